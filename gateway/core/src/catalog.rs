@@ -1,0 +1,223 @@
+//! The catalog: the whole configuration as one validated, versioned snapshot.
+//!
+//! A [`Document`] is what a person wrote (TOML or JSON, the same names); a [`Catalog`] is what the line uses.
+//! Between them stands [`Document::validate`], which refuses a document whole and names every problem at once,
+//! so that nothing behind it checks anything again.
+
+mod document;
+mod lookup;
+mod preset;
+mod problem;
+mod resolve;
+mod schema;
+mod seal;
+mod validate;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+pub use document::Document;
+pub use lookup::{hash_key, hash_text, without_suffix};
+pub use problem::{Problem, Problems};
+pub use seal::{SealError, Sealer};
+
+use crate::dialect::Dialect;
+
+/// One accepted catalog, ready for lookups. Cheap to share, never changed.
+#[derive(Debug)]
+pub struct Catalog {
+    /// What holds for the gateway as a whole.
+    pub settings: Settings,
+    /// The upstream services, in the order of the document. [`Target::provider`] indexes them.
+    pub providers: Vec<Provider>,
+    /// The public models, in the order of the document.
+    pub models: Vec<Model>,
+    /// The keys issued to clients.
+    pub keys: Vec<Key>,
+    names: HashMap<String, usize>,
+    patterns: Vec<(String, usize)>,
+    hashes: HashMap<[u8; 32], usize>,
+}
+
+/// What holds for the gateway as a whole.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Records older than this many days are deleted. Default 30.
+    pub retention_days: u32,
+    /// Peers whose `x-forwarded-for` is believed, as networks. Default none.
+    pub trusted_proxies: Vec<Network>,
+}
+
+/// An IP network in CIDR notation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    /// Any address of the network.
+    pub address: std::net::IpAddr,
+    /// How many leading bits count.
+    pub prefix: u8,
+}
+
+/// An upstream service.
+#[derive(Debug)]
+pub struct Provider {
+    /// Unique name.
+    pub name: Arc<str>,
+    /// Off: every target of it is skipped.
+    pub enabled: bool,
+    /// How it is reached.
+    pub kind: ProviderKind,
+    /// How a credential is presented.
+    pub auth: Auth,
+    /// The pool. Empty: requests go without a credential.
+    pub credentials: Vec<Credential>,
+    /// Headers added to every request, names in lower case.
+    pub headers: Vec<(String, Value)>,
+    /// The base URL's exact host and port may be private or loopback.
+    pub local: bool,
+}
+
+/// How a provider is reached.
+#[derive(Debug)]
+pub enum ProviderKind {
+    /// Answers inside the gateway: what the built-in `demo` model uses.
+    Echo,
+    /// Over HTTP: a base URL for each dialect it speaks.
+    Http(Vec<Endpoint>),
+}
+
+/// One dialect a provider speaks, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The API spoken there.
+    pub dialect: Dialect,
+    /// `true` for `https`.
+    pub tls: bool,
+    /// Host and optional port.
+    pub authority: String,
+    /// Path before the dialect's own paths, with a leading and no trailing slash, or empty.
+    pub path: String,
+}
+
+/// How a credential is presented to a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// `authorization: Bearer …`
+    Bearer,
+    /// `x-api-key: …`
+    XApiKey,
+    /// `api-key: …` (Azure)
+    ApiKey,
+    /// `x-goog-api-key: …`
+    XGoogApiKey,
+    /// `?key=…`
+    Query,
+}
+
+/// One API key of a provider.
+#[derive(Debug)]
+pub struct Credential {
+    /// Stable across edits that keep the secret; what sealing binds to and quotas follow.
+    pub id: String,
+    /// What records and the console call it. Never derived from the secret's characters.
+    pub label: String,
+    /// Off: never used.
+    pub enabled: bool,
+    /// The secret itself or where it is.
+    pub value: Value,
+}
+
+/// A value that may be secret: written out, sealed, or held elsewhere under a name.
+#[derive(Debug)]
+pub enum Value {
+    /// Known now.
+    Plain(Secret),
+    /// Sealed with the master key; [`Catalog::resolve`] opens it.
+    Sealed(String),
+    /// In the variable of this name; [`Catalog::resolve`] fills it in.
+    Variable(String),
+    /// Could not be had, and why; the credential is not able until this is mended.
+    Missing(String),
+}
+
+/// A secret. Its `Debug` shows nothing; there is no `Display` and no serialisation.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the secret in.
+    pub fn new(text: impl Into<String>) -> Self {
+        Secret(text.into())
+    }
+
+    /// The secret itself: for the request to its own provider and nothing else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A public name clients ask for.
+#[derive(Debug)]
+pub struct Model {
+    /// Unique name.
+    pub name: Arc<str>,
+    /// Other names it answers to; a trailing `*` makes a pattern.
+    pub aliases: Vec<String>,
+    /// Off: unknown to clients.
+    pub enabled: bool,
+    /// Upstream attempts a call may make at most. Default 3.
+    pub attempts: u32,
+    /// Limits of a call's phases.
+    pub timeouts: Timeouts,
+    /// The ways to serve it.
+    pub targets: Vec<Target>,
+}
+
+/// Limits of a call's phases, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// TCP connect and TLS handshake together. Default 5 s.
+    pub connect_ms: u64,
+    /// Until the upstream's response head; `None`: 60 s streamed, 300 s not.
+    pub first_byte_ms: Option<u64>,
+    /// Silence between two chunks. Default 90 s.
+    pub idle_ms: u64,
+    /// The whole call, all attempts together. Default 60 min.
+    pub total_ms: u64,
+}
+
+/// One way to serve a model.
+#[derive(Debug)]
+pub struct Target {
+    /// Index into [`Catalog::providers`].
+    pub provider: usize,
+    /// The provider's own name for the model; `None`: the name asked.
+    pub model: Option<Arc<str>>,
+    /// Share of its tier, relative to the other weights there. At least 1. Default 1.
+    pub weight: u32,
+    /// Lower tiers are used first. Default 1.
+    pub tier: u32,
+    /// Off: skipped.
+    pub enabled: bool,
+}
+
+/// A credential llmio issues to a client.
+#[derive(Debug)]
+pub struct Key {
+    /// Unique name; what records call it.
+    pub name: Arc<str>,
+    /// SHA-256 of the key.
+    pub hash: [u8; 32],
+    /// Names or patterns of models it may use, exact aliases replaced by their model's name; `None`: all.
+    pub models: Option<Vec<String>>,
+    /// Refused from then on, Unix milliseconds.
+    pub expires_ms: Option<i64>,
+    /// Off: refused.
+    pub enabled: bool,
+}

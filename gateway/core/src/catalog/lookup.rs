@@ -1,0 +1,102 @@
+//! Looking things up in a [`Catalog`]: models by the name asked, keys by their hash, addresses in networks.
+
+use std::net::IpAddr;
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::schema::nearest;
+use super::{Catalog, Document, Key, Model, Network, Secret, Value};
+
+impl Catalog {
+    /// The catalog of [`Document::built_in`].
+    pub fn built_in() -> Catalog {
+        Document::built_in().validate().expect("default.toml is compiled in and validated by a test")
+    }
+
+    /// The index of the model that answers to this name: by its name, by an alias, then by the longest pattern.
+    /// A suffix like `[1m]` is ignored when nothing has the full name. The owner of a name is found first and
+    /// then asked whether it is enabled: a name switched off does not fall to another model's pattern.
+    pub fn model(&self, asked: &str) -> Option<usize> {
+        let exact = self.names.get(asked).or_else(|| self.names.get(without_suffix(asked))).copied();
+        let by_pattern = || self.patterns.iter().find(|(stem, _)| asked.starts_with(stem)).map(|(_, index)| *index);
+        let index = exact.or_else(by_pattern)?;
+        self.models.get(index).filter(|model| model.enabled).map(|_| index)
+    }
+
+    /// The enabled model, by name or alias, whose name is nearest to one nobody has.
+    pub fn nearest_model(&self, asked: &str) -> Option<&str> {
+        let enabled = |index: &usize| self.models.get(*index).is_some_and(|model: &Model| model.enabled);
+        let mut names: Vec<&str> =
+            self.names.iter().filter(|(_, index)| enabled(index)).map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        nearest(asked, names)
+    }
+
+    /// The key with this hash. The table finds a candidate; the comparison that decides takes constant time.
+    pub fn key(&self, sha256: &[u8; 32]) -> Option<&Key> {
+        let key = self.keys.get(*self.hashes.get(sha256)?)?;
+        bool::from(key.hash.ct_eq(sha256)).then_some(key)
+    }
+}
+
+impl Key {
+    /// Whether the key's list allows this name. Ask with the model's own name and, when that is not allowed, with
+    /// the name the client asked for: a list may name an alias or a pattern of aliases.
+    pub fn may_use(&self, model_name: &str) -> bool {
+        let matches = |entry: &String| match entry.strip_suffix('*') {
+            Some(stem) => model_name.starts_with(stem),
+            None => entry == model_name,
+        };
+        self.models.as_ref().is_none_or(|models| models.iter().any(matches))
+    }
+}
+
+impl Network {
+    /// Whether the address belongs to the network; an IPv4 address written as IPv6 counts as IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                let differing = u32::from(network) ^ u32::from(address);
+                differing.leading_zeros() >= u32::from(self.prefix)
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                let differing = u128::from(network) ^ u128::from(address);
+                differing.leading_zeros() >= u32::from(self.prefix)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Value {
+    /// The secret, once [`Catalog::resolve`] has found it.
+    pub fn known(&self) -> Option<&Secret> {
+        match self {
+            Value::Plain(secret) => Some(secret),
+            _ => None,
+        }
+    }
+}
+
+/// The name without a suffix like `[1m]`, which clients add for themselves.
+pub fn without_suffix(asked: &str) -> &str {
+    match asked.rfind('[') {
+        Some(start) if start > 0 && asked.ends_with(']') => asked.get(..start).unwrap_or(asked),
+        _ => asked,
+    }
+}
+
+/// The SHA-256 of a key, which is all that is kept of it.
+pub fn hash_key(key: &str) -> [u8; 32] {
+    Sha256::digest(key.as_bytes()).into()
+}
+
+/// A key's hash as documents write it: `sha256:` and 64 hexadecimal digits.
+pub fn hash_text(hash: &[u8; 32]) -> String {
+    let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{digits}")
+}
+
+#[cfg(test)]
+mod tests;

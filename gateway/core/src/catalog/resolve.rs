@@ -1,0 +1,98 @@
+//! Filling a [`Catalog`]'s secrets in: opened with the master key, or read from variables.
+//!
+//! A secret that cannot be had makes its credential unable and is told, but never refuses the catalog: a variable
+//! missing on one host must not take every other provider down.
+
+use super::schema::format;
+use super::seal::header_id;
+use super::{Catalog, Provider, Sealer, Secret, Value};
+
+impl Catalog {
+    /// Turns every [`Value::Sealed`] and [`Value::Variable`] into `Plain` or `Missing`. Called once for each
+    /// accepted version, before it is used; `variable` gives the variable of a name, if it is set.
+    pub fn resolve(&mut self, sealer: Option<&Sealer>, variable: &dyn Fn(&str) -> Option<String>) {
+        let source = Source { sealer, variable };
+        for provider in &mut self.providers {
+            let Provider { name, credentials, headers, .. } = provider;
+            for credential in credentials {
+                source.resolve(&mut credential.value, &credential.id, format::credential);
+            }
+            for (header, value) in headers {
+                source.resolve(value, &header_id(name, header), format::header_value);
+            }
+        }
+    }
+
+    /// The variables the catalog names and has not read yet, each once, sorted.
+    pub fn variables(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self
+            .values()
+            .filter_map(|(_, value)| match value {
+                Value::Variable(name) => Some(name.as_str()),
+                _ => None,
+            })
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// What could not be had, and why, each with its place: `provider relay-x, credential first`.
+    pub fn missing(&self) -> Vec<(String, String)> {
+        self.values()
+            .filter_map(|(place, value)| match value {
+                Value::Missing(reason) => Some((place, reason.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn values(&self) -> impl Iterator<Item = (String, &Value)> {
+        self.providers.iter().flat_map(|provider| {
+            let name = &provider.name;
+            let credentials = provider.credentials.iter().map(move |credential| {
+                (format!("provider {name}, credential {}", credential.label), &credential.value)
+            });
+            let headers = provider
+                .headers
+                .iter()
+                .map(move |(header, value)| (format!("provider {name}, header {header}"), value));
+            credentials.chain(headers)
+        })
+    }
+}
+
+struct Source<'a> {
+    sealer: Option<&'a Sealer>,
+    variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl Source<'_> {
+    fn resolve(&self, value: &mut Value, id: &str, check: fn(&str) -> Result<(), String>) {
+        let found = match value {
+            Value::Plain(_) | Value::Missing(_) => return,
+            Value::Sealed(sealed) => self.open(id, sealed),
+            Value::Variable(name) => self.read(name, check),
+        };
+        *value = found.map_or_else(Value::Missing, Value::Plain);
+    }
+
+    fn open(&self, id: &str, sealed: &str) -> Result<Secret, String> {
+        let Some(sealer) = self.sealer else {
+            return Err("It is sealed and there is no master_key; set the one it was sealed with.".to_owned());
+        };
+        sealer.open(id, sealed).map_err(|error| format!("It could not be opened: {error}."))
+    }
+
+    fn read(&self, name: &str, check: fn(&str) -> Result<(), String>) -> Result<Secret, String> {
+        let text = (self.variable)(name).ok_or_else(|| {
+            format!(
+                "The variable {name} is not set; set it, or put {name} into the JSON object of the variable `secrets`."
+            )
+        })?;
+        // Files that hold one secret usually end in a line break.
+        let text = text.trim();
+        check(text).map_err(|message| format!("The variable {name} holds no usable secret: it {message}."))?;
+        Ok(Secret::new(text))
+    }
+}

@@ -1,0 +1,366 @@
+//! The formats of single values: text in, a checked value or a sentence out.
+//!
+//! Every function here is total and pure, and no sentence repeats the text: it may be a secret in the wrong place.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use super::super::Network;
+
+const NAME_CHARACTERS_MAX: usize = 200;
+const SECRET_BYTES_MAX: usize = 4096;
+
+/// Hop-by-hop, or set by the gateway and the host themselves.
+const HEADERS_NOT_ALLOWED: [&str; 16] = [
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "cookie",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A URL's parts that matter to us.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::catalog) struct Url {
+    pub(in crate::catalog) scheme: &'static str,
+    pub(in crate::catalog) authority: String,
+    /// With a leading and no trailing slash, or empty.
+    pub(in crate::catalog) path: String,
+}
+
+impl Url {
+    /// Scheme, host and port: where a secret may go.
+    pub(in crate::catalog) fn origin(&self) -> String {
+        format!("{}://{}", self.scheme, self.authority.to_ascii_lowercase())
+    }
+}
+
+/// An `http` or `https` URL without user, query and fragment.
+pub(in crate::catalog) fn http_url(text: &str) -> Result<Url, String> {
+    url(text, &["https", "http"])
+}
+
+/// The address of an egress proxy.
+pub(in crate::catalog) fn proxy_url(text: &str) -> Result<Url, String> {
+    let url = url(text, &["http", "https", "socks5"])?;
+    if url.path.is_empty() { Ok(url) } else { Err("must end after host and port".to_owned()) }
+}
+
+/// Scheme, host and port, nothing else.
+pub(in crate::catalog) fn origin(text: &str) -> Result<Url, String> {
+    let url = http_url(text)?;
+    if url.path.is_empty() { Ok(url) } else { Err("must be an origin: scheme, host and port, no path".to_owned()) }
+}
+
+fn url(text: &str, schemes: &[&'static str]) -> Result<Url, String> {
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    let Some(scheme) = schemes.iter().copied().find(|known| known.eq_ignore_ascii_case(scheme)) else {
+        return Err(format!("must start with {}", starts(schemes)));
+    };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+    if rest.contains(['?', '#']) {
+        return Err("must have no query and no fragment".to_owned());
+    }
+    if authority.contains('@') {
+        return Err("must hold no user or password; use credentials".to_owned());
+    }
+    check_authority(authority)?;
+    check_path(path)?;
+    Ok(Url { scheme, authority: authority.to_owned(), path: path.trim_end_matches('/').to_owned() })
+}
+
+fn starts(schemes: &[&str]) -> String {
+    let prefixes: Vec<String> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
+    super::alternatives(&prefixes.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn check_authority(authority: &str) -> Result<(), String> {
+    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) => {
+            address.parse::<Ipv6Addr>().map_err(|_| "has no valid IPv6 address between [ and ]".to_owned())?;
+            (None, port.strip_prefix(':').or((!port.is_empty()).then_some("?")))
+        }
+        None => match authority.split_once(':') {
+            Some((host, port)) => (Some(host), Some(port)),
+            None => (Some(authority), None),
+        },
+    };
+    if host.is_some_and(|host| !is_host(host)) {
+        return Err("has no valid host (a name outside ASCII is written in its xn-- form)".to_owned());
+    }
+    match port {
+        None => Ok(()),
+        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|p| p > 0) => {
+            Ok(())
+        }
+        Some(_) => Err("has no valid port after the colon (1 to 65535)".to_owned()),
+    }
+}
+
+fn is_host(host: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    host.len() <= 253 && host.strip_suffix('.').unwrap_or(host).split('.').all(label)
+}
+
+fn check_path(path: &str) -> Result<(), String> {
+    let allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
+    if !path.bytes().all(allowed) {
+        return Err("has characters in its path that a URL must write as %XX".to_owned());
+    }
+    if path.split('/').any(|segment| segment == "." || segment == "..") {
+        return Err("must have no `.` or `..` in its path".to_owned());
+    }
+    Ok(())
+}
+
+/// Milliseconds of `"500ms"`, `"5s"`, `"60m"`, `"1h"`, `"1d"` or several in a row: `"1h30m"`.
+pub(in crate::catalog) fn duration_ms(text: &str) -> Result<u64, String> {
+    let wrong = || "must be a duration like \"500ms\", \"5s\", \"60m\" or \"1h30m\"".to_owned();
+    let mut rest = text.trim();
+    let mut total_ms: u64 = 0;
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|character: char| !character.is_ascii_digit()).ok_or_else(wrong)?;
+        let (number, tail) = rest.split_at(digits);
+        let unit_end = tail.find(|character: char| !character.is_ascii_alphabetic()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit_end);
+        let unit_ms: u64 = match unit {
+            "ms" => 1,
+            "s" => 1000,
+            "m" | "min" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return Err(wrong()),
+        };
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        total_ms = number.checked_mul(unit_ms).and_then(|ms| ms.checked_add(total_ms)).ok_or_else(wrong)?;
+        rest = tail.trim_start();
+    }
+    Ok(total_ms)
+}
+
+/// The shortest way to write a duration.
+pub(in crate::catalog) fn human_duration(duration_ms: u64) -> String {
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
+    let found = units.into_iter().find(|(unit_ms, _)| duration_ms >= *unit_ms && duration_ms.is_multiple_of(*unit_ms));
+    found.map_or_else(|| format!("{duration_ms}ms"), |(unit_ms, unit)| format!("{}{unit}", duration_ms / unit_ms))
+}
+
+/// A network in CIDR notation, or a single address.
+pub(in crate::catalog) fn network(text: &str) -> Result<Network, String> {
+    let wrong = || "must be a network like \"10.0.0.0/8\" or \"fd00::/8\", or one address".to_owned();
+    let (address, prefix) = match text.split_once('/') {
+        Some((address, prefix)) => (address, Some(prefix)),
+        None => (text, None),
+    };
+    let address: IpAddr = address.parse().map_err(|_| wrong())?;
+    let bits: u8 = if address.is_ipv4() { 32 } else { 128 };
+    let prefix: u8 = match prefix {
+        Some(prefix) if prefix.bytes().all(|byte| byte.is_ascii_digit()) => prefix.parse().map_err(|_| wrong())?,
+        Some(_) => return Err(wrong()),
+        None => bits,
+    };
+    if prefix > bits {
+        return Err(format!("has a prefix longer than {bits} bits"));
+    }
+    Ok(match (address, address.to_canonical()) {
+        (IpAddr::V6(_), mapped @ IpAddr::V4(_)) if prefix >= 96 => Network { address: mapped, prefix: prefix - 96 },
+        _ => Network { address, prefix },
+    })
+}
+
+/// A header's name in lower case.
+pub(in crate::catalog) fn header_name(text: &str) -> Result<String, String> {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if text.is_empty() || text.len() > 128 || !text.bytes().all(token) {
+        return Err("is no valid header name".to_owned());
+    }
+    let name = text.to_ascii_lowercase();
+    // x-llmio-host speaks to the runner, spin-* to Spin: a catalog must not pose as the gateway.
+    if HEADERS_NOT_ALLOWED.contains(&name.as_str()) || name.starts_with("x-llmio-") || name.starts_with("spin-") {
+        return Err("may not be set here: llmio or the connection sets it (credentials go into credentials)".to_owned());
+    }
+    Ok(name)
+}
+
+/// A header's value.
+pub(in crate::catalog) fn header_value(text: &str) -> Result<(), String> {
+    if text.is_empty() || text.len() > SECRET_BYTES_MAX {
+        return Err(format!("must have 1 to {SECRET_BYTES_MAX} characters"));
+    }
+    if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || text.trim() != text {
+        return Err("must be printable ASCII on one line, with no space at either end".to_owned());
+    }
+    Ok(())
+}
+
+/// An API key of a provider.
+pub(in crate::catalog) fn credential(text: &str) -> Result<(), String> {
+    if text.is_empty() || text.len() > SECRET_BYTES_MAX {
+        return Err(format!("must have 1 to {SECRET_BYTES_MAX} characters"));
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("must be printable ASCII without spaces or line breaks; was it copied whole?".to_owned());
+    }
+    Ok(())
+}
+
+/// The `X` of `${X}`; `Ok(None)` when the text is no reference at all.
+pub(in crate::catalog) fn variable_reference(text: &str) -> Result<Option<&str>, String> {
+    let Some(rest) = text.strip_prefix("${") else {
+        return Ok(None);
+    };
+    match rest.strip_suffix('}') {
+        Some(name) if variable_name(name).is_ok() => Ok(Some(name)),
+        _ => Err("must be a variable reference as a whole, like \"${NAME}\"".to_owned()),
+    }
+}
+
+/// A variable's name: what an environment and Spin both can hold.
+pub(in crate::catalog) fn variable_name(text: &str) -> Result<String, String> {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let starts_well = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    if starts_well && text.len() <= 128 && text.bytes().all(word) {
+        return Ok(text.to_owned());
+    }
+    Err("must be a variable's name: letters, digits and _".to_owned())
+}
+
+/// A name people and clients write.
+pub(in crate::catalog) fn name(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.chars().count() > NAME_CHARACTERS_MAX {
+        return Err(format!("must have 1 to {NAME_CHARACTERS_MAX} characters"));
+    }
+    if text.chars().any(|character| character.is_whitespace() || character.is_control()) {
+        return Err("must have no spaces, line breaks or control characters".to_owned());
+    }
+    if text.contains('*') {
+        return Err("must have no `*`; a pattern goes into aliases".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// A provider's own name for a model: sent as it is.
+pub(in crate::catalog) fn upstream_model(text: &str) -> Result<String, String> {
+    if text.contains('*') {
+        return Err("may be `*` as a whole, for the name asked, and have no `*` otherwise".to_owned());
+    }
+    name(text)
+}
+
+/// A provider's name: short targets split at the first slash.
+pub(in crate::catalog) fn provider_name(text: &str) -> Result<String, String> {
+    let name = name(text)?;
+    if name.contains('/') { Err("must have no `/`: short targets split there".to_owned()) } else { Ok(name) }
+}
+
+/// A relay's name: one segment of a path.
+pub(in crate::catalog) fn path_segment(text: &str) -> Result<String, String> {
+    let name = name(text)?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.bytes().all(plain) && name != "." && name != ".." {
+        return Ok(name);
+    }
+    Err("must be letters, digits, `-`, `_` and `.`: it is part of a URL".to_owned())
+}
+
+/// A label or another text people read.
+pub(in crate::catalog) fn label(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.chars().count() > NAME_CHARACTERS_MAX || text.chars().any(char::is_control) {
+        return Err(format!("must have 1 to {NAME_CHARACTERS_MAX} characters on one line"));
+    }
+    Ok(text.to_owned())
+}
+
+/// A name, or a pattern with one `*` at its end.
+pub(in crate::catalog) fn pattern(text: &str) -> Result<String, String> {
+    let stem = text.strip_suffix('*').unwrap_or(text);
+    if stem.contains('*') {
+        return Err("may have a `*` at its end only".to_owned());
+    }
+    if !stem.is_empty() {
+        name(stem)?;
+    } else if text.is_empty() {
+        return Err("must not be empty".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// A zone of the IANA database.
+pub(in crate::catalog) fn zone(text: &str) -> Result<(), String> {
+    let wrong = "must be an IANA time zone like \"Asia/Shanghai\" or \"UTC\"";
+    jiff::tz::TimeZone::get(text).map(|_| ()).map_err(|_| wrong.to_owned())
+}
+
+/// A time of day, `HH:MM`.
+pub(in crate::catalog) fn time_of_day(text: &str) -> Result<(), String> {
+    let two_digits = |part: &str, max: u8| {
+        part.len() == 2
+            && part.bytes().all(|byte| byte.is_ascii_digit())
+            && part.parse::<u8>().is_ok_and(|number| number <= max)
+    };
+    match text.split_once(':') {
+        Some((hours, minutes)) if two_digits(hours, 23) && two_digits(minutes, 59) => Ok(()),
+        _ => Err("must be a time of day like \"08:00\"".to_owned()),
+    }
+}
+
+/// A currency's three letters.
+pub(in crate::catalog) fn currency(text: &str) -> Result<String, String> {
+    if text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return Ok(text.to_owned());
+    }
+    Err("must be a currency's three capital letters, like \"USD\"".to_owned())
+}
+
+/// The currency of `"5 USD/day"`.
+pub(in crate::catalog) fn budget(text: &str) -> Result<String, String> {
+    let wrong = || "must be a budget like \"5 USD/day\" (hour, day, week or month)".to_owned();
+    let (money, period) = text.split_once('/').ok_or_else(wrong)?;
+    let (amount, code) = money.split_once(' ').ok_or_else(wrong)?;
+    let plain = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+    let amount: f64 = amount.bytes().all(plain).then_some(amount).ok_or_else(wrong)?.parse().map_err(|_| wrong())?;
+    if amount <= 0.0 || !["hour", "day", "week", "month"].contains(&period) {
+        return Err(wrong());
+    }
+    currency(code).map_err(|_| wrong())
+}
+
+/// The SHA-256 of a key: `sha256:` and 64 hexadecimal digits.
+pub(in crate::catalog) fn hash(text: &str) -> Result<[u8; 32], String> {
+    let wrong = || "must be `sha256:` and 64 hexadecimal digits, as `llmio keys create` prints it".to_owned();
+    let digits = text.strip_prefix("sha256:").ok_or_else(wrong)?;
+    if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(wrong());
+    }
+    let mut hash = [0u8; 32];
+    for (byte, pair) in hash.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+    }
+    Ok(hash)
+}
+
+/// Unix milliseconds of an RFC 3339 time.
+pub(in crate::catalog) fn timestamp_ms(text: &str) -> Result<i64, String> {
+    let wrong = "must be a time with its offset, like \"2027-01-01T00:00:00Z\"";
+    text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_millisecond).map_err(|_| wrong.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! From a document to a [`Catalog`]: reads every noun, then what holds between them, and tells all problems.
+//!
+//! A reader always returns its noun, with defaults where something is wrong, because one mistake must not make
+//! others appear: a provider with a bad URL still exists for the targets that name it. Nothing half-right leaves
+//! this file: any problem refuses the document whole.
+
+mod credential;
+mod key;
+mod model;
+mod provider;
+mod quota;
+mod relay;
+mod settings;
+mod target;
+mod unbuilt;
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::schema::{Fields, Place, Report};
+use super::{Catalog, Key, Model, Problems, Provider};
+
+pub(super) fn validate(document: &Map<String, Value>) -> Result<Catalog, Problems> {
+    let report = Report::default();
+    let mut root = Fields::root(document, &report);
+    let (settings, currencies) = settings::read(root.field("settings"));
+    let providers: Vec<Provider> = root.list("providers").iter().map(provider::read).collect();
+    let provider_names = providers.iter().enumerate().map(|(index, provider)| (&*provider.name, index)).collect();
+    let references = References { providers: provider_names, currencies };
+    let model_places = root.list("models");
+    let models: Vec<Model> = model_places.iter().map(|place| model::read(place, &references)).collect();
+    let key_places = root.list("keys");
+    let mut keys: Vec<Key> = key_places.iter().map(|place| key::read(place, &references)).collect();
+    let relays: Vec<String> = root.list("relays").iter().map(relay::read).collect();
+    root.finish();
+
+    unique(&report, "providers", "provider", providers.iter().map(|provider| &*provider.name));
+    unique(&report, "keys", "key", keys.iter().map(|key| &*key.name));
+    unique(&report, "relays", "relay", relays.iter().map(String::as_str));
+    credential::check_unique(&report, &providers);
+    let (names, patterns) = model::claim_names(&report, &model_places, &models);
+    model::check_fallbacks(&report, &model_places, &names, &patterns);
+    let hashes = key::claim_hashes(&report, &keys);
+    key::resolve_models(&report, &key_places, &mut keys, &models, (&names, &patterns));
+    unbuilt::check(document, &report);
+
+    drop((references, model_places, key_places));
+    report.into_problems().into_result()?;
+    Ok(Catalog { settings, providers, models, keys, names, patterns: longest_first(patterns), hashes })
+}
+
+/// What the nouns of a document may refer to.
+struct References<'a> {
+    providers: HashMap<&'a str, usize>,
+    currencies: settings::Currencies,
+}
+
+/// The name of a noun: checked, but also returned when it is wrong, so that references to it still find it.
+fn name_of(fields: &mut Fields<'_>, format: fn(&str) -> Result<String, String>) -> String {
+    fields.needed("name").map(|place| name_at(&place, format)).unwrap_or_default()
+}
+
+fn name_at(place: &Place<'_>, format: fn(&str) -> Result<String, String>) -> String {
+    place.parsed(format).or(place.value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Names within a section must differ; a missing name is reported already.
+fn unique<'a>(report: &Report, section: &str, noun: &str, names: impl Iterator<Item = &'a str>) {
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    for (index, name) in names.enumerate().filter(|(_, name)| !name.is_empty()) {
+        if let Some(first) = seen.get(name) {
+            report.problem(
+                format!("{section}[{index}].name"),
+                format!("the {noun} {section}[{first}] is named \"{name}\" too; names must differ"),
+            );
+        } else {
+            seen.insert(name, index);
+        }
+    }
+}
+
+fn longest_first(patterns: HashMap<String, usize>) -> Vec<(String, usize)> {
+    let mut patterns: Vec<_> = patterns.into_iter().collect();
+    patterns.sort_by_key(|(stem, _)| Reverse(stem.len()));
+    patterns
+}
+
+#[cfg(test)]
+mod tests;

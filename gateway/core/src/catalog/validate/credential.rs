@@ -1,0 +1,154 @@
+//! Credentials and other values that may be secret: written out, sealed, or held elsewhere.
+//!
+//! No sentence here shows what stands in the document.
+
+use std::collections::HashMap;
+
+use serde_json::Value as Json;
+
+use crate::catalog::document::{credential_id, labels};
+use crate::catalog::schema::{Fields, Place, Report, format};
+use crate::catalog::{Credential, Provider, Secret, Value, seal};
+
+use super::quota;
+
+const SOURCES: [&str; 4] = ["value", "variable", "file", "sealed"];
+
+/// Checks a secret's own characters.
+type Check = fn(&str) -> Result<(), String>;
+
+pub(super) fn read_all(place: &Place<'_>, provider: &str) -> Vec<Credential> {
+    let labels = place.value.as_array().map(|values| labels(values)).unwrap_or_default();
+    let places = place.list();
+    places.iter().zip(labels).map(|(place, label)| read(place, provider, label)).collect()
+}
+
+/// Always a credential, so that the indexes of the document stay those of the list.
+fn read(place: &Place<'_>, provider: &str, label: String) -> Credential {
+    let id = credential_id(provider, place.value).unwrap_or_default();
+    let (enabled, value) = match place.value {
+        Json::String(_) => (true, read_text(place, format::credential)),
+        _ => read_table(place),
+    };
+    Credential { id, label, enabled, value: value.unwrap_or_else(|| Value::Missing("is not valid".to_owned())) }
+}
+
+fn read_table(place: &Place<'_>) -> (bool, Option<Value>) {
+    let Some(mut fields) = place.fields() else {
+        return (false, None);
+    };
+    fields.field("id").and_then(|place| place.parsed(format::path_segment));
+    fields.field("label").and_then(|place| place.parsed(format::label));
+    let enabled = fields.enabled();
+    let value = read_value(&mut fields, format::credential, true);
+    fields.field("pool").and_then(|place| place.parsed(format::name));
+    if let Some(place) = fields.field("quota") {
+        quota::read(&place);
+    }
+    if let Some(place) = fields.field("egress") {
+        read_egress(&place);
+    }
+    fields.finish();
+    (enabled, value)
+}
+
+/// A header's value: text, which is no secret, or a table like a credential's.
+pub(super) fn read_header_value(place: &Place<'_>) -> Option<Value> {
+    if place.value.is_string() {
+        return read_text(place, format::header_value);
+    }
+    let mut fields = place.fields()?;
+    // Its only possible id is known; the field is there because a stored document has it.
+    fields.field("id").and_then(|place| place.text());
+    let value = read_value(&mut fields, format::header_value, false);
+    fields.finish();
+    value
+}
+
+/// An egress: a proxy's URL, or a relay of another llmio with the key for it.
+pub(super) fn read_egress(place: &Place<'_>) {
+    if place.value.is_string() {
+        place.parsed(format::proxy_url);
+        return;
+    }
+    let Some(mut fields) = place.fields() else {
+        return;
+    };
+    fields.needed("relay").and_then(|place| place.parsed(format::http_url));
+    if let Some(key) = fields.field("key") {
+        match key.value {
+            Json::Object(_) => key.fields().map(|mut fields| {
+                read_value(&mut fields, format::credential, false);
+                fields.finish();
+            }),
+            _ => read_text(&key, format::credential).map(|_| ()),
+        };
+    }
+    fields.finish();
+}
+
+/// Labels within a provider and ids within the document must differ; an id stands for one secret.
+pub(super) fn check_unique(report: &Report, providers: &[Provider]) {
+    let mut ids: HashMap<&str, String> = HashMap::new();
+    for (provider_index, provider) in providers.iter().enumerate() {
+        let mut labels: HashMap<&str, usize> = HashMap::new();
+        // What has no id is no valid credential, or a file of them.
+        let known = |(_, credential): &(usize, &Credential)| !credential.id.is_empty();
+        for (index, credential) in provider.credentials.iter().enumerate().filter(known) {
+            let path = format!("providers[{provider_index}].credentials[{index}]");
+            if let Some(first) = ids.get(credential.id.as_str()) {
+                report.problem(path.clone(), format!("is the same credential as {first}; leave one out"));
+            } else if let Some(first) = labels.get(credential.label.as_str()) {
+                report.problem(format!("{path}.label"), format!("credentials[{first}] has this label too"));
+            }
+            ids.entry(&credential.id).or_insert(path);
+            labels.entry(&credential.label).or_insert(index);
+        }
+    }
+}
+
+fn read_text(place: &Place<'_>, check: Check) -> Option<Value> {
+    place.parsed(|text| match format::variable_reference(text)? {
+        Some(name) => Ok(Value::Variable(name.to_owned())),
+        None => check(text).map(|()| Value::Plain(Secret::new(text))),
+    })
+}
+
+/// The one source of a secret among a table's fields.
+fn read_value(fields: &mut Fields<'_>, check: Check, may_be_file: bool) -> Option<Value> {
+    let value = fields.field("value");
+    let variable = fields.field("variable");
+    let sealed = fields.field("sealed");
+    let file = if may_be_file { fields.field("file") } else { None };
+    let given: Vec<&str> = SOURCES.into_iter().filter(|source| fields.has(source)).collect();
+    match (given.as_slice(), fields.has("id")) {
+        ([_], _) => {}
+        ([], true) => {
+            fields.problem_at("id", "no stored secret has this id; give its value or a variable");
+            return None;
+        }
+        ([], false) => {
+            fields.problem("needs a value or a variable");
+            return None;
+        }
+        (several, _) => {
+            fields.problem(format!("has {}; give one of them", several.join(" and ")));
+            return None;
+        }
+    }
+    if sealed.is_some() && !fields.has("id") {
+        fields.problem_at("sealed", "opens only under its id; give that too");
+    }
+    file.and_then(|place| place.parsed(format::label));
+    let value = value.and_then(|place| read_text(&place, check));
+    let variable = variable.and_then(|place| place.parsed(format::variable_name)).map(Value::Variable);
+    let sealed = sealed.and_then(|place| place.parsed(read_sealed));
+    value.or(variable).or(sealed)
+}
+
+fn read_sealed(text: &str) -> Result<Value, String> {
+    if seal::is_sealed(text) {
+        return Ok(Value::Sealed(text.to_owned()));
+    }
+    Err(seal::SealError::Malformed.to_string())
+}

@@ -1,0 +1,79 @@
+//! `[[keys]]`: what llmio issues to clients. Only the hash of a key is in a document.
+
+use std::collections::HashMap;
+
+use crate::catalog::schema::{Place, Report, format};
+use crate::catalog::{Key, Model};
+
+use super::model::{Names, check_known, texts};
+use super::settings::RECORD_BODIES;
+use super::{References, name_of, quota};
+
+pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Key {
+    let mut key = Key { name: "".into(), hash: [0; 32], models: None, expires_ms: None, enabled: false };
+    let Some(mut fields) = place.fields() else {
+        return key;
+    };
+    key.name = name_of(&mut fields, format::label).into();
+    key.hash = fields.needed("hash").and_then(|place| place.parsed(format::hash)).unwrap_or_default();
+    key.models = fields.field("models").map(|place| place.all_parsed(format::pattern));
+    key.expires_ms = fields.field("expires").and_then(|place| place.parsed(format::timestamp_ms));
+    key.enabled = fields.enabled();
+    fields.field("record_bodies").and_then(|place| place.choice(&RECORD_BODIES));
+    fields.field("avoid").map(|place| place.all_parsed(format::name));
+    fields.field("metrics").and_then(|place| place.boolean());
+    if let Some(place) = fields.field("limits") {
+        read_limits(&place, references);
+    }
+    fields.finish();
+    key
+}
+
+fn read_limits(place: &Place<'_>, references: &References<'_>) {
+    let Some(mut fields) = place.fields() else {
+        return;
+    };
+    quota::read_windows(&mut fields);
+    fields.field("concurrent").and_then(|place| place.integer(1..=1_000_000));
+    if let Some(place) = fields.field("budget")
+        && let Some(currency) = place.parsed(format::budget)
+    {
+        references.currencies.check(&place, &currency);
+    }
+    fields.finish();
+}
+
+/// Whose each hash is. Two keys with one hash would make the caller a matter of luck.
+pub(super) fn claim_hashes(report: &Report, keys: &[Key]) -> HashMap<[u8; 32], usize> {
+    let mut hashes = HashMap::new();
+    // All zeroes stands for a hash that is missing or wrong, which is reported already.
+    for (index, key) in keys.iter().enumerate().filter(|(_, key)| key.hash != [0; 32]) {
+        if let Some(first) = hashes.get(&key.hash) {
+            report.problem(format!("keys[{index}].hash"), format!("is the hash of keys[{first}] too"));
+        } else {
+            hashes.insert(key.hash, index);
+        }
+    }
+    hashes
+}
+
+/// Checks that each exact name a key lists is some model's, and puts the model's own name for its alias.
+/// Patterns stay as they are: they may be meant for models to come.
+pub(super) fn resolve_models(
+    report: &Report,
+    places: &[Place<'_>],
+    keys: &mut [Key],
+    models: &[Model],
+    (names, patterns): (&Names, &Names),
+) {
+    for place in places {
+        for (at, name) in texts(place, "models").filter(|(_, name)| !name.ends_with('*')) {
+            check_known(report, &format!("{}.models[{at}]", place.path), name, names, patterns);
+        }
+    }
+    for name in keys.iter_mut().filter_map(|key| key.models.as_mut()).flatten() {
+        if let Some(model) = names.get(name.as_str()).and_then(|index| models.get(*index)) {
+            *name = model.name.to_string();
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! `[[models]]`: a public name, and which names and patterns it owns.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::catalog::schema::{Place, Report, did_you_mean, format};
+use crate::catalog::{Model, Timeouts};
+
+use super::{References, name_of, target};
+
+const STRATEGIES: [&str; 5] = ["weighted", "round-robin", "latency", "cost", "quota"];
+const AFFINITIES: [&str; 3] = ["none", "session", "prompt-cache"];
+const TRANSLATIONS: [&str; 3] = ["allow", "last-resort", "off"];
+const ATTEMPTS_DEFAULT: u32 = 3;
+const ATTEMPTS_MAX: u32 = 10;
+const MINUTE_MS: u64 = 60_000;
+const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
+const TIMEOUTS_DEFAULT: Timeouts =
+    Timeouts { connect_ms: 5_000, first_byte_ms: None, idle_ms: 90_000, total_ms: 60 * MINUTE_MS };
+
+pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Model {
+    let mut model = Model {
+        name: "".into(),
+        aliases: Vec::new(),
+        enabled: false,
+        attempts: ATTEMPTS_DEFAULT,
+        timeouts: TIMEOUTS_DEFAULT,
+        targets: Vec::new(),
+    };
+    let Some(mut fields) = place.fields() else {
+        return model;
+    };
+    model.name = name_of(&mut fields, format::name).into();
+    model.aliases = fields.field("aliases").map(|place| place.all_parsed(format::pattern)).unwrap_or_default();
+    model.enabled = fields.enabled();
+    if let Some(attempts) = fields.field("attempts").and_then(|place| place.small_integer(1..=ATTEMPTS_MAX)) {
+        model.attempts = attempts;
+    }
+    if let Some(place) = fields.field("timeouts") {
+        model.timeouts = read_timeouts(&place);
+    }
+    model.targets = fields.list("targets").iter().map(|place| target::read(place, references)).collect();
+    if model.targets.is_empty() && model.enabled && !fields.has("targets") {
+        fields.problem_at("targets", "is missing; a model without a target needs enabled = false");
+    } else if model.targets.is_empty() && model.enabled {
+        fields.problem_at("targets", "is empty; a model without a target needs enabled = false");
+    }
+    fields.field("strategy").and_then(|place| place.choice(&STRATEGIES));
+    fields.field("affinity").and_then(|place| place.choice(&AFFINITIES));
+    fields.field("translation").and_then(|place| place.choice(&TRANSLATIONS));
+    fields.field("fallback").map(|place| place.all_parsed(format::name));
+    fields.field("max_wait").and_then(|place| place.duration_ms(1..=10 * MINUTE_MS));
+    fields.field("head_after").and_then(|place| place.duration_ms(1000..=10 * MINUTE_MS));
+    fields.finish();
+    model
+}
+
+fn read_timeouts(place: &Place<'_>) -> Timeouts {
+    let mut timeouts = TIMEOUTS_DEFAULT;
+    let Some(mut fields) = place.fields() else {
+        return timeouts;
+    };
+    let mut read = |name, ms_max| fields.field(name).and_then(|place| place.duration_ms(1..=ms_max));
+    timeouts.connect_ms = read("connect", 10 * MINUTE_MS).unwrap_or(timeouts.connect_ms);
+    timeouts.first_byte_ms = read("first_byte", DAY_MS);
+    timeouts.idle_ms = read("idle", DAY_MS).unwrap_or(timeouts.idle_ms);
+    timeouts.total_ms = read("total", DAY_MS).unwrap_or(timeouts.total_ms);
+    fields.finish();
+    timeouts
+}
+
+/// Names to their models.
+pub(super) type Names = HashMap<String, usize>;
+
+/// Who owns each exact name, and each pattern's stem; two owners of one are a problem.
+pub(super) fn claim_names(report: &Report, places: &[Place<'_>], models: &[Model]) -> (Names, Names) {
+    let (mut names, mut patterns) = (Names::new(), Names::new());
+    // Every name first: where a name and an alias meet, the alias is the one to change.
+    for (index, model) in models.iter().enumerate().filter(|(_, model)| !model.name.is_empty()) {
+        claim(report, &mut names, &model.name, index, &format!("models[{index}].name"));
+    }
+    for (index, place) in places.iter().enumerate() {
+        for (at, alias) in texts(place, "aliases") {
+            let path = format!("models[{index}].aliases[{at}]");
+            match alias.strip_suffix('*') {
+                Some(stem) => claim(report, &mut patterns, stem, index, &path),
+                None => claim(report, &mut names, alias, index, &path),
+            }
+        }
+    }
+    (names, patterns)
+}
+
+fn claim(report: &Report, owners: &mut Names, name: &str, index: usize, path: &str) {
+    match owners.get(name) {
+        Some(owner) => report.problem(path, format!("models[{owner}] has this name, alias or pattern already")),
+        None => {
+            owners.insert(name.to_owned(), index);
+        }
+    }
+}
+
+/// Every `fallback` must be a model.
+pub(super) fn check_fallbacks(report: &Report, places: &[Place<'_>], names: &Names, patterns: &Names) {
+    for place in places {
+        for (at, name) in texts(place, "fallback") {
+            check_known(report, &format!("{}.fallback[{at}]", place.path), name, names, patterns);
+        }
+    }
+}
+
+/// Reports a name that no model answers to.
+pub(super) fn check_known(report: &Report, path: &str, name: &str, names: &Names, patterns: &Names) {
+    if names.contains_key(name) || patterns.keys().any(|stem| name.starts_with(stem.as_str())) {
+        return;
+    }
+    let hint = did_you_mean(name, names.keys().map(String::as_str));
+    report.problem(path, format!("no model answers to this name{hint}"));
+}
+
+/// The strings of a list, with their positions; what is none is reported elsewhere.
+pub(super) fn texts<'a>(place: &Place<'a>, field: &str) -> impl Iterator<Item = (usize, &'a str)> + use<'a> {
+    let list = place.value.get(field).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    list.iter().enumerate().filter_map(|(index, value)| Some((index, value.as_str()?)))
+}

@@ -1,0 +1,216 @@
+//! `[[providers]]`: an upstream service, filled in by its preset where the document says nothing.
+
+use crate::catalog::preset::{self, ECHO, PRESETS, Preset};
+use crate::catalog::schema::format::{self, Url};
+use crate::catalog::schema::{Fields, Place, alternatives, did_you_mean};
+use crate::catalog::{Auth, Endpoint, Provider, ProviderKind, Value};
+use crate::dialect::Dialect;
+
+use super::{credential, name_at, quota};
+
+const AUTHS: [(&str, Auth); 5] = [
+    ("bearer", Auth::Bearer),
+    ("x-api-key", Auth::XApiKey),
+    ("api-key", Auth::ApiKey),
+    ("x-goog-api-key", Auth::XGoogApiKey),
+    ("query", Auth::Query),
+];
+const ERROR_CLASSES: [&str; 5] = ["credential", "egress", "target", "rate", "client"];
+/// Paths people copy together with the base URL; the gateway appends them itself.
+const COPIED_PATHS: [&str; 5] = ["/chat/completions", "/completions", "/embeddings", "/responses", "/messages"];
+const REST_MS_MAX: u64 = 7 * 86_400_000;
+
+pub(super) fn read(place: &Place<'_>) -> Provider {
+    let Some(mut fields) = place.fields() else {
+        return nothing();
+    };
+    let preset = fields.field("preset").and_then(|place| read_preset(&place));
+    let name = match (fields.field("name"), preset) {
+        (Some(place), _) => name_at(&place, format::provider_name),
+        (None, Some(preset)) => preset.name.to_owned(),
+        (None, None) => {
+            if !fields.has("preset") {
+                fields.problem_at("name", "is missing (or name a preset)");
+            }
+            String::new()
+        }
+    };
+    let echo = preset.is_some_and(|preset| preset.name == ECHO);
+    let endpoints = read_endpoints(&mut fields, preset);
+    let auth = fields.field("auth").and_then(|place| read_auth(&place)).unwrap_or(Auth::Bearer);
+    let credentials = fields.field("credentials").map(|place| credential::read_all(&place, &name)).unwrap_or_default();
+    let headers = fields.field("headers").map(|place| read_headers(&place)).unwrap_or_default();
+    let local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(false);
+    let enabled = fields.enabled();
+    read_unbuilt(&mut fields);
+    if echo {
+        refuse_for_echo(&fields);
+    }
+    fields.finish();
+    let kind = if echo { ProviderKind::Echo } else { ProviderKind::Http(endpoints) };
+    Provider { name: name.into(), enabled, kind, auth, credentials, headers, local }
+}
+
+/// Stands for an entry that is no table; its problem is reported.
+fn nothing() -> Provider {
+    Provider {
+        name: "".into(),
+        enabled: false,
+        kind: ProviderKind::Echo,
+        auth: Auth::Bearer,
+        credentials: Vec::new(),
+        headers: Vec::new(),
+        local: false,
+    }
+}
+
+fn read_preset(place: &Place<'_>) -> Option<&'static Preset> {
+    let name = place.text()?;
+    let preset = preset::named(name);
+    if preset.is_none() {
+        let names = PRESETS.iter().map(|preset| preset.name);
+        let hint = did_you_mean(name, names.clone());
+        place.problem(format!("no preset has this name{hint}; there are {}", names.collect::<Vec<_>>().join(", ")));
+    }
+    preset
+}
+
+fn read_auth(place: &Place<'_>) -> Option<Auth> {
+    let word = place.choice(&AUTHS.map(|(word, _)| word))?;
+    AUTHS.iter().find(|(known, _)| *known == word).map(|(_, auth)| *auth)
+}
+
+/// `dialect` and `base_url`, or `endpoints`, or what the preset says.
+fn read_endpoints(fields: &mut Fields<'_>, preset: Option<&Preset>) -> Vec<Endpoint> {
+    let dialect = fields.field("dialect").map(|place| read_dialect(&place));
+    let base_url = fields.field("base_url");
+    let endpoints = fields.field("endpoints");
+    let dialect_or_default = dialect.flatten().unwrap_or(Dialect::OpenaiChat);
+    match (base_url, endpoints) {
+        (Some(_), Some(endpoints)) => {
+            endpoints.problem("stands beside base_url; give one of the two");
+            Vec::new()
+        }
+        (None, Some(endpoints)) => {
+            if dialect.is_some() {
+                fields.problem_at("dialect", "stands beside endpoints, which name their dialects; leave it out");
+            }
+            read_endpoint_table(&endpoints)
+        }
+        (Some(base_url), None) => {
+            read_base_url(&base_url).map(|url| endpoint(dialect_or_default, url)).into_iter().collect()
+        }
+        (None, None) => match preset {
+            Some(preset) => {
+                let url = preset.base_url.and_then(|base_url| format::http_url(base_url).ok());
+                url.map(|url| endpoint(dialect_or_default, url)).into_iter().collect()
+            }
+            None => {
+                if !fields.has("preset") {
+                    fields.problem_at("base_url", "is missing (or give endpoints, or name a preset)");
+                }
+                Vec::new()
+            }
+        },
+    }
+}
+
+fn read_dialect(place: &Place<'_>) -> Option<Dialect> {
+    Dialect::named(place.choice(&Dialect::ALL.map(Dialect::name))?)
+}
+
+fn read_endpoint_table(place: &Place<'_>) -> Vec<Endpoint> {
+    let entries = place.entries();
+    if entries.is_empty() && place.value.is_object() {
+        place.problem("is empty; give a URL for each dialect the provider speaks");
+    }
+    let mut endpoints = Vec::new();
+    for (name, url) in entries {
+        let Some(dialect) = Dialect::named(name) else {
+            let names = Dialect::ALL.map(Dialect::name);
+            url.problem(format!(
+                "no dialect has this name; there are {}{}",
+                alternatives(&names),
+                did_you_mean(name, names)
+            ));
+            continue;
+        };
+        endpoints.extend(read_base_url(&url).map(|url| endpoint(dialect, url)));
+    }
+    endpoints
+}
+
+fn read_base_url(place: &Place<'_>) -> Option<Url> {
+    let url = place.parsed(format::http_url)?;
+    if let Some(copied) = COPIED_PATHS.into_iter().find(|path| url.path.ends_with(path)) {
+        place.problem(format!("ends in {copied}, which llmio adds by itself; leave that off"));
+    }
+    Some(url)
+}
+
+fn endpoint(dialect: Dialect, url: Url) -> Endpoint {
+    Endpoint { dialect, tls: url.scheme == "https", authority: url.authority, path: url.path }
+}
+
+fn read_headers(place: &Place<'_>) -> Vec<(String, Value)> {
+    let mut headers: Vec<(String, Value)> = Vec::new();
+    for (name, value) in place.entries() {
+        let name = match format::header_name(name) {
+            Ok(name) => name,
+            Err(message) => {
+                value.problem(message);
+                continue;
+            }
+        };
+        if headers.iter().any(|(other, _)| *other == name) {
+            value.problem("is there twice: header names do not differ in case");
+        }
+        headers.extend(credential::read_header_value(&value).map(|value| (name, value)));
+    }
+    headers
+}
+
+/// Fields whose behaviour comes later: checked here, refused by name in `unbuilt.rs`.
+fn read_unbuilt(fields: &mut Fields<'_>) {
+    for place in fields.list("quotas") {
+        quota::read(&place);
+    }
+    if let Some(place) = fields.field("quota") {
+        quota::read(&place);
+    }
+    if let Some(place) = fields.field("egress") {
+        credential::read_egress(&place);
+    }
+    for place in fields.list("errors") {
+        read_error_row(&place);
+    }
+    fields.field("error_match").map(|place| place.all_parsed(format::label));
+    fields.field("concurrent").and_then(|place| place.integer(1..=1_000_000));
+    fields.field("tags").map(|place| place.all_parsed(format::name));
+    fields.field("forward_headers").map(|place| place.all_parsed(format::header_name));
+}
+
+fn read_error_row(place: &Place<'_>) {
+    let Some(mut fields) = place.fields() else {
+        return;
+    };
+    let status = fields.field("status").map(|place| place.integer(100..=599));
+    let text = fields.field("match").map(|place| place.parsed(format::label));
+    if status.is_none() && text.is_none() {
+        fields.problem("needs a status, a match or both");
+    }
+    fields.needed("is").and_then(|place| place.choice(&ERROR_CLASSES));
+    fields.field("rest").and_then(|place| place.duration_ms(1..=REST_MS_MAX));
+    fields.finish();
+}
+
+fn refuse_for_echo(fields: &Fields<'_>) {
+    for name in ["base_url", "endpoints", "dialect", "auth", "credentials", "headers", "local"] {
+        if fields.has(name) {
+            fields.problem_at(
+                name,
+                "has no meaning for the preset \"echo\", which answers inside the gateway; leave it out",
+            );
+        }
+    }
+}

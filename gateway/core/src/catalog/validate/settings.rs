@@ -1,0 +1,69 @@
+//! `[settings]`: what holds for the gateway as a whole.
+
+use std::collections::BTreeSet;
+
+use crate::catalog::Settings;
+use crate::catalog::schema::{Place, format};
+
+pub(super) const RECORD_BODIES: [&str; 3] = ["off", "errors", "all"];
+const RETENTION_DAYS_DEFAULT: u32 = 30;
+const RETENTION_DAYS_MAX: u32 = 3650;
+/// Every amount is converted to it.
+const BASE_CURRENCY: &str = "USD";
+
+/// The currencies amounts may be written in: the base and those with a rate.
+#[derive(Default)]
+pub(super) struct Currencies {
+    rated: BTreeSet<String>,
+}
+
+impl Currencies {
+    /// Reports a currency without a rate.
+    pub(super) fn check(&self, place: &Place<'_>, currency: &str) {
+        if currency != BASE_CURRENCY && !self.rated.contains(currency) {
+            place.problem(format!(
+                "there is no rate for {currency}; add it to settings.rates (how many {BASE_CURRENCY} one {currency} is)"
+            ));
+        }
+    }
+}
+
+pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
+    let mut settings = Settings { retention_days: RETENTION_DAYS_DEFAULT, trusted_proxies: Vec::new() };
+    let mut currencies = Currencies::default();
+    let Some(mut fields) = place.and_then(|place| place.fields()) else {
+        return (settings, currencies);
+    };
+    if let Some(days) = fields.field("retention_days").and_then(|place| place.small_integer(1..=RETENTION_DAYS_MAX)) {
+        settings.retention_days = days;
+    }
+    if let Some(proxies) = fields.field("trusted_proxies") {
+        settings.trusted_proxies = proxies.all_parsed(format::network);
+    }
+    if let Some(rates) = fields.field("rates") {
+        currencies = read_rates(&rates);
+    }
+    fields.field("record_bodies").and_then(|place| place.choice(&RECORD_BODIES));
+    fields.field("bodies_retention_days").and_then(|place| place.small_integer(1..=RETENTION_DAYS_MAX));
+    fields.field("max_db_mib").and_then(|place| place.integer(16..=1 << 24));
+    fields.field("zone").and_then(|place| place.parsed(format::zone));
+    fields.finish();
+    (settings, currencies)
+}
+
+fn read_rates(rates: &Place<'_>) -> Currencies {
+    let mut rated = BTreeSet::new();
+    for (name, rate) in rates.entries() {
+        match format::currency(name) {
+            Err(message) => rate.problem(format!("the name {message}")),
+            Ok(name) if name == BASE_CURRENCY => rate.problem("is what the other rates are in; leave it out"),
+            Ok(name) => {
+                if rate.amount() == Some(0.0) {
+                    rate.problem("must be more than 0");
+                }
+                rated.insert(name);
+            }
+        }
+    }
+    Currencies { rated }
+}

@@ -1,0 +1,110 @@
+//! What the schema knows and the gateway does not do yet: refused by name, never ignored.
+//!
+//! One table, so that building a field's behaviour deletes its row and nothing else here.
+
+use serde_json::{Map, Value};
+
+use crate::catalog::schema::Report;
+
+/// A field whose behaviour is not built yet.
+struct Row {
+    /// Names from the root, `[]` after a list.
+    path: &'static str,
+    /// Words that ask for nothing beyond what is built.
+    built: &'static [&'static str],
+    comes_with: &'static str,
+}
+
+const UNBUILT: &[Row] = &[
+    only("settings.record_bodies", &["off"], "recording of bodies"),
+    row("settings.bodies_retention_days", "recording of bodies"),
+    row("settings.max_db_mib", "limits on the size of the records"),
+    row("settings.zone", "quotas"),
+    row("settings.rates", "prices and budgets"),
+    only("providers[].dialect", &["openai-chat"], "the other dialects"),
+    row("providers[].endpoints.openai-responses", "the other dialects"),
+    row("providers[].endpoints.anthropic", "the other dialects"),
+    row("providers[].endpoints.gemini", "the other dialects"),
+    row("providers[].quotas", "quotas"),
+    row("providers[].quota", "quotas"),
+    row("providers[].egress", "egress proxies"),
+    row("providers[].errors", "the full failover contract"),
+    row("providers[].error_match", "the full failover contract"),
+    row("providers[].concurrent", "quotas"),
+    row("providers[].tags", "routing by tag"),
+    row("providers[].forward_headers", "the other dialects"),
+    row("providers[].credentials[].pool", "quotas"),
+    row("providers[].credentials[].file", "credential files"),
+    row("providers[].credentials[].quota", "quotas"),
+    row("providers[].credentials[].egress", "egress proxies"),
+    only("models[].strategy", &["weighted"], "the other strategies"),
+    only("models[].affinity", &["none"], "affinity"),
+    only("models[].translation", &["allow"], "the other dialects"),
+    row("models[].fallback", "the full failover contract"),
+    row("models[].max_wait", "quotas"),
+    row("models[].head_after", "the full failover contract"),
+    row("models[].targets[].capabilities", "routing by capability"),
+    row("models[].targets[].set", "rewriting of requests"),
+    row("models[].targets[].default", "rewriting of requests"),
+    row("models[].targets[].remove", "rewriting of requests"),
+    row("models[].targets[].price", "prices and budgets"),
+    row("keys[].limits", "quotas"),
+    only("keys[].record_bodies", &["off"], "recording of bodies"),
+    row("keys[].avoid", "routing by tag"),
+    row("keys[].metrics", "metrics"),
+    row("relays", "relays"),
+];
+
+/// Reports each field of the table that asks for something.
+pub(super) fn check(document: &Map<String, Value>, report: &Report) {
+    for row in UNBUILT {
+        let (first, rest) = row.path.split_once('.').unwrap_or((row.path, ""));
+        step(document, first, rest, "", &mut |path, value| {
+            if !asks_for_nothing(value, row.built) {
+                report.problem(path, format!("not built yet; remove it (it comes with {})", row.comes_with));
+            }
+        });
+    }
+}
+
+/// Takes one segment of a row's path and calls `found` where the path ends.
+fn step(map: &Map<String, Value>, segment: &str, rest: &str, path: &str, found: &mut dyn FnMut(&str, &Value)) {
+    let name = segment.trim_end_matches("[]");
+    let Some(value) = map.get(name) else {
+        return;
+    };
+    let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    if rest.is_empty() {
+        return found(&path, value);
+    }
+    let (next, rest) = rest.split_once('.').unwrap_or((rest, ""));
+    match value {
+        Value::Object(map) => step(map, next, rest, &path, found),
+        Value::Array(values) => {
+            for (index, value) in values.iter().enumerate() {
+                if let Value::Object(map) = value {
+                    step(map, next, rest, &format!("{path}[{index}]"), found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn asks_for_nothing(value: &Value, built: &[&str]) -> bool {
+    match value {
+        Value::Array(values) => values.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(value) => !value,
+        Value::String(text) => built.contains(&text.as_str()),
+        _ => false,
+    }
+}
+
+const fn row(path: &'static str, comes_with: &'static str) -> Row {
+    Row { path, built: &[], comes_with }
+}
+
+const fn only(path: &'static str, built: &'static [&'static str], comes_with: &'static str) -> Row {
+    Row { path, built, comes_with }
+}
