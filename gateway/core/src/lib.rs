@@ -2,7 +2,27 @@
 //! `now`, the draw and all state are arguments, so every decision can be tested as a table, replayed from a record
 //! and fuzzed.
 //!
-//! So far: the [`catalog`] (the whole configuration) and the [`dialect`]s it names.
+//! A request follows one line; only the component's `proxy.rs` knows the order:
+//!
+//! 1. [`accept`]: what is asked for: route, dialect, model, streamed or not
+//! 2. [`authenticate`]: who asks
+//! 3. [`route`](mod@route): which targets can serve it, in which order, and why others cannot
+//! 4. [`rewrite`]: the request for one target
+//! 5. [`failover`]: after each attempt: relay, try the next, or give up
+//! 6. [`observe`]: what the answer's bytes tell as they pass
+//! 7. [`record`]: what is kept
+//!
+//! Beside the line: [`catalog`] (the configuration), [`dialect`], [`refusal`] (every answer that is llmio's own),
+//! [`echo`] (the built-in provider).
 
+pub mod accept;
+pub mod authenticate;
 pub mod catalog;
 pub mod dialect;
+pub mod echo;
+pub mod failover;
+pub mod observe;
+pub mod record;
+pub mod refusal;
+pub mod rewrite;
+pub mod route;

@@ -1,0 +1,192 @@
+use super::*;
+
+fn accepted(body: &str) -> Call {
+    super::body(Operation::Chat, body.as_bytes().to_vec()).expect("the body is fine")
+}
+
+fn refused(body: impl Into<Vec<u8>>) -> Refusal {
+    super::body(Operation::Chat, body.into()).expect_err("the body is not fine")
+}
+
+#[test]
+fn every_route_finds_itself_and_no_two_routes_are_the_same() {
+    for (index, route) in ROUTES.iter().enumerate() {
+        let path = route.path.replace("{}", "x");
+        assert!(
+            matches!(find(route.method, &path), Found::Route(needs, endpoint, _)
+            if needs == route.needs && endpoint == route.endpoint),
+            "{} {}",
+            route.method,
+            route.path
+        );
+        let same = |other: &&Route| other.method == route.method && other.path == route.path;
+        assert_eq!(ROUTES.iter().filter(same).count(), 1, "row {index}");
+    }
+}
+
+#[test]
+fn every_admin_route_needs_the_admin_token_and_every_data_route_a_key() {
+    for route in ROUTES {
+        match route.endpoint {
+            Endpoint::Admin(_) => assert_eq!(route.needs, Needs::Admin, "{}", route.path),
+            Endpoint::Call(_) | Endpoint::Models | Endpoint::Model => assert_eq!(route.needs, Needs::Key),
+            Endpoint::Probe | Endpoint::Alive | Endpoint::Ready => assert_eq!(route.needs, Needs::Nothing),
+        }
+        assert_eq!(is_admin(route.path) && route.method != "HEAD", route.needs == Needs::Admin, "{}", route.path);
+    }
+}
+
+#[test]
+fn the_openai_prefix_leads_to_the_same_routes() {
+    assert_eq!(find("POST", "/openai/v1/embeddings"), find("POST", "/v1/embeddings"));
+    assert_eq!(find("GET", "/openai/v1/models/a%2Fb"), Found::Route(Needs::Key, Endpoint::Model, "a%2Fb"));
+    assert_eq!(find("GET", "/openai/api/catalog"), Found::Unknown);
+    assert_eq!(find("GET", "/openai/healthz"), Found::Unknown);
+}
+
+#[test]
+fn tricks_with_paths_find_nothing() {
+    for path in [
+        "/v1//models",
+        "/v1/./models",
+        "/V1/models",
+        "/v1/models;x",
+        "/v1/chat/../models",
+        "//api/catalog",
+        "/api%2Fcatalog",
+        "/v1/models/",
+        "/api/catalog/",
+        "",
+        "*",
+        "/v1\\models",
+        "/api/../api/catalog",
+    ] {
+        assert_eq!(find("GET", path), Found::Unknown, "{path}");
+    }
+}
+
+#[test]
+fn a_wrong_method_names_the_right_ones() {
+    assert_eq!(find("GET", "/v1/chat/completions"), Found::WrongMethod("POST".into()));
+    assert_eq!(find("POST", "/api/catalog"), Found::WrongMethod("GET, PUT".into()));
+}
+
+#[test]
+fn preflights_are_answered_on_data_routes_and_never_on_admin_ones() {
+    assert_eq!(find("OPTIONS", "/v1/chat/completions"), Found::Preflight);
+    assert_eq!(find("OPTIONS", "/api/catalog"), Found::WrongMethod("GET, PUT".into()));
+    assert_eq!(find("OPTIONS", "/v1/nothing"), Found::Unknown);
+}
+
+#[test]
+fn percent_encoding_is_decoded_once_and_control_characters_are_refused() {
+    assert_eq!(decode_parameter("qwen%2Fqwen3%252"), Some("qwen/qwen3%2".into()));
+    for bad in ["%", "%2", "%zz", "%00", "%ff", "a%0d%0ab"] {
+        assert_eq!(decode_parameter(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn the_span_of_model_is_its_value_with_quotes() {
+    let call = accepted("{ \"messages\": [], \"model\" :\n \"a\\u0062c\" , \"n\": 1e999 }");
+    assert_eq!(call.model, "abc");
+    assert_eq!(&call.body[call.model_span.clone()], b"\"a\\u0062c\"");
+}
+
+#[test]
+fn stream_options_and_session_are_read_where_they_are() {
+    let call = accepted(r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"session_id":"s"}"#);
+    assert!(call.streamed && call.include_usage);
+    assert_eq!(call.session.as_deref(), Some("s"));
+    let call = accepted(r#"{"model":"m","stream":null,"stream_options":null,"session_id":7}"#);
+    assert!(!call.streamed && !call.include_usage && call.session.is_none());
+}
+
+#[test]
+fn a_member_called_model_deeper_down_is_not_the_model() {
+    let call = accepted(r#"{"metadata":{"model":"inner"},"model":"outer"}"#);
+    assert_eq!(call.model, "outer");
+}
+
+#[test]
+fn a_duplicate_member_is_refused_however_it_is_spelled() {
+    for body in [
+        r#"{"model":"a","model":"b"}"#,
+        r#"{"model":"a","mod\u0065l":"b"}"#,
+        r#"{"model":"a","stream":true,"stream":false}"#,
+        r#"{"model":"a","max_tokens":1,"max_tokens":2}"#,
+    ] {
+        let refusal = refused(body);
+        assert_eq!(refusal.status, 400);
+        assert!(refusal.message.contains("more than once"), "{}", refusal.message);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_body_is_said() {
+    let cases: [(&[u8], &str); 12] = [
+        (b"", "The body is empty"),
+        (b"hello", "not a JSON object"),
+        (b"[1]", "not a JSON object"),
+        (b"{\"model\":\"m\"} x", "not a JSON object"),
+        (b"{\"model\":\"m\"", "not a JSON object"),
+        (b"{\"messages\":[]}", "`model` is missing"),
+        (b"{\"model\":7}", "`model` must be a string"),
+        (b"{\"model\":null}", "`model` must be a string"),
+        (b"{\"model\":\"\"}", "`model` must be a name"),
+        (b"{\"model\":\"a\\r\\nx: y\"}", "`model` must be a name"),
+        (b"{\"model\":\"m\",\"stream\":\"yes\"}", "`stream` must be true or false"),
+        (b"{\"model\":\"\xff\"}", "not valid UTF-8 (at byte 10)"),
+    ];
+    for (body, said) in cases {
+        let refusal = refused(body);
+        assert_eq!(refusal.status, 400);
+        assert!(refusal.message.contains(said), "{said}: {}", refusal.message);
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused_before_anything_recurses() {
+    let body = |depth: usize| format!("{{\"model\":\"m\",\"x\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+    assert_eq!(accepted(&body(DEPTH_MAX - 1)).model, "m");
+    assert!(refused(body(DEPTH_MAX)).message.contains("nests deeper"));
+    assert!(refused(body(100_000)).message.contains("nests deeper"));
+    assert_eq!(accepted(&format!("{{\"model\":\"m\",\"x\":\"{}\\\"[\"}}", "[".repeat(500))).model, "m");
+}
+
+#[test]
+fn only_what_a_trusted_proxy_wrote_is_believed_of_the_client() {
+    let network = |text: &str, prefix| Network { address: text.parse().expect("an address"), prefix };
+    let trusted = [network("10.0.0.0", 8)];
+    let headers = |value: &str| vec![("x-forwarded-for".to_owned(), value.as_bytes().to_vec())];
+    let peer = |text: &str| Some(text.parse::<IpAddr>().expect("an address"));
+    let client = |from: &str, value: &str| client_address(peer(from), &headers(value), &trusted);
+    assert_eq!(client("203.0.113.9", "1.2.3.4"), peer("203.0.113.9"));
+    assert_eq!(client("10.0.0.1", "1.2.3.4"), peer("1.2.3.4"));
+    assert_eq!(client("10.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.7"), peer("1.2.3.4"));
+    assert_eq!(client("10.0.0.1", "nonsense"), peer("10.0.0.1"));
+    assert_eq!(client_address(None, &headers("1.2.3.4"), &trusted), None);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn no_bytes_make_reading_a_body_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
+        let _ = super::body(Operation::Chat, bytes);
+    }
+
+    #[test]
+    fn splicing_the_model_changes_nothing_else(
+        before in "[ \n]{0,3}", name in "[a-zA-Z0-9/:._\u{e9}-]{1,20}", space in "[ \t\r\n]{0,3}", text in "\\PC{0,40}",
+    ) {
+        let text = serde_json::Value::from(text).to_string();
+        let with_model = |model: &str| {
+            format!("{before}{{\"a\":{text},{space}\"model\"{space}:{space}\"{model}\"{space},\"b\":[1.0,{text}]}}")
+        };
+        let call = super::body(Operation::Chat, with_model(&name).into_bytes()).expect("a valid body");
+        proptest::prop_assert_eq!(&call.model, &name);
+        let spliced = crate::rewrite::splice_model(&call.body, &call.model_span, "other");
+        proptest::prop_assert_eq!(String::from_utf8(spliced).expect("text"), with_model("other"));
+    }
+}

@@ -1,0 +1,241 @@
+//! Step 2: who asks. A presented credential is the admin token or a key of the catalog; both are compared by SHA-256,
+//! so no comparison depends on where two secrets first differ.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::accept::Needs;
+use crate::catalog::{Catalog, Key};
+use crate::refusal::Refusal;
+
+/// Failing credentials an address may present in a minute before it has to wait.
+const FAILURES_MAX: u32 = 10;
+const WINDOW_MS: i64 = 60_000;
+const WAIT_MS_FIRST: i64 = 60_000;
+const WAIT_MS_MAX: i64 = 3_600_000;
+
+/// Addresses remembered at once; the oldest are forgotten first.
+const ADDRESSES_MAX: usize = 1024;
+
+/// What a credential may stand in: header name and what precedes the credential there.
+const PLACES: [(&str, &str); 4] =
+    [("authorization", "bearer "), ("x-api-key", ""), ("x-goog-api-key", ""), ("api-key", "")];
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// Nobody in particular: the route needs nothing.
+    Anyone,
+    /// The holder of the admin token.
+    Admin,
+    /// The holder of a key.
+    Key(Arc<str>),
+}
+
+impl Caller {
+    /// What records call the caller.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Anyone => "",
+            Self::Admin => "admin",
+            Self::Key(name) => name,
+        }
+    }
+}
+
+/// The admin token as it is compared: its hash, or nothing while llmio has none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Token(Option<[u8; 32]>);
+
+impl Token {
+    /// Takes the token; an empty one means that llmio is not configured.
+    pub fn new(token: &str) -> Self {
+        Token((!token.is_empty()).then(|| Sha256::digest(token.as_bytes()).into()))
+    }
+
+    /// Whether there is a token at all.
+    pub fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn is(&self, hash: &[u8; 32]) -> bool {
+        self.0.is_some_and(|token| token.ct_eq(hash).into())
+    }
+}
+
+/// The credentials a request presents, in the order of the documentation: headers, then `?key=`.
+pub fn presented(headers: &[(String, Vec<u8>)], query: Option<&str>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for (name, value) in headers {
+        let Some((_, prefix)) = PLACES.iter().find(|(place, _)| name.eq_ignore_ascii_case(place)) else { continue };
+        let Ok(text) = std::str::from_utf8(value) else { continue };
+        let credential = match text.get(..prefix.len()) {
+            Some(start) if start.eq_ignore_ascii_case(prefix) => text.get(prefix.len()..).unwrap_or_default(),
+            _ => continue,
+        };
+        push_unique(&mut found, credential.trim());
+    }
+    let in_query = query.unwrap_or_default().split('&').filter_map(|pair| pair.strip_prefix("key="));
+    for credential in in_query.filter_map(crate::accept::decode_parameter) {
+        push_unique(&mut found, &credential);
+    }
+    found
+}
+
+fn push_unique(found: &mut Vec<String>, credential: &str) {
+    if !credential.is_empty() && !found.iter().any(|known| known == credential) {
+        found.push(credential.to_owned());
+    }
+}
+
+/// Decides who asks. `now_ms` is the wall clock; `url` is where keys are made, for the message.
+pub fn authenticate(
+    needs: Needs,
+    presented: &[String],
+    token: &Token,
+    catalog: &Catalog,
+    now_ms: i64,
+) -> Result<Caller, Refusal> {
+    if needs == Needs::Nothing {
+        return Ok(Caller::Anyone);
+    }
+    let mut caller: Option<Caller> = None;
+    for credential in presented {
+        let hash: [u8; 32] = Sha256::digest(credential.as_bytes()).into();
+        let known = match catalog.key(&hash) {
+            _ if token.is(&hash) => Caller::Admin,
+            Some(key) => allowed_now(key, now_ms)?,
+            None => continue,
+        };
+        match &caller {
+            Some(other) if *other != known => return Err(two_callers(other, &known)),
+            _ => caller = Some(known),
+        }
+    }
+    match caller {
+        None => Err(unknown(presented)),
+        Some(Caller::Key(name)) if needs == Needs::Admin => Err(Refusal::forbidden(
+            "admin_token_needed",
+            format!("Key {name:?} may not use the admin API. It takes the admin token; `llmio token` prints it."),
+        )),
+        Some(caller) => Ok(caller),
+    }
+}
+
+fn allowed_now(key: &Key, now_ms: i64) -> Result<Caller, Refusal> {
+    if !key.enabled {
+        let said = format!("Key {:?} is disabled. Enable it in the catalog or use another.", key.name);
+        return Err(Refusal::unauthorized("key_disabled", said));
+    }
+    if key.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms) {
+        let said = format!("Key {:?} has expired. Make another with `llmio keys create`.", key.name);
+        return Err(Refusal::unauthorized("key_expired", said));
+    }
+    Ok(Caller::Key(key.name.clone()))
+}
+
+fn two_callers(one: &Caller, other: &Caller) -> Refusal {
+    let said = format!(
+        "Two different credentials were presented, of {:?} and of {:?}. Send one of them.",
+        one.name(),
+        other.name()
+    );
+    Refusal::unauthorized("two_credentials", said)
+}
+
+fn unknown(presented: &[String]) -> Refusal {
+    match presented.first() {
+        None => Refusal::unauthorized(
+            "key_missing",
+            "No key was presented. Send `Authorization: Bearer KEY`; `llmio keys create NAME` makes one.",
+        ),
+        Some(credential) => {
+            // Four characters help its owner to recognise it and nobody to use it; short ones show nothing.
+            let count = credential.chars().count();
+            let tail: String = credential.chars().skip(count.saturating_sub(if count >= 16 { 4 } else { 0 })).collect();
+            let ending = if tail.is_empty() { String::new() } else { format!(" ending {tail}") };
+            let said = format!(
+                "Unknown key{ending}. `llmio keys list` shows the keys there are; `llmio keys create NAME` makes one."
+            );
+            Refusal::unauthorized("key_unknown", said)
+        }
+    }
+}
+
+/// Whether the caller may use this model.
+pub fn may_use(caller: &Caller, model: &str, catalog: &Catalog) -> bool {
+    match caller {
+        Caller::Anyone => false,
+        Caller::Admin => true,
+        Caller::Key(name) => catalog.keys.iter().find(|key| key.name == *name).is_some_and(|key| key.may_use(model)),
+    }
+}
+
+/// Slows down addresses that keep presenting unknown credentials. Only failures are counted and only failures are
+/// refused: a valid key passes whatever its address did before.
+#[derive(Debug, Default)]
+pub struct Throttle {
+    addresses: HashMap<IpAddr, Failures>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Failures {
+    window_from_ms: i64,
+    count: u32,
+    wait_ms: i64,
+    closed_until_ms: i64,
+}
+
+impl Throttle {
+    /// Takes note of a failing credential. `Err` holds how many seconds its address has to wait by now.
+    pub fn failed(&mut self, address: IpAddr, now_ms: i64) -> Result<(), u64> {
+        if self.addresses.len() >= ADDRESSES_MAX {
+            self.forget_oldest();
+        }
+        let fresh = Failures { window_from_ms: now_ms, count: 0, wait_ms: WAIT_MS_FIRST, closed_until_ms: 0 };
+        let failures = self.addresses.entry(network_of(address)).or_insert(fresh);
+        if now_ms < failures.closed_until_ms {
+            return Err(seconds_up(failures.closed_until_ms - now_ms));
+        }
+        if now_ms - failures.window_from_ms >= WINDOW_MS {
+            let calm = now_ms - failures.window_from_ms >= failures.wait_ms + WINDOW_MS;
+            *failures = Failures { wait_ms: if calm { WAIT_MS_FIRST } else { failures.wait_ms }, ..fresh };
+        }
+        failures.count += 1;
+        if failures.count <= FAILURES_MAX {
+            return Ok(());
+        }
+        failures.closed_until_ms = now_ms + failures.wait_ms;
+        failures.window_from_ms = failures.closed_until_ms - WINDOW_MS;
+        let wait_ms = failures.wait_ms;
+        failures.wait_ms = (wait_ms * 2).min(WAIT_MS_MAX);
+        Err(seconds_up(wait_ms))
+    }
+
+    fn forget_oldest(&mut self) {
+        let last = |failures: &Failures| failures.closed_until_ms.max(failures.window_from_ms);
+        let oldest = self.addresses.iter().min_by_key(|(_, failures)| last(failures)).map(|(address, _)| *address);
+        if let Some(address) = oldest {
+            self.addresses.remove(&address);
+        }
+    }
+}
+
+/// An IPv6 customer holds a /64 at least, so that is what is counted.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX))),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+fn seconds_up(ms: i64) -> u64 {
+    u64::try_from(ms).unwrap_or(0).div_ceil(1000)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! The built-in provider: answers inside the gateway with what was said to it, so that llmio can be tried before any
+//! provider is entered. It speaks like a real one: streamed or not, with usage.
+
+use serde_json::{Value, json};
+
+use crate::accept::{Call, Operation};
+use crate::refusal::Reply;
+
+/// The answer to a call. `id` and `now_s` (Unix seconds) go into it as a provider's own would.
+pub fn answer(call: &Call, upstream_model: &str, id: &str, now_s: i64) -> Reply {
+    let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+    let text = match call.operation {
+        Operation::Chat => format!("You said: {}", last_user_text(&body)),
+        Operation::Completions => format!("You said: {}", text_of(body.get("prompt").unwrap_or(&Value::Null))),
+        Operation::Embeddings => return embeddings(&body, call.body.len(), upstream_model),
+    };
+    let usage = json!({
+        "prompt_tokens": tokens(call.body.len()),
+        "completion_tokens": tokens(text.len()),
+        "total_tokens": tokens(call.body.len()) + tokens(text.len()),
+    });
+    let head = Head { operation: call.operation, id, now_s, model: upstream_model };
+    if call.streamed {
+        let usage = call.include_usage.then_some(&usage);
+        return Reply::new(200, "text/event-stream", stream(&head, &text, usage)).with("cache-control", "no-cache");
+    }
+    let choice = match call.operation {
+        Operation::Chat => {
+            json!({ "index": 0, "message": { "role": "assistant", "content": text }, "finish_reason": "stop" })
+        }
+        _ => json!({ "index": 0, "text": text, "logprobs": null, "finish_reason": "stop" }),
+    };
+    Reply::json(200, &head.object(false, json!([choice]), Some(&usage)))
+}
+
+struct Head<'a> {
+    operation: Operation,
+    id: &'a str,
+    now_s: i64,
+    model: &'a str,
+}
+
+impl Head<'_> {
+    fn object(&self, chunk: bool, choices: Value, usage: Option<&Value>) -> Value {
+        let (prefix, object) = match (self.operation, chunk) {
+            (Operation::Chat, false) => ("chatcmpl", "chat.completion"),
+            (Operation::Chat, true) => ("chatcmpl", "chat.completion.chunk"),
+            _ => ("cmpl", "text_completion"),
+        };
+        let mut answer = json!({
+            "id": format!("{prefix}-{}", self.id),
+            "object": object,
+            "created": self.now_s,
+            "model": self.model,
+            "choices": choices,
+        });
+        if let (Some(usage), Some(members)) = (usage, answer.as_object_mut()) {
+            members.insert("usage".into(), usage.clone());
+        }
+        answer
+    }
+
+    fn event(&self, delta: &str, first: bool, finish: Option<&str>) -> String {
+        let choice = match self.operation {
+            Operation::Chat if finish.is_some() => json!({ "index": 0, "delta": {}, "finish_reason": finish }),
+            Operation::Chat if first => {
+                json!({ "index": 0, "delta": { "role": "assistant", "content": delta }, "finish_reason": null })
+            }
+            Operation::Chat => json!({ "index": 0, "delta": { "content": delta }, "finish_reason": null }),
+            _ => json!({ "index": 0, "text": delta, "logprobs": null, "finish_reason": finish }),
+        };
+        format!("data: {}\n\n", self.object(true, json!([choice]), None))
+    }
+}
+
+/// One event a word, then the finish, the usage where it was asked for, and the end marker.
+fn stream(head: &Head<'_>, text: &str, usage: Option<&Value>) -> String {
+    let mut events = String::new();
+    for (index, word) in text.split_inclusive(' ').enumerate() {
+        events.push_str(&head.event(word, index == 0, None));
+    }
+    events.push_str(&head.event("", false, Some("stop")));
+    if usage.is_some() {
+        events.push_str(&format!("data: {}\n\n", head.object(true, json!([]), usage)));
+    }
+    events.push_str("data: [DONE]\n\n");
+    events
+}
+
+/// A vector of the text's own bytes: the same text always has the same one, and different texts differ.
+fn embeddings(body: &Value, body_bytes: usize, model: &str) -> Reply {
+    let input = body.get("input").unwrap_or(&Value::Null);
+    let texts: Vec<String> = match input {
+        Value::Array(items) if items.iter().any(|item| item.is_string() || item.is_array()) => {
+            items.iter().map(text_of).collect()
+        }
+        other => vec![text_of(other)],
+    };
+    let base64 = body.get("encoding_format").and_then(Value::as_str) == Some("base64");
+    let data: Vec<Value> = texts
+        .iter()
+        .enumerate()
+        .map(|(index, text)| json!({ "object": "embedding", "index": index, "embedding": vector(text, base64) }))
+        .collect();
+    let used = tokens(body_bytes);
+    let usage = json!({ "prompt_tokens": used, "total_tokens": used });
+    Reply::json(200, &json!({ "object": "list", "data": data, "model": model, "usage": usage }))
+}
+
+/// SDKs ask for base64 by default: little-endian 32-bit floats.
+fn vector(text: &str, base64: bool) -> Value {
+    use base64::Engine;
+    use sha2::Digest;
+    let digest = sha2::Sha256::digest(text.as_bytes());
+    let numbers: Vec<f32> = digest.iter().map(|byte| f32::from(*byte) / 128.0 - 1.0).collect();
+    if base64 {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        return base64::engine::general_purpose::STANDARD.encode(bytes).into();
+    }
+    numbers.into()
+}
+
+fn last_user_text(body: &Value) -> String {
+    let messages = body.get("messages").and_then(Value::as_array);
+    let from_user = |message: &&Value| message.get("role").and_then(Value::as_str) == Some("user");
+    let last = messages.and_then(|messages| messages.iter().rfind(from_user));
+    text_of(last.and_then(|message| message.get("content")).unwrap_or(&Value::Null))
+}
+
+/// The text of a string, of content parts, or of a list of those.
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(text_of).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" "),
+        Value::Object(part) => part.get("text").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::Null | Value::Bool(_) => String::new(),
+    }
+}
+
+/// Four bytes to a token: the usual rough estimate.
+fn tokens(bytes: usize) -> usize {
+    bytes.div_ceil(4)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! Step 6: what an answer's bytes tell as they pass. The observer only looks: it never holds a byte back, never ends a
+//! stream, and gives up on what it cannot read ("unknown") rather than on the answer.
+
+mod json;
+mod sse;
+mod usage;
+
+pub use usage::Usage;
+
+use json::UsageScan;
+use sse::Sse;
+
+/// How an answer's body is read.
+#[derive(Debug)]
+enum Reader {
+    Json(UsageScan),
+    Sse(Sse),
+    /// Neither JSON nor an event stream, or compressed: only counted.
+    Opaque,
+}
+
+/// Watches one answer.
+#[derive(Debug)]
+pub struct Observer {
+    reader: Reader,
+    bytes: u64,
+    first_content_ms: Option<u64>,
+}
+
+/// What was seen by the end.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Observation {
+    /// Bytes seen.
+    pub bytes: u64,
+    /// When the first text, reasoning or tool call passed, in the caller's milliseconds.
+    pub first_content_ms: Option<u64>,
+    /// What the provider says it used.
+    pub usage: Usage,
+    /// The message of an error inside a stream that had begun with 200.
+    pub error: Option<String>,
+    /// A streamed answer that ended with neither a finish reason nor its end marker.
+    pub unfinished: bool,
+}
+
+impl Observer {
+    /// An observer for an answer with these headers.
+    pub fn new(headers: &[(String, Vec<u8>)]) -> Self {
+        let value = |name: &str| headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_slice());
+        let encoded = value("content-encoding").is_some_and(|value| !value.eq_ignore_ascii_case(b"identity"));
+        let media_type = value("content-type").unwrap_or_default();
+        let is =
+            |wanted: &[u8]| media_type.len() >= wanted.len() && media_type[..wanted.len()].eq_ignore_ascii_case(wanted);
+        let reader = match () {
+            () if encoded => Reader::Opaque,
+            () if is(b"text/event-stream") => Reader::Sse(Sse::default()),
+            () if is(b"application/json") => Reader::Json(UsageScan::default()),
+            () => Reader::Opaque,
+        };
+        Observer { reader, bytes: 0, first_content_ms: None }
+    }
+
+    /// Whether the answer is an event stream, so that an error event can be added to it.
+    pub fn is_stream(&self) -> bool {
+        matches!(self.reader, Reader::Sse(_))
+    }
+
+    /// Looks at the next bytes; `now_ms` is the time they came.
+    pub fn see(&mut self, bytes: &[u8], now_ms: u64) {
+        self.bytes += bytes.len() as u64;
+        match &mut self.reader {
+            Reader::Json(scan) => scan.feed(bytes),
+            Reader::Sse(sse) => {
+                if sse.feed(bytes) && self.first_content_ms.is_none() {
+                    self.first_content_ms = Some(now_ms);
+                }
+            }
+            Reader::Opaque => {}
+        }
+    }
+
+    /// Whether the last bytes ended in the middle of an event.
+    pub fn in_event(&self) -> bool {
+        matches!(&self.reader, Reader::Sse(sse) if sse.in_event())
+    }
+
+    /// What was seen.
+    pub fn finish(self) -> Observation {
+        let mut observation =
+            Observation { bytes: self.bytes, first_content_ms: self.first_content_ms, ..Observation::default() };
+        match self.reader {
+            Reader::Json(scan) => observation.usage = scan.finish(),
+            Reader::Sse(sse) => {
+                observation.unfinished = !sse.finished();
+                observation.error = sse.error().map(str::to_owned);
+                observation.usage = sse.usage();
+            }
+            Reader::Opaque => {}
+        }
+        observation
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! Finds the top-level `usage` member of a JSON answer of any size, fed in pieces of any size, in constant memory.
+//! Not a parser: it follows strings and brackets only, so that an answer of many megabytes costs one look at each byte
+//! and a pretty-printed one is read like any other.
+
+use super::Usage;
+
+/// A `usage` object larger than this is not read.
+const USAGE_BYTES_MAX: usize = 64 << 10;
+
+/// Names longer than this cannot be the one that is looked for.
+const NAME_BYTES_MAX: usize = 8;
+
+#[derive(Debug, Default)]
+pub(super) struct UsageScan {
+    depth: u32,
+    in_string: bool,
+    escaped: bool,
+    /// The last string at depth 1, while it may be a member's name.
+    name: Vec<u8>,
+    /// The value of `usage`, while it is being collected.
+    value: Option<Vec<u8>>,
+    found: Option<Usage>,
+}
+
+impl UsageScan {
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while let Some((&byte, tail)) = rest.split_first() {
+            if self.in_string && !self.escaped && byte != b'"' && byte != b'\\' {
+                // Most bytes are inside strings: pass over them as one run.
+                let run = rest.iter().position(|each| matches!(each, b'"' | b'\\')).unwrap_or(rest.len());
+                let (passed, after) = rest.split_at(run);
+                self.keep(passed);
+                if self.depth == 1 && self.name.len() <= NAME_BYTES_MAX {
+                    self.name.extend_from_slice(passed.get(..passed.len().min(NAME_BYTES_MAX + 1)).unwrap_or_default());
+                }
+                rest = after;
+                continue;
+            }
+            self.step(byte);
+            rest = tail;
+        }
+    }
+
+    fn step(&mut self, byte: u8) {
+        if self.in_string {
+            self.keep(&[byte]);
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' => self.escaped = true,
+                _ => self.in_string = false,
+            }
+            return;
+        }
+        match byte {
+            b'"' => {
+                self.keep(&[byte]);
+                self.in_string = true;
+                if self.depth == 1 {
+                    self.name.clear();
+                }
+            }
+            b'{' | b'[' => {
+                self.keep(&[byte]);
+                self.depth = self.depth.saturating_add(1);
+            }
+            b'}' | b']' => {
+                self.depth = self.depth.saturating_sub(1);
+                if self.depth == 0 { self.end_value() } else { self.keep(&[byte]) }
+            }
+            b':' if self.depth == 1 => self.value = (self.name == b"usage").then(Vec::new),
+            b',' if self.depth == 1 => self.end_value(),
+            _ => self.keep(&[byte]),
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if let Some(value) = &mut self.value {
+            value.extend_from_slice(bytes);
+            if value.len() > USAGE_BYTES_MAX {
+                self.value = None;
+            }
+        }
+    }
+
+    fn end_value(&mut self) {
+        let Some(value) = self.value.take() else { return };
+        if let Ok(usage @ serde_json::Value::Object(_)) = serde_json::from_slice(&value) {
+            self.found = Some(Usage::from_openai(&usage));
+        }
+    }
+
+    pub(super) fn finish(self) -> Usage {
+        self.found.unwrap_or_default()
+    }
+}

@@ -1,0 +1,228 @@
+//! Step 7: what is kept of a call: one [`Record`] for every call that was accepted, with its true end state.
+
+use serde::Serialize;
+
+use crate::observe::Usage;
+use crate::route::Skipped;
+
+/// How a call ended.
+///
+/// | state | cause | status the client saw | who is blamed |
+/// |---|---|---|---|
+/// | `running` | not ended yet | – | – |
+/// | `ok` | the whole answer was handed over | the upstream's | – |
+/// | `client_error` | the provider refused the request itself | the upstream's 4xx | client |
+/// | `client_closed` | the client left before the end | any | client |
+/// | `client_stalled` | the client stopped reading | any | client |
+/// | `upstream_connect` | no connection to any provider | 502 | target |
+/// | `tls_error` | TLS handshake failed | 502 | target |
+/// | `first_byte_timeout` | no response head in time | 504 | target |
+/// | `idle_timeout` | silence within the answer | cut, or 504 | target |
+/// | `total_timeout` | the call's total time was used up | cut, or 504 | target |
+/// | `upstream_reset` | the connection broke | cut, or 502 | target |
+/// | `upstream_truncated` | the answer ended before its announced end | cut, or 502 | target |
+/// | `upstream_error` | 5xx, or an error within the stream | the upstream's | target |
+/// | `upstream_auth` | every credential was refused | 502 | credential |
+/// | `rate_limited_upstream` | 429 from the last provider | 429 | rate |
+/// | `no_target` | no target can serve the model | 503 | catalog |
+/// | `quota_spent` | every quota is spent | 429 | quota |
+/// | `rejected` | llmio refused the request | 4xx | client |
+/// | `untranslatable` | the dialect cannot carry the request | 400 | client |
+/// | `guest_trap` | the component crashed | cut, or 500 | llmio |
+/// | `drained` | cut by a shutdown | cut | operator |
+/// | `interrupted` | the process ended without a word | cut | operator |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the table above documents every state")]
+pub enum State {
+    Running,
+    Ok,
+    ClientError,
+    ClientClosed,
+    ClientStalled,
+    UpstreamConnect,
+    TlsError,
+    FirstByteTimeout,
+    IdleTimeout,
+    TotalTimeout,
+    UpstreamReset,
+    UpstreamTruncated,
+    UpstreamError,
+    UpstreamAuth,
+    RateLimitedUpstream,
+    NoTarget,
+    QuotaSpent,
+    Rejected,
+    Untranslatable,
+    GuestTrap,
+    Drained,
+    Interrupted,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [State; 22] = [
+        Self::Running,
+        Self::Ok,
+        Self::ClientError,
+        Self::ClientClosed,
+        Self::ClientStalled,
+        Self::UpstreamConnect,
+        Self::TlsError,
+        Self::FirstByteTimeout,
+        Self::IdleTimeout,
+        Self::TotalTimeout,
+        Self::UpstreamReset,
+        Self::UpstreamTruncated,
+        Self::UpstreamError,
+        Self::UpstreamAuth,
+        Self::RateLimitedUpstream,
+        Self::NoTarget,
+        Self::QuotaSpent,
+        Self::Rejected,
+        Self::Untranslatable,
+        Self::GuestTrap,
+        Self::Drained,
+        Self::Interrupted,
+    ];
+
+    /// The state's name in records, queries and errors.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Ok => "ok",
+            Self::ClientError => "client_error",
+            Self::ClientClosed => "client_closed",
+            Self::ClientStalled => "client_stalled",
+            Self::UpstreamConnect => "upstream_connect",
+            Self::TlsError => "tls_error",
+            Self::FirstByteTimeout => "first_byte_timeout",
+            Self::IdleTimeout => "idle_timeout",
+            Self::TotalTimeout => "total_timeout",
+            Self::UpstreamReset => "upstream_reset",
+            Self::UpstreamTruncated => "upstream_truncated",
+            Self::UpstreamError => "upstream_error",
+            Self::UpstreamAuth => "upstream_auth",
+            Self::RateLimitedUpstream => "rate_limited_upstream",
+            Self::NoTarget => "no_target",
+            Self::QuotaSpent => "quota_spent",
+            Self::Rejected => "rejected",
+            Self::Untranslatable => "untranslatable",
+            Self::GuestTrap => "guest_trap",
+            Self::Drained => "drained",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// The state of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// One try at one target, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AttemptRecord {
+    /// The provider's name.
+    pub provider: String,
+    /// The provider's own name for the model.
+    pub model: String,
+    /// The credential's label; never its value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+    /// The status it answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Who the outcome speaks of.
+    pub class: &'static str,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// When it began, since the call was accepted.
+    pub start_ms: u64,
+    /// When its outcome was known, since the call was accepted.
+    pub end_ms: u64,
+}
+
+/// Why the call went where it went.
+#[derive(Debug, Default, Serialize)]
+pub struct DecisionRecord {
+    /// The candidates in the order drawn, as `provider/upstream-model`.
+    pub candidates: Vec<String>,
+    /// Targets that were not considered, each with its reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Skipped>,
+    /// The number the order was drawn from, as text: it has 64 bits and JSON readers keep 53.
+    pub draw: String,
+}
+
+/// What is kept of a call. Times are milliseconds since the call was accepted, unless they are absolute.
+#[derive(Debug)]
+pub struct Record {
+    /// UUID v7; sorts by time.
+    pub id: String,
+    /// When the call was accepted, Unix milliseconds.
+    pub at_ms: i64,
+    /// The caller's name.
+    pub key: String,
+    /// The model asked for, as the client wrote it.
+    pub model: String,
+    /// The dialect's name.
+    pub dialect: &'static str,
+    /// The endpoint's name, such as `chat/completions`.
+    pub endpoint: &'static str,
+    /// Whether a stream was asked for.
+    pub streamed: bool,
+    /// The client's session.
+    pub session: Option<String>,
+    /// The client's address.
+    pub client: Option<String>,
+    /// The client's user agent.
+    pub user_agent: Option<String>,
+    /// How it ended.
+    pub state: State,
+    /// The status the client saw.
+    pub status: u16,
+    /// Why it did not end well.
+    pub error: Option<String>,
+    /// Why it went where it went.
+    pub decision: DecisionRecord,
+    /// Every try.
+    pub attempts: Vec<AttemptRecord>,
+    /// When the response head came.
+    pub first_byte_ms: Option<u64>,
+    /// When the first text, reasoning or tool call came.
+    pub first_content_ms: Option<u64>,
+    /// When it ended.
+    pub duration_ms: Option<u64>,
+    /// Bytes of the client's body.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body that were handed over.
+    pub bytes_out: u64,
+    /// What the provider says it used; absent numbers are unknown, not zero.
+    pub usage: Usage,
+    /// What the reader should know.
+    pub warnings: Vec<&'static str>,
+}
+
+/// Texts that come from clients are kept up to this many characters.
+const CHARACTERS_MAX: usize = 256;
+
+/// A client's text as it is kept: capped, control characters replaced.
+pub fn kept_text(text: &str) -> String {
+    text.chars().take(CHARACTERS_MAX).map(|each| if each.is_control() { '\u{fffd}' } else { each }).collect()
+}
+
+impl Record {
+    /// Tokens per second of the generation: from the first content to the end of a stream, over the whole call of an
+    /// answer that came in one piece.
+    pub fn tokens_per_second(&self) -> Option<f64> {
+        let from_ms = if self.streamed { self.first_content_ms? } else { 0 };
+        let span_ms = self.duration_ms?.checked_sub(from_ms).filter(|span_ms| *span_ms > 0)?;
+        #[expect(clippy::cast_precision_loss, reason = "token counts and milliseconds are far below 2^53")]
+        Some(self.usage.output_tokens? as f64 * 1000.0 / span_ms as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,291 @@
+//! Every answer that is llmio's own: one type for "no", one place that gives it the caller's shape.
+//!
+//! A step of the line returns a [`Refusal`] instead of its value; nothing else in llmio writes an error body.
+
+use serde_json::json;
+
+use crate::catalog::Problems;
+use crate::record::State;
+
+/// Why a request is not served, in words that say what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status.
+    pub status: u16,
+    /// OpenAI's `type`.
+    pub kind: &'static str,
+    /// OpenAI's `code`, a stable word for programs.
+    pub code: Option<&'static str>,
+    /// The member or header it is about.
+    pub param: Option<&'static str>,
+    /// One or two sentences for a person.
+    pub message: String,
+    /// `retry-after` in seconds.
+    pub retry_after_s: Option<u64>,
+    /// Whether the official SDKs shall try again; `Some(false)` stops them from hammering for minutes.
+    pub should_retry: Option<bool>,
+    /// `allow`, for 405.
+    pub allow: Option<Box<str>>,
+    /// What the call's record says, where there is one.
+    pub state: State,
+    /// The problems of a catalog, each with its path.
+    pub problems: Option<Box<Problems>>,
+}
+
+/// The shape an error is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// `{"error":{message,type,param,code}}`, as OpenAI's API writes errors.
+    Openai,
+    /// Problem details for HTTP APIs, RFC 9457.
+    Problem,
+}
+
+/// A whole answer made by llmio.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// An answer with a body of this media type.
+    pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        let headers = vec![("content-type".to_owned(), content_type.as_bytes().to_vec())];
+        Reply { status, headers, body: body.into() }
+    }
+
+    /// A JSON answer.
+    pub fn json(status: u16, body: &serde_json::Value) -> Self {
+        Reply::new(status, "application/json", body.to_string())
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+}
+
+impl Refusal {
+    fn new(status: u16, kind: &'static str, message: impl Into<String>) -> Self {
+        Refusal {
+            status,
+            kind,
+            code: None,
+            param: None,
+            message: message.into(),
+            retry_after_s: None,
+            should_retry: None,
+            allow: None,
+            state: State::Rejected,
+            problems: None,
+        }
+    }
+
+    /// 400: the request itself is wrong.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Refusal::new(400, "invalid_request_error", message)
+    }
+
+    /// 401: no credential, or one that is not known.
+    pub fn unauthorized(code: &'static str, message: impl Into<String>) -> Self {
+        Refusal::new(401, "authentication_error", message).coded(code).final_()
+    }
+
+    /// 403: known, but not allowed.
+    pub fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
+        Refusal::new(403, "permission_error", message).coded(code).final_()
+    }
+
+    /// 404: no such thing.
+    pub fn not_found(code: &'static str, message: impl Into<String>) -> Self {
+        Refusal::new(404, "invalid_request_error", message).coded(code).final_()
+    }
+
+    /// 405, with the methods there are.
+    pub fn wrong_method(method: &str, path: &str, allow: String) -> Self {
+        let message = format!("{method} is not served at {path}. Use {allow}.");
+        Refusal { allow: Some(allow.into()), ..Refusal::new(405, "invalid_request_error", message) }
+    }
+
+    /// 404 for a path no route has.
+    pub fn unknown_path(method: &str, path: &str) -> Self {
+        let message = if path.starts_with("/v1/v1/") || path.starts_with("/openai/v1/v1/") {
+            format!("There is no {method} {path}. The base URL already ends in /v1: remove one of the two.")
+        } else if is_later_dialect(path) {
+            format!(
+                "{method} {path} is not built yet. Served are /v1/chat/completions, /v1/completions, /v1/embeddings and /v1/models."
+            )
+        } else {
+            format!("There is no {method} {path}. OpenAI clients use the base URL …/v1; the admin API is under /api.")
+        };
+        Refusal::not_found("unknown_path", message)
+    }
+
+    /// 412: the catalog changed meanwhile.
+    pub fn precondition_failed(message: impl Into<String>) -> Self {
+        Refusal::new(412, "invalid_request_error", message).coded("precondition_failed")
+    }
+
+    /// 409: the thing is there already, or is not the caller's to change.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Refusal::new(409, "invalid_request_error", message).coded("conflict")
+    }
+
+    /// 413: the body is over the limit.
+    pub fn too_large(bytes_max: usize) -> Self {
+        let message = format!("The body is larger than {} MiB, the most that is accepted.", bytes_max >> 20);
+        Refusal::new(413, "invalid_request_error", message).coded("request_too_large").final_()
+    }
+
+    /// 415: the body's encoding is not understood.
+    pub fn unsupported_encoding(encoding: &str) -> Self {
+        let message =
+            format!("Request bodies with content-encoding {encoding:?} are not accepted. Send the body as it is.");
+        Refusal::new(415, "invalid_request_error", message).coded("unsupported_encoding")
+    }
+
+    /// 422: a catalog that does not validate; every problem is listed.
+    pub fn invalid_catalog(problems: Problems) -> Self {
+        let message = "The catalog was refused as a whole; nothing changed. Mend every problem listed.";
+        Refusal {
+            problems: Some(Box::new(problems)),
+            ..Refusal::new(422, "invalid_request_error", message).coded("invalid_catalog")
+        }
+    }
+
+    /// 429: too many failing credentials from one address.
+    pub fn throttled(wait_s: u64) -> Self {
+        let message =
+            format!("Too many unknown keys came from this address. Try again in {wait_s} s with a valid key.");
+        Refusal {
+            retry_after_s: Some(wait_s),
+            ..Refusal::new(429, "rate_limit_error", message).coded("too_many_failures").final_()
+        }
+    }
+
+    /// 502: nothing usable came from any provider.
+    pub fn bad_gateway(state: State, message: impl Into<String>) -> Self {
+        Refusal::new(502, "upstream_error", message).coded(state.name()).final_().ended(state)
+    }
+
+    /// 503: llmio itself cannot serve now.
+    pub fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
+        Refusal::new(503, "server_error", message).coded(code)
+    }
+
+    /// 504: no provider answered in time.
+    pub fn timed_out(state: State, message: impl Into<String>) -> Self {
+        Refusal { status: 504, ..Refusal::bad_gateway(state, message) }
+    }
+
+    /// 508: the request has passed through too many llmios.
+    pub fn loop_detected(hops_max: u32) -> Self {
+        let message = format!(
+            "The request passed through more than {hops_max} llmios. A provider's base_url leads back here; mend the catalog."
+        );
+        Refusal::new(508, "invalid_request_error", message).coded("loop_detected").final_()
+    }
+
+    /// Names the member or header it is about.
+    #[must_use]
+    pub fn about(mut self, param: &'static str) -> Self {
+        self.param = Some(param);
+        self
+    }
+
+    /// Names the stable code.
+    #[must_use]
+    pub fn coded(mut self, code: &'static str) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    /// Tells clients when to come back.
+    #[must_use]
+    pub fn after(mut self, seconds: u64) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// Sets the end state of the record.
+    #[must_use]
+    pub fn ended(mut self, state: State) -> Self {
+        self.state = state;
+        self
+    }
+
+    /// Tells SDKs that trying again cannot help.
+    #[must_use]
+    fn final_(mut self) -> Self {
+        self.should_retry = Some(false);
+        self
+    }
+
+    /// The answer in the caller's shape.
+    pub fn reply(&self, shape: Shape) -> Reply {
+        let mut reply = match shape {
+            Shape::Openai => Reply::new(self.status, "application/json", self.openai().to_string()),
+            Shape::Problem => Reply::new(self.status, "application/problem+json", self.problem().to_string()),
+        };
+        if let Some(seconds) = self.retry_after_s {
+            reply = reply.with("retry-after", seconds.to_string());
+        }
+        if let Some(retry) = self.should_retry {
+            reply = reply.with("x-should-retry", retry.to_string());
+        }
+        if let Some(allow) = &self.allow {
+            reply = reply.with("allow", allow.as_bytes());
+        }
+        if self.status == 401 {
+            reply = reply.with("www-authenticate", "Bearer realm=\"llmio\"");
+        }
+        reply
+    }
+
+    /// The error as one event of a stream that has begun: `data: {…}` and a blank line.
+    pub fn event(&self) -> Vec<u8> {
+        format!("data: {}\n\n", self.openai()).into_bytes()
+    }
+
+    fn openai(&self) -> serde_json::Value {
+        json!({ "error": { "message": self.message, "type": self.kind, "param": self.param, "code": self.code } })
+    }
+
+    fn problem(&self) -> serde_json::Value {
+        let mut problem = json!({
+            "type": "about:blank",
+            "title": self.code.unwrap_or(self.kind),
+            "status": self.status,
+            "detail": self.message,
+        });
+        if let (Some(problems), Some(members)) = (&self.problems, problem.as_object_mut()) {
+            members.insert("problems".into(), serde_json::to_value(problems).unwrap_or_default());
+        }
+        problem
+    }
+}
+
+/// Paths of dialects whose issue comes later, so that their users are not sent looking for a typing error.
+fn is_later_dialect(path: &str) -> bool {
+    const LATER: [&str; 8] = [
+        "/v1/messages",
+        "/v1/responses",
+        "/v1beta/",
+        "/anthropic/",
+        "/gemini/",
+        "/v1/images/",
+        "/v1/audio/",
+        "/relay/",
+    ];
+    LATER.iter().any(|prefix| path.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests;

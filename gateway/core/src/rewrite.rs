@@ -1,0 +1,118 @@
+//! Step 4: the request for one target. The body is the client's bytes with the value of `model` replaced and nothing
+//! else touched; the headers are an allow-list, so a credential or cookie of the client can never travel on.
+
+mod body;
+mod headers;
+
+pub use body::splice_model;
+pub use headers::{HOPS, HOPS_MAX, downstream, hops, upstream};
+
+use crate::accept::Call;
+use crate::catalog::{Auth, Catalog, Credential, Endpoint, Model, Provider, ProviderKind, Value};
+use crate::failover::Attempt;
+use crate::refusal::Refusal;
+
+/// What is to be sent to a provider.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// `true` for `https`.
+    pub tls: bool,
+    /// Host and optional port.
+    pub authority: String,
+    /// Path and query.
+    pub path: String,
+    /// Headers, names in lower case, `content-length` among them.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The address may be private.
+    pub local: bool,
+}
+
+/// One attempt's destination.
+#[derive(Debug)]
+pub enum Destination {
+    /// Over HTTP.
+    Http(Outgoing),
+    /// The built-in provider answers, under this model name.
+    Echo(String),
+}
+
+/// What an attempt's indexes stand for.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'c> {
+    /// The provider.
+    pub provider: &'c Provider,
+    /// The provider's own name for the model.
+    pub upstream_model: &'c str,
+    /// The credential, where one is used.
+    pub credential: Option<&'c Credential>,
+}
+
+/// Looks up what an attempt's indexes stand for; `asked` is the name the client used. `None` only for an attempt of another catalog.
+pub fn named<'c>(attempt: Attempt, model: &'c Model, asked: &'c str, catalog: &'c Catalog) -> Option<Named<'c>> {
+    let target = model.targets.get(attempt.target)?;
+    let provider = catalog.providers.get(target.provider)?;
+    let credential = match attempt.credential {
+        None => None,
+        Some(index) => Some(provider.credentials.get(index)?),
+    };
+    Some(Named { provider, upstream_model: target.model.as_deref().unwrap_or(asked), credential })
+}
+
+/// Makes the request of `call` for one target.
+pub fn request(call: &Call, client_headers: &[(String, Vec<u8>)], to: Named<'_>) -> Result<Destination, Refusal> {
+    let ProviderKind::Http(endpoints) = &to.provider.kind else {
+        return Ok(Destination::Echo(to.upstream_model.to_owned()));
+    };
+    let dialect = call.operation.dialect();
+    let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.dialect == dialect) else {
+        let said = format!("Provider {:?} has no endpoint for {}. Mend the catalog.", to.provider.name, dialect.name());
+        return Err(Refusal::unavailable("no_endpoint", said));
+    };
+    let body = splice_model(&call.body, &call.model_span, to.upstream_model);
+    let mut headers = upstream(client_headers, to.provider, body.len());
+    let mut path = format!("{}{}", endpoint.path, call.operation.path());
+    present(to, &mut headers, &mut path);
+    let Endpoint { tls, authority, .. } = endpoint;
+    Ok(Destination::Http(Outgoing {
+        tls: *tls,
+        authority: authority.clone(),
+        path,
+        headers,
+        body,
+        local: to.provider.local,
+    }))
+}
+
+/// Presents the credential the way its provider wants it.
+fn present(to: Named<'_>, headers: &mut Vec<(String, Vec<u8>)>, path: &mut String) {
+    let Some(Value::Plain(secret)) = to.credential.map(|credential| &credential.value) else { return };
+    let secret = secret.expose();
+    let (name, value) = match to.provider.auth {
+        Auth::Bearer => ("authorization", format!("Bearer {secret}")),
+        Auth::XApiKey => ("x-api-key", secret.to_owned()),
+        Auth::ApiKey => ("api-key", secret.to_owned()),
+        Auth::XGoogApiKey => ("x-goog-api-key", secret.to_owned()),
+        Auth::Query => {
+            path.push_str("?key=");
+            push_encoded(path, secret);
+            return;
+        }
+    };
+    headers.push((name.to_owned(), value.into_bytes()));
+}
+
+/// Percent-encodes everything but the unreserved characters of RFC 3986.
+fn push_encoded(path: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! Which headers pass: upstream an allow-list, downstream all but a deny-list.
+
+use crate::catalog::{Provider, Value};
+
+/// Counts the llmios a request has passed through.
+pub const HOPS: &str = "x-llmio-hops";
+
+/// A request that passed through this many llmios is refused: some `base_url` leads back.
+pub const HOPS_MAX: u32 = 5;
+
+/// Client headers that travel on. Everything else, credentials and cookies above all, stays here.
+const ALLOWED: [&str; 7] =
+    ["content-type", "accept", "anthropic-version", "anthropic-beta", "openai-beta", "idempotency-key", "traceparent"];
+
+/// Upstream headers that do not reach the client: hop-by-hop ones (RFC 9110, section 7.6.1), what belongs to the
+/// upstream's own server, and what names the account behind the credential.
+const DROPPED: [&str; 20] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+    "set-cookie",
+    "server",
+    "alt-svc",
+    "date",
+    "strict-transport-security",
+    "openai-organization",
+    "openai-project",
+    "anthropic-organization-id",
+    "request-id",
+    "x-request-id",
+];
+
+/// How many llmios a request has passed through already.
+pub fn hops(headers: &[(String, Vec<u8>)]) -> u32 {
+    let value = headers.iter().find(|(name, _)| name == HOPS).map(|(_, value)| value.as_slice());
+    value.and_then(|value| std::str::from_utf8(value).ok()).and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+}
+
+/// The headers of a request to `provider`, without the credential.
+pub fn upstream(client: &[(String, Vec<u8>)], provider: &Provider, body_bytes: usize) -> Vec<(String, Vec<u8>)> {
+    let mut headers: Vec<(String, Vec<u8>)> = Vec::with_capacity(ALLOWED.len() + provider.headers.len() + 5);
+    headers.extend(client.iter().filter(|(name, _)| ALLOWED.contains(&name.as_str())).cloned());
+    if !headers.iter().any(|(name, _)| name == "content-type") {
+        headers.push(("content-type".into(), b"application/json".to_vec()));
+    }
+    headers.push(("content-length".into(), body_bytes.to_string().into_bytes()));
+    // A compressed answer could not be observed without inflating it.
+    headers.push(("accept-encoding".into(), b"identity".to_vec()));
+    headers.push(("user-agent".into(), concat!("llmio/", env!("CARGO_PKG_VERSION")).as_bytes().to_vec()));
+    headers.push((HOPS.into(), (hops(client) + 1).to_string().into_bytes()));
+    for (name, value) in &provider.headers {
+        if let Value::Plain(value) = value {
+            headers.retain(|(present, _)| present != name);
+            headers.push((name.clone(), value.expose().as_bytes().to_vec()));
+        }
+    }
+    headers
+}
+
+/// The upstream's response headers as the client gets them, with the upstream's own id under another name.
+pub fn downstream(mut upstream: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
+    let id = upstream.iter().find(|(name, _)| name == "x-request-id" || name == "request-id").map(|(_, id)| id.clone());
+    upstream.retain(|(name, _)| !DROPPED.contains(&name.as_str()));
+    if let Some(id) = id {
+        upstream.push(("x-upstream-request-id".into(), id));
+    }
+    upstream
+}

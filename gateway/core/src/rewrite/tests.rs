@@ -1,0 +1,139 @@
+use super::*;
+use crate::accept::{self, Operation};
+use crate::catalog::Document;
+
+fn sent(providers: &str, body: &str, headers: &[(&str, &str)]) -> Outgoing {
+    let text = format!(
+        "providers = [{{ name = \"p\", {providers} }}]\nmodels = [{{ name = \"m\", targets = [\"p/up/stream\"] }}]"
+    );
+    let catalog = Document::from_toml(&text).and_then(|document| document.validate()).expect("a valid catalog");
+    let call = accept::body(Operation::Chat, body.as_bytes().to_vec()).expect("a valid body");
+    let pool = catalog.providers[0].credentials.len();
+    let attempt = Attempt { target: 0, credential: (pool > 0).then_some(0) };
+    let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
+    let to = named(attempt, &catalog.models[0], &call.model, &catalog).expect("an attempt of this catalog");
+    match request(&call, &headers, to).expect("a request") {
+        Destination::Http(outgoing) => outgoing,
+        Destination::Echo(_) => panic!("not the echo provider"),
+    }
+}
+
+fn header<'o>(outgoing: &'o Outgoing, name: &str) -> Option<&'o str> {
+    let found = outgoing.headers.iter().find(|(header, _)| header == name);
+    found.map(|(_, value)| std::str::from_utf8(value).expect("text"))
+}
+
+const PLAIN: &str = r#"base_url = "https://p.example:8443/api/v1/", credentials = ["sk-1"]"#;
+
+#[test]
+fn only_the_value_of_model_changes() {
+    let body = "{\n  \"n\": 1.0e+02, \"model\":\t\"m\", \"x\": [1,  2],\"y\":\"\\ud83d\\ude00\" }\n";
+    let outgoing = sent(PLAIN, body, &[]);
+    assert_eq!(String::from_utf8(outgoing.body).expect("text"), body.replace("\"m\"", "\"up/stream\""));
+}
+
+#[test]
+fn a_model_name_with_quotes_stays_one_json_string() {
+    assert_eq!(splice_model(br#"{"model":"m"}"#, &(9..12), "a\"b\\c"), br#"{"model":"a\"b\\c"}"#);
+}
+
+#[test]
+fn the_path_is_the_base_url_and_the_operation() {
+    let outgoing = sent(PLAIN, r#"{"model":"m"}"#, &[]);
+    assert!(outgoing.tls);
+    assert_eq!((outgoing.authority.as_str(), outgoing.path.as_str()), ("p.example:8443", "/api/v1/chat/completions"));
+}
+
+#[test]
+fn the_content_length_is_that_of_the_new_body() {
+    let outgoing = sent(PLAIN, r#"{"model":"m"}"#, &[("content-length", "13")]);
+    assert_eq!(header(&outgoing, "content-length"), Some(outgoing.body.len().to_string().as_str()));
+}
+
+#[test]
+fn nothing_but_the_allowed_headers_travels_on() {
+    let client = [
+        ("authorization", "Bearer sk-llmio-client"),
+        ("x-api-key", "sk-llmio-client"),
+        ("cookie", "a=b"),
+        ("host", "llmio"),
+        ("x-forwarded-for", "1.2.3.4"),
+        ("x-llmio-host", "call=1; local"),
+        ("x-stainless-lang", "python"),
+        ("openai-beta", "assistants=v2"),
+        ("traceparent", "00-1"),
+        ("idempotency-key", "k"),
+    ];
+    let outgoing = sent(PLAIN, r#"{"model":"m"}"#, &client);
+    let mut names: Vec<&str> = outgoing.headers.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "accept-encoding",
+            "authorization",
+            "content-length",
+            "content-type",
+            "idempotency-key",
+            "openai-beta",
+            "traceparent",
+            "user-agent",
+            "x-llmio-hops",
+        ]
+    );
+    assert_eq!(header(&outgoing, "authorization"), Some("Bearer sk-1"));
+}
+
+#[test]
+fn a_credential_is_presented_the_way_its_provider_wants_it() {
+    let with = |auth: &str| {
+        let provider = format!(r#"base_url = "https://p.example", credentials = ["s+k/1"], auth = "{auth}""#);
+        sent(&provider, r#"{"model":"m"}"#, &[])
+    };
+    assert_eq!(header(&with("bearer"), "authorization"), Some("Bearer s+k/1"));
+    assert_eq!(header(&with("x-api-key"), "x-api-key"), Some("s+k/1"));
+    assert_eq!(header(&with("api-key"), "api-key"), Some("s+k/1"));
+    assert_eq!(header(&with("x-goog-api-key"), "x-goog-api-key"), Some("s+k/1"));
+    let outgoing = with("query");
+    assert_eq!(outgoing.path, "/chat/completions?key=s%2Bk%2F1");
+    assert_eq!(header(&outgoing, "authorization"), None);
+}
+
+#[test]
+fn a_provider_without_credentials_gets_none() {
+    let outgoing = sent(r#"base_url = "http://127.0.0.1:11434/v1", local = true"#, r#"{"model":"m"}"#, &[]);
+    assert_eq!(header(&outgoing, "authorization"), None);
+    assert!(outgoing.local && !outgoing.tls);
+}
+
+#[test]
+fn a_providers_own_headers_win_over_the_clients() {
+    let provider = r#"base_url = "https://p.example", headers = { x-title = "llmio", openai-beta = "mine" }"#;
+    let outgoing = sent(provider, r#"{"model":"m"}"#, &[("openai-beta", "theirs")]);
+    assert_eq!(header(&outgoing, "x-title"), Some("llmio"));
+    assert_eq!(header(&outgoing, "openai-beta"), Some("mine"));
+}
+
+#[test]
+fn hops_are_counted_up() {
+    let outgoing = sent(PLAIN, r#"{"model":"m"}"#, &[(HOPS, "3")]);
+    assert_eq!(header(&outgoing, HOPS), Some("4"));
+    assert_eq!(hops(&[(HOPS.to_owned(), b"nonsense".to_vec())]), 0);
+}
+
+#[test]
+fn account_ids_cookies_and_hop_by_hop_headers_stay_here() {
+    let upstream = [
+        "set-cookie",
+        "server",
+        "openai-organization",
+        "connection",
+        "transfer-encoding",
+        "x-request-id",
+        "content-type",
+        "x-ratelimit-remaining-requests",
+    ];
+    let upstream = upstream.iter().map(|name| ((*name).to_owned(), b"v".to_vec())).collect();
+    let names: Vec<String> = downstream(upstream).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["content-type", "x-ratelimit-remaining-requests", "x-upstream-request-id"]);
+}

@@ -1,0 +1,103 @@
+use super::*;
+use crate::catalog::Document;
+
+fn catalog(models: &str) -> Catalog {
+    let text = format!(
+        r#"
+        providers = [
+            {{ name = "a", base_url = "https://a.example/v1", credentials = ["k1", "k2", "k3"] }},
+            {{ name = "b", base_url = "https://b.example/v1" }},
+            {{ name = "off", base_url = "https://off.example/v1", enabled = false }},
+            {{ name = "keyless", base_url = "https://c.example/v1", credentials = ["${{NOT_SET}}"] }},
+            {{ name = "echo", preset = "echo" }},
+        ]
+        models = [{{ name = "m", targets = [{models}] }}]
+        "#
+    );
+    let mut catalog = Document::from_toml(&text).and_then(|document| document.validate()).expect("a valid catalog");
+    catalog.resolve(None, &|_| None);
+    catalog
+}
+
+fn order(catalog: &Catalog, draw: u64) -> Vec<usize> {
+    let candidates = route(catalog, &catalog.models[0], Dialect::OpenaiChat, draw);
+    candidates.list.iter().map(|candidate| candidate.target).collect()
+}
+
+#[test]
+fn shares_follow_the_weights_within_two_percent_over_ten_thousand_calls() {
+    let targets = r#"{ provider = "a", model = "x", weight = 7 }, { provider = "b", model = "x", weight = 2 }, { provider = "b", model = "y", weight = 1 }"#;
+    let catalog = catalog(targets);
+    let mut first = [0u32; 3];
+    for draw in 0..10_000 {
+        first[order(&catalog, draw)[0]] += 1;
+    }
+    for (count, share) in first.into_iter().zip([0.7, 0.2, 0.1]) {
+        assert!((f64::from(count) / 10_000.0 - share).abs() < 0.02, "{first:?}");
+    }
+}
+
+#[test]
+fn every_target_that_can_serve_stands_in_the_order_exactly_once() {
+    let catalog = catalog(r#""a/x", "b/x", "b/y", "echo/e""#);
+    for draw in 0..200 {
+        let mut order = order(&catalog, draw);
+        order.sort_unstable();
+        assert_eq!(order, [0, 1, 2, 3]);
+    }
+}
+
+#[test]
+fn the_same_draw_gives_the_same_order() {
+    let catalog = catalog(r#""a/x", "b/x", "b/y""#);
+    let once = route(&catalog, &catalog.models[0], Dialect::OpenaiChat, 42);
+    let again = route(&catalog, &catalog.models[0], Dialect::OpenaiChat, 42);
+    assert_eq!(once.list, again.list);
+    assert_eq!(once.draw, 42);
+}
+
+#[test]
+fn a_lower_tier_comes_first_whatever_the_weights() {
+    let targets =
+        r#"{ provider = "a", model = "x", tier = 2, weight = 1000 }, { provider = "b", model = "x", tier = 1 }"#;
+    let catalog = catalog(targets);
+    for draw in 0..200 {
+        assert_eq!(order(&catalog, draw), [1, 0]);
+    }
+}
+
+#[test]
+fn a_target_that_cannot_serve_is_skipped_with_its_reason() {
+    let targets = r#"{ provider = "a", model = "x", enabled = false }, "off/x", "keyless/x", "b/x""#;
+    let catalog = catalog(targets);
+    let candidates = route(&catalog, &catalog.models[0], Dialect::OpenaiChat, 1);
+    assert_eq!(candidates.list.iter().map(|each| each.target).collect::<Vec<_>>(), [3]);
+    let reasons: Vec<_> = candidates.skipped.iter().map(|each| (each.target.as_str(), each.reason)).collect();
+    assert_eq!(
+        reasons,
+        [
+            ("a/x", SkipReason::TargetDisabled),
+            ("off/x", SkipReason::ProviderDisabled),
+            ("keyless/x", SkipReason::NoCredential),
+        ]
+    );
+}
+
+#[test]
+fn a_dialect_the_provider_does_not_speak_skips_it() {
+    let catalog = catalog(r#""a/x""#);
+    let candidates = route(&catalog, &catalog.models[0], Dialect::Anthropic, 1);
+    assert_eq!(candidates.skipped[0].reason, SkipReason::Dialect);
+}
+
+#[test]
+fn the_credentials_of_a_pool_are_drawn_evenly() {
+    let catalog = catalog(r#""a/x""#);
+    let mut first = [0u32; 3];
+    for draw in 0..3000 {
+        let candidates = route(&catalog, &catalog.models[0], Dialect::OpenaiChat, draw);
+        assert_eq!(candidates.list[0].credentials.len(), 3);
+        first[candidates.list[0].credentials[0]] += 1;
+    }
+    assert!(first.iter().all(|count| (850..1150).contains(count)), "{first:?}");
+}
