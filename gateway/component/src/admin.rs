@@ -1,0 +1,49 @@
+//! The admin API: one file per noun, its verbs in the order list, read, create, update, delete. JSON in and out,
+//! problem details for errors. Who may come here is decided by the route table before.
+
+mod catalog;
+mod keys;
+mod maintain;
+mod records;
+
+use std::rc::Rc;
+
+use gateway_core::accept::Admin;
+use gateway_core::refusal::{Refusal, Reply};
+
+use crate::incoming::Incoming;
+use crate::store::catalog::Snapshot;
+use crate::store::database::Trouble;
+
+/// Serves one admin request. `parameter` is what stood in the path, still percent-encoded.
+pub(crate) async fn serve(
+    admin: Admin,
+    incoming: &Incoming,
+    snapshot: Rc<Snapshot>,
+    parameter: &str,
+) -> Result<Reply, Refusal> {
+    match admin {
+        Admin::CatalogRead => catalog::read(incoming, &snapshot).await,
+        Admin::CatalogUpdate => catalog::update(incoming).await,
+        Admin::CatalogCheck => catalog::check(incoming, &snapshot).await,
+        Admin::KeysList => Ok(keys::list(&snapshot)),
+        Admin::KeysCreate => keys::create(incoming).await,
+        Admin::KeysDelete => keys::delete(parameter).await,
+        Admin::RecordsList => records::list(incoming).await,
+        Admin::RecordsRead => records::read(parameter).await,
+        Admin::RecordsEnded => records::ended(incoming).await,
+        Admin::Maintain => maintain::run(&snapshot).await,
+    }
+}
+
+/// A database that does not answer is not the caller's fault, and will be back.
+fn unavailable(trouble: Trouble) -> Refusal {
+    Refusal::unavailable("records_unavailable", format!("Records cannot be read now: {trouble}. Try again.")).after(1)
+}
+
+/// Reads a JSON body into its type, or says what is wrong with it.
+async fn json<T: serde::de::DeserializeOwned>(incoming: &Incoming) -> Result<T, Refusal> {
+    let body = incoming.body().await?;
+    serde_json::from_slice(&body.bytes)
+        .map_err(|error| Refusal::bad_request(format!("The body was not understood: {error}.")))
+}

@@ -1,0 +1,118 @@
+//! What the host provides beside HTTP and the stores: time, chance, variables, and whether it is llmio's own runner.
+
+use std::cell::{Cell, RefCell};
+
+use gateway_core::authenticate::Throttle;
+use gateway_core::refusal::Refusal;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use spin_sdk::wasip3::clocks::{monotonic_clock, system_clock};
+use spin_sdk::wasip3::random::random::get_random_bytes;
+
+use crate::incoming::Incoming;
+
+thread_local! {
+    static RANDOM: RefCell<Option<SmallRng>> = const { RefCell::new(None) };
+    static BOOT: RefCell<Option<Option<String>>> = const { RefCell::new(None) };
+    static THROTTLE: RefCell<Throttle> = RefCell::default();
+    static BODY_BYTES_HELD: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Milliseconds of the monotonic clock: for spans, never for dates.
+pub(crate) fn now_ms() -> u64 {
+    monotonic_clock::now() / 1_000_000
+}
+
+/// Unix milliseconds of the wall clock.
+pub(crate) fn unix_ms() -> i64 {
+    let now = system_clock::now();
+    now.seconds.saturating_mul(1000).saturating_add(i64::from(now.nanoseconds / 1_000_000))
+}
+
+/// Waits. Only admin requests and the shared ticker do; a call has no timer of its own.
+pub(crate) async fn wait_ms(ms: u64) {
+    monotonic_clock::wait_for(ms * 1_000_000).await;
+}
+
+/// A number to draw from. The generator is seeded once per instance: a host call for each request would cost more than
+/// the draw, and nothing secret is made of it.
+pub(crate) fn draw() -> u64 {
+    RANDOM.with_borrow_mut(|random| random.get_or_insert_with(|| SmallRng::from_seed(random_bytes())).random())
+}
+
+/// Bytes nobody can predict, for keys, nonces and ids.
+pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    let drawn = get_random_bytes(N as u64);
+    bytes.iter_mut().zip(drawn).for_each(|(to, from)| *to = from);
+    bytes
+}
+
+/// A variable's value, where it is defined and not empty.
+pub(crate) async fn variable(name: &str) -> Option<String> {
+    spin_sdk::variables::get(name).await.ok().filter(|value| !value.is_empty())
+}
+
+/// The id of this start of the runner; `None` on any other host. Asked once per instance.
+pub(crate) async fn learn_boot() {
+    if BOOT.with_borrow(Option::is_none) {
+        let boot = variable("boot").await;
+        BOOT.set(Some(boot));
+    }
+}
+
+/// What [`learn_boot`] learnt.
+pub(crate) fn boot() -> Option<String> {
+    BOOT.with_borrow(|boot| boot.clone().flatten())
+}
+
+/// Whether the host is llmio's own runner.
+pub(crate) fn is_runner() -> bool {
+    BOOT.with_borrow(|boot| matches!(boot, Some(Some(_))))
+}
+
+/// Writes a line to the host's log.
+#[expect(clippy::print_stderr, reason = "standard error is a component's log")]
+pub(crate) fn log(line: &str) {
+    eprintln!("{line}");
+}
+
+/// Counts a failing credential and refuses its address harder when it has had too many.
+pub(crate) fn throttle(incoming: &Incoming, refusal: Refusal) -> Refusal {
+    let Some(address) = incoming.peer else { return refusal };
+    match THROTTLE.with_borrow_mut(|throttle| throttle.failed(address, incoming.at_ms)) {
+        Ok(()) => refusal,
+        Err(wait_s) => Refusal::throttled(wait_s),
+    }
+}
+
+/// All bodies an instance holds at once may have this many bytes.
+const BODY_BYTES_HELD_MAX: usize = 64 << 20;
+
+/// A share of what an instance may hold in bodies; given back when dropped.
+pub(crate) struct Held(usize);
+
+impl Held {
+    /// Nothing held yet.
+    pub(crate) fn none() -> Self {
+        Held(0)
+    }
+
+    /// Takes more, or refuses until others are done.
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let held = BODY_BYTES_HELD.get();
+        if held + bytes > BODY_BYTES_HELD_MAX {
+            let said = "Too many large requests are under way. Try again in a second.";
+            return Err(Refusal::unavailable("busy", said).after(1));
+        }
+        BODY_BYTES_HELD.set(held + bytes);
+        self.0 += bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        BODY_BYTES_HELD.set(BODY_BYTES_HELD.get().saturating_sub(self.0));
+    }
+}

@@ -1,0 +1,122 @@
+//! llmio as one WASI 0.3 HTTP component: it touches the world and decides nothing. What a request is, who may send it
+//! and where it goes is decided in `gateway-core`; what stands here reads, sends, relays and stores.
+//!
+//! An instance serves many requests at once and lives on between them, on every host. So nothing in it may panic on
+//! what a request brings (a trap cuts its neighbours' streams), no statics hold a request's data, and caches carry the
+//! version of what they hold.
+
+mod admin;
+mod host;
+mod incoming;
+mod models;
+mod proxy;
+mod ready;
+mod relay;
+mod send;
+mod store;
+
+use gateway_core::accept::{self, Endpoint, Found, Needs};
+use gateway_core::authenticate::{self, Caller};
+use gateway_core::refusal::{Refusal, Reply, Shape};
+use spin_sdk::wasip3::http::types::{self, ErrorCode};
+
+use incoming::Incoming;
+use store::catalog::{Freshness, Snapshot};
+
+use std::rc::Rc;
+
+spin_sdk::wasip3::http::service::export!(Gateway);
+
+struct Gateway;
+
+impl spin_sdk::wasip3::exports::http::handler::Guest for Gateway {
+    async fn handle(request: types::Request) -> Result<types::Response, ErrorCode> {
+        // Whose ids and addresses can be believed depends on the host, so that comes first.
+        host::learn_boot().await;
+        Ok(serve(Incoming::read(request)).await)
+    }
+}
+
+/// Finds the route, makes sure of what it needs, and hands over.
+async fn serve(incoming: Incoming) -> types::Response {
+    let shape = if accept::is_admin(&incoming.path) { Shape::Problem } else { Shape::Openai };
+    let (needs, endpoint, parameter) = match accept::find(&incoming.method, &incoming.path) {
+        Found::Route(needs, endpoint, parameter) => (needs, endpoint, parameter.to_owned()),
+        Found::Preflight => return relay::reply(&incoming, incoming::preflight(&incoming)),
+        Found::WrongMethod(allow) => {
+            let refusal = Refusal::wrong_method(&incoming.method, &incoming.path, allow);
+            return relay::reply(&incoming, refusal.reply(shape));
+        }
+        Found::Unknown => {
+            let refusal = Refusal::unknown_path(&incoming.method, &incoming.path);
+            return relay::reply(&incoming, refusal.reply(shape));
+        }
+    };
+    match enter(needs, &incoming).await {
+        Ok((caller, snapshot)) => match endpoint {
+            Endpoint::Call(operation) => proxy::call(operation, incoming, caller, snapshot).await,
+            other => {
+                let reply = rest(other, &incoming, &caller, snapshot, &parameter).await;
+                relay::reply(&incoming, reply.unwrap_or_else(|refusal| refusal.reply(shape)))
+            }
+        },
+        // A gateway that cannot serve is alive all the same, and readiness says why it cannot.
+        Err(_) if endpoint == Endpoint::Alive || endpoint == Endpoint::Probe => relay::reply(&incoming, alive()),
+        Err(refusal) if endpoint == Endpoint::Ready => relay::reply(&incoming, refusal.reply(Shape::Problem)),
+        Err(refusal) => relay::reply(&incoming, refusal.reply(shape)),
+    }
+}
+
+/// Step 2 of the line, and the snapshot every later step of this request sees.
+async fn enter(needs: Needs, incoming: &Incoming) -> Result<(Caller, Rc<Snapshot>), Refusal> {
+    // Who administers sees what was stored a moment ago, whichever instance stored it.
+    let mut snapshot = match needs {
+        Needs::Admin => store::catalog::administered().await?,
+        Needs::Key | Needs::Nothing => store::catalog::current(Freshness::Recent).await?,
+    };
+    if !snapshot.token.is_set() {
+        let said = "llmio is not configured: it has no admin token. Set the variable `token` \
+                    (SPIN_VARIABLE_TOKEN under Spin) and start it again.";
+        return Err(Refusal::unavailable("not_configured", said));
+    }
+    let presented = authenticate::presented(&incoming.headers, incoming.query.as_deref());
+    let decide = |snapshot: &Snapshot| {
+        authenticate::authenticate(needs, &presented, &snapshot.token, &snapshot.catalog, incoming.at_ms)
+    };
+    let mut decided = decide(&snapshot);
+    if decided.is_err() && !presented.is_empty() && needs != Needs::Admin {
+        // The key may have been made a moment ago by another instance.
+        snapshot = store::catalog::current(Freshness::Now).await?;
+        decided = decide(&snapshot);
+    }
+    match decided {
+        Ok(caller) => Ok((caller, snapshot)),
+        Err(refusal) if refusal.status == 401 && !presented.is_empty() => Err(host::throttle(incoming, refusal)),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// Everything that is not a balanced call.
+async fn rest(
+    endpoint: Endpoint,
+    incoming: &Incoming,
+    caller: &Caller,
+    snapshot: Rc<Snapshot>,
+    parameter: &str,
+) -> Result<Reply, Refusal> {
+    match endpoint {
+        Endpoint::Models => Ok(models::list(caller, &snapshot.catalog)),
+        Endpoint::Model => match models::read(caller, &snapshot.catalog, parameter) {
+            // The model may have been added a moment ago through another instance.
+            Err(_) => models::read(caller, &store::catalog::current(Freshness::Now).await?.catalog, parameter),
+            found => found,
+        },
+        Endpoint::Ready => ready::reply(&snapshot).await,
+        Endpoint::Admin(admin) => admin::serve(admin, incoming, snapshot, parameter).await,
+        Endpoint::Alive | Endpoint::Probe | Endpoint::Call(_) => Ok(alive()),
+    }
+}
+
+fn alive() -> Reply {
+    Reply::json(200, &serde_json::json!({ "status": "ok" }))
+}

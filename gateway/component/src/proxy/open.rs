@@ -1,0 +1,256 @@
+//! Step 7 as it fills up: the record of a call that is under way. It is saved exactly once at its end, and once as
+//! `running` when the call has been open for a second.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use gateway_core::accept::{Call, Operation, client_address};
+use gateway_core::authenticate::Caller;
+use gateway_core::catalog::{Catalog, Model};
+use gateway_core::failover::{Class, Outcome};
+use gateway_core::observe::{Observation, Usage};
+use gateway_core::record::{AttemptRecord, DecisionRecord, Record, State, kept_text};
+use gateway_core::refusal::Reply;
+use gateway_core::rewrite::Named;
+use gateway_core::route::{Candidates, target_name};
+use spin_sdk::wasip3;
+
+use crate::host;
+use crate::incoming::Incoming;
+use crate::relay::Ended;
+use crate::store::records;
+
+/// A call open this long gets a `running` row, so that one sees what is under way and what a crash cut off.
+const RUNNING_AFTER_MS: u64 = 1000;
+
+/// Headers a client's session may stand in, most specific first.
+const SESSIONS: [&str; 4] = ["x-claude-code-session-id", "x-session-id", "session-id", "x-session-affinity"];
+
+thread_local! {
+    /// The calls under way in this instance.
+    static OPEN: RefCell<BTreeMap<String, OpenCall>> = const { RefCell::new(BTreeMap::new()) };
+    static TICKING: RefCell<bool> = const { RefCell::new(false) };
+}
+
+/// A call under way. Clones are the same call.
+#[derive(Clone)]
+pub(crate) struct OpenCall(Rc<RefCell<Inner>>);
+
+struct Inner {
+    id: String,
+    record: Option<Record>,
+    start_ms: u64,
+    running_saved: bool,
+    retention_days: u32,
+}
+
+impl OpenCall {
+    /// Opens the record of a call whose caller is known.
+    pub(crate) fn begin(incoming: &Incoming, operation: Operation, caller: &Caller, catalog: &Catalog) -> Self {
+        let session = SESSIONS.iter().find_map(|name| incoming.header(name)).map(kept_text);
+        let client = client_address(incoming.peer, &incoming.headers, &catalog.settings.trusted_proxies);
+        let record = Record {
+            id: incoming.id.clone(),
+            at_ms: incoming.at_ms,
+            key: caller.name().to_owned(),
+            model: String::new(),
+            dialect: operation.dialect().name(),
+            endpoint: operation.name(),
+            streamed: false,
+            session,
+            client: client.map(|address| address.to_string()),
+            user_agent: incoming.header("user-agent").map(kept_text),
+            state: State::Running,
+            status: 0,
+            error: None,
+            decision: DecisionRecord::default(),
+            attempts: Vec::new(),
+            first_byte_ms: None,
+            first_content_ms: None,
+            duration_ms: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            usage: Usage::default(),
+            warnings: Vec::new(),
+        };
+        let inner = Inner {
+            id: incoming.id.clone(),
+            record: Some(record),
+            start_ms: incoming.start_ms,
+            running_saved: false,
+            retention_days: catalog.settings.retention_days,
+        };
+        let open = OpenCall(Rc::new(RefCell::new(inner)));
+        OPEN.with_borrow_mut(|calls| calls.insert(incoming.id.clone(), open.clone()));
+        start_ticking();
+        open
+    }
+
+    /// The record's id.
+    pub(crate) fn id(&self) -> String {
+        self.0.borrow().id.clone()
+    }
+
+    /// What the body asked for.
+    pub(crate) fn asked(&self, call: &Call) {
+        self.with(|record, _| {
+            record.model = kept_text(&call.model);
+            record.streamed = call.streamed;
+            record.bytes_in = call.body.len() as u64;
+            if record.session.is_none() {
+                record.session = call.session.as_deref().map(kept_text);
+            }
+        });
+    }
+
+    /// Where it may go, and why not elsewhere.
+    pub(crate) fn decided(&self, catalog: &Catalog, model: &Model, asked: &str, candidates: &Candidates) {
+        let name = |index: usize| {
+            let target = model.targets.get(index)?;
+            Some(target_name(catalog.providers.get(target.provider)?, target, asked))
+        };
+        self.with(|record, _| {
+            record.decision = DecisionRecord {
+                candidates: candidates.list.iter().filter_map(|candidate| name(candidate.target)).collect(),
+                skipped: candidates.skipped.clone(),
+                draw: candidates.draw.to_string(),
+            };
+        });
+    }
+
+    /// What came of an attempt that began at `started_ms`.
+    pub(crate) fn attempted(&self, to: Named<'_>, outcome: &Outcome, started_ms: u64) {
+        let (status, error) = match outcome {
+            Outcome::Head(status) => (Some(*status), None),
+            Outcome::Answered(error) => (Some(error.status), None),
+            Outcome::Failed(error) => (None, Some(error.describe())),
+        };
+        let now_ms = host::now_ms();
+        self.with(|record, start_ms| {
+            record.attempts.push(AttemptRecord {
+                provider: to.provider.name.to_string(),
+                model: to.upstream_model.to_owned(),
+                credential: to.credential.map(|credential| credential.label.clone()),
+                status,
+                class: Class::of(outcome).name(),
+                error,
+                start_ms: started_ms.saturating_sub(start_ms),
+                end_ms: now_ms.saturating_sub(start_ms),
+            });
+        });
+    }
+
+    /// The head goes to the client.
+    pub(crate) fn head(&self, status: u16) {
+        let now_ms = host::now_ms();
+        self.with(|record, start_ms| {
+            record.status = status;
+            record.first_byte_ms = Some(now_ms.saturating_sub(start_ms));
+        });
+    }
+
+    /// What was seen of the answer.
+    pub(crate) fn observed(&self, observation: Observation) {
+        self.with(|record, _| {
+            record.first_content_ms = observation.first_content_ms;
+            record.bytes_out = observation.bytes;
+            record.usage = observation.usage;
+            if observation.unfinished {
+                record.warnings.push("stream_ended_without_finish");
+            }
+        });
+    }
+
+    /// It ends with an answer that is known as a whole.
+    pub(crate) fn answered(&self, state: State, reply: &Reply, error: Option<String>) {
+        let (status, bytes) = (reply.status, reply.body.len() as u64);
+        self.with(|record, _| {
+            record.status = status;
+            record.bytes_out = bytes;
+        });
+        if let Some(record) = self.close(state, error) {
+            wasip3::spawn(self.clone().save(record));
+        }
+    }
+
+    /// It ends with the end of a relayed answer.
+    pub(crate) async fn relayed(self, ended: Ended) {
+        let Ended { observation, error } = ended;
+        let (state, said) = match (&error, &observation.error) {
+            (Some(error), _) => (error.state(), Some(error.describe())),
+            (None, Some(said)) => (State::UpstreamError, Some(kept_text(said))),
+            (None, None) => (State::Ok, None),
+        };
+        self.observed(observation);
+        if let Some(record) = self.close(state, said) {
+            self.save(record).await;
+        }
+    }
+
+    async fn save(self, record: Record) {
+        let (running_saved, retention_days) = {
+            let inner = self.0.borrow();
+            (inner.running_saved, inner.retention_days)
+        };
+        records::save(record, running_saved).await;
+        records::maintain_lazily(retention_days).await;
+    }
+
+    /// Takes the record out: whoever comes second finds nothing, so there is exactly one.
+    fn close(&self, state: State, error: Option<String>) -> Option<Record> {
+        let mut inner = self.0.borrow_mut();
+        let mut record = inner.record.take()?;
+        record.state = state;
+        record.error = error;
+        record.duration_ms = Some(host::now_ms().saturating_sub(inner.start_ms));
+        OPEN.with_borrow_mut(|calls| calls.remove(&record.id));
+        Some(record)
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Record, u64) -> T) -> Option<T> {
+        let mut inner = self.0.borrow_mut();
+        let start_ms = inner.start_ms;
+        inner.record.as_mut().map(|record| act(record, start_ms))
+    }
+
+    /// The `running` row, when it is due.
+    fn running_row(&self, now_ms: u64) -> Option<records::Row> {
+        let mut inner = self.0.borrow_mut();
+        let due = !inner.running_saved && now_ms.saturating_sub(inner.start_ms) >= RUNNING_AFTER_MS;
+        let row = inner.record.as_ref().filter(|_| due).map(records::row)?;
+        inner.running_saved = true;
+        Some(row)
+    }
+}
+
+/// One timer for all calls of the instance, while there are any: a timer for each would cost every short call what
+/// only long ones need.
+fn start_ticking() {
+    if TICKING.replace(true) {
+        return;
+    }
+    wasip3::spawn(async {
+        // Should the host end this task early, the next call starts another.
+        let _stopped = OnDrop(|| TICKING.set(false));
+        loop {
+            host::wait_ms(RUNNING_AFTER_MS).await;
+            let now_ms = host::now_ms();
+            let open: Vec<OpenCall> = OPEN.with_borrow(|calls| calls.values().cloned().collect());
+            if open.is_empty() {
+                return;
+            }
+            for row in open.iter().filter_map(|call| call.running_row(now_ms)) {
+                records::save_running(row).await;
+            }
+        }
+    });
+}
+
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}

@@ -1,0 +1,20 @@
+//! `GET /readyz`: whether calls can be served, and what is in trouble without stopping them.
+
+use std::rc::Rc;
+
+use gateway_core::refusal::{Refusal, Reply};
+use serde_json::json;
+
+use crate::host;
+use crate::store::{self, catalog::Snapshot};
+
+/// 200 with what is degraded; 503 only while draining. Without a valid catalog the caller never gets here.
+pub(crate) async fn reply(snapshot: &Rc<Snapshot>) -> Result<Reply, Refusal> {
+    if host::variable("draining").await.is_some_and(|draining| draining == "true") {
+        return Err(Refusal::unavailable("draining", "llmio is shutting down. Use another instance."));
+    }
+    let mut degraded = store::records::trouble();
+    degraded.extend(snapshot.warnings());
+    let status = if degraded.is_empty() { "ok" } else { "degraded" };
+    Ok(Reply::json(200, &json!({ "status": status, "degraded": degraded, "catalog": snapshot.etag })))
+}

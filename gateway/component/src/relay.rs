@@ -1,0 +1,167 @@
+//! Step 6: hands the answer's bytes to the client as they come, shows them to the observer, and makes sure that an
+//! answer that was cut never looks complete.
+
+use std::cell::RefCell;
+
+use gateway_core::failover::SendError;
+use gateway_core::observe::{Observation, Observer};
+use gateway_core::refusal::{Refusal, Reply};
+use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields};
+use spin_sdk::wasip3::wit_bindgen::{FutureWriter, StreamWriter};
+use spin_sdk::wasip3::{self, wit_future, wit_stream};
+
+use crate::host;
+use crate::incoming::Incoming;
+use crate::send::{self, Answer};
+
+/// Bytes read at a time, and so the most that is held of a stream here.
+const BUFFER_BYTES: usize = 16 << 10;
+
+/// Buffers kept for the next answer.
+const BUFFERS_MAX: usize = 16;
+
+thread_local! {
+    static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How an answer ended.
+pub(crate) struct Ended {
+    /// What was seen of it.
+    pub(crate) observation: Observation,
+    /// Why it is not whole; `None` when it is.
+    pub(crate) error: Option<SendError>,
+}
+
+type TrailersWriter = FutureWriter<Result<Option<types::Trailers>, ErrorCode>>;
+
+/// Answers with the upstream's answer. `ended` is called once, after the client has its last byte or is gone.
+pub(crate) fn answer<F>(
+    answer: Answer,
+    start_ms: u64,
+    deadline_ms: u64,
+    ended: impl FnOnce(Ended) -> F + 'static,
+) -> types::Response
+where
+    F: Future<Output = ()>,
+{
+    let Answer { status, headers, body } = answer;
+    let observer = Observer::new(&headers);
+    let (response, writer, trailers) = head(status, &headers);
+    wasip3::spawn(async move {
+        let outcome = copy(body, writer, trailers, observer, start_ms, deadline_ms).await;
+        ended(outcome).await;
+    });
+    response
+}
+
+async fn copy(
+    mut body: send::Incoming,
+    mut writer: StreamWriter<u8>,
+    trailers: TrailersWriter,
+    mut observer: Observer,
+    start_ms: u64,
+    deadline_ms: u64,
+) -> Ended {
+    let mut buffer = take_buffer();
+    let error = loop {
+        let (more, read) = body.read(buffer).await;
+        buffer = read;
+        let now_ms = host::now_ms();
+        if !buffer.is_empty() {
+            observer.see(&buffer, now_ms.saturating_sub(start_ms));
+            buffer = writer.write_all(buffer).await;
+            if !buffer.is_empty() {
+                // What could not be written was not received.
+                break Some(SendError::ClientClosed);
+            }
+        }
+        if !more {
+            break body.end().await.err();
+        }
+        if now_ms > deadline_ms {
+            break Some(SendError::TotalTimeout);
+        }
+    };
+    give_buffer(buffer);
+    match &error {
+        None => end_whole(writer, trailers).await,
+        Some(SendError::ClientClosed) => drop((writer, trailers)),
+        Some(error) => end_cut(writer, trailers, &observer, error).await,
+    }
+    Ended { observation: observer.finish(), error }
+}
+
+async fn end_whole(writer: StreamWriter<u8>, trailers: TrailersWriter) {
+    drop(writer);
+    let _ = trailers.write(Ok(None)).await;
+}
+
+/// A stream's reader gets an error event in its dialect; every reader gets an unclean end.
+async fn end_cut(mut writer: StreamWriter<u8>, trailers: TrailersWriter, observer: &Observer, error: &SendError) {
+    if observer.is_stream() {
+        let said = format!("The provider {}. The answer is incomplete.", error.describe());
+        let event = Refusal::bad_gateway(error.state(), said).event();
+        let close_event: &[u8] = if observer.in_event() { b"\n\n" } else { b"" };
+        writer.write_all([close_event, &event].concat()).await;
+    }
+    drop(writer);
+    let _ = trailers.write(Err(ErrorCode::HttpResponseIncomplete)).await;
+}
+
+/// Answers with something of llmio's own.
+pub(crate) fn reply(incoming: &Incoming, reply: Reply) -> types::Response {
+    let Reply { status, mut headers, body } = reply;
+    if incoming.header("origin").is_some() && !gateway_core::accept::is_admin(&incoming.path) {
+        headers.push(("access-control-allow-origin".into(), b"*".to_vec()));
+    }
+    whole(status, headers, body, incoming.method == "HEAD")
+}
+
+/// Answers with a body that is known already.
+pub(crate) fn whole(status: u16, mut headers: Vec<(String, Vec<u8>)>, body: Vec<u8>, is_head: bool) -> types::Response {
+    headers.retain(|(name, _)| name != "content-length");
+    if status != 204 {
+        headers.push(("content-length".into(), body.len().to_string().into_bytes()));
+    }
+    let (response, mut writer, trailers) = head(status, &headers);
+    wasip3::spawn(async move {
+        if !is_head && !body.is_empty() {
+            writer.write_all(body).await;
+        }
+        end_whole(writer, trailers).await;
+    });
+    response
+}
+
+/// A response head, and where its body goes. Until its end is written the body counts as cut.
+fn head(status: u16, headers: &[(String, Vec<u8>)]) -> (types::Response, StreamWriter<u8>, TrailersWriter) {
+    let fields = Fields::from_list(headers).unwrap_or_else(|_| one_by_one(headers));
+    let (writer, contents) = wit_stream::new();
+    let (trailers, trailers_reader) = wit_future::new(|| Err(ErrorCode::HttpResponseIncomplete));
+    let (response, _transmitted) = types::Response::new(fields, Some(contents), trailers_reader);
+    // The only status a host refuses is one outside 100 to 999; then 200 stands, and the body tells the rest.
+    let _ = response.set_status_code(status);
+    (response, writer, trailers)
+}
+
+/// Some upstream header is not allowed here; the others are.
+fn one_by_one(headers: &[(String, Vec<u8>)]) -> Fields {
+    let fields = Fields::new();
+    for (name, value) in headers {
+        let _ = fields.append(name, value);
+    }
+    fields
+}
+
+fn take_buffer() -> Vec<u8> {
+    BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES))
+}
+
+fn give_buffer(mut buffer: Vec<u8>) {
+    buffer.clear();
+    BUFFERS.with_borrow_mut(|buffers| {
+        if buffers.len() < BUFFERS_MAX && buffer.capacity() >= BUFFER_BYTES {
+            buffers.push(buffer);
+        }
+    });
+}

@@ -1,0 +1,183 @@
+//! Step 5, one attempt: sends a request and waits for the answer's head. All limits are options of the request, which
+//! the host enforces: an attempt has no timer.
+
+use futures_util::future::join;
+use gateway_core::catalog::Timeouts;
+use gateway_core::failover::{Outcome, SendError, UpstreamError};
+use gateway_core::rewrite::{self, Outgoing};
+use spin_sdk::wasip3::http::client;
+use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Method, RequestOptions, Scheme};
+use spin_sdk::wasip3::wit_bindgen::{FutureReader, FutureWriter, StreamReader, StreamResult, StreamWriter};
+use spin_sdk::wasip3::{wit_future, wit_stream};
+
+use crate::host;
+
+/// Tells the runner whose request this is; it is stripped before the wire. See `host.md`.
+const HOST_HEADER: &str = "x-llmio-host";
+
+/// What the runner says when it ended a call's requests because the client left.
+const CLIENT_CLOSED: &str = "client closed";
+
+/// An error answer is kept up to this many bytes.
+const ERROR_BYTES_MAX: usize = 256 << 10;
+
+const FIRST_BYTE_MS_STREAMED: u64 = 60_000;
+const FIRST_BYTE_MS_WHOLE: u64 = 300_000;
+
+/// An answer whose body is still to come.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// As they go downstream.
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Incoming,
+}
+
+/// An upstream body: its bytes, then how it ended.
+pub(crate) struct Incoming {
+    stream: StreamReader<u8>,
+    trailers: FutureReader<Result<Option<types::Trailers>, ErrorCode>>,
+    /// Bytes still to come, where the upstream announced their number.
+    left: Option<u64>,
+    /// Dropping it tells the host that nobody reads any more.
+    _consumed: FutureWriter<Result<(), ErrorCode>>,
+}
+
+impl Incoming {
+    /// The next bytes, in a buffer that is used again and again, and whether more may come.
+    pub(crate) async fn read(&mut self, mut buffer: Vec<u8>) -> (bool, Vec<u8>) {
+        buffer.clear();
+        let (result, buffer) = self.stream.read(buffer).await;
+        self.left = self.left.and_then(|left| left.checked_sub(buffer.len() as u64));
+        (matches!(result, StreamResult::Complete(_)) && self.left != Some(0), buffer)
+    }
+
+    /// How it ended. To be asked after the last bytes. An announced length that was reached is an end as good as any,
+    /// and asking the host for another would cost a suspension.
+    pub(crate) async fn end(self) -> Result<(), SendError> {
+        if self.left == Some(0) {
+            return Ok(());
+        }
+        drop(self.stream);
+        self.trailers.await.map(drop).map_err(translate)
+    }
+}
+
+/// Makes one attempt. The answer comes only with [`Outcome::Head`].
+pub(crate) async fn attempt(
+    outgoing: Outgoing,
+    timeouts: &Timeouts,
+    streamed: bool,
+    left_ms: u64,
+    id: &str,
+) -> (Outcome, Option<Answer>) {
+    let (request, mut writer, trailers, body) = match build(outgoing, timeouts, streamed, left_ms, id) {
+        Ok(built) => built,
+        Err(error) => return (Outcome::Failed(error), None),
+    };
+    let write = async move {
+        writer.write_all(body).await;
+        drop(writer);
+        drop(trailers);
+    };
+    // The answer may come before the whole body was taken; both go on together.
+    let (sent, ()) = join(client::send(request), write).await;
+    let response = match sent {
+        Ok(response) => response,
+        Err(code) => return (Outcome::Failed(translate(code)), None),
+    };
+    let status = response.get_status_code();
+    let headers = rewrite::downstream(response.get_headers().copy_all());
+    let (consumed, consumed_reader) = wit_future::new(|| Ok(()));
+    let (stream, trailers) = types::Response::consume_body(response, consumed_reader);
+    let body = Incoming { stream, trailers, left: announced(&headers), _consumed: consumed };
+    if (200..300).contains(&status) {
+        return (Outcome::Head(status), Some(Answer { status, headers, body }));
+    }
+    match collect(body).await {
+        Ok(body) => (Outcome::Answered(UpstreamError { status, headers, body }), None),
+        Err(error) => (Outcome::Failed(error), None),
+    }
+}
+
+type Built = (types::Request, StreamWriter<u8>, FutureWriter<Result<Option<types::Trailers>, ErrorCode>>, Vec<u8>);
+
+fn build(outgoing: Outgoing, timeouts: &Timeouts, streamed: bool, left_ms: u64, id: &str) -> Result<Built, SendError> {
+    let Outgoing { tls, authority, path, mut headers, body, local } = outgoing;
+    if host::is_runner() {
+        let value = format!("call={id}{}", if local { "; local" } else { "" });
+        headers.push((HOST_HEADER.into(), value.into_bytes()));
+    }
+    let refused =
+        |what: &str| SendError::Protocol(format!("{what} was refused by the host; mend the provider's entry"));
+    let fields = Fields::from_list(&headers).map_err(|_| refused("a header"))?;
+    let (writer, contents) = wit_stream::new();
+    let (trailers, trailers_reader) = wit_future::new(|| Ok(None));
+    let options = RequestOptions::new();
+    let first_byte_ms =
+        timeouts.first_byte_ms.unwrap_or(if streamed { FIRST_BYTE_MS_STREAMED } else { FIRST_BYTE_MS_WHOLE });
+    // A host that knows none of these keeps its own limits.
+    let nanos = |ms: u64| Some(ms.min(left_ms).saturating_mul(1_000_000));
+    let _ = options.set_connect_timeout(Some(timeouts.connect_ms.saturating_mul(1_000_000)));
+    let _ = options.set_first_byte_timeout(nanos(first_byte_ms));
+    let _ = options.set_between_bytes_timeout(nanos(timeouts.idle_ms));
+    let (request, _transmitted) = types::Request::new(fields, Some(contents), trailers_reader, Some(options));
+    let scheme = if tls { Scheme::Https } else { Scheme::Http };
+    request.set_method(&Method::Post).map_err(|()| refused("the method"))?;
+    request.set_scheme(Some(&scheme)).map_err(|()| refused("the scheme"))?;
+    request.set_authority(Some(&authority)).map_err(|()| refused("the host name"))?;
+    request.set_path_with_query(Some(&path)).map_err(|()| refused("the path"))?;
+    Ok((request, writer, trailers, body))
+}
+
+/// The length an answer announces; 0 is no use, since nothing is read then that could reach it.
+fn announced(headers: &[(String, Vec<u8>)]) -> Option<u64> {
+    let length = headers.iter().find(|(name, _)| name == "content-length").map(|(_, value)| value.as_slice())?;
+    std::str::from_utf8(length).ok()?.trim().parse().ok().filter(|length| *length > 0)
+}
+
+/// The body of an error answer, cut where it gets too long.
+async fn collect(mut body: Incoming) -> Result<Vec<u8>, SendError> {
+    let mut kept: Vec<u8> = Vec::new();
+    let mut buffer = Vec::with_capacity(8 << 10);
+    loop {
+        let (more, read) = body.read(buffer).await;
+        buffer = read;
+        kept.extend_from_slice(&buffer);
+        if !more {
+            return body.end().await.map(|()| kept);
+        }
+        if kept.len() > ERROR_BYTES_MAX {
+            return Ok(kept);
+        }
+    }
+}
+
+/// The host's words for what went wrong, in ours.
+fn translate(code: ErrorCode) -> SendError {
+    let payload = |text: Option<String>| text.unwrap_or_default();
+    match code {
+        ErrorCode::InternalError(Some(said)) if said == CLIENT_CLOSED => SendError::ClientClosed,
+        ErrorCode::DnsTimeout => SendError::Connect("its name was not resolved in time".into()),
+        ErrorCode::DnsError(error) => SendError::Connect(match payload(error.rcode) {
+            rcode if rcode.is_empty() => "its name could not be resolved".into(),
+            rcode => format!("its name could not be resolved: {rcode}"),
+        }),
+        ErrorCode::DestinationNotFound => SendError::Connect("there is no such host".into()),
+        ErrorCode::DestinationUnavailable | ErrorCode::DestinationIpUnroutable => {
+            SendError::Connect("the host is not reachable".into())
+        }
+        ErrorCode::ConnectionRefused => SendError::Connect("connection refused".into()),
+        ErrorCode::ConnectionLimitReached => SendError::Connect("too many connections".into()),
+        ErrorCode::DestinationIpProhibited | ErrorCode::HttpRequestDenied => SendError::Denied,
+        ErrorCode::ConnectionTimeout => SendError::ConnectTimeout,
+        ErrorCode::HttpResponseTimeout => SendError::FirstByteTimeout,
+        ErrorCode::ConnectionReadTimeout | ErrorCode::ConnectionWriteTimeout => SendError::IdleTimeout,
+        ErrorCode::TlsProtocolError => SendError::Tls(String::new()),
+        ErrorCode::TlsCertificateError => SendError::Tls("its certificate is not valid".into()),
+        ErrorCode::TlsAlertReceived(alert) => SendError::Tls(payload(alert.alert_message)),
+        ErrorCode::ConnectionTerminated => SendError::Reset(String::new()),
+        ErrorCode::HttpResponseIncomplete | ErrorCode::HttpResponseBodySize(_) => SendError::Truncated,
+        ErrorCode::HttpProtocolError => SendError::Protocol("protocol error".into()),
+        other => SendError::Protocol(format!("{other:?}")),
+    }
+}

@@ -1,0 +1,295 @@
+//! The catalog in key-value: immutable versions `catalog/<n>` and a pointer `catalog`, and one parsed snapshot per
+//! instance. A call sees one snapshot from its beginning to its end.
+//!
+//! The database only decides who writes version `n` when two do so at once, since key-value has no compare-and-swap.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use gateway_core::authenticate::Token;
+use gateway_core::catalog::{Catalog, Document, Problems, Sealer};
+use gateway_core::refusal::Refusal;
+use spin_sdk::key_value::Store;
+use spin_sdk::sqlite::Value;
+
+use super::database::{self, Trouble};
+use crate::host;
+
+const POINTER: &str = "catalog";
+
+/// A snapshot is not looked at again for this long: how late an instance may see another one's change.
+const RECENT_MS: u64 = 100;
+
+/// A writer that claimed a version and never moved the pointer is given up after this long.
+const CLAIM_MS: i64 = 10_000;
+
+const CLAIM: &str = "INSERT INTO catalog_versions (n, at_ms) VALUES (?1, ?2) \
+ON CONFLICT (n) DO UPDATE SET at_ms = excluded.at_ms WHERE catalog_versions.at_ms < ?3 RETURNING n";
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Snapshot>>> = const { RefCell::new(None) };
+    static LOOKED_MS: Cell<u64> = const { Cell::new(0) };
+    static STORE: RefCell<Option<Rc<Store>>> = const { RefCell::new(None) };
+    /// What was refused last, so that it is neither parsed nor logged again for every call.
+    static REFUSED: RefCell<Option<(Origin, String)>> = const { RefCell::new(None) };
+}
+
+/// Where a snapshot comes from; two that are equal are the same catalog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Origin {
+    /// The catalog file's text, or empty.
+    file: String,
+    /// The stored version, or 0.
+    version: u64,
+    /// The admin token.
+    token: String,
+}
+
+/// One accepted catalog.
+pub(crate) struct Snapshot {
+    /// For lookups.
+    pub(crate) catalog: Catalog,
+    /// As it was written, secrets sealed; with a file, the file on top of what is stored.
+    pub(crate) document: Document,
+    /// The stored part alone: what an edit starts from.
+    pub(crate) stored: Document,
+    /// The catalog file, where there is one: the authority for its sections.
+    pub(crate) file: Option<Document>,
+    /// The stored version, or 0.
+    pub(crate) version: u64,
+    /// Changes whenever the catalog does.
+    pub(crate) etag: String,
+    /// The admin token.
+    pub(crate) token: Token,
+    origin: Origin,
+}
+
+impl Snapshot {
+    /// Secrets that could not be had, in words.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.catalog.missing().into_iter().map(|(path, reason)| format!("{path}: {reason}")).collect()
+    }
+}
+
+/// How new a snapshot has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// Looked at within the last 100 ms.
+    Recent,
+    /// Looked at now: before a key or a model is refused as unknown.
+    Now,
+}
+
+/// The catalog in force. One that does not validate is refused whole, and the last good one keeps serving.
+pub(crate) async fn current(freshness: Freshness) -> Result<Rc<Snapshot>, Refusal> {
+    let now_ms = host::now_ms();
+    let known = CURRENT.with_borrow(Clone::clone);
+    if let Some(snapshot) = &known
+        && freshness == Freshness::Recent
+        && now_ms.saturating_sub(LOOKED_MS.get()) < RECENT_MS
+    {
+        return Ok(snapshot.clone());
+    }
+    // Noted before the look, so that of many concurrent calls one looks and the others go on.
+    LOOKED_MS.set(now_ms);
+    let origin = origin().await;
+    if let Some(snapshot) = known.as_ref().filter(|snapshot| snapshot.origin == origin) {
+        return Ok(snapshot.clone());
+    }
+    if let Some(said) =
+        REFUSED.with_borrow(|refused| refused.as_ref().filter(|(of, _)| *of == origin).map(|(_, said)| said.clone()))
+    {
+        return known.ok_or_else(|| no_catalog(&said));
+    }
+    match load(&origin).await {
+        Ok(snapshot) => {
+            let snapshot = Rc::new(snapshot);
+            CURRENT.set(Some(snapshot.clone()));
+            Ok(snapshot)
+        }
+        Err(problems) => {
+            let said = problems.to_string();
+            host::log(&format!("the catalog was refused, the last good one stays: {said}"));
+            REFUSED.set(Some((origin, said.clone())));
+            known.ok_or_else(|| no_catalog(&said))
+        }
+    }
+}
+
+/// The catalog for whoever administers it: the one in force, or what is stored although it cannot be served, since
+/// that is when it has to be mended. Its lookups then find nothing.
+pub(crate) async fn administered() -> Result<Rc<Snapshot>, Refusal> {
+    let refusal = match current(Freshness::Now).await {
+        Ok(snapshot) => return Ok(snapshot),
+        Err(refusal) => refusal,
+    };
+    let origin = origin().await;
+    let stored = stored(origin.version).await.unwrap_or_else(|_| Document::empty());
+    let file = Some(origin.file.as_bytes()).filter(|text| !text.is_empty()).and_then(|text| parse(text).ok());
+    let catalog = Document::empty().validate().map_err(|_| refusal)?;
+    Ok(Rc::new(Snapshot {
+        catalog,
+        document: file.as_ref().map_or_else(|| stored.clone(), |file| file.overlay(&stored)),
+        stored,
+        file,
+        version: origin.version,
+        etag: etag(&origin),
+        token: Token::new(&origin.token),
+        origin,
+    }))
+}
+
+fn no_catalog(said: &str) -> Refusal {
+    Refusal::unavailable("no_catalog", format!("llmio has no valid catalog: {said}"))
+}
+
+async fn origin() -> Origin {
+    Origin {
+        file: host::variable("catalog").await.unwrap_or_default(),
+        version: stored_version().await,
+        token: host::variable("token").await.unwrap_or_default(),
+    }
+}
+
+/// The version the pointer names; 0 while none was ever accepted, or without key-value.
+async fn stored_version() -> u64 {
+    let pointer = match store().await {
+        Some(store) => store.get(POINTER).await.ok().flatten(),
+        None => None,
+    };
+    pointer.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+async fn load(origin: &Origin) -> Result<Snapshot, Problems> {
+    let file = if origin.file.is_empty() { None } else { Some(parse(origin.file.as_bytes())?) };
+    let stored = match origin.version {
+        0 => Document::empty(),
+        version => stored(version).await?,
+    };
+    let document = match &file {
+        Some(file) => file.overlay(&stored),
+        None if origin.version == 0 => Document::built_in(),
+        None => stored.clone(),
+    };
+    let catalog = resolved(&document).await?;
+    let etag = etag(origin);
+    let token = Token::new(&origin.token);
+    Ok(Snapshot { catalog, document, stored, file, version: origin.version, etag, token, origin: origin.clone() })
+}
+
+/// A file has no version of its own: the hash of its text tells one from the next.
+fn etag(origin: &Origin) -> String {
+    match origin.file.as_str() {
+        "" => format!("\"{}\"", origin.version),
+        file => format!("\"{}-{:016x}\"", origin.version, fingerprint(file)),
+    }
+}
+
+/// Validates a document and finds its secrets.
+pub(crate) async fn resolved(document: &Document) -> Result<Catalog, Problems> {
+    let mut catalog = document.validate()?;
+    let mut values: Vec<(String, String)> = Vec::new();
+    let names: Vec<String> = catalog.variables().into_iter().map(str::to_owned).collect();
+    let secrets = if names.is_empty() { None } else { host::variable("secrets").await };
+    let secrets: serde_json::Value = secrets.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    for name in names {
+        if let Some(value) = named_secret(&name, &secrets).await {
+            values.push((name, value));
+        }
+    }
+    let sealer = sealer().await?;
+    catalog.resolve(sealer.as_ref(), &|name| {
+        values.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    });
+    Ok(catalog)
+}
+
+/// A variable first, then the `secrets` variable. Spin's variable names are lower case, so that spelling counts too.
+async fn named_secret(name: &str, secrets: &serde_json::Value) -> Option<String> {
+    let lower = name.to_ascii_lowercase();
+    for name in [name, &lower] {
+        if let Some(value) = host::variable(name).await {
+            return Some(value);
+        }
+    }
+    [name, &lower].into_iter().find_map(|name| secrets.get(name)?.as_str().map(str::to_owned))
+}
+
+/// What seals and opens stored secrets; `None` without a master key.
+pub(crate) async fn sealer() -> Result<Option<Sealer>, Problems> {
+    let Some(key) = host::variable("master_key").await else { return Ok(None) };
+    let sealer = match host::variable("master_key_previous").await {
+        Some(previous) => Sealer::with_previous(&key, &previous),
+        None => Sealer::new(&key),
+    };
+    sealer.map(Some).map_err(|error| Problems::one("master_key", error.to_string()))
+}
+
+/// A catalog's text: JSON when it begins like an object, TOML otherwise.
+pub(crate) fn parse(text: &[u8]) -> Result<Document, Problems> {
+    if text.trim_ascii_start().starts_with(b"{") {
+        return Document::from_json(text);
+    }
+    let text = std::str::from_utf8(text).map_err(|_| Problems::one("", "the catalog is not UTF-8"))?;
+    Document::from_toml(text)
+}
+
+async fn stored(version: u64) -> Result<Document, Problems> {
+    let missing = || Problems::one("", format!("version {version} of the catalog is gone from the key-value store"));
+    let store = store().await.ok_or_else(missing)?;
+    let bytes = store.get(format!("{POINTER}/{version}")).await.ok().flatten().ok_or_else(missing)?;
+    Document::from_json(&bytes)
+}
+
+/// Stores a document as the version after `base` and makes it the one in force. `document` must be valid and sealed.
+pub(crate) async fn accept(document: &Document, base: u64) -> Result<u64, Refusal> {
+    let store = store().await.ok_or_else(|| {
+        Refusal::unavailable(
+            "no_key_value",
+            "This host has no key-value store, so no catalog can be kept. Use the `catalog` variable.",
+        )
+    })?;
+    let version = base.saturating_add(1);
+    claim(version).await?;
+    let failed = |error: spin_sdk::key_value::Error| {
+        Refusal::unavailable("store_failed", format!("The catalog could not be written: {error}. Nothing changed."))
+    };
+    store.set(format!("{POINTER}/{version}"), document.to_json_string()).await.map_err(failed)?;
+    store.set(POINTER, version.to_string()).await.map_err(failed)?;
+    Ok(version)
+}
+
+/// Of two writers of the same version the first wins. Without a database the last one does.
+async fn claim(version: u64) -> Result<(), Refusal> {
+    let now_ms = host::unix_ms();
+    let parameters = vec![database::number(Some(version)), Value::Integer(now_ms), Value::Integer(now_ms - CLAIM_MS)];
+    match database::rows(CLAIM, parameters).await {
+        Ok(rows) if rows.is_empty() => Err(changed_meanwhile()),
+        Ok(_) | Err(Trouble::Absent) => Ok(()),
+        Err(trouble) => {
+            let said = format!("The catalog could not be written: {trouble}. Nothing changed; try again.");
+            Err(Refusal::unavailable("store_failed", said).after(1))
+        }
+    }
+}
+
+/// Somebody else's version came first.
+pub(crate) fn changed_meanwhile() -> Refusal {
+    Refusal::precondition_failed(
+        "The catalog was changed meanwhile. Read it again, repeat the change and send the new etag.",
+    )
+}
+
+async fn store() -> Option<Rc<Store>> {
+    if let Some(store) = STORE.with_borrow(Clone::clone) {
+        return Some(store);
+    }
+    let store = Rc::new(Store::open_default().await.ok()?);
+    STORE.set(Some(store.clone()));
+    Some(store)
+}
+
+/// FNV-1a: tells texts apart; nothing secret hangs on it.
+fn fingerprint(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

@@ -1,0 +1,142 @@
+//! The SQLite database: one connection per instance, migrations, and the two ways to run a statement.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use futures_util::future::{Either, select};
+use spin_sdk::sqlite::{Connection, Error, RowResult, Value, wit};
+
+use crate::host;
+
+/// Idempotent single statements, in order. Each is run once per instance before its first other statement.
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_records.sql"),
+    include_str!("migrations/0002_catalog_versions.sql"),
+    include_str!("migrations/0003_maintenance.sql"),
+];
+
+/// A page of rows is waited for this long; a database that takes longer is busy with something else.
+const QUERY_MS_MAX: u64 = 5_000;
+
+thread_local! {
+    static CONNECTION: RefCell<Option<Rc<Connection>>> = const { RefCell::new(None) };
+    static QUEUE: RefCell<Option<wit::sqlite::Connection>> = const { RefCell::new(None) };
+    static ABSENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Why a statement did not run.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The host has no database: records are off.
+    Absent,
+    /// It took too long.
+    Busy,
+    /// The database said no.
+    Failed(String),
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Absent => f.write_str("this host has no SQLite database"),
+            Self::Busy => f.write_str("the database is busy"),
+            Self::Failed(said) => f.write_str(said),
+        }
+    }
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NoSuchDatabase | Error::AccessDenied => Trouble::Absent,
+            Error::DatabaseFull => {
+                Trouble::Failed("the database takes no more: it is locked, too slow, or its disk is full".into())
+            }
+            other => Trouble::Failed(other.to_string()),
+        }
+    }
+}
+
+/// Runs a statement that changes something and gives nothing back. The runner has it in its queue when this returns
+/// and commits it in its own time; any other host has run it.
+pub(crate) async fn write(sql: &str, parameters: Vec<Value>) -> Result<(), Trouble> {
+    let connection = connection().await?;
+    if host::is_runner() {
+        match queue(sql, &parameters) {
+            Ok(()) => return Ok(()),
+            Err(Error::DatabaseFull) => return Err(Error::DatabaseFull.into()),
+            // The runner has not met this statement yet; asked in the other way it gets to know it.
+            Err(_) => {}
+        }
+    }
+    let result = connection.execute(sql, parameters).await?;
+    if host::is_runner() {
+        return Ok(());
+    }
+    result.collect().await?;
+    Ok(())
+}
+
+/// The interface's synchronous call, which on the runner only puts a statement into its queue: no stream and no future
+/// are made for an answer nobody waits for. On any other host it would stop every call of the instance.
+fn queue(sql: &str, parameters: &[Value]) -> Result<(), Error> {
+    QUEUE.with_borrow_mut(|queue| {
+        if queue.is_none() {
+            *queue = Some(wit::sqlite::Connection::open("default")?);
+        }
+        queue.as_ref().map_or(Err(Error::InvalidConnection), |queue| queue.execute(sql, parameters).map(drop))
+    })
+}
+
+/// Runs a statement and waits for its rows, which are drained before anything else happens: some hosts hold locks for
+/// as long as rows remain.
+pub(crate) async fn rows(sql: &str, parameters: Vec<Value>) -> Result<Vec<RowResult>, Trouble> {
+    let query = async {
+        let connection = connection().await?;
+        let result = connection.execute(sql, parameters).await?;
+        Ok(result.collect().await?)
+    };
+    let limit = host::wait_ms(QUERY_MS_MAX);
+    match select(Box::pin(query), Box::pin(limit)).await {
+        Either::Left((rows, _)) => rows,
+        Either::Right(_) => Err(Trouble::Busy),
+    }
+}
+
+async fn connection() -> Result<Rc<Connection>, Trouble> {
+    if let Some(connection) = CONNECTION.with_borrow(Clone::clone) {
+        return Ok(connection);
+    }
+    if ABSENT.get() {
+        return Err(Trouble::Absent);
+    }
+    let opened = Connection::open_default().await.map_err(Trouble::from);
+    if matches!(opened, Err(Trouble::Absent)) {
+        ABSENT.set(true);
+    }
+    let connection = Rc::new(opened?);
+    for migration in MIGRATIONS {
+        let result = connection.execute(migration, []).await?;
+        if !host::is_runner() {
+            result.collect().await?;
+        }
+    }
+    // Only now: a migration that failed is tried again by the next statement.
+    CONNECTION.set(Some(connection.clone()));
+    Ok(connection)
+}
+
+/// Whether this host has no database, as far as is known by now.
+pub(crate) fn is_absent() -> bool {
+    ABSENT.get()
+}
+
+/// Text, or NULL.
+pub(crate) fn text(value: Option<String>) -> Value {
+    value.map_or(Value::Null, Value::Text)
+}
+
+/// A number, or NULL. Numbers beyond 63 bits do not occur; they would become the largest.
+pub(crate) fn number(value: Option<u64>) -> Value {
+    value.map_or(Value::Null, |value| Value::Integer(i64::try_from(value).unwrap_or(i64::MAX)))
+}

@@ -1,0 +1,4 @@
+CREATE TABLE IF NOT EXISTS catalog_versions (
+    n INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL
+)

@@ -1,0 +1,289 @@
+//! Records: saved off the client's path, read in pages. Whatever goes wrong here is counted and told on `/readyz`; it
+//! never reaches a call.
+
+use std::cell::{Cell, RefCell};
+
+use gateway_core::record::Record;
+use serde_json::{Value as Json, json};
+use spin_sdk::sqlite::{RowResult, Value};
+
+use super::database::{self, Trouble, number, text};
+use crate::host;
+
+/// A page has at most this many records.
+pub(crate) const PAGE_MAX: i64 = 500;
+
+/// Rows deleted by one statement, so that no lock is held for long.
+const SWEEP_ROWS: i64 = 500;
+
+/// Statements of one clean-up; the next one goes on where it stopped.
+const SWEEP_STATEMENTS_MAX: usize = 40;
+
+/// On a host that cannot tell, a row still running after this long was interrupted: no call may take longer.
+const RUNNING_MS_MAX: i64 = 61 * 60 * 1000;
+
+/// The columns of a record, in the order in which they are written and read.
+macro_rules! columns {
+    () => {
+        "id, at_ms, key, model, dialect, endpoint, streamed, \
+         session, client, user_agent, state, status, error, provider, \
+         upstream_model, decision, attempts, first_byte_ms, first_content_ms, duration_ms, bytes_in, bytes_out, \
+         input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, tokens_per_second, warnings"
+    };
+}
+
+/// A call that never had a `running` row: short, since its text crosses to the host with every call. A row that is
+/// there already is the host's word on how the call ended.
+const SAVE: &str = concat!(
+    "INSERT OR IGNORE INTO records (",
+    columns!(),
+    ", boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)"
+);
+
+/// The end wins over `running` and over what was presumed of a call nobody heard of again, but not over what the host
+/// said of it.
+const SAVE_OVER_RUNNING: &str = concat!(
+    "INSERT INTO records (",
+    columns!(),
+    ", boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30) \
+ON CONFLICT (id) DO UPDATE SET model = excluded.model, streamed = excluded.streamed, session = excluded.session, state = CASE WHEN records.state IN ('running', 'interrupted') THEN excluded.state ELSE records.state END, status = excluded.status, error = excluded.error, provider = excluded.provider, upstream_model = excluded.upstream_model, decision = excluded.decision, attempts = excluded.attempts, first_byte_ms = excluded.first_byte_ms, first_content_ms = excluded.first_content_ms, duration_ms = excluded.duration_ms, bytes_in = excluded.bytes_in, bytes_out = excluded.bytes_out, input_tokens = excluded.input_tokens, cache_read_tokens = excluded.cache_read_tokens, cache_write_tokens = excluded.cache_write_tokens, output_tokens = excluded.output_tokens, reasoning_tokens = excluded.reasoning_tokens, tokens_per_second = excluded.tokens_per_second, warnings = excluded.warnings"
+);
+
+const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM records \
+WHERE (?1 IS NULL OR id < ?1) AND (?2 IS NULL OR at_ms >= ?2) AND (?3 IS NULL OR at_ms < ?3) \
+AND (?4 IS NULL OR key = ?4) AND (?5 IS NULL OR model = ?5) AND (?6 IS NULL OR provider = ?6) \
+AND (?7 IS NULL OR upstream_model = ?7) AND (?8 IS NULL OR state = ?8) AND (?9 IS NULL OR status = ?9) \
+AND (?10 IS NULL OR session = ?10) AND (?11 IS NULL OR endpoint = ?11) AND (?12 IS NULL OR streamed = ?12) \
+AND (?13 IS NULL OR client = ?13) \
+ORDER BY id DESC LIMIT ?14"
+);
+
+const READ: &str = concat!("SELECT ", columns!(), " FROM records WHERE id = ?1");
+
+/// When the host cuts a call the guest sees its client leave; the host knows better.
+const END: &str = "INSERT INTO records (id, at_ms, state, boot) VALUES (?1, ?2, ?3, ?4) \
+ON CONFLICT (id) DO UPDATE SET state = excluded.state, duration_ms = max(excluded.at_ms - records.at_ms, 0) \
+WHERE records.state IN ('running', 'interrupted', 'client_closed')";
+
+const INTERRUPT_OTHER_BOOTS: &str =
+    "UPDATE records SET state = 'interrupted' WHERE state = 'running' AND boot IS NOT ?1 RETURNING id";
+
+const SWEEP: &str =
+    "DELETE FROM records WHERE id IN (SELECT id FROM records WHERE id < ?1 ORDER BY id LIMIT ?2) RETURNING 1";
+
+const CLAIM_MAINTENANCE: &str = "INSERT INTO maintenance (name, at_ms) VALUES ('records', ?1) \
+ON CONFLICT (name) DO UPDATE SET at_ms = excluded.at_ms WHERE maintenance.at_ms < ?2 RETURNING name";
+
+/// Between two clean-ups on a host that does not ask for them.
+const MAINTENANCE_MS: i64 = 60_000;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+thread_local! {
+    static MAINTAINED_MS: Cell<i64> = const { Cell::new(0) };
+    static LOST: RefCell<Lost> = const { RefCell::new(Lost { count: 0, why: String::new() }) };
+}
+
+struct Lost {
+    count: u64,
+    why: String,
+}
+
+/// A record as it is bound to a statement.
+pub(crate) struct Row(Vec<Value>);
+
+/// Saves the record of a call that has ended; `running_saved` says whether it has a `running` row.
+pub(crate) async fn save(record: Record, running_saved: bool) {
+    execute(if running_saved { SAVE_OVER_RUNNING } else { SAVE }, row(&record)).await;
+}
+
+/// Saves the row of a call that is under way.
+pub(crate) async fn save_running(row: Row) {
+    execute(SAVE, row).await;
+}
+
+async fn execute(sql: &str, row: Row) {
+    match database::write(sql, row.0).await {
+        Ok(()) | Err(Trouble::Absent) => {}
+        Err(trouble) => LOST.with_borrow_mut(|lost| {
+            if lost.count == 0 {
+                host::log(&format!("records are not kept: {trouble}"));
+            }
+            lost.count += 1;
+            lost.why = trouble.to_string();
+        }),
+    }
+}
+
+/// The row of a record in its present state.
+pub(crate) fn row(record: &Record) -> Row {
+    let last = record.attempts.last();
+    let json = |value: Result<String, serde_json::Error>| text(value.ok());
+    let usage = &record.usage;
+    Row(vec![
+        Value::Text(record.id.clone()),
+        Value::Integer(record.at_ms),
+        Value::Text(record.key.clone()),
+        Value::Text(record.model.clone()),
+        Value::Text(record.dialect.into()),
+        Value::Text(record.endpoint.into()),
+        Value::Integer(record.streamed.into()),
+        text(record.session.clone()),
+        text(record.client.clone()),
+        text(record.user_agent.clone()),
+        Value::Text(record.state.name().into()),
+        number((record.status != 0).then(|| record.status.into())),
+        text(record.error.clone()),
+        text(last.map(|attempt| attempt.provider.clone())),
+        text(last.map(|attempt| attempt.model.clone())),
+        json(serde_json::to_string(&record.decision)),
+        json(serde_json::to_string(&record.attempts)),
+        number(record.first_byte_ms),
+        number(record.first_content_ms),
+        number(record.duration_ms),
+        number(Some(record.bytes_in)),
+        number(Some(record.bytes_out)),
+        number(usage.input_tokens),
+        number(usage.cache_read_tokens),
+        number(usage.cache_write_tokens),
+        number(usage.output_tokens),
+        number(usage.reasoning_tokens),
+        record.tokens_per_second().map_or(Value::Null, Value::Real),
+        if record.warnings.is_empty() { Value::Null } else { json(serde_json::to_string(&record.warnings)) },
+        text(host::boot()),
+    ])
+}
+
+/// What a page of records may be narrowed to. Every field is compared for equality, the times as a half-open span.
+#[derive(Debug, Default)]
+pub(crate) struct Filter {
+    pub(crate) before: Option<String>,
+    pub(crate) since_ms: Option<i64>,
+    pub(crate) until_ms: Option<i64>,
+    pub(crate) key: Option<String>,
+    pub(crate) model: Option<String>,
+    pub(crate) provider: Option<String>,
+    pub(crate) upstream_model: Option<String>,
+    pub(crate) state: Option<String>,
+    pub(crate) status: Option<i64>,
+    pub(crate) session: Option<String>,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) streamed: Option<bool>,
+    pub(crate) client: Option<String>,
+    pub(crate) limit: i64,
+}
+
+/// A page, newest first.
+pub(crate) async fn list(filter: Filter) -> Result<Vec<Json>, Trouble> {
+    let integer = |value: Option<i64>| value.map_or(Value::Null, Value::Integer);
+    let parameters = vec![
+        text(filter.before),
+        integer(filter.since_ms),
+        integer(filter.until_ms),
+        text(filter.key),
+        text(filter.model),
+        text(filter.provider),
+        text(filter.upstream_model),
+        text(filter.state),
+        integer(filter.status),
+        text(filter.session),
+        text(filter.endpoint),
+        integer(filter.streamed.map(i64::from)),
+        text(filter.client),
+        Value::Integer(filter.limit.clamp(1, PAGE_MAX)),
+    ];
+    let rows = database::rows(LIST, parameters).await?;
+    Ok(rows.into_iter().map(object).collect())
+}
+
+/// One record.
+pub(crate) async fn read(id: &str) -> Result<Option<Json>, Trouble> {
+    let rows = database::rows(READ, vec![Value::Text(id.to_owned())]).await?;
+    Ok(rows.into_iter().next().map(object))
+}
+
+/// Notes the end of a call that ended without the guest.
+pub(crate) async fn end(id: &str, state: &str, at_ms: i64) -> Result<(), Trouble> {
+    let parameters =
+        vec![Value::Text(id.to_owned()), Value::Integer(at_ms), Value::Text(state.to_owned()), text(host::boot())];
+    database::write(END, parameters).await
+}
+
+/// Maintains after a response, where the host does not ask for it: at most once a minute over all instances, which
+/// the database decides, since instances come and go there.
+pub(crate) async fn maintain_lazily(retention_days: u32) {
+    let now_ms = host::unix_ms();
+    if host::is_runner() || now_ms - MAINTAINED_MS.get() < MAINTENANCE_MS {
+        return;
+    }
+    MAINTAINED_MS.set(now_ms);
+    let due = vec![Value::Integer(now_ms), Value::Integer(now_ms - MAINTENANCE_MS)];
+    if database::rows(CLAIM_MAINTENANCE, due).await.is_ok_and(|rows| !rows.is_empty())
+        && let Err(trouble) = maintain(retention_days).await
+    {
+        host::log(&format!("records were not cleaned up: {trouble}"));
+    }
+}
+
+/// Deletes what is past its retention and marks what another start of the host left running. Returns how many rows
+/// were deleted and marked.
+pub(crate) async fn maintain(retention_days: u32) -> Result<(usize, usize), Trouble> {
+    let oldest_ms = host::unix_ms().saturating_sub(i64::from(retention_days).saturating_mul(DAY_MS));
+    let mut interrupted = 0;
+    if let Some(boot) = host::boot() {
+        interrupted = database::rows(INTERRUPT_OTHER_BOOTS, vec![Value::Text(boot)]).await?.len();
+    }
+    // Ids begin with their time, so the oldest rows are the first of the table and no index on the time is needed.
+    let millis = u64::try_from(oldest_ms).unwrap_or(0);
+    let oldest = uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid().to_string();
+    let mut deleted = 0;
+    for _ in 0..SWEEP_STATEMENTS_MAX {
+        let swept = database::rows(SWEEP, vec![Value::Text(oldest.clone()), Value::Integer(SWEEP_ROWS)]).await?.len();
+        deleted += swept;
+        if swept == 0 {
+            break;
+        }
+    }
+    Ok((deleted, interrupted))
+}
+
+/// What `/readyz` says of records.
+pub(crate) fn trouble() -> Vec<String> {
+    if database::is_absent() {
+        return vec!["records: off, this host has no SQLite database".into()];
+    }
+    LOST.with_borrow(|lost| match lost.count {
+        0 => Vec::new(),
+        count => vec![format!("records: {count} not kept, {}", lost.why)],
+    })
+}
+
+/// A row as the admin API shows it.
+fn object(row: RowResult) -> Json {
+    let mut members = serde_json::Map::new();
+    for (name, value) in columns!().split(", ").zip(row.values) {
+        members.insert(name.to_owned(), member(name, value));
+    }
+    let stale =
+        members.get("at_ms").and_then(Json::as_i64).is_some_and(|at_ms| host::unix_ms() - at_ms > RUNNING_MS_MAX);
+    if stale && !host::is_runner() && members.get("state") == Some(&json!("running")) {
+        members.insert("state".into(), json!("interrupted"));
+    }
+    Json::Object(members)
+}
+
+fn member(name: &str, value: Value) -> Json {
+    match value {
+        Value::Integer(number) if name == "streamed" => json!(number != 0),
+        Value::Integer(number) => json!(number),
+        Value::Real(number) => json!(number),
+        Value::Text(text) if matches!(name, "decision" | "attempts" | "warnings") => {
+            serde_json::from_str(&text).unwrap_or(Json::String(text))
+        }
+        Value::Text(text) => Json::String(text),
+        Value::Blob(_) | Value::Null => Json::Null,
+    }
+}
