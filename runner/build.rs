@@ -1,0 +1,121 @@
+//! Builds the gateway component for wasm32-wasip2, compiles it ahead of time and leaves both in `OUT_DIR`, so that
+//! `cargo run` needs no second command and the binary carries no compiler. A cargo artifact dependency would be the
+//! obvious way, but is not stable.
+
+use anyhow::{Context, Result, anyhow, bail};
+use std::collections::hash_map::DefaultHasher;
+use std::env;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[path = "src/engine_config.rs"]
+mod engine_config;
+
+/// What the component is made of, as paths from the workspace root.
+const SOURCES: [&str; 7] = [
+    "gateway/core/src",
+    "gateway/core/Cargo.toml",
+    "gateway/component/src",
+    "gateway/component/Cargo.toml",
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
+];
+
+/// Variables of the outer cargo that change what or where an inner cargo builds.
+const OUTER_VARIABLES: [&str; 13] = [
+    "RUSTFLAGS",
+    "RUSTC",
+    "RUSTC_WRAPPER",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "RUSTC_LINKER",
+    "RUSTDOC",
+    "RUSTDOCFLAGS",
+    "TARGET",
+    "HOST",
+    "PROFILE",
+    "OPT_LEVEL",
+    "DEBUG",
+    "OUT_DIR",
+];
+
+fn main() -> Result<()> {
+    let root =
+        PathBuf::from(variable("CARGO_MANIFEST_DIR")?).parent().context("runner has no parent folder")?.to_owned();
+    for source in SOURCES {
+        println!("cargo::rerun-if-changed={}", root.join(source).display());
+    }
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/engine_config.rs");
+    println!("cargo::rerun-if-env-changed=LLMIO_GATEWAY_WASM_FILE");
+
+    let out = PathBuf::from(variable("OUT_DIR")?);
+    // A packager may build the component elsewhere (a reproducible image, say) and hand it in.
+    let wasm = match env::var_os("LLMIO_GATEWAY_WASM_FILE") {
+        Some(file) => PathBuf::from(file),
+        None => build_component(&root, &target_folder(&out)?.join("gateway"))?,
+    };
+    println!("cargo::rustc-env=LLMIO_GATEWAY_WASM={}", wasm.display());
+    compile_ahead_of_time(&wasm, &out)
+}
+
+/// `<target>` from `<target>[/<triple>]/<profile>/build/runner-<hash>/out`; no variable holds it.
+fn target_folder(out: &Path) -> Result<PathBuf> {
+    let profile = out.ancestors().nth(3).context("OUT_DIR is not where cargo puts it")?;
+    let mut target = profile.parent().context("OUT_DIR is not where cargo puts it")?;
+    if target.file_name() == Some(variable("TARGET")?.as_ref()) {
+        target = target.parent().context("OUT_DIR is not where cargo puts it")?;
+    }
+    Ok(target.to_owned())
+}
+
+/// Runs the inner cargo in a target folder of its own: the outer cargo holds the lock of the usual one.
+fn build_component(root: &Path, target: &Path) -> Result<PathBuf> {
+    let mut cargo = Command::new(variable("CARGO")?);
+    cargo.current_dir(root);
+    cargo.args(["build", "--package", "gateway", "--profile", "gateway", "--target", "wasm32-wasip2"]);
+    cargo.arg("--target-dir").arg(target);
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        let kept = text == "CARGO_HOME" || text.starts_with("CARGO_NET_") || text.starts_with("CARGO_REGISTR");
+        if (text.starts_with("CARGO_") && !kept) || OUTER_VARIABLES.contains(&text.as_ref()) {
+            cargo.env_remove(&name);
+        }
+    }
+    let status = cargo.status().context("cargo could not be started")?;
+    if !status.success() {
+        bail!("the component did not build; if the target is missing: rustup target add wasm32-wasip2");
+    }
+    Ok(target.join("wasm32-wasip2/gateway/gateway.wasm"))
+}
+
+/// Compiles unless this very wasm was compiled by this very wasmtime before: clippy and test builds run this too.
+fn compile_ahead_of_time(wasm: &Path, out: &Path) -> Result<()> {
+    let bytes = fs::read(wasm).with_context(|| format!("{} cannot be read", wasm.display()))?;
+    let mut hasher = DefaultHasher::new();
+    (&bytes, env!("CARGO_PKG_VERSION"), include_str!("src/engine_config.rs"), include_str!("Cargo.toml"))
+        .hash(&mut hasher);
+    let fingerprint = format!("{:016x}", hasher.finish());
+    let (compiled, mark) = (out.join("gateway.cwasm"), out.join("gateway.fingerprint"));
+    if compiled.exists() && fs::read_to_string(&mark).is_ok_and(|seen| seen == fingerprint) {
+        return Ok(());
+    }
+    // wasmtime's error type is no std error.
+    let code = compile(&bytes).map_err(|error| anyhow!("{} cannot be compiled: {error:#}", wasm.display()))?;
+    fs::write(compiled, code)?;
+    fs::write(mark, fingerprint)?;
+    Ok(())
+}
+
+fn compile(wasm: &[u8]) -> wasmtime::Result<Vec<u8>> {
+    let mut config = engine_config::engine_config();
+    // Naming the target keeps to its baseline: without it the code would need every feature of the building CPU.
+    config.target(&env::var("TARGET")?)?;
+    wasmtime::Engine::new(&config)?.precompile_component(wasm)
+}
+
+fn variable(name: &str) -> Result<String> {
+    env::var(name).with_context(|| format!("{name} is not set; cargo sets it for build scripts"))
+}

@@ -1,0 +1,70 @@
+//! The host's own calls of the component's public API: it knows these few paths and nothing of what is stored.
+
+use crate::gateway::Stores;
+use crate::inbound::{self, RequestBody};
+use crate::instance::Instances;
+use crate::log;
+use anyhow::Result;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, header};
+use http_body_util::BodyExt;
+use uuid::Uuid;
+
+/// A request to the admin API, with the admin token.
+pub(crate) fn request(
+    stores: &Stores,
+    method: Method,
+    path: &str,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Result<Request<Bytes>> {
+    let body = body.into();
+    let mut token = HeaderValue::try_from(format!("Bearer {}", stores.token))?;
+    token.set_sensitive(true);
+    let request = Request::builder().method(method).uri(path);
+    let request = request.header(header::HOST, "localhost").header(header::AUTHORIZATION, token);
+    let request = request.header(header::CONTENT_TYPE, content_type).header(header::CONTENT_LENGTH, body.len());
+    Ok(request.body(body)?)
+}
+
+/// Sends a request of the host through an instance, without a listener in between.
+pub(crate) async fn send(instances: &Instances, quirks: bool, request: Request<Bytes>) -> Result<Response<Bytes>> {
+    let (mut head, body) = request.into_parts();
+    let id = inbound::new_id();
+    inbound::shape(&mut head, id, Some(HeaderValue::from_static("127.0.0.1:0")), quirks);
+    let (head, body) = inbound::respond(instances.send(id, head, RequestBody::whole(body)).await).into_parts();
+    let body = body.collect().await?.to_bytes();
+    Ok(Response::from_parts(head, body))
+}
+
+/// Tells the component of calls that ended without it. Boxed: an instance that traps here starts this again.
+pub(crate) fn report_ended<'a>(
+    instances: &'a Instances,
+    ids: &'a [Uuid],
+    state: &'static str,
+) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+    Box::pin(async move {
+        let stores = instances.stores();
+        // The host's reports trap nothing of their own: a report that fails is only logged.
+        for id in ids {
+            let at_ms = jiff::Timestamp::now().as_millisecond();
+            let body = serde_json::json!({ "id": id.to_string(), "state": state, "at": at_ms }).to_string();
+            let sent = match request(stores, Method::POST, "/api/records/ended", "application/json", body) {
+                Ok(request) => send(instances, stores.quirks, request).await,
+                Err(error) => Err(error),
+            };
+            match sent {
+                Ok(response) if response.status().is_success() => {}
+                Ok(response) => {
+                    log::warn(format_args!("call {id} ended as {state}; not recorded: {}", response.status()))
+                }
+                Err(error) => log::warn(format_args!("call {id} ended as {state}; not recorded: {error:#}")),
+            }
+        }
+    })
+}
+
+/// Periodic work of the component: retention, sweeps.
+pub(crate) fn maintain(stores: &Stores) -> Result<Request<Bytes>> {
+    request(stores, Method::POST, "/api/maintain", "application/json", "{}")
+}

@@ -1,0 +1,288 @@
+//! Who waits for what: one `Call` per client request, known by the id the component repeats in `x-llmio-host`. wasmtime
+//! has no way yet to cancel a guest task, so when a client leaves, the host ends what the call has open upstream and
+//! the guest sees errors. The registry belongs to one thread; its lock is never contended and there because bodies
+//! must be `Send`.
+
+use hyper::body::Incoming;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+use uuid::Uuid;
+use wasmtime_wasi_http::Error;
+
+/// What the guest gets for every send of a call whose client is gone.
+pub(crate) fn client_closed() -> Error {
+    Error::InternalError(Some("client closed".to_owned()))
+}
+
+/// The calls of one thread whose answer is not yet complete.
+#[derive(Clone, Default)]
+pub(crate) struct Calls(Arc<Mutex<HashMap<Uuid, Arc<Call>>>>);
+
+impl Calls {
+    /// Registers a call; it stays known until the guard is dropped.
+    pub(crate) fn open(&self, id: Uuid, life: Arc<Life>) -> CallGuard {
+        let call = Arc::new(Call { id, life, state: Mutex::default() });
+        call.life.calls.fetch_add(1, Ordering::Relaxed);
+        lock(&self.0).insert(id, call.clone());
+        CallGuard { call, calls: self.clone() }
+    }
+
+    /// The live call of that id. None: it has ended, and nothing may be sent on its behalf any more.
+    pub(crate) fn find(&self, id: Uuid) -> Option<Arc<Call>> {
+        lock(&self.0).get(&id).cloned()
+    }
+
+    /// The ids of all live calls, or of those in one instance.
+    pub(crate) fn ids(&self, of: Option<&Arc<Life>>) -> Vec<Uuid> {
+        let calls = lock(&self.0);
+        calls.values().filter(|call| of.is_none_or(|life| Arc::ptr_eq(life, &call.life))).map(|call| call.id).collect()
+    }
+}
+
+/// The state of an instance that outlives its store.
+#[derive(Default)]
+pub(crate) struct Life {
+    dead: AtomicBool,
+    calls: AtomicUsize,
+}
+
+impl Life {
+    /// The instance trapped: what its bodies still lacked will never come.
+    pub(crate) fn end(&self) {
+        self.dead.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the instance trapped.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Relaxed)
+    }
+
+    /// How many calls it has in flight.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+}
+
+/// One client request, from its head to the last byte of its answer.
+pub(crate) struct Call {
+    id: Uuid,
+    life: Arc<Life>,
+    state: Mutex<CallState>,
+}
+
+#[derive(Default)]
+struct CallState {
+    stage: Stage,
+    upstreams: Vec<Arc<Upstream>>,
+    waker: Option<Waker>,
+}
+
+#[derive(Default, Clone, Copy, PartialEq)]
+enum Stage {
+    #[default]
+    Open,
+    Sent,
+    Left,
+}
+
+impl Call {
+    /// A new exchange with an upstream on behalf of this call. None: the client has left.
+    pub(crate) fn upstream(&self) -> Option<Arc<Upstream>> {
+        let mut state = lock(&self.state);
+        if state.stage != Stage::Open {
+            return None;
+        }
+        let upstream = Arc::new(Upstream::default());
+        state.upstreams.push(upstream.clone());
+        Some(upstream)
+    }
+
+    /// Ready when the answer was handed to the network whole, or with an error when the client left before that.
+    pub(crate) fn poll_delivered(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let mut state = lock(&self.state);
+        match state.stage {
+            Stage::Sent => Poll::Ready(Ok(())),
+            Stage::Left => Poll::Ready(Err(client_closed())),
+            Stage::Open => {
+                state.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn end(&self, stage: Stage) {
+        let mut state = lock(&self.state);
+        if state.stage != Stage::Open {
+            return;
+        }
+        state.stage = stage;
+        let (upstreams, waker) = (std::mem::take(&mut state.upstreams), state.waker.take());
+        drop(state);
+        if stage == Stage::Left {
+            upstreams.iter().for_each(|upstream| upstream.abort());
+        }
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// Keeps a call registered. Dropped before `sent`, the client has left.
+pub(crate) struct CallGuard {
+    call: Arc<Call>,
+    calls: Calls,
+}
+
+impl CallGuard {
+    /// The call itself.
+    pub(crate) fn call(&self) -> &Arc<Call> {
+        &self.call
+    }
+
+    /// The instance that serves it.
+    pub(crate) fn life(&self) -> &Life {
+        &self.call.life
+    }
+
+    /// The answer is complete: dropping the guard no longer aborts anything.
+    pub(crate) fn sent(&self) {
+        self.call.end(Stage::Sent);
+    }
+}
+
+impl Drop for CallGuard {
+    fn drop(&mut self) {
+        lock(&self.calls.0).remove(&self.call.id);
+        self.call.life.calls.fetch_sub(1, Ordering::Relaxed);
+        self.call.end(Stage::Left);
+    }
+}
+
+/// One exchange with an upstream. It owns the response body, so that an abort closes the connection at once even while
+/// the guest is not reading.
+#[derive(Default)]
+pub(crate) struct Upstream(Mutex<UpstreamState>);
+
+#[derive(Default)]
+struct UpstreamState {
+    aborted: bool,
+    body: Option<Incoming>,
+    waker: Option<Waker>,
+}
+
+impl Upstream {
+    /// Hands over the body once the head is there.
+    pub(crate) fn set_body(&self, body: Incoming) {
+        let mut state = lock(&self.0);
+        if !state.aborted {
+            state.body = Some(body);
+        }
+    }
+
+    /// Pending until the call's client leaves.
+    pub(crate) fn poll_aborted(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = lock(&self.0);
+        if state.aborted {
+            return Poll::Ready(());
+        }
+        state.wake_later(context);
+        Poll::Pending
+    }
+
+    /// Polls the body; an error when it was aborted.
+    pub(crate) fn poll_body<T>(
+        &self,
+        context: &mut Context<'_>,
+        poll: impl FnOnce(&mut Incoming, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<Result<T, Error>> {
+        let mut state = lock(&self.0);
+        let Some(body) = state.body.as_mut() else { return Poll::Ready(Err(client_closed())) };
+        let polled = poll(body, context);
+        if polled.is_pending() {
+            state.wake_later(context);
+        }
+        polled.map(Ok)
+    }
+
+    /// Reads something of the body without polling it.
+    pub(crate) fn with_body<T>(&self, read: impl FnOnce(&Incoming) -> T) -> Option<T> {
+        lock(&self.0).body.as_ref().map(read)
+    }
+
+    /// Lets go of the body; unread, its connection closes.
+    pub(crate) fn close(&self) {
+        let body = lock(&self.0).body.take();
+        drop(body);
+    }
+
+    fn abort(&self) {
+        let mut state = lock(&self.0);
+        state.aborted = true;
+        let (body, waker) = (state.body.take(), state.waker.take());
+        drop(state);
+        drop(body);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl UpstreamState {
+    fn wake_later(&mut self, context: &Context<'_>) {
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            self.waker = Some(context.waker().clone());
+        }
+    }
+}
+
+/// A poisoned lock here only means that a panic happened elsewhere; the state is a few flags and stays usable.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn poll<T>(poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_client_that_leaves_aborts_every_exchange_of_its_call() {
+        let (calls, id) = (Calls::default(), Uuid::from_u128(1));
+        let guard = calls.open(id, Arc::default());
+        let upstream = calls.find(id).and_then(|call| call.upstream()).expect("the call is live");
+        assert!(poll(|context| upstream.poll_aborted(context)).is_pending());
+        let call = guard.call().clone();
+        drop(guard);
+        assert!(poll(|context| upstream.poll_aborted(context)).is_ready());
+        assert!(matches!(poll(|context| call.poll_delivered(context)), Poll::Ready(Err(_))));
+        assert!(call.upstream().is_none(), "a send after the client left must be refused");
+        assert!(calls.find(id).is_none());
+    }
+
+    #[test]
+    fn an_answer_that_was_sent_aborts_nothing() {
+        let calls = Calls::default();
+        let guard = calls.open(Uuid::from_u128(1), Arc::default());
+        let upstream = guard.call().upstream().expect("the call is live");
+        let call = guard.call().clone();
+        guard.sent();
+        drop(guard);
+        assert!(poll(|context| upstream.poll_aborted(context)).is_pending());
+        assert!(matches!(poll(|context| call.poll_delivered(context)), Poll::Ready(Ok(()))));
+    }
+
+    #[test]
+    fn the_calls_of_one_instance_are_told_from_those_of_another() {
+        let (calls, one, other) = (Calls::default(), Arc::new(Life::default()), Arc::new(Life::default()));
+        let _first = calls.open(Uuid::from_u128(1), one.clone());
+        let _second = calls.open(Uuid::from_u128(2), other);
+        assert_eq!(calls.ids(Some(&one)), [Uuid::from_u128(1)]);
+        assert_eq!(one.calls(), 1);
+        assert_eq!(calls.ids(None).len(), 2);
+    }
+}

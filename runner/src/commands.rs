@@ -1,0 +1,12 @@
+//! One file per subcommand. All but `serve` are clients of the component's `/api`.
+
+pub(crate) mod catalog;
+mod client;
+pub(crate) mod health;
+pub(crate) mod keys;
+mod moment;
+mod output;
+pub(crate) mod records;
+pub(crate) mod serve;
+mod table;
+pub(crate) mod token;

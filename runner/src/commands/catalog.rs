@@ -1,0 +1,164 @@
+//! `llmio catalog`: moves the configuration between files and the gateway. What a catalog means, and whether it is
+//! valid, only the component says; this side reads and writes files.
+
+mod diff;
+mod file;
+
+use super::client::{Call, Client, JSON, TOML, with_client};
+use super::output::{print, remark};
+use crate::catalog_file;
+use crate::exit::{self, Exit};
+use crate::language::{self, Language};
+use crate::options::Settings;
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use file::CatalogText;
+use http::{Method, Response, StatusCode, header};
+use serde::Deserialize;
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// What can be done with the catalog.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Print the catalog in force, as TOML
+    Export {
+        /// Print JSON instead
+        #[arg(long)]
+        json: bool,
+        /// Write out the stored secrets, for moving to another installation
+        #[arg(long)]
+        with_secrets: bool,
+    },
+    /// Replace the stored catalog by a file's
+    Import {
+        /// TOML or JSON file; - for standard input
+        file: PathBuf,
+    },
+    /// Say whether a file would be accepted, and change nothing
+    Check {
+        /// TOML or JSON file; - for standard input
+        file: PathBuf,
+    },
+    /// Show what importing a file would change; never shows secrets, and so cannot compare them
+    Diff {
+        /// TOML or JSON file; - for standard input
+        file: PathBuf,
+    },
+}
+
+/// What the component says of a catalog it accepts.
+#[derive(Deserialize)]
+struct Accepted {
+    version: Option<u64>,
+    #[serde(default)]
+    warnings: Vec<String>,
+}
+
+/// Runs the command.
+pub(crate) fn run(settings: &Settings, command: Command) -> Result<()> {
+    match command {
+        Command::Export { json, with_secrets } => {
+            with_client(settings, async |client| export(client, json, with_secrets).await)
+        }
+        Command::Import { file } => {
+            let text = file::read(&file)?;
+            with_client(settings, async |client| import(client, &text).await)
+        }
+        Command::Check { file } => {
+            let text = file::read(&file)?;
+            with_client(settings, async |client| check(client, &text).await)
+        }
+        Command::Diff { file } => {
+            let text = file::read(&file)?;
+            with_client(settings, async |client| diff(client, &text).await)
+        }
+    }
+}
+
+async fn export(client: &mut Client, json: bool, with_secrets: bool) -> Result<()> {
+    let path = if with_secrets { "/api/catalog?with_secrets=true" } else { "/api/catalog" };
+    let accept = if json { JSON } else { TOML };
+    let response = client.ask(Call { accept, ..Call::new(Method::GET, path) }).await?;
+    let text = if json {
+        let catalog: Value = serde_json::from_slice(response.body()).context("the catalog was not understood")?;
+        format!("{catalog:#}\n")
+    } else {
+        // JSON comes back where TOML cannot express a value.
+        let is_toml =
+            response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == TOML.as_bytes());
+        anyhow::ensure!(is_toml, "TOML cannot express this catalog; export it with --json");
+        String::from_utf8(response.body().to_vec()).context("the catalog is not UTF-8")?
+    };
+    print(&text)?;
+    if with_secrets {
+        remark(language::of_process().pick(
+            "The catalog above holds secrets in the clear; keep it like a password.",
+            "以上配置含明文密钥，请像密码一样保管。",
+        ));
+    }
+    Ok(())
+}
+
+async fn import(client: &mut Client, text: &CatalogText) -> Result<()> {
+    let current = client.ask(Call::new(Method::GET, "/api/catalog")).await?;
+    // Somebody else's change between the two is not overwritten unseen.
+    let if_match = current.headers().get(header::ETAG).cloned();
+    let call = Call::new(Method::PUT, "/api/catalog").with_body(text.content_type(), text.bytes());
+    let accepted = judged(client, Call { if_match, ..call }, text).await?;
+    let version = accepted.version.context("the answer names no version; is the server another version?")?;
+    let (english, chinese) =
+        (format!("Catalog version {version} is in force.\n"), format!("配置版本 {version} 已生效。\n"));
+    print(&language::of_process().pick(english, chinese))?;
+    warn(&accepted.warnings);
+    Ok(())
+}
+
+async fn check(client: &mut Client, text: &CatalogText) -> Result<()> {
+    let accepted = check_quietly(client, text).await?;
+    let name = text.name();
+    print(&language::of_process().pick(format!("{name} is valid.\n"), format!("{name} 有效。\n")))?;
+    warn(&accepted.warnings);
+    Ok(())
+}
+
+async fn diff(client: &mut Client, text: &CatalogText) -> Result<()> {
+    // Checked first: what would be refused changes nothing, and only known fields are sure to hold no secret.
+    check_quietly(client, text).await?;
+    let current: Value = client.read(Call::new(Method::GET, "/api/catalog")).await?;
+    let changes = diff::changes(&current, &text.to_json()?);
+    let language = language::of_process();
+    if changes.is_empty() {
+        remark(language.pick("Importing it would change nothing.", "导入后没有任何变化。"));
+    }
+    print(&diff::report(&changes, language))
+}
+
+async fn check_quietly(client: &mut Client, text: &CatalogText) -> Result<Accepted> {
+    let call = Call::new(Method::POST, "/api/catalog/check").with_body(text.content_type(), text.bytes());
+    judged(client, call, text).await
+}
+
+async fn judged(client: &mut Client, call: Call, text: &CatalogText) -> Result<Accepted> {
+    let response = client.send(call).await?;
+    match response.status() {
+        StatusCode::UNPROCESSABLE_ENTITY => Err(refused(text, &response, language::of_process()).into()),
+        status if status.is_success() => {
+            serde_json::from_slice(response.body()).context("the answer was not understood")
+        }
+        _ => Err(client.refused(&response)),
+    }
+}
+
+/// Every problem on its own line, with its path.
+fn refused(text: &CatalogText, response: &Response<Bytes>, language: Language) -> Exit {
+    let name = text.name();
+    let head =
+        language.pick(format!("{name} is refused; nothing was changed:"), format!("{name} 未被接受，未作任何更改："));
+    Exit::new(exit::CONFIG, format!("{head}\n{}", catalog_file::problems(response.body()).join("\n")))
+}
+
+fn warn(warnings: &[String]) {
+    let prefix = language::of_process().pick("warning", "警告");
+    warnings.iter().for_each(|warning| remark(&format!("{prefix}: {}", super::output::plain(warning))));
+}

@@ -1,0 +1,226 @@
+//! How a command reaches the component's `/api`: through the server that runs on the data folder, else through a
+//! component started in this process without a listener. Commands do not see which, and neither needs the storage.
+
+mod connection;
+
+pub(super) use connection::Connection;
+
+use super::output::remark;
+use super::serve::first_catalog;
+use crate::admin;
+use crate::catalog_file::{self, CatalogFile};
+use crate::data_folder;
+use crate::exit::{self, Exit};
+use crate::gateway::Handle;
+use crate::language;
+use crate::options::Settings;
+use crate::start::{self, Started};
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+
+/// A large catalog in a slow container is checked within this.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A folder may be locked without a server that answers for as long as a server takes to start, or another command
+/// to end.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+pub(super) const JSON: &str = "application/json";
+pub(super) const TOML: &str = "application/toml";
+
+/// A way to the component's `/api`.
+pub(super) struct Client {
+    token: String,
+    way: Way,
+}
+
+enum Way {
+    Server { connection: Connection, host: String },
+    Here { started: Box<Started>, handle: Handle },
+}
+
+/// A request of a command.
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) content_type: &'static str,
+    pub(super) body: Bytes,
+    /// What the answer may be, where the component can answer in more than one way.
+    pub(super) accept: &'static str,
+    /// The version a change is based on.
+    pub(super) if_match: Option<HeaderValue>,
+}
+
+impl Call {
+    /// A request without a body.
+    pub(super) fn new(method: Method, path: impl Into<String>) -> Call {
+        Call { method, path: path.into(), content_type: JSON, body: Bytes::new(), accept: JSON, if_match: None }
+    }
+
+    /// The same with a body.
+    pub(super) fn with_body(self, content_type: &'static str, body: impl Into<Bytes>) -> Call {
+        Call { content_type, body: body.into(), ..self }
+    }
+}
+
+/// Does a command's work with a client, then ends what was started for it.
+pub(super) fn with_client<T>(settings: &Settings, work: impl AsyncFnOnce(&mut Client) -> Result<T>) -> Result<T> {
+    start::prepare_process();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut client = Client::open(settings).await?;
+        let done = work(&mut client).await;
+        let closed = client.close();
+        let done = done?;
+        closed.map(|()| done)
+    })
+}
+
+/// One part of a path or a query.
+pub(super) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+impl Client {
+    async fn open(settings: &Settings) -> Result<Client> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let opened = match data_folder::running_server(&settings.data) {
+                Some(address) => Client::of_server(settings, address).await,
+                None => Client::of_component(settings).await,
+            };
+            match opened {
+                Err(error) if is_temporary(&error) && Instant::now() < deadline => sleep(LOOK_EVERY).await,
+                other => return other,
+            }
+        }
+    }
+
+    async fn of_server(settings: &Settings, address: SocketAddr) -> Result<Client> {
+        let connection = Connection::open(address).await.map_err(|error| unreachable(settings, address, &error))?;
+        let given = settings.given_token(start::environment).map(|given| given.token);
+        let token = match given.filter(|token| !token.is_empty()) {
+            Some(token) => token,
+            None => data_folder::kept_token(&settings.data)?.ok_or_else(|| no_token(settings))?,
+        };
+        Ok(Client { token, way: Way::Server { connection, host: address.to_string() } })
+    }
+
+    async fn of_component(settings: &Settings) -> Result<Client> {
+        let alone = Settings { threads: Some(1), ..settings.clone() };
+        let started = Box::new(start::start(&alone, None)?);
+        if started.folder.is_new() {
+            let folder = started.folder.path().display();
+            let (english, chinese) = (format!("made a new data folder, {folder}"), format!("已新建数据目录 {folder}"));
+            remark(&language::of_process().pick(english, chinese));
+        }
+        let handle = started.gateway.handle()?;
+        if let Some(path) = &settings.catalog {
+            first_catalog(&handle, CatalogFile::new(path)).await?;
+        }
+        // As at every start: calls that an earlier process left running are told as interrupted.
+        let maintain = admin::maintain(handle.stores())?;
+        let maintained = timeout(ANSWER_TIMEOUT, handle.send(maintain)).await.context("no answer in time")??;
+        anyhow::ensure!(maintained.status().is_success(), "{}", said(&maintained));
+        Ok(Client { token: handle.stores().token.clone(), way: Way::Here { started, handle } })
+    }
+
+    /// Sends a request and waits for the whole answer, whatever it is.
+    pub(super) async fn send(&mut self, call: Call) -> Result<Response<Bytes>> {
+        let request = self.request(call)?;
+        let answer = async {
+            match &mut self.way {
+                Way::Server { connection, .. } => connection.send(request).await,
+                Way::Here { handle, .. } => handle.send(request).await,
+            }
+        };
+        timeout(ANSWER_TIMEOUT, answer).await.context("llmio did not answer in time; try again")?
+    }
+
+    /// Sends a request; an answer that is no success is an error in the component's own words.
+    pub(super) async fn ask(&mut self, call: Call) -> Result<Response<Bytes>> {
+        let response = self.send(call).await?;
+        if response.status().is_success() { Ok(response) } else { Err(self.refused(&response)) }
+    }
+
+    /// Asks for JSON.
+    pub(super) async fn read<T: serde::de::DeserializeOwned>(&mut self, call: Call) -> Result<T> {
+        let response = self.ask(call).await?;
+        serde_json::from_slice(response.body()).context("the answer was not understood; is the server another version?")
+    }
+
+    /// The error an answer stands for.
+    pub(super) fn refused(&self, response: &Response<Bytes>) -> anyhow::Error {
+        let said = said(response);
+        match (response.status(), &self.way) {
+            (StatusCode::UNAUTHORIZED, Way::Server { .. }) => anyhow::anyhow!(
+                "{said}\nThe running server has another admin token: give the one it was started with by LLMIO_TOKEN"
+            ),
+            _ => anyhow::anyhow!("{said}"),
+        }
+    }
+
+    fn request(&self, call: Call) -> Result<Request<Bytes>> {
+        let host = match &self.way {
+            Way::Server { host, .. } => host,
+            Way::Here { .. } => "localhost",
+        };
+        let mut token =
+            HeaderValue::try_from(format!("Bearer {}", self.token)).context("the admin token is no text")?;
+        token.set_sensitive(true);
+        let request = Request::builder().method(call.method).uri(call.path).header(header::HOST, host);
+        let request = request.header(header::AUTHORIZATION, token).header(header::ACCEPT, call.accept);
+        let request = request.header(header::CONTENT_TYPE, call.content_type);
+        let mut request = request.header(header::CONTENT_LENGTH, call.body.len());
+        if let Some(etag) = call.if_match {
+            request = request.header(header::IF_MATCH, etag);
+        }
+        Ok(request.body(call.body)?)
+    }
+
+    fn close(self) -> Result<()> {
+        match self.way {
+            Way::Server { .. } => Ok(()),
+            Way::Here { started, handle } => {
+                drop(handle);
+                let Started { gateway, folder, .. } = *started;
+                let closed = gateway.close();
+                // Unlocked only now that everything is written.
+                drop(folder);
+                closed
+            }
+        }
+    }
+}
+
+/// What an answer says, line by line; its status where it says nothing.
+fn said(response: &Response<Bytes>) -> String {
+    let lines = catalog_file::problems(response.body()).join("\n");
+    if lines.trim().is_empty() { format!("llmio answered {}", response.status()) } else { lines }
+}
+
+fn is_temporary(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Exit>().is_some_and(|exit| exit.code == exit::TEMPORARY)
+}
+
+fn unreachable(settings: &Settings, address: SocketAddr, error: &anyhow::Error) -> Exit {
+    let folder = settings.data.display();
+    let english = format!(
+        "the llmio that uses {folder} does not answer at http://{address}: {error:#}; try again, or end that process"
+    );
+    let chinese = format!("正在使用 {folder} 的 llmio 在 http://{address} 没有应答：{error:#}；请重试，或结束该进程");
+    Exit::new(exit::TEMPORARY, language::of_process().pick(english, chinese))
+}
+
+fn no_token(settings: &Settings) -> Exit {
+    let folder = settings.data.display();
+    let english = format!("{folder} holds no token: the server was given one; set LLMIO_TOKEN to the same");
+    let chinese = format!("{folder} 中没有令牌：服务器使用的是启动时设置的令牌；请将 LLMIO_TOKEN 设为同一个值");
+    Exit::new(exit::CONFIG, language::of_process().pick(english, chinese))
+}

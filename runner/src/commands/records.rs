@@ -1,0 +1,278 @@
+//! `llmio records`: what became of calls, as a table for people or JSON lines for programs, newest first.
+
+use super::client::{Call, Client, encoded, with_client};
+use super::moment::Moment;
+use super::output::{print, remark};
+use super::table::{Align, layout};
+use crate::exit::{Exit, USAGE};
+use crate::language::{self, Language};
+use crate::options::Settings;
+use anyhow::Result;
+use http::Method;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::fmt::Write;
+
+/// What the component gives at once.
+const PAGE_MAX: usize = 500;
+
+/// What fits a screen.
+const LIMIT: u32 = 20;
+
+/// Which records, and how they are shown.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    list: List,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Show all of one record
+    Show {
+        /// The record's id, as the list and the header x-llmio-record tell it
+        id: String,
+    },
+}
+
+#[derive(Debug, Default, PartialEq, clap::Args)]
+#[command(next_help_heading = "Which records")]
+struct List {
+    /// Calls for this model, by the name asked for
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+
+    /// Calls of this key, by its name
+    #[arg(long, value_name = "NAME")]
+    key: Option<String>,
+
+    /// Calls that ended at this provider
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+
+    /// Calls that ended so: ok, client_error, upstream_connect, …
+    #[arg(long, value_name = "STATE")]
+    state: Option<String>,
+
+    /// Calls answered with this status
+    #[arg(long, value_name = "CODE")]
+    status: Option<u16>,
+
+    /// Calls of this session
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
+
+    /// From then on: 1h, 2d, 2026-11-23, 2026-11-23T08:00:00Z
+    #[arg(long, value_name = "WHEN")]
+    since: Option<Moment>,
+
+    /// Before then
+    #[arg(long, value_name = "WHEN")]
+    until: Option<Moment>,
+
+    /// At most this many [default: 20]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    records: Vec<Map<String, Value>>,
+    next: Option<String>,
+}
+
+/// Runs the command.
+pub(crate) fn run(settings: &Settings, arguments: Arguments) -> Result<()> {
+    if let Some(Command::Show { id }) = arguments.command {
+        // Not by clap's own rule, which would refuse --data and the other options of all commands here too.
+        if arguments.list != List::default() {
+            return Err(Exit::new(USAGE, "`records show` takes an id and no filter").into());
+        }
+        return with_client(settings, async |client| show(client, &id).await);
+    }
+    let filter = filter(&arguments.list, Timestamp::now(), &TimeZone::system())?;
+    with_client(settings, async |client| list(client, &arguments.list, &filter).await)
+}
+
+async fn show(client: &mut Client, id: &str) -> Result<()> {
+    let record: Value = client.read(Call::new(Method::GET, format!("/api/records/{}", encoded(id)))).await?;
+    print(&format!("{record:#}\n"))
+}
+
+async fn list(client: &mut Client, list: &List, filter: &str) -> Result<()> {
+    let mut rows = Vec::new();
+    let mut left = usize::try_from(list.limit.unwrap_or(LIMIT)).unwrap_or(usize::MAX);
+    let mut before: Option<String> = None;
+    let zone = TimeZone::system();
+    loop {
+        let mut path = format!("/api/records?limit={}{filter}", left.min(PAGE_MAX));
+        if let Some(before) = &before {
+            let _ = write!(path, "&before={}", encoded(before));
+        }
+        let page: Page = client.read(Call::new(Method::GET, path)).await?;
+        left = left.saturating_sub(page.records.len());
+        if list.json {
+            print(&json_lines(&page.records))?;
+        } else {
+            rows.extend(page.records.iter().map(|record| row(record, &zone)));
+        }
+        before = page.next;
+        if left == 0 || before.is_none() {
+            break;
+        }
+    }
+    if list.json { Ok(()) } else { print_table(&rows) }
+}
+
+fn print_table(rows: &[[String; 10]]) -> Result<()> {
+    let language = language::of_process();
+    if rows.is_empty() {
+        remark(language.pick("There are no such records.", "没有符合条件的记录。"));
+        return Ok(());
+    }
+    print(&layout(columns(language), rows))
+}
+
+/// The query's parameters behind the first one.
+fn filter(list: &List, now: Timestamp, zone: &TimeZone) -> Result<String, Exit> {
+    let time = |name: &str, moment: Option<Moment>| {
+        let time = moment.map(|moment| moment.before(now, zone)).transpose();
+        let time = time.map_err(|text| Exit::new(USAGE, format!("--{name}: {text}")))?;
+        Ok::<_, Exit>(time.map(|time| time.as_millisecond().to_string()))
+    };
+    let parameters = [
+        ("model", list.model.clone()),
+        ("key", list.key.clone()),
+        ("provider", list.provider.clone()),
+        ("state", list.state.clone()),
+        ("status", list.status.map(|status| status.to_string())),
+        ("session", list.session.clone()),
+        ("since", time("since", list.since)?),
+        ("until", time("until", list.until)?),
+    ];
+    let given = parameters.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    Ok(given.map(|(name, value)| format!("&{name}={}", encoded(value))).collect())
+}
+
+fn json_lines(records: &[Map<String, Value>]) -> String {
+    records.iter().fold(String::new(), |mut lines, record| {
+        let line = serde_json::to_string(record).unwrap_or_default();
+        lines.push_str(&line);
+        lines.push('\n');
+        lines
+    })
+}
+
+fn columns(language: Language) -> [(&'static str, Align); 10] {
+    use Align::{Left, Right};
+    let names = language.pick(
+        ["time", "id", "key", "model", "served by", "state", "status", "ms", "in", "out"],
+        ["时间", "编号", "密钥", "模型", "服务方", "结果", "状态码", "毫秒", "输入", "输出"],
+    );
+    let aligned = [Left, Left, Left, Left, Left, Left, Right, Right, Right, Right];
+    std::array::from_fn(|index| (names[index], aligned[index]))
+}
+
+/// A record as its table row; what is not known stays empty, since unknown is not zero.
+fn row(record: &Map<String, Value>, zone: &TimeZone) -> [String; 10] {
+    let text = |name: &str| match record.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    };
+    let at = record.get("at_ms").and_then(Value::as_i64).and_then(|at_ms| Timestamp::from_millisecond(at_ms).ok());
+    let time = at.map(|at| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string());
+    let provider = text("provider");
+    let served_by = if provider.is_empty() { provider } else { format!("{provider}/{}", text("upstream_model")) };
+    [
+        time.unwrap_or_default(),
+        text("id"),
+        text("key"),
+        text("model"),
+        served_by,
+        text("state"),
+        text("status"),
+        text("duration_ms"),
+        text("input_tokens"),
+        text("output_tokens"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{self, Options};
+    use clap::Parser;
+    use serde_json::json;
+
+    fn parsed(arguments: &[&str]) -> Result<Arguments, clap::Error> {
+        let arguments = ["llmio", "records"].into_iter().chain(arguments.iter().copied());
+        match Options::try_parse_from(arguments)?.command {
+            Some(options::Command::Records(arguments)) => Ok(arguments),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn record() -> Map<String, Value> {
+        let record = json!({
+            "id": "01-a", "at_ms": 1_795_435_200_000_i64, "key": "laptop", "model": "demo", "provider": "echo",
+            "upstream_model": "echo-a", "state": "ok", "status": 200, "duration_ms": 12, "input_tokens": 3,
+            "output_tokens": null,
+        });
+        record.as_object().expect("an object").clone()
+    }
+
+    #[test]
+    fn every_filter_becomes_a_parameter_with_its_value_encoded() {
+        let arguments = ["--model", "a b&c", "--status", "429", "--since", "1h", "--until", "2026-11-23T11:30:00Z"];
+        let list = parsed(&arguments).expect("arguments").list;
+        let now = "2026-11-23T12:00:00Z".parse().expect("a time");
+        let expected = "&model=a%20b%26c&status=429&since=1795431600000&until=1795433400000";
+        assert_eq!(filter(&list, now, &TimeZone::UTC).expect("a filter"), expected);
+        assert_eq!(filter(&parsed(&[]).expect("arguments").list, now, &TimeZone::UTC).expect("a filter"), "");
+    }
+
+    #[test]
+    fn show_takes_an_id_and_no_filter() {
+        let arguments = parsed(&["--data", "x", "show", "01-a"]).expect("arguments");
+        assert!(matches!(arguments.command, Some(Command::Show { id }) if id == "01-a"));
+        assert!(arguments.list == List::default());
+        let settings = Options::try_parse_from(["llmio"]).expect("arguments").settings;
+        for filter in [["--model", "x"], ["--limit", "20"]] {
+            let arguments = parsed(&[filter.as_slice(), &["show", "01-a"]].concat()).expect("arguments");
+            let error = run(&settings, arguments).expect_err("a filter that would be ignored");
+            assert_eq!(error.downcast_ref::<Exit>().map(|exit| exit.code), Some(2), "{error}");
+        }
+    }
+
+    #[test]
+    fn values_that_are_no_time_or_no_count_are_refused() {
+        assert!(parsed(&["--since", "yesterdayish"]).is_err());
+        assert!(parsed(&["--limit", "0"]).is_err());
+    }
+
+    #[test]
+    fn a_row_has_local_time_and_leaves_unknown_numbers_empty() {
+        let zone = TimeZone::fixed(jiff::tz::offset(8));
+        let rows = [row(&record(), &zone)];
+        let expected = "time                 id    key     model  served by    state  status  ms  in  out\n\
+                        2026-11-23 20:00:00  01-a  laptop  demo   echo/echo-a  ok        200  12   3\n";
+        assert_eq!(layout(columns(Language::English), &rows), expected);
+    }
+
+    #[test]
+    fn json_lines_are_the_records_as_they_came() {
+        let lines = json_lines(&[record(), record()]);
+        assert_eq!(lines.lines().count(), 2);
+        let line: Value = serde_json::from_str(lines.lines().next().expect("a line")).expect("JSON");
+        assert_eq!(line, Value::Object(record()));
+    }
+}

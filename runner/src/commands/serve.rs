@@ -1,0 +1,108 @@
+//! `llmio serve`: start, listen, and what has to be done from time to time until a signal ends it.
+
+use crate::admin;
+use crate::catalog_file::{self, CatalogFile, Verdict};
+use crate::exit::{self, Exit};
+use crate::gateway::{Gateway, Handle};
+use crate::greeting;
+use crate::log;
+use crate::options::Settings;
+use crate::shutdown::{self, Signals};
+use crate::start::{self, Started};
+use anyhow::{Context, Result};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval};
+
+const LOOK_AT_CATALOG_EVERY: Duration = Duration::from_millis(500);
+const LOOK_AT_WORKERS_EVERY: Duration = Duration::from_secs(1);
+const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
+/// A component that does not answer its host must not hold up the host's other duties.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Serves until a signal.
+pub(crate) fn run(settings: &Settings) -> Result<()> {
+    start::prepare_process();
+    let address = settings.listen_address(start::environment).map_err(|text| Exit::new(exit::CONFIG, text))?;
+    let started = start::start(settings, Some(address))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(started, settings, address))
+}
+
+async fn serve(started: Started, settings: &Settings, address: SocketAddr) -> Result<()> {
+    let mut signals = Signals::new()?;
+    let handle = started.gateway.handle()?;
+    let catalog = match &settings.catalog {
+        Some(path) => Some(first_catalog(&handle, CatalogFile::new(path)).await?),
+        None => None,
+    };
+    let address = started.gateway.listen(address).map_err(|error| Exit::new(exit::TEMPORARY, format!("{error:#}")))?;
+    started.folder.announce(address)?;
+    greeting::print(&started, address);
+    attend(&started.gateway, &handle, catalog, &mut signals).await?;
+    shutdown::drain(started.gateway, &mut signals, Duration::from_secs(settings.drain)).await
+}
+
+/// At the start an invalid file is an error: there is no last good one to go on with.
+pub(super) async fn first_catalog(gateway: &Handle, mut file: CatalogFile) -> Result<CatalogFile> {
+    let text = file.read().map_err(|error| Exit::new(exit::CONFIG, format!("{error:#}")))?;
+    let checked = tokio::time::timeout(ANSWER_TIMEOUT, catalog_file::publish(gateway, text)).await;
+    match checked.context("the catalog could not be checked in time")?? {
+        Verdict::Accepted => Ok(file),
+        Verdict::Refused(problems) => {
+            let message = format!("{} is invalid:\n{}", file.path().display(), problems.join("\n"));
+            Err(Exit::new(exit::CONFIG, message).into())
+        }
+    }
+}
+
+/// The host's duties while it serves; returns at a signal.
+async fn attend(
+    gateway: &Gateway,
+    handle: &Handle,
+    mut catalog: Option<CatalogFile>,
+    signals: &mut Signals,
+) -> Result<()> {
+    let mut maintain = interval(MAINTAIN_EVERY);
+    let mut look = interval(LOOK_AT_CATALOG_EVERY);
+    let mut pulse = interval(LOOK_AT_WORKERS_EVERY);
+    for timer in [&mut maintain, &mut look, &mut pulse] {
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
+    loop {
+        tokio::select! {
+            biased;
+            () = signals.next() => return Ok(()),
+            _ = pulse.tick() => {
+                // Its listener is gone with it, and the connections the kernel hashes to it would hang.
+                if gateway.has_lost_a_worker() {
+                    return Err(Exit::new(exit::INTERNAL, "a worker thread ended; the process must be restarted").into());
+                }
+                handle.stores().publish_metrics();
+            }
+            _ = look.tick() => {
+                if let Some(file) = &mut catalog && let Some(text) = file.changed() {
+                    let publish = catalog_file::publish_change(handle, file.path(), text);
+                    if tokio::time::timeout(ANSWER_TIMEOUT, publish).await.is_err() {
+                        log::warn("the changed catalog could not be checked in time");
+                    }
+                }
+            }
+            _ = maintain.tick() => {
+                let handle = handle.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = run_maintenance(&handle).await {
+                        log::warn(format_args!("maintenance failed: {error:#}"));
+                    }
+                });
+            }
+        }
+    }
+}
+
+async fn run_maintenance(handle: &Handle) -> Result<()> {
+    let request = admin::maintain(handle.stores())?;
+    let response = tokio::time::timeout(ANSWER_TIMEOUT, handle.send(request)).await.context("no answer in time")??;
+    anyhow::ensure!(response.status().is_success(), "the component answered {}", response.status());
+    Ok(())
+}

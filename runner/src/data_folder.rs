@@ -1,0 +1,212 @@
+//! The data folder: one process at a time, and nothing in it that others may read. The lock is a file of its own and
+//! not SQLite's, because SQLite's would keep backups and the `sqlite3` shell out too.
+
+use crate::exit::{self, Exit};
+use crate::token;
+use anyhow::{Context, Result};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A data folder that is ours while this lives.
+pub(crate) struct DataFolder {
+    path: PathBuf,
+    _lock: File,
+    is_new: bool,
+}
+
+impl DataFolder {
+    /// Makes the folder if needed and locks it.
+    pub(crate) fn open(path: &Path) -> Result<DataFolder> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| unwritable(path, &error))?;
+        let lock = private().create(true).truncate(false).open(path.join("lock"));
+        let lock = lock.map_err(|error| unwritable(path, &error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(in_use(path).into()),
+            Err(TryLockError::Error(error)) => return Err(unwritable(path, &error).into()),
+        }
+        // Left behind by kill -9. Whoever listens there now is not this process, and must not be sent the admin token.
+        let _ = fs::remove_file(path.join("address"));
+        let folder = DataFolder { path: path.to_owned(), _lock: lock, is_new: !path.join("kv.sqlite").exists() };
+        folder.probe().map_err(|error| unwritable(path, &error))?;
+        Ok(folder)
+    }
+
+    /// Whether this is the folder's first start.
+    pub(crate) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Catalog and health.
+    pub(crate) fn key_value(&self) -> PathBuf {
+        self.path.join("kv.sqlite")
+    }
+
+    /// Records and quota.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path.join("store.db")
+    }
+
+    /// The admin token, made when there is none.
+    pub(crate) fn token(&self) -> Result<String> {
+        self.secret("token")
+    }
+
+    /// The master key, made when there is none.
+    pub(crate) fn master_key(&self) -> Result<String> {
+        self.secret("master.key")
+    }
+
+    /// Tells the client commands where the server is.
+    pub(crate) fn announce(&self, address: SocketAddr) -> Result<()> {
+        let (file, draft) = (self.path.join("address"), self.path.join("address.new"));
+        fs::write(&draft, address.to_string()).map_err(|error| unwritable(&self.path, &error))?;
+        fs::rename(draft, file).map_err(|error| unwritable(&self.path, &error))?;
+        Ok(())
+    }
+
+    fn secret(&self, name: &str) -> Result<String> {
+        let file = self.path.join(name);
+        match fs::read_to_string(&file) {
+            Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(unwritable(&self.path, &error)).context(name.to_owned()),
+        }
+        let secret = token::generate()?;
+        let write = || -> io::Result<()> {
+            // Written aside first: a crash must not leave half a master key.
+            let draft = self.path.join(format!("{name}.new"));
+            let mut opened = private().create(true).truncate(true).open(&draft)?;
+            opened.write_all(secret.as_bytes())?;
+            opened.write_all(b"\n")?;
+            opened.sync_all()?;
+            fs::rename(draft, &file)
+        };
+        write().map_err(|error| unwritable(&self.path, &error))?;
+        Ok(secret)
+    }
+
+    /// A folder whose lock can be opened may still be on a full or read-only disk.
+    fn probe(&self) -> io::Result<()> {
+        let file = self.path.join("probe");
+        private().create(true).truncate(true).open(&file)?.write_all(b"x")?;
+        fs::remove_file(file)
+    }
+}
+
+impl Drop for DataFolder {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.path.join("address"));
+    }
+}
+
+/// The address a server last announced. It may be gone since: only [`running_server`] says that it is there.
+pub(crate) fn announced(path: &Path) -> Option<SocketAddr> {
+    fs::read_to_string(path.join("address")).ok()?.trim().parse().ok()
+}
+
+/// The admin token that is kept in the folder, for those who cannot lock it because a server runs on it.
+pub(crate) fn kept_token(path: &Path) -> Result<Option<String>, Exit> {
+    let file = path.join("token");
+    match fs::read_to_string(&file) {
+        Ok(text) => Ok(Some(text.trim().to_owned()).filter(|token| !token.is_empty())),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => {
+            let file = file.display();
+            let message = format!("{file} cannot be read: {error}; run this as the server's user, or set LLMIO_TOKEN");
+            Err(Exit::new(exit::IO, message))
+        }
+    }
+}
+
+/// The address of the server that runs on this folder, if one does.
+pub(crate) fn running_server(path: &Path) -> Option<SocketAddr> {
+    // Looked at first: trying the lock of a folder that nobody serves could make a server that starts just then
+    // believe that the folder is in use.
+    let address = announced(path)?;
+    let lock = File::open(path.join("lock")).ok()?;
+    match lock.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Some(address),
+        // Nobody holds it: an address left behind by kill -9 is nobody's.
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    options
+}
+
+fn in_use(path: &Path) -> Exit {
+    let running = match running_server(path) {
+        Some(address) => format!(" (it serves http://{address})"),
+        None => String::new(),
+    };
+    let message = format!("another llmio uses {}{running}; stop it, or give this one --data DIR", path.display());
+    Exit::new(exit::TEMPORARY, message)
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Exit {
+    let path = path.display();
+    let message = format!("the data folder {path} cannot be written: {error}; make it writable, or give --data DIR");
+    Exit::new(exit::IO, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_second_process_is_told_who_is_there_and_gets_75() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let path = parent.path().join("deep/data");
+        let first = DataFolder::open(&path).expect("the first");
+        let address: SocketAddr = "127.0.0.1:7071".parse().expect("an address");
+        first.announce(address).expect("an announcement");
+        assert_eq!(running_server(&path), Some(address));
+        let second = DataFolder::open(&path).err().expect("the second is refused");
+        let exit = second.downcast_ref::<Exit>().expect("an exit");
+        assert_eq!(exit.code, 75);
+        assert!(exit.message.contains("127.0.0.1:7071"), "{}", exit.message);
+        drop(first);
+        assert_eq!(running_server(&path), None);
+        fs::write(path.join("address"), "127.0.0.1:7071").expect("what kill -9 leaves behind");
+        let _third = DataFolder::open(&path).expect("the third");
+        assert_eq!(running_server(&path), None, "an old address is not taken for the new holder's");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_gets_74_and_what_to_do() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let file = parent.path().join("file");
+        fs::write(&file, "").expect("a file");
+        let error = DataFolder::open(&file.join("data")).err().expect("no folder inside a file");
+        let exit = error.downcast_ref::<Exit>().expect("an exit");
+        assert_eq!(exit.code, 74);
+        assert!(exit.message.contains("--data"), "{}", exit.message);
+    }
+
+    #[test]
+    fn secrets_are_made_once_and_only_their_owner_can_read_them() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let folder = DataFolder::open(&parent.path().join("data")).expect("a folder");
+        let token = folder.token().expect("a token");
+        assert_eq!(folder.token().expect("the same token"), token);
+        assert_ne!(folder.master_key().expect("a master key"), token);
+        let mode = |path: &Path| fs::metadata(path).expect("metadata").permissions().mode() & 0o777;
+        assert_eq!(mode(folder.path()), 0o700);
+        assert_eq!(mode(&folder.path().join("token")), 0o600);
+        assert_eq!(mode(&folder.path().join("master.key")), 0o600);
+    }
+}

@@ -1,0 +1,76 @@
+//! The compiled component and the clock that watches it: loading, linking, and the epoch ticks by which a guest that
+//! does not come back is noticed.
+
+use crate::bindings::{key_value, sqlite, variables};
+use crate::engine_config::engine_config;
+use crate::host::Interfaces;
+use crate::instance::State;
+use anyhow::{Context, Result, anyhow};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use wasmtime::component::{Component, Linker};
+use wasmtime_wasi_http::p3::bindings::ServicePre;
+
+/// How often the epoch advances: the grain of the turn limit.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
+
+static TICKS: AtomicU64 = AtomicU64::new(0);
+
+/// The component as `build.rs` compiled it.
+static COMPILED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gateway.cwasm"));
+
+/// The component, linked and ready to be instantiated on any thread.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    /// The engine the component was compiled for.
+    pub(crate) engine: wasmtime::Engine,
+    /// The component with its imports resolved.
+    pub(crate) service: ServicePre<State>,
+}
+
+impl Engine {
+    /// Loads and links the component and starts the tick thread.
+    pub(crate) fn load() -> Result<Engine> {
+        let engine = link().map_err(|error| anyhow!("the component cannot be loaded: {error:#}"))?;
+        start_ticks(engine.engine.clone())?;
+        Ok(engine)
+    }
+}
+
+fn link() -> wasmtime::Result<Engine> {
+    let engine = wasmtime::Engine::new(&engine_config())?;
+    let component = deserialize(&engine)?;
+    let mut linker = Linker::<State>::new(&engine);
+    // wasm32-wasip2's std imports the 0.2 interfaces, the component's own code the 0.3 ones.
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    key_value::add_to_linker::<_, Interfaces>(&mut linker, |state| state)?;
+    sqlite::add_to_linker::<_, Interfaces>(&mut linker, |state| state)?;
+    variables::add_to_linker::<_, Interfaces>(&mut linker, |state| state)?;
+    let service = ServicePre::new(linker.instantiate_pre(&component)?)?;
+    Ok(Engine { engine, service })
+}
+
+/// Ticks since the start. A machine that sleeps does not tick, so a turn is never blamed for it.
+pub(crate) fn ticks() -> u64 {
+    TICKS.load(Ordering::Relaxed)
+}
+
+#[expect(unsafe_code, reason = "loading compiled code is unsafe by nature; see below")]
+fn deserialize(engine: &wasmtime::Engine) -> wasmtime::Result<Component> {
+    // SAFETY: the bytes are part of this binary and were made by build.rs with the same wasmtime version.
+    unsafe { Component::deserialize(engine, COMPILED) }
+}
+
+fn start_ticks(engine: wasmtime::Engine) -> Result<()> {
+    let tick = move || {
+        loop {
+            std::thread::sleep(TICK);
+            TICKS.fetch_add(1, Ordering::Relaxed);
+            engine.increment_epoch();
+        }
+    };
+    std::thread::Builder::new().name("ticks".to_owned()).spawn(tick).context("no thread for the epoch ticks")?;
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! The one place where the engine is configured. `build.rs` includes this file to compile the component and the
+//! binary to run it: wasmtime refuses a compiled component whose settings differ, so they must not be written twice.
+
+use wasmtime::Config;
+
+/// Settings that compiled code and runtime must share.
+pub(crate) fn engine_config() -> Config {
+    let mut config = Config::new();
+    config.wasm_component_model_async(true);
+    // A turn without end is trapped (see `instance/turn.rs`); nothing else can stop a loop inside the guest.
+    config.epoch_interruption(true);
+    // The first backtrace of a process parses the whole binary's unwind tables: 0.8 s for every stream of the thread.
+    config.wasm_backtrace_max_frames(None);
+    config.generate_address_map(false);
+    config
+}

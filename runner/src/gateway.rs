@@ -1,0 +1,252 @@
+//! The gateway inside this process: stores, workers and how to talk to it. `llmio serve` adds a listener; a client
+//! command without a running server starts the same thing without one and sends its request straight in.
+
+use crate::data_folder::DataFolder;
+use crate::engine::Engine;
+use crate::host::key_value::KeyValue;
+use crate::host::outbound_http::{self, TlsConfig};
+use crate::host::sqlite::{Database, Journal};
+use crate::host::variables::Variables;
+use crate::worker::{self, Command};
+use anyhow::{Context, Result, anyhow};
+use bytes::Bytes;
+use http::{Request, Response};
+use std::fmt::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Rows that are queued when the process ends get this long to reach the disk.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
+const BACKLOG: i32 = 4096;
+
+/// What a gateway is made of; `Secrets` never leave the process but to the component.
+pub(crate) struct Settings {
+    /// Event loops, each with its own instances.
+    pub(crate) threads: usize,
+    /// Imitate Spin 4.1 instead of being the runner.
+    pub(crate) quirks: bool,
+    /// Let the component write to our stderr.
+    pub(crate) guest_stderr: bool,
+    /// Admin token.
+    pub(crate) token: String,
+    /// What seals stored secrets.
+    pub(crate) master_key: String,
+    /// The one before, while secrets are sealed anew.
+    pub(crate) master_key_previous: Option<String>,
+    /// Named secrets as a JSON object.
+    pub(crate) secrets: String,
+}
+
+/// What all instances of the process share.
+pub(crate) struct Stores {
+    /// Catalog and health.
+    pub(crate) key_value: KeyValue,
+    /// Records and quota.
+    pub(crate) database: Arc<Database>,
+    /// Facts and catalog variables.
+    pub(crate) variables: Variables,
+    /// For the host's own calls of the admin API.
+    pub(crate) token: String,
+    /// Trust towards upstreams.
+    pub(crate) tls: TlsConfig,
+    /// What the host counts.
+    pub(crate) counters: Counters,
+    /// Imitate Spin 4.1.
+    pub(crate) quirks: bool,
+    /// Let the component write to our stderr.
+    pub(crate) guest_stderr: bool,
+}
+
+/// What happened to the host itself, for metrics.
+#[derive(Default)]
+pub(crate) struct Counters {
+    traps: AtomicU64,
+}
+
+impl Counters {
+    /// An instance trapped.
+    pub(crate) fn trapped(&self) {
+        self.traps.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// How far the process is on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Serving.
+    Running,
+    /// No new connections; calls in flight go on.
+    Draining,
+    /// Nothing goes on.
+    Cut,
+}
+
+/// A running gateway.
+pub(crate) struct Gateway {
+    stores: Arc<Stores>,
+    workers: Vec<Worker>,
+    phase: watch::Sender<Phase>,
+}
+
+struct Worker {
+    commands: mpsc::UnboundedSender<Command>,
+    thread: JoinHandle<Result<()>>,
+}
+
+impl Gateway {
+    /// Opens the stores of a data folder and starts the workers; nothing listens yet.
+    pub(crate) fn start(folder: &DataFolder, settings: Settings) -> Result<Gateway> {
+        let stores = Arc::new(open(folder, &settings)?);
+        let engine = Engine::load()?;
+        let (phase, _) = watch::channel(Phase::Running);
+        let start_worker = |index: usize| {
+            let (commands, receiver) = mpsc::unbounded_channel();
+            let name = format!("worker-{index}");
+            let thread = worker::start(name, engine.clone(), stores.clone(), receiver, phase.subscribe())?;
+            Ok(Worker { commands, thread })
+        };
+        let workers = (0..settings.threads.max(1)).map(start_worker).collect::<Result<_>>()?;
+        Ok(Gateway { stores, workers, phase })
+    }
+
+    /// A way to send requests to the component, past the network.
+    pub(crate) fn handle(&self) -> Result<Handle> {
+        let worker = self.workers.first().context("no worker")?;
+        Ok(Handle { stores: self.stores.clone(), commands: worker.commands.clone() })
+    }
+
+    /// Listens with every worker; returns the address, which tells the port when 0 was asked for.
+    pub(crate) fn listen(&self, address: SocketAddr) -> Result<SocketAddr> {
+        let in_use = || format!("cannot listen on {address}");
+        // The workers share the port with SO_REUSEPORT, which would share it with a stranger too. Binding once without
+        // it is how a port in use is noticed.
+        let probe = TcpListener::bind(address).with_context(in_use)?;
+        let address = probe.local_addr()?;
+        drop(probe);
+        for worker in &self.workers {
+            let listener = listener(address).with_context(in_use)?;
+            worker.commands.send(Command::Listen(listener)).map_err(|_| anyhow!("a worker ended"))?;
+        }
+        Ok(address)
+    }
+
+    /// Databases and variables.
+    pub(crate) fn stores(&self) -> &Arc<Stores> {
+        &self.stores
+    }
+
+    /// Whether a worker thread has ended, which none does while the phase is `Running`.
+    pub(crate) fn has_lost_a_worker(&self) -> bool {
+        self.workers.iter().any(|worker| worker.thread.is_finished())
+    }
+
+    /// Whether all workers are done.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.workers.iter().all(|worker| worker.thread.is_finished())
+    }
+
+    /// Moves on to a later phase.
+    pub(crate) fn enter(&self, phase: Phase) {
+        if phase != Phase::Running {
+            self.stores.set_draining();
+        }
+        self.phase.send_replace(phase);
+    }
+
+    /// Ends the workers, if they have not ended, and writes what is queued.
+    pub(crate) fn close(self) -> Result<()> {
+        if *self.phase.borrow() == Phase::Running {
+            self.enter(Phase::Draining);
+        }
+        for worker in self.workers {
+            drop(worker.commands);
+            worker.thread.join().map_err(|_| anyhow!("a worker panicked"))??;
+        }
+        self.stores.database.flush(FLUSH_TIMEOUT)
+    }
+}
+
+/// Sends requests to the component, past the network.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    stores: Arc<Stores>,
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+impl Handle {
+    /// Sends one and waits for the whole answer.
+    pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(Command::Send(Box::new(request), answer)).map_err(|_| anyhow!("the gateway is ending"))?;
+        answered.await.context("the gateway is ending")?
+    }
+
+    /// Databases and variables.
+    pub(crate) fn stores(&self) -> &Arc<Stores> {
+        &self.stores
+    }
+}
+
+impl Stores {
+    /// Refreshes the host's metrics, which the component serves with its own.
+    pub(crate) fn publish_metrics(&self) {
+        if self.quirks {
+            return;
+        }
+        let database = self.database.status();
+        let mut text = String::new();
+        let mut metric = |name: &str, kind: &str, value: u64| {
+            let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
+        };
+        metric("llmio_host_guest_traps_total", "counter", self.counters.traps.load(Ordering::Relaxed));
+        metric("llmio_host_statements_refused_total", "counter", database.refused);
+        metric("llmio_host_statements_queued", "gauge", database.queued);
+        self.variables.set("host_metrics", text);
+    }
+
+    fn set_draining(&self) {
+        if !self.quirks {
+            self.variables.set("draining", "true");
+        }
+    }
+}
+
+fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
+    let quirks = settings.quirks;
+    let journal = if quirks { Journal::Delete } else { Journal::Wal };
+    let variables = if quirks { Variables::declared_only() } else { Variables::new() };
+    if !quirks {
+        variables.set("boot", uuid::Uuid::now_v7().to_string());
+        variables.set("catalog", "");
+    }
+    variables.set("token", settings.token.as_str());
+    variables.set("master_key", settings.master_key.as_str());
+    variables.set("secrets", settings.secrets.as_str());
+    if let Some(previous) = &settings.master_key_previous {
+        variables.set("master_key_previous", previous.as_str());
+    }
+    Ok(Stores {
+        key_value: KeyValue::open(&folder.key_value(), journal.name())?,
+        database: Arc::new(Database::open(&folder.database(), journal)?),
+        variables,
+        token: settings.token.clone(),
+        tls: outbound_http::tls_config()?,
+        counters: Counters::default(),
+        quirks,
+        guest_stderr: settings.guest_stderr,
+    })
+}
+
+fn listener(address: SocketAddr) -> Result<TcpListener> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}

@@ -1,0 +1,274 @@
+//! Outgoing requests: wasi:http's `send`, over clients of our own. wasmtime's default opens a connection per request,
+//! speaks HTTP/1.1 only and limits no TLS handshake; a pooled client with HTTP/2 costs half the CPU. Redirects are
+//! never followed, and only requests of which nothing was sent are tried again.
+
+mod address;
+mod body;
+mod connector;
+mod failure;
+
+#[cfg(test)]
+mod tls_tests;
+
+use crate::call::{Call, Calls, Upstream, client_closed};
+use body::UpstreamBody;
+use connector::Connector;
+use http::{HeaderMap, HeaderName, Request, Response, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+use uuid::Uuid;
+use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter};
+use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks};
+
+pub(crate) use connector::{TlsConfig, tls_config};
+
+const HOST_HEADER: HeaderName = HeaderName::from_static("x-llmio-host");
+/// The component sets all three on every request; these bound one that forgets.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(300);
+const BETWEEN_BYTES_TIMEOUT: Duration = Duration::from_secs(90);
+
+const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(60);
+const IDLE_CONNECTIONS_PER_HOST_MAX: usize = 512;
+const HEAD_BYTES_MAX: usize = 64 << 10;
+const HEADERS_MAX: usize = 256;
+/// What an upstream may send ahead of a slow client, per stream. The connection's window is far larger, so that one
+/// stalled stream does not stop the others on it.
+const H2_STREAM_WINDOW: u32 = 256 << 10;
+const H2_CONNECTION_WINDOW: u32 = 32 << 20;
+/// Clients differ by connect timeout and by `local`; a catalog knows a handful of timeouts.
+const CLIENTS_MAX: usize = 64;
+
+/// What the guest may have copied out of one write: part of the 256 KiB a stream may hold.
+const GUEST_CHUNK_BYTES_MAX: usize = 64 << 10;
+
+type HttpClient = Client<Connector, WasiBody>;
+type Sent = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
+
+/// The way out of one thread's instances.
+#[derive(Clone)]
+pub(crate) struct OutboundHttp {
+    clients: Arc<Mutex<HashMap<ClientKind, HttpClient>>>,
+    calls: Calls,
+    tls: TlsConfig,
+    quirks: bool,
+    forbidden: ForbiddenHeaderFilter,
+}
+
+/// A connection belongs to the client that made it: one that was opened under `local` serves no other request.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct ClientKind {
+    connect_timeout: Duration,
+    local: bool,
+}
+
+impl OutboundHttp {
+    /// Clients are made when they are first needed. `quirks`: every destination is allowed, no call is known.
+    pub(crate) fn new(calls: Calls, tls: TlsConfig, quirks: bool) -> OutboundHttp {
+        let forbidden: ForbiddenHeaderFilter = Arc::new(is_forbidden);
+        OutboundHttp { clients: Arc::default(), calls, tls, quirks, forbidden }
+    }
+
+    fn client(&self, kind: ClientKind) -> HttpClient {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&kind) {
+            return client.clone();
+        }
+        if clients.len() >= CLIENTS_MAX {
+            clients.clear();
+        }
+        let client = new_client(Connector::new(kind.connect_timeout, kind.local, &self.tls));
+        clients.insert(kind, client.clone());
+        client
+    }
+
+    /// The exchange this request starts; an error when its call has ended.
+    fn exchange(&self, asked: &Asked) -> Result<Arc<Upstream>, Error> {
+        match asked.call {
+            None => Ok(Arc::default()),
+            Some(id) => self.calls.find(id).as_deref().and_then(Call::upstream).ok_or_else(client_closed),
+        }
+    }
+
+    fn asked(&self, headers: &mut HeaderMap) -> Result<Asked, Error> {
+        if self.quirks {
+            return Ok(Asked { call: None, local: true });
+        }
+        let Some(value) = headers.remove(HOST_HEADER) else { return Ok(Asked::default()) };
+        value.to_str().ok().and_then(|text| text.parse().ok()).ok_or(Error::ConfigurationError)
+    }
+}
+
+impl WasiHttpHooks for OutboundHttp {
+    fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
+        is_forbidden(name)
+    }
+
+    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
+        self.forbidden.clone()
+    }
+
+    /// hyper sets it where HTTP/1.1 needs it and leaves it out of HTTP/2.
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        GUEST_CHUNK_BYTES_MAX
+    }
+
+    fn send_request(
+        &mut self,
+        mut request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _received: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
+        let prepared = self.asked(request.headers_mut()).and_then(|asked| {
+            let limits = Limits::of(options);
+            let kind = ClientKind { connect_timeout: limits.connect, local: asked.local };
+            Ok((self.client(kind), self.exchange(&asked)?, limits))
+        });
+        Box::new(async move {
+            let (client, upstream, limits) = prepared?;
+            let response = exchange(&client, request, &upstream, &limits).await?;
+            let (head, body) = response.into_parts();
+            upstream.set_body(body);
+            let body = UpstreamBody::new(upstream, limits.between_bytes).boxed_unsync();
+            // Ready at the first poll: then wasmtime spawns no task to watch it.
+            let sent: Box<dyn Future<Output = _> + Send> = Box::new(std::future::ready(Ok(())));
+            Ok((Response::from_parts(head, body), sent))
+        })
+    }
+}
+
+/// Sends a request and waits for the head of its response.
+async fn exchange(
+    client: &HttpClient,
+    request: Request<WasiBody>,
+    upstream: &Upstream,
+    limits: &Limits,
+) -> Result<Response<Incoming>, Error> {
+    let mut response = pin!(client.request(request));
+    let mut late = pin!(tokio::time::sleep(limits.first_byte));
+    poll_fn(|context| {
+        if upstream.poll_aborted(context).is_ready() {
+            return Poll::Ready(Err(client_closed()));
+        }
+        if let Poll::Ready(response) = response.as_mut().poll(context) {
+            return Poll::Ready(response.map_err(|error| failure::of_request(&error)));
+        }
+        late.as_mut().poll(context).map(|()| Err(Error::HttpResponseTimeout))
+    })
+    .await
+}
+
+/// What a request says to the host in `x-llmio-host`.
+#[derive(Debug, Default, PartialEq)]
+struct Asked {
+    call: Option<Uuid>,
+    local: bool,
+}
+
+impl FromStr for Asked {
+    type Err = ();
+
+    /// `call=<id>[; local]`. Anything else is refused: an instruction this host does not know must not be dropped.
+    fn from_str(text: &str) -> Result<Asked, ()> {
+        let mut asked = Asked::default();
+        for item in text.split(';').map(str::trim) {
+            match item.split_once('=') {
+                None if item == "local" => asked.local = true,
+                Some(("call", id)) => asked.call = Some(Uuid::try_parse(id).map_err(|_| ())?),
+                _ => return Err(()),
+            }
+        }
+        Ok(asked)
+    }
+}
+
+struct Limits {
+    connect: Duration,
+    first_byte: Duration,
+    between_bytes: Duration,
+}
+
+impl Limits {
+    fn of(options: Option<RequestOptions>) -> Limits {
+        let options = options.unwrap_or_default();
+        Limits {
+            connect: options.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
+            first_byte: options.first_byte_timeout.unwrap_or(FIRST_BYTE_TIMEOUT),
+            between_bytes: options.between_bytes_timeout.unwrap_or(BETWEEN_BYTES_TIMEOUT),
+        }
+    }
+}
+
+fn new_client(connector: Connector) -> HttpClient {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.timer(TokioTimer::new()).pool_timer(TokioTimer::new());
+    builder.pool_idle_timeout(IDLE_CONNECTION_MAX).pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST_MAX);
+    builder.http1_max_buf_size(HEAD_BYTES_MAX).http1_max_headers(HEADERS_MAX);
+    builder.http2_max_header_list_size(HEAD_BYTES_MAX as u32);
+    builder.http2_initial_stream_window_size(H2_STREAM_WINDOW);
+    builder.http2_initial_connection_window_size(H2_CONNECTION_WINDOW);
+    // A dead connection would otherwise be noticed only by each request's own time limit.
+    builder.http2_keep_alive_interval(Duration::from_secs(30)).http2_keep_alive_timeout(Duration::from_secs(10));
+    builder.build(connector)
+}
+
+/// wasmtime's list, without the allocation its default makes for every header.
+fn is_forbidden(name: &HeaderName) -> bool {
+    // The usual headers are none of them; most are told apart by their length.
+    !matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH) && DEFAULT_FORBIDDEN_HEADERS.contains(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_header_is_read_and_what_it_does_not_know_is_refused() {
+        let id = Uuid::from_u128(9);
+        let asked = |text: &str| text.parse::<Asked>();
+        assert_eq!(asked(&format!("call={id}")), Ok(Asked { call: Some(id), local: false }));
+        assert_eq!(asked(&format!("call={id}; local")), Ok(Asked { call: Some(id), local: true }));
+        assert_eq!(asked("local"), Ok(Asked { call: None, local: true }));
+        for text in ["", "call=x", "proxy=http://p", "Local", "local=1", "local,local"] {
+            assert_eq!(asked(text), Err(()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_send_for_a_call_that_ended_is_refused() {
+        let calls = Calls::default();
+        let outbound = OutboundHttp::new(calls.clone(), tls_config().expect("a TLS configuration"), false);
+        let id = Uuid::from_u128(3);
+        let asked = Asked { call: Some(id), local: false };
+        assert!(matches!(outbound.exchange(&asked), Err(Error::InternalError(Some(text))) if text == "client closed"));
+        let guard = calls.open(id, Arc::default());
+        assert!(outbound.exchange(&asked).is_ok());
+        drop(guard);
+        assert!(outbound.exchange(&asked).is_err());
+    }
+
+    #[test]
+    fn imitating_spin_the_host_header_means_nothing_and_is_not_stripped() {
+        let tls = tls_config().expect("a TLS configuration");
+        let mut headers = HeaderMap::from_iter([(HOST_HEADER, http::HeaderValue::from_static("call=x"))]);
+        let spin = OutboundHttp::new(Calls::default(), tls.clone(), true);
+        assert!(spin.asked(&mut headers).is_ok_and(|asked| asked.local));
+        assert!(headers.contains_key(HOST_HEADER));
+        let runner = OutboundHttp::new(Calls::default(), tls, false);
+        assert!(runner.asked(&mut headers).is_err());
+        assert!(!headers.contains_key(HOST_HEADER));
+    }
+}

@@ -1,0 +1,221 @@
+//! Connections: name look-up, address check, TCP, TLS, all inside one time limit. hyper-util's connector does the
+//! first and third with happy eyeballs, hyper-rustls the last; ours is the policy between them.
+
+use super::address::is_public;
+use anyhow::Result;
+use http::Uri;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use std::error::Error as StdError;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+/// Trust in upstreams, shared by all threads with its session cache.
+#[derive(Clone)]
+pub(crate) struct TlsConfig(ClientConfig);
+
+/// The roots are compiled in (Mozilla's), so that a container without any still works.
+pub(crate) fn tls_config() -> Result<TlsConfig> {
+    TlsConfig::with_roots(rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
+}
+
+impl TlsConfig {
+    /// Trusts these and nothing else.
+    pub(super) fn with_roots(roots: rustls::RootCertStore) -> Result<TlsConfig> {
+        let config = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(TlsConfig(config))
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum NoConnection {
+    /// The time limit passed while the name was looked up.
+    LookUpTimeout,
+    /// The time limit passed during TCP or TLS.
+    Timeout,
+    /// The name has no address.
+    LookUp(std::io::Error),
+    /// Every address is one that may not be connected to.
+    Prohibited,
+    /// TCP or TLS failed.
+    Failed(Box<dyn StdError + Send + Sync>),
+}
+
+impl fmt::Display for NoConnection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoConnection::LookUpTimeout => formatter.write_str("the name look-up took too long"),
+            NoConnection::Timeout => formatter.write_str("connecting took too long"),
+            NoConnection::LookUp(error) => write!(formatter, "the name cannot be looked up: {error}"),
+            NoConnection::Prohibited => formatter.write_str("the address is not public"),
+            NoConnection::Failed(error) => write!(formatter, "no connection: {error}"),
+        }
+    }
+}
+
+impl StdError for NoConnection {}
+
+/// Makes the connections of one client.
+#[derive(Clone)]
+pub(super) struct Connector {
+    https: HttpsConnector<HttpConnector<Resolver>>,
+    resolver: Resolver,
+    timeout: Duration,
+}
+
+impl Connector {
+    /// `local`: any address may be connected to, because the request names exactly one host and port.
+    pub(super) fn new(timeout: Duration, local: bool, tls: &TlsConfig) -> Connector {
+        // A little less than the whole, so that a slow look-up is told from a slow connection.
+        let resolver = Resolver { local, timeout: timeout / 10 * 9 };
+        let mut tcp = HttpConnector::new_with_resolver(resolver.clone());
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(Duration::from_secs(60)));
+        tcp.set_connect_timeout(Some(timeout));
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls.0.clone()).https_or_http();
+        let https = https.enable_all_versions().wrap_connector(tcp);
+        Connector { https, resolver, timeout }
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Error = NoConnection;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NoConnection>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), NoConnection>> {
+        self.https.poll_ready(context).map_err(NoConnection::Failed)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        // A literal address never reaches the resolver.
+        let literal = uri.host().and_then(literal);
+        if literal.is_some_and(|address| !self.resolver.allows(address)) {
+            return Box::pin(std::future::ready(Err(NoConnection::Prohibited)));
+        }
+        let (connecting, timeout) = (self.https.call(uri), self.timeout);
+        Box::pin(async move {
+            match tokio::time::timeout(timeout, connecting).await {
+                Ok(Ok(stream)) => Ok(stream),
+                Ok(Err(error)) => Err(cause(error)),
+                Err(_) => Err(NoConnection::Timeout),
+            }
+        })
+    }
+}
+
+fn literal(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// Ours, if the chain of causes holds one: the layers in between wrap it as they like.
+fn cause(error: Box<dyn StdError + Send + Sync>) -> NoConnection {
+    let mut link: Option<&(dyn StdError + 'static)> = Some(error.as_ref());
+    while let Some(current) = link {
+        match current.downcast_ref::<NoConnection>() {
+            Some(NoConnection::Prohibited) => return NoConnection::Prohibited,
+            Some(NoConnection::LookUp(cause)) => {
+                return NoConnection::LookUp(std::io::Error::new(cause.kind(), cause.to_string()));
+            }
+            Some(NoConnection::LookUpTimeout) => return NoConnection::LookUpTimeout,
+            Some(NoConnection::Timeout | NoConnection::Failed(_)) | None => link = current.source(),
+        }
+    }
+    NoConnection::Failed(error)
+}
+
+/// The system's resolver, minus the addresses that may not be connected to.
+#[derive(Clone)]
+pub(super) struct Resolver {
+    local: bool,
+    timeout: Duration,
+}
+
+impl Resolver {
+    fn allows(&self, address: IpAddr) -> bool {
+        self.local || is_public(address)
+    }
+
+    fn allowed(&self, found: impl Iterator<Item = SocketAddr>) -> Result<std::vec::IntoIter<SocketAddr>, NoConnection> {
+        let allowed: Vec<_> = found.filter(|address| self.allows(address.ip())).collect();
+        if allowed.is_empty() { Err(NoConnection::Prohibited) } else { Ok(allowed.into_iter()) }
+    }
+}
+
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = NoConnection;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NoConnection>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NoConnection>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let resolver = self.clone();
+        Box::pin(async move {
+            // The port is the connector's to fill in.
+            let looking_up = tokio::time::timeout(resolver.timeout, tokio::net::lookup_host((name.as_str(), 0)));
+            let found = looking_up.await.map_err(|_| NoConnection::LookUpTimeout)?;
+            resolver.allowed(found.map_err(NoConnection::LookUp)?)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connect(uri: &str, local: bool) -> Result<(), NoConnection> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let tls = tls_config().expect("a TLS configuration");
+        let mut connector = Connector::new(Duration::from_millis(300), local, &tls);
+        let uri: Uri = uri.parse().expect("the test's address is valid");
+        runtime.block_on(connector.call(uri)).map(|_| ())
+    }
+
+    #[test]
+    fn a_private_address_is_refused_before_anything_is_sent_unless_the_request_is_local() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("its address").port();
+        for host in ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost", "127.1", "0x7f000001", "2130706433"] {
+            let refused = connect(&format!("http://{host}:{port}/"), false);
+            assert!(matches!(refused, Err(NoConnection::Prohibited)), "{host}: {refused:?}");
+        }
+        assert!(connect(&format!("http://127.0.0.1:{port}/"), true).is_ok());
+        listener.set_nonblocking(true).expect("a socket option");
+        assert!(listener.accept().is_ok(), "the local request");
+        assert!(listener.accept().is_err(), "and no other connection");
+    }
+
+    #[test]
+    fn a_mixed_answer_of_the_resolver_keeps_only_what_is_public() {
+        let found = ["10.0.0.1:0", "1.1.1.1:0", "[::1]:0"].map(|text| text.parse().expect("an address"));
+        let allowed =
+            Resolver { local: false, timeout: Duration::ZERO }.allowed(found.into_iter()).expect("one is public");
+        assert_eq!(allowed.collect::<Vec<_>>(), ["1.1.1.1:0".parse().expect("an address")]);
+    }
+
+    #[test]
+    fn the_connect_limit_covers_the_tls_handshake() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("its address").port();
+        let started = std::time::Instant::now();
+        let late = connect(&format!("https://127.0.0.1:{port}/"), true);
+        assert!(matches!(late, Err(NoConnection::Timeout)), "{late:?}");
+        assert!(started.elapsed() < Duration::from_secs(3));
+    }
+}

@@ -1,0 +1,109 @@
+//! What went wrong, in the words of wasi:http: the component's failover decides by them, so each cause has its own.
+
+use super::connector::NoConnection;
+use hyper_util::client::legacy;
+use std::error::Error as StdError;
+use std::io;
+use wasmtime_wasi_http::Error;
+
+/// A request that got no response head.
+pub(super) fn of_request(error: &legacy::Error) -> Error {
+    for cause in causes(error) {
+        if let Some(no_connection) = cause.downcast_ref::<NoConnection>() {
+            return of_connection(no_connection);
+        }
+        // The guest's own body failed; it knows why.
+        if let Some(Error::HttpRequestBodySize(size)) = cause.downcast_ref::<Error>() {
+            return Error::HttpRequestBodySize(*size);
+        }
+    }
+    let hyper = causes(error).find_map(|cause| cause.downcast_ref::<hyper::Error>());
+    match hyper {
+        Some(error) if error.is_parse_too_large() => Error::HttpResponseHeaderSectionSize(None),
+        Some(error) if error.is_parse() => Error::HttpProtocolError,
+        Some(error) if error.is_user() => Error::HttpProtocolError,
+        _ => of_stream(error, Error::ConnectionTerminated),
+    }
+}
+
+/// A body that broke off: `HttpResponseIncomplete` when it ended early, `ConnectionTerminated` when it was reset.
+pub(super) fn of_body(error: &hyper::Error) -> Error {
+    if error.is_incomplete_message() {
+        return Error::HttpResponseIncomplete;
+    }
+    of_stream(error, Error::HttpProtocolError)
+}
+
+fn of_stream(error: &(dyn StdError + 'static), otherwise: Error) -> Error {
+    for cause in causes(error) {
+        if let Some(error) = cause.downcast_ref::<h2::Error>() {
+            return if error.is_io() || error.is_reset() || error.is_go_away() {
+                Error::ConnectionTerminated
+            } else {
+                Error::HttpProtocolError
+            };
+        }
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            return match error.kind() {
+                io::ErrorKind::UnexpectedEof => Error::HttpResponseIncomplete,
+                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => Error::HttpProtocolError,
+                _ => Error::ConnectionTerminated,
+            };
+        }
+    }
+    otherwise
+}
+
+fn of_connection(error: &NoConnection) -> Error {
+    match error {
+        NoConnection::LookUpTimeout => Error::DnsTimeout,
+        NoConnection::Timeout => Error::ConnectionTimeout,
+        NoConnection::LookUp(error) => Error::DnsError { rcode: Some(error.to_string()), info_code: None },
+        NoConnection::Prohibited => Error::DestinationIpProhibited,
+        NoConnection::Failed(error) => {
+            causes(error.as_ref()).find_map(of_handshake).unwrap_or(Error::ConnectionRefused)
+        }
+    }
+}
+
+fn of_handshake(cause: &(dyn StdError + 'static)) -> Option<Error> {
+    if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+        return Some(of_tls(error));
+    }
+    let error = cause.downcast_ref::<io::Error>()?;
+    // `source` of an io::Error skips what it wraps, and rustls' errors come wrapped twice.
+    if let Some(inner) = error.get_ref()
+        && let Some(known) = of_handshake(inner)
+    {
+        return Some(known);
+    }
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Some(Error::ConnectionRefused),
+        io::ErrorKind::TimedOut => Some(Error::ConnectionTimeout),
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => Some(Error::DestinationIpUnroutable),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+            Some(Error::ConnectionTerminated)
+        }
+        io::ErrorKind::UnexpectedEof => Some(Error::TlsProtocolError),
+        _ => None,
+    }
+}
+
+fn of_tls(error: &rustls::Error) -> Error {
+    match error {
+        rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => Error::TlsCertificateError,
+        rustls::Error::AlertReceived(alert) => {
+            Error::TlsAlertReceived { alert_id: Some(u8::from(*alert)), alert_message: Some(format!("{alert:?}")) }
+        }
+        _ => Error::TlsProtocolError,
+    }
+}
+
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let current = next?;
+        next = current.source();
+        Some(current)
+    })
+}

@@ -1,0 +1,158 @@
+//! The reader: a connection of its own, so that a long listing never delays a record. It first waits, for a bounded
+//! time, for what was queued before the question: a client sees its own writes.
+
+use super::statement::{Failure, Kind, Rows, Statement};
+use super::store::{self, Journal};
+use super::writer::Progress;
+use anyhow::{Context, Result};
+use rusqlite::Connection;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// How long a read waits for earlier writes; while the database is locked it then shows what is there.
+const WAIT_MAX: Duration = Duration::from_millis(250);
+const READ_MAX: Duration = Duration::from_secs(2);
+/// Virtual machine steps between two looks at the clock.
+const STEPS: i32 = 10_000;
+/// More readers than this are turned away; each holds a client's request.
+const QUEUE_MAX: usize = 256;
+
+/// The handle other threads hold.
+pub(super) struct Reader {
+    questions: mpsc::SyncSender<Question>,
+}
+
+struct Question {
+    after: u64,
+    ask: Ask,
+}
+
+enum Ask {
+    Kind(Arc<str>, oneshot::Sender<Result<Kind, Failure>>),
+    Rows(Statement, oneshot::Sender<Result<Rows, Failure>>),
+}
+
+impl Reader {
+    pub(super) fn start(file: &Path, journal: Journal, progress: Arc<Progress>) -> Result<Reader> {
+        let (questions, receiver) = mpsc::sync_channel(QUEUE_MAX);
+        let mut thread = Thread { file: file.to_owned(), progress, connection: None, journal };
+        let run = move || {
+            for question in receiver {
+                thread.answer(question);
+            }
+        };
+        std::thread::Builder::new().name("reader".to_owned()).spawn(run).context("no thread for the reader")?;
+        Ok(Reader { questions })
+    }
+
+    /// What kind of statement that is; an error when it is invalid or not allowed.
+    pub(super) async fn classify(&self, sql: Arc<str>, after: u64) -> Result<Kind, Failure> {
+        self.ask(after, |reply| Ask::Kind(sql, reply)).await
+    }
+
+    /// Runs a statement that changes nothing.
+    pub(super) async fn select(&self, statement: Statement, after: u64) -> Result<Rows, Failure> {
+        self.ask(after, |reply| Ask::Rows(statement, reply)).await
+    }
+
+    async fn ask<T>(
+        &self,
+        after: u64,
+        ask: impl FnOnce(oneshot::Sender<Result<T, Failure>>) -> Ask,
+    ) -> Result<T, Failure> {
+        let (reply, answer) = oneshot::channel();
+        let full = |_| Failure::Busy("too many reads are waiting".to_owned());
+        self.questions.try_send(Question { after, ask: ask(reply) }).map_err(full)?;
+        answer.await.unwrap_or_else(|_| Err(Failure::Busy("the database was closed".to_owned())))
+    }
+}
+
+struct Thread {
+    file: PathBuf,
+    journal: Journal,
+    progress: Arc<Progress>,
+    connection: Option<(u64, Guarded)>,
+}
+
+/// A connection whose statements end in time.
+struct Guarded {
+    connection: Connection,
+    late: Arc<Clock>,
+}
+
+/// When the current read has to be over.
+struct Clock {
+    running: AtomicBool,
+    until: std::sync::Mutex<Instant>,
+}
+
+impl Thread {
+    fn answer(&mut self, question: Question) {
+        self.progress.wait_for(question.after, WAIT_MAX);
+        match question.ask {
+            Ask::Kind(sql, reply) => drop(reply.send(self.with(|connection| Kind::of(&sql, connection)))),
+            Ask::Rows(statement, reply) => drop(reply.send(self.with(|connection| statement.run(connection)))),
+        }
+    }
+
+    fn with<T>(&mut self, run: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Failure> {
+        let generation = self.progress.generation();
+        let current = self.connection.take().filter(|(opened, _)| *opened == generation);
+        let (_, guarded) = match current {
+            Some(current) => self.connection.insert(current),
+            None => self.connection.insert((generation, Guarded::open(&self.file)?)),
+        };
+        let outcome = guarded.run(run);
+        // Without WAL an idle reader's open file is no lock, but its cached page 1 would be re-read anyway.
+        if self.journal == Journal::Delete && outcome.is_err() {
+            self.connection = None;
+        }
+        Ok(outcome?)
+    }
+}
+
+impl Guarded {
+    fn open(file: &Path) -> rusqlite::Result<Guarded> {
+        let mut connection = store::open_to_read(file)?;
+        let late = Arc::new(Clock { running: AtomicBool::new(false), until: std::sync::Mutex::new(Instant::now()) });
+        let clock = late.clone();
+        connection.progress_handler(STEPS, Some(move || clock.is_over()))?;
+        connection.authorizer(Some(|context: AuthContext<'_>| allow(context.action)))?;
+        Ok(Guarded { connection, late })
+    }
+
+    fn run<T>(&self, run: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        self.late.start();
+        let outcome = run(&self.connection);
+        self.late.running.store(false, Ordering::Relaxed);
+        outcome
+    }
+}
+
+impl Clock {
+    fn start(&self) {
+        *self.until.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now() + READ_MAX;
+        self.running.store(true, Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        self.running.load(Ordering::Relaxed)
+            && Instant::now() > *self.until.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Statements of all guests share one connection and one transaction, so none may open, end or leave them.
+fn allow(action: AuthAction<'_>) -> Authorization {
+    match action {
+        AuthAction::Transaction { .. }
+        | AuthAction::Savepoint { .. }
+        | AuthAction::Attach { .. }
+        | AuthAction::Detach { .. }
+        | AuthAction::Pragma { .. } => Authorization::Deny,
+        _ => Authorization::Allow,
+    }
+}

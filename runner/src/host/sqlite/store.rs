@@ -1,0 +1,108 @@
+//! The file: how it is opened, and what happens to one that is damaged.
+
+use super::statement::is_damage;
+use crate::log;
+use anyhow::{Result, ensure};
+use rusqlite::{Connection, OpenFlags};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Before 3.51.3 a WAL reset could corrupt the database.
+const VERSION_MIN: i32 = 3_051_003;
+/// A larger file would delay the start; damage in it is found when it is met.
+const CHECKED_BYTES_MAX: u64 = 32 << 20;
+/// Short: the writer has its own, longer patience, and readers must not hold a thread.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(100);
+const STATEMENTS_CACHED: usize = 64;
+
+/// SQLite's journal modes, as far as we use them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Journal {
+    /// The runner's: readers and the writer do not wait for each other.
+    Wal,
+    /// Spin's.
+    Delete,
+}
+
+impl Journal {
+    /// As in `PRAGMA journal_mode`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Journal::Wal => "WAL",
+            Journal::Delete => "DELETE",
+        }
+    }
+
+    fn synchronous(self) -> &'static str {
+        match self {
+            // Safe against crashes; a power cut may cost the last rows, never the file.
+            Journal::Wal => "NORMAL",
+            Journal::Delete => "FULL",
+        }
+    }
+}
+
+/// Refuses to run with a SQLite that is known to lose data.
+pub(super) fn assert_version() -> Result<()> {
+    let version = rusqlite::version();
+    ensure!(rusqlite::version_number() >= VERSION_MIN, "SQLite {version} is too old: 3.51.3 or later is needed");
+    Ok(())
+}
+
+/// Opens the file, creating it; damaged, it is set aside and a new one created, since records must not stop traffic.
+pub(super) fn open_or_replace(file: &Path, journal: Journal) -> rusqlite::Result<Connection> {
+    match open_checked(file, journal) {
+        Err(error) if error.sqlite_error_code().is_some_and(is_damage) => {
+            set_aside(file, &error);
+            open_checked(file, journal)
+        }
+        opened => opened,
+    }
+}
+
+/// Moves a damaged file out of the way, with what belongs to it.
+pub(super) fn set_aside(file: &Path, error: &rusqlite::Error) {
+    let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    let aside = |file: &Path, suffix: &str| PathBuf::from(format!("{}.corrupt-{time}{suffix}", file.display()));
+    let kept = aside(file, "");
+    match std::fs::rename(file, &kept) {
+        Ok(()) => log::warn(format_args!(
+            "{} is damaged ({error}); it was moved to {} and records start anew",
+            file.display(),
+            kept.display()
+        )),
+        Err(cause) => log::warn(format_args!("{} is damaged ({error}) and cannot be moved: {cause}", file.display())),
+    }
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let _ = std::fs::rename(format!("{}{suffix}", file.display()), aside(file, suffix));
+    }
+}
+
+/// A connection for reading; the file must exist.
+pub(super) fn open_to_read(file: &Path) -> rusqlite::Result<Connection> {
+    let connection =
+        Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn open_checked(file: &Path, journal: Journal) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(file)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    // Only possible before the first table: lets retention give space back without rewriting the file.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update(None, "journal_mode", journal.name())?;
+    connection.pragma_update(None, "synchronous", journal.synchronous())?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    if std::fs::metadata(file).is_ok_and(|data| data.len() <= CHECKED_BYTES_MAX) {
+        let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if verdict != "ok" {
+            let damaged = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+            return Err(rusqlite::Error::SqliteFailure(damaged, Some(verdict)));
+        }
+    }
+    Ok(connection)
+}

@@ -1,0 +1,272 @@
+//! The database as the interface uses it, with the troubles records must survive.
+
+use super::*;
+use rusqlite::Connection as Raw;
+use std::path::PathBuf;
+use std::time::Instant;
+
+struct Bench {
+    database: Database,
+    file: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        Bench::with(Journal::Wal)
+    }
+
+    fn with(journal: Journal) -> Bench {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("store.db");
+        let database = Database::open(&file, journal).expect("a new database");
+        let bench = Bench { database, file, _folder: folder };
+        bench.write("CREATE TABLE records (id INTEGER PRIMARY KEY, note TEXT)").expect("a table");
+        bench
+    }
+
+    fn execute(&self, sql: &str, parameters: Vec<Value>) -> Result<Execution, Failure> {
+        block_on(self.database.execute(sql.to_owned(), parameters, Arc::default()))
+    }
+
+    /// Runs a write and waits for its commit.
+    fn write(&self, sql: &str) -> Result<(), Failure> {
+        match self.execute(sql, Vec::new())? {
+            Execution::Queued(outcome) => block_on(outcome).expect("an outcome"),
+            Execution::Done(_) => panic!("{sql} has columns"),
+        }
+    }
+
+    fn insert(&self, id: i64) -> Result<Execution, Failure> {
+        self.execute("INSERT INTO records VALUES (?1, ?2)", vec![Value::Integer(id), Value::Text("x".into())])
+    }
+
+    fn rows(&self, sql: &str) -> Result<Rows, Failure> {
+        match self.execute(sql, Vec::new())? {
+            Execution::Done(rows) => Ok(rows),
+            Execution::Queued(_) => panic!("{sql} has no columns"),
+        }
+    }
+
+    fn count(&self) -> i64 {
+        match self.rows("SELECT count(*) FROM records").expect("a count").rows[0][0] {
+            Value::Integer(count) => count,
+            ref other => panic!("{other:?} is no count"),
+        }
+    }
+
+    /// Another process that holds the database.
+    fn locked(&self) -> Raw {
+        let other = Raw::open(&self.file).expect("a second connection");
+        other.execute_batch("BEGIN EXCLUSIVE").expect("the lock");
+        other
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
+}
+
+#[test]
+fn a_read_sees_what_was_queued_before_it() {
+    let bench = Bench::new();
+    for id in 0..500 {
+        bench.insert(id).expect("queued");
+    }
+    assert_eq!(bench.count(), 500);
+}
+
+#[test]
+fn writes_resolve_at_once_while_another_process_holds_the_database_and_are_all_there_after() {
+    let bench = Bench::new();
+    bench.insert(0).expect("queued");
+    assert_eq!(bench.count(), 1);
+    let other = bench.locked();
+    let started = Instant::now();
+    for id in 1..2_401 {
+        bench.insert(id).expect("queued");
+    }
+    assert!(started.elapsed() < Duration::from_secs(2), "a write waited for the lock");
+    assert!(bench.database.status().queued >= 2_400);
+    assert!(bench.database.flush(Duration::from_millis(50)).is_err());
+    other.execute_batch("ROLLBACK").expect("the lock's end");
+    bench.database.flush(Duration::from_secs(10)).expect("recovery within ten seconds");
+    assert_eq!(bench.count(), 2_401);
+    assert_eq!(bench.database.status().refused, 0);
+}
+
+#[test]
+fn a_write_of_an_unknown_kind_is_queued_even_while_nothing_can_be_read() {
+    let bench = Bench::with(Journal::Delete);
+    let other = bench.locked();
+    // Without WAL an exclusive lock keeps readers out too, so SQLite cannot be asked what this is.
+    let queued = bench.insert(1);
+    assert!(matches!(queued, Ok(Execution::Queued(_))), "{:?}", queued.err());
+    other.execute_batch("ROLLBACK").expect("the lock's end");
+    bench.database.flush(Duration::from_secs(10)).expect("recovery");
+    assert_eq!(bench.count(), 1);
+}
+
+#[test]
+fn who_waits_for_rows_is_told_of_a_lock_within_a_second() {
+    let bench = Bench::new();
+    let sql = "INSERT INTO records VALUES (7, 'quota') RETURNING id";
+    assert_eq!(bench.rows("DELETE FROM records RETURNING id").expect("rows").rows.len(), 0);
+    let other = bench.locked();
+    let started = Instant::now();
+    assert!(matches!(bench.rows(sql), Err(Failure::Busy(_))));
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    other.execute_batch("ROLLBACK").expect("the lock's end");
+    assert_eq!(bench.rows(sql).expect("rows").rows, [[Value::Integer(7)]]);
+    assert_eq!(bench.count(), 1, "the statement that was given up has not run");
+}
+
+#[test]
+fn a_statement_that_fails_takes_no_other_with_it() {
+    let bench = Bench::new();
+    bench.write("INSERT INTO records VALUES (5, 'first')").expect("a row");
+    let queued: Vec<_> = (0..10).map(|id| bench.insert(id).expect("queued")).collect();
+    let outcomes: Vec<bool> = queued
+        .into_iter()
+        .map(|execution| match execution {
+            Execution::Queued(outcome) => block_on(outcome).expect("an outcome").is_ok(),
+            Execution::Done(_) => panic!("an insert has no columns"),
+        })
+        .collect();
+    let expected: Vec<bool> = (0..10).map(|id| id != 5).collect();
+    assert_eq!(outcomes, expected);
+    assert_eq!(bench.count(), 10);
+}
+
+#[test]
+fn a_full_queue_refuses_at_once_and_counts() {
+    let bench = Bench::new();
+    bench.insert(0).expect("queued");
+    bench.database.flush(Duration::from_secs(10)).expect("written");
+    let other = bench.locked();
+    let refused = (1..=writer::STATEMENTS_MAX as i64 + 3).filter(|id| bench.insert(*id).is_err()).count();
+    assert_eq!(refused, 3);
+    assert_eq!(bench.database.status().refused, 3);
+    other.execute_batch("ROLLBACK").expect("the lock's end");
+    bench.database.flush(Duration::from_secs(20)).expect("recovery");
+    assert_eq!(bench.count(), writer::STATEMENTS_MAX as i64 + 1);
+}
+
+#[test]
+fn the_queue_is_bounded_in_bytes_too() {
+    let bench = Bench::new();
+    let other = bench.locked();
+    let large = || vec![Value::Integer(1), Value::Blob(vec![0; writer::BYTES_MAX / 2])];
+    let sql = "INSERT OR IGNORE INTO records VALUES (?1, ?2)";
+    assert!(bench.execute(sql, large()).is_ok());
+    assert!(matches!(bench.execute(sql, large()), Err(Failure::QueueFull)));
+    other.execute_batch("ROLLBACK").expect("the lock's end");
+}
+
+#[test]
+fn transactions_attachments_and_pragmas_belong_to_the_host() {
+    let bench = Bench::new();
+    let refused = [
+        "BEGIN",
+        "/* x */ BEGIN IMMEDIATE",
+        "COMMIT",
+        "END",
+        "ROLLBACK",
+        "SAVEPOINT a",
+        "RELEASE a",
+        "ATTACH 'x.db' AS x",
+        "DETACH x",
+        "PRAGMA journal_mode = DELETE",
+        "PRAGMA user_version",
+    ];
+    for sql in refused {
+        assert!(matches!(bench.execute(sql, Vec::new()), Err(Failure::Refused(_))), "{sql}");
+    }
+    bench.write("INSERT INTO records VALUES (1, 'still works')").expect("a row");
+    assert!(!bench.file.with_file_name("x.db").exists());
+}
+
+#[test]
+fn all_values_come_back_and_text_that_is_not_utf_8_ends_nothing() {
+    let bench = Bench::new();
+    let values = vec![
+        Value::Integer(i64::MIN),
+        Value::Real(0.5),
+        Value::Text("\u{0}é".into()),
+        Value::Blob(vec![0, 255]),
+        Value::Null,
+    ];
+    match bench.execute("SELECT ?1, ?2, ?3, ?4, ?5", values.clone()).expect("a row") {
+        Execution::Done(rows) => assert_eq!(rows.rows, [values]),
+        Execution::Queued(_) => panic!("a select has columns"),
+    }
+    let broken = bench.rows("SELECT CAST(x'ff41' AS TEXT) AS broken").expect("a row");
+    assert_eq!(broken.columns, ["broken"]);
+    assert_eq!(broken.rows, [[Value::Text("\u{fffd}A".into())]]);
+}
+
+#[test]
+fn a_synchronous_call_only_enqueues_what_is_known_to_be_a_write() {
+    let bench = Bench::new();
+    let now = |sql: &str| bench.database.execute_now(sql.to_owned(), Vec::new(), Arc::default());
+    let insert = "INSERT INTO records (note) VALUES ('x')";
+    assert!(matches!(now(insert), Err(Failure::Refused(_))));
+    bench.write(insert).expect("a row");
+    assert!(now(insert).is_ok());
+    assert_eq!(bench.count(), 2);
+    assert!(matches!(now("SELECT count(*) FROM records"), Err(Failure::Refused(_))));
+}
+
+#[test]
+fn a_handle_knows_what_its_last_write_did() {
+    let bench = Bench::new();
+    let last: Arc<Last> = Arc::default();
+    let sql = "INSERT INTO records VALUES (41, 'a'), (42, 'b')".to_owned();
+    let queued = block_on(bench.database.execute(sql, Vec::new(), last.clone())).expect("queued");
+    let Execution::Queued(outcome) = queued else { panic!("an insert has no columns") };
+    block_on(outcome).expect("an outcome").expect("a commit");
+    assert_eq!(last.changes.load(Ordering::Relaxed), 2);
+    assert_eq!(last.row_id.load(Ordering::Relaxed), 42);
+}
+
+#[test]
+fn a_damaged_file_is_set_aside_and_records_start_anew() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("store.db");
+    std::fs::write(&file, [b'x'; 8192]).expect("a damaged file");
+    let database = Database::open(&file, Journal::Wal).expect("a new database");
+    let created = block_on(database.execute("CREATE TABLE t (x)".into(), Vec::new(), Arc::default()));
+    assert!(created.is_ok());
+    database.flush(Duration::from_secs(10)).expect("written");
+    let names = std::fs::read_dir(folder.path()).expect("the folder").filter_map(|entry| {
+        entry.ok()?.file_name().into_string().ok().filter(|name| name.starts_with("store.db.corrupt-"))
+    });
+    assert_eq!(names.count(), 1);
+}
+
+#[test]
+fn a_read_without_end_is_stopped() {
+    let bench = Bench::new();
+    let endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n";
+    let started = Instant::now();
+    assert!(bench.rows(endless).is_err());
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert_eq!(bench.count(), 0, "the reader goes on");
+}
+
+#[test]
+fn the_text_alone_tells_a_plain_write_and_leaves_doubts_open() {
+    let kind = |sql| statement::plain_write(sql).is_some();
+    assert!(kind("INSERT INTO t VALUES (1)"));
+    assert!(kind("  update t SET x = 1"));
+    for sql in [
+        "SELECT 1",
+        "INSERT INTO t VALUES (1) RETURNING x",
+        "WITH a AS (SELECT 1) DELETE FROM t",
+        "BEGIN",
+        "",
+        "-- INSERT\nBEGIN",
+    ] {
+        assert!(!kind(sql), "{sql:?}");
+    }
+}

@@ -1,0 +1,122 @@
+//! spin:variables: the facts the host tells the component (`design/host.md`), and the variables a catalog refers to.
+
+use super::Interfaces;
+use crate::bindings::variables::{Error, Host, HostWithStore};
+use crate::instance::State;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use wasmtime::component::Accessor;
+
+/// Names the host itself answers; never looked up outside, so that nobody's environment can pose as the host.
+const FACTS: [&str; 8] =
+    ["boot", "catalog", "draining", "host_metrics", "master_key", "master_key_previous", "secrets", "token"];
+
+/// Where container platforms mount secrets.
+const SECRETS_FOLDER: &str = "/run/secrets";
+
+/// The variables of one process.
+pub(crate) struct Variables {
+    facts: RwLock<HashMap<&'static str, Arc<str>>>,
+    /// None imitating Spin, which knows declared variables only.
+    secrets: Option<PathBuf>,
+}
+
+impl Variables {
+    /// As the runner answers: facts, then the environment, then mounted secrets.
+    pub(crate) fn new() -> Variables {
+        Variables { facts: RwLock::default(), secrets: Some(PathBuf::from(SECRETS_FOLDER)) }
+    }
+
+    /// As Spin answers with this project's `spin.toml`: declared variables only, all of them with a default.
+    pub(crate) fn declared_only() -> Variables {
+        let variables = Variables { facts: RwLock::default(), secrets: None };
+        for name in ["token", "master_key", "catalog"] {
+            variables.set(name, "");
+        }
+        variables.set("secrets", "{}");
+        variables
+    }
+
+    /// Sets a fact, visible at the component's next look.
+    pub(crate) fn set(&self, name: &'static str, value: impl Into<Arc<str>>) {
+        debug_assert!(FACTS.contains(&name), "{name} is not listed as a fact");
+        self.facts.write().unwrap_or_else(PoisonError::into_inner).insert(name, value.into());
+    }
+
+    /// The value, or None when there is no such variable.
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        if let Some(value) = self.facts.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return Some(value.to_string());
+        }
+        let secrets = self.secrets.as_deref()?;
+        if !may_be_looked_up(name) {
+            return None;
+        }
+        std::env::var(name).ok().or_else(|| mounted(secrets, name))
+    }
+}
+
+/// A catalog may name any variable, but not one that would hand out what protects the gateway itself.
+fn may_be_looked_up(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    plain && !FACTS.contains(&name) && upper != "TOKEN" && !upper.starts_with("LLMIO_")
+}
+
+fn mounted(secrets: &Path, name: &str) -> Option<String> {
+    let text = std::fs::read_to_string(secrets.join(name.to_ascii_lowercase())).ok()?;
+    Some(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+impl Host for &mut State {}
+
+impl<T> HostWithStore<T> for Interfaces {
+    async fn get(accessor: &Accessor<T, Self>, name: String) -> wasmtime::Result<Result<String, Error>> {
+        let stores = accessor.with(|mut access| access.get().stores.clone());
+        Ok(stores.variables.get(&name).ok_or(Error::Undefined(name)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_come_first_and_undefined_names_are_undefined() {
+        let variables = Variables::new();
+        assert_eq!(variables.get("boot"), None);
+        variables.set("boot", "b1");
+        assert_eq!(variables.get("boot").as_deref(), Some("b1"));
+        assert_eq!(variables.get("LLMIO_TEST_NO_SUCH_VARIABLE"), None);
+    }
+
+    #[test]
+    fn the_environment_is_looked_up_but_not_what_protects_the_gateway() {
+        let variables = Variables::new();
+        assert_eq!(variables.get("PATH"), std::env::var("PATH").ok());
+        for name in
+            ["TOKEN", "token", "Token", "LLMIO_TOKEN", "llmio_master_key", "master_key", "", "a/b", "../x", "A B"]
+        {
+            assert!(!may_be_looked_up(name), "{name:?} must not be looked up");
+        }
+    }
+
+    #[test]
+    fn a_mounted_secret_is_found_under_its_lower_case_name_without_its_line_end() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("llm_key_of_test"), "sk-1\n").expect("a file");
+        let variables = Variables { facts: RwLock::default(), secrets: Some(folder.path().to_owned()) };
+        assert_eq!(variables.get("LLM_KEY_OF_TEST").as_deref(), Some("sk-1"));
+        assert_eq!(variables.get("OTHER_KEY_OF_TEST"), None);
+    }
+
+    #[test]
+    fn imitating_spin_only_declared_variables_exist() {
+        let variables = Variables::declared_only();
+        assert_eq!(variables.get("secrets").as_deref(), Some("{}"));
+        assert_eq!(variables.get("token").as_deref(), Some(""));
+        assert_eq!(variables.get("PATH"), None);
+        assert_eq!(variables.get("boot"), None);
+    }
+}

@@ -1,0 +1,230 @@
+//! Clients: connections, and what a request looks like when the component sees it. HTTP/1.1 only; h2 stays off towards
+//! clients until it is proven against header bombs, and proxies in front speak HTTP/1.1 anyway.
+
+mod body;
+
+pub(crate) use body::{RequestBody, ResponseBody};
+
+use crate::gateway::Phase;
+use crate::instance::{Answer, Instances};
+use crate::log;
+use http::request::Parts;
+use http::uri::{Authority, Scheme, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+const HEAD_BYTES_MAX: usize = 64 << 10;
+const HEADERS_MAX: usize = 128;
+/// A listener without free file descriptors fails at once, again and again; this keeps it from spinning.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+const CALL_HEADER: HeaderName = HeaderName::from_static("x-llmio-call");
+const HOST_HEADER: HeaderName = HeaderName::from_static("x-llmio-host");
+const CLIENT_HEADER: HeaderName = HeaderName::from_static("spin-client-addr");
+
+/// Accepts and serves until the phase is `Draining`, then waits for what is in flight. `Cut` ends that too; the calls
+/// it cut are returned.
+pub(crate) async fn listen(
+    listener: TcpListener,
+    instances: Instances,
+    quirks: bool,
+    mut phase: watch::Receiver<Phase>,
+) -> Vec<Uuid> {
+    let mut connections = JoinSet::new();
+    while *phase.borrow_and_update() == Phase::Running {
+        tokio::select! {
+            biased;
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    connections.spawn(serve(stream, peer, instances.clone(), quirks, phase.clone()));
+                }
+                Err(error) => {
+                    log::warn(format_args!("no connection can be accepted: {error}"));
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+            _ = phase.changed() => {}
+        }
+    }
+    drop(listener);
+    loop {
+        tokio::select! {
+            ended = connections.join_next() => if ended.is_none() { return Vec::new() },
+            _ = phase.wait_for(|phase| *phase == Phase::Cut) => break,
+        }
+    }
+    let cut = instances.live_calls();
+    // Dropping a connection closes it unfinished: no client takes its answer for complete.
+    connections.shutdown().await;
+    cut
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, instances: Instances, quirks: bool, phase: watch::Receiver<Phase>) {
+    // Head and first event leave in separate writes; without this the second waits for the client's ACK.
+    let _ = stream.set_nodelay(true);
+    let client = HeaderValue::try_from(peer.to_string()).ok();
+    let service = service_fn(|request: Request<Incoming>| {
+        let (instances, client) = (instances.clone(), client.clone());
+        async move { Ok::<_, Infallible>(answer(&instances, request, client, quirks).await) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    http.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let mut drain = pin!(drained(phase));
+    // Errors here are the client's doing (it left, it sent nonsense) and hyper has answered what can be answered.
+    tokio::select! {
+        biased;
+        _ = connection.as_mut() => return,
+        () = drain.as_mut() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+async fn drained(mut phase: watch::Receiver<Phase>) {
+    let _ = phase.wait_for(|phase| *phase != Phase::Running).await;
+}
+
+async fn answer(
+    instances: &Instances,
+    request: Request<Incoming>,
+    client: Option<HeaderValue>,
+    quirks: bool,
+) -> Response<ResponseBody> {
+    let (mut head, body) = request.into_parts();
+    let id = new_id();
+    shape(&mut head, id, client, quirks);
+    respond(instances.send(id, head, RequestBody::client(body)).await)
+}
+
+/// What the client gets: the component's response, or the host's own words where there is none.
+pub(crate) fn respond(answer: Answer) -> Response<ResponseBody> {
+    match answer {
+        Answer::Response(response, guard) => response.map(|body| ResponseBody::guest(body, guard)),
+        Answer::Failed(error) => {
+            log::warn(format_args!("the component failed a request: {}", error.0));
+            failure("internal_error", "the gateway could not answer; its log says why")
+        }
+        Answer::Trapped => failure("guest_trap", "the gateway stopped while it handled this request; send it again"),
+    }
+}
+
+fn failure(code: &str, message: &str) -> Response<ResponseBody> {
+    let error = serde_json::json!({ "error": { "message": message, "type": "server_error", "code": code } });
+    let mut response = Response::new(ResponseBody::text(error.to_string()));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Makes the head what the component may trust: the host's own headers come from the host, and the URI is whole.
+pub(crate) fn shape(head: &mut Parts, id: Uuid, client: Option<HeaderValue>, quirks: bool) {
+    if !quirks {
+        strip_reserved(&mut head.headers);
+        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        let text: &str = id.hyphenated().encode_lower(&mut text);
+        if let Ok(value) = HeaderValue::from_str(text) {
+            head.headers.insert(CALL_HEADER, value);
+        }
+    }
+    if let Some(client) = client {
+        head.headers.append(CLIENT_HEADER, client);
+    }
+    head.uri = whole(std::mem::take(&mut head.uri), &head.headers);
+}
+
+fn strip_reserved(headers: &mut HeaderMap) {
+    headers.remove(HOST_HEADER);
+    headers.remove(CALL_HEADER);
+    if headers.keys().any(|name| name.as_str().starts_with("spin-")) {
+        let names: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with("spin-")).cloned().collect();
+        for name in names {
+            headers.remove(name);
+        }
+    }
+}
+
+/// wasmtime strips `host`, so the authority is how the component learns which name the client used.
+fn whole(uri: Uri, headers: &HeaderMap) -> Uri {
+    let mut parts = uri.into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    if let Some(host) = headers.get(header::HOST) {
+        parts.authority = Authority::try_from(host.as_bytes()).ok();
+    }
+    if parts.authority.is_none() {
+        parts.authority = Some(Authority::from_static("localhost"));
+    }
+    if parts.path_and_query.is_none() {
+        parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
+    }
+    Uri::from_parts(parts).unwrap_or_default()
+}
+
+/// A record's id: ordered by time, unique without any state.
+pub(crate) fn new_id() -> Uuid {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(now.as_millis() as u64, &rand::random()).into_uuid()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shaped(request: http::request::Builder, quirks: bool) -> Parts {
+        let (mut head, ()) = request.body(()).expect("the test's request is valid").into_parts();
+        shape(&mut head, Uuid::from_u128(7), Some(HeaderValue::from_static("10.1.2.3:4")), quirks);
+        head
+    }
+
+    fn forged() -> http::request::Builder {
+        let request = Request::get("/v1/models?x=1").header("host", "gateway.example:7070");
+        let request = request.header("x-llmio-host", "local").header("x-llmio-call", "forged");
+        request.header("spin-client-addr", "1.1.1.1:1").header("Spin-Full-Url", "http://forged/")
+    }
+
+    #[test]
+    fn headers_of_the_host_never_come_from_a_client() {
+        let head = shaped(forged(), false);
+        assert!(head.headers.get("x-llmio-host").is_none());
+        assert!(head.headers.get("spin-full-url").is_none());
+        assert_eq!(head.headers["x-llmio-call"], Uuid::from_u128(7).to_string());
+        let clients: Vec<_> = head.headers.get_all("spin-client-addr").iter().collect();
+        assert_eq!(clients, ["10.1.2.3:4"]);
+    }
+
+    #[test]
+    fn imitating_spin_the_forged_client_address_stays_and_comes_first() {
+        let head = shaped(forged(), true);
+        let clients: Vec<_> = head.headers.get_all("spin-client-addr").iter().collect();
+        assert_eq!(clients, ["1.1.1.1:1", "10.1.2.3:4"]);
+        assert_eq!(head.headers["x-llmio-call"], "forged");
+    }
+
+    #[test]
+    fn the_authority_is_the_host_header_and_path_and_query_stay() {
+        let head = shaped(forged(), false);
+        assert_eq!(head.uri, "http://gateway.example:7070/v1/models?x=1");
+        assert_eq!(shaped(Request::get("/x").header("host", "a b"), false).uri, "http://localhost/x");
+    }
+
+    #[test]
+    fn ids_are_version_7_and_ordered_by_time() {
+        let first = new_id();
+        std::thread::sleep(Duration::from_millis(2));
+        assert_eq!(first.get_version_num(), 7);
+        assert!(first < new_id());
+    }
+}

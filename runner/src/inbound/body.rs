@@ -1,0 +1,145 @@
+//! Bodies between client and component: the request's with its limit, the response's with the guard of its call.
+
+use crate::call::CallGuard;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use wasmtime_wasi_http::{Error, WasiBody};
+
+/// One MiB more than the component's own limit: it answers 413 in the caller's dialect before the host cuts.
+const REQUEST_BYTES_MAX: usize = 33 << 20;
+
+/// A client's body, or one the host made.
+pub(crate) struct RequestBody {
+    inner: Either<Incoming, Full<Bytes>>,
+    left: usize,
+}
+
+impl RequestBody {
+    /// What a client sends.
+    pub(crate) fn client(body: Incoming) -> RequestBody {
+        RequestBody { inner: Either::Left(body), left: REQUEST_BYTES_MAX }
+    }
+
+    /// What the host itself sends.
+    pub(crate) fn whole(body: Bytes) -> RequestBody {
+        RequestBody { inner: Either::Right(Full::new(body)), left: REQUEST_BYTES_MAX }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = match &mut self.inner {
+            Either::Left(body) => ready!(Pin::new(body).poll_frame(context)).map(|frame| frame.map_err(client_error)),
+            Either::Right(body) => ready!(Pin::new(body).poll_frame(context)).map(|frame| frame.map_err(Into::into)),
+        };
+        let Some(Ok(frame)) = frame else { return Poll::Ready(frame) };
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        let Some(left) = self.left.checked_sub(length) else {
+            return Poll::Ready(Some(Err(Error::HttpRequestBodySize(Some(REQUEST_BYTES_MAX as u64)))));
+        };
+        self.left = left;
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+fn client_error(error: hyper::Error) -> Error {
+    if error.is_incomplete_message() { Error::ConnectionTerminated } else { Error::HttpProtocolError }
+}
+
+/// The answer to a client. It ends its call: as sent when it was read to its end, as left when it is dropped before.
+pub(crate) struct ResponseBody {
+    inner: Inner,
+    /// An error met while earlier bytes may still wait in hyper's buffer.
+    failed: Option<Error>,
+}
+
+enum Inner {
+    Guest { body: WasiBody, guard: CallGuard },
+    Host(Full<Bytes>),
+}
+
+impl ResponseBody {
+    /// The component's.
+    pub(crate) fn guest(body: WasiBody, guard: CallGuard) -> ResponseBody {
+        if body.is_end_stream() && !guard.life().is_dead() {
+            guard.sent();
+        }
+        ResponseBody { inner: Inner::Guest { body, guard }, failed: None }
+    }
+
+    /// The host's own.
+    pub(crate) fn text(text: String) -> ResponseBody {
+        ResponseBody { inner: Inner::Host(Full::new(Bytes::from(text))), failed: None }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let (body, guard) = match &mut self.inner {
+            Inner::Guest { body, guard } => (body, guard),
+            Inner::Host(body) => return Pin::new(body).poll_frame(context).map_err(Into::into),
+        };
+        let error = match ready!(Pin::new(&mut *body).poll_frame(context)) {
+            Some(Ok(frame)) => {
+                // hyper drops a body of known length at its last byte, without asking for the end.
+                if body.size_hint().exact() == Some(0) {
+                    guard.sent();
+                }
+                return Poll::Ready(Some(Ok(frame)));
+            }
+            // A dead store closes its streams like a guest that is done; that must not look complete to the client.
+            None if guard.life().is_dead() && body.size_hint().exact() != Some(0) => Error::ConnectionTerminated,
+            None => {
+                guard.sent();
+                return Poll::Ready(None);
+            }
+            Some(Err(error)) => error,
+        };
+        // hyper drops the connection at an error, with whatever it has buffered: often the very event that tells the
+        // client what went wrong. One more turn lets it flush first.
+        self.failed = Some(error);
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.inner {
+            Inner::Guest { body, guard } => {
+                let ended = self.failed.is_none() && !guard.life().is_dead() && body.is_end_stream();
+                if ended {
+                    guard.sent();
+                }
+                ended
+            }
+            Inner::Host(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.inner {
+            Inner::Guest { body, .. } => body.size_hint(),
+            Inner::Host(body) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! One instance of the component, shared by many calls. An instance per call would isolate better and costs four times
+//! the CPU (`design/runtime.md`); what isolation remains is the turn limit, the memory limit and that a trap never
+//! looks like a clean end.
+
+mod guest_log;
+mod pool;
+mod turn;
+
+pub(crate) use pool::{Answer, Instances};
+
+use crate::call::{Call, Life};
+use crate::engine::Engine;
+use crate::gateway::Stores;
+use crate::host::outbound_http::OutboundHttp;
+use crate::inbound::RequestBody;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use guest_log::GuestLog;
+use http::request::Parts;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::sync::{mpsc, oneshot};
+use turn::Turn;
+use wasmtime::component::{Accessor, ResourceTable};
+use wasmtime::{Store, StoreLimits, StoreLimitsBuilder};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::p3::bindings::Service;
+use wasmtime_wasi_http::p3::{Request, Response};
+use wasmtime_wasi_http::{FieldMap, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+const MEMORY_BYTES_MAX: usize = 256 << 20;
+const HANDLES_MAX: usize = 50_000;
+
+/// What a store holds: tables, limits and the way to the world.
+pub(crate) struct State {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    limits: StoreLimits,
+    outbound: OutboundHttp,
+    /// Databases and variables, shared by all instances of the process.
+    pub(crate) stores: Arc<Stores>,
+}
+
+impl State {
+    /// The table of the resources the guest holds.
+    pub(crate) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outbound }
+    }
+}
+
+/// A request on its way into an instance.
+pub(crate) struct Job {
+    /// Head, already shaped by `inbound`.
+    pub(crate) head: Parts,
+    /// The client's body.
+    pub(crate) body: RequestBody,
+    /// None where the guest is not told what became of its answer (imitating Spin).
+    pub(crate) call: Option<Arc<Call>>,
+    /// Where the answer goes; dropped unsent, the instance died.
+    pub(crate) answer: oneshot::Sender<Result<http::Response<WasiBody>, GuestError>>,
+}
+
+/// The component returned an error code instead of a response.
+#[derive(Debug)]
+pub(crate) struct GuestError(pub String);
+
+/// Runs one instance until its jobs end or it traps. Errors are traps.
+pub(crate) async fn run(
+    engine: Engine,
+    stores: Arc<Stores>,
+    outbound: OutboundHttp,
+    mut jobs: mpsc::UnboundedReceiver<Job>,
+) -> wasmtime::Result<()> {
+    let mut store = new_store(&engine, stores, outbound);
+    let turn = Arc::new(Turn::default());
+    turn::limit(&mut store, turn.clone());
+    turn.start();
+    let service = engine.service.instantiate_async(&mut store).await?;
+    store
+        .run_concurrent(async |accessor| {
+            let mut running = FuturesUnordered::new();
+            poll_fn(|context| {
+                // wasmtime polls this before every piece of guest work, which makes it the start of a turn.
+                turn.start();
+                let open = loop {
+                    match jobs.poll_recv(context) {
+                        Poll::Ready(Some(job)) => running.push(serve(accessor, &service, job)),
+                        Poll::Ready(None) => break false,
+                        Poll::Pending => break true,
+                    }
+                };
+                while let Poll::Ready(Some(served)) = running.poll_next_unpin(context) {
+                    if let Err(trap) = served {
+                        return Poll::Ready(Err(trap));
+                    }
+                }
+                if open || !running.is_empty() {
+                    return Poll::Pending;
+                }
+                // Work after the response (records) is still the instance's: it ends when that has ended.
+                accessor.poll_no_interesting_tasks(context).map(Ok)
+            })
+            .await
+        })
+        .await?
+}
+
+fn new_store(engine: &Engine, stores: Arc<Stores>, outbound: OutboundHttp) -> Store<State> {
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(HANDLES_MAX);
+    let mut wasi = WasiCtxBuilder::new();
+    if stores.guest_stderr {
+        wasi.inherit_stderr();
+    } else {
+        wasi.stderr(GuestLog::default());
+    }
+    let limits = StoreLimitsBuilder::new().memory_size(MEMORY_BYTES_MAX).build();
+    let state = State { table, wasi: wasi.build(), http: WasiHttpCtx::new(), limits, outbound, stores };
+    let mut store = Store::new(&engine.engine, state);
+    store.limiter(|state| &mut state.limits);
+    store.set_max_component_handles(HANDLES_MAX);
+    store
+}
+
+async fn serve(accessor: &Accessor<State>, service: &Service, job: Job) -> wasmtime::Result<()> {
+    let Job { head, body, call, answer } = job;
+    let request = accessor.with(|mut access| new_request(access.data_mut(), head, body));
+    let answered = match service.handle(accessor, request).await? {
+        Ok(response) => Ok(accessor.with(|access| into_http(access, response, call))?),
+        Err(code) => Err(GuestError(format!("{code:?}"))),
+    };
+    // Nobody listens when the client has left; the response is dropped and the guest notices at its next write.
+    let _ = answer.send(answered);
+    Ok(())
+}
+
+fn new_request(state: &mut State, head: Parts, body: RequestBody) -> Request {
+    let headers = FieldMap::new_immutable(&mut state.outbound, head.headers);
+    let uri = head.uri.into_parts();
+    let (request, _received) =
+        Request::new(head.method, uri.scheme, uri.authority, uri.path_and_query, headers, None, body);
+    request
+}
+
+fn into_http(
+    access: wasmtime::component::Access<'_, State>,
+    response: Response,
+    call: Option<Arc<Call>>,
+) -> wasmtime::Result<http::Response<WasiBody>> {
+    match call {
+        // The guest's view of the answer's fate: this future resolves what `response.new` returned to it.
+        Some(call) => {
+            response.into_http(access, poll_fn(move |context: &mut Context<'_>| call.poll_delivered(context)))
+        }
+        None => response.into_http(access, std::future::ready(Ok(()))),
+    }
+}
+
+/// Marks an instance as dead unless it ended cleanly; on drop, so that a panic of the host counts too.
+struct EndOfLife {
+    life: Arc<Life>,
+    clean: bool,
+}
+
+impl EndOfLife {
+    fn of(life: Arc<Life>) -> EndOfLife {
+        EndOfLife { life, clean: false }
+    }
+
+    fn life(&self) -> &Arc<Life> {
+        &self.life
+    }
+
+    /// Ended with nothing left to do; what its bodies still hold is complete.
+    fn clean(mut self) {
+        self.clean = true;
+    }
+}
+
+impl Drop for EndOfLife {
+    fn drop(&mut self) {
+        if !self.clean {
+            self.life.end();
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! `llmio`: parse, start, exit code. The native host of the gateway component; what the gateway decides is not here.
+
+mod admin;
+mod bindings;
+mod call;
+mod catalog_file;
+mod commands;
+mod data_folder;
+mod engine;
+mod engine_config;
+mod exit;
+mod gateway;
+mod greeting;
+mod host;
+mod inbound;
+mod instance;
+mod language;
+mod log;
+mod options;
+mod shutdown;
+mod start;
+mod token;
+mod worker;
+
+use clap::Parser;
+use exit::Exit;
+use options::{Command, Options};
+use std::io::Write;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let done = match options.command.unwrap_or(Command::Serve) {
+        Command::Serve => commands::serve::run(&options.settings),
+        Command::Token => commands::token::run(&options.settings),
+        Command::Health => commands::health::run(&options.settings),
+        Command::Catalog(command) => commands::catalog::run(&options.settings, command),
+        Command::Keys(command) => commands::keys::run(&options.settings, command),
+        Command::Records(arguments) => commands::records::run(&options.settings, arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let code = error.downcast_ref::<Exit>().map_or(1, |exit| exit.code);
+            let _ = writeln!(std::io::stderr(), "llmio: {error:#}");
+            ExitCode::from(code)
+        }
+    }
+}

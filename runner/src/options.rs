@@ -1,0 +1,181 @@
+//! The command line and the environment: flag before environment before default. All options are global, so that
+//! `llmio --listen …` and `llmio serve --listen …` are the same.
+
+use crate::commands::{catalog, keys, records};
+use clap::{Parser, Subcommand};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+const PORT: u16 = 7070;
+
+/// An LLM API gateway in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "llmio", version, about = "An LLM API gateway in one binary", max_term_width = 100)]
+pub(crate) struct Options {
+    /// What to do; `serve` when nothing is said.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    /// Where to look and how to run.
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+/// What the binary can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the gateway (the default)
+    Serve,
+    /// Print the admin token; makes it when there is none
+    Token,
+    /// Ask the running server whether it can serve: exit 0 if it can, 1 if not
+    Health,
+    /// Move the catalog between files and the gateway
+    #[command(subcommand)]
+    Catalog(catalog::Command),
+    /// Make, list and revoke the keys that clients call with
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// List what became of calls, newest first
+    Records(records::Arguments),
+}
+
+/// Options of all commands.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Settings {
+    /// Folder for everything that is kept; made if absent
+    #[arg(long, global = true, env = "LLMIO_DATA", value_name = "DIR", default_value = "data")]
+    pub(crate) data: PathBuf,
+
+    /// Address to listen on [default: 127.0.0.1:7070, or 127.0.0.1:$PORT]
+    #[arg(long, global = true, env = "LLMIO_LISTEN", value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// Catalog file (TOML); watched, and the authority for the sections it has
+    #[arg(long, global = true, env = "LLMIO_CATALOG", value_name = "FILE")]
+    pub(crate) catalog: Option<PathBuf>,
+
+    /// Admin token, 16 characters or more [default: $TOKEN, or the one in DIR/token, made at first start]
+    #[arg(long, global = true, env = "LLMIO_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+
+    /// What seals stored secrets, 16 characters or more [default: DIR/master.key, made at first start]
+    #[arg(long, global = true, env = "LLMIO_MASTER_KEY", value_name = "KEY", hide_env_values = true)]
+    pub(crate) master_key: Option<String>,
+
+    /// The master key before this one, while secrets are sealed anew [default: none]
+    #[arg(long, global = true, env = "LLMIO_MASTER_KEY_PREVIOUS", value_name = "KEY", hide_env_values = true)]
+    pub(crate) master_key_previous: Option<String>,
+
+    /// Named secrets for the catalog, a JSON object [default: none]
+    #[arg(long, global = true, env = "LLMIO_SECRETS", value_name = "JSON", hide_env_values = true)]
+    pub(crate) secrets: Option<String>,
+
+    /// Event loops, one thread each [default: one per core]
+    #[arg(long, global = true, env = "LLMIO_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+
+    /// Seconds that calls in flight get when the process is asked to end
+    #[arg(long, global = true, env = "LLMIO_DRAIN", value_name = "SECONDS", default_value_t = 120)]
+    pub(crate) drain: u64,
+
+    /// Imitate another host, for tests: spin
+    #[arg(long, global = true, env = "LLMIO_HOST_QUIRKS", value_name = "HOST", hide = true)]
+    pub(crate) host_quirks: Option<HostQuirks>,
+
+    /// Let the component write to stderr as it likes; its panic messages may quote requests
+    #[arg(long, global = true, env = "LLMIO_GUEST_STDERR", value_name = "BOOL", hide = true, num_args = 0..=1,
+          default_value_t = false, default_missing_value = "true")]
+    pub(crate) guest_stderr: bool,
+}
+
+/// Hosts the runner can imitate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum HostQuirks {
+    /// Spin 4.1.
+    Spin,
+}
+
+/// The admin token as given from outside, and the name it was given under.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct GivenToken {
+    /// The token itself.
+    pub(crate) token: String,
+    /// How a shell can refer to it.
+    pub(crate) variable: &'static str,
+}
+
+impl Settings {
+    /// The address to listen on. `PORT` is what hosting platforms set; it changes the port, never the exposure.
+    pub(crate) fn listen_address(&self, environment: impl Fn(&str) -> Option<String>) -> Result<SocketAddr, String> {
+        if let Some(address) = self.listen {
+            return Ok(address);
+        }
+        let port = match environment("PORT").filter(|port| !port.is_empty()) {
+            Some(text) => text.parse().map_err(|_| format!("PORT is \"{text}\"; it must be a number up to 65535"))?,
+            None => PORT,
+        };
+        Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
+    }
+
+    /// The token given by flag, `LLMIO_TOKEN` or `TOKEN`, in that order.
+    pub(crate) fn given_token(&self, environment: impl Fn(&str) -> Option<String>) -> Option<GivenToken> {
+        let own = self.token.clone().map(|token| GivenToken { token, variable: "LLMIO_TOKEN" });
+        own.or_else(|| environment("TOKEN").map(|token| GivenToken { token, variable: "TOKEN" }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn settings(arguments: &[&str]) -> Settings {
+        let arguments = ["llmio"].into_iter().chain(arguments.iter().copied());
+        Options::try_parse_from(arguments).expect("valid arguments").settings
+    }
+
+    fn with(name: &'static str, value: &'static str) -> impl Fn(&str) -> Option<String> {
+        move |asked| (asked == name).then(|| value.to_owned())
+    }
+
+    #[test]
+    fn every_option_has_a_variable_of_its_own_name_and_a_help_line() {
+        let command = Options::command();
+        let mut seen = 0;
+        for option in command.get_arguments().filter(|option| option.get_long().is_some()) {
+            let id = option.get_id().as_str();
+            if ["help", "version"].contains(&id) {
+                continue;
+            }
+            let name = format!("LLMIO_{}", id.to_uppercase());
+            assert_eq!(option.get_env().and_then(|name| name.to_str()), Some(name.as_str()));
+            assert!(option.get_help().is_some(), "{id} has no help");
+            seen += 1;
+        }
+        assert_eq!(seen, 11);
+    }
+
+    #[test]
+    fn the_listen_flag_wins_over_port_and_port_over_the_default() {
+        assert_eq!(settings(&[]).listen_address(|_| None), Ok("127.0.0.1:7070".parse().expect("an address")));
+        assert_eq!(settings(&[]).listen_address(with("PORT", "81")), Ok("127.0.0.1:81".parse().expect("an address")));
+        let given = settings(&["--listen", "0.0.0.0:80"]);
+        assert_eq!(given.listen_address(with("PORT", "81")), Ok("0.0.0.0:80".parse().expect("an address")));
+        assert!(settings(&[]).listen_address(with("PORT", "http")).is_err_and(|text| text.contains("PORT")));
+    }
+
+    #[test]
+    fn the_token_flag_wins_over_the_token_variable() {
+        let flag = settings(&["--token", "flag"]).given_token(with("TOKEN", "variable")).expect("a token");
+        assert_eq!(flag.token, "flag");
+        let variable = settings(&[]).given_token(with("TOKEN", "variable")).expect("a token");
+        assert_eq!((variable.token.as_str(), variable.variable), ("variable", "TOKEN"));
+        assert_eq!(settings(&[]).given_token(|_| None), None);
+    }
+
+    #[test]
+    fn options_mean_the_same_before_and_after_the_command() {
+        assert_eq!(settings(&["--data", "x", "serve"]).data, settings(&["serve", "--data", "x"]).data);
+        assert_eq!(settings(&["serve", "--host-quirks", "spin"]).host_quirks, Some(HostQuirks::Spin));
+    }
+}

@@ -1,0 +1,93 @@
+//! Admin token and master key: made at first start, refused when they protect nothing.
+
+use rand::TryRng;
+use rand::rngs::SysRng;
+use std::net::IpAddr;
+
+const LENGTH_MIN: usize = 16;
+
+/// What samples, tutorials and defaults look like, letters and digits only.
+const SAMPLES: [&str; 10] = [
+    "changeme",
+    "yourtoken",
+    "youradmintoken",
+    "yoursecret",
+    "yourmasterkey",
+    "password",
+    "admintoken",
+    "example",
+    "12345678",
+    "placeholder",
+];
+
+/// 256 random bits as 64 hexadecimal digits.
+pub(crate) fn generate() -> anyhow::Result<String> {
+    let mut bytes = [0u8; 32];
+    SysRng.try_fill_bytes(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Why a token is too weak for an address others can reach; None when it is not.
+pub(crate) fn weakness(token: &str) -> Option<&'static str> {
+    let plain: String = token.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let mut characters: Vec<char> = plain.chars().collect();
+    characters.sort_unstable();
+    characters.dedup();
+    if token.is_empty() {
+        Some("is empty")
+    } else if token.chars().count() < LENGTH_MIN {
+        Some("has fewer than 16 characters")
+    } else if SAMPLES.iter().any(|sample| plain.contains(sample)) {
+        Some("looks like one from a sample")
+    } else if characters.len() < 5 {
+        Some("repeats a few characters")
+    } else {
+        None
+    }
+}
+
+/// Whether others can reach what listens on that address.
+pub(crate) fn is_beyond_loopback(address: IpAddr) -> bool {
+    !address.to_canonical().is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_sample_and_short_tokens_are_weak() {
+        let weak = [
+            "",
+            "change-me",
+            "123456",
+            "fifteen-letters",
+            "change-me-change-me",
+            "your-admin-token-here",
+            "aaaaaaaaaaaaaaaaaaaa",
+            "1234567890123456",
+        ];
+        for token in weak {
+            assert!(weakness(token).is_some(), "{token:?} is weak");
+        }
+    }
+
+    #[test]
+    fn a_generated_token_is_strong_and_never_the_same() {
+        let (one, other) = (generate().expect("randomness"), generate().expect("randomness"));
+        assert_eq!(one.len(), 64);
+        assert_ne!(one, other);
+        assert_eq!(weakness(&one), None);
+        assert_eq!(weakness("correct horse battery"), None);
+    }
+
+    #[test]
+    fn only_loopback_addresses_are_private_to_the_machine() {
+        for address in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            assert!(!is_beyond_loopback(address.parse().expect("an address")), "{address}");
+        }
+        for address in ["0.0.0.0", "::", "10.0.0.1", "192.168.1.1", "8.8.8.8"] {
+            assert!(is_beyond_loopback(address.parse().expect("an address")), "{address}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! One thread of the host: an event loop of its own, its instances, its connections to both sides. Threads share
+//! nothing on a call's path; a work-stealing runtime costs about a quarter more per call (`design/runtime.md`).
+
+use crate::admin;
+use crate::call::Calls;
+use crate::engine::Engine;
+use crate::gateway::{Phase, Stores};
+use crate::host::outbound_http::OutboundHttp;
+use crate::inbound;
+use crate::instance::Instances;
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http::{Request, Response};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// How long post-response work (records) may go on after the last call of a process that ends.
+const CLOSE_GRACE: Duration = Duration::from_secs(2);
+
+/// What other threads ask of a worker.
+pub(crate) enum Command {
+    /// Serve this listener from now on.
+    Listen(TcpListener),
+    /// A request of the host itself.
+    Send(Box<Request<Bytes>>, oneshot::Sender<Result<Response<Bytes>>>),
+}
+
+/// Starts a worker. It ends when the phase is past `Running` and its calls are done, or with its last command sender.
+pub(crate) fn start(
+    name: String,
+    engine: Engine,
+    stores: Arc<Stores>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    phase: watch::Receiver<Phase>,
+) -> Result<JoinHandle<Result<()>>> {
+    let main = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let ended = runtime.block_on(run(engine, stores, commands, phase));
+        // A name look-up that hangs must not keep the process from ending.
+        runtime.shutdown_background();
+        ended
+    };
+    std::thread::Builder::new().name(name).spawn(main).context("no thread for a worker")
+}
+
+async fn run(
+    engine: Engine,
+    stores: Arc<Stores>,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    mut phase: watch::Receiver<Phase>,
+) -> Result<()> {
+    let calls = Calls::default();
+    let outbound = OutboundHttp::new(calls.clone(), stores.tls.clone(), stores.quirks);
+    let instances = Instances::new(engine, stores.clone(), outbound, calls);
+    instances.warm();
+    let mut listening = None;
+    let mut tidy = tokio::time::interval(Duration::from_secs(1));
+    while *phase.borrow_and_update() == Phase::Running {
+        tokio::select! {
+            command = commands.recv() => match command {
+                Some(Command::Listen(listener)) => {
+                    let listener = tokio::net::TcpListener::from_std(listener)?;
+                    let serve = inbound::listen(listener, instances.clone(), stores.quirks, phase.clone());
+                    listening = Some(tokio::spawn(serve));
+                }
+                Some(Command::Send(request, answer)) => {
+                    let (instances, quirks) = (instances.clone(), stores.quirks);
+                    tokio::spawn(async move { answer.send(admin::send(&instances, quirks, *request).await) });
+                }
+                None => break,
+            },
+            _ = tidy.tick() => instances.tidy(),
+            _ = phase.changed() => {}
+        }
+    }
+    let cut = match listening {
+        Some(listening) => listening.await?,
+        None => Vec::new(),
+    };
+    let _ = tokio::time::timeout(CLOSE_GRACE, admin::report_ended(&instances, &cut, "drained")).await;
+    let _ = tokio::time::timeout(CLOSE_GRACE, instances.close()).await;
+    Ok(())
+}
