@@ -1,0 +1,312 @@
+//! Bad input: the right status, the caller's shape and a sentence that says what to do; and nothing of it reaches a
+//! provider or stops the gateway.
+
+use crate::common::{Gateway, Host, Request, Response, TOKEN, chat};
+use crate::upstream::Upstream;
+
+both_hosts![
+    a_bad_body_is_400_and_says_what_to_mend,
+    an_unknown_model_is_404_and_says_where_the_models_are,
+    json_of_any_depth_is_refused_and_harms_nobody,
+    a_body_over_the_limit_is_413_with_and_without_a_length,
+    a_compressed_body_is_415,
+    a_wrong_method_is_405_and_names_the_right_one,
+    an_unknown_path_is_404_and_says_what_there_is,
+    a_base_url_that_ends_in_v1_twice_is_explained,
+    odd_heads_harm_nobody,
+    under_api_mistakes_are_problem_details,
+    a_catalog_with_ten_mistakes_lists_ten,
+    a_catalog_that_cannot_be_read_is_422_with_its_place,
+    a_query_that_is_not_understood_is_400,
+    a_refused_call_has_a_record,
+    a_request_that_went_in_circles_is_stopped,
+];
+
+fn gateway(host: Host, upstream: &Upstream) -> Gateway {
+    Gateway::on(host).provider("a", upstream).model("m", &["a/up"]).start()
+}
+
+/// Sends it, and a good call after it: whatever came before, that must work.
+fn refused(gateway: &Gateway, request: &Request) -> Response {
+    let response = gateway.send(request);
+    let after = gateway.send(&chat("m"));
+    assert_eq!(after.status, 200, "the call after {request:?} failed: {}", after.text());
+    response
+}
+
+fn a_bad_body_is_400_and_says_what_to_mend(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = gateway(host, &upstream);
+    let cases: [(&[u8], &str, &str); 12] = [
+        (b"not json", "not a JSON object", ""),
+        (b"", "is empty", ""),
+        (b" \r\n", "is empty", ""),
+        (b"[1]", "not a JSON object", ""),
+        (b"{\"model\":\"m\"} trailing", "not a JSON object", ""),
+        (b"{\"messages\":[]}", "GET /v1/models", "model"),
+        (b"{\"model\":7}", "must be a string", "model"),
+        (b"{\"model\":\"\"}", "GET /v1/models", "model"),
+        (b"{\"model\":\"m\\r\\nx-injected: 1\"}", "control characters", "model"),
+        (b"{\"model\":\"m\",\"mod\\u0065l\":\"n\"}", "Send it once", ""),
+        (b"{\"model\":\"m\",\"stream\":\"yes\"}", "true or false", "stream"),
+        (b"{\"model\":\"m\",\"x\":\"\xff\xfe\"}", "not valid UTF-8", ""),
+    ];
+    for (body, says, param) in cases {
+        let response = refused(&gateway, &chat("m").body(body));
+        let shown = String::from_utf8_lossy(body);
+        assert_eq!(response.status, 400, "{shown}");
+        let error = response.openai_error();
+        assert!(error.message.contains(says), "{shown}: {}", error.message);
+        assert_eq!((error.kind.as_str(), error.param.as_str()), ("invalid_request_error", param), "{shown}");
+    }
+    assert_eq!(upstream.received().len(), cases.len(), "only the good calls were to arrive");
+}
+
+fn an_unknown_model_is_404_and_says_where_the_models_are(host: Host) {
+    let gateway = gateway(host, &Upstream::saying("Hi"));
+    let response = refused(&gateway, &chat("gpt-<script>"));
+    assert_eq!((response.status, response.header("x-should-retry")), (404, Some("false")));
+    let error = response.openai_error();
+    assert_eq!((error.code.as_str(), error.param.as_str()), ("model_not_found", "model"));
+    assert!(error.message.contains("gpt-<script>") && error.message.contains("GET /v1/models"), "{}", error.message);
+}
+
+fn json_of_any_depth_is_refused_and_harms_nobody(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = gateway(host, &upstream);
+    let mixed = format!("{{\"model\":\"m\",\"x\":{}", "{\"x\":[".repeat(100_000));
+    for body in ["[".repeat(100_000), format!("{{\"model\":\"m\",\"x\":{}", "[".repeat(100_000)), mixed] {
+        let response = refused(&gateway, &chat("m").body(body));
+        assert_eq!(response.status, 400);
+        assert!(response.openai_error().message.contains("deeper than 128 levels"), "{}", response.text());
+    }
+    let nested = |depth: usize| format!("{{\"model\":\"m\",\"x\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+    assert_eq!(refused(&gateway, &chat("m").body(nested(127))).status, 200);
+    assert_eq!(refused(&gateway, &chat("m").body(nested(128))).status, 400);
+}
+
+fn a_body_over_the_limit_is_413_with_and_without_a_length(host: Host) {
+    const LIMIT: usize = 32 << 20;
+    let upstream = Upstream::saying("Hi");
+    let gateway = gateway(host, &upstream);
+    let body = |bytes: usize| {
+        let (start, end) = ("{\"model\":\"m\",\"x\":\"", "\"}");
+        format!("{start}{}{end}", "x".repeat(bytes - start.len() - end.len()))
+    };
+    let large = [chat("m").announcing(LIMIT + 1), chat("m").body(body(LIMIT + 1)), chat("m").chunked(body(LIMIT + 1))];
+    for request in large {
+        let response = gateway.send(&request);
+        assert_eq!((response.status, response.header("x-should-retry")), (413, Some("false")));
+        let error = response.openai_error();
+        assert!(error.code == "request_too_large" && error.message.contains("32 MiB"), "{}", response.text());
+    }
+    assert_eq!(upstream.received().len(), 0);
+    assert_eq!(gateway.send(&chat("m").body(body(LIMIT))).status, 200, "the limit itself is allowed");
+    assert_eq!(upstream.only().body.len(), LIMIT + "up".len() - "m".len());
+}
+
+fn a_compressed_body_is_415(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = gateway(host, &upstream);
+    for encoding in ["gzip", "br", "zstd"] {
+        let response = refused(&gateway, &chat("m").header("content-encoding", encoding));
+        assert_eq!((response.status, response.openai_error().code.as_str()), (415, "unsupported_encoding"));
+        assert!(response.openai_error().message.contains("Send the body as it is"), "{}", response.text());
+    }
+    assert_eq!(gateway.send(&chat("m").header("content-encoding", "identity")).status, 200);
+}
+
+fn a_wrong_method_is_405_and_names_the_right_one(host: Host) {
+    let gateway = gateway(host, &Upstream::saying("Hi"));
+    for (method, path, allow) in [
+        ("GET", "/v1/chat/completions", "POST"),
+        ("DELETE", "/v1/embeddings", "POST"),
+        ("POST", "/v1/models", "GET"),
+        ("BREW", "/openai/v1/models/m", "GET"),
+    ] {
+        let response = refused(&gateway, &Request::new(method, path).key(TOKEN));
+        assert_eq!((response.status, response.header("allow")), (405, Some(allow)), "{method} {path}");
+        assert!(response.openai_error().message.contains(&format!("Use {allow}")), "{}", response.text());
+    }
+}
+
+fn an_unknown_path_is_404_and_says_what_there_is(host: Host) {
+    let gateway = gateway(host, &Upstream::saying("Hi"));
+    for path in ["/", "/v1", "/v1/nonsense", "/v2/models", "/v1/chat/completions/", "//v1/models", "/V1/models"] {
+        let response = refused(&gateway, &Request::new("GET", path).key(TOKEN));
+        let expected = if path == "/" { 405 } else { 404 };
+        assert_eq!(response.status, expected, "{path}");
+        assert!(!response.openai_error().message.is_empty());
+    }
+    for path in ["/v1/messages", "/v1/responses"] {
+        let response = refused(&gateway, &Request::new("POST", path).key(TOKEN).json("{}"));
+        assert_eq!((response.status, response.openai_error().code.as_str()), (404, "unknown_path"), "{path}");
+        assert!(response.openai_error().message.contains("not built yet"), "{}", response.text());
+    }
+}
+
+fn a_base_url_that_ends_in_v1_twice_is_explained(host: Host) {
+    let gateway = gateway(host, &Upstream::saying("Hi"));
+    for prefix in ["", "/openai"] {
+        let response = refused(&gateway, &chat("m").to(&format!("{prefix}/v1/v1/chat/completions")));
+        assert_eq!(response.status, 404);
+        assert!(response.openai_error().message.contains("remove one of the two"), "{}", response.text());
+    }
+}
+
+fn odd_heads_harm_nobody(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = gateway(host, &upstream);
+    let garbage: [&[u8]; 7] = [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET /v1/models HTTP/9.9\r\n\r\n",
+        b"GET /v1/models HTTP/1.1\r\nno colon here\r\n\r\n",
+        b"GET /v1/models HTTP/1.1\r\nname : space before the colon\r\n\r\n",
+        b"GET /v1/models HTTP/1.1\r\nx: a\0b\r\n\r\n",
+        b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: -5\r\n\r\n",
+    ];
+    for bytes in garbage {
+        let mut connection = gateway.connect();
+        connection.send_raw(bytes.to_vec());
+        let shown = String::from_utf8_lossy(bytes);
+        assert_eq!(connection.status(), 400, "{shown:?}");
+        assert!(connection.finish().headers.iter().any(|(_, value)| value == "close" || value == "0"), "{shown:?}");
+    }
+    // 0xff is no UTF-8 but allowed in a header's value; a credential it is not.
+    let response = refused(&gateway, &chat("m").without_key().header("authorization", b"Bearer \xff\xfe"));
+    assert_eq!((response.status, response.openai_error().code.as_str()), (401, "key_missing"));
+    let odd = chat("m").header("user-agent", b"\xff\t\xfe").header("x-session-id", b"\xc3\x28");
+    assert_eq!(refused(&gateway, &odd).status, 200);
+    let many = (0..200).fold(chat("m"), |request, index| request.header(&format!("x-{index}"), "1"));
+    assert_eq!(refused(&gateway, &many).status, 431);
+    let long = chat("m").header("x-long", "x".repeat(200 << 10));
+    assert_eq!(refused(&gateway, &long).status, 431);
+}
+
+fn under_api_mistakes_are_problem_details(host: Host) {
+    let gateway = gateway(host, &Upstream::saying("Hi"));
+    let cases = [
+        ("GET", "/api/nonsense", "", 404, "There is no GET /api/nonsense"),
+        ("PATCH", "/api/catalog", "", 405, "Use GET, PUT"),
+        ("POST", "/api/keys", "not json", 400, "not understood"),
+        ("POST", "/api/keys", r#"{"nmae":"x"}"#, 400, "unknown field `nmae`"),
+        ("DELETE", "/api/keys/nobody", "", 404, "no key named \"nobody\""),
+        ("GET", "/api/records/nothing", "", 404, "no record \"nothing\""),
+        ("POST", "/api/records/ended", r#"{"id":"x","state":"happy","at":1}"#, 400, "\"happy\" is not an end state"),
+        ("POST", "/api/records/ended", r#"{"id":"x","state":"running","at":1}"#, 400, "not an end state"),
+    ];
+    for (method, path, body, status, says) in cases {
+        let response = gateway.admin(method, path, body);
+        assert_eq!(response.status, status, "{method} {path}: {}", response.text());
+        let detail = response.problem_detail();
+        assert!(detail.contains(says), "{method} {path}: {detail}");
+    }
+}
+
+const TEN_MISTAKES: &str = r#"
+[settings]
+retention_days = 0
+
+[[providers]]
+name = "one"
+base_url = "ftp://example.org"
+
+[[providers]]
+name = "one"
+base_url = "https://example.org/v1/chat/completions"
+auth = "basic"
+
+[[models]]
+name = "m"
+attempts = 99
+targets = ["oen/x", { provider = "one", model = "y", weight = 0 }]
+
+[[models]]
+name = "m2"
+strategy = "latency"
+aliases = ["m"]
+targets = ["one/z"]
+"#;
+
+fn a_catalog_with_ten_mistakes_lists_ten(host: Host) {
+    let gateway = gateway(host, &Upstream::saying("Hi"));
+    let before = gateway.admin("GET", "/api/catalog", "").header("etag").map(str::to_owned);
+    let check = Request::new("POST", "/api/catalog/check").key(TOKEN).body(TEN_MISTAKES);
+    for response in [gateway.put_catalog(TEN_MISTAKES), gateway.send(&check)] {
+        assert_eq!(response.status, 422);
+        assert!(response.problem_detail().contains("Mend every problem"), "{}", response.text());
+        let body = response.json();
+        let problems = body["problems"].as_array().expect("a list");
+        let mut paths: Vec<&str> = problems.iter().map(|problem| problem["path"].as_str().expect("a path")).collect();
+        paths.sort_unstable();
+        let ten = [
+            "models[0].attempts",
+            "models[0].targets[0]",
+            "models[0].targets[1].weight",
+            "models[1].aliases[0]",
+            "models[1].strategy",
+            "providers[0].base_url",
+            "providers[1].auth",
+            "providers[1].base_url",
+            "providers[1].name",
+            "settings.retention_days",
+        ];
+        assert_eq!(paths, ten, "{body}");
+        let said = body.to_string();
+        assert!(said.contains(r#"did you mean \"one\"?"#) && said.contains("not built yet"), "{said}");
+    }
+    assert_eq!(gateway.admin("GET", "/api/catalog", "").header("etag").map(str::to_owned), before);
+    assert_eq!(gateway.send(&chat("m")).status, 200, "the last good catalog stays");
+}
+
+fn a_catalog_that_cannot_be_read_is_422_with_its_place(host: Host) {
+    let gateway = gateway(host, &Upstream::saying("Hi"));
+    for (text, says) in [
+        ("[[providers]\n", "line 1"),
+        ("{\"providers\": [,]}", "line 1"),
+        ("{\"models\": [], \"models\": []}", "models"),
+        ("models = 7", "must be a list"),
+    ] {
+        let response = gateway.put_catalog(text);
+        assert_eq!(response.status, 422, "{text}");
+        assert!(response.json()["problems"].to_string().contains(says), "{text}: {}", response.text());
+    }
+    let response = gateway.send(&Request::new("PUT", "/api/catalog").key(TOKEN).body(b"name = \"\xff\"".as_slice()));
+    assert!(response.status == 422 && response.text().contains("not UTF-8"), "{}", response.text());
+}
+
+fn a_query_that_is_not_understood_is_400(host: Host) {
+    let gateway = gateway(host, &Upstream::saying("Hi"));
+    for (query, says) in [
+        ("colour=blue", "colour"),
+        ("limit=0", "from 1 to 500"),
+        ("limit=501", "from 1 to 500"),
+        ("limit=many", "whole number"),
+        ("since=yesterday", "Unix milliseconds"),
+        ("state=happy", "happy"),
+        ("model=%ff", "percent-encoded UTF-8"),
+    ] {
+        let response = gateway.admin("GET", &format!("/api/records?{query}"), "");
+        assert_eq!(response.status, 400, "{query}");
+        assert!(response.problem_detail().contains(says), "{query}: {}", response.problem_detail());
+    }
+}
+
+fn a_refused_call_has_a_record(host: Host) {
+    let gateway = gateway(host, &Upstream::saying("Hi"));
+    for (request, status) in [(chat("m").body("not json"), 400), (chat("nobody"), 404)] {
+        let response = gateway.send(&request);
+        let record = gateway.record(&response);
+        assert_eq!((&record["state"], &record["status"]), (&"rejected".into(), &status.into()));
+        assert_eq!(record["error"], response.openai_error().message);
+        assert_eq!(record["attempts"], serde_json::json!([]));
+    }
+}
+
+fn a_request_that_went_in_circles_is_stopped(host: Host) {
+    let gateway = gateway(host, &Upstream::saying("Hi"));
+    assert_eq!(gateway.send(&chat("m").header("x-llmio-hops", "4")).status, 200);
+    let response = gateway.send(&chat("m").header("x-llmio-hops", "5"));
+    assert_eq!((response.status, response.openai_error().code.as_str()), (508, "loop_detected"));
+}

@@ -1,0 +1,41 @@
+//! The gateway as its users meet it: the real binary as a child process, the real component inside it, a scripted
+//! upstream behind it and raw sockets in front. Nothing here links the runner, so nothing can be tested that a user
+//! could not see.
+//!
+//! `both_hosts!` makes two tests of a rule: one on the runner, one imitating Spin. Rules that only the runner promises
+//! (behaviour §15) are plain tests.
+
+mod common;
+mod upstream;
+
+/// Runs each of these rules on both hosts. A rule that is left out is dead code, which the build reports.
+macro_rules! both_hosts {
+    ($($rule:ident),* $(,)?) => {
+        mod runner {
+            $(#[test] fn $rule() { super::$rule($crate::common::Host::Runner) })*
+        }
+        mod spin {
+            $(#[test] fn $rule() { super::$rule($crate::common::Host::Spin) })*
+        }
+    };
+}
+
+mod bad_input;
+mod balancing;
+mod catalog_api;
+mod catalog_file;
+mod client_leaves;
+mod credentials;
+mod cuts;
+mod failover;
+mod imports;
+mod keys;
+mod locked_database;
+mod preflight;
+mod process;
+mod proxying;
+mod records;
+mod routes;
+mod secrecy;
+mod streaming;
+mod timeouts;

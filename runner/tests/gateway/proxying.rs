@@ -1,0 +1,191 @@
+//! What passes through unchanged, and what does not pass.
+
+use crate::common::{Gateway, Host, Request, TOKEN, chat, upstream_key};
+use crate::upstream::{Answer, Upstream, completion};
+
+both_hosts![
+    only_the_model_changes_on_the_way_to_the_provider,
+    completions_and_embeddings_are_balanced_like_chat,
+    the_openai_prefix_changes_nothing,
+    the_providers_credential_is_presented_and_the_clients_are_not,
+    the_clients_cookies_and_forwarding_headers_stay_here,
+    the_hosts_own_header_never_reaches_the_provider,
+    an_answer_arrives_byte_for_byte,
+    a_large_pretty_printed_answer_arrives_whole_and_its_usage_is_recorded,
+    an_answer_names_its_record_and_target,
+    account_ids_and_cookies_of_the_provider_stay_here,
+    a_compressed_answer_passes_as_it_is_and_its_usage_is_unknown,
+    an_alias_leads_to_its_model,
+    a_large_request_arrives_whole,
+    many_requests_share_one_connection,
+];
+
+fn only_the_model_changes_on_the_way_to_the_provider(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up-model"]).start();
+    let body =
+        "{\n  \"seed\": 1.0e+02,\t\"model\" : \"m\", \"messages\":[ ],\"x\":\"\\ud83d\\ude00 é\", \"y\":[1,  2]}\r\n";
+    let request = Request::new("POST", "/v1/chat/completions").key(TOKEN).json(body);
+    assert_eq!(gateway.send(&request).status, 200);
+    let received = upstream.only();
+    assert_eq!(received.line, "POST /v1/chat/completions HTTP/1.1");
+    assert_eq!(String::from_utf8_lossy(&received.body), body.replace("\"m\"", "\"up-model\""));
+}
+
+fn completions_and_embeddings_are_balanced_like_chat(host: Host) {
+    let upstream = Upstream::answering(Answer::json(200, r#"{"object":"list","data":[]}"#));
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
+    for (path, rest) in [("/v1/completions", r#""prompt":"Hello""#), ("/v1/embeddings", r#""input":["a","b"]"#)] {
+        let request = Request::new("POST", path).key(TOKEN).json(format!(r#"{{"model":"m",{rest}}}"#));
+        let response = gateway.send(&request);
+        assert_eq!((response.status, response.text().as_str()), (200, r#"{"object":"list","data":[]}"#));
+        let received = upstream.received().pop().expect("a request");
+        assert_eq!(received.line, format!("POST {path} HTTP/1.1"));
+        assert_eq!(String::from_utf8_lossy(&received.body), format!(r#"{{"model":"up",{rest}}}"#));
+        assert_eq!(gateway.record(&response)["endpoint"], path.trim_start_matches("/v1/"));
+    }
+}
+
+fn the_openai_prefix_changes_nothing(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
+    let response = gateway.send(&chat("m").to("/openai/v1/chat/completions"));
+    assert_eq!((response.status, response.text()), (200, completion("Hi")));
+    assert_eq!(upstream.only().line, "POST /v1/chat/completions HTTP/1.1");
+    let model = gateway.send(&Request::new("GET", "/openai/v1/models/m").key(TOKEN));
+    assert_eq!(model.json()["id"], "m");
+}
+
+fn the_providers_credential_is_presented_and_the_clients_are_not(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
+    let request = chat("m").header("x-api-key", TOKEN).header("api-key", TOKEN).header("x-goog-api-key", TOKEN);
+    assert_eq!(gateway.send(&request.to(&format!("/v1/chat/completions?key={TOKEN}"))).status, 200);
+    let received = upstream.only();
+    let expected = format!("Bearer {}", upstream_key("a"));
+    assert_eq!(received.header("authorization"), Some(expected.as_str()));
+    assert_eq!(received.headers.iter().filter(|(name, _)| name == "authorization").count(), 1);
+    assert!(!format!("{received:?}").contains(TOKEN), "the client's credential travelled on: {received:?}");
+}
+
+fn the_clients_cookies_and_forwarding_headers_stay_here(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
+    let request = chat("m").header("cookie", "session=c00kie").header("x-forwarded-for", "203.0.113.9");
+    let request = request.header("x-stainless-lang", "python").header("openai-beta", "assistants=v2");
+    assert_eq!(gateway.send(&request).status, 200);
+    let received = upstream.only();
+    for name in ["cookie", "x-forwarded-for", "x-stainless-lang", "connection"] {
+        assert_eq!(received.header(name), None, "{name} travelled on");
+    }
+    assert_eq!(received.header("openai-beta"), Some("assistants=v2"));
+    assert_eq!(received.header("host"), Some(upstream.authority().as_str()));
+    assert_eq!(received.header("accept-encoding"), Some("identity"));
+}
+
+fn the_hosts_own_header_never_reaches_the_provider(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
+    let request = chat("m").header("x-llmio-host", "local; proxy=http://127.0.0.1:1").header("spin-full-url", "x");
+    assert_eq!(gateway.send(&request.header("x-llmio-call", "forged")).status, 200);
+    let names: Vec<String> = upstream.only().headers.into_iter().map(|(name, _)| name).collect();
+    let foreign = |name: &&String| name.starts_with("x-llmio-") && *name != "x-llmio-hops" || name.starts_with("spin-");
+    assert_eq!(names.iter().find(foreign), None);
+}
+
+fn an_answer_arrives_byte_for_byte(host: Host) {
+    let body = "\u{feff}{ \"choices\" :[],\n\n \"n\": 1e400, \"t\":\"\\u0000 \u{10ffff}\" }\r\n ";
+    let upstream = Upstream::answering(Answer::whole(201, "content-type: application/json; charset=utf-8", body));
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
+    let response = gateway.send(&chat("m"));
+    assert_eq!((response.status, response.text().as_str()), (201, body));
+    assert_eq!(response.header("content-type"), Some("application/json; charset=utf-8"));
+}
+
+fn a_large_pretty_printed_answer_arrives_whole_and_its_usage_is_recorded(host: Host) {
+    let mut answer: serde_json::Value = serde_json::from_str(&completion("x")).expect("JSON");
+    answer["choices"][0]["message"]["content"] = "\"usage\": {\"prompt_tokens\": 5} 雪\n".repeat(600).into();
+    answer["usage"]["prompt_tokens_details"] = serde_json::json!({ "cached_tokens": 3 });
+    let body = serde_json::to_string_pretty(&answer).expect("JSON");
+    assert!(body.len() > 20_000);
+    let upstream = Upstream::answering(Answer::json(200, &body));
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
+    let response = gateway.send(&chat("m"));
+    assert_eq!(response.text(), body);
+    let record = gateway.record(&response);
+    assert_eq!(record["state"], "ok");
+    assert_eq!(record["bytes_out"], body.len());
+    assert_eq!((&record["input_tokens"], &record["output_tokens"]), (&11.into(), &7.into()));
+    assert_eq!(record["cache_read_tokens"], 3);
+}
+
+fn an_answer_names_its_record_and_target(host: Host) {
+    let upstream =
+        Upstream::answering(Answer::whole(200, "content-type: application/json\r\nx-request-id: up-7", "{}"));
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up/with/slashes"]).start();
+    let response = gateway.send(&chat("m"));
+    assert_eq!(response.header("x-llmio-target"), Some("a/up/with/slashes"));
+    assert_eq!(response.header("x-upstream-request-id"), Some("up-7"));
+    let record = response.header("x-llmio-record").expect("a record");
+    assert_eq!(response.header("x-request-id"), Some(record));
+    assert_eq!(gateway.record(&response)["id"], record);
+}
+
+fn account_ids_and_cookies_of_the_provider_stay_here(host: Host) {
+    let headers = "content-type: application/json\r\nset-cookie: a=1\r\nset-cookie: b=2\r\nserver: up\r\n\
+                   openai-organization: org-1\r\nopenai-project: proj-1\r\nopenai-processing-ms: 12";
+    let upstream = Upstream::answering(Answer::whole(200, headers, "{}"));
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
+    let response = gateway.send(&chat("m"));
+    for name in ["set-cookie", "server", "openai-organization", "openai-project"] {
+        assert_eq!(response.header(name), None, "{name} came through");
+    }
+    assert_eq!(response.header("openai-processing-ms"), Some("12"));
+}
+
+fn a_compressed_answer_passes_as_it_is_and_its_usage_is_unknown(host: Host) {
+    let body = [0x1f, 0x8b, 8, 0, 0xff, 0, b'"', b'u', b's', b'a', b'g', b'e', b'"'];
+    let head = Answer::announcing(200, "content-type: application/json\r\ncontent-encoding: gzip", body.len());
+    let upstream = Upstream::answering(head.raw(body));
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
+    let response = gateway.send(&chat("m"));
+    assert_eq!((response.header("content-encoding"), &response.body[..]), (Some("gzip"), &body[..]));
+    let record = gateway.record(&response);
+    assert!(record["state"] == "ok" && record["input_tokens"].is_null(), "{record}");
+}
+
+fn an_alias_leads_to_its_model(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let fields = r#"aliases = ["other", "claude-*"]"#;
+    let gateway = Gateway::on(host).provider("a", &upstream).model_with("m", fields, &["a/up"]).start();
+    for asked in ["other", "claude-opus-9"] {
+        let response = gateway.send(&chat(asked));
+        assert_eq!(response.header("x-llmio-target"), Some("a/up"));
+        assert_eq!(gateway.record(&response)["model"], asked);
+    }
+}
+
+fn a_large_request_arrives_whole(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
+    let text = "0123456789abcdef".repeat(1 << 16);
+    let body = format!(r#"{{"messages":[{{"role":"user","content":"{text}"}}],"model":"m"}}"#);
+    for request in [chat("m").body(body.as_str()), chat("m").chunked(body.as_str())] {
+        let response = gateway.send(&request);
+        assert_eq!(response.status, 200, "{}", response.text());
+        let received = upstream.received().pop().expect("a request");
+        assert!(received.body == body.replace(r#""model":"m""#, r#""model":"up""#).into_bytes(), "the body changed");
+        assert_eq!(gateway.record(&response)["bytes_in"], body.len());
+    }
+}
+
+fn many_requests_share_one_connection(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
+    let mut connection = gateway.connect();
+    for _ in 0..20 {
+        let response = connection.exchange(&chat("m"));
+        assert_eq!((response.status, response.text()), (200, completion("Hi")));
+    }
+    assert_eq!(upstream.received().len(), 20);
+}

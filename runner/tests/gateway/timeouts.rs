@@ -1,0 +1,88 @@
+//! Limits of time: before the head the next target is tried, after it the client learns that the answer is cut.
+
+use std::time::Instant;
+
+use crate::common::{End, Gateway, Host, PATIENCE, chat, streamed_chat};
+use crate::upstream::{Answer, Upstream, completion, event};
+
+both_hosts![
+    a_provider_that_does_not_answer_in_time_is_passed_over,
+    with_nobody_answering_in_time_the_answer_is_504,
+    silence_in_the_middle_of_a_stream_ends_it_with_an_error_and_a_cut,
+    silence_in_the_middle_of_a_json_answer_cuts_it,
+    a_stream_that_keeps_coming_is_not_idle,
+    the_total_time_ends_a_stream_that_keeps_coming,
+];
+
+fn a_provider_that_does_not_answer_in_time_is_passed_over(host: Host) {
+    let (first, second) = (Upstream::answering(Answer::nothing().wait()), Upstream::saying("from b"));
+    let gateway = Gateway::on(host).provider("a", &first).provider("b", &second);
+    let fields = r#"timeouts = { first_byte = "200ms" }"#;
+    let gateway = gateway.model_with("m", fields, &["a/up", "b/up"]).start();
+    let response = gateway.send(&chat("m"));
+    assert_eq!((response.status, response.text()), (200, completion("from b")));
+    assert!(first.is_hung_up_within(PATIENCE), "the attempt that was given up stays open");
+    let record = gateway.record(&response);
+    assert_eq!((&record["attempts"][0]["class"], &record["state"]), (&"target".into(), &"ok".into()));
+    assert_eq!(record["attempts"][0]["error"], "did not answer in time");
+    let times = ["start_ms", "end_ms"].map(|name| record["attempts"][0][name].as_u64().expect("a time"));
+    assert!(times[1] - times[0] >= 200, "{record}");
+}
+
+fn with_nobody_answering_in_time_the_answer_is_504(host: Host) {
+    let upstream = Upstream::answering(Answer::nothing().wait());
+    let gateway = Gateway::on(host).provider("a", &upstream);
+    let gateway = gateway.model_with("m", r#"timeouts = { first_byte = "100ms" }"#, &["a/1", "a/2"]).start();
+    let response = gateway.send(&streamed_chat("m"));
+    assert_eq!((response.status, response.header("x-should-retry")), (504, Some("false")));
+    assert_eq!(response.openai_error().code, "first_byte_timeout");
+    let record = gateway.record(&response);
+    assert_eq!((&record["state"], &record["status"]), (&"first_byte_timeout".into(), &504.into()));
+    assert_eq!(record["attempts"].as_array().map(Vec::len), Some(2));
+}
+
+fn silence_in_the_middle_of_a_stream_ends_it_with_an_error_and_a_cut(host: Host) {
+    let upstream = Upstream::answering(Answer::stream().chunk(event("one")).wait());
+    let gateway = Gateway::on(host).provider("a", &upstream);
+    let gateway = gateway.model_with("m", r#"timeouts = { idle = "200ms" }"#, &["a/up"]).start();
+    let response = gateway.send(&streamed_chat("m"));
+    assert_eq!((response.status, response.end), (200, End::Cut));
+    let text = response.text();
+    let error = text.strip_prefix(&event("one")).and_then(|rest| rest.strip_prefix("data: ")).expect("an error event");
+    let error: serde_json::Value = serde_json::from_str(error.trim_end()).expect("JSON");
+    assert_eq!(error["error"]["code"], "idle_timeout");
+    assert!(upstream.is_hung_up_within(PATIENCE), "the provider goes on unheard");
+    let record = gateway.record(&response);
+    assert_eq!((&record["state"], &record["status"]), (&"idle_timeout".into(), &200.into()));
+}
+
+fn silence_in_the_middle_of_a_json_answer_cuts_it(host: Host) {
+    let answer = Answer::announcing(200, "content-type: application/json", 100).raw("{\"half\":").wait();
+    let gateway = Gateway::on(host).provider("a", &Upstream::answering(answer));
+    let gateway = gateway.model_with("m", r#"timeouts = { idle = "200ms" }"#, &["a/up"]).start();
+    let response = gateway.send(&chat("m"));
+    assert_eq!((response.text().as_str(), response.end), ("{\"half\":", End::Cut));
+    assert_eq!(gateway.record(&response)["state"], "idle_timeout");
+}
+
+fn a_stream_that_keeps_coming_is_not_idle(host: Host) {
+    let upstream = Upstream::answering(Answer::stream().drip(": still there\n\n"));
+    let gateway = Gateway::on(host).provider("a", &upstream);
+    let gateway = gateway.model_with("m", r#"timeouts = { idle = "400ms" }"#, &["a/up"]).start();
+    let mut stream = gateway.open(&streamed_chat("m"));
+    let start = Instant::now();
+    while start.elapsed().as_millis() < 900 {
+        assert!(stream.next().is_some(), "ended though the provider was never silent for 400 ms");
+    }
+}
+
+fn the_total_time_ends_a_stream_that_keeps_coming(host: Host) {
+    let upstream = Upstream::answering(Answer::stream().drip(&event("more")));
+    let gateway = Gateway::on(host).provider("a", &upstream);
+    let gateway = gateway.model_with("m", r#"timeouts = { total = "400ms" }"#, &["a/up"]).start();
+    let response = gateway.send(&streamed_chat("m"));
+    assert_eq!(response.end, End::Cut);
+    assert!(response.text().contains("total_timeout"), "{}", response.text());
+    assert!(upstream.is_hung_up_within(PATIENCE), "the provider goes on unheard");
+    assert_eq!(gateway.record(&response)["state"], "total_timeout");
+}

@@ -1,0 +1,383 @@
+//! A provider that does what a script says, byte for byte: answers in order, stalls, drips, cuts, resets. Raw sockets
+//! and threads, because an HTTP library would not let one misbehave. It keeps every request it got, and notices when
+//! its client hangs up.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+use crate::common::PATIENCE;
+
+/// Between two pieces of a drip.
+const DRIP_EVERY: Duration = Duration::from_millis(20);
+
+/// One thing an answer does.
+#[derive(Debug, Clone)]
+enum Step {
+    /// Sends these bytes, at once.
+    Send(Vec<u8>),
+    /// Waits for [`Upstream::release`], or until the client hangs up.
+    Wait,
+    /// Sends these bytes again and again until the client hangs up.
+    Drip(Vec<u8>),
+    /// Closes the connection.
+    Cut,
+    /// Closes it with a reset.
+    Reset,
+}
+
+/// A scripted answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer(Vec<Step>);
+
+impl Answer {
+    /// Nothing at all yet: what follows decides.
+    pub(crate) fn nothing() -> Self {
+        Answer(Vec::new())
+    }
+
+    /// A whole JSON answer.
+    pub(crate) fn json(status: u16, body: &str) -> Self {
+        Answer::whole(status, "content-type: application/json", body)
+    }
+
+    /// A whole answer with these header lines and its content-length.
+    pub(crate) fn whole(status: u16, headers: &str, body: &str) -> Self {
+        Answer::announcing(status, headers, body.len()).raw(body)
+    }
+
+    /// A head that announces a body of this length; the body is up to what follows.
+    pub(crate) fn announcing(status: u16, headers: &str, length: usize) -> Self {
+        Answer::nothing().raw(format!("HTTP/1.1 {status} Scripted\r\n{headers}\r\ncontent-length: {length}\r\n\r\n"))
+    }
+
+    /// The head of an event stream in chunks.
+    pub(crate) fn stream() -> Self {
+        Answer::nothing()
+            .raw("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+    }
+
+    /// Adds bytes as they are.
+    pub(crate) fn raw(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        self.0.push(Step::Send(bytes.as_ref().to_vec()));
+        self
+    }
+
+    /// Adds a chunk.
+    pub(crate) fn chunk(self, bytes: impl AsRef<[u8]>) -> Self {
+        self.raw(chunked(bytes.as_ref()))
+    }
+
+    /// Adds the last chunk, which ends the body.
+    pub(crate) fn end(self) -> Self {
+        self.raw("0\r\n\r\n")
+    }
+
+    /// Waits here for [`Upstream::release`].
+    pub(crate) fn wait(mut self) -> Self {
+        self.0.push(Step::Wait);
+        self
+    }
+
+    /// Sends this chunk again and again until the client hangs up.
+    pub(crate) fn drip(mut self, bytes: &str) -> Self {
+        self.0.push(Step::Drip(chunked(bytes.as_bytes())));
+        self
+    }
+
+    /// Closes the connection here.
+    pub(crate) fn cut(mut self) -> Self {
+        self.0.push(Step::Cut);
+        self
+    }
+
+    /// Resets the connection here.
+    pub(crate) fn reset(mut self) -> Self {
+        self.0.push(Step::Reset);
+        self
+    }
+}
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    /// Method, path and version.
+    pub(crate) line: String,
+    /// Names in lower case, in their order.
+    pub(crate) headers: Vec<(String, String)>,
+    /// The body, without framing.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Received {
+    /// The first value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The server. It ends with the process; its threads wait on sockets and cost nothing.
+pub(crate) struct Upstream {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    /// A port that is taken and not listened on refuses connections, and nobody else gets it.
+    _refusing: Option<socket2::Socket>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    usual: Option<Answer>,
+    next: VecDeque<Answer>,
+    received: Vec<Received>,
+    released: usize,
+    hung_up: usize,
+}
+
+impl Upstream {
+    /// Answers every call like this.
+    pub(crate) fn answering(answer: Answer) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port");
+        let address = listener.local_addr().expect("a bound socket");
+        let state = State { usual: Some(answer), ..State::default() };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let serving = shared.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = serving.clone();
+                thread::spawn(move || serve(stream, &shared));
+            }
+        });
+        Upstream { address, shared, _refusing: None }
+    }
+
+    /// Answers every call with a completion that says `text`.
+    pub(crate) fn saying(text: &str) -> Self {
+        Upstream::answering(Answer::json(200, &completion(text)))
+    }
+
+    /// A port where nobody listens.
+    pub(crate) fn absent() -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a loopback port");
+        let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("a bound socket");
+        Upstream { address, shared: Arc::default(), _refusing: Some(socket) }
+    }
+
+    /// Answers the next calls with these, in their order, before the usual answer.
+    pub(crate) fn then(self, answers: impl IntoIterator<Item = Answer>) -> Self {
+        self.shared.state().next.extend(answers);
+        self
+    }
+
+    /// Its address as a base URL without a path.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What requests name as their host.
+    pub(crate) fn authority(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Lets the first answer that waits, or the next one that will, go on.
+    pub(crate) fn release(&self) {
+        self.shared.state().released += 1;
+        self.shared.changed.notify_all();
+    }
+
+    /// Every request so far.
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.shared.state().received.clone()
+    }
+
+    /// The only request; anything else fails the test.
+    pub(crate) fn only(&self) -> Received {
+        let mut received = self.received();
+        assert_eq!(received.len(), 1, "exactly one request was to arrive");
+        received.remove(0)
+    }
+
+    /// Waits until so many requests have arrived.
+    pub(crate) fn wait_for_requests(&self, count: usize) {
+        let enough = self.shared.wait(PATIENCE, |state| state.received.len() >= count);
+        assert!(enough, "{count} requests did not arrive");
+    }
+
+    /// Whether a client hangs up on a running answer before the limit.
+    pub(crate) fn is_hung_up_within(&self, limit: Duration) -> bool {
+        self.shared.wait(limit, |state| state.hung_up > 0)
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no thread panics with the lock")
+    }
+
+    fn wait(&self, limit: Duration, done: impl Fn(&State) -> bool) -> bool {
+        let waited = self.changed.wait_timeout_while(self.state(), limit, |state| !done(state));
+        let (_state, timeout) = waited.expect("no thread panics with the lock");
+        !timeout.timed_out()
+    }
+}
+
+/// Serves one connection: one thread reads requests and sees the hang-up, this one plays the answers.
+fn serve(stream: TcpStream, shared: &Arc<Shared>) {
+    let _ = stream.set_nodelay(true);
+    let stream = Arc::new(stream);
+    let (arrived, requests) = mpsc::channel();
+    let reader = {
+        let (stream, shared) = (stream.clone(), shared.clone());
+        thread::spawn(move || {
+            read_requests(&stream, &shared, &arrived);
+            // An answer that waits looks for the missing sender when it is woken.
+            drop(arrived);
+            let _state = shared.state();
+            shared.changed.notify_all();
+        })
+    };
+    while requests.recv().is_ok() {
+        let answer = {
+            let mut state = shared.state();
+            state.next.pop_front().or_else(|| state.usual.clone()).expect("an answer")
+        };
+        let how = play(answer, &stream, shared, &requests);
+        if matches!(how, Played::Whole) {
+            continue;
+        }
+        if matches!(how, Played::HungUp) {
+            shared.state().hung_up += 1;
+            shared.changed.notify_all();
+        }
+        if matches!(how, Played::Reset) {
+            // With no linger the last close of the socket is a reset. The reader holds it too and must let go first.
+            let _ = socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
+            let _ = stream.shutdown(Shutdown::Read);
+        } else {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        break;
+    }
+    let _ = reader.join();
+}
+
+enum Played {
+    Whole,
+    Closed,
+    Reset,
+    HungUp,
+}
+
+fn play(answer: Answer, mut stream: &TcpStream, shared: &Shared, requests: &Receiver<()>) -> Played {
+    for step in answer.0 {
+        match step {
+            Step::Send(bytes) => {
+                if stream.write_all(&bytes).is_err() {
+                    return Played::HungUp;
+                }
+            }
+            Step::Wait => {
+                if !wait_for_release(shared, requests) {
+                    return Played::HungUp;
+                }
+            }
+            Step::Drip(bytes) => {
+                while !is_gone(requests) && stream.write_all(&bytes).is_ok() {
+                    thread::sleep(DRIP_EVERY);
+                }
+                return Played::HungUp;
+            }
+            Step::Cut => return Played::Closed,
+            Step::Reset => return Played::Reset,
+        }
+    }
+    Played::Whole
+}
+
+/// False when the client hangs up first.
+fn wait_for_release(shared: &Shared, requests: &Receiver<()>) -> bool {
+    let released = shared.wait(PATIENCE, |state| state.released > 0 || is_gone(requests));
+    let mut state = shared.state();
+    if state.released > 0 {
+        state.released -= 1;
+    }
+    released && !is_gone(requests)
+}
+
+/// The reader ends with the connection, and its sender with it.
+fn is_gone(requests: &Receiver<()>) -> bool {
+    matches!(requests.try_recv(), Err(mpsc::TryRecvError::Disconnected))
+}
+
+fn read_requests(stream: &TcpStream, shared: &Shared, arrived: &Sender<()>) {
+    let mut reader = BufReader::new(stream);
+    while let Some(received) = read_request(&mut reader) {
+        shared.state().received.push(received);
+        shared.changed.notify_all();
+        if arrived.send(()).is_err() {
+            return;
+        }
+    }
+}
+
+fn read_request(reader: &mut impl BufRead) -> Option<Received> {
+    let line = read_line(reader)?;
+    let mut headers: Vec<(String, String)> = Vec::new();
+    loop {
+        let header = read_line(reader)?;
+        if header.is_empty() {
+            break;
+        }
+        let (name, value) = header.split_once(':')?;
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let mut received = Received { line, headers, body: Vec::new() };
+    // The gateway always knows the length; a chunked request would be a mistake, and is kept as one.
+    let length = received.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    received.body = vec![0; length];
+    reader.read_exact(&mut received.body).ok()?;
+    Some(received)
+}
+
+fn read_line(reader: &mut impl BufRead) -> Option<String> {
+    let mut line = String::new();
+    match reader.read_line(&mut line) {
+        Ok(length) if length > 0 => Some(line.trim_end_matches(['\r', '\n']).to_owned()),
+        _ => None,
+    }
+}
+
+fn chunked(bytes: &[u8]) -> Vec<u8> {
+    [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
+}
+
+/// A chat completion that says `text` and used 11 and 7 tokens.
+pub(crate) fn completion(text: &str) -> String {
+    let message = serde_json::json!({ "role": "assistant", "content": text });
+    let choice = serde_json::json!({ "index": 0, "message": message, "finish_reason": "stop" });
+    let usage = serde_json::json!({ "prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18 });
+    serde_json::json!({ "id": "c-1", "object": "chat.completion", "choices": [choice], "usage": usage }).to_string()
+}
+
+/// One event of a chat stream that says `text`.
+pub(crate) fn event(text: &str) -> String {
+    let choice = serde_json::json!({ "index": 0, "delta": { "content": text }, "finish_reason": null });
+    format!("data: {}\n\n", serde_json::json!({ "id": "c-1", "object": "chat.completion.chunk", "choices": [choice] }))
+}
+
+/// The events that end a chat stream: the finish, usage of 11 and 7 tokens, and the end marker.
+pub(crate) fn last_events() -> String {
+    let finish = serde_json::json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] });
+    let usage = serde_json::json!({ "choices": [], "usage": { "prompt_tokens": 11, "completion_tokens": 7 } });
+    format!("data: {finish}\n\ndata: {usage}\n\ndata: [DONE]\n\n")
+}
