@@ -18,6 +18,10 @@ pub const BODY_BYTES_MAX: usize = 32 << 20;
 /// JSON may nest this deep, so that no parser behind us recurses into a stack overflow.
 const DEPTH_MAX: usize = 128;
 
+/// A model's name is repeated in headers, messages and the record, so it must not be as large as a body may be. Names
+/// in a catalog have 200 characters at most; the rest is for suffixes that clients add.
+const MODEL_CHARACTERS_MAX: usize = 256;
+
 /// What a caller must present before a route is entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
@@ -260,8 +264,11 @@ pub fn body(operation: Operation, body: Vec<u8>) -> Result<Call, Refusal> {
     })?;
     let model: String = serde_json::from_str(raw.get())
         .map_err(|_| Refusal::bad_request("`model` must be a string.").about("model"))?;
-    if model.is_empty() || model.chars().any(char::is_control) {
-        let said = "`model` must be a name without control characters; GET /v1/models lists them.";
+    if !(1..=MODEL_CHARACTERS_MAX).contains(&model.chars().count()) || model.chars().any(char::is_control) {
+        let said = format!(
+            "`model` must be a name of 1 to {MODEL_CHARACTERS_MAX} characters without control characters; \
+             GET /v1/models lists them."
+        );
         return Err(Refusal::bad_request(said).about("model"));
     }
     let span = span_of(text, raw.get());
@@ -272,8 +279,8 @@ pub fn body(operation: Operation, body: Vec<u8>) -> Result<Call, Refusal> {
     };
     let include_usage = members
         .stream_options
-        .and_then(|raw| serde_json::from_str::<serde_json::Value>(raw.get()).ok())
-        .is_some_and(|options| options.get("include_usage") == Some(&serde_json::Value::Bool(true)));
+        .and_then(|raw| serde_json::from_str::<StreamOptions>(raw.get()).ok())
+        .is_some_and(|options| options.include_usage == Some(true));
     let session = members.session.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
     Ok(Call { operation, model, streamed, include_usage, model_span: span, session, body })
 }
@@ -312,6 +319,13 @@ fn too_deep(bytes: &[u8]) -> Option<usize> {
     None
 }
 
+/// The only member of `stream_options` llmio acts on. A type and no `Value`: what a client may send here is as large as
+/// a body, and as a tree of values it would be many times that.
+#[derive(serde::Deserialize)]
+struct StreamOptions {
+    include_usage: Option<bool>,
+}
+
 /// The top-level members llmio acts on, as they stand in the text.
 #[derive(Default)]
 struct Members<'b> {
@@ -331,8 +345,11 @@ impl<'b> Members<'b> {
 }
 
 fn explain(text: &str, error: &serde_json::Error) -> String {
-    if text.trim().is_empty() {
-        return "The body is empty. Send a JSON object with `model`.".into();
+    match text.trim_start().bytes().next() {
+        None => return "The body is empty. Send a JSON object with `model`.".into(),
+        Some(b'{') => {}
+        // Not the parser's words: they would repeat a body that is one long string.
+        Some(_) => return "The body is not a JSON object. Send one with `model`, and encode it once.".into(),
     }
     let said = error.to_string();
     match said.strip_prefix("duplicate member ") {

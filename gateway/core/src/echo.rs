@@ -4,16 +4,30 @@
 use serde_json::{Value, json};
 
 use crate::accept::{Call, Operation};
-use crate::refusal::Reply;
+use crate::refusal::{Refusal, Reply, Shape};
+
+/// A larger body is refused: an answer is made of all of it at once, and the demo is for trying things out.
+const BODY_BYTES_MAX: usize = 256 << 10;
+
+/// What is said back at most. One event a word: a book would be hundreds of megabytes of events.
+const CHARACTERS_MAX: usize = 4096;
 
 /// The answer to a call. `id` and `now_s` (Unix seconds) go into it as a provider's own would.
 pub fn answer(call: &Call, upstream_model: &str, id: &str, now_s: i64) -> Reply {
+    if call.body.len() > BODY_BYTES_MAX {
+        let said = format!(
+            "The built-in provider takes bodies of at most {} KiB. Enter a real provider for more.",
+            BODY_BYTES_MAX >> 10
+        );
+        return Refusal { status: 413, ..Refusal::bad_request(said) }.reply(Shape::Openai);
+    }
     let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
-    let text = match call.operation {
-        Operation::Chat => format!("You said: {}", last_user_text(&body)),
-        Operation::Completions => format!("You said: {}", text_of(body.get("prompt").unwrap_or(&Value::Null))),
+    let said = match call.operation {
+        Operation::Chat => last_user_text(&body),
+        Operation::Completions => text_of(body.get("prompt").unwrap_or(&Value::Null)),
         Operation::Embeddings => return embeddings(&body, call.body.len(), upstream_model),
     };
+    let text = format!("You said: {}", said.chars().take(CHARACTERS_MAX).collect::<String>());
     let usage = json!({
         "prompt_tokens": tokens(call.body.len()),
         "completion_tokens": tokens(text.len()),

@@ -208,9 +208,21 @@ pub struct Record {
 /// Texts that come from clients are kept up to this many characters.
 const CHARACTERS_MAX: usize = 256;
 
+/// Errors, which name every attempt, up to this many.
+const ERROR_CHARACTERS_MAX: usize = 2048;
+
 /// A client's text as it is kept: capped, control characters replaced.
 pub fn kept_text(text: &str) -> String {
-    text.chars().take(CHARACTERS_MAX).map(|each| if each.is_control() { '\u{fffd}' } else { each }).collect()
+    kept(text, CHARACTERS_MAX)
+}
+
+/// An error's text as it is kept.
+pub fn kept_error(text: &str) -> String {
+    kept(text, ERROR_CHARACTERS_MAX)
+}
+
+fn kept(text: &str, characters_max: usize) -> String {
+    text.chars().take(characters_max).map(|each| if each.is_control() { '\u{fffd}' } else { each }).collect()
 }
 
 impl Record {

@@ -124,7 +124,7 @@ fn a_duplicate_member_is_refused_however_it_is_spelled() {
 
 #[test]
 fn what_is_wrong_with_a_body_is_said() {
-    let cases: [(&[u8], &str); 12] = [
+    let cases: [(&[u8], &str); 13] = [
         (b"", "The body is empty"),
         (b"hello", "not a JSON object"),
         (b"[1]", "not a JSON object"),
@@ -135,6 +135,7 @@ fn what_is_wrong_with_a_body_is_said() {
         (b"{\"model\":null}", "`model` must be a string"),
         (b"{\"model\":\"\"}", "`model` must be a name"),
         (b"{\"model\":\"a\\r\\nx: y\"}", "`model` must be a name"),
+        (b"\"{\\\"model\\\":\\\"m\\\"}\"", "not a JSON object. Send one with `model`, and encode it once"),
         (b"{\"model\":\"m\",\"stream\":\"yes\"}", "`stream` must be true or false"),
         (b"{\"model\":\"\xff\"}", "not valid UTF-8 (at byte 10)"),
     ];
@@ -143,6 +144,27 @@ fn what_is_wrong_with_a_body_is_said() {
         assert_eq!(refusal.status, 400);
         assert!(refusal.message.contains(said), "{said}: {}", refusal.message);
     }
+}
+
+#[test]
+fn what_a_body_repeats_is_short_however_large_the_body_is() {
+    let long = "x".repeat(1 << 20);
+    for body in [
+        format!("\"{long}\""),
+        format!("{{\"model\":\"{long}\"}}"),
+        format!("{{\"model\":\"m\",\"stream\":\"{long}\"}}"),
+    ] {
+        assert!(refused(body).message.len() < 300);
+    }
+    assert_eq!(accepted(&format!("{{\"model\":\"{}\"}}", "é".repeat(MODEL_CHARACTERS_MAX))).model.len(), 512);
+}
+
+#[test]
+fn stream_options_of_any_size_and_type_are_read_without_building_them() {
+    let options = format!("[{}0]", "0,".repeat(1 << 20));
+    assert!(!accepted(&format!("{{\"model\":\"m\",\"stream_options\":{options}}}")).include_usage);
+    let other = r#"{"model":"m","stream_options":{"other":[1],"include_usage":true}}"#;
+    assert!(accepted(other).include_usage);
 }
 
 #[test]

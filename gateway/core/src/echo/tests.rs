@@ -47,6 +47,17 @@ fn a_stream_has_usage_only_where_it_was_asked_for() {
 }
 
 #[test]
+fn a_long_text_is_said_back_in_part_and_a_long_body_is_refused() {
+    let chat =
+        |text: &str| format!(r#"{{"model":"demo","stream":true,"messages":[{{"role":"user","content":"{text}"}}]}}"#);
+    let reply = ask(Operation::Chat, &chat(&"x ".repeat(100_000)));
+    assert_eq!((reply.status, reply.body.len() < 1 << 20), (200, true));
+    let reply = ask(Operation::Chat, &chat(&"x ".repeat(200_000)));
+    assert_eq!(reply.status, 413);
+    assert!(json_of(&reply)["error"]["message"].as_str().is_some_and(|said| said.contains("256 KiB")));
+}
+
+#[test]
 fn embeddings_come_one_for_each_text_and_in_both_encodings() {
     let floats = json_of(&ask(Operation::Embeddings, r#"{"model":"demo","input":["a","b"]}"#));
     assert_eq!(floats["data"].as_array().map(Vec::len), Some(2));

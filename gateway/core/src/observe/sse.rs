@@ -8,14 +8,19 @@ use serde_json::Value;
 
 use super::Usage;
 
-/// A longer line is passed over: nothing that is looked for is this long.
-const LINE_BYTES_MAX: usize = 1 << 20;
+/// A longer line is passed over: nothing that is looked for is this long, and hundreds of streams share an instance.
+const LINE_BYTES_MAX: usize = 128 << 10;
+
+/// What the line's buffer may keep for the next line.
+const LINE_BYTES_KEPT: usize = 16 << 10;
 
 #[derive(Debug, Default)]
 pub(super) struct Sse {
     line: Vec<u8>,
     /// The current line is too long and is being passed over.
     skipping: bool,
+    /// The last byte was a CR: an LF that follows it belongs to the same line end.
+    after_cr: bool,
     /// A line other than the blank one has come since the last event ended.
     in_event: bool,
     content_seen: bool,
@@ -32,6 +37,11 @@ impl Sse {
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
             let (part, after) = rest.split_at(end);
+            let is_lf = after.first() == Some(&b'\n');
+            rest = after.get(1..).unwrap_or_default();
+            if std::mem::replace(&mut self.after_cr, !is_lf) && is_lf && part.is_empty() {
+                continue;
+            }
             if self.line.is_empty() && !self.skipping {
                 // The usual case: the whole line came in one piece and need not be copied.
                 self.read_line(part);
@@ -43,10 +53,11 @@ impl Sse {
                 }
                 self.line = line;
                 self.line.clear();
+                self.line.shrink_to(LINE_BYTES_KEPT);
                 self.skipping = false;
             }
-            rest = after.get(1..).unwrap_or_default();
         }
+        self.after_cr &= rest.is_empty();
         self.append(rest);
         self.content_seen && !before
     }
@@ -54,7 +65,7 @@ impl Sse {
     fn append(&mut self, part: &[u8]) {
         if self.skipping || self.line.len() + part.len() > LINE_BYTES_MAX {
             self.skipping = true;
-            self.line.clear();
+            self.line = Vec::new();
         } else {
             self.line.extend_from_slice(part);
         }

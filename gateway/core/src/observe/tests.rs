@@ -102,6 +102,23 @@ fn whether_a_stream_stands_inside_an_event_is_known() {
 }
 
 #[test]
+fn a_line_end_of_two_characters_is_one_line_end_however_it_is_split() {
+    let stands_inside = |pieces: &[&str]| {
+        let mut observer = Observer::new(&headers("text/event-stream"));
+        pieces.iter().for_each(|piece| observer.see(piece.as_bytes(), 0));
+        observer.in_event()
+    };
+    for inside in [&["data: 1\r\n"][..], &["data: 1\r", "\n"], &["data: 1\r", "", "\n"], &["data: 1\r\ndata: 2\r"]] {
+        assert!(stands_inside(inside), "{inside:?}");
+    }
+    for outside in
+        [&["data: 1\r\n\r\n"][..], &["data: 1\r\n\r"], &["data: 1\r\r"], &["data: 1\n\n"], &["data: 1\r\n", "\r", "\n"]]
+    {
+        assert!(!stands_inside(outside), "{outside:?}");
+    }
+}
+
+#[test]
 fn usage_is_found_in_an_answer_of_any_size_split_anywhere() {
     let filler = "lorem \\\"usage\\\": {\\\\ ".repeat(40);
     let body = format!(
