@@ -79,14 +79,22 @@ impl Sealer {
         format!("{VERSION}{}", STANDARD.encode(sealed))
     }
 
+    /// Whether a value is one that only the previous master key opens, so that it must be sealed anew before that key
+    /// is forgotten.
+    pub fn is_previous(&self, id: &str, sealed: &str) -> bool {
+        let opens = |cipher: &XChaCha20Poly1305| decrypt(cipher, id, sealed).is_some();
+        !opens(&self.current) && self.previous.as_ref().is_some_and(opens)
+    }
+
     /// The secret of a sealed text.
     pub fn open(&self, id: &str, sealed: &str) -> Result<Secret, SealError> {
-        let (nonce, ciphertext) = parts(sealed).ok_or(SealError::Malformed)?;
-        let nonce = XNonce::from(nonce);
+        if !is_sealed(sealed) {
+            return Err(SealError::Malformed);
+        }
         let plain = [Some(&self.current), self.previous.as_ref()]
             .into_iter()
             .flatten()
-            .find_map(|cipher| cipher.decrypt(&nonce, Payload { msg: &ciphertext, aad: id.as_bytes() }).ok())
+            .find_map(|cipher| decrypt(cipher, id, sealed))
             .ok_or(SealError::OtherMasterKey)?;
         String::from_utf8(plain).map(Secret::new).map_err(|_| SealError::Malformed)
     }
@@ -131,6 +139,11 @@ fn cipher(master_key: &str) -> Result<XChaCha20Poly1305, SealError> {
         .expand(b"llmio catalog v1", &mut key)
         .expect("32 bytes are fewer than HKDF-SHA256 can give");
     Ok(XChaCha20Poly1305::new(&key.into()))
+}
+
+fn decrypt(cipher: &XChaCha20Poly1305, id: &str, sealed: &str) -> Option<Vec<u8>> {
+    let (nonce, ciphertext) = parts(sealed)?;
+    cipher.decrypt(&XNonce::from(nonce), Payload { msg: &ciphertext, aad: id.as_bytes() }).ok()
 }
 
 fn parts(sealed: &str) -> Option<([u8; NONCE_BYTES], Vec<u8>)> {

@@ -198,8 +198,14 @@ fn seal_one(
     let id = place.id(slot);
     let plain = match place.held(slot) {
         Held::Elsewhere | Held::Unclear | Held::Kept(_) => return Ok(()),
-        Held::Sealed(_) if sealed_under(slot).is_none_or(|written| Some(written) == id.as_deref()) => return Ok(()),
-        // A header is sealed under its provider's name: after the provider is renamed it is sealed anew.
+        Held::Sealed(sealed)
+            if sealed_under(slot).is_none_or(|written| Some(written) == id.as_deref())
+                && !sealer.is_some_and(|sealer| sealer.is_previous(id.as_deref().unwrap_or_default(), &sealed)) =>
+        {
+            return Ok(());
+        }
+        // A header is sealed under its provider's name: after the provider is renamed it is sealed anew. So is
+        // everything that the previous master key sealed.
         Held::Sealed(sealed) => open(place, slot, sealer, &sealed)?,
         Held::Plain(value) => {
             checked(place, &value).map_err(|message| Problem::new(place.value_path(slot), message))?;

@@ -172,6 +172,20 @@ fn seals_again_to_the_same() {
 }
 
 #[test]
+fn seals_anew_what_the_previous_master_key_sealed() {
+    let stored = sealed(SECRETS);
+    let both = Sealer::with_previous("the master key of today", MASTER).unwrap();
+    let mut again = stored.clone();
+    again.seal(Some(&stored), Some(&both), &mut nonces()).unwrap();
+    assert!(again != stored);
+    let today = Sealer::new("the master key of today").unwrap();
+    assert_eq!(sent(&again, Some(&today)), ALL_SENT);
+    let mut third = again.clone();
+    third.seal(Some(&again), Some(&both), &mut nonces()).unwrap();
+    assert!(third == again, "what today's key sealed stays as it is");
+}
+
+#[test]
 fn shows_no_secret_and_takes_the_shown_document_back() {
     let stored = sealed(SECRETS);
     let shown = stored.redacted();

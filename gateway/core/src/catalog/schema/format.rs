@@ -225,20 +225,29 @@ pub(in crate::catalog) fn variable_reference(text: &str) -> Result<Option<&str>,
     let Some(rest) = text.strip_prefix("${") else {
         return Ok(None);
     };
-    match rest.strip_suffix('}') {
-        Some(name) if variable_name(name).is_ok() => Ok(Some(name)),
-        _ => Err("must be a variable reference as a whole, like \"${NAME}\"".to_owned()),
+    match rest.strip_suffix('}').filter(|name| is_word(name)) {
+        Some(name) => variable_name(name).map(|_| Some(name)),
+        None => Err("must be a variable reference as a whole, like \"${NAME}\"".to_owned()),
     }
 }
 
+/// What the host tells the gateway itself (`host.md`): a credential that named one of these would send llmio's own
+/// secrets to a provider.
+const VARIABLES_RESERVED: [&str; 8] =
+    ["boot", "catalog", "draining", "host_metrics", "master_key", "master_key_previous", "secrets", "token"];
+
 /// A variable's name: what an environment and Spin both can hold.
 pub(in crate::catalog) fn variable_name(text: &str) -> Result<String, String> {
+    if VARIABLES_RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(text)) {
+        return Err("must not be a variable of llmio itself; give the provider's key a name of its own".to_owned());
+    }
+    if is_word(text) { Ok(text.to_owned()) } else { Err("must be a variable's name: letters, digits and _".to_owned()) }
+}
+
+fn is_word(text: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let starts_well = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
-    if starts_well && text.len() <= 128 && text.bytes().all(word) {
-        return Ok(text.to_owned());
-    }
-    Err("must be a variable's name: letters, digits and _".to_owned())
+    starts_well && text.len() <= 128 && text.bytes().all(word)
 }
 
 /// A name people and clients write.

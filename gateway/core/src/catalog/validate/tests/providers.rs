@@ -82,6 +82,11 @@ fn refuses_credentials_with_no_source_or_two() {
             ".sealed: the sealed value is not `v1:` and base64; enter the secret again",
         ),
         ("\"${A B}\"", ": must be a variable reference as a whole, like \"${NAME}\""),
+        ("\"${TOKEN}\"", ": must not be a variable of llmio itself; give the provider's key a name of its own"),
+        (
+            "{ variable = \"master_key\" }",
+            ".variable: must not be a variable of llmio itself; give the provider's key a name of its own",
+        ),
         ("\"sk 1\"", ": must be printable ASCII without spaces or line breaks; was it copied whole?"),
         ("7", ": must be a table, not a number"),
     ];
