@@ -104,11 +104,16 @@ pub fn authenticate(
         return Ok(Caller::Anyone);
     }
     let mut caller: Option<Caller> = None;
+    let mut not_now: Option<Refusal> = None;
     for credential in presented {
         let hash: [u8; 32] = Sha256::digest(credential.as_bytes()).into();
-        let known = match catalog.key(&hash) {
+        let known = match catalog.key(&hash).map(|key| allowed_now(key, now_ms)) {
             _ if token.is(&hash) => Caller::Admin,
-            Some(key) => allowed_now(key, now_ms)?,
+            Some(Ok(known)) => known,
+            Some(Err(refusal)) => {
+                not_now.get_or_insert(refusal);
+                continue;
+            }
             None => continue,
         };
         match &caller {
@@ -117,7 +122,7 @@ pub fn authenticate(
         }
     }
     match caller {
-        None => Err(unknown(presented)),
+        None => Err(not_now.unwrap_or_else(|| unknown(presented))),
         Some(Caller::Key(name)) if needs == Needs::Admin => Err(Refusal::forbidden(
             "admin_token_needed",
             format!("Key {name:?} may not use the admin API. It takes the admin token; `llmio token` prints it."),

@@ -87,7 +87,9 @@ impl SendError {
         match self {
             Self::Connect(why) if why.is_empty() => "could not be reached".into(),
             Self::Connect(why) => format!("could not be reached ({why})"),
-            Self::Denied => "is at a private address; set `local = true` on the provider if that is meant".into(),
+            Self::Denied => "is at an address that is not allowed; if a private one is meant set `local = true` on \
+                             the provider (under Spin: allowed_outbound_hosts)"
+                .into(),
             Self::Tls(why) if why.is_empty() => "failed the TLS handshake".into(),
             Self::Tls(why) => format!("failed the TLS handshake ({why})"),
             Self::ConnectTimeout => "did not accept the connection in time".into(),
@@ -242,8 +244,9 @@ impl Failover {
             && let (_, Outcome::Answered(error)) = self.failures.swap_remove(position)
         {
             let state = if error.status == 429 { State::RateLimitedUpstream } else { State::UpstreamError };
-            let reply = shaped(error).with("x-should-retry", "false");
-            return Decision::Answer(state, reply);
+            let mut reply = shaped(error);
+            reply.headers.retain(|(name, _)| name != "x-should-retry");
+            return Decision::Answer(state, reply.with("x-should-retry", "false"));
         }
         let message = self.explain("No provider answered");
         Decision::Refuse(match self.failures.last() {

@@ -61,6 +61,14 @@ fn unknown_credentials_beside_a_known_one_are_ignored_and_two_known_ones_are_ref
 }
 
 #[test]
+fn a_key_that_has_expired_is_ignored_beside_one_that_has_not() {
+    for presented in [["sk-old", "sk-laptop-0123456789"], ["sk-laptop-0123456789", "sk-off"]] {
+        assert_eq!(ask(Needs::Key, &presented), Ok(Caller::Key("laptop".into())));
+    }
+    assert_eq!(code(ask(Needs::Key, &["sk-nobody", "sk-old"])), Some("key_expired"));
+}
+
+#[test]
 fn without_a_token_nothing_is_the_token() {
     let refused = authenticate(Needs::Key, &[String::new()], &Token::new(""), &catalog(), NOW_MS);
     assert_eq!(code(refused), Some("key_unknown"));

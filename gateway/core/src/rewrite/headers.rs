@@ -14,7 +14,7 @@ const ALLOWED: [&str; 7] =
 
 /// Upstream headers that do not reach the client: hop-by-hop ones (RFC 9110, section 7.6.1), what belongs to the
 /// upstream's own server, and what names the account behind the credential.
-const DROPPED: [&str; 20] = [
+const DROPPED: [&str; 21] = [
     "connection",
     "keep-alive",
     "proxy-authenticate",
@@ -35,7 +35,12 @@ const DROPPED: [&str; 20] = [
     "anthropic-organization-id",
     "request-id",
     "x-request-id",
+    "x-upstream-request-id",
 ];
+
+/// Families of upstream headers that do not reach the client: llmio says itself which pages may read its answers, and
+/// what another llmio behind it says of its own records and targets would be taken for this one's.
+const DROPPED_PREFIXES: [&str; 2] = ["access-control-", "x-llmio-"];
 
 /// How many llmios a request has passed through already.
 pub fn hops(headers: &[(String, Vec<u8>)]) -> u32 {
@@ -67,7 +72,9 @@ pub fn upstream(client: &[(String, Vec<u8>)], provider: &Provider, body_bytes: u
 /// The upstream's response headers as the client gets them, with the upstream's own id under another name.
 pub fn downstream(mut upstream: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
     let id = upstream.iter().find(|(name, _)| name == "x-request-id" || name == "request-id").map(|(_, id)| id.clone());
-    upstream.retain(|(name, _)| !DROPPED.contains(&name.as_str()));
+    let dropped =
+        |name: &str| DROPPED.contains(&name) || DROPPED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    upstream.retain(|(name, _)| !dropped(name));
     if let Some(id) = id {
         upstream.push(("x-upstream-request-id".into(), id));
     }
