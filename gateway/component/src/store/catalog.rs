@@ -9,7 +9,7 @@ use std::rc::Rc;
 use gateway_core::authenticate::Token;
 use gateway_core::catalog::{Catalog, Document, Problems, Sealer};
 use gateway_core::refusal::Refusal;
-use spin_sdk::key_value::Store;
+use spin_sdk::key_value::{Error, Store};
 use spin_sdk::sqlite::Value;
 
 use super::database::{self, Trouble};
@@ -26,12 +26,14 @@ const CLAIM_MS: i64 = 10_000;
 const CLAIM: &str = "INSERT INTO catalog_versions (n, at_ms) VALUES (?1, ?2) \
 ON CONFLICT (n) DO UPDATE SET at_ms = excluded.at_ms WHERE catalog_versions.at_ms < ?3 RETURNING n";
 
+const RELEASE: &str = "DELETE FROM catalog_versions WHERE n = ?1";
+
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Snapshot>>> = const { RefCell::new(None) };
     static LOOKED_MS: Cell<u64> = const { Cell::new(0) };
     static STORE: RefCell<Option<Rc<Store>>> = const { RefCell::new(None) };
     /// What was refused last, so that it is neither parsed nor logged again for every call.
-    static REFUSED: RefCell<Option<(Origin, String)>> = const { RefCell::new(None) };
+    static REFUSED: RefCell<Option<Origin>> = const { RefCell::new(None) };
 }
 
 /// Where a snapshot comes from; two that are equal are the same catalog.
@@ -71,6 +73,20 @@ impl Snapshot {
     }
 }
 
+/// Why there is no snapshot.
+enum NoSnapshot {
+    /// The catalog is not valid, and stays so until another one is stored.
+    Refused(Problems),
+    /// The store did not answer, or does not have yet what its pointer names: to be tried again.
+    Unreachable(String),
+}
+
+impl From<Problems> for NoSnapshot {
+    fn from(problems: Problems) -> Self {
+        NoSnapshot::Refused(problems)
+    }
+}
+
 /// How new a snapshot has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Freshness {
@@ -92,14 +108,16 @@ pub(crate) async fn current(freshness: Freshness) -> Result<Rc<Snapshot>, Refusa
     }
     // Noted before the look, so that of many concurrent calls one looks and the others go on.
     LOOKED_MS.set(now_ms);
-    let origin = origin().await;
+    let origin = match origin().await {
+        Ok(origin) => origin,
+        // A store that does not answer says nothing of the catalog: the one in force stays.
+        Err(said) => return known.ok_or_else(|| unreachable(&said)),
+    };
     if let Some(snapshot) = known.as_ref().filter(|snapshot| snapshot.origin == origin) {
         return Ok(snapshot.clone());
     }
-    if let Some(said) =
-        REFUSED.with_borrow(|refused| refused.as_ref().filter(|(of, _)| *of == origin).map(|(_, said)| said.clone()))
-    {
-        return known.ok_or_else(|| no_catalog(&said));
+    if REFUSED.with_borrow(|refused| refused.as_ref() == Some(&origin)) {
+        return known.ok_or_else(no_catalog);
     }
     match load(&origin).await {
         Ok(snapshot) => {
@@ -107,12 +125,12 @@ pub(crate) async fn current(freshness: Freshness) -> Result<Rc<Snapshot>, Refusa
             CURRENT.set(Some(snapshot.clone()));
             Ok(snapshot)
         }
-        Err(problems) => {
-            let said = problems.to_string();
-            host::log(&format!("the catalog was refused, the last good one stays: {said}"));
-            REFUSED.set(Some((origin, said.clone())));
-            known.ok_or_else(|| no_catalog(&said))
+        Err(NoSnapshot::Refused(problems)) => {
+            host::log(&format!("the catalog was refused, the last good one stays: {problems}"));
+            REFUSED.set(Some(origin));
+            known.ok_or_else(no_catalog)
         }
+        Err(NoSnapshot::Unreachable(said)) => known.ok_or_else(|| unreachable(&said)),
     }
 }
 
@@ -123,8 +141,15 @@ pub(crate) async fn administered() -> Result<Rc<Snapshot>, Refusal> {
         Ok(snapshot) => return Ok(snapshot),
         Err(refusal) => refusal,
     };
-    let origin = origin().await;
-    let stored = stored(origin.version).await.unwrap_or_else(|_| Document::empty());
+    let origin = origin().await.map_err(|said| unreachable(&said))?;
+    let stored = match origin.version {
+        0 => Document::empty(),
+        version => match stored(version).await {
+            Err(NoSnapshot::Unreachable(said)) => return Err(unreachable(&said)),
+            Err(NoSnapshot::Refused(_)) => Document::empty(),
+            Ok(stored) => stored,
+        },
+    };
     let file = Some(origin.file.as_bytes()).filter(|text| !text.is_empty()).and_then(|text| parse(text).ok());
     let catalog = Document::empty().validate().map_err(|_| refusal)?;
     Ok(Rc::new(Snapshot {
@@ -139,28 +164,37 @@ pub(crate) async fn administered() -> Result<Rc<Snapshot>, Refusal> {
     }))
 }
 
-fn no_catalog(said: &str) -> Refusal {
-    Refusal::unavailable("no_catalog", format!("llmio has no valid catalog: {said}"))
+/// What is wrong with it names providers and models, and this is said to callers nobody knows yet.
+fn no_catalog() -> Refusal {
+    let said = "llmio has no valid catalog. Its log says what is wrong with the stored one; `llmio catalog import FILE` \
+                or PUT /api/catalog replaces it.";
+    Refusal::unavailable("no_catalog", said)
 }
 
-async fn origin() -> Origin {
-    Origin {
+fn unreachable(said: &str) -> Refusal {
+    let said = format!("The catalog cannot be read now: {said}. Try again.");
+    Refusal::unavailable("store_failed", said).after(1)
+}
+
+async fn origin() -> Result<Origin, String> {
+    Ok(Origin {
         file: host::variable("catalog").await.unwrap_or_default(),
-        version: stored_version().await,
+        version: stored_version().await?,
         token: host::variable("token").await.unwrap_or_default(),
-    }
+    })
 }
 
-/// The version the pointer names; 0 while none was ever accepted, or without key-value.
-async fn stored_version() -> u64 {
-    let pointer = match store().await {
-        Some(store) => store.get(POINTER).await.ok().flatten(),
-        None => None,
-    };
-    pointer.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| text.parse().ok()).unwrap_or(0)
+/// The version the pointer names; 0 while none was ever accepted, or on a host without key-value. A store that fails
+/// is neither: taken for an empty one it would bring the built-in catalog back, without a key.
+async fn stored_version() -> Result<u64, String> {
+    let Some(store) = store().await? else { return Ok(0) };
+    let pointer = store.get(POINTER).await.map_err(|error| error.to_string())?;
+    let Some(pointer) = pointer else { return Ok(0) };
+    let version = std::str::from_utf8(&pointer).ok().and_then(|text| text.trim().parse().ok());
+    version.ok_or_else(|| format!("`{POINTER}` in the key-value store is no version number"))
 }
 
-async fn load(origin: &Origin) -> Result<Snapshot, Problems> {
+async fn load(origin: &Origin) -> Result<Snapshot, NoSnapshot> {
     let file = if origin.file.is_empty() { None } else { Some(parse(origin.file.as_bytes())?) };
     let stored = match origin.version {
         0 => Document::empty(),
@@ -197,7 +231,11 @@ pub(crate) async fn resolved(document: &Document) -> Result<Catalog, Problems> {
             values.push((name, value));
         }
     }
-    let sealer = sealer().await?;
+    // A master key that is no use must not take down what needs none; what is sealed says that it cannot be opened.
+    let sealer = sealer().await.unwrap_or_else(|problems| {
+        host::log(&format!("stored secrets cannot be opened: {problems}"));
+        None
+    });
     catalog.resolve(sealer.as_ref(), &|name| {
         values.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     });
@@ -234,16 +272,17 @@ pub(crate) fn parse(text: &[u8]) -> Result<Document, Problems> {
     Document::from_toml(text)
 }
 
-async fn stored(version: u64) -> Result<Document, Problems> {
-    let missing = || Problems::one("", format!("version {version} of the catalog is gone from the key-value store"));
-    let store = store().await.ok_or_else(missing)?;
-    let bytes = store.get(format!("{POINTER}/{version}")).await.ok().flatten().ok_or_else(missing)?;
-    Document::from_json(&bytes)
+async fn stored(version: u64) -> Result<Document, NoSnapshot> {
+    let missing = || NoSnapshot::Unreachable(format!("version {version} is not in the key-value store"));
+    let store = store().await.map_err(NoSnapshot::Unreachable)?.ok_or_else(missing)?;
+    let bytes = store.get(format!("{POINTER}/{version}")).await;
+    let bytes = bytes.map_err(|error| NoSnapshot::Unreachable(error.to_string()))?.ok_or_else(missing)?;
+    Ok(Document::from_json(&bytes)?)
 }
 
 /// Stores a document as the version after `base` and makes it the one in force. `document` must be valid and sealed.
 pub(crate) async fn accept(document: &Document, base: u64) -> Result<u64, Refusal> {
-    let store = store().await.ok_or_else(|| {
+    let store = store().await.map_err(|said| unreachable(&said))?.ok_or_else(|| {
         Refusal::unavailable(
             "no_key_value",
             "This host has no key-value store, so no catalog can be kept. Use the `catalog` variable.",
@@ -251,11 +290,21 @@ pub(crate) async fn accept(document: &Document, base: u64) -> Result<u64, Refusa
     })?;
     let version = base.saturating_add(1);
     claim(version).await?;
-    let failed = |error: spin_sdk::key_value::Error| {
-        Refusal::unavailable("store_failed", format!("The catalog could not be written: {error}. Nothing changed."))
+    // Claims are forgotten with age; the pointer says for certain whether `base` is still the last version.
+    if stored_version().await.map_err(|said| unreachable(&said))? != base {
+        return Err(changed_meanwhile());
+    }
+    let written = match store.set(format!("{POINTER}/{version}"), document.to_json_string()).await {
+        Ok(()) => store.set(POINTER, version.to_string()).await,
+        failed => failed,
     };
-    store.set(format!("{POINTER}/{version}"), document.to_json_string()).await.map_err(failed)?;
-    store.set(POINTER, version.to_string()).await.map_err(failed)?;
+    if let Err(error) = written {
+        // Let go, so that trying again is not taken for somebody else's change.
+        let _ = database::write(RELEASE, vec![database::number(Some(version))]).await;
+        let said = format!("The catalog could not be written: {error}. Nothing changed; try again.");
+        return Err(Refusal::unavailable("store_failed", said).after(1));
+    }
+    REFUSED.set(None);
     Ok(version)
 }
 
@@ -280,13 +329,18 @@ pub(crate) fn changed_meanwhile() -> Refusal {
     )
 }
 
-async fn store() -> Option<Rc<Store>> {
+/// The store; `None` on a host that has none for us.
+async fn store() -> Result<Option<Rc<Store>>, String> {
     if let Some(store) = STORE.with_borrow(Clone::clone) {
-        return Some(store);
+        return Ok(Some(store));
     }
-    let store = Rc::new(Store::open_default().await.ok()?);
+    let store = match Store::open_default().await {
+        Ok(store) => Rc::new(store),
+        Err(Error::NoSuchStore | Error::AccessDenied) => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
     STORE.set(Some(store.clone()));
-    Some(store)
+    Ok(Some(store))
 }
 
 /// FNV-1a: tells texts apart; nothing secret hangs on it.
