@@ -203,6 +203,8 @@ pub struct Record {
     pub usage: Usage,
     /// What the reader should know.
     pub warnings: Vec<&'static str>,
+    /// When its total time is over, Unix milliseconds: a call that has not ended by then never will.
+    pub until_ms: i64,
 }
 
 /// Texts that come from clients are kept up to this many characters.

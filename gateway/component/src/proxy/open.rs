@@ -10,7 +10,7 @@ use gateway_core::authenticate::Caller;
 use gateway_core::catalog::{Catalog, Model};
 use gateway_core::failover::{Class, Outcome};
 use gateway_core::observe::{Observation, Usage};
-use gateway_core::record::{AttemptRecord, DecisionRecord, Record, State, kept_text};
+use gateway_core::record::{AttemptRecord, DecisionRecord, Record, State, kept_error, kept_text};
 use gateway_core::refusal::Reply;
 use gateway_core::rewrite::Named;
 use gateway_core::route::{Candidates, target_name};
@@ -23,6 +23,10 @@ use crate::store::records;
 
 /// A call open this long gets a `running` row, so that one sees what is under way and what a crash cut off.
 const RUNNING_AFTER_MS: u64 = 1000;
+
+/// Until its model is known a call has the default total time, and then this long to say that it is over.
+const TOTAL_MS_DEFAULT: i64 = 60 * 60 * 1000;
+const GRACE_MS: i64 = 60_000;
 
 /// Headers a client's session may stand in, most specific first.
 const SESSIONS: [&str; 4] = ["x-claude-code-session-id", "x-session-id", "session-id", "x-session-affinity"];
@@ -73,6 +77,7 @@ impl OpenCall {
             bytes_out: 0,
             usage: Usage::default(),
             warnings: Vec::new(),
+            until_ms: incoming.at_ms.saturating_add(TOTAL_MS_DEFAULT),
         };
         let inner = Inner {
             id: incoming.id.clone(),
@@ -111,6 +116,7 @@ impl OpenCall {
             Some(target_name(catalog.providers.get(target.provider)?, target, asked))
         };
         self.with(|record, _| {
+            record.until_ms = record.at_ms.saturating_add_unsigned(model.timeouts.total_ms).saturating_add(GRACE_MS);
             record.decision = DecisionRecord {
                 candidates: candidates.list.iter().filter_map(|candidate| name(candidate.target)).collect(),
                 skipped: candidates.skipped.clone(),
@@ -179,7 +185,7 @@ impl OpenCall {
         let Ended { observation, error } = ended;
         let (state, said) = match (&error, &observation.error) {
             (Some(error), _) => (error.state(), Some(error.describe())),
-            (None, Some(said)) => (State::UpstreamError, Some(kept_text(said))),
+            (None, Some(said)) => (State::UpstreamError, Some(said.clone())),
             (None, None) => (State::Ok, None),
         };
         self.observed(observation);
@@ -202,7 +208,7 @@ impl OpenCall {
         let mut inner = self.0.borrow_mut();
         let mut record = inner.record.take()?;
         record.state = state;
-        record.error = error;
+        record.error = error.as_deref().map(kept_error);
         record.duration_ms = Some(host::now_ms().saturating_sub(inner.start_ms));
         OPEN.with_borrow_mut(|calls| calls.remove(&record.id));
         Some(record)

@@ -8,11 +8,13 @@ use spin_sdk::sqlite::{Connection, Error, RowResult, Value, wit};
 
 use crate::host;
 
-/// Idempotent single statements, in order. Each is run once per instance before its first other statement.
-const MIGRATIONS: [&str; 3] = [
+/// Idempotent single statements, in order. Each is run once per instance before its first other statement, and again
+/// with every maintenance.
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_catalog_versions.sql"),
     include_str!("migrations/0003_maintenance.sql"),
+    include_str!("migrations/0004_records_running.sql"),
 ];
 
 /// A page of rows is waited for this long; a database that takes longer is busy with something else.
@@ -115,15 +117,25 @@ async fn connection() -> Result<Rc<Connection>, Trouble> {
         ABSENT.set(true);
     }
     let connection = Rc::new(opened?);
+    run_migrations(&connection).await?;
+    // Only now: a migration that failed is tried again by the next statement.
+    CONNECTION.set(Some(connection.clone()));
+    Ok(connection)
+}
+
+async fn run_migrations(connection: &Connection) -> Result<(), Trouble> {
     for migration in MIGRATIONS {
         let result = connection.execute(migration, []).await?;
         if !host::is_runner() {
             result.collect().await?;
         }
     }
-    // Only now: a migration that failed is tried again by the next statement.
-    CONNECTION.set(Some(connection.clone()));
-    Ok(connection)
+    Ok(())
+}
+
+/// Makes what tables are missing: a host may have set a damaged file aside and begun a new one.
+pub(crate) async fn migrate() -> Result<(), Trouble> {
+    run_migrations(&*connection().await?).await
 }
 
 /// Whether this host has no database, as far as is known by now.

@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use gateway_core::record::Record;
+use gateway_core::record::{Record, State};
 use serde_json::{Value as Json, json};
 use spin_sdk::sqlite::{RowResult, Value};
 
@@ -16,11 +16,10 @@ pub(crate) const PAGE_MAX: i64 = 500;
 /// Rows deleted by one statement, so that no lock is held for long.
 const SWEEP_ROWS: i64 = 500;
 
-/// Statements of one clean-up; the next one goes on where it stopped.
-const SWEEP_STATEMENTS_MAX: usize = 40;
-
-/// On a host that cannot tell, a row still running after this long was interrupted: no call may take longer.
-const RUNNING_MS_MAX: i64 = 61 * 60 * 1000;
+/// One clean-up takes no longer than this and the next one goes on where it stopped. On the runner it has its own
+/// thread of the database and comes every minute; elsewhere it is the tail of somebody's request.
+const SWEEP_MS_MAX: u64 = 10_000;
+const SWEEP_MS_MAX_ELSEWHERE: u64 = 1_000;
 
 /// The columns of a record, in the order in which they are written and read.
 macro_rules! columns {
@@ -28,7 +27,7 @@ macro_rules! columns {
         "id, at_ms, key, model, dialect, endpoint, streamed, \
          session, client, user_agent, state, status, error, provider, \
          upstream_model, decision, attempts, first_byte_ms, first_content_ms, duration_ms, bytes_in, bytes_out, \
-         input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, tokens_per_second, warnings"
+         input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, tokens_per_second, warnings, until_ms"
     };
 }
 
@@ -37,7 +36,7 @@ macro_rules! columns {
 const SAVE: &str = concat!(
     "INSERT OR IGNORE INTO records (",
     columns!(),
-    ", boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)"
+    ", boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)"
 );
 
 /// The end wins over `running` and over what was presumed of a call nobody heard of again, but not over what the host
@@ -45,7 +44,7 @@ const SAVE: &str = concat!(
 const SAVE_OVER_RUNNING: &str = concat!(
     "INSERT INTO records (",
     columns!(),
-    ", boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30) \
+    ", boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31) \
 ON CONFLICT (id) DO UPDATE SET model = excluded.model, streamed = excluded.streamed, session = excluded.session, state = CASE WHEN records.state IN ('running', 'interrupted') THEN excluded.state ELSE records.state END, status = excluded.status, error = excluded.error, provider = excluded.provider, upstream_model = excluded.upstream_model, decision = excluded.decision, attempts = excluded.attempts, first_byte_ms = excluded.first_byte_ms, first_content_ms = excluded.first_content_ms, duration_ms = excluded.duration_ms, bytes_in = excluded.bytes_in, bytes_out = excluded.bytes_out, input_tokens = excluded.input_tokens, cache_read_tokens = excluded.cache_read_tokens, cache_write_tokens = excluded.cache_write_tokens, output_tokens = excluded.output_tokens, reasoning_tokens = excluded.reasoning_tokens, tokens_per_second = excluded.tokens_per_second, warnings = excluded.warnings"
 );
 
@@ -53,8 +52,8 @@ const LIST: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM records \
-WHERE (?1 IS NULL OR id < ?1) AND (?2 IS NULL OR at_ms >= ?2) AND (?3 IS NULL OR at_ms < ?3) \
-AND (?4 IS NULL OR key = ?4) AND (?5 IS NULL OR model = ?5) AND (?6 IS NULL OR provider = ?6) \
+WHERE id < coalesce(?1, '~') AND id >= coalesce(?15, '') AND id < coalesce(?16, '~') \
+AND (?2 IS NULL OR at_ms >= ?2) AND (?3 IS NULL OR at_ms < ?3) AND (?4 IS NULL OR key = ?4) AND (?5 IS NULL OR model = ?5) AND (?6 IS NULL OR provider = ?6) \
 AND (?7 IS NULL OR upstream_model = ?7) AND (?8 IS NULL OR state = ?8) AND (?9 IS NULL OR status = ?9) \
 AND (?10 IS NULL OR session = ?10) AND (?11 IS NULL OR endpoint = ?11) AND (?12 IS NULL OR streamed = ?12) \
 AND (?13 IS NULL OR client = ?13) \
@@ -68,8 +67,9 @@ const END: &str = "INSERT INTO records (id, at_ms, state, boot) VALUES (?1, ?2, 
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, duration_ms = max(excluded.at_ms - records.at_ms, 0) \
 WHERE records.state IN ('running', 'interrupted', 'client_closed')";
 
-const INTERRUPT_OTHER_BOOTS: &str =
-    "UPDATE records SET state = 'interrupted' WHERE state = 'running' AND boot IS NOT ?1 RETURNING id";
+/// What an earlier start left running, and what ran longer than it may: nobody will tell its end any more.
+const INTERRUPT: &str = "UPDATE records SET state = 'interrupted' \
+WHERE state = 'running' AND ((?1 IS NOT NULL AND boot IS NOT ?1) OR until_ms < ?2) RETURNING id";
 
 const SWEEP: &str =
     "DELETE FROM records WHERE id IN (SELECT id FROM records WHERE id < ?1 ORDER BY id LIMIT ?2) RETURNING 1";
@@ -95,9 +95,11 @@ struct Lost {
 /// A record as it is bound to a statement.
 pub(crate) struct Row(Vec<Value>);
 
-/// Saves the record of a call that has ended; `running_saved` says whether it has a `running` row.
+/// Saves the record of a call that has ended; `running_saved` says whether it has a `running` row. Of a call whose
+/// client left, the host may have told the end before the guest does.
 pub(crate) async fn save(record: Record, running_saved: bool) {
-    execute(if running_saved { SAVE_OVER_RUNNING } else { SAVE }, row(&record)).await;
+    let may_be_there = running_saved || matches!(record.state, State::ClientClosed | State::Drained);
+    execute(if may_be_there { SAVE_OVER_RUNNING } else { SAVE }, row(&record)).await;
 }
 
 /// Saves the row of a call that is under way.
@@ -153,6 +155,7 @@ pub(crate) fn row(record: &Record) -> Row {
         number(usage.reasoning_tokens),
         record.tokens_per_second().map_or(Value::Null, Value::Real),
         if record.warnings.is_empty() { Value::Null } else { json(serde_json::to_string(&record.warnings)) },
+        Value::Integer(record.until_ms),
         text(host::boot()),
     ])
 }
@@ -194,9 +197,20 @@ pub(crate) async fn list(filter: Filter) -> Result<Vec<Json>, Trouble> {
         integer(filter.streamed.map(i64::from)),
         text(filter.client),
         Value::Integer(filter.limit.clamp(1, PAGE_MAX)),
+        text(filter.since_ms.map(|since_ms| id_at(since_ms.saturating_sub(ID_SLACK_MS)))),
+        text(filter.until_ms.map(|until_ms| id_at(until_ms.saturating_add(ID_SLACK_MS)))),
     ];
     let rows = database::rows(LIST, parameters).await?;
     Ok(rows.into_iter().map(object).collect())
+}
+
+/// An id begins with the time its host made it, a moment before or after the time of the record.
+const ID_SLACK_MS: i64 = 60_000;
+
+/// The least id of that time: ids sort by time, so a span of time is a span of the table and needs no index.
+fn id_at(at_ms: i64) -> String {
+    let millis = u64::try_from(at_ms).unwrap_or(0).min((1 << 48) - 1);
+    uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid().to_string()
 }
 
 /// One record.
@@ -228,26 +242,28 @@ pub(crate) async fn maintain_lazily(retention_days: u32) {
     }
 }
 
-/// Deletes what is past its retention and marks what another start of the host left running. Returns how many rows
-/// were deleted and marked.
+/// Deletes what is past its retention and marks what nobody will end any more. Returns how many rows were deleted and
+/// marked.
 pub(crate) async fn maintain(retention_days: u32) -> Result<(usize, usize), Trouble> {
-    let oldest_ms = host::unix_ms().saturating_sub(i64::from(retention_days).saturating_mul(DAY_MS));
-    let mut interrupted = 0;
-    if let Some(boot) = host::boot() {
-        interrupted = database::rows(INTERRUPT_OTHER_BOOTS, vec![Value::Text(boot)]).await?.len();
-    }
-    // Ids begin with their time, so the oldest rows are the first of the table and no index on the time is needed.
-    let millis = u64::try_from(oldest_ms).unwrap_or(0);
-    let oldest = uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid().to_string();
-    let mut deleted = 0;
-    for _ in 0..SWEEP_STATEMENTS_MAX {
+    database::migrate().await?;
+    let deleted = sweep(retention_days).await?;
+    let now_ms = Value::Integer(host::unix_ms());
+    let interrupted = database::rows(INTERRUPT, vec![text(host::boot()), now_ms]).await?.len();
+    Ok((deleted, interrupted))
+}
+
+/// The oldest rows are the first of the table. They go in small steps, so that no lock is held for long.
+async fn sweep(retention_days: u32) -> Result<usize, Trouble> {
+    let oldest = id_at(host::unix_ms().saturating_sub(i64::from(retention_days).saturating_mul(DAY_MS)));
+    let limit_ms = if host::is_runner() { SWEEP_MS_MAX } else { SWEEP_MS_MAX_ELSEWHERE };
+    let (mut deleted, start_ms) = (0, host::now_ms());
+    loop {
         let swept = database::rows(SWEEP, vec![Value::Text(oldest.clone()), Value::Integer(SWEEP_ROWS)]).await?.len();
         deleted += swept;
-        if swept == 0 {
-            break;
+        if swept == 0 || host::now_ms().saturating_sub(start_ms) > limit_ms {
+            return Ok(deleted);
         }
     }
-    Ok((deleted, interrupted))
 }
 
 /// What `/readyz` says of records.
@@ -267,9 +283,9 @@ fn object(row: RowResult) -> Json {
     for (name, value) in columns!().split(", ").zip(row.values) {
         members.insert(name.to_owned(), member(name, value));
     }
-    let stale =
-        members.get("at_ms").and_then(Json::as_i64).is_some_and(|at_ms| host::unix_ms() - at_ms > RUNNING_MS_MAX);
-    if stale && !host::is_runner() && members.get("state") == Some(&json!("running")) {
+    // On a host that cannot tell, a call that ran longer than it may was interrupted.
+    let until_ms = members.remove("until_ms").and_then(|until_ms| until_ms.as_i64());
+    if until_ms.is_some_and(|until_ms| until_ms < host::unix_ms()) && members.get("state") == Some(&json!("running")) {
         members.insert("state".into(), json!("interrupted"));
     }
     Json::Object(members)

@@ -40,6 +40,7 @@ fn ended(first_content_ms: Option<u64>, duration_ms: Option<u64>, output_tokens:
         bytes_out: 0,
         usage: Usage { output_tokens, ..Usage::default() },
         warnings: Vec::new(),
+        until_ms: 0,
     }
 }
 

@@ -28,5 +28,6 @@ CREATE TABLE IF NOT EXISTS records (
     reasoning_tokens INTEGER,
     tokens_per_second REAL,
     warnings TEXT,
+    until_ms INTEGER,
     boot TEXT
 ) WITHOUT ROWID
