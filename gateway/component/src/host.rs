@@ -1,6 +1,7 @@
 //! What the host provides beside HTTP and the stores: time, chance, variables, and whether it is llmio's own runner.
 
 use std::cell::{Cell, RefCell};
+use std::io::Write;
 
 use gateway_core::authenticate::Throttle;
 use gateway_core::refusal::Refusal;
@@ -43,8 +44,13 @@ pub(crate) fn draw() -> u64 {
 /// Bytes nobody can predict, for keys, nonces and ids.
 pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    let drawn = get_random_bytes(N as u64);
-    bytes.iter_mut().zip(drawn).for_each(|(to, from)| *to = from);
+    let mut filled = 0;
+    // A host may give fewer than were asked for; what is left would be zeroes, and keys and nonces are made of these.
+    while filled < N {
+        let drawn = get_random_bytes((N - filled) as u64);
+        let missing = bytes.iter_mut().skip(filled);
+        filled += missing.zip(drawn).map(|(to, from)| *to = from).count();
+    }
     bytes
 }
 
@@ -71,10 +77,9 @@ pub(crate) fn is_runner() -> bool {
     BOOT.with_borrow(|boot| matches!(boot, Some(Some(_))))
 }
 
-/// Writes a line to the host's log.
-#[expect(clippy::print_stderr, reason = "standard error is a component's log")]
+/// Writes a line to the host's log: standard error. One that cannot be written is no reason to trap.
 pub(crate) fn log(line: &str) {
-    eprintln!("{line}");
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Counts a failing credential and refuses its address harder when it has had too many.

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 
 use gateway_core::accept::BODY_BYTES_MAX;
+use gateway_core::record::State;
 use gateway_core::refusal::{Refusal, Reply};
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Method};
 use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader, StreamResult};
@@ -113,6 +114,10 @@ impl Incoming {
     }
 }
 
+/// What is reserved before the first byte has come. More than most bodies; an announced length alone must not hold 32
+/// MiB of what an instance may hold, for a client that then sends nothing.
+const FIRST_BYTES: usize = 64 << 10;
+
 /// With a known length the end is where the length says, and neither the stream's end nor the trailers, which would
 /// cost a suspension each, are waited for.
 async fn collect(
@@ -122,14 +127,15 @@ async fn collect(
     held: &mut Held,
 ) -> Result<Vec<u8>, Refusal> {
     let mut bytes: Vec<u8> = Vec::new();
-    let first = announced.unwrap_or(8 << 10).max(1);
+    let first = announced.unwrap_or(8 << 10).clamp(1, FIRST_BYTES);
     grow(&mut bytes, first, held)?;
     loop {
         if announced == Some(bytes.len()) {
             return Ok(bytes);
         }
         if bytes.len() == bytes.capacity() {
-            let more = bytes.len().max(16 << 10);
+            let left = announced.map_or(usize::MAX, |announced| announced - bytes.len());
+            let more = bytes.len().max(16 << 10).min(left);
             grow(&mut bytes, more, held)?;
         }
         let (result, read) = stream.read(bytes).await;
@@ -146,7 +152,13 @@ async fn collect(
         Ok(_) | Err(ErrorCode::HttpRequestBodySize(_)) if bytes.len() >= BODY_BYTES_MAX => {
             Err(Refusal::too_large(BODY_BYTES_MAX))
         }
-        _ => Err(Refusal::bad_request("The body ended before its announced end. Send it again.")),
+        Err(ErrorCode::HttpProtocolError) => {
+            Err(Refusal::bad_request("The body is not framed as HTTP frames bodies. Send it again."))
+        }
+        _ => {
+            let said = "The body ended before its announced end. Send it again.";
+            Err(Refusal::bad_request(said).ended(State::ClientClosed))
+        }
     }
 }
 

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 /// Every enabled model with an enabled target that the caller may use, sorted by name.
 pub(crate) fn list(caller: &Caller, catalog: &Catalog) -> Reply {
-    let mut models: Vec<&Model> = catalog.models.iter().filter(|model| visible(caller, catalog, model)).collect();
-    models.sort_by(|one, other| one.name.cmp(&other.name));
-    let data: Vec<Value> = models.into_iter().map(object).collect();
+    let served = catalog.models.iter().filter(|model| is_served(catalog, model));
+    let mut names: Vec<&str> = served.flat_map(|model| names(caller, catalog, model)).collect();
+    names.sort_unstable();
+    let data: Vec<Value> = names.into_iter().map(object).collect();
     Reply::json(200, &json!({ "object": "list", "data": data }))
 }
 
@@ -19,8 +20,9 @@ pub(crate) fn list(caller: &Caller, catalog: &Catalog) -> Reply {
 pub(crate) fn read(caller: &Caller, catalog: &Catalog, parameter: &str) -> Result<Reply, Refusal> {
     let name = decode_parameter(parameter).unwrap_or_default();
     let found = catalog.model(&name).and_then(|index| catalog.models.get(index));
-    match found.filter(|model| visible(caller, catalog, model)) {
-        Some(model) => Ok(Reply::json(200, &object(model))),
+    let found = found.filter(|model| is_served(catalog, model));
+    match found.and_then(|model| [&*model.name, &name].into_iter().find(|name| may_use(caller, name, catalog))) {
+        Some(name) => Ok(Reply::json(200, &object(name))),
         None => Err(unknown(&name)),
     }
 }
@@ -32,13 +34,21 @@ pub(crate) fn unknown(name: &str) -> Refusal {
     Refusal::not_found("model_not_found", said).about("model")
 }
 
-fn visible(caller: &Caller, catalog: &Catalog, model: &Model) -> bool {
+fn is_served(catalog: &Catalog, model: &Model) -> bool {
     let enabled = |index: usize| catalog.providers.get(index).is_some_and(|provider| provider.enabled);
-    let served = model.targets.iter().any(|target| target.enabled && enabled(target.provider));
-    model.enabled && served && may_use(caller, &model.name, catalog)
+    model.enabled && model.targets.iter().any(|target| target.enabled && enabled(target.provider))
+}
+
+/// What the caller may call it: its own name, else those of its aliases the key allows.
+fn names<'c>(caller: &Caller, catalog: &Catalog, model: &'c Model) -> Vec<&'c str> {
+    if may_use(caller, &model.name, catalog) {
+        return vec![&model.name];
+    }
+    let exact = model.aliases.iter().filter(|alias| !alias.ends_with('*'));
+    exact.map(String::as_str).filter(|alias| may_use(caller, alias, catalog)).collect()
 }
 
 /// `created` is a required number in the SDKs' types; models here have no birthday.
-fn object(model: &Model) -> Value {
-    json!({ "id": &*model.name, "object": "model", "created": 0, "owned_by": "llmio" })
+fn object(name: &str) -> Value {
+    json!({ "id": name, "object": "model", "created": 0, "owned_by": "llmio" })
 }

@@ -9,7 +9,7 @@ use gateway_core::accept::{self, Call, Operation};
 use gateway_core::authenticate::{Caller, may_use};
 use gateway_core::catalog::Model;
 use gateway_core::echo;
-use gateway_core::failover::{Attempt, Decision, Failover, Outcome};
+use gateway_core::failover::{Attempt, Decision, Failover, Outcome, UpstreamError};
 use gateway_core::observe::Observer;
 use gateway_core::record::State;
 use gateway_core::refusal::{Refusal, Reply, Shape};
@@ -139,12 +139,19 @@ async fn send_one(
     match rewrite::request(call, &incoming.headers, to)? {
         Destination::Echo(upstream_model) => {
             let reply = echo::answer(call, &upstream_model, &incoming.id, incoming.at_ms / 1000);
+            if reply.status >= 300 {
+                let Reply { status, headers, body } = reply;
+                return Ok((Outcome::Answered(UpstreamError { status, headers, body }), None));
+            }
             Ok((Outcome::Head(reply.status), Some(Given::Whole(reply))))
         }
         Destination::Http(outgoing) => {
             let left_ms = deadline_ms.saturating_sub(now_ms).max(1);
-            let (outcome, answer) =
+            let (mut outcome, answer) =
                 send::attempt(outgoing, &model.timeouts, call.streamed, left_ms, &incoming.id).await;
+            if let Outcome::Answered(error) = &mut outcome {
+                rewrite::hide_secret(&mut error.body, to.credential);
+            }
             Ok((outcome, answer.map(Given::Streaming)))
         }
     }

@@ -1,22 +1,23 @@
 //! Step 5, one attempt: sends a request and waits for the answer's head. All limits are options of the request, which
 //! the host enforces: an attempt has no timer.
 
-use futures_util::future::join;
+use futures_util::future::{Either, select};
 use gateway_core::catalog::Timeouts;
 use gateway_core::failover::{Outcome, SendError, UpstreamError};
 use gateway_core::rewrite::{self, Outgoing};
 use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Method, RequestOptions, Scheme};
 use spin_sdk::wasip3::wit_bindgen::{FutureReader, FutureWriter, StreamReader, StreamResult, StreamWriter};
-use spin_sdk::wasip3::{wit_future, wit_stream};
+use spin_sdk::wasip3::{self, wit_future, wit_stream};
 
 use crate::host;
 
 /// Tells the runner whose request this is; it is stripped before the wire. See `host.md`.
 const HOST_HEADER: &str = "x-llmio-host";
 
-/// What the runner says when it ended a call's requests because the client left.
+/// What the runner says when it ended a call's requests because the client left, or because it shuts down.
 const CLIENT_CLOSED: &str = "client closed";
+const DRAINED: &str = "drained";
 
 /// An error answer is kept up to this many bytes.
 const ERROR_BYTES_MAX: usize = 256 << 10;
@@ -79,11 +80,25 @@ pub(crate) async fn attempt(
         drop(writer);
         drop(trailers);
     };
-    // The answer may come before the whole body was taken; both go on together.
-    let (sent, ()) = join(client::send(request), write).await;
+    // The answer may come before the whole body was taken; then the rest of it is no longer waited for, since an
+    // upstream that refused it may never read on.
+    let sent = match select(Box::pin(client::send(request)), Box::pin(write)).await {
+        Either::Left((sent, rest)) => {
+            wasip3::spawn(rest);
+            sent
+        }
+        Either::Right(((), sending)) => sending.await,
+    };
     let response = match sent {
         Ok(response) => response,
-        Err(code) => return (Outcome::Failed(translate(code)), None),
+        // Some hosts have one word for both silences; without a head it is this one.
+        Err(code) => {
+            let error = match translate(code) {
+                SendError::IdleTimeout => SendError::FirstByteTimeout,
+                error => error,
+            };
+            return (Outcome::Failed(error), None);
+        }
     };
     let status = response.get_status_code();
     let headers = rewrite::downstream(response.get_headers().copy_all());
@@ -157,6 +172,7 @@ fn translate(code: ErrorCode) -> SendError {
     let payload = |text: Option<String>| text.unwrap_or_default();
     match code {
         ErrorCode::InternalError(Some(said)) if said == CLIENT_CLOSED => SendError::ClientClosed,
+        ErrorCode::InternalError(Some(said)) if said == DRAINED => SendError::Drained,
         ErrorCode::DnsTimeout => SendError::Connect("its name was not resolved in time".into()),
         ErrorCode::DnsError(error) => SendError::Connect(match payload(error.rcode) {
             rcode if rcode.is_empty() => "its name could not be resolved".into(),

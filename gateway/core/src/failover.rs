@@ -64,6 +64,8 @@ pub enum SendError {
     Protocol(String),
     /// The client left; nobody waits for an answer.
     ClientClosed,
+    /// The host is shutting down and ended what was under way.
+    Drained,
 }
 
 impl SendError {
@@ -79,6 +81,7 @@ impl SendError {
             Self::Truncated => State::UpstreamTruncated,
             Self::Protocol(_) => State::UpstreamError,
             Self::ClientClosed => State::ClientClosed,
+            Self::Drained => State::Drained,
         }
     }
 
@@ -101,6 +104,7 @@ impl SendError {
             Self::Truncated => "ended its answer before the announced end".into(),
             Self::Protocol(why) => format!("did not answer in HTTP ({why})"),
             Self::ClientClosed => "was no longer needed: the client left".into(),
+            Self::Drained => "was cut off: llmio is shutting down".into(),
         }
     }
 }
@@ -118,7 +122,7 @@ pub enum Class {
     Rate,
     /// The request itself: nobody else will do better.
     Client,
-    /// The client is gone.
+    /// The client is gone, or the host is going.
     Gone,
 }
 
@@ -152,7 +156,7 @@ impl Class {
         match outcome {
             Outcome::Head(status) => Self::of_status(*status),
             Outcome::Answered(error) => Self::of_status(error.status),
-            Outcome::Failed(SendError::ClientClosed) => Self::Gone,
+            Outcome::Failed(SendError::ClientClosed | SendError::Drained) => Self::Gone,
             Outcome::Failed(_) => Self::Target,
         }
     }
@@ -199,6 +203,7 @@ impl Failover {
         match (class, outcome) {
             (Class::Ok, Outcome::Head(_)) => return Decision::Relay,
             (Class::Client, Outcome::Answered(error)) => return Decision::Answer(State::ClientError, shaped(error)),
+            (Class::Gone, Outcome::Failed(SendError::Drained)) => return Decision::Refuse(shutting_down()),
             (Class::Gone, _) => return Decision::Refuse(client_closed()),
             (_, outcome) => self.failures.push((target.to_owned(), outcome)),
         }
@@ -282,6 +287,10 @@ fn describe_status(status: u16) -> String {
 
 fn client_closed() -> Refusal {
     Refusal::bad_gateway(State::ClientClosed, "The client closed the connection before the answer.")
+}
+
+fn shutting_down() -> Refusal {
+    Refusal::unavailable("draining", "llmio is shutting down. Try again.").after(1).ended(State::Drained)
 }
 
 /// JSON stays byte for byte, since clients parse upstream messages; anything else gets the shape they expect.

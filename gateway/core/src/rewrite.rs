@@ -103,6 +103,27 @@ fn present(to: Named<'_>, headers: &mut Vec<(String, Vec<u8>)>, path: &mut Strin
     headers.push((name.to_owned(), value.into_bytes()));
 }
 
+/// Takes the credential out of what its provider wrote: some repeat it, or the URL it stood in, in their errors. Other
+/// credentials were never sent there.
+pub fn hide_secret(text: &mut Vec<u8>, credential: Option<&Credential>) {
+    let Some(Value::Plain(secret)) = credential.map(|credential| &credential.value) else { return };
+    let mut encoded = String::new();
+    push_encoded(&mut encoded, secret.expose());
+    for written in [secret.expose(), &encoded] {
+        while let Some(at) =
+            memchr::memmem::find(text, written.as_bytes()).filter(|_| written.len() >= HIDDEN_BYTES_MIN)
+        {
+            text.splice(at..at + written.len(), *HIDDEN);
+        }
+    }
+}
+
+/// What stands in the place of a credential.
+const HIDDEN: &[u8; 12] = b"(credential)";
+
+/// A shorter credential protects nothing, and its characters are part of many words.
+const HIDDEN_BYTES_MIN: usize = 8;
+
 /// Percent-encodes everything but the unreserved characters of RFC 3986.
 fn push_encoded(path: &mut String, text: &str) {
     for byte in text.bytes() {

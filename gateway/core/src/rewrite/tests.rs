@@ -100,6 +100,21 @@ fn a_credential_is_presented_the_way_its_provider_wants_it() {
 }
 
 #[test]
+fn a_credential_that_its_provider_repeats_is_taken_out() {
+    let toml = "[[providers]]\nname = \"p\"\nbase_url = \"https://p.example\"\ncredentials = [\"sk/secret+1\", \"s\"]";
+    let catalog = Document::from_toml(toml).and_then(|document| document.validate()).expect("a valid catalog");
+    let hidden = |text: &str, index: usize| {
+        let mut bytes = text.as_bytes().to_vec();
+        hide_secret(&mut bytes, catalog.providers[0].credentials.get(index));
+        String::from_utf8(bytes).expect("text")
+    };
+    let said = r#"{"error":"bad key sk/secret+1, sk/secret+1 at /chat?key=sk%2Fsecret%2B1"}"#;
+    assert_eq!(hidden(said, 0), r#"{"error":"bad key (credential), (credential) at /chat?key=(credential)"}"#);
+    assert_eq!(hidden(said, 1), said, "a credential of one letter is in every word");
+    assert_eq!(hidden(said, 2), said);
+}
+
+#[test]
 fn a_provider_without_credentials_gets_none() {
     let outgoing = sent(r#"base_url = "http://127.0.0.1:11434/v1", local = true"#, r#"{"model":"m"}"#, &[]);
     assert_eq!(header(&outgoing, "authorization"), None);
