@@ -125,13 +125,19 @@ impl Settings {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use clap::CommandFactory;
+    use clap::{CommandFactory, FromArgMatches};
+
+    /// The options these arguments give, whatever `LLMIO_*` variables whoever runs the tests has set.
+    pub(crate) fn parsed(arguments: &[&str]) -> Result<Options, clap::Error> {
+        let command = Options::command().mut_args(|option| option.env(None));
+        let arguments = ["llmio"].into_iter().chain(arguments.iter().copied());
+        Options::from_arg_matches(&command.try_get_matches_from(arguments)?)
+    }
 
     fn settings(arguments: &[&str]) -> Settings {
-        let arguments = ["llmio"].into_iter().chain(arguments.iter().copied());
-        Options::try_parse_from(arguments).expect("valid arguments").settings
+        parsed(arguments).expect("valid arguments").settings
     }
 
     fn with(name: &'static str, value: &'static str) -> impl Fn(&str) -> Option<String> {

@@ -107,6 +107,7 @@ fn check_settings(settings: &Settings) -> Result<(), Exit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::tests::parsed;
 
     fn checked(token: &str, address: &str) -> Result<(), Exit> {
         let given = GivenToken { token: token.to_owned(), variable: "TOKEN" };
@@ -127,10 +128,7 @@ mod tests {
 
     #[test]
     fn secrets_that_are_no_object_are_refused_without_being_repeated() {
-        use clap::Parser;
-        let settings = |secrets: &str| {
-            crate::options::Options::try_parse_from(["llmio", "--secrets", secrets]).expect("arguments").settings
-        };
+        let settings = |secrets: &str| parsed(&["--secrets", secrets]).expect("arguments").settings;
         assert!(check_settings(&settings(r#"{"A":"sk-1"}"#)).is_ok());
         let exit = check_settings(&settings("sk-very-secret")).expect_err("no object");
         assert_eq!(exit.code, 78);

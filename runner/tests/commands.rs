@@ -37,6 +37,14 @@ expires = 2099-01-01T00:00:00Z
 struct Place {
     folder: TempDir,
     variables: Vec<(&'static str, String)>,
+    /// Where a server would be looked for: on the usual port the developer's own may listen.
+    nobody: Nobody,
+}
+
+/// A port that is taken and not listened on: it refuses connections, and nobody else gets it.
+struct Nobody {
+    address: SocketAddr,
+    _socket: socket2::Socket,
 }
 
 /// How a command ended.
@@ -52,9 +60,22 @@ struct Server {
     address: SocketAddr,
 }
 
+impl Nobody {
+    fn new() -> Nobody {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a loopback port");
+        let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("a bound socket");
+        Nobody { address, _socket: socket }
+    }
+}
+
 impl Place {
     fn new() -> Place {
-        Place { folder: tempfile::tempdir().expect("a temporary folder"), variables: Vec::new() }
+        Place::on(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn on(folder: TempDir) -> Place {
+        Place { folder, variables: Vec::new(), nobody: Nobody::new() }
     }
 
     fn with(mut self, name: &'static str, value: impl Into<String>) -> Place {
@@ -75,7 +96,8 @@ impl Place {
     /// The binary with nothing of this test's own environment.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_llmio"));
-        command.env_clear().env("TZ", "UTC").current_dir(self.folder.path()).args(arguments);
+        command.env_clear().env("TZ", "UTC").env("PORT", self.nobody.address.port().to_string());
+        command.current_dir(self.folder.path()).args(arguments);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -181,7 +203,7 @@ fn token_prints_the_token_alone_and_makes_it_as_serve_would() {
 fn a_token_that_only_the_server_was_given_is_asked_for() {
     let server_place = Place::new().with("LLMIO_TOKEN", "given-4f9c2be81d7a63");
     let server = server_place.serve();
-    let place = Place { folder: server_place.folder, variables: Vec::new() };
+    let place = Place::on(server_place.folder);
     for arguments in [["token"].as_slice(), &["keys", "list"]] {
         let said = place.fails(arguments, 78);
         assert!(said.contains("LLMIO_TOKEN"), "{said}");
@@ -370,10 +392,10 @@ fn a_folder_that_is_locked_by_something_that_does_not_answer_gives_75() {
     lock.lock().expect("the lock is free");
     let said = place.fails(&["keys", "list"], 75);
     assert!(said.contains("data"), "{said}");
-    let nobody = TcpListener::bind("127.0.0.1:0").expect("a listener").local_addr().expect("its address");
-    fs::write(place.data().join("address"), nobody.to_string()).expect("an announcement");
+    let gone = Nobody::new();
+    fs::write(place.data().join("address"), gone.address.to_string()).expect("an announcement");
     let said = place.fails(&["keys", "list"], 75);
-    assert!(said.contains(&nobody.to_string()), "{said}");
+    assert!(said.contains(&gone.address.to_string()), "{said}");
     drop(lock);
     place.run(&["keys", "list"]);
 }

@@ -78,12 +78,10 @@ fn report(ready: &Ready, language: Language) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::Options;
-    use clap::Parser;
+    use crate::options::tests::parsed;
 
     fn settings(arguments: &[&str]) -> Settings {
-        let arguments = ["llmio", "health"].into_iter().chain(arguments.iter().copied());
-        Options::try_parse_from(arguments).expect("valid arguments").settings
+        parsed(&[&["health"], arguments].concat()).expect("valid arguments").settings
     }
 
     #[test]

@@ -209,13 +209,11 @@ fn row(record: &Map<String, Value>, zone: &TimeZone) -> [String; 10] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::{self, Options};
-    use clap::Parser;
+    use crate::options;
     use serde_json::json;
 
     fn parsed(arguments: &[&str]) -> Result<Arguments, clap::Error> {
-        let arguments = ["llmio", "records"].into_iter().chain(arguments.iter().copied());
-        match Options::try_parse_from(arguments)?.command {
+        match options::tests::parsed(&[&["records"], arguments].concat())?.command {
             Some(options::Command::Records(arguments)) => Ok(arguments),
             other => panic!("{other:?}"),
         }
@@ -245,7 +243,7 @@ mod tests {
         let arguments = parsed(&["--data", "x", "show", "01-a"]).expect("arguments");
         assert!(matches!(arguments.command, Some(Command::Show { id }) if id == "01-a"));
         assert!(arguments.list == List::default());
-        let settings = Options::try_parse_from(["llmio"]).expect("arguments").settings;
+        let settings = options::tests::parsed(&[]).expect("arguments").settings;
         for filter in [["--model", "x"], ["--limit", "20"]] {
             let arguments = parsed(&[filter.as_slice(), &["show", "01-a"]].concat()).expect("arguments");
             let error = run(&settings, arguments).expect_err("a filter that would be ignored");
