@@ -179,10 +179,10 @@ impl Service<Name> for Resolver {
 mod tests {
     use super::*;
 
-    fn connect(uri: &str, local: bool) -> Result<(), NoConnection> {
+    fn connect(uri: &str, local: bool, limit: Duration) -> Result<(), NoConnection> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let tls = tls_config().expect("a TLS configuration");
-        let mut connector = Connector::new(Duration::from_millis(300), local, &tls);
+        let mut connector = Connector::new(limit, local, &tls);
         let uri: Uri = uri.parse().expect("the test's address is valid");
         runtime.block_on(connector.call(uri)).map(|_| ())
     }
@@ -191,13 +191,14 @@ mod tests {
     fn a_private_address_is_refused_before_anything_is_sent_unless_the_request_is_local() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its address").port();
+        let limit = Duration::from_secs(10);
         for host in ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost", "127.1", "0x7f000001", "2130706433"] {
-            let refused = connect(&format!("http://{host}:{port}/"), false);
+            let refused = connect(&format!("http://{host}:{port}/"), false, limit);
             assert!(matches!(refused, Err(NoConnection::Prohibited)), "{host}: {refused:?}");
         }
-        assert!(connect(&format!("http://127.0.0.1:{port}/"), true).is_ok());
-        listener.set_nonblocking(true).expect("a socket option");
+        assert!(connect(&format!("http://127.0.0.1:{port}/"), true, limit).is_ok());
         assert!(listener.accept().is_ok(), "the local request");
+        listener.set_nonblocking(true).expect("a socket option");
         assert!(listener.accept().is_err(), "and no other connection");
     }
 
@@ -214,8 +215,8 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its address").port();
         let started = std::time::Instant::now();
-        let late = connect(&format!("https://127.0.0.1:{port}/"), true);
+        let late = connect(&format!("https://127.0.0.1:{port}/"), true, Duration::from_millis(300));
         assert!(matches!(late, Err(NoConnection::Timeout)), "{late:?}");
-        assert!(started.elapsed() < Duration::from_secs(3));
+        assert!(started.elapsed() < Duration::from_secs(20));
     }
 }

@@ -78,7 +78,7 @@ fn trusting(certificate: &CertificateDer<'static>) -> TlsConfig {
 }
 
 fn client(tls: &TlsConfig) -> HttpClient {
-    new_client(Connector::new(Duration::from_secs(2), true, tls))
+    new_client(Connector::new(Duration::from_secs(30), true, tls))
 }
 
 async fn get(client: &HttpClient, port: u16) -> Result<(http::Version, Bytes), Error> {
