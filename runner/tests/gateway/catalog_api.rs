@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::common::{Gateway, Host, Request, Response, TOKEN, chat, eventually, upstream_key, within};
+use crate::common::{Gateway, Host, Request, Response, TOKEN, chat, eventually, upstream_key};
 use crate::upstream::Upstream;
 
 both_hosts![
@@ -58,8 +58,9 @@ fn a_new_catalog_is_seen_by_new_calls_within_a_second(host: Host) {
     let mut all_say = |text: &str| connections.iter_mut().all(|each| each.exchange(&chat("m")).text().contains(text));
     assert!(all_say("old"));
     assert_eq!(gateway.put_catalog(&catalog(&new)).status, 200);
-    let seen = within(Duration::from_secs(2), || all_say("new").then_some(()));
-    assert!(seen.is_some(), "calls still go to the old provider");
+    // The promise is of calls that are made a second later, however long a busy machine takes to answer them.
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(all_say("new"), "calls still go to the old provider");
 }
 
 fn what_is_read_can_be_put_back_and_keeps_its_secrets(host: Host) {

@@ -310,13 +310,15 @@ pub(crate) fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     within(PATIENCE, look).unwrap_or_else(|| panic!("not within {PATIENCE:?}: {what}"))
 }
 
-/// Looks again and again until there is something or the time is over.
-pub(crate) fn within<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+/// Looks again and again until there is something or the time is over. A look may itself take longer than is left, so
+/// only one that began when the time was over is the last.
+fn within<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {
+        let late = start.elapsed() > limit;
         match look() {
             Some(found) => return Some(found),
-            None if start.elapsed() > limit => return None,
+            None if late => return None,
             None => std::thread::sleep(Duration::from_millis(5)),
         }
     }
@@ -328,6 +330,8 @@ fn command(builder: &Builder, data: &Path, logs: &Path) -> Command {
         |name: &str| File::options().create(true).append(true).open(logs.join(name)).expect("a file for its output");
     // The environment of whoever runs the tests must not reach it.
     command.env_clear().env("PATH", "/usr/bin:/bin").env("LLMIO_GUEST_STDERR", "true");
+    // Several instances, and no more where there are many cores: what is counted by each would multiply.
+    command.env("LLMIO_THREADS", "2");
     command.env("LLMIO_DATA", data).current_dir(logs).stdout(file("stdout")).stderr(file("stderr"));
     if !builder.arguments.iter().any(|argument| argument == "--listen") {
         command.env("LLMIO_LISTEN", "127.0.0.1:0");

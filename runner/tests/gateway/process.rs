@@ -111,7 +111,10 @@ fn the_help_names_every_flag_and_its_variable() {
 #[test]
 fn the_curl_line_of_the_first_start_works_as_it_is() {
     let mut gateway = runner().without_token().start();
-    let greeting = gateway.stdout();
+    // The address is announced before the greeting is printed.
+    let greeting = eventually("the greeting", || {
+        Some(gateway.stdout()).filter(|text| text.lines().any(|line| line.starts_with("curl ")) && text.ends_with('\n'))
+    });
     let curl = greeting.lines().find(|line| line.starts_with("curl ")).unwrap_or_else(|| panic!("{greeting}"));
     let quoted: Vec<&str> = curl.split(['"', '\'']).collect();
     let token = quoted[1].strip_prefix("Authorization: Bearer ").expect("a token");
@@ -122,6 +125,9 @@ fn the_curl_line_of_the_first_start_works_as_it_is() {
     assert_eq!(response.json()["choices"][0]["message"]["content"], "You said: Hello");
     assert_eq!(gateway.send(&chat("demo").key(TOKEN)).status, 401, "no other token is known");
     gateway.restart();
-    assert!(!gateway.stdout()[greeting.len()..].contains(token), "later starts do not repeat the token");
+    let printed = eventually("a greeting of the second start", || {
+        Some(gateway.stdout()).filter(|text| text.len() > greeting.len() && text.ends_with('\n'))
+    });
+    assert!(!printed[greeting.len()..].contains(token), "later starts do not repeat the token");
     assert_eq!(gateway.send(&request).status, 200, "the token is kept");
 }

@@ -23,6 +23,10 @@ fn only_id(gateway: &Gateway, state: &str) -> String {
     record["id"].as_str().expect("an id").to_owned()
 }
 
+fn now_ms() -> u128 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_millis()
+}
+
 fn a_record_holds_what_is_true_of_its_call(host: Host) {
     let upstream = Upstream::saying("Hi");
     let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
@@ -60,9 +64,8 @@ fn a_record_holds_what_is_true_of_its_call(host: Host) {
     }
     let attempt = &record["attempts"][0];
     assert_eq!((&attempt["credential"], &attempt["status"]), (&json!("#1"), &json!(200)));
-    let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_millis();
     let at_ms = u128::from(record["at_ms"].as_u64().expect("a time"));
-    assert!(now_ms - at_ms < 60_000, "{record}");
+    assert!(now_ms() - at_ms < 60_000, "{record}");
     assert!(record["first_byte_ms"].as_u64() <= record["duration_ms"].as_u64(), "{record}");
     assert!(record["id"].as_str().is_some_and(|id| id.as_bytes()[14] == b'7'), "a UUID of version 7: {record}");
 }
@@ -168,8 +171,11 @@ fn an_end_told_by_the_host_ends_a_running_record_only(host: Host) {
     let ended = gateway.record_by_id(&id);
     assert_eq!((&ended["state"], &ended["model"]), (&json!("guest_trap"), &json!("m")));
     end(&id, "drained");
-    end("01890000-0000-7000-8000-000000000001", "drained");
-    let unheard_of = gateway.record_by_id("01890000-0000-7000-8000-000000000001");
+    // An id of now: an old one would be past its retention for the maintenance that follows the start.
+    let now_ms = now_ms();
+    let unheard_of_id = format!("{:08x}-{:04x}-7000-8000-000000000001", now_ms >> 16, now_ms & 0xffff);
+    end(&unheard_of_id, "drained");
+    let unheard_of = gateway.record_by_id(&unheard_of_id);
     assert_eq!(unheard_of["state"], "drained", "a call that never wrote a row has one now");
     assert_eq!(gateway.record_by_id(&id)["state"], "guest_trap", "an end stays as it is");
     upstream.release();
@@ -182,18 +188,17 @@ fn maintenance_deletes_what_is_past_its_retention(host: Host) {
     // Of 2023, as its first 48 bits say.
     let old = "01890000-0000-7000-8000-000000000001";
     let told = json!({ "id": old, "state": "ok", "at": 1_687_000_000_000_u64 });
-    assert_eq!(gateway.admin("POST", "/api/records/ended", &told.to_string()).status, 204);
-    if host == Host::Runner {
-        // Elsewhere maintenance follows an answer by itself, and may have deleted it by now.
-        gateway.record_by_id(old);
-    }
     let deleted = || {
         let done = gateway.admin("POST", "/api/maintain", "{}");
         assert_eq!(done.status, 200, "{}", done.text());
         done.json()["records_deleted"].as_u64().unwrap_or_else(|| panic!("no count: {}", done.text()))
     };
-    let count = deleted();
-    assert!(count == 1 || host == Host::Spin && count == 0, "{count}");
+    let deleted_of_one = || {
+        assert_eq!(gateway.admin("POST", "/api/records/ended", &told.to_string()).status, 204);
+        deleted()
+    };
+    // Maintenance also comes by itself, after the start or after an answer, and may have been first.
+    assert!((0..3).any(|_| deleted_of_one() == 1), "what is past its retention was never deleted");
     assert_eq!(gateway.records(""), [kept]);
     assert_eq!(deleted(), 0);
 }

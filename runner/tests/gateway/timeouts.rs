@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::common::{End, Gateway, Host, PATIENCE, chat, streamed_chat};
-use crate::upstream::{Answer, Upstream, completion, event};
+use crate::upstream::{Answer, Upstream, event};
 
 both_hosts![
     a_provider_that_does_not_answer_in_time_is_passed_over,
@@ -15,15 +15,19 @@ both_hosts![
 ];
 
 fn a_provider_that_does_not_answer_in_time_is_passed_over(host: Host) {
-    let (first, second) = (Upstream::answering(Answer::nothing().wait()), Upstream::saying("from b"));
-    let gateway = Gateway::on(host).provider("a", &first).provider("b", &second);
+    let silent = Upstream::answering(Answer::nothing().wait());
+    // The limit is the model's; only the built-in provider is sure to keep it on however busy a machine.
+    let gateway = Gateway::on(host).provider("a", &silent).catalog("[[providers]]\npreset = \"echo\"\n");
     let fields = r#"timeouts = { first_byte = "200ms" }"#;
-    let gateway = gateway.model_with("m", fields, &["a/up", "b/up"]).start();
+    let gateway = gateway.model_with("m", fields, &["a/up", "echo/x"]).start();
     let response = gateway.send(&chat("m"));
-    assert_eq!((response.status, response.text()), (200, completion("from b")));
-    assert!(first.is_hung_up_within(PATIENCE), "the attempt that was given up stays open");
+    assert_eq!((response.status, response.header("x-llmio-target")), (200, Some("echo/x")), "{}", response.text());
+    assert_eq!(response.json()["choices"][0]["message"]["content"], "You said: Hello");
+    assert!(silent.is_hung_up_within(PATIENCE), "the attempt that was given up stays open");
     let record = gateway.record(&response);
     assert_eq!((&record["attempts"][0]["class"], &record["state"]), (&"target".into(), &"ok".into()));
+    let providers = record["attempts"].as_array().expect("attempts").iter().map(|attempt| &attempt["provider"]);
+    assert_eq!(providers.collect::<Vec<_>>(), ["a", "echo"], "{record}");
     assert_eq!(record["attempts"][0]["error"], "did not answer in time");
     let times = ["start_ms", "end_ms"].map(|name| record["attempts"][0][name].as_u64().expect("a time"));
     assert!(times[1] - times[0] >= 200, "{record}");
@@ -42,7 +46,7 @@ fn with_nobody_answering_in_time_the_answer_is_504(host: Host) {
 }
 
 fn silence_in_the_middle_of_a_stream_ends_it_with_an_error_and_a_cut(host: Host) {
-    let upstream = Upstream::answering(Answer::stream().chunk(event("one")).wait());
+    let upstream = Upstream::answering(Answer::stream().chunk(event("one")).in_one_write().wait());
     let gateway = Gateway::on(host).provider("a", &upstream);
     let gateway = gateway.model_with("m", r#"timeouts = { idle = "200ms" }"#, &["a/up"]).start();
     let response = gateway.send(&streamed_chat("m"));
@@ -57,8 +61,8 @@ fn silence_in_the_middle_of_a_stream_ends_it_with_an_error_and_a_cut(host: Host)
 }
 
 fn silence_in_the_middle_of_a_json_answer_cuts_it(host: Host) {
-    let answer = Answer::announcing(200, "content-type: application/json", 100).raw("{\"half\":").wait();
-    let gateway = Gateway::on(host).provider("a", &Upstream::answering(answer));
+    let answer = Answer::announcing(200, "content-type: application/json", 100).raw("{\"half\":");
+    let gateway = Gateway::on(host).provider("a", &Upstream::answering(answer.in_one_write().wait()));
     let gateway = gateway.model_with("m", r#"timeouts = { idle = "200ms" }"#, &["a/up"]).start();
     let response = gateway.send(&chat("m"));
     assert_eq!((response.text().as_str(), response.end), ("{\"half\":", End::Cut));
@@ -69,17 +73,24 @@ fn a_stream_that_keeps_coming_is_not_idle(host: Host) {
     let upstream = Upstream::answering(Answer::stream().drip(": still there\n\n"));
     let gateway = Gateway::on(host).provider("a", &upstream);
     let gateway = gateway.model_with("m", r#"timeouts = { idle = "400ms" }"#, &["a/up"]).start();
-    let mut stream = gateway.open(&streamed_chat("m"));
-    let start = Instant::now();
-    while start.elapsed().as_millis() < 900 {
-        assert!(stream.next().is_some(), "ended though the provider was never silent for 400 ms");
-    }
+    let lasts = || {
+        let mut stream = gateway.open(&streamed_chat("m"));
+        let start = Instant::now();
+        while start.elapsed().as_millis() < 900 {
+            if stream.next().is_none() {
+                return false;
+            }
+        }
+        true
+    };
+    // On a busy machine the provider of one attempt may really be silent for 400 ms.
+    assert!((0..5).any(|_| lasts()), "ended each time though the provider is never silent for 400 ms");
 }
 
 fn the_total_time_ends_a_stream_that_keeps_coming(host: Host) {
     let upstream = Upstream::answering(Answer::stream().drip(&event("more")));
     let gateway = Gateway::on(host).provider("a", &upstream);
-    let gateway = gateway.model_with("m", r#"timeouts = { total = "400ms" }"#, &["a/up"]).start();
+    let gateway = gateway.model_with("m", r#"timeouts = { total = "2s" }"#, &["a/up"]).start();
     let response = gateway.send(&streamed_chat("m"));
     assert_eq!(response.end, End::Cut);
     assert!(response.text().contains("total_timeout"), "{}", response.text());

@@ -77,6 +77,15 @@ impl Answer {
         self.raw("0\r\n\r\n")
     }
 
+    /// Sends all that was added so far at once, so that a busy machine makes no gap in it.
+    pub(crate) fn in_one_write(self) -> Self {
+        let bytes = self.0.into_iter().flat_map(|step| match step {
+            Step::Send(bytes) => bytes,
+            other => panic!("{other:?} sends nothing"),
+        });
+        Answer(vec![Step::Send(bytes.collect())])
+    }
+
     /// Waits here for [`Upstream::release`].
     pub(crate) fn wait(mut self) -> Self {
         self.0.push(Step::Wait);
@@ -286,11 +295,11 @@ fn play(answer: Answer, mut stream: &TcpStream, shared: &Shared, requests: &Rece
                     return Played::HungUp;
                 }
             }
-            Step::Wait => {
-                if !wait_for_release(shared, requests) {
-                    return Played::HungUp;
-                }
-            }
+            Step::Wait => match wait_for_release(shared, requests) {
+                Waited::Released => {}
+                Waited::HungUp => return Played::HungUp,
+                Waited::InVain => return Played::Closed,
+            },
             Step::Drip(bytes) => {
                 while !is_gone(requests) && stream.write_all(&bytes).is_ok() {
                     thread::sleep(DRIP_EVERY);
@@ -304,14 +313,24 @@ fn play(answer: Answer, mut stream: &TcpStream, shared: &Shared, requests: &Rece
     Played::Whole
 }
 
-/// False when the client hangs up first.
-fn wait_for_release(shared: &Shared, requests: &Receiver<()>) -> bool {
-    let released = shared.wait(PATIENCE, |state| state.released > 0 || is_gone(requests));
+enum Waited {
+    Released,
+    HungUp,
+    /// Neither came in time. That is no hang-up: a test that waits for one as long must not see it.
+    InVain,
+}
+
+fn wait_for_release(shared: &Shared, requests: &Receiver<()>) -> Waited {
+    let in_time = shared.wait(PATIENCE, |state| state.released > 0 || is_gone(requests));
     let mut state = shared.state();
     if state.released > 0 {
         state.released -= 1;
     }
-    released && !is_gone(requests)
+    match in_time {
+        _ if is_gone(requests) => Waited::HungUp,
+        true => Waited::Released,
+        false => Waited::InVain,
+    }
 }
 
 /// The reader ends with the connection, and its sender with it.
