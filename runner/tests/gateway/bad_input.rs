@@ -8,6 +8,7 @@ both_hosts![
     a_bad_body_is_400_and_says_what_to_mend,
     an_unknown_model_is_404_and_says_where_the_models_are,
     json_of_any_depth_is_refused_and_harms_nobody,
+    what_a_large_body_is_refused_with_is_short,
     a_body_over_the_limit_is_413_with_and_without_a_length,
     a_compressed_body_is_415,
     a_wrong_method_is_405_and_names_the_right_one,
@@ -83,6 +84,29 @@ fn json_of_any_depth_is_refused_and_harms_nobody(host: Host) {
     let nested = |depth: usize| format!("{{\"model\":\"m\",\"x\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
     assert_eq!(refused(&gateway, &chat("m").body(nested(127))).status, 200);
     assert_eq!(refused(&gateway, &chat("m").body(nested(128))).status, 400);
+}
+
+/// Whatever of a body is repeated or built goes into an instance that others share.
+fn what_a_large_body_is_refused_with_is_short(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = gateway(host, &upstream);
+    let long = "x".repeat(1 << 20);
+    let zeros = format!("[{}0]", "0,".repeat(999_999));
+    let cases = [
+        (format!("{{\"model\":\"{long}\"}}"), 400, "must be a name of 1 to 256 characters"),
+        (format!("\"{long}\""), 400, "not a JSON object"),
+        (format!("{{\"model\":\"nobody\",\"stream_options\":{zeros}}}"), 404, "GET /v1/models"),
+    ];
+    for (body, status, says) in &cases {
+        let response = refused(&gateway, &chat("m").body(body.as_str()));
+        let shown = &body[..30];
+        assert_eq!(response.status, *status, "{shown}");
+        let message = response.openai_error().message;
+        assert!(message.contains(says) && message.len() < 300, "{shown}: {} bytes", message.len());
+        let head: usize = response.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        assert!(response.body.len() + head < 2000, "{shown}: {} + {head} bytes", response.body.len());
+    }
+    assert_eq!(upstream.received().len(), cases.len(), "only the good calls were to arrive");
 }
 
 fn a_body_over_the_limit_is_413_with_and_without_a_length(host: Host) {

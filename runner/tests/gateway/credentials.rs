@@ -11,6 +11,7 @@ both_hosts![
     a_key_for_other_models_is_403_and_says_so,
     two_known_credentials_that_differ_are_refused,
     an_unknown_credential_beside_a_known_one_is_ignored,
+    an_expired_or_disabled_key_beside_a_valid_one_is_ignored,
     a_key_may_not_use_the_admin_api,
     an_address_that_keeps_guessing_has_to_wait_and_valid_keys_pass,
     an_imported_key_keeps_its_form,
@@ -105,6 +106,20 @@ fn an_unknown_credential_beside_a_known_one_is_ignored(host: Host) {
     let gateway = Gateway::on(host).start();
     let request = chat("demo").header("x-api-key", "sk-ant-of-somebody-else").header("api-key", "dummy");
     assert_eq!(gateway.send(&request).status, 200);
+}
+
+fn an_expired_or_disabled_key_beside_a_valid_one_is_ignored(host: Host) {
+    let expired = key_entry("old", "sk-old", "expires = \"2020-01-01T00:00:00Z\"");
+    let disabled = key_entry("off", "sk-off", "enabled = false");
+    let keys = format!("{expired}{disabled}{}", key_entry("new", "sk-new", ""));
+    let gateway = Gateway::on(host).catalog(&format!("{DEMO}{keys}")).start();
+    for (one, other) in [("sk-old", "sk-new"), ("sk-new", "sk-old"), ("sk-off", "sk-new"), ("sk-new", "sk-off")] {
+        let response = gateway.send(&chat("demo").key(one).header("x-api-key", other));
+        assert_eq!(response.status, 200, "{one}, {other}: {}", response.text());
+        assert_eq!(gateway.record(&response)["key"], "new", "{one}, {other}");
+    }
+    let neither = gateway.send(&chat("demo").key("sk-old").header("x-api-key", "sk-off"));
+    assert_eq!((neither.status, neither.openai_error().code.as_str()), (401, "key_expired"));
 }
 
 fn a_key_may_not_use_the_admin_api(host: Host) {

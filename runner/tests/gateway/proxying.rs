@@ -14,6 +14,7 @@ both_hosts![
     a_large_pretty_printed_answer_arrives_whole_and_its_usage_is_recorded,
     an_answer_names_its_record_and_target,
     account_ids_and_cookies_of_the_provider_stay_here,
+    headers_that_are_llmios_to_say_are_said_once,
     a_compressed_answer_passes_as_it_is_and_its_usage_is_unknown,
     an_alias_leads_to_its_model,
     a_large_request_arrives_whole,
@@ -141,6 +142,26 @@ fn account_ids_and_cookies_of_the_provider_stay_here(host: Host) {
         assert_eq!(response.header(name), None, "{name} came through");
     }
     assert_eq!(response.header("openai-processing-ms"), Some("12"));
+}
+
+/// The provider may be another llmio, and browsers refuse an answer that names two origins.
+fn headers_that_are_llmios_to_say_are_said_once(host: Host) {
+    let headers = "content-type: application/json\r\naccess-control-allow-origin: https://up.example\r\n\
+                   x-llmio-record: 01890000-0000-7000-8000-000000000001\r\nx-llmio-target: up/other";
+    let upstream = Upstream::answering(Answer::whole(200, headers, &completion("Hi")));
+    let upstream = upstream.then([Answer::whole(400, headers, r#"{"error":{"message":"no"}}"#)]);
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
+    for status in [400, 200] {
+        let response = gateway.send(&chat("m").header("origin", "https://app.example"));
+        assert_eq!(response.status, status, "{}", response.text());
+        for name in ["access-control-allow-origin", "x-llmio-record", "x-llmio-target"] {
+            let count = response.headers.iter().filter(|(header, _)| header == name).count();
+            assert_eq!(count, 1, "{status}: {name} of {:?}", response.headers);
+        }
+        assert_eq!(response.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(response.header("x-llmio-target"), Some("a/up"));
+        assert_eq!(gateway.record(&response)["status"], status);
+    }
 }
 
 fn a_compressed_answer_passes_as_it_is_and_its_usage_is_unknown(host: Host) {
