@@ -2,9 +2,11 @@
 //! problem details for errors. Who may come here is decided by the route table before.
 
 mod catalog;
+mod health;
 mod keys;
 mod maintain;
 mod records;
+mod route;
 
 use std::rc::Rc;
 
@@ -29,6 +31,9 @@ pub(crate) async fn serve(
         Admin::KeysList => Ok(keys::list(&snapshot)),
         Admin::KeysCreate => keys::create(incoming).await,
         Admin::KeysDelete => keys::delete(parameter).await,
+        Admin::HealthList => Ok(health::list(&snapshot).await),
+        Admin::HealthReset => health::reset(incoming).await,
+        Admin::Route => route::decide(incoming, &snapshot).await,
         Admin::RecordsList => records::list(incoming).await,
         Admin::RecordsRead => records::read(parameter).await,
         Admin::RecordsEnded => records::ended(incoming).await,

@@ -41,6 +41,13 @@ pub(crate) fn draw() -> u64 {
     RANDOM.with_borrow_mut(|random| random.get_or_insert_with(|| SmallRng::from_seed(random_bytes())).random())
 }
 
+/// A number from 0 to 1.
+pub(crate) fn fraction() -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "32 bits of chance are enough for jitter")]
+    let fraction = (draw() >> 32) as f64 / f64::from(u32::MAX);
+    fraction
+}
+
 /// Bytes nobody can predict, for keys, nonces and ids.
 pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -88,6 +95,15 @@ pub(crate) fn throttle(incoming: &Incoming, refusal: Refusal) -> Refusal {
     match THROTTLE.with_borrow_mut(|throttle| throttle.failed(address, incoming.at_ms)) {
         Ok(()) => refusal,
         Err(wait_s) => Refusal::throttled(wait_s),
+    }
+}
+
+/// Runs something when it is dropped: at the end of a task, also of one that the host ends early.
+pub(crate) struct OnDrop<F: FnMut()>(pub(crate) F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
     }
 }
 

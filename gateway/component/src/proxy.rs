@@ -2,6 +2,7 @@
 //! the first refusal ends the line and is answered in the caller's shape.
 
 mod open;
+mod plan;
 
 use std::rc::Rc;
 
@@ -9,22 +10,25 @@ use gateway_core::accept::{self, Call, Operation};
 use gateway_core::authenticate::{Caller, may_use};
 use gateway_core::catalog::Model;
 use gateway_core::echo;
-use gateway_core::failover::{Attempt, Decision, Failover, Outcome, UpstreamError};
+use gateway_core::failover::{self, Attempt, Chance, Class, Decision, Failover, Outcome, UpstreamError, Verdict};
 use gateway_core::observe::Observer;
-use gateway_core::record::State;
+use gateway_core::record::{DecisionRecord, State};
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::rewrite::{self, Destination, Named};
-use gateway_core::route::{self, Candidates};
+use gateway_core::route::health::{Availability, Health, Subjects};
+use gateway_core::route::{SkipReason, Skipped};
 use spin_sdk::wasip3::http::types;
 
 use crate::host;
 use crate::incoming::Incoming;
 use crate::models;
-use crate::relay;
-use crate::send::{self, Answer};
+use crate::relay::{self, Ended};
+use crate::send::{self, Answer, Terms};
 use crate::store::catalog::{self, Freshness, Snapshot};
+use crate::store::health;
 
 use open::OpenCall;
+pub(crate) use plan::{Asked, plan};
 
 /// Serves a balanced call of a caller who is known.
 pub(crate) async fn call(
@@ -59,24 +63,30 @@ async fn line(
     open.asked(&call);
     let (snapshot, index) = find_model(&call, caller, snapshot).await?;
     let model = snapshot.catalog.models.get(index).ok_or_else(|| models::unknown(&call.model))?;
-    let candidates = route::route(&snapshot.catalog, model, operation.dialect(), host::draw());
-    open.decided(&snapshot.catalog, model, &call.model, &candidates);
-    let mut failover = begin(candidates, model)?;
-    let mut attempt = failover.first().ok_or_else(|| no_target(model))?;
-    let deadline_ms = incoming.start_ms.saturating_add(model.timeouts.total_ms);
+    health::look().await;
+    health::count_call(&model.name);
+    let session = accept::session_in(&incoming.headers).or(call.session.as_deref());
+    let asked = Asked { call: &call, index, session, key: caller.key() };
+    let candidates = health::with(|health, rotation| plan(&asked, &snapshot.catalog, health, host::draw(), rotation));
+    open.decided(model, DecisionRecord::of(&candidates, &snapshot.catalog, index, &call.model));
+    let course = Course { call: &call, incoming, open, snapshot: &snapshot, index, model };
+    let mut failover = Failover::new(candidates.list, model.attempts);
+    let mut attempt = failover.first().ok_or_else(|| course.exhausted(&candidates.skipped, Vec::new()))?;
     loop {
-        let to = name(attempt, model, &call, &snapshot)?;
-        let started_ms = host::now_ms();
-        let (outcome, answer) = send_one(&call, incoming, to, model, deadline_ms, started_ms).await?;
-        open.attempted(to, &outcome, started_ms);
-        let target = format!("{}/{}", to.provider.name, to.upstream_model);
-        match failover.judge(&target, outcome, host::now_ms() < deadline_ms) {
-            Decision::Relay => return Ok(relay_answer(answer, failover, incoming, open, &target, deadline_ms)),
-            Decision::Try(next) => attempt = next,
+        let tried = course.attempt(attempt).await?;
+        match course.judge(&mut failover, &tried) {
+            Decision::Relay => return Ok(course.relay(tried, failover)),
+            Decision::Try(next, after_ms) => {
+                if after_ms > 0 {
+                    host::wait_ms(after_ms).await;
+                }
+                attempt = next;
+            }
             Decision::Refuse(refusal) => return Err(refusal),
+            Decision::Exhausted(not_sent) => return Err(course.exhausted(&candidates.skipped, not_sent)),
             Decision::Answer(state, reply) => {
                 open.answered(state, &reply, None);
-                return Ok(relay::reply(incoming, with_ids(reply, open, Some(&target))));
+                return Ok(relay::reply(incoming, with_ids(reply, open, Some(&tried.target))));
             }
         }
     }
@@ -105,56 +115,26 @@ async fn find_model(
     Ok((snapshot, index))
 }
 
-fn begin(candidates: Candidates, model: &Model) -> Result<Failover, Refusal> {
-    if !candidates.list.is_empty() {
-        return Ok(Failover::new(candidates.list, model.attempts));
-    }
-    let each = candidates.skipped.iter().map(|skipped| {
-        let reason = serde_json::to_value(skipped.reason).ok().and_then(|value| value.as_str().map(str::to_owned));
-        format!("{}: {}", skipped.target, reason.unwrap_or_default().replace('_', " "))
-    });
-    let each = each.collect::<Vec<_>>().join("; ");
-    let said = format!("No target of model {:?} can be used now ({each}). Mend the catalog.", model.name);
-    Err(Refusal::unavailable("no_target", said).ended(State::NoTarget))
+/// What every attempt of a call has in common.
+struct Course<'c> {
+    call: &'c Call,
+    incoming: &'c Incoming,
+    open: &'c OpenCall,
+    snapshot: &'c Rc<Snapshot>,
+    /// The model asked for.
+    index: usize,
+    model: &'c Model,
 }
 
-fn no_target(model: &Model) -> Refusal {
-    let said = format!("Model {:?} has no target. Add one in the catalog.", model.name);
-    Refusal::unavailable("no_target", said).ended(State::NoTarget)
-}
-
-fn name<'s>(attempt: Attempt, model: &'s Model, call: &'s Call, snapshot: &'s Snapshot) -> Result<Named<'s>, Refusal> {
-    rewrite::named(attempt, model, &call.model, &snapshot.catalog).ok_or_else(|| no_target(model))
-}
-
-/// Steps 4 and 5 for one target.
-async fn send_one(
-    call: &Call,
-    incoming: &Incoming,
-    to: Named<'_>,
-    model: &Model,
-    deadline_ms: u64,
-    now_ms: u64,
-) -> Result<(Outcome, Option<Given>), Refusal> {
-    match rewrite::request(call, &incoming.headers, to)? {
-        Destination::Echo(upstream_model) => {
-            let reply = echo::answer(call, &upstream_model, &incoming.id, incoming.at_ms / 1000);
-            if reply.status >= 300 {
-                let Reply { status, headers, body } = reply;
-                return Ok((Outcome::Answered(UpstreamError { status, headers, body }), None));
-            }
-            Ok((Outcome::Head(reply.status), Some(Given::Whole(reply))))
-        }
-        Destination::Http(outgoing) => {
-            let left_ms = deadline_ms.saturating_sub(now_ms).max(1);
-            let (mut outcome, answer) =
-                send::attempt(outgoing, &model.timeouts, call.streamed, left_ms, &incoming.id).await;
-            if let Outcome::Answered(error) = &mut outcome {
-                rewrite::hide_secret(&mut error.body, to.credential);
-            }
-            Ok((outcome, answer.map(Given::Streaming)))
-        }
-    }
+/// An attempt and what came of it.
+struct Tried {
+    attempt: Attempt,
+    /// What messages call it.
+    target: String,
+    subjects: Subjects,
+    outcome: Outcome,
+    given: Option<Given>,
+    verdict: Verdict,
 }
 
 /// An answer that can be relayed.
@@ -165,35 +145,157 @@ enum Given {
     Whole(Reply),
 }
 
-/// Steps 6 and 7. Taking the failover by value is what makes this the commit point.
-fn relay_answer(
-    given: Option<Given>,
-    _committed: Failover,
-    incoming: &Incoming,
-    open: &OpenCall,
-    target: &str,
-    deadline_ms: u64,
-) -> types::Response {
-    match given {
-        Some(Given::Streaming(mut answer)) => {
-            open.head(answer.status);
-            answer.headers.extend(ids(open, Some(target)));
-            if incoming.header("origin").is_some() {
-                answer.headers.push(("access-control-allow-origin".into(), b"*".to_vec()));
-            }
-            let open = open.clone();
-            relay::answer(answer, incoming.start_ms, deadline_ms, move |ended| open.relayed(ended))
-        }
-        Some(Given::Whole(reply)) => {
-            let mut observer = Observer::new(&reply.headers);
-            observer.see(&reply.body, host::now_ms().saturating_sub(incoming.start_ms));
-            open.head(reply.status);
-            open.observed(observer.finish());
-            open.answered(State::Ok, &reply, None);
-            relay::reply(incoming, with_ids(reply, open, Some(target)))
-        }
-        None => relay::reply(incoming, no_answer(open)),
+impl Course<'_> {
+    fn deadline_ms(&self) -> u64 {
+        self.incoming.start_ms.saturating_add(self.model.timeouts.total_ms)
     }
+
+    fn named(&self, attempt: Attempt) -> Option<Named<'_>> {
+        rewrite::named(attempt, self.index, &self.call.model, &self.snapshot.catalog)
+    }
+
+    /// Steps 4 and 5 for one target, and what health and the record learn of it.
+    async fn attempt(&self, attempt: Attempt) -> Result<Tried, Refusal> {
+        let to = self.named(attempt).ok_or_else(|| self.exhausted(&[], Vec::new()))?;
+        let subjects = subjects(to);
+        let target = format!("{}/{}", to.provider.name, to.upstream_model);
+        let started_ms = host::now_ms();
+        let (outcome, given) = match claim(attempt, &subjects).await {
+            Ok(()) => self.send(to, started_ms).await?,
+            Err(held) => (held, None),
+        };
+        let verdict = failover::verdict(&outcome, &to.provider.errors);
+        self.open.attempted(to, &outcome, verdict.class, started_ms);
+        learn(attempt, &subjects, &outcome, verdict, host::now_ms().saturating_sub(started_ms));
+        Ok(Tried { attempt, target, subjects, outcome, given, verdict })
+    }
+
+    async fn send(&self, to: Named<'_>, now_ms: u64) -> Result<(Outcome, Option<Given>), Refusal> {
+        let incoming = self.incoming;
+        let outgoing = match rewrite::request(self.call, &incoming.headers, to)? {
+            Destination::Http(outgoing) => outgoing,
+            Destination::Echo(upstream_model) => {
+                let reply = echo::answer(self.call, &upstream_model, &incoming.id, incoming.at_ms / 1000);
+                if reply.status >= 300 {
+                    let Reply { status, headers, body } = reply;
+                    return Ok((Outcome::Answered(UpstreamError { status, headers, body, hint: None }), None));
+                }
+                return Ok((Outcome::Head(reply.status), Some(Given::Whole(reply))));
+            }
+        };
+        let terms = Terms {
+            timeouts: &self.model.timeouts,
+            streamed: self.call.streamed,
+            left_ms: self.deadline_ms().saturating_sub(now_ms).max(1),
+            start_ms: incoming.start_ms,
+            id: &incoming.id,
+            error_match: &to.provider.error_match,
+        };
+        let (mut outcome, answer) = send::attempt(outgoing, &terms).await;
+        if let Outcome::Answered(error) = &mut outcome {
+            rewrite::hide_secret(&mut error.body, to.credential);
+        }
+        Ok((outcome, answer.map(Given::Streaming)))
+    }
+
+    fn judge(&self, failover: &mut Failover, tried: &Tried) -> Decision {
+        let now_ms = host::unix_ms();
+        health::with_budget(&self.model.name, |health, budget| {
+            let able =
+                |attempt: &Attempt| self.named(*attempt).is_some_and(|to| is_able(health, &subjects(to), now_ms));
+            let chance = Chance {
+                time_left: host::now_ms() < self.deadline_ms(),
+                now_ms,
+                jitter: host::fraction(),
+                budget,
+                able: &able,
+            };
+            failover.judge(&tried.target, tried.outcome.clone(), tried.verdict, chance)
+        })
+    }
+
+    /// Steps 6 and 7. Taking the failover by value is what makes this the commit point.
+    fn relay(&self, tried: Tried, _committed: Failover) -> types::Response {
+        let (incoming, open) = (self.incoming, self.open);
+        match tried.given {
+            Some(Given::Streaming(mut answer)) => {
+                open.head(answer.status);
+                answer.headers.extend(ids(open, Some(&tried.target)));
+                if incoming.header("origin").is_some() {
+                    answer.headers.push(("access-control-allow-origin".into(), b"*".to_vec()));
+                }
+                let (open, snapshot) = (open.clone(), self.snapshot.clone());
+                let (attempt, subjects) = (tried.attempt, tried.subjects);
+                let ended = move |mut ended: Ended| {
+                    end(&mut ended, attempt, &subjects, &snapshot);
+                    open.relayed(ended)
+                };
+                relay::answer(answer, incoming.start_ms, self.deadline_ms(), ended)
+            }
+            Some(Given::Whole(reply)) => {
+                let mut observer = Observer::new(&reply.headers);
+                observer.see(&reply.body, host::now_ms().saturating_sub(incoming.start_ms));
+                open.head(reply.status);
+                open.observed(observer.finish());
+                open.answered(State::Ok, &reply, None);
+                relay::reply(incoming, with_ids(reply, open, Some(&tried.target)))
+            }
+            None => relay::reply(incoming, no_answer(open)),
+        }
+    }
+
+    fn exhausted(&self, skipped: &[Skipped], not_sent: Vec<Skipped>) -> Refusal {
+        let all: Vec<Skipped> = skipped.iter().cloned().chain(not_sent).collect();
+        failover::exhausted(&self.model.name, &all, &self.open.id(), host::unix_ms())
+    }
+}
+
+fn subjects(to: Named<'_>) -> Subjects {
+    Subjects::of(&to.provider.name, to.upstream_model, to.credential.map(|credential| credential.id.as_str()))
+}
+
+fn is_able(health: &Health, of: &Subjects, now_ms: i64) -> bool {
+    let keys = [&of.target, &of.lane].into_iter().chain(&of.credential);
+    keys.into_iter().all(|key| health.availability(key, now_ms) == Availability::Able)
+}
+
+/// A target that was out of order is tried by one call at a time.
+async fn claim(attempt: Attempt, of: &Subjects) -> Result<(), Outcome> {
+    if !attempt.probe {
+        return Ok(());
+    }
+    health::claim_probe(&of.target).await.map_err(|until_ms| Outcome::NotSent(SkipReason::Probing, Some(until_ms)))
+}
+
+/// What health learns of an outcome before anything reached the client. An answer that has begun may still break off, so
+/// it is a success only at its end.
+fn learn(attempt: Attempt, of: &Subjects, outcome: &Outcome, verdict: Verdict, took_ms: u64) {
+    match outcome {
+        Outcome::NotSent(..) => return,
+        Outcome::Head(_) => health::begun(of, took_ms),
+        Outcome::Answered(error) => health::note(of, verdict, &error.status.to_string()),
+        Outcome::Failed(error) => health::note(of, verdict, &error.describe()),
+    }
+    if attempt.probe {
+        health::end_probe(&of.target);
+    }
+}
+
+/// What health learns of the end of an answer; and what is recorded of an error in it loses the credential it may repeat.
+fn end(ended: &mut Ended, attempt: Attempt, of: &Subjects, snapshot: &Snapshot) {
+    let Some(to) = rewrite::named(attempt, attempt.model, "", &snapshot.catalog) else { return };
+    let rules = &to.provider.errors;
+    let (verdict, said) = match (&ended.error, &mut ended.observation.error) {
+        (Some(error), _) => (failover::verdict(&Outcome::Failed(error.clone()), rules), error.describe()),
+        (None, Some(error)) => {
+            error.message = rewrite::without_secret(&error.message, to.credential);
+            let (status, body) = (error.status.unwrap_or(502), std::mem::take(&mut error.data));
+            let answered = Outcome::Answered(UpstreamError { status, headers: Vec::new(), body, hint: None });
+            (failover::verdict(&answered, rules), status.to_string())
+        }
+        (None, None) => (Verdict::of(Class::Ok), String::new()),
+    };
+    health::note(of, verdict, &said);
 }
 
 /// A head without an answer cannot be: [`send::attempt`] gives both. Answered all the same, since a trap would cut

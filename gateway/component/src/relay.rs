@@ -1,8 +1,6 @@
 //! Step 6: hands the answer's bytes to the client as they come, shows them to the observer, and makes sure that an
 //! answer that was cut never looks complete.
 
-use std::cell::RefCell;
-
 use gateway_core::failover::SendError;
 use gateway_core::observe::{Observation, Observer};
 use gateway_core::refusal::{Refusal, Reply};
@@ -12,17 +10,7 @@ use spin_sdk::wasip3::{self, wit_future, wit_stream};
 
 use crate::host;
 use crate::incoming::Incoming;
-use crate::send::{self, Answer};
-
-/// Bytes read at a time, and so the most that is held of a stream here.
-const BUFFER_BYTES: usize = 16 << 10;
-
-/// Buffers kept for the next answer.
-const BUFFERS_MAX: usize = 16;
-
-thread_local! {
-    static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-}
+use crate::send::{self, Answer, Rest};
 
 /// How an answer ended.
 pub(crate) struct Ended {
@@ -44,28 +32,37 @@ pub(crate) fn answer<F>(
 where
     F: Future<Output = ()>,
 {
-    let Answer { status, headers, body } = answer;
-    let observer = Observer::new(&headers);
-    let (response, writer, trailers) = head(status, &headers);
+    let Answer { status, headers, mut observer, held, rest } = answer;
+    let (response, mut writer, trailers) = head(status, &headers);
     wasip3::spawn(async move {
-        let outcome = copy(body, writer, trailers, observer, start_ms, deadline_ms).await;
-        ended(outcome).await;
+        let error = copy(held, rest, &mut writer, &mut observer, start_ms, deadline_ms).await;
+        match &error {
+            None => end_whole(writer, trailers).await,
+            Some(SendError::ClientClosed) => drop((writer, trailers)),
+            Some(error) => end_cut(writer, trailers, &observer, error).await,
+        }
+        ended(Ended { observation: observer.finish(), error }).await;
     });
     response
 }
 
+/// Gives the client what was held back, then the rest as it comes; returns why that is not all.
 async fn copy(
-    mut body: send::Incoming,
-    mut writer: StreamWriter<u8>,
-    trailers: TrailersWriter,
-    mut observer: Observer,
+    held: Vec<u8>,
+    rest: Rest,
+    writer: &mut StreamWriter<u8>,
+    observer: &mut Observer,
     start_ms: u64,
     deadline_ms: u64,
-) -> Ended {
-    let mut buffer = take_buffer();
+) -> Option<SendError> {
+    if !held.is_empty() && !writer.write_all(held).await.is_empty() {
+        return Some(SendError::ClientClosed);
+    }
+    let (mut body, mut buffer, mut more) = match rest {
+        Rest::Ended(end) => return end.err(),
+        Rest::Reading(reading) => reading.await,
+    };
     let error = loop {
-        let (more, read) = body.read(buffer).await;
-        buffer = read;
         let now_ms = host::now_ms();
         if !buffer.is_empty() {
             observer.see(&buffer, now_ms.saturating_sub(start_ms));
@@ -81,14 +78,10 @@ async fn copy(
         if now_ms > deadline_ms {
             break Some(SendError::TotalTimeout);
         }
+        (more, buffer) = body.read(buffer).await;
     };
-    give_buffer(buffer);
-    match &error {
-        None => end_whole(writer, trailers).await,
-        Some(SendError::ClientClosed) => drop((writer, trailers)),
-        Some(error) => end_cut(writer, trailers, &observer, error).await,
-    }
-    Ended { observation: observer.finish(), error }
+    send::give_buffer(buffer);
+    error
 }
 
 async fn end_whole(writer: StreamWriter<u8>, trailers: TrailersWriter) {
@@ -151,17 +144,4 @@ fn one_by_one(headers: &[(String, Vec<u8>)]) -> Fields {
         let _ = fields.append(name, value);
     }
     fields
-}
-
-fn take_buffer() -> Vec<u8> {
-    BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES))
-}
-
-fn give_buffer(mut buffer: Vec<u8>) {
-    buffer.clear();
-    BUFFERS.with_borrow_mut(|buffers| {
-        if buffers.len() < BUFFERS_MAX && buffer.capacity() >= BUFFER_BYTES {
-            buffers.push(buffer);
-        }
-    });
 }

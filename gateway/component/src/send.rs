@@ -1,9 +1,13 @@
 //! Step 5, one attempt: sends a request and waits for the answer's head. All limits are options of the request, which
-//! the host enforces: an attempt has no timer.
+//! the host enforces: an attempt has no timer, but for an answer that keeps one waiting before its first content.
+
+mod preview;
+
+use std::cell::RefCell;
 
 use futures_util::future::{Either, select};
 use gateway_core::catalog::Timeouts;
-use gateway_core::failover::{Outcome, SendError, UpstreamError};
+use gateway_core::failover::{Outcome, SendError, UpstreamError, hint};
 use gateway_core::rewrite::{self, Outgoing};
 use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Method, RequestOptions, Scheme};
@@ -11,6 +15,8 @@ use spin_sdk::wasip3::wit_bindgen::{FutureReader, FutureWriter, StreamReader, St
 use spin_sdk::wasip3::{self, wit_future, wit_stream};
 
 use crate::host;
+
+pub(crate) use preview::{Answer, Rest};
 
 /// Tells the runner whose request this is; it is stripped before the wire. See `host.md`.
 const HOST_HEADER: &str = "x-llmio-host";
@@ -25,16 +31,18 @@ const ERROR_BYTES_MAX: usize = 256 << 10;
 const FIRST_BYTE_MS_STREAMED: u64 = 60_000;
 const FIRST_BYTE_MS_WHOLE: u64 = 300_000;
 
-/// An answer whose body is still to come.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    /// As they go downstream.
-    pub(crate) headers: Vec<(String, Vec<u8>)>,
-    pub(crate) body: Incoming,
+/// Bytes read at a time, and so the most that is held of a stream once it is relayed.
+const BUFFER_BYTES: usize = 16 << 10;
+
+/// Buffers kept for the next answer.
+const BUFFERS_MAX: usize = 16;
+
+thread_local! {
+    static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// An upstream body: its bytes, then how it ended.
-pub(crate) struct Incoming {
+pub(crate) struct Body {
     stream: StreamReader<u8>,
     trailers: FutureReader<Result<Option<types::Trailers>, ErrorCode>>,
     /// Bytes still to come, where the upstream announced their number.
@@ -43,7 +51,7 @@ pub(crate) struct Incoming {
     _consumed: FutureWriter<Result<(), ErrorCode>>,
 }
 
-impl Incoming {
+impl Body {
     /// The next bytes, in a buffer that is used again and again, and whether more may come.
     pub(crate) async fn read(&mut self, mut buffer: Vec<u8>) -> (bool, Vec<u8>) {
         buffer.clear();
@@ -63,15 +71,23 @@ impl Incoming {
     }
 }
 
+/// What an attempt is made under.
+pub(crate) struct Terms<'a> {
+    pub(crate) timeouts: &'a Timeouts,
+    pub(crate) streamed: bool,
+    /// What is left of the call's total time.
+    pub(crate) left_ms: u64,
+    /// When the call began, on the monotonic clock.
+    pub(crate) start_ms: u64,
+    /// The call's id, which tells the runner whose request this is.
+    pub(crate) id: &'a str,
+    /// Texts that make an answer of 200 a failure.
+    pub(crate) error_match: &'a [String],
+}
+
 /// Makes one attempt. The answer comes only with [`Outcome::Head`].
-pub(crate) async fn attempt(
-    outgoing: Outgoing,
-    timeouts: &Timeouts,
-    streamed: bool,
-    left_ms: u64,
-    id: &str,
-) -> (Outcome, Option<Answer>) {
-    let (request, mut writer, trailers, body) = match build(outgoing, timeouts, streamed, left_ms, id) {
+pub(crate) async fn attempt(outgoing: Outgoing, terms: &Terms<'_>) -> (Outcome, Option<Answer>) {
+    let (request, mut writer, trailers, body) = match build(outgoing, terms) {
         Ok(built) => built,
         Err(error) => return (Outcome::Failed(error), None),
     };
@@ -101,22 +117,27 @@ pub(crate) async fn attempt(
         }
     };
     let status = response.get_status_code();
-    let headers = rewrite::downstream(response.get_headers().copy_all());
+    let raw = response.get_headers().copy_all();
     let (consumed, consumed_reader) = wit_future::new(|| Ok(()));
     let (stream, trailers) = types::Response::consume_body(response, consumed_reader);
-    let body = Incoming { stream, trailers, left: announced(&headers), _consumed: consumed };
+    let body = Body { stream, trailers, left: announced(&raw), _consumed: consumed };
     if (200..300).contains(&status) {
-        return (Outcome::Head(status), Some(Answer { status, headers, body }));
+        return preview::preview(status, raw, body, terms.start_ms, terms.error_match).await;
     }
     match collect(body).await {
-        Ok(body) => (Outcome::Answered(UpstreamError { status, headers, body }), None),
+        Ok(body) => {
+            let hint = hint::read(&raw, &body, host::unix_ms());
+            let headers = rewrite::downstream(raw);
+            (Outcome::Answered(UpstreamError { status, headers, body, hint }), None)
+        }
         Err(error) => (Outcome::Failed(error), None),
     }
 }
 
 type Built = (types::Request, StreamWriter<u8>, FutureWriter<Result<Option<types::Trailers>, ErrorCode>>, Vec<u8>);
 
-fn build(outgoing: Outgoing, timeouts: &Timeouts, streamed: bool, left_ms: u64, id: &str) -> Result<Built, SendError> {
+fn build(outgoing: Outgoing, terms: &Terms<'_>) -> Result<Built, SendError> {
+    let Terms { timeouts, streamed, left_ms, id, .. } = *terms;
     let Outgoing { tls, authority, path, mut headers, body, local } = outgoing;
     if host::is_runner() {
         let value = format!("call={id}{}", if local { "; local" } else { "" });
@@ -151,7 +172,7 @@ fn announced(headers: &[(String, Vec<u8>)]) -> Option<u64> {
 }
 
 /// The body of an error answer, cut where it gets too long.
-async fn collect(mut body: Incoming) -> Result<Vec<u8>, SendError> {
+async fn collect(mut body: Body) -> Result<Vec<u8>, SendError> {
     let mut kept: Vec<u8> = Vec::new();
     let mut buffer = Vec::with_capacity(8 << 10);
     loop {
@@ -196,4 +217,19 @@ fn translate(code: ErrorCode) -> SendError {
         ErrorCode::HttpProtocolError => SendError::Protocol("protocol error".into()),
         other => SendError::Protocol(format!("{other:?}")),
     }
+}
+
+/// An empty buffer to read into.
+pub(crate) fn take_buffer() -> Vec<u8> {
+    BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES))
+}
+
+/// Keeps a buffer for the next answer.
+pub(crate) fn give_buffer(mut buffer: Vec<u8>) {
+    buffer.clear();
+    BUFFERS.with_borrow_mut(|buffers| {
+        if buffers.len() < BUFFERS_MAX && buffer.capacity() >= BUFFER_BYTES {
+            buffers.push(buffer);
+        }
+    });
 }

@@ -1,6 +1,8 @@
 //! Step 1: what is asked for. [`find`] matches method and path against the one table of routes, which also declares
 //! what each route needs; [`body`] reads from the JSON body only what llmio acts on and leaves the rest unparsed.
 
+mod demand;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -11,6 +13,8 @@ use serde_json::value::RawValue;
 use crate::catalog::Network;
 use crate::dialect::Dialect;
 use crate::refusal::Refusal;
+
+pub use demand::{Demand, demand, prompt_beginning};
 
 /// A request body may have this many bytes. Larger ones are refused with 413.
 pub const BODY_BYTES_MAX: usize = 32 << 20;
@@ -67,6 +71,12 @@ pub enum Admin {
     KeysCreate,
     /// `DELETE /api/keys/{name}`
     KeysDelete,
+    /// `GET /api/health`
+    HealthList,
+    /// `POST /api/health/reset`
+    HealthReset,
+    /// `POST /api/route`
+    Route,
     /// `GET /api/records`
     RecordsList,
     /// `GET /api/records/{id}`
@@ -144,6 +154,9 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/api/keys", Needs::Admin, Endpoint::Admin(Admin::KeysList)),
     row("POST", "/api/keys", Needs::Admin, Endpoint::Admin(Admin::KeysCreate)),
     row("DELETE", "/api/keys/{}", Needs::Admin, Endpoint::Admin(Admin::KeysDelete)),
+    row("GET", "/api/health", Needs::Admin, Endpoint::Admin(Admin::HealthList)),
+    row("POST", "/api/health/reset", Needs::Admin, Endpoint::Admin(Admin::HealthReset)),
+    row("POST", "/api/route", Needs::Admin, Endpoint::Admin(Admin::Route)),
     row("GET", "/api/records", Needs::Admin, Endpoint::Admin(Admin::RecordsList)),
     row("POST", "/api/records/ended", Needs::Admin, Endpoint::Admin(Admin::RecordsEnded)),
     row("GET", "/api/records/{}", Needs::Admin, Endpoint::Admin(Admin::RecordsRead)),
@@ -226,6 +239,17 @@ pub fn client_address(peer: Option<IpAddr>, headers: &[(String, Vec<u8>)], trust
     Some(address)
 }
 
+/// Headers a client's session may stand in, most specific first.
+const SESSION_HEADERS: [&str; 4] = ["x-claude-code-session-id", "x-session-id", "session-id", "x-session-affinity"];
+
+/// The client's session where its headers name one.
+pub fn session_in(headers: &[(String, Vec<u8>)]) -> Option<&str> {
+    SESSION_HEADERS.iter().find_map(|wanted| {
+        let (_, value) = headers.iter().find(|(name, _)| name == wanted)?;
+        std::str::from_utf8(value).ok().filter(|text| !text.is_empty())
+    })
+}
+
 /// One client request that is to be balanced, as far as llmio reads it.
 #[derive(Debug)]
 pub struct Call {
@@ -281,7 +305,9 @@ pub fn body(operation: Operation, body: Vec<u8>) -> Result<Call, Refusal> {
         .stream_options
         .and_then(|raw| serde_json::from_str::<StreamOptions>(raw.get()).ok())
         .is_some_and(|options| options.include_usage == Some(true));
-    let session = members.session.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+    let text = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).ok();
+    let user_id = || Some(serde_json::from_str::<Metadata>(members.metadata?.get()).ok()?.user_id);
+    let session = members.session.and_then(text).or_else(user_id);
     Ok(Call { operation, model, streamed, include_usage, model_span: span, session, body })
 }
 
@@ -326,6 +352,12 @@ struct StreamOptions {
     include_usage: Option<bool>,
 }
 
+/// The only member of `metadata` llmio acts on: Anthropic's clients put their session into it.
+#[derive(serde::Deserialize)]
+struct Metadata {
+    user_id: String,
+}
+
 /// The top-level members llmio acts on, as they stand in the text.
 #[derive(Default)]
 struct Members<'b> {
@@ -334,6 +366,7 @@ struct Members<'b> {
     max_tokens: Option<&'b RawValue>,
     stream_options: Option<&'b RawValue>,
     session: Option<&'b RawValue>,
+    metadata: Option<&'b RawValue>,
 }
 
 impl<'b> Members<'b> {
@@ -379,6 +412,7 @@ impl<'b> Visitor<'b> for MembersVisitor {
                 "max_tokens" => (&mut members.max_tokens, true),
                 "stream_options" => (&mut members.stream_options, false),
                 "session_id" | "prompt_cache_key" => (&mut members.session, false),
+                "metadata" => (&mut members.metadata, false),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                     continue;

@@ -37,6 +37,14 @@ pub enum Caller {
 }
 
 impl Caller {
+    /// The name of the caller's key, where it called with one.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::Key(name) => Some(name),
+            Self::Anyone | Self::Admin => None,
+        }
+    }
+
     /// What records call the caller.
     pub fn name(&self) -> &str {
         match self {

@@ -23,6 +23,7 @@ pub use problem::{Problem, Problems};
 pub use seal::{SealError, Sealer};
 
 use crate::dialect::Dialect;
+use crate::failover::ErrorRule;
 
 /// One accepted catalog, ready for lookups. Cheap to share, never changed.
 #[derive(Debug)]
@@ -75,6 +76,12 @@ pub struct Provider {
     pub headers: Vec<(String, Value)>,
     /// The base URL's exact host and port may be private or loopback.
     pub local: bool,
+    /// How this provider's errors are judged, before the rows llmio knows.
+    pub errors: Vec<ErrorRule>,
+    /// An answer of 200 that holds one of these before any content has failed.
+    pub error_match: Vec<String>,
+    /// What is true of the provider as a whole, such as `trains-on-prompts`; keys may avoid it.
+    pub tags: Vec<String>,
 }
 
 /// How a provider is reached.
@@ -177,6 +184,64 @@ pub struct Model {
     pub timeouts: Timeouts,
     /// The ways to serve it.
     pub targets: Vec<Target>,
+    /// How targets of one tier are ordered.
+    pub strategy: Strategy,
+    /// What keeps a client's calls on one target.
+    pub affinity: Affinity,
+    /// Indexes of the models whose targets follow when none of its own can serve, in their order.
+    pub fallback: Vec<usize>,
+}
+
+/// How targets of one tier are ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strategy {
+    /// By chance, in proportion to the weights.
+    #[default]
+    Weighted,
+    /// In turn, as often as the weights say, evenly spread.
+    RoundRobin,
+    /// Of two drawn by weight, the one that has been quicker to its first content.
+    Latency,
+}
+
+impl Strategy {
+    /// The strategies that are built.
+    pub const ALL: [Strategy; 3] = [Self::Weighted, Self::RoundRobin, Self::Latency];
+
+    /// What catalogs and records call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Weighted => "weighted",
+            Self::RoundRobin => "round-robin",
+            Self::Latency => "latency",
+        }
+    }
+}
+
+/// What keeps a client's calls on one target, so that what the provider has cached of them is used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Affinity {
+    /// Nothing.
+    #[default]
+    None,
+    /// The client's session.
+    Session,
+    /// The beginning of the prompt, from 1,024 tokens on: shorter ones no provider caches.
+    PromptCache,
+}
+
+impl Affinity {
+    /// Every affinity.
+    pub const ALL: [Affinity; 3] = [Self::None, Self::Session, Self::PromptCache];
+
+    /// What catalogs and records call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Session => "session",
+            Self::PromptCache => "prompt-cache",
+        }
+    }
 }
 
 /// Limits of a call's phases, in milliseconds.
@@ -205,6 +270,27 @@ pub struct Target {
     pub tier: u32,
     /// Off: skipped.
     pub enabled: bool,
+    /// What it can do.
+    pub capabilities: Capabilities,
+}
+
+/// What a target can do; what is not said it can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Tool calls. Default true.
+    pub tools: bool,
+    /// Answers that follow a JSON schema. Default true.
+    pub structured: bool,
+    /// Images in the prompt. Default true.
+    pub images: bool,
+    /// Tokens of prompt and answer together; `None`: not known.
+    pub context: Option<u64>,
+}
+
+impl Default for Capabilities {
+    fn default() -> Self {
+        Capabilities { tools: true, structured: true, images: true, context: None }
+    }
 }
 
 /// A credential llmio issues to a client.
@@ -220,4 +306,6 @@ pub struct Key {
     pub expires_ms: Option<i64>,
     /// Off: refused.
     pub enabled: bool,
+    /// Tags of providers its calls must not go to.
+    pub avoid: Vec<String>,
 }

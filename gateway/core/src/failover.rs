@@ -1,20 +1,34 @@
 //! Step 5: what follows from an attempt's outcome. A machine without clock or I/O: outcome in, decision out, so that
 //! every sequence of failures is a table test.
 //!
-//! Classes are judged here in one place. An outcome never benches anything yet: health and quotas will be further
-//! inputs of [`Failover::new`] and further outputs of [`Failover::judge`], the line stays as it is.
+//! The order of the candidates was made before the first attempt. What an outcome says of health is [`verdict`], which
+//! whoever keeps health notes; the machine itself only walks on.
+
+mod budget;
+mod class;
+mod exhausted;
+pub mod hint;
 
 use crate::record::State;
 use crate::refusal::{Refusal, Reply};
-use crate::route::Candidate;
+use crate::route::{Candidate, SkipReason, Skipped};
+
+pub use budget::RetryBudget;
+pub use class::{Class, ErrorRule, Nature, Verdict};
+pub use exhausted::exhausted;
+pub use hint::Hint;
 
 /// One try at one target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempt {
+    /// Index into the catalog's models: the one asked for, or one of its fallbacks.
+    pub model: usize,
     /// Index into the model's targets.
     pub target: usize,
     /// Index into the provider's credentials.
     pub credential: Option<usize>,
+    /// It finds out whether the target works again, which one call at a time may do.
+    pub probe: bool,
 }
 
 /// What came of an attempt before anything reached the client.
@@ -26,17 +40,33 @@ pub enum Outcome {
     Answered(UpstreamError),
     /// No answer.
     Failed(SendError),
+    /// Nothing was sent: what was free when the candidates were ordered is not free any more.
+    NotSent(SkipReason, Option<i64>),
 }
 
 /// An upstream's error answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamError {
-    /// HTTP status, 300 or above.
+    /// HTTP status, 300 or above. Of an error inside an answer that began with 200, the one it stands for.
     pub status: u16,
     /// Response headers as they go downstream.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The body, as far as it was read.
     pub body: Vec<u8>,
+    /// When it says one may come back.
+    pub hint: Option<Hint>,
+}
+
+/// What an outcome says of the target, the credential and the rate. `rules` are the provider's own rows.
+pub fn verdict(outcome: &Outcome, rules: &[ErrorRule]) -> Verdict {
+    match outcome {
+        Outcome::Head(_) => Verdict::of(Class::Ok),
+        Outcome::Answered(error) => class::judge(error.status, &error.body, rules, error.hint),
+        Outcome::Failed(SendError::ClientClosed | SendError::Drained) | Outcome::NotSent(..) => {
+            Verdict::of(Class::Gone)
+        }
+        Outcome::Failed(_) => Verdict::of(Class::Target),
+    }
 }
 
 /// Why there is no answer. The component's shell translates its host's errors into these.
@@ -62,6 +92,8 @@ pub enum SendError {
     Truncated,
     /// What came is not HTTP.
     Protocol(String),
+    /// The answer ended without any content.
+    Empty,
     /// The client left; nobody waits for an answer.
     ClientClosed,
     /// The host is shutting down and ended what was under way.
@@ -80,6 +112,7 @@ impl SendError {
             Self::Reset(_) => State::UpstreamReset,
             Self::Truncated => State::UpstreamTruncated,
             Self::Protocol(_) => State::UpstreamError,
+            Self::Empty => State::UpstreamTruncated,
             Self::ClientClosed => State::ClientClosed,
             Self::Drained => State::Drained,
         }
@@ -103,61 +136,9 @@ impl SendError {
             Self::Reset(why) => format!("closed the connection ({why})"),
             Self::Truncated => "ended its answer before the announced end".into(),
             Self::Protocol(why) => format!("did not answer in HTTP ({why})"),
+            Self::Empty => "ended its answer before any content".into(),
             Self::ClientClosed => "was no longer needed: the client left".into(),
             Self::Drained => "was cut off: llmio is shutting down".into(),
-        }
-    }
-}
-
-/// Who an outcome speaks of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    /// It worked.
-    Ok,
-    /// This credential: another one may do.
-    Credential,
-    /// This target: another one may do.
-    Target,
-    /// Too much for now: another one may do.
-    Rate,
-    /// The request itself: nobody else will do better.
-    Client,
-    /// The client is gone, or the host is going.
-    Gone,
-}
-
-impl Class {
-    /// What records call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Credential => "credential",
-            Self::Target => "target",
-            Self::Rate => "rate",
-            Self::Client => "client",
-            Self::Gone => "gone",
-        }
-    }
-
-    /// The class of an error status.
-    pub fn of_status(status: u16) -> Self {
-        match status {
-            200..=299 => Self::Ok,
-            401..=403 => Self::Credential,
-            429 | 529 => Self::Rate,
-            400..=499 => Self::Client,
-            // Redirects are never followed: a key must not travel to where a response points.
-            _ => Self::Target,
-        }
-    }
-
-    /// The class of an outcome.
-    pub fn of(outcome: &Outcome) -> Self {
-        match outcome {
-            Outcome::Head(status) => Self::of_status(*status),
-            Outcome::Answered(error) => Self::of_status(error.status),
-            Outcome::Failed(SendError::ClientClosed | SendError::Drained) => Self::Gone,
-            Outcome::Failed(_) => Self::Target,
         }
     }
 }
@@ -167,12 +148,28 @@ impl Class {
 pub enum Decision {
     /// Give the client this answer's body as it comes. The commit point: there is no failover after it.
     Relay,
-    /// Try this one.
-    Try(Attempt),
+    /// Try this one, after so many milliseconds.
+    Try(Attempt, u64),
     /// Answer with this; it is already in the caller's dialect where the upstream wrote it.
     Answer(State, Reply),
     /// Answer with a refusal.
     Refuse(Refusal),
+    /// Nothing was sent to anybody: these are the reasons.
+    Exhausted(Vec<Skipped>),
+}
+
+/// What the machine may still do, as far as it does not know itself.
+pub struct Chance<'a> {
+    /// The call's total time allows another attempt.
+    pub time_left: bool,
+    /// Wall clock, Unix milliseconds.
+    pub now_ms: i64,
+    /// A draw from 0 to 1.
+    pub jitter: f64,
+    /// The model's retry budget.
+    pub budget: &'a mut RetryBudget,
+    /// Whether an attempt's target and credential may be used, by what is known now.
+    pub able: &'a dyn Fn(&Attempt) -> bool,
 }
 
 /// Walks the candidates of one call.
@@ -182,13 +179,40 @@ pub struct Failover {
     position: usize,
     credential: usize,
     attempts_left: u32,
-    failures: Vec<(String, Outcome)>,
+    failures: Vec<Failure>,
+    not_sent: Vec<Skipped>,
+    /// Targets that failed in a way that may be over in a moment, each to be tried once more.
+    repeatable: Vec<Attempt>,
+    repeats: u32,
+    last: Option<Attempt>,
+    sought_larger_context: bool,
 }
+
+#[derive(Debug)]
+struct Failure {
+    target: String,
+    outcome: Outcome,
+    verdict: Verdict,
+}
+
+/// Before the same target is tried again: a quarter of a second, doubling, and jitter.
+const BACKOFF_MS: u64 = 250;
 
 impl Failover {
     /// A machine over candidates in their order. `attempts` is the most that are made.
     pub fn new(candidates: Vec<Candidate>, attempts: u32) -> Self {
-        Failover { candidates, position: 0, credential: 0, attempts_left: attempts, failures: Vec::new() }
+        Failover {
+            candidates,
+            position: 0,
+            credential: 0,
+            attempts_left: attempts,
+            failures: Vec::new(),
+            not_sent: Vec::new(),
+            repeatable: Vec::new(),
+            repeats: 0,
+            last: None,
+            sought_larger_context: false,
+        }
     }
 
     /// The first attempt, or `None` when there is nothing to try. To be called once, before any outcome is judged.
@@ -196,40 +220,84 @@ impl Failover {
         self.take()
     }
 
-    /// Judges the outcome of the last attempt; `target` is what messages call it. `time_left` says whether the call's
-    /// total time allows another attempt.
-    pub fn judge(&mut self, target: &str, outcome: Outcome, time_left: bool) -> Decision {
-        let class = Class::of(&outcome);
+    /// Judges the outcome of the last attempt; `target` is what messages call it.
+    pub fn judge(&mut self, target: &str, outcome: Outcome, verdict: Verdict, chance: Chance<'_>) -> Decision {
+        let class = verdict.class;
         match (class, outcome) {
+            (_, Outcome::NotSent(reason, until_ms)) => return self.not_sent(target, reason, until_ms, chance),
             (Class::Ok, Outcome::Head(_)) => return Decision::Relay,
-            (Class::Client, Outcome::Answered(error)) => return Decision::Answer(State::ClientError, shaped(error)),
             (Class::Gone, Outcome::Failed(SendError::Drained)) => return Decision::Refuse(shutting_down()),
             (Class::Gone, _) => return Decision::Refuse(client_closed()),
-            (_, outcome) => self.failures.push((target.to_owned(), outcome)),
+            (Class::Client, Outcome::Answered(error)) => {
+                if verdict.nature == Nature::ContextLength
+                    && chance.time_left
+                    && let Some(attempt) = self.larger_context()
+                {
+                    return Decision::Try(attempt, 0);
+                }
+                return Decision::Answer(State::ClientError, shaped(error));
+            }
+            (_, outcome) => {
+                if let Some(last) = self.last.filter(|_| class == Class::Target && may_pass(&outcome, verdict)) {
+                    self.repeatable.push(last);
+                }
+                self.failures.push(Failure { target: target.to_owned(), outcome, verdict });
+            }
         }
         self.advance(class);
-        if !time_left {
+        self.next(chance)
+    }
+
+    /// An attempt that was not made costs nothing: the next one is looked for as if it had never been a candidate.
+    fn not_sent(&mut self, target: &str, reason: SkipReason, until_ms: Option<i64>, chance: Chance<'_>) -> Decision {
+        self.attempts_left = self.attempts_left.saturating_add(1);
+        self.not_sent.push(Skipped { target: target.to_owned(), reason, until_ms });
+        self.advance(if reason == SkipReason::QuotaSpent { Class::Credential } else { Class::Target });
+        self.next(chance)
+    }
+
+    fn next(&mut self, chance: Chance<'_>) -> Decision {
+        if !chance.time_left {
             return Decision::Refuse(Refusal::timed_out(
                 State::TotalTimeout,
                 self.explain("The call's total time is used up"),
             ));
         }
+        // A first move to a target that works is free, since leaving the last one benches it. One that is failing itself
+        // is paid for, or an outage of all would be multiplied by their number.
+        while let Some(candidate) = self.candidates.get(self.position) {
+            let is_free = !candidate.failing || self.failures.is_empty() || self.credential > 0;
+            if is_free || chance.budget.spend(chance.now_ms) {
+                break;
+            }
+            self.position += 1;
+            self.credential = 0;
+        }
         match self.take() {
-            Some(attempt) => Decision::Try(attempt),
-            None => self.give_up(),
+            Some(attempt) => Decision::Try(attempt, 0),
+            None => self.repeat(chance).unwrap_or_else(|| self.give_up()),
         }
     }
 
     fn take(&mut self) -> Option<Attempt> {
         let candidate = self.candidates.get(self.position)?;
         self.attempts_left = self.attempts_left.checked_sub(1)?;
-        Some(Attempt { target: candidate.target, credential: candidate.credentials.get(self.credential).copied() })
+        let attempt = Attempt {
+            model: candidate.model,
+            target: candidate.target,
+            credential: candidate.credentials.get(self.credential).copied(),
+            probe: candidate.probe,
+        };
+        self.last = Some(attempt);
+        Some(attempt)
     }
 
-    /// A failing credential leaves the target to its other credentials; any other failure leaves the target.
+    /// A failing credential leaves the target to its other credentials; any other failure leaves the target, but for a
+    /// rate limit, which may be that of one credential.
     fn advance(&mut self, class: Class) {
         let pool = self.candidates.get(self.position).map_or(0, |candidate| candidate.credentials.len());
-        if class == Class::Credential && self.credential + 1 < pool {
+        let of_credential = matches!(class, Class::Credential | Class::Egress | Class::Rate);
+        if of_credential && self.credential + 1 < pool {
             self.credential += 1;
         } else {
             self.position += 1;
@@ -237,50 +305,113 @@ impl Failover {
         }
     }
 
+    /// Once everybody was asked: one that failed in passing is asked once more, after a pause, if the budget allows it.
+    fn repeat(&mut self, chance: Chance<'_>) -> Option<Decision> {
+        if self.attempts_left == 0 {
+            return None;
+        }
+        let position = self.repeatable.iter().position(|attempt| (chance.able)(attempt))?;
+        if !chance.budget.spend(chance.now_ms) {
+            return None;
+        }
+        let attempt = Attempt { probe: false, ..self.repeatable.remove(position) };
+        self.attempts_left -= 1;
+        self.last = Some(attempt);
+        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let after_ms = ((BACKOFF_MS << self.repeats.min(6)) as f64 * (0.5 + chance.jitter.clamp(0.0, 1.0))) as u64;
+        self.repeats += 1;
+        Some(Decision::Try(attempt, after_ms))
+    }
+
+    /// A prompt too long for one target goes once to a target whose context window is known to be larger.
+    fn larger_context(&mut self) -> Option<Attempt> {
+        if std::mem::replace(&mut self.sought_larger_context, true) {
+            return None;
+        }
+        let context = self.candidates.get(self.position)?.context.unwrap_or(0);
+        let larger = |candidate: &Candidate| candidate.context.is_some_and(|other| other > context);
+        let after = self.position + 1;
+        let offset = self.candidates.get(after..)?.iter().position(larger)?;
+        (self.position, self.credential) = (after + offset, 0);
+        self.take()
+    }
+
     /// The last upstream answer a caller can act on, else a refusal that names every attempt.
     fn give_up(&mut self) -> Decision {
-        let actionable = |(_, outcome): &(String, Outcome)| match outcome {
-            Outcome::Answered(error) => {
-                matches!(Class::of_status(error.status), Class::Rate | Class::Target) && error.status >= 400
-            }
-            Outcome::Head(_) | Outcome::Failed(_) => false,
+        let actionable = |failure: &Failure| match &failure.outcome {
+            // An error that names llmio's own choice (a model name, an address) would send the caller looking in vain.
+            Outcome::Answered(error) => match failure.verdict.class {
+                Class::Rate => true,
+                Class::Target => error.status >= 500 && failure.verdict.nature == Nature::Plain,
+                _ => false,
+            },
+            Outcome::Head(_) | Outcome::Failed(_) | Outcome::NotSent(..) => false,
         };
         if let Some(position) = self.failures.iter().rposition(actionable)
-            && let (_, Outcome::Answered(error)) = self.failures.swap_remove(position)
+            && let Failure { outcome: Outcome::Answered(error), verdict, .. } = self.failures.swap_remove(position)
         {
-            let state = if error.status == 429 { State::RateLimitedUpstream } else { State::UpstreamError };
+            let state = if verdict.class == Class::Rate { State::RateLimitedUpstream } else { State::UpstreamError };
             let mut reply = shaped(error);
             reply.headers.retain(|(name, _)| name != "x-should-retry");
             return Decision::Answer(state, reply.with("x-should-retry", "false"));
         }
         let message = self.explain("No provider answered");
-        Decision::Refuse(match self.failures.last() {
-            Some((_, Outcome::Failed(error @ (SendError::FirstByteTimeout | SendError::IdleTimeout)))) => {
+        let Some(last) = self.failures.last() else {
+            return Decision::Exhausted(std::mem::take(&mut self.not_sent));
+        };
+        Decision::Refuse(match &last.outcome {
+            Outcome::Failed(error @ (SendError::FirstByteTimeout | SendError::IdleTimeout)) => {
                 Refusal::timed_out(error.state(), message)
             }
-            Some((_, Outcome::Failed(error))) => Refusal::bad_gateway(error.state(), message),
-            Some((_, Outcome::Answered(error))) if Class::of_status(error.status) == Class::Credential => {
-                Refusal::bad_gateway(State::UpstreamAuth, message)
-            }
+            Outcome::Failed(error) => Refusal::bad_gateway(error.state(), message),
+            _ if last.verdict.class == Class::Credential => Refusal::bad_gateway(State::UpstreamAuth, message),
             _ => Refusal::bad_gateway(State::UpstreamError, message),
         })
     }
 
     fn explain(&self, what: &str) -> String {
-        let each = self.failures.iter().map(|(target, outcome)| match outcome {
-            Outcome::Failed(error) => format!("{target} {}", error.describe()),
-            Outcome::Answered(error) => format!("{target} {}", describe_status(error.status)),
-            Outcome::Head(status) => format!("{target} answered {status}"),
+        let each = self.failures.iter().map(|failure| match &failure.outcome {
+            Outcome::Failed(error) => format!("{} {}", failure.target, error.describe()),
+            Outcome::Answered(error) => {
+                format!("{} {}", failure.target, describe_answer(error.status, failure.verdict))
+            }
+            Outcome::Head(status) => format!("{} answered {status}", failure.target),
+            Outcome::NotSent(..) => format!("{} was not asked", failure.target),
         });
         format!("{what}: {}.", each.collect::<Vec<_>>().join("; "))
     }
 }
 
+/// Whether a failure may be over in a moment. A silence has cost its whole limit already, and what is wrong with an
+/// address or a certificate stays wrong.
+fn may_pass(outcome: &Outcome, verdict: Verdict) -> bool {
+    verdict.nature == Nature::Plain
+        && match outcome {
+            Outcome::Answered(error) => matches!(error.status, 408 | 409 | 425 | 500..=599),
+            Outcome::Failed(error) => matches!(
+                error,
+                SendError::Connect(_)
+                    | SendError::Reset(_)
+                    | SendError::Truncated
+                    | SendError::Protocol(_)
+                    | SendError::Empty
+            ),
+            Outcome::Head(_) | Outcome::NotSent(..) => false,
+        }
+}
+
 /// The upstream's text is not shown for a refused credential: providers echo parts of the key in it.
-fn describe_status(status: u16) -> String {
-    match status {
-        401..=403 => format!("refused llmio's credential ({status}); check it in the catalog"),
-        300..=399 => format!("answered with a redirect ({status}), which is never followed; mend its base_url"),
+fn describe_answer(status: u16, verdict: Verdict) -> String {
+    match (verdict.class, status) {
+        (Class::Target, _) if verdict.nature == Nature::UnknownModel => {
+            format!("does not serve a model of that name ({status}); mend the target in the catalog")
+        }
+        (Class::Credential, _) if verdict.nature == Nature::Spent => {
+            format!("says that the account of llmio's credential has nothing left ({status}); top it up or add another")
+        }
+        (Class::Credential, _) => format!("refused llmio's credential ({status}); check it in the catalog"),
+        (Class::Egress, _) => format!("does not serve the place llmio calls from ({status}); give it an egress"),
+        (_, 300..=399) => format!("answered with a redirect ({status}), which is never followed; mend its base_url"),
         _ => format!("answered {status}"),
     }
 }

@@ -5,6 +5,7 @@ mod json;
 mod sse;
 mod usage;
 
+pub use sse::StreamError;
 pub use usage::Usage;
 
 use json::UsageScan;
@@ -25,6 +26,27 @@ pub struct Observer {
     reader: Reader,
     bytes: u64,
     first_content_ms: Option<u64>,
+    is_page: bool,
+}
+
+/// How an answer looks before its first content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Preview {
+    /// Too early to tell.
+    Wait,
+    /// There is content, or what is there need not have any.
+    Good,
+    /// It ended without any.
+    Empty,
+    /// It is an error in spite of its status; the status it stands for, where it says so.
+    Error {
+        /// From 400 to 599.
+        status: Option<u16>,
+        /// What it says, as JSON where the provider wrote JSON.
+        body: Vec<u8>,
+    },
+    /// A web page came where an API was expected.
+    Page,
 }
 
 /// What was seen by the end.
@@ -36,8 +58,8 @@ pub struct Observation {
     pub first_content_ms: Option<u64>,
     /// What the provider says it used.
     pub usage: Usage,
-    /// The message of an error inside a stream that had begun with 200.
-    pub error: Option<String>,
+    /// An error inside a stream that had begun with 200.
+    pub error: Option<StreamError>,
     /// A streamed answer that ended with neither a finish reason nor its end marker.
     pub unfinished: bool,
 }
@@ -56,7 +78,7 @@ impl Observer {
             () if is(b"application/json") => Reader::Json(UsageScan::default()),
             () => Reader::Opaque,
         };
-        Observer { reader, bytes: 0, first_content_ms: None }
+        Observer { reader, bytes: 0, first_content_ms: None, is_page: is(b"text/html") }
     }
 
     /// Whether the answer is an event stream, so that an error event can be added to it.
@@ -83,6 +105,26 @@ impl Observer {
         matches!(&self.reader, Reader::Sse(sse) if sse.in_event())
     }
 
+    /// How an answer that begins with 200 looks so far, before anything of it was given away. `held` is all that has
+    /// come, `ended` whether that is all, and `spoilt_by` are texts that make it a failure.
+    pub fn preview(&self, held: &[u8], ended: bool, spoilt_by: &[String]) -> Preview {
+        let is_match = |text: &String| memchr::memmem::find(held, text.as_bytes()).is_some();
+        match &self.reader {
+            _ if spoilt_by.iter().any(is_match) => Preview::Error { status: None, body: held.to_vec() },
+            Reader::Opaque if self.is_page => Preview::Page,
+            Reader::Opaque => Preview::Good,
+            Reader::Json(_) if ended => json::error_in(held).unwrap_or(Preview::Good),
+            Reader::Sse(sse) if sse.content_seen() => Preview::Good,
+            Reader::Sse(sse) => match sse.error() {
+                Some(error) => Preview::Error { status: error.status, body: error.data.clone() },
+                None if ended && !sse.finish_seen() => Preview::Empty,
+                None if ended => Preview::Good,
+                None => Preview::Wait,
+            },
+            Reader::Json(_) => Preview::Wait,
+        }
+    }
+
     /// What was seen.
     pub fn finish(self) -> Observation {
         let mut observation =
@@ -91,7 +133,7 @@ impl Observer {
             Reader::Json(scan) => observation.usage = scan.finish(),
             Reader::Sse(sse) => {
                 observation.unfinished = !sse.finished();
-                observation.error = sse.error().map(str::to_owned);
+                observation.error = sse.error().cloned();
                 observation.usage = sse.usage();
             }
             Reader::Opaque => {}

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use crate::catalog::{Affinity, Catalog};
 use crate::observe::Usage;
-use crate::route::Skipped;
+use crate::route::{Candidate, Candidates, Skipped, name_asked, target_name};
 
 /// How a call ended.
 ///
@@ -154,6 +155,27 @@ pub struct DecisionRecord {
     pub skipped: Vec<Skipped>,
     /// The number the order was drawn from, as text: it has 64 bits and JSON readers keep 53.
     pub draw: String,
+    /// What moved the first candidate to the front.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<&'static str>,
+}
+
+impl DecisionRecord {
+    /// What is kept of the candidates of a call that asked for the model at `ask_model` by the name `asked`.
+    pub fn of(candidates: &Candidates, catalog: &Catalog, ask_model: usize, asked: &str) -> Self {
+        let name = |candidate: &Candidate| {
+            let model = catalog.models.get(candidate.model)?;
+            let target = model.targets.get(candidate.target)?;
+            let provider = catalog.providers.get(target.provider)?;
+            Some(target_name(provider, target, name_asked(ask_model, asked, candidate.model, model)))
+        };
+        DecisionRecord {
+            candidates: candidates.list.iter().filter_map(name).collect(),
+            skipped: candidates.skipped.clone(),
+            draw: candidates.draw.to_string(),
+            affinity: candidates.affinity.map(Affinity::name),
+        }
+    }
 }
 
 /// What is kept of a call. Times are milliseconds since the call was accepted, unless they are absolute.

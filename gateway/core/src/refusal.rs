@@ -95,17 +95,17 @@ impl Refusal {
 
     /// 401: no credential, or one that is not known.
     pub fn unauthorized(code: &'static str, message: impl Into<String>) -> Self {
-        Refusal::new(401, "authentication_error", message).coded(code).final_()
+        Refusal::new(401, "authentication_error", message).coded(code).without_retry()
     }
 
     /// 403: known, but not allowed.
     pub fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
-        Refusal::new(403, "permission_error", message).coded(code).final_()
+        Refusal::new(403, "permission_error", message).coded(code).without_retry()
     }
 
     /// 404: no such thing.
     pub fn not_found(code: &'static str, message: impl Into<String>) -> Self {
-        Refusal::new(404, "invalid_request_error", message).coded(code).final_()
+        Refusal::new(404, "invalid_request_error", message).coded(code).without_retry()
     }
 
     /// 405, with the methods there are.
@@ -141,7 +141,7 @@ impl Refusal {
     /// 413: the body is over the limit.
     pub fn too_large(bytes_max: usize) -> Self {
         let message = format!("The body is larger than {} MiB, the most that is accepted.", bytes_max >> 20);
-        Refusal::new(413, "invalid_request_error", message).coded("request_too_large").final_()
+        Refusal::new(413, "invalid_request_error", message).coded("request_too_large").without_retry()
     }
 
     /// 415: the body's encoding is not understood.
@@ -160,19 +160,26 @@ impl Refusal {
         }
     }
 
+    /// 429: no provider has anything left now. A `long` wait is one that no client should sit out: OpenAI's word for it
+    /// makes agents stop and say so.
+    pub fn rate_limited(message: impl Into<String>, long: bool) -> Self {
+        let word = if long { "insufficient_quota" } else { "rate_limit_exceeded" };
+        Refusal::new(429, if long { word } else { "rate_limit_error" }, message).coded(word)
+    }
+
     /// 429: too many failing credentials from one address.
     pub fn throttled(wait_s: u64) -> Self {
         let message =
             format!("Too many unknown keys came from this address. Try again in {wait_s} s with a valid key.");
         Refusal {
             retry_after_s: Some(wait_s),
-            ..Refusal::new(429, "rate_limit_error", message).coded("too_many_failures").final_()
+            ..Refusal::new(429, "rate_limit_error", message).coded("too_many_failures").without_retry()
         }
     }
 
     /// 502: nothing usable came from any provider.
     pub fn bad_gateway(state: State, message: impl Into<String>) -> Self {
-        Refusal::new(502, "upstream_error", message).coded(state.name()).final_().ended(state)
+        Refusal::new(502, "upstream_error", message).coded(state.name()).without_retry().ended(state)
     }
 
     /// 503: llmio itself cannot serve now.
@@ -190,7 +197,7 @@ impl Refusal {
         let message = format!(
             "The request passed through more than {hops_max} llmios. A provider's base_url leads back here; mend the catalog."
         );
-        Refusal::new(508, "invalid_request_error", message).coded("loop_detected").final_()
+        Refusal::new(508, "invalid_request_error", message).coded("loop_detected").without_retry()
     }
 
     /// Names the member or header it is about.
@@ -223,7 +230,7 @@ impl Refusal {
 
     /// Tells SDKs that trying again cannot help.
     #[must_use]
-    fn final_(mut self) -> Self {
+    pub fn without_retry(mut self) -> Self {
         self.should_retry = Some(false);
         self
     }

@@ -8,9 +8,10 @@ pub use body::splice_model;
 pub use headers::{HOPS, HOPS_MAX, downstream, hops, upstream};
 
 use crate::accept::Call;
-use crate::catalog::{Auth, Catalog, Credential, Endpoint, Model, Provider, ProviderKind, Value};
+use crate::catalog::{Auth, Catalog, Credential, Endpoint, Provider, ProviderKind, Value};
 use crate::failover::Attempt;
 use crate::refusal::Refusal;
+use crate::route::name_asked;
 
 /// What is to be sent to a provider.
 #[derive(Debug)]
@@ -49,14 +50,17 @@ pub struct Named<'c> {
     pub credential: Option<&'c Credential>,
 }
 
-/// Looks up what an attempt's indexes stand for; `asked` is the name the client used. `None` only for an attempt of another catalog.
-pub fn named<'c>(attempt: Attempt, model: &'c Model, asked: &'c str, catalog: &'c Catalog) -> Option<Named<'c>> {
+/// Looks up what an attempt's indexes stand for, of a call that asked for the model at `ask_model` by the name `asked`.
+/// `None` only for an attempt of another catalog.
+pub fn named<'c>(attempt: Attempt, ask_model: usize, asked: &'c str, catalog: &'c Catalog) -> Option<Named<'c>> {
+    let model = catalog.models.get(attempt.model)?;
     let target = model.targets.get(attempt.target)?;
     let provider = catalog.providers.get(target.provider)?;
     let credential = match attempt.credential {
         None => None,
         Some(index) => Some(provider.credentials.get(index)?),
     };
+    let asked = name_asked(ask_model, asked, attempt.model, model);
     Some(Named { provider, upstream_model: target.model.as_deref().unwrap_or(asked), credential })
 }
 
@@ -116,6 +120,13 @@ pub fn hide_secret(text: &mut Vec<u8>, credential: Option<&Credential>) {
             text.splice(at..at + written.len(), *HIDDEN);
         }
     }
+}
+
+/// The same for a text.
+pub fn without_secret(text: &str, credential: Option<&Credential>) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    hide_secret(&mut bytes, credential);
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// What stands in the place of a credential.

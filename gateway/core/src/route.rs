@@ -1,14 +1,22 @@
 //! Step 3: which targets can serve a call, in which order, and why others cannot.
 //!
 //! The order is drawn once, before the first attempt: failover then walks a list and never asks for luck again. The
-//! whole decision follows from the call, the catalog and one number, the draw, which the record keeps.
+//! whole decision follows from the call, the catalog, what is known of health, and one number, the draw, which the
+//! record keeps.
+
+pub mod affinity;
+pub mod health;
+pub mod strategy;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use serde::Serialize;
 
-use crate::catalog::{Catalog, Credential, Model, Provider, ProviderKind, Target, Value};
+use crate::accept::Demand;
+use crate::catalog::{Affinity, Catalog, Credential, Model, Provider, ProviderKind, Strategy, Target, Value};
 use crate::dialect::Dialect;
+use health::{Availability, Health, Subjects, Trouble};
+use strategy::{Choice, Rotation};
 
 /// The targets that can serve a call, best first, and those that cannot.
 #[derive(Debug, Default)]
@@ -19,15 +27,25 @@ pub struct Candidates {
     pub skipped: Vec<Skipped>,
     /// The number the order was drawn from.
     pub draw: u64,
+    /// What moved the first candidate to the front, where something did.
+    pub affinity: Option<Affinity>,
 }
 
 /// A target and the credentials it can be called with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
+    /// Index into the catalog's models: the one asked for, or one of its fallbacks.
+    pub model: usize,
     /// Index into the model's targets.
     pub target: usize,
     /// Indexes into the provider's credentials, in the order in which they are tried. Empty: called without one.
     pub credentials: Vec<usize>,
+    /// It was out of order and may be tried by one call, to find out whether it still is.
+    pub probe: bool,
+    /// The last that was heard of it is a failure.
+    pub failing: bool,
+    /// Its context window in tokens, where that is known.
+    pub context: Option<u64>,
 }
 
 /// A target that was not considered.
@@ -37,6 +55,9 @@ pub struct Skipped {
     pub target: String,
     /// Why.
     pub reason: SkipReason,
+    /// When it can be used again, Unix milliseconds; `None`: not before somebody changes something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<i64>,
 }
 
 /// Why a target was not considered.
@@ -51,81 +72,253 @@ pub enum SkipReason {
     Dialect,
     /// None of the provider's credentials is enabled and can be read.
     NoCredential,
+    /// It lacks a capability the call needs.
+    Capability,
+    /// Its context window is too small for the prompt.
+    Context,
+    /// Its provider has a tag the key avoids.
+    Tag,
+    /// Every credential was refused and rests.
+    CredentialsResting,
+    /// It is over its rate limit.
+    Cooling,
+    /// It has failed too often of late.
+    Open,
+    /// Its provider does not know the model.
+    UnknownModel,
+    /// It may be tried by one call at a time, and another one does.
+    Probing,
+    /// A quota is spent.
+    QuotaSpent,
 }
 
-/// Orders the targets of `model` for a call in `dialect`.
-pub fn route(catalog: &Catalog, model: &Model, dialect: Dialect, draw: u64) -> Candidates {
-    let mut random = SmallRng::seed_from_u64(draw);
-    let mut candidates = Candidates { draw, ..Candidates::default() };
-    let mut able: Vec<Drawable> = Vec::with_capacity(model.targets.len());
-    for (index, target) in model.targets.iter().enumerate() {
-        let Some(provider) = catalog.providers.get(target.provider) else { continue };
-        match usable(provider, target, dialect) {
-            Ok(credentials) => able.push(Drawable { index, tier: target.tier, weight: target.weight, credentials }),
-            Err(reason) => {
-                candidates.skipped.push(Skipped { target: target_name(provider, target, &model.name), reason });
-            }
+/// What a call asks of the router.
+pub struct Ask<'a> {
+    /// The configuration.
+    pub catalog: &'a Catalog,
+    /// Index of the model asked for.
+    pub model: usize,
+    /// The name it was asked by.
+    pub asked: &'a str,
+    /// The API the caller speaks.
+    pub dialect: Dialect,
+    /// What the call needs of a target.
+    pub demand: Demand,
+    /// Tags the caller's key avoids.
+    pub avoid: &'a [String],
+    /// What the model's affinity hangs on, where the call has it: a hash of the session or of the prompt's beginning.
+    pub affinity_hash: Option<u64>,
+    /// What recent attempts say.
+    pub health: &'a Health,
+    /// Wall clock, Unix milliseconds.
+    pub now_ms: i64,
+    /// The number the order is drawn from.
+    pub draw: u64,
+}
+
+/// Orders the targets that can serve a call: the model's own by tier, then those of its fallbacks.
+pub fn route(ask: &Ask<'_>, rotation: &mut Rotation) -> Candidates {
+    let mut random = SmallRng::seed_from_u64(ask.draw);
+    let mut candidates = Candidates { draw: ask.draw, ..Candidates::default() };
+    let Some(asked) = ask.catalog.models.get(ask.model) else { return candidates };
+    for index in std::iter::once(ask.model).chain(asked.fallback.iter().copied()) {
+        let Some(model) = ask.catalog.models.get(index).filter(|model| model.enabled) else { continue };
+        let mut able = able_targets(ask, index, model, &mut candidates.skipped);
+        let first = candidates.list.len();
+        while let Some(tier) = able.iter().map(|each| each.tier).min() {
+            let of_tier: Vec<Able> = able.extract_if(.., |each| each.tier == tier).collect();
+            order(model, of_tier, rotation, &mut random, &mut candidates.list);
         }
-    }
-    while let Some(chosen) = draw_one(&mut able, &mut random) {
-        let credentials = shuffled(chosen.credentials, &mut random);
-        candidates.list.push(Candidate { target: chosen.index, credentials });
+        if index == ask.model && keep_together(ask, model, first, &mut candidates.list) {
+            candidates.affinity = Some(model.affinity);
+        }
     }
     candidates
 }
 
-/// What records and messages call a target.
+/// What records and messages call a target of the model that was asked for as `asked`.
 pub fn target_name(provider: &Provider, target: &Target, asked: &str) -> String {
     format!("{}/{}", provider.name, target.model.as_deref().unwrap_or(asked))
 }
 
-struct Drawable {
-    index: usize,
+/// The name a target of this model is sent when it has none of its own: the name asked, of the model that was asked for.
+pub fn name_asked<'n>(ask_model: usize, asked: &'n str, index: usize, model: &'n Model) -> &'n str {
+    if index == ask_model { asked } else { &model.name }
+}
+
+struct Able {
     tier: u32,
     weight: u32,
-    credentials: Vec<usize>,
+    latency_ms: Option<f64>,
+    candidate: Candidate,
 }
 
-fn usable(provider: &Provider, target: &Target, dialect: Dialect) -> Result<Vec<usize>, SkipReason> {
-    let ProviderKind::Http(endpoints) = &provider.kind else {
-        return if target.enabled && provider.enabled { Ok(Vec::new()) } else { Err(disabled(target)) };
-    };
-    let able = |credential: &Credential| credential.enabled && matches!(credential.value, Value::Plain(_));
-    let credentials: Vec<usize> =
-        provider.credentials.iter().enumerate().filter(|(_, each)| able(each)).map(|(index, _)| index).collect();
-    match () {
-        () if !target.enabled || !provider.enabled => Err(disabled(target)),
-        () if !endpoints.iter().any(|endpoint| endpoint.dialect == dialect) => Err(SkipReason::Dialect),
-        () if credentials.is_empty() && !provider.credentials.is_empty() => Err(SkipReason::NoCredential),
-        () => Ok(credentials),
-    }
-}
-
-fn disabled(target: &Target) -> SkipReason {
-    if target.enabled { SkipReason::ProviderDisabled } else { SkipReason::TargetDisabled }
-}
-
-/// Takes one out of the lowest tier that is left, with a chance in proportion to its weight.
-fn draw_one(able: &mut Vec<Drawable>, random: &mut SmallRng) -> Option<Drawable> {
-    let tier = able.iter().map(|each| each.tier).min()?;
-    let total: u64 = able.iter().filter(|each| each.tier == tier).map(|each| u64::from(each.weight)).sum();
-    let mut point = random.random_range(0..total.max(1));
-    let mut chosen = None;
-    for (position, each) in able.iter().enumerate().filter(|(_, each)| each.tier == tier) {
-        chosen = Some(position);
-        match point.checked_sub(u64::from(each.weight)) {
-            None => break,
-            Some(rest) => point = rest,
+fn able_targets(ask: &Ask<'_>, index: usize, model: &Model, skipped: &mut Vec<Skipped>) -> Vec<Able> {
+    let mut able = Vec::with_capacity(model.targets.len());
+    let asked = name_asked(ask.model, ask.asked, index, model);
+    for (position, target) in model.targets.iter().enumerate() {
+        let Some(provider) = ask.catalog.providers.get(target.provider) else { continue };
+        let upstream_model = target.model.as_deref().unwrap_or(asked);
+        let key = health::target(&provider.name, upstream_model);
+        let usable = fits(ask, provider, target)
+            .and_then(|()| standing(ask, &key))
+            .and_then(|probe| Ok((probe, usable_credentials(ask, provider, upstream_model)?)));
+        match usable {
+            Ok((probe, credentials)) => able.push(Able {
+                tier: target.tier,
+                weight: target.weight,
+                latency_ms: ask.health.latency_ms(&key),
+                candidate: Candidate {
+                    model: index,
+                    target: position,
+                    credentials,
+                    probe,
+                    failing: probe || ask.health.is_failing(&key),
+                    context: target.capabilities.context,
+                },
+            }),
+            Err((reason, until_ms)) => {
+                skipped.push(Skipped { target: target_name(provider, target, asked), reason, until_ms });
+            }
         }
     }
-    chosen.map(|position| able.remove(position))
+    able
 }
 
-fn shuffled(mut credentials: Vec<usize>, random: &mut SmallRng) -> Vec<usize> {
+type Skip = (SkipReason, Option<i64>);
+
+/// Whether a target could ever serve the call.
+fn fits(ask: &Ask<'_>, provider: &Provider, target: &Target) -> Result<(), Skip> {
+    let speaks = |dialect: Dialect| match &provider.kind {
+        ProviderKind::Echo => true,
+        ProviderKind::Http(endpoints) => endpoints.iter().any(|endpoint| endpoint.dialect == dialect),
+    };
+    let (demand, can) = (ask.demand, target.capabilities);
+    let lacks =
+        (demand.tools && !can.tools) || (demand.structured && !can.structured) || (demand.images && !can.images);
+    let reason = match () {
+        () if !target.enabled => SkipReason::TargetDisabled,
+        () if !provider.enabled => SkipReason::ProviderDisabled,
+        () if !speaks(ask.dialect) => SkipReason::Dialect,
+        () if lacks => SkipReason::Capability,
+        () if can.context.is_some_and(|context| demand.tokens > context) => SkipReason::Context,
+        () if provider.tags.iter().any(|tag| ask.avoid.contains(tag)) => SkipReason::Tag,
+        () => return Ok(()),
+    };
+    Err((reason, None))
+}
+
+/// Whether the target's breaker lets a call through, and whether as a probe.
+fn standing(ask: &Ask<'_>, key: &str) -> Result<bool, Skip> {
+    match ask.health.availability(key, ask.now_ms) {
+        Availability::Able => Ok(false),
+        Availability::Probe => Ok(true),
+        Availability::Not(Trouble::UnknownModel, until_ms) => Err((SkipReason::UnknownModel, Some(until_ms))),
+        Availability::Not(_, until_ms) => Err((SkipReason::Open, Some(until_ms))),
+    }
+}
+
+/// The credentials that can be used now. When none can, the one that is back first says why.
+fn usable_credentials(ask: &Ask<'_>, provider: &Provider, upstream_model: &str) -> Result<Vec<usize>, Skip> {
+    let resting = |credential: Option<&str>| {
+        let of = Subjects::of(&provider.name, upstream_model, credential);
+        let keys = of.credential.iter().chain([&of.lane]);
+        let waits = keys.filter_map(|key| match ask.health.availability(key, ask.now_ms) {
+            Availability::Not(trouble, until_ms) => Some((until_ms, trouble)),
+            Availability::Able | Availability::Probe => None,
+        });
+        waits.max_by_key(|(until_ms, _)| *until_ms)
+    };
+    let skip = |(until_ms, trouble)| match trouble {
+        Trouble::Cooling => (SkipReason::Cooling, Some(until_ms)),
+        _ => (SkipReason::CredentialsResting, Some(until_ms)),
+    };
+    if provider.credentials.is_empty() {
+        return resting(None).map_or(Ok(Vec::new()), |wait| Err(skip(wait)));
+    }
+    let able = |credential: &Credential| credential.enabled && matches!(credential.value, Value::Plain(_));
+    let (mut usable, mut first_back) = (Vec::new(), None);
+    for (index, credential) in provider.credentials.iter().enumerate().filter(|(_, each)| able(each)) {
+        match resting(Some(&credential.id)) {
+            None => usable.push(index),
+            Some(wait) if first_back.is_none_or(|(until_ms, _)| wait.0 < until_ms) => first_back = Some(wait),
+            Some(_) => {}
+        }
+    }
+    match (usable.is_empty(), first_back) {
+        (false, _) => Ok(usable),
+        (true, Some(wait)) => Err(skip(wait)),
+        (true, None) => Err((SkipReason::NoCredential, None)),
+    }
+}
+
+/// Appends the targets of one tier in the order of the model's strategy.
+fn order(
+    model: &Model,
+    mut able: Vec<Able>,
+    rotation: &mut Rotation,
+    random: &mut SmallRng,
+    list: &mut Vec<Candidate>,
+) {
+    let mut first = match model.strategy {
+        Strategy::Weighted => None,
+        Strategy::RoundRobin => {
+            let choices = able.iter().map(|each| Choice { id: each.candidate.target, weight: each.weight });
+            rotation.next(&model.name, choices.collect::<Vec<_>>().as_slice())
+        }
+        Strategy::Latency => {
+            let weighted: Vec<(u32, Option<f64>)> = able.iter().map(|each| (each.weight, each.latency_ms)).collect();
+            strategy::quicker_of_two(&weighted, random)
+                .and_then(|position| able.get(position))
+                .map(|each| each.candidate.target)
+        }
+    };
+    while !able.is_empty() {
+        let weights: Vec<u32> = able.iter().map(|each| each.weight).collect();
+        let wanted = first.take().and_then(|target| able.iter().position(|each| each.candidate.target == target));
+        let Some(position) = wanted.or_else(|| strategy::draw(&weights, random)) else { return };
+        let mut candidate = able.remove(position).candidate;
+        shuffle(&mut candidate.credentials, random);
+        list.push(candidate);
+    }
+}
+
+/// Moves the target the call's session or prompt belongs to before the others of its tier. One that keeps failing has
+/// lost what it cached in any case.
+fn keep_together(ask: &Ask<'_>, model: &Model, first: usize, list: &mut [Candidate]) -> bool {
+    let Some(hash) = ask.affinity_hash.filter(|_| model.affinity != Affinity::None) else { return false };
+    let Some(own) = list.get_mut(first..) else { return false };
+    let tier = |candidate: &Candidate| model.targets.get(candidate.target).map(|target| target.tier);
+    let Some(lowest) = own.first().map(tier) else { return false };
+    let of_tier = own.iter().take_while(|candidate| tier(candidate) == lowest).count();
+    let choices: Vec<affinity::Choice> = own
+        .iter()
+        .take(of_tier)
+        .enumerate()
+        .filter(|(_, candidate)| !candidate.failing)
+        .filter_map(|(position, candidate)| {
+            let target = model.targets.get(candidate.target)?;
+            let provider = ask.catalog.providers.get(target.provider)?;
+            Some(affinity::Choice { position, weight: target.weight, name: target_name(provider, target, ask.asked) })
+        })
+        .collect();
+    let Some(position) = affinity::choose(hash, &choices) else { return false };
+    if let Some(start) = own.get_mut(..=position) {
+        start.rotate_right(1);
+    }
+    // The cache belongs to the account, so the credential must be the same too.
+    if let Some(kept) = own.first_mut().filter(|kept| !kept.credentials.is_empty()) {
+        kept.credentials.sort_unstable();
+        let turn = hash % kept.credentials.len() as u64;
+        kept.credentials.rotate_left(usize::try_from(turn).unwrap_or(0));
+    }
+    true
+}
+
+fn shuffle(credentials: &mut [usize], random: &mut SmallRng) {
     for last in (1..credentials.len()).rev() {
         credentials.swap(last, random.random_range(0..=last));
     }
-    credentials
 }
 
 #[cfg(test)]

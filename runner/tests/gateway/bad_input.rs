@@ -248,7 +248,7 @@ targets = ["oen/x", { provider = "one", model = "y", weight = 0 }]
 
 [[models]]
 name = "m2"
-strategy = "latency"
+strategy = "cost"
 aliases = ["m"]
 targets = ["one/z"]
 "#;

@@ -131,6 +131,6 @@ fn a_model_whose_targets_are_all_disabled_is_503(host: Host) {
     let gateway = Gateway::on(host).catalog(&format!("{ECHO}{model}")).start();
     let response = gateway.send(&chat("m"));
     assert_eq!((response.status, response.openai_error().code.as_str()), (503, "no_target"));
-    assert!(response.openai_error().message.contains("echo/x: target disabled"), "{}", response.text());
+    assert!(response.openai_error().message.contains("echo/x is disabled"), "{}", response.text());
     assert_eq!(gateway.record(&response)["state"], "no_target");
 }

@@ -137,7 +137,8 @@ fn the_clients_own_mistake_is_returned_verbatim_and_never_repeated(host: Host) {
 /// A model with these two providers only; the answer and its record.
 fn both_fail(host: Host, first: &Upstream, second: &Upstream) -> (Response, Value) {
     let gateway = Gateway::on(host).provider("a", first).provider("b", second);
-    let gateway = gateway.model("m", &["a/up-a", "b/up-b"]).start();
+    // Two attempts and no third, so that nobody is asked twice.
+    let gateway = gateway.model_with("m", "attempts = 2", &["a/up-a", "b/up-b"]).start();
     let response = gateway.send(&chat("m"));
     let record = gateway.record(&response);
     assert_eq!(attempts(&record).len(), 2, "{record}");

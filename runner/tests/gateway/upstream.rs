@@ -147,6 +147,8 @@ struct Shared {
 struct State {
     usual: Option<Answer>,
     next: VecDeque<Answer>,
+    /// What callers with this `authorization` get.
+    refused: Option<(String, Answer)>,
     received: Vec<Received>,
     released: usize,
     hung_up: usize,
@@ -185,6 +187,12 @@ impl Upstream {
     /// Answers the next calls with these, in their order, before the usual answer.
     pub(crate) fn then(self, answers: impl IntoIterator<Item = Answer>) -> Self {
         self.shared.state().next.extend(answers);
+        self
+    }
+
+    /// Answers every call with this `authorization` like that, whatever the others get.
+    pub(crate) fn refusing(self, authorization: &str, answer: Answer) -> Self {
+        self.shared.state().refused = Some((authorization.to_owned(), answer));
         self
     }
 
@@ -228,6 +236,15 @@ impl Upstream {
     }
 }
 
+impl State {
+    fn answer_for(&mut self, authorization: &str) -> Option<Answer> {
+        match &self.refused {
+            Some((refused, answer)) if refused == authorization => Some(answer.clone()),
+            _ => self.next.pop_front().or_else(|| self.usual.clone()),
+        }
+    }
+}
+
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no thread panics with the lock")
@@ -255,11 +272,8 @@ fn serve(stream: TcpStream, shared: &Arc<Shared>) {
             shared.changed.notify_all();
         })
     };
-    while requests.recv().is_ok() {
-        let answer = {
-            let mut state = shared.state();
-            state.next.pop_front().or_else(|| state.usual.clone()).expect("an answer")
-        };
+    while let Ok(authorization) = requests.recv() {
+        let answer = shared.state().answer_for(&authorization).expect("an answer");
         let how = play(answer, &stream, shared, &requests);
         if matches!(how, Played::Whole) {
             continue;
@@ -287,7 +301,7 @@ enum Played {
     HungUp,
 }
 
-fn play(answer: Answer, mut stream: &TcpStream, shared: &Shared, requests: &Receiver<()>) -> Played {
+fn play(answer: Answer, mut stream: &TcpStream, shared: &Shared, requests: &Receiver<String>) -> Played {
     for step in answer.0 {
         match step {
             Step::Send(bytes) => {
@@ -320,7 +334,7 @@ enum Waited {
     InVain,
 }
 
-fn wait_for_release(shared: &Shared, requests: &Receiver<()>) -> Waited {
+fn wait_for_release(shared: &Shared, requests: &Receiver<String>) -> Waited {
     let in_time = shared.wait(PATIENCE, |state| state.released > 0 || is_gone(requests));
     let mut state = shared.state();
     if state.released > 0 {
@@ -334,16 +348,17 @@ fn wait_for_release(shared: &Shared, requests: &Receiver<()>) -> Waited {
 }
 
 /// The reader ends with the connection, and its sender with it.
-fn is_gone(requests: &Receiver<()>) -> bool {
+fn is_gone(requests: &Receiver<String>) -> bool {
     matches!(requests.try_recv(), Err(mpsc::TryRecvError::Disconnected))
 }
 
-fn read_requests(stream: &TcpStream, shared: &Shared, arrived: &Sender<()>) {
+fn read_requests(stream: &TcpStream, shared: &Shared, arrived: &Sender<String>) {
     let mut reader = BufReader::new(stream);
     while let Some(received) = read_request(&mut reader) {
+        let authorization = received.header("authorization").unwrap_or_default().to_owned();
         shared.state().received.push(received);
         shared.changed.notify_all();
-        if arrived.send(()).is_err() {
+        if arrived.send(authorization).is_err() {
             return;
         }
     }

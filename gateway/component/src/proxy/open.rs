@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use gateway_core::accept::{Call, Operation, client_address};
+use gateway_core::accept::{Call, Operation, client_address, session_in};
 use gateway_core::authenticate::Caller;
 use gateway_core::catalog::{Catalog, Model};
 use gateway_core::failover::{Class, Outcome};
@@ -13,7 +13,6 @@ use gateway_core::observe::{Observation, Usage};
 use gateway_core::record::{AttemptRecord, DecisionRecord, Record, State, kept_error, kept_text};
 use gateway_core::refusal::Reply;
 use gateway_core::rewrite::Named;
-use gateway_core::route::{Candidates, target_name};
 use spin_sdk::wasip3;
 
 use crate::host;
@@ -27,9 +26,6 @@ const RUNNING_AFTER_MS: u64 = 1000;
 /// Until its model is known a call has the default total time, and then this long to say that it is over.
 const TOTAL_MS_DEFAULT: i64 = 60 * 60 * 1000;
 const GRACE_MS: i64 = 60_000;
-
-/// Headers a client's session may stand in, most specific first.
-const SESSIONS: [&str; 4] = ["x-claude-code-session-id", "x-session-id", "session-id", "x-session-affinity"];
 
 thread_local! {
     /// The calls under way in this instance.
@@ -52,7 +48,7 @@ struct Inner {
 impl OpenCall {
     /// Opens the record of a call whose caller is known.
     pub(crate) fn begin(incoming: &Incoming, operation: Operation, caller: &Caller, catalog: &Catalog) -> Self {
-        let session = SESSIONS.iter().find_map(|name| incoming.header(name)).map(kept_text);
+        let session = session_in(&incoming.headers).map(kept_text);
         let client = client_address(incoming.peer, &incoming.headers, &catalog.settings.trusted_proxies);
         let record = Record {
             id: incoming.id.clone(),
@@ -110,27 +106,20 @@ impl OpenCall {
     }
 
     /// Where it may go, and why not elsewhere.
-    pub(crate) fn decided(&self, catalog: &Catalog, model: &Model, asked: &str, candidates: &Candidates) {
-        let name = |index: usize| {
-            let target = model.targets.get(index)?;
-            Some(target_name(catalog.providers.get(target.provider)?, target, asked))
-        };
+    pub(crate) fn decided(&self, model: &Model, decision: DecisionRecord) {
         self.with(|record, _| {
             record.until_ms = record.at_ms.saturating_add_unsigned(model.timeouts.total_ms).saturating_add(GRACE_MS);
-            record.decision = DecisionRecord {
-                candidates: candidates.list.iter().filter_map(|candidate| name(candidate.target)).collect(),
-                skipped: candidates.skipped.clone(),
-                draw: candidates.draw.to_string(),
-            };
+            record.decision = decision;
         });
     }
 
     /// What came of an attempt that began at `started_ms`.
-    pub(crate) fn attempted(&self, to: Named<'_>, outcome: &Outcome, started_ms: u64) {
+    pub(crate) fn attempted(&self, to: Named<'_>, outcome: &Outcome, class: Class, started_ms: u64) {
         let (status, error) = match outcome {
             Outcome::Head(status) => (Some(*status), None),
             Outcome::Answered(error) => (Some(error.status), None),
             Outcome::Failed(error) => (None, Some(error.describe())),
+            Outcome::NotSent(..) => return,
         };
         let now_ms = host::now_ms();
         self.with(|record, start_ms| {
@@ -139,7 +128,7 @@ impl OpenCall {
                 model: to.upstream_model.to_owned(),
                 credential: to.credential.map(|credential| credential.label.clone()),
                 status,
-                class: Class::of(outcome).name(),
+                class: class.name(),
                 error,
                 start_ms: started_ms.saturating_sub(start_ms),
                 end_ms: now_ms.saturating_sub(start_ms),
@@ -185,7 +174,7 @@ impl OpenCall {
         let Ended { observation, error } = ended;
         let (state, said) = match (&error, &observation.error) {
             (Some(error), _) => (error.state(), Some(error.describe())),
-            (None, Some(said)) => (State::UpstreamError, Some(said.clone())),
+            (None, Some(error)) => (State::UpstreamError, Some(error.message.clone())),
             (None, None) => (State::Ok, None),
         };
         self.observed(observation);
@@ -238,7 +227,7 @@ fn start_ticking() {
     }
     wasip3::spawn(async {
         // Should the host end this task early, the next call starts another.
-        let _stopped = OnDrop(|| TICKING.set(false));
+        let _stopped = host::OnDrop(|| TICKING.set(false));
         loop {
             host::wait_ms(RUNNING_AFTER_MS).await;
             let now_ms = host::now_ms();
@@ -251,12 +240,4 @@ fn start_ticking() {
             }
         }
     });
-}
-
-struct OnDrop<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
-    }
 }

@@ -330,7 +330,7 @@ pub(crate) fn changed_meanwhile() -> Refusal {
 }
 
 /// The store; `None` on a host that has none for us.
-async fn store() -> Result<Option<Rc<Store>>, String> {
+pub(super) async fn store() -> Result<Option<Rc<Store>>, String> {
     if let Some(store) = STORE.with_borrow(Clone::clone) {
         return Ok(Some(store));
     }

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use spin_sdk::sqlite::{RowResult, Value};
 
 use super::database::{self, Trouble, number, text};
+use super::health;
 use crate::host;
 
 /// A page has at most this many records.
@@ -246,6 +247,7 @@ pub(crate) async fn maintain_lazily(retention_days: u32) {
 /// marked.
 pub(crate) async fn maintain(retention_days: u32) -> Result<(usize, usize), Trouble> {
     database::migrate().await?;
+    health::forget();
     let deleted = sweep(retention_days).await?;
     let now_ms = Value::Integer(host::unix_ms());
     let interrupted = database::rows(INTERRUPT, vec![text(host::boot()), now_ms]).await?.len();

@@ -30,7 +30,7 @@ pub(super) fn validate(document: &Map<String, Value>) -> Result<Catalog, Problem
     let provider_names = providers.iter().enumerate().map(|(index, provider)| (&*provider.name, index)).collect();
     let references = References { providers: provider_names, currencies };
     let model_places = root.list("models");
-    let models: Vec<Model> = model_places.iter().map(|place| model::read(place, &references)).collect();
+    let mut models: Vec<Model> = model_places.iter().map(|place| model::read(place, &references)).collect();
     let key_places = root.list("keys");
     let mut keys: Vec<Key> = key_places.iter().map(|place| key::read(place, &references)).collect();
     let relays: Vec<String> = root.list("relays").iter().map(relay::read).collect();
@@ -41,7 +41,7 @@ pub(super) fn validate(document: &Map<String, Value>) -> Result<Catalog, Problem
     unique(&report, "relays", "relay", relays.iter().map(String::as_str));
     credential::check_unique(&report, &providers);
     let (names, patterns) = model::claim_names(&report, &model_places, &models);
-    model::check_fallbacks(&report, &model_places, &names, &patterns);
+    model::resolve_fallbacks(&report, &model_places, &mut models, &names);
     let hashes = key::claim_hashes(&report, &keys);
     key::resolve_models(&report, &key_places, &mut keys, &models, (&names, &patterns));
     unbuilt::check(document, &report);

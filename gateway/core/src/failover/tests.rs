@@ -1,13 +1,28 @@
 use super::*;
 
 fn candidates(pools: &[usize]) -> Vec<Candidate> {
-    let candidate = |(target, pool): (usize, &usize)| Candidate { target, credentials: (0..*pool).collect() };
+    let candidate = |(target, pool): (usize, &usize)| Candidate {
+        model: 0,
+        target,
+        credentials: (0..*pool).collect(),
+        probe: false,
+        failing: false,
+        context: None,
+    };
     pools.iter().enumerate().map(candidate).collect()
 }
 
 fn answered(status: u16) -> Outcome {
     let headers = vec![("content-type".to_owned(), b"application/json".to_vec())];
-    Outcome::Answered(UpstreamError { status, headers, body: format!("{{\"error\":{status}}}").into_bytes() })
+    answered_with(status, headers, &format!("{{\"error\":{status}}}"))
+}
+
+fn answered_with(status: u16, headers: Vec<(String, Vec<u8>)>, body: &str) -> Outcome {
+    Outcome::Answered(UpstreamError { status, headers, body: body.as_bytes().to_vec(), hint: None })
+}
+
+fn said(status: u16, body: &str) -> Outcome {
+    answered_with(status, Vec::new(), body)
 }
 
 fn failed(error: SendError) -> Outcome {
@@ -18,17 +33,27 @@ fn refused_connection() -> Outcome {
     failed(SendError::Connect("connection refused".into()))
 }
 
-/// Feeds outcomes until the machine ends, and returns who was tried and how it ended.
+/// Feeds outcomes until the machine ends, and returns who was tried and how it ended. Nothing may be repeated.
 fn run(pools: &[usize], attempts: u32, outcomes: Vec<Outcome>) -> (Vec<(usize, Option<usize>)>, Decision) {
-    let mut failover = Failover::new(candidates(pools), attempts);
-    let mut attempt = failover.first().expect("a candidate");
-    let mut tried = vec![(attempt.target, attempt.credential)];
+    let (tried, end) = walk(candidates(pools), attempts, outcomes, &mut RetryBudget::default(), &|_| false);
+    (tried.into_iter().map(|(attempt, _)| (attempt.target, attempt.credential)).collect(), end)
+}
+
+/// The same, with what each attempt waited for.
+fn walk(
+    candidates: Vec<Candidate>,
+    attempts: u32,
+    outcomes: Vec<Outcome>,
+    budget: &mut RetryBudget,
+    able: &dyn Fn(&Attempt) -> bool,
+) -> (Vec<(Attempt, u64)>, Decision) {
+    let mut failover = Failover::new(candidates, attempts);
+    let mut tried = vec![(failover.first().expect("a candidate"), 0)];
     for outcome in outcomes {
-        match failover.judge("p/m", outcome, true) {
-            Decision::Try(next) => {
-                attempt = next;
-                tried.push((attempt.target, attempt.credential));
-            }
+        let verdict = verdict(&outcome, &[]);
+        let chance = Chance { time_left: true, now_ms: 0, jitter: 0.5, budget: &mut *budget, able };
+        match failover.judge("p/m", outcome, verdict, chance) {
+            Decision::Try(next, after_ms) => tried.push((next, after_ms)),
             end => return (tried, end),
         }
     }
@@ -39,7 +64,7 @@ fn status_of(decision: &Decision) -> u16 {
     match decision {
         Decision::Answer(_, reply) => reply.status,
         Decision::Refuse(refusal) => refusal.status,
-        Decision::Relay | Decision::Try(_) => 200,
+        Decision::Relay | Decision::Try(..) | Decision::Exhausted(_) => 200,
     }
 }
 
@@ -66,7 +91,7 @@ fn a_failing_target_is_left_for_the_next_one() {
 
 #[test]
 fn the_clients_own_error_is_returned_as_it_is_and_never_retried() {
-    for status in [400, 404, 405, 413, 422] {
+    for status in [400, 404, 413, 422] {
         let (tried, end) = run(&[0, 0], 3, vec![answered(status)]);
         assert_eq!(tried.len(), 1);
         let Decision::Answer(State::ClientError, reply) = end else { panic!("{end:?}") };
@@ -136,7 +161,10 @@ fn nothing_is_tried_for_a_client_that_left() {
 fn nothing_is_tried_once_the_total_time_is_used_up() {
     let mut failover = Failover::new(candidates(&[0, 0]), 3);
     failover.first();
-    let Decision::Refuse(refusal) = failover.judge("p/m", answered(500), false) else { panic!("it went on") };
+    let chance =
+        Chance { time_left: false, now_ms: 0, jitter: 0.5, budget: &mut RetryBudget::default(), able: &|_| true };
+    let verdict = verdict(&answered(500), &[]);
+    let Decision::Refuse(refusal) = failover.judge("p/m", answered(500), verdict, chance) else { panic!("it went on") };
     assert_eq!((refusal.status, refusal.state), (504, State::TotalTimeout));
 }
 
@@ -150,7 +178,7 @@ fn without_candidates_there_is_no_first_attempt() {
 fn an_html_error_gets_the_shape_clients_expect_and_keeps_its_retry_after() {
     let html = b"<html><style>p{}</style><h1>502 Bad Gateway</h1>\n<hr>nginx</html>".to_vec();
     let headers = vec![("content-type".to_owned(), b"text/html".to_vec()), ("retry-after".to_owned(), b"7".to_vec())];
-    let outcome = Outcome::Answered(UpstreamError { status: 502, headers, body: html });
+    let outcome = answered_with(502, headers, &String::from_utf8(html).expect("text"));
     let (_, end) = run(&[0], 1, vec![outcome]);
     let Decision::Answer(_, reply) = end else { panic!("{end:?}") };
     assert_eq!(reply.status, 502);
@@ -158,4 +186,97 @@ fn an_html_error_gets_the_shape_clients_expect_and_keeps_its_retry_after() {
     assert_eq!(body["error"]["message"], "The provider answered 502: p{} 502 Bad Gateway nginx");
     assert!(reply.headers.contains(&("retry-after".to_owned(), b"7".to_vec())));
     assert!(reply.headers.contains(&("content-type".to_owned(), b"application/json".to_vec())));
+}
+
+#[test]
+fn a_rate_limit_leaves_the_target_to_its_other_credentials() {
+    let (tried, end) = run(&[2, 1], 9, vec![answered(429), answered(429), Outcome::Head(200)]);
+    assert_eq!(tried, [(0, Some(0)), (0, Some(1)), (1, Some(0))]);
+    assert_eq!(end, Decision::Relay);
+}
+
+#[test]
+fn a_target_that_failed_in_passing_is_tried_once_more_after_a_pause() {
+    let outcomes = vec![refused_connection(), answered(503), answered(500), Outcome::Head(200)];
+    let (tried, end) = walk(candidates(&[0, 0]), 9, outcomes, &mut RetryBudget::default(), &|_| true);
+    let tried: Vec<(usize, u64)> = tried.iter().map(|(attempt, after_ms)| (attempt.target, *after_ms)).collect();
+    assert_eq!((tried, end), (vec![(0, 0), (1, 0), (0, 250), (1, 500)], Decision::Relay));
+}
+
+#[test]
+fn what_does_not_pass_by_itself_is_not_tried_again() {
+    for outcome in [
+        failed(SendError::FirstByteTimeout),
+        failed(SendError::Denied),
+        failed(SendError::Tls(String::new())),
+        answered(302),
+        answered(401),
+        answered(429),
+        said(404, r#"{"error":{"code":"model_not_found"}}"#),
+    ] {
+        let (tried, _) = walk(candidates(&[0]), 9, vec![outcome.clone()], &mut RetryBudget::default(), &|_| true);
+        assert_eq!(tried.len(), 1, "{outcome:?}");
+    }
+}
+
+#[test]
+fn nothing_is_tried_again_without_a_budget_or_where_health_forbids_it() {
+    let mut empty = RetryBudget::default();
+    while empty.spend(0) {}
+    let outcomes = || vec![answered(500)];
+    assert_eq!(walk(candidates(&[0]), 9, outcomes(), &mut empty, &|_| true).0.len(), 1);
+    assert_eq!(walk(candidates(&[0]), 9, outcomes(), &mut RetryBudget::default(), &|_| false).0.len(), 1);
+}
+
+#[test]
+fn a_move_to_a_target_that_fails_too_is_paid_for_and_one_that_works_is_free() {
+    let mut empty = RetryBudget::default();
+    while empty.spend(0) {}
+    let mut three = candidates(&[0, 0, 0]);
+    three[1].failing = true;
+    let (tried, end) = walk(three, 9, vec![answered(500), Outcome::Head(200)], &mut empty, &|_| true);
+    assert_eq!(tried.iter().map(|(attempt, _)| attempt.target).collect::<Vec<_>>(), [0, 2]);
+    assert_eq!(end, Decision::Relay);
+}
+
+#[test]
+fn a_prompt_that_is_too_long_goes_once_to_a_larger_context() {
+    let too_long = || said(400, r#"{"error":{"code":"context_length_exceeded","message":"too long"}}"#);
+    let with = |contexts: &[Option<u64>]| {
+        let mut list = candidates(&vec![0; contexts.len()]);
+        list.iter_mut().zip(contexts).for_each(|(candidate, context)| candidate.context = *context);
+        let outcomes = vec![too_long(), too_long()];
+        let (tried, end) = walk(list, 9, outcomes, &mut RetryBudget::default(), &|_| true);
+        assert!(matches!(end, Decision::Answer(State::ClientError, _)), "{end:?}");
+        tried.iter().map(|(attempt, _)| attempt.target).collect::<Vec<_>>()
+    };
+    assert_eq!(with(&[Some(8000), Some(4000), Some(128_000), Some(1_000_000)]), [0, 2]);
+    assert_eq!(with(&[Some(8000), None]), [0]);
+    assert_eq!(with(&[None, Some(8000)]), [0, 1]);
+}
+
+#[test]
+fn an_attempt_that_was_not_made_costs_none_and_a_spent_quota_leaves_the_other_credentials() {
+    let spent = || Outcome::NotSent(SkipReason::QuotaSpent, Some(9));
+    let (tried, end) = run(&[2, 1], 1, vec![spent(), spent(), Outcome::Head(200)]);
+    assert_eq!(tried, [(0, Some(0)), (0, Some(1)), (1, Some(0))]);
+    assert_eq!(end, Decision::Relay);
+    let (_, end) = run(&[1, 0], 3, vec![spent(), Outcome::NotSent(SkipReason::Probing, Some(5))]);
+    let Decision::Exhausted(skipped) = end else { panic!("{end:?}") };
+    assert_eq!(
+        skipped.iter().map(|each| (each.reason, each.until_ms)).collect::<Vec<_>>(),
+        [(SkipReason::QuotaSpent, Some(9)), (SkipReason::Probing, Some(5)),]
+    );
+}
+
+#[test]
+fn an_error_about_llmios_own_choice_is_explained_and_not_passed_on() {
+    let (_, end) = run(&[1], 3, vec![said(404, r#"{"error":{"code":"model_not_found","message":"gpt-9"}}"#)]);
+    let Decision::Refuse(refusal) = end else { panic!("{end:?}") };
+    assert_eq!(refusal.status, 502);
+    assert!(refusal.message.contains("does not serve a model of that name (404)"), "{}", refusal.message);
+    let (_, end) = run(&[1], 3, vec![said(429, r#"{"error":{"code":"insufficient_quota"}}"#)]);
+    let Decision::Refuse(refusal) = end else { panic!("{end:?}") };
+    assert_eq!((refusal.status, refusal.state), (502, State::UpstreamAuth));
+    assert!(refusal.message.contains("nothing left (429)"), "{}", refusal.message);
 }

@@ -2,7 +2,7 @@
 //! Not a parser: it follows strings and brackets only, so that an answer of many megabytes costs one look at each byte
 //! and a pretty-printed one is read like any other.
 
-use super::Usage;
+use super::{Preview, Usage};
 
 /// A `usage` object larger than this is not read.
 const USAGE_BYTES_MAX: usize = 64 << 10;
@@ -93,4 +93,21 @@ impl UsageScan {
     pub(super) fn finish(self) -> Usage {
         self.found.unwrap_or_default()
     }
+}
+
+/// An error that some relays write under a status of 200: an object with `error` and nothing that would be an answer.
+pub(super) fn error_in(body: &[u8]) -> Option<Preview> {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        error: Option<serde_json::Value>,
+        choices: Option<serde::de::IgnoredAny>,
+        data: Option<serde::de::IgnoredAny>,
+    }
+    memchr::memmem::find(body, b"\"error\"")?;
+    let answer: Answer = serde_json::from_slice(body).ok()?;
+    let error = answer.error.filter(|error| !error.is_null())?;
+    if answer.choices.is_some() || answer.data.is_some() {
+        return None;
+    }
+    Some(Preview::Error { status: super::sse::status_of(&error), body: body.to_vec() })
 }

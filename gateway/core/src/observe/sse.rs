@@ -27,7 +27,18 @@ pub(super) struct Sse {
     finish_seen: bool,
     end_seen: bool,
     usage: Option<Usage>,
-    error: Option<String>,
+    error: Option<StreamError>,
+}
+
+/// An error that stood inside a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamError {
+    /// What it says.
+    pub message: String,
+    /// The HTTP status it stands for, where it says one.
+    pub status: Option<u16>,
+    /// The event's data as it came.
+    pub data: Vec<u8>,
 }
 
 impl Sse {
@@ -85,18 +96,19 @@ impl Sse {
             || contains(data, b"\"finish_reason\":\"")
             || contains(data, b"\"finish_reason\": \"");
         if matters && let Ok(event) = serde_json::from_slice::<Value>(data) {
-            self.read_event(&event);
+            self.read_event(&event, data);
         }
     }
 
-    fn read_event(&mut self, event: &Value) {
+    fn read_event(&mut self, event: &Value, data: &[u8]) {
         if let Some(usage) = event.get("usage").filter(|usage| usage.is_object()) {
             self.usage = Some(Usage::from_openai(usage));
         }
         // Some providers write `"error": null` into every chunk; that is no error.
         if let Some(error) = event.get("error").filter(|error| !error.is_null()) {
             let message = error.get("message").and_then(Value::as_str).or_else(|| error.as_str());
-            self.error.get_or_insert_with(|| message.unwrap_or("the provider reported an error").to_owned());
+            let message = message.unwrap_or("the provider reported an error").to_owned();
+            self.error.get_or_insert_with(|| StreamError { message, status: status_of(error), data: data.to_vec() });
         }
         for choice in event.get("choices").and_then(Value::as_array).into_iter().flatten() {
             self.finish_seen |= choice.get("finish_reason").is_some_and(Value::is_string);
@@ -113,13 +125,31 @@ impl Sse {
         self.end_seen || self.finish_seen
     }
 
-    pub(super) fn error(&self) -> Option<&str> {
-        self.error.as_deref()
+    pub(super) fn finish_seen(&self) -> bool {
+        self.finish_seen
+    }
+
+    pub(super) fn error(&self) -> Option<&StreamError> {
+        self.error.as_ref()
+    }
+
+    pub(super) fn content_seen(&self) -> bool {
+        self.content_seen
     }
 
     pub(super) fn usage(&self) -> Usage {
         self.usage.unwrap_or_default()
     }
+}
+
+/// Some providers put the status they would have answered with into `code` or `status`, as a number or as text.
+pub(super) fn status_of(error: &Value) -> Option<u16> {
+    let numbers = ["code", "status"].iter().filter_map(|name| match error.get(name)? {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    });
+    numbers.filter_map(|number| u16::try_from(number).ok()).find(|status| (400..600).contains(status))
 }
 
 /// Text, reasoning or a tool call that is not empty. Providers spell reasoning in two ways.

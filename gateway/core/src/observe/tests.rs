@@ -65,7 +65,7 @@ fn an_error_inside_a_stream_is_seen() {
     let body =
         "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"error\":{\"message\":\"overloaded\"}}\n\n";
     let observation = seen("text/event-stream", body, 10);
-    assert_eq!(observation.error.as_deref(), Some("overloaded"));
+    assert_eq!(observation.error.map(|error| error.message).as_deref(), Some("overloaded"));
     assert!(observation.unfinished);
 }
 
@@ -116,6 +116,53 @@ fn a_line_end_of_two_characters_is_one_line_end_however_it_is_split() {
     {
         assert!(!stands_inside(outside), "{outside:?}");
     }
+}
+
+/// How an answer looks when this much of it has come.
+fn previewed(media_type: &str, body: &str, ended: bool) -> Preview {
+    let mut observer = Observer::new(&headers(media_type));
+    observer.see(body.as_bytes(), 0);
+    observer.preview(body.as_bytes(), ended, &["insufficient balance".to_owned()])
+}
+
+#[test]
+fn a_stream_is_good_with_its_first_content_and_not_before() {
+    let stream = |events: &str, ended| previewed("text/event-stream", events, ended);
+    let role = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
+    let finish = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"content_filter\"}]}\n\n";
+    let text = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    assert_eq!(stream(": wait\n\n", false), Preview::Wait);
+    assert_eq!(stream(role, false), Preview::Wait);
+    assert_eq!(stream(&format!("{role}{text}"), false), Preview::Good);
+    assert_eq!(stream(&format!("{role}data: [DONE]\n\n"), true), Preview::Empty);
+    assert_eq!(stream("", true), Preview::Empty);
+    assert_eq!(stream(&format!("{role}{finish}"), true), Preview::Good, "it says why there is none");
+}
+
+#[test]
+fn an_error_before_any_content_is_no_answer_and_tells_its_status() {
+    let error = r#"{"error":{"code":429,"message":"slow down"}}"#;
+    let wanted = |status| Preview::Error { status, body: error.as_bytes().to_vec() };
+    assert_eq!(previewed("text/event-stream", &format!("data: {error}\n\n"), false), wanted(Some(429)));
+    assert_eq!(previewed("application/json", error, true), wanted(Some(429)));
+    assert_eq!(previewed("application/json", error, false), Preview::Wait);
+    for fine in [
+        r#"{"choices":[],"error":{"message":"x"}}"#,
+        r#"{"data":[],"error":"x"}"#,
+        r#"{"error":null}"#,
+        r#"{"a":"\"error\""}"#,
+        "\"error\"",
+    ] {
+        assert_eq!(previewed("application/json", fine, true), Preview::Good, "{fine}");
+    }
+}
+
+#[test]
+fn a_text_the_catalog_names_and_a_web_page_are_no_answers() {
+    let balance = r#"{"choices":[{"message":{"content":"insufficient balance"}}]}"#;
+    assert!(matches!(previewed("application/json", balance, true), Preview::Error { status: None, .. }));
+    assert_eq!(previewed("text/html; charset=utf-8", "<html>", false), Preview::Page);
+    assert_eq!(previewed("audio/mpeg", "\u{1}", false), Preview::Good);
 }
 
 #[test]

@@ -9,9 +9,9 @@ fn sent(providers: &str, body: &str, headers: &[(&str, &str)]) -> Outgoing {
     let catalog = Document::from_toml(&text).and_then(|document| document.validate()).expect("a valid catalog");
     let call = accept::body(Operation::Chat, body.as_bytes().to_vec()).expect("a valid body");
     let pool = catalog.providers[0].credentials.len();
-    let attempt = Attempt { target: 0, credential: (pool > 0).then_some(0) };
+    let attempt = Attempt { model: 0, target: 0, credential: (pool > 0).then_some(0), probe: false };
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
-    let to = named(attempt, &catalog.models[0], &call.model, &catalog).expect("an attempt of this catalog");
+    let to = named(attempt, 0, &call.model, &catalog).expect("an attempt of this catalog");
     match request(&call, &headers, to).expect("a request") {
         Destination::Http(outgoing) => outgoing,
         Destination::Echo(_) => panic!("not the echo provider"),

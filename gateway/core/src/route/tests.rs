@@ -19,9 +19,30 @@ fn catalog(models: &str) -> Catalog {
     catalog
 }
 
+const NOW_MS: i64 = 1_800_000_000_000;
+
+/// What a plain call of the first model asks.
+fn ask<'a>(catalog: &'a Catalog, health: &'a Health, draw: u64) -> Ask<'a> {
+    Ask {
+        catalog,
+        model: 0,
+        asked: "m",
+        dialect: Dialect::OpenaiChat,
+        demand: Demand::default(),
+        avoid: &[],
+        affinity_hash: None,
+        health,
+        now_ms: NOW_MS,
+        draw,
+    }
+}
+
+fn routed(catalog: &Catalog, draw: u64) -> Candidates {
+    route(&ask(catalog, &Health::default(), draw), &mut Rotation::default())
+}
+
 fn order(catalog: &Catalog, draw: u64) -> Vec<usize> {
-    let candidates = route(catalog, &catalog.models[0], Dialect::OpenaiChat, draw);
-    candidates.list.iter().map(|candidate| candidate.target).collect()
+    routed(catalog, draw).list.iter().map(|candidate| candidate.target).collect()
 }
 
 #[test]
@@ -50,8 +71,8 @@ fn every_target_that_can_serve_stands_in_the_order_exactly_once() {
 #[test]
 fn the_same_draw_gives_the_same_order() {
     let catalog = catalog(r#""a/x", "b/x", "b/y""#);
-    let once = route(&catalog, &catalog.models[0], Dialect::OpenaiChat, 42);
-    let again = route(&catalog, &catalog.models[0], Dialect::OpenaiChat, 42);
+    let once = routed(&catalog, 42);
+    let again = routed(&catalog, 42);
     assert_eq!(once.list, again.list);
     assert_eq!(once.draw, 42);
 }
@@ -70,7 +91,7 @@ fn a_lower_tier_comes_first_whatever_the_weights() {
 fn a_target_that_cannot_serve_is_skipped_with_its_reason() {
     let targets = r#"{ provider = "a", model = "x", enabled = false }, "off/x", "keyless/x", "b/x""#;
     let catalog = catalog(targets);
-    let candidates = route(&catalog, &catalog.models[0], Dialect::OpenaiChat, 1);
+    let candidates = routed(&catalog, 1);
     assert_eq!(candidates.list.iter().map(|each| each.target).collect::<Vec<_>>(), [3]);
     let reasons: Vec<_> = candidates.skipped.iter().map(|each| (each.target.as_str(), each.reason)).collect();
     assert_eq!(
@@ -86,7 +107,10 @@ fn a_target_that_cannot_serve_is_skipped_with_its_reason() {
 #[test]
 fn a_dialect_the_provider_does_not_speak_skips_it() {
     let catalog = catalog(r#""a/x""#);
-    let candidates = route(&catalog, &catalog.models[0], Dialect::Anthropic, 1);
+    let candidates = {
+        let health = Health::default();
+        route(&Ask { dialect: Dialect::Anthropic, ..ask(&catalog, &health, 1) }, &mut Rotation::default())
+    };
     assert_eq!(candidates.skipped[0].reason, SkipReason::Dialect);
 }
 
@@ -95,7 +119,7 @@ fn the_credentials_of_a_pool_are_drawn_evenly() {
     let catalog = catalog(r#""a/x""#);
     let mut first = [0u32; 3];
     for draw in 0..3000 {
-        let candidates = route(&catalog, &catalog.models[0], Dialect::OpenaiChat, draw);
+        let candidates = routed(&catalog, draw);
         assert_eq!(candidates.list[0].credentials.len(), 3);
         first[candidates.list[0].credentials[0]] += 1;
     }

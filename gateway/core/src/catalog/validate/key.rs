@@ -10,7 +10,8 @@ use super::settings::RECORD_BODIES;
 use super::{References, name_of, quota};
 
 pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Key {
-    let mut key = Key { name: "".into(), hash: [0; 32], models: None, expires_ms: None, enabled: false };
+    let mut key =
+        Key { name: "".into(), hash: [0; 32], models: None, expires_ms: None, enabled: false, avoid: Vec::new() };
     let Some(mut fields) = place.fields() else {
         return key;
     };
@@ -20,7 +21,7 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Key {
     key.expires_ms = fields.field("expires").and_then(|place| place.parsed(format::timestamp_ms));
     key.enabled = fields.enabled();
     fields.field("record_bodies").and_then(|place| place.choice(&RECORD_BODIES));
-    fields.field("avoid").map(|place| place.all_parsed(format::name));
+    key.avoid = fields.field("avoid").map(|place| place.all_parsed(format::name)).unwrap_or_default();
     fields.field("metrics").and_then(|place| place.boolean());
     if let Some(place) = fields.field("limits") {
         read_limits(&place, references);

@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::catalog::schema::{Place, Report, did_you_mean, format};
-use crate::catalog::{Model, Timeouts};
+use crate::catalog::{Affinity, Model, Strategy, Timeouts};
 
 use super::{References, name_of, target};
 
 const STRATEGIES: [&str; 5] = ["weighted", "round-robin", "latency", "cost", "quota"];
-const AFFINITIES: [&str; 3] = ["none", "session", "prompt-cache"];
 const TRANSLATIONS: [&str; 3] = ["allow", "last-resort", "off"];
 const ATTEMPTS_DEFAULT: u32 = 3;
 const ATTEMPTS_MAX: u32 = 10;
@@ -27,6 +26,9 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Model {
         attempts: ATTEMPTS_DEFAULT,
         timeouts: TIMEOUTS_DEFAULT,
         targets: Vec::new(),
+        strategy: Strategy::default(),
+        affinity: Affinity::default(),
+        fallback: Vec::new(),
     };
     let Some(mut fields) = place.fields() else {
         return model;
@@ -46,8 +48,10 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Model {
     } else if model.targets.is_empty() && model.enabled {
         fields.problem_at("targets", "is empty; a model without a target needs enabled = false");
     }
-    fields.field("strategy").and_then(|place| place.choice(&STRATEGIES));
-    fields.field("affinity").and_then(|place| place.choice(&AFFINITIES));
+    let strategy = fields.field("strategy").and_then(|place| place.choice(&STRATEGIES));
+    model.strategy = Strategy::ALL.into_iter().find(|each| Some(each.name()) == strategy).unwrap_or_default();
+    let affinity = fields.field("affinity").and_then(|place| place.choice(&Affinity::ALL.map(Affinity::name)));
+    model.affinity = Affinity::ALL.into_iter().find(|each| Some(each.name()) == affinity).unwrap_or_default();
     fields.field("translation").and_then(|place| place.choice(&TRANSLATIONS));
     fields.field("fallback").map(|place| place.all_parsed(format::name));
     fields.field("max_wait").and_then(|place| place.duration_ms(1..=10 * MINUTE_MS));
@@ -101,11 +105,19 @@ fn claim(report: &Report, owners: &mut Names, name: &str, index: usize, path: &s
     }
 }
 
-/// Every `fallback` must be a model.
-pub(super) fn check_fallbacks(report: &Report, places: &[Place<'_>], names: &Names, patterns: &Names) {
-    for place in places {
+/// Every `fallback` must be a model, and another one.
+pub(super) fn resolve_fallbacks(report: &Report, places: &[Place<'_>], models: &mut [Model], names: &Names) {
+    for (index, (place, model)) in places.iter().zip(models).enumerate() {
         for (at, name) in texts(place, "fallback") {
-            check_known(report, &format!("{}.fallback[{at}]", place.path), name, names, patterns);
+            let path = format!("{}.fallback[{at}]", place.path);
+            match names.get(name) {
+                Some(fallback) if *fallback == index => report.problem(path, "is this model itself; leave it out"),
+                Some(fallback) => model.fallback.push(*fallback),
+                None => report.problem(
+                    path,
+                    format!("no model has this name{}", did_you_mean(name, names.keys().map(String::as_str))),
+                ),
+            }
         }
     }
 }

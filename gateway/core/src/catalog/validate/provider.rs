@@ -5,6 +5,7 @@ use crate::catalog::schema::format::{self, Url};
 use crate::catalog::schema::{Fields, Place, alternatives, did_you_mean};
 use crate::catalog::{Auth, Endpoint, Provider, ProviderKind, Value};
 use crate::dialect::Dialect;
+use crate::failover::{Class, ErrorRule};
 
 use super::{credential, name_at, quota};
 
@@ -15,7 +16,6 @@ const AUTHS: [(&str, Auth); 5] = [
     ("x-goog-api-key", Auth::XGoogApiKey),
     ("query", Auth::Query),
 ];
-const ERROR_CLASSES: [&str; 5] = ["credential", "egress", "target", "rate", "client"];
 /// Paths people copy together with the base URL; the gateway appends them itself.
 const COPIED_PATHS: [&str; 5] = ["/chat/completions", "/completions", "/embeddings", "/responses", "/messages"];
 const REST_MS_MAX: u64 = 7 * 86_400_000;
@@ -42,13 +42,16 @@ pub(super) fn read(place: &Place<'_>) -> Provider {
     let headers = fields.field("headers").map(|place| read_headers(&place)).unwrap_or_default();
     let local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(false);
     let enabled = fields.enabled();
+    let errors = fields.list("errors").iter().filter_map(read_error_rule).collect();
+    let error_match = fields.field("error_match").map(|place| place.all_parsed(format::label)).unwrap_or_default();
+    let tags = fields.field("tags").map(|place| place.all_parsed(format::name)).unwrap_or_default();
     read_unbuilt(&mut fields);
     if echo {
         refuse_for_echo(&fields);
     }
     fields.finish();
     let kind = if echo { ProviderKind::Echo } else { ProviderKind::Http(endpoints) };
-    Provider { name: name.into(), enabled, kind, auth, credentials, headers, local }
+    Provider { name: name.into(), enabled, kind, auth, credentials, headers, local, errors, error_match, tags }
 }
 
 /// Stands for an entry that is no table; its problem is reported.
@@ -61,6 +64,9 @@ fn nothing() -> Provider {
         credentials: Vec::new(),
         headers: Vec::new(),
         local: false,
+        errors: Vec::new(),
+        error_match: Vec::new(),
+        tags: Vec::new(),
     }
 }
 
@@ -181,27 +187,23 @@ fn read_unbuilt(fields: &mut Fields<'_>) {
     if let Some(place) = fields.field("egress") {
         credential::read_egress(&place);
     }
-    for place in fields.list("errors") {
-        read_error_row(&place);
-    }
-    fields.field("error_match").map(|place| place.all_parsed(format::label));
     fields.field("concurrent").and_then(|place| place.integer(1..=1_000_000));
-    fields.field("tags").map(|place| place.all_parsed(format::name));
     fields.field("forward_headers").map(|place| place.all_parsed(format::header_name));
 }
 
-fn read_error_row(place: &Place<'_>) {
-    let Some(mut fields) = place.fields() else {
-        return;
-    };
+fn read_error_rule(place: &Place<'_>) -> Option<ErrorRule> {
+    let mut fields = place.fields()?;
     let status = fields.field("status").map(|place| place.integer(100..=599));
     let text = fields.field("match").map(|place| place.parsed(format::label));
     if status.is_none() && text.is_none() {
         fields.problem("needs a status, a match or both");
     }
-    fields.needed("is").and_then(|place| place.choice(&ERROR_CLASSES));
-    fields.field("rest").and_then(|place| place.duration_ms(1..=REST_MS_MAX));
+    let class = fields.needed("is").and_then(|place| place.choice(&Class::NAMED.map(Class::name)));
+    let rest_ms = fields.field("rest").and_then(|place| place.duration_ms(1..=REST_MS_MAX));
     fields.finish();
+    let class = Class::NAMED.into_iter().find(|known| Some(known.name()) == class)?;
+    let status = status.flatten().and_then(|status| u16::try_from(status).ok());
+    Some(ErrorRule { status, text: text.flatten(), class, rest_ms })
 }
 
 fn refuse_for_echo(fields: &Fields<'_>) {

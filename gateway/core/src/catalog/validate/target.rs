@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::catalog::Target;
 use crate::catalog::schema::{Fields, Place, did_you_mean, format};
+use crate::catalog::{Capabilities, Target};
 
 use super::References;
 
@@ -11,10 +11,10 @@ const WEIGHT_MAX: u64 = 1_000_000;
 const TIER_MAX: u32 = 1000;
 const CONTEXT_MAX: u64 = 1 << 32;
 const PRICES: [&str; 4] = ["input", "cache_read", "cache_write", "output"];
-const CAPABILITIES: [&str; 3] = ["tools", "structured", "images"];
 
 pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Target {
-    let mut target = Target { provider: 0, model: None, weight: 1, tier: 1, enabled: true };
+    let capabilities = Capabilities::default();
+    let mut target = Target { provider: 0, model: None, weight: 1, tier: 1, enabled: true, capabilities };
     if let Value::String(short) = place.value {
         read_short(place, short, &mut target, references);
         return target;
@@ -29,6 +29,9 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Target {
     target.weight = fields.field("weight").and_then(|place| read_weight(&place)).unwrap_or(1);
     target.tier = fields.field("tier").and_then(|place| place.small_integer(1..=TIER_MAX)).unwrap_or(1);
     target.enabled = fields.enabled();
+    if let Some(fields) = fields.field("capabilities").and_then(|place| place.fields()) {
+        target.capabilities = read_capabilities(fields);
+    }
     read_unbuilt(&mut fields, references);
     fields.finish();
     target
@@ -81,15 +84,16 @@ fn read_weight(place: &Place<'_>) -> Option<u32> {
     weight.and_then(|weight| u32::try_from(weight).ok())
 }
 
+fn read_capabilities(mut fields: Fields<'_>) -> Capabilities {
+    let mut has = |name| fields.field(name).and_then(|place| place.boolean()).unwrap_or(true);
+    let (tools, structured, images) = (has("tools"), has("structured"), has("images"));
+    let context = fields.field("context").and_then(|place| place.integer(1..=CONTEXT_MAX));
+    fields.finish();
+    Capabilities { tools, structured, images, context }
+}
+
 /// Fields whose behaviour comes later: checked here, refused by name in `unbuilt.rs`.
 fn read_unbuilt(fields: &mut Fields<'_>, references: &References<'_>) {
-    if let Some(mut capabilities) = fields.field("capabilities").and_then(|place| place.fields()) {
-        for name in CAPABILITIES {
-            capabilities.field(name).and_then(|place| place.boolean());
-        }
-        capabilities.field("context").and_then(|place| place.integer(1..=CONTEXT_MAX));
-        capabilities.finish();
-    }
     fields.field("set").map(|place| place.entries());
     fields.field("default").map(|place| place.entries());
     fields.field("remove").map(|place| place.all_parsed(format::label));

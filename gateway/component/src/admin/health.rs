@@ -1,0 +1,73 @@
+//! `/api/health`: which targets, credentials and lanes (a credential on one model) are kept back, since when and until
+//! when; and taking that back.
+
+use std::rc::Rc;
+
+use gateway_core::catalog::Catalog;
+use gateway_core::refusal::{Refusal, Reply};
+use gateway_core::route::health::Standing;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::host;
+use crate::incoming::Incoming;
+use crate::store::catalog::Snapshot;
+use crate::store::health;
+
+/// Every subject in trouble. What is not listed can be used.
+pub(super) async fn list(snapshot: &Rc<Snapshot>) -> Reply {
+    health::look_now().await;
+    let now_ms = host::unix_ms();
+    let subjects: Vec<Value> = health::peek(|health, _| {
+        health.troubled().map(|(key, standing)| object(&snapshot.catalog, key, standing, now_ms)).collect()
+    });
+    Reply::json(200, &json!({ "now_ms": now_ms, "subjects": subjects }))
+}
+
+/// What is to be cleared.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    subject: Option<String>,
+}
+
+/// Clears one subject (`{"subject": "credential/c-…"}`) or all (`{}`).
+pub(super) async fn reset(incoming: &Incoming) -> Result<Reply, Refusal> {
+    let wanted: Wanted = super::json(incoming).await?;
+    let cleared = health::reset(wanted.subject.as_deref()).await;
+    if let Some(subject) = wanted.subject.filter(|_| cleared.is_empty()) {
+        let said = format!("{subject:?} is in no trouble. GET /api/health lists what is.");
+        return Err(Refusal::not_found("subject_not_found", said));
+    }
+    Ok(Reply::json(200, &json!({ "cleared": cleared })))
+}
+
+fn object(catalog: &Catalog, key: &str, standing: &Standing, now_ms: i64) -> Value {
+    let (kind, rest) = key.split_once('/').unwrap_or((key, ""));
+    json!({
+        "subject": key,
+        "kind": kind,
+        "name": named(catalog, kind, rest),
+        "trouble": standing.trouble,
+        "said": standing.said,
+        "since_ms": standing.at_ms,
+        "until_ms": standing.until_ms,
+        "over": standing.until_ms <= now_ms,
+        "in_a_row": standing.step.saturating_add(1),
+    })
+}
+
+/// Credentials are kept by their id; people know them by provider and label.
+fn named(catalog: &Catalog, kind: &str, rest: &str) -> String {
+    let credential = |id: &str| {
+        catalog.providers.iter().find_map(|provider| {
+            let found = provider.credentials.iter().find(|credential| credential.id == id)?;
+            Some(format!("{} {}", provider.name, found.label))
+        })
+    };
+    match (kind, rest.split_once('/')) {
+        ("credential", _) => credential(rest).unwrap_or_else(|| "a credential that is no longer there".to_owned()),
+        ("lane", Some((id, model))) => format!("{} on {model}", credential(id).unwrap_or_else(|| id.to_owned())),
+        _ => rest.to_owned(),
+    }
+}

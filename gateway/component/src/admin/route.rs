@@ -1,0 +1,73 @@
+//! `POST /api/route`: which way a request would go now, and why not another, without sending it.
+
+use std::rc::Rc;
+
+use gateway_core::accept::{self, Operation};
+use gateway_core::failover;
+use gateway_core::record::DecisionRecord;
+use gateway_core::refusal::{Refusal, Reply};
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::host;
+use crate::incoming::Incoming;
+use crate::models;
+use crate::proxy::{Asked, plan};
+use crate::store::catalog::Snapshot;
+use crate::store::health;
+
+/// A request as a client would send it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// The endpoint's name as records have it. Default `chat/completions`.
+    endpoint: Option<String>,
+    /// The name of the key it would be sent with. Default: the admin token, which may use everything.
+    key: Option<String>,
+    /// The client's session, where a header would name it.
+    session: Option<String>,
+    /// The number to draw from: that of a record gives its order again. Default: a new one.
+    draw: Option<String>,
+    /// The body, with at least `model`.
+    body: Box<RawValue>,
+}
+
+/// The decision in the same form as a record's, and what the client would be told where there is no way.
+pub(super) async fn decide(incoming: &Incoming, snapshot: &Rc<Snapshot>) -> Result<Reply, Refusal> {
+    let wanted: Wanted = super::json(incoming).await?;
+    let call = accept::body(operation(wanted.endpoint.as_deref())?, wanted.body.get().as_bytes().to_vec())?;
+    let catalog = &snapshot.catalog;
+    let index = catalog.model(&call.model).ok_or_else(|| models::unknown(&call.model))?;
+    let key = wanted.key.as_deref();
+    if let Some(name) = key.filter(|name| !catalog.keys.iter().any(|key| &*key.name == *name)) {
+        return Err(Refusal::bad_request(format!("There is no key named {name:?}. GET /api/keys lists them.")));
+    }
+    let draw = match wanted.draw {
+        None => host::draw(),
+        Some(text) => {
+            let said = format!("`draw` must be a whole number of 64 bits as text, not {text:?}.");
+            text.parse().map_err(|_| Refusal::bad_request(said))?
+        }
+    };
+    health::look_now().await;
+    let session = wanted.session.as_deref().or(call.session.as_deref());
+    let asked = Asked { call: &call, index, session, key };
+    let candidates = health::peek(|health, rotation| plan(&asked, catalog, health, draw, rotation));
+    let model = catalog.models.get(index).map(|model| model.name.clone()).unwrap_or_default();
+    let refusal = candidates.list.is_empty().then(|| {
+        let refusal = failover::exhausted(&model, &candidates.skipped, "none", host::unix_ms());
+        json!({ "status": refusal.status, "message": refusal.message, "retry_after_s": refusal.retry_after_s })
+    });
+    let decision = DecisionRecord::of(&candidates, catalog, index, &call.model);
+    Ok(Reply::json(200, &json!({ "model": &*model, "decision": decision, "refusal": refusal })))
+}
+
+fn operation(endpoint: Option<&str>) -> Result<Operation, Refusal> {
+    let all = [Operation::Chat, Operation::Completions, Operation::Embeddings];
+    let Some(endpoint) = endpoint else { return Ok(Operation::Chat) };
+    all.into_iter().find(|operation| operation.name() == endpoint).ok_or_else(|| {
+        let names = all.map(Operation::name).join(", ");
+        Refusal::bad_request(format!("There is no endpoint {endpoint:?}. Endpoints: {names}."))
+    })
+}

@@ -1,0 +1,62 @@
+//! Step 3 for whoever asks: the line, and `POST /api/route`, which answers what the line would do without doing it.
+
+use gateway_core::accept::{self, Call, Demand};
+use gateway_core::catalog::{Affinity, Capabilities, Catalog, Key, Model};
+use gateway_core::route::affinity;
+use gateway_core::route::health::Health;
+use gateway_core::route::strategy::Rotation;
+use gateway_core::route::{self, Ask, Candidates};
+
+use crate::host;
+
+/// A call as far as its way depends on it.
+pub(crate) struct Asked<'a> {
+    pub(crate) call: &'a Call,
+    /// The model it asks for.
+    pub(crate) index: usize,
+    /// The client's session.
+    pub(crate) session: Option<&'a str>,
+    /// The caller's key, by name.
+    pub(crate) key: Option<&'a str>,
+}
+
+/// The candidates of a call, drawn from `draw`.
+pub(crate) fn plan(
+    asked: &Asked<'_>,
+    catalog: &Catalog,
+    health: &Health,
+    draw: u64,
+    rotation: &mut Rotation,
+) -> Candidates {
+    let Some(model) = catalog.models.get(asked.index) else { return Candidates::default() };
+    let key = asked.key.and_then(|name| catalog.keys.iter().find(|key| &*key.name == name));
+    let ask = Ask {
+        catalog,
+        model: asked.index,
+        asked: &asked.call.model,
+        dialect: asked.call.operation.dialect(),
+        demand: demand(asked.call, catalog, model),
+        avoid: key.map_or(&[], |key: &Key| key.avoid.as_slice()),
+        affinity_hash: affinity_hash(asked, model),
+        health,
+        now_ms: host::unix_ms(),
+        draw,
+    };
+    route::route(&ask, rotation)
+}
+
+/// Only where some target lacks something is the body looked at once more.
+fn demand(call: &Call, catalog: &Catalog, model: &Model) -> Demand {
+    let models = model.fallback.iter().filter_map(|index| catalog.models.get(*index)).chain([model]);
+    let is_limited =
+        models.flat_map(|model| &model.targets).any(|target| target.capabilities != Capabilities::default());
+    if is_limited { accept::demand(call) } else { Demand::default() }
+}
+
+fn affinity_hash(asked: &Asked<'_>, model: &Model) -> Option<u64> {
+    match model.affinity {
+        Affinity::None => None,
+        Affinity::Session => asked.session.map(|session| affinity::hash(session.as_bytes())),
+        Affinity::PromptCache => accept::prompt_beginning(asked.call).map(|beginning| affinity::hash(&beginning)),
+    }
+}

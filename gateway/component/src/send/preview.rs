@@ -1,0 +1,110 @@
+//! Before the commit point: reads the beginning of an answer that said 200, until it is clear whether it is one. What
+//! turns out to be an error then fails over like any other, unseen by the client.
+//!
+//! The commit point is the first content, 64 KiB, or ten seconds after the head, whichever comes first.
+
+use std::pin::Pin;
+
+use futures_util::future::{Either, select};
+use gateway_core::failover::{Outcome, SendError, UpstreamError, hint};
+use gateway_core::observe::{Observer, Preview};
+use gateway_core::rewrite;
+
+use super::{Body, take_buffer};
+use crate::host;
+
+/// More than this is not held back.
+const HELD_BYTES_MAX: usize = 64 << 10;
+
+/// Nor is anything for longer than this.
+const HELD_MS_MAX: u64 = 10_000;
+
+/// What an error inside an answer of 200 counts as when it does not say.
+const STATUS_OF_AN_ERROR: u16 = 502;
+
+/// One read of a body, which gives the body back with its bytes and whether more may come.
+pub(crate) type Reading = Pin<Box<dyn Future<Output = (Body, Vec<u8>, bool)>>>;
+
+/// An answer that can be relayed: its head, its beginning, and where the rest comes from.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// As they go downstream.
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    /// Has seen `held`.
+    pub(crate) observer: Observer,
+    /// What has come so far.
+    pub(crate) held: Vec<u8>,
+    pub(crate) rest: Rest,
+}
+
+/// Where the rest of an answer comes from.
+pub(crate) enum Rest {
+    /// The next read is under way.
+    Reading(Reading),
+    /// There is none: this is how it ended.
+    Ended(Result<(), SendError>),
+}
+
+/// Reads on until it is clear what an answer with this head is. `error_match` are texts that make it a failure.
+pub(super) async fn preview(
+    status: u16,
+    raw: Vec<(String, Vec<u8>)>,
+    body: Body,
+    start_ms: u64,
+    error_match: &[String],
+) -> (Outcome, Option<Answer>) {
+    let mut observer = Observer::new(&raw);
+    let mut held: Vec<u8> = Vec::new();
+    let mut reading = read(body, take_buffer());
+    // Asked for only when a read has to wait: most answers come with their head.
+    let mut limit: Pin<Box<dyn Future<Output = ()>>> = Box::pin(host::wait_ms(HELD_MS_MAX));
+    let rest = loop {
+        let (body, bytes, more) = match select(reading, limit).await {
+            Either::Left((read, unspent)) => {
+                limit = unspent;
+                read
+            }
+            Either::Right(((), reading)) => break Rest::Reading(reading),
+        };
+        observer.see(&bytes, host::now_ms().saturating_sub(start_ms));
+        held.extend_from_slice(&bytes);
+        if !more {
+            let end = body.end().await;
+            match (observer.preview(&held, end.is_ok(), error_match), end) {
+                (Preview::Good, end) => break Rest::Ended(end),
+                (Preview::Wait, Err(error)) => return (Outcome::Failed(error), None),
+                (bad, _) => return (failure(bad, raw), None),
+            }
+        }
+        match observer.preview(&held, false, error_match) {
+            Preview::Wait if held.len() < HELD_BYTES_MAX => reading = read(body, bytes),
+            Preview::Wait | Preview::Good => break Rest::Reading(read(body, bytes)),
+            bad => return (failure(bad, raw), None),
+        }
+    };
+    let headers = rewrite::downstream(raw);
+    (Outcome::Head(status), Some(Answer { status, headers, observer, held, rest }))
+}
+
+fn read(mut body: Body, buffer: Vec<u8>) -> Reading {
+    Box::pin(async move {
+        let (more, bytes) = body.read(buffer).await;
+        (body, bytes, more)
+    })
+}
+
+fn failure(bad: Preview, raw: Vec<(String, Vec<u8>)>) -> Outcome {
+    let (status, body) = match bad {
+        Preview::Error { status, body } => (status.unwrap_or(STATUS_OF_AN_ERROR), body),
+        Preview::Page => {
+            let said = "a web page came instead of an answer; check the provider's base_url";
+            return Outcome::Failed(SendError::Protocol(said.into()));
+        }
+        Preview::Empty | Preview::Wait | Preview::Good => return Outcome::Failed(SendError::Empty),
+    };
+    let hint = hint::read(&raw, &body, host::unix_ms());
+    let mut headers = rewrite::downstream(raw);
+    headers.retain(|(name, _)| !matches!(name.as_str(), "content-type" | "content-length" | "cache-control"));
+    headers.push(("content-type".to_owned(), b"application/json".to_vec()));
+    Outcome::Answered(UpstreamError { status, headers, body, hint })
+}

@@ -1,0 +1,226 @@
+//! Health in key-value: `health/<subject>` for each subject in trouble, and `health`, a stamp that changes with any of
+//! them. Written on transitions only and never on a call's path; an instance looks at the stamp at most every 100 ms, and
+//! applies what it learns itself at once.
+//!
+//! All of it is advice: a store that does not answer costs a few attempts and no call.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use gateway_core::failover::{RetryBudget, Verdict};
+use gateway_core::route::health::{Availability, Health, PROBE_MS_MAX, Standing, Subjects};
+use gateway_core::route::strategy::Rotation;
+use spin_sdk::key_value::Store;
+use spin_sdk::sqlite::Value;
+use spin_sdk::wasip3;
+
+use super::catalog;
+use super::database::{self, Trouble};
+use crate::host;
+
+const STAMP: &str = "health";
+const PREFIX: &str = "health/";
+
+/// How late an instance may see what another one learnt.
+const RECENT_MS: u64 = 100;
+
+/// Between two writes of an instance: Spin's key-value is slow, and a hosted one allows few.
+const PUBLISH_MS: u64 = 250;
+
+/// Models whose retry budgets are kept; more than any catalog has, and a bound all the same.
+const MODELS_MAX: usize = 4096;
+
+/// Another call's probe is looked for again after this long.
+const PROBE_AGAIN_MS: i64 = 1_000;
+
+const CLAIM_PROBE: &str = "INSERT INTO probes (subject, until_ms) VALUES (?1, ?2) \
+ON CONFLICT (subject) DO UPDATE SET until_ms = excluded.until_ms WHERE probes.until_ms < ?3 RETURNING subject";
+
+const END_PROBE: &str = "DELETE FROM probes WHERE subject = ?1";
+
+thread_local! {
+    static HEALTH: RefCell<Health> = RefCell::default();
+    static ROTATION: RefCell<Rotation> = RefCell::default();
+    static BUDGETS: RefCell<HashMap<String, RetryBudget>> = RefCell::default();
+    static SEEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// On the monotonic clock, which may begin with the instance: so none is not zero.
+    static LOOKED_MS: Cell<Option<u64>> = const { Cell::new(None) };
+    static PUBLISHED_MS: Cell<Option<u64>> = const { Cell::new(None) };
+    /// Changed here and not written yet, and being written.
+    static UNPUBLISHED: RefCell<[BTreeSet<String>; 2]> = const { RefCell::new([BTreeSet::new(), BTreeSet::new()]) };
+    static PUBLISHING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Takes over what other instances learnt, if that was not done a moment ago.
+pub(crate) async fn look() {
+    let now_ms = host::now_ms();
+    if LOOKED_MS.get().is_none_or(|looked_ms| now_ms.saturating_sub(looked_ms) >= RECENT_MS) {
+        look_now().await;
+    }
+}
+
+/// The same, however recent the last look is.
+pub(crate) async fn look_now() {
+    LOOKED_MS.set(Some(host::now_ms()));
+    let Ok(Some(store)) = catalog::store().await else { return };
+    let Ok(stamp) = store.get(STAMP).await else { return };
+    let stamp = stamp.unwrap_or_default();
+    if SEEN.with_borrow(|seen| *seen == stamp) {
+        return;
+    }
+    if let Some(published) = published(&store).await {
+        let is_unpublished = |key: &str| UNPUBLISHED.with_borrow(|sets| sets.iter().any(|set| set.contains(key)));
+        HEALTH.with_borrow_mut(|health| health.merge(published, is_unpublished));
+        SEEN.set(stamp);
+    }
+}
+
+async fn published(store: &Store) -> Option<BTreeMap<String, Standing>> {
+    let keys = store.get_keys().await.collect().await.ok()?;
+    let mut published = BTreeMap::new();
+    for key in keys {
+        let Some(subject) = key.strip_prefix(PREFIX) else { continue };
+        let bytes = store.get(&key).await.ok()?;
+        let standing = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        published.extend(standing.map(|standing| (subject.to_owned(), standing)));
+    }
+    Some(published)
+}
+
+/// Looks at health and at whose turn it is.
+pub(crate) fn with<T>(act: impl FnOnce(&Health, &mut Rotation) -> T) -> T {
+    HEALTH.with_borrow(|health| ROTATION.with_borrow_mut(|rotation| act(health, rotation)))
+}
+
+/// Looks at health without anybody's turn being taken.
+pub(crate) fn peek<T>(act: impl FnOnce(&Health, &mut Rotation) -> T) -> T {
+    HEALTH.with_borrow(|health| act(health, &mut Rotation::default()))
+}
+
+/// Looks at health and at a model's retry budget.
+pub(crate) fn with_budget<T>(model: &str, act: impl FnOnce(&Health, &mut RetryBudget) -> T) -> T {
+    BUDGETS.with_borrow_mut(|budgets| {
+        if budgets.len() >= MODELS_MAX && !budgets.contains_key(model) {
+            budgets.clear();
+        }
+        if !budgets.contains_key(model) {
+            budgets.insert(model.to_owned(), RetryBudget::default());
+        }
+        let mut none_left = RetryBudget::default();
+        let budget = budgets.get_mut(model).unwrap_or(&mut none_left);
+        HEALTH.with_borrow(|health| act(health, budget))
+    })
+}
+
+/// Takes note of a call of this model, which its retry budget grows by.
+pub(crate) fn count_call(model: &str) {
+    let now_ms = host::unix_ms();
+    with_budget(model, |_, budget| budget.call(now_ms));
+}
+
+/// Takes note of an attempt's outcome; `said` is what people are shown of it.
+pub(crate) fn note(of: &Subjects, verdict: Verdict, said: &str) {
+    let (now_ms, jitter) = (host::unix_ms(), host::fraction());
+    publish(HEALTH.with_borrow_mut(|health| health.note(of, verdict, said, now_ms, jitter)));
+}
+
+/// Takes note of an answer that has begun with its first content.
+pub(crate) fn begun(of: &Subjects, first_content_ms: u64) {
+    let now_ms = host::unix_ms();
+    publish(HEALTH.with_borrow_mut(|health| {
+        health.answered_in(&of.target, first_content_ms, now_ms);
+        health.begun(of)
+    }));
+}
+
+/// Clears one subject, or all; returns what was in trouble.
+pub(crate) async fn reset(key: Option<&str>) -> Vec<String> {
+    look_now().await;
+    let keys = HEALTH.with_borrow_mut(|health| health.reset(key));
+    publish(keys.clone());
+    keys
+}
+
+/// Forgets what was over long ago.
+pub(crate) fn forget() {
+    publish(HEALTH.with_borrow_mut(|health| health.forget(host::unix_ms())));
+}
+
+/// Takes the probe of a target for one call, so that no other call probes it too: `Err` says until when another does.
+pub(crate) async fn claim_probe(target: &str) -> Result<(), i64> {
+    let now_ms = host::unix_ms();
+    if let Availability::Not(_, until_ms) = HEALTH.with_borrow(|health| health.availability(target, now_ms)) {
+        return Err(until_ms);
+    }
+    let until_ms = now_ms + PROBE_MS_MAX;
+    // Before the database is asked: other calls of this instance must not ask it too.
+    HEALTH.with_borrow_mut(|health| health.claim_probe(target, until_ms));
+    let claim = vec![Value::Text(target.to_owned()), Value::Integer(until_ms), Value::Integer(now_ms)];
+    match database::rows(CLAIM_PROBE, claim).await {
+        Ok(rows) if rows.is_empty() => {
+            let again_ms = now_ms + PROBE_AGAIN_MS;
+            HEALTH.with_borrow_mut(|health| health.claim_probe(target, again_ms));
+            Err(again_ms)
+        }
+        // Without a database every instance has its own probe, and one that is in trouble must not stop them all.
+        Ok(_) | Err(Trouble::Absent | Trouble::Busy | Trouble::Failed(_)) => Ok(()),
+    }
+}
+
+/// Gives a probe back once its outcome is known.
+pub(crate) fn end_probe(target: &str) {
+    let target = Value::Text(target.to_owned());
+    wasip3::spawn(async move { drop(database::write(END_PROBE, vec![target]).await) });
+}
+
+fn publish(changed: Vec<String>) {
+    if changed.is_empty() {
+        return;
+    }
+    UNPUBLISHED.with_borrow_mut(|[waiting, _]| waiting.extend(changed));
+    if PUBLISHING.replace(true) {
+        return;
+    }
+    wasip3::spawn(async {
+        // Should the host end this task early, the next change starts another.
+        let _stopped = host::OnDrop(|| PUBLISHING.set(false));
+        loop {
+            let due_ms = PUBLISHED_MS.get().map_or(0, |published_ms| published_ms + PUBLISH_MS);
+            let pause_ms = due_ms.saturating_sub(host::now_ms());
+            if pause_ms > 0 {
+                host::wait_ms(pause_ms).await;
+            }
+            let is_more = UNPUBLISHED.with_borrow_mut(|[waiting, writing]| {
+                writing.append(waiting);
+                !writing.is_empty()
+            });
+            if !is_more {
+                return;
+            }
+            write_changes().await;
+            PUBLISHED_MS.set(Some(host::now_ms()));
+        }
+    });
+}
+
+async fn write_changes() {
+    let Ok(Some(store)) = catalog::store().await else {
+        UNPUBLISHED.with_borrow_mut(|[_, writing]| writing.clear());
+        return;
+    };
+    while let Some(key) = UNPUBLISHED.with_borrow(|[_, writing]| writing.first().cloned()) {
+        let standing =
+            HEALTH.with_borrow(|health| health.standing(&key).and_then(|each| serde_json::to_vec(each).ok()));
+        let name = format!("{PREFIX}{key}");
+        let written = match standing {
+            Some(bytes) => store.set(&name, bytes).await,
+            None => store.delete(&name).await,
+        };
+        if let Err(error) = written {
+            host::log(&format!("health of {key} was not published: {error}"));
+        }
+        UNPUBLISHED.with_borrow_mut(|[_, writing]| writing.remove(&key));
+    }
+    let stamp = format!("{}-{:016x}", host::unix_ms(), host::draw());
+    let _ = store.set(STAMP, stamp).await;
+}

@@ -1,0 +1,4 @@
+CREATE TABLE IF NOT EXISTS probes (
+    subject TEXT PRIMARY KEY,
+    until_ms INTEGER NOT NULL
+) WITHOUT ROWID

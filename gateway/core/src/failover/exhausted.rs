@@ -1,0 +1,131 @@
+//! What a caller is told when no target can be tried now: why each of them cannot, when the first is back, and whether
+//! it is worth waiting. SDKs follow the status, `retry-after` and `x-should-retry`; people read the text.
+
+use jiff::Timestamp;
+
+use crate::record::State;
+use crate::refusal::Refusal;
+use crate::route::{SkipReason, Skipped};
+
+/// Up to here a client may as well wait for its turn.
+const WORTH_WAITING_S: u64 = 60;
+
+/// The refusal of a call of `model` none of whose targets can be tried; `record` is its id.
+pub fn exhausted(model: &str, skipped: &[Skipped], record: &str, now_ms: i64) -> Refusal {
+    let each: Vec<String> = skipped.iter().map(|skipped| describe(skipped, now_ms)).collect();
+    let reasons = if each.is_empty() { "it has no target".to_owned() } else { each.join("; ") };
+    let Some(wait_s) = skipped.iter().filter_map(|skipped| skipped.until_ms).map(|at_ms| wait_s(at_ms, now_ms)).min()
+    else {
+        let said = format!("No target of model {model:?} can be used: {reasons}. Mend the catalog. Record {record}.");
+        return Refusal::unavailable("no_target", said).ended(State::NoTarget);
+    };
+    let said = format!(
+        "No provider can serve model {model:?} now: {reasons}. The first is back in {}. More credentials or targets in \
+         the catalog help; `llmio records show {record}` tells more.",
+        human(wait_s)
+    );
+    let is = |wanted: SkipReason| skipped.iter().any(|skipped| skipped.reason == wanted);
+    let refusal = if is(SkipReason::QuotaSpent) {
+        Refusal::rate_limited(said, wait_s > WORTH_WAITING_S).ended(State::QuotaSpent)
+    } else if is(SkipReason::Cooling) {
+        Refusal::rate_limited(said, wait_s > WORTH_WAITING_S).ended(State::RateLimitedUpstream)
+    } else {
+        Refusal::unavailable("no_target", said).ended(State::NoTarget)
+    };
+    let refusal = refusal.after(wait_s);
+    if wait_s > WORTH_WAITING_S { refusal.without_retry() } else { refusal }
+}
+
+fn describe(skipped: &Skipped, now_ms: i64) -> String {
+    let why = match skipped.reason {
+        SkipReason::TargetDisabled => "is disabled",
+        SkipReason::ProviderDisabled => "has a disabled provider",
+        SkipReason::Dialect => "does not speak this dialect",
+        SkipReason::NoCredential => "has no credential that can be used",
+        SkipReason::Capability => "cannot do what the request needs",
+        SkipReason::Context => "has too small a context window",
+        SkipReason::Tag => "has a tag the key avoids",
+        SkipReason::CredentialsResting => "has refused every credential",
+        SkipReason::Cooling => "is over its rate limit",
+        SkipReason::Open => "keeps failing",
+        SkipReason::UnknownModel => "does not know the model's name",
+        SkipReason::Probing => "is being tried by another call",
+        SkipReason::QuotaSpent => "has used up its quota",
+    };
+    let until = skipped.until_ms.and_then(|until_ms| {
+        let at = Timestamp::from_millisecond(until_ms).ok()?.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+        Some(format!(" until {at} (in {})", human(wait_s(until_ms, now_ms))))
+    });
+    format!("{} {why}{}", skipped.target, until.unwrap_or_default())
+}
+
+fn wait_s(until_ms: i64, now_ms: i64) -> u64 {
+    u64::try_from(until_ms.saturating_sub(now_ms)).unwrap_or(0).div_ceil(1000).max(1)
+}
+
+fn human(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h", seconds.div_ceil(3600)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refusal::Shape;
+
+    const NOW_MS: i64 = 1_795_521_600_000;
+
+    fn skipped(target: &str, reason: SkipReason, in_s: Option<i64>) -> Skipped {
+        Skipped { target: target.to_owned(), reason, until_ms: in_s.map(|in_s| NOW_MS + in_s * 1000) }
+    }
+
+    fn refusal(skipped: &[Skipped]) -> Refusal {
+        exhausted("m", skipped, "r-1", NOW_MS)
+    }
+
+    #[test]
+    fn a_short_wait_is_429_with_the_seconds_to_the_first_that_is_back() {
+        let refusal = refusal(&[
+            skipped("a/x", SkipReason::Cooling, Some(30)),
+            skipped("b/y", SkipReason::Open, Some(4)),
+            skipped("c/z", SkipReason::TargetDisabled, None),
+        ]);
+        assert_eq!((refusal.status, refusal.retry_after_s, refusal.should_retry), (429, Some(4), None));
+        assert_eq!(refusal.state, State::RateLimitedUpstream);
+        assert_eq!(
+            refusal.message,
+            "No provider can serve model \"m\" now: a/x is over its rate limit until 2026-11-24 12:00:30 UTC (in 30 s); \
+             b/y keeps failing until 2026-11-24 12:00:04 UTC (in 4 s); c/z is disabled. The first is back in 4 s. More \
+             credentials or targets in the catalog help; `llmio records show r-1` tells more."
+        );
+    }
+
+    #[test]
+    fn a_long_wait_is_an_insufficient_quota_that_is_not_to_be_tried_again() {
+        let refusal = refusal(&[skipped("a/x", SkipReason::QuotaSpent, Some(7201))]);
+        assert_eq!((refusal.status, refusal.state), (429, State::QuotaSpent));
+        let reply = refusal.reply(Shape::Openai);
+        let header =
+            |name: &str| reply.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.clone());
+        assert_eq!(header("retry-after"), Some(b"7201".to_vec()));
+        assert_eq!(header("x-should-retry"), Some(b"false".to_vec()));
+        let body: serde_json::Value = serde_json::from_slice(&reply.body).expect("JSON");
+        assert_eq!(
+            (&body["error"]["code"], &body["error"]["type"]),
+            (&"insufficient_quota".into(), &"insufficient_quota".into())
+        );
+        assert!(refusal.message.contains("(in 3 h)"), "{}", refusal.message);
+    }
+
+    #[test]
+    fn providers_that_fail_are_503_and_a_catalog_without_a_usable_target_says_so() {
+        let failing = refusal(&[skipped("a/x", SkipReason::Open, Some(2))]);
+        assert_eq!((failing.status, failing.retry_after_s, failing.code), (503, Some(2), Some("no_target")));
+        let wrong = refusal(&[skipped("a/x", SkipReason::TargetDisabled, None)]);
+        assert_eq!((wrong.status, wrong.retry_after_s), (503, None));
+        assert!(wrong.message.contains("a/x is disabled. Mend the catalog."), "{}", wrong.message);
+    }
+}

@@ -1,0 +1,270 @@
+//! When an error says one may come back: every spelling of it, in one wait.
+//!
+//! The earliest source that says something wins: an exact wait, then the quota the body names, then the window that a
+//! header says is empty. What is negative, past, absurd or not a number says nothing.
+
+use jiff::Timestamp;
+use jiff::civil::Time;
+use jiff::fmt::rfc2822;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+/// Longer waits are mistakes: no quota of any provider resets later.
+const WAIT_MS_MAX: i64 = 32 * 86_400_000;
+
+/// How long to stay away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hint {
+    /// From now, in milliseconds; at least 1.
+    pub wait_ms: u64,
+    /// It is the reset of a quota: true however long it is. Any other wait is capped by whoever follows it.
+    pub is_reset: bool,
+}
+
+/// What an error answer says of when to come back. `now_ms` is the wall clock; a date is measured against the answer's
+/// own `date`, so that a provider's wrong clock does no harm.
+pub fn read(headers: &[(String, Vec<u8>)], body: &[u8], now_ms: i64) -> Option<Hint> {
+    let headers = Headers(headers);
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let daily = google_daily_reset(&body, now_ms);
+    daily
+        .or_else(|| hint(headers.number("retry-after-ms")?, false))
+        .or_else(|| retry_after(&headers, now_ms))
+        .or_else(|| hint(google_retry_delay_ms(&body)?, false))
+        .or_else(|| empty_windows(&headers, now_ms))
+        .or_else(|| openrouter_reset(&headers, &body, now_ms))
+        .or_else(|| modelscope_reset(&headers, now_ms))
+}
+
+fn hint(wait_ms: f64, is_reset: bool) -> Option<Hint> {
+    #[expect(clippy::cast_precision_loss, reason = "a month in milliseconds is far below 2^53")]
+    let known = wait_ms >= 1.0 && wait_ms <= WAIT_MS_MAX as f64;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be within a month")]
+    known.then_some(Hint { wait_ms: wait_ms as u64, is_reset })
+}
+
+fn until(at_ms: i64, now_ms: i64, is_reset: bool) -> Option<Hint> {
+    let wait_ms = u64::try_from(at_ms.checked_sub(now_ms)?).ok()?;
+    (1..=WAIT_MS_MAX.unsigned_abs()).contains(&wait_ms).then_some(Hint { wait_ms, is_reset })
+}
+
+struct Headers<'h>(&'h [(String, Vec<u8>)]);
+
+impl Headers<'_> {
+    fn text(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(header, _)| header.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(value).ok().map(str::trim)
+    }
+
+    fn number(&self, name: &str) -> Option<f64> {
+        self.text(name)?.parse().ok().filter(|number: &f64| number.is_finite())
+    }
+
+    fn is_zero(&self, name: &str) -> bool {
+        self.number(name) == Some(0.0)
+    }
+}
+
+/// Seconds or a date: RFC 9110, section 10.2.3.
+fn retry_after(headers: &Headers<'_>, now_ms: i64) -> Option<Hint> {
+    if let Some(seconds) = headers.number("retry-after") {
+        return hint(seconds * 1000.0, false);
+    }
+    let at_ms = http_date_ms(headers.text("retry-after")?)?;
+    until(at_ms, headers.text("date").and_then(http_date_ms).unwrap_or(now_ms), false)
+}
+
+/// RFC 9110 dates are those of RFC 2822 with `GMT` for a zone.
+fn http_date_ms(text: &str) -> Option<i64> {
+    let zoned = rfc2822::DateTimeParser::new().parse_zoned(text).ok()?;
+    Some(zoned.timestamp().as_millisecond())
+}
+
+/// `google.rpc.RetryInfo` among the details of a Gemini error: `"retryDelay": "34.07s"`.
+fn google_retry_delay_ms(body: &Value) -> Option<f64> {
+    let delay = details(body).find_map(|detail| detail.get("retryDelay")?.as_str())?;
+    Some(delay.strip_suffix('s')?.parse::<f64>().ok()? * 1000.0)
+}
+
+/// `google.rpc.QuotaFailure` names the quota; one per day comes back at midnight Pacific time, whatever `RetryInfo`
+/// says beside it: <https://ai.google.dev/gemini-api/docs/rate-limits>.
+fn google_daily_reset(body: &Value, now_ms: i64) -> Option<Hint> {
+    let violations = details(body).filter_map(|detail| detail.get("violations")?.as_array()).flatten();
+    let mut ids = violations.filter_map(|violation| violation.get("quotaId")?.as_str());
+    ids.any(|id| id.contains("PerDay")).then(|| next_midnight("America/Los_Angeles", now_ms)).flatten()
+}
+
+/// Gemini wraps errors in a list where the answer would have been one.
+fn details(body: &Value) -> impl Iterator<Item = &Value> {
+    let error = body.get("error").or_else(|| body.get(0)?.get("error"));
+    error.and_then(|error| error.get("details")?.as_array()).into_iter().flatten()
+}
+
+/// The windows that are empty, of OpenAI (`1s`, `6m0s`) and Anthropic (RFC 3339): the last to be refilled decides.
+fn empty_windows(headers: &Headers<'_>, now_ms: i64) -> Option<Hint> {
+    let openai = ["requests", "tokens"].into_iter().filter_map(|what| {
+        headers.is_zero(&format!("x-ratelimit-remaining-{what}")).then_some(())?;
+        go_duration_ms(headers.text(&format!("x-ratelimit-reset-{what}"))?)
+    });
+    let anthropic = ["requests", "tokens", "input-tokens", "output-tokens"].into_iter().filter_map(|what| {
+        headers.is_zero(&format!("anthropic-ratelimit-{what}-remaining")).then_some(())?;
+        let at: Timestamp = headers.text(&format!("anthropic-ratelimit-{what}-reset"))?.parse().ok()?;
+        Some(at.as_millisecond().saturating_sub(now_ms))
+    });
+    let wait_ms = openai.chain(anthropic).max()?;
+    until(now_ms.saturating_add(wait_ms), now_ms, false)
+}
+
+/// Durations as Go writes them: `250ms`, `1s`, `6m0s`, `1h2m3.5s`.
+fn go_duration_ms(text: &str) -> Option<i64> {
+    let mut rest = text;
+    let mut total_ms = 0.0;
+    while !rest.is_empty() {
+        let digits = rest.find(|character: char| !character.is_ascii_digit() && character != '.')?;
+        let (number, tail) = rest.split_at(digits);
+        let unit_end = tail.find(|character: char| character.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit_end);
+        let unit_ms = match unit {
+            "ms" => 1.0,
+            "s" => 1000.0,
+            "m" => 60_000.0,
+            "h" => 3_600_000.0,
+            "d" => 86_400_000.0,
+            _ => return None,
+        };
+        total_ms += number.parse::<f64>().ok()? * unit_ms;
+        rest = tail;
+    }
+    hint(total_ms, false).and_then(|hint| i64::try_from(hint.wait_ms).ok())
+}
+
+/// `x-ratelimit-reset` in Unix milliseconds, as a header or repeated in the body:
+/// <https://openrouter.ai/docs/api-reference/limits>. Others write it in Unix seconds.
+fn openrouter_reset(headers: &Headers<'_>, body: &Value, now_ms: i64) -> Option<Hint> {
+    let in_body = || {
+        let repeated = body.get("error")?.get("metadata")?.get("headers")?;
+        let value = repeated.get("X-RateLimit-Reset")?;
+        value.as_str().map_or_else(|| value.as_f64(), |text| text.trim().parse().ok())
+    };
+    let number = headers.number("x-ratelimit-reset").or_else(in_body)?;
+    #[expect(clippy::cast_possible_truncation, reason = "out of range saturates, and is then too far away")]
+    let at_ms = match number {
+        number if number >= 1e12 => number as i64,
+        number if number >= 1e9 => (number * 1000.0) as i64,
+        _ => return None,
+    };
+    until(at_ms, now_ms, true)
+}
+
+/// ModelScope counts calls per day, of the account and of each model, and says how many are left:
+/// <https://modelscope.cn/docs/model-service/API-Inference/limits>.
+fn modelscope_reset(headers: &Headers<'_>, now_ms: i64) -> Option<Hint> {
+    let empty = headers.is_zero("modelscope-ratelimit-requests-remaining")
+        || headers.is_zero("modelscope-ratelimit-model-requests-remaining");
+    empty.then(|| next_midnight("Asia/Shanghai", now_ms)).flatten()
+}
+
+fn next_midnight(zone: &str, now_ms: i64) -> Option<Hint> {
+    let zone = TimeZone::get(zone).ok()?;
+    let now = Timestamp::from_millisecond(now_ms).ok()?.to_zoned(zone.clone());
+    let midnight = now.date().tomorrow().ok()?.to_datetime(Time::midnight()).to_zoned(zone).ok()?;
+    until(midnight.timestamp().as_millisecond(), now_ms, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-11-24 12:00:00 UTC, 04:00 in Los Angeles, 20:00 in Shanghai.
+    const NOW_MS: i64 = 1_795_521_600_000;
+
+    fn of(headers: &[(&str, &str)]) -> Option<Hint> {
+        with_body(headers, "")
+    }
+
+    fn with_body(headers: &[(&str, &str)], body: &str) -> Option<Hint> {
+        let headers: Vec<(String, Vec<u8>)> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
+        read(&headers, body.as_bytes(), NOW_MS)
+    }
+
+    fn waits(wait_ms: u64) -> Option<Hint> {
+        Some(Hint { wait_ms, is_reset: false })
+    }
+
+    fn resets(wait_ms: u64) -> Option<Hint> {
+        Some(Hint { wait_ms, is_reset: true })
+    }
+
+    #[test]
+    fn retry_after_is_read_in_seconds_and_as_a_date_against_the_answers_own() {
+        assert_eq!(of(&[("retry-after", "3")]), waits(3000));
+        assert_eq!(of(&[("Retry-After", " 0.5 ")]), waits(500));
+        assert_eq!(of(&[("retry-after-ms", "250"), ("retry-after", "1")]), waits(250));
+        let date = ("date", "Tue, 01 Jan 2019 00:00:00 GMT");
+        assert_eq!(of(&[("retry-after", "Tue, 01 Jan 2019 00:00:07 GMT"), date]), waits(7000));
+        assert_eq!(of(&[("retry-after", "Tue, 24 Nov 2026 12:00:09 GMT")]), waits(9000));
+    }
+
+    #[test]
+    fn what_is_negative_past_absurd_or_garbage_says_nothing() {
+        for value in
+            ["0", "-5", "1e9", "nan", "inf", "soon", "", "Tue, 24 Nov 2026 11:00:00 GMT", "99999999999999999999"]
+        {
+            assert_eq!(of(&[("retry-after", value)]), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn only_a_window_that_is_empty_counts_and_the_last_one_to_be_refilled_decides() {
+        let full = [("x-ratelimit-remaining-requests", "9"), ("x-ratelimit-reset-requests", "6m0s")];
+        assert_eq!(of(&full), None);
+        let both = [
+            ("x-ratelimit-remaining-requests", "0"),
+            ("x-ratelimit-reset-requests", "8.64s"),
+            ("x-ratelimit-remaining-tokens", "0"),
+            ("x-ratelimit-reset-tokens", "1m2s"),
+        ];
+        assert_eq!(of(&both), waits(62_000));
+        let anthropic = [
+            ("anthropic-ratelimit-input-tokens-remaining", "0"),
+            ("anthropic-ratelimit-input-tokens-reset", "2026-11-24T12:00:30Z"),
+        ];
+        assert_eq!(of(&anthropic), waits(30_000));
+    }
+
+    #[test]
+    fn google_tells_a_delay_and_a_daily_quota_comes_back_at_midnight_pacific() {
+        let body = |quota: &str| {
+            format!(
+                r#"{{"error":{{"code":429,"status":"RESOURCE_EXHAUSTED","details":[
+                {{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{{"quotaId":"{quota}"}}]}},
+                {{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.5s"}}]}}}}"#
+            )
+        };
+        assert_eq!(with_body(&[], &body("GenerateRequestsPerMinutePerProjectPerModel-FreeTier")), waits(34_500));
+        let daily = body("GenerateRequestsPerDayPerProjectPerModel-FreeTier");
+        assert_eq!(with_body(&[], &daily), resets(20 * 3_600_000));
+        assert_eq!(with_body(&[], &format!("[{daily}]")), resets(20 * 3_600_000));
+    }
+
+    #[test]
+    fn openrouter_and_modelscope_tell_the_reset_of_a_day() {
+        let at_ms = (NOW_MS + 5000).to_string();
+        assert_eq!(of(&[("x-ratelimit-reset", &at_ms)]), resets(5000));
+        assert_eq!(of(&[("x-ratelimit-reset", &(NOW_MS / 1000 + 60).to_string())]), resets(60_000));
+        let body = format!(r#"{{"error":{{"metadata":{{"headers":{{"X-RateLimit-Reset":"{at_ms}"}}}}}}}}"#);
+        assert_eq!(with_body(&[], &body), resets(5000));
+        assert_eq!(of(&[("modelscope-ratelimit-requests-remaining", "0")]), resets(4 * 3_600_000));
+        assert_eq!(of(&[("modelscope-ratelimit-requests-remaining", "7")]), None);
+    }
+
+    #[test]
+    fn a_day_that_has_an_hour_more_or_less_ends_at_its_own_midnight() {
+        // In 2026 clocks in Los Angeles go forward on 8 March and back on 1 November, both at 02:00.
+        let at = |text: &str| text.parse::<Timestamp>().expect("a time").as_millisecond();
+        let zone = "America/Los_Angeles";
+        assert_eq!(next_midnight(zone, at("2026-03-08T08:00:00Z")), resets(23 * 3_600_000));
+        assert_eq!(next_midnight(zone, at("2026-11-01T07:00:00Z")), resets(25 * 3_600_000));
+    }
+}

@@ -1,0 +1,342 @@
+//! Health: what recent attempts say of a target or a credential. A machine: an outcome in, the subjects that changed
+//! out; whoever holds it publishes those, and merges what others published.
+//!
+//! Three subjects, because three things fail apart: a *target* (a breaker: it may be down), a *credential* (it may be
+//! dead or out of money, on every model), and a *lane*, a credential on one upstream model (it may have used up its
+//! minute). One failure counts against exactly one of them, so that a dead key does not take its provider down.
+//!
+//! Only subjects in trouble are kept, times are those of the wall clock since instances and restarts share them, and a
+//! clock that jumps back does not make anyone wait longer than was meant. Losing all of it costs a few attempts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::failover::{Class, Hint, Nature, Verdict};
+
+mod window;
+
+use window::{Latency, Window};
+
+/// A wait somebody told is followed this long at most, unless it is the reset of a quota.
+const TOLD_MS_MAX: u64 = 300_000;
+/// A lane without a told wait: 5 s, doubling to 5 min.
+const LANE_MS: Backoff = Backoff::new(5_000, 300_000);
+/// A refused credential: 5 min, doubling to 1 h.
+const CREDENTIAL_MS: Backoff = Backoff::new(300_000, 3_600_000);
+/// An open breaker: 1 s, doubling to 60 s, with jitter.
+const BREAKER_MS: Backoff = Backoff::new(1_000, 60_000);
+/// A target whose provider does not know the model: nothing but an edit of the catalog will mend it soon.
+const UNKNOWN_MODEL_MS: u64 = 600_000;
+/// Subjects whose rest was over this long ago are forgotten, and with them how often they have failed.
+const FORGOTTEN_MS: i64 = 2 * 3_600_000;
+/// A probe that nobody tells the end of is given up after this long.
+pub const PROBE_MS_MAX: i64 = 60_000;
+
+struct Backoff {
+    first_ms: u64,
+    max_ms: u64,
+    /// Of a hundred.
+    percent: u64,
+}
+
+impl Backoff {
+    const fn new(first_ms: u64, max_ms: u64) -> Self {
+        Backoff { first_ms, max_ms, percent: 100 }
+    }
+
+    /// From three quarters to five quarters, so that instances do not all come back at the same moment.
+    fn jittered(&self, jitter: f64) -> Self {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 75 to 125")]
+        let percent = (75.0 + jitter.clamp(0.0, 1.0) * 50.0) as u64;
+        Backoff { percent, ..*self }
+    }
+
+    fn wait_ms(&self, step: u32) -> u64 {
+        self.first_ms.saturating_mul(1 << step.min(20)).min(self.max_ms).saturating_mul(self.percent) / 100
+    }
+}
+
+/// What an attempt is about, as keys of the health store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subjects {
+    /// The target.
+    pub target: String,
+    /// The credential; a provider without any has none to blame.
+    pub credential: Option<String>,
+    /// The credential on this upstream model.
+    pub lane: String,
+}
+
+impl Subjects {
+    /// The subjects of an attempt: the provider's name, its own name for the model, and the credential's id.
+    pub fn of(provider: &str, upstream_model: &str, credential: Option<&str>) -> Self {
+        Subjects {
+            target: target(provider, upstream_model),
+            credential: credential.map(|id| format!("credential/{id}")),
+            lane: format!("lane/{}/{upstream_model}", credential.unwrap_or(provider)),
+        }
+    }
+}
+
+/// The key of a target.
+pub fn target(provider: &str, upstream_model: &str) -> String {
+    format!("target/{provider}/{upstream_model}")
+}
+
+/// What keeps a subject from being used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// A target's breaker is open.
+    Open,
+    /// A target's provider does not know the model.
+    UnknownModel,
+    /// A credential rests.
+    Resting,
+    /// A lane cools down.
+    Cooling,
+}
+
+/// A subject in trouble, as it is published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// What keeps it from being used.
+    pub trouble: Trouble,
+    /// Until when, Unix milliseconds.
+    pub until_ms: i64,
+    /// Since when.
+    pub at_ms: i64,
+    /// How often in a row, from 0: what doubles the wait.
+    pub step: u32,
+    /// What was said last: a status or an error, never a body.
+    pub said: String,
+}
+
+impl Standing {
+    /// When it may be used again. After a clock went back, what was meant to last a minute lasts a minute from now.
+    fn until_ms(&self, now_ms: i64) -> i64 {
+        if self.at_ms > now_ms {
+            now_ms.saturating_add(self.until_ms.saturating_sub(self.at_ms))
+        } else {
+            self.until_ms
+        }
+    }
+}
+
+/// Whether a subject may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Availability {
+    /// Yes.
+    Able,
+    /// By one call, to find out whether it works again.
+    Probe,
+    /// Not yet.
+    Not(Trouble, i64),
+}
+
+/// Everything known of every subject.
+#[derive(Debug, Default)]
+pub struct Health {
+    troubled: BTreeMap<String, Standing>,
+    windows: BTreeMap<String, Window>,
+    latencies: BTreeMap<String, Latency>,
+    probes: BTreeMap<String, i64>,
+}
+
+impl Health {
+    /// Whether a subject may be used.
+    pub fn availability(&self, key: &str, now_ms: i64) -> Availability {
+        let Some(standing) = self.troubled.get(key) else { return Availability::Able };
+        let until_ms = standing.until_ms(now_ms);
+        match standing.trouble {
+            trouble if now_ms < until_ms => Availability::Not(trouble, until_ms),
+            Trouble::Open | Trouble::UnknownModel => match self.probes.get(key) {
+                Some(claimed_until_ms) if now_ms < *claimed_until_ms => {
+                    Availability::Not(standing.trouble, *claimed_until_ms)
+                }
+                _ => Availability::Probe,
+            },
+            Trouble::Resting | Trouble::Cooling => Availability::Able,
+        }
+    }
+
+    /// Takes the probe of a target for one call of this instance; `until_ms` is when it is given up.
+    pub fn claim_probe(&mut self, key: &str, until_ms: i64) {
+        self.probes.insert(key.to_owned(), until_ms);
+    }
+
+    /// Takes note of an attempt's outcome; `said` is a status or an error, `jitter` a draw from 0 to 1. Returns the keys
+    /// whose standing changed.
+    pub fn note(&mut self, of: &Subjects, verdict: Verdict, said: &str, now_ms: i64, jitter: f64) -> Vec<String> {
+        match verdict.class {
+            Class::Ok => self.succeeded(of, now_ms),
+            // The target answered, so it is up; nobody is to blame.
+            Class::Client => self.end_probe(&of.target),
+            Class::Gone => {
+                self.probes.remove(&of.target);
+                Vec::new()
+            }
+            Class::Target => self.target_failed(of, verdict, said, now_ms, jitter),
+            Class::Credential | Class::Egress => self.credential_failed(of, verdict, said, now_ms),
+            Class::Rate => self.cool(of, verdict, said, now_ms),
+        }
+    }
+
+    /// An answer has begun: enough to close a breaker, not yet to call the attempt a success.
+    pub fn begun(&mut self, of: &Subjects) -> Vec<String> {
+        self.end_probe(&of.target)
+    }
+
+    /// Takes note of how long a target took to its first content.
+    pub fn answered_in(&mut self, target: &str, first_content_ms: u64, now_ms: i64) {
+        self.latencies.entry(target.to_owned()).or_default().push(first_content_ms, now_ms);
+    }
+
+    /// How long a target takes to its first content by recent calls, in milliseconds; `None` when nothing is known.
+    pub fn latency_ms(&self, target: &str) -> Option<f64> {
+        self.latencies.get(target).map(Latency::value_ms)
+    }
+
+    /// Whether the last that was heard of a target is a failure.
+    pub fn is_failing(&self, target: &str) -> bool {
+        self.troubled.contains_key(target) || self.windows.get(target).is_some_and(Window::is_failing)
+    }
+
+    /// What is published of a key; `None` when it is in no trouble.
+    pub fn standing(&self, key: &str) -> Option<&Standing> {
+        self.troubled.get(key)
+    }
+
+    /// Every subject in trouble.
+    pub fn troubled(&self) -> impl Iterator<Item = (&str, &Standing)> {
+        self.troubled.iter().map(|(key, standing)| (key.as_str(), standing))
+    }
+
+    /// Replaces what is known by what is published, but for the keys whose own change is still on its way there.
+    pub fn merge(&mut self, published: BTreeMap<String, Standing>, unpublished: impl Fn(&str) -> bool) {
+        self.troubled.retain(|key, _| unpublished(key) || published.contains_key(key));
+        for (key, standing) in published {
+            if !unpublished(&key) {
+                self.troubled.insert(key, standing);
+            }
+        }
+        let troubled = &self.troubled;
+        self.probes.retain(|key, _| troubled.contains_key(key));
+    }
+
+    /// Clears one subject, or all; the keys that were in trouble.
+    pub fn reset(&mut self, key: Option<&str>) -> Vec<String> {
+        let wanted = |other: &String| key.is_none_or(|key| key == other);
+        let keys: Vec<String> = self.troubled.keys().filter(|other| wanted(other)).cloned().collect();
+        self.troubled.retain(|other, _| !wanted(other));
+        self.windows.retain(|other, _| !wanted(other));
+        self.probes.retain(|other, _| !wanted(other));
+        keys
+    }
+
+    /// Forgets what was over long ago.
+    pub fn forget(&mut self, now_ms: i64) -> Vec<String> {
+        let over = |standing: &Standing| standing.until_ms(now_ms).saturating_add(FORGOTTEN_MS) < now_ms;
+        let keys: Vec<String> =
+            self.troubled.iter().filter(|(_, each)| over(each)).map(|(key, _)| key.clone()).collect();
+        keys.iter().for_each(|key| drop(self.troubled.remove(key)));
+        self.windows.retain(|_, window| window.is_recent(now_ms));
+        keys
+    }
+
+    fn succeeded(&mut self, of: &Subjects, now_ms: i64) -> Vec<String> {
+        self.windows.entry(of.target.clone()).or_default().push(true, now_ms);
+        let mut changed = self.end_probe(&of.target);
+        for key in of.credential.iter().chain([&of.lane]) {
+            if self.troubled.remove(key).is_some() {
+                changed.push(key.clone());
+            }
+        }
+        changed
+    }
+
+    fn end_probe(&mut self, target: &str) -> Vec<String> {
+        self.probes.remove(target);
+        self.troubled.remove(target).map(|_| target.to_owned()).into_iter().collect()
+    }
+
+    fn target_failed(&mut self, of: &Subjects, verdict: Verdict, said: &str, now_ms: i64, jitter: f64) -> Vec<String> {
+        let key = &of.target;
+        self.probes.remove(key);
+        if verdict.nature == Nature::UnknownModel {
+            return self.trouble(key, Trouble::UnknownModel, Some(UNKNOWN_MODEL_MS), &CREDENTIAL_MS, said, now_ms);
+        }
+        self.latencies.entry(key.clone()).or_default().push(Latency::FAILURE_MS, now_ms);
+        let window = self.windows.entry(key.clone()).or_default();
+        window.push(false, now_ms);
+        let told_ms = verdict.rest.map(told_ms);
+        let was_open = self.troubled.get(key).is_some_and(|standing| standing.trouble == Trouble::Open);
+        if !was_open && told_ms.is_none() && !window.is_bad(now_ms) {
+            return Vec::new();
+        }
+        window.clear();
+        self.trouble(key, Trouble::Open, told_ms, &BREAKER_MS.jittered(jitter), said, now_ms)
+    }
+
+    fn credential_failed(&mut self, of: &Subjects, verdict: Verdict, said: &str, now_ms: i64) -> Vec<String> {
+        self.probes.remove(&of.target);
+        // Without a credential it is the provider that refuses llmio, on this model at least.
+        let key = of.credential.as_ref().unwrap_or(&of.lane);
+        let told_ms = verdict.rest.filter(|rest| rest.is_reset).map(told_ms);
+        self.trouble(key, Trouble::Resting, told_ms, &CREDENTIAL_MS, said, now_ms)
+    }
+
+    fn cool(&mut self, of: &Subjects, verdict: Verdict, said: &str, now_ms: i64) -> Vec<String> {
+        self.probes.remove(&of.target);
+        let key = match (&of.credential, verdict.nature) {
+            (Some(credential), Nature::AccountQuota) => credential,
+            _ => &of.lane,
+        };
+        self.trouble(key, Trouble::Cooling, verdict.rest.map(told_ms), &LANE_MS, said, now_ms)
+    }
+
+    /// Puts a subject in trouble, or makes its trouble longer. Calls that were under way when it began say the same once
+    /// more: that is no further step, and only a wait that was told can make it longer.
+    fn trouble(
+        &mut self,
+        key: &str,
+        trouble: Trouble,
+        told_ms: Option<u64>,
+        backoff: &Backoff,
+        said: &str,
+        now_ms: i64,
+    ) -> Vec<String> {
+        let known = self.troubled.get_mut(key).filter(|known| known.trouble == trouble);
+        let step = match known {
+            Some(known) if known.until_ms(now_ms) > now_ms => {
+                let until_ms = told_ms.map_or(i64::MIN, |told_ms| now_ms.saturating_add_unsigned(told_ms));
+                if until_ms <= known.until_ms {
+                    return Vec::new();
+                }
+                known.until_ms = until_ms;
+                return vec![key.to_owned()];
+            }
+            Some(known) => known.step.saturating_add(1),
+            None => 0,
+        };
+        let wait_ms = match told_ms {
+            // A breaker is not probed before its own time either, however soon it is told to come back.
+            Some(told_ms) if trouble == Trouble::Open => told_ms.max(backoff.wait_ms(step)),
+            Some(told_ms) => told_ms,
+            None => backoff.wait_ms(step),
+        };
+        let until_ms = now_ms.saturating_add_unsigned(wait_ms);
+        let standing = Standing { trouble, until_ms, at_ms: now_ms, step, said: said.to_owned() };
+        self.troubled.insert(key.to_owned(), standing);
+        vec![key.to_owned()]
+    }
+}
+
+/// A wait somebody told, as long as it is followed.
+fn told_ms(hint: Hint) -> u64 {
+    if hint.is_reset { hint.wait_ms } else { hint.wait_ms.min(TOLD_MS_MAX) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,275 @@
+use super::*;
+
+const NOW_MS: i64 = 1_800_000_000_000;
+const MINUTE_MS: i64 = 60_000;
+
+fn subjects() -> Subjects {
+    Subjects::of("p", "m", Some("c-1"))
+}
+
+fn verdict(class: Class, rest: Option<(u64, bool)>) -> Verdict {
+    Verdict { rest: rest.map(|(wait_ms, is_reset)| Hint { wait_ms, is_reset }), ..Verdict::of(class) }
+}
+
+/// A health machine, and the time in milliseconds since the test began.
+struct Story {
+    health: Health,
+    now_ms: i64,
+}
+
+impl Story {
+    fn new() -> Self {
+        Story { health: Health::default(), now_ms: NOW_MS }
+    }
+
+    fn later(&mut self, ms: i64) -> &mut Self {
+        self.now_ms += ms;
+        self
+    }
+
+    fn note(&mut self, verdict: Verdict) -> &mut Self {
+        self.health.note(&subjects(), verdict, "503", self.now_ms, 0.5);
+        self
+    }
+
+    fn class(&mut self, class: Class) -> &mut Self {
+        self.note(Verdict::of(class))
+    }
+
+    /// Whether target, credential and lane may be used: `yes`, `probe`, or the milliseconds until then.
+    fn says(&self) -> [String; 3] {
+        let of = subjects();
+        [of.target, of.credential.unwrap_or_default(), of.lane].map(|key| {
+            match self.health.availability(&key, self.now_ms) {
+                Availability::Able => "yes".to_owned(),
+                Availability::Probe => "probe".to_owned(),
+                Availability::Not(_, until_ms) => (until_ms - self.now_ms).to_string(),
+            }
+        })
+    }
+}
+
+#[test]
+fn five_failures_in_a_row_open_a_breaker_and_one_success_closes_it() {
+    let mut story = Story::new();
+    for _ in 0..4 {
+        story.class(Class::Target);
+    }
+    assert_eq!(story.says(), ["yes", "yes", "yes"]);
+    assert!(story.health.is_failing(&subjects().target));
+    story.class(Class::Target);
+    assert_eq!(story.says(), ["1000", "yes", "yes"]);
+    story.later(1000);
+    assert_eq!(story.says()[0], "probe");
+    story.class(Class::Ok);
+    assert_eq!(story.says()[0], "yes");
+    assert!(!story.health.is_failing(&subjects().target));
+}
+
+#[test]
+fn a_success_in_between_starts_the_count_anew() {
+    let mut story = Story::new();
+    for _ in 0..10 {
+        story.class(Class::Target).class(Class::Target).class(Class::Ok).later(10_000);
+    }
+    assert_eq!(story.says()[0], "yes");
+}
+
+#[test]
+fn a_probe_that_fails_doubles_the_wait_up_to_a_minute_with_jitter() {
+    let mut story = Story::new();
+    for _ in 0..5 {
+        story.class(Class::Target);
+    }
+    for wait in ["2000", "4000", "8000", "16000", "32000", "60000", "60000"] {
+        story.later(70_000).class(Class::Target);
+        assert_eq!(story.says()[0], wait);
+    }
+    let waits = |jitter: f64| {
+        let mut health = Health::default();
+        (0..5).for_each(|_| drop(health.note(&subjects(), Verdict::of(Class::Target), "", NOW_MS, jitter)));
+        health.standing(&subjects().target).map(|standing| standing.until_ms - NOW_MS)
+    };
+    assert_eq!((waits(0.0), waits(1.0)), (Some(750), Some(1250)));
+}
+
+#[test]
+fn one_call_at_a_time_probes_and_a_lost_probe_is_given_up() {
+    let mut story = Story::new();
+    for _ in 0..5 {
+        story.class(Class::Target);
+    }
+    story.later(1000);
+    let key = subjects().target;
+    story.health.claim_probe(&key, story.now_ms + PROBE_MS_MAX);
+    assert_eq!(story.says()[0], "60000");
+    story.later(PROBE_MS_MAX);
+    assert_eq!(story.says()[0], "probe");
+    story.health.claim_probe(&key, story.now_ms + PROBE_MS_MAX);
+    story.class(Class::Gone);
+    assert_eq!(story.says()[0], "probe", "a client that left says nothing of the target");
+    story.class(Class::Client);
+    assert_eq!(story.says()[0], "yes", "a target that refuses a request is up");
+}
+
+#[test]
+fn calls_under_way_when_a_breaker_opens_do_not_make_it_longer() {
+    let mut story = Story::new();
+    for _ in 0..50 {
+        story.class(Class::Target);
+    }
+    assert_eq!(story.says()[0], "1000");
+    let mut story = Story::new();
+    for _ in 0..50 {
+        story.class(Class::Rate);
+    }
+    assert_eq!(story.says()[2], "5000");
+}
+
+#[test]
+fn a_refused_credential_rests_five_minutes_doubling_to_an_hour_and_takes_no_target_down() {
+    let mut story = Story::new();
+    for minutes in [5, 10, 20, 40, 60, 60] {
+        story.class(Class::Credential);
+        assert_eq!(story.says(), ["yes".to_owned(), (minutes * MINUTE_MS).to_string(), "yes".to_owned()]);
+        story.later(minutes * MINUTE_MS);
+    }
+    story.class(Class::Ok).class(Class::Credential);
+    assert_eq!(story.says()[1], (5 * MINUTE_MS).to_string());
+}
+
+#[test]
+fn spent_money_rests_until_a_reset_that_is_told_and_a_mere_wait_does_not_shorten_a_bench() {
+    let mut story = Story::new();
+    story.note(verdict(Class::Credential, Some((7_200_000, true))));
+    assert_eq!(story.says()[1], "7200000");
+    let mut story = Story::new();
+    story.note(verdict(Class::Credential, Some((1000, false))));
+    assert_eq!(story.says()[1], "300000");
+}
+
+#[test]
+fn without_a_credential_a_refusal_rests_the_provider_on_that_model_only() {
+    let mut health = Health::default();
+    let of = Subjects::of("p", "m", None);
+    assert_eq!(health.note(&of, Verdict::of(Class::Credential), "401", NOW_MS, 0.5), ["lane/p/m"]);
+    assert!(matches!(health.availability("lane/p/m", NOW_MS), Availability::Not(Trouble::Resting, _)));
+}
+
+#[test]
+fn a_rate_limit_cools_one_lane_as_long_as_it_says_and_five_minutes_at_most() {
+    let cooled = |rest| {
+        let mut story = Story::new();
+        story.note(verdict(Class::Rate, rest));
+        story.says()[2].clone()
+    };
+    assert_eq!(cooled(Some((3000, false))), "3000");
+    assert_eq!(cooled(Some((9_000_000, false))), "300000");
+    assert_eq!(cooled(Some((72_000_000, true))), "72000000");
+    assert_eq!(cooled(None), "5000");
+}
+
+#[test]
+fn rate_limits_without_a_wait_double_to_five_minutes_and_begin_anew_after_a_success() {
+    let mut story = Story::new();
+    for wait in [5, 10, 20, 40, 80, 160, 300, 300] {
+        story.class(Class::Rate);
+        assert_eq!(story.says()[2], (wait * 1000).to_string());
+        story.later(wait * 1000);
+    }
+    story.class(Class::Ok).class(Class::Rate);
+    assert_eq!(story.says()[2], "5000");
+}
+
+#[test]
+fn a_longer_wait_that_is_told_later_is_followed_and_a_shorter_one_is_not() {
+    let mut story = Story::new();
+    story.note(verdict(Class::Rate, Some((10_000, false)))).later(1000);
+    story.note(verdict(Class::Rate, Some((2000, false))));
+    assert_eq!(story.says()[2], "9000");
+    story.note(verdict(Class::Rate, Some((30_000, false))));
+    assert_eq!(story.says()[2], "30000");
+}
+
+#[test]
+fn an_accounts_quota_cools_its_credential_on_every_model() {
+    let mut health = Health::default();
+    let spent = Verdict { nature: Nature::AccountQuota, ..Verdict::of(Class::Rate) };
+    assert_eq!(health.note(&subjects(), spent, "429", NOW_MS, 0.5), ["credential/c-1"]);
+}
+
+#[test]
+fn a_model_its_provider_does_not_know_rests_ten_minutes_at_once() {
+    let mut story = Story::new();
+    story.note(Verdict { nature: Nature::UnknownModel, ..Verdict::of(Class::Target) });
+    assert_eq!(story.says()[0], "600000");
+}
+
+#[test]
+fn a_breaker_is_never_probed_before_the_wait_its_target_told() {
+    let mut story = Story::new();
+    story.note(verdict(Class::Target, Some((20_000, false))));
+    assert_eq!(story.says()[0], "20000");
+    story.later(20_000).note(verdict(Class::Target, Some((1, false))));
+    assert_eq!(story.says()[0], "2000", "nor before its own");
+}
+
+#[test]
+fn a_clock_that_goes_back_makes_nobody_wait_longer_than_was_meant() {
+    let mut story = Story::new();
+    story.class(Class::Rate).later(-3_600_000);
+    assert_eq!(story.says()[2], "5000");
+    story.later(3_600_000 * 24 * 3650);
+    assert_eq!(story.says()[2], "yes");
+}
+
+#[test]
+fn what_others_publish_is_taken_over_and_what_is_not_published_yet_is_kept() {
+    let mut one = Health::default();
+    let mut other = Health::default();
+    let changed = one.note(&subjects(), Verdict::of(Class::Credential), "401", NOW_MS, 0.5);
+    assert_eq!(changed, ["credential/c-1"]);
+    let published =
+        || BTreeMap::from([("credential/c-1".to_owned(), one.standing("credential/c-1").cloned().expect("it"))]);
+    other.note(&Subjects::of("q", "m", None), Verdict::of(Class::Rate), "429", NOW_MS, 0.5);
+    other.merge(published(), |key| key == "lane/q/m");
+    assert_eq!(other.troubled().map(|(key, _)| key).collect::<Vec<_>>(), ["credential/c-1", "lane/q/m"]);
+    other.merge(BTreeMap::new(), |_| false);
+    assert_eq!(other.troubled().count(), 0);
+}
+
+#[test]
+fn a_standing_survives_being_written_and_read() {
+    let mut health = Health::default();
+    health.note(&subjects(), verdict(Class::Rate, Some((3000, false))), "429", NOW_MS, 0.5);
+    let standing = health.standing(&subjects().lane).expect("a standing");
+    let text = serde_json::to_string(standing).expect("JSON");
+    assert_eq!(text, r#"{"trouble":"cooling","until_ms":1800000003000,"at_ms":1800000000000,"step":0,"said":"429"}"#);
+    assert_eq!(serde_json::from_str::<Standing>(&text).expect("a standing"), *standing);
+}
+
+#[test]
+fn a_reset_clears_one_subject_or_all_and_old_trouble_is_forgotten() {
+    let mut health = Health::default();
+    let troubled = |health: &mut Health| {
+        health.note(&subjects(), Verdict::of(Class::Credential), "", NOW_MS, 0.5);
+        health.note(&subjects(), Verdict::of(Class::Rate), "", NOW_MS, 0.5);
+    };
+    troubled(&mut health);
+    assert_eq!(health.reset(Some("lane/c-1/m")), ["lane/c-1/m"]);
+    assert_eq!(health.reset(None), ["credential/c-1"]);
+    troubled(&mut health);
+    assert!(health.forget(NOW_MS + 7_000_000).is_empty());
+    assert_eq!(health.forget(NOW_MS + 7_300_000), ["lane/c-1/m"]);
+}
+
+#[test]
+fn the_latency_of_a_target_follows_its_answers_and_a_failure_counts_as_five_seconds() {
+    let mut health = Health::default();
+    let target = subjects().target;
+    assert_eq!(health.latency_ms(&target), None);
+    health.answered_in(&target, 200, NOW_MS);
+    assert_eq!(health.latency_ms(&target), Some(200.0));
+    health.note(&subjects(), Verdict::of(Class::Target), "", NOW_MS + 60_000, 0.5);
+    assert!(health.latency_ms(&target) > Some(4900.0));
+}

@@ -1,0 +1,110 @@
+//! Before the commit point: what turns out to be no answer although it began with 200 fails over, unseen by the client;
+//! after it nothing does.
+
+use crate::common::{End, Gateway, Host, Response, chat, streamed_chat};
+use crate::upstream::{Answer, Upstream, completion, event, last_events};
+
+both_hosts![
+    an_error_in_a_stream_before_its_content_goes_to_the_next_target,
+    a_stream_that_ends_without_content_goes_to_the_next_target,
+    a_stream_that_breaks_before_its_content_goes_to_the_next_target,
+    an_error_under_a_status_of_200_goes_to_the_next_target,
+    a_text_the_catalog_names_makes_an_answer_a_failure,
+    a_web_page_is_no_answer,
+    a_short_json_answer_that_breaks_off_goes_to_the_next_target,
+    an_error_after_the_first_content_is_passed_on_and_recorded,
+    what_was_held_back_reaches_the_client_byte_for_byte,
+    the_clients_own_mistake_inside_a_stream_is_its_error,
+];
+
+const ROLE: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
+
+fn good_stream() -> Answer {
+    Answer::stream().chunk(event("from b")).chunk(last_events()).end()
+}
+
+/// Puts a target before one that works, and returns what the client saw; it must be the second one's.
+fn passed_over(host: Host, first: Answer, streamed: bool, state: &str) -> Response {
+    let second = if streamed { Upstream::answering(good_stream()) } else { Upstream::saying("from b") };
+    let first = Upstream::answering(first);
+    let gateway = Gateway::on(host).provider("a", &first).provider("b", &second).model("m", &["a/up", "b/up"]).start();
+    let response = gateway.send(&if streamed { streamed_chat("m") } else { chat("m") });
+    assert_eq!((response.status, response.end, response.header("x-llmio-target")), (200, End::Clean, Some("b/up")));
+    assert!(response.text().contains("from b"), "{}", response.text());
+    let record = gateway.record(&response);
+    assert_eq!((&record["state"], &record["attempts"][0]["class"]), (&"ok".into(), &state.into()), "{record}");
+    response
+}
+
+fn an_error_in_a_stream_before_its_content_goes_to_the_next_target(host: Host) {
+    let error = |code: &str| format!("data: {{\"error\":{{\"message\":\"no\",\"code\":{code}}}}}\n\n");
+    passed_over(host, Answer::stream().chunk(ROLE).chunk(error("502")).end(), true, "target");
+    passed_over(host, Answer::stream().chunk(error("429")).end(), true, "rate");
+    passed_over(host, Answer::stream().chunk(error("\"overloaded\"")).wait(), true, "target");
+}
+
+fn a_stream_that_ends_without_content_goes_to_the_next_target(host: Host) {
+    passed_over(host, Answer::stream().chunk(ROLE).chunk("data: [DONE]\n\n").end(), true, "target");
+    passed_over(host, Answer::stream().end(), true, "target");
+}
+
+fn a_stream_that_breaks_before_its_content_goes_to_the_next_target(host: Host) {
+    passed_over(host, Answer::stream().chunk(ROLE).cut(), true, "target");
+    passed_over(host, Answer::stream().chunk(": wait\n\n").raw("nonsense\r\n").cut(), true, "target");
+}
+
+fn an_error_under_a_status_of_200_goes_to_the_next_target(host: Host) {
+    passed_over(host, Answer::json(200, r#"{"error":{"message":"no channel","code":503}}"#), false, "target");
+    let broke = r#"{"error":{"message":"insufficient balance","code":"x"}}"#;
+    passed_over(host, Answer::json(200, broke), false, "target");
+}
+
+fn a_text_the_catalog_names_makes_an_answer_a_failure(host: Host) {
+    let (first, second) = (Upstream::saying("please recharge your account"), Upstream::saying("from b"));
+    let catalog = format!(
+        "[[providers]]\nname = \"a\"\nbase_url = \"{}/v1\"\nlocal = true\nerror_match = [\"recharge your account\"]\n",
+        first.url()
+    );
+    let gateway = Gateway::on(host).catalog(&catalog).provider("b", &second).model("m", &["a/up", "b/up"]).start();
+    assert_eq!(gateway.send(&chat("m")).text(), completion("from b"));
+}
+
+fn a_web_page_is_no_answer(host: Host) {
+    let page = Answer::whole(200, "content-type: text/html; charset=utf-8", "<html><title>My relay</title></html>");
+    passed_over(host, page, false, "target");
+}
+
+fn a_short_json_answer_that_breaks_off_goes_to_the_next_target(host: Host) {
+    let head = Answer::announcing(200, "content-type: application/json", 1000);
+    passed_over(host, head.raw("{\"choices\":[").cut(), false, "target");
+}
+
+fn an_error_after_the_first_content_is_passed_on_and_recorded(host: Host) {
+    let error = "data: {\"error\":{\"message\":\"overloaded\",\"code\":503}}\n\n";
+    let (first, second) =
+        (Upstream::answering(Answer::stream().chunk(event("one")).chunk(error).end()), Upstream::saying("never"));
+    let gateway = Gateway::on(host).provider("a", &first).provider("b", &second).model("m", &["a/up", "b/up"]).start();
+    let response = gateway.send(&streamed_chat("m"));
+    assert_eq!(response.text(), format!("{}{error}", event("one")));
+    assert_eq!(second.received().len(), 0);
+    let record = gateway.record(&response);
+    assert_eq!((&record["state"], &record["error"]), (&"upstream_error".into(), &"overloaded".into()));
+}
+
+fn what_was_held_back_reaches_the_client_byte_for_byte(host: Host) {
+    let events = [": a comment\r\n\r\n", ROLE, &event("é"), &event("two"), &last_events()].concat();
+    let stream = events.as_bytes().chunks(3).fold(Answer::stream(), |answer, piece| answer.chunk(piece));
+    let gateway = Gateway::on(host).provider("a", &Upstream::answering(stream.end())).model("m", &["a/up"]).start();
+    let response = gateway.send(&streamed_chat("m"));
+    assert_eq!((response.text(), response.end), (events, End::Clean));
+}
+
+fn the_clients_own_mistake_inside_a_stream_is_its_error(host: Host) {
+    let mistake = "data: {\"error\":{\"message\":\"Unsupported value\",\"code\":400}}\n\n";
+    let (first, second) = (Upstream::answering(Answer::stream().chunk(mistake).end()), Upstream::saying("never"));
+    let gateway = Gateway::on(host).provider("a", &first).provider("b", &second).model("m", &["a/up", "b/up"]).start();
+    let response = gateway.send(&streamed_chat("m"));
+    assert_eq!((response.status, response.json()["error"]["message"].as_str()), (400, Some("Unsupported value")));
+    assert_eq!(second.received().len(), 0);
+    assert_eq!(gateway.record(&response)["state"], "client_error");
+}
