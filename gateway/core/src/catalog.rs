@@ -22,6 +22,9 @@ pub use lookup::{hash_key, hash_text, without_suffix};
 pub use problem::{Problem, Problems};
 pub use seal::{SealError, Sealer};
 
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+
 use crate::dialect::Dialect;
 use crate::failover::ErrorRule;
 
@@ -39,6 +42,7 @@ pub struct Catalog {
     names: HashMap<String, usize>,
     patterns: Vec<(String, usize)>,
     hashes: HashMap<[u8; 32], usize>,
+    total_ms_max: u64,
 }
 
 /// What holds for the gateway as a whole.
@@ -48,6 +52,8 @@ pub struct Settings {
     pub retention_days: u32,
     /// Peers whose `x-forwarded-for` is believed, as networks. Default none.
     pub trusted_proxies: Vec<Network>,
+    /// Where the days of quotas that name no zone begin. Default UTC.
+    pub zone: TimeZone,
 }
 
 /// An IP network in CIDR notation.
@@ -82,6 +88,8 @@ pub struct Provider {
     pub error_match: Vec<String>,
     /// What is true of the provider as a whole, such as `trains-on-prompts`; keys may avoid it.
     pub tags: Vec<String>,
+    /// What may be spent here: `quotas`, the shorthand `quota`, and `concurrent`. No two limit the same thing.
+    pub quotas: Vec<Quota>,
 }
 
 /// How a provider is reached.
@@ -132,6 +140,82 @@ pub struct Credential {
     pub enabled: bool,
     /// The secret itself or where it is.
     pub value: Value,
+    /// Credentials of a provider that name one pool share an account there. Default: the pool without a name.
+    pub pool: Option<Arc<str>>,
+    /// What this one may spend. Stands in for the provider's limits of the same kind per credential.
+    pub quota: Option<Quota>,
+}
+
+/// How much may be spent at a provider. All limits that apply to an attempt must hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quota {
+    /// Upstream names or patterns, sorted, whose spending counts together. Empty (default): every model.
+    pub models: Vec<String>,
+    /// Whose spending counts together. Default: each credential for itself.
+    pub per: Per,
+    /// What may be spent, window by window.
+    pub limits: Vec<Limit>,
+}
+
+/// Whose spending counts together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Per {
+    /// Each credential for itself, or the provider where it has none.
+    Credential,
+    /// All credentials of one pool.
+    Pool,
+    /// The whole provider.
+    Provider,
+}
+
+/// How much of what may be spent within a window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// What is counted.
+    pub count: Count,
+    /// Within which time.
+    pub window: Window,
+    /// The most of it.
+    pub most: u64,
+}
+
+/// What a limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// Calls sent upstream.
+    Calls,
+    /// Tokens, in and out.
+    Tokens,
+    /// A fixed number for each call.
+    Points {
+        /// That number.
+        per_call: u64,
+    },
+}
+
+/// The time a limit looks back over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Window {
+    /// The last minute.
+    Minute,
+    /// Since the day began.
+    Day(Day),
+    /// The last so many hours.
+    Rolling {
+        /// That many.
+        hours: u64,
+    },
+    /// Now: what is under way.
+    InFlight,
+}
+
+/// When a day begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Day {
+    /// Where. Default [`Settings::zone`].
+    pub zone: TimeZone,
+    /// At which time there. Default midnight.
+    pub reset: Time,
 }
 
 /// A value that may be secret: written out, sealed, or held elsewhere under a name.
@@ -308,4 +392,6 @@ pub struct Key {
     pub enabled: bool,
     /// Tags of providers its calls must not go to.
     pub avoid: Vec<String>,
+    /// What its calls may spend. Default: no limits.
+    pub limits: Vec<Limit>,
 }

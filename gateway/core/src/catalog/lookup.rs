@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::schema::nearest;
-use super::{Catalog, Document, Key, Model, Network, Secret, Value};
+use super::{Catalog, Count, Document, Key, Limit, Model, Network, Quota, Secret, Value, Window};
 
 impl Catalog {
     /// The catalog of [`Document::built_in`].
@@ -38,17 +38,46 @@ impl Catalog {
         let key = self.keys.get(*self.hashes.get(sha256)?)?;
         bool::from(key.hash.ct_eq(sha256)).then_some(key)
     }
+
+    /// The longest any call may take: what is under way cannot be older.
+    pub fn total_ms_max(&self) -> u64 {
+        self.total_ms_max
+    }
 }
 
 impl Key {
     /// Whether the key's list allows this name. Ask with the model's own name and, when that is not allowed, with
     /// the name the client asked for: a list may name an alias or a pattern of aliases.
     pub fn may_use(&self, model_name: &str) -> bool {
-        let matches = |entry: &String| match entry.strip_suffix('*') {
-            Some(stem) => model_name.starts_with(stem),
-            None => entry == model_name,
+        self.models.as_ref().is_none_or(|models| models.iter().any(|entry| matches(entry, model_name)))
+    }
+}
+
+impl Quota {
+    /// Whether the spending of this upstream model counts here.
+    pub fn covers(&self, upstream_model: &str) -> bool {
+        self.models.is_empty() || self.models.iter().any(|entry| matches(entry, upstream_model))
+    }
+
+    /// What ids call its models: their names, or `*` for every model.
+    pub fn group(&self) -> String {
+        if self.models.is_empty() { "*".to_owned() } else { self.models.join(",") }
+    }
+}
+
+impl Limit {
+    /// The limit's name in ids and answers. Has no `/`, so that it can be told from what stands before it.
+    pub fn name(&self) -> String {
+        let name = match (&self.window, self.count) {
+            (Window::Rolling { hours }, _) => return format!("rolling-{hours}h"),
+            (Window::InFlight, _) => "concurrent",
+            (Window::Day(_), Count::Points { .. }) => "points",
+            (Window::Minute, Count::Tokens) => "tpm",
+            (Window::Day(_), Count::Tokens) => "tpd",
+            (Window::Minute, _) => "rpm",
+            (Window::Day(_), Count::Calls) => "rpd",
         };
-        self.models.as_ref().is_none_or(|models| models.iter().any(matches))
+        name.to_owned()
     }
 }
 
@@ -76,6 +105,13 @@ impl Value {
             Value::Plain(secret) => Some(secret),
             _ => None,
         }
+    }
+}
+
+fn matches(entry: &str, name: &str) -> bool {
+    match entry.strip_suffix('*') {
+        Some(stem) => name.starts_with(stem),
+        None => entry == name,
     }
 }
 

@@ -17,6 +17,7 @@ mod unbuilt;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use super::schema::{Fields, Place, Report};
@@ -26,9 +27,10 @@ pub(super) fn validate(document: &Map<String, Value>) -> Result<Catalog, Problem
     let report = Report::default();
     let mut root = Fields::root(document, &report);
     let (settings, currencies) = settings::read(root.field("settings"));
-    let providers: Vec<Provider> = root.list("providers").iter().map(provider::read).collect();
+    let providers: Vec<Provider> =
+        root.list("providers").iter().map(|place| provider::read(place, &settings.zone)).collect();
     let provider_names = providers.iter().enumerate().map(|(index, provider)| (&*provider.name, index)).collect();
-    let references = References { providers: provider_names, currencies };
+    let references = References { providers: provider_names, currencies, zone: &settings.zone };
     let model_places = root.list("models");
     let mut models: Vec<Model> = model_places.iter().map(|place| model::read(place, &references)).collect();
     let key_places = root.list("keys");
@@ -48,13 +50,15 @@ pub(super) fn validate(document: &Map<String, Value>) -> Result<Catalog, Problem
 
     drop((references, model_places, key_places));
     report.into_problems().into_result()?;
-    Ok(Catalog { settings, providers, models, keys, names, patterns: longest_first(patterns), hashes })
+    let total_ms_max = models.iter().map(|model| model.timeouts.total_ms).max().unwrap_or(model::TOTAL_MS_DEFAULT);
+    Ok(Catalog { settings, providers, models, keys, names, patterns: longest_first(patterns), hashes, total_ms_max })
 }
 
 /// What the nouns of a document may refer to.
 struct References<'a> {
     providers: HashMap<&'a str, usize>,
     currencies: settings::Currencies,
+    zone: &'a TimeZone,
 }
 
 /// The name of a noun: checked, but also returned when it is wrong, so that references to it still find it.

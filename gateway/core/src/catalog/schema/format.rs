@@ -4,6 +4,9 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+
 use super::super::Network;
 
 const NAME_CHARACTERS_MAX: usize = 200;
@@ -311,22 +314,27 @@ pub(in crate::catalog) fn pattern(text: &str) -> Result<String, String> {
 }
 
 /// A zone of the IANA database.
-pub(in crate::catalog) fn zone(text: &str) -> Result<(), String> {
+pub(in crate::catalog) fn zone(text: &str) -> Result<TimeZone, String> {
     let wrong = "must be an IANA time zone like \"Asia/Shanghai\" or \"UTC\"";
-    jiff::tz::TimeZone::get(text).map(|_| ()).map_err(|_| wrong.to_owned())
+    TimeZone::get(text).map_err(|_| wrong.to_owned())
 }
 
 /// A time of day, `HH:MM`.
-pub(in crate::catalog) fn time_of_day(text: &str) -> Result<(), String> {
-    let two_digits = |part: &str, max: u8| {
-        part.len() == 2
-            && part.bytes().all(|byte| byte.is_ascii_digit())
-            && part.parse::<u8>().is_ok_and(|number| number <= max)
+pub(in crate::catalog) fn time_of_day(text: &str) -> Result<Time, String> {
+    let two_digits = |part: &str| {
+        let plain = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| part.parse::<i8>().ok()).flatten()
     };
-    match text.split_once(':') {
-        Some((hours, minutes)) if two_digits(hours, 23) && two_digits(minutes, 59) => Ok(()),
-        _ => Err("must be a time of day like \"08:00\"".to_owned()),
-    }
+    let time = text
+        .split_once(':')
+        .and_then(|(hours, minutes)| Time::new(two_digits(hours)?, two_digits(minutes)?, 0, 0).ok());
+    time.ok_or_else(|| "must be a time of day like \"08:00\"".to_owned())
+}
+
+/// The name of a pool of credentials: one segment of an id.
+pub(in crate::catalog) fn pool(text: &str) -> Result<String, String> {
+    let name = name(text)?;
+    if name.contains('/') { Err("must have no `/`: the ids of quotas split there".to_owned()) } else { Ok(name) }
 }
 
 /// A currency's three letters.

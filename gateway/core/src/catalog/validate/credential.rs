@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use crate::catalog::document::{credential_id, labels};
@@ -17,39 +18,40 @@ const SOURCES: [&str; 4] = ["value", "variable", "file", "sealed"];
 /// Checks a secret's own characters.
 type Check = fn(&str) -> Result<(), String>;
 
-pub(super) fn read_all(place: &Place<'_>, provider: &str) -> Vec<Credential> {
+pub(super) fn read_all(place: &Place<'_>, provider: &str, zone: &TimeZone) -> Vec<Credential> {
     let labels = place.value.as_array().map(|values| labels(values)).unwrap_or_default();
     let places = place.list();
-    places.iter().zip(labels).map(|(place, label)| read(place, provider, label)).collect()
+    places.iter().zip(labels).map(|(place, label)| read(place, provider, label, zone)).collect()
 }
 
 /// Always a credential, so that the indexes of the document stay those of the list.
-fn read(place: &Place<'_>, provider: &str, label: String) -> Credential {
+fn read(place: &Place<'_>, provider: &str, label: String, zone: &TimeZone) -> Credential {
     let id = credential_id(provider, place.value).unwrap_or_default();
-    let (enabled, value) = match place.value {
-        Json::String(_) => (true, read_text(place, format::credential)),
-        _ => read_table(place),
+    let value = Value::Missing("is not valid".to_owned());
+    let mut credential = Credential { id, label, enabled: true, value, pool: None, quota: None };
+    let value = match place.value {
+        Json::String(_) => read_text(place, format::credential),
+        _ => read_table(place, &mut credential, zone),
     };
-    Credential { id, label, enabled, value: value.unwrap_or_else(|| Value::Missing("is not valid".to_owned())) }
+    if let Some(value) = value {
+        credential.value = value;
+    }
+    credential
 }
 
-fn read_table(place: &Place<'_>) -> (bool, Option<Value>) {
-    let Some(mut fields) = place.fields() else {
-        return (false, None);
-    };
+fn read_table(place: &Place<'_>, credential: &mut Credential, zone: &TimeZone) -> Option<Value> {
+    let mut fields = place.fields()?;
     fields.field("id").and_then(|place| place.parsed(format::path_segment));
     fields.field("label").and_then(|place| place.parsed(format::label));
-    let enabled = fields.enabled();
+    credential.enabled = fields.enabled();
     let value = read_value(&mut fields, format::credential, true);
-    fields.field("pool").and_then(|place| place.parsed(format::name));
-    if let Some(place) = fields.field("quota") {
-        quota::read(&place);
-    }
+    credential.pool = fields.field("pool").and_then(|place| place.parsed(format::pool)).map(Into::into);
+    credential.quota = fields.field("quota").and_then(|place| quota::read_own(&place, zone));
     if let Some(place) = fields.field("egress") {
         read_egress(&place);
     }
     fields.finish();
-    (enabled, value)
+    value
 }
 
 /// A header's value: text, which is no secret, or a table like a credential's.

@@ -2,16 +2,25 @@
 
 use std::collections::HashMap;
 
+use jiff::civil::Time;
+
 use crate::catalog::schema::{Place, Report, format};
-use crate::catalog::{Key, Model};
+use crate::catalog::{Day, Key, Limit, Model};
 
 use super::model::{Names, check_known, texts};
 use super::settings::RECORD_BODIES;
 use super::{References, name_of, quota};
 
 pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Key {
-    let mut key =
-        Key { name: "".into(), hash: [0; 32], models: None, expires_ms: None, enabled: false, avoid: Vec::new() };
+    let mut key = Key {
+        name: "".into(),
+        hash: [0; 32],
+        models: None,
+        expires_ms: None,
+        enabled: false,
+        avoid: Vec::new(),
+        limits: Vec::new(),
+    };
     let Some(mut fields) = place.fields() else {
         return key;
     };
@@ -24,24 +33,26 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Key {
     key.avoid = fields.field("avoid").map(|place| place.all_parsed(format::name)).unwrap_or_default();
     fields.field("metrics").and_then(|place| place.boolean());
     if let Some(place) = fields.field("limits") {
-        read_limits(&place, references);
+        key.limits = read_limits(&place, references);
     }
     fields.finish();
     key
 }
 
-fn read_limits(place: &Place<'_>, references: &References<'_>) {
+fn read_limits(place: &Place<'_>, references: &References<'_>) -> Vec<Limit> {
     let Some(mut fields) = place.fields() else {
-        return;
+        return Vec::new();
     };
-    quota::read_windows(&mut fields);
-    fields.field("concurrent").and_then(|place| place.integer(1..=1_000_000));
+    let day = Day { zone: references.zone.clone(), reset: Time::midnight() };
+    let mut limits = quota::read_windows(&mut fields, &day);
+    limits.extend(fields.field("concurrent").and_then(|place| quota::read_concurrent(&place)));
     if let Some(place) = fields.field("budget")
         && let Some(currency) = place.parsed(format::budget)
     {
         references.currencies.check(&place, &currency);
     }
     fields.finish();
+    limits
 }
 
 /// Whose each hash is. Two keys with one hash would make the caller a matter of luck.

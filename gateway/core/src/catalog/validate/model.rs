@@ -15,8 +15,9 @@ const ATTEMPTS_DEFAULT: u32 = 3;
 const ATTEMPTS_MAX: u32 = 10;
 const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
+pub(super) const TOTAL_MS_DEFAULT: u64 = 60 * MINUTE_MS;
 const TIMEOUTS_DEFAULT: Timeouts =
-    Timeouts { connect_ms: 5_000, first_byte_ms: None, idle_ms: 90_000, total_ms: 60 * MINUTE_MS };
+    Timeouts { connect_ms: 5_000, first_byte_ms: None, idle_ms: 90_000, total_ms: TOTAL_MS_DEFAULT };
 
 pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Model {
     let mut model = Model {

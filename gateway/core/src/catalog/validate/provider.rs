@@ -1,5 +1,7 @@
 //! `[[providers]]`: an upstream service, filled in by its preset where the document says nothing.
 
+use jiff::tz::TimeZone;
+
 use crate::catalog::preset::{self, ECHO, PRESETS, Preset};
 use crate::catalog::schema::format::{self, Url};
 use crate::catalog::schema::{Fields, Place, alternatives, did_you_mean};
@@ -20,7 +22,7 @@ const AUTHS: [(&str, Auth); 5] = [
 const COPIED_PATHS: [&str; 5] = ["/chat/completions", "/completions", "/embeddings", "/responses", "/messages"];
 const REST_MS_MAX: u64 = 7 * 86_400_000;
 
-pub(super) fn read(place: &Place<'_>) -> Provider {
+pub(super) fn read(place: &Place<'_>, zone: &TimeZone) -> Provider {
     let Some(mut fields) = place.fields() else {
         return nothing();
     };
@@ -38,20 +40,22 @@ pub(super) fn read(place: &Place<'_>) -> Provider {
     let echo = preset.is_some_and(|preset| preset.name == ECHO);
     let endpoints = read_endpoints(&mut fields, preset);
     let auth = fields.field("auth").and_then(|place| read_auth(&place)).unwrap_or(Auth::Bearer);
-    let credentials = fields.field("credentials").map(|place| credential::read_all(&place, &name)).unwrap_or_default();
+    let credentials = fields.field("credentials").map(|place| credential::read_all(&place, &name, zone));
     let headers = fields.field("headers").map(|place| read_headers(&place)).unwrap_or_default();
     let local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(false);
     let enabled = fields.enabled();
     let errors = fields.list("errors").iter().filter_map(read_error_rule).collect();
     let error_match = fields.field("error_match").map(|place| place.all_parsed(format::label)).unwrap_or_default();
     let tags = fields.field("tags").map(|place| place.all_parsed(format::name)).unwrap_or_default();
+    let quotas = quota::read_all(&mut fields, zone);
     read_unbuilt(&mut fields);
     if echo {
         refuse_for_echo(&fields);
     }
     fields.finish();
     let kind = if echo { ProviderKind::Echo } else { ProviderKind::Http(endpoints) };
-    Provider { name: name.into(), enabled, kind, auth, credentials, headers, local, errors, error_match, tags }
+    let credentials = credentials.unwrap_or_default();
+    Provider { name: name.into(), enabled, kind, auth, credentials, headers, local, errors, error_match, tags, quotas }
 }
 
 /// Stands for an entry that is no table; its problem is reported.
@@ -67,6 +71,7 @@ fn nothing() -> Provider {
         errors: Vec::new(),
         error_match: Vec::new(),
         tags: Vec::new(),
+        quotas: Vec::new(),
     }
 }
 
@@ -178,16 +183,9 @@ fn read_headers(place: &Place<'_>) -> Vec<(String, Value)> {
 
 /// Fields whose behaviour comes later: checked here, refused by name in `unbuilt.rs`.
 fn read_unbuilt(fields: &mut Fields<'_>) {
-    for place in fields.list("quotas") {
-        quota::read(&place);
-    }
-    if let Some(place) = fields.field("quota") {
-        quota::read(&place);
-    }
     if let Some(place) = fields.field("egress") {
         credential::read_egress(&place);
     }
-    fields.field("concurrent").and_then(|place| place.integer(1..=1_000_000));
     fields.field("forward_headers").map(|place| place.all_parsed(format::header_name));
 }
 

@@ -1,47 +1,125 @@
-//! Quotas and limits: how much per window. Checked; refused as not built yet by `unbuilt.rs`.
+//! Quotas and limits: how much per window. Of two limits that would count the same thing neither is taken to be meant.
+
+use std::collections::HashMap;
+
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
 
 use crate::catalog::schema::{Fields, Place, format};
+use crate::catalog::{Count, Day, Limit, Per, Quota, Window};
 
-const PER: [&str; 3] = ["credential", "pool", "provider"];
+const PERS: [(&str, Per); 3] = [("credential", Per::Credential), ("pool", Per::Pool), ("provider", Per::Provider)];
 const WINDOWS: [&str; 4] = ["rpm", "tpm", "rpd", "tpd"];
 const COUNT_MAX: u64 = 1 << 50;
+const CONCURRENT_MAX: u64 = 1_000_000;
 const HOURS_MAX: u64 = 24 * 366;
 
-/// One entry of a provider's `quotas`, or its shorthand `quota`.
-pub(super) fn read(place: &Place<'_>) {
-    let Some(mut fields) = place.fields() else {
-        return;
-    };
-    fields.field("models").map(|place| place.all_parsed(format::pattern));
-    fields.field("per").and_then(|place| place.choice(&PER));
-    read_windows(&mut fields);
-    fields.field("zone").and_then(|place| place.parsed(format::zone));
-    fields.field("reset").and_then(|place| place.parsed(format::time_of_day));
-    read_pair(&mut fields, "rolling", [("calls", COUNT_MAX), ("hours", HOURS_MAX)]);
-    read_pair(&mut fields, "points", [("per_day", COUNT_MAX), ("per_call", COUNT_MAX)]);
+/// Everything that limits a provider: `quotas`, the shorthand `quota`, and `concurrent`.
+pub(super) fn read_all(fields: &mut Fields<'_>, zone: &TimeZone) -> Vec<Quota> {
+    let mut quotas = Vec::new();
+    let mut paths: HashMap<(u8, String, String), String> = HashMap::new();
+    let places = fields.list("quotas").into_iter().chain(fields.field("quota"));
+    for place in places {
+        let Some(quota) = read(&place, zone) else { continue };
+        for limit in &quota.limits {
+            let same = (quota.per as u8, quota.group(), limit.name());
+            match paths.get(&same) {
+                Some(other) => place.problem(format!("limits {} a second time, after {other}", limit.name())),
+                None => drop(paths.insert(same, place.path.clone())),
+            }
+        }
+        quotas.push(quota);
+    }
+    if let Some(place) = fields.field("concurrent")
+        && let Some(limit) = read_concurrent(&place)
+    {
+        if let Some(other) = paths.get(&(Per::Provider as u8, "*".to_owned(), limit.name())) {
+            place.problem(format!("is a second limit of the same, after {other}"));
+        }
+        quotas.push(Quota { models: Vec::new(), per: Per::Provider, limits: vec![limit] });
+    }
+    quotas
+}
+
+/// A credential's own quota.
+pub(super) fn read_own(place: &Place<'_>, zone: &TimeZone) -> Option<Quota> {
+    let quota = read(place, zone)?;
+    if quota.per != Per::Credential {
+        place.problem("is this credential's own, so `per` can only be \"credential\"; leave it out");
+    }
+    Some(quota)
+}
+
+/// One entry of `quotas`, or a shorthand.
+fn read(place: &Place<'_>, zone: &TimeZone) -> Option<Quota> {
+    let mut fields = place.fields()?;
+    let mut models = fields.field("models").map(|place| place.all_parsed(format::pattern)).unwrap_or_default();
+    models.sort_unstable();
+    models.dedup();
+    let per = fields.field("per").and_then(|place| read_per(&place)).unwrap_or(Per::Credential);
+    let day = read_day(&mut fields, zone);
+    let mut limits = read_windows(&mut fields, &day);
+    if let Some([calls, hours]) = read_pair(&mut fields, "rolling", [("calls", COUNT_MAX), ("hours", HOURS_MAX)]) {
+        limits.push(Limit { count: Count::Calls, window: Window::Rolling { hours }, most: calls });
+    }
+    limits.extend(read_points(&mut fields, &day));
     fields.field("credit").and_then(|place| place.amount());
-    fields.field("concurrent").and_then(|place| place.integer(1..=1_000_000));
-    let limits = ["rolling", "points", "credit", "concurrent"];
-    if !WINDOWS.iter().chain(&limits).any(|name| fields.has(name)) {
+    limits.extend(fields.field("concurrent").and_then(|place| read_concurrent(&place)));
+    let others = ["rolling", "points", "credit", "concurrent"];
+    if !WINDOWS.iter().chain(&others).any(|name| fields.has(name)) {
         fields.problem("limits nothing; give rpm, tpm, rpd, tpd, rolling, points, credit or concurrent");
     }
     fields.finish();
+    Some(Quota { models, per, limits })
+}
+
+fn read_per(place: &Place<'_>) -> Option<Per> {
+    let word = place.choice(&PERS.map(|(word, _)| word))?;
+    PERS.iter().find(|(known, _)| *known == word).map(|(_, per)| *per)
+}
+
+/// When the days of an entry begin. Said of an entry without days it would be a mistake that nobody notices.
+fn read_day(fields: &mut Fields<'_>, zone: &TimeZone) -> Day {
+    for name in ["zone", "reset"] {
+        if fields.has(name) && !["rpd", "tpd", "points"].iter().any(|name| fields.has(name)) {
+            fields.problem_at(name, "says when a day begins; give it beside rpd, tpd or points");
+        }
+    }
+    let own = fields.field("zone").and_then(|place| place.parsed(format::zone));
+    let reset = fields.field("reset").and_then(|place| place.parsed(format::time_of_day));
+    Day { zone: own.unwrap_or_else(|| zone.clone()), reset: reset.unwrap_or(Time::midnight()) }
 }
 
 /// Calls and tokens per sliding minute and per day.
-pub(super) fn read_windows(fields: &mut Fields<'_>) {
+pub(super) fn read_windows(fields: &mut Fields<'_>, day: &Day) -> Vec<Limit> {
+    let mut limits = Vec::new();
     for name in WINDOWS {
-        fields.field(name).and_then(|place| place.integer(1..=COUNT_MAX));
+        let Some(most) = fields.field(name).and_then(|place| place.integer(1..=COUNT_MAX)) else { continue };
+        let count = if name.starts_with('r') { Count::Calls } else { Count::Tokens };
+        let window = if name.ends_with('m') { Window::Minute } else { Window::Day(day.clone()) };
+        limits.push(Limit { count, window, most });
     }
+    limits
+}
+
+/// How many may be under way at once.
+pub(super) fn read_concurrent(place: &Place<'_>) -> Option<Limit> {
+    let most = place.integer(1..=CONCURRENT_MAX)?;
+    Some(Limit { count: Count::Calls, window: Window::InFlight, most })
+}
+
+fn read_points(fields: &mut Fields<'_>, day: &Day) -> Option<Limit> {
+    let [per_day, per_call] = read_pair(fields, "points", [("per_day", COUNT_MAX), ("per_call", COUNT_MAX)])?;
+    if per_call > per_day {
+        fields.problem_at("points", "has more points per call than per day, so no call could be made");
+    }
+    Some(Limit { count: Count::Points { per_call }, window: Window::Day(day.clone()), most: per_day })
 }
 
 /// A table of two whole numbers, each with its greatest value.
-fn read_pair(fields: &mut Fields<'_>, name: &'static str, pair: [(&'static str, u64); 2]) {
-    let Some(mut fields) = fields.field(name).and_then(|place| place.fields()) else {
-        return;
-    };
-    for (name, max) in pair {
-        fields.needed(name).and_then(|place| place.integer(1..=max));
-    }
+fn read_pair(fields: &mut Fields<'_>, name: &'static str, pair: [(&'static str, u64); 2]) -> Option<[u64; 2]> {
+    let mut fields = fields.field(name)?.fields()?;
+    let [first, second] = pair.map(|(name, max)| fields.needed(name).and_then(|place| place.integer(1..=max)));
     fields.finish();
+    Some([first?, second?])
 }

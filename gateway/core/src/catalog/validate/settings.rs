@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::tz::TimeZone;
+
 use crate::catalog::Settings;
 use crate::catalog::schema::{Place, format};
 
@@ -29,7 +31,8 @@ impl Currencies {
 }
 
 pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
-    let mut settings = Settings { retention_days: RETENTION_DAYS_DEFAULT, trusted_proxies: Vec::new() };
+    let mut settings =
+        Settings { retention_days: RETENTION_DAYS_DEFAULT, trusted_proxies: Vec::new(), zone: TimeZone::UTC };
     let mut currencies = Currencies::default();
     let Some(mut fields) = place.and_then(|place| place.fields()) else {
         return (settings, currencies);
@@ -46,7 +49,9 @@ pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
     fields.field("record_bodies").and_then(|place| place.choice(&RECORD_BODIES));
     fields.field("bodies_retention_days").and_then(|place| place.small_integer(1..=RETENTION_DAYS_MAX));
     fields.field("max_db_mib").and_then(|place| place.integer(16..=1 << 24));
-    fields.field("zone").and_then(|place| place.parsed(format::zone));
+    if let Some(zone) = fields.field("zone").and_then(|place| place.parsed(format::zone)) {
+        settings.zone = zone;
+    }
     fields.finish();
     (settings, currencies)
 }

@@ -3,6 +3,7 @@ use crate::dialect::Dialect;
 
 mod never_panics;
 mod providers;
+mod quotas;
 
 const SAMPLE: &str = include_str!("sample.toml");
 
@@ -100,21 +101,15 @@ fn parses_the_whole_documented_sample_and_refuses_only_what_is_not_built_yet() {
             "settings.record_bodies",
             "settings.bodies_retention_days",
             "settings.max_db_mib",
-            "settings.zone",
             "settings.rates",
             "providers[3].endpoints.openai-responses",
             "providers[3].endpoints.anthropic",
             "providers[3].endpoints.gemini",
-            "providers[0].quotas",
-            "providers[1].quota",
+            "providers[1].quota.credit",
             "providers[1].egress",
             "providers[2].egress",
-            "providers[1].concurrent",
             "providers[1].forward_headers",
-            "providers[1].credentials[0].pool",
-            "providers[1].credentials[1].pool",
             "providers[1].credentials[1].file",
-            "providers[3].credentials[0].quota",
             "providers[3].credentials[0].egress",
             "models[0].strategy",
             "models[0].translation",
@@ -124,7 +119,7 @@ fn parses_the_whole_documented_sample_and_refuses_only_what_is_not_built_yet() {
             "models[0].targets[0].default",
             "models[0].targets[0].remove",
             "models[0].targets[0].price",
-            "keys[0].limits",
+            "keys[0].limits.budget",
             "keys[0].record_bodies",
             "keys[0].metrics",
             "relays",

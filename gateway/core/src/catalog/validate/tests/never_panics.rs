@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{Document, SAMPLE};
 
 /// Names of the schema, so that random trees reach deep into it.
-const NAMES: [&str; 30] = [
+const NAMES: [&str; 40] = [
     "settings",
     "providers",
     "models",
@@ -31,6 +31,16 @@ const NAMES: [&str; 30] = [
     "timeouts",
     "connect",
     "quotas",
+    "quota",
+    "rpm",
+    "tpd",
+    "rolling",
+    "points",
+    "limits",
+    "zone",
+    "reset",
+    "pool",
+    "concurrent",
     "egress",
     "price",
     "provider",
