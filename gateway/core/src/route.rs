@@ -8,6 +8,8 @@ pub mod affinity;
 pub mod health;
 pub mod strategy;
 
+pub mod quota;
+
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use serde::Serialize;

@@ -1,0 +1,284 @@
+//! Quotas: what an attempt is charged to, and what follows from what is spent.
+//!
+//! Every limit becomes a [`Charge`] on rows `(id, bucket) → spent` of one ledger, and a limit holds while the rows its
+//! window still counts sum up to no more than it allows. So all kinds of windows are one thing to the store, which
+//! reserves all charges of an attempt or none in a single statement. Not a counter for each window with its own reset:
+//! that needs a clean-up in time to be right, and a row that says when to forget it is right by itself.
+//!
+//! An id follows the credential's own id and not its position, so what is spent survives every edit of the catalog that
+//! keeps the secret.
+
+mod day;
+mod ledger;
+mod spent;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::catalog::{Catalog, Count, Credential, Key, Limit, Per, Provider, Quota, Window};
+
+pub use ledger::{
+    Adjustment, Over, Row, Status, adjustments_json, charge_late, charges_json, over, refund, settle, status,
+};
+pub use spent::Spent;
+
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+
+/// A sliding minute has 12 buckets of 5 s and the one that is filling up: what is spent counts for 60 to 65 s.
+const MINUTE_BUCKETS: i64 = 12;
+
+/// Rolling hours have 60 buckets and the one that is filling up.
+const ROLLING_BUCKETS: i64 = 60;
+
+/// Tokens of an answer that are reserved, unless the client asks for fewer. Most answers are shorter, and what is used
+/// beyond it is charged when the answer ends.
+const ANSWER_TOKENS: u64 = 1024;
+
+/// What a ledger's row may hold at most, far beyond every limit: sums of rows never overflow.
+pub const SPENT_MAX: u64 = 1 << 50;
+
+/// What one attempt takes of one limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Charge {
+    /// Whose limit on which models: the first part of its rows' key.
+    pub id: String,
+    /// Whose limit.
+    pub scope: Scope,
+    /// The limit's name, such as `rpd`.
+    pub limit_name: String,
+    /// What it counts.
+    pub unit: Unit,
+    /// The bucket it is charged to, Unix milliseconds of its beginning.
+    pub bucket: i64,
+    /// The first bucket that counts.
+    pub since: i64,
+    /// How long a bucket is filled.
+    pub width_ms: i64,
+    /// When what is spent stops counting.
+    pub ends: Ends,
+    /// What it takes. Never more than the limit: a guess that exceeds it must not keep a call out for ever.
+    pub amount: u64,
+    /// The most that may be spent.
+    pub limit: u64,
+}
+
+/// Whose spending counts together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// One credential, by its label; the provider itself where it has none.
+    #[expect(missing_docs, reason = "what they are is said above")]
+    Credential { provider: Arc<str>, credential: Option<String> },
+    /// The credentials of one pool; those that name none are one pool too.
+    #[expect(missing_docs, reason = "what they are is said above")]
+    Pool { provider: Arc<str>, pool: Option<Arc<str>> },
+    /// A provider.
+    #[expect(missing_docs, reason = "what it is is said above")]
+    Provider { provider: Arc<str> },
+    /// A client's key.
+    #[expect(missing_docs, reason = "what it is is said above")]
+    Key { key: Arc<str> },
+}
+
+/// What a charge is made in, which decides what settling does to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Calls made.
+    Calls,
+    /// Tokens, guessed before and known after.
+    Tokens,
+    /// Points, a fixed number for each call.
+    Points,
+    /// Calls under way, given back when they end.
+    InFlight,
+}
+
+/// When what is spent stops counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// Each bucket so many milliseconds after its beginning.
+    After(i64),
+    /// All of it at this time.
+    At(i64),
+    /// With the calls themselves.
+    Unknown,
+}
+
+/// The time, and what of the catalog belongs to it.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Unix milliseconds.
+    pub now_ms: i64,
+    /// [`Catalog::total_ms_max`]: what is under way for longer was cut off by a crash.
+    pub total_ms_max: u64,
+}
+
+/// The tokens to reserve for a call whose body has so many bytes and that asks for so many tokens at most.
+pub fn estimate(body_bytes: u64, tokens_max: Option<u64>) -> u64 {
+    (body_bytes / 4).saturating_add(tokens_max.map_or(ANSWER_TOKENS, |max| max.min(ANSWER_TOKENS)))
+}
+
+/// Everything one attempt is charged to; all of it must hold together.
+pub fn windows(
+    provider: &Provider,
+    credential: Option<&Credential>,
+    upstream_model: &str,
+    tokens: u64,
+    at: Moment,
+) -> Vec<Charge> {
+    let pool = credential.and_then(|credential| credential.pool.clone());
+    let mut charges = own_and_per_credential(provider, credential, |quota| quota.covers(upstream_model), tokens, at);
+    for quota in provider.quotas.iter().filter(|quota| quota.covers(upstream_model)) {
+        match quota.per {
+            Per::Credential => {}
+            Per::Pool => charges.extend(charges_of(&pool_scope(provider, pool.clone()), quota, tokens, at)),
+            Per::Provider => charges.extend(charges_of(&provider_scope(provider), quota, tokens, at)),
+        }
+    }
+    charges
+}
+
+/// Everything a call of this key is charged to, whichever target serves it.
+pub fn key_windows(key: &Key, tokens: u64, at: Moment) -> Vec<Charge> {
+    let scope = Owner { path: format!("key/{}", key.name), scope: Scope::Key { key: key.name.clone() } };
+    key.limits.iter().map(|limit| charge(&scope, None, limit, tokens, at)).collect()
+}
+
+/// Every limit of the catalog as a charge that takes nothing: what the admin API shows and the sweep keeps.
+pub fn all(catalog: &Catalog, at: Moment) -> Vec<Charge> {
+    let mut charges = Vec::new();
+    for provider in &catalog.providers {
+        let mut pools: BTreeSet<Option<Arc<str>>> = BTreeSet::new();
+        for credential in &provider.credentials {
+            charges.extend(own_and_per_credential(provider, Some(credential), |_| true, 0, at));
+            pools.insert(credential.pool.clone());
+        }
+        if provider.credentials.is_empty() {
+            charges.extend(own_and_per_credential(provider, None, |_| true, 0, at));
+            pools.insert(None);
+        }
+        for quota in &provider.quotas {
+            match quota.per {
+                Per::Credential => {}
+                Per::Pool => pools.iter().for_each(|pool| {
+                    charges.extend(charges_of(&pool_scope(provider, pool.clone()), quota, 0, at));
+                }),
+                Per::Provider => charges.extend(charges_of(&provider_scope(provider), quota, 0, at)),
+            }
+        }
+    }
+    charges.extend(catalog.keys.iter().flat_map(|key| key_windows(key, 0, at)));
+    charges.into_iter().map(|charge| Charge { amount: 0, ..charge }).collect()
+}
+
+/// Whose limit, in both forms: for the ledger and for people.
+struct Owner {
+    /// Part of ids, without a slash at its end.
+    path: String,
+    scope: Scope,
+}
+
+/// A credential's own limit stands in for the provider's limit of the same kind on the same models.
+fn own_and_per_credential(
+    provider: &Provider,
+    credential: Option<&Credential>,
+    covers: impl Fn(&Quota) -> bool,
+    tokens: u64,
+    at: Moment,
+) -> Vec<Charge> {
+    let owner = credential_scope(provider, credential);
+    let own = credential.and_then(|credential| credential.quota.as_ref()).filter(|quota| covers(quota));
+    let mut charges: Vec<Charge> = own.into_iter().flat_map(|quota| charges_of(&owner, quota, tokens, at)).collect();
+    let own_count = charges.len();
+    let per_credential = provider.quotas.iter().filter(|quota| quota.per == Per::Credential && covers(quota));
+    for each in per_credential.flat_map(|quota| charges_of(&owner, quota, tokens, at)) {
+        if !charges.iter().take(own_count).any(|own| own.id == each.id) {
+            charges.push(each);
+        }
+    }
+    charges
+}
+
+fn credential_scope(provider: &Provider, credential: Option<&Credential>) -> Owner {
+    let path = match credential {
+        Some(credential) => format!("credential/{}", credential.id),
+        None => format!("without/{}", provider.name),
+    };
+    let credential = credential.map(|credential| credential.label.clone());
+    Owner { path, scope: Scope::Credential { provider: provider.name.clone(), credential } }
+}
+
+fn pool_scope(provider: &Provider, pool: Option<Arc<str>>) -> Owner {
+    let path = format!("pool/{}/{}", provider.name, pool.as_deref().unwrap_or_default());
+    Owner { path, scope: Scope::Pool { provider: provider.name.clone(), pool } }
+}
+
+fn provider_scope(provider: &Provider) -> Owner {
+    let path = format!("provider/{}", provider.name);
+    Owner { path, scope: Scope::Provider { provider: provider.name.clone() } }
+}
+
+fn charges_of(owner: &Owner, quota: &Quota, tokens: u64, at: Moment) -> Vec<Charge> {
+    let group = quota.group();
+    quota.limits.iter().map(|limit| charge(owner, Some(&group), limit, tokens, at)).collect()
+}
+
+fn charge(owner: &Owner, group: Option<&str>, limit: &Limit, tokens: u64, at: Moment) -> Charge {
+    let limit_name = limit.name();
+    let id = match group {
+        Some(group) => format!("{}/{group}/{limit_name}", owner.path),
+        None => format!("{}/{limit_name}", owner.path),
+    };
+    let (unit, amount) = match (&limit.window, limit.count) {
+        (Window::InFlight, _) => (Unit::InFlight, 1),
+        (_, Count::Calls) => (Unit::Calls, 1),
+        (_, Count::Tokens) => (Unit::Tokens, tokens),
+        (_, Count::Points { per_call }) => (Unit::Points, per_call),
+    };
+    let Frame { bucket, since, width_ms, ends } = frame(&limit.window, at);
+    let (amount, limit, scope) = (amount.min(limit.most), limit.most, owner.scope.clone());
+    Charge { id, scope, limit_name, unit, bucket, since, width_ms, ends, amount, limit }
+}
+
+/// Where a window stands at a moment.
+struct Frame {
+    bucket: i64,
+    since: i64,
+    width_ms: i64,
+    ends: Ends,
+}
+
+fn frame(window: &Window, at: Moment) -> Frame {
+    match window {
+        Window::Minute => sliding(at.now_ms, MINUTE_MS / MINUTE_BUCKETS, MINUTE_BUCKETS),
+        Window::Rolling { hours } => {
+            let hours = i64::try_from(*hours).unwrap_or(i64::MAX);
+            sliding(at.now_ms, hours.saturating_mul(HOUR_MS / ROLLING_BUCKETS), ROLLING_BUCKETS)
+        }
+        Window::Day(day) => {
+            // An hour's buckets only tell how fast it is spent; all of them count until the day ends.
+            let (start, next) = day::bounds(day, at.now_ms);
+            let bucket = start.saturating_add(floor(at.now_ms.saturating_sub(start), HOUR_MS));
+            Frame { bucket, since: start, width_ms: HOUR_MS, ends: Ends::At(next) }
+        }
+        Window::InFlight => {
+            let age_ms_max = i64::try_from(at.total_ms_max).unwrap_or(i64::MAX).saturating_add(MINUTE_MS);
+            let since = at.now_ms.saturating_sub(age_ms_max).saturating_add(1);
+            Frame { bucket: floor(at.now_ms, MINUTE_MS), since, width_ms: MINUTE_MS, ends: Ends::Unknown }
+        }
+    }
+}
+
+fn sliding(now_ms: i64, width_ms: i64, buckets: i64) -> Frame {
+    let width_ms = width_ms.max(1);
+    let bucket = floor(now_ms, width_ms);
+    let since = bucket.saturating_sub(width_ms.saturating_mul(buckets));
+    Frame { bucket, since, width_ms, ends: Ends::After(width_ms.saturating_mul(buckets + 1)) }
+}
+
+fn floor(ms: i64, width_ms: i64) -> i64 {
+    ms.saturating_sub(ms.rem_euclid(width_ms))
+}
+
+#[cfg(test)]
+mod tests;

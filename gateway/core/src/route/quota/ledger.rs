@@ -1,0 +1,254 @@
+//! What follows from the ledger's rows: corrections after an attempt, which limit refused it and until when, and how
+//! long what is left will last. Also how charges are written for the store's statements.
+
+use serde_json::json;
+
+use super::{Charge, Ends, HOUR_MS, MINUTE_MS, SPENT_MAX, Scope, Unit};
+
+/// A row of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Whose limit.
+    pub id: String,
+    /// When its time began, Unix milliseconds.
+    pub bucket: i64,
+    /// What was spent then.
+    pub spent: u64,
+}
+
+/// A correction of a row; no row ever falls below zero.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adjustment {
+    /// Whose limit.
+    pub id: String,
+    /// Which row.
+    pub bucket: i64,
+    /// What is added.
+    pub delta: i64,
+}
+
+/// A limit that refused an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Over {
+    /// Whose limit on which models.
+    pub id: String,
+    /// Whose limit.
+    pub scope: Scope,
+    /// Its name, such as `rpd`.
+    pub limit_name: String,
+    /// What was asked of it.
+    pub amount: u64,
+    /// What was spent.
+    pub spent: u64,
+    /// The most that may be spent.
+    pub limit: u64,
+    /// When there will be enough again, Unix milliseconds; `None` when that depends on calls under way.
+    pub until_ms: Option<i64>,
+}
+
+impl Over {
+    /// What is spent, for messages: `relay-x (credential first): 100 of 100 rpd spent`.
+    pub fn describe(&self) -> String {
+        let Over { limit_name, spent, limit, .. } = self;
+        format!("{}: {spent} of {limit} {limit_name} spent", self.scope.describe())
+    }
+
+    /// Whether it is the caller's own limit, which no other target helps against.
+    pub fn is_key(&self) -> bool {
+        matches!(self.scope, Scope::Key { .. })
+    }
+}
+
+impl Scope {
+    /// What messages call it.
+    pub fn describe(&self) -> String {
+        match self {
+            Scope::Credential { provider, credential: Some(label) } => format!("{provider} (credential {label})"),
+            Scope::Pool { provider, pool: Some(pool) } => format!("{provider} (pool {pool})"),
+            Scope::Credential { provider, credential: None }
+            | Scope::Pool { provider, pool: None }
+            | Scope::Provider { provider } => provider.to_string(),
+            Scope::Key { key } => format!("key {key}"),
+        }
+    }
+}
+
+/// How a limit fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    /// What is spent within its window.
+    pub spent: u64,
+    /// When the first of what is spent stops counting; a day's end also while nothing is spent.
+    pub resets_at_ms: Option<i64>,
+    /// When it will be spent whole at the present rate; `None`: not before it resets.
+    pub runs_dry_at_ms: Option<i64>,
+}
+
+/// What is corrected when an answer has ended. Unknown usage keeps the guess.
+pub fn settle(charges: &[Charge], tokens: Option<u64>) -> Vec<Adjustment> {
+    correct(charges, |charge| match (charge.unit, tokens) {
+        (Unit::Tokens, Some(tokens)) => signed(tokens).saturating_sub(signed(charge.amount)),
+        (Unit::InFlight, _) => -signed(charge.amount),
+        _ => 0,
+    })
+}
+
+/// What is given back when the provider charged nothing: no connection, or an error instead of content.
+pub fn refund(charges: &[Charge]) -> Vec<Adjustment> {
+    correct(charges, |charge| -signed(charge.amount))
+}
+
+/// What is charged afterwards for an attempt that went out without a reservation, since the ledger did not answer: once
+/// it can be written again it knows all that was spent.
+pub fn charge_late(charges: &[Charge], tokens: Option<u64>) -> Vec<Adjustment> {
+    correct(charges, |charge| match charge.unit {
+        Unit::Calls | Unit::Points => signed(charge.amount),
+        Unit::Tokens => signed(tokens.unwrap_or(charge.amount)),
+        Unit::InFlight => 0,
+    })
+}
+
+fn correct(charges: &[Charge], delta: impl Fn(&Charge) -> i64) -> Vec<Adjustment> {
+    let adjust = |charge: &Charge| Adjustment { id: charge.id.clone(), bucket: charge.bucket, delta: delta(charge) };
+    charges.iter().map(adjust).filter(|adjustment| adjustment.delta != 0).collect()
+}
+
+/// Providers may claim any usage; no row takes more than this.
+fn signed(amount: u64) -> i64 {
+    i64::try_from(amount.min(SPENT_MAX)).unwrap_or(i64::MAX)
+}
+
+/// The limits that stand against these charges, given the rows that [`Charge::since`] still counts.
+pub fn over(charges: &[Charge], rows: &[Row], now_ms: i64) -> Vec<Over> {
+    let refused = charges.iter().filter_map(|charge| {
+        let counted = counted(charge, rows);
+        let spent = sum(&counted);
+        let fits = spent.saturating_add(charge.amount) <= charge.limit;
+        (!fits).then(|| Over {
+            id: charge.id.clone(),
+            scope: charge.scope.clone(),
+            limit_name: charge.limit_name.clone(),
+            amount: charge.amount,
+            spent,
+            limit: charge.limit,
+            until_ms: free_at(charge, &counted).map(|until_ms| until_ms.max(now_ms.saturating_add(1))),
+        })
+    });
+    refused.collect()
+}
+
+/// How a limit fares, given the rows it still counts.
+pub fn status(charge: &Charge, rows: &[Row], now_ms: i64) -> Status {
+    let counted = counted(charge, rows);
+    let resets_at_ms = match charge.ends {
+        Ends::After(ms) => counted.iter().find(|row| row.spent > 0).map(|row| row.bucket.saturating_add(ms)),
+        Ends::At(at_ms) => Some(at_ms),
+        Ends::Unknown => None,
+    };
+    Status { spent: sum(&counted), resets_at_ms, runs_dry_at_ms: runs_dry_at(charge, &counted, now_ms) }
+}
+
+/// The rows of a charge that count, oldest first.
+fn counted<'r>(charge: &Charge, rows: &'r [Row]) -> Vec<&'r Row> {
+    let mut counted: Vec<&Row> = rows.iter().filter(|row| row.bucket >= charge.since && row.id == charge.id).collect();
+    counted.sort_unstable_by_key(|row| row.bucket);
+    counted
+}
+
+fn sum(rows: &[&Row]) -> u64 {
+    rows.iter().fold(0, |sum, row| sum.saturating_add(row.spent))
+}
+
+/// When enough of what is spent has stopped counting.
+fn free_at(charge: &Charge, counted: &[&Row]) -> Option<i64> {
+    let after_ms = match charge.ends {
+        Ends::After(ms) => ms,
+        Ends::At(at_ms) => return Some(at_ms),
+        Ends::Unknown => return None,
+    };
+    let mut left = sum(counted);
+    for row in counted {
+        left = left.saturating_sub(row.spent);
+        if left.saturating_add(charge.amount) <= charge.limit {
+            return Some(row.bucket.saturating_add(after_ms));
+        }
+    }
+    None
+}
+
+/// Follows the present rate into the future, while what is spent now stops counting bucket by bucket.
+fn runs_dry_at(charge: &Charge, counted: &[&Row], now_ms: i64) -> Option<i64> {
+    let mut spent = sum(counted);
+    if charge.ends == Ends::Unknown || spent == 0 {
+        return None;
+    }
+    if spent >= charge.limit {
+        return Some(now_ms);
+    }
+    let rate = rate(charge, counted, now_ms);
+    for (end_ms, leaves) in ends(charge, counted, now_ms) {
+        let span_ms = end_ms.saturating_sub(now_ms);
+        let at_ms = now_ms.saturating_add(rate.span_for(charge.limit.saturating_sub(spent)).unwrap_or(i64::MAX));
+        if at_ms.saturating_sub(now_ms) < span_ms {
+            return Some(at_ms);
+        }
+        spent = spent.saturating_sub(leaves);
+    }
+    None
+}
+
+/// When rows stop counting, and with how much: after the last of them the rate alone decides, and it has shown by then
+/// that it does not fill the window.
+fn ends(charge: &Charge, counted: &[&Row], now_ms: i64) -> Vec<(i64, u64)> {
+    match charge.ends {
+        Ends::After(ms) => {
+            let mut ends: Vec<(i64, u64)> =
+                counted.iter().map(|row| (row.bucket.saturating_add(ms), row.spent)).collect();
+            ends.push((now_ms.saturating_add(ms), 0));
+            ends
+        }
+        Ends::At(at_ms) => vec![(at_ms, 0)],
+        Ends::Unknown => Vec::new(),
+    }
+}
+
+/// So much in so many milliseconds.
+struct Rate {
+    spent: u64,
+    span_ms: i64,
+}
+
+impl Rate {
+    /// How long it takes to spend that much more.
+    fn span_for(&self, amount: u64) -> Option<i64> {
+        let span_ms = u128::from(amount) * u128::try_from(self.span_ms).ok()? / u128::from(self.spent.max(1));
+        i64::try_from(span_ms).ok().filter(|_| self.spent > 0)
+    }
+}
+
+/// The rate of the last hour or so, of a tenth of rolling hours, of a quarter of a minute: shorter spans jump about,
+/// longer ones are late to see a change.
+fn rate(charge: &Charge, counted: &[&Row], now_ms: i64) -> Rate {
+    let buckets = match charge.width_ms {
+        HOUR_MS if matches!(charge.ends, Ends::At(_)) => 1,
+        width_ms if width_ms < MINUTE_MS => 3,
+        _ => 6,
+    };
+    let from = charge.bucket.saturating_sub(charge.width_ms.saturating_mul(buckets)).max(charge.since);
+    let recent = counted.iter().filter(|row| row.bucket >= from);
+    let spent = recent.fold(0, |sum: u64, row| sum.saturating_add(row.spent));
+    Rate { spent, span_ms: now_ms.saturating_sub(from).max(1) }
+}
+
+/// The charges as the statements of the store read them: `[[id, bucket, since, amount, limit], …]`.
+pub fn charges_json(charges: &[Charge]) -> String {
+    let row =
+        |charge: &Charge| json!([charge.id, charge.bucket, charge.since, signed(charge.amount), signed(charge.limit)]);
+    serde_json::Value::Array(charges.iter().map(row).collect()).to_string()
+}
+
+/// The corrections as the statements of the store read them: `[[id, bucket, delta], …]`.
+pub fn adjustments_json(adjustments: &[Adjustment]) -> String {
+    let row = |adjustment: &Adjustment| json!([adjustment.id, adjustment.bucket, adjustment.delta]);
+    serde_json::Value::Array(adjustments.iter().map(row).collect()).to_string()
+}

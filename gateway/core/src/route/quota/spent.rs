@@ -1,0 +1,72 @@
+//! What this instance knows to be spent, so that a target is skipped without asking the ledger again before it can have
+//! changed. Advisory: it only ever refuses what the ledger refused a moment ago, and never lets anything through.
+
+use std::collections::HashMap;
+
+use super::{Charge, Over};
+
+/// So many refusals are remembered; the one that ends first makes room.
+const KNOWN_MAX: usize = 1024;
+
+/// After this long the ledger is asked again, whatever it said: refunds, a changed catalog and `PUT /api/quota` give
+/// back before a window ends.
+const RECENT_MS: i64 = 10_000;
+
+/// Limits that refused lately.
+#[derive(Debug, Default)]
+pub struct Spent {
+    known: HashMap<String, Refused>,
+}
+
+#[derive(Debug)]
+struct Refused {
+    until_ms: i64,
+    ask_again_ms: i64,
+    amount: u64,
+    limit: u64,
+}
+
+impl Spent {
+    /// Remembers what the ledger refused. What depends on calls under way is not: it may change at any moment.
+    pub fn learn(&mut self, over: &[Over], now_ms: i64) {
+        for each in over {
+            let Some(until_ms) = each.until_ms else { continue };
+            let ask_again_ms = until_ms.min(now_ms.saturating_add(RECENT_MS));
+            let refused = Refused { until_ms, ask_again_ms, amount: each.amount, limit: each.limit };
+            let less = |known: &Refused| known.ask_again_ms > now_ms && known.amount < each.amount;
+            // That less was refused already says more than that this much was.
+            if !self.known.get(&each.id).is_some_and(less) {
+                self.make_room(now_ms);
+                self.known.insert(each.id.clone(), refused);
+            }
+        }
+    }
+
+    /// The charge that would be refused and until when, where that is known without the ledger; of several the one that
+    /// lasts longest.
+    pub fn is_spent<'c>(&self, charges: &'c [Charge], now_ms: i64) -> Option<(&'c Charge, i64)> {
+        let refused = charges.iter().filter_map(|charge| {
+            let known = self.known.get(&charge.id)?;
+            let holds = now_ms < known.ask_again_ms && charge.amount >= known.amount && charge.limit == known.limit;
+            holds.then_some((charge, known.until_ms))
+        });
+        refused.max_by_key(|(_, until_ms)| *until_ms)
+    }
+
+    /// Forgets what was known of a limit.
+    pub fn forget(&mut self, id: &str) {
+        self.known.remove(id);
+    }
+
+    fn make_room(&mut self, now_ms: i64) {
+        if self.known.len() < KNOWN_MAX {
+            return;
+        }
+        self.known.retain(|_, refused| now_ms < refused.ask_again_ms);
+        while self.known.len() >= KNOWN_MAX {
+            let first = self.known.iter().min_by_key(|(_, refused)| refused.ask_again_ms).map(|(id, _)| id.clone());
+            let Some(first) = first else { return };
+            self.known.remove(&first);
+        }
+    }
+}
