@@ -150,7 +150,7 @@ pub struct Credential {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quota {
     /// Upstream names or patterns, sorted, whose spending counts together. Empty (default): every model.
-    pub models: Vec<String>,
+    pub models: Arc<[String]>,
     /// Whose spending counts together. Default: each credential for itself.
     pub per: Per,
     /// What may be spent, window by window.

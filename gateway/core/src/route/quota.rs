@@ -45,6 +45,8 @@ pub struct Charge {
     pub id: String,
     /// Whose limit.
     pub scope: Scope,
+    /// The upstream models whose spending counts together; empty: all of them.
+    pub models: Arc<[String]>,
     /// The limit's name, such as `rpd`.
     pub limit_name: String,
     /// What it counts.
@@ -186,6 +188,10 @@ fn own_and_per_credential(
     tokens: u64,
     at: Moment,
 ) -> Vec<Charge> {
+    let none = provider.quotas.is_empty() && credential.is_none_or(|credential| credential.quota.is_none());
+    if none {
+        return Vec::new();
+    }
     let owner = credential_scope(provider, credential);
     let own = credential.and_then(|credential| credential.quota.as_ref()).filter(|quota| covers(quota));
     let mut charges: Vec<Charge> = own.into_iter().flat_map(|quota| charges_of(&owner, quota, tokens, at)).collect();
@@ -219,15 +225,14 @@ fn provider_scope(provider: &Provider) -> Owner {
 }
 
 fn charges_of(owner: &Owner, quota: &Quota, tokens: u64, at: Moment) -> Vec<Charge> {
-    let group = quota.group();
-    quota.limits.iter().map(|limit| charge(owner, Some(&group), limit, tokens, at)).collect()
+    quota.limits.iter().map(|limit| charge(owner, Some(quota), limit, tokens, at)).collect()
 }
 
-fn charge(owner: &Owner, group: Option<&str>, limit: &Limit, tokens: u64, at: Moment) -> Charge {
+fn charge(owner: &Owner, quota: Option<&Quota>, limit: &Limit, tokens: u64, at: Moment) -> Charge {
     let limit_name = limit.name();
-    let id = match group {
-        Some(group) => format!("{}/{group}/{limit_name}", owner.path),
-        None => format!("{}/{limit_name}", owner.path),
+    let (id, models) = match quota {
+        Some(quota) => (format!("{}/{}/{limit_name}", owner.path, quota.group()), quota.models.clone()),
+        None => (format!("{}/{limit_name}", owner.path), Arc::default()),
     };
     let (unit, amount) = match (&limit.window, limit.count) {
         (Window::InFlight, _) => (Unit::InFlight, 1),
@@ -237,7 +242,7 @@ fn charge(owner: &Owner, group: Option<&str>, limit: &Limit, tokens: u64, at: Mo
     };
     let Frame { bucket, since, width_ms, ends } = frame(&limit.window, at);
     let (amount, limit, scope) = (amount.min(limit.most), limit.most, owner.scope.clone());
-    Charge { id, scope, limit_name, unit, bucket, since, width_ms, ends, amount, limit }
+    Charge { id, scope, models, limit_name, unit, bucket, since, width_ms, ends, amount, limit }
 }
 
 /// Where a window stands at a moment.

@@ -1,6 +1,7 @@
 //! Quotas and limits: how much per window. Of two limits that would count the same thing neither is taken to be meant.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
@@ -36,7 +37,7 @@ pub(super) fn read_all(fields: &mut Fields<'_>, zone: &TimeZone) -> Vec<Quota> {
         if let Some(other) = paths.get(&(Per::Provider as u8, "*".to_owned(), limit.name())) {
             place.problem(format!("is a second limit of the same, after {other}"));
         }
-        quotas.push(Quota { models: Vec::new(), per: Per::Provider, limits: vec![limit] });
+        quotas.push(Quota { models: Arc::default(), per: Per::Provider, limits: vec![limit] });
     }
     quotas
 }
@@ -70,7 +71,7 @@ fn read(place: &Place<'_>, zone: &TimeZone) -> Option<Quota> {
         fields.problem("limits nothing; give rpm, tpm, rpd, tpd, rolling, points, credit or concurrent");
     }
     fields.finish();
-    Some(Quota { models, per, limits })
+    Some(Quota { models: models.into(), per, limits })
 }
 
 fn read_per(place: &Place<'_>) -> Option<Per> {

@@ -118,6 +118,17 @@ fn signed(amount: u64) -> i64 {
     i64::try_from(amount.min(SPENT_MAX)).unwrap_or(i64::MAX)
 }
 
+impl Charge {
+    /// Where that is booked which was spent elsewhere within the present window: at a day's beginning, so that it is not
+    /// taken for the rate of the last hour; in any other window now, so that it counts as long as it may have to.
+    pub fn elsewhere_bucket(&self) -> i64 {
+        match self.ends {
+            Ends::At(_) => self.since,
+            Ends::After(_) | Ends::Unknown => self.bucket,
+        }
+    }
+}
+
 /// The limits that stand against these charges, given the rows that [`Charge::since`] still counts.
 pub fn over(charges: &[Charge], rows: &[Row], now_ms: i64) -> Vec<Over> {
     let refused = charges.iter().filter_map(|charge| {

@@ -53,6 +53,11 @@ impl Spent {
         refused.max_by_key(|(_, until_ms)| *until_ms)
     }
 
+    /// Whether nothing is known to be spent: then no charges need be made to ask.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
     /// Forgets what was known of a limit.
     pub fn forget(&mut self, id: &str) {
         self.known.remove(id);

@@ -289,6 +289,14 @@ fn remembers_no_more_than_its_bound() {
 }
 
 #[test]
+fn what_was_spent_elsewhere_is_no_rate_of_today_and_counts_as_long_as_it_may_have_to() {
+    let day = one("rpd = 1", 30 * HOUR);
+    assert_eq!((day.bucket, day.elsewhere_bucket()), (30 * HOUR, 24 * HOUR));
+    let minute = one("rpm = 1", 30 * HOUR);
+    assert_eq!(minute.elsewhere_bucket(), minute.bucket);
+}
+
+#[test]
 fn writes_charges_for_the_store() {
     let charge = one("rpm = 1", 100_000);
     assert_eq!(charges_json(std::slice::from_ref(&charge)), r#"[["without/p/*/rpm",100000,40000,1,1]]"#);

@@ -1,5 +1,7 @@
 //! Quotas of providers, pools and credentials, and limits of keys.
 
+use std::sync::Arc;
+
 use jiff::civil::time;
 use jiff::tz::TimeZone;
 
@@ -42,7 +44,7 @@ fn reads_every_kind_of_limit() {
     ];
     let names: Vec<String> = limits.iter().map(Limit::name).collect();
     assert_eq!(names, ["rpm", "tpm", "rpd", "tpd", "rolling-6h", "points", "concurrent"]);
-    assert_eq!(found, [Quota { models: Vec::new(), per: Per::Credential, limits }]);
+    assert_eq!(found, [Quota { models: Arc::default(), per: Per::Credential, limits }]);
 }
 
 #[test]

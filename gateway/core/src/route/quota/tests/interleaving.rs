@@ -65,8 +65,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-const LIMITS: &str = "quota = { rpm = 5, tpm = 900, rpd = 40, tpd = 9000, rolling = { calls = 12, hours = 1 }, \
-    points = { per_day = 100, per_call = 3 }, concurrent = 3, zone = \"America/Los_Angeles\" }";
+const LIMITS: &str = "quota = { rpm = 5, tpm = 900, rpd = 9, tpd = 1500, rolling = { calls = 6, hours = 1 }, \
+    points = { per_day = 27, per_call = 3 }, concurrent = 3, zone = \"America/Los_Angeles\" }";
 
 /// What the limits look back over, counted by the calls themselves: no more than a true minute, hour or day.
 fn spent_by(calls: &[(i64, u64)], since_ms: i64) -> (u64, u64) {
@@ -78,9 +78,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn never_lets_through_more_than_any_limit(start in 0..48 * HOUR, steps in prop::collection::vec(step(), 1..120)) {
+    fn never_lets_through_more_than_any_limit(start in 0..48 * HOUR, steps in prop::collection::vec(step(), 1..160)) {
         let catalog = catalog(LIMITS, "");
         let provider = &catalog.providers[0];
+        let Window::Day(day) = provider.quotas[0].limits[2].window.clone() else { panic!("rpd") };
         // Around a day of 25 hours.
         let mut now_ms = 1_793_500_000_000 + start;
         let mut ledger = Ledger::default();
@@ -133,10 +134,9 @@ proptest! {
             }
             let (calls, tokens) = spent_by(&counted, now_ms - MINUTE_MS);
             prop_assert!(calls <= 5 && tokens <= 900, "{calls} calls and {tokens} tokens in a minute");
-            prop_assert!(spent_by(&counted, now_ms - HOUR).0 <= 12);
-            let Frame { since, .. } = frame(&provider.quotas[0].limits[2].window, at(now_ms));
-            let (calls, tokens) = spent_by(&counted, since - 1);
-            prop_assert!(calls <= 40 && 3 * calls <= 100 && tokens <= 9000, "{calls} calls and {tokens} tokens in a day");
+            prop_assert!(spent_by(&counted, now_ms - HOUR).0 <= 6);
+            let (calls, tokens) = spent_by(&counted, day::bounds(&day, now_ms).0 - 1);
+            prop_assert!(calls <= 9 && 3 * calls <= 27 && tokens <= 1500, "{calls} calls and {tokens} tokens in a day");
             let total = i64::try_from(TOTAL_MS).unwrap();
             prop_assert!(open.iter().filter(|call| call.at_ms > now_ms - total).count() <= 3);
         }
