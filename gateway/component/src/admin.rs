@@ -5,6 +5,7 @@ mod catalog;
 mod health;
 mod keys;
 mod maintain;
+mod quota;
 mod records;
 mod route;
 
@@ -37,6 +38,8 @@ pub(crate) async fn serve(
         Admin::RecordsList => records::list(incoming).await,
         Admin::RecordsRead => records::read(parameter).await,
         Admin::RecordsEnded => records::ended(incoming).await,
+        Admin::QuotaList => quota::list(&snapshot).await,
+        Admin::QuotaUpdate => quota::update(incoming, &snapshot, parameter).await,
         Admin::Maintain => maintain::run(&snapshot).await,
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn unix_ms() -> i64 {
     now.seconds.saturating_mul(1000).saturating_add(i64::from(now.nanoseconds / 1_000_000))
 }
 
-/// Waits. Only admin requests and the shared ticker do; a call has no timer of its own.
+/// Waits. Only admin requests, the shared ticker and reservations of quota do; a call has no timer of its own.
 pub(crate) async fn wait_ms(ms: u64) {
     monotonic_clock::wait_for(ms * 1_000_000).await;
 }

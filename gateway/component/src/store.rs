@@ -4,4 +4,5 @@
 pub(crate) mod catalog;
 pub(crate) mod database;
 pub(crate) mod health;
+pub(crate) mod quota;
 pub(crate) mod records;

@@ -83,6 +83,10 @@ pub enum Admin {
     RecordsRead,
     /// `POST /api/records/ended`
     RecordsEnded,
+    /// `GET /api/quota`
+    QuotaList,
+    /// `PUT /api/quota/{id}`
+    QuotaUpdate,
     /// `POST /api/maintain`
     Maintain,
 }
@@ -160,6 +164,8 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/api/records", Needs::Admin, Endpoint::Admin(Admin::RecordsList)),
     row("POST", "/api/records/ended", Needs::Admin, Endpoint::Admin(Admin::RecordsEnded)),
     row("GET", "/api/records/{}", Needs::Admin, Endpoint::Admin(Admin::RecordsRead)),
+    row("GET", "/api/quota", Needs::Admin, Endpoint::Admin(Admin::QuotaList)),
+    row("PUT", "/api/quota/{}", Needs::Admin, Endpoint::Admin(Admin::QuotaUpdate)),
     row("POST", "/api/maintain", Needs::Admin, Endpoint::Admin(Admin::Maintain)),
 ];
 

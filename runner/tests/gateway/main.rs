@@ -36,6 +36,8 @@ mod preflight;
 mod preview;
 mod process;
 mod proxying;
+mod quota_api;
+mod quota_ledger;
 mod records;
 mod route_choice;
 mod routes;

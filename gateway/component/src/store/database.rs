@@ -10,11 +10,12 @@ use crate::host;
 
 /// Idempotent single statements, in order. Each is run once per instance before its first other statement, and again
 /// with every maintenance.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_catalog_versions.sql"),
     include_str!("migrations/0003_maintenance.sql"),
     include_str!("migrations/0004_records_running.sql"),
+    include_str!("migrations/0005_quota.sql"),
     include_str!("migrations/0006_probes.sql"),
 ];
 
@@ -94,12 +95,17 @@ fn queue(sql: &str, parameters: &[Value]) -> Result<(), Error> {
 /// Runs a statement and waits for its rows, which are drained before anything else happens: some hosts hold locks for
 /// as long as rows remain.
 pub(crate) async fn rows(sql: &str, parameters: Vec<Value>) -> Result<Vec<RowResult>, Trouble> {
+    rows_within(sql, parameters, QUERY_MS_MAX).await
+}
+
+/// The same for somebody who waits no longer than this. The statement may run all the same.
+pub(crate) async fn rows_within(sql: &str, parameters: Vec<Value>, ms_max: u64) -> Result<Vec<RowResult>, Trouble> {
     let query = async {
         let connection = connection().await?;
         let result = connection.execute(sql, parameters).await?;
         Ok(result.collect().await?)
     };
-    let limit = host::wait_ms(QUERY_MS_MAX);
+    let limit = host::wait_ms(ms_max);
     match select(Box::pin(query), Box::pin(limit)).await {
         Either::Left((rows, _)) => rows,
         Either::Right(_) => Err(Trouble::Busy),

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use spin_sdk::sqlite::{RowResult, Value};
 
 use super::database::{self, Trouble, number, text};
-use super::health;
+use super::{health, quota};
 use crate::host;
 
 /// A page has at most this many records.
@@ -243,14 +243,15 @@ pub(crate) async fn maintain_lazily(retention_days: u32) {
     }
 }
 
-/// Deletes what is past its retention and marks what nobody will end any more. Returns how many rows were deleted and
-/// marked.
+/// Deletes what is past its retention or counts no more and marks what nobody will end any more. Returns how many
+/// records were deleted and marked.
 pub(crate) async fn maintain(retention_days: u32) -> Result<(usize, usize), Trouble> {
     database::migrate().await?;
     health::forget();
     let deleted = sweep(retention_days).await?;
     let now_ms = Value::Integer(host::unix_ms());
     let interrupted = database::rows(INTERRUPT, vec![text(host::boot()), now_ms]).await?.len();
+    quota::sweep().await?;
     Ok((deleted, interrupted))
 }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use crate::catalog::{Catalog, Count, Credential, Key, Limit, Per, Provider, Quota, Window};
 
 pub use ledger::{
-    Adjustment, Over, Row, Status, adjustments_json, charge_late, charges_json, over, refund, settle, status,
+    Adjustment, Over, Row, Status, adjustments_json, charge_late, charges_json, merge, over, refund, settle, status,
 };
 pub use spent::Spent;
 

@@ -1,6 +1,8 @@
 //! What follows from the ledger's rows: corrections after an attempt, which limit refused it and until when, and how
 //! long what is left will last. Also how charges are written for the store's statements.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::{Charge, Ends, HOUR_MS, MINUTE_MS, SPENT_MAX, Scope, Unit};
@@ -106,6 +108,17 @@ pub fn charge_late(charges: &[Charge], tokens: Option<u64>) -> Vec<Adjustment> {
         Unit::Tokens => signed(tokens.unwrap_or(charge.amount)),
         Unit::InFlight => 0,
     })
+}
+
+/// Several attempts' corrections as one, each row once.
+pub fn merge(adjustments: impl IntoIterator<Item = Adjustment>) -> Vec<Adjustment> {
+    let mut deltas: BTreeMap<(String, i64), i64> = BTreeMap::new();
+    for Adjustment { id, bucket, delta } in adjustments {
+        let sum = deltas.entry((id, bucket)).or_default();
+        *sum = sum.saturating_add(delta);
+    }
+    let merged = deltas.into_iter().map(|((id, bucket), delta)| Adjustment { id, bucket, delta });
+    merged.filter(|adjustment| adjustment.delta != 0).collect()
 }
 
 fn correct(charges: &[Charge], delta: impl Fn(&Charge) -> i64) -> Vec<Adjustment> {

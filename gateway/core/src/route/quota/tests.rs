@@ -217,6 +217,15 @@ fn settles_tokens_and_gives_back_what_is_under_way() {
 }
 
 #[test]
+fn corrections_of_several_attempts_become_one_for_each_row() {
+    let charges = charges("quota = { rpm = 3, concurrent = 2 }", 0);
+    let both = settle(&charges, None).into_iter().chain(refund(&charges)).chain(charge_late(&charges, None));
+    let merged = merge(both);
+    let under_way = Adjustment { id: charges[1].id.clone(), bucket: charges[1].bucket, delta: -2 };
+    assert_eq!(merged, [under_way], "what is taken and given back is nothing");
+}
+
+#[test]
 fn tells_when_a_day_runs_dry_at_the_rate_of_the_last_hours() {
     let now_ms = 12 * HOUR + HOUR / 2;
     let day = one("rpd = 100", now_ms);

@@ -1,0 +1,87 @@
+//! `/api/quota`: every limit of the catalog, what is spent of it, and how long the rest will last.
+
+use gateway_core::accept::decode_parameter;
+use gateway_core::refusal::{Refusal, Reply};
+use gateway_core::route::quota::{self, Charge, Row, SPENT_MAX, Scope, Unit};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::incoming::Incoming;
+use crate::store::catalog::Snapshot;
+use crate::store::database::Trouble;
+use crate::store::quota as ledger;
+
+/// Every limit, in the order of the catalog.
+pub(super) async fn list(snapshot: &Snapshot) -> Result<Reply, Refusal> {
+    let at = ledger::moment(snapshot);
+    let limits = quota::all(&snapshot.catalog, at);
+    let rows = ledger::read(&limits).await.map_err(unavailable)?;
+    let shown: Vec<Value> = limits.iter().map(|limit| shown(limit, &rows, at.now_ms)).collect();
+    Ok(Reply::json(200, &json!({ "quota": shown })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    spent: u64,
+}
+
+/// Sets what is spent of one limit within its present window, for instance what was spent without llmio.
+pub(super) async fn update(incoming: &Incoming, snapshot: &Snapshot, parameter: &str) -> Result<Reply, Refusal> {
+    let wanted: Wanted = super::json(incoming).await?;
+    if wanted.spent > SPENT_MAX {
+        return Err(Refusal::bad_request(format!("`spent` must be from 0 to {SPENT_MAX}.")));
+    }
+    let id = decode_parameter(parameter).unwrap_or_default();
+    let at = ledger::moment(snapshot);
+    let limit = quota::all(&snapshot.catalog, at).into_iter().find(|limit| limit.id == id);
+    let limit = limit.ok_or_else(|| {
+        Refusal::not_found("quota_not_found", format!("There is no limit with id {id:?}. GET /api/quota lists them."))
+    })?;
+    ledger::set(&limit, wanted.spent).await.map_err(unavailable)?;
+    let limits = [limit];
+    let rows = ledger::read(&limits).await.map_err(unavailable)?;
+    let [limit] = limits;
+    Ok(Reply::json(200, &shown(&limit, &rows, at.now_ms)))
+}
+
+fn shown(limit: &Charge, rows: &[Row], now_ms: i64) -> Value {
+    let status = quota::status(limit, rows, now_ms);
+    json!({
+        "id": limit.id,
+        "scope": scope(&limit.scope),
+        "models": *limit.models,
+        "name": limit.limit_name,
+        "unit": unit(limit.unit),
+        "limit": limit.limit,
+        "spent": status.spent,
+        "resets_at_ms": status.resets_at_ms,
+        "runs_dry_at_ms": status.runs_dry_at_ms,
+    })
+}
+
+/// Whose limit, by the names people gave: never a secret, nor what is derived from one.
+fn scope(scope: &Scope) -> Value {
+    match scope {
+        Scope::Credential { provider, credential } => {
+            json!({ "per": "credential", "provider": **provider, "credential": credential })
+        }
+        Scope::Pool { provider, pool } => json!({ "per": "pool", "provider": **provider, "pool": pool.as_deref() }),
+        Scope::Provider { provider } => json!({ "per": "provider", "provider": **provider }),
+        Scope::Key { key } => json!({ "per": "key", "key": **key }),
+    }
+}
+
+fn unit(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Calls => "calls",
+        Unit::Tokens => "tokens",
+        Unit::Points => "points",
+        Unit::InFlight => "calls under way",
+    }
+}
+
+fn unavailable(trouble: Trouble) -> Refusal {
+    let said = format!("What is spent cannot be read or set now: {trouble}. Try again.");
+    Refusal::unavailable("quota_unavailable", said).after(1)
+}

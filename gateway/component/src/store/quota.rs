@@ -1,0 +1,180 @@
+//! The quota ledger in SQLite. Each operation is one statement (`host.md`), so it is exact however many instances,
+//! processes or hosts share the database, and a crash in the middle leaves nothing half done.
+//!
+//! The statements stand in files of their own beside this one, like the migrations: the tests run the very same text
+//! from many threads.
+
+use std::cell::RefCell;
+
+use gateway_core::route::quota::{self, Adjustment, Charge, Moment, Over, Row, Spent};
+use spin_sdk::sqlite::{RowResult, Value};
+
+use super::catalog::{self, Freshness};
+use super::database::{self, Trouble, number};
+use crate::host;
+
+/// All charges or none: a row for each, or no row at all.
+const RESERVE: &str = include_str!("quota/reserve.sql");
+
+/// Rows never fall below zero, and what is given back to a row that is gone stays gone.
+const SETTLE: &str = include_str!("quota/settle.sql");
+
+const READ: &str = include_str!("quota/read.sql");
+
+/// What was spent elsewhere stands in one bucket, and the others of the window are emptied.
+const SET: &str = include_str!("quota/set.sql");
+
+const SWEEP: &str = include_str!("quota/sweep.sql");
+
+/// A call waits no longer than this for a locked database.
+const RESERVE_MS_MAX: u64 = 250;
+
+/// So many limits are read at once: a sliding window has up to 61 rows.
+const READ_MAX: usize = 100;
+
+/// Rows are kept this much longer than they count, for hosts whose clocks differ.
+const SLACK_MS: i64 = 60 * 60 * 1000;
+
+/// What is spent of a limit that is not in the catalog is forgotten after two days: one that is taken out and put back
+/// goes on where it was.
+const UNKNOWN_MS: i64 = 2 * 24 * 60 * 60 * 1000;
+
+/// Rows deleted by one statement; the text of [`SWEEP`] says so too.
+const SWEEP_ROWS: usize = 500;
+
+/// So many corrections wait for a database that did not take them.
+const UNSETTLED_MAX: usize = 1024;
+
+thread_local! {
+    static SPENT: RefCell<Spent> = RefCell::default();
+    static UNSETTLED: RefCell<Vec<Adjustment>> = RefCell::default();
+}
+
+/// What became of a reservation.
+#[derive(Debug)]
+#[expect(dead_code, reason = "the line does not reserve yet")]
+pub(crate) enum Reservation {
+    /// All charges are made; they must be settled or refunded.
+    Reserved,
+    /// None is made, and these limits are why. Empty when the ledger did not say which in time.
+    Refused(Vec<Over>),
+    /// The ledger did not answer in time. What is sent all the same is charged afterwards ([`quota::charge_late`]).
+    Unknown(Trouble),
+}
+
+/// Now, as quotas see it.
+pub(crate) fn moment(snapshot: &catalog::Snapshot) -> Moment {
+    Moment { now_ms: host::unix_ms(), total_ms_max: snapshot.catalog.total_ms_max() }
+}
+
+/// Makes all charges of an attempt, or none.
+#[expect(dead_code, reason = "the line does not reserve yet")]
+pub(crate) async fn reserve(charges: &[Charge], now_ms: i64) -> Reservation {
+    if charges.is_empty() {
+        return Reservation::Reserved;
+    }
+    let deadline_ms = host::now_ms().saturating_add(RESERVE_MS_MAX);
+    let left_ms = || deadline_ms.saturating_sub(host::now_ms()).max(1);
+    // Twice, since between a refusal and the look at its reason somebody may have given back what was missing.
+    for _ in 0..2 {
+        match database::rows_within(RESERVE, vec![parameter(charges)], left_ms()).await {
+            Ok(rows) if !rows.is_empty() => return Reservation::Reserved,
+            Ok(_) => {}
+            Err(trouble) => return Reservation::Unknown(trouble),
+        }
+        let rows = database::rows_within(READ, vec![parameter(charges)], left_ms()).await.unwrap_or_default();
+        let over = quota::over(charges, &rows.into_iter().filter_map(row).collect::<Vec<_>>(), now_ms);
+        if !over.is_empty() {
+            SPENT.with_borrow_mut(|spent| spent.learn(&over, now_ms));
+            return Reservation::Refused(over);
+        }
+    }
+    Reservation::Refused(Vec::new())
+}
+
+/// What this instance knows to be spent.
+#[expect(dead_code, reason = "the line does not reserve yet")]
+pub(crate) fn with_spent<T>(look: impl FnOnce(&Spent) -> T) -> T {
+    SPENT.with_borrow(look)
+}
+
+/// Corrects the ledger after an attempt. On the runner this is queued and not waited for; where the database did not
+/// take it, it goes with the next one.
+#[expect(dead_code, reason = "the line does not reserve yet")]
+pub(crate) async fn settle(adjustments: &[Adjustment]) {
+    if adjustments.is_empty() {
+        return;
+    }
+    // What is given back may be what a limit lacked.
+    let given_back = adjustments.iter().filter(|adjustment| adjustment.delta < 0);
+    SPENT.with_borrow_mut(|spent| given_back.for_each(|adjustment| spent.forget(&adjustment.id)));
+    let unsettled = UNSETTLED.take();
+    let first = unsettled.is_empty();
+    let mut all = quota::merge(unsettled.into_iter().chain(adjustments.iter().cloned()));
+    match database::write(SETTLE, vec![Value::Text(quota::adjustments_json(&all))]).await {
+        Ok(()) | Err(Trouble::Absent) => {}
+        Err(trouble) => {
+            if first {
+                host::log(&format!("what attempts used is not settled yet: {trouble}"));
+            }
+            // Others may have failed meanwhile; beyond the bound a slot under way is missing until its bucket is too old.
+            UNSETTLED.with_borrow_mut(|unsettled| {
+                unsettled.append(&mut all);
+                unsettled.truncate(UNSETTLED_MAX);
+            });
+        }
+    }
+}
+
+/// The rows that count for these limits.
+pub(crate) async fn read(charges: &[Charge]) -> Result<Vec<Row>, Trouble> {
+    let mut found = Vec::new();
+    for some in charges.chunks(READ_MAX) {
+        found.extend(database::rows(READ, vec![parameter(some)]).await?.into_iter().filter_map(row));
+    }
+    Ok(found)
+}
+
+/// Sets what is spent of a limit within its present window.
+pub(crate) async fn set(charge: &Charge, spent: u64) -> Result<(), Trouble> {
+    let parameters = vec![
+        Value::Text(charge.id.clone()),
+        Value::Integer(charge.since),
+        Value::Integer(charge.elsewhere_bucket()),
+        number(Some(spent)),
+    ];
+    database::rows(SET, parameters).await?;
+    SPENT.with_borrow_mut(|known| known.forget(&charge.id));
+    Ok(())
+}
+
+/// Drops rows that no window counts any more. Returns how many.
+pub(crate) async fn sweep() -> Result<usize, Trouble> {
+    // Without a catalog nobody knows what counts.
+    let Ok(snapshot) = catalog::current(Freshness::Recent).await else { return Ok(0) };
+    let at = moment(&snapshot);
+    let known = parameter(&quota::all(&snapshot.catalog, at));
+    let mut deleted = 0;
+    loop {
+        let oldest = Value::Integer(at.now_ms.saturating_sub(UNKNOWN_MS));
+        let swept = database::rows(SWEEP, vec![known.clone(), Value::Integer(SLACK_MS), oldest]).await?.len();
+        deleted += swept;
+        if swept < SWEEP_ROWS {
+            return Ok(deleted);
+        }
+    }
+}
+
+fn parameter(charges: &[Charge]) -> Value {
+    Value::Text(quota::charges_json(charges))
+}
+
+fn row(row: RowResult) -> Option<Row> {
+    let mut values = row.values.into_iter();
+    match (values.next()?, values.next()?, values.next()?) {
+        (Value::Text(id), Value::Integer(bucket), Value::Integer(spent)) => {
+            Some(Row { id, bucket, spent: u64::try_from(spent).unwrap_or(0) })
+        }
+        _ => None,
+    }
+}

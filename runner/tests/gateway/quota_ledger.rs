@@ -1,0 +1,221 @@
+//! The statements of the quota ledger on a real SQLite, from many threads at once: the very text the component runs,
+//! fed with what the core makes of a catalog. Nothing of the runner is in between.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use gateway_core::catalog::Document;
+use gateway_core::route::quota::{
+    self, Adjustment, Charge, Moment, Row, adjustments_json, charges_json, refund, settle, windows,
+};
+use rusqlite::{Connection, params};
+
+use crate::common::PATIENCE;
+
+const TABLE: &str = include_str!("../../../gateway/component/src/store/migrations/0005_quota.sql");
+const RESERVE: &str = include_str!("../../../gateway/component/src/store/quota/reserve.sql");
+const SETTLE: &str = include_str!("../../../gateway/component/src/store/quota/settle.sql");
+const READ: &str = include_str!("../../../gateway/component/src/store/quota/read.sql");
+const SET: &str = include_str!("../../../gateway/component/src/store/quota/set.sql");
+const SWEEP: &str = include_str!("../../../gateway/component/src/store/quota/sweep.sql");
+
+const THREADS: usize = 32;
+const HOUR_MS: i64 = 3_600_000;
+const NOW_MS: i64 = 1_700_000_000_000;
+
+/// One connection to a ledger.
+struct Ledger(Connection);
+
+impl Ledger {
+    fn open(folder: &Path) -> Ledger {
+        let connection = Connection::open(folder.join("quota.db")).expect("a database");
+        connection.busy_timeout(PATIENCE).expect("a connection");
+        connection.execute_batch(TABLE).expect("the migration");
+        Ledger(connection)
+    }
+
+    /// A ledger that many write at once: with a log, as the runner has it.
+    fn shared(folder: &Path) -> Ledger {
+        let ledger = Ledger::open(folder);
+        ledger.0.execute_batch("PRAGMA journal_mode = WAL").expect("a log");
+        ledger
+    }
+
+    fn reserve(&self, charges: &[Charge]) -> bool {
+        let mut statement = self.0.prepare_cached(RESERVE).expect("a statement");
+        let rows = statement.query_map([charges_json(charges)], |_| Ok(())).expect("it runs").count();
+        assert!(rows == 0 || rows == charges.len(), "{rows} of {} charges", charges.len());
+        rows > 0
+    }
+
+    fn settle(&self, adjustments: &[Adjustment]) {
+        self.0.prepare_cached(SETTLE).expect("a statement").execute([adjustments_json(adjustments)]).expect("it runs");
+    }
+
+    fn read(&self, charges: &[Charge]) -> Vec<Row> {
+        let mut statement = self.0.prepare_cached(READ).expect("a statement");
+        let rows = statement.query_map([charges_json(charges)], |row| {
+            let spent: i64 = row.get(2)?;
+            Ok(Row { id: row.get(0)?, bucket: row.get(1)?, spent: u64::try_from(spent).expect("never below zero") })
+        });
+        rows.expect("it runs").map(|row| row.expect("a row")).collect()
+    }
+
+    fn set(&self, charge: &Charge, spent: i64) {
+        let mut statement = self.0.prepare_cached(SET).expect("a statement");
+        let parameters = params![charge.id, charge.since, charge.elsewhere_bucket(), spent];
+        assert!(statement.query_map(parameters, |_| Ok(())).expect("it runs").count() > 0);
+    }
+
+    fn sweep(&self, charges: &[Charge], slack_ms: i64, oldest_ms: i64) -> usize {
+        let mut statement = self.0.prepare_cached(SWEEP).expect("a statement");
+        let parameters = params![charges_json(charges), slack_ms, oldest_ms];
+        statement.query_map(parameters, |_| Ok(())).expect("it runs").count()
+    }
+
+    /// What is spent of each of these limits.
+    fn spent(&self, charges: &[Charge], now_ms: i64) -> Vec<u64> {
+        let rows = self.read(charges);
+        charges.iter().map(|charge| quota::status(charge, &rows, now_ms).spent).collect()
+    }
+}
+
+/// The charges of a call of so many tokens at a provider with this quota.
+fn charges(quota: &str, tokens: u64, now_ms: i64) -> Vec<Charge> {
+    let text = format!("[[providers]]\nname = \"p\"\nbase_url = \"https://p.example\"\nquota = {{ {quota} }}");
+    let catalog = Document::from_toml(&text).expect("TOML").validate().expect("a catalog");
+    let provider = catalog.providers.first().expect("a provider");
+    windows(provider, None, "m", tokens, Moment { now_ms, total_ms_max: 3_600_000 })
+}
+
+/// Runs this in every thread, each with a connection of its own.
+fn in_many_threads(folder: &Path, run: impl Fn(&Ledger, usize) + Sync) {
+    thread::scope(|scope| {
+        for index in 0..THREADS {
+            let run = &run;
+            scope.spawn(move || run(&Ledger::open(folder), index));
+        }
+    });
+}
+
+#[test]
+fn many_threads_get_exactly_what_the_limit_allows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::shared(folder.path());
+    let charges = charges("rpd = 500, rpm = 1000, tpm = 1000000, rolling = { calls = 800, hours = 5 }", 7, NOW_MS);
+    let granted = AtomicUsize::new(0);
+    in_many_threads(folder.path(), |ledger, _| {
+        let count = (0..40).filter(|_| ledger.reserve(&charges)).count();
+        granted.fetch_add(count, Ordering::Relaxed);
+    });
+    assert_eq!(granted.into_inner(), 500);
+    assert_eq!(ledger.spent(&charges, NOW_MS), [500, 3500, 500, 500], "a refused call is charged nowhere");
+    let over = quota::over(&charges, &ledger.read(&charges), NOW_MS);
+    assert_eq!(over.iter().map(|over| (over.limit_name.as_str(), over.spent)).collect::<Vec<_>>(), [("rpd", 500)]);
+}
+
+#[test]
+fn many_threads_settle_and_refund_to_exactly_what_was_used() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::shared(folder.path());
+    let charges = charges("rpd = 100000, tpd = 100000000, concurrent = 40", 100, NOW_MS);
+    in_many_threads(folder.path(), |ledger, thread| {
+        for call in 0..20 {
+            assert!(ledger.reserve(&charges));
+            // Every fourth call fails; the others use more than was guessed, less, or nobody knows what.
+            ledger.settle(&match (thread + call) % 4 {
+                0 => refund(&charges),
+                1 => settle(&charges, Some(150)),
+                2 => settle(&charges, Some(10)),
+                _ => settle(&charges, None),
+            });
+        }
+    });
+    let calls = THREADS as u64 * 20 / 4;
+    assert_eq!(ledger.spent(&charges, NOW_MS), [3 * calls, calls * (150 + 10 + 100), 0]);
+}
+
+#[test]
+fn calls_under_way_never_exceed_their_limit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let _first = Ledger::shared(folder.path());
+    let charges = charges("concurrent = 5", 0, NOW_MS);
+    let (under_way, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    in_many_threads(folder.path(), |ledger, _| {
+        for _ in 0..20 {
+            if ledger.reserve(&charges) {
+                most.fetch_max(under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                thread::yield_now();
+                under_way.fetch_sub(1, Ordering::SeqCst);
+                ledger.settle(&settle(&charges, None));
+            }
+        }
+    });
+    assert!((1..=5).contains(&most.into_inner()));
+}
+
+#[test]
+fn a_window_forgets_bucket_by_bucket() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::open(folder.path());
+    let at = |seconds: i64| charges("rpm = 2", 0, 1_700_000_000_000 + seconds * 1000);
+    for (seconds, granted) in [(0, true), (30, true), (59, false), (64, false), (65, true), (94, false), (95, true)] {
+        assert_eq!(ledger.reserve(&at(seconds)), granted, "after {seconds} s");
+    }
+}
+
+#[test]
+fn a_correction_never_falls_below_zero_and_what_is_gone_stays_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::open(folder.path());
+    let charges = charges("tpm = 1000", 100, NOW_MS);
+    ledger.settle(&refund(&charges));
+    assert_eq!(ledger.read(&charges), [], "nothing was there to give back");
+    assert!(ledger.reserve(&charges));
+    ledger.settle(&refund(&charges));
+    ledger.settle(&refund(&charges));
+    assert_eq!(ledger.spent(&charges, NOW_MS), [0]);
+    ledger.settle(&quota::charge_late(&charges, Some(u64::MAX)));
+    ledger.settle(&quota::charge_late(&charges, Some(u64::MAX)));
+    assert_eq!(ledger.spent(&charges, NOW_MS), [quota::SPENT_MAX], "no usage a provider claims overflows");
+    assert!(!ledger.reserve(&charges));
+}
+
+#[test]
+fn what_was_spent_elsewhere_takes_the_place_of_the_whole_window() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::open(folder.path());
+    let early = charges("rolling = { calls = 10, hours = 5 }, rpd = 10", 0, NOW_MS);
+    let later = charges("rolling = { calls = 10, hours = 5 }, rpd = 10", 0, NOW_MS + HOUR_MS / 2);
+    assert!(ledger.reserve(&early) && ledger.reserve(&later));
+    for charge in &later {
+        ledger.set(charge, 9);
+    }
+    assert_eq!(ledger.spent(&later, NOW_MS), [9, 9]);
+    assert!(ledger.reserve(&later));
+    assert!(!ledger.reserve(&later));
+    for charge in &later {
+        ledger.set(charge, 0);
+    }
+    assert!(ledger.reserve(&later));
+}
+
+#[test]
+fn the_sweep_takes_what_counts_no_more_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::open(folder.path());
+    let quota = "rpm = 9, rpd = 9, rolling = { calls = 9, hours = 5 }";
+    for hours in [0, 26] {
+        assert!(ledger.reserve(&charges(quota, 0, NOW_MS + hours * HOUR_MS)));
+    }
+    let removed = charges("tpm = 9", 1, NOW_MS);
+    assert!(ledger.reserve(&removed));
+    let now_ms = NOW_MS + 26 * HOUR_MS;
+    let now = charges(quota, 0, now_ms);
+    assert_eq!(ledger.sweep(&now, HOUR_MS, NOW_MS), 3);
+    assert_eq!(ledger.read(&now).len(), 3);
+    assert_eq!(ledger.read(&removed).len(), 1, "a limit taken out of the catalog is not forgotten at once");
+    assert_eq!(ledger.sweep(&now, HOUR_MS, now_ms), 1);
+    assert_eq!(ledger.read(&now).len(), 3);
+}
