@@ -1,0 +1,70 @@
+//! What a call costs: prices, and usage times price.
+//!
+//! Whole numbers of nano-dollars, not floats: costs are summed, compared with budgets and shown for years, and a sum
+//! of floats depends on its order. A price is per million tokens, which is how providers publish it, and not per
+//! token, where 0.0375 USD per million would already be 37.5 nano-dollars: only the finished sum is divided.
+//!
+//! Known limits: one price for the whole call, so no tiers by length of the prompt, no batch or priority rates, no
+//! hour-long cache writes, no fees for searches; audio and images count as the text tokens they are reported as.
+
+use crate::observe::Usage;
+
+/// Prices of a million tokens, in nano-dollars (10⁻⁹ USD).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Price {
+    /// Tokens of the prompt that no cache had to do with.
+    pub input: u64,
+    /// Tokens of the prompt read from a cache.
+    pub cache_read: u64,
+    /// Tokens of the prompt written to a cache.
+    pub cache_write: u64,
+    /// Tokens generated, reasoning included.
+    pub output: u64,
+}
+
+const TOKENS_PER_PRICE: u128 = 1_000_000;
+
+/// A call that seems to cost more than a million dollars counts as a million: a mistake somewhere must trip a budget,
+/// but not overflow the sum over thousands of records, which SQLite answers with an error.
+pub const COST_NANO_MAX: i64 = 1_000_000_000_000_000;
+
+/// The cost of a call in nano-dollars, to the nearest one. `None` is unknown: a count that the price needs is missing.
+/// What is free needs no count, so an embedding's cost is known without output tokens.
+///
+/// [`Usage::input_tokens`] includes the cached ones; each of these is paid at its own price instead. Caches that are
+/// not told of are taken as not used. A provider that counts them apart by mistake is paid for both, never less than
+/// nothing.
+pub fn cost(price: &Price, usage: &Usage) -> Option<i64> {
+    let cache_read_tokens = usage.cache_read_tokens.unwrap_or(0);
+    let cache_write_tokens = usage.cache_write_tokens.unwrap_or(0);
+    let input_tokens =
+        usage.input_tokens.map(|all| all.saturating_sub(cache_read_tokens).saturating_sub(cache_write_tokens));
+    let parts = [
+        part(price.input, input_tokens)?,
+        part(price.cache_read, Some(cache_read_tokens))?,
+        part(price.cache_write, Some(cache_write_tokens))?,
+        part(price.output, usage.output_tokens)?,
+    ];
+    Some(total(parts))
+}
+
+/// What a call would cost that no cache helps, in nano-dollars: for comparing targets before anything is sent.
+pub fn estimate(price: &Price, input_tokens: u64, output_tokens: u64) -> i64 {
+    total([u128::from(input_tokens) * u128::from(price.input), u128::from(output_tokens) * u128::from(price.output)])
+}
+
+fn part(price: u64, tokens: Option<u64>) -> Option<u128> {
+    if price == 0 {
+        return Some(0);
+    }
+    Some(u128::from(tokens?) * u128::from(price))
+}
+
+fn total(parts: impl IntoIterator<Item = u128>) -> i64 {
+    let sum = parts.into_iter().fold(0_u128, u128::saturating_add);
+    let rounded = sum.saturating_add(TOKENS_PER_PRICE / 2) / TOKENS_PER_PRICE;
+    i64::try_from(rounded).unwrap_or(COST_NANO_MAX).min(COST_NANO_MAX)
+}
+
+#[cfg(test)]
+mod tests;
