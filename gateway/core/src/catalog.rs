@@ -27,6 +27,7 @@ use jiff::tz::TimeZone;
 
 use crate::dialect::Dialect;
 use crate::failover::ErrorRule;
+use crate::price::Price;
 
 /// One accepted catalog, ready for lookups. Cheap to share, never changed.
 #[derive(Debug)]
@@ -352,6 +353,8 @@ pub struct Target {
     pub weight: u32,
     /// Lower tiers are used first. Default 1.
     pub tier: u32,
+    /// What the catalog says it costs.
+    pub price: Option<Price>,
     /// Off: skipped.
     pub enabled: bool,
     /// What it can do.

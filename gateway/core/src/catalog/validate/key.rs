@@ -49,7 +49,7 @@ fn read_limits(place: &Place<'_>, references: &References<'_>) -> Vec<Limit> {
     if let Some(place) = fields.field("budget")
         && let Some(currency) = place.parsed(format::budget)
     {
-        references.currencies.check(&place, &currency);
+        references.currencies.rate(&place, &currency);
     }
     fields.finish();
     limits

@@ -1,6 +1,6 @@
 //! `[settings]`: what holds for the gateway as a whole.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
@@ -13,20 +13,27 @@ const RETENTION_DAYS_MAX: u32 = 3650;
 /// Every amount is converted to it.
 const BASE_CURRENCY: &str = "USD";
 
-/// The currencies amounts may be written in: the base and those with a rate.
-#[derive(Default)]
+/// The currencies amounts may be written in, each with its worth in the base.
 pub(super) struct Currencies {
-    rated: BTreeSet<String>,
+    rates: BTreeMap<String, f64>,
+}
+
+impl Default for Currencies {
+    fn default() -> Self {
+        Currencies { rates: BTreeMap::from([(BASE_CURRENCY.to_owned(), 1.0)]) }
+    }
 }
 
 impl Currencies {
-    /// Reports a currency without a rate.
-    pub(super) fn check(&self, place: &Place<'_>, currency: &str) {
-        if currency != BASE_CURRENCY && !self.rated.contains(currency) {
+    /// How much of the base one unit is. Reports a currency without a rate.
+    pub(super) fn rate(&self, place: &Place<'_>, currency: &str) -> Option<f64> {
+        let rate = self.rates.get(currency).copied();
+        if rate.is_none() {
             place.problem(format!(
                 "there is no rate for {currency}; add it to settings.rates (how many {BASE_CURRENCY} one {currency} is)"
             ));
         }
+        rate
     }
 }
 
@@ -56,19 +63,21 @@ pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
     (settings, currencies)
 }
 
-fn read_rates(rates: &Place<'_>) -> Currencies {
-    let mut rated = BTreeSet::new();
-    for (name, rate) in rates.entries() {
+fn read_rates(place: &Place<'_>) -> Currencies {
+    let mut currencies = Currencies::default();
+    for (name, rate) in place.entries() {
         match format::currency(name) {
             Err(message) => rate.problem(format!("the name {message}")),
             Ok(name) if name == BASE_CURRENCY => rate.problem("is what the other rates are in; leave it out"),
             Ok(name) => {
-                if rate.amount() == Some(0.0) {
+                let worth = rate.amount();
+                if worth == Some(0.0) {
                     rate.problem("must be more than 0");
                 }
-                rated.insert(name);
+                // A rate that is wrong is reported; prices in its currency are not to be reported for it too.
+                currencies.rates.insert(name, worth.unwrap_or_default());
             }
         }
     }
-    Currencies { rated }
+    currencies
 }

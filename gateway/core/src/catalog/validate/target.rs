@@ -4,17 +4,20 @@ use serde_json::Value;
 
 use crate::catalog::schema::{Fields, Place, did_you_mean, format};
 use crate::catalog::{Capabilities, Target};
+use crate::price::Price;
 
 use super::References;
 
 const WEIGHT_MAX: u64 = 1_000_000;
 const TIER_MAX: u32 = 1000;
 const CONTEXT_MAX: u64 = 1 << 32;
-const PRICES: [&str; 4] = ["input", "cache_read", "cache_write", "output"];
+/// Of a million tokens. A larger price is a mistake, such as one of a single token in the wrong place.
+const PRICE_USD_MAX: f64 = 1_000_000.0;
+const NANO_PER_UNIT: f64 = 1e9;
 
 pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Target {
     let capabilities = Capabilities::default();
-    let mut target = Target { provider: 0, model: None, weight: 1, tier: 1, enabled: true, capabilities };
+    let mut target = Target { provider: 0, model: None, weight: 1, tier: 1, price: None, enabled: true, capabilities };
     if let Value::String(short) = place.value {
         read_short(place, short, &mut target, references);
         return target;
@@ -28,11 +31,12 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Target {
     target.model = fields.field("model").and_then(|place| read_model(&place));
     target.weight = fields.field("weight").and_then(|place| read_weight(&place)).unwrap_or(1);
     target.tier = fields.field("tier").and_then(|place| place.small_integer(1..=TIER_MAX)).unwrap_or(1);
+    target.price = fields.field("price").and_then(|place| read_price(&place, references));
     target.enabled = fields.enabled();
     if let Some(fields) = fields.field("capabilities").and_then(|place| place.fields()) {
         target.capabilities = read_capabilities(fields);
     }
-    read_unbuilt(&mut fields, references);
+    read_unbuilt(&mut fields);
     fields.finish();
     target
 }
@@ -84,6 +88,41 @@ fn read_weight(place: &Place<'_>) -> Option<u32> {
     weight.and_then(|weight| u32::try_from(weight).ok())
 }
 
+/// Prices of a million tokens in `currency`, USD when absent. Input and output must be there: a part that was
+/// forgotten must not make calls look free. Tokens read from or written to a cache cost what others do unless told.
+fn read_price(place: &Place<'_>, references: &References<'_>) -> Option<Price> {
+    let mut fields = place.fields()?;
+    let rate = match fields.field("currency") {
+        Some(place) => {
+            place.parsed(format::currency).and_then(|currency| references.currencies.rate(&place, &currency))
+        }
+        None => Some(1.0),
+    };
+    let part = |place: Place<'_>| read_nano(&place, rate?);
+    let input = fields.needed("input").and_then(part);
+    let output = fields.needed("output").and_then(part);
+    let cache_read = fields.field("cache_read").map(part);
+    let cache_write = fields.field("cache_write").map(part);
+    fields.finish();
+    Some(Price {
+        input: input?,
+        cache_read: cache_read.unwrap_or(input)?,
+        cache_write: cache_write.unwrap_or(input)?,
+        output: output?,
+    })
+}
+
+/// An amount as nano-dollars. The float is not kept: to the nearest nano-dollar all published prices are exact.
+fn read_nano(place: &Place<'_>, rate: f64) -> Option<u64> {
+    let usd = place.amount()? * rate;
+    if usd > PRICE_USD_MAX {
+        place.problem(format!("must be at most {PRICE_USD_MAX} USD; a price is that of a million tokens"));
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 10^15")]
+    Some((usd * NANO_PER_UNIT).round() as u64)
+}
+
 fn read_capabilities(mut fields: Fields<'_>) -> Capabilities {
     let mut has = |name| fields.field(name).and_then(|place| place.boolean()).unwrap_or(true);
     let (tools, structured, images) = (has("tools"), has("structured"), has("images"));
@@ -93,21 +132,10 @@ fn read_capabilities(mut fields: Fields<'_>) -> Capabilities {
 }
 
 /// Fields whose behaviour comes later: checked here, refused by name in `unbuilt.rs`.
-fn read_unbuilt(fields: &mut Fields<'_>, references: &References<'_>) {
+fn read_unbuilt(fields: &mut Fields<'_>) {
     fields.field("set").map(|place| place.entries());
     fields.field("default").map(|place| place.entries());
     fields.field("remove").map(|place| place.all_parsed(format::label));
-    if let Some(mut price) = fields.field("price").and_then(|place| place.fields()) {
-        for name in PRICES {
-            price.field(name).and_then(|place| place.amount());
-        }
-        if let Some(place) = price.field("currency")
-            && let Some(currency) = place.parsed(format::currency)
-        {
-            references.currencies.check(&place, &currency);
-        }
-        price.finish();
-    }
 }
 
 /// A name as a problem shows it. A short target without a provider may be anything, so long ones are cut.

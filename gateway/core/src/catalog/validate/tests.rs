@@ -2,6 +2,7 @@ use crate::catalog::{Auth, Catalog, Document, Problems, ProviderKind, Timeouts, 
 use crate::dialect::Dialect;
 
 mod never_panics;
+mod prices;
 mod providers;
 mod quotas;
 
@@ -101,7 +102,6 @@ fn parses_the_whole_documented_sample_and_refuses_only_what_is_not_built_yet() {
             "settings.record_bodies",
             "settings.bodies_retention_days",
             "settings.max_db_mib",
-            "settings.rates",
             "providers[3].endpoints.openai-responses",
             "providers[3].endpoints.anthropic",
             "providers[3].endpoints.gemini",
@@ -118,7 +118,6 @@ fn parses_the_whole_documented_sample_and_refuses_only_what_is_not_built_yet() {
             "models[0].targets[0].set",
             "models[0].targets[0].default",
             "models[0].targets[0].remove",
-            "models[0].targets[0].price",
             "keys[0].limits.budget",
             "keys[0].record_bodies",
             "keys[0].metrics",
@@ -147,7 +146,6 @@ fn accepts_the_defaults_of_what_is_not_built_yet_when_they_are_written_out() {
         relays = []
         [settings]
         record_bodies = "off"
-        rates = {}
         [[providers]]
         name = "a"
         dialect = "openai-chat"

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{Document, SAMPLE};
 
 /// Names of the schema, so that random trees reach deep into it.
-const NAMES: [&str; 40] = [
+const NAMES: [&str; 43] = [
     "settings",
     "providers",
     "models",
@@ -43,6 +43,9 @@ const NAMES: [&str; 40] = [
     "concurrent",
     "egress",
     "price",
+    "input",
+    "output",
+    "rates",
     "provider",
     "enabled",
     "openai-chat",
