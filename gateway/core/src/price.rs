@@ -7,6 +7,9 @@
 //! Known limits: one price for the whole call, so no tiers by length of the prompt, no batch or priority rates, no
 //! hour-long cache writes, no fees for searches; audio and images count as the text tokens they are reported as.
 
+mod table;
+
+use crate::catalog::{Provider, ProviderKind, Target};
 use crate::observe::Usage;
 
 /// Prices of a million tokens, in nano-dollars (10⁻⁹ USD).
@@ -20,6 +23,28 @@ pub struct Price {
     pub cache_write: u64,
     /// Tokens generated, reasoning included.
     pub output: u64,
+}
+
+/// A price and who says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Priced {
+    /// The price.
+    pub price: Price,
+    /// `catalog`, or the name of the bundled table, which holds its date.
+    pub source: &'static str,
+}
+
+/// The price of a target when it is asked for this model of its provider's: the catalog's own word, else the bundled
+/// table's. `None`: not known, which is not free.
+pub fn of(target: &Target, provider: &Provider, upstream_model: &str) -> Option<Priced> {
+    if let Some(price) = target.price {
+        return Some(Priced { price, source: "catalog" });
+    }
+    // The built-in provider may bear any name, but charges nothing that could be known.
+    let ProviderKind::Http(endpoints) = &provider.kind else { return None };
+    let authority = endpoints.first().map(|endpoint| endpoint.authority.as_str());
+    let price = table::find(authority, &provider.name, upstream_model)?;
+    Some(Priced { price, source: table::NAME })
 }
 
 const TOKENS_PER_PRICE: u128 = 1_000_000;

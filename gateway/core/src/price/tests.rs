@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::catalog::Document;
 
 /// In dollars: 3 for input, 0.3 for cache reads, 3.75 for cache writes, 15 for output.
 const SONNET: Price =
@@ -53,6 +54,33 @@ fn an_estimate_is_the_cost_without_caches() {
     assert_eq!(estimate(&SONNET, 1000, 200), 6_000_000);
     assert_eq!(Some(estimate(&SONNET, 1000, 200)), cost(&SONNET, &usage([Some(1000), None, None, Some(200)])));
     assert_eq!(estimate(&FREE, u64::MAX, u64::MAX), 0);
+}
+
+#[test]
+fn the_catalogs_price_wins_and_the_table_knows_the_rest() {
+    let catalog = r#"
+        [[providers]]
+        preset = "openai"
+        [[providers]]
+        preset = "echo"
+        name = "groq"
+        [[models]]
+        name = "m"
+        targets = [
+            { provider = "openai", model = "gpt-4o", price = { input = 1, output = 2 } },
+            { provider = "openai", model = "gpt-4o" },
+            { provider = "openai" },
+            { provider = "groq", model = "llama-3.3-70b-versatile" },
+        ]
+    "#;
+    let catalog = Document::from_toml(catalog).unwrap().validate().unwrap();
+    let prices = catalog.models[0].targets.iter().map(|target| {
+        let asked = target.model.as_deref().unwrap_or("gpt-4o-mini");
+        of(target, &catalog.providers[target.provider], asked).map(|priced| (priced.price.output, priced.source))
+    });
+    let table = "genai-prices 2026-10-30";
+    let expected = [Some((2_000_000_000, "catalog")), Some((10_000_000_000, table)), Some((600_000_000, table)), None];
+    assert_eq!(prices.collect::<Vec<_>>(), expected);
 }
 
 fn any_price() -> impl Strategy<Value = Price> {

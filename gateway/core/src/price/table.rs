@@ -1,0 +1,177 @@
+//! The bundled prices: found by who is asked and for which model.
+//!
+//! Static tables, generated from the crate genai-prices into `table/data.rs` and checked in. Not the crate itself: it
+//! takes tens of milliseconds to decode its 782 KB, in every instance. Not a build script: the crate's API gives
+//! neither its rules nor its prices, and a price that changes should change in a diff that somebody reads.
+//! `table/generate.rs` is a test that makes the file anew and fails when it is stale.
+//!
+//! A provider is known by its host, and by its name only when its host is not known: what a relay charges is its own
+//! business, and unknown is better than wrong.
+
+#[rustfmt::skip]
+mod data;
+#[cfg(test)]
+mod generate;
+
+use std::borrow::Cow;
+
+use super::Price;
+
+pub(super) use data::NAME;
+
+/// What one provider charges for its models.
+struct Provider {
+    id: &'static str,
+    /// Providers whose models it serves at their prices.
+    fallbacks: &'static [&'static str],
+    /// Names in lower case, sorted.
+    exact: &'static [(&'static str, Cell)],
+    /// For names that are not there; the first that matches decides.
+    rules: &'static [(Rule, Cell)],
+}
+
+/// Input, cache reads, cache writes and output, in micro-dollars for a million tokens. `None`: known, but not paid by
+/// these tokens alone, so that its cost stays unknown.
+type Cell = Option<&'static [u32; 4]>;
+
+/// Names in lower case that are meant together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    Prefix(&'static str),
+    Suffix(&'static str),
+    Part(&'static str),
+    /// Begins so and ends with a date: `20260930` or `2026-09-30`.
+    Dated(&'static str),
+    /// Begins so and goes on with a digit.
+    Numbered(&'static str),
+    /// Begins so and does not speak, which costs more.
+    SilentPrefix(&'static str),
+}
+
+impl Rule {
+    fn matches(self, name: &str) -> bool {
+        match self {
+            Rule::Prefix(prefix) => name.starts_with(prefix),
+            Rule::Suffix(suffix) => name.ends_with(suffix),
+            Rule::Part(part) => name.contains(part),
+            Rule::Dated(prefix) => name.strip_prefix(prefix).is_some_and(is_date),
+            Rule::Numbered(prefix) => {
+                name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|next: char| next.is_ascii_digit()))
+            }
+            Rule::SilentPrefix(prefix) => name.starts_with(prefix) && !name.contains("-tts"),
+        }
+    }
+}
+
+fn is_date(text: &str) -> bool {
+    let dash = |index: usize| text.len() == 10 && (index == 4 || index == 7);
+    matches!(text.len(), 8 | 10)
+        && text.bytes().enumerate().all(|(index, byte)| if dash(index) { byte == b'-' } else { byte.is_ascii_digit() })
+}
+
+/// Hosts, at most one `*` for anything in each, and whose they are in the table.
+const HOSTS: [(&str, &str); 40] = [
+    ("api.openai.com", "openai"),
+    ("api.anthropic.com", "anthropic"),
+    ("*.googleapis.com", "google"),
+    ("openrouter.ai", "openrouter"),
+    ("api.deepseek.com", "deepseek"),
+    ("api.moonshot.*", "moonshotai"),
+    ("open.bigmodel.cn", "zhipuai"),
+    ("api.z.ai", "zai"),
+    ("api.x.ai", "x-ai"),
+    ("api.groq.com", "groq"),
+    ("api.mistral.ai", "mistral"),
+    ("api.together.*", "together"),
+    ("*.openai.azure.com", "azure"),
+    ("*.services.ai.azure.com", "azure"),
+    ("*.cognitiveservices.azure.com", "azure"),
+    ("*.azure-api.net", "azure"),
+    ("bedrock-runtime.*.amazonaws.com", "aws"),
+    ("api.arcee.ai", "arcee"),
+    ("api.avian.io", "avian"),
+    ("inference.baseten.co", "baseten"),
+    ("api.cerebras.ai", "cerebras"),
+    ("api.cloudflare.com", "cloudflare"),
+    ("api.cohere.ai", "cohere"),
+    ("api.cohere.com", "cohere"),
+    ("*.cloud.databricks.com", "databricks"),
+    ("*.gcp.databricks.com", "databricks"),
+    ("*.azuredatabricks.net", "databricks"),
+    ("api.doubleword.ai", "doubleword"),
+    ("api.fireworks.ai", "fireworks"),
+    ("api.meta.ai", "meta"),
+    ("api.minimax.io", "minimax"),
+    ("api.minimax.com", "minimax"),
+    ("api.minimaxi.com", "minimax"),
+    ("api.minimaxi.io", "minimax"),
+    ("api.novita.ai", "novita"),
+    ("oai.endpoints.kepler.ai.cloud.ovh.net", "ovhcloud"),
+    ("api.perplexity.ai", "perplexity"),
+    ("api.quicksilverpro.io", "quicksilverpro"),
+    ("api.typesafe.ai", "typesafe"),
+    ("api.voyageai.com", "voyageai"),
+];
+
+/// Presets whose names are not those of the table.
+const NAMES: [(&str, &str); 5] = [
+    ("gemini", "google"),
+    ("moonshot", "moonshotai"),
+    ("moonshot-intl", "moonshotai"),
+    ("xai", "x-ai"),
+    ("zhipu", "zhipuai"),
+];
+
+/// The price of a model at the provider with this address and this name in the catalog.
+pub(super) fn find(authority: Option<&str>, name: &str, model: &str) -> Option<Price> {
+    let id = authority.and_then(id_of_host).unwrap_or_else(|| id_of_name(name));
+    let asked = provider(id)?;
+    let lower = if model.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(model.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(model)
+    };
+    // Gemini's own way to write a model.
+    let model = lower.strip_prefix("models/").unwrap_or(&lower);
+    let others = asked.fallbacks.iter().filter_map(|id| provider(id));
+    std::iter::once(asked).chain(others).find_map(|provider| provider.cell(model))?.map(price)
+}
+
+fn id_of_host(authority: &str) -> Option<&'static str> {
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_end_matches('.');
+    HOSTS.iter().find(|(pattern, _)| is_host(host, pattern)).map(|(_, id)| *id)
+}
+
+fn is_host(host: &str, pattern: &str) -> bool {
+    let (start, end) = pattern.split_once('*').unwrap_or((pattern, ""));
+    let (host, fits) = (host.as_bytes(), host.len() >= start.len() + end.len());
+    let starts = host.get(..start.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(start.as_bytes()));
+    let ends = || host.get(host.len() - end.len()..).is_some_and(|bytes| bytes.eq_ignore_ascii_case(end.as_bytes()));
+    fits && starts && ends() && (pattern.contains('*') || host.len() == start.len())
+}
+
+fn id_of_name(name: &str) -> &str {
+    NAMES.iter().find(|(preset, _)| *preset == name).map_or(name, |(_, id)| *id)
+}
+
+fn provider(id: &str) -> Option<&'static Provider> {
+    let index = data::PROVIDERS.binary_search_by(|provider| provider.id.cmp(id)).ok()?;
+    data::PROVIDERS.get(index)
+}
+
+impl Provider {
+    fn cell(&self, model: &str) -> Option<Cell> {
+        if let Ok(index) = self.exact.binary_search_by(|(name, _)| (*name).cmp(model)) {
+            return self.exact.get(index).map(|(_, cell)| *cell);
+        }
+        self.rules.iter().find(|(rule, _)| rule.matches(model)).map(|(_, cell)| *cell)
+    }
+}
+
+fn price([input, cache_read, cache_write, output]: &[u32; 4]) -> Price {
+    let nano = |micro: u32| u64::from(micro) * 1000;
+    Price { input: nano(*input), cache_read: nano(*cache_read), cache_write: nano(*cache_write), output: nano(*output) }
+}
+
+#[cfg(test)]
+mod tests;
