@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::catalog::{Affinity, Catalog};
 use crate::observe::Usage;
+use crate::price::{self, Priced};
 use crate::route::{Candidate, Candidates, Skipped, name_asked, target_name};
 
 /// How a call ended.
@@ -223,6 +224,8 @@ pub struct Record {
     pub bytes_out: u64,
     /// What the provider says it used; absent numbers are unknown, not zero.
     pub usage: Usage,
+    /// The price of the target of the last attempt, and who says so.
+    pub priced: Option<Priced>,
     /// What the reader should know.
     pub warnings: Vec<&'static str>,
     /// When its total time is over, Unix milliseconds: a call that has not ended by then never will.
@@ -250,6 +253,11 @@ fn kept(text: &str, characters_max: usize) -> String {
 }
 
 impl Record {
+    /// What the call cost, in nano-dollars; `None`: price or usage are not known.
+    pub fn cost_nano(&self) -> Option<i64> {
+        price::cost(&self.priced?.price, &self.usage)
+    }
+
     /// Tokens per second of the generation: from the first content to the end of a stream, over the whole call of an
     /// answer that came in one piece.
     pub fn tokens_per_second(&self) -> Option<f64> {

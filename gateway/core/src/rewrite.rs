@@ -8,7 +8,7 @@ pub use body::splice_model;
 pub use headers::{HOPS, HOPS_MAX, downstream, hops, upstream};
 
 use crate::accept::Call;
-use crate::catalog::{Auth, Catalog, Credential, Endpoint, Provider, ProviderKind, Value};
+use crate::catalog::{Auth, Catalog, Credential, Endpoint, Provider, ProviderKind, Target, Value};
 use crate::failover::Attempt;
 use crate::refusal::Refusal;
 use crate::route::name_asked;
@@ -42,6 +42,8 @@ pub enum Destination {
 /// What an attempt's indexes stand for.
 #[derive(Debug, Clone, Copy)]
 pub struct Named<'c> {
+    /// The target.
+    pub target: &'c Target,
     /// The provider.
     pub provider: &'c Provider,
     /// The provider's own name for the model.
@@ -61,7 +63,7 @@ pub fn named<'c>(attempt: Attempt, ask_model: usize, asked: &'c str, catalog: &'
         Some(index) => Some(provider.credentials.get(index)?),
     };
     let asked = name_asked(ask_model, asked, attempt.model, model);
-    Some(Named { provider, upstream_model: target.model.as_deref().unwrap_or(asked), credential })
+    Some(Named { target, provider, upstream_model: target.model.as_deref().unwrap_or(asked), credential })
 }
 
 /// Makes the request of `call` for one target.

@@ -25,6 +25,7 @@ mod balancing;
 mod catalog_api;
 mod catalog_file;
 mod client_leaves;
+mod cost;
 mod credentials;
 mod cuts;
 mod failover;

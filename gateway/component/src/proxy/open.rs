@@ -10,6 +10,7 @@ use gateway_core::authenticate::Caller;
 use gateway_core::catalog::{Catalog, Model};
 use gateway_core::failover::{Class, Outcome};
 use gateway_core::observe::{Observation, Usage};
+use gateway_core::price;
 use gateway_core::record::{AttemptRecord, DecisionRecord, Record, State, kept_error, kept_text};
 use gateway_core::refusal::Reply;
 use gateway_core::rewrite::Named;
@@ -72,6 +73,7 @@ impl OpenCall {
             bytes_in: 0,
             bytes_out: 0,
             usage: Usage::default(),
+            priced: None,
             warnings: Vec::new(),
             until_ms: incoming.at_ms.saturating_add(TOTAL_MS_DEFAULT),
         };
@@ -123,6 +125,7 @@ impl OpenCall {
         };
         let now_ms = host::now_ms();
         self.with(|record, start_ms| {
+            record.priced = price::of(to.target, to.provider, to.upstream_model);
             record.attempts.push(AttemptRecord {
                 provider: to.provider.name.to_string(),
                 model: to.upstream_model.to_owned(),

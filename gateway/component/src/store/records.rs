@@ -28,7 +28,7 @@ macro_rules! columns {
         "id, at_ms, key, model, dialect, endpoint, streamed, \
          session, client, user_agent, state, status, error, provider, \
          upstream_model, decision, attempts, first_byte_ms, first_content_ms, duration_ms, bytes_in, bytes_out, \
-         input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, tokens_per_second, warnings, until_ms"
+         input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nano, price, tokens_per_second, warnings, until_ms"
     };
 }
 
@@ -37,7 +37,7 @@ macro_rules! columns {
 const SAVE: &str = concat!(
     "INSERT OR IGNORE INTO records (",
     columns!(),
-    ", boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)"
+    ", boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)"
 );
 
 /// The end wins over `running` and over what was presumed of a call nobody heard of again, but not over what the host
@@ -45,8 +45,8 @@ const SAVE: &str = concat!(
 const SAVE_OVER_RUNNING: &str = concat!(
     "INSERT INTO records (",
     columns!(),
-    ", boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31) \
-ON CONFLICT (id) DO UPDATE SET model = excluded.model, streamed = excluded.streamed, session = excluded.session, state = CASE WHEN records.state IN ('running', 'interrupted') THEN excluded.state ELSE records.state END, status = excluded.status, error = excluded.error, provider = excluded.provider, upstream_model = excluded.upstream_model, decision = excluded.decision, attempts = excluded.attempts, first_byte_ms = excluded.first_byte_ms, first_content_ms = excluded.first_content_ms, duration_ms = excluded.duration_ms, bytes_in = excluded.bytes_in, bytes_out = excluded.bytes_out, input_tokens = excluded.input_tokens, cache_read_tokens = excluded.cache_read_tokens, cache_write_tokens = excluded.cache_write_tokens, output_tokens = excluded.output_tokens, reasoning_tokens = excluded.reasoning_tokens, tokens_per_second = excluded.tokens_per_second, warnings = excluded.warnings"
+    ", boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33) \
+ON CONFLICT (id) DO UPDATE SET model = excluded.model, streamed = excluded.streamed, session = excluded.session, state = CASE WHEN records.state IN ('running', 'interrupted') THEN excluded.state ELSE records.state END, status = excluded.status, error = excluded.error, provider = excluded.provider, upstream_model = excluded.upstream_model, decision = excluded.decision, attempts = excluded.attempts, first_byte_ms = excluded.first_byte_ms, first_content_ms = excluded.first_content_ms, duration_ms = excluded.duration_ms, bytes_in = excluded.bytes_in, bytes_out = excluded.bytes_out, input_tokens = excluded.input_tokens, cache_read_tokens = excluded.cache_read_tokens, cache_write_tokens = excluded.cache_write_tokens, output_tokens = excluded.output_tokens, reasoning_tokens = excluded.reasoning_tokens, cost_nano = excluded.cost_nano, price = excluded.price, tokens_per_second = excluded.tokens_per_second, warnings = excluded.warnings"
 );
 
 const LIST: &str = concat!(
@@ -154,6 +154,8 @@ pub(crate) fn row(record: &Record) -> Row {
         number(usage.cache_write_tokens),
         number(usage.output_tokens),
         number(usage.reasoning_tokens),
+        record.cost_nano().map_or(Value::Null, Value::Integer),
+        record.priced.map_or(Value::Null, |priced| Value::Text(priced.source.into())),
         record.tokens_per_second().map_or(Value::Null, Value::Real),
         if record.warnings.is_empty() { Value::Null } else { json(serde_json::to_string(&record.warnings)) },
         Value::Integer(record.until_ms),

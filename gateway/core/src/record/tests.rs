@@ -1,4 +1,5 @@
 use super::*;
+use crate::price::Price;
 
 #[test]
 fn every_state_has_its_own_name_and_is_found_by_it() {
@@ -39,9 +40,20 @@ fn ended(first_content_ms: Option<u64>, duration_ms: Option<u64>, output_tokens:
         bytes_in: 0,
         bytes_out: 0,
         usage: Usage { output_tokens, ..Usage::default() },
+        priced: None,
         warnings: Vec::new(),
         until_ms: 0,
     }
+}
+
+#[test]
+fn a_cost_is_known_when_price_and_usage_are() {
+    let price = Price { input: 1_000_000_000, cache_read: 0, cache_write: 0, output: 2_000_000_000 };
+    let priced = Some(Priced { price, source: "catalog" });
+    let usage = Usage { input_tokens: Some(11), output_tokens: Some(7), ..Usage::default() };
+    assert_eq!(Record { priced, usage, ..ended(None, None, None) }.cost_nano(), Some(25_000));
+    assert_eq!(Record { priced, ..ended(None, None, None) }.cost_nano(), None);
+    assert_eq!(Record { usage, ..ended(None, None, None) }.cost_nano(), None);
 }
 
 #[test]

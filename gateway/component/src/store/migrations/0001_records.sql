@@ -26,6 +26,8 @@ CREATE TABLE IF NOT EXISTS records (
     cache_write_tokens INTEGER,
     output_tokens INTEGER,
     reasoning_tokens INTEGER,
+    cost_nano INTEGER,
+    price TEXT,
     tokens_per_second REAL,
     warnings TEXT,
     until_ms INTEGER,
