@@ -284,6 +284,29 @@ fn records_come_in_pages_up_to_the_limit_newest_first() {
 }
 
 #[test]
+fn a_cost_is_told_in_dollars_to_people_and_as_it_is_to_programs() {
+    let place = Place::new();
+    let priced = "models = [{ name = \"demo\", targets = [{ provider = \"echo\", price = { input = 0, output = 0.3 } }] }]\n\
+                  providers = [{ preset = \"echo\" }]\n";
+    place.ok(&["catalog", "import", &place.file("llmio.toml", priced)]);
+    let server = place.serve();
+    assert_eq!(server.chat(place.ok(&["token"]).trim()).0, 200);
+    let json = ["records", "--json"];
+    let line = eventually("the call is recorded", || place.ok(&json).lines().next().map(str::to_owned));
+    let record: Value = serde_json::from_str(&line).expect("JSON");
+    let tokens = record["output_tokens"].as_u64().expect("the echo counts");
+    assert_eq!((&record["cost_nano"], &record["price"]), (&Value::from(tokens * 300), &Value::from("catalog")));
+    assert!(record.get("cost_usd").is_none(), "{record}");
+    let cost = format!("0.{:07}", tokens * 3);
+    let cost = cost.trim_end_matches('0');
+    let table = place.ok(&["records"]);
+    assert!(table.lines().last().is_some_and(|row| row.ends_with(cost)), "{cost} in {table}");
+    let id = record["id"].as_str().expect("an id");
+    let shown: Value = serde_json::from_str(&place.ok(&["records", "show", id])).expect("JSON");
+    assert_eq!(shown["cost_usd"], cost);
+}
+
+#[test]
 fn a_catalog_goes_in_and_comes_out_the_same_with_and_without_a_server() {
     let place = Place::new().with("RELAY_KEY", "sk-env");
     let file = place.file("llmio.toml", CATALOG);

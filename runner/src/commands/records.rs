@@ -18,6 +18,9 @@ use std::fmt::Write;
 /// What the component gives at once.
 const PAGE_MAX: usize = 500;
 
+const NANO_PER_USD: u64 = 1_000_000_000;
+const DIGITS_SHOWN: u32 = 6;
+
 /// What fits a screen.
 const LIMIT: u32 = 20;
 
@@ -103,8 +106,12 @@ pub(crate) fn run(settings: &Settings, arguments: Arguments) -> Result<()> {
 }
 
 async fn show(client: &mut Client, id: &str) -> Result<()> {
-    let record: Value = client.read(Call::new(Method::GET, format!("/api/records/{}", encoded(id)))).await?;
-    print(&format!("{record:#}\n"))
+    let mut record: Map<String, Value> =
+        client.read(Call::new(Method::GET, format!("/api/records/{}", encoded(id)))).await?;
+    if let Some(cost) = usd(&record) {
+        record.insert("cost_usd".to_owned(), Value::String(cost));
+    }
+    print(&format!("{:#}\n", Value::Object(record)))
 }
 
 async fn list(client: &mut Client, list: &List, filter: &str) -> Result<()> {
@@ -132,7 +139,7 @@ async fn list(client: &mut Client, list: &List, filter: &str) -> Result<()> {
     if list.json { Ok(()) } else { print_table(&rows) }
 }
 
-fn print_table(rows: &[[String; 10]]) -> Result<()> {
+fn print_table(rows: &[[String; 11]]) -> Result<()> {
     let language = language::of_process();
     if rows.is_empty() {
         remark(language.pick("There are no such records.", "没有符合条件的记录。"));
@@ -171,18 +178,18 @@ fn json_lines(records: &[Map<String, Value>]) -> String {
     })
 }
 
-fn columns(language: Language) -> [(&'static str, Align); 10] {
+fn columns(language: Language) -> [(&'static str, Align); 11] {
     use Align::{Left, Right};
     let names = language.pick(
-        ["time", "id", "key", "model", "served by", "state", "status", "ms", "in", "out"],
-        ["时间", "编号", "密钥", "模型", "服务方", "结果", "状态码", "毫秒", "输入", "输出"],
+        ["time", "id", "key", "model", "served by", "state", "status", "ms", "in", "out", "usd"],
+        ["时间", "编号", "密钥", "模型", "服务方", "结果", "状态码", "毫秒", "输入", "输出", "美元"],
     );
-    let aligned = [Left, Left, Left, Left, Left, Left, Right, Right, Right, Right];
+    let aligned = [Left, Left, Left, Left, Left, Left, Right, Right, Right, Right, Right];
     std::array::from_fn(|index| (names[index], aligned[index]))
 }
 
 /// A record as its table row; what is not known stays empty, since unknown is not zero.
-fn row(record: &Map<String, Value>, zone: &TimeZone) -> [String; 10] {
+fn row(record: &Map<String, Value>, zone: &TimeZone) -> [String; 11] {
     let text = |name: &str| match record.get(name) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),
@@ -203,7 +210,18 @@ fn row(record: &Map<String, Value>, zone: &TimeZone) -> [String; 10] {
         text("duration_ms"),
         text("input_tokens"),
         text("output_tokens"),
+        usd(record).unwrap_or_default(),
     ]
+}
+
+/// What a call cost, in dollars with six digits that count: one call may cost a dollar and the next a millionth.
+fn usd(record: &Map<String, Value>) -> Option<String> {
+    let nano = record.get("cost_nano").and_then(Value::as_u64)?;
+    let digits = nano.checked_ilog10().map_or(1, |digits| digits + 1);
+    let unit = 10_u64.pow(digits.saturating_sub(DIGITS_SHOWN));
+    let nano = nano.saturating_add(unit / 2) / unit * unit;
+    let text = format!("{}.{:09}", nano / NANO_PER_USD, nano % NANO_PER_USD);
+    Some(text.trim_end_matches('0').trim_end_matches('.').to_owned())
 }
 
 #[cfg(test)]
@@ -223,7 +241,7 @@ mod tests {
         let record = json!({
             "id": "01-a", "at_ms": 1_795_435_200_000_i64, "key": "laptop", "model": "demo", "provider": "echo",
             "upstream_model": "echo-a", "state": "ok", "status": 200, "duration_ms": 12, "input_tokens": 3,
-            "output_tokens": null,
+            "output_tokens": null, "cost_nano": 37_500,
         });
         record.as_object().expect("an object").clone()
     }
@@ -261,9 +279,28 @@ mod tests {
     fn a_row_has_local_time_and_leaves_unknown_numbers_empty() {
         let zone = TimeZone::fixed(jiff::tz::offset(8));
         let rows = [row(&record(), &zone)];
-        let expected = "time                 id    key     model  served by    state  status  ms  in  out\n\
-                        2026-11-23 20:00:00  01-a  laptop  demo   echo/echo-a  ok        200  12   3\n";
+        let expected = "time                 id    key     model  served by    state  status  ms  in  out        usd\n\
+                        2026-11-23 20:00:00  01-a  laptop  demo   echo/echo-a  ok        200  12   3       0.0000375\n";
         assert_eq!(layout(columns(Language::English), &rows), expected);
+    }
+
+    #[test]
+    fn a_cost_has_six_digits_that_count() {
+        let cases = [
+            (0_u64, "0"),
+            (1, "0.000000001"),
+            (37_500, "0.0000375"),
+            (1_234_567, "0.00123457"),
+            (999_999_999, "1"),
+            (2_500_000_000, "2.5"),
+            (12_345_678_901, "12.3457"),
+            (1_000_000_000_000_000, "1000000"),
+        ];
+        for (nano, expected) in cases {
+            let record = json!({ "cost_nano": nano });
+            assert_eq!(usd(record.as_object().expect("an object")).as_deref(), Some(expected));
+        }
+        assert_eq!(usd(json!({ "cost_nano": null }).as_object().expect("an object")), None);
     }
 
     #[test]
