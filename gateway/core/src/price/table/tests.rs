@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 /// Input, cache reads, cache writes and output in micro-dollars for a million tokens.
@@ -122,5 +124,16 @@ fn a_name_ends_with_a_date_in_either_form() {
         [("m-20260930", true), ("m-2026-09-30", true), ("m-2026-0930", false), ("m-2", false), ("m-2026x09x30", false)]
     {
         assert_eq!(Rule::Dated("m-").matches(name), dated, "{name}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_host_and_any_name_are_looked_up(host in ".{0,40}", name in ".{0,8}", model in ".{0,40}", known in 0..HOSTS.len()) {
+        let _ = find(Some(&host), &name, &model);
+        let _ = find(None, data::PROVIDERS[known % data::PROVIDERS.len()].id, &model);
+        for cut in 0..=HOSTS[known].0.len() {
+            let _ = find(Some(&HOSTS[known].0[cut..]), &name, &model);
+        }
     }
 }
