@@ -3,6 +3,7 @@
 pub(crate) mod key_value;
 pub(crate) mod outbound_http;
 pub(crate) mod sqlite;
+mod store_thread;
 pub(crate) mod variables;
 
 use crate::instance::State;

@@ -4,8 +4,10 @@
 //! would stop every call of the instance (wasmtime #11869).
 
 mod reader;
+mod schema;
 mod statement;
 mod store;
+mod unheard;
 mod writer;
 
 #[cfg(test)]
@@ -55,6 +57,8 @@ pub(crate) struct Status {
     pub(crate) queued: u64,
     /// Statements refused since the start because the queue was full.
     pub(crate) refused: u64,
+    /// Statements that failed since the start after they had been queued.
+    pub(crate) failed: u64,
 }
 
 /// The guest's handle. What it did last is its own, though all share one connection.
@@ -116,6 +120,13 @@ impl Database {
     /// Waits until all that is queued is committed.
     pub(crate) fn flush(&self, limit: Duration) -> Result<()> {
         self.writer.flush(limit)
+    }
+
+    /// Ends both threads; false when they do not end within the limit. What is queued should be flushed before. The
+    /// writer is last, since the last connection to leave moves what is in the WAL into the file itself.
+    pub(crate) fn close(&self, limit: Duration) -> bool {
+        let read = self.reader.close(limit);
+        self.writer.close(limit) && read
     }
 
     /// Figures for metrics.
@@ -253,8 +264,7 @@ fn answer<T: 'static>(mut access: Access<'_, T, Interfaces>, execution: Executio
     match execution {
         Execution::Queued(outcome) => {
             let result = async move {
-                let closed = || Failure::Busy("the database was closed".to_owned());
-                wasmtime::error::Ok(outcome.await.unwrap_or_else(|_| Err(closed())).map_err(Error::from))
+                wasmtime::error::Ok(outcome.await.unwrap_or_else(|_| Err(Failure::closed())).map_err(Error::from))
             };
             let rows = StreamReader::new(&mut access, Vec::<RowResult>::new())?;
             Ok((Vec::new(), rows, FutureReader::new(&mut access, result)?))

@@ -4,12 +4,13 @@
 use super::statement::{Failure, Kind, Rows, Statement};
 use super::store::{self, Journal};
 use super::writer::Progress;
-use anyhow::{Context, Result};
+use crate::host::store_thread::StoreThread;
+use anyhow::Result;
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -23,7 +24,9 @@ const QUEUE_MAX: usize = 256;
 
 /// The handle other threads hold.
 pub(super) struct Reader {
-    questions: mpsc::SyncSender<Question>,
+    /// None once it is closed.
+    questions: Mutex<Option<mpsc::SyncSender<Question>>>,
+    thread: StoreThread,
 }
 
 struct Question {
@@ -45,8 +48,14 @@ impl Reader {
                 thread.answer(question);
             }
         };
-        std::thread::Builder::new().name("reader".to_owned()).spawn(run).context("no thread for the reader")?;
-        Ok(Reader { questions })
+        let thread = StoreThread::start("reader", run)?;
+        Ok(Reader { questions: Mutex::new(Some(questions)), thread })
+    }
+
+    /// Answers what was asked and ends the thread; false when that is not done within the limit.
+    pub(super) fn close(&self, limit: Duration) -> bool {
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.thread.has_ended_within(limit)
     }
 
     /// What kind of statement that is; an error when it is invalid or not allowed.
@@ -66,8 +75,12 @@ impl Reader {
     ) -> Result<T, Failure> {
         let (reply, answer) = oneshot::channel();
         let full = |_| Failure::Busy("too many reads are waiting".to_owned());
-        self.questions.try_send(Question { after, ask: ask(reply) }).map_err(full)?;
-        answer.await.unwrap_or_else(|_| Err(Failure::Busy("the database was closed".to_owned())))
+        {
+            let questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
+            let questions = questions.as_ref().ok_or_else(Failure::closed)?;
+            questions.try_send(Question { after, ask: ask(reply) }).map_err(full)?;
+        }
+        answer.await.unwrap_or_else(|_| Err(Failure::closed()))
     }
 }
 
@@ -87,7 +100,7 @@ struct Guarded {
 /// When the current read has to be over.
 struct Clock {
     running: AtomicBool,
-    until: std::sync::Mutex<Instant>,
+    until: Mutex<Instant>,
 }
 
 impl Thread {
@@ -118,7 +131,7 @@ impl Thread {
 impl Guarded {
     fn open(file: &Path) -> rusqlite::Result<Guarded> {
         let mut connection = store::open_to_read(file)?;
-        let late = Arc::new(Clock { running: AtomicBool::new(false), until: std::sync::Mutex::new(Instant::now()) });
+        let late = Arc::new(Clock { running: AtomicBool::new(false), until: Mutex::new(Instant::now()) });
         let clock = late.clone();
         connection.progress_handler(STEPS, Some(move || clock.is_over()))?;
         connection.authorizer(Some(|context: AuthContext<'_>| allow(context.action)))?;
@@ -135,13 +148,13 @@ impl Guarded {
 
 impl Clock {
     fn start(&self) {
-        *self.until.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now() + READ_MAX;
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + READ_MAX;
         self.running.store(true, Ordering::Relaxed);
     }
 
     fn is_over(&self) -> bool {
         self.running.load(Ordering::Relaxed)
-            && Instant::now() > *self.until.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+            && Instant::now() > *self.until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

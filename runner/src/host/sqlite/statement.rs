@@ -90,6 +90,13 @@ pub(crate) enum Failure {
     Sql(String),
 }
 
+impl Failure {
+    /// The process is ending.
+    pub(super) fn closed() -> Failure {
+        Failure::Busy("the database was closed".to_owned())
+    }
+}
+
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Failure {
         match error.sqlite_error_code() {

@@ -11,8 +11,10 @@ use std::time::Duration;
 const VERSION_MIN: i32 = 3_051_003;
 /// A larger file would delay the start; damage in it is found when it is met.
 const CHECKED_BYTES_MAX: u64 = 32 << 20;
-/// Short: the writer has its own, longer patience, and readers must not hold a thread.
+/// Short: readers must not hold a thread.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(100);
+/// Shorter still: the writer has its own, longer patience, and whoever waits for it is told in time.
+pub(super) const BUSY_TIMEOUT_WRITER: Duration = Duration::from_millis(25);
 const STATEMENTS_CACHED: usize = 64;
 
 /// SQLite's journal modes, as far as we use them.
@@ -90,7 +92,7 @@ pub(super) fn open_to_read(file: &Path) -> rusqlite::Result<Connection> {
 
 fn open_checked(file: &Path, journal: Journal) -> rusqlite::Result<Connection> {
     let connection = Connection::open(file)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.busy_timeout(BUSY_TIMEOUT_WRITER)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     // Only possible before the first table: lets retention give space back without rewriting the file.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;

@@ -67,6 +67,31 @@ impl Bench {
         self.count()
     }
 
+    /// Overwrites the whole file as a failing disk would, behind SQLite's back and with what it has in memory gone.
+    fn damage(&self) {
+        self.rows("SELECT 1").expect("an idle reader");
+        let wal = format!("{}-wal", self.file.display());
+        for file in [self.file.as_path(), std::path::Path::new(&wal)] {
+            let length = std::fs::metadata(file).expect("its length").len();
+            let opened = std::fs::File::options().write(true).open(file).expect("the file");
+            let garbage = vec![0xa5; usize::try_from(length).expect("a small file")];
+            std::os::unix::fs::FileExt::write_all_at(&opened, &garbage, 0).expect("damage");
+        }
+        // Raises the file's change counter for every connection, so that none goes on with its cached pages.
+        let shm = format!("{}-shm", self.file.display());
+        let opened = std::fs::File::options().write(true).open(shm).expect("the shared memory");
+        std::os::unix::fs::FileExt::write_all_at(&opened, &[0xff; 96], 0).expect("damage");
+    }
+
+    /// Files that were set aside.
+    fn set_aside(&self) -> usize {
+        let folder = self.file.parent().expect("a folder").read_dir().expect("the folder");
+        let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names
+            .filter(|name| name.starts_with("store.db.corrupt-") && !name.ends_with("-wal") && !name.ends_with("-shm"))
+            .count()
+    }
+
     /// Another process that holds the database.
     fn locked(&self) -> Raw {
         let other = Raw::open(&self.file).expect("a second connection");
@@ -257,6 +282,102 @@ fn a_damaged_file_is_set_aside_and_records_start_anew() {
         entry.ok()?.file_name().into_string().ok().filter(|name| name.starts_with("store.db.corrupt-"))
     });
     assert_eq!(names.count(), 1);
+}
+
+#[test]
+fn a_file_that_is_damaged_while_it_is_used_is_replaced_by_one_with_the_same_tables() {
+    let bench = Bench::new();
+    bench.write("CREATE INDEX records_by_note ON records (note)").expect("an index");
+    bench.insert(1).expect("queued");
+    assert_eq!(bench.count(), 1);
+    bench.damage();
+    // What meets the damage is written into the new file.
+    for id in 2..5 {
+        bench.insert(id).expect("queued");
+    }
+    bench.database.flush(PATIENCE).expect("written");
+    assert_eq!(bench.count(), 3, "the reader follows to the new file");
+    let index = bench.rows("SELECT name FROM sqlite_schema WHERE type = 'index'").expect("rows");
+    assert_eq!(index.rows, [[Value::Text("records_by_note".into())]]);
+    assert_eq!(bench.set_aside(), 1);
+    assert_eq!(bench.database.status().failed, 0);
+}
+
+#[test]
+fn writes_that_fail_after_they_were_queued_are_counted() {
+    let bench = Bench::new();
+    for _ in 0..3 {
+        bench.insert(7).expect("queued");
+    }
+    bench.database.flush(PATIENCE).expect("written");
+    assert_eq!((bench.database.status().failed, bench.database.status().refused), (2, 0));
+    assert_eq!(bench.count(), 1);
+}
+
+#[test]
+fn once_closed_everything_is_in_the_file_itself_and_nothing_is_taken() {
+    let bench = Bench::new();
+    bench.insert(1).expect("queued");
+    assert!(bench.database.close(PATIENCE));
+    assert!(!PathBuf::from(format!("{}-wal", bench.file.display())).exists());
+    assert!(matches!(bench.insert(2), Err(Failure::Busy(_))));
+    assert!(matches!(bench.rows("SELECT 1"), Err(Failure::Busy(_))));
+    let copy = bench.file.with_extension("copy");
+    std::fs::copy(&bench.file, &copy).expect("a copy of the one file");
+    let copy = Raw::open(copy).expect("the copy");
+    let count: i64 = copy.query_row("SELECT count(*) FROM records", [], |row| row.get(0)).expect("a count");
+    assert_eq!(count, 1);
+}
+
+#[test]
+fn closing_does_not_wait_for_a_lock_to_end() {
+    let bench = Bench::new();
+    bench.insert(1).expect("queued");
+    assert_eq!(bench.count(), 1);
+    let other = bench.locked();
+    let Execution::Queued(outcome) = bench.insert(2).expect("queued") else { panic!("an insert has no columns") };
+    assert!(bench.database.close(PATIENCE));
+    assert!(matches!(block_on(outcome), Ok(Err(Failure::Busy(_)))), "the write is not silently lost");
+    other.execute_batch("ROLLBACK").expect("the lock's end");
+}
+
+#[test]
+fn who_waits_for_rows_behind_a_long_queue_is_answered_although_the_writer_pauses() {
+    let bench = Bench::new();
+    let sql = "INSERT INTO records VALUES (7, 'quota') RETURNING id";
+    assert_eq!(bench.rows("DELETE FROM records RETURNING id").expect("rows").rows.len(), 0);
+    let other = bench.locked();
+    // Enough for several batches: what waits stands far behind the one that is tried again and again.
+    for id in 100..2_500 {
+        bench.insert(id).expect("queued");
+    }
+    for _ in 0..8 {
+        assert!(matches!(bench.rows(sql), Err(Failure::Busy(_))));
+    }
+    assert!(bench.database.status().queued >= 2_400, "the records go on waiting");
+    other.execute_batch("ROLLBACK").expect("the lock's end");
+    bench.database.flush(PATIENCE).expect("recovery");
+    assert_eq!(bench.count(), 2_400);
+}
+
+#[test]
+fn free_pages_are_given_back_in_steps_of_many() {
+    let bench = Bench::new();
+    let free = || {
+        let other = Raw::open(&bench.file).expect("a second connection");
+        other.query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0)).expect("a count")
+    };
+    let large = vec![Value::Integer(1), Value::Blob(vec![0; 8 << 20])];
+    bench.execute("INSERT INTO records VALUES (?1, ?2)", large).expect("queued");
+    bench.write("DELETE FROM records").expect("a delete");
+    bench.database.flush(PATIENCE).expect("written");
+    let before = free();
+    assert!(before > 1_900, "{before}");
+    for id in 0..4 {
+        bench.write(&format!("INSERT INTO records VALUES ({id}, 'x')")).expect("a row");
+    }
+    let after = free();
+    assert!(before - after >= 200, "{before} → {after}");
 }
 
 #[test]

@@ -2,11 +2,14 @@
 //! commit costs far more than a row. While the database cannot be written (locked, disk full, I/O errors) the queue is
 //! kept and tried again; only when it is full are statements refused, and counted.
 
+use super::schema::Schema;
 use super::statement::{Failure, Rows, Statement, is_damage, is_trouble};
 use super::store::{self, Journal};
+use super::unheard::Unheard;
 use super::{Last, Status};
+use crate::host::store_thread::StoreThread;
 use crate::log;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use rusqlite::{Connection, ErrorCode};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -28,10 +31,12 @@ const PATIENCE: Duration = Duration::from_millis(250);
 const PATIENCE_SPIN: Duration = Duration::from_secs(5);
 /// Free pages a file may keep for coming rows, 4 MiB; beyond them a few are given back after each batch.
 const FREE_PAGES_MAX: u32 = 1_024;
+const VACUUM: &str = "PRAGMA incremental_vacuum(64)";
 
 /// The handle other threads hold.
 pub(super) struct Writer {
     progress: Arc<Progress>,
+    thread: StoreThread,
 }
 
 /// The queue, and how far it has come; the reader waits on it for what was written before.
@@ -49,10 +54,11 @@ struct Queue {
     queued: u64,
     settled: u64,
     refused: u64,
+    failed: u64,
     /// Callers who wait for rows; they end the linger.
     urgent: usize,
     sleep: Sleep,
-    /// Raised each time the file is replaced, so that the reader follows.
+    /// Raised each time the file is opened, which may be another one then, so that the reader follows.
     generation: u64,
     closing: bool,
 }
@@ -62,6 +68,7 @@ enum Sleep {
     #[default]
     Awake,
     Lingering,
+    Retrying,
     Idle,
 }
 
@@ -78,6 +85,19 @@ enum Reply {
     Rows(oneshot::Sender<Result<Rows, Failure>>),
 }
 
+impl Job {
+    /// When it no longer waits for trouble to end; None: never.
+    fn deadline(&self, journal: Journal) -> Option<Instant> {
+        let patience = match (&self.reply, journal) {
+            // An attempt may wait for the lock to its end.
+            (Reply::Rows(_), _) => PATIENCE - store::BUSY_TIMEOUT_WRITER,
+            (Reply::Done(_), Journal::Delete) => PATIENCE_SPIN,
+            (Reply::Done(_), Journal::Wal) => return None,
+        };
+        self.since.map(|since| since + patience)
+    }
+}
+
 impl Writer {
     pub(super) fn start(file: &Path, journal: Journal) -> Result<Writer> {
         let progress = Arc::new(Progress { state: Mutex::default(), changed: Condvar::new() });
@@ -86,9 +106,8 @@ impl Writer {
         if let Err(error) = thread.connect() {
             log::warn(format_args!("{} cannot be opened yet: {error}", file.display()));
         }
-        let run = move || thread.run();
-        std::thread::Builder::new().name("writer".to_owned()).spawn(run).context("no thread for the writer")?;
-        Ok(Writer { progress })
+        let thread = StoreThread::start("writer", move || thread.run())?;
+        Ok(Writer { progress, thread })
     }
 
     pub(super) fn progress(&self) -> Arc<Progress> {
@@ -110,7 +129,7 @@ impl Writer {
     pub(super) async fn run(&self, statement: Statement, last: Arc<Last>) -> Result<Rows, Failure> {
         let (reply, outcome) = oneshot::channel();
         self.push(statement, last, Reply::Rows(reply))?;
-        outcome.await.unwrap_or_else(|_| Err(Failure::Busy("the database was closed".to_owned())))
+        outcome.await.unwrap_or_else(|_| Err(Failure::closed()))
     }
 
     /// The number of the last statement queued so far.
@@ -120,7 +139,7 @@ impl Writer {
 
     pub(super) fn status(&self) -> Status {
         let queue = self.progress.lock();
-        Status { queued: queue.statements as u64, refused: queue.refused }
+        Status { queued: queue.statements as u64, refused: queue.refused, failed: queue.failed }
     }
 
     pub(super) fn flush(&self, limit: Duration) -> Result<()> {
@@ -131,10 +150,19 @@ impl Writer {
         Ok(())
     }
 
+    /// Takes no more and ends the thread; false when that is not done within the limit.
+    pub(super) fn close(&self, limit: Duration) -> bool {
+        self.progress.close();
+        self.thread.has_ended_within(limit)
+    }
+
     fn push(&self, statement: Statement, last: Arc<Last>, reply: Reply) -> Result<(), Failure> {
         let bytes = statement.bytes();
         let urgent = matches!(reply, Reply::Rows(_));
         let mut queue = self.progress.lock();
+        if queue.closing {
+            return Err(Failure::closed());
+        }
         if queue.statements >= STATEMENTS_MAX || queue.bytes.saturating_add(bytes) > BYTES_MAX {
             queue.refused += 1;
             return Err(Failure::QueueFull);
@@ -146,7 +174,11 @@ impl Writer {
         // Only what may give up needs to know how long it has waited; reading the clock is not free.
         let since = urgent.then(Instant::now);
         queue.waiting.push_back(Job { statement, bytes, last, reply, since });
-        let wake = queue.sleep == Sleep::Idle || (urgent && queue.sleep == Sleep::Lingering);
+        let wake = match queue.sleep {
+            Sleep::Awake => false,
+            Sleep::Lingering | Sleep::Retrying => urgent,
+            Sleep::Idle => true,
+        };
         drop(queue);
         // A writer that is awake looks at the queue anyway: no system call then.
         if wake {
@@ -158,8 +190,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.progress.lock().closing = true;
-        self.progress.changed.notify_all();
+        self.progress.close();
     }
 }
 
@@ -177,6 +208,11 @@ impl Progress {
         self.lock().generation
     }
 
+    fn close(&self) {
+        self.lock().closing = true;
+        self.changed.notify_all();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -187,6 +223,10 @@ struct Thread {
     journal: Journal,
     progress: Arc<Progress>,
     connection: Option<Connection>,
+    schema: Schema,
+    unheard: Unheard,
+    /// Since when nothing could be written, and whether that was told.
+    trouble: Option<(Instant, bool)>,
 }
 
 /// Why a batch was not committed: nothing of it is on the disk.
@@ -194,7 +234,8 @@ struct Trouble(rusqlite::Error);
 
 impl Thread {
     fn new(file: PathBuf, journal: Journal, progress: Arc<Progress>) -> Thread {
-        Thread { file, journal, progress, connection: None }
+        let (schema, unheard) = (Schema::default(), Unheard::default());
+        Thread { file, journal, progress, connection: None, schema, unheard, trouble: None }
     }
 
     fn run(mut self) {
@@ -230,27 +271,34 @@ impl Thread {
 
     /// Commits the batch, however long that takes.
     fn commit(&mut self, batch: &mut Vec<Job>) {
-        let (mut pause, mut warned) = (RETRY_FIRST, false);
-        let since = Instant::now();
+        let mut pause = RETRY_FIRST;
         while !batch.is_empty() {
             match self.attempt(batch) {
                 Ok(outcomes) => {
-                    if warned {
+                    if let Some((_, true)) = self.trouble.take() {
                         log::note(format_args!("{} can be written again", self.file.display()));
                     }
                     return self.settle(batch.drain(..).zip(outcomes).collect());
                 }
                 Err(Trouble(error)) => {
-                    if !warned && since.elapsed() > PATIENCE {
-                        warned = true;
-                        log::warn(format_args!("{} cannot be written: {error}; records wait", self.file.display()));
-                    }
+                    self.warn_of(&error);
                     self.recover(&error);
-                    self.give_up(batch, &error);
-                    std::thread::sleep(pause);
+                    if self.progress.lock().closing {
+                        return self.fail(std::mem::take(batch), &error);
+                    }
+                    self.pause(batch, &error, pause);
                     pause = (pause * 2).min(RETRY_MAX);
                 }
             }
+        }
+    }
+
+    /// Tells of trouble once, and not of a lock that is gone in a moment.
+    fn warn_of(&mut self, error: &rusqlite::Error) {
+        let (since, warned) = self.trouble.get_or_insert_with(|| (Instant::now(), false));
+        if !*warned && since.elapsed() > PATIENCE {
+            *warned = true;
+            log::warn(format_args!("{} cannot be written: {error}; records wait", self.file.display()));
         }
     }
 
@@ -275,13 +323,21 @@ impl Thread {
             return Err(Trouble(error));
         }
         give_back_pages(connection);
+        for (job, _) in batch.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()) {
+            self.schema.remember(&job.statement);
+        }
         Ok(outcomes)
     }
 
     fn connect(&mut self) -> rusqlite::Result<&Connection> {
         match &mut self.connection {
             Some(connection) => Ok(connection),
-            empty => Ok(empty.insert(store::open_or_replace(&self.file, self.journal)?)),
+            empty => {
+                let connection = store::open_or_replace(&self.file, self.journal)?;
+                self.schema.create_if_empty(&connection)?;
+                self.progress.lock().generation += 1;
+                Ok(empty.insert(connection))
+            }
         }
     }
 
@@ -294,41 +350,84 @@ impl Thread {
         if is_damage(code) {
             self.connection = None;
             store::set_aside(&self.file, error);
-            self.progress.lock().generation += 1;
         }
     }
 
-    /// Answers those who do not wait for the trouble to end, in the batch and behind it.
-    fn give_up(&self, batch: &mut Vec<Job>, error: &rusqlite::Error) {
-        let now = Instant::now();
-        let spin = self.journal == Journal::Delete;
-        let over = |job: &mut Job| match job.since {
-            Some(since) => now - since > PATIENCE,
-            None if spin => now - *job.since.get_or_insert(now) > PATIENCE_SPIN,
-            None => false,
+    /// Waits before the next attempt. Who does not wait for the trouble to end gets its answer in time.
+    fn pause(&mut self, batch: &mut Vec<Job>, error: &rusqlite::Error, pause: Duration) {
+        let until = Instant::now() + pause;
+        loop {
+            let late = self.late(batch);
+            self.fail(late, error);
+            if batch.is_empty() || !self.sleep(batch, until) {
+                return;
+            }
+        }
+    }
+
+    /// Sleeps; true when a deadline ended the sleep before its time.
+    fn sleep(&self, batch: &[Job], until: Instant) -> bool {
+        let mut queue = self.progress.lock();
+        queue.sleep = Sleep::Retrying;
+        let first = batch.iter().filter_map(|job| job.deadline(self.journal)).min();
+        let early = loop {
+            let urgent = match queue.urgent {
+                0 => None,
+                // They stand in the order in which they came.
+                _ => queue.waiting.iter().find_map(|job| job.deadline(self.journal)),
+            };
+            let deadline = first.into_iter().chain(urgent).min().filter(|deadline| *deadline < until);
+            let (now, next) = (Instant::now(), deadline.unwrap_or(until));
+            if now >= next || queue.closing {
+                break deadline.is_some() && !queue.closing;
+            }
+            let waited = self.progress.changed.wait_timeout(queue, next - now);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         };
-        let mut given_up: Vec<Job> = batch.extract_if(.., over).collect();
-        {
-            let mut queue = self.progress.lock();
-            let mut waiting: Vec<Job> = std::mem::take(&mut queue.waiting).into();
-            let late: Vec<Job> = waiting.extract_if(.., |job| job.since.is_some() && over(job)).collect();
-            queue.urgent -= late.len();
-            queue.waiting = waiting.into();
-            given_up.extend(late);
-        }
-        let reason = error.to_string();
-        self.settle(given_up.into_iter().map(|job| (job, Err(Failure::Busy(reason.clone())))).collect());
+        queue.sleep = Sleep::Awake;
+        early
     }
 
-    fn settle(&self, jobs: Vec<(Job, Outcome)>) {
-        let (count, bytes) = (jobs.len(), jobs.iter().map(|(job, _)| job.bytes).sum::<usize>());
-        for (job, outcome) in jobs {
-            answer(job, outcome);
+    /// Takes out those whose deadline has passed, in the batch and behind it.
+    fn late(&self, batch: &mut Vec<Job>) -> Vec<Job> {
+        let now = Instant::now();
+        let over = |job: &mut Job| job.deadline(self.journal).is_some_and(|deadline| deadline <= now);
+        for job in batch.iter_mut() {
+            job.since.get_or_insert(now);
         }
+        let mut late: Vec<Job> = batch.extract_if(.., over).collect();
+        let mut queue = self.progress.lock();
+        if queue.urgent > 0 {
+            let mut waiting: Vec<Job> = std::mem::take(&mut queue.waiting).into();
+            let behind = late.len();
+            late.extend(waiting.extract_if(.., over));
+            queue.urgent -= late.len() - behind;
+            queue.waiting = waiting.into();
+        }
+        late
+    }
+
+    fn fail(&mut self, jobs: Vec<Job>, error: &rusqlite::Error) {
+        if !jobs.is_empty() {
+            let reason = error.to_string();
+            self.settle(jobs.into_iter().map(|job| (job, Err(Failure::Busy(reason.clone())))).collect());
+        }
+    }
+
+    fn settle(&mut self, jobs: Vec<(Job, Outcome)>) {
+        let (count, bytes) = (jobs.len(), jobs.iter().map(|(job, _)| job.bytes).sum::<usize>());
+        let failed = jobs.iter().filter(|(_, outcome)| outcome.is_err()).count();
+        for (job, outcome) in jobs {
+            if let Some(failure) = answer(job, outcome) {
+                self.unheard.add(failure);
+            }
+        }
+        self.unheard.tell(Instant::now());
         let mut queue = self.progress.lock();
         queue.statements -= count;
         queue.bytes -= bytes;
         queue.settled += count as u64;
+        queue.failed += failed as u64;
         drop(queue);
         self.progress.changed.notify_all();
     }
@@ -339,26 +438,32 @@ fn give_back_pages(connection: &Connection) {
     let free = connection.query_row("PRAGMA freelist_count", [], |row| row.get::<_, u32>(0));
     if free.is_ok_and(|free| free > FREE_PAGES_MAX) {
         // Best effort: the rows are committed whatever becomes of this.
-        let _ = connection.execute_batch("PRAGMA incremental_vacuum(64)");
+        let _ = vacuum(connection);
     }
+}
+
+/// Each step of this pragma gives back one page, so it has to be stepped to its end.
+fn vacuum(connection: &Connection) -> rusqlite::Result<()> {
+    let mut pragma = connection.prepare_cached(VACUUM)?;
+    let mut steps = pragma.query([])?;
+    while steps.next()?.is_some() {}
+    Ok(())
 }
 
 type Outcome = Result<(Rows, u64, i64), Failure>;
 
-/// A receiver that is gone is a guest that did not wait, which is the normal case for records.
-fn answer(job: Job, outcome: Outcome) {
+/// A receiver that is gone is a guest that did not wait, which is the normal case for records; a failure comes back
+/// then, for nobody else hears of it.
+fn answer(job: Job, outcome: Outcome) -> Option<Failure> {
     let rows = outcome.map(|(rows, changes, row_id)| {
         job.last.set(changes, row_id);
         rows
     });
     match job.reply {
-        Reply::Done(reply) => {
-            if let Err(unheard) = reply.send(rows.map(|_| ()))
-                && let Err(failure) = unheard
-            {
-                log::warn(format_args!("a write nobody waited for failed: {failure:?}"));
-            }
+        Reply::Done(reply) => reply.send(rows.map(|_| ())).err()?.err(),
+        Reply::Rows(reply) => {
+            drop(reply.send(rows));
+            None
         }
-        Reply::Rows(reply) => drop(reply.send(rows)),
     }
 }

@@ -1,0 +1,43 @@
+//! What the guests created, kept to create it again: an instance migrates once, so a file that is replaced while it runs
+//! would stay without tables, and every record would be lost until a restart.
+
+use super::statement::{Statement, is_trouble};
+use crate::log;
+use rusqlite::Connection;
+use std::sync::Arc;
+
+/// The component has a handful; this bounds the damage should that ever change.
+const STATEMENTS_MAX: usize = 256;
+
+/// The statements that made the schema, in the order in which they ran first.
+#[derive(Default)]
+pub(super) struct Schema(Vec<Arc<str>>);
+
+impl Schema {
+    /// Keeps a statement that was committed, if it creates something.
+    pub(super) fn remember(&mut self, statement: &Statement) {
+        let sql = &statement.sql;
+        let creates = sql.trim_start().get(..6).is_some_and(|verb| verb.eq_ignore_ascii_case("CREATE"));
+        if creates && self.0.len() < STATEMENTS_MAX && !self.0.contains(sql) {
+            self.0.push(sql.clone());
+        }
+    }
+
+    /// Creates all of it in a file that has nothing yet; any other file is left as it is.
+    pub(super) fn create_if_empty(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let count = |row: &rusqlite::Row<'_>| row.get::<_, u32>(0);
+        if self.0.is_empty() || connection.query_row("SELECT count(*) FROM sqlite_schema", [], count)? > 0 {
+            return Ok(());
+        }
+        // Whole or not at all: a part of it would look like a file that has its schema.
+        let transaction = connection.unchecked_transaction()?;
+        for sql in &self.0 {
+            match transaction.execute_batch(sql) {
+                Err(error) if error.sqlite_error_code().is_some_and(is_trouble) => return Err(error),
+                Err(error) => log::warn(format_args!("a part of the new file's schema was not created: {error}")),
+                Ok(()) => {}
+            }
+        }
+        transaction.commit()
+    }
+}

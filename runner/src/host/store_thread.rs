@@ -1,0 +1,32 @@
+//! A store's own thread, which can be waited for. A `JoinHandle` cannot be waited for with a limit, and a database that
+//! is locked or hangs on its disk must not keep the process from ending.
+
+use anyhow::{Context, Result};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread::Builder;
+use std::time::Duration;
+
+/// A thread that was started.
+pub(super) struct StoreThread {
+    /// Nothing is ever sent: the other end is gone when the thread is.
+    end: Mutex<mpsc::Receiver<()>>,
+}
+
+impl StoreThread {
+    /// Starts it. What `run` owns is dropped before the thread counts as ended.
+    pub(super) fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<StoreThread> {
+        let (alive, end) = mpsc::channel::<()>();
+        let main = move || {
+            run();
+            drop(alive);
+        };
+        Builder::new().name(name.to_owned()).spawn(main).with_context(|| format!("no thread for the {name}"))?;
+        Ok(StoreThread { end: Mutex::new(end) })
+    }
+
+    /// Waits for its end; false when the limit passed first.
+    pub(super) fn has_ended_within(&self, limit: Duration) -> bool {
+        let end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        end.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Disconnected)
+    }
+}
