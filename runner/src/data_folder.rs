@@ -30,12 +30,13 @@ impl DataFolder {
         }
         // Left behind by kill -9. Whoever listens there now is not this process, and must not be sent the admin token.
         let _ = fs::remove_file(path.join("address"));
-        let folder = DataFolder { path: path.to_owned(), _lock: lock, is_new: !path.join("kv.sqlite").exists() };
+        let is_new = !["store.db", "master.key"].iter().any(|name| path.join(name).exists());
+        let folder = DataFolder { path: path.to_owned(), _lock: lock, is_new };
         folder.probe().map_err(|error| unwritable(path, &error))?;
         Ok(folder)
     }
 
-    /// Whether this is the folder's first start.
+    /// Whether nothing was kept in it before this process.
     pub(crate) fn is_new(&self) -> bool {
         self.is_new
     }

@@ -7,6 +7,7 @@ use crate::host::key_value::KeyValue;
 use crate::host::outbound_http::{self, TlsConfig};
 use crate::host::sqlite::{Database, Journal};
 use crate::host::variables::Variables;
+use crate::log;
 use crate::worker::{self, Command};
 use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
@@ -21,6 +22,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Rows that are queued when the process ends get this long to reach the disk.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
+/// And each file this long to be closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 const BACKLOG: i32 = 4096;
 
 /// What a gateway is made of; `Secrets` never leave the process but to the component.
@@ -157,16 +160,19 @@ impl Gateway {
         self.phase.send_replace(phase);
     }
 
-    /// Ends the workers, if they have not ended, and writes what is queued.
+    /// Ends the workers, if they have not ended, writes what is queued and closes the files.
     pub(crate) fn close(self) -> Result<()> {
         if *self.phase.borrow() == Phase::Running {
             self.enter(Phase::Draining);
         }
+        let mut ended = Ok(());
         for worker in self.workers {
             drop(worker.commands);
-            worker.thread.join().map_err(|_| anyhow!("a worker panicked"))??;
+            let joined = worker.thread.join().unwrap_or_else(|_| Err(anyhow!("a worker panicked")));
+            // A worker that failed is no reason to lose what the others wrote.
+            ended = ended.and(joined);
         }
-        self.stores.database.flush(FLUSH_TIMEOUT)
+        ended.and(self.stores.close())
     }
 }
 
@@ -204,8 +210,20 @@ impl Stores {
         };
         metric("llmio_host_guest_traps_total", "counter", self.counters.traps.load(Ordering::Relaxed));
         metric("llmio_host_statements_refused_total", "counter", database.refused);
+        metric("llmio_host_statements_failed_total", "counter", database.failed);
         metric("llmio_host_statements_queued", "gauge", database.queued);
         self.variables.set("host_metrics", text);
+    }
+
+    /// Flushed and closed, the two files have everything, and a copy of them is a backup.
+    fn close(&self) -> Result<()> {
+        let flushed = self.database.flush(FLUSH_TIMEOUT);
+        let closed =
+            [("kv.sqlite", self.key_value.close(CLOSE_TIMEOUT)), ("store.db", self.database.close(CLOSE_TIMEOUT))];
+        for (name, _) in closed.iter().filter(|(_, closed)| !closed) {
+            log::warn(format_args!("{name} was not closed in time; keep its -wal file with it"));
+        }
+        flushed
     }
 
     fn set_draining(&self) {
@@ -230,7 +248,7 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
         variables.set("master_key_previous", previous.as_str());
     }
     Ok(Stores {
-        key_value: KeyValue::open(&folder.key_value(), journal.name())?,
+        key_value: KeyValue::open(&folder.key_value(), journal.name(), folder.is_new())?,
         database: Arc::new(Database::open(&folder.database(), journal)?),
         variables,
         token: settings.token.clone(),

@@ -2,28 +2,32 @@
 //! never touches the disk and is ready at the first poll, which spares the guest a suspension; a write is on the disk
 //! before it resolves.
 
+mod file;
+
 use super::Interfaces;
+use super::store_thread::StoreThread;
 use crate::bindings::key_value::{Error, Host, HostStore, HostStoreWithStore};
 use crate::instance::State;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rusqlite::{Connection, params};
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use wasmtime::component::{Accessor, FutureReader, Resource, StreamReader};
 
 /// The only label there is, here and in `spin.toml`.
 const LABEL: &str = "default";
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 type Content = Arc<RwLock<HashMap<String, Vec<u8>>>>;
 
 /// The store behind all handles.
 pub(crate) struct KeyValue {
     content: Content,
-    changes: mpsc::Sender<Change>,
+    /// None once it is closed.
+    changes: Mutex<Option<mpsc::Sender<Change>>>,
+    thread: StoreThread,
 }
 
 /// The guest's handle.
@@ -38,27 +42,22 @@ struct Change {
 }
 
 impl KeyValue {
-    /// Opens or creates the file and reads it whole. `journal` is SQLite's journal mode.
-    pub(crate) fn open(file: &Path, journal: &str) -> Result<KeyValue> {
-        let damaged = || format!("{} cannot be read; restore a backup, or move it away to start empty", file.display());
-        let connection = Connection::open(file).with_context(damaged)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "journal_mode", journal).with_context(damaged)?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection
-            .execute_batch(
-                "CREATE TABLE IF NOT EXISTS key_value (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
-            )
-            .with_context(damaged)?;
-        // Never silently empty: an unreadable catalog would be a gateway without keys.
-        let content = Arc::new(RwLock::new(read(&connection).with_context(damaged)?));
+    /// Opens or creates the file and reads it whole. `journal` is SQLite's journal mode; `is_new` says that nothing was
+    /// kept before, so that a file without content is no loss.
+    pub(crate) fn open(path: &Path, journal: &str, is_new: bool) -> Result<KeyValue> {
+        let (connection, content) = file::open(path, journal, is_new)?;
+        let content = Arc::new(RwLock::new(content));
         let (changes, receiver) = mpsc::channel();
         let writer = content.clone();
-        std::thread::Builder::new()
-            .name("key-value".to_owned())
-            .spawn(move || write(&connection, &writer, &receiver))
-            .context("no thread for the key-value store")?;
-        Ok(KeyValue { content, changes })
+        let thread = StoreThread::start("key-value", move || write(&connection, &writer, &receiver))?;
+        Ok(KeyValue { content, changes: Mutex::new(Some(changes)), thread })
+    }
+
+    /// Takes no more changes, writes those it has and closes the file, which then has everything and needs no WAL; false
+    /// when that is not done within the limit.
+    pub(crate) fn close(&self, limit: Duration) -> bool {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.thread.has_ended_within(limit)
     }
 
     fn get(&self, key: &str) -> Option<Vec<u8>> {
@@ -76,14 +75,12 @@ impl KeyValue {
     async fn change(&self, key: String, value: Option<Vec<u8>>) -> Result<(), Error> {
         let (done, outcome) = oneshot::channel();
         let closed = || Error::Other("the key-value store is closed".to_owned());
-        self.changes.send(Change { key, value, done }).map_err(|_| closed())?;
+        {
+            let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+            changes.as_ref().ok_or_else(closed)?.send(Change { key, value, done }).map_err(|_| closed())?;
+        }
         outcome.await.map_err(|_| closed())?.map_err(Error::Other)
     }
-}
-
-fn read(connection: &Connection) -> rusqlite::Result<HashMap<String, Vec<u8>>> {
-    let mut statement = connection.prepare("SELECT key, value FROM key_value")?;
-    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
 /// One change at a time, each its own transaction; memory follows the disk, never the other way round.
@@ -176,23 +173,29 @@ impl<T: 'static> HostStoreWithStore<T> for Interfaces {
 mod tests {
     use super::*;
 
+    const LIMIT: Duration = Duration::from_secs(30);
+
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+    }
+
+    fn set(store: &KeyValue, key: &str, value: &str) {
+        block_on(store.change(key.into(), Some(value.into()))).expect("a write");
     }
 
     #[test]
     fn a_value_that_was_acknowledged_is_there_after_the_process_ends() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("kv.sqlite");
-        let store = KeyValue::open(&file, "WAL").expect("a new store");
-        block_on(store.change("catalog".into(), Some(b"2".to_vec()))).expect("a write");
-        block_on(store.change("gone".into(), Some(b"x".to_vec()))).expect("a write");
+        let path = folder.path().join("kv.sqlite");
+        let store = KeyValue::open(&path, "WAL", true).expect("a new store");
+        set(&store, "catalog", "2");
+        set(&store, "gone", "x");
         block_on(store.change("gone".into(), None)).expect("a delete");
         // A second connection sees only what is committed, as would a process started after kill -9.
-        let content = read(&Connection::open(&file).expect("the same file")).expect("its rows");
+        let content = file::read(&Connection::open(&path).expect("the same file")).expect("its rows");
         assert_eq!(content, HashMap::from([("catalog".to_owned(), b"2".to_vec())]));
         drop(store);
-        let store = KeyValue::open(&file, "WAL").expect("the same store");
+        let store = KeyValue::open(&path, "WAL", false).expect("the same store");
         assert_eq!(store.get("catalog"), Some(b"2".to_vec()));
         assert!(!store.contains("gone"));
         assert_eq!(store.keys(), ["catalog"]);
@@ -201,21 +204,26 @@ mod tests {
     #[test]
     fn a_write_that_fails_changes_nothing_in_memory() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("kv.sqlite");
-        let store = KeyValue::open(&file, "WAL").expect("a new store");
-        block_on(store.change("a".into(), Some(b"1".to_vec()))).expect("a write");
-        Connection::open(&file).and_then(|other| other.execute_batch("DROP TABLE key_value")).expect("a broken table");
+        let path = folder.path().join("kv.sqlite");
+        let store = KeyValue::open(&path, "WAL", true).expect("a new store");
+        set(&store, "a", "1");
+        Connection::open(&path).and_then(|other| other.execute_batch("DROP TABLE key_value")).expect("a broken table");
         assert!(block_on(store.change("a".into(), Some(b"2".to_vec()))).is_err());
         assert_eq!(store.get("a"), Some(b"1".to_vec()));
     }
 
     #[test]
-    fn a_damaged_file_is_refused_and_never_taken_for_an_empty_one() {
+    fn once_closed_everything_is_in_the_file_itself_and_no_change_is_taken() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("kv.sqlite");
-        std::fs::write(&file, [b'x'; 8192]).expect("a file");
-        let error = KeyValue::open(&file, "WAL").err().expect("a damaged file");
-        assert!(error.to_string().contains("restore a backup"), "{error}");
-        assert_eq!(std::fs::read(&file).expect("the file").len(), 8192);
+        let path = folder.path().join("kv.sqlite");
+        let store = KeyValue::open(&path, "WAL", true).expect("a new store");
+        set(&store, "catalog", "2");
+        assert!(store.close(LIMIT));
+        assert!(block_on(store.change("catalog".into(), Some(b"3".to_vec()))).is_err());
+        assert!(!folder.path().join("kv.sqlite-wal").exists());
+        let copy = folder.path().join("copy");
+        std::fs::copy(&path, &copy).expect("a copy of the one file");
+        let store = KeyValue::open(&copy, "WAL", false).expect("the copy");
+        assert_eq!(store.get("catalog"), Some(b"2".to_vec()));
     }
 }

@@ -1,0 +1,230 @@
+//! `kv.sqlite` itself: how it is made and opened, and what to do where it cannot be. It is never taken for empty when it
+//! is only unreadable: that would be a gateway without its keys and providers.
+
+use crate::exit::{self, Exit};
+use rusqlite::{Connection, ErrorCode};
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS key_value (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID";
+
+pub(super) type Content = HashMap<String, Vec<u8>>;
+
+/// Opens the file, making it if it is not there, and reads it whole.
+pub(super) fn open(path: &Path, journal: &str, is_new: bool) -> Result<(Connection, Content), Exit> {
+    match fs::metadata(path) {
+        Ok(data) if data.len() == 0 && !is_new => return Err(empty(path)),
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            if beside(path, "-wal").exists() {
+                return Err(left_alone(path));
+            }
+            make(path).map_err(|error| unusable(path, &error))?;
+        }
+        Err(error) => return Err(unwritable(path, &error)),
+    }
+    let connection = connect(path, journal).map_err(|error| unusable(path, &error))?;
+    if !is_new && !has_table(&connection).map_err(|error| unusable(path, &error))? {
+        return Err(empty(path));
+    }
+    let content = read_and_fold(&connection).map_err(|error| unusable(path, &error))?;
+    Ok((connection, content))
+}
+
+/// All keys and values.
+pub(super) fn read(connection: &Connection) -> rusqlite::Result<Content> {
+    let mut statement = connection.prepare("SELECT key, value FROM key_value")?;
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// Made aside, so that there is no moment, not even at a crash, in which the file is there without its table.
+fn make(path: &Path) -> rusqlite::Result<()> {
+    let draft = beside(path, ".new");
+    for suffix in ["", "-journal"] {
+        let _ = fs::remove_file(beside(&draft, suffix));
+    }
+    let connection = Connection::open(&draft)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.execute_batch(TABLE)?;
+    connection.close().map_err(|(_, error)| error)?;
+    fs::rename(&draft, path).map_err(|_| {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+        rusqlite::Error::SqliteFailure(code, Some("the new file cannot be renamed".to_owned()))
+    })
+}
+
+fn connect(path: &Path, journal: &str) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    if connection.is_readonly("main")? {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
+        return Err(rusqlite::Error::SqliteFailure(code, Some("it is read-only".to_owned())));
+    }
+    connection.pragma_update(None, "journal_mode", journal)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(connection)
+}
+
+fn has_table(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.table_exists(None, "key_value")
+}
+
+fn read_and_fold(connection: &Connection) -> rusqlite::Result<Content> {
+    connection.execute_batch(TABLE)?;
+    let content = read(connection)?;
+    // Best effort, so that a copy of this one file has its table and what was there at the start.
+    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    Ok(content)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", path.display()))
+}
+
+const TO_DO: &str = "restore a backup, or move it away (with its -wal and -shm files) to start empty";
+
+fn empty(path: &Path) -> Exit {
+    let path = path.display();
+    let message = format!(
+        "{path} has lost its content: this data folder was used before, but the file is empty; was it copied without \
+         its -wal file? {TO_DO}"
+    );
+    Exit::new(exit::CONFIG, message)
+}
+
+fn left_alone(path: &Path) -> Exit {
+    let path = path.display();
+    let message = format!(
+        "{path} is gone, but {path}-wal is still there and may hold the catalog: put the file back beside it, restore \
+         a backup of both, or move {path}-wal away too to start empty"
+    );
+    Exit::new(exit::CONFIG, message)
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Exit {
+    cannot_use(path, error.to_string())
+}
+
+fn cannot_use(path: &Path, error: String) -> Exit {
+    let path = path.display();
+    let message = format!(
+        "{path} cannot be opened or written: {error}; make it and its folder writable for this user, see that the disk \
+         has space, and start again. Nothing was changed"
+    );
+    Exit::new(exit::IO, message)
+}
+
+/// Only a broken file is worth restoring; one that is held or cannot be reached is as good as before.
+fn unusable(path: &Path, error: &rusqlite::Error) -> Exit {
+    let code = error.sqlite_error_code();
+    let shown = path.display();
+    match code {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            let message = format!(
+                "{shown} is locked by another process, perhaps a backup or the sqlite3 shell: end it and start again"
+            );
+            Exit::new(exit::TEMPORARY, message)
+        }
+        Some(
+            ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+            | ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::PermissionDenied
+            | ErrorCode::FileLockingProtocolFailed,
+        ) => cannot_use(path, error.to_string()),
+        _ => Exit::new(exit::CONFIG, format!("{shown} cannot be read: {error}; {TO_DO}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("kv.sqlite");
+        (folder, path)
+    }
+
+    fn refused(path: &Path) -> Exit {
+        open(path, "WAL", false).err().expect("it is refused")
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_and_never_taken_for_an_empty_one() {
+        let (_folder, path) = folder();
+        fs::write(&path, [b'x'; 8192]).expect("a file");
+        let exit = refused(&path);
+        assert!(exit.code == 78 && exit.message.contains("restore a backup"), "{}", exit.message);
+        assert_eq!(fs::read(&path).expect("the file").len(), 8192);
+    }
+
+    #[test]
+    fn a_new_file_has_its_table_from_its_first_moment() {
+        let (_folder, path) = folder();
+        make(&path).expect("a file");
+        let copy = beside(&path, ".copy");
+        fs::copy(&path, &copy).expect("a copy of the one file");
+        let (_, content) = open(&copy, "WAL", false).expect("the copy");
+        assert!(content.is_empty());
+    }
+
+    #[test]
+    fn what_was_in_the_wal_at_the_start_is_in_the_file_itself_then() {
+        let (_folder, path) = folder();
+        let (first, _) = open(&path, "WAL", true).expect("a new file");
+        first.execute_batch("INSERT INTO key_value VALUES ('catalog', x'32')").expect("a row");
+        let (second, content) = open(&path, "WAL", false).expect("as after kill -9");
+        assert_eq!(content.get("catalog"), Some(&b"2".to_vec()));
+        let copy = beside(&path, ".copy");
+        fs::copy(&path, &copy).expect("a copy of the one file");
+        assert_eq!(open(&copy, "WAL", false).expect("the copy").1, content);
+        drop((first, second));
+    }
+
+    #[test]
+    fn a_file_that_lost_its_content_is_refused_in_a_folder_that_was_used() {
+        let (_folder, path) = folder();
+        fs::write(&path, "").expect("a truncated file");
+        fs::write(beside(&path, "-wal"), "what SQLite would remove").expect("its WAL");
+        let exit = refused(&path);
+        assert!(exit.code == 78 && exit.message.contains("-wal"), "{}", exit.message);
+        assert!(beside(&path, "-wal").exists(), "nothing is touched");
+        fs::remove_file(beside(&path, "-wal")).expect("the WAL");
+        assert!(open(&path, "WAL", true).is_ok(), "where nothing was kept there is no loss");
+
+        let (_folder, path) = folder();
+        let other = Connection::open(&path).expect("a database");
+        other.execute_batch("CREATE TABLE other (x)").expect("a table");
+        drop(other);
+        assert_eq!(refused(&path).code, 78);
+    }
+
+    #[test]
+    fn a_wal_without_its_file_is_not_removed_by_a_new_file() {
+        let (_folder, path) = folder();
+        fs::write(beside(&path, "-wal"), "the catalog").expect("a WAL");
+        let exit = refused(&path);
+        assert!(exit.code == 78 && exit.message.contains("-wal away"), "{}", exit.message);
+        assert_eq!(fs::read_to_string(beside(&path, "-wal")).expect("the WAL"), "the catalog");
+    }
+
+    #[test]
+    fn a_lock_gives_75_and_a_place_that_cannot_be_used_74_and_neither_says_to_restore() {
+        let (_folder, path) = folder();
+        fs::create_dir(&path).expect("a folder in the way");
+        let exit = refused(&path);
+        assert!(exit.code == 74 && !exit.message.contains("restore"), "{}", exit.message);
+        let busy = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None);
+        let exit = unusable(&path, &busy);
+        assert!(exit.code == 75 && exit.message.contains("sqlite3 shell"), "{}", exit.message);
+        assert!(!exit.message.contains("restore"), "{}", exit.message);
+        let full = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None);
+        assert_eq!(unusable(&path, &full).code, 74);
+    }
+}
