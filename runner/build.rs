@@ -54,7 +54,11 @@ fn main() -> Result<()> {
     let out = PathBuf::from(variable("OUT_DIR")?);
     // A packager may build the component elsewhere (a reproducible image, say) and hand it in.
     let wasm = match env::var_os("LLMIO_GATEWAY_WASM_FILE") {
-        Some(file) => PathBuf::from(file),
+        Some(file) => {
+            let file = PathBuf::from(file);
+            println!("cargo::rerun-if-changed={}", file.display());
+            file
+        }
         None => build_component(&root, &target_folder(&out)?.join("gateway"))?,
     };
     println!("cargo::rustc-env=LLMIO_GATEWAY_WASM={}", wasm.display());
@@ -79,7 +83,8 @@ fn build_component(root: &Path, target: &Path) -> Result<PathBuf> {
     cargo.arg("--target-dir").arg(target);
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
-        let kept = text == "CARGO_HOME" || text.starts_with("CARGO_NET_") || text.starts_with("CARGO_REGISTR");
+        let kept = text == "CARGO_HOME"
+            || ["CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR"].iter().any(|prefix| text.starts_with(prefix));
         if (text.starts_with("CARGO_") && !kept) || OUTER_VARIABLES.contains(&text.as_ref()) {
             cargo.env_remove(&name);
         }
