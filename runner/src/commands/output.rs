@@ -3,13 +3,19 @@
 use crate::exit::{self, Exit};
 use anyhow::Result;
 use std::io::{self, ErrorKind, Write};
+use std::ops::ControlFlow;
 
 /// Writes a result. A reader that has seen enough (`| head`) is no failure.
 pub(super) fn print(text: &str) -> Result<()> {
+    print_part(text).map(|_| ())
+}
+
+/// Writes a part of a result; Break when nobody reads what would follow.
+pub(super) fn print_part(text: &str) -> Result<ControlFlow<()>> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Ok(()) => Ok(ControlFlow::Continue(())),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
         Err(error) => Err(Exit::new(exit::IO, format!("the result cannot be written: {error}")).into()),
     }
 }

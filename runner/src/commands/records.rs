@@ -2,7 +2,7 @@
 
 use super::client::{Call, Client, encoded, with_client};
 use super::moment::Moment;
-use super::output::{print, remark};
+use super::output::{print, print_part, remark};
 use super::table::{Align, layout};
 use crate::exit::{Exit, USAGE};
 use crate::language::{self, Language};
@@ -127,7 +127,9 @@ async fn list(client: &mut Client, list: &List, filter: &str) -> Result<()> {
         let page: Page = client.read(Call::new(Method::GET, path)).await?;
         left = left.saturating_sub(page.records.len());
         if list.json {
-            print(&json_lines(&page.records))?;
+            if print_part(&json_lines(&page.records))?.is_break() {
+                return Ok(());
+            }
         } else {
             rows.extend(page.records.iter().map(|record| row(record, &zone)));
         }
