@@ -3,6 +3,7 @@
 
 use crate::data_folder::DataFolder;
 use crate::engine::Engine;
+use crate::exit::{self, Exit};
 use crate::host::key_value::KeyValue;
 use crate::host::outbound_http::{self, TlsConfig};
 use crate::host::sqlite::{Database, Journal};
@@ -13,6 +14,7 @@ use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
 use http::{Request, Response};
 use std::fmt::Write;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -123,15 +125,20 @@ impl Gateway {
     }
 
     /// Listens with every worker; returns the address, which tells the port when 0 was asked for.
-    pub(crate) fn listen(&self, address: SocketAddr) -> Result<SocketAddr> {
-        let in_use = || format!("cannot listen on {address}");
+    pub(crate) fn listen(&self, mut address: SocketAddr) -> Result<SocketAddr> {
         // The workers share the port with SO_REUSEPORT, which would share it with a stranger too. Binding once without
-        // it is how a port in use is noticed.
-        let probe = TcpListener::bind(address).with_context(in_use)?;
-        let address = probe.local_addr()?;
-        drop(probe);
-        for worker in &self.workers {
-            let listener = listener(address).with_context(in_use)?;
+        // it is how a port in use is noticed; one that the kernel chooses is nobody's.
+        if address.port() != 0 {
+            drop(TcpListener::bind(address).map_err(|error| unbindable(address, &error))?);
+        }
+        let mut listeners = Vec::with_capacity(self.workers.len());
+        for _ in &self.workers {
+            let listener = listener(address).map_err(|error| unbindable(address, &error))?;
+            // The first one's port is the others'.
+            address = listener.local_addr()?;
+            listeners.push(listener);
+        }
+        for (worker, listener) in self.workers.iter().zip(listeners) {
             worker.commands.send(Command::Listen(listener)).map_err(|_| anyhow!("a worker ended"))?;
         }
         Ok(address)
@@ -259,7 +266,27 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
     })
 }
 
-fn listener(address: SocketAddr) -> Result<TcpListener> {
+/// Only a port in use may be free at the next try.
+fn unbindable(address: SocketAddr, error: &io::Error) -> Exit {
+    let (code, hint) = match error.kind() {
+        ErrorKind::AddrInUse => (exit::TEMPORARY, "end the process that does, or choose another address with --listen"),
+        ErrorKind::PermissionDenied => {
+            (exit::CONFIG, "ports below 1024 need a right of their own; choose another with --listen or PORT")
+        }
+        _ if is_no_address_here(error) => {
+            (exit::CONFIG, "this machine has no such address; choose another with --listen (0.0.0.0 means all)")
+        }
+        _ => (exit::IO, "choose another address with --listen"),
+    };
+    Exit::new(code, format!("cannot listen on {address}: {error}; {hint}"))
+}
+
+fn is_no_address_here(error: &io::Error) -> bool {
+    let no_family = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(no_family)
+}
+
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
@@ -267,4 +294,36 @@ fn listener(address: SocketAddr) -> Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_port_in_use_is_worth_another_try_and_every_text_says_what_to_do() {
+        let address = "127.0.0.1:80".parse().expect("an address");
+        let kinds = [
+            (ErrorKind::AddrInUse, 75),
+            (ErrorKind::PermissionDenied, 78),
+            (ErrorKind::AddrNotAvailable, 78),
+            (ErrorKind::OutOfMemory, 74),
+        ];
+        for (kind, code) in kinds {
+            let exit = unbindable(address, &kind.into());
+            assert_eq!(exit.code, code, "{}", exit.message);
+            assert!(exit.message.contains("127.0.0.1:80") && exit.message.contains("--listen"), "{}", exit.message);
+        }
+        let no_ipv6 = io::Error::from_raw_os_error(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
+        assert_eq!(unbindable(address, &no_ipv6).code, 78);
+    }
+
+    #[test]
+    fn listeners_share_the_port_that_the_first_one_was_given() {
+        let first = listener("127.0.0.1:0".parse().expect("an address")).expect("a listener");
+        let address = first.local_addr().expect("its address");
+        let second = listener(address).expect("another on the same port");
+        assert_eq!(second.local_addr().expect("its address"), address);
+        assert!(TcpListener::bind(address).is_err(), "which is nobody else's");
+    }
 }

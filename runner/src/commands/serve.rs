@@ -36,7 +36,7 @@ async fn serve(started: Started, settings: &Settings, address: SocketAddr) -> Re
         Some(path) => Some(first_catalog(&handle, CatalogFile::new(path)).await?),
         None => None,
     };
-    let address = started.gateway.listen(address).map_err(|error| Exit::new(exit::TEMPORARY, format!("{error:#}")))?;
+    let address = started.gateway.listen(address)?;
     started.folder.announce(address)?;
     greeting::print(&started, address);
     attend(&started.gateway, &handle, catalog, &mut signals).await?;
