@@ -1,21 +1,35 @@
 //! `--catalog FILE`: the component judges a text before it is published to it. The file is looked at twice a second
-//! instead of through inotify, which misses what editors, ConfigMaps and network mounts do to files.
+//! instead of through inotify, which misses what editors, ConfigMaps and network mounts do to files. A text counts once
+//! two looks agree on it: a file that is written in place is empty or half for a moment, and may be valid then.
 
 use crate::admin;
 use crate::gateway::Handle;
 use crate::log;
-use anyhow::{Context, Result};
-use http::Method;
+use anyhow::{Context, Result, bail};
+use http::{Method, StatusCode};
 use serde_json::Value;
+use std::convert::Infallible;
 use std::fs::{self, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A component that does not answer is asked again at the next look.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The watched file.
 pub(crate) struct CatalogFile {
     path: PathBuf,
-    seen: Option<Seen>,
+    /// The text that was published, or refused.
+    settled: Option<Seen>,
+    /// Another text, as the last look found it.
+    candidate: Option<Seen>,
+    /// What kept the last look from a text, and whether it was told.
+    unreadable: Option<(String, bool)>,
+    /// What kept the candidate from being checked, as it was told.
+    unchecked: Option<String>,
 }
 
 /// The file as last looked at. The time alone would miss two changes within its grain.
@@ -28,8 +42,8 @@ struct Seen {
 
 /// What the component says of a text.
 pub(crate) enum Verdict {
-    /// It can be served.
-    Accepted,
+    /// It can be served; these are the warnings.
+    Accepted(Vec<String>),
     /// It cannot, for these reasons.
     Refused(Vec<String>),
 }
@@ -37,7 +51,7 @@ pub(crate) enum Verdict {
 impl CatalogFile {
     /// Nothing is read yet.
     pub(crate) fn new(path: &Path) -> CatalogFile {
-        CatalogFile { path: path.to_owned(), seen: None }
+        CatalogFile { path: path.to_owned(), settled: None, candidate: None, unreadable: None, unchecked: None }
     }
 
     /// Where it is.
@@ -47,24 +61,72 @@ impl CatalogFile {
 
     /// The file's text, for the first time.
     pub(crate) fn read(&mut self) -> Result<String> {
-        let cannot = || format!("the catalog file {} cannot be read", self.path.display());
-        let text = fs::read_to_string(&self.path).with_context(cannot)?;
-        self.seen = Some(Seen::of(fs::metadata(&self.path).ok().as_ref(), &text));
+        let cannot = || format!("the catalog file {} cannot be used", self.path.display());
+        let metadata = fs::metadata(&self.path).with_context(cannot)?;
+        let text = self.text().map_err(anyhow::Error::msg).with_context(cannot)?;
+        self.settled = Some(Seen::of(&metadata, &text));
         Ok(text)
     }
 
-    /// The new text, if there is one. A file that is gone for the moment (an editor replaces it) is no change.
+    /// The new text, if there is one. It comes again at every look until it is settled.
     pub(crate) fn changed(&mut self) -> Option<String> {
-        let metadata = fs::metadata(&self.path).ok()?;
-        let same = |seen: &Seen| seen.modified == metadata.modified().ok() && seen.length == metadata.len();
-        if self.seen.as_ref().is_some_and(same) && !is_recent(&metadata) {
-            return None;
+        match self.look() {
+            Ok(text) => {
+                if let Some((_, true)) = self.unreadable.take() {
+                    log::note(format_args!("{} can be read again", self.path.display()));
+                }
+                text
+            }
+            Err(reason) => {
+                // Told once, and not when it is only for the moment in which an editor replaces the file.
+                let told = match self.unreadable.take() {
+                    Some((before, false)) if before == reason => {
+                        log::warn(format_args!("{}: {reason}; the last good catalog stays", self.path.display()));
+                        true
+                    }
+                    Some((before, true)) => before == reason,
+                    _ => false,
+                };
+                self.unreadable = Some((reason, told));
+                None
+            }
         }
-        let text = fs::read_to_string(&self.path).ok()?;
-        let now = Seen::of(Some(&metadata), &text);
-        let changed = self.seen.is_none_or(|seen| seen.hash != now.hash);
-        self.seen = Some(now);
-        changed.then_some(text)
+    }
+
+    /// The text that was given last is done with, published or refused.
+    pub(crate) fn settle(&mut self) {
+        self.settled = self.candidate.take().or(self.settled);
+        self.unchecked = None;
+    }
+
+    fn look(&mut self) -> Result<Option<String>, String> {
+        let metadata = fs::metadata(&self.path).map_err(|error| error.to_string())?;
+        let same = |seen: &Seen| seen.modified == metadata.modified().ok() && seen.length == metadata.len();
+        if self.candidate.is_none() && self.settled.as_ref().is_some_and(same) && !is_recent(&metadata) {
+            return Ok(None);
+        }
+        let text = self.text().inspect_err(|_| self.candidate = None)?;
+        let now = Seen::of(&metadata, &text);
+        if self.settled.is_some_and(|settled| settled.hash == now.hash) {
+            (self.settled, self.candidate) = (Some(now), None);
+            return Ok(None);
+        }
+        let agreed = self.candidate.replace(now) == Some(now);
+        Ok(agreed.then_some(text))
+    }
+
+    /// The component takes an empty text for "no file", and would serve the built-in catalog.
+    fn text(&self) -> Result<String, String> {
+        let text = fs::read_to_string(&self.path).map_err(|error| error.to_string())?;
+        if text.trim().is_empty() { Err("it is empty".to_owned()) } else { Ok(text) }
+    }
+
+    fn warn_unchecked(&mut self, reason: String) {
+        if self.unchecked.as_ref() != Some(&reason) {
+            let path = self.path.display();
+            log::warn(format_args!("{path} changed but could not be checked yet: {reason}; it is tried again"));
+            self.unchecked = Some(reason);
+        }
     }
 }
 
@@ -75,46 +137,69 @@ fn is_recent(metadata: &Metadata) -> bool {
 }
 
 impl Seen {
-    fn of(metadata: Option<&Metadata>, text: &str) -> Seen {
+    fn of(metadata: &Metadata, text: &str) -> Seen {
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
-        Seen {
-            modified: metadata.and_then(|metadata| metadata.modified().ok()),
-            length: text.len() as u64,
-            hash: hasher.finish(),
-        }
+        Seen { modified: metadata.modified().ok(), length: metadata.len(), hash: hasher.finish() }
     }
 }
 
 /// Asks the component about a text and publishes it if it is accepted.
 pub(crate) async fn publish(gateway: &Handle, text: String) -> Result<Verdict> {
     let verdict = check(gateway, &text).await?;
-    if matches!(verdict, Verdict::Accepted) {
+    if matches!(verdict, Verdict::Accepted(_)) {
         gateway.stores().variables.set("catalog", text);
     }
     Ok(verdict)
 }
 
-/// Publishes a changed text, or says what is wrong with it; the last good one stays then.
-pub(crate) async fn publish_change(gateway: &Handle, path: &Path, text: String) {
-    match publish(gateway, text).await {
-        Ok(Verdict::Accepted) => log::note(format_args!("{} changed; the new catalog is in use", path.display())),
-        Ok(Verdict::Refused(problems)) => {
-            log::warn(format_args!("{} changed but is invalid; the last good catalog stays", path.display()));
-            problems.iter().for_each(log::warn);
+/// Publishes what changes from now on. Never ends.
+pub(crate) async fn watch(gateway: &Handle, mut file: CatalogFile) -> Infallible {
+    let mut look = interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        if let Some(text) = file.changed() {
+            publish_change(gateway, &mut file, text).await;
         }
-        Err(error) => log::warn(format_args!("{} changed but could not be checked: {error:#}", path.display())),
     }
 }
 
+/// Publishes a changed text, or says what is wrong with it; the last good one stays then.
+async fn publish_change(gateway: &Handle, file: &mut CatalogFile, text: String) {
+    let path = file.path.display();
+    match timeout(ANSWER_TIMEOUT, publish(gateway, text)).await {
+        Ok(Ok(Verdict::Accepted(warnings))) => {
+            log::note(format_args!("{path} changed; the new catalog is in use"));
+            warnings.iter().for_each(log::warn);
+            file.settle();
+        }
+        Ok(Ok(Verdict::Refused(problems))) => {
+            log::warn(format_args!("{path} changed but is invalid; the last good catalog stays"));
+            problems.iter().for_each(log::warn);
+            file.settle();
+        }
+        Ok(Err(error)) => file.warn_unchecked(format!("{error:#}")),
+        Err(_) => file.warn_unchecked("no answer in time".to_owned()),
+    }
+}
+
+/// An answer that is neither yes nor no says nothing of the text.
 async fn check(gateway: &Handle, text: &str) -> Result<Verdict> {
     let stores = gateway.stores();
     let request = admin::request(stores, Method::POST, "/api/catalog/check", "application/toml", text.to_owned())?;
     let response = gateway.send(request).await?;
-    if response.status().is_success() {
-        return Ok(Verdict::Accepted);
+    match response.status() {
+        status if status.is_success() => Ok(Verdict::Accepted(warnings(response.body()))),
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Ok(Verdict::Refused(problems(response.body()))),
+        status => bail!("{status}: {}", problems(response.body()).join("; ")),
     }
-    Ok(Verdict::Refused(problems(response.body())))
+}
+
+fn warnings(body: &[u8]) -> Vec<String> {
+    let Ok(accepted) = serde_json::from_slice::<Value>(body) else { return Vec::new() };
+    let listed = accepted.get("warnings").and_then(Value::as_array);
+    listed.into_iter().flatten().filter_map(line).collect()
 }
 
 /// The problems of a problem-details answer, one line each; whatever else came back, as it is.
@@ -153,20 +238,66 @@ mod tests {
         assert_eq!(problems(b"plain"), ["plain"]);
     }
 
-    #[test]
-    fn a_change_is_seen_once_even_within_the_grain_of_file_times() {
+    fn file(text: &str) -> (tempfile::TempDir, CatalogFile) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("llmio.toml");
-        fs::write(&path, "a = 1").expect("a file");
+        fs::write(&path, text).expect("a file");
         let mut file = CatalogFile::new(&path);
-        assert_eq!(file.read().expect("the text"), "a = 1");
+        file.read().expect("the text");
+        (folder, file)
+    }
+
+    /// What two looks find, neither of which sees the file change.
+    fn changed(file: &mut CatalogFile) -> Option<String> {
+        assert_eq!(file.changed(), None, "one look is not enough");
+        file.changed()
+    }
+
+    #[test]
+    fn a_change_is_seen_even_within_the_grain_of_file_times_and_once_settled_not_again() {
+        let (_folder, mut file) = file("a = 1");
+        assert_eq!(changed(&mut file), None);
+        fs::write(&file.path, "a = 2").expect("a change of the same length");
+        assert_eq!(changed(&mut file).as_deref(), Some("a = 2"));
+        assert_eq!(file.changed().as_deref(), Some("a = 2"), "what was not settled comes again");
+        file.settle();
+        assert_eq!(changed(&mut file), None);
+        fs::remove_file(&file.path).expect("the file");
+        assert_eq!(changed(&mut file), None, "a file that is gone is no change");
+        fs::write(&file.path, "a = 2").expect("the same text");
+        assert_eq!(changed(&mut file), None, "nor is one that came back as it was");
+        fs::write(&file.path, "a = 3").expect("another text");
+        assert_eq!(changed(&mut file).as_deref(), Some("a = 3"));
+    }
+
+    #[test]
+    fn a_text_that_is_still_being_written_is_waited_for() {
+        let (_folder, mut file) = file("a = 1");
+        for half in ["a", "a = 1\nb", "a = 1\nb = "] {
+            fs::write(&file.path, half).expect("a part of the text");
+            assert_eq!(file.changed(), None);
+        }
+        fs::write(&file.path, "a = 1\nb = 2").expect("the whole text");
+        assert_eq!(changed(&mut file).as_deref(), Some("a = 1\nb = 2"));
+        fs::write(&file.path, "a = 1").expect("the text before");
+        assert_eq!(changed(&mut file), None, "nothing is left of a change that was taken back");
+    }
+
+    #[test]
+    fn a_blank_or_unreadable_file_is_never_a_text_and_told_once() {
+        let (_folder, mut file) = file("a = 1");
+        for (bytes, reason) in [(b"".as_slice(), "empty"), (b" \n\t", "empty"), (b"\xff\xfe", "UTF-8")] {
+            fs::write(&file.path, bytes).expect("no text");
+            file.unreadable = None;
+            assert_eq!(file.changed(), None);
+            let first = file.unreadable.clone().expect("a reason");
+            assert!(first.0.contains(reason) && !first.1, "{first:?}");
+            assert_eq!(file.changed(), None);
+            assert_eq!(file.unreadable, Some((first.0, true)), "the second look tells it");
+            assert!(CatalogFile::new(&file.path).read().is_err(), "at the start it is an error");
+        }
+        fs::write(&file.path, "a = 1").expect("the text again");
         assert_eq!(file.changed(), None);
-        fs::write(&path, "a = 2").expect("a change of the same length");
-        assert_eq!(file.changed().as_deref(), Some("a = 2"));
-        assert_eq!(file.changed(), None);
-        fs::remove_file(&path).expect("the file");
-        assert_eq!(file.changed(), None, "a file that is gone is no change");
-        fs::write(&path, "a = 3").expect("it came back");
-        assert_eq!(file.changed().as_deref(), Some("a = 3"));
+        assert_eq!(file.unreadable, None);
     }
 }

@@ -8,7 +8,7 @@ pub(super) use connection::Connection;
 use super::output::remark;
 use super::serve::first_catalog;
 use crate::admin;
-use crate::catalog_file::{self, CatalogFile};
+use crate::catalog_file;
 use crate::data_folder;
 use crate::exit::{self, Exit};
 use crate::gateway::Handle;
@@ -122,7 +122,7 @@ impl Client {
         }
         let handle = started.gateway.handle()?;
         if let Some(path) = &settings.catalog {
-            first_catalog(&handle, CatalogFile::new(path)).await?;
+            first_catalog(&handle, path).await?;
         }
         // As at every start: calls that an earlier process left running are told as interrupted.
         let maintain = admin::maintain(handle.stores())?;

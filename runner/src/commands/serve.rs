@@ -11,10 +11,10 @@ use crate::shutdown::{self, Signals};
 use crate::start::{self, Started};
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
-const LOOK_AT_CATALOG_EVERY: Duration = Duration::from_millis(500);
 const LOOK_AT_WORKERS_EVERY: Duration = Duration::from_secs(1);
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
 /// A component that does not answer its host must not hold up the host's other duties.
@@ -33,7 +33,11 @@ async fn serve(started: Started, settings: &Settings, address: SocketAddr) -> Re
     let mut signals = Signals::new()?;
     let handle = started.gateway.handle()?;
     let catalog = match &settings.catalog {
-        Some(path) => Some(first_catalog(&handle, CatalogFile::new(path)).await?),
+        Some(path) => {
+            let (file, warnings) = first_catalog(&handle, path).await?;
+            warnings.iter().for_each(log::warn);
+            Some(file)
+        }
         None => None,
     };
     let address = started.gateway.listen(address)?;
@@ -43,32 +47,40 @@ async fn serve(started: Started, settings: &Settings, address: SocketAddr) -> Re
     shutdown::drain(started.gateway, &mut signals, Duration::from_secs(settings.drain)).await
 }
 
-/// At the start an invalid file is an error: there is no last good one to go on with.
-pub(super) async fn first_catalog(gateway: &Handle, mut file: CatalogFile) -> Result<CatalogFile> {
+/// Publishes the file, and returns it with the component's warnings. At the start an invalid one is an error: there is
+/// no last good one to go on with.
+pub(super) async fn first_catalog(gateway: &Handle, path: &Path) -> Result<(CatalogFile, Vec<String>)> {
+    let mut file = CatalogFile::new(path);
     let text = file.read().map_err(|error| Exit::new(exit::CONFIG, format!("{error:#}")))?;
-    let checked = tokio::time::timeout(ANSWER_TIMEOUT, catalog_file::publish(gateway, text)).await;
-    match checked.context("the catalog could not be checked in time")?? {
-        Verdict::Accepted => Ok(file),
-        Verdict::Refused(problems) => {
+    let checked = timeout(ANSWER_TIMEOUT, catalog_file::publish(gateway, text)).await.context("no answer in time");
+    match checked.and_then(|checked| checked) {
+        Ok(Verdict::Accepted(warnings)) => Ok((file, warnings)),
+        Ok(Verdict::Refused(problems)) => {
             let message = format!("{} is invalid:\n{}", file.path().display(), problems.join("\n"));
             Err(Exit::new(exit::CONFIG, message).into())
+        }
+        Err(error) => {
+            let message = format!("{} could not be checked: {error:#}; try again", file.path().display());
+            Err(Exit::new(exit::TEMPORARY, message).into())
         }
     }
 }
 
 /// The host's duties while it serves; returns at a signal.
-async fn attend(
-    gateway: &Gateway,
-    handle: &Handle,
-    mut catalog: Option<CatalogFile>,
-    signals: &mut Signals,
-) -> Result<()> {
+async fn attend(gateway: &Gateway, handle: &Handle, catalog: Option<CatalogFile>, signals: &mut Signals) -> Result<()> {
     let mut maintain = interval(MAINTAIN_EVERY);
-    let mut look = interval(LOOK_AT_CATALOG_EVERY);
     let mut pulse = interval(LOOK_AT_WORKERS_EVERY);
-    for timer in [&mut maintain, &mut look, &mut pulse] {
+    for timer in [&mut maintain, &mut pulse] {
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
+    // Beside the other duties: the answer to a check may take long, and a signal must not.
+    let watch = async {
+        match catalog {
+            Some(file) => catalog_file::watch(handle, file).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(watch);
     loop {
         tokio::select! {
             biased;
@@ -80,14 +92,7 @@ async fn attend(
                 }
                 handle.stores().publish_metrics();
             }
-            _ = look.tick() => {
-                if let Some(file) = &mut catalog && let Some(text) = file.changed() {
-                    let publish = catalog_file::publish_change(handle, file.path(), text);
-                    if tokio::time::timeout(ANSWER_TIMEOUT, publish).await.is_err() {
-                        log::warn("the changed catalog could not be checked in time");
-                    }
-                }
-            }
+            never = &mut watch => match never {},
             _ = maintain.tick() => {
                 let handle = handle.clone();
                 tokio::spawn(async move {
@@ -102,7 +107,7 @@ async fn attend(
 
 async fn run_maintenance(handle: &Handle) -> Result<()> {
     let request = admin::maintain(handle.stores())?;
-    let response = tokio::time::timeout(ANSWER_TIMEOUT, handle.send(request)).await.context("no answer in time")??;
+    let response = timeout(ANSWER_TIMEOUT, handle.send(request)).await.context("no answer in time")??;
     anyhow::ensure!(response.status().is_success(), "the component answered {}", response.status());
     Ok(())
 }

@@ -28,6 +28,7 @@ mod client_leaves;
 mod cost;
 mod credentials;
 mod cuts;
+mod damage;
 mod failover;
 mod health;
 mod imports;
