@@ -41,6 +41,18 @@ impl DataFolder {
         self.is_new
     }
 
+    /// Whether a start has told the operator all that is needed to go on. Not the same as being used before: a command
+    /// may have made the folder, and a start may have failed before it told anything.
+    pub(crate) fn is_greeted(&self) -> bool {
+        self.path.join("greeted").exists()
+    }
+
+    /// From now on a start says one line.
+    pub(crate) fn set_greeted(&self) {
+        // Best effort: else the next start tells it again.
+        let _ = private().create(true).truncate(true).open(self.path.join("greeted"));
+    }
+
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -90,7 +102,8 @@ impl DataFolder {
             opened.write_all(secret.as_bytes())?;
             opened.write_all(b"\n")?;
             opened.sync_all()?;
-            fs::rename(draft, &file)
+            fs::rename(draft, &file)?;
+            sync(&self.path)
         };
         write().map_err(|error| unwritable(&self.path, &error))?;
         Ok(secret)
@@ -140,6 +153,11 @@ pub(crate) fn running_server(path: &Path) -> Option<SocketAddr> {
         // Nobody holds it: an address left behind by kill -9 is nobody's.
         Ok(()) | Err(TryLockError::Error(_)) => None,
     }
+}
+
+/// A file that was renamed is there after a power cut only when its folder is on the disk too.
+pub(crate) fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 fn private() -> OpenOptions {

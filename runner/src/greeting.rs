@@ -1,23 +1,34 @@
 //! What a start prints on stdout: at the first one all that is needed to go on, later one line.
 
 use crate::language::{self, Language};
+use crate::options::TOKEN_FLAG;
 use crate::start::Started;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
-/// Prints the greeting; a closed stdout is no reason not to serve.
-pub(crate) fn print(started: &Started, address: SocketAddr) {
-    let text = Greeting {
-        chinese: language::of_process() == Language::Chinese,
-        url: format!("http://{}", reachable(address)),
-        folder: started.folder.path().display().to_string(),
-        given: started.given_token.as_ref().filter(|given| !given.token.is_empty()).map(|given| given.variable),
-        token: &started.gateway.stores().token,
-    };
-    let text = if started.folder.is_new() { text.first() } else { text.again() };
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+/// Prints all that is needed to go on, with a call of this model as the example; without one there is no example.
+pub(crate) fn print_first(started: &Started, address: SocketAddr, model: Option<&str>) -> io::Result<()> {
+    write(&Greeting::of(started, address).first(model))
+}
+
+/// Prints where it listens; a closed stdout is no reason not to serve.
+pub(crate) fn print_again(started: &Started, address: SocketAddr) {
+    let _ = write(&Greeting::of(started, address).again());
+}
+
+/// The name of the first model that is not switched off.
+pub(crate) fn first_model(catalog: &Value) -> Option<String> {
+    let enabled = |model: &&Value| model.get("enabled").and_then(Value::as_bool).unwrap_or(true);
+    let model = catalog.get("models")?.as_array()?.iter().find(enabled)?;
+    model.get("name")?.as_str().map(str::to_owned)
+}
+
+fn write(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }
 
 /// An address that means "all" is no address to call.
@@ -35,13 +46,23 @@ struct Greeting<'a> {
     chinese: bool,
     url: String,
     folder: String,
-    /// The variable the token was given in; then the token itself is not repeated.
+    /// The flag or variable the token was given in; then the token itself is not repeated.
     given: Option<&'static str>,
     token: &'a str,
 }
 
 impl Greeting<'_> {
-    fn first(&self) -> String {
+    fn of(started: &Started, address: SocketAddr) -> Greeting<'_> {
+        Greeting {
+            chinese: language::of_process() == Language::Chinese,
+            url: format!("http://{}", reachable(address)),
+            folder: started.folder.path().display().to_string(),
+            given: started.given_token.as_ref().filter(|given| !given.token.is_empty()).map(|given| given.name),
+            token: &started.gateway.stores().token,
+        }
+    }
+
+    fn first(&self, model: Option<&str>) -> String {
         let mut text = self.again();
         let _ = match (self.given, self.chinese) {
             (None, false) => writeln!(text, "\nAdmin token: {}\n(`llmio token` prints it again)", self.token),
@@ -49,15 +70,28 @@ impl Greeting<'_> {
             (Some(name), false) => writeln!(text, "\nAdmin token: the one given in {name}"),
             (Some(name), true) => writeln!(text, "\n管理令牌：{name} 中设置的令牌"),
         };
-        text.push_str(if self.chinese { "\n马上试一试：\n" } else { "\nTry it:\n" });
-        let token = self.given.map_or_else(|| self.token.to_owned(), |name| format!("${name}"));
-        let _ = writeln!(
-            text,
-            "curl {}/v1/chat/completions -H \"Authorization: Bearer {token}\" -H \"Content-Type: application/json\" \
-             -d '{{\"model\":\"demo\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'",
-            self.url
-        );
+        if let Some(model) = model {
+            text.push_str(if self.chinese { "\n马上试一试：\n" } else { "\nTry it:\n" });
+            let _ = writeln!(text, "{}", self.curl(model));
+        }
         text
+    }
+
+    fn curl(&self, model: &str) -> String {
+        let token = match self.given {
+            None => self.token.to_owned(),
+            // A flag of this process is nothing the reader's shell knows.
+            Some(TOKEN_FLAG) => "YOUR_TOKEN".to_owned(),
+            Some(variable) => format!("${variable}"),
+        };
+        let body = json!({ "model": model, "messages": [{ "role": "user", "content": "Hello" }] });
+        // A quote ends the shell's quoted text; this is one between two quoted texts.
+        let body = body.to_string().replace('\'', r"'\''");
+        format!(
+            "curl {}/v1/chat/completions -H \"Authorization: Bearer {token}\" -H \"Content-Type: application/json\" -d \
+             '{body}'",
+            self.url
+        )
     }
 
     fn again(&self) -> String {
@@ -80,20 +114,44 @@ mod tests {
 
     #[test]
     fn the_first_start_prints_a_curl_line_that_works_as_it_is() {
-        let text = greeting(false, None).first();
+        let text = greeting(false, None).first(Some("demo"));
         let curl = text.lines().find(|line| line.starts_with("curl ")).expect("a curl line");
         assert!(curl.contains("http://127.0.0.1:7070/v1/chat/completions"), "{curl}");
         assert!(curl.contains("Authorization: Bearer abc123"), "{curl}");
         let body = curl.split('\'').nth(1).expect("a quoted body");
-        let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+        let body: Value = serde_json::from_str(body).expect("JSON");
         assert_eq!(body["model"], "demo");
+    }
+
+    #[test]
+    fn without_a_model_there_is_no_curl_line() {
+        for chinese in [false, true] {
+            let text = greeting(chinese, None).first(None);
+            assert!(text.contains("abc123") && !text.contains("curl") && text.ends_with('\n'), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_model_name_cannot_leave_its_quotes() {
+        let curl = greeting(false, None).curl("it's \"x\"");
+        assert!(curl.contains(r#""model":"it'\''s \"x\"""#), "{curl}");
+    }
+
+    #[test]
+    fn the_model_is_the_first_that_is_not_switched_off() {
+        let catalog = json!({ "models": [{ "name": "off", "enabled": false }, { "name": "on" }, { "name": "later" }] });
+        assert_eq!(first_model(&catalog).as_deref(), Some("on"));
+        assert_eq!(first_model(&json!({ "providers": [] })), None);
     }
 
     #[test]
     fn a_token_that_was_given_is_referred_to_and_not_repeated() {
         for chinese in [false, true] {
-            let text = greeting(chinese, Some("TOKEN")).first();
+            let text = greeting(chinese, Some("TOKEN")).first(Some("demo"));
             assert!(text.contains("Bearer $TOKEN") && !text.contains("abc123"), "{text}");
+            let text = greeting(chinese, Some(TOKEN_FLAG)).first(Some("demo"));
+            assert!(text.contains("Bearer YOUR_TOKEN") && text.contains("--token"), "{text}");
+            assert!(!text.contains('$') && !text.contains("abc123"), "{text}");
         }
     }
 
@@ -101,7 +159,7 @@ mod tests {
     fn later_starts_print_one_line_in_either_language() {
         assert_eq!(greeting(false, None).again().lines().count(), 1);
         assert!(greeting(true, None).again().contains("数据目录"));
-        assert!(greeting(true, None).first().contains("马上试一试"));
+        assert!(greeting(true, None).first(Some("demo")).contains("马上试一试"));
     }
 
     #[test]

@@ -8,6 +8,9 @@ use std::path::PathBuf;
 
 const PORT: u16 = 7070;
 
+/// The name of a token that was given on the command line.
+pub(crate) const TOKEN_FLAG: &str = "--token";
+
 /// An LLM API gateway in one binary.
 #[derive(Debug, Parser)]
 #[command(name = "llmio", version, about = "An LLM API gateway in one binary", max_term_width = 100)]
@@ -100,8 +103,8 @@ pub(crate) enum HostQuirks {
 pub(crate) struct GivenToken {
     /// The token itself.
     pub(crate) token: String,
-    /// How a shell can refer to it.
-    pub(crate) variable: &'static str,
+    /// The variable or [`TOKEN_FLAG`].
+    pub(crate) name: &'static str,
 }
 
 impl Settings {
@@ -119,8 +122,11 @@ impl Settings {
 
     /// The token given by flag, `LLMIO_TOKEN` or `TOKEN`, in that order.
     pub(crate) fn given_token(&self, environment: impl Fn(&str) -> Option<String>) -> Option<GivenToken> {
-        let own = self.token.clone().map(|token| GivenToken { token, variable: "LLMIO_TOKEN" });
-        own.or_else(|| environment("TOKEN").map(|token| GivenToken { token, variable: "TOKEN" }))
+        let Some(token) = self.token.clone() else {
+            return environment("TOKEN").map(|token| GivenToken { token, name: "TOKEN" });
+        };
+        let in_variable = environment("LLMIO_TOKEN").is_some_and(|variable| variable == token);
+        Some(GivenToken { token, name: if in_variable { "LLMIO_TOKEN" } else { TOKEN_FLAG } })
     }
 }
 
@@ -173,9 +179,11 @@ pub(crate) mod tests {
     #[test]
     fn the_token_flag_wins_over_the_token_variable() {
         let flag = settings(&["--token", "flag"]).given_token(with("TOKEN", "variable")).expect("a token");
-        assert_eq!(flag.token, "flag");
+        assert_eq!((flag.token.as_str(), flag.name), ("flag", TOKEN_FLAG));
+        let own = settings(&["--token", "own"]).given_token(with("LLMIO_TOKEN", "own")).expect("a token");
+        assert_eq!(own.name, "LLMIO_TOKEN");
         let variable = settings(&[]).given_token(with("TOKEN", "variable")).expect("a token");
-        assert_eq!((variable.token.as_str(), variable.variable), ("variable", "TOKEN"));
+        assert_eq!((variable.token.as_str(), variable.name), ("variable", "TOKEN"));
         assert_eq!(settings(&[]).given_token(|_| None), None);
     }
 

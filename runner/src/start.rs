@@ -23,16 +23,18 @@ pub(crate) struct Started {
 /// Opens the data folder and starts a gateway on it.
 pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<Started> {
     let given_token = settings.given_token(environment);
-    check_token(given_token.as_ref(), address)?;
-    check_settings(settings)?;
+    if let Some(given) = &given_token {
+        check_token(&given.token, given.name, address)?;
+    }
+    let secrets = Secrets::of(settings)?;
     let folder = DataFolder::open(&settings.data)?;
     let token = match given_token.as_ref().filter(|given| !given.token.is_empty()) {
         Some(given) => given.token.clone(),
-        None => folder.token()?,
+        None => kept_token(&folder, address)?,
     };
-    let master_key = match &settings.master_key {
-        Some(key) => key.clone(),
-        None => folder.master_key()?,
+    let master_key = match secrets.master_key {
+        Some(key) => key,
+        None => kept_master_key(&folder)?,
     };
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let gateway = Gateway::start(
@@ -43,8 +45,8 @@ pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<
             guest_stderr: settings.guest_stderr,
             token,
             master_key,
-            master_key_previous: settings.master_key_previous.clone(),
-            secrets: settings.secrets.clone().unwrap_or_else(|| "{}".to_owned()),
+            master_key_previous: secrets.master_key_previous,
+            secrets: secrets.named,
         },
     )?;
     Ok(Started { gateway, folder, given_token })
@@ -71,36 +73,68 @@ pub(crate) fn prepare_process() {
     }));
 }
 
-fn check_token(given: Option<&GivenToken>, address: Option<SocketAddr>) -> Result<(), Exit> {
-    let Some((given, address)) = given.zip(address) else { return Ok(()) };
-    let Some(weakness) = token::weakness(&given.token) else { return Ok(()) };
+/// What was made long ago, or put there by hand, protects as much as what is given now.
+fn kept_token(folder: &DataFolder, address: Option<SocketAddr>) -> Result<String> {
+    let token = folder.token()?;
+    check_token(&token, &folder.path().join("token").display().to_string(), address)?;
+    Ok(token)
+}
+
+fn kept_master_key(folder: &DataFolder) -> Result<String> {
+    let key = folder.master_key()?;
+    check_master_key(&key, &folder.path().join("master.key").display().to_string())?;
+    Ok(key)
+}
+
+fn check_token(token: &str, name: &str, address: Option<SocketAddr>) -> Result<(), Exit> {
+    if let Some(trouble) = token::unsendable(token) {
+        return Err(Exit::new(exit::CONFIG, format!("{name} {trouble}, which no HTTP header can carry; take it out")));
+    }
+    let (Some(weakness), Some(address)) = (token::weakness(token), address) else { return Ok(()) };
     if token::is_beyond_loopback(address.ip()) {
         let message = format!(
-            "{} {weakness}, and {address} can be reached by others; set one of 16 or more random characters, or leave \
-             it out and one is made",
-            given.variable
+            "{name} {weakness}, and {address} can be reached by others; set one of 16 or more random characters, or \
+             take it away and one is made"
         );
         return Err(Exit::new(exit::CONFIG, message));
     }
-    if !given.token.is_empty() {
-        log::warn(format_args!("{} {weakness}; it is accepted on loopback only", given.variable));
+    if !token.is_empty() {
+        log::warn(format_args!("{name} {weakness}; it is accepted on loopback only"));
     }
     Ok(())
 }
 
-fn check_settings(settings: &Settings) -> Result<(), Exit> {
-    let short = |key: &&String| key.chars().count() < 16;
-    if settings.master_key.iter().chain(&settings.master_key_previous).any(|key| short(&key)) {
-        return Err(Exit::new(exit::CONFIG, "LLMIO_MASTER_KEY must have 16 characters or more"));
+fn check_master_key(key: &str, name: &str) -> Result<(), Exit> {
+    if key.chars().count() < token::LENGTH_MIN {
+        return Err(Exit::new(exit::CONFIG, format!("{name} must have 16 characters or more")));
     }
-    let secrets = settings.secrets.as_deref().unwrap_or("{}");
-    match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(secrets) {
-        Ok(_) => Ok(()),
-        // Not the parser's words: they may quote the value.
-        Err(error) => Err(Exit::new(
-            exit::CONFIG,
-            format!("LLMIO_SECRETS must be a JSON object; see line {} column {}", error.line(), error.column()),
-        )),
+    Ok(())
+}
+
+/// What protects stored secrets, and secrets themselves, as given from outside. Empty values count as absent: compose
+/// files and other templates pass a variable on whether it is set or not.
+struct Secrets {
+    master_key: Option<String>,
+    master_key_previous: Option<String>,
+    /// A JSON object.
+    named: String,
+}
+
+impl Secrets {
+    fn of(settings: &Settings) -> Result<Secrets, Exit> {
+        let given = |value: &Option<String>| value.clone().filter(|value| !value.trim().is_empty());
+        let (master_key, previous) = (given(&settings.master_key), given(&settings.master_key_previous));
+        for (key, name) in [(&master_key, "LLMIO_MASTER_KEY"), (&previous, "LLMIO_MASTER_KEY_PREVIOUS")] {
+            key.as_ref().map_or(Ok(()), |key| check_master_key(key, name))?;
+        }
+        let named = given(&settings.secrets).unwrap_or_else(|| "{}".to_owned());
+        if let Err(error) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&named) {
+            // Not the parser's words: they may quote the value.
+            let (line, column) = (error.line(), error.column());
+            let message = format!("LLMIO_SECRETS must be a JSON object; see line {line} column {column}");
+            return Err(Exit::new(exit::CONFIG, message));
+        }
+        Ok(Secrets { master_key, master_key_previous: previous, named })
     }
 }
 
@@ -110,8 +144,11 @@ mod tests {
     use crate::options::tests::parsed;
 
     fn checked(token: &str, address: &str) -> Result<(), Exit> {
-        let given = GivenToken { token: token.to_owned(), variable: "TOKEN" };
-        check_token(Some(&given), Some(address.parse().expect("an address")))
+        check_token(token, "TOKEN", Some(address.parse().expect("an address")))
+    }
+
+    fn secrets(arguments: &[&str]) -> Result<Secrets, Exit> {
+        Secrets::of(&parsed(arguments).expect("arguments").settings)
     }
 
     #[test]
@@ -127,10 +164,43 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_no_client_could_send_is_refused_everywhere() {
+        let exit = checked("c5ba29f1a0d34e6f8b17\n", "127.0.0.1:7070").expect_err("a token with a line end");
+        assert!(exit.code == 78 && exit.message.contains("header"), "{}", exit.message);
+        assert!(check_token("c5ba29f1a0d34e6f8b17\n", "TOKEN", None).is_err());
+    }
+
+    #[test]
+    fn what_is_kept_is_held_to_the_same_rules_as_what_is_given() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let folder = DataFolder::open(parent.path()).expect("a folder");
+        std::fs::write(parent.path().join("token"), "change-me").expect("a weak token");
+        std::fs::write(parent.path().join("master.key"), "short").expect("a short key");
+        let beyond = kept_token(&folder, Some("0.0.0.0:7070".parse().expect("an address")));
+        let error = beyond.expect_err("a weak token");
+        assert_eq!(error.downcast_ref::<Exit>().map(|exit| exit.code), Some(78));
+        assert!(error.to_string().contains("/token has fewer"), "{error}");
+        assert!(kept_token(&folder, Some("127.0.0.1:7070".parse().expect("an address"))).is_ok());
+        let error = kept_master_key(&folder).expect_err("a short key");
+        assert!(error.to_string().contains("master.key must have 16"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_value_counts_as_absent_and_a_wrong_one_is_named() {
+        let empty =
+            secrets(&["--master-key", "", "--master-key-previous", "", "--secrets", ""]).expect("nothing given");
+        assert_eq!((empty.master_key, empty.master_key_previous, empty.named.as_str()), (None, None, "{}"));
+        let long = "c5ba29f1a0d34e6f8b17";
+        let exit = secrets(&["--master-key", long, "--master-key-previous", "short"]).err().expect("a short key");
+        assert!(exit.code == 78 && exit.message.starts_with("LLMIO_MASTER_KEY_PREVIOUS "), "{}", exit.message);
+        let exit = secrets(&["--master-key", "short"]).err().expect("a short key");
+        assert!(exit.message.starts_with("LLMIO_MASTER_KEY must"), "{}", exit.message);
+    }
+
+    #[test]
     fn secrets_that_are_no_object_are_refused_without_being_repeated() {
-        let settings = |secrets: &str| parsed(&["--secrets", secrets]).expect("arguments").settings;
-        assert!(check_settings(&settings(r#"{"A":"sk-1"}"#)).is_ok());
-        let exit = check_settings(&settings("sk-very-secret")).expect_err("no object");
+        assert!(secrets(&["--secrets", r#"{"A":"sk-1"}"#]).is_ok());
+        let exit = secrets(&["--secrets", "sk-very-secret"]).err().expect("no object");
         assert_eq!(exit.code, 78);
         assert!(!exit.message.contains("sk-"), "{}", exit.message);
     }

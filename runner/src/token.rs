@@ -4,7 +4,8 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 use std::net::IpAddr;
 
-const LENGTH_MIN: usize = 16;
+/// Fewer characters can be guessed.
+pub(crate) const LENGTH_MIN: usize = 16;
 
 /// What samples, tutorials and defaults look like, letters and digits only.
 const SAMPLES: [&str; 10] = [
@@ -46,6 +47,17 @@ pub(crate) fn weakness(token: &str) -> Option<&'static str> {
     }
 }
 
+/// Why no client could send a token; None when it can be sent.
+pub(crate) fn unsendable(token: &str) -> Option<&'static str> {
+    if token.chars().any(char::is_control) {
+        Some("holds a line end or another control character")
+    } else if token.trim() != token {
+        Some("begins or ends with a space")
+    } else {
+        None
+    }
+}
+
 /// Whether others can reach what listens on that address.
 pub(crate) fn is_beyond_loopback(address: IpAddr) -> bool {
     !address.to_canonical().is_loopback()
@@ -79,6 +91,14 @@ mod tests {
         assert_ne!(one, other);
         assert_eq!(weakness(&one), None);
         assert_eq!(weakness("correct horse battery"), None);
+    }
+
+    #[test]
+    fn a_token_that_no_header_can_carry_is_found() {
+        for token in ["c5ba29f1a0d34e6f8b17\n", "c5ba29f1\r\na0d34e6f8b17", " c5ba29f1a0d34e6f8b17", "a\u{7f}b"] {
+            assert!(unsendable(token).is_some(), "{token:?}");
+        }
+        assert_eq!(unsendable("correct horse battery"), None);
     }
 
     #[test]

@@ -171,8 +171,9 @@ impl Client {
             Way::Server { host, .. } => host,
             Way::Here { .. } => "localhost",
         };
-        let mut token =
-            HeaderValue::try_from(format!("Bearer {}", self.token)).context("the admin token is no text")?;
+        let unsendable =
+            |_| Exit::new(exit::CONFIG, "the admin token has a character that no HTTP header can carry; take it out");
+        let mut token = HeaderValue::try_from(format!("Bearer {}", self.token)).map_err(unsendable)?;
         token.set_sensitive(true);
         let request = Request::builder().method(call.method).uri(call.path).header(header::HOST, host);
         let request = request.header(header::AUTHORIZATION, token).header(header::ACCEPT, call.accept);

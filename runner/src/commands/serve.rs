@@ -10,6 +10,7 @@ use crate::options::Settings;
 use crate::shutdown::{self, Signals};
 use crate::start::{self, Started};
 use anyhow::{Context, Result};
+use http::Method;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -40,9 +41,17 @@ async fn serve(started: Started, settings: &Settings, address: SocketAddr) -> Re
         }
         None => None,
     };
+    let greeting = if started.folder.is_greeted() { None } else { Some(first_model(&handle).await) };
     let address = started.gateway.listen(address)?;
     started.folder.announce(address)?;
-    greeting::print(&started, address);
+    match greeting {
+        // A closed stdout is no reason not to serve, but then nobody has read it, and the next start says it again.
+        Some(model) if greeting::print_first(&started, address, model.as_deref()).is_ok() => {
+            started.folder.set_greeted()
+        }
+        Some(_) => {}
+        None => greeting::print_again(&started, address),
+    }
     attend(&started.gateway, &handle, catalog, &mut signals).await?;
     shutdown::drain(started.gateway, &mut signals, Duration::from_secs(settings.drain)).await
 }
@@ -64,6 +73,13 @@ pub(super) async fn first_catalog(gateway: &Handle, path: &Path) -> Result<(Cata
             Err(Exit::new(exit::TEMPORARY, message).into())
         }
     }
+}
+
+/// A model that can be called at once, as the catalog in force has it, whether from a file, stored or built in.
+async fn first_model(handle: &Handle) -> Option<String> {
+    let request = admin::request(handle.stores(), Method::GET, "/api/catalog", "application/json", "").ok()?;
+    let response = timeout(ANSWER_TIMEOUT, handle.send(request)).await.ok()?.ok()?;
+    greeting::first_model(&serde_json::from_slice(response.body()).ok()?)
 }
 
 /// The host's duties while it serves; returns at a signal.

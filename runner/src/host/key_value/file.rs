@@ -1,6 +1,7 @@
 //! `kv.sqlite` itself: how it is made and opened, and what to do where it cannot be. It is never taken for empty when it
 //! is only unreadable: that would be a gateway without its keys and providers.
 
+use crate::data_folder;
 use crate::exit::{self, Exit};
 use rusqlite::{Connection, ErrorCode};
 use std::collections::HashMap;
@@ -23,7 +24,9 @@ pub(super) fn open(path: &Path, journal: &str, is_new: bool) -> Result<(Connecti
             if beside(path, "-wal").exists() {
                 return Err(left_alone(path));
             }
-            make(path).map_err(|error| unusable(path, &error))?;
+            let draft = beside(path, ".new");
+            make(&draft).map_err(|error| unusable(path, &error))?;
+            put(&draft, path).map_err(|error| unwritable(path, &error))?;
         }
         Err(error) => return Err(unwritable(path, &error)),
     }
@@ -42,19 +45,19 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<Content> {
 }
 
 /// Made aside, so that there is no moment, not even at a crash, in which the file is there without its table.
-fn make(path: &Path) -> rusqlite::Result<()> {
-    let draft = beside(path, ".new");
+fn make(draft: &Path) -> rusqlite::Result<()> {
     for suffix in ["", "-journal"] {
-        let _ = fs::remove_file(beside(&draft, suffix));
+        let _ = fs::remove_file(beside(draft, suffix));
     }
-    let connection = Connection::open(&draft)?;
+    let connection = Connection::open(draft)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.execute_batch(TABLE)?;
-    connection.close().map_err(|(_, error)| error)?;
-    fs::rename(&draft, path).map_err(|_| {
-        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
-        rusqlite::Error::SqliteFailure(code, Some("the new file cannot be renamed".to_owned()))
-    })
+    connection.close().map_err(|(_, error)| error)
+}
+
+fn put(draft: &Path, path: &Path) -> io::Result<()> {
+    fs::rename(draft, path)?;
+    path.parent().map_or(Ok(()), data_folder::sync)
 }
 
 fn connect(path: &Path, journal: &str) -> rusqlite::Result<Connection> {
@@ -76,8 +79,10 @@ fn has_table(connection: &Connection) -> rusqlite::Result<bool> {
 fn read_and_fold(connection: &Connection) -> rusqlite::Result<Content> {
     connection.execute_batch(TABLE)?;
     let content = read(connection)?;
-    // Best effort, so that a copy of this one file has its table and what was there at the start.
+    // Best effort and without waiting, so that a copy of this one file has its table and what was there at the start.
+    connection.busy_timeout(Duration::ZERO)?;
     let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(content)
 }
 
@@ -105,11 +110,7 @@ fn left_alone(path: &Path) -> Exit {
     Exit::new(exit::CONFIG, message)
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Exit {
-    cannot_use(path, error.to_string())
-}
-
-fn cannot_use(path: &Path, error: String) -> Exit {
+fn unwritable(path: &Path, error: &dyn std::error::Error) -> Exit {
     let path = path.display();
     let message = format!(
         "{path} cannot be opened or written: {error}; make it and its folder writable for this user, see that the disk \
@@ -136,7 +137,7 @@ fn unusable(path: &Path, error: &rusqlite::Error) -> Exit {
             | ErrorCode::SystemIoFailure
             | ErrorCode::PermissionDenied
             | ErrorCode::FileLockingProtocolFailed,
-        ) => cannot_use(path, error.to_string()),
+        ) => unwritable(path, error),
         _ => Exit::new(exit::CONFIG, format!("{shown} cannot be read: {error}; {TO_DO}")),
     }
 }
@@ -152,7 +153,7 @@ mod tests {
     }
 
     fn refused(path: &Path) -> Exit {
-        open(path, "WAL", false).err().expect("it is refused")
+        open(path, "WAL", false).expect_err("it is refused")
     }
 
     #[test]
@@ -168,9 +169,7 @@ mod tests {
     fn a_new_file_has_its_table_from_its_first_moment() {
         let (_folder, path) = folder();
         make(&path).expect("a file");
-        let copy = beside(&path, ".copy");
-        fs::copy(&path, &copy).expect("a copy of the one file");
-        let (_, content) = open(&copy, "WAL", false).expect("the copy");
+        let (_, content) = open(&path, "WAL", false).expect("a file with its table");
         assert!(content.is_empty());
     }
 
