@@ -32,12 +32,14 @@ pub(crate) async fn send(instances: &Instances, quirks: bool, request: Request<B
     let (mut head, body) = request.into_parts();
     let id = inbound::new_id();
     inbound::shape(&mut head, id, Some(HeaderValue::from_static("127.0.0.1:0")), quirks);
-    let (head, body) = inbound::respond(instances.send(id, head, RequestBody::whole(body)).await).into_parts();
+    // Never recorded: a report that traps must not be reported in turn, which would go on without end.
+    let answer = instances.send(id, head, RequestBody::whole(body), false).await;
+    let (head, body) = inbound::respond(answer).into_parts();
     let body = body.collect().await?.to_bytes();
     Ok(Response::from_parts(head, body))
 }
 
-/// Tells the component of calls that ended without it. Boxed: an instance that traps here starts this again.
+/// Tells the component of calls that ended without it. Boxed: an instance that traps here ends in this function too.
 pub(crate) fn report_ended<'a>(
     instances: &'a Instances,
     ids: &'a [Uuid],
@@ -45,7 +47,7 @@ pub(crate) fn report_ended<'a>(
 ) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
     Box::pin(async move {
         let stores = instances.stores();
-        // The host's reports trap nothing of their own: a report that fails is only logged.
+        // A report that fails is only logged.
         for id in ids {
             let at_ms = jiff::Timestamp::now().as_millisecond();
             let body = serde_json::json!({ "id": id.to_string(), "state": state, "at": at_ms }).to_string();

@@ -21,9 +21,9 @@ pub(crate) fn client_closed() -> Error {
 pub(crate) struct Calls(Arc<Mutex<HashMap<Uuid, Arc<Call>>>>);
 
 impl Calls {
-    /// Registers a call; it stays known until the guard is dropped.
-    pub(crate) fn open(&self, id: Uuid, life: Arc<Life>) -> CallGuard {
-        let call = Arc::new(Call { id, life, state: Mutex::default() });
+    /// Registers a call; it stays known until the guard is dropped. `recorded`: it may have a record.
+    pub(crate) fn open(&self, id: Uuid, life: Arc<Life>, recorded: bool) -> CallGuard {
+        let call = Arc::new(Call { id, life, recorded, state: Mutex::default() });
         call.life.calls.fetch_add(1, Ordering::Relaxed);
         lock(&self.0).insert(id, call.clone());
         CallGuard { call, calls: self.clone() }
@@ -34,10 +34,12 @@ impl Calls {
         lock(&self.0).get(&id).cloned()
     }
 
-    /// The ids of all live calls, or of those in one instance.
+    /// The ids of all live calls that may have a record, or of those in one instance: what is to be reported when they
+    /// end without the guest.
     pub(crate) fn ids(&self, of: Option<&Arc<Life>>) -> Vec<Uuid> {
         let calls = lock(&self.0);
-        calls.values().filter(|call| of.is_none_or(|life| Arc::ptr_eq(life, &call.life))).map(|call| call.id).collect()
+        let here = |call: &&Arc<Call>| call.recorded && of.is_none_or(|life| Arc::ptr_eq(life, &call.life));
+        calls.values().filter(here).map(|call| call.id).collect()
     }
 }
 
@@ -69,6 +71,7 @@ impl Life {
 pub(crate) struct Call {
     id: Uuid,
     life: Arc<Life>,
+    recorded: bool,
     state: Mutex<CallState>,
 }
 
@@ -253,7 +256,7 @@ mod tests {
     #[test]
     fn a_client_that_leaves_aborts_every_exchange_of_its_call() {
         let (calls, id) = (Calls::default(), Uuid::from_u128(1));
-        let guard = calls.open(id, Arc::default());
+        let guard = calls.open(id, Arc::default(), true);
         let upstream = calls.find(id).and_then(|call| call.upstream()).expect("the call is live");
         assert!(poll(|context| upstream.poll_aborted(context)).is_pending());
         let call = guard.call().clone();
@@ -267,7 +270,7 @@ mod tests {
     #[test]
     fn an_answer_that_was_sent_aborts_nothing() {
         let calls = Calls::default();
-        let guard = calls.open(Uuid::from_u128(1), Arc::default());
+        let guard = calls.open(Uuid::from_u128(1), Arc::default(), true);
         let upstream = guard.call().upstream().expect("the call is live");
         let call = guard.call().clone();
         guard.sent();
@@ -279,10 +282,18 @@ mod tests {
     #[test]
     fn the_calls_of_one_instance_are_told_from_those_of_another() {
         let (calls, one, other) = (Calls::default(), Arc::new(Life::default()), Arc::new(Life::default()));
-        let _first = calls.open(Uuid::from_u128(1), one.clone());
-        let _second = calls.open(Uuid::from_u128(2), other);
+        let _first = calls.open(Uuid::from_u128(1), one.clone(), true);
+        let _second = calls.open(Uuid::from_u128(2), other, true);
         assert_eq!(calls.ids(Some(&one)), [Uuid::from_u128(1)]);
         assert_eq!(one.calls(), 1);
         assert_eq!(calls.ids(None).len(), 2);
+    }
+
+    #[test]
+    fn a_call_without_a_record_is_never_reported_but_counts_as_in_flight() {
+        let (calls, life) = (Calls::default(), Arc::new(Life::default()));
+        let _call = calls.open(Uuid::from_u128(1), life.clone(), false);
+        assert!(calls.ids(None).is_empty() && calls.ids(Some(&life)).is_empty());
+        assert_eq!(life.calls(), 1);
     }
 }

@@ -103,18 +103,23 @@ struct Worker {
 }
 
 impl Gateway {
-    /// Opens the stores of a data folder and starts the workers; nothing listens yet.
+    /// Opens the stores of a data folder and starts the workers; nothing listens yet. An error when no worker can run
+    /// the component.
     pub(crate) fn start(folder: &DataFolder, settings: Settings) -> Result<Gateway> {
         let stores = Arc::new(open(folder, &settings)?);
         let engine = Engine::load()?;
         let (phase, _) = watch::channel(Phase::Running);
+        let (ready, started) = std::sync::mpsc::channel();
         let start_worker = |index: usize| {
             let (commands, receiver) = mpsc::unbounded_channel();
             let name = format!("worker-{index}");
-            let thread = worker::start(name, engine.clone(), stores.clone(), receiver, phase.subscribe())?;
+            let (engine, stores) = (engine.clone(), stores.clone());
+            let thread = worker::start(name, engine, stores, receiver, phase.subscribe(), ready.clone())?;
             Ok(Worker { commands, thread })
         };
         let workers = (0..settings.threads.max(1)).map(start_worker).collect::<Result<_>>()?;
+        drop(ready);
+        wait_for_an_instance(&started)?;
         Ok(Gateway { stores, workers, phase })
     }
 
@@ -240,6 +245,22 @@ impl Stores {
     }
 }
 
+/// One worker that can serve is enough: the others try again with their next call.
+fn wait_for_an_instance(started: &std::sync::mpsc::Receiver<Result<(), String>>) -> Result<(), Exit> {
+    let mut reason = "every worker ended".to_owned();
+    for outcome in started {
+        match outcome {
+            Ok(()) => return Ok(()),
+            Err(error) => reason = error,
+        }
+    }
+    let message = format!(
+        "no instance of the component can be started: {reason}; where memory or address space is limited \
+         (`ulimit -v`), allow more"
+    );
+    Err(Exit::new(exit::INTERNAL, message))
+}
+
 fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
     let quirks = settings.quirks;
     let journal = if quirks { Journal::Delete } else { Journal::Wal };
@@ -325,5 +346,23 @@ mod tests {
         let second = listener(address).expect("another on the same port");
         assert_eq!(second.local_addr().expect("its address"), address);
         assert!(TcpListener::bind(address).is_err(), "which is nobody else's");
+    }
+
+    fn waited(outcomes: &[Result<(), &str>]) -> Result<(), Exit> {
+        let (ready, started) = std::sync::mpsc::channel();
+        for outcome in outcomes {
+            ready.send(outcome.map_err(str::to_owned)).expect("the receiver is here");
+        }
+        drop(ready);
+        wait_for_an_instance(&started)
+    }
+
+    #[test]
+    fn one_worker_that_can_serve_is_enough_and_none_is_an_internal_error() {
+        assert!(waited(&[Err("no memory"), Ok(())]).is_ok());
+        let exit = waited(&[Err("no memory"), Err("mmap failed")]).expect_err("nobody serves");
+        assert_eq!(exit.code, 70);
+        assert!(exit.message.contains("mmap failed"), "{}", exit.message);
+        assert_eq!(waited(&[]).expect_err("nobody is there").code, 70);
     }
 }

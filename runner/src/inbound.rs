@@ -10,7 +10,7 @@ use crate::instance::{Answer, Instances};
 use crate::log;
 use http::request::Parts;
 use http::uri::{Authority, Scheme, Uri};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -107,7 +107,14 @@ async fn answer(
     let (mut head, body) = request.into_parts();
     let id = new_id();
     shape(&mut head, id, client, quirks);
-    respond(instances.send(id, head, RequestBody::client(body)).await)
+    let recorded = may_have_record(&head);
+    respond(instances.send(id, head, RequestBody::client(body), recorded).await)
+}
+
+/// Whether a call may be one that is balanced, and so recorded: by the public API only a POST outside `/api` is.
+fn may_have_record(head: &Parts) -> bool {
+    let path = head.uri.path();
+    head.method == Method::POST && path != "/api" && !path.starts_with("/api/")
 }
 
 /// What the client gets: the component's response, or the host's own words where there is none.
@@ -218,6 +225,16 @@ mod tests {
         let head = shaped(forged(), false);
         assert_eq!(head.uri, "http://gateway.example:7070/v1/models?x=1");
         assert_eq!(shaped(Request::get("/x").header("host", "a b"), false).uri, "http://localhost/x");
+    }
+
+    #[test]
+    fn only_a_post_outside_the_admin_api_may_have_a_record() {
+        let may = |request: http::request::Builder| may_have_record(&shaped(request, false));
+        assert!(may(Request::post("/v1/chat/completions?x=1")));
+        assert!(may(Request::post("/v1beta/models/m:streamGenerateContent")));
+        assert!(may(Request::post("/apis")));
+        let others = [Request::get("/healthz"), Request::get("/v1/models"), Request::post("/api/records/ended")];
+        assert!(others.into_iter().all(|other| !may(other)));
     }
 
     #[test]

@@ -78,18 +78,28 @@ pub(crate) struct Job {
 #[derive(Debug)]
 pub(crate) struct GuestError(pub String);
 
-/// Runs one instance until its jobs end or it traps. Errors are traps.
-pub(crate) async fn run(
-    engine: Engine,
-    stores: Arc<Stores>,
-    outbound: OutboundHttp,
-    mut jobs: mpsc::UnboundedReceiver<Job>,
-) -> wasmtime::Result<()> {
-    let mut store = new_store(&engine, stores, outbound);
-    let turn = Arc::new(Turn::default());
-    turn::limit(&mut store, turn.clone());
-    turn.start();
-    let service = engine.service.instantiate_async(&mut store).await?;
+/// The component with a store of its own.
+struct Instance {
+    store: Store<State>,
+    service: Service,
+    turn: Arc<Turn>,
+}
+
+impl Instance {
+    /// An error here is most often the machine's: no memory or no address space left.
+    async fn start(engine: &Engine, stores: Arc<Stores>, outbound: OutboundHttp) -> wasmtime::Result<Instance> {
+        let mut store = new_store(engine, stores, outbound);
+        let turn = Arc::new(Turn::default());
+        turn::limit(&mut store, turn.clone());
+        turn.start();
+        let service = engine.service.instantiate_async(&mut store).await?;
+        Ok(Instance { store, service, turn })
+    }
+}
+
+/// Runs an instance until its jobs end or it traps. Errors are traps.
+async fn run(instance: Instance, mut jobs: mpsc::UnboundedReceiver<Job>) -> wasmtime::Result<()> {
+    let Instance { mut store, service, turn } = instance;
     store
         .run_concurrent(async |accessor| {
             let mut running = FuturesUnordered::new();

@@ -28,6 +28,9 @@ pub(crate) enum Command {
     Send(Box<Request<Bytes>>, oneshot::Sender<Result<Response<Bytes>>>),
 }
 
+/// Where a worker tells whether its first instance started, or why not.
+pub(crate) type Ready = std::sync::mpsc::Sender<Result<(), String>>;
+
 /// Starts a worker. It ends when the phase is past `Running` and its calls are done, or with its last command sender.
 pub(crate) fn start(
     name: String,
@@ -35,10 +38,11 @@ pub(crate) fn start(
     stores: Arc<Stores>,
     commands: mpsc::UnboundedReceiver<Command>,
     phase: watch::Receiver<Phase>,
+    ready: Ready,
 ) -> Result<JoinHandle<Result<()>>> {
     let main = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let ended = runtime.block_on(run(engine, stores, commands, phase));
+        let ended = runtime.block_on(run(engine, stores, commands, phase, ready));
         // A name look-up that hangs must not keep the process from ending.
         runtime.shutdown_background();
         ended
@@ -51,11 +55,14 @@ async fn run(
     stores: Arc<Stores>,
     mut commands: mpsc::UnboundedReceiver<Command>,
     mut phase: watch::Receiver<Phase>,
+    ready: Ready,
 ) -> Result<()> {
     let calls = Calls::default();
     let outbound = OutboundHttp::new(calls.clone(), stores.tls.clone(), stores.quirks);
     let instances = Instances::new(engine, stores.clone(), outbound, calls);
-    instances.warm();
+    // Nobody listens any more once another worker was faster.
+    let _ = ready.send(instances.warm().await);
+    drop(ready);
     let mut listening = None;
     let mut tidy = tokio::time::interval(Duration::from_secs(1));
     while *phase.borrow_and_update() == Phase::Running {

@@ -254,7 +254,7 @@ mod tests {
         let id = Uuid::from_u128(3);
         let asked = Asked { call: Some(id), local: false };
         assert!(matches!(outbound.exchange(&asked), Err(Error::InternalError(Some(text))) if text == "client closed"));
-        let guard = calls.open(id, Arc::default());
+        let guard = calls.open(id, Arc::default(), true);
         assert!(outbound.exchange(&asked).is_ok());
         drop(guard);
         assert!(outbound.exchange(&asked).is_err());
