@@ -26,6 +26,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 /// And each file this long to be closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same where something is stuck already.
+const LEAVE_TIMEOUT: Duration = Duration::from_millis(50);
 const BACKLOG: i32 = 4096;
 
 /// What a gateway is made of; `Secrets` never leave the process but to the component.
@@ -164,6 +166,11 @@ impl Gateway {
         self.workers.iter().all(|worker| worker.thread.is_finished())
     }
 
+    /// Whether all workers are done and all they queued is written.
+    pub(crate) fn has_settled(&self) -> bool {
+        self.has_ended() && self.stores.database.status().queued == 0
+    }
+
     /// Moves on to a later phase.
     pub(crate) fn enter(&self, phase: Phase) {
         if phase != Phase::Running {
@@ -177,15 +184,38 @@ impl Gateway {
         if *self.phase.borrow() == Phase::Running {
             self.enter(Phase::Draining);
         }
-        let mut ended = Ok(());
-        for worker in self.workers {
-            drop(worker.commands);
-            let joined = worker.thread.join().unwrap_or_else(|_| Err(anyhow!("a worker panicked")));
-            // A worker that failed is no reason to lose what the others wrote.
-            ended = ended.and(joined);
-        }
-        ended.and(self.stores.close())
+        let ended = self.workers.into_iter().map(Worker::end).collect();
+        closed(ended, self.stores.close(FLUSH_TIMEOUT, CLOSE_TIMEOUT))
     }
+
+    /// The end of a process that has waited long enough: leaves behind what is not done and tells it.
+    pub(crate) fn leave(self) -> Result<()> {
+        // Closing files that nobody uses takes a moment; one whose writer is stuck is not waited for.
+        let close_timeout = if self.has_settled() { CLOSE_TIMEOUT } else { LEAVE_TIMEOUT };
+        let (ended, late): (Vec<_>, Vec<_>) = self.workers.into_iter().partition(|worker| worker.thread.is_finished());
+        if !late.is_empty() {
+            log::warn(format_args!("{} workers did not end in time", late.len()));
+        }
+        let ended = ended.into_iter().map(Worker::end).collect();
+        closed(ended, self.stores.close(Duration::ZERO, close_timeout))
+    }
+}
+
+impl Worker {
+    fn end(self) -> Result<()> {
+        drop(self.commands);
+        self.thread.join().map_err(|_| anyhow!("a worker panicked"))?
+    }
+}
+
+/// Rows that are lost come first: they are what cannot be repeated. A worker that failed hides none of that.
+fn closed(workers: Vec<Result<()>>, flushed: Result<()>) -> Result<()> {
+    let flushed = flushed.map_err(|error| anyhow!(Exit::new(exit::IO, format!("{error:#}"))));
+    let failures: Vec<_> = std::iter::once(flushed).chain(workers).filter_map(Result::err).collect();
+    let mut failures = failures.into_iter();
+    let Some(first) = failures.next() else { return Ok(()) };
+    failures.for_each(|other| log::warn(format_args!("while ending: {other:#}")));
+    Err(first)
 }
 
 /// Sends requests to the component, past the network.
@@ -228,10 +258,10 @@ impl Stores {
     }
 
     /// Flushed and closed, the two files have everything, and a copy of them is a backup.
-    fn close(&self) -> Result<()> {
-        let flushed = self.database.flush(FLUSH_TIMEOUT);
+    fn close(&self, flush_timeout: Duration, close_timeout: Duration) -> Result<()> {
+        let flushed = self.database.flush(flush_timeout);
         let closed =
-            [("kv.sqlite", self.key_value.close(CLOSE_TIMEOUT)), ("store.db", self.database.close(CLOSE_TIMEOUT))];
+            [("kv.sqlite", self.key_value.close(close_timeout)), ("store.db", self.database.close(close_timeout))];
         for (name, _) in closed.iter().filter(|(_, closed)| !closed) {
             log::warn(format_args!("{name} was not closed in time; keep its -wal file with it"));
         }
@@ -364,5 +394,15 @@ mod tests {
         assert_eq!(exit.code, 70);
         assert!(exit.message.contains("mmap failed"), "{}", exit.message);
         assert_eq!(waited(&[]).expect_err("nobody is there").code, 70);
+    }
+
+    #[test]
+    fn a_worker_that_failed_does_not_hide_rows_that_were_lost() {
+        let lost = || Err(anyhow!("3 statements could not be written"));
+        let error = closed(vec![Err(anyhow!("a worker panicked")), Ok(())], lost()).expect_err("rows are lost");
+        assert_eq!(error.downcast_ref::<Exit>().map(|exit| exit.code), Some(74));
+        assert!(error.to_string().contains("3 statements"), "{error:#}");
+        assert!(closed(vec![Err(anyhow!("a worker panicked"))], Ok(())).is_err());
+        assert!(closed(vec![Ok(())], Ok(())).is_ok());
     }
 }

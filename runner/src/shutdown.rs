@@ -1,33 +1,44 @@
 //! The way out: stop accepting at once, let calls in flight end within the grace, then cut them; a second signal cuts
-//! them now. Records are flushed last.
+//! them now, a third one waits for nothing any more. Records are flushed last, and lost ones are counted.
 
 use crate::gateway::{Gateway, Phase};
 use crate::log;
 use anyhow::Result;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// For reports and records after the cut; exit is promised within grace + 2 s.
-const CUT_GRACE: Duration = Duration::from_secs(2);
+/// For reports, error events and records after the cut: exit is promised within grace + 2 s, and it takes a moment.
+const CUT_GRACE: Duration = Duration::from_millis(1_900);
+/// For records where no call had to be cut: whoever holds the database may let go of it within this.
+const FLUSH_MAX: Duration = Duration::from_secs(10);
 
-/// SIGTERM and SIGINT.
+/// SIGTERM and SIGINT; SIGHUP is swallowed.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
     /// From here on the process no longer ends by itself at them.
     pub(crate) fn new() -> Result<Signals> {
-        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
     }
 
-    /// Waits for the next of either.
+    /// Waits for the next that asks the process to end.
     pub(crate) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                // Sent by a terminal that closes, and by habit to have files read again.
+                _ = self.hang_up.recv() => log::note("SIGHUP is ignored; a catalog file that changes is noticed anyway"),
+            }
         }
     }
 }
@@ -36,21 +47,55 @@ impl Signals {
 pub(crate) async fn drain(gateway: Gateway, signals: &mut Signals, grace: Duration) -> Result<()> {
     log::note(format_args!("asked to end; calls in flight have {} s, a second signal ends them now", grace.as_secs()));
     gateway.enter(Phase::Draining);
+    let since = Instant::now();
     let drained = tokio::select! {
-        () = ended(&gateway) => true,
+        () = until(|| gateway.has_ended()) => true,
         () = tokio::time::sleep(grace) => false,
         () = signals.next() => false,
     };
     if !drained {
-        log::note("the calls still in flight are cut");
-        gateway.enter(Phase::Cut);
-        let _ = tokio::time::timeout(CUT_GRACE, ended(&gateway)).await;
+        return cut(gateway, signals).await;
     }
-    gateway.close()
+    let left = grace.saturating_sub(since.elapsed()).saturating_add(CUT_GRACE);
+    close(gateway, signals, FLUSH_MAX.min(left)).await
 }
 
-async fn ended(gateway: &Gateway) {
-    while !gateway.has_ended() {
+/// Ends the calls in flight, and the gateway with them.
+pub(crate) async fn cut(gateway: Gateway, signals: &mut Signals) -> Result<()> {
+    log::note("the calls still in flight are cut");
+    gateway.enter(Phase::Cut);
+    close(gateway, signals, CUT_GRACE).await
+}
+
+/// Waits, no longer than the limit or the next signal, for workers and records.
+async fn close(gateway: Gateway, signals: &mut Signals, limit: Duration) -> Result<()> {
+    tokio::select! {
+        () = until(|| gateway.has_settled()) => {}
+        () = tokio::time::sleep(limit) => {}
+        () = signals.next() => log::note("asked again; nothing is waited for any more"),
+    }
+    gateway.leave()
+}
+
+async fn until(done: impl Fn() -> bool) {
+    while !done() {
         tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{Signal, getpid, kill_process};
+
+    #[tokio::test]
+    async fn a_hang_up_ends_nothing_and_a_termination_does() {
+        let mut signals = Signals::new().expect("signals");
+        let send = |signal| kill_process(getpid(), signal).expect("this process");
+        send(Signal::HUP);
+        let heard = tokio::time::timeout(Duration::from_millis(300), signals.next()).await;
+        assert!(heard.is_err(), "SIGHUP was taken for a request to end");
+        send(Signal::TERM);
+        tokio::time::timeout(Duration::from_secs(20), signals.next()).await.expect("SIGTERM is heard");
     }
 }

@@ -52,7 +52,13 @@ async fn serve(started: Started, settings: &Settings, address: SocketAddr) -> Re
         Some(_) => {}
         None => greeting::print_again(&started, address),
     }
-    attend(&started.gateway, &handle, catalog, &mut signals).await?;
+    if let Err(error) = attend(&started.gateway, &handle, catalog, &mut signals).await {
+        // The other workers' calls get their error events, and what is queued is written.
+        if let Err(also) = shutdown::cut(started.gateway, &mut signals).await {
+            log::warn(format_args!("while ending: {also:#}"));
+        }
+        return Err(error);
+    }
     shutdown::drain(started.gateway, &mut signals, Duration::from_secs(settings.drain)).await
 }
 
