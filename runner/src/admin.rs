@@ -4,11 +4,15 @@ use crate::gateway::Stores;
 use crate::inbound::{self, RequestBody};
 use crate::instance::Instances;
 use crate::log;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use bytes::Bytes;
+use futures_util::StreamExt;
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::BodyExt;
 use uuid::Uuid;
+
+/// Each is a call of the component; a cut reports hundreds, and they share half a second.
+const REPORTS_AT_ONCE: usize = 16;
 
 /// A request to the admin API, with the admin token.
 pub(crate) fn request(
@@ -45,25 +49,23 @@ pub(crate) fn report_ended<'a>(
     ids: &'a [Uuid],
     state: &'static str,
 ) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
-    Box::pin(async move {
-        let stores = instances.stores();
+    let reports = futures_util::stream::iter(ids);
+    Box::pin(reports.for_each_concurrent(REPORTS_AT_ONCE, move |id| async move {
         // A report that fails is only logged.
-        for id in ids {
-            let at_ms = jiff::Timestamp::now().as_millisecond();
-            let body = serde_json::json!({ "id": id.to_string(), "state": state, "at": at_ms }).to_string();
-            let sent = match request(stores, Method::POST, "/api/records/ended", "application/json", body) {
-                Ok(request) => send(instances, stores.quirks, request).await,
-                Err(error) => Err(error),
-            };
-            match sent {
-                Ok(response) if response.status().is_success() => {}
-                Ok(response) => {
-                    log::warn(format_args!("call {id} ended as {state}; not recorded: {}", response.status()))
-                }
-                Err(error) => log::warn(format_args!("call {id} ended as {state}; not recorded: {error:#}")),
-            }
+        if let Err(error) = report(instances, *id, state).await {
+            log::warn(format_args!("call {id} ended as {state}; not recorded: {error:#}"));
         }
-    })
+    }))
+}
+
+async fn report(instances: &Instances, id: Uuid, state: &str) -> Result<()> {
+    let at_ms = jiff::Timestamp::now().as_millisecond();
+    let body = serde_json::json!({ "id": id.to_string(), "state": state, "at": at_ms }).to_string();
+    let stores = instances.stores();
+    let request = request(stores, Method::POST, "/api/records/ended", "application/json", body)?;
+    let response = send(instances, stores.quirks, request).await?;
+    ensure!(response.status().is_success(), "the component answered {}", response.status());
+    Ok(())
 }
 
 /// Periodic work of the component: retention, sweeps.

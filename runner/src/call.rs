@@ -11,9 +11,24 @@ use std::task::{Context, Poll, Waker};
 use uuid::Uuid;
 use wasmtime_wasi_http::Error;
 
-/// What the guest gets for every send of a call whose client is gone.
-pub(crate) fn client_closed() -> Error {
-    Error::InternalError(Some("client closed".to_owned()))
+/// Why the host ends what a call has open upstream. The component knows the texts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Reason {
+    /// Its client is gone.
+    ClientClosed,
+    /// The process is ending and the grace is over; the client is still there to be told.
+    Drained,
+}
+
+impl Reason {
+    /// What the guest gets from every exchange of the call, and from every new send.
+    pub(crate) fn error(self) -> Error {
+        let text = match self {
+            Reason::ClientClosed => "client closed",
+            Reason::Drained => "drained",
+        };
+        Error::InternalError(Some(text.to_owned()))
+    }
 }
 
 /// The calls of one thread whose answer is not yet complete.
@@ -40,6 +55,12 @@ impl Calls {
         let calls = lock(&self.0);
         let here = |call: &&Arc<Call>| call.recorded && of.is_none_or(|life| Arc::ptr_eq(life, &call.life));
         calls.values().filter(here).map(|call| call.id).collect()
+    }
+
+    /// Ends what all live calls have open upstream. Their clients still get what the guest says to that.
+    pub(crate) fn drain(&self) {
+        let calls: Vec<_> = lock(&self.0).values().cloned().collect();
+        calls.iter().for_each(|call| call.drain());
     }
 }
 
@@ -86,20 +107,30 @@ struct CallState {
 enum Stage {
     #[default]
     Open,
+    Drained,
     Sent,
     Left,
 }
 
+impl Stage {
+    fn is_over(self) -> bool {
+        matches!(self, Stage::Sent | Stage::Left)
+    }
+}
+
 impl Call {
-    /// A new exchange with an upstream on behalf of this call. None: the client has left.
-    pub(crate) fn upstream(&self) -> Option<Arc<Upstream>> {
+    /// A new exchange with an upstream on behalf of this call, or why there may be none.
+    pub(crate) fn upstream(&self) -> Result<Arc<Upstream>, Reason> {
         let mut state = lock(&self.state);
-        if state.stage != Stage::Open {
-            return None;
+        match state.stage {
+            Stage::Open => {
+                let upstream = Arc::new(Upstream::default());
+                state.upstreams.push(upstream.clone());
+                Ok(upstream)
+            }
+            Stage::Drained => Err(Reason::Drained),
+            Stage::Sent | Stage::Left => Err(Reason::ClientClosed),
         }
-        let upstream = Arc::new(Upstream::default());
-        state.upstreams.push(upstream.clone());
-        Some(upstream)
     }
 
     /// Ready when the answer was handed to the network whole, or with an error when the client left before that.
@@ -107,24 +138,35 @@ impl Call {
         let mut state = lock(&self.state);
         match state.stage {
             Stage::Sent => Poll::Ready(Ok(())),
-            Stage::Left => Poll::Ready(Err(client_closed())),
-            Stage::Open => {
+            Stage::Left => Poll::Ready(Err(Reason::ClientClosed.error())),
+            Stage::Open | Stage::Drained => {
                 state.waker = Some(context.waker().clone());
                 Poll::Pending
             }
         }
     }
 
-    fn end(&self, stage: Stage) {
+    fn drain(&self) {
         let mut state = lock(&self.state);
         if state.stage != Stage::Open {
+            return;
+        }
+        state.stage = Stage::Drained;
+        let upstreams = std::mem::take(&mut state.upstreams);
+        drop(state);
+        upstreams.iter().for_each(|upstream| upstream.abort(Reason::Drained));
+    }
+
+    fn end(&self, stage: Stage) {
+        let mut state = lock(&self.state);
+        if state.stage.is_over() {
             return;
         }
         state.stage = stage;
         let (upstreams, waker) = (std::mem::take(&mut state.upstreams), state.waker.take());
         drop(state);
         if stage == Stage::Left {
-            upstreams.iter().for_each(|upstream| upstream.abort());
+            upstreams.iter().for_each(|upstream| upstream.abort(Reason::ClientClosed));
         }
         if let Some(waker) = waker {
             waker.wake();
@@ -170,7 +212,7 @@ pub(crate) struct Upstream(Mutex<UpstreamState>);
 
 #[derive(Default)]
 struct UpstreamState {
-    aborted: bool,
+    aborted: Option<Reason>,
     body: Option<Incoming>,
     waker: Option<Waker>,
 }
@@ -179,16 +221,16 @@ impl Upstream {
     /// Hands over the body once the head is there.
     pub(crate) fn set_body(&self, body: Incoming) {
         let mut state = lock(&self.0);
-        if !state.aborted {
+        if state.aborted.is_none() {
             state.body = Some(body);
         }
     }
 
-    /// Pending until the call's client leaves.
-    pub(crate) fn poll_aborted(&self, context: &mut Context<'_>) -> Poll<()> {
+    /// Pending until the host ends the exchange.
+    pub(crate) fn poll_aborted(&self, context: &mut Context<'_>) -> Poll<Reason> {
         let mut state = lock(&self.0);
-        if state.aborted {
-            return Poll::Ready(());
+        if let Some(reason) = state.aborted {
+            return Poll::Ready(reason);
         }
         state.wake_later(context);
         Poll::Pending
@@ -201,7 +243,8 @@ impl Upstream {
         poll: impl FnOnce(&mut Incoming, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<Result<T, Error>> {
         let mut state = lock(&self.0);
-        let Some(body) = state.body.as_mut() else { return Poll::Ready(Err(client_closed())) };
+        let reason = state.aborted.unwrap_or(Reason::ClientClosed);
+        let Some(body) = state.body.as_mut() else { return Poll::Ready(Err(reason.error())) };
         let polled = poll(body, context);
         if polled.is_pending() {
             state.wake_later(context);
@@ -220,9 +263,9 @@ impl Upstream {
         drop(body);
     }
 
-    fn abort(&self) {
+    fn abort(&self, reason: Reason) {
         let mut state = lock(&self.0);
-        state.aborted = true;
+        state.aborted = Some(reason);
         let (body, waker) = (state.body.take(), state.waker.take());
         drop(state);
         drop(body);
@@ -257,13 +300,13 @@ mod tests {
     fn a_client_that_leaves_aborts_every_exchange_of_its_call() {
         let (calls, id) = (Calls::default(), Uuid::from_u128(1));
         let guard = calls.open(id, Arc::default(), true);
-        let upstream = calls.find(id).and_then(|call| call.upstream()).expect("the call is live");
+        let upstream = calls.find(id).and_then(|call| call.upstream().ok()).expect("the call is live");
         assert!(poll(|context| upstream.poll_aborted(context)).is_pending());
         let call = guard.call().clone();
         drop(guard);
-        assert!(poll(|context| upstream.poll_aborted(context)).is_ready());
+        assert_eq!(poll(|context| upstream.poll_aborted(context)), Poll::Ready(Reason::ClientClosed));
         assert!(matches!(poll(|context| call.poll_delivered(context)), Poll::Ready(Err(_))));
-        assert!(call.upstream().is_none(), "a send after the client left must be refused");
+        assert!(call.upstream().is_err(), "a send after the client left must be refused");
         assert!(calls.find(id).is_none());
     }
 
@@ -277,6 +320,21 @@ mod tests {
         drop(guard);
         assert!(poll(|context| upstream.poll_aborted(context)).is_pending());
         assert!(matches!(poll(|context| call.poll_delivered(context)), Poll::Ready(Ok(()))));
+    }
+
+    #[test]
+    fn a_drained_call_has_its_exchanges_ended_and_gets_no_new_one_but_goes_on_towards_its_client() {
+        let calls = Calls::default();
+        let guard = calls.open(Uuid::from_u128(1), Arc::default(), true);
+        let upstream = guard.call().upstream().expect("the call is live");
+        calls.drain();
+        assert_eq!(poll(|context| upstream.poll_aborted(context)), Poll::Ready(Reason::Drained));
+        assert!(matches!(guard.call().upstream(), Err(Reason::Drained)));
+        assert!(poll(|context| guard.call().poll_delivered(context)).is_pending());
+        let said = poll(|context| upstream.poll_body(context, |_, _| Poll::Ready(())));
+        assert!(matches!(said, Poll::Ready(Err(Error::InternalError(Some(text)))) if text == "drained"));
+        guard.sent();
+        assert!(matches!(poll(|context| guard.call().poll_delivered(context)), Poll::Ready(Ok(()))));
     }
 
     #[test]

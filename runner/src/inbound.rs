@@ -5,6 +5,7 @@ mod body;
 
 pub(crate) use body::{RequestBody, ResponseBody};
 
+use crate::admin;
 use crate::gateway::Phase;
 use crate::instance::{Answer, Instances};
 use crate::log;
@@ -22,6 +23,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,18 +32,21 @@ const HEADERS_MAX: usize = 128;
 /// A listener without free file descriptors fails at once, again and again; this keeps it from spinning.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Shares of the 2 s within which a process ends after the cut; the rest is for the records.
+const REPORTS_MAX: Duration = Duration::from_millis(500);
+const ERROR_EVENTS_MAX: Duration = Duration::from_secs(1);
+
 const CALL_HEADER: HeaderName = HeaderName::from_static("x-llmio-call");
 const HOST_HEADER: HeaderName = HeaderName::from_static("x-llmio-host");
 const CLIENT_HEADER: HeaderName = HeaderName::from_static("spin-client-addr");
 
-/// Accepts and serves until the phase is `Draining`, then waits for what is in flight. `Cut` ends that too; the calls
-/// it cut are returned.
+/// Accepts and serves until the phase is `Draining`, then waits for what is in flight. `Cut` ends that too.
 pub(crate) async fn listen(
     listener: TcpListener,
     instances: Instances,
     quirks: bool,
     mut phase: watch::Receiver<Phase>,
-) -> Vec<Uuid> {
+) {
     let mut connections = JoinSet::new();
     while *phase.borrow_and_update() == Phase::Running {
         tokio::select! {
@@ -62,14 +67,24 @@ pub(crate) async fn listen(
     drop(listener);
     loop {
         tokio::select! {
-            ended = connections.join_next() => if ended.is_none() { return Vec::new() },
+            ended = connections.join_next() => if ended.is_none() { return },
             _ = phase.wait_for(|phase| *phase == Phase::Cut) => break,
         }
     }
+    cut(connections, &instances).await;
+}
+
+/// Ends what is in flight: each call's upstream first, which the component tells the client as an error event, then the
+/// connections whose clients did not take that in time.
+async fn cut(mut connections: JoinSet<()>, instances: &Instances) {
     let cut = instances.live_calls();
+    instances.drain_calls();
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    let _ = timeout(ERROR_EVENTS_MAX, all_ended).await;
     // Dropping a connection closes it unfinished: no client takes its answer for complete.
     connections.shutdown().await;
-    cut
+    // Last: the component records most of them itself, and knows more of them.
+    let _ = timeout(REPORTS_MAX, admin::report_ended(instances, &cut, "drained")).await;
 }
 
 async fn serve(stream: TcpStream, peer: SocketAddr, instances: Instances, quirks: bool, phase: watch::Receiver<Phase>) {

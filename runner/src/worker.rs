@@ -83,11 +83,9 @@ async fn run(
             _ = phase.changed() => {}
         }
     }
-    let cut = match listening {
-        Some(listening) => listening.await?,
-        None => Vec::new(),
-    };
-    let _ = tokio::time::timeout(CLOSE_GRACE, admin::report_ended(&instances, &cut, "drained")).await;
+    if let Some(listening) = listening {
+        listening.await?;
+    }
     let _ = tokio::time::timeout(CLOSE_GRACE, instances.close()).await;
     Ok(())
 }

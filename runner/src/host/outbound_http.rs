@@ -10,7 +10,7 @@ mod failure;
 #[cfg(test)]
 mod tls_tests;
 
-use crate::call::{Call, Calls, Upstream, client_closed};
+use crate::call::{Calls, Reason, Upstream};
 use body::UpstreamBody;
 use connector::Connector;
 use http::{HeaderMap, HeaderName, Request, Response, header};
@@ -93,10 +93,9 @@ impl OutboundHttp {
 
     /// The exchange this request starts; an error when its call has ended.
     fn exchange(&self, asked: &Asked) -> Result<Arc<Upstream>, Error> {
-        match asked.call {
-            None => Ok(Arc::default()),
-            Some(id) => self.calls.find(id).as_deref().and_then(Call::upstream).ok_or_else(client_closed),
-        }
+        let Some(id) = asked.call else { return Ok(Arc::default()) };
+        let call = self.calls.find(id).ok_or(Reason::ClientClosed);
+        call.and_then(|call| call.upstream()).map_err(Reason::error)
     }
 
     fn asked(&self, headers: &mut HeaderMap) -> Result<Asked, Error> {
@@ -160,8 +159,8 @@ async fn exchange(
     let mut response = pin!(client.request(request));
     let mut late = pin!(tokio::time::sleep(limits.first_byte));
     poll_fn(|context| {
-        if upstream.poll_aborted(context).is_ready() {
-            return Poll::Ready(Err(client_closed()));
+        if let Poll::Ready(reason) = upstream.poll_aborted(context) {
+            return Poll::Ready(Err(reason.error()));
         }
         if let Poll::Ready(response) = response.as_mut().poll(context) {
             return Poll::Ready(response.map_err(|error| failure::of_request(&error)));

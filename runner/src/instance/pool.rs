@@ -149,9 +149,14 @@ impl Instances {
         &self.stores
     }
 
-    /// The ids of the calls in flight.
+    /// The ids of the calls in flight that may have a record.
     pub(crate) fn live_calls(&self) -> Vec<Uuid> {
         self.calls.ids(None)
+    }
+
+    /// Ends what the calls in flight have open upstream, as drained.
+    pub(crate) fn drain_calls(&self) {
+        self.calls.drain();
     }
 
     /// Ends all instances: none takes calls any more, and each goes when its work is done. Resolves when all are gone.
@@ -242,7 +247,7 @@ mod tests {
     #[test]
     fn each_failed_start_doubles_the_pause_up_to_a_limit_and_a_success_ends_it() {
         let failures = Failures::default();
-        let mut next = || {
+        let next = || {
             failures.count(true);
             failures.pause().as_millis()
         };

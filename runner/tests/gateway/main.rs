@@ -29,6 +29,7 @@ mod cost;
 mod credentials;
 mod cuts;
 mod damage;
+mod drain;
 mod failover;
 mod health;
 mod imports;

@@ -1,5 +1,5 @@
-//! An upstream's body on its way to the guest: ends as an error when it ends early, when it stalls, or when the call's
-//! client has left.
+//! An upstream's body on its way to the guest: ends as an error when it ends early, when it stalls, or when the host
+//! ended its call.
 
 use super::failure;
 use crate::call::Upstream;
