@@ -119,6 +119,11 @@ impl Stage {
 }
 
 impl Call {
+    /// Its id, if it may have a record.
+    pub(crate) fn recorded(&self) -> Option<Uuid> {
+        self.recorded.then_some(self.id)
+    }
+
     /// A new exchange with an upstream on behalf of this call, or why there may be none.
     pub(crate) fn upstream(&self) -> Result<Arc<Upstream>, Reason> {
         let mut state = lock(&self.state);

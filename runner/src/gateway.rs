@@ -8,11 +8,13 @@ use crate::host::key_value::KeyValue;
 use crate::host::outbound_http::{self, TlsConfig};
 use crate::host::sqlite::{Database, Journal};
 use crate::host::variables::Variables;
+use crate::inbound::ClientLimits;
 use crate::log;
 use crate::worker::{self, Command};
 use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
 use http::{Request, Response};
+use socket2::TcpKeepalive;
 use std::fmt::Write;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
@@ -29,6 +31,13 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The same where something is stuck already.
 const LEAVE_TIMEOUT: Duration = Duration::from_millis(50);
 const BACKLOG: i32 = 4096;
+/// A client whose machine is gone is noticed 90 s after its last byte.
+const KEEP_ALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10)).with_retries(3);
+/// What the kernel may hold that a client has no room for. Its default is megabytes: what a stream holds would not be
+/// bounded, and a client that takes nothing would long look like one that does.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES_MAX: u32 = 128 << 10;
 
 /// What a gateway is made of; `Secrets` never leave the process but to the component.
 pub(crate) struct Settings {
@@ -132,7 +141,7 @@ impl Gateway {
     }
 
     /// Listens with every worker; returns the address, which tells the port when 0 was asked for.
-    pub(crate) fn listen(&self, mut address: SocketAddr) -> Result<SocketAddr> {
+    pub(crate) fn listen(&self, mut address: SocketAddr, limits: ClientLimits) -> Result<SocketAddr> {
         // The workers share the port with SO_REUSEPORT, which would share it with a stranger too. Binding once without
         // it is how a port in use is noticed; one that the kernel chooses is nobody's.
         if address.port() != 0 {
@@ -146,7 +155,7 @@ impl Gateway {
             listeners.push(listener);
         }
         for (worker, listener) in self.workers.iter().zip(listeners) {
-            worker.commands.send(Command::Listen(listener)).map_err(|_| anyhow!("a worker ended"))?;
+            worker.commands.send(Command::Listen(listener, limits)).map_err(|_| anyhow!("a worker ended"))?;
         }
         Ok(address)
     }
@@ -342,6 +351,10 @@ fn listener(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
+    // Accepted connections inherit both, which saves the calls per connection.
+    socket.set_tcp_keepalive(&KEEP_ALIVE)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
@@ -394,6 +407,19 @@ mod tests {
         assert_eq!(exit.code, 70);
         assert!(exit.message.contains("mmap failed"), "{}", exit.message);
         assert_eq!(waited(&[]).expect_err("nobody is there").code, 70);
+    }
+
+    #[test]
+    fn accepted_connections_inherit_keep_alive_and_the_limit_of_unsent_bytes() {
+        let listener = listener(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a loopback port");
+        listener.set_nonblocking(false).expect("a socket");
+        let _client = std::net::TcpStream::connect(listener.local_addr().expect("an address")).expect("it listens");
+        let (accepted, _) = listener.accept().expect("a connection");
+        let accepted = socket2::SockRef::from(&accepted);
+        assert!(accepted.keepalive().expect("a socket"));
+        assert_eq!(accepted.tcp_keepalive_time().expect("a socket"), Duration::from_secs(60));
+        #[cfg(target_os = "linux")]
+        assert_eq!(accepted.tcp_notsent_lowat().expect("a socket"), UNSENT_BYTES_MAX);
     }
 
     #[test]

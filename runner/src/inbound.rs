@@ -1,32 +1,39 @@
 //! Clients: connections, and what a request looks like when the component sees it. HTTP/1.1 only; h2 stays off towards
 //! clients until it is proven against header bombs, and proxies in front speak HTTP/1.1 anyway.
 
+mod activity;
 mod body;
+mod stream;
+mod upload;
 
+pub(crate) use activity::ClientLimits;
 pub(crate) use body::{RequestBody, ResponseBody};
 
 use crate::admin;
 use crate::gateway::Phase;
 use crate::instance::{Answer, Instances};
 use crate::log;
+use activity::{Activity, Look};
 use http::request::Parts;
 use http::uri::{Authority, Scheme, Uri};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use stream::ClientStream;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
+use upload::Upload;
 use uuid::Uuid;
 
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const HEAD_BYTES_MAX: usize = 64 << 10;
 const HEADERS_MAX: usize = 128;
 /// A listener without free file descriptors fails at once, again and again; this keeps it from spinning.
@@ -44,7 +51,7 @@ const CLIENT_HEADER: HeaderName = HeaderName::from_static("spin-client-addr");
 pub(crate) async fn listen(
     listener: TcpListener,
     instances: Instances,
-    quirks: bool,
+    limits: ClientLimits,
     mut phase: watch::Receiver<Phase>,
 ) {
     let mut connections = JoinSet::new();
@@ -53,11 +60,11 @@ pub(crate) async fn listen(
             biased;
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(serve(stream, peer, instances.clone(), quirks, phase.clone()));
+                    connections.spawn(serve(stream, peer, instances.clone(), limits, phase.clone()));
                 }
                 Err(error) => {
                     log::warn(format_args!("no connection can be accepted: {error}"));
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    sleep(ACCEPT_PAUSE).await;
                 }
             },
             Some(_) = connections.join_next() => {}
@@ -87,26 +94,58 @@ async fn cut(mut connections: JoinSet<()>, instances: &Instances) {
     let _ = timeout(REPORTS_MAX, admin::report_ended(instances, &cut, "drained")).await;
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, instances: Instances, quirks: bool, phase: watch::Receiver<Phase>) {
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    instances: Instances,
+    limits: ClientLimits,
+    phase: watch::Receiver<Phase>,
+) {
     // Head and first event leave in separate writes; without this the second waits for the client's ACK.
     let _ = stream.set_nodelay(true);
     let client = HeaderValue::try_from(peer.to_string()).ok();
+    // By now the connection is closed, so that the component has seen its call end.
+    if let Some(stalled) = serve_requests(stream, client, &instances, &limits, phase).await {
+        admin::report_ended(&instances, &[stalled], "client_stalled").await;
+    }
+}
+
+/// Serves until the connection ends. Returns the call whose client took nothing of its answer for too long.
+async fn serve_requests(
+    stream: TcpStream,
+    client: Option<HeaderValue>,
+    instances: &Instances,
+    limits: &ClientLimits,
+    phase: watch::Receiver<Phase>,
+) -> Option<Uuid> {
+    let activity = Activity::new(Instant::now());
     let service = service_fn(|request: Request<Incoming>| {
-        let (instances, client) = (instances.clone(), client.clone());
-        async move { Ok::<_, Infallible>(answer(&instances, request, client, quirks).await) }
+        let (instances, client, activity) = (instances.clone(), client.clone(), activity.clone());
+        async move { Ok::<_, Infallible>(answer(&instances, request, client, &activity).await) }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    http.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    http.header_read_timeout(None).max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
+    let io = TokioIo::new(ClientStream::new(stream, activity.clone()));
+    let mut connection = pin!(http.serve_connection(io, service));
     let mut drain = pin!(drained(phase));
-    // Errors here are the client's doing (it left, it sent nonsense) and hyper has answered what can be answered.
-    tokio::select! {
-        biased;
-        _ = connection.as_mut() => return,
-        () = drain.as_mut() => connection.as_mut().graceful_shutdown(),
+    let mut draining = false;
+    let mut look = pin!(sleep(limits.look_every()));
+    loop {
+        tokio::select! {
+            biased;
+            // Errors here are the client's doing (it left, it sent nonsense); hyper has answered what can be answered.
+            _ = connection.as_mut() => return None,
+            () = drain.as_mut(), if !draining => {
+                draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = look.as_mut() => match activity.look(limits, Instant::now()) {
+                Look::Again(at) => look.as_mut().reset(at),
+                Look::Late => return None,
+                Look::Stalled(call) => return call,
+            },
+        }
     }
-    let _ = connection.await;
 }
 
 async fn drained(mut phase: watch::Receiver<Phase>) {
@@ -117,13 +156,16 @@ async fn answer(
     instances: &Instances,
     request: Request<Incoming>,
     client: Option<HeaderValue>,
-    quirks: bool,
+    activity: &Arc<Activity>,
 ) -> Response<ResponseBody> {
     let (mut head, body) = request.into_parts();
+    let upload = (!body.is_end_stream()).then(Upload::new);
+    let service = activity.serve(upload.clone());
     let id = new_id();
-    shape(&mut head, id, client, quirks);
+    shape(&mut head, id, client, instances.stores().quirks);
     let recorded = may_have_record(&head);
-    respond(instances.send(id, head, RequestBody::client(body), recorded).await)
+    let answer = instances.send(id, head, RequestBody::client(body, upload), recorded).await;
+    respond(answer).map(|body| body.in_service(service))
 }
 
 /// Whether a call may be one that is balanced, and so recorded: by the public API only a POST outside `/api` is.

@@ -89,6 +89,11 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "LLMIO_GUEST_STDERR", value_name = "BOOL", hide = true, num_args = 0..=1,
           default_value_t = false, default_missing_value = "true")]
     pub(crate) guest_stderr: bool,
+
+    /// Milliseconds a client may take nothing of what waits for it before it is cut
+    #[arg(long, global = true, env = "LLMIO_CLIENT_STALL_MS", value_name = "MS", hide = true, default_value_t = 60_000,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) client_stall_ms: u64,
 }
 
 /// Hosts the runner can imitate.
@@ -164,7 +169,7 @@ pub(crate) mod tests {
             assert!(option.get_help().is_some(), "{id} has no help");
             seen += 1;
         }
-        assert_eq!(seen, 11);
+        assert_eq!(seen, 12);
     }
 
     #[test]

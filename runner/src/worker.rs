@@ -6,7 +6,7 @@ use crate::call::Calls;
 use crate::engine::Engine;
 use crate::gateway::{Phase, Stores};
 use crate::host::outbound_http::OutboundHttp;
-use crate::inbound;
+use crate::inbound::{self, ClientLimits};
 use crate::instance::Instances;
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -23,7 +23,7 @@ const CLOSE_GRACE: Duration = Duration::from_secs(2);
 /// What other threads ask of a worker.
 pub(crate) enum Command {
     /// Serve this listener from now on.
-    Listen(TcpListener),
+    Listen(TcpListener, ClientLimits),
     /// A request of the host itself.
     Send(Box<Request<Bytes>>, oneshot::Sender<Result<Response<Bytes>>>),
 }
@@ -68,9 +68,9 @@ async fn run(
     while *phase.borrow_and_update() == Phase::Running {
         tokio::select! {
             command = commands.recv() => match command {
-                Some(Command::Listen(listener)) => {
+                Some(Command::Listen(listener, limits)) => {
                     let listener = tokio::net::TcpListener::from_std(listener)?;
-                    let serve = inbound::listen(listener, instances.clone(), stores.quirks, phase.clone());
+                    let serve = inbound::listen(listener, instances.clone(), limits, phase.clone());
                     listening = Some(tokio::spawn(serve));
                 }
                 Some(Command::Send(request, answer)) => {

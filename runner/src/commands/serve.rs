@@ -5,6 +5,7 @@ use crate::catalog_file::{self, CatalogFile, Verdict};
 use crate::exit::{self, Exit};
 use crate::gateway::{Gateway, Handle};
 use crate::greeting;
+use crate::inbound::ClientLimits;
 use crate::log;
 use crate::options::Settings;
 use crate::shutdown::{self, Signals};
@@ -42,7 +43,8 @@ async fn serve(started: Started, settings: &Settings, address: SocketAddr) -> Re
         None => None,
     };
     let greeting = if started.folder.is_greeted() { None } else { Some(first_model(&handle).await) };
-    let address = started.gateway.listen(address)?;
+    let limits = ClientLimits::with_stall(Duration::from_millis(settings.client_stall_ms));
+    let address = started.gateway.listen(address, limits)?;
     started.folder.announce(address)?;
     match greeting {
         // A closed stdout is no reason not to serve, but then nobody has read it, and the next start says it again.

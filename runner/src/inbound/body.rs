@@ -1,12 +1,16 @@
 //! Bodies between client and component: the request's with its limit, the response's with the guard of its call.
 
+use super::activity::InService;
+use super::upload::Upload;
 use crate::call::CallGuard;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use tokio::time::Instant;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 /// One MiB more than the component's own limit: it answers 413 in the caller's dialect before the host cuts.
@@ -16,17 +20,18 @@ const REQUEST_BYTES_MAX: usize = 33 << 20;
 pub(crate) struct RequestBody {
     inner: Either<Incoming, Full<Bytes>>,
     left: usize,
+    upload: Option<Arc<Upload>>,
 }
 
 impl RequestBody {
-    /// What a client sends.
-    pub(crate) fn client(body: Incoming) -> RequestBody {
-        RequestBody { inner: Either::Left(body), left: REQUEST_BYTES_MAX }
+    /// What a client sends, as fast as `upload` wants it.
+    pub(super) fn client(body: Incoming, upload: Option<Arc<Upload>>) -> RequestBody {
+        RequestBody { inner: Either::Left(body), left: REQUEST_BYTES_MAX, upload }
     }
 
     /// What the host itself sends.
     pub(crate) fn whole(body: Bytes) -> RequestBody {
-        RequestBody { inner: Either::Right(Full::new(body)), left: REQUEST_BYTES_MAX }
+        RequestBody { inner: Either::Right(Full::new(body)), left: REQUEST_BYTES_MAX, upload: None }
     }
 }
 
@@ -35,12 +40,20 @@ impl Body for RequestBody {
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = match &mut self.inner {
-            Either::Left(body) => ready!(Pin::new(body).poll_frame(context)).map(|frame| frame.map_err(client_error)),
-            Either::Right(body) => ready!(Pin::new(body).poll_frame(context)).map(|frame| frame.map_err(Into::into)),
+        let polled = match &mut self.inner {
+            Either::Left(body) => Pin::new(body).poll_frame(context).map_err(client_error),
+            Either::Right(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
         };
+        if let (Poll::Pending, Some(upload)) = (&polled, &self.upload) {
+            let too_slow = upload.poll_too_slow(context, Instant::now);
+            return too_slow.map(|()| Some(Err(Error::ConnectionReadTimeout)));
+        }
+        let frame = ready!(polled);
+        let length = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
+        if let Some(upload) = &self.upload {
+            upload.received(length, Instant::now);
+        }
         let Some(Ok(frame)) = frame else { return Poll::Ready(frame) };
-        let length = frame.data_ref().map_or(0, Bytes::len);
         let Some(left) = self.left.checked_sub(length) else {
             return Poll::Ready(Some(Err(Error::HttpRequestBodySize(Some(REQUEST_BYTES_MAX as u64)))));
         };
@@ -66,6 +79,8 @@ pub(crate) struct ResponseBody {
     inner: Inner,
     /// An error met while earlier bytes may still wait in hyper's buffer.
     failed: Option<Error>,
+    /// The request of a client is in service until hyper lets go of its answer.
+    service: Option<InService>,
 }
 
 enum Inner {
@@ -79,12 +94,21 @@ impl ResponseBody {
         if body.is_end_stream() && !guard.life().is_dead() {
             guard.sent();
         }
-        ResponseBody { inner: Inner::Guest { body, guard }, failed: None }
+        ResponseBody { inner: Inner::Guest { body, guard }, failed: None, service: None }
     }
 
     /// The host's own.
     pub(crate) fn text(text: String) -> ResponseBody {
-        ResponseBody { inner: Inner::Host(Full::new(Bytes::from(text))), failed: None }
+        ResponseBody { inner: Inner::Host(Full::new(Bytes::from(text))), failed: None, service: None }
+    }
+
+    /// The same, as the answer to a client's request.
+    pub(super) fn in_service(mut self, service: InService) -> ResponseBody {
+        if let Inner::Guest { guard, .. } = &self.inner {
+            service.answers(guard.call().recorded());
+        }
+        self.service = Some(service);
+        self
     }
 }
 

@@ -45,5 +45,6 @@ mod records;
 mod route_choice;
 mod routes;
 mod secrecy;
+mod slow_clients;
 mod streaming;
 mod timeouts;

@@ -1,0 +1,125 @@
+//! How fast a client sends a body. The component holds what has come, so a client that sends a byte a minute would hold
+//! that memory for hours. No timer of its own: nearly every body makes its reader wait once, for a moment, and the
+//! connection's timer looks often enough.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// For which a body may be waited for whatever it brings.
+const GRACE: Duration = Duration::from_secs(10);
+/// What it has to bring for each further second of waiting.
+const BYTES_PER_SECOND_MIN: u64 = 1 << 10;
+
+/// A body on its way in. Only the time in which the component waits for it counts.
+#[derive(Default)]
+pub(super) struct Upload(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    bytes: u64,
+    waited: Duration,
+    waits: Option<(Instant, Waker)>,
+    too_slow: bool,
+}
+
+impl State {
+    /// When the present wait is over, should nothing come.
+    fn due(&self) -> Option<Instant> {
+        let allowed = GRACE + Duration::from_millis(self.bytes.saturating_mul(1_000) / BYTES_PER_SECOND_MIN);
+        self.waits.as_ref().map(|(since, _)| *since + allowed.saturating_sub(self.waited))
+    }
+}
+
+impl Upload {
+    pub(super) fn new() -> Arc<Upload> {
+        Arc::default()
+    }
+
+    /// So many bytes came, or the end.
+    pub(super) fn received(&self, bytes: usize, now: impl FnOnce() -> Instant) {
+        let mut state = self.state();
+        state.bytes += bytes as u64;
+        if let Some((since, _)) = state.waits.take() {
+            state.waited += now() - since;
+        }
+    }
+
+    /// Nothing has come; ready when the client is too slow.
+    pub(super) fn poll_too_slow(&self, context: &Context<'_>, now: impl FnOnce() -> Instant) -> Poll<()> {
+        let mut state = self.state();
+        if state.too_slow {
+            return Poll::Ready(());
+        }
+        let since = state.waits.take().map_or_else(now, |(since, _)| since);
+        state.waits = Some((since, context.waker().clone()));
+        Poll::Pending
+    }
+
+    /// Fails the body if it is too slow by now; else tells when that may be.
+    pub(super) fn look(&self, now: Instant) -> Option<Instant> {
+        let mut state = self.state();
+        let due = state.due()?;
+        if due > now {
+            return Some(due);
+        }
+        state.too_slow = true;
+        let waits = state.waits.take();
+        drop(state);
+        if let Some((_, waker)) = waits {
+            waker.wake();
+        }
+        None
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn wait(upload: &Upload, now: Instant) -> Poll<()> {
+        upload.poll_too_slow(&Context::from_waker(Waker::noop()), || now)
+    }
+
+    #[test]
+    fn a_body_that_brings_nothing_fails_after_ten_seconds_of_waiting() {
+        let (upload, start) = (Upload::new(), Instant::now());
+        assert_eq!(upload.look(start + 60 * SECOND), None, "nobody waits for it");
+        assert!(wait(&upload, start).is_pending());
+        assert_eq!(upload.look(start + 9 * SECOND), Some(start + 10 * SECOND));
+        assert!(wait(&upload, start + 9 * SECOND).is_pending());
+        assert_eq!(upload.look(start + 10 * SECOND), None);
+        assert!(wait(&upload, start + 10 * SECOND).is_ready());
+    }
+
+    #[test]
+    fn each_kibibyte_buys_a_second() {
+        let (upload, start) = (Upload::new(), Instant::now());
+        for second in 0..60 {
+            assert!(wait(&upload, start + second * SECOND).is_pending());
+            assert!(upload.look(start + (second + 1) * SECOND).is_some(), "1 KiB a second is fast enough");
+            upload.received(1 << 10, || start + (second + 1) * SECOND);
+        }
+        assert!(wait(&upload, start + 60 * SECOND).is_pending());
+        assert_eq!(upload.look(start + 69 * SECOND), Some(start + 70 * SECOND));
+        assert_eq!(upload.look(start + 70 * SECOND), None);
+        assert!(wait(&upload, start + 70 * SECOND).is_ready());
+    }
+
+    #[test]
+    fn time_in_which_nobody_waits_is_not_the_clients() {
+        let (upload, start) = (Upload::new(), Instant::now());
+        assert!(wait(&upload, start).is_pending());
+        upload.received(1, || start + SECOND);
+        assert!(wait(&upload, start + 100 * SECOND).is_pending());
+        assert!(upload.look(start + 108 * SECOND).is_some());
+        assert_eq!(upload.look(start + 110 * SECOND), None);
+    }
+}
