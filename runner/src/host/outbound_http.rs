@@ -132,7 +132,7 @@ impl WasiHttpHooks for OutboundHttp {
         _received: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
         let prepared = self.asked(request.headers_mut()).and_then(|asked| {
-            let limits = Limits::of(options);
+            let limits = Limits::of(options, self.quirks);
             let kind = ClientKind { connect_timeout: limits.connect, local: asked.local };
             Ok((self.client(kind), self.exchange(&asked)?, limits))
         });
@@ -165,7 +165,7 @@ async fn exchange(
         if let Poll::Ready(response) = response.as_mut().poll(context) {
             return Poll::Ready(response.map_err(|error| failure::of_request(&error)));
         }
-        late.as_mut().poll(context).map(|()| Err(Error::HttpResponseTimeout))
+        late.as_mut().poll(context).map(|()| Err(limits.late()))
     })
     .await
 }
@@ -198,16 +198,23 @@ struct Limits {
     connect: Duration,
     first_byte: Duration,
     between_bytes: Duration,
+    quirks: bool,
 }
 
 impl Limits {
-    fn of(options: Option<RequestOptions>) -> Limits {
+    fn of(options: Option<RequestOptions>, quirks: bool) -> Limits {
         let options = options.unwrap_or_default();
         Limits {
             connect: options.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
             first_byte: options.first_byte_timeout.unwrap_or(FIRST_BYTE_TIMEOUT),
             between_bytes: options.between_bytes_timeout.unwrap_or(BETWEEN_BYTES_TIMEOUT),
+            quirks,
         }
+    }
+
+    /// No head in time. Spin has the same word for this as for a body that stalls.
+    fn late(&self) -> Error {
+        if self.quirks { Error::ConnectionReadTimeout } else { Error::HttpResponseTimeout }
     }
 }
 
@@ -257,6 +264,12 @@ mod tests {
         assert!(outbound.exchange(&asked).is_ok());
         drop(guard);
         assert!(outbound.exchange(&asked).is_err());
+    }
+
+    #[test]
+    fn imitating_spin_a_head_that_is_late_is_told_in_spins_words() {
+        assert!(matches!(Limits::of(None, false).late(), Error::HttpResponseTimeout));
+        assert!(matches!(Limits::of(None, true).late(), Error::ConnectionReadTimeout));
     }
 
     #[test]

@@ -84,7 +84,7 @@ fn client(tls: &TlsConfig) -> HttpClient {
 async fn get(client: &HttpClient, port: u16) -> Result<(http::Version, Bytes), Error> {
     let body = Full::new(Bytes::new()).map_err(Error::from).boxed_unsync();
     let request = Request::get(format!("https://localhost:{port}/")).body(body).expect("a request");
-    let limits = Limits::of(None);
+    let limits = Limits::of(None, false);
     let response = exchange(client, request, &Upstream::default(), &limits).await?;
     let version = response.version();
     let body = response.into_body().collect().await.map_err(|error| failure::of_body(&error))?;
