@@ -532,7 +532,7 @@ fn a_kept_token_is_not_printed_while_the_server_has_another() {
     let token = place.ok(&["token"]);
     let place = place.with("LLMIO_TOKEN", "given-4f9c2be81d7a63");
     let server = place.serve();
-    let place = Place { folder: place.folder, variables: Vec::new() };
+    let place = Place { variables: Vec::new(), ..place };
     let said = place.fails(&["token"], 78);
     assert!(said.contains("LLMIO_TOKEN") && !said.contains(token.trim()), "{said}");
     server.stop();
