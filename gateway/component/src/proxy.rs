@@ -1,6 +1,7 @@
 //! THE LINE: what becomes of a balanced call, one statement per step. Each step takes the value of the one before it;
 //! the first refusal ends the line and is answered in the caller's shape.
 
+mod charges;
 mod open;
 mod plan;
 
@@ -10,14 +11,16 @@ use gateway_core::accept::{self, Call, Operation};
 use gateway_core::authenticate::{Caller, may_use};
 use gateway_core::catalog::Model;
 use gateway_core::echo;
-use gateway_core::failover::{self, Attempt, Chance, Class, Decision, Failover, Outcome, UpstreamError, Verdict};
-use gateway_core::observe::Observer;
+use gateway_core::failover::{
+    self, Attempt, Chance, Class, Decision, Failover, Outcome, SendError, UpstreamError, Verdict,
+};
+use gateway_core::observe::{Observer, Usage};
 use gateway_core::record::{DecisionRecord, State};
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::rewrite::{self, Destination, Named};
 use gateway_core::route::health::{Availability, Health, Subjects};
-use gateway_core::route::{SkipReason, Skipped};
-use spin_sdk::wasip3::http::types;
+use gateway_core::route::{Skip, SkipReason, Skipped};
+use spin_sdk::wasip3::{self, http::types};
 
 use crate::host;
 use crate::incoming::Incoming;
@@ -25,8 +28,9 @@ use crate::models;
 use crate::relay::{self, Ended};
 use crate::send::{self, Answer, Terms};
 use crate::store::catalog::{self, Freshness, Snapshot};
-use crate::store::health;
+use crate::store::{health, quota};
 
+use charges::Charged;
 use open::OpenCall;
 pub(crate) use plan::{Asked, plan};
 
@@ -66,10 +70,11 @@ async fn line(
     health::look().await;
     health::count_call(&model.name);
     let session = accept::session_in(&incoming.headers).or(call.session.as_deref());
-    let asked = Asked { call: &call, index, session, key: caller.key() };
+    let asked = Asked { call: &call, index, session, key: caller.key(), at: quota::moment(&snapshot) };
     let candidates = health::with(|health, rotation| plan(&asked, &snapshot.catalog, health, host::draw(), rotation));
     open.decided(model, DecisionRecord::of(&candidates, &snapshot.catalog, index, &call.model));
     let course = Course { call: &call, incoming, open, snapshot: &snapshot, index, model };
+    open.charged(charges::reserve_key(&call, caller.key(), &snapshot).await?);
     let mut failover = Failover::new(candidates.list, model.attempts);
     let mut attempt = failover.first().ok_or_else(|| course.exhausted(&candidates.skipped, Vec::new()))?;
     loop {
@@ -135,6 +140,7 @@ struct Tried {
     outcome: Outcome,
     given: Option<Given>,
     verdict: Verdict,
+    charged: Option<Charged>,
 }
 
 /// An answer that can be relayed.
@@ -160,14 +166,33 @@ impl Course<'_> {
         let subjects = subjects(to);
         let target = format!("{}/{}", to.provider.name, to.upstream_model);
         let started_ms = host::now_ms();
-        let (outcome, given) = match claim(attempt, &subjects).await {
-            Ok(()) => self.send(to, started_ms).await?,
-            Err(held) => (held, None),
+        let (outcome, given, charged) = match self.reserve(attempt, to, &subjects).await {
+            Err(skip) => (Outcome::NotSent(skip), None, None),
+            Ok(charged) => {
+                let (outcome, given) = self.send(to, started_ms).await?;
+                (outcome, given, charged)
+            }
         };
         let verdict = failover::verdict(&outcome, &to.provider.errors);
         self.open.attempted(to, &outcome, verdict.class, started_ms);
         learn(attempt, &subjects, &outcome, verdict, host::now_ms().saturating_sub(started_ms));
-        Ok(Tried { attempt, target, subjects, outcome, given, verdict })
+        let charged = charged.and_then(|charged| give_back(charged, &outcome));
+        Ok(Tried { attempt, target, subjects, outcome, given, verdict, charged })
+    }
+
+    /// What an attempt has to have before it is sent: the probe of a target that was out of order, and its quotas.
+    async fn reserve(&self, attempt: Attempt, to: Named<'_>, of: &Subjects) -> Result<Option<Charged>, Skip> {
+        if attempt.probe {
+            let taken = |until_ms| Skip::new(SkipReason::Probing, Some(until_ms));
+            health::claim_probe(&of.target).await.map_err(taken)?;
+        }
+        let reserved = charges::reserve(self.call, to, self.snapshot).await;
+        match &reserved {
+            Err(_) if attempt.probe => health::give_up_probe(&of.target),
+            Ok(Some(charged)) if charged.is_late => self.open.warn(charges::QUOTA_UNKNOWN),
+            _ => {}
+        }
+        reserved
     }
 
     async fn send(&self, to: Named<'_>, now_ms: u64) -> Result<(Outcome, Option<Given>), Refusal> {
@@ -225,10 +250,14 @@ impl Course<'_> {
                     answer.headers.push(("access-control-allow-origin".into(), b"*".to_vec()));
                 }
                 let (open, snapshot) = (open.clone(), self.snapshot.clone());
-                let (attempt, subjects) = (tried.attempt, tried.subjects);
-                let ended = move |mut ended: Ended| {
+                let Tried { attempt, subjects, charged, .. } = tried;
+                let ended = move |mut ended: Ended| async move {
                     end(&mut ended, attempt, &subjects, &snapshot);
-                    open.relayed(ended)
+                    let usage = ended.observation.usage;
+                    open.relayed(ended).await;
+                    if let Some(charged) = charged {
+                        charged.settle(&usage).await;
+                    }
                 };
                 relay::answer(answer, incoming.start_ms, self.deadline_ms(), ended)
             }
@@ -259,12 +288,18 @@ fn is_able(health: &Health, of: &Subjects, now_ms: i64) -> bool {
     keys.into_iter().all(|key| health.availability(key, now_ms) == Availability::Able)
 }
 
-/// A target that was out of order is tried by one call at a time.
-async fn claim(attempt: Attempt, of: &Subjects) -> Result<(), Outcome> {
-    if !attempt.probe {
-        return Ok(());
+/// What was reserved for an attempt that used nothing goes back at once: one that reached nobody or was refused. What
+/// fell silent or broke off may have been worked on, so it stays charged.
+fn give_back(charged: Charged, outcome: &Outcome) -> Option<Charged> {
+    match outcome {
+        Outcome::Head(_) => return Some(charged),
+        Outcome::Failed(SendError::FirstByteTimeout | SendError::IdleTimeout | SendError::TotalTimeout)
+        | Outcome::Failed(SendError::Truncated | SendError::ClientClosed | SendError::Drained) => {
+            wasip3::spawn(async move { charged.settle(&Usage::default()).await });
+        }
+        Outcome::Failed(_) | Outcome::Answered(_) | Outcome::NotSent(_) => charged.refund(),
     }
-    health::claim_probe(&of.target).await.map_err(|until_ms| Outcome::NotSent(SkipReason::Probing, Some(until_ms)))
+    None
 }
 
 /// What health learns of an outcome before anything reached the client. An answer that has begun may still break off, so

@@ -273,6 +273,8 @@ pub struct Call {
     pub model_span: Range<usize>,
     /// The client's session, where the body names one.
     pub session: Option<String>,
+    /// Tokens the client wants at most.
+    pub tokens_max: Option<u64>,
 }
 
 /// Reads a call out of a body, or says what is wrong with it in words for whoever wrote it.
@@ -314,7 +316,9 @@ pub fn body(operation: Operation, body: Vec<u8>) -> Result<Call, Refusal> {
     let text = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).ok();
     let user_id = || Some(serde_json::from_str::<Metadata>(members.metadata?.get()).ok()?.user_id);
     let session = members.session.and_then(text).or_else(user_id);
-    Ok(Call { operation, model, streamed, include_usage, model_span: span, session, body })
+    let tokens_max = [members.max_tokens, members.max_completion_tokens].into_iter().flatten();
+    let tokens_max = tokens_max.filter_map(|raw| raw.get().parse().ok()).max();
+    Ok(Call { operation, model, streamed, include_usage, model_span: span, session, tokens_max, body })
 }
 
 /// Where `part`, a slice of `whole`, stands in it.
@@ -370,6 +374,7 @@ struct Members<'b> {
     model: Option<&'b RawValue>,
     stream: Option<&'b RawValue>,
     max_tokens: Option<&'b RawValue>,
+    max_completion_tokens: Option<&'b RawValue>,
     stream_options: Option<&'b RawValue>,
     session: Option<&'b RawValue>,
     metadata: Option<&'b RawValue>,
@@ -416,6 +421,7 @@ impl<'b> Visitor<'b> for MembersVisitor {
                 "model" => (&mut members.model, true),
                 "stream" => (&mut members.stream, true),
                 "max_tokens" => (&mut members.max_tokens, true),
+                "max_completion_tokens" => (&mut members.max_completion_tokens, false),
                 "stream_options" => (&mut members.stream_options, false),
                 "session_id" | "prompt_cache_key" => (&mut members.session, false),
                 "metadata" => (&mut members.metadata, false),

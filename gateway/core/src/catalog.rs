@@ -287,11 +287,13 @@ pub enum Strategy {
     RoundRobin,
     /// Of two drawn by weight, the one that has been quicker to its first content.
     Latency,
+    /// The one that this call costs least at; of equals by chance.
+    Cost,
 }
 
 impl Strategy {
     /// The strategies that are built.
-    pub const ALL: [Strategy; 3] = [Self::Weighted, Self::RoundRobin, Self::Latency];
+    pub const ALL: [Strategy; 4] = [Self::Weighted, Self::RoundRobin, Self::Latency, Self::Cost];
 
     /// What catalogs and records call it.
     pub fn name(self) -> &'static str {
@@ -299,6 +301,7 @@ impl Strategy {
             Self::Weighted => "weighted",
             Self::RoundRobin => "round-robin",
             Self::Latency => "latency",
+            Self::Cost => "cost",
         }
     }
 }

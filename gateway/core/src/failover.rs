@@ -11,7 +11,7 @@ pub mod hint;
 
 use crate::record::State;
 use crate::refusal::{Refusal, Reply};
-use crate::route::{Candidate, SkipReason, Skipped};
+use crate::route::{Candidate, Skip, SkipReason, Skipped};
 
 pub use budget::RetryBudget;
 pub use class::{Class, ErrorRule, Nature, Verdict};
@@ -41,7 +41,7 @@ pub enum Outcome {
     /// No answer.
     Failed(SendError),
     /// Nothing was sent: what was free when the candidates were ordered is not free any more.
-    NotSent(SkipReason, Option<i64>),
+    NotSent(Skip),
 }
 
 /// An upstream's error answer.
@@ -224,7 +224,7 @@ impl Failover {
     pub fn judge(&mut self, target: &str, outcome: Outcome, verdict: Verdict, chance: Chance<'_>) -> Decision {
         let class = verdict.class;
         match (class, outcome) {
-            (_, Outcome::NotSent(reason, until_ms)) => return self.not_sent(target, reason, until_ms, chance),
+            (_, Outcome::NotSent(skip)) => return self.not_sent(target, skip, chance),
             (Class::Ok, Outcome::Head(_)) => return Decision::Relay,
             (Class::Gone, Outcome::Failed(SendError::Drained)) => return Decision::Refuse(shutting_down()),
             (Class::Gone, _) => return Decision::Refuse(client_closed()),
@@ -249,10 +249,10 @@ impl Failover {
     }
 
     /// An attempt that was not made costs nothing: the next one is looked for as if it had never been a candidate.
-    fn not_sent(&mut self, target: &str, reason: SkipReason, until_ms: Option<i64>, chance: Chance<'_>) -> Decision {
+    fn not_sent(&mut self, target: &str, skip: Skip, chance: Chance<'_>) -> Decision {
         self.attempts_left = self.attempts_left.saturating_add(1);
-        self.not_sent.push(Skipped { target: target.to_owned(), reason, until_ms });
-        self.advance(if reason == SkipReason::QuotaSpent { Class::Credential } else { Class::Target });
+        self.advance(if skip.reason == SkipReason::QuotaSpent { Class::Credential } else { Class::Target });
+        self.not_sent.push(skip.of(target.to_owned()));
         self.next(chance)
     }
 

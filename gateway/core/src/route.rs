@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::accept::Demand;
 use crate::catalog::{Affinity, Catalog, Credential, Model, Provider, ProviderKind, Strategy, Target, Value};
 use crate::dialect::Dialect;
+use crate::price;
 use health::{Availability, Health, Subjects, Trouble};
 use strategy::{Choice, Rotation};
 
@@ -60,6 +61,32 @@ pub struct Skipped {
     /// When it can be used again, Unix milliseconds; `None`: not before somebody changes something.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<i64>,
+    /// More about it, such as which quota is spent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
+}
+
+/// The same without its target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skip {
+    /// Why.
+    pub reason: SkipReason,
+    /// When it can be used again.
+    pub until_ms: Option<i64>,
+    /// More about it.
+    pub said: Option<String>,
+}
+
+impl Skip {
+    /// A reason that says all there is.
+    pub fn new(reason: SkipReason, until_ms: Option<i64>) -> Self {
+        Skip { reason, until_ms, said: None }
+    }
+
+    /// With the target it is about.
+    pub fn of(self, target: String) -> Skipped {
+        Skipped { target, reason: self.reason, until_ms: self.until_ms, said: self.said }
+    }
 }
 
 /// Why a target was not considered.
@@ -94,6 +121,9 @@ pub enum SkipReason {
     QuotaSpent,
 }
 
+/// Says of a provider, a credential and an upstream model why a quota forbids an attempt, as far as that is known.
+pub type KnownSpent<'a> = dyn Fn(&Provider, Option<&Credential>, &str) -> Option<Skip> + 'a;
+
 /// What a call asks of the router.
 pub struct Ask<'a> {
     /// The configuration.
@@ -112,6 +142,8 @@ pub struct Ask<'a> {
     pub affinity_hash: Option<u64>,
     /// What recent attempts say.
     pub health: &'a Health,
+    /// Whether a quota for an attempt is known to be spent.
+    pub spent: &'a KnownSpent<'a>,
     /// Wall clock, Unix milliseconds.
     pub now_ms: i64,
     /// The number the order is drawn from.
@@ -152,6 +184,8 @@ struct Able {
     tier: u32,
     weight: u32,
     latency_ms: Option<f64>,
+    /// What this call would cost there, in nano-dollars; what is not known comes after all that is.
+    cost_nano: i64,
     candidate: Candidate,
 }
 
@@ -170,6 +204,11 @@ fn able_targets(ask: &Ask<'_>, index: usize, model: &Model, skipped: &mut Vec<Sk
                 tier: target.tier,
                 weight: target.weight,
                 latency_ms: ask.health.latency_ms(&key),
+                cost_nano: if model.strategy == Strategy::Cost {
+                    cost_nano(ask, target, provider, upstream_model)
+                } else {
+                    0
+                },
                 candidate: Candidate {
                     model: index,
                     target: position,
@@ -179,15 +218,17 @@ fn able_targets(ask: &Ask<'_>, index: usize, model: &Model, skipped: &mut Vec<Sk
                     context: target.capabilities.context,
                 },
             }),
-            Err((reason, until_ms)) => {
-                skipped.push(Skipped { target: target_name(provider, target, asked), reason, until_ms });
-            }
+            Err(skip) => skipped.push(skip.of(target_name(provider, target, asked))),
         }
     }
     able
 }
 
-type Skip = (SkipReason, Option<i64>);
+/// Estimated with an answer of the usual length: what matters is which target is cheaper.
+fn cost_nano(ask: &Ask<'_>, target: &Target, provider: &Provider, upstream_model: &str) -> i64 {
+    let priced = price::of(target, provider, upstream_model);
+    priced.map_or(i64::MAX, |priced| price::estimate(&priced.price, ask.demand.tokens, quota::ANSWER_TOKENS))
+}
 
 /// Whether a target could ever serve the call.
 fn fits(ask: &Ask<'_>, provider: &Provider, target: &Target) -> Result<(), Skip> {
@@ -207,7 +248,7 @@ fn fits(ask: &Ask<'_>, provider: &Provider, target: &Target) -> Result<(), Skip>
         () if provider.tags.iter().any(|tag| ask.avoid.contains(tag)) => SkipReason::Tag,
         () => return Ok(()),
     };
-    Err((reason, None))
+    Err(Skip::new(reason, None))
 }
 
 /// Whether the target's breaker lets a call through, and whether as a probe.
@@ -215,43 +256,48 @@ fn standing(ask: &Ask<'_>, key: &str) -> Result<bool, Skip> {
     match ask.health.availability(key, ask.now_ms) {
         Availability::Able => Ok(false),
         Availability::Probe => Ok(true),
-        Availability::Not(Trouble::UnknownModel, until_ms) => Err((SkipReason::UnknownModel, Some(until_ms))),
-        Availability::Not(_, until_ms) => Err((SkipReason::Open, Some(until_ms))),
+        Availability::Not(Trouble::UnknownModel, until_ms) => Err(Skip::new(SkipReason::UnknownModel, Some(until_ms))),
+        Availability::Not(_, until_ms) => Err(Skip::new(SkipReason::Open, Some(until_ms))),
     }
 }
 
 /// The credentials that can be used now. When none can, the one that is back first says why.
 fn usable_credentials(ask: &Ask<'_>, provider: &Provider, upstream_model: &str) -> Result<Vec<usize>, Skip> {
-    let resting = |credential: Option<&str>| {
-        let of = Subjects::of(&provider.name, upstream_model, credential);
-        let keys = of.credential.iter().chain([&of.lane]);
-        let waits = keys.filter_map(|key| match ask.health.availability(key, ask.now_ms) {
-            Availability::Not(trouble, until_ms) => Some((until_ms, trouble)),
-            Availability::Able | Availability::Probe => None,
-        });
-        waits.max_by_key(|(until_ms, _)| *until_ms)
-    };
-    let skip = |(until_ms, trouble)| match trouble {
-        Trouble::Cooling => (SkipReason::Cooling, Some(until_ms)),
-        _ => (SkipReason::CredentialsResting, Some(until_ms)),
+    let kept_back = |credential: Option<&Credential>| {
+        resting(ask, provider, credential, upstream_model).or_else(|| (ask.spent)(provider, credential, upstream_model))
     };
     if provider.credentials.is_empty() {
-        return resting(None).map_or(Ok(Vec::new()), |wait| Err(skip(wait)));
+        return kept_back(None).map_or(Ok(Vec::new()), Err);
     }
     let able = |credential: &Credential| credential.enabled && matches!(credential.value, Value::Plain(_));
-    let (mut usable, mut first_back) = (Vec::new(), None);
+    let (mut usable, mut first_back): (Vec<usize>, Option<Skip>) = (Vec::new(), None);
     for (index, credential) in provider.credentials.iter().enumerate().filter(|(_, each)| able(each)) {
-        match resting(Some(&credential.id)) {
+        match kept_back(Some(credential)) {
             None => usable.push(index),
-            Some(wait) if first_back.is_none_or(|(until_ms, _)| wait.0 < until_ms) => first_back = Some(wait),
+            Some(skip) if first_back.as_ref().is_none_or(|first| skip.until_ms < first.until_ms) => {
+                first_back = Some(skip);
+            }
             Some(_) => {}
         }
     }
     match (usable.is_empty(), first_back) {
         (false, _) => Ok(usable),
-        (true, Some(wait)) => Err(skip(wait)),
-        (true, None) => Err((SkipReason::NoCredential, None)),
+        (true, Some(skip)) => Err(skip),
+        (true, None) => Err(Skip::new(SkipReason::NoCredential, None)),
     }
+}
+
+/// What health says against a credential on this model, or against the provider itself where it has none.
+fn resting(ask: &Ask<'_>, provider: &Provider, credential: Option<&Credential>, upstream_model: &str) -> Option<Skip> {
+    let of = Subjects::of(&provider.name, upstream_model, credential.map(|credential| credential.id.as_str()));
+    let keys = of.credential.iter().chain([&of.lane]);
+    let waits = keys.filter_map(|key| match ask.health.availability(key, ask.now_ms) {
+        Availability::Not(trouble, until_ms) => Some((until_ms, trouble)),
+        Availability::Able | Availability::Probe => None,
+    });
+    let (until_ms, trouble) = waits.max_by_key(|(until_ms, _)| *until_ms)?;
+    let reason = if trouble == Trouble::Cooling { SkipReason::Cooling } else { SkipReason::CredentialsResting };
+    Some(Skip::new(reason, Some(until_ms)))
 }
 
 /// Appends the targets of one tier in the order of the model's strategy.
@@ -263,7 +309,7 @@ fn order(
     list: &mut Vec<Candidate>,
 ) {
     let mut first = match model.strategy {
-        Strategy::Weighted => None,
+        Strategy::Weighted | Strategy::Cost => None,
         Strategy::RoundRobin => {
             let choices = able.iter().map(|each| Choice { id: each.candidate.target, weight: each.weight });
             rotation.next(&model.name, choices.collect::<Vec<_>>().as_slice())
@@ -276,7 +322,9 @@ fn order(
         }
     };
     while !able.is_empty() {
-        let weights: Vec<u32> = able.iter().map(|each| each.weight).collect();
+        let cheapest = able.iter().map(|each| each.cost_nano).min();
+        let weight = |each: &Able| if Some(each.cost_nano) == cheapest { each.weight } else { 0 };
+        let weights: Vec<u32> = able.iter().map(weight).collect();
         let wanted = first.take().and_then(|target| able.iter().position(|each| each.candidate.target == target));
         let Some(position) = wanted.or_else(|| strategy::draw(&weights, random)) else { return };
         let mut candidate = able.remove(position).candidate;

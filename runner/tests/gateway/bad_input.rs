@@ -248,7 +248,7 @@ targets = ["oen/x", { provider = "one", model = "y", weight = 0 }]
 
 [[models]]
 name = "m2"
-strategy = "cost"
+strategy = "quota"
 aliases = ["m"]
 targets = ["one/z"]
 "#;

@@ -41,6 +41,7 @@ mod process;
 mod proxying;
 mod quota_api;
 mod quota_ledger;
+mod quotas;
 mod records;
 mod route_choice;
 mod routes;

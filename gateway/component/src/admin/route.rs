@@ -15,7 +15,7 @@ use crate::incoming::Incoming;
 use crate::models;
 use crate::proxy::{Asked, plan};
 use crate::store::catalog::Snapshot;
-use crate::store::health;
+use crate::store::{health, quota};
 
 /// A request as a client would send it.
 #[derive(Debug, Deserialize)]
@@ -52,7 +52,7 @@ pub(super) async fn decide(incoming: &Incoming, snapshot: &Rc<Snapshot>) -> Resu
     };
     health::look_now().await;
     let session = wanted.session.as_deref().or(call.session.as_deref());
-    let asked = Asked { call: &call, index, session, key };
+    let asked = Asked { call: &call, index, session, key, at: quota::moment(snapshot) };
     let candidates = health::peek(|health, rotation| plan(&asked, catalog, health, draw, rotation));
     let model = catalog.models.get(index).map(|model| model.name.clone()).unwrap_or_default();
     let refusal = candidates.list.is_empty().then(|| {

@@ -21,6 +21,8 @@ use crate::incoming::Incoming;
 use crate::relay::Ended;
 use crate::store::records;
 
+use super::charges::{Charged, is_used};
+
 /// A call open this long gets a `running` row, so that one sees what is under way and what a crash cut off.
 const RUNNING_AFTER_MS: u64 = 1000;
 
@@ -44,6 +46,7 @@ struct Inner {
     start_ms: u64,
     running_saved: bool,
     retention_days: u32,
+    charged: Option<Charged>,
 }
 
 impl OpenCall {
@@ -83,6 +86,7 @@ impl OpenCall {
             start_ms: incoming.start_ms,
             running_saved: false,
             retention_days: catalog.settings.retention_days,
+            charged: None,
         };
         let open = OpenCall(Rc::new(RefCell::new(inner)));
         OPEN.with_borrow_mut(|calls| calls.insert(incoming.id.clone(), open.clone()));
@@ -113,6 +117,16 @@ impl OpenCall {
             record.until_ms = record.at_ms.saturating_add_unsigned(model.timeouts.total_ms).saturating_add(GRACE_MS);
             record.decision = decision;
         });
+    }
+
+    /// What its key's limits are charged, to be settled when it ends.
+    pub(crate) fn charged(&self, charged: Option<Charged>) {
+        self.0.borrow_mut().charged = charged;
+    }
+
+    /// What the reader of the record should know.
+    pub(crate) fn warn(&self, warning: &'static str) {
+        self.with(|record, _| record.warnings.push(warning));
     }
 
     /// What came of an attempt that began at `started_ms`.
@@ -187,11 +201,17 @@ impl OpenCall {
     }
 
     async fn save(self, record: Record) {
-        let (running_saved, retention_days) = {
-            let inner = self.0.borrow();
-            (inner.running_saved, inner.retention_days)
+        let (running_saved, retention_days, charged) = {
+            let mut inner = self.0.borrow_mut();
+            (inner.running_saved, inner.retention_days, inner.charged.take())
         };
+        let (is_used, usage) = (is_used(record.state, record.first_byte_ms), record.usage);
         records::save(record, running_saved).await;
+        match charged {
+            Some(charged) if is_used => charged.settle(&usage).await,
+            Some(charged) => charged.refund(),
+            None => {}
+        }
         records::maintain_lazily(retention_days).await;
     }
 

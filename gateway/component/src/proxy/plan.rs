@@ -1,13 +1,16 @@
 //! Step 3 for whoever asks: the line, and `POST /api/route`, which answers what the line would do without doing it.
 
 use gateway_core::accept::{self, Call, Demand};
-use gateway_core::catalog::{Affinity, Capabilities, Catalog, Key, Model};
+use gateway_core::catalog::{Affinity, Capabilities, Catalog, Credential, Key, Model, Provider, Strategy};
 use gateway_core::route::affinity;
 use gateway_core::route::health::Health;
+use gateway_core::route::quota::Moment;
 use gateway_core::route::strategy::Rotation;
 use gateway_core::route::{self, Ask, Candidates};
 
-use crate::host;
+use crate::store::quota as ledger;
+
+use super::charges::known_spent;
 
 /// A call as far as its way depends on it.
 pub(crate) struct Asked<'a> {
@@ -18,6 +21,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) session: Option<&'a str>,
     /// The caller's key, by name.
     pub(crate) key: Option<&'a str>,
+    /// The time, as quotas see it.
+    pub(crate) at: Moment,
 }
 
 /// The candidates of a call, drawn from `draw`.
@@ -29,6 +34,9 @@ pub(crate) fn plan(
     rotation: &mut Rotation,
 ) -> Candidates {
     let Some(model) = catalog.models.get(asked.index) else { return Candidates::default() };
+    let spent = |provider: &Provider, credential: Option<&Credential>, upstream_model: &str| {
+        ledger::with_spent(|spent| known_spent(spent, asked.call, provider, credential, upstream_model, asked.at))
+    };
     let key = asked.key.and_then(|name| catalog.keys.iter().find(|key| &*key.name == name));
     let ask = Ask {
         catalog,
@@ -39,7 +47,8 @@ pub(crate) fn plan(
         avoid: key.map_or(&[], |key: &Key| key.avoid.as_slice()),
         affinity_hash: affinity_hash(asked, model),
         health,
-        now_ms: host::unix_ms(),
+        spent: &spent,
+        now_ms: asked.at.now_ms,
         draw,
     };
     route::route(&ask, rotation)
@@ -50,7 +59,7 @@ fn demand(call: &Call, catalog: &Catalog, model: &Model) -> Demand {
     let models = model.fallback.iter().filter_map(|index| catalog.models.get(*index)).chain([model]);
     let is_limited =
         models.flat_map(|model| &model.targets).any(|target| target.capabilities != Capabilities::default());
-    if is_limited { accept::demand(call) } else { Demand::default() }
+    if is_limited || model.strategy == Strategy::Cost { accept::demand(call) } else { Demand::default() }
 }
 
 fn affinity_hash(asked: &Asked<'_>, model: &Model) -> Option<u64> {

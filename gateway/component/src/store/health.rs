@@ -167,6 +167,12 @@ pub(crate) async fn claim_probe(target: &str) -> Result<(), i64> {
     }
 }
 
+/// Gives a probe back that was not made after all.
+pub(crate) fn give_up_probe(target: &str) {
+    HEALTH.with_borrow_mut(|health| health.claim_probe(target, 0));
+    end_probe(target);
+}
+
 /// Gives a probe back once its outcome is known.
 pub(crate) fn end_probe(target: &str) {
     let target = Value::Text(target.to_owned());

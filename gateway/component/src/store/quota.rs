@@ -52,7 +52,6 @@ thread_local! {
 
 /// What became of a reservation.
 #[derive(Debug)]
-#[expect(dead_code, reason = "the line does not reserve yet")]
 pub(crate) enum Reservation {
     /// All charges are made; they must be settled or refunded.
     Reserved,
@@ -68,7 +67,6 @@ pub(crate) fn moment(snapshot: &catalog::Snapshot) -> Moment {
 }
 
 /// Makes all charges of an attempt, or none.
-#[expect(dead_code, reason = "the line does not reserve yet")]
 pub(crate) async fn reserve(charges: &[Charge], now_ms: i64) -> Reservation {
     if charges.is_empty() {
         return Reservation::Reserved;
@@ -93,14 +91,12 @@ pub(crate) async fn reserve(charges: &[Charge], now_ms: i64) -> Reservation {
 }
 
 /// What this instance knows to be spent.
-#[expect(dead_code, reason = "the line does not reserve yet")]
 pub(crate) fn with_spent<T>(look: impl FnOnce(&Spent) -> T) -> T {
     SPENT.with_borrow(look)
 }
 
 /// Corrects the ledger after an attempt. On the runner this is queued and not waited for; where the database did not
 /// take it, it goes with the next one.
-#[expect(dead_code, reason = "the line does not reserve yet")]
 pub(crate) async fn settle(adjustments: &[Adjustment]) {
     if adjustments.is_empty() {
         return;

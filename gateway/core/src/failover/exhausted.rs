@@ -56,7 +56,8 @@ fn describe(skipped: &Skipped, now_ms: i64) -> String {
         let at = Timestamp::from_millisecond(until_ms).ok()?.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
         Some(format!(" until {at} (in {})", human(wait_s(until_ms, now_ms))))
     });
-    format!("{} {why}{}", skipped.target, until.unwrap_or_default())
+    let said = skipped.said.as_ref().map(|said| format!(" ({said})"));
+    format!("{} {why}{}{}", skipped.target, said.unwrap_or_default(), until.unwrap_or_default())
 }
 
 fn wait_s(until_ms: i64, now_ms: i64) -> u64 {
@@ -79,7 +80,7 @@ mod tests {
     const NOW_MS: i64 = 1_795_521_600_000;
 
     fn skipped(target: &str, reason: SkipReason, in_s: Option<i64>) -> Skipped {
-        Skipped { target: target.to_owned(), reason, until_ms: in_s.map(|in_s| NOW_MS + in_s * 1000) }
+        Skipped { target: target.to_owned(), reason, until_ms: in_s.map(|in_s| NOW_MS + in_s * 1000), said: None }
     }
 
     fn refusal(skipped: &[Skipped]) -> Refusal {
@@ -105,7 +106,8 @@ mod tests {
 
     #[test]
     fn a_long_wait_is_an_insufficient_quota_that_is_not_to_be_tried_again() {
-        let refusal = refusal(&[skipped("a/x", SkipReason::QuotaSpent, Some(7201))]);
+        let said = Some("a (credential first): 5 of 5 rpd spent".to_owned());
+        let refusal = refusal(&[Skipped { said, ..skipped("a/x", SkipReason::QuotaSpent, Some(7201)) }]);
         assert_eq!((refusal.status, refusal.state), (429, State::QuotaSpent));
         let reply = refusal.reply(Shape::Openai);
         let header =
@@ -117,7 +119,9 @@ mod tests {
             (&body["error"]["code"], &body["error"]["type"]),
             (&"insufficient_quota".into(), &"insufficient_quota".into())
         );
-        assert!(refusal.message.contains("(in 3 h)"), "{}", refusal.message);
+        let told =
+            "a/x has used up its quota (a (credential first): 5 of 5 rpd spent) until 2026-11-24 14:00:01 UTC (in 3 h)";
+        assert!(refusal.message.contains(told), "{}", refusal.message);
     }
 
     #[test]

@@ -257,11 +257,12 @@ fn a_prompt_that_is_too_long_goes_once_to_a_larger_context() {
 
 #[test]
 fn an_attempt_that_was_not_made_costs_none_and_a_spent_quota_leaves_the_other_credentials() {
-    let spent = || Outcome::NotSent(SkipReason::QuotaSpent, Some(9));
+    let not_sent = |reason, until_ms| Outcome::NotSent(Skip { reason, until_ms, said: None });
+    let spent = || not_sent(SkipReason::QuotaSpent, Some(9));
     let (tried, end) = run(&[2, 1], 1, vec![spent(), spent(), Outcome::Head(200)]);
     assert_eq!(tried, [(0, Some(0)), (0, Some(1)), (1, Some(0))]);
     assert_eq!(end, Decision::Relay);
-    let (_, end) = run(&[1, 0], 3, vec![spent(), Outcome::NotSent(SkipReason::Probing, Some(5))]);
+    let (_, end) = run(&[1, 0], 3, vec![spent(), not_sent(SkipReason::Probing, Some(5))]);
     let Decision::Exhausted(skipped) = end else { panic!("{end:?}") };
     assert_eq!(
         skipped.iter().map(|each| (each.reason, each.until_ms)).collect::<Vec<_>>(),

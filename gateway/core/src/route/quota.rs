@@ -33,7 +33,7 @@ const ROLLING_BUCKETS: i64 = 60;
 
 /// Tokens of an answer that are reserved, unless the client asks for fewer. Most answers are shorter, and what is used
 /// beyond it is charged when the answer ends.
-const ANSWER_TOKENS: u64 = 1024;
+pub const ANSWER_TOKENS: u64 = 1024;
 
 /// What a ledger's row may hold at most, far beyond every limit: sums of rows never overflow.
 pub const SPENT_MAX: u64 = 1 << 50;

@@ -32,6 +32,7 @@ fn ask<'a>(catalog: &'a Catalog, health: &'a Health, draw: u64) -> Ask<'a> {
         avoid: &[],
         affinity_hash: None,
         health,
+        spent: &|_, _, _| None,
         now_ms: NOW_MS,
         draw,
     }

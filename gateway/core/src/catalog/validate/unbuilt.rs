@@ -30,7 +30,7 @@ const UNBUILT: &[Row] = &[
     row("providers[].credentials[].file", "credential files"),
     row("providers[].credentials[].quota.credit", "prices and budgets"),
     row("providers[].credentials[].egress", "egress proxies"),
-    only("models[].strategy", &["weighted", "round-robin", "latency"], "prices and quotas"),
+    only("models[].strategy", &["weighted", "round-robin", "latency", "cost"], "the quota strategy"),
     only("models[].translation", &["allow"], "the other dialects"),
     row("models[].max_wait", "quotas"),
     row("models[].head_after", "the full failover contract"),
