@@ -5,6 +5,7 @@ mod charges;
 mod open;
 mod plan;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use gateway_core::accept::{self, Call, Operation};
@@ -12,13 +13,13 @@ use gateway_core::authenticate::{Caller, may_use};
 use gateway_core::catalog::Model;
 use gateway_core::echo;
 use gateway_core::failover::{
-    self, Attempt, Chance, Class, Decision, Failover, Outcome, SendError, UpstreamError, Verdict,
+    self, Attempt, Chance, Class, Decision, Failover, Nature, Outcome, SendError, UpstreamError, Verdict,
 };
 use gateway_core::observe::{Observer, Usage};
 use gateway_core::record::{DecisionRecord, State};
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::rewrite::{self, Destination, Named};
-use gateway_core::route::health::{Availability, Health, Subjects};
+use gateway_core::route::health::{Availability, Health, Subjects, model_of};
 use gateway_core::route::{Skip, SkipReason, Skipped};
 use spin_sdk::wasip3::{self, http::types};
 
@@ -73,13 +74,14 @@ async fn line(
     let asked = Asked { call: &call, index, session, key: caller.key(), at: quota::moment(&snapshot) };
     let candidates = health::with(|health, rotation| plan(&asked, &snapshot.catalog, health, host::draw(), rotation));
     open.decided(model, DecisionRecord::of(&candidates, &snapshot.catalog, index, &call.model));
-    let course = Course { call: &call, incoming, open, snapshot: &snapshot, index, model };
+    let probing = RefCell::new(None);
+    let course = Course { probing, call: &call, incoming, open, snapshot: &snapshot, index, model };
     open.charged(charges::reserve_key(&call, caller.key(), &snapshot).await?);
     let mut failover = Failover::new(candidates.list, model.attempts);
     let mut attempt = failover.first().ok_or_else(|| course.exhausted(&candidates.skipped, Vec::new()))?;
     loop {
-        let tried = course.attempt(attempt).await?;
-        match course.judge(&mut failover, &tried) {
+        let mut tried = course.attempt(attempt).await?;
+        match course.judge(&mut failover, &mut tried) {
             Decision::Relay => return Ok(course.relay(tried, failover)),
             Decision::Try(next, after_ms) => {
                 if after_ms > 0 {
@@ -122,6 +124,8 @@ async fn find_model(
 
 /// What every attempt of a call has in common.
 struct Course<'c> {
+    /// The target this call probes, while it does.
+    probing: RefCell<Option<String>>,
     call: &'c Call,
     incoming: &'c Incoming,
     open: &'c OpenCall,
@@ -137,11 +141,16 @@ struct Tried {
     /// What messages call it.
     target: String,
     subjects: Subjects,
+    /// Unix milliseconds.
+    started_at_ms: i64,
     outcome: Outcome,
     given: Option<Given>,
     verdict: Verdict,
     charged: Option<Charged>,
 }
+
+/// What came of sending, and the answer where there is one.
+type Sent = (Outcome, Option<Given>);
 
 /// An answer that can be relayed.
 enum Given {
@@ -166,36 +175,75 @@ impl Course<'_> {
         let subjects = subjects(to);
         let target = format!("{}/{}", to.provider.name, to.upstream_model);
         let started_ms = host::now_ms();
+        let started_at_ms = host::unix_ms();
         let (outcome, given, charged) = match self.reserve(attempt, to, &subjects).await {
             Err(skip) => (Outcome::NotSent(skip), None, None),
             Ok(charged) => {
-                let (outcome, given) = self.send(to, started_ms).await?;
+                let (outcome, given) = self.send(to, started_ms).await.unwrap_or_else(refused);
                 (outcome, given, charged)
             }
         };
-        let verdict = failover::verdict(&outcome, &to.provider.errors);
+        let verdict = self.verdict(&outcome, to);
         self.open.attempted(to, &outcome, verdict.class, started_ms);
-        learn(attempt, &subjects, &outcome, verdict, host::now_ms().saturating_sub(started_ms));
-        let charged = charged.and_then(|charged| give_back(charged, &outcome));
-        Ok(Tried { attempt, target, subjects, outcome, given, verdict, charged })
+        let took_ms = self.call.streamed.then(|| host::now_ms().saturating_sub(started_ms));
+        learn(&subjects, &outcome, verdict, started_at_ms, took_ms);
+        let charged = charged.and_then(|charged| self.give_back(charged, &outcome));
+        Ok(Tried { attempt, target, subjects, started_at_ms, outcome, given, verdict, charged })
+    }
+
+    fn verdict(&self, outcome: &Outcome, to: Named<'_>) -> Verdict {
+        let verdict = failover::verdict(outcome, &to.provider.errors, &self.call.body);
+        // The name was the client's, and so is the mistake.
+        let is_asked = to.target.model.is_none() && verdict.nature == Nature::UnknownModel;
+        if is_asked { Verdict::of(Class::Client) } else { verdict }
     }
 
     /// What an attempt has to have before it is sent: the probe of a target that was out of order, and its quotas.
     async fn reserve(&self, attempt: Attempt, to: Named<'_>, of: &Subjects) -> Result<Option<Charged>, Skip> {
-        if attempt.probe {
+        // One that this call has already is good for the target's other credentials too.
+        if attempt.probe && self.probing.borrow().as_ref() != Some(&of.target) {
             let taken = |until_ms| Skip::new(SkipReason::Probing, Some(until_ms));
             health::claim_probe(&of.target).await.map_err(taken)?;
+            self.probing.replace(Some(of.target.clone()));
         }
         let reserved = charges::reserve(self.call, to, self.snapshot).await;
-        match &reserved {
-            Err(_) if attempt.probe => health::give_up_probe(&of.target),
-            Ok(Some(charged)) if charged.is_late => self.open.warn(charges::QUOTA_UNKNOWN),
-            _ => {}
+        if let Ok(Some(charged)) = &reserved
+            && charged.is_late
+        {
+            self.open.warn(charges::QUOTA_UNKNOWN);
         }
         reserved
     }
 
-    async fn send(&self, to: Named<'_>, now_ms: u64) -> Result<(Outcome, Option<Given>), Refusal> {
+    /// A probe ends when its call leaves the target, or has its answer.
+    fn end_probe(&self, decision: &Decision) {
+        let Some(target) = self.probing.take() else { return };
+        let next = match decision {
+            Decision::Try(next, _) => self.named(*next).map(|to| subjects(to).target),
+            _ => None,
+        };
+        if next.as_ref() == Some(&target) {
+            self.probing.replace(next);
+        } else {
+            health::give_up_probe(&target);
+        }
+    }
+
+    /// What was reserved for an attempt that used nothing goes back at once: one that reached nobody or was refused. What
+    /// fell silent or broke off may have been worked on, so it stays charged.
+    fn give_back(&self, charged: Charged, outcome: &Outcome) -> Option<Charged> {
+        if matches!(outcome, Outcome::Head(_)) {
+            return Some(charged);
+        }
+        if may_have_used(outcome) {
+            wasip3::spawn(async move { charged.settle(&Usage::default()).await });
+        } else {
+            charged.refund();
+        }
+        None
+    }
+
+    async fn send(&self, to: Named<'_>, now_ms: u64) -> Result<Sent, Refusal> {
         let incoming = self.incoming;
         let outgoing = match rewrite::request(self.call, &incoming.headers, to)? {
             Destination::Http(outgoing) => outgoing,
@@ -223,9 +271,14 @@ impl Course<'_> {
         Ok((outcome, answer.map(Given::Streaming)))
     }
 
-    fn judge(&self, failover: &mut Failover, tried: &Tried) -> Decision {
+    fn judge(&self, failover: &mut Failover, tried: &mut Tried) -> Decision {
         let now_ms = host::unix_ms();
-        health::with_budget(&self.model.name, |health, budget| {
+        if may_have_used(&tried.outcome) {
+            self.open.used();
+        }
+        // The head stays for whoever relays; everything else is the machine's.
+        let outcome = std::mem::replace(&mut tried.outcome, Outcome::Head(200));
+        let decision = health::with_budget(&self.model.name, |health, budget| {
             let able =
                 |attempt: &Attempt| self.named(*attempt).is_some_and(|to| is_able(health, &subjects(to), now_ms));
             let chance = Chance {
@@ -235,8 +288,10 @@ impl Course<'_> {
                 budget,
                 able: &able,
             };
-            failover.judge(&tried.target, tried.outcome.clone(), tried.verdict, chance)
-        })
+            failover.judge(&tried.target, outcome, tried.verdict, chance)
+        });
+        self.end_probe(&decision);
+        decision
     }
 
     /// Steps 6 and 7. Taking the failover by value is what makes this the commit point.
@@ -250,14 +305,14 @@ impl Course<'_> {
                     answer.headers.push(("access-control-allow-origin".into(), b"*".to_vec()));
                 }
                 let (open, snapshot) = (open.clone(), self.snapshot.clone());
-                let Tried { attempt, subjects, charged, .. } = tried;
+                let Tried { attempt, subjects, started_at_ms, charged, .. } = tried;
                 let ended = move |mut ended: Ended| async move {
-                    end(&mut ended, attempt, &subjects, &snapshot);
-                    let usage = ended.observation.usage;
-                    open.relayed(ended).await;
+                    end(&mut ended, attempt, &subjects, &snapshot, started_at_ms);
+                    // First, since somebody may wait for the slot.
                     if let Some(charged) = charged {
-                        charged.settle(&usage).await;
+                        charged.settle(&ended.observation.usage).await;
                     }
+                    open.relayed(ended).await;
                 };
                 relay::answer(answer, incoming.start_ms, self.deadline_ms(), ended)
             }
@@ -280,7 +335,8 @@ impl Course<'_> {
 }
 
 fn subjects(to: Named<'_>) -> Subjects {
-    Subjects::of(&to.provider.name, to.upstream_model, to.credential.map(|credential| credential.id.as_str()))
+    let credential = to.credential.map(|credential| credential.id.as_str());
+    Subjects::of(&to.provider.name, model_of(to.target), credential)
 }
 
 fn is_able(health: &Health, of: &Subjects, now_ms: i64) -> bool {
@@ -288,49 +344,47 @@ fn is_able(health: &Health, of: &Subjects, now_ms: i64) -> bool {
     keys.into_iter().all(|key| health.availability(key, now_ms) == Availability::Able)
 }
 
-/// What was reserved for an attempt that used nothing goes back at once: one that reached nobody or was refused. What
-/// fell silent or broke off may have been worked on, so it stays charged.
-fn give_back(charged: Charged, outcome: &Outcome) -> Option<Charged> {
-    match outcome {
-        Outcome::Head(_) => return Some(charged),
-        Outcome::Failed(SendError::FirstByteTimeout | SendError::IdleTimeout | SendError::TotalTimeout)
-        | Outcome::Failed(SendError::Truncated | SendError::ClientClosed | SendError::Drained) => {
-            wasip3::spawn(async move { charged.settle(&Usage::default()).await });
-        }
-        Outcome::Failed(_) | Outcome::Answered(_) | Outcome::NotSent(_) => charged.refund(),
-    }
-    None
+/// Whether an attempt that has no answer may have been worked on all the same.
+fn may_have_used(outcome: &Outcome) -> bool {
+    use SendError::{ClientClosed, Drained, FirstByteTimeout, IdleTimeout, TotalTimeout, Truncated};
+    let Outcome::Failed(error) = outcome else { return false };
+    matches!(error, FirstByteTimeout | IdleTimeout | TotalTimeout | Truncated | ClientClosed | Drained)
+}
+
+/// A request that could not even be made: the catalog gives its target no endpoint.
+fn refused(refusal: Refusal) -> Sent {
+    (Outcome::Failed(SendError::Protocol(refusal.message)), None)
 }
 
 /// What health learns of an outcome before anything reached the client. An answer that has begun may still break off, so
-/// it is a success only at its end.
-fn learn(attempt: Attempt, of: &Subjects, outcome: &Outcome, verdict: Verdict, took_ms: u64) {
+/// it is a success only at its end. `took_ms` is the time to the first content, of streams only: a whole answer takes as
+/// long as it is.
+fn learn(of: &Subjects, outcome: &Outcome, verdict: Verdict, started_at_ms: i64, took_ms: Option<u64>) {
     match outcome {
-        Outcome::NotSent(..) => return,
-        Outcome::Head(_) => health::begun(of, took_ms),
-        Outcome::Answered(error) => health::note(of, verdict, &error.status.to_string()),
-        Outcome::Failed(error) => health::note(of, verdict, &error.describe()),
-    }
-    if attempt.probe {
-        health::end_probe(&of.target);
+        Outcome::NotSent(..) => {}
+        Outcome::Head(_) => health::begun(of, started_at_ms, took_ms),
+        Outcome::Answered(error) => health::note(of, verdict, &error.status.to_string(), started_at_ms),
+        Outcome::Failed(error) => health::note(of, verdict, &error.describe(), started_at_ms),
     }
 }
 
 /// What health learns of the end of an answer; and what is recorded of an error in it loses the credential it may repeat.
-fn end(ended: &mut Ended, attempt: Attempt, of: &Subjects, snapshot: &Snapshot) {
+fn end(ended: &mut Ended, attempt: Attempt, of: &Subjects, snapshot: &Snapshot, started_at_ms: i64) {
     let Some(to) = rewrite::named(attempt, attempt.model, "", &snapshot.catalog) else { return };
-    let rules = &to.provider.errors;
+    let judged = |outcome: Outcome| failover::verdict(&outcome, &to.provider.errors, b"");
     let (verdict, said) = match (&ended.error, &mut ended.observation.error) {
-        (Some(error), _) => (failover::verdict(&Outcome::Failed(error.clone()), rules), error.describe()),
+        (Some(error), _) => (judged(Outcome::Failed(error.clone())), error.describe()),
         (None, Some(error)) => {
             error.message = rewrite::without_secret(&error.message, to.credential);
             let (status, body) = (error.status.unwrap_or(502), std::mem::take(&mut error.data));
-            let answered = Outcome::Answered(UpstreamError { status, headers: Vec::new(), body, hint: None });
-            (failover::verdict(&answered, rules), status.to_string())
+            (
+                judged(Outcome::Answered(UpstreamError { status, headers: Vec::new(), body, hint: None })),
+                status.to_string(),
+            )
         }
         (None, None) => (Verdict::of(Class::Ok), String::new()),
     };
-    health::note(of, verdict, &said);
+    health::note(of, verdict, &said, started_at_ms);
 }
 
 /// A head without an answer cannot be: [`send::attempt`] gives both. Answered all the same, since a trap would cut

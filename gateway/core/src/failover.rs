@@ -57,11 +57,11 @@ pub struct UpstreamError {
     pub hint: Option<Hint>,
 }
 
-/// What an outcome says of the target, the credential and the rate. `rules` are the provider's own rows.
-pub fn verdict(outcome: &Outcome, rules: &[ErrorRule]) -> Verdict {
+/// What an outcome of `request` says of the target, the credential and the rate. `rules` are the provider's own rows.
+pub fn verdict(outcome: &Outcome, rules: &[ErrorRule], request: &[u8]) -> Verdict {
     match outcome {
         Outcome::Head(_) => Verdict::of(Class::Ok),
-        Outcome::Answered(error) => class::judge(error.status, &error.body, rules, error.hint),
+        Outcome::Answered(error) => class::judge(error.status, &error.body, rules, error.hint, request),
         Outcome::Failed(SendError::ClientClosed | SendError::Drained) | Outcome::NotSent(..) => {
             Verdict::of(Class::Gone)
         }
@@ -185,7 +185,8 @@ pub struct Failover {
     repeatable: Vec<Attempt>,
     repeats: u32,
     last: Option<Attempt>,
-    sought_larger_context: bool,
+    /// The first answer that called the prompt too long; what a caller gets when no larger context takes it.
+    too_long: Option<UpstreamError>,
 }
 
 #[derive(Debug)]
@@ -211,7 +212,7 @@ impl Failover {
             repeatable: Vec::new(),
             repeats: 0,
             last: None,
-            sought_larger_context: false,
+            too_long: None,
         }
     }
 
@@ -231,8 +232,10 @@ impl Failover {
             (Class::Client, Outcome::Answered(error)) => {
                 if verdict.nature == Nature::ContextLength
                     && chance.time_left
+                    && self.too_long.is_none()
                     && let Some(attempt) = self.larger_context()
                 {
+                    self.too_long = Some(error);
                     return Decision::Try(attempt, 0);
                 }
                 return Decision::Answer(State::ClientError, shaped(error));
@@ -325,9 +328,6 @@ impl Failover {
 
     /// A prompt too long for one target goes once to a target whose context window is known to be larger.
     fn larger_context(&mut self) -> Option<Attempt> {
-        if std::mem::replace(&mut self.sought_larger_context, true) {
-            return None;
-        }
         let context = self.candidates.get(self.position)?.context.unwrap_or(0);
         let larger = |candidate: &Candidate| candidate.context.is_some_and(|other| other > context);
         let after = self.position + 1;
@@ -338,10 +338,14 @@ impl Failover {
 
     /// The last upstream answer a caller can act on, else a refusal that names every attempt.
     fn give_up(&mut self) -> Decision {
+        if let Some(error) = self.too_long.take() {
+            return Decision::Answer(State::ClientError, shaped(error));
+        }
         let actionable = |failure: &Failure| match &failure.outcome {
             // An error that names llmio's own choice (a model name, an address) would send the caller looking in vain.
             Outcome::Answered(error) => match failure.verdict.class {
                 Class::Rate => true,
+                Class::Target if failure.verdict.nature == Nature::Request => error.status != 403,
                 Class::Target => error.status >= 500 && failure.verdict.nature == Nature::Plain,
                 _ => false,
             },
@@ -352,6 +356,10 @@ impl Failover {
         {
             let state = if verdict.class == Class::Rate { State::RateLimitedUpstream } else { State::UpstreamError };
             let mut reply = shaped(error);
+            // Some say it under a status that would blame the request.
+            if verdict.class == Class::Rate && reply.status != 529 {
+                reply.status = 429;
+            }
             reply.headers.retain(|(name, _)| name != "x-should-retry");
             return Decision::Answer(state, reply.with("x-should-retry", "false"));
         }

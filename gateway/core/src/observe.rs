@@ -110,11 +110,11 @@ impl Observer {
     pub fn preview(&self, held: &[u8], ended: bool, spoilt_by: &[String]) -> Preview {
         let is_match = |text: &String| memchr::memmem::find(held, text.as_bytes()).is_some();
         match &self.reader {
+            Reader::Sse(sse) if sse.content_seen() => Preview::Good,
             _ if spoilt_by.iter().any(is_match) => Preview::Error { status: None, body: held.to_vec() },
             Reader::Opaque if self.is_page => Preview::Page,
             Reader::Opaque => Preview::Good,
             Reader::Json(_) if ended => json::error_in(held).unwrap_or(Preview::Good),
-            Reader::Sse(sse) if sse.content_seen() => Preview::Good,
             Reader::Sse(sse) => match sse.error() {
                 Some(error) => Preview::Error { status: error.status, body: error.data.clone() },
                 None if ended && !sse.finish_seen() => Preview::Empty,

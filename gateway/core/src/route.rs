@@ -161,7 +161,9 @@ pub fn route(ask: &Ask<'_>, rotation: &mut Rotation) -> Candidates {
         let first = candidates.list.len();
         while let Some(tier) = able.iter().map(|each| each.tier).min() {
             let of_tier: Vec<Able> = able.extract_if(.., |each| each.tier == tier).collect();
-            order(model, of_tier, rotation, &mut random, &mut candidates.list);
+            // Whose turn it is is asked once a call: of the targets that are tried first.
+            let is_first = index == ask.model && candidates.list.is_empty();
+            order(model, of_tier, is_first.then_some(&mut *rotation), &mut random, &mut candidates.list);
         }
         if index == ask.model && keep_together(ask, model, first, &mut candidates.list) {
             candidates.affinity = Some(model.affinity);
@@ -195,15 +197,15 @@ fn able_targets(ask: &Ask<'_>, index: usize, model: &Model, skipped: &mut Vec<Sk
     for (position, target) in model.targets.iter().enumerate() {
         let Some(provider) = ask.catalog.providers.get(target.provider) else { continue };
         let upstream_model = target.model.as_deref().unwrap_or(asked);
-        let key = health::target(&provider.name, upstream_model);
+        let key = health::target(&provider.name, health::model_of(target));
         let usable = fits(ask, provider, target)
             .and_then(|()| standing(ask, &key))
-            .and_then(|probe| Ok((probe, usable_credentials(ask, provider, upstream_model)?)));
+            .and_then(|probe| Ok((probe, usable_credentials(ask, provider, target, upstream_model)?)));
         match usable {
             Ok((probe, credentials)) => able.push(Able {
                 tier: target.tier,
                 weight: target.weight,
-                latency_ms: ask.health.latency_ms(&key),
+                latency_ms: ask.health.latency_ms(&key, ask.now_ms),
                 cost_nano: if model.strategy == Strategy::Cost {
                     cost_nano(ask, target, provider, upstream_model)
                 } else {
@@ -262,9 +264,15 @@ fn standing(ask: &Ask<'_>, key: &str) -> Result<bool, Skip> {
 }
 
 /// The credentials that can be used now. When none can, the one that is back first says why.
-fn usable_credentials(ask: &Ask<'_>, provider: &Provider, upstream_model: &str) -> Result<Vec<usize>, Skip> {
+fn usable_credentials(
+    ask: &Ask<'_>,
+    provider: &Provider,
+    target: &Target,
+    upstream_model: &str,
+) -> Result<Vec<usize>, Skip> {
     let kept_back = |credential: Option<&Credential>| {
-        resting(ask, provider, credential, upstream_model).or_else(|| (ask.spent)(provider, credential, upstream_model))
+        resting(ask, provider, credential, health::model_of(target))
+            .or_else(|| (ask.spent)(provider, credential, upstream_model))
     };
     if provider.credentials.is_empty() {
         return kept_back(None).map_or(Ok(Vec::new()), Err);
@@ -289,6 +297,9 @@ fn usable_credentials(ask: &Ask<'_>, provider: &Provider, upstream_model: &str) 
 
 /// What health says against a credential on this model, or against the provider itself where it has none.
 fn resting(ask: &Ask<'_>, provider: &Provider, credential: Option<&Credential>, upstream_model: &str) -> Option<Skip> {
+    if ask.health.is_calm() {
+        return None;
+    }
     let of = Subjects::of(&provider.name, upstream_model, credential.map(|credential| credential.id.as_str()));
     let keys = of.credential.iter().chain([&of.lane]);
     let waits = keys.filter_map(|key| match ask.health.availability(key, ask.now_ms) {
@@ -304,16 +315,16 @@ fn resting(ask: &Ask<'_>, provider: &Provider, credential: Option<&Credential>, 
 fn order(
     model: &Model,
     mut able: Vec<Able>,
-    rotation: &mut Rotation,
+    rotation: Option<&mut Rotation>,
     random: &mut SmallRng,
     list: &mut Vec<Candidate>,
 ) {
     let mut first = match model.strategy {
         Strategy::Weighted | Strategy::Cost => None,
-        Strategy::RoundRobin => {
+        Strategy::RoundRobin => rotation.and_then(|rotation| {
             let choices = able.iter().map(|each| Choice { id: each.candidate.target, weight: each.weight });
             rotation.next(&model.name, choices.collect::<Vec<_>>().as_slice())
-        }
+        }),
         Strategy::Latency => {
             let weighted: Vec<(u32, Option<f64>)> = able.iter().map(|each| (each.weight, each.latency_ms)).collect();
             strategy::quicker_of_two(&weighted, random)

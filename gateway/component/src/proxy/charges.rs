@@ -13,6 +13,7 @@ use spin_sdk::wasip3;
 
 use crate::host;
 use crate::store::catalog::Snapshot;
+use crate::store::database::Trouble;
 use crate::store::quota::{self as ledger, Reservation};
 
 /// What a record says when a provider's quota could not be asked.
@@ -79,6 +80,13 @@ pub(crate) async fn reserve_key(
     let charges = quota::key_windows(key, tokens(call), at);
     match ledger::reserve(&charges, at.now_ms).await {
         Reservation::Reserved => Ok(Some(Charged { charges, is_late: false })),
+        Reservation::Unknown(Trouble::Absent) => {
+            let said = format!(
+                "Key {:?} has limits, and this host has no database to count them in. Take them out of the catalog.",
+                &*key.name
+            );
+            Err(Refusal::unavailable("limits_unknown", said).without_retry())
+        }
         Reservation::Unknown(trouble) => {
             let said = format!("The limits of key {:?} cannot be checked now: {trouble}. Try again.", &*key.name);
             Err(Refusal::unavailable("limits_unknown", said).after(1))
@@ -96,7 +104,7 @@ pub(crate) fn known_spent(
     upstream_model: &str,
     at: Moment,
 ) -> Option<Skip> {
-    if spent.is_empty() {
+    if spent.is_calm(at.now_ms) {
         return None;
     }
     let charges = quota::windows(provider, credential, upstream_model, tokens(call), at);

@@ -47,6 +47,8 @@ struct Inner {
     running_saved: bool,
     retention_days: u32,
     charged: Option<Charged>,
+    /// Some attempt may have been worked on although nothing of it came.
+    is_used: bool,
 }
 
 impl OpenCall {
@@ -87,6 +89,7 @@ impl OpenCall {
             running_saved: false,
             retention_days: catalog.settings.retention_days,
             charged: None,
+            is_used: false,
         };
         let open = OpenCall(Rc::new(RefCell::new(inner)));
         OPEN.with_borrow_mut(|calls| calls.insert(incoming.id.clone(), open.clone()));
@@ -122,6 +125,11 @@ impl OpenCall {
     /// What its key's limits are charged, to be settled when it ends.
     pub(crate) fn charged(&self, charged: Option<Charged>) {
         self.0.borrow_mut().charged = charged;
+    }
+
+    /// Some attempt may have been worked on although nothing of it came: its key's limits stay charged.
+    pub(crate) fn used(&self) {
+        self.0.borrow_mut().is_used = true;
     }
 
     /// What the reader of the record should know.
@@ -201,11 +209,11 @@ impl OpenCall {
     }
 
     async fn save(self, record: Record) {
-        let (running_saved, retention_days, charged) = {
+        let (running_saved, retention_days, charged, may_be_used) = {
             let mut inner = self.0.borrow_mut();
-            (inner.running_saved, inner.retention_days, inner.charged.take())
+            (inner.running_saved, inner.retention_days, inner.charged.take(), inner.is_used)
         };
-        let (is_used, usage) = (is_used(record.state, record.first_byte_ms), record.usage);
+        let (is_used, usage) = (may_be_used || is_used(record.state, record.first_byte_ms), record.usage);
         records::save(record, running_saved).await;
         match charged {
             Some(charged) if is_used => charged.settle(&usage).await,

@@ -10,7 +10,7 @@ use gateway_core::failover::{Outcome, SendError, UpstreamError, hint};
 use gateway_core::observe::{Observer, Preview};
 use gateway_core::rewrite;
 
-use super::{Body, take_buffer};
+use super::{Body, give_buffer, take_buffer};
 use crate::host;
 
 /// More than this is not held back.
@@ -71,7 +71,10 @@ pub(super) async fn preview(
         if !more {
             let end = body.end().await;
             match (observer.preview(&held, end.is_ok(), error_match), end) {
-                (Preview::Good, end) => break Rest::Ended(end),
+                (Preview::Good, end) => {
+                    give_buffer(bytes);
+                    break Rest::Ended(end);
+                }
                 (Preview::Wait, Err(error)) => return (Outcome::Failed(error), None),
                 (bad, _) => return (failure(bad, raw), None),
             }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use futures_util::future::{Either, select};
 use spin_sdk::sqlite::{Connection, Error, RowResult, Value, wit};
+use spin_sdk::wasip3;
 
 use crate::host;
 
@@ -100,16 +101,36 @@ pub(crate) async fn rows(sql: &str, parameters: Vec<Value>) -> Result<Vec<RowRes
 
 /// The same for somebody who waits no longer than this. The statement may run all the same.
 pub(crate) async fn rows_within(sql: &str, parameters: Vec<Value>, ms_max: u64) -> Result<Vec<RowResult>, Trouble> {
-    let query = async {
-        let connection = connection().await?;
-        let result = connection.execute(sql, parameters).await?;
-        Ok(result.collect().await?)
-    };
-    let limit = host::wait_ms(ms_max);
-    match select(Box::pin(query), Box::pin(limit)).await {
+    match select(Box::pin(query(sql, parameters)), Box::pin(host::wait_ms(ms_max))).await {
         Either::Left((rows, _)) => rows,
         Either::Right(_) => Err(Trouble::Busy),
     }
+}
+
+/// The same, where it matters that a statement nobody waits for any more has run all the same: then `late` is done.
+pub(crate) async fn rows_or_late<F: Future<Output = ()>>(
+    sql: &'static str,
+    parameters: Vec<Value>,
+    ms_max: u64,
+    late: impl FnOnce(Vec<RowResult>) -> F + 'static,
+) -> Result<Vec<RowResult>, Trouble> {
+    match select(Box::pin(query(sql, parameters)), Box::pin(host::wait_ms(ms_max))).await {
+        Either::Left((rows, _)) => rows,
+        Either::Right(((), query)) => {
+            wasip3::spawn(async move {
+                if let Ok(rows) = query.await {
+                    late(rows).await;
+                }
+            });
+            Err(Trouble::Busy)
+        }
+    }
+}
+
+async fn query(sql: &str, parameters: Vec<Value>) -> Result<Vec<RowResult>, Trouble> {
+    let connection = connection().await?;
+    let result = connection.execute(sql, parameters).await?;
+    Ok(result.collect().await?)
 }
 
 async fn connection() -> Result<Rc<Connection>, Trouble> {

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use gateway_core::failover::{RetryBudget, Verdict};
-use gateway_core::route::health::{Availability, Health, PROBE_MS_MAX, Standing, Subjects};
+use gateway_core::route::health::{At, Availability, Health, PROBE_MS_MAX, Standing, Subjects};
 use gateway_core::route::strategy::Rotation;
 use spin_sdk::key_value::Store;
 use spin_sdk::sqlite::Value;
@@ -29,6 +29,9 @@ const PUBLISH_MS: u64 = 250;
 
 /// Models whose retry budgets are kept; more than any catalog has, and a bound all the same.
 const MODELS_MAX: usize = 4096;
+
+/// A call waits no longer than this for a locked database.
+const CLAIM_MS_MAX: u64 = 250;
 
 /// Another call's probe is looked for again after this long.
 const PROBE_AGAIN_MS: i64 = 1_000;
@@ -119,18 +122,24 @@ pub(crate) fn count_call(model: &str) {
 }
 
 /// Takes note of an attempt's outcome; `said` is what people are shown of it.
-pub(crate) fn note(of: &Subjects, verdict: Verdict, said: &str) {
-    let (now_ms, jitter) = (host::unix_ms(), host::fraction());
-    publish(HEALTH.with_borrow_mut(|health| health.note(of, verdict, said, now_ms, jitter)));
+pub(crate) fn note(of: &Subjects, verdict: Verdict, said: &str, started_ms: i64) {
+    let at = at(started_ms);
+    publish(HEALTH.with_borrow_mut(|health| health.note(of, verdict, said, at)));
 }
 
-/// Takes note of an answer that has begun with its first content.
-pub(crate) fn begun(of: &Subjects, first_content_ms: u64) {
-    let now_ms = host::unix_ms();
+/// Takes note of an answer that has begun with its first content, and of how long that took.
+pub(crate) fn begun(of: &Subjects, started_ms: i64, first_content_ms: Option<u64>) {
+    let at = at(started_ms);
     publish(HEALTH.with_borrow_mut(|health| {
-        health.answered_in(&of.target, first_content_ms, now_ms);
-        health.begun(of)
+        if let Some(first_content_ms) = first_content_ms {
+            health.answered_in(&of.target, first_content_ms, at.now_ms);
+        }
+        health.begun(of, at)
     }));
+}
+
+fn at(started_ms: i64) -> At {
+    At { started_ms, now_ms: host::unix_ms(), jitter: host::fraction() }
 }
 
 /// Clears one subject, or all; returns what was in trouble.
@@ -156,7 +165,7 @@ pub(crate) async fn claim_probe(target: &str) -> Result<(), i64> {
     // Before the database is asked: other calls of this instance must not ask it too.
     HEALTH.with_borrow_mut(|health| health.claim_probe(target, until_ms));
     let claim = vec![Value::Text(target.to_owned()), Value::Integer(until_ms), Value::Integer(now_ms)];
-    match database::rows(CLAIM_PROBE, claim).await {
+    match database::rows_within(CLAIM_PROBE, claim, CLAIM_MS_MAX).await {
         Ok(rows) if rows.is_empty() => {
             let again_ms = now_ms + PROBE_AGAIN_MS;
             HEALTH.with_borrow_mut(|health| health.claim_probe(target, again_ms));
@@ -167,14 +176,13 @@ pub(crate) async fn claim_probe(target: &str) -> Result<(), i64> {
     }
 }
 
-/// Gives a probe back that was not made after all.
+/// Gives a probe back.
 pub(crate) fn give_up_probe(target: &str) {
     HEALTH.with_borrow_mut(|health| health.claim_probe(target, 0));
     end_probe(target);
 }
 
-/// Gives a probe back once its outcome is known.
-pub(crate) fn end_probe(target: &str) {
+fn end_probe(target: &str) {
     let target = Value::Text(target.to_owned());
     wasip3::spawn(async move { drop(database::write(END_PROBE, vec![target]).await) });
 }

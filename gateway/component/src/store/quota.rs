@@ -75,7 +75,14 @@ pub(crate) async fn reserve(charges: &[Charge], now_ms: i64) -> Reservation {
     let left_ms = || deadline_ms.saturating_sub(host::now_ms()).max(1);
     // Twice, since between a refusal and the look at its reason somebody may have given back what was missing.
     for _ in 0..2 {
-        match database::rows_within(RESERVE, vec![parameter(charges)], left_ms()).await {
+        let made = charges.to_vec();
+        // A reservation that comes through after nobody waited for it any more is given back.
+        let late = |rows: Vec<RowResult>| async move {
+            if !rows.is_empty() {
+                settle(&quota::refund(&made)).await;
+            }
+        };
+        match database::rows_or_late(RESERVE, vec![parameter(charges)], left_ms(), late).await {
             Ok(rows) if !rows.is_empty() => return Reservation::Reserved,
             Ok(_) => {}
             Err(trouble) => return Reservation::Unknown(trouble),
@@ -83,7 +90,9 @@ pub(crate) async fn reserve(charges: &[Charge], now_ms: i64) -> Reservation {
         let rows = database::rows_within(READ, vec![parameter(charges)], left_ms()).await.unwrap_or_default();
         let over = quota::over(charges, &rows.into_iter().filter_map(row).collect::<Vec<_>>(), now_ms);
         if !over.is_empty() {
-            SPENT.with_borrow_mut(|spent| spent.learn(&over, now_ms));
+            // A key's own limits are asked of the ledger with each of its calls; nobody else need know.
+            let of_providers: Vec<Over> = over.iter().filter(|over| !over.is_key()).cloned().collect();
+            SPENT.with_borrow_mut(|spent| spent.learn(&of_providers, now_ms));
             return Reservation::Refused(over);
         }
     }

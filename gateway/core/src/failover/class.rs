@@ -6,6 +6,9 @@
 //! `class/samples.rs`, taken from what its provider documents.
 
 use super::hint::Hint;
+use said::Said;
+
+mod said;
 
 #[cfg(test)]
 mod samples;
@@ -63,6 +66,8 @@ pub enum Nature {
     AccountQuota,
     /// The prompt is larger than this target's context window; a larger one may do.
     ContextLength,
+    /// This request is not served there, for a reason of its own; others may be, and others may serve it.
+    Request,
 }
 
 /// What follows from an outcome.
@@ -96,36 +101,54 @@ pub struct ErrorRule {
     pub rest_ms: Option<u64>,
 }
 
-/// Judges an error answer. `hint` is what it says of when to come back, which a rule's own rest overrides.
-pub(super) fn judge(status: u16, body: &[u8], rules: &[ErrorRule], hint: Option<Hint>) -> Verdict {
-    let text = searchable(body);
+/// Judges an error answer to `request`. `hint` is what it says of when to come back, which a rule's own rest overrides.
+pub(super) fn judge(status: u16, body: &[u8], rules: &[ErrorRule], hint: Option<Hint>, request: &[u8]) -> Verdict {
+    let said = Said::of(body);
     let matches = |rule: &&ErrorRule| {
         rule.status.is_none_or(|wanted| wanted == status)
-            && rule.text.as_ref().is_none_or(|wanted| text.contains(&wanted.to_lowercase()))
+            && rule.text.as_ref().is_none_or(|wanted| said.whole.contains(&wanted.to_lowercase()))
     };
     if let Some(rule) = rules.iter().find(matches) {
         let rest = rule.rest_ms.map(|wait_ms| Hint { wait_ms, is_reset: true }).or(hint);
         return Verdict { class: rule.class, nature: Nature::Plain, rest };
     }
-    let row = TABLE.iter().find(|row| row.statuses.contains(&status) && row.any.iter().any(|word| text.contains(word)));
+    let row = TABLE.iter().find_map(|row| Some((row, row.word_in(status, &said)?)));
     let (class, nature) = match row {
-        Some(row) => (row.class, row.nature),
-        None => (by_status(status, &text), Nature::Plain),
+        Some((row, word)) if may_be_echo(status, row, word, &said, request) => (Class::Client, Nature::Plain),
+        Some((row, _)) => (row.class, row.nature),
+        None => by_status(status, &said),
     };
-    let resets = matches!(nature, Nature::Quota | Nature::AccountQuota | Nature::Spent);
-    let rest = hint.map(|hint| Hint { is_reset: hint.is_reset || resets, ..hint });
+    let spends = matches!(nature, Nature::Quota | Nature::AccountQuota | Nature::Spent);
+    // Many send the reset of some window with every answer; it speaks of whoever is over its rate and of nobody else.
+    let rest = hint.filter(|hint| class == Class::Rate || spends || !hint.is_reset);
+    let rest = rest.map(|hint| Hint { is_reset: hint.is_reset || spends, ..hint });
     Verdict { class, nature, rest }
 }
 
+/// Whether a phrase under a status that blames the request may be the client's own words, repeated: then nobody else
+/// must suffer for it. Codes are the provider's.
+fn may_be_echo(status: u16, row: &Row, word: &str, said: &Said, request: &[u8]) -> bool {
+    let blames = matches!(status, 400 | 403 | 404 | 422);
+    blames && row.class != Class::Client && !said.codes.contains(word) && is_in(request, word)
+}
+
+/// Whatever the case; words outside ASCII as they are.
+fn is_in(request: &[u8], word: &str) -> bool {
+    let word = word.as_bytes();
+    let Some(first) = word.first() else { return true };
+    let starts = memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), request);
+    starts.into_iter().any(|at| request.get(at..at + word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word)))
+}
+
 /// What a status means when nothing in the body says more.
-fn by_status(status: u16, text: &str) -> Class {
+fn by_status(status: u16, said: &Said) -> (Class, Nature) {
     // A page and no API error: a proxy or firewall on the way, or a base URL that leads to a web site.
-    let is_page = text.trim_start().starts_with('<');
-    match status {
+    let is_page = said.whole.trim_start().starts_with('<');
+    let class = match status {
         200..=299 => Class::Ok,
         401 | 402 => Class::Credential,
-        403 if is_page => Class::Target,
-        403 => Class::Credential,
+        // Firewalls answer 403 to what a prompt holds. Only one that names a key, a permission or money is about those.
+        403 => return (Class::Target, Nature::Request),
         429 | 529 => Class::Rate,
         451 => Class::Egress,
         400 | 404 if is_page => Class::Target,
@@ -134,15 +157,8 @@ fn by_status(status: u16, text: &str) -> Class {
         400..=499 => Class::Client,
         // Redirects are never followed: a key must not travel to where a response points.
         _ => Class::Target,
-    }
-}
-
-/// The part of a body that is looked at: an error says what it is in its first kilobytes.
-const LOOKED_AT_BYTES: usize = 16 << 10;
-
-/// Lower case, so that a row need not know how each relay capitalises what it passes on.
-fn searchable(body: &[u8]) -> String {
-    String::from_utf8_lossy(body.get(..body.len().min(LOOKED_AT_BYTES)).unwrap_or_default()).to_lowercase()
+    };
+    (class, Nature::Plain)
 }
 
 struct Row {
@@ -151,6 +167,14 @@ struct Row {
     any: &'static [&'static str],
     class: Class,
     nature: Nature,
+}
+
+impl Row {
+    /// The word of this row that an error with this status says.
+    fn word_in(&self, status: u16, said: &Said) -> Option<&'static str> {
+        let is_said = |word: &&&str| said.codes.contains(**word) || said.message.contains(**word);
+        self.statuses.contains(&status).then(|| self.any.iter().find(is_said).copied()).flatten()
+    }
 }
 
 const fn row(statuses: &'static [u16], any: &'static [&'static str], class: Class, nature: Nature) -> Row {
@@ -162,6 +186,20 @@ const MODEL_STATUSES: &[u16] = &[400, 403, 404, 422, 500, 503];
 
 /// The first row that matches decides, so narrow ones stand above wide ones.
 const TABLE: &[Row] = &[
+    // What is said of this request and no other comes first of all: it may ask for more than is left, or for what only
+    // some of a model's providers do.
+    row(
+        &[402, 404, 429],
+        &[
+            "can only afford",
+            "fewer max_tokens",
+            "request too large",
+            "no endpoints found that support",
+            "no allowed providers are available",
+        ],
+        Class::Target,
+        Nature::Request,
+    ),
     // What the prompt itself is refused for comes first: such texts also speak of limits and policies.
     row(
         &[400, 413, 422, 500],
@@ -277,8 +315,8 @@ const TABLE: &[Row] = &[
             "model not exist",
             "model_not_exist",
             "is not a valid model id",
-            "no endpoints found",
-            "no allowed providers are available",
+            "no endpoints found for",
+            "no endpoints found matching",
             "has no provider supported",
             "is not found for api version",
             "not supported for generatecontent",
@@ -286,10 +324,7 @@ const TABLE: &[Row] = &[
             "invalid model name",
             "model not found",
             "model disabled",
-            "model is not supported",
             "model_not_supported",
-            "has been deprecated",
-            "has been decommissioned",
             "model_decommissioned",
             "模型不存在",
             "\"1211\"",
@@ -298,12 +333,33 @@ const TABLE: &[Row] = &[
         Nature::UnknownModel,
     ),
     // Anthropic names the model and nothing else: `{"type":"not_found_error","message":"model: claude-9"}`.
-    row(&[404], &["\"message\":\"model:", "\"message\": \"model:"], Class::Target, Nature::UnknownModel),
+    row(&[404], &["message: model:"], Class::Target, Nature::UnknownModel),
     // Overload said under a status that would blame somebody else.
     row(
         &[400, 403, 500, 503],
         &["rate limit", "rate_limit", "too many requests", "上游负载已饱和", "并发数过高", "throttling"],
         Class::Rate,
+        Nature::Plain,
+    ),
+    row(
+        &[403],
+        &[
+            "api key",
+            "api_key",
+            "apikey",
+            "permission",
+            "token",
+            "credential",
+            "authenticat",
+            "billing",
+            "account",
+            "access denied",
+            "令牌",
+            "密钥",
+            "权限",
+            "鉴权",
+        ],
+        Class::Credential,
         Nature::Plain,
     ),
 ];

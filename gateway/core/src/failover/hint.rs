@@ -146,7 +146,8 @@ fn openrouter_reset(headers: &Headers<'_>, body: &Value, now_ms: i64) -> Option<
         let value = repeated.get("X-RateLimit-Reset")?;
         value.as_str().map_or_else(|| value.as_f64(), |text| text.trim().parse().ok())
     };
-    let number = headers.number("x-ratelimit-reset").or_else(in_body)?;
+    let empty = headers.number("x-ratelimit-reset").filter(|_| headers.is_zero("x-ratelimit-remaining"));
+    let number = empty.or_else(in_body)?;
     #[expect(clippy::cast_possible_truncation, reason = "out of range saturates, and is then too far away")]
     let at_ms = match number {
         number if number >= 1e12 => number as i64,
@@ -251,8 +252,10 @@ mod tests {
     #[test]
     fn openrouter_and_modelscope_tell_the_reset_of_a_day() {
         let at_ms = (NOW_MS + 5000).to_string();
-        assert_eq!(of(&[("x-ratelimit-reset", &at_ms)]), resets(5000));
-        assert_eq!(of(&[("x-ratelimit-reset", &(NOW_MS / 1000 + 60).to_string())]), resets(60_000));
+        let empty = ("x-ratelimit-remaining", "0");
+        assert_eq!(of(&[("x-ratelimit-reset", &at_ms), empty]), resets(5000));
+        assert_eq!(of(&[("x-ratelimit-reset", &(NOW_MS / 1000 + 60).to_string()), empty]), resets(60_000));
+        assert_eq!(of(&[("x-ratelimit-reset", &at_ms), ("x-ratelimit-remaining", "7")]), None);
         let body = format!(r#"{{"error":{{"metadata":{{"headers":{{"X-RateLimit-Reset":"{at_ms}"}}}}}}}}"#);
         assert_eq!(with_body(&[], &body), resets(5000));
         assert_eq!(of(&[("modelscope-ratelimit-requests-remaining", "0")]), resets(4 * 3_600_000));

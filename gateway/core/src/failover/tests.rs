@@ -50,7 +50,7 @@ fn walk(
     let mut failover = Failover::new(candidates, attempts);
     let mut tried = vec![(failover.first().expect("a candidate"), 0)];
     for outcome in outcomes {
-        let verdict = verdict(&outcome, &[]);
+        let verdict = verdict(&outcome, &[], b"{}");
         let chance = Chance { time_left: true, now_ms: 0, jitter: 0.5, budget: &mut *budget, able };
         match failover.judge("p/m", outcome, verdict, chance) {
             Decision::Try(next, after_ms) => tried.push((next, after_ms)),
@@ -102,7 +102,7 @@ fn the_clients_own_error_is_returned_as_it_is_and_never_retried() {
 
 #[test]
 fn a_refused_credential_is_followed_by_the_next_one_of_the_same_target_and_then_by_the_next_target() {
-    let outcomes = vec![answered(401), answered(403), answered(401), Outcome::Head(200)];
+    let outcomes = vec![answered(401), answered(402), answered(401), Outcome::Head(200)];
     let (tried, end) = run(&[2, 2], 9, outcomes);
     assert_eq!(tried, [(0, Some(0)), (0, Some(1)), (1, Some(0)), (1, Some(1))]);
     assert_eq!(end, Decision::Relay);
@@ -163,7 +163,7 @@ fn nothing_is_tried_once_the_total_time_is_used_up() {
     failover.first();
     let chance =
         Chance { time_left: false, now_ms: 0, jitter: 0.5, budget: &mut RetryBudget::default(), able: &|_| true };
-    let verdict = verdict(&answered(500), &[]);
+    let verdict = verdict(&answered(500), &[], b"{}");
     let Decision::Refuse(refusal) = failover.judge("p/m", answered(500), verdict, chance) else { panic!("it went on") };
     assert_eq!((refusal.status, refusal.state), (504, State::TotalTimeout));
 }
@@ -253,6 +253,21 @@ fn a_prompt_that_is_too_long_goes_once_to_a_larger_context() {
     assert_eq!(with(&[Some(8000), Some(4000), Some(128_000), Some(1_000_000)]), [0, 2]);
     assert_eq!(with(&[Some(8000), None]), [0]);
     assert_eq!(with(&[None, Some(8000)]), [0, 1]);
+}
+
+#[test]
+fn a_prompt_no_larger_context_took_is_still_the_clients_to_shorten() {
+    let mut two = candidates(&[0, 0]);
+    two[1].context = Some(1_000_000);
+    let outcomes = vec![said(400, r#"{"error":{"code":"context_length_exceeded"}}"#), refused_connection()];
+    let (_, end) = walk(two, 9, outcomes, &mut RetryBudget::default(), &|_| false);
+    assert!(matches!(&end, Decision::Answer(State::ClientError, reply) if reply.status == 400), "{end:?}");
+}
+
+#[test]
+fn a_rate_limit_is_429_whatever_status_it_came_under() {
+    let (_, end) = run(&[1], 1, vec![said(500, r#"{"error":{"message":"上游负载已饱和"}}"#)]);
+    assert!(matches!(&end, Decision::Answer(State::RateLimitedUpstream, reply) if reply.status == 429), "{end:?}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::Target;
 use crate::failover::{Class, Hint, Nature, Verdict};
 
 mod window;
@@ -30,6 +31,8 @@ const BREAKER_MS: Backoff = Backoff::new(1_000, 60_000);
 const UNKNOWN_MODEL_MS: u64 = 600_000;
 /// Subjects whose rest was over this long ago are forgotten, and with them how often they have failed.
 const FORGOTTEN_MS: i64 = 2 * 3_600_000;
+/// Subjects in trouble at once; each is a key of the store. Those that are over first are forgotten first.
+const TROUBLED_MAX: usize = 1024;
 /// A probe that nobody tells the end of is given up after this long.
 pub const PROBE_MS_MAX: i64 = 60_000;
 
@@ -84,6 +87,12 @@ pub fn target(provider: &str, upstream_model: &str) -> String {
     format!("target/{provider}/{upstream_model}")
 }
 
+/// The upstream model a target's health is kept under. One that sends on whatever name is asked has one health for all
+/// of them, or clients could fill the store with names.
+pub fn model_of(target: &Target) -> &str {
+    target.model.as_deref().unwrap_or("*")
+}
+
 /// What keeps a subject from being used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -122,6 +131,17 @@ impl Standing {
             self.until_ms
         }
     }
+}
+
+/// When an attempt began and when its outcome is noted, Unix milliseconds, and a draw from 0 to 1.
+#[derive(Debug, Clone, Copy)]
+pub struct At {
+    /// When it began.
+    pub started_ms: i64,
+    /// When its outcome is noted.
+    pub now_ms: i64,
+    /// So that instances do not all come back at the same moment.
+    pub jitter: f64,
 }
 
 /// Whether a subject may be used.
@@ -166,13 +186,20 @@ impl Health {
         self.probes.insert(key.to_owned(), until_ms);
     }
 
-    /// Takes note of an attempt's outcome; `said` is a status or an error, `jitter` a draw from 0 to 1. Returns the keys
-    /// whose standing changed.
-    pub fn note(&mut self, of: &Subjects, verdict: Verdict, said: &str, now_ms: i64, jitter: f64) -> Vec<String> {
+    /// Whether nobody is in trouble: then nothing need be looked up.
+    pub fn is_calm(&self) -> bool {
+        self.troubled.is_empty()
+    }
+
+    /// Takes note of the outcome of an attempt that began at `at.started_ms`; `said` is a status or an error. Returns the
+    /// keys whose standing changed.
+    pub fn note(&mut self, of: &Subjects, verdict: Verdict, said: &str, at: At) -> Vec<String> {
+        let At { now_ms, jitter, .. } = at;
         match verdict.class {
-            Class::Ok => self.succeeded(of, now_ms),
+            Class::Ok => self.succeeded(of, at),
             // The target answered, so it is up; nobody is to blame.
-            Class::Client => self.end_probe(&of.target),
+            Class::Client => self.end_probe(&of.target, at).into_iter().collect(),
+            Class::Target if verdict.nature == Nature::Request => self.end_probe(&of.target, at).into_iter().collect(),
             Class::Gone => {
                 self.probes.remove(&of.target);
                 Vec::new()
@@ -184,8 +211,8 @@ impl Health {
     }
 
     /// An answer has begun: enough to close a breaker, not yet to call the attempt a success.
-    pub fn begun(&mut self, of: &Subjects) -> Vec<String> {
-        self.end_probe(&of.target)
+    pub fn begun(&mut self, of: &Subjects, at: At) -> Vec<String> {
+        self.end_probe(&of.target, at).into_iter().collect()
     }
 
     /// Takes note of how long a target took to its first content.
@@ -194,8 +221,8 @@ impl Health {
     }
 
     /// How long a target takes to its first content by recent calls, in milliseconds; `None` when nothing is known.
-    pub fn latency_ms(&self, target: &str) -> Option<f64> {
-        self.latencies.get(target).map(Latency::value_ms)
+    pub fn latency_ms(&self, target: &str, now_ms: i64) -> Option<f64> {
+        self.latencies.get(target)?.value_ms(now_ms)
     }
 
     /// Whether the last that was heard of a target is a failure.
@@ -242,23 +269,32 @@ impl Health {
             self.troubled.iter().filter(|(_, each)| over(each)).map(|(key, _)| key.clone()).collect();
         keys.iter().for_each(|key| drop(self.troubled.remove(key)));
         self.windows.retain(|_, window| window.is_recent(now_ms));
+        self.latencies.retain(|_, latency| latency.value_ms(now_ms).is_some());
         keys
     }
 
-    fn succeeded(&mut self, of: &Subjects, now_ms: i64) -> Vec<String> {
-        self.windows.entry(of.target.clone()).or_default().push(true, now_ms);
-        let mut changed = self.end_probe(&of.target);
+    fn succeeded(&mut self, of: &Subjects, at: At) -> Vec<String> {
+        self.windows.entry(of.target.clone()).or_default().push(true, at.now_ms);
+        let mut changed: Vec<String> = self.end_probe(&of.target, at).into_iter().collect();
         for key in of.credential.iter().chain([&of.lane]) {
-            if self.troubled.remove(key).is_some() {
-                changed.push(key.clone());
-            }
+            changed.extend(self.clear(key, at));
         }
         changed
     }
 
-    fn end_probe(&mut self, target: &str) -> Vec<String> {
+    fn end_probe(&mut self, target: &str, at: At) -> Option<String> {
         self.probes.remove(target);
-        self.troubled.remove(target).map(|_| target.to_owned()).into_iter().collect()
+        self.clear(target, at)
+    }
+
+    /// An attempt that began before the trouble did says nothing of it: a stream that ends well does not refill a quota
+    /// that was spent meanwhile.
+    fn clear(&mut self, key: &str, at: At) -> Option<String> {
+        let standing = self.troubled.get(key)?;
+        if standing.at_ms > at.started_ms && standing.at_ms <= at.now_ms {
+            return None;
+        }
+        self.troubled.remove(key).map(|_| key.to_owned())
     }
 
     fn target_failed(&mut self, of: &Subjects, verdict: Verdict, said: &str, now_ms: i64, jitter: f64) -> Vec<String> {
@@ -267,7 +303,7 @@ impl Health {
         if verdict.nature == Nature::UnknownModel {
             return self.trouble(key, Trouble::UnknownModel, Some(UNKNOWN_MODEL_MS), &CREDENTIAL_MS, said, now_ms);
         }
-        self.latencies.entry(key.clone()).or_default().push(Latency::FAILURE_MS, now_ms);
+        self.latencies.entry(key.clone()).or_default().push_failure(now_ms);
         let window = self.windows.entry(key.clone()).or_default();
         window.push(false, now_ms);
         let told_ms = verdict.rest.map(told_ms);
@@ -329,7 +365,12 @@ impl Health {
         let until_ms = now_ms.saturating_add_unsigned(wait_ms);
         let standing = Standing { trouble, until_ms, at_ms: now_ms, step, said: said.to_owned() };
         self.troubled.insert(key.to_owned(), standing);
-        vec![key.to_owned()]
+        let mut changed = vec![key.to_owned()];
+        if self.troubled.len() > TROUBLED_MAX {
+            let first_over = self.troubled.iter().min_by_key(|(_, each)| each.until_ms).map(|(key, _)| key.clone());
+            changed.extend(first_over.filter(|key| self.troubled.remove(key).is_some()));
+        }
+        changed
     }
 }
 

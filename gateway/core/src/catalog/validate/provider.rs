@@ -205,7 +205,19 @@ fn read_error_rule(place: &Place<'_>) -> Option<ErrorRule> {
 }
 
 fn refuse_for_echo(fields: &Fields<'_>) {
-    for name in ["base_url", "endpoints", "dialect", "auth", "credentials", "headers", "local"] {
+    let without_meaning = [
+        "base_url",
+        "endpoints",
+        "dialect",
+        "auth",
+        "credentials",
+        "headers",
+        "local",
+        "quota",
+        "quotas",
+        "concurrent",
+    ];
+    for name in without_meaning {
         if fields.has(name) {
             fields.problem_at(
                 name,

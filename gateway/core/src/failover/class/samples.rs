@@ -127,6 +127,13 @@ const SAMPLES: &[Sample] = &[
         Class::Client,
         Nature::Plain,
     ),
+    (
+        "anthropic, permission",
+        403,
+        r#"{"type":"error","error":{"type":"permission_error","message":"Your API key does not have permission to use the specified resource."}}"#,
+        Class::Credential,
+        Nature::Plain,
+    ),
     // Gemini: https://ai.google.dev/gemini-api/docs/troubleshooting
     (
         "gemini, wrong key",
@@ -233,6 +240,27 @@ const SAMPLES: &[Sample] = &[
         r#"{"error":{"message":"Provider returned error","code":502}}"#,
         Class::Target,
         Nature::Plain,
+    ),
+    (
+        "openrouter, a feature nobody has",
+        404,
+        r#"{"error":{"message":"No endpoints found that support tool use.","code":404}}"#,
+        Class::Target,
+        Nature::Request,
+    ),
+    (
+        "openrouter, more than is left",
+        402,
+        r#"{"error":{"message":"This request requires more credits, or fewer max_tokens. You can only afford 1000.","code":402}}"#,
+        Class::Target,
+        Nature::Request,
+    ),
+    (
+        "openai, more than a minute's tokens",
+        429,
+        r#"{"error":{"message":"Request too large for gpt-5 on tokens per min (TPM): Limit 30000, Requested 80000.","type":"tokens","code":"rate_limit_exceeded"}}"#,
+        Class::Target,
+        Nature::Request,
     ),
     // ModelScope: https://modelscope.cn/docs/model-service/API-Inference/intro
     (
@@ -435,7 +463,7 @@ const SAMPLES: &[Sample] = &[
         403,
         "<!DOCTYPE html><title>Attention Required! | Cloudflare</title>",
         Class::Target,
-        Nature::Plain,
+        Nature::Request,
     ),
     (
         "nginx, wrong base URL",
@@ -444,7 +472,8 @@ const SAMPLES: &[Sample] = &[
         Class::Target,
         Nature::Plain,
     ),
-    ("nothing said", 403, "", Class::Credential, Nature::Plain),
+    ("nothing said", 403, "", Class::Target, Nature::Request),
+    ("a firewall", 403, "error code: 1020", Class::Target, Nature::Request),
     ("nothing said", 404, "{}", Class::Client, Nature::Plain),
     ("nothing said", 405, "{}", Class::Target, Nature::Plain),
     ("a redirect", 302, "", Class::Target, Nature::Plain),
@@ -454,7 +483,7 @@ const SAMPLES: &[Sample] = &[
 #[test]
 fn each_sample_is_judged_by_what_its_provider_means() {
     for (what, status, body, class, nature) in SAMPLES {
-        let verdict = judge(*status, body.as_bytes(), &[], None);
+        let verdict = judge(*status, body.as_bytes(), &[], None, b"{}");
         assert_eq!((verdict.class, verdict.nature), (*class, *nature), "{what}: {status} {body}");
     }
 }
@@ -463,11 +492,8 @@ fn each_sample_is_judged_by_what_its_provider_means() {
 fn every_row_has_a_sample_that_it_decides() {
     for (index, row) in TABLE.iter().enumerate() {
         let decides = |(_, status, body, ..): &&Sample| {
-            let text = searchable(body.as_bytes());
-            let first = TABLE
-                .iter()
-                .position(|row| row.statuses.contains(status) && row.any.iter().any(|word| text.contains(word)));
-            first == Some(index)
+            let said = Said::of(body.as_bytes());
+            TABLE.iter().position(|row| row.word_in(*status, &said).is_some()) == Some(index)
         };
         assert!(SAMPLES.iter().any(|sample| decides(&sample)), "row {index} ({:?}) has none", row.any);
     }
@@ -494,7 +520,7 @@ fn a_catalogs_own_rows_come_first_and_say_how_long() {
         rule(Some(418), None, Class::Target, None),
     ];
     let told = Some(Hint { wait_ms: 9, is_reset: false });
-    let judged = |status, body: &str| judge(status, body.as_bytes(), &rules, told);
+    let judged = |status, body: &str| judge(status, body.as_bytes(), &rules, told, b"{}");
     let hour = Some(Hint { wait_ms: 3_600_000, is_reset: true });
     assert_eq!(judged(403, "账户余额不足"), Verdict { class: Class::Credential, nature: Nature::Plain, rest: hour });
     assert_eq!((judged(400, "please TRY LATER").class, judged(400, "please TRY LATER").rest), (Class::Rate, told));
@@ -503,9 +529,45 @@ fn a_catalogs_own_rows_come_first_and_say_how_long() {
 }
 
 #[test]
+fn what_a_client_wrote_benches_nobody_when_its_provider_repeats_it() {
+    let invalid = |text: &str| {
+        format!(
+            r#"{{"error":{{"message":"Invalid value: '{text}'. Supported values are: 'user'.","code":"invalid_value"}}}}"#
+        )
+    };
+    for text in
+        ["insufficient balance", "model not found", "api key not valid", "rate limit", "user location is not supported"]
+    {
+        let request = format!(r#"{{"messages":[{{"role":"{text}"}}]}}"#);
+        let class = |status, body: &str| judge(status, body.as_bytes(), &[], None, request.as_bytes()).class;
+        assert_eq!(class(400, &invalid(text)), Class::Client, "quoted: {text}");
+        assert_eq!(
+            class(400, &format!(r#"{{"error":{{"message":"unknown role {text}"}}}}"#)),
+            Class::Client,
+            "bare: {text}"
+        );
+        assert_eq!(class(422, &format!(r#"{{"detail":[{{"input":"{text}"}}]}}"#)), Class::Client, "whole: {text}");
+    }
+    let code = br#"{"error":{"code":"insufficient_user_quota","message":"no money"}}"#;
+    assert_eq!(
+        judge(403, code, &[], None, b"insufficient_user_quota").class,
+        Class::Credential,
+        "a code is the provider's"
+    );
+}
+
+#[test]
+fn the_reset_of_some_window_is_no_wait_for_a_provider_that_is_down() {
+    let reset = Some(Hint { wait_ms: 3_600_000, is_reset: true });
+    assert_eq!(judge(500, b"{}", &[], reset, b"").rest, None);
+    assert_eq!(judge(401, b"{}", &[], reset, b"").rest, None);
+    assert_eq!(judge(429, b"{}", &[], reset, b"").rest, reset);
+}
+
+#[test]
 fn a_spent_quota_makes_any_wait_a_reset() {
     let told = Some(Hint { wait_ms: 40_000_000, is_reset: false });
-    let rest = |body: &str| judge(429, body.as_bytes(), &[], told).rest.map(|hint| hint.is_reset);
+    let rest = |body: &str| judge(429, body.as_bytes(), &[], told, b"{}").rest.map(|hint| hint.is_reset);
     assert_eq!(rest("Rate limit reached on requests per day"), Some(true));
     assert_eq!(rest("Rate limit reached on requests per min"), Some(false));
 }

@@ -3,6 +3,11 @@ use super::*;
 const NOW_MS: i64 = 1_800_000_000_000;
 const MINUTE_MS: i64 = 60_000;
 
+/// An attempt that took no time.
+fn at(now_ms: i64, jitter: f64) -> At {
+    At { started_ms: now_ms, now_ms, jitter }
+}
+
 fn subjects() -> Subjects {
     Subjects::of("p", "m", Some("c-1"))
 }
@@ -28,7 +33,7 @@ impl Story {
     }
 
     fn note(&mut self, verdict: Verdict) -> &mut Self {
-        self.health.note(&subjects(), verdict, "503", self.now_ms, 0.5);
+        self.health.note(&subjects(), verdict, "503", at(self.now_ms, 0.5));
         self
     }
 
@@ -87,7 +92,7 @@ fn a_probe_that_fails_doubles_the_wait_up_to_a_minute_with_jitter() {
     }
     let waits = |jitter: f64| {
         let mut health = Health::default();
-        (0..5).for_each(|_| drop(health.note(&subjects(), Verdict::of(Class::Target), "", NOW_MS, jitter)));
+        (0..5).for_each(|_| drop(health.note(&subjects(), Verdict::of(Class::Target), "", at(NOW_MS, jitter))));
         health.standing(&subjects().target).map(|standing| standing.until_ms - NOW_MS)
     };
     assert_eq!((waits(0.0), waits(1.0)), (Some(750), Some(1250)));
@@ -152,7 +157,7 @@ fn spent_money_rests_until_a_reset_that_is_told_and_a_mere_wait_does_not_shorten
 fn without_a_credential_a_refusal_rests_the_provider_on_that_model_only() {
     let mut health = Health::default();
     let of = Subjects::of("p", "m", None);
-    assert_eq!(health.note(&of, Verdict::of(Class::Credential), "401", NOW_MS, 0.5), ["lane/p/m"]);
+    assert_eq!(health.note(&of, Verdict::of(Class::Credential), "401", at(NOW_MS, 0.5)), ["lane/p/m"]);
     assert!(matches!(health.availability("lane/p/m", NOW_MS), Availability::Not(Trouble::Resting, _)));
 }
 
@@ -195,7 +200,7 @@ fn a_longer_wait_that_is_told_later_is_followed_and_a_shorter_one_is_not() {
 fn an_accounts_quota_cools_its_credential_on_every_model() {
     let mut health = Health::default();
     let spent = Verdict { nature: Nature::AccountQuota, ..Verdict::of(Class::Rate) };
-    assert_eq!(health.note(&subjects(), spent, "429", NOW_MS, 0.5), ["credential/c-1"]);
+    assert_eq!(health.note(&subjects(), spent, "429", at(NOW_MS, 0.5)), ["credential/c-1"]);
 }
 
 #[test]
@@ -227,11 +232,11 @@ fn a_clock_that_goes_back_makes_nobody_wait_longer_than_was_meant() {
 fn what_others_publish_is_taken_over_and_what_is_not_published_yet_is_kept() {
     let mut one = Health::default();
     let mut other = Health::default();
-    let changed = one.note(&subjects(), Verdict::of(Class::Credential), "401", NOW_MS, 0.5);
+    let changed = one.note(&subjects(), Verdict::of(Class::Credential), "401", at(NOW_MS, 0.5));
     assert_eq!(changed, ["credential/c-1"]);
     let published =
         || BTreeMap::from([("credential/c-1".to_owned(), one.standing("credential/c-1").cloned().expect("it"))]);
-    other.note(&Subjects::of("q", "m", None), Verdict::of(Class::Rate), "429", NOW_MS, 0.5);
+    other.note(&Subjects::of("q", "m", None), Verdict::of(Class::Rate), "429", at(NOW_MS, 0.5));
     other.merge(published(), |key| key == "lane/q/m");
     assert_eq!(other.troubled().map(|(key, _)| key).collect::<Vec<_>>(), ["credential/c-1", "lane/q/m"]);
     other.merge(BTreeMap::new(), |_| false);
@@ -241,7 +246,7 @@ fn what_others_publish_is_taken_over_and_what_is_not_published_yet_is_kept() {
 #[test]
 fn a_standing_survives_being_written_and_read() {
     let mut health = Health::default();
-    health.note(&subjects(), verdict(Class::Rate, Some((3000, false))), "429", NOW_MS, 0.5);
+    health.note(&subjects(), verdict(Class::Rate, Some((3000, false))), "429", at(NOW_MS, 0.5));
     let standing = health.standing(&subjects().lane).expect("a standing");
     let text = serde_json::to_string(standing).expect("JSON");
     assert_eq!(text, r#"{"trouble":"cooling","until_ms":1800000003000,"at_ms":1800000000000,"step":0,"said":"429"}"#);
@@ -252,8 +257,8 @@ fn a_standing_survives_being_written_and_read() {
 fn a_reset_clears_one_subject_or_all_and_old_trouble_is_forgotten() {
     let mut health = Health::default();
     let troubled = |health: &mut Health| {
-        health.note(&subjects(), Verdict::of(Class::Credential), "", NOW_MS, 0.5);
-        health.note(&subjects(), Verdict::of(Class::Rate), "", NOW_MS, 0.5);
+        health.note(&subjects(), Verdict::of(Class::Credential), "", at(NOW_MS, 0.5));
+        health.note(&subjects(), Verdict::of(Class::Rate), "", at(NOW_MS, 0.5));
     };
     troubled(&mut health);
     assert_eq!(health.reset(Some("lane/c-1/m")), ["lane/c-1/m"]);
@@ -267,9 +272,39 @@ fn a_reset_clears_one_subject_or_all_and_old_trouble_is_forgotten() {
 fn the_latency_of_a_target_follows_its_answers_and_a_failure_counts_as_five_seconds() {
     let mut health = Health::default();
     let target = subjects().target;
-    assert_eq!(health.latency_ms(&target), None);
+    assert_eq!(health.latency_ms(&target, NOW_MS), None);
     health.answered_in(&target, 200, NOW_MS);
-    assert_eq!(health.latency_ms(&target), Some(200.0));
-    health.note(&subjects(), Verdict::of(Class::Target), "", NOW_MS + 60_000, 0.5);
-    assert!(health.latency_ms(&target) > Some(4900.0));
+    assert_eq!(health.latency_ms(&target, NOW_MS), Some(200.0));
+    health.note(&subjects(), Verdict::of(Class::Target), "", at(NOW_MS + 60_000, 0.5));
+    assert!(health.latency_ms(&target, NOW_MS + 60_000) > Some(4900.0));
+}
+
+#[test]
+fn an_attempt_that_began_before_the_trouble_does_not_clear_it() {
+    let mut story = Story::new();
+    story.note(verdict(Class::Rate, Some((72_000_000, true)))).later(2000);
+    let long = At { started_ms: story.now_ms - 5000, now_ms: story.now_ms, jitter: 0.5 };
+    assert!(story.health.note(&subjects(), Verdict::of(Class::Ok), "", long).is_empty());
+    assert_eq!(story.says()[2], "71998000");
+    let after = At { started_ms: story.now_ms - 1000, ..long };
+    assert_eq!(story.health.note(&subjects(), Verdict::of(Class::Ok), "", after), [subjects().lane]);
+}
+
+#[test]
+fn what_is_said_of_one_request_benches_nobody() {
+    let mut story = Story::new();
+    for _ in 0..20 {
+        story.note(Verdict { nature: Nature::Request, ..Verdict::of(Class::Target) });
+    }
+    assert_eq!(story.says(), ["yes", "yes", "yes"]);
+}
+
+#[test]
+fn no_more_than_a_bounded_number_of_subjects_is_kept() {
+    let mut health = Health::default();
+    for number in 0..3000 {
+        let of = Subjects::of("p", &format!("m-{number}"), None);
+        health.note(&of, Verdict::of(Class::Rate), "429", at(NOW_MS + number, 0.5));
+    }
+    assert_eq!(health.troubled().count(), TROUBLED_MAX);
 }

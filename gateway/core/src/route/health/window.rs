@@ -52,10 +52,11 @@ impl Window {
         *self = Window::default();
     }
 
-    /// Whether anything happened within the last ten seconds, or the last thing was a failure.
+    /// Whether anything happened within the last ten seconds, or the last thing was a failure within the last hour.
     pub(super) fn is_recent(&self, now_ms: i64) -> bool {
+        let limit_s = if self.consecutive > 0 { 3600 } else { SECONDS as i64 };
         let now_s = now_ms.div_euclid(1000);
-        self.consecutive > 0 || self.seconds.iter().any(|second| now_s - second.at_s < SECONDS as i64)
+        self.seconds.iter().any(|second| now_s - second.at_s < limit_s)
     }
 }
 
@@ -67,22 +68,33 @@ pub(super) struct Latency {
 }
 
 impl Latency {
-    /// What a failure counts as: slower than any answer one would wait for.
-    pub(super) const FAILURE_MS: u64 = 5_000;
+    /// What a failure counts as, unless answers are slower still.
+    const FAILURE_MS: f64 = 5_000.0;
+    /// What is older than this is not known any more: a target that was slow once must be tried again.
+    const KNOWN_MS: i64 = 60_000;
     const DECAY_MS: f64 = 10_000.0;
     /// Of calls at the same moment each still moves the mean by a tenth.
     const KEPT_MAX: f64 = 0.9;
 
     pub(super) fn push(&mut self, sample_ms: u64, now_ms: i64) {
         #[expect(clippy::cast_precision_loss, reason = "an hour in milliseconds is far below 2^53")]
-        let (sample_ms, age_ms) = (sample_ms as f64, self.at_ms.map(|at_ms| (now_ms - at_ms).max(0) as f64));
+        self.mix(sample_ms as f64, now_ms);
+    }
+
+    pub(super) fn push_failure(&mut self, now_ms: i64) {
+        self.mix(self.value_ms.max(Self::FAILURE_MS), now_ms);
+    }
+
+    fn mix(&mut self, sample_ms: f64, now_ms: i64) {
+        #[expect(clippy::cast_precision_loss, reason = "ages that matter are far below 2^53")]
+        let age_ms = self.at_ms.map(|at_ms| (now_ms - at_ms).max(0) as f64);
         let kept = age_ms.map_or(0.0, |age_ms| (-age_ms / Self::DECAY_MS).exp().min(Self::KEPT_MAX));
         self.value_ms = self.value_ms * kept + sample_ms * (1.0 - kept);
         self.at_ms = Some(now_ms);
     }
 
-    pub(super) fn value_ms(&self) -> f64 {
-        self.value_ms
+    pub(super) fn value_ms(&self, now_ms: i64) -> Option<f64> {
+        self.at_ms.filter(|at_ms| now_ms - at_ms < Self::KNOWN_MS).map(|_| self.value_ms)
     }
 }
 
@@ -105,11 +117,25 @@ mod tests {
     #[test]
     fn the_mean_follows_new_samples_and_more_so_after_a_pause() {
         let mut latency = Latency::default();
+        let is = |latency: &Latency, now_ms, wanted: f64| {
+            latency.value_ms(now_ms).is_some_and(|value_ms| (value_ms - wanted).abs() < 10.0)
+        };
         latency.push(100, 0);
-        assert!((latency.value_ms() - 100.0).abs() < 1e-9);
+        assert!(is(&latency, 0, 100.0));
         latency.push(1100, 0);
-        assert!((latency.value_ms() - 200.0).abs() < 1e-9);
-        latency.push(1200, 60_000);
-        assert!(latency.value_ms() > 1190.0);
+        assert!(is(&latency, 0, 200.0));
+        latency.push(1200, 50_000);
+        assert!(is(&latency, 50_000, 1195.0));
+        latency.push_failure(100_000);
+        assert!(is(&latency, 100_000, 4975.0));
+        assert_eq!(latency.value_ms(160_000), None, "that was a minute ago");
+    }
+
+    #[test]
+    fn a_failure_is_never_quicker_than_an_answer() {
+        let mut latency = Latency::default();
+        latency.push(20_000, 0);
+        latency.push_failure(20_000);
+        assert_eq!(latency.value_ms(20_000), Some(20_000.0));
     }
 }

@@ -53,9 +53,9 @@ impl Spent {
         refused.max_by_key(|(_, until_ms)| *until_ms)
     }
 
-    /// Whether nothing is known to be spent: then no charges need be made to ask.
-    pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+    /// Whether nothing is known to be spent now: then no charges need be made to ask.
+    pub fn is_calm(&self, now_ms: i64) -> bool {
+        self.known.values().all(|known| known.ask_again_ms <= now_ms)
     }
 
     /// Forgets what was known of a limit.
