@@ -32,7 +32,6 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
 }
 
 async fn serve(started: Started, settings: &Settings, address: SocketAddr) -> Result<()> {
-    let mut signals = Signals::new()?;
     let handle = started.gateway.handle()?;
     let catalog = match &settings.catalog {
         Some(path) => {
@@ -43,6 +42,8 @@ async fn serve(started: Started, settings: &Settings, address: SocketAddr) -> Re
         None => None,
     };
     let greeting = if started.folder.is_greeted() { None } else { Some(first_model(&handle).await) };
+    // From here on a signal drains; before there is nothing to drain, and it ends the process at once.
+    let mut signals = Signals::new()?;
     let limits = ClientLimits::with_stall(Duration::from_millis(settings.client_stall_ms));
     let address = started.gateway.listen(address, limits)?;
     started.folder.announce(address)?;

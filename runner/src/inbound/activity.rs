@@ -108,6 +108,8 @@ impl Activity {
         let slow = state.upload.as_ref().and_then(|upload| upload.look(now));
         let late = match state.doing {
             Doing::First | Doing::Head => Some(state.since + limits.head),
+            // The last of an answer may still wait to be written; then it is the write's time that counts.
+            Doing::Idle if state.write_waits_since.is_some() => None,
             Doing::Idle => Some(state.since + limits.idle),
             Doing::Serving => None,
         };

@@ -161,10 +161,16 @@ impl Instances {
 
     /// Ends all instances: none takes calls any more, and each goes when its work is done. Resolves when all are gone.
     pub(crate) async fn close(&self) {
-        let slots = std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner));
-        for Slot { jobs, task, .. } in slots {
-            drop(jobs);
-            let _ = task.await;
+        loop {
+            let slots = std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner));
+            if slots.is_empty() {
+                return;
+            }
+            // All at once; and the report of one that traps meanwhile may have started another.
+            let tasks: Vec<_> = slots.into_iter().map(|Slot { task, .. }| task).collect();
+            for task in tasks {
+                let _ = task.await;
+            }
         }
     }
 
@@ -199,7 +205,11 @@ impl Instances {
                 let _ = started.send(outcome);
             }
             match instance {
-                Err(error) => pool.not_started(end, &error).await,
+                Err(error) => {
+                    // Its jobs' clients get their answer now, and not when all is reported.
+                    drop(receiver);
+                    pool.not_started(end, &error).await;
+                }
                 Ok(instance) => match super::run(instance, receiver).await {
                     Ok(()) => end.clean(),
                     Err(trap) => pool.trapped(end, &trap).await,

@@ -128,6 +128,9 @@ fn an_account_without_money_rests_whatever_status_it_says_so_under(host: Host) {
         let upstream = keyed(status, body);
         let gateway = Gateway::on(host).catalog(&two_keys(&upstream)).model("m", &["a/up"]).start();
         let mut connection = gateway.connect();
+        while with_key(&upstream, "bad-key-1") == 0 {
+            assert_eq!(exchange(&mut connection, &chat("m")).status, 200, "{body}");
+        }
         for _ in 0..12 {
             assert_eq!(exchange(&mut connection, &chat("m")).status, 200, "{body}");
         }
@@ -136,8 +139,11 @@ fn an_account_without_money_rests_whatever_status_it_says_so_under(host: Host) {
 }
 
 fn a_target_that_keeps_failing_costs_nothing_until_it_is_probed(host: Host) {
-    let failing = Answer::json(500, r#"{"error":{"message":"down"}}"#);
-    let (first, second) = (Upstream::saying("from a").then(vec![failing; 5]), Upstream::saying("from b"));
+    // With a wait that is told, so that the calls below come well before the probe on any machine.
+    let failing = |headers: &str| Answer::whole(503, &format!("content-type: application/json{headers}"), "{}");
+    let failing: Vec<Answer> =
+        (0..5).map(|index| failing(if index == 4 { "\r\nretry-after: 4" } else { "" })).collect();
+    let (first, second) = (Upstream::saying("from a").then(failing), Upstream::saying("from b"));
     let gateway = Gateway::on(host).provider("a", &first).provider("b", &second).model("m", &["a/up", "b/up"]).start();
     let mut connection = gateway.connect();
     for _ in 0..5 {
