@@ -122,7 +122,7 @@ pub(crate) async fn attempt(outgoing: Outgoing, terms: &Terms<'_>) -> (Outcome, 
     let (stream, trailers) = types::Response::consume_body(response, consumed_reader);
     let body = Body { stream, trailers, left: announced(&raw), _consumed: consumed };
     if (200..300).contains(&status) {
-        return preview::preview(status, raw, body, terms).await;
+        return preview::preview(status, raw, body, terms.start_ms, terms.error_match).await;
     }
     match collect(body).await {
         Ok(body) => {

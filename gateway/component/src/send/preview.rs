@@ -1,9 +1,8 @@
 //! Before the commit point: reads the beginning of an answer that said 200, until it is clear whether it is one. What
 //! turns out to be an error then fails over like any other, unseen by the client.
 //!
-//! The commit point is the first content, 64 KiB, or for a stream ten seconds after the head, whichever comes first.
+//! The commit point is the first content, 64 KiB, or ten seconds after the head, whichever comes first.
 
-use std::future::pending;
 use std::pin::Pin;
 
 use futures_util::future::{Either, select};
@@ -11,7 +10,7 @@ use gateway_core::failover::{Outcome, SendError, UpstreamError, hint};
 use gateway_core::observe::{Observer, Preview};
 use gateway_core::rewrite;
 
-use super::{Body, Terms, give_buffer, take_buffer};
+use super::{Body, give_buffer, take_buffer};
 use crate::host;
 
 /// More than this is not held back.
@@ -46,21 +45,19 @@ pub(crate) enum Rest {
     Ended(Result<(), SendError>),
 }
 
-/// Reads on until it is clear what an answer with this head is.
+/// Reads on until it is clear what an answer with this head is. `error_match` are texts that make it a failure.
 pub(super) async fn preview(
     status: u16,
     raw: Vec<(String, Vec<u8>)>,
     body: Body,
-    terms: &Terms<'_>,
+    start_ms: u64,
+    error_match: &[String],
 ) -> (Outcome, Option<Answer>) {
-    let Terms { streamed, start_ms, error_match, .. } = *terms;
     let mut observer = Observer::new(&raw);
     let mut held: Vec<u8> = Vec::new();
     let mut reading = read(body, take_buffer());
-    // Nobody reads a whole answer before its end, so only a stream is kept from waiting; and the timer begins only when a
-    // read has to wait.
-    let mut limit: Pin<Box<dyn Future<Output = ()>>> =
-        if streamed { Box::pin(host::wait_ms(HELD_MS_MAX)) } else { Box::pin(pending()) };
+    // Asked for only when a read has to wait: most answers come with their head.
+    let mut limit: Pin<Box<dyn Future<Output = ()>>> = Box::pin(host::wait_ms(HELD_MS_MAX));
     let rest = loop {
         let (body, bytes, more) = match select(reading, limit).await {
             Either::Left((read, unspent)) => {
