@@ -273,6 +273,8 @@ pub struct Call {
     pub model_span: Range<usize>,
     /// The client's session, where the body names one.
     pub session: Option<String>,
+    /// Where in `body` the member `session_id` stands, which is meant for llmio.
+    pub session_span: Option<Range<usize>>,
     /// Tokens the client wants at most.
     pub tokens_max: Option<u64>,
 }
@@ -304,6 +306,8 @@ pub fn body(operation: Operation, body: Vec<u8>) -> Result<Call, Refusal> {
         return Err(Refusal::bad_request(said).about("model"));
     }
     let span = span_of(text, raw.get());
+    let session_span = members.session_name.zip(members.session_id);
+    let session_span = session_span.map(|(name, value)| member_span(text, name, value.get()));
     let streamed = match members.stream.map(RawValue::get) {
         None | Some("false" | "null") => false,
         Some("true") => true,
@@ -315,16 +319,29 @@ pub fn body(operation: Operation, body: Vec<u8>) -> Result<Call, Refusal> {
         .is_some_and(|options| options.include_usage == Some(true));
     let text = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).ok();
     let user_id = || Some(serde_json::from_str::<Metadata>(members.metadata?.get()).ok()?.user_id);
-    let session = members.session.and_then(text).or_else(user_id);
+    let session =
+        members.session_id.and_then(text).or_else(|| members.prompt_cache_key.and_then(text)).or_else(user_id);
     let tokens_max = [members.max_tokens, members.max_completion_tokens].into_iter().flatten();
     let tokens_max = tokens_max.filter_map(|raw| raw.get().parse().ok()).max();
-    Ok(Call { operation, model, streamed, include_usage, model_span: span, session, tokens_max, body })
+    Ok(Call { operation, model, streamed, include_usage, model_span: span, session, session_span, tokens_max, body })
 }
 
 /// Where `part`, a slice of `whole`, stands in it.
 fn span_of(whole: &str, part: &str) -> Range<usize> {
     let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
     start..start + part.len()
+}
+
+/// Where a member of the object `text` stands, with the comma that goes when it goes.
+fn member_span(text: &str, name: &str, value: &str) -> Range<usize> {
+    let (start, end) = (span_of(text, name).start.saturating_sub(1), span_of(text, value).end);
+    let before = text.get(..start).unwrap_or_default().trim_end();
+    let after = text.get(end..).unwrap_or_default();
+    match (after.trim_start().strip_prefix(','), before.strip_suffix(',')) {
+        (Some(rest), _) => start..text.len() - rest.len(),
+        (None, Some(before)) => before.len()..end,
+        (None, None) => start..end,
+    }
 }
 
 /// The byte at which the nesting passes [`DEPTH_MAX`]. Brackets inside strings do not count.
@@ -376,7 +393,10 @@ struct Members<'b> {
     max_tokens: Option<&'b RawValue>,
     max_completion_tokens: Option<&'b RawValue>,
     stream_options: Option<&'b RawValue>,
-    session: Option<&'b RawValue>,
+    /// As it is written, without its quotes.
+    session_name: Option<&'b str>,
+    session_id: Option<&'b RawValue>,
+    prompt_cache_key: Option<&'b RawValue>,
     metadata: Option<&'b RawValue>,
 }
 
@@ -417,13 +437,17 @@ impl<'b> Visitor<'b> for MembersVisitor {
     fn visit_map<M: MapAccess<'b>>(self, mut map: M) -> Result<Members<'b>, M::Error> {
         let mut members = Members::default();
         while let Some(Name(name)) = map.next_key::<Name<'b>>()? {
+            if let Cow::Borrowed(name @ "session_id") = name {
+                members.session_name = Some(name);
+            }
             let (place, unique) = match name.as_ref() {
                 "model" => (&mut members.model, true),
                 "stream" => (&mut members.stream, true),
                 "max_tokens" => (&mut members.max_tokens, true),
                 "max_completion_tokens" => (&mut members.max_completion_tokens, false),
                 "stream_options" => (&mut members.stream_options, false),
-                "session_id" | "prompt_cache_key" => (&mut members.session, false),
+                "session_id" => (&mut members.session_id, true),
+                "prompt_cache_key" => (&mut members.prompt_cache_key, false),
                 "metadata" => (&mut members.metadata, false),
                 _ => {
                     map.next_value::<IgnoredAny>()?;

@@ -1,10 +1,10 @@
-//! Step 4: the request for one target. The body is the client's bytes with the value of `model` replaced and nothing
-//! else touched; the headers are an allow-list, so a credential or cookie of the client can never travel on.
+//! Step 4: the request for one target. The body is the client's bytes with the value of `model` replaced, `session_id`
+//! left out and nothing else touched; the headers are an allow-list, so a credential or cookie of the client can never travel on.
 
 mod body;
 mod headers;
 
-pub use body::splice_model;
+pub use body::{body_for, splice_model};
 pub use headers::{HOPS, HOPS_MAX, downstream, hops, upstream};
 
 use crate::accept::Call;
@@ -76,7 +76,7 @@ pub fn request(call: &Call, client_headers: &[(String, Vec<u8>)], to: Named<'_>)
         let said = format!("Provider {:?} has no endpoint for {}. Mend the catalog.", to.provider.name, dialect.name());
         return Err(Refusal::unavailable("no_endpoint", said));
     };
-    let body = splice_model(&call.body, &call.model_span, to.upstream_model);
+    let body = body_for(call, to.upstream_model);
     let mut headers = upstream(client_headers, to.provider, body.len());
     let mut path = format!("{}{}", endpoint.path, call.operation.path());
     present(to, &mut headers, &mut path);

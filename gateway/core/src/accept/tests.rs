@@ -115,6 +115,7 @@ fn a_duplicate_member_is_refused_however_it_is_spelled() {
         r#"{"model":"a","mod\u0065l":"b"}"#,
         r#"{"model":"a","stream":true,"stream":false}"#,
         r#"{"model":"a","max_tokens":1,"max_tokens":2}"#,
+        r#"{"model":"a","session_id":"s","session_id":"t"}"#,
     ] {
         let refusal = refused(body);
         assert_eq!(refusal.status, 400);

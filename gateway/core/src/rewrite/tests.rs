@@ -33,6 +33,20 @@ fn only_the_value_of_model_changes() {
 }
 
 #[test]
+fn a_session_id_stays_here_wherever_it_stands() {
+    for (body, rest) in [
+        (r#"{"session_id": "s" , "model":"m","n":1}"#, r#"{ "model":"up/stream","n":1}"#),
+        (r#"{"n":1, "session_id":{"a":[1,2]},"model":"m"}"#, r#"{"n":1, "model":"up/stream"}"#),
+        (r#"{"model":"m" , "session_id":null }"#, r#"{"model":"up/stream"  }"#),
+        (r#"{"metadata":{"session_id":"s"},"model":"m"}"#, r#"{"metadata":{"session_id":"s"},"model":"up/stream"}"#),
+        (r#"{"model":"session_id"}"#, r#"{"model":"up/stream"}"#),
+    ] {
+        let outgoing = sent(PLAIN, body, &[]);
+        assert_eq!(String::from_utf8(outgoing.body).expect("text"), rest, "of {body}");
+    }
+}
+
+#[test]
 fn a_model_name_with_quotes_stays_one_json_string() {
     assert_eq!(splice_model(br#"{"model":"m"}"#, &(9..12), "a\"b\\c"), br#"{"model":"a\"b\\c"}"#);
 }
