@@ -30,7 +30,8 @@ pub(crate) fn unix_ms() -> i64 {
     now.seconds.saturating_mul(1000).saturating_add(i64::from(now.nanoseconds / 1_000_000))
 }
 
-/// Waits. Only admin requests, the shared ticker and reservations of quota do; a call has no timer of its own.
+/// Waits. A call that is served at once has no timer of its own: only admin requests, the shared ticker, reservations of
+/// quota and calls that wait for a slot do.
 pub(crate) async fn wait_ms(ms: u64) {
     monotonic_clock::wait_for(ms * 1_000_000).await;
 }

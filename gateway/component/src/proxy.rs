@@ -4,6 +4,7 @@
 mod charges;
 mod open;
 mod plan;
+mod wait;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -20,7 +21,7 @@ use gateway_core::record::{DecisionRecord, State};
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::rewrite::{self, Destination, Named};
 use gateway_core::route::health::{Availability, Health, Subjects, model_of};
-use gateway_core::route::{Skip, SkipReason, Skipped};
+use gateway_core::route::{Candidates, Skip, SkipReason, Skipped};
 use spin_sdk::wasip3::{self, http::types};
 
 use crate::host;
@@ -34,6 +35,7 @@ use crate::store::{health, quota};
 use charges::Charged;
 use open::OpenCall;
 pub(crate) use plan::{Asked, plan};
+use wait::Wait;
 
 /// Serves a balanced call of a caller who is known.
 pub(crate) async fn call(
@@ -68,34 +70,29 @@ async fn line(
     open.asked(&call);
     let (snapshot, index) = find_model(&call, caller, snapshot).await?;
     let model = snapshot.catalog.models.get(index).ok_or_else(|| models::unknown(&call.model))?;
-    health::look().await;
     health::count_call(&model.name);
-    let session = accept::session_in(&incoming.headers).or(call.session.as_deref());
-    let asked = Asked { call: &call, index, session, key: caller.key(), at: quota::moment(&snapshot) };
-    let candidates = health::with(|health, rotation| plan(&asked, &snapshot.catalog, health, host::draw(), rotation));
-    open.decided(model, DecisionRecord::of(&candidates, &snapshot.catalog, index, &call.model));
     let probing = RefCell::new(None);
-    let course = Course { probing, call: &call, incoming, open, snapshot: &snapshot, index, model };
+    let course = Course { probing, call: &call, caller, incoming, open, snapshot: &snapshot, index, model };
+    let mut wait = Wait::new(model);
+    let mut candidates = course.route(&wait).await;
     open.charged(charges::reserve_key(&call, caller.key(), &snapshot).await?);
-    let mut failover = Failover::new(candidates.list, model.attempts);
-    let mut attempt = failover.first().ok_or_else(|| course.exhausted(&candidates.skipped, Vec::new()))?;
     loop {
-        let mut tried = course.attempt(attempt).await?;
-        match course.judge(&mut failover, &mut tried) {
-            Decision::Relay => return Ok(course.relay(tried, failover)),
-            Decision::Try(next, after_ms) => {
-                if after_ms > 0 {
-                    host::wait_ms(after_ms).await;
+        match course.walk(candidates).await? {
+            Walked::Relayed(response) => return Ok(response),
+            Walked::Exhausted(skipped) => {
+                if !course.time_left() || !wait.for_slot(&skipped).await {
+                    return Err(course.exhausted(&skipped));
                 }
-                attempt = next;
             }
-            Decision::Refuse(refusal) => return Err(refusal),
-            Decision::Exhausted(not_sent) => return Err(course.exhausted(&candidates.skipped, not_sent)),
-            Decision::Answer(state, reply) => {
-                open.answered(state, &reply, None);
-                return Ok(relay::reply(incoming, with_ids(reply, open, Some(&tried.target))));
+            Walked::Answered(state, reply, target) => {
+                let is_limit = state == State::RateLimitedUpstream && course.time_left();
+                if !is_limit || !wait.for_slot(&course.all_kept_back()).await {
+                    open.answered(state, &reply, None);
+                    return Ok(relay::reply(incoming, with_ids(reply, open, Some(&target))));
+                }
             }
         }
+        candidates = course.route(&wait).await;
     }
 }
 
@@ -127,6 +124,7 @@ struct Course<'c> {
     /// The target this call probes, while it does.
     probing: RefCell<Option<String>>,
     call: &'c Call,
+    caller: &'c Caller,
     incoming: &'c Incoming,
     open: &'c OpenCall,
     snapshot: &'c Rc<Snapshot>,
@@ -149,6 +147,16 @@ struct Tried {
     charged: Option<Charged>,
 }
 
+/// What came of all candidates.
+enum Walked {
+    /// One answers.
+    Relayed(types::Response),
+    /// All that there is for the caller is this answer, from this target.
+    Answered(State, Reply, String),
+    /// None could be asked.
+    Exhausted(Vec<Skipped>),
+}
+
 /// What came of sending, and the answer where there is one.
 type Sent = (Outcome, Option<Given>);
 
@@ -169,9 +177,62 @@ impl Course<'_> {
         rewrite::named(attempt, self.index, &self.call.model, &self.snapshot.catalog)
     }
 
+    fn time_left(&self) -> bool {
+        host::now_ms() < self.deadline_ms()
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        let session = accept::session_in(&self.incoming.headers).or(self.call.session.as_deref());
+        let (call, index, key) = (self.call, self.index, self.caller.key());
+        Asked { call, index, session, key, at: quota::moment(self.snapshot) }
+    }
+
+    /// Step 3.
+    async fn route(&self, wait: &Wait) -> Candidates {
+        health::look().await;
+        let (asked, catalog) = (self.asked(), &self.snapshot.catalog);
+        let candidates = health::with(|health, rotation| plan(&asked, catalog, health, host::draw(), rotation));
+        let decision = DecisionRecord::of(&candidates, catalog, self.index, &self.call.model);
+        self.open.decided(self.model, DecisionRecord { waited_ms: wait.waited_ms(), ..decision });
+        candidates
+    }
+
+    /// Why no target could be asked at this moment; nothing where one could.
+    fn all_kept_back(&self) -> Vec<Skipped> {
+        if self.model.max_wait_ms == 0 {
+            return Vec::new();
+        }
+        let asked = self.asked();
+        let candidates = health::peek(|health, turn| plan(&asked, &self.snapshot.catalog, health, 0, turn));
+        if candidates.list.is_empty() { candidates.skipped } else { Vec::new() }
+    }
+
+    /// Steps 4 and 5 for one candidate after the other, until one answers.
+    async fn walk(&self, candidates: Candidates) -> Result<Walked, Refusal> {
+        let mut failover = Failover::new(candidates.list, self.model.attempts);
+        let Some(mut attempt) = failover.first() else { return Ok(Walked::Exhausted(candidates.skipped)) };
+        loop {
+            let mut tried = self.attempt(attempt).await?;
+            match self.judge(&mut failover, &mut tried) {
+                Decision::Relay => return Ok(Walked::Relayed(self.relay(tried, failover))),
+                Decision::Try(next, after_ms) => {
+                    if after_ms > 0 {
+                        host::wait_ms(after_ms).await;
+                    }
+                    attempt = next;
+                }
+                Decision::Refuse(refusal) => return Err(refusal),
+                Decision::Exhausted(not_sent) => {
+                    return Ok(Walked::Exhausted(candidates.skipped.into_iter().chain(not_sent).collect()));
+                }
+                Decision::Answer(state, reply) => return Ok(Walked::Answered(state, reply, tried.target)),
+            }
+        }
+    }
+
     /// Steps 4 and 5 for one target, and what health and the record learn of it.
     async fn attempt(&self, attempt: Attempt) -> Result<Tried, Refusal> {
-        let to = self.named(attempt).ok_or_else(|| self.exhausted(&[], Vec::new()))?;
+        let to = self.named(attempt).ok_or_else(|| self.exhausted(&[]))?;
         let subjects = subjects(to);
         let target = format!("{}/{}", to.provider.name, to.upstream_model);
         let started_ms = host::now_ms();
@@ -281,13 +342,7 @@ impl Course<'_> {
         let decision = health::with_budget(&self.model.name, |health, budget| {
             let able =
                 |attempt: &Attempt| self.named(*attempt).is_some_and(|to| is_able(health, &subjects(to), now_ms));
-            let chance = Chance {
-                time_left: host::now_ms() < self.deadline_ms(),
-                now_ms,
-                jitter: host::fraction(),
-                budget,
-                able: &able,
-            };
+            let chance = Chance { time_left: self.time_left(), now_ms, jitter: host::fraction(), budget, able: &able };
             failover.judge(&tried.target, outcome, tried.verdict, chance)
         });
         self.end_probe(&decision);
@@ -328,9 +383,8 @@ impl Course<'_> {
         }
     }
 
-    fn exhausted(&self, skipped: &[Skipped], not_sent: Vec<Skipped>) -> Refusal {
-        let all: Vec<Skipped> = skipped.iter().cloned().chain(not_sent).collect();
-        failover::exhausted(&self.model.name, &all, &self.open.id(), host::unix_ms())
+    fn exhausted(&self, skipped: &[Skipped]) -> Refusal {
+        failover::exhausted(&self.model.name, skipped, &self.open.id(), host::unix_ms())
     }
 }
 

@@ -275,6 +275,8 @@ pub struct Model {
     pub affinity: Affinity,
     /// Indexes of the models whose targets follow when none of its own can serve, in their order.
     pub fallback: Vec<usize>,
+    /// How long a call that nobody can serve now waits for a rate limit or quota that is over by then. 0: not at all.
+    pub max_wait_ms: u64,
 }
 
 /// How targets of one tier are ordered.

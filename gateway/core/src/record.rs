@@ -159,6 +159,9 @@ pub struct DecisionRecord {
     /// What moved the first candidate to the front.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub affinity: Option<&'static str>,
+    /// How long it waited for a slot, in milliseconds, where it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waited_ms: Option<u64>,
 }
 
 impl DecisionRecord {
@@ -175,6 +178,7 @@ impl DecisionRecord {
             skipped: candidates.skipped.clone(),
             draw: candidates.draw.to_string(),
             affinity: candidates.affinity.map(Affinity::name),
+            waited_ms: None,
         }
     }
 }

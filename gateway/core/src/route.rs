@@ -9,6 +9,7 @@ pub mod health;
 pub mod strategy;
 
 pub mod quota;
+pub mod wait;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};

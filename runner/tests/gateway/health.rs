@@ -35,7 +35,7 @@ fn target(response: &Response) -> &str {
     response.header("x-llmio-target").unwrap_or("")
 }
 
-fn limited(retry_after: &str) -> Answer {
+pub(crate) fn limited(retry_after: &str) -> Answer {
     let headers = format!("content-type: application/json\r\nretry-after: {retry_after}");
     Answer::whole(429, &headers, r#"{"error":{"message":"Rate limit reached","code":"rate_limit_exceeded"}}"#)
 }

@@ -49,3 +49,4 @@ mod secrecy;
 mod slow_clients;
 mod streaming;
 mod timeouts;
+mod waiting;

@@ -27,7 +27,7 @@ fn far_reset() -> String {
 }
 
 /// A provider with these lines, as TOML.
-fn provider(name: &str, upstream: &Upstream, lines: &str) -> String {
+pub(crate) fn provider(name: &str, upstream: &Upstream, lines: &str) -> String {
     format!("[[providers]]\nname = \"{name}\"\nbase_url = \"{}/v1\"\nlocal = true\n{lines}\n", upstream.url())
 }
 
@@ -41,12 +41,12 @@ fn two_credentials(upstream: &Upstream) -> String {
 
 /// A ledger that does not answer within 250 ms lets calls through, and their records say so. On a machine that busy
 /// nothing is proved, and it is tried again.
-fn certainly<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn certainly<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
     (0..5).find_map(|_| attempt()).expect("a ledger that answers in time")
 }
 
 /// Makes both threads meet the ledger, so that no call pays for the first look.
-fn warmed(gateway: Gateway) -> Gateway {
+pub(crate) fn warmed(gateway: Gateway) -> Gateway {
     for _ in 0..8 {
         gateway.admin("GET", "/api/quota", "");
     }
@@ -54,7 +54,7 @@ fn warmed(gateway: Gateway) -> Gateway {
 }
 
 /// Whether the ledger answered each of so many calls in time.
-fn was_certain(gateway: &Gateway, calls: usize) -> bool {
+pub(crate) fn was_certain(gateway: &Gateway, calls: usize) -> bool {
     let records = eventually("every call has its record", || {
         let records = gateway.records("limit=500");
         (records.len() >= calls && records.iter().all(|record| record["state"] != "running")).then_some(records)

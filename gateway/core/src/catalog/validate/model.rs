@@ -30,6 +30,7 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Model {
         strategy: Strategy::default(),
         affinity: Affinity::default(),
         fallback: Vec::new(),
+        max_wait_ms: 0,
     };
     let Some(mut fields) = place.fields() else {
         return model;
@@ -55,7 +56,8 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Model {
     model.affinity = Affinity::ALL.into_iter().find(|each| Some(each.name()) == affinity).unwrap_or_default();
     fields.field("translation").and_then(|place| place.choice(&TRANSLATIONS));
     fields.field("fallback").map(|place| place.all_parsed(format::name));
-    fields.field("max_wait").and_then(|place| place.duration_ms(1..=10 * MINUTE_MS));
+    let max_wait_ms = fields.field("max_wait").and_then(|place| place.duration_ms(1..=10 * MINUTE_MS));
+    model.max_wait_ms = max_wait_ms.unwrap_or(0);
     fields.field("head_after").and_then(|place| place.duration_ms(1000..=10 * MINUTE_MS));
     fields.finish();
     model

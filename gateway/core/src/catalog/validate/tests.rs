@@ -113,7 +113,6 @@ fn parses_the_whole_documented_sample_and_refuses_only_what_is_not_built_yet() {
             "providers[3].credentials[0].egress",
             "models[0].strategy",
             "models[0].translation",
-            "models[0].max_wait",
             "models[0].head_after",
             "models[0].targets[0].set",
             "models[0].targets[0].default",

@@ -32,7 +32,6 @@ const UNBUILT: &[Row] = &[
     row("providers[].credentials[].egress", "egress proxies"),
     only("models[].strategy", &["weighted", "round-robin", "latency", "cost"], "the quota strategy"),
     only("models[].translation", &["allow"], "the other dialects"),
-    row("models[].max_wait", "quotas"),
     row("models[].head_after", "the full failover contract"),
     row("models[].targets[].set", "rewriting of requests"),
     row("models[].targets[].default", "rewriting of requests"),
