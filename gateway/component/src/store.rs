@@ -4,5 +4,6 @@
 pub(crate) mod catalog;
 pub(crate) mod database;
 pub(crate) mod health;
+mod looks;
 pub(crate) mod quota;
 pub(crate) mod records;

@@ -264,3 +264,21 @@ fn what_one_instance_learns_the_others_know_and_a_restart_does_not_forget() {
     }
     assert_eq!(with_key(&upstream, "bad-key-1"), 1);
 }
+
+#[test]
+fn calls_that_come_together_after_a_silence_all_know_what_was_learnt() {
+    let upstream = Upstream::answering(limited("250"));
+    let mut gateway = Gateway::on(Host::Runner).provider("a", &upstream).model("m", &["a/up"]).start();
+    assert_eq!(gateway.send(&chat("m")).status, 429);
+    eventually("it is published", || {
+        let knows = |_| gateway.admin("GET", "/api/health", "").json()["subjects"] != json!([]);
+        (0..16).all(knows).then_some(())
+    });
+    // New instances, which know nothing yet.
+    gateway.restart();
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..24).map(|_| scope.spawn(|| gateway.send(&chat("m")).status)).collect();
+        assert!(clients.into_iter().all(|client| client.join().expect("a client ends") == 429));
+    });
+    assert_eq!(upstream.received().len(), 1, "a provider that is cooling is left alone");
+}

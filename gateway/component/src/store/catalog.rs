@@ -3,7 +3,7 @@
 //!
 //! The database only decides who writes version `n` when two do so at once, since key-value has no compare-and-swap.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use gateway_core::authenticate::Token;
@@ -13,12 +13,10 @@ use spin_sdk::key_value::{Error, Store};
 use spin_sdk::sqlite::Value;
 
 use super::database::{self, Trouble};
+use super::looks::Looks;
 use crate::host;
 
 const POINTER: &str = "catalog";
-
-/// A snapshot is not looked at again for this long: how late an instance may see another one's change.
-const RECENT_MS: u64 = 100;
 
 /// A writer that claimed a version and never moved the pointer is given up after this long.
 const CLAIM_MS: i64 = 10_000;
@@ -30,7 +28,7 @@ const RELEASE: &str = "DELETE FROM catalog_versions WHERE n = ?1";
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Snapshot>>> = const { RefCell::new(None) };
-    static LOOKED_MS: Cell<u64> = const { Cell::new(0) };
+    static LOOKS: Looks = const { Looks::none() };
     static STORE: RefCell<Option<Rc<Store>>> = const { RefCell::new(None) };
     /// What was refused last, so that it is neither parsed nor logged again for every call.
     static REFUSED: RefCell<Option<Origin>> = const { RefCell::new(None) };
@@ -98,16 +96,20 @@ pub(crate) enum Freshness {
 
 /// The catalog in force. One that does not validate is refused whole, and the last good one keeps serving.
 pub(crate) async fn current(freshness: Freshness) -> Result<Rc<Snapshot>, Refusal> {
-    let now_ms = host::now_ms();
     let known = CURRENT.with_borrow(Clone::clone);
     if let Some(snapshot) = &known
         && freshness == Freshness::Recent
-        && now_ms.saturating_sub(LOOKED_MS.get()) < RECENT_MS
+        && !LOOKS.with(Looks::is_due)
     {
         return Ok(snapshot.clone());
     }
-    // Noted before the look, so that of many concurrent calls one looks and the others go on.
-    LOOKED_MS.set(now_ms);
+    let begun_ms = LOOKS.with(Looks::begin);
+    let current = look(known).await;
+    LOOKS.with(|looks| looks.end(begun_ms));
+    current
+}
+
+async fn look(known: Option<Rc<Snapshot>>) -> Result<Rc<Snapshot>, Refusal> {
     let origin = match origin().await {
         Ok(origin) => origin,
         // A store that does not answer says nothing of the catalog: the one in force stays.

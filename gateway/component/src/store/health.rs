@@ -16,13 +16,11 @@ use spin_sdk::wasip3;
 
 use super::catalog;
 use super::database::{self, Trouble};
+use super::looks::Looks;
 use crate::host;
 
 const STAMP: &str = "health";
 const PREFIX: &str = "health/";
-
-/// How late an instance may see what another one learnt.
-const RECENT_MS: u64 = 100;
 
 /// Between two writes of an instance: Spin's key-value is slow, and a hosted one allows few.
 const PUBLISH_MS: u64 = 250;
@@ -46,8 +44,8 @@ thread_local! {
     static ROTATION: RefCell<Rotation> = RefCell::default();
     static BUDGETS: RefCell<HashMap<String, RetryBudget>> = RefCell::default();
     static SEEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static LOOKS: Looks = const { Looks::none() };
     /// On the monotonic clock, which may begin with the instance: so none is not zero.
-    static LOOKED_MS: Cell<Option<u64>> = const { Cell::new(None) };
     static PUBLISHED_MS: Cell<Option<u64>> = const { Cell::new(None) };
     /// Changed here and not written yet, and being written.
     static UNPUBLISHED: RefCell<[BTreeSet<String>; 2]> = const { RefCell::new([BTreeSet::new(), BTreeSet::new()]) };
@@ -56,15 +54,19 @@ thread_local! {
 
 /// Takes over what other instances learnt, if that was not done a moment ago.
 pub(crate) async fn look() {
-    let now_ms = host::now_ms();
-    if LOOKED_MS.get().is_none_or(|looked_ms| now_ms.saturating_sub(looked_ms) >= RECENT_MS) {
+    if LOOKS.with(Looks::is_due) {
         look_now().await;
     }
 }
 
 /// The same, however recent the last look is.
 pub(crate) async fn look_now() {
-    LOOKED_MS.set(Some(host::now_ms()));
+    let begun_ms = LOOKS.with(Looks::begin);
+    take_over().await;
+    LOOKS.with(|looks| looks.end(begun_ms));
+}
+
+async fn take_over() {
     let Ok(Some(store)) = catalog::store().await else { return };
     let Ok(stamp) = store.get(STAMP).await else { return };
     let stamp = stamp.unwrap_or_default();
