@@ -21,7 +21,7 @@ use gateway_core::record::{DecisionRecord, State};
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::rewrite::{self, Destination, Named};
 use gateway_core::route::health::{Availability, Health, Subjects, model_of};
-use gateway_core::route::{Candidates, Skip, SkipReason, Skipped};
+use gateway_core::route::{Candidates, Skip, SkipReason, Skipped, target_name};
 use spin_sdk::wasip3::{self, http::types};
 
 use crate::host;
@@ -234,7 +234,7 @@ impl Course<'_> {
     async fn attempt(&self, attempt: Attempt) -> Result<Tried, Refusal> {
         let to = self.named(attempt).ok_or_else(|| self.exhausted(&[]))?;
         let subjects = subjects(to);
-        let target = format!("{}/{}", to.provider.name, to.upstream_model);
+        let target = target_name(to.provider, to.target, to.upstream_model);
         let started_ms = host::now_ms();
         let started_at_ms = host::unix_ms();
         let (outcome, given, charged) = match self.reserve(attempt, to, &subjects).await {
@@ -356,9 +356,7 @@ impl Course<'_> {
             Some(Given::Streaming(mut answer)) => {
                 open.head(answer.status);
                 answer.headers.extend(ids(open, Some(&tried.target)));
-                if incoming.header("origin").is_some() {
-                    answer.headers.push(("access-control-allow-origin".into(), b"*".to_vec()));
-                }
+                relay::allow_origin(incoming, &mut answer.headers);
                 let (open, snapshot) = (open.clone(), self.snapshot.clone());
                 let Tried { attempt, subjects, started_at_ms, charged, .. } = tried;
                 let ended = move |mut ended: Ended| async move {

@@ -104,10 +104,15 @@ async fn end_cut(mut writer: StreamWriter<u8>, trailers: TrailersWriter, observe
 /// Answers with something of llmio's own.
 pub(crate) fn reply(incoming: &Incoming, reply: Reply) -> types::Response {
     let Reply { status, mut headers, body } = reply;
+    allow_origin(incoming, &mut headers);
+    whole(status, headers, body, incoming.method == "HEAD")
+}
+
+/// Lets pages of any origin read an answer, but for those of the admin API.
+pub(crate) fn allow_origin(incoming: &Incoming, headers: &mut Vec<(String, Vec<u8>)>) {
     if incoming.header("origin").is_some() && !gateway_core::accept::is_admin(&incoming.path) {
         headers.push(("access-control-allow-origin".into(), b"*".to_vec()));
     }
-    whole(status, headers, body, incoming.method == "HEAD")
 }
 
 /// Answers with a body that is known already.
