@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 
 use gateway_core::accept::BODY_BYTES_MAX;
+use gateway_core::headers;
 use gateway_core::record::State;
 use gateway_core::refusal::{Refusal, Reply};
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Method};
@@ -85,8 +86,7 @@ impl Incoming {
 
     /// The first value of a header, where it is text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(header, _)| header == name);
-        found.and_then(|(_, value)| std::str::from_utf8(value).ok())
+        headers::text(&self.headers, name)
     }
 
     fn header_last(&self, name: &str) -> Option<&str> {

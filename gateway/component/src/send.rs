@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use futures_util::future::{Either, select};
 use gateway_core::catalog::Timeouts;
 use gateway_core::failover::{Outcome, SendError, UpstreamError, hint};
+use gateway_core::headers;
 use gateway_core::rewrite::{self, Outgoing};
 use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Method, RequestOptions, Scheme};
@@ -167,8 +168,7 @@ fn build(outgoing: Outgoing, terms: &Terms<'_>) -> Result<Built, SendError> {
 
 /// The length an answer announces; 0 is no use, since nothing is read then that could reach it.
 fn announced(headers: &[(String, Vec<u8>)]) -> Option<u64> {
-    let length = headers.iter().find(|(name, _)| name == "content-length").map(|(_, value)| value.as_slice())?;
-    std::str::from_utf8(length).ok()?.trim().parse().ok().filter(|length| *length > 0)
+    headers::text(headers, "content-length")?.trim().parse().ok().filter(|length| *length > 0)
 }
 
 /// The body of an error answer, cut where it gets too long.

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::catalog::Network;
 use crate::dialect::Dialect;
+use crate::headers;
 use crate::refusal::Refusal;
 
 pub use demand::{Demand, demand, prompt_beginning};
@@ -250,10 +251,7 @@ const SESSION_HEADERS: [&str; 4] = ["x-claude-code-session-id", "x-session-id", 
 
 /// The client's session where its headers name one.
 pub fn session_in(headers: &[(String, Vec<u8>)]) -> Option<&str> {
-    SESSION_HEADERS.iter().find_map(|wanted| {
-        let (_, value) = headers.iter().find(|(name, _)| name == wanted)?;
-        std::str::from_utf8(value).ok().filter(|text| !text.is_empty())
-    })
+    SESSION_HEADERS.iter().find_map(|wanted| headers::text(headers, wanted).filter(|text| !text.is_empty()))
 }
 
 /// One client request that is to be balanced, as far as llmio reads it.

@@ -11,6 +11,8 @@ pub use usage::Usage;
 use json::UsageScan;
 use sse::Sse;
 
+use crate::headers;
+
 /// How an answer's body is read.
 #[derive(Debug)]
 enum Reader {
@@ -67,9 +69,9 @@ pub struct Observation {
 impl Observer {
     /// An observer for an answer with these headers.
     pub fn new(headers: &[(String, Vec<u8>)]) -> Self {
-        let value = |name: &str| headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_slice());
-        let encoded = value("content-encoding").is_some_and(|value| !value.eq_ignore_ascii_case(b"identity"));
-        let media_type = value("content-type").unwrap_or_default();
+        let encoded =
+            headers::value(headers, "content-encoding").is_some_and(|value| !value.eq_ignore_ascii_case(b"identity"));
+        let media_type = headers::value(headers, "content-type").unwrap_or_default();
         let is =
             |wanted: &[u8]| media_type.len() >= wanted.len() && media_type[..wanted.len()].eq_ignore_ascii_case(wanted);
         let reader = match () {

@@ -1,6 +1,7 @@
 //! Which headers pass: upstream an allow-list, downstream all but a deny-list.
 
 use crate::catalog::{Provider, Value};
+use crate::headers::{HOP_BY_HOP, text};
 
 /// Counts the llmios a request has passed through.
 pub const HOPS: &str = "x-llmio-hops";
@@ -12,19 +13,9 @@ pub const HOPS_MAX: u32 = 5;
 const ALLOWED: [&str; 7] =
     ["content-type", "accept", "anthropic-version", "anthropic-beta", "openai-beta", "idempotency-key", "traceparent"];
 
-/// Upstream headers that do not reach the client: hop-by-hop ones (RFC 9110, section 7.6.1), what belongs to the
-/// upstream's own server, and what names the account behind the credential.
-const DROPPED: [&str; 21] = [
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
+/// Other upstream headers that do not reach the client: what belongs to the upstream's own server, and what names the
+/// account behind the credential.
+const DROPPED: [&str; 11] = [
     "set-cookie",
     "server",
     "alt-svc",
@@ -44,8 +35,7 @@ const DROPPED_PREFIXES: [&str; 2] = ["access-control-", "x-llmio-"];
 
 /// How many llmios a request has passed through already.
 pub fn hops(headers: &[(String, Vec<u8>)]) -> u32 {
-    let value = headers.iter().find(|(name, _)| name == HOPS).map(|(_, value)| value.as_slice());
-    value.and_then(|value| std::str::from_utf8(value).ok()).and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    text(headers, HOPS).and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
 /// The headers of a request to `provider`, without the credential.
@@ -72,8 +62,11 @@ pub fn upstream(client: &[(String, Vec<u8>)], provider: &Provider, body_bytes: u
 /// The upstream's response headers as the client gets them, with the upstream's own id under another name.
 pub fn downstream(mut upstream: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
     let id = upstream.iter().find(|(name, _)| name == "x-request-id" || name == "request-id").map(|(_, id)| id.clone());
-    let dropped =
-        |name: &str| DROPPED.contains(&name) || DROPPED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let dropped = |name: &str| {
+        HOP_BY_HOP.contains(&name)
+            || DROPPED.contains(&name)
+            || DROPPED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    };
     upstream.retain(|(name, _)| !dropped(name));
     if let Some(id) = id {
         upstream.push(("x-upstream-request-id".into(), id));

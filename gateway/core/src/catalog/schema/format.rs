@@ -8,29 +8,14 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 use super::super::Network;
+use crate::headers::HOP_BY_HOP;
 
 const NAME_CHARACTERS_MAX: usize = 200;
 const SECRET_BYTES_MAX: usize = 4096;
 
-/// Hop-by-hop, or set by the gateway and the host themselves.
-const HEADERS_NOT_ALLOWED: [&str; 16] = [
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "cookie",
-    "expect",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+/// Set by the gateway and the host themselves, as is what is hop-by-hop.
+const HEADERS_NOT_ALLOWED: [&str; 6] =
+    ["authorization", "content-encoding", "content-length", "cookie", "expect", "host"];
 
 /// A URL's parts that matter to us.
 #[derive(Debug, PartialEq, Eq)]
@@ -195,7 +180,8 @@ pub(in crate::catalog) fn header_name(text: &str) -> Result<String, String> {
     }
     let name = text.to_ascii_lowercase();
     // x-llmio-host speaks to the runner, spin-* to Spin: a catalog must not pose as the gateway.
-    if HEADERS_NOT_ALLOWED.contains(&name.as_str()) || name.starts_with("x-llmio-") || name.starts_with("spin-") {
+    let is_set_here = HOP_BY_HOP.contains(&name.as_str()) || HEADERS_NOT_ALLOWED.contains(&name.as_str());
+    if is_set_here || name.starts_with("x-llmio-") || name.starts_with("spin-") {
         return Err("may not be set here: llmio or the connection sets it (credentials go into credentials)".to_owned());
     }
     Ok(name)

@@ -1,0 +1,26 @@
+//! Headers as they come: a list of lower-case names and the bytes of their values.
+
+/// Headers of one connection (RFC 9110, section 7.6.1, and what proxies and HTTP/2 upgrades add). Neither side's travel
+/// on, and no catalog may set one.
+pub(crate) const HOP_BY_HOP: [&str; 10] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+];
+
+/// The first value of a header.
+pub fn value<'h>(headers: &'h [(String, Vec<u8>)], name: &str) -> Option<&'h [u8]> {
+    headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_slice())
+}
+
+/// The same, where it is text.
+pub fn text<'h>(headers: &'h [(String, Vec<u8>)], name: &str) -> Option<&'h str> {
+    value(headers, name).and_then(|value| std::str::from_utf8(value).ok())
+}
