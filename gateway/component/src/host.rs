@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::Write;
+use std::pin::Pin;
 
 use gateway_core::authenticate::Throttle;
 use gateway_core::refusal::Refusal;
@@ -30,10 +31,29 @@ pub(crate) fn unix_ms() -> i64 {
     now.seconds.saturating_mul(1000).saturating_add(i64::from(now.nanoseconds / 1_000_000))
 }
 
-/// Waits. A call that is served at once has no timer of its own: only admin requests, the shared ticker, reservations of
-/// quota and calls that wait for a slot do.
+/// Waits. A call that is served at once has no timer of its own: only admin requests, the shared ticker, streams,
+/// reservations of quota and calls that wait for a slot do.
 pub(crate) async fn wait_ms(ms: u64) {
-    monotonic_clock::wait_for(ms * 1_000_000).await;
+    monotonic_clock::wait_for(ms.saturating_mul(1_000_000)).await;
+}
+
+/// The one timer of a stream: it watches over its head, then over its silences. An unspent one is used on, since each
+/// costs a call of the host; so it may be over early, and whoever waits looks at the clock. One timer for all streams of
+/// an instance would be cheaper still, but no task may wake another's on WASI 0.3 hosts.
+#[derive(Default)]
+pub(crate) struct Pulse(Option<Pin<Box<dyn Future<Output = ()>>>>);
+
+impl Pulse {
+    /// One that is over in `ms`.
+    pub(crate) fn of(ms: u64) -> Self {
+        Pulse(Some(Box::pin(wait_ms(ms))))
+    }
+
+    /// Waits for at most about `ms`.
+    pub(crate) async fn beat(&mut self, ms: u64) {
+        self.0.get_or_insert_with(|| Box::pin(wait_ms(ms))).await;
+        self.0 = None;
+    }
 }
 
 /// A number to draw from. The generator is seeded once per instance: a host call for each request would cost more than

@@ -8,7 +8,6 @@
 mod admin;
 mod host;
 mod incoming;
-mod models;
 mod proxy;
 mod ready;
 mod relay;
@@ -17,6 +16,7 @@ mod store;
 
 use gateway_core::accept::{self, Endpoint, Found, Needs};
 use gateway_core::authenticate::{self, Caller};
+use gateway_core::models;
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use spin_sdk::wasip3::http::types::{self, ErrorCode};
 
@@ -39,32 +39,46 @@ impl spin_sdk::wasip3::exports::http::handler::Guest for Gateway {
 
 /// Finds the route, makes sure of what it needs, and hands over.
 async fn serve(incoming: Incoming) -> types::Response {
-    let shape = if accept::is_admin(&incoming.path) { Shape::Problem } else { Shape::Openai };
+    let shape = accept::shape(&incoming.path, &incoming.headers, incoming.query.as_deref());
     let (needs, endpoint, parameter) = match accept::find(&incoming.method, &incoming.path) {
         Found::Route(needs, endpoint, parameter) => (needs, endpoint, parameter.to_owned()),
         Found::Preflight => return relay::reply(&incoming, incoming::preflight(&incoming)),
         Found::WrongMethod(allow) => {
             let refusal = Refusal::wrong_method(&incoming.method, &incoming.path, allow);
-            return relay::reply(&incoming, refusal.reply(shape));
+            return relay::refuse(&incoming, &refusal, shape);
         }
         Found::Unknown => {
             let refusal = Refusal::unknown_path(&incoming.method, &incoming.path);
-            return relay::reply(&incoming, refusal.reply(shape));
+            return relay::refuse(&incoming, &refusal, shape);
         }
+    };
+    let shape = match endpoint {
+        Endpoint::Call(operation) => Shape::Dialect(operation.dialect()),
+        Endpoint::Ready => Shape::Problem,
+        _ => shape,
     };
     match enter(needs, &incoming).await {
         Ok((caller, snapshot)) => match endpoint {
-            Endpoint::Call(operation) => proxy::call(operation, incoming, caller, snapshot).await,
+            Endpoint::Call(operation) => proxy::call(operation, &parameter, incoming, caller, snapshot).await,
             other => {
-                let reply = rest(other, &incoming, &caller, snapshot, &parameter).await;
-                relay::reply(&incoming, reply.unwrap_or_else(|refusal| refusal.reply(shape)))
+                let asked = Asked { parameter: &parameter, shape };
+                match rest(other, &incoming, &caller, snapshot, asked).await {
+                    Ok(reply) => relay::reply(&incoming, reply),
+                    Err(refusal) => relay::refuse(&incoming, &refusal, shape),
+                }
             }
         },
         // A gateway that cannot serve is alive all the same, and readiness says why it cannot.
         Err(_) if endpoint == Endpoint::Alive || endpoint == Endpoint::Probe => relay::reply(&incoming, alive()),
-        Err(refusal) if endpoint == Endpoint::Ready => relay::reply(&incoming, refusal.reply(Shape::Problem)),
-        Err(refusal) => relay::reply(&incoming, refusal.reply(shape)),
+        Err(refusal) => relay::refuse(&incoming, &refusal, shape),
     }
+}
+
+/// What the path and its shape say beside the endpoint.
+struct Asked<'a> {
+    /// What stood in the place of the path's `{}`.
+    parameter: &'a str,
+    shape: Shape,
 }
 
 /// Step 2 of the line, and the snapshot every later step of this request sees.
@@ -102,15 +116,25 @@ async fn rest(
     incoming: &Incoming,
     caller: &Caller,
     snapshot: Rc<Snapshot>,
-    parameter: &str,
+    Asked { parameter, shape }: Asked<'_>,
 ) -> Result<Reply, Refusal> {
     match endpoint {
-        Endpoint::Models => Ok(models::list(caller, &snapshot.catalog)),
-        Endpoint::Model => match models::read(caller, &snapshot.catalog, parameter) {
-            // The model may have been added a moment ago through another instance.
-            Err(_) => models::read(caller, &store::catalog::current(Freshness::Now).await?.catalog, parameter),
-            found => found,
-        },
+        Endpoint::Models => {
+            Ok(Reply::json(200, &models::list(caller, &snapshot.catalog, shape, incoming.query.as_deref())))
+        }
+        Endpoint::Model => {
+            let found = match models::read(caller, &snapshot.catalog, shape, parameter) {
+                // The model may have been added a moment ago through another instance.
+                Err(_) => {
+                    let newest = store::catalog::current(Freshness::Now).await?;
+                    models::read(caller, &newest.catalog, shape, parameter)
+                }
+                found => found,
+            };
+            found.map(|model| Reply::json(200, &model))
+        }
+        Endpoint::WebSocket => Err(Refusal::no_web_socket()),
+        Endpoint::Telemetry => incoming.body().await.map(|_dropped| Reply::json(200, &serde_json::json!({}))),
         Endpoint::Ready => ready::reply(&snapshot).await,
         Endpoint::Admin(admin) => admin::serve(admin, incoming, snapshot, parameter).await,
         Endpoint::Alive | Endpoint::Probe | Endpoint::Call(_) => Ok(alive()),

@@ -9,13 +9,16 @@ mod wait;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use futures_util::future::{Either, select};
 use gateway_core::accept::{self, Call, Operation};
 use gateway_core::authenticate::{Caller, may_use};
 use gateway_core::catalog::Model;
+use gateway_core::dialect::Dialect;
 use gateway_core::echo;
 use gateway_core::failover::{
     self, Attempt, Chance, Class, Decision, Failover, Nature, Outcome, SendError, UpstreamError, Verdict,
 };
+use gateway_core::models;
 use gateway_core::observe::{Observer, Usage};
 use gateway_core::record::{DecisionRecord, State};
 use gateway_core::refusal::{Refusal, Reply, Shape};
@@ -24,10 +27,9 @@ use gateway_core::route::health::{Availability, Health, Subjects, model_of};
 use gateway_core::route::{Candidates, Skip, SkipReason, Skipped, target_name};
 use spin_sdk::wasip3::{self, http::types};
 
-use crate::host;
+use crate::host::{self, Pulse};
 use crate::incoming::Incoming;
-use crate::models;
-use crate::relay::{self, Ended};
+use crate::relay::{self, Ended, Ready};
 use crate::send::{self, Answer, Terms};
 use crate::store::catalog::{self, Freshness, Snapshot};
 use crate::store::{health, quota};
@@ -37,36 +39,70 @@ use open::OpenCall;
 pub(crate) use plan::{Asked, plan};
 use wait::Wait;
 
-/// Serves a balanced call of a caller who is known.
+/// Serves a balanced call of a caller who is known. `parameter` is what stood in the path where a model may stand.
 pub(crate) async fn call(
     operation: Operation,
+    parameter: &str,
     incoming: Incoming,
     caller: Caller,
     snapshot: Rc<Snapshot>,
 ) -> types::Response {
     let open = OpenCall::begin(&incoming, operation, &caller, &snapshot.catalog);
-    match line(operation, &incoming, &caller, snapshot, &open).await {
-        Ok(response) => response,
-        Err(refusal) => {
-            let reply = refusal.reply(Shape::Openai);
-            open.answered(refusal.state, &reply, Some(refusal.message));
-            relay::reply(&incoming, with_ids(reply, &open, None))
+    let incoming = Rc::new(incoming);
+    let parameter = parameter.to_owned();
+    let line = {
+        let (incoming, open) = (incoming.clone(), open.clone());
+        Box::pin(async move {
+            line(operation, &parameter, &incoming, &caller, snapshot, &open).await.unwrap_or_else(|refusal| {
+                let reply = refusal.reply(Shape::Dialect(operation.dialect()), &incoming.id);
+                open.answered(refusal.state, &reply, Some(refusal.message));
+                Ready::Reply(with_ids(reply, &open, None))
+            })
+        })
+    };
+    let mut pulse = Pulse::default();
+    let first = {
+        let head_due = std::pin::pin!(open.head_due(&mut pulse));
+        match select(line, head_due).await {
+            Either::Left((ready, _)) => Either::Left(ready),
+            Either::Right(late) => Either::Right(late),
+        }
+    };
+    match first {
+        Either::Left(ready) => relay::respond(&incoming, ready, pulse),
+        Either::Right((keep_alive_ms, line)) => {
+            open.head(200);
+            let dialect = operation.dialect();
+            let (id, start_ms, deadline_ms) = (incoming.id.clone(), incoming.start_ms, u64::MAX);
+            let terms = relay::Terms { dialect, id, start_ms, deadline_ms, keep_alive_ms };
+            let headers = ids(&open, None);
+            let left = {
+                let open = open.clone();
+                move || open.left()
+            };
+            relay::respond_early(&incoming, headers, terms, line, left)
         }
     }
 }
 
 async fn line(
     operation: Operation,
+    parameter: &str,
     incoming: &Incoming,
     caller: &Caller,
     snapshot: Rc<Snapshot>,
     open: &OpenCall,
-) -> Result<types::Response, Refusal> {
+) -> Result<Ready, Refusal> {
     if rewrite::hops(&incoming.headers) >= rewrite::HOPS_MAX {
         return Err(Refusal::loop_detected(rewrite::HOPS_MAX));
     }
     let body = incoming.body().await?;
-    let call = accept::body(operation, body.bytes)?;
+    let head = accept::Head {
+        model: if parameter.is_empty() { None } else { Some(accept::decode_parameter(parameter).unwrap_or_default()) },
+        content_type: incoming.header("content-type").unwrap_or_default().as_bytes(),
+        query: incoming.query.as_deref(),
+    };
+    let call = accept::call(operation, head, body.bytes)?;
     open.asked(&call);
     let (snapshot, index) = find_model(&call, caller, snapshot).await?;
     let model = snapshot.catalog.models.get(index).ok_or_else(|| models::unknown(&call.model))?;
@@ -78,7 +114,7 @@ async fn line(
     open.charged(charges::reserve_key(&call, caller.key(), &snapshot).await?);
     loop {
         match course.walk(candidates).await? {
-            Walked::Relayed(response) => return Ok(response),
+            Walked::Relayed(ready) => return Ok(ready),
             Walked::Exhausted(skipped) => {
                 if !course.time_left() || !wait.for_slot(&skipped).await {
                     return Err(course.exhausted(&skipped));
@@ -88,7 +124,7 @@ async fn line(
                 let is_limit = state == State::RateLimitedUpstream && course.time_left();
                 if !is_limit || !wait.for_slot(&course.all_kept_back()).await {
                     open.answered(state, &reply, None);
-                    return Ok(relay::reply(incoming, with_ids(reply, open, Some(&target))));
+                    return Ok(Ready::Reply(with_ids(reply, open, Some(&target))));
                 }
             }
         }
@@ -150,7 +186,7 @@ struct Tried {
 /// What came of all candidates.
 enum Walked {
     /// One answers.
-    Relayed(types::Response),
+    Relayed(Ready),
     /// All that there is for the caller is this answer, from this target.
     Answered(State, Reply, String),
     /// None could be asked.
@@ -209,7 +245,8 @@ impl Course<'_> {
 
     /// Steps 4 and 5 for one candidate after the other, until one answers.
     async fn walk(&self, candidates: Candidates) -> Result<Walked, Refusal> {
-        let mut failover = Failover::new(candidates.list, self.model.attempts);
+        let dialect = self.call.operation.dialect();
+        let mut failover = Failover::new(candidates.list, self.model.attempts, dialect, self.incoming.id.clone());
         let Some(mut attempt) = failover.first() else { return Ok(Walked::Exhausted(candidates.skipped)) };
         loop {
             let mut tried = self.attempt(attempt).await?;
@@ -312,7 +349,8 @@ impl Course<'_> {
                 let reply = echo::answer(self.call, &upstream_model, &incoming.id, incoming.at_ms / 1000);
                 if reply.status >= 300 {
                     let Reply { status, headers, body } = reply;
-                    return Ok((Outcome::Answered(UpstreamError { status, headers, body, hint: None }), None));
+                    let dialect = self.call.operation.dialect();
+                    return Ok((Outcome::Answered(UpstreamError { status, headers, body, hint: None, dialect }), None));
                 }
                 return Ok((Outcome::Head(reply.status), Some(Given::Whole(reply))));
             }
@@ -324,6 +362,7 @@ impl Course<'_> {
             start_ms: incoming.start_ms,
             id: &incoming.id,
             error_match: &to.provider.error_match,
+            as_array: self.call.as_array,
         };
         let (mut outcome, answer) = send::attempt(outgoing, &terms).await;
         if let Outcome::Answered(error) = &mut outcome {
@@ -350,13 +389,12 @@ impl Course<'_> {
     }
 
     /// Steps 6 and 7. Taking the failover by value is what makes this the commit point.
-    fn relay(&self, tried: Tried, _committed: Failover) -> types::Response {
-        let (incoming, open) = (self.incoming, self.open);
+    fn relay(&self, tried: Tried, _committed: Failover) -> Ready {
+        let (incoming, open, dialect) = (self.incoming, self.open, self.call.operation.dialect());
         match tried.given {
             Some(Given::Streaming(mut answer)) => {
                 open.head(answer.status);
                 answer.headers.extend(ids(open, Some(&tried.target)));
-                relay::allow_origin(incoming, &mut answer.headers);
                 let (open, snapshot) = (open.clone(), self.snapshot.clone());
                 let Tried { attempt, subjects, started_at_ms, charged, .. } = tried;
                 let ended = move |mut ended: Ended| async move {
@@ -367,17 +405,24 @@ impl Course<'_> {
                     }
                     open.relayed(ended).await;
                 };
-                relay::answer(answer, incoming.start_ms, self.deadline_ms(), ended)
+                let terms = relay::Terms {
+                    dialect,
+                    id: incoming.id.clone(),
+                    start_ms: incoming.start_ms,
+                    deadline_ms: self.deadline_ms(),
+                    keep_alive_ms: self.model.timeouts.keep_alive_ms,
+                };
+                Ready::Answer(Box::new(answer), terms, Box::new(|seen| Box::pin(ended(seen))))
             }
             Some(Given::Whole(reply)) => {
-                let mut observer = Observer::new(&reply.headers);
+                let mut observer = Observer::new(dialect, self.call.as_array, &reply.headers);
                 observer.see(&reply.body, host::now_ms().saturating_sub(incoming.start_ms));
                 open.head(reply.status);
                 open.observed(observer.finish());
                 open.answered(State::Ok, &reply, None);
-                relay::reply(incoming, with_ids(reply, open, Some(&tried.target)))
+                Ready::Reply(with_ids(reply, open, Some(&tried.target)))
             }
-            None => relay::reply(incoming, no_answer(open)),
+            None => Ready::Reply(no_answer(open, dialect)),
         }
     }
 
@@ -429,8 +474,10 @@ fn end(ended: &mut Ended, attempt: Attempt, of: &Subjects, snapshot: &Snapshot, 
         (None, Some(error)) => {
             error.message = rewrite::without_secret(&error.message, to.credential);
             let (status, body) = (error.status.unwrap_or(502), std::mem::take(&mut error.data));
+            // Only judged, and judged alike in every dialect.
+            let dialect = Dialect::OpenaiChat;
             (
-                judged(Outcome::Answered(UpstreamError { status, headers: Vec::new(), body, hint: None })),
+                judged(Outcome::Answered(UpstreamError { status, headers: Vec::new(), body, hint: None, dialect })),
                 status.to_string(),
             )
         }
@@ -441,9 +488,9 @@ fn end(ended: &mut Ended, attempt: Attempt, of: &Subjects, snapshot: &Snapshot, 
 
 /// A head without an answer cannot be: [`send::attempt`] gives both. Answered all the same, since a trap would cut
 /// every other stream of the instance.
-fn no_answer(open: &OpenCall) -> Reply {
+fn no_answer(open: &OpenCall, dialect: Dialect) -> Reply {
     let refusal = Refusal::bad_gateway(State::UpstreamError, "The provider's answer was lost. Try again.");
-    let reply = refusal.reply(Shape::Openai);
+    let reply = refusal.reply(Shape::Dialect(dialect), &open.id());
     open.answered(refusal.state, &reply, Some(refusal.message));
     reply
 }

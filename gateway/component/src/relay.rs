@@ -1,14 +1,19 @@
 //! Step 6: hands the answer's bytes to the client as they come, shows them to the observer, and makes sure that an
 //! answer that was cut never looks complete.
 
+use std::pin::Pin;
+
+use futures_util::future::{Either, select};
+use gateway_core::dialect::Dialect;
 use gateway_core::failover::SendError;
 use gateway_core::observe::{Observation, Observer};
-use gateway_core::refusal::{Refusal, Reply};
+use gateway_core::refusal::{Refusal, Reply, Shape};
+use gateway_core::rewrite::Passage;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields};
 use spin_sdk::wasip3::wit_bindgen::{FutureWriter, StreamWriter};
 use spin_sdk::wasip3::{self, wit_future, wit_stream};
 
-use crate::host;
+use crate::host::{self, Pulse};
 use crate::incoming::Incoming;
 use crate::send::{self, Answer, Rest};
 
@@ -20,31 +25,104 @@ pub(crate) struct Ended {
     pub(crate) error: Option<SendError>,
 }
 
-type TrailersWriter = FutureWriter<Result<Option<types::Trailers>, ErrorCode>>;
+/// What is told of the end of an answer, once, after the client has its last byte or is gone.
+pub(crate) type OnEnd = Box<dyn FnOnce(Ended) -> Pin<Box<dyn Future<Output = ()>>>>;
 
-/// Answers with the upstream's answer. `ended` is called once, after the client has its last byte or is gone.
-pub(crate) fn answer<F>(
-    answer: Answer,
-    start_ms: u64,
-    deadline_ms: u64,
-    ended: impl FnOnce(Ended) -> F + 'static,
-) -> types::Response
-where
-    F: Future<Output = ()>,
-{
-    let Answer { status, headers, mut observer, held, rest } = answer;
-    let (response, mut writer, trailers) = head(status, &headers);
-    wasip3::spawn(async move {
-        let error = copy(held, rest, &mut writer, &mut observer, start_ms, deadline_ms).await;
-        match &error {
-            None => end_whole(writer, trailers).await,
-            Some(SendError::ClientClosed) => drop((writer, trailers)),
-            Some(error) => end_cut(writer, trailers, &observer, error).await,
+/// What a call ends with, before any of it has gone to the client.
+pub(crate) enum Ready {
+    /// An upstream's answer, to be relayed.
+    Answer(Box<Answer>, Terms, OnEnd),
+    /// Something that is known as a whole.
+    Reply(Reply),
+}
+
+/// How an answer is relayed.
+pub(crate) struct Terms {
+    /// What the client speaks.
+    pub(crate) dialect: Dialect,
+    /// The call's id.
+    pub(crate) id: String,
+    /// When the call began, and when it has to be over, on the monotonic clock.
+    pub(crate) start_ms: u64,
+    pub(crate) deadline_ms: u64,
+    /// After so long a silence the client gets a sign of life.
+    pub(crate) keep_alive_ms: u64,
+}
+
+/// Answers with what a call ended with.
+pub(crate) fn respond(incoming: &Incoming, ready: Ready, pulse: Pulse) -> types::Response {
+    match ready {
+        Ready::Reply(reply) => self::reply(incoming, reply),
+        Ready::Answer(mut answer, terms, ended) => {
+            allow_origin(incoming, &mut answer.headers);
+            let (response, writer, trailers) = head(answer.status, &answer.headers);
+            wasip3::spawn(give(*answer, terms, ended, pulse, (writer, trailers)));
+            response
         }
-        ended(Ended { observation: observer.finish(), error }).await;
+    }
+}
+
+/// Gives a stream its head before there is an answer, and signs of life until there is one: some proxies in between cut
+/// what stays silent for long. `line` is the rest of the call; `headers` are those every answer of it has.
+pub(crate) fn respond_early(
+    incoming: &Incoming,
+    headers: Vec<(String, Vec<u8>)>,
+    terms: Terms,
+    line: Pin<Box<dyn Future<Output = Ready>>>,
+    left: impl FnOnce() + 'static,
+) -> types::Response {
+    let mut headers = headers;
+    headers.push(("content-type".to_owned(), b"text/event-stream".to_vec()));
+    headers.push(("cache-control".to_owned(), b"no-cache".to_vec()));
+    headers.push(("x-accel-buffering".to_owned(), b"no".to_vec()));
+    allow_origin(incoming, &mut headers);
+    let (response, mut writer, trailers) = head(200, &headers);
+    wasip3::spawn(async move {
+        let mut line = line;
+        let ready = loop {
+            if !writer.write_all(terms.dialect.keep_alive().to_vec()).await.is_empty() {
+                // Dropping the line ends what it has under way.
+                return left();
+            }
+            match select(line, Box::pin(host::wait_ms(terms.keep_alive_ms))).await {
+                Either::Left((ready, _)) => break ready,
+                Either::Right(((), rest)) => line = rest,
+            }
+        };
+        match ready {
+            Ready::Answer(answer, terms, ended) => {
+                give(*answer, terms, ended, Pulse::default(), (writer, trailers)).await
+            }
+            Ready::Reply(reply) => {
+                let error = serde_json::from_slice(&reply.body).unwrap_or_default();
+                writer.write_all(terms.dialect.error_event(&error, &terms.id)).await;
+                cut(writer, trailers).await;
+            }
+        }
     });
     response
 }
+
+/// Relays an answer to its end.
+async fn give(
+    answer: Answer,
+    terms: Terms,
+    ended: OnEnd,
+    pulse: Pulse,
+    (mut writer, trailers): (StreamWriter<u8>, TrailersWriter),
+) {
+    let Answer { mut observer, mut passage, held, rest, .. } = answer;
+    let silence = Silence { terms: &terms, last_ms: host::now_ms(), pulse };
+    let error = copy(held, rest, &mut writer, &mut observer, &mut passage, silence).await;
+    match &error {
+        None => end_whole(writer, trailers).await,
+        Some(SendError::ClientClosed) => drop((writer, trailers)),
+        Some(error) => end_cut(writer, trailers, &observer, &passage, error, &terms).await,
+    }
+    ended(Ended { observation: observer.finish(), error }).await;
+}
+
+type TrailersWriter = FutureWriter<Result<Option<types::Trailers>, ErrorCode>>;
 
 /// Gives the client what was held back, then the rest as it comes; returns why that is not all.
 async fn copy(
@@ -52,36 +130,107 @@ async fn copy(
     rest: Rest,
     writer: &mut StreamWriter<u8>,
     observer: &mut Observer,
-    start_ms: u64,
-    deadline_ms: u64,
+    passage: &mut Passage,
+    mut silence: Silence<'_>,
 ) -> Option<SendError> {
+    let terms = silence.terms;
+    let held = if passage.is_as_is() { held } else { passage.pass(&held, observer) };
     if !held.is_empty() && !writer.write_all(held).await.is_empty() {
         return Some(SendError::ClientClosed);
     }
     let (mut body, mut buffer, mut more) = match rest {
-        Rest::Ended(end) => return end.err(),
-        Rest::Reading(reading) => reading.await,
+        Rest::Ended(Err(error)) => return Some(error),
+        Rest::Ended(Ok(())) => return write_end(writer, passage).await,
+        Rest::Reading(reading) => match silence.keep_alive(reading, writer, observer, passage).await {
+            Some(read) => read,
+            None => return Some(SendError::ClientClosed),
+        },
     };
     let error = loop {
         let now_ms = host::now_ms();
         if !buffer.is_empty() {
-            observer.see(&buffer, now_ms.saturating_sub(start_ms));
-            buffer = writer.write_all(buffer).await;
-            if !buffer.is_empty() {
+            silence.last_ms = now_ms;
+            observer.see(&buffer, now_ms.saturating_sub(terms.start_ms));
+            let is_left = if passage.is_as_is() {
+                buffer = writer.write_all(buffer).await;
+                !buffer.is_empty()
+            } else {
+                let passed = passage.pass(&buffer, observer);
+                !passed.is_empty() && !writer.write_all(passed).await.is_empty()
+            };
+            if is_left {
                 // What could not be written was not received.
                 break Some(SendError::ClientClosed);
             }
         }
         if !more {
-            break body.end().await.err();
+            match body.end().await {
+                Ok(()) => break write_end(writer, passage).await,
+                Err(error) => break Some(error),
+            }
         }
-        if now_ms > deadline_ms {
+        if now_ms > terms.deadline_ms {
             break Some(SendError::TotalTimeout);
         }
-        (more, buffer) = body.read(buffer).await;
+        let reading = std::pin::pin!(body.read(buffer));
+        match silence.keep_alive(reading, writer, observer, passage).await {
+            Some(read) => (more, buffer) = read,
+            None => return Some(SendError::ClientClosed),
+        }
     };
     send::give_buffer(buffer);
     error
+}
+
+async fn write_end(writer: &mut StreamWriter<u8>, passage: &mut Passage) -> Option<SendError> {
+    let end = passage.end();
+    let is_left = !end.is_empty() && !writer.write_all(end).await.is_empty();
+    is_left.then_some(SendError::ClientClosed)
+}
+
+/// Watches over the silence between two reads of a stream.
+struct Silence<'t> {
+    terms: &'t Terms,
+    /// When the last bytes came.
+    last_ms: u64,
+    pulse: Pulse,
+}
+
+impl Silence<'_> {
+    /// Waits for a read, and gives the client signs of life meanwhile, where that changes nothing of the stream. `None`:
+    /// the client is gone.
+    async fn keep_alive<F: Future + Unpin>(
+        &mut self,
+        mut reading: F,
+        writer: &mut StreamWriter<u8>,
+        observer: &Observer,
+        passage: &Passage,
+    ) -> Option<F::Output> {
+        if !passage.gives_events(observer) {
+            return Some(reading.await);
+        }
+        let keep_alive_ms = self.terms.keep_alive_ms;
+        loop {
+            // An unspent timer is over early at most; a new one is for what is left of the silence.
+            reading = {
+                let beat = std::pin::pin!(self.pulse.beat(keep_alive_ms));
+                match select(reading, beat).await {
+                    Either::Left((read, _)) => return Some(read),
+                    Either::Right(((), unread)) => unread,
+                }
+            };
+            let now_ms = host::now_ms();
+            let left_ms = self.last_ms.saturating_add(keep_alive_ms).saturating_sub(now_ms);
+            if left_ms > 0 {
+                self.pulse = Pulse::of(left_ms);
+            } else if passage.is_between_events(observer) {
+                if !writer.write_all(self.terms.dialect.keep_alive().to_vec()).await.is_empty() {
+                    return None;
+                }
+                self.last_ms = now_ms;
+            }
+        }
+    }
 }
 
 async fn end_whole(writer: StreamWriter<u8>, trailers: TrailersWriter) {
@@ -90,15 +239,33 @@ async fn end_whole(writer: StreamWriter<u8>, trailers: TrailersWriter) {
 }
 
 /// A stream's reader gets an error event in its dialect; every reader gets an unclean end.
-async fn end_cut(mut writer: StreamWriter<u8>, trailers: TrailersWriter, observer: &Observer, error: &SendError) {
-    if observer.is_stream() {
+async fn end_cut(
+    mut writer: StreamWriter<u8>,
+    trailers: TrailersWriter,
+    observer: &Observer,
+    passage: &Passage,
+    error: &SendError,
+    terms: &Terms,
+) {
+    if passage.gives_events(observer) {
         let said = format!("The provider {}. The answer is incomplete.", error.describe());
-        let event = Refusal::bad_gateway(error.state(), said).event();
-        let close_event: &[u8] = if observer.in_event() { b"\n\n" } else { b"" };
+        let refusal = Refusal::bad_gateway(error.state(), said);
+        let event = terms.dialect.error_event(&terms.dialect.error(&refusal, &terms.id), &terms.id);
+        let close_event: &[u8] = if passage.is_between_events(observer) { b"" } else { b"\n\n" };
         writer.write_all([close_event, &event].concat()).await;
     }
+    cut(writer, trailers).await;
+}
+
+/// Ends an answer so that it does not look complete.
+async fn cut(writer: StreamWriter<u8>, trailers: TrailersWriter) {
     drop(writer);
     let _ = trailers.write(Err(ErrorCode::HttpResponseIncomplete)).await;
+}
+
+/// Answers with a refusal in the caller's shape.
+pub(crate) fn refuse(incoming: &Incoming, refusal: &Refusal, shape: Shape) -> types::Response {
+    reply(incoming, refusal.reply(shape, &incoming.id))
 }
 
 /// Answers with something of llmio's own.

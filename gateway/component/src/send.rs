@@ -9,7 +9,7 @@ use futures_util::future::{Either, select};
 use gateway_core::catalog::Timeouts;
 use gateway_core::failover::{Outcome, SendError, UpstreamError, hint};
 use gateway_core::headers;
-use gateway_core::rewrite::{self, Outgoing};
+use gateway_core::rewrite::{self, Outgoing, Passage};
 use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Method, RequestOptions, Scheme};
 use spin_sdk::wasip3::wit_bindgen::{FutureReader, FutureWriter, StreamReader, StreamResult, StreamWriter};
@@ -84,10 +84,13 @@ pub(crate) struct Terms<'a> {
     pub(crate) id: &'a str,
     /// Texts that make an answer of 200 a failure.
     pub(crate) error_match: &'a [String],
+    /// A stream was asked for as a JSON array.
+    pub(crate) as_array: bool,
 }
 
 /// Makes one attempt. The answer comes only with [`Outcome::Head`].
-pub(crate) async fn attempt(outgoing: Outgoing, terms: &Terms<'_>) -> (Outcome, Option<Answer>) {
+pub(crate) async fn attempt(mut outgoing: Outgoing, terms: &Terms<'_>) -> (Outcome, Option<Answer>) {
+    let (dialect, passage) = (outgoing.dialect, std::mem::replace(&mut outgoing.passage, Passage::AsIs));
     let (request, mut writer, trailers, body) = match build(outgoing, terms) {
         Ok(built) => built,
         Err(error) => return (Outcome::Failed(error), None),
@@ -123,13 +126,13 @@ pub(crate) async fn attempt(outgoing: Outgoing, terms: &Terms<'_>) -> (Outcome, 
     let (stream, trailers) = types::Response::consume_body(response, consumed_reader);
     let body = Body { stream, trailers, left: announced(&raw), _consumed: consumed };
     if (200..300).contains(&status) {
-        return preview::preview(status, raw, body, terms.start_ms, terms.error_match).await;
+        return preview::preview(status, raw, body, (dialect, passage), terms).await;
     }
     match collect(body).await {
         Ok(body) => {
             let hint = hint::read(&raw, &body, host::unix_ms());
             let headers = rewrite::downstream(raw);
-            (Outcome::Answered(UpstreamError { status, headers, body, hint }), None)
+            (Outcome::Answered(UpstreamError { status, headers, body, hint, dialect }), None)
         }
         Err(error) => (Outcome::Failed(error), None),
     }
@@ -139,7 +142,7 @@ type Built = (types::Request, StreamWriter<u8>, FutureWriter<Result<Option<types
 
 fn build(outgoing: Outgoing, terms: &Terms<'_>) -> Result<Built, SendError> {
     let Terms { timeouts, streamed, left_ms, id, .. } = *terms;
-    let Outgoing { tls, authority, path, mut headers, body, local } = outgoing;
+    let Outgoing { tls, authority, path, mut headers, body, local, .. } = outgoing;
     if host::is_runner() {
         let value = format!("call={id}{}", if local { "; local" } else { "" });
         headers.push((HOST_HEADER.into(), value.into_bytes()));

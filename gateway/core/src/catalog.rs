@@ -75,12 +75,14 @@ pub struct Provider {
     pub enabled: bool,
     /// How it is reached.
     pub kind: ProviderKind,
-    /// How a credential is presented.
-    pub auth: Auth,
+    /// How a credential is presented; `None`: as the dialect spoken does it.
+    pub auth: Option<Auth>,
     /// The pool. Empty: requests go without a credential.
     pub credentials: Vec<Credential>,
     /// Headers added to every request, names in lower case.
     pub headers: Vec<(String, Value)>,
+    /// Client headers that travel on besides those that always do, names in lower case.
+    pub forward_headers: Vec<String>,
     /// The base URL's exact host and port may be private or loopback.
     pub local: bool,
     /// How this provider's errors are judged, before the rows llmio knows.
@@ -275,6 +277,9 @@ pub struct Model {
     pub affinity: Affinity,
     /// Indexes of the models whose targets follow when none of its own can serve, in their order.
     pub fallback: Vec<usize>,
+    /// A stream without content by then gets its head, and signs of life while attempts go on, so that no proxy in
+    /// between takes it for dead. Default 20 s.
+    pub head_after_ms: u64,
     /// How long a call that nobody can serve now waits for a rate limit or quota that is over by then. 0: not at all.
     pub max_wait_ms: u64,
 }
@@ -345,6 +350,8 @@ pub struct Timeouts {
     pub idle_ms: u64,
     /// The whole call, all attempts together. Default 60 min.
     pub total_ms: u64,
+    /// Silence after which a stream's client gets a sign of life. Default 15 s.
+    pub keep_alive_ms: u64,
 }
 
 /// One way to serve a model.

@@ -12,6 +12,11 @@ const BODY_BYTES_MAX: usize = 256 << 10;
 /// What is said back at most. One event a word: a book would be hundreds of megabytes of events.
 const CHARACTERS_MAX: usize = 4096;
 
+/// Whether it has an answer to such calls.
+pub fn serves(operation: Operation) -> bool {
+    matches!(operation, Operation::Chat | Operation::Completions | Operation::Embeddings)
+}
+
 /// The answer to a call. `id` and `now_s` (Unix seconds) go into it as a provider's own would.
 pub fn answer(call: &Call, upstream_model: &str, id: &str, now_s: i64) -> Reply {
     if call.body.len() > BODY_BYTES_MAX {
@@ -19,13 +24,14 @@ pub fn answer(call: &Call, upstream_model: &str, id: &str, now_s: i64) -> Reply 
             "The built-in provider takes bodies of at most {} KiB. Enter a real provider for more.",
             BODY_BYTES_MAX >> 10
         );
-        return Refusal { status: 413, ..Refusal::bad_request(said) }.reply(Shape::Openai);
+        return Refusal { status: 413, ..Refusal::bad_request(said) }
+            .reply(Shape::Dialect(call.operation.dialect()), id);
     }
     let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
     let said = match call.operation {
         Operation::Chat => last_user_text(&body),
-        Operation::Completions => text_of(body.get("prompt").unwrap_or(&Value::Null)),
         Operation::Embeddings => return embeddings(&body, call.body.len(), upstream_model),
+        _ => text_of(body.get("prompt").unwrap_or(&Value::Null)),
     };
     let text = format!("You said: {}", said.chars().take(CHARACTERS_MAX).collect::<String>());
     let usage = json!({

@@ -8,7 +8,9 @@ mod budget;
 mod class;
 mod exhausted;
 pub mod hint;
+mod shaped;
 
+use crate::dialect::Dialect;
 use crate::record::State;
 use crate::refusal::{Refusal, Reply};
 use crate::route::{Candidate, Skip, SkipReason, Skipped};
@@ -55,6 +57,8 @@ pub struct UpstreamError {
     pub body: Vec<u8>,
     /// When it says one may come back.
     pub hint: Option<Hint>,
+    /// What the body is written in.
+    pub dialect: Dialect,
 }
 
 /// What an outcome of `request` says of the target, the credential and the rate. `rules` are the provider's own rows.
@@ -175,6 +179,10 @@ pub struct Chance<'a> {
 /// Walks the candidates of one call.
 #[derive(Debug)]
 pub struct Failover {
+    /// What the caller speaks.
+    dialect: Dialect,
+    /// The call's id, for errors that name it.
+    id: String,
     candidates: Vec<Candidate>,
     position: usize,
     credential: usize,
@@ -200,9 +208,12 @@ struct Failure {
 const BACKOFF_MS: u64 = 250;
 
 impl Failover {
-    /// A machine over candidates in their order. `attempts` is the most that are made.
-    pub fn new(candidates: Vec<Candidate>, attempts: u32) -> Self {
+    /// A machine over candidates in their order, for the call `id` of a caller that speaks `dialect`. `attempts` is the
+    /// most that are made.
+    pub fn new(candidates: Vec<Candidate>, attempts: u32, dialect: Dialect, id: String) -> Self {
         Failover {
+            dialect,
+            id,
             candidates,
             position: 0,
             credential: 0,
@@ -238,7 +249,7 @@ impl Failover {
                     self.too_long = Some(error);
                     return Decision::Try(attempt, 0);
                 }
-                return Decision::Answer(State::ClientError, shaped(error));
+                return Decision::Answer(State::ClientError, self.shaped(error, verdict.nature));
             }
             (_, outcome) => {
                 if let Some(last) = self.last.filter(|_| class == Class::Target && may_pass(&outcome, verdict)) {
@@ -339,7 +350,7 @@ impl Failover {
     /// The last upstream answer a caller can act on, else a refusal that names every attempt.
     fn give_up(&mut self) -> Decision {
         if let Some(error) = self.too_long.take() {
-            return Decision::Answer(State::ClientError, shaped(error));
+            return Decision::Answer(State::ClientError, self.shaped(error, Nature::ContextLength));
         }
         let actionable = |failure: &Failure| match &failure.outcome {
             // An error that names llmio's own choice (a model name, an address) would send the caller looking in vain.
@@ -355,7 +366,7 @@ impl Failover {
             && let Failure { outcome: Outcome::Answered(error), verdict, .. } = self.failures.swap_remove(position)
         {
             let state = if verdict.class == Class::Rate { State::RateLimitedUpstream } else { State::UpstreamError };
-            let mut reply = shaped(error);
+            let mut reply = self.shaped(error, verdict.nature);
             // Some say it under a status that would blame the request.
             if verdict.class == Class::Rate && reply.status != 529 {
                 reply.status = 429;
@@ -375,6 +386,10 @@ impl Failover {
             _ if last.verdict.class == Class::Credential => Refusal::bad_gateway(State::UpstreamAuth, message),
             _ => Refusal::bad_gateway(State::UpstreamError, message),
         })
+    }
+
+    fn shaped(&self, error: UpstreamError, nature: Nature) -> Reply {
+        shaped::shaped(error, nature, self.dialect, &self.id)
     }
 
     fn explain(&self, what: &str) -> String {
@@ -430,44 +445,6 @@ fn client_closed() -> Refusal {
 
 fn shutting_down() -> Refusal {
     Refusal::unavailable("draining", "llmio is shutting down. Try again.").after(1).ended(State::Drained)
-}
-
-/// JSON stays byte for byte, since clients parse upstream messages; anything else gets the shape they expect.
-fn shaped(error: UpstreamError) -> Reply {
-    if serde_json::from_slice::<serde::de::IgnoredAny>(&error.body).is_ok() {
-        return Reply { status: error.status, headers: error.headers, body: error.body };
-    }
-    let said = match excerpt(&error.body) {
-        text if text.is_empty() => format!("The provider answered {} without an explanation.", error.status),
-        text => format!("The provider answered {}: {text}", error.status),
-    };
-    let refusal = Refusal { status: error.status, ..Refusal::bad_gateway(State::UpstreamError, said) };
-    let mut reply = refusal.reply(crate::refusal::Shape::Openai);
-    let kept = |name: &str| name.starts_with("retry-after") || name == "x-upstream-request-id";
-    reply.headers.retain(|(name, _)| name != "x-should-retry");
-    reply.headers.extend(error.headers.into_iter().filter(|(name, _)| kept(name)));
-    reply
-}
-
-/// The first words of a text or HTML page, without its tags.
-fn excerpt(body: &[u8]) -> String {
-    const CHARACTERS_MAX: usize = 300;
-    let text = String::from_utf8_lossy(body.get(..body.len().min(8192)).unwrap_or_default()).into_owned();
-    let mut words = String::new();
-    let mut in_tag = false;
-    for character in text.chars() {
-        match character {
-            '<' => in_tag = true,
-            '>' if in_tag => {
-                in_tag = false;
-                words.push(' ');
-            }
-            _ if !in_tag && !character.is_control() => words.push(character),
-            _ => words.push(' '),
-        }
-    }
-    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    words.chars().take(CHARACTERS_MAX).collect()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@
 //! 7. [`record`]: what is kept
 //!
 //! Beside the line: [`catalog`] (the configuration), [`dialect`], [`refusal`] (every answer that is llmio's own),
-//! [`echo`] (the built-in provider), [`headers`], [`price`] (what a call costs).
+//! [`echo`] (the built-in provider), [`headers`], [`models`] (the list of them), [`price`] (what a call costs).
 
 pub mod accept;
 pub mod authenticate;
@@ -22,6 +22,7 @@ pub mod dialect;
 pub mod echo;
 pub mod failover;
 pub mod headers;
+pub mod models;
 pub mod observe;
 pub mod price;
 pub mod record;

@@ -1,16 +1,22 @@
 //! Step 6: what an answer's bytes tell as they pass. The observer only looks: it never holds a byte back, never ends a
 //! stream, and gives up on what it cannot read ("unknown") rather than on the answer.
 
+mod array;
+mod events;
 mod json;
 mod sse;
 mod usage;
 
-pub use sse::StreamError;
+pub use events::StreamError;
 pub use usage::Usage;
+pub(crate) use usage::tokens;
 
+use array::Array;
+use events::Events;
 use json::UsageScan;
 use sse::Sse;
 
+use crate::dialect::Dialect;
 use crate::headers;
 
 /// How an answer's body is read.
@@ -18,6 +24,8 @@ use crate::headers;
 enum Reader {
     Json(UsageScan),
     Sse(Sse),
+    /// Gemini's other form of a stream.
+    Array(Array),
     /// Neither JSON nor an event stream, or compressed: only counted.
     Opaque,
 }
@@ -67,8 +75,8 @@ pub struct Observation {
 }
 
 impl Observer {
-    /// An observer for an answer with these headers.
-    pub fn new(headers: &[(String, Vec<u8>)]) -> Self {
+    /// An observer for an answer of this dialect with these headers. `as_array`: the stream was asked for as a JSON array.
+    pub fn new(dialect: Dialect, as_array: bool, headers: &[(String, Vec<u8>)]) -> Self {
         let encoded =
             headers::value(headers, "content-encoding").is_some_and(|value| !value.eq_ignore_ascii_case(b"identity"));
         let media_type = headers::value(headers, "content-type").unwrap_or_default();
@@ -76,8 +84,9 @@ impl Observer {
             |wanted: &[u8]| media_type.len() >= wanted.len() && media_type[..wanted.len()].eq_ignore_ascii_case(wanted);
         let reader = match () {
             () if encoded => Reader::Opaque,
-            () if is(b"text/event-stream") => Reader::Sse(Sse::default()),
-            () if is(b"application/json") => Reader::Json(UsageScan::default()),
+            () if is(b"text/event-stream") => Reader::Sse(Sse::new(dialect)),
+            () if is(b"application/json") && as_array => Reader::Array(Array::new(dialect)),
+            () if is(b"application/json") => Reader::Json(UsageScan::new(dialect)),
             () => Reader::Opaque,
         };
         Observer { reader, bytes: 0, first_content_ms: None, is_page: is(b"text/html") }
@@ -88,17 +97,33 @@ impl Observer {
         matches!(self.reader, Reader::Sse(_))
     }
 
+    /// Whether a stream has said why it ends, so that nothing but usage can follow.
+    pub fn finish_seen(&self) -> bool {
+        matches!(&self.reader, Reader::Sse(sse) if sse.events.finish_seen)
+    }
+
     /// Looks at the next bytes; `now_ms` is the time they came.
     pub fn see(&mut self, bytes: &[u8], now_ms: u64) {
         self.bytes += bytes.len() as u64;
         match &mut self.reader {
             Reader::Json(scan) => scan.feed(bytes),
             Reader::Sse(sse) => {
-                if sse.feed(bytes) && self.first_content_ms.is_none() {
-                    self.first_content_ms = Some(now_ms);
-                }
+                sse.feed(bytes);
+                self.first_content_ms = self.first_content_ms.or(sse.events.content_seen.then_some(now_ms));
+            }
+            Reader::Array(array) => {
+                array.feed(bytes);
+                self.first_content_ms = self.first_content_ms.or(array.events.content_seen.then_some(now_ms));
             }
             Reader::Opaque => {}
+        }
+    }
+
+    fn events(&self) -> Option<&Events> {
+        match &self.reader {
+            Reader::Sse(sse) => Some(&sse.events),
+            Reader::Array(array) => Some(&array.events),
+            Reader::Json(_) | Reader::Opaque => None,
         }
     }
 
@@ -111,19 +136,23 @@ impl Observer {
     /// come, `ended` whether that is all, and `spoilt_by` are texts that make it a failure.
     pub fn preview(&self, held: &[u8], ended: bool, spoilt_by: &[String]) -> Preview {
         let is_match = |text: &String| memchr::memmem::find(held, text.as_bytes()).is_some();
-        match &self.reader {
-            Reader::Sse(sse) if sse.content_seen() => Preview::Good,
-            _ if spoilt_by.iter().any(is_match) => Preview::Error { status: None, body: held.to_vec() },
-            Reader::Opaque if self.is_page => Preview::Page,
-            Reader::Opaque => Preview::Good,
-            Reader::Json(_) if ended => json::error_in(held).unwrap_or(Preview::Good),
-            Reader::Sse(sse) => match sse.error() {
+        if self.events().is_some_and(|events| events.content_seen) {
+            return Preview::Good;
+        }
+        if spoilt_by.iter().any(is_match) {
+            return Preview::Error { status: None, body: held.to_vec() };
+        }
+        match (self.events(), &self.reader) {
+            (Some(events), _) => match &events.error {
                 Some(error) => Preview::Error { status: error.status, body: error.data.clone() },
-                None if ended && !sse.finish_seen() => Preview::Empty,
+                None if ended && !events.finish_seen => Preview::Empty,
                 None if ended => Preview::Good,
                 None => Preview::Wait,
             },
-            Reader::Json(_) => Preview::Wait,
+            (None, Reader::Json(_)) if ended => json::error_in(held).unwrap_or(Preview::Good),
+            (None, Reader::Json(_)) => Preview::Wait,
+            (None, _) if self.is_page => Preview::Page,
+            (None, _) => Preview::Good,
         }
     }
 
@@ -133,10 +162,10 @@ impl Observer {
             Observation { bytes: self.bytes, first_content_ms: self.first_content_ms, ..Observation::default() };
         match self.reader {
             Reader::Json(scan) => observation.usage = scan.finish(),
-            Reader::Sse(sse) => {
-                observation.unfinished = !sse.finished();
-                observation.error = sse.error().cloned();
-                observation.usage = sse.usage();
+            Reader::Sse(Sse { events, .. }) | Reader::Array(Array { events, .. }) => {
+                observation.unfinished = !events.finished();
+                observation.usage = events.usage();
+                observation.error = events.error;
             }
             Reader::Opaque => {}
         }

@@ -5,6 +5,7 @@
 use serde_json::json;
 
 use crate::catalog::Problems;
+use crate::dialect::Dialect;
 use crate::record::State;
 
 /// Why a request is not served, in words that say what to do.
@@ -35,8 +36,8 @@ pub struct Refusal {
 /// The shape an error is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// `{"error":{message,type,param,code}}`, as OpenAI's API writes errors.
-    Openai,
+    /// As the API of this dialect writes them.
+    Dialect(Dialect),
     /// Problem details for HTTP APIs, RFC 9457.
     Problem,
 }
@@ -116,14 +117,13 @@ impl Refusal {
 
     /// 404 for a path no route has.
     pub fn unknown_path(method: &str, path: &str) -> Self {
-        let message = if path.starts_with("/v1/v1/") || path.starts_with("/openai/v1/v1/") {
+        let message = if path.contains("/v1/v1/") {
             format!("There is no {method} {path}. The base URL already ends in /v1: remove one of the two.")
-        } else if is_later_dialect(path) {
-            format!(
-                "{method} {path} is not built yet. Served are /v1/chat/completions, /v1/completions, /v1/embeddings and /v1/models."
-            )
         } else {
-            format!("There is no {method} {path}. OpenAI clients use the base URL …/v1; the admin API is under /api.")
+            format!(
+                "There is no {method} {path}. OpenAI clients use the base URL …/v1, Anthropic's and Gemini's the address \
+                 without a path; the admin API is under /api."
+            )
         };
         Refusal::not_found("unknown_path", message)
     }
@@ -158,6 +158,13 @@ impl Refusal {
             problems: Some(Box::new(problems)),
             ..Refusal::new(422, "invalid_request_error", message).coded("invalid_catalog")
         }
+    }
+
+    /// 426: there are no WebSockets here. Codex asks for one first, and this is the one answer after which it goes on at
+    /// once without.
+    pub fn no_web_socket() -> Self {
+        let message = "There are no WebSockets here. Send POST /v1/responses; GET needs the id of a response.";
+        Refusal::new(426, "invalid_request_error", message).coded("upgrade_required")
     }
 
     /// 429: no provider has anything left now. A `long` wait is one that no client should sit out: OpenAI's word for it
@@ -235,10 +242,10 @@ impl Refusal {
         self
     }
 
-    /// The answer in the caller's shape.
-    pub fn reply(&self, shape: Shape) -> Reply {
+    /// The answer in the caller's shape. `id` is the request's.
+    pub fn reply(&self, shape: Shape, id: &str) -> Reply {
         let mut reply = match shape {
-            Shape::Openai => Reply::new(self.status, "application/json", self.openai().to_string()),
+            Shape::Dialect(dialect) => Reply::json(self.status, &dialect.error(self, id)),
             Shape::Problem => Reply::new(self.status, "application/problem+json", self.problem().to_string()),
         };
         if let Some(seconds) = self.retry_after_s {
@@ -256,15 +263,6 @@ impl Refusal {
         reply
     }
 
-    /// The error as one event of a stream that has begun: `data: {…}` and a blank line.
-    pub fn event(&self) -> Vec<u8> {
-        format!("data: {}\n\n", self.openai()).into_bytes()
-    }
-
-    fn openai(&self) -> serde_json::Value {
-        json!({ "error": { "message": self.message, "type": self.kind, "param": self.param, "code": self.code } })
-    }
-
     fn problem(&self) -> serde_json::Value {
         let mut problem = json!({
             "type": "about:blank",
@@ -277,21 +275,6 @@ impl Refusal {
         }
         problem
     }
-}
-
-/// Paths of dialects whose issue comes later, so that their users are not sent looking for a typing error.
-fn is_later_dialect(path: &str) -> bool {
-    const LATER: [&str; 8] = [
-        "/v1/messages",
-        "/v1/responses",
-        "/v1beta/",
-        "/anthropic/",
-        "/gemini/",
-        "/v1/images/",
-        "/v1/audio/",
-        "/relay/",
-    ];
-    LATER.iter().any(|prefix| path.starts_with(prefix))
 }
 
 #[cfg(test)]

@@ -3,12 +3,17 @@
 
 mod body;
 mod headers;
+mod passage;
+mod usage_chunk;
 
-pub use body::{body_for, splice_model};
+pub use body::body_for;
 pub use headers::{HOPS, HOPS_MAX, downstream, hops, upstream};
+pub use passage::Passage;
+pub use usage_chunk::UsageChunk;
 
-use crate::accept::Call;
+use crate::accept::{Call, Operation};
 use crate::catalog::{Auth, Catalog, Credential, Endpoint, Provider, ProviderKind, Target, Value};
+use crate::dialect::Dialect;
 use crate::failover::Attempt;
 use crate::refusal::Refusal;
 use crate::route::name_asked;
@@ -28,6 +33,10 @@ pub struct Outgoing {
     pub body: Vec<u8>,
     /// The address may be private.
     pub local: bool,
+    /// What the provider answers in.
+    pub dialect: Dialect,
+    /// What becomes of its answer.
+    pub passage: Passage,
 }
 
 /// One attempt's destination.
@@ -68,18 +77,24 @@ pub fn named<'c>(attempt: Attempt, ask_model: usize, asked: &'c str, catalog: &'
 
 /// Makes the request of `call` for one target.
 pub fn request(call: &Call, client_headers: &[(String, Vec<u8>)], to: Named<'_>) -> Result<Destination, Refusal> {
-    let ProviderKind::Http(endpoints) = &to.provider.kind else {
+    if matches!(to.provider.kind, ProviderKind::Echo) {
         return Ok(Destination::Echo(to.upstream_model.to_owned()));
-    };
+    }
     let dialect = call.operation.dialect();
-    let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.dialect == dialect) else {
+    let Some(endpoint) = to.provider.endpoint(dialect) else {
         let said = format!("Provider {:?} has no endpoint for {}. Mend the catalog.", to.provider.name, dialect.name());
         return Err(Refusal::unavailable("no_endpoint", said));
     };
     let body = body_for(call, to.upstream_model);
-    let mut headers = upstream(client_headers, to.provider, body.len());
-    let mut path = format!("{}{}", endpoint.path, call.operation.path());
-    present(to, &mut headers, &mut path);
+    let mut headers = upstream(client_headers, to.provider, dialect, body.len());
+    let mut model = String::new();
+    push_encoded(&mut model, to.upstream_model, b"/");
+    let mut path = format!("{}{}", endpoint.path, call.operation.path(&model));
+    let alt_sse = (call.operation == Operation::StreamGenerate && !call.as_array).then_some("alt=sse");
+    for pair in call.query.into_iter().chain(alt_sse) {
+        push_pair(&mut path, pair);
+    }
+    present(to, endpoint, &mut headers, &mut path);
     let Endpoint { tls, authority, .. } = endpoint;
     Ok(Destination::Http(Outgoing {
         tls: *tls,
@@ -88,21 +103,28 @@ pub fn request(call: &Call, client_headers: &[(String, Vec<u8>)], to: Named<'_>)
         headers,
         body,
         local: to.provider.local,
+        dialect,
+        passage: if call.usage_edit.is_some() { Passage::WithoutUsage(UsageChunk::default()) } else { Passage::AsIs },
     }))
 }
 
+fn push_pair(path: &mut String, pair: &str) {
+    path.push(if path.contains('?') { '&' } else { '?' });
+    path.push_str(pair);
+}
+
 /// Presents the credential the way its provider wants it.
-fn present(to: Named<'_>, headers: &mut Vec<(String, Vec<u8>)>, path: &mut String) {
+fn present(to: Named<'_>, at: &Endpoint, headers: &mut Vec<(String, Vec<u8>)>, path: &mut String) {
     let Some(Value::Plain(secret)) = to.credential.map(|credential| &credential.value) else { return };
     let secret = secret.expose();
-    let (name, value) = match to.provider.auth {
+    let (name, value) = match to.provider.auth.unwrap_or(at.dialect.auth()) {
         Auth::Bearer => ("authorization", format!("Bearer {secret}")),
         Auth::XApiKey => ("x-api-key", secret.to_owned()),
         Auth::ApiKey => ("api-key", secret.to_owned()),
         Auth::XGoogApiKey => ("x-goog-api-key", secret.to_owned()),
         Auth::Query => {
-            path.push_str("?key=");
-            push_encoded(path, secret);
+            push_pair(path, "key=");
+            push_encoded(path, secret, b"");
             return;
         }
     };
@@ -114,7 +136,7 @@ fn present(to: Named<'_>, headers: &mut Vec<(String, Vec<u8>)>, path: &mut Strin
 pub fn hide_secret(text: &mut Vec<u8>, credential: Option<&Credential>) {
     let Some(Value::Plain(secret)) = credential.map(|credential| &credential.value) else { return };
     let mut encoded = String::new();
-    push_encoded(&mut encoded, secret.expose());
+    push_encoded(&mut encoded, secret.expose(), b"");
     for written in [secret.expose(), &encoded] {
         while let Some(at) =
             memchr::memmem::find(text, written.as_bytes()).filter(|_| written.len() >= HIDDEN_BYTES_MIN)
@@ -137,10 +159,10 @@ const HIDDEN: &[u8; 12] = b"(credential)";
 /// A shorter credential protects nothing, and its characters are part of many words.
 const HIDDEN_BYTES_MIN: usize = 8;
 
-/// Percent-encodes everything but the unreserved characters of RFC 3986.
-fn push_encoded(path: &mut String, text: &str) {
+/// Percent-encodes everything but the unreserved characters of RFC 3986 and those of `kept`.
+fn push_encoded(path: &mut String, text: &str, kept: &[u8]) {
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.contains(&byte) {
             path.push(char::from(byte));
         } else {
             path.push_str(&format!("%{byte:02X}"));

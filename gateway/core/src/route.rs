@@ -15,9 +15,9 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use serde::Serialize;
 
-use crate::accept::Demand;
+use crate::accept::{Demand, Operation};
 use crate::catalog::{Affinity, Catalog, Credential, Model, Provider, ProviderKind, Strategy, Target, Value};
-use crate::dialect::Dialect;
+use crate::echo;
 use crate::price;
 use health::{Availability, Health, Subjects, Trouble};
 use strategy::{Choice, Rotation};
@@ -134,7 +134,7 @@ pub struct Ask<'a> {
     /// The name it was asked by.
     pub asked: &'a str,
     /// The API the caller speaks.
-    pub dialect: Dialect,
+    pub operation: Operation,
     /// What the call needs of a target.
     pub demand: Demand,
     /// Tags the caller's key avoids.
@@ -235,9 +235,9 @@ fn cost_nano(ask: &Ask<'_>, target: &Target, provider: &Provider, upstream_model
 
 /// Whether a target could ever serve the call.
 fn fits(ask: &Ask<'_>, provider: &Provider, target: &Target) -> Result<(), Skip> {
-    let speaks = |dialect: Dialect| match &provider.kind {
-        ProviderKind::Echo => true,
-        ProviderKind::Http(endpoints) => endpoints.iter().any(|endpoint| endpoint.dialect == dialect),
+    let speaks = || match &provider.kind {
+        ProviderKind::Echo => echo::serves(ask.operation),
+        ProviderKind::Http(_) => provider.endpoint(ask.operation.dialect()).is_some(),
     };
     let (demand, can) = (ask.demand, target.capabilities);
     let lacks =
@@ -245,7 +245,7 @@ fn fits(ask: &Ask<'_>, provider: &Provider, target: &Target) -> Result<(), Skip>
     let reason = match () {
         () if !target.enabled => SkipReason::TargetDisabled,
         () if !provider.enabled => SkipReason::ProviderDisabled,
-        () if !speaks(ask.dialect) => SkipReason::Dialect,
+        () if !speaks() => SkipReason::Dialect,
         () if lacks => SkipReason::Capability,
         () if can.context.is_some_and(|context| demand.tokens > context) => SkipReason::Context,
         () if provider.tags.iter().any(|tag| ask.avoid.contains(tag)) => SkipReason::Tag,

@@ -162,11 +162,6 @@ fn an_unknown_path_is_404_and_says_what_there_is(host: Host) {
         assert_eq!(response.status, expected, "{path}");
         assert!(!response.openai_error().message.is_empty());
     }
-    for path in ["/v1/messages", "/v1/responses"] {
-        let response = refused(&gateway, &Request::new("POST", path).key(TOKEN).json("{}"));
-        assert_eq!((response.status, response.openai_error().code.as_str()), (404, "unknown_path"), "{path}");
-        assert!(response.openai_error().message.contains("not built yet"), "{}", response.text());
-    }
 }
 
 fn a_base_url_that_ends_in_v1_twice_is_explained(host: Host) {

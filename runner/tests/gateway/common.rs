@@ -299,9 +299,10 @@ pub(crate) fn chat(model: &str) -> Request {
     Request::new("POST", "/v1/chat/completions").key(TOKEN).json(body)
 }
 
-/// A chat call of `model` whose answer is to be streamed.
+/// A chat call of `model` whose answer is to be streamed, with its usage.
 pub(crate) fn streamed_chat(model: &str) -> Request {
-    let body = format!(r#"{{"model":"{model}","stream":true,"messages":[{{"role":"user","content":"Hello"}}]}}"#);
+    let options = r#""stream":true,"stream_options":{"include_usage":true}"#;
+    let body = format!(r#"{{"model":"{model}",{options},"messages":[{{"role":"user","content":"Hello"}}]}}"#);
     Request::new("POST", "/v1/chat/completions").key(TOKEN).json(body)
 }
 

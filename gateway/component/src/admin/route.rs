@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use gateway_core::accept::{self, Operation};
 use gateway_core::failover;
+use gateway_core::models;
 use gateway_core::record::DecisionRecord;
 use gateway_core::refusal::{Refusal, Reply};
 use serde::Deserialize;
@@ -12,7 +13,6 @@ use serde_json::value::RawValue;
 
 use crate::host;
 use crate::incoming::Incoming;
-use crate::models;
 use crate::proxy::{Asked, plan};
 use crate::store::catalog::Snapshot;
 use crate::store::{health, quota};
@@ -29,14 +29,17 @@ struct Wanted {
     session: Option<String>,
     /// The number to draw from: that of a record gives its order again. Default: a new one.
     draw: Option<String>,
-    /// The body, with at least `model`.
+    /// The model, where the endpoint's path names it as Gemini's do.
+    model: Option<String>,
+    /// The body, with at least `model` where the path does not name it.
     body: Box<RawValue>,
 }
 
 /// The decision in the same form as a record's, and what the client would be told where there is no way.
 pub(super) async fn decide(incoming: &Incoming, snapshot: &Rc<Snapshot>) -> Result<Reply, Refusal> {
     let wanted: Wanted = super::json(incoming).await?;
-    let call = accept::body(operation(wanted.endpoint.as_deref())?, wanted.body.get().as_bytes().to_vec())?;
+    let head = accept::Head { model: wanted.model, ..accept::Head::default() };
+    let call = accept::call(operation(wanted.endpoint.as_deref())?, head, wanted.body.get().as_bytes().to_vec())?;
     let catalog = &snapshot.catalog;
     let index = catalog.model(&call.model).ok_or_else(|| models::unknown(&call.model))?;
     let key = wanted.key.as_deref();
@@ -64,10 +67,9 @@ pub(super) async fn decide(incoming: &Incoming, snapshot: &Rc<Snapshot>) -> Resu
 }
 
 fn operation(endpoint: Option<&str>) -> Result<Operation, Refusal> {
-    let all = [Operation::Chat, Operation::Completions, Operation::Embeddings];
     let Some(endpoint) = endpoint else { return Ok(Operation::Chat) };
-    all.into_iter().find(|operation| operation.name() == endpoint).ok_or_else(|| {
-        let names = all.map(Operation::name).join(", ");
+    Operation::ALL.into_iter().find(|operation| operation.name() == endpoint).ok_or_else(|| {
+        let names = Operation::ALL.map(Operation::name).join(", ");
         Refusal::bad_request(format!("There is no endpoint {endpoint:?}. Endpoints: {names}."))
     })
 }

@@ -3,7 +3,9 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 
 use gateway_core::accept::{Call, Operation, client_address, session_in};
 use gateway_core::authenticate::Caller;
@@ -16,7 +18,7 @@ use gateway_core::refusal::Reply;
 use gateway_core::rewrite::Named;
 use spin_sdk::wasip3;
 
-use crate::host;
+use crate::host::{self, Pulse};
 use crate::incoming::Incoming;
 use crate::relay::Ended;
 use crate::store::records;
@@ -49,6 +51,19 @@ struct Inner {
     charged: Option<Charged>,
     /// Some attempt may have been worked on although nothing of it came.
     is_used: bool,
+    /// A stream is wanted in a form that has no signs of life.
+    as_array: bool,
+    head_due: HeadDue,
+}
+
+/// When a stream should have its head at the latest.
+enum HeadDue {
+    /// Its model is not known yet; who waits for it.
+    Unknown(Option<Waker>),
+    /// From then on, and the silence after which a sign of life is due.
+    Known(u64, u64),
+    /// It is no stream.
+    Never,
 }
 
 impl OpenCall {
@@ -90,6 +105,8 @@ impl OpenCall {
             retention_days: catalog.settings.retention_days,
             charged: None,
             is_used: false,
+            as_array: false,
+            head_due: HeadDue::Unknown(None),
         };
         let open = OpenCall(Rc::new(RefCell::new(inner)));
         OPEN.with_borrow_mut(|calls| calls.insert(incoming.id.clone(), open.clone()));
@@ -104,6 +121,7 @@ impl OpenCall {
 
     /// What the body asked for.
     pub(crate) fn asked(&self, call: &Call) {
+        self.0.borrow_mut().as_array = call.as_array;
         self.with(|record, _| {
             record.model = kept_text(&call.model);
             record.streamed = call.streamed;
@@ -116,10 +134,23 @@ impl OpenCall {
 
     /// Where it may go, and why not elsewhere.
     pub(crate) fn decided(&self, model: &Model, decision: DecisionRecord) {
+        self.plan_head(model);
         self.with(|record, _| {
             record.until_ms = record.at_ms.saturating_add_unsigned(model.timeouts.total_ms).saturating_add(GRACE_MS);
             record.decision = decision;
         });
+    }
+
+    fn plan_head(&self, model: &Model) {
+        let mut inner = self.0.borrow_mut();
+        let Some(wants_events) = inner.record.as_ref().map(|record| record.streamed && !inner.as_array) else { return };
+        let at_ms = inner.start_ms.saturating_add(model.head_after_ms);
+        let due = if wants_events { HeadDue::Known(at_ms, model.timeouts.keep_alive_ms) } else { HeadDue::Never };
+        if let HeadDue::Unknown(Some(waker)) = std::mem::replace(&mut inner.head_due, due)
+            && wants_events
+        {
+            waker.wake();
+        }
     }
 
     /// What its key's limits are charged, to be settled when it ends.
@@ -161,13 +192,44 @@ impl OpenCall {
         });
     }
 
-    /// The head goes to the client.
+    /// The head goes to the client, unless it has one.
     pub(crate) fn head(&self, status: u16) {
         let now_ms = host::now_ms();
         self.with(|record, start_ms| {
             record.status = status;
-            record.first_byte_ms = Some(now_ms.saturating_sub(start_ms));
+            record.first_byte_ms.get_or_insert(now_ms.saturating_sub(start_ms));
         });
+    }
+
+    /// Ready when a stream should have its head although it has no content, with the silence after which its client gets
+    /// a sign of life. Until the model is known, nobody knows when that is.
+    pub(crate) async fn head_due(&self, pulse: &mut Pulse) -> u64 {
+        let (at_ms, keep_alive_ms) = poll_fn(|context| {
+            let mut inner = self.0.borrow_mut();
+            match inner.head_due {
+                HeadDue::Known(at_ms, keep_alive_ms) => Poll::Ready((at_ms, keep_alive_ms)),
+                HeadDue::Never => Poll::Pending,
+                HeadDue::Unknown(_) => {
+                    inner.head_due = HeadDue::Unknown(Some(context.waker().clone()));
+                    Poll::Pending
+                }
+            }
+        })
+        .await;
+        loop {
+            match at_ms.saturating_sub(host::now_ms()) {
+                0 => return keep_alive_ms,
+                // The first silence may be over before the head is due.
+                left_ms => pulse.beat(left_ms.min(keep_alive_ms)).await,
+            }
+        }
+    }
+
+    /// The client left while it had nothing but a head.
+    pub(crate) fn left(&self) {
+        if let Some(record) = self.close(State::ClientClosed, None) {
+            wasip3::spawn(self.clone().save(record));
+        }
     }
 
     /// What was seen of the answer.

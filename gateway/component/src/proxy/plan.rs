@@ -42,7 +42,7 @@ pub(crate) fn plan(
         catalog,
         model: asked.index,
         asked: &asked.call.model,
-        dialect: asked.call.operation.dialect(),
+        operation: asked.call.operation,
         demand: demand(asked.call, catalog, model),
         avoid: key.map_or(&[], |key: &Key| key.avoid.as_slice()),
         affinity_hash: affinity_hash(asked, model),

@@ -6,11 +6,12 @@
 use std::pin::Pin;
 
 use futures_util::future::{Either, select};
+use gateway_core::dialect::Dialect;
 use gateway_core::failover::{Outcome, SendError, UpstreamError, hint};
 use gateway_core::observe::{Observer, Preview};
-use gateway_core::rewrite;
+use gateway_core::rewrite::{self, Passage};
 
-use super::{Body, give_buffer, take_buffer};
+use super::{Body, Terms, give_buffer, take_buffer};
 use crate::host;
 
 /// More than this is not held back.
@@ -32,6 +33,8 @@ pub(crate) struct Answer {
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     /// Has seen `held`.
     pub(crate) observer: Observer,
+    /// What becomes of the bytes.
+    pub(crate) passage: Passage,
     /// What has come so far.
     pub(crate) held: Vec<u8>,
     pub(crate) rest: Rest,
@@ -45,15 +48,16 @@ pub(crate) enum Rest {
     Ended(Result<(), SendError>),
 }
 
-/// Reads on until it is clear what an answer with this head is. `error_match` are texts that make it a failure.
+/// Reads on until it is clear what an answer of this dialect with this head is.
 pub(super) async fn preview(
     status: u16,
     raw: Vec<(String, Vec<u8>)>,
     body: Body,
-    start_ms: u64,
-    error_match: &[String],
+    (dialect, passage): (Dialect, Passage),
+    terms: &Terms<'_>,
 ) -> (Outcome, Option<Answer>) {
-    let mut observer = Observer::new(&raw);
+    let Terms { start_ms, error_match, as_array, .. } = *terms;
+    let mut observer = Observer::new(dialect, as_array, &raw);
     let mut held: Vec<u8> = Vec::new();
     let mut reading = read(body, take_buffer());
     // Asked for only when a read has to wait: most answers come with their head.
@@ -76,17 +80,17 @@ pub(super) async fn preview(
                     break Rest::Ended(end);
                 }
                 (Preview::Wait, Err(error)) => return (Outcome::Failed(error), None),
-                (bad, _) => return (failure(bad, raw), None),
+                (bad, _) => return (failure(bad, raw, dialect), None),
             }
         }
         match observer.preview(&held, false, error_match) {
             Preview::Wait if held.len() < HELD_BYTES_MAX => reading = read(body, bytes),
             Preview::Wait | Preview::Good => break Rest::Reading(read(body, bytes)),
-            bad => return (failure(bad, raw), None),
+            bad => return (failure(bad, raw, dialect), None),
         }
     };
     let headers = rewrite::downstream(raw);
-    (Outcome::Head(status), Some(Answer { status, headers, observer, held, rest }))
+    (Outcome::Head(status), Some(Answer { status, headers, observer, passage, held, rest }))
 }
 
 fn read(mut body: Body, buffer: Vec<u8>) -> Reading {
@@ -96,7 +100,7 @@ fn read(mut body: Body, buffer: Vec<u8>) -> Reading {
     })
 }
 
-fn failure(bad: Preview, raw: Vec<(String, Vec<u8>)>) -> Outcome {
+fn failure(bad: Preview, raw: Vec<(String, Vec<u8>)>, dialect: Dialect) -> Outcome {
     let (status, body) = match bad {
         Preview::Error { status, body } => (status.unwrap_or(STATUS_OF_AN_ERROR), body),
         Preview::Page => {
@@ -109,5 +113,5 @@ fn failure(bad: Preview, raw: Vec<(String, Vec<u8>)>) -> Outcome {
     let mut headers = rewrite::downstream(raw);
     headers.retain(|(name, _)| !matches!(name.as_str(), "content-type" | "content-length" | "cache-control"));
     headers.push(("content-type".to_owned(), b"application/json".to_vec()));
-    Outcome::Answered(UpstreamError { status, headers, body, hint })
+    Outcome::Answered(UpstreamError { status, headers, body, hint, dialect })
 }

@@ -1,11 +1,13 @@
+use super::body::{DEPTH_MAX, MODEL_CHARACTERS_MAX};
 use super::*;
+use crate::refusal::Refusal;
 
 fn accepted(body: &str) -> Call {
-    super::body(Operation::Chat, body.as_bytes().to_vec()).expect("the body is fine")
+    super::call(Operation::Chat, Head::default(), body.as_bytes().to_vec()).expect("the body is fine")
 }
 
 fn refused(body: impl Into<Vec<u8>>) -> Refusal {
-    super::body(Operation::Chat, body.into()).expect_err("the body is not fine")
+    super::call(Operation::Chat, Head::default(), body.into()).expect_err("the body is not fine")
 }
 
 #[test]
@@ -29,8 +31,12 @@ fn every_admin_route_needs_the_admin_token_and_every_data_route_a_key() {
     for route in ROUTES {
         match route.endpoint {
             Endpoint::Admin(_) => assert_eq!(route.needs, Needs::Admin, "{}", route.path),
-            Endpoint::Call(_) | Endpoint::Models | Endpoint::Model => assert_eq!(route.needs, Needs::Key),
-            Endpoint::Probe | Endpoint::Alive | Endpoint::Ready => assert_eq!(route.needs, Needs::Nothing),
+            Endpoint::Call(_) | Endpoint::Models | Endpoint::Model | Endpoint::Telemetry => {
+                assert_eq!(route.needs, Needs::Key);
+            }
+            Endpoint::Probe | Endpoint::WebSocket | Endpoint::Alive | Endpoint::Ready => {
+                assert_eq!(route.needs, Needs::Nothing);
+            }
         }
         assert_eq!(is_admin(route.path) && route.method != "HEAD", route.needs == Needs::Admin, "{}", route.path);
     }
@@ -42,6 +48,50 @@ fn the_openai_prefix_leads_to_the_same_routes() {
     assert_eq!(find("GET", "/openai/v1/models/a%2Fb"), Found::Route(Needs::Key, Endpoint::Model, "a%2Fb"));
     assert_eq!(find("GET", "/openai/api/catalog"), Found::Unknown);
     assert_eq!(find("GET", "/openai/healthz"), Found::Unknown);
+}
+
+#[test]
+fn every_dialect_is_served_under_its_prefix_and_under_the_paths_its_clients_make_up() {
+    let call = |operation| Endpoint::Call(operation);
+    for (path, endpoint, parameter) in [
+        ("/anthropic/v1/messages", call(Operation::Messages), ""),
+        ("/v1/v1/messages", call(Operation::Messages), ""),
+        ("/anthropic/v1/v1/messages/count_tokens", call(Operation::CountTokens), ""),
+        ("/v1/models/a/b:free:generateContent", call(Operation::Generate), "a/b:free"),
+        ("/v1beta/models/m:streamGenerateContent", call(Operation::StreamGenerate), "m"),
+        ("/gemini/v1beta/models/m:countTokens", call(Operation::GeminiCountTokens), "m"),
+        ("/gemini/v1/models/m:embedContent", call(Operation::EmbedContent), "m"),
+        ("/openai/deployments/a%2Fb/chat/completions", call(Operation::Chat), "a%2Fb"),
+        ("/anthropic/api/event_logging/batch", Endpoint::Telemetry, ""),
+    ] {
+        assert_eq!(find("POST", path), Found::Route(Needs::Key, endpoint, parameter), "{path}");
+    }
+    assert_eq!(find("POST", "/v1/models/:generateContent"), Found::WrongMethod("GET".into()));
+    assert_eq!(find("GET", "/v1beta/models/m"), Found::Route(Needs::Key, Endpoint::Model, "m"));
+    assert_eq!(find("GET", "/v1/responses"), Found::Route(Needs::Nothing, Endpoint::WebSocket, ""));
+    assert_eq!(find("OPTIONS", "/gemini/v1beta/models/m:generateContent"), Found::Preflight);
+}
+
+#[test]
+fn an_answer_has_the_shape_of_its_path_and_where_dialects_share_one_of_the_callers_headers() {
+    let shape_of = |path: &str, header: &str| {
+        let headers = [(header.to_owned(), b"v".to_vec())];
+        shape(path, &headers, None)
+    };
+    for (path, header, dialect) in [
+        ("/v1/messages", "x-goog-api-key", Dialect::Anthropic),
+        ("/anthropic/v1/models", "authorization", Dialect::Anthropic),
+        ("/v1beta/models", "authorization", Dialect::Gemini),
+        ("/v1/chat/completions", "anthropic-version", Dialect::OpenaiChat),
+        ("/v1/models", "x-goog-api-key", Dialect::Gemini),
+        ("/v1/models/m", "anthropic-version", Dialect::Anthropic),
+        ("/v1/models", "authorization", Dialect::OpenaiChat),
+        ("/typo", "anthropic-version", Dialect::Anthropic),
+    ] {
+        assert_eq!(shape_of(path, header), Shape::Dialect(dialect), "{path} {header}");
+    }
+    assert_eq!(shape("/v1/models", &[], Some("a=b&key=k")), Shape::Dialect(Dialect::Gemini));
+    assert_eq!(shape_of("/api/keys", "anthropic-version"), Shape::Problem);
 }
 
 #[test]
@@ -90,7 +140,7 @@ fn percent_encoding_is_decoded_once_and_control_characters_are_refused() {
 fn the_span_of_model_is_its_value_with_quotes() {
     let call = accepted("{ \"messages\": [], \"model\" :\n \"a\\u0062c\" , \"n\": 1e999 }");
     assert_eq!(call.model, "abc");
-    assert_eq!(&call.body[call.model_span.clone()], b"\"a\\u0062c\"");
+    assert_eq!(&call.body[call.names[0].span.clone()], b"\"a\\u0062c\"");
 }
 
 #[test]
@@ -196,7 +246,7 @@ proptest::proptest! {
 
     #[test]
     fn no_bytes_make_reading_a_body_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
-        let _ = super::body(Operation::Chat, bytes);
+        let _ = super::call(Operation::Chat, Head::default(), bytes);
     }
 
     #[test]
@@ -207,9 +257,9 @@ proptest::proptest! {
         let with_model = |model: &str| {
             format!("{before}{{\"a\":{text},{space}\"model\"{space}:{space}\"{model}\"{space},\"b\":[1.0,{text}]}}")
         };
-        let call = super::body(Operation::Chat, with_model(&name).into_bytes()).expect("a valid body");
+        let call = super::call(Operation::Chat, Head::default(), with_model(&name).into_bytes()).expect("a valid body");
         proptest::prop_assert_eq!(&call.model, &name);
-        let spliced = crate::rewrite::splice_model(&call.body, &call.model_span, "other");
+        let spliced = crate::rewrite::body_for(&call, "other");
         proptest::prop_assert_eq!(String::from_utf8(spliced).expect("text"), with_model("other"));
     }
 }

@@ -6,7 +6,11 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::schema::nearest;
-use super::{Catalog, Count, Document, Key, Limit, Model, Network, Quota, Secret, Value, Window};
+use super::{
+    Catalog, Count, Document, Endpoint, Key, Limit, Model, Network, Provider, ProviderKind, Quota, Secret, Value,
+    Window,
+};
+use crate::dialect::Dialect;
 
 impl Catalog {
     /// The catalog of [`Document::built_in`].
@@ -50,6 +54,16 @@ impl Key {
     /// the name the client asked for: a list may name an alias or a pattern of aliases.
     pub fn may_use(&self, model_name: &str) -> bool {
         self.models.as_ref().is_none_or(|models| models.iter().any(|entry| matches(entry, model_name)))
+    }
+}
+
+impl Provider {
+    /// Where it speaks this dialect.
+    pub fn endpoint(&self, dialect: Dialect) -> Option<&Endpoint> {
+        match &self.kind {
+            ProviderKind::Echo => None,
+            ProviderKind::Http(endpoints) => endpoints.iter().find(|endpoint| endpoint.dialect == dialect),
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 use super::*;
 use crate::accept;
+use crate::dialect::Dialect;
 use crate::observe::Observer;
 
 fn ask(operation: Operation, body: &str) -> Reply {
-    let call = accept::body(operation, body.as_bytes().to_vec()).expect("a valid body");
+    let call = accept::call(operation, accept::Head::default(), body.as_bytes().to_vec()).expect("a valid body");
     answer(&call, "parrot", "1", 7)
 }
 
@@ -33,7 +34,7 @@ fn a_stream_has_all_that_clients_depend_on() {
     assert_eq!(events.last(), Some(&"data: [DONE]"));
     assert!(events[0].contains(r#""role":"assistant""#));
     assert!(events[..events.len() - 1].iter().all(|event| event.contains("chat.completion.chunk")));
-    let mut observer = Observer::new(&reply.headers);
+    let mut observer = Observer::new(Dialect::OpenaiChat, false, &reply.headers);
     observer.see(&reply.body, 3);
     let seen = observer.finish();
     assert!(!seen.unfinished && !seen.usage.is_unknown());

@@ -75,6 +75,7 @@ fn human(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Dialect;
     use crate::refusal::Shape;
 
     const NOW_MS: i64 = 1_795_521_600_000;
@@ -109,7 +110,7 @@ mod tests {
         let said = Some("a (credential first): 5 of 5 rpd spent".to_owned());
         let refusal = refusal(&[Skipped { said, ..skipped("a/x", SkipReason::QuotaSpent, Some(7201)) }]);
         assert_eq!((refusal.status, refusal.state), (429, State::QuotaSpent));
-        let reply = refusal.reply(Shape::Openai);
+        let reply = refusal.reply(Shape::Dialect(Dialect::OpenaiChat), "r-1");
         let header =
             |name: &str| reply.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.clone());
         assert_eq!(header("retry-after"), Some(b"7201".to_vec()));

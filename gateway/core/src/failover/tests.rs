@@ -18,7 +18,13 @@ fn answered(status: u16) -> Outcome {
 }
 
 fn answered_with(status: u16, headers: Vec<(String, Vec<u8>)>, body: &str) -> Outcome {
-    Outcome::Answered(UpstreamError { status, headers, body: body.as_bytes().to_vec(), hint: None })
+    Outcome::Answered(UpstreamError {
+        status,
+        headers,
+        body: body.as_bytes().to_vec(),
+        hint: None,
+        dialect: Dialect::OpenaiChat,
+    })
 }
 
 fn said(status: u16, body: &str) -> Outcome {
@@ -47,7 +53,7 @@ fn walk(
     budget: &mut RetryBudget,
     able: &dyn Fn(&Attempt) -> bool,
 ) -> (Vec<(Attempt, u64)>, Decision) {
-    let mut failover = Failover::new(candidates, attempts);
+    let mut failover = Failover::new(candidates, attempts, Dialect::OpenaiChat, String::new());
     let mut tried = vec![(failover.first().expect("a candidate"), 0)];
     for outcome in outcomes {
         let verdict = verdict(&outcome, &[], b"{}");
@@ -159,7 +165,7 @@ fn nothing_is_tried_for_a_client_that_left() {
 
 #[test]
 fn nothing_is_tried_once_the_total_time_is_used_up() {
-    let mut failover = Failover::new(candidates(&[0, 0]), 3);
+    let mut failover = Failover::new(candidates(&[0, 0]), 3, Dialect::OpenaiChat, String::new());
     failover.first();
     let chance =
         Chance { time_left: false, now_ms: 0, jitter: 0.5, budget: &mut RetryBudget::default(), able: &|_| true };
@@ -170,8 +176,8 @@ fn nothing_is_tried_once_the_total_time_is_used_up() {
 
 #[test]
 fn without_candidates_there_is_no_first_attempt() {
-    assert_eq!(Failover::new(Vec::new(), 3).first(), None);
-    assert_eq!(Failover::new(candidates(&[0]), 0).first(), None);
+    assert_eq!(Failover::new(Vec::new(), 3, Dialect::OpenaiChat, String::new()).first(), None);
+    assert_eq!(Failover::new(candidates(&[0]), 0, Dialect::OpenaiChat, String::new()).first(), None);
 }
 
 #[test]

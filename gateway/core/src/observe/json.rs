@@ -1,17 +1,19 @@
-//! Finds the top-level `usage` member of a JSON answer of any size, fed in pieces of any size, in constant memory.
+//! Finds the top-level member that says what was used (`usage`, or `usageMetadata`) of a JSON answer of any size, fed in pieces of any size, in constant memory.
 //! Not a parser: it follows strings and brackets only, so that an answer of many megabytes costs one look at each byte
 //! and a pretty-printed one is read like any other.
 
 use super::{Preview, Usage};
+use crate::dialect::Dialect;
 
 /// A `usage` object larger than this is not read.
 const USAGE_BYTES_MAX: usize = 64 << 10;
 
 /// Names longer than this cannot be the one that is looked for.
-const NAME_BYTES_MAX: usize = 8;
+const NAME_BYTES_MAX: usize = 16;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct UsageScan {
+    dialect: Dialect,
     depth: u32,
     in_string: bool,
     escaped: bool,
@@ -23,6 +25,11 @@ pub(super) struct UsageScan {
 }
 
 impl UsageScan {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        let (name, value, found) = (Vec::new(), None, None);
+        UsageScan { dialect, depth: 0, in_string: false, escaped: false, name, value, found }
+    }
+
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while let Some((&byte, tail)) = rest.split_first() {
@@ -68,7 +75,9 @@ impl UsageScan {
                 self.depth = self.depth.saturating_sub(1);
                 if self.depth == 0 { self.end_value() } else { self.keep(&[byte]) }
             }
-            b':' if self.depth == 1 => self.value = (self.name == b"usage").then(Vec::new),
+            b':' if self.depth == 1 => {
+                self.value = (self.name == self.dialect.usage_member().as_bytes()).then(Vec::new)
+            }
             b',' if self.depth == 1 => self.end_value(),
             _ => self.keep(&[byte]),
         }
@@ -86,7 +95,7 @@ impl UsageScan {
     fn end_value(&mut self) {
         let Some(value) = self.value.take() else { return };
         if let Ok(usage @ serde_json::Value::Object(_)) = serde_json::from_slice(&value) {
-            self.found = Some(Usage::from_openai(&usage));
+            self.found = Some(self.dialect.usage(&usage));
         }
     }
 
@@ -102,12 +111,16 @@ pub(super) fn error_in(body: &[u8]) -> Option<Preview> {
         error: Option<serde_json::Value>,
         choices: Option<serde::de::IgnoredAny>,
         data: Option<serde::de::IgnoredAny>,
+        output: Option<serde::de::IgnoredAny>,
+        content: Option<serde::de::IgnoredAny>,
+        candidates: Option<serde::de::IgnoredAny>,
     }
     memchr::memmem::find(body, b"\"error\"")?;
     let answer: Answer = serde_json::from_slice(body).ok()?;
-    let error = answer.error.filter(|error| !error.is_null())?;
-    if answer.choices.is_some() || answer.data.is_some() {
+    let error = answer.error.clone().filter(|error| !error.is_null())?;
+    let Answer { choices, data, output, content, candidates, .. } = answer;
+    if [choices, data, output, content, candidates].iter().any(Option::is_some) {
         return None;
     }
-    Some(Preview::Error { status: super::sse::status_of(&error), body: body.to_vec() })
+    Some(Preview::Error { status: super::events::status_of(&error), body: body.to_vec() })
 }

@@ -6,7 +6,7 @@ fn headers(media_type: &str) -> Vec<(String, Vec<u8>)> {
 
 /// What is seen of `body` when it comes in pieces of `size` bytes.
 fn seen(media_type: &str, body: &str, size: usize) -> Observation {
-    let mut observer = Observer::new(&headers(media_type));
+    let mut observer = Observer::new(Dialect::OpenaiChat, false, &headers(media_type));
     for (index, piece) in body.as_bytes().chunks(size).enumerate() {
         observer.see(piece, index as u64);
     }
@@ -41,7 +41,7 @@ fn a_stream_is_read_the_same_however_it_is_split() {
 #[test]
 fn the_first_content_is_the_first_that_is_not_empty() {
     let pieces: Vec<&str> = STREAM.split_inclusive("\n\n").collect();
-    let mut observer = Observer::new(&headers("text/event-stream"));
+    let mut observer = Observer::new(Dialect::OpenaiChat, false, &headers("text/event-stream"));
     for (index, piece) in pieces.iter().enumerate() {
         observer.see(piece.as_bytes(), index as u64);
     }
@@ -91,7 +91,7 @@ fn nonsense_in_a_stream_ends_nothing() {
 
 #[test]
 fn whether_a_stream_stands_inside_an_event_is_known() {
-    let mut observer = Observer::new(&headers("text/event-stream"));
+    let mut observer = Observer::new(Dialect::OpenaiChat, false, &headers("text/event-stream"));
     assert!(!observer.in_event());
     observer.see(b"data: {\"a\":", 0);
     assert!(observer.in_event());
@@ -104,7 +104,7 @@ fn whether_a_stream_stands_inside_an_event_is_known() {
 #[test]
 fn a_line_end_of_two_characters_is_one_line_end_however_it_is_split() {
     let stands_inside = |pieces: &[&str]| {
-        let mut observer = Observer::new(&headers("text/event-stream"));
+        let mut observer = Observer::new(Dialect::OpenaiChat, false, &headers("text/event-stream"));
         pieces.iter().for_each(|piece| observer.see(piece.as_bytes(), 0));
         observer.in_event()
     };
@@ -120,7 +120,7 @@ fn a_line_end_of_two_characters_is_one_line_end_however_it_is_split() {
 
 /// How an answer looks when this much of it has come.
 fn previewed(media_type: &str, body: &str, ended: bool) -> Preview {
-    let mut observer = Observer::new(&headers(media_type));
+    let mut observer = Observer::new(Dialect::OpenaiChat, false, &headers(media_type));
     observer.see(body.as_bytes(), 0);
     observer.preview(body.as_bytes(), ended, &["insufficient balance".to_owned()])
 }
@@ -204,7 +204,7 @@ fn an_endless_usage_object_is_not_collected() {
 fn what_is_compressed_or_of_another_type_is_only_counted() {
     let mut compressed = headers("application/json");
     compressed.push(("content-encoding".to_owned(), b"gzip".to_vec()));
-    let mut observer = Observer::new(&compressed);
+    let mut observer = Observer::new(Dialect::OpenaiChat, false, &compressed);
     observer.see(br#"{"usage":{"prompt_tokens":1}}"#, 0);
     let observation = observer.finish();
     assert!(observation.usage.is_unknown());
@@ -214,7 +214,7 @@ fn what_is_compressed_or_of_another_type_is_only_counted() {
 
 #[test]
 fn each_spelling_of_usage_is_read() {
-    let usage = |text: &str| Usage::from_openai(&serde_json::from_str(text).expect("JSON"));
+    let usage = |text: &str| Dialect::OpenaiChat.usage(&serde_json::from_str(text).expect("JSON"));
     let full = usage(
         r#"{"prompt_tokens":9,"completion_tokens":8,"prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":2},
             "completion_tokens_details":{"reasoning_tokens":5}}"#,
@@ -244,9 +244,9 @@ proptest::proptest! {
     ) {
         let media_type = if streamed { "text/event-stream" } else { "application/json" };
         let text = [STREAM.as_bytes(), &body].concat();
-        let mut whole = Observer::new(&headers(media_type));
+        let mut whole = Observer::new(Dialect::OpenaiChat, false, &headers(media_type));
         whole.see(&text, 0);
-        let mut split = Observer::new(&headers(media_type));
+        let mut split = Observer::new(Dialect::OpenaiChat, false, &headers(media_type));
         let (mut rest, mut cuts) = (text.as_slice(), cuts.into_iter().cycle());
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(cuts.next().unwrap_or(1).min(rest.len()));
@@ -254,5 +254,92 @@ proptest::proptest! {
             rest = after;
         }
         proptest::prop_assert_eq!(whole.finish(), split.finish());
+    }
+}
+
+const ANTHROPIC: &str = concat!(
+    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":3,",
+    "\"cache_read_input_tokens\":8,\"output_tokens\":1}}}\n\n",
+    "event: ping\ndata: {\"type\":\"ping\"}\n\n",
+    "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"hé\"}}\n\n",
+    "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},",
+    "\"usage\":{\"output_tokens\":7}}\n\n",
+    "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+);
+const RESPONSES: &str = concat!(
+    "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"error\":null,\"usage\":null}}\n\n",
+    "event: x\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"hé\"}\n\n",
+    "event: x\ndata: {\"type\":\"response.completed\",\"response\":{\"error\":null,\"usage\":{\"input_tokens\":11,",
+    "\"input_tokens_details\":{\"cached_tokens\":8},\"output_tokens\":7}}}\n\n",
+);
+const GEMINI: &str = concat!(
+    "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"hé\"}]}}],\"usageMetadata\":{\"promptTokenCount\":11}}\r\n\r\n",
+    "data: {\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":11,",
+    "\"cachedContentTokenCount\":8,\"candidatesTokenCount\":7}}\r\n\r\n",
+);
+
+#[test]
+fn a_stream_of_any_dialect_is_read_the_same_however_it_is_split() {
+    let array = format!("[{}]", GEMINI.trim_end().replace("\r\n\r\ndata: ", ",\r\n").replace("data: ", ""));
+    for (dialect, media_type, stream) in [
+        (Dialect::Anthropic, "text/event-stream", ANTHROPIC),
+        (Dialect::OpenaiResponses, "text/event-stream", RESPONSES),
+        (Dialect::Gemini, "text/event-stream", GEMINI),
+        (Dialect::Gemini, "application/json", &array),
+    ] {
+        for size in 1..stream.len() {
+            let mut observer = Observer::new(dialect, media_type == "application/json", &headers(media_type));
+            let pieces = stream.as_bytes().chunks(size);
+            pieces.for_each(|piece| observer.see(piece, 5));
+            let seen = observer.finish();
+            assert_eq!(seen.usage, Usage { cache_read_tokens: Some(8), ..known(11, 7) }, "{dialect:?} {size}");
+            assert_eq!((seen.first_content_ms, seen.unfinished, seen.error), (Some(5), false, None));
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_ends_without_its_end_is_unfinished_in_every_dialect() {
+    for (dialect, stream) in
+        [(Dialect::Anthropic, ANTHROPIC), (Dialect::OpenaiResponses, RESPONSES), (Dialect::Gemini, GEMINI)]
+    {
+        let cut = stream.find("hé").expect("content");
+        let mut observer = Observer::new(dialect, false, &headers("text/event-stream"));
+        observer.see(&stream.as_bytes()[..cut], 0);
+        assert!(observer.finish().unfinished, "{dialect:?}");
+    }
+}
+
+#[test]
+fn an_error_before_the_content_of_any_dialect_is_no_answer() {
+    for (dialect, event, status) in [
+        (Dialect::Anthropic, r#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#, 529),
+        (Dialect::OpenaiResponses, r#"{"type":"error","code":"rate_limit_exceeded","message":"m"}"#, 429),
+        (Dialect::OpenaiResponses, r#"{"type":"response.failed","response":{"error":{"code":"server_error"}}}"#, 500),
+        (Dialect::Gemini, r#"{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}"#, 503),
+    ] {
+        let mut observer = Observer::new(dialect, false, &headers("text/event-stream"));
+        let bytes = format!("event: e\ndata: {event}\n\n").into_bytes();
+        observer.see(&bytes, 0);
+        let preview = observer.preview(&bytes, false, &[]);
+        assert_eq!(preview, Preview::Error { status: Some(status), body: event.as_bytes().to_vec() });
+    }
+}
+
+#[test]
+fn the_usage_of_a_whole_answer_is_found_in_every_dialect() {
+    for (dialect, body) in [
+        (
+            Dialect::Anthropic,
+            r#"{"content":[],"usage":{"input_tokens":3,"cache_read_input_tokens":8,"output_tokens":7}}"#,
+        ),
+        (
+            Dialect::Gemini,
+            r#"{"usageMetadata":{"promptTokenCount":11,"cachedContentTokenCount":8,"candidatesTokenCount":7}}"#,
+        ),
+    ] {
+        let mut observer = Observer::new(dialect, false, &headers("application/json"));
+        observer.see(body.as_bytes(), 0);
+        assert_eq!(observer.finish().usage, Usage { cache_read_tokens: Some(8), ..known(11, 7) }, "{dialect:?}");
     }
 }

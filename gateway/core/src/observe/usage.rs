@@ -19,21 +19,6 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Reads a `usage` object of the OpenAI shape. Negative, fractional and absurd numbers are unknown.
-    /// <https://platform.openai.com/docs/api-reference/chat/object#chat-object-usage>; DeepSeek counts cache reads in
-    /// `prompt_cache_hit_tokens`: <https://api-docs.deepseek.com/guides/kv_cache>.
-    pub fn from_openai(usage: &Value) -> Self {
-        let count = |path: &[&str]| path.iter().try_fold(usage, |value, name| value.get(name)).and_then(tokens);
-        Usage {
-            input_tokens: count(&["prompt_tokens"]).or_else(|| count(&["input_tokens"])),
-            cache_read_tokens: count(&["prompt_tokens_details", "cached_tokens"])
-                .or_else(|| count(&["prompt_cache_hit_tokens"])),
-            cache_write_tokens: count(&["prompt_tokens_details", "cache_write_tokens"]),
-            output_tokens: count(&["completion_tokens"]).or_else(|| count(&["output_tokens"])),
-            reasoning_tokens: count(&["completion_tokens_details", "reasoning_tokens"]),
-        }
-    }
-
     /// Whether nothing is known.
     pub fn is_unknown(&self) -> bool {
         *self == Usage::default()
@@ -43,6 +28,7 @@ impl Usage {
 /// No context window comes near this; a larger number is a mistake and would spoil every total.
 const TOKENS_MAX: u64 = 1 << 40;
 
-fn tokens(value: &Value) -> Option<u64> {
+/// A count of tokens. Negative, fractional and absurd numbers are unknown.
+pub(crate) fn tokens(value: &Value) -> Option<u64> {
     value.as_u64().filter(|count| *count <= TOKENS_MAX)
 }

@@ -1,4 +1,6 @@
 use super::*;
+
+const OPENAI: Shape = Shape::Dialect(Dialect::OpenaiChat);
 use crate::catalog::Problem;
 
 fn json_of(reply: &Reply) -> serde_json::Value {
@@ -12,7 +14,7 @@ fn header<'r>(reply: &'r Reply, name: &str) -> Option<&'r str> {
 
 #[test]
 fn openai_clients_get_all_four_members_of_an_error() {
-    let reply = Refusal::bad_request("no").about("model").reply(Shape::Openai);
+    let reply = Refusal::bad_request("no").about("model").reply(OPENAI, "r-1");
     assert_eq!(reply.status, 400);
     assert_eq!(
         json_of(&reply),
@@ -23,7 +25,7 @@ fn openai_clients_get_all_four_members_of_an_error() {
 #[test]
 fn admin_clients_get_problem_details_with_every_problem() {
     let problems = Problems(vec![Problem::new("models[0].name", "is empty")]);
-    let reply = Refusal::invalid_catalog(problems).reply(Shape::Problem);
+    let reply = Refusal::invalid_catalog(problems).reply(Shape::Problem, "r-1");
     assert_eq!(header(&reply, "content-type"), Some("application/problem+json"));
     let body = json_of(&reply);
     assert_eq!(body["status"], 422);
@@ -39,29 +41,32 @@ fn what_trying_again_cannot_mend_says_so() {
         Refusal::bad_gateway(State::UpstreamAuth, ""),
         Refusal::throttled(60),
     ] {
-        assert_eq!(header(&refusal.reply(Shape::Openai), "x-should-retry"), Some("false"), "{refusal:?}");
+        assert_eq!(header(&refusal.reply(OPENAI, "r-1"), "x-should-retry"), Some("false"), "{refusal:?}");
     }
-    assert_eq!(header(&Refusal::unavailable("busy", "").after(1).reply(Shape::Openai), "x-should-retry"), None);
+    assert_eq!(header(&Refusal::unavailable("busy", "").after(1).reply(OPENAI, "r-1"), "x-should-retry"), None);
 }
 
 #[test]
 fn a_401_names_the_scheme_a_405_the_methods_and_a_429_the_wait() {
-    assert!(header(&Refusal::unauthorized("x", "").reply(Shape::Openai), "www-authenticate").is_some());
-    assert_eq!(header(&Refusal::wrong_method("GET", "/x", "POST".into()).reply(Shape::Openai), "allow"), Some("POST"));
-    assert_eq!(header(&Refusal::throttled(7).reply(Shape::Openai), "retry-after"), Some("7"));
+    assert!(header(&Refusal::unauthorized("x", "").reply(OPENAI, "r-1"), "www-authenticate").is_some());
+    assert_eq!(header(&Refusal::wrong_method("GET", "/x", "POST".into()).reply(OPENAI, "r-1"), "allow"), Some("POST"));
+    assert_eq!(header(&Refusal::throttled(7).reply(OPENAI, "r-1"), "retry-after"), Some("7"));
 }
 
 #[test]
-fn a_path_of_a_later_dialect_and_a_doubled_prefix_are_explained() {
+fn a_path_nobody_serves_and_a_doubled_prefix_are_explained() {
     let said = |path: &str| Refusal::unknown_path("POST", path).message;
-    assert!(said("/v1/messages").contains("not built yet"));
     assert!(said("/v1/v1/chat/completions").contains("already ends in /v1"));
     assert!(said("/typo").contains("…/v1"));
 }
 
 #[test]
 fn an_event_is_one_data_line_and_a_blank_one() {
-    let event = String::from_utf8(Refusal::bad_gateway(State::UpstreamReset, "a\nb").event()).expect("text");
+    let event = String::from_utf8(
+        Dialect::OpenaiChat
+            .error_event(&Dialect::OpenaiChat.error(&Refusal::bad_gateway(State::UpstreamReset, "a\nb"), "r-1"), "r-1"),
+    )
+    .expect("text");
     assert!(event.starts_with("data: {\"error\":") && event.ends_with("}\n\n"));
     assert_eq!(event.matches('\n').count(), 2, "a line break inside would end the event early");
 }

@@ -3,28 +3,46 @@
 
 use std::ops::Range;
 
-use crate::accept::Call;
+use crate::accept::{Call, NameAt, NameForm};
+
+/// One replacement of bytes by others.
+pub(super) type Edit = (Range<usize>, Vec<u8>);
 
 /// The body of `call` for a target that calls the model `model`: without the member `session_id`, which is the client's
-/// word to llmio, and which an API that allows no unknown members would refuse.
+/// word to llmio, and which an API that allows no unknown members would refuse, and with what makes a stream tell what
+/// it used.
 pub fn body_for(call: &Call, model: &str) -> Vec<u8> {
-    let Some(cut) = &call.session_span else { return splice_model(&call.body, &call.model_span, model) };
-    let (before, after) =
-        (call.body.get(..cut.start).unwrap_or_default(), call.body.get(cut.end..).unwrap_or_default());
-    let mut span = call.model_span.clone();
-    if span.start >= cut.end {
-        span = span.start - cut.len()..span.end - cut.len();
-    }
-    splice_model(&[before, after].concat(), &span, model)
+    let names = call.names.iter().map(|at| (at.span.clone(), name_as(at, model)));
+    let cut = call.session_span.iter().map(|span| (span.clone(), Vec::new()));
+    let usage = call.usage_edit.iter().map(|(span, text)| (span.clone(), text.clone().into_bytes()));
+    splice(&call.body, names.chain(cut).chain(usage).collect())
 }
 
-/// `body` with the bytes of `span`, the value of `model`, replaced by `model` as a JSON string.
-pub fn splice_model(body: &[u8], span: &Range<usize>, model: &str) -> Vec<u8> {
-    let value = serde_json::Value::from(model).to_string();
-    let (before, after) = (body.get(..span.start).unwrap_or(body), body.get(span.end..).unwrap_or_default());
-    let mut spliced = Vec::with_capacity(before.len() + value.len() + after.len());
-    spliced.extend_from_slice(before);
-    spliced.extend_from_slice(value.as_bytes());
-    spliced.extend_from_slice(after);
+fn name_as(at: &NameAt, model: &str) -> Vec<u8> {
+    let json = |name: String| serde_json::Value::from(name).to_string();
+    let text = match at.form {
+        NameForm::Json => json(model.to_owned()),
+        NameForm::Gemini => json(format!("models/{model}")),
+        NameForm::Plain => model.to_owned(),
+        NameForm::Member { followed } => {
+            format!("\"model\":{}{}", json(model.to_owned()), if followed { "," } else { "" })
+        }
+    };
+    text.into_bytes()
+}
+
+/// `body` with every edit made. Edits that overlap an earlier one are not.
+pub(super) fn splice(body: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
+    edits.sort_by_key(|(span, _)| span.start);
+    let added: usize = edits.iter().map(|(_, text)| text.len()).sum();
+    let mut spliced = Vec::with_capacity(body.len() + added);
+    let mut at = 0;
+    for (span, text) in edits.iter().filter(|(span, _)| span.start <= span.end) {
+        let Some(before) = body.get(at..span.start) else { continue };
+        spliced.extend_from_slice(before);
+        spliced.extend_from_slice(text);
+        at = span.end;
+    }
+    spliced.extend_from_slice(body.get(at..).unwrap_or_default());
     spliced
 }

@@ -1,6 +1,7 @@
 //! Which headers pass: upstream an allow-list, downstream all but a deny-list.
 
 use crate::catalog::{Provider, Value};
+use crate::dialect::Dialect;
 use crate::headers::{HOP_BY_HOP, text};
 
 /// Counts the llmios a request has passed through.
@@ -10,8 +11,19 @@ pub const HOPS: &str = "x-llmio-hops";
 pub const HOPS_MAX: u32 = 5;
 
 /// Client headers that travel on. Everything else, credentials and cookies above all, stays here.
-const ALLOWED: [&str; 7] =
-    ["content-type", "accept", "anthropic-version", "anthropic-beta", "openai-beta", "idempotency-key", "traceparent"];
+const ALLOWED: [&str; 4] = ["content-type", "accept", "idempotency-key", "traceparent"];
+
+/// What only providers of one dialect are told.
+fn allowed_by(dialect: Dialect) -> &'static [&'static str] {
+    match dialect {
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => &["openai-beta"],
+        Dialect::Anthropic => &["anthropic-version", "anthropic-beta"],
+        Dialect::Gemini => &[],
+    }
+}
+
+/// Sent where a client names none: <https://platform.claude.com/docs/en/api/versioning>.
+const ANTHROPIC_VERSION: &[u8] = b"2023-06-01";
 
 /// Other upstream headers that do not reach the client: what belongs to the upstream's own server, and what names the
 /// account behind the credential.
@@ -39,11 +51,27 @@ pub fn hops(headers: &[(String, Vec<u8>)]) -> u32 {
 }
 
 /// The headers of a request to `provider`, without the credential.
-pub fn upstream(client: &[(String, Vec<u8>)], provider: &Provider, body_bytes: usize) -> Vec<(String, Vec<u8>)> {
-    let mut headers: Vec<(String, Vec<u8>)> = Vec::with_capacity(ALLOWED.len() + provider.headers.len() + 5);
-    headers.extend(client.iter().filter(|(name, _)| ALLOWED.contains(&name.as_str())).cloned());
-    if !headers.iter().any(|(name, _)| name == "content-type") {
-        headers.push(("content-type".into(), b"application/json".to_vec()));
+pub fn upstream(
+    client: &[(String, Vec<u8>)],
+    provider: &Provider,
+    dialect: Dialect,
+    body_bytes: usize,
+) -> Vec<(String, Vec<u8>)> {
+    let mut headers: Vec<(String, Vec<u8>)> = Vec::with_capacity(ALLOWED.len() + provider.headers.len() + 8);
+    let allowed = |name: &str| {
+        ALLOWED.contains(&name)
+            || allowed_by(dialect).contains(&name)
+            || provider.forward_headers.iter().any(|forwarded| forwarded == name)
+    };
+    headers.extend(client.iter().filter(|(name, _)| allowed(name)).cloned());
+    let mut default = |name: &str, value: &[u8]| {
+        if !headers.iter().any(|(present, _)| present == name) {
+            headers.push((name.to_owned(), value.to_vec()));
+        }
+    };
+    default("content-type", b"application/json");
+    if dialect == Dialect::Anthropic {
+        default("anthropic-version", ANTHROPIC_VERSION);
     }
     headers.push(("content-length".into(), body_bytes.to_string().into_bytes()));
     // A compressed answer could not be observed without inflating it.

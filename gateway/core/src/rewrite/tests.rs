@@ -7,7 +7,7 @@ fn sent(providers: &str, body: &str, headers: &[(&str, &str)]) -> Outgoing {
         "providers = [{{ name = \"p\", {providers} }}]\nmodels = [{{ name = \"m\", targets = [\"p/up/stream\"] }}]"
     );
     let catalog = Document::from_toml(&text).and_then(|document| document.validate()).expect("a valid catalog");
-    let call = accept::body(Operation::Chat, body.as_bytes().to_vec()).expect("a valid body");
+    let call = accept::call(Operation::Chat, accept::Head::default(), body.as_bytes().to_vec()).expect("a valid body");
     let pool = catalog.providers[0].credentials.len();
     let attempt = Attempt { model: 0, target: 0, credential: (pool > 0).then_some(0), probe: false };
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
@@ -16,6 +16,131 @@ fn sent(providers: &str, body: &str, headers: &[(&str, &str)]) -> Outgoing {
         Destination::Http(outgoing) => outgoing,
         Destination::Echo(_) => panic!("not the echo provider"),
     }
+}
+
+/// A call of this operation to a provider that speaks each dialect, and what of it goes out.
+fn sent_as(operation: Operation, head: accept::Head<'_>, body: &[u8], headers: &[(&str, &str)]) -> Outgoing {
+    const PROVIDER: &str = r#"providers = [{ name = "p", credentials = ["sk-1"], forward_headers = ["X-Mine"],
+        endpoints = { openai-chat = "https://c.example/v1", openai-responses = "https://r.example/v1",
+        anthropic = "https://a.example", gemini = "https://g.example" } }]
+        models = [{ name = "m", targets = ["p/up/stream?1"] }]"#;
+    let catalog = Document::from_toml(PROVIDER).and_then(|document| document.validate()).expect("a valid catalog");
+    let call = accept::call(operation, head, body.to_vec()).expect("a valid call");
+    let attempt = Attempt { model: 0, target: 0, credential: Some(0), probe: false };
+    let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
+    let to = named(attempt, 0, &call.model, &catalog).expect("an attempt of this catalog");
+    match request(&call, &headers, to).expect("a request") {
+        Destination::Http(outgoing) => outgoing,
+        Destination::Echo(_) => panic!("not the echo provider"),
+    }
+}
+
+fn path_model(query: Option<&str>) -> accept::Head<'_> {
+    accept::Head { model: Some("m".into()), query, ..accept::Head::default() }
+}
+
+#[test]
+fn each_dialect_goes_to_its_own_address_with_its_own_credential() {
+    let body = br#"{"model":"m","max_tokens":1}"#;
+    let anthropic = sent_as(
+        Operation::Messages,
+        accept::Head { query: Some("beta=true&x=1"), ..accept::Head::default() },
+        body,
+        &[("anthropic-beta", "b"), ("openai-beta", "o"), ("x-mine", "1")],
+    );
+    assert_eq!((anthropic.authority.as_str(), anthropic.path.as_str()), ("a.example", "/v1/messages?beta=true"));
+    assert_eq!(header(&anthropic, "x-api-key"), Some("sk-1"));
+    assert_eq!(header(&anthropic, "anthropic-version"), Some("2023-06-01"));
+    assert_eq!((header(&anthropic, "anthropic-beta"), header(&anthropic, "openai-beta")), (Some("b"), None));
+    assert_eq!(header(&anthropic, "x-mine"), Some("1"));
+    let responses = sent_as(Operation::Responses, accept::Head::default(), body, &[("anthropic-version", "x")]);
+    assert_eq!((responses.authority.as_str(), responses.path.as_str()), ("r.example", "/v1/responses"));
+    assert_eq!(
+        (header(&responses, "authorization"), header(&responses, "anthropic-version")),
+        (Some("Bearer sk-1"), None)
+    );
+    let version = [("anthropic-version", "2026-10-21")];
+    let count = sent_as(Operation::CountTokens, accept::Head::default(), body, &version);
+    assert_eq!(count.path, "/v1/messages/count_tokens");
+    assert_eq!(header(&count, "anthropic-version"), Some("2026-10-21"));
+}
+
+#[test]
+fn gemini_has_the_model_in_the_path_and_streams_as_the_client_asked() {
+    let sent = |operation, query| sent_as(operation, path_model(query), br#"{"contents":[]}"#, &[]);
+    let whole = sent(Operation::Generate, Some("key=sk-llmio-client"));
+    assert_eq!(whole.path, "/v1beta/models/up/stream%3F1:generateContent");
+    assert_eq!(header(&whole, "x-goog-api-key"), Some("sk-1"));
+    assert_eq!(whole.body, br#"{"contents":[]}"#);
+    let events = sent(Operation::StreamGenerate, Some("alt=sse"));
+    assert_eq!(events.path, "/v1beta/models/up/stream%3F1:streamGenerateContent?alt=sse");
+    assert_eq!(sent(Operation::StreamGenerate, None).path, "/v1beta/models/up/stream%3F1:streamGenerateContent");
+}
+
+#[test]
+fn a_name_that_geminis_body_repeats_is_replaced_wherever_it_stands() {
+    let batch = br#"{"requests":[{"model":"models/m","content":{}}, {"content":{"model":"x"},"model": "models/m"}]}"#;
+    let outgoing = sent_as(Operation::BatchEmbedContents, path_model(None), batch, &[]);
+    let expected = r#"{"requests":[{"model":"models/up/stream?1","content":{}}, {"content":{"model":"x"},"model": "models/up/stream?1"}]}"#;
+    assert_eq!(String::from_utf8(outgoing.body).expect("text"), expected);
+    let count = br#"{"generateContentRequest":{"model":"models/m"}}"#;
+    let outgoing = sent_as(Operation::GeminiCountTokens, path_model(None), count, &[]);
+    assert_eq!(outgoing.body, br#"{"generateContentRequest":{"model":"models/up/stream?1"}}"#);
+}
+
+#[test]
+fn a_form_changes_in_its_field_model_alone() {
+    let form = |model: &str| {
+        format!(
+            "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n\"model\"\r\n--b\r\n\
+             Content-Disposition: form-data; name=\"model\"\r\n\r\n{model}\r\n--b--\r\n"
+        )
+    };
+    let media_type = "multipart/form-data; boundary=b";
+    let head = accept::Head { content_type: media_type.as_bytes(), ..accept::Head::default() };
+    let outgoing = sent_as(Operation::Transcriptions, head, form("m").as_bytes(), &[("content-type", media_type)]);
+    assert_eq!(outgoing.path, "/v1/audio/transcriptions");
+    assert_eq!(header(&outgoing, "content-type"), Some(media_type));
+    assert_eq!(String::from_utf8(outgoing.body).expect("text"), form("up/stream?1"));
+}
+
+#[test]
+fn a_deployment_in_the_path_becomes_the_model_of_the_body() {
+    for (body, expected) in [
+        ("{}", r#"{"model":"up/stream?1"}"#),
+        (" { \"n\":1}", r#" {"model":"up/stream?1", "n":1}"#),
+        (r#"{"n":1,"model":"other"}"#, r#"{"n":1,"model":"up/stream?1"}"#),
+    ] {
+        let outgoing = sent_as(Operation::Chat, path_model(None), body.as_bytes(), &[]);
+        assert_eq!(String::from_utf8(outgoing.body).expect("text"), expected);
+    }
+}
+
+#[test]
+fn a_chat_stream_is_asked_for_its_usage_where_the_client_did_not() {
+    for (body, expected) in [
+        (
+            "{\"model\":\"m\",\"stream\":true\n}\n",
+            "{\"model\":\"up/stream\",\"stream\":true\n,\"stream_options\":{\"include_usage\":true}}\n",
+        ),
+        (
+            r#"{"stream_options":{"x":[1], "include_usage":false},"model":"m","stream":true}"#,
+            r#"{"stream_options":{"x":[1],"include_usage":true},"model":"up/stream","stream":true}"#,
+        ),
+        (
+            r#"{"stream_options":null,"model":"m","stream":true}"#,
+            r#"{"stream_options":{"include_usage":true},"model":"up/stream","stream":true}"#,
+        ),
+        (
+            r#"{"model":"m","stream":true,"session_id":"s"}"#,
+            r#"{"model":"up/stream","stream":true,"stream_options":{"include_usage":true}}"#,
+        ),
+        (r#"{"model":"m","stream":false}"#, r#"{"model":"up/stream","stream":false}"#),
+    ] {
+        assert_eq!(String::from_utf8(sent(PLAIN, body, &[]).body).expect("text"), expected);
+    }
+    let asked = r#"{"model":"m","stream":true,"stream_options":{ "include_usage": true }}"#;
+    assert_eq!(sent(PLAIN, asked, &[]).body, asked.replace("\"m\"", "\"up/stream\"").into_bytes());
 }
 
 fn header<'o>(outgoing: &'o Outgoing, name: &str) -> Option<&'o str> {
@@ -48,7 +173,9 @@ fn a_session_id_stays_here_wherever_it_stands() {
 
 #[test]
 fn a_model_name_with_quotes_stays_one_json_string() {
-    assert_eq!(splice_model(br#"{"model":"m"}"#, &(9..12), "a\"b\\c"), br#"{"model":"a\"b\\c"}"#);
+    let body = br#"{"model":"m"}"#.to_vec();
+    let call = accept::call(Operation::Chat, accept::Head::default(), body).expect("a valid body");
+    assert_eq!(body_for(&call, "a\"b\\c"), br#"{"model":"a\"b\\c"}"#);
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn ask<'a>(catalog: &'a Catalog, health: &'a Health, draw: u64) -> Ask<'a> {
         catalog,
         model: 0,
         asked: "m",
-        dialect: Dialect::OpenaiChat,
+        operation: Operation::Chat,
         demand: Demand::default(),
         avoid: &[],
         affinity_hash: None,
@@ -110,7 +110,7 @@ fn a_dialect_the_provider_does_not_speak_skips_it() {
     let catalog = catalog(r#""a/x""#);
     let candidates = {
         let health = Health::default();
-        route(&Ask { dialect: Dialect::Anthropic, ..ask(&catalog, &health, 1) }, &mut Rotation::default())
+        route(&Ask { operation: Operation::Messages, ..ask(&catalog, &health, 1) }, &mut Rotation::default())
     };
     assert_eq!(candidates.skipped[0].reason, SkipReason::Dialect);
 }

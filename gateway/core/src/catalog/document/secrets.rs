@@ -348,7 +348,8 @@ fn origins(provider: &Value) -> BTreeSet<String> {
         urls.extend(endpoints.values().filter_map(Value::as_str));
     }
     if urls.is_empty() {
-        urls.extend(text("preset").and_then(preset::named).and_then(|preset| preset.base_url));
+        let preset = text("preset").and_then(preset::named);
+        urls.extend(preset.into_iter().flat_map(|preset| preset.endpoints).map(|(_, url)| *url));
     }
     urls.into_iter().filter_map(|url| format::http_url(url).ok()).map(|url| url.origin()).collect()
 }

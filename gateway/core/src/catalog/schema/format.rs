@@ -187,6 +187,16 @@ pub(in crate::catalog) fn header_name(text: &str) -> Result<String, String> {
     Ok(name)
 }
 
+/// The name of a client's header that may travel on to a provider: never one that says who or where the client is.
+pub(in crate::catalog) fn forwarded_header(text: &str) -> Result<String, String> {
+    const PRIVATE: [&str; 6] = ["x-api-key", "api-key", "x-goog-api-key", "forwarded", "x-real-ip", "via"];
+    let name = header_name(text)?;
+    if PRIVATE.contains(&name.as_str()) || name.starts_with("x-forwarded-") {
+        return Err("never travels on: it holds a client's credential or address".to_owned());
+    }
+    Ok(name)
+}
+
 /// A header's value.
 pub(in crate::catalog) fn header_value(text: &str) -> Result<(), String> {
     if text.is_empty() || text.len() > SECRET_BYTES_MAX {

@@ -16,8 +16,14 @@ const ATTEMPTS_MAX: u32 = 10;
 const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 pub(super) const TOTAL_MS_DEFAULT: u64 = 60 * MINUTE_MS;
-const TIMEOUTS_DEFAULT: Timeouts =
-    Timeouts { connect_ms: 5_000, first_byte_ms: None, idle_ms: 90_000, total_ms: TOTAL_MS_DEFAULT };
+const HEAD_AFTER_MS_DEFAULT: u64 = 20_000;
+const TIMEOUTS_DEFAULT: Timeouts = Timeouts {
+    connect_ms: 5_000,
+    first_byte_ms: None,
+    idle_ms: 90_000,
+    total_ms: TOTAL_MS_DEFAULT,
+    keep_alive_ms: 15_000,
+};
 
 pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Model {
     let mut model = Model {
@@ -30,6 +36,7 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Model {
         strategy: Strategy::default(),
         affinity: Affinity::default(),
         fallback: Vec::new(),
+        head_after_ms: HEAD_AFTER_MS_DEFAULT,
         max_wait_ms: 0,
     };
     let Some(mut fields) = place.fields() else {
@@ -58,7 +65,8 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Model {
     fields.field("fallback").map(|place| place.all_parsed(format::name));
     let max_wait_ms = fields.field("max_wait").and_then(|place| place.duration_ms(1..=10 * MINUTE_MS));
     model.max_wait_ms = max_wait_ms.unwrap_or(0);
-    fields.field("head_after").and_then(|place| place.duration_ms(1000..=10 * MINUTE_MS));
+    let head_after_ms = fields.field("head_after").and_then(|place| place.duration_ms(1000..=DAY_MS));
+    model.head_after_ms = head_after_ms.unwrap_or(HEAD_AFTER_MS_DEFAULT);
     fields.finish();
     model
 }
@@ -73,6 +81,8 @@ fn read_timeouts(place: &Place<'_>) -> Timeouts {
     timeouts.first_byte_ms = read("first_byte", DAY_MS);
     timeouts.idle_ms = read("idle", DAY_MS).unwrap_or(timeouts.idle_ms);
     timeouts.total_ms = read("total", DAY_MS).unwrap_or(timeouts.total_ms);
+    let keep_alive_ms = fields.field("keep_alive").and_then(|place| place.duration_ms(1000..=DAY_MS));
+    timeouts.keep_alive_ms = keep_alive_ms.unwrap_or(timeouts.keep_alive_ms);
     fields.finish();
     timeouts
 }

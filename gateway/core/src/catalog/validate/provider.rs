@@ -39,9 +39,10 @@ pub(super) fn read(place: &Place<'_>, zone: &TimeZone) -> Provider {
     };
     let echo = preset.is_some_and(|preset| preset.name == ECHO);
     let endpoints = read_endpoints(&mut fields, preset);
-    let auth = fields.field("auth").and_then(|place| read_auth(&place)).unwrap_or(Auth::Bearer);
+    let auth = fields.field("auth").and_then(|place| read_auth(&place)).or(preset.and_then(|preset| preset.auth));
     let credentials = fields.field("credentials").map(|place| credential::read_all(&place, &name, zone));
     let headers = fields.field("headers").map(|place| read_headers(&place)).unwrap_or_default();
+    let forward_headers = fields.field("forward_headers").map(|place| place.all_parsed(format::forwarded_header));
     let local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(false);
     let enabled = fields.enabled();
     let errors = fields.list("errors").iter().filter_map(read_error_rule).collect();
@@ -55,7 +56,21 @@ pub(super) fn read(place: &Place<'_>, zone: &TimeZone) -> Provider {
     fields.finish();
     let kind = if echo { ProviderKind::Echo } else { ProviderKind::Http(endpoints) };
     let credentials = credentials.unwrap_or_default();
-    Provider { name: name.into(), enabled, kind, auth, credentials, headers, local, errors, error_match, tags, quotas }
+    let forward_headers = forward_headers.unwrap_or_default();
+    Provider {
+        name: name.into(),
+        enabled,
+        kind,
+        auth,
+        credentials,
+        headers,
+        forward_headers,
+        local,
+        errors,
+        error_match,
+        tags,
+        quotas,
+    }
 }
 
 /// Stands for an entry that is no table; its problem is reported.
@@ -64,9 +79,10 @@ fn nothing() -> Provider {
         name: "".into(),
         enabled: false,
         kind: ProviderKind::Echo,
-        auth: Auth::Bearer,
+        auth: None,
         credentials: Vec::new(),
         headers: Vec::new(),
+        forward_headers: Vec::new(),
         local: false,
         errors: Vec::new(),
         error_match: Vec::new(),
@@ -112,10 +128,7 @@ fn read_endpoints(fields: &mut Fields<'_>, preset: Option<&Preset>) -> Vec<Endpo
             read_base_url(&base_url).map(|url| endpoint(dialect_or_default, url)).into_iter().collect()
         }
         (None, None) => match preset {
-            Some(preset) => {
-                let url = preset.base_url.and_then(|base_url| format::http_url(base_url).ok());
-                url.map(|url| endpoint(dialect_or_default, url)).into_iter().collect()
-            }
+            Some(preset) => preset_endpoints(preset, dialect.flatten(), fields),
             None => {
                 if !fields.has("preset") {
                     fields.problem_at("base_url", "is missing (or give endpoints, or name a preset)");
@@ -124,6 +137,19 @@ fn read_endpoints(fields: &mut Fields<'_>, preset: Option<&Preset>) -> Vec<Endpo
             }
         },
     }
+}
+
+/// What the preset says, or of that the dialect that is wanted alone.
+fn preset_endpoints(preset: &Preset, only: Option<Dialect>, fields: &Fields<'_>) -> Vec<Endpoint> {
+    let wanted = preset.endpoints.iter().filter(|(dialect, _)| only.is_none_or(|only| only == *dialect));
+    let endpoints: Vec<Endpoint> =
+        wanted.filter_map(|(dialect, url)| Some(endpoint(*dialect, format::http_url(url).ok()?))).collect();
+    if endpoints.is_empty() && !preset.endpoints.is_empty() {
+        let spoken: Vec<&str> = preset.endpoints.iter().map(|(dialect, _)| dialect.name()).collect();
+        let said = format!("is not known to be spoken by {}; leave it out or give base_url", preset.name);
+        fields.problem_at("dialect", format!("{said} ({})", spoken.join(", ")));
+    }
+    endpoints
 }
 
 fn read_dialect(place: &Place<'_>) -> Option<Dialect> {
@@ -159,8 +185,13 @@ fn read_base_url(place: &Place<'_>) -> Option<Url> {
     Some(url)
 }
 
+/// Where the dialect's own paths begin with a version, it is added to an address that has none.
 fn endpoint(dialect: Dialect, url: Url) -> Endpoint {
-    Endpoint { dialect, tls: url.scheme == "https", authority: url.authority, path: url.path }
+    let is_version = |segment: &str| {
+        segment.strip_prefix('v').is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+    };
+    let version = dialect.version().filter(|_| !url.path.split('/').any(is_version)).unwrap_or_default();
+    Endpoint { dialect, tls: url.scheme == "https", authority: url.authority, path: url.path + version }
 }
 
 fn read_headers(place: &Place<'_>) -> Vec<(String, Value)> {
@@ -186,7 +217,6 @@ fn read_unbuilt(fields: &mut Fields<'_>) {
     if let Some(place) = fields.field("egress") {
         credential::read_egress(&place);
     }
-    fields.field("forward_headers").map(|place| place.all_parsed(format::header_name));
 }
 
 fn read_error_rule(place: &Place<'_>) -> Option<ErrorRule> {

@@ -102,18 +102,13 @@ fn parses_the_whole_documented_sample_and_refuses_only_what_is_not_built_yet() {
             "settings.record_bodies",
             "settings.bodies_retention_days",
             "settings.max_db_mib",
-            "providers[3].endpoints.openai-responses",
-            "providers[3].endpoints.anthropic",
-            "providers[3].endpoints.gemini",
             "providers[1].quota.credit",
             "providers[1].egress",
             "providers[2].egress",
-            "providers[1].forward_headers",
             "providers[1].credentials[1].file",
             "providers[3].credentials[0].egress",
             "models[0].strategy",
             "models[0].translation",
-            "models[0].head_after",
             "models[0].targets[0].set",
             "models[0].targets[0].default",
             "models[0].targets[0].remove",
@@ -172,11 +167,12 @@ fn fills_in_defaults() {
     let catalog = catalog(SMALL);
     assert_eq!(catalog.settings.retention_days, 30);
     let provider = &catalog.providers[0];
-    assert!(provider.enabled && !provider.local && provider.auth == Auth::Bearer);
+    assert!(provider.enabled && !provider.local && provider.auth.is_none());
     let model = &catalog.models[0];
     assert!(model.enabled && model.attempts == 3);
-    let timeouts = Timeouts { connect_ms: 5000, first_byte_ms: None, idle_ms: 90_000, total_ms: 3_600_000 };
-    assert_eq!(model.timeouts, timeouts);
+    let timeouts =
+        Timeouts { connect_ms: 5000, first_byte_ms: None, idle_ms: 90_000, total_ms: 3_600_000, keep_alive_ms: 15_000 };
+    assert_eq!((model.timeouts, model.head_after_ms), (timeouts, 20_000));
     let target = &model.targets[0];
     assert_eq!((target.weight, target.tier, target.enabled, target.model.as_deref()), (1, 1, true, Some("x")));
 }
@@ -222,7 +218,7 @@ fn reads_every_built_field_of_settings_and_providers() {
     let endpoint = &endpoints[0];
     assert_eq!((endpoint.dialect, endpoint.tls), (Dialect::OpenaiChat, false));
     assert_eq!((endpoint.authority.as_str(), endpoint.path.as_str()), ("127.0.0.1:8080", "/openai/v1"));
-    assert!(provider.auth == Auth::ApiKey && provider.local && !provider.enabled);
+    assert!(provider.auth == Some(Auth::ApiKey) && provider.local && !provider.enabled);
     let [plain, second] = provider.credentials.as_slice() else { panic!("two credentials") };
     assert!(plain.label == "#1" && plain.enabled && plain.id.starts_with("c-"));
     assert!(matches!(&plain.value, Value::Plain(secret) if secret.expose() == "sk-plain"));

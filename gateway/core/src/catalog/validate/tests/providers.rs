@@ -2,6 +2,7 @@
 
 use super::{SMALL, catalog, problems, refuses};
 use crate::catalog::ProviderKind;
+use crate::dialect::Dialect;
 
 /// [`SMALL`] with another line in its provider.
 fn provider_with(line: &str) -> String {
@@ -177,9 +178,47 @@ fn refuses_a_provider_without_an_address_or_with_two() {
 }
 
 #[test]
-fn refuses_other_dialects_by_name_until_they_are_built() {
+fn a_version_is_added_to_an_address_of_anthropics_or_geminis_dialect_that_has_none() {
+    let path = |dialect: &str, base_url: &str| {
+        let text = format!("providers = [{{ name = \"a\", dialect = \"{dialect}\", base_url = \"{base_url}\" }}]");
+        let ProviderKind::Http(endpoints) = &catalog(&text).providers[0].kind else { panic!("over HTTP") };
+        endpoints[0].path.clone()
+    };
+    for (dialect, base_url, expected) in [
+        ("anthropic", "https://a.example", "/v1"),
+        ("anthropic", "https://a.example/anthropic/", "/anthropic/v1"),
+        ("anthropic", "https://a.example/v1", "/v1"),
+        ("gemini", "https://a.example", "/v1beta"),
+        ("gemini", "https://a.example/v1alpha", "/v1alpha"),
+        ("gemini", "https://a.example/video", "/video/v1beta"),
+        ("openai-chat", "https://a.example", ""),
+        ("openai-responses", "https://a.example/openai", "/openai"),
+    ] {
+        assert_eq!(path(dialect, base_url), expected, "{dialect} {base_url}");
+    }
+}
+
+#[test]
+fn a_preset_brings_an_address_for_each_dialect_it_speaks_unless_one_is_asked_for() {
+    let dialects = |more: &str| {
+        let catalog = catalog(&format!("providers = [{{ preset = \"deepseek\"{more} }}]"));
+        let ProviderKind::Http(endpoints) = &catalog.providers[0].kind else { panic!("over HTTP") };
+        endpoints.iter().map(|endpoint| endpoint.dialect).collect::<Vec<_>>()
+    };
+    assert_eq!(dialects(""), [Dialect::OpenaiChat, Dialect::Anthropic]);
+    assert_eq!(dialects(", dialect = \"anthropic\""), [Dialect::Anthropic]);
     refuses(
-        "providers = [{ name = \"a\", dialect = \"anthropic\", base_url = \"https://a.example\" }]",
-        "providers[0].dialect: not built yet; remove it (it comes with the other dialects)",
+        "providers = [{ preset = \"deepseek\", dialect = \"gemini\" }]",
+        "providers[0].dialect: is not known to be spoken by deepseek; leave it out or give base_url (openai-chat, anthropic)",
     );
+}
+
+#[test]
+fn no_header_that_holds_a_credential_or_an_address_can_be_forwarded() {
+    for name in ["x-api-key", "X-Goog-Api-Key", "cookie", "authorization", "x-forwarded-for", "forwarded", "host"] {
+        let text = format!(
+            "providers = [{{ name = \"a\", base_url = \"https://a.example\", forward_headers = [\"{name}\"] }}]"
+        );
+        assert!(problems(&text)[0].starts_with("providers[0].forward_headers[0]: "), "{name}");
+    }
 }

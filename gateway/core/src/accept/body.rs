@@ -1,0 +1,452 @@
+//! Reads a call out of a request's body: only what llmio acts on, by its place, and the rest unparsed.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{Operation, form};
+use crate::dialect::Dialect;
+use crate::refusal::Refusal;
+
+/// JSON may nest this deep, so that no parser behind us recurses into a stack overflow.
+pub(super) const DEPTH_MAX: usize = 128;
+
+/// A model's name is repeated in headers, messages and the record, so it must not be as large as a body may be. Names
+/// in a catalog have 200 characters at most; the rest is for suffixes that clients add.
+pub(super) const MODEL_CHARACTERS_MAX: usize = 256;
+
+/// Larger `stream_options` are left as they are.
+const STREAM_OPTIONS_BYTES_MAX: usize = 1024;
+
+/// What a request's head says of its call.
+#[derive(Debug, Clone, Default)]
+pub struct Head<'h> {
+    /// The model, where the path names it.
+    pub model: Option<String>,
+    /// The body's media type.
+    pub content_type: &'h [u8],
+    /// What stands behind `?` in the path.
+    pub query: Option<&'h str>,
+}
+
+/// One client request that is to be balanced, as far as llmio reads it.
+#[derive(Debug)]
+pub struct Call {
+    /// What is asked of a provider.
+    pub operation: Operation,
+    /// The model's public name as the client wrote it.
+    pub model: String,
+    /// Whether the answer is wanted as a stream.
+    pub streamed: bool,
+    /// Gemini: the stream is wanted as a JSON array instead of events.
+    pub as_array: bool,
+    /// Whether a streamed answer is wanted with a usage chunk.
+    pub include_usage: bool,
+    /// The body as it came.
+    pub body: Vec<u8>,
+    /// Where in `body` the model's name stands, or belongs.
+    pub names: Vec<NameAt>,
+    /// What to do to `body` for a usage chunk that the client did not ask for.
+    pub usage_edit: Option<(Range<usize>, String)>,
+    /// The client's session, where the body names one.
+    pub session: Option<String>,
+    /// Where in `body` the member `session_id` stands, which is meant for llmio.
+    pub session_span: Option<Range<usize>>,
+    /// Tokens the client wants at most.
+    pub tokens_max: Option<u64>,
+    /// Responses: the answer this call goes on from, which its provider keeps.
+    pub previous_response: Option<String>,
+    /// What of the query travels on.
+    pub query: Option<&'static str>,
+}
+
+/// A place in a body where the model's name stands, or belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameAt {
+    /// The bytes that are replaced: a whole JSON value, quotes included, or a form field's value.
+    pub span: Range<usize>,
+    /// How it is written there.
+    pub form: NameForm,
+}
+
+/// How a model's name is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameForm {
+    /// `"name"`
+    Json,
+    /// `"models/name"`
+    Gemini,
+    /// `name`, in a form.
+    Plain,
+    /// `"model":"name",` before the first member of an object that names none.
+    Member {
+        /// Other members follow.
+        followed: bool,
+    },
+}
+
+/// Reads a call out of a request, or says what is wrong with it in words for whoever wrote it.
+pub fn call(operation: Operation, head: Head<'_>, body: Vec<u8>) -> Result<Call, Refusal> {
+    match form::boundary(head.content_type) {
+        Some(boundary) => of_form(operation, head, body, &boundary),
+        None => of_json(operation, head, body),
+    }
+}
+
+fn of_json(operation: Operation, head: Head<'_>, body: Vec<u8>) -> Result<Call, Refusal> {
+    let text = std::str::from_utf8(&body).map_err(|error| {
+        Refusal::bad_request(format!(
+            "The body is not valid UTF-8 (at byte {}). Send JSON in UTF-8.",
+            error.valid_up_to()
+        ))
+    })?;
+    if let Some(at) = too_deep(text.as_bytes()) {
+        return Err(Refusal::bad_request(format!(
+            "The JSON body nests deeper than {DEPTH_MAX} levels (at byte {at}). Flatten it."
+        )));
+    }
+    let members = Members::read(text)?;
+    let is_gemini = operation.dialect() == Dialect::Gemini;
+    let (model, names) = match head.model {
+        Some(model) if is_gemini => (model, names_in_gemini(text, &members)),
+        Some(model) => (model, vec![name_or_place(text, &members)]),
+        None => {
+            let raw = members.model.ok_or_else(model_missing)?;
+            let model: String = serde_json::from_str(raw.get())
+                .map_err(|_| Refusal::bad_request("`model` must be a string.").about("model"))?;
+            (model, vec![NameAt { span: span_of(text, raw.get()), form: NameForm::Json }])
+        }
+    };
+    check_name(&model)?;
+    let session_span = members.session_name.zip(members.session_id);
+    let session_span = session_span.map(|(name, value)| member_span(text, name, value.get()));
+    let streamed = match members.stream.map(RawValue::get) {
+        _ if is_gemini => operation == Operation::StreamGenerate,
+        None | Some("false" | "null") => false,
+        Some("true") => true,
+        Some(_) => return Err(Refusal::bad_request("`stream` must be true or false.").about("stream")),
+    };
+    let include_usage = members
+        .stream_options
+        .and_then(|raw| serde_json::from_str::<StreamOptions>(raw.get()).ok())
+        .is_some_and(|options| options.include_usage == Some(true));
+    let wants_usage = streamed && !include_usage && operation == Operation::Chat;
+    let usage_edit = if wants_usage { usage_edit(text, members.stream_options) } else { None };
+    let session = session(&members);
+    let tokens_max = tokens_max(&members);
+    let previous_response = members.previous_response_id.and_then(as_text);
+    let asks = |pair: &str| head.query.is_some_and(|query| query.split('&').any(|each| each == pair));
+    Ok(Call {
+        operation,
+        model,
+        streamed,
+        as_array: streamed && is_gemini && !asks("alt=sse"),
+        include_usage,
+        names,
+        usage_edit,
+        session,
+        session_span,
+        tokens_max,
+        previous_response,
+        query: (operation.dialect() == Dialect::Anthropic && asks("beta=true")).then_some("beta=true"),
+        body,
+    })
+}
+
+fn of_form(operation: Operation, head: Head<'_>, body: Vec<u8>, boundary: &str) -> Result<Call, Refusal> {
+    let said = "The body is not a complete multipart/form-data body with the boundary its content-type names.";
+    let fields = form::fields(&body, boundary).ok_or_else(|| Refusal::bad_request(said))?;
+    let text_of = |field: &form::Field| {
+        let bytes = body.get(field.value.clone()).unwrap_or_default();
+        String::from_utf8_lossy(bytes).into_owned()
+    };
+    let mut named = fields.iter().filter(|field| field.name == "model");
+    let (model, names) = match (named.next(), named.next()) {
+        (Some(field), None) => (text_of(field), vec![NameAt { span: field.value.clone(), form: NameForm::Plain }]),
+        (None, _) => match head.model {
+            Some(model) => (model, Vec::new()),
+            None => return Err(model_missing()),
+        },
+        (Some(_), Some(_)) => {
+            let said = "`model` stands in the form more than once. Send it once.";
+            return Err(Refusal::bad_request(said).about("model"));
+        }
+    };
+    check_name(&model)?;
+    let streamed = fields.iter().any(|field| field.name == "stream" && text_of(field) == "true");
+    Ok(Call {
+        operation,
+        model,
+        streamed,
+        as_array: false,
+        include_usage: false,
+        names,
+        usage_edit: None,
+        session: None,
+        session_span: None,
+        tokens_max: None,
+        previous_response: None,
+        query: None,
+        body,
+    })
+}
+
+fn model_missing() -> Refusal {
+    Refusal::bad_request("`model` is missing. Name one of the models of GET /v1/models.").about("model")
+}
+
+fn check_name(model: &str) -> Result<(), Refusal> {
+    if (1..=MODEL_CHARACTERS_MAX).contains(&model.chars().count()) && !model.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let said = format!(
+        "`model` must be a name of 1 to {MODEL_CHARACTERS_MAX} characters without control characters; \
+         GET /v1/models lists them."
+    );
+    Err(Refusal::bad_request(said).about("model"))
+}
+
+/// The name's place in a body of an API that names the model in its path: where it stands too, else where it belongs.
+fn name_or_place(text: &str, members: &Members<'_>) -> NameAt {
+    if let Some(raw) = members.model {
+        return NameAt { span: span_of(text, raw.get()), form: NameForm::Json };
+    }
+    let start = text.find('{').map_or(0, |at| at + 1);
+    let followed = !text.get(start..).unwrap_or_default().trim_start().starts_with('}');
+    NameAt { span: start..start, form: NameForm::Member { followed } }
+}
+
+/// Gemini names the model in the path; some of its bodies repeat it.
+fn names_in_gemini(text: &str, members: &Members<'_>) -> Vec<NameAt> {
+    let name_in = |raw: &RawValue| {
+        let named: Named<'_> = serde_json::from_str(raw.get()).ok()?;
+        // Read out of a slice of the body, so that its place is a place in the body.
+        named.model.filter(|raw| raw.get().starts_with('"')).map(|raw| span_of(text, raw.get()))
+    };
+    let requests: Vec<&RawValue> =
+        members.requests.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    let outer = members.model.filter(|raw| raw.get().starts_with('"')).map(|raw| span_of(text, raw.get()));
+    let inner = requests.into_iter().chain(members.generate_content_request).filter_map(name_in);
+    let mut spans: Vec<Range<usize>> = outer.into_iter().chain(inner).collect();
+    spans.sort_unstable_by_key(|span| span.start);
+    spans.into_iter().map(|span| NameAt { span, form: NameForm::Gemini }).collect()
+}
+
+/// An object as far as it names a model.
+#[derive(serde::Deserialize)]
+struct Named<'b> {
+    #[serde(borrow, default)]
+    model: Option<&'b RawValue>,
+}
+
+fn as_text(raw: &RawValue) -> Option<String> {
+    serde_json::from_str::<String>(raw.get()).ok()
+}
+
+fn session(members: &Members<'_>) -> Option<String> {
+    let user_id = || Some(serde_json::from_str::<Metadata>(members.metadata?.get()).ok()?.user_id);
+    members.session_id.and_then(as_text).or_else(|| members.prompt_cache_key.and_then(as_text)).or_else(user_id)
+}
+
+fn tokens_max(members: &Members<'_>) -> Option<u64> {
+    let in_config = members.generation_config.and_then(|raw| {
+        let config: GenerationConfig = serde_json::from_str(raw.get()).ok()?;
+        config.max_output_tokens
+    });
+    let said = [members.max_tokens, members.max_completion_tokens, members.max_output_tokens];
+    said.into_iter().flatten().filter_map(|raw| raw.get().parse().ok()).chain(in_config).max()
+}
+
+/// What gives a stream a usage chunk: the option in the client's own `stream_options`, or a member of its own at the
+/// end, where it leaves the beginning of the body, which providers cache, as it is.
+fn usage_edit(text: &str, options: Option<&RawValue>) -> Option<(Range<usize>, String)> {
+    const OPTIONS: &str = "{\"include_usage\":true}";
+    let Some(raw) = options else {
+        let end = text.rfind('}')?;
+        return Some((end..end, format!(",\"stream_options\":{OPTIONS}")));
+    };
+    if raw.get().len() > STREAM_OPTIONS_BYTES_MAX {
+        return None;
+    }
+    let mut members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(raw.get()).unwrap_or_default();
+    members.insert("include_usage".into(), true.into());
+    Some((span_of(text, raw.get()), serde_json::Value::from(members).to_string()))
+}
+
+/// Where `part`, a slice of `whole`, stands in it.
+fn span_of(whole: &str, part: &str) -> Range<usize> {
+    let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+    start..start + part.len()
+}
+
+/// Where a member of the object `text` stands, with the comma that goes when it goes.
+fn member_span(text: &str, name: &str, value: &str) -> Range<usize> {
+    let (start, end) = (span_of(text, name).start.saturating_sub(1), span_of(text, value).end);
+    let before = text.get(..start).unwrap_or_default().trim_end();
+    let after = text.get(end..).unwrap_or_default();
+    match (after.trim_start().strip_prefix(','), before.strip_suffix(',')) {
+        (Some(rest), _) => start..text.len() - rest.len(),
+        (None, Some(before)) => before.len()..end,
+        (None, None) => start..end,
+    }
+}
+
+/// The byte at which the nesting passes [`DEPTH_MAX`]. Brackets inside strings do not count.
+fn too_deep(bytes: &[u8]) -> Option<usize> {
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for (at, byte) in bytes.iter().enumerate() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > DEPTH_MAX {
+                    return Some(at);
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The only member of `stream_options` llmio acts on. A type and no `Value`: what a client may send here is as large as
+/// a body, and as a tree of values it would be many times that.
+#[derive(serde::Deserialize)]
+struct StreamOptions {
+    include_usage: Option<bool>,
+}
+
+/// The only member of Gemini's `generationConfig` llmio acts on.
+#[derive(serde::Deserialize)]
+struct GenerationConfig {
+    #[serde(alias = "maxOutputTokens")]
+    max_output_tokens: Option<u64>,
+}
+
+/// The only member of `metadata` llmio acts on: Anthropic's clients put their session into it.
+#[derive(serde::Deserialize)]
+struct Metadata {
+    user_id: String,
+}
+
+/// The top-level members llmio acts on, as they stand in the text.
+#[derive(Default)]
+struct Members<'b> {
+    model: Option<&'b RawValue>,
+    stream: Option<&'b RawValue>,
+    max_tokens: Option<&'b RawValue>,
+    max_completion_tokens: Option<&'b RawValue>,
+    max_output_tokens: Option<&'b RawValue>,
+    generation_config: Option<&'b RawValue>,
+    previous_response_id: Option<&'b RawValue>,
+    requests: Option<&'b RawValue>,
+    generate_content_request: Option<&'b RawValue>,
+    stream_options: Option<&'b RawValue>,
+    /// As it is written, without its quotes.
+    session_name: Option<&'b str>,
+    session_id: Option<&'b RawValue>,
+    prompt_cache_key: Option<&'b RawValue>,
+    metadata: Option<&'b RawValue>,
+}
+
+impl<'b> Members<'b> {
+    fn read(text: &'b str) -> Result<Self, Refusal> {
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let read = reader.deserialize_map(MembersVisitor).and_then(|members| reader.end().map(|()| members));
+        read.map_err(|error| Refusal::bad_request(explain(text, &error)))
+    }
+}
+
+fn explain(text: &str, error: &serde_json::Error) -> String {
+    match text.trim_start().bytes().next() {
+        None => return "The body is empty. Send a JSON object with `model`.".into(),
+        Some(b'{') => {}
+        // Not the parser's words: they would repeat a body that is one long string.
+        Some(_) => return "The body is not a JSON object. Send one with `model`, and encode it once.".into(),
+    }
+    let said = error.to_string();
+    match said.strip_prefix("duplicate member ") {
+        Some(rest) => {
+            let name = rest.split(' ').next().unwrap_or(rest);
+            format!("{name} stands in the body more than once. Send it once: providers disagree on which one counts.")
+        }
+        None => format!("The body is not a JSON object: {said}."),
+    }
+}
+
+struct MembersVisitor;
+
+impl<'b> Visitor<'b> for MembersVisitor {
+    type Value = Members<'b>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<M: MapAccess<'b>>(self, mut map: M) -> Result<Members<'b>, M::Error> {
+        let mut members = Members::default();
+        while let Some(Name(name)) = map.next_key::<Name<'b>>()? {
+            if let Cow::Borrowed(name @ "session_id") = name {
+                members.session_name = Some(name);
+            }
+            let (place, unique) = match name.as_ref() {
+                "model" => (&mut members.model, true),
+                "stream" => (&mut members.stream, true),
+                "max_tokens" => (&mut members.max_tokens, true),
+                "max_completion_tokens" => (&mut members.max_completion_tokens, false),
+                "max_output_tokens" => (&mut members.max_output_tokens, true),
+                "generationConfig" | "generation_config" => (&mut members.generation_config, false),
+                "previous_response_id" => (&mut members.previous_response_id, false),
+                "requests" => (&mut members.requests, false),
+                "generateContentRequest" => (&mut members.generate_content_request, false),
+                "stream_options" => (&mut members.stream_options, false),
+                "session_id" => (&mut members.session_id, true),
+                "prompt_cache_key" => (&mut members.prompt_cache_key, false),
+                "metadata" => (&mut members.metadata, false),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            if unique && place.is_some() {
+                return Err(serde::de::Error::custom(format_args!("duplicate member `{name}`")));
+            }
+            *place = Some(map.next_value::<&'b RawValue>()?);
+        }
+        Ok(members)
+    }
+}
+
+/// A member's name, decoded: `"mod\u0065l"` is `model` too. Borrowed where it has no escapes.
+struct Name<'b>(Cow<'b, str>);
+
+impl<'de> serde::Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+        impl<'b> Visitor<'b> for NameVisitor {
+            type Value = Name<'b>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a member's name")
+            }
+            fn visit_borrowed_str<E>(self, text: &'b str) -> Result<Name<'b>, E> {
+                Ok(Name(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Name<'b>, E> {
+                Ok(Name(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(NameVisitor)
+    }
+}

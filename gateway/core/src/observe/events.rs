@@ -1,0 +1,106 @@
+//! What the events of a streamed answer told so far, in whatever form they came.
+//!
+//! Only events that can matter are parsed: until the first content each one, afterwards those that hold one of the
+//! texts their dialect tells more with than content.
+
+use serde_json::{Map, Value};
+
+use super::Usage;
+use crate::dialect::Dialect;
+
+#[derive(Debug)]
+pub(super) struct Events {
+    dialect: Dialect,
+    pub(super) content_seen: bool,
+    pub(super) finish_seen: bool,
+    pub(super) error: Option<StreamError>,
+    end_seen: bool,
+    /// Every member of what was said of usage, as it was said last: Anthropic says the input first and the output last.
+    usage: Map<String, Value>,
+}
+
+/// An error that stood inside a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamError {
+    /// What it says.
+    pub message: String,
+    /// The HTTP status it stands for, where it says one.
+    pub status: Option<u16>,
+    /// The event's data as it came.
+    pub data: Vec<u8>,
+}
+
+impl Events {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        let usage = Map::new();
+        Events { dialect, content_seen: false, finish_seen: false, error: None, end_seen: false, usage }
+    }
+
+    /// Takes the data of one event.
+    pub(super) fn take(&mut self, data: &[u8]) {
+        if data == b"[DONE]" {
+            self.end_seen = true;
+            return;
+        }
+        let tells = || self.dialect.telling().iter().any(|text| memchr::memmem::find(data, text).is_some());
+        if (!self.content_seen || tells())
+            && let Ok(event) = serde_json::from_slice::<Value>(data)
+        {
+            self.read(&event, data);
+        }
+    }
+
+    fn read(&mut self, event: &Value, data: &[u8]) {
+        let seen = self.dialect.see(event);
+        self.content_seen |= seen.content;
+        self.finish_seen |= seen.finish;
+        self.end_seen |= seen.end;
+        for (name, value) in seen.usage.and_then(Value::as_object).into_iter().flatten() {
+            if !value.is_null() {
+                self.usage.insert(name.clone(), value.clone());
+            }
+        }
+        if let Some(error) = seen.error {
+            let message = error.get("message").and_then(Value::as_str).or_else(|| error.as_str());
+            let message = message.unwrap_or("the provider reported an error").to_owned();
+            self.error.get_or_insert_with(|| StreamError { message, status: status_of(error), data: data.to_vec() });
+        }
+    }
+
+    pub(super) fn finished(&self) -> bool {
+        self.end_seen || self.finish_seen
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        if self.usage.is_empty() { Usage::default() } else { self.dialect.usage(&Value::Object(self.usage.clone())) }
+    }
+}
+
+/// Some providers put the status they would have answered with into `code` or `status`, as a number or as text; the
+/// others say what they mean in a word.
+pub(super) fn status_of(error: &Value) -> Option<u16> {
+    let numbers = ["code", "status"].iter().filter_map(|name| match error.get(name)? {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    });
+    let number = numbers.filter_map(|number| u16::try_from(number).ok()).find(|status| (400..600).contains(status));
+    number.or_else(|| ["type", "status", "code"].iter().find_map(|name| status_of_word(error.get(name)?.as_str()?)))
+}
+
+/// Anthropic's words <https://platform.claude.com/docs/en/api/errors>, OpenAI's and Google's.
+fn status_of_word(word: &str) -> Option<u16> {
+    Some(match word {
+        "invalid_request_error" | "INVALID_ARGUMENT" => 400,
+        "authentication_error" | "UNAUTHENTICATED" => 401,
+        "billing_error" => 402,
+        "permission_error" | "PERMISSION_DENIED" => 403,
+        "not_found_error" | "NOT_FOUND" => 404,
+        "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" | "RESOURCE_EXHAUSTED" => 429,
+        "api_error" | "server_error" | "INTERNAL" => 500,
+        "UNAVAILABLE" => 503,
+        "timeout_error" | "DEADLINE_EXCEEDED" => 504,
+        "overloaded_error" => 529,
+        _ => return None,
+    })
+}

@@ -1,0 +1,72 @@
+//! Signs of life: in the silence of a stream, and before it has begun.
+
+use serde_json::json;
+
+use crate::common::{End, Gateway, Host, eventually, streamed_chat};
+use crate::upstream::{Answer, Upstream, event, last_events};
+
+both_hosts![
+    a_silent_stream_gets_blank_lines_and_only_between_events,
+    a_stream_without_content_gets_its_head_and_then_its_answer,
+    a_stream_that_has_its_head_is_told_of_a_failure_in_an_event,
+];
+
+fn a_silent_stream_gets_blank_lines_and_only_between_events(host: Host) {
+    let two = event("two");
+    let (begun, rest) = two.split_at(9);
+    let answer = Answer::stream().chunk(event("one")).wait().chunk(begun).wait().chunk(rest).chunk(last_events()).end();
+    let upstream = Upstream::answering(answer);
+    let fields = "timeouts = { keep_alive = \"1s\" }";
+    let gateway = Gateway::on(host).provider("a", &upstream).model_with("m", fields, &["a/up"]).start();
+    let mut stream = gateway.open(&streamed_chat("m"));
+    assert_eq!(stream.read_until("\n\n\n\n"), format!("{}\n\n", event("one")).into_bytes());
+    upstream.release();
+    stream.read_until(begun);
+    // Long enough for a sign of life, had there been one to give: the next request has had one meanwhile.
+    let mut other = gateway.open(&streamed_chat("m"));
+    other.read_until("\n\n\n\n");
+    drop(other);
+    upstream.release();
+    upstream.release();
+    let last = stream.finish();
+    assert_eq!((last.text(), last.end), (format!("{rest}{}", last_events()), End::Clean));
+}
+
+fn a_stream_without_content_gets_its_head_and_then_its_answer(host: Host) {
+    let upstream = Upstream::answering(
+        Answer::nothing()
+            .wait()
+            .raw("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+            .chunk(event("one"))
+            .chunk(last_events())
+            .end(),
+    );
+    let fields = "head_after = \"1s\"\ntimeouts = { keep_alive = \"1s\" }";
+    let gateway = Gateway::on(host).provider("a", &upstream).model_with("m", fields, &["a/up"]).start();
+    let mut stream = gateway.open(&streamed_chat("m"));
+    assert_eq!((stream.status(), stream.header("content-type").as_deref()), (200, Some("text/event-stream")));
+    let id = stream.header("x-llmio-record").expect("a record");
+    stream.read_until("\n\n");
+    upstream.release();
+    let rest = stream.finish();
+    assert_eq!(rest.end, End::Clean);
+    assert_eq!(rest.text().trim_start(), format!("{}{}", event("one"), last_events()));
+    let record = gateway.record_by_id(&id);
+    assert_eq!((&record["state"], &record["output_tokens"]), (&json!("ok"), &json!(7)));
+    assert!(record["first_byte_ms"].as_u64() < record["first_content_ms"].as_u64(), "{record}");
+}
+
+fn a_stream_that_has_its_head_is_told_of_a_failure_in_an_event(host: Host) {
+    let upstream = Upstream::answering(Answer::nothing().wait().raw(
+        "HTTP/1.1 400 Bad\r\ncontent-type: application/json\r\ncontent-length: 32\r\n\r\n{\"error\":{\"message\":\"no model\"}}",
+    ));
+    let gateway = Gateway::on(host).provider("a", &upstream).model_with("m", "head_after = \"1s\"", &["a/up"]).start();
+    let mut stream = gateway.open(&streamed_chat("m"));
+    let id = stream.header("x-llmio-record").expect("a record");
+    upstream.release();
+    let rest = stream.finish();
+    assert_eq!(rest.text().trim_start(), "data: {\"error\":{\"message\":\"no model\"}}\n\n");
+    assert_eq!(rest.end, End::Cut);
+    let state = eventually("the record", || gateway.record_by_id(&id)["state"].as_str().map(str::to_owned));
+    assert_eq!(state, "client_error");
+}
