@@ -1,0 +1,392 @@
+//! The neutral form: what the four dialects have in common, in no dialect's words. Every reader fills it and every
+//! writer reads it, so that four readers and four writers make sixteen pairs.
+//!
+//! It holds what changes an answer's meaning. What only one dialect knows is dropped by its reader with a warning, or
+//! refused where dropping it would change what is asked.
+
+use serde_json::{Map, Number, Value};
+
+use crate::observe::Usage;
+
+/// A request.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Request {
+    /// The provider's own name for the model.
+    pub model: String,
+    /// Whether the answer is wanted as a stream.
+    pub streamed: bool,
+    /// What stands before the conversation: OpenAI's leading system and developer messages, `instructions`, Anthropic's
+    /// `system`, Gemini's `systemInstruction`.
+    pub system: Vec<Part>,
+    /// The conversation.
+    pub messages: Vec<Message>,
+    /// What the model may call.
+    pub tools: Vec<Tool>,
+    /// Whether it has to.
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether it may call several at once; absent: the dialect's own default, which is yes everywhere.
+    pub parallel_tools: Option<bool>,
+    /// The form of the answer's text.
+    pub format: Option<Format>,
+    /// Whether and how hard to reason.
+    pub reasoning: Option<Reasoning>,
+    /// Sampling parameters, as the numbers were written.
+    pub sampling: Sampling,
+    /// Most tokens to generate.
+    pub tokens_max: Option<u64>,
+    /// Texts that end the answer.
+    pub stop: Vec<String>,
+    /// How many answers are wanted; absent: one.
+    pub choices: Option<u64>,
+    /// Who the client says its user is.
+    pub user: Option<String>,
+}
+
+/// Whose turn a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// An instruction in the middle of a conversation.
+    System,
+    /// The person, and the results of tools.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Whose.
+    pub role: Role,
+    /// In order.
+    pub parts: Vec<Part>,
+}
+
+/// A piece of a message or of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Part {
+    /// Words.
+    Text(String),
+    /// A picture.
+    Image(Media),
+    /// A document such as a PDF.
+    File {
+        /// The document.
+        media: Media,
+        /// Its name.
+        name: Option<String>,
+    },
+    /// A recording.
+    Audio(Media),
+    /// The model calls a tool.
+    ToolCall(ToolCall),
+    /// What a tool said.
+    ToolResult(ToolResult),
+    /// What the model thought.
+    Reasoning(Thought),
+    /// The model's own words for not answering.
+    Refusal(String),
+}
+
+/// Bytes, or where they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Media {
+    /// Inline.
+    Base64 {
+        /// Such as `image/png`.
+        media_type: String,
+        /// In base64.
+        data: String,
+    },
+    /// At an address the provider fetches itself.
+    Url {
+        /// The address.
+        url: String,
+        /// Where it is known.
+        media_type: Option<String>,
+    },
+}
+
+/// A call of a tool.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ToolCall {
+    /// What its result names. Gemini may have none: its reader makes one from the call's place.
+    pub id: String,
+    /// The tool.
+    pub name: String,
+    /// JSON as text, as the model wrote it.
+    pub arguments: String,
+    /// A provider's seal on the thought that led to the call (Gemini's `thoughtSignature`).
+    pub signature: Option<String>,
+}
+
+/// What a tool said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolResult {
+    /// The call it answers.
+    pub id: String,
+    /// The tool's name, where the dialect says it or the call is in the conversation.
+    pub name: Option<String>,
+    /// Text, images and files.
+    pub parts: Vec<Part>,
+    /// The tool failed.
+    pub is_error: bool,
+}
+
+/// What the model thought.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Thought {
+    /// The thought, or its summary.
+    pub text: String,
+    /// A provider's seal on it: Anthropic's `signature`, Gemini's `thoughtSignature`. Only its own provider reads it.
+    pub signature: Option<String>,
+    /// The thought in a form only its provider reads: Anthropic's `redacted_thinking`, OpenAI's `encrypted_content`.
+    pub sealed: Option<String>,
+}
+
+/// A tool the model may call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tool {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub description: Option<String>,
+    /// JSON Schema of its arguments.
+    pub parameters: Option<Value>,
+    /// Whether arguments must follow the schema exactly.
+    pub strict: Option<bool>,
+}
+
+/// Whether the model has to call a tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToolChoice {
+    /// As it likes.
+    Auto,
+    /// None.
+    None,
+    /// At least one.
+    Any,
+    /// This one.
+    Tool(String),
+}
+
+/// The form of an answer's text.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Format {
+    /// Any JSON object.
+    JsonObject,
+    /// JSON of this schema.
+    JsonSchema {
+        /// Its name.
+        name: Option<String>,
+        /// What it is for.
+        description: Option<String>,
+        /// The schema.
+        schema: Value,
+        /// Whether it must be followed exactly.
+        strict: Option<bool>,
+    },
+}
+
+/// Whether and how hard to reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reasoning {
+    /// How hard, in words.
+    pub effort: Option<Effort>,
+    /// Most tokens to spend on it.
+    pub tokens_max: Option<u64>,
+    /// Whether the thoughts, or a summary of them, are wanted in the answer.
+    pub shown: bool,
+}
+
+/// How hard to reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effort {
+    /// Not at all.
+    None,
+    /// OpenAI's `minimal`.
+    Minimal,
+    /// Little.
+    Low,
+    /// Some.
+    Medium,
+    /// Much.
+    High,
+    /// OpenAI's `xhigh`, Anthropic's `max`.
+    Max,
+}
+
+/// Sampling parameters.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Sampling {
+    /// `temperature`
+    pub temperature: Option<Number>,
+    /// `top_p`
+    pub top_p: Option<Number>,
+    /// `top_k`
+    pub top_k: Option<Number>,
+    /// `presence_penalty`
+    pub presence_penalty: Option<Number>,
+    /// `frequency_penalty`
+    pub frequency_penalty: Option<Number>,
+    /// `seed`
+    pub seed: Option<Number>,
+}
+
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Answer {
+    /// The provider's id of it.
+    pub id: Option<String>,
+    /// The model as the provider names it.
+    pub model: Option<String>,
+    /// One, unless more were asked for.
+    pub choices: Vec<Choice>,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// One of an answer's alternatives.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Choice {
+    /// In order.
+    pub parts: Vec<Part>,
+    /// Why it ended.
+    pub finish: Option<Finish>,
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finish {
+    /// It was done.
+    Stop,
+    /// One of the request's `stop` texts came; which one, where that is said.
+    StopSequence(Option<String>),
+    /// There was no room for more tokens.
+    Length,
+    /// It calls tools.
+    ToolCalls,
+    /// A provider's filter ended it, or the model refused.
+    Filtered,
+    /// Anthropic's `pause_turn`: it would go on.
+    Paused,
+}
+
+/// One step of a streamed answer. Parts of one choice do not overlap: a reader whose dialect lets them (parallel tool
+/// calls of OpenAI chat) still sends each delta with the part it belongs to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The answer begins. Once, first.
+    Start {
+        /// The provider's id of it.
+        id: Option<String>,
+        /// The model as the provider names it.
+        model: Option<String>,
+    },
+    /// A part begins. `part` numbers the parts of the whole answer from 0.
+    Begin {
+        /// Its number.
+        part: usize,
+        /// Which alternative it belongs to.
+        choice: usize,
+        /// What it is.
+        kind: PartKind,
+    },
+    /// More of a text, a thought, a refusal, or a call's arguments.
+    Delta {
+        /// The part.
+        part: usize,
+        /// What is added.
+        text: String,
+    },
+    /// The seal on a thought or call.
+    Signature {
+        /// The part.
+        part: usize,
+        /// The whole seal.
+        signature: String,
+    },
+    /// A part is complete.
+    End {
+        /// The part.
+        part: usize,
+    },
+    /// A choice is complete.
+    Finish {
+        /// Which alternative.
+        choice: usize,
+        /// Why.
+        finish: Finish,
+    },
+    /// What is used so far; a later one replaces what it knows of an earlier one.
+    Usage(Usage),
+    /// The provider reports an error inside the stream. Nothing follows.
+    Error(Fault),
+    /// The answer is complete. Once, last; a stream that ends without it was cut.
+    Done,
+}
+
+/// What a streamed part is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PartKind {
+    /// Words.
+    Text,
+    /// What the model thinks; sealed as a whole where only its provider reads it.
+    Reasoning {
+        /// See [`Thought::sealed`].
+        sealed: Option<String>,
+    },
+    /// A call of a tool.
+    ToolCall {
+        /// See [`ToolCall::id`].
+        id: String,
+        /// The tool.
+        name: String,
+    },
+    /// The model's words for not answering.
+    Refusal,
+}
+
+/// An error a provider reports.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fault {
+    /// What it says.
+    pub message: String,
+    /// The HTTP status it stands for, where it says one.
+    pub status: Option<u16>,
+    /// The provider's own word for it: OpenAI's `type`, Anthropic's `type`, Gemini's `status`.
+    pub kind: Option<String>,
+    /// OpenAI's `code`.
+    pub code: Option<String>,
+}
+
+/// A request that a dialect cannot carry without changing its meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untranslatable {
+    /// The member of the caller's body it is about.
+    pub param: String,
+    /// What to do about it.
+    pub message: String,
+}
+
+/// What was left out of a request or answer, for the record: words such as `dropped: logit_bias`, each once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Warnings(Vec<String>);
+
+impl Warnings {
+    /// Notes that the member `name` was left out.
+    pub fn dropped(&mut self, name: &str) {
+        let said = format!("dropped: {name}");
+        if !self.0.contains(&said) {
+            self.0.push(said);
+        }
+    }
+
+    /// What was noted, in order.
+    pub fn into_list(self) -> Vec<String> {
+        self.0
+    }
+}
+
+/// A JSON object, as readers and writers pass it on.
+pub type Object = Map<String, Value>;
