@@ -12,8 +12,9 @@
 //! 6. [`observe`]: what the answer's bytes tell as they pass
 //! 7. [`record`]: what is kept
 //!
-//! Beside the line: [`catalog`] (the configuration), [`dialect`], [`refusal`] (every answer that is llmio's own),
-//! [`echo`] (the built-in provider), [`headers`], [`models`] (the list of them), [`price`] (what a call costs).
+//! Beside the line: [`catalog`] (the configuration), [`dialect`], [`translate`] (between dialects), [`refusal`] (every
+//! answer that is llmio's own), [`echo`] (the built-in provider), [`headers`], [`models`] (the list of them), [`price`]
+//! (what a call costs).
 
 pub mod accept;
 pub mod authenticate;
@@ -29,3 +30,4 @@ pub mod record;
 pub mod refusal;
 pub mod rewrite;
 pub mod route;
+pub mod translate;

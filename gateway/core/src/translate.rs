@@ -1,14 +1,26 @@
 //! Between dialects: what a caller writes in one, a provider of another reads, and the other way round.
 //!
-//! dialect → [`neutral`] form → dialect: each dialect has one reader and one writer of requests, whole answers and
-//! streams, in the same order in each file. A stream's reader and writer are pure machines, bytes in and bytes out, and
-//! any split of the input gives the same output.
+//! dialect → [`neutral`] form → dialect: each dialect has one reader and one writer of requests, whole answers, errors
+//! and streams, of the same names and in the same order, so that four readers and four writers make sixteen pairs. A
+//! stream's reader and writer are pure machines, and any split of the input gives the same output.
 
+#![allow(dead_code, reason = "until every dialect is written")]
+
+mod anthropic;
+mod events;
+mod gemini;
 pub mod neutral;
+mod openai_chat;
+mod openai_responses;
+mod schema;
+mod sequence;
+
+use serde_json::Value;
 
 use crate::dialect::Dialect;
 
-use neutral::{Untranslatable, Warnings};
+use events::{Events, ServerEvent};
+use neutral::{Answer, Event, Fault, Part, PartKind, Request, Untranslatable, Warnings};
 
 /// What a request has to become.
 #[derive(Debug, Clone, Copy)]
@@ -28,49 +40,272 @@ pub struct Asked<'a> {
 pub struct Translated {
     /// JSON.
     pub body: Vec<u8>,
-    /// What was left out.
+    /// What was left out or changed.
     pub warnings: Vec<String>,
+    /// OpenAI chat: see [`Told::legacy_functions`].
+    pub legacy_functions: bool,
 }
 
 /// What an answer in the caller's dialect says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Told {
     /// The model as the caller named it.
     pub model: String,
-    /// The call's id, for answers whose provider gives them none.
+    /// The call's id, for answers whose provider gives them none, and the root of ids of tool calls that have none.
     pub id: String,
     /// When it was made, Unix seconds.
     pub created_s: i64,
     /// OpenAI chat: the caller asked for a usage chunk at the end of the stream.
     pub include_usage: bool,
+    /// OpenAI chat: the caller named its tools `functions`, so it reads `function_call` and not `tool_calls`.
+    pub legacy_functions: bool,
     /// Gemini: the caller asked for a JSON array instead of an event stream.
     pub as_array: bool,
 }
 
 /// The request `body` for a provider of another dialect.
-pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatable>;
+pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatable> {
+    let body = serde_json::from_slice(body)
+        .map_err(|error| Untranslatable::new("", format!("The body is not JSON ({error}). Send a JSON object.")))?;
+    let mut warnings = Warnings::default();
+    let mut request = read_request(asked.from, body, &mut warnings)?;
+    asked.model.clone_into(&mut request.model);
+    request.streamed = asked.streamed;
+    let legacy_functions = request.legacy_functions;
+    let body = match asked.to {
+        Dialect::OpenaiChat => openai_chat::write_request(request, &mut warnings),
+        Dialect::OpenaiResponses => openai_responses::write_request(request, &mut warnings),
+        Dialect::Anthropic => anthropic::write_request(request, &mut warnings),
+        Dialect::Gemini => gemini::write_request(request, &mut warnings),
+    }?;
+    Ok(Translated { body: body.to_string().into_bytes(), warnings: warnings.into_list(), legacy_functions })
+}
+
+fn read_request(from: Dialect, body: Value, warnings: &mut Warnings) -> Result<Request, Untranslatable> {
+    match from {
+        Dialect::OpenaiChat => openai_chat::read_request(body, warnings),
+        Dialect::OpenaiResponses => openai_responses::read_request(body, warnings),
+        Dialect::Anthropic => anthropic::read_request(body, warnings),
+        Dialect::Gemini => gemini::read_request(body, warnings),
+    }
+}
 
 /// A provider's whole answer in the caller's dialect. `None`: it is no answer of the dialect `from`.
-pub fn answer(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<Vec<u8>>;
+pub fn answer(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<Vec<u8>> {
+    let answer = read_answer(from, told, body)?;
+    let written = match to {
+        Dialect::OpenaiChat => openai_chat::write_answer(answer, told),
+        Dialect::OpenaiResponses => openai_responses::write_answer(answer, told),
+        Dialect::Anthropic => anthropic::write_answer(answer, told),
+        Dialect::Gemini => gemini::write_answer(answer, told),
+    };
+    Some(written.to_string().into_bytes())
+}
+
+fn read_answer(from: Dialect, told: &Told, body: &[u8]) -> Option<Answer> {
+    let mut answer = match from {
+        Dialect::OpenaiChat => openai_chat::read_answer(body),
+        Dialect::OpenaiResponses => openai_responses::read_answer(body),
+        Dialect::Anthropic => anthropic::read_answer(body),
+        Dialect::Gemini => gemini::read_answer(body),
+    }?;
+    let parts = answer.choices.iter_mut().flat_map(|choice| &mut choice.parts);
+    for (number, part) in parts.enumerate() {
+        if let Part::ToolCall(call) = part {
+            fill_call_id(&mut call.id, told, number);
+        }
+    }
+    Some(answer)
+}
 
 /// A provider's whole answer as a stream in the caller's dialect, for providers that answer so although a stream was
 /// asked for.
-pub fn answer_as_stream(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<Vec<u8>>;
+pub fn answer_as_stream(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<Vec<u8>> {
+    let answer = read_answer(from, told, body)?;
+    let mut writer = Writer::new(to, told);
+    let mut out = Vec::new();
+    for event in answer.into_events() {
+        writer.write(event, &mut out);
+    }
+    Some(out)
+}
+
+/// A provider's error in the shape of the caller's dialect, its message kept word for word, since clients read it. A
+/// body that is no error of the dialect `from`, such as a page of HTML, becomes one that names the status.
+pub fn error(from: Dialect, to: Dialect, status: u16, body: &[u8]) -> Vec<u8> {
+    let read = serde_json::from_slice(body).ok().and_then(|body| read_fault(from, &body));
+    let mut fault = read.unwrap_or_else(|| Fault {
+        message: format!("The provider answered {status} without an error that can be read."),
+        ..Fault::default()
+    });
+    fault.status = Some(status);
+    write_fault(to, &fault).to_string().into_bytes()
+}
+
+fn read_fault(from: Dialect, body: &Value) -> Option<Fault> {
+    match from {
+        Dialect::OpenaiChat => openai_chat::read_fault(body),
+        Dialect::OpenaiResponses => openai_responses::read_fault(body),
+        Dialect::Anthropic => anthropic::read_fault(body),
+        Dialect::Gemini => gemini::read_fault(body),
+    }
+}
+
+fn write_fault(to: Dialect, fault: &Fault) -> Value {
+    match to {
+        Dialect::OpenaiChat => openai_chat::write_fault(fault),
+        Dialect::OpenaiResponses => openai_responses::write_fault(fault),
+        Dialect::Anthropic => anthropic::write_fault(fault),
+        Dialect::Gemini => gemini::write_fault(fault),
+    }
+}
 
 /// A streamed answer on its way from a provider of one dialect to a caller of another.
 #[derive(Debug)]
-pub struct Stream;
+pub struct Stream {
+    told: Told,
+    events: Events,
+    reader: Reader,
+    writer: Writer,
+    /// The provider's answer is complete, or it reported an error: what else it sends is passed over.
+    is_over: bool,
+}
 
 impl Stream {
     /// A stream of the provider's dialect `from` for a caller of the dialect `to`.
-    pub fn new(from: Dialect, to: Dialect, told: Told) -> Self;
+    pub fn new(from: Dialect, to: Dialect, told: Told) -> Self {
+        let writer = Writer::new(to, &told);
+        Stream { told, events: Events::default(), reader: Reader::new(from), writer, is_over: false }
+    }
 
     /// Takes the provider's next bytes and gives the caller's.
-    pub fn feed(&mut self, bytes: &[u8]) -> Vec<u8>;
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for event in self.events.feed(bytes) {
+            let event = match event {
+                Ok(event) => event,
+                Err(fault) => {
+                    self.pass(vec![Event::Error(fault)], &mut out);
+                    break;
+                }
+            };
+            let events = self.reader.feed(&event);
+            self.pass(events, &mut out);
+        }
+        out
+    }
 
-    /// The provider's stream has ended as it should: the caller's last bytes. Empty where the end was given already.
-    pub fn end(&mut self) -> Vec<u8>;
+    /// The provider's stream has ended as it should: the caller's last bytes. Empty where the end was given already,
+    /// and where the answer was not complete: then the caller gets no end that would make it look so.
+    pub fn end(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        if let Some(event) = self.events.end() {
+            let events = self.reader.feed(&event);
+            self.pass(events, &mut out);
+        }
+        let events = self.reader.end();
+        self.pass(events, &mut out);
+        out
+    }
 
-    /// Whether the caller's end marker has been given, so that nothing may follow.
-    pub fn is_finished(&self) -> bool;
+    /// The caller's bytes for a stream that llmio itself has to break off: an error in the caller's dialect. Empty
+    /// where the end was given already.
+    pub fn fail(&mut self, fault: Fault) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.pass(vec![Event::Error(fault)], &mut out);
+        out
+    }
+
+    /// Whether the caller's end marker or an error has been given, so that nothing may follow.
+    pub fn is_finished(&self) -> bool {
+        self.is_over
+    }
+
+    fn pass(&mut self, events: Vec<Event>, out: &mut Vec<u8>) {
+        for mut event in events {
+            if self.is_over {
+                return;
+            }
+            self.is_over = matches!(event, Event::Done | Event::Error(_));
+            if let Event::Begin { part, kind: PartKind::ToolCall { id, .. }, .. } = &mut event {
+                fill_call_id(id, &self.told, *part);
+            }
+            self.writer.write(event, out);
+        }
+    }
+}
+
+/// Gives a tool call that has no id one that no other call of the conversation has: Anthropic refuses requests in which
+/// an id comes twice, and OpenAI ids longer than 40 characters.
+fn fill_call_id(id: &mut String, told: &Told, part: usize) {
+    if id.is_empty() {
+        let root: Vec<char> = told.id.chars().filter(char::is_ascii_alphanumeric).collect();
+        let root: String = root.iter().skip(root.len().saturating_sub(24)).collect();
+        *id = format!("call_{root}_{part}");
+    }
+}
+
+#[derive(Debug)]
+enum Reader {
+    OpenaiChat(openai_chat::StreamReader),
+    OpenaiResponses(openai_responses::StreamReader),
+    Anthropic(anthropic::StreamReader),
+    Gemini(gemini::StreamReader),
+}
+
+impl Reader {
+    fn new(from: Dialect) -> Self {
+        match from {
+            Dialect::OpenaiChat => Self::OpenaiChat(openai_chat::StreamReader::default()),
+            Dialect::OpenaiResponses => Self::OpenaiResponses(openai_responses::StreamReader::default()),
+            Dialect::Anthropic => Self::Anthropic(anthropic::StreamReader::default()),
+            Dialect::Gemini => Self::Gemini(gemini::StreamReader::default()),
+        }
+    }
+
+    fn feed(&mut self, event: &ServerEvent) -> Vec<Event> {
+        match self {
+            Self::OpenaiChat(reader) => reader.feed(event),
+            Self::OpenaiResponses(reader) => reader.feed(event),
+            Self::Anthropic(reader) => reader.feed(event),
+            Self::Gemini(reader) => reader.feed(event),
+        }
+    }
+
+    fn end(&mut self) -> Vec<Event> {
+        match self {
+            Self::OpenaiChat(reader) => reader.end(),
+            Self::OpenaiResponses(reader) => reader.end(),
+            Self::Anthropic(reader) => reader.end(),
+            Self::Gemini(reader) => reader.end(),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Writer {
+    OpenaiChat(openai_chat::StreamWriter),
+    OpenaiResponses(openai_responses::StreamWriter),
+    Anthropic(anthropic::StreamWriter),
+    Gemini(gemini::StreamWriter),
+}
+
+impl Writer {
+    fn new(to: Dialect, told: &Told) -> Self {
+        match to {
+            Dialect::OpenaiChat => Self::OpenaiChat(openai_chat::StreamWriter::new(told)),
+            Dialect::OpenaiResponses => Self::OpenaiResponses(openai_responses::StreamWriter::new(told)),
+            Dialect::Anthropic => Self::Anthropic(anthropic::StreamWriter::new(told)),
+            Dialect::Gemini => Self::Gemini(gemini::StreamWriter::new(told)),
+        }
+    }
+
+    fn write(&mut self, event: Event, out: &mut Vec<u8>) {
+        match self {
+            Self::OpenaiChat(writer) => writer.write(event, out),
+            Self::OpenaiResponses(writer) => writer.write(event, out),
+            Self::Anthropic(writer) => writer.write(event, out),
+            Self::Gemini(writer) => writer.write(event, out),
+        }
+    }
 }

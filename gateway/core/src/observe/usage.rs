@@ -19,6 +19,32 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Reads a `usage` object of the OpenAI shape. Negative, fractional and absurd numbers are unknown.
+    /// <https://platform.openai.com/docs/api-reference/chat/object#chat-object-usage>; DeepSeek counts cache reads in
+    /// `prompt_cache_hit_tokens`: <https://api-docs.deepseek.com/guides/kv_cache>.
+    pub fn from_openai(usage: &Value) -> Self {
+        let count = |path: &[&str]| path.iter().try_fold(usage, |value, name| value.get(name)).and_then(tokens);
+        Usage {
+            input_tokens: count(&["prompt_tokens"]).or_else(|| count(&["input_tokens"])),
+            cache_read_tokens: count(&["prompt_tokens_details", "cached_tokens"])
+                .or_else(|| count(&["prompt_cache_hit_tokens"])),
+            cache_write_tokens: count(&["prompt_tokens_details", "cache_write_tokens"]),
+            output_tokens: count(&["completion_tokens"]).or_else(|| count(&["output_tokens"])),
+            reasoning_tokens: count(&["completion_tokens_details", "reasoning_tokens"]),
+        }
+    }
+
+    /// Takes over what a later report of the same call knows. A zero does not replace a number: some providers write
+    /// zeros into every report but one.
+    pub fn update(&mut self, later: Usage) {
+        let newer = |old: Option<u64>, new: Option<u64>| new.filter(|count| *count > 0 || old.is_none()).or(old);
+        self.input_tokens = newer(self.input_tokens, later.input_tokens);
+        self.cache_read_tokens = newer(self.cache_read_tokens, later.cache_read_tokens);
+        self.cache_write_tokens = newer(self.cache_write_tokens, later.cache_write_tokens);
+        self.output_tokens = newer(self.output_tokens, later.output_tokens);
+        self.reasoning_tokens = newer(self.reasoning_tokens, later.reasoning_tokens);
+    }
+
     /// Whether nothing is known.
     pub fn is_unknown(&self) -> bool {
         *self == Usage::default()

@@ -40,6 +40,10 @@ pub struct Request {
     pub choices: Option<u64>,
     /// Who the client says its user is.
     pub user: Option<String>,
+    /// OpenAI's `verbosity`: how long the answer's text shall be.
+    pub verbosity: Option<String>,
+    /// OpenAI chat: the tools came as `functions`.
+    pub legacy_functions: bool,
 }
 
 /// Whose turn a message is.
@@ -110,7 +114,8 @@ pub enum Media {
 /// A call of a tool.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ToolCall {
-    /// What its result names. Gemini may have none: its reader makes one from the call's place.
+    /// What its result names. Readers of requests make one from the call's place where there is none; in answers it may
+    /// stay empty, and [`translate`](super) fills it from the call's own id.
     pub id: String,
     /// The tool.
     pub name: String,
@@ -212,7 +217,9 @@ pub enum Effort {
     Medium,
     /// Much.
     High,
-    /// OpenAI's `xhigh`, Anthropic's `max`.
+    /// `xhigh` of OpenAI and Anthropic.
+    ExtraHigh,
+    /// Anthropic's `max`.
     Max,
 }
 
@@ -246,6 +253,41 @@ pub struct Answer {
     pub usage: Usage,
 }
 
+impl Answer {
+    /// The same answer as the steps of a stream.
+    pub(super) fn into_events(self) -> Vec<Event> {
+        let mut events = vec![Event::Start { id: self.id, model: self.model }];
+        let mut part = 0;
+        for (choice, Choice { parts, finish }) in self.choices.into_iter().enumerate() {
+            for piece in parts {
+                let (kind, text, signature) = match piece {
+                    Part::Text(text) => (PartKind::Text, text, None),
+                    Part::Refusal(text) => (PartKind::Refusal, text, None),
+                    Part::Reasoning(Thought { text, signature, sealed }) => {
+                        (PartKind::Reasoning { sealed }, text, signature)
+                    }
+                    Part::ToolCall(ToolCall { id, name, arguments, signature }) => {
+                        (PartKind::ToolCall { id, name }, arguments, signature)
+                    }
+                    // No stream of any dialect has these as its own kind of part.
+                    Part::Image(_) | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) => continue,
+                };
+                events.push(Event::Begin { part, choice, kind });
+                if !text.is_empty() {
+                    events.push(Event::Delta { part, text });
+                }
+                events.extend(signature.map(|signature| Event::Signature { part, signature }));
+                events.push(Event::End { part });
+                part += 1;
+            }
+            events.push(Event::Finish { choice, finish: finish.unwrap_or(Finish::Stop) });
+        }
+        events.push(Event::Usage(self.usage));
+        events.push(Event::Done);
+        events
+    }
+}
+
 /// One of an answer's alternatives.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Choice {
@@ -272,8 +314,9 @@ pub enum Finish {
     Paused,
 }
 
-/// One step of a streamed answer. Parts of one choice do not overlap: a reader whose dialect lets them (parallel tool
-/// calls of OpenAI chat) still sends each delta with the part it belongs to.
+/// One step of a streamed answer. Parts may overlap where the reader's dialect lets them (parallel tool calls of OpenAI
+/// chat); a writer whose dialect does not puts them in order with `sequence`. Every part that began ends before its
+/// choice finishes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The answer begins. Once, first.
@@ -369,15 +412,34 @@ pub struct Untranslatable {
     pub message: String,
 }
 
-/// What was left out of a request or answer, for the record: words such as `dropped: logit_bias`, each once.
+impl Untranslatable {
+    /// The member `param` cannot be carried; `message` says what to do.
+    pub fn new(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Untranslatable { param: param.into(), message: message.into() }
+    }
+}
+
+/// A request has this many warnings at most: names of members come from the caller.
+const WARNINGS_MAX: usize = 32;
+
+/// What was left out of a request or changed in it, for the record: words such as `dropped: logit_bias`, each once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Warnings(Vec<String>);
 
 impl Warnings {
     /// Notes that the member `name` was left out.
     pub fn dropped(&mut self, name: &str) {
-        let said = format!("dropped: {name}");
-        if !self.0.contains(&said) {
+        self.push(format!("dropped: {name}"));
+    }
+
+    /// Notes that something was carried in another way than it was written, such as `temperature to 1`.
+    pub fn changed(&mut self, what: &str) {
+        self.push(format!("changed: {what}"));
+    }
+
+    fn push(&mut self, said: String) {
+        let said: String = said.chars().filter(|character| !character.is_control()).take(100).collect();
+        if self.0.len() < WARNINGS_MAX && !self.0.contains(&said) {
             self.0.push(said);
         }
     }
