@@ -9,11 +9,14 @@
 mod anthropic;
 mod events;
 mod gemini;
+mod json;
+mod media;
 pub mod neutral;
 mod openai_chat;
 mod openai_responses;
 mod schema;
 mod sequence;
+mod turns;
 
 use serde_json::Value;
 
@@ -71,6 +74,7 @@ pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatab
     let mut request = read_request(asked.from, body, &mut warnings)?;
     asked.model.clone_into(&mut request.model);
     request.streamed = asked.streamed;
+    turns::name_results(&mut request);
     let legacy_functions = request.legacy_functions;
     let body = match asked.to {
         Dialect::OpenaiChat => openai_chat::write_request(request, &mut warnings),

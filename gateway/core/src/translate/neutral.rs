@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Number, Value};
 
+use crate::dialect::Dialect;
 use crate::observe::Usage;
 
 /// A request.
@@ -122,7 +123,47 @@ pub struct ToolCall {
     /// JSON as text, as the model wrote it.
     pub arguments: String,
     /// A provider's seal on the thought that led to the call (Gemini's `thoughtSignature`).
-    pub signature: Option<String>,
+    pub signature: Option<Seal>,
+}
+
+/// What only the provider that made it can read: the seal on a thought, or a thought that is shown to nobody else.
+///
+/// Clients give seals back with the next request. In the body of another dialect a seal carries a prefix that says whose
+/// it is, so that it finds its way back and never reaches a provider that would refuse it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seal {
+    /// The dialect of the provider that made it.
+    pub by: Dialect,
+    /// As that provider wrote it.
+    pub text: String,
+}
+
+impl Seal {
+    /// A seal that stands in a body of the dialect `own`. Empty ones are none.
+    pub(super) fn read(own: Dialect, text: impl Into<String>) -> Option<Seal> {
+        let mut text = text.into();
+        for by in Dialect::ALL {
+            let prefix = Seal::prefix(by);
+            if text.starts_with(&prefix) {
+                return Some(Seal { by, text: text.split_off(prefix.len()) });
+            }
+        }
+        (!text.is_empty()).then_some(Seal { by: own, text })
+    }
+
+    /// The seal in a request to a provider of the dialect `own`; absent where another made it.
+    pub(super) fn for_provider(self, own: Dialect) -> Option<String> {
+        (self.by == own).then_some(self.text)
+    }
+
+    /// The seal in an answer to a client of the dialect `own`.
+    pub(super) fn for_client(self, own: Dialect) -> String {
+        if self.by == own { self.text } else { Seal::prefix(self.by) + &self.text }
+    }
+
+    fn prefix(by: Dialect) -> String {
+        format!("llmio:{}:", by.name())
+    }
 }
 
 /// What a tool said.
@@ -144,9 +185,9 @@ pub struct Thought {
     /// The thought, or its summary.
     pub text: String,
     /// A provider's seal on it: Anthropic's `signature`, Gemini's `thoughtSignature`. Only its own provider reads it.
-    pub signature: Option<String>,
+    pub signature: Option<Seal>,
     /// The thought in a form only its provider reads: Anthropic's `redacted_thinking`, OpenAI's `encrypted_content`.
-    pub sealed: Option<String>,
+    pub sealed: Option<Seal>,
 }
 
 /// A tool the model may call.
@@ -347,7 +388,7 @@ pub enum Event {
         /// The part.
         part: usize,
         /// The whole seal.
-        signature: String,
+        signature: Seal,
     },
     /// A part is complete.
     End {
@@ -377,7 +418,7 @@ pub enum PartKind {
     /// What the model thinks; sealed as a whole where only its provider reads it.
     Reasoning {
         /// See [`Thought::sealed`].
-        sealed: Option<String>,
+        sealed: Option<Seal>,
     },
     /// A call of a tool.
     ToolCall {

@@ -1,0 +1,32 @@
+//! Pictures, documents and recordings: data URLs and media types.
+
+use super::neutral::Media;
+
+impl Media {
+    /// What an address leads to: itself, or the bytes of a data URL. `None`: a data URL that is not in base64.
+    /// <https://www.rfc-editor.org/rfc/rfc2397>
+    pub(super) fn from_url(mut url: String) -> Option<Media> {
+        if !url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
+            return Some(Media::Url { url, media_type: None });
+        }
+        let comma = url.find(',')?;
+        let data = url.split_off(comma + 1);
+        let head = url.get(5..comma)?;
+        let media_type = head.strip_suffix(";base64")?;
+        let media_type = media_type.split(';').next().unwrap_or_default();
+        let media_type = if media_type.is_empty() { "application/octet-stream" } else { media_type };
+        Some(Media::Base64 { media_type: media_type.to_ascii_lowercase(), data })
+    }
+
+    /// An address that leads to it.
+    pub(super) fn into_url(self) -> String {
+        match self {
+            Media::Url { url, .. } => url,
+            Media::Base64 { media_type, data } => {
+                let mut url = format!("data:{media_type};base64,");
+                url.push_str(&data);
+                url
+            }
+        }
+    }
+}
