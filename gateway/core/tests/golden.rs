@@ -13,7 +13,7 @@
 //! | `expected.sse` | what the caller gets |
 //! | `upstream.error.json` | the provider's error, with the status of `case.json` |
 //! | `expected.error.json` | what the caller gets |
-//! | `case.json` | `streamed`, `include_usage`, `as_array`, `status`, where they differ from what the request says |
+//! | `case.json` | `model` (the provider's name for it), `streamed`, `include_usage`, `as_array`, `status`, where they differ from what the request says |
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p gateway-core --test golden` writes the expectations that are missing or differ: read
 //! them before they are committed.
@@ -85,7 +85,8 @@ impl Case {
 fn check(case: &Case) {
     let mut produced = vec![];
     if let Some(request) = &case.request {
-        let asked = Asked { from: case.from, to: case.to, model: "upstream-model", streamed: case.streamed() };
+        let model = case.settings.get("model").and_then(Value::as_str).unwrap_or("upstream-model");
+        let asked = Asked { from: case.from, to: case.to, model, streamed: case.streamed() };
         match translate::request(asked, request.to_string().as_bytes()) {
             Ok(translated) => {
                 produced.push(("expected.request.json", pretty(&translated.body)));

@@ -1,69 +1,123 @@
-//! Anthropic Messages, not written yet: every request is refused, nothing is read.
+//! Anthropic Messages. <https://platform.claude.com/docs/en/api/messages>
+//!
+//! What is written is for the API version 2023-06-01: later ones refuse sampling parameters
+//! (<https://platform.claude.com/docs/en/api/versioning>).
 
-use serde_json::Value;
+mod answer;
+mod read_messages;
+mod read_request;
+mod stream_reader;
+mod stream_writer;
+mod thinking;
+mod write_messages;
+mod write_request;
 
-use super::Told;
-use super::events::ServerEvent;
-use super::neutral::{Answer, Event, Fault, Request, Untranslatable, Warnings};
+use serde_json::{Value, json};
 
-const NOT_YET: &str = "Translation of this dialect is not built yet. Use a model whose providers speak your own.";
+use super::json::text;
+use super::neutral::{Fault, Finish};
+use crate::observe::Usage;
 
-/// A request of this dialect in the neutral form.
-pub(super) fn read_request(_body: Value, _warnings: &mut Warnings) -> Result<Request, Untranslatable> {
-    Err(Untranslatable::new("", NOT_YET))
-}
+pub(super) use answer::{read_answer, write_answer};
+pub(super) use read_request::read_request;
+pub(super) use stream_reader::StreamReader;
+pub(super) use stream_writer::StreamWriter;
+pub(super) use write_request::write_request;
 
-/// A request in this dialect.
-pub(super) fn write_request(_request: Request, _warnings: &mut Warnings) -> Result<Value, Untranslatable> {
-    Err(Untranslatable::new("", NOT_YET))
-}
-
-/// A whole answer of this dialect in the neutral form. `None`: it is none.
-pub(super) fn read_answer(_body: &[u8]) -> Option<Answer> {
-    None
-}
-
-/// A whole answer in this dialect.
-pub(super) fn write_answer(_answer: Answer, _told: &Told) -> Value {
-    Value::Null
-}
+/// <https://platform.claude.com/docs/en/api/errors>
+const ERRORS: [(u16, &str); 11] = [
+    (400, "invalid_request_error"),
+    (401, "authentication_error"),
+    (402, "billing_error"),
+    (403, "permission_error"),
+    (404, "not_found_error"),
+    (409, "conflict_error"),
+    (413, "request_too_large"),
+    (429, "rate_limit_error"),
+    (500, "api_error"),
+    (504, "timeout_error"),
+    (529, "overloaded_error"),
+];
 
 /// An error of this dialect. `None`: it is none.
-pub(super) fn read_fault(_body: &Value) -> Option<Fault> {
-    None
+pub(super) fn read_fault(body: &Value) -> Option<Fault> {
+    let error = body.get("error")?;
+    let message = text(error, "message").or_else(|| error.as_str())?;
+    let kind = text(error, "type");
+    let row = ERRORS.iter().find(|(_, name)| Some(*name) == kind);
+    Some(Fault {
+        message: message.to_owned(),
+        status: row.map(|(status, _)| *status),
+        kind: kind.map(str::to_owned),
+        code: None,
+    })
 }
 
-/// An error in this dialect: the body of an error answer.
-pub(super) fn write_fault(_fault: &Fault) -> Value {
-    Value::Null
+/// An error in this dialect: the body of an error answer, and the data of an event inside a stream.
+pub(super) fn write_fault(fault: &Fault) -> Value {
+    let by_status = |status: u16| ERRORS.iter().find(|(number, _)| *number == status).map(|(_, name)| *name);
+    let by_kind = |kind: &str| ERRORS.iter().find(|(_, name)| *name == kind).map(|(_, name)| *name);
+    let kind = fault.status.and_then(by_status).or_else(|| fault.kind.as_deref().and_then(by_kind));
+    let kind = kind.unwrap_or(match fault.status {
+        Some(400..=499) => "invalid_request_error",
+        _ => "api_error",
+    });
+    json!({ "type": "error", "error": { "type": kind, "message": fault.message } })
 }
 
-/// Reads a stream of this dialect.
-#[derive(Debug, Default)]
-pub(super) struct StreamReader {}
-
-impl StreamReader {
-    /// Takes the next event.
-    pub(super) fn feed(&mut self, _event: &ServerEvent) -> Vec<Event> {
-        Vec::new()
-    }
-
-    /// The stream has ended as it should. `Done` comes here where the dialect has no end marker or it was left out, and
-    /// never for an answer without a finish reason, which was cut.
-    pub(super) fn end(&mut self) -> Vec<Event> {
-        Vec::new()
+/// <https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons>
+fn read_finish(reason: &str, sequence: Option<&str>) -> Finish {
+    match reason {
+        "max_tokens" | "model_context_window_exceeded" => Finish::Length,
+        "stop_sequence" => Finish::StopSequence(sequence.map(str::to_owned)),
+        "tool_use" => Finish::ToolCalls,
+        "pause_turn" => Finish::Paused,
+        "refusal" => Finish::Filtered,
+        _ => Finish::Stop,
     }
 }
 
-/// Writes a stream of this dialect.
-#[derive(Debug)]
-pub(super) struct StreamWriter {}
-
-impl StreamWriter {
-    pub(super) fn new(_told: &Told) -> Self {
-        StreamWriter {}
+/// The reason and the stop sequence. `refused`: the answer holds the model's words for not answering.
+fn write_finish(finish: Finish, refused: bool) -> (&'static str, Option<String>) {
+    match finish {
+        _ if refused => ("refusal", None),
+        // Which sequence it was is not known, and Anthropic always says it.
+        Finish::Stop | Finish::StopSequence(None) => ("end_turn", None),
+        Finish::StopSequence(sequence) => ("stop_sequence", sequence),
+        Finish::Length => ("max_tokens", None),
+        Finish::ToolCalls => ("tool_use", None),
+        Finish::Filtered => ("refusal", None),
+        Finish::Paused => ("pause_turn", None),
     }
+}
 
-    /// Appends the bytes of one step.
-    pub(super) fn write(&mut self, _event: Event, _out: &mut Vec<u8>) {}
+/// Token counts as Anthropic gives them: `input_tokens` are those that no cache had part in.
+/// <https://platform.claude.com/docs/en/build-with-claude/prompt-caching#tracking-cache-performance>
+fn read_usage(usage: &Value) -> Usage {
+    let count = |name: &str| usage.get(name).and_then(Value::as_u64);
+    let (read, write) = (count("cache_read_input_tokens"), count("cache_creation_input_tokens"));
+    let cached = read.unwrap_or(0).saturating_add(write.unwrap_or(0));
+    Usage {
+        input_tokens: count("input_tokens").map(|input| input.saturating_add(cached)),
+        cache_read_tokens: read,
+        cache_write_tokens: write,
+        output_tokens: count("output_tokens"),
+        reasoning_tokens: usage.pointer("/output_tokens_details/thinking_tokens").and_then(Value::as_u64),
+    }
+}
+
+/// See [`read_usage`]. SDKs want all four numbers.
+fn write_usage(usage: &Usage) -> Value {
+    let (read, write) = (usage.cache_read_tokens.unwrap_or(0), usage.cache_write_tokens.unwrap_or(0));
+    let input = usage.input_tokens.unwrap_or(0).saturating_sub(read.saturating_add(write));
+    let mut written = json!({
+        "input_tokens": input,
+        "cache_creation_input_tokens": write,
+        "cache_read_input_tokens": read,
+        "output_tokens": usage.output_tokens.unwrap_or(0),
+    });
+    if let Some(reasoning) = usage.reasoning_tokens {
+        written["output_tokens_details"] = json!({ "thinking_tokens": reasoning });
+    }
+    written
 }

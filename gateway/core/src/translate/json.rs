@@ -13,6 +13,11 @@ pub(super) fn object(value: Value, param: &str) -> Result<Object, Untranslatable
     }
 }
 
+/// An object of these members. Unlike `json!` it moves what it is given.
+pub(super) fn from_members<const N: usize>(members: [(&str, Value); N]) -> Value {
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 /// Takes a member that is text.
 pub(super) fn take_text(members: &mut Object, name: &str) -> Option<String> {
     match members.get_mut(name)? {

@@ -1,5 +1,8 @@
 //! Pictures, documents and recordings: data URLs and media types.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
 use super::neutral::Media;
 
 impl Media {
@@ -29,4 +32,9 @@ impl Media {
             }
         }
     }
+}
+
+/// The text that stands in base64. `None`: it is none.
+pub(super) fn text_of(data: &str) -> Option<String> {
+    String::from_utf8(BASE64_STANDARD.decode(data).ok()?).ok()
 }

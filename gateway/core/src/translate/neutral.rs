@@ -264,6 +264,46 @@ pub enum Effort {
     Max,
 }
 
+impl Reasoning {
+    /// How hard, in words, also where it was said in tokens. `None`: as the model likes.
+    pub(super) fn effort_said(self) -> Option<Effort> {
+        let by_tokens = |tokens| match tokens {
+            0..=2048 => Effort::Low,
+            2049..=8192 => Effort::Medium,
+            _ => Effort::High,
+        };
+        self.effort.or_else(|| self.tokens_max.map(by_tokens))
+    }
+
+    /// How many tokens, also where it was said in words. The numbers are ours: no dialect says what its words cost.
+    pub(super) fn budget(self) -> u64 {
+        self.tokens_max.unwrap_or(match self.effort {
+            Some(Effort::None) => 0,
+            Some(Effort::Minimal) => 1024,
+            Some(Effort::Low) => 2048,
+            None | Some(Effort::Medium) => 8192,
+            Some(Effort::High) => 16_384,
+            Some(Effort::ExtraHigh | Effort::Max) => 24_576,
+        })
+    }
+}
+
+impl Effort {
+    /// The effort of this name, which all dialects that have it spell alike.
+    pub(super) fn named(name: &str) -> Option<Effort> {
+        Some(match name {
+            "none" => Effort::None,
+            "minimal" => Effort::Minimal,
+            "low" => Effort::Low,
+            "medium" => Effort::Medium,
+            "high" => Effort::High,
+            "xhigh" => Effort::ExtraHigh,
+            "max" => Effort::Max,
+            _ => return None,
+        })
+    }
+}
+
 /// Sampling parameters.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sampling {

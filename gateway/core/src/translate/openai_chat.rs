@@ -1,69 +1,100 @@
-//! OpenAI chat completions, not written yet: every request is refused, nothing is read.
+//! OpenAI chat completions, and the many providers that speak it with an accent.
+//! <https://platform.openai.com/docs/api-reference/chat>
+//!
+//! OpenAI's own API shows no thoughts. What is read and written for them is what its followers agreed on: DeepSeek's
+//! `reasoning_content` (<https://api-docs.deepseek.com/guides/reasoning_model>), and OpenRouter's `reasoning_details` for
+//! seals (<https://openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks>).
 
-use serde_json::Value;
+mod answer;
+mod calls;
+mod read_messages;
+mod read_request;
+mod stream_reader;
+mod stream_writer;
+mod thoughts;
+mod write_messages;
+mod write_request;
 
-use super::Told;
-use super::events::ServerEvent;
-use super::neutral::{Answer, Event, Fault, Request, Untranslatable, Warnings};
+use serde_json::{Value, json};
 
-const NOT_YET: &str = "Translation of this dialect is not built yet. Use a model whose providers speak your own.";
+use super::json::text;
+use super::neutral::{Fault, Finish};
+use crate::observe::Usage;
 
-/// A request of this dialect in the neutral form.
-pub(super) fn read_request(_body: Value, _warnings: &mut Warnings) -> Result<Request, Untranslatable> {
-    Err(Untranslatable::new("", NOT_YET))
+pub(super) use answer::{read_answer, write_answer};
+pub(super) use read_request::read_request;
+pub(super) use stream_reader::StreamReader;
+pub(super) use stream_writer::StreamWriter;
+pub(super) use write_request::write_request;
+
+/// An error of this dialect. `None`: it is none. Providers write it as an object, as text, or without the member
+/// `error`, as vLLM and FastAPI do.
+pub(super) fn read_fault(body: &Value) -> Option<Fault> {
+    let error = body.get("error").filter(|error| !error.is_null()).unwrap_or(body);
+    let message = text(error, "message").or_else(|| error.as_str()).or_else(|| text(error, "detail"))?;
+    let word = |name: &str| text(error, name).filter(|word| !word.is_empty()).map(str::to_owned);
+    let number = ["code", "status"].iter().find_map(|name| match error.get(name)? {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    });
+    Some(Fault {
+        message: message.to_owned(),
+        status: number.and_then(|number| u16::try_from(number).ok()).filter(|status| (400..600).contains(status)),
+        kind: word("type"),
+        code: word("code"),
+    })
 }
 
-/// A request in this dialect.
-pub(super) fn write_request(_request: Request, _warnings: &mut Warnings) -> Result<Value, Untranslatable> {
-    Err(Untranslatable::new("", NOT_YET))
+/// An error in this dialect: the body of an error answer, and the data of an event inside a stream.
+/// <https://platform.openai.com/docs/guides/error-codes>
+pub(super) fn write_fault(fault: &Fault) -> Value {
+    let kind = match fault.status {
+        Some(401) => "authentication_error",
+        Some(403) => "permission_error",
+        Some(429) => "rate_limit_error",
+        Some(400..=499) => "invalid_request_error",
+        Some(_) => "server_error",
+        None => fault.kind.as_deref().unwrap_or("server_error"),
+    };
+    json!({ "error": { "message": fault.message, "type": kind, "param": null, "code": fault.code } })
 }
 
-/// A whole answer of this dialect in the neutral form. `None`: it is none.
-pub(super) fn read_answer(_body: &[u8]) -> Option<Answer> {
-    None
+/// Some providers write an empty reason into every chunk; that is none.
+fn read_finish(reason: &str) -> Option<Finish> {
+    Some(match reason {
+        "" => return None,
+        "length" | "max_tokens" => Finish::Length,
+        "tool_calls" | "function_call" => Finish::ToolCalls,
+        "content_filter" => Finish::Filtered,
+        _ => Finish::Stop,
+    })
 }
 
-/// A whole answer in this dialect.
-pub(super) fn write_answer(_answer: Answer, _told: &Told) -> Value {
-    Value::Null
-}
-
-/// An error of this dialect. `None`: it is none.
-pub(super) fn read_fault(_body: &Value) -> Option<Fault> {
-    None
-}
-
-/// An error in this dialect: the body of an error answer.
-pub(super) fn write_fault(_fault: &Fault) -> Value {
-    Value::Null
-}
-
-/// Reads a stream of this dialect.
-#[derive(Debug, Default)]
-pub(super) struct StreamReader {}
-
-impl StreamReader {
-    /// Takes the next event.
-    pub(super) fn feed(&mut self, _event: &ServerEvent) -> Vec<Event> {
-        Vec::new()
+fn write_finish(finish: &Finish, legacy_functions: bool) -> &'static str {
+    match finish {
+        Finish::Stop | Finish::StopSequence(_) | Finish::Paused => "stop",
+        Finish::Length => "length",
+        Finish::ToolCalls if legacy_functions => "function_call",
+        Finish::ToolCalls => "tool_calls",
+        Finish::Filtered => "content_filter",
     }
-
-    /// The stream has ended as it should. `Done` comes here where the dialect has no end marker or it was left out, and
-    /// never for an answer without a finish reason, which was cut.
-    pub(super) fn end(&mut self) -> Vec<Event> {
-        Vec::new()
-    }
 }
 
-/// Writes a stream of this dialect.
-#[derive(Debug)]
-pub(super) struct StreamWriter {}
-
-impl StreamWriter {
-    pub(super) fn new(_told: &Told) -> Self {
-        StreamWriter {}
+/// <https://platform.openai.com/docs/api-reference/chat/object#chat-object-usage>. What is not known is left out of the
+/// details and zero in the totals, which clients add up.
+fn write_usage(usage: &Usage) -> Value {
+    let (input, output) = (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0));
+    let mut written = json!({
+        "prompt_tokens": input,
+        "completion_tokens": output,
+        "total_tokens": input.saturating_add(output),
+    });
+    if let Some(cached) = usage.cache_read_tokens {
+        written["prompt_tokens_details"] = json!({ "cached_tokens": cached });
     }
-
-    /// Appends the bytes of one step.
-    pub(super) fn write(&mut self, _event: Event, _out: &mut Vec<u8>) {}
+    if let Some(reasoning) = usage.reasoning_tokens {
+        written["completion_tokens_details"] = json!({ "reasoning_tokens": reasoning });
+    }
+    written
 }

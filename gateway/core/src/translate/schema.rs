@@ -5,25 +5,50 @@ use serde_json::Value;
 /// The keywords under which a schema has further ones.
 const NESTED: [&str; 8] = ["properties", "items", "anyOf", "oneOf", "allOf", "$defs", "definitions", "prefixItems"];
 
-/// Writes `additionalProperties: false` into every object of the schema that does not say. Anthropic refuses
-/// structured output without it: <https://platform.claude.com/docs/en/build-with-claude/structured-outputs>.
-pub(super) fn close_objects(schema: &mut Value) {
-    let Some(members) = schema.as_object_mut() else { return };
+/// Limits that Anthropic's structured output does not enforce and therefore refuses; its own SDKs leave them out too.
+const LIMITS: [&str; 9] = [
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "maxItems",
+    "uniqueItems",
+];
+
+/// Makes a schema one that Anthropic takes for structured output: objects that do not say are closed, and limits are left
+/// out. True where there was a limit.
+/// <https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations>
+pub(super) fn make_plain(schema: &mut Value) -> bool {
+    let Some(members) = schema.as_object_mut() else { return false };
     if members.get("type").and_then(Value::as_str) == Some("object") {
         members.entry("additionalProperties").or_insert(Value::Bool(false));
     }
-    for name in NESTED {
-        match members.get_mut(name) {
-            Some(Value::Array(schemas)) => schemas.iter_mut().for_each(close_objects),
-            Some(Value::Object(schemas)) if name == "items" => {
-                let mut items = Value::Object(std::mem::take(schemas));
-                close_objects(&mut items);
-                members.insert(name.to_owned(), items);
-            }
-            Some(Value::Object(schemas)) => schemas.values_mut().for_each(close_objects),
-            _ => {}
-        }
+    let mut limited = false;
+    for name in LIMITS {
+        limited |= members.shift_remove(name).is_some();
     }
+    if members.get("minItems").and_then(Value::as_u64).is_some_and(|count| count > 1) {
+        members.insert("minItems".to_owned(), 1.into());
+        limited = true;
+    }
+    for name in NESTED {
+        let Some(nested) = members.get_mut(name) else { continue };
+        limited |= match nested {
+            Value::Array(schemas) => count_limited(schemas.iter_mut()) > 0,
+            Value::Object(_) if name == "items" => make_plain(nested),
+            Value::Object(schemas) => count_limited(schemas.values_mut()) > 0,
+            _ => false,
+        };
+    }
+    limited
+}
+
+/// Makes all of them plain, unlike `any`, which would stop at the first that had a limit.
+fn count_limited<'s>(schemas: impl Iterator<Item = &'s mut Value>) -> usize {
+    schemas.map(make_plain).filter(|limited| *limited).count()
 }
 
 /// Whether OpenAI takes the schema as `strict`: every object is closed and requires each of its properties.

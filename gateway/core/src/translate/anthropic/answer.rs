@@ -1,0 +1,88 @@
+//! Whole answers: <https://platform.claude.com/docs/en/api/messages/create#returns>.
+
+use serde_json::{Value, json};
+
+use super::read_messages::tool_use;
+use super::write_messages::input;
+use super::{read_finish, read_usage, write_finish, write_usage};
+use crate::dialect::Dialect;
+use crate::translate::Told;
+use crate::translate::json::{from_members, object, take_list, take_text, text};
+use crate::translate::neutral::{Answer, Choice, Finish, Object, Part, Seal, Thought};
+
+/// A whole answer of this dialect in the neutral form. `None`: it is none.
+pub(in crate::translate) fn read_answer(body: &[u8]) -> Option<Answer> {
+    let mut body = object(serde_json::from_slice(body).ok()?, "").ok()?;
+    let blocks = take_list(&mut body, "content")?;
+    let parts = blocks.into_iter().filter_map(|block| read_block(object(block, "").ok()?)).collect();
+    let sequence = take_text(&mut body, "stop_sequence");
+    let finish = take_text(&mut body, "stop_reason").map(|reason| read_finish(&reason, sequence.as_deref()));
+    Some(Answer {
+        id: take_text(&mut body, "id").filter(|id| !id.is_empty()),
+        model: take_text(&mut body, "model"),
+        choices: vec![Choice { parts, finish }],
+        usage: body.get("usage").map(read_usage).unwrap_or_default(),
+    })
+}
+
+/// `None`: what Anthropic's own tools did, which was not asked for and cannot be carried.
+fn read_block(mut block: Object) -> Option<Part> {
+    let mut text = |name: &str| take_text(&mut block, name).unwrap_or_default();
+    Some(match text("type").as_str() {
+        "text" => Part::Text(text("text")),
+        "thinking" => {
+            let (thought, signature) = (text("thinking"), text("signature"));
+            Part::Reasoning(Thought {
+                text: thought,
+                signature: Seal::read(Dialect::Anthropic, signature),
+                sealed: None,
+            })
+        }
+        "redacted_thinking" => {
+            Part::Reasoning(Thought { sealed: Seal::read(Dialect::Anthropic, text("data")), ..Thought::default() })
+        }
+        "tool_use" => Part::ToolCall(tool_use(block)),
+        _ => return None,
+    })
+}
+
+/// A whole answer in this dialect. There is one choice: a request for more is refused.
+pub(in crate::translate) fn write_answer(answer: Answer, told: &Told) -> Value {
+    let choice = answer.choices.into_iter().next().unwrap_or_default();
+    let refused = choice.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
+    let content: Vec<Value> = choice.parts.into_iter().filter_map(write_block).collect();
+    let (reason, sequence) = write_finish(choice.finish.unwrap_or(Finish::Stop), refused);
+    from_members([
+        ("id", answer.id.unwrap_or_else(|| told.id.clone()).into()),
+        ("type", "message".into()),
+        ("role", "assistant".into()),
+        ("model", told.model.as_str().into()),
+        ("content", content.into()),
+        ("stop_reason", reason.into()),
+        ("stop_sequence", sequence.into()),
+        ("usage", write_usage(&answer.usage)),
+    ])
+}
+
+fn write_block(part: Part) -> Option<Value> {
+    Some(match part {
+        Part::Text(text) | Part::Refusal(text) => json!({ "type": "text", "text": text }),
+        Part::Reasoning(Thought { sealed: Some(sealed), .. }) => {
+            json!({ "type": "redacted_thinking", "data": sealed.for_client(Dialect::Anthropic) })
+        }
+        Part::Reasoning(Thought { text, signature, .. }) => {
+            let signature = signature.map(|seal| seal.for_client(Dialect::Anthropic)).unwrap_or_default();
+            json!({ "type": "thinking", "thinking": text, "signature": signature })
+        }
+        Part::ToolCall(call) => {
+            json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input(&call.arguments) })
+        }
+        // An answer of this dialect has no place for them.
+        Part::Image(_) | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) => return None,
+    })
+}
+
+/// The text of a member of a delta or block.
+pub(super) fn words(value: &Value, name: &str) -> Option<String> {
+    text(value, name).filter(|text| !text.is_empty()).map(str::to_owned)
+}

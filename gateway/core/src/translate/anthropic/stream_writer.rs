@@ -1,0 +1,149 @@
+//! Writes a stream: <https://platform.claude.com/docs/en/build-with-claude/streaming>.
+//!
+//! Blocks never overlap and their indexes have no gap, which Anthropic's own SDKs rely on.
+
+use serde_json::{Value, json};
+
+use super::{write_fault, write_finish, write_usage};
+use crate::dialect::Dialect;
+use crate::observe::Usage;
+use crate::translate::Told;
+use crate::translate::json::from_members;
+use crate::translate::neutral::{Event, Finish, PartKind};
+use crate::translate::sequence::Sequence;
+
+/// Writes a stream of this dialect.
+#[derive(Debug)]
+pub(in crate::translate) struct StreamWriter {
+    told: Told,
+    sequence: Sequence,
+    has_started: bool,
+    /// Blocks written so far; the last is open or ended.
+    blocks: usize,
+    /// The name of the delta and of its member for the open block; absent for one that has none.
+    delta: Option<(&'static str, &'static str)>,
+    is_open: bool,
+    refused: bool,
+    finish: Option<Finish>,
+    usage: Usage,
+}
+
+impl StreamWriter {
+    pub(in crate::translate) fn new(told: &Told) -> Self {
+        StreamWriter {
+            told: told.clone(),
+            sequence: Sequence::default(),
+            has_started: false,
+            blocks: 0,
+            delta: None,
+            is_open: false,
+            refused: false,
+            finish: None,
+            usage: Usage::default(),
+        }
+    }
+
+    /// Appends the bytes of one step.
+    pub(in crate::translate) fn write(&mut self, event: Event, out: &mut Vec<u8>) {
+        for event in self.sequence.feed(event) {
+            self.write_next(event, out);
+        }
+    }
+
+    fn write_next(&mut self, event: Event, out: &mut Vec<u8>) {
+        match event {
+            Event::Start { id, .. } => self.start(id, out),
+            // There is one choice: a request for more is refused.
+            Event::Begin { choice: 0, kind, .. } => self.begin(kind, out),
+            Event::Begin { .. } => self.delta = None,
+            Event::Delta { text, .. } => {
+                if let Some((kind, member)) = self.delta {
+                    self.block_delta(from_members([("type", kind.into()), (member, text.into())]), out);
+                }
+            }
+            Event::Signature { signature, .. } => {
+                if self.delta.is_some_and(|(kind, _)| kind == "thinking_delta") {
+                    let signature = signature.for_client(Dialect::Anthropic);
+                    self.block_delta(json!({ "type": "signature_delta", "signature": signature }), out);
+                }
+            }
+            Event::End { .. } => {
+                self.delta = None;
+                if std::mem::replace(&mut self.is_open, false) {
+                    let index = self.blocks.saturating_sub(1);
+                    event_of(&json!({ "type": "content_block_stop", "index": index }), out);
+                }
+            }
+            Event::Finish { choice: 0, finish } => self.finish = Some(finish),
+            Event::Finish { .. } => {}
+            Event::Usage(usage) => self.usage.update(usage),
+            Event::Error(fault) => event_of(&write_fault(&fault), out),
+            Event::Done => self.done(out),
+        }
+    }
+
+    fn start(&mut self, id: Option<String>, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.has_started, true) {
+            return;
+        }
+        let message = json!({
+            "id": id.as_ref().unwrap_or(&self.told.id),
+            "type": "message",
+            "role": "assistant",
+            "model": self.told.model,
+            "content": [],
+            "stop_reason": null,
+            "stop_sequence": null,
+            "usage": write_usage(&self.usage),
+        });
+        event_of(&json!({ "type": "message_start", "message": message }), out);
+    }
+
+    fn begin(&mut self, kind: PartKind, out: &mut Vec<u8>) {
+        self.start(None, out);
+        let block = match kind {
+            PartKind::Text | PartKind::Refusal => {
+                self.refused |= kind == PartKind::Refusal;
+                self.delta = Some(("text_delta", "text"));
+                json!({ "type": "text", "text": "" })
+            }
+            PartKind::Reasoning { sealed: Some(sealed) } => {
+                self.delta = None;
+                json!({ "type": "redacted_thinking", "data": sealed.for_client(Dialect::Anthropic) })
+            }
+            PartKind::Reasoning { sealed: None } => {
+                self.delta = Some(("thinking_delta", "thinking"));
+                json!({ "type": "thinking", "thinking": "", "signature": "" })
+            }
+            PartKind::ToolCall { id, name } => {
+                self.delta = Some(("input_json_delta", "partial_json"));
+                json!({ "type": "tool_use", "id": id, "name": name, "input": {} })
+            }
+        };
+        event_of(&json!({ "type": "content_block_start", "index": self.blocks, "content_block": block }), out);
+        self.blocks += 1;
+        self.is_open = true;
+    }
+
+    fn block_delta(&self, delta: Value, out: &mut Vec<u8>) {
+        let index = self.blocks.saturating_sub(1);
+        event_of(
+            &from_members([("type", "content_block_delta".into()), ("index", index.into()), ("delta", delta)]),
+            out,
+        );
+    }
+
+    fn done(&mut self, out: &mut Vec<u8>) {
+        self.start(None, out);
+        let (reason, sequence) = write_finish(self.finish.take().unwrap_or(Finish::Stop), self.refused);
+        let delta = json!({ "stop_reason": reason, "stop_sequence": sequence });
+        event_of(&json!({ "type": "message_delta", "delta": delta, "usage": write_usage(&self.usage) }), out);
+        event_of(&json!({ "type": "message_stop" }), out);
+    }
+}
+
+/// An event with its name, without which Anthropic's SDKs pass it over.
+fn event_of(data: &Value, out: &mut Vec<u8>) {
+    let name = data.get("type").and_then(Value::as_str).unwrap_or_default();
+    out.extend_from_slice(format!("event: {name}\ndata: {data}\n\n").as_bytes());
+}

@@ -1,0 +1,174 @@
+//! Writes the system prompt and the messages of a request.
+//! <https://platform.claude.com/docs/en/api/messages/create#body-messages>
+
+use serde_json::{Value, json};
+
+use crate::dialect::Dialect;
+use crate::translate::json::from_members;
+use crate::translate::media::text_of;
+use crate::translate::neutral::{Media, Message, Part, Role, Seal, Thought, ToolCall, Untranslatable, Warnings};
+use crate::translate::turns;
+
+/// The member `system` and the conversation.
+pub(super) fn write(
+    mut system: Vec<Part>,
+    mut messages: Vec<Message>,
+    warnings: &mut Warnings,
+) -> Result<(Option<Value>, Vec<Value>), Untranslatable> {
+    if messages.is_empty() && !system.is_empty() {
+        // A request needs a message, and a system prompt alone means the same as one.
+        warnings.changed("system to a user message");
+        messages.push(Message { role: Role::User, parts: std::mem::take(&mut system) });
+    }
+    for message in messages.iter_mut().filter(|message| message.role == Role::System) {
+        warnings.changed("system message inside the conversation to text of the user");
+        message.role = Role::User;
+        for part in &mut message.parts {
+            if let Part::Text(text) = part {
+                *text = format!("<system>\n{text}\n</system>");
+            }
+        }
+    }
+    let messages = turns::merge(messages);
+    let last = messages.len().saturating_sub(1);
+    let mut written = Vec::with_capacity(messages.len());
+    for (at, Message { role, mut parts }) in messages.into_iter().enumerate() {
+        let role = if role == Role::Assistant { "assistant" } else { "user" };
+        if at == last && role == "assistant" {
+            trim_end(&mut parts);
+        }
+        let content = blocks(parts, "messages")?;
+        if !content.is_empty() {
+            written.push(from_members([("role", role.into()), ("content", lone_text(content))]));
+        }
+    }
+    let system = blocks(system, "system")?;
+    Ok(((!system.is_empty()).then(|| lone_text(system)), written))
+}
+
+/// Anthropic refuses to go on from text that ends in white space.
+fn trim_end(parts: &mut [Part]) {
+    if let Some(Part::Text(text)) = parts.last_mut() {
+        text.truncate(text.trim_end().len());
+    }
+}
+
+/// One block of text is written as text, as people write it.
+fn lone_text(mut blocks: Vec<Value>) -> Value {
+    match blocks.as_mut_slice() {
+        [Value::Object(block)] if block.get("type").is_some_and(|kind| kind == "text") => {
+            block.get_mut("text").map(Value::take).unwrap_or_default()
+        }
+        _ => blocks.into(),
+    }
+}
+
+fn blocks(parts: Vec<Part>, path: &str) -> Result<Vec<Value>, Untranslatable> {
+    let mut blocks = Vec::with_capacity(parts.len());
+    for part in parts {
+        blocks.extend(block(part, path)?);
+    }
+    Ok(blocks)
+}
+
+/// `None`: Anthropic takes no such block, and it says nothing either.
+fn block(part: Part, path: &str) -> Result<Option<Value>, Untranslatable> {
+    Ok(Some(match part {
+        Part::Text(text) | Part::Refusal(text) => {
+            if text.trim().is_empty() {
+                return Ok(None);
+            }
+            from_members([("type", "text".into()), ("text", text.into())])
+        }
+        Part::Image(media) => from_members([("type", "image".into()), ("source", source(media))]),
+        Part::File { media, name } => document(media, name, path)?,
+        Part::Audio(_) => {
+            let said = "The provider's dialect takes no recordings. Send text, or use a model whose providers do.";
+            return Err(Untranslatable::new(path, said));
+        }
+        Part::ToolCall(call) => tool_use(call),
+        Part::ToolResult(result) => {
+            let mut written = vec![("type", "tool_result".into()), ("tool_use_id", written_id(result.id).into())];
+            let content = blocks(result.parts, path)?;
+            if !content.is_empty() {
+                written.push(("content", lone_text(content)));
+            }
+            if result.is_error {
+                written.push(("is_error", true.into()));
+            }
+            written.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        }
+        Part::Reasoning(thought) => return Ok(thinking(thought)),
+    }))
+}
+
+/// A thought whose seal is not Anthropic's own is refused, and nothing is lost without it.
+fn thinking(thought: Thought) -> Option<Value> {
+    let own = |seal: Option<Seal>| seal?.for_provider(Dialect::Anthropic);
+    if let Some(data) = own(thought.sealed) {
+        return Some(json!({ "type": "redacted_thinking", "data": data }));
+    }
+    let signature = own(thought.signature)?;
+    Some(json!({ "type": "thinking", "thinking": thought.text, "signature": signature }))
+}
+
+fn tool_use(call: ToolCall) -> Value {
+    from_members([
+        ("type", "tool_use".into()),
+        ("id", written_id(call.id).into()),
+        ("name", call.name.into()),
+        ("input", input(&call.arguments)),
+    ])
+}
+
+/// Arguments as the object Anthropic wants. A model may have written something else: it is shown what it wrote.
+pub(super) fn input(arguments: &str) -> Value {
+    match serde_json::from_str(arguments) {
+        Ok(Value::Object(members)) => Value::Object(members),
+        _ if arguments.trim().is_empty() => json!({}),
+        _ => json!({ "arguments": arguments }),
+    }
+}
+
+/// Anthropic takes letters, digits, `_` and `-`; providers make ids such as `functions.search:0`. A call and its result
+/// go through here alike.
+fn written_id(id: String) -> String {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+    if id.is_empty() || id.chars().all(is_plain) {
+        return id;
+    }
+    id.chars().map(|character| if is_plain(character) { character } else { '_' }).collect()
+}
+
+fn source(media: Media) -> Value {
+    match media {
+        Media::Url { url, .. } => from_members([("type", "url".into()), ("url", url.into())]),
+        Media::Base64 { media_type, data } => from_members([
+            ("type", "base64".into()),
+            // The name browsers use is not the registered one.
+            ("media_type", if media_type == "image/jpg" { "image/jpeg".into() } else { media_type.into() }),
+            ("data", data.into()),
+        ]),
+    }
+}
+
+/// <https://platform.claude.com/docs/en/build-with-claude/pdf-support>
+fn document(media: Media, name: Option<String>, path: &str) -> Result<Value, Untranslatable> {
+    let source = match media {
+        Media::Base64 { media_type, data } if media_type.starts_with("text/") => {
+            let text = text_of(&data)
+                .ok_or_else(|| Untranslatable::new(path, "This document is not base64 of UTF-8 text."))?;
+            from_members([("type", "text".into()), ("media_type", "text/plain".into()), ("data", text.into())])
+        }
+        Media::Base64 { media_type, .. } if media_type != "application/pdf" => {
+            let said = format!("The provider's dialect takes PDF and text documents, not {media_type}.");
+            return Err(Untranslatable::new(path, said));
+        }
+        media => source(media),
+    };
+    let mut written = from_members([("type", "document".into()), ("source", source)]);
+    if let Some(name) = name {
+        written["title"] = name.into();
+    }
+    Ok(written)
+}

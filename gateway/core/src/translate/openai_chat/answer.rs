@@ -1,0 +1,112 @@
+//! Whole answers: <https://platform.openai.com/docs/api-reference/chat/object>.
+
+use serde_json::{Value, json};
+
+use super::{calls, read_finish, thoughts, write_finish, write_usage};
+use crate::observe::Usage;
+use crate::translate::Told;
+use crate::translate::json::{object, take_list, take_object, take_text, text};
+use crate::translate::neutral::{Answer, Choice, Finish, Object, Part, Thought};
+
+/// A whole answer of this dialect in the neutral form. `None`: it is none.
+pub(in crate::translate) fn read_answer(body: &[u8]) -> Option<Answer> {
+    let mut body = object(serde_json::from_slice(body).ok()?, "").ok()?;
+    let choices = take_list(&mut body, "choices")?;
+    let choices: Vec<Choice> = choices.into_iter().filter_map(read_choice).collect();
+    if choices.is_empty() {
+        return None;
+    }
+    Some(Answer {
+        id: take_text(&mut body, "id").filter(|id| !id.is_empty()),
+        model: take_text(&mut body, "model"),
+        choices,
+        usage: body.get("usage").map(Usage::from_openai).unwrap_or_default(),
+    })
+}
+
+fn read_choice(choice: Value) -> Option<Choice> {
+    let mut choice = object(choice, "").ok()?;
+    let mut message = take_object(&mut choice, "message")?;
+    let mut parts: Vec<Part> = thoughts::take(&mut message).into_iter().map(Part::Reasoning).collect();
+    match message.get_mut("content").map(Value::take) {
+        Some(Value::String(text)) if !text.is_empty() => parts.push(Part::Text(text)),
+        Some(Value::Array(items)) => parts.extend(items.iter().flat_map(content_parts)),
+        _ => {}
+    }
+    parts.extend(take_text(&mut message, "refusal").filter(|text| !text.is_empty()).map(Part::Refusal));
+    let listed = take_list(&mut message, "tool_calls").unwrap_or_default();
+    let legacy = message.get("function_call").and_then(calls::read_function);
+    parts.extend(listed.iter().filter_map(calls::read).chain(legacy).map(Part::ToolCall));
+    let calls_tools = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+    let finish = text(&Value::Object(choice), "finish_reason").and_then(read_finish);
+    Some(Choice { parts, finish: correct(finish, calls_tools) })
+}
+
+/// Several providers say `stop` although the model calls tools.
+pub(super) fn correct(finish: Option<Finish>, calls_tools: bool) -> Option<Finish> {
+    match finish {
+        None | Some(Finish::Stop) if calls_tools => Some(Finish::ToolCalls),
+        finish => finish,
+    }
+}
+
+/// Content as a list, in which Mistral's reasoning models think:
+/// <https://docs.mistral.ai/capabilities/reasoning/>.
+pub(super) fn content_parts(item: &Value) -> Vec<Part> {
+    let words = || text(item, "text").filter(|text| !text.is_empty()).map(str::to_owned);
+    match text(item, "type") {
+        Some("thinking") => {
+            let thinking = item.get("thinking");
+            let listed = thinking.and_then(Value::as_array).into_iter().flatten().filter_map(|part| text(part, "text"));
+            let thought: String = thinking.and_then(Value::as_str).into_iter().chain(listed).collect();
+            vec![Part::Reasoning(Thought { text: thought, ..Thought::default() })]
+        }
+        Some("text" | "output_text") | None => words().map(Part::Text).into_iter().collect(),
+        Some("refusal") => text(item, "refusal").map(|text| Part::Refusal(text.to_owned())).into_iter().collect(),
+        Some(_) => Vec::new(),
+    }
+}
+
+/// A whole answer in this dialect.
+pub(in crate::translate) fn write_answer(answer: Answer, told: &Told) -> Value {
+    let choices: Vec<Value> =
+        answer.choices.into_iter().enumerate().map(|(index, choice)| write_choice(index, choice, told)).collect();
+    let mut written = json!({
+        "id": answer.id.unwrap_or_else(|| told.id.clone()),
+        "object": "chat.completion",
+        "created": told.created_s,
+        "model": told.model,
+    });
+    written["choices"] = choices.into();
+    if !answer.usage.is_unknown() {
+        written["usage"] = write_usage(&answer.usage);
+    }
+    written
+}
+
+fn write_choice(index: usize, choice: Choice, told: &Told) -> Value {
+    let (mut said, mut refused) = (String::new(), String::new());
+    let (mut thinking, mut tools) = (Vec::new(), Vec::new());
+    for part in choice.parts {
+        match part {
+            Part::Text(text) => said.push_str(&text),
+            Part::Refusal(text) => refused.push_str(&text),
+            Part::Reasoning(thought) => thinking.push(thought),
+            Part::ToolCall(call) => tools.push(call),
+            // An answer of this dialect has no place for them.
+            Part::Image(_) | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) => {}
+        }
+    }
+    let or_null = |text: String| if text.is_empty() { Value::Null } else { text.into() };
+    let finish = choice.finish.unwrap_or(Finish::Stop);
+    let mut message = Object::new();
+    message.insert("role".to_owned(), "assistant".into());
+    let is_silent = tools.is_empty() && refused.is_empty();
+    // Clients read `content` as text unless there is something in its place.
+    message.insert("content".to_owned(), if is_silent { said.into() } else { or_null(said) });
+    message.insert("refusal".to_owned(), or_null(refused));
+    thoughts::write(thinking, &mut message);
+    calls::write_all(tools, told.legacy_functions, &mut message);
+    let finish = write_finish(&finish, told.legacy_functions);
+    json!({ "index": index, "message": message, "logprobs": null, "finish_reason": finish })
+}

@@ -1,0 +1,147 @@
+//! Writes the messages of a request. Text alone is written as a string and not as a list of parts, which several
+//! providers of this dialect do not read.
+
+use serde_json::Value;
+
+use super::{calls, thoughts};
+use crate::translate::json::from_members;
+use crate::translate::neutral::{
+    Media, Message, Object, Part, Role, Thought, ToolCall, ToolResult, Untranslatable, Warnings,
+};
+use crate::translate::turns;
+
+/// The system prompt and the conversation.
+pub(super) fn write(
+    system: Vec<Part>,
+    messages: Vec<Message>,
+    warnings: &mut Warnings,
+) -> Result<Vec<Value>, Untranslatable> {
+    let mut written = Vec::new();
+    if !system.is_empty() {
+        written.push(message("system", content(system, "\n\n", "system")?));
+    }
+    let current_turn = turns::current_turn(&messages);
+    for (at, Message { role, parts }) in messages.into_iter().enumerate() {
+        match role {
+            Role::System => written.push(message("system", content(parts, "\n\n", "messages")?)),
+            Role::User => user(parts, &mut written, warnings)?,
+            Role::Assistant => written.extend(assistant(parts, at >= current_turn)),
+        }
+    }
+    Ok(written)
+}
+
+/// One message for each result of a tool, which have to come first, and one for the rest.
+fn user(parts: Vec<Part>, written: &mut Vec<Value>, warnings: &mut Warnings) -> Result<(), Untranslatable> {
+    let mut shown = Vec::new();
+    let mut rest = Vec::new();
+    for part in parts {
+        match part {
+            Part::ToolResult(result) => written.push(tool(result, &mut shown, warnings)),
+            part => rest.push(part),
+        }
+    }
+    shown.append(&mut rest);
+    if !shown.is_empty() {
+        written.push(message("user", content(shown, "\n", "messages")?));
+    }
+    Ok(())
+}
+
+/// A tool's message holds text only: pictures and documents go into the user's message behind it.
+/// <https://platform.openai.com/docs/api-reference/chat/create#chat-create-messages>
+fn tool(result: ToolResult, shown: &mut Vec<Part>, warnings: &mut Warnings) -> Value {
+    let mut texts = Vec::new();
+    let mut media = Vec::new();
+    for part in result.parts {
+        match part {
+            Part::Text(text) => texts.push(text),
+            part => media.push(part),
+        }
+    }
+    if !media.is_empty() {
+        warnings.changed("media of a tool result moved to a user message");
+        texts.push("What the tool returned is attached to the next message.".to_owned());
+        shown.push(Part::Text(format!("Returned by the tool call {}:", result.id)));
+        shown.append(&mut media);
+    }
+    let mut text = texts.join("\n");
+    let says_so = text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("error"));
+    if result.is_error && !says_so {
+        text.insert_str(0, "Error: ");
+    }
+    from_members([("role", "tool".into()), ("tool_call_id", result.id.into()), ("content", text.into())])
+}
+
+/// Thoughts are given back within the model's current turn only: DeepSeek and Moonshot ask for them there, and nobody
+/// reads older ones. <https://api-docs.deepseek.com/guides/thinking_mode#tool-calls>
+fn assistant(parts: Vec<Part>, with_thoughts: bool) -> Option<Value> {
+    let mut texts: Vec<String> = Vec::new();
+    let mut tool_calls: Vec<ToolCall> = Vec::new();
+    let mut thinking: Vec<Thought> = Vec::new();
+    for part in parts {
+        match part {
+            Part::Text(text) | Part::Refusal(text) if !text.is_empty() => texts.push(text),
+            Part::ToolCall(call) => tool_calls.push(call),
+            Part::Reasoning(thought) if with_thoughts => thinking.push(thought),
+            _ => {}
+        }
+    }
+    if texts.is_empty() && tool_calls.is_empty() {
+        return None;
+    }
+    let mut message = Object::new();
+    message.insert("role".to_owned(), "assistant".into());
+    let text = if texts.is_empty() { Value::Null } else { texts.join("\n").into() };
+    message.insert("content".to_owned(), text);
+    thoughts::write(thinking, &mut message);
+    calls::write_all(tool_calls, false, &mut message);
+    Some(Value::Object(message))
+}
+
+fn content(parts: Vec<Part>, between: &str, path: &str) -> Result<Value, Untranslatable> {
+    if parts.iter().all(|part| matches!(part, Part::Text(_))) {
+        let texts = parts.into_iter().filter_map(|part| if let Part::Text(text) = part { Some(text) } else { None });
+        return Ok(texts.collect::<Vec<_>>().join(between).into());
+    }
+    parts.into_iter().map(|part| content_part(part, path)).collect()
+}
+
+fn content_part(part: Part, path: &str) -> Result<Value, Untranslatable> {
+    Ok(match part {
+        Part::Text(text) | Part::Refusal(text) => from_members([("type", "text".into()), ("text", text.into())]),
+        Part::Image(media) => inner("image_url", [("url", media.into_url().into())]),
+        Part::File { media: media @ Media::Base64 { .. }, name } => {
+            let name = name.unwrap_or_else(|| "document.pdf".to_owned());
+            inner("file", [("filename", name.into()), ("file_data", media.into_url().into())])
+        }
+        Part::File { .. } => {
+            let said = "The provider's dialect takes documents only inside the request. Send it in base64.";
+            return Err(Untranslatable::new(path, said));
+        }
+        Part::Audio(Media::Base64 { media_type, data }) => {
+            let format = match media_type.as_str() {
+                "audio/mpeg" | "audio/mp3" => "mp3",
+                "audio/wav" | "audio/x-wav" | "audio/wave" => "wav",
+                _ => return Err(Untranslatable::new(path, "Send recordings as WAV or MP3.")),
+            };
+            inner("input_audio", [("data", data.into()), ("format", format.into())])
+        }
+        Part::Audio(Media::Url { .. }) => {
+            let said = "The provider's dialect takes recordings only inside the request. Send it in base64.";
+            return Err(Untranslatable::new(path, said));
+        }
+        Part::ToolCall(_) | Part::ToolResult(_) | Part::Reasoning(_) => {
+            return Err(Untranslatable::new(path, "This part does not belong into a message of this role."));
+        }
+    })
+}
+
+fn message(role: &str, content: Value) -> Value {
+    from_members([("role", role.into()), ("content", content)])
+}
+
+/// A part whose type is also the name of the member that holds it.
+fn inner<const N: usize>(kind: &str, members: [(&str, Value); N]) -> Value {
+    from_members([("type", kind.into()), (kind, from_members(members))])
+}

@@ -1,0 +1,129 @@
+//! Writes a request: <https://platform.openai.com/docs/api-reference/chat/create>.
+
+use serde_json::{Value, json};
+
+use super::write_messages;
+use crate::translate::neutral::{
+    Effort, Format, Object, Reasoning, Request, Sampling, Tool, ToolChoice, Untranslatable, Warnings,
+};
+use crate::translate::schema;
+
+/// OpenAI refuses a fifth: <https://platform.openai.com/docs/api-reference/chat/create#chat-create-stop>.
+const STOP_MAX: usize = 4;
+
+/// Claude Code says who its user is in far more, and OpenAI refuses it:
+/// <https://platform.openai.com/docs/guides/safety-best-practices#safety-identifiers>.
+const USER_BYTES_MAX: usize = 64;
+
+/// A request in this dialect.
+pub(in crate::translate) fn write_request(request: Request, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
+    let mut body = Object::new();
+    let wants_completion_tokens = reads_completion_tokens_only(&request.model);
+    body.insert("model".to_owned(), request.model.into());
+    body.insert("messages".to_owned(), write_messages::write(request.system, request.messages, warnings)?.into());
+    if request.streamed {
+        body.insert("stream".to_owned(), true.into());
+        // Asked for even where the caller did not: llmio records what was used.
+        body.insert("stream_options".to_owned(), json!({ "include_usage": true }));
+    }
+    if !request.tools.is_empty() {
+        body.insert("tools".to_owned(), request.tools.into_iter().map(tool).collect());
+        body.extend(request.tool_choice.map(|choice| ("tool_choice".to_owned(), tool_choice(choice))));
+        body.extend(request.parallel_tools.map(|parallel| ("parallel_tool_calls".to_owned(), parallel.into())));
+    }
+    body.extend(request.format.map(|form| ("response_format".to_owned(), format(form))));
+    let effort = request.reasoning.and_then(effort);
+    body.extend(effort.map(|effort| ("reasoning_effort".to_owned(), effort.into())));
+    write_sampling(request.sampling, &mut body, warnings);
+    let name = if wants_completion_tokens { "max_completion_tokens" } else { "max_tokens" };
+    body.extend(request.tokens_max.map(|count| (name.to_owned(), count.into())));
+    write_stop(request.stop, &mut body, warnings);
+    body.extend(request.choices.filter(|count| *count != 1).map(|count| ("n".to_owned(), count.into())));
+    match request.user {
+        Some(user) if user.len() > USER_BYTES_MAX => warnings.dropped("user, which is too long"),
+        user => body.extend(user.map(|user| ("user".to_owned(), user.into()))),
+    }
+    body.extend(request.verbosity.map(|verbosity| ("verbosity".to_owned(), verbosity.into())));
+    Ok(Value::Object(body))
+}
+
+/// OpenAI's reasoning models refuse `max_tokens`, and many providers of other models know nothing else:
+/// <https://platform.openai.com/docs/api-reference/chat/create#chat-create-max_tokens>.
+fn reads_completion_tokens_only(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    ["o1", "o3", "o4", "gpt-5", "gpt-6"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn tool(tool: Tool) -> Value {
+    let mut parameters = tool.parameters.unwrap_or_else(|| json!({ "type": "object" }));
+    if let Some(members) = parameters.as_object_mut() {
+        // OpenAI refuses an object schema that says nothing of its properties.
+        members.entry("properties").or_insert_with(|| json!({}));
+    }
+    let mut function = Object::new();
+    function.insert("name".to_owned(), tool.name.into());
+    function.extend(tool.description.map(|text| ("description".to_owned(), text.into())));
+    function.insert("parameters".to_owned(), parameters);
+    function.extend(tool.strict.map(|strict| ("strict".to_owned(), strict.into())));
+    json!({ "type": "function", "function": function })
+}
+
+fn tool_choice(choice: ToolChoice) -> Value {
+    match choice {
+        ToolChoice::Auto => "auto".into(),
+        ToolChoice::None => "none".into(),
+        ToolChoice::Any => "required".into(),
+        ToolChoice::Tool(name) => json!({ "type": "function", "function": { "name": name } }),
+    }
+}
+
+fn format(format: Format) -> Value {
+    let Format::JsonSchema { name, description, schema, strict } = format else {
+        return json!({ "type": "json_object" });
+    };
+    let strict = strict.unwrap_or_else(|| schema::is_strict(&schema));
+    let mut inner = Object::new();
+    inner.insert("name".to_owned(), name.unwrap_or_else(|| "answer".to_owned()).into());
+    inner.extend(description.map(|text| ("description".to_owned(), text.into())));
+    inner.insert("schema".to_owned(), schema);
+    inner.insert("strict".to_owned(), strict.into());
+    json!({ "type": "json_schema", "json_schema": inner })
+}
+
+/// `None`: the model's own default, which is the best guess where the caller only said that it may think.
+fn effort(reasoning: Reasoning) -> Option<&'static str> {
+    Some(match reasoning.effort_said()? {
+        Effort::None => "none",
+        Effort::Minimal => "minimal",
+        Effort::Low => "low",
+        Effort::Medium => "medium",
+        // `xhigh` is known to few models, and who says `max` speaks to a model of another dialect.
+        Effort::High | Effort::Max => "high",
+        Effort::ExtraHigh => "xhigh",
+    })
+}
+
+fn write_sampling(sampling: Sampling, body: &mut Object, warnings: &mut Warnings) {
+    let carried = [
+        ("temperature", sampling.temperature),
+        ("top_p", sampling.top_p),
+        ("presence_penalty", sampling.presence_penalty),
+        ("frequency_penalty", sampling.frequency_penalty),
+        ("seed", sampling.seed),
+    ];
+    let carried = carried.into_iter().filter_map(|(name, number)| Some((name.to_owned(), Value::Number(number?))));
+    body.extend(carried);
+    if sampling.top_k.is_some() {
+        warnings.dropped("top_k");
+    }
+}
+
+fn write_stop(mut stop: Vec<String>, body: &mut Object, warnings: &mut Warnings) {
+    if stop.len() > STOP_MAX {
+        warnings.changed("stop sequences after the fourth left out");
+        stop.truncate(STOP_MAX);
+    }
+    if !stop.is_empty() {
+        body.insert("stop".to_owned(), stop.into());
+    }
+}

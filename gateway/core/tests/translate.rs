@@ -1,0 +1,273 @@
+//! What holds of every translation, whatever is in it.
+
+use std::fs;
+use std::path::Path;
+
+use gateway_core::dialect::Dialect;
+use gateway_core::translate::{self, Asked, Stream, Told};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn told() -> Told {
+    Told { model: "m".to_owned(), id: "0198c0de".to_owned(), include_usage: true, ..Told::default() }
+}
+
+fn asked(from: Dialect, to: Dialect) -> Asked<'static> {
+    Asked { from, to, model: "m", streamed: false }
+}
+
+fn request(from: Dialect, to: Dialect, body: &[u8]) -> Value {
+    let translated = translate::request(asked(from, to), body).expect("it can be carried");
+    serde_json::from_slice(&translated.body).expect("JSON comes out")
+}
+
+fn answer(from: Dialect, to: Dialect, body: &Value) -> Value {
+    let written = translate::answer(from, to, &told(), body.to_string().as_bytes()).expect("it is an answer");
+    serde_json::from_slice(&written).expect("JSON comes out")
+}
+
+/// Every file below `golden` of this ending.
+fn goldens(ending: &str) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|is| is == ending) {
+                found.push(read(&path));
+            }
+        }
+    }
+    found
+}
+
+#[expect(clippy::disallowed_methods, reason = "core reads no files; its goldens are files")]
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).expect("a file")
+}
+
+/// What a stream of OpenAI chat says, put together.
+fn said(stream: &[u8]) -> (String, Vec<(String, String, String)>, Value) {
+    let (mut text, mut calls, mut usage) = (String::new(), Vec::new(), Value::Null);
+    for line in String::from_utf8_lossy(stream).lines() {
+        let Some(Ok(chunk)) = line.strip_prefix("data: ").map(serde_json::from_str::<Value>) else { continue };
+        if chunk["usage"].is_object() {
+            usage = chunk["usage"].clone();
+        }
+        let delta = &chunk["choices"][0]["delta"];
+        text.push_str(delta["content"].as_str().unwrap_or_default());
+        for call in delta["tool_calls"].as_array().into_iter().flatten() {
+            let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            if call["id"].is_string() {
+                calls.push((word(&call["id"]), word(&call["function"]["name"]), String::new()));
+            }
+            if let Some((_, _, arguments)) = calls.last_mut() {
+                arguments.push_str(&word(&call["function"]["arguments"]));
+            }
+        }
+    }
+    (text, calls, usage)
+}
+
+prop_compose! {
+    fn call()(id in "[a-zA-Z0-9_]{1,20}", name in "[a-z_]{1,12}", key in "[a-z]{1,6}", value in any::<i32>()) -> Value {
+        let arguments = json!({ key: value }).to_string();
+        json!({ "id": id, "type": "function", "function": { "name": name, "arguments": arguments } })
+    }
+}
+
+prop_compose! {
+    fn tool()(name in "[a-z_]{1,12}", description in "\\PC{0,20}", property in "[a-z]{1,8}") -> Value {
+        let parameters = json!({ "type": "object", "properties": { property: { "type": "string" } } });
+        json!({ "type": "function", "function": { "name": name, "description": description, "parameters": parameters } })
+    }
+}
+
+prop_compose! {
+    fn turn()(asked in "[^\\s]\\PC{0,20}", calls in prop::collection::vec(call(), 1..4), results in prop::collection::vec("[^\\s]\\PC{0,9}", 4)) -> Vec<Value> {
+        let mut messages = vec![
+            json!({ "role": "user", "content": asked }),
+            json!({ "role": "assistant", "content": null, "tool_calls": calls }),
+        ];
+        for (call, result) in calls.iter().zip(results) {
+            messages.push(json!({ "role": "tool", "tool_call_id": call["id"], "content": result }));
+        }
+        messages.push(json!({ "role": "assistant", "content": "Done." }));
+        messages
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_request_to_anthropic_and_back_keeps_tools_ids_and_text(
+        turns in prop::collection::vec(turn(), 1..4),
+        tools in prop::collection::vec(tool(), 1..3),
+    ) {
+        let body = json!({
+            "model": "m",
+            "messages": turns.concat(),
+            "max_tokens": 100,
+            "tools": tools,
+            "tool_choice": "required",
+            "parallel_tool_calls": false,
+        });
+        let there = request(Dialect::OpenaiChat, Dialect::Anthropic, body.to_string().as_bytes());
+        let back = request(Dialect::Anthropic, Dialect::OpenaiChat, there.to_string().as_bytes());
+        for member in ["messages", "tools", "tool_choice", "parallel_tool_calls", "max_tokens"] {
+            prop_assert_eq!(&back[member], &body[member]);
+        }
+    }
+
+    #[test]
+    fn an_answer_to_anthropic_and_back_keeps_text_calls_and_usage(
+        text in "\\PC{1,40}",
+        calls in prop::collection::vec(call(), 1..4),
+        (input, cached, output, reasoning) in (0u64..1 << 30, 0u64..1 << 20, 0u64..1 << 30, 0u64..1 << 20),
+    ) {
+        let usage = json!({
+            "prompt_tokens": input + cached,
+            "completion_tokens": output + reasoning,
+            "total_tokens": input + cached + output + reasoning,
+            "prompt_tokens_details": { "cached_tokens": cached },
+            "completion_tokens_details": { "reasoning_tokens": reasoning },
+        });
+        let message = json!({ "role": "assistant", "content": text, "refusal": null, "tool_calls": calls });
+        let choice = json!({ "index": 0, "message": message, "finish_reason": "tool_calls" });
+        let whole = json!({ "id": "chatcmpl-1", "model": "m", "choices": [choice], "usage": usage });
+        let back = answer(Dialect::Anthropic, Dialect::OpenaiChat, &answer(Dialect::OpenaiChat, Dialect::Anthropic, &whole));
+        prop_assert_eq!(&back["choices"][0]["message"], &message);
+        prop_assert_eq!(&back["choices"][0]["finish_reason"], "tool_calls");
+        prop_assert_eq!(&back["usage"], &usage);
+
+        // The same as streams.
+        let body = whole.to_string();
+        let there = translate::answer_as_stream(Dialect::OpenaiChat, Dialect::Anthropic, &told(), body.as_bytes());
+        let mut stream = Stream::new(Dialect::Anthropic, Dialect::OpenaiChat, told());
+        let mut back = stream.feed(&there.expect("it is an answer"));
+        back.extend(stream.end());
+        prop_assert!(stream.is_finished());
+        let (said_text, said_calls, said_usage) = said(&back);
+        prop_assert_eq!(said_text, text);
+        prop_assert_eq!(&said_usage, &usage);
+        let written: Vec<Value> = said_calls
+            .into_iter()
+            .map(|(id, name, arguments)| {
+                json!({ "id": id, "type": "function", "function": { "name": name, "arguments": arguments } })
+            })
+            .collect();
+        prop_assert_eq!(written, calls);
+    }
+
+    #[test]
+    fn no_bytes_make_a_translation_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        try_everything(&bytes);
+    }
+
+    /// Every document there is, with one value in it replaced by another.
+    #[test]
+    fn no_document_makes_a_translation_panic(
+        pick in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+        with in value(),
+    ) {
+        let documents = goldens("json");
+        let mut document: Value = serde_json::from_slice(pick.get::<Vec<u8>>(&documents)).expect("JSON");
+        replace(&mut document, at, with);
+        try_everything(document.to_string().as_bytes());
+    }
+
+    /// Every stream there is, with one value of one event replaced by another, or the event left out or repeated.
+    #[test]
+    fn no_stream_makes_a_translation_panic(
+        pick in any::<prop::sample::Index>(),
+        line in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+        with in value(),
+        times in 0usize..3,
+    ) {
+        let streams = goldens("sse");
+        let stream = String::from_utf8_lossy(pick.get::<Vec<u8>>(&streams)).into_owned();
+        let mut lines: Vec<String> = stream.lines().map(str::to_owned).collect();
+        if !lines.is_empty() {
+            let line = line.index(lines.len());
+            if let Some(Ok(mut data)) = lines[line].strip_prefix("data: ").map(serde_json::from_str::<Value>) {
+                replace(&mut data, at, with);
+                lines[line] = vec![format!("data: {data}\n"); times].join("\n");
+            }
+        }
+        try_everything(lines.join("\n").as_bytes());
+    }
+}
+
+fn try_everything(bytes: &[u8]) {
+    for from in Dialect::ALL {
+        for to in Dialect::ALL {
+            drop(translate::request(asked(from, to), bytes));
+            translate::answer(from, to, &told(), bytes);
+            translate::answer_as_stream(from, to, &told(), bytes);
+            translate::error(from, to, 500, bytes);
+            let mut stream = Stream::new(from, to, told());
+            stream.feed(bytes);
+            stream.end();
+        }
+    }
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "\\PC{0,8}".prop_map(Value::from),
+        Just(json!({ "type": "function", "function": {} })),
+        Just(json!("data:")),
+        Just(json!("data:;base64,é")),
+    ];
+    leaf.prop_recursive(3, 8, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::hash_map("type|role|content|text|name|id|index", inner, 0..3)
+                .prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
+/// Replaces the value at a place chosen among all.
+fn replace(document: &mut Value, at: prop::sample::Index, with: Value) {
+    let mut place = at.index(count(document));
+    let mut with = Some(with);
+    visit(document, &mut place, &mut with);
+}
+
+fn count(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(count).sum::<usize>(),
+        Value::Object(members) => members.values().map(count).sum(),
+        _ => 0,
+    }
+}
+
+fn visit(value: &mut Value, place: &mut usize, with: &mut Option<Value>) {
+    if *place == 0 {
+        if let Some(with) = with.take() {
+            *value = with;
+        }
+        return;
+    }
+    *place -= 1;
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| visit_unless_done(item, place, with)),
+        Value::Object(members) => members.values_mut().for_each(|member| visit_unless_done(member, place, with)),
+        _ => {}
+    }
+}
+
+fn visit_unless_done(value: &mut Value, place: &mut usize, with: &mut Option<Value>) {
+    if with.is_some() {
+        visit(value, place, with);
+    }
+}
