@@ -3,8 +3,8 @@
 //! dialect → [`neutral`] form → dialect: each dialect has one reader and one writer of requests, whole answers, errors
 //! and streams, of the same names and in the same order, so that four readers and four writers make sixteen pairs. A
 //! stream's reader and writer are pure machines, and any split of the input gives the same output.
-
-#![allow(dead_code, reason = "until every dialect is written")]
+//!
+#![doc = include_str!("translate/losses.md")]
 
 mod anthropic;
 mod events;

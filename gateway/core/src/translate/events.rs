@@ -106,3 +106,52 @@ impl Events {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pieces: &[&[u8]]) -> Vec<(String, String)> {
+        let mut events = Events::default();
+        let fed: Vec<_> = pieces.iter().flat_map(|piece| events.feed(piece)).collect();
+        let fed = fed.into_iter().filter_map(Result::ok).chain(events.end());
+        fed.map(|event| (event.name, String::from_utf8_lossy(&event.data).into_owned())).collect()
+    }
+
+    fn event(name: &str, data: &str) -> (String, String) {
+        (name.to_owned(), data.to_owned())
+    }
+
+    #[test]
+    fn events_are_the_same_for_every_line_end_and_every_split() {
+        let stream =
+            "\u{feff}: hello\nevent: a\ndata: é\ndata:  two\n\n\n\nid: 7\nretry: 1\ndata:{}\n\nevent: b\n\ndata: last";
+        let expected = [event("a", "é\n two"), event("", "{}"), event("", "last")];
+        for line_end in ["\n", "\r\n", "\r"] {
+            let bytes = stream.replace('\n', line_end).into_bytes();
+            assert_eq!(read(&[&bytes]), expected);
+            assert_eq!(read(&bytes.chunks(1).collect::<Vec<_>>()), expected);
+            for at in 0..=bytes.len() {
+                let (first, second) = bytes.split_at(at);
+                assert_eq!(read(&[first, second]), expected, "{line_end:?} split at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over_only_at_the_beginning() {
+        assert_eq!(read(&["data: 1\n\n\u{feff}data: 2\n\n".as_bytes()]), [event("", "1")]);
+    }
+
+    #[test]
+    fn an_event_that_is_too_large_ends_the_stream_with_an_error() {
+        let mut events = Events::default();
+        let mut given = Vec::new();
+        given.extend(events.feed(b"data: "));
+        for _ in 0..=EVENT_BYTES_MAX >> 20 {
+            given.extend(events.feed(&vec![b'x'; 1 << 20]));
+        }
+        given.extend(events.feed(b"\n\ndata: more\n\n"));
+        assert!(matches!(given.as_slice(), [Err(fault)] if fault.status == Some(502)), "{given:?}");
+    }
+}

@@ -53,3 +53,49 @@ impl Sequence {
 fn is_begin_of(event: &Event, wanted: usize) -> bool {
     matches!(event, Event::Begin { part, .. } if *part == wanted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::translate::neutral::PartKind;
+
+    fn begin(part: usize) -> Event {
+        Event::Begin { part, choice: 0, kind: PartKind::Text }
+    }
+
+    fn delta(part: usize) -> Event {
+        Event::Delta { part, text: "x".to_owned() }
+    }
+
+    fn end(part: usize) -> Event {
+        Event::End { part }
+    }
+
+    fn order(events: Vec<Event>) -> Vec<Event> {
+        let mut sequence = Sequence::default();
+        events.into_iter().flat_map(|event| sequence.feed(event)).collect()
+    }
+
+    #[test]
+    fn parts_that_follow_one_another_pass_as_they_come() {
+        let mut sequence = Sequence::default();
+        for event in [begin(0), delta(0), end(0), begin(1), delta(1), end(1), Event::Done] {
+            assert_eq!(sequence.feed(event.clone()), [event]);
+        }
+    }
+
+    #[test]
+    fn a_part_that_begins_inside_another_waits_for_its_end() {
+        let came =
+            vec![begin(0), begin(1), delta(1), begin(2), delta(0), end(1), delta(2), end(0), end(2), Event::Done];
+        let ordered = [begin(0), delta(0), end(0), begin(1), delta(1), end(1), begin(2), delta(2), end(2), Event::Done];
+        assert_eq!(order(came), ordered);
+    }
+
+    #[test]
+    fn what_belongs_to_no_part_passes_at_once_and_deltas_of_none_are_left_out() {
+        let usage = Event::Usage(Default::default());
+        assert_eq!(order(vec![begin(0), begin(1), usage.clone()]), [begin(0), usage]);
+        assert_eq!(order(vec![delta(3), begin(0), delta(7), end(0)]), [begin(0), end(0)]);
+    }
+}
