@@ -11,6 +11,7 @@ mod events;
 mod gemini;
 mod json;
 mod media;
+mod native;
 pub mod neutral;
 mod openai_chat;
 mod openai_responses;
@@ -92,6 +93,12 @@ fn read_request(from: Dialect, body: Value, warnings: &mut Warnings) -> Result<R
         Dialect::Anthropic => anthropic::read_request(body, warnings),
         Dialect::Gemini => gemini::read_request(body, warnings),
     }
+}
+
+/// The request `body` for a provider of the caller's own dialect, without what earlier translations left in the
+/// conversation: that provider refuses thoughts it did not seal. `None`: nothing was left, and the bytes stay as they are.
+pub fn native(dialect: Dialect, body: &[u8]) -> Option<Vec<u8>> {
+    native::clean(dialect, body)
 }
 
 /// A provider's whole answer in the caller's dialect. `None`: it is no answer of the dialect `from`.

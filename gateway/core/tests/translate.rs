@@ -203,6 +203,7 @@ proptest! {
 
 fn try_everything(bytes: &[u8]) {
     for from in Dialect::ALL {
+        translate::native(from, bytes);
         for to in Dialect::ALL {
             drop(translate::request(asked(from, to), bytes));
             translate::answer(from, to, &told(), bytes);

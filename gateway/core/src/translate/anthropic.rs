@@ -15,7 +15,8 @@ mod write_request;
 use serde_json::{Value, json};
 
 use super::json::text;
-use super::neutral::{Fault, Finish};
+use super::neutral::{Fault, Finish, Part, Seal};
+use crate::dialect::Dialect;
 use crate::observe::Usage;
 
 pub(super) use answer::{read_answer, write_answer};
@@ -104,6 +105,28 @@ fn read_usage(usage: &Value) -> Usage {
         output_tokens: count("output_tokens"),
         reasoning_tokens: usage.pointer("/output_tokens_details/thinking_tokens").and_then(Value::as_u64),
     }
+}
+
+/// Gemini seals calls and Anthropic does not: the seal goes to the client, and comes back from it, as a thought that only
+/// its provider reads, before the call.
+fn write_call_seal(seal: Seal) -> Value {
+    json!({ "type": "redacted_thinking", "data": seal.for_client(Dialect::Anthropic) })
+}
+
+/// Puts seals that [`write_call_seal`] wrote back onto their calls.
+fn read_call_seals(parts: Vec<Part>) -> Vec<Part> {
+    let mut read: Vec<Part> = Vec::with_capacity(parts.len());
+    for mut part in parts {
+        if let Part::ToolCall(call) = &mut part
+            && let Some(Part::Reasoning(thought)) = read.last_mut()
+            && let Some(seal) = thought.sealed.take_if(|seal| seal.by == Dialect::Gemini)
+        {
+            call.signature = Some(seal);
+            read.pop();
+        }
+        read.push(part);
+    }
+    read
 }
 
 /// See [`read_usage`]. SDKs want all four numbers.

@@ -138,8 +138,14 @@ pub struct Seal {
     pub text: String,
 }
 
+/// What every seal that stands in the body of another dialect begins with.
+pub(super) const SEAL_PREFIX: &str = "llmio:";
+
+/// Stands where Anthropic's clients want the seal of a thought that has none, so that it can be told from one.
+pub(super) const UNSIGNED: &str = "llmio:unsigned";
+
 impl Seal {
-    /// A seal that stands in a body of the dialect `own`. Empty ones are none.
+    /// A seal that stands in a body of the dialect `own`. Empty ones and [`UNSIGNED`] are none.
     pub(super) fn read(own: Dialect, text: impl Into<String>) -> Option<Seal> {
         let mut text = text.into();
         for by in Dialect::ALL {
@@ -148,7 +154,7 @@ impl Seal {
                 return Some(Seal { by, text: text.split_off(prefix.len()) });
             }
         }
-        (!text.is_empty()).then_some(Seal { by: own, text })
+        (!text.is_empty() && !text.starts_with(SEAL_PREFIX)).then_some(Seal { by: own, text })
     }
 
     /// The seal in a request to a provider of the dialect `own`; absent where another made it.
@@ -162,7 +168,7 @@ impl Seal {
     }
 
     fn prefix(by: Dialect) -> String {
-        format!("llmio:{}:", by.name())
+        format!("{SEAL_PREFIX}{}:", by.name())
     }
 }
 
@@ -353,11 +359,11 @@ impl Answer {
                     // No stream of any dialect has these as its own kind of part.
                     Part::Image(_) | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) => continue,
                 };
+                let is_call = matches!(kind, PartKind::ToolCall { .. });
                 events.push(Event::Begin { part, choice, kind });
-                if !text.is_empty() {
-                    events.push(Event::Delta { part, text });
-                }
-                events.extend(signature.map(|signature| Event::Signature { part, signature }));
+                let signature = signature.map(|signature| Event::Signature { part, signature });
+                let delta = (!text.is_empty()).then_some(Event::Delta { part, text });
+                events.extend(if is_call { [signature, delta] } else { [delta, signature] }.into_iter().flatten());
                 events.push(Event::End { part });
                 part += 1;
             }
@@ -423,7 +429,7 @@ pub enum Event {
         /// What is added.
         text: String,
     },
-    /// The seal on a thought or call.
+    /// The seal on a thought or call. That on a call comes straight after its beginning.
     Signature {
         /// The part.
         part: usize,

@@ -33,6 +33,23 @@ pub(super) fn merge(messages: Vec<Message>) -> Vec<Message> {
     merged
 }
 
+/// Puts an instruction that stands between calls of tools and their results behind the results: OpenAI refuses a
+/// conversation in which anything else follows the calls.
+pub(super) fn results_first(mut messages: Vec<Message>) -> Vec<Message> {
+    let answers = |message: &Message| message.parts.iter().any(|part| matches!(part, Part::ToolResult(_)));
+    for at in 1..messages.len() {
+        let (before, rest) = messages.split_at_mut(at);
+        if let (Some(before), Some(message)) = (before.last_mut(), rest.first_mut())
+            && before.role == Role::System
+            && message.role == Role::User
+            && answers(message)
+        {
+            std::mem::swap(before, message);
+        }
+    }
+    messages
+}
+
 /// Where the model's current turn begins: behind the last message that is more than results of tools. What the model
 /// thought earlier no provider needs.
 pub(super) fn current_turn(messages: &[Message]) -> usize {

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::read_messages::tool_use;
 use super::write_messages::input;
-use super::{read_finish, read_usage, write_finish, write_usage};
+use super::{read_finish, read_usage, write_call_seal, write_finish, write_usage};
 use crate::dialect::Dialect;
 use crate::translate::Told;
 use crate::translate::json::{from_members, object, take_list, take_text, text};
-use crate::translate::neutral::{Answer, Choice, Finish, Object, Part, Seal, Thought};
+use crate::translate::neutral::{Answer, Choice, Finish, Object, Part, Seal, Thought, UNSIGNED};
 
 /// A whole answer of this dialect in the neutral form. `None`: it is none.
 pub(in crate::translate) fn read_answer(body: &[u8]) -> Option<Answer> {
@@ -50,7 +50,7 @@ fn read_block(mut block: Object) -> Option<Part> {
 pub(in crate::translate) fn write_answer(answer: Answer, told: &Told) -> Value {
     let choice = answer.choices.into_iter().next().unwrap_or_default();
     let refused = choice.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
-    let content: Vec<Value> = choice.parts.into_iter().filter_map(write_block).collect();
+    let content: Vec<Value> = choice.parts.into_iter().flat_map(write_blocks).collect();
     let (reason, sequence) = write_finish(choice.finish.unwrap_or(Finish::Stop), refused);
     from_members([
         ("id", answer.id.unwrap_or_else(|| told.id.clone()).into()),
@@ -64,22 +64,26 @@ pub(in crate::translate) fn write_answer(answer: Answer, told: &Told) -> Value {
     ])
 }
 
-fn write_block(part: Part) -> Option<Value> {
-    Some(match part {
+fn write_blocks(part: Part) -> Vec<Value> {
+    let block = match part {
         Part::Text(text) | Part::Refusal(text) => json!({ "type": "text", "text": text }),
         Part::Reasoning(Thought { sealed: Some(sealed), .. }) => {
             json!({ "type": "redacted_thinking", "data": sealed.for_client(Dialect::Anthropic) })
         }
         Part::Reasoning(Thought { text, signature, .. }) => {
-            let signature = signature.map(|seal| seal.for_client(Dialect::Anthropic)).unwrap_or_default();
+            let signature = signature.map(|seal| seal.for_client(Dialect::Anthropic));
+            let signature = signature.unwrap_or_else(|| UNSIGNED.to_owned());
             json!({ "type": "thinking", "thinking": text, "signature": signature })
         }
         Part::ToolCall(call) => {
-            json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input(&call.arguments) })
+            let input = input(&call.arguments);
+            let block = json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input });
+            return call.signature.map(write_call_seal).into_iter().chain([block]).collect();
         }
         // An answer of this dialect has no place for them.
-        Part::Image(_) | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) => return None,
-    })
+        Part::Image(_) | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) => return Vec::new(),
+    };
+    vec![block]
 }
 
 /// The text of a member of a delta or block.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::read_call_seals;
 use crate::dialect::Dialect;
 use crate::translate::json::{object, take_flag, take_object, take_text};
 use crate::translate::media::text_of;
@@ -33,7 +34,8 @@ pub(super) fn messages(messages: Vec<Value>, warnings: &mut Warnings) -> Result<
             _ => return Err(Untranslatable::new(format!("{path}.role"), "Roles are user, assistant and system.")),
         };
         let said = message.shift_remove("content").unwrap_or_default();
-        read.push(Message { role, parts: content(said, &format!("{path}.content"), warnings)? });
+        let parts = read_call_seals(content(said, &format!("{path}.content"), warnings)?);
+        read.push(Message { role, parts });
     }
     Ok(read)
 }

@@ -4,12 +4,12 @@
 
 use serde_json::{Value, json};
 
-use super::{write_fault, write_finish, write_usage};
+use super::{write_call_seal, write_fault, write_finish, write_usage};
 use crate::dialect::Dialect;
 use crate::observe::Usage;
 use crate::translate::Told;
 use crate::translate::json::from_members;
-use crate::translate::neutral::{Event, Finish, PartKind};
+use crate::translate::neutral::{Event, Finish, PartKind, UNSIGNED};
 use crate::translate::sequence::Sequence;
 
 /// Writes a stream of this dialect.
@@ -23,6 +23,8 @@ pub(in crate::translate) struct StreamWriter {
     /// The name of the delta and of its member for the open block; absent for one that has none.
     delta: Option<(&'static str, &'static str)>,
     is_open: bool,
+    /// A call that has begun, until it is known whether it is sealed: the seal goes before it.
+    held: Option<Value>,
     refused: bool,
     finish: Option<Finish>,
     usage: Usage,
@@ -37,6 +39,7 @@ impl StreamWriter {
             blocks: 0,
             delta: None,
             is_open: false,
+            held: None,
             refused: false,
             finish: None,
             usage: Usage::default(),
@@ -51,6 +54,14 @@ impl StreamWriter {
     }
 
     fn write_next(&mut self, event: Event, out: &mut Vec<u8>) {
+        if let Some(call) = self.held.take() {
+            if let Event::Signature { signature, .. } = event {
+                self.block(&write_call_seal(signature), out);
+                self.end(out);
+                return self.begin_call(&call, out);
+            }
+            self.begin_call(&call, out);
+        }
         match event {
             Event::Start { id, .. } => self.start(id, out),
             // There is one choice: a request for more is refused.
@@ -63,17 +74,10 @@ impl StreamWriter {
             }
             Event::Signature { signature, .. } => {
                 if self.delta.is_some_and(|(kind, _)| kind == "thinking_delta") {
-                    let signature = signature.for_client(Dialect::Anthropic);
-                    self.block_delta(json!({ "type": "signature_delta", "signature": signature }), out);
+                    self.sign(&signature.for_client(Dialect::Anthropic), out);
                 }
             }
-            Event::End { .. } => {
-                self.delta = None;
-                if std::mem::replace(&mut self.is_open, false) {
-                    let index = self.blocks.saturating_sub(1);
-                    event_of(&json!({ "type": "content_block_stop", "index": index }), out);
-                }
-            }
+            Event::End { .. } => self.end(out),
             Event::Finish { choice: 0, finish } => self.finish = Some(finish),
             Event::Finish { .. } => {}
             Event::Usage(usage) => self.usage.update(usage),
@@ -116,13 +120,39 @@ impl StreamWriter {
                 json!({ "type": "thinking", "thinking": "", "signature": "" })
             }
             PartKind::ToolCall { id, name } => {
-                self.delta = Some(("input_json_delta", "partial_json"));
-                json!({ "type": "tool_use", "id": id, "name": name, "input": {} })
+                self.held = Some(json!({ "type": "tool_use", "id": id, "name": name, "input": {} }));
+                return;
             }
         };
+        self.block(&block, out);
+    }
+
+    fn begin_call(&mut self, call: &Value, out: &mut Vec<u8>) {
+        self.delta = Some(("input_json_delta", "partial_json"));
+        self.block(call, out);
+    }
+
+    fn block(&mut self, block: &Value, out: &mut Vec<u8>) {
         event_of(&json!({ "type": "content_block_start", "index": self.blocks, "content_block": block }), out);
         self.blocks += 1;
         self.is_open = true;
+    }
+
+    /// Signs the open thought, behind which only its end may follow.
+    fn sign(&mut self, signature: &str, out: &mut Vec<u8>) {
+        self.block_delta(json!({ "type": "signature_delta", "signature": signature }), out);
+        self.delta = None;
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        if self.delta.is_some_and(|(kind, _)| kind == "thinking_delta") {
+            self.sign(UNSIGNED, out);
+        }
+        self.delta = None;
+        if std::mem::replace(&mut self.is_open, false) {
+            let index = self.blocks.saturating_sub(1);
+            event_of(&json!({ "type": "content_block_stop", "index": index }), out);
+        }
     }
 
     fn block_delta(&self, delta: Value, out: &mut Vec<u8>) {

@@ -21,6 +21,7 @@ pub(super) fn write(
         written.push(message("system", content(system, "\n\n", "system")?));
     }
     let current_turn = turns::current_turn(&messages);
+    let messages = turns::results_first(messages);
     for (at, Message { role, parts }) in messages.into_iter().enumerate() {
         match role {
             Role::System => written.push(message("system", content(parts, "\n\n", "messages")?)),

@@ -134,13 +134,13 @@ impl ChoiceState {
             return;
         };
         let Some(call) = self.calls.get_mut(at) else { return };
+        if let Some(signature) = calls::signature(delta) {
+            place.out.push(Event::Signature { part: call.part, signature });
+        }
         let arguments = calls::arguments(function);
         if !arguments.is_empty() && !call.has_ended {
             call.arguments.read(&arguments);
             place.out.push(Event::Delta { part: call.part, text: arguments });
-        }
-        if let Some(signature) = calls::signature(delta) {
-            place.out.push(Event::Signature { part: call.part, signature });
         }
     }
 

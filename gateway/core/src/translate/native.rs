@@ -1,0 +1,132 @@
+//! What translations leave in a conversation, taken out before it goes to a provider of the caller's own dialect.
+//!
+//! A conversation may change providers at every turn. Seals of another dialect's provider, and the mark on thoughts that
+//! have none, come back from the client with the next request; translations read them, and a provider that is spoken to
+//! in its own words refuses them.
+
+use serde_json::Value;
+
+use super::json::text;
+use super::neutral::SEAL_PREFIX;
+use crate::dialect::Dialect;
+
+/// The request without them. `None`: there are none, and the bytes may stay as they are.
+pub(super) fn clean(dialect: Dialect, body: &[u8]) -> Option<Vec<u8>> {
+    memchr::memmem::find(body, SEAL_PREFIX.as_bytes())?;
+    let mut body: Value = serde_json::from_slice(body).ok()?;
+    let removed = match dialect {
+        // Seals stand in `reasoning_details`, which say themselves whose they are.
+        Dialect::OpenaiChat => 0,
+        Dialect::OpenaiResponses => items(&mut body, "input").map_or(0, |items| remove(items, &["encrypted_content"])),
+        Dialect::Anthropic => anthropic(&mut body),
+        Dialect::Gemini => contents(&mut body),
+    };
+    (removed > 0).then(|| body.to_string().into_bytes())
+}
+
+fn items<'v>(value: &'v mut Value, name: &str) -> Option<&'v mut Vec<Value>> {
+    value.get_mut(name)?.as_array_mut()
+}
+
+fn is_foreign(value: &Value, member: &str) -> bool {
+    text(value, member).is_some_and(|seal| seal.starts_with(SEAL_PREFIX))
+}
+
+/// Takes out the entries that have a foreign seal as one of `members`.
+fn remove(items: &mut Vec<Value>, members: &[&str]) -> usize {
+    let before = items.len();
+    items.retain(|item| !members.iter().any(|member| is_foreign(item, member)));
+    before - items.len()
+}
+
+fn anthropic(body: &mut Value) -> usize {
+    let mut removed = 0;
+    let mut calls_without_thoughts = false;
+    if let Some(messages) = items(body, "messages") {
+        for message in messages.iter_mut() {
+            if let Some(blocks) = items(message, "content") {
+                let here = remove(blocks, &["signature", "data"]);
+                removed += here;
+                let is = |kind: &str| blocks.iter().any(|block| text(block, "type") == Some(kind));
+                let thinks = is("thinking") || is("redacted_thinking");
+                calls_without_thoughts |= here > 0 && is("tool_use") && !thinks;
+            }
+        }
+        messages.retain(|message| message.get("content").and_then(Value::as_array).is_none_or(|said| !said.is_empty()));
+    }
+    // With a budget, Anthropic refuses a turn that calls tools and does not begin with a thought, and clearing thoughts
+    // where there is no thinking.
+    let has_budget = body.get("thinking").is_some_and(|thinking| text(thinking, "type") == Some("enabled"));
+    if calls_without_thoughts
+        && has_budget
+        && let Some(members) = body.as_object_mut()
+    {
+        members.shift_remove("thinking");
+        members.shift_remove("context_management");
+    }
+    removed
+}
+
+fn contents(body: &mut Value) -> usize {
+    let mut removed = 0;
+    for content in items(body, "contents").into_iter().flatten() {
+        for part in items(content, "parts").into_iter().flatten() {
+            for name in ["thoughtSignature", "thought_signature"] {
+                if is_foreign(part, name)
+                    && let Some(members) = part.as_object_mut()
+                {
+                    members.shift_remove(name);
+                    removed += 1;
+                }
+            }
+        }
+    }
+    removed
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn cleaned(dialect: Dialect, body: Value) -> Option<Value> {
+        clean(dialect, body.to_string().as_bytes()).and_then(|body| serde_json::from_slice(&body).ok())
+    }
+
+    #[test]
+    fn a_conversation_without_foreign_seals_stays_as_it_is() {
+        let own = json!({ "messages": [{ "role": "assistant", "content": [
+            { "type": "thinking", "thinking": "Hm.", "signature": "c2VhbA==" },
+            { "type": "text", "text": "llmio: a gateway" },
+        ] }] });
+        for dialect in Dialect::ALL {
+            assert_eq!(cleaned(dialect, own.clone()), None);
+            assert_eq!(clean(dialect, b"llmio: no JSON"), None);
+        }
+    }
+
+    #[test]
+    fn anthropic_gets_no_thought_it_did_not_sign_and_no_budget_for_a_call_without_one() {
+        let call = json!({ "type": "tool_use", "id": "a", "name": "b", "input": {} });
+        let body = json!({ "thinking": { "type": "enabled", "budget_tokens": 1024 }, "context_management": {}, "messages": [
+            { "role": "user", "content": "Hi" },
+            { "role": "assistant", "content": [{ "type": "thinking", "thinking": "Hm.", "signature": "llmio:unsigned" }] },
+            { "role": "assistant", "content": [{ "type": "redacted_thinking", "data": "llmio:gemini:eA==" }, call] },
+        ] });
+        let expected = json!({ "messages": [
+            { "role": "user", "content": "Hi" },
+            { "role": "assistant", "content": [call] },
+        ] });
+        assert_eq!(cleaned(Dialect::Anthropic, body), Some(expected));
+    }
+
+    #[test]
+    fn responses_get_no_sealed_item_and_gemini_no_signature_of_another() {
+        let body = json!({ "input": [{ "type": "reasoning", "encrypted_content": "llmio:anthropic:eA==" }, { "type": "message" }] });
+        assert_eq!(cleaned(Dialect::OpenaiResponses, body), Some(json!({ "input": [{ "type": "message" }] })));
+        let body =
+            json!({ "contents": [{ "parts": [{ "text": "Hm.", "thoughtSignature": "llmio:anthropic:eA==" }] }] });
+        assert_eq!(cleaned(Dialect::Gemini, body), Some(json!({ "contents": [{ "parts": [{ "text": "Hm." }] }] })));
+    }
+}
