@@ -72,10 +72,9 @@ impl StreamReader {
                 out.extend(data.get("usage").map(|usage| Event::Usage(self.usage.update(usage))));
             }
             "message_stop" => self.complete(&mut out),
-            "error" => {
-                self.is_done = true;
-                out.push(Event::Error(read_fault(&data).unwrap_or_default()));
-            }
+            "error" => self.fail(&data, &mut out),
+            // Some providers leave the type out.
+            _ if data.get("error").is_some_and(|error| !error.is_null()) => self.fail(&data, &mut out),
             // `ping`, and events that are newer than this.
             _ => {}
         }
@@ -151,6 +150,11 @@ impl StreamReader {
             out.extend(input.map(|text| Event::Delta { part, text }));
             out.push(Event::End { part });
         }
+    }
+
+    fn fail(&mut self, data: &Value, out: &mut Vec<Event>) {
+        self.is_done = true;
+        out.push(Event::Error(read_fault(data).unwrap_or_default()));
     }
 
     fn complete(&mut self, out: &mut Vec<Event>) {

@@ -1,9 +1,9 @@
-//! How much thinking is asked of a model, which Anthropic's models are told in two ways: those until 4.5 take a number of
-//! tokens, those from 4.6 on a word, and from 4.7 on nothing else.
+//! How much thinking is asked of a model: older ones are told a number of tokens, newer ones a word.
 //! <https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking>
 
 use serde_json::{Value, json};
 
+use super::model::Takes;
 use crate::dialect::Dialect;
 use crate::translate::neutral::{Effort, Object, Part, Reasoning, Request, ToolChoice, Warnings};
 use crate::translate::turns;
@@ -17,6 +17,7 @@ const ANSWER_MIN: u64 = 1024;
 /// Writes `thinking` and `output_config.effort`. True where the model thinks, which rules other members out.
 pub(super) fn write(
     request: &Request,
+    takes: Takes,
     tokens_max: u64,
     body: &mut Object,
     output: &mut Object,
@@ -31,11 +32,10 @@ pub(super) fn write(
         warnings.dropped("reasoning, since a tool has to be called");
         return false;
     }
-    let version = version(&request.model);
-    if version >= Some((4, 6)) {
+    if takes.adaptive_thinking {
         let display = if reasoning.shown { "summarized" } else { "omitted" };
         body.insert("thinking".to_owned(), json!({ "type": "adaptive", "display": display }));
-        if let Some(effort) = effort(reasoning, version) {
+        if let Some(effort) = effort(reasoning, takes) {
             output.insert("effort".to_owned(), effort.into());
         }
         return true;
@@ -54,12 +54,12 @@ pub(super) fn write(
 }
 
 /// <https://platform.claude.com/docs/en/build-with-claude/effort>
-fn effort(reasoning: Reasoning, version: Option<(u32, u32)>) -> Option<&'static str> {
+fn effort(reasoning: Reasoning, takes: Takes) -> Option<&'static str> {
     Some(match reasoning.effort_said()? {
         Effort::None | Effort::Minimal | Effort::Low => "low",
         Effort::Medium => "medium",
         Effort::High => "high",
-        Effort::ExtraHigh if version < Some((4, 7)) => "high",
+        Effort::ExtraHigh if !takes.extra_high_effort => "high",
         Effort::ExtraHigh => "xhigh",
         Effort::Max => "max",
     })
@@ -79,30 +79,7 @@ fn calls_without_thoughts(request: &Request) -> bool {
     parts.clone().any(|part| matches!(part, Part::ToolCall(_))) && !parts.any(is_sealed)
 }
 
-/// The version in a name such as `claude-opus-4-6-20260101` or `anthropic/claude-sonnet-4.5`. `None`: it is no Claude.
-fn version(model: &str) -> Option<(u32, u32)> {
-    let (_, name) = model.split_once("claude-")?;
-    let mut numbers =
-        name.split(['-', '.', '@', ':']).filter(|word| word.len() <= 2).filter_map(|word| word.parse().ok());
-    Some((numbers.next()?, numbers.next().unwrap_or(0)))
-}
-
 /// The member `output_config`, unless it would be empty.
 pub(super) fn output_config(output: Object) -> Option<(String, Value)> {
     (!output.is_empty()).then(|| ("output_config".to_owned(), Value::Object(output)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::version;
-
-    #[test]
-    fn a_claudes_version_is_read_from_its_name() {
-        assert_eq!(version("claude-opus-4-6-20260101"), Some((4, 6)));
-        assert_eq!(version("anthropic/claude-sonnet-4.5"), Some((4, 5)));
-        assert_eq!(version("us.anthropic.claude-opus-4-7-v1:0"), Some((4, 7)));
-        assert_eq!(version("claude-3-7-sonnet-20250219"), Some((3, 7)));
-        assert_eq!(version("claude-sonnet-5"), Some((5, 0)));
-        assert_eq!(version("glm-4.6"), None);
-    }
 }

@@ -13,6 +13,7 @@ use crate::translate::turns;
 pub(super) fn write(
     mut system: Vec<Part>,
     mut messages: Vec<Message>,
+    takes_prefill: bool,
     warnings: &mut Warnings,
 ) -> Result<(Option<Value>, Vec<Value>), Untranslatable> {
     if messages.is_empty() && !system.is_empty() {
@@ -28,6 +29,11 @@ pub(super) fn write(
                 *text = format!("<system>\n{text}\n</system>");
             }
         }
+    }
+    if !takes_prefill && messages.last().is_some_and(|message| message.role == Role::Assistant) {
+        // Other dialects' models take a last message of their own as something they said.
+        warnings.changed("a last message of the assistant to one that the user wants continued");
+        messages.push(Message { role: Role::User, parts: vec![Part::Text("Continue.".to_owned())] });
     }
     let messages = turns::merge(messages);
     let last = messages.len().saturating_sub(1);

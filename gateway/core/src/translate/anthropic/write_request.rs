@@ -2,6 +2,7 @@
 
 use serde_json::{Number, Value, json};
 
+use super::model::Takes;
 use super::{thinking, write_messages};
 use crate::translate::json::from_members;
 use crate::translate::neutral::{Format, Object, Part, Request, Sampling, Tool, ToolChoice, Untranslatable, Warnings};
@@ -25,7 +26,8 @@ pub(in crate::translate) fn write_request(
     let (mut body, mut output) = (Object::new(), Object::new());
     body.insert("model".to_owned(), request.model.as_str().into());
     body.insert("max_tokens".to_owned(), tokens_max.into());
-    let thinks = thinking::write(&request, tokens_max, &mut body, &mut output, warnings);
+    let takes = Takes::of(&request.model);
+    let thinks = thinking::write(&request, takes, tokens_max, &mut body, &mut output, warnings);
     match request.format.take() {
         Some(Format::JsonObject) => {
             warnings.changed("json_object to an instruction");
@@ -40,9 +42,9 @@ pub(in crate::translate) fn write_request(
         None => {}
     }
     body.extend(thinking::output_config(output));
-    write_sampling(std::mem::take(&mut request.sampling), thinks, &mut body, warnings);
+    write_sampling(std::mem::take(&mut request.sampling), takes.sampling && !thinks, &mut body, warnings);
     let (tools, choice) = tools(&mut request);
-    let (system, messages) = write_messages::write(request.system, request.messages, warnings)?;
+    let (system, messages) = write_messages::write(request.system, request.messages, takes.prefill, warnings)?;
     body.extend(system.map(|system| ("system".to_owned(), system)));
     body.insert("messages".to_owned(), messages.into());
     body.extend(tools.map(|tools| ("tools".to_owned(), tools)));
@@ -117,9 +119,9 @@ fn tool_choice(choice: Option<ToolChoice>, parallel: Option<bool>) -> Option<Val
     Some(written)
 }
 
-/// Models refuse `temperature` beside `top_p`, and both beside thinking:
+/// Newer models refuse all three, older ones `temperature` beside `top_p`, and all of them any beside thinking:
 /// <https://platform.claude.com/docs/en/build-with-claude/extended-thinking#feature-compatibility>.
-fn write_sampling(sampling: Sampling, thinks: bool, body: &mut Object, warnings: &mut Warnings) {
+fn write_sampling(sampling: Sampling, may: bool, body: &mut Object, warnings: &mut Warnings) {
     let mut carry = |name: &str, number: Option<Number>, may: bool| match number {
         Some(number) if may => drop(body.insert(name.to_owned(), number.into())),
         Some(_) => warnings.dropped(name),
@@ -127,11 +129,11 @@ fn write_sampling(sampling: Sampling, thinks: bool, body: &mut Object, warnings:
     };
     let has_temperature = sampling.temperature.is_some();
     let is_high = |number: &Number| number.as_f64().is_some_and(|number| number > 1.0);
-    let clamped = !thinks && sampling.temperature.as_ref().is_some_and(is_high);
+    let clamped = may && sampling.temperature.as_ref().is_some_and(is_high);
     let temperature = if clamped { Some(Number::from(1)) } else { sampling.temperature };
-    carry("temperature", temperature, !thinks);
-    carry("top_p", sampling.top_p, !thinks && !has_temperature);
-    carry("top_k", sampling.top_k, !thinks);
+    carry("temperature", temperature, may);
+    carry("top_p", sampling.top_p, may && !has_temperature);
+    carry("top_k", sampling.top_k, may);
     carry("presence_penalty", sampling.presence_penalty, false);
     carry("frequency_penalty", sampling.frequency_penalty, false);
     carry("seed", sampling.seed, false);
