@@ -33,6 +33,7 @@ struct ChoiceState {
 struct PartState {
     choice: usize,
     kind: Kind,
+    is_empty: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +68,9 @@ impl StreamWriter {
                 self.begin(part, choice, kind, out);
             }
             Event::Delta { part, text } => {
-                let Some(state) = self.parts.get(&part).copied() else { return };
+                let Some(state) = self.parts.get_mut(&part) else { return };
+                state.is_empty = false;
+                let state = *state;
                 let delta = match state.kind {
                     Kind::Text => from_members([("content", text.into())]),
                     Kind::Refusal => from_members([("refusal", text.into())]),
@@ -90,7 +93,7 @@ impl StreamWriter {
                 };
                 self.delta(state.choice, delta, out);
             }
-            Event::End { part } => drop(self.parts.remove(&part)),
+            Event::End { part } => self.end(part, out),
             Event::Finish { choice, finish } => {
                 self.ensure_role(choice, out);
                 let reason = write_finish(&finish, self.told.legacy_functions);
@@ -129,7 +132,15 @@ impl StreamWriter {
                 Kind::Call(index)
             }
         };
-        self.parts.insert(part, PartState { choice, kind });
+        self.parts.insert(part, PartState { choice, kind, is_empty: true });
+    }
+
+    /// Clients parse a call's arguments: where the model wrote none, they are an empty object.
+    fn end(&mut self, part: usize, out: &mut Vec<u8>) {
+        if let Some(PartState { choice, kind: Kind::Call(index), is_empty: true }) = self.parts.remove(&part) {
+            let delta = self.call(index, json!({ "function": { "arguments": "{}" } }));
+            self.delta(choice, delta, out);
+        }
     }
 
     fn next_seal(&mut self, choice: usize) -> usize {
