@@ -24,7 +24,7 @@ use serde_json::Value;
 use crate::dialect::Dialect;
 
 use events::{Events, ServerEvent};
-use neutral::{Answer, Event, Fault, Part, PartKind, Request, Untranslatable, Warnings};
+use neutral::{Alias, Answer, Event, Fault, Part, PartKind, Request, Untranslatable, Warnings};
 
 /// What a request has to become.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +48,8 @@ pub struct Translated {
     pub warnings: Vec<String>,
     /// OpenAI chat: see [`Told::legacy_functions`].
     pub legacy_functions: bool,
+    /// OpenAI Responses: see [`Told::aliases`].
+    pub aliases: Vec<Alias>,
 }
 
 /// What an answer in the caller's dialect says of itself.
@@ -63,6 +65,8 @@ pub struct Told {
     pub include_usage: bool,
     /// OpenAI chat: the caller named its tools `functions`, so it reads `function_call` and not `tool_calls`.
     pub legacy_functions: bool,
+    /// OpenAI Responses: tools whose calls go back under another name or in another form; from [`Translated`].
+    pub aliases: Vec<Alias>,
     /// Gemini: the caller asked for a JSON array instead of an event stream.
     pub as_array: bool,
 }
@@ -77,13 +81,14 @@ pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatab
     request.streamed = asked.streamed;
     turns::name_results(&mut request);
     let legacy_functions = request.legacy_functions;
+    let aliases = std::mem::take(&mut request.aliases);
     let body = match asked.to {
         Dialect::OpenaiChat => openai_chat::write_request(request, &mut warnings),
         Dialect::OpenaiResponses => openai_responses::write_request(request, &mut warnings),
         Dialect::Anthropic => anthropic::write_request(request, &mut warnings),
         Dialect::Gemini => gemini::write_request(request, &mut warnings),
     }?;
-    Ok(Translated { body: body.to_string().into_bytes(), warnings: warnings.into_list(), legacy_functions })
+    Ok(Translated { body: body.to_string().into_bytes(), warnings: warnings.into_list(), legacy_functions, aliases })
 }
 
 fn read_request(from: Dialect, body: Value, warnings: &mut Warnings) -> Result<Request, Untranslatable> {

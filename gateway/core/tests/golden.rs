@@ -23,7 +23,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gateway_core::dialect::Dialect;
-use gateway_core::translate::{self, Asked, Stream, Told};
+use gateway_core::translate::neutral::Untranslatable;
+use gateway_core::translate::{self, Asked, Stream, Told, Translated};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -56,6 +57,13 @@ impl Case {
         self.flag("streamed").or(said).unwrap_or_else(|| self.has("upstream.sse"))
     }
 
+    fn translated(&self) -> Option<Result<Translated, Untranslatable>> {
+        let request = self.request.as_ref()?;
+        let model = self.settings.get("model").and_then(Value::as_str).unwrap_or("upstream-model");
+        let asked = Asked { from: self.from, to: self.to, model, streamed: self.streamed() };
+        Some(translate::request(asked, request.to_string().as_bytes()))
+    }
+
     fn told(&self) -> Told {
         let include_usage = self.request.as_ref().and_then(|request| request.pointer("/stream_options/include_usage"));
         Told {
@@ -64,6 +72,7 @@ impl Case {
             created_s: 1_750_000_000,
             include_usage: self.flag("include_usage").or(include_usage.and_then(Value::as_bool)).unwrap_or(false),
             legacy_functions: self.request.as_ref().is_some_and(|request| request.get("functions").is_some()),
+            aliases: self.translated().and_then(Result::ok).map(|translated| translated.aliases).unwrap_or_default(),
             as_array: self.flag("as_array").unwrap_or(false),
         }
     }
@@ -84,10 +93,8 @@ impl Case {
 /// Does what the folder asks for and compares it with every expectation in it.
 fn check(case: &Case) {
     let mut produced = vec![];
-    if let Some(request) = &case.request {
-        let model = case.settings.get("model").and_then(Value::as_str).unwrap_or("upstream-model");
-        let asked = Asked { from: case.from, to: case.to, model, streamed: case.streamed() };
-        match translate::request(asked, request.to_string().as_bytes()) {
+    if let Some(translated) = case.translated() {
+        match translated {
             Ok(translated) => {
                 produced.push(("expected.request.json", pretty(&translated.body)));
                 if !translated.warnings.is_empty() {

@@ -45,6 +45,8 @@ pub struct Request {
     pub verbosity: Option<String>,
     /// OpenAI chat: the tools came as `functions`.
     pub legacy_functions: bool,
+    /// Tools the caller has under another name or in another form than `tools` says.
+    pub aliases: Vec<Alias>,
 }
 
 /// Whose turn a message is.
@@ -207,6 +209,19 @@ pub struct Tool {
     pub parameters: Option<Value>,
     /// Whether arguments must follow the schema exactly.
     pub strict: Option<bool>,
+}
+
+/// A tool that the caller of OpenAI Responses has in a form no other dialect knows. Calls of it go back in that form.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Alias {
+    /// The name the provider is given.
+    pub given: String,
+    /// The caller's own name.
+    pub name: String,
+    /// The namespace the tool stands in.
+    pub namespace: Option<String>,
+    /// Its input is plain text and no JSON.
+    pub freeform: bool,
 }
 
 /// Whether the model has to call a tool.
