@@ -1,7 +1,7 @@
 //! Members of JSON objects, taken out rather than copied: a picture in base64 may be megabytes. A member of another type
 //! than the one asked for stays, so that [`drop_rest`] reports it.
 
-use serde_json::{Number, Value};
+use serde_json::{Number, Value, json};
 
 use super::neutral::{Object, Untranslatable, Warnings};
 
@@ -16,6 +16,16 @@ pub(super) fn object(value: Value, param: &str) -> Result<Object, Untranslatable
 /// An object of these members. Unlike `json!` it moves what it is given.
 pub(super) fn from_members<const N: usize>(members: [(&str, Value); N]) -> Value {
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A call's arguments as an object, as all dialects but OpenAI's have them. A model may have written something else: it
+/// is shown what it wrote.
+pub(super) fn arguments(text: &str) -> Value {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(members)) => Value::Object(members),
+        _ if text.trim().is_empty() => json!({}),
+        _ => json!({ "arguments": text }),
+    }
 }
 
 /// Takes a member that is text.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::neutral::{Message, Part, Request, Role};
+use super::neutral::{Message, Part, Request, Role, Warnings};
 
 /// Gives every result of a tool the tool's name, which Gemini asks for and only the call says.
 pub(super) fn name_results(request: &mut Request) {
@@ -48,6 +48,19 @@ pub(super) fn results_first(mut messages: Vec<Message>) -> Vec<Message> {
         }
     }
     messages
+}
+
+/// Instructions inside a conversation become words of the user, for dialects that know them before it only.
+pub(super) fn system_to_user(messages: &mut [Message], warnings: &mut Warnings) {
+    for message in messages.iter_mut().filter(|message| message.role == Role::System) {
+        warnings.changed("system message inside the conversation to text of the user");
+        message.role = Role::User;
+        for part in &mut message.parts {
+            if let Part::Text(text) = part {
+                *text = format!("<system>\n{text}\n</system>");
+            }
+        }
+    }
 }
 
 /// Where the model's current turn begins: behind the last message that is more than results of tools. What the model

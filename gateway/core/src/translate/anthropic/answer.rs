@@ -3,11 +3,10 @@
 use serde_json::{Value, json};
 
 use super::read_messages::tool_use;
-use super::write_messages::input;
 use super::{read_finish, read_usage, write_call_seal, write_finish, write_usage};
 use crate::dialect::Dialect;
 use crate::translate::Told;
-use crate::translate::json::{from_members, object, take_list, take_text, text};
+use crate::translate::json::{arguments, from_members, object, take_list, take_text, text};
 use crate::translate::neutral::{Answer, Choice, Finish, Object, Part, Seal, Thought, UNSIGNED};
 
 /// A whole answer of this dialect in the neutral form. `None`: it is none.
@@ -76,7 +75,7 @@ fn write_blocks(part: Part) -> Vec<Value> {
             json!({ "type": "thinking", "thinking": text, "signature": signature })
         }
         Part::ToolCall(call) => {
-            let input = input(&call.arguments);
+            let input = arguments(&call.arguments);
             let block = json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input });
             return call.signature.map(write_call_seal).into_iter().chain([block]).collect();
         }

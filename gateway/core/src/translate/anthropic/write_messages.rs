@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::dialect::Dialect;
-use crate::translate::json::from_members;
+use crate::translate::json::{arguments, from_members};
 use crate::translate::media::text_of;
 use crate::translate::neutral::{Media, Message, Part, Role, Seal, Thought, ToolCall, Untranslatable, Warnings};
 use crate::translate::turns;
@@ -21,15 +21,7 @@ pub(super) fn write(
         warnings.changed("system to a user message");
         messages.push(Message { role: Role::User, parts: std::mem::take(&mut system) });
     }
-    for message in messages.iter_mut().filter(|message| message.role == Role::System) {
-        warnings.changed("system message inside the conversation to text of the user");
-        message.role = Role::User;
-        for part in &mut message.parts {
-            if let Part::Text(text) = part {
-                *text = format!("<system>\n{text}\n</system>");
-            }
-        }
-    }
+    turns::system_to_user(&mut messages, warnings);
     if !takes_prefill && messages.last().is_some_and(|message| message.role == Role::Assistant) {
         // Other dialects' models take a last message of their own as something they said.
         warnings.changed("a last message of the assistant to one that the user wants continued");
@@ -123,17 +115,8 @@ fn tool_use(call: ToolCall) -> Value {
         ("type", "tool_use".into()),
         ("id", written_id(call.id).into()),
         ("name", call.name.into()),
-        ("input", input(&call.arguments)),
+        ("input", arguments(&call.arguments)),
     ])
-}
-
-/// Arguments as the object Anthropic wants. A model may have written something else: it is shown what it wrote.
-pub(super) fn input(arguments: &str) -> Value {
-    match serde_json::from_str(arguments) {
-        Ok(Value::Object(members)) => Value::Object(members),
-        _ if arguments.trim().is_empty() => json!({}),
-        _ => json!({ "arguments": arguments }),
-    }
 }
 
 /// Anthropic takes letters, digits, `_` and `-`; providers make ids such as `functions.search:0`. A call and its result
