@@ -11,11 +11,13 @@ mod events;
 mod gemini;
 mod json;
 mod media;
+mod members;
 mod native;
 pub mod neutral;
 mod openai_chat;
 mod openai_responses;
 mod schema;
+mod sealed;
 mod sequence;
 mod turns;
 

@@ -1,69 +1,90 @@
-//! OpenAI Responses, not written yet: every request is refused, nothing is read.
+//! OpenAI Responses ⇄ neutral form. <https://platform.openai.com/docs/api-reference/responses>
+//!
+//! Stateless only: what a provider keeps (`previous_response_id`, `conversation`, `item_reference`) no other provider
+//! knows, so it is refused. Thoughts travel in `encrypted_content`, which clients send back as it came.
 
-use serde_json::Value;
+mod answer;
+mod items;
+mod read;
+mod stream_reader;
+mod stream_writer;
+mod tools;
+mod write;
 
-use super::Told;
-use super::events::ServerEvent;
-use super::neutral::{Answer, Event, Fault, Request, Untranslatable, Warnings};
+pub(super) use answer::{read_answer, write_answer};
+pub(super) use read::read_request;
+pub(super) use stream_reader::StreamReader;
+pub(super) use stream_writer::StreamWriter;
+pub(super) use write::write_request;
 
-const NOT_YET: &str = "Translation of this dialect is not built yet. Use a model whose providers speak your own.";
+use serde_json::{Value, json};
 
-/// A request of this dialect in the neutral form.
-pub(super) fn read_request(_body: Value, _warnings: &mut Warnings) -> Result<Request, Untranslatable> {
-    Err(Untranslatable::new("", NOT_YET))
-}
+use crate::observe::Usage;
 
-/// A request in this dialect.
-pub(super) fn write_request(_request: Request, _warnings: &mut Warnings) -> Result<Value, Untranslatable> {
-    Err(Untranslatable::new("", NOT_YET))
-}
+use super::neutral::{Fault, Finish, Untranslatable};
+use super::openai_chat;
 
-/// A whole answer of this dialect in the neutral form. `None`: it is none.
-pub(super) fn read_answer(_body: &[u8]) -> Option<Answer> {
-    None
-}
-
-/// A whole answer in this dialect.
-pub(super) fn write_answer(_answer: Answer, _told: &Told) -> Value {
-    Value::Null
-}
-
-/// An error of this dialect. `None`: it is none.
-pub(super) fn read_fault(_body: &Value) -> Option<Fault> {
-    None
+/// An error of this dialect. `None`: it is none. Both of OpenAI's dialects have the same.
+pub(super) fn read_fault(body: &Value) -> Option<Fault> {
+    openai_chat::read_fault(body)
 }
 
 /// An error in this dialect: the body of an error answer.
-pub(super) fn write_fault(_fault: &Fault) -> Value {
-    Value::Null
+pub(super) fn write_fault(fault: &Fault) -> Value {
+    openai_chat::write_fault(fault)
 }
 
-/// Reads a stream of this dialect.
-#[derive(Debug, Default)]
-pub(super) struct StreamReader {}
+fn refuse<T>(param: impl Into<String>, message: &str) -> Result<T, Untranslatable> {
+    Err(Untranslatable::new(param, message))
+}
 
-impl StreamReader {
-    /// Takes the next event.
-    pub(super) fn feed(&mut self, _event: &ServerEvent) -> Vec<Event> {
-        Vec::new()
-    }
-
-    /// The stream has ended as it should. `Done` comes here where the dialect has no end marker or it was left out, and
-    /// never for an answer without a finish reason, which was cut.
-    pub(super) fn end(&mut self) -> Vec<Event> {
-        Vec::new()
+/// <https://platform.openai.com/docs/api-reference/responses/object#responses/object-usage>
+fn read_usage(usage: &Value) -> Usage {
+    let count = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64);
+    Usage {
+        input_tokens: count("/input_tokens"),
+        cache_read_tokens: count("/input_tokens_details/cached_tokens"),
+        cache_write_tokens: count("/input_tokens_details/cache_write_tokens"),
+        output_tokens: count("/output_tokens"),
+        reasoning_tokens: count("/output_tokens_details/reasoning_tokens"),
     }
 }
 
-/// Writes a stream of this dialect.
-#[derive(Debug)]
-pub(super) struct StreamWriter {}
-
-impl StreamWriter {
-    pub(super) fn new(_told: &Told) -> Self {
-        StreamWriter {}
+/// `null` where nothing is known; the official SDKs require every member of one that is there.
+fn write_usage(usage: &Usage) -> Value {
+    if usage.is_unknown() {
+        return Value::Null;
     }
+    let (input, output) = (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0));
+    let mut details = json!({ "cached_tokens": usage.cache_read_tokens.unwrap_or(0) });
+    let written = usage.cache_write_tokens.filter(|count| *count > 0);
+    if let (Some(written), Some(details)) = (written, details.as_object_mut()) {
+        details.insert("cache_write_tokens".into(), written.into());
+    }
+    json!({
+        "input_tokens": input,
+        "input_tokens_details": details,
+        "output_tokens": output,
+        "output_tokens_details": { "reasoning_tokens": usage.reasoning_tokens.unwrap_or(0) },
+        "total_tokens": input.saturating_add(output),
+    })
+}
 
-    /// Appends the bytes of one step.
-    pub(super) fn write(&mut self, _event: Event, _out: &mut Vec<u8>) {}
+/// What a response object says of its end, `None` where it went well or goes on.
+fn read_finish(response: &Value) -> Option<Finish> {
+    let reason = response.pointer("/incomplete_details/reason").and_then(Value::as_str);
+    match (response.get("status").and_then(Value::as_str), reason) {
+        (_, Some("content_filter")) => Some(Finish::Filtered),
+        (Some("incomplete"), _) => Some(Finish::Length),
+        _ => None,
+    }
+}
+
+/// The `incomplete_details.reason` of an answer that ended so.
+fn incomplete_reason(finish: Option<&Finish>) -> Option<&'static str> {
+    match finish {
+        Some(Finish::Length) => Some("max_output_tokens"),
+        Some(Finish::Filtered) => Some("content_filter"),
+        _ => None,
+    }
 }

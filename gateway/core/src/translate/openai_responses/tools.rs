@@ -1,0 +1,182 @@
+//! Tools of a Responses request. Codex groups functions in namespaces and has tools whose input is plain text; other
+//! dialects know plain functions only, so both become such and each leaves an [`Alias`] by which its calls find back.
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::refuse;
+use crate::translate::members::Members;
+use crate::translate::neutral::{Alias, Request, Tool, ToolChoice, Untranslatable, Warnings};
+
+/// OpenAI, Anthropic and Gemini allow names of 64 characters.
+const NAME_CHARS_MAX: usize = 64;
+
+/// Reads `tools`. What a provider would run itself (web search, code interpreter, …) is left out with a warning: agents
+/// offer such tools to every model and do without.
+pub(super) fn read(tools: Vec<Value>, request: &mut Request, warnings: &mut Warnings) {
+    for tool in tools {
+        let mut tool = Members::of(tool);
+        let kind = tool.text("type").unwrap_or_default();
+        if kind != "namespace" {
+            read_one(&kind, tool, None, request, warnings);
+            continue;
+        }
+        let namespace = tool.text("name").unwrap_or_default();
+        for inner in tool.list("tools") {
+            let mut inner = Members::of(inner);
+            let kind = inner.text("type").unwrap_or_default();
+            read_one(&kind, inner, Some(&namespace), request, warnings);
+        }
+    }
+}
+
+fn read_one(kind: &str, mut tool: Members, namespace: Option<&str>, request: &mut Request, warnings: &mut Warnings) {
+    let freeform = match kind {
+        "function" => false,
+        "custom" => true,
+        other => return warnings.dropped(&format!("tools: {other}")),
+    };
+    let Some(name) = tool.text("name") else { return warnings.dropped("tools: one without a name") };
+    let given = given_name(namespace, &name);
+    let mut description = tool.text("description");
+    let parameters = if freeform {
+        description = describe_freeform(description, tool.object("format"));
+        Some(freeform_schema())
+    } else {
+        tool.take("parameters")
+    };
+    if freeform || namespace.is_some() {
+        let namespace = namespace.map(str::to_owned);
+        request.aliases.push(Alias { given: given.clone(), name, namespace, freeform });
+    }
+    request.tools.push(Tool { name: given, description, parameters, strict: tool.flag("strict") });
+}
+
+/// The name the provider is given. It depends on nothing but the caller's names, so that calls in the history get the
+/// same one.
+pub(super) fn given_name(namespace: Option<&str>, name: &str) -> String {
+    let Some(namespace) = namespace else { return name.to_owned() };
+    let full = format!("{}__{name}", namespace.trim_end_matches('_'));
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() || "_-".contains(letter) { letter } else { '_' };
+    let flat: String = full.chars().map(plain).collect();
+    if flat.len() <= NAME_CHARS_MAX {
+        return flat;
+    }
+    let mark: String = Sha256::digest(full.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let kept: String = flat.chars().take(NAME_CHARS_MAX - 1 - mark.len()).collect();
+    format!("{kept}_{mark}")
+}
+
+fn freeform_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": { "input": { "type": "string", "description": "The whole input of the tool, as plain text." } },
+        "required": ["input"],
+        "additionalProperties": false,
+    })
+}
+
+/// A grammar cannot be enforced by providers of other dialects, but the model can be told of it.
+fn describe_freeform(description: Option<String>, mut format: Members) -> Option<String> {
+    let Some(definition) = format.text("definition") else { return description };
+    let syntax = format.text("syntax").unwrap_or_default();
+    let said = description.unwrap_or_default();
+    Some(format!("{said}\n\nThe input has to follow this {syntax} grammar:\n{definition}").trim_start().to_owned())
+}
+
+/// The arguments of a function that stands for a tool with plain text as its input.
+pub(super) fn freeform_arguments(input: &str) -> String {
+    json!({ "input": input }).to_string()
+}
+
+/// The plain text in a call's arguments; what is not in the form asked for is passed as it is.
+pub(super) fn freeform_input(arguments: &str) -> String {
+    match serde_json::from_str::<Value>(arguments) {
+        Ok(Value::Object(mut members)) => match members.remove("input") {
+            Some(Value::String(input)) => input,
+            _ => arguments.to_owned(),
+        },
+        Ok(Value::String(input)) => input,
+        _ => arguments.to_owned(),
+    }
+}
+
+/// Reads `tool_choice`, and narrows the tools to those it allows.
+/// <https://platform.openai.com/docs/api-reference/responses/create#responses-create-tool_choice>
+pub(super) fn read_choice(choice: Option<Value>, request: &mut Request) -> Result<(), Untranslatable> {
+    request.tool_choice = match choice {
+        Some(Value::String(word)) => named_choice(&word),
+        Some(choice @ Value::Object(_)) => read_choice_object(Members::of(choice), request)?,
+        _ => None,
+    };
+    if request.tools.is_empty() {
+        // Providers refuse a choice among no tools; a forced one was refused above.
+        request.tool_choice = None;
+        request.parallel_tools = None;
+    }
+    Ok(())
+}
+
+fn named_choice(word: &str) -> Option<ToolChoice> {
+    match word {
+        "auto" => Some(ToolChoice::Auto),
+        "none" => Some(ToolChoice::None),
+        "required" => Some(ToolChoice::Any),
+        _ => None,
+    }
+}
+
+fn read_choice_object(mut choice: Members, request: &mut Request) -> Result<Option<ToolChoice>, Untranslatable> {
+    let kind = choice.text("type").unwrap_or_default();
+    match kind.as_str() {
+        "function" | "custom" => {
+            let name = choice.text("name").unwrap_or_default();
+            Ok(Some(ToolChoice::Tool(given_name(choice.text("namespace").as_deref(), &name))))
+        }
+        "allowed_tools" => {
+            let allowed: Vec<String> = choice.list("tools").into_iter().filter_map(allowed_name).collect();
+            request.tools.retain(|tool| allowed.contains(&tool.name));
+            Ok(choice.text("mode").and_then(|word| named_choice(&word)))
+        }
+        _ => refuse(
+            "tool_choice",
+            "Only functions and custom tools can be forced here: the model's provider speaks another API and has no such \
+             tool of its own.",
+        ),
+    }
+}
+
+fn allowed_name(tool: Value) -> Option<String> {
+    let mut tool = Members::of(tool);
+    let name = tool.text("name")?;
+    Some(given_name(tool.text("namespace").as_deref(), &name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_in_a_namespace_fits_every_provider_and_is_the_same_each_time() {
+        assert_eq!(given_name(None, "search.docs"), "search.docs");
+        assert_eq!(given_name(Some("mcp__docs__"), "search"), "mcp__docs__search");
+        assert_eq!(given_name(Some("docs"), "find it"), "docs__find_it");
+        let long = given_name(Some("mcp__a_server_with_a_long_name"), &"search".repeat(10));
+        assert_eq!(long.len(), NAME_CHARS_MAX);
+        assert_eq!(long, given_name(Some("mcp__a_server_with_a_long_name"), &"search".repeat(10)));
+        assert_ne!(long, given_name(Some("mcp__a_server_with_a_long_name"), &"search".repeat(11)));
+    }
+
+    #[test]
+    fn plain_text_survives_the_way_to_arguments_and_back() {
+        let patch = "*** Begin Patch\n\"quoted\" \\ and { braces }\n*** End Patch";
+        assert_eq!(freeform_input(&freeform_arguments(patch)), patch);
+    }
+
+    #[test]
+    fn plain_text_that_a_model_did_not_wrap_is_taken_as_it_is() {
+        assert_eq!(freeform_input("*** Begin Patch"), "*** Begin Patch");
+        assert_eq!(freeform_input("{\"patch\":\"x\"}"), "{\"patch\":\"x\"}");
+        assert_eq!(freeform_input("\"*** Begin Patch\""), "*** Begin Patch");
+    }
+}
