@@ -201,6 +201,82 @@ proptest! {
     }
 }
 
+/// Texts, calls, results and tools, to another dialect and back. `strict` has another default in each dialect.
+fn goes_and_comes_back(through: Dialect, turns: &[Vec<Value>], tools: &[Value]) {
+    let tools: Vec<Value> = tools.iter().cloned().map(not_strict).collect();
+    let body = json!({
+        "model": "m", "messages": turns.concat(), "max_tokens": 100, "tools": tools, "tool_choice": "required",
+    });
+    let there = request(Dialect::OpenaiChat, through, body.to_string().as_bytes());
+    let mut back = request(through, Dialect::OpenaiChat, there.to_string().as_bytes());
+    if let Some(Value::Array(tools)) = back.get_mut("tools") {
+        *tools = tools.drain(..).map(not_strict).collect();
+    }
+    for member in ["messages", "tools", "tool_choice", "max_tokens"] {
+        assert_eq!(back[member], body[member], "{}", through.name());
+    }
+}
+
+fn not_strict(mut tool: Value) -> Value {
+    tool["function"]["strict"] = false.into();
+    tool
+}
+
+/// An answer with text, calls and usage, whole and as a stream.
+fn answers_and_comes_back(through: Dialect, text: &str, calls: &[Value], counts: (u64, u64, u64, u64)) {
+    let (input, cached, output, reasoning) = counts;
+    let usage = json!({
+        "prompt_tokens": input + cached,
+        "completion_tokens": output + reasoning,
+        "total_tokens": input + cached + output + reasoning,
+        "prompt_tokens_details": { "cached_tokens": cached },
+        "completion_tokens_details": { "reasoning_tokens": reasoning },
+    });
+    let message = json!({ "role": "assistant", "content": text, "refusal": null, "tool_calls": calls });
+    let choice = json!({ "index": 0, "message": message, "finish_reason": "tool_calls" });
+    let whole = json!({ "id": "chatcmpl-1", "model": "m", "choices": [choice], "usage": usage });
+    let back = answer(through, Dialect::OpenaiChat, &answer(Dialect::OpenaiChat, through, &whole));
+    assert_eq!(back["choices"][0]["message"], message, "{}", through.name());
+    assert_eq!(back["choices"][0]["finish_reason"], "tool_calls", "{}", through.name());
+    assert_eq!(back["usage"], usage, "{}", through.name());
+
+    let body = whole.to_string();
+    let there = translate::answer_as_stream(Dialect::OpenaiChat, through, &told(), body.as_bytes());
+    let mut stream = Stream::new(through, Dialect::OpenaiChat, told());
+    let mut back = stream.feed(&there.expect("it is an answer"));
+    back.extend(stream.end());
+    assert!(stream.is_finished(), "{}", through.name());
+    let (said_text, said_calls, said_usage) = said(&back);
+    assert_eq!((said_text.as_str(), &said_usage), (text, &usage), "{}", through.name());
+    let written = said_calls.into_iter().map(|(id, name, arguments)| {
+        json!({ "id": id, "type": "function", "function": { "name": name, "arguments": arguments } })
+    });
+    assert_eq!(written.collect::<Vec<_>>(), calls, "{}", through.name());
+}
+
+proptest! {
+    #[test]
+    fn a_request_to_responses_or_gemini_and_back_keeps_tools_ids_and_text(
+        turns in prop::collection::vec(turn(), 1..4),
+        tools in prop::collection::vec(tool(), 1..3),
+    ) {
+        for through in [Dialect::OpenaiResponses, Dialect::Gemini] {
+            goes_and_comes_back(through, &turns, &tools);
+        }
+    }
+
+    #[test]
+    fn an_answer_to_responses_or_gemini_and_back_keeps_text_calls_and_usage(
+        text in "\\PC{1,40}",
+        calls in prop::collection::vec(call(), 1..4),
+        counts in (1u64..1 << 30, 1u64..1 << 20, 1u64..1 << 30, 1u64..1 << 20),
+    ) {
+        for through in [Dialect::OpenaiResponses, Dialect::Gemini] {
+            answers_and_comes_back(through, &text, &calls, counts);
+        }
+    }
+}
+
 fn try_everything(bytes: &[u8]) {
     for from in Dialect::ALL {
         translate::native(from, bytes);
@@ -209,9 +285,11 @@ fn try_everything(bytes: &[u8]) {
             translate::answer(from, to, &told(), bytes);
             translate::answer_as_stream(from, to, &told(), bytes);
             translate::error(from, to, 500, bytes);
-            let mut stream = Stream::new(from, to, told());
-            stream.feed(bytes);
-            stream.end();
+            for as_array in [false, true] {
+                let mut stream = Stream::new(from, to, Told { as_array, ..told() });
+                stream.feed(bytes);
+                stream.end();
+            }
         }
     }
 }

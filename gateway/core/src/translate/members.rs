@@ -67,6 +67,11 @@ impl Members {
         }
     }
 
+    /// The names of what was not taken.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Reports what was not taken, by its path where it stands deeper.
     pub(super) fn drop_rest(self, path: &str, warnings: &mut Warnings) {
         let named = self.0.into_iter().map(|(name, value)| (format!("{path}{name}"), value));

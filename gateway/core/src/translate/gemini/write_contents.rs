@@ -1,0 +1,136 @@
+//! Writes the `contents` of a Gemini request. <https://ai.google.dev/api/caching#Content>
+
+use serde_json::{Value, json};
+
+use super::{NO_SEAL, names};
+use crate::dialect::Dialect;
+use crate::translate::json;
+use crate::translate::neutral::{Media, Message, Object, Part, Role, Thought, ToolCall, ToolResult, Warnings};
+use crate::translate::turns;
+
+/// Stands before a conversation that begins with the model: Google wants the user's turn first.
+const BEGINNING: &str = "…";
+
+pub(super) fn write(mut messages: Vec<Message>, model: &str, warnings: &mut Warnings) -> Vec<Value> {
+    turns::system_to_user(&mut messages, warnings);
+    let seals = names::wants_seals(model);
+    let mut contents = Vec::new();
+    for message in turns::merge(messages) {
+        let mut writer = Writer { parts: Vec::new(), behind: Vec::new(), warnings, seals, calls: 0 };
+        for part in message.parts {
+            writer.part(part);
+        }
+        let mut parts = writer.parts;
+        parts.append(&mut writer.behind);
+        if parts.is_empty() {
+            continue;
+        }
+        let role = if message.role == Role::Assistant { "model" } else { "user" };
+        if contents.is_empty() && role == "model" {
+            contents.push(json!({ "role": "user", "parts": [{ "text": BEGINNING }] }));
+        }
+        contents.push(json!({ "role": role, "parts": parts }));
+    }
+    contents
+}
+
+struct Writer<'a> {
+    parts: Vec<Value>,
+    /// Pictures of tools' results, which have to follow all results.
+    behind: Vec<Value>,
+    warnings: &'a mut Warnings,
+    /// The model is of a generation that wants seals, and takes pictures inside of results.
+    seals: bool,
+    calls: usize,
+}
+
+impl Writer<'_> {
+    fn part(&mut self, part: Part) {
+        match part {
+            Part::Text(text) | Part::Refusal(text) => {
+                // Google refuses empty texts.
+                if !text.is_empty() {
+                    self.parts.push(json!({ "text": text }));
+                }
+            }
+            Part::Image(media) | Part::Audio(media) | Part::File { media, .. } => self.parts.push(write_media(media)),
+            Part::ToolCall(call) => self.call(call),
+            Part::ToolResult(result) => self.result(result),
+            Part::Reasoning(thought) => self.thought(thought),
+        }
+    }
+
+    /// Only a thought Google sealed: it reads no others.
+    fn thought(&mut self, thought: Thought) {
+        if let Some(seal) = thought.signature.and_then(|seal| seal.for_provider(Dialect::Gemini)) {
+            self.parts.push(json!({ "text": thought.text, "thought": true, "thoughtSignature": seal }));
+        }
+    }
+
+    fn call(&mut self, call: ToolCall) {
+        let args = json::arguments(&call.arguments);
+        let mut part = json!({ "functionCall": { "id": call.id, "name": call.name, "args": args } });
+        let own = call.signature.and_then(|seal| seal.for_provider(Dialect::Gemini));
+        // Of calls side by side only the first has one.
+        let seal = own.or_else(|| NO_SEAL.first().filter(|_| self.seals && self.calls == 0).map(|it| (*it).to_owned()));
+        if let (Some(seal), Some(members)) = (seal, part.as_object_mut()) {
+            members.insert("thoughtSignature".into(), seal.into());
+        }
+        self.calls += 1;
+        self.parts.push(part);
+    }
+
+    fn result(&mut self, result: ToolResult) {
+        let mut texts = Vec::new();
+        let mut inside = Vec::new();
+        for part in result.parts {
+            match part {
+                Part::Text(text) | Part::Refusal(text) => texts.push(text),
+                Part::Image(media) | Part::Audio(media) | Part::File { media, .. } => {
+                    let is_inline = matches!(media, Media::Base64 { .. });
+                    let place = if self.seals && is_inline { &mut inside } else { &mut self.behind };
+                    place.push(write_media(media));
+                }
+                _ => self.warnings.dropped("a part of a tool's result"),
+            }
+        }
+        let mut response = Object::new();
+        let name = if result.is_error { "error" } else { "output" };
+        response.insert(name.into(), texts.join("\n").into());
+        // A result whose call is not in the conversation has no name, and Google wants one.
+        let name = result.name.unwrap_or_else(|| result.id.clone());
+        let mut written = json!({ "id": result.id, "name": name, "response": response });
+        if let (false, Some(members)) = (inside.is_empty(), written.as_object_mut()) {
+            members.insert("parts".into(), inside.into());
+        }
+        self.parts.push(json!({ "functionResponse": written }));
+    }
+}
+
+fn write_media(media: Media) -> Value {
+    match media {
+        Media::Base64 { media_type, data } => json!({ "inlineData": { "mimeType": media_type, "data": data } }),
+        Media::Url { url, media_type } => {
+            let media_type = media_type.or_else(|| guess(&url).map(str::to_owned));
+            let mut file = Object::new();
+            file.extend(media_type.map(|media_type| ("mimeType".to_owned(), media_type.into())));
+            file.insert("fileUri".into(), url.into());
+            json!({ "fileData": file })
+        }
+    }
+}
+
+/// Google wants to know what it fetches; the other dialects do not say.
+fn guess(url: &str) -> Option<&'static str> {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let (_, ending) = path.rsplit_once('.')?;
+    Some(match ending.to_ascii_lowercase().as_str() {
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "webp" => "image/webp",
+        "gif" => "image/gif",
+        "pdf" => "application/pdf",
+        "txt" => "text/plain",
+        _ => return None,
+    })
+}
