@@ -7,12 +7,13 @@
 use serde_json::Value;
 
 use super::json::text;
-use super::neutral::SEAL_PREFIX;
+use super::neutral::{SEAL_PREFIX, SEAL_PREFIX_BASE64};
 use crate::dialect::Dialect;
 
 /// The request without them. `None`: there are none, and the bytes may stay as they are.
 pub(super) fn clean(dialect: Dialect, body: &[u8]) -> Option<Vec<u8>> {
-    memchr::memmem::find(body, SEAL_PREFIX.as_bytes())?;
+    let prefix = if dialect == Dialect::Gemini { SEAL_PREFIX_BASE64 } else { SEAL_PREFIX };
+    memchr::memmem::find(body, prefix.as_bytes())?;
     let mut body: Value = serde_json::from_slice(body).ok()?;
     let removed = match dialect {
         // Seals stand in `reasoning_details`, which say themselves whose they are.
@@ -67,19 +68,21 @@ fn anthropic(body: &mut Value) -> usize {
     removed
 }
 
+/// Foreign signatures, and thoughts that are nothing else.
 fn contents(body: &mut Value) -> usize {
     let mut removed = 0;
     for content in items(body, "contents").into_iter().flatten() {
-        for part in items(content, "parts").into_iter().flatten() {
+        let Some(parts) = items(content, "parts") else { continue };
+        parts.retain_mut(|part| {
+            let before = removed;
             for name in ["thoughtSignature", "thought_signature"] {
-                if is_foreign(part, name)
-                    && let Some(members) = part.as_object_mut()
-                {
-                    members.shift_remove(name);
+                let is_foreign = text(part, name).is_some_and(|seal| seal.starts_with(SEAL_PREFIX_BASE64));
+                if is_foreign && part.as_object_mut().is_some_and(|members| members.shift_remove(name).is_some()) {
                     removed += 1;
                 }
             }
-        }
+            removed == before || text(part, "text") != Some("")
+        });
     }
     removed
 }
@@ -122,11 +125,23 @@ mod tests {
     }
 
     #[test]
-    fn responses_get_no_sealed_item_and_gemini_no_signature_of_another() {
+    fn responses_get_no_sealed_item() {
         let body = json!({ "input": [{ "type": "reasoning", "encrypted_content": "llmio:anthropic:eA==" }, { "type": "message" }] });
         assert_eq!(cleaned(Dialect::OpenaiResponses, body), Some(json!({ "input": [{ "type": "message" }] })));
-        let body =
-            json!({ "contents": [{ "parts": [{ "text": "Hm.", "thoughtSignature": "llmio:anthropic:eA==" }] }] });
-        assert_eq!(cleaned(Dialect::Gemini, body), Some(json!({ "contents": [{ "parts": [{ "text": "Hm." }] }] })));
+    }
+
+    #[test]
+    fn gemini_gets_no_signature_of_another_and_no_thought_that_is_nothing_else() {
+        let foreign = "bGxtaW86c2lnbmF0dXJlOmxsbWlvOmFudGhyb3BpYzpFcVFCc2VhbA==";
+        let body = json!({ "contents": [{ "parts": [
+            { "text": "Hm.", "thought": true, "thoughtSignature": foreign },
+            { "text": "", "thought": true, "thoughtSignature": foreign },
+            { "functionCall": { "name": "a" }, "thoughtSignature": "c2VhbA==" },
+        ] }] });
+        let expected = json!({ "contents": [{ "parts": [
+            { "text": "Hm.", "thought": true },
+            { "functionCall": { "name": "a" }, "thoughtSignature": "c2VhbA==" },
+        ] }] });
+        assert_eq!(cleaned(Dialect::Gemini, body), Some(expected));
     }
 }

@@ -143,6 +143,9 @@ pub struct Seal {
 /// What every seal that stands in the body of another dialect begins with.
 pub(super) const SEAL_PREFIX: &str = "llmio:";
 
+/// The same in base64, which Gemini's clients want a seal to be.
+pub(super) const SEAL_PREFIX_BASE64: &str = "bGxtaW86";
+
 /// Stands where Anthropic's clients want the seal of a thought that has none, so that it can be told from one.
 pub(super) const UNSIGNED: &str = "llmio:unsigned";
 
