@@ -89,7 +89,8 @@ pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatab
         Dialect::OpenaiResponses => openai_responses::write_request(request, &mut warnings),
         Dialect::Anthropic => anthropic::write_request(request, &mut warnings),
         Dialect::Gemini => gemini::write_request(request, &mut warnings),
-    }?;
+    };
+    let body = body.map_err(|refused| refused.in_words_of(asked.from))?;
     Ok(Translated { body: body.to_string().into_bytes(), warnings: warnings.into_list(), legacy_functions, aliases })
 }
 

@@ -522,6 +522,26 @@ impl Untranslatable {
     pub fn new(param: impl Into<String>, message: impl Into<String>) -> Self {
         Untranslatable { param: param.into(), message: message.into() }
     }
+
+    /// The same with the caller's name for the member: writers know the neutral form's alone, which are OpenAI chat's.
+    pub(super) fn in_words_of(mut self, from: Dialect) -> Self {
+        let names = match self.param.as_str() {
+            "system" => ["messages", "instructions", "system", "systemInstruction"],
+            "messages" => ["messages", "input", "messages", "contents"],
+            "stop" => ["stop", "stop", "stop_sequences", "generationConfig.stopSequences"],
+            "n" => ["n", "n", "n", "generationConfig.candidateCount"],
+            _ => return self,
+        };
+        let [chat, responses, anthropic, gemini] = names;
+        let name = match from {
+            Dialect::OpenaiChat => chat,
+            Dialect::OpenaiResponses => responses,
+            Dialect::Anthropic => anthropic,
+            Dialect::Gemini => gemini,
+        };
+        name.clone_into(&mut self.param);
+        self
+    }
 }
 
 /// A request has this many warnings at most: names of members come from the caller.
