@@ -274,15 +274,18 @@ impl Course<'_> {
         let target = target_name(to.provider, to.target, to.upstream_model);
         let started_ms = host::now_ms();
         let started_at_ms = host::unix_ms();
-        let (outcome, given, charged) = match self.reserve(attempt, to, &subjects).await {
+        let (outcome, given, charged) = match self.rewrite(to) {
             Err(skip) => (Outcome::NotSent(skip), None, None),
-            Ok(charged) => {
-                let (outcome, given) = self.send(to, started_ms).await.unwrap_or_else(refused);
-                (outcome, given, charged)
-            }
+            Ok(destination) => match self.reserve(attempt, to, &subjects).await {
+                Err(skip) => (Outcome::NotSent(skip), None, None),
+                Ok(charged) => {
+                    let (outcome, given) = self.send(destination, to, started_ms).await;
+                    (outcome, given, charged)
+                }
+            },
         };
         let verdict = self.verdict(&outcome, to);
-        self.open.attempted(to, &outcome, verdict.class, started_ms);
+        self.open.attempted(to, self.call.operation, &outcome, verdict.class, started_ms);
         let took_ms = self.call.streamed.then(|| host::now_ms().saturating_sub(started_ms));
         learn(&subjects, &outcome, verdict, started_at_ms, took_ms);
         let charged = charged.and_then(|charged| self.give_back(charged, &outcome));
@@ -308,7 +311,7 @@ impl Course<'_> {
         if let Ok(Some(charged)) = &reserved
             && charged.is_late
         {
-            self.open.warn(charges::QUOTA_UNKNOWN);
+            self.open.warn(charges::QUOTA_UNKNOWN.to_owned());
         }
         reserved
     }
@@ -341,18 +344,28 @@ impl Course<'_> {
         None
     }
 
-    async fn send(&self, to: Named<'_>, now_ms: u64) -> Result<Sent, Refusal> {
+    /// Step 4, and what it had to leave out.
+    fn rewrite(&self, to: Named<'_>) -> Result<Destination, Skip> {
+        let telling = rewrite::Telling { id: &self.incoming.id, created_s: self.incoming.at_ms / 1000 };
+        let mut destination = rewrite::request(self.call, &self.incoming.headers, to, telling)?;
+        if let Destination::Http(outgoing) = &mut destination {
+            std::mem::take(&mut outgoing.warnings).into_iter().for_each(|warning| self.open.warn(warning));
+        }
+        Ok(destination)
+    }
+
+    async fn send(&self, destination: Destination, to: Named<'_>, now_ms: u64) -> Sent {
         let incoming = self.incoming;
-        let outgoing = match rewrite::request(self.call, &incoming.headers, to)? {
+        let outgoing = match destination {
             Destination::Http(outgoing) => outgoing,
             Destination::Echo(upstream_model) => {
                 let reply = echo::answer(self.call, &upstream_model, &incoming.id, incoming.at_ms / 1000);
                 if reply.status >= 300 {
                     let Reply { status, headers, body } = reply;
                     let dialect = self.call.operation.dialect();
-                    return Ok((Outcome::Answered(UpstreamError { status, headers, body, hint: None, dialect }), None));
+                    return (Outcome::Answered(UpstreamError { status, headers, body, hint: None, dialect }), None);
                 }
-                return Ok((Outcome::Head(reply.status), Some(Given::Whole(reply))));
+                return (Outcome::Head(reply.status), Some(Given::Whole(reply)));
             }
         };
         let terms = Terms {
@@ -362,13 +375,12 @@ impl Course<'_> {
             start_ms: incoming.start_ms,
             id: &incoming.id,
             error_match: &to.provider.error_match,
-            as_array: self.call.as_array,
         };
         let (mut outcome, answer) = send::attempt(outgoing, &terms).await;
         if let Outcome::Answered(error) = &mut outcome {
             rewrite::hide_secret(&mut error.body, to.credential);
         }
-        Ok((outcome, answer.map(Given::Streaming)))
+        (outcome, answer.map(Given::Streaming))
     }
 
     fn judge(&self, failover: &mut Failover, tried: &mut Tried) -> Decision {
@@ -446,11 +458,6 @@ fn may_have_used(outcome: &Outcome) -> bool {
     use SendError::{ClientClosed, Drained, FirstByteTimeout, IdleTimeout, TotalTimeout, Truncated};
     let Outcome::Failed(error) = outcome else { return false };
     matches!(error, FirstByteTimeout | IdleTimeout | TotalTimeout | Truncated | ClientClosed | Drained)
-}
-
-/// A request that could not even be made: the catalog gives its target no endpoint.
-fn refused(refusal: Refusal) -> Sent {
-    (Outcome::Failed(SendError::Protocol(refusal.message)), None)
 }
 
 /// What health learns of an outcome before anything reached the client. An answer that has begun may still break off, so

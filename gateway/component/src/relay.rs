@@ -117,7 +117,7 @@ async fn give(
     match &error {
         None => end_whole(writer, trailers).await,
         Some(SendError::ClientClosed) => drop((writer, trailers)),
-        Some(error) => end_cut(writer, trailers, &observer, &passage, error, &terms).await,
+        Some(error) => end_cut((writer, trailers), &observer, &mut passage, error, &terms).await,
     }
     ended(Ended { observation: observer.finish(), error }).await;
 }
@@ -183,7 +183,7 @@ async fn copy(
 }
 
 async fn write_end(writer: &mut StreamWriter<u8>, passage: &mut Passage) -> Option<SendError> {
-    let end = passage.end();
+    let Some(end) = passage.end() else { return Some(SendError::Truncated) };
     let is_left = !end.is_empty() && !writer.write_all(end).await.is_empty();
     is_left.then_some(SendError::ClientClosed)
 }
@@ -240,19 +240,21 @@ async fn end_whole(writer: StreamWriter<u8>, trailers: TrailersWriter) {
 
 /// A stream's reader gets an error event in its dialect; every reader gets an unclean end.
 async fn end_cut(
-    mut writer: StreamWriter<u8>,
-    trailers: TrailersWriter,
+    (mut writer, trailers): (StreamWriter<u8>, TrailersWriter),
     observer: &Observer,
-    passage: &Passage,
+    passage: &mut Passage,
     error: &SendError,
     terms: &Terms,
 ) {
-    if passage.gives_events(observer) {
-        let said = format!("The provider {}. The answer is incomplete.", error.describe());
+    let said = format!("The provider {}. The answer is incomplete.", error.describe());
+    let event = passage.fail(&said).unwrap_or_else(|| {
         let refusal = Refusal::bad_gateway(error.state(), said);
         let event = terms.dialect.error_event(&terms.dialect.error(&refusal, &terms.id), &terms.id);
         let close_event: &[u8] = if passage.is_between_events(observer) { b"" } else { b"\n\n" };
-        writer.write_all([close_event, &event].concat()).await;
+        [close_event, &event].concat()
+    });
+    if passage.gives_events(observer) && !event.is_empty() {
+        writer.write_all(event).await;
     }
     cut(writer, trailers).await;
 }

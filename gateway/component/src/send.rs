@@ -84,13 +84,12 @@ pub(crate) struct Terms<'a> {
     pub(crate) id: &'a str,
     /// Texts that make an answer of 200 a failure.
     pub(crate) error_match: &'a [String],
-    /// A stream was asked for as a JSON array.
-    pub(crate) as_array: bool,
 }
 
 /// Makes one attempt. The answer comes only with [`Outcome::Head`].
 pub(crate) async fn attempt(mut outgoing: Outgoing, terms: &Terms<'_>) -> (Outcome, Option<Answer>) {
     let (dialect, passage) = (outgoing.dialect, std::mem::replace(&mut outgoing.passage, Passage::AsIs));
+    let as_array = outgoing.as_array;
     let (request, mut writer, trailers, body) = match build(outgoing, terms) {
         Ok(built) => built,
         Err(error) => return (Outcome::Failed(error), None),
@@ -126,7 +125,7 @@ pub(crate) async fn attempt(mut outgoing: Outgoing, terms: &Terms<'_>) -> (Outco
     let (stream, trailers) = types::Response::consume_body(response, consumed_reader);
     let body = Body { stream, trailers, left: announced(&raw), _consumed: consumed };
     if (200..300).contains(&status) {
-        return preview::preview(status, raw, body, (dialect, passage), terms).await;
+        return preview::preview((status, raw), body, preview::Reading { dialect, as_array, passage }, terms).await;
     }
     match collect(body).await {
         Ok(body) => {

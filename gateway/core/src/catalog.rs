@@ -277,6 +277,8 @@ pub struct Model {
     pub affinity: Affinity,
     /// Indexes of the models whose targets follow when none of its own can serve, in their order.
     pub fallback: Vec<usize>,
+    /// Whether targets whose provider does not speak a caller's dialect serve it.
+    pub translation: Translation,
     /// A stream without content by then gets its head, and signs of life while attempts go on, so that no proxy in
     /// between takes it for dead. Default 20 s.
     pub head_after_ms: u64,
@@ -339,6 +341,32 @@ impl Affinity {
     }
 }
 
+/// Whether targets whose provider does not speak a caller's dialect serve it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Translation {
+    /// Like any other.
+    #[default]
+    Allow,
+    /// After all that speak it.
+    LastResort,
+    /// Not at all.
+    Off,
+}
+
+impl Translation {
+    /// Every way.
+    pub const ALL: [Translation; 3] = [Self::Allow, Self::LastResort, Self::Off];
+
+    /// What catalogs call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::LastResort => "last-resort",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// Limits of a call's phases, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
@@ -371,6 +399,19 @@ pub struct Target {
     pub enabled: bool,
     /// What it can do.
     pub capabilities: Capabilities,
+    /// What it wants otherwise than a client writes it. `None`: nothing.
+    pub adjustments: Option<Box<Adjustments>>,
+}
+
+/// What a target wants otherwise than a client writes it, at the top level of a JSON body in the provider's dialect.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Adjustments {
+    /// Members and their values, whatever the client wrote.
+    pub set: Vec<(String, serde_json::Value)>,
+    /// Members and their values where the client wrote none.
+    pub default: Vec<(String, serde_json::Value)>,
+    /// Members that are left out.
+    pub remove: Vec<String>,
 }
 
 /// What a target can do; what is not said it can.

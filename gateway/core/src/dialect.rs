@@ -79,6 +79,16 @@ impl Dialect {
         }
     }
 
+    /// The other dialects, the one that carries most of a conversation of this one first.
+    pub(crate) fn nearest(self) -> &'static [Dialect] {
+        match self {
+            Self::OpenaiChat => &[Self::OpenaiResponses, Self::Anthropic, Self::Gemini],
+            Self::OpenaiResponses => &[Self::OpenaiChat, Self::Anthropic, Self::Gemini],
+            Self::Anthropic => &[Self::OpenaiChat, Self::OpenaiResponses, Self::Gemini],
+            Self::Gemini => &[Self::OpenaiChat, Self::OpenaiResponses, Self::Anthropic],
+        }
+    }
+
     /// The body of an error; `id` is the call's.
     pub fn error(self, refusal: &Refusal, id: &str) -> Value {
         match self {

@@ -4,7 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::accept::{Call, Operation};
+use crate::dialect::Dialect;
 use crate::refusal::{Refusal, Reply, Shape};
+use crate::translate::{self, Asked, Stream, Told};
 
 /// A larger body is refused: an answer is made of all of it at once, and the demo is for trying things out.
 const BODY_BYTES_MAX: usize = 256 << 10;
@@ -14,37 +16,69 @@ const CHARACTERS_MAX: usize = 4096;
 
 /// Whether it has an answer to such calls.
 pub fn serves(operation: Operation) -> bool {
-    matches!(operation, Operation::Chat | Operation::Completions | Operation::Embeddings)
+    operation.is_chat() || matches!(operation, Operation::Completions | Operation::Embeddings)
 }
 
-/// The answer to a call. `id` and `now_s` (Unix seconds) go into it as a provider's own would.
+/// The answer to a call, in its caller's dialect. `id` and `now_s` (Unix seconds) go into it as a provider's own would.
 pub fn answer(call: &Call, upstream_model: &str, id: &str, now_s: i64) -> Reply {
+    let dialect = call.operation.dialect();
+    let refuse = |refusal: Refusal| refusal.reply(Shape::Dialect(dialect), id);
     if call.body.len() > BODY_BYTES_MAX {
         let said = format!(
             "The built-in provider takes bodies of at most {} KiB. Enter a real provider for more.",
             BODY_BYTES_MAX >> 10
         );
-        return Refusal { status: 413, ..Refusal::bad_request(said) }
-            .reply(Shape::Dialect(call.operation.dialect()), id);
+        return refuse(Refusal { status: 413, ..Refusal::bad_request(said) });
     }
-    let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
-    let said = match call.operation {
+    let as_chat = Asked { from: dialect, to: Dialect::OpenaiChat, model: upstream_model, streamed: call.streamed };
+    let translated = (call.operation.is_chat() && dialect != Dialect::OpenaiChat)
+        .then(|| translate::request(as_chat, &call.body))
+        .transpose();
+    let translated = match translated {
+        Ok(translated) => translated,
+        Err(cannot) => return refuse(Refusal::bad_request(cannot.message)),
+    };
+    let head = Head { operation: call.operation, id, now_s, model: upstream_model };
+    let Some(translated) = translated else { return of_openai(&head, call, &call.body, call.include_usage) };
+    let reply = of_openai(&Head { operation: Operation::Chat, ..head }, call, &translated.body, true);
+    let told = Told {
+        model: call.model.clone(),
+        id: id.to_owned(),
+        created_s: now_s,
+        aliases: translated.aliases,
+        as_array: call.as_array,
+        ..Told::default()
+    };
+    if !call.streamed {
+        let body = translate::answer(Dialect::OpenaiChat, dialect, &told, &reply.body).unwrap_or_default();
+        return Reply { body, ..reply };
+    }
+    let media_type = if call.as_array { "application/json" } else { "text/event-stream" };
+    let mut stream = Stream::new(Dialect::OpenaiChat, dialect, told);
+    let body = [stream.feed(&reply.body), stream.end()].concat();
+    Reply::new(reply.status, media_type, body).with("cache-control", "no-cache")
+}
+
+/// The same in OpenAI's words, of which `body` is the request.
+fn of_openai(head: &Head<'_>, call: &Call, body: &[u8], include_usage: bool) -> Reply {
+    let body_bytes = call.body.len();
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let said = match head.operation {
         Operation::Chat => last_user_text(&body),
-        Operation::Embeddings => return embeddings(&body, call.body.len(), upstream_model),
+        Operation::Embeddings => return embeddings(&body, body_bytes, head.model),
         _ => text_of(body.get("prompt").unwrap_or(&Value::Null)),
     };
     let text = format!("You said: {}", said.chars().take(CHARACTERS_MAX).collect::<String>());
     let usage = json!({
-        "prompt_tokens": tokens(call.body.len()),
+        "prompt_tokens": tokens(body_bytes),
         "completion_tokens": tokens(text.len()),
-        "total_tokens": tokens(call.body.len()) + tokens(text.len()),
+        "total_tokens": tokens(body_bytes) + tokens(text.len()),
     });
-    let head = Head { operation: call.operation, id, now_s, model: upstream_model };
     if call.streamed {
-        let usage = call.include_usage.then_some(&usage);
-        return Reply::new(200, "text/event-stream", stream(&head, &text, usage)).with("cache-control", "no-cache");
+        let usage = include_usage.then_some(&usage);
+        return Reply::new(200, "text/event-stream", stream(head, &text, usage)).with("cache-control", "no-cache");
     }
-    let choice = match call.operation {
+    let choice = match head.operation {
         Operation::Chat => {
             json!({ "index": 0, "message": { "role": "assistant", "content": text }, "finish_reason": "stop" })
         }

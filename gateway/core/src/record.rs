@@ -132,6 +132,9 @@ pub struct AttemptRecord {
     /// The credential's label; never its value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+    /// The dialect the call was translated into, where the provider does not speak the caller's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub translated_to: Option<&'static str>,
     /// The status it answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -231,7 +234,7 @@ pub struct Record {
     /// The price of the target of the last attempt, and who says so.
     pub priced: Option<Priced>,
     /// What the reader should know.
-    pub warnings: Vec<&'static str>,
+    pub warnings: Vec<String>,
     /// When its total time is over, Unix milliseconds: a call that has not ended by then never will.
     pub until_ms: i64,
 }

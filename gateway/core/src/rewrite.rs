@@ -1,6 +1,8 @@
-//! Step 4: the request for one target. The body is the client's bytes with the value of `model` replaced, `session_id`
-//! left out and nothing else touched; the headers are an allow-list, so a credential or cookie of the client can never travel on.
+//! Step 4: the request for one target. Where its provider speaks the caller's dialect the body is the client's bytes,
+//! spliced; elsewhere it is translated. The headers are an allow-list, so a credential or cookie of the client can never
+//! travel on.
 
+mod adjust;
 mod body;
 mod headers;
 mod passage;
@@ -8,15 +10,15 @@ mod usage_chunk;
 
 pub use body::body_for;
 pub use headers::{HOPS, HOPS_MAX, downstream, hops, upstream};
-pub use passage::Passage;
+pub use passage::{Passage, Translation};
 pub use usage_chunk::UsageChunk;
 
 use crate::accept::{Call, Operation};
 use crate::catalog::{Auth, Catalog, Credential, Endpoint, Provider, ProviderKind, Target, Value};
 use crate::dialect::Dialect;
 use crate::failover::Attempt;
-use crate::refusal::Refusal;
-use crate::route::name_asked;
+use crate::route::{Skip, SkipReason, name_asked};
+use crate::translate::{self, Told};
 
 /// What is to be sent to a provider.
 #[derive(Debug)]
@@ -35,8 +37,12 @@ pub struct Outgoing {
     pub local: bool,
     /// What the provider answers in.
     pub dialect: Dialect,
+    /// A stream is wanted as a JSON array.
+    pub as_array: bool,
     /// What becomes of its answer.
     pub passage: Passage,
+    /// What a translation left out.
+    pub warnings: Vec<String>,
 }
 
 /// One attempt's destination.
@@ -61,6 +67,14 @@ pub struct Named<'c> {
     pub credential: Option<&'c Credential>,
 }
 
+impl Named<'_> {
+    /// The dialect a call has to be translated into, where the provider does not speak its own.
+    pub fn translated_to(&self, operation: Operation) -> Option<Dialect> {
+        let endpoint = self.provider.serving(operation)?;
+        (endpoint.dialect != operation.dialect()).then_some(endpoint.dialect)
+    }
+}
+
 /// Looks up what an attempt's indexes stand for, of a call that asked for the model at `ask_model` by the name `asked`.
 /// `None` only for an attempt of another catalog.
 pub fn named<'c>(attempt: Attempt, ask_model: usize, asked: &'c str, catalog: &'c Catalog) -> Option<Named<'c>> {
@@ -75,23 +89,37 @@ pub fn named<'c>(attempt: Attempt, ask_model: usize, asked: &'c str, catalog: &'
     Some(Named { target, provider, upstream_model: target.model.as_deref().unwrap_or(asked), credential })
 }
 
-/// Makes the request of `call` for one target.
-pub fn request(call: &Call, client_headers: &[(String, Vec<u8>)], to: Named<'_>) -> Result<Destination, Refusal> {
+/// What an answer says of itself, as far as its call tells.
+#[derive(Debug, Clone, Copy)]
+pub struct Telling<'a> {
+    /// The call's id.
+    pub id: &'a str,
+    /// When it was made, Unix seconds.
+    pub created_s: i64,
+}
+
+/// Makes the request of `call` for one target, in the dialect its provider speaks. `Err`: a reason why this target
+/// cannot serve this call; others may.
+pub fn request(
+    call: &Call,
+    client_headers: &[(String, Vec<u8>)],
+    to: Named<'_>,
+    telling: Telling<'_>,
+) -> Result<Destination, Skip> {
     if matches!(to.provider.kind, ProviderKind::Echo) {
         return Ok(Destination::Echo(to.upstream_model.to_owned()));
     }
-    let dialect = call.operation.dialect();
-    let Some(endpoint) = to.provider.endpoint(dialect) else {
-        let said = format!("Provider {:?} has no endpoint for {}. Mend the catalog.", to.provider.name, dialect.name());
-        return Err(Refusal::unavailable("no_endpoint", said));
-    };
-    let body = body_for(call, to.upstream_model);
-    let mut headers = upstream(client_headers, to.provider, dialect, body.len());
+    let spoken = call.operation.dialect();
+    let endpoint = to.provider.serving(call.operation).ok_or_else(|| Skip::new(SkipReason::Dialect, None))?;
+    let Written { body, operation, passage, warnings } =
+        if endpoint.dialect == spoken { native(call, to) } else { translated(call, to, endpoint.dialect, telling)? };
+    let mut headers = upstream(client_headers, to.provider, spoken, endpoint.dialect, body.len());
     let mut model = String::new();
     push_encoded(&mut model, to.upstream_model, b"/");
-    let mut path = format!("{}{}", endpoint.path, call.operation.path(&model));
-    let alt_sse = (call.operation == Operation::StreamGenerate && !call.as_array).then_some("alt=sse");
-    for pair in call.query.into_iter().chain(alt_sse) {
+    let mut path = format!("{}{}", endpoint.path, operation.path(&model));
+    // Only a client that reads the provider's own bytes can want the stream as an array.
+    let alt_sse = operation == Operation::StreamGenerate && !(call.as_array && endpoint.dialect == spoken);
+    for pair in call.query.filter(|_| endpoint.dialect == spoken).into_iter().chain(alt_sse.then_some("alt=sse")) {
         push_pair(&mut path, pair);
     }
     present(to, endpoint, &mut headers, &mut path);
@@ -103,9 +131,65 @@ pub fn request(call: &Call, client_headers: &[(String, Vec<u8>)], to: Named<'_>)
         headers,
         body,
         local: to.provider.local,
-        dialect,
-        passage: if call.usage_edit.is_some() { Passage::WithoutUsage(UsageChunk::default()) } else { Passage::AsIs },
+        dialect: endpoint.dialect,
+        as_array: call.as_array && endpoint.dialect == spoken,
+        passage,
+        warnings,
     }))
+}
+
+/// A body as it is sent, and what becomes of its answer.
+struct Written {
+    body: Vec<u8>,
+    operation: Operation,
+    passage: Passage,
+    warnings: Vec<String>,
+}
+
+/// For a provider of the caller's own dialect: the caller's bytes, but for what must change.
+fn native(call: &Call, to: Named<'_>) -> Written {
+    let mut body = body_for(call, to.upstream_model, to.target.adjustments.as_deref());
+    if call.operation.is_chat() {
+        body = translate::native(call.operation.dialect(), &body).unwrap_or(body);
+    }
+    let passage = match call.usage_edit {
+        Some(_) => Passage::WithoutUsage(UsageChunk::default()),
+        None => Passage::AsIs,
+    };
+    Written { body, operation: call.operation, passage, warnings: Vec::new() }
+}
+
+/// For a provider of another dialect.
+fn translated(call: &Call, to: Named<'_>, dialect: Dialect, telling: Telling<'_>) -> Result<Written, Skip> {
+    let spoken = call.operation.dialect();
+    let asked = translate::Asked { from: spoken, to: dialect, model: to.upstream_model, streamed: call.streamed };
+    let translated = translate::request(asked, &call.body).map_err(|cannot| Skip {
+        reason: SkipReason::Untranslatable,
+        until_ms: None,
+        said: Some(if cannot.param.is_empty() {
+            cannot.message
+        } else {
+            format!("`{}`: {}", cannot.param, cannot.message)
+        }),
+    })?;
+    let told = Told {
+        model: call.model.clone(),
+        id: telling.id.to_owned(),
+        created_s: telling.created_s,
+        include_usage: call.include_usage,
+        legacy_functions: translated.legacy_functions,
+        aliases: translated.aliases,
+        as_array: call.as_array,
+    };
+    // Anthropic's dialect wants a number where the others want none, so the translation writes one.
+    let is_unasked = |name: &str| name == "max_tokens" && call.tokens_max.is_none();
+    let body = body::adjusted(translated.body, to.target.adjustments.as_deref(), is_unasked);
+    Ok(Written {
+        body,
+        operation: Operation::chat_in(dialect, call.streamed),
+        passage: Passage::Translated(Box::new(Translation::new(dialect, spoken, told, call.streamed))),
+        warnings: translated.warnings,
+    })
 }
 
 fn push_pair(path: &mut String, pair: &str) {

@@ -16,7 +16,9 @@ use rand::{RngExt, SeedableRng};
 use serde::Serialize;
 
 use crate::accept::{Demand, Operation};
-use crate::catalog::{Affinity, Catalog, Credential, Model, Provider, ProviderKind, Strategy, Target, Value};
+use crate::catalog::{
+    Affinity, Catalog, Credential, Model, Provider, ProviderKind, Strategy, Target, Translation, Value,
+};
 use crate::echo;
 use crate::price;
 use health::{Availability, Health, Subjects, Trouble};
@@ -120,6 +122,8 @@ pub enum SkipReason {
     Probing,
     /// A quota is spent.
     QuotaSpent,
+    /// What the request says cannot be said in the provider's dialect.
+    Untranslatable,
 }
 
 /// Says of a provider, a credential and an upstream model why a quota forbids an attempt, as far as that is known.
@@ -184,7 +188,7 @@ pub fn name_asked<'n>(ask_model: usize, asked: &'n str, index: usize, model: &'n
 }
 
 struct Able {
-    tier: u32,
+    tier: u64,
     weight: u32,
     latency_ms: Option<f64>,
     /// What this call would cost there, in nano-dollars; what is not known comes after all that is.
@@ -199,12 +203,12 @@ fn able_targets(ask: &Ask<'_>, index: usize, model: &Model, skipped: &mut Vec<Sk
         let Some(provider) = ask.catalog.providers.get(target.provider) else { continue };
         let upstream_model = target.model.as_deref().unwrap_or(asked);
         let key = health::target(&provider.name, health::model_of(target));
-        let usable = fits(ask, provider, target)
+        let usable = fits(ask, model, provider, target)
             .and_then(|()| standing(ask, &key))
             .and_then(|probe| Ok((probe, usable_credentials(ask, provider, target, upstream_model)?)));
         match usable {
             Ok((probe, credentials)) => able.push(Able {
-                tier: target.tier,
+                tier: tier(ask, model, provider, target),
                 weight: target.weight,
                 latency_ms: ask.health.latency_ms(&key, ask.now_ms),
                 cost_nano: if model.strategy == Strategy::Cost {
@@ -227,6 +231,15 @@ fn able_targets(ask: &Ask<'_>, index: usize, model: &Model, skipped: &mut Vec<Sk
     able
 }
 
+/// The target's tier, or one behind all others where its translation is the last resort.
+fn tier(ask: &Ask<'_>, model: &Model, provider: &Provider, target: &Target) -> u64 {
+    const BEHIND_ALL: u64 = 1 << 32;
+    let is_translated = model.translation == Translation::LastResort
+        && matches!(provider.kind, ProviderKind::Http(_))
+        && provider.endpoint(ask.operation.dialect()).is_none();
+    u64::from(target.tier) + if is_translated { BEHIND_ALL } else { 0 }
+}
+
 /// Estimated with an answer of the usual length: what matters is which target is cheaper.
 fn cost_nano(ask: &Ask<'_>, target: &Target, provider: &Provider, upstream_model: &str) -> i64 {
     let priced = price::of(target, provider, upstream_model);
@@ -234,10 +247,13 @@ fn cost_nano(ask: &Ask<'_>, target: &Target, provider: &Provider, upstream_model
 }
 
 /// Whether a target could ever serve the call.
-fn fits(ask: &Ask<'_>, provider: &Provider, target: &Target) -> Result<(), Skip> {
+fn fits(ask: &Ask<'_>, model: &Model, provider: &Provider, target: &Target) -> Result<(), Skip> {
     let speaks = || match &provider.kind {
         ProviderKind::Echo => echo::serves(ask.operation),
-        ProviderKind::Http(_) => provider.endpoint(ask.operation.dialect()).is_some(),
+        ProviderKind::Http(_) if model.translation == Translation::Off => {
+            provider.endpoint(ask.operation.dialect()).is_some()
+        }
+        ProviderKind::Http(_) => provider.serving(ask.operation).is_some(),
     };
     let (demand, can) = (ask.demand, target.capabilities);
     let lacks =

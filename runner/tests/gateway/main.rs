@@ -51,4 +51,5 @@ mod secrecy;
 mod slow_clients;
 mod streaming;
 mod timeouts;
+mod translation;
 mod waiting;

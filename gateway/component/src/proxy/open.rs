@@ -10,6 +10,7 @@ use std::task::{Poll, Waker};
 use gateway_core::accept::{Call, Operation, client_address, session_in};
 use gateway_core::authenticate::Caller;
 use gateway_core::catalog::{Catalog, Model};
+use gateway_core::dialect::Dialect;
 use gateway_core::failover::{Class, Outcome};
 use gateway_core::observe::{Observation, Usage};
 use gateway_core::price;
@@ -164,12 +165,23 @@ impl OpenCall {
     }
 
     /// What the reader of the record should know.
-    pub(crate) fn warn(&self, warning: &'static str) {
-        self.with(|record, _| record.warnings.push(warning));
+    pub(crate) fn warn(&self, warning: String) {
+        self.with(|record, _| {
+            if !record.warnings.contains(&warning) {
+                record.warnings.push(warning);
+            }
+        });
     }
 
     /// What came of an attempt that began at `started_ms`.
-    pub(crate) fn attempted(&self, to: Named<'_>, outcome: &Outcome, class: Class, started_ms: u64) {
+    pub(crate) fn attempted(
+        &self,
+        to: Named<'_>,
+        operation: Operation,
+        outcome: &Outcome,
+        class: Class,
+        started_ms: u64,
+    ) {
         let (status, error) = match outcome {
             Outcome::Head(status) => (Some(*status), None),
             Outcome::Answered(error) => (Some(error.status), None),
@@ -183,6 +195,7 @@ impl OpenCall {
                 provider: to.provider.name.to_string(),
                 model: to.upstream_model.to_owned(),
                 credential: to.credential.map(|credential| credential.label.clone()),
+                translated_to: to.translated_to(operation).map(Dialect::name),
                 status,
                 class: class.name(),
                 error,
@@ -239,7 +252,7 @@ impl OpenCall {
             record.bytes_out = observation.bytes;
             record.usage = observation.usage;
             if observation.unfinished {
-                record.warnings.push("stream_ended_without_finish");
+                record.warnings.push("stream_ended_without_finish".to_owned());
             }
         });
     }

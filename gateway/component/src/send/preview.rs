@@ -24,7 +24,7 @@ const HELD_MS_MAX: u64 = 10_000;
 const STATUS_OF_AN_ERROR: u16 = 502;
 
 /// One read of a body, which gives the body back with its bytes and whether more may come.
-pub(crate) type Reading = Pin<Box<dyn Future<Output = (Body, Vec<u8>, bool)>>>;
+pub(crate) type Read = Pin<Box<dyn Future<Output = (Body, Vec<u8>, bool)>>>;
 
 /// An answer that can be relayed: its head, its beginning, and where the rest comes from.
 pub(crate) struct Answer {
@@ -43,20 +43,27 @@ pub(crate) struct Answer {
 /// Where the rest of an answer comes from.
 pub(crate) enum Rest {
     /// The next read is under way.
-    Reading(Reading),
+    Reading(Read),
     /// There is none: this is how it ended.
     Ended(Result<(), SendError>),
 }
 
-/// Reads on until it is clear what an answer of this dialect with this head is.
+/// How an answer is read.
+pub(super) struct Reading {
+    pub(super) dialect: Dialect,
+    /// The stream was asked for as a JSON array.
+    pub(super) as_array: bool,
+    pub(super) passage: Passage,
+}
+
+/// Reads on until it is clear what an answer with this head is.
 pub(super) async fn preview(
-    status: u16,
-    raw: Vec<(String, Vec<u8>)>,
+    (status, raw): (u16, Vec<(String, Vec<u8>)>),
     body: Body,
-    (dialect, passage): (Dialect, Passage),
+    Reading { dialect, as_array, mut passage }: Reading,
     terms: &Terms<'_>,
 ) -> (Outcome, Option<Answer>) {
-    let Terms { start_ms, error_match, as_array, .. } = *terms;
+    let Terms { start_ms, error_match, .. } = *terms;
     let mut observer = Observer::new(dialect, as_array, &raw);
     let mut held: Vec<u8> = Vec::new();
     let mut reading = read(body, take_buffer());
@@ -89,11 +96,12 @@ pub(super) async fn preview(
             bad => return (failure(bad, raw, dialect), None),
         }
     };
-    let headers = rewrite::downstream(raw);
+    let mut headers = rewrite::downstream(raw);
+    passage.begin(&mut headers, &observer);
     (Outcome::Head(status), Some(Answer { status, headers, observer, passage, held, rest }))
 }
 
-fn read(mut body: Body, buffer: Vec<u8>) -> Reading {
+fn read(mut body: Body, buffer: Vec<u8>) -> Read {
     Box::pin(async move {
         let (more, bytes) = body.read(buffer).await;
         (body, bytes, more)

@@ -49,7 +49,7 @@ pub struct Call {
     /// Where in `body` the model's name stands, or belongs.
     pub names: Vec<NameAt>,
     /// What to do to `body` for a usage chunk that the client did not ask for.
-    pub usage_edit: Option<(Range<usize>, String)>,
+    pub usage_edit: Option<UsageEdit>,
     /// The client's session, where the body names one.
     pub session: Option<String>,
     /// Where in `body` the member `session_id` stands, which is meant for llmio.
@@ -60,6 +60,25 @@ pub struct Call {
     pub previous_response: Option<String>,
     /// What of the query travels on.
     pub query: Option<&'static str>,
+}
+
+/// What gives a chat stream a usage chunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageEdit {
+    /// Where `stream_options` have their value, or where a member belongs.
+    pub span: Range<usize>,
+    /// The value of `stream_options`.
+    pub options: String,
+    /// There are none yet.
+    pub is_new: bool,
+}
+
+impl UsageEdit {
+    /// What stands in the place of the bytes of `span`.
+    pub fn spliced(&self) -> Vec<u8> {
+        let before = if self.is_new { ",\"stream_options\":" } else { "" };
+        format!("{before}{}", self.options).into_bytes()
+    }
 }
 
 /// A place in a body where the model's name stands, or belongs.
@@ -259,20 +278,20 @@ fn tokens_max(members: &Members<'_>) -> Option<u64> {
     said.into_iter().flatten().filter_map(|raw| raw.get().parse().ok()).chain(in_config).max()
 }
 
-/// What gives a stream a usage chunk: the option in the client's own `stream_options`, or a member of its own at the
-/// end, where it leaves the beginning of the body, which providers cache, as it is.
-fn usage_edit(text: &str, options: Option<&RawValue>) -> Option<(Range<usize>, String)> {
-    const OPTIONS: &str = "{\"include_usage\":true}";
+/// The option in the client's own `stream_options`, or a member of its own at the end, where it leaves the beginning of
+/// the body, which providers cache, as it is.
+fn usage_edit(text: &str, options: Option<&RawValue>) -> Option<UsageEdit> {
     let Some(raw) = options else {
         let end = text.rfind('}')?;
-        return Some((end..end, format!(",\"stream_options\":{OPTIONS}")));
+        return Some(UsageEdit { span: end..end, options: "{\"include_usage\":true}".into(), is_new: true });
     };
     if raw.get().len() > STREAM_OPTIONS_BYTES_MAX {
         return None;
     }
     let mut members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(raw.get()).unwrap_or_default();
     members.insert("include_usage".into(), true.into());
-    Some((span_of(text, raw.get()), serde_json::Value::from(members).to_string()))
+    let options = serde_json::Value::from(members).to_string();
+    Some(UsageEdit { span: span_of(text, raw.get()), options, is_new: false })
 }
 
 /// Where `part`, a slice of `whole`, stands in it.

@@ -118,6 +118,17 @@ impl Operation {
         matches!(self, Self::Chat | Self::Responses | Self::Messages | Self::Generate | Self::StreamGenerate)
     }
 
+    /// A conversation in this dialect.
+    pub(crate) fn chat_in(dialect: Dialect, streamed: bool) -> Self {
+        match dialect {
+            Dialect::OpenaiChat => Self::Chat,
+            Dialect::OpenaiResponses => Self::Responses,
+            Dialect::Anthropic => Self::Messages,
+            Dialect::Gemini if streamed => Self::StreamGenerate,
+            Dialect::Gemini => Self::Generate,
+        }
+    }
+
     /// Whether it only asks how many tokens a conversation has, which can be estimated.
     pub fn counts_tokens(self) -> bool {
         matches!(self, Self::CountTokens | Self::GeminiCountTokens)

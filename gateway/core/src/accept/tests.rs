@@ -259,7 +259,7 @@ proptest::proptest! {
         };
         let call = super::call(Operation::Chat, Head::default(), with_model(&name).into_bytes()).expect("a valid body");
         proptest::prop_assert_eq!(&call.model, &name);
-        let spliced = crate::rewrite::body_for(&call, "other");
+        let spliced = crate::rewrite::body_for(&call, "other", None);
         proptest::prop_assert_eq!(String::from_utf8(spliced).expect("text"), with_model("other"));
     }
 }

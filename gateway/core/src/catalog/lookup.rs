@@ -10,6 +10,7 @@ use super::{
     Catalog, Count, Document, Endpoint, Key, Limit, Model, Network, Provider, ProviderKind, Quota, Secret, Value,
     Window,
 };
+use crate::accept::Operation;
 use crate::dialect::Dialect;
 
 impl Catalog {
@@ -64,6 +65,14 @@ impl Provider {
             ProviderKind::Echo => None,
             ProviderKind::Http(endpoints) => endpoints.iter().find(|endpoint| endpoint.dialect == dialect),
         }
+    }
+
+    /// Where a call is sent: where the provider speaks its dialect, else, for a conversation, where it speaks the one
+    /// that carries most of it.
+    pub fn serving(&self, operation: Operation) -> Option<&Endpoint> {
+        let dialect = operation.dialect();
+        let others = if operation.is_chat() { dialect.nearest() } else { &[] };
+        self.endpoint(dialect).or_else(|| others.iter().find_map(|other| self.endpoint(*other)))
     }
 }
 

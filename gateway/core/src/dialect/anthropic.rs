@@ -67,6 +67,6 @@ pub(super) fn usage(usage: &Value) -> Usage {
         cache_read_tokens,
         cache_write_tokens,
         output_tokens: count(usage, &["output_tokens"]),
-        reasoning_tokens: None,
+        reasoning_tokens: count(usage, &["output_tokens_details", "thinking_tokens"]),
     }
 }

@@ -16,6 +16,13 @@ pub fn exhausted(model: &str, skipped: &[Skipped], record: &str, now_ms: i64) ->
     let reasons = if each.is_empty() { "it has no target".to_owned() } else { each.join("; ") };
     let Some(wait_s) = skipped.iter().filter_map(|skipped| skipped.until_ms).map(|at_ms| wait_s(at_ms, now_ms)).min()
     else {
+        if skipped.iter().any(|skipped| skipped.reason == SkipReason::Untranslatable) {
+            let said = format!(
+                "No target of model {model:?} can take this request: {reasons}. Leave it out, or use a model with a provider \
+                 of your own dialect. Record {record}."
+            );
+            return Refusal::bad_request(said).coded("untranslatable").without_retry().ended(State::Untranslatable);
+        }
         let said = format!("No target of model {model:?} can be used: {reasons}. Mend the catalog. Record {record}.");
         return Refusal::unavailable("no_target", said).ended(State::NoTarget);
     };
@@ -51,6 +58,7 @@ fn describe(skipped: &Skipped, now_ms: i64) -> String {
         SkipReason::UnknownModel => "does not know the model's name",
         SkipReason::Probing => "is being tried by another call",
         SkipReason::QuotaSpent => "has used up its quota",
+        SkipReason::Untranslatable => "speaks another dialect, which cannot carry this request",
     };
     let until = skipped.until_ms.and_then(|until_ms| {
         let at = Timestamp::from_millisecond(until_ms).ok()?.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();

@@ -55,10 +55,12 @@ impl Events {
         self.content_seen |= seen.content;
         self.finish_seen |= seen.finish;
         self.end_seen |= seen.end;
-        for (name, value) in seen.usage.and_then(Value::as_object).into_iter().flatten() {
-            if !value.is_null() {
-                self.usage.insert(name.clone(), value.clone());
-            }
+        // Some providers write zeros into every report but one.
+        let tells = |name: &str, value: &Value| value.as_u64() != Some(0) || !self.usage.contains_key(name);
+        let told = seen.usage.and_then(Value::as_object).into_iter().flatten();
+        let told: Vec<_> = told.filter(|(name, value)| !value.is_null() && tells(name, value)).collect();
+        for (name, value) in told {
+            self.usage.insert(name.clone(), value.clone());
         }
         if let Some(error) = seen.error {
             let message = error.get("message").and_then(Value::as_str).or_else(|| error.as_str());

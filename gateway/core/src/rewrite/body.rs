@@ -3,19 +3,49 @@
 
 use std::ops::Range;
 
+use super::adjust::{self, Changes};
 use crate::accept::{Call, NameAt, NameForm};
+use crate::catalog::Adjustments;
 
 /// One replacement of bytes by others.
 pub(super) type Edit = (Range<usize>, Vec<u8>);
 
 /// The body of `call` for a target that calls the model `model`: without the member `session_id`, which is the client's
-/// word to llmio, and which an API that allows no unknown members would refuse, and with what makes a stream tell what
-/// it used.
-pub fn body_for(call: &Call, model: &str) -> Vec<u8> {
-    let names = call.names.iter().map(|at| (at.span.clone(), name_as(at, model)));
-    let cut = call.session_span.iter().map(|span| (span.clone(), Vec::new()));
-    let usage = call.usage_edit.iter().map(|(span, text)| (span.clone(), text.clone().into_bytes()));
-    splice(&call.body, names.chain(cut).chain(usage).collect())
+/// word to llmio, and which an API that allows no unknown members would refuse, with what makes a stream tell what it
+/// used, and with what the target wants otherwise.
+pub fn body_for(call: &Call, model: &str, adjustments: Option<&Adjustments>) -> Vec<u8> {
+    let mut edits: Vec<Edit> = call.names.iter().map(|at| (at.span.clone(), name_as(at, model))).collect();
+    let members = adjustments.map(|_| adjust::members(&call.body)).unwrap_or_default();
+    match adjustments.filter(|_| !members.is_empty()) {
+        None => {
+            edits.extend(call.session_span.iter().map(|span| (span.clone(), Vec::new())));
+            edits.extend(call.usage_edit.iter().map(|edit| (edit.span.clone(), edit.spliced())));
+        }
+        Some(adjustments) => {
+            let mut changes = Changes::default();
+            changes.removed.extend(call.session_span.as_ref().map(|_| "session_id".to_owned()));
+            let usage = call.usage_edit.as_ref().map(|edit| ("stream_options".to_owned(), edit.options.clone()));
+            changes.set.extend(usage);
+            changes.add(adjustments, &members, |_| false);
+            edits.extend(changes.edits(&call.body, &members));
+        }
+    }
+    splice(&call.body, edits)
+}
+
+/// A body that a translation wrote, with what the target wants otherwise. `may_default` says which members a default
+/// may replace, since the client wrote none of the kind.
+pub(super) fn adjusted(
+    body: Vec<u8>,
+    adjustments: Option<&Adjustments>,
+    may_default: impl Fn(&str) -> bool,
+) -> Vec<u8> {
+    let Some(adjustments) = adjustments else { return body };
+    let members = adjust::members(&body);
+    let mut changes = Changes::default();
+    changes.add(adjustments, &members, may_default);
+    let edits = changes.edits(&body, &members);
+    splice(&body, edits)
 }
 
 fn name_as(at: &NameAt, model: &str) -> Vec<u8> {

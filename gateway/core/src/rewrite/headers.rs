@@ -50,17 +50,19 @@ pub fn hops(headers: &[(String, Vec<u8>)]) -> u32 {
     text(headers, HOPS).and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
-/// The headers of a request to `provider`, without the credential.
+/// The headers of a request to `provider`, without the credential. What a client says in the headers of one dialect
+/// means nothing in another that its request is translated to.
 pub fn upstream(
     client: &[(String, Vec<u8>)],
     provider: &Provider,
+    spoken: Dialect,
     dialect: Dialect,
     body_bytes: usize,
 ) -> Vec<(String, Vec<u8>)> {
     let mut headers: Vec<(String, Vec<u8>)> = Vec::with_capacity(ALLOWED.len() + provider.headers.len() + 8);
     let allowed = |name: &str| {
         ALLOWED.contains(&name)
-            || allowed_by(dialect).contains(&name)
+            || (spoken == dialect && allowed_by(dialect).contains(&name))
             || provider.forward_headers.iter().any(|forwarded| forwarded == name)
     };
     headers.extend(client.iter().filter(|(name, _)| allowed(name)).cloned());

@@ -2,6 +2,8 @@ use super::*;
 use crate::accept::{self, Operation};
 use crate::catalog::Document;
 
+const TELLING: Telling<'_> = Telling { id: "r-1", created_s: 7 };
+
 fn sent(providers: &str, body: &str, headers: &[(&str, &str)]) -> Outgoing {
     let text = format!(
         "providers = [{{ name = \"p\", {providers} }}]\nmodels = [{{ name = \"m\", targets = [\"p/up/stream\"] }}]"
@@ -12,7 +14,7 @@ fn sent(providers: &str, body: &str, headers: &[(&str, &str)]) -> Outgoing {
     let attempt = Attempt { model: 0, target: 0, credential: (pool > 0).then_some(0), probe: false };
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
     let to = named(attempt, 0, &call.model, &catalog).expect("an attempt of this catalog");
-    match request(&call, &headers, to).expect("a request") {
+    match request(&call, &headers, to, TELLING).expect("a request") {
         Destination::Http(outgoing) => outgoing,
         Destination::Echo(_) => panic!("not the echo provider"),
     }
@@ -29,7 +31,7 @@ fn sent_as(operation: Operation, head: accept::Head<'_>, body: &[u8], headers: &
     let attempt = Attempt { model: 0, target: 0, credential: Some(0), probe: false };
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
     let to = named(attempt, 0, &call.model, &catalog).expect("an attempt of this catalog");
-    match request(&call, &headers, to).expect("a request") {
+    match request(&call, &headers, to, TELLING).expect("a request") {
         Destination::Http(outgoing) => outgoing,
         Destination::Echo(_) => panic!("not the echo provider"),
     }
@@ -175,7 +177,7 @@ fn a_session_id_stays_here_wherever_it_stands() {
 fn a_model_name_with_quotes_stays_one_json_string() {
     let body = br#"{"model":"m"}"#.to_vec();
     let call = accept::call(Operation::Chat, accept::Head::default(), body).expect("a valid body");
-    assert_eq!(body_for(&call, "a\"b\\c"), br#"{"model":"a\"b\\c"}"#);
+    assert_eq!(body_for(&call, "a\"b\\c", None), br#"{"model":"a\"b\\c"}"#);
 }
 
 #[test]

@@ -105,14 +105,42 @@ fn a_target_that_cannot_serve_is_skipped_with_its_reason() {
     );
 }
 
+/// What becomes of a call of Anthropic's dialect where one target's provider speaks it and the other's does not.
+fn routed_as(operation: Operation, translation: &str, draw: u64) -> Candidates {
+    let text = format!(
+        r#"
+        providers = [
+            {{ name = "chat", base_url = "https://a.example/v1" }},
+            {{ name = "native", dialect = "anthropic", base_url = "https://b.example" }},
+        ]
+        models = [{{ name = "m", {translation}targets = [
+            {{ provider = "chat", model = "x", weight = 1000 }}, {{ provider = "native", model = "x", tier = 2 }},
+        ] }}]
+        "#
+    );
+    let catalog = Document::from_toml(&text).and_then(|document| document.validate()).expect("a valid catalog");
+    let health = Health::default();
+    route(&Ask { operation, ..ask(&catalog, &health, draw) }, &mut Rotation::default())
+}
+
 #[test]
-fn a_dialect_the_provider_does_not_speak_skips_it() {
-    let catalog = catalog(r#""a/x""#);
-    let candidates = {
-        let health = Health::default();
-        route(&Ask { operation: Operation::Messages, ..ask(&catalog, &health, 1) }, &mut Rotation::default())
-    };
-    assert_eq!(candidates.skipped[0].reason, SkipReason::Dialect);
+fn a_conversation_goes_to_any_dialect_unless_the_model_keeps_it_to_its_own() {
+    let targets = |candidates: &Candidates| candidates.list.iter().map(|each| each.target).collect::<Vec<_>>();
+    for draw in 0..20 {
+        assert_eq!(targets(&routed_as(Operation::Messages, "", draw)), [0, 1]);
+        let last = routed_as(Operation::Messages, "translation = \"last-resort\", ", draw);
+        assert_eq!(targets(&last), [1, 0], "behind all tiers");
+        let off = routed_as(Operation::Messages, "translation = \"off\", ", draw);
+        assert_eq!((targets(&off), off.skipped[0].reason), (vec![1], SkipReason::Dialect));
+    }
+}
+
+#[test]
+fn what_is_no_conversation_goes_only_to_providers_of_its_dialect() {
+    let count = routed_as(Operation::CountTokens, "", 1);
+    assert_eq!((count.list.len(), count.list[0].target, count.skipped[0].reason), (1, 1, SkipReason::Dialect));
+    let embeddings = routed_as(Operation::Embeddings, "", 1);
+    assert_eq!((embeddings.list.len(), embeddings.list[0].target), (1, 0));
 }
 
 #[test]

@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::catalog::schema::{Place, Report, did_you_mean, format};
-use crate::catalog::{Affinity, Model, Strategy, Timeouts};
+use crate::catalog::{Affinity, Model, Strategy, Timeouts, Translation};
 
 use super::{References, name_of, target};
 
 const STRATEGIES: [&str; 5] = ["weighted", "round-robin", "latency", "cost", "quota"];
-const TRANSLATIONS: [&str; 3] = ["allow", "last-resort", "off"];
 const ATTEMPTS_DEFAULT: u32 = 3;
 const ATTEMPTS_MAX: u32 = 10;
 const MINUTE_MS: u64 = 60_000;
@@ -36,6 +35,7 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Model {
         strategy: Strategy::default(),
         affinity: Affinity::default(),
         fallback: Vec::new(),
+        translation: Translation::default(),
         head_after_ms: HEAD_AFTER_MS_DEFAULT,
         max_wait_ms: 0,
     };
@@ -61,7 +61,9 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Model {
     model.strategy = Strategy::ALL.into_iter().find(|each| Some(each.name()) == strategy).unwrap_or_default();
     let affinity = fields.field("affinity").and_then(|place| place.choice(&Affinity::ALL.map(Affinity::name)));
     model.affinity = Affinity::ALL.into_iter().find(|each| Some(each.name()) == affinity).unwrap_or_default();
-    fields.field("translation").and_then(|place| place.choice(&TRANSLATIONS));
+    let translation =
+        fields.field("translation").and_then(|place| place.choice(&Translation::ALL.map(Translation::name)));
+    model.translation = Translation::ALL.into_iter().find(|each| Some(each.name()) == translation).unwrap_or_default();
     fields.field("fallback").map(|place| place.all_parsed(format::name));
     let max_wait_ms = fields.field("max_wait").and_then(|place| place.duration_ms(1..=10 * MINUTE_MS));
     model.max_wait_ms = max_wait_ms.unwrap_or(0);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::catalog::schema::{Fields, Place, did_you_mean, format};
-use crate::catalog::{Capabilities, Target};
+use crate::catalog::{Adjustments, Capabilities, Target};
 use crate::price::Price;
 
 use super::References;
@@ -17,7 +17,16 @@ const NANO_PER_UNIT: f64 = 1e9;
 
 pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Target {
     let capabilities = Capabilities::default();
-    let mut target = Target { provider: 0, model: None, weight: 1, tier: 1, price: None, enabled: true, capabilities };
+    let mut target = Target {
+        provider: 0,
+        model: None,
+        weight: 1,
+        tier: 1,
+        price: None,
+        enabled: true,
+        capabilities,
+        adjustments: None,
+    };
     if let Value::String(short) = place.value {
         read_short(place, short, &mut target, references);
         return target;
@@ -36,7 +45,7 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Target {
     if let Some(fields) = fields.field("capabilities").and_then(|place| place.fields()) {
         target.capabilities = read_capabilities(fields);
     }
-    read_unbuilt(&mut fields);
+    target.adjustments = read_adjustments(&mut fields);
     fields.finish();
     target
 }
@@ -131,11 +140,30 @@ fn read_capabilities(mut fields: Fields<'_>) -> Capabilities {
     Capabilities { tools, structured, images, context }
 }
 
-/// Fields whose behaviour comes later: checked here, refused by name in `unbuilt.rs`.
-fn read_unbuilt(fields: &mut Fields<'_>) {
-    fields.field("set").map(|place| place.entries());
-    fields.field("default").map(|place| place.entries());
-    fields.field("remove").map(|place| place.all_parsed(format::label));
+/// `set`, `default` and `remove`. What llmio itself writes into a body is not theirs to change.
+fn read_adjustments(fields: &mut Fields<'_>) -> Option<Box<Adjustments>> {
+    let mut read = |name| {
+        let entries = fields.field(name).map(|place| place.entries()).unwrap_or_default();
+        let pairs = entries.into_iter().map(|(name, place)| {
+            refuse_own(name, &place);
+            (name.to_owned(), place.value.clone())
+        });
+        pairs.collect::<Vec<_>>()
+    };
+    let (set, default) = (read("set"), read("default"));
+    let remove = fields.field("remove").map(|place| {
+        let names = place.all_parsed(format::label);
+        names.iter().for_each(|name| refuse_own(name, &place));
+        names
+    });
+    let adjustments = Adjustments { set, default, remove: remove.unwrap_or_default() };
+    (adjustments != Adjustments::default()).then(|| Box::new(adjustments))
+}
+
+fn refuse_own(name: &str, place: &Place<'_>) {
+    if matches!(name, "model" | "stream") {
+        place.problem(format!("\"{name}\" is llmio's own to write; the target's model says what is sent"));
+    }
 }
 
 /// A name as a problem shows it. A short target without a provider may be anything, so long ones are cut.

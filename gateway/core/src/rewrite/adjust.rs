@@ -1,0 +1,183 @@
+//! `set`, `default` and `remove` of a target: what one provider needs otherwise than its dialect says. Members of the
+//! body's top level are replaced, added and left out where they stand; what is between them stays as it is.
+
+use std::ops::Range;
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::body::Edit;
+use crate::catalog::Adjustments;
+
+/// A member of a body's top level, by its place.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) name: String,
+    /// From the name's first quote to the value's end.
+    span: Range<usize>,
+    value: Range<usize>,
+}
+
+/// What the top level is to become beside what the client wrote.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Values that replace a member's, or are added.
+    pub(super) set: Vec<(String, String)>,
+    /// Members that go.
+    pub(super) removed: Vec<String>,
+}
+
+impl Changes {
+    /// What `adjustments` make of a body with these members. `may_default` says whether a default may replace what only
+    /// a translation wrote.
+    pub(super) fn add(&mut self, adjustments: &Adjustments, members: &[Member], may_default: impl Fn(&str) -> bool) {
+        let is_there = |name: &str| members.iter().any(|member| member.name == name) && !may_default(name);
+        let text = |(name, value): &(String, serde_json::Value)| (name.clone(), value.to_string());
+        self.removed.extend(adjustments.remove.iter().cloned());
+        self.set.extend(adjustments.default.iter().filter(|(name, _)| !is_there(name)).map(text));
+        self.set.extend(adjustments.set.iter().map(text));
+    }
+
+    /// The edits that make these changes in a body with these members. A member that is set is not removed.
+    pub(super) fn edits(self, body: &[u8], members: &[Member]) -> Vec<Edit> {
+        let Changes { set, removed } = self;
+        let is_set = |name: &str| set.iter().any(|(set, _)| set == name);
+        let goes = |member: &Member| removed.contains(&member.name) && !is_set(&member.name);
+        let mut edits: Vec<Edit> = Vec::new();
+        let kept: Vec<&Member> = members.iter().filter(|member| !goes(member)).collect();
+        // A member goes with the comma behind it; those at the end go with the comma before them.
+        let last_kept = kept.last().map(|member| member.span.end);
+        for (index, member) in members.iter().enumerate().filter(|(_, member)| goes(member)) {
+            let next = members.get(index + 1).map(|next| next.span.start);
+            match (next, last_kept) {
+                (Some(next), Some(last)) if member.span.start < last => {
+                    edits.push((member.span.start..next, Vec::new()))
+                }
+                _ => {}
+            }
+        }
+        let end = match (last_kept, members.first(), members.last()) {
+            (Some(last), _, Some(end)) if end.span.end > last => {
+                edits.push((last..end.span.end, Vec::new()));
+                Some(end.span.end)
+            }
+            (Some(last), _, _) => Some(last),
+            (None, Some(first), Some(end)) => {
+                edits.push((first.span.start..end.span.end, Vec::new()));
+                Some(end.span.end)
+            }
+            (None, _, _) => body.iter().position(|byte| *byte == b'{').map(|at| at + 1),
+        };
+        let mut added = String::new();
+        for (index, (name, value)) in set.iter().enumerate() {
+            // Of one that is set twice the last one counts.
+            if set.iter().skip(index + 1).any(|(other, _)| other == name) {
+                continue;
+            }
+            match kept.iter().find(|member| member.name == *name) {
+                Some(member) => edits.push((member.value.clone(), value.clone().into_bytes())),
+                None => {
+                    let comma = if kept.is_empty() && added.is_empty() { "" } else { "," };
+                    added.push_str(&format!("{comma}{}:{value}", serde_json::Value::from(name.as_str())));
+                }
+            }
+        }
+        edits.extend(end.filter(|_| !added.is_empty()).map(|end| (end..end, added.into_bytes())));
+        edits
+    }
+}
+
+/// The members of a JSON object's top level, in order; none where `body` is no object.
+pub(super) fn members(body: &[u8]) -> Vec<Member> {
+    let Ok(text) = std::str::from_utf8(body) else { return Vec::new() };
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let Ok(read) = reader.deserialize_map(MembersVisitor) else { return Vec::new() };
+    let mut at = text.find('{').map_or(0, |at| at + 1);
+    let mut members = Vec::with_capacity(read.len());
+    for (name, raw) in read {
+        let start = (raw.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+        let value = start..start + raw.get().len();
+        // Between two members stand a comma and spaces only, so the next quote is the name's.
+        let quote =
+            text.get(at..value.start).and_then(|between| between.find('"')).map_or(value.start, |quote| at + quote);
+        at = value.end;
+        members.push(Member { name, span: quote..value.end, value });
+    }
+    members
+}
+
+struct MembersVisitor;
+
+impl<'b> Visitor<'b> for MembersVisitor {
+    type Value = Vec<(String, &'b RawValue)>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<M: MapAccess<'b>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry::<String, &'b RawValue>()? {
+            members.push(member);
+        }
+        Ok(members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::body::splice;
+    use super::*;
+
+    fn changed(body: &str, set: &[(&str, &str)], removed: &[&str]) -> String {
+        let members = members(body.as_bytes());
+        let changes = Changes {
+            set: set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            removed: removed.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        String::from_utf8(splice(body.as_bytes(), changes.edits(body.as_bytes(), &members))).expect("text")
+    }
+
+    #[test]
+    fn members_are_replaced_added_and_left_out_and_nothing_else_changes() {
+        let body = r#" { "a" : 1.0e+02, "b":[ 1,  2],"c":{"a":0} } "#;
+        assert_eq!(changed(body, &[("b", "true")], &[]), r#" { "a" : 1.0e+02, "b":true,"c":{"a":0} } "#);
+        assert_eq!(
+            changed(body, &[("d", "4"), ("e", "5")], &[]),
+            r#" { "a" : 1.0e+02, "b":[ 1,  2],"c":{"a":0},"d":4,"e":5 } "#
+        );
+        assert_eq!(changed(body, &[], &["a"]), r#" { "b":[ 1,  2],"c":{"a":0} } "#);
+        assert_eq!(changed(body, &[], &["b", "c"]), r#" { "a" : 1.0e+02 } "#);
+        assert_eq!(changed(body, &[("d", "4")], &["a", "c"]), r#" { "b":[ 1,  2],"d":4 } "#);
+        assert_eq!(changed(body, &[("d", "4")], &["a", "b", "c"]), r#" { "d":4 } "#);
+        assert_eq!(changed(body, &[("a", "0")], &["a"]), r#" { "a" : 0, "b":[ 1,  2],"c":{"a":0} } "#);
+        assert_eq!(changed(body, &[("a", "0"), ("a", "9")], &["none"]), r#" { "a" : 9, "b":[ 1,  2],"c":{"a":0} } "#);
+        assert_eq!(changed("{}", &[("d", "4")], &["a"]), r#"{"d":4}"#);
+        assert_eq!(changed("[1]", &[], &["a"]), "[1]");
+        assert_eq!(changed(r#"{"\u0061":1,"b":2}"#, &[], &["a"]), r#"{"b":2}"#);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_changed_the_body_stays_an_object_with_what_was_kept(
+            present in proptest::collection::hash_set("[a-f]", 0..5), set in proptest::collection::vec("[a-h]", 0..4),
+            removed in proptest::collection::vec("[a-h]", 0..4),
+        ) {
+            let inner: Vec<String> = present.iter().map(|name| format!(" \"{name}\" : [\"{name}\", 1]")).collect();
+            let set: Vec<(&str, &str)> = set.iter().map(|name| (name.as_str(), "\"set\"")).collect();
+            let removed: Vec<&str> = removed.iter().map(String::as_str).collect();
+            let text = changed(&format!("{{{}}}", inner.join(" ,")), &set, &removed);
+            let after: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).expect("an object");
+            for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+                let expected = if set.iter().any(|(set, _)| *set == name) {
+                    Some(serde_json::json!("set"))
+                } else if present.contains(name) && !removed.contains(&name) {
+                    Some(serde_json::json!([name, 1]))
+                } else {
+                    None
+                };
+                proptest::prop_assert_eq!(after.get(name), expected.as_ref(), "{}", text);
+            }
+        }
+    }
+}
