@@ -146,7 +146,8 @@ pub(super) const SEAL_PREFIX: &str = "llmio:";
 /// The same in base64, which Gemini's clients want a seal to be.
 pub(super) const SEAL_PREFIX_BASE64: &str = "bGxtaW86";
 
-/// Stands where Anthropic's clients want the seal of a thought that has none, so that it can be told from one.
+/// Stands where a thought that has no seal wants one in the dialects of Anthropic and Responses, so that it can be told
+/// from those that have.
 pub(super) const UNSIGNED: &str = "llmio:unsigned";
 
 impl Seal {

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{StreamReader, is_botched, read_finish, read_seal, read_usage, write_finish, write_seal, write_usage};
+use super::{
+    NO_SEAL, StreamReader, is_botched, read_finish, read_seal, read_usage, write_finish, write_seal, write_usage,
+};
 use crate::dialect::Dialect;
 use crate::translate::Told;
 use crate::translate::json;
@@ -147,7 +149,8 @@ fn part_of<'a>(answer: &'a mut Answer, places: &[(usize, usize)], part: usize) -
 /// The answer as JSON.
 pub(in crate::translate) fn write_answer(answer: Answer, told: &Told) -> Value {
     let candidates = answer.choices.into_iter().enumerate().map(|(index, choice)| {
-        let parts: Vec<Value> = choice.parts.into_iter().filter_map(write_part).collect();
+        let mut is_first = true;
+        let parts: Vec<Value> = choice.parts.into_iter().filter_map(|part| write_part(part, &mut is_first)).collect();
         let finish = write_finish(choice.finish.as_ref().unwrap_or(&Finish::Stop));
         candidate(index, parts, Some(finish))
     });
@@ -159,12 +162,12 @@ pub(in crate::translate) fn write_answer(answer: Answer, told: &Told) -> Value {
     response.into()
 }
 
-fn write_part(part: Part) -> Option<Value> {
+fn write_part(part: Part, is_first: &mut bool) -> Option<Value> {
     match part {
         Part::Text(text) | Part::Refusal(text) => Some(json!({ "text": text })),
         Part::ToolCall(call) => {
             let seal = call.signature.map(|seal| seal.for_client(Dialect::Gemini));
-            Some(function_call(&call.id, &call.name, &call.arguments, seal))
+            Some(function_call(&call.id, &call.name, &call.arguments, seal_of_call(seal, is_first)))
         }
         Part::Reasoning(mut thought) => {
             let text = std::mem::take(&mut thought.text);
@@ -197,6 +200,13 @@ pub(super) fn thought_part(text: &str, seal: Option<String>) -> Value {
 
 pub(super) fn function_call(id: &str, name: &str, text: &str, seal: Option<String>) -> Value {
     with_seal(json!({ "functionCall": { "id": id, "name": name, "args": json::arguments(text) } }), seal)
+}
+
+/// Gemini 3 refuses a turn whose first call has no seal, also one that another provider made, if the conversation comes
+/// to it.
+pub(super) fn seal_of_call(seal: Option<String>, is_first: &mut bool) -> Option<String> {
+    let is_first = std::mem::take(is_first);
+    seal.or_else(|| NO_SEAL.first().filter(|_| is_first).map(|seal| (*seal).to_owned()))
 }
 
 fn with_seal(mut part: Value, seal: Option<String>) -> Value {

@@ -4,11 +4,11 @@
 //! Arguments of a call are held back until they are whole, since Gemini has no pieces of them. Parts come one after the
 //! other, as Gemini's do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::answer::{candidate, envelope, function_call, thought_part};
+use super::answer::{candidate, envelope, function_call, seal_of_call, thought_part};
 use super::{write_fault, write_finish, write_usage};
 use crate::dialect::Dialect;
 use crate::observe::Usage;
@@ -27,6 +27,8 @@ pub(in crate::translate) struct StreamWriter {
     open: Option<Open>,
     finishes: BTreeMap<usize, Finish>,
     usage: Usage,
+    /// Alternatives that have called a tool.
+    called: BTreeSet<usize>,
     /// Something was written.
     begun: bool,
 }
@@ -53,6 +55,7 @@ impl StreamWriter {
             open: None,
             finishes: BTreeMap::new(),
             usage: Usage::default(),
+            called: BTreeSet::new(),
             begun: false,
         }
     }
@@ -115,6 +118,8 @@ impl StreamWriter {
 
     fn end(&mut self, out: &mut Vec<u8>) {
         if let Some(Open { choice, kind: Kind::Call { id, name, arguments, seal } }) = self.open.take() {
+            let mut is_first = self.called.insert(choice);
+            let seal = seal_of_call(seal, &mut is_first);
             self.chunk(choice, function_call(&id, &name, &arguments, seal), out);
         }
     }

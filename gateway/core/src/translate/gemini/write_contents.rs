@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{NO_SEAL, names};
+use super::answer::seal_of_call;
+use super::names;
 use crate::dialect::Dialect;
 use crate::translate::json;
 use crate::translate::neutral::{Media, Message, Object, Part, Role, Thought, ToolCall, ToolResult, Warnings};
@@ -16,7 +17,7 @@ pub(super) fn write(mut messages: Vec<Message>, model: &str, warnings: &mut Warn
     let seals = names::wants_seals(model);
     let mut contents = Vec::new();
     for message in turns::merge(messages) {
-        let mut writer = Writer { parts: Vec::new(), behind: Vec::new(), warnings, seals, calls: 0 };
+        let mut writer = Writer { parts: Vec::new(), behind: Vec::new(), warnings, seals, wants_seal: seals };
         for part in message.parts {
             writer.part(part);
         }
@@ -41,7 +42,8 @@ struct Writer<'a> {
     warnings: &'a mut Warnings,
     /// The model is of a generation that wants seals, and takes pictures inside of results.
     seals: bool,
-    calls: usize,
+    /// No call has come that has to have one.
+    wants_seal: bool,
 }
 
 impl Writer<'_> {
@@ -72,11 +74,10 @@ impl Writer<'_> {
         let mut part = json!({ "functionCall": { "id": call.id, "name": call.name, "args": args } });
         let own = call.signature.and_then(|seal| seal.for_provider(Dialect::Gemini));
         // Of calls side by side only the first has one.
-        let seal = own.or_else(|| NO_SEAL.first().filter(|_| self.seals && self.calls == 0).map(|it| (*it).to_owned()));
+        let seal = seal_of_call(own, &mut self.wants_seal);
         if let (Some(seal), Some(members)) = (seal, part.as_object_mut()) {
             members.insert("thoughtSignature".into(), seal.into());
         }
-        self.calls += 1;
         self.parts.push(part);
     }
 

@@ -7,7 +7,7 @@ use super::{incomplete_reason, read_finish, read_usage, tools, write_usage};
 use crate::dialect::Dialect;
 use crate::translate::Told;
 use crate::translate::members::Members;
-use crate::translate::neutral::{Alias, Answer, Choice, Finish, Object, Part, Seal, Thought, ToolCall};
+use crate::translate::neutral::{Alias, Answer, Choice, Finish, Object, Part, Seal, Thought, ToolCall, UNSIGNED};
 use crate::translate::sealed;
 
 /// The answer in `body`; `None` where it is none, or reports that the model failed.
@@ -102,7 +102,7 @@ fn write_part(part: Part, told: &Told, output: &mut Vec<Value>) {
         Part::Reasoning(mut thought) => {
             let text = std::mem::take(&mut thought.text);
             let sealed = sealed::of_thought(thought, Dialect::OpenaiResponses);
-            output.push(reasoning(told, output.len(), &text, sealed));
+            output.push(reasoning(told, output.len(), &text, Some(sealed_or_not(sealed))));
         }
         Part::ToolCall(call) => {
             if let Some(seal) = call.signature {
@@ -193,6 +193,12 @@ pub(super) fn reasoning(told: &Told, place: usize, text: &str, sealed: Option<St
         item.insert("encrypted_content".into(), sealed.into());
     }
     item
+}
+
+/// Without a seal OpenAI looks for the thought among what it keeps and refuses the request. The mark lets it be taken out
+/// when the conversation changes to OpenAI.
+pub(super) fn sealed_or_not(sealed: Option<String>) -> String {
+    sealed.unwrap_or_else(|| UNSIGNED.to_owned())
 }
 
 pub(super) fn summary_part(text: &str) -> Value {

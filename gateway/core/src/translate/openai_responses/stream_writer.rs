@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::answer::{
-    alias_of, envelope, finish, item_id, message, reasoning, refusal_part, summary_part, text_part, tool_call,
+    alias_of, envelope, finish, item_id, message, reasoning, refusal_part, sealed_or_not, summary_part, text_part,
+    tool_call,
 };
 use super::{tools, write_usage};
 use crate::dialect::Dialect;
@@ -190,7 +191,7 @@ impl StreamWriter {
                     let data = json!({ "summary_index": 0, "part": summary_part(&text) });
                     self.emit_in(place, "rs", "response.reasoning_summary_part.done", data, out);
                 }
-                reasoning(&self.told, place, &text, sealed)
+                reasoning(&self.told, place, &text, Some(sealed_or_not(sealed)))
             }
             Kind::Call { id, name, freeform } => {
                 let arguments = if text.is_empty() { "{}" } else { &text };
