@@ -7,56 +7,55 @@ use super::{Nature, UpstreamError};
 use crate::dialect::Dialect;
 use crate::record::State;
 use crate::refusal::{Refusal, Reply, Shape};
+use crate::translate;
 
 /// The error for the call `id` of a caller that speaks `dialect`.
 pub(super) fn shaped(error: UpstreamError, nature: Nature, dialect: Dialect, id: &str) -> Reply {
-    let body = serde_json::from_slice::<Value>(&error.body).ok();
-    if body.is_some() && error.dialect.error_is_like(dialect) {
-        return Reply { status: error.status, headers: error.headers, body: error.body };
+    let UpstreamError { status, headers, body, dialect: spoken, .. } = error;
+    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok();
+    if is_json && spoken.error_is_like(dialect) {
+        return Reply { status, headers, body };
     }
-    let said = body.as_ref().and_then(message_of).map(str::to_owned).unwrap_or_else(|| match excerpt(&error.body) {
-        text if text.is_empty() => format!("The provider answered {} without an explanation.", error.status),
-        text => format!("The provider answered {}: {text}", error.status),
-    });
-    let mut refusal = Refusal { status: error.status, ..Refusal::bad_gateway(State::UpstreamError, said) };
-    if body.is_some() {
-        (refusal.kind, refusal.code) = words(error.status, nature);
-    }
-    if nature == Nature::ContextLength {
-        refusal.message = too_long(refusal.message, dialect);
-    }
-    let mut reply = refusal.reply(Shape::Dialect(dialect), id);
+    let mut reply = if is_json {
+        Reply::json(status, &translated(spoken, dialect, status, nature, &body))
+    } else {
+        let said = match excerpt(&body) {
+            text if text.is_empty() => format!("The provider answered {status} without an explanation."),
+            text => format!("The provider answered {status}: {text}"),
+        };
+        let refusal = Refusal { status, ..Refusal::bad_gateway(State::UpstreamError, said) };
+        refusal.reply(Shape::Dialect(dialect), id)
+    };
     let kept = |name: &str| name.starts_with("retry-after") || name == "x-upstream-request-id";
     reply.headers.retain(|(name, _)| name != "x-should-retry");
-    reply.headers.extend(error.headers.into_iter().filter(|(name, _)| kept(name)));
+    reply.headers.extend(headers.into_iter().filter(|(name, _)| kept(name)));
     reply
 }
 
-/// OpenAI's `type` and `code` for an error that another dialect's provider reported.
-fn words(status: u16, nature: Nature) -> (&'static str, Option<&'static str>) {
-    match (nature, status) {
-        (Nature::ContextLength, _) => ("invalid_request_error", Some("context_length_exceeded")),
-        (Nature::Spent, _) => ("insufficient_quota", Some("insufficient_quota")),
-        (_, 401) => ("authentication_error", None),
-        (_, 403) => ("permission_error", None),
-        (_, 429) => ("rate_limit_error", Some("rate_limit_exceeded")),
-        (_, 400..=499) => ("invalid_request_error", None),
-        _ => ("server_error", None),
-    }
-}
-
-/// Claude Code makes its conversation shorter where a message begins with these words, and gives up where none does.
-fn too_long(message: String, dialect: Dialect) -> String {
+/// The error in the caller's dialect. Agents look for one thing in it: whether the prompt is too long, since then they
+/// make their conversation shorter. Claude Code reads it from the message's first words, OpenAI's clients from a code.
+fn translated(spoken: Dialect, dialect: Dialect, status: u16, nature: Nature, body: &[u8]) -> Value {
     const WORDS: &str = "prompt is too long";
-    if dialect == Dialect::Anthropic && !message.starts_with(WORDS) { format!("{WORDS}: {message}") } else { message }
-}
-
-/// The words of an error, wherever its dialect or relay has them. Gemini's errors may come as the only item of a list.
-fn message_of(body: &Value) -> Option<&str> {
-    let body = body.as_array().and_then(|items| items.first()).unwrap_or(body);
-    let error = body.get("error").filter(|error| !error.is_null()).unwrap_or(body);
-    let named = |value: &'_ Value| ["message", "msg", "detail"].into_iter().find(|name| value.get(name).is_some());
-    error.as_str().or_else(|| error.get(named(error)?)?.as_str()).filter(|message| !message.is_empty())
+    let mut error: Value = serde_json::from_slice(&translate::error(spoken, dialect, status, body)).unwrap_or_default();
+    if nature != Nature::ContextLength {
+        return error;
+    }
+    match dialect {
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => {
+            if let Some(code) = error.pointer_mut("/error/code") {
+                *code = "context_length_exceeded".into();
+            }
+        }
+        Dialect::Anthropic => {
+            if let Some(Value::String(message)) = error.pointer_mut("/error/message")
+                && !message.starts_with(WORDS)
+            {
+                message.insert_str(0, &format!("{WORDS}: "));
+            }
+        }
+        Dialect::Gemini => {}
+    }
+    error
 }
 
 /// The first words of a text or HTML page, without its tags.

@@ -19,21 +19,6 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Reads a `usage` object of the OpenAI shape. Negative, fractional and absurd numbers are unknown.
-    /// <https://platform.openai.com/docs/api-reference/chat/object#chat-object-usage>; DeepSeek counts cache reads in
-    /// `prompt_cache_hit_tokens`: <https://api-docs.deepseek.com/guides/kv_cache>.
-    pub fn from_openai(usage: &Value) -> Self {
-        let count = |path: &[&str]| path.iter().try_fold(usage, |value, name| value.get(name)).and_then(tokens);
-        Usage {
-            input_tokens: count(&["prompt_tokens"]).or_else(|| count(&["input_tokens"])),
-            cache_read_tokens: count(&["prompt_tokens_details", "cached_tokens"])
-                .or_else(|| count(&["prompt_cache_hit_tokens"])),
-            cache_write_tokens: count(&["prompt_tokens_details", "cache_write_tokens"]),
-            output_tokens: count(&["completion_tokens"]).or_else(|| count(&["output_tokens"])),
-            reasoning_tokens: count(&["completion_tokens_details", "reasoning_tokens"]),
-        }
-    }
-
     /// Takes over what a later report of the same call knows. A zero does not replace a number: some providers write
     /// zeros into every report but one.
     pub fn update(&mut self, later: Usage) {

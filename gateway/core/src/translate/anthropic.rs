@@ -93,21 +93,6 @@ fn write_finish(finish: Finish, refused: bool) -> (&'static str, Option<String>)
     }
 }
 
-/// Token counts as Anthropic gives them: `input_tokens` are those that no cache had part in.
-/// <https://platform.claude.com/docs/en/build-with-claude/prompt-caching#tracking-cache-performance>
-fn read_usage(usage: &Value) -> Usage {
-    let count = |name: &str| usage.get(name).and_then(Value::as_u64);
-    let (read, write) = (count("cache_read_input_tokens"), count("cache_creation_input_tokens"));
-    let cached = read.unwrap_or(0).saturating_add(write.unwrap_or(0));
-    Usage {
-        input_tokens: count("input_tokens").map(|input| input.saturating_add(cached)),
-        cache_read_tokens: read,
-        cache_write_tokens: write,
-        output_tokens: count("output_tokens"),
-        reasoning_tokens: usage.pointer("/output_tokens_details/thinking_tokens").and_then(Value::as_u64),
-    }
-}
-
 /// Gemini seals calls and Anthropic does not: the seal goes to the client, and comes back from it, as a thought that only
 /// its provider reads, before the call.
 fn write_call_seal(seal: Seal) -> Value {
@@ -130,7 +115,7 @@ fn read_call_seals(parts: Vec<Part>) -> Vec<Part> {
     read
 }
 
-/// See [`read_usage`]. SDKs want all four numbers.
+/// Anthropic counts cached tokens beside `input_tokens`. SDKs want all four numbers.
 fn write_usage(usage: &Usage) -> Value {
     let (read, write) = (usage.cache_read_tokens.unwrap_or(0), usage.cache_write_tokens.unwrap_or(0));
     let input = usage.input_tokens.unwrap_or(0).saturating_sub(read.saturating_add(write));

@@ -85,23 +85,6 @@ fn refuse<T>(param: impl Into<String>, message: &str) -> Result<T, Untranslatabl
     Err(Untranslatable::new(param, message))
 }
 
-/// Gemini counts thoughts beside the tokens of the answer, not among them.
-/// <https://ai.google.dev/api/generate-content#UsageMetadata>
-fn read_usage(usage: &Value) -> Usage {
-    let count = |name: &str| usage.get(name).and_then(Value::as_u64);
-    let sum = |one: Option<u64>, other: Option<u64>| match (one, other) {
-        (Some(one), Some(other)) => Some(one.saturating_add(other)),
-        (one, other) => one.or(other),
-    };
-    Usage {
-        input_tokens: sum(count("promptTokenCount"), count("toolUsePromptTokenCount")),
-        cache_read_tokens: count("cachedContentTokenCount"),
-        cache_write_tokens: None,
-        output_tokens: sum(count("candidatesTokenCount"), count("thoughtsTokenCount")),
-        reasoning_tokens: count("thoughtsTokenCount"),
-    }
-}
-
 fn write_usage(usage: &Usage) -> Value {
     let (input, output) = (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0));
     let reasoning = usage.reasoning_tokens.unwrap_or(0);

@@ -38,18 +38,6 @@ fn refuse<T>(param: impl Into<String>, message: &str) -> Result<T, Untranslatabl
     Err(Untranslatable::new(param, message))
 }
 
-/// <https://platform.openai.com/docs/api-reference/responses/object#responses/object-usage>
-fn read_usage(usage: &Value) -> Usage {
-    let count = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64);
-    Usage {
-        input_tokens: count("/input_tokens"),
-        cache_read_tokens: count("/input_tokens_details/cached_tokens"),
-        cache_write_tokens: count("/input_tokens_details/cache_write_tokens"),
-        output_tokens: count("/output_tokens"),
-        reasoning_tokens: count("/output_tokens_details/reasoning_tokens"),
-    }
-}
-
 /// `null` where nothing is known; the official SDKs require every member of one that is there.
 fn write_usage(usage: &Usage) -> Value {
     if usage.is_unknown() {

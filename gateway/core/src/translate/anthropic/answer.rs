@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::read_messages::tool_use;
-use super::{read_finish, read_usage, write_call_seal, write_finish, write_usage};
+use super::{read_finish, write_call_seal, write_finish, write_usage};
 use crate::dialect::Dialect;
 use crate::translate::Told;
 use crate::translate::json::{arguments, from_members, object, take_list, take_text, text};
@@ -20,7 +20,7 @@ pub(in crate::translate) fn read_answer(body: &[u8]) -> Option<Answer> {
         id: take_text(&mut body, "id").filter(|id| !id.is_empty()),
         model: take_text(&mut body, "model"),
         choices: vec![Choice { parts, finish }],
-        usage: body.get("usage").map(read_usage).unwrap_or_default(),
+        usage: body.get("usage").map(|usage| Dialect::Anthropic.usage(usage)).unwrap_or_default(),
     })
 }
 

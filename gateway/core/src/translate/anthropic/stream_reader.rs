@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::answer::words;
-use super::{read_fault, read_finish, read_usage};
+use super::{read_fault, read_finish};
 use crate::dialect::Dialect;
 use crate::observe::Usage;
 use crate::translate::events::ServerEvent;
@@ -43,7 +43,7 @@ impl RawUsage {
                 self.0.insert(name.clone(), value.clone());
             }
         }
-        read_usage(&Value::Object(self.0.clone()))
+        Dialect::Anthropic.usage(&Value::Object(self.0.clone()))
     }
 }
 

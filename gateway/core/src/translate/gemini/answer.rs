@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    NO_SEAL, StreamReader, is_botched, read_finish, read_seal, read_usage, write_finish, write_seal, write_usage,
-};
+use super::{NO_SEAL, StreamReader, is_botched, read_finish, read_seal, write_finish, write_seal, write_usage};
 use crate::dialect::Dialect;
 use crate::translate::Told;
 use crate::translate::json;
@@ -22,7 +20,7 @@ pub(in crate::translate) fn read_answer(body: &[u8]) -> Option<Answer> {
     if response.get("candidates").is_none_or(|it| !it.is_array()) && !blocked {
         return None;
     }
-    let usage = response.get("usageMetadata").map(read_usage).unwrap_or_default();
+    let usage = response.get("usageMetadata").map(|usage| Dialect::Gemini.usage(usage)).unwrap_or_default();
     let mut response = Members::of(response);
     let mut choices = Vec::new();
     for candidate in response.list("candidates") {

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::answer::read_part;
-use super::{is_botched, read_fault, read_finish, read_usage};
+use super::{is_botched, read_fault, read_finish};
+use crate::dialect::Dialect;
 use crate::translate::events::ServerEvent;
 use crate::translate::members::Members;
 use crate::translate::neutral::{Event, Fault, Finish, Part, PartKind, Seal};
@@ -69,7 +70,7 @@ impl StreamReader {
         if let Some(fault) = read_fault(&chunk) {
             return self.fail(fault, out);
         }
-        let usage = chunk.get("usageMetadata").map(read_usage);
+        let usage = chunk.get("usageMetadata").map(|usage| Dialect::Gemini.usage(usage));
         let blocked = chunk.pointer("/promptFeedback/blockReason").is_some();
         let mut chunk = Members::of(chunk);
         if !self.started {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{calls, read_finish, thoughts, write_finish, write_usage};
-use crate::observe::Usage;
+use crate::dialect::Dialect;
 use crate::translate::Told;
 use crate::translate::json::{object, take_list, take_object, take_text, text};
 use crate::translate::neutral::{Answer, Choice, Finish, Object, Part, Thought};
@@ -20,7 +20,7 @@ pub(in crate::translate) fn read_answer(body: &[u8]) -> Option<Answer> {
         id: take_text(&mut body, "id").filter(|id| !id.is_empty()),
         model: take_text(&mut body, "model"),
         choices,
-        usage: body.get("usage").map(Usage::from_openai).unwrap_or_default(),
+        usage: body.get("usage").map(|usage| Dialect::OpenaiChat.usage(usage)).unwrap_or_default(),
     })
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{read_fault, read_finish};
-use crate::observe::Usage;
+use crate::dialect::Dialect;
 use crate::translate::events::ServerEvent;
 use crate::translate::json::{object, take_list, take_object, take_text, text};
 use crate::translate::neutral::Event;
@@ -86,7 +86,7 @@ impl StreamReader {
             state.finish = reason.or(state.finish.take());
         }
         if let Some(usage) = chunk.get("usage").filter(|usage| usage.is_object()) {
-            out.push(Event::Usage(Usage::from_openai(usage)));
+            out.push(Event::Usage(Dialect::OpenaiChat.usage(usage)));
         }
     }
 

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{incomplete_reason, read_finish, read_usage, tools, write_usage};
+use super::{incomplete_reason, read_finish, tools, write_usage};
 use crate::dialect::Dialect;
 use crate::translate::Told;
 use crate::translate::members::Members;
@@ -17,7 +17,7 @@ pub(in crate::translate) fn read_answer(body: &[u8]) -> Option<Answer> {
         return None;
     }
     let finish = read_finish(&response);
-    let usage = response.get("usage").map(read_usage).unwrap_or_default();
+    let usage = response.get("usage").map(|usage| Dialect::OpenaiResponses.usage(usage)).unwrap_or_default();
     let mut response = Members::of(response);
     let mut parts = Vec::new();
     for item in response.list("output") {

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{answer, read_finish, read_usage};
+use super::{answer, read_finish};
+use crate::dialect::Dialect;
 use crate::translate::events::ServerEvent;
 use crate::translate::neutral::{Event, Fault, Finish, Part, PartKind, Thought, ToolCall};
 
@@ -194,7 +195,10 @@ impl StreamReader {
         let well = if self.calls_tools { Finish::ToolCalls } else { Finish::Stop };
         out.push(Event::Finish { choice: 0, finish: read_finish(&response).unwrap_or(well) });
         out.extend(
-            response.get("usage").filter(|usage| usage.is_object()).map(|usage| Event::Usage(read_usage(usage))),
+            response
+                .get("usage")
+                .filter(|usage| usage.is_object())
+                .map(|usage| Event::Usage(Dialect::OpenaiResponses.usage(usage))),
         );
         out.push(Event::Done);
     }
