@@ -13,6 +13,7 @@ use futures_util::future::{Either, select};
 use gateway_core::accept::{self, Call, Operation};
 use gateway_core::authenticate::{Caller, may_use};
 use gateway_core::catalog::Model;
+use gateway_core::count;
 use gateway_core::dialect::Dialect;
 use gateway_core::echo;
 use gateway_core::failover::{
@@ -111,6 +112,9 @@ async fn line(
     let course = Course { probing, call: &call, caller, incoming, open, snapshot: &snapshot, index, model };
     let mut wait = Wait::new(model);
     let mut candidates = course.route(&wait).await;
+    if operation.counts_tokens() && candidates.list.is_empty() {
+        return Ok(course.estimate());
+    }
     open.charged(charges::reserve_key(&call, caller.key(), &snapshot).await?);
     loop {
         match course.walk(candidates).await? {
@@ -436,6 +440,14 @@ impl Course<'_> {
             }
             None => Ready::Reply(no_answer(open, dialect)),
         }
+    }
+
+    /// The answer to a call that counts tokens, of which no provider can be asked.
+    fn estimate(&self) -> Ready {
+        let reply = count::estimate(self.call);
+        self.open.warn("estimated".to_owned());
+        self.open.answered(State::Ok, &reply, None);
+        Ready::Reply(with_ids(reply, self.open, None))
     }
 
     fn exhausted(&self, skipped: &[Skipped]) -> Refusal {

@@ -13,12 +13,13 @@
 //! 7. [`record`]: what is kept
 //!
 //! Beside the line: [`catalog`] (the configuration), [`dialect`], [`translate`] (between dialects), [`refusal`] (every
-//! answer that is llmio's own), [`echo`] (the built-in provider), [`headers`], [`models`] (the list of them), [`price`]
+//! answer that is llmio's own), [`echo`] (the built-in provider), [`count`] (of tokens), [`headers`], [`models`] (the list of them), [`price`]
 //! (what a call costs).
 
 pub mod accept;
 pub mod authenticate;
 pub mod catalog;
+pub mod count;
 pub mod dialect;
 pub mod echo;
 pub mod failover;

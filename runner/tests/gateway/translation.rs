@@ -18,6 +18,7 @@ both_hosts![
     a_target_gets_its_own_members_natively_and_translated,
     the_demo_answers_every_dialect,
     a_provider_that_answers_as_a_whole_is_streamed_all_the_same,
+    tokens_no_provider_can_count_are_estimated_and_said_to_be,
 ];
 
 /// A gateway whose one provider speaks this dialect alone.
@@ -297,4 +298,17 @@ fn a_provider_that_answers_as_a_whole_is_streamed_all_the_same(host: Host) {
         "{}",
         response.text()
     );
+}
+
+fn tokens_no_provider_can_count_are_estimated_and_said_to_be(host: Host) {
+    let upstream = Upstream::saying("never");
+    let gateway = speaking(host, "openai-chat", &upstream, "");
+    let body = json!({ "model": "m", "messages": [{ "role": "user", "content": "word ".repeat(80) }] });
+    let response = gateway.send(&post("/v1/messages/count_tokens", &body));
+    assert_eq!((response.status, response.header("x-llmio-estimated")), (200, Some("true")));
+    assert!(response.json()["input_tokens"].as_u64().is_some_and(|count| (90..140).contains(&count)));
+    assert_eq!(gateway.record(&response)["warnings"], json!(["estimated"]));
+    let gemini = gateway.send(&post("/v1beta/models/m:countTokens", &json!({ "contents": [] })));
+    assert!(gemini.json()["totalTokens"].is_u64());
+    assert!(upstream.received().is_empty());
 }

@@ -1,0 +1,46 @@
+//! How many tokens a conversation has, where no provider of its dialect can say: an estimate, and marked as one. Clients
+//! use it to see how full a context window is, for which a wrong tenth is better than an error.
+
+use serde_json::json;
+
+use crate::accept::{Call, demand};
+use crate::dialect::Dialect;
+use crate::refusal::Reply;
+
+/// Marks an answer that was estimated.
+pub const ESTIMATED: &str = "x-llmio-estimated";
+
+/// The answer to a call that counts tokens: four bytes to a token, and images by the piece.
+pub fn estimate(call: &Call) -> Reply {
+    let tokens = demand(call).tokens;
+    let body = match call.operation.dialect() {
+        Dialect::Gemini => json!({ "totalTokens": tokens }),
+        Dialect::Anthropic | Dialect::OpenaiChat | Dialect::OpenaiResponses => json!({ "input_tokens": tokens }),
+    };
+    Reply::json(200, &body).with(ESTIMATED, "true")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accept::{Head, Operation, call};
+
+    fn counted(operation: Operation, body: &str) -> serde_json::Value {
+        let head = Head { model: Some("m".into()), ..Head::default() };
+        let reply = estimate(&call(operation, head, body.as_bytes().to_vec()).expect("a valid call"));
+        serde_json::from_slice(&reply.body).expect("JSON")
+    }
+
+    #[test]
+    fn an_image_counts_as_little_as_it_is_worth_and_not_as_its_bytes() {
+        let image = "A".repeat(1 << 20);
+        let with_image = format!(
+            "{{\"messages\":[{{\"role\":\"user\",\"content\":[{{\"type\":\"image\",\"source\":{{\"data\":\"{image}\"}}}}]}}]}}"
+        );
+        let count = counted(Operation::CountTokens, &with_image)["input_tokens"].as_u64().expect("a number");
+        assert!(count < 2000, "{count}");
+        let text = format!("{{\"contents\":[{{\"parts\":[{{\"text\":\"{}\"}}]}}]}}", "word ".repeat(800));
+        let count = counted(Operation::GeminiCountTokens, &text)["totalTokens"].as_u64().expect("a number");
+        assert!((900..1100).contains(&count), "{count}");
+    }
+}
