@@ -25,7 +25,7 @@ use gateway_core::record::{DecisionRecord, State};
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::rewrite::{self, Destination, Named};
 use gateway_core::route::health::{Availability, Health, Subjects, model_of};
-use gateway_core::route::{Candidates, Skip, SkipReason, Skipped, target_name};
+use gateway_core::route::{Candidates, Maker, Skip, SkipReason, Skipped, target_name};
 use spin_sdk::wasip3::{self, http::types};
 
 use crate::host::{self, Pulse};
@@ -33,7 +33,7 @@ use crate::incoming::Incoming;
 use crate::relay::{self, Ended, Ready};
 use crate::send::{self, Answer, Terms};
 use crate::store::catalog::{self, Freshness, Snapshot};
-use crate::store::{health, quota};
+use crate::store::{health, quota, responses};
 
 use charges::Charged;
 use open::OpenCall;
@@ -109,7 +109,11 @@ async fn line(
     let model = snapshot.catalog.models.get(index).ok_or_else(|| models::unknown(&call.model))?;
     health::count_call(&model.name);
     let probing = RefCell::new(None);
-    let course = Course { probing, call: &call, caller, incoming, open, snapshot: &snapshot, index, model };
+    let maker = match &call.previous_response {
+        Some(id) => responses::find(id, caller.key()).await,
+        None => None,
+    };
+    let course = Course { probing, call: &call, caller, incoming, open, snapshot: &snapshot, index, model, maker };
     let mut wait = Wait::new(model);
     let mut candidates = course.route(&wait).await;
     if operation.counts_tokens() && candidates.list.is_empty() {
@@ -171,6 +175,8 @@ struct Course<'c> {
     /// The model asked for.
     index: usize,
     model: &'c Model,
+    /// Who made the response that the call goes on from.
+    maker: Option<Maker>,
 }
 
 /// An attempt and what came of it.
@@ -224,7 +230,7 @@ impl Course<'_> {
     fn asked(&self) -> Asked<'_> {
         let session = accept::session_in(&self.incoming.headers).or(self.call.session.as_deref());
         let (call, index, key) = (self.call, self.index, self.caller.key());
-        Asked { call, index, session, key, at: quota::moment(self.snapshot) }
+        Asked { call, index, session, key, maker: self.maker.as_ref(), at: quota::moment(self.snapshot) }
     }
 
     /// Step 3.
@@ -412,9 +418,13 @@ impl Course<'_> {
                 open.head(answer.status);
                 answer.headers.extend(ids(open, Some(&tried.target)));
                 let (open, snapshot) = (open.clone(), self.snapshot.clone());
+                let made = self.will_be_kept(tried.attempt);
                 let Tried { attempt, subjects, started_at_ms, charged, .. } = tried;
                 let ended = move |mut ended: Ended| async move {
                     end(&mut ended, attempt, &subjects, &snapshot, started_at_ms);
+                    if let (Some((key, maker)), Some(id)) = (made, ended.observation.response_id.take()) {
+                        responses::save(id, &key, maker).await;
+                    }
                     // First, since somebody may wait for the slot.
                     if let Some(charged) = charged {
                         charged.settle(&ended.observation.usage).await;
@@ -440,6 +450,14 @@ impl Course<'_> {
             }
             None => Ready::Reply(no_answer(open, dialect)),
         }
+    }
+
+    /// For whom, and by whom, an answer is made that its provider keeps.
+    fn will_be_kept(&self, attempt: Attempt) -> Option<(String, Maker)> {
+        let to =
+            self.named(attempt).filter(|to| self.call.is_stored && to.translated_to(self.call.operation).is_none())?;
+        let credential = to.credential.map(|credential| credential.id.clone());
+        Some((self.caller.name().to_owned(), Maker { provider: to.provider.name.to_string(), credential }))
     }
 
     /// The answer to a call that counts tokens, of which no provider can be asked.

@@ -7,3 +7,4 @@ pub(crate) mod health;
 mod looks;
 pub(crate) mod quota;
 pub(crate) mod records;
+pub(crate) mod responses;

@@ -68,6 +68,8 @@ pub struct Observation {
     pub first_content_ms: Option<u64>,
     /// What the provider says it used.
     pub usage: Usage,
+    /// Responses: what its provider calls the answer.
+    pub response_id: Option<String>,
     /// An error inside a stream that had begun with 200.
     pub error: Option<StreamError>,
     /// A streamed answer that ended with neither a finish reason nor its end marker.
@@ -161,11 +163,12 @@ impl Observer {
         let mut observation =
             Observation { bytes: self.bytes, first_content_ms: self.first_content_ms, ..Observation::default() };
         match self.reader {
-            Reader::Json(scan) => observation.usage = scan.finish(),
+            Reader::Json(scan) => (observation.usage, observation.response_id) = scan.finish(),
             Reader::Sse(Sse { events, .. }) | Reader::Array(Array { events, .. }) => {
                 observation.unfinished = !events.finished();
                 observation.usage = events.usage();
                 observation.error = events.error;
+                observation.response_id = events.response_id;
             }
             Reader::Opaque => {}
         }

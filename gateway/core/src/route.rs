@@ -122,12 +122,23 @@ pub enum SkipReason {
     Probing,
     /// A quota is spent.
     QuotaSpent,
+    /// The call goes on from a response that another provider or credential made.
+    OtherMaker,
     /// What the request says cannot be said in the provider's dialect.
     Untranslatable,
 }
 
 /// Says of a provider, a credential and an upstream model why a quota forbids an attempt, as far as that is known.
 pub type KnownSpent<'a> = dyn Fn(&Provider, Option<&Credential>, &str) -> Option<Skip> + 'a;
+
+/// Who made a response of the Responses API, and keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Maker {
+    /// The provider's name.
+    pub provider: String,
+    /// The credential's id, where it was called with one.
+    pub credential: Option<String>,
+}
 
 /// What a call asks of the router.
 pub struct Ask<'a> {
@@ -153,6 +164,8 @@ pub struct Ask<'a> {
     pub now_ms: i64,
     /// The number the order is drawn from.
     pub draw: u64,
+    /// Who made the response that the call goes on from.
+    pub maker: Option<&'a Maker>,
 }
 
 /// Orders the targets that can serve a call: the model's own by tier, then those of its fallbacks.
@@ -262,6 +275,7 @@ fn fits(ask: &Ask<'_>, model: &Model, provider: &Provider, target: &Target) -> R
         () if !target.enabled => SkipReason::TargetDisabled,
         () if !provider.enabled => SkipReason::ProviderDisabled,
         () if !speaks() => SkipReason::Dialect,
+        () if ask.maker.is_some_and(|maker| maker.provider != *provider.name) => SkipReason::OtherMaker,
         () if lacks => SkipReason::Capability,
         () if can.context.is_some_and(|context| demand.tokens > context) => SkipReason::Context,
         () if provider.tags.iter().any(|tag| ask.avoid.contains(tag)) => SkipReason::Tag,
@@ -294,7 +308,11 @@ fn usable_credentials(
     if provider.credentials.is_empty() {
         return kept_back(None).map_or(Ok(Vec::new()), Err);
     }
-    let able = |credential: &Credential| credential.enabled && matches!(credential.value, Value::Plain(_));
+    let maker = ask.maker.and_then(|maker| maker.credential.as_deref());
+    let is_maker = |credential: &Credential| maker.is_none_or(|id| credential.id == id);
+    let able = |credential: &Credential| {
+        credential.enabled && matches!(credential.value, Value::Plain(_)) && is_maker(credential)
+    };
     let (mut usable, mut first_back): (Vec<usize>, Option<Skip>) = (Vec::new(), None);
     for (index, credential) in provider.credentials.iter().enumerate().filter(|(_, each)| able(each)) {
         match kept_back(Some(credential)) {

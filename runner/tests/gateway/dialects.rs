@@ -16,6 +16,7 @@ both_hosts![
     the_endpoints_beside_the_chat_are_balanced_too,
     models_are_listed_in_the_callers_shape,
     what_clients_probe_for_is_answered,
+    a_call_that_goes_on_from_a_response_reaches_whoever_made_it,
 ];
 
 const ENDPOINTS: &str = "endpoints = { openai-chat = \"{url}/v1\", openai-responses = \"{url}/v1\", \
@@ -334,4 +335,33 @@ fn what_clients_probe_for_is_answered(host: Host) {
     assert_eq!(gateway.send(&telemetry).status, 401);
     assert_eq!(gateway.send(&telemetry.key(TOKEN)).status, 200);
     assert!(gateway.records("").is_empty());
+}
+
+fn a_call_that_goes_on_from_a_response_reaches_whoever_made_it(host: Host) {
+    let whole = json!({ "id": "resp_1", "object": "response", "output": [] }).to_string();
+    let stream = [
+        named("response.created", &json!({ "type": "response.created", "response": { "id": "resp_2" } })),
+        named("response.output_text.delta", &json!({ "type": "response.output_text.delta", "delta": "Hi" })),
+        named("response.completed", &json!({ "type": "response.completed", "response": { "id": "resp_2" } })),
+    ];
+    for (id, answer) in
+        [("resp_1", Answer::json(200, &whole)), ("resp_2", Answer::stream().chunk(stream.concat()).end())]
+    {
+        let first = Upstream::answering(answer.clone()).then([Answer::json(503, "{}")]);
+        let second = Upstream::answering(answer);
+        let gateway = speaking_all(host, &[("a", &first), ("b", &second)]);
+        let other_key = gateway.new_key("other", &[]);
+        let ask = |key: &str, more: Value| {
+            let mut body = json!({ "model": "m", "input": "Hello", "stream": id == "resp_2" });
+            body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            let response = gateway.send(&Request::new("POST", "/v1/responses").key(key).json(body.to_string()));
+            assert_eq!(response.status, 200, "{}", response.text());
+            gateway.record(&response);
+            (first.received().len(), second.received().len())
+        };
+        assert_eq!(ask(TOKEN, json!({})), (1, 1), "the first fails, so the second makes it");
+        assert_eq!(ask(TOKEN, json!({ "previous_response_id": id })), (1, 2));
+        assert_eq!(ask(TOKEN, json!({ "previous_response_id": "resp_unknown" })), (2, 2));
+        assert_eq!(ask(&other_key, json!({ "previous_response_id": id })), (3, 2), "it is not this key's");
+    }
 }

@@ -15,7 +15,7 @@ use crate::host;
 use crate::incoming::Incoming;
 use crate::proxy::{Asked, plan};
 use crate::store::catalog::Snapshot;
-use crate::store::{health, quota};
+use crate::store::{health, quota, responses};
 
 /// A request as a client would send it.
 #[derive(Debug, Deserialize)]
@@ -55,7 +55,11 @@ pub(super) async fn decide(incoming: &Incoming, snapshot: &Rc<Snapshot>) -> Resu
     };
     health::look_now().await;
     let session = wanted.session.as_deref().or(call.session.as_deref());
-    let asked = Asked { call: &call, index, session, key, at: quota::moment(snapshot) };
+    let maker = match &call.previous_response {
+        Some(id) => responses::find(id, key).await,
+        None => None,
+    };
+    let asked = Asked { call: &call, index, session, key, maker: maker.as_ref(), at: quota::moment(snapshot) };
     let candidates = health::peek(|health, rotation| plan(&asked, catalog, health, draw, rotation));
     let model = catalog.models.get(index).map(|model| model.name.clone()).unwrap_or_default();
     let refusal = candidates.list.is_empty().then(|| {

@@ -6,7 +6,7 @@ use gateway_core::route::affinity;
 use gateway_core::route::health::Health;
 use gateway_core::route::quota::Moment;
 use gateway_core::route::strategy::Rotation;
-use gateway_core::route::{self, Ask, Candidates};
+use gateway_core::route::{self, Ask, Candidates, Maker};
 
 use crate::store::quota as ledger;
 
@@ -21,6 +21,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) session: Option<&'a str>,
     /// The caller's key, by name.
     pub(crate) key: Option<&'a str>,
+    /// Who made the response it goes on from.
+    pub(crate) maker: Option<&'a Maker>,
     /// The time, as quotas see it.
     pub(crate) at: Moment,
 }
@@ -50,6 +52,7 @@ pub(crate) fn plan(
         spent: &spent,
         now_ms: asked.at.now_ms,
         draw,
+        maker: asked.maker,
     };
     route::route(&ask, rotation)
 }

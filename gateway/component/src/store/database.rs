@@ -11,13 +11,14 @@ use crate::host;
 
 /// Idempotent single statements, in order. Each is run once per instance before its first other statement, and again
 /// with every maintenance.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_catalog_versions.sql"),
     include_str!("migrations/0003_maintenance.sql"),
     include_str!("migrations/0004_records_running.sql"),
     include_str!("migrations/0005_quota.sql"),
     include_str!("migrations/0006_probes.sql"),
+    include_str!("migrations/0007_responses.sql"),
 ];
 
 /// A page of rows is waited for this long; a database that takes longer is busy with something else.

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use spin_sdk::sqlite::{RowResult, Value};
 
 use super::database::{self, Trouble, number, text};
-use super::{health, quota};
+use super::{health, quota, responses};
 use crate::host;
 
 /// A page has at most this many records.
@@ -254,6 +254,7 @@ pub(crate) async fn maintain(retention_days: u32) -> Result<(usize, usize), Trou
     let now_ms = Value::Integer(host::unix_ms());
     let interrupted = database::rows(INTERRUPT, vec![text(host::boot()), now_ms]).await?.len();
     quota::sweep().await?;
+    responses::sweep().await?;
     Ok((deleted, interrupted))
 }
 

@@ -58,6 +58,8 @@ pub struct Call {
     pub tokens_max: Option<u64>,
     /// Responses: the answer this call goes on from, which its provider keeps.
     pub previous_response: Option<String>,
+    /// Responses: its provider keeps the answer, so that later calls can go on from it.
+    pub is_stored: bool,
     /// What of the query travels on.
     pub query: Option<&'static str>,
 }
@@ -156,6 +158,7 @@ fn of_json(operation: Operation, head: Head<'_>, body: Vec<u8>) -> Result<Call, 
     let session = session(&members);
     let tokens_max = tokens_max(&members);
     let previous_response = members.previous_response_id.and_then(as_text);
+    let is_stored = operation == Operation::Responses && members.store.is_none_or(|raw| raw.get() != "false");
     let asks = |pair: &str| head.query.is_some_and(|query| query.split('&').any(|each| each == pair));
     Ok(Call {
         operation,
@@ -169,6 +172,7 @@ fn of_json(operation: Operation, head: Head<'_>, body: Vec<u8>) -> Result<Call, 
         session_span,
         tokens_max,
         previous_response,
+        is_stored,
         query: (operation.dialect() == Dialect::Anthropic && asks("beta=true")).then_some("beta=true"),
         body,
     })
@@ -207,6 +211,7 @@ fn of_form(operation: Operation, head: Head<'_>, body: Vec<u8>, boundary: &str) 
         session_span: None,
         tokens_max: None,
         previous_response: None,
+        is_stored: false,
         query: None,
         body,
     })
@@ -370,6 +375,7 @@ struct Members<'b> {
     max_output_tokens: Option<&'b RawValue>,
     generation_config: Option<&'b RawValue>,
     previous_response_id: Option<&'b RawValue>,
+    store: Option<&'b RawValue>,
     requests: Option<&'b RawValue>,
     generate_content_request: Option<&'b RawValue>,
     stream_options: Option<&'b RawValue>,
@@ -428,6 +434,7 @@ impl<'b> Visitor<'b> for MembersVisitor {
                 "max_output_tokens" => (&mut members.max_output_tokens, true),
                 "generationConfig" | "generation_config" => (&mut members.generation_config, false),
                 "previous_response_id" => (&mut members.previous_response_id, false),
+                "store" => (&mut members.store, false),
                 "requests" => (&mut members.requests, false),
                 "generateContentRequest" => (&mut members.generate_content_request, false),
                 "stream_options" => (&mut members.stream_options, false),

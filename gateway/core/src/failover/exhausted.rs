@@ -58,6 +58,7 @@ fn describe(skipped: &Skipped, now_ms: i64) -> String {
         SkipReason::UnknownModel => "does not know the model's name",
         SkipReason::Probing => "is being tried by another call",
         SkipReason::QuotaSpent => "has used up its quota",
+        SkipReason::OtherMaker => "did not make the response this call goes on from",
         SkipReason::Untranslatable => "speaks another dialect, which cannot carry this request",
     };
     let until = skipped.until_ms.and_then(|until_ms| {

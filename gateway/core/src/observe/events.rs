@@ -14,6 +14,7 @@ pub(super) struct Events {
     pub(super) content_seen: bool,
     pub(super) finish_seen: bool,
     pub(super) error: Option<StreamError>,
+    pub(super) response_id: Option<String>,
     end_seen: bool,
     /// Every member of what was said of usage, as it was said last: Anthropic says the input first and the output last.
     usage: Map<String, Value>,
@@ -33,7 +34,15 @@ pub struct StreamError {
 impl Events {
     pub(super) fn new(dialect: Dialect) -> Self {
         let usage = Map::new();
-        Events { dialect, content_seen: false, finish_seen: false, error: None, end_seen: false, usage }
+        Events {
+            dialect,
+            content_seen: false,
+            finish_seen: false,
+            error: None,
+            response_id: None,
+            end_seen: false,
+            usage,
+        }
     }
 
     /// Takes the data of one event.
@@ -55,6 +64,9 @@ impl Events {
         self.content_seen |= seen.content;
         self.finish_seen |= seen.finish;
         self.end_seen |= seen.end;
+        if self.response_id.is_none() && self.dialect == Dialect::OpenaiResponses {
+            self.response_id = event.pointer("/response/id").and_then(Value::as_str).map(str::to_owned);
+        }
         // Some providers write zeros into every report but one.
         let tells = |name: &str, value: &Value| value.as_u64() != Some(0) || !self.usage.contains_key(name);
         let told = seen.usage.and_then(Value::as_object).into_iter().flatten();

@@ -22,12 +22,13 @@ pub(super) struct UsageScan {
     /// The value of `usage`, while it is being collected.
     value: Option<Vec<u8>>,
     found: Option<Usage>,
+    id: Option<String>,
 }
 
 impl UsageScan {
     pub(super) fn new(dialect: Dialect) -> Self {
-        let (name, value, found) = (Vec::new(), None, None);
-        UsageScan { dialect, depth: 0, in_string: false, escaped: false, name, value, found }
+        let (name, value, found, id) = (Vec::new(), None, None, None);
+        UsageScan { dialect, depth: 0, in_string: false, escaped: false, name, value, found, id }
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8]) {
@@ -75,9 +76,7 @@ impl UsageScan {
                 self.depth = self.depth.saturating_sub(1);
                 if self.depth == 0 { self.end_value() } else { self.keep(&[byte]) }
             }
-            b':' if self.depth == 1 => {
-                self.value = (self.name == self.dialect.usage_member().as_bytes()).then(Vec::new)
-            }
+            b':' if self.depth == 1 => self.value = self.wants().then(Vec::new),
             b',' if self.depth == 1 => self.end_value(),
             _ => self.keep(&[byte]),
         }
@@ -92,15 +91,26 @@ impl UsageScan {
         }
     }
 
+    /// Whether the member whose name was just read is one that is looked for.
+    fn wants(&self) -> bool {
+        self.name == self.dialect.usage_member().as_bytes()
+            || (self.name == b"id" && self.dialect == Dialect::OpenaiResponses)
+    }
+
     fn end_value(&mut self) {
         let Some(value) = self.value.take() else { return };
+        if let Ok(serde_json::Value::String(id)) = serde_json::from_slice(&value) {
+            self.id = Some(id);
+            return;
+        }
         if let Ok(usage @ serde_json::Value::Object(_)) = serde_json::from_slice(&value) {
             self.found = Some(self.dialect.usage(&usage));
         }
     }
 
-    pub(super) fn finish(self) -> Usage {
-        self.found.unwrap_or_default()
+    /// What was used, and what a provider of Responses calls its answer.
+    pub(super) fn finish(self) -> (Usage, Option<String>) {
+        (self.found.unwrap_or_default(), self.id)
     }
 }
 

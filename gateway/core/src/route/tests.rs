@@ -35,6 +35,7 @@ fn ask<'a>(catalog: &'a Catalog, health: &'a Health, draw: u64) -> Ask<'a> {
         spent: &|_, _, _| None,
         now_ms: NOW_MS,
         draw,
+        maker: None,
     }
 }
 
@@ -132,6 +133,19 @@ fn a_conversation_goes_to_any_dialect_unless_the_model_keeps_it_to_its_own() {
         assert_eq!(targets(&last), [1, 0], "behind all tiers");
         let off = routed_as(Operation::Messages, "translation = \"off\", ", draw);
         assert_eq!((targets(&off), off.skipped[0].reason), (vec![1], SkipReason::Dialect));
+    }
+}
+
+#[test]
+fn a_call_that_goes_on_from_a_response_goes_to_whoever_made_it() {
+    let catalog = catalog(r#""a/x", "b/x""#);
+    let health = Health::default();
+    let credential = catalog.providers[0].credentials[1].id.clone();
+    let maker = Maker { provider: "a".into(), credential: Some(credential) };
+    for draw in 0..20 {
+        let candidates = route(&Ask { maker: Some(&maker), ..ask(&catalog, &health, draw) }, &mut Rotation::default());
+        assert_eq!((candidates.list.len(), &candidates.list[0].credentials), (1, &vec![1]));
+        assert_eq!(candidates.skipped[0].reason, SkipReason::OtherMaker);
     }
 }
 

@@ -1,0 +1,51 @@
+//! Who made which response of the Responses API: what goes on from one, or asks for it again, has to reach the same
+//! provider with the same credential, since nobody else has it.
+
+use gateway_core::route::Maker;
+use spin_sdk::sqlite::Value;
+
+use super::database::{self, Trouble, text};
+use crate::host;
+
+const SAVE: &str =
+    "INSERT OR REPLACE INTO responses (id, at_ms, key, provider, credential) VALUES (?1, ?2, ?3, ?4, ?5)";
+
+const FIND: &str = "SELECT provider, credential FROM responses WHERE id = ?1 AND (?2 IS NULL OR key = ?2)";
+
+const SWEEP: &str =
+    "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE at_ms < ?1 LIMIT 500) RETURNING 1";
+
+/// OpenAI keeps responses this long: <https://platform.openai.com/docs/guides/your-data>.
+const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+
+/// Notes who made a response, for the holder of `key`.
+pub(crate) async fn save(id: String, key: &str, maker: Maker) {
+    let Maker { provider, credential } = maker;
+    let row = vec![
+        Value::Text(id),
+        Value::Integer(host::unix_ms()),
+        Value::Text(key.to_owned()),
+        Value::Text(provider),
+        text(credential),
+    ];
+    if let Err(trouble @ (Trouble::Busy | Trouble::Failed(_))) = database::write(SAVE, row).await {
+        host::log(&format!("who made a response was not kept: {trouble}"));
+    }
+}
+
+/// Who made a response; `None` where nobody knows, or where it is somebody else's. The admin's `key` is `None`.
+pub(crate) async fn find(id: &str, key: Option<&str>) -> Option<Maker> {
+    let asked = vec![Value::Text(id.to_owned()), text(key.map(str::to_owned))];
+    let rows = database::rows(FIND, asked).await.ok()?;
+    let row = rows.into_iter().next()?;
+    let mut values = row.values.into_iter().map(|value| match value {
+        Value::Text(text) => Some(text),
+        _ => None,
+    });
+    Some(Maker { provider: values.next()??, credential: values.next().flatten() })
+}
+
+/// Deletes what no provider has any more.
+pub(crate) async fn sweep() -> Result<(), Trouble> {
+    database::rows(SWEEP, vec![Value::Integer(host::unix_ms() - KEPT_MS)]).await.map(drop)
+}
