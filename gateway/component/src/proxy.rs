@@ -209,7 +209,7 @@ type Sent = (Outcome, Option<Given>);
 /// An answer that can be relayed.
 enum Given {
     /// From an upstream.
-    Streaming(Answer),
+    Streaming(Box<Answer>),
     /// From the built-in provider.
     Whole(Reply),
 }
@@ -390,7 +390,7 @@ impl Course<'_> {
         if let Outcome::Answered(error) = &mut outcome {
             rewrite::hide_secret(&mut error.body, to.credential);
         }
-        (outcome, answer.map(Given::Streaming))
+        (outcome, answer.map(|answer| Given::Streaming(Box::new(answer))))
     }
 
     fn judge(&self, failover: &mut Failover, tried: &mut Tried) -> Decision {
@@ -438,7 +438,7 @@ impl Course<'_> {
                     deadline_ms: self.deadline_ms(),
                     keep_alive_ms: self.model.timeouts.keep_alive_ms,
                 };
-                Ready::Answer(Box::new(answer), terms, Box::new(|seen| Box::pin(ended(seen))))
+                Ready::Answer(answer, terms, Box::new(|seen| Box::pin(ended(seen))))
             }
             Some(Given::Whole(reply)) => {
                 let mut observer = Observer::new(dialect, self.call.as_array, &reply.headers);
@@ -505,7 +505,15 @@ fn learn(of: &Subjects, outcome: &Outcome, verdict: Verdict, started_at_ms: i64,
 /// What health learns of the end of an answer; and what is recorded of an error in it loses the credential it may repeat.
 fn end(ended: &mut Ended, attempt: Attempt, of: &Subjects, snapshot: &Snapshot, started_at_ms: i64) {
     let Some(to) = rewrite::named(attempt, attempt.model, "", &snapshot.catalog) else { return };
-    let judged = |outcome: Outcome| failover::verdict(&outcome, &to.provider.errors, b"");
+    // What an error says in the middle of an answer may be the client's own words, so only its codes are believed: all
+    // that it says counts as an echo of the request.
+    let judged = |outcome: Outcome| {
+        let said = match &outcome {
+            Outcome::Answered(error) => error.body.clone(),
+            _ => Vec::new(),
+        };
+        failover::verdict(&outcome, &to.provider.errors, &said)
+    };
     let (verdict, said) = match (&ended.error, &mut ended.observation.error) {
         (Some(error), _) => (judged(Outcome::Failed(error.clone())), error.describe()),
         (None, Some(error)) => {
@@ -540,8 +548,9 @@ fn with_ids(mut reply: Reply, open: &OpenCall, target: Option<&str>) -> Reply {
 /// What a client can quote when it asks what happened.
 fn ids(open: &OpenCall, target: Option<&str>) -> Vec<(String, Vec<u8>)> {
     let id = open.id();
-    let mut headers =
-        vec![("x-llmio-record".to_owned(), id.clone().into_bytes()), ("x-request-id".to_owned(), id.into_bytes())];
+    // OpenAI's clients look for the one name, Anthropic's for the other.
+    let names = ["x-llmio-record", "x-request-id", "request-id"];
+    let mut headers: Vec<_> = names.map(|name| (name.to_owned(), id.clone().into_bytes())).into();
     if let Some(target) = target {
         headers.push(("x-llmio-target".to_owned(), target.as_bytes().to_vec()));
     }

@@ -90,8 +90,16 @@ pub(crate) fn respond_early(
             }
         };
         match ready {
-            Ready::Answer(answer, terms, ended) => {
-                give(*answer, terms, ended, Pulse::default(), (writer, trailers)).await
+            Ready::Answer(mut answer, terms, ended) => {
+                if !answer.passage.gives_events(&answer.observer) {
+                    answer.passage = Passage::events_of_whole(terms.dialect, &terms.id);
+                }
+                give(*answer, terms, ended, Pulse::default(), (writer, trailers)).await;
+            }
+            // The built-in provider's.
+            Ready::Reply(reply) if reply.status < 300 => {
+                writer.write_all(reply.body).await;
+                end_whole(writer, trailers).await;
             }
             Ready::Reply(reply) => {
                 let error = serde_json::from_slice(&reply.body).unwrap_or_default();
@@ -134,13 +142,13 @@ async fn copy(
     mut silence: Silence<'_>,
 ) -> Option<SendError> {
     let terms = silence.terms;
-    let held = if passage.is_as_is() { held } else { passage.pass(&held, observer) };
+    let held = if passage.lets_pass(&held, observer) { held } else { passage.pass(&held) };
     if !held.is_empty() && !writer.write_all(held).await.is_empty() {
         return Some(SendError::ClientClosed);
     }
     let (mut body, mut buffer, mut more) = match rest {
         Rest::Ended(Err(error)) => return Some(error),
-        Rest::Ended(Ok(())) => return write_end(writer, passage).await,
+        Rest::Ended(Ok(())) => return write_end(writer, passage, observer).await,
         Rest::Reading(reading) => match silence.keep_alive(reading, writer, observer, passage).await {
             Some(read) => read,
             None => return Some(SendError::ClientClosed),
@@ -151,11 +159,11 @@ async fn copy(
         if !buffer.is_empty() {
             silence.last_ms = now_ms;
             observer.see(&buffer, now_ms.saturating_sub(terms.start_ms));
-            let is_left = if passage.is_as_is() {
+            let is_left = if passage.lets_pass(&buffer, observer) {
                 buffer = writer.write_all(buffer).await;
                 !buffer.is_empty()
             } else {
-                let passed = passage.pass(&buffer, observer);
+                let passed = passage.pass(&buffer);
                 !passed.is_empty() && !writer.write_all(passed).await.is_empty()
             };
             if is_left {
@@ -165,7 +173,7 @@ async fn copy(
         }
         if !more {
             match body.end().await {
-                Ok(()) => break write_end(writer, passage).await,
+                Ok(()) => break write_end(writer, passage, observer).await,
                 Err(error) => break Some(error),
             }
         }
@@ -182,8 +190,8 @@ async fn copy(
     error
 }
 
-async fn write_end(writer: &mut StreamWriter<u8>, passage: &mut Passage) -> Option<SendError> {
-    let Some(end) = passage.end() else { return Some(SendError::Truncated) };
+async fn write_end(writer: &mut StreamWriter<u8>, passage: &mut Passage, observer: &Observer) -> Option<SendError> {
+    let Some(end) = passage.end(observer) else { return Some(SendError::Truncated) };
     let is_left = !end.is_empty() && !writer.write_all(end).await.is_empty();
     is_left.then_some(SendError::ClientClosed)
 }

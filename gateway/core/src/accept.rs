@@ -13,6 +13,7 @@ use crate::dialect::Dialect;
 use crate::headers;
 use crate::refusal::Shape;
 
+pub(crate) use body::has_path_steps;
 pub use body::{Call, Head, NameAt, NameForm, UsageEdit, call};
 pub use demand::{Demand, demand, prompt_beginning};
 pub use operation::Operation;

@@ -137,7 +137,14 @@ impl Dialect {
     /// Texts one of which is in every event that tells more than content.
     pub(crate) fn telling(self) -> &'static [&'static [u8]] {
         match self {
-            Self::OpenaiChat => &[b"\"usage\"", b"\"error\"", b"\"finish_reason\":\"", b"\"finish_reason\": \""],
+            Self::OpenaiChat => &[
+                b"\"usage\"",
+                b"\"error\"",
+                b"\"finish_reason\":\"",
+                b"\"finish_reason\": \"",
+                b".done\"",
+                b".completed\"",
+            ],
             Self::OpenaiResponses => &[b"\"usage\"", b"\"error\"", b"response.incomplete", b"response.completed"],
             Self::Anthropic => &[b"\"usage\"", b"\"error\"", b"\"stop_reason\"", b"message_stop"],
             Self::Gemini => &[b"usageMetadata", b"\"error\"", b"finishReason", b"blockReason"],

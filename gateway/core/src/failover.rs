@@ -193,8 +193,9 @@ pub struct Failover {
     repeatable: Vec<Attempt>,
     repeats: u32,
     last: Option<Attempt>,
-    /// The first answer that called the prompt too long; what a caller gets when no larger context takes it.
-    too_long: Option<UpstreamError>,
+    /// The first answer that called the prompt too long, or the request of a translation wrong; what a caller gets when
+    /// no other target takes it.
+    refused: Option<(UpstreamError, Nature)>,
 }
 
 #[derive(Debug)]
@@ -223,7 +224,7 @@ impl Failover {
             repeatable: Vec::new(),
             repeats: 0,
             last: None,
-            too_long: None,
+            refused: None,
         }
     }
 
@@ -241,15 +242,15 @@ impl Failover {
             (Class::Gone, Outcome::Failed(SendError::Drained)) => return Decision::Refuse(shutting_down()),
             (Class::Gone, _) => return Decision::Refuse(client_closed()),
             (Class::Client, Outcome::Answered(error)) => {
-                if verdict.nature == Nature::ContextLength
-                    && chance.time_left
-                    && self.too_long.is_none()
-                    && let Some(attempt) = self.larger_context()
+                if chance.time_left
+                    && self.refused.is_none()
+                    && let Some(attempt) = self.another_for(&error, verdict.nature)
                 {
-                    self.too_long = Some(error);
+                    self.refused = Some((error, verdict.nature));
                     return Decision::Try(attempt, 0);
                 }
-                return Decision::Answer(State::ClientError, self.shaped(error, verdict.nature));
+                let (error, nature) = self.refused.take().unwrap_or((error, verdict.nature));
+                return Decision::Answer(State::ClientError, self.shaped(error, nature));
             }
             (_, outcome) => {
                 if let Some(last) = self.last.filter(|_| class == Class::Target && may_pass(&outcome, verdict)) {
@@ -337,6 +338,19 @@ impl Failover {
         Some(Decision::Try(attempt, after_ms))
     }
 
+    /// A request that was refused goes once to another target where that may take it: one whose context window is larger,
+    /// and, where a translation may have been at fault, the next one.
+    fn another_for(&mut self, error: &UpstreamError, nature: Nature) -> Option<Attempt> {
+        match nature {
+            Nature::ContextLength => self.larger_context(),
+            _ if matches!(error.status, 400 | 422) && !error.dialect.error_is_like(self.dialect) => {
+                (self.position, self.credential) = (self.position + 1, 0);
+                self.take()
+            }
+            _ => None,
+        }
+    }
+
     /// A prompt too long for one target goes once to a target whose context window is known to be larger.
     fn larger_context(&mut self) -> Option<Attempt> {
         let context = self.candidates.get(self.position)?.context.unwrap_or(0);
@@ -349,8 +363,8 @@ impl Failover {
 
     /// The last upstream answer a caller can act on, else a refusal that names every attempt.
     fn give_up(&mut self) -> Decision {
-        if let Some(error) = self.too_long.take() {
-            return Decision::Answer(State::ClientError, self.shaped(error, Nature::ContextLength));
+        if let Some((error, nature)) = self.refused.take() {
+            return Decision::Answer(State::ClientError, self.shaped(error, nature));
         }
         let actionable = |failure: &Failure| match &failure.outcome {
             // An error that names llmio's own choice (a model name, an address) would send the caller looking in vain.

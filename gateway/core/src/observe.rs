@@ -104,6 +104,11 @@ impl Observer {
         matches!(&self.reader, Reader::Sse(sse) if sse.events.finish_seen)
     }
 
+    /// Whether the provider has reported an error inside a stream.
+    pub fn error_seen(&self) -> bool {
+        self.events().is_some_and(|events| events.error.is_some())
+    }
+
     /// Looks at the next bytes; `now_ms` is the time they came.
     pub fn see(&mut self, bytes: &[u8], now_ms: u64) {
         self.bytes += bytes.len() as u64;

@@ -221,12 +221,20 @@ pub fn hide_secret(text: &mut Vec<u8>, credential: Option<&Credential>) {
     let Some(Value::Plain(secret)) = credential.map(|credential| &credential.value) else { return };
     let mut encoded = String::new();
     push_encoded(&mut encoded, secret.expose(), b"");
-    for written in [secret.expose(), &encoded] {
-        while let Some(at) =
-            memchr::memmem::find(text, written.as_bytes()).filter(|_| written.len() >= HIDDEN_BYTES_MIN)
-        {
-            text.splice(at..at + written.len(), *HIDDEN);
+    let is_encoded = encoded != secret.expose();
+    for written in std::iter::once(secret.expose()).chain(is_encoded.then_some(encoded.as_str())) {
+        if written.len() < HIDDEN_BYTES_MIN || memchr::memmem::find(text, written.as_bytes()).is_none() {
+            continue;
         }
+        let mut without = Vec::with_capacity(text.len());
+        let mut at = 0;
+        for found in memchr::memmem::find_iter(text, written.as_bytes()) {
+            without.extend_from_slice(text.get(at..found).unwrap_or_default());
+            without.extend_from_slice(HIDDEN);
+            at = found + written.len();
+        }
+        without.extend_from_slice(text.get(at..).unwrap_or_default());
+        *text = without;
     }
 }
 

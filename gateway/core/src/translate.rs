@@ -188,13 +188,15 @@ pub struct Stream {
     writer: Writer,
     /// The provider's answer is complete, or it reported an error: what else it sends is passed over.
     is_over: bool,
+    /// It was over with an error.
+    has_failed: bool,
 }
 
 impl Stream {
     /// A stream of the provider's dialect `from` for a caller of the dialect `to`.
     pub fn new(from: Dialect, to: Dialect, told: Told) -> Self {
         let writer = Writer::new(to, &told);
-        Stream { told, events: Events::default(), reader: Reader::new(from), writer, is_over: false }
+        Stream { told, events: Events::default(), reader: Reader::new(from), writer, is_over: false, has_failed: false }
     }
 
     /// Takes the provider's next bytes and gives the caller's.
@@ -240,12 +242,18 @@ impl Stream {
         self.is_over
     }
 
+    /// Whether that was an error.
+    pub fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
     fn pass(&mut self, events: Vec<Event>, out: &mut Vec<u8>) {
         for mut event in events {
             if self.is_over {
                 return;
             }
-            self.is_over = matches!(event, Event::Done | Event::Error(_));
+            self.has_failed = matches!(event, Event::Error(_));
+            self.is_over = self.has_failed || event == Event::Done;
             if let Event::Begin { part, kind: PartKind::ToolCall { id, .. }, .. } = &mut event {
                 fill_call_id(id, &self.told, *part);
             }

@@ -3,12 +3,13 @@
 use serde_json::json;
 
 use crate::common::{End, Gateway, Host, eventually, streamed_chat};
-use crate::upstream::{Answer, Upstream, event, last_events};
+use crate::upstream::{Answer, Upstream, completion, event, last_events};
 
 both_hosts![
     a_silent_stream_gets_blank_lines_and_only_between_events,
     a_stream_without_content_gets_its_head_and_then_its_answer,
     a_stream_that_has_its_head_is_told_of_a_failure_in_an_event,
+    a_whole_answer_behind_an_early_head_comes_as_events,
 ];
 
 fn a_silent_stream_gets_blank_lines_and_only_between_events(host: Host) {
@@ -17,13 +18,15 @@ fn a_silent_stream_gets_blank_lines_and_only_between_events(host: Host) {
     let answer = Answer::stream().chunk(event("one")).wait().chunk(begun).wait().chunk(rest).chunk(last_events()).end();
     let upstream = Upstream::answering(answer);
     let fields = "timeouts = { keep_alive = \"1s\" }";
-    let gateway = Gateway::on(host).provider("a", &upstream).model_with("m", fields, &["a/up"]).start();
+    let silent = Upstream::answering(Answer::stream().chunk(event("one")).wait());
+    let gateway = Gateway::on(host).provider("a", &upstream).provider("b", &silent);
+    let gateway = gateway.model_with("m", fields, &["a/up"]).model_with("silent", fields, &["b/up"]).start();
     let mut stream = gateway.open(&streamed_chat("m"));
     assert_eq!(stream.read_until("\n\n\n\n"), format!("{}\n\n", event("one")).into_bytes());
     upstream.release();
     stream.read_until(begun);
     // Long enough for a sign of life, had there been one to give: the next request has had one meanwhile.
-    let mut other = gateway.open(&streamed_chat("m"));
+    let mut other = gateway.open(&streamed_chat("silent"));
     other.read_until("\n\n\n\n");
     drop(other);
     upstream.release();
@@ -69,4 +72,17 @@ fn a_stream_that_has_its_head_is_told_of_a_failure_in_an_event(host: Host) {
     assert_eq!(rest.end, End::Cut);
     let state = eventually("the record", || gateway.record_by_id(&id)["state"].as_str().map(str::to_owned));
     assert_eq!(state, "client_error");
+}
+
+fn a_whole_answer_behind_an_early_head_comes_as_events(host: Host) {
+    let body = completion("Hi");
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+    let upstream = Upstream::answering(Answer::nothing().wait().raw(head).raw(body));
+    let gateway = Gateway::on(host).provider("a", &upstream).model_with("m", "head_after = \"1s\"", &["a/up"]).start();
+    let mut stream = gateway.open(&streamed_chat("m"));
+    assert_eq!(stream.status(), 200);
+    upstream.release();
+    let rest = stream.finish();
+    assert_eq!(rest.end, End::Clean);
+    assert!(rest.text().contains("\"content\":\"Hi\"") && rest.text().ends_with("data: [DONE]\n\n"), "{}", rest.text());
 }

@@ -19,6 +19,7 @@ both_hosts![
     the_demo_answers_every_dialect,
     a_provider_that_answers_as_a_whole_is_streamed_all_the_same,
     tokens_no_provider_can_count_are_estimated_and_said_to_be,
+    an_answer_that_cannot_be_read_is_left_for_the_next_target,
 ];
 
 /// A gateway whose one provider speaks this dialect alone.
@@ -311,4 +312,20 @@ fn tokens_no_provider_can_count_are_estimated_and_said_to_be(host: Host) {
     let gemini = gateway.send(&post("/v1beta/models/m:countTokens", &json!({ "contents": [] })));
     assert!(gemini.json()["totalTokens"].is_u64());
     assert!(upstream.received().is_empty());
+}
+
+fn an_answer_that_cannot_be_read_is_left_for_the_next_target(host: Host) {
+    let botched = json!({ "candidates": [{ "finishReason": "MALFORMED_FUNCTION_CALL" }] }).to_string();
+    let (first, second) = (Upstream::answering(Answer::json(200, &botched)), Upstream::saying("Hi"));
+    let catalog = format!(
+        "[[providers]]\nname = \"a\"\nlocal = true\ndialect = \"gemini\"\nbase_url = \"{}\"\n\
+         [[providers]]\nname = \"b\"\nlocal = true\nbase_url = \"{}\"\n\
+         [[models]]\nname = \"m\"\ntargets = [\"a/up\", {{ provider = \"b\", model = \"up\", tier = 2 }}]\n",
+        first.url(),
+        second.url()
+    );
+    let gateway = Gateway::on(host).catalog(&catalog).start();
+    let response = gateway.send(&chat("m"));
+    assert_eq!((response.status, first.received().len()), (200, 1), "{}", response.text());
+    assert_eq!(response.json()["choices"][0]["message"]["content"], "Hi");
 }

@@ -98,6 +98,13 @@ pub(super) async fn preview(
     };
     let mut headers = rewrite::downstream(raw);
     passage.begin(&mut headers, &observer);
+    if matches!(rest, Rest::Ended(Ok(()))) {
+        let Some(whole) = passage.take_whole(std::mem::take(&mut held)) else {
+            let said = "an answer came that cannot be read in the provider's dialect";
+            return (Outcome::Failed(SendError::Protocol(said.into())), None);
+        };
+        held = whole;
+    }
     (Outcome::Head(status), Some(Answer { status, headers, observer, passage, held, rest }))
 }
 

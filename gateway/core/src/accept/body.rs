@@ -131,7 +131,7 @@ fn of_json(operation: Operation, head: Head<'_>, body: Vec<u8>) -> Result<Call, 
     let members = Members::read(text)?;
     let is_gemini = operation.dialect() == Dialect::Gemini;
     let (model, names) = match head.model {
-        Some(model) if is_gemini => (model, names_in_gemini(text, &members)),
+        Some(model) if is_gemini => (model, names_in_gemini(text, &members)?),
         Some(model) => (model, vec![name_or_place(text, &members)]),
         None => {
             let raw = members.model.ok_or_else(model_missing)?;
@@ -222,14 +222,20 @@ fn model_missing() -> Refusal {
 }
 
 fn check_name(model: &str) -> Result<(), Refusal> {
-    if (1..=MODEL_CHARACTERS_MAX).contains(&model.chars().count()) && !model.chars().any(char::is_control) {
+    let is_short = (1..=MODEL_CHARACTERS_MAX).contains(&model.chars().count());
+    if is_short && !model.chars().any(char::is_control) && !has_path_steps(model) {
         return Ok(());
     }
     let said = format!(
-        "`model` must be a name of 1 to {MODEL_CHARACTERS_MAX} characters without control characters; \
-         GET /v1/models lists them."
+        "`model` must be a name of 1 to {MODEL_CHARACTERS_MAX} characters without control characters and without steps \
+         of a path (`.`, `..` or nothing between two `/`); GET /v1/models lists them."
     );
     Err(Refusal::bad_request(said).about("model"))
+}
+
+/// Some providers have the name in a path, where such steps would lead to another model, or out of the API.
+pub(crate) fn has_path_steps(model: &str) -> bool {
+    model.contains('/') && model.split('/').any(|step| matches!(step, "" | "." | "..")) || matches!(model, "." | "..")
 }
 
 /// The name's place in a body of an API that names the model in its path: where it stands too, else where it belongs.
@@ -243,19 +249,22 @@ fn name_or_place(text: &str, members: &Members<'_>) -> NameAt {
 }
 
 /// Gemini names the model in the path; some of its bodies repeat it.
-fn names_in_gemini(text: &str, members: &Members<'_>) -> Vec<NameAt> {
-    let name_in = |raw: &RawValue| {
-        let named: Named<'_> = serde_json::from_str(raw.get()).ok()?;
-        // Read out of a slice of the body, so that its place is a place in the body.
-        named.model.filter(|raw| raw.get().starts_with('"')).map(|raw| span_of(text, raw.get()))
-    };
+fn names_in_gemini(text: &str, members: &Members<'_>) -> Result<Vec<NameAt>, Refusal> {
     let requests: Vec<&RawValue> =
         members.requests.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
-    let outer = members.model.filter(|raw| raw.get().starts_with('"')).map(|raw| span_of(text, raw.get()));
-    let inner = requests.into_iter().chain(members.generate_content_request).filter_map(name_in);
-    let mut spans: Vec<Range<usize>> = outer.into_iter().chain(inner).collect();
+    let mut names: Vec<&RawValue> = members.model.into_iter().collect();
+    for raw in requests.into_iter().chain(members.generate_content_request) {
+        let named: Named<'_> = serde_json::from_str(raw.get()).map_err(|_| {
+            let said = "Each of the body's requests must be an object that names a `model` once at most.";
+            Refusal::bad_request(said).about("requests")
+        })?;
+        names.extend(named.model);
+    }
+    // Read out of slices of the body, so that their places are places in the body.
+    let texts = names.into_iter().filter(|raw| raw.get().starts_with('"'));
+    let mut spans: Vec<Range<usize>> = texts.map(|raw| span_of(text, raw.get())).collect();
     spans.sort_unstable_by_key(|span| span.start);
-    spans.into_iter().map(|span| NameAt { span, form: NameForm::Gemini }).collect()
+    Ok(spans.into_iter().map(|span| NameAt { span, form: NameForm::Gemini }).collect())
 }
 
 /// An object as far as it names a model.
@@ -436,7 +445,7 @@ impl<'b> Visitor<'b> for MembersVisitor {
                 "previous_response_id" => (&mut members.previous_response_id, false),
                 "store" => (&mut members.store, false),
                 "requests" => (&mut members.requests, false),
-                "generateContentRequest" => (&mut members.generate_content_request, false),
+                "generateContentRequest" | "generate_content_request" => (&mut members.generate_content_request, false),
                 "stream_options" => (&mut members.stream_options, false),
                 "session_id" => (&mut members.session_id, true),
                 "prompt_cache_key" => (&mut members.prompt_cache_key, false),

@@ -198,6 +198,27 @@ fn what_is_wrong_with_a_body_is_said() {
 }
 
 #[test]
+fn a_name_with_steps_of_a_path_is_refused_wherever_it_stands() {
+    for name in ["a/../b", "..", ".", "a//b", "/a", "a/", "gemini-2.5-flash/../../v1alpha/models/x"] {
+        assert!(refused(format!("{{\"model\":\"{name}\"}}")).message.contains("steps of a path"), "{name}");
+        let head = Head { model: Some(name.into()), ..Head::default() };
+        assert!(super::call(Operation::Generate, head, b"{}".to_vec()).is_err(), "{name}");
+    }
+    assert_eq!(accepted(r#"{"model":"a/b.c/..d"}"#).model, "a/b.c/..d");
+}
+
+#[test]
+fn a_request_of_a_batch_that_names_its_model_twice_is_refused() {
+    let body = |requests: &str| format!("{{\"requests\":{requests}}}").into_bytes();
+    let read = |requests: &str| {
+        let head = Head { model: Some("m".into()), ..Head::default() };
+        super::call(Operation::BatchEmbedContents, head, body(requests))
+    };
+    assert!(read(r#"[{"model":"models/a","model":"models/b"}]"#).is_err());
+    assert_eq!(read(r#"[{"model":"models/a"},{}]"#).expect("a valid batch").names.len(), 1);
+}
+
+#[test]
 fn what_a_body_repeats_is_short_however_large_the_body_is() {
     let long = "x".repeat(1 << 20);
     for body in [
@@ -251,7 +272,7 @@ proptest::proptest! {
 
     #[test]
     fn splicing_the_model_changes_nothing_else(
-        before in "[ \n]{0,3}", name in "[a-zA-Z0-9/:._\u{e9}-]{1,20}", space in "[ \t\r\n]{0,3}", text in "\\PC{0,40}",
+        before in "[ \n]{0,3}", name in "[a-zA-Z0-9:_\u{e9}-][a-zA-Z0-9:._\u{e9}-]{0,9}(/[a-zA-Z0-9:_-]{1,9})?", space in "[ \t\r\n]{0,3}", text in "\\PC{0,40}",
     ) {
         let text = serde_json::Value::from(text).to_string();
         let with_model = |model: &str| {

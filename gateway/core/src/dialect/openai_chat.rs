@@ -17,9 +17,13 @@ pub(super) fn error_event(error: &Value, _id: &str) -> Vec<u8> {
 
 pub(super) fn see(event: &Value) -> Seen<'_> {
     let choices = || event.get("choices").and_then(Value::as_array).into_iter().flatten();
+    // Streams of speech, transcriptions and images have events with a type instead of choices.
+    let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
+    let ends = kind.ends_with(".done") || kind.ends_with(".completed");
+    let is_piece = [".delta", ".segment", ".partial_image"].iter().any(|ending| kind.ends_with(ending));
     Seen {
-        content: choices().any(has_content),
-        finish: choices().any(|choice| choice.get("finish_reason").is_some_and(is_filled)),
+        content: is_piece || ends || choices().any(has_content),
+        finish: ends || choices().any(|choice| choice.get("finish_reason").is_some_and(is_filled)),
         end: false,
         usage: event.get("usage").filter(|usage| usage.is_object()),
         // Some providers write `"error": null` into every chunk; that is no error.

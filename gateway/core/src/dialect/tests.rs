@@ -72,6 +72,8 @@ fn content_is_what_a_reader_would_see_and_not_the_frame_around_it() {
     let content = [
         (Dialect::OpenaiChat, json!({ "choices": [{ "delta": { "content": "a" } }] })),
         (Dialect::OpenaiChat, json!({ "choices": [{ "delta": { "reasoning_content": "a" } }] })),
+        (Dialect::OpenaiChat, json!({ "type": "transcript.text.delta", "delta": "a" })),
+        (Dialect::OpenaiChat, json!({ "type": "speech.audio.delta", "audio": "AA" })),
         (Dialect::OpenaiResponses, json!({ "type": "response.output_text.delta", "delta": "a" })),
         (Dialect::OpenaiResponses, json!({ "type": "response.reasoning_summary_text.delta", "delta": "a" })),
         (
@@ -107,6 +109,9 @@ fn content_is_what_a_reader_would_see_and_not_the_frame_around_it() {
 fn every_dialect_says_when_an_answer_is_finished() {
     let finished = [
         (Dialect::OpenaiChat, json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }] })),
+        (Dialect::OpenaiChat, json!({ "type": "transcript.text.done", "text": "a" })),
+        (Dialect::OpenaiChat, json!({ "type": "speech.audio.done" })),
+        (Dialect::OpenaiChat, json!({ "type": "image_generation.completed" })),
         (Dialect::OpenaiResponses, json!({ "type": "response.completed", "response": {} })),
         (Dialect::OpenaiResponses, json!({ "type": "response.incomplete", "response": {} })),
         (Dialect::Anthropic, json!({ "type": "message_delta", "delta": { "stop_reason": "end_turn" } })),

@@ -245,6 +245,27 @@ fn a_move_to_a_target_that_fails_too_is_paid_for_and_one_that_works_is_free() {
     assert_eq!(end, Decision::Relay);
 }
 
+/// A 400 that a provider of Anthropic's dialect answers to a call of OpenAI's.
+fn translated_400() -> Outcome {
+    let body = br#"{"type":"error","error":{"type":"invalid_request_error","message":"odd"}}"#.to_vec();
+    let dialect = Dialect::Anthropic;
+    Outcome::Answered(UpstreamError { status: 400, headers: Vec::new(), body, hint: None, dialect })
+}
+
+#[test]
+fn a_translated_request_that_is_refused_goes_once_to_the_next_target() {
+    let (tried, end) = run(&[0, 0, 0], 3, vec![translated_400(), Outcome::Head(200)]);
+    assert_eq!((tried, end), (vec![(0, None), (1, None)], Decision::Relay));
+    for second in [said(400, "{\"error\":{\"message\":\"other\"}}"), translated_400()] {
+        let (tried, end) = run(&[0, 0, 0], 3, vec![translated_400(), second]);
+        let Decision::Answer(State::ClientError, reply) = end else { panic!("{end:?}") };
+        assert_eq!((tried.len(), reply.status), (2, 400));
+        assert!(String::from_utf8_lossy(&reply.body).contains("odd"), "the first one's words");
+    }
+    let (tried, _) = run(&[0], 3, vec![translated_400()]);
+    assert_eq!(tried.len(), 1);
+}
+
 #[test]
 fn a_prompt_that_is_too_long_goes_once_to_a_larger_context() {
     let too_long = || said(400, r#"{"error":{"code":"context_length_exceeded","message":"too long"}}"#);

@@ -74,9 +74,11 @@ impl Changes {
             if set.iter().skip(index + 1).any(|(other, _)| other == name) {
                 continue;
             }
-            match kept.iter().find(|member| member.name == *name) {
-                Some(member) => edits.push((member.value.clone(), value.clone().into_bytes())),
-                None => {
+            // All of them, should a client have written it twice: readers disagree on which one counts.
+            let same: Vec<&&Member> = kept.iter().filter(|member| member.name == *name).collect();
+            match same.is_empty() {
+                false => edits.extend(same.iter().map(|member| (member.value.clone(), value.clone().into_bytes()))),
+                true => {
                     let comma = if kept.is_empty() && added.is_empty() { "" } else { "," };
                     added.push_str(&format!("{comma}{}:{value}", serde_json::Value::from(name.as_str())));
                 }
@@ -152,6 +154,7 @@ mod tests {
         assert_eq!(changed(body, &[("d", "4")], &["a", "b", "c"]), r#" { "d":4 } "#);
         assert_eq!(changed(body, &[("a", "0")], &["a"]), r#" { "a" : 0, "b":[ 1,  2],"c":{"a":0} } "#);
         assert_eq!(changed(body, &[("a", "0"), ("a", "9")], &["none"]), r#" { "a" : 9, "b":[ 1,  2],"c":{"a":0} } "#);
+        assert_eq!(changed(r#"{"a":1,"a":2}"#, &[("a", "3")], &[]), r#"{"a":3,"a":3}"#);
         assert_eq!(changed("{}", &[("d", "4")], &["a"]), r#"{"d":4}"#);
         assert_eq!(changed("[1]", &[], &["a"]), "[1]");
         assert_eq!(changed(r#"{"\u0061":1,"b":2}"#, &[], &["a"]), r#"{"b":2}"#);

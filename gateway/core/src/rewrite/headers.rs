@@ -66,6 +66,9 @@ pub fn upstream(
             || provider.forward_headers.iter().any(|forwarded| forwarded == name)
     };
     headers.extend(client.iter().filter(|(name, _)| allowed(name)).cloned());
+    if spoken != dialect {
+        headers.retain(|(name, _)| name != "content-type");
+    }
     let mut default = |name: &str, value: &[u8]| {
         if !headers.iter().any(|(present, _)| present == name) {
             headers.push((name.to_owned(), value.to_vec()));

@@ -46,16 +46,33 @@ impl Translation {
     pub fn new(from: Dialect, to: Dialect, told: Told, streamed: bool) -> Self {
         Translation { from, to, told, streamed, form: Form::Whole(Vec::new()) }
     }
+
+    /// The whole answer as the client gets it.
+    fn whole(&self) -> Option<Vec<u8>> {
+        let Translation { from, to, told, streamed, form } = self;
+        match form {
+            Form::Whole(held) if held.len() > WHOLE_BYTES_MAX => None,
+            Form::Whole(held) if *streamed => translate::answer_as_stream(*from, *to, told, held),
+            Form::Whole(held) => translate::answer(*from, *to, told, held),
+            Form::Stream(_) => None,
+        }
+    }
 }
 
 impl Passage {
+    /// The events of an answer that came as a whole after its client was promised a stream, in the dialect of both.
+    pub fn events_of_whole(dialect: Dialect, id: &str) -> Self {
+        let told = Told { id: id.to_owned(), ..Told::default() };
+        Self::Translated(Box::new(Translation::new(dialect, dialect, told, true)))
+    }
+
     /// The head has come, and these are its headers as they go downstream: what is not true of the client's answer is
     /// replaced. Some providers answer as a whole although a stream was asked for.
     pub fn begin(&mut self, headers: &mut Vec<(String, Vec<u8>)>, observer: &Observer) {
-        if self.is_as_is() {
-            return;
+        // Signs of life and an error at the end may make a stream longer than it was to be.
+        if observer.is_stream() || !matches!(self, Self::AsIs) {
+            headers.retain(|(name, _)| name != "content-length");
         }
-        headers.retain(|(name, _)| name != "content-length");
         let Self::Translated(translation) = self else { return };
         if translation.streamed && observer.is_stream() {
             let told = translation.told.clone();
@@ -63,23 +80,27 @@ impl Passage {
         }
         let gives_events = translation.streamed && !translation.told.as_array;
         let media_type: &[u8] = if gives_events { b"text/event-stream" } else { b"application/json" };
-        headers.retain(|(name, _)| name != "content-type");
+        headers.retain(|(name, _)| !matches!(name.as_str(), "content-type" | "content-encoding"));
         headers.push(("content-type".to_owned(), media_type.to_vec()));
         if gives_events && headers::value(headers, "cache-control").is_none() {
             headers.push(("cache-control".to_owned(), b"no-cache".to_vec()));
         }
     }
 
-    /// Whether bytes need not be handed over: all of them pass.
-    pub fn is_as_is(&self) -> bool {
-        matches!(self, Self::AsIs)
+    /// Whether `bytes`, which `observer` has seen, pass as they are and need not be handed over.
+    pub fn lets_pass(&mut self, bytes: &[u8], observer: &Observer) -> bool {
+        match self {
+            Self::AsIs => true,
+            Self::WithoutUsage(filter) => filter.lets_pass(bytes, observer.finish_seen()),
+            Self::Translated(_) => false,
+        }
     }
 
-    /// What the client gets of the next bytes, which `observer` has seen.
-    pub fn pass(&mut self, bytes: &[u8], observer: &Observer) -> Vec<u8> {
+    /// What the client gets of the next bytes, which `observer` has seen and which do not pass as they are.
+    pub fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         match self {
             Self::AsIs => bytes.to_vec(),
-            Self::WithoutUsage(filter) => filter.pass(bytes.to_vec(), observer.finish_seen()),
+            Self::WithoutUsage(filter) => filter.pass(bytes),
             Self::Translated(translation) => match &mut translation.form {
                 Form::Stream(stream) => stream.feed(bytes),
                 Form::Whole(held) => {
@@ -92,23 +113,32 @@ impl Passage {
         }
     }
 
-    /// What is still to come when the provider's answer has ended as it should. `None`: it is not complete after all.
-    pub fn end(&mut self) -> Option<Vec<u8>> {
+    /// An answer all of which has come before any of it is given away, as the client gets it; `None` where it cannot be
+    /// read, so that another target can be asked. What comes event by event stays as it is.
+    pub fn take_whole(&mut self, body: Vec<u8>) -> Option<Vec<u8>> {
+        let Self::Translated(translation) = self else { return Some(body) };
+        let Form::Whole(held) = &mut translation.form else { return Some(body) };
+        *held = body;
+        let written = translation.whole();
+        *self = Self::AsIs;
+        written
+    }
+
+    /// What is still to come when the provider's answer has ended as it should. `None`: it is not complete after all, or
+    /// could not be read.
+    pub fn end(&mut self, observer: &Observer) -> Option<Vec<u8>> {
         match self {
             Self::AsIs => Some(Vec::new()),
             Self::WithoutUsage(filter) => Some(filter.end()),
-            Self::Translated(translation) => {
-                let Translation { from, to, told, streamed, form } = &mut **translation;
-                match form {
-                    Form::Stream(stream) => {
-                        let end = stream.end();
-                        stream.is_finished().then_some(end)
-                    }
-                    Form::Whole(held) if held.len() > WHOLE_BYTES_MAX => None,
-                    Form::Whole(held) if *streamed => translate::answer_as_stream(*from, *to, told, held),
-                    Form::Whole(held) => translate::answer(*from, *to, told, held),
+            Self::Translated(translation) => match &mut translation.form {
+                Form::Stream(stream) => {
+                    let end = stream.end();
+                    // An error the provider itself reported is its end.
+                    let is_readable = !stream.has_failed() || observer.error_seen();
+                    (stream.is_finished() && is_readable).then_some(end)
                 }
-            }
+                Form::Whole(_) => translation.whole(),
+            },
         }
     }
 

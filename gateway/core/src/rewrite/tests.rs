@@ -258,6 +258,15 @@ fn a_credential_that_its_provider_repeats_is_taken_out() {
 }
 
 #[test]
+fn a_credential_that_is_a_word_of_its_own_replacement_is_taken_out_once() {
+    let toml = "[[providers]]\nname = \"p\"\nbase_url = \"https://p.example\"\ncredentials = [\"credential\"]";
+    let catalog = Document::from_toml(toml).and_then(|document| document.validate()).expect("a valid catalog");
+    let mut bytes = b"bad credential credential".to_vec();
+    hide_secret(&mut bytes, catalog.providers[0].credentials.first());
+    assert_eq!(bytes, b"bad (credential) (credential)");
+}
+
+#[test]
 fn a_provider_without_credentials_gets_none() {
     let outgoing = sent(r#"base_url = "http://127.0.0.1:11434/v1", local = true"#, r#"{"model":"m"}"#, &[]);
     assert_eq!(header(&outgoing, "authorization"), None);

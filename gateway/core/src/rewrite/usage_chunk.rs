@@ -22,13 +22,17 @@ pub struct UsageChunk {
 }
 
 impl UsageChunk {
-    /// What the client gets of the next bytes. `finished`: the finish reason has come by the end of them.
-    pub fn pass(&mut self, bytes: Vec<u8>, finished: bool) -> Vec<u8> {
+    /// Whether the next bytes pass as they are. `finished`: the finish reason has come by the end of them.
+    pub fn lets_pass(&mut self, bytes: &[u8], finished: bool) -> bool {
         self.armed |= finished;
         if !self.armed {
-            self.follow(&bytes);
-            return bytes;
+            self.follow(bytes);
         }
+        !self.armed
+    }
+
+    /// What the client gets of bytes that do not pass as they are.
+    pub fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut passed = Vec::with_capacity(bytes.len());
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             let ends_event = !self.in_line && line.ends_with(b"\n") && matches!(line, b"\n" | b"\r\n");
@@ -101,7 +105,11 @@ mod tests {
         for piece in pieces {
             seen.extend_from_slice(piece);
             let finished = memchr::memmem::find(&seen, b"finish_reason\":\"stop\"}]}").is_some();
-            passed.extend(filter.pass(piece.to_vec(), finished));
+            if filter.lets_pass(piece, finished) {
+                passed.extend_from_slice(piece);
+            } else {
+                passed.extend(filter.pass(piece));
+            }
         }
         passed.extend(filter.end());
         String::from_utf8(passed).expect("text")

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::accept::has_path_steps;
 use crate::catalog::schema::{Fields, Place, did_you_mean, format};
 use crate::catalog::{Adjustments, Capabilities, Target};
 use crate::price::Price;
@@ -83,6 +84,9 @@ fn read_model(place: &Place<'_>) -> Option<std::sync::Arc<str>> {
 fn upstream_model(text: &str) -> Result<Option<std::sync::Arc<str>>, String> {
     if text == "*" {
         return Ok(None);
+    }
+    if has_path_steps(text) {
+        return Err("must have no steps of a path (\".\", \"..\" or nothing between two /)".to_owned());
     }
     format::upstream_model(text).map(|name| Some(name.into()))
 }
