@@ -6,7 +6,10 @@ mod address;
 mod body;
 mod connector;
 mod failure;
+mod proxy;
 
+#[cfg(test)]
+mod proxy_tests;
 #[cfg(test)]
 mod tls_tests;
 
@@ -18,6 +21,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use proxy::Proxy;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -45,8 +49,9 @@ const HEADERS_MAX: usize = 256;
 /// stalled stream does not stop the others on it.
 const H2_STREAM_WINDOW: u32 = 256 << 10;
 const H2_CONNECTION_WINDOW: u32 = 32 << 20;
-/// Clients differ by connect timeout and by `local`; a catalog knows a handful of timeouts.
-const CLIENTS_MAX: usize = 64;
+/// Clients differ by connect timeout, by `local` and by egress proxy; a catalog knows a handful of timeouts, and seldom
+/// more than a few dozen proxies.
+const CLIENTS_MAX: usize = 256;
 
 /// What the guest may have copied out of one write: part of the 256 KiB a stream may hold.
 const GUEST_CHUNK_BYTES_MAX: usize = 64 << 10;
@@ -64,11 +69,13 @@ pub(crate) struct OutboundHttp {
     forbidden: ForbiddenHeaderFilter,
 }
 
-/// A connection belongs to the client that made it: one that was opened under `local` serves no other request.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// A connection belongs to the client that made it: one that was opened under `local` serves no other request, and no
+/// two egresses share one.
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct ClientKind {
     connect_timeout: Duration,
     local: bool,
+    proxy: Option<Proxy>,
 }
 
 impl OutboundHttp {
@@ -86,7 +93,7 @@ impl OutboundHttp {
         if clients.len() >= CLIENTS_MAX {
             clients.clear();
         }
-        let client = new_client(Connector::new(kind.connect_timeout, kind.local, &self.tls));
+        let client = new_client(Connector::new(kind.connect_timeout, kind.local, kind.proxy.clone(), &self.tls));
         clients.insert(kind, client.clone());
         client
     }
@@ -100,7 +107,7 @@ impl OutboundHttp {
 
     fn asked(&self, headers: &mut HeaderMap) -> Result<Asked, Error> {
         if self.quirks {
-            return Ok(Asked { call: None, local: true });
+            return Ok(Asked { call: None, local: true, proxy: None });
         }
         let Some(value) = headers.remove(HOST_HEADER) else { return Ok(Asked::default()) };
         value.to_str().ok().and_then(|text| text.parse().ok()).ok_or(Error::ConfigurationError)
@@ -133,8 +140,9 @@ impl WasiHttpHooks for OutboundHttp {
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
         let prepared = self.asked(request.headers_mut()).and_then(|asked| {
             let limits = Limits::of(options, self.quirks);
-            let kind = ClientKind { connect_timeout: limits.connect, local: asked.local };
-            Ok((self.client(kind), self.exchange(&asked)?, limits))
+            let exchange = self.exchange(&asked)?;
+            let kind = ClientKind { connect_timeout: limits.connect, local: asked.local, proxy: asked.proxy };
+            Ok((self.client(kind), exchange, limits))
         });
         Box::new(async move {
             let (client, upstream, limits) = prepared?;
@@ -175,18 +183,20 @@ async fn exchange(
 struct Asked {
     call: Option<Uuid>,
     local: bool,
+    proxy: Option<Proxy>,
 }
 
 impl FromStr for Asked {
     type Err = ();
 
-    /// `call=<id>[; local]`. Anything else is refused: an instruction this host does not know must not be dropped.
+    /// `call=<id>[; local][; proxy=<url>]`. Anything else is refused: an instruction this host does not know must not be dropped.
     fn from_str(text: &str) -> Result<Asked, ()> {
         let mut asked = Asked::default();
         for item in text.split(';').map(str::trim) {
             match item.split_once('=') {
                 None if item == "local" => asked.local = true,
                 Some(("call", id)) => asked.call = Some(Uuid::try_parse(id).map_err(|_| ())?),
+                Some(("proxy", url)) => asked.proxy = Some(url.parse()?),
                 _ => return Err(()),
             }
         }
@@ -245,10 +255,13 @@ mod tests {
     fn the_host_header_is_read_and_what_it_does_not_know_is_refused() {
         let id = Uuid::from_u128(9);
         let asked = |text: &str| text.parse::<Asked>();
-        assert_eq!(asked(&format!("call={id}")), Ok(Asked { call: Some(id), local: false }));
-        assert_eq!(asked(&format!("call={id}; local")), Ok(Asked { call: Some(id), local: true }));
-        assert_eq!(asked("local"), Ok(Asked { call: None, local: true }));
-        for text in ["", "call=x", "proxy=http://p", "Local", "local=1", "local,local"] {
+        let expected = |call, local| Ok(Asked { call, local, proxy: None });
+        assert_eq!(asked(&format!("call={id}")), expected(Some(id), false));
+        assert_eq!(asked(&format!("call={id}; local")), expected(Some(id), true));
+        assert_eq!(asked("local"), expected(None, true));
+        let through = asked("local; proxy=http://u:p@proxy.example:1").expect("all of it is known");
+        assert_eq!(through.proxy, "http://u:p@proxy.example:1".parse().ok());
+        for text in ["", "call=x", "proxy", "proxy=", "proxy=ftp://p.example", "Local", "local=1", "local,local"] {
             assert_eq!(asked(text), Err(()), "{text:?}");
         }
     }
@@ -258,7 +271,7 @@ mod tests {
         let calls = Calls::default();
         let outbound = OutboundHttp::new(calls.clone(), tls_config().expect("a TLS configuration"), false);
         let id = Uuid::from_u128(3);
-        let asked = Asked { call: Some(id), local: false };
+        let asked = Asked { call: Some(id), ..Asked::default() };
         assert!(matches!(outbound.exchange(&asked), Err(Error::InternalError(Some(text))) if text == "client closed"));
         let guard = calls.open(id, Arc::default(), true);
         assert!(outbound.exchange(&asked).is_ok());

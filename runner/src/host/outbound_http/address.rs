@@ -60,9 +60,30 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
+/// Whether a host that is no address in its usual form is one all the same: `127.1`, `0x7f000001`, `127.0.0.1.`, or a
+/// name that is loopback by definition. No name on the internet ends in a number.
+pub(super) fn is_address_in_disguise(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_number = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
+    is_number || last.starts_with("0x") || last == "localhost"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_in_disguise_is_told_from_a_name() {
+        for host in
+            ["127.1", "0x7f000001", "0X7F.1", "2130706433", "127.0.0.1.", "0177.0.0.1", "LOCALHOST", "a.localhost."]
+        {
+            assert!(is_address_in_disguise(host), "{host}");
+        }
+        for host in ["api.example", "1.example.", "10.0.0.1.nip.io", "x0.example", "localhost.example"] {
+            assert!(!is_address_in_disguise(host), "{host}");
+        }
+    }
 
     fn check(text: &str) -> bool {
         is_public(text.parse().unwrap_or_else(|error| panic!("{text}: {error}")))

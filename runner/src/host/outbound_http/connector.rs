@@ -1,7 +1,8 @@
-//! Connections: name look-up, address check, TCP, TLS, all inside one time limit. hyper-util's connector does the
-//! first and third with happy eyeballs, hyper-rustls the last; ours is the policy between them.
+//! Connections: name look-up, address check, TCP or an egress proxy, TLS, all inside one time limit. hyper-util's
+//! connector does the first and third with happy eyeballs, hyper-rustls the last; ours is the policy between them.
 
-use super::address::is_public;
+use super::address::{is_address_in_disguise, is_public};
+use super::proxy::{Proxy, ThroughProxy};
 use anyhow::Result;
 use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
@@ -49,6 +50,10 @@ pub(super) enum NoConnection {
     LookUp(std::io::Error),
     /// Every address is one that may not be connected to.
     Prohibited,
+    /// There is no connection to the egress proxy.
+    Proxy(String),
+    /// The egress proxy gives no connection to the destination.
+    Tunnel(String),
     /// TCP or TLS failed.
     Failed(Box<dyn StdError + Send + Sync>),
 }
@@ -60,6 +65,7 @@ impl fmt::Display for NoConnection {
             NoConnection::Timeout => formatter.write_str("connecting took too long"),
             NoConnection::LookUp(error) => write!(formatter, "the name cannot be looked up: {error}"),
             NoConnection::Prohibited => formatter.write_str("the address is not public"),
+            NoConnection::Proxy(why) | NoConnection::Tunnel(why) => write!(formatter, "the egress proxy {why}"),
             NoConnection::Failed(error) => write!(formatter, "no connection: {error}"),
         }
     }
@@ -67,32 +73,93 @@ impl fmt::Display for NoConnection {
 
 impl StdError for NoConnection {}
 
+/// A connection before the destination's own TLS. To an `https` proxy it is encrypted itself.
+pub(super) type Wire = MaybeHttpsStream<TokioIo<TcpStream>>;
+
 /// Makes the connections of one client.
 #[derive(Clone)]
 pub(super) struct Connector {
-    https: HttpsConnector<HttpConnector<Resolver>>,
+    https: HttpsConnector<Way>,
     resolver: Resolver,
+    is_proxied: bool,
     timeout: Duration,
 }
 
+/// How the bytes get to a destination.
+#[derive(Clone)]
+enum Way {
+    Direct(HttpConnector<Resolver>),
+    Through(ThroughProxy),
+}
+
 impl Connector {
-    /// `local`: any address may be connected to, because the request names exactly one host and port.
-    pub(super) fn new(timeout: Duration, local: bool, tls: &TlsConfig) -> Connector {
+    /// `local`: any address may be connected to, because the request names exactly one host and port. So does the
+    /// catalog with a proxy, whose address may be private whatever the destination's may be.
+    pub(super) fn new(timeout: Duration, local: bool, proxy: Option<Proxy>, tls: &TlsConfig) -> Connector {
         // A little less than the whole, so that a slow look-up is told from a slow connection.
         let resolver = Resolver { local, timeout: timeout / 10 * 9 };
-        let mut tcp = HttpConnector::new_with_resolver(resolver.clone());
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(Duration::from_secs(60)));
-        tcp.set_connect_timeout(Some(timeout));
+        let is_proxied = proxy.is_some();
+        let way = match proxy {
+            None => Way::Direct(tcp(resolver.clone(), timeout)),
+            Some(proxy) => {
+                let to_proxy = tcp(Resolver { local: true, ..resolver.clone() }, timeout);
+                let https = HttpsConnectorBuilder::new().with_tls_config(tls.0.clone()).https_or_http();
+                Way::Through(ThroughProxy::new(proxy, https.enable_http1().wrap_connector(to_proxy), timeout))
+            }
+        };
         let https = HttpsConnectorBuilder::new().with_tls_config(tls.0.clone()).https_or_http();
-        let https = https.enable_all_versions().wrap_connector(tcp);
-        Connector { https, resolver, timeout }
+        let https = https.enable_all_versions().wrap_connector(way);
+        Connector { https, resolver, is_proxied, timeout }
+    }
+
+    /// Whether a destination is one whose address is known to be forbidden before anything is resolved.
+    fn is_prohibited(&self, host: &str) -> bool {
+        match literal(host) {
+            // A literal address never reaches the resolver.
+            Some(address) => !self.resolver.allows(address),
+            // The proxy's resolver is not ours, and would read such a name as the address it is.
+            None => self.is_proxied && !self.resolver.local && is_address_in_disguise(host),
+        }
+    }
+}
+
+fn tcp(resolver: Resolver, timeout: Duration) -> HttpConnector<Resolver> {
+    let mut tcp = HttpConnector::new_with_resolver(resolver);
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(Duration::from_secs(60)));
+    tcp.set_connect_timeout(Some(timeout));
+    tcp
+}
+
+impl Service<Uri> for Way {
+    type Response = Wire;
+    type Error = Box<dyn StdError + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Wire, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        match self {
+            Way::Direct(tcp) => tcp.poll_ready(context).map_err(Into::into),
+            Way::Through(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        match self {
+            Way::Direct(tcp) => {
+                let connecting = tcp.call(uri);
+                Box::pin(async move { Ok(MaybeHttpsStream::Http(connecting.await?)) })
+            }
+            Way::Through(proxy) => {
+                let connecting = proxy.clone().connect(uri);
+                Box::pin(async move { Ok(connecting.await?) })
+            }
+        }
     }
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Response = MaybeHttpsStream<Wire>;
     type Error = NoConnection;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NoConnection>> + Send>>;
 
@@ -101,9 +168,7 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        // A literal address never reaches the resolver.
-        let literal = uri.host().and_then(literal);
-        if literal.is_some_and(|address| !self.resolver.allows(address)) {
+        if uri.host().is_some_and(|host| self.is_prohibited(host)) {
             return Box::pin(std::future::ready(Err(NoConnection::Prohibited)));
         }
         let (connecting, timeout) = (self.https.call(uri), self.timeout);
@@ -122,7 +187,7 @@ fn literal(host: &str) -> Option<IpAddr> {
 }
 
 /// Ours, if the chain of causes holds one: the layers in between wrap it as they like.
-fn cause(error: Box<dyn StdError + Send + Sync>) -> NoConnection {
+pub(super) fn cause(error: Box<dyn StdError + Send + Sync>) -> NoConnection {
     let mut link: Option<&(dyn StdError + 'static)> = Some(error.as_ref());
     while let Some(current) = link {
         match current.downcast_ref::<NoConnection>() {
@@ -131,6 +196,8 @@ fn cause(error: Box<dyn StdError + Send + Sync>) -> NoConnection {
                 return NoConnection::LookUp(std::io::Error::new(cause.kind(), cause.to_string()));
             }
             Some(NoConnection::LookUpTimeout) => return NoConnection::LookUpTimeout,
+            Some(NoConnection::Proxy(why)) => return NoConnection::Proxy(why.clone()),
+            Some(NoConnection::Tunnel(why)) => return NoConnection::Tunnel(why.clone()),
             Some(NoConnection::Timeout | NoConnection::Failed(_)) | None => link = current.source(),
         }
     }
@@ -182,7 +249,7 @@ mod tests {
     fn connect(uri: &str, local: bool, limit: Duration) -> Result<(), NoConnection> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let tls = tls_config().expect("a TLS configuration");
-        let mut connector = Connector::new(limit, local, &tls);
+        let mut connector = Connector::new(limit, local, None, &tls);
         let uri: Uri = uri.parse().expect("the test's address is valid");
         runtime.block_on(connector.call(uri)).map(|_| ())
     }

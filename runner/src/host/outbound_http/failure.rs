@@ -6,6 +6,11 @@ use std::error::Error as StdError;
 use std::io;
 use wasmtime_wasi_http::Error;
 
+/// wasi:http has no words for egress proxies. The component knows these, and puts the proxy's name between them and
+/// what follows.
+const PROXY: &str = "egress proxy: ";
+const TUNNEL: &str = "egress tunnel: ";
+
 /// A request that got no response head.
 pub(super) fn of_request(error: &legacy::Error) -> Error {
     for cause in causes(error) {
@@ -60,9 +65,25 @@ fn of_connection(error: &NoConnection) -> Error {
         NoConnection::Timeout => Error::ConnectionTimeout,
         NoConnection::LookUp(error) => Error::DnsError { rcode: Some(error.to_string()), info_code: None },
         NoConnection::Prohibited => Error::DestinationIpProhibited,
+        NoConnection::Proxy(why) => Error::InternalError(Some(format!("{PROXY}{why}"))),
+        NoConnection::Tunnel(why) => Error::InternalError(Some(format!("{TUNNEL}{why}"))),
         NoConnection::Failed(error) => {
             causes(error.as_ref()).find_map(of_handshake).unwrap_or(Error::ConnectionRefused)
         }
+    }
+}
+
+/// Why there is no connection to the egress proxy, to stand behind its name.
+pub(super) fn of_proxy(error: &NoConnection) -> &'static str {
+    match of_connection(error) {
+        Error::DnsTimeout => "has a name that was not resolved in time",
+        Error::DnsError { .. } => "has a name that cannot be resolved",
+        Error::ConnectionTimeout => "did not accept the connection in time",
+        Error::ConnectionRefused => "refused the connection",
+        Error::TlsProtocolError | Error::TlsCertificateError | Error::TlsAlertReceived { .. } => {
+            "failed the TLS handshake"
+        }
+        _ => "could not be reached",
     }
 }
 

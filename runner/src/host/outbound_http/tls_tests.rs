@@ -15,19 +15,21 @@ use tokio_rustls::TlsAcceptor;
 
 /// What reached the server.
 #[derive(Default)]
-struct Seen {
+pub(super) struct Seen {
     connections: AtomicUsize,
-    requests: AtomicUsize,
+    pub(super) requests: AtomicUsize,
 }
 
-struct Server {
-    port: u16,
+pub(super) struct Server {
+    pub(super) port: u16,
     certificate: CertificateDer<'static>,
-    seen: Arc<Seen>,
+    /// For whoever else is to be known by its certificate.
+    pub(super) acceptor: TlsAcceptor,
+    pub(super) seen: Arc<Seen>,
 }
 
 /// A server on loopback that speaks the first of `protocols` the client offers.
-async fn server(parameters: CertificateParams, protocols: &[&str]) -> Server {
+pub(super) async fn server(parameters: CertificateParams, protocols: &[&str]) -> Server {
     let key = KeyPair::generate().expect("a key");
     let certified = CertifiedKey { cert: parameters.self_signed(&key).expect("a certificate"), signing_key: key };
     let certificate = certified.cert.der().clone();
@@ -41,9 +43,9 @@ async fn server(parameters: CertificateParams, protocols: &[&str]) -> Server {
     config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("its address").port();
-    let seen = Arc::<Seen>::default();
-    tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(config)), seen.clone()));
-    Server { port, certificate, seen }
+    let (seen, acceptor) = (Arc::<Seen>::default(), TlsAcceptor::from(Arc::new(config)));
+    tokio::spawn(accept(listener, acceptor.clone(), seen.clone()));
+    Server { port, certificate, acceptor, seen }
 }
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, seen: Arc<Seen>) {
@@ -67,7 +69,7 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, seen: Arc<Seen>) {
     }
 }
 
-fn named(name: &str) -> CertificateParams {
+pub(super) fn named(name: &str) -> CertificateParams {
     CertificateParams::new([name.to_owned()]).expect("certificate parameters")
 }
 
@@ -77,11 +79,17 @@ fn trusting(certificate: &CertificateDer<'static>) -> TlsConfig {
     TlsConfig::with_roots(roots).expect("a TLS configuration")
 }
 
-fn client(tls: &TlsConfig) -> HttpClient {
-    new_client(Connector::new(Duration::from_secs(30), true, tls))
+pub(super) fn trusting_all(servers: &[&Server]) -> TlsConfig {
+    let mut roots = RootCertStore::empty();
+    servers.iter().for_each(|server| roots.add(server.certificate.clone()).expect("a root"));
+    TlsConfig::with_roots(roots).expect("a TLS configuration")
 }
 
-async fn get(client: &HttpClient, port: u16) -> Result<(http::Version, Bytes), Error> {
+fn client(tls: &TlsConfig) -> HttpClient {
+    new_client(Connector::new(Duration::from_secs(30), true, None, tls))
+}
+
+pub(super) async fn get(client: &HttpClient, port: u16) -> Result<(http::Version, Bytes), Error> {
     let body = Full::new(Bytes::new()).map_err(Error::from).boxed_unsync();
     let request = Request::get(format!("https://localhost:{port}/")).body(body).expect("a request");
     let limits = Limits::of(None, false);
@@ -91,7 +99,7 @@ async fn get(client: &HttpClient, port: u16) -> Result<(http::Version, Bytes), E
     Ok((version, body.to_bytes()))
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }
 
