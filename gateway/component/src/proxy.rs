@@ -12,7 +12,7 @@ use std::rc::Rc;
 use futures_util::future::{Either, select};
 use gateway_core::accept::{self, Call, Operation};
 use gateway_core::authenticate::{Caller, may_use};
-use gateway_core::catalog::Model;
+use gateway_core::catalog::{Egress, Model};
 use gateway_core::count;
 use gateway_core::dialect::Dialect;
 use gateway_core::echo;
@@ -25,7 +25,7 @@ use gateway_core::record::{DecisionRecord, State};
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::rewrite::{self, Destination, Named};
 use gateway_core::route::health::{Availability, Health, Subjects, model_of};
-use gateway_core::route::{Candidates, Maker, Skip, SkipReason, Skipped, target_name};
+use gateway_core::route::{Candidates, Maker, Skip, SkipReason, Skipped, target_name, way_resting};
 use spin_sdk::wasip3::{self, http::types};
 
 use crate::host::{self, Pulse};
@@ -309,8 +309,13 @@ impl Course<'_> {
         if is_asked { Verdict::of(Class::Client) } else { verdict }
     }
 
-    /// What an attempt has to have before it is sent: the probe of a target that was out of order, and its quotas.
+    /// What an attempt has to have before it is sent: a way out, which an earlier attempt of this call may have found
+    /// closed, the probe of a target that was out of order, and its quotas.
     async fn reserve(&self, attempt: Attempt, to: Named<'_>, of: &Subjects) -> Result<Option<Charged>, Skip> {
+        let egress = to.provider.egress_of(to.credential);
+        if let Some(skip) = health::peek(|health, _| way_resting(health, of, egress, host::unix_ms())) {
+            return Err(skip);
+        }
         // One that this call has already is good for the target's other credentials too.
         if attempt.probe && self.probing.borrow().as_ref() != Some(&of.target) {
             let taken = |until_ms| Skip::new(SkipReason::Probing, Some(until_ms));
@@ -475,12 +480,13 @@ impl Course<'_> {
 
 fn subjects(to: Named<'_>) -> Subjects {
     let credential = to.credential.map(|credential| credential.id.as_str());
-    Subjects::of(&to.provider.name, model_of(to.target), credential)
+    let egress = to.provider.egress_of(to.credential).and_then(Egress::key);
+    Subjects::of(&to.provider.name, model_of(to.target), credential, egress.as_deref())
 }
 
 fn is_able(health: &Health, of: &Subjects, now_ms: i64) -> bool {
-    let keys = [&of.target, &of.lane].into_iter().chain(&of.credential);
-    keys.into_iter().all(|key| health.availability(key, now_ms) == Availability::Able)
+    let mut keys = of.beside_target().chain([&of.target]);
+    keys.all(|key| health.availability(key, now_ms) == Availability::Able)
 }
 
 /// Whether an attempt that has no answer may have been worked on all the same.

@@ -26,6 +26,10 @@ const HOST_HEADER: &str = "x-llmio-host";
 const CLIENT_CLOSED: &str = "client closed";
 const DRAINED: &str = "drained";
 
+/// What the runner's words begin with when the egress proxy could not be used, and when it did not get through.
+const PROXY: &str = "egress proxy: ";
+const TUNNEL: &str = "egress tunnel: ";
+
 /// An error answer is kept up to this many bytes.
 const ERROR_BYTES_MAX: usize = 256 << 10;
 
@@ -90,6 +94,7 @@ pub(crate) struct Terms<'a> {
 pub(crate) async fn attempt(mut outgoing: Outgoing, terms: &Terms<'_>) -> (Outcome, Option<Answer>) {
     let (dialect, passage) = (outgoing.dialect, std::mem::replace(&mut outgoing.passage, Passage::AsIs));
     let as_array = outgoing.as_array;
+    let proxy = outgoing.proxy.as_ref().map(|proxy| proxy.name.clone());
     let (request, mut writer, trailers, body) = match build(outgoing, terms) {
         Ok(built) => built,
         Err(error) => return (Outcome::Failed(error), None),
@@ -114,6 +119,8 @@ pub(crate) async fn attempt(mut outgoing: Outgoing, terms: &Terms<'_>) -> (Outco
         Err(code) => {
             let error = match translate(code) {
                 SendError::IdleTimeout => SendError::FirstByteTimeout,
+                SendError::Proxy(why) => SendError::Proxy(format!("{} {why}", proxy.unwrap_or_default())),
+                SendError::Tunnel(why) => SendError::Tunnel(format!("{} {why}", proxy.unwrap_or_default())),
                 error => error,
             };
             return (Outcome::Failed(error), None);
@@ -141,10 +148,17 @@ type Built = (types::Request, StreamWriter<u8>, FutureWriter<Result<Option<types
 
 fn build(outgoing: Outgoing, terms: &Terms<'_>) -> Result<Built, SendError> {
     let Terms { timeouts, streamed, left_ms, id, .. } = *terms;
-    let Outgoing { tls, authority, path, mut headers, body, local, .. } = outgoing;
+    let Outgoing { tls, authority, path, mut headers, body, local, proxy, .. } = outgoing;
     if host::is_runner() {
-        let value = format!("call={id}{}", if local { "; local" } else { "" });
+        let mut value = format!("call={id}{}", if local { "; local" } else { "" });
+        if let Some(proxy) = proxy {
+            value.push_str("; proxy=");
+            value.push_str(proxy.url.expose());
+        }
         headers.push((HOST_HEADER.into(), value.into_bytes()));
+    } else if let Some(proxy) = proxy {
+        // Nobody routes here; a request for a place must never leave from another one.
+        return Err(SendError::Proxy(format!("{} can be used by llmio's own runner only", proxy.name)));
     }
     let refused =
         |what: &str| SendError::Protocol(format!("{what} was refused by the host; mend the provider's entry"));
@@ -194,8 +208,7 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, SendError> {
 fn translate(code: ErrorCode) -> SendError {
     let payload = |text: Option<String>| text.unwrap_or_default();
     match code {
-        ErrorCode::InternalError(Some(said)) if said == CLIENT_CLOSED => SendError::ClientClosed,
-        ErrorCode::InternalError(Some(said)) if said == DRAINED => SendError::Drained,
+        ErrorCode::InternalError(Some(said)) => said_by_runner(&said),
         ErrorCode::DnsTimeout => SendError::Connect("its name was not resolved in time".into()),
         ErrorCode::DnsError(error) => SendError::Connect(match payload(error.rcode) {
             rcode if rcode.is_empty() => "its name could not be resolved".into(),
@@ -218,6 +231,17 @@ fn translate(code: ErrorCode) -> SendError {
         ErrorCode::HttpResponseIncomplete | ErrorCode::HttpResponseBodySize(_) => SendError::Truncated,
         ErrorCode::HttpProtocolError => SendError::Protocol("protocol error".into()),
         other => SendError::Protocol(format!("{other:?}")),
+    }
+}
+
+/// wasi:http has no words for these, so the runner has its own. See `host.md`.
+fn said_by_runner(said: &str) -> SendError {
+    match (said, said.strip_prefix(PROXY), said.strip_prefix(TUNNEL)) {
+        (CLIENT_CLOSED, ..) => SendError::ClientClosed,
+        (DRAINED, ..) => SendError::Drained,
+        (_, Some(why), _) => SendError::Proxy(why.to_owned()),
+        (_, _, Some(why)) => SendError::Tunnel(why.to_owned()),
+        _ => SendError::Protocol(format!("internal error: {said}")),
     }
 }
 

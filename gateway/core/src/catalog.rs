@@ -5,6 +5,7 @@
 //! so that nothing behind it checks anything again.
 
 mod document;
+mod egress;
 mod lookup;
 mod preset;
 mod problem;
@@ -18,6 +19,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use document::Document;
+pub use egress::Egress;
 pub use lookup::{hash_key, hash_text, without_suffix};
 pub use problem::{Problem, Problems};
 pub use seal::{SealError, Sealer};
@@ -85,6 +87,8 @@ pub struct Provider {
     pub forward_headers: Vec<String>,
     /// The base URL's exact host and port may be private or loopback.
     pub local: bool,
+    /// The way out for credentials that have none of their own. Default: llmio's own.
+    pub egress: Option<Egress>,
     /// How this provider's errors are judged, before the rows llmio knows.
     pub errors: Vec<ErrorRule>,
     /// An answer of 200 that holds one of these before any content has failed.
@@ -147,6 +151,8 @@ pub struct Credential {
     pub pool: Option<Arc<str>>,
     /// What this one may spend. Stands in for the provider's limits of the same kind per credential.
     pub quota: Option<Quota>,
+    /// Its way out. Default: its provider's.
+    pub egress: Option<Egress>,
 }
 
 /// How much may be spent at a provider. All limits that apply to an attempt must hold.

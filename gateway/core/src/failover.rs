@@ -69,6 +69,8 @@ pub fn verdict(outcome: &Outcome, rules: &[ErrorRule], request: &[u8]) -> Verdic
         Outcome::Failed(SendError::ClientClosed | SendError::Drained) | Outcome::NotSent(..) => {
             Verdict::of(Class::Gone)
         }
+        Outcome::Failed(SendError::Proxy(_)) => Verdict { nature: Nature::Proxy, ..Verdict::of(Class::Egress) },
+        Outcome::Failed(SendError::Tunnel(_)) => Verdict { nature: Nature::Tunnel, ..Verdict::of(Class::Egress) },
         Outcome::Failed(_) => Verdict::of(Class::Target),
     }
 }
@@ -78,6 +80,10 @@ pub fn verdict(outcome: &Outcome, rules: &[ErrorRule], request: &[u8]) -> Verdic
 pub enum SendError {
     /// The name could not be resolved, or nothing listens there.
     Connect(String),
+    /// The egress proxy could not be used. Its name, and why.
+    Proxy(String),
+    /// The egress proxy did not get through to the provider. Its name, and why.
+    Tunnel(String),
     /// The address is not public and the provider is not `local`.
     Denied,
     /// The TLS handshake failed.
@@ -108,7 +114,9 @@ impl SendError {
     /// The end state of a call that ends with this.
     pub fn state(&self) -> State {
         match self {
-            Self::Connect(_) | Self::Denied | Self::ConnectTimeout => State::UpstreamConnect,
+            Self::Connect(_) | Self::Proxy(_) | Self::Tunnel(_) | Self::Denied | Self::ConnectTimeout => {
+                State::UpstreamConnect
+            }
             Self::Tls(_) => State::TlsError,
             Self::FirstByteTimeout => State::FirstByteTimeout,
             Self::IdleTimeout => State::IdleTimeout,
@@ -127,6 +135,7 @@ impl SendError {
         match self {
             Self::Connect(why) if why.is_empty() => "could not be reached".into(),
             Self::Connect(why) => format!("could not be reached ({why})"),
+            Self::Proxy(why) | Self::Tunnel(why) => format!("was not reached: the egress proxy {why}"),
             Self::Denied => "is at an address that is not allowed; if a private one is meant set `local = true` on \
                              the provider (under Spin: allowed_outbound_hosts)"
                 .into(),
@@ -253,7 +262,7 @@ impl Failover {
                 return Decision::Answer(State::ClientError, self.shaped(error, nature));
             }
             (_, outcome) => {
-                if let Some(last) = self.last.filter(|_| class == Class::Target && may_pass(&outcome, verdict)) {
+                if let Some(last) = self.last.filter(|_| may_pass(&outcome, verdict)) {
                     self.repeatable.push(last);
                 }
                 self.failures.push(Failure { target: target.to_owned(), outcome, verdict });
@@ -266,7 +275,11 @@ impl Failover {
     /// An attempt that was not made costs nothing: the next one is looked for as if it had never been a candidate.
     fn not_sent(&mut self, target: &str, skip: Skip, chance: Chance<'_>) -> Decision {
         self.attempts_left = self.attempts_left.saturating_add(1);
-        self.advance(if skip.reason == SkipReason::QuotaSpent { Class::Credential } else { Class::Target });
+        self.advance(match skip.reason {
+            SkipReason::QuotaSpent => Class::Credential,
+            SkipReason::EgressResting => Class::Egress,
+            _ => Class::Target,
+        });
         self.not_sent.push(skip.of(target.to_owned()));
         self.next(chance)
     }
@@ -307,16 +320,21 @@ impl Failover {
         Some(attempt)
     }
 
-    /// A failing credential leaves the target to its other credentials; any other failure leaves the target, but for a
-    /// rate limit, which may be that of one credential.
+    /// A failing credential leaves the target to its other credentials, and a failing way out to those with another
+    /// one; any other failure leaves the target, but for a rate limit, which may be that of one credential.
     fn advance(&mut self, class: Class) {
-        let pool = self.candidates.get(self.position).map_or(0, |candidate| candidate.credentials.len());
-        let of_credential = matches!(class, Class::Credential | Class::Egress | Class::Rate);
-        if of_credential && self.credential + 1 < pool {
-            self.credential += 1;
-        } else {
-            self.position += 1;
-            self.credential = 0;
+        let next = self.candidates.get(self.position).and_then(|candidate| {
+            let way = candidate.ways.get(self.credential);
+            let mut others = self.credential + 1..candidate.credentials.len();
+            match class {
+                Class::Credential | Class::Rate => others.next(),
+                Class::Egress => others.find(|other| candidate.ways.get(*other) != way),
+                _ => None,
+            }
+        });
+        match next {
+            Some(credential) => self.credential = credential,
+            None => (self.position, self.credential) = (self.position + 1, 0),
         }
     }
 
@@ -422,19 +440,22 @@ impl Failover {
 /// Whether a failure may be over in a moment. A silence has cost its whole limit already, and what is wrong with an
 /// address or a certificate stays wrong.
 fn may_pass(outcome: &Outcome, verdict: Verdict) -> bool {
-    verdict.nature == Nature::Plain
-        && match outcome {
-            Outcome::Answered(error) => matches!(error.status, 408 | 409 | 425 | 500..=599),
-            Outcome::Failed(error) => matches!(
-                error,
-                SendError::Connect(_)
-                    | SendError::Reset(_)
-                    | SendError::Truncated
-                    | SendError::Protocol(_)
-                    | SendError::Empty
-            ),
-            Outcome::Head(_) | Outcome::NotSent(..) => false,
-        }
+    let of_proxy = matches!(outcome, Outcome::Failed(SendError::Proxy(_) | SendError::Tunnel(_)));
+    let of_target = verdict.class == Class::Target && verdict.nature == Nature::Plain;
+    of_proxy
+        || of_target
+            && match outcome {
+                Outcome::Answered(error) => matches!(error.status, 408 | 409 | 425 | 500..=599),
+                Outcome::Failed(error) => matches!(
+                    error,
+                    SendError::Connect(_)
+                        | SendError::Reset(_)
+                        | SendError::Truncated
+                        | SendError::Protocol(_)
+                        | SendError::Empty
+                ),
+                Outcome::Head(_) | Outcome::NotSent(..) => false,
+            }
 }
 
 /// The upstream's text is not shown for a refused credential: providers echo parts of the key in it.

@@ -14,7 +14,7 @@ pub use passage::{Passage, Translation};
 pub use usage_chunk::UsageChunk;
 
 use crate::accept::{Call, Operation};
-use crate::catalog::{Auth, Catalog, Credential, Endpoint, Provider, ProviderKind, Target, Value};
+use crate::catalog::{Auth, Catalog, Credential, Endpoint, Provider, ProviderKind, Secret, Target, Value};
 use crate::dialect::Dialect;
 use crate::failover::Attempt;
 use crate::route::{Skip, SkipReason, name_asked};
@@ -35,6 +35,8 @@ pub struct Outgoing {
     pub body: Vec<u8>,
     /// The address may be private.
     pub local: bool,
+    /// The proxy to go through.
+    pub proxy: Option<Proxy>,
     /// What the provider answers in.
     pub dialect: Dialect,
     /// A stream is wanted as a JSON array.
@@ -43,6 +45,15 @@ pub struct Outgoing {
     pub passage: Passage,
     /// What a translation left out.
     pub warnings: Vec<String>,
+}
+
+/// An egress proxy, for the host.
+#[derive(Debug)]
+pub struct Proxy {
+    /// Host and port: what messages call it.
+    pub name: String,
+    /// Its URL, as the host is told it.
+    pub url: Secret,
 }
 
 /// One attempt's destination.
@@ -111,6 +122,7 @@ pub fn request(
     }
     let spoken = call.operation.dialect();
     let endpoint = to.provider.serving(call.operation).ok_or_else(|| Skip::new(SkipReason::Dialect, None))?;
+    let proxy = proxy(to)?;
     let Written { body, operation, passage, warnings } =
         if endpoint.dialect == spoken { native(call, to) } else { translated(call, to, endpoint.dialect, telling)? };
     let mut headers = upstream(client_headers, to.provider, spoken, endpoint.dialect, body.len());
@@ -131,11 +143,21 @@ pub fn request(
         headers,
         body,
         local: to.provider.local,
+        proxy,
         dialect: endpoint.dialect,
         as_array: call.as_array && endpoint.dialect == spoken,
         passage,
         warnings,
     }))
+}
+
+/// The proxy to go through. One that is not known must not be left out: the call would come from the wrong place.
+fn proxy(to: Named<'_>) -> Result<Option<Proxy>, Skip> {
+    let Some(egress) = to.provider.egress_of(to.credential) else { return Ok(None) };
+    match (egress.name(), egress.instruction()) {
+        (Some(name), Some(url)) => Ok(Some(Proxy { name, url: Secret::new(url) })),
+        _ => Err(Skip::new(SkipReason::NoCredential, None)),
+    }
 }
 
 /// A body as it is sent, and what becomes of its answer.

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::accept::{Demand, Operation};
 use crate::catalog::{
-    Affinity, Catalog, Credential, Model, Provider, ProviderKind, Strategy, Target, Translation, Value,
+    Affinity, Catalog, Credential, Egress, Model, Provider, ProviderKind, Strategy, Target, Translation, Value,
 };
 use crate::echo;
 use crate::price;
@@ -46,6 +46,8 @@ pub struct Candidate {
     pub target: usize,
     /// Indexes into the provider's credentials, in the order in which they are tried. Empty: called without one.
     pub credentials: Vec<usize>,
+    /// The way out of each of them; equal numbers share one.
+    pub ways: Vec<usize>,
     /// It was out of order and may be tried by one call, to find out whether it still is.
     pub probe: bool,
     /// The last that was heard of it is a failure.
@@ -110,6 +112,10 @@ pub enum SkipReason {
     Context,
     /// Its provider has a tag the key avoids.
     Tag,
+    /// It is reached through an egress proxy, and this host can use none.
+    EgressUnsupported,
+    /// The way out does not work now, or the provider refuses where it comes out.
+    EgressResting,
     /// Every credential was refused and rests.
     CredentialsResting,
     /// It is over its rate limit.
@@ -158,6 +164,8 @@ pub struct Ask<'a> {
     pub affinity_hash: Option<u64>,
     /// What recent attempts say.
     pub health: &'a Health,
+    /// Whether the host can go through an egress proxy.
+    pub proxies: bool,
     /// Whether a quota for an attempt is known to be spent.
     pub spent: &'a KnownSpent<'a>,
     /// Wall clock, Unix milliseconds.
@@ -187,7 +195,28 @@ pub fn route(ask: &Ask<'_>, rotation: &mut Rotation) -> Candidates {
             candidates.affinity = Some(model.affinity);
         }
     }
+    for candidate in &mut candidates.list {
+        candidate.ways = ways(ask.catalog, candidate);
+    }
     candidates
+}
+
+/// Which of a candidate's credentials share a way out.
+fn ways(catalog: &Catalog, candidate: &Candidate) -> Vec<usize> {
+    let target = catalog.models.get(candidate.model).and_then(|model| model.targets.get(candidate.target));
+    let Some(provider) = target.and_then(|target| catalog.providers.get(target.provider)) else { return Vec::new() };
+    if provider.credentials.iter().all(|credential| credential.egress.is_none()) {
+        return Vec::new();
+    }
+    let mut known: Vec<Option<String>> = Vec::new();
+    let way = |index: &usize| {
+        let key = provider.egress_of(provider.credentials.get(*index)).and_then(Egress::key);
+        known.iter().position(|other| *other == key).unwrap_or_else(|| {
+            known.push(key);
+            known.len() - 1
+        })
+    };
+    candidate.credentials.iter().map(way).collect()
 }
 
 /// What records and messages call a target of the model that was asked for as `asked`.
@@ -233,6 +262,7 @@ fn able_targets(ask: &Ask<'_>, index: usize, model: &Model, skipped: &mut Vec<Sk
                     model: index,
                     target: position,
                     credentials,
+                    ways: Vec::new(),
                     probe,
                     failing: probe || ask.health.is_failing(&key),
                     context: target.capabilities.context,
@@ -302,6 +332,13 @@ fn usable_credentials(
     upstream_model: &str,
 ) -> Result<Vec<usize>, Skip> {
     let kept_back = |credential: Option<&Credential>| {
+        if let Some(egress) = provider.egress_of(credential) {
+            match egress.is_known() {
+                _ if !ask.proxies => return Some(Skip::new(SkipReason::EgressUnsupported, None)),
+                false => return Some(Skip::new(SkipReason::NoCredential, None)),
+                true => {}
+            }
+        }
         resting(ask, provider, credential, health::model_of(target))
             .or_else(|| (ask.spent)(provider, credential, upstream_model))
     };
@@ -317,7 +354,7 @@ fn usable_credentials(
     for (index, credential) in provider.credentials.iter().enumerate().filter(|(_, each)| able(each)) {
         match kept_back(Some(credential)) {
             None => usable.push(index),
-            Some(skip) if first_back.as_ref().is_none_or(|first| skip.until_ms < first.until_ms) => {
+            Some(skip) if first_back.as_ref().is_none_or(|first| is_back_before(&skip, first)) => {
                 first_back = Some(skip);
             }
             Some(_) => {}
@@ -330,20 +367,42 @@ fn usable_credentials(
     }
 }
 
+/// One that does not come back by itself comes after all that do.
+fn is_back_before(skip: &Skip, other: &Skip) -> bool {
+    let back_ms = |skip: &Skip| skip.until_ms.unwrap_or(i64::MAX);
+    back_ms(skip) < back_ms(other)
+}
+
 /// What health says against a credential on this model, or against the provider itself where it has none.
 fn resting(ask: &Ask<'_>, provider: &Provider, credential: Option<&Credential>, upstream_model: &str) -> Option<Skip> {
     if ask.health.is_calm() {
         return None;
     }
-    let of = Subjects::of(&provider.name, upstream_model, credential.map(|credential| credential.id.as_str()));
+    let egress = provider.egress_of(credential);
+    let id = credential.map(|credential| credential.id.as_str());
+    let of = Subjects::of(&provider.name, upstream_model, id, egress.and_then(Egress::key).as_deref());
+    if let Some(skip) = way_resting(ask.health, &of, egress, ask.now_ms) {
+        return Some(skip);
+    }
     let keys = of.credential.iter().chain([&of.lane]);
-    let waits = keys.filter_map(|key| match ask.health.availability(key, ask.now_ms) {
+    let (until_ms, trouble) = longest_wait(ask.health, keys, ask.now_ms)?;
+    let reason = if trouble == Trouble::Cooling { SkipReason::Cooling } else { SkipReason::CredentialsResting };
+    Some(Skip::new(reason, Some(until_ms)))
+}
+
+/// What health says against the way out of an attempt.
+pub fn way_resting(health: &Health, of: &Subjects, egress: Option<&Egress>, now_ms: i64) -> Option<Skip> {
+    let (until_ms, _) = longest_wait(health, of.ways(), now_ms)?;
+    let name = egress.map_or_else(|| Some(health::DIRECT.to_owned()), Egress::name);
+    Some(Skip { reason: SkipReason::EgressResting, until_ms: Some(until_ms), said: name })
+}
+
+fn longest_wait<'k>(health: &Health, keys: impl Iterator<Item = &'k String>, now_ms: i64) -> Option<(i64, Trouble)> {
+    let waits = keys.filter_map(|key| match health.availability(key, now_ms) {
         Availability::Not(trouble, until_ms) => Some((until_ms, trouble)),
         Availability::Able | Availability::Probe => None,
     });
-    let (until_ms, trouble) = waits.max_by_key(|(until_ms, _)| *until_ms)?;
-    let reason = if trouble == Trouble::Cooling { SkipReason::Cooling } else { SkipReason::CredentialsResting };
-    Some(Skip::new(reason, Some(until_ms)))
+    waits.max_by_key(|(until_ms, _)| *until_ms)
 }
 
 /// Appends the targets of one tier in the order of the model's strategy.

@@ -6,6 +6,7 @@
 //! (behaviour §15) are plain tests.
 
 mod common;
+mod proxy;
 mod upstream;
 
 /// Runs each of these rules on both hosts. A rule that is left out is dead code, which the build reports.
@@ -32,6 +33,7 @@ mod damage;
 mod dialects;
 mod drain;
 mod early_heads;
+mod egress;
 mod failover;
 mod health;
 mod imports;

@@ -9,7 +9,7 @@ use std::task::{Poll, Waker};
 
 use gateway_core::accept::{Call, Operation, client_address, session_in};
 use gateway_core::authenticate::Caller;
-use gateway_core::catalog::{Catalog, Model};
+use gateway_core::catalog::{Catalog, Egress, Model};
 use gateway_core::dialect::Dialect;
 use gateway_core::failover::{Class, Outcome};
 use gateway_core::observe::{Observation, Usage};
@@ -196,6 +196,7 @@ impl OpenCall {
                 model: to.upstream_model.to_owned(),
                 credential: to.credential.map(|credential| credential.label.clone()),
                 translated_to: to.translated_to(operation).map(Dialect::name),
+                egress: to.provider.egress_of(to.credential).and_then(Egress::name),
                 status,
                 class: class.name(),
                 error,

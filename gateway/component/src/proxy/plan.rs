@@ -8,6 +8,7 @@ use gateway_core::route::quota::Moment;
 use gateway_core::route::strategy::Rotation;
 use gateway_core::route::{self, Ask, Candidates, Maker};
 
+use crate::host;
 use crate::store::quota as ledger;
 
 use super::charges::known_spent;
@@ -49,6 +50,7 @@ pub(crate) fn plan(
         avoid: key.map_or(&[], |key: &Key| key.avoid.as_slice()),
         affinity_hash: affinity_hash(asked, model),
         health,
+        proxies: host::is_runner(),
         spent: &spent,
         now_ms: asked.at.now_ms,
         draw,

@@ -4,8 +4,8 @@
 //! missing on one host must not take every other provider down.
 
 use super::schema::format;
-use super::seal::header_id;
-use super::{Catalog, Provider, Sealer, Secret, Value};
+use super::seal::{egress_id, header_id};
+use super::{Catalog, Egress, Provider, Sealer, Secret, Value};
 
 impl Catalog {
     /// Turns every [`Value::Sealed`] and [`Value::Variable`] into `Plain` or `Missing`. Called once for each
@@ -13,9 +13,11 @@ impl Catalog {
     pub fn resolve(&mut self, sealer: Option<&Sealer>, variable: &dyn Fn(&str) -> Option<String>) {
         let source = Source { sealer, variable };
         for provider in &mut self.providers {
-            let Provider { name, credentials, headers, .. } = provider;
+            let Provider { name, credentials, headers, egress, .. } = provider;
+            source.resolve_egress(egress, &egress_id(name, None));
             for credential in credentials {
                 source.resolve(&mut credential.value, &credential.id, format::credential);
+                source.resolve_egress(&mut credential.egress, &egress_id(name, Some(&credential.id)));
             }
             for (header, value) in headers {
                 source.resolve(value, &header_id(name, header), format::header_value);
@@ -57,7 +59,12 @@ impl Catalog {
                 .headers
                 .iter()
                 .map(move |(header, value)| (format!("provider {name}, header {header}"), value));
-            credentials.chain(headers)
+            let own = provider.egress.iter().map(move |egress| (format!("provider {name}, egress"), &egress.proxy));
+            let others = provider.credentials.iter().filter_map(move |credential| {
+                let place = format!("provider {name}, credential {}, egress", credential.label);
+                Some((place, &credential.egress.as_ref()?.proxy))
+            });
+            credentials.chain(headers).chain(own).chain(others)
         })
     }
 }
@@ -68,6 +75,12 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
+    fn resolve_egress(&self, egress: &mut Option<Egress>, id: &str) {
+        if let Some(Egress { proxy }) = egress {
+            self.resolve(proxy, id, format::proxy_url);
+        }
+    }
+
     fn resolve(&self, value: &mut Value, id: &str, check: fn(&str) -> Result<(), String>) {
         let found = match value {
             Value::Plain(_) | Value::Missing(_) => return,

@@ -130,6 +130,14 @@ pub(super) fn header_id(provider: &str, header: &str) -> String {
     format!("header/{provider}/{header}")
 }
 
+/// The id the way out of a provider, or of one of its credentials, is sealed under.
+pub(super) fn egress_id(provider: &str, credential: Option<&str>) -> String {
+    match credential {
+        Some(id) => format!("egress/{provider}/{id}"),
+        None => format!("egress/{provider}"),
+    }
+}
+
 fn cipher(master_key: &str) -> Result<XChaCha20Poly1305, SealError> {
     if master_key.chars().count() < MASTER_KEY_CHARACTERS_MIN {
         return Err(SealError::MasterKeyTooShort);

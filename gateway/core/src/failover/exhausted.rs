@@ -48,6 +48,10 @@ fn describe(skipped: &Skipped, now_ms: i64) -> String {
         SkipReason::TargetDisabled => "is disabled",
         SkipReason::ProviderDisabled => "has a disabled provider",
         SkipReason::Dialect => "does not speak this dialect",
+        SkipReason::EgressUnsupported => {
+            "is reached through an egress proxy, which only llmio's own runner can use and not this host"
+        }
+        SkipReason::EgressResting => "cannot be used through its egress",
         SkipReason::NoCredential => "has no credential that can be used",
         SkipReason::Capability => "cannot do what the request needs",
         SkipReason::Context => "has too small a context window",

@@ -1,3 +1,5 @@
+mod egress;
+
 use super::*;
 
 fn candidates(pools: &[usize]) -> Vec<Candidate> {
@@ -5,6 +7,7 @@ fn candidates(pools: &[usize]) -> Vec<Candidate> {
         model: 0,
         target,
         credentials: (0..*pool).collect(),
+        ways: Vec::new(),
         probe: false,
         failing: false,
         context: None,

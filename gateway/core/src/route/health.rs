@@ -1,9 +1,11 @@
 //! Health: what recent attempts say of a target or a credential. A machine: an outcome in, the subjects that changed
 //! out; whoever holds it publishes those, and merges what others published.
 //!
-//! Three subjects, because three things fail apart: a *target* (a breaker: it may be down), a *credential* (it may be
-//! dead or out of money, on every model), and a *lane*, a credential on one upstream model (it may have used up its
-//! minute). One failure counts against exactly one of them, so that a dead key does not take its provider down.
+//! Several subjects, because several things fail apart: a *target* (a breaker: it may be down), a *credential* (it may
+//! be dead or out of money, on every model), a *lane*, a credential on one upstream model (it may have used up its
+//! minute), and an *egress*: a proxy, which may be down for everybody, or a way out as one provider sees it, which may be
+//! refused where it comes out. One failure counts against exactly one of them, so that a dead key or a dead proxy does
+//! not take its provider down, nor a dead provider the proxy.
 //!
 //! Only subjects in trouble are kept, times are those of the wall clock since instances and restarts share them, and a
 //! clock that jumps back does not make anyone wait longer than was meant. Losing all of it costs a few attempts.
@@ -69,18 +71,38 @@ pub struct Subjects {
     pub credential: Option<String>,
     /// The credential on this upstream model.
     pub lane: String,
+    /// The egress proxy, where there is one.
+    pub egress: Option<String>,
+    /// The way out as this provider sees it.
+    pub place: String,
 }
 
 impl Subjects {
-    /// The subjects of an attempt: the provider's name, its own name for the model, and the credential's id.
-    pub fn of(provider: &str, upstream_model: &str, credential: Option<&str>) -> Self {
+    /// The subjects of an attempt: the provider's name, its own name for the model, the credential's id, and the key
+    /// of the egress.
+    pub fn of(provider: &str, upstream_model: &str, credential: Option<&str>, egress: Option<&str>) -> Self {
         Subjects {
             target: target(provider, upstream_model),
             credential: credential.map(|id| format!("credential/{id}")),
             lane: format!("lane/{}/{upstream_model}", credential.unwrap_or(provider)),
+            egress: egress.map(|key| format!("egress/{key}")),
+            place: format!("egress/{}/{provider}", egress.unwrap_or(DIRECT)),
         }
     }
+
+    /// What has to be fit beside the target.
+    pub fn beside_target(&self) -> impl Iterator<Item = &String> {
+        self.credential.iter().chain([&self.lane]).chain(self.ways())
+    }
+
+    /// The way out, for everybody and for this provider.
+    pub fn ways(&self) -> impl Iterator<Item = &String> {
+        self.egress.iter().chain([&self.place])
+    }
 }
+
+/// What the way out is called where there is no egress.
+pub const DIRECT: &str = "direct";
 
 /// The key of a target.
 pub fn target(provider: &str, upstream_model: &str) -> String {
@@ -205,7 +227,8 @@ impl Health {
                 Vec::new()
             }
             Class::Target => self.target_failed(of, verdict, said, now_ms, jitter),
-            Class::Credential | Class::Egress => self.credential_failed(of, verdict, said, now_ms),
+            Class::Credential => self.credential_failed(of, verdict, said, now_ms),
+            Class::Egress => self.egress_failed(of, verdict, said, at),
             Class::Rate => self.cool(of, verdict, said, now_ms),
         }
     }
@@ -276,8 +299,13 @@ impl Health {
     fn succeeded(&mut self, of: &Subjects, at: At) -> Vec<String> {
         self.windows.entry(of.target.clone()).or_default().push(true, at.now_ms);
         let mut changed: Vec<String> = self.end_probe(&of.target, at).into_iter().collect();
-        for key in of.credential.iter().chain([&of.lane]) {
+        for key in of.beside_target() {
             changed.extend(self.clear(key, at));
+        }
+        for key in of.ways() {
+            if let Some(window) = self.windows.get_mut(key) {
+                window.push(true, at.now_ms);
+            }
         }
         changed
     }
@@ -321,6 +349,28 @@ impl Health {
         let key = of.credential.as_ref().unwrap_or(&of.lane);
         let told_ms = verdict.rest.filter(|rest| rest.is_reset).map(told_ms);
         self.trouble(key, Trouble::Resting, told_ms, &CREDENTIAL_MS, said, now_ms)
+    }
+
+    /// A place that is refused stays so. A proxy that is down may be back in a moment, and one failure in a hundred must
+    /// not stop the other calls, so it is judged like a target.
+    fn egress_failed(&mut self, of: &Subjects, verdict: Verdict, said: &str, at: At) -> Vec<String> {
+        let At { now_ms, jitter, .. } = at;
+        self.probes.remove(&of.target);
+        let key = match (verdict.nature, &of.egress) {
+            (Nature::Proxy, Some(egress)) => egress,
+            (Nature::Proxy | Nature::Tunnel, _) => &of.place,
+            _ => {
+                let told_ms = verdict.rest.filter(|rest| rest.is_reset).map(told_ms);
+                return self.trouble(&of.place, Trouble::Resting, told_ms, &CREDENTIAL_MS, said, now_ms);
+            }
+        };
+        let window = self.windows.entry(key.clone()).or_default();
+        window.push(false, now_ms);
+        if !self.troubled.contains_key(key) && !window.is_bad(now_ms) {
+            return Vec::new();
+        }
+        window.clear();
+        self.trouble(key, Trouble::Resting, None, &BREAKER_MS.jittered(jitter), said, now_ms)
     }
 
     fn cool(&mut self, of: &Subjects, verdict: Verdict, said: &str, now_ms: i64) -> Vec<String> {

@@ -1,3 +1,5 @@
+mod egress;
+
 use super::*;
 use crate::catalog::Document;
 
@@ -32,6 +34,7 @@ fn ask<'a>(catalog: &'a Catalog, health: &'a Health, draw: u64) -> Ask<'a> {
         avoid: &[],
         affinity_hash: None,
         health,
+        proxies: true,
         spent: &|_, _, _| None,
         now_ms: NOW_MS,
         draw,

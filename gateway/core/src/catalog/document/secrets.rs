@@ -105,6 +105,8 @@ enum Kind {
     Credential { label: String },
     /// The value of a header; the name in lower case.
     Header { name: String },
+    /// The URL of an egress proxy: the provider's, or that of the credential with this id.
+    Egress { credential: Option<String> },
 }
 
 /// What stands there.
@@ -125,6 +127,7 @@ impl Place {
         let map = match (slot, &self.kind) {
             (Value::String(_), Kind::Header { .. }) => return Held::Elsewhere,
             (Value::String(text), Kind::Credential { .. }) => return plain_or_reference(text),
+            (Value::String(text), Kind::Egress { .. }) => return proxy(text),
             (Value::Object(map), _) => map,
             _ => return Held::Unclear,
         };
@@ -142,6 +145,7 @@ impl Place {
         match &self.kind {
             Kind::Header { name } => Some(seal::header_id(&self.provider, name)),
             Kind::Credential { .. } => credential_id(&self.provider, slot),
+            Kind::Egress { credential } => Some(seal::egress_id(&self.provider, credential.as_deref())),
         }
     }
 
@@ -176,6 +180,15 @@ fn plain_or_reference(text: &str) -> Held {
         Ok(None) => Held::Plain(text.to_owned()),
         Ok(Some(_)) => Held::Elsewhere,
         Err(_) => Held::Unclear,
+    }
+}
+
+/// A proxy's URL is a secret where it holds a user and a password.
+fn proxy(text: &str) -> Held {
+    match (plain_or_reference(text), format::proxy_url(text)) {
+        (Held::Plain(_), Ok(())) if !text.contains('@') => Held::Elsewhere,
+        (Held::Plain(_), Err(_)) => Held::Unclear,
+        (held, _) => held,
     }
 }
 
@@ -237,6 +250,7 @@ fn checked(place: &Place, value: &str) -> Result<(), String> {
     match place.kind {
         Kind::Credential { .. } => format::credential(value),
         Kind::Header { .. } => format::header_value(value),
+        Kind::Egress { .. } => format::proxy_url(value),
     }
 }
 
@@ -326,10 +340,21 @@ fn for_each(document: &mut Document, visit: &mut dyn FnMut(&Place, &mut Value)) 
         let name = provider.get("name").or(provider.get("preset")).and_then(Value::as_str).unwrap_or_default();
         let (name, origins) = (name.to_owned(), origins(provider));
         let place = |path: String, kind| Place { path, provider: name.clone(), origins: origins.clone(), kind };
+        // A proxy's URL says itself where its password goes.
+        let free = |path: String, kind| Place { path, provider: name.clone(), origins: BTreeSet::new(), kind };
         if let Some(Value::Array(credentials)) = provider.get_mut("credentials") {
             for (at, (label, slot)) in labels(credentials).into_iter().zip(credentials).enumerate() {
-                visit(&place(format!("providers[{index}].credentials[{at}]"), Kind::Credential { label }), slot);
+                let path = format!("providers[{index}].credentials[{at}]");
+                let credential = credential_id(&name, slot);
+                if let Some(egress) = slot.get_mut("egress").filter(|egress| is_proxy(egress)) {
+                    visit(&free(join(&path, "egress"), Kind::Egress { credential }), egress);
+                }
+                visit(&place(path, Kind::Credential { label }), slot);
             }
+        }
+        if let Some(egress) = provider.get_mut("egress").filter(|egress| is_proxy(egress)) {
+            let path = format!("providers[{index}].egress");
+            visit(&free(path, Kind::Egress { credential: None }), egress);
         }
         if let Some(Value::Object(headers)) = provider.get_mut("headers") {
             for (header, slot) in headers.iter_mut() {
@@ -338,6 +363,10 @@ fn for_each(document: &mut Document, visit: &mut dyn FnMut(&Place, &mut Value)) 
             }
         }
     }
+}
+
+fn is_proxy(egress: &Value) -> bool {
+    egress.get("relay").is_none()
 }
 
 /// The origins a provider's secrets may go to.

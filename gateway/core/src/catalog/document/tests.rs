@@ -1,3 +1,5 @@
+mod egress;
+
 use serde_json::json;
 
 use crate::catalog::{Document, SealError, Sealer, Value};

@@ -12,6 +12,7 @@ use crate::headers::HOP_BY_HOP;
 
 const NAME_CHARACTERS_MAX: usize = 200;
 const SECRET_BYTES_MAX: usize = 4096;
+const USER_BYTES_MAX: usize = 255;
 
 /// Set by the gateway and the host themselves, as is what is hop-by-hop.
 const HEADERS_NOT_ALLOWED: [&str; 6] =
@@ -38,10 +39,42 @@ pub(in crate::catalog) fn http_url(text: &str) -> Result<Url, String> {
     url(text, &["https", "http"])
 }
 
-/// The address of an egress proxy.
-pub(in crate::catalog) fn proxy_url(text: &str) -> Result<Url, String> {
-    let url = url(text, &["http", "https", "socks5"])?;
-    if url.path.is_empty() { Ok(url) } else { Err("must end after host and port".to_owned()) }
+const PROXY_SCHEMES: [&str; 4] = ["http", "https", "socks5", "socks5h"];
+
+/// The address of an egress proxy. User and password may stand before an `@`.
+pub(in crate::catalog) fn proxy_url(text: &str) -> Result<(), String> {
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    if !PROXY_SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
+        return Err(format!("must start with {}", starts(&PROXY_SCHEMES)));
+    }
+    let (user, address) = match rest.rsplit_once('@') {
+        Some((user, address)) => (Some(user), address),
+        None => (None, rest),
+    };
+    let address = address.strip_suffix('/').unwrap_or(address);
+    if address.contains(['/', '?', '#']) {
+        return Err("must end after host and port".to_owned());
+    }
+    check_authority(address)?;
+    user.map_or(Ok(()), check_user)
+}
+
+/// `user` or `user:password`. What a URL has no place for is written as %XX.
+fn check_user(user: &str) -> Result<(), String> {
+    // RFC 3986, section 3.2.1.
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:%".contains(&byte);
+    let mut escapes = user.split('%').skip(1);
+    let is_escape =
+        |rest: &str| rest.get(..2).is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    if !user.bytes().all(allowed) || !escapes.all(is_escape) {
+        return Err("has characters in its user or password that a URL must write as %XX".to_owned());
+    }
+    let (name, password) = user.split_once(':').unwrap_or((user, ""));
+    // RFC 1929 gives each one byte for its length.
+    if name.is_empty() || name.len() > USER_BYTES_MAX || password.len() > USER_BYTES_MAX {
+        return Err(format!("must have a user and a password of at most {USER_BYTES_MAX} characters before the @"));
+    }
+    Ok(())
 }
 
 /// Scheme, host and port, nothing else.

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use crate::catalog::document::{credential_id, labels};
 use crate::catalog::schema::{Fields, Place, Report, format};
-use crate::catalog::{Credential, Provider, Secret, Value, seal};
+use crate::catalog::{Credential, Egress, Provider, Secret, Value, seal};
 
 use super::quota;
 
@@ -28,7 +28,7 @@ pub(super) fn read_all(place: &Place<'_>, provider: &str, zone: &TimeZone) -> Ve
 fn read(place: &Place<'_>, provider: &str, label: String, zone: &TimeZone) -> Credential {
     let id = credential_id(provider, place.value).unwrap_or_default();
     let value = Value::Missing("is not valid".to_owned());
-    let mut credential = Credential { id, label, enabled: true, value, pool: None, quota: None };
+    let mut credential = Credential { id, label, enabled: true, value, pool: None, quota: None, egress: None };
     let value = match place.value {
         Json::String(_) => read_text(place, format::credential),
         _ => read_table(place, &mut credential, zone),
@@ -47,9 +47,7 @@ fn read_table(place: &Place<'_>, credential: &mut Credential, zone: &TimeZone) -
     let value = read_value(&mut fields, format::credential, true);
     credential.pool = fields.field("pool").and_then(|place| place.parsed(format::pool)).map(Into::into);
     credential.quota = fields.field("quota").and_then(|place| quota::read_own(&place, zone));
-    if let Some(place) = fields.field("egress") {
-        read_egress(&place);
-    }
+    credential.egress = fields.field("egress").and_then(|place| read_egress(&place));
     fields.finish();
     value
 }
@@ -67,15 +65,20 @@ pub(super) fn read_header_value(place: &Place<'_>) -> Option<Value> {
     value
 }
 
-/// An egress: a proxy's URL, or a relay of another llmio with the key for it.
-pub(super) fn read_egress(place: &Place<'_>) {
+/// An egress: a proxy's URL, written like a credential since it may hold a password, or a relay of another llmio with
+/// the key for it.
+pub(super) fn read_egress(place: &Place<'_>) -> Option<Egress> {
     if place.value.is_string() {
-        place.parsed(format::proxy_url);
-        return;
+        return Some(Egress { proxy: read_text(place, format::proxy_url)? });
     }
-    let Some(mut fields) = place.fields() else {
-        return;
-    };
+    let mut fields = place.fields()?;
+    if !fields.has("relay") {
+        // Its only possible id is known; the field is there because a stored document has it.
+        fields.field("id").and_then(|place| place.text());
+        let proxy = read_value(&mut fields, format::proxy_url, false);
+        fields.finish();
+        return Some(Egress { proxy: proxy? });
+    }
     fields.needed("relay").and_then(|place| place.parsed(format::http_url));
     if let Some(key) = fields.field("key") {
         match key.value {
@@ -87,6 +90,7 @@ pub(super) fn read_egress(place: &Place<'_>) {
         };
     }
     fields.finish();
+    None
 }
 
 /// Labels within a provider and ids within the document must differ; an id stands for one secret.

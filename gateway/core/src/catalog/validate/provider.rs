@@ -43,13 +43,13 @@ pub(super) fn read(place: &Place<'_>, zone: &TimeZone) -> Provider {
     let credentials = fields.field("credentials").map(|place| credential::read_all(&place, &name, zone));
     let headers = fields.field("headers").map(|place| read_headers(&place)).unwrap_or_default();
     let forward_headers = fields.field("forward_headers").map(|place| place.all_parsed(format::forwarded_header));
+    let egress = fields.field("egress").and_then(|place| credential::read_egress(&place));
     let local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(false);
     let enabled = fields.enabled();
     let errors = fields.list("errors").iter().filter_map(read_error_rule).collect();
     let error_match = fields.field("error_match").map(|place| place.all_parsed(format::label)).unwrap_or_default();
     let tags = fields.field("tags").map(|place| place.all_parsed(format::name)).unwrap_or_default();
     let quotas = quota::read_all(&mut fields, zone);
-    read_unbuilt(&mut fields);
     if echo {
         refuse_for_echo(&fields);
     }
@@ -66,6 +66,7 @@ pub(super) fn read(place: &Place<'_>, zone: &TimeZone) -> Provider {
         headers,
         forward_headers,
         local,
+        egress,
         errors,
         error_match,
         tags,
@@ -84,6 +85,7 @@ fn nothing() -> Provider {
         headers: Vec::new(),
         forward_headers: Vec::new(),
         local: false,
+        egress: None,
         errors: Vec::new(),
         error_match: Vec::new(),
         tags: Vec::new(),
@@ -212,13 +214,6 @@ fn read_headers(place: &Place<'_>) -> Vec<(String, Value)> {
     headers
 }
 
-/// Fields whose behaviour comes later: checked here, refused by name in `unbuilt.rs`.
-fn read_unbuilt(fields: &mut Fields<'_>) {
-    if let Some(place) = fields.field("egress") {
-        credential::read_egress(&place);
-    }
-}
-
 fn read_error_rule(place: &Place<'_>) -> Option<ErrorRule> {
     let mut fields = place.fields()?;
     let status = fields.field("status").map(|place| place.integer(100..=599));
@@ -243,6 +238,7 @@ fn refuse_for_echo(fields: &Fields<'_>) {
         "credentials",
         "headers",
         "local",
+        "egress",
         "quota",
         "quotas",
         "concurrent",

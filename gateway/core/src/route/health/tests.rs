@@ -1,3 +1,5 @@
+mod egress;
+
 use super::*;
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -9,7 +11,7 @@ fn at(now_ms: i64, jitter: f64) -> At {
 }
 
 fn subjects() -> Subjects {
-    Subjects::of("p", "m", Some("c-1"))
+    Subjects::of("p", "m", Some("c-1"), None)
 }
 
 fn verdict(class: Class, rest: Option<(u64, bool)>) -> Verdict {
@@ -156,7 +158,7 @@ fn spent_money_rests_until_a_reset_that_is_told_and_a_mere_wait_does_not_shorten
 #[test]
 fn without_a_credential_a_refusal_rests_the_provider_on_that_model_only() {
     let mut health = Health::default();
-    let of = Subjects::of("p", "m", None);
+    let of = Subjects::of("p", "m", None, None);
     assert_eq!(health.note(&of, Verdict::of(Class::Credential), "401", at(NOW_MS, 0.5)), ["lane/p/m"]);
     assert!(matches!(health.availability("lane/p/m", NOW_MS), Availability::Not(Trouble::Resting, _)));
 }
@@ -236,7 +238,7 @@ fn what_others_publish_is_taken_over_and_what_is_not_published_yet_is_kept() {
     assert_eq!(changed, ["credential/c-1"]);
     let published =
         || BTreeMap::from([("credential/c-1".to_owned(), one.standing("credential/c-1").cloned().expect("it"))]);
-    other.note(&Subjects::of("q", "m", None), Verdict::of(Class::Rate), "429", at(NOW_MS, 0.5));
+    other.note(&Subjects::of("q", "m", None, None), Verdict::of(Class::Rate), "429", at(NOW_MS, 0.5));
     other.merge(published(), |key| key == "lane/q/m");
     assert_eq!(other.troubled().map(|(key, _)| key).collect::<Vec<_>>(), ["credential/c-1", "lane/q/m"]);
     other.merge(BTreeMap::new(), |_| false);
@@ -303,7 +305,7 @@ fn what_is_said_of_one_request_benches_nobody() {
 fn no_more_than_a_bounded_number_of_subjects_is_kept() {
     let mut health = Health::default();
     for number in 0..3000 {
-        let of = Subjects::of("p", &format!("m-{number}"), None);
+        let of = Subjects::of("p", &format!("m-{number}"), None, None);
         health.note(&of, Verdict::of(Class::Rate), "429", at(NOW_MS + number, 0.5));
     }
     assert_eq!(health.troubled().count(), TROUBLED_MAX);

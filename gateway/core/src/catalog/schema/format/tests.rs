@@ -43,3 +43,29 @@ fn an_origin_and_a_proxy_have_no_path() {
     assert!(origin("https://a.example/").is_ok() && origin("https://a.example/v1").is_err());
     assert!(proxy_url("socks5://127.0.0.1:1080").is_ok() && proxy_url("ftp://127.0.0.1").is_err());
 }
+
+#[test]
+fn a_proxy_may_name_a_user_and_a_password_and_says_what_is_wrong_with_them() {
+    for good in [
+        "http://proxy.example",
+        "HTTPS://u:p%40ss;w@proxy.example:8443/",
+        "socks5h://user-us-session_1:p@127.0.0.1",
+        "http://u@[::1]:9",
+    ] {
+        assert_eq!(proxy_url(good), Ok(()), "{good}");
+    }
+    for (wrong, says) in [
+        ("http://u:p/w@proxy.example", "%XX"),
+        ("http://u:p%4@proxy.example", "%XX"),
+        ("http://u:p%zz@proxy.example", "%XX"),
+        ("http://u:p@w@proxy.example", "%XX"),
+        ("http://:p@proxy.example", "must have a user"),
+        ("http://proxy.example/path", "must end after host and port"),
+        ("http://proxy.example:99999", "no valid port"),
+        ("proxy.example:80", "must start with"),
+    ] {
+        let problem = proxy_url(wrong).unwrap_err();
+        assert!(problem.contains(says), "{wrong}: {problem}");
+    }
+    assert!(proxy_url(&format!("http://{}@p.example", "u".repeat(256))).is_err());
+}

@@ -1,0 +1,123 @@
+//! The way out to a provider where it is not llmio's own: an egress proxy.
+//!
+//! The URL of a proxy is one secret as a whole, for it may hold a password. What is shown of it is host and port.
+
+use sha2::{Digest, Sha256};
+
+use super::{Credential, Provider, Value};
+
+/// The port of a proxy whose URL names none.
+const PORTS: [(&str, u16); 4] = [("http", 80), ("https", 443), ("socks5", 1080), ("socks5h", 1080)];
+
+/// How requests to a provider, or with one of its credentials, leave.
+#[derive(Debug)]
+pub struct Egress {
+    /// The proxy's URL.
+    pub proxy: Value,
+}
+
+impl Egress {
+    /// Whether everything that is needed to use it could be had.
+    pub fn is_known(&self) -> bool {
+        self.proxy.known().is_some()
+    }
+
+    /// What records and messages call it: the proxy's host and port. `None` while its URL is not known.
+    pub fn name(&self) -> Option<String> {
+        Some(self.address()?.name())
+    }
+
+    /// What its health is kept under: two users of one proxy may come out at two ends of the world.
+    pub fn key(&self) -> Option<String> {
+        let address = self.address()?;
+        let user = address.user.map(|user| user.split(':').next().unwrap_or_default());
+        Some(match user {
+            None => address.name(),
+            Some(user) => {
+                let digest = Sha256::digest(user.as_bytes());
+                let hex: String = digest.iter().take(3).map(|byte| format!("{byte:02x}")).collect();
+                format!("{}~{hex}", address.name())
+            }
+        })
+    }
+
+    /// The proxy's URL for the host's instruction, which ends an item at each `;`.
+    pub fn instruction(&self) -> Option<String> {
+        let (scheme, rest) = self.proxy.known()?.expose().split_once("://")?;
+        Some(format!("{}://{}", scheme.to_ascii_lowercase(), rest.replace(';', "%3B")))
+    }
+
+    fn address(&self) -> Option<Address<'_>> {
+        let (scheme, rest) = self.proxy.known()?.expose().split_once("://")?;
+        let (user, authority) = match rest.rsplit_once('@') {
+            Some((user, authority)) => (Some(user), authority),
+            None => (None, rest),
+        };
+        Some(Address { scheme, user, authority: authority.trim_end_matches('/') })
+    }
+}
+
+struct Address<'u> {
+    scheme: &'u str,
+    user: Option<&'u str>,
+    authority: &'u str,
+}
+
+impl Address<'_> {
+    fn name(&self) -> String {
+        let authority = self.authority.to_ascii_lowercase();
+        let known = PORTS.iter().find(|(scheme, _)| self.scheme.eq_ignore_ascii_case(scheme));
+        // A colon inside brackets belongs to an IPv6 address.
+        let has_port = authority.rsplit(']').next().is_some_and(|after| after.contains(':'));
+        match known.filter(|_| !has_port) {
+            Some((_, port)) => format!("{authority}:{port}"),
+            None => authority,
+        }
+    }
+}
+
+impl Provider {
+    /// The way out for this credential: its own, else that of the provider.
+    pub fn egress_of<'c>(&'c self, credential: Option<&'c Credential>) -> Option<&'c Egress> {
+        credential.and_then(|credential| credential.egress.as_ref()).or(self.egress.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Secret;
+
+    fn egress(url: &str) -> Egress {
+        Egress { proxy: Value::Plain(Secret::new(url)) }
+    }
+
+    #[test]
+    fn a_proxy_is_called_by_host_and_port_and_never_by_its_user() {
+        for (url, name) in [
+            ("http://proxy.example:7890", "proxy.example:7890"),
+            ("HTTP://Proxy.Example/", "proxy.example:80"),
+            ("https://u:p%40ss@proxy.example", "proxy.example:443"),
+            ("socks5h://u@[::1]", "[::1]:1080"),
+            ("socks5://[::1]:9", "[::1]:9"),
+        ] {
+            assert_eq!(egress(url).name().as_deref(), Some(name), "{url}");
+        }
+        assert_eq!(Egress { proxy: Value::Missing("x".into()) }.name(), None);
+    }
+
+    #[test]
+    fn the_health_of_two_users_of_one_proxy_is_kept_apart_and_a_new_password_changes_nothing() {
+        let key = |url: &str| egress(url).key().expect("known");
+        assert_eq!(key("http://p.example:1"), "p.example:1");
+        assert_eq!(key("http://us:one@p.example:1"), key("http://us:two@p.example:1"));
+        assert_ne!(key("http://us:one@p.example:1"), key("http://jp:one@p.example:1"));
+        assert!(!key("http://user-us:one@p.example:1").contains("user"));
+    }
+
+    #[test]
+    fn a_password_cannot_end_the_hosts_instruction() {
+        let url = egress("HTTP://u:a;local@p.example:1").instruction();
+        assert_eq!(url.as_deref(), Some("http://u:a%3Blocal@p.example:1"));
+    }
+}

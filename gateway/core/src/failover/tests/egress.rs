@@ -1,0 +1,67 @@
+//! What follows when the way out fails.
+
+use super::*;
+
+/// One target with four credentials, of which the first two and the last two share a way out, and another target.
+fn two_ways() -> Vec<Candidate> {
+    let mut candidates = candidates(&[4, 1]);
+    candidates[0].ways = vec![0, 0, 1, 1];
+    candidates
+}
+
+fn no_proxy() -> Outcome {
+    failed(SendError::Proxy("proxy.example:80 refused the connection".into()))
+}
+
+fn location() -> Outcome {
+    said(
+        400,
+        r#"{"error":{"message":"User location is not supported for the API use.","status":"FAILED_PRECONDITION"}}"#,
+    )
+}
+
+#[test]
+fn a_failing_way_out_is_left_for_the_next_credential_with_another_one() {
+    for outcome in [no_proxy(), failed(SendError::Tunnel("proxy.example:80 unsuccessful".into())), location()] {
+        let outcomes = vec![outcome.clone(), outcome, Outcome::Head(200)];
+        let (tried, end) = walk(two_ways(), 5, outcomes, &mut RetryBudget::default(), &|_| true);
+        let tried: Vec<_> = tried.iter().map(|(attempt, _)| (attempt.target, attempt.credential)).collect();
+        assert_eq!(tried, [(0, Some(0)), (0, Some(2)), (1, Some(0))]);
+        assert_eq!(end, Decision::Relay);
+    }
+}
+
+#[test]
+fn credentials_that_share_one_way_out_are_not_asked_one_after_the_other_about_it() {
+    let (tried, end) = run(&[3], 5, vec![location()]);
+    assert_eq!((tried, status_of(&end)), (vec![(0, Some(0))], 502));
+}
+
+#[test]
+fn a_proxy_that_failed_in_passing_is_tried_once_more_after_a_pause() {
+    let outcomes = vec![no_proxy(), Outcome::Head(200)];
+    let (tried, end) = walk(candidates(&[2]), 5, outcomes, &mut RetryBudget::default(), &|_| true);
+    assert_eq!(tried.iter().map(|(attempt, _)| attempt.credential).collect::<Vec<_>>(), [Some(0), Some(0)]);
+    assert!(tried[1].1 > 0);
+    assert_eq!(end, Decision::Relay);
+}
+
+#[test]
+fn a_dead_proxy_is_told_from_a_dead_provider() {
+    let (_, end) = run(&[1], 1, vec![no_proxy()]);
+    let Decision::Refuse(refusal) = end else { panic!("{end:?}") };
+    assert_eq!((refusal.status, refusal.state), (502, State::UpstreamConnect));
+    assert_eq!(
+        refusal.message,
+        "No provider answered: p/m was not reached: the egress proxy proxy.example:80 refused the connection."
+    );
+}
+
+#[test]
+fn a_way_out_found_closed_meanwhile_costs_no_attempt() {
+    let skip = Skip::new(SkipReason::EgressResting, Some(9));
+    let outcomes = vec![Outcome::NotSent(skip), Outcome::Head(200)];
+    let (tried, end) = walk(two_ways(), 1, outcomes, &mut RetryBudget::default(), &|_| false);
+    assert_eq!(tried.iter().map(|(attempt, _)| attempt.credential).collect::<Vec<_>>(), [Some(0), Some(2)]);
+    assert_eq!(end, Decision::Relay);
+}

@@ -1,0 +1,76 @@
+//! Which ways out a call may take.
+
+use super::*;
+use crate::failover::{Class, Verdict};
+use health::At;
+
+fn behind_proxies() -> Catalog {
+    let text = r#"
+        models = [{ name = "m", targets = ["a/x"] }]
+        [[providers]]
+        name = "a"
+        base_url = "https://a.example/v1"
+        egress = "http://one.example:80"
+        credentials = ["k1", "k2", { value = "k3", egress = "http://two.example:80" }, { value = "k4", egress = "${NOT_SET}" }]
+    "#;
+    let mut catalog = Document::from_toml(text).and_then(|document| document.validate()).expect("a valid catalog");
+    catalog.resolve(None, &|_| None);
+    catalog
+}
+
+fn refused_at(egress: &str) -> Health {
+    let mut health = Health::default();
+    let at = At { started_ms: NOW_MS, now_ms: NOW_MS, jitter: 0.5 };
+    health.note(&Subjects::of("a", "x", Some("c-0"), Some(egress)), Verdict::of(Class::Egress), "400", at);
+    health
+}
+
+fn routed_with(health: &Health, proxies: bool) -> Candidates {
+    let catalog = behind_proxies();
+    route(&Ask { proxies, ..ask(&catalog, health, 1) }, &mut Rotation::default())
+}
+
+#[test]
+fn a_credential_whose_egress_is_not_known_is_never_sent_another_way() {
+    let list = routed_with(&Health::default(), true).list;
+    let mut credentials = list[0].credentials.clone();
+    credentials.sort_unstable();
+    assert_eq!(credentials, [0, 1, 2]);
+}
+
+#[test]
+fn credentials_say_which_of_them_share_a_way_out() {
+    let candidate = routed_with(&Health::default(), true).list.remove(0);
+    let way_of = |credential: usize| {
+        let position = candidate.credentials.iter().position(|each| *each == credential).expect("a candidate");
+        candidate.ways[position]
+    };
+    assert!(way_of(0) == way_of(1) && way_of(0) != way_of(2), "{candidate:?}");
+}
+
+#[test]
+fn a_way_out_that_rests_keeps_back_every_credential_that_takes_it() {
+    let candidates = routed_with(&refused_at("one.example:80"), true);
+    assert_eq!(candidates.list[0].credentials, [2]);
+}
+
+#[test]
+fn a_host_that_can_use_no_proxy_skips_who_needs_one_and_says_so() {
+    let candidates = routed_with(&Health::default(), false);
+    assert!(candidates.list.is_empty());
+    assert_eq!(candidates.skipped[0].reason, SkipReason::EgressUnsupported);
+    assert_eq!(candidates.skipped[0].until_ms, None);
+}
+
+#[test]
+fn a_target_out_of_reach_tells_which_way_out_rests_and_until_when() {
+    let text = r#"{ provider = "a", model = "x" }"#;
+    let catalog = catalog(text);
+    let mut health = Health::default();
+    let at = At { started_ms: NOW_MS, now_ms: NOW_MS, jitter: 0.5 };
+    health.note(&Subjects::of("a", "x", Some("c-0"), None), Verdict::of(Class::Egress), "400", at);
+    let candidates = route(&ask(&catalog, &health, 1), &mut Rotation::default());
+    let skipped = &candidates.skipped[0];
+    assert_eq!((skipped.reason, skipped.said.as_deref()), (SkipReason::EgressResting, Some("direct")));
+    assert_eq!(skipped.until_ms, Some(NOW_MS + 300_000));
+}
