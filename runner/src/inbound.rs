@@ -168,10 +168,12 @@ async fn answer(
     respond(answer).map(|body| body.in_service(service))
 }
 
-/// Whether a call may be one that is balanced, and so recorded: by the public API only a POST outside `/api` is.
+/// Whether a call may be one that is recorded: by the public API only a POST outside `/api` is, and whatever goes
+/// through a relay.
 fn may_have_record(head: &Parts) -> bool {
     let path = head.uri.path();
-    head.method == Method::POST && path != "/api" && !path.starts_with("/api/")
+    let is_relayed = path.starts_with("/relay/") || path.starts_with("/proxy/");
+    is_relayed || (head.method == Method::POST && path != "/api" && !path.starts_with("/api/"))
 }
 
 /// What the client gets: the component's response, or the host's own words where there is none.
@@ -285,11 +287,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_post_outside_the_admin_api_may_have_a_record() {
+    fn only_a_post_outside_the_admin_api_and_what_is_relayed_may_have_a_record() {
         let may = |request: http::request::Builder| may_have_record(&shaped(request, false));
         assert!(may(Request::post("/v1/chat/completions?x=1")));
         assert!(may(Request::post("/v1beta/models/m:streamGenerateContent")));
         assert!(may(Request::post("/apis")));
+        assert!(may(Request::get("/relay/gemini/v1beta/models")) && may(Request::delete("/proxy/x")));
         let others = [Request::get("/healthz"), Request::get("/v1/models"), Request::post("/api/records/ended")];
         assert!(others.into_iter().all(|other| !may(other)));
     }

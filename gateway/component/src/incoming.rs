@@ -42,6 +42,9 @@ pub(crate) struct Body {
     _held: Held,
 }
 
+/// A body that is not read here: its bytes, and its end.
+pub(crate) type Contents = (StreamReader<u8>, FutureReader<Result<Option<types::Trailers>, ErrorCode>>);
+
 impl Incoming {
     /// Reads the head.
     pub(crate) fn read(request: types::Request) -> Self {
@@ -94,6 +97,12 @@ impl Incoming {
         found.and_then(|(_, value)| std::str::from_utf8(value).ok())
     }
 
+    /// The body as it comes, once, for whoever passes it on. A second time there is none.
+    pub(crate) fn contents(&self) -> Option<Contents> {
+        let (_result, result_reader) = wit_future::new(|| Ok(()));
+        self.request.take().map(|request| types::Request::consume_body(request, result_reader))
+    }
+
     /// Reads the whole body, once. A second time it is empty.
     pub(crate) async fn body(&self) -> Result<Body, Refusal> {
         if let Some(encoding) =
@@ -106,9 +115,7 @@ impl Incoming {
             return Err(Refusal::too_large(BODY_BYTES_MAX));
         }
         let mut held = Held::none();
-        let Some(request) = self.request.take() else { return Ok(Body { bytes: Vec::new(), _held: held }) };
-        let (_result, result_reader) = wit_future::new(|| Ok(()));
-        let (stream, trailers) = types::Request::consume_body(request, result_reader);
+        let Some((stream, trailers)) = self.contents() else { return Ok(Body { bytes: Vec::new(), _held: held }) };
         let bytes = collect(stream, trailers, announced, &mut held).await?;
         Ok(Body { bytes, _held: held })
     }

@@ -11,6 +11,7 @@ mod incoming;
 mod proxy;
 mod ready;
 mod relay;
+mod relays;
 mod send;
 mod store;
 
@@ -60,6 +61,7 @@ async fn serve(incoming: Incoming) -> types::Response {
     match enter(needs, &incoming).await {
         Ok((caller, snapshot)) => match endpoint {
             Endpoint::Call(operation) => proxy::call(operation, &parameter, incoming, caller, snapshot).await,
+            Endpoint::Relay => relays::serve(&incoming, snapshot, &parameter, shape).await,
             other => {
                 let asked = Asked { parameter: &parameter, shape };
                 match rest(other, &incoming, &caller, snapshot, asked).await {
@@ -86,7 +88,7 @@ async fn enter(needs: Needs, incoming: &Incoming) -> Result<(Caller, Rc<Snapshot
     // Who administers sees what was stored a moment ago, whichever instance stored it.
     let mut snapshot = match needs {
         Needs::Admin => store::catalog::administered().await?,
-        Needs::Key | Needs::Nothing => store::catalog::current(Freshness::Recent).await?,
+        Needs::Key | Needs::Relay | Needs::Nothing => store::catalog::current(Freshness::Recent).await?,
     };
     if !snapshot.token.is_set() {
         let said = "llmio is not configured: it has no admin token. Set the variable `token` \
@@ -137,7 +139,7 @@ async fn rest(
         Endpoint::Telemetry => incoming.body().await.map(|_dropped| Reply::json(200, &serde_json::json!({}))),
         Endpoint::Ready => ready::reply(&snapshot).await,
         Endpoint::Admin(admin) => admin::serve(admin, incoming, snapshot, parameter).await,
-        Endpoint::Alive | Endpoint::Probe | Endpoint::Call(_) => Ok(alive()),
+        Endpoint::Alive | Endpoint::Probe | Endpoint::Call(_) | Endpoint::Relay => Ok(alive()),
     }
 }
 

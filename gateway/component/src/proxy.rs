@@ -36,7 +36,7 @@ use crate::store::catalog::{self, Freshness, Snapshot};
 use crate::store::{health, quota, responses};
 
 use charges::Charged;
-use open::OpenCall;
+pub(crate) use open::OpenCall;
 pub(crate) use plan::{Asked, plan};
 use wait::Wait;
 

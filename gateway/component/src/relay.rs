@@ -130,7 +130,7 @@ async fn give(
     ended(Ended { observation: observer.finish(), error }).await;
 }
 
-type TrailersWriter = FutureWriter<Result<Option<types::Trailers>, ErrorCode>>;
+pub(crate) type TrailersWriter = FutureWriter<Result<Option<types::Trailers>, ErrorCode>>;
 
 /// Gives the client what was held back, then the rest as it comes; returns why that is not all.
 async fn copy(
@@ -241,7 +241,7 @@ impl Silence<'_> {
     }
 }
 
-async fn end_whole(writer: StreamWriter<u8>, trailers: TrailersWriter) {
+pub(crate) async fn end_whole(writer: StreamWriter<u8>, trailers: TrailersWriter) {
     drop(writer);
     let _ = trailers.write(Ok(None)).await;
 }
@@ -268,7 +268,7 @@ async fn end_cut(
 }
 
 /// Ends an answer so that it does not look complete.
-async fn cut(writer: StreamWriter<u8>, trailers: TrailersWriter) {
+pub(crate) async fn cut(writer: StreamWriter<u8>, trailers: TrailersWriter) {
     drop(writer);
     let _ = trailers.write(Err(ErrorCode::HttpResponseIncomplete)).await;
 }
@@ -309,7 +309,7 @@ pub(crate) fn whole(status: u16, mut headers: Vec<(String, Vec<u8>)>, body: Vec<
 }
 
 /// A response head, and where its body goes. Until its end is written the body counts as cut.
-fn head(status: u16, headers: &[(String, Vec<u8>)]) -> (types::Response, StreamWriter<u8>, TrailersWriter) {
+pub(crate) fn head(status: u16, headers: &[(String, Vec<u8>)]) -> (types::Response, StreamWriter<u8>, TrailersWriter) {
     let fields = Fields::from_list(headers).unwrap_or_else(|_| one_by_one(headers));
     let (writer, contents) = wit_stream::new();
     let (trailers, trailers_reader) = wit_future::new(|| Err(ErrorCode::HttpResponseIncomplete));

@@ -20,7 +20,7 @@ use crate::host;
 pub(crate) use preview::{Answer, Rest};
 
 /// Tells the runner whose request this is; it is stripped before the wire. See `host.md`.
-const HOST_HEADER: &str = "x-llmio-host";
+pub(crate) const HOST_HEADER: &str = "x-llmio-host";
 
 /// What the runner says when it ended a call's requests because the client left, or because it shuts down.
 const CLIENT_CLOSED: &str = "client closed";
@@ -34,7 +34,7 @@ const TUNNEL: &str = "egress tunnel: ";
 const ERROR_BYTES_MAX: usize = 256 << 10;
 
 const FIRST_BYTE_MS_STREAMED: u64 = 60_000;
-const FIRST_BYTE_MS_WHOLE: u64 = 300_000;
+pub(crate) const FIRST_BYTE_MS_WHOLE: u64 = 300_000;
 
 /// Bytes read at a time, and so the most that is held of a stream once it is relayed.
 const BUFFER_BYTES: usize = 16 << 10;
@@ -57,6 +57,16 @@ pub(crate) struct Body {
 }
 
 impl Body {
+    /// An answer's status, headers and body.
+    pub(crate) fn of(response: types::Response) -> (u16, Vec<(String, Vec<u8>)>, Body) {
+        let status = response.get_status_code();
+        let headers = response.get_headers().copy_all();
+        let (consumed, consumed_reader) = wit_future::new(|| Ok(()));
+        let (stream, trailers) = types::Response::consume_body(response, consumed_reader);
+        let left = announced(&headers);
+        (status, headers, Body { stream, trailers, left, _consumed: consumed })
+    }
+
     /// The next bytes, in a buffer that is used again and again, and whether more may come.
     pub(crate) async fn read(&mut self, mut buffer: Vec<u8>) -> (bool, Vec<u8>) {
         buffer.clear();
@@ -115,10 +125,8 @@ pub(crate) async fn attempt(mut outgoing: Outgoing, terms: &Terms<'_>) -> (Outco
     };
     let response = match sent {
         Ok(response) => response,
-        // Some hosts have one word for both silences; without a head it is this one.
         Err(code) => {
-            let error = match translate(code) {
-                SendError::IdleTimeout => SendError::FirstByteTimeout,
+            let error = match before_head(code) {
                 SendError::Proxy(why) => SendError::Proxy(format!("{} {why}", proxy.unwrap_or_default())),
                 SendError::Tunnel(why) => SendError::Tunnel(format!("{} {why}", proxy.unwrap_or_default())),
                 error => error,
@@ -126,11 +134,7 @@ pub(crate) async fn attempt(mut outgoing: Outgoing, terms: &Terms<'_>) -> (Outco
             return (Outcome::Failed(error), None);
         }
     };
-    let status = response.get_status_code();
-    let raw = response.get_headers().copy_all();
-    let (consumed, consumed_reader) = wit_future::new(|| Ok(()));
-    let (stream, trailers) = types::Response::consume_body(response, consumed_reader);
-    let body = Body { stream, trailers, left: announced(&raw), _consumed: consumed };
+    let (status, raw, body) = Body::of(response);
     if (200..300).contains(&status) {
         return preview::preview((status, raw), body, preview::Reading { dialect, as_array, passage }, terms).await;
     }
@@ -201,6 +205,14 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, SendError> {
         if kept.len() > ERROR_BYTES_MAX {
             return Ok(kept);
         }
+    }
+}
+
+/// Why there is no head. Some hosts have one word for both silences; without a head it is this one.
+pub(crate) fn before_head(code: ErrorCode) -> SendError {
+    match translate(code) {
+        SendError::IdleTimeout => SendError::FirstByteTimeout,
+        error => error,
     }
 }
 

@@ -28,6 +28,8 @@ pub enum Needs {
     Nothing,
     /// A client key or the admin token.
     Key,
+    /// What the relay says: a key in `x-llmio-key`, or nothing where it is public.
+    Relay,
     /// The admin token.
     Admin,
 }
@@ -37,6 +39,8 @@ pub enum Needs {
 pub enum Endpoint {
     /// A call that is balanced over targets.
     Call(Operation),
+    /// A pass-through to a relay's origin.
+    Relay,
     /// `GET /v1/models`
     Models,
     /// `GET /v1/models/{id}`
@@ -93,7 +97,7 @@ pub enum Admin {
 /// One row of the route table.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {
-    /// The method, in capitals.
+    /// The method, in capitals, or [`ANY`].
     pub method: &'static str,
     /// The path; its `{}` takes what stands there, which must not be empty: all of it at the end of a path, and up to
     /// the last place where the rest of the pattern fits elsewhere.
@@ -111,6 +115,9 @@ const fn row(method: &'static str, path: &'static str, needs: Needs, endpoint: E
 const fn calls(path: &'static str, operation: Operation) -> Route {
     row("POST", path, Needs::Key, Endpoint::Call(operation))
 }
+
+/// Every method.
+pub const ANY: &str = "*";
 
 /// Every route there is. A path that is not here is answered with 404, and nothing is answered without what its row
 /// needs. [`find`] knows the prefixes under which they are served as well.
@@ -148,6 +155,8 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/v1beta/models/{}", Needs::Key, Endpoint::Model),
     row("POST", "/anthropic/api/event_logging/batch", Needs::Key, Endpoint::Telemetry),
     row("HEAD", "/anthropic/api/hello", Needs::Nothing, Endpoint::Probe),
+    row(ANY, "/relay/{}", Needs::Relay, Endpoint::Relay),
+    row(ANY, "/proxy/{}", Needs::Relay, Endpoint::Relay),
     row("HEAD", "/", Needs::Nothing, Endpoint::Probe),
     row("HEAD", "/api/hello", Needs::Nothing, Endpoint::Probe),
     row("GET", "/healthz", Needs::Nothing, Endpoint::Alive),
@@ -202,7 +211,7 @@ pub fn find<'p>(method: &str, path: &'p str) -> Found<'p> {
     let mut allowed: Vec<&str> = Vec::new();
     for route in ROUTES {
         let Some(rest) = matches(route.path, path) else { continue };
-        if route.method == method {
+        if route.method == method || route.method == ANY {
             return Found::Route(route.needs, route.endpoint, rest);
         }
         if !allowed.contains(&route.method) {

@@ -9,6 +9,7 @@ mod egress;
 mod lookup;
 mod preset;
 mod problem;
+mod relay;
 mod resolve;
 mod schema;
 mod seal;
@@ -22,6 +23,7 @@ pub use document::Document;
 pub use egress::Egress;
 pub use lookup::{hash_key, hash_text, without_suffix};
 pub use problem::{Problem, Problems};
+pub use relay::Relay;
 pub use seal::{SealError, Sealer};
 
 use jiff::civil::Time;
@@ -42,6 +44,8 @@ pub struct Catalog {
     pub models: Vec<Model>,
     /// The keys issued to clients.
     pub keys: Vec<Key>,
+    /// The pass-throughs, in the order of the document.
+    pub relays: Vec<Relay>,
     names: HashMap<String, usize>,
     patterns: Vec<(String, usize)>,
     hashes: HashMap<[u8; 32], usize>,

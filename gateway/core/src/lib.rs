@@ -13,8 +13,8 @@
 //! 7. [`record`]: what is kept
 //!
 //! Beside the line: [`catalog`] (the configuration), [`dialect`], [`translate`] (between dialects), [`refusal`] (every
-//! answer that is llmio's own), [`echo`] (the built-in provider), [`count`] (of tokens), [`headers`], [`models`] (the list of them), [`price`]
-//! (what a call costs).
+//! answer that is llmio's own), [`echo`] (the built-in provider), [`count`] (of tokens), [`headers`], [`models`] (the
+//! list of them), [`price`] (what a call costs), [`relays`] (what is passed through).
 
 pub mod accept;
 pub mod authenticate;
@@ -29,6 +29,7 @@ pub mod observe;
 pub mod price;
 pub mod record;
 pub mod refusal;
+pub mod relays;
 pub mod rewrite;
 pub mod route;
 pub mod translate;

@@ -47,6 +47,7 @@ mod quota_api;
 mod quota_ledger;
 mod quotas;
 mod records;
+mod relays;
 mod route_choice;
 mod routes;
 mod secrecy;

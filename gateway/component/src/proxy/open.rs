@@ -9,9 +9,9 @@ use std::task::{Poll, Waker};
 
 use gateway_core::accept::{Call, Operation, client_address, session_in};
 use gateway_core::authenticate::Caller;
-use gateway_core::catalog::{Catalog, Egress, Model};
+use gateway_core::catalog::{Catalog, Egress, Model, Relay};
 use gateway_core::dialect::Dialect;
-use gateway_core::failover::{Class, Outcome};
+use gateway_core::failover::{Class, Outcome, SendError};
 use gateway_core::observe::{Observation, Usage};
 use gateway_core::price;
 use gateway_core::record::{AttemptRecord, DecisionRecord, Record, State, kept_error, kept_text};
@@ -70,6 +70,20 @@ enum HeadDue {
 impl OpenCall {
     /// Opens the record of a call whose caller is known.
     pub(crate) fn begin(incoming: &Incoming, operation: Operation, caller: &Caller, catalog: &Catalog) -> Self {
+        Self::begin_as((operation.dialect().name(), operation.name()), incoming, caller, catalog)
+    }
+
+    /// Opens the record of a request that is passed through. It has no dialect: nobody looks into it.
+    pub(crate) fn begin_relay(incoming: &Incoming, caller: &Caller, catalog: &Catalog) -> Self {
+        Self::begin_as(("", "relay"), incoming, caller, catalog)
+    }
+
+    fn begin_as(
+        (dialect, endpoint): (&'static str, &'static str),
+        incoming: &Incoming,
+        caller: &Caller,
+        catalog: &Catalog,
+    ) -> Self {
         let session = session_in(&incoming.headers).map(kept_text);
         let client = client_address(incoming.peer, &incoming.headers, &catalog.settings.trusted_proxies);
         let record = Record {
@@ -77,8 +91,8 @@ impl OpenCall {
             at_ms: incoming.at_ms,
             key: caller.name().to_owned(),
             model: String::new(),
-            dialect: operation.dialect().name(),
-            endpoint: operation.name(),
+            dialect,
+            endpoint,
             streamed: false,
             session,
             client: client.map(|address| address.to_string()),
@@ -204,6 +218,34 @@ impl OpenCall {
                 end_ms: now_ms.saturating_sub(start_ms),
             });
         });
+    }
+
+    /// What the origin of a relay answered, or why it did not.
+    pub(crate) fn passed_by(&self, relay: &Relay, answered: Result<u16, &SendError>, started_ms: u64) {
+        let now_ms = host::now_ms();
+        self.with(|record, start_ms| {
+            record.attempts.push(AttemptRecord {
+                provider: relay.name.to_string(),
+                model: String::new(),
+                credential: None,
+                translated_to: None,
+                egress: None,
+                status: answered.ok(),
+                class: if answered.is_ok() { Class::Ok } else { Class::Target }.name(),
+                error: answered.err().map(SendError::describe),
+                start_ms: started_ms.saturating_sub(start_ms),
+                end_ms: now_ms.saturating_sub(start_ms),
+            });
+        });
+    }
+
+    /// It ends with the end of an answer that was passed through.
+    pub(crate) async fn passed(self, bytes: u64, error: Option<SendError>) {
+        self.with(|record, _| record.bytes_out = bytes);
+        let state = error.as_ref().map_or(State::Ok, SendError::state);
+        if let Some(record) = self.close(state, error.map(|error| error.describe())) {
+            self.save(record).await;
+        }
     }
 
     /// The head goes to the client, unless it has one.

@@ -34,11 +34,22 @@ fn every_admin_route_needs_the_admin_token_and_every_data_route_a_key() {
             Endpoint::Call(_) | Endpoint::Models | Endpoint::Model | Endpoint::Telemetry => {
                 assert_eq!(route.needs, Needs::Key);
             }
+            Endpoint::Relay => assert_eq!(route.needs, Needs::Relay),
             Endpoint::Probe | Endpoint::WebSocket | Endpoint::Alive | Endpoint::Ready => {
                 assert_eq!(route.needs, Needs::Nothing);
             }
         }
         assert_eq!(is_admin(route.path) && route.method != "HEAD", route.needs == Needs::Admin, "{}", route.path);
+    }
+}
+
+#[test]
+fn a_relay_takes_every_method_and_the_rest_of_its_path_as_it_stands() {
+    for method in ["GET", "POST", "OPTIONS", "PROPFIND"] {
+        let found = find(method, "/relay/gemini/v1beta/a%2Fb");
+        assert_eq!(found, Found::Route(Needs::Relay, Endpoint::Relay, "gemini/v1beta/a%2Fb"));
+        assert_eq!(find(method, "/proxy/x"), Found::Route(Needs::Relay, Endpoint::Relay, "x"));
+        assert_eq!(find(method, "/relay/"), Found::Unknown);
     }
 }
 

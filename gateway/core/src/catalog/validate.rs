@@ -21,7 +21,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use super::schema::{Fields, Place, Report};
-use super::{Catalog, Key, Model, Problems, Provider};
+use super::{Catalog, Key, Model, Problems, Provider, Relay};
 
 pub(super) fn validate(document: &Map<String, Value>) -> Result<Catalog, Problems> {
     let report = Report::default();
@@ -35,12 +35,12 @@ pub(super) fn validate(document: &Map<String, Value>) -> Result<Catalog, Problem
     let mut models: Vec<Model> = model_places.iter().map(|place| model::read(place, &references)).collect();
     let key_places = root.list("keys");
     let mut keys: Vec<Key> = key_places.iter().map(|place| key::read(place, &references)).collect();
-    let relays: Vec<String> = root.list("relays").iter().map(relay::read).collect();
+    let relays: Vec<Relay> = root.list("relays").iter().map(relay::read).collect();
     root.finish();
 
     unique(&report, "providers", "provider", providers.iter().map(|provider| &*provider.name));
     unique(&report, "keys", "key", keys.iter().map(|key| &*key.name));
-    unique(&report, "relays", "relay", relays.iter().map(String::as_str));
+    unique(&report, "relays", "relay", relays.iter().map(|relay| &*relay.name));
     credential::check_unique(&report, &providers);
     let (names, patterns) = model::claim_names(&report, &model_places, &models);
     model::resolve_fallbacks(&report, &model_places, &mut models, &names);
@@ -51,7 +51,8 @@ pub(super) fn validate(document: &Map<String, Value>) -> Result<Catalog, Problem
     drop((references, model_places, key_places));
     report.into_problems().into_result()?;
     let total_ms_max = models.iter().map(|model| model.timeouts.total_ms).max().unwrap_or(model::TOTAL_MS_DEFAULT);
-    Ok(Catalog { settings, providers, models, keys, names, patterns: longest_first(patterns), hashes, total_ms_max })
+    let patterns = longest_first(patterns);
+    Ok(Catalog { settings, providers, models, keys, relays, names, patterns, hashes, total_ms_max })
 }
 
 /// What the nouns of a document may refer to.

@@ -1,18 +1,27 @@
-//! `[[relays]]`: a named pass-through to one origin. Checked; refused as not built yet by `unbuilt.rs`.
+//! `[[relays]]`: a named pass-through to one origin.
 
+use crate::catalog::Relay;
 use crate::catalog::schema::{Place, format};
 
 use super::name_of;
 
-/// The relay's name.
-pub(super) fn read(place: &Place<'_>) -> String {
-    let Some(mut fields) = place.fields() else {
-        return String::new();
+pub(super) fn read(place: &Place<'_>) -> Relay {
+    let nothing = |name: String| Relay {
+        name: name.into(),
+        enabled: false,
+        tls: true,
+        authority: String::new(),
+        public: false,
+        local: false,
     };
-    let name = name_of(&mut fields, format::path_segment);
-    fields.needed("origin").and_then(|place| place.parsed(format::origin));
-    fields.field("public").and_then(|place| place.boolean());
-    fields.enabled();
+    let Some(mut fields) = place.fields() else { return nothing(String::new()) };
+    let mut relay = nothing(name_of(&mut fields, format::path_segment));
+    if let Some(origin) = fields.needed("origin").and_then(|place| place.parsed(format::origin)) {
+        (relay.tls, relay.authority) = (origin.scheme == "https", origin.authority);
+    }
+    relay.public = fields.field("public").and_then(|place| place.boolean()).unwrap_or(false);
+    relay.local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(false);
+    relay.enabled = fields.enabled();
     fields.finish();
-    name
+    relay
 }

@@ -109,7 +109,6 @@ fn parses_the_whole_documented_sample_and_refuses_only_what_is_not_built_yet() {
             "keys[0].limits.budget",
             "keys[0].record_bodies",
             "keys[0].metrics",
-            "relays",
         ]
     );
 }

@@ -29,7 +29,6 @@ const UNBUILT: &[Row] = &[
     row("keys[].limits.budget", "prices and budgets"),
     only("keys[].record_bodies", &["off"], "recording of bodies"),
     row("keys[].metrics", "metrics"),
-    row("relays", "relays"),
 ];
 
 /// Reports each field of the table that asks for something.

@@ -1,0 +1,231 @@
+//! Relays: a request passed to one origin and its answer back, both as they come.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::common::{Builder, End, Gateway, Host, PATIENCE, Request, TOKEN, eventually};
+use crate::upstream::{Answer, Upstream};
+
+both_hosts![
+    a_request_and_its_answer_pass_as_they_are,
+    every_method_passes_and_a_redirect_is_the_clients_business,
+    a_relay_needs_a_key_in_its_own_header_unless_it_is_public,
+    an_unknown_or_disabled_relay_is_404,
+    a_key_of_llmio_never_reaches_the_origin,
+    a_body_passes_up_before_its_end,
+    an_answer_passes_down_before_its_end,
+    a_cut_answer_is_cut_and_nothing_is_added,
+    a_loop_through_relays_ends,
+    an_origin_out_of_reach_is_502,
+];
+
+fn relay(name: &str, upstream: &Upstream, more: &str) -> String {
+    format!("[[relays]]\nname = \"{name}\"\norigin = \"{}\"\nlocal = true\n{more}\n", upstream.url())
+}
+
+fn relaying(host: Host, upstream: &Upstream) -> Builder {
+    Gateway::on(host).catalog(&relay("r", upstream, "")).catalog(&relay("open", upstream, "public = true"))
+}
+
+fn get(path: &str) -> Request {
+    Request::new("GET", path).header("x-llmio-key", TOKEN)
+}
+
+fn a_request_and_its_answer_pass_as_they_are(host: Host) {
+    let headers = "content-type: application/x-odd\r\nset-cookie: a=b\r\nserver: origin\r\nx-odd: 1";
+    let upstream = Upstream::answering(Answer::whole(418, headers, "\0teapot"));
+    let gateway = relaying(host, &upstream).start();
+    let request = Request::new("POST", "/relay/r/v1beta/models/a%2Fb:x?alt=sse&key=of-the-origin")
+        .header("x-llmio-key", TOKEN)
+        .header("authorization", "Bearer of-the-origin")
+        .header("cookie", "c=d")
+        .header("x-forwarded-for", "203.0.113.7")
+        .header("accept-encoding", "gzip")
+        .body(b"\0\xff body".to_vec());
+    let response = gateway.send(&request);
+    assert_eq!((response.status, response.text().as_str(), response.end), (418, "\0teapot", End::Clean));
+    for (name, value) in
+        [("content-type", "application/x-odd"), ("set-cookie", "a=b"), ("server", "origin"), ("x-odd", "1")]
+    {
+        assert_eq!(response.header(name), Some(value), "{name}");
+    }
+    let received = upstream.only();
+    assert_eq!(received.line, "POST /v1beta/models/a%2Fb:x?alt=sse&key=of-the-origin HTTP/1.1");
+    assert_eq!(received.body, b"\0\xff body");
+    assert_eq!(received.header("host"), Some(upstream.authority().as_str()));
+    for (name, value) in [("authorization", "Bearer of-the-origin"), ("cookie", "c=d"), ("accept-encoding", "gzip")] {
+        assert_eq!(received.header(name), Some(value), "{name}");
+    }
+    let told: Vec<_> = received.headers.iter().filter(|(name, _)| name.starts_with("x-")).collect();
+    assert_eq!(told, [&("x-llmio-hops".to_owned(), "1".to_owned())]);
+    let record = gateway.record(&response);
+    assert_eq!(
+        (&record["endpoint"], &record["key"], &record["state"]),
+        (&json!("relay"), &json!("admin"), &json!("ok"))
+    );
+    assert_eq!((&record["provider"], &record["status"], &record["bytes_out"]), (&json!("r"), &json!(418), &json!(7)));
+}
+
+fn every_method_passes_and_a_redirect_is_the_clients_business(host: Host) {
+    let moved = Answer::whole(302, "location: https://elsewhere.example/", "");
+    let upstream = Upstream::answering(moved);
+    let gateway = relaying(host, &upstream).start();
+    for method in ["GET", "DELETE", "OPTIONS", "PATCH", "PUT", "PROPFIND"] {
+        let response = gateway.send(&Request::new(method, "/proxy/r").header("x-llmio-key", TOKEN));
+        assert_eq!(
+            (response.status, response.header("location")),
+            (302, Some("https://elsewhere.example/")),
+            "{method}"
+        );
+    }
+    let head = gateway.send(&Request::new("HEAD", "/relay/open/x"));
+    assert_eq!((head.status, head.body.len()), (302, 0));
+    let received = upstream.received();
+    assert_eq!(received.len(), 7);
+    for (received, method) in received.iter().zip(["GET", "DELETE", "OPTIONS", "PATCH", "PUT", "PROPFIND", "HEAD"]) {
+        assert!(received.line.starts_with(&format!("{method} /")), "{}", received.line);
+        assert_eq!(received.header("transfer-encoding"), None, "{method}: a request without a body stays one");
+    }
+}
+
+fn a_relay_needs_a_key_in_its_own_header_unless_it_is_public(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = relaying(host, &upstream).start();
+    let key = gateway.new_key("k", &[]);
+    let wrong = Request::new("GET", "/relay/r/x").header("x-llmio-key", "sk-llmio-wrong");
+    for request in [Request::new("GET", "/relay/r/x"), Request::new("GET", "/relay/r/x").key(&key), wrong] {
+        let response = gateway.send(&request);
+        assert_eq!((response.status, response.header("x-llmio-relay")), (401, Some("refused")), "{request:?}");
+        assert!(response.openai_error().message.contains("key"), "{}", response.text());
+    }
+    assert!(upstream.received().is_empty());
+    let response = gateway.send(&Request::new("GET", "/relay/r/x").header("x-llmio-key", &key));
+    assert_eq!(response.status, 200, "{}", response.text());
+    assert_eq!(gateway.record(&response)["key"], "k");
+    assert_eq!(gateway.send(&Request::new("GET", "/relay/open/x")).status, 200);
+}
+
+fn an_unknown_or_disabled_relay_is_404(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = Gateway::on(host).catalog(&relay("off", &upstream, "enabled = false\npublic = true")).start();
+    for path in ["/relay/off/x", "/relay/nobody/x", "/relay/r%2e/x", "/proxy/nobody"] {
+        assert_eq!(gateway.send(&get(path)).status, 404, "{path}");
+    }
+    assert!(upstream.received().is_empty());
+}
+
+fn a_key_of_llmio_never_reaches_the_origin(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = relaying(host, &upstream).start();
+    let key = gateway.new_key("k", &[]);
+    let request = get("/relay/open/x").key(&key).header("x-api-key", &key).header("x-goog-api-key", TOKEN);
+    eventually("the new key is known everywhere", || {
+        assert_eq!(gateway.send(&request).status, 200);
+        let received = upstream.received().pop().expect("a request");
+        (!format!("{:?}", received.headers).contains(&key)).then_some(())
+    });
+    assert!(!format!("{:?}", upstream.received()).contains(TOKEN));
+}
+
+fn a_body_passes_up_before_its_end(host: Host) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+    let address = listener.local_addr().expect("a bound socket");
+    let (came, seen) = mpsc::channel();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut received = Vec::new();
+        while !received.ends_with(b"end") {
+            let mut piece = [0; 1024];
+            let length = stream.read(&mut piece).expect("a piece");
+            received.extend(&piece[..length]);
+            came.send(String::from_utf8_lossy(&received).into_owned()).expect("the test waits");
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").expect("an answer");
+    });
+    let catalog = format!("[[relays]]\nname = \"r\"\norigin = \"http://{address}\"\nlocal = true\npublic = true\n");
+    let gateway = Gateway::on(host).catalog(&catalog).start();
+    let mut connection = gateway.connect();
+    connection.send_raw(b"PUT /relay/r/x HTTP/1.1\r\nhost: g\r\ncontent-length: 8\r\n\r\nbegin".to_vec());
+    loop {
+        let received = seen.recv_timeout(PATIENCE).expect("the first part passes before the last was sent");
+        if received.ends_with("begin") {
+            break;
+        }
+    }
+    connection.send_raw(b"end".to_vec());
+    assert_eq!(connection.status(), 200);
+}
+
+fn an_answer_passes_down_before_its_end(host: Host) {
+    let upstream = Upstream::answering(Answer::stream().chunk("data: one\n\n").wait().chunk("data: two\n\n").end());
+    let gateway = relaying(host, &upstream).start();
+    let mut connection = gateway.open(&get("/relay/r/stream"));
+    assert_eq!(connection.read_until("one"), b"data: one\n\n");
+    upstream.release();
+    let rest = connection.finish();
+    assert_eq!((rest.text().as_str(), rest.end), ("data: two\n\n", End::Clean));
+}
+
+fn a_cut_answer_is_cut_and_nothing_is_added(host: Host) {
+    for answer in [
+        Answer::stream().chunk("data: one\n\n").cut(),
+        Answer::stream().chunk("data: one\n\n").reset(),
+        Answer::announcing(200, "content-type: text/event-stream", 99).raw("data: one\n\n").cut(),
+    ] {
+        let upstream = Upstream::answering(answer);
+        let gateway = relaying(host, &upstream).start();
+        let response = gateway.send(&get("/relay/r/stream"));
+        assert_eq!(response.end, End::Cut);
+        assert!(["", "data: one\n\n"].contains(&response.text().as_str()), "{}", response.text());
+        let state = gateway.record(&response)["state"].clone();
+        assert!([json!("upstream_truncated"), json!("upstream_reset")].contains(&state), "{state}");
+    }
+}
+
+fn a_loop_through_relays_ends(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = relaying(host, &upstream).start();
+    assert_eq!(gateway.send(&get("/relay/r/x").header("x-llmio-hops", "4")).status, 200);
+    let response = gateway.send(&get("/relay/r/x").header("x-llmio-hops", "5"));
+    assert_eq!((response.status, response.openai_error().code.as_str()), (508, "loop_detected"));
+    assert_eq!(upstream.received().len(), 1);
+}
+
+fn an_origin_out_of_reach_is_502(host: Host) {
+    let gateway = relaying(host, &Upstream::absent()).start();
+    let response = gateway.send(&get("/relay/r/x"));
+    assert_eq!((response.status, response.header("x-llmio-relay")), (502, Some("refused")));
+    assert!(response.openai_error().message.contains("relay \"r\""), "{}", response.text());
+    assert_eq!(gateway.record(&response)["state"], "upstream_connect");
+}
+
+#[test]
+fn a_private_origin_needs_local() {
+    let upstream = Upstream::saying("Hi");
+    let catalog = relay("r", &upstream, "").replace("local = true\n", "");
+    let gateway = Gateway::on(Host::Runner).catalog(&catalog).start();
+    let response = gateway.send(&get("/relay/r/x"));
+    assert_eq!(response.status, 502);
+    assert!(response.openai_error().message.contains("local = true"), "{}", response.text());
+    assert!(upstream.received().is_empty());
+}
+
+/// Spin's guest learns of it at its next write (behaviour §15).
+#[test]
+fn a_client_that_leaves_ends_what_is_passed() {
+    for answer in [Answer::nothing().wait(), Answer::stream().chunk("data: one\n\n").wait()] {
+        let upstream = Upstream::answering(answer);
+        let gateway = relaying(Host::Runner, &upstream).start();
+        let connection = gateway.open(&get("/relay/r/x"));
+        upstream.wait_for_requests(1);
+        drop(connection);
+        assert!(upstream.is_hung_up_within(Duration::from_secs(2)), "the origin still works for a client that left");
+        let record = eventually("the record", || gateway.records("endpoint=relay").pop());
+        assert_eq!(gateway.record_by_id(record["id"].as_str().expect("an id"))["state"], "client_closed");
+    }
+}
