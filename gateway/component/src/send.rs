@@ -9,7 +9,8 @@ use futures_util::future::{Either, select};
 use gateway_core::catalog::Timeouts;
 use gateway_core::failover::{Outcome, SendError, UpstreamError, hint};
 use gateway_core::headers;
-use gateway_core::rewrite::{self, Outgoing, Passage};
+use gateway_core::relays;
+use gateway_core::rewrite::{self, Outgoing, Passage, Way};
 use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Method, RequestOptions, Scheme};
 use spin_sdk::wasip3::wit_bindgen::{FutureReader, FutureWriter, StreamReader, StreamResult, StreamWriter};
@@ -86,6 +87,31 @@ impl Body {
     }
 }
 
+/// What went wrong before a head, with the way out blamed for what is its own.
+fn blame(way: &str, is_relay: bool, error: SendError) -> SendError {
+    match error {
+        SendError::Egress(why) => SendError::Egress(format!("{way} {why}")),
+        SendError::Tunnel(why) => SendError::Tunnel(format!("{way} {why}")),
+        SendError::Denied if is_relay => SendError::Egress(format!(
+            "{way} is at an address that is not allowed; if a private one is meant set `local = true` beside it"
+        )),
+        // Who is connected to is the relay.
+        SendError::Connect(_) | SendError::ConnectTimeout | SendError::Tls(_) if is_relay => {
+            SendError::Egress(format!("{way} {}", error.describe()))
+        }
+        error => error,
+    }
+}
+
+/// A relay's own answer: of a gateway that did not reach the origin, or of one that does not let llmio through.
+fn relay_refused(way: &str, status: u16) -> SendError {
+    match status {
+        502 | 504 => SendError::Tunnel(format!("{way} did not get through to it ({status})")),
+        401 | 404 => SendError::Egress(format!("{way} refused llmio ({status}); check its name and key")),
+        _ => SendError::Egress(format!("{way} refused llmio ({status})")),
+    }
+}
+
 /// What an attempt is made under.
 pub(crate) struct Terms<'a> {
     pub(crate) timeouts: &'a Timeouts,
@@ -104,7 +130,7 @@ pub(crate) struct Terms<'a> {
 pub(crate) async fn attempt(mut outgoing: Outgoing, terms: &Terms<'_>) -> (Outcome, Option<Answer>) {
     let (dialect, passage) = (outgoing.dialect, std::mem::replace(&mut outgoing.passage, Passage::AsIs));
     let as_array = outgoing.as_array;
-    let proxy = outgoing.proxy.as_ref().map(|proxy| proxy.name.clone());
+    let way = outgoing.way.as_ref().map(|way| (way.describe(), matches!(way, Way::Relay(_))));
     let (request, mut writer, trailers, body) = match build(outgoing, terms) {
         Ok(built) => built,
         Err(error) => return (Outcome::Failed(error), None),
@@ -126,15 +152,17 @@ pub(crate) async fn attempt(mut outgoing: Outgoing, terms: &Terms<'_>) -> (Outco
     let response = match sent {
         Ok(response) => response,
         Err(code) => {
-            let error = match before_head(code) {
-                SendError::Proxy(why) => SendError::Proxy(format!("{} {why}", proxy.unwrap_or_default())),
-                SendError::Tunnel(why) => SendError::Tunnel(format!("{} {why}", proxy.unwrap_or_default())),
-                error => error,
-            };
-            return (Outcome::Failed(error), None);
+            let error = before_head(code);
+            let blamed = way.map(|(name, is_relay)| blame(&name, is_relay, error.clone()));
+            return (Outcome::Failed(blamed.unwrap_or(error)), None);
         }
     };
     let (status, raw, body) = Body::of(response);
+    if let Some((name, true)) = &way
+        && relays::is_refusal(&raw)
+    {
+        return (Outcome::Failed(relay_refused(name, status)), None);
+    }
     if (200..300).contains(&status) {
         return preview::preview((status, raw), body, preview::Reading { dialect, as_array, passage }, terms).await;
     }
@@ -152,17 +180,17 @@ type Built = (types::Request, StreamWriter<u8>, FutureWriter<Result<Option<types
 
 fn build(outgoing: Outgoing, terms: &Terms<'_>) -> Result<Built, SendError> {
     let Terms { timeouts, streamed, left_ms, id, .. } = *terms;
-    let Outgoing { tls, authority, path, mut headers, body, local, proxy, .. } = outgoing;
+    let Outgoing { tls, authority, path, mut headers, body, local, way, .. } = outgoing;
     if host::is_runner() {
         let mut value = format!("call={id}{}", if local { "; local" } else { "" });
-        if let Some(proxy) = proxy {
+        if let Some(Way::Proxy(_, url)) = way {
             value.push_str("; proxy=");
-            value.push_str(proxy.url.expose());
+            value.push_str(url.expose());
         }
         headers.push((HOST_HEADER.into(), value.into_bytes()));
-    } else if let Some(proxy) = proxy {
+    } else if let Some(way @ Way::Proxy(..)) = way {
         // Nobody routes here; a request for a place must never leave from another one.
-        return Err(SendError::Proxy(format!("{} can be used by llmio's own runner only", proxy.name)));
+        return Err(SendError::Egress(format!("{} can be used by llmio's own runner only", way.describe())));
     }
     let refused =
         |what: &str| SendError::Protocol(format!("{what} was refused by the host; mend the provider's entry"));
@@ -251,7 +279,7 @@ fn said_by_runner(said: &str) -> SendError {
     match (said, said.strip_prefix(PROXY), said.strip_prefix(TUNNEL)) {
         (CLIENT_CLOSED, ..) => SendError::ClientClosed,
         (DRAINED, ..) => SendError::Drained,
-        (_, Some(why), _) => SendError::Proxy(why.to_owned()),
+        (_, Some(why), _) => SendError::Egress(why.to_owned()),
         (_, _, Some(why)) => SendError::Tunnel(why.to_owned()),
         _ => SendError::Protocol(format!("internal error: {said}")),
     }

@@ -20,7 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use document::Document;
-pub use egress::Egress;
+pub use egress::{Egress, RelayEgress};
 pub use lookup::{hash_key, hash_text, without_suffix};
 pub use problem::{Problem, Problems};
 pub use relay::Relay;

@@ -69,7 +69,7 @@ pub fn verdict(outcome: &Outcome, rules: &[ErrorRule], request: &[u8]) -> Verdic
         Outcome::Failed(SendError::ClientClosed | SendError::Drained) | Outcome::NotSent(..) => {
             Verdict::of(Class::Gone)
         }
-        Outcome::Failed(SendError::Proxy(_)) => Verdict { nature: Nature::Proxy, ..Verdict::of(Class::Egress) },
+        Outcome::Failed(SendError::Egress(_)) => Verdict { nature: Nature::Way, ..Verdict::of(Class::Egress) },
         Outcome::Failed(SendError::Tunnel(_)) => Verdict { nature: Nature::Tunnel, ..Verdict::of(Class::Egress) },
         Outcome::Failed(_) => Verdict::of(Class::Target),
     }
@@ -80,9 +80,9 @@ pub fn verdict(outcome: &Outcome, rules: &[ErrorRule], request: &[u8]) -> Verdic
 pub enum SendError {
     /// The name could not be resolved, or nothing listens there.
     Connect(String),
-    /// The egress proxy could not be used. Its name, and why.
-    Proxy(String),
-    /// The egress proxy did not get through to the provider. Its name, and why.
+    /// The egress proxy or relay could not be used. Its name, and why.
+    Egress(String),
+    /// The egress proxy or relay did not get through to the provider. Its name, and why.
     Tunnel(String),
     /// The address is not public and the provider is not `local`.
     Denied,
@@ -114,7 +114,7 @@ impl SendError {
     /// The end state of a call that ends with this.
     pub fn state(&self) -> State {
         match self {
-            Self::Connect(_) | Self::Proxy(_) | Self::Tunnel(_) | Self::Denied | Self::ConnectTimeout => {
+            Self::Connect(_) | Self::Egress(_) | Self::Tunnel(_) | Self::Denied | Self::ConnectTimeout => {
                 State::UpstreamConnect
             }
             Self::Tls(_) => State::TlsError,
@@ -135,7 +135,7 @@ impl SendError {
         match self {
             Self::Connect(why) if why.is_empty() => "could not be reached".into(),
             Self::Connect(why) => format!("could not be reached ({why})"),
-            Self::Proxy(why) | Self::Tunnel(why) => format!("was not reached: the egress proxy {why}"),
+            Self::Egress(why) | Self::Tunnel(why) => format!("was not reached: the egress {why}"),
             Self::Denied => "is at an address that is not allowed; if a private one is meant set `local = true` on \
                              the provider (under Spin: allowed_outbound_hosts)"
                 .into(),
@@ -440,9 +440,9 @@ impl Failover {
 /// Whether a failure may be over in a moment. A silence has cost its whole limit already, and what is wrong with an
 /// address or a certificate stays wrong.
 fn may_pass(outcome: &Outcome, verdict: Verdict) -> bool {
-    let of_proxy = matches!(outcome, Outcome::Failed(SendError::Proxy(_) | SendError::Tunnel(_)));
+    let of_way = matches!(outcome, Outcome::Failed(SendError::Egress(_) | SendError::Tunnel(_)));
     let of_target = verdict.class == Class::Target && verdict.nature == Nature::Plain;
-    of_proxy
+    of_way
         || of_target
             && match outcome {
                 Outcome::Answered(error) => matches!(error.status, 408 | 409 | 425 | 500..=599),

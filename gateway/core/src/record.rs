@@ -135,7 +135,7 @@ pub struct AttemptRecord {
     /// The dialect the call was translated into, where the provider does not speak the caller's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub translated_to: Option<&'static str>,
-    /// The host and port of the egress proxy, where it went through one.
+    /// The egress proxy's host and port or the egress relay's address, where it went through one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub egress: Option<String>,
     /// The status it answered.

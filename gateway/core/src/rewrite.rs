@@ -7,14 +7,16 @@ mod body;
 mod headers;
 mod passage;
 mod usage_chunk;
+mod way;
 
 pub use body::body_for;
 pub use headers::{HOPS, HOPS_MAX, downstream, hops, upstream};
 pub use passage::{Passage, Translation};
 pub use usage_chunk::UsageChunk;
+pub use way::Way;
 
 use crate::accept::{Call, Operation};
-use crate::catalog::{Auth, Catalog, Credential, Endpoint, Provider, ProviderKind, Secret, Target, Value};
+use crate::catalog::{Auth, Catalog, Credential, Endpoint, Provider, ProviderKind, Target, Value};
 use crate::dialect::Dialect;
 use crate::failover::Attempt;
 use crate::route::{Skip, SkipReason, name_asked};
@@ -35,8 +37,8 @@ pub struct Outgoing {
     pub body: Vec<u8>,
     /// The address may be private.
     pub local: bool,
-    /// The proxy to go through.
-    pub proxy: Option<Proxy>,
+    /// The way out, where it is not llmio's own.
+    pub way: Option<Way>,
     /// What the provider answers in.
     pub dialect: Dialect,
     /// A stream is wanted as a JSON array.
@@ -45,15 +47,6 @@ pub struct Outgoing {
     pub passage: Passage,
     /// What a translation left out.
     pub warnings: Vec<String>,
-}
-
-/// An egress proxy, for the host.
-#[derive(Debug)]
-pub struct Proxy {
-    /// Host and port: what messages call it.
-    pub name: String,
-    /// Its URL, as the host is told it.
-    pub url: Secret,
 }
 
 /// One attempt's destination.
@@ -122,7 +115,6 @@ pub fn request(
     }
     let spoken = call.operation.dialect();
     let endpoint = to.provider.serving(call.operation).ok_or_else(|| Skip::new(SkipReason::Dialect, None))?;
-    let proxy = proxy(to)?;
     let Written { body, operation, passage, warnings } =
         if endpoint.dialect == spoken { native(call, to) } else { translated(call, to, endpoint.dialect, telling)? };
     let mut headers = upstream(client_headers, to.provider, spoken, endpoint.dialect, body.len());
@@ -136,28 +128,11 @@ pub fn request(
     }
     present(to, endpoint, &mut headers, &mut path);
     let Endpoint { tls, authority, .. } = endpoint;
-    Ok(Destination::Http(Outgoing {
-        tls: *tls,
-        authority: authority.clone(),
-        path,
-        headers,
-        body,
-        local: to.provider.local,
-        proxy,
-        dialect: endpoint.dialect,
-        as_array: call.as_array && endpoint.dialect == spoken,
-        passage,
-        warnings,
-    }))
-}
-
-/// The proxy to go through. One that is not known must not be left out: the call would come from the wrong place.
-fn proxy(to: Named<'_>) -> Result<Option<Proxy>, Skip> {
-    let Some(egress) = to.provider.egress_of(to.credential) else { return Ok(None) };
-    match (egress.name(), egress.instruction()) {
-        (Some(name), Some(url)) => Ok(Some(Proxy { name, url: Secret::new(url) })),
-        _ => Err(Skip::new(SkipReason::NoCredential, None)),
-    }
+    let (tls, authority, local) = (*tls, authority.clone(), to.provider.local);
+    let (dialect, as_array) = (endpoint.dialect, call.as_array && endpoint.dialect == spoken);
+    let outgoing =
+        Outgoing { tls, authority, path, headers, body, local, way: None, dialect, as_array, passage, warnings };
+    way::take(outgoing, to).map(Destination::Http)
 }
 
 /// A body as it is sent, and what becomes of its answer.

@@ -10,6 +10,7 @@ pub mod strategy;
 
 pub mod quota;
 pub mod wait;
+mod way;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -23,6 +24,9 @@ use crate::echo;
 use crate::price;
 use health::{Availability, Health, Subjects, Trouble};
 use strategy::{Choice, Rotation};
+use way::longest_wait;
+
+pub use way::way_resting;
 
 /// The targets that can serve a call, best first, and those that cannot.
 #[derive(Debug, Default)]
@@ -196,27 +200,9 @@ pub fn route(ask: &Ask<'_>, rotation: &mut Rotation) -> Candidates {
         }
     }
     for candidate in &mut candidates.list {
-        candidate.ways = ways(ask.catalog, candidate);
+        candidate.ways = way::shared(ask.catalog, candidate);
     }
     candidates
-}
-
-/// Which of a candidate's credentials share a way out.
-fn ways(catalog: &Catalog, candidate: &Candidate) -> Vec<usize> {
-    let target = catalog.models.get(candidate.model).and_then(|model| model.targets.get(candidate.target));
-    let Some(provider) = target.and_then(|target| catalog.providers.get(target.provider)) else { return Vec::new() };
-    if provider.credentials.iter().all(|credential| credential.egress.is_none()) {
-        return Vec::new();
-    }
-    let mut known: Vec<Option<String>> = Vec::new();
-    let way = |index: &usize| {
-        let key = provider.egress_of(provider.credentials.get(*index)).and_then(Egress::key);
-        known.iter().position(|other| *other == key).unwrap_or_else(|| {
-            known.push(key);
-            known.len() - 1
-        })
-    };
-    candidate.credentials.iter().map(way).collect()
 }
 
 /// What records and messages call a target of the model that was asked for as `asked`.
@@ -332,14 +318,8 @@ fn usable_credentials(
     upstream_model: &str,
 ) -> Result<Vec<usize>, Skip> {
     let kept_back = |credential: Option<&Credential>| {
-        if let Some(egress) = provider.egress_of(credential) {
-            match egress.is_known() {
-                _ if !ask.proxies => return Some(Skip::new(SkipReason::EgressUnsupported, None)),
-                false => return Some(Skip::new(SkipReason::NoCredential, None)),
-                true => {}
-            }
-        }
-        resting(ask, provider, credential, health::model_of(target))
+        way::unusable(provider.egress_of(credential), ask.proxies)
+            .or_else(|| resting(ask, provider, credential, health::model_of(target)))
             .or_else(|| (ask.spent)(provider, credential, upstream_model))
     };
     if provider.credentials.is_empty() {
@@ -388,21 +368,6 @@ fn resting(ask: &Ask<'_>, provider: &Provider, credential: Option<&Credential>, 
     let (until_ms, trouble) = longest_wait(ask.health, keys, ask.now_ms)?;
     let reason = if trouble == Trouble::Cooling { SkipReason::Cooling } else { SkipReason::CredentialsResting };
     Some(Skip::new(reason, Some(until_ms)))
-}
-
-/// What health says against the way out of an attempt.
-pub fn way_resting(health: &Health, of: &Subjects, egress: Option<&Egress>, now_ms: i64) -> Option<Skip> {
-    let (until_ms, _) = longest_wait(health, of.ways(), now_ms)?;
-    let name = egress.map_or_else(|| Some(health::DIRECT.to_owned()), Egress::name);
-    Some(Skip { reason: SkipReason::EgressResting, until_ms: Some(until_ms), said: name })
-}
-
-fn longest_wait<'k>(health: &Health, keys: impl Iterator<Item = &'k String>, now_ms: i64) -> Option<(i64, Trouble)> {
-    let waits = keys.filter_map(|key| match health.availability(key, now_ms) {
-        Availability::Not(trouble, until_ms) => Some((until_ms, trouble)),
-        Availability::Able | Availability::Probe => None,
-    });
-    waits.max_by_key(|(until_ms, _)| *until_ms)
 }
 
 /// Appends the targets of one tier in the order of the model's strategy.

@@ -34,6 +34,7 @@ mod dialects;
 mod drain;
 mod early_heads;
 mod egress;
+mod egress_relay;
 mod failover;
 mod health;
 mod imports;

@@ -1,34 +1,66 @@
-//! The way out to a provider where it is not llmio's own: an egress proxy.
+//! The way out to a provider where it is not llmio's own: an egress proxy, or the relay of another llmio.
 //!
 //! The URL of a proxy is one secret as a whole, for it may hold a password. What is shown of it is host and port.
 
 use sha2::{Digest, Sha256};
 
-use super::{Credential, Provider, Value};
+use super::{Credential, Provider, Secret, Value};
 
 /// The port of a proxy whose URL names none.
 const PORTS: [(&str, u16); 4] = [("http", 80), ("https", 443), ("socks5", 1080), ("socks5h", 1080)];
 
 /// How requests to a provider, or with one of its credentials, leave.
 #[derive(Debug)]
-pub struct Egress {
-    /// The proxy's URL.
-    pub proxy: Value,
+pub enum Egress {
+    /// Through a proxy, by its URL. Only llmio's own runner can.
+    Proxy(Value),
+    /// To the relay of another llmio, which stands for the provider's origin.
+    Relay(RelayEgress),
+}
+
+/// A relay of another llmio.
+#[derive(Debug)]
+pub struct RelayEgress {
+    /// `true` for `https`.
+    pub tls: bool,
+    /// Host and optional port.
+    pub authority: String,
+    /// Path before the provider's own, with a leading and no trailing slash, or empty.
+    pub path: String,
+    /// The key for it; a public relay needs none.
+    pub key: Option<Value>,
+    /// Its exact host and port may be private or loopback.
+    pub local: bool,
 }
 
 impl Egress {
-    /// Whether everything that is needed to use it could be had.
-    pub fn is_known(&self) -> bool {
-        self.proxy.known().is_some()
+    /// Its one secret, where it has one.
+    pub fn secret(&self) -> Option<&Value> {
+        match self {
+            Egress::Proxy(url) => Some(url),
+            Egress::Relay(relay) => relay.key.as_ref(),
+        }
     }
 
-    /// What records and messages call it: the proxy's host and port. `None` while its URL is not known.
+    /// Whether everything that is needed to use it could be had.
+    pub fn is_known(&self) -> bool {
+        self.secret().is_none_or(|secret| secret.known().is_some())
+    }
+
+    /// What records and messages call it: the proxy's host and port, or the relay's address. `None` while a proxy's URL
+    /// is not known.
     pub fn name(&self) -> Option<String> {
-        Some(self.address()?.name())
+        match self {
+            Egress::Proxy(_) => Some(self.address()?.name()),
+            Egress::Relay(relay) => Some(format!("{}{}", relay.authority.to_ascii_lowercase(), relay.path)),
+        }
     }
 
     /// What its health is kept under: two users of one proxy may come out at two ends of the world.
     pub fn key(&self) -> Option<String> {
+        if let Egress::Relay(_) = self {
+            return self.name();
+        }
         let address = self.address()?;
         let user = address.user.map(|user| user.split(':').next().unwrap_or_default());
         Some(match user {
@@ -43,12 +75,19 @@ impl Egress {
 
     /// The proxy's URL for the host's instruction, which ends an item at each `;`.
     pub fn instruction(&self) -> Option<String> {
-        let (scheme, rest) = self.proxy.known()?.expose().split_once("://")?;
+        let (scheme, rest) = self.url()?.split_once("://")?;
         Some(format!("{}://{}", scheme.to_ascii_lowercase(), rest.replace(';', "%3B")))
     }
 
+    fn url(&self) -> Option<&str> {
+        match self {
+            Egress::Proxy(url) => url.known().map(Secret::expose),
+            Egress::Relay(_) => None,
+        }
+    }
+
     fn address(&self) -> Option<Address<'_>> {
-        let (scheme, rest) = self.proxy.known()?.expose().split_once("://")?;
+        let (scheme, rest) = self.url()?.split_once("://")?;
         let (user, authority) = match rest.rsplit_once('@') {
             Some((user, authority)) => (Some(user), authority),
             None => (None, rest),
@@ -86,10 +125,9 @@ impl Provider {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::Secret;
 
     fn egress(url: &str) -> Egress {
-        Egress { proxy: Value::Plain(Secret::new(url)) }
+        Egress::Proxy(Value::Plain(Secret::new(url)))
     }
 
     #[test]
@@ -103,7 +141,7 @@ mod tests {
         ] {
             assert_eq!(egress(url).name().as_deref(), Some(name), "{url}");
         }
-        assert_eq!(Egress { proxy: Value::Missing("x".into()) }.name(), None);
+        assert_eq!(Egress::Proxy(Value::Missing("x".into())).name(), None);
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! missing on one host must not take every other provider down.
 
 use super::schema::format;
-use super::seal::{egress_id, header_id};
-use super::{Catalog, Egress, Provider, Sealer, Secret, Value};
+use super::seal::{egress_id, header_id, relay_key_id};
+use super::{Catalog, Egress, Provider, RelayEgress, Sealer, Secret, Value};
 
 impl Catalog {
     /// Turns every [`Value::Sealed`] and [`Value::Variable`] into `Plain` or `Missing`. Called once for each
@@ -14,10 +14,10 @@ impl Catalog {
         let source = Source { sealer, variable };
         for provider in &mut self.providers {
             let Provider { name, credentials, headers, egress, .. } = provider;
-            source.resolve_egress(egress, &egress_id(name, None));
+            source.resolve_egress(egress, name, None);
             for credential in credentials {
                 source.resolve(&mut credential.value, &credential.id, format::credential);
-                source.resolve_egress(&mut credential.egress, &egress_id(name, Some(&credential.id)));
+                source.resolve_egress(&mut credential.egress, name, Some(&credential.id));
             }
             for (header, value) in headers {
                 source.resolve(value, &header_id(name, header), format::header_value);
@@ -59,10 +59,11 @@ impl Catalog {
                 .headers
                 .iter()
                 .map(move |(header, value)| (format!("provider {name}, header {header}"), value));
-            let own = provider.egress.iter().map(move |egress| (format!("provider {name}, egress"), &egress.proxy));
+            let own = provider.egress.iter().filter_map(Egress::secret);
+            let own = own.map(move |secret| (format!("provider {name}, egress"), secret));
             let others = provider.credentials.iter().filter_map(move |credential| {
                 let place = format!("provider {name}, credential {}, egress", credential.label);
-                Some((place, &credential.egress.as_ref()?.proxy))
+                Some((place, credential.egress.as_ref()?.secret()?))
             });
             credentials.chain(headers).chain(own).chain(others)
         })
@@ -75,9 +76,13 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn resolve_egress(&self, egress: &mut Option<Egress>, id: &str) {
-        if let Some(Egress { proxy }) = egress {
-            self.resolve(proxy, id, format::proxy_url);
+    fn resolve_egress(&self, egress: &mut Option<Egress>, provider: &str, credential: Option<&str>) {
+        match egress {
+            Some(Egress::Proxy(url)) => self.resolve(url, &egress_id(provider, credential), format::proxy_url),
+            Some(Egress::Relay(RelayEgress { key: Some(key), .. })) => {
+                self.resolve(key, &relay_key_id(provider, credential), format::credential);
+            }
+            Some(Egress::Relay(_)) | None => {}
         }
     }
 

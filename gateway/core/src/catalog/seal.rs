@@ -138,6 +138,11 @@ pub(super) fn egress_id(provider: &str, credential: Option<&str>) -> String {
     }
 }
 
+/// The id the key for a relay is sealed under: never that of a proxy's URL, so that neither is taken for the other.
+pub(super) fn relay_key_id(provider: &str, credential: Option<&str>) -> String {
+    format!("relay-key/{}", egress_id(provider, credential))
+}
+
 fn cipher(master_key: &str) -> Result<XChaCha20Poly1305, SealError> {
     if master_key.chars().count() < MASTER_KEY_CHARACTERS_MIN {
         return Err(SealError::MasterKeyTooShort);

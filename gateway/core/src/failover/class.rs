@@ -68,9 +68,9 @@ pub enum Nature {
     ContextLength,
     /// This request is not served there, for a reason of its own; others may be, and others may serve it.
     Request,
-    /// The egress proxy itself is out of order, whoever is to be reached through it.
-    Proxy,
-    /// The egress proxy does not get through to this provider; to others it may.
+    /// The egress proxy or relay itself is out of order, whoever is to be reached through it.
+    Way,
+    /// The egress proxy or relay does not get through to this provider; to others it may.
     Tunnel,
 }
 

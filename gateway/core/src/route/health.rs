@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::Target;
 use crate::failover::{Class, Hint, Nature, Verdict};
 
+mod egress;
 mod window;
 
 use window::{Latency, Window};
@@ -71,7 +72,7 @@ pub struct Subjects {
     pub credential: Option<String>,
     /// The credential on this upstream model.
     pub lane: String,
-    /// The egress proxy, where there is one.
+    /// The egress proxy or relay, where there is one.
     pub egress: Option<String>,
     /// The way out as this provider sees it.
     pub place: String,
@@ -349,28 +350,6 @@ impl Health {
         let key = of.credential.as_ref().unwrap_or(&of.lane);
         let told_ms = verdict.rest.filter(|rest| rest.is_reset).map(told_ms);
         self.trouble(key, Trouble::Resting, told_ms, &CREDENTIAL_MS, said, now_ms)
-    }
-
-    /// A place that is refused stays so. A proxy that is down may be back in a moment, and one failure in a hundred must
-    /// not stop the other calls, so it is judged like a target.
-    fn egress_failed(&mut self, of: &Subjects, verdict: Verdict, said: &str, at: At) -> Vec<String> {
-        let At { now_ms, jitter, .. } = at;
-        self.probes.remove(&of.target);
-        let key = match (verdict.nature, &of.egress) {
-            (Nature::Proxy, Some(egress)) => egress,
-            (Nature::Proxy | Nature::Tunnel, _) => &of.place,
-            _ => {
-                let told_ms = verdict.rest.filter(|rest| rest.is_reset).map(told_ms);
-                return self.trouble(&of.place, Trouble::Resting, told_ms, &CREDENTIAL_MS, said, now_ms);
-            }
-        };
-        let window = self.windows.entry(key.clone()).or_default();
-        window.push(false, now_ms);
-        if !self.troubled.contains_key(key) && !window.is_bad(now_ms) {
-            return Vec::new();
-        }
-        window.clear();
-        self.trouble(key, Trouble::Resting, None, &BREAKER_MS.jittered(jitter), said, now_ms)
     }
 
     fn cool(&mut self, of: &Subjects, verdict: Verdict, said: &str, now_ms: i64) -> Vec<String> {

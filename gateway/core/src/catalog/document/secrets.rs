@@ -4,6 +4,8 @@
 //! or to none. A stored secret is kept by naming its id, but only for the origins it was entered for: otherwise
 //! changing a base URL would carry it to another host.
 
+mod egress;
+
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
@@ -107,6 +109,8 @@ enum Kind {
     Header { name: String },
     /// The URL of an egress proxy: the provider's, or that of the credential with this id.
     Egress { credential: Option<String> },
+    /// The key for an egress relay, likewise.
+    RelayKey { credential: Option<String> },
 }
 
 /// What stands there.
@@ -126,8 +130,8 @@ impl Place {
     fn held(&self, slot: &Value) -> Held {
         let map = match (slot, &self.kind) {
             (Value::String(_), Kind::Header { .. }) => return Held::Elsewhere,
-            (Value::String(text), Kind::Credential { .. }) => return plain_or_reference(text),
-            (Value::String(text), Kind::Egress { .. }) => return proxy(text),
+            (Value::String(text), Kind::Credential { .. } | Kind::RelayKey { .. }) => return plain_or_reference(text),
+            (Value::String(text), Kind::Egress { .. }) => return egress::held(text),
             (Value::Object(map), _) => map,
             _ => return Held::Unclear,
         };
@@ -146,6 +150,7 @@ impl Place {
             Kind::Header { name } => Some(seal::header_id(&self.provider, name)),
             Kind::Credential { .. } => credential_id(&self.provider, slot),
             Kind::Egress { credential } => Some(seal::egress_id(&self.provider, credential.as_deref())),
+            Kind::RelayKey { credential } => Some(seal::relay_key_id(&self.provider, credential.as_deref())),
         }
     }
 
@@ -180,15 +185,6 @@ fn plain_or_reference(text: &str) -> Held {
         Ok(None) => Held::Plain(text.to_owned()),
         Ok(Some(_)) => Held::Elsewhere,
         Err(_) => Held::Unclear,
-    }
-}
-
-/// A proxy's URL is a secret where it holds a user and a password.
-fn proxy(text: &str) -> Held {
-    match (plain_or_reference(text), format::proxy_url(text)) {
-        (Held::Plain(_), Ok(())) if !text.contains('@') => Held::Elsewhere,
-        (Held::Plain(_), Err(_)) => Held::Unclear,
-        (held, _) => held,
     }
 }
 
@@ -248,7 +244,7 @@ fn cannot_be_stored(place: &Place) -> Problem {
 
 fn checked(place: &Place, value: &str) -> Result<(), String> {
     match place.kind {
-        Kind::Credential { .. } => format::credential(value),
+        Kind::Credential { .. } | Kind::RelayKey { .. } => format::credential(value),
         Kind::Header { .. } => format::header_value(value),
         Kind::Egress { .. } => format::proxy_url(value),
     }
@@ -338,23 +334,20 @@ fn for_each(document: &mut Document, visit: &mut dyn FnMut(&Place, &mut Value)) 
     };
     for (index, provider) in providers.iter_mut().enumerate() {
         let name = provider.get("name").or(provider.get("preset")).and_then(Value::as_str).unwrap_or_default();
-        let (name, origins) = (name.to_owned(), origins(provider));
+        let (name, origins) = (name.to_owned(), egress::with_readers(origins(provider), provider));
         let place = |path: String, kind| Place { path, provider: name.clone(), origins: origins.clone(), kind };
-        // A proxy's URL says itself where its password goes.
-        let free = |path: String, kind| Place { path, provider: name.clone(), origins: BTreeSet::new(), kind };
         if let Some(Value::Array(credentials)) = provider.get_mut("credentials") {
             for (at, (label, slot)) in labels(credentials).into_iter().zip(credentials).enumerate() {
                 let path = format!("providers[{index}].credentials[{at}]");
                 let credential = credential_id(&name, slot);
-                if let Some(egress) = slot.get_mut("egress").filter(|egress| is_proxy(egress)) {
-                    visit(&free(join(&path, "egress"), Kind::Egress { credential }), egress);
+                if let Some(egress) = slot.get_mut("egress") {
+                    egress::visit(egress, &join(&path, "egress"), &name, credential, visit);
                 }
                 visit(&place(path, Kind::Credential { label }), slot);
             }
         }
-        if let Some(egress) = provider.get_mut("egress").filter(|egress| is_proxy(egress)) {
-            let path = format!("providers[{index}].egress");
-            visit(&free(path, Kind::Egress { credential: None }), egress);
+        if let Some(egress) = provider.get_mut("egress") {
+            egress::visit(egress, &format!("providers[{index}].egress"), &name, None, visit);
         }
         if let Some(Value::Object(headers)) = provider.get_mut("headers") {
             for (header, slot) in headers.iter_mut() {
@@ -363,10 +356,6 @@ fn for_each(document: &mut Document, visit: &mut dyn FnMut(&Place, &mut Value)) 
             }
         }
     }
-}
-
-fn is_proxy(egress: &Value) -> bool {
-    egress.get("relay").is_none()
 }
 
 /// The origins a provider's secrets may go to.

@@ -8,8 +8,9 @@ use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use crate::catalog::document::{credential_id, labels};
+use crate::catalog::schema::format::Url;
 use crate::catalog::schema::{Fields, Place, Report, format};
-use crate::catalog::{Credential, Egress, Provider, Secret, Value, seal};
+use crate::catalog::{Credential, Egress, Provider, RelayEgress, Secret, Value, seal};
 
 use super::quota;
 
@@ -54,13 +55,17 @@ fn read_table(place: &Place<'_>, credential: &mut Credential, zone: &TimeZone) -
 
 /// A header's value: text, which is no secret, or a table like a credential's.
 pub(super) fn read_header_value(place: &Place<'_>) -> Option<Value> {
+    read_secret(place, format::header_value)
+}
+
+fn read_secret(place: &Place<'_>, check: Check) -> Option<Value> {
     if place.value.is_string() {
-        return read_text(place, format::header_value);
+        return read_text(place, check);
     }
     let mut fields = place.fields()?;
     // Its only possible id is known; the field is there because a stored document has it.
     fields.field("id").and_then(|place| place.text());
-    let value = read_value(&mut fields, format::header_value, false);
+    let value = read_value(&mut fields, check, false);
     fields.finish();
     value
 }
@@ -69,28 +74,23 @@ pub(super) fn read_header_value(place: &Place<'_>) -> Option<Value> {
 /// the key for it.
 pub(super) fn read_egress(place: &Place<'_>) -> Option<Egress> {
     if place.value.is_string() {
-        return Some(Egress { proxy: read_text(place, format::proxy_url)? });
+        return read_text(place, format::proxy_url).map(Egress::Proxy);
     }
     let mut fields = place.fields()?;
-    if !fields.has("relay") {
+    let egress = if fields.has("relay") {
+        let relay = fields.needed("relay").and_then(|place| place.parsed(format::http_url));
+        let key = fields.field("key").map(|place| read_secret(&place, format::credential));
+        let local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(false);
+        relay.zip(Some(key)).map(|(Url { scheme, authority, path }, key)| {
+            Egress::Relay(RelayEgress { tls: scheme == "https", authority, path, key: key.flatten(), local })
+        })
+    } else {
         // Its only possible id is known; the field is there because a stored document has it.
         fields.field("id").and_then(|place| place.text());
-        let proxy = read_value(&mut fields, format::proxy_url, false);
-        fields.finish();
-        return Some(Egress { proxy: proxy? });
-    }
-    fields.needed("relay").and_then(|place| place.parsed(format::http_url));
-    if let Some(key) = fields.field("key") {
-        match key.value {
-            Json::Object(_) => key.fields().map(|mut fields| {
-                read_value(&mut fields, format::credential, false);
-                fields.finish();
-            }),
-            _ => read_text(&key, format::credential).map(|_| ()),
-        };
-    }
+        read_value(&mut fields, format::proxy_url, false).map(Egress::Proxy)
+    };
     fields.finish();
-    None
+    egress
 }
 
 /// Labels within a provider and ids within the document must differ; an id stands for one secret.

@@ -10,7 +10,7 @@ fn two_ways() -> Vec<Candidate> {
 }
 
 fn no_proxy() -> Outcome {
-    failed(SendError::Proxy("proxy.example:80 refused the connection".into()))
+    failed(SendError::Egress("proxy proxy.example:80 refused the connection".into()))
 }
 
 fn location() -> Outcome {
@@ -22,7 +22,7 @@ fn location() -> Outcome {
 
 #[test]
 fn a_failing_way_out_is_left_for_the_next_credential_with_another_one() {
-    for outcome in [no_proxy(), failed(SendError::Tunnel("proxy.example:80 unsuccessful".into())), location()] {
+    for outcome in [no_proxy(), failed(SendError::Tunnel("proxy proxy.example:80 unsuccessful".into())), location()] {
         let outcomes = vec![outcome.clone(), outcome, Outcome::Head(200)];
         let (tried, end) = walk(two_ways(), 5, outcomes, &mut RetryBudget::default(), &|_| true);
         let tried: Vec<_> = tried.iter().map(|(attempt, _)| (attempt.target, attempt.credential)).collect();

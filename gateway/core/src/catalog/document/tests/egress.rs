@@ -90,3 +90,50 @@ fn a_proxy_that_cannot_be_stored_without_a_master_key_is_told_with_its_place() {
         "{paths:?}"
     );
 }
+
+const RELAY: &str = r#"
+[[providers]]
+name = "a"
+base_url = "https://a.example/v1"
+egress = { relay = "https://edge.example/relay/a", key = "sk-llmio-edge" }
+credentials = ["sk-one"]
+"#;
+
+#[test]
+fn the_key_for_a_relay_is_sealed_and_taken_back() {
+    let stored = sealed(RELAY);
+    let text = stored.to_json_string();
+    assert!(!text.contains("sk-llmio-edge") && text.contains("https://edge.example/relay/a"), "{text}");
+    let shown = stored.redacted();
+    assert_eq!(shown.as_json()["providers"][0]["egress"]["key"], json!({ "id": "relay-key/egress/a" }));
+    let mut catalog = put(&shown, &stored).unwrap().validate().unwrap();
+    catalog.resolve(Some(&sealer()), &|_| None);
+    let secret = catalog.providers[0].egress.as_ref().and_then(Egress::secret).and_then(|secret| secret.known());
+    assert_eq!(secret.map(|secret| secret.expose()), Some("sk-llmio-edge"));
+}
+
+/// Whoever may edit the catalog must not read a stored secret by sending it past a host of his own.
+#[test]
+fn a_stored_secret_does_not_follow_to_a_way_out_where_somebody_else_reads_it() {
+    let stored = sealed(RELAY);
+    let mut moved = stored.redacted();
+    moved.sections["providers"][0]["egress"]["relay"] = json!("https://evil.example");
+    let problems = put(&moved, &stored).unwrap_err();
+    assert_eq!(problems.len(), 2, "the credential and the relay's key: {problems:?}");
+    let direct = sealed(&RELAY.replace("egress =", "tags = [] #"));
+    let mut relayed = direct.redacted();
+    relayed.sections["providers"][0]["egress"] = json!({ "relay": "https://evil.example" });
+    assert!(put(&relayed, &direct).is_err());
+    relayed.sections["providers"][0]["egress"] = json!("http://evil.example:8080");
+    assert!(put(&relayed, &direct).is_ok(), "a proxy does not read https");
+    let plain = sealed(&RELAY.replace("egress =", "tags = [] #").replace("https://a", "http://a"));
+    let mut proxied = plain.redacted();
+    proxied.sections["providers"][0]["egress"] = json!("http://evil.example:8080");
+    let problems = put(&proxied, &plain).unwrap_err();
+    assert!(problems[0].ends_with("to use it at the proxy http://evil.example:8080"), "{problems:?}");
+    let stored = sealed(&EGRESS.replace("https://a.example", "http://a.example"));
+    assert!(put(&stored.redacted(), &stored).is_ok());
+    let mut swapped = stored.redacted();
+    swapped.sections["providers"][0]["egress"] = json!({ "id": "egress/a", "value": "http://u:p@evil.example" });
+    assert!(put(&swapped, &stored).is_err(), "the id of the old proxy does not vouch for another one");
+}

@@ -1,0 +1,54 @@
+//! The way out of a request: as it is, through a proxy, or to a relay that stands for the provider's origin.
+
+use crate::catalog::{Egress, Secret, Value};
+use crate::relays;
+use crate::route::{Skip, SkipReason};
+
+use super::{Named, Outgoing};
+
+/// A way out that is not llmio's own.
+#[derive(Debug)]
+pub enum Way {
+    /// An egress proxy: its host and port, and its URL as the host is told it.
+    Proxy(String, Secret),
+    /// The relay of another llmio: its address.
+    Relay(String),
+}
+
+impl Way {
+    /// What messages call it.
+    pub fn describe(&self) -> String {
+        match self {
+            Way::Proxy(name, _) => format!("proxy {name}"),
+            Way::Relay(name) => format!("relay {name}"),
+        }
+    }
+}
+
+/// Sends a request out the way its credential or provider names. A way that is not known must not be left out: the call
+/// would come from the wrong place.
+pub(super) fn take(mut outgoing: Outgoing, to: Named<'_>) -> Result<Outgoing, Skip> {
+    let Some(egress) = to.provider.egress_of(to.credential) else { return Ok(outgoing) };
+    let unknown = || Skip::new(SkipReason::NoCredential, None);
+    let name = egress.name().ok_or_else(unknown)?;
+    let relay = match egress {
+        Egress::Proxy(_) => {
+            let url = Secret::new(egress.instruction().ok_or_else(unknown)?);
+            return Ok(Outgoing { way: Some(Way::Proxy(name, url)), ..outgoing });
+        }
+        Egress::Relay(relay) => relay,
+    };
+    outgoing.headers.retain(|(header, _)| header != relays::KEY);
+    if let Some(key) = &relay.key {
+        let key = Value::known(key).ok_or_else(unknown)?;
+        outgoing.headers.push((relays::KEY.to_owned(), key.expose().as_bytes().to_vec()));
+    }
+    Ok(Outgoing {
+        tls: relay.tls,
+        authority: relay.authority.clone(),
+        path: format!("{}{}", relay.path, outgoing.path),
+        local: relay.local,
+        way: Some(Way::Relay(name)),
+        ..outgoing
+    })
+}

@@ -1,0 +1,53 @@
+//! The way out as the router sees it: who can take it, who shares it, and whether it works now.
+
+use super::health::{Availability, DIRECT, Health, Subjects, Trouble};
+use super::{Candidate, Skip, SkipReason};
+use crate::catalog::{Catalog, Egress};
+
+/// Why nobody can take this way here, whatever recent attempts say.
+pub(super) fn unusable(egress: Option<&Egress>, proxies: bool) -> Option<Skip> {
+    let egress = egress?;
+    let reason = match egress {
+        Egress::Proxy(_) if !proxies => SkipReason::EgressUnsupported,
+        _ if !egress.is_known() => SkipReason::NoCredential,
+        _ => return None,
+    };
+    Some(Skip::new(reason, None))
+}
+
+/// Which of a candidate's credentials share a way out.
+pub(super) fn shared(catalog: &Catalog, candidate: &Candidate) -> Vec<usize> {
+    let target = catalog.models.get(candidate.model).and_then(|model| model.targets.get(candidate.target));
+    let Some(provider) = target.and_then(|target| catalog.providers.get(target.provider)) else { return Vec::new() };
+    if provider.credentials.iter().all(|credential| credential.egress.is_none()) {
+        return Vec::new();
+    }
+    let mut known: Vec<Option<String>> = Vec::new();
+    let way = |index: &usize| {
+        let key = provider.egress_of(provider.credentials.get(*index)).and_then(Egress::key);
+        known.iter().position(|other| *other == key).unwrap_or_else(|| {
+            known.push(key);
+            known.len() - 1
+        })
+    };
+    candidate.credentials.iter().map(way).collect()
+}
+
+/// What health says against the way out of an attempt.
+pub fn way_resting(health: &Health, of: &Subjects, egress: Option<&Egress>, now_ms: i64) -> Option<Skip> {
+    let (until_ms, _) = longest_wait(health, of.ways(), now_ms)?;
+    let name = egress.map_or_else(|| Some(DIRECT.to_owned()), Egress::name);
+    Some(Skip { reason: SkipReason::EgressResting, until_ms: Some(until_ms), said: name })
+}
+
+pub(super) fn longest_wait<'k>(
+    health: &Health,
+    keys: impl Iterator<Item = &'k String>,
+    now_ms: i64,
+) -> Option<(i64, Trouble)> {
+    let waits = keys.filter_map(|key| match health.availability(key, now_ms) {
+        Availability::Not(trouble, until_ms) => Some((until_ms, trouble)),
+        Availability::Able | Availability::Probe => None,
+    });
+    waits.max_by_key(|(until_ms, _)| *until_ms)
+}
