@@ -119,7 +119,7 @@ async fn line(
     if operation.counts_tokens() && candidates.list.is_empty() {
         return Ok(course.estimate());
     }
-    open.charged(charges::reserve_key(&call, caller.key(), &snapshot).await?);
+    open.charged(charges::reserve_key(&call, caller.key(), &snapshot, (index, &candidates)).await?);
     loop {
         match course.walk(candidates).await? {
             Walked::Relayed(ready) => return Ok(ready),
@@ -327,6 +327,11 @@ impl Course<'_> {
             && charged.is_late
         {
             self.open.warn(charges::QUOTA_UNKNOWN.to_owned());
+        }
+        if let Ok(Some(charged)) = &reserved
+            && charged.lacks_price()
+        {
+            self.open.warn(charges::PRICE_UNKNOWN.to_owned());
         }
         reserved
     }

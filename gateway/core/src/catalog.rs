@@ -204,6 +204,8 @@ pub enum Count {
         /// That number.
         per_call: u64,
     },
+    /// What calls cost, in nano-dollars.
+    Money,
 }
 
 /// The time a limit looks back over.
@@ -213,11 +215,17 @@ pub enum Window {
     Minute,
     /// Since the day began.
     Day(Day),
+    /// Since the week began, on a Monday.
+    Week(Day),
+    /// Since the month began.
+    Month(Day),
     /// The last so many hours.
     Rolling {
         /// That many.
         hours: u64,
     },
+    /// All there ever was: it never resets.
+    Ever,
     /// Now: what is under way.
     InFlight,
 }

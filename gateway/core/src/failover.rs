@@ -8,6 +8,7 @@ mod budget;
 mod class;
 mod exhausted;
 pub mod hint;
+mod key_spent;
 mod shaped;
 
 use crate::dialect::Dialect;
@@ -19,6 +20,7 @@ pub use budget::RetryBudget;
 pub use class::{Class, ErrorRule, Nature, Verdict};
 pub use exhausted::exhausted;
 pub use hint::Hint;
+pub use key_spent::key_spent;
 
 /// One try at one target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! record keeps.
 
 pub mod affinity;
+mod dearest;
 pub mod health;
 pub mod strategy;
 
@@ -22,6 +23,8 @@ use crate::catalog::{
 };
 use crate::echo;
 use crate::price;
+use crate::rewrite::Named;
+pub use dearest::dearest;
 use health::{Availability, Health, Subjects, Trouble};
 use strategy::{Choice, Rotation};
 use way::longest_wait;
@@ -92,6 +95,11 @@ impl Skip {
         Skip { reason, until_ms, said: None }
     }
 
+    /// When it can be used again; what needs somebody to change something comes after all else.
+    fn back_ms(&self) -> i64 {
+        self.until_ms.unwrap_or(i64::MAX)
+    }
+
     /// With the target it is about.
     pub fn of(self, target: String) -> Skipped {
         Skipped { target, reason: self.reason, until_ms: self.until_ms, said: self.said }
@@ -136,10 +144,12 @@ pub enum SkipReason {
     OtherMaker,
     /// What the request says cannot be said in the provider's dialect.
     Untranslatable,
+    /// Its price is not known, and the caller's key has a budget in money.
+    Unpriced,
 }
 
-/// Says of a provider, a credential and an upstream model why a quota forbids an attempt, as far as that is known.
-pub type KnownSpent<'a> = dyn Fn(&Provider, Option<&Credential>, &str) -> Option<Skip> + 'a;
+/// Says why a quota forbids an attempt, as far as that is known.
+pub type KnownSpent<'a> = dyn Fn(Named<'_>) -> Option<Skip> + 'a;
 
 /// Who made a response of the Responses API, and keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,6 +174,8 @@ pub struct Ask<'a> {
     pub demand: Demand,
     /// Tags the caller's key avoids.
     pub avoid: &'a [String],
+    /// Only targets whose price is known: a budget cannot hold what nobody can count.
+    pub priced_only: bool,
     /// What the model's affinity hangs on, where the call has it: a hash of the session or of the prompt's beginning.
     pub affinity_hash: Option<u64>,
     /// What recent attempts say.
@@ -231,9 +243,10 @@ fn able_targets(ask: &Ask<'_>, index: usize, model: &Model, skipped: &mut Vec<Sk
         let Some(provider) = ask.catalog.providers.get(target.provider) else { continue };
         let upstream_model = target.model.as_deref().unwrap_or(asked);
         let key = health::target(&provider.name, health::model_of(target));
-        let usable = fits(ask, model, provider, target)
+        let to = Named { target, provider, upstream_model, credential: None };
+        let usable = fits(ask, model, to)
             .and_then(|()| standing(ask, &key))
-            .and_then(|probe| Ok((probe, usable_credentials(ask, provider, target, upstream_model)?)));
+            .and_then(|probe| Ok((probe, usable_credentials(ask, to)?)));
         match usable {
             Ok((probe, credentials)) => able.push(Able {
                 tier: tier(ask, model, provider, target),
@@ -276,7 +289,8 @@ fn cost_nano(ask: &Ask<'_>, target: &Target, provider: &Provider, upstream_model
 }
 
 /// Whether a target could ever serve the call.
-fn fits(ask: &Ask<'_>, model: &Model, provider: &Provider, target: &Target) -> Result<(), Skip> {
+fn fits(ask: &Ask<'_>, model: &Model, to: Named<'_>) -> Result<(), Skip> {
+    let Named { target, provider, upstream_model, .. } = to;
     let speaks = || match &provider.kind {
         ProviderKind::Echo => echo::serves(ask.operation),
         ProviderKind::Http(_) if model.translation == Translation::Off => {
@@ -295,6 +309,7 @@ fn fits(ask: &Ask<'_>, model: &Model, provider: &Provider, target: &Target) -> R
         () if lacks => SkipReason::Capability,
         () if can.context.is_some_and(|context| demand.tokens > context) => SkipReason::Context,
         () if provider.tags.iter().any(|tag| ask.avoid.contains(tag)) => SkipReason::Tag,
+        () if ask.priced_only && price::of(target, provider, upstream_model).is_none() => SkipReason::Unpriced,
         () => return Ok(()),
     };
     Err(Skip::new(reason, None))
@@ -311,16 +326,13 @@ fn standing(ask: &Ask<'_>, key: &str) -> Result<bool, Skip> {
 }
 
 /// The credentials that can be used now. When none can, the one that is back first says why.
-fn usable_credentials(
-    ask: &Ask<'_>,
-    provider: &Provider,
-    target: &Target,
-    upstream_model: &str,
-) -> Result<Vec<usize>, Skip> {
+fn usable_credentials(ask: &Ask<'_>, to: Named<'_>) -> Result<Vec<usize>, Skip> {
+    let provider = to.provider;
     let kept_back = |credential: Option<&Credential>| {
+        let to = Named { credential, ..to };
         way::unusable(provider.egress_of(credential), ask.proxies)
-            .or_else(|| resting(ask, provider, credential, health::model_of(target)))
-            .or_else(|| (ask.spent)(provider, credential, upstream_model))
+            .or_else(|| resting(ask, provider, credential, health::model_of(to.target)))
+            .or_else(|| (ask.spent)(to))
     };
     if provider.credentials.is_empty() {
         return kept_back(None).map_or(Ok(Vec::new()), Err);
@@ -334,7 +346,7 @@ fn usable_credentials(
     for (index, credential) in provider.credentials.iter().enumerate().filter(|(_, each)| able(each)) {
         match kept_back(Some(credential)) {
             None => usable.push(index),
-            Some(skip) if first_back.as_ref().is_none_or(|first| is_back_before(&skip, first)) => {
+            Some(skip) if first_back.as_ref().is_none_or(|first| skip.back_ms() < first.back_ms()) => {
                 first_back = Some(skip);
             }
             Some(_) => {}
@@ -345,12 +357,6 @@ fn usable_credentials(
         (true, Some(skip)) => Err(skip),
         (true, None) => Err(Skip::new(SkipReason::NoCredential, None)),
     }
-}
-
-/// One that does not come back by itself comes after all that do.
-fn is_back_before(skip: &Skip, other: &Skip) -> bool {
-    let back_ms = |skip: &Skip| skip.until_ms.unwrap_or(i64::MAX);
-    back_ms(skip) < back_ms(other)
 }
 
 /// What health says against a credential on this model, or against the provider itself where it has none.

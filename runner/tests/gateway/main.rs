@@ -23,6 +23,7 @@ macro_rules! both_hosts {
 
 mod bad_input;
 mod balancing;
+mod budgets;
 mod catalog_api;
 mod catalog_file;
 mod client_leaves;

@@ -7,7 +7,7 @@ use std::thread;
 
 use gateway_core::catalog::Document;
 use gateway_core::route::quota::{
-    self, Adjustment, Charge, Moment, Row, adjustments_json, charges_json, refund, settle, windows,
+    self, Adjustment, Charge, Moment, Row, Spend, adjustments_json, charges_json, refund, settle, windows,
 };
 use rusqlite::{Connection, params};
 
@@ -78,7 +78,7 @@ impl Ledger {
 
     fn sweep(&self, charges: &[Charge], slack_ms: i64, oldest_ms: i64) -> usize {
         let mut statement = self.0.prepare_cached(SWEEP).expect("a statement");
-        let parameters = params![charges_json(charges), slack_ms, oldest_ms];
+        let parameters = params![charges_json(charges), slack_ms, oldest_ms, oldest_ms - 90 * 24 * HOUR_MS];
         statement.query_map(parameters, |_| Ok(())).expect("it runs").map(|row| row.expect("a row")).count()
     }
 
@@ -94,7 +94,7 @@ fn charges(quota: &str, tokens: u64, now_ms: i64) -> Vec<Charge> {
     let text = format!("[[providers]]\nname = \"p\"\nbase_url = \"https://p.example\"\nquota = {{ {quota} }}");
     let catalog = Document::from_toml(&text).expect("TOML").validate().expect("a catalog");
     let provider = catalog.providers.first().expect("a provider");
-    windows(provider, None, "m", tokens, Moment { now_ms, total_ms_max: 3_600_000 })
+    windows(provider, None, "m", Spend::tokens(tokens), Moment { now_ms, total_ms_max: 3_600_000 })
 }
 
 /// Runs this in every thread, each with a connection of its own.
@@ -134,9 +134,9 @@ fn many_threads_settle_and_refund_to_exactly_what_was_used() {
             // Every fourth call fails; the others use more than was guessed, less, or nobody knows what.
             ledger.settle(&match (thread + call) % 4 {
                 0 => refund(&charges),
-                1 => settle(&charges, Some(150)),
-                2 => settle(&charges, Some(10)),
-                _ => settle(&charges, None),
+                1 => settle(&charges, Spend::tokens(150)),
+                2 => settle(&charges, Spend::tokens(10)),
+                _ => settle(&charges, Spend::default()),
             });
         }
     });
@@ -156,7 +156,7 @@ fn calls_under_way_never_exceed_their_limit() {
                 most.fetch_max(under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 thread::yield_now();
                 under_way.fetch_sub(1, Ordering::SeqCst);
-                ledger.settle(&settle(&charges, None));
+                ledger.settle(&settle(&charges, Spend::default()));
             }
         }
     });
@@ -184,8 +184,8 @@ fn a_correction_never_falls_below_zero_and_what_is_gone_stays_gone() {
     ledger.settle(&refund(&charges));
     ledger.settle(&refund(&charges));
     assert_eq!(ledger.spent(&charges, NOW_MS), [0]);
-    ledger.settle(&quota::charge_late(&charges, Some(u64::MAX)));
-    ledger.settle(&quota::charge_late(&charges, Some(u64::MAX)));
+    ledger.settle(&quota::charge_late(&charges, Spend::tokens(u64::MAX)));
+    ledger.settle(&quota::charge_late(&charges, Spend::tokens(u64::MAX)));
     assert_eq!(ledger.spent(&charges, NOW_MS), [quota::SPENT_MAX], "no usage a provider claims overflows");
     assert!(!ledger.reserve(&charges));
 }
@@ -226,4 +226,39 @@ fn the_sweep_takes_what_counts_no_more_and_nothing_else() {
     assert_eq!(ledger.read(&removed).len(), 1, "a limit taken out of the catalog is not forgotten at once");
     assert_eq!(ledger.sweep(&now, HOUR_MS, now_ms), 1);
     assert_eq!(ledger.read(&now).len(), 3);
+}
+
+#[test]
+fn the_sweep_keeps_what_never_resets_long_after_it_has_left_the_catalog() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::open(folder.path());
+    let mut credit = charges("credit = \"10 USD\"", 0, NOW_MS);
+    credit[0].amount = 7;
+    assert!(ledger.reserve(&credit));
+    let days = |days: i64| NOW_MS + days * 24 * HOUR_MS;
+    assert_eq!(ledger.sweep(&credit, HOUR_MS, days(400)), 0, "what is in the catalog counts for ever");
+    assert_eq!(ledger.sweep(&[], HOUR_MS, days(80)), 0, "taken out it is not forgotten for a while");
+    assert_eq!(ledger.spent(&charges("credit = \"10 USD\"", 0, days(80)), days(80)), [7]);
+    assert_eq!(ledger.sweep(&[], HOUR_MS, days(92)), 1);
+}
+
+#[test]
+fn many_threads_spend_a_credit_to_its_last_cent_and_no_further() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::shared(folder.path());
+    let mut charges = charges("credit = \"1 USD\"", 0, NOW_MS);
+    charges[0].amount = 10_000_000;
+    let granted = AtomicUsize::new(0);
+    in_many_threads(folder.path(), |ledger, thread| {
+        for call in 0..10 {
+            if ledger.reserve(&charges) {
+                granted.fetch_add(1, Ordering::Relaxed);
+                // Half of them turn out to cost half a cent.
+                let cost_nano = Some(if (thread + call) % 2 == 0 { 5_000_000 } else { 10_000_000 });
+                ledger.settle(&settle(&charges, Spend { tokens: None, cost_nano }));
+            }
+        }
+    });
+    let spent = ledger.spent(&charges, NOW_MS)[0];
+    assert!((990_000_001..=1_000_000_000).contains(&spent), "{spent} of 10^9 after {granted:?} calls");
 }

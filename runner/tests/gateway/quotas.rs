@@ -21,7 +21,7 @@ both_hosts![
 ];
 
 /// A time of day that is hours away, so that no day ends while a test runs.
-fn far_reset() -> String {
+pub(crate) fn far_reset() -> String {
     let now_s = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
     format!("{:02}:30", (now_s / 3600 + 12) % 24)
 }
@@ -177,7 +177,7 @@ fn calls_under_way_are_counted_and_given_back_at_their_end(host: Host) {
 }
 
 /// A gateway with a key whose calls are limited.
-fn with_limits(gateway: Gateway, limits: serde_json::Value) -> (Gateway, String) {
+pub(crate) fn with_limits(gateway: Gateway, limits: serde_json::Value) -> (Gateway, String) {
     let key = gateway.new_key("busy", &[]);
     let mut catalog = gateway.admin("GET", "/api/catalog", "").json();
     catalog["keys"][0]["limits"] = limits;
@@ -223,15 +223,25 @@ fn the_cheapest_target_comes_first_and_an_unknown_price_last(host: Host) {
     assert_eq!(record["decision"]["candidates"], json!(["echo/cheap", "echo/dear", "echo/unknown"]));
 }
 
-/// Locked by another process, a provider's quota lets calls through and is made good afterwards; a key's limits do not.
 #[test]
 fn while_the_database_is_locked_provider_quotas_open_and_key_limits_close() {
+    while_the_database_is_locked(json!({ "rpd": 1000 }));
+}
+
+#[test]
+fn while_the_database_is_locked_provider_quotas_open_and_key_budgets_close() {
+    while_the_database_is_locked(json!({ "budget": "5 USD/month" }));
+}
+
+/// Locked by another process, a provider's quota lets calls through and is made good afterwards; a key's limits do not.
+fn while_the_database_is_locked(limits: serde_json::Value) {
+    let model = "[[models]]\nname = \"m\"\n\
+        targets = [{ provider = \"a\", model = \"up\", price = { input = 1, output = 1 } }]\n";
     let quota = format!("quota = {{ rpd = 1000, reset = \"{}\" }}", far_reset());
     let (gateway, key) = certainly(|| {
         let upstream = Upstream::saying("Hi");
-        let gateway =
-            Gateway::on(Host::Runner).catalog(&provider("a", &upstream, &quota)).model("m", &["a/up"]).start();
-        let (gateway, key) = with_limits(gateway, json!({ "rpd": 1000 }));
+        let gateway = Gateway::on(Host::Runner).catalog(&provider("a", &upstream, &quota)).catalog(model).start();
+        let (gateway, key) = with_limits(gateway, limits.clone());
         let served = gateway.send(&chat("m")).status == 200 && gateway.send(&with_key(&key)).status == 200;
         (served && was_certain(&gateway, 2)).then_some((gateway, key))
     });

@@ -77,6 +77,7 @@ fn unit(unit: Unit) -> &'static str {
         Unit::Calls => "calls",
         Unit::Tokens => "tokens",
         Unit::Points => "points",
+        Unit::Money => "nano-dollars",
         Unit::InFlight => "calls under way",
     }
 }

@@ -1,14 +1,16 @@
 //! What a call and its attempts are charged to the quota ledger: reserved before anything is sent, settled with what was
 //! really used, given back where nothing was.
 
-use gateway_core::accept::Call;
-use gateway_core::catalog::{Credential, Provider};
+use gateway_core::accept::{self, Call};
+use gateway_core::catalog::Key;
+use gateway_core::failover;
 use gateway_core::observe::Usage;
+use gateway_core::price::{self, Price};
 use gateway_core::record::State;
 use gateway_core::refusal::Refusal;
 use gateway_core::rewrite::Named;
-use gateway_core::route::quota::{self, Charge, Moment, Over, Spent};
-use gateway_core::route::{Skip, SkipReason};
+use gateway_core::route::quota::{self, Charge, Moment, Over, Spend, Spent};
+use gateway_core::route::{Candidates, Skip, SkipReason, dearest};
 use spin_sdk::wasip3;
 
 use crate::host;
@@ -19,25 +21,42 @@ use crate::store::quota::{self as ledger, Reservation};
 /// What a record says when a provider's quota could not be asked.
 pub(crate) const QUOTA_UNKNOWN: &str = "quota_unknown";
 
+/// What a record says of an attempt that a credit in money should have paid for, and whose price is not known.
+pub(crate) const PRICE_UNKNOWN: &str = "price_unknown";
+
 /// A slot that a call under way holds may be free at any moment; then it is worth asking again.
 const SLOT_MS: i64 = 1_000;
 
 /// Charges that were made, or that are to be made afterwards.
 pub(crate) struct Charged {
     charges: Vec<Charge>,
+    /// What the attempt is paid by, where money is counted.
+    price: Option<Price>,
     /// The ledger did not answer, and the attempt was made all the same.
     pub(crate) is_late: bool,
 }
 
 impl Charged {
-    /// Corrects the ledger by what was used.
+    /// Corrects the ledger by what an attempt used.
     pub(crate) async fn settle(self, usage: &Usage) {
+        let cost_nano = self.price.and_then(|price| price::cost(&price, usage));
+        self.settle_at(usage, cost_nano).await;
+    }
+
+    /// The same where it is known what it cost.
+    pub(crate) async fn settle_at(self, usage: &Usage, cost_nano: Option<i64>) {
         let tokens = usage.input_tokens.zip(usage.output_tokens).map(|(input, output)| input.saturating_add(output));
+        let used = Spend { tokens, cost_nano: cost_nano.and_then(|nano| u64::try_from(nano).ok()) };
         let adjustments = match self.is_late {
-            true => quota::charge_late(&self.charges, tokens),
-            false => quota::settle(&self.charges, tokens),
+            true => quota::charge_late(&self.charges, used),
+            false => quota::settle(&self.charges, used),
         };
         ledger::settle(&adjustments).await;
+    }
+
+    /// Whether it should have been paid from a credit, and nobody knows how much.
+    pub(crate) fn lacks_price(&self) -> bool {
+        self.price.is_none() && self.charges.iter().any(|charge| charge.unit == quota::Unit::Money)
     }
 
     /// Gives everything back. Not waited for: it is done on a call's path.
@@ -55,20 +74,23 @@ pub(crate) async fn reserve(call: &Call, to: Named<'_>, snapshot: &Snapshot) -> 
         return Ok(None);
     }
     let at = ledger::moment(snapshot);
-    let charges = quota::windows(to.provider, to.credential, to.upstream_model, tokens(call), at);
+    let price = price_paid(to);
+    let charges = windows(call, to, price, at);
     match ledger::reserve(&charges, at.now_ms).await {
         _ if charges.is_empty() => Ok(None),
-        Reservation::Reserved => Ok(Some(Charged { charges, is_late: false })),
-        Reservation::Unknown(_) => Ok(Some(Charged { charges, is_late: true })),
+        Reservation::Reserved => Ok(Some(Charged { charges, price, is_late: false })),
+        Reservation::Unknown(_) => Ok(Some(Charged { charges, price, is_late: true })),
         Reservation::Refused(over) => Err(spent_skip(&over, at)),
     }
 }
 
-/// Reserves what a call takes of its key's limits. These fail closed: they are what keeps a key's holder within bounds.
+/// Reserves what a call takes of its key's limits. These fail closed: they are what keeps a key's holder within bounds. A
+/// budget is charged what the dearest of the candidates may take.
 pub(crate) async fn reserve_key(
     call: &Call,
     key: Option<&str>,
     snapshot: &Snapshot,
+    (index, candidates): (usize, &Candidates),
 ) -> Result<Option<Charged>, Refusal> {
     let Some(key) = key.and_then(|name| snapshot.catalog.keys.iter().find(|key| &*key.name == name)) else {
         return Ok(None);
@@ -77,9 +99,10 @@ pub(crate) async fn reserve_key(
         return Ok(None);
     }
     let at = ledger::moment(snapshot);
-    let charges = quota::key_windows(key, tokens(call), at);
+    let most = || dearest(&snapshot.catalog, index, &call.model, candidates, |price| cost(call, price));
+    let charges = quota::key_windows(key, guess(call, Key::has_budget(key).then(most)), at);
     match ledger::reserve(&charges, at.now_ms).await {
-        Reservation::Reserved => Ok(Some(Charged { charges, is_late: false })),
+        Reservation::Reserved => Ok(Some(Charged { charges, price: None, is_late: false })),
         Reservation::Unknown(Trouble::Absent) => {
             let said = format!(
                 "Key {:?} has limits, and this host has no database to count them in. Take them out of the catalog.",
@@ -91,26 +114,18 @@ pub(crate) async fn reserve_key(
             let said = format!("The limits of key {:?} cannot be checked now: {trouble}. Try again.", &*key.name);
             Err(Refusal::unavailable("limits_unknown", said).after(1))
         }
-        Reservation::Refused(over) => Err(key_refusal(&key.name, &over, at)),
+        Reservation::Refused(over) => Err(failover::key_spent(&key.name, &over, host::unix_ms())),
     }
 }
 
 /// Whether a quota is known to be spent for an attempt: what [`reserve`] would find out, without asking the ledger.
-pub(crate) fn known_spent(
-    spent: &Spent,
-    call: &Call,
-    provider: &Provider,
-    credential: Option<&Credential>,
-    upstream_model: &str,
-    at: Moment,
-) -> Option<Skip> {
+pub(crate) fn known_spent(spent: &Spent, call: &Call, to: Named<'_>, at: Moment) -> Option<Skip> {
     if spent.is_calm(at.now_ms) {
         return None;
     }
-    let charges = quota::windows(provider, credential, upstream_model, tokens(call), at);
+    let charges = windows(call, to, price_paid(to), at);
     let (charge, until_ms) = spent.is_spent(&charges, at.now_ms)?;
-    let said = format!("{}: {} {} spent", charge.scope.describe(), charge.limit, charge.limit_name);
-    Some(Skip { reason: SkipReason::QuotaSpent, until_ms: Some(until_ms), said: Some(said) })
+    Some(Skip { reason: SkipReason::QuotaSpent, until_ms, said: Some(charge.describe_spent()) })
 }
 
 /// Whether a call that ended so used anything.
@@ -118,31 +133,36 @@ pub(crate) fn is_used(state: State, first_byte_ms: Option<u64>) -> bool {
     state == State::Ok || (first_byte_ms.is_some() && state != State::ClientError)
 }
 
-fn tokens(call: &Call) -> u64 {
-    quota::estimate(call.body.len() as u64, call.tokens_max)
+/// What an attempt is charged to.
+fn windows(call: &Call, to: Named<'_>, price: Option<Price>, at: Moment) -> Vec<Charge> {
+    let guess = guess(call, price.map(|price| cost(call, &price)));
+    quota::windows(to.provider, to.credential, to.upstream_model, guess, at)
+}
+
+/// What a call is guessed to take.
+fn guess(call: &Call, cost_nano: Option<u64>) -> Spend {
+    Spend { tokens: Some(quota::estimate(call.body.len() as u64, call.tokens_max)), cost_nano }
+}
+
+/// Images in the body are not paid for by their bytes, so it is looked at once more; only where money is counted.
+fn cost(call: &Call, price: &Price) -> u64 {
+    quota::estimate_cost(price, accept::demand(call).tokens, call.tokens_max)
+}
+
+/// The price of an attempt, looked up only where some quota counts money.
+fn price_paid(to: Named<'_>) -> Option<Price> {
+    let own = to.credential.and_then(|credential| credential.quota.as_ref());
+    let counts_money = to.provider.quotas.iter().chain(own).any(|quota| quota.counts_money());
+    counts_money.then(|| price::of(to.target, to.provider, to.upstream_model)).flatten().map(|priced| priced.price)
 }
 
 fn spent_skip(over: &[Over], at: Moment) -> Skip {
     let said = over.iter().map(Over::describe).collect::<Vec<_>>().join(", ");
+    // When all of these are over.
+    let back_ms = over.iter().filter_map(|over| over.until_ms).max().unwrap_or(at.now_ms + SLOT_MS);
     Skip {
         reason: SkipReason::QuotaSpent,
-        until_ms: Some(back_ms(over, at)),
+        until_ms: (!over.iter().any(|over| over.is_for_good)).then_some(back_ms),
         said: Some(said).filter(|said| !said.is_empty()),
     }
-}
-
-/// When all of these are over.
-fn back_ms(over: &[Over], at: Moment) -> i64 {
-    over.iter().filter_map(|over| over.until_ms).max().unwrap_or(at.now_ms + SLOT_MS)
-}
-
-fn key_refusal(name: &str, over: &[Over], at: Moment) -> Refusal {
-    let wait_s = u64::try_from(back_ms(over, at) - host::unix_ms()).unwrap_or(0).div_ceil(1000).max(1);
-    let said = over.iter().map(Over::describe).collect::<Vec<_>>().join(", ");
-    let message = format!(
-        "The limits of key {name:?} are used up ({said}). It can be used again in {wait_s} s; its limits are in the catalog."
-    );
-    let long = wait_s > 60;
-    let refusal = Refusal::rate_limited(message, long).after(wait_s).ended(State::QuotaSpent);
-    if long { refusal.without_retry() } else { refusal }
 }

@@ -332,9 +332,10 @@ impl OpenCall {
             (inner.running_saved, inner.retention_days, inner.charged.take(), inner.is_used)
         };
         let (is_used, usage) = (may_be_used || is_used(record.state, record.first_byte_ms), record.usage);
+        let cost_nano = record.cost_nano();
         records::save(record, running_saved).await;
         match charged {
-            Some(charged) if is_used => charged.settle(&usage).await,
+            Some(charged) if is_used => charged.settle_at(&usage, cost_nano).await,
             Some(charged) => charged.refund(),
             None => {}
         }

@@ -1,7 +1,8 @@
 //! Step 3 for whoever asks: the line, and `POST /api/route`, which answers what the line would do without doing it.
 
 use gateway_core::accept::{self, Call, Demand};
-use gateway_core::catalog::{Affinity, Capabilities, Catalog, Credential, Key, Model, Provider, Strategy};
+use gateway_core::catalog::{Affinity, Capabilities, Catalog, Key, Model, Strategy};
+use gateway_core::rewrite::Named;
 use gateway_core::route::affinity;
 use gateway_core::route::health::Health;
 use gateway_core::route::quota::Moment;
@@ -37,9 +38,7 @@ pub(crate) fn plan(
     rotation: &mut Rotation,
 ) -> Candidates {
     let Some(model) = catalog.models.get(asked.index) else { return Candidates::default() };
-    let spent = |provider: &Provider, credential: Option<&Credential>, upstream_model: &str| {
-        ledger::with_spent(|spent| known_spent(spent, asked.call, provider, credential, upstream_model, asked.at))
-    };
+    let spent = |to: Named<'_>| ledger::with_spent(|spent| known_spent(spent, asked.call, to, asked.at));
     let key = asked.key.and_then(|name| catalog.keys.iter().find(|key| &*key.name == name));
     let ask = Ask {
         catalog,
@@ -48,6 +47,7 @@ pub(crate) fn plan(
         operation: asked.call.operation,
         demand: demand(asked.call, catalog, model),
         avoid: key.map_or(&[], |key: &Key| key.avoid.as_slice()),
+        priced_only: key.is_some_and(Key::has_budget),
         affinity_hash: affinity_hash(asked, model),
         health,
         proxies: host::is_runner(),

@@ -39,6 +39,10 @@ const SLACK_MS: i64 = 60 * 60 * 1000;
 /// goes on where it was.
 const UNKNOWN_MS: i64 = 2 * 24 * 60 * 60 * 1000;
 
+/// What never resets is kept for a quarter of a year after its last use: money is not to come back because a provider was
+/// taken out for a week.
+const UNKNOWN_CREDIT_MS: i64 = 92 * 24 * 60 * 60 * 1000;
+
 /// Rows deleted by one statement; the text of [`SWEEP`] says so too.
 const SWEEP_ROWS: usize = 500;
 
@@ -162,7 +166,9 @@ pub(crate) async fn sweep() -> Result<usize, Trouble> {
     let mut deleted = 0;
     loop {
         let oldest = Value::Integer(at.now_ms.saturating_sub(UNKNOWN_MS));
-        let swept = database::rows(SWEEP, vec![known.clone(), Value::Integer(SLACK_MS), oldest]).await?.len();
+        let oldest_credit = Value::Integer(at.now_ms.saturating_sub(UNKNOWN_CREDIT_MS));
+        let parameters = vec![known.clone(), Value::Integer(SLACK_MS), oldest, oldest_credit];
+        let swept = database::rows(SWEEP, parameters).await?.len();
         deleted += swept;
         if swept < SWEEP_ROWS {
             return Ok(deleted);

@@ -51,6 +51,11 @@ impl Catalog {
 }
 
 impl Key {
+    /// Whether it has a budget in money. Its calls then go only where their price is known.
+    pub fn has_budget(&self) -> bool {
+        self.limits.iter().any(|limit| limit.count == Count::Money)
+    }
+
     /// Whether the key's list allows this name. Ask with the model's own name and, when that is not allowed, with
     /// the name the client asked for: a list may name an alias or a pattern of aliases.
     pub fn may_use(&self, model_name: &str) -> bool {
@@ -82,6 +87,11 @@ impl Quota {
         self.models.is_empty() || self.models.iter().any(|entry| matches(entry, upstream_model))
     }
 
+    /// Whether any of it is in money.
+    pub fn counts_money(&self) -> bool {
+        self.limits.iter().any(|limit| limit.count == Count::Money)
+    }
+
     /// What ids call its models: their names, or `*` for every model.
     pub fn group(&self) -> String {
         if self.models.is_empty() { "*".to_owned() } else { self.models.join(",") }
@@ -92,6 +102,11 @@ impl Limit {
     /// The limit's name in ids and answers. Has no `/`, so that it can be told from what stands before it.
     pub fn name(&self) -> String {
         let name = match (&self.window, self.count) {
+            (Window::Ever, _) => "credit",
+            (Window::Rolling { .. }, Count::Money) => "budget-hour",
+            (Window::Day(_), Count::Money) => "budget-day",
+            (Window::Week(_), _) => "budget-week",
+            (Window::Month(_), _) => "budget-month",
             (Window::Rolling { hours }, _) => return format!("rolling-{hours}h"),
             (Window::InFlight, _) => "concurrent",
             (Window::Day(_), Count::Points { .. }) => "points",

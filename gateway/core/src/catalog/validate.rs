@@ -27,8 +27,8 @@ pub(super) fn validate(document: &Map<String, Value>) -> Result<Catalog, Problem
     let report = Report::default();
     let mut root = Fields::root(document, &report);
     let (settings, currencies) = settings::read(root.field("settings"));
-    let providers: Vec<Provider> =
-        root.list("providers").iter().map(|place| provider::read(place, &settings.zone)).collect();
+    let measures = quota::Measures { zone: &settings.zone, currencies: &currencies };
+    let providers: Vec<Provider> = root.list("providers").iter().map(|place| provider::read(place, measures)).collect();
     let provider_names = providers.iter().enumerate().map(|(index, provider)| (&*provider.name, index)).collect();
     let references = References { providers: provider_names, currencies, zone: &settings.zone };
     let model_places = root.list("models");

@@ -8,12 +8,13 @@ use crate::refusal::Refusal;
 use crate::route::{SkipReason, Skipped};
 
 /// Up to here a client may as well wait for its turn.
-const WORTH_WAITING_S: u64 = 60;
+pub(super) const WORTH_WAITING_S: u64 = 60;
 
 /// The refusal of a call of `model` none of whose targets can be tried; `record` is its id.
 pub fn exhausted(model: &str, skipped: &[Skipped], record: &str, now_ms: i64) -> Refusal {
     let each: Vec<String> = skipped.iter().map(|skipped| describe(skipped, now_ms)).collect();
     let reasons = if each.is_empty() { "it has no target".to_owned() } else { each.join("; ") };
+    let is = |wanted: SkipReason| skipped.iter().any(|skipped| skipped.reason == wanted);
     let Some(wait_s) = skipped.iter().filter_map(|skipped| skipped.until_ms).map(|at_ms| wait_s(at_ms, now_ms)).min()
     else {
         if skipped.iter().any(|skipped| skipped.reason == SkipReason::Untranslatable) {
@@ -24,14 +25,20 @@ pub fn exhausted(model: &str, skipped: &[Skipped], record: &str, now_ms: i64) ->
             return Refusal::bad_request(said).coded("untranslatable").without_retry().ended(State::Untranslatable);
         }
         let said = format!("No target of model {model:?} can be used: {reasons}. Mend the catalog. Record {record}.");
-        return Refusal::unavailable("no_target", said).ended(State::NoTarget);
+        // What is spent for good is a matter of money, which agents that know OpenAI's word for it report as such.
+        return if is(SkipReason::QuotaSpent) {
+            Refusal::rate_limited(said, true).without_retry().ended(State::QuotaSpent)
+        } else if is(SkipReason::Unpriced) {
+            Refusal::unavailable("no_target", said).without_retry().ended(State::NoTarget)
+        } else {
+            Refusal::unavailable("no_target", said).ended(State::NoTarget)
+        };
     };
     let said = format!(
         "No provider can serve model {model:?} now: {reasons}. The first is back in {}. More credentials or targets in \
          the catalog help; `llmio records show {record}` tells more.",
         human(wait_s)
     );
-    let is = |wanted: SkipReason| skipped.iter().any(|skipped| skipped.reason == wanted);
     let refusal = if is(SkipReason::QuotaSpent) {
         Refusal::rate_limited(said, wait_s > WORTH_WAITING_S).ended(State::QuotaSpent)
     } else if is(SkipReason::Cooling) {
@@ -64,16 +71,21 @@ fn describe(skipped: &Skipped, now_ms: i64) -> String {
         SkipReason::QuotaSpent => "has used up its quota",
         SkipReason::OtherMaker => "did not make the response this call goes on from",
         SkipReason::Untranslatable => "speaks another dialect, which cannot carry this request",
+        SkipReason::Unpriced => "has no known price, which the budget of the key needs",
     };
-    let until = skipped.until_ms.and_then(|until_ms| {
-        let at = Timestamp::from_millisecond(until_ms).ok()?.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-        Some(format!(" until {at} (in {})", human(wait_s(until_ms, now_ms))))
-    });
+    let until = skipped.until_ms.and_then(|until_ms| Some(format!(" until {}", moment(until_ms, now_ms)?)));
     let said = skipped.said.as_ref().map(|said| format!(" ({said})"));
     format!("{} {why}{}{}", skipped.target, said.unwrap_or_default(), until.unwrap_or_default())
 }
 
-fn wait_s(until_ms: i64, now_ms: i64) -> u64 {
+/// A time to come, for people: `2026-11-24 14:00:01 UTC (in 3 h)`.
+pub(super) fn moment(until_ms: i64, now_ms: i64) -> Option<String> {
+    let at = Timestamp::from_millisecond(until_ms).ok()?.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    Some(format!("{at} (in {})", human(wait_s(until_ms, now_ms))))
+}
+
+/// Whole seconds to wait, at least one.
+pub(super) fn wait_s(until_ms: i64, now_ms: i64) -> u64 {
     u64::try_from(until_ms.saturating_sub(now_ms)).unwrap_or(0).div_ceil(1000).max(1)
 }
 
@@ -145,5 +157,26 @@ mod tests {
         let wrong = refusal(&[skipped("a/x", SkipReason::TargetDisabled, None)]);
         assert_eq!((wrong.status, wrong.retry_after_s), (503, None));
         assert!(wrong.message.contains("a/x is disabled. Mend the catalog."), "{}", wrong.message);
+    }
+
+    #[test]
+    fn what_is_spent_for_good_is_an_insufficient_quota_without_a_time_to_come_back() {
+        let said = Some("a: 10 of 10 USD spent".to_owned());
+        let refusal = refusal(&[Skipped { said, ..skipped("a/x", SkipReason::QuotaSpent, None) }]);
+        assert_eq!((refusal.status, refusal.code), (429, Some("insufficient_quota")));
+        assert_eq!((refusal.retry_after_s, refusal.should_retry), (None, Some(false)));
+        assert!(
+            refusal.message.contains("a/x has used up its quota (a: 10 of 10 USD spent). Mend"),
+            "{}",
+            refusal.message
+        );
+    }
+
+    #[test]
+    fn a_price_that_a_budget_needs_is_asked_for_and_not_tried_for_again() {
+        let refusal = refusal(&[skipped("a/x", SkipReason::Unpriced, None)]);
+        assert_eq!((refusal.status, refusal.should_retry), (503, Some(false)));
+        let said = "a/x has no known price, which the budget of the key needs. Mend the catalog.";
+        assert!(refusal.message.contains(said), "{}", refusal.message);
     }
 }

@@ -10,6 +10,7 @@
 
 mod day;
 mod ledger;
+mod money;
 mod spent;
 
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ use crate::catalog::{Catalog, Count, Credential, Key, Limit, Per, Provider, Quot
 pub use ledger::{
     Adjustment, Over, Row, Status, adjustments_json, charge_late, charges_json, merge, over, refund, settle, status,
 };
+pub use money::{estimate_cost, human};
 pub use spent::Spent;
 
 const MINUTE_MS: i64 = 60_000;
@@ -27,6 +29,9 @@ const HOUR_MS: i64 = 60 * MINUTE_MS;
 
 /// A sliding minute has 12 buckets of 5 s and the one that is filling up: what is spent counts for 60 to 65 s.
 const MINUTE_BUCKETS: i64 = 12;
+
+/// A week, a month and what never resets have buckets of a day, which tell how fast it is spent.
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// Rolling hours have 60 buckets and the one that is filling up.
 const ROLLING_BUCKETS: i64 = 60;
@@ -91,6 +96,8 @@ pub enum Unit {
     Tokens,
     /// Points, a fixed number for each call.
     Points,
+    /// Nano-dollars, guessed before and known after.
+    Money,
     /// Calls under way, given back when they end.
     InFlight,
 }
@@ -102,8 +109,26 @@ pub enum Ends {
     After(i64),
     /// All of it at this time.
     At(i64),
+    /// Not by itself.
+    Never,
     /// With the calls themselves.
     Unknown,
+}
+
+/// What an attempt takes as far as that is known: guessed before it, told by the provider after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spend {
+    /// Tokens, in and out.
+    pub tokens: Option<u64>,
+    /// What it costs, in nano-dollars.
+    pub cost_nano: Option<u64>,
+}
+
+impl Spend {
+    /// So many tokens of no known price.
+    pub fn tokens(tokens: u64) -> Self {
+        Spend { tokens: Some(tokens), cost_nano: None }
+    }
 }
 
 /// The time, and what of the catalog belongs to it.
@@ -125,51 +150,51 @@ pub fn windows(
     provider: &Provider,
     credential: Option<&Credential>,
     upstream_model: &str,
-    tokens: u64,
+    guess: Spend,
     at: Moment,
 ) -> Vec<Charge> {
     let pool = credential.and_then(|credential| credential.pool.clone());
-    let mut charges = own_and_per_credential(provider, credential, |quota| quota.covers(upstream_model), tokens, at);
+    let mut charges = own_and_per_credential(provider, credential, |quota| quota.covers(upstream_model), guess, at);
     for quota in provider.quotas.iter().filter(|quota| quota.covers(upstream_model)) {
         match quota.per {
             Per::Credential => {}
-            Per::Pool => charges.extend(charges_of(&pool_scope(provider, pool.clone()), quota, tokens, at)),
-            Per::Provider => charges.extend(charges_of(&provider_scope(provider), quota, tokens, at)),
+            Per::Pool => charges.extend(charges_of(&pool_scope(provider, pool.clone()), quota, guess, at)),
+            Per::Provider => charges.extend(charges_of(&provider_scope(provider), quota, guess, at)),
         }
     }
     charges
 }
 
 /// Everything a call of this key is charged to, whichever target serves it.
-pub fn key_windows(key: &Key, tokens: u64, at: Moment) -> Vec<Charge> {
+pub fn key_windows(key: &Key, guess: Spend, at: Moment) -> Vec<Charge> {
     let scope = Owner { path: format!("key/{}", key.name), scope: Scope::Key { key: key.name.clone() } };
-    key.limits.iter().map(|limit| charge(&scope, None, limit, tokens, at)).collect()
+    key.limits.iter().map(|limit| charge(&scope, None, limit, guess, at)).collect()
 }
 
 /// Every limit of the catalog as a charge that takes nothing: what the admin API shows and the sweep keeps.
 pub fn all(catalog: &Catalog, at: Moment) -> Vec<Charge> {
-    let mut charges = Vec::new();
+    let (mut charges, none) = (Vec::new(), Spend::default());
     for provider in &catalog.providers {
         let mut pools: BTreeSet<Option<Arc<str>>> = BTreeSet::new();
         for credential in &provider.credentials {
-            charges.extend(own_and_per_credential(provider, Some(credential), |_| true, 0, at));
+            charges.extend(own_and_per_credential(provider, Some(credential), |_| true, none, at));
             pools.insert(credential.pool.clone());
         }
         if provider.credentials.is_empty() {
-            charges.extend(own_and_per_credential(provider, None, |_| true, 0, at));
+            charges.extend(own_and_per_credential(provider, None, |_| true, none, at));
             pools.insert(None);
         }
         for quota in &provider.quotas {
             match quota.per {
                 Per::Credential => {}
                 Per::Pool => pools.iter().for_each(|pool| {
-                    charges.extend(charges_of(&pool_scope(provider, pool.clone()), quota, 0, at));
+                    charges.extend(charges_of(&pool_scope(provider, pool.clone()), quota, none, at));
                 }),
-                Per::Provider => charges.extend(charges_of(&provider_scope(provider), quota, 0, at)),
+                Per::Provider => charges.extend(charges_of(&provider_scope(provider), quota, none, at)),
             }
         }
     }
-    charges.extend(catalog.keys.iter().flat_map(|key| key_windows(key, 0, at)));
+    charges.extend(catalog.keys.iter().flat_map(|key| key_windows(key, none, at)));
     charges.into_iter().map(|charge| Charge { amount: 0, ..charge }).collect()
 }
 
@@ -185,7 +210,7 @@ fn own_and_per_credential(
     provider: &Provider,
     credential: Option<&Credential>,
     covers: impl Fn(&Quota) -> bool,
-    tokens: u64,
+    guess: Spend,
     at: Moment,
 ) -> Vec<Charge> {
     let none = provider.quotas.is_empty() && credential.is_none_or(|credential| credential.quota.is_none());
@@ -194,10 +219,10 @@ fn own_and_per_credential(
     }
     let owner = credential_scope(provider, credential);
     let own = credential.and_then(|credential| credential.quota.as_ref()).filter(|quota| covers(quota));
-    let mut charges: Vec<Charge> = own.into_iter().flat_map(|quota| charges_of(&owner, quota, tokens, at)).collect();
+    let mut charges: Vec<Charge> = own.into_iter().flat_map(|quota| charges_of(&owner, quota, guess, at)).collect();
     let own_count = charges.len();
     let per_credential = provider.quotas.iter().filter(|quota| quota.per == Per::Credential && covers(quota));
-    for each in per_credential.flat_map(|quota| charges_of(&owner, quota, tokens, at)) {
+    for each in per_credential.flat_map(|quota| charges_of(&owner, quota, guess, at)) {
         if !charges.iter().take(own_count).any(|own| own.id == each.id) {
             charges.push(each);
         }
@@ -224,11 +249,11 @@ fn provider_scope(provider: &Provider) -> Owner {
     Owner { path, scope: Scope::Provider { provider: provider.name.clone() } }
 }
 
-fn charges_of(owner: &Owner, quota: &Quota, tokens: u64, at: Moment) -> Vec<Charge> {
-    quota.limits.iter().map(|limit| charge(owner, Some(quota), limit, tokens, at)).collect()
+fn charges_of(owner: &Owner, quota: &Quota, guess: Spend, at: Moment) -> Vec<Charge> {
+    quota.limits.iter().map(|limit| charge(owner, Some(quota), limit, guess, at)).collect()
 }
 
-fn charge(owner: &Owner, quota: Option<&Quota>, limit: &Limit, tokens: u64, at: Moment) -> Charge {
+fn charge(owner: &Owner, quota: Option<&Quota>, limit: &Limit, guess: Spend, at: Moment) -> Charge {
     let limit_name = limit.name();
     let (id, models) = match quota {
         Some(quota) => (format!("{}/{}/{limit_name}", owner.path, quota.group()), quota.models.clone()),
@@ -237,7 +262,8 @@ fn charge(owner: &Owner, quota: Option<&Quota>, limit: &Limit, tokens: u64, at: 
     let (unit, amount) = match (&limit.window, limit.count) {
         (Window::InFlight, _) => (Unit::InFlight, 1),
         (_, Count::Calls) => (Unit::Calls, 1),
-        (_, Count::Tokens) => (Unit::Tokens, tokens),
+        (_, Count::Tokens) => (Unit::Tokens, guess.tokens.unwrap_or(0)),
+        (_, Count::Money) => (Unit::Money, guess.cost_nano.unwrap_or(0)),
         (_, Count::Points { per_call }) => (Unit::Points, per_call),
     };
     let Frame { bucket, since, width_ms, ends } = frame(&limit.window, at);
@@ -266,12 +292,20 @@ fn frame(window: &Window, at: Moment) -> Frame {
             let bucket = start.saturating_add(floor(at.now_ms.saturating_sub(start), HOUR_MS));
             Frame { bucket, since: start, width_ms: HOUR_MS, ends: Ends::At(next) }
         }
+        Window::Week(day) => by_days(day::week_bounds(day, at.now_ms), at.now_ms),
+        Window::Month(day) => by_days(day::month_bounds(day, at.now_ms), at.now_ms),
+        Window::Ever => Frame { bucket: floor(at.now_ms, DAY_MS), since: 0, width_ms: DAY_MS, ends: Ends::Never },
         Window::InFlight => {
             let age_ms_max = i64::try_from(at.total_ms_max).unwrap_or(i64::MAX).saturating_add(MINUTE_MS);
             let since = at.now_ms.saturating_sub(age_ms_max).saturating_add(1);
             Frame { bucket: floor(at.now_ms, MINUTE_MS), since, width_ms: MINUTE_MS, ends: Ends::Unknown }
         }
     }
+}
+
+fn by_days((start, next): (i64, i64), now_ms: i64) -> Frame {
+    let bucket = start.saturating_add(floor(now_ms.saturating_sub(start), DAY_MS));
+    Frame { bucket, since: start, width_ms: DAY_MS, ends: Ends::At(next) }
 }
 
 fn sliding(now_ms: i64, width_ms: i64, buckets: i64) -> Frame {

@@ -32,10 +32,11 @@ fn ask<'a>(catalog: &'a Catalog, health: &'a Health, draw: u64) -> Ask<'a> {
         operation: Operation::Chat,
         demand: Demand::default(),
         avoid: &[],
+        priced_only: false,
         affinity_hash: None,
         health,
         proxies: true,
-        spent: &|_, _, _| None,
+        spent: &|_| None,
         now_ms: NOW_MS,
         draw,
         maker: None,
@@ -170,4 +171,45 @@ fn the_credentials_of_a_pool_are_drawn_evenly() {
         first[candidates.list[0].credentials[0]] += 1;
     }
     assert!(first.iter().all(|count| (850..1150).contains(count)), "{first:?}");
+}
+
+#[test]
+fn a_key_with_a_budget_goes_only_where_the_price_is_known() {
+    let catalog = catalog(r#""a/x", { provider = "b", model = "y", price = { input = 1, output = 2 } }"#);
+    let health = Health::default();
+    let plain = route(&ask(&catalog, &health, 1), &mut Rotation::default());
+    assert_eq!((plain.list.len(), plain.skipped.len()), (2, 0));
+    let candidates = route(&Ask { priced_only: true, ..ask(&catalog, &health, 1) }, &mut Rotation::default());
+    assert_eq!(candidates.list.iter().map(|each| each.target).collect::<Vec<_>>(), [1]);
+    let skipped = &candidates.skipped[0];
+    assert_eq!((skipped.target.as_str(), skipped.reason, skipped.until_ms), ("a/x", SkipReason::Unpriced, None));
+}
+
+#[test]
+fn a_call_may_cost_what_its_dearest_candidate_does() {
+    let targets = r#"
+        { provider = "b", model = "cheap", price = { input = 1, output = 2 } },
+        { provider = "b", model = "dear", price = { input = 10, output = 2 }, tier = 2 },
+        { provider = "b", model = "images", price = { input = 99, output = 2 }, capabilities = { images = false } },
+        { provider = "b", model = "off", price = { input = 999, output = 2 }, enabled = false },
+        "a/x""#;
+    let catalog = catalog(targets);
+    let health = Health::default();
+    let demand = Demand { images: true, ..Demand::default() };
+    let candidates = route(&Ask { demand, ..ask(&catalog, &health, 1) }, &mut Rotation::default());
+    let input = |candidates: &Candidates| dearest(&catalog, 0, "m", candidates, |price| price.input / 1_000_000_000);
+    assert_eq!(input(&candidates), 10);
+    assert_eq!(input(&Candidates::default()), 99, "where none is free now any that may be later");
+}
+
+#[test]
+fn of_credentials_that_are_all_spent_the_one_that_is_back_by_itself_says_when() {
+    let catalog = catalog(r#""a/x""#);
+    let health = Health::default();
+    let spent = |to: Named<'_>| {
+        let is_first = to.credential.and_then(|each| each.value.known()).is_some_and(|key| key.expose() == "k1");
+        Some(Skip::new(SkipReason::QuotaSpent, (!is_first).then_some(NOW_MS + 5)))
+    };
+    let candidates = route(&Ask { spent: &spent, ..ask(&catalog, &health, 1) }, &mut Rotation::default());
+    assert_eq!(candidates.skipped[0].until_ms, Some(NOW_MS + 5));
 }

@@ -3,6 +3,10 @@ DELETE FROM quota WHERE (id, bucket) IN (
     FROM json_each(?1) AS charge JOIN quota ON quota.id = charge.value ->> 0 AND quota.bucket < charge.value ->> 2 - ?2
     UNION ALL
     SELECT id, bucket FROM quota WHERE bucket < ?3 AND id NOT IN (SELECT value ->> 0 FROM json_each(?1))
+    AND (
+        id NOT LIKE '%/credit'
+        OR NOT EXISTS (SELECT 1 FROM quota AS later WHERE later.id = quota.id AND later.bucket >= ?4)
+    )
     LIMIT 500
 )
 RETURNING 1

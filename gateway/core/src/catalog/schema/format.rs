@@ -374,18 +374,33 @@ pub(in crate::catalog) fn currency(text: &str) -> Result<String, String> {
     Err("must be a currency's three capital letters, like \"USD\"".to_owned())
 }
 
-/// The currency of `"5 USD/day"`.
-pub(in crate::catalog) fn budget(text: &str) -> Result<String, String> {
-    let wrong = || "must be a budget like \"5 USD/day\" (hour, day, week or month)".to_owned();
-    let (money, period) = text.split_once('/').ok_or_else(wrong)?;
-    let (amount, code) = money.split_once(' ').ok_or_else(wrong)?;
+/// An amount of money as it is written.
+#[derive(Debug, PartialEq)]
+pub(in crate::catalog) struct Money {
+    /// More than zero.
+    pub(in crate::catalog) amount: f64,
+    pub(in crate::catalog) currency: String,
+}
+
+/// `"10 USD"`.
+pub(in crate::catalog) fn money(text: &str) -> Result<Money, String> {
+    let wrong = || "must be an amount with its currency, like \"10 USD\"".to_owned();
+    let (amount, code) = text.split_once(' ').ok_or_else(wrong)?;
     let plain = |byte: u8| byte.is_ascii_digit() || byte == b'.';
     let amount: f64 = amount.bytes().all(plain).then_some(amount).ok_or_else(wrong)?.parse().map_err(|_| wrong())?;
-    if amount <= 0.0 || !["hour", "day", "week", "month"].contains(&period) {
-        return Err(wrong());
-    }
-    currency(code).map_err(|_| wrong())
+    let currency = currency(code).map_err(|_| wrong())?;
+    if amount > 0.0 { Ok(Money { amount, currency }) } else { Err(wrong()) }
 }
+
+/// The amount of `"5 USD/day"`, and the period.
+pub(in crate::catalog) fn budget(text: &str) -> Result<(Money, &'static str), String> {
+    let wrong = || "must be a budget like \"5 USD/day\" (hour, day, week, month or total)".to_owned();
+    let (amount, period) = text.split_once('/').ok_or_else(wrong)?;
+    let period = PERIODS.into_iter().find(|known| *known == period).ok_or_else(wrong)?;
+    Ok((money(amount).map_err(|_| wrong())?, period))
+}
+
+const PERIODS: [&str; 5] = ["hour", "day", "week", "month", "total"];
 
 /// The SHA-256 of a key: `sha256:` and 64 hexadecimal digits.
 pub(in crate::catalog) fn hash(text: &str) -> Result<[u8; 32], String> {

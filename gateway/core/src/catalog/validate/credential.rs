@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 
-use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use crate::catalog::document::{credential_id, labels};
@@ -12,27 +11,27 @@ use crate::catalog::schema::format::Url;
 use crate::catalog::schema::{Fields, Place, Report, format};
 use crate::catalog::{Credential, Egress, Provider, RelayEgress, Secret, Value, seal};
 
-use super::quota;
+use super::quota::{self, Measures};
 
 const SOURCES: [&str; 4] = ["value", "variable", "file", "sealed"];
 
 /// Checks a secret's own characters.
 type Check = fn(&str) -> Result<(), String>;
 
-pub(super) fn read_all(place: &Place<'_>, provider: &str, zone: &TimeZone) -> Vec<Credential> {
+pub(super) fn read_all(place: &Place<'_>, provider: &str, measures: Measures<'_>) -> Vec<Credential> {
     let labels = place.value.as_array().map(|values| labels(values)).unwrap_or_default();
     let places = place.list();
-    places.iter().zip(labels).map(|(place, label)| read(place, provider, label, zone)).collect()
+    places.iter().zip(labels).map(|(place, label)| read(place, provider, label, measures)).collect()
 }
 
 /// Always a credential, so that the indexes of the document stay those of the list.
-fn read(place: &Place<'_>, provider: &str, label: String, zone: &TimeZone) -> Credential {
+fn read(place: &Place<'_>, provider: &str, label: String, measures: Measures<'_>) -> Credential {
     let id = credential_id(provider, place.value).unwrap_or_default();
     let value = Value::Missing("is not valid".to_owned());
     let mut credential = Credential { id, label, enabled: true, value, pool: None, quota: None, egress: None };
     let value = match place.value {
         Json::String(_) => read_text(place, format::credential),
-        _ => read_table(place, &mut credential, zone),
+        _ => read_table(place, &mut credential, measures),
     };
     if let Some(value) = value {
         credential.value = value;
@@ -40,14 +39,14 @@ fn read(place: &Place<'_>, provider: &str, label: String, zone: &TimeZone) -> Cr
     credential
 }
 
-fn read_table(place: &Place<'_>, credential: &mut Credential, zone: &TimeZone) -> Option<Value> {
+fn read_table(place: &Place<'_>, credential: &mut Credential, measures: Measures<'_>) -> Option<Value> {
     let mut fields = place.fields()?;
     fields.field("id").and_then(|place| place.parsed(format::path_segment));
     fields.field("label").and_then(|place| place.parsed(format::label));
     credential.enabled = fields.enabled();
     let value = read_value(&mut fields, format::credential, true);
     credential.pool = fields.field("pool").and_then(|place| place.parsed(format::pool)).map(Into::into);
-    credential.quota = fields.field("quota").and_then(|place| quota::read_own(&place, zone));
+    credential.quota = fields.field("quota").and_then(|place| quota::read_own(&place, measures));
     credential.egress = fields.field("egress").and_then(|place| read_egress(&place));
     fields.finish();
     value

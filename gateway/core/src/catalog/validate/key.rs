@@ -46,11 +46,7 @@ fn read_limits(place: &Place<'_>, references: &References<'_>) -> Vec<Limit> {
     let day = Day { zone: references.zone.clone(), reset: Time::midnight() };
     let mut limits = quota::read_windows(&mut fields, &day);
     limits.extend(fields.field("concurrent").and_then(|place| quota::read_concurrent(&place)));
-    if let Some(place) = fields.field("budget")
-        && let Some(currency) = place.parsed(format::budget)
-    {
-        references.currencies.rate(&place, &currency);
-    }
+    limits.extend(fields.field("budget").and_then(|place| quota::read_budget(&place, &day, &references.currencies)));
     fields.finish();
     limits
 }

@@ -1,7 +1,5 @@
 //! `[[providers]]`: an upstream service, filled in by its preset where the document says nothing.
 
-use jiff::tz::TimeZone;
-
 use crate::catalog::preset::{self, ECHO, PRESETS, Preset};
 use crate::catalog::schema::format::{self, Url};
 use crate::catalog::schema::{Fields, Place, alternatives, did_you_mean};
@@ -9,7 +7,8 @@ use crate::catalog::{Auth, Endpoint, Provider, ProviderKind, Value};
 use crate::dialect::Dialect;
 use crate::failover::{Class, ErrorRule};
 
-use super::{credential, name_at, quota};
+use super::quota::{self, Measures};
+use super::{credential, name_at};
 
 const AUTHS: [(&str, Auth); 5] = [
     ("bearer", Auth::Bearer),
@@ -22,7 +21,7 @@ const AUTHS: [(&str, Auth); 5] = [
 const COPIED_PATHS: [&str; 5] = ["/chat/completions", "/completions", "/embeddings", "/responses", "/messages"];
 const REST_MS_MAX: u64 = 7 * 86_400_000;
 
-pub(super) fn read(place: &Place<'_>, zone: &TimeZone) -> Provider {
+pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
     let Some(mut fields) = place.fields() else {
         return nothing();
     };
@@ -40,7 +39,7 @@ pub(super) fn read(place: &Place<'_>, zone: &TimeZone) -> Provider {
     let echo = preset.is_some_and(|preset| preset.name == ECHO);
     let endpoints = read_endpoints(&mut fields, preset);
     let auth = fields.field("auth").and_then(|place| read_auth(&place)).or(preset.and_then(|preset| preset.auth));
-    let credentials = fields.field("credentials").map(|place| credential::read_all(&place, &name, zone));
+    let credentials = fields.field("credentials").map(|place| credential::read_all(&place, &name, measures));
     let headers = fields.field("headers").map(|place| read_headers(&place)).unwrap_or_default();
     let forward_headers = fields.field("forward_headers").map(|place| place.all_parsed(format::forwarded_header));
     let egress = fields.field("egress").and_then(|place| credential::read_egress(&place));
@@ -49,7 +48,7 @@ pub(super) fn read(place: &Place<'_>, zone: &TimeZone) -> Provider {
     let errors = fields.list("errors").iter().filter_map(read_error_rule).collect();
     let error_match = fields.field("error_match").map(|place| place.all_parsed(format::label)).unwrap_or_default();
     let tags = fields.field("tags").map(|place| place.all_parsed(format::name)).unwrap_or_default();
-    let quotas = quota::read_all(&mut fields, zone);
+    let quotas = quota::read_all(&mut fields, measures);
     if echo {
         refuse_for_echo(&fields);
     }

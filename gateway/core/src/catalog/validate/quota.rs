@@ -9,19 +9,30 @@ use jiff::tz::TimeZone;
 use crate::catalog::schema::{Fields, Place, format};
 use crate::catalog::{Count, Day, Limit, Per, Quota, Window};
 
+use super::settings::Currencies;
+
 const PERS: [(&str, Per); 3] = [("credential", Per::Credential), ("pool", Per::Pool), ("provider", Per::Provider)];
 const WINDOWS: [&str; 4] = ["rpm", "tpm", "rpd", "tpd"];
 const COUNT_MAX: u64 = 1 << 50;
 const CONCURRENT_MAX: u64 = 1_000_000;
 const HOURS_MAX: u64 = 24 * 366;
 
+/// What quotas are measured by where they do not say it themselves.
+#[derive(Clone, Copy)]
+pub(super) struct Measures<'a> {
+    /// Where days begin.
+    pub(super) zone: &'a TimeZone,
+    /// What money may be written in.
+    pub(super) currencies: &'a Currencies,
+}
+
 /// Everything that limits a provider: `quotas`, the shorthand `quota`, and `concurrent`.
-pub(super) fn read_all(fields: &mut Fields<'_>, zone: &TimeZone) -> Vec<Quota> {
+pub(super) fn read_all(fields: &mut Fields<'_>, measures: Measures<'_>) -> Vec<Quota> {
     let mut quotas = Vec::new();
     let mut paths: HashMap<(u8, String, String), String> = HashMap::new();
     let places = fields.list("quotas").into_iter().chain(fields.field("quota"));
     for place in places {
-        let Some(quota) = read(&place, zone) else { continue };
+        let Some(quota) = read(&place, measures) else { continue };
         for limit in &quota.limits {
             let same = (quota.per as u8, quota.group(), limit.name());
             match paths.get(&same) {
@@ -43,8 +54,8 @@ pub(super) fn read_all(fields: &mut Fields<'_>, zone: &TimeZone) -> Vec<Quota> {
 }
 
 /// A credential's own quota.
-pub(super) fn read_own(place: &Place<'_>, zone: &TimeZone) -> Option<Quota> {
-    let quota = read(place, zone)?;
+pub(super) fn read_own(place: &Place<'_>, measures: Measures<'_>) -> Option<Quota> {
+    let quota = read(place, measures)?;
     if quota.per != Per::Credential {
         place.problem("is this credential's own, so `per` can only be \"credential\"; leave it out");
     }
@@ -52,19 +63,21 @@ pub(super) fn read_own(place: &Place<'_>, zone: &TimeZone) -> Option<Quota> {
 }
 
 /// One entry of `quotas`, or a shorthand.
-fn read(place: &Place<'_>, zone: &TimeZone) -> Option<Quota> {
+fn read(place: &Place<'_>, measures: Measures<'_>) -> Option<Quota> {
     let mut fields = place.fields()?;
     let mut models = fields.field("models").map(|place| place.all_parsed(format::pattern)).unwrap_or_default();
     models.sort_unstable();
     models.dedup();
     let per = fields.field("per").and_then(|place| read_per(&place)).unwrap_or(Per::Credential);
-    let day = read_day(&mut fields, zone);
+    let day = read_day(&mut fields, measures.zone);
     let mut limits = read_windows(&mut fields, &day);
     if let Some([calls, hours]) = read_pair(&mut fields, "rolling", [("calls", COUNT_MAX), ("hours", HOURS_MAX)]) {
         limits.push(Limit { count: Count::Calls, window: Window::Rolling { hours }, most: calls });
     }
     limits.extend(read_points(&mut fields, &day));
-    fields.field("credit").and_then(|place| place.amount());
+    if let Some(most) = fields.field("credit").and_then(|place| read_credit(&place, measures.currencies)) {
+        limits.push(Limit { count: Count::Money, window: Window::Ever, most });
+    }
     limits.extend(fields.field("concurrent").and_then(|place| read_concurrent(&place)));
     let others = ["rolling", "points", "credit", "concurrent"];
     if !WINDOWS.iter().chain(&others).any(|name| fields.has(name)) {
@@ -107,6 +120,24 @@ pub(super) fn read_windows(fields: &mut Fields<'_>, day: &Day) -> Vec<Limit> {
 pub(super) fn read_concurrent(place: &Place<'_>) -> Option<Limit> {
     let most = place.integer(1..=CONCURRENT_MAX)?;
     Some(Limit { count: Count::Calls, window: Window::InFlight, most })
+}
+
+/// Money that was paid for or given once, in nano-dollars.
+fn read_credit(place: &Place<'_>, currencies: &Currencies) -> Option<u64> {
+    currencies.nano(place, &place.parsed(format::money)?)
+}
+
+/// A key's budget. An hour slides, as a minute does; days, weeks and months begin at midnight.
+pub(super) fn read_budget(place: &Place<'_>, day: &Day, currencies: &Currencies) -> Option<Limit> {
+    let (money, period) = place.parsed(format::budget)?;
+    let window = match period {
+        "hour" => Window::Rolling { hours: 1 },
+        "day" => Window::Day(day.clone()),
+        "week" => Window::Week(day.clone()),
+        "month" => Window::Month(day.clone()),
+        _ => Window::Ever,
+    };
+    Some(Limit { count: Count::Money, window, most: currencies.nano(place, &money)? })
 }
 
 fn read_points(fields: &mut Fields<'_>, day: &Day) -> Option<Limit> {

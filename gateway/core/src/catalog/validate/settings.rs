@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 
 use crate::catalog::Settings;
+use crate::catalog::schema::format::Money;
 use crate::catalog::schema::{Place, format};
 
 pub(super) const RECORD_BODIES: [&str; 3] = ["off", "errors", "all"];
@@ -12,6 +13,9 @@ const RETENTION_DAYS_DEFAULT: u32 = 30;
 const RETENTION_DAYS_MAX: u32 = 3650;
 /// Every amount is converted to it.
 const BASE_CURRENCY: &str = "USD";
+/// The most a limit in money may be: what the ledger's rows hold.
+const USD_MAX: f64 = 1_000_000.0;
+const NANO_PER_UNIT: f64 = 1e9;
 
 /// The currencies amounts may be written in, each with its worth in the base.
 pub(super) struct Currencies {
@@ -34,6 +38,19 @@ impl Currencies {
             ));
         }
         rate
+    }
+
+    /// An amount as nano-dollars. The float is not kept: sums of floats depend on their order.
+    pub(super) fn nano(&self, place: &Place<'_>, money: &Money) -> Option<u64> {
+        // A rate that is wrong is none, and reported already.
+        let rate = self.rate(place, &money.currency).filter(|rate| *rate > 0.0)?;
+        let nano = money.amount * rate * NANO_PER_UNIT;
+        if !(1.0..=USD_MAX * NANO_PER_UNIT).contains(&nano) {
+            place.problem(format!("must be from a billionth to {USD_MAX} {BASE_CURRENCY}"));
+            return None;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to 10^15")]
+        Some(nano.round() as u64)
     }
 }
 

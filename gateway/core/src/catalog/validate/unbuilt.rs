@@ -19,12 +19,8 @@ const UNBUILT: &[Row] = &[
     only("settings.record_bodies", &["off"], "recording of bodies"),
     row("settings.bodies_retention_days", "recording of bodies"),
     row("settings.max_db_mib", "limits on the size of the records"),
-    row("providers[].quotas[].credit", "prices and budgets"),
-    row("providers[].quota.credit", "prices and budgets"),
     row("providers[].credentials[].file", "credential files"),
-    row("providers[].credentials[].quota.credit", "prices and budgets"),
     only("models[].strategy", &["weighted", "round-robin", "latency", "cost"], "the quota strategy"),
-    row("keys[].limits.budget", "prices and budgets"),
     only("keys[].record_bodies", &["off"], "recording of bodies"),
     row("keys[].metrics", "metrics"),
 ];

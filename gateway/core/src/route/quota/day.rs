@@ -1,4 +1,4 @@
-//! When a day begins and ends where a provider counts it, daylight saving included.
+//! When a day, a week and a month begin and end where somebody counts them, daylight saving included.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -9,21 +9,44 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The beginning of the day that `now_ms` belongs to, and of the next one, in Unix milliseconds.
 pub(super) fn bounds(day: &Day, now_ms: i64) -> (i64, i64) {
-    zoned(day, now_ms).unwrap_or_else(|| {
+    around(day, now_ms, Some, |date| date.tomorrow().ok()).unwrap_or_else(|| {
         // Beyond the calendar there are days all the same.
         let start = super::floor(now_ms, DAY_MS);
         (start, start.saturating_add(DAY_MS))
     })
 }
 
-fn zoned(day: &Day, now_ms: i64) -> Option<(i64, i64)> {
+/// The same of a week, which begins on a Monday as ISO 8601 has it.
+pub(super) fn week_bounds(day: &Day, now_ms: i64) -> (i64, i64) {
+    let first = |date: Date| date.checked_sub(jiff::Span::new().days(date.weekday().to_monday_zero_offset())).ok();
+    let next = |date: Date| date.checked_add(jiff::Span::new().days(7)).ok();
+    around(day, now_ms, first, next).unwrap_or_else(|| {
+        let start = super::floor(now_ms, 7 * DAY_MS);
+        (start, start.saturating_add(7 * DAY_MS))
+    })
+}
+
+/// The same of a month.
+pub(super) fn month_bounds(day: &Day, now_ms: i64) -> (i64, i64) {
+    let next = |date: Date| date.checked_add(jiff::Span::new().months(1)).ok();
+    around(day, now_ms, |date| Some(date.first_of_month()), next).unwrap_or_else(|| {
+        let start = super::floor(now_ms, 30 * DAY_MS);
+        (start, start.saturating_add(30 * DAY_MS))
+    })
+}
+
+/// The period around `now_ms`: `first` is its first date, given one of its dates, and `next` that of the one after.
+fn around(
+    day: &Day,
+    now_ms: i64,
+    first: impl Fn(Date) -> Option<Date>,
+    next: impl Fn(Date) -> Option<Date>,
+) -> Option<(i64, i64)> {
     let today = day.zone.to_datetime(Timestamp::from_millisecond(now_ms).ok()?).date();
-    let start = start_of(day, today)?;
-    if start <= now_ms {
-        Some((start, start_of(day, today.tomorrow().ok()?)?))
-    } else {
-        Some((start_of(day, today.yesterday().ok()?)?, start))
-    }
+    // Before a day's reset it is still the day before.
+    let today = if start_of(day, today)? <= now_ms { today } else { today.yesterday().ok()? };
+    let first = first(today)?;
+    Some((start_of(day, first)?, start_of(day, next(first)?)?))
 }
 
 /// A reset time that the clock skips comes when the clock has skipped it; of one it shows twice, the first counts.

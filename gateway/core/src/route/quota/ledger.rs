@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{Charge, Ends, HOUR_MS, MINUTE_MS, SPENT_MAX, Scope, Unit};
+use super::{Charge, Ends, HOUR_MS, MINUTE_MS, SPENT_MAX, Scope, Spend, Unit, money};
 
 /// A row of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,21 +38,33 @@ pub struct Over {
     pub scope: Scope,
     /// Its name, such as `rpd`.
     pub limit_name: String,
+    /// What it counts.
+    pub unit: Unit,
     /// What was asked of it.
     pub amount: u64,
     /// What was spent.
     pub spent: u64,
     /// The most that may be spent.
     pub limit: u64,
-    /// When there will be enough again, Unix milliseconds; `None` when that depends on calls under way.
+    /// When there will be enough again, Unix milliseconds; `None` when that depends on calls under way, or when it
+    /// never resets.
     pub until_ms: Option<i64>,
+    /// It never resets: only who changes the limit, or what is spent of it, gives more.
+    pub is_for_good: bool,
 }
 
 impl Over {
     /// What is spent, for messages: `relay-x (credential first): 100 of 100 rpd spent`.
     pub fn describe(&self) -> String {
         let Over { limit_name, spent, limit, .. } = self;
-        format!("{}: {spent} of {limit} {limit_name} spent", self.scope.describe())
+        let scope = self.scope.describe();
+        if self.unit != Unit::Money {
+            return format!("{scope}: {spent} of {limit} {limit_name} spent");
+        }
+        let (spent_usd, limit_usd, may_cost) = (money::human(*spent), money::human(*limit), money::human(self.amount));
+        // Less may be spent than there is: what a call may cost has to fit too.
+        let of_call = if spent < limit { format!(", and this call may cost {may_cost}") } else { String::new() };
+        format!("{scope}: {spent_usd} of {limit_usd} USD{} spent{of_call}", money::period(limit_name))
     }
 
     /// Whether it is the caller's own limit, which no other target helps against.
@@ -87,11 +99,14 @@ pub struct Status {
 }
 
 /// What is corrected when an answer has ended. Unknown usage keeps the guess.
-pub fn settle(charges: &[Charge], tokens: Option<u64>) -> Vec<Adjustment> {
-    correct(charges, |charge| match (charge.unit, tokens) {
-        (Unit::Tokens, Some(tokens)) => signed(tokens).saturating_sub(signed(charge.amount)),
-        (Unit::InFlight, _) => -signed(charge.amount),
-        _ => 0,
+pub fn settle(charges: &[Charge], used: Spend) -> Vec<Adjustment> {
+    let beyond =
+        |charge: &Charge, used: Option<u64>| used.map_or(0, |used| signed(used).saturating_sub(signed(charge.amount)));
+    correct(charges, |charge| match charge.unit {
+        Unit::Tokens => beyond(charge, used.tokens),
+        Unit::Money => beyond(charge, used.cost_nano),
+        Unit::InFlight => -signed(charge.amount),
+        Unit::Calls | Unit::Points => 0,
     })
 }
 
@@ -102,10 +117,11 @@ pub fn refund(charges: &[Charge]) -> Vec<Adjustment> {
 
 /// What is charged afterwards for an attempt that went out without a reservation, since the ledger did not answer: once
 /// it can be written again it knows all that was spent.
-pub fn charge_late(charges: &[Charge], tokens: Option<u64>) -> Vec<Adjustment> {
+pub fn charge_late(charges: &[Charge], used: Spend) -> Vec<Adjustment> {
     correct(charges, |charge| match charge.unit {
         Unit::Calls | Unit::Points => signed(charge.amount),
-        Unit::Tokens => signed(tokens.unwrap_or(charge.amount)),
+        Unit::Tokens => signed(used.tokens.unwrap_or(charge.amount)),
+        Unit::Money => signed(used.cost_nano.unwrap_or(charge.amount)),
         Unit::InFlight => 0,
     })
 }
@@ -132,11 +148,25 @@ fn signed(amount: u64) -> i64 {
 }
 
 impl Charge {
+    /// That it is spent, for messages, where it is not known by how much: `relay-x: 100 rpd spent`.
+    pub fn describe_spent(&self) -> String {
+        let scope = self.scope.describe();
+        match self.unit {
+            Unit::Money => {
+                format!("{scope}: {} USD{} spent", money::human(self.limit), money::period(&self.limit_name))
+            }
+            _ => format!("{scope}: {} {} spent", self.limit, self.limit_name),
+        }
+    }
+
     /// Where that is booked which was spent elsewhere within the present window: at a day's beginning, so that it is not
-    /// taken for the rate of the last hour; in any other window now, so that it counts as long as it may have to.
+    /// taken for the rate of the last hour; in any other window now, so that it counts as long as it may have to. What
+    /// never resets is booked a week ago for the same reason, and not at the beginning of time: the sweep forgets what
+    /// is old and of no known limit.
     pub fn elsewhere_bucket(&self) -> i64 {
         match self.ends {
             Ends::At(_) => self.since,
+            Ends::Never => self.bucket.saturating_sub(self.width_ms.saturating_mul(7)),
             Ends::After(_) | Ends::Unknown => self.bucket,
         }
     }
@@ -152,9 +182,11 @@ pub fn over(charges: &[Charge], rows: &[Row], now_ms: i64) -> Vec<Over> {
             id: charge.id.clone(),
             scope: charge.scope.clone(),
             limit_name: charge.limit_name.clone(),
+            unit: charge.unit,
             amount: charge.amount,
             spent,
             limit: charge.limit,
+            is_for_good: charge.ends == Ends::Never,
             until_ms: free_at(charge, &counted).map(|until_ms| until_ms.max(now_ms.saturating_add(1))),
         })
     });
@@ -167,7 +199,7 @@ pub fn status(charge: &Charge, rows: &[Row], now_ms: i64) -> Status {
     let resets_at_ms = match charge.ends {
         Ends::After(ms) => counted.iter().find(|row| row.spent > 0).map(|row| row.bucket.saturating_add(ms)),
         Ends::At(at_ms) => Some(at_ms),
-        Ends::Unknown => None,
+        Ends::Never | Ends::Unknown => None,
     };
     Status { spent: sum(&counted), resets_at_ms, runs_dry_at_ms: runs_dry_at(charge, &counted, now_ms) }
 }
@@ -188,7 +220,7 @@ fn free_at(charge: &Charge, counted: &[&Row]) -> Option<i64> {
     let after_ms = match charge.ends {
         Ends::After(ms) => ms,
         Ends::At(at_ms) => return Some(at_ms),
-        Ends::Unknown => return None,
+        Ends::Never | Ends::Unknown => return None,
     };
     let mut left = sum(counted);
     for row in counted {
@@ -232,6 +264,7 @@ fn ends(charge: &Charge, counted: &[&Row], now_ms: i64) -> Vec<(i64, u64)> {
             ends
         }
         Ends::At(at_ms) => vec![(at_ms, 0)],
+        Ends::Never => vec![(i64::MAX, 0)],
         Ends::Unknown => Vec::new(),
     }
 }
@@ -250,8 +283,8 @@ impl Rate {
     }
 }
 
-/// The rate of the last hour or so, of a tenth of rolling hours, of a quarter of a minute: shorter spans jump about,
-/// longer ones are late to see a change.
+/// The rate of the last hour or so of a day, of the last days of what is longer, of a tenth of rolling hours, of a quarter
+/// of a minute: shorter spans jump about, longer ones are late to see a change.
 fn rate(charge: &Charge, counted: &[&Row], now_ms: i64) -> Rate {
     let buckets = match charge.width_ms {
         HOUR_MS if matches!(charge.ends, Ends::At(_)) => 1,

@@ -20,7 +20,8 @@ pub struct Spent {
 
 #[derive(Debug)]
 struct Refused {
-    until_ms: i64,
+    /// `None`: it never resets.
+    until_ms: Option<i64>,
     ask_again_ms: i64,
     amount: u64,
     limit: u64,
@@ -30,9 +31,12 @@ impl Spent {
     /// Remembers what the ledger refused. What depends on calls under way is not: it may change at any moment.
     pub fn learn(&mut self, over: &[Over], now_ms: i64) {
         for each in over {
-            let Some(until_ms) = each.until_ms else { continue };
-            let ask_again_ms = until_ms.min(now_ms.saturating_add(RECENT_MS));
-            let refused = Refused { until_ms, ask_again_ms, amount: each.amount, limit: each.limit };
+            if each.until_ms.is_none() && !each.is_for_good {
+                continue;
+            }
+            let recent_ms = now_ms.saturating_add(RECENT_MS);
+            let ask_again_ms = each.until_ms.map_or(recent_ms, |until_ms| until_ms.min(recent_ms));
+            let refused = Refused { until_ms: each.until_ms, ask_again_ms, amount: each.amount, limit: each.limit };
             let less = |known: &Refused| known.ask_again_ms > now_ms && known.amount < each.amount;
             // That less was refused already says more than that this much was.
             if !self.known.get(&each.id).is_some_and(less) {
@@ -43,14 +47,14 @@ impl Spent {
     }
 
     /// The charge that would be refused and until when, where that is known without the ledger; of several the one that
-    /// lasts longest.
-    pub fn is_spent<'c>(&self, charges: &'c [Charge], now_ms: i64) -> Option<(&'c Charge, i64)> {
+    /// lasts longest. `None` as a time: it never resets.
+    pub fn is_spent<'c>(&self, charges: &'c [Charge], now_ms: i64) -> Option<(&'c Charge, Option<i64>)> {
         let refused = charges.iter().filter_map(|charge| {
             let known = self.known.get(&charge.id)?;
             let holds = now_ms < known.ask_again_ms && charge.amount >= known.amount && charge.limit == known.limit;
             holds.then_some((charge, known.until_ms))
         });
-        refused.max_by_key(|(_, until_ms)| *until_ms)
+        refused.max_by_key(|(_, until_ms)| until_ms.unwrap_or(i64::MAX))
     }
 
     /// Whether nothing is known to be spent now: then no charges need be made to ask.

@@ -3,6 +3,7 @@ use crate::catalog::Document;
 
 mod days;
 mod interleaving;
+mod money;
 
 const HOUR: i64 = HOUR_MS;
 const TOTAL_MS: u64 = 3_600_000;
@@ -25,7 +26,7 @@ fn catalog(lines: &str, limits: &str) -> Catalog {
 fn charges(lines: &str, now_ms: i64) -> Vec<Charge> {
     let catalog = catalog(lines, "");
     let provider = &catalog.providers[0];
-    windows(provider, provider.credentials.first(), "m", 100, at(now_ms))
+    windows(provider, provider.credentials.first(), "m", Spend::tokens(100), at(now_ms))
 }
 
 fn one(quota: &str, now_ms: i64) -> Charge {
@@ -96,7 +97,7 @@ fn a_credentials_own_limit_stands_in_for_the_providers_and_leaves_the_others() {
 fn spending_follows_the_credential_and_not_its_position() {
     let first = charges("credentials = [\"sk-1\", \"sk-2\"]\nquota = { rpd = 1 }", 0);
     let moved = catalog("credentials = [\"sk-2\", \"sk-1\"]\nquota = { rpd = 1 }", "");
-    let again = windows(&moved.providers[0], moved.providers[0].credentials.get(1), "m", 1, at(0));
+    let again = windows(&moved.providers[0], moved.providers[0].credentials.get(1), "m", Spend::tokens(1), at(0));
     assert_eq!(ids(&first), ids(&again));
     assert!(!first[0].id.contains("sk-1"));
 }
@@ -106,7 +107,7 @@ fn credentials_without_a_pool_are_one_pool_and_a_provider_without_credentials_co
     let lines = "credentials = [\"sk-1\", \"sk-2\"]\nquota = { per = \"pool\", rpd = 1 }";
     let catalog = catalog(lines, "");
     let provider = &catalog.providers[0];
-    let of = |index: usize| windows(provider, provider.credentials.get(index), "m", 1, at(0));
+    let of = |index: usize| windows(provider, provider.credentials.get(index), "m", Spend::tokens(1), at(0));
     assert_eq!((ids(&of(0)), ids(&of(1))), (vec!["pool/p//*/rpd"], vec!["pool/p//*/rpd"]));
     assert_eq!(ids(&charges("quota = { rpd = 1 }", 0)), ["without/p/*/rpd"]);
 }
@@ -114,7 +115,7 @@ fn credentials_without_a_pool_are_one_pool_and_a_provider_without_credentials_co
 #[test]
 fn a_keys_limits_have_its_name_and_no_models() {
     let catalog = catalog("", "rpm = 120, tpd = 500, concurrent = 8");
-    let charges = key_windows(&catalog.keys[0], 600, at(0));
+    let charges = key_windows(&catalog.keys[0], Spend::tokens(600), at(0));
     assert_eq!(ids(&charges), ["key/k/rpm", "key/k/tpd", "key/k/concurrent"]);
     assert_eq!(charges[1].amount, 500, "a guess beyond the limit takes the whole limit");
 }
@@ -206,20 +207,26 @@ fn settles_tokens_and_gives_back_what_is_under_way() {
     let named = |pairs: &[(&str, i64)]| -> Vec<(String, i64)> {
         pairs.iter().map(|(name, delta)| ((*name).to_owned(), *delta)).collect()
     };
-    assert_eq!(deltas(settle(&charges, Some(350))), named(&[("tpm", 250), ("concurrent", -1)]));
-    assert_eq!(deltas(settle(&charges, Some(0))), named(&[("tpm", -100), ("concurrent", -1)]));
-    assert_eq!(deltas(settle(&charges, Some(100))), named(&[("concurrent", -1)]));
-    assert_eq!(deltas(settle(&charges, None)), named(&[("concurrent", -1)]));
+    assert_eq!(deltas(settle(&charges, Spend::tokens(350))), named(&[("tpm", 250), ("concurrent", -1)]));
+    assert_eq!(deltas(settle(&charges, Spend::tokens(0))), named(&[("tpm", -100), ("concurrent", -1)]));
+    assert_eq!(deltas(settle(&charges, Spend::tokens(100))), named(&[("concurrent", -1)]));
+    assert_eq!(deltas(settle(&charges, Spend::default())), named(&[("concurrent", -1)]));
     assert_eq!(deltas(refund(&charges)), named(&[("rpm", -1), ("tpm", -100), ("concurrent", -1)]));
-    assert_eq!(deltas(charge_late(&charges, Some(7))), named(&[("rpm", 1), ("tpm", 7)]));
-    assert_eq!(deltas(charge_late(&charges, None)), named(&[("rpm", 1), ("tpm", 100)]));
-    assert!(settle(&charges, Some(u64::MAX)).iter().all(|each| each.delta <= 1 << 50), "a row never overflows");
+    assert_eq!(deltas(charge_late(&charges, Spend::tokens(7))), named(&[("rpm", 1), ("tpm", 7)]));
+    assert_eq!(deltas(charge_late(&charges, Spend::default())), named(&[("rpm", 1), ("tpm", 100)]));
+    assert!(
+        settle(&charges, Spend::tokens(u64::MAX)).iter().all(|each| each.delta <= 1 << 50),
+        "a row never overflows"
+    );
 }
 
 #[test]
 fn corrections_of_several_attempts_become_one_for_each_row() {
     let charges = charges("quota = { rpm = 3, concurrent = 2 }", 0);
-    let both = settle(&charges, None).into_iter().chain(refund(&charges)).chain(charge_late(&charges, None));
+    let both = settle(&charges, Spend::default())
+        .into_iter()
+        .chain(refund(&charges))
+        .chain(charge_late(&charges, Spend::default()));
     let merged = merge(both);
     let under_way = Adjustment { id: charges[1].id.clone(), bucket: charges[1].bucket, delta: -2 };
     assert_eq!(merged, [under_way], "what is taken and given back is nothing");
@@ -264,7 +271,7 @@ fn remembers_what_was_refused_until_it_may_have_changed() {
     spent.learn(&over(&charges, &rows, now_ms), now_ms);
     let found =
         spent.is_spent(&charges, now_ms + 9_999).map(|(charge, until_ms)| (charge.limit_name.as_str(), until_ms));
-    assert_eq!(found, Some(("rpm", 125_000)));
+    assert_eq!(found, Some(("rpm", Some(125_000))));
     assert_eq!(spent.is_spent(&charges, now_ms + 10_000), None, "the ledger is asked again");
     let raised = one("rpm = 2", now_ms);
     assert_eq!(spent.is_spent(&[raised], now_ms), None, "another limit is another question");

@@ -25,9 +25,22 @@ fn a_zone_is_one_of_the_iana_database() {
 
 #[test]
 fn a_budget_is_an_amount_a_currency_and_a_period() {
-    assert_eq!(budget("5 USD/day"), Ok("USD".to_owned()));
-    assert_eq!(budget("0.5 CNY/month"), Ok("CNY".to_owned()));
-    for text in ["5 USD", "USD/day", "5 usd/day", "-5 USD/day", "0 USD/day", "inf USD/day", "5 USD/year"] {
+    let money = |amount, currency: &str| Money { amount, currency: currency.to_owned() };
+    assert_eq!(budget("5 USD/day"), Ok((money(5.0, "USD"), "day")));
+    assert_eq!(budget("0.5 CNY/month"), Ok((money(0.5, "CNY"), "month")));
+    assert_eq!(budget("20 USD/total"), Ok((money(20.0, "USD"), "total")));
+    for text in [
+        "1.2.3 USD/day",
+        "5  USD/day",
+        "5 USD/",
+        "5 USD",
+        "USD/day",
+        "5 usd/day",
+        "-5 USD/day",
+        "0 USD/day",
+        "inf USD/day",
+        "5 USD/year",
+    ] {
         assert!(budget(text).is_err(), "{text}");
     }
 }

@@ -126,7 +126,13 @@ fn refuses_what_could_not_hold_or_would_do_nothing() {
             ".points: has more points per call than per day, so no call could be made",
         ),
         ("quota = { rolling = { calls = 1 } }", ".rolling.hours: is missing"),
-        ("quota = { rpm = 1, credit = 5 }", ".credit: not built yet; remove it (it comes with prices and budgets)"),
+        ("quota = { credit = 5 }", ".credit: must be a string, not a number"),
+        ("quota = { credit = \"5\" }", ".credit: must be an amount with its currency, like \"10 USD\""),
+        (
+            "quota = { credit = \"5 EUR\" }",
+            ".credit: there is no rate for EUR; add it to settings.rates (how many USD one EUR is)",
+        ),
+        ("quota = { credit = \"1000001 USD\" }", ".credit: must be from a billionth to 1000000 USD"),
     ] {
         refuses(&provider_with(lines), &format!("providers[0].quota{problem}"));
     }

@@ -8,14 +8,14 @@ use super::*;
 
 /// The store's statements, as far as they matter here.
 #[derive(Default)]
-struct Ledger(BTreeMap<(String, i64), u64>);
+pub(super) struct Ledger(BTreeMap<(String, i64), u64>);
 
 impl Ledger {
-    fn rows(&self) -> Vec<Row> {
+    pub(super) fn rows(&self) -> Vec<Row> {
         self.0.iter().map(|((id, bucket), spent)| Row { id: id.clone(), bucket: *bucket, spent: *spent }).collect()
     }
 
-    fn reserve(&mut self, charges: &[Charge], now_ms: i64) -> Result<(), Vec<Over>> {
+    pub(super) fn reserve(&mut self, charges: &[Charge], now_ms: i64) -> Result<(), Vec<Over>> {
         let over = over(charges, &self.rows(), now_ms);
         if !over.is_empty() {
             return Err(over);
@@ -26,7 +26,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn adjust(&mut self, adjustments: &[Adjustment]) {
+    pub(super) fn adjust(&mut self, adjustments: &[Adjustment]) {
         for each in adjustments {
             let key = (each.id.clone(), each.bucket);
             if each.delta > 0 || self.0.contains_key(&key) {
@@ -92,7 +92,7 @@ proptest! {
             match step {
                 Step::Wait(ms) => now_ms += ms,
                 Step::Call(tokens) => {
-                    let charges = windows(provider, None, "m", tokens, at(now_ms));
+                    let charges = windows(provider, None, "m", Spend::tokens(tokens), at(now_ms));
                     match ledger.reserve(&charges, now_ms) {
                         Ok(()) => {
                             counted.push((now_ms, tokens));
@@ -103,10 +103,10 @@ proptest! {
                             for each in over.iter().filter(|over| over.unit_is_sliding(&charges)) {
                                 let until_ms = each.until_ms.unwrap();
                                 prop_assert!(until_ms > now_ms);
-                                let before: Vec<Charge> = windows(provider, None, "m", tokens, at(until_ms - 1));
+                                let before: Vec<Charge> = windows(provider, None, "m", Spend::tokens(tokens), at(until_ms - 1));
                                 let same = before.into_iter().filter(|charge| charge.id == each.id);
                                 prop_assert!(!super::over(&same.collect::<Vec<_>>(), &ledger.rows(), now_ms).is_empty());
-                                let then = windows(provider, None, "m", tokens, at(until_ms));
+                                let then = windows(provider, None, "m", Spend::tokens(tokens), at(until_ms));
                                 let same = then.into_iter().filter(|charge| charge.id == each.id);
                                 prop_assert!(super::over(&same.collect::<Vec<_>>(), &ledger.rows(), now_ms).is_empty());
                             }
@@ -117,7 +117,7 @@ proptest! {
                     let ended = open.swap_remove(index % open.len());
                     let guess = ended.charges.iter().find(|charge| charge.unit == Unit::Tokens).unwrap().amount;
                     let used = guess * part / 100;
-                    ledger.adjust(&settle(&ended.charges, Some(used)));
+                    ledger.adjust(&settle(&ended.charges, Spend::tokens(used)));
                     let call = counted.iter_mut().find(|(at_ms, tokens)| *at_ms == ended.at_ms && *tokens == guess);
                     if let Some((_, tokens)) = call {
                         *tokens = used;

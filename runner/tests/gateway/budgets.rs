@@ -1,0 +1,143 @@
+//! Money: what keys may spend, and what providers were paid beforehand.
+
+use serde_json::{Value, json};
+
+use crate::common::{Gateway, Host, Request, Response, TOKEN, eventually};
+use crate::quotas::{certainly, provider, warmed, was_certain, with_limits};
+use crate::upstream::{Answer, Upstream};
+
+both_hosts![
+    a_keys_budget_is_paid_with_what_calls_really_cost_and_then_refuses,
+    a_budget_takes_no_call_where_the_price_is_unknown,
+    a_call_that_cost_nothing_is_given_back_to_its_budget,
+    a_credit_is_spent_by_cost_and_then_left_for_the_next_target,
+];
+
+/// An answer uses 11 and 7 tokens ([`crate::upstream::completion`]), which cost 0.18 USD at this price; before it one
+/// like it is guessed to cost about 0.3 USD.
+const DEAR: &str = "price = { input = 10000, output = 10000 }";
+
+fn model(targets: &[(&str, &str)]) -> String {
+    let target = |(index, (target, fields)): (usize, &(&str, &str))| {
+        let (provider, model) = target.split_once('/').expect("provider/upstream-model");
+        let tier = index + 1;
+        format!("[[models.targets]]\nprovider = \"{provider}\"\nmodel = \"{model}\"\ntier = {tier}\n{fields}\n")
+    };
+    let targets: String = targets.iter().enumerate().map(target).collect();
+    format!("[[models]]\nname = \"m\"\n{targets}")
+}
+
+fn call(key: &str) -> Request {
+    let body = r#"{"model":"m","max_tokens":10,"messages":[{"role":"user","content":"Hello"}]}"#;
+    Request::new("POST", "/v1/chat/completions").key(key).json(body)
+}
+
+/// The only limit with this name.
+fn limit(gateway: &Gateway, name: &str) -> Value {
+    let quota = gateway.admin("GET", "/api/quota", "").json();
+    let limits = quota["quota"].as_array().expect("a list").clone();
+    limits.into_iter().find(|limit| limit["name"] == name).unwrap_or_else(|| panic!("{quota}"))
+}
+
+fn spent(gateway: &Gateway, name: &str) -> u64 {
+    limit(gateway, name)["spent"].as_u64().expect("a number")
+}
+
+/// One call after the other, each once the one before it is settled.
+fn in_a_row(gateway: &Gateway, name: &str, key: &str, costs_nano: &[u64]) -> Option<Vec<Response>> {
+    let mut paid = 0;
+    let responses = costs_nano.iter().map(|cost_nano| {
+        let response = gateway.send(&call(key));
+        paid += cost_nano;
+        let is_unknown = response.status == 503;
+        if !is_unknown {
+            eventually("it is settled", || (spent(gateway, name) == paid).then_some(()));
+        }
+        (!is_unknown).then_some(response)
+    });
+    responses.collect()
+}
+
+const CALL_NANO: u64 = 180_000_000;
+
+fn a_keys_budget_is_paid_with_what_calls_really_cost_and_then_refuses(host: Host) {
+    let (gateway, responses) = certainly(|| {
+        let upstream = Upstream::saying("Hi");
+        let gateway = Gateway::on(host).provider("a", &upstream).catalog(&model(&[("a/up", DEAR)])).start();
+        let (gateway, key) = with_limits(gateway, json!({ "budget": "1 USD/month" }));
+        let costs = [CALL_NANO, CALL_NANO, CALL_NANO, CALL_NANO, 0];
+        let responses = in_a_row(&gateway, "budget-month", &key, &costs)?;
+        Some((gateway, responses))
+    });
+    let statuses: Vec<u16> = responses.iter().map(|response| response.status).collect();
+    assert_eq!(statuses, [200, 200, 200, 200, 429]);
+    let refused = responses.last().expect("five of them");
+    let error = refused.openai_error();
+    assert_eq!((error.kind.as_str(), error.code.as_str()), ("insufficient_quota", "insufficient_quota"));
+    assert_eq!(refused.header("x-should-retry"), Some("false"));
+    let said = "The budget of key \"busy\" is used up (key busy: 0.72 of 1 USD/month spent, and this call may cost 0.";
+    assert!(error.message.starts_with(said), "{}", error.message);
+    assert!(error.message.contains("It resets at 20"), "{}", error.message);
+    assert_eq!(gateway.record(refused)["state"], "quota_spent");
+    let shown = limit(&gateway, "budget-month");
+    assert_eq!((&shown["unit"], &shown["limit"]), (&json!("nano-dollars"), &json!(1_000_000_000)));
+    assert_eq!((&shown["spent"], &shown["scope"]["key"]), (&json!(4 * CALL_NANO), &json!("busy")));
+    assert!(shown["resets_at_ms"].is_i64(), "{shown}");
+    assert_eq!(gateway.send(&call(TOKEN)).status, 200, "the admin token has no budget");
+}
+
+fn a_budget_takes_no_call_where_the_price_is_unknown(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let targets = model(&[("a/unknown", ""), ("a/up", DEAR)]);
+    let gateway = Gateway::on(host).provider("a", &upstream).catalog(&targets).start();
+    let (gateway, key) = with_limits(gateway, json!({ "budget": "100 USD/day" }));
+    let served = eventually("an answer of the ledger", || {
+        Some(gateway.send(&call(&key))).filter(|response| response.status != 503)
+    });
+    assert_eq!((served.status, served.header("x-llmio-target")), (200, Some("a/up")));
+    let skipped = gateway.record(&served)["decision"]["skipped"][0].clone();
+    assert_eq!(skipped, json!({ "target": "a/unknown", "reason": "unpriced" }));
+    assert_eq!(gateway.send(&call(TOKEN)).header("x-llmio-target"), Some("a/unknown"), "no budget, no need");
+    let mut catalog = gateway.admin("GET", "/api/catalog", "").json();
+    catalog["models"][0]["targets"] = json!(["a/unknown"]);
+    assert_eq!(gateway.put_catalog(&catalog.to_string()).status, 200);
+    let gateway = warmed(gateway);
+    let refused = eventually("an answer of the ledger", || {
+        Some(gateway.send(&call(&key))).filter(|response| response.openai_error().code != "limits_unknown")
+    });
+    assert_eq!((refused.status, refused.header("x-should-retry")), (503, Some("false")));
+    let said = "a/unknown has no known price, which the budget of the key needs. Mend the catalog.";
+    assert!(refused.openai_error().message.contains(said), "{}", refused.text());
+}
+
+fn a_call_that_cost_nothing_is_given_back_to_its_budget(host: Host) {
+    let (gateway, status) = certainly(|| {
+        let upstream = Upstream::answering(Answer::json(400, r#"{"error":{"message":"Unsupported value"}}"#));
+        let gateway = Gateway::on(host).provider("a", &upstream).catalog(&model(&[("a/up", DEAR)])).start();
+        let (gateway, key) = with_limits(gateway, json!({ "budget": "1 USD/total" }));
+        let status = gateway.send(&call(&key)).status;
+        (status != 503).then_some((gateway, status))
+    });
+    assert_eq!(status, 400);
+    eventually("nothing is spent", || (spent(&gateway, "credit") == 0).then_some(()));
+}
+
+fn a_credit_is_spent_by_cost_and_then_left_for_the_next_target(host: Host) {
+    let (gateway, responses) = certainly(|| {
+        let (first, second) = (Upstream::saying("from a"), Upstream::saying("from b"));
+        let credit = "credentials = [{ value = \"sk-paid-1\", label = \"paid\", quota = { credit = \"0.5 USD\" } }]";
+        let gateway = Gateway::on(host).catalog(&provider("a", &first, credit)).provider("b", &second);
+        let gateway = warmed(gateway.catalog(&model(&[("a/up", DEAR), ("b/up", "")])).start());
+        let responses = in_a_row(&gateway, "credit", TOKEN, &[CALL_NANO, CALL_NANO, 0, 0])?;
+        was_certain(&gateway, 4).then_some((gateway, responses))
+    });
+    let targets: Vec<&str> = responses.iter().filter_map(|response| response.header("x-llmio-target")).collect();
+    assert_eq!(targets, ["a/up", "a/up", "b/up", "b/up"]);
+    let last = gateway.record(&gateway.send(&call(TOKEN)));
+    let skipped = eventually("the target is known to be spent", || {
+        let record = gateway.record(&gateway.send(&call(TOKEN)));
+        record["decision"]["skipped"].as_array().and_then(|skipped| skipped.first().cloned())
+    });
+    assert_eq!((&skipped["reason"], &skipped["until_ms"]), (&json!("quota_spent"), &Value::Null), "{last}");
+    assert_eq!(skipped["said"], "a (credential paid): 0.5 USD spent");
+}
