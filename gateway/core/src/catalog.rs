@@ -316,11 +316,13 @@ pub enum Strategy {
     Latency,
     /// The one that this call costs least at; of equals by chance.
     Cost,
+    /// The one whose unspent allowance expires soonest; of equals by chance.
+    Quota,
 }
 
 impl Strategy {
     /// The strategies that are built.
-    pub const ALL: [Strategy; 4] = [Self::Weighted, Self::RoundRobin, Self::Latency, Self::Cost];
+    pub const ALL: [Strategy; 5] = [Self::Weighted, Self::RoundRobin, Self::Latency, Self::Cost, Self::Quota];
 
     /// What catalogs and records call it.
     pub fn name(self) -> &'static str {
@@ -329,6 +331,7 @@ impl Strategy {
             Self::RoundRobin => "round-robin",
             Self::Latency => "latency",
             Self::Cost => "cost",
+            Self::Quota => "quota",
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod affinity;
 mod dearest;
 pub mod health;
+mod rank;
 pub mod strategy;
 
 pub mod quota;
@@ -160,6 +161,9 @@ pub struct Maker {
     pub credential: Option<String>,
 }
 
+/// Says of an attempt when the first allowance that it draws on expires ([`quota::Allowances::expires_ms`]).
+pub type Expires<'a> = dyn Fn(Named<'_>) -> i64 + 'a;
+
 /// What a call asks of the router.
 pub struct Ask<'a> {
     /// The configuration.
@@ -184,6 +188,8 @@ pub struct Ask<'a> {
     pub proxies: bool,
     /// Whether a quota for an attempt is known to be spent.
     pub spent: &'a KnownSpent<'a>,
+    /// When what may be spent expires; asked of models with the strategy `quota` only.
+    pub expires: &'a Expires<'a>,
     /// Wall clock, Unix milliseconds.
     pub now_ms: i64,
     /// The number the order is drawn from.
@@ -231,8 +237,11 @@ struct Able {
     tier: u64,
     weight: u32,
     latency_ms: Option<f64>,
-    /// What this call would cost there, in nano-dollars; what is not known comes after all that is.
-    cost_nano: i64,
+    /// The lowest goes first: what this call would cost there, in nano-dollars, or when an allowance expires. What is not
+    /// known comes after all that is.
+    rank: i64,
+    /// The same of each credential, where they differ in it.
+    ranks: Vec<(usize, i64)>,
     candidate: Candidate,
 }
 
@@ -248,25 +257,25 @@ fn able_targets(ask: &Ask<'_>, index: usize, model: &Model, skipped: &mut Vec<Sk
             .and_then(|()| standing(ask, &key))
             .and_then(|probe| Ok((probe, usable_credentials(ask, to)?)));
         match usable {
-            Ok((probe, credentials)) => able.push(Able {
-                tier: tier(ask, model, provider, target),
-                weight: target.weight,
-                latency_ms: ask.health.latency_ms(&key, ask.now_ms),
-                cost_nano: if model.strategy == Strategy::Cost {
-                    cost_nano(ask, target, provider, upstream_model)
-                } else {
-                    0
-                },
-                candidate: Candidate {
-                    model: index,
-                    target: position,
-                    credentials,
-                    ways: Vec::new(),
-                    probe,
-                    failing: probe || ask.health.is_failing(&key),
-                    context: target.capabilities.context,
-                },
-            }),
+            Ok((probe, credentials)) => {
+                let ranks = rank::of_credentials(ask, model.strategy, to, &credentials);
+                able.push(Able {
+                    tier: tier(ask, model, provider, target),
+                    weight: target.weight,
+                    latency_ms: ask.health.latency_ms(&key, ask.now_ms),
+                    rank: rank::of_target(ask, model.strategy, to, &ranks),
+                    ranks,
+                    candidate: Candidate {
+                        model: index,
+                        target: position,
+                        credentials,
+                        ways: Vec::new(),
+                        probe,
+                        failing: probe || ask.health.is_failing(&key),
+                        context: target.capabilities.context,
+                    },
+                });
+            }
             Err(skip) => skipped.push(skip.of(target_name(provider, target, asked))),
         }
     }
@@ -280,12 +289,6 @@ fn tier(ask: &Ask<'_>, model: &Model, provider: &Provider, target: &Target) -> u
         && matches!(provider.kind, ProviderKind::Http(_))
         && provider.endpoint(ask.operation.dialect()).is_none();
     u64::from(target.tier) + if is_translated { BEHIND_ALL } else { 0 }
-}
-
-/// Estimated with an answer of the usual length: what matters is which target is cheaper.
-fn cost_nano(ask: &Ask<'_>, target: &Target, provider: &Provider, upstream_model: &str) -> i64 {
-    let priced = price::of(target, provider, upstream_model);
-    priced.map_or(i64::MAX, |priced| price::estimate(&priced.price, ask.demand.tokens, quota::ANSWER_TOKENS))
 }
 
 /// Whether a target could ever serve the call.
@@ -385,7 +388,7 @@ fn order(
     list: &mut Vec<Candidate>,
 ) {
     let mut first = match model.strategy {
-        Strategy::Weighted | Strategy::Cost => None,
+        Strategy::Weighted | Strategy::Cost | Strategy::Quota => None,
         Strategy::RoundRobin => rotation.and_then(|rotation| {
             let choices = able.iter().map(|each| Choice { id: each.candidate.target, weight: each.weight });
             rotation.next(&model.name, choices.collect::<Vec<_>>().as_slice())
@@ -398,13 +401,17 @@ fn order(
         }
     };
     while !able.is_empty() {
-        let cheapest = able.iter().map(|each| each.cost_nano).min();
-        let weight = |each: &Able| if Some(each.cost_nano) == cheapest { each.weight } else { 0 };
+        let lowest = able.iter().map(|each| each.rank).min();
+        let weight = |each: &Able| if Some(each.rank) == lowest { each.weight } else { 0 };
         let weights: Vec<u32> = able.iter().map(weight).collect();
         let wanted = first.take().and_then(|target| able.iter().position(|each| each.candidate.target == target));
         let Some(position) = wanted.or_else(|| strategy::draw(&weights, random)) else { return };
-        let mut candidate = able.remove(position).candidate;
+        let Able { mut candidate, ranks, .. } = able.remove(position);
         shuffle(&mut candidate.credentials, random);
+        if !ranks.is_empty() {
+            let rank = |index: &usize| ranks.iter().find(|(known, _)| known == index).map(|(_, rank)| *rank);
+            candidate.credentials.sort_by_key(rank);
+        }
         list.push(candidate);
     }
 }

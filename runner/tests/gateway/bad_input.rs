@@ -226,6 +226,7 @@ fn under_api_mistakes_are_problem_details(host: Host) {
 const TEN_MISTAKES: &str = r#"
 [settings]
 retention_days = 0
+max_db_mib = 64
 
 [[providers]]
 name = "one"
@@ -243,7 +244,6 @@ targets = ["oen/x", { provider = "one", model = "y", weight = 0 }]
 
 [[models]]
 name = "m2"
-strategy = "quota"
 aliases = ["m"]
 targets = ["one/z"]
 "#;
@@ -264,11 +264,11 @@ fn a_catalog_with_ten_mistakes_lists_ten(host: Host) {
             "models[0].targets[0]",
             "models[0].targets[1].weight",
             "models[1].aliases[0]",
-            "models[1].strategy",
             "providers[0].base_url",
             "providers[1].auth",
             "providers[1].base_url",
             "providers[1].name",
+            "settings.max_db_mib",
             "settings.retention_days",
         ];
         assert_eq!(paths, ten, "{body}");

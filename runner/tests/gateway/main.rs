@@ -47,6 +47,7 @@ mod process;
 mod proxying;
 mod quota_api;
 mod quota_ledger;
+mod quota_strategy;
 mod quotas;
 mod records;
 mod relays;

@@ -21,9 +21,14 @@ both_hosts![
 ];
 
 /// A time of day that is hours away, so that no day ends while a test runs.
-pub(crate) fn far_reset() -> String {
+fn far_reset() -> String {
+    reset_in(12)
+}
+
+/// A time of day that is about so many hours away.
+pub(crate) fn reset_in(hours: u64) -> String {
     let now_s = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
-    format!("{:02}:30", (now_s / 3600 + 12) % 24)
+    format!("{:02}:30", (now_s / 3600 + hours) % 24)
 }
 
 /// A provider with these lines, as TOML.

@@ -128,6 +128,12 @@ pub(crate) fn known_spent(spent: &Spent, call: &Call, to: Named<'_>, at: Moment)
     Some(Skip { reason: SkipReason::QuotaSpent, until_ms, said: Some(charge.describe_spent()) })
 }
 
+/// When the first allowance that an attempt draws on expires.
+pub(crate) fn expires_ms(call: &Call, to: Named<'_>, at: Moment) -> i64 {
+    let charges = windows(call, to, None, at);
+    ledger::allowances::with(|allowances| allowances.expires_ms(&charges, at.now_ms))
+}
+
 /// Whether a call that ended so used anything.
 pub(crate) fn is_used(state: State, first_byte_ms: Option<u64>) -> bool {
     state == State::Ok || (first_byte_ms.is_some() && state != State::ClientError)

@@ -10,9 +10,9 @@ use gateway_core::route::strategy::Rotation;
 use gateway_core::route::{self, Ask, Candidates, Maker};
 
 use crate::host;
-use crate::store::quota as ledger;
+use crate::store::quota::{self as ledger, allowances};
 
-use super::charges::known_spent;
+use super::charges::{expires_ms, known_spent};
 
 /// A call as far as its way depends on it.
 pub(crate) struct Asked<'a> {
@@ -39,6 +39,10 @@ pub(crate) fn plan(
 ) -> Candidates {
     let Some(model) = catalog.models.get(asked.index) else { return Candidates::default() };
     let spent = |to: Named<'_>| ledger::with_spent(|spent| known_spent(spent, asked.call, to, asked.at));
+    let expires = |to: Named<'_>| expires_ms(asked.call, to, asked.at);
+    if uses_quota(catalog, model) {
+        allowances::refresh(catalog, asked.at);
+    }
     let key = asked.key.and_then(|name| catalog.keys.iter().find(|key| &*key.name == name));
     let ask = Ask {
         catalog,
@@ -52,11 +56,18 @@ pub(crate) fn plan(
         health,
         proxies: host::is_runner(),
         spent: &spent,
+        expires: &expires,
         now_ms: asked.at.now_ms,
         draw,
         maker: asked.maker,
     };
     route::route(&ask, rotation)
+}
+
+/// Whether a call of this model may be ordered by what is left of allowances.
+fn uses_quota(catalog: &Catalog, model: &Model) -> bool {
+    let is_quota = |model: &Model| model.strategy == Strategy::Quota;
+    is_quota(model) || model.fallback.iter().filter_map(|index| catalog.models.get(*index)).any(is_quota)
 }
 
 /// Only where some target lacks something is the body looked at once more.

@@ -4,6 +4,8 @@
 //! The statements stand in files of their own beside this one, like the migrations: the tests run the very same text
 //! from many threads.
 
+pub(crate) mod allowances;
+
 use std::cell::RefCell;
 
 use gateway_core::route::quota::{self, Adjustment, Charge, Moment, Over, Row, Spent};
@@ -87,7 +89,10 @@ pub(crate) async fn reserve(charges: &[Charge], now_ms: i64) -> Reservation {
             }
         };
         match database::rows_or_late(RESERVE, vec![parameter(charges)], left_ms(), late).await {
-            Ok(rows) if !rows.is_empty() => return Reservation::Reserved,
+            Ok(rows) if !rows.is_empty() => {
+                allowances::reserved(charges);
+                return Reservation::Reserved;
+            }
             Ok(_) => {}
             Err(trouble) => return Reservation::Unknown(trouble),
         }
@@ -114,6 +119,7 @@ pub(crate) async fn settle(adjustments: &[Adjustment]) {
     if adjustments.is_empty() {
         return;
     }
+    allowances::corrected(adjustments);
     // What is given back may be what a limit lacked.
     let given_back = adjustments.iter().filter(|adjustment| adjustment.delta < 0);
     SPENT.with_borrow_mut(|spent| given_back.for_each(|adjustment| spent.forget(&adjustment.id)));

@@ -8,6 +8,7 @@
 //! An id follows the credential's own id and not its position, so what is spent survives every edit of the catalog that
 //! keeps the secret.
 
+mod allowances;
 mod day;
 mod ledger;
 mod money;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use crate::catalog::{Catalog, Count, Credential, Key, Limit, Per, Provider, Quota, Window};
 
+pub use allowances::{Allowances, is_allowance};
 pub use ledger::{
     Adjustment, Over, Row, Status, adjustments_json, charge_late, charges_json, merge, over, refund, settle, status,
 };

@@ -3,7 +3,11 @@ mod egress;
 use super::*;
 use crate::catalog::Document;
 
-fn catalog(models: &str) -> Catalog {
+fn catalog(targets: &str) -> Catalog {
+    catalog_with("", targets)
+}
+
+fn catalog_with(fields: &str, targets: &str) -> Catalog {
     let text = format!(
         r#"
         providers = [
@@ -13,7 +17,7 @@ fn catalog(models: &str) -> Catalog {
             {{ name = "keyless", base_url = "https://c.example/v1", credentials = ["${{NOT_SET}}"] }},
             {{ name = "echo", preset = "echo" }},
         ]
-        models = [{{ name = "m", targets = [{models}] }}]
+        models = [{{ name = "m", {fields} targets = [{targets}] }}]
         "#
     );
     let mut catalog = Document::from_toml(&text).and_then(|document| document.validate()).expect("a valid catalog");
@@ -37,6 +41,7 @@ fn ask<'a>(catalog: &'a Catalog, health: &'a Health, draw: u64) -> Ask<'a> {
         health,
         proxies: true,
         spent: &|_| None,
+        expires: &|_| 0,
         now_ms: NOW_MS,
         draw,
         maker: None,
@@ -212,4 +217,26 @@ fn of_credentials_that_are_all_spent_the_one_that_is_back_by_itself_says_when() 
     };
     let candidates = route(&Ask { spent: &spent, ..ask(&catalog, &health, 1) }, &mut Rotation::default());
     assert_eq!(candidates.skipped[0].until_ms, Some(NOW_MS + 5));
+}
+
+#[test]
+fn what_expires_soonest_goes_first_and_of_equals_one_by_weight() {
+    let targets = r#""a/late", "b/soon", "b/never", { provider = "b", model = "same", weight = 3 }"#;
+    let catalog = catalog_with("strategy = \"quota\",", targets);
+    let health = Health::default();
+    let expires = |to: Named<'_>| match (to.upstream_model, to.credential.and_then(|each| each.value.known())) {
+        ("soon" | "same", _) => 1,
+        ("late", Some(key)) if key.expose() == "k2" => 2,
+        ("late", _) => 9,
+        _ => i64::MAX,
+    };
+    let mut first = [0u32; 4];
+    for draw in 0..2000 {
+        let candidates = route(&Ask { expires: &expires, ..ask(&catalog, &health, draw) }, &mut Rotation::default());
+        let order: Vec<usize> = candidates.list.iter().map(|each| each.target).collect();
+        assert_eq!(order[2..], [0, 2], "{order:?}");
+        assert_eq!(candidates.list[2].credentials[0], 1, "the second key expires first");
+        first[order[0]] += 1;
+    }
+    assert!(first[1].abs_diff(500) < 80 && first[3].abs_diff(1500) < 80, "{first:?}");
 }

@@ -9,7 +9,6 @@ use crate::catalog::{Affinity, Model, Strategy, Timeouts, Translation};
 
 use super::{References, name_of, target};
 
-const STRATEGIES: [&str; 5] = ["weighted", "round-robin", "latency", "cost", "quota"];
 const ATTEMPTS_DEFAULT: u32 = 3;
 const ATTEMPTS_MAX: u32 = 10;
 const MINUTE_MS: u64 = 60_000;
@@ -57,7 +56,7 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Model {
     } else if model.targets.is_empty() && model.enabled {
         fields.problem_at("targets", "is empty; a model without a target needs enabled = false");
     }
-    let strategy = fields.field("strategy").and_then(|place| place.choice(&STRATEGIES));
+    let strategy = fields.field("strategy").and_then(|place| place.choice(&Strategy::ALL.map(Strategy::name)));
     model.strategy = Strategy::ALL.into_iter().find(|each| Some(each.name()) == strategy).unwrap_or_default();
     let affinity = fields.field("affinity").and_then(|place| place.choice(&Affinity::ALL.map(Affinity::name)));
     model.affinity = Affinity::ALL.into_iter().find(|each| Some(each.name()) == affinity).unwrap_or_default();

@@ -103,7 +103,6 @@ fn parses_the_whole_documented_sample_and_refuses_only_what_is_not_built_yet() {
             "settings.bodies_retention_days",
             "settings.max_db_mib",
             "providers[1].credentials[1].file",
-            "models[0].strategy",
             "keys[0].record_bodies",
             "keys[0].metrics",
         ]

@@ -20,7 +20,6 @@ const UNBUILT: &[Row] = &[
     row("settings.bodies_retention_days", "recording of bodies"),
     row("settings.max_db_mib", "limits on the size of the records"),
     row("providers[].credentials[].file", "credential files"),
-    only("models[].strategy", &["weighted", "round-robin", "latency", "cost"], "the quota strategy"),
     only("keys[].record_bodies", &["off"], "recording of bodies"),
     row("keys[].metrics", "metrics"),
 ];

@@ -1,6 +1,7 @@
 use super::*;
 use crate::catalog::Document;
 
+mod allowances;
 mod days;
 mod interleaving;
 mod money;

@@ -1,0 +1,94 @@
+//! What is left of allowances that expire, as one instance knows it: for the strategy `quota`, which spends first what
+//! would be lost first. Read from the ledger every few seconds and corrected by what the instance itself reserves and
+//! settles, so what other instances spent is seen up to five seconds late. The ledger alone decides what may be spent; this
+//! only orders.
+
+use std::collections::HashMap;
+
+use super::{Adjustment, Charge, Ends, MINUTE_MS, Scope};
+
+/// After all that expires.
+const NEVER: i64 = i64::MAX - 1;
+
+/// After all that may have something left.
+const SPENT: i64 = i64::MAX;
+
+/// What is spent within the present windows.
+#[derive(Debug, Default)]
+pub struct Allowances {
+    known: HashMap<String, Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    since: i64,
+    spent: u64,
+}
+
+/// Whether a limit grants something that is lost when it is not used in time. A minute's is not worth chasing, and what
+/// is under way or was paid beforehand is never lost.
+pub fn is_allowance(charge: &Charge) -> bool {
+    let is_of_provider = !matches!(charge.scope, Scope::Key { .. });
+    is_of_provider && expires_ms(charge, 0).is_some()
+}
+
+fn expires_ms(charge: &Charge, now_ms: i64) -> Option<i64> {
+    match charge.ends {
+        Ends::At(at_ms) => Some(at_ms),
+        // Rolling hours: what is not used within them is lost.
+        Ends::After(ms) if ms > 2 * MINUTE_MS => Some(now_ms.saturating_add(ms)),
+        Ends::After(_) | Ends::Never | Ends::Unknown => None,
+    }
+}
+
+impl Allowances {
+    /// Takes over what the ledger says is spent of these limits; one that it says nothing of is unspent.
+    pub fn replace(&mut self, charges: &[Charge], sums: impl IntoIterator<Item = (String, u64)>) {
+        let mut sums: HashMap<String, u64> = sums.into_iter().collect();
+        let known = charges.iter().filter(|charge| is_allowance(charge)).map(|charge| {
+            let spent = sums.remove(&charge.id).unwrap_or(0);
+            (charge.id.clone(), Known { since: charge.since, spent })
+        });
+        self.known = known.collect();
+    }
+
+    /// Takes note of what this instance has reserved itself.
+    pub fn reserved(&mut self, charges: &[Charge]) {
+        for charge in charges {
+            if let Some(known) = self.known.get_mut(&charge.id).filter(|known| charge.bucket >= known.since) {
+                known.spent = known.spent.saturating_add(charge.amount);
+            }
+        }
+    }
+
+    /// Takes note of what this instance has corrected.
+    pub fn corrected(&mut self, adjustments: &[Adjustment]) {
+        for each in adjustments {
+            if let Some(known) = self.known.get_mut(&each.id).filter(|known| each.bucket >= known.since) {
+                known.spent = known.spent.saturating_add_signed(each.delta);
+            }
+        }
+    }
+
+    /// When the first of the allowances that these charges draw on expires, for sorting: Unix milliseconds, later than all
+    /// of them where none does, and later still where one is spent.
+    pub fn expires_ms(&self, charges: &[Charge], now_ms: i64) -> i64 {
+        let spent = |charge: &Charge| {
+            // What was read of yesterday says nothing of today.
+            let known = self.known.get(&charge.id).filter(|known| known.since == charge.since || is_sliding(charge));
+            known.map_or(0, |known| known.spent)
+        };
+        let mut first = NEVER;
+        for charge in charges.iter().filter(|charge| is_allowance(charge)) {
+            if spent(charge).saturating_add(charge.amount) > charge.limit {
+                return SPENT;
+            }
+            first = first.min(expires_ms(charge, now_ms).unwrap_or(NEVER));
+        }
+        first
+    }
+}
+
+fn is_sliding(charge: &Charge) -> bool {
+    matches!(charge.ends, Ends::After(_))
+}

@@ -1,0 +1,36 @@
+//! What the strategies that rank targets rank them by: the lowest goes first.
+
+use crate::catalog::{Provider, Strategy, Target};
+use crate::price;
+use crate::rewrite::Named;
+
+use super::{Ask, quota};
+
+/// Where a target stands among those of its tier, by strategies that rank them.
+pub(super) fn of_target(ask: &Ask<'_>, strategy: Strategy, to: Named<'_>, ranks: &[(usize, i64)]) -> i64 {
+    match strategy {
+        Strategy::Weighted | Strategy::RoundRobin | Strategy::Latency => 0,
+        Strategy::Cost => cost_nano(ask, to.target, to.provider, to.upstream_model),
+        Strategy::Quota => ranks.iter().map(|(_, rank)| *rank).min().unwrap_or_else(|| (ask.expires)(to)),
+    }
+}
+
+/// When what each of these credentials may spend expires.
+pub(super) fn of_credentials(
+    ask: &Ask<'_>,
+    strategy: Strategy,
+    to: Named<'_>,
+    credentials: &[usize],
+) -> Vec<(usize, i64)> {
+    if strategy != Strategy::Quota {
+        return Vec::new();
+    }
+    let rank = |index: &usize| (*index, (ask.expires)(Named { credential: to.provider.credentials.get(*index), ..to }));
+    credentials.iter().map(rank).collect()
+}
+
+/// Estimated with an answer of the usual length: what matters is which target is cheaper.
+fn cost_nano(ask: &Ask<'_>, target: &Target, provider: &Provider, upstream_model: &str) -> i64 {
+    let priced = price::of(target, provider, upstream_model);
+    priced.map_or(i64::MAX, |priced| price::estimate(&priced.price, ask.demand.tokens, quota::ANSWER_TOKENS))
+}
