@@ -4,6 +4,7 @@
 mod charges;
 mod open;
 mod plan;
+mod told;
 mod wait;
 
 use std::cell::RefCell;
@@ -298,6 +299,7 @@ impl Course<'_> {
         self.open.attempted(to, self.call.operation, &outcome, verdict.class, started_ms);
         let took_ms = self.call.streamed.then(|| host::now_ms().saturating_sub(started_ms));
         learn(&subjects, &outcome, verdict, started_at_ms, took_ms);
+        told::note(&subjects, &outcome, given.as_ref());
         let charged = charged.and_then(|charged| self.give_back(charged, &outcome));
         Ok(Tried { attempt, target, subjects, started_at_ms, outcome, given, verdict, charged })
     }

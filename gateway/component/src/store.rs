@@ -8,3 +8,4 @@ mod looks;
 pub(crate) mod quota;
 pub(crate) mod records;
 pub(crate) mod responses;
+pub(crate) mod signals;

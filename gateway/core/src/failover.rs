@@ -10,6 +10,7 @@ mod exhausted;
 pub mod hint;
 mod key_spent;
 mod shaped;
+pub mod told;
 
 use crate::dialect::Dialect;
 use crate::record::State;

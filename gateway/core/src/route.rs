@@ -28,7 +28,6 @@ use crate::rewrite::Named;
 pub use dearest::dearest;
 use health::{Availability, Health, Subjects, Trouble};
 use strategy::{Choice, Rotation};
-use way::longest_wait;
 
 pub use way::way_resting;
 
@@ -374,9 +373,18 @@ fn resting(ask: &Ask<'_>, provider: &Provider, credential: Option<&Credential>, 
         return Some(skip);
     }
     let keys = of.credential.iter().chain([&of.lane]);
-    let (until_ms, trouble) = longest_wait(ask.health, keys, ask.now_ms)?;
-    let reason = if trouble == Trouble::Cooling { SkipReason::Cooling } else { SkipReason::CredentialsResting };
-    Some(Skip::new(reason, Some(until_ms)))
+    let waits = keys.filter_map(|key| match ask.health.availability(key, ask.now_ms) {
+        Availability::Not(trouble, until_ms) => Some((until_ms, trouble, key)),
+        Availability::Able | Availability::Probe => None,
+    });
+    let (until_ms, trouble, key) = waits.max_by_key(|(until_ms, ..)| *until_ms)?;
+    let reason = match trouble {
+        Trouble::Spent => SkipReason::QuotaSpent,
+        Trouble::Cooling => SkipReason::Cooling,
+        _ => SkipReason::CredentialsResting,
+    };
+    let said = (trouble == Trouble::Spent).then(|| ask.health.standing(key).map(|standing| standing.said.clone()));
+    Some(Skip { reason, until_ms: Some(until_ms), said: said.flatten() })
 }
 
 /// Appends the targets of one tier in the order of the model's strategy.

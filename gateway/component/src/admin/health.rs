@@ -58,7 +58,7 @@ fn object(catalog: &Catalog, key: &str, standing: &Standing, now_ms: i64) -> Val
 }
 
 /// Credentials are kept by their id; people know them by provider and label.
-fn named(catalog: &Catalog, kind: &str, rest: &str) -> String {
+pub(super) fn named(catalog: &Catalog, kind: &str, rest: &str) -> String {
     let credential = |id: &str| {
         catalog.providers.iter().find_map(|provider| {
             let found = provider.credentials.iter().find(|credential| credential.id == id)?;

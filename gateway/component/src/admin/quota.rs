@@ -1,8 +1,10 @@
-//! `/api/quota`: every limit of the catalog, what is spent of it, and how long the rest will last.
+//! `/api/quota`: every limit of the catalog, what is spent of it, and how long the rest will last; and the limits that
+//! providers told themselves.
 
 use gateway_core::accept::decode_parameter;
+use gateway_core::catalog::Catalog;
 use gateway_core::refusal::{Refusal, Reply};
-use gateway_core::route::quota::{self, Charge, Row, SPENT_MAX, Scope, Unit};
+use gateway_core::route::quota::{self, Charge, Learnt, Row, SPENT_MAX, Scope, Unit};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -10,6 +12,7 @@ use crate::incoming::Incoming;
 use crate::store::catalog::Snapshot;
 use crate::store::database::Trouble;
 use crate::store::quota as ledger;
+use crate::store::signals;
 
 /// Every limit, in the order of the catalog.
 pub(super) async fn list(snapshot: &Snapshot) -> Result<Reply, Refusal> {
@@ -17,7 +20,28 @@ pub(super) async fn list(snapshot: &Snapshot) -> Result<Reply, Refusal> {
     let limits = quota::all(&snapshot.catalog, at);
     let rows = ledger::read(&limits).await.map_err(unavailable)?;
     let shown: Vec<Value> = limits.iter().map(|limit| shown(limit, &rows, at.now_ms)).collect();
-    Ok(Reply::json(200, &json!({ "quota": shown })))
+    signals::look_now().await;
+    let learnt: Vec<Value> = signals::with_learnt(|learnt| {
+        learnt.all().map(|each| learnt_object(&snapshot.catalog, each, at.now_ms)).collect()
+    });
+    Ok(Reply::json(200, &json!({ "quota": shown, "learnt": learnt })))
+}
+
+/// A limit that a provider told itself. Nothing is counted by it.
+fn learnt_object(catalog: &Catalog, learnt: &Learnt, now_ms: i64) -> Value {
+    let Learnt { subject, told, as_of_ms } = learnt;
+    let (kind, rest) = subject.split_once('/').unwrap_or((subject, ""));
+    json!({
+        "subject": subject,
+        "name": super::health::named(catalog, kind, rest),
+        "what": told.what,
+        "per": told.per,
+        "limit": told.limit,
+        "remaining": told.remaining,
+        "resets_at_ms": told.resets_at_ms,
+        "as_of_ms": as_of_ms,
+        "over": told.resets_at_ms.is_some_and(|at_ms| at_ms <= now_ms),
+    })
 }
 
 #[derive(Debug, Deserialize)]

@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use gateway_core::failover::told::Told;
 use gateway_core::failover::{RetryBudget, Verdict};
 use gateway_core::route::health::{At, Availability, Health, PROBE_MS_MAX, Standing, Subjects};
 use gateway_core::route::strategy::Rotation;
@@ -127,6 +128,11 @@ pub(crate) fn count_call(model: &str) {
 pub(crate) fn note(of: &Subjects, verdict: Verdict, said: &str, started_ms: i64) {
     let at = at(started_ms);
     publish(HEALTH.with_borrow_mut(|health| health.note(of, verdict, said, at)));
+}
+
+/// Takes note of what a provider said of its limits with a good answer.
+pub(crate) fn used_up(of: &Subjects, told: &[Told]) {
+    publish(HEALTH.with_borrow_mut(|health| health.used_up(of, told, host::unix_ms())));
 }
 
 /// Takes note of an answer that has begun with its first content, and of how long that took.

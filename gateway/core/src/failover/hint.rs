@@ -9,6 +9,8 @@ use jiff::fmt::rfc2822;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use super::told;
+
 /// Longer waits are mistakes: no quota of any provider resets later.
 const WAIT_MS_MAX: i64 = 32 * 86_400_000;
 
@@ -31,9 +33,8 @@ pub fn read(headers: &[(String, Vec<u8>)], body: &[u8], now_ms: i64) -> Option<H
         .or_else(|| hint(headers.number("retry-after-ms")?, false))
         .or_else(|| retry_after(&headers, now_ms))
         .or_else(|| hint(google_retry_delay_ms(&body)?, false))
-        .or_else(|| empty_windows(&headers, now_ms))
-        .or_else(|| openrouter_reset(&headers, &body, now_ms))
-        .or_else(|| modelscope_reset(&headers, now_ms))
+        .or_else(|| told::used_up(&told::of_headers(&headers, now_ms), now_ms))
+        .or_else(|| openrouter_reset(&body, now_ms))
 }
 
 fn hint(wait_ms: f64, is_reset: bool) -> Option<Hint> {
@@ -43,25 +44,21 @@ fn hint(wait_ms: f64, is_reset: bool) -> Option<Hint> {
     known.then_some(Hint { wait_ms: wait_ms as u64, is_reset })
 }
 
-fn until(at_ms: i64, now_ms: i64, is_reset: bool) -> Option<Hint> {
+pub(super) fn until(at_ms: i64, now_ms: i64, is_reset: bool) -> Option<Hint> {
     let wait_ms = u64::try_from(at_ms.checked_sub(now_ms)?).ok()?;
     (1..=WAIT_MS_MAX.unsigned_abs()).contains(&wait_ms).then_some(Hint { wait_ms, is_reset })
 }
 
-struct Headers<'h>(&'h [(String, Vec<u8>)]);
+pub(super) struct Headers<'h>(pub(super) &'h [(String, Vec<u8>)]);
 
 impl Headers<'_> {
-    fn text(&self, name: &str) -> Option<&str> {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(header, _)| header.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(value).ok().map(str::trim)
     }
 
-    fn number(&self, name: &str) -> Option<f64> {
+    pub(super) fn number(&self, name: &str) -> Option<f64> {
         self.text(name)?.parse().ok().filter(|number: &f64| number.is_finite())
-    }
-
-    fn is_zero(&self, name: &str) -> bool {
-        self.number(name) == Some(0.0)
     }
 }
 
@@ -81,7 +78,7 @@ fn http_date_ms(text: &str) -> Option<i64> {
 }
 
 /// `google.rpc.RetryInfo` among the details of a Gemini error: `"retryDelay": "34.07s"`.
-fn google_retry_delay_ms(body: &Value) -> Option<f64> {
+pub(super) fn google_retry_delay_ms(body: &Value) -> Option<f64> {
     let delay = details(body).find_map(|detail| detail.get("retryDelay")?.as_str())?;
     Some(delay.strip_suffix('s')?.parse::<f64>().ok()? * 1000.0)
 }
@@ -95,28 +92,13 @@ fn google_daily_reset(body: &Value, now_ms: i64) -> Option<Hint> {
 }
 
 /// Gemini wraps errors in a list where the answer would have been one.
-fn details(body: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn details(body: &Value) -> impl Iterator<Item = &Value> {
     let error = body.get("error").or_else(|| body.get(0)?.get("error"));
     error.and_then(|error| error.get("details")?.as_array()).into_iter().flatten()
 }
 
-/// The windows that are empty, of OpenAI (`1s`, `6m0s`) and Anthropic (RFC 3339): the last to be refilled decides.
-fn empty_windows(headers: &Headers<'_>, now_ms: i64) -> Option<Hint> {
-    let openai = ["requests", "tokens"].into_iter().filter_map(|what| {
-        headers.is_zero(&format!("x-ratelimit-remaining-{what}")).then_some(())?;
-        go_duration_ms(headers.text(&format!("x-ratelimit-reset-{what}"))?)
-    });
-    let anthropic = ["requests", "tokens", "input-tokens", "output-tokens"].into_iter().filter_map(|what| {
-        headers.is_zero(&format!("anthropic-ratelimit-{what}-remaining")).then_some(())?;
-        let at: Timestamp = headers.text(&format!("anthropic-ratelimit-{what}-reset"))?.parse().ok()?;
-        Some(at.as_millisecond().saturating_sub(now_ms))
-    });
-    let wait_ms = openai.chain(anthropic).max()?;
-    until(now_ms.saturating_add(wait_ms), now_ms, false)
-}
-
 /// Durations as Go writes them: `250ms`, `1s`, `6m0s`, `1h2m3.5s`.
-fn go_duration_ms(text: &str) -> Option<i64> {
+pub(super) fn go_duration_ms(text: &str) -> Option<i64> {
     let mut rest = text;
     let mut total_ms = 0.0;
     while !rest.is_empty() {
@@ -138,34 +120,25 @@ fn go_duration_ms(text: &str) -> Option<i64> {
     hint(total_ms, false).and_then(|hint| i64::try_from(hint.wait_ms).ok())
 }
 
-/// `x-ratelimit-reset` in Unix milliseconds, as a header or repeated in the body:
-/// <https://openrouter.ai/docs/api-reference/limits>. Others write it in Unix seconds.
-fn openrouter_reset(headers: &Headers<'_>, body: &Value, now_ms: i64) -> Option<Hint> {
-    let in_body = || {
-        let repeated = body.get("error")?.get("metadata")?.get("headers")?;
-        let value = repeated.get("X-RateLimit-Reset")?;
-        value.as_str().map_or_else(|| value.as_f64(), |text| text.trim().parse().ok())
-    };
-    let empty = headers.number("x-ratelimit-reset").filter(|_| headers.is_zero("x-ratelimit-remaining"));
-    let number = empty.or_else(in_body)?;
+/// OpenRouter repeats its headers in the body: <https://openrouter.ai/docs/api-reference/limits>.
+fn openrouter_reset(body: &Value, now_ms: i64) -> Option<Hint> {
+    let repeated = body.get("error")?.get("metadata")?.get("headers")?;
+    let value = repeated.get("X-RateLimit-Reset")?;
+    let number = value.as_str().map_or_else(|| value.as_f64(), |text| text.trim().parse().ok())?;
+    until(unix_ms(number)?, now_ms, true)
+}
+
+/// OpenRouter writes Unix milliseconds, others seconds.
+pub(super) fn unix_ms(number: f64) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "out of range saturates, and is then too far away")]
-    let at_ms = match number {
-        number if number >= 1e12 => number as i64,
-        number if number >= 1e9 => (number * 1000.0) as i64,
-        _ => return None,
-    };
-    until(at_ms, now_ms, true)
+    match number {
+        number if number >= 1e12 => Some(number as i64),
+        number if number >= 1e9 => Some((number * 1000.0) as i64),
+        _ => None,
+    }
 }
 
-/// ModelScope counts calls per day, of the account and of each model, and says how many are left:
-/// <https://modelscope.cn/docs/model-service/API-Inference/limits>.
-fn modelscope_reset(headers: &Headers<'_>, now_ms: i64) -> Option<Hint> {
-    let empty = headers.is_zero("modelscope-ratelimit-requests-remaining")
-        || headers.is_zero("modelscope-ratelimit-model-requests-remaining");
-    empty.then(|| next_midnight("Asia/Shanghai", now_ms)).flatten()
-}
-
-fn next_midnight(zone: &str, now_ms: i64) -> Option<Hint> {
+pub(super) fn next_midnight(zone: &str, now_ms: i64) -> Option<Hint> {
     let zone = TimeZone::get(zone).ok()?;
     let now = Timestamp::from_millisecond(now_ms).ok()?.to_zoned(zone.clone());
     let midnight = now.date().tomorrow().ok()?.to_datetime(Time::midnight()).to_zoned(zone).ok()?;

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Target;
+use crate::failover::told::{self, Told};
 use crate::failover::{Class, Hint, Nature, Verdict};
 
 mod egress;
@@ -24,6 +25,8 @@ use window::{Latency, Window};
 
 /// A wait somebody told is followed this long at most, unless it is the reset of a quota.
 const TOLD_MS_MAX: u64 = 300_000;
+/// One that is told of a bucket refilled all the time, with an answer that was good.
+const BUCKET_MS_MAX: u64 = 60_000;
 /// A lane without a told wait: 5 s, doubling to 5 min.
 const LANE_MS: Backoff = Backoff::new(5_000, 300_000);
 /// A refused credential: 5 min, doubling to 1 h.
@@ -128,6 +131,8 @@ pub enum Trouble {
     Resting,
     /// A lane cools down.
     Cooling,
+    /// Nothing is left of what a lane, or a credential, may use: its provider said so with a good answer.
+    Spent,
 }
 
 /// A subject in trouble, as it is published.
@@ -200,7 +205,7 @@ impl Health {
                 }
                 _ => Availability::Probe,
             },
-            Trouble::Resting | Trouble::Cooling => Availability::Able,
+            Trouble::Resting | Trouble::Cooling | Trouble::Spent => Availability::Able,
         }
     }
 
@@ -237,6 +242,25 @@ impl Health {
     /// An answer has begun: enough to close a breaker, not yet to call the attempt a success.
     pub fn begun(&mut self, of: &Subjects, at: At) -> Vec<String> {
         self.end_probe(&of.target, at).into_iter().collect()
+    }
+
+    /// Takes note that the provider has nothing left, as it said with an answer that was good: nobody need be refused to
+    /// learn it. A success does not end this, since it is one that told it.
+    pub fn used_up(&mut self, of: &Subjects, told: &[Told], now_ms: i64) -> Vec<String> {
+        let (account, lane): (Vec<Told>, Vec<Told>) = told.iter().cloned().partition(|each| each.of_account);
+        let keys = [(of.credential.as_ref().unwrap_or(&of.lane), account), (&of.lane, lane)];
+        let mut changed = Vec::new();
+        for (key, told) in keys {
+            let Some(hint) = told::used_up(&told, now_ms) else { continue };
+            // OpenAI tells when a bucket is full again that has its first drop much sooner.
+            let wait_ms = if hint.is_reset { hint.wait_ms } else { hint.wait_ms.min(BUCKET_MS_MAX) };
+            let until_ms = now_ms.saturating_add_unsigned(wait_ms);
+            if self.troubled.get(key).is_none_or(|known| known.until_ms(now_ms) < until_ms) {
+                let said = describe_used_up(&told);
+                changed.extend(self.trouble(key, Trouble::Spent, Some(wait_ms), &LANE_MS, &said, now_ms));
+            }
+        }
+        changed
     }
 
     /// Takes note of how long a target took to its first content.
@@ -320,7 +344,8 @@ impl Health {
     /// that was spent meanwhile.
     fn clear(&mut self, key: &str, at: At) -> Option<String> {
         let standing = self.troubled.get(key)?;
-        if standing.at_ms > at.started_ms && standing.at_ms <= at.now_ms {
+        let is_newer = standing.at_ms > at.started_ms && standing.at_ms <= at.now_ms;
+        if is_newer || (standing.trouble == Trouble::Spent && standing.until_ms(at.now_ms) > at.now_ms) {
             return None;
         }
         self.troubled.remove(key).map(|_| key.to_owned())
@@ -372,6 +397,14 @@ impl Health {
         said: &str,
         now_ms: i64,
     ) -> Vec<String> {
+        // What is known to be used up until tomorrow is not back in five seconds because a call under way is refused.
+        let is_longer = |known: &&Standing| {
+            let wait_ms = told_ms.unwrap_or_else(|| backoff.wait_ms(0));
+            known.trouble == Trouble::Spent && known.until_ms(now_ms) > now_ms.saturating_add_unsigned(wait_ms)
+        };
+        if trouble == Trouble::Cooling && self.troubled.get(key).is_some_and(|known| is_longer(&known)) {
+            return Vec::new();
+        }
         let known = self.troubled.get_mut(key).filter(|known| known.trouble == trouble);
         let step = match known {
             Some(known) if known.until_ms(now_ms) > now_ms => {
@@ -401,6 +434,14 @@ impl Health {
         }
         changed
     }
+}
+
+/// `the provider says that 0 of 50 requests are left`
+fn describe_used_up(told: &[Told]) -> String {
+    let of = |each: &Told| each.limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
+    let used_up = told.iter().filter(|each| each.remaining == Some(0));
+    let each: Vec<String> = used_up.map(|told| format!("0{} {}", of(told), told.what)).collect();
+    format!("the provider says that {} are left", each.join(", "))
 }
 
 /// A wait somebody told, as long as it is followed.

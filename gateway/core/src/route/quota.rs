@@ -10,6 +10,7 @@
 
 mod allowances;
 mod day;
+mod learnt;
 mod ledger;
 mod money;
 mod spent;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use crate::catalog::{Catalog, Count, Credential, Key, Limit, Per, Provider, Quota, Window};
 
 pub use allowances::{Allowances, is_allowance};
+pub use learnt::{Learnt, LearntLimits};
 pub use ledger::{
     Adjustment, Over, Row, Status, adjustments_json, charge_late, charges_json, merge, over, refund, settle, status,
 };

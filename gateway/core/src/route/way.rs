@@ -40,11 +40,7 @@ pub fn way_resting(health: &Health, of: &Subjects, egress: Option<&Egress>, now_
     Some(Skip { reason: SkipReason::EgressResting, until_ms: Some(until_ms), said: name })
 }
 
-pub(super) fn longest_wait<'k>(
-    health: &Health,
-    keys: impl Iterator<Item = &'k String>,
-    now_ms: i64,
-) -> Option<(i64, Trouble)> {
+fn longest_wait<'k>(health: &Health, keys: impl Iterator<Item = &'k String>, now_ms: i64) -> Option<(i64, Trouble)> {
     let waits = keys.filter_map(|key| match health.availability(key, now_ms) {
         Availability::Not(trouble, until_ms) => Some((until_ms, trouble)),
         Availability::Able | Availability::Probe => None,

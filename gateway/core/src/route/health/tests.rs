@@ -2,6 +2,8 @@ mod egress;
 
 use super::*;
 
+mod used_up;
+
 const NOW_MS: i64 = 1_800_000_000_000;
 const MINUTE_MS: i64 = 60_000;
 

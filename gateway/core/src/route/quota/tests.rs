@@ -4,6 +4,7 @@ use crate::catalog::Document;
 mod allowances;
 mod days;
 mod interleaving;
+mod learnt;
 mod money;
 
 const HOUR: i64 = HOUR_MS;

@@ -1,0 +1,157 @@
+//! What a provider tells of its own limits, with every answer or in an error: how much there is, how much is left, and
+//! until when. Only ever advice: what is told is of the moment of the answer, and some that stand between tell anything.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::hint::{Headers, Hint, details, go_duration_ms, google_retry_delay_ms, next_midnight, unix_ms, until};
+
+/// Headers that tell of limits begin so.
+const PREFIXES: [&str; 3] = ["x-ratelimit-", "anthropic-ratelimit-", "modelscope-ratelimit-"];
+
+/// A limit as its provider tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// What is counted, by the provider's word: `requests`, `tokens`, `input-tokens`, `output-tokens`.
+    pub what: String,
+    /// Within which time, where that is said.
+    pub per: Option<Span>,
+    /// It counts for the credential on all models and not on this one alone.
+    pub of_account: bool,
+    /// The most of it.
+    pub limit: Option<u64>,
+    /// What is left of it.
+    pub remaining: Option<u64>,
+    /// When there is more again, Unix milliseconds.
+    pub resets_at_ms: Option<i64>,
+    /// That time is the reset of a quota, and not when a bucket is full again that is refilled all the time.
+    #[serde(skip)]
+    pub is_reset: bool,
+}
+
+/// The time a limit is counted within.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Span {
+    /// A minute.
+    Minute,
+    /// A day.
+    Day,
+}
+
+/// Whether an answer's headers tell anything. Most do not, and one look at the names shows it.
+pub fn tells(headers: &[(String, Vec<u8>)]) -> bool {
+    let begins =
+        |name: &str, prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    headers.iter().any(|(name, _)| PREFIXES.iter().any(|prefix| begins(name, prefix)))
+}
+
+/// What an answer's headers tell.
+pub fn read(headers: &[(String, Vec<u8>)], now_ms: i64) -> Vec<Told> {
+    if tells(headers) { of_headers(&Headers(headers), now_ms) } else { Vec::new() }
+}
+
+pub(super) fn of_headers(headers: &Headers<'_>, now_ms: i64) -> Vec<Told> {
+    let openai = ["requests", "tokens"].map(|what| openai(headers, what, now_ms));
+    let anthropic =
+        ["requests", "tokens", "input-tokens", "output-tokens"].map(|what| anthropic(headers, what, now_ms));
+    let modelscope =
+        [("", true), ("model-", false)].map(|(of, of_account)| modelscope(headers, of, of_account, now_ms));
+    let all = openai.into_iter().chain(anthropic).chain([openrouter(headers, now_ms)]).chain(modelscope);
+    all.flatten().collect()
+}
+
+/// A limit of this kind, where anything is said of it.
+fn told(what: &str, per: Option<Span>, limit: Option<f64>, remaining: Option<f64>) -> Option<Told> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be a count")]
+    let count = |number: Option<f64>| number.filter(|number| (0.0..=1e15).contains(number)).map(|number| number as u64);
+    let (limit, remaining) = (count(limit), count(remaining));
+    (limit.is_some() || remaining.is_some()).then(|| Told {
+        what: what.to_owned(),
+        per,
+        of_account: false,
+        limit,
+        remaining,
+        resets_at_ms: None,
+        is_reset: false,
+    })
+}
+
+/// `x-ratelimit-reset-requests: 6m0s`: <https://platform.openai.com/docs/guides/rate-limits>. Of requests Groq tells those
+/// of a day and others those of a minute, so neither is taken for granted: <https://console.groq.com/docs/rate-limits>.
+fn openai(headers: &Headers<'_>, what: &str, now_ms: i64) -> Option<Told> {
+    let number = |part: &str| headers.number(&format!("x-ratelimit-{part}-{what}"));
+    let told = told(what, None, number("limit"), number("remaining"))?;
+    let wait_ms = headers.text(&format!("x-ratelimit-reset-{what}")).and_then(go_duration_ms);
+    Some(Told { resets_at_ms: wait_ms.map(|wait_ms| now_ms.saturating_add(wait_ms)), ..told })
+}
+
+/// All are of a minute, and their resets RFC 3339 times: <https://docs.claude.com/en/api/rate-limits>.
+fn anthropic(headers: &Headers<'_>, what: &str, now_ms: i64) -> Option<Told> {
+    let number = |part: &str| headers.number(&format!("anthropic-ratelimit-{what}-{part}"));
+    let told = told(what, Some(Span::Minute), number("limit"), number("remaining"))?;
+    let at: Option<Timestamp> =
+        headers.text(&format!("anthropic-ratelimit-{what}-reset")).and_then(|at| at.parse().ok());
+    let at_ms = at.map(Timestamp::as_millisecond).filter(|at_ms| *at_ms > now_ms);
+    Some(Told { resets_at_ms: at_ms, ..told })
+}
+
+/// One limit, of a minute or of a day, with its reset as a time: <https://openrouter.ai/docs/api-reference/limits>.
+fn openrouter(headers: &Headers<'_>, now_ms: i64) -> Option<Told> {
+    let number = |part: &str| headers.number(&format!("x-ratelimit-{part}"));
+    let told = told("requests", None, number("limit"), number("remaining"))?;
+    let at_ms = number("reset").and_then(unix_ms).filter(|at_ms| until(*at_ms, now_ms, true).is_some());
+    let is_day = at_ms.is_some_and(|at_ms| at_ms.saturating_sub(now_ms) > 60_000);
+    Some(Told { per: is_day.then_some(Span::Day), resets_at_ms: at_ms, is_reset: true, ..told })
+}
+
+/// Calls of a day, of the account and of each model: <https://modelscope.cn/docs/model-service/API-Inference/limits>.
+fn modelscope(headers: &Headers<'_>, of: &str, of_account: bool, now_ms: i64) -> Option<Told> {
+    let number = |part: &str| headers.number(&format!("modelscope-ratelimit-{of}requests-{part}"));
+    let told = told("requests", Some(Span::Day), number("limit"), number("remaining"))?;
+    let resets_at_ms = midnight("Asia/Shanghai", now_ms);
+    Some(Told { of_account, resets_at_ms, is_reset: true, ..told })
+}
+
+fn midnight(zone: &str, now_ms: i64) -> Option<i64> {
+    Some(now_ms.saturating_add_unsigned(next_midnight(zone, now_ms)?.wait_ms))
+}
+
+/// What a Gemini error tells: each violation of its `QuotaFailure` names a quota that is used up, and most its size:
+/// <https://ai.google.dev/gemini-api/docs/rate-limits>.
+pub fn in_error(body: &[u8], now_ms: i64) -> Vec<Told> {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let retry_at_ms = google_retry_delay_ms(&body).filter(|ms| (0.0..1e9).contains(ms)).map(|ms| {
+        #[expect(clippy::cast_possible_truncation, reason = "checked to be within days")]
+        now_ms.saturating_add(ms as i64)
+    });
+    let violations = details(&body).filter_map(|detail| detail.get("violations")?.as_array()).flatten();
+    let all = violations.filter_map(|violation| {
+        let id = violation.get("quotaId")?.as_str()?;
+        let what = match id {
+            id if id.contains("InputTokens") => "input-tokens",
+            id if id.contains("Tokens") => "tokens",
+            id if id.contains("Requests") => "requests",
+            _ => return None,
+        };
+        let (per, resets_at_ms) = match id {
+            id if id.contains("PerDay") => (Some(Span::Day), midnight("America/Los_Angeles", now_ms)),
+            id if id.contains("PerMinute") => (Some(Span::Minute), retry_at_ms),
+            _ => (None, retry_at_ms),
+        };
+        let size = violation.get("quotaValue");
+        let limit = size.and_then(|size| size.as_str().map_or_else(|| size.as_f64(), |text| text.parse().ok()));
+        Some(Told { resets_at_ms, is_reset: per == Some(Span::Day), ..told(what, per, limit, Some(0.0))? })
+    });
+    all.collect()
+}
+
+/// When there is something again of what is used up; the last to come back decides.
+pub fn used_up(told: &[Told], now_ms: i64) -> Option<Hint> {
+    let used_up = told.iter().filter(|each| each.remaining == Some(0));
+    used_up.filter_map(|each| until(each.resets_at_ms?, now_ms, each.is_reset)).max_by_key(|hint| hint.wait_ms)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+//! What is news of what providers tell, and whose word counts.
+
+use super::*;
+use crate::failover::told::{Span, Told};
+use crate::route::health::Subjects;
+
+fn told(limit: u64, remaining: u64, resets_at_ms: i64) -> Told {
+    Told {
+        what: "requests".to_owned(),
+        per: Some(Span::Day),
+        of_account: false,
+        limit: Some(limit),
+        remaining: Some(remaining),
+        resets_at_ms: Some(resets_at_ms),
+        is_reset: true,
+    }
+}
+
+fn subjects() -> Subjects {
+    Subjects::of("p", "m", Some("c-1"))
+}
+
+#[test]
+fn one_less_is_no_news_and_the_first_the_last_and_another_day_are() {
+    let mut limits = LearntLimits::default();
+    let mut is_news = |told: Told| limits.learn(&subjects(), vec![told], 5);
+    assert!(is_news(told(50, 9, HOUR)));
+    assert!(!is_news(told(50, 8, HOUR + 1000)));
+    assert!(is_news(told(50, 0, HOUR)));
+    assert!(is_news(told(50, 49, 25 * HOUR)));
+    assert!(is_news(told(1000, 48, 25 * HOUR)));
+    let minute = |resets_at_ms| Told { per: None, ..told(60, 9, resets_at_ms) };
+    assert!(is_news(minute(0)));
+    assert!(!is_news(minute(9 * HOUR)), "a minute ends all the time");
+}
+
+#[test]
+fn what_an_account_may_is_known_of_its_credential_and_the_rest_of_its_lane() {
+    let mut limits = LearntLimits::default();
+    limits.learn(&subjects(), vec![Told { of_account: true, ..told(2000, 9, HOUR) }, told(500, 9, HOUR)], 5);
+    let known: Vec<(&str, Option<u64>)> = limits.all().map(|each| (each.subject.as_str(), each.told.limit)).collect();
+    assert_eq!(known, [("credential/c-1", Some(2000)), ("lane/c-1/m", Some(500))]);
+}
+
+#[test]
+fn the_newer_word_counts_and_an_old_one_is_forgotten() {
+    let mut limits = LearntLimits::default();
+    let now_ms = 100 * HOUR;
+    limits.learn(&subjects(), vec![told(50, 9, now_ms)], now_ms);
+    let other =
+        |as_of_ms, remaining| Learnt { subject: "lane/c-1/m".to_owned(), told: told(50, remaining, now_ms), as_of_ms };
+    let remaining = |limits: &LearntLimits| limits.all().map(|each| each.told.remaining).collect::<Vec<_>>();
+    limits.merge(vec![other(now_ms - 1, 10)], now_ms);
+    assert_eq!(remaining(&limits), [Some(9)]);
+    limits.merge(vec![other(now_ms + 1, 8), other(now_ms + 10 * HOUR, 1)], now_ms + 1);
+    assert_eq!(remaining(&limits), [Some(8)], "nobody has heard it hours from now");
+    limits.merge(Vec::new(), now_ms + 49 * HOUR);
+    assert_eq!(remaining(&limits), []);
+}
+
+#[test]
+fn no_more_is_remembered_than_the_bound() {
+    let mut limits = LearntLimits::default();
+    for index in 0..1100i64 {
+        limits.learn(&Subjects::of("p", &format!("m{index}"), None), vec![told(1, 1, 0)], index);
+    }
+    assert_eq!((limits.all().count(), limits.all().map(|each| each.as_of_ms).min()), (1024, Some(76)));
+}
