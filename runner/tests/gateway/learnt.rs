@@ -52,9 +52,10 @@ fn a_stream_tells_it_too_and_its_own_good_end_does_not_take_it_back(host: Host) 
         assert_eq!(connection.exchange(&chat("m")).text(), completion("from b"));
     }
     assert_eq!(first.received().len(), 1);
-    let health = gateway.admin("GET", "/api/health", "").json();
-    let subject = eventually("the others learn of it", || health["subjects"].get(0).cloned());
-    assert_eq!((&subject["trouble"], &subject["kind"]), (&json!("spent"), &json!("lane")), "{health}");
+    let subject = eventually("the others learn of it", || {
+        gateway.admin("GET", "/api/health", "").json()["subjects"].get(0).cloned()
+    });
+    assert_eq!((&subject["trouble"], &subject["kind"]), (&json!("spent"), &json!("lane")), "{subject}");
 }
 
 /// A time that no test waits for, as Anthropic writes it.

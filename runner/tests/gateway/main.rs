@@ -40,6 +40,7 @@ mod failover;
 mod health;
 mod imports;
 mod keys;
+mod latencies;
 mod learnt;
 mod locked_database;
 mod preflight;

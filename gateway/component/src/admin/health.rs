@@ -5,23 +5,34 @@ use std::rc::Rc;
 
 use gateway_core::catalog::Catalog;
 use gateway_core::refusal::{Refusal, Reply};
-use gateway_core::route::health::Standing;
+use gateway_core::route::health::{Standing, TargetLatency};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::host;
 use crate::incoming::Incoming;
 use crate::store::catalog::Snapshot;
-use crate::store::health;
+use crate::store::{health, signals};
 
-/// Every subject in trouble. What is not listed can be used.
+/// Every subject in trouble. What is not listed can be used. And how quick targets have been within the last minute.
 pub(super) async fn list(snapshot: &Rc<Snapshot>) -> Reply {
     health::look_now().await;
     let now_ms = host::unix_ms();
     let subjects: Vec<Value> = health::peek(|health, _| {
         health.troubled().map(|(key, standing)| object(&snapshot.catalog, key, standing, now_ms)).collect()
     });
-    Reply::json(200, &json!({ "now_ms": now_ms, "subjects": subjects }))
+    signals::look_now().await;
+    let latencies: Vec<Value> = health::latencies().iter().map(latency).collect();
+    Reply::json(200, &json!({ "now_ms": now_ms, "subjects": subjects, "latencies": latencies }))
+}
+
+/// How long streams of a target take to their first content, as the strategy `latency` sees it.
+fn latency(of: &TargetLatency) -> Value {
+    json!({
+        "target": of.target.strip_prefix("target/").unwrap_or(&of.target),
+        "first_content_ms": of.first_content_ms.round(),
+        "as_of_ms": of.as_of_ms,
+    })
 }
 
 /// What is to be cleared.

@@ -11,6 +11,7 @@ use gateway_core::route::{self, Ask, Candidates, Maker};
 
 use crate::host;
 use crate::store::quota::{self as ledger, allowances};
+use crate::store::signals;
 
 use super::charges::{expires_ms, known_spent};
 
@@ -40,8 +41,11 @@ pub(crate) fn plan(
     let Some(model) = catalog.models.get(asked.index) else { return Candidates::default() };
     let spent = |to: Named<'_>| ledger::with_spent(|spent| known_spent(spent, asked.call, to, asked.at));
     let expires = |to: Named<'_>| expires_ms(asked.call, to, asked.at);
-    if uses_quota(catalog, model) {
+    if uses(Strategy::Quota, catalog, model) {
         allowances::refresh(catalog, asked.at);
+    }
+    if uses(Strategy::Latency, catalog, model) {
+        signals::look();
     }
     let key = asked.key.and_then(|name| catalog.keys.iter().find(|key| &*key.name == name));
     let ask = Ask {
@@ -64,10 +68,10 @@ pub(crate) fn plan(
     route::route(&ask, rotation)
 }
 
-/// Whether a call of this model may be ordered by what is left of allowances.
-fn uses_quota(catalog: &Catalog, model: &Model) -> bool {
-    let is_quota = |model: &Model| model.strategy == Strategy::Quota;
-    is_quota(model) || model.fallback.iter().filter_map(|index| catalog.models.get(*index)).any(is_quota)
+/// Whether a call of this model may be ordered by this strategy.
+fn uses(strategy: Strategy, catalog: &Catalog, model: &Model) -> bool {
+    let uses = |model: &Model| model.strategy == strategy;
+    uses(model) || model.fallback.iter().filter_map(|index| catalog.models.get(*index)).any(uses)
 }
 
 /// Only where some target lacks something is the body looked at once more.

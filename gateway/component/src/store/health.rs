@@ -8,8 +8,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use gateway_core::failover::told::Told;
-use gateway_core::failover::{RetryBudget, Verdict};
-use gateway_core::route::health::{At, Availability, Health, PROBE_MS_MAX, Standing, Subjects};
+use gateway_core::failover::{Class, RetryBudget, Verdict};
+use gateway_core::route::health::{At, Availability, Health, PROBE_MS_MAX, Standing, Subjects, TargetLatency};
 use gateway_core::route::strategy::Rotation;
 use spin_sdk::key_value::Store;
 use spin_sdk::sqlite::Value;
@@ -18,6 +18,7 @@ use spin_sdk::wasip3;
 use super::catalog;
 use super::database::{self, Trouble};
 use super::looks::Looks;
+use super::signals;
 use crate::host;
 
 const STAMP: &str = "health";
@@ -128,6 +129,19 @@ pub(crate) fn count_call(model: &str) {
 pub(crate) fn note(of: &Subjects, verdict: Verdict, said: &str, started_ms: i64) {
     let at = at(started_ms);
     publish(HEALTH.with_borrow_mut(|health| health.note(of, verdict, said, at)));
+    if verdict.class == Class::Target {
+        signals::latency_changed();
+    }
+}
+
+/// How quick targets are.
+pub(crate) fn latencies() -> Vec<TargetLatency> {
+    HEALTH.with_borrow(|health| health.latencies(host::unix_ms()))
+}
+
+/// Takes over how quick other instances found them.
+pub(crate) fn merge_latencies(others: Vec<TargetLatency>) {
+    HEALTH.with_borrow_mut(|health| health.merge_latencies(others, host::unix_ms()));
 }
 
 /// Takes note of what a provider said of its limits with a good answer.
@@ -144,6 +158,9 @@ pub(crate) fn begun(of: &Subjects, started_ms: i64, first_content_ms: Option<u64
         }
         health.begun(of, at)
     }));
+    if first_content_ms.is_some() {
+        signals::latency_changed();
+    }
 }
 
 fn at(started_ms: i64) -> At {

@@ -1,17 +1,18 @@
-//! What instances tell each other now and then, in one key `signals` of key-value: limits that providers have told. News
-//! only, and at most once in five seconds, so that no call costs a write. Written without a lock after being read: of two
-//! instances at the same moment one is not heard, and is heard the next time, since each tells all it knows.
+//! What instances tell each other now and then, in one key `signals` of key-value: limits that providers have told, and how
+//! quick targets are while some model wants to know. Written with news only and at most once in five seconds, so that no
+//! call costs a write. Written without a lock after being read: of two instances at the same moment one is not heard, and
+//! is heard the next time, since each tells all it knows.
 
 use std::cell::{Cell, RefCell};
 
 use gateway_core::failover::told::Told;
-use gateway_core::route::health::Subjects;
+use gateway_core::route::health::{Subjects, TargetLatency};
 use gateway_core::route::quota::{Learnt, LearntLimits};
 use serde::{Deserialize, Serialize};
 use spin_sdk::key_value::Store;
 use spin_sdk::wasip3;
 
-use super::catalog;
+use super::{catalog, health};
 use crate::host;
 
 const KEY: &str = "signals";
@@ -19,10 +20,14 @@ const KEY: &str = "signals";
 /// Between two writes of an instance.
 const PUBLISH_MS: u64 = 5_000;
 
+/// Between two looks of an instance at what the others found.
+const LOOK_MS: u64 = 5_000;
+
 thread_local! {
     static LEARNT: RefCell<LearntLimits> = RefCell::default();
     /// On the monotonic clock, which may begin with the instance: so none is not zero.
     static PUBLISHED_MS: Cell<Option<u64>> = const { Cell::new(None) };
+    static LOOKED_MS: Cell<Option<u64>> = const { Cell::new(None) };
     static IS_NEWS: Cell<bool> = const { Cell::new(false) };
     static PUBLISHING: Cell<bool> = const { Cell::new(false) };
 }
@@ -32,11 +37,28 @@ thread_local! {
 #[serde(default)]
 struct Signals {
     learnt: Vec<Learnt>,
+    latencies: Vec<TargetLatency>,
 }
 
 /// Takes note of what a provider told of its limits.
 pub(crate) fn learn(of: &Subjects, told: Vec<Told>) {
     if LEARNT.with_borrow_mut(|learnt| learnt.learn(of, told, host::unix_ms())) {
+        publish();
+    }
+}
+
+/// A call goes by how quick targets are: takes over what other instances found, behind its back and every few seconds.
+pub(crate) fn look() {
+    let now_ms = host::now_ms();
+    if LOOKED_MS.get().is_none_or(|looked_ms| now_ms.saturating_sub(looked_ms) >= LOOK_MS) {
+        LOOKED_MS.set(Some(now_ms));
+        wasip3::spawn(look_now());
+    }
+}
+
+/// A target took this long or failed. It is told to others only while calls look at it.
+pub(crate) fn latency_changed() {
+    if LOOKED_MS.get().is_some_and(|looked_ms| host::now_ms().saturating_sub(looked_ms) < 2 * LOOK_MS) {
         publish();
     }
 }
@@ -55,8 +77,9 @@ pub(crate) async fn look_now() {
 
 async fn take_over(store: &Store) {
     let Ok(Some(bytes)) = store.get(KEY).await else { return };
-    let Signals { learnt: others } = serde_json::from_slice(&bytes).unwrap_or_default();
+    let Signals { learnt: others, latencies } = serde_json::from_slice(&bytes).unwrap_or_default();
     LEARNT.with_borrow_mut(|learnt| learnt.merge(others, host::unix_ms()));
+    health::merge_latencies(latencies);
 }
 
 fn publish() {
@@ -84,8 +107,8 @@ async fn write() {
     let Ok(Some(store)) = catalog::store().await else { return };
     take_over(&store).await;
     let learnt = LEARNT.with_borrow(|learnt| learnt.all().cloned().collect());
-    let Ok(bytes) = serde_json::to_vec(&Signals { learnt }) else { return };
+    let Ok(bytes) = serde_json::to_vec(&Signals { learnt, latencies: health::latencies() }) else { return };
     if let Err(error) = store.set(KEY, bytes).await {
-        host::log(&format!("what providers told of their limits was not published: {error}"));
+        host::log(&format!("what this instance learnt of limits and latencies was not published: {error}"));
     }
 }

@@ -39,6 +39,8 @@ const UNKNOWN_MODEL_MS: u64 = 600_000;
 const FORGOTTEN_MS: i64 = 2 * 3_600_000;
 /// Subjects in trouble at once; each is a key of the store. Those that are over first are forgotten first.
 const TROUBLED_MAX: usize = 1024;
+/// No first content takes longer than a day.
+const LATENCY_MS_MAX: f64 = 86_400_000.0;
 /// A probe that nobody tells the end of is given up after this long.
 pub const PROBE_MS_MAX: i64 = 60_000;
 
@@ -161,6 +163,17 @@ impl Standing {
     }
 }
 
+/// How long a target takes to its first content, as it is published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetLatency {
+    /// The target's key.
+    pub target: String,
+    /// The weighted mean, in milliseconds.
+    pub first_content_ms: f64,
+    /// When the last sample came, Unix milliseconds.
+    pub as_of_ms: i64,
+}
+
 /// When an attempt began and when its outcome is noted, Unix milliseconds, and a draw from 0 to 1.
 #[derive(Debug, Clone, Copy)]
 pub struct At {
@@ -266,6 +279,28 @@ impl Health {
     /// Takes note of how long a target took to its first content.
     pub fn answered_in(&mut self, target: &str, first_content_ms: u64, now_ms: i64) {
         self.latencies.entry(target.to_owned()).or_default().push(first_content_ms, now_ms);
+    }
+
+    /// How long the targets take by recent calls, for other instances and for people.
+    pub fn latencies(&self, now_ms: i64) -> Vec<TargetLatency> {
+        let recent = self.latencies.iter().filter_map(|(target, latency)| {
+            latency.value_ms(now_ms)?;
+            let (first_content_ms, as_of_ms) = latency.known()?;
+            Some(TargetLatency { target: target.clone(), first_content_ms, as_of_ms })
+        });
+        recent.collect()
+    }
+
+    /// Takes over what other instances found, where it is newer.
+    pub fn merge_latencies(&mut self, others: Vec<TargetLatency>, now_ms: i64) {
+        for TargetLatency { target, first_content_ms, as_of_ms } in others {
+            // What lasts longer than a day, or was heard of in the future, is a mistake.
+            let is_sound =
+                (0.0..=LATENCY_MS_MAX).contains(&first_content_ms) && as_of_ms <= now_ms.saturating_add(1000);
+            if is_sound && (self.latencies.len() < TROUBLED_MAX || self.latencies.contains_key(&target)) {
+                self.latencies.entry(target).or_default().take_over(first_content_ms, as_of_ms);
+            }
+        }
     }
 
     /// How long a target takes to its first content by recent calls, in milliseconds; `None` when nothing is known.

@@ -2,6 +2,7 @@ mod egress;
 
 use super::*;
 
+mod latencies;
 mod used_up;
 
 const NOW_MS: i64 = 1_800_000_000_000;

@@ -93,6 +93,18 @@ impl Latency {
         self.at_ms = Some(now_ms);
     }
 
+    /// The mean and when its last sample came.
+    pub(super) fn known(&self) -> Option<(f64, i64)> {
+        self.at_ms.map(|at_ms| (self.value_ms, at_ms))
+    }
+
+    /// Takes another instance's mean in the place of an older one: each has mixed in what it heard of the others.
+    pub(super) fn take_over(&mut self, value_ms: f64, at_ms: i64) {
+        if self.at_ms.is_none_or(|known_ms| known_ms < at_ms) {
+            (self.value_ms, self.at_ms) = (value_ms, Some(at_ms));
+        }
+    }
+
     pub(super) fn value_ms(&self, now_ms: i64) -> Option<f64> {
         self.at_ms.filter(|at_ms| now_ms - at_ms < Self::KNOWN_MS).map(|_| self.value_ms)
     }
