@@ -162,12 +162,23 @@ pub struct Credential {
 /// How much may be spent at a provider. All limits that apply to an attempt must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quota {
-    /// Upstream names or patterns, sorted, whose spending counts together. Empty (default): every model.
+    /// Upstream names or patterns (a `*` at either end), sorted, whose spending counts together. Empty (default): all.
     pub models: Arc<[String]>,
     /// Whose spending counts together. Default: each credential for itself.
     pub per: Per,
     /// What may be spent, window by window.
     pub limits: Vec<Limit>,
+    /// Where it is from when it is the provider's own word and not the document's.
+    pub source: Option<Source>,
+}
+
+/// Where a known quota was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// When it was last looked at, as a date.
+    pub as_of: &'static str,
+    /// The page.
+    pub url: &'static str,
 }
 
 /// Whose spending counts together.

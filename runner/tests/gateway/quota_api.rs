@@ -10,6 +10,7 @@ both_hosts![
     what_was_spent_elsewhere_can_be_set_and_is_kept,
     what_cannot_be_set_is_refused_with_its_reason,
     maintenance_drops_what_counts_no_more,
+    a_presets_known_quota_is_shown_with_its_source,
 ];
 
 const CATALOG: &str = r#"
@@ -135,4 +136,16 @@ fn maintenance_drops_what_counts_no_more(host: Host) {
         rows.map(|spent| spent.expect("a number")).collect::<Vec<_>>()
     };
     eventually("the old rows are gone", || (left() == [3]).then_some(()));
+}
+
+fn a_presets_known_quota_is_shown_with_its_source(host: Host) {
+    let free = "[[providers]]\npreset = \"openrouter\"\ncredentials = [\"sk-c4n4ry\"]\nknown_quotas = true\n";
+    let gateway = Gateway::on(host).catalog(CATALOG).catalog(free).start().settled();
+    let shown = limits(&gateway);
+    let known: Vec<&Value> = shown.iter().filter(|limit| limit["known"].is_object()).collect();
+    let [rpm, rpd] = known[..] else { panic!("{shown:?}") };
+    assert_eq!((&rpm["limit"], &rpd["limit"], &rpd["models"]), (&json!(20), &json!(50), &json!(["*:free"])));
+    assert_eq!(rpd["scope"], json!({ "per": "pool", "provider": "openrouter", "pool": null }));
+    assert!(rpd["known"]["source"].as_str().is_some_and(|url| url.starts_with("https://openrouter.ai/")), "{rpd}");
+    assert!(rpd["known"]["as_of"].as_str().is_some_and(|date| date.len() == 10), "{rpd}");
 }

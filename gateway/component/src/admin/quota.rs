@@ -81,6 +81,7 @@ fn shown(limit: &Charge, rows: &[Row], now_ms: i64) -> Value {
         "spent": status.spent,
         "resets_at_ms": status.resets_at_ms,
         "runs_dry_at_ms": status.runs_dry_at_ms,
+        "known": limit.source.map(|source| json!({ "as_of": source.as_of, "source": source.url })),
     })
 }
 

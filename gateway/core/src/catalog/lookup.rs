@@ -146,10 +146,12 @@ impl Value {
     }
 }
 
+/// Only the models of quotas may have their `*` at the beginning, which the document's formats see to.
 fn matches(entry: &str, name: &str) -> bool {
-    match entry.strip_suffix('*') {
-        Some(stem) => name.starts_with(stem),
-        None => entry == name,
+    match (entry.strip_suffix('*'), entry.strip_prefix('*')) {
+        (Some(stem), _) => name.starts_with(stem),
+        (None, Some(end)) => name.ends_with(end),
+        (None, None) => entry == name,
     }
 }
 

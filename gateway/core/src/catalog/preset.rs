@@ -4,8 +4,12 @@
 //! untranslated. Addresses change: each row has the page it was taken from. Anything a document says itself wins over
 //! its preset.
 
+mod known;
+
 use crate::catalog::Auth;
 use crate::dialect::Dialect;
+
+pub(super) use known::{KnownQuota, known_quotas};
 
 /// A provider known by name.
 pub(super) struct Preset {

@@ -18,7 +18,7 @@ mod spent;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, Count, Credential, Key, Limit, Per, Provider, Quota, Window};
+use crate::catalog::{Catalog, Count, Credential, Key, Limit, Per, Provider, Quota, Source, Window};
 
 pub use allowances::{Allowances, is_allowance};
 pub use learnt::{Learnt, LearntLimits};
@@ -72,6 +72,8 @@ pub struct Charge {
     pub amount: u64,
     /// The most that may be spent.
     pub limit: u64,
+    /// Where it is from when it is the provider's own word and not the document's.
+    pub source: Option<Source>,
 }
 
 /// Whose spending counts together.
@@ -272,7 +274,8 @@ fn charge(owner: &Owner, quota: Option<&Quota>, limit: &Limit, guess: Spend, at:
     };
     let Frame { bucket, since, width_ms, ends } = frame(&limit.window, at);
     let (amount, limit, scope) = (amount.min(limit.most), limit.most, owner.scope.clone());
-    Charge { id, scope, models, limit_name, unit, bucket, since, width_ms, ends, amount, limit }
+    let source = quota.and_then(|quota| quota.source);
+    Charge { id, scope, models, limit_name, unit, bucket, since, width_ms, ends, amount, limit, source }
 }
 
 /// Where a window stands at a moment.

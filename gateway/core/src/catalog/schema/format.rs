@@ -342,6 +342,16 @@ pub(in crate::catalog) fn pattern(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// An upstream name, or a pattern with one `*` at either end: OpenRouter's free models end in `:free`.
+pub(in crate::catalog) fn model_pattern(text: &str) -> Result<String, String> {
+    match text.strip_prefix('*') {
+        Some(end) if !end.is_empty() => name(end)
+            .map(|_| text.to_owned())
+            .map_err(|_| "may have one `*`, at its beginning or its end, and no spaces".to_owned()),
+        _ => pattern(text),
+    }
+}
+
 /// A zone of the IANA database.
 pub(in crate::catalog) fn zone(text: &str) -> Result<TimeZone, String> {
     let wrong = "must be an IANA time zone like \"Asia/Shanghai\" or \"UTC\"";

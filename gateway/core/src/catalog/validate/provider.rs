@@ -48,7 +48,8 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
     let errors = fields.list("errors").iter().filter_map(read_error_rule).collect();
     let error_match = fields.field("error_match").map(|place| place.all_parsed(format::label)).unwrap_or_default();
     let tags = fields.field("tags").map(|place| place.all_parsed(format::name)).unwrap_or_default();
-    let quotas = quota::read_all(&mut fields, measures);
+    let known = quota::read_known(&mut fields, preset);
+    let quotas = quota::read_all(&mut fields, measures, known);
     if echo {
         refuse_for_echo(&fields);
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
+use crate::catalog::preset::{KnownQuota, Preset, known_quotas};
 use crate::catalog::schema::{Fields, Place, format};
 use crate::catalog::{Count, Day, Limit, Per, Quota, Window};
 
@@ -27,7 +28,7 @@ pub(super) struct Measures<'a> {
 }
 
 /// Everything that limits a provider: `quotas`, the shorthand `quota`, and `concurrent`.
-pub(super) fn read_all(fields: &mut Fields<'_>, measures: Measures<'_>) -> Vec<Quota> {
+pub(super) fn read_all(fields: &mut Fields<'_>, measures: Measures<'_>, known: &[KnownQuota]) -> Vec<Quota> {
     let mut quotas = Vec::new();
     let mut paths: HashMap<(u8, String, String), String> = HashMap::new();
     let places = fields.list("quotas").into_iter().chain(fields.field("quota"));
@@ -48,9 +49,45 @@ pub(super) fn read_all(fields: &mut Fields<'_>, measures: Measures<'_>) -> Vec<Q
         if let Some(other) = paths.get(&(Per::Provider as u8, "*".to_owned(), limit.name())) {
             place.problem(format!("is a second limit of the same, after {other}"));
         }
-        quotas.push(Quota { models: Arc::default(), per: Per::Provider, limits: vec![limit] });
+        quotas.push(Quota { models: Arc::default(), per: Per::Provider, limits: vec![limit], source: None });
+    }
+    // What the document says itself of the same thing wins.
+    for mut quota in known.iter().map(known_quota) {
+        let group = quota.group();
+        quota.limits.retain(|limit| !paths.contains_key(&(quota.per as u8, group.clone(), limit.name())));
+        quotas.push(quota);
     }
     quotas
+}
+
+fn known_quota(known: &KnownQuota) -> Quota {
+    // A zone that this build does not know, which a test excludes, would make the day begin elsewhere.
+    let zone = format::zone(known.zone).unwrap_or(TimeZone::UTC);
+    let limit = |most: Option<u64>, window| most.map(|most| Limit { count: Count::Calls, window, most });
+    let day = Window::Day(Day { zone, reset: Time::midnight() });
+    let limits = limit(known.rpm, Window::Minute).into_iter().chain(limit(known.rpd, day)).collect();
+    let models: Vec<String> = known.models.iter().map(|model| (*model).to_owned()).collect();
+    Quota { models: models.into(), per: known.per, limits, source: Some(known.source) }
+}
+
+/// What the preset adds where `known_quotas = true` asks for it.
+pub(super) fn read_known(fields: &mut Fields<'_>, preset: Option<&'static Preset>) -> &'static [KnownQuota] {
+    let is_wanted = fields.field("known_quotas").and_then(|place| place.boolean()).unwrap_or(false);
+    match preset {
+        _ if !is_wanted => &[],
+        Some(preset) if !known_quotas(preset.name).is_empty() => known_quotas(preset.name),
+        Some(preset) => {
+            let said = format!("no quotas are known of the preset \"{}\"; write them into quotas", preset.name);
+            fields.problem_at("known_quotas", said);
+            &[]
+        }
+        None => {
+            if !fields.has("preset") {
+                fields.problem_at("known_quotas", "are those of a preset; name one, or write them into quotas");
+            }
+            &[]
+        }
+    }
 }
 
 /// A credential's own quota.
@@ -65,7 +102,7 @@ pub(super) fn read_own(place: &Place<'_>, measures: Measures<'_>) -> Option<Quot
 /// One entry of `quotas`, or a shorthand.
 fn read(place: &Place<'_>, measures: Measures<'_>) -> Option<Quota> {
     let mut fields = place.fields()?;
-    let mut models = fields.field("models").map(|place| place.all_parsed(format::pattern)).unwrap_or_default();
+    let mut models = fields.field("models").map(|place| place.all_parsed(format::model_pattern)).unwrap_or_default();
     models.sort_unstable();
     models.dedup();
     let per = fields.field("per").and_then(|place| read_per(&place)).unwrap_or(Per::Credential);
@@ -84,7 +121,7 @@ fn read(place: &Place<'_>, measures: Measures<'_>) -> Option<Quota> {
         fields.problem("limits nothing; give rpm, tpm, rpd, tpd, rolling, points, credit or concurrent");
     }
     fields.finish();
-    Some(Quota { models: models.into(), per, limits })
+    Some(Quota { models: models.into(), per, limits, source: None })
 }
 
 fn read_per(place: &Place<'_>) -> Option<Per> {

@@ -44,7 +44,7 @@ fn reads_every_kind_of_limit() {
     ];
     let names: Vec<String> = limits.iter().map(Limit::name).collect();
     assert_eq!(names, ["rpm", "tpm", "rpd", "tpd", "rolling-6h", "points", "concurrent"]);
-    assert_eq!(found, [Quota { models: Arc::default(), per: Per::Credential, limits }]);
+    assert_eq!(found, [Quota { models: Arc::default(), per: Per::Credential, limits, source: None }]);
 }
 
 #[test]
@@ -148,5 +148,47 @@ fn refuses_a_credentials_quota_for_others_and_a_pool_that_splits_ids() {
     refuses(
         &credential("pool = \"a/b\""),
         "providers[0].credentials[0].pool: must have no `/`: the ids of quotas split there",
+    );
+}
+
+/// [`SMALL`] with a preset's provider that has these lines.
+fn preset_with(preset: &str, lines: &str) -> String {
+    SMALL.replace("base_url = \"https://a.example/v1\"", &format!("preset = \"{preset}\"\n{lines}"))
+}
+
+#[test]
+fn a_presets_quotas_hold_only_where_they_are_asked_for() {
+    let of = |lines: &str| catalog(&preset_with("openrouter", lines)).providers.remove(0).quotas;
+    assert_eq!(of(""), []);
+    assert_eq!(of("known_quotas = false"), []);
+    let [free] = &of("known_quotas = true")[..] else { panic!("one quota") };
+    let names: Vec<(String, u64)> = free.limits.iter().map(|limit| (limit.name(), limit.most)).collect();
+    assert_eq!(names, [("rpm".to_owned(), 20), ("rpd".to_owned(), 50)]);
+    assert_eq!((free.per, free.source.is_some()), (Per::Pool, true));
+    assert!(free.covers("qwen/qwen3-coder:free") && !free.covers("qwen/qwen3-coder"));
+}
+
+#[test]
+fn what_the_document_says_itself_wins_over_a_presets_quota() {
+    let lines = "known_quotas = true\nquotas = [{ per = \"pool\", models = [\"*:free\"], rpd = 1000 }]";
+    let quotas = catalog(&preset_with("openrouter", lines)).providers.remove(0).quotas;
+    let limits: Vec<(String, u64)> =
+        quotas.iter().flat_map(|quota| &quota.limits).map(|limit| (limit.name(), limit.most)).collect();
+    assert_eq!(limits, [("rpd".to_owned(), 1000), ("rpm".to_owned(), 20)]);
+}
+
+#[test]
+fn quotas_that_nobody_knows_cannot_be_asked_for() {
+    refuses(
+        &preset_with("gemini", "known_quotas = true"),
+        "providers[0].known_quotas: no quotas are known of the preset \"gemini\"; write them into quotas",
+    );
+    refuses(
+        &provider_with("known_quotas = true"),
+        "providers[0].known_quotas: are those of a preset; name one, or write them into quotas",
+    );
+    refuses(
+        &provider_with("quotas = [{ models = [\"*a*\"], rpm = 1 }]"),
+        "providers[0].quotas[0].models[0]: may have one `*`, at its beginning or its end, and no spaces",
     );
 }
