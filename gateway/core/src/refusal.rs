@@ -29,6 +29,8 @@ pub struct Refusal {
     pub allow: Option<Box<str>>,
     /// What the call's record says, where there is one.
     pub state: State,
+    /// The caller's own budget in money is spent, which Anthropic's clients have a word for.
+    pub is_budget: bool,
     /// The problems of a catalog, each with its path.
     pub problems: Option<Box<Problems>>,
 }
@@ -85,6 +87,7 @@ impl Refusal {
             should_retry: None,
             allow: None,
             state: State::Rejected,
+            is_budget: false,
             problems: None,
         }
     }
@@ -225,6 +228,13 @@ impl Refusal {
     #[must_use]
     pub fn after(mut self, seconds: u64) -> Self {
         self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// Says that it is the caller's own budget that is spent.
+    #[must_use]
+    pub fn of_budget(mut self) -> Self {
+        self.is_budget = true;
         self
     }
 

@@ -17,7 +17,7 @@ fn kind(refusal: &Refusal) -> &'static str {
     match refusal.status {
         401 => "authentication_error",
         402 => "billing_error",
-        429 if refusal.code == Some("budget_spent") => "billing_error",
+        429 if refusal.is_budget => "billing_error",
         403 => "permission_error",
         404 | 405 => "not_found_error",
         413 => "request_too_large",

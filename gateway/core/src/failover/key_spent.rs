@@ -20,7 +20,7 @@ pub fn key_spent(name: &str, over: &[Over], now_ms: i64) -> Refusal {
     if over.iter().any(|over| over.is_for_good) {
         let message =
             format!("The {what} of key {name:?} {are} used up ({said}). It never resets by itself; {where_from}.");
-        return Refusal::rate_limited(message, true).without_retry().ended(State::QuotaSpent);
+        return Refusal::rate_limited(message, true).of_budget().without_retry().ended(State::QuotaSpent);
     }
     let back_ms = over.iter().filter_map(|over| over.until_ms).max().unwrap_or(now_ms.saturating_add(SLOT_MS));
     let wait_s = wait_s(back_ms, now_ms);
@@ -32,12 +32,14 @@ pub fn key_spent(name: &str, over: &[Over], now_ms: i64) -> Refusal {
     };
     let is_long = is_budget || wait_s > WORTH_WAITING_S;
     let refusal = Refusal::rate_limited(message, is_long).after(wait_s).ended(State::QuotaSpent);
+    let refusal = if is_budget { refusal.of_budget() } else { refusal };
     if is_long { refusal.without_retry() } else { refusal }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Dialect;
     use crate::route::quota::Scope;
 
     const NOW_MS: i64 = 1_795_521_600_000;
@@ -65,6 +67,7 @@ mod tests {
             (429, Some("insufficient_quota"), "insufficient_quota")
         );
         assert_eq!((refusal.retry_after_s, refusal.should_retry), (Some(7200), Some(false)));
+        assert_eq!(Dialect::Anthropic.error(&refusal, "r-1")["error"]["type"], "billing_error");
         assert_eq!(
             refusal.message,
             "The budget of key \"k\" is used up (key k: 5 of 5 USD/day spent). It resets at 2026-11-24 14:00:00 UTC \
@@ -94,6 +97,7 @@ mod tests {
         let refusal = key_spent("k", &[over("rpm", Unit::Calls, 3, 3, Some(30))], NOW_MS);
         assert_eq!((refusal.code, refusal.should_retry), (Some("rate_limit_exceeded"), None));
         assert_eq!(refusal.retry_after_s, Some(30));
+        assert_eq!(Dialect::Anthropic.error(&refusal, "r-1")["error"]["type"], "rate_limit_error");
         let slot = key_spent("k", &[over("concurrent", Unit::InFlight, 2, 2, None)], NOW_MS);
         assert_eq!(slot.retry_after_s, Some(1));
     }
