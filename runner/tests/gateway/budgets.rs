@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Gateway, Host, Request, Response, TOKEN, eventually};
+use crate::common::{Builder, Gateway, Host, Request, Response, TOKEN, eventually};
 use crate::quotas::{certainly, provider, warmed, was_certain, with_limits};
 use crate::upstream::{Answer, Upstream};
 
@@ -11,6 +11,8 @@ both_hosts![
     a_budget_takes_no_call_where_the_price_is_unknown,
     a_call_that_cost_nothing_is_given_back_to_its_budget,
     a_credit_is_spent_by_cost_and_then_left_for_the_next_target,
+    counting_tokens_costs_no_budget_and_needs_no_price,
+    a_spent_budget_is_a_matter_of_billing_for_anthropics_clients,
 ];
 
 /// An answer uses 11 and 7 tokens ([`crate::upstream::completion`]), which cost 0.18 USD at this price; before it one
@@ -140,4 +142,39 @@ fn a_credit_is_spent_by_cost_and_then_left_for_the_next_target(host: Host) {
     });
     assert_eq!((&skipped["reason"], &skipped["until_ms"]), (&json!("quota_spent"), &Value::Null), "{last}");
     assert_eq!(skipped["said"], "a (credential paid): 0.5 USD spent");
+}
+
+/// A provider that speaks Anthropic's dialect, and a model of one target there.
+fn anthropic(gateway: Builder, upstream: &Upstream, price: &str) -> Builder {
+    let url = upstream.url();
+    let provider = format!(
+        "[[providers]]\nname = \"a\"\nlocal = true\nendpoints = {{ anthropic = \"{url}/v1\" }}\ncredentials = [\"key-1\"]\n"
+    );
+    gateway.catalog(&provider).catalog(&model(&[("a/up", price)]))
+}
+
+fn counting_tokens_costs_no_budget_and_needs_no_price(host: Host) {
+    let upstream = Upstream::answering(Answer::json(200, r#"{"input_tokens":12}"#));
+    let gateway = anthropic(Gateway::on(host), &upstream, "").start();
+    let (gateway, key) = with_limits(gateway, json!({ "budget": "1 USD/month" }));
+    let count = call(&key).to("/v1/messages/count_tokens");
+    for _ in 0..3 {
+        eventually("an answer of the ledger", || (gateway.send(&count).status == 200).then_some(()));
+    }
+    assert!(upstream.received().len() >= 3);
+    assert_eq!(spent(&gateway, "budget-month"), 0);
+}
+
+fn a_spent_budget_is_a_matter_of_billing_for_anthropics_clients(host: Host) {
+    let upstream = Upstream::answering(Answer::json(200, "{}"));
+    let gateway = anthropic(Gateway::on(host), &upstream, DEAR).start();
+    let (gateway, key) = with_limits(gateway, json!({ "budget": "1 USD/month" }));
+    let set = gateway.admin("PUT", "/api/quota/key%2Fbusy%2Fbudget-month", r#"{"spent":1000000000}"#);
+    assert_eq!(set.status, 200, "{}", set.text());
+    let refused = eventually("an answer of the ledger", || {
+        Some(gateway.send(&call(&key).to("/v1/messages"))).filter(|response| response.status != 503)
+    });
+    assert_eq!((refused.status, refused.header("x-should-retry")), (429, Some("false")));
+    assert_eq!(refused.json()["error"]["type"], "billing_error", "{}", refused.text());
+    assert_eq!(upstream.received().len(), 0);
 }

@@ -1,7 +1,7 @@
 //! What a call and its attempts are charged to the quota ledger: reserved before anything is sent, settled with what was
 //! really used, given back where nothing was.
 
-use gateway_core::accept::{self, Call};
+use gateway_core::accept::{self, Call, Operation};
 use gateway_core::catalog::Key;
 use gateway_core::failover;
 use gateway_core::observe::Usage;
@@ -150,9 +150,15 @@ fn guess(call: &Call, cost_nano: Option<u64>) -> Spend {
     Spend { tokens: Some(quota::estimate(call.body.len() as u64, call.tokens_max)), cost_nano }
 }
 
-/// Images in the body are not paid for by their bytes, so it is looked at once more; only where money is counted.
+/// Images in the body are not paid for by their bytes, so it is looked at once more; only where money is counted. Counting
+/// tokens is free everywhere, and only who writes is paid for writing.
 fn cost(call: &Call, price: &Price) -> u64 {
-    quota::estimate_cost(price, accept::demand(call).tokens, call.tokens_max)
+    if call.operation.counts_tokens() {
+        return 0;
+    }
+    let writes = call.operation.is_chat() || call.operation == Operation::Completions;
+    let tokens_max = if writes { call.tokens_max } else { Some(0) };
+    quota::estimate_cost(price, accept::demand(call).tokens, tokens_max)
 }
 
 /// The price of an attempt, looked up only where some quota counts money.

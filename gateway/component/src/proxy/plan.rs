@@ -55,7 +55,7 @@ pub(crate) fn plan(
         operation: asked.call.operation,
         demand: demand(asked.call, catalog, model),
         avoid: key.map_or(&[], |key: &Key| key.avoid.as_slice()),
-        priced_only: key.is_some_and(Key::has_budget),
+        priced_only: key.is_some_and(Key::has_budget) && !asked.call.operation.counts_tokens(),
         affinity_hash: affinity_hash(asked, model),
         health,
         proxies: host::is_runner(),

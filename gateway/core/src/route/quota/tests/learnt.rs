@@ -17,7 +17,7 @@ fn told(limit: u64, remaining: u64, resets_at_ms: i64) -> Told {
 }
 
 fn subjects() -> Subjects {
-    Subjects::of("p", "m", Some("c-1"))
+    Subjects::of("p", "m", Some("c-1"), None)
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn the_newer_word_counts_and_an_old_one_is_forgotten() {
 fn no_more_is_remembered_than_the_bound() {
     let mut limits = LearntLimits::default();
     for index in 0..1100i64 {
-        limits.learn(&Subjects::of("p", &format!("m{index}"), None), vec![told(1, 1, 0)], index);
+        limits.learn(&Subjects::of("p", &format!("m{index}"), None, None), vec![told(1, 1, 0)], index);
     }
     assert_eq!((limits.all().count(), limits.all().map(|each| each.as_of_ms).min()), (1024, Some(76)));
 }
