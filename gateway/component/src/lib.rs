@@ -60,6 +60,7 @@ async fn serve(incoming: Incoming) -> types::Response {
     };
     match enter(needs, &incoming).await {
         Ok((caller, snapshot)) => match endpoint {
+            Endpoint::Stored(what) => proxy::stored(what, &incoming, &caller, &snapshot, &parameter).await,
             Endpoint::Call(operation) => proxy::call(operation, &parameter, incoming, caller, snapshot).await,
             Endpoint::Relay => relays::serve(&incoming, snapshot, &parameter, shape).await,
             other => {
@@ -139,7 +140,7 @@ async fn rest(
         Endpoint::Telemetry => incoming.body().await.map(|_dropped| Reply::json(200, &serde_json::json!({}))),
         Endpoint::Ready => ready::reply(&snapshot).await,
         Endpoint::Admin(admin) => admin::serve(admin, incoming, snapshot, parameter).await,
-        Endpoint::Alive | Endpoint::Probe | Endpoint::Call(_) | Endpoint::Relay => Ok(alive()),
+        Endpoint::Alive | Endpoint::Probe | Endpoint::Call(_) | Endpoint::Stored(_) | Endpoint::Relay => Ok(alive()),
     }
 }
 

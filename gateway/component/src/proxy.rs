@@ -4,6 +4,7 @@
 mod charges;
 mod open;
 mod plan;
+mod stored;
 mod told;
 mod wait;
 
@@ -39,6 +40,7 @@ use crate::store::{health, quota, responses};
 use charges::Charged;
 pub(crate) use open::OpenCall;
 pub(crate) use plan::{Asked, plan};
+pub(crate) use stored::stored;
 use wait::Wait;
 
 /// Serves a balanced call of a caller who is known. `parameter` is what stood in the path where a model may stand.
@@ -73,7 +75,7 @@ pub(crate) async fn call(
     match first {
         Either::Left(ready) => relay::respond(&incoming, ready, pulse),
         Either::Right((keep_alive_ms, line)) => {
-            open.head(200);
+            open.early_head(200);
             let dialect = operation.dialect();
             let (id, start_ms, deadline_ms) = (incoming.id.clone(), incoming.start_ms, u64::MAX);
             let terms = relay::Terms { dialect, id, start_ms, deadline_ms, keep_alive_ms };
@@ -213,6 +215,15 @@ enum Given {
     Streaming(Box<Answer>),
     /// From the built-in provider.
     Whole(Reply),
+}
+
+/// A call that is dropped while it probes leaves the probe to the next one.
+impl Drop for Course<'_> {
+    fn drop(&mut self) {
+        if let Some(target) = self.probing.take() {
+            health::give_up_probe(&target);
+        }
+    }
 }
 
 impl Course<'_> {

@@ -13,7 +13,7 @@ use gateway_core::relays::{self, KEY, MARK, Passed, REFUSED};
 use gateway_core::rewrite;
 use spin_sdk::wasip3;
 use spin_sdk::wasip3::http::client;
-use spin_sdk::wasip3::http::types::{self, Fields, Method, RequestOptions, Scheme};
+use spin_sdk::wasip3::http::types::{self, Fields, RequestOptions, Scheme};
 use spin_sdk::wasip3::wit_bindgen::StreamWriter;
 
 use crate::host;
@@ -138,24 +138,11 @@ fn build(incoming: &Incoming, relay: &Relay, passed: Passed) -> Result<types::Re
     let _ = options.set_between_bytes_timeout(Some(IDLE_MS * NANOS_PER_MS));
     let (request, _transmitted) = types::Request::new(fields, Some(contents), trailers, Some(options));
     let scheme = if relay.tls { Scheme::Https } else { Scheme::Http };
-    request.set_method(&method(&incoming.method)).map_err(|()| refused("The method"))?;
+    request.set_method(&send::method_of(&incoming.method)).map_err(|()| refused("The method"))?;
     request.set_scheme(Some(&scheme)).map_err(|()| refused("The scheme"))?;
     request.set_authority(Some(&relay.authority)).map_err(|()| refused("The host"))?;
     request.set_path_with_query(Some(&path)).map_err(|()| refused("The path"))?;
     Ok(request)
-}
-
-fn method(name: &str) -> Method {
-    match name {
-        "GET" => Method::Get,
-        "HEAD" => Method::Head,
-        "POST" => Method::Post,
-        "PUT" => Method::Put,
-        "DELETE" => Method::Delete,
-        "OPTIONS" => Method::Options,
-        "PATCH" => Method::Patch,
-        other => Method::Other(other.to_owned()),
-    }
 }
 
 fn failed(relay: &Relay, error: &SendError) -> Refusal {

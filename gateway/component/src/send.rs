@@ -180,7 +180,7 @@ type Built = (types::Request, StreamWriter<u8>, FutureWriter<Result<Option<types
 
 fn build(outgoing: Outgoing, terms: &Terms<'_>) -> Result<Built, SendError> {
     let Terms { timeouts, streamed, left_ms, id, .. } = *terms;
-    let Outgoing { tls, authority, path, mut headers, body, local, way, .. } = outgoing;
+    let Outgoing { method, tls, authority, path, mut headers, body, local, way, .. } = outgoing;
     if host::is_runner() {
         let mut value = format!("call={id}{}", if local { "; local" } else { "" });
         if let Some(Way::Proxy(_, url)) = way {
@@ -207,11 +207,25 @@ fn build(outgoing: Outgoing, terms: &Terms<'_>) -> Result<Built, SendError> {
     let _ = options.set_between_bytes_timeout(nanos(timeouts.idle_ms));
     let (request, _transmitted) = types::Request::new(fields, Some(contents), trailers_reader, Some(options));
     let scheme = if tls { Scheme::Https } else { Scheme::Http };
-    request.set_method(&Method::Post).map_err(|()| refused("the method"))?;
+    request.set_method(&method_of(method)).map_err(|()| refused("the method"))?;
     request.set_scheme(Some(&scheme)).map_err(|()| refused("the scheme"))?;
     request.set_authority(Some(&authority)).map_err(|()| refused("the host name"))?;
     request.set_path_with_query(Some(&path)).map_err(|()| refused("the path"))?;
     Ok((request, writer, trailers, body))
+}
+
+/// The host's word for a method in capitals.
+pub(crate) fn method_of(name: &str) -> Method {
+    match name {
+        "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        "POST" => Method::Post,
+        "PUT" => Method::Put,
+        "DELETE" => Method::Delete,
+        "OPTIONS" => Method::Options,
+        "PATCH" => Method::Patch,
+        other => Method::Other(other.to_owned()),
+    }
 }
 
 /// The length an answer announces; 0 is no use, since nothing is read then that could reach it.

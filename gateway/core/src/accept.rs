@@ -47,6 +47,8 @@ pub enum Endpoint {
     Model,
     /// `HEAD /`: what clients probe with.
     Probe,
+    /// A response that its provider keeps.
+    Stored(Stored),
     /// `GET /v1/responses`: Codex asks for a WebSocket.
     WebSocket,
     /// What Claude Code reports of itself: taken and dropped.
@@ -57,6 +59,31 @@ pub enum Endpoint {
     Ready,
     /// The admin API.
     Admin(Admin),
+}
+
+/// What is done with a response that its provider keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// `GET /v1/responses/{id}`
+    Read,
+    /// `DELETE /v1/responses/{id}`
+    Delete,
+    /// `POST /v1/responses/{id}/cancel`
+    Cancel,
+    /// `GET /v1/responses/{id}/input_items`
+    InputItems,
+}
+
+impl Stored {
+    /// The method, and what stands behind the id in the path.
+    pub(crate) fn method_and_suffix(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Read => ("GET", ""),
+            Self::Delete => ("DELETE", ""),
+            Self::Cancel => ("POST", "/cancel"),
+            Self::InputItems => ("GET", "/input_items"),
+        }
+    }
 }
 
 /// Endpoints of the admin API, noun by noun.
@@ -149,6 +176,10 @@ pub const ROUTES: &[Route] = &[
     calls("/openai/deployments/{}/audio/transcriptions", Operation::Transcriptions),
     calls("/openai/deployments/{}/audio/translations", Operation::Translations),
     row("GET", "/v1/responses", Needs::Nothing, Endpoint::WebSocket),
+    row("GET", "/v1/responses/{}/input_items", Needs::Key, Endpoint::Stored(Stored::InputItems)),
+    row("POST", "/v1/responses/{}/cancel", Needs::Key, Endpoint::Stored(Stored::Cancel)),
+    row("GET", "/v1/responses/{}", Needs::Key, Endpoint::Stored(Stored::Read)),
+    row("DELETE", "/v1/responses/{}", Needs::Key, Endpoint::Stored(Stored::Delete)),
     row("GET", "/v1/models", Needs::Key, Endpoint::Models),
     row("GET", "/v1/models/{}", Needs::Key, Endpoint::Model),
     row("GET", "/v1beta/models", Needs::Key, Endpoint::Models),

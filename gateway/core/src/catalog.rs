@@ -414,6 +414,18 @@ pub struct Timeouts {
     pub keep_alive_ms: u64,
 }
 
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts {
+            connect_ms: 5_000,
+            first_byte_ms: None,
+            idle_ms: 90_000,
+            total_ms: 60 * 60 * 1000,
+            keep_alive_ms: 15_000,
+        }
+    }
+}
+
 /// One way to serve a model.
 #[derive(Debug)]
 pub struct Target {

@@ -15,7 +15,7 @@ pub use passage::{Passage, Translation};
 pub use usage_chunk::UsageChunk;
 pub use way::Way;
 
-use crate::accept::{Call, Operation};
+use crate::accept::{Call, Operation, Stored};
 use crate::catalog::{Auth, Catalog, Credential, Endpoint, Provider, ProviderKind, Target, Value};
 use crate::dialect::Dialect;
 use crate::failover::Attempt;
@@ -25,6 +25,8 @@ use crate::translate::{self, Told};
 /// What is to be sent to a provider.
 #[derive(Debug)]
 pub struct Outgoing {
+    /// In capitals.
+    pub method: &'static str,
     /// `true` for `https`.
     pub tls: bool,
     /// Host and optional port.
@@ -79,6 +81,21 @@ impl Named<'_> {
     }
 }
 
+/// A provider and the credential it is called with.
+#[derive(Debug, Clone, Copy)]
+pub struct Account<'c> {
+    /// The provider.
+    pub provider: &'c Provider,
+    /// The credential, where one is used.
+    pub credential: Option<&'c Credential>,
+}
+
+impl<'c> Named<'c> {
+    fn account(self) -> Account<'c> {
+        Account { provider: self.provider, credential: self.credential }
+    }
+}
+
 /// Looks up what an attempt's indexes stand for, of a call that asked for the model at `ask_model` by the name `asked`.
 /// `None` only for an attempt of another catalog.
 pub fn named<'c>(attempt: Attempt, ask_model: usize, asked: &'c str, catalog: &'c Catalog) -> Option<Named<'c>> {
@@ -126,13 +143,49 @@ pub fn request(
     for pair in call.query.filter(|_| endpoint.dialect == spoken).into_iter().chain(alt_sse.then_some("alt=sse")) {
         push_pair(&mut path, pair);
     }
-    present(to, endpoint, &mut headers, &mut path);
+    present(to.account(), endpoint, &mut headers, &mut path);
     let Endpoint { tls, authority, .. } = endpoint;
     let (tls, authority, local) = (*tls, authority.clone(), to.provider.local);
     let (dialect, as_array) = (endpoint.dialect, call.as_array && endpoint.dialect == spoken);
+    let (method, way) = ("POST", None);
     let outgoing =
-        Outgoing { tls, authority, path, headers, body, local, way: None, dialect, as_array, passage, warnings };
-    way::take(outgoing, to).map(Destination::Http)
+        Outgoing { method, tls, authority, path, headers, body, local, way, dialect, as_array, passage, warnings };
+    way::take(outgoing, to.account()).map(Destination::Http)
+}
+
+/// What is done with the response `id` that `provider` keeps, with the credential that made it. `None`: the provider no
+/// longer speaks Responses, or the way to it is not known.
+pub fn stored(
+    what: Stored,
+    (id, query): (&str, Option<&str>),
+    client_headers: &[(String, Vec<u8>)],
+    to: Account<'_>,
+) -> Option<Outgoing> {
+    let endpoint = to.provider.endpoint(Dialect::OpenaiResponses)?;
+    let (method, suffix) = what.method_and_suffix();
+    let mut path = format!("{}/responses/", endpoint.path);
+    push_encoded(&mut path, id, b"");
+    path.push_str(suffix);
+    let passes = |pair: &&str| !pair.is_empty() && !pair.starts_with("key=");
+    query.into_iter().flat_map(|query| query.split('&')).filter(passes).for_each(|pair| push_pair(&mut path, pair));
+    let dialect = endpoint.dialect;
+    let mut headers = upstream(client_headers, to.provider, dialect, dialect, 0);
+    present(to, endpoint, &mut headers, &mut path);
+    let outgoing = Outgoing {
+        method,
+        tls: endpoint.tls,
+        authority: endpoint.authority.clone(),
+        path,
+        headers,
+        body: Vec::new(),
+        local: to.provider.local,
+        way: None,
+        dialect,
+        as_array: false,
+        passage: Passage::AsIs,
+        warnings: Vec::new(),
+    };
+    way::take(outgoing, to).ok()
 }
 
 /// A body as it is sent, and what becomes of its answer.
@@ -195,7 +248,7 @@ fn push_pair(path: &mut String, pair: &str) {
 }
 
 /// Presents the credential the way its provider wants it.
-fn present(to: Named<'_>, at: &Endpoint, headers: &mut Vec<(String, Vec<u8>)>, path: &mut String) {
+fn present(to: Account<'_>, at: &Endpoint, headers: &mut Vec<(String, Vec<u8>)>, path: &mut String) {
     let Some(Value::Plain(secret)) = to.credential.map(|credential| &credential.value) else { return };
     let secret = secret.expose();
     let (name, value) = match to.provider.auth.unwrap_or(at.dialect.auth()) {

@@ -17,6 +17,7 @@ both_hosts![
     models_are_listed_in_the_callers_shape,
     what_clients_probe_for_is_answered,
     a_call_that_goes_on_from_a_response_reaches_whoever_made_it,
+    a_kept_response_is_read_and_deleted_where_it_was_made,
 ];
 
 const ENDPOINTS: &str = "endpoints = { openai-chat = \"{url}/v1\", openai-responses = \"{url}/v1\", \
@@ -364,4 +365,34 @@ fn a_call_that_goes_on_from_a_response_reaches_whoever_made_it(host: Host) {
         assert_eq!(ask(TOKEN, json!({ "previous_response_id": "resp_unknown" })), (2, 2));
         assert_eq!(ask(&other_key, json!({ "previous_response_id": id })), (3, 2), "it is not this key's");
     }
+}
+
+fn a_kept_response_is_read_and_deleted_where_it_was_made(host: Host) {
+    let whole = json!({ "id": "resp_1", "object": "response", "output": [] }).to_string();
+    let first = Upstream::answering(Answer::json(404, "{}")).then([Answer::json(503, "{}")]);
+    let second = Upstream::answering(Answer::json(200, &whole));
+    let gateway = speaking_all(host, &[("a", &first), ("b", &second)]);
+    let made = Request::new("POST", "/v1/responses").key(TOKEN).json(r#"{"model":"m","input":"Hello"}"#);
+    gateway.record(&gateway.send(&made));
+    for (count, (method, path, line)) in [
+        ("GET", "/v1/responses/resp_1?include[]=x&key=k", "GET /v1/responses/resp_1?include[]=x HTTP/1.1"),
+        ("GET", "/v1/responses/resp_1/input_items", "GET /v1/responses/resp_1/input_items HTTP/1.1"),
+        ("POST", "/v1/responses/resp_1/cancel", "POST /v1/responses/resp_1/cancel HTTP/1.1"),
+        ("DELETE", "/openai/v1/responses/resp_1", "DELETE /v1/responses/resp_1 HTTP/1.1"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let response = gateway.send(&Request::new(method, path).key(TOKEN));
+        assert_eq!((response.status, response.text()), (200, whole.clone()), "{path}");
+        let received = second.received().remove(count + 1);
+        assert_eq!(received.line, line);
+        assert_eq!(received.header("authorization"), Some(format!("Bearer {}", upstream_key("b")).as_str()));
+    }
+    let other_key = gateway.new_key("other", &[]);
+    for (id, key) in [("resp_1", other_key.as_str()), ("resp_2", TOKEN)] {
+        let response = gateway.send(&Request::new("GET", &format!("/v1/responses/{id}")).key(key));
+        assert_eq!((response.status, response.openai_error().code.as_str()), (404, "response_not_found"));
+    }
+    assert_eq!((first.received().len(), second.received().len()), (1, 5));
 }

@@ -44,12 +44,13 @@ impl Charged {
     }
 
     /// The same where it is known what it cost.
-    pub(crate) async fn settle_at(self, usage: &Usage, cost_nano: Option<i64>) {
+    pub(crate) async fn settle_at(mut self, usage: &Usage, cost_nano: Option<i64>) {
+        let charges = std::mem::take(&mut self.charges);
         let tokens = usage.input_tokens.zip(usage.output_tokens).map(|(input, output)| input.saturating_add(output));
         let used = Spend { tokens, cost_nano: cost_nano.and_then(|nano| u64::try_from(nano).ok()) };
         let adjustments = match self.is_late {
-            true => quota::charge_late(&self.charges, used),
-            false => quota::settle(&self.charges, used),
+            true => quota::charge_late(&charges, used),
+            false => quota::settle(&charges, used),
         };
         ledger::settle(&adjustments).await;
     }
@@ -60,9 +61,22 @@ impl Charged {
     }
 
     /// Gives everything back. Not waited for: it is done on a call's path.
-    pub(crate) fn refund(self) {
+    pub(crate) fn refund(mut self) {
+        let charges = std::mem::take(&mut self.charges);
         if !self.is_late {
-            let adjustments = quota::refund(&self.charges);
+            let adjustments = quota::refund(&charges);
+            wasip3::spawn(async move { ledger::settle(&adjustments).await });
+        }
+    }
+}
+
+/// A call that is dropped while it waits for its answer (its client left) may have been worked on: what was reserved
+/// stays charged, and the slot it held is free.
+impl Drop for Charged {
+    fn drop(&mut self) {
+        let charges = std::mem::take(&mut self.charges);
+        if !self.is_late && !charges.is_empty() {
+            let adjustments = quota::settle(&charges, Spend { tokens: None, cost_nano: None });
             wasip3::spawn(async move { ledger::settle(&adjustments).await });
         }
     }
@@ -134,9 +148,9 @@ pub(crate) fn expires_ms(call: &Call, to: Named<'_>, at: Moment) -> i64 {
     ledger::allowances::with(|allowances| allowances.expires_ms(&charges, at.now_ms))
 }
 
-/// Whether a call that ended so used anything.
-pub(crate) fn is_used(state: State, first_byte_ms: Option<u64>) -> bool {
-    state == State::Ok || (first_byte_ms.is_some() && state != State::ClientError)
+/// Whether a call that ended so used anything. `has_answer`: some provider had begun to answer.
+pub(crate) fn is_used(state: State, has_answer: bool) -> bool {
+    state == State::Ok || (has_answer && state != State::ClientError)
 }
 
 /// What an attempt is charged to.

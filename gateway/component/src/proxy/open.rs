@@ -52,6 +52,8 @@ struct Inner {
     charged: Option<Charged>,
     /// Some attempt may have been worked on although nothing of it came.
     is_used: bool,
+    /// A provider's answer goes to the client.
+    has_answer: bool,
     /// A stream is wanted in a form that has no signs of life.
     as_array: bool,
     head_due: HeadDue,
@@ -120,6 +122,7 @@ impl OpenCall {
             retention_days: catalog.settings.retention_days,
             charged: None,
             is_used: false,
+            has_answer: false,
             as_array: false,
             head_due: HeadDue::Unknown(None),
         };
@@ -248,8 +251,14 @@ impl OpenCall {
         }
     }
 
-    /// The head goes to the client, unless it has one.
+    /// A provider's answer goes to the client.
     pub(crate) fn head(&self, status: u16) {
+        self.0.borrow_mut().has_answer = true;
+        self.early_head(status);
+    }
+
+    /// The head goes to the client, unless it has one.
+    pub(crate) fn early_head(&self, status: u16) {
         let now_ms = host::now_ms();
         self.with(|record, start_ms| {
             record.status = status;
@@ -291,7 +300,9 @@ impl OpenCall {
     /// What was seen of the answer.
     pub(crate) fn observed(&self, observation: Observation) {
         self.with(|record, _| {
-            record.first_content_ms = observation.first_content_ms;
+            // Content is found before its head is given away, but reaches nobody before.
+            let head_ms = record.first_byte_ms.unwrap_or(0);
+            record.first_content_ms = observation.first_content_ms.map(|ms| ms.max(head_ms));
             record.bytes_out = observation.bytes;
             record.usage = observation.usage;
             if observation.unfinished {
@@ -327,11 +338,11 @@ impl OpenCall {
     }
 
     async fn save(self, record: Record) {
-        let (running_saved, retention_days, charged, may_be_used) = {
+        let (running_saved, retention_days, charged, may_be_used, has_answer) = {
             let mut inner = self.0.borrow_mut();
-            (inner.running_saved, inner.retention_days, inner.charged.take(), inner.is_used)
+            (inner.running_saved, inner.retention_days, inner.charged.take(), inner.is_used, inner.has_answer)
         };
-        let (is_used, usage) = (may_be_used || is_used(record.state, record.first_byte_ms), record.usage);
+        let (is_used, usage) = (may_be_used || is_used(record.state, has_answer), record.usage);
         let cost_nano = record.cost_nano();
         records::save(record, running_saved).await;
         match charged {

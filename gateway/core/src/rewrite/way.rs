@@ -4,7 +4,7 @@ use crate::catalog::{Egress, Secret, Value};
 use crate::relays;
 use crate::route::{Skip, SkipReason};
 
-use super::{Named, Outgoing};
+use super::{Account, Outgoing};
 
 /// A way out that is not llmio's own.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Way {
 
 /// Sends a request out the way its credential or provider names. A way that is not known must not be left out: the call
 /// would come from the wrong place.
-pub(super) fn take(mut outgoing: Outgoing, to: Named<'_>) -> Result<Outgoing, Skip> {
+pub(super) fn take(mut outgoing: Outgoing, to: Account<'_>) -> Result<Outgoing, Skip> {
     let Some(egress) = to.provider.egress_of(to.credential) else { return Ok(outgoing) };
     let unknown = || Skip::new(SkipReason::NoCredential, None);
     let name = egress.name().ok_or_else(unknown)?;

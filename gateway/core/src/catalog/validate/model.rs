@@ -15,13 +15,6 @@ const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 pub(super) const TOTAL_MS_DEFAULT: u64 = 60 * MINUTE_MS;
 const HEAD_AFTER_MS_DEFAULT: u64 = 20_000;
-const TIMEOUTS_DEFAULT: Timeouts = Timeouts {
-    connect_ms: 5_000,
-    first_byte_ms: None,
-    idle_ms: 90_000,
-    total_ms: TOTAL_MS_DEFAULT,
-    keep_alive_ms: 15_000,
-};
 
 pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Model {
     let mut model = Model {
@@ -29,7 +22,7 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Model {
         aliases: Vec::new(),
         enabled: false,
         attempts: ATTEMPTS_DEFAULT,
-        timeouts: TIMEOUTS_DEFAULT,
+        timeouts: Timeouts::default(),
         targets: Vec::new(),
         strategy: Strategy::default(),
         affinity: Affinity::default(),
@@ -73,7 +66,7 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Model {
 }
 
 fn read_timeouts(place: &Place<'_>) -> Timeouts {
-    let mut timeouts = TIMEOUTS_DEFAULT;
+    let mut timeouts = Timeouts::default();
     let Some(mut fields) = place.fields() else {
         return timeouts;
     };

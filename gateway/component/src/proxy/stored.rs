@@ -1,0 +1,94 @@
+//! Responses that their provider keeps: read, deleted and cancelled where they were made, with the credential that made
+//! them. Nothing is chosen and nothing is used, so there is no record of it.
+
+use gateway_core::accept::{Stored, decode_parameter};
+use gateway_core::authenticate::Caller;
+use gateway_core::catalog::Timeouts;
+use gateway_core::dialect::Dialect;
+use gateway_core::failover::{Outcome, UpstreamError};
+use gateway_core::record::{State, kept_text};
+use gateway_core::refusal::{Refusal, Reply, Shape};
+use gateway_core::rewrite::{self, Account, Outgoing};
+use spin_sdk::wasip3::http::types;
+
+use crate::host::{self, Pulse};
+use crate::incoming::Incoming;
+use crate::relay::{self, Ready};
+use crate::send::{self, Terms};
+use crate::store::catalog::Snapshot;
+use crate::store::responses;
+
+const DIALECT: Dialect = Dialect::OpenaiResponses;
+
+/// Asks whoever made the response `parameter`.
+pub(crate) async fn stored(
+    what: Stored,
+    incoming: &Incoming,
+    caller: &Caller,
+    snapshot: &Snapshot,
+    parameter: &str,
+) -> types::Response {
+    let id = decode_parameter(parameter).unwrap_or_default();
+    let found = match find(&id, caller, snapshot).await {
+        _ if rewrite::hops(&incoming.headers) >= rewrite::HOPS_MAX => Err(Refusal::loop_detected(rewrite::HOPS_MAX)),
+        None => Err(unknown(&id)),
+        Some(to) => match rewrite::stored(what, (&id, incoming.query.as_deref()), &incoming.headers, to) {
+            Some(outgoing) => ask(outgoing, to, incoming).await,
+            None => Err(unknown(&id)),
+        },
+    };
+    match found {
+        Ok(ready) => relay::respond(incoming, ready, Pulse::default()),
+        Err(refusal) => relay::refuse(incoming, &refusal, Shape::Dialect(DIALECT)),
+    }
+}
+
+/// Who made the response, as far as the catalog still has them.
+async fn find<'s>(id: &str, caller: &Caller, snapshot: &'s Snapshot) -> Option<Account<'s>> {
+    let maker = responses::find(id, caller.key()).await?;
+    let provider = snapshot.catalog.providers.iter().find(|provider| *provider.name == *maker.provider)?;
+    let credential = match &maker.credential {
+        None => None,
+        Some(wanted) => Some(provider.credentials.iter().find(|credential| credential.id == *wanted)?),
+    };
+    Some(Account { provider, credential })
+}
+
+async fn ask(outgoing: Outgoing, to: Account<'_>, incoming: &Incoming) -> Result<Ready, Refusal> {
+    let timeouts = Timeouts::default();
+    let start_ms = host::now_ms();
+    let (id, left_ms) = (&incoming.id, timeouts.total_ms);
+    let terms = Terms { timeouts: &timeouts, streamed: false, left_ms, start_ms, id, error_match: &[] };
+    match send::attempt(outgoing, &terms).await {
+        (Outcome::Head(_), Some(answer)) => {
+            let terms = relay::Terms {
+                dialect: DIALECT,
+                id: incoming.id.clone(),
+                start_ms,
+                deadline_ms: start_ms.saturating_add(left_ms),
+                keep_alive_ms: timeouts.keep_alive_ms,
+            };
+            Ok(Ready::Answer(Box::new(answer), terms, Box::new(|_| Box::pin(async {}))))
+        }
+        (Outcome::Answered(UpstreamError { status, headers, mut body, .. }), _) => {
+            rewrite::hide_secret(&mut body, to.credential);
+            Ok(Ready::Reply(Reply { status, headers, body }))
+        }
+        (Outcome::Failed(error), _) => {
+            let said = format!("Provider {:?} {}.", &*to.provider.name, error.describe());
+            Err(Refusal::bad_gateway(error.state(), said))
+        }
+        (Outcome::Head(_) | Outcome::NotSent(_), _) => {
+            Err(Refusal::bad_gateway(State::UpstreamError, "The provider's answer was lost. Try again."))
+        }
+    }
+}
+
+fn unknown(id: &str) -> Refusal {
+    let shown = kept_text(id);
+    let said = format!(
+        "There is no response {shown:?} that was made through llmio with this key, or its provider is gone. Those made \
+         with `store` = false, or translated from another dialect, are not kept."
+    );
+    Refusal::not_found("response_not_found", said)
+}
