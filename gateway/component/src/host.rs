@@ -4,7 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::pin::Pin;
 
+use gateway_core::accept::client_address;
 use gateway_core::authenticate::Throttle;
+use gateway_core::catalog::Network;
 use gateway_core::refusal::Refusal;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -110,9 +112,10 @@ pub(crate) fn log(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Counts a failing credential and refuses its address harder when it has had too many.
-pub(crate) fn throttle(incoming: &Incoming, refusal: Refusal) -> Refusal {
-    let Some(address) = incoming.peer else { return refusal };
+/// Counts a failing credential and refuses its address harder when it has had too many. Behind a trusted proxy the
+/// address is the client's own: one that guesses must not make all the others wait.
+pub(crate) fn throttle(incoming: &Incoming, trusted: &[Network], refusal: Refusal) -> Refusal {
+    let Some(address) = client_address(incoming.peer, &incoming.headers, trusted) else { return refusal };
     match THROTTLE.with_borrow_mut(|throttle| throttle.failed(address, incoming.at_ms)) {
         Ok(()) => refusal,
         Err(wait_s) => Refusal::throttled(wait_s),

@@ -108,7 +108,9 @@ async fn enter(needs: Needs, incoming: &Incoming) -> Result<(Caller, Rc<Snapshot
     }
     match decided {
         Ok(caller) => Ok((caller, snapshot)),
-        Err(refusal) if refusal.status == 401 && !presented.is_empty() => Err(host::throttle(incoming, refusal)),
+        Err(refusal) if refusal.status == 401 && !presented.is_empty() => {
+            Err(host::throttle(incoming, &snapshot.catalog.settings.trusted_proxies, refusal))
+        }
         Err(refusal) => Err(refusal),
     }
 }

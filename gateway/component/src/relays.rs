@@ -62,7 +62,7 @@ async fn enter(incoming: &Incoming, mut snapshot: Rc<Snapshot>, name: &str) -> R
     match decided {
         Ok(caller) => Ok((snapshot, caller)),
         Err(refusal) if refusal.status == 401 && incoming.header(KEY).is_some() => {
-            Err(host::throttle(incoming, refusal))
+            Err(host::throttle(incoming, &snapshot.catalog.settings.trusted_proxies, refusal))
         }
         Err(refusal) => Err(refusal),
     }

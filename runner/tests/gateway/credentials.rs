@@ -14,6 +14,7 @@ both_hosts![
     an_expired_or_disabled_key_beside_a_valid_one_is_ignored,
     a_key_may_not_use_the_admin_api,
     an_address_that_keeps_guessing_has_to_wait_and_valid_keys_pass,
+    who_guesses_behind_a_proxy_makes_no_other_client_wait,
     an_imported_key_keeps_its_form,
     the_record_names_the_key_and_the_client,
 ];
@@ -147,6 +148,16 @@ fn an_address_that_keeps_guessing_has_to_wait_and_valid_keys_pass(host: Host) {
     assert_eq!(guessing.exchange(&chat("demo")).status, 200, "a valid key passes from the same address");
     let mut elsewhere = gateway.connect_from(2);
     assert_eq!(elsewhere.exchange(&chat("demo").key("sk-guess")).status, 401, "another address may fail itself");
+}
+
+fn who_guesses_behind_a_proxy_makes_no_other_client_wait(host: Host) {
+    let settings = "[settings]\ntrusted_proxies = [\"127.77.0.3\"]\n";
+    let gateway = Gateway::on(host).catalog(&format!("{settings}{DEMO}")).start().settled();
+    let mut proxy = gateway.connect_from(3);
+    let mut guess =
+        |client: &str| proxy.exchange(&chat("demo").key("sk-guess").header("x-forwarded-for", client)).status;
+    eventually("the client has to wait", || (guess("203.0.113.7") == 429).then_some(()));
+    assert_eq!(guess("203.0.113.8"), 401);
 }
 
 fn an_imported_key_keeps_its_form(host: Host) {
