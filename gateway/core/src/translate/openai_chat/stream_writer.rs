@@ -84,7 +84,10 @@ impl StreamWriter {
                 let delta = match state.kind {
                     Kind::Call(_) if self.told.legacy_functions => return,
                     Kind::Call(index) => {
-                        self.call(index, json!({ "extra_content": calls::write_signature(signature) }))
+                        // Clients read `function` in every piece of a call: OpenAI's Python SDK and the AI SDK fail
+                        // where there is none.
+                        let seal = calls::write_signature(signature);
+                        self.call(index, json!({ "function": { "arguments": "" }, "extra_content": seal }))
                     }
                     _ => {
                         let detail = thoughts::write_signature(signature, None, self.next_seal(state.choice));
