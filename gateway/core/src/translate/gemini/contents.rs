@@ -47,7 +47,9 @@ pub(super) fn read(
         };
         let mut parts = Vec::new();
         for (place, part) in content.list("parts").into_iter().enumerate() {
-            parts.extend(reader.part(&format!("contents[{index}].parts[{place}]"), Members::of(part))?);
+            let part = reader.part(&format!("contents[{index}].parts[{place}]"), Members::of(part))?;
+            let part = part.and_then(|part| joined(&mut parts, part));
+            parts.extend(part);
         }
         match request.messages.last_mut() {
             _ if parts.is_empty() => {}
@@ -135,6 +137,21 @@ impl Reader<'_> {
     }
 }
 
+/// The parts of a stream come back as they were sent: a thought in pieces, its signature in the last of them. A
+/// signature holds for the whole thought only. Returns what is no further piece.
+fn joined(parts: &mut [Part], part: Part) -> Option<Part> {
+    match (parts.last_mut(), part) {
+        (Some(Part::Reasoning(last)), Part::Reasoning(next))
+            if last.signature.is_none() && last.sealed.is_none() && next.sealed.is_none() =>
+        {
+            last.text.push_str(&next.text);
+            last.signature = next.signature;
+            None
+        }
+        (_, part) => Some(part),
+    }
+}
+
 fn thought(text: String, seal: Option<Sealed>) -> Option<Part> {
     let mut thought = Thought { text, ..Thought::default() };
     match seal {
@@ -170,7 +187,9 @@ fn result_text(response: Option<Value>) -> (Option<String>, bool) {
 fn inline_data(path: &str, mut data: Members) -> Result<Part, Untranslatable> {
     let media_type = data.text("mimeType").unwrap_or_default();
     let name = data.text("displayName");
-    let media = Media::Base64 { media_type: media_type.clone(), data: data.text("data").unwrap_or_default() };
+    // Protobuf's JSON takes the alphabet for addresses as well, and Google's Python SDK uses it; no other API does.
+    let bytes = data.text("data").unwrap_or_default().replace('-', "+").replace('_', "/");
+    let media = Media::Base64 { media_type: media_type.clone(), data: bytes };
     as_part(path, &media_type, media, name)
 }
 
