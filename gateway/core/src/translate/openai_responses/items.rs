@@ -59,6 +59,11 @@ impl Reader<'_> {
                 self.thought(item);
                 Ok(())
             }
+            // The AI SDK refers to a thought wherever `store` is left as it is. A conversation can do without.
+            "item_reference" if item.text("id").is_some_and(|id| id.starts_with("rs_")) => {
+                self.warnings.dropped("input: item_reference of a thought");
+                Ok(())
+            }
             "item_reference" => refuse(
                 path,
                 "Items can be referred to by id only with the provider that keeps them, and the provider of this model \
