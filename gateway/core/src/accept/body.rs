@@ -326,21 +326,13 @@ fn member_span(text: &str, name: &str, value: &str) -> Range<usize> {
     }
 }
 
-/// The byte at which the nesting passes [`DEPTH_MAX`]. Brackets inside strings do not count.
+/// The byte at which the nesting passes [`DEPTH_MAX`]. Brackets inside strings do not count, and strings are most of a
+/// prompt, so they are passed over as runs.
 fn too_deep(bytes: &[u8]) -> Option<usize> {
-    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
-    for (at, byte) in bytes.iter().enumerate() {
-        if in_string {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_string = false,
-                _ => {}
-            }
-            continue;
-        }
+    let (mut depth, mut at) = (0usize, 0usize);
+    while let Some(byte) = bytes.get(at) {
         match byte {
-            b'"' => in_string = true,
+            b'"' => at = end_of_string(bytes, at + 1),
             b'{' | b'[' => {
                 depth += 1;
                 if depth > DEPTH_MAX {
@@ -350,8 +342,21 @@ fn too_deep(bytes: &[u8]) -> Option<usize> {
             b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
+        at += 1;
     }
     None
+}
+
+/// Where the string that has begun before `at` ends: its closing quote, or the end of `bytes`.
+fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if bytes.get(at) == Some(&b'"') {
+            return at;
+        }
+        at += 2;
+    }
+    bytes.len()
 }
 
 /// The only member of `stream_options` llmio acts on. A type and no `Value`: what a client may send here is as large as

@@ -36,7 +36,7 @@ impl UsageScan {
         while let Some((&byte, tail)) = rest.split_first() {
             if self.in_string && !self.escaped && byte != b'"' && byte != b'\\' {
                 // Most bytes are inside strings: pass over them as one run.
-                let run = rest.iter().position(|each| matches!(each, b'"' | b'\\')).unwrap_or(rest.len());
+                let run = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
                 let (passed, after) = rest.split_at(run);
                 self.keep(passed);
                 if self.depth == 1 && self.name.len() <= NAME_BYTES_MAX {

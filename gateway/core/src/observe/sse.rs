@@ -35,7 +35,7 @@ impl Sse {
     /// Takes the next bytes.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
-        while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+        while let Some(end) = memchr::memchr2(b'\n', b'\r', rest) {
             let (part, after) = rest.split_at(end);
             let is_lf = after.first() == Some(&b'\n');
             rest = after.get(1..).unwrap_or_default();
