@@ -2,6 +2,7 @@
 //! the first refusal ends the line and is answered in the caller's shape.
 
 mod charges;
+mod learn;
 mod open;
 mod plan;
 mod stored;
@@ -14,19 +15,19 @@ use std::rc::Rc;
 use futures_util::future::{Either, select};
 use gateway_core::accept::{self, Call, Operation};
 use gateway_core::authenticate::{Caller, may_use};
-use gateway_core::catalog::{Egress, Model};
+use gateway_core::catalog::Model;
 use gateway_core::count;
 use gateway_core::dialect::Dialect;
 use gateway_core::echo;
 use gateway_core::failover::{
-    self, Attempt, Chance, Class, Decision, Failover, Nature, Outcome, SendError, UpstreamError, Verdict,
+    self, Attempt, Chance, Class, Decision, Failover, Nature, Outcome, UpstreamError, Verdict,
 };
 use gateway_core::models;
 use gateway_core::observe::{Observer, Usage};
 use gateway_core::record::{DecisionRecord, State};
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::rewrite::{self, Destination, Named};
-use gateway_core::route::health::{Availability, Health, Subjects, model_of};
+use gateway_core::route::health::Subjects;
 use gateway_core::route::{Candidates, Maker, Skip, SkipReason, Skipped, target_name, way_resting};
 use spin_sdk::wasip3::{self, http::types};
 
@@ -38,6 +39,7 @@ use crate::store::catalog::{self, Freshness, Snapshot};
 use crate::store::{health, quota, responses};
 
 use charges::Charged;
+use learn::{end, is_able, learn, may_have_used, subjects};
 pub(crate) use open::OpenCall;
 pub(crate) use plan::{Asked, plan};
 pub(crate) use stored::stored;
@@ -494,65 +496,6 @@ impl Course<'_> {
     fn exhausted(&self, skipped: &[Skipped]) -> Refusal {
         failover::exhausted(&self.model.name, skipped, &self.open.id(), host::unix_ms())
     }
-}
-
-fn subjects(to: Named<'_>) -> Subjects {
-    let credential = to.credential.map(|credential| credential.id.as_str());
-    let egress = to.provider.egress_of(to.credential).and_then(Egress::key);
-    Subjects::of(&to.provider.name, model_of(to.target), credential, egress.as_deref())
-}
-
-fn is_able(health: &Health, of: &Subjects, now_ms: i64) -> bool {
-    let mut keys = of.beside_target().chain([&of.target]);
-    keys.all(|key| health.availability(key, now_ms) == Availability::Able)
-}
-
-/// Whether an attempt that has no answer may have been worked on all the same.
-fn may_have_used(outcome: &Outcome) -> bool {
-    use SendError::{ClientClosed, Drained, FirstByteTimeout, IdleTimeout, TotalTimeout, Truncated};
-    let Outcome::Failed(error) = outcome else { return false };
-    matches!(error, FirstByteTimeout | IdleTimeout | TotalTimeout | Truncated | ClientClosed | Drained)
-}
-
-/// What health learns of an outcome before anything reached the client. An answer that has begun may still break off, so
-/// it is a success only at its end. `took_ms` is the time to the first content, of streams only: a whole answer takes as
-/// long as it is.
-fn learn(of: &Subjects, outcome: &Outcome, verdict: Verdict, started_at_ms: i64, took_ms: Option<u64>) {
-    match outcome {
-        Outcome::NotSent(..) => {}
-        Outcome::Head(_) => health::begun(of, started_at_ms, took_ms),
-        Outcome::Answered(error) => health::note(of, verdict, &error.status.to_string(), started_at_ms),
-        Outcome::Failed(error) => health::note(of, verdict, &error.describe(), started_at_ms),
-    }
-}
-
-/// What health learns of the end of an answer; and what is recorded of an error in it loses the credential it may repeat.
-fn end(ended: &mut Ended, attempt: Attempt, of: &Subjects, snapshot: &Snapshot, started_at_ms: i64) {
-    let Some(to) = rewrite::named(attempt, attempt.model, "", &snapshot.catalog) else { return };
-    // What an error says in the middle of an answer may be the client's own words, so only its codes are believed: all
-    // that it says counts as an echo of the request.
-    let judged = |outcome: Outcome| {
-        let said = match &outcome {
-            Outcome::Answered(error) => error.body.clone(),
-            _ => Vec::new(),
-        };
-        failover::verdict(&outcome, &to.provider.errors, &said)
-    };
-    let (verdict, said) = match (&ended.error, &mut ended.observation.error) {
-        (Some(error), _) => (judged(Outcome::Failed(error.clone())), error.describe()),
-        (None, Some(error)) => {
-            error.message = rewrite::without_secret(&error.message, to.credential);
-            let (status, body) = (error.status.unwrap_or(502), std::mem::take(&mut error.data));
-            // Only judged, and judged alike in every dialect.
-            let dialect = Dialect::OpenaiChat;
-            (
-                judged(Outcome::Answered(UpstreamError { status, headers: Vec::new(), body, hint: None, dialect })),
-                status.to_string(),
-            )
-        }
-        (None, None) => (Verdict::of(Class::Ok), String::new()),
-    };
-    health::note(of, verdict, &said, started_at_ms);
 }
 
 /// A head without an answer cannot be: [`send::attempt`] gives both. Answered all the same, since a trap would cut
