@@ -75,6 +75,9 @@ pub struct Told {
 
 /// The request `body` for a provider of another dialect.
 pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatable> {
+    if json::is_too_intricate(body) {
+        return Err(Untranslatable::new("", TOO_INTRICATE));
+    }
     let body = serde_json::from_slice(body)
         .map_err(|error| Untranslatable::new("", format!("The body is not JSON ({error}). Send a JSON object.")))?;
     let mut warnings = Warnings::default();
@@ -82,6 +85,9 @@ pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatab
     asked.model.clone_into(&mut request.model);
     request.streamed = asked.streamed;
     turns::name_results(&mut request);
+    if json::are_too_intricate(arguments_in(request.messages.iter().flat_map(|message| &message.parts))) {
+        return Err(Untranslatable::new("messages", TOO_INTRICATE).in_words_of(asked.from));
+    }
     let legacy_functions = request.legacy_functions;
     let aliases = std::mem::take(&mut request.aliases);
     let body = match asked.to {
@@ -94,6 +100,14 @@ pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatab
     Ok(Translated { body: body.to_string().into_bytes(), warnings: warnings.into_list(), legacy_functions, aliases })
 }
 
+const TOO_INTRICATE: &str = "The body has more values than can be carried to a provider of another dialect. Send fewer, \
+                             or send long lists as text.";
+
+/// Arguments of calls, which most dialects have as JSON and not as text.
+fn arguments_in<'p>(parts: impl Iterator<Item = &'p Part>) -> impl Iterator<Item = &'p str> {
+    parts.filter_map(|part| if let Part::ToolCall(call) = part { Some(call.arguments.as_str()) } else { None })
+}
+
 fn read_request(from: Dialect, body: Value, warnings: &mut Warnings) -> Result<Request, Untranslatable> {
     match from {
         Dialect::OpenaiChat => openai_chat::read_request(body, warnings),
@@ -104,12 +118,14 @@ fn read_request(from: Dialect, body: Value, warnings: &mut Warnings) -> Result<R
 }
 
 /// The request `body` for a provider of the caller's own dialect, without what earlier translations left in the
-/// conversation: that provider refuses thoughts it did not seal. `None`: nothing was left, and the bytes stay as they are.
+/// conversation: that provider refuses thoughts it did not seal. `None`: nothing was left, or there is more in it than can
+/// be looked at, and the bytes stay as they are.
 pub fn native(dialect: Dialect, body: &[u8]) -> Option<Vec<u8>> {
     native::clean(dialect, body)
 }
 
-/// A provider's whole answer in the caller's dialect. `None`: it is no answer of the dialect `from`.
+/// A provider's whole answer in the caller's dialect. `None`: it is no answer of the dialect `from`, or one of more values
+/// than can be carried.
 pub fn answer(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<Vec<u8>> {
     let answer = read_answer(from, told, body)?;
     let written = match to {
@@ -122,12 +138,18 @@ pub fn answer(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<Ve
 }
 
 fn read_answer(from: Dialect, told: &Told, body: &[u8]) -> Option<Answer> {
+    if json::is_too_intricate(body) {
+        return None;
+    }
     let mut answer = match from {
         Dialect::OpenaiChat => openai_chat::read_answer(body),
         Dialect::OpenaiResponses => openai_responses::read_answer(body),
         Dialect::Anthropic => anthropic::read_answer(body),
         Dialect::Gemini => gemini::read_answer(body),
     }?;
+    if json::are_too_intricate(arguments_in(answer.choices.iter().flat_map(|choice| &choice.parts))) {
+        return None;
+    }
     let parts = answer.choices.iter_mut().flat_map(|choice| &mut choice.parts);
     for (number, part) in parts.enumerate() {
         if let Part::ToolCall(call) = part {
@@ -152,7 +174,8 @@ pub fn answer_as_stream(from: Dialect, to: Dialect, told: &Told, body: &[u8]) ->
 /// A provider's error in the shape of the caller's dialect, its message kept word for word, since clients read it. A
 /// body that is no error of the dialect `from`, such as a page of HTML, becomes one that names the status.
 pub fn error(from: Dialect, to: Dialect, status: u16, body: &[u8]) -> Vec<u8> {
-    let read = serde_json::from_slice(body).ok().and_then(|body| read_fault(from, &body));
+    let body = Some(body).filter(|body| !json::is_too_intricate(body));
+    let read = body.and_then(|body| serde_json::from_slice(body).ok()).and_then(|body| read_fault(from, &body));
     let mut fault = read.unwrap_or_else(|| Fault {
         message: format!("The provider answered {status} without an error that can be read."),
         ..Fault::default()
@@ -203,17 +226,24 @@ impl Stream {
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         for event in self.events.feed(bytes) {
-            let event = match event {
-                Ok(event) => event,
-                Err(fault) => {
-                    self.pass(vec![Event::Error(fault)], &mut out);
-                    break;
-                }
+            if self.is_over {
+                break;
+            }
+            let events = match event {
+                Ok(event) => self.read(&event),
+                Err(fault) => vec![Event::Error(fault)],
             };
-            let events = self.reader.feed(&event);
             self.pass(events, &mut out);
         }
         out
+    }
+
+    fn read(&mut self, event: &ServerEvent) -> Vec<Event> {
+        if json::is_too_intricate(&event.data) {
+            let message = "The provider sent an event of more values than can be carried.".to_owned();
+            return vec![Event::Error(Fault { message, status: Some(502), ..Fault::default() })];
+        }
+        self.reader.feed(event)
     }
 
     /// The provider's stream has ended as it should: the caller's last bytes. Empty where the end was given already,
@@ -221,7 +251,7 @@ impl Stream {
     pub fn end(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         if let Some(event) = self.events.end() {
-            let events = self.reader.feed(&event);
+            let events = self.read(&event);
             self.pass(events, &mut out);
         }
         let events = self.reader.end();

@@ -277,6 +277,60 @@ proptest! {
     }
 }
 
+/// Two bytes of a body can become two hundred of memory, and any key's holder may send megabytes.
+#[test]
+fn what_would_not_fit_into_memory_is_not_parsed() {
+    let zeros = format!("[{}0]", "0,".repeat(2 << 20));
+    let answer =
+        format!(r#"{{"choices":[{{"message":{{"content":{zeros}}}}}],"error":{{"message":"x","y":{zeros}}}}}"#);
+    let said = "more values than can be carried";
+    for from in Dialect::ALL {
+        for to in Dialect::ALL {
+            let refused = translate::request(asked(from, to), format!(r#"{{"messages":{zeros}}}"#).as_bytes());
+            let refused = refused.expect_err("it is too much");
+            assert!(refused.message.contains(said), "{refused:?}");
+            assert_eq!(translate::answer(from, to, &told(), answer.as_bytes()), None);
+            assert_eq!(translate::answer_as_stream(from, to, &told(), answer.as_bytes()), None);
+            let error = translate::error(from, to, 500, answer.as_bytes());
+            assert!(String::from_utf8_lossy(&error).contains("without an error that can be read"));
+            let mut stream = Stream::new(from, to, told());
+            let mut written = stream.feed(format!("data: {answer}\n\n").as_bytes());
+            assert!(stream.is_finished());
+            written.extend(stream.feed(b"data: [DONE]\n\n"));
+            assert!(String::from_utf8_lossy(&written).contains(said));
+        }
+    }
+}
+
+#[test]
+fn arguments_that_together_would_not_fit_into_memory_are_refused() {
+    let arguments = format!(r#"{{"a":[{}0]}}"#, "0,".repeat(100_000));
+    let call = |id: &str| json!({ "id": id, "type": "function", "function": { "name": "f", "arguments": arguments } });
+    let body = |calls: Value| json!({ "messages": [{ "role": "assistant", "tool_calls": calls }] }).to_string();
+    let asked = asked(Dialect::OpenaiChat, Dialect::Gemini);
+    assert!(translate::request(asked, body(json!([call("a")])).as_bytes()).is_ok());
+    let refused =
+        translate::request(asked, body(json!([call("a"), call("b")])).as_bytes()).expect_err("it is too much");
+    assert_eq!(refused.param, "messages");
+}
+
+#[test]
+fn a_picture_of_megabytes_is_carried_whole() {
+    let picture = format!("data:image/png;base64,{}", "A".repeat(8 << 20));
+    let content = json!([{ "type": "image_url", "image_url": { "url": picture } }]);
+    let body = json!({ "messages": [{ "role": "user", "content": content }] }).to_string();
+    for to in [Dialect::OpenaiResponses, Dialect::Anthropic, Dialect::Gemini] {
+        let body = request(Dialect::OpenaiChat, to, body.as_bytes()).to_string();
+        assert!(body.contains(&picture[22..]), "{}", to.name());
+    }
+    // In a stream one event is all of it.
+    let event =
+        json!({ "type": "response.output_item.done", "item": { "type": "image", "result": picture[..4 << 20] } });
+    let mut stream = Stream::new(Dialect::OpenaiResponses, Dialect::Anthropic, told());
+    stream.feed(format!("data: {event}\n\n").as_bytes());
+    assert!(!stream.is_finished());
+}
+
 fn try_everything(bytes: &[u8]) {
     for from in Dialect::ALL {
         translate::native(from, bytes);

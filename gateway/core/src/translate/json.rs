@@ -5,6 +5,50 @@ use serde_json::{Number, Value, json};
 
 use super::neutral::{Object, Untranslatable, Warnings};
 
+/// What is parsed at once may have this many values and names. One takes up to some two hundred bytes as a tree, even
+/// where it is two bytes of text (`0,`), and a guest has 256 MiB. Long conversations with
+/// many tools stay far below.
+const NODES_MAX: usize = 200_000;
+
+/// Whether a text of JSON is more than may be parsed: told before it is, in one pass that skips texts, so that a
+/// picture in base64 costs nothing.
+pub(super) fn is_too_intricate(json: &[u8]) -> bool {
+    count_nodes(json) > NODES_MAX
+}
+
+/// The same of several that are parsed one by one and kept together.
+pub(super) fn are_too_intricate<'t>(texts: impl Iterator<Item = &'t str>) -> bool {
+    texts.map(|text| count_nodes(text.as_bytes())).sum::<usize>() > NODES_MAX
+}
+
+/// At least as many as `json` has values and names, whether it is JSON or not.
+fn count_nodes(json: &[u8]) -> usize {
+    let mut nodes = 0;
+    let mut rest = json;
+    while let Some(quote) = memchr::memchr(b'"', rest) {
+        let (outside, text) = rest.split_at(quote);
+        nodes += count_marks(outside);
+        rest = behind_text(text.get(1..).unwrap_or_default());
+    }
+    nodes + count_marks(rest)
+}
+
+fn count_marks(outside: &[u8]) -> usize {
+    outside.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count()
+}
+
+/// What follows the end of a text that has begun.
+fn behind_text(mut rest: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        let is_end = rest.get(at) == Some(&b'"');
+        rest = rest.get(at + if is_end { 1 } else { 2 }..).unwrap_or_default();
+        if is_end {
+            return rest;
+        }
+    }
+    &[]
+}
+
 /// The object `value` is, or a refusal about `param`.
 pub(super) fn object(value: Value, param: &str) -> Result<Object, Untranslatable> {
     match value {
@@ -21,11 +65,19 @@ pub(super) fn from_members<const N: usize>(members: [(&str, Value); N]) -> Value
 /// A call's arguments as an object, as all dialects but OpenAI's have them. A model may have written something else: it
 /// is shown what it wrote.
 pub(super) fn arguments(text: &str) -> Value {
-    match serde_json::from_str(text) {
-        Ok(Value::Object(members)) => Value::Object(members),
+    match parse(text) {
+        Some(Value::Object(members)) => Value::Object(members),
         _ if text.trim().is_empty() => json!({}),
         _ => json!({ "arguments": text }),
     }
+}
+
+/// The value a text of JSON holds, unless it is [too intricate](is_too_intricate).
+pub(super) fn parse(text: &str) -> Option<Value> {
+    if is_too_intricate(text.as_bytes()) {
+        return None;
+    }
+    serde_json::from_str(text).ok()
 }
 
 /// Takes a member that is text.
@@ -102,5 +154,34 @@ pub(super) fn drop_rest(members: &Object, warnings: &mut Warnings) {
         if !says_nothing {
             warnings.dropped(name);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_and_names_are_counted_and_what_texts_hold_is_not() {
+        for (json, nodes) in [
+            ("", 0),
+            ("[0,0,0]", 3),
+            (r#"{"a":{"b":[]},"c":1}"#, 7),
+            (r#"{"[[[[":"{:,\\"}"#, 2),
+            (r#"["\",[,",0]"#, 2),
+            (r#"["\\",["#, 3),
+            (r#"["no end,,,"#, 1),
+            (r#"["no end\"#, 1),
+        ] {
+            assert_eq!(count_nodes(json.as_bytes()), nodes, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_parsed_and_a_long_list_is_not() {
+        let text = json!({ "a": ",".repeat(NODES_MAX + 1) }).to_string();
+        assert_eq!(arguments(&text).to_string(), text);
+        let list = format!("{{\"a\":[{}0]}}", "0,".repeat(NODES_MAX));
+        assert_eq!(arguments(&list), json!({ "arguments": list }));
     }
 }

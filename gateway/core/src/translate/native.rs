@@ -6,14 +6,18 @@
 
 use serde_json::Value;
 
-use super::json::text;
+use super::json::{is_too_intricate, text};
 use super::neutral::{SEAL_PREFIX, SEAL_PREFIX_BASE64};
 use crate::dialect::Dialect;
 
-/// The request without them. `None`: there are none, and the bytes may stay as they are.
+/// The request without them. `None`: there are none, or the body is too intricate to be parsed, and the bytes stay as
+/// they are.
 pub(super) fn clean(dialect: Dialect, body: &[u8]) -> Option<Vec<u8>> {
     let prefix = if dialect == Dialect::Gemini { SEAL_PREFIX_BASE64 } else { SEAL_PREFIX };
     memchr::memmem::find(body, prefix.as_bytes())?;
+    if is_too_intricate(body) {
+        return None;
+    }
     let mut body: Value = serde_json::from_slice(body).ok()?;
     let removed = match dialect {
         // Seals stand in `reasoning_details`, which say themselves whose they are.
@@ -106,6 +110,8 @@ mod tests {
         for dialect in Dialect::ALL {
             assert_eq!(cleaned(dialect, own.clone()), None);
             assert_eq!(clean(dialect, b"llmio: no JSON"), None);
+            let intricate = format!("{{\"llmio:\":\"{SEAL_PREFIX_BASE64}\",\"input\":[{}0]}}", "0,".repeat(1 << 20));
+            assert_eq!(clean(dialect, intricate.as_bytes()), None);
         }
     }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::refuse;
+use crate::translate::json;
 use crate::translate::members::Members;
 use crate::translate::neutral::{Alias, Request, Tool, ToolChoice, Untranslatable, Warnings};
 
@@ -91,12 +92,12 @@ pub(super) fn freeform_arguments(input: &str) -> String {
 
 /// The plain text in a call's arguments; what is not in the form asked for is passed as it is.
 pub(super) fn freeform_input(arguments: &str) -> String {
-    match serde_json::from_str::<Value>(arguments) {
-        Ok(Value::Object(mut members)) => match members.remove("input") {
+    match json::parse(arguments) {
+        Some(Value::Object(mut members)) => match members.remove("input") {
             Some(Value::String(input)) => input,
             _ => arguments.to_owned(),
         },
-        Ok(Value::String(input)) => input,
+        Some(Value::String(input)) => input,
         _ => arguments.to_owned(),
     }
 }
