@@ -331,6 +331,21 @@ fn a_picture_of_megabytes_is_carried_whole() {
     assert!(!stream.is_finished());
 }
 
+#[test]
+fn an_answer_of_more_calls_than_any_model_makes_ends_with_an_error() {
+    let call = |index: usize| json!({ "index": index, "id": format!("c{index}"), "function": { "name": "f", "arguments": "{" } });
+    let calls = |count| (0..count).map(call).collect::<Vec<_>>();
+    for to in [Dialect::OpenaiResponses, Dialect::Anthropic, Dialect::Gemini] {
+        for (count, ends) in [(256, false), (5_000, true)] {
+            let mut stream = Stream::new(Dialect::OpenaiChat, to, told());
+            let chunk = json!({ "choices": [{ "index": 0, "delta": { "tool_calls": calls(count) } }] });
+            let written = stream.feed(format!("data: {chunk}\n\n").as_bytes());
+            assert_eq!(stream.is_finished(), ends);
+            assert_eq!(String::from_utf8_lossy(&written).contains("more than 256 calls"), ends);
+        }
+    }
+}
+
 fn try_everything(bytes: &[u8]) {
     for from in Dialect::ALL {
         translate::native(from, bytes);

@@ -5,7 +5,10 @@ use serde_json::Value;
 use super::super::answer::{content_parts, correct};
 use super::super::{calls, thoughts};
 use crate::translate::json::{take_list, take_text, text};
-use crate::translate::neutral::{Event, Finish, Object, Part, PartKind, Thought};
+use crate::translate::neutral::{Event, Fault, Finish, Object, Part, PartKind, Thought};
+
+/// A choice may have this many calls: each delta looks through all of them. OpenAI takes 128 tools.
+const CALLS_MAX: usize = 256;
 
 /// What came of a choice.
 #[derive(Debug, Default)]
@@ -158,6 +161,11 @@ impl ChoiceState {
     }
 
     fn begin_call(&mut self, delta: &Value, name: &str, place: &mut Place<'_>) -> Option<usize> {
+        if self.calls.len() >= CALLS_MAX {
+            let message = format!("The provider sent an answer of more than {CALLS_MAX} calls of tools.");
+            place.out.push(Event::Error(Fault { message, status: Some(502), ..Fault::default() }));
+            return None;
+        }
         self.end_words(place.out);
         self.end_whole_calls(place.out);
         let id = text(delta, "id").unwrap_or_default().to_owned();
