@@ -346,6 +346,30 @@ fn an_answer_of_more_calls_than_any_model_makes_ends_with_an_error() {
     }
 }
 
+/// Each of these used to be looked for in a list of all others.
+#[test]
+fn many_names_are_looked_up_at_once() {
+    let names: Vec<String> = (0..12_000).map(|number| format!("f{number}")).collect();
+    let calls = |name: &String| json!({ "id": name, "type": "function", "function": { "name": name } });
+    let history = json!([{ "role": "assistant", "tool_calls": names.iter().map(calls).collect::<Vec<_>>() }]);
+    let there = request(Dialect::OpenaiChat, Dialect::Anthropic, json!({ "messages": history }).to_string().as_bytes());
+    assert_eq!(there["tools"].as_array().map(Vec::len), Some(12_000));
+
+    let tools: Vec<Value> = names.iter().map(|name| json!({ "type": "function", "name": name })).collect();
+    let choice = json!({ "type": "allowed_tools", "mode": "auto", "tools": tools });
+    let body = json!({ "input": "Hi", "tools": tools, "tool_choice": choice }).to_string();
+    let there = request(Dialect::OpenaiResponses, Dialect::OpenaiChat, body.as_bytes());
+    assert_eq!(there["tools"].as_array().map(Vec::len), Some(12_000));
+
+    let properties: Value = names.iter().map(|name| (name.clone(), json!({}))).collect();
+    let schema =
+        json!({ "type": "object", "properties": properties, "required": names, "additionalProperties": false });
+    let format = json!({ "type": "json_schema", "schema": schema });
+    let body = json!({ "messages": [], "output_config": { "format": format } }).to_string();
+    let there = request(Dialect::Anthropic, Dialect::OpenaiChat, body.as_bytes());
+    assert_eq!(there["response_format"]["json_schema"]["strict"], true);
+}
+
 fn try_everything(bytes: &[u8]) {
     for from in Dialect::ALL {
         translate::native(from, bytes);

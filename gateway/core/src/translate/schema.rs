@@ -1,5 +1,7 @@
 //! What the dialects demand of JSON Schemas: each its own subset.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 /// The keywords under which a schema has further ones.
@@ -68,7 +70,8 @@ pub(super) fn is_strict(schema: &Value) -> bool {
 
 fn requires_all(schema: &Value) -> bool {
     let closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
-    let required = schema.get("required").and_then(Value::as_array);
-    let is_required = |name: &String| required.is_some_and(|required| required.iter().any(|other| other == name));
-    closed && schema.get("properties").and_then(Value::as_object).is_none_or(|all| all.keys().all(is_required))
+    let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+    let required: HashSet<&str> = required.filter_map(Value::as_str).collect();
+    let properties = schema.get("properties").and_then(Value::as_object);
+    closed && properties.is_none_or(|all| all.keys().all(|name| required.contains(name.as_str())))
 }

@@ -1,5 +1,7 @@
 //! Writes a request: <https://platform.claude.com/docs/en/api/messages/create>.
 
+use std::collections::HashSet;
+
 use serde_json::{Number, Value, json};
 
 use super::model::Takes;
@@ -74,19 +76,15 @@ fn tools(request: &mut Request) -> (Option<Value>, Option<Value>) {
         let choice = tool_choice(request.tool_choice.take(), request.parallel_tools);
         return (Some(std::mem::take(&mut request.tools).into_iter().map(tool).collect()), choice);
     }
-    let mut names: Vec<&str> = Vec::new();
-    for part in request.messages.iter().flat_map(|message| &message.parts) {
-        if let Part::ToolCall(call) = part
-            && !names.contains(&call.name.as_str())
-        {
-            names.push(&call.name);
-        }
-    }
-    if names.is_empty() {
+    let parts = request.messages.iter().flat_map(|message| &message.parts);
+    let names = parts.filter_map(|part| if let Part::ToolCall(call) = part { Some(call.name.as_str()) } else { None });
+    let mut seen = HashSet::new();
+    let names = names.filter(|name| seen.insert(*name));
+    let tools: Vec<Value> = names.map(|name| json!({ "name": name, "input_schema": { "type": "object" } })).collect();
+    if tools.is_empty() {
         return (None, None);
     }
-    let tools = names.iter().map(|name| json!({ "name": name, "input_schema": { "type": "object" } })).collect();
-    (Some(tools), tool_choice(Some(ToolChoice::None), None))
+    (Some(tools.into()), tool_choice(Some(ToolChoice::None), None))
 }
 
 fn tool(tool: Tool) -> Value {

@@ -3,7 +3,7 @@
 //! Calls may come without ids. Then each gets one from its place in the conversation, and a response without one belongs
 //! to the first unanswered call of its name: Google matches them so too.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ pub(super) fn read(
         Some(_) => return refuse("contents", "`contents` has to be a list of contents."),
         None => Vec::new(),
     };
-    let mut reader = Reader { warnings, calls: 0, unanswered: VecDeque::new() };
+    let mut reader = Reader { warnings, calls: 0, unanswered: Unanswered::default() };
     for (index, content) in contents.into_iter().enumerate() {
         let mut content = Members::of(content);
         let role = match content.text("role").as_deref() {
@@ -63,8 +63,35 @@ pub(super) fn read(
 struct Reader<'a> {
     warnings: &'a mut Warnings,
     calls: usize,
-    /// Ids and names of calls no response has come to yet.
-    unanswered: VecDeque<(String, String)>,
+    unanswered: Unanswered,
+}
+
+/// Calls no response has come to yet, found by id and by name: conversations have thousands.
+#[derive(Default)]
+struct Unanswered {
+    /// Ids by the calls' order; `None` once answered.
+    ids: Vec<Option<String>>,
+    by_id: HashMap<String, VecDeque<usize>>,
+    by_name: HashMap<String, VecDeque<usize>>,
+}
+
+impl Unanswered {
+    fn push(&mut self, id: String, name: String) {
+        self.by_id.entry(id.clone()).or_default().push_back(self.ids.len());
+        self.by_name.entry(name).or_default().push_back(self.ids.len());
+        self.ids.push(Some(id));
+    }
+
+    /// Takes the first call of this id, else the first of this name, and gives its id.
+    fn take(&mut self, id: Option<&str>, name: Option<&str>) -> Option<String> {
+        let mut first = |calls: Option<&mut VecDeque<usize>>| {
+            let calls = calls?;
+            // One that was answered by its id still stands under its name, and the other way round.
+            std::iter::from_fn(|| calls.pop_front()).find_map(|call| self.ids.get_mut(call)?.take())
+        };
+        let by_id = first(id.and_then(|id| self.by_id.get_mut(id)));
+        by_id.or_else(|| first(name.and_then(|name| self.by_name.get_mut(name))))
+    }
 }
 
 impl Reader<'_> {
@@ -96,7 +123,7 @@ impl Reader<'_> {
         let name = call.text("name").unwrap_or_default();
         let id = call.text("id").filter(|id| !id.is_empty()).unwrap_or_else(|| format!("call_{}", self.calls));
         self.calls += 1;
-        self.unanswered.push_back((id.clone(), name.clone()));
+        self.unanswered.push(id.clone(), name.clone());
         let arguments = call.take("args").map_or_else(|| "{}".to_owned(), |args| args.to_string());
         let signature = match seal {
             Some(Sealed::Signature(seal) | Sealed::Own(seal) | Sealed::Call(_, seal)) => Some(seal),
@@ -125,15 +152,10 @@ impl Reader<'_> {
     /// The call a response belongs to, which is answered now.
     fn answered(&mut self, id: Option<String>, name: Option<&str>) -> String {
         let id = id.filter(|id| !id.is_empty());
-        let by_id = id.as_ref().and_then(|id| self.unanswered.iter().position(|(other, _)| other == id));
-        let by_name = || self.unanswered.iter().position(|(_, other)| Some(other.as_str()) == name);
-        match by_id.or_else(by_name).and_then(|place| self.unanswered.remove(place)) {
-            Some((id, _)) => id,
-            None => id.unwrap_or_else(|| {
-                self.calls += 1;
-                format!("call_{}", self.calls - 1)
-            }),
-        }
+        self.unanswered.take(id.as_deref(), name).or(id).unwrap_or_else(|| {
+            self.calls += 1;
+            format!("call_{}", self.calls - 1)
+        })
     }
 }
 
@@ -271,6 +293,17 @@ mod tests {
             { "role": "user", "parts": [{ "functionResponse": { "id": "y", "name": "a" } }, { "functionResponse": { "name": "a" } }] },
         ]);
         assert_eq!(ids(contents), ["call x", "call y", "result y", "result x"]);
+    }
+
+    /// Each response used to look through all calls.
+    #[test]
+    fn every_response_finds_its_call_among_many() {
+        let call = |number: usize| json!({ "functionCall": { "name": format!("f{number}") } });
+        let response = |number: usize| json!({ "functionResponse": { "name": format!("f{number}") } });
+        let calls: Vec<Value> = (0..20_000).map(call).collect();
+        let responses: Vec<Value> = (0..20_000).rev().map(response).collect();
+        let ids = ids(json!([{ "role": "model", "parts": calls }, { "role": "user", "parts": responses }]));
+        assert_eq!(ids.last().map(String::as_str), Some("result call_0"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Reads a Gemini request. <https://ai.google.dev/api/generate-content#request-body>
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::{contents, refuse, schema};
@@ -55,9 +57,10 @@ fn read_tools(tools: Vec<Value>, request: &mut Request, warnings: &mut Warnings)
 fn read_tool_config(mut config: Members, request: &mut Request) {
     let mut calling = config.object("functionCallingConfig");
     let mode = calling.text("mode").unwrap_or_default().to_ascii_uppercase();
-    let allowed: Vec<Value> = calling.list("allowedFunctionNames");
+    let allowed = calling.list("allowedFunctionNames");
+    let allowed: HashSet<&str> = allowed.iter().filter_map(Value::as_str).collect();
     if !allowed.is_empty() {
-        request.tools.retain(|tool| allowed.iter().any(|name| *name == tool.name));
+        request.tools.retain(|tool| allowed.contains(tool.name.as_str()));
     }
     request.tool_choice = match (mode.as_str(), request.tools.as_slice()) {
         (_, []) => None,

@@ -1,5 +1,7 @@
 //! Reads a request: <https://platform.openai.com/docs/api-reference/chat/create>.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::read_messages::{self, function_name};
@@ -97,14 +99,14 @@ fn tool_choice(body: &mut Object, tools: &mut Vec<Tool>) -> Result<Option<ToolCh
         Value::String(word) => word_choice(word).ok_or_else(refused)?,
         choice if text(choice, "type") == Some("allowed_tools") => {
             let allowed = choice.get("allowed_tools").ok_or_else(refused)?;
-            let names: Vec<&str> = allowed
+            let names: HashSet<&str> = allowed
                 .get("tools")
                 .and_then(Value::as_array)
                 .into_iter()
                 .flatten()
                 .filter_map(function_name)
                 .collect();
-            tools.retain(|tool| names.contains(&tool.name.as_str()));
+            tools.retain(|tool| names.contains(tool.name.as_str()));
             word_choice(text(allowed, "mode").unwrap_or("auto")).ok_or_else(refused)?
         }
         choice => {

@@ -1,6 +1,8 @@
 //! Tools of a Responses request. Codex groups functions in namespaces and has tools whose input is plain text; other
 //! dialects know plain functions only, so both become such and each leaves an [`Alias`] by which its calls find back.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -135,7 +137,7 @@ fn read_choice_object(mut choice: Members, request: &mut Request) -> Result<Opti
             Ok(Some(ToolChoice::Tool(given_name(choice.text("namespace").as_deref(), &name))))
         }
         "allowed_tools" => {
-            let allowed: Vec<String> = choice.list("tools").into_iter().filter_map(allowed_name).collect();
+            let allowed: HashSet<String> = choice.list("tools").into_iter().filter_map(allowed_name).collect();
             request.tools.retain(|tool| allowed.contains(&tool.name));
             Ok(choice.text("mode").and_then(|word| named_choice(&word)))
         }
