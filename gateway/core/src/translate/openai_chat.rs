@@ -7,6 +7,7 @@
 
 mod answer;
 mod calls;
+pub(super) mod names;
 mod read_messages;
 mod read_request;
 mod stream_reader;

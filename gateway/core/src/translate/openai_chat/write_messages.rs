@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::names::Takes;
 use super::{calls, thoughts};
 use crate::translate::json::from_members;
 use crate::translate::neutral::{
@@ -14,14 +15,19 @@ use crate::translate::turns;
 pub(super) fn write(
     system: Vec<Part>,
     messages: Vec<Message>,
+    takes: Takes,
     warnings: &mut Warnings,
 ) -> Result<Vec<Value>, Untranslatable> {
     let mut written = Vec::new();
     if !system.is_empty() {
         written.push(message("system", content(system, "\n\n", "system")?));
     }
+    let mut messages = turns::results_first(messages);
+    if !takes.system_inside {
+        turns::system_to_user(&mut messages, warnings);
+        messages = turns::merge(messages);
+    }
     let current_turn = turns::current_turn(&messages);
-    let messages = turns::results_first(messages);
     for (at, Message { role, parts }) in messages.into_iter().enumerate() {
         match role {
             Role::System => written.push(message("system", content(parts, "\n\n", "messages")?)),

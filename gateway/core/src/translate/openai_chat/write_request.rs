@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::names::Takes;
 use super::write_messages;
 use crate::translate::neutral::{
     Effort, Format, Object, Reasoning, Request, Sampling, Tool, ToolChoice, Untranslatable, Warnings,
@@ -18,9 +19,12 @@ const USER_BYTES_MAX: usize = 64;
 /// A request in this dialect.
 pub(in crate::translate) fn write_request(request: Request, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
     let mut body = Object::new();
-    let wants_completion_tokens = reads_completion_tokens_only(&request.model);
+    let takes = Takes::of(&request.model);
     body.insert("model".to_owned(), request.model.into());
-    body.insert("messages".to_owned(), write_messages::write(request.system, request.messages, warnings)?.into());
+    body.insert(
+        "messages".to_owned(),
+        write_messages::write(request.system, request.messages, takes, warnings)?.into(),
+    );
     if request.streamed {
         body.insert("stream".to_owned(), true.into());
         // Asked for even where the caller did not: llmio records what was used.
@@ -35,7 +39,7 @@ pub(in crate::translate) fn write_request(request: Request, warnings: &mut Warni
     let effort = request.reasoning.and_then(effort);
     body.extend(effort.map(|effort| ("reasoning_effort".to_owned(), effort.into())));
     write_sampling(request.sampling, &mut body, warnings);
-    let name = if wants_completion_tokens { "max_completion_tokens" } else { "max_tokens" };
+    let name = if takes.max_tokens { "max_tokens" } else { "max_completion_tokens" };
     body.extend(request.tokens_max.map(|count| (name.to_owned(), count.into())));
     write_stop(request.stop, &mut body, warnings);
     body.extend(request.choices.filter(|count| *count != 1).map(|count| ("n".to_owned(), count.into())));
@@ -45,13 +49,6 @@ pub(in crate::translate) fn write_request(request: Request, warnings: &mut Warni
     }
     body.extend(request.verbosity.map(|verbosity| ("verbosity".to_owned(), verbosity.into())));
     Ok(Value::Object(body))
-}
-
-/// OpenAI's reasoning models refuse `max_tokens`, and many providers of other models know nothing else:
-/// <https://platform.openai.com/docs/api-reference/chat/create#chat-create-max_tokens>.
-fn reads_completion_tokens_only(model: &str) -> bool {
-    let name = model.rsplit('/').next().unwrap_or(model);
-    ["o1", "o3", "o4", "gpt-5", "gpt-6"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn tool(tool: Tool) -> Value {
