@@ -1,6 +1,22 @@
 //! What the names of models tell. OpenAI's own models and the many that are served in its dialect differ in what they
 //! refuse with 400, and nothing else says so.
 
+use crate::dialect::Dialect;
+
+/// Models that read their own thoughts again, in a conversation's `reasoning_content`, by a part of their name:
+///
+/// - DeepSeek and Kimi refuse a turn with calls that lacks them:
+///   <https://api-docs.deepseek.com/guides/thinking_mode#tool-calls>,
+///   <https://platform.moonshot.ai/docs/guide/use-kimi-k2-thinking-model>
+/// - GLM: <https://docs.z.ai/guides/capabilities/thinking-mode>
+/// - Qwen: <https://huggingface.co/Qwen/Qwen3-32B/blob/main/tokenizer_config.json>, the chat template
+/// - MiMo: <https://platform.xiaomimimo.com/docs>
+/// - MiniMax: <https://platform.minimax.io/docs/guides/text-m2-function-call>
+///
+/// To all others they are nothing or an error: Groq and Cerebras answer `property 'reasoning_content' is
+/// unsupported`.
+const READ_THOUGHTS: [&str; 7] = ["deepseek", "kimi", "moonshot", "glm", "qwen", "mimo", "minimax"];
+
 /// What a model takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::translate) struct Takes {
@@ -10,6 +26,20 @@ pub(in crate::translate) struct Takes {
     /// `max_tokens`. OpenAI's reasoning models refuse it, and many providers of other models know nothing else:
     /// <https://platform.openai.com/docs/api-reference/chat/create#chat-create-max_tokens>.
     pub(in crate::translate) max_tokens: bool,
+    /// `reasoning_content` in messages; see [`READ_THOUGHTS`].
+    pub(in crate::translate) thoughts: bool,
+    /// OpenRouter's vendor before the name, if the name looks like OpenRouter's.
+    vendor: Option<Vendor>,
+    /// Gemini's seal on a call: <https://ai.google.dev/gemini-api/docs/thought-signatures#openai-compatibility>.
+    pub(in crate::translate) call_seals: bool,
+}
+
+/// Who made a model that OpenRouter serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Vendor {
+    /// One that has a dialect of its own, in which it seals thoughts.
+    Of(Dialect),
+    Other,
 }
 
 impl Takes {
@@ -17,8 +47,39 @@ impl Takes {
     pub(in crate::translate) fn of(model: &str) -> Takes {
         let name = model.rsplit('/').next().unwrap_or(model);
         let reasons = is_o(name) || gpt_version(name) >= Some((5, 0));
-        Takes { system_inside: is_openais(model.strip_prefix("openai/").unwrap_or(model)), max_tokens: !reasons }
+        let lower = model.to_ascii_lowercase();
+        Takes {
+            system_inside: is_openais(model.strip_prefix("openai/").unwrap_or(model)),
+            max_tokens: !reasons,
+            thoughts: READ_THOUGHTS.iter().any(|part| lower.contains(part)),
+            vendor: vendor(&lower),
+            call_seals: lower.contains("gemini"),
+        }
     }
+
+    /// `reasoning_details` with seals of this dialect's provider, which OpenRouter hands to the one that made them:
+    /// <https://openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks>.
+    pub(in crate::translate) fn seals_of(self, by: Dialect) -> bool {
+        match self.vendor {
+            Some(Vendor::Of(dialect)) => dialect == by,
+            // Seals nobody said the origin of.
+            Some(Vendor::Other) => by == Dialect::OpenaiChat,
+            None => false,
+        }
+    }
+}
+
+fn vendor(model: &str) -> Option<Vendor> {
+    let (vendor, name) = model.split_once('/')?;
+    Some(match vendor {
+        // A path, such as `models/gemini-3` and `accounts/fireworks/models/…`, is no name of OpenRouter's.
+        "models" | "tunedmodels" => return None,
+        _ if name.contains('/') => return None,
+        "anthropic" => Vendor::Of(Dialect::Anthropic),
+        "openai" => Vendor::Of(Dialect::OpenaiResponses),
+        "google" => Vendor::Of(Dialect::Gemini),
+        _ => Vendor::Other,
+    })
 }
 
 /// A model that OpenAI serves itself, from `gpt-4o` to `o4-mini`, fine-tuned ones as well; `gpt-oss` is an open one.
@@ -64,5 +125,24 @@ mod tests {
         for older in ["gpt-4o", "gpt-oss-20b", "chatgpt-4o-latest", "qwen3-32b"] {
             assert!(Takes::of(older).max_tokens, "{older}");
         }
+    }
+
+    #[test]
+    fn a_model_gets_back_the_thoughts_and_seals_it_reads() {
+        for reads in ["deepseek-reasoner", "moonshotai/Kimi-K2-Thinking", "glm-4.7", "Qwen/Qwen3-32B", "MiniMax-M2"] {
+            assert!(Takes::of(reads).thoughts, "{reads}");
+        }
+        for refuses in ["openai/gpt-oss-120b", "llama-3.3-70b-versatile", "gpt-5", "gemini-3-pro", "mistral-large"] {
+            assert!(!Takes::of(refuses).thoughts, "{refuses}");
+        }
+        let seals = |model| Dialect::ALL.into_iter().filter(|by| Takes::of(model).seals_of(*by)).collect::<Vec<_>>();
+        assert_eq!(seals("anthropic/claude-sonnet-4.5"), [Dialect::Anthropic]);
+        assert_eq!(seals("openai/gpt-5.4"), [Dialect::OpenaiResponses]);
+        assert_eq!(seals("google/gemini-3-pro"), [Dialect::Gemini]);
+        assert_eq!(seals("x-ai/grok-4"), [Dialect::OpenaiChat]);
+        for none in ["claude-sonnet-4-5", "models/gemini-3-pro", "accounts/fireworks/models/glm-4p6"] {
+            assert_eq!(seals(none), [], "{none}");
+        }
+        assert!(Takes::of("gemini-3-pro").call_seals && !Takes::of("gpt-5").call_seals);
     }
 }

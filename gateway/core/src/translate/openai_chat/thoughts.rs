@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::names::Takes;
 use crate::dialect::Dialect;
 use crate::translate::json::{take_list, take_text, text};
 use crate::translate::neutral::{Object, Seal, Thought};
@@ -64,6 +65,20 @@ fn write_seal(detail: &mut Value, name: &str, seal: Seal, index: usize) {
     }
     detail[name] = seal.text.into();
     detail["index"] = index.into();
+}
+
+/// What a message of a request says of these thoughts: as much as the model takes.
+pub(super) fn write_for(takes: Takes, thoughts: Vec<Thought>, message: &mut Object) {
+    let own = |seal: Option<Seal>| seal.filter(|seal| takes.seals_of(seal.by));
+    let thoughts = thoughts.into_iter().map(|thought| Thought {
+        text: thought.text,
+        signature: own(thought.signature),
+        sealed: own(thought.sealed),
+    });
+    write(thoughts.collect(), message);
+    if !takes.thoughts {
+        message.shift_remove("reasoning_content");
+    }
 }
 
 /// What a message says of these thoughts.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::names::Takes;
 use super::{calls, thoughts};
+use crate::dialect::Dialect;
 use crate::translate::json::from_members;
 use crate::translate::neutral::{
     Media, Message, Object, Part, Role, Thought, ToolCall, ToolResult, Untranslatable, Warnings,
@@ -32,7 +33,7 @@ pub(super) fn write(
         match role {
             Role::System => written.push(message("system", content(parts, "\n\n", "messages")?)),
             Role::User => user(parts, &mut written, warnings)?,
-            Role::Assistant => written.extend(assistant(parts, at >= current_turn)),
+            Role::Assistant => written.extend(assistant(parts, at >= current_turn, takes)),
         }
     }
     Ok(written)
@@ -82,14 +83,18 @@ fn tool(result: ToolResult, shown: &mut Vec<Part>, warnings: &mut Warnings) -> V
 
 /// Thoughts are given back within the model's current turn only: DeepSeek and Moonshot ask for them there, and nobody
 /// reads older ones. <https://api-docs.deepseek.com/guides/thinking_mode#tool-calls>
-fn assistant(parts: Vec<Part>, with_thoughts: bool) -> Option<Value> {
+/// What a model does not read is left out: strict providers refuse it.
+fn assistant(parts: Vec<Part>, with_thoughts: bool, takes: Takes) -> Option<Value> {
     let mut texts: Vec<String> = Vec::new();
     let mut tool_calls: Vec<ToolCall> = Vec::new();
     let mut thinking: Vec<Thought> = Vec::new();
     for part in parts {
         match part {
             Part::Text(text) | Part::Refusal(text) if !text.is_empty() => texts.push(text),
-            Part::ToolCall(call) => tool_calls.push(call),
+            Part::ToolCall(mut call) => {
+                call.signature = call.signature.filter(|seal| takes.call_seals && seal.by == Dialect::Gemini);
+                tool_calls.push(call);
+            }
             Part::Reasoning(thought) if with_thoughts => thinking.push(thought),
             _ => {}
         }
@@ -101,7 +106,7 @@ fn assistant(parts: Vec<Part>, with_thoughts: bool) -> Option<Value> {
     message.insert("role".to_owned(), "assistant".into());
     let text = if texts.is_empty() { Value::Null } else { texts.join("\n").into() };
     message.insert("content".to_owned(), text);
-    thoughts::write(thinking, &mut message);
+    thoughts::write_for(takes, thinking, &mut message);
     calls::write_all(tool_calls, false, &mut message);
     Some(Value::Object(message))
 }
