@@ -28,6 +28,12 @@ pub(in crate::translate) struct Takes {
     pub(in crate::translate) max_tokens: bool,
     /// `reasoning_content` in messages; see [`READ_THOUGHTS`].
     pub(in crate::translate) thoughts: bool,
+    /// Being told how hard to reason. OpenAI's models that do not reason refuse to be: `Unrecognized request argument
+    /// supplied: reasoning_effort`.
+    pub(in crate::translate) effort: bool,
+    /// The same beside tools in chat completions, which newer ones do in Responses alone. They reason unless told not to,
+    /// and refuse the tools even if nothing is said: <https://github.com/openai/openai-openapi/issues/541>.
+    pub(in crate::translate) effort_beside_tools: bool,
     /// OpenRouter's vendor before the name, if the name looks like OpenRouter's.
     vendor: Option<Vendor>,
     /// Gemini's seal on a call: <https://ai.google.dev/gemini-api/docs/thought-signatures#openai-compatibility>.
@@ -52,6 +58,9 @@ impl Takes {
             system_inside: is_openais(model.strip_prefix("openai/").unwrap_or(model)),
             max_tokens: !reasons,
             thoughts: READ_THOUGHTS.iter().any(|part| lower.contains(part)),
+            effort: !refuses_effort(name),
+            // With a vendor before it the name is a relay's, which asks OpenAI in Responses.
+            effort_beside_tools: model.contains('/') || gpt_version(name) < Some((5, 4)),
             vendor: vendor(&lower),
             call_seals: lower.contains("gemini"),
         }
@@ -67,6 +76,14 @@ impl Takes {
             None => false,
         }
     }
+}
+
+/// `gpt-5-chat-latest` and its successors reason as hard as they like or not at all.
+fn refuses_effort(name: &str) -> bool {
+    let version = gpt_version(name);
+    let is_older = version.is_some_and(|version| version < (5, 0));
+    let is_chat = version.is_some() && name.contains("-chat") || name.starts_with("chatgpt-");
+    is_older || is_chat || name.starts_with("o1-mini") || name.starts_with("o1-preview")
 }
 
 fn vendor(model: &str) -> Option<Vendor> {
@@ -144,5 +161,23 @@ mod tests {
             assert_eq!(seals(none), [], "{none}");
         }
         assert!(Takes::of("gemini-3-pro").call_seals && !Takes::of("gpt-5").call_seals);
+    }
+
+    #[test]
+    fn openais_models_that_do_not_reason_are_not_told_how_hard_to() {
+        let refuse =
+            ["gpt-4o-mini", "gpt-4.1", "gpt-3.5-turbo", "openai/gpt-4o", "ft:gpt-4.1:us::a", "chatgpt-4o-latest"];
+        for refuses in refuse.into_iter().chain(["gpt-5-chat-latest", "gpt-5.2-chat-latest", "o1-mini"]) {
+            assert!(!Takes::of(refuses).effort, "{refuses}");
+        }
+        for takes in ["gpt-5", "gpt-5.4-mini", "o1", "o3-mini", "gpt-oss-120b", "deepseek-chat", "m"] {
+            assert!(Takes::of(takes).effort, "{takes}");
+        }
+        for refuses in ["gpt-5.4", "gpt-5.6-terra", "gpt-6"] {
+            assert!(!Takes::of(refuses).effort_beside_tools, "{refuses}");
+        }
+        for takes in ["gpt-5", "gpt-5.2", "openai/gpt-5.6", "o3", "m"] {
+            assert!(Takes::of(takes).effort_beside_tools, "{takes}");
+        }
     }
 }

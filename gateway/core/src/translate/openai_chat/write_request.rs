@@ -36,7 +36,7 @@ pub(in crate::translate) fn write_request(request: Request, warnings: &mut Warni
         body.extend(request.parallel_tools.map(|parallel| ("parallel_tool_calls".to_owned(), parallel.into())));
     }
     body.extend(request.format.map(|form| ("response_format".to_owned(), format(form))));
-    let effort = request.reasoning.and_then(effort);
+    let effort = effort(request.reasoning, takes, body.contains_key("tools"), warnings);
     body.extend(effort.map(|effort| ("reasoning_effort".to_owned(), effort.into())));
     write_sampling(request.sampling, &mut body, warnings);
     let name = if takes.max_tokens { "max_tokens" } else { "max_completion_tokens" };
@@ -88,8 +88,27 @@ fn format(format: Format) -> Value {
 }
 
 /// `None`: the model's own default, which is the best guess where the caller only said that it may think.
-fn effort(reasoning: Reasoning) -> Option<&'static str> {
-    Some(match reasoning.effort_said()? {
+fn effort(
+    reasoning: Option<Reasoning>,
+    takes: Takes,
+    has_tools: bool,
+    warnings: &mut Warnings,
+) -> Option<&'static str> {
+    let effort = reasoning.and_then(Reasoning::effort_said);
+    let asks = effort.is_some_and(|effort| effort != Effort::None);
+    if !takes.effort {
+        if asks {
+            warnings.dropped("reasoning_effort, which the model does not take");
+        }
+        return None;
+    }
+    if has_tools && !takes.effort_beside_tools {
+        if asks {
+            warnings.changed("reasoning_effort to none, since there are tools");
+        }
+        return Some("none");
+    }
+    Some(match effort? {
         Effort::None => "none",
         Effort::Minimal => "minimal",
         Effort::Low => "low",

@@ -9,6 +9,7 @@ use crate::translate::neutral::{
     Effort, Format, Media, Message, Object, Part, Reasoning, Request, Role, Thought, Tool, ToolCall, ToolChoice,
     ToolResult, Untranslatable, Warnings,
 };
+use crate::translate::openai_chat::names::Takes;
 use crate::translate::schema;
 use crate::translate::turns;
 
@@ -22,6 +23,7 @@ pub(in crate::translate) fn write_request(
     warnings: &mut Warnings,
 ) -> Result<Value, Untranslatable> {
     refuse_what_is_missing(&request, warnings)?;
+    let takes = Takes::of(&request.model);
     let mut body = Object::new();
     body.insert("model".into(), std::mem::take(&mut request.model).into());
     let mut messages = std::mem::take(&mut request.messages);
@@ -39,8 +41,13 @@ pub(in crate::translate) fn write_request(
     // What is asked through llmio in another dialect expects nothing to be kept.
     body.insert("store".into(), false.into());
     write_tools(&mut request, &mut body);
-    if let Some(reasoning) = &request.reasoning {
-        write_reasoning(reasoning, &mut body);
+    match &request.reasoning {
+        Some(reasoning) if takes.effort => write_reasoning(reasoning, &mut body),
+        // A model that does not reason refuses the whole member.
+        Some(reasoning) if reasoning.effort_said() != Some(Effort::None) => {
+            warnings.dropped("reasoning, which the model does not take");
+        }
+        _ => {}
     }
     write_text(&mut request, &mut body);
     if let Some(most) = request.tokens_max {
