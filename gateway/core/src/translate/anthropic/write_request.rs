@@ -87,6 +87,8 @@ fn tools(request: &mut Request) -> (Option<Value>, Option<Value>) {
     (Some(tools.into()), tool_choice(Some(ToolChoice::None), None))
 }
 
+/// Without `strict`: Anthropic refuses schemas with limits, open objects or too many members there, which OpenAI's own
+/// callers mark as strict. <https://platform.claude.com/docs/en/build-with-claude/structured-outputs>
 fn tool(tool: Tool) -> Value {
     let mut schema = tool.parameters.unwrap_or_else(|| Value::Object(Object::new()));
     if let Some(members) = schema.as_object_mut() {
@@ -96,7 +98,6 @@ fn tool(tool: Tool) -> Value {
     written.insert("name".to_owned(), tool.name.into());
     written.extend(tool.description.map(|text| ("description".to_owned(), text.into())));
     written.insert("input_schema".to_owned(), schema);
-    written.extend(tool.strict.filter(|strict| *strict).map(|strict| ("strict".to_owned(), strict.into())));
     Value::Object(written)
 }
 
