@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::neutral::Object;
+
 /// The keywords under which a schema has further ones.
 const NESTED: [&str; 8] = ["properties", "items", "anyOf", "oneOf", "allOf", "$defs", "definitions", "prefixItems"];
 
@@ -20,12 +22,15 @@ const LIMITS: [&str; 9] = [
     "uniqueItems",
 ];
 
+/// Keywords with which OpenAI takes no schema as `strict`.
+const UNKNOWN_TO_STRICT: [&str; 4] = ["oneOf", "allOf", "not", "patternProperties"];
+
 /// Makes a schema one that Anthropic takes for structured output: objects that do not say are closed, and limits are left
 /// out. True where there was a limit.
 /// <https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations>
 pub(super) fn make_plain(schema: &mut Value) -> bool {
     let Some(members) = schema.as_object_mut() else { return false };
-    if members.get("type").and_then(Value::as_str) == Some("object") {
+    if is_object(members) {
         members.entry("additionalProperties").or_insert(Value::Bool(false));
     }
     let mut limited = false;
@@ -64,8 +69,17 @@ pub(super) fn is_strict(schema: &Value) -> bool {
         Value::Object(schemas) => schemas.values().all(is_strict),
         _ => true,
     });
-    let is_object = members.get("type").and_then(Value::as_str) == Some("object");
-    nested_are_strict && (!is_object || requires_all(schema))
+    let is_within = !UNKNOWN_TO_STRICT.iter().any(|name| members.contains_key(*name));
+    is_within && nested_are_strict && (!is_object(members) || requires_all(schema))
+}
+
+/// Also one of `["object", "null"]`, as optional ones are written for OpenAI.
+fn is_object(schema: &Object) -> bool {
+    match schema.get("type") {
+        Some(Value::String(word)) => word == "object",
+        Some(Value::Array(words)) => words.iter().any(|word| word == "object"),
+        _ => false,
+    }
 }
 
 fn requires_all(schema: &Value) -> bool {
@@ -74,4 +88,40 @@ fn requires_all(schema: &Value) -> bool {
     let required: HashSet<&str> = required.filter_map(Value::as_str).collect();
     let properties = schema.get("properties").and_then(Value::as_object);
     closed && properties.is_none_or(|all| all.keys().all(|name| required.contains(name.as_str())))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_object_that_may_be_null_is_closed_like_any_other() {
+        let mut schema = json!({ "type": "array", "items": { "type": ["object", "null"], "properties": {} } });
+        assert!(!make_plain(&mut schema));
+        assert_eq!(schema["items"]["additionalProperties"], false);
+    }
+
+    #[test]
+    fn a_schema_is_strict_where_every_object_is_closed_and_requires_all() {
+        let object = |kind: Value, required: Value, closed: bool| json!({ "type": kind, "properties": { "a": {} }, "required": required, "additionalProperties": !closed });
+        for kind in [json!("object"), json!(["object", "null"])] {
+            assert!(is_strict(&object(kind.clone(), json!(["a"]), true)));
+            assert!(!is_strict(&object(kind.clone(), json!([]), true)));
+            let open = object(kind, json!(["a"]), false);
+            assert!(!is_strict(&open));
+            assert!(!is_strict(&json!({ "anyOf": [{ "type": "null" }, open] })));
+        }
+        assert!(is_strict(&json!({ "anyOf": [{ "type": "string" }, { "type": "null" }] })));
+    }
+
+    #[test]
+    fn a_schema_with_a_keyword_that_openai_does_not_know_is_not_strict() {
+        for keyword in UNKNOWN_TO_STRICT {
+            assert!(!is_strict(&json!({ "type": "array", "items": { keyword: [] } })), "{keyword}");
+        }
+        let named = json!({ "type": "object", "properties": { "not": {} }, "required": ["not"], "additionalProperties": false });
+        assert!(is_strict(&named));
+    }
 }
