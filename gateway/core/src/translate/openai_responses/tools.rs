@@ -113,7 +113,14 @@ pub(super) fn read_choice(choice: Option<Value>, request: &mut Request) -> Resul
         _ => None,
     };
     if request.tools.is_empty() {
-        // Providers refuse a choice among no tools; a forced one was refused above.
+        if request.tool_choice == Some(ToolChoice::Any) {
+            return refuse(
+                "tool_choice",
+                "A tool has to be called, and none can be carried: the model's provider speaks another API. Offer \
+                 functions or custom tools.",
+            );
+        }
+        // Providers refuse a choice among no tools.
         request.tool_choice = None;
         request.parallel_tools = None;
     }
@@ -134,7 +141,11 @@ fn read_choice_object(mut choice: Members, request: &mut Request) -> Result<Opti
     match kind.as_str() {
         "function" | "custom" => {
             let name = choice.text("name").unwrap_or_default();
-            Ok(Some(ToolChoice::Tool(given_name(choice.text("namespace").as_deref(), &name))))
+            let given = given_name(choice.text("namespace").as_deref(), &name);
+            if !request.tools.iter().any(|tool| tool.name == given) {
+                return refuse("tool_choice", "The tool that has to be called is not among `tools`. Name one that is.");
+            }
+            Ok(Some(ToolChoice::Tool(given)))
         }
         "allowed_tools" => {
             let allowed: HashSet<String> = choice.list("tools").into_iter().filter_map(allowed_name).collect();
@@ -181,5 +192,28 @@ mod tests {
         assert_eq!(freeform_input("*** Begin Patch"), "*** Begin Patch");
         assert_eq!(freeform_input("{\"patch\":\"x\"}"), "{\"patch\":\"x\"}");
         assert_eq!(freeform_input("\"*** Begin Patch\""), "*** Begin Patch");
+    }
+
+    #[test]
+    fn a_choice_that_no_tool_is_there_for_is_refused() {
+        let read = |tools: Value, choice: Value| {
+            let body = json!({ "input": "Hi", "tools": tools, "tool_choice": choice });
+            super::super::read_request(body, &mut Warnings::default()).map(|request| request.tool_choice)
+        };
+        let tools = || json!([{ "type": "namespace", "name": "n", "tools": [{ "type": "function", "name": "f" }] }]);
+        let named = |namespace: &str| json!({ "type": "function", "name": "f", "namespace": namespace });
+        let allowed =
+            json!({ "type": "allowed_tools", "mode": "required", "tools": [{ "type": "function", "name": "g" }] });
+        assert_eq!(read(tools(), named("n")), Ok(Some(ToolChoice::Tool("n__f".to_owned()))));
+        assert_eq!(read(tools(), json!("required")), Ok(Some(ToolChoice::Any)));
+        assert_eq!(read(json!([{ "type": "web_search" }]), json!("auto")), Ok(None));
+        for (tools, choice) in [
+            (tools(), named("m")),
+            (json!([]), named("n")),
+            (json!([{ "type": "web_search" }]), json!("required")),
+            (tools(), allowed),
+        ] {
+            assert_eq!(read(tools, choice).expect_err("no tool is there").param, "tool_choice");
+        }
     }
 }
