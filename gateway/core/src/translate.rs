@@ -85,6 +85,7 @@ pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatab
     asked.model.clone_into(&mut request.model);
     request.streamed = asked.streamed;
     turns::name_results(&mut request);
+    turns::results_behind_calls(&mut request.messages);
     if json::are_too_intricate(arguments_in(request.messages.iter().flat_map(|message| &message.parts))) {
         return Err(Untranslatable::new("messages", TOO_INTRICATE).in_words_of(asked.from));
     }

@@ -15,7 +15,7 @@ use crate::translate::turns;
 /// The system prompt and the conversation.
 pub(super) fn write(
     system: Vec<Part>,
-    messages: Vec<Message>,
+    mut messages: Vec<Message>,
     takes: Takes,
     warnings: &mut Warnings,
 ) -> Result<Vec<Value>, Untranslatable> {
@@ -23,7 +23,6 @@ pub(super) fn write(
     if !system.is_empty() {
         written.push(message("system", content(system, "\n\n", "system")?));
     }
-    let mut messages = turns::results_first(messages);
     if !takes.system_inside {
         turns::system_to_user(&mut messages, warnings);
         messages = turns::merge(messages);

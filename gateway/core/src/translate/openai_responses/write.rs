@@ -11,7 +11,6 @@ use crate::translate::neutral::{
 };
 use crate::translate::openai_chat::names::Takes;
 use crate::translate::schema;
-use crate::translate::turns;
 
 /// Responses refuses a smaller `max_output_tokens`, which the other dialects allow; agents ask for one token to see
 /// whether a key works.
@@ -105,7 +104,7 @@ fn instructions(system: &[Part], warnings: &mut Warnings) -> Result<Option<Strin
 
 fn write_input(messages: Vec<Message>, warnings: &mut Warnings) -> Result<Vec<Value>, Untranslatable> {
     let mut items = Vec::new();
-    for Message { role, parts } in turns::results_first(messages) {
+    for Message { role, parts } in messages {
         let mut content = Vec::new();
         for part in parts {
             let item = match part {
