@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::neutral::{Message, Part, Request, Role, Warnings};
 
+/// What the user says before a conversation that begins with the model, where the user's turn has to come first.
+pub(super) const BEGINNING: &str = "…";
+
 /// Gives every result of a tool the tool's name, which Gemini asks for and only the call says.
 pub(super) fn name_results(request: &mut Request) {
     let mut names: HashMap<String, String> = HashMap::new();

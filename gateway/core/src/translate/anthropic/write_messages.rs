@@ -36,9 +36,14 @@ pub(super) fn write(
             trim_end(&mut parts);
         }
         let content = blocks(parts, "messages")?;
-        if !content.is_empty() {
-            written.push(from_members([("role", role.into()), ("content", lone_text(content))]));
+        if content.is_empty() {
+            continue;
         }
+        if written.is_empty() && role == "assistant" {
+            // Bedrock and relays refuse a conversation that begins with it.
+            written.push(from_members([("role", "user".into()), ("content", turns::BEGINNING.into())]));
+        }
+        written.push(from_members([("role", role.into()), ("content", lone_text(content))]));
     }
     let system = blocks(system, "system")?;
     Ok(((!system.is_empty()).then(|| lone_text(system)), written))

@@ -9,9 +9,6 @@ use crate::translate::json;
 use crate::translate::neutral::{Media, Message, Object, Part, Role, Thought, ToolCall, ToolResult, Warnings};
 use crate::translate::turns;
 
-/// Stands before a conversation that begins with the model: Google wants the user's turn first.
-const BEGINNING: &str = "…";
-
 pub(super) fn write(mut messages: Vec<Message>, model: &str, warnings: &mut Warnings) -> Vec<Value> {
     turns::system_to_user(&mut messages, warnings);
     let seals = names::wants_seals(model);
@@ -28,7 +25,7 @@ pub(super) fn write(mut messages: Vec<Message>, model: &str, warnings: &mut Warn
         }
         let role = if message.role == Role::Assistant { "model" } else { "user" };
         if contents.is_empty() && role == "model" {
-            contents.push(json!({ "role": "user", "parts": [{ "text": BEGINNING }] }));
+            contents.push(json!({ "role": "user", "parts": [{ "text": turns::BEGINNING }] }));
         }
         contents.push(json!({ "role": role, "parts": parts }));
     }
