@@ -203,6 +203,11 @@ fn write_fault(to: Dialect, fault: &Fault) -> Value {
     }
 }
 
+/// Bytes of an answer that a writer may keep: those of Responses until the answer's end, arguments of a call for Gemini,
+/// parts that wait for others. An answer of 128,000 tokens has some
+/// 600 KiB.
+const HELD_BYTES_MAX: usize = 4 << 20;
+
 /// A streamed answer on its way from a provider of one dialect to a caller of another.
 #[derive(Debug)]
 pub struct Stream {
@@ -289,6 +294,11 @@ impl Stream {
                 fill_call_id(id, &self.told, *part);
             }
             self.writer.write(event, out);
+            if !self.is_over && self.writer.held() > HELD_BYTES_MAX {
+                self.is_over = true;
+                let message = "The provider sent an answer that is too long to be carried.".to_owned();
+                self.writer.write(Event::Error(Fault { message, status: Some(502), ..Fault::default() }), out);
+            }
         }
     }
 }
@@ -364,6 +374,16 @@ impl Writer {
             Self::OpenaiResponses(writer) => writer.write(event, out),
             Self::Anthropic(writer) => writer.write(event, out),
             Self::Gemini(writer) => writer.write(event, out),
+        }
+    }
+
+    /// How many bytes are kept for later.
+    fn held(&self) -> usize {
+        match self {
+            Self::OpenaiChat(_) => 0,
+            Self::OpenaiResponses(writer) => writer.held(),
+            Self::Anthropic(writer) => writer.held(),
+            Self::Gemini(writer) => writer.held(),
         }
     }
 }

@@ -370,6 +370,41 @@ fn many_names_are_looked_up_at_once() {
     assert_eq!(there["response_format"]["json_schema"]["strict"], true);
 }
 
+/// Gives a stream of OpenAI chat the same chunk again until it ends, and how many megabytes it took.
+fn feed_until_it_ends(to: Dialect, first: &Value, again: &Value) -> Option<usize> {
+    let mut stream = Stream::new(Dialect::OpenaiChat, to, told());
+    let chunk = |delta: &Value| format!("data: {}\n\n", json!({ "choices": [{ "index": 0, "delta": delta }] }));
+    stream.feed(chunk(first).as_bytes());
+    (0..16).find(|_| {
+        let written = stream.feed(chunk(again).as_bytes());
+        assert_eq!(stream.is_finished(), String::from_utf8_lossy(&written).contains("too long to be carried"));
+        stream.is_finished()
+    })
+}
+
+#[test]
+fn a_stream_that_would_have_to_be_kept_ends_when_it_is_too_long() {
+    let letters = "x".repeat(1 << 20);
+    let call = |index: u32, arguments: &str| json!({ "index": index, "id": format!("c{index}"), "function": { "name": "f", "arguments": arguments } });
+    let text = json!({ "content": letters });
+    let opened = json!({ "tool_calls": [call(0, "{"), call(1, "{")] });
+    let in_turn = json!({ "tool_calls": [call(0, &letters)] });
+    let waiting = json!({ "tool_calls": [call(1, &letters)] });
+    let nothing = json!({});
+    for (to, first, again, ends) in [
+        (Dialect::OpenaiResponses, &nothing, &text, Some(3)),
+        (Dialect::OpenaiResponses, &opened, &in_turn, Some(3)),
+        (Dialect::Gemini, &nothing, &text, None),
+        (Dialect::Gemini, &opened, &in_turn, Some(3)),
+        (Dialect::Gemini, &opened, &waiting, Some(3)),
+        (Dialect::Anthropic, &nothing, &text, None),
+        (Dialect::Anthropic, &opened, &in_turn, None),
+        (Dialect::Anthropic, &opened, &waiting, Some(3)),
+    ] {
+        assert_eq!(feed_until_it_ends(to, first, again), ends, "{}", to.name());
+    }
+}
+
 fn try_everything(bytes: &[u8]) {
     for from in Dialect::ALL {
         translate::native(from, bytes);

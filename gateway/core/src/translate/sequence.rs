@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::neutral::Event;
+use super::neutral::{Event, PartKind};
 
 /// The machine.
 #[derive(Debug, Default)]
@@ -14,6 +14,8 @@ pub(super) struct Sequence {
     open: Option<usize>,
     /// What waits, by part: parts are numbered in the order in which they begin.
     waiting: BTreeMap<usize, VecDeque<Event>>,
+    /// Bytes of what waits.
+    held: usize,
 }
 
 impl Sequence {
@@ -25,11 +27,17 @@ impl Sequence {
         while self.open.is_none()
             && let Some((_, events)) = self.waiting.pop_first()
         {
+            self.held = self.held.saturating_sub(events.iter().map(bytes_of).sum());
             for event in events {
                 self.offer(event, &mut passed);
             }
         }
         passed
+    }
+
+    /// Bytes of what waits.
+    pub(super) fn held(&self) -> usize {
+        self.held
     }
 
     fn offer(&mut self, event: Event, passed: &mut Vec<Event>) {
@@ -47,18 +55,28 @@ impl Sequence {
         if self.open == Some(part) || (self.open.is_none() && begins) {
             self.open = (!matches!(event, Event::End { .. })).then_some(part);
             passed.push(event);
-        } else if begins {
+        } else if begins || self.waiting.contains_key(&part) {
+            self.held += bytes_of(&event);
             self.waiting.entry(part).or_default().push_back(event);
-        } else if let Some(waiting) = self.waiting.get_mut(&part) {
-            waiting.push_back(event);
         }
     }
+}
+
+/// What an event takes in memory: a text of one letter takes as much as its event.
+fn bytes_of(event: &Event) -> usize {
+    let text = match event {
+        Event::Begin { kind: PartKind::ToolCall { id, name }, .. } => id.len() + name.len(),
+        Event::Begin { kind: PartKind::Reasoning { sealed: Some(seal) }, .. } => seal.text.len(),
+        Event::Delta { text, .. } => text.len(),
+        Event::Signature { signature, .. } => signature.text.len(),
+        _ => 0,
+    };
+    size_of::<Event>() + text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::translate::neutral::PartKind;
 
     fn begin(part: usize) -> Event {
         Event::Begin { part, choice: 0, kind: PartKind::Text }
@@ -110,5 +128,6 @@ mod tests {
         let passed = sequence.feed(end(0));
         assert_eq!(passed.len(), 199_999);
         assert_eq!(passed.last(), Some(&end(99_999)));
+        assert_eq!(sequence.held(), 0);
     }
 }

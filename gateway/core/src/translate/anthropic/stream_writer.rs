@@ -53,6 +53,11 @@ impl StreamWriter {
         }
     }
 
+    /// Bytes kept for later.
+    pub(in crate::translate) fn held(&self) -> usize {
+        self.sequence.held()
+    }
+
     fn write_next(&mut self, event: Event, out: &mut Vec<u8>) {
         if let Some(call) = self.held.take() {
             if let Event::Signature { signature, .. } = event {

@@ -67,6 +67,15 @@ impl StreamWriter {
         }
     }
 
+    /// Bytes kept for later.
+    pub(in crate::translate) fn held(&self) -> usize {
+        let arguments = match &self.open {
+            Some(Open { kind: Kind::Call { arguments, .. }, .. }) => arguments.len(),
+            _ => 0,
+        };
+        arguments + self.sequence.held()
+    }
+
     fn write_in_order(&mut self, event: Event, out: &mut Vec<u8>) {
         match event {
             Event::Start { id, .. } => self.id = id,

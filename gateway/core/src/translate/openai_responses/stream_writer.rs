@@ -16,6 +16,9 @@ use crate::translate::Told;
 use crate::translate::neutral::{Event, Fault, Finish, Object, PartKind, Seal};
 use crate::translate::sealed;
 
+/// What an item takes in memory beside its text, roughly.
+const ITEM_BYTES: usize = 1024;
+
 /// The machine.
 #[derive(Debug)]
 pub(in crate::translate) struct StreamWriter {
@@ -26,6 +29,8 @@ pub(in crate::translate) struct StreamWriter {
     /// Items by place; `null` until they are complete.
     output: Vec<Value>,
     open: BTreeMap<usize, Open>,
+    /// Bytes of the items, whole or not: the last event says all of them again.
+    held: usize,
     finish: Option<Finish>,
     usage: Usage,
 }
@@ -54,6 +59,7 @@ impl StreamWriter {
             response: None,
             output: Vec::new(),
             open: BTreeMap::new(),
+            held: 0,
             finish: None,
             usage: Usage::default(),
         }
@@ -81,6 +87,11 @@ impl StreamWriter {
         }
     }
 
+    /// Bytes kept for later.
+    pub(in crate::translate) fn held(&self) -> usize {
+        self.held
+    }
+
     fn start(&mut self, id: Option<&str>, out: &mut Vec<u8>) {
         if self.response.is_some() {
             return;
@@ -96,11 +107,13 @@ impl StreamWriter {
         self.start(None, out);
         let place = self.output.len();
         self.output.push(Value::Null);
+        self.held += ITEM_BYTES;
         let told = &self.told;
         let (kind, item, content) = match kind {
             PartKind::Text => (Kind::Text, message(told, place, "in_progress", vec![]), Some(text_part(""))),
             PartKind::Refusal => (Kind::Refusal, message(told, place, "in_progress", vec![]), Some(refusal_part(""))),
             PartKind::Reasoning { sealed } => {
+                self.held += sealed.as_ref().map_or(0, |seal| seal.text.len());
                 let sealed = sealed.map(|seal| sealed::of_whole(seal, Dialect::OpenaiResponses));
                 (Kind::Reasoning { sealed: sealed.clone() }, reasoning(told, place, "", sealed), None)
             }
@@ -127,6 +140,7 @@ impl StreamWriter {
         let Some(open) = self.open.get_mut(&part).filter(|_| !text.is_empty()) else { return };
         let is_first = open.text.is_empty();
         open.text.push_str(text);
+        self.held += text.len();
         let place = open.place;
         match &open.kind {
             Kind::Text => {
@@ -154,6 +168,7 @@ impl StreamWriter {
     }
 
     fn seal(&mut self, part: usize, seal: Seal, out: &mut Vec<u8>) {
+        self.held += ITEM_BYTES + seal.text.len();
         match self.open.get_mut(&part).map(|open| &mut open.kind) {
             Some(Kind::Reasoning { sealed }) => {
                 *sealed = Some(sealed::of_signature(seal, Dialect::OpenaiResponses));
