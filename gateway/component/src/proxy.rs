@@ -114,10 +114,7 @@ async fn line(
     let model = snapshot.catalog.models.get(index).ok_or_else(|| models::unknown(&call.model))?;
     health::count_call(&model.name);
     let probing = RefCell::new(None);
-    let maker = match &call.previous_response {
-        Some(id) => responses::find(id, caller.key()).await,
-        None => None,
-    };
+    let maker = responses::maker_before(&call, caller.key()).await;
     let course = Course { probing, call: &call, caller, incoming, open, snapshot: &snapshot, index, model, maker };
     let mut wait = Wait::new(model);
     let mut candidates = course.route(&wait).await;
@@ -338,15 +335,13 @@ impl Course<'_> {
             self.probing.replace(Some(of.target.clone()));
         }
         let reserved = charges::reserve(self.call, to, self.snapshot).await;
-        if let Ok(Some(charged)) = &reserved
-            && charged.is_late
-        {
-            self.open.warn(charges::QUOTA_UNKNOWN.to_owned());
-        }
-        if let Ok(Some(charged)) = &reserved
-            && charged.lacks_price()
-        {
-            self.open.warn(charges::PRICE_UNKNOWN.to_owned());
+        if let Ok(Some(charged)) = &reserved {
+            if charged.is_late {
+                self.open.warn(charges::QUOTA_UNKNOWN.to_owned());
+            }
+            if charged.lacks_price() {
+                self.open.warn(charges::PRICE_UNKNOWN.to_owned());
+            }
         }
         reserved
     }

@@ -32,4 +32,5 @@ pub mod refusal;
 pub mod relays;
 pub mod rewrite;
 pub mod route;
+mod scan;
 pub mod translate;

@@ -9,7 +9,7 @@ mod usage;
 
 pub use events::StreamError;
 pub use usage::Usage;
-pub(crate) use usage::tokens;
+pub(crate) use usage::{RawUsage, tokens};
 
 use array::Array;
 use events::Events;

@@ -124,40 +124,9 @@ proptest! {
     fn an_answer_to_anthropic_and_back_keeps_text_calls_and_usage(
         text in "\\PC{1,40}",
         calls in prop::collection::vec(call(), 1..4),
-        (input, cached, output, reasoning) in (0u64..1 << 30, 0u64..1 << 20, 0u64..1 << 30, 0u64..1 << 20),
+        counts in (0u64..1 << 30, 0u64..1 << 20, 0u64..1 << 30, 0u64..1 << 20),
     ) {
-        let usage = json!({
-            "prompt_tokens": input + cached,
-            "completion_tokens": output + reasoning,
-            "total_tokens": input + cached + output + reasoning,
-            "prompt_tokens_details": { "cached_tokens": cached },
-            "completion_tokens_details": { "reasoning_tokens": reasoning },
-        });
-        let message = json!({ "role": "assistant", "content": text, "refusal": null, "tool_calls": calls });
-        let choice = json!({ "index": 0, "message": message, "finish_reason": "tool_calls" });
-        let whole = json!({ "id": "chatcmpl-1", "model": "m", "choices": [choice], "usage": usage });
-        let back = answer(Dialect::Anthropic, Dialect::OpenaiChat, &answer(Dialect::OpenaiChat, Dialect::Anthropic, &whole));
-        prop_assert_eq!(&back["choices"][0]["message"], &message);
-        prop_assert_eq!(&back["choices"][0]["finish_reason"], "tool_calls");
-        prop_assert_eq!(&back["usage"], &usage);
-
-        // The same as streams.
-        let body = whole.to_string();
-        let there = translate::answer_as_stream(Dialect::OpenaiChat, Dialect::Anthropic, &told(), body.as_bytes());
-        let mut stream = Stream::new(Dialect::Anthropic, Dialect::OpenaiChat, told());
-        let mut back = stream.feed(&there.expect("it is an answer"));
-        back.extend(stream.end());
-        prop_assert!(stream.is_finished());
-        let (said_text, said_calls, said_usage) = said(&back);
-        prop_assert_eq!(said_text, text);
-        prop_assert_eq!(&said_usage, &usage);
-        let written: Vec<Value> = said_calls
-            .into_iter()
-            .map(|(id, name, arguments)| {
-                json!({ "id": id, "type": "function", "function": { "name": name, "arguments": arguments } })
-            })
-            .collect();
-        prop_assert_eq!(written, calls);
+        answers_and_comes_back(Dialect::Anthropic, &text, &calls, counts);
     }
 
     #[test]

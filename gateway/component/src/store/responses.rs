@@ -1,6 +1,7 @@
 //! Who made which response of the Responses API: what goes on from one, or asks for it again, has to reach the same
 //! provider with the same credential, since nobody else has it.
 
+use gateway_core::accept::Call;
 use gateway_core::route::Maker;
 use spin_sdk::sqlite::Value;
 
@@ -43,6 +44,11 @@ pub(crate) async fn find(id: &str, key: Option<&str>) -> Option<Maker> {
         _ => None,
     });
     Some(Maker { provider: values.next()??, credential: values.next().flatten() })
+}
+
+/// Who made the response that a call goes on from, where it goes on from one.
+pub(crate) async fn maker_before(call: &Call, key: Option<&str>) -> Option<Maker> {
+    find(call.previous_response.as_deref()?, key).await
 }
 
 /// Deletes what no provider has any more.

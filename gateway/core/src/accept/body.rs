@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::{Operation, form};
 use crate::dialect::Dialect;
 use crate::refusal::Refusal;
+use crate::scan::end_of_string;
 
 /// JSON may nest this deep, so that no parser behind us recurses into a stack overflow.
 pub(super) const DEPTH_MAX: usize = 128;
@@ -326,8 +327,7 @@ fn member_span(text: &str, name: &str, value: &str) -> Range<usize> {
     }
 }
 
-/// The byte at which the nesting passes [`DEPTH_MAX`]. Brackets inside strings do not count, and strings are most of a
-/// prompt, so they are passed over as runs.
+/// The byte at which the nesting passes [`DEPTH_MAX`]. Brackets inside strings do not count.
 fn too_deep(bytes: &[u8]) -> Option<usize> {
     let (mut depth, mut at) = (0usize, 0usize);
     while let Some(byte) = bytes.get(at) {
@@ -345,18 +345,6 @@ fn too_deep(bytes: &[u8]) -> Option<usize> {
         at += 1;
     }
     None
-}
-
-/// Where the string that has begun before `at` ends: its closing quote, or the end of `bytes`.
-fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-        at += found;
-        if bytes.get(at) == Some(&b'"') {
-            return at;
-        }
-        at += 2;
-    }
-    bytes.len()
 }
 
 /// The only member of `stream_options` llmio acts on. A type and no `Value`: what a client may send here is as large as

@@ -2,17 +2,16 @@
 
 use super::events::Events;
 use crate::dialect::Dialect;
+use crate::scan::Nesting;
 
 /// A larger item is passed over: nothing that is looked for is this large.
 const ITEM_BYTES_MAX: usize = 128 << 10;
 
 #[derive(Debug)]
 pub(super) struct Array {
-    depth: u32,
+    nesting: Nesting,
     /// The depth around the items: an error may come as an object instead of an array.
     outside: Option<u32>,
-    in_string: bool,
-    escaped: bool,
     /// The item that is being read, as far as it is kept.
     item: Vec<u8>,
     /// What the events told.
@@ -22,14 +21,16 @@ pub(super) struct Array {
 impl Array {
     pub(super) fn new(dialect: Dialect) -> Self {
         let events = Events::new(dialect);
-        Array { depth: 0, outside: None, in_string: false, escaped: false, item: Vec::new(), events }
+        Array { nesting: Nesting::default(), outside: None, item: Vec::new(), events }
     }
 
     /// Takes the next bytes.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             let was_inside = self.is_inside();
-            self.step(byte);
+            if self.nesting.step(byte) {
+                self.outside.get_or_insert(u32::from(byte == b'['));
+            }
             let is_inside = self.is_inside();
             if (was_inside || is_inside) && self.item.len() <= ITEM_BYTES_MAX {
                 self.item.push(byte);
@@ -44,27 +45,6 @@ impl Array {
     }
 
     fn is_inside(&self) -> bool {
-        self.outside.is_some_and(|outside| self.depth > outside)
-    }
-
-    fn step(&mut self, byte: u8) {
-        if self.in_string {
-            match byte {
-                _ if self.escaped => self.escaped = false,
-                b'\\' => self.escaped = true,
-                b'"' => self.in_string = false,
-                _ => {}
-            }
-            return;
-        }
-        match byte {
-            b'"' => self.in_string = true,
-            b'{' | b'[' => {
-                self.outside.get_or_insert(u32::from(byte == b'['));
-                self.depth = self.depth.saturating_add(1);
-            }
-            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-            _ => {}
-        }
+        self.outside.is_some_and(|outside| self.nesting.depth > outside)
     }
 }

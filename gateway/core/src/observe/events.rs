@@ -3,9 +3,9 @@
 //! Only events that can matter are parsed: until the first content each one, afterwards those that hold one of the
 //! texts their dialect tells more with than content.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::Usage;
+use super::{RawUsage, Usage};
 use crate::dialect::Dialect;
 
 #[derive(Debug)]
@@ -16,8 +16,7 @@ pub(super) struct Events {
     pub(super) error: Option<StreamError>,
     pub(super) response_id: Option<String>,
     end_seen: bool,
-    /// Every member of what was said of usage, as it was said last: Anthropic says the input first and the output last.
-    usage: Map<String, Value>,
+    usage: RawUsage,
 }
 
 /// An error that stood inside a stream.
@@ -33,7 +32,7 @@ pub struct StreamError {
 
 impl Events {
     pub(super) fn new(dialect: Dialect) -> Self {
-        let usage = Map::new();
+        let usage = RawUsage::default();
         Events {
             dialect,
             content_seen: false,
@@ -67,12 +66,8 @@ impl Events {
         if self.response_id.is_none() && self.dialect == Dialect::OpenaiResponses {
             self.response_id = event.pointer("/response/id").and_then(Value::as_str).map(str::to_owned);
         }
-        // Some providers write zeros into every report but one.
-        let tells = |name: &str, value: &Value| value.as_u64() != Some(0) || !self.usage.contains_key(name);
-        let told = seen.usage.and_then(Value::as_object).into_iter().flatten();
-        let told: Vec<_> = told.filter(|(name, value)| !value.is_null() && tells(name, value)).collect();
-        for (name, value) in told {
-            self.usage.insert(name.clone(), value.clone());
+        if let Some(usage) = seen.usage {
+            self.usage.update(usage);
         }
         if let Some(error) = seen.error {
             let message = error.get("message").and_then(Value::as_str).or_else(|| error.as_str());
@@ -86,7 +81,7 @@ impl Events {
     }
 
     pub(super) fn usage(&self) -> Usage {
-        if self.usage.is_empty() { Usage::default() } else { self.dialect.usage(&Value::Object(self.usage.clone())) }
+        self.usage.read(self.dialect)
     }
 }
 

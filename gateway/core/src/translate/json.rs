@@ -4,6 +4,7 @@
 use serde_json::{Number, Value, json};
 
 use super::neutral::{Object, Untranslatable, Warnings};
+use crate::scan::end_of_string;
 
 /// What is parsed at once may have this many values and names. One takes up to some two hundred bytes as a tree, even
 /// where it is two bytes of text (`0,`), and a guest has 256 MiB. Long conversations with
@@ -26,27 +27,14 @@ fn count_nodes(json: &[u8]) -> usize {
     let mut nodes = 0;
     let mut rest = json;
     while let Some(quote) = memchr::memchr(b'"', rest) {
-        let (outside, text) = rest.split_at(quote);
-        nodes += count_marks(outside);
-        rest = behind_text(text.get(1..).unwrap_or_default());
+        nodes += count_marks(rest.get(..quote).unwrap_or_default());
+        rest = rest.get(end_of_string(rest, quote + 1) + 1..).unwrap_or_default();
     }
     nodes + count_marks(rest)
 }
 
 fn count_marks(outside: &[u8]) -> usize {
     outside.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count()
-}
-
-/// What follows the end of a text that has begun.
-fn behind_text(mut rest: &[u8]) -> &[u8] {
-    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
-        let is_end = rest.get(at) == Some(&b'"');
-        rest = rest.get(at + if is_end { 1 } else { 2 }..).unwrap_or_default();
-        if is_end {
-            return rest;
-        }
-    }
-    &[]
 }
 
 /// The object `value` is, or a refusal about `param`.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::answer::words;
 use super::{read_fault, read_finish};
 use crate::dialect::Dialect;
-use crate::observe::Usage;
+use crate::observe::RawUsage;
 use crate::translate::events::ServerEvent;
 use crate::translate::json::text;
 use crate::translate::neutral::{Event, Finish, PartKind, Seal};
@@ -31,23 +31,12 @@ struct Block {
     input: Option<String>,
 }
 
-/// Anthropic's counts before they are added up, since they come in pieces.
-#[derive(Debug, Default)]
-struct RawUsage(serde_json::Map<String, Value>);
-
-impl RawUsage {
-    /// A zero does not replace a number: some providers give their counts only once.
-    fn update(&mut self, later: &Value) -> Usage {
-        for (name, value) in later.as_object().into_iter().flatten() {
-            if value.as_u64() != Some(0) && !value.is_null() || !self.0.contains_key(name) {
-                self.0.insert(name.clone(), value.clone());
-            }
-        }
-        Dialect::Anthropic.usage(&Value::Object(self.0.clone()))
-    }
-}
-
 impl StreamReader {
+    fn said(&mut self, usage: &Value) -> Event {
+        self.usage.update(usage);
+        Event::Usage(self.usage.read(Dialect::Anthropic))
+    }
+
     /// Takes the next event.
     pub(in crate::translate) fn feed(&mut self, event: &ServerEvent) -> Vec<Event> {
         let mut out = Vec::new();
@@ -69,7 +58,7 @@ impl StreamReader {
                 if let Some(reason) = text(delta, "stop_reason") {
                     self.finish = Some(read_finish(reason, text(delta, "stop_sequence")));
                 }
-                out.extend(data.get("usage").map(|usage| Event::Usage(self.usage.update(usage))));
+                out.extend(data.get("usage").map(|usage| self.said(usage)));
             }
             "message_stop" => self.complete(&mut out),
             "error" => self.fail(&data, &mut out),
@@ -93,7 +82,7 @@ impl StreamReader {
     fn start(&mut self, message: &Value, out: &mut Vec<Event>) {
         if !std::mem::replace(&mut self.has_started, true) {
             out.push(Event::Start { id: words(message, "id"), model: words(message, "model") });
-            out.extend(message.get("usage").map(|usage| Event::Usage(self.usage.update(usage))));
+            out.extend(message.get("usage").map(|usage| self.said(usage)));
         }
     }
 

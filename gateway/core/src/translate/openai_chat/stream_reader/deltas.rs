@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::super::answer::{content_parts, correct};
 use super::super::{calls, thoughts};
+use crate::scan::Nesting;
 use crate::translate::json::{take_list, take_text, text};
 use crate::translate::neutral::{Event, Fault, Finish, Object, Part, PartKind, Thought};
 
@@ -211,37 +212,18 @@ impl Place<'_> {
 /// Tells when a JSON object is whole, without keeping it.
 #[derive(Debug, Default)]
 struct Braces {
-    depth: usize,
-    in_string: bool,
-    is_escaped: bool,
+    nesting: Nesting,
     has_opened: bool,
 }
 
 impl Braces {
     fn read(&mut self, text: &str) {
         for byte in text.bytes() {
-            if self.in_string {
-                match byte {
-                    _ if self.is_escaped => self.is_escaped = false,
-                    b'\\' => self.is_escaped = true,
-                    b'"' => self.in_string = false,
-                    _ => {}
-                }
-                continue;
-            }
-            match byte {
-                b'"' => self.in_string = true,
-                b'{' | b'[' => {
-                    self.depth += 1;
-                    self.has_opened = true;
-                }
-                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-                _ => {}
-            }
+            self.has_opened |= self.nesting.step(byte);
         }
     }
 
     fn are_whole(&self) -> bool {
-        self.has_opened && self.depth == 0
+        self.has_opened && self.nesting.depth == 0
     }
 }
