@@ -8,10 +8,12 @@ mod maintain;
 mod quota;
 mod records;
 mod route;
+mod targets;
 
 use std::rc::Rc;
 
-use gateway_core::accept::Admin;
+use gateway_core::accept::{Admin, Operation};
+use gateway_core::authenticate::Caller;
 use gateway_core::refusal::{Refusal, Reply};
 
 use crate::incoming::Incoming;
@@ -22,6 +24,7 @@ use crate::store::database::Trouble;
 pub(crate) async fn serve(
     admin: Admin,
     incoming: &Incoming,
+    caller: &Caller,
     snapshot: Rc<Snapshot>,
     parameter: &str,
 ) -> Result<Reply, Refusal> {
@@ -35,6 +38,7 @@ pub(crate) async fn serve(
         Admin::HealthList => Ok(health::list(&snapshot).await),
         Admin::HealthReset => health::reset(incoming).await,
         Admin::Route => route::decide(incoming, &snapshot).await,
+        Admin::TargetsTest => targets::test(incoming, caller, &snapshot).await,
         Admin::RecordsList => records::list(incoming).await,
         Admin::RecordsRead => records::read(parameter).await,
         Admin::RecordsEnded => records::ended(incoming).await,
@@ -47,6 +51,14 @@ pub(crate) async fn serve(
 /// A database that does not answer is not the caller's fault, and will be back.
 fn unavailable(trouble: Trouble) -> Refusal {
     Refusal::unavailable("records_unavailable", format!("Records cannot be read now: {trouble}. Try again.")).after(1)
+}
+
+/// The operation that records call so.
+fn operation(endpoint: &str) -> Result<Operation, Refusal> {
+    Operation::ALL.into_iter().find(|operation| operation.name() == endpoint).ok_or_else(|| {
+        let names = Operation::ALL.map(Operation::name).join(", ");
+        Refusal::bad_request(format!("There is no endpoint {endpoint:?}. Endpoints: {names}."))
+    })
 }
 
 /// Reads a JSON body into its type, or says what is wrong with it.

@@ -141,7 +141,7 @@ async fn rest(
         Endpoint::WebSocket => Err(Refusal::no_web_socket()),
         Endpoint::Telemetry => incoming.body().await.map(|_dropped| Reply::json(200, &serde_json::json!({}))),
         Endpoint::Ready => ready::reply(&snapshot).await,
-        Endpoint::Admin(admin) => admin::serve(admin, incoming, snapshot, parameter).await,
+        Endpoint::Admin(admin) => admin::serve(admin, incoming, caller, snapshot, parameter).await,
         Endpoint::Alive | Endpoint::Probe | Endpoint::Call(_) | Endpoint::Stored(_) | Endpoint::Relay => Ok(alive()),
     }
 }

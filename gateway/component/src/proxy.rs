@@ -7,6 +7,7 @@ mod open;
 mod plan;
 mod stored;
 mod told;
+mod trial;
 mod wait;
 
 use std::cell::RefCell;
@@ -43,6 +44,7 @@ use learn::{end, is_able, learn, may_have_used, subjects};
 pub(crate) use open::OpenCall;
 pub(crate) use plan::{Asked, plan};
 pub(crate) use stored::stored;
+pub(crate) use trial::Trial;
 use wait::Wait;
 
 /// Serves a balanced call of a caller who is known. `parameter` is what stood in the path where a model may stand.
@@ -115,7 +117,9 @@ async fn line(
     health::count_call(&model.name);
     let probing = RefCell::new(None);
     let maker = responses::maker_before(&call, caller.key()).await;
-    let course = Course { probing, call: &call, caller, incoming, open, snapshot: &snapshot, index, model, maker };
+    let headers = &incoming.headers;
+    let course =
+        Course { probing, call: &call, caller, incoming, headers, open, snapshot: &snapshot, index, model, maker };
     let mut wait = Wait::new(model);
     let mut candidates = course.route(&wait).await;
     if operation.counts_tokens() && candidates.list.is_empty() {
@@ -172,6 +176,8 @@ struct Course<'c> {
     call: &'c Call,
     caller: &'c Caller,
     incoming: &'c Incoming,
+    /// What the client said beside the body.
+    headers: &'c [(String, Vec<u8>)],
     open: &'c OpenCall,
     snapshot: &'c Rc<Snapshot>,
     /// The model asked for.
@@ -239,7 +245,7 @@ impl Course<'_> {
     }
 
     fn asked(&self) -> Asked<'_> {
-        let session = accept::session_in(&self.incoming.headers).or(self.call.session.as_deref());
+        let session = accept::session_in(self.headers).or(self.call.session.as_deref());
         let (call, index, key) = (self.call, self.index, self.caller.key());
         Asked { call, index, session, key, maker: self.maker.as_ref(), at: quota::moment(self.snapshot) }
     }
@@ -377,7 +383,7 @@ impl Course<'_> {
     /// Step 4, and what it had to leave out.
     fn rewrite(&self, to: Named<'_>) -> Result<Destination, Skip> {
         let telling = rewrite::Telling { id: &self.incoming.id, created_s: self.incoming.at_ms / 1000 };
-        let mut destination = rewrite::request(self.call, &self.incoming.headers, to, telling)?;
+        let mut destination = rewrite::request(self.call, self.headers, to, telling)?;
         if let Destination::Http(outgoing) = &mut destination {
             std::mem::take(&mut outgoing.warnings).into_iter().for_each(|warning| self.open.warn(warning));
         }

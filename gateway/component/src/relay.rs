@@ -132,24 +132,59 @@ async fn give(
 
 pub(crate) type TrailersWriter = FutureWriter<Result<Option<types::Trailers>, ErrorCode>>;
 
+/// Reads an answer to its end for nobody else: how it ended, and the beginning of what its client would have got.
+pub(crate) async fn read(answer: Answer, terms: &Terms) -> (Ended, Vec<u8>) {
+    let Answer { mut observer, mut passage, held, rest, .. } = answer;
+    let silence = Silence { terms, last_ms: host::now_ms(), pulse: Pulse::default() };
+    let mut beginning = Beginning(Vec::new());
+    let error = copy(held, rest, &mut beginning, &mut observer, &mut passage, silence).await;
+    (Ended { observation: observer.finish(), error }, beginning.0)
+}
+
+/// Who gets an answer.
+trait Receiver {
+    /// Takes bytes, and gives the buffer back with those that were not taken: then nobody reads any more.
+    async fn take(&mut self, bytes: Vec<u8>) -> Vec<u8>;
+}
+
+impl Receiver for StreamWriter<u8> {
+    async fn take(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        self.write_all(bytes).await
+    }
+}
+
+/// The beginning of an answer that nobody waits for.
+struct Beginning(Vec<u8>);
+
+/// More than an answer of one word needs, in any dialect.
+const BEGINNING_BYTES: usize = 16 << 10;
+
+impl Receiver for Beginning {
+    async fn take(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
+        self.0.extend(bytes.iter().take(BEGINNING_BYTES.saturating_sub(self.0.len())));
+        bytes.clear();
+        bytes
+    }
+}
+
 /// Gives the client what was held back, then the rest as it comes; returns why that is not all.
 async fn copy(
     held: Vec<u8>,
     rest: Rest,
-    writer: &mut StreamWriter<u8>,
+    receiver: &mut impl Receiver,
     observer: &mut Observer,
     passage: &mut Passage,
     mut silence: Silence<'_>,
 ) -> Option<SendError> {
     let terms = silence.terms;
     let held = if passage.lets_pass(&held, observer) { held } else { passage.pass(&held) };
-    if !held.is_empty() && !writer.write_all(held).await.is_empty() {
+    if !held.is_empty() && !receiver.take(held).await.is_empty() {
         return Some(SendError::ClientClosed);
     }
     let (mut body, mut buffer, mut more) = match rest {
         Rest::Ended(Err(error)) => return Some(error),
-        Rest::Ended(Ok(())) => return write_end(writer, passage, observer).await,
-        Rest::Reading(reading) => match silence.keep_alive(reading, writer, observer, passage).await {
+        Rest::Ended(Ok(())) => return write_end(receiver, passage, observer).await,
+        Rest::Reading(reading) => match silence.keep_alive(reading, receiver, observer, passage).await {
             Some(read) => read,
             None => return Some(SendError::ClientClosed),
         },
@@ -160,11 +195,11 @@ async fn copy(
             silence.last_ms = now_ms;
             observer.see(&buffer, now_ms.saturating_sub(terms.start_ms));
             let is_left = if passage.lets_pass(&buffer, observer) {
-                buffer = writer.write_all(buffer).await;
+                buffer = receiver.take(buffer).await;
                 !buffer.is_empty()
             } else {
                 let passed = passage.pass(&buffer);
-                !passed.is_empty() && !writer.write_all(passed).await.is_empty()
+                !passed.is_empty() && !receiver.take(passed).await.is_empty()
             };
             if is_left {
                 // What could not be written was not received.
@@ -173,7 +208,7 @@ async fn copy(
         }
         if !more {
             match body.end().await {
-                Ok(()) => break write_end(writer, passage, observer).await,
+                Ok(()) => break write_end(receiver, passage, observer).await,
                 Err(error) => break Some(error),
             }
         }
@@ -181,7 +216,7 @@ async fn copy(
             break Some(SendError::TotalTimeout);
         }
         let reading = std::pin::pin!(body.read(buffer));
-        match silence.keep_alive(reading, writer, observer, passage).await {
+        match silence.keep_alive(reading, receiver, observer, passage).await {
             Some(read) => (more, buffer) = read,
             None => return Some(SendError::ClientClosed),
         }
@@ -190,9 +225,9 @@ async fn copy(
     error
 }
 
-async fn write_end(writer: &mut StreamWriter<u8>, passage: &mut Passage, observer: &Observer) -> Option<SendError> {
+async fn write_end(receiver: &mut impl Receiver, passage: &mut Passage, observer: &Observer) -> Option<SendError> {
     let Some(end) = passage.end(observer) else { return Some(SendError::Truncated) };
-    let is_left = !end.is_empty() && !writer.write_all(end).await.is_empty();
+    let is_left = !end.is_empty() && !receiver.take(end).await.is_empty();
     is_left.then_some(SendError::ClientClosed)
 }
 
@@ -210,7 +245,7 @@ impl Silence<'_> {
     async fn keep_alive<F: Future + Unpin>(
         &mut self,
         mut reading: F,
-        writer: &mut StreamWriter<u8>,
+        receiver: &mut impl Receiver,
         observer: &Observer,
         passage: &Passage,
     ) -> Option<F::Output> {
@@ -232,7 +267,7 @@ impl Silence<'_> {
             if left_ms > 0 {
                 self.pulse = Pulse::of(left_ms);
             } else if passage.is_between_events(observer) {
-                if !writer.write_all(self.terms.dialect.keep_alive().to_vec()).await.is_empty() {
+                if !receiver.take(self.terms.dialect.keep_alive().to_vec()).await.is_empty() {
                     return None;
                 }
                 self.last_ms = now_ms;

@@ -107,6 +107,8 @@ pub enum Admin {
     HealthReset,
     /// `POST /api/route`
     Route,
+    /// `POST /api/targets/test`
+    TargetsTest,
     /// `GET /api/records`
     RecordsList,
     /// `GET /api/records/{id}`
@@ -201,6 +203,7 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/api/health", Needs::Admin, Endpoint::Admin(Admin::HealthList)),
     row("POST", "/api/health/reset", Needs::Admin, Endpoint::Admin(Admin::HealthReset)),
     row("POST", "/api/route", Needs::Admin, Endpoint::Admin(Admin::Route)),
+    row("POST", "/api/targets/test", Needs::Admin, Endpoint::Admin(Admin::TargetsTest)),
     row("GET", "/api/records", Needs::Admin, Endpoint::Admin(Admin::RecordsList)),
     row("POST", "/api/records/ended", Needs::Admin, Endpoint::Admin(Admin::RecordsEnded)),
     row("GET", "/api/records/{}", Needs::Admin, Endpoint::Admin(Admin::RecordsRead)),

@@ -14,7 +14,8 @@
 //!
 //! Beside the line: [`catalog`] (the configuration), [`dialect`], [`translate`] (between dialects), [`refusal`] (every
 //! answer that is llmio's own), [`echo`] (the built-in provider), [`count`] (of tokens), [`headers`], [`models`] (the
-//! list of them), [`price`] (what a call costs), [`relays`] (what is passed through).
+//! list of them), [`price`] (what a call costs), [`relays`] (what is passed through),
+//! [`trial`] (the smallest request).
 
 pub mod accept;
 pub mod authenticate;
@@ -34,3 +35,4 @@ pub mod rewrite;
 pub mod route;
 mod scan;
 pub mod translate;
+pub mod trial;

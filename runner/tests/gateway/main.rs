@@ -58,6 +58,7 @@ mod routes;
 mod secrecy;
 mod slow_clients;
 mod streaming;
+mod target_tests;
 mod timeouts;
 mod translation;
 mod waiting;

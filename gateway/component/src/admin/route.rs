@@ -39,7 +39,8 @@ struct Wanted {
 pub(super) async fn decide(incoming: &Incoming, snapshot: &Rc<Snapshot>) -> Result<Reply, Refusal> {
     let wanted: Wanted = super::json(incoming).await?;
     let head = accept::Head { model: wanted.model, ..accept::Head::default() };
-    let call = accept::call(operation(wanted.endpoint.as_deref())?, head, wanted.body.get().as_bytes().to_vec())?;
+    let operation = wanted.endpoint.as_deref().map_or(Ok(Operation::Chat), super::operation)?;
+    let call = accept::call(operation, head, wanted.body.get().as_bytes().to_vec())?;
     let catalog = &snapshot.catalog;
     let index = catalog.model(&call.model).ok_or_else(|| models::unknown(&call.model))?;
     let key = wanted.key.as_deref();
@@ -65,12 +66,4 @@ pub(super) async fn decide(incoming: &Incoming, snapshot: &Rc<Snapshot>) -> Resu
     });
     let decision = DecisionRecord::of(&candidates, catalog, index, &call.model);
     Ok(Reply::json(200, &json!({ "model": &*model, "decision": decision, "refusal": refusal })))
-}
-
-fn operation(endpoint: Option<&str>) -> Result<Operation, Refusal> {
-    let Some(endpoint) = endpoint else { return Ok(Operation::Chat) };
-    Operation::ALL.into_iter().find(|operation| operation.name() == endpoint).ok_or_else(|| {
-        let names = Operation::ALL.map(Operation::name).join(", ");
-        Refusal::bad_request(format!("There is no endpoint {endpoint:?}. Endpoints: {names}."))
-    })
 }

@@ -175,6 +175,26 @@ pub(crate) async fn reset(key: Option<&str>) -> Vec<String> {
     keys
 }
 
+/// What keeps any of these out of use, and since when.
+pub(crate) async fn troubles(keys: impl Iterator<Item = &String>) -> Vec<(String, i64)> {
+    look_now().await;
+    let is_troubled = |health: &Health, key: &String| {
+        health.troubled().find(|(other, _)| *other == key.as_str()).map(|(_, standing)| (key.clone(), standing.at_ms))
+    };
+    HEALTH.with_borrow(|health| keys.filter_map(|key| is_troubled(health, key)).collect())
+}
+
+/// Clears these troubles, but for those that began anew since; answers with what is in trouble no more.
+pub(crate) async fn clear(troubles: Vec<(String, i64)>) -> Vec<String> {
+    let keys = troubles.iter().map(|(key, _)| key);
+    let renewed: Vec<_> =
+        self::troubles(keys).await.into_iter().filter(|trouble| !troubles.contains(trouble)).collect();
+    let over = troubles.into_iter().map(|(key, _)| key).filter(|key| renewed.iter().all(|(other, _)| other != key));
+    let over: Vec<String> = over.collect();
+    publish(HEALTH.with_borrow_mut(|health| over.iter().flat_map(|key| health.reset(Some(key))).collect()));
+    over
+}
+
 /// Forgets what was over long ago.
 pub(crate) fn forget() {
     publish(HEALTH.with_borrow_mut(|health| health.forget(host::unix_ms())));

@@ -1,0 +1,50 @@
+//! `POST /api/targets/test`: a small real call, which shows whether a target works with a credential.
+
+use std::rc::Rc;
+
+use gateway_core::authenticate::Caller;
+use gateway_core::models;
+use gateway_core::refusal::{Refusal, Reply};
+use gateway_core::trial;
+use serde::Deserialize;
+
+use crate::incoming::Incoming;
+use crate::proxy::Trial;
+use crate::store::catalog::Snapshot;
+
+/// What is to be tested.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// A public model, as a client asks for it.
+    model: String,
+    /// One of its targets, as `provider/upstream-model` or by its provider. Default: the only one.
+    target: Option<String>,
+    /// A credential of the provider, by its label or id. Default: the first one.
+    credential: Option<String>,
+    /// The endpoint's name as records have it. Default: a streamed conversation in the provider's own dialect.
+    endpoint: Option<String>,
+}
+
+/// 200 with what came of it, whether it passed or not.
+pub(super) async fn test(incoming: &Incoming, caller: &Caller, snapshot: &Rc<Snapshot>) -> Result<Reply, Refusal> {
+    let wanted: Wanted = super::json(incoming).await?;
+    let catalog = &snapshot.catalog;
+    let unknown = || models::unknown(&wanted.model);
+    let model = catalog.model(&wanted.model).ok_or_else(unknown)?;
+    let of = catalog.models.get(model).ok_or_else(unknown)?;
+    let target = trial::target(catalog, of, &wanted.model, wanted.target.as_deref())?;
+    let provider = of.targets.get(target).and_then(|target| catalog.providers.get(target.provider));
+    let provider = provider.ok_or_else(unknown)?;
+    let credential = trial::credential(provider, wanted.credential.as_deref())?;
+    let operation = match wanted.endpoint.as_deref() {
+        None => trial::operation(provider),
+        Some(name) => super::operation(name)?,
+    };
+    let call = trial::call(operation, &wanted.model)?;
+    let tried = Trial { call: &call, model, target, credential }.run(incoming, caller, snapshot).await?;
+    let body = serde_json::to_value(tried).map_err(|error| {
+        Refusal::unavailable("test_unreadable", format!("What came of it cannot be shown: {error}."))
+    })?;
+    Ok(Reply::json(200, &body))
+}
