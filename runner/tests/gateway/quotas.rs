@@ -197,7 +197,7 @@ fn with_key(key: &str) -> Request {
 fn a_keys_limits_are_its_own(host: Host) {
     let (gateway, busy, statuses) = certainly(|| {
         let gateway = Gateway::on(host).catalog("[[providers]]\npreset = \"echo\"\n").model("m", &["echo/up"]).start();
-        let (gateway, busy) = with_limits(gateway, json!({ "rpd": 3, "concurrent": 2 }));
+        let (gateway, busy) = with_limits(gateway, json!({ "rpd": 3, "concurrent": 8 }));
         let statuses: Vec<u16> = (0..5).map(|_| gateway.send(&with_key(&busy)).status).collect();
         (!statuses.contains(&503)).then_some((gateway, busy, statuses))
     });
