@@ -17,22 +17,7 @@ pub fn exhausted(model: &str, skipped: &[Skipped], record: &str, now_ms: i64) ->
     let is = |wanted: SkipReason| skipped.iter().any(|skipped| skipped.reason == wanted);
     let Some(wait_s) = skipped.iter().filter_map(|skipped| skipped.until_ms).map(|at_ms| wait_s(at_ms, now_ms)).min()
     else {
-        if skipped.iter().any(|skipped| skipped.reason == SkipReason::Untranslatable) {
-            let said = format!(
-                "No target of model {model:?} can take this request: {reasons}. Leave it out, or use a model with a provider \
-                 of your own dialect. Record {record}."
-            );
-            return Refusal::bad_request(said).coded("untranslatable").without_retry().ended(State::Untranslatable);
-        }
-        let said = format!("No target of model {model:?} can be used: {reasons}. Mend the catalog. Record {record}.");
-        // What is spent for good is a matter of money, which agents that know OpenAI's word for it report as such.
-        return if is(SkipReason::QuotaSpent) {
-            Refusal::rate_limited(said, true).without_retry().ended(State::QuotaSpent)
-        } else if is(SkipReason::Unpriced) {
-            Refusal::unavailable("no_target", said).without_retry().ended(State::NoTarget)
-        } else {
-            Refusal::unavailable("no_target", said).ended(State::NoTarget)
-        };
+        return for_good(model, &reasons, record, is);
     };
     let said = format!(
         "No provider can serve model {model:?} now: {reasons}. The first is back in {}. More credentials or targets in \
@@ -48,6 +33,39 @@ pub fn exhausted(model: &str, skipped: &[Skipped], record: &str, now_ms: i64) ->
     };
     let refusal = refusal.after(wait_s);
     if wait_s > WORTH_WAITING_S { refusal.without_retry() } else { refusal }
+}
+
+/// None will be back by itself. Where it is the request that stands in the way, its caller can do something: agents that
+/// are told that their prompt is too long make it shorter. Everything else is for whoever keeps the catalog.
+fn for_good(model: &str, reasons: &str, record: &str, is: impl Fn(SkipReason) -> bool) -> Refusal {
+    let end = format!("Record {record}.");
+    let unfit = |help: &str| format!("No target of model {model:?} can take this request: {reasons}. {help} {end}");
+    let refusal = if is(SkipReason::QuotaSpent) {
+        // A matter of money, which agents that know OpenAI's word for it report as such.
+        let said = format!("No target of model {model:?} can be used: {reasons}. Mend the catalog. {end}");
+        return Refusal::rate_limited(said, true).without_retry().ended(State::QuotaSpent);
+    } else if is(SkipReason::Context) {
+        // As Anthropic's begins and OpenAI's is coded, by which their clients know it.
+        let said = format!("prompt is too long for model {model:?}: {reasons}. Make it shorter. {end}");
+        Refusal::bad_request(said).coded("context_length_exceeded")
+    } else if is(SkipReason::Untranslatable) {
+        let help = "Leave it out, or use a model with a provider of your own dialect.";
+        return Refusal::bad_request(unfit(help)).coded("untranslatable").without_retry().ended(State::Untranslatable);
+    } else if is(SkipReason::Capability) {
+        let help = "Leave out what it needs (tools, images or a schema), or use another model.";
+        Refusal::bad_request(unfit(help)).coded("unsupported_capability")
+    } else if is(SkipReason::Dialect) {
+        Refusal::bad_request(unfit("Use another endpoint or another model.")).coded("unsupported_endpoint")
+    } else if is(SkipReason::OtherMaker) {
+        let help = "Send the whole conversation without `previous_response_id`.";
+        Refusal::bad_request(unfit(help)).coded("previous_response_not_found").about("previous_response_id")
+    } else if is(SkipReason::Tag) {
+        Refusal::forbidden("tag_avoided", unfit("Use another model, or another key."))
+    } else {
+        let said = format!("No target of model {model:?} can be used: {reasons}. Mend the catalog. {end}");
+        Refusal::unavailable("no_target", said)
+    };
+    refusal.without_retry().ended(State::NoTarget)
 }
 
 fn describe(skipped: &Skipped, now_ms: i64) -> String {
@@ -155,8 +173,39 @@ mod tests {
         let failing = refusal(&[skipped("a/x", SkipReason::Open, Some(2))]);
         assert_eq!((failing.status, failing.retry_after_s, failing.code), (503, Some(2), Some("no_target")));
         let wrong = refusal(&[skipped("a/x", SkipReason::TargetDisabled, None)]);
-        assert_eq!((wrong.status, wrong.retry_after_s), (503, None));
+        assert_eq!((wrong.status, wrong.retry_after_s, wrong.should_retry), (503, None, Some(false)));
         assert!(wrong.message.contains("a/x is disabled. Mend the catalog."), "{}", wrong.message);
+    }
+
+    #[test]
+    fn what_only_another_request_can_change_is_its_callers_and_not_to_be_tried_again() {
+        for (reason, status, code, says) in [
+            (SkipReason::Capability, 400, "unsupported_capability", "Leave out"),
+            (SkipReason::Dialect, 400, "unsupported_endpoint", "another endpoint"),
+            (SkipReason::OtherMaker, 400, "previous_response_not_found", "whole conversation"),
+            (SkipReason::Tag, 403, "tag_avoided", "another key"),
+        ] {
+            let refusal = refusal(&[skipped("a/x", reason, None), skipped("b/y", SkipReason::TargetDisabled, None)]);
+            assert_eq!((refusal.status, refusal.code, refusal.should_retry), (status, Some(code), Some(false)));
+            assert!(refusal.message.contains("a/x ") && refusal.message.contains(says), "{}", refusal.message);
+        }
+    }
+
+    #[test]
+    fn a_prompt_too_long_for_every_target_is_told_in_the_words_that_make_agents_shorten_it() {
+        let none_fits = [skipped("a/x", SkipReason::Context, None), skipped("b/y", SkipReason::Capability, None)];
+        let refusal = refusal(&none_fits);
+        assert_eq!((refusal.status, refusal.code), (400, Some("context_length_exceeded")));
+        assert!(refusal.message.starts_with("prompt is too long"), "{}", refusal.message);
+        let reply = refusal.reply(Shape::Dialect(Dialect::Anthropic), "r-1");
+        let body: serde_json::Value = serde_json::from_slice(&reply.body).expect("JSON");
+        assert_eq!(body["error"]["type"], "invalid_request_error");
+    }
+
+    #[test]
+    fn a_large_enough_target_that_will_be_back_is_waited_for() {
+        let will_fit = [skipped("a/x", SkipReason::Context, None), skipped("b/y", SkipReason::Cooling, Some(3))];
+        assert_eq!((refusal(&will_fit).status, refusal(&will_fit).retry_after_s), (429, Some(3)));
     }
 
     #[test]
