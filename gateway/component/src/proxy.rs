@@ -134,9 +134,11 @@ async fn line(
                     return Err(course.exhausted(&skipped));
                 }
             }
-            Walked::Answered(state, reply, target) => {
-                let is_limit = state == State::RateLimitedUpstream && course.time_left();
-                if !is_limit || !wait.for_slot(&course.all_kept_back()).await {
+            Walked::Answered(state, mut reply, target) => {
+                let is_limit = state == State::RateLimitedUpstream;
+                let kept_back = if is_limit { course.all_kept_back() } else { Vec::new() };
+                if !is_limit || !course.time_left() || !wait.for_slot(&kept_back).await {
+                    failover::come_back(&mut reply, &kept_back, host::unix_ms());
                     open.answered(state, &reply, None);
                     return Ok(Ready::Reply(with_ids(reply, open, Some(&target))));
                 }
@@ -262,9 +264,6 @@ impl Course<'_> {
 
     /// Why no target could be asked at this moment; nothing where one could.
     fn all_kept_back(&self) -> Vec<Skipped> {
-        if self.model.max_wait_ms == 0 {
-            return Vec::new();
-        }
         let asked = self.asked();
         let candidates = health::peek(|health, turn| plan(&asked, &self.snapshot.catalog, health, 0, turn));
         if candidates.list.is_empty() { candidates.skipped } else { Vec::new() }

@@ -19,7 +19,7 @@ use crate::route::{Candidate, Skip, SkipReason, Skipped};
 
 pub use budget::RetryBudget;
 pub use class::{Class, ErrorRule, Nature, Verdict};
-pub use exhausted::exhausted;
+pub use exhausted::{come_back, exhausted};
 pub use hint::Hint;
 pub use key_spent::key_spent;
 
@@ -199,6 +199,8 @@ pub struct Failover {
     position: usize,
     credential: usize,
     attempts_left: u32,
+    /// Refused credentials that did not count as attempts.
+    spared: u32,
     failures: Vec<Failure>,
     not_sent: Vec<Skipped>,
     /// Targets that failed in a way that may be over in a moment, each to be tried once more.
@@ -220,6 +222,10 @@ struct Failure {
 /// Before the same target is tried again: a quarter of a second, doubling, and jitter.
 const BACKOFF_MS: u64 = 250;
 
+/// So many refused credentials of a call do not count as attempts where the same target has another one. Each is asked
+/// once and rests then; without this a pool of which most are dead fails calls that its last good one could serve.
+const SPARED_MAX: u32 = 8;
+
 impl Failover {
     /// A machine over candidates in their order, for the call `id` of a caller that speaks `dialect`. `attempts` is the
     /// most that are made.
@@ -231,6 +237,7 @@ impl Failover {
             position: 0,
             credential: 0,
             attempts_left: attempts,
+            spared: 0,
             failures: Vec::new(),
             not_sent: Vec::new(),
             repeatable: Vec::new(),
@@ -271,7 +278,10 @@ impl Failover {
                 self.failures.push(Failure { target: target.to_owned(), outcome, verdict });
             }
         }
-        self.advance(class);
+        if self.advance(class) && class == Class::Credential && self.spared < SPARED_MAX {
+            self.spared += 1;
+            self.attempts_left = self.attempts_left.saturating_add(1);
+        }
         self.next(chance)
     }
 
@@ -324,8 +334,9 @@ impl Failover {
     }
 
     /// A failing credential leaves the target to its other credentials, and a failing way out to those with another
-    /// one; any other failure leaves the target, but for a rate limit, which may be that of one credential.
-    fn advance(&mut self, class: Class) {
+    /// one; any other failure leaves the target, but for a rate limit, which may be that of one credential. Whether the
+    /// target is kept.
+    fn advance(&mut self, class: Class) -> bool {
         let next = self.candidates.get(self.position).and_then(|candidate| {
             let way = candidate.ways.get(self.credential);
             let mut others = self.credential + 1..candidate.credentials.len();
@@ -339,6 +350,7 @@ impl Failover {
             Some(credential) => self.credential = credential,
             None => (self.position, self.credential) = (self.position + 1, 0),
         }
+        next.is_some()
     }
 
     /// Once everybody was asked: one that failed in passing is asked once more, after a pause, if the budget allows it.

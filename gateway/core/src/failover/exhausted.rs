@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use crate::record::State;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Reply};
 use crate::route::{SkipReason, Skipped};
 
 /// Up to here a client may as well wait for its turn.
@@ -15,8 +15,7 @@ pub fn exhausted(model: &str, skipped: &[Skipped], record: &str, now_ms: i64) ->
     let each: Vec<String> = skipped.iter().map(|skipped| describe(skipped, now_ms)).collect();
     let reasons = if each.is_empty() { "it has no target".to_owned() } else { each.join("; ") };
     let is = |wanted: SkipReason| skipped.iter().any(|skipped| skipped.reason == wanted);
-    let Some(wait_s) = skipped.iter().filter_map(|skipped| skipped.until_ms).map(|at_ms| wait_s(at_ms, now_ms)).min()
-    else {
+    let Some(wait_s) = first_back_s(skipped, now_ms) else {
         return for_good(model, &reasons, record, is);
     };
     let said = format!(
@@ -33,6 +32,22 @@ pub fn exhausted(model: &str, skipped: &[Skipped], record: &str, now_ms: i64) ->
     };
     let refusal = refusal.after(wait_s);
     if wait_s > WORTH_WAITING_S { refusal.without_retry() } else { refusal }
+}
+
+/// Makes the answer to a call that met nothing but rate limits say when the first of all targets is back, which need not be
+/// the one whose answer it is.
+pub fn come_back(reply: &mut Reply, skipped: &[Skipped], now_ms: i64) {
+    let Some(wait_s) = first_back_s(skipped, now_ms) else { return };
+    reply.headers.retain(|(name, _)| !name.starts_with("retry-after") && name != "x-should-retry");
+    reply.headers.push(("retry-after".to_owned(), wait_s.to_string().into_bytes()));
+    if wait_s > WORTH_WAITING_S {
+        reply.headers.push(("x-should-retry".to_owned(), b"false".to_vec()));
+    }
+}
+
+/// Whole seconds until the first of these is back; `None`: none is by itself.
+fn first_back_s(skipped: &[Skipped], now_ms: i64) -> Option<u64> {
+    skipped.iter().filter_map(|skipped| skipped.until_ms).map(|at_ms| wait_s(at_ms, now_ms)).min()
 }
 
 /// None will be back by itself. Where it is the request that stands in the way, its caller can do something: agents that
@@ -175,6 +190,24 @@ mod tests {
         let wrong = refusal(&[skipped("a/x", SkipReason::TargetDisabled, None)]);
         assert_eq!((wrong.status, wrong.retry_after_s, wrong.should_retry), (503, None, Some(false)));
         assert!(wrong.message.contains("a/x is disabled. Mend the catalog."), "{}", wrong.message);
+    }
+
+    #[test]
+    fn a_relayed_rate_limit_says_when_the_first_of_all_is_back_and_is_worth_a_short_wait() {
+        let headers = |until_s| {
+            let headers = [("retry-after", "200"), ("retry-after-ms", "200000"), ("x-should-retry", "false")];
+            let mut reply = headers
+                .into_iter()
+                .fold(Reply::new(429, "application/json", "{}"), |reply, (name, value)| reply.with(name, value));
+            let skipped =
+                [skipped("a/x", SkipReason::Cooling, Some(200)), skipped("b/y", SkipReason::Cooling, until_s)];
+            come_back(&mut reply, &skipped, NOW_MS);
+            let told = reply.headers.into_iter().filter(|(name, _)| name != "content-type");
+            told.map(|(name, value)| (name, String::from_utf8(value).expect("text"))).collect::<Vec<_>>()
+        };
+        let retry_after = |seconds: &str| ("retry-after".to_owned(), seconds.to_owned());
+        assert_eq!(headers(Some(2)), [retry_after("2")]);
+        assert_eq!(headers(None), [retry_after("200"), ("x-should-retry".to_owned(), "false".to_owned())]);
     }
 
     #[test]

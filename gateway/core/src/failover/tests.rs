@@ -118,6 +118,17 @@ fn a_refused_credential_is_followed_by_the_next_one_of_the_same_target_and_then_
 }
 
 #[test]
+fn refused_credentials_of_a_pool_use_up_no_attempts_up_to_a_limit() {
+    let dead = |count| vec![answered(401); count];
+    let (tried, end) = run(&[6], 3, [dead(5), vec![Outcome::Head(200)]].concat());
+    assert_eq!((tried.len(), end), (6, Decision::Relay), "the last one of the pool is good");
+    let (tried, end) = run(&[40], 3, dead(11));
+    assert_eq!((tried.len(), status_of(&end)), (11, 502));
+    let (tried, _) = run(&[1, 1, 1, 1], 3, dead(3));
+    assert_eq!(tried.len(), 3, "targets with one credential each are attempts like any");
+}
+
+#[test]
 fn a_failing_target_is_left_whatever_credentials_it_still_has() {
     let (tried, _) = run(&[3, 1], 9, vec![answered(500), Outcome::Head(200)]);
     assert_eq!(tried, [(0, Some(0)), (1, Some(0))]);
