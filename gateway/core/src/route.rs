@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::accept::{Demand, Operation};
 use crate::catalog::{
-    Affinity, Catalog, Credential, Egress, Model, Provider, ProviderKind, Strategy, Target, Translation, Value,
+    Affinity, Catalog, Credential, Model, Provider, ProviderKind, Strategy, Target, Translation, Value,
 };
 use crate::echo;
 use crate::price;
@@ -333,7 +333,7 @@ fn usable_credentials(ask: &Ask<'_>, to: Named<'_>) -> Result<Vec<usize>, Skip> 
     let kept_back = |credential: Option<&Credential>| {
         let to = Named { credential, ..to };
         way::unusable(provider.egress_of(credential), ask.proxies)
-            .or_else(|| resting(ask, provider, credential, health::model_of(to.target)))
+            .or_else(|| resting(ask, to))
             .or_else(|| (ask.spent)(to))
     };
     if provider.credentials.is_empty() {
@@ -362,18 +362,15 @@ fn usable_credentials(ask: &Ask<'_>, to: Named<'_>) -> Result<Vec<usize>, Skip> 
 }
 
 /// What health says against a credential on this model, or against the provider itself where it has none.
-fn resting(ask: &Ask<'_>, provider: &Provider, credential: Option<&Credential>, upstream_model: &str) -> Option<Skip> {
+fn resting(ask: &Ask<'_>, to: Named<'_>) -> Option<Skip> {
     if ask.health.is_calm() {
         return None;
     }
-    let egress = provider.egress_of(credential);
-    let id = credential.map(|credential| credential.id.as_str());
-    let of = Subjects::of(&provider.name, upstream_model, id, egress.and_then(Egress::key).as_deref());
-    if let Some(skip) = way_resting(ask.health, &of, egress, ask.now_ms) {
+    let of = Subjects::to(to);
+    if let Some(skip) = way_resting(ask.health, &of, to.provider.egress_of(to.credential), ask.now_ms) {
         return Some(skip);
     }
-    let keys = of.credential.iter().chain([&of.lane]);
-    let waits = keys.filter_map(|key| match ask.health.availability(key, ask.now_ms) {
+    let waits = of.account().filter_map(|key| match ask.health.availability(key, ask.now_ms) {
         Availability::Not(trouble, until_ms) => Some((until_ms, trouble, key)),
         Availability::Able | Availability::Probe => None,
     });

@@ -20,6 +20,7 @@ both_hosts![
     a_catalogs_own_rows_judge_an_error,
     health_is_shown_by_name_and_cleared,
     a_changed_credential_is_used_at_once,
+    a_daily_quota_of_one_asked_model_leaves_the_others_of_its_target,
 ];
 
 fn exchange(connection: &mut Connection, request: &Request) -> Response {
@@ -281,4 +282,18 @@ fn calls_that_come_together_after_a_silence_all_know_what_was_learnt() {
         assert!(clients.into_iter().all(|client| client.join().expect("a client ends") == 429));
     });
     assert_eq!(upstream.received().len(), 1, "a provider that is cooling is left alone");
+}
+
+fn a_daily_quota_of_one_asked_model_leaves_the_others_of_its_target(host: Host) {
+    let spent = r#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"Quota exceeded","details":[
+        {"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[
+        {"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier","quotaValue":"20"}]}]}}"#;
+    let upstream = Upstream::saying("Hi").then([Answer::json(429, spent)]);
+    let models = "[[models]]\nname = \"any\"\naliases = [\"gemini-*\"]\ntargets = [\"a/*\"]\n";
+    let gateway = Gateway::on(host).provider("a", &upstream).catalog(models).start();
+    let mut connection = gateway.connect();
+    assert_eq!(exchange(&mut connection, &chat("gemini-2.5-pro")).status, 429);
+    assert_eq!(exchange(&mut connection, &chat("gemini-2.5-flash")).status, 200);
+    assert_eq!(exchange(&mut connection, &chat("gemini-2.5-pro")).status, 429);
+    assert_eq!(upstream.received().len(), 2, "the spent one is left alone");
 }

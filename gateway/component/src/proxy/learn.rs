@@ -1,20 +1,13 @@
 //! What health learns of an attempt, before anything reached the client and at the end of its answer.
 
-use gateway_core::catalog::Egress;
 use gateway_core::dialect::Dialect;
 use gateway_core::failover::{self, Attempt, Class, Outcome, SendError, UpstreamError, Verdict};
-use gateway_core::rewrite::{self, Named};
-use gateway_core::route::health::{Availability, Health, Subjects, model_of};
+use gateway_core::rewrite;
+use gateway_core::route::health::{Availability, Health, Subjects};
 
 use crate::relay::Ended;
 use crate::store::catalog::Snapshot;
 use crate::store::health;
-
-pub(super) fn subjects(to: Named<'_>) -> Subjects {
-    let credential = to.credential.map(|credential| credential.id.as_str());
-    let egress = to.provider.egress_of(to.credential).and_then(Egress::key);
-    Subjects::of(&to.provider.name, model_of(to.target), credential, egress.as_deref())
-}
 
 pub(super) fn is_able(health: &Health, of: &Subjects, now_ms: i64) -> bool {
     let mut keys = of.beside_target().chain([&of.target]);

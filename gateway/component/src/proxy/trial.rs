@@ -13,6 +13,7 @@ use gateway_core::observe::Usage;
 use gateway_core::record::{DecisionRecord, kept_text};
 use gateway_core::refusal::{Refusal, Shape};
 use gateway_core::rewrite;
+use gateway_core::route::health::Subjects;
 use gateway_core::route::{Candidate, Candidates};
 use serde::Serialize;
 
@@ -22,7 +23,6 @@ use crate::relay::{self, Ready};
 use crate::store::catalog::Snapshot;
 use crate::store::health;
 
-use super::learn::subjects;
 use super::{Course, OpenCall};
 
 /// What a record says of a call that nobody but an administrator made.
@@ -87,7 +87,7 @@ impl Trial<'_> {
         open.decided(model, DecisionRecord::of(&candidates, &snapshot.catalog, index, &call.model));
         let attempt = Attempt { model: index, target, credential, probe: false };
         let to = course.named(attempt).ok_or_else(|| models::unknown(&call.model))?;
-        let of = subjects(to);
+        let of = Subjects::to(to);
         // A way out that rests is among what is tested.
         let ways = health::troubles(of.ways()).await;
         let troubles = health::troubles(of.beside_target().chain([&of.target])).await;

@@ -14,9 +14,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::Target;
+use crate::catalog::{Egress, Target};
 use crate::failover::told::{self, Told};
 use crate::failover::{Class, Hint, Nature, Verdict};
+use crate::rewrite::Named;
 
 mod egress;
 mod window;
@@ -39,6 +40,8 @@ const UNKNOWN_MODEL_MS: u64 = 600_000;
 const FORGOTTEN_MS: i64 = 2 * 3_600_000;
 /// Subjects in trouble at once; each is a key of the store. Those that are over first are forgotten first.
 const TROUBLED_MAX: usize = 1024;
+/// So many lanes of a credential in trouble are kept apart by names that clients gave; then it is one lane for all.
+const ASKED_LANES_MAX: usize = 32;
 /// No first content takes longer than a day.
 const LATENCY_MS_MAX: f64 = 86_400_000.0;
 /// A probe that nobody tells the end of is given up after this long.
@@ -77,6 +80,8 @@ pub struct Subjects {
     pub credential: Option<String>,
     /// The credential on this upstream model.
     pub lane: String,
+    /// The credential on all models, where the client names the upstream model: a name more than are kept apart.
+    pub wide_lane: Option<String>,
     /// The egress proxy or relay, where there is one.
     pub egress: Option<String>,
     /// The way out as this provider sees it.
@@ -90,15 +95,38 @@ impl Subjects {
         Subjects {
             target: target(provider, upstream_model),
             credential: credential.map(|id| format!("credential/{id}")),
-            lane: format!("lane/{}/{upstream_model}", credential.unwrap_or(provider)),
+            lane: lane(credential.unwrap_or(provider), upstream_model),
+            wide_lane: None,
             egress: egress.map(|key| format!("egress/{key}")),
             place: format!("egress/{}/{provider}", egress.unwrap_or(DIRECT)),
         }
     }
 
+    /// The subjects of an attempt at the model or models that a target serves. One that sends on whatever name is asked is
+    /// one target for all of them, but what is used up of one model is not of the others.
+    pub fn to(to: Named<'_>) -> Self {
+        let credential = to.credential.map(|credential| credential.id.as_str());
+        let egress = to.provider.egress_of(to.credential).and_then(Egress::key);
+        let provider = &to.provider.name;
+        let of = Subjects::of(provider, model_of(to.target), credential, egress.as_deref());
+        match &to.target.model {
+            Some(_) => of,
+            None => of.asked(credential.unwrap_or(provider), to.upstream_model),
+        }
+    }
+
+    fn asked(self, account: &str, upstream_model: &str) -> Self {
+        Subjects { wide_lane: Some(self.lane), lane: lane(account, upstream_model), ..self }
+    }
+
     /// What has to be fit beside the target.
     pub fn beside_target(&self) -> impl Iterator<Item = &String> {
-        self.credential.iter().chain([&self.lane]).chain(self.ways())
+        self.account().chain(self.ways())
+    }
+
+    /// The credential and what it may use.
+    pub fn account(&self) -> impl Iterator<Item = &String> {
+        self.credential.iter().chain([&self.lane]).chain(&self.wide_lane)
     }
 
     /// The way out, for everybody and for this provider.
@@ -110,13 +138,17 @@ impl Subjects {
 /// What the way out is called where there is no egress.
 pub const DIRECT: &str = "direct";
 
+fn lane(account: &str, upstream_model: &str) -> String {
+    format!("lane/{account}/{upstream_model}")
+}
+
 /// The key of a target.
 pub fn target(provider: &str, upstream_model: &str) -> String {
     format!("target/{provider}/{upstream_model}")
 }
 
-/// The upstream model a target's health is kept under. One that sends on whatever name is asked has one health for all
-/// of them, or clients could fill the store with names.
+/// The upstream model a target's breaker is kept under. One that sends on whatever name is asked has one for all of them,
+/// or clients could fill the store with names.
 pub fn model_of(target: &Target) -> &str {
     target.model.as_deref().unwrap_or("*")
 }
@@ -261,7 +293,8 @@ impl Health {
     /// learn it. A success does not end this, since it is one that told it.
     pub fn used_up(&mut self, of: &Subjects, told: &[Told], now_ms: i64) -> Vec<String> {
         let (account, lane): (Vec<Told>, Vec<Told>) = told.iter().cloned().partition(|each| each.of_account);
-        let keys = [(of.credential.as_ref().unwrap_or(&of.lane), account), (&of.lane, lane)];
+        let of_lane = self.lane(of).to_owned();
+        let keys = [(of.credential.as_ref().unwrap_or(&of_lane), account), (&of_lane, lane)];
         let mut changed = Vec::new();
         for (key, told) in keys {
             let Some(hint) = told::used_up(&told, now_ms) else { continue };
@@ -407,18 +440,27 @@ impl Health {
     fn credential_failed(&mut self, of: &Subjects, verdict: Verdict, said: &str, now_ms: i64) -> Vec<String> {
         self.probes.remove(&of.target);
         // Without a credential it is the provider that refuses llmio, on this model at least.
-        let key = of.credential.as_ref().unwrap_or(&of.lane);
+        let key = of.credential.clone().unwrap_or_else(|| self.lane(of).to_owned());
         let told_ms = verdict.rest.filter(|rest| rest.is_reset).map(told_ms);
-        self.trouble(key, Trouble::Resting, told_ms, &CREDENTIAL_MS, said, now_ms)
+        self.trouble(&key, Trouble::Resting, told_ms, &CREDENTIAL_MS, said, now_ms)
+    }
+
+    /// The lane that trouble of an attempt is kept under. Clients may give any name.
+    fn lane<'s>(&self, of: &'s Subjects) -> &'s str {
+        let Some(wide) = &of.wide_lane else { return &of.lane };
+        let account = wide.trim_end_matches('*');
+        let of_account = self.troubled.range(account.to_owned()..).take_while(|(key, _)| key.starts_with(account));
+        let is_full = !self.troubled.contains_key(&of.lane) && of_account.count() >= ASKED_LANES_MAX;
+        if is_full { wide } else { &of.lane }
     }
 
     fn cool(&mut self, of: &Subjects, verdict: Verdict, said: &str, now_ms: i64) -> Vec<String> {
         self.probes.remove(&of.target);
         let key = match (&of.credential, verdict.nature) {
-            (Some(credential), Nature::AccountQuota) => credential,
-            _ => &of.lane,
+            (Some(credential), Nature::AccountQuota) => credential.clone(),
+            _ => self.lane(of).to_owned(),
         };
-        self.trouble(key, Trouble::Cooling, verdict.rest.map(told_ms), &LANE_MS, said, now_ms)
+        self.trouble(&key, Trouble::Cooling, verdict.rest.map(told_ms), &LANE_MS, said, now_ms)
     }
 
     /// Puts a subject in trouble, or makes its trouble longer. Calls that were under way when it began say the same once

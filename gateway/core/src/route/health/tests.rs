@@ -1,3 +1,4 @@
+mod asked;
 mod egress;
 
 use super::*;

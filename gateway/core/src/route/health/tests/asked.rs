@@ -1,0 +1,35 @@
+//! Targets that send on whatever name is asked.
+
+use super::*;
+
+fn asked(name: &str) -> Subjects {
+    Subjects::of("p", "*", Some("c-1"), None).asked("c-1", name)
+}
+
+fn cooled(health: &mut Health, name: &str, now_ms: i64) {
+    health.note(&asked(name), Verdict::of(Class::Rate), "429", at(now_ms, 0.5));
+}
+
+fn is_able(health: &Health, name: &str) -> bool {
+    asked(name).beside_target().all(|key| health.availability(key, NOW_MS + 100) == Availability::Able)
+}
+
+#[test]
+fn a_quota_of_one_asked_name_is_not_that_of_the_others() {
+    let mut health = Health::default();
+    cooled(&mut health, "pro", NOW_MS);
+    assert_eq!((is_able(&health, "pro"), is_able(&health, "flash")), (false, true));
+    assert_eq!(asked("pro").target, asked("flash").target, "the breaker is one");
+}
+
+#[test]
+fn names_beyond_those_kept_apart_share_one_lane() {
+    let mut health = Health::default();
+    for number in 0..1000 {
+        cooled(&mut health, &format!("n-{number}"), NOW_MS + number / 20);
+    }
+    assert_eq!(health.troubled().count(), ASKED_LANES_MAX + 1);
+    assert!(!is_able(&health, "n-999") && !is_able(&health, "never-seen"));
+    let other = Subjects::of("p", "*", Some("c-2"), None).asked("c-2", "n-1");
+    assert!(other.beside_target().all(|key| health.availability(key, NOW_MS) == Availability::Able));
+}
