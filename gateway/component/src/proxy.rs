@@ -311,9 +311,13 @@ impl Course<'_> {
             },
         };
         let verdict = self.verdict(&outcome, to);
-        self.open.attempted(to, self.call.operation, &outcome, verdict.class, started_ms);
+        let words = match &outcome {
+            Outcome::Answered(error) => failover::words(error, verdict, to.credential),
+            _ => None,
+        };
+        self.open.attempted(to, self.call.operation, &outcome, verdict.class, words.as_deref(), started_ms);
         let took_ms = self.call.streamed.then(|| host::now_ms().saturating_sub(started_ms));
-        learn(&subjects, &outcome, verdict, started_at_ms, took_ms);
+        learn(&subjects, &outcome, verdict, words.as_deref(), started_at_ms, took_ms);
         told::note(&subjects, &outcome, given.as_ref());
         let charged = charged.and_then(|charged| self.give_back(charged, &outcome));
         Ok(Tried { attempt, target, subjects, started_at_ms, outcome, given, verdict, charged })

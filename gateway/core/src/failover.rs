@@ -11,6 +11,7 @@ pub mod hint;
 mod key_spent;
 mod shaped;
 pub mod told;
+mod words;
 
 use crate::dialect::Dialect;
 use crate::record::State;
@@ -22,6 +23,7 @@ pub use class::{Class, ErrorRule, Nature, Verdict};
 pub use exhausted::{come_back, exhausted};
 pub use hint::Hint;
 pub use key_spent::key_spent;
+pub use words::words;
 
 /// One try at one target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

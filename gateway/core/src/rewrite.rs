@@ -295,6 +295,28 @@ pub fn without_secret(text: &str, credential: Option<&Credential>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// The same for every part of the credential: some providers repeat the beginning and the end of it.
+pub fn without_slices(text: &str, credential: Option<&Credential>) -> String {
+    let Some(Value::Plain(secret)) = credential.map(|credential| &credential.value) else { return text.to_owned() };
+    let mut kept = String::with_capacity(text.len());
+    let mut hidden_to = 0;
+    for (at, character) in text.char_indices() {
+        let end = at + SLICE_BYTES;
+        if text.get(at..end).is_some_and(|slice| secret.expose().contains(slice)) {
+            if hidden_to <= at {
+                kept.push('…');
+            }
+            hidden_to = end;
+        } else if hidden_to <= at {
+            kept.push(character);
+        }
+    }
+    kept
+}
+
+/// Fewer characters of a credential than these are no help in guessing it.
+const SLICE_BYTES: usize = 6;
+
 /// What stands in the place of a credential.
 const HIDDEN: &[u8; 12] = b"(credential)";
 

@@ -20,6 +20,7 @@ both_hosts![
     a_catalogs_own_rows_judge_an_error,
     health_is_shown_by_name_and_cleared,
     a_changed_credential_is_used_at_once,
+    a_provider_whose_address_was_mended_is_asked_at_once,
     a_daily_quota_of_one_asked_model_leaves_the_others_of_its_target,
 ];
 
@@ -208,18 +209,21 @@ fn a_catalogs_own_rows_judge_an_error(host: Host) {
 }
 
 fn health_is_shown_by_name_and_cleared(host: Host) {
-    let upstream = keyed(401, "{}");
+    let upstream = keyed(401, r#"{"error":{"message":"Incorrect key bad-ke***-1."}}"#);
     let gateway = Gateway::on(host).catalog(&two_keys(&upstream)).model("m", &["a/up"]).start();
     let mut connection = gateway.connect();
-    while with_key(&upstream, "bad-key-1") == 0 {
-        assert_eq!(exchange(&mut connection, &chat("m")).status, 200);
-    }
+    let served = eventually("the bad key is asked", || {
+        let served = exchange(&mut connection, &chat("m"));
+        assert_eq!(served.status, 200);
+        (with_key(&upstream, "bad-key-1") > 0).then_some(served)
+    });
+    assert_eq!(gateway.record(&served)["attempts"][0]["error"], "Incorrect key …***-1.");
     let health = admin(&mut connection, "GET", "/api/health", "").json();
     let subject = &health["subjects"][0];
     assert_eq!((&subject["kind"], &subject["name"]), (&json!("credential"), &json!("a bad")));
     assert_eq!(
         (&subject["trouble"], &subject["said"], &subject["over"]),
-        (&json!("resting"), &json!("401"), &json!(false))
+        (&json!("resting"), &json!("401: Incorrect key …***-1."), &json!(false))
     );
     assert!(!health.to_string().contains("bad-key"), "{health}");
     let body = json!({ "subject": subject["subject"] }).to_string();
@@ -296,4 +300,20 @@ fn a_daily_quota_of_one_asked_model_leaves_the_others_of_its_target(host: Host) 
     assert_eq!(exchange(&mut connection, &chat("gemini-2.5-flash")).status, 200);
     assert_eq!(exchange(&mut connection, &chat("gemini-2.5-pro")).status, 429);
     assert_eq!(upstream.received().len(), 2, "the spent one is left alone");
+}
+
+fn a_provider_whose_address_was_mended_is_asked_at_once(host: Host) {
+    let unknown = r#"{"error":{"message":"no such model","code":"model_not_found"}}"#;
+    let (wrong, right) = (Upstream::answering(Answer::json(404, unknown)), Upstream::saying("Hi"));
+    let gateway = Gateway::on(host).provider("a", &wrong).model("m", &["a/up"]).start();
+    let mut connection = gateway.connect();
+    assert_eq!(exchange(&mut connection, &chat("m")).status, 502);
+    assert_eq!(exchange(&mut connection, &chat("m")).status, 503, "it rests");
+    let mut catalog: Value = admin(&mut connection, "GET", "/api/catalog", "").json();
+    catalog["providers"][0]["base_url"] = json!(format!("{}/v1", right.url()));
+    // A stored secret is only for where it was given.
+    catalog["providers"][0]["credentials"] = json!([upstream_key("a")]);
+    let stored = exchange(&mut connection, &Request::new("PUT", "/api/catalog").key(TOKEN).json(catalog.to_string()));
+    assert_eq!(stored.status, 200, "{}", stored.text());
+    assert_eq!(exchange(&mut connection, &chat("m")).status, 200);
 }

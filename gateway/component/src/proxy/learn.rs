@@ -24,11 +24,21 @@ pub(super) fn may_have_used(outcome: &Outcome) -> bool {
 /// What health learns of an outcome before anything reached the client. An answer that has begun may still break off, so
 /// it is a success only at its end. `took_ms` is the time to the first content, of streams only: a whole answer takes as
 /// long as it is.
-pub(super) fn learn(of: &Subjects, outcome: &Outcome, verdict: Verdict, started_at_ms: i64, took_ms: Option<u64>) {
+pub(super) fn learn(
+    of: &Subjects,
+    outcome: &Outcome,
+    verdict: Verdict,
+    words: Option<&str>,
+    started_at_ms: i64,
+    took_ms: Option<u64>,
+) {
     match outcome {
         Outcome::NotSent(..) => {}
         Outcome::Head(_) => health::begun(of, started_at_ms, took_ms),
-        Outcome::Answered(error) => health::note(of, verdict, &error.status.to_string(), started_at_ms),
+        Outcome::Answered(error) => {
+            let said = words.map_or(error.status.to_string(), |words| format!("{}: {words}", error.status));
+            health::note(of, verdict, &said, started_at_ms);
+        }
         Outcome::Failed(error) => health::note(of, verdict, &error.describe(), started_at_ms),
     }
 }

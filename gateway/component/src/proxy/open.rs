@@ -190,18 +190,19 @@ impl OpenCall {
         });
     }
 
-    /// What came of an attempt that began at `started_ms`.
+    /// What came of an attempt that began at `started_ms`; `words` are what its provider said of a failure.
     pub(crate) fn attempted(
         &self,
         to: Named<'_>,
         operation: Operation,
         outcome: &Outcome,
         class: Class,
+        words: Option<&str>,
         started_ms: u64,
     ) {
         let (status, error) = match outcome {
             Outcome::Head(status) => (Some(*status), None),
-            Outcome::Answered(error) => (Some(error.status), None),
+            Outcome::Answered(error) => (Some(error.status), words.map(str::to_owned)),
             Outcome::Failed(error) => (None, Some(error.describe())),
             Outcome::NotSent(..) => return,
         };

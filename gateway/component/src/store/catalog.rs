@@ -13,6 +13,7 @@ use spin_sdk::key_value::{Error, Store};
 use spin_sdk::sqlite::Value;
 
 use super::database::{self, Trouble};
+use super::health;
 use super::looks::Looks;
 use crate::host;
 
@@ -124,6 +125,9 @@ async fn look(known: Option<Rc<Snapshot>>) -> Result<Rc<Snapshot>, Refusal> {
     match load(&origin).await {
         Ok(snapshot) => {
             let snapshot = Rc::new(snapshot);
+            if let Some(known) = &known {
+                health::forget_moved(&known.catalog, &snapshot.catalog);
+            }
             CURRENT.set(Some(snapshot.clone()));
             Ok(snapshot)
         }

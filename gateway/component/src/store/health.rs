@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use gateway_core::catalog::Catalog;
 use gateway_core::failover::told::Told;
 use gateway_core::failover::{Class, RetryBudget, Verdict};
 use gateway_core::route::health::{At, Availability, Health, PROBE_MS_MAX, Standing, Subjects, TargetLatency};
@@ -193,6 +194,12 @@ pub(crate) async fn clear(troubles: Vec<(String, i64)>) -> Vec<String> {
     let over: Vec<String> = over.collect();
     publish(HEALTH.with_borrow_mut(|health| over.iter().flat_map(|key| health.reset(Some(key))).collect()));
     over
+}
+
+/// Forgets what was learnt of providers that a new catalog reaches elsewhere or otherwise.
+pub(crate) fn forget_moved(older: &Catalog, newer: &Catalog) {
+    let forget = |health: &mut Health| newer.moved_since(older).flat_map(|each| health.forget_provider(each)).collect();
+    publish(HEALTH.with_borrow_mut(forget));
 }
 
 /// Forgets what was over long ago.

@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 
 use super::schema::nearest;
 use super::{
-    Catalog, Count, Document, Endpoint, Key, Limit, Model, Network, Provider, ProviderKind, Quota, Secret, Value,
+    Auth, Catalog, Count, Document, Endpoint, Key, Limit, Model, Network, Provider, ProviderKind, Quota, Secret, Value,
     Window,
 };
 use crate::accept::Operation;
@@ -63,7 +63,26 @@ impl Key {
     }
 }
 
+impl Catalog {
+    /// Providers that are reached elsewhere or otherwise than in an older catalog: what was learnt of them there no longer
+    /// holds.
+    pub fn moved_since(&self, older: &Catalog) -> impl Iterator<Item = &Provider> {
+        self.providers.iter().filter(|provider| {
+            let was = older.providers.iter().find(|other| other.name == provider.name);
+            was.is_some_and(|was| was.reached() != provider.reached())
+        })
+    }
+}
+
 impl Provider {
+    fn reached(&self) -> (&[Endpoint], Option<Auth>, bool) {
+        let endpoints = match &self.kind {
+            ProviderKind::Echo => &[],
+            ProviderKind::Http(endpoints) => endpoints.as_slice(),
+        };
+        (endpoints, self.auth, self.local)
+    }
+
     /// Where it speaks this dialect.
     pub fn endpoint(&self, dialect: Dialect) -> Option<&Endpoint> {
         match &self.kind {

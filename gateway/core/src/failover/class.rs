@@ -7,6 +7,7 @@
 
 use super::hint::Hint;
 use said::Said;
+pub(super) use said::message_of;
 
 mod said;
 

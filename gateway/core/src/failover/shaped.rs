@@ -59,7 +59,7 @@ fn translated(spoken: Dialect, dialect: Dialect, status: u16, nature: Nature, bo
 }
 
 /// The first words of a text or HTML page, without its tags.
-fn excerpt(body: &[u8]) -> String {
+pub(super) fn excerpt(body: &[u8]) -> String {
     const CHARACTERS_MAX: usize = 300;
     let text = String::from_utf8_lossy(body.get(..body.len().min(8192)).unwrap_or_default()).into_owned();
     let mut words = String::new();

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Egress, Target};
+use crate::catalog::{Egress, Provider, Target};
 use crate::failover::told::{self, Told};
 use crate::failover::{Class, Hint, Nature, Verdict};
 use crate::rewrite::Named;
@@ -375,6 +375,26 @@ impl Health {
         self.troubled.retain(|other, _| !wanted(other));
         self.windows.retain(|other, _| !wanted(other));
         self.probes.retain(|other, _| !wanted(other));
+        keys
+    }
+
+    /// Forgets all that was learnt of a provider, which is another one now; returns what was in trouble.
+    pub fn forget_provider(&mut self, provider: &Provider) -> Vec<String> {
+        let ids = || provider.credentials.iter().map(|credential| credential.id.as_str());
+        let accounts: Vec<String> = ids().chain([&*provider.name]).map(|account| lane(account, "")).collect();
+        let credentials: Vec<String> = ids().map(|id| format!("credential/{id}")).collect();
+        let (targets, place) = (target(&provider.name, ""), format!("/{}", provider.name));
+        let is_of = |key: &String| {
+            key.starts_with(&targets)
+                || credentials.contains(key)
+                || accounts.iter().any(|account| key.starts_with(account))
+                || (key.starts_with("egress/") && key.ends_with(&place))
+        };
+        let keys: Vec<String> = self.troubled.keys().filter(|key| is_of(key)).cloned().collect();
+        keys.iter().for_each(|key| drop(self.troubled.remove(key)));
+        self.windows.retain(|key, _| !is_of(key));
+        self.probes.retain(|key, _| !is_of(key));
+        self.latencies.retain(|key, _| !is_of(key));
         keys
     }
 

@@ -2,6 +2,7 @@ mod asked;
 mod egress;
 
 use super::*;
+use crate::catalog::Document;
 
 mod latencies;
 mod used_up;
@@ -313,4 +314,37 @@ fn no_more_than_a_bounded_number_of_subjects_is_kept() {
         health.note(&of, Verdict::of(Class::Rate), "429", at(NOW_MS + number, 0.5));
     }
     assert_eq!(health.troubled().count(), TROUBLED_MAX);
+}
+
+#[test]
+fn a_provider_that_is_reached_elsewhere_begins_anew() {
+    let catalog = |url: &str, auth: &str| {
+        let text = format!(
+            "providers = [{{ name = \"a\", base_url = \"{url}\", auth = \"{auth}\", credentials = [\"k\"] }}, \
+             {{ name = \"b\", base_url = \"https://b.example/v1\" }}]\n\
+             models = [{{ name = \"m\", targets = [\"a/x\", \"b/x\"] }}]"
+        );
+        Document::from_toml(&text).and_then(|document| document.validate()).expect("a valid catalog")
+    };
+    let older = catalog("https://wrong.example/v1", "bearer");
+    let mut health = Health::default();
+    let id = &older.providers[0].credentials[0].id;
+    let (of, other) = (Subjects::of("a", "x", Some(id), None), Subjects::of("b", "x", None, None));
+    for (class, nature) in [
+        (Class::Target, Nature::UnknownModel),
+        (Class::Credential, Nature::Plain),
+        (Class::Rate, Nature::Plain),
+        (Class::Egress, Nature::Plain),
+    ] {
+        health.note(&of, Verdict { nature, ..Verdict::of(class) }, "", at(NOW_MS, 0.5));
+    }
+    health.note(&other, Verdict::of(Class::Rate), "", at(NOW_MS, 0.5));
+    assert_eq!(health.troubled().count(), 5);
+    for newer in [catalog("https://right.example/v1", "bearer"), catalog("https://wrong.example/v1", "api-key")] {
+        let moved: Vec<&str> = newer.moved_since(&older).map(|provider| &*provider.name).collect();
+        assert_eq!(moved, ["a"]);
+    }
+    assert_eq!(catalog("https://wrong.example/v1", "bearer").moved_since(&older).count(), 0);
+    assert_eq!(health.forget_provider(&older.providers[0]).len(), 4);
+    assert_eq!(health.troubled().map(|(key, _)| key.to_owned()).collect::<Vec<_>>(), [other.lane]);
 }

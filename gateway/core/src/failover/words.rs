@@ -1,0 +1,79 @@
+//! A provider's own words about a failure that is llmio's to mend, for records and health: without them nobody can tell
+//! a spent account from a mistyped key.
+
+use super::class::message_of;
+use super::shaped::excerpt;
+use super::{Class, Nature, UpstreamError, Verdict};
+use crate::catalog::Credential;
+use crate::rewrite;
+
+/// The first sentence or two say it.
+const CHARACTERS_MAX: usize = 200;
+
+/// What is kept of the words of an error that came with this credential. Nothing of one that is about the request: it may
+/// repeat what only its client may know.
+pub fn words(error: &UpstreamError, verdict: Verdict, credential: Option<&Credential>) -> Option<String> {
+    let is_ours = match verdict.class {
+        Class::Credential | Class::Egress | Class::Rate => true,
+        Class::Target => verdict.nature != Nature::Request,
+        Class::Ok | Class::Client | Class::Gone => false,
+    };
+    let said = match message_of(&error.body) {
+        _ if !is_ours => return None,
+        Some(message) => message,
+        None => excerpt(&error.body),
+    };
+    let said = rewrite::without_slices(said.trim(), credential);
+    let said: String =
+        said.chars().take(CHARACTERS_MAX).map(|each| if each.is_control() { ' ' } else { each }).collect();
+    (!said.is_empty()).then_some(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{Secret, Value};
+    use crate::dialect::Dialect;
+
+    fn error(body: &str) -> UpstreamError {
+        let (headers, body) = (Vec::new(), body.as_bytes().to_vec());
+        UpstreamError { status: 401, headers, body, hint: None, dialect: Dialect::OpenaiChat }
+    }
+
+    fn said(class: Class, body: &str) -> Option<String> {
+        let credential = Credential {
+            id: "c-1".into(),
+            label: "first".into(),
+            enabled: true,
+            value: Value::Plain(Secret::new("sk-proj-0123456789abcdefXYZ".to_owned())),
+            pool: None,
+            quota: None,
+            egress: None,
+        };
+        words(&error(body), Verdict::of(class), Some(&credential))
+    }
+
+    #[test]
+    fn the_message_is_kept_or_the_words_of_a_page() {
+        let json = r#"{"error":{"message":" Your credit balance is too low\nto go on. ","code":"x"}}"#;
+        assert_eq!(said(Class::Credential, json), Some("Your credit balance is too low to go on.".into()));
+        assert_eq!(said(Class::Target, "<h1>502</h1> Bad gateway"), Some("502 Bad gateway".into()));
+        assert_eq!(said(Class::Rate, ""), None);
+        let long = format!("{{\"message\":\"{}\"}}", "忙".repeat(500));
+        assert_eq!(said(Class::Rate, &long).map(|said| said.chars().count()), Some(CHARACTERS_MAX));
+    }
+
+    #[test]
+    fn no_six_characters_of_the_credential_are_kept() {
+        let json = r#"{"error":{"message":"Incorrect API key: sk-proj-0123***********XYZ. Or 89abcdefXYZ?"}}"#;
+        assert_eq!(said(Class::Credential, json), Some("Incorrect API key: …***********XYZ. Or …?".into()));
+    }
+
+    #[test]
+    fn what_is_about_the_request_is_not_kept() {
+        let json = r#"{"error":{"message":"Invalid value: 'my secret diary'"}}"#;
+        assert_eq!(said(Class::Client, json), None);
+        let of_request = Verdict { nature: Nature::Request, ..Verdict::of(Class::Target) };
+        assert_eq!(words(&error(json), of_request, None), None);
+    }
+}
