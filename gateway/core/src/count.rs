@@ -15,7 +15,8 @@ pub fn estimate(call: &Call) -> Reply {
     let tokens = demand(call).tokens;
     let body = match call.operation.dialect() {
         Dialect::Gemini => json!({ "totalTokens": tokens }),
-        Dialect::Anthropic | Dialect::OpenaiChat | Dialect::OpenaiResponses => json!({ "input_tokens": tokens }),
+        Dialect::OpenaiResponses => json!({ "object": "response.input_tokens", "input_tokens": tokens }),
+        Dialect::Anthropic | Dialect::OpenaiChat => json!({ "input_tokens": tokens }),
     };
     Reply::json(200, &body).with(ESTIMATED, "true")
 }

@@ -35,6 +35,7 @@ pub fn call(operation: Operation, model: &str) -> Result<Call, Refusal> {
         Operation::Generate | Operation::StreamGenerate | Operation::GeminiCountTokens => {
             json!({ "contents": contents })
         }
+        Operation::Compact | Operation::InputTokens => json!({ "model": model, "input": words }),
         Operation::CountTokens => json!({ "model": model, "messages": messages }),
         Operation::Completions => json!({ "model": model, "prompt": words, "max_tokens": TOKENS_MAX }),
         Operation::Embeddings | Operation::Moderations => json!({ "model": model, "input": words }),

@@ -284,8 +284,11 @@ fn the_endpoints_beside_the_chat_are_balanced_too(host: Host) {
     let json = |model: &str| format!("{{\"model\":\"{model}\",\"input\":\"x\"}}");
     let in_path = |_: &str| "{}".to_owned();
     type Body<'b> = &'b dyn Fn(&str) -> String;
-    let cases: [(&str, &str, &str, Body<'_>); 13] = [
+    let cases: [(&str, &str, &str, Body<'_>); 16] = [
         ("/v1/embeddings", "/v1/embeddings", "embeddings", &json),
+        ("/v1/responses/compact", "/v1/responses/compact", "responses/compact", &json),
+        ("/v1/responses/input_tokens", "/v1/responses/input_tokens", "responses/input_tokens", &json),
+        ("/openai/responses?api-version=1", "/v1/responses", "responses", &json),
         ("/v1/images/generations", "/v1/images/generations", "images/generations", &json),
         ("/v1/images/edits", "/v1/images/edits", "images/edits", &form),
         ("/v1/audio/speech", "/v1/audio/speech", "audio/speech", &json),
@@ -325,6 +328,7 @@ fn models_are_listed_in_the_callers_shape(host: Host) {
     let in_query = gateway.send(&Request::new("GET", &format!("/v1/models?key={TOKEN}"))).json();
     assert_eq!(in_query["models"][0]["name"], "models/m");
     assert_eq!(listed("/v1/models", "api-key")["data"][0]["object"], "model");
+    assert_eq!(listed("/openai/models?api-version=1", "api-key")["data"][0]["object"], "model");
 }
 
 fn what_clients_probe_for_is_answered(host: Host) {

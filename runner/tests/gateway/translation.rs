@@ -309,6 +309,8 @@ fn tokens_no_provider_can_count_are_estimated_and_said_to_be(host: Host) {
     assert_eq!((response.status, response.header("x-llmio-estimated")), (200, Some("true")));
     assert!(response.json()["input_tokens"].as_u64().is_some_and(|count| (90..140).contains(&count)));
     assert_eq!(gateway.record(&response)["warnings"], json!(["estimated"]));
+    let responses = gateway.send(&post("/v1/responses/input_tokens", &json!({ "model": "m", "input": "words" })));
+    assert_eq!(responses.json()["object"], "response.input_tokens");
     let gemini = gateway.send(&post("/v1beta/models/m:countTokens", &json!({ "contents": [] })));
     assert!(gemini.json()["totalTokens"].is_u64());
     assert!(upstream.received().is_empty());

@@ -9,6 +9,10 @@ pub enum Operation {
     Chat,
     /// OpenAI Responses.
     Responses,
+    /// A conversation of Responses made shorter by its provider: <https://platform.openai.com/docs/guides/compaction>.
+    Compact,
+    /// How many tokens a Responses request has.
+    InputTokens,
     /// Anthropic Messages.
     Messages,
     /// Gemini, answered as a whole.
@@ -45,9 +49,11 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation, in the order the documentation lists them.
-    pub const ALL: [Operation; 18] = [
+    pub const ALL: [Operation; 20] = [
         Self::Chat,
         Self::Responses,
+        Self::Compact,
+        Self::InputTokens,
         Self::Messages,
         Self::Generate,
         Self::StreamGenerate,
@@ -71,6 +77,8 @@ impl Operation {
         match self {
             Self::Chat => "chat/completions",
             Self::Responses => "responses",
+            Self::Compact => "responses/compact",
+            Self::InputTokens => "responses/input_tokens",
             Self::Messages => "messages",
             Self::Generate => "generateContent",
             Self::StreamGenerate => "streamGenerateContent",
@@ -93,7 +101,7 @@ impl Operation {
     /// The dialect it belongs to.
     pub fn dialect(self) -> Dialect {
         match self {
-            Self::Responses => Dialect::OpenaiResponses,
+            Self::Responses | Self::Compact | Self::InputTokens => Dialect::OpenaiResponses,
             Self::Messages | Self::CountTokens => Dialect::Anthropic,
             Self::Generate
             | Self::StreamGenerate
@@ -131,7 +139,7 @@ impl Operation {
 
     /// Whether it only asks how many tokens a conversation has, which can be estimated.
     pub fn counts_tokens(self) -> bool {
-        matches!(self, Self::CountTokens | Self::GeminiCountTokens)
+        matches!(self, Self::InputTokens | Self::CountTokens | Self::GeminiCountTokens)
     }
 
     /// The path behind a provider's base URL. `model` is the provider's name for it, percent-encoded.

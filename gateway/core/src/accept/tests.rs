@@ -73,6 +73,9 @@ fn every_dialect_is_served_under_its_prefix_and_under_the_paths_its_clients_make
         ("/gemini/v1beta/models/m:countTokens", call(Operation::GeminiCountTokens), "m"),
         ("/gemini/v1/models/m:embedContent", call(Operation::EmbedContent), "m"),
         ("/openai/deployments/a%2Fb/chat/completions", call(Operation::Chat), "a%2Fb"),
+        ("/openai/responses", call(Operation::Responses), ""),
+        ("/v1/responses/compact", call(Operation::Compact), ""),
+        ("/openai/v1/responses/input_tokens", call(Operation::InputTokens), ""),
         ("/anthropic/api/event_logging/batch", Endpoint::Telemetry, ""),
     ] {
         assert_eq!(find("POST", path), Found::Route(Needs::Key, endpoint, parameter), "{path}");
