@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 use futures_util::future::{Either, select};
 use gateway_core::accept::{self, Call, Operation};
-use gateway_core::authenticate::{Caller, may_use};
+use gateway_core::authenticate::{Caller, check_model};
 use gateway_core::catalog::Model;
 use gateway_core::count;
 use gateway_core::dialect::Dialect;
@@ -161,13 +161,7 @@ async fn find_model(
     }
     let index = found.ok_or_else(|| models::unknown(&call.model))?;
     let name = snapshot.catalog.models.get(index).map(|model| model.name.clone()).unwrap_or_default();
-    if !may_use(caller, &name, &snapshot.catalog) && !may_use(caller, &call.model, &snapshot.catalog) {
-        let said = format!(
-            "Key {:?} may not use model {name:?}. Ask for it in the key's `models`, or use one of GET /v1/models.",
-            caller.name()
-        );
-        return Err(Refusal::forbidden("model_not_allowed", said).about("model"));
-    }
+    check_model(caller, &name, &call.model, &snapshot.catalog)?;
     Ok((snapshot, index))
 }
 
@@ -265,7 +259,7 @@ impl Course<'_> {
     /// Why no target could be asked at this moment; nothing where one could.
     fn all_kept_back(&self) -> Vec<Skipped> {
         let asked = self.asked();
-        let candidates = health::peek(|health, turn| plan(&asked, &self.snapshot.catalog, health, 0, turn));
+        let candidates = health::rehearse(|health, turn| plan(&asked, &self.snapshot.catalog, health, 0, turn));
         if candidates.list.is_empty() { candidates.skipped } else { Vec::new() }
     }
 
@@ -334,7 +328,7 @@ impl Course<'_> {
     /// closed, the probe of a target that was out of order, and its quotas.
     async fn reserve(&self, attempt: Attempt, to: Named<'_>, of: &Subjects) -> Result<Option<Charged>, Skip> {
         let egress = to.provider.egress_of(to.credential);
-        if let Some(skip) = health::peek(|health, _| way_resting(health, of, egress, host::unix_ms())) {
+        if let Some(skip) = health::peek(|health| way_resting(health, of, egress, host::unix_ms())) {
             return Err(skip);
         }
         // One that this call has already is good for the target's other credentials too.
@@ -498,7 +492,7 @@ impl Course<'_> {
     }
 
     fn exhausted(&self, skipped: &[Skipped]) -> Refusal {
-        failover::exhausted(&self.model.name, skipped, &self.open.id(), host::unix_ms())
+        failover::exhausted(&self.model.name, skipped, Some(&self.open.id()), host::unix_ms())
     }
 }
 

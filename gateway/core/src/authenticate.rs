@@ -140,7 +140,8 @@ pub fn authenticate(
     }
 }
 
-fn allowed_now(key: &Key, now_ms: i64) -> Result<Caller, Refusal> {
+/// The caller a key stands for, if it may be used now.
+pub fn allowed_now(key: &Key, now_ms: i64) -> Result<Caller, Refusal> {
     if !key.enabled {
         let said = format!("Key {:?} is disabled. Enable it in the catalog or use another.", key.name);
         return Err(Refusal::unauthorized("key_disabled", said));
@@ -187,6 +188,18 @@ pub fn may_use(caller: &Caller, model: &str, catalog: &Catalog) -> bool {
         Caller::Admin => true,
         Caller::Key(name) => catalog.keys.iter().find(|key| key.name == *name).is_some_and(|key| key.may_use(model)),
     }
+}
+
+/// Whether the caller may use the model `name` that it asked for as `asked`, or why not.
+pub fn check_model(caller: &Caller, name: &str, asked: &str, catalog: &Catalog) -> Result<(), Refusal> {
+    if may_use(caller, name, catalog) || may_use(caller, asked, catalog) {
+        return Ok(());
+    }
+    let said = format!(
+        "Key {:?} may not use model {name:?}. Ask for it in the key's `models`, or use one of GET /v1/models.",
+        caller.name()
+    );
+    Err(Refusal::forbidden("model_not_allowed", said).about("model"))
 }
 
 /// Slows down addresses that keep presenting unknown credentials. Only failures are counted and only failures are

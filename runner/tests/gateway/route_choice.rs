@@ -17,6 +17,8 @@ both_hosts![
     a_session_stays_with_its_target_and_sessions_are_shared_out,
     a_prompts_beginning_keeps_calls_together,
     the_way_of_a_call_is_told_beforehand_and_afterwards_alike,
+    a_question_for_a_key_is_answered_as_the_key_would_be,
+    a_question_tells_whose_turn_it_is_and_takes_it_from_nobody,
     a_question_about_the_way_that_makes_no_sense_is_refused,
 ];
 
@@ -172,6 +174,43 @@ fn the_way_of_a_call_is_told_beforehand_and_afterwards_alike(host: Host) {
     let again = ask(&json!({ "draw": record["decision"]["draw"], "body": { "model": "m" } }));
     assert_eq!(again["decision"], record["decision"]);
     assert_eq!(gateway.records("model=m").len(), 1, "a question is no call");
+}
+
+fn a_question_for_a_key_is_answered_as_the_key_would_be(host: Host) {
+    let keys = r#"
+        [[keys]]
+        name = "narrow"
+        hash = "sha256:0000000000000000000000000000000000000000000000000000000000000001"
+        models = ["other"]
+
+        [[keys]]
+        name = "old"
+        hash = "sha256:0000000000000000000000000000000000000000000000000000000000000002"
+        expires = "2020-01-01T00:00:00Z"
+    "#;
+    let other = "[[models]]\nname = \"other\"\ntargets = [\"echo/o\"]\n";
+    let models = format!("[[models]]\nname = \"m\"\n{THREE}{other}{keys}");
+    let gateway = gateway(host, &models);
+    for (key, status, says) in [("narrow", 403, "may not use model"), ("old", 401, "has expired")] {
+        let question = json!({ "key": key, "body": { "model": "m" } });
+        let refusal = &gateway.admin("POST", "/api/route", &question.to_string()).json()["refusal"];
+        assert_eq!(refusal["status"], status, "{refusal}");
+        assert!(refusal["message"].as_str().is_some_and(|message| message.contains(says)), "{refusal}");
+    }
+}
+
+fn a_question_tells_whose_turn_it_is_and_takes_it_from_nobody(host: Host) {
+    let models = "[[models]]\nname = \"m\"\nstrategy = \"round-robin\"\ntargets = [\"echo/a\", \"echo/b\"]\n";
+    let gateway = gateway(host, models);
+    let mut connection = gateway.connect();
+    let question = Request::new("POST", "/api/route").key(TOKEN).json(r#"{"body":{"model":"m"}}"#);
+    for _ in 0..4 {
+        let told = connection.exchange(&question).json();
+        let told = &told["decision"]["candidates"];
+        assert_eq!(*told, connection.exchange(&question).json()["decision"]["candidates"], "asking changes nothing");
+        let next = connection.exchange(&chat("m"));
+        assert_eq!(told[0], next.header("x-llmio-target").unwrap_or_default());
+    }
 }
 
 fn a_question_about_the_way_that_makes_no_sense_is_refused(host: Host) {

@@ -18,7 +18,7 @@ use crate::store::{health, signals};
 pub(super) async fn list(snapshot: &Rc<Snapshot>) -> Reply {
     health::look_now().await;
     let now_ms = host::unix_ms();
-    let subjects: Vec<Value> = health::peek(|health, _| {
+    let subjects: Vec<Value> = health::peek(|health| {
         health.troubled().map(|(key, standing)| object(&snapshot.catalog, key, standing, now_ms)).collect()
     });
     signals::look_now().await;

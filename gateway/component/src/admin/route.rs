@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use gateway_core::accept::{self, Operation};
+use gateway_core::authenticate::{self, Caller};
 use gateway_core::failover;
 use gateway_core::models;
 use gateway_core::record::DecisionRecord;
@@ -44,9 +45,14 @@ pub(super) async fn decide(incoming: &Incoming, snapshot: &Rc<Snapshot>) -> Resu
     let catalog = &snapshot.catalog;
     let index = catalog.model(&call.model).ok_or_else(|| models::unknown(&call.model))?;
     let key = wanted.key.as_deref();
-    if let Some(name) = key.filter(|name| !catalog.keys.iter().any(|key| &*key.name == *name)) {
-        return Err(Refusal::bad_request(format!("There is no key named {name:?}. GET /api/keys lists them.")));
-    }
+    let caller = match key {
+        None => Ok(Caller::Admin),
+        Some(name) => {
+            let found = catalog.keys.iter().find(|key| *key.name == *name);
+            let unknown = || Refusal::bad_request(format!("There is no key named {name:?}. GET /api/keys lists them."));
+            authenticate::allowed_now(found.ok_or_else(unknown)?, host::unix_ms())
+        }
+    };
     let draw = match wanted.draw {
         None => host::draw(),
         Some(text) => {
@@ -58,10 +64,16 @@ pub(super) async fn decide(incoming: &Incoming, snapshot: &Rc<Snapshot>) -> Resu
     let session = wanted.session.as_deref().or(call.session.as_deref());
     let maker = responses::maker_before(&call, key).await;
     let asked = Asked { call: &call, index, session, key, maker: maker.as_ref(), at: quota::moment(snapshot) };
-    let candidates = health::peek(|health, rotation| plan(&asked, catalog, health, draw, rotation));
+    let candidates = health::rehearse(|health, rotation| plan(&asked, catalog, health, draw, rotation));
     let model = catalog.models.get(index).map(|model| model.name.clone()).unwrap_or_default();
-    let refusal = candidates.list.is_empty().then(|| {
-        let refusal = failover::exhausted(&model, &candidates.skipped, "none", host::unix_ms());
+    let refused = match caller.and_then(|caller| authenticate::check_model(&caller, &model, &call.model, catalog)) {
+        Err(refusal) => Some(refusal),
+        Ok(()) if candidates.list.is_empty() => {
+            Some(failover::exhausted(&model, &candidates.skipped, None, host::unix_ms()))
+        }
+        Ok(()) => None,
+    };
+    let refusal = refused.map(|refusal| {
         json!({ "status": refusal.status, "message": refusal.message, "retry_after_s": refusal.retry_after_s })
     });
     let decision = DecisionRecord::of(&candidates, catalog, index, &call.model);

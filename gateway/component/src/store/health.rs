@@ -100,9 +100,14 @@ pub(crate) fn with<T>(act: impl FnOnce(&Health, &mut Rotation) -> T) -> T {
     HEALTH.with_borrow(|health| ROTATION.with_borrow_mut(|rotation| act(health, rotation)))
 }
 
-/// Looks at health without anybody's turn being taken.
-pub(crate) fn peek<T>(act: impl FnOnce(&Health, &mut Rotation) -> T) -> T {
-    HEALTH.with_borrow(|health| act(health, &mut Rotation::default()))
+/// Looks at health and at whose turn it would be, without anybody's turn being taken.
+pub(crate) fn rehearse<T>(act: impl FnOnce(&Health, &mut Rotation) -> T) -> T {
+    HEALTH.with_borrow(|health| act(health, &mut ROTATION.with_borrow(Clone::clone)))
+}
+
+/// Looks at health.
+pub(crate) fn peek<T>(act: impl FnOnce(&Health) -> T) -> T {
+    HEALTH.with_borrow(act)
 }
 
 /// Looks at health and at a model's retry budget.

@@ -10,8 +10,8 @@ use crate::route::{SkipReason, Skipped};
 /// Up to here a client may as well wait for its turn.
 pub(super) const WORTH_WAITING_S: u64 = 60;
 
-/// The refusal of a call of `model` none of whose targets can be tried; `record` is its id.
-pub fn exhausted(model: &str, skipped: &[Skipped], record: &str, now_ms: i64) -> Refusal {
+/// The refusal of a call of `model` none of whose targets can be tried; `record` is its id, where it is recorded.
+pub fn exhausted(model: &str, skipped: &[Skipped], record: Option<&str>, now_ms: i64) -> Refusal {
     let each: Vec<String> = skipped.iter().map(|skipped| describe(skipped, now_ms)).collect();
     let reasons = if each.is_empty() { "it has no target".to_owned() } else { each.join("; ") };
     let is = |wanted: SkipReason| skipped.iter().any(|skipped| skipped.reason == wanted);
@@ -20,8 +20,9 @@ pub fn exhausted(model: &str, skipped: &[Skipped], record: &str, now_ms: i64) ->
     };
     let said = format!(
         "No provider can serve model {model:?} now: {reasons}. The first is back in {}. More credentials or targets in \
-         the catalog help; `llmio records show {record}` tells more.",
-        human(wait_s)
+         the catalog help{}.",
+        human(wait_s),
+        record.map(|record| format!("; `llmio records show {record}` tells more")).unwrap_or_default()
     );
     let refusal = if is(SkipReason::QuotaSpent) {
         Refusal::rate_limited(said, wait_s > WORTH_WAITING_S).ended(State::QuotaSpent)
@@ -52,16 +53,16 @@ fn first_back_s(skipped: &[Skipped], now_ms: i64) -> Option<u64> {
 
 /// None will be back by itself. Where it is the request that stands in the way, its caller can do something: agents that
 /// are told that their prompt is too long make it shorter. Everything else is for whoever keeps the catalog.
-fn for_good(model: &str, reasons: &str, record: &str, is: impl Fn(SkipReason) -> bool) -> Refusal {
-    let end = format!("Record {record}.");
-    let unfit = |help: &str| format!("No target of model {model:?} can take this request: {reasons}. {help} {end}");
+fn for_good(model: &str, reasons: &str, record: Option<&str>, is: impl Fn(SkipReason) -> bool) -> Refusal {
+    let end = record.map(|record| format!(" Record {record}.")).unwrap_or_default();
+    let unfit = |help: &str| format!("No target of model {model:?} can take this request: {reasons}. {help}{end}");
     let refusal = if is(SkipReason::QuotaSpent) {
         // A matter of money, which agents that know OpenAI's word for it report as such.
-        let said = format!("No target of model {model:?} can be used: {reasons}. Mend the catalog. {end}");
+        let said = format!("No target of model {model:?} can be used: {reasons}. Mend the catalog.{end}");
         return Refusal::rate_limited(said, true).without_retry().ended(State::QuotaSpent);
     } else if is(SkipReason::Context) {
         // As Anthropic's begins and OpenAI's is coded, by which their clients know it.
-        let said = format!("prompt is too long for model {model:?}: {reasons}. Make it shorter. {end}");
+        let said = format!("prompt is too long for model {model:?}: {reasons}. Make it shorter.{end}");
         Refusal::bad_request(said).coded("context_length_exceeded")
     } else if is(SkipReason::Untranslatable) {
         let help = "Leave it out, or use a model with a provider of your own dialect.";
@@ -77,7 +78,7 @@ fn for_good(model: &str, reasons: &str, record: &str, is: impl Fn(SkipReason) ->
     } else if is(SkipReason::Tag) {
         Refusal::forbidden("tag_avoided", unfit("Use another model, or another key."))
     } else {
-        let said = format!("No target of model {model:?} can be used: {reasons}. Mend the catalog. {end}");
+        let said = format!("No target of model {model:?} can be used: {reasons}. Mend the catalog.{end}");
         Refusal::unavailable("no_target", said)
     };
     refusal.without_retry().ended(State::NoTarget)
@@ -143,7 +144,7 @@ mod tests {
     }
 
     fn refusal(skipped: &[Skipped]) -> Refusal {
-        exhausted("m", skipped, "r-1", NOW_MS)
+        exhausted("m", skipped, Some("r-1"), NOW_MS)
     }
 
     #[test]

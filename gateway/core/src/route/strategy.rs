@@ -47,7 +47,7 @@ pub struct Choice {
 }
 
 /// Whose turn it is, model by model. Smooth: weights 5, 1, 1 give a a b a c a a and not a a a a a b c.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Rotation {
     credits: HashMap<String, HashMap<usize, i64>>,
 }
