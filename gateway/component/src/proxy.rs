@@ -16,7 +16,7 @@ use std::rc::Rc;
 use futures_util::future::{Either, select};
 use gateway_core::accept::{self, Call, Operation};
 use gateway_core::authenticate::{Caller, check_model};
-use gateway_core::catalog::Model;
+use gateway_core::catalog::{Model, Strategy};
 use gateway_core::count;
 use gateway_core::dialect::Dialect;
 use gateway_core::echo;
@@ -37,6 +37,7 @@ use crate::incoming::Incoming;
 use crate::relay::{self, Ended, Ready};
 use crate::send::{self, Answer, Terms};
 use crate::store::catalog::{self, Freshness, Snapshot};
+use crate::store::health::Took;
 use crate::store::{health, quota, responses};
 
 use charges::Charged;
@@ -310,11 +311,20 @@ impl Course<'_> {
             _ => None,
         };
         self.open.attempted(to, self.call.operation, &outcome, verdict.class, words.as_deref(), started_ms);
-        let took_ms = self.call.streamed.then(|| host::now_ms().saturating_sub(started_ms));
-        learn(&subjects, &outcome, verdict, words.as_deref(), started_at_ms, took_ms);
+        let took = self.took(host::now_ms().saturating_sub(started_ms));
+        learn(&subjects, &outcome, verdict, words.as_deref(), started_at_ms, took);
         told::note(&subjects, &outcome, given.as_ref());
         let charged = charged.and_then(|charged| self.give_back(charged, &outcome));
         Ok(Tried { attempt, target, subjects, started_at_ms, outcome, given, verdict, charged })
+    }
+
+    /// Whole answers take as long as they are, so only who orders targets by it wants to know.
+    fn took(&self, ms: u64) -> Took {
+        match self.call.streamed {
+            true => Took::FirstContent(ms),
+            false if self.model.strategy == Strategy::Latency => Took::Whole(ms),
+            false => Took::Unknown,
+        }
     }
 
     fn verdict(&self, outcome: &Outcome, to: Named<'_>) -> Verdict {

@@ -173,6 +173,8 @@ pub struct Ask<'a> {
     pub asked: &'a str,
     /// The API the caller speaks.
     pub operation: Operation,
+    /// The answer is wanted as a stream.
+    pub streamed: bool,
     /// What the call needs of a target.
     pub demand: Demand,
     /// Tags the caller's key avoids.
@@ -261,7 +263,7 @@ fn able_targets(ask: &Ask<'_>, index: usize, model: &Model, skipped: &mut Vec<Sk
                 able.push(Able {
                     tier: tier(ask, model, provider, target),
                     weight: target.weight,
-                    latency_ms: ask.health.latency_ms(&key, ask.now_ms),
+                    latency_ms: ask.health.wait_ms(&key, ask.streamed, ask.now_ms),
                     rank: rank::of_target(ask, model.strategy, to, &ranks),
                     ranks,
                     candidate: Candidate {

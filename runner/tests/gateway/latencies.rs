@@ -2,12 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::common::{Gateway, Host, eventually, streamed_chat};
+use crate::common::{Gateway, Host, chat, eventually, streamed_chat};
 use crate::upstream::{Answer, Upstream, event, last_events};
 
-both_hosts![how_quick_a_target_is_becomes_known_to_every_instance];
+both_hosts![
+    how_quick_a_target_is_becomes_known_to_every_instance,
+    how_quick_whole_answers_are_is_known_where_targets_are_ordered_by_it,
+];
 
 fn gateway(host: Host, upstream: &Upstream) -> Gateway {
     Gateway::on(host).provider("a", upstream).model_with("m", "strategy = \"latency\"", &["a/up"]).start()
@@ -34,6 +37,13 @@ fn how_quick_a_target_is_becomes_known_to_every_instance(host: Host) {
         assert!(known["as_of_ms"].as_i64().is_some_and(|at_ms| at_ms > 1_700_000_000_000), "{known}");
     }
     assert_eq!(upstream.received().len(), 1, "nobody asked the target to find out");
+}
+
+fn how_quick_whole_answers_are_is_known_where_targets_are_ordered_by_it(host: Host) {
+    let gateway = gateway(host, &Upstream::saying("Hi"));
+    assert_eq!(gateway.send(&chat("m")).status, 200);
+    let known = eventually("it is known", || latency(&gateway));
+    assert_eq!((&known["target"], &known["streamed"]), (&json!("a/up"), &json!(false)));
 }
 
 /// What was found within the last seconds is told later; the end of the process waits for none of that.

@@ -26,10 +26,12 @@ pub(super) async fn list(snapshot: &Rc<Snapshot>) -> Reply {
     Reply::json(200, &json!({ "now_ms": now_ms, "subjects": subjects, "latencies": latencies }))
 }
 
-/// How long streams of a target take to their first content, as the strategy `latency` sees it.
+/// How long streams of a target take to their first content, or other answers to come, as the strategy `latency` sees it.
 fn latency(of: &TargetLatency) -> Value {
+    let (kind, target) = of.target.split_once('/').unwrap_or(("target", &of.target));
     json!({
-        "target": of.target.strip_prefix("target/").unwrap_or(&of.target),
+        "target": target,
+        "streamed": kind == "target",
         "first_content_ms": of.first_content_ms.round(),
         "as_of_ms": of.as_of_ms,
     })

@@ -7,7 +7,7 @@ use gateway_core::route::health::{Availability, Health, Subjects};
 
 use crate::relay::Ended;
 use crate::store::catalog::Snapshot;
-use crate::store::health;
+use crate::store::health::{self, Took};
 
 pub(super) fn is_able(health: &Health, of: &Subjects, now_ms: i64) -> bool {
     let mut keys = of.beside_target().chain([&of.target]);
@@ -22,19 +22,18 @@ pub(super) fn may_have_used(outcome: &Outcome) -> bool {
 }
 
 /// What health learns of an outcome before anything reached the client. An answer that has begun may still break off, so
-/// it is a success only at its end. `took_ms` is the time to the first content, of streams only: a whole answer takes as
-/// long as it is.
+/// it is a success only at its end.
 pub(super) fn learn(
     of: &Subjects,
     outcome: &Outcome,
     verdict: Verdict,
     words: Option<&str>,
     started_at_ms: i64,
-    took_ms: Option<u64>,
+    took: Took,
 ) {
     match outcome {
         Outcome::NotSent(..) => {}
-        Outcome::Head(_) => health::begun(of, started_at_ms, took_ms),
+        Outcome::Head(_) => health::begun(of, started_at_ms, took),
         Outcome::Answered(error) => {
             let said = words.map_or(error.status.to_string(), |words| format!("{}: {words}", error.status));
             health::note(of, verdict, &said, started_at_ms);

@@ -53,6 +53,7 @@ pub(crate) fn plan(
         model: asked.index,
         asked: &asked.call.model,
         operation: asked.call.operation,
+        streamed: asked.call.streamed,
         demand: demand(asked.call, catalog, model),
         avoid: key.map_or(&[], |key: &Key| key.avoid.as_slice()),
         priced_only: key.is_some_and(Key::has_budget) && !asked.call.operation.counts_tokens(),

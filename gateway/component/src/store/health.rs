@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use gateway_core::catalog::Catalog;
 use gateway_core::failover::told::Told;
 use gateway_core::failover::{Class, RetryBudget, Verdict};
-use gateway_core::route::health::{At, Availability, Health, PROBE_MS_MAX, Standing, Subjects, TargetLatency};
+use gateway_core::route::health::{At, Availability, Health, PROBE_MS_MAX, Standing, Subjects, TargetLatency, whole};
 use gateway_core::route::strategy::Rotation;
 use spin_sdk::key_value::Store;
 use spin_sdk::sqlite::Value;
@@ -155,16 +155,28 @@ pub(crate) fn used_up(of: &Subjects, told: &[Told]) {
     publish(HEALTH.with_borrow_mut(|health| health.used_up(of, told, host::unix_ms())));
 }
 
-/// Takes note of an answer that has begun with its first content, and of how long that took.
-pub(crate) fn begun(of: &Subjects, started_ms: i64, first_content_ms: Option<u64>) {
+/// How long an answer took, where anybody wants to know it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Took {
+    /// A stream, to its first content.
+    FirstContent(u64),
+    /// An answer that came as a whole.
+    Whole(u64),
+    Unknown,
+}
+
+/// Takes note of an answer that has begun, and of how long that took.
+pub(crate) fn begun(of: &Subjects, started_ms: i64, took: Took) {
     let at = at(started_ms);
     publish(HEALTH.with_borrow_mut(|health| {
-        if let Some(first_content_ms) = first_content_ms {
-            health.answered_in(&of.target, first_content_ms, at.now_ms);
+        match took {
+            Took::FirstContent(ms) => health.answered_in(&of.target, ms, at.now_ms),
+            Took::Whole(ms) => health.answered_in(&whole(&of.target), ms, at.now_ms),
+            Took::Unknown => {}
         }
         health.begun(of, at)
     }));
-    if first_content_ms.is_some() {
+    if !matches!(took, Took::Unknown) {
         signals::latency_changed();
     }
 }

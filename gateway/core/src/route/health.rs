@@ -195,10 +195,15 @@ impl Standing {
     }
 }
 
-/// How long a target takes to its first content, as it is published.
+/// The key of how long a target takes to a whole answer.
+pub fn whole(target: &str) -> String {
+    format!("whole/{}", target.strip_prefix("target/").unwrap_or(target))
+}
+
+/// How long a target takes to its first content, or to a whole answer, as it is published.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TargetLatency {
-    /// The target's key.
+    /// The target's key, or that of its whole answers.
     pub target: String,
     /// The weighted mean, in milliseconds.
     pub first_content_ms: f64,
@@ -309,7 +314,18 @@ impl Health {
         changed
     }
 
-    /// Takes note of how long a target took to its first content.
+    /// How long a target takes to what a client waits for: the first content of a stream, or a whole answer; as long as
+    /// nothing is known of the one, the other tells more than nothing.
+    pub fn wait_ms(&self, target: &str, streamed: bool, now_ms: i64) -> Option<f64> {
+        if self.latencies.is_empty() {
+            return None;
+        }
+        let of_stream = || self.latency_ms(target, now_ms);
+        let of_whole = || self.latency_ms(&whole(target), now_ms);
+        if streamed { of_stream().or_else(of_whole) } else { of_whole().or_else(of_stream) }
+    }
+
+    /// Takes note of how long a target took to its first content, or, as [`whole`], to a whole answer.
     pub fn answered_in(&mut self, target: &str, first_content_ms: u64, now_ms: i64) {
         self.latencies.entry(target.to_owned()).or_default().push(first_content_ms, now_ms);
     }
@@ -386,6 +402,7 @@ impl Health {
         let (targets, place) = (target(&provider.name, ""), format!("/{}", provider.name));
         let is_of = |key: &String| {
             key.starts_with(&targets)
+                || key.starts_with(&whole(&targets))
                 || credentials.contains(key)
                 || accounts.iter().any(|account| key.starts_with(account))
                 || (key.starts_with("egress/") && key.ends_with(&place))
@@ -446,6 +463,9 @@ impl Health {
             return self.trouble(key, Trouble::UnknownModel, Some(UNKNOWN_MODEL_MS), &CREDENTIAL_MS, said, now_ms);
         }
         self.latencies.entry(key.clone()).or_default().push_failure(now_ms);
+        if let Some(latency) = self.latencies.get_mut(&whole(key)) {
+            latency.push_failure(now_ms);
+        }
         let window = self.windows.entry(key.clone()).or_default();
         window.push(false, now_ms);
         let told_ms = verdict.rest.map(told_ms);

@@ -34,6 +34,7 @@ fn ask<'a>(catalog: &'a Catalog, health: &'a Health, draw: u64) -> Ask<'a> {
         model: 0,
         asked: "m",
         operation: Operation::Chat,
+        streamed: true,
         demand: Demand::default(),
         avoid: &[],
         priced_only: false,

@@ -34,3 +34,16 @@ fn what_is_old_is_not_told_and_what_cannot_be_is_not_believed() {
     health.merge_latencies(wrong.to_vec(), NOW_MS);
     assert_eq!(known(&health, NOW_MS).len(), 1);
 }
+
+#[test]
+fn a_whole_answer_is_waited_for_as_long_as_whole_answers_take() {
+    let (mut health, of) = (Health::default(), subjects());
+    let wait_ms = |health: &Health, streamed| health.wait_ms(&of.target, streamed, NOW_MS);
+    assert_eq!(wait_ms(&health, false), None);
+    health.answered_in(&of.target, 100, NOW_MS);
+    assert_eq!((wait_ms(&health, true), wait_ms(&health, false)), (Some(100.0), Some(100.0)), "better than nothing");
+    health.answered_in(&whole(&of.target), 900, NOW_MS);
+    assert_eq!((wait_ms(&health, true), wait_ms(&health, false)), (Some(100.0), Some(900.0)));
+    health.note(&of, Verdict::of(Class::Target), "", at(NOW_MS, 0.5));
+    assert!(wait_ms(&health, true) > Some(100.0) && wait_ms(&health, false) > Some(900.0));
+}
