@@ -359,6 +359,15 @@ fn a_catalog_that_does_not_validate_is_refused_line_by_line_with_78() {
 }
 
 #[test]
+fn checking_a_catalog_makes_no_data_folder() {
+    let place = Place::new().with("RELAY_KEY", "sk-env");
+    let file = place.file("llmio.toml", CATALOG);
+    let done = place.run(&["catalog", "check", &file]);
+    assert_eq!((done.code, done.out), (0, format!("{file} is valid.\n")), "{}", done.err);
+    assert!(done.err.is_empty() && !place.data().exists(), "{}", done.err);
+}
+
+#[test]
 fn warnings_of_an_accepted_catalog_are_told_on_stderr() {
     let place = Place::new();
     let file = place.file("llmio.toml", CATALOG);

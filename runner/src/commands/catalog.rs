@@ -4,7 +4,7 @@
 mod diff;
 mod file;
 
-use super::client::{Call, Client, JSON, TOML, with_client};
+use super::client::{Call, Client, JSON, TOML, with_client, with_passing_client};
 use super::output::{print, remark};
 use crate::catalog_file;
 use crate::exit::{self, Exit};
@@ -67,7 +67,7 @@ pub(crate) fn run(settings: &Settings, command: Command) -> Result<()> {
         }
         Command::Check { file } => {
             let text = file::read(&file)?;
-            with_client(settings, async |client| check(client, &text).await)
+            with_passing_client(settings, async |client| check(client, &text).await)
         }
         Command::Diff { file } => {
             let text = file::read(&file)?;

@@ -71,10 +71,27 @@ impl Call {
 
 /// Does a command's work with a client, then ends what was started for it.
 pub(super) fn with_client<T>(settings: &Settings, work: impl AsyncFnOnce(&mut Client) -> Result<T>) -> Result<T> {
+    work_on(settings, true, work)
+}
+
+/// The same for work that keeps nothing: where there is no data folder none is made, so that a repository of catalogs
+/// stays clean.
+pub(super) fn with_passing_client<T>(
+    settings: &Settings,
+    work: impl AsyncFnOnce(&mut Client) -> Result<T>,
+) -> Result<T> {
+    if settings.data.exists() {
+        return with_client(settings, work);
+    }
+    let folder = tempfile::tempdir()?;
+    work_on(&Settings { data: folder.path().to_owned(), ..settings.clone() }, false, work)
+}
+
+fn work_on<T>(settings: &Settings, keeps: bool, work: impl AsyncFnOnce(&mut Client) -> Result<T>) -> Result<T> {
     start::prepare_process();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut client = Client::open(settings).await?;
+        let mut client = Client::open(settings, keeps).await?;
         let done = work(&mut client).await;
         let closed = client.close();
         let done = done?;
@@ -88,12 +105,12 @@ pub(super) fn encoded(text: &str) -> String {
 }
 
 impl Client {
-    async fn open(settings: &Settings) -> Result<Client> {
+    async fn open(settings: &Settings, keeps: bool) -> Result<Client> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let opened = match data_folder::running_server(&settings.data) {
                 Some(address) => Client::of_server(settings, address).await,
-                None => Client::of_component(settings).await,
+                None => Client::of_component(settings, keeps).await,
             };
             match opened {
                 Err(error) if is_temporary(&error) && Instant::now() < deadline => sleep(LOOK_EVERY).await,
@@ -112,10 +129,10 @@ impl Client {
         Ok(Client { token, way: Way::Server { connection, host: address.to_string() } })
     }
 
-    async fn of_component(settings: &Settings) -> Result<Client> {
+    async fn of_component(settings: &Settings, keeps: bool) -> Result<Client> {
         let alone = Settings { threads: Some(1), ..settings.clone() };
         let started = Box::new(start::start(&alone, None)?);
-        if started.folder.is_new() {
+        if keeps && started.folder.is_new() {
             let folder = started.folder.path().display();
             let (english, chinese) = (format!("made a new data folder, {folder}"), format!("已新建数据目录 {folder}"));
             remark(&language::of_process().pick(english, chinese));
