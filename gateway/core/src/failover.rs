@@ -9,6 +9,7 @@ mod class;
 mod exhausted;
 pub mod hint;
 mod key_spent;
+mod said;
 mod shaped;
 pub mod told;
 mod words;

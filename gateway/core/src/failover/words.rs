@@ -1,7 +1,7 @@
 //! A provider's own words about a failure that is llmio's to mend, for records and health: without them nobody can tell
 //! a spent account from a mistyped key.
 
-use super::class::message_of;
+use super::said::message_of;
 use super::shaped::excerpt;
 use super::{Class, Nature, UpstreamError, Verdict};
 use crate::catalog::Credential;

@@ -59,7 +59,7 @@ fn read(body: &Value, codes: &mut String, message: &mut String) {
 }
 
 /// An error's message as it was written; `None`: there is none, or it is no JSON.
-pub(in crate::failover) fn message_of(body: &[u8]) -> Option<String> {
+pub(super) fn message_of(body: &[u8]) -> Option<String> {
     let (mut codes, mut message) = (String::new(), String::new());
     match serde_json::from_slice::<Value>(body).ok()? {
         Value::Array(items) => read(items.first()?, &mut codes, &mut message),

@@ -1,0 +1,56 @@
+//! Samples of relays, of servers people run themselves, and of whoever stands in between.
+
+use super::{Class, Nature, Sample};
+
+pub(super) const SAMPLES: &[Sample] = &[
+    // new-api and one-api relays: https://github.com/QuantumNous/new-api
+    (
+        "new-api, no channel",
+        503,
+        r#"{"error":{"message":"当前分组 default 下对于模型 gpt-9 无可用渠道 (request id: 2026)","type":"new_api_error","param":"","code":"model_not_found"}}"#,
+        Class::Target,
+        Nature::UnknownModel,
+    ),
+    (
+        "new-api, spent",
+        403,
+        r#"{"error":{"message":"用户额度不足, 剩余额度: ＄0.000000","type":"new_api_error","code":"insufficient_user_quota"}}"#,
+        Class::Credential,
+        Nature::Spent,
+    ),
+    (
+        "new-api, wrong key",
+        401,
+        r#"{"error":{"message":"无效的令牌 (request id: 2026)","type":"new_api_error"}}"#,
+        Class::Credential,
+        Nature::Plain,
+    ),
+    (
+        "new-api, saturated",
+        500,
+        r#"{"error":{"message":"当前分组上游负载已饱和，请稍后再试","type":"new_api_error"}}"#,
+        Class::Rate,
+        Nature::Plain,
+    ),
+    // Whoever stands in between.
+    (
+        "cloudflare, block page",
+        403,
+        "<!DOCTYPE html><title>Attention Required! | Cloudflare</title>",
+        Class::Target,
+        Nature::Request,
+    ),
+    (
+        "nginx, wrong base URL",
+        404,
+        "<html><head><title>404 Not Found</title></head></html>",
+        Class::Target,
+        Nature::Plain,
+    ),
+    ("nothing said", 403, "", Class::Target, Nature::Request),
+    ("a firewall", 403, "error code: 1020", Class::Target, Nature::Request),
+    ("nothing said", 404, "{}", Class::Client, Nature::Plain),
+    ("nothing said", 405, "{}", Class::Target, Nature::Plain),
+    ("a redirect", 302, "", Class::Target, Nature::Plain),
+    ("legal reasons", 451, "", Class::Egress, Nature::Plain),
+];

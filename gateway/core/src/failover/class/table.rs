@@ -1,0 +1,208 @@
+//! The table of what errors say, by status and words. The first row that matches decides, so narrow ones stand above
+//! wide ones. Every row has a sample in `samples`.
+
+use super::{Class, Nature};
+use crate::failover::said::Said;
+
+pub(super) struct Row {
+    statuses: &'static [u16],
+    /// Any of these, in lower case. One between quotation marks is a whole code.
+    pub(super) any: &'static [&'static str],
+    pub(super) class: Class,
+    pub(super) nature: Nature,
+}
+
+impl Row {
+    /// The word of this row that an error with this status says.
+    pub(super) fn word_in(&self, status: u16, said: &Said) -> Option<&'static str> {
+        let is_said = |word: &&&str| said.codes.contains(**word) || said.message.contains(**word);
+        self.statuses.contains(&status).then(|| self.any.iter().find(is_said).copied()).flatten()
+    }
+}
+
+const fn row(statuses: &'static [u16], any: &'static [&'static str], class: Class, nature: Nature) -> Row {
+    Row { statuses, any, class, nature }
+}
+
+/// The statuses under which some provider says that it does not serve a model.
+const MODEL_STATUSES: &[u16] = &[400, 403, 404, 422, 500, 503];
+
+/// The rows in their order.
+pub(super) const TABLE: &[Row] = &[
+    // What is said of this request and no other comes first of all: it may ask for more than is left, or for what only
+    // some of a model's providers do.
+    row(
+        &[402, 404, 429],
+        &[
+            "can only afford",
+            "fewer max_tokens",
+            "request too large",
+            "no endpoints found that support",
+            "no allowed providers are available",
+        ],
+        Class::Target,
+        Nature::Request,
+    ),
+    // What the prompt itself is refused for comes first: such texts also speak of limits and policies.
+    row(
+        &[400, 413, 422, 500],
+        &[
+            "context_length_exceeded",
+            "maximum context length",
+            "prompt is too long",
+            "input token count",
+            "exceeds the maximum number of tokens",
+            "range of input length should be",
+            "exceed_context_size",
+            "exceeds the context window",
+            "context window exceeds",
+            "max_prompt_tokens",
+            "输入长度超过",
+            "超出模型的最大长度",
+        ],
+        Class::Client,
+        Nature::ContextLength,
+    ),
+    row(
+        &[400, 403, 422],
+        &[
+            "content_filter",
+            "content_policy",
+            "content management policy",
+            "moderation",
+            "flagged",
+            "data_inspection_failed",
+            "datainspectionfailed",
+            "inappropriate content",
+            "safety system",
+            "content exists risk",
+            "敏感",
+            "违规",
+            "不安全",
+        ],
+        Class::Client,
+        Nature::Plain,
+    ),
+    row(
+        &[400, 403],
+        &[
+            "user location is not supported",
+            "unsupported_country_region_territory",
+            "country, region, or territory not supported",
+            "not available in your region",
+            "not available in your country",
+        ],
+        Class::Egress,
+        Nature::Plain,
+    ),
+    row(
+        &[400, 401, 403],
+        &["api_key_invalid", "api key not valid", "api key expired", "api_key_expired", "api_key_service_blocked"],
+        Class::Credential,
+        Nature::Plain,
+    ),
+    row(
+        &[429],
+        &["free-models-per-day", "free model requests per day", "每日调用次数", "\"1304\""],
+        Class::Rate,
+        Nature::AccountQuota,
+    ),
+    // Gemini speaks of "your plan and billing details" whenever a minute's quota is used up, and so does DashScope.
+    row(
+        &[429],
+        &["perday", "per day", "per-day", "daily limit", "requests today", "today's quota"],
+        Class::Rate,
+        Nature::Quota,
+    ),
+    row(&[429], &["resource_exhausted", "#token-limit"], Class::Rate, Nature::Plain),
+    // Money. Some say it under 400 (Anthropic, DashScope) and some under 429 (OpenAI, Zhipu), where waiting is no use.
+    row(
+        &[400, 402, 403, 429, 500],
+        &[
+            "insufficient_quota",
+            "insufficient_user_quota",
+            "insufficient balance",
+            "insufficient_balance",
+            "insufficient credits",
+            "balance is insufficient",
+            "credit balance is too low",
+            "billing_hard_limit_reached",
+            "billing_not_active",
+            "arrearage",
+            "pre_consume_token_quota_failed",
+            "额度不足",
+            "余额不足",
+            "额度已用尽",
+            "欠费",
+            "\"1113\"",
+        ],
+        Class::Credential,
+        Nature::Spent,
+    ),
+    // A model's own free allowance is gone; the account may have others.
+    row(
+        &[403, 429],
+        &["freetieronly", "free tier of the model has been exhausted", "free quota"],
+        Class::Rate,
+        Nature::Quota,
+    ),
+    row(&[429], &["usage limit reached"], Class::Rate, Nature::Quota),
+    row(
+        MODEL_STATUSES,
+        &[
+            "model_not_found",
+            "modelnotfound",
+            "no available channel",
+            "无可用渠道",
+            "model does not exist",
+            "model not exist",
+            "model_not_exist",
+            "is not a valid model id",
+            "no endpoints found for",
+            "no endpoints found matching",
+            "has no provider supported",
+            "is not found for api version",
+            "not supported for generatecontent",
+            "unknown model",
+            "invalid model name",
+            "model not found",
+            "model disabled",
+            "model_not_supported",
+            "model_decommissioned",
+            "模型不存在",
+            "\"1211\"",
+        ],
+        Class::Target,
+        Nature::UnknownModel,
+    ),
+    // Anthropic names the model and nothing else: `{"type":"not_found_error","message":"model: claude-9"}`.
+    row(&[404], &["message: model:"], Class::Target, Nature::UnknownModel),
+    // Overload said under a status that would blame somebody else.
+    row(
+        &[400, 403, 500, 503],
+        &["rate limit", "rate_limit", "too many requests", "上游负载已饱和", "并发数过高", "throttling"],
+        Class::Rate,
+        Nature::Plain,
+    ),
+    row(
+        &[403],
+        &[
+            "api key",
+            "api_key",
+            "apikey",
+            "permission",
+            "token",
+            "credential",
+            "authenticat",
+            "billing",
+            "account",
+            "access denied",
+            "令牌",
+            "密钥",
+            "权限",
+            "鉴权",
+        ],
+        Class::Credential,
+        Nature::Plain,
+    ),
+];

@@ -1,0 +1,94 @@
+use super::samples::{self, Sample};
+use super::*;
+
+#[test]
+fn each_sample_is_judged_by_what_its_provider_means() {
+    for (what, status, body, class, nature) in samples::all() {
+        let verdict = judge(*status, body.as_bytes(), &[], None, b"{}");
+        assert_eq!((verdict.class, verdict.nature), (*class, *nature), "{what}: {status} {body}");
+    }
+}
+
+#[test]
+fn every_row_has_a_sample_that_it_decides() {
+    for (index, row) in TABLE.iter().enumerate() {
+        let decides = |(_, status, body, ..): &&Sample| {
+            let said = Said::of(body.as_bytes());
+            TABLE.iter().position(|row| row.word_in(*status, &said).is_some()) == Some(index)
+        };
+        assert!(samples::all().any(|sample| decides(&sample)), "row {index} ({:?}) has none", row.any);
+    }
+}
+
+#[test]
+fn words_are_written_as_they_are_searched_for() {
+    for word in TABLE.iter().flat_map(|row| row.any) {
+        assert_eq!(*word, word.to_lowercase());
+    }
+}
+
+#[test]
+fn a_catalogs_own_rows_come_first_and_say_how_long() {
+    let rule = |status, text: Option<&str>, class, rest_ms| ErrorRule {
+        status,
+        text: text.map(str::to_owned),
+        class,
+        rest_ms,
+    };
+    let rules = [
+        rule(Some(403), Some("余额不足"), Class::Credential, Some(3_600_000)),
+        rule(None, Some("Try Later"), Class::Rate, None),
+        rule(Some(418), None, Class::Target, None),
+    ];
+    let told = Some(Hint { wait_ms: 9, is_reset: false });
+    let judged = |status, body: &str| judge(status, body.as_bytes(), &rules, told, b"{}");
+    let hour = Some(Hint { wait_ms: 3_600_000, is_reset: true });
+    assert_eq!(judged(403, "账户余额不足"), Verdict { class: Class::Credential, nature: Nature::Plain, rest: hour });
+    assert_eq!((judged(400, "please TRY LATER").class, judged(400, "please TRY LATER").rest), (Class::Rate, told));
+    assert_eq!(judged(418, "").class, Class::Target);
+    assert_eq!(judged(400, "other").class, Class::Client);
+}
+
+#[test]
+fn what_a_client_wrote_benches_nobody_when_its_provider_repeats_it() {
+    let invalid = |text: &str| {
+        format!(
+            r#"{{"error":{{"message":"Invalid value: '{text}'. Supported values are: 'user'.","code":"invalid_value"}}}}"#
+        )
+    };
+    for text in
+        ["insufficient balance", "model not found", "api key not valid", "rate limit", "user location is not supported"]
+    {
+        let request = format!(r#"{{"messages":[{{"role":"{text}"}}]}}"#);
+        let class = |status, body: &str| judge(status, body.as_bytes(), &[], None, request.as_bytes()).class;
+        assert_eq!(class(400, &invalid(text)), Class::Client, "quoted: {text}");
+        assert_eq!(
+            class(400, &format!(r#"{{"error":{{"message":"unknown role {text}"}}}}"#)),
+            Class::Client,
+            "bare: {text}"
+        );
+        assert_eq!(class(422, &format!(r#"{{"detail":[{{"input":"{text}"}}]}}"#)), Class::Client, "whole: {text}");
+    }
+    let code = br#"{"error":{"code":"insufficient_user_quota","message":"no money"}}"#;
+    assert_eq!(
+        judge(403, code, &[], None, b"insufficient_user_quota").class,
+        Class::Credential,
+        "a code is the provider's"
+    );
+}
+
+#[test]
+fn the_reset_of_some_window_is_no_wait_for_a_provider_that_is_down() {
+    let reset = Some(Hint { wait_ms: 3_600_000, is_reset: true });
+    assert_eq!(judge(500, b"{}", &[], reset, b"").rest, None);
+    assert_eq!(judge(401, b"{}", &[], reset, b"").rest, None);
+    assert_eq!(judge(429, b"{}", &[], reset, b"").rest, reset);
+}
+
+#[test]
+fn a_spent_quota_makes_any_wait_a_reset() {
+    let told = Some(Hint { wait_ms: 40_000_000, is_reset: false });
+    let rest = |body: &str| judge(429, body.as_bytes(), &[], told, b"{}").rest.map(|hint| hint.is_reset);
+    assert_eq!(rest("Rate limit reached on requests per day"), Some(true));
+    assert_eq!(rest("Rate limit reached on requests per min"), Some(false));
+}
