@@ -6,7 +6,7 @@
 
 use super::hint::Hint;
 use super::said::Said;
-use table::{Row, TABLE};
+use table::TABLE;
 
 mod table;
 
@@ -118,12 +118,8 @@ pub(super) fn judge(status: u16, body: &[u8], rules: &[ErrorRule], hint: Option<
         let rest = rule.rest_ms.map(|wait_ms| Hint { wait_ms, is_reset: true }).or(hint);
         return Verdict { class: rule.class, nature: Nature::Plain, rest };
     }
-    let row = TABLE.iter().find_map(|row| Some((row, row.word_in(status, &said)?)));
-    let (class, nature) = match row {
-        Some((row, word)) if may_be_echo(status, row, word, &said, request) => (Class::Client, Nature::Plain),
-        Some((row, _)) => (row.class, row.nature),
-        None => by_status(status, &said),
-    };
+    let row = TABLE.iter().find(|row| row.is_said(status, &said, request));
+    let (class, nature) = row.map_or_else(|| by_status(status, &said), |row| (row.class, row.nature));
     let spends = matches!(nature, Nature::Quota | Nature::AccountQuota | Nature::Spent);
     // Many send the reset of some window with every answer; it speaks of whoever is over its rate and of nobody else.
     let rest = hint.filter(|hint| class == Class::Rate || spends || !hint.is_reset);
@@ -131,25 +127,8 @@ pub(super) fn judge(status: u16, body: &[u8], rules: &[ErrorRule], hint: Option<
     Verdict { class, nature, rest }
 }
 
-/// Whether a phrase under a status that blames the request may be the client's own words, repeated: then nobody else
-/// must suffer for it. Codes are the provider's.
-fn may_be_echo(status: u16, row: &Row, word: &str, said: &Said, request: &[u8]) -> bool {
-    let blames = matches!(status, 400 | 403 | 404 | 422);
-    blames && row.class != Class::Client && !said.codes.contains(word) && is_in(request, word)
-}
-
-/// Whatever the case; words outside ASCII as they are.
-fn is_in(request: &[u8], word: &str) -> bool {
-    let word = word.as_bytes();
-    let Some(first) = word.first() else { return true };
-    let starts = memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), request);
-    starts.into_iter().any(|at| request.get(at..at + word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word)))
-}
-
 /// What a status means when nothing in the body says more.
 fn by_status(status: u16, said: &Said) -> (Class, Nature) {
-    // A page and no API error: a proxy or firewall on the way, or a base URL that leads to a web site.
-    let is_page = said.whole.trim_start().starts_with('<');
     let class = match status {
         200..=299 => Class::Ok,
         401 | 402 => Class::Credential,
@@ -157,7 +136,7 @@ fn by_status(status: u16, said: &Said) -> (Class, Nature) {
         403 => return (Class::Target, Nature::Request),
         429 | 529 => Class::Rate,
         451 => Class::Egress,
-        400 | 404 if is_page => Class::Target,
+        400 | 404 if said.is_page => Class::Target,
         // llmio chose address and method, so these are not the client's; 408, 409, 410 and 425 are the provider's state.
         405 | 408 | 409 | 410 | 425 => Class::Target,
         400..=499 => Class::Client,

@@ -15,21 +15,26 @@ pub(super) struct Said {
     pub(super) message: String,
     /// All of it, for rows a catalog adds.
     pub(super) whole: String,
+    /// A page and no API's error: a proxy or firewall on the way, or a base URL that leads to a web site. Whatever it
+    /// speaks of, it is not the credential or the model.
+    pub(super) is_page: bool,
 }
 
 impl Said {
     pub(super) fn of(body: &[u8]) -> Self {
         let looked_at = body.get(..body.len().min(LOOKED_AT_BYTES)).unwrap_or_default();
         let whole = String::from_utf8_lossy(looked_at).to_lowercase();
+        let is_page = whole.trim_start().starts_with('<');
         let (mut codes, mut message) = (String::new(), String::new());
         match serde_json::from_slice::<Value>(body) {
             Ok(Value::Array(items)) => items.iter().take(1).for_each(|item| read(item, &mut codes, &mut message)),
             Ok(value) => read(&value, &mut codes, &mut message),
-            // Plain text or a page: nobody knows whose words it has, and so it may only speak of what is not quoted.
+            Err(_) if is_page => {}
+            // Nobody knows whose words plain text has, and so it may only speak of what is not quoted.
             Err(_) => message.push_str(&whole),
         }
         let message = format!("message: {}", without_quoted(&message.to_lowercase()));
-        Said { codes: codes.to_lowercase(), message, whole }
+        Said { codes: codes.to_lowercase(), message, whole, is_page }
     }
 }
 
@@ -126,5 +131,6 @@ mod tests {
         );
         assert_eq!(said(r#"{"detail":[{"input":"insufficient balance"}]}"#).message, "message: ");
         assert_eq!(said("Bad gateway").message, "message: bad gateway");
+        assert_eq!(said(" <html>Access denied</html>").message, "message: ");
     }
 }

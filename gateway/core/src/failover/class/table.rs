@@ -13,11 +13,28 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// The word of this row that an error with this status says.
-    pub(super) fn word_in(&self, status: u16, said: &Said) -> Option<&'static str> {
-        let is_said = |word: &&&str| said.codes.contains(**word) || said.message.contains(**word);
-        self.statuses.contains(&status).then(|| self.any.iter().find(is_said).copied()).flatten()
+    /// Whether an error with this status, an answer to `request`, says one of this row's words of itself.
+    pub(super) fn is_said(&self, status: u16, said: &Said, request: &[u8]) -> bool {
+        let may_repeat = self.class != Class::Client && blames_request(status);
+        let is_own = |word: &str| !may_repeat || !is_in(request, word);
+        let is_said = |word: &&str| said.codes.contains(*word) || said.message.contains(*word) && is_own(word);
+        self.statuses.contains(&status) && self.any.iter().any(is_said)
     }
+}
+
+/// Under these a message may repeat what the client wrote, and nobody else must suffer for it. Codes are the provider's,
+/// and so is every word that says who may come in: those of 401, 402 and 403 (key, token, account) stand in the prompt
+/// of every coding agent.
+fn blames_request(status: u16) -> bool {
+    matches!(status, 400 | 404 | 422)
+}
+
+/// Whatever the case; words outside ASCII as they are.
+fn is_in(request: &[u8], word: &str) -> bool {
+    let word = word.as_bytes();
+    let Some(first) = word.first() else { return true };
+    let starts = memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), request);
+    starts.into_iter().any(|at| request.get(at..at + word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word)))
 }
 
 const fn row(statuses: &'static [u16], any: &'static [&'static str], class: Class, nature: Nature) -> Row {

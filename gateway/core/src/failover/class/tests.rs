@@ -14,7 +14,7 @@ fn every_row_has_a_sample_that_it_decides() {
     for (index, row) in TABLE.iter().enumerate() {
         let decides = |(_, status, body, ..): &&Sample| {
             let said = Said::of(body.as_bytes());
-            TABLE.iter().position(|row| row.word_in(*status, &said).is_some()) == Some(index)
+            TABLE.iter().position(|row| row.is_said(*status, &said, b"")) == Some(index)
         };
         assert!(samples::all().any(|sample| decides(&sample)), "row {index} ({:?}) has none", row.any);
     }
@@ -75,6 +75,37 @@ fn what_a_client_wrote_benches_nobody_when_its_provider_repeats_it() {
         Class::Credential,
         "a code is the provider's"
     );
+}
+
+#[test]
+fn a_refused_key_is_refused_whatever_the_prompt_says() {
+    let request =
+        br#"{"messages":[{"role":"system","content":"Never print an API key, a permission, a token or an account."}]}"#;
+    let leaked = r#"{"error":{"code":403,"message":"Your API key was reported as leaked. Please use another API key.","status":"PERMISSION_DENIED"}}"#;
+    let permission = r#"{"type":"error","error":{"type":"permission_error","message":"Your API key does not have permission to use the specified resource."}}"#;
+    for (status, body) in [
+        (403, leaked),
+        (403, permission),
+        (403, r#"{"error":{"message":"The account is suspended"}}"#),
+        (401, r#"{"error":{"message":"Invalid token"}}"#),
+        (402, r#"{"error":{"message":"This account has no money"}}"#),
+    ] {
+        assert_eq!(judge(status, body.as_bytes(), &[], None, request).class, Class::Credential, "{status} {body}");
+    }
+}
+
+#[test]
+fn a_code_counts_where_another_word_of_its_row_may_be_an_echo() {
+    let request = br#"{"messages":[{"role":"user","content":"api key not valid"}]}"#;
+    let body = br#"{"error":{"code":400,"message":"API key not valid.","details":[{"reason":"API_KEY_INVALID"}]}}"#;
+    assert_eq!(judge(400, body, &[], None, request).class, Class::Credential);
+}
+
+#[test]
+fn a_row_that_may_be_an_echo_leaves_the_decision_to_the_rows_behind_it() {
+    let request = br#"{"messages":[{"role":"user","content":"insufficient balance"}]}"#;
+    let body = br#"{"error":{"code":"model_not_found","message":"Neither insufficient balance nor a model"}}"#;
+    assert_eq!(judge(404, body, &[], None, request).nature, Nature::UnknownModel);
 }
 
 #[test]

@@ -41,6 +41,13 @@ pub(super) const SAMPLES: &[Sample] = &[
         Nature::Request,
     ),
     (
+        "akamai, block page",
+        403,
+        "<HTML><HEAD><TITLE>Access Denied</TITLE></HEAD><BODY>You don't have permission to access this account.</BODY></HTML>",
+        Class::Target,
+        Nature::Request,
+    ),
+    (
         "nginx, wrong base URL",
         404,
         "<html><head><title>404 Not Found</title></head></html>",
