@@ -38,6 +38,14 @@ fn credentials_that_share_one_way_out_are_not_asked_one_after_the_other_about_it
 }
 
 #[test]
+fn a_key_of_the_free_tier_refused_in_its_country_is_followed_by_one_that_is_paid_for() {
+    let message = "Gemini API free tier is not available in your country. Please enable billing on your project.";
+    let free = said(400, &format!(r#"{{"error":{{"message":"{message}","status":"FAILED_PRECONDITION"}}}}"#));
+    let (tried, end) = run(&[2], 5, vec![free, Outcome::Head(200)]);
+    assert_eq!((tried, end), (vec![(0, Some(0)), (0, Some(1))], Decision::Relay));
+}
+
+#[test]
 fn a_proxy_that_failed_in_passing_is_tried_once_more_after_a_pause() {
     let outcomes = vec![no_proxy(), Outcome::Head(200)];
     let (tried, end) = walk(candidates(&[2]), 5, outcomes, &mut RetryBudget::default(), &|_| true);

@@ -74,6 +74,28 @@ pub(super) const SAMPLES: &[Sample] = &[
         Class::Client,
         Nature::Plain,
     ),
+    // xAI and Groq: https://docs.x.ai/docs/key-information/debugging, https://console.groq.com/docs/errors
+    (
+        "xai, wrong key",
+        400,
+        r#"{"code":"Client specified an invalid argument","error":"Incorrect API key provided: sk***78. You can obtain an API key from https://console.x.ai."}"#,
+        Class::Credential,
+        Nature::Plain,
+    ),
+    (
+        "xai, no money",
+        403,
+        r#"{"code":"The caller does not have permission to execute the specified operation","error":"Your team 1234 has either used all available credits or reached its monthly spending limit."}"#,
+        Class::Credential,
+        Nature::Spent,
+    ),
+    (
+        "groq, restricted",
+        400,
+        r#"{"error":{"message":"Organization has been restricted. Please reach out to support if you believe this was in error.","type":"invalid_request_error","code":"organization_restricted"}}"#,
+        Class::Credential,
+        Nature::Plain,
+    ),
     // Anthropic: https://docs.anthropic.com/en/api/errors
     (
         "anthropic, wrong key",
@@ -129,6 +151,27 @@ pub(super) const SAMPLES: &[Sample] = &[
         403,
         r#"{"type":"error","error":{"type":"permission_error","message":"Your API key does not have permission to use the specified resource."}}"#,
         Class::Credential,
+        Nature::Plain,
+    ),
+    (
+        "anthropic, spending limit",
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."},"request_id":"req_1"}"#,
+        Class::Credential,
+        Nature::Spent,
+    ),
+    (
+        "anthropic, disabled",
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"This organization has been disabled."}}"#,
+        Class::Credential,
+        Nature::Plain,
+    ),
+    (
+        "anthropic, place",
+        403,
+        r#"{"type":"error","error":{"type":"forbidden","message":"Request not allowed"}}"#,
+        Class::Egress,
         Nature::Plain,
     ),
     // Gemini: https://ai.google.dev/gemini-api/docs/troubleshooting
@@ -187,6 +230,27 @@ pub(super) const SAMPLES: &[Sample] = &[
         r#"{"error":{"code":400,"message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}"#,
         Class::Client,
         Nature::ContextLength,
+    ),
+    (
+        "gemini, free tier in this country",
+        400,
+        r#"{"error":{"code":400,"message":"Gemini API free tier is not available in your country. Please enable billing on your project in Google AI Studio.","status":"FAILED_PRECONDITION"}}"#,
+        Class::Credential,
+        Nature::Plain,
+    ),
+    (
+        "gemini, prepaid",
+        429,
+        r#"{"error":{"code":429,"message":"Your prepayment credits are depleted. Please go to AI Studio at https://ai.studio/projects to manage your project and billing.","status":"RESOURCE_EXHAUSTED"}}"#,
+        Class::Credential,
+        Nature::Spent,
+    ),
+    (
+        "gemini, suspended",
+        403,
+        r#"{"error":{"code":403,"message":"Permission denied: Consumer 'api_key:AIzaX' has been suspended.","status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"CONSUMER_SUSPENDED"}]}}"#,
+        Class::Credential,
+        Nature::Plain,
     ),
     // OpenRouter: https://openrouter.ai/docs/api-reference/errors
     (
@@ -258,5 +322,12 @@ pub(super) const SAMPLES: &[Sample] = &[
         r#"{"error":{"message":"Request too large for gpt-5 on tokens per min (TPM): Limit 30000, Requested 80000.","type":"tokens","code":"rate_limit_exceeded"}}"#,
         Class::Target,
         Nature::Request,
+    ),
+    (
+        "openrouter, a key's own limit",
+        403,
+        r#"{"error":{"message":"Key limit exceeded (monthly limit). Manage it using https://openrouter.ai/settings/keys","code":403}}"#,
+        Class::Credential,
+        Nature::Spent,
     ),
 ];

@@ -169,4 +169,47 @@ pub(super) const SAMPLES: &[Sample] = &[
         Class::Target,
         Nature::UnknownModel,
     ),
+    (
+        "zhipu, plan over",
+        429,
+        r#"{"error":{"code":"1309","message":"您的GLM Coding Plan套餐已到期，暂无法使用，可前往官网续费"}}"#,
+        Class::Credential,
+        Nature::Spent,
+    ),
+    (
+        "zhipu, locked",
+        429,
+        r#"{"error":{"code":"1121","message":"账户存在违规行为，账号已被锁定"}}"#,
+        Class::Credential,
+        Nature::Plain,
+    ),
+    (
+        "zhipu, no right to the API",
+        403,
+        r#"{"error":{"code":"1220","message":"您无权访问 chat"}}"#,
+        Class::Credential,
+        Nature::Plain,
+    ),
+    // Moonshot: https://platform.moonshot.cn/docs/api/errors
+    (
+        "moonshot, suspended",
+        429,
+        r#"{"error":{"message":"Your account org-1<ak-2> is suspended due to insufficient balance, please recharge your account or check your plan and billing details","type":"exceeded_current_quota_error"}}"#,
+        Class::Credential,
+        Nature::Spent,
+    ),
+    (
+        "moonshot, nothing left",
+        429,
+        r#"{"error":{"message":"You exceeded your current token quota: 0, please check your account balance","type":"exceeded_current_quota_error"}}"#,
+        Class::Credential,
+        Nature::Spent,
+    ),
+    (
+        "kimi for coding, plan used up",
+        403,
+        r#"{"error":{"type":"access_terminated_error","message":"You've reached your usage limit for this billing cycle. Your quota will be refreshed in the next cycle."}}"#,
+        Class::Credential,
+        Nature::Spent,
+    ),
 ];
