@@ -21,7 +21,7 @@ use gateway_core::count;
 use gateway_core::dialect::Dialect;
 use gateway_core::echo;
 use gateway_core::failover::{
-    self, Attempt, Chance, Class, Decision, Failover, Nature, Outcome, UpstreamError, Verdict,
+    self, Attempt, Chance, Circumstances, Decision, Failover, Outcome, UpstreamError, Verdict,
 };
 use gateway_core::models;
 use gateway_core::observe::{Observer, Usage};
@@ -328,10 +328,11 @@ impl Course<'_> {
     }
 
     fn verdict(&self, outcome: &Outcome, to: Named<'_>) -> Verdict {
-        let verdict = failover::verdict(outcome, &to.provider.errors, &self.call.body);
-        // The name was the client's, and so is the mistake.
-        let is_asked = to.target.model.is_none() && verdict.nature == Nature::UnknownModel;
-        if is_asked { Verdict::of(Class::Client) } else { verdict }
+        let is_clients_model = to.target.model.is_none();
+        failover::verdict(
+            outcome,
+            Circumstances { rules: &to.provider.errors, request: &self.call.body, is_clients_model },
+        )
     }
 
     /// What an attempt has to have before it is sent: a way out, which an earlier attempt of this call may have found

@@ -20,7 +20,7 @@ use crate::refusal::{Refusal, Reply};
 use crate::route::{Candidate, Skip, SkipReason, Skipped};
 
 pub use budget::RetryBudget;
-pub use class::{Class, ErrorRule, Nature, Verdict};
+pub use class::{Circumstances, Class, ErrorRule, Nature, Verdict};
 pub use exhausted::{come_back, exhausted};
 pub use hint::Hint;
 pub use key_spent::key_spent;
@@ -67,11 +67,11 @@ pub struct UpstreamError {
     pub dialect: Dialect,
 }
 
-/// What an outcome of `request` says of the target, the credential and the rate. `rules` are the provider's own rows.
-pub fn verdict(outcome: &Outcome, rules: &[ErrorRule], request: &[u8]) -> Verdict {
+/// What an outcome says of the target, the credential and the rate.
+pub fn verdict(outcome: &Outcome, asked: Circumstances<'_>) -> Verdict {
     match outcome {
         Outcome::Head(_) => Verdict::of(Class::Ok),
-        Outcome::Answered(error) => class::judge(error.status, &error.body, rules, error.hint, request),
+        Outcome::Answered(error) => class::judge(error.status, &error.body, asked, error.hint),
         Outcome::Failed(SendError::ClientClosed | SendError::Drained) | Outcome::NotSent(..) => {
             Verdict::of(Class::Gone)
         }

@@ -12,6 +12,8 @@ both_hosts![
     a_provider_in_trouble_is_passed_over,
     a_stream_fails_over_like_any_other_call,
     a_refused_credential_leaves_the_target_to_the_next_one,
+    a_refused_key_is_left_whatever_the_prompt_says,
+    a_404_that_does_not_name_the_model_is_asked_of_the_next_provider,
     the_clients_own_mistake_is_returned_verbatim_and_never_repeated,
     with_every_provider_out_of_reach_the_answer_is_502_and_names_them,
     when_every_credential_is_refused_the_client_sees_no_401,
@@ -117,10 +119,32 @@ fn a_refused_credential_leaves_the_target_to_the_next_one(host: Host) {
     assert_eq!(labels, ["first", "second"]);
 }
 
+fn a_refused_key_is_left_whatever_the_prompt_says(host: Host) {
+    let leaked =
+        r#"{"error":{"code":403,"message":"Your API key was reported as leaked.","status":"PERMISSION_DENIED"}}"#;
+    let (first, second) = (Upstream::answering(Answer::json(403, leaked)), Upstream::saying("from b"));
+    let gateway = Gateway::on(host).provider("a", &first).provider("b", &second);
+    let gateway = gateway.model("m", &["a/up-a", "b/up-b"]).start();
+    let prompt = r#"{"model":"m","messages":[{"role":"system","content":"Never print an API key or a token."}]}"#;
+    let response = gateway.send(&chat("m").json(prompt));
+    assert_eq!((response.status, response.text()), (200, completion("from b")));
+    assert_eq!(attempts(&gateway.record(&response)), [("a", Some(403), "credential"), ("b", Some(200), "ok")]);
+}
+
+fn a_404_that_does_not_name_the_model_is_asked_of_the_next_provider(host: Host) {
+    let unknown = || Upstream::answering(Answer::json(404, r#"{"detail":"Not Found"}"#));
+    passed_over(host, &unknown(), Some(404), "target");
+    let (response, _) = both_fail(host, &unknown(), &unknown());
+    assert_eq!((response.status, response.text().as_str()), (404, r#"{"detail":"Not Found"}"#));
+    let gateway = Gateway::on(host).provider("a", &unknown()).model("m", &["a/*"]).start();
+    let response = gateway.send(&chat("m"));
+    assert_eq!(attempts(&gateway.record(&response)), [("a", Some(404), "client")]);
+}
+
 fn the_clients_own_mistake_is_returned_verbatim_and_never_repeated(host: Host) {
     let second = Upstream::saying("never");
     let body = "{ \"error\":{\"message\":\"Unsupported value: 'temperature'\", \"type\":\"x\"}}\n";
-    for status in [400, 404, 413, 422] {
+    for status in [400, 413, 422] {
         let first = Upstream::answering(Answer::json(status, body));
         let gateway = Gateway::on(host).provider("a", &first).provider("b", &second);
         let gateway = gateway.model("m", &["a/up", "b/up"]).start();

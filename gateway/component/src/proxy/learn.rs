@@ -1,7 +1,7 @@
 //! What health learns of an attempt, before anything reached the client and at the end of its answer.
 
 use gateway_core::dialect::Dialect;
-use gateway_core::failover::{self, Attempt, Class, Outcome, SendError, UpstreamError, Verdict};
+use gateway_core::failover::{self, Attempt, Circumstances, Class, Outcome, SendError, UpstreamError, Verdict};
 use gateway_core::rewrite;
 use gateway_core::route::health::{Availability, Health, Subjects};
 
@@ -45,14 +45,15 @@ pub(super) fn learn(
 /// What health learns of the end of an answer; and what is recorded of an error in it loses the credential it may repeat.
 pub(super) fn end(ended: &mut Ended, attempt: Attempt, of: &Subjects, snapshot: &Snapshot, started_at_ms: i64) {
     let Some(to) = rewrite::named(attempt, attempt.model, "", &snapshot.catalog) else { return };
-    // What an error says in the middle of an answer may be the client's own words, so only its codes are believed: all
-    // that it says counts as an echo of the request.
+    // What an error says in the middle of an answer may be the client's own words: where that may be, all that it says
+    // counts as an echo of the request, and only its codes are believed.
     let judged = |outcome: Outcome| {
         let said = match &outcome {
             Outcome::Answered(error) => error.body.clone(),
             _ => Vec::new(),
         };
-        failover::verdict(&outcome, &to.provider.errors, &said)
+        let is_clients_model = to.target.model.is_none();
+        failover::verdict(&outcome, Circumstances { rules: &to.provider.errors, request: &said, is_clients_model })
     };
     let (verdict, said) = match (&ended.error, &mut ended.observation.error) {
         (Some(error), _) => (judged(Outcome::Failed(error.clone())), error.describe()),

@@ -107,8 +107,20 @@ pub struct ErrorRule {
     pub rest_ms: Option<u64>,
 }
 
-/// Judges an error answer to `request`. `hint` is what it says of when to come back, which a rule's own rest overrides.
-pub(super) fn judge(status: u16, body: &[u8], rules: &[ErrorRule], hint: Option<Hint>, request: &[u8]) -> Verdict {
+/// What an error is judged by beside itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// The rows that the catalog adds for the provider.
+    pub rules: &'a [ErrorRule],
+    /// The request as its client wrote it, which an error may repeat.
+    pub request: &'a [u8],
+    /// The client named the model and not the catalog.
+    pub is_clients_model: bool,
+}
+
+/// Judges an error answer. `hint` is what it says of when to come back, which a rule's own rest overrides.
+pub(super) fn judge(status: u16, body: &[u8], asked: Circumstances<'_>, hint: Option<Hint>) -> Verdict {
+    let Circumstances { rules, request, is_clients_model } = asked;
     let said = Said::of(body);
     let matches = |rule: &&ErrorRule| {
         rule.status.is_none_or(|wanted| wanted == status)
@@ -119,7 +131,10 @@ pub(super) fn judge(status: u16, body: &[u8], rules: &[ErrorRule], hint: Option<
         return Verdict { class: rule.class, nature: Nature::Plain, rest };
     }
     let row = TABLE.iter().find(|row| row.is_said(status, &said, request));
-    let (class, nature) = row.map_or_else(|| by_status(status, &said), |row| (row.class, row.nature));
+    let (class, nature) = row.map_or_else(|| by_status(status, &said, is_clients_model), |row| (row.class, row.nature));
+    if nature == Nature::UnknownModel && is_clients_model {
+        return Verdict::of(Class::Client);
+    }
     let spends = matches!(nature, Nature::Quota | Nature::AccountQuota | Nature::Spent);
     // Many send the reset of some window with every answer; it speaks of whoever is over its rate and of nobody else.
     let rest = hint.filter(|hint| class == Class::Rate || spends || !hint.is_reset);
@@ -128,7 +143,7 @@ pub(super) fn judge(status: u16, body: &[u8], rules: &[ErrorRule], hint: Option<
 }
 
 /// What a status means when nothing in the body says more.
-fn by_status(status: u16, said: &Said) -> (Class, Nature) {
+fn by_status(status: u16, said: &Said, is_clients_model: bool) -> (Class, Nature) {
     let class = match status {
         200..=299 => Class::Ok,
         401 | 402 => Class::Credential,
@@ -137,6 +152,8 @@ fn by_status(status: u16, said: &Said) -> (Class, Nature) {
         429 | 529 => Class::Rate,
         451 => Class::Egress,
         400 | 404 if said.is_page => Class::Target,
+        // llmio chose the model and the address, and what the client may have named (a file, a cache) may be elsewhere.
+        404 if !is_clients_model => return (Class::Target, Nature::Request),
         // llmio chose address and method, so these are not the client's; 408, 409, 410 and 425 are the provider's state.
         405 | 408 | 409 | 410 | 425 => Class::Target,
         400..=499 => Class::Client,

@@ -82,7 +82,7 @@ fn push_code(codes: &mut String, code: Option<&Value>) {
 }
 
 /// Leaves out what stands between quotation marks of any kind; an opening one without its end takes all that follows.
-/// An apostrophe within a word is none.
+/// An apostrophe within a word is none. White space is made one space, since a name that was left out stood in two.
 fn without_quoted(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut before = ' ';
@@ -99,7 +99,9 @@ fn without_quoted(text: &str) -> String {
             Some(closing) => {
                 rest.by_ref().find(|each| *each == closing);
             }
-            None => kept.push(character),
+            None if !character.is_whitespace() => kept.push(character),
+            None if !kept.ends_with(' ') => kept.push(' '),
+            None => {}
         }
         before = character;
     }
@@ -113,7 +115,8 @@ mod tests {
     #[test]
     fn what_a_message_quotes_is_not_what_it_says() {
         assert_eq!(without_quoted("invalid value: 'insufficient balance'. see docs"), "invalid value: . see docs");
-        assert_eq!(without_quoted("you don't have `a` or \"b\" or “c”"), "you don't have  or  or ");
+        assert_eq!(without_quoted("you don't have `a` or \"b\" or “c”"), "you don't have or or ");
+        assert_eq!(without_quoted("model \"x\" not found,\n  sorry"), "model not found, sorry");
         assert_eq!(without_quoted("never closed: 'model not found"), "never closed: ");
     }
 

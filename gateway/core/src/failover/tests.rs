@@ -2,6 +2,8 @@ mod egress;
 
 use super::*;
 
+const ASKED: Circumstances<'_> = Circumstances { rules: &[], request: b"{}", is_clients_model: false };
+
 fn candidates(pools: &[usize]) -> Vec<Candidate> {
     let candidate = |(target, pool): (usize, &usize)| Candidate {
         model: 0,
@@ -59,7 +61,7 @@ fn walk(
     let mut failover = Failover::new(candidates, attempts, Dialect::OpenaiChat, String::new());
     let mut tried = vec![(failover.first().expect("a candidate"), 0)];
     for outcome in outcomes {
-        let verdict = verdict(&outcome, &[], b"{}");
+        let verdict = verdict(&outcome, ASKED);
         let chance = Chance { time_left: true, now_ms: 0, jitter: 0.5, budget: &mut *budget, able };
         match failover.judge("p/m", outcome, verdict, chance) {
             Decision::Try(next, after_ms) => tried.push((next, after_ms)),
@@ -100,13 +102,24 @@ fn a_failing_target_is_left_for_the_next_one() {
 
 #[test]
 fn the_clients_own_error_is_returned_as_it_is_and_never_retried() {
-    for status in [400, 404, 413, 422] {
+    for status in [400, 413, 422] {
         let (tried, end) = run(&[0, 0], 3, vec![answered(status)]);
         assert_eq!(tried.len(), 1);
         let Decision::Answer(State::ClientError, reply) = end else { panic!("{end:?}") };
         assert_eq!((reply.status, reply.body), (status, format!("{{\"error\":{status}}}").into_bytes()));
         assert!(!reply.headers.iter().any(|(name, _)| name == "x-should-retry"), "the upstream's answer is untouched");
     }
+}
+
+#[test]
+fn a_404_that_does_not_name_the_model_goes_on_and_is_returned_when_nobody_knows_better() {
+    let unknown = || said(404, r#"{"error":{"message":"Vector store with id 'vs_1' not found."}}"#);
+    let (tried, end) = run(&[0, 0], 3, vec![unknown(), Outcome::Head(200)]);
+    assert_eq!((tried, end), (vec![(0, None), (1, None)], Decision::Relay));
+    let (_, end) = run(&[0, 0], 3, vec![unknown(), unknown()]);
+    let Decision::Answer(_, reply) = end else { panic!("{end:?}") };
+    assert_eq!(reply.status, 404);
+    assert!(String::from_utf8_lossy(&reply.body).contains("vs_1"), "its own words");
 }
 
 #[test]
@@ -183,7 +196,7 @@ fn nothing_is_tried_once_the_total_time_is_used_up() {
     failover.first();
     let chance =
         Chance { time_left: false, now_ms: 0, jitter: 0.5, budget: &mut RetryBudget::default(), able: &|_| true };
-    let verdict = verdict(&answered(500), &[], b"{}");
+    let verdict = verdict(&answered(500), ASKED);
     let Decision::Refuse(refusal) = failover.judge("p/m", answered(500), verdict, chance) else { panic!("it went on") };
     assert_eq!((refusal.status, refusal.state), (504, State::TotalTimeout));
 }

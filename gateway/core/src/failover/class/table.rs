@@ -215,14 +215,41 @@ pub(super) const TABLE: &[Row] = &[
             "model disabled",
             "model_not_supported",
             "model_decommissioned",
+            "model_not_available",
+            "unknown_model",
+            "\"invalid_model\"",
+            "model not supported",
+            "model is not supported when using",
+            "model identifier is invalid",
+            "no models loaded",
+            "model_price_error",
             "模型不存在",
             "\"1211\"",
         ],
         Class::Target,
         Nature::UnknownModel,
     ),
-    // Anthropic names the model and nothing else: `{"type":"not_found_error","message":"model: claude-9"}`.
-    row(&[404], &["message: model:"], Class::Target, Nature::UnknownModel),
+    row(
+        &[404],
+        &[
+            // Anthropic names the model and nothing else: `{"type":"not_found_error","message":"model: claude-9"}`.
+            "message: model:",
+            "does not exist or you",
+            "not found the model",
+            "unable to access model",
+            "no longer available",
+            "model was removed on",
+            "publisher model",
+            "deploymentnotfound",
+            "invalidendpointormodel",
+            "no endpoints available",
+            "not found for account",
+        ],
+        Class::Target,
+        Nature::UnknownModel,
+    ),
+    // OpenAI of a path it does not have, since the provider's base_url is wrong.
+    row(&[404], &["invalid url ("], Class::Target, Nature::Plain),
     // Overload said under a status that would blame somebody else.
     row(
         &[400, 403, 500, 503],

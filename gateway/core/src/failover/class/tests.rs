@@ -1,10 +1,15 @@
 use super::samples::{self, Sample};
 use super::*;
 
+/// A request for a model that the catalog named.
+fn to(request: &[u8]) -> Circumstances<'_> {
+    Circumstances { rules: &[], request, is_clients_model: false }
+}
+
 #[test]
 fn each_sample_is_judged_by_what_its_provider_means() {
     for (what, status, body, class, nature) in samples::all() {
-        let verdict = judge(*status, body.as_bytes(), &[], None, b"{}");
+        let verdict = judge(*status, body.as_bytes(), to(b"{}"), None);
         assert_eq!((verdict.class, verdict.nature), (*class, *nature), "{what}: {status} {body}");
     }
 }
@@ -41,7 +46,8 @@ fn a_catalogs_own_rows_come_first_and_say_how_long() {
         rule(Some(418), None, Class::Target, None),
     ];
     let told = Some(Hint { wait_ms: 9, is_reset: false });
-    let judged = |status, body: &str| judge(status, body.as_bytes(), &rules, told, b"{}");
+    let judged =
+        |status, body: &str| judge(status, body.as_bytes(), Circumstances { rules: &rules, ..to(b"{}") }, told);
     let hour = Some(Hint { wait_ms: 3_600_000, is_reset: true });
     assert_eq!(judged(403, "账户余额不足"), Verdict { class: Class::Credential, nature: Nature::Plain, rest: hour });
     assert_eq!((judged(400, "please TRY LATER").class, judged(400, "please TRY LATER").rest), (Class::Rate, told));
@@ -60,7 +66,7 @@ fn what_a_client_wrote_benches_nobody_when_its_provider_repeats_it() {
         ["insufficient balance", "model not found", "api key not valid", "rate limit", "user location is not supported"]
     {
         let request = format!(r#"{{"messages":[{{"role":"{text}"}}]}}"#);
-        let class = |status, body: &str| judge(status, body.as_bytes(), &[], None, request.as_bytes()).class;
+        let class = |status, body: &str| judge(status, body.as_bytes(), to(request.as_bytes()), None).class;
         assert_eq!(class(400, &invalid(text)), Class::Client, "quoted: {text}");
         assert_eq!(
             class(400, &format!(r#"{{"error":{{"message":"unknown role {text}"}}}}"#)),
@@ -71,7 +77,7 @@ fn what_a_client_wrote_benches_nobody_when_its_provider_repeats_it() {
     }
     let code = br#"{"error":{"code":"insufficient_user_quota","message":"no money"}}"#;
     assert_eq!(
-        judge(403, code, &[], None, b"insufficient_user_quota").class,
+        judge(403, code, to(b"insufficient_user_quota"), None).class,
         Class::Credential,
         "a code is the provider's"
     );
@@ -90,7 +96,16 @@ fn a_refused_key_is_refused_whatever_the_prompt_says() {
         (401, r#"{"error":{"message":"Invalid token"}}"#),
         (402, r#"{"error":{"message":"This account has no money"}}"#),
     ] {
-        assert_eq!(judge(status, body.as_bytes(), &[], None, request).class, Class::Credential, "{status} {body}");
+        assert_eq!(judge(status, body.as_bytes(), to(request), None).class, Class::Credential, "{status} {body}");
+    }
+}
+
+#[test]
+fn a_model_that_is_not_there_is_the_mistake_of_whoever_named_it() {
+    let asked = Circumstances { is_clients_model: true, ..to(b"{}") };
+    for body in [r#"{"error":{"code":"model_not_found"}}"#, r#"{"error":{"message":"nowhere"}}"#] {
+        assert_eq!(judge(404, body.as_bytes(), asked, None), Verdict::of(Class::Client));
+        assert_eq!(judge(404, body.as_bytes(), to(b"{}"), None).class, Class::Target);
     }
 }
 
@@ -98,28 +113,28 @@ fn a_refused_key_is_refused_whatever_the_prompt_says() {
 fn a_code_counts_where_another_word_of_its_row_may_be_an_echo() {
     let request = br#"{"messages":[{"role":"user","content":"api key not valid"}]}"#;
     let body = br#"{"error":{"code":400,"message":"API key not valid.","details":[{"reason":"API_KEY_INVALID"}]}}"#;
-    assert_eq!(judge(400, body, &[], None, request).class, Class::Credential);
+    assert_eq!(judge(400, body, to(request), None).class, Class::Credential);
 }
 
 #[test]
 fn a_row_that_may_be_an_echo_leaves_the_decision_to_the_rows_behind_it() {
     let request = br#"{"messages":[{"role":"user","content":"insufficient balance"}]}"#;
     let body = br#"{"error":{"code":"model_not_found","message":"Neither insufficient balance nor a model"}}"#;
-    assert_eq!(judge(404, body, &[], None, request).nature, Nature::UnknownModel);
+    assert_eq!(judge(404, body, to(request), None).nature, Nature::UnknownModel);
 }
 
 #[test]
 fn the_reset_of_some_window_is_no_wait_for_a_provider_that_is_down() {
     let reset = Some(Hint { wait_ms: 3_600_000, is_reset: true });
-    assert_eq!(judge(500, b"{}", &[], reset, b"").rest, None);
-    assert_eq!(judge(401, b"{}", &[], reset, b"").rest, None);
-    assert_eq!(judge(429, b"{}", &[], reset, b"").rest, reset);
+    assert_eq!(judge(500, b"{}", to(b""), reset).rest, None);
+    assert_eq!(judge(401, b"{}", to(b""), reset).rest, None);
+    assert_eq!(judge(429, b"{}", to(b""), reset).rest, reset);
 }
 
 #[test]
 fn a_spent_quota_makes_any_wait_a_reset() {
     let told = Some(Hint { wait_ms: 40_000_000, is_reset: false });
-    let rest = |body: &str| judge(429, body.as_bytes(), &[], told, b"{}").rest.map(|hint| hint.is_reset);
+    let rest = |body: &str| judge(429, body.as_bytes(), to(b"{}"), told).rest.map(|hint| hint.is_reset);
     assert_eq!(rest("Rate limit reached on requests per day"), Some(true));
     assert_eq!(rest("Rate limit reached on requests per min"), Some(false));
 }

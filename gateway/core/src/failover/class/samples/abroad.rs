@@ -96,6 +96,69 @@ pub(super) const SAMPLES: &[Sample] = &[
         Class::Credential,
         Nature::Plain,
     ),
+    (
+        "xai, model",
+        404,
+        r#"{"code":"Some requested entity was not found","error":"The model grok-9 does not exist or your team 1234 does not have access to it. Please ensure you're using the correct API key."}"#,
+        Class::Target,
+        Nature::UnknownModel,
+    ),
+    (
+        "mistral, model",
+        400,
+        r#"{"object":"error","message":"Invalid model: mistral-9","type":"invalid_model","param":null,"code":"1500"}"#,
+        Class::Target,
+        Nature::UnknownModel,
+    ),
+    (
+        "together, model",
+        404,
+        r#"{"error":{"message":"Unable to access model foo/bar. Please visit https://api.together.ai/models to view the list of supported models.","type":"invalid_request_error","param":null,"code":"model_not_available"}}"#,
+        Class::Target,
+        Nature::UnknownModel,
+    ),
+    (
+        "cohere, model",
+        404,
+        r#"{"id":"1","message":"model 'command-9' was removed on September 15, 2025. See https://docs.cohere.com/docs/models"}"#,
+        Class::Target,
+        Nature::UnknownModel,
+    ),
+    (
+        "azure, deployment",
+        404,
+        r#"{"error":{"code":"DeploymentNotFound","message":"The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, please wait a moment and try again."}}"#,
+        Class::Target,
+        Nature::UnknownModel,
+    ),
+    (
+        "nvidia, model",
+        404,
+        r#"{"status":404,"title":"Not Found","detail":"Function 'abc': Not found for account 'xyz'"}"#,
+        Class::Target,
+        Nature::UnknownModel,
+    ),
+    (
+        "vertex, model",
+        404,
+        r#"{"error":{"code":404,"message":"Publisher Model `projects/p/locations/l/publishers/google/models/gemini-9` was not found or your project does not have access to it.","status":"NOT_FOUND"}}"#,
+        Class::Target,
+        Nature::UnknownModel,
+    ),
+    (
+        "codex, model of another plan",
+        400,
+        r#"{"detail":"The 'gpt-9' model is not supported when using Codex with a ChatGPT account."}"#,
+        Class::Target,
+        Nature::UnknownModel,
+    ),
+    (
+        "openai, path",
+        404,
+        r#"{"error":{"message":"Invalid URL (POST /chat/completions)","type":"invalid_request_error","param":null,"code":null}}"#,
+        Class::Target,
+        Nature::Plain,
+    ),
     // Anthropic: https://docs.anthropic.com/en/api/errors
     (
         "anthropic, wrong key",
@@ -252,6 +315,13 @@ pub(super) const SAMPLES: &[Sample] = &[
         Class::Credential,
         Nature::Plain,
     ),
+    (
+        "gemini, model of the past",
+        404,
+        r#"{"error":{"code":404,"message":"This model models/gemini-1.0 is no longer available to new users. Please update your code to use a newer model.","status":"NOT_FOUND"}}"#,
+        Class::Target,
+        Nature::UnknownModel,
+    ),
     // OpenRouter: https://openrouter.ai/docs/api-reference/errors
     (
         "openrouter, no money",
@@ -329,5 +399,12 @@ pub(super) const SAMPLES: &[Sample] = &[
         r#"{"error":{"message":"Key limit exceeded (monthly limit). Manage it using https://openrouter.ai/settings/keys","code":403}}"#,
         Class::Credential,
         Nature::Spent,
+    ),
+    (
+        "openrouter, no endpoint under these rules",
+        404,
+        r#"{"error":{"message":"No endpoints available matching your guardrail restrictions and data policy.","code":404}}"#,
+        Class::Target,
+        Nature::UnknownModel,
     ),
 ];

@@ -212,4 +212,19 @@ pub(super) const SAMPLES: &[Sample] = &[
         Class::Credential,
         Nature::Spent,
     ),
+    (
+        "moonshot, model",
+        404,
+        r#"{"error":{"message":"Not found the model kimi-k9 or Permission denied","type":"resource_not_found_error"}}"#,
+        Class::Target,
+        Nature::UnknownModel,
+    ),
+    // Volcengine: https://www.volcengine.com/docs/82379/1299023
+    (
+        "volcengine, model",
+        404,
+        r#"{"error":{"code":"InvalidEndpointOrModel.NotFound","message":"The model or endpoint doubao-9 does not exist or you do not have access to it.","type":"Not Found"}}"#,
+        Class::Target,
+        Nature::UnknownModel,
+    ),
 ];

@@ -54,12 +54,49 @@ pub(super) const SAMPLES: &[Sample] = &[
         Nature::Plain,
     ),
     (
+        "new-api, no price",
+        400,
+        r#"{"error":{"message":"模型 gpt-9 倍率或价格未配置，请联系管理员设置或开始自用模式；Model gpt-9 ratio or price not set, please set or start self-use mode","type":"new_api_error","code":"model_price_error"}}"#,
+        Class::Target,
+        Nature::UnknownModel,
+    ),
+    (
         "new-api, saturated",
         500,
         r#"{"error":{"message":"当前分组上游负载已饱和，请稍后再试","type":"new_api_error"}}"#,
         Class::Rate,
         Nature::Plain,
     ),
+    // Servers people run themselves.
+    (
+        "ollama, model",
+        404,
+        r#"{"error":{"message":"model \"qwen9\" not found, try pulling it first","type":"api_error","param":null,"code":null}}"#,
+        Class::Target,
+        Nature::UnknownModel,
+    ),
+    (
+        "vllm, model",
+        404,
+        r#"{"object":"error","message":"The model `qwen9` does not exist.","type":"NotFoundError","param":null,"code":404}"#,
+        Class::Target,
+        Nature::UnknownModel,
+    ),
+    (
+        "vllm, model in newer versions",
+        404,
+        r#"{"error":{"message":"The model `qwen9` does not exist.","type":"NotFoundError","param":null,"code":404}}"#,
+        Class::Target,
+        Nature::UnknownModel,
+    ),
+    (
+        "lm studio, nothing loaded",
+        404,
+        r#"{"error":{"message":"No models loaded. Please load a model in the developer page or use the `lms load` command.","type":"invalid_request_error"}}"#,
+        Class::Target,
+        Nature::UnknownModel,
+    ),
+    ("fastapi, path", 404, r#"{"detail":"Not Found"}"#, Class::Target, Nature::Request),
     // Whoever stands in between.
     (
         "cloudflare, block page",
@@ -84,7 +121,7 @@ pub(super) const SAMPLES: &[Sample] = &[
     ),
     ("nothing said", 403, "", Class::Target, Nature::Request),
     ("a firewall", 403, "error code: 1020", Class::Target, Nature::Request),
-    ("nothing said", 404, "{}", Class::Client, Nature::Plain),
+    ("nothing said", 404, "{}", Class::Target, Nature::Request),
     ("nothing said", 405, "{}", Class::Target, Nature::Plain),
     ("a redirect", 302, "", Class::Target, Nature::Plain),
     ("legal reasons", 451, "", Class::Egress, Nature::Plain),
