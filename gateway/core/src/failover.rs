@@ -485,6 +485,9 @@ fn describe_answer(status: u16, verdict: Verdict) -> String {
         (Class::Credential, _) if verdict.nature == Nature::Spent => {
             format!("says that the account of llmio's credential has nothing left ({status}); top it up or add another")
         }
+        (Class::Credential, _) if verdict.nature == Nature::ModelDenied => {
+            format!("does not let llmio's credential use this model ({status}); check what the key may use")
+        }
         (Class::Credential, _) => format!("refused llmio's credential ({status}); check it in the catalog"),
         (Class::Egress, _) => format!("does not serve the place llmio calls from ({status}); give it an egress"),
         (_, 300..=399) => format!("answered with a redirect ({status}), which is never followed; mend its base_url"),

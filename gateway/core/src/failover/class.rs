@@ -62,6 +62,8 @@ pub enum Nature {
     Spent,
     /// The provider does not know, or no longer serves, the model name llmio's catalog gives it.
     UnknownModel,
+    /// The provider does not let this credential use this model: it may use others, and others may use this one.
+    ModelDenied,
     /// A daily or longer quota is spent; a wait that is told is its reset and may be long.
     Quota,
     /// The same, of the account as a whole and not of this model alone.

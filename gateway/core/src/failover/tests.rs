@@ -345,6 +345,10 @@ fn an_error_about_llmios_own_choice_is_explained_and_not_passed_on() {
     let Decision::Refuse(refusal) = end else { panic!("{end:?}") };
     assert_eq!(refusal.status, 502);
     assert!(refusal.message.contains("does not serve a model of that name (404)"), "{}", refusal.message);
+    let (_, end) = run(&[1], 3, vec![said(403, r#"{"error":{"message":"No access to model: o9"}}"#)]);
+    let Decision::Refuse(refusal) = end else { panic!("{end:?}") };
+    assert_eq!((refusal.status, refusal.state), (502, State::UpstreamAuth));
+    assert!(refusal.message.contains("does not let llmio's credential use this model (403)"), "{}", refusal.message);
     let (_, end) = run(&[1], 3, vec![said(429, r#"{"error":{"code":"insufficient_quota"}}"#)]);
     let Decision::Refuse(refusal) = end else { panic!("{end:?}") };
     assert_eq!((refusal.status, refusal.state), (502, State::UpstreamAuth));

@@ -480,7 +480,14 @@ impl Health {
     fn credential_failed(&mut self, of: &Subjects, verdict: Verdict, said: &str, now_ms: i64) -> Vec<String> {
         self.probes.remove(&of.target);
         // Without a credential it is the provider that refuses llmio, on this model at least.
-        let key = of.credential.clone().unwrap_or_else(|| self.lane(of).to_owned());
+        let key = match &of.credential {
+            Some(credential) if verdict.nature != Nature::ModelDenied => credential.clone(),
+            _ => self.lane(of).to_owned(),
+        };
+        // A name more than are kept apart says nothing of all the others.
+        if verdict.nature == Nature::ModelDenied && of.wide_lane.as_ref() == Some(&key) {
+            return Vec::new();
+        }
         let told_ms = verdict.rest.filter(|rest| rest.is_reset).map(told_ms);
         self.trouble(&key, Trouble::Resting, told_ms, &CREDENTIAL_MS, said, now_ms)
     }

@@ -193,6 +193,27 @@ pub(super) const TABLE: &[Row] = &[
         Nature::Quota,
     ),
     row(&[429], &["usage limit reached"], Class::Rate, Nature::Quota),
+    // Above what says that there is no such model, since some call it that too (OpenAI of a project without access).
+    row(
+        &[400, 401, 403, 404, 429],
+        &[
+            "no access to model",
+            "does not have access to model",
+            "无权访问模型",
+            "无权使用模型",
+            "model_access_denied",
+            "model_not_allowed",
+            "model.accessdenied",
+            "accessdenied.unpurchased",
+            "access to model denied",
+            "model_permission_blocked",
+            "model_terms_required",
+            "modelnotopen",
+            "\"1311\"",
+        ],
+        Class::Credential,
+        Nature::ModelDenied,
+    ),
     row(
         MODEL_STATUSES,
         &[

@@ -151,6 +151,13 @@ fn a_refused_credential_rests_five_minutes_doubling_to_an_hour_and_takes_no_targ
 }
 
 #[test]
+fn a_credential_that_may_not_use_one_model_rests_on_that_model_only() {
+    let mut story = Story::new();
+    story.note(Verdict { nature: Nature::ModelDenied, ..Verdict::of(Class::Credential) });
+    assert_eq!(story.says(), ["yes", "yes", "300000"]);
+}
+
+#[test]
 fn spent_money_rests_until_a_reset_that_is_told_and_a_mere_wait_does_not_shorten_a_bench() {
     let mut story = Story::new();
     story.note(verdict(Class::Credential, Some((7_200_000, true))));

@@ -159,6 +159,27 @@ pub(super) const SAMPLES: &[Sample] = &[
         Class::Target,
         Nature::Plain,
     ),
+    (
+        "openai, project without the model",
+        403,
+        r#"{"error":{"message":"Project `proj_x` does not have access to model `gpt-5`","type":"invalid_request_error","param":null,"code":"model_not_found"}}"#,
+        Class::Credential,
+        Nature::ModelDenied,
+    ),
+    (
+        "groq, model blocked",
+        403,
+        r#"{"error":{"message":"The model `x` is blocked at the organization level. Please have the org admin enable this model.","type":"permissions_error","code":"model_permission_blocked_org"}}"#,
+        Class::Credential,
+        Nature::ModelDenied,
+    ),
+    (
+        "github, no access",
+        403,
+        r#"{"error":{"code":"no_access","message":"No access to model: o9","details":"No access to model: o9"}}"#,
+        Class::Credential,
+        Nature::ModelDenied,
+    ),
     // Anthropic: https://docs.anthropic.com/en/api/errors
     (
         "anthropic, wrong key",

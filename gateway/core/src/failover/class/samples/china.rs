@@ -227,4 +227,32 @@ pub(super) const SAMPLES: &[Sample] = &[
         Class::Target,
         Nature::UnknownModel,
     ),
+    (
+        "volcengine, not activated",
+        404,
+        r#"{"error":{"code":"ModelNotOpen","message":"Your account 2100 has not activated the model doubao-9. Please activate the model service in the Ark Console.","type":"Not Found"}}"#,
+        Class::Credential,
+        Nature::ModelDenied,
+    ),
+    (
+        "dashscope, no access",
+        403,
+        r#"{"error":{"message":"Model access denied.","type":"Model.AccessDenied","code":"Model.AccessDenied"}}"#,
+        Class::Credential,
+        Nature::ModelDenied,
+    ),
+    (
+        "dashscope, not bought",
+        403,
+        r#"{"code":"AccessDenied.Unpurchased","message":"Access to model denied. Please make sure you are eligible for using the model."}"#,
+        Class::Credential,
+        Nature::ModelDenied,
+    ),
+    (
+        "zhipu, not in the plan",
+        429,
+        r#"{"error":{"code":"1311","message":"当前订阅套餐暂未开放GLM-5权限"}}"#,
+        Class::Credential,
+        Nature::ModelDenied,
+    ),
 ];

@@ -33,3 +33,14 @@ fn names_beyond_those_kept_apart_share_one_lane() {
     let other = Subjects::of("p", "*", Some("c-2"), None).asked("c-2", "n-1");
     assert!(other.beside_target().all(|key| health.availability(key, NOW_MS) == Availability::Able));
 }
+
+#[test]
+fn names_a_credential_may_not_use_never_rest_it_on_all_the_others() {
+    let mut health = Health::default();
+    for number in 0..1000 {
+        let denied = Verdict { nature: Nature::ModelDenied, ..Verdict::of(Class::Credential) };
+        health.note(&asked(&format!("n-{number}")), denied, "403", at(NOW_MS, 0.5));
+    }
+    assert_eq!(health.troubled().count(), ASKED_LANES_MAX);
+    assert!(!is_able(&health, "n-1") && is_able(&health, "never-seen"));
+}
