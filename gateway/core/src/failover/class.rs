@@ -153,6 +153,8 @@ fn by_status(status: u16, said: &Said, is_clients_model: bool) -> (Class, Nature
         403 => return (Class::Target, Nature::Request),
         429 | 529 => Class::Rate,
         451 => Class::Egress,
+        // A proxy in front of this provider takes no more; another one's may.
+        413 if said.is_page => return (Class::Target, Nature::Request),
         400 | 404 if said.is_page => Class::Target,
         // llmio chose the model and the address, and what the client may have named (a file, a cache) may be elsewhere.
         404 if !is_clients_model => return (Class::Target, Nature::Request),

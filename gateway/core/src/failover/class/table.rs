@@ -49,11 +49,12 @@ pub(super) const TABLE: &[Row] = &[
     // What is said of this request and no other comes first of all: it may ask for more than is left, or for what only
     // some of a model's providers do.
     row(
-        &[402, 404, 429],
+        &[402, 404, 413, 429],
         &[
             "can only afford",
             "fewer max_tokens",
             "request too large",
+            "required for long context",
             "no endpoints found that support",
             "no allowed providers are available",
         ],
@@ -74,6 +75,12 @@ pub(super) const TABLE: &[Row] = &[
             "exceeds the context window",
             "context window exceeds",
             "max_prompt_tokens",
+            "exceed context limit",
+            "exceeded model token limit",
+            "must be less than max_seq_len",
+            "tokens + must be <=",
+            "tokens_limit_reached",
+            "\"1261\"",
             "输入长度超过",
             "超出模型的最大长度",
         ],

@@ -180,6 +180,27 @@ pub(super) const SAMPLES: &[Sample] = &[
         Class::Credential,
         Nature::ModelDenied,
     ),
+    (
+        "groq, more than a minute's tokens",
+        413,
+        r#"{"error":{"message":"Request too large for model `llama-3.3-70b-versatile` in organization `org_x` service tier `on_demand` on tokens per minute (TPM): Limit 12000, Requested 14137, please reduce your message size and try again.","type":"tokens","code":"rate_limit_exceeded"}}"#,
+        Class::Target,
+        Nature::Request,
+    ),
+    (
+        "github, context",
+        413,
+        r#"{"error":{"code":"tokens_limit_reached","message":"Request body too large for gpt-4o model. Max size: 8000 tokens."}}"#,
+        Class::Client,
+        Nature::ContextLength,
+    ),
+    (
+        "together, context",
+        422,
+        r#"{"error":{"message":"Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193. Given: 9000 `inputs` tokens and 512 `max_new_tokens`","type":"invalid_request_error"}}"#,
+        Class::Client,
+        Nature::ContextLength,
+    ),
     // Anthropic: https://docs.anthropic.com/en/api/errors
     (
         "anthropic, wrong key",
@@ -257,6 +278,20 @@ pub(super) const SAMPLES: &[Sample] = &[
         r#"{"type":"error","error":{"type":"forbidden","message":"Request not allowed"}}"#,
         Class::Egress,
         Nature::Plain,
+    ),
+    (
+        "anthropic, context and answer",
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000, decrease input length or `max_tokens` and try again"}}"#,
+        Class::Client,
+        Nature::ContextLength,
+    ),
+    (
+        "anthropic, long context not in the plan",
+        429,
+        r#"{"type":"error","error":{"type":"rate_limit_error","message":"Extra usage is required for long context requests."}}"#,
+        Class::Target,
+        Nature::Request,
     ),
     // Gemini: https://ai.google.dev/gemini-api/docs/troubleshooting
     (

@@ -255,4 +255,25 @@ pub(super) const SAMPLES: &[Sample] = &[
         Class::Credential,
         Nature::ModelDenied,
     ),
+    (
+        "siliconflow, context",
+        400,
+        r#"{"code":20015,"message":"length of prompt_tokens (40000) must be less than max_seq_len (32768).","data":null}"#,
+        Class::Client,
+        Nature::ContextLength,
+    ),
+    (
+        "moonshot, context",
+        400,
+        r#"{"error":{"message":"Invalid request: Your request exceeded model token limit: 131072","type":"invalid_request_error"}}"#,
+        Class::Client,
+        Nature::ContextLength,
+    ),
+    (
+        "zhipu, context",
+        400,
+        r#"{"error":{"code":"1261","message":"Prompt 超长"}}"#,
+        Class::Client,
+        Nature::ContextLength,
+    ),
 ];

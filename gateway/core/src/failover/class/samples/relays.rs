@@ -155,6 +155,13 @@ pub(super) const SAMPLES: &[Sample] = &[
         Nature::Request,
     ),
     (
+        "nginx, body too large",
+        413,
+        "<html><head><title>413 Request Entity Too Large</title></head></html>",
+        Class::Target,
+        Nature::Request,
+    ),
+    (
         "nginx, wrong base URL",
         404,
         "<html><head><title>404 Not Found</title></head></html>",
