@@ -1,7 +1,7 @@
 //! When an error says one may come back: every spelling of it, in one wait.
 //!
-//! The earliest source that says something wins: an exact wait, then the quota the body names, then the window that a
-//! header says is empty. What is negative, past, absurd or not a number says nothing.
+//! The earliest source that says something wins: the quota or the date the body names, then an exact wait, then the
+//! window that a header says is empty. What is negative, past or not a number says nothing, nor does an absurd reset.
 
 use jiff::Timestamp;
 use jiff::civil::Time;
@@ -9,10 +9,16 @@ use jiff::fmt::rfc2822;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use super::said::Said;
 use super::told;
+
+mod words;
 
 /// Longer waits are mistakes: no quota of any provider resets later.
 const WAIT_MS_MAX: i64 = 32 * 86_400_000;
+
+/// What a `retry-after` beyond that is taken for: somebody wants to be left alone, and nobody knows how long.
+const ABSURD_MS: u64 = 300_000;
 
 /// How long to stay away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,14 +33,18 @@ pub struct Hint {
 /// own `date`, so that a provider's wrong clock does no harm.
 pub fn read(headers: &[(String, Vec<u8>)], body: &[u8], now_ms: i64) -> Option<Hint> {
     let headers = Headers(headers);
+    let said = Said::of(body).message;
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let daily = google_daily_reset(&body, now_ms);
-    daily
+    let reset = google_daily_reset(&body, now_ms).or_else(|| words::date(&said, now_ms));
+    reset
+        .or_else(|| codex_reset(&body, now_ms))
         .or_else(|| hint(headers.number("retry-after-ms")?, false))
         .or_else(|| retry_after(&headers, now_ms))
         .or_else(|| hint(google_retry_delay_ms(&body)?, false))
+        .or_else(|| words::wait_ms(&said).and_then(|wait_ms| hint(wait_ms, false)))
         .or_else(|| told::used_up(&told::of_headers(&headers, now_ms), now_ms))
         .or_else(|| openrouter_reset(&body, now_ms))
+        .or_else(|| words::end_of_window(&said, now_ms))
 }
 
 fn hint(wait_ms: f64, is_reset: bool) -> Option<Hint> {
@@ -64,11 +74,19 @@ impl Headers<'_> {
 
 /// Seconds or a date: RFC 9110, section 10.2.3.
 fn retry_after(headers: &Headers<'_>, now_ms: i64) -> Option<Hint> {
-    if let Some(seconds) = headers.number("retry-after") {
-        return hint(seconds * 1000.0, false);
-    }
-    let at_ms = http_date_ms(headers.text("retry-after")?)?;
-    until(at_ms, headers.text("date").and_then(http_date_ms).unwrap_or(now_ms), false)
+    let wait_ms = match headers.number("retry-after") {
+        Some(seconds) => seconds * 1000.0,
+        None => {
+            let at_ms = http_date_ms(headers.text("retry-after")?)?;
+            let date_ms = headers.text("date").and_then(http_date_ms).unwrap_or(now_ms);
+            #[expect(clippy::cast_precision_loss, reason = "what is too large to be exact is absurd")]
+            let wait_ms = at_ms.saturating_sub(date_ms) as f64;
+            wait_ms
+        }
+    };
+    #[expect(clippy::cast_precision_loss, reason = "a month in milliseconds is far below 2^53")]
+    let is_absurd = wait_ms > WAIT_MS_MAX as f64;
+    if is_absurd { Some(Hint { wait_ms: ABSURD_MS, is_reset: false }) } else { hint(wait_ms, false) }
 }
 
 /// RFC 9110 dates are those of RFC 2822 with `GMT` for a zone.
@@ -128,6 +146,24 @@ fn openrouter_reset(body: &Value, now_ms: i64) -> Option<Hint> {
     until(unix_ms(number)?, now_ms, true)
 }
 
+/// The plans of Codex, by the body of their `usage_limit_reached`: `"resets_at":1777936568,"resets_in_seconds":13872`.
+fn codex_reset(body: &Value, now_ms: i64) -> Option<Hint> {
+    let error = body.get("error")?;
+    let in_ms = error.get("resets_in_seconds").and_then(Value::as_f64).and_then(|seconds| hint(seconds * 1000.0, true));
+    in_ms.or_else(|| until(unix_ms(error.get("resets_at")?.as_f64()?)?, now_ms, true))
+}
+
+/// When a window begins anew, of a header: a duration as Go writes it, Unix time, or seconds from now (Azure, and
+/// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/> in its first forms).
+pub(super) fn reset_at_ms(text: &str, now_ms: i64) -> Option<i64> {
+    let in_ms = match text.parse::<f64>() {
+        Ok(number) if unix_ms(number).is_some() => return unix_ms(number),
+        Ok(seconds) => i64::try_from(hint(seconds * 1000.0, true)?.wait_ms).ok()?,
+        Err(_) => go_duration_ms(text)?,
+    };
+    Some(now_ms.saturating_add(in_ms))
+}
+
 /// OpenRouter writes Unix milliseconds, others seconds.
 pub(super) fn unix_ms(number: f64) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "out of range saturates, and is then too far away")]
@@ -182,11 +218,39 @@ mod tests {
 
     #[test]
     fn what_is_negative_past_absurd_or_garbage_says_nothing() {
-        for value in
-            ["0", "-5", "1e9", "nan", "inf", "soon", "", "Tue, 24 Nov 2026 11:00:00 GMT", "99999999999999999999"]
-        {
+        for value in ["0", "-5", "nan", "inf", "soon", "", "Tue, 24 Nov 2026 11:00:00 GMT"] {
             assert_eq!(of(&[("retry-after", value)]), None, "{value}");
         }
+    }
+
+    #[test]
+    fn an_absurd_retry_after_is_five_minutes() {
+        for value in ["1e9", "1000000000", "99999999999999999999", "Tue, 24 Nov 2099 11:00:00 GMT"] {
+            assert_eq!(of(&[("retry-after", value)]), waits(300_000), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_header_may_tell_its_reset_in_plain_seconds() {
+        let azure = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "27")];
+        assert_eq!(of(&azure), waits(27_000));
+        for prefix in ["x-ratelimit", "ratelimit"] {
+            let (remaining, reset) = (format!("{prefix}-remaining"), format!("{prefix}-reset"));
+            assert_eq!(of(&[(&remaining, "0"), (&reset, "27")]), resets(27_000), "{prefix}");
+            assert_eq!(of(&[(&remaining, "1"), (&reset, "27")]), None, "{prefix}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_plans_window_is_told_in_the_body() {
+        let codex = r#"{"error":{"type":"usage_limit_reached","resets_at":1795525200,"resets_in_seconds":3599}}"#;
+        assert_eq!(with_body(&[("retry-after", "5")], codex), resets(3_599_000));
+        assert_eq!(with_body(&[], r#"{"error":{"resets_at":1795525200}}"#), resets(3_600_000));
+        let zhipu = r#"{"error":{"code":"1308","message":"Your limit will reset at 2026-11-24 21:00:00"}}"#;
+        assert_eq!(with_body(&[("retry-after", "5")], zhipu), resets(3_600_000));
+        let gemini = r#"{"error":{"code":429,"message":"Resource exhausted. Please retry in 20.5s."}}"#;
+        assert_eq!(with_body(&[], gemini), waits(20_500));
+        assert_eq!(with_body(&[("retry-after", "3")], gemini), waits(3000));
     }
 
     #[test]

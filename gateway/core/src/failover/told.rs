@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::hint::{Headers, Hint, details, go_duration_ms, google_retry_delay_ms, next_midnight, unix_ms, until};
+use super::hint::{Headers, Hint, details, google_retry_delay_ms, next_midnight, reset_at_ms, until};
 
 /// Headers that tell of limits begin so.
-const PREFIXES: [&str; 3] = ["x-ratelimit-", "anthropic-ratelimit-", "modelscope-ratelimit-"];
+const PREFIXES: [&str; 4] = ["x-ratelimit-", "ratelimit-", "anthropic-ratelimit-", "modelscope-ratelimit-"];
 
 /// A limit as its provider tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,9 +56,10 @@ pub(super) fn of_headers(headers: &Headers<'_>, now_ms: i64) -> Vec<Told> {
     let openai = ["requests", "tokens"].map(|what| openai(headers, what, now_ms));
     let anthropic =
         ["requests", "tokens", "input-tokens", "output-tokens"].map(|what| anthropic(headers, what, now_ms));
+    let one_window = ["x-ratelimit", "ratelimit"].map(|prefix| one_window(headers, prefix, now_ms));
     let modelscope =
         [("", true), ("model-", false)].map(|(of, of_account)| modelscope(headers, of, of_account, now_ms));
-    let all = openai.into_iter().chain(anthropic).chain([openrouter(headers, now_ms)]).chain(modelscope);
+    let all = openai.into_iter().chain(anthropic).chain(one_window).chain(modelscope);
     all.flatten().collect()
 }
 
@@ -83,8 +84,8 @@ fn told(what: &str, per: Option<Span>, limit: Option<f64>, remaining: Option<f64
 fn openai(headers: &Headers<'_>, what: &str, now_ms: i64) -> Option<Told> {
     let number = |part: &str| headers.number(&format!("x-ratelimit-{part}-{what}"));
     let told = told(what, None, number("limit"), number("remaining"))?;
-    let wait_ms = headers.text(&format!("x-ratelimit-reset-{what}")).and_then(go_duration_ms);
-    Some(Told { resets_at_ms: wait_ms.map(|wait_ms| now_ms.saturating_add(wait_ms)), ..told })
+    let reset = headers.text(&format!("x-ratelimit-reset-{what}"));
+    Some(Told { resets_at_ms: reset.and_then(|reset| reset_at_ms(reset, now_ms)), ..told })
 }
 
 /// All are of a minute, and their resets RFC 3339 times: <https://docs.claude.com/en/api/rate-limits>.
@@ -98,10 +99,13 @@ fn anthropic(headers: &Headers<'_>, what: &str, now_ms: i64) -> Option<Told> {
 }
 
 /// One limit, of a minute or of a day, with its reset as a time: <https://openrouter.ai/docs/api-reference/limits>.
-fn openrouter(headers: &Headers<'_>, now_ms: i64) -> Option<Told> {
-    let number = |part: &str| headers.number(&format!("x-ratelimit-{part}"));
+/// Others tell it in seconds, and some without the `x-`.
+fn one_window(headers: &Headers<'_>, prefix: &str, now_ms: i64) -> Option<Told> {
+    let number = |part: &str| headers.number(&format!("{prefix}-{part}"));
     let told = told("requests", None, number("limit"), number("remaining"))?;
-    let at_ms = number("reset").and_then(unix_ms).filter(|at_ms| until(*at_ms, now_ms, true).is_some());
+    let reset = headers.text(&format!("{prefix}-reset"));
+    let at_ms =
+        reset.and_then(|reset| reset_at_ms(reset, now_ms)).filter(|at_ms| until(*at_ms, now_ms, true).is_some());
     let is_day = at_ms.is_some_and(|at_ms| at_ms.saturating_sub(now_ms) > 60_000);
     Some(Told { per: is_day.then_some(Span::Day), resets_at_ms: at_ms, is_reset: true, ..told })
 }

@@ -30,6 +30,8 @@ const TOLD_MS_MAX: u64 = 300_000;
 const BUCKET_MS_MAX: u64 = 60_000;
 /// A lane without a told wait: 5 s, doubling to 5 min.
 const LANE_MS: Backoff = Backoff::new(5_000, 300_000);
+/// A lane whose day or longer is used up, where nobody told how long: 5 min, doubling to 1 h.
+const QUOTA_MS: Backoff = Backoff::new(300_000, 3_600_000);
 /// A refused credential: 5 min, doubling to 1 h.
 const CREDENTIAL_MS: Backoff = Backoff::new(300_000, 3_600_000);
 /// An open breaker: 1 s, doubling to 60 s, with jitter.
@@ -507,7 +509,11 @@ impl Health {
             (Some(credential), Nature::AccountQuota) => credential.clone(),
             _ => self.lane(of).to_owned(),
         };
-        self.trouble(&key, Trouble::Cooling, verdict.rest.map(told_ms), &LANE_MS, said, now_ms)
+        let backoff = match verdict.nature {
+            Nature::Quota | Nature::AccountQuota => &QUOTA_MS,
+            _ => &LANE_MS,
+        };
+        self.trouble(&key, Trouble::Cooling, verdict.rest.map(told_ms), backoff, said, now_ms)
     }
 
     /// Puts a subject in trouble, or makes its trouble longer. Calls that were under way when it began say the same once

@@ -156,11 +156,27 @@ pub(super) const TABLE: &[Row] = &[
     // Gemini speaks of "your plan and billing details" whenever a minute's quota is used up, and so does DashScope.
     row(
         &[429],
-        &["perday", "per day", "per-day", "daily limit", "requests today", "today's quota"],
+        &[
+            "perday",
+            "per day",
+            "per-day",
+            "daily limit",
+            "requests today",
+            "today's quota",
+            "rpd limit",
+            "tpd limit",
+            "bymodelbyday",
+            "per 86400s",
+        ],
         Class::Rate,
         Nature::Quota,
     ),
-    row(&[429], &["resource_exhausted", "#token-limit"], Class::Rate, Nature::Plain),
+    row(
+        &[429],
+        &["resource_exhausted", "#token-limit", "help.aliyun.com", "alibabacloud.com/help"],
+        Class::Rate,
+        Nature::Plain,
+    ),
     // Money. Some say it under 400 (Anthropic, DashScope) and some under 429 (OpenAI, Zhipu), where waiting is no use.
     row(
         &[400, 402, 403, 429, 500],
@@ -199,7 +215,13 @@ pub(super) const TABLE: &[Row] = &[
         Class::Rate,
         Nature::Quota,
     ),
-    row(&[429], &["usage limit reached"], Class::Rate, Nature::Quota),
+    // The hours or the week of a plan, which all its models share: Zhipu and Codex.
+    row(
+        &[429],
+        &["usage limit reached", "usage_limit_reached", "limit will reset at", "您的限额将在", "\"1308\"", "\"1310\""],
+        Class::Rate,
+        Nature::AccountQuota,
+    ),
     // Above what says that there is no such model, since some call it that too (OpenAI of a project without access).
     row(
         &[400, 401, 403, 404, 429],

@@ -201,6 +201,17 @@ fn rate_limits_without_a_wait_double_to_five_minutes_and_begin_anew_after_a_succ
 }
 
 #[test]
+fn a_day_that_is_used_up_is_waited_for_longer_than_a_minute_where_nobody_told_its_end() {
+    let mut story = Story::new();
+    let used_up = Verdict { nature: Nature::Quota, ..Verdict::of(Class::Rate) };
+    for minutes in [5, 10, 20, 40, 60, 60] {
+        story.note(used_up);
+        assert_eq!(story.says()[2], (minutes * MINUTE_MS).to_string());
+        story.later(minutes * MINUTE_MS);
+    }
+}
+
+#[test]
 fn a_longer_wait_that_is_told_later_is_followed_and_a_shorter_one_is_not() {
     let mut story = Story::new();
     story.note(verdict(Class::Rate, Some((10_000, false)))).later(1000);

@@ -201,6 +201,20 @@ pub(super) const SAMPLES: &[Sample] = &[
         Class::Client,
         Nature::ContextLength,
     ),
+    (
+        "github, day",
+        429,
+        r#"{"error":{"code":"RateLimitReached","message":"Rate limit of 50 per 86400s exceeded for UserByModelByDay. Please wait 40123 seconds before retrying."}}"#,
+        Class::Rate,
+        Nature::Quota,
+    ),
+    (
+        "codex, plan",
+        429,
+        r#"{"error":{"type":"usage_limit_reached","message":"The usage limit has been reached","plan_type":"plus","resets_at":1777936568,"resets_in_seconds":13872}}"#,
+        Class::Rate,
+        Nature::AccountQuota,
+    ),
     // Anthropic: https://docs.anthropic.com/en/api/errors
     (
         "anthropic, wrong key",

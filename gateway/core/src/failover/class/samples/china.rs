@@ -153,7 +153,7 @@ pub(super) const SAMPLES: &[Sample] = &[
         429,
         r#"{"error":{"code":"1308","message":"Usage limit reached for 5 hour. Your limit will reset at 2026-11-24 20:00:00"}}"#,
         Class::Rate,
-        Nature::Quota,
+        Nature::AccountQuota,
     ),
     (
         "zhipu, content",
@@ -275,5 +275,26 @@ pub(super) const SAMPLES: &[Sample] = &[
         r#"{"error":{"code":"1261","message":"Prompt 超长"}}"#,
         Class::Client,
         Nature::ContextLength,
+    ),
+    (
+        "zhipu, week of the plan",
+        429,
+        r#"{"error":{"code":"1310","message":"已达到每周/每月使用上限，您的限额将在 2026-11-29 00:00:00 重置"}}"#,
+        Class::Rate,
+        Nature::AccountQuota,
+    ),
+    (
+        "siliconflow, day",
+        429,
+        r#"{"message":"Request was rejected due to rate limiting. Details:RPD limit reached.","data":null}"#,
+        Class::Rate,
+        Nature::Quota,
+    ),
+    (
+        "dashscope, tokens a minute in older words",
+        429,
+        r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://help.aliyun.com/zh/dashscope/developer-reference/tongyi-thousand-questions-metering-and-billing.","type":"insufficient_quota","code":"insufficient_quota"}}"#,
+        Class::Rate,
+        Nature::Plain,
     ),
 ];
