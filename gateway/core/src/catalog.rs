@@ -95,7 +95,7 @@ pub struct Provider {
     pub egress: Option<Egress>,
     /// How this provider's errors are judged, before the rows llmio knows.
     pub errors: Vec<ErrorRule>,
-    /// An answer of 200 that holds one of these before any content has failed.
+    /// An answer of 200 that holds one of these before or in its first content has failed.
     pub error_match: Vec<String>,
     /// What is true of the provider as a whole, such as `trains-on-prompts`; keys may avoid it.
     pub tags: Vec<String>,

@@ -18,6 +18,7 @@ use sse::Sse;
 
 use crate::dialect::Dialect;
 use crate::headers;
+use crate::scan::unescaped;
 
 /// How an answer's body is read.
 #[derive(Debug)]
@@ -142,12 +143,12 @@ impl Observer {
     /// How an answer that begins with 200 looks so far, before anything of it was given away. `held` is all that has
     /// come, `ended` whether that is all, and `spoilt_by` are texts that make it a failure.
     pub fn preview(&self, held: &[u8], ended: bool, spoilt_by: &[String]) -> Preview {
-        let is_match = |text: &String| memchr::memmem::find(held, text.as_bytes()).is_some();
+        // Some say it in what looks like content, so this comes first.
+        if is_spoilt(held, spoilt_by) {
+            return Preview::Error { status: None, body: held.to_vec() };
+        }
         if self.events().is_some_and(|events| events.content_seen) {
             return Preview::Good;
-        }
-        if spoilt_by.iter().any(is_match) {
-            return Preview::Error { status: None, body: held.to_vec() };
         }
         match (self.events(), &self.reader) {
             (Some(events), _) => match &events.error {
@@ -179,6 +180,16 @@ impl Observer {
         }
         observation
     }
+}
+
+/// Whether one of the texts stands there, as it is written or with the escapes of JSON.
+fn is_spoilt(held: &[u8], spoilt_by: &[String]) -> bool {
+    if spoilt_by.is_empty() {
+        return false;
+    }
+    let plain = unescaped(held);
+    let holds = |place: &[u8], text: &String| memchr::memmem::find(place, text.as_bytes()).is_some();
+    spoilt_by.iter().any(|text| holds(held, text) || holds(&plain, text))
 }
 
 #[cfg(test)]

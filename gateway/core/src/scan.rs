@@ -1,4 +1,6 @@
-//! JSON looked through without being parsed: where its strings end, and how deep it nests.
+//! JSON looked through without being parsed: where its strings end, what they say, and how deep it nests.
+
+use std::borrow::Cow;
 
 /// Where the string that has begun before `at` ends: its closing quote, or the end of `bytes`. Strings are most of a
 /// prompt, so they are passed over as runs.
@@ -11,6 +13,51 @@ pub(crate) fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
         at += 2;
     }
     bytes.len()
+}
+
+/// A text with the escapes of JSON's strings taken back, wherever they stand, so that it can be searched for words: many
+/// writers escape all that is not ASCII. What is no escape stays as it is.
+pub(crate) fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'\\', text).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, escaped)) = memchr::memchr(b'\\', rest).and_then(|at| rest.split_at_checked(at)) {
+        let (character, length) = escape(escaped).unwrap_or(('\\', 1));
+        plain.extend_from_slice(before);
+        plain.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        rest = escaped.get(length..).unwrap_or_default();
+    }
+    plain.extend_from_slice(rest);
+    Cow::Owned(plain)
+}
+
+/// The character of the escape that `text` begins with, and how many bytes it takes.
+fn escape(text: &[u8]) -> Option<(char, usize)> {
+    let character = match text.get(1)? {
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'u' => return unicode(text),
+        plain @ (b'"' | b'\\' | b'/') => char::from(*plain),
+        _ => return None,
+    };
+    Some((character, 2))
+}
+
+/// A character beyond the first 65,536 takes two escapes.
+fn unicode(text: &[u8]) -> Option<(char, usize)> {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
+    };
+    let pair = [unit(0)?, unit(6).unwrap_or_default()];
+    let units = pair.map(|unit| u16::try_from(unit).unwrap_or_default());
+    let character = char::decode_utf16(units).next()?.ok()?;
+    Some((character, character.len_utf16() * 6))
 }
 
 /// Follows the brackets of a text that comes in pieces. Those inside strings do not count.
@@ -44,5 +91,22 @@ impl Nesting {
             _ => {}
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_taken_back_and_everything_else_stays_as_it_is() {
+        let plain = |text: &str| String::from_utf8(unescaped(text.as_bytes()).into_owned()).expect("text");
+        assert_eq!(
+            plain(r#"data: {"a":"\u79ef\u5206 \ud83d\ude00","b":"x\/y\n\"z\\"}"#),
+            "data: {\"a\":\"积分 😀\",\"b\":\"x/y\n\"z\\\"}"
+        );
+        for same in ["plain", "积分", r"\u79e", r"\ud83d alone", r"\x41", "ends in \\", r"\u+123", ""] {
+            assert_eq!(plain(same), same);
+        }
     }
 }

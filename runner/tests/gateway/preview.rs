@@ -60,13 +60,23 @@ fn an_error_under_a_status_of_200_goes_to_the_next_target(host: Host) {
 }
 
 fn a_text_the_catalog_names_makes_an_answer_a_failure(host: Host) {
-    let (first, second) = (Upstream::saying("please recharge your account"), Upstream::saying("from b"));
-    let catalog = format!(
-        "[[providers]]\nname = \"a\"\nbase_url = \"{}/v1\"\nlocal = true\nerror_match = [\"recharge your account\"]\n",
-        first.url()
-    );
-    let gateway = Gateway::on(host).catalog(&catalog).provider("b", &second).model("m", &["a/up", "b/up"]).start();
-    assert_eq!(gateway.send(&chat("m")).text(), completion("from b"));
+    let streamed = Answer::stream().chunk(event("积分已耗尽")).chunk(last_events()).end();
+    for (first, is_streamed) in [
+        (Upstream::saying("您的积分已耗尽"), false),
+        (Upstream::answering(Answer::json(200, &completion("积分已耗尽").replace('积', "\\u79ef"))), false),
+        (Upstream::answering(streamed), true),
+    ] {
+        let second = Upstream::saying("from b")
+            .then(is_streamed.then(|| Answer::stream().chunk(event("from b")).chunk(last_events()).end()));
+        let catalog = format!(
+            "[[providers]]\nname = \"a\"\nbase_url = \"{}/v1\"\nlocal = true\nerror_match = [\"积分已耗尽\"]\n",
+            first.url()
+        );
+        let gateway = Gateway::on(host).catalog(&catalog).provider("b", &second).model("m", &["a/up", "b/up"]).start();
+        let response = gateway.send(&if is_streamed { streamed_chat("m") } else { chat("m") });
+        assert!(response.text().contains("from b"), "{}", response.text());
+        assert_eq!(first.received().len(), 1);
+    }
 }
 
 fn a_web_page_is_no_answer(host: Host) {

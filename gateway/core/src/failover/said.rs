@@ -2,7 +2,11 @@
 //! client wrote. So quoted parts of a message are left out, and no other member is looked at: some providers answer a
 //! bad request with the whole of it.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
+
+use crate::scan::unescaped;
 
 /// The part of a body that is looked at: an error says what it is in its first kilobytes.
 const LOOKED_AT_BYTES: usize = 16 << 10;
@@ -13,7 +17,7 @@ pub(super) struct Said {
     pub(super) codes: String,
     /// `message: ` and the message without what it quotes.
     pub(super) message: String,
-    /// All of it, for rows a catalog adds.
+    /// All of it, as it came and without the escapes of JSON, for rows a catalog adds.
     pub(super) whole: String,
     /// A page and no API's error: a proxy or firewall on the way, or a base URL that leads to a web site. Whatever it
     /// speaks of, it is not the credential or the model.
@@ -23,7 +27,7 @@ pub(super) struct Said {
 impl Said {
     pub(super) fn of(body: &[u8]) -> Self {
         let looked_at = body.get(..body.len().min(LOOKED_AT_BYTES)).unwrap_or_default();
-        let whole = String::from_utf8_lossy(looked_at).to_lowercase();
+        let mut whole = String::from_utf8_lossy(looked_at).to_lowercase();
         let is_page = whole.trim_start().starts_with('<');
         let (mut codes, mut message) = (String::new(), String::new());
         match serde_json::from_slice::<Value>(body) {
@@ -32,6 +36,10 @@ impl Said {
             Err(_) if is_page => {}
             // Nobody knows whose words plain text has, and so it may only speak of what is not quoted.
             Err(_) => message.push_str(&whole),
+        }
+        if let Cow::Owned(plain) = unescaped(looked_at) {
+            whole.push('\n');
+            whole.push_str(&String::from_utf8_lossy(&plain).to_lowercase());
         }
         let message = format!("message: {}", without_quoted(&message.to_lowercase()));
         Said { codes: codes.to_lowercase(), message, whole, is_page }

@@ -161,6 +161,10 @@ fn an_error_before_any_content_is_no_answer_and_tells_its_status() {
 fn a_text_the_catalog_names_and_a_web_page_are_no_answers() {
     let balance = r#"{"choices":[{"message":{"content":"insufficient balance"}}]}"#;
     assert!(matches!(previewed("application/json", balance, true), Preview::Error { status: None, .. }));
+    let streamed = "data: {\"choices\":[{\"delta\":{\"content\":\"insufficient balance\"}}]}\n\n";
+    assert!(matches!(previewed("text/event-stream", streamed, false), Preview::Error { status: None, .. }));
+    let escaped = balance.replace("balance", "\\u0062alance");
+    assert!(matches!(previewed("application/json", &escaped, true), Preview::Error { status: None, .. }));
     assert_eq!(previewed("text/html; charset=utf-8", "<html>", false), Preview::Page);
     assert_eq!(previewed("audio/mpeg", "\u{1}", false), Preview::Good);
 }

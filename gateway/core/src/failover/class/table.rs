@@ -3,6 +3,7 @@
 
 use super::{Class, Nature};
 use crate::failover::said::Said;
+use crate::scan::unescaped;
 
 pub(super) struct Row {
     statuses: &'static [u16],
@@ -31,9 +32,10 @@ fn blames_request(status: u16) -> bool {
 
 /// Whatever the case; words outside ASCII as they are.
 fn is_in(request: &[u8], word: &str) -> bool {
+    let request = unescaped(request);
     let word = word.as_bytes();
     let Some(first) = word.first() else { return true };
-    let starts = memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), request);
+    let starts = memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), &request);
     starts.into_iter().any(|at| request.get(at..at + word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word)))
 }
 

@@ -51,6 +51,12 @@ fn a_catalogs_own_rows_come_first_and_say_how_long() {
     let hour = Some(Hint { wait_ms: 3_600_000, is_reset: true });
     assert_eq!(judged(403, "账户余额不足"), Verdict { class: Class::Credential, nature: Nature::Plain, rest: hour });
     assert_eq!((judged(400, "please TRY LATER").class, judged(400, "please TRY LATER").rest), (Class::Rate, told));
+    let escaped = r#"{"error":"\u8d26\u6237\u4f59\u989d\u4e0d\u8db3"}"#;
+    assert_eq!(
+        judged(403, escaped),
+        Verdict { class: Class::Credential, nature: Nature::Plain, rest: hour },
+        "escaped"
+    );
     assert_eq!(judged(418, "").class, Class::Target);
     assert_eq!(judged(400, "other").class, Class::Client);
 }
@@ -75,6 +81,9 @@ fn what_a_client_wrote_benches_nobody_when_its_provider_repeats_it() {
         );
         assert_eq!(class(422, &format!(r#"{{"detail":[{{"input":"{text}"}}]}}"#)), Class::Client, "whole: {text}");
     }
+    let escaped = br#"{"messages":[{"role":"\u4f59\u989d\u4e0d\u8db3"}]}"#;
+    let body = r#"{"error":{"message":"unknown role 余额不足"}}"#;
+    assert_eq!(judge(400, body.as_bytes(), to(escaped), None).class, Class::Client, "escaped by its client");
     let code = br#"{"error":{"code":"insufficient_user_quota","message":"no money"}}"#;
     assert_eq!(
         judge(403, code, to(b"insufficient_user_quota"), None).class,
