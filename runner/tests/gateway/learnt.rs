@@ -12,6 +12,7 @@ both_hosts![
     a_stream_tells_it_too_and_its_own_good_end_does_not_take_it_back,
     a_daily_limit_that_a_provider_tells_is_shown_by_every_instance,
     a_quota_that_an_error_names_is_shown_with_its_size,
+    an_account_that_an_error_calls_used_up_is_left_alone_on_its_other_models_too,
 ];
 
 /// A good answer with these headers.
@@ -100,4 +101,19 @@ fn a_quota_that_an_error_names_is_shown_with_its_size(host: Host) {
     assert_eq!(gateway.send(&chat("m")).status, 429);
     let shown = eventually("it is shown", || learnt(&gateway));
     assert_eq!((&shown["limit"], &shown["remaining"], &shown["per"]), (&json!(20), &json!(0), &json!("day")));
+}
+
+fn an_account_that_an_error_calls_used_up_is_left_alone_on_its_other_models_too(host: Host) {
+    let told = "content-type: application/json\r\nmodelscope-ratelimit-requests-limit: 2000\r\n\
+        modelscope-ratelimit-requests-remaining: 0\r\nmodelscope-ratelimit-model-requests-remaining: 7";
+    let first =
+        Upstream::answering(Answer::whole(429, told, r#"{"errors":{"message":"You have exceeded your quota"}}"#));
+    let second = Upstream::saying("from b");
+    let gateway = Gateway::on(host).provider("a", &first).provider("b", &second);
+    let gateway = gateway.model("m", &["a/up-1", "b/up"]).model("n", &["a/up-2", "b/up"]).start();
+    let mut connection = gateway.connect();
+    for model in ["m", "n", "m", "n"] {
+        assert_eq!(connection.exchange(&chat(model)).text(), completion("from b"));
+    }
+    assert_eq!(first.received().len(), 1);
 }

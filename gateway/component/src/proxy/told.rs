@@ -1,14 +1,15 @@
 //! What an attempt's answer told of its provider's own limits.
 
-use gateway_core::failover::{Outcome, UpstreamError, told};
+use gateway_core::failover::told::{self, Told};
+use gateway_core::failover::{Outcome, UpstreamError};
 use gateway_core::route::health::Subjects;
 
 use super::Given;
 use crate::host;
 use crate::store::{health, signals};
 
-/// Takes note of it. A lane that a good answer calls used up is left alone without being refused once more; what a
-/// refusal says of that health has learnt already.
+/// Takes note of it. A lane that a good answer calls used up is left alone without being refused once more. What a
+/// refusal says of the lane health has learnt already; the account may be used up as well, on all its models.
 pub(super) fn note(of: &Subjects, outcome: &Outcome, given: Option<&Given>) {
     match (outcome, given) {
         (Outcome::Head(_), Some(Given::Streaming(answer))) if told::tells(&answer.headers) => {
@@ -18,7 +19,9 @@ pub(super) fn note(of: &Subjects, outcome: &Outcome, given: Option<&Given>) {
         }
         (Outcome::Answered(UpstreamError { status: 429, headers, body, .. }), _) => {
             let now_ms = host::unix_ms();
-            let told = told::read(headers, now_ms).into_iter().chain(told::in_error(body, now_ms)).collect();
+            let told: Vec<Told> = told::read(headers, now_ms).into_iter().chain(told::in_error(body, now_ms)).collect();
+            let of_account: Vec<Told> = told.iter().filter(|told| told.of_account).cloned().collect();
+            health::used_up(of, &of_account);
             signals::learn(of, told);
         }
         _ => {}
