@@ -12,6 +12,7 @@ both_hosts![
     a_stream_tells_it_too_and_its_own_good_end_does_not_take_it_back,
     a_daily_limit_that_a_provider_tells_is_shown_by_every_instance,
     a_quota_that_an_error_names_is_shown_with_its_size,
+    free_models_that_are_used_up_leave_the_paid_ones_of_their_key,
     an_account_that_an_error_calls_used_up_is_left_alone_on_its_other_models_too,
 ];
 
@@ -116,4 +117,17 @@ fn an_account_that_an_error_calls_used_up_is_left_alone_on_its_other_models_too(
         assert_eq!(connection.exchange(&chat(model)).text(), completion("from b"));
     }
     assert_eq!(first.received().len(), 1);
+}
+
+fn free_models_that_are_used_up_leave_the_paid_ones_of_their_key(host: Host) {
+    let spent = r#"{"error":{"message":"Rate limit exceeded: free-models-per-day. ","code":429}}"#;
+    let (first, second) = (Upstream::saying("from a").then([Answer::json(429, spent)]), Upstream::saying("from b"));
+    let gateway = Gateway::on(host).provider("a", &first).provider("b", &second);
+    let gateway =
+        gateway.model("m", &["a/x:free", "b/up"]).model("n", &["a/y:free", "b/up"]).model("o", &["a/x"]).start();
+    let mut connection = gateway.connect();
+    for (model, answer) in [("m", "from b"), ("n", "from b"), ("o", "from a"), ("m", "from b")] {
+        assert_eq!(connection.exchange(&chat(model)).text(), completion(answer), "{model}");
+    }
+    assert_eq!(first.received().len(), 2);
 }

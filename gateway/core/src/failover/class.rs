@@ -68,6 +68,8 @@ pub enum Nature {
     Quota,
     /// The same, of the account as a whole and not of this model alone.
     AccountQuota,
+    /// The same, of all the models together that the account has for free; it may have paid ones too.
+    FreeQuota,
     /// The prompt is larger than this target's context window; a larger one may do.
     ContextLength,
     /// This request is not served there, for a reason of its own; others may be, and others may serve it.
@@ -137,7 +139,7 @@ pub(super) fn judge(status: u16, body: &[u8], asked: Circumstances<'_>, hint: Op
     if nature == Nature::UnknownModel && is_clients_model {
         return Verdict::of(Class::Client);
     }
-    let spends = matches!(nature, Nature::Quota | Nature::AccountQuota | Nature::Spent);
+    let spends = matches!(nature, Nature::Quota | Nature::AccountQuota | Nature::FreeQuota | Nature::Spent);
     // Many send the reset of some window with every answer; it speaks of whoever is over its rate and of nobody else.
     let rest = hint.filter(|hint| class == Class::Rate || spends || !hint.is_reset);
     let rest = rest.map(|hint| Hint { is_reset: hint.is_reset || spends, ..hint });

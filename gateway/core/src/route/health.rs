@@ -3,7 +3,7 @@
 //!
 //! Several subjects, because several things fail apart: a *target* (a breaker: it may be down), a *credential* (it may
 //! be dead or out of money, on every model), a *lane*, a credential on one upstream model (it may have used up its
-//! minute), and an *egress*: a proxy, which may be down for everybody, or a way out as one provider sees it, which may be
+//! minute) or on all those it has for free, and an *egress*: a proxy, which may be down for everybody, or a way out as one provider sees it, which may be
 //! refused where it comes out. One failure counts against exactly one of them, so that a dead key or a dead proxy does
 //! not take its provider down, nor a dead provider the proxy.
 //!
@@ -84,6 +84,8 @@ pub struct Subjects {
     pub lane: String,
     /// The credential on all models, where the client names the upstream model: a name more than are kept apart.
     pub wide_lane: Option<String>,
+    /// The credential on all models that its provider gives away, where this is one of them.
+    pub free_lane: Option<String>,
     /// The egress proxy or relay, where there is one.
     pub egress: Option<String>,
     /// The way out as this provider sees it.
@@ -99,6 +101,7 @@ impl Subjects {
             credential: credential.map(|id| format!("credential/{id}")),
             lane: lane(credential.unwrap_or(provider), upstream_model),
             wide_lane: None,
+            free_lane: free_lane(credential.unwrap_or(provider), upstream_model),
             egress: egress.map(|key| format!("egress/{key}")),
             place: format!("egress/{}/{provider}", egress.unwrap_or(DIRECT)),
         }
@@ -118,7 +121,8 @@ impl Subjects {
     }
 
     fn asked(self, account: &str, upstream_model: &str) -> Self {
-        Subjects { wide_lane: Some(self.lane), lane: lane(account, upstream_model), ..self }
+        let free_lane = free_lane(account, upstream_model);
+        Subjects { wide_lane: Some(self.lane), lane: lane(account, upstream_model), free_lane, ..self }
     }
 
     /// What has to be fit beside the target.
@@ -128,7 +132,7 @@ impl Subjects {
 
     /// The credential and what it may use.
     pub fn account(&self) -> impl Iterator<Item = &String> {
-        self.credential.iter().chain([&self.lane]).chain(&self.wide_lane)
+        self.credential.iter().chain([&self.lane]).chain(&self.wide_lane).chain(&self.free_lane)
     }
 
     /// The way out, for everybody and for this provider.
@@ -142,6 +146,12 @@ pub const DIRECT: &str = "direct";
 
 fn lane(account: &str, upstream_model: &str) -> String {
     format!("lane/{account}/{upstream_model}")
+}
+
+/// OpenRouter marks what it gives away: <https://openrouter.ai/docs/api-reference/limits>.
+fn free_lane(account: &str, upstream_model: &str) -> Option<String> {
+    const MARK: &str = ":free";
+    upstream_model.ends_with(MARK).then(|| lane(account, &format!("*{MARK}")))
 }
 
 /// The key of a target.
@@ -505,12 +515,14 @@ impl Health {
 
     fn cool(&mut self, of: &Subjects, verdict: Verdict, said: &str, now_ms: i64) -> Vec<String> {
         self.probes.remove(&of.target);
-        let key = match (&of.credential, verdict.nature) {
-            (Some(credential), Nature::AccountQuota) => credential.clone(),
-            _ => self.lane(of).to_owned(),
+        let wider = match verdict.nature {
+            Nature::AccountQuota => of.credential.clone(),
+            Nature::FreeQuota => of.free_lane.clone(),
+            _ => None,
         };
+        let key = wider.unwrap_or_else(|| self.lane(of).to_owned());
         let backoff = match verdict.nature {
-            Nature::Quota | Nature::AccountQuota => &QUOTA_MS,
+            Nature::Quota | Nature::AccountQuota | Nature::FreeQuota => &QUOTA_MS,
             _ => &LANE_MS,
         };
         self.trouble(&key, Trouble::Cooling, verdict.rest.map(told_ms), backoff, said, now_ms)

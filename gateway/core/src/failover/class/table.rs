@@ -147,12 +147,9 @@ pub(super) const TABLE: &[Row] = &[
         Class::Credential,
         Nature::Plain,
     ),
-    row(
-        &[429],
-        &["free-models-per-day", "free model requests per day", "每日调用次数", "\"1304\""],
-        Class::Rate,
-        Nature::AccountQuota,
-    ),
+    // OpenRouter counts all models that end in `:free` together, by minute and by day.
+    row(&[429], &["free-models-per-", "free model requests per day"], Class::Rate, Nature::FreeQuota),
+    row(&[429], &["每日调用次数", "\"1304\""], Class::Rate, Nature::AccountQuota),
     // Gemini says it under the status of a rate.
     row(&[429], &["credits are depleted"], Class::Credential, Nature::Spent),
     // Gemini speaks of "your plan and billing details" whenever a minute's quota is used up, and so does DashScope.

@@ -229,6 +229,21 @@ fn an_accounts_quota_cools_its_credential_on_every_model() {
 }
 
 #[test]
+fn a_quota_of_free_models_cools_those_and_leaves_the_paid_ones() {
+    let mut health = Health::default();
+    let spent = Verdict { nature: Nature::FreeQuota, ..Verdict::of(Class::Rate) };
+    let of = |model: &str, credential: &str| Subjects::of("p", model, Some(credential), None);
+    assert_eq!(health.note(&of("q/coder:free", "c-1"), spent, "429", at(NOW_MS, 0.5)), ["lane/c-1/*:free"]);
+    let is_able = |health: &Health, of: Subjects| {
+        of.beside_target().all(|key| health.availability(key, NOW_MS + 1) == Availability::Able)
+    };
+    assert!(!is_able(&health, of("q/coder:free", "c-1")) && !is_able(&health, of("d/chat:free", "c-1")));
+    assert!(is_able(&health, of("q/coder", "c-1")) && is_able(&health, of("q/coder:free", "c-2")));
+    health.note(&of("d/chat:free", "c-1"), Verdict::of(Class::Ok), "", at(NOW_MS + 2, 0.5));
+    assert!(health.is_calm());
+}
+
+#[test]
 fn a_model_its_provider_does_not_know_rests_ten_minutes_at_once() {
     let mut story = Story::new();
     story.note(Verdict { nature: Nature::UnknownModel, ..Verdict::of(Class::Target) });

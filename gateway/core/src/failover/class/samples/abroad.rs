@@ -405,7 +405,14 @@ pub(super) const SAMPLES: &[Sample] = &[
         429,
         r#"{"error":{"message":"Rate limit exceeded: free-models-per-day. Add 10 credits to unlock 1000 free model requests per day","code":429}}"#,
         Class::Rate,
-        Nature::AccountQuota,
+        Nature::FreeQuota,
+    ),
+    (
+        "openrouter, free models of the minute",
+        429,
+        r#"{"error":{"message":"Rate limit exceeded: free-models-per-min. ","code":429,"metadata":{"headers":{"X-RateLimit-Limit":"20","X-RateLimit-Remaining":"0","X-RateLimit-Reset":"1795521633000"},"provider_name":null}}}"#,
+        Class::Rate,
+        Nature::FreeQuota,
     ),
     (
         "openrouter, upstream",
