@@ -150,7 +150,8 @@ pub(super) fn judge(status: u16, body: &[u8], asked: Circumstances<'_>, hint: Op
 fn by_status(status: u16, said: &Said, is_clients_model: bool) -> (Class, Nature) {
     let class = match status {
         200..=299 => Class::Ok,
-        401 | 402 => Class::Credential,
+        401 => Class::Credential,
+        402 => return (Class::Credential, Nature::Spent),
         // Firewalls answer 403 to what a prompt holds. Only one that names a key, a permission or money is about those.
         403 => return (Class::Target, Nature::Request),
         429 | 529 => Class::Rate,

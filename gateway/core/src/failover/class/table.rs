@@ -121,6 +121,8 @@ pub(super) const TABLE: &[Row] = &[
             "not available in your country",
             // Anthropic to addresses it does not serve: `{"type":"forbidden","message":"Request not allowed"}`.
             "message: request not allowed",
+            // Cloudflare, where its customer does not serve a country.
+            "error code: 1009",
         ],
         Class::Egress,
         Nature::Plain,
@@ -214,10 +216,20 @@ pub(super) const TABLE: &[Row] = &[
         Class::Rate,
         Nature::Quota,
     ),
-    // The hours or the week of a plan, which all its models share: Zhipu and Codex.
+    // The hours or the week of a plan, which all its models share: Zhipu, Codex and Ollama's cloud.
     row(
         &[429],
-        &["usage limit reached", "usage_limit_reached", "limit will reset at", "您的限额将在", "\"1308\"", "\"1310\""],
+        &[
+            "usage limit reached",
+            "usage_limit_reached",
+            "session usage limit",
+            "hourly usage limit",
+            "weekly usage limit",
+            "limit will reset at",
+            "您的限额将在",
+            "\"1308\"",
+            "\"1310\"",
+        ],
         Class::Rate,
         Nature::AccountQuota,
     ),
@@ -227,6 +239,7 @@ pub(super) const TABLE: &[Row] = &[
         &[
             "no access to model",
             "does not have access to model",
+            "have access to the model",
             "无权访问模型",
             "无权使用模型",
             "model_access_denied",
@@ -267,7 +280,6 @@ pub(super) const TABLE: &[Row] = &[
             "model_not_available",
             "unknown_model",
             "\"invalid_model\"",
-            "model not supported",
             "model is not supported when using",
             "model identifier is invalid",
             "no models loaded",

@@ -137,6 +137,7 @@ fn the_reset_of_some_window_is_no_wait_for_a_provider_that_is_down() {
     let reset = Some(Hint { wait_ms: 3_600_000, is_reset: true });
     assert_eq!(judge(500, b"{}", to(b""), reset).rest, None);
     assert_eq!(judge(401, b"{}", to(b""), reset).rest, None);
+    assert_eq!(judge(402, b"{}", to(b""), reset).rest, reset, "that is about money");
     assert_eq!(judge(429, b"{}", to(b""), reset).rest, reset);
 }
 

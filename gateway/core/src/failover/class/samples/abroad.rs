@@ -215,6 +215,27 @@ pub(super) const SAMPLES: &[Sample] = &[
         Class::Rate,
         Nature::AccountQuota,
     ),
+    (
+        "bedrock, no access",
+        403,
+        r#"{"message":"You don't have access to the model with the specified model ID.","type":"AccessDeniedException"}"#,
+        Class::Credential,
+        Nature::ModelDenied,
+    ),
+    (
+        "together, credit limit",
+        402,
+        r#"{"error":{"message":"Credit limit exceeded, please navigate to https://api.together.ai/settings/billing to upgrade your plan.","type":"credit_limit","code":"credit_limit_exceeded"}}"#,
+        Class::Credential,
+        Nature::Spent,
+    ),
+    (
+        "ollama cloud, week",
+        429,
+        r#"{"error":"you have reached your weekly usage limit, please upgrade for higher limits"}"#,
+        Class::Rate,
+        Nature::AccountQuota,
+    ),
     // Anthropic: https://docs.anthropic.com/en/api/errors
     (
         "anthropic, wrong key",

@@ -147,6 +147,7 @@ pub(super) const SAMPLES: &[Sample] = &[
         Class::Target,
         Nature::Request,
     ),
+    ("cloudflare, country", 403, "error code: 1009", Class::Egress, Nature::Plain),
     (
         "akamai, block page",
         403,
