@@ -109,6 +109,8 @@ pub(super) const TABLE: &[Row] = &[
         Class::Client,
         Nature::Plain,
     ),
+    // Gemini of a file or cache that the client names, and which is another project's or gone: of no key it says anything.
+    row(&[403], &["access the file", "cachedcontent not found"], Class::Client, Nature::Plain),
     // A key of the free tier is refused there; another one of the same provider, which is paid for, is not.
     row(&[400, 403], &["free tier is not available"], Class::Credential, Nature::Plain),
     row(

@@ -413,6 +413,20 @@ pub(super) const SAMPLES: &[Sample] = &[
         Class::Target,
         Nature::UnknownModel,
     ),
+    (
+        "gemini, a client's file",
+        403,
+        r#"{"error":{"code":403,"message":"You do not have permission to access the File abc123 or it may not exist.","status":"PERMISSION_DENIED"}}"#,
+        Class::Client,
+        Nature::Plain,
+    ),
+    (
+        "gemini, a client's cache",
+        403,
+        r#"{"error":{"code":403,"message":"CachedContent not found (or permission denied)","status":"PERMISSION_DENIED"}}"#,
+        Class::Client,
+        Nature::Plain,
+    ),
     // OpenRouter: https://openrouter.ai/docs/api-reference/errors
     (
         "openrouter, no money",
