@@ -76,6 +76,9 @@ struct Message<'b> {
     content: Option<&'b RawValue>,
     #[serde(borrow, default)]
     parts: Option<&'b RawValue>,
+    /// Of the items in which Codex brings its tools, `additional_tools` and `tool_search_output`.
+    #[serde(borrow, default)]
+    tools: Option<&'b RawValue>,
 }
 
 impl<'b> Message<'b> {
@@ -86,7 +89,7 @@ impl<'b> Message<'b> {
 
 impl<'b> Demanding<'b> {
     fn tools(&self) -> Option<&'b str> {
-        self.tools.map(RawValue::get).filter(|tools| tools.starts_with('[') && *tools != "[]")
+        filled(self.tools)
     }
 
     fn messages(&self) -> impl Iterator<Item = Message<'b>> {
@@ -110,6 +113,11 @@ impl<'b> Demanding<'b> {
     }
 }
 
+/// A list with something in it.
+fn filled(list: Option<&RawValue>) -> Option<&str> {
+    list.map(RawValue::get).filter(|list| list.starts_with('[') && *list != "[]")
+}
+
 fn list(raw: Option<&RawValue>) -> Vec<&RawValue> {
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
 }
@@ -131,13 +139,17 @@ fn is_image(part: &RawValue) -> bool {
 /// body would be read a second time for nothing.
 pub fn demand(call: &Call) -> Demand {
     let Ok(body) = serde_json::from_slice::<Demanding<'_>>(&call.body) else { return Demand::default() };
+    let mut tools = body.tools().is_some();
     let (mut images, mut image_bytes) = (false, 0);
-    for part in body.messages().flat_map(|message| list(message.said())).filter(|part| is_image(part)) {
-        images = true;
-        image_bytes += part.get().len();
+    for message in body.messages() {
+        tools |= filled(message.tools).is_some();
+        for image in list(message.said()).into_iter().filter(|part| is_image(part)) {
+            images = true;
+            image_bytes += image.get().len();
+        }
     }
     Demand {
-        tools: body.tools().is_some(),
+        tools,
         structured: body.is_structured(),
         images,
         // An image is worth a thousand tokens, not the millions of its base64.
@@ -201,5 +213,11 @@ mod tests {
             let nothing = of(operation, r#"{"tools":[],"messages":"x","contents":[{"parts":[{"text":"t"}]}]}"#);
             assert!(!nothing.tools && !nothing.structured && !nothing.images, "{operation:?}");
         }
+    }
+    #[test]
+    fn tools_inside_the_input_are_tools() {
+        let body = r#"{"input":[{"type":"additional_tools","tools":[{}]},{"role":"user","content":"Hi"}]}"#;
+        assert!(of(Operation::Responses, body).tools);
+        assert!(!of(Operation::Responses, &body.replace("[{}]", "[]")).tools);
     }
 }

@@ -59,6 +59,12 @@ impl Reader<'_> {
                 self.thought(item);
                 Ok(())
             }
+            // Codex sends its tools inside the input since 0.144, and both are how a tool found later is declared:
+            // <https://developers.openai.com/api/docs/guides/tools-tool-search>.
+            "additional_tools" | "tool_search_output" => {
+                tools::read(item.list("tools"), self.request, self.warnings);
+                Ok(())
+            }
             // The AI SDK refers to a thought wherever `store` is left as it is. A conversation can do without.
             "item_reference" if item.text("id").is_some_and(|id| id.starts_with("rs_")) => {
                 self.warnings.dropped("input: item_reference of a thought");
@@ -73,6 +79,11 @@ impl Reader<'_> {
                 path,
                 "A compacted conversation can be read only by the provider that made it, and the provider of this model \
                  speaks another API. Send the conversation itself, or begin a new one.",
+            ),
+            "compaction_trigger" => refuse(
+                path,
+                "Only OpenAI compacts a conversation on request, and the provider of this model speaks another API. Let \
+                 the client summarise the conversation, or begin a new one.",
             ),
             other => {
                 self.warnings.dropped(&format!("input: {other}"));

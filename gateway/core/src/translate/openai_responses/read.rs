@@ -44,8 +44,9 @@ pub(in crate::translate) fn read_request(body: Value, warnings: &mut Warnings) -
     request.verbosity = text.text("verbosity");
     request.format = read_format(text.object("format"))?;
     tools::read(body.list("tools"), &mut request, warnings);
-    tools::read_choice(body.take("tool_choice"), &mut request)?;
     items::read(body.take("input"), &mut request, warnings)?;
+    tools::drop_repeated(&mut request);
+    tools::read_choice(body.take("tool_choice"), &mut request)?;
     if body.text("truncation").is_some_and(|word| word != "disabled") {
         warnings.dropped("truncation");
     }

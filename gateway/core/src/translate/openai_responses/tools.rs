@@ -14,7 +14,7 @@ use crate::translate::neutral::{Alias, Request, Tool, ToolChoice, Untranslatable
 /// OpenAI, Anthropic and Gemini allow names of 64 characters.
 const NAME_CHARS_MAX: usize = 64;
 
-/// Reads `tools`. What a provider would run itself (web search, code interpreter, …) is left out with a warning: agents
+/// Reads a list of tools. What a provider would run itself (web search, code interpreter, …) is left out with a warning: agents
 /// offer such tools to every model and do without.
 pub(super) fn read(tools: Vec<Value>, request: &mut Request, warnings: &mut Warnings) {
     for tool in tools {
@@ -53,6 +53,15 @@ fn read_one(kind: &str, mut tool: Members, namespace: Option<&str>, request: &mu
         request.aliases.push(Alias { given: given.clone(), name, namespace, freeform });
     }
     request.tools.push(Tool { name: given, description, parameters, strict: tool.flag("strict") });
+}
+
+/// Leaves every tool once: a conversation declares those in its input anew as it grows, and providers refuse two of one
+/// name.
+pub(super) fn drop_repeated(request: &mut Request) {
+    let mut seen = HashSet::new();
+    request.tools.retain(|tool| seen.insert(tool.name.clone()));
+    seen.clear();
+    request.aliases.retain(|alias| seen.insert(alias.given.clone()));
 }
 
 /// The name the provider is given. It depends on nothing but the caller's names, so that calls in the history get the
