@@ -58,6 +58,34 @@ fn count_limited<'s>(schemas: impl Iterator<Item = &'s mut Value>) -> usize {
     schemas.map(make_plain).filter(|limited| *limited).count()
 }
 
+/// Makes a tool's schema one that OpenAI takes, which every other dialect's are not: it is of an object that names its
+/// properties, if there are none as `{}`, and lists inside of it say what they are of.
+pub(super) fn complete_parameters(schema: &mut Value) {
+    if !schema.is_object() {
+        *schema = Value::Object(Object::new());
+    }
+    if let Some(members) = schema.as_object_mut() {
+        members.entry("type").or_insert_with(|| "object".into());
+        members.entry("properties").or_insert_with(|| Value::Object(Object::new()));
+    }
+    complete_lists(schema);
+}
+
+fn complete_lists(schema: &mut Value) {
+    let Some(members) = schema.as_object_mut() else { return };
+    if is_of(members, "array") {
+        members.entry("items").or_insert_with(|| Value::Object(Object::new()));
+    }
+    for name in NESTED {
+        match members.get_mut(name) {
+            Some(Value::Array(schemas)) => schemas.iter_mut().for_each(complete_lists),
+            Some(nested @ Value::Object(_)) if name == "items" => complete_lists(nested),
+            Some(Value::Object(schemas)) => schemas.values_mut().for_each(complete_lists),
+            _ => {}
+        }
+    }
+}
+
 /// Whether OpenAI takes the schema as `strict`: every object is closed and requires each of its properties.
 /// <https://platform.openai.com/docs/guides/structured-outputs#supported-schemas>
 pub(super) fn is_strict(schema: &Value) -> bool {
@@ -73,11 +101,15 @@ pub(super) fn is_strict(schema: &Value) -> bool {
     is_within && nested_are_strict && (!is_object(members) || requires_all(schema))
 }
 
-/// Also one of `["object", "null"]`, as optional ones are written for OpenAI.
 fn is_object(schema: &Object) -> bool {
+    is_of(schema, "object")
+}
+
+/// Also one of `["object", "null"]`, as optional ones are written for OpenAI.
+fn is_of(schema: &Object, kind: &str) -> bool {
     match schema.get("type") {
-        Some(Value::String(word)) => word == "object",
-        Some(Value::Array(words)) => words.iter().any(|word| word == "object"),
+        Some(Value::String(word)) => word == kind,
+        Some(Value::Array(words)) => words.iter().any(|word| word == kind),
         _ => false,
     }
 }
@@ -101,6 +133,29 @@ mod tests {
         let mut schema = json!({ "type": "array", "items": { "type": ["object", "null"], "properties": {} } });
         assert!(!make_plain(&mut schema));
         assert_eq!(schema["items"]["additionalProperties"], false);
+    }
+
+    #[test]
+    fn a_tools_schema_becomes_one_of_an_object_whose_lists_say_what_they_are_of() {
+        for nothing in [json!(null), json!({}), json!({ "type": "object" })] {
+            let mut schema = nothing;
+            complete_parameters(&mut schema);
+            assert_eq!(schema, json!({ "type": "object", "properties": {} }));
+        }
+        let list = || json!({ "type": ["array", "null"] });
+        let mut schema = json!({ "type": "object", "properties": {
+            "items": list(),
+            "nested": { "type": "array", "items": list() },
+            "either": { "anyOf": [{ "type": "string" }, list()] },
+        } });
+        complete_parameters(&mut schema);
+        for pointer in ["/properties/items/items", "/properties/nested/items/items", "/properties/either/anyOf/1/items"]
+        {
+            assert_eq!(schema.pointer(pointer), Some(&json!({})), "{pointer}");
+        }
+        let whole = schema.clone();
+        complete_parameters(&mut schema);
+        assert_eq!(schema, whole);
     }
 
     #[test]

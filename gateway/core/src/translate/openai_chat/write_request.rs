@@ -3,18 +3,14 @@
 use serde_json::{Value, json};
 
 use super::names::Takes;
-use super::write_messages;
+use super::{write_function, write_messages, write_user};
 use crate::translate::neutral::{
-    Effort, Format, Object, Reasoning, Request, Sampling, Tool, ToolChoice, Untranslatable, Warnings,
+    Effort, Format, Object, Reasoning, Request, Sampling, ToolChoice, Untranslatable, Warnings,
 };
 use crate::translate::schema;
 
 /// OpenAI refuses a fifth: <https://platform.openai.com/docs/api-reference/chat/create#chat-create-stop>.
 const STOP_MAX: usize = 4;
-
-/// Claude Code says who its user is in far more, and OpenAI refuses it:
-/// <https://platform.openai.com/docs/guides/safety-best-practices#safety-identifiers>.
-const USER_BYTES_MAX: usize = 64;
 
 /// A request in this dialect.
 pub(in crate::translate) fn write_request(request: Request, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
@@ -31,7 +27,14 @@ pub(in crate::translate) fn write_request(request: Request, warnings: &mut Warni
         body.insert("stream_options".to_owned(), json!({ "include_usage": true }));
     }
     if !request.tools.is_empty() {
-        body.insert("tools".to_owned(), request.tools.into_iter().map(tool).collect());
+        body.insert(
+            "tools".to_owned(),
+            request
+                .tools
+                .into_iter()
+                .map(|tool| json!({ "type": "function", "function": write_function(tool, warnings) }))
+                .collect(),
+        );
         body.extend(request.tool_choice.map(|choice| ("tool_choice".to_owned(), tool_choice(choice))));
         body.extend(request.parallel_tools.map(|parallel| ("parallel_tool_calls".to_owned(), parallel.into())));
     }
@@ -43,26 +46,9 @@ pub(in crate::translate) fn write_request(request: Request, warnings: &mut Warni
     body.extend(request.tokens_max.map(|count| (name.to_owned(), count.into())));
     write_stop(request.stop, &mut body, warnings);
     body.extend(request.choices.filter(|count| *count != 1).map(|count| ("n".to_owned(), count.into())));
-    match request.user {
-        Some(user) if user.len() > USER_BYTES_MAX => warnings.dropped("user, which is too long"),
-        user => body.extend(user.map(|user| ("user".to_owned(), user.into()))),
-    }
+    body.extend(request.user.map(|user| ("user".to_owned(), write_user(user, warnings).into())));
     body.extend(request.verbosity.map(|verbosity| ("verbosity".to_owned(), verbosity.into())));
     Ok(Value::Object(body))
-}
-
-fn tool(tool: Tool) -> Value {
-    let mut parameters = tool.parameters.unwrap_or_else(|| json!({ "type": "object" }));
-    if let Some(members) = parameters.as_object_mut() {
-        // OpenAI refuses an object schema that says nothing of its properties.
-        members.entry("properties").or_insert_with(|| json!({}));
-    }
-    let mut function = Object::new();
-    function.insert("name".to_owned(), tool.name.into());
-    function.extend(tool.description.map(|text| ("description".to_owned(), text.into())));
-    function.insert("parameters".to_owned(), parameters);
-    function.extend(tool.strict.map(|strict| ("strict".to_owned(), strict.into())));
-    json!({ "type": "function", "function": function })
 }
 
 fn tool_choice(choice: ToolChoice) -> Value {

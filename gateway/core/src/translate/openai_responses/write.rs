@@ -9,7 +9,7 @@ use crate::translate::neutral::{
     Effort, Format, Media, Message, Object, Part, Reasoning, Request, Role, Thought, Tool, ToolCall, ToolChoice,
     ToolResult, Untranslatable, Warnings,
 };
-use crate::translate::openai_chat::names::Takes;
+use crate::translate::openai_chat::{self, names::Takes};
 use crate::translate::schema;
 
 /// Responses refuses a smaller `max_output_tokens`, which the other dialects allow; agents ask for one token to see
@@ -39,7 +39,7 @@ pub(in crate::translate) fn write_request(
     }
     // What is asked through llmio in another dialect expects nothing to be kept.
     body.insert("store".into(), false.into());
-    write_tools(&mut request, &mut body);
+    write_tools(&mut request, &mut body, warnings);
     match &request.reasoning {
         Some(reasoning) if takes.effort => write_reasoning(reasoning, &mut body),
         // A model that does not reason refuses the whole member.
@@ -58,7 +58,7 @@ pub(in crate::translate) fn write_request(
         }
     }
     if let Some(user) = request.user {
-        body.insert("safety_identifier".into(), user.into());
+        body.insert("safety_identifier".into(), openai_chat::write_user(user, warnings).into());
     }
     Ok(body.into())
 }
@@ -221,11 +221,12 @@ fn write_thought(thought: Thought) -> Option<Value> {
     Some(json!({ "type": "reasoning", "summary": summary, "encrypted_content": sealed }))
 }
 
-fn write_tools(request: &mut Request, body: &mut Object) {
+fn write_tools(request: &mut Request, body: &mut Object, warnings: &mut Warnings) {
     if request.tools.is_empty() {
         return;
     }
-    body.insert("tools".into(), std::mem::take(&mut request.tools).into_iter().map(write_tool).collect());
+    let tools = std::mem::take(&mut request.tools);
+    body.insert("tools".into(), tools.into_iter().map(|tool| write_tool(tool, warnings)).collect());
     let choice = request.tool_choice.as_ref().map(|choice| match choice {
         ToolChoice::Auto => "auto".into(),
         ToolChoice::None => "none".into(),
@@ -240,17 +241,12 @@ fn write_tools(request: &mut Request, body: &mut Object) {
     }
 }
 
-fn write_tool(tool: Tool) -> Value {
+fn write_tool(tool: Tool, warnings: &mut Warnings) -> Value {
     let mut written = Object::new();
     written.insert("type".into(), "function".into());
-    written.insert("name".into(), tool.name.into());
-    if let Some(description) = tool.description {
-        written.insert("description".into(), description.into());
-    }
-    let nothing = || json!({ "type": "object", "properties": {} });
-    written.insert("parameters".into(), tool.parameters.unwrap_or_else(nothing));
+    written.extend(openai_chat::write_function(tool, warnings));
     // Absent means strict here and not strict everywhere else.
-    written.insert("strict".into(), tool.strict.unwrap_or(false).into());
+    written.entry("strict").or_insert(false.into());
     written.into()
 }
 
