@@ -266,8 +266,8 @@ pub struct Reasoning {
     pub effort: Option<Effort>,
     /// Most tokens to spend on it.
     pub tokens_max: Option<u64>,
-    /// Whether the thoughts, or a summary of them, are wanted in the answer.
-    pub shown: bool,
+    /// Whether the thoughts, or a summary of them, are wanted in the answer; absent: nothing was said.
+    pub shown: Option<bool>,
 }
 
 /// How hard to reason.
@@ -326,6 +326,19 @@ impl Effort {
             "max" => Effort::Max,
             _ => return None,
         })
+    }
+
+    /// Its name.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Effort::None => "none",
+            Effort::Minimal => "minimal",
+            Effort::Low => "low",
+            Effort::Medium => "medium",
+            Effort::High => "high",
+            Effort::ExtraHigh => "xhigh",
+            Effort::Max => "max",
+        }
     }
 }
 

@@ -105,19 +105,18 @@ fn format(mut format: Object) -> Result<Format, Untranslatable> {
     Ok(Format::JsonSchema { name: None, description: None, schema, strict: None })
 }
 
-/// <https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking>. Thinking that is off is what every other
-/// dialect does unless told otherwise, so that nothing is asked for then.
+/// <https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking>
 fn reasoning(body: &mut Object, effort: Option<&str>) -> Option<Reasoning> {
     let effort = effort.and_then(Effort::named);
     let thinking = take_object(body, "thinking").unwrap_or_default();
-    let shown = thinking.get("display").and_then(Value::as_str) != Some("omitted");
+    let shown = Some(thinking.get("display").and_then(Value::as_str) != Some("omitted"));
     match thinking.get("type").and_then(Value::as_str) {
         Some("enabled") => {
             let tokens_max = thinking.get("budget_tokens").and_then(Value::as_u64);
             Some(Reasoning { effort, tokens_max, shown })
         }
         Some("adaptive") => Some(Reasoning { effort, tokens_max: None, shown }),
-        Some("disabled") => None,
+        Some("disabled") => Some(Reasoning { effort: Some(Effort::None), tokens_max: None, shown: Some(false) }),
         _ => effort.map(|effort| Reasoning { effort: Some(effort), tokens_max: None, shown }),
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn write(
         return false;
     }
     if takes.adaptive_thinking {
-        let display = if reasoning.shown { "summarized" } else { "omitted" };
+        let display = if reasoning.shown == Some(false) { "omitted" } else { "summarized" };
         body.insert("thinking".to_owned(), json!({ "type": "adaptive", "display": display }));
         if let Some(effort) = effort(reasoning, takes) {
             output.insert("effort".to_owned(), effort.into());

@@ -127,6 +127,5 @@ fn read_thinking(config: Value) -> Option<Reasoning> {
         Some(0) => (Some(Effort::None), None),
         budget => (level, budget),
     };
-    let reasoning = Reasoning { effort, tokens_max, shown };
-    (reasoning != Reasoning::default()).then_some(reasoning)
+    (shown || effort.is_some() || tokens_max.is_some()).then_some(Reasoning { effort, tokens_max, shown: Some(shown) })
 }

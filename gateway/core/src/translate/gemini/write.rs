@@ -140,7 +140,7 @@ fn write_thinking(reasoning: &Reasoning, model: &str, warnings: &mut Warnings) -
             config.extend(level.map(|level| ("thinkingLevel".to_owned(), level.into())));
         }
     }
-    if reasoning.shown {
+    if reasoning.shown != Some(false) {
         config.insert("includeThoughts".into(), true.into());
     }
     Some(config)

@@ -1,7 +1,12 @@
 //! What the names of models tell. OpenAI's own models and the many that are served in its dialect differ in what they
 //! refuse with 400, and nothing else says so.
 
+mod effort;
+
+use serde_json::Number;
+
 use crate::dialect::Dialect;
+use crate::translate::neutral::{Effort, Reasoning, Warnings};
 
 /// Models that read their own thoughts again, in a conversation's `reasoning_content`, by a part of their name:
 ///
@@ -28,12 +33,21 @@ pub(in crate::translate) struct Takes {
     pub(in crate::translate) max_tokens: bool,
     /// `reasoning_content` in messages; see [`READ_THOUGHTS`].
     pub(in crate::translate) thoughts: bool,
-    /// Being told how hard to reason. OpenAI's models that do not reason refuse to be: `Unrecognized request argument
-    /// supplied: reasoning_effort`.
-    pub(in crate::translate) effort: bool,
+    /// How hard it can be told to reason, from least to most; nothing where it refuses to be told at all.
+    pub(in crate::translate) efforts: &'static [Effort],
     /// The same beside tools in chat completions, which newer ones do in Responses alone. They reason unless told not to,
     /// and refuse the tools even if nothing is said: <https://github.com/openai/openai-openapi/issues/541>.
     pub(in crate::translate) effort_beside_tools: bool,
+    /// It is one of OpenAI's that reason whether they are told to or not.
+    pub(in crate::translate) reasons: bool,
+    /// `thinking: {"type": "disabled"}`, without which it thinks: DeepSeek and GLM where nobody else's name stands before
+    /// theirs. <https://api-docs.deepseek.com/guides/thinking_mode>,
+    /// <https://docs.z.ai/guides/capabilities/thinking-mode>
+    pub(in crate::translate) thinking_switch: bool,
+    /// `stop`, which OpenAI's reasoning models refuse but for the oldest and, from 5.5, the newest:
+    /// <https://platform.openai.com/docs/api-reference/chat/create#chat-create-stop>,
+    /// <https://github.com/BerriAI/litellm/pull/28655>.
+    pub(in crate::translate) stop: bool,
     /// OpenRouter's vendor before the name, if the name looks like OpenRouter's.
     vendor: Option<Vendor>,
     /// Gemini's seal on a call: <https://ai.google.dev/gemini-api/docs/thought-signatures#openai-compatibility>.
@@ -52,18 +66,59 @@ impl Takes {
     /// What the model of this name takes.
     pub(in crate::translate) fn of(model: &str) -> Takes {
         let name = model.rsplit('/').next().unwrap_or(model);
-        let reasons = is_o(name) || gpt_version(name) >= Some((5, 0));
+        let version = gpt_version(name);
+        let is_newer = is_o(name) || version >= Some((5, 0));
         let lower = model.to_ascii_lowercase();
         Takes {
             system_inside: is_openais(model.strip_prefix("openai/").unwrap_or(model)),
-            max_tokens: !reasons,
+            max_tokens: !is_newer,
             thoughts: READ_THOUGHTS.iter().any(|part| lower.contains(part)),
-            effort: !refuses_effort(name),
+            efforts: if refuses_effort(name) { &[] } else { effort::known(name) },
             // With a vendor before it the name is a relay's, which asks OpenAI in Responses.
-            effort_beside_tools: model.contains('/') || gpt_version(name) < Some((5, 4)),
+            effort_beside_tools: model.contains('/') || version < Some((5, 4)),
+            reasons: is_newer && !is_chat(name),
+            thinking_switch: name == model && ["deepseek", "glm"].iter().any(|series| lower.starts_with(series)),
+            stop: !refuses_stop(name),
             vendor: vendor(&lower),
             call_seals: lower.contains("gemini"),
         }
+    }
+
+    /// The word for how hard to reason that comes closest to what was asked. `None`: nothing is said. Who asks for no
+    /// reasoning means a model that would reason anyway; most others do not, and refuse the word.
+    pub(in crate::translate) fn effort(
+        self,
+        reasoning: Option<Reasoning>,
+        warnings: &mut Warnings,
+    ) -> Option<&'static str> {
+        let asked = reasoning?.effort_said()?;
+        if asked == Effort::None && !self.reasons {
+            return None;
+        }
+        let fitting = self.efforts.iter().find(|known| **known >= asked).or(self.efforts.last())?.word();
+        if fitting != asked.word() {
+            warnings.changed(&format!("reasoning_effort {} to {fitting}", asked.word()));
+        }
+        Some(fitting)
+    }
+
+    /// A sampling parameter, unless the model reasons and refuses it. `default`: what it samples with anyway.
+    /// <https://platform.openai.com/docs/guides/latest-model#gpt-5-parameter-compatibility>
+    pub(in crate::translate) fn sampled(
+        self,
+        name: &str,
+        number: Option<Number>,
+        default: f64,
+        warnings: &mut Warnings,
+    ) -> Option<Number> {
+        let number = number?;
+        if !self.reasons {
+            return Some(number);
+        }
+        if number.as_f64() != Some(default) {
+            warnings.dropped(&format!("{name}, which the model does not take"));
+        }
+        None
     }
 
     /// `reasoning_details` with seals of this dialect's provider, which OpenRouter hands to the one that made them:
@@ -78,12 +133,21 @@ impl Takes {
     }
 }
 
-/// `gpt-5-chat-latest` and its successors reason as hard as they like or not at all.
+/// `Unrecognized request argument supplied: reasoning_effort`
 fn refuses_effort(name: &str) -> bool {
-    let version = gpt_version(name);
-    let is_older = version.is_some_and(|version| version < (5, 0));
-    let is_chat = version.is_some() && name.contains("-chat") || name.starts_with("chatgpt-");
-    is_older || is_chat || name.starts_with("o1-mini") || name.starts_with("o1-preview")
+    let is_older = gpt_version(name).is_some_and(|version| version < (5, 0));
+    is_older || is_chat(name) || name.starts_with("o1-mini") || name.starts_with("o1-preview")
+}
+
+/// `gpt-5-chat-latest` and its successors reason as hard as they like or not at all.
+fn is_chat(name: &str) -> bool {
+    gpt_version(name).is_some() && name.contains("-chat") || name.starts_with("chatgpt-")
+}
+
+fn refuses_stop(name: &str) -> bool {
+    let is_gpt = gpt_version(name).is_some_and(|version| ((5, 0)..(5, 5)).contains(&version));
+    let is_o = is_o(name) && !["o1", "ft:o1", "o3-mini", "ft:o3-mini"].iter().any(|older| name.starts_with(older));
+    is_o || is_gpt && !is_chat(name)
 }
 
 fn vendor(model: &str) -> Option<Vendor> {
@@ -168,16 +232,52 @@ mod tests {
         let refuse =
             ["gpt-4o-mini", "gpt-4.1", "gpt-3.5-turbo", "openai/gpt-4o", "ft:gpt-4.1:us::a", "chatgpt-4o-latest"];
         for refuses in refuse.into_iter().chain(["gpt-5-chat-latest", "gpt-5.2-chat-latest", "o1-mini"]) {
-            assert!(!Takes::of(refuses).effort, "{refuses}");
+            assert!(Takes::of(refuses).efforts.is_empty(), "{refuses}");
         }
         for takes in ["gpt-5", "gpt-5.4-mini", "o1", "o3-mini", "gpt-oss-120b", "deepseek-chat", "m"] {
-            assert!(Takes::of(takes).effort, "{takes}");
+            assert!(!Takes::of(takes).efforts.is_empty(), "{takes}");
         }
         for refuses in ["gpt-5.4", "gpt-5.6-terra", "gpt-6"] {
             assert!(!Takes::of(refuses).effort_beside_tools, "{refuses}");
         }
         for takes in ["gpt-5", "gpt-5.2", "openai/gpt-5.6", "o3", "m"] {
             assert!(Takes::of(takes).effort_beside_tools, "{takes}");
+        }
+    }
+
+    #[test]
+    fn openais_reasoning_models_are_not_told_how_to_sample() {
+        let sampled = |model: &str, number: f64| {
+            let mut warnings = Warnings::default();
+            let number = Takes::of(model).sampled("top_p", Number::from_f64(number), 1.0, &mut warnings);
+            (number.is_some(), warnings.into_list().len())
+        };
+        for refuses in ["o1", "o3-mini", "gpt-5", "openai/gpt-5.2", "gpt-5.4-mini"] {
+            assert_eq!(sampled(refuses, 0.5), (false, 1), "{refuses}");
+            assert_eq!(sampled(refuses, 1.0), (false, 0), "{refuses}");
+        }
+        for takes in ["gpt-4o", "gpt-5-chat-latest", "gpt-oss-120b", "deepseek-chat", "m"] {
+            assert_eq!(sampled(takes, 0.5), (true, 0), "{takes}");
+        }
+    }
+
+    #[test]
+    fn stop_sequences_go_to_models_that_take_them() {
+        for refuses in ["o3", "o3-pro", "o4-mini", "gpt-5", "gpt-5-mini", "openai/gpt-5.4"] {
+            assert!(!Takes::of(refuses).stop, "{refuses}");
+        }
+        for takes in ["o1", "o3-mini", "gpt-4o", "gpt-5-chat-latest", "gpt-5.5", "gpt-6", "gpt-oss-20b", "m"] {
+            assert!(Takes::of(takes).stop, "{takes}");
+        }
+    }
+
+    #[test]
+    fn thinking_is_switched_off_where_the_maker_of_the_model_serves_it() {
+        for switched in ["deepseek-v4-pro", "GLM-4.6"] {
+            assert!(Takes::of(switched).thinking_switch, "{switched}");
+        }
+        for other in ["deepseek/deepseek-v4-pro", "kimi-k3", "gpt-5", "m"] {
+            assert!(!Takes::of(other).thinking_switch, "{other}");
         }
     }
 }

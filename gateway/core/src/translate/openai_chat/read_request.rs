@@ -159,7 +159,7 @@ fn reasoning(body: &mut Object) -> Option<Reasoning> {
     if let Some(thinking) = take_object(body, "thinking") {
         let effort = (thinking.get("type").and_then(Value::as_str) == Some("disabled")).then_some(Effort::None);
         let tokens_max = thinking.get("budget_tokens").and_then(Value::as_u64);
-        read = Some(Reasoning { effort, tokens_max, shown: true });
+        read = Some(Reasoning { effort, tokens_max, shown: Some(true) });
     }
     if let Some(inner) = take_object(body, "reasoning") {
         let is_off = inner.get("enabled").and_then(Value::as_bool) == Some(false);
@@ -167,14 +167,13 @@ fn reasoning(body: &mut Object) -> Option<Reasoning> {
         read = Some(Reasoning {
             effort: if is_off { Some(Effort::None) } else { effort },
             tokens_max: inner.get("max_tokens").and_then(Value::as_u64),
-            shown: inner.get("exclude").and_then(Value::as_bool) != Some(true),
+            shown: Some(inner.get("exclude").and_then(Value::as_bool) != Some(true)),
         });
     }
     let effort = body.get("reasoning_effort").and_then(Value::as_str).and_then(Effort::named);
     if let Some(effort) = effort {
         body.shift_remove("reasoning_effort");
-        let read = read.get_or_insert(Reasoning { shown: true, ..Reasoning::default() });
-        read.effort = Some(effort);
+        read.get_or_insert_default().effort = Some(effort);
     }
     read
 }

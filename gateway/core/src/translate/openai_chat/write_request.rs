@@ -27,24 +27,17 @@ pub(in crate::translate) fn write_request(request: Request, warnings: &mut Warni
         body.insert("stream_options".to_owned(), json!({ "include_usage": true }));
     }
     if !request.tools.is_empty() {
-        body.insert(
-            "tools".to_owned(),
-            request
-                .tools
-                .into_iter()
-                .map(|tool| json!({ "type": "function", "function": write_function(tool, warnings) }))
-                .collect(),
-        );
+        let tool = |tool| json!({ "type": "function", "function": write_function(tool, warnings) });
+        body.insert("tools".to_owned(), request.tools.into_iter().map(tool).collect());
         body.extend(request.tool_choice.map(|choice| ("tool_choice".to_owned(), tool_choice(choice))));
         body.extend(request.parallel_tools.map(|parallel| ("parallel_tool_calls".to_owned(), parallel.into())));
     }
     body.extend(request.format.map(|form| ("response_format".to_owned(), format(form))));
-    let effort = effort(request.reasoning, takes, body.contains_key("tools"), warnings);
-    body.extend(effort.map(|effort| ("reasoning_effort".to_owned(), effort.into())));
-    write_sampling(request.sampling, &mut body, warnings);
+    write_reasoning(request.reasoning, takes, &mut body, warnings);
+    write_sampling(request.sampling, takes, &mut body, warnings);
     let name = if takes.max_tokens { "max_tokens" } else { "max_completion_tokens" };
     body.extend(request.tokens_max.map(|count| (name.to_owned(), count.into())));
-    write_stop(request.stop, &mut body, warnings);
+    write_stop(request.stop, takes, &mut body, warnings);
     body.extend(request.choices.filter(|count| *count != 1).map(|count| ("n".to_owned(), count.into())));
     body.extend(request.user.map(|user| ("user".to_owned(), write_user(user, warnings).into())));
     body.extend(request.verbosity.map(|verbosity| ("verbosity".to_owned(), verbosity.into())));
@@ -73,54 +66,47 @@ fn format(format: Format) -> Value {
     json!({ "type": "json_schema", "json_schema": inner })
 }
 
-/// `None`: the model's own default, which is the best guess where the caller only said that it may think.
-fn effort(
-    reasoning: Option<Reasoning>,
-    takes: Takes,
-    has_tools: bool,
-    warnings: &mut Warnings,
-) -> Option<&'static str> {
-    let effort = reasoning.and_then(Reasoning::effort_said);
-    let asks = effort.is_some_and(|effort| effort != Effort::None);
-    if !takes.effort {
-        if asks {
-            warnings.dropped("reasoning_effort, which the model does not take");
-        }
-        return None;
+fn write_reasoning(reasoning: Option<Reasoning>, takes: Takes, body: &mut Object, warnings: &mut Warnings) {
+    let said = reasoning.and_then(Reasoning::effort_said);
+    let asks = said.is_some_and(|effort| effort != Effort::None);
+    if takes.thinking_switch && said == Some(Effort::None) {
+        body.insert("thinking".to_owned(), json!({ "type": "disabled" }));
     }
-    if has_tools && !takes.effort_beside_tools {
+    if asks && takes.efforts.is_empty() {
+        warnings.dropped("reasoning_effort, which the model does not take");
+    }
+    let word = if body.contains_key("tools") && !takes.effort_beside_tools && !takes.efforts.is_empty() {
         if asks {
             warnings.changed("reasoning_effort to none, since there are tools");
         }
-        return Some("none");
-    }
-    Some(match effort? {
-        Effort::None => "none",
-        Effort::Minimal => "minimal",
-        Effort::Low => "low",
-        Effort::Medium => "medium",
-        // `xhigh` is known to few models, and who says `max` speaks to a model of another dialect.
-        Effort::High | Effort::Max => "high",
-        Effort::ExtraHigh => "xhigh",
-    })
+        Some("none")
+    } else {
+        takes.effort(reasoning, warnings)
+    };
+    body.extend(word.map(|word| ("reasoning_effort".to_owned(), word.into())));
 }
 
-fn write_sampling(sampling: Sampling, body: &mut Object, warnings: &mut Warnings) {
-    let carried = [
-        ("temperature", sampling.temperature),
-        ("top_p", sampling.top_p),
-        ("presence_penalty", sampling.presence_penalty),
-        ("frequency_penalty", sampling.frequency_penalty),
-        ("seed", sampling.seed),
+fn write_sampling(sampling: Sampling, takes: Takes, body: &mut Object, warnings: &mut Warnings) {
+    let sampled = [
+        ("temperature", sampling.temperature, 1.0),
+        ("top_p", sampling.top_p, 1.0),
+        ("presence_penalty", sampling.presence_penalty, 0.0),
+        ("frequency_penalty", sampling.frequency_penalty, 0.0),
     ];
-    let carried = carried.into_iter().filter_map(|(name, number)| Some((name.to_owned(), Value::Number(number?))));
-    body.extend(carried);
+    for (name, number, default) in sampled {
+        let number = takes.sampled(name, number, default, warnings);
+        body.extend(number.map(|number| (name.to_owned(), number.into())));
+    }
+    body.extend(sampling.seed.map(|seed| ("seed".to_owned(), seed.into())));
     if sampling.top_k.is_some() {
         warnings.dropped("top_k");
     }
 }
 
-fn write_stop(mut stop: Vec<String>, body: &mut Object, warnings: &mut Warnings) {
+fn write_stop(mut stop: Vec<String>, takes: Takes, body: &mut Object, warnings: &mut Warnings) {
+    if !takes.stop && !stop.is_empty() {
+        return warnings.dropped("stop, which the model does not take");
+    }
     if stop.len() > STOP_MAX {
         warnings.changed("stop sequences after the fourth left out");
         stop.truncate(STOP_MAX);

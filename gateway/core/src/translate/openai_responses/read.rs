@@ -92,7 +92,7 @@ fn read_reasoning(reasoning: Option<Value>) -> Option<Reasoning> {
     let mut reasoning = Members::of(reasoning?);
     let effort = reasoning.text("effort").and_then(|word| Effort::named(&word));
     let shown = reasoning.text("summary").or_else(|| reasoning.text("generate_summary")).is_some_and(|it| it != "none");
-    (effort.is_some() || shown).then_some(Reasoning { effort, tokens_max: None, shown })
+    (effort.is_some() || shown).then_some(Reasoning { effort, tokens_max: None, shown: Some(shown) })
 }
 
 fn read_format(mut format: Members) -> Result<Option<Format>, Untranslatable> {

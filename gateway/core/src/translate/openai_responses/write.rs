@@ -40,22 +40,14 @@ pub(in crate::translate) fn write_request(
     // What is asked through llmio in another dialect expects nothing to be kept.
     body.insert("store".into(), false.into());
     write_tools(&mut request, &mut body, warnings);
-    match &request.reasoning {
-        Some(reasoning) if takes.effort => write_reasoning(reasoning, &mut body),
-        // A model that does not reason refuses the whole member.
-        Some(reasoning) if reasoning.effort_said() != Some(Effort::None) => {
-            warnings.dropped("reasoning, which the model does not take");
-        }
-        _ => {}
-    }
+    write_reasoning(request.reasoning, takes, &mut body, warnings);
     write_text(&mut request, &mut body);
     if let Some(most) = request.tokens_max {
         body.insert("max_output_tokens".into(), most.max(TOKENS_MIN).into());
     }
     for (name, number) in [("temperature", request.sampling.temperature), ("top_p", request.sampling.top_p)] {
-        if let Some(number) = number {
-            body.insert(name.into(), number.into());
-        }
+        let number = takes.sampled(name, number, 1.0, warnings);
+        body.extend(number.map(|number| (name.to_owned(), number.into())));
     }
     if let Some(user) = request.user {
         body.insert("safety_identifier".into(), openai_chat::write_user(user, warnings).into());
@@ -250,30 +242,28 @@ fn write_tool(tool: Tool, warnings: &mut Warnings) -> Value {
     written.into()
 }
 
-fn write_reasoning(reasoning: &Reasoning, body: &mut Object) {
-    let effort = reasoning.effort_said();
-    let mut written = Object::new();
-    if let Some(effort) = effort {
-        let word = match effort {
-            Effort::None => "none",
-            Effort::Minimal => "minimal",
-            Effort::Low => "low",
-            Effort::Medium => "medium",
-            Effort::High => "high",
-            Effort::ExtraHigh | Effort::Max => "xhigh",
-        };
-        written.insert("effort".into(), word.into());
-    }
-    if reasoning.shown {
-        written.insert("summary".into(), "auto".into());
-    }
-    if written.is_empty() {
+fn write_reasoning(reasoning: Option<Reasoning>, takes: Takes, body: &mut Object, warnings: &mut Warnings) {
+    if takes.efforts.is_empty() {
+        // A model that does not reason refuses the whole member.
+        if reasoning.is_some_and(|reasoning| reasoning.effort_said() != Some(Effort::None)) {
+            warnings.dropped("reasoning, which the model does not take");
+        }
         return;
     }
-    body.insert("reasoning".into(), written.into());
-    if effort != Some(Effort::None) {
-        // Models that do not reason refuse this, so that it is asked only beside `reasoning`. Without it and with
-        // nothing kept, the thoughts of a turn with tools are lost.
+    let effort = takes.effort(reasoning, warnings);
+    let mut written = Object::new();
+    written.extend(effort.map(|effort| ("effort".to_owned(), effort.into())));
+    // OpenAI refuses to show them to organisations it has not verified.
+    if reasoning.is_some_and(|reasoning| reasoning.shown == Some(true)) {
+        written.insert("summary".into(), "auto".into());
+    }
+    let thinks = (takes.reasons || !written.is_empty()) && effort != Some("none");
+    if !written.is_empty() {
+        body.insert("reasoning".into(), written.into());
+    }
+    if thinks {
+        // Models that do not reason refuse this. Without it and with nothing kept, the thoughts of a turn with tools
+        // are lost.
         body.insert("include".into(), json!(["reasoning.encrypted_content"]));
     }
 }
