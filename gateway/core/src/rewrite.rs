@@ -200,7 +200,7 @@ struct Written {
 fn native(call: &Call, to: Named<'_>) -> Written {
     let mut body = body_for(call, to.upstream_model, to.target.adjustments.as_deref());
     if call.operation.is_chat() {
-        body = translate::native(call.operation.dialect(), &body).unwrap_or(body);
+        body = translate::native(call.operation.dialect(), to.upstream_model, &body).unwrap_or(body);
     }
     let passage = match call.usage_edit {
         Some(_) => Passage::WithoutUsage(UsageChunk::default()),

@@ -118,11 +118,11 @@ fn read_request(from: Dialect, body: Value, warnings: &mut Warnings) -> Result<R
     }
 }
 
-/// The request `body` for a provider of the caller's own dialect, without what earlier translations left in the
+/// The request `body` for a provider of the caller's own dialect, which calls the model `model`, without what earlier translations left in the
 /// conversation: that provider refuses thoughts it did not seal. `None`: nothing was left, or there is more in it than can
 /// be looked at, and the bytes stay as they are.
-pub fn native(dialect: Dialect, body: &[u8]) -> Option<Vec<u8>> {
-    native::clean(dialect, body)
+pub fn native(dialect: Dialect, model: &str, body: &[u8]) -> Option<Vec<u8>> {
+    native::clean(dialect, model, body)
 }
 
 /// A provider's whole answer in the caller's dialect. `None`: it is no answer of the dialect `from`, or one of more values

@@ -18,5 +18,5 @@ fuzz_target!(|input: (u8, u8, bool, &[u8])| {
     }
     let _ = answer_as_stream(from, to, &told, body);
     assert!(is_object(&error(from, to, 500, body)));
-    let _ = native(from, body);
+    let _ = native(from, "deepseek-v4-pro", body);
 });

@@ -4,7 +4,7 @@
 //! (<https://platform.claude.com/docs/en/api/versioning>).
 
 mod answer;
-mod model;
+pub(super) mod model;
 mod read_messages;
 mod read_request;
 mod stream_reader;

@@ -6,13 +6,14 @@
 
 use serde_json::Value;
 
+use super::anthropic::model::keeps_unsigned;
 use super::json::{is_too_intricate, text};
 use super::neutral::{SEAL_PREFIX, SEAL_PREFIX_BASE64};
 use crate::dialect::Dialect;
 
 /// The request without them. `None`: there are none, or the body is too intricate to be parsed, and the bytes stay as
 /// they are.
-pub(super) fn clean(dialect: Dialect, body: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn clean(dialect: Dialect, model: &str, body: &[u8]) -> Option<Vec<u8>> {
     let prefix = if dialect == Dialect::Gemini { SEAL_PREFIX_BASE64 } else { SEAL_PREFIX };
     memchr::memmem::find(body, prefix.as_bytes())?;
     if is_too_intricate(body) {
@@ -23,6 +24,7 @@ pub(super) fn clean(dialect: Dialect, body: &[u8]) -> Option<Vec<u8>> {
         // Seals stand in `reasoning_details`, which say themselves whose they are.
         Dialect::OpenaiChat => 0,
         Dialect::OpenaiResponses => items(&mut body, "input").map_or(0, |items| remove(items, &["encrypted_content"])),
+        Dialect::Anthropic if keeps_unsigned(model) => unsign(&mut body),
         Dialect::Anthropic => anthropic(&mut body),
         Dialect::Gemini => contents(&mut body),
     };
@@ -44,6 +46,27 @@ fn remove(items: &mut Vec<Value>, members: &[&str]) -> usize {
     before - items.len()
 }
 
+/// Models of others that speak Anthropic's dialect read thoughts that nobody signed, and some need them; see
+/// [`keeps_unsigned`]. What is sealed as a whole they cannot read.
+fn unsign(body: &mut Value) -> usize {
+    let mut changed = 0;
+    let Some(messages) = items(body, "messages") else { return 0 };
+    for message in messages.iter_mut() {
+        let Some(blocks) = items(message, "content") else { continue };
+        changed += remove(blocks, &["data"]);
+        for block in blocks.iter_mut().filter(|block| is_foreign(block, "signature")) {
+            block["signature"] = "".into();
+            changed += 1;
+        }
+    }
+    messages.retain(says_something);
+    changed
+}
+
+fn says_something(message: &Value) -> bool {
+    message.get("content").and_then(Value::as_array).is_none_or(|said| !said.is_empty())
+}
+
 fn anthropic(body: &mut Value) -> usize {
     let mut removed = 0;
     let mut calls_without_thoughts = false;
@@ -57,7 +80,7 @@ fn anthropic(body: &mut Value) -> usize {
                 calls_without_thoughts |= here > 0 && is("tool_use") && !thinks;
             }
         }
-        messages.retain(|message| message.get("content").and_then(Value::as_array).is_none_or(|said| !said.is_empty()));
+        messages.retain(says_something);
     }
     // With a budget, Anthropic refuses a turn that calls tools and does not begin with a thought, and clearing thoughts
     // where there is no thinking.
@@ -98,7 +121,11 @@ mod tests {
     use super::*;
 
     fn cleaned(dialect: Dialect, body: Value) -> Option<Value> {
-        clean(dialect, body.to_string().as_bytes()).and_then(|body| serde_json::from_slice(&body).ok())
+        cleaned_for("claude-sonnet-4-5", dialect, body)
+    }
+
+    fn cleaned_for(model: &str, dialect: Dialect, body: Value) -> Option<Value> {
+        clean(dialect, model, body.to_string().as_bytes()).and_then(|body| serde_json::from_slice(&body).ok())
     }
 
     #[test]
@@ -109,9 +136,9 @@ mod tests {
         ] }] });
         for dialect in Dialect::ALL {
             assert_eq!(cleaned(dialect, own.clone()), None);
-            assert_eq!(clean(dialect, b"llmio: no JSON"), None);
+            assert_eq!(clean(dialect, "m", b"llmio: no JSON"), None);
             let intricate = format!("{{\"llmio:\":\"{SEAL_PREFIX_BASE64}\",\"input\":[{}0]}}", "0,".repeat(1 << 20));
-            assert_eq!(clean(dialect, intricate.as_bytes()), None);
+            assert_eq!(clean(dialect, "m", intricate.as_bytes()), None);
         }
     }
 
@@ -128,6 +155,19 @@ mod tests {
             { "role": "assistant", "content": [call] },
         ] });
         assert_eq!(cleaned(Dialect::Anthropic, body), Some(expected));
+    }
+
+    #[test]
+    fn a_model_that_reads_thoughts_of_its_own_in_anthropics_dialect_keeps_those_nobody_signed() {
+        let call = json!({ "type": "tool_use", "id": "a", "name": "b", "input": {} });
+        let thought = |signature: &str| json!({ "type": "thinking", "thinking": "Hm.", "signature": signature });
+        let body = json!({ "thinking": { "type": "enabled" }, "messages": [{ "role": "assistant", "content": [
+            thought("llmio:unsigned"), { "type": "redacted_thinking", "data": "llmio:gemini:eA==" }, call,
+        ] }] });
+        let expected = json!({ "thinking": { "type": "enabled" }, "messages": [{ "role": "assistant", "content": [thought(""), call] }] });
+        for reads in ["deepseek-v4-pro", "kimi-k2.6", "glm-4.6"] {
+            assert_eq!(cleaned_for(reads, Dialect::Anthropic, body.clone()), Some(expected.clone()), "{reads}");
+        }
     }
 
     #[test]

@@ -131,11 +131,23 @@ pub(super) fn system_to_user(messages: &mut [Message], warnings: &mut Warnings) 
     }
 }
 
-/// Where the model's current turn begins: behind the last message that is more than results of tools. What the model
-/// thought earlier no provider needs.
+/// Where the model's current turn begins: behind the last message that is more than results of tools.
 pub(super) fn current_turn(messages: &[Message]) -> usize {
-    let asks = |message: &Message| message.role != Role::Assistant && !message.parts.iter().all(is_result);
     messages.iter().rposition(asks).map_or(0, |last| last + 1)
+}
+
+/// Of each message, whether it belongs to a turn in which the model calls tools.
+pub(super) fn with_calls(messages: &[Message]) -> Vec<bool> {
+    let turns = messages.chunk_by(|_, next| !asks(next));
+    let of_turn = |turn: &[Message]| {
+        let calls = turn.iter().flat_map(|message| &message.parts).any(|part| matches!(part, Part::ToolCall(_)));
+        vec![calls; turn.len()]
+    };
+    turns.flat_map(of_turn).collect()
+}
+
+fn asks(message: &Message) -> bool {
+    message.role != Role::Assistant && !message.parts.iter().all(is_result)
 }
 
 #[cfg(test)]
@@ -192,6 +204,17 @@ mod tests {
         check("A +a +b, U -a, U wait, U -b", "A +a +b, U -a -b, U wait");
         check("A +a +b, U -a wait, U -b", "A +a +b, U -a -b wait");
         check("A +a +b, U -a, S rule, U -b, U next", "A +a +b, U -a -b, S rule, U next");
+    }
+
+    #[test]
+    fn a_turn_goes_from_what_the_user_says_to_what_the_user_says_next() {
+        let check = |said: &str, expected: &[bool]| assert_eq!(with_calls(&conversation(said)), expected, "{said}");
+        check(
+            "U hi, A hello, U go, A +a, U -a, A done, U thanks, A welcome",
+            &[false, false, true, true, true, true, false, false],
+        );
+        check("A +a, U -a wait, A done", &[true, false, false]);
+        check("U hi", &[false]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What a model of Anthropic's takes, read from its name: newer ones refuse with 400 what older ones want. Models of
 //! others that speak this dialect take what Claude took when they learnt it.
 
+use crate::translate::openai_chat::names;
+
 /// A Claude's version; `None`: it is no Claude.
 type Version = Option<(u32, u32)>;
 
@@ -17,6 +19,10 @@ pub(super) struct Takes {
     /// A last message of the assistant that it goes on with:
     /// <https://platform.claude.com/docs/en/about-claude/models/whats-new-claude-4-6>.
     pub(super) prefill: bool,
+    /// Thoughts without a seal. Claude refuses them; others read their own again, whoever passed them on.
+    pub(super) unsigned_thoughts: bool,
+    /// A thought with every call: DeepSeek's `content[].thinking in the thinking mode must be passed back to the API`.
+    pub(super) needs_thoughts: bool,
 }
 
 impl Takes {
@@ -28,8 +34,15 @@ impl Takes {
             extra_high_effort: since((4, 7)),
             sampling: !since((4, 7)),
             prefill: !since((4, 6)),
+            unsigned_thoughts: keeps_unsigned(model),
+            needs_thoughts: keeps_unsigned(model) && names::needs_thoughts(model),
         }
     }
+}
+
+/// See [`Takes::unsigned_thoughts`].
+pub(in crate::translate) fn keeps_unsigned(model: &str) -> bool {
+    version(model).is_none() && names::reads_thoughts(model)
 }
 
 /// The version in a name such as `claude-opus-4-6-20260101` or `anthropic/claude-sonnet-4.5`. A Claude without a number
@@ -59,8 +72,18 @@ mod tests {
 
     #[test]
     fn a_model_that_is_no_claude_takes_what_older_ones_took() {
-        let older = Takes { adaptive_thinking: false, extra_high_effort: false, sampling: true, prefill: true };
-        assert_eq!(Takes::of("kimi-k2"), older);
+        let older = Takes {
+            adaptive_thinking: false,
+            extra_high_effort: false,
+            sampling: true,
+            prefill: true,
+            unsigned_thoughts: false,
+            needs_thoughts: false,
+        };
+        assert_eq!(Takes::of("upstream-model"), older);
+        assert_eq!(Takes::of("glm-4.6"), Takes { unsigned_thoughts: true, ..older });
+        assert_eq!(Takes::of("kimi-k2"), Takes { unsigned_thoughts: true, needs_thoughts: true, ..older });
+        assert_eq!(Takes::of("claude-deepseek-3-5"), older);
         assert_eq!(Takes::of("claude-haiku-4-5"), older);
         assert!(!Takes::of("claude-opus-4-7").sampling);
     }

@@ -45,7 +45,7 @@ pub(super) fn write(
         warnings.dropped("reasoning, since max_tokens leaves no room for it");
         return false;
     }
-    if calls_without_thoughts(request) {
+    if !takes.unsigned_thoughts && calls_without_thoughts(request) {
         warnings.dropped("reasoning, since earlier thoughts came back without their signature");
         return false;
     }

@@ -3,17 +3,19 @@
 
 use serde_json::{Value, json};
 
+use super::model::Takes;
 use crate::dialect::Dialect;
-use crate::translate::json::{arguments, from_members};
+use crate::translate::json::{arguments, from_members, text};
 use crate::translate::media::text_of;
 use crate::translate::neutral::{Media, Message, Part, Role, Seal, Thought, ToolCall, Untranslatable, Warnings};
+use crate::translate::openai_chat::names;
 use crate::translate::turns;
 
 /// The member `system` and the conversation.
 pub(super) fn write(
     mut system: Vec<Part>,
     mut messages: Vec<Message>,
-    takes_prefill: bool,
+    takes: Takes,
     warnings: &mut Warnings,
 ) -> Result<(Option<Value>, Vec<Value>), Untranslatable> {
     if messages.is_empty() && !system.is_empty() {
@@ -22,22 +24,27 @@ pub(super) fn write(
         messages.push(Message { role: Role::User, parts: std::mem::take(&mut system) });
     }
     turns::system_to_user(&mut messages, warnings);
-    if !takes_prefill && messages.last().is_some_and(|message| message.role == Role::Assistant) {
+    if !takes.prefill && messages.last().is_some_and(|message| message.role == Role::Assistant) {
         // Other dialects' models take a last message of their own as something they said.
         warnings.changed("a last message of the assistant to one that the user wants continued");
         messages.push(Message { role: Role::User, parts: vec![Part::Text("Continue.".to_owned())] });
     }
     let messages = turns::merge(messages);
     let last = messages.len().saturating_sub(1);
+    let calls = turns::with_calls(&messages);
     let mut written = Vec::with_capacity(messages.len());
-    for (at, Message { role, mut parts }) in messages.into_iter().enumerate() {
+    for ((at, Message { role, mut parts }), calls) in messages.into_iter().enumerate().zip(calls) {
         let role = if role == Role::Assistant { "assistant" } else { "user" };
         if at == last && role == "assistant" {
             trim_end(&mut parts);
         }
-        let content = blocks(parts, "messages")?;
+        let mut content = blocks(parts, "messages", takes)?;
         if content.is_empty() {
             continue;
+        }
+        let is_thought = |block: &Value| text(block, "type") == Some("thinking");
+        if calls && takes.needs_thoughts && role == "assistant" && !content.iter().any(is_thought) {
+            content.insert(0, unsigned_thought(names::NO_THOUGHT.to_owned()));
         }
         if written.is_empty() && role == "assistant" {
             // Bedrock and relays refuse a conversation that begins with it.
@@ -45,7 +52,7 @@ pub(super) fn write(
         }
         written.push(from_members([("role", role.into()), ("content", lone_text(content))]));
     }
-    let system = blocks(system, "system")?;
+    let system = blocks(system, "system", takes)?;
     Ok(((!system.is_empty()).then(|| lone_text(system)), written))
 }
 
@@ -66,16 +73,16 @@ fn lone_text(mut blocks: Vec<Value>) -> Value {
     }
 }
 
-fn blocks(parts: Vec<Part>, path: &str) -> Result<Vec<Value>, Untranslatable> {
+fn blocks(parts: Vec<Part>, path: &str, takes: Takes) -> Result<Vec<Value>, Untranslatable> {
     let mut blocks = Vec::with_capacity(parts.len());
     for part in parts {
-        blocks.extend(block(part, path)?);
+        blocks.extend(block(part, path, takes)?);
     }
     Ok(blocks)
 }
 
 /// `None`: Anthropic takes no such block, and it says nothing either.
-fn block(part: Part, path: &str) -> Result<Option<Value>, Untranslatable> {
+fn block(part: Part, path: &str, takes: Takes) -> Result<Option<Value>, Untranslatable> {
     Ok(Some(match part {
         Part::Text(text) | Part::Refusal(text) => {
             if text.trim().is_empty() {
@@ -92,7 +99,7 @@ fn block(part: Part, path: &str) -> Result<Option<Value>, Untranslatable> {
         Part::ToolCall(call) => tool_use(call),
         Part::ToolResult(result) => {
             let mut written = vec![("type", "tool_result".into()), ("tool_use_id", written_id(result.id).into())];
-            let content = blocks(result.parts, path)?;
+            let content = blocks(result.parts, path, takes)?;
             if !content.is_empty() {
                 written.push(("content", lone_text(content)));
             }
@@ -101,18 +108,26 @@ fn block(part: Part, path: &str) -> Result<Option<Value>, Untranslatable> {
             }
             written.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
         }
-        Part::Reasoning(thought) => return Ok(thinking(thought)),
+        Part::Reasoning(thought) => return Ok(thinking(thought, takes)),
     }))
 }
 
-/// A thought whose seal is not Anthropic's own is refused, and nothing is lost without it.
-fn thinking(thought: Thought) -> Option<Value> {
+/// Claude refuses a thought whose seal is not Anthropic's own, and loses nothing without it.
+fn thinking(thought: Thought, takes: Takes) -> Option<Value> {
     let own = |seal: Option<Seal>| seal?.for_provider(Dialect::Anthropic);
     if let Some(data) = own(thought.sealed) {
         return Some(json!({ "type": "redacted_thinking", "data": data }));
     }
-    let signature = own(thought.signature)?;
-    Some(json!({ "type": "thinking", "thinking": thought.text, "signature": signature }))
+    match own(thought.signature) {
+        Some(signature) => Some(json!({ "type": "thinking", "thinking": thought.text, "signature": signature })),
+        None if takes.unsigned_thoughts && !thought.text.is_empty() => Some(unsigned_thought(thought.text)),
+        None => None,
+    }
+}
+
+/// The member `signature` is there in every thought; DeepSeek and Kimi do not look into it.
+fn unsigned_thought(text: String) -> Value {
+    json!({ "type": "thinking", "thinking": text, "signature": "" })
 }
 
 fn tool_use(call: ToolCall) -> Value {

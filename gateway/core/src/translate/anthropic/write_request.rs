@@ -46,7 +46,7 @@ pub(in crate::translate) fn write_request(
     body.extend(thinking::output_config(output));
     write_sampling(std::mem::take(&mut request.sampling), takes.sampling && !thinks, &mut body, warnings);
     let (tools, choice) = tools(&mut request);
-    let (system, messages) = write_messages::write(request.system, request.messages, takes.prefill, warnings)?;
+    let (system, messages) = write_messages::write(request.system, request.messages, takes, warnings)?;
     body.extend(system.map(|system| ("system".to_owned(), system)));
     body.insert("messages".to_owned(), messages.into());
     body.extend(tools.map(|tools| ("tools".to_owned(), tools)));

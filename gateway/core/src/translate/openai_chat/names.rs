@@ -22,6 +22,34 @@ use crate::translate::neutral::{Effort, Reasoning, Warnings};
 /// unsupported`.
 const READ_THOUGHTS: [&str; 7] = ["deepseek", "kimi", "moonshot", "glm", "qwen", "mimo", "minimax"];
 
+/// Those of them that answer 400 where a turn with calls came without thoughts: `The reasoning_content in the thinking mode
+/// must be passed back to the API` (<https://api-docs.deepseek.com/guides/thinking_mode#tool-calls>), `thinking is enabled
+/// but reasoning_content is missing in assistant tool call message`
+/// (<https://platform.moonshot.ai/docs/guide/use-kimi-k2-thinking-model>).
+const NEED_THOUGHTS: [&str; 3] = ["deepseek", "kimi", "moonshot"];
+
+/// Relatives of these that do not think.
+const THOUGHTLESS: [&str; 2] = ["instruct", "distill"];
+
+/// What stands for a thought that a client did not give back, where one is needed. DeepSeek and Kimi refuse an empty one:
+/// <https://github.com/NousResearch/hermes-agent/pull/18263>.
+pub(in crate::translate) const NO_THOUGHT: &str = " ";
+
+/// See [`READ_THOUGHTS`].
+pub(in crate::translate) fn reads_thoughts(model: &str) -> bool {
+    is_one_of(&READ_THOUGHTS, model)
+}
+
+/// See [`NEED_THOUGHTS`].
+pub(in crate::translate) fn needs_thoughts(model: &str) -> bool {
+    is_one_of(&NEED_THOUGHTS, model) && !is_one_of(&THOUGHTLESS, model)
+}
+
+fn is_one_of(families: &[&str], model: &str) -> bool {
+    let model = model.to_ascii_lowercase();
+    families.iter().any(|family| model.contains(family))
+}
+
 /// What a model takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::translate) struct Takes {
@@ -33,6 +61,8 @@ pub(in crate::translate) struct Takes {
     pub(in crate::translate) max_tokens: bool,
     /// `reasoning_content` in messages; see [`READ_THOUGHTS`].
     pub(in crate::translate) thoughts: bool,
+    /// A thought with every call; see [`NEED_THOUGHTS`].
+    pub(in crate::translate) needs_thoughts: bool,
     /// How hard it can be told to reason, from least to most; nothing where it refuses to be told at all.
     pub(in crate::translate) efforts: &'static [Effort],
     /// The same beside tools in chat completions, which newer ones do in Responses alone. They reason unless told not to,
@@ -72,7 +102,8 @@ impl Takes {
         Takes {
             system_inside: is_openais(model.strip_prefix("openai/").unwrap_or(model)),
             max_tokens: !is_newer,
-            thoughts: READ_THOUGHTS.iter().any(|part| lower.contains(part)),
+            thoughts: reads_thoughts(model),
+            needs_thoughts: needs_thoughts(model),
             efforts: if refuses_effort(name) { &[] } else { effort::known(name) },
             // With a vendor before it the name is a relay's, which asks OpenAI in Responses.
             effort_beside_tools: model.contains('/') || version < Some((5, 4)),
@@ -215,6 +246,12 @@ mod tests {
         }
         for refuses in ["openai/gpt-oss-120b", "llama-3.3-70b-versatile", "gpt-5", "gemini-3-pro", "mistral-large"] {
             assert!(!Takes::of(refuses).thoughts, "{refuses}");
+        }
+        for needs in ["deepseek-v4-pro", "moonshotai/Kimi-K2.6"] {
+            assert!(Takes::of(needs).needs_thoughts, "{needs}");
+        }
+        for does_without in ["glm-4.7", "kimi-k2-instruct", "deepseek-r1-distill-llama-70b", "gpt-5"] {
+            assert!(!Takes::of(does_without).needs_thoughts, "{does_without}");
         }
         let seals = |model| Dialect::ALL.into_iter().filter(|by| Takes::of(model).seals_of(*by)).collect::<Vec<_>>();
         assert_eq!(seals("anthropic/claude-sonnet-4.5"), [Dialect::Anthropic]);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::names::Takes;
+use super::names::{NO_THOUGHT, Takes};
 use crate::dialect::Dialect;
 use crate::translate::json::{take_list, take_text, text};
 use crate::translate::neutral::{Object, Seal, Thought};
@@ -67,8 +67,9 @@ fn write_seal(detail: &mut Value, name: &str, seal: Seal, index: usize) {
     detail["index"] = index.into();
 }
 
-/// What a message of a request says of these thoughts: as much as the model takes.
-pub(super) fn write_for(takes: Takes, thoughts: Vec<Thought>, message: &mut Object) {
+/// What a message of a request says of these thoughts: as much as the model takes. `calls`: it belongs to a turn with
+/// calls of tools.
+pub(super) fn write_for(takes: Takes, thoughts: Vec<Thought>, calls: bool, message: &mut Object) {
     let own = |seal: Option<Seal>| seal.filter(|seal| takes.seals_of(seal.by));
     let thoughts = thoughts.into_iter().map(|thought| Thought {
         text: thought.text,
@@ -78,6 +79,8 @@ pub(super) fn write_for(takes: Takes, thoughts: Vec<Thought>, message: &mut Obje
     write(thoughts.collect(), message);
     if !takes.thoughts {
         message.shift_remove("reasoning_content");
+    } else if calls && takes.needs_thoughts {
+        message.entry("reasoning_content").or_insert(NO_THOUGHT.into());
     }
 }
 

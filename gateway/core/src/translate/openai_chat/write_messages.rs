@@ -28,11 +28,15 @@ pub(super) fn write(
         messages = turns::merge(messages);
     }
     let current_turn = turns::current_turn(&messages);
-    for (at, Message { role, parts }) in messages.into_iter().enumerate() {
+    let calls = turns::with_calls(&messages);
+    for ((at, Message { role, parts }), calls) in messages.into_iter().enumerate().zip(calls) {
         match role {
             Role::System => written.push(message("system", content(parts, "\n\n", "messages")?)),
             Role::User => user(parts, &mut written, warnings)?,
-            Role::Assistant => written.extend(assistant(parts, at >= current_turn, takes)),
+            Role::Assistant => {
+                let thinking = if calls || at >= current_turn { Thinking::Kept { calls } } else { Thinking::LeftOut };
+                written.extend(assistant(parts, thinking, takes));
+            }
         }
     }
     Ok(written)
@@ -80,10 +84,16 @@ fn tool(result: ToolResult, shown: &mut Vec<Part>, warnings: &mut Warnings) -> V
     from_members([("role", "tool".into()), ("tool_call_id", result.id.into()), ("content", text.into())])
 }
 
-/// Thoughts are given back within the model's current turn only: DeepSeek and Moonshot ask for them there, and nobody
-/// reads older ones. <https://api-docs.deepseek.com/guides/thinking_mode#tool-calls>
+/// What is thought in the model's current turn and in those in which it called tools is given back: DeepSeek and Moonshot
+/// ask for that, and nobody reads the rest. <https://api-docs.deepseek.com/guides/thinking_mode#tool-calls>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Thinking {
+    LeftOut,
+    Kept { calls: bool },
+}
+
 /// What a model does not read is left out: strict providers refuse it.
-fn assistant(parts: Vec<Part>, with_thoughts: bool, takes: Takes) -> Option<Value> {
+fn assistant(parts: Vec<Part>, kept: Thinking, takes: Takes) -> Option<Value> {
     let mut texts: Vec<String> = Vec::new();
     let mut tool_calls: Vec<ToolCall> = Vec::new();
     let mut thinking: Vec<Thought> = Vec::new();
@@ -94,7 +104,7 @@ fn assistant(parts: Vec<Part>, with_thoughts: bool, takes: Takes) -> Option<Valu
                 call.signature = call.signature.filter(|seal| takes.call_seals && seal.by == Dialect::Gemini);
                 tool_calls.push(call);
             }
-            Part::Reasoning(thought) if with_thoughts => thinking.push(thought),
+            Part::Reasoning(thought) => thinking.push(thought),
             _ => {}
         }
     }
@@ -105,7 +115,9 @@ fn assistant(parts: Vec<Part>, with_thoughts: bool, takes: Takes) -> Option<Valu
     message.insert("role".to_owned(), "assistant".into());
     let text = if texts.is_empty() { Value::Null } else { texts.join("\n").into() };
     message.insert("content".to_owned(), text);
-    thoughts::write_for(takes, thinking, &mut message);
+    if let Thinking::Kept { calls } = kept {
+        thoughts::write_for(takes, thinking, calls, &mut message);
+    }
     calls::write_all(tool_calls, false, &mut message);
     Some(Value::Object(message))
 }
