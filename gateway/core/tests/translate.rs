@@ -254,6 +254,28 @@ proptest! {
     }
 }
 
+#[test]
+fn an_answer_of_openai_chat_that_its_provider_broke_off_is_none() {
+    let answer = |reason: &str| {
+        let message = json!({ "role": "assistant", "content": "The answer" });
+        let body = json!({ "choices": [{ "index": 0, "message": message, "finish_reason": reason }] }).to_string();
+        translate::answer(Dialect::OpenaiChat, Dialect::Gemini, &told(), body.as_bytes())
+    };
+    for reason in ["insufficient_system_resource", "network_error", "error"] {
+        assert_eq!(answer(reason), None, "{reason}");
+    }
+    for (reason, said) in [
+        ("stop", "STOP"),
+        ("eos", "STOP"),
+        ("sensitive", "SAFETY"),
+        ("model_length", "MAX_TOKENS"),
+        ("model_context_window_exceeded", "MAX_TOKENS"),
+    ] {
+        let body: Value = serde_json::from_slice(&answer(reason).expect("an answer")).expect("JSON");
+        assert_eq!(body["candidates"][0]["finishReason"], said, "{reason}");
+    }
+}
+
 /// Two bytes of a body can become two hundred of memory, and any key's holder may send megabytes.
 #[test]
 fn what_would_not_fit_into_memory_is_not_parsed() {

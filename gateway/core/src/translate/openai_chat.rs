@@ -63,15 +63,22 @@ pub(super) fn write_fault(fault: &Fault) -> Value {
     json!({ "error": { "message": fault.message, "type": kind, "param": null, "code": fault.code } })
 }
 
-/// Some providers write an empty reason into every chunk; that is none.
-fn read_finish(reason: &str) -> Option<Finish> {
-    Some(match reason {
-        "" => return None,
-        "length" | "max_tokens" => Finish::Length,
+/// Why an answer ended; some providers write an empty reason into every chunk, which is none. The words OpenAI does not
+/// have are DeepSeek's (<https://api-docs.deepseek.com/api/create-chat-completion>), GLM's
+/// (<https://docs.z.ai/api-reference/llm/chat-completion>) and Mistral's (<https://docs.mistral.ai/api/endpoint/chat>).
+/// `Err`: the provider broke the answer off, and what came of it is not the whole.
+fn read_finish(reason: &str) -> Result<Option<Finish>, Fault> {
+    Ok(Some(match reason {
+        "" => return Ok(None),
+        "length" | "max_tokens" | "model_length" | "model_context_window_exceeded" => Finish::Length,
         "tool_calls" | "function_call" => Finish::ToolCalls,
-        "content_filter" => Finish::Filtered,
+        "content_filter" | "sensitive" => Finish::Filtered,
+        "insufficient_system_resource" | "network_error" | "error" => {
+            let message = format!("The provider broke the answer off ({reason}).");
+            return Err(Fault { message, status: Some(503), ..Fault::default() });
+        }
         _ => Finish::Stop,
-    })
+    }))
 }
 
 fn write_finish(finish: &Finish, legacy_functions: bool) -> &'static str {

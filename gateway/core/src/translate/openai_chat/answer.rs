@@ -24,6 +24,7 @@ pub(in crate::translate) fn read_answer(body: &[u8]) -> Option<Answer> {
     })
 }
 
+/// `None`: it is no choice, or one that the provider broke off.
 fn read_choice(choice: Value) -> Option<Choice> {
     let mut choice = object(choice, "").ok()?;
     let mut message = take_object(&mut choice, "message")?;
@@ -38,7 +39,7 @@ fn read_choice(choice: Value) -> Option<Choice> {
     let legacy = message.get("function_call").and_then(calls::read_function);
     parts.extend(listed.iter().filter_map(calls::read).chain(legacy).map(Part::ToolCall));
     let calls_tools = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
-    let finish = text(&Value::Object(choice), "finish_reason").and_then(read_finish);
+    let finish = read_finish(text(&Value::Object(choice), "finish_reason").unwrap_or_default()).ok()?;
     Some(Choice { parts, finish: correct(finish, calls_tools) })
 }
 

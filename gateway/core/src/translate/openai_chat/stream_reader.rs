@@ -82,8 +82,14 @@ impl StreamReader {
             if let Some(delta) = delta {
                 state.read(delta, index, &mut self.parts, out);
             }
-            let reason = choice.get("finish_reason").and_then(Value::as_str).and_then(read_finish);
-            state.finish = reason.or(state.finish.take());
+            match read_finish(choice.get("finish_reason").and_then(Value::as_str).unwrap_or_default()) {
+                Ok(reason) => state.finish = reason.or(state.finish.take()),
+                Err(fault) => {
+                    self.is_done = true;
+                    out.push(Event::Error(fault));
+                    return;
+                }
+            }
         }
         if let Some(usage) = chunk.get("usage").filter(|usage| usage.is_object()) {
             out.push(Event::Usage(Dialect::OpenaiChat.usage(usage)));
