@@ -19,6 +19,7 @@ mod openai_responses;
 mod schema;
 mod sealed;
 mod sequence;
+mod tool_names;
 mod turns;
 
 use serde_json::Value;
@@ -50,7 +51,7 @@ pub struct Translated {
     pub warnings: Vec<String>,
     /// OpenAI chat: see [`Told::legacy_functions`].
     pub legacy_functions: bool,
-    /// OpenAI Responses: see [`Told::aliases`].
+    /// See [`Told::aliases`].
     pub aliases: Vec<Alias>,
 }
 
@@ -67,7 +68,7 @@ pub struct Told {
     pub include_usage: bool,
     /// OpenAI chat: the caller named its tools `functions`, so it reads `function_call` and not `tool_calls`.
     pub legacy_functions: bool,
-    /// OpenAI Responses: tools whose calls go back under another name or in another form; from [`Translated`].
+    /// Tools whose calls go back under another name or in another form; from [`Translated`].
     pub aliases: Vec<Alias>,
     /// Gemini: the caller asked for a JSON array instead of an event stream.
     pub as_array: bool,
@@ -84,6 +85,7 @@ pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatab
     let mut request = read_request(asked.from, body, &mut warnings)?;
     asked.model.clone_into(&mut request.model);
     request.streamed = asked.streamed;
+    tool_names::fit(&mut request, asked.to);
     turns::name_results(&mut request);
     turns::results_behind_calls(&mut request.messages);
     if json::are_too_intricate(arguments_in(request.messages.iter().flat_map(|message| &message.parts))) {
@@ -155,6 +157,7 @@ fn read_answer(from: Dialect, told: &Told, body: &[u8]) -> Option<Answer> {
     for (number, part) in parts.enumerate() {
         if let Part::ToolCall(call) = part {
             fill_call_id(&mut call.id, told, number);
+            tool_names::restore(&mut call.name, told);
         }
     }
     Some(answer)
@@ -290,8 +293,9 @@ impl Stream {
             }
             self.has_failed = matches!(event, Event::Error(_));
             self.is_over = self.has_failed || event == Event::Done;
-            if let Event::Begin { part, kind: PartKind::ToolCall { id, .. }, .. } = &mut event {
+            if let Event::Begin { part, kind: PartKind::ToolCall { id, name }, .. } = &mut event {
                 fill_call_id(id, &self.told, *part);
+                tool_names::restore(name, &self.told);
             }
             self.writer.write(event, out);
             if !self.is_over && self.writer.held() > HELD_BYTES_MAX {

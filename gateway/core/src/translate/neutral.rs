@@ -215,7 +215,8 @@ pub struct Tool {
     pub strict: Option<bool>,
 }
 
-/// A tool that the caller of OpenAI Responses has in a form no other dialect knows. Calls of it go back in that form.
+/// A tool that the caller has under a name that the provider would refuse, or, of OpenAI Responses, in a form no other
+/// dialect knows. Calls of it go back as the caller has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Alias {
     /// The name the provider is given.

@@ -4,15 +4,11 @@
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::refuse;
 use crate::translate::json;
 use crate::translate::members::Members;
 use crate::translate::neutral::{Alias, Request, Tool, ToolChoice, Untranslatable, Warnings};
-
-/// OpenAI, Anthropic and Gemini allow names of 64 characters.
-const NAME_CHARS_MAX: usize = 64;
 
 /// Reads a list of tools. What a provider would run itself (web search, code interpreter, …) is left out with a warning: agents
 /// offer such tools to every model and do without.
@@ -64,19 +60,12 @@ pub(super) fn drop_repeated(request: &mut Request) {
     request.aliases.retain(|alias| seen.insert(alias.given.clone()));
 }
 
-/// The name the provider is given. It depends on nothing but the caller's names, so that calls in the history get the
-/// same one.
+/// The name of the plain function that stands for the tool, in `tools` and in the history alike.
 pub(super) fn given_name(namespace: Option<&str>, name: &str) -> String {
-    let Some(namespace) = namespace else { return name.to_owned() };
-    let full = format!("{}__{name}", namespace.trim_end_matches('_'));
-    let plain = |letter: char| if letter.is_ascii_alphanumeric() || "_-".contains(letter) { letter } else { '_' };
-    let flat: String = full.chars().map(plain).collect();
-    if flat.len() <= NAME_CHARS_MAX {
-        return flat;
+    match namespace {
+        Some(namespace) => format!("{}__{name}", namespace.trim_end_matches('_')),
+        None => name.to_owned(),
     }
-    let mark: String = Sha256::digest(full.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    let kept: String = flat.chars().take(NAME_CHARS_MAX - 1 - mark.len()).collect();
-    format!("{kept}_{mark}")
 }
 
 fn freeform_schema() -> Value {
@@ -180,14 +169,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_in_a_namespace_fits_every_provider_and_is_the_same_each_time() {
+    fn a_name_in_a_namespace_says_which() {
         assert_eq!(given_name(None, "search.docs"), "search.docs");
         assert_eq!(given_name(Some("mcp__docs__"), "search"), "mcp__docs__search");
-        assert_eq!(given_name(Some("docs"), "find it"), "docs__find_it");
-        let long = given_name(Some("mcp__a_server_with_a_long_name"), &"search".repeat(10));
-        assert_eq!(long.len(), NAME_CHARS_MAX);
-        assert_eq!(long, given_name(Some("mcp__a_server_with_a_long_name"), &"search".repeat(10)));
-        assert_ne!(long, given_name(Some("mcp__a_server_with_a_long_name"), &"search".repeat(11)));
+        assert_eq!(given_name(Some("docs"), "search"), "docs__search");
     }
 
     #[test]
