@@ -192,13 +192,16 @@ async fn copy(
     let error = loop {
         let now_ms = host::now_ms();
         if !buffer.is_empty() {
-            silence.last_ms = now_ms;
             observer.see(&buffer, now_ms.saturating_sub(terms.start_ms));
             let is_left = if passage.lets_pass(&buffer, observer) {
+                silence.last_ms = now_ms;
                 buffer = receiver.take(buffer).await;
                 !buffer.is_empty()
             } else {
                 let passed = passage.pass(&buffer);
+                if !passed.is_empty() {
+                    silence.last_ms = now_ms;
+                }
                 !passed.is_empty() && !receiver.take(passed).await.is_empty()
             };
             if is_left {
@@ -234,7 +237,7 @@ async fn write_end(receiver: &mut impl Receiver, passage: &mut Passage, observer
 /// Watches over the silence between two reads of a stream.
 struct Silence<'t> {
     terms: &'t Terms,
-    /// When the last bytes came.
+    /// When the client last got something: what a translation keeps or leaves out is silence to it.
     last_ms: u64,
     pulse: Pulse,
 }
