@@ -229,6 +229,7 @@ fn translated(call: &Call, to: Named<'_>, dialect: Dialect, telling: Telling<'_>
         include_usage: call.include_usage,
         legacy_functions: translated.legacy_functions,
         aliases: translated.aliases,
+        hides_thoughts: translated.hides_thoughts,
         as_array: call.as_array,
     };
     // Anthropic's dialect wants a number where the others want none, so the translation writes one.

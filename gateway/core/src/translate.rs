@@ -21,6 +21,7 @@ mod sealed;
 mod sequence;
 mod tool_names;
 mod turns;
+mod unasked;
 
 use serde_json::Value;
 
@@ -28,6 +29,7 @@ use crate::dialect::Dialect;
 
 use events::{Events, ServerEvent};
 use neutral::{Alias, Answer, Event, Fault, Part, PartKind, Request, Untranslatable, Warnings};
+use unasked::Unasked;
 
 /// What a request has to become.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +55,8 @@ pub struct Translated {
     pub legacy_functions: bool,
     /// See [`Told::aliases`].
     pub aliases: Vec<Alias>,
+    /// See [`Told::hides_thoughts`].
+    pub hides_thoughts: bool,
 }
 
 /// What an answer in the caller's dialect says of itself.
@@ -70,6 +74,8 @@ pub struct Told {
     pub legacy_functions: bool,
     /// Tools whose calls go back under another name or in another form; from [`Translated`].
     pub aliases: Vec<Alias>,
+    /// Anthropic and Gemini: the caller asked for no thoughts and can do without; from [`Translated`].
+    pub hides_thoughts: bool,
     /// Gemini: the caller asked for a JSON array instead of an event stream.
     pub as_array: bool,
 }
@@ -93,6 +99,7 @@ pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatab
     }
     let legacy_functions = request.legacy_functions;
     let aliases = std::mem::take(&mut request.aliases);
+    let hides_thoughts = request.hides_thoughts;
     let body = match asked.to {
         Dialect::OpenaiChat => openai_chat::write_request(request, &mut warnings),
         Dialect::OpenaiResponses => openai_responses::write_request(request, &mut warnings),
@@ -100,7 +107,8 @@ pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatab
         Dialect::Gemini => gemini::write_request(request, &mut warnings),
     };
     let body = body.map_err(|refused| refused.in_words_of(asked.from))?;
-    Ok(Translated { body: body.to_string().into_bytes(), warnings: warnings.into_list(), legacy_functions, aliases })
+    let (body, warnings) = (body.to_string().into_bytes(), warnings.into_list());
+    Ok(Translated { body, warnings, legacy_functions, aliases, hides_thoughts })
 }
 
 const TOO_INTRICATE: &str = "The body has more values than can be carried to a provider of another dialect. Send fewer, \
@@ -152,6 +160,9 @@ fn read_answer(from: Dialect, told: &Told, body: &[u8]) -> Option<Answer> {
     }?;
     if json::are_too_intricate(arguments_in(answer.choices.iter().flat_map(|choice| &choice.parts))) {
         return None;
+    }
+    if told.hides_thoughts {
+        unasked::remove(&mut answer);
     }
     let parts = answer.choices.iter_mut().flat_map(|choice| &mut choice.parts);
     for (number, part) in parts.enumerate() {
@@ -217,6 +228,7 @@ pub struct Stream {
     told: Told,
     events: Events,
     reader: Reader,
+    unasked: Unasked,
     writer: Writer,
     /// The provider's answer is complete, or it reported an error: what else it sends is passed over.
     is_over: bool,
@@ -228,7 +240,8 @@ impl Stream {
     /// A stream of the provider's dialect `from` for a caller of the dialect `to`.
     pub fn new(from: Dialect, to: Dialect, told: Told) -> Self {
         let writer = Writer::new(to, &told);
-        Stream { told, events: Events::default(), reader: Reader::new(from), writer, is_over: false, has_failed: false }
+        let (events, unasked) = (Events::default(), Unasked::default());
+        Stream { told, events, reader: Reader::new(from), unasked, writer, is_over: false, has_failed: false }
     }
 
     /// Takes the provider's next bytes and gives the caller's.
@@ -290,6 +303,9 @@ impl Stream {
         for mut event in events {
             if self.is_over {
                 return;
+            }
+            if self.told.hides_thoughts && self.unasked.has(&event) {
+                continue;
             }
             self.has_failed = matches!(event, Event::Error(_));
             self.is_over = self.has_failed || event == Event::Done;

@@ -66,13 +66,15 @@ impl Case {
 
     fn told(&self) -> Told {
         let include_usage = self.request.as_ref().and_then(|request| request.pointer("/stream_options/include_usage"));
+        let translated = self.translated().and_then(Result::ok);
         Told {
             model: "the-model".to_owned(),
             id: "0198c0de-0000-7000-8000-000000000001".to_owned(),
             created_s: 1_750_000_000,
             include_usage: self.flag("include_usage").or(include_usage.and_then(Value::as_bool)).unwrap_or(false),
             legacy_functions: self.request.as_ref().is_some_and(|request| request.get("functions").is_some()),
-            aliases: self.translated().and_then(Result::ok).map(|translated| translated.aliases).unwrap_or_default(),
+            hides_thoughts: translated.as_ref().is_some_and(|translated| translated.hides_thoughts),
+            aliases: translated.map(|translated| translated.aliases).unwrap_or_default(),
             as_array: self.flag("as_array").unwrap_or(false),
         }
     }

@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use crate::common::{End, Gateway, Host, eventually, streamed_chat};
+use crate::common::{End, Gateway, Host, Request, TOKEN, eventually, streamed_chat};
 use crate::upstream::{Answer, Upstream, completion, event, last_events};
 
 both_hosts![
     a_silent_stream_gets_blank_lines_and_only_between_events,
+    thoughts_that_are_left_out_of_a_stream_are_silence,
     a_stream_without_content_gets_its_head_and_then_its_answer,
     a_stream_that_has_its_head_is_told_of_a_failure_in_an_event,
     a_whole_answer_behind_an_early_head_comes_as_events,
@@ -33,6 +34,19 @@ fn a_silent_stream_gets_blank_lines_and_only_between_events(host: Host) {
     upstream.release();
     let last = stream.finish();
     assert_eq!((last.text(), last.end), (format!("{rest}{}", last_events()), End::Clean));
+}
+
+fn thoughts_that_are_left_out_of_a_stream_are_silence(host: Host) {
+    let thought = json!({ "choices": [{ "index": 0, "delta": { "reasoning_content": "Hm. " } }] });
+    let upstream = Upstream::answering(Answer::stream().drip(&format!("data: {thought}\n\n")));
+    let fields = "timeouts = { keep_alive = \"1s\" }";
+    let gateway = Gateway::on(host).provider("a", &upstream).model_with("m", fields, &["a/up"]).start();
+    let body =
+        json!({ "model": "m", "max_tokens": 9, "stream": true, "messages": [{ "role": "user", "content": "Hi" }] });
+    let mut stream = gateway.open(&Request::new("POST", "/v1/messages").key(TOKEN).json(body.to_string()));
+    let said = stream.read_until("event: ping");
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains("message_start") && !said.contains("Hm."), "{said}");
 }
 
 fn a_stream_without_content_gets_its_head_and_then_its_answer(host: Host) {

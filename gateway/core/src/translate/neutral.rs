@@ -31,6 +31,8 @@ pub struct Request {
     pub format: Option<Format>,
     /// Whether and how hard to reason.
     pub reasoning: Option<Reasoning>,
+    /// Thoughts in the answer are to be left out; see [`Told`](super::Told).
+    pub hides_thoughts: bool,
     /// Sampling parameters, as the numbers were written.
     pub sampling: Sampling,
     /// Most tokens to generate.

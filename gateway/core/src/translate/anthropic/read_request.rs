@@ -42,7 +42,7 @@ pub(in crate::translate) fn read_request(body: Value, warnings: &mut Warnings) -
     // `output_format` is what `output_config.format` was called in the beta.
     let form = take_object(&mut output, "format").or_else(|| take_object(&mut body, "output_format"));
     request.format = form.map(format).transpose()?;
-    request.reasoning = reasoning(&mut body, take_text(&mut output, "effort").as_deref());
+    read_reasoning(&mut body, take_text(&mut output, "effort").as_deref(), &mut request);
     drop_rest(&output, warnings);
     drop_rest(&body, warnings);
     Ok(request)
@@ -105,18 +105,18 @@ fn format(mut format: Object) -> Result<Format, Untranslatable> {
     Ok(Format::JsonSchema { name: None, description: None, schema, strict: None })
 }
 
-/// <https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking>
-fn reasoning(body: &mut Object, effort: Option<&str>) -> Option<Reasoning> {
+/// <https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking>. Thoughts are shown to those who ask for
+/// thinking, unless they ask to have them left out.
+fn read_reasoning(body: &mut Object, effort: Option<&str>, request: &mut Request) {
     let effort = effort.and_then(Effort::named);
     let thinking = take_object(body, "thinking").unwrap_or_default();
-    let shown = Some(thinking.get("display").and_then(Value::as_str) != Some("omitted"));
-    match thinking.get("type").and_then(Value::as_str) {
-        Some("enabled") => {
-            let tokens_max = thinking.get("budget_tokens").and_then(Value::as_u64);
-            Some(Reasoning { effort, tokens_max, shown })
-        }
-        Some("adaptive") => Some(Reasoning { effort, tokens_max: None, shown }),
-        Some("disabled") => Some(Reasoning { effort: Some(Effort::None), tokens_max: None, shown: Some(false) }),
-        _ => effort.map(|effort| Reasoning { effort: Some(effort), tokens_max: None, shown }),
+    let kind = thinking.get("type").and_then(Value::as_str);
+    let asked = matches!(kind, Some("enabled" | "adaptive"));
+    request.hides_thoughts = !asked && request.tools.is_empty();
+    let effort = if kind == Some("disabled") { Some(Effort::None) } else { effort };
+    let tokens_max = thinking.get("budget_tokens").and_then(Value::as_u64).filter(|_| kind == Some("enabled"));
+    let shown = Some(asked && thinking.get("display").and_then(Value::as_str) != Some("omitted"));
+    if asked || effort.is_some() {
+        request.reasoning = Some(Reasoning { effort, tokens_max, shown });
     }
 }

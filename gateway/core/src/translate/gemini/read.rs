@@ -89,6 +89,8 @@ fn read_generation(mut config: Members, request: &mut Request, warnings: &mut Wa
     sampling.seed = config.number("seed");
     request.format = read_format(&mut config)?;
     request.reasoning = config.take("thinkingConfig").and_then(read_thinking);
+    let shown = request.reasoning.and_then(|reasoning| reasoning.shown).unwrap_or(false);
+    request.hides_thoughts = !shown && request.tools.is_empty();
     let is_text = |modality: &Value| modality.as_str().is_some_and(|word| word.eq_ignore_ascii_case("text"));
     if !config.list("responseModalities").iter().all(is_text) {
         return refuse(

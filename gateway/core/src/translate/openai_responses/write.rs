@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::refuse;
 use crate::dialect::Dialect;
 use crate::translate::neutral::{
-    Effort, Format, Media, Message, Object, Part, Reasoning, Request, Role, Thought, Tool, ToolCall, ToolChoice,
-    ToolResult, Untranslatable, Warnings,
+    Effort, Format, Media, Message, Object, Part, Request, Role, Thought, Tool, ToolCall, ToolChoice, ToolResult,
+    Untranslatable, Warnings,
 };
 use crate::translate::openai_chat::{self, names::Takes};
 use crate::translate::schema;
@@ -40,7 +40,7 @@ pub(in crate::translate) fn write_request(
     // What is asked through llmio in another dialect expects nothing to be kept.
     body.insert("store".into(), false.into());
     write_tools(&mut request, &mut body, warnings);
-    write_reasoning(request.reasoning, takes, &mut body, warnings);
+    write_reasoning(&request, takes, &mut body, warnings);
     write_text(&mut request, &mut body);
     if let Some(most) = request.tokens_max {
         body.insert("max_output_tokens".into(), most.max(TOKENS_MIN).into());
@@ -242,7 +242,8 @@ fn write_tool(tool: Tool, warnings: &mut Warnings) -> Value {
     written.into()
 }
 
-fn write_reasoning(reasoning: Option<Reasoning>, takes: Takes, body: &mut Object, warnings: &mut Warnings) {
+fn write_reasoning(request: &Request, takes: Takes, body: &mut Object, warnings: &mut Warnings) {
+    let reasoning = request.reasoning;
     if takes.efforts.is_empty() {
         // A model that does not reason refuses the whole member.
         if reasoning.is_some_and(|reasoning| reasoning.effort_said() != Some(Effort::None)) {
@@ -261,7 +262,7 @@ fn write_reasoning(reasoning: Option<Reasoning>, takes: Takes, body: &mut Object
     if !written.is_empty() {
         body.insert("reasoning".into(), written.into());
     }
-    if thinks {
+    if thinks && !request.hides_thoughts {
         // Models that do not reason refuse this. Without it and with nothing kept, the thoughts of a turn with tools
         // are lost.
         body.insert("include".into(), json!(["reasoning.encrypted_content"]));
