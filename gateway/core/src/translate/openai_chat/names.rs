@@ -68,6 +68,11 @@ pub(in crate::translate) struct Takes {
     /// The same beside tools in chat completions, which newer ones do in Responses alone. They reason unless told not to,
     /// and refuse the tools even if nothing is said: <https://github.com/openai/openai-openapi/issues/541>.
     pub(in crate::translate) effort_beside_tools: bool,
+    /// `temperature`, `top_p` and penalties. OpenAI's reasoning models refuse them
+    /// (<https://platform.openai.com/docs/guides/latest-model#gpt-5-parameter-compatibility>), and so does Kimi since K2.5
+    /// where its maker serves it: `invalid temperature: only 1 is allowed for this model`
+    /// (<https://platform.kimi.ai/docs/api/models-overview>).
+    sampling: bool,
     /// It is one of OpenAI's that reason whether they are told to or not.
     pub(in crate::translate) reasons: bool,
     /// `thinking: {"type": "disabled"}`, without which it thinks: DeepSeek and GLM where nobody else's name stands before
@@ -98,17 +103,21 @@ impl Takes {
         let name = model.rsplit('/').next().unwrap_or(model);
         let version = gpt_version(name);
         let is_newer = is_o(name) || version >= Some((5, 0));
+        let reasons = is_newer && !is_chat(name);
+        // A vendor before the name is a relay's, which knows its models by words of its own.
+        let is_bare = name == model;
         let lower = model.to_ascii_lowercase();
         Takes {
             system_inside: is_openais(model.strip_prefix("openai/").unwrap_or(model)),
             max_tokens: !is_newer,
             thoughts: reads_thoughts(model),
             needs_thoughts: needs_thoughts(model),
-            efforts: if refuses_effort(name) { &[] } else { effort::known(name) },
+            efforts: if refuses_effort(name) { &[] } else { effort::known(name, is_bare) },
             // With a vendor before it the name is a relay's, which asks OpenAI in Responses.
             effort_beside_tools: model.contains('/') || version < Some((5, 4)),
-            reasons: is_newer && !is_chat(name),
-            thinking_switch: name == model && ["deepseek", "glm"].iter().any(|series| lower.starts_with(series)),
+            sampling: !(reasons || is_bare && lower.starts_with("kimi-") && !lower.starts_with("kimi-k2-")),
+            reasons,
+            thinking_switch: is_bare && ["deepseek", "glm"].iter().any(|series| lower.starts_with(series)),
             stop: !refuses_stop(name),
             vendor: vendor(&lower),
             call_seals: lower.contains("gemini"),
@@ -133,8 +142,7 @@ impl Takes {
         Some(fitting)
     }
 
-    /// A sampling parameter, unless the model reasons and refuses it. `default`: what it samples with anyway.
-    /// <https://platform.openai.com/docs/guides/latest-model#gpt-5-parameter-compatibility>
+    /// A sampling parameter, unless the model refuses it. `default`: what it samples with anyway.
     pub(in crate::translate) fn sampled(
         self,
         name: &str,
@@ -143,7 +151,7 @@ impl Takes {
         warnings: &mut Warnings,
     ) -> Option<Number> {
         let number = number?;
-        if !self.reasons {
+        if self.sampling {
             return Some(number);
         }
         if number.as_f64() != Some(default) {
@@ -283,17 +291,18 @@ mod tests {
     }
 
     #[test]
-    fn openais_reasoning_models_are_not_told_how_to_sample() {
+    fn models_that_refuse_it_are_not_told_how_to_sample() {
         let sampled = |model: &str, number: f64| {
             let mut warnings = Warnings::default();
             let number = Takes::of(model).sampled("top_p", Number::from_f64(number), 1.0, &mut warnings);
             (number.is_some(), warnings.into_list().len())
         };
-        for refuses in ["o1", "o3-mini", "gpt-5", "openai/gpt-5.2", "gpt-5.4-mini"] {
+        for refuses in ["o1", "o3-mini", "gpt-5", "openai/gpt-5.2", "gpt-5.4-mini", "kimi-k3", "kimi-k2.6"] {
             assert_eq!(sampled(refuses, 0.5), (false, 1), "{refuses}");
             assert_eq!(sampled(refuses, 1.0), (false, 0), "{refuses}");
         }
-        for takes in ["gpt-4o", "gpt-5-chat-latest", "gpt-oss-120b", "deepseek-chat", "m"] {
+        let takers = ["gpt-4o", "gpt-5-chat-latest", "gpt-oss-120b", "deepseek-chat", "kimi-k2-turbo-preview", "m"];
+        for takes in takers.into_iter().chain(["moonshotai/kimi-k3"]) {
             assert_eq!(sampled(takes, 0.5), (true, 0), "{takes}");
         }
     }

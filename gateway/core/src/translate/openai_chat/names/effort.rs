@@ -12,13 +12,17 @@ const NONE_TO_HIGH: &[Effort] = &[Effort::None, Effort::Low, Effort::Medium, Eff
 const NONE_TO_EXTRA: &[Effort] = &[Effort::None, Effort::Low, Effort::Medium, Effort::High, Effort::ExtraHigh];
 const MINIMAL_TO_HIGH: &[Effort] = &[Effort::Minimal, Effort::Low, Effort::Medium, Effort::High];
 
-/// Maps all of OpenAI's words to its own two or three:
-/// <https://api-docs.deepseek.com/guides/thinking_mode>.
+/// Kimi K3's: <https://platform.kimi.ai/docs/guide/use-thinking-effort>.
+const KIMI: &[Effort] = &[Effort::Low, Effort::High, Effort::Max];
+
+/// DeepSeek maps all of OpenAI's words to its own: <https://api-docs.deepseek.com/guides/thinking_mode>.
 const DEEPSEEK: &[Effort] = &[Effort::Low, Effort::Medium, Effort::High, Effort::ExtraHigh, Effort::Max];
 
-/// The words of a model of this name, from least to most. `xhigh` and `max` are refused by many that are not OpenAI's.
-pub(super) fn known(name: &str) -> &'static [Effort] {
+/// The words of a model of this name, from least to most. `is_bare`: no vendor stands before it. `xhigh` and `max` are
+/// refused by many that are not OpenAI's.
+pub(super) fn known(name: &str, is_bare: bool) -> &'static [Effort] {
     let is = |series: &str| name.contains(series);
+    let is_own = |series: &str| is_bare && name.to_ascii_lowercase().starts_with(series);
     match gpt_version(name) {
         Some((5, 0)) if is("-pro") => &[Effort::High],
         Some((5, 0 | 1)) if is("-codex-mini") => &[Effort::Medium, Effort::High],
@@ -30,7 +34,8 @@ pub(super) fn known(name: &str) -> &'static [Effort] {
         Some(version) if version > (5, 1) && is("-codex") => LOW_TO_EXTRA,
         Some(version) if version > (5, 1) => NONE_TO_EXTRA,
         None if is_o(name) => LOW_TO_HIGH,
-        None if name.to_ascii_lowercase().contains("deepseek") => DEEPSEEK,
+        None if is_own("deepseek") => DEEPSEEK,
+        None if is_own("kimi") => KIMI,
         _ => MINIMAL_TO_HIGH,
     }
 }
@@ -75,6 +80,8 @@ mod tests {
             assert_eq!(words, [None, Some("low"), Some("high"), Some("high")], "{model}");
         }
         assert_eq!(told("deepseek-v4-pro", Effort::Max), Some("max"));
+        assert_eq!(told("deepseek/deepseek-v4-pro", Effort::Max), Some("high"));
+        assert_eq!(told("kimi-k3", Effort::Medium), Some("high"));
     }
 
     #[test]
