@@ -1,4 +1,4 @@
-//! What translations leave in a conversation, taken out before it goes to a provider of the caller's own dialect.
+//! What translations leave in a conversation, put right before it goes to a provider of the caller's own dialect.
 //!
 //! A conversation may change providers at every turn. Seals of another dialect's provider, and the mark on thoughts that
 //! have none, come back from the client with the next request; translations read them, and a provider that is spoken to
@@ -9,26 +9,48 @@ use serde_json::Value;
 use super::anthropic::model::keeps_unsigned;
 use super::json::{is_too_intricate, text};
 use super::neutral::{SEAL_PREFIX, SEAL_PREFIX_BASE64};
+use super::openai_chat::names::{NO_THOUGHT, needs_thoughts};
 use crate::dialect::Dialect;
 
-/// The request without them. `None`: there are none, or the body is too intricate to be parsed, and the bytes stay as
+/// The request for this model without them. `None`: there are none, or the body is too intricate to be parsed, and the bytes stay as
 /// they are.
 pub(super) fn clean(dialect: Dialect, model: &str, body: &[u8]) -> Option<Vec<u8>> {
-    let prefix = if dialect == Dialect::Gemini { SEAL_PREFIX_BASE64 } else { SEAL_PREFIX };
-    memchr::memmem::find(body, prefix.as_bytes())?;
+    let trace = match dialect {
+        Dialect::OpenaiChat if !needs_thoughts(model) => return None,
+        Dialect::OpenaiChat => SEALS,
+        Dialect::Gemini => SEAL_PREFIX_BASE64,
+        Dialect::OpenaiResponses | Dialect::Anthropic => SEAL_PREFIX,
+    };
+    memchr::memmem::find(body, trace.as_bytes())?;
     if is_too_intricate(body) {
         return None;
     }
     let mut body: Value = serde_json::from_slice(body).ok()?;
-    let removed = match dialect {
-        // Seals stand in `reasoning_details`, which say themselves whose they are.
-        Dialect::OpenaiChat => 0,
+    let changed = match dialect {
+        Dialect::OpenaiChat => fill(&mut body),
         Dialect::OpenaiResponses => items(&mut body, "input").map_or(0, |items| remove(items, &["encrypted_content"])),
         Dialect::Anthropic if keeps_unsigned(model) => unsign(&mut body),
         Dialect::Anthropic => anthropic(&mut body),
         Dialect::Gemini => contents(&mut body),
     };
-    (removed > 0).then(|| body.to_string().into_bytes())
+    (changed > 0).then(|| body.to_string().into_bytes())
+}
+
+/// OpenAI chat's place for seals, which say themselves whose they are and may stay.
+const SEALS: &str = "reasoning_details";
+
+/// A provider that hides the thoughts it seals leaves calls without any, and some models refuse those.
+fn fill(body: &mut Value) -> usize {
+    let mut filled = 0;
+    for message in items(body, "messages").into_iter().flatten().filter_map(Value::as_object_mut) {
+        let is_hidden = message.contains_key(SEALS) && message.contains_key("tool_calls");
+        let says = message.get("reasoning_content").and_then(Value::as_str).is_some_and(|thought| !thought.is_empty());
+        if is_hidden && !says {
+            message.insert("reasoning_content".to_owned(), NO_THOUGHT.into());
+            filled += 1;
+        }
+    }
+    filled
 }
 
 fn items<'v>(value: &'v mut Value, name: &str) -> Option<&'v mut Vec<Value>> {
@@ -168,6 +190,20 @@ mod tests {
         for reads in ["deepseek-v4-pro", "kimi-k2.6", "glm-4.6"] {
             assert_eq!(cleaned_for(reads, Dialect::Anthropic, body.clone()), Some(expected.clone()), "{reads}");
         }
+    }
+
+    #[test]
+    fn a_chat_model_that_needs_a_thought_with_every_call_gets_one_where_another_provider_hid_it() {
+        let calls = json!({ "role": "assistant", "tool_calls": [{}] });
+        let mut hidden = calls.clone();
+        hidden["reasoning_details"] = json!([{ "type": "reasoning.encrypted", "data": "x" }]);
+        let mut shown = hidden.clone();
+        shown["reasoning_content"] = "Hm.".into();
+        let body = json!({ "messages": [hidden, shown, calls] });
+        let mut expected = body.clone();
+        expected["messages"][0]["reasoning_content"] = " ".into();
+        assert_eq!(cleaned_for("deepseek-v4-pro", Dialect::OpenaiChat, body.clone()), Some(expected));
+        assert_eq!(cleaned_for("gpt-4o", Dialect::OpenaiChat, body), None);
     }
 
     #[test]

@@ -60,13 +60,13 @@ def messages(listed, asked):
         if role in ("system", "developer"):
             told += text_only(message.get("content"), where)
         elif role == "user":
-            asked.images, unthought = [], False
+            asked.images = []
             asked.said = "".join(parts(message.get("content"), where, asked))
         else:
             open_calls = assistant(message, where)
-            unthought = asked.thinking and open_calls and "reasoning_content" not in message
+            unthought |= bool(asked.thinking and open_calls and not message.get("reasoning_content"))
     expect(not open_calls, f"An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. Missing: {open_calls}")
-    expect(not unthought, "Missing `reasoning_content` field in the assistant message of this turn")
+    expect(not unthought, "The `reasoning_content` in the thinking mode must be passed back to the API.")
     asked.system = "\n".join(told)
 
 
