@@ -128,9 +128,9 @@ fn read_request(from: Dialect, body: Value, warnings: &mut Warnings) -> Result<R
     }
 }
 
-/// The request `body` for a provider of the caller's own dialect, which calls the model `model`, without what earlier translations left in the
-/// conversation: that provider refuses thoughts it did not seal. `None`: nothing was left, or there is more in it than can
-/// be looked at, and the bytes stay as they are.
+/// The request `body` for a provider of the caller's own dialect, which calls the model `model`, without what earlier
+/// translations left in the conversation: that provider refuses thoughts it did not seal. `None`: nothing was left, or
+/// there is more in it than can be looked at, and the bytes stay as they are.
 pub fn native(dialect: Dialect, model: &str, body: &[u8]) -> Option<Vec<u8>> {
     native::clean(dialect, model, body)
 }

@@ -12,8 +12,8 @@ use super::neutral::{SEAL_PREFIX, SEAL_PREFIX_BASE64};
 use super::openai_chat::names::{NO_THOUGHT, needs_thoughts};
 use crate::dialect::Dialect;
 
-/// The request for this model without them. `None`: there are none, or the body is too intricate to be parsed, and the bytes stay as
-/// they are.
+/// The request for this model without them. `None`: there are none, or the body is too intricate to be parsed, and the
+/// bytes stay as they are.
 pub(super) fn clean(dialect: Dialect, model: &str, body: &[u8]) -> Option<Vec<u8>> {
     let trace = match dialect {
         Dialect::OpenaiChat if !needs_thoughts(model) => return None,

@@ -1,6 +1,6 @@
-//! Thoughts in an answer that nobody asked for. Anthropic and Gemini give none then, and programs that ask for no tools read
-//! the first block of an answer as its text. Where there are tools the thoughts are given: the model may need them back with
-//! the next turn.
+//! Thoughts in an answer that nobody asked for. Anthropic and Gemini give none then, and programs that ask for no tools
+//! read the first block of an answer as its text. Where there are tools the thoughts are given: the model may need them
+//! back with the next turn.
 
 use std::collections::BTreeSet;
 

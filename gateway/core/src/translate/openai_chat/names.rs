@@ -22,9 +22,9 @@ use crate::translate::neutral::{Effort, Reasoning, Warnings};
 /// unsupported`.
 const READ_THOUGHTS: [&str; 7] = ["deepseek", "kimi", "moonshot", "glm", "qwen", "mimo", "minimax"];
 
-/// Those of them that answer 400 where a turn with calls came without thoughts: `The reasoning_content in the thinking mode
-/// must be passed back to the API` (<https://api-docs.deepseek.com/guides/thinking_mode#tool-calls>), `thinking is enabled
-/// but reasoning_content is missing in assistant tool call message`
+/// Those of them that answer 400 where a turn with calls came without thoughts: `The reasoning_content in the thinking
+/// mode must be passed back to the API` (<https://api-docs.deepseek.com/guides/thinking_mode#tool-calls>), `thinking is
+/// enabled but reasoning_content is missing in assistant tool call message`
 /// (<https://platform.moonshot.ai/docs/guide/use-kimi-k2-thinking-model>).
 const NEED_THOUGHTS: [&str; 3] = ["deepseek", "kimi", "moonshot"];
 
@@ -69,8 +69,8 @@ pub(in crate::translate) struct Takes {
     /// and refuse the tools even if nothing is said: <https://github.com/openai/openai-openapi/issues/541>.
     pub(in crate::translate) effort_beside_tools: bool,
     /// `temperature`, `top_p` and penalties. OpenAI's reasoning models refuse them
-    /// (<https://platform.openai.com/docs/guides/latest-model#gpt-5-parameter-compatibility>), and so does Kimi since K2.5
-    /// where its maker serves it: `invalid temperature: only 1 is allowed for this model`
+    /// (<https://platform.openai.com/docs/guides/latest-model#gpt-5-parameter-compatibility>), and so does Kimi since
+    /// K2.5 where its maker serves it: `invalid temperature: only 1 is allowed for this model`
     /// (<https://platform.kimi.ai/docs/api/models-overview>).
     sampling: bool,
     /// It is one of OpenAI's that reason whether they are told to or not.

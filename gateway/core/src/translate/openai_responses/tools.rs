@@ -10,8 +10,8 @@ use crate::translate::json;
 use crate::translate::members::Members;
 use crate::translate::neutral::{Alias, Request, Tool, ToolChoice, Untranslatable, Warnings};
 
-/// Reads a list of tools. What a provider would run itself (web search, code interpreter, …) is left out with a warning: agents
-/// offer such tools to every model and do without.
+/// Reads a list of tools. What a provider would run itself (web search, code interpreter, …) is left out with a
+/// warning: agents offer such tools to every model and do without.
 pub(super) fn read(tools: Vec<Value>, request: &mut Request, warnings: &mut Warnings) {
     for tool in tools {
         let mut tool = Members::of(tool);

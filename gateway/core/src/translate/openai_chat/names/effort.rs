@@ -1,7 +1,7 @@
 //! How hard a model can be told to reason. Each of OpenAI's knows other words and answers 400 to the rest: `Unsupported
-//! value: 'minimal' is not supported with the 'gpt-5.1' model. Supported values are: 'none', 'low', 'medium', and 'high'.`
-//! <https://platform.openai.com/docs/guides/reasoning>; the table was tried out for
-//! <https://github.com/anomalyco/opencode/pull/26268>.
+//! value: 'minimal' is not supported with the 'gpt-5.1' model. Supported values are: 'none', 'low', 'medium', and
+//! 'high'.` <https://platform.openai.com/docs/guides/reasoning>; what is not said there was tried
+//! out for <https://github.com/anomalyco/opencode/pull/26268>.
 
 use super::{gpt_version, is_o};
 use crate::translate::neutral::Effort;
@@ -31,7 +31,7 @@ pub(super) fn known(name: &str, is_bare: bool) -> &'static [Effort] {
         Some((5, 0)) => MINIMAL_TO_HIGH,
         Some((5, 1)) => NONE_TO_HIGH,
         Some(version) if version > (5, 1) && is("-pro") => &[Effort::Medium, Effort::High, Effort::ExtraHigh],
-        Some(version) if version > (5, 1) && is("-codex") => LOW_TO_EXTRA,
+        Some((5, 2)) if is("-codex") => LOW_TO_EXTRA,
         Some(version) if version > (5, 1) => NONE_TO_EXTRA,
         None if is_o(name) => LOW_TO_HIGH,
         None if is_own("deepseek") => DEEPSEEK,
@@ -64,7 +64,8 @@ mod tests {
             ("gpt-5.1-codex-max", "low", "low", "medium", "xhigh"),
             ("gpt-5.2", "none", "low", "medium", "xhigh"),
             ("gpt-5.2-pro", "medium", "medium", "medium", "xhigh"),
-            ("gpt-5.3-codex", "low", "low", "medium", "xhigh"),
+            ("gpt-5.2-codex", "low", "low", "medium", "xhigh"),
+            ("gpt-5.3-codex", "none", "low", "medium", "xhigh"),
             ("gpt-6", "none", "low", "medium", "xhigh"),
         ] {
             let words =
