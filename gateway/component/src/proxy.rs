@@ -291,7 +291,7 @@ impl Course<'_> {
     /// Steps 4 and 5 for one target, and what health and the record learn of it.
     async fn attempt(&self, attempt: Attempt) -> Result<Tried, Refusal> {
         let to = self.named(attempt).ok_or_else(|| self.exhausted(&[]))?;
-        let subjects = Subjects::to(to);
+        let subjects = health::peek(|health| Subjects::to(to, health));
         let target = target_name(to.provider, to.target, to.upstream_model);
         let started_ms = host::now_ms();
         let started_at_ms = host::unix_ms();
@@ -364,7 +364,9 @@ impl Course<'_> {
     fn end_probe(&self, decision: &Decision) {
         let Some(target) = self.probing.take() else { return };
         let next = match decision {
-            Decision::Try(next, _) => self.named(*next).map(|to| Subjects::to(to).target),
+            Decision::Try(next, _) => {
+                self.named(*next).map(|to| health::peek(|health| Subjects::to(to, health).target))
+            }
             _ => None,
         };
         if next.as_ref() == Some(&target) {
@@ -435,8 +437,9 @@ impl Course<'_> {
         // The head stays for whoever relays; everything else is the machine's.
         let outcome = std::mem::replace(&mut tried.outcome, Outcome::Head(200));
         let decision = health::with_budget(&self.model.name, |health, budget| {
-            let able =
-                |attempt: &Attempt| self.named(*attempt).is_some_and(|to| is_able(health, &Subjects::to(to), now_ms));
+            let able = |attempt: &Attempt| {
+                self.named(*attempt).is_some_and(|to| is_able(health, &Subjects::to(to, health), now_ms))
+            };
             let chance = Chance { time_left: self.time_left(), now_ms, jitter: host::fraction(), budget, able: &able };
             failover.judge(&tried.target, outcome, tried.verdict, chance)
         });

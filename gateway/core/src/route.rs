@@ -252,7 +252,7 @@ fn able_targets(ask: &Ask<'_>, index: usize, model: &Model, skipped: &mut Vec<Sk
     for (position, target) in model.targets.iter().enumerate() {
         let Some(provider) = ask.catalog.providers.get(target.provider) else { continue };
         let upstream_model = target.model.as_deref().unwrap_or(asked);
-        let key = health::target(&provider.name, health::model_of(target));
+        let key = ask.health.target_of(&provider.name, target, upstream_model);
         let to = Named { target, provider, upstream_model, credential: None };
         let usable = fits(ask, model, to)
             .and_then(|()| standing(ask, &key))
@@ -368,7 +368,7 @@ fn resting(ask: &Ask<'_>, to: Named<'_>) -> Option<Skip> {
     if ask.health.is_calm() {
         return None;
     }
-    let of = Subjects::to(to);
+    let of = Subjects::to(to, ask.health);
     if let Some(skip) = way_resting(ask.health, &of, to.provider.egress_of(to.credential), ask.now_ms) {
         return Some(skip);
     }

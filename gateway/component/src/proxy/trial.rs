@@ -87,7 +87,7 @@ impl Trial<'_> {
         open.decided(model, DecisionRecord::of(&candidates, &snapshot.catalog, index, &call.model));
         let attempt = Attempt { model: index, target, credential, probe: false };
         let to = course.named(attempt).ok_or_else(|| models::unknown(&call.model))?;
-        let of = Subjects::to(to);
+        let of = health::peek(|health| Subjects::to(to, health));
         // A way out that rests is among what is tested.
         let ways = health::troubles(of.ways()).await;
         let troubles = health::troubles(of.beside_target().chain([&of.target])).await;

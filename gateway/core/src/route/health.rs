@@ -3,8 +3,8 @@
 //!
 //! Several subjects, because several things fail apart: a *target* (a breaker: it may be down), a *credential* (it may
 //! be dead or out of money, on every model), a *lane*, a credential on one upstream model (it may have used up its
-//! minute) or on all those it has for free, and an *egress*: a proxy, which may be down for everybody, or a way out as one provider sees it, which may be
-//! refused where it comes out. One failure counts against exactly one of them, so that a dead key or a dead proxy does
+//! minute) or on all those it has for free, and an *egress*: a proxy, which may be down for everybody, or a way out as
+//! one provider sees it, which may be refused where it comes out. One failure counts against exactly one of them, so that a dead key or a dead proxy does
 //! not take its provider down, nor a dead provider the proxy.
 //!
 //! Only subjects in trouble are kept, times are those of the wall clock since instances and restarts share them, and a
@@ -14,14 +14,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Egress, Provider, Target};
+use crate::catalog::{Provider, Target};
 use crate::failover::told::{self, Told};
 use crate::failover::{Class, Hint, Nature, Verdict};
-use crate::rewrite::Named;
 
 mod egress;
+mod subjects;
 mod window;
 
+use subjects::lane;
+pub use subjects::{DIRECT, Subjects, model_of, target, whole};
 use window::{Latency, Window};
 
 /// A wait somebody told is followed this long at most, unless it is the reset of a quota.
@@ -42,6 +44,9 @@ const UNKNOWN_MODEL_MS: u64 = 600_000;
 const FORGOTTEN_MS: i64 = 2 * 3_600_000;
 /// Subjects in trouble at once; each is a key of the store. Those that are over first are forgotten first.
 const TROUBLED_MAX: usize = 1024;
+/// So many targets of a provider in trouble, and in use, are kept apart by names that clients gave.
+const ASKED_TARGETS_MAX: usize = 32;
+const ASKED_WINDOWS_MAX: usize = 256;
 /// So many lanes of a credential in trouble are kept apart by names that clients gave; then it is one lane for all.
 const ASKED_LANES_MAX: usize = 32;
 /// No first content takes longer than a day.
@@ -71,98 +76,6 @@ impl Backoff {
     fn wait_ms(&self, step: u32) -> u64 {
         self.first_ms.saturating_mul(1 << step.min(20)).min(self.max_ms).saturating_mul(self.percent) / 100
     }
-}
-
-/// What an attempt is about, as keys of the health store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subjects {
-    /// The target.
-    pub target: String,
-    /// The credential; a provider without any has none to blame.
-    pub credential: Option<String>,
-    /// The credential on this upstream model.
-    pub lane: String,
-    /// The credential on all models, where the client names the upstream model: a name more than are kept apart.
-    pub wide_lane: Option<String>,
-    /// The credential on all models that its provider gives away, where this is one of them.
-    pub free_lane: Option<String>,
-    /// The egress proxy or relay, where there is one.
-    pub egress: Option<String>,
-    /// The way out as this provider sees it.
-    pub place: String,
-}
-
-impl Subjects {
-    /// The subjects of an attempt: the provider's name, its own name for the model, the credential's id, and the key
-    /// of the egress.
-    pub fn of(provider: &str, upstream_model: &str, credential: Option<&str>, egress: Option<&str>) -> Self {
-        Subjects {
-            target: target(provider, upstream_model),
-            credential: credential.map(|id| format!("credential/{id}")),
-            lane: lane(credential.unwrap_or(provider), upstream_model),
-            wide_lane: None,
-            free_lane: free_lane(credential.unwrap_or(provider), upstream_model),
-            egress: egress.map(|key| format!("egress/{key}")),
-            place: format!("egress/{}/{provider}", egress.unwrap_or(DIRECT)),
-        }
-    }
-
-    /// The subjects of an attempt at the model or models that a target serves. One that sends on whatever name is asked is
-    /// one target for all of them, but what is used up of one model is not of the others.
-    pub fn to(to: Named<'_>) -> Self {
-        let credential = to.credential.map(|credential| credential.id.as_str());
-        let egress = to.provider.egress_of(to.credential).and_then(Egress::key);
-        let provider = &to.provider.name;
-        let of = Subjects::of(provider, model_of(to.target), credential, egress.as_deref());
-        match &to.target.model {
-            Some(_) => of,
-            None => of.asked(credential.unwrap_or(provider), to.upstream_model),
-        }
-    }
-
-    fn asked(self, account: &str, upstream_model: &str) -> Self {
-        let free_lane = free_lane(account, upstream_model);
-        Subjects { wide_lane: Some(self.lane), lane: lane(account, upstream_model), free_lane, ..self }
-    }
-
-    /// What has to be fit beside the target.
-    pub fn beside_target(&self) -> impl Iterator<Item = &String> {
-        self.account().chain(self.ways())
-    }
-
-    /// The credential and what it may use.
-    pub fn account(&self) -> impl Iterator<Item = &String> {
-        self.credential.iter().chain([&self.lane]).chain(&self.wide_lane).chain(&self.free_lane)
-    }
-
-    /// The way out, for everybody and for this provider.
-    pub fn ways(&self) -> impl Iterator<Item = &String> {
-        self.egress.iter().chain([&self.place])
-    }
-}
-
-/// What the way out is called where there is no egress.
-pub const DIRECT: &str = "direct";
-
-fn lane(account: &str, upstream_model: &str) -> String {
-    format!("lane/{account}/{upstream_model}")
-}
-
-/// OpenRouter marks what it gives away: <https://openrouter.ai/docs/api-reference/limits>.
-fn free_lane(account: &str, upstream_model: &str) -> Option<String> {
-    const MARK: &str = ":free";
-    upstream_model.ends_with(MARK).then(|| lane(account, &format!("*{MARK}")))
-}
-
-/// The key of a target.
-pub fn target(provider: &str, upstream_model: &str) -> String {
-    format!("target/{provider}/{upstream_model}")
-}
-
-/// The upstream model a target's breaker is kept under. One that sends on whatever name is asked has one for all of them,
-/// or clients could fill the store with names.
-pub fn model_of(target: &Target) -> &str {
-    target.model.as_deref().unwrap_or("*")
 }
 
 /// What keeps a subject from being used.
@@ -205,11 +118,6 @@ impl Standing {
             self.until_ms
         }
     }
-}
-
-/// The key of how long a target takes to a whole answer.
-pub fn whole(target: &str) -> String {
-    format!("whole/{}", target.strip_prefix("target/").unwrap_or(target))
 }
 
 /// How long a target takes to its first content, or to a whole answer, as it is published.
@@ -404,6 +312,23 @@ impl Health {
         self.windows.retain(|other, _| !wanted(other));
         self.probes.retain(|other, _| !wanted(other));
         keys
+    }
+
+    /// The key of a target's breaker. One that sends on whatever name is asked has a breaker for each name, since one model
+    /// that is broken says nothing of the others, up to a bound: clients may give any name.
+    pub fn target_of(&self, provider: &str, of: &Target, upstream_model: &str) -> String {
+        let key = target(provider, upstream_model);
+        if of.model.is_some() || self.troubled.contains_key(&key) {
+            return key;
+        }
+        let (all, every) = (target(provider, ""), target(provider, model_of(of)));
+        let of_provider = |key: &String| key.starts_with(&all);
+        let is_full = || {
+            self.troubled.keys().filter(|key| of_provider(key)).count() >= ASKED_TARGETS_MAX
+                || self.windows.keys().filter(|key| of_provider(key)).count() >= ASKED_WINDOWS_MAX
+        };
+        let is_known = self.windows.contains_key(&key);
+        if self.troubled.contains_key(&every) || (!is_known && is_full()) { every } else { key }
     }
 
     /// Forgets all that was learnt of a provider, which is another one now; returns what was in trouble.
