@@ -9,6 +9,7 @@
 mod anthropic;
 mod events;
 mod gemini;
+mod ids;
 mod json;
 mod media;
 mod members;
@@ -94,6 +95,7 @@ pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatab
     tool_names::fit(&mut request, asked.to);
     turns::name_results(&mut request);
     turns::results_behind_calls(&mut request.messages);
+    ids::carry(&mut request.messages, asked.from, asked.to, asked.model);
     if json::are_too_intricate(arguments_in(request.messages.iter().flat_map(|message| &message.parts))) {
         return Err(Untranslatable::new("messages", TOO_INTRICATE).in_words_of(asked.from));
     }
@@ -138,7 +140,7 @@ pub fn native(dialect: Dialect, model: &str, body: &[u8]) -> Option<Vec<u8>> {
 /// A provider's whole answer in the caller's dialect. `None`: it is no answer of the dialect `from`, or one of more values
 /// than can be carried.
 pub fn answer(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<Vec<u8>> {
-    let answer = read_answer(from, told, body)?;
+    let answer = read_answer(from, to, told, body)?;
     let written = match to {
         Dialect::OpenaiChat => openai_chat::write_answer(answer, told),
         Dialect::OpenaiResponses => openai_responses::write_answer(answer, told),
@@ -148,7 +150,7 @@ pub fn answer(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<Ve
     Some(written.to_string().into_bytes())
 }
 
-fn read_answer(from: Dialect, told: &Told, body: &[u8]) -> Option<Answer> {
+fn read_answer(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<Answer> {
     if json::is_too_intricate(body) {
         return None;
     }
@@ -169,6 +171,7 @@ fn read_answer(from: Dialect, told: &Told, body: &[u8]) -> Option<Answer> {
         if let Part::ToolCall(call) = part {
             fill_call_id(&mut call.id, told, number);
             tool_names::restore(&mut call.name, told);
+            ids::for_client(&mut call.id, to);
         }
     }
     Some(answer)
@@ -177,7 +180,7 @@ fn read_answer(from: Dialect, told: &Told, body: &[u8]) -> Option<Answer> {
 /// A provider's whole answer as a stream in the caller's dialect, for providers that answer so although a stream was
 /// asked for.
 pub fn answer_as_stream(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<Vec<u8>> {
-    let answer = read_answer(from, told, body)?;
+    let answer = read_answer(from, to, told, body)?;
     let mut writer = Writer::new(to, told);
     let mut out = Vec::new();
     for event in answer.into_events() {
@@ -225,6 +228,7 @@ const HELD_BYTES_MAX: usize = 4 << 20;
 /// A streamed answer on its way from a provider of one dialect to a caller of another.
 #[derive(Debug)]
 pub struct Stream {
+    to: Dialect,
     told: Told,
     events: Events,
     reader: Reader,
@@ -241,7 +245,7 @@ impl Stream {
     pub fn new(from: Dialect, to: Dialect, told: Told) -> Self {
         let writer = Writer::new(to, &told);
         let (events, unasked) = (Events::default(), Unasked::default());
-        Stream { told, events, reader: Reader::new(from), unasked, writer, is_over: false, has_failed: false }
+        Stream { to, told, events, reader: Reader::new(from), unasked, writer, is_over: false, has_failed: false }
     }
 
     /// Takes the provider's next bytes and gives the caller's.
@@ -312,6 +316,7 @@ impl Stream {
             if let Event::Begin { part, kind: PartKind::ToolCall { id, name }, .. } = &mut event {
                 fill_call_id(id, &self.told, *part);
                 tool_names::restore(name, &self.told);
+                ids::for_client(id, self.to);
             }
             self.writer.write(event, out);
             if !self.is_over && self.writer.held() > HELD_BYTES_MAX {

@@ -98,7 +98,7 @@ fn block(part: Part, path: &str, takes: Takes) -> Result<Option<Value>, Untransl
         }
         Part::ToolCall(call) => tool_use(call),
         Part::ToolResult(result) => {
-            let mut written = vec![("type", "tool_result".into()), ("tool_use_id", written_id(result.id).into())];
+            let mut written = vec![("type", "tool_result".into()), ("tool_use_id", result.id.into())];
             let content = blocks(result.parts, path, takes)?;
             if !content.is_empty() {
                 written.push(("content", lone_text(content)));
@@ -133,20 +133,10 @@ fn unsigned_thought(text: String) -> Value {
 fn tool_use(call: ToolCall) -> Value {
     from_members([
         ("type", "tool_use".into()),
-        ("id", written_id(call.id).into()),
+        ("id", call.id.into()),
         ("name", call.name.into()),
         ("input", arguments(&call.arguments)),
     ])
-}
-
-/// Anthropic takes letters, digits, `_` and `-`; providers make ids such as `functions.search:0`. A call and its result
-/// go through here alike.
-fn written_id(id: String) -> String {
-    let is_plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
-    if id.is_empty() || id.chars().all(is_plain) {
-        return id;
-    }
-    id.chars().map(|character| if is_plain(character) { character } else { '_' }).collect()
 }
 
 fn source(media: Media) -> Value {

@@ -1,0 +1,198 @@
+//! Ids of calls, which a result names. Each provider makes its own and some refuse another's, while a conversation may go
+//! through several of them.
+//!
+//! What a provider refuses is changed on the way to it, in a call and its result alike. Nothing is changed for good: Kimi
+//! takes its cue for the next id from those it is shown (`functions.search:0`), so a client that cannot keep such an id is
+//! given one from which it can be read again.
+//! <https://github.com/MoonshotAI/K2-Vendor-Verifier#suggestions-to-vendors>
+
+use sha2::{Digest, Sha256};
+
+use super::neutral::{Message, Part};
+use crate::dialect::Dialect;
+
+/// What an id begins with that stands for another in a conversation of Anthropic's dialect.
+const WRITTEN: &str = "llmio_";
+
+/// What a provider takes.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    characters_max: usize,
+    /// Letters, digits, `_` and `-` alone.
+    plain: bool,
+}
+
+/// Gives every call and result of a conversation, which came in the dialect `from`, an id that `model` takes behind a
+/// provider of the dialect `to`.
+pub(super) fn carry(messages: &mut [Message], from: Dialect, to: Dialect, model: &str) {
+    let taken = taken(to, model);
+    for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
+        let id = match part {
+            Part::ToolCall(call) => &mut call.id,
+            Part::ToolResult(result) => &mut result.id,
+            _ => continue,
+        };
+        if from == Dialect::Anthropic
+            && let Some(original) = read(id)
+        {
+            *id = original;
+        }
+        if let Some(fitting) = taken.and_then(|taken| fit(id, taken)) {
+            *id = fitting;
+        }
+    }
+}
+
+/// The id of a call in an answer to a client of the dialect `to`, which gives it back.
+pub(super) fn for_client(id: &mut String, to: Dialect) {
+    if to != Dialect::Anthropic || id.chars().all(is_plain) {
+        return;
+    }
+    let written = write(id);
+    *id = if written.len() <= ANTHROPIC.characters_max { written } else { fit(id, ANTHROPIC).unwrap_or(written) };
+}
+
+/// Anthropic answers 400 `tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'`; the length is that of clouds that
+/// sell it.
+const ANTHROPIC: Taken = Taken { characters_max: 64, plain: true };
+
+/// `None`: anything.
+fn taken(to: Dialect, model: &str) -> Option<Taken> {
+    let model = model.to_ascii_lowercase();
+    match to {
+        Dialect::Anthropic => Some(ANTHROPIC),
+        Dialect::OpenaiChat if model.contains("kimi") || model.contains("moonshot") => None,
+        // <https://github.com/vercel/ai/issues/5171>
+        Dialect::OpenaiChat => Some(Taken { characters_max: 40, plain: false }),
+        // <https://platform.openai.com/docs/api-reference/responses/create#responses-create-input>
+        Dialect::OpenaiResponses => Some(Taken { characters_max: 64, plain: false }),
+        Dialect::Gemini => None,
+    }
+}
+
+/// The same for the same id. `None`: it fits as it is.
+fn fit(id: &str, taken: Taken) -> Option<String> {
+    let fits = |letter: char| !taken.plain || is_plain(letter);
+    let length = id.chars().count();
+    if length <= taken.characters_max && id.chars().all(fits) {
+        return None;
+    }
+    let flat = id.chars().map(|letter| if fits(letter) { letter } else { '_' });
+    if length <= taken.characters_max {
+        return Some(flat.collect());
+    }
+    let mark: String = Sha256::digest(id.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    Some(flat.take(taken.characters_max - mark.len()).chain(mark.chars()).collect())
+}
+
+fn is_plain(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-')
+}
+
+/// In letters, digits and `_`, which stands before the two digits of any other byte.
+fn write(id: &str) -> String {
+    let mut written = WRITTEN.to_owned();
+    for byte in id.bytes() {
+        match byte {
+            b'-' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => written.push(byte.into()),
+            _ => written.push_str(&format!("_{byte:02X}")),
+        }
+    }
+    written
+}
+
+/// What [`write()`] wrote. `None`: it is another id.
+fn read(written: &str) -> Option<String> {
+    let mut pieces = written.strip_prefix(WRITTEN)?.split('_');
+    let mut read = pieces.next()?.as_bytes().to_vec();
+    for piece in pieces {
+        read.push(u8::from_str_radix(piece.get(..2)?, 16).ok()?);
+        read.extend_from_slice(piece.get(2..)?.as_bytes());
+    }
+    String::from_utf8(read).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::translate::neutral::{Role, ToolCall, ToolResult};
+
+    /// The id that a call and its result have behind a provider.
+    fn carried(id: &str, from: Dialect, to: Dialect, model: &str) -> String {
+        let call = Part::ToolCall(ToolCall { id: id.to_owned(), ..ToolCall::default() });
+        let result = Part::ToolResult(ToolResult { id: id.to_owned(), name: None, parts: vec![], is_error: false });
+        let mut messages =
+            [(Role::Assistant, call), (Role::User, result)].map(|(role, part)| Message { role, parts: vec![part] });
+        carry(&mut messages, from, to, model);
+        let ids: Vec<&str> = messages
+            .iter()
+            .flat_map(|message| &message.parts)
+            .filter_map(|part| match part {
+                Part::ToolCall(call) => Some(call.id.as_str()),
+                Part::ToolResult(result) => Some(result.id.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(ids.first(), ids.last());
+        ids.first().copied().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn an_id_that_a_provider_takes_stays_as_it_is() {
+        for to in Dialect::ALL {
+            for id in ["toolu_01A-b", "call_1", ""] {
+                assert_eq!(carried(id, Dialect::Gemini, to, "m"), id, "{}", to.name());
+            }
+        }
+        assert_eq!(carried("functions.search:0", Dialect::Gemini, Dialect::OpenaiChat, "m"), "functions.search:0");
+    }
+
+    #[test]
+    fn an_id_is_as_long_as_the_provider_takes_and_another_for_another_call() {
+        let long = |last: &str| format!("chatcmpl-tool-{}{last}", "0123456789".repeat(6));
+        for (to, most) in [(Dialect::OpenaiChat, 40), (Dialect::OpenaiResponses, 64), (Dialect::Anthropic, 64)] {
+            let [a, b] = ["a", "b"].map(|last| carried(&long(last), Dialect::Gemini, to, "m"));
+            assert_eq!(a.len(), most);
+            assert_ne!(a, b);
+        }
+        assert_eq!(carried(&long("a"), Dialect::Gemini, Dialect::Gemini, "m"), long("a"));
+    }
+
+    #[test]
+    fn anthropic_gets_letters_and_digits_alone() {
+        assert_eq!(carried("functions.search:0", Dialect::OpenaiChat, Dialect::Anthropic, "m"), "functions_search_0");
+    }
+
+    #[test]
+    fn kimi_gets_back_the_ids_it_made_through_a_client_that_cannot_keep_them() {
+        for id in ["functions.Bash:0", "functions.mcp__docs__find-it:12", "a é", "_", "functions.x:1"] {
+            let mut given = id.to_owned();
+            for_client(&mut given, Dialect::Anthropic);
+            assert!(given.chars().all(is_plain), "{given}");
+            assert_eq!(carried(&given, Dialect::Anthropic, Dialect::OpenaiChat, "kimi-k2"), id);
+        }
+        let long = format!("functions.{}:0", "x".repeat(60));
+        assert_eq!(carried(&long, Dialect::Gemini, Dialect::OpenaiChat, "moonshotai/Kimi-K2"), long);
+    }
+
+    #[test]
+    fn an_id_in_an_answer_changes_only_where_its_client_could_not_send_it_back() {
+        let given = |id: &str, to: Dialect| {
+            let mut id = id.to_owned();
+            for_client(&mut id, to);
+            id
+        };
+        assert_eq!(given("functions.Bash:0", Dialect::Anthropic), "llmio_functions_2EBash_3A0");
+        assert_eq!(given("call_1", Dialect::Anthropic), "call_1");
+        assert_eq!(given("functions.Bash:0", Dialect::Gemini), "functions.Bash:0");
+        let long = given(&"a:".repeat(40), Dialect::Anthropic);
+        assert!(long.len() == 64 && long.chars().all(is_plain), "{long}");
+    }
+
+    #[test]
+    fn an_id_that_only_looks_like_one_of_llmios_stays() {
+        for other in ["llmio_a_zz", "llmio_a_", "llmio_a_2", "llmio_a_é", "llmio_a_FF"] {
+            assert_eq!(read(other), None, "{other}");
+        }
+    }
+}
