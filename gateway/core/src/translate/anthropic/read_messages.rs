@@ -82,6 +82,9 @@ fn block(mut block: Object, path: &str, warnings: &mut Warnings) -> Result<Optio
             sealed: Seal::read(Dialect::Anthropic, text(&mut block, "data")),
             ..Thought::default()
         }),
+        // What a search for tools found; the tools themselves are among `tools`.
+        // <https://platform.claude.com/docs/en/agents-and-tools/tool-use/tool-search-tool>
+        "tool_reference" => Part::Text(format!("The tool {} is available.", text(&mut block, "tool_name"))),
         "container_upload" => return Err(unknown_file(path)),
         _ => {
             // Anthropic's own tools (`server_tool_use` and its results) and blocks that are newer than this.
