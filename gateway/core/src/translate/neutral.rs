@@ -262,6 +262,18 @@ pub enum Format {
     },
 }
 
+impl Format {
+    /// The same in words, for providers that cannot be told otherwise.
+    pub(super) fn into_instruction(self) -> Part {
+        Part::Text(match self {
+            Format::JsonObject => "Answer with one JSON object and nothing else.".to_owned(),
+            Format::JsonSchema { schema, .. } => {
+                format!("Answer with JSON that follows this JSON Schema and nothing else, without a code block:\n{schema}")
+            }
+        })
+    }
+}
+
 /// Whether and how hard to reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reasoning {

@@ -33,7 +33,7 @@ pub(in crate::translate) fn write_request(
     match request.format.take() {
         Some(Format::JsonObject) => {
             warnings.changed("json_object to an instruction");
-            request.system.push(Part::Text("Answer with one JSON object and nothing else.".to_owned()));
+            request.system.push(Format::JsonObject.into_instruction());
         }
         Some(Format::JsonSchema { mut schema, .. }) => {
             if schema::make_plain(&mut schema) {

@@ -21,6 +21,19 @@ pub(super) enum Thinking {
     },
 }
 
+/// Whether the model takes `responseMimeType: application/json` beside functions. Those before Gemini 3 answer 400
+/// `Function calling with a response mime type: 'application/json' is unsupported`.
+/// <https://ai.google.dev/gemini-api/docs/structured-output#structured_outputs_with_tools>
+pub(super) fn takes_format_beside_tools(model: &str) -> bool {
+    version(model).is_none_or(|version| version >= (3, 0))
+}
+
+/// Whether the model takes penalties: later ones answer 400 `Penalty is not enabled for this model`.
+/// <https://github.com/BerriAI/litellm/pull/32273>
+pub(super) fn takes_penalties(model: &str) -> bool {
+    version(model).is_some_and(|version| version < (2, 5))
+}
+
 /// <https://ai.google.dev/gemini-api/docs/thinking>
 pub(super) fn thinking(model: &str) -> Thinking {
     let version = version(model);
@@ -69,8 +82,21 @@ mod tests {
     }
 
     #[test]
+    fn a_model_takes_what_its_generation_does() {
+        for (name, format_beside_tools, penalties) in [
+            ("gemini-2.0-flash", false, true),
+            ("models/gemini-2.5-pro", false, false),
+            ("gemini-3-pro-preview", true, false),
+        ] {
+            assert_eq!(takes_format_beside_tools(name), format_beside_tools, "{name}");
+            assert_eq!(takes_penalties(name), penalties, "{name}");
+        }
+    }
+
+    #[test]
     fn a_name_that_does_not_say_is_of_the_newest_generation() {
         for name in ["gemini-flash-latest", "gemini-pro-latest", "our-gemini", "gemini-", "gemini-99999999999.1"] {
+            assert!(takes_format_beside_tools(name) && !takes_penalties(name), "{name}");
             assert!(matches!(thinking(name), Thinking::Level { two_only: false, .. }), "{name}");
         }
     }

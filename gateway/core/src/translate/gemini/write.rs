@@ -5,8 +5,11 @@ use serde_json::{Value, json};
 use super::names::{self, Thinking};
 use super::{refuse, write_contents};
 use crate::translate::neutral::{
-    Effort, Format, Object, Part, Reasoning, Request, Tool, ToolChoice, Untranslatable, Warnings,
+    Effort, Format, Object, Part, Reasoning, Request, Sampling, Tool, ToolChoice, Untranslatable, Warnings,
 };
+
+/// More are not documented: <https://ai.google.dev/api/generate-content#generationconfig>.
+const STOP_MAX: usize = 5;
 
 /// The request as JSON.
 pub(in crate::translate) fn write_request(
@@ -14,6 +17,11 @@ pub(in crate::translate) fn write_request(
     warnings: &mut Warnings,
 ) -> Result<Value, Untranslatable> {
     let mut body = Object::new();
+    let is_refused = !request.tools.is_empty() && !names::takes_format_beside_tools(&request.model);
+    if let Some(format) = request.format.take_if(|_| is_refused) {
+        warnings.changed("response_format to an instruction, since there are tools");
+        request.system.push(format.into_instruction());
+    }
     let mut system = write_system(std::mem::take(&mut request.system))?;
     let mut contents = write_contents::write(std::mem::take(&mut request.messages), &request.model, warnings);
     if contents.is_empty() {
@@ -82,7 +90,10 @@ fn write_function(tool: Tool) -> Value {
 
 fn write_generation(request: Request, warnings: &mut Warnings) -> Object {
     let mut config = Object::new();
-    let sampling = request.sampling;
+    let mut sampling = request.sampling;
+    if !names::takes_penalties(&request.model) {
+        drop_penalties(&mut sampling, warnings);
+    }
     let numbers = [
         ("temperature", sampling.temperature),
         ("topP", sampling.top_p),
@@ -96,8 +107,13 @@ fn write_generation(request: Request, warnings: &mut Warnings) -> Object {
     for (name, number) in numbers {
         config.extend(number.map(|number| (name.to_owned(), number.into())));
     }
-    if !request.stop.is_empty() {
-        config.insert("stopSequences".into(), request.stop.into());
+    let mut stop = request.stop;
+    if stop.len() > STOP_MAX {
+        warnings.changed("stop sequences after the fifth left out");
+        stop.truncate(STOP_MAX);
+    }
+    if !stop.is_empty() {
+        config.insert("stopSequences".into(), stop.into());
     }
     if let Some(format) = request.format {
         config.insert("responseMimeType".into(), "application/json".into());
@@ -113,6 +129,17 @@ fn write_generation(request: Request, warnings: &mut Warnings) -> Object {
         config.extend(thinking.filter(|it| !it.is_empty()).map(|it| ("thinkingConfig".to_owned(), it.into())));
     }
     config
+}
+
+/// Nothing is lost where they are zero.
+fn drop_penalties(sampling: &mut Sampling, warnings: &mut Warnings) {
+    let penalties =
+        [("presence_penalty", &mut sampling.presence_penalty), ("frequency_penalty", &mut sampling.frequency_penalty)];
+    for (name, penalty) in penalties {
+        if penalty.take().is_some_and(|number| number.as_f64() != Some(0.0)) {
+            warnings.dropped(name);
+        }
+    }
 }
 
 /// <https://ai.google.dev/gemini-api/docs/thinking>: a level or a budget, never both, by the model's generation.

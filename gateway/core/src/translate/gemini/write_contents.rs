@@ -52,7 +52,9 @@ impl Writer<'_> {
                     self.parts.push(json!({ "text": text }));
                 }
             }
-            Part::Image(media) | Part::Audio(media) | Part::File { media, .. } => self.parts.push(write_media(media)),
+            Part::Image(media) => self.parts.push(write_media(media, PICTURE)),
+            Part::Audio(media) => self.parts.push(write_media(media, RECORDING)),
+            Part::File { media, .. } => self.parts.push(write_media(media, DOCUMENT)),
             Part::ToolCall(call) => self.call(call),
             Part::ToolResult(result) => self.result(result),
             Part::Reasoning(thought) => self.thought(thought),
@@ -84,11 +86,9 @@ impl Writer<'_> {
         for part in result.parts {
             match part {
                 Part::Text(text) | Part::Refusal(text) => texts.push(text),
-                Part::Image(media) | Part::Audio(media) | Part::File { media, .. } => {
-                    let is_inline = matches!(media, Media::Base64 { .. });
-                    let place = if self.seals && is_inline { &mut inside } else { &mut self.behind };
-                    place.push(write_media(media));
-                }
+                Part::Image(media) => self.media_of_result(media, PICTURE, &mut inside),
+                Part::Audio(media) => self.media_of_result(media, RECORDING, &mut inside),
+                Part::File { media, .. } => self.media_of_result(media, DOCUMENT, &mut inside),
                 _ => self.warnings.dropped("a part of a tool's result"),
             }
         }
@@ -103,22 +103,31 @@ impl Writer<'_> {
         }
         self.parts.push(json!({ "functionResponse": written }));
     }
+
+    fn media_of_result(&mut self, media: Media, usual: &str, inside: &mut Vec<Value>) {
+        let is_inline = matches!(media, Media::Base64 { .. });
+        let place = if self.seals && is_inline { inside } else { &mut self.behind };
+        place.push(write_media(media, usual));
+    }
 }
 
-fn write_media(media: Media) -> Value {
+/// What is most probably at an address that does not tell.
+const PICTURE: &str = "image/jpeg";
+const RECORDING: &str = "audio/mpeg";
+const DOCUMENT: &str = "application/pdf";
+
+/// Vertex refuses a `fileData` without a type, and the other dialects do not say what they refer to.
+/// <https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference#filedata>
+fn write_media(media: Media, usual: &str) -> Value {
     match media {
         Media::Base64 { media_type, data } => json!({ "inlineData": { "mimeType": media_type, "data": data } }),
         Media::Url { url, media_type } => {
-            let media_type = media_type.or_else(|| guess(&url).map(str::to_owned));
-            let mut file = Object::new();
-            file.extend(media_type.map(|media_type| ("mimeType".to_owned(), media_type.into())));
-            file.insert("fileUri".into(), url.into());
-            json!({ "fileData": file })
+            let media_type = media_type.unwrap_or_else(|| guess(&url).unwrap_or(usual).to_owned());
+            json!({ "fileData": { "mimeType": media_type, "fileUri": url } })
         }
     }
 }
 
-/// Google wants to know what it fetches; the other dialects do not say.
 fn guess(url: &str) -> Option<&'static str> {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let (_, ending) = path.rsplit_once('.')?;
