@@ -189,9 +189,9 @@ pub fn answer_as_stream(from: Dialect, to: Dialect, told: &Told, body: &[u8]) ->
     Some(out)
 }
 
-/// A provider's error in the shape of the caller's dialect, its message kept word for word, since clients read it. A
-/// body that is no error of the dialect `from`, such as a page of HTML, becomes one that names the status.
-pub fn error(from: Dialect, to: Dialect, status: u16, body: &[u8]) -> Vec<u8> {
+/// A provider's error in the shape of the caller's dialect, its message kept word for word, since clients read it; `id` is
+/// the call's. A body that is no error of the dialect `from`, such as a page of HTML, becomes one that names the status.
+pub fn error(from: Dialect, to: Dialect, status: u16, body: &[u8], id: &str) -> Vec<u8> {
     let body = Some(body).filter(|body| !json::is_too_intricate(body));
     let read = body.and_then(|body| serde_json::from_slice(body).ok()).and_then(|body| read_fault(from, &body));
     let mut fault = read.unwrap_or_else(|| Fault {
@@ -199,7 +199,7 @@ pub fn error(from: Dialect, to: Dialect, status: u16, body: &[u8]) -> Vec<u8> {
         ..Fault::default()
     });
     fault.status = Some(status);
-    write_fault(to, &fault).to_string().into_bytes()
+    write_fault(to, &fault, id).to_string().into_bytes()
 }
 
 fn read_fault(from: Dialect, body: &Value) -> Option<Fault> {
@@ -211,11 +211,11 @@ fn read_fault(from: Dialect, body: &Value) -> Option<Fault> {
     }
 }
 
-fn write_fault(to: Dialect, fault: &Fault) -> Value {
+fn write_fault(to: Dialect, fault: &Fault, id: &str) -> Value {
     match to {
         Dialect::OpenaiChat => openai_chat::write_fault(fault),
         Dialect::OpenaiResponses => openai_responses::write_fault(fault),
-        Dialect::Anthropic => anthropic::write_fault(fault),
+        Dialect::Anthropic => anthropic::write_fault(fault, id),
         Dialect::Gemini => gemini::write_fault(fault),
     }
 }

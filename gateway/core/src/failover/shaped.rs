@@ -17,7 +17,7 @@ pub(super) fn shaped(error: UpstreamError, nature: Nature, dialect: Dialect, id:
         return Reply { status, headers, body };
     }
     let mut reply = if is_json {
-        Reply::json(status, &translated(spoken, dialect, status, nature, &body))
+        Reply::json(status, &translated((spoken, dialect), status, nature, &body, id))
     } else {
         let said = match excerpt(&body) {
             text if text.is_empty() => format!("The provider answered {status} without an explanation."),
@@ -34,9 +34,10 @@ pub(super) fn shaped(error: UpstreamError, nature: Nature, dialect: Dialect, id:
 
 /// The error in the caller's dialect. Agents look for one thing in it: whether the prompt is too long, since then they
 /// make their conversation shorter. Claude Code reads it from the message's first words, OpenAI's clients from a code.
-fn translated(spoken: Dialect, dialect: Dialect, status: u16, nature: Nature, body: &[u8]) -> Value {
+fn translated((spoken, dialect): (Dialect, Dialect), status: u16, nature: Nature, body: &[u8], id: &str) -> Value {
     const WORDS: &str = "prompt is too long";
-    let mut error: Value = serde_json::from_slice(&translate::error(spoken, dialect, status, body)).unwrap_or_default();
+    let written = translate::error(spoken, dialect, status, body, id);
+    let mut error: Value = serde_json::from_slice(&written).unwrap_or_default();
     if nature != Nature::ContextLength {
         return error;
     }

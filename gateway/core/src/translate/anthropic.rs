@@ -55,8 +55,8 @@ pub(super) fn read_fault(body: &Value) -> Option<Fault> {
     })
 }
 
-/// An error in this dialect: the body of an error answer, and the data of an event inside a stream.
-pub(super) fn write_fault(fault: &Fault) -> Value {
+/// An error in this dialect: the body of an error answer, and the data of an event inside a stream. `id` is the call's.
+pub(super) fn write_fault(fault: &Fault, id: &str) -> Value {
     let by_status = |status: u16| ERRORS.iter().find(|(number, _)| *number == status).map(|(_, name)| *name);
     let by_kind = |kind: &str| ERRORS.iter().find(|(_, name)| *name == kind).map(|(_, name)| *name);
     let kind = fault.status.and_then(by_status).or_else(|| fault.kind.as_deref().and_then(by_kind));
@@ -64,7 +64,7 @@ pub(super) fn write_fault(fault: &Fault) -> Value {
         Some(400..=499) => "invalid_request_error",
         _ => "api_error",
     });
-    json!({ "type": "error", "error": { "type": kind, "message": fault.message } })
+    json!({ "type": "error", "error": { "type": kind, "message": fault.message }, "request_id": id })
 }
 
 /// <https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons>

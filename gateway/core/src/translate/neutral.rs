@@ -268,7 +268,9 @@ impl Format {
         Part::Text(match self {
             Format::JsonObject => "Answer with one JSON object and nothing else.".to_owned(),
             Format::JsonSchema { schema, .. } => {
-                format!("Answer with JSON that follows this JSON Schema and nothing else, without a code block:\n{schema}")
+                format!(
+                    "Answer with JSON that follows this JSON Schema and nothing else, without a code block:\n{schema}"
+                )
             }
         })
     }

@@ -86,7 +86,7 @@ impl StreamWriter {
             Event::Finish { choice: 0, finish } => self.finish = Some(finish),
             Event::Finish { .. } => {}
             Event::Usage(usage) => self.usage.update(usage),
-            Event::Error(fault) => event_of(&write_fault(&fault), out),
+            Event::Error(fault) => event_of(&write_fault(&fault, &self.told.id), out),
             Event::Done => self.done(out),
         }
     }
