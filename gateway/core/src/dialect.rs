@@ -33,6 +33,8 @@ pub(crate) struct Seen<'e> {
     pub(crate) content: bool,
     /// It says why the answer ends.
     pub(crate) finish: bool,
+    /// The reason is that the model failed: without content there is no answer.
+    pub(crate) botched: bool,
     /// Nothing follows it.
     pub(crate) end: bool,
     /// It says what was used so far.

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{End, Gateway, Host, Request, TOKEN, chat, upstream_key};
+use crate::common::{End, Gateway, Host, Request, TOKEN, chat, streamed_chat, upstream_key};
 use crate::upstream::{Answer, Upstream, completion, event, last_events};
 
 both_hosts![
@@ -318,16 +318,21 @@ fn tokens_no_provider_can_count_are_estimated_and_said_to_be(host: Host) {
 
 fn an_answer_that_cannot_be_read_is_left_for_the_next_target(host: Host) {
     let botched = json!({ "candidates": [{ "finishReason": "MALFORMED_FUNCTION_CALL" }] }).to_string();
-    let (first, second) = (Upstream::answering(Answer::json(200, &botched)), Upstream::saying("Hi"));
-    let catalog = format!(
-        "[[providers]]\nname = \"a\"\nlocal = true\ndialect = \"gemini\"\nbase_url = \"{}\"\n\
-         [[providers]]\nname = \"b\"\nlocal = true\nbase_url = \"{}\"\n\
-         [[models]]\nname = \"m\"\ntargets = [\"a/up\", {{ provider = \"b\", model = \"up\", tier = 2 }}]\n",
-        first.url(),
-        second.url()
-    );
-    let gateway = Gateway::on(host).catalog(&catalog).start();
-    let response = gateway.send(&chat("m"));
-    assert_eq!((response.status, first.received().len()), (200, 1), "{}", response.text());
-    assert_eq!(response.json()["choices"][0]["message"]["content"], "Hi");
+    let event = format!("data: {botched}\n\n");
+    for (answer, request) in
+        [(Answer::json(200, &botched), chat("m")), (Answer::stream().chunk(event).end(), streamed_chat("m"))]
+    {
+        let (first, second) = (Upstream::answering(answer), Upstream::saying("Hi"));
+        let catalog = format!(
+            "[[providers]]\nname = \"a\"\nlocal = true\ndialect = \"gemini\"\nbase_url = \"{}\"\n\
+             [[providers]]\nname = \"b\"\nlocal = true\nbase_url = \"{}\"\n\
+             [[models]]\nname = \"m\"\ntargets = [\"a/up\", {{ provider = \"b\", model = \"up\", tier = 2 }}]\n",
+            first.url(),
+            second.url()
+        );
+        let response = Gateway::on(host).catalog(&catalog).start().send(&request);
+        let tried = (first.received().len(), second.received().len());
+        assert_eq!((response.status, response.end, tried), (200, End::Clean, (1, 1)), "{}", response.text());
+        assert!(response.text().contains("\"Hi\""), "{}", response.text());
+    }
 }

@@ -47,6 +47,7 @@ pub(super) fn see(event: &Value) -> Seen<'_> {
             _ => false,
         },
         finish: kind == "message_delta" && delta_has(&["stop_reason"]),
+        botched: false,
         end: kind == "message_stop",
         usage: match kind {
             "message_start" => event.get("message").and_then(|message| message.get("usage")),

@@ -56,16 +56,33 @@ pub(super) fn error_event(error: &Value, _id: &str) -> Vec<u8> {
 
 pub(super) fn see(event: &Value) -> Seen<'_> {
     let candidates = || event.get("candidates").and_then(Value::as_array).into_iter().flatten();
+    let reasons = || candidates().filter_map(|candidate| candidate.get("finishReason"));
     let blocked = event.get("promptFeedback").and_then(|feedback| feedback.get("blockReason"));
     Seen {
         content: candidates().any(has_content),
-        finish: blocked.is_some_and(is_filled)
-            || candidates().any(|candidate| candidate.get("finishReason").is_some_and(is_filled)),
+        finish: blocked.is_some_and(is_filled) || reasons().any(is_filled),
+        botched: reasons().filter_map(Value::as_str).any(is_botched),
         end: false,
         usage: event.get("usageMetadata").filter(|usage| usage.is_object()),
         error: event.get("error").filter(|error| !error.is_null()),
     }
 }
+
+/// The model tried to call a tool and wrote something that is no call, or else made nothing that could be given away:
+/// trying again helps. <https://ai.google.dev/api/generate-content#FinishReason>
+pub(crate) fn is_botched(reason: &str) -> bool {
+    const REASONS: [&str; 5] = [
+        BOTCHED_CALL,
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
+        "MALFORMED_RESPONSE",
+        "MISSING_THOUGHT_SIGNATURE",
+    ];
+    REASONS.contains(&reason)
+}
+
+/// A call was to come and none can be read.
+pub(crate) const BOTCHED_CALL: &str = "MALFORMED_FUNCTION_CALL";
 
 /// A part without text is a call, an image or the like.
 fn has_content(candidate: &Value) -> bool {

@@ -24,6 +24,7 @@ pub(super) fn see(event: &Value) -> Seen<'_> {
     Seen {
         content: is_piece || ends || choices().any(has_content),
         finish: ends || choices().any(|choice| choice.get("finish_reason").is_some_and(is_filled)),
+        botched: false,
         end: false,
         usage: event.get("usage").filter(|usage| usage.is_object()),
         // Some providers write `"error": null` into every chunk; that is no error.

@@ -45,6 +45,7 @@ pub(super) fn see(event: &Value) -> Seen<'_> {
     Seen {
         content: (kind.ends_with(".delta") && event.get("delta").is_some_and(is_filled)) || begins_call(),
         finish: ends,
+        botched: false,
         end: ends,
         usage: response.filter(|_| ends).and_then(|response| response.get("usage")).filter(|usage| usage.is_object()),
         error,

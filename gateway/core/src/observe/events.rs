@@ -13,6 +13,7 @@ pub(super) struct Events {
     dialect: Dialect,
     pub(super) content_seen: bool,
     pub(super) finish_seen: bool,
+    pub(super) botched_seen: bool,
     pub(super) error: Option<StreamError>,
     pub(super) response_id: Option<String>,
     end_seen: bool,
@@ -37,6 +38,7 @@ impl Events {
             dialect,
             content_seen: false,
             finish_seen: false,
+            botched_seen: false,
             error: None,
             response_id: None,
             end_seen: false,
@@ -62,6 +64,7 @@ impl Events {
         let seen = self.dialect.see(event);
         self.content_seen |= seen.content;
         self.finish_seen |= seen.finish;
+        self.botched_seen |= seen.botched;
         self.end_seen |= seen.end;
         if self.response_id.is_none() && self.dialect == Dialect::OpenaiResponses {
             self.response_id = event.pointer("/response/id").and_then(Value::as_str).map(str::to_owned);

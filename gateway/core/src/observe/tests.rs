@@ -140,6 +140,22 @@ fn a_stream_is_good_with_its_first_content_and_not_before() {
 }
 
 #[test]
+fn a_model_that_failed_before_any_content_has_given_no_answer() {
+    let previewed = |body: &str, ended| {
+        let mut observer = Observer::new(Dialect::Gemini, false, &headers("text/event-stream"));
+        observer.see(body.as_bytes(), 0);
+        observer.preview(body.as_bytes(), ended, &[])
+    };
+    let finish = |reason: &str| format!("data: {{\"candidates\":[{{\"finishReason\":\"{reason}\"}}]}}\n\n");
+    let text = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\n\n";
+    let botched = finish("MALFORMED_FUNCTION_CALL");
+    assert_eq!(previewed(&botched, false), Preview::Wait);
+    assert_eq!(previewed(&botched, true), Preview::Empty);
+    assert_eq!(previewed(&format!("{text}{botched}"), true), Preview::Good);
+    assert_eq!(previewed(&finish("STOP"), true), Preview::Good, "the model may have nothing to say");
+}
+
+#[test]
 fn an_error_before_any_content_is_no_answer_and_tells_its_status() {
     let error = r#"{"error":{"code":429,"message":"slow down"}}"#;
     let wanted = |status| Preview::Error { status, body: error.as_bytes().to_vec() };

@@ -24,6 +24,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose};
 use serde_json::{Value, json};
 
+use crate::dialect::gemini::{BOTCHED_CALL, is_botched};
 use crate::observe::Usage;
 
 use super::neutral::{Fault, Finish, SEAL_PREFIX, Untranslatable};
@@ -129,9 +130,10 @@ fn write_finish(finish: &Finish) -> &'static str {
     }
 }
 
-/// The model tried to call a tool and wrote something that is no call: there is no answer, and trying again helps.
-fn is_botched(reason: &str) -> bool {
-    matches!(reason, "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "MALFORMED_RESPONSE")
+/// Whether an answer that ended for this reason is none: it has no call, and its words, if it has any, announce one at
+/// best. Thoughts alone are no answer.
+fn is_none(reason: &str, has_words: bool, calls_tools: bool) -> bool {
+    is_botched(reason) && !calls_tools && (!has_words || reason == BOTCHED_CALL)
 }
 
 /// What Google's documentation gives for calls that another model made and that so have no seal, the one written first;

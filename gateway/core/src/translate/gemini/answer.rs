@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{NO_SEAL, StreamReader, is_botched, read_finish, read_seal, write_finish, write_seal, write_usage};
+use super::{NO_SEAL, StreamReader, is_none, read_finish, read_seal, write_finish, write_seal, write_usage};
 use crate::dialect::Dialect;
 use crate::translate::Told;
 use crate::translate::json;
@@ -39,10 +39,11 @@ fn read_candidate(candidate: Value) -> Option<Choice> {
         read_part(part, &mut parts);
     }
     let reason = candidate.text("finishReason").unwrap_or_default();
-    if parts.is_empty() && is_botched(&reason) {
+    let calls_tools = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+    let has_words = parts.iter().any(|part| !matches!(part, Part::Reasoning(_)));
+    if is_none(&reason, has_words, calls_tools) {
         return None;
     }
-    let calls_tools = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     Some(Choice { parts, finish: Some(read_finish(&reason, calls_tools)) })
 }
 
@@ -212,4 +213,27 @@ fn with_seal(mut part: Value, seal: Option<String>) -> Value {
         members.insert("thoughtSignature".into(), write_seal(seal).into());
     }
     part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_ends_in_a_call_nobody_can_read_is_none() {
+        let (thought, text) = (json!({ "text": "Hm.", "thought": true }), json!({ "text": "I look." }));
+        let call = json!({ "functionCall": { "name": "look", "args": {} } });
+        let is_answer = |reason: &str, parts: Vec<&Value>| {
+            let candidate = json!({ "content": { "parts": parts }, "finishReason": reason });
+            read_answer(json!({ "candidates": [candidate] }).to_string().as_bytes()).is_some()
+        };
+        for reason in ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE"] {
+            assert!(!is_answer(reason, vec![]), "{reason}");
+            assert!(!is_answer(reason, vec![&thought]), "{reason}");
+            assert!(is_answer(reason, vec![&thought, &text, &call]), "{reason}");
+        }
+        assert!(!is_answer("MALFORMED_FUNCTION_CALL", vec![&text]), "the call it announces is missing");
+        assert!(is_answer("UNEXPECTED_TOOL_CALL", vec![&text]));
+        assert!(is_answer("STOP", vec![]), "the model may have nothing to say");
+    }
 }

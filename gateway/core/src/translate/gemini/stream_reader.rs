@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::answer::read_part;
-use super::{is_botched, read_fault, read_finish};
+use super::{is_none, read_fault, read_finish};
 use crate::dialect::Dialect;
 use crate::translate::events::ServerEvent;
 use crate::translate::members::Members;
@@ -31,7 +31,7 @@ pub(in crate::translate) struct StreamReader {
 struct Choice {
     /// The part that goes on, if the next chunk has more of its kind.
     open: Option<Open>,
-    has_parts: bool,
+    has_words: bool,
     calls_tools: bool,
     finished: bool,
 }
@@ -102,7 +102,7 @@ impl StreamReader {
             return;
         };
         let choice = self.choices.entry(index).or_default();
-        if is_botched(&reason) && !choice.has_parts {
+        if is_none(&reason, choice.has_words, choice.calls_tools) {
             let said = candidate.text("finishMessage");
             let message = said.unwrap_or_else(|| format!("The model's call of a tool cannot be read ({reason})."));
             let kind = Some("UNAVAILABLE".to_owned());
@@ -160,7 +160,7 @@ impl StreamReader {
     fn begin(&mut self, choice: usize, kind: PartKind, out: &mut Vec<Event>) -> usize {
         let part = self.parts;
         self.parts += 1;
-        self.choices.entry(choice).or_default().has_parts = true;
+        self.choices.entry(choice).or_default().has_words |= kind == PartKind::Text;
         out.push(Event::Begin { part, choice, kind });
         part
     }
