@@ -7,6 +7,7 @@
 #![doc = include_str!("translate/losses.md")]
 
 mod anthropic;
+mod cache;
 mod events;
 mod gemini;
 mod ids;
@@ -96,6 +97,7 @@ pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatab
     turns::name_results(&mut request);
     turns::results_behind_calls(&mut request.messages);
     ids::carry(&mut request.messages, asked.from, asked.to, asked.model);
+    cache::fit(&mut request, asked.from, asked.to);
     if json::are_too_intricate(arguments_in(request.messages.iter().flat_map(|message| &message.parts))) {
         return Err(Untranslatable::new("messages", TOO_INTRICATE).in_words_of(asked.from));
     }

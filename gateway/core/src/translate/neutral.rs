@@ -95,6 +95,17 @@ pub enum Part {
     Reasoning(Thought),
     /// The model's own words for not answering.
     Refusal(String),
+    /// What stands before it shall be kept for the next request. Only in requests to providers that read it.
+    CacheMark(CacheFor),
+}
+
+/// How long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheFor {
+    /// As is usual.
+    FiveMinutes,
+    /// At twice the price of reading it anew.
+    OneHour,
 }
 
 /// Bytes, or where they are.
@@ -215,6 +226,8 @@ pub struct Tool {
     pub parameters: Option<Value>,
     /// Whether arguments must follow the schema exactly.
     pub strict: Option<bool>,
+    /// The tools up to this one shall be kept for the next request; see [`Part::CacheMark`].
+    pub cache: Option<CacheFor>,
 }
 
 /// A tool that the caller has under a name that the provider would refuse, or, of OpenAI Responses, in a form no other
@@ -406,7 +419,9 @@ impl Answer {
                         (PartKind::ToolCall { id, name }, arguments, signature)
                     }
                     // No stream of any dialect has these as its own kind of part.
-                    Part::Image(_) | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) => continue,
+                    Part::Image(_) | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {
+                        continue;
+                    }
                 };
                 let is_call = matches!(kind, PartKind::ToolCall { .. });
                 events.push(Event::Begin { part, choice, kind });

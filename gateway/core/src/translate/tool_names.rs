@@ -108,7 +108,13 @@ mod tests {
     use crate::translate::neutral::{Message, Role, Tool, ToolCall, ToolResult};
 
     fn request(names: &[&str]) -> Request {
-        let tool = |name: &&str| Tool { name: (*name).to_owned(), description: None, parameters: None, strict: None };
+        let tool = |name: &&str| Tool {
+            name: (*name).to_owned(),
+            description: None,
+            parameters: None,
+            strict: None,
+            cache: None,
+        };
         Request { tools: names.iter().map(tool).collect(), ..Request::default() }
     }
 

@@ -67,7 +67,7 @@ pub(super) fn results_behind_calls(messages: &mut Vec<Message>) {
                     }
                 }
                 results_first(&mut message.parts);
-                open = open.filter(|_| message.parts.iter().all(is_result));
+                open = open.filter(|_| !message.parts.iter().any(says_something));
             }
         }
     }
@@ -113,6 +113,10 @@ fn is_result(part: &Part) -> bool {
     matches!(part, Part::ToolResult(_))
 }
 
+fn says_something(part: &Part) -> bool {
+    !is_result(part) && !matches!(part, Part::CacheMark(_))
+}
+
 /// A stable sort: results keep their order, and so does everything else.
 fn results_first(parts: &mut [Part]) {
     parts.sort_by_key(|part| !is_result(part));
@@ -147,7 +151,7 @@ pub(super) fn with_calls(messages: &[Message]) -> Vec<bool> {
 }
 
 fn asks(message: &Message) -> bool {
-    message.role != Role::Assistant && !message.parts.iter().all(is_result)
+    message.role != Role::Assistant && message.parts.iter().any(says_something)
 }
 
 #[cfg(test)]

@@ -80,7 +80,9 @@ fn write_blocks(part: Part) -> Vec<Value> {
             return call.signature.map(write_call_seal).into_iter().chain([block]).collect();
         }
         // An answer of this dialect has no place for them.
-        Part::Image(_) | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) => return Vec::new(),
+        Part::Image(_) | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {
+            return Vec::new();
+        }
     };
     vec![block]
 }

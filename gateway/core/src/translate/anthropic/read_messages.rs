@@ -7,7 +7,7 @@ use crate::dialect::Dialect;
 use crate::translate::json::{object, take_flag, take_object, take_text};
 use crate::translate::media::text_of;
 use crate::translate::neutral::{
-    Media, Message, Object, Part, Role, Seal, Thought, ToolCall, ToolResult, Untranslatable, Warnings,
+    CacheFor, Media, Message, Object, Part, Role, Seal, Thought, ToolCall, ToolResult, Untranslatable, Warnings,
 };
 
 /// Claude Code puts this before its system prompt, for Anthropic's bills. It changes with every request and would keep
@@ -48,7 +48,9 @@ fn content(said: Value, path: &str, warnings: &mut Warnings) -> Result<Vec<Part>
             let mut parts = Vec::with_capacity(blocks.len());
             for (at, item) in blocks.into_iter().enumerate() {
                 let path = format!("{path}[{at}]");
-                parts.extend(block(object(item, &path)?, &path, warnings)?);
+                let mut item = object(item, &path)?;
+                let mark = CacheFor::take(&mut item).map(Part::CacheMark);
+                parts.extend(block(item, &path, warnings)?.into_iter().chain(mark));
             }
             Ok(parts)
         }
@@ -70,7 +72,9 @@ fn block(mut block: Object, path: &str, warnings: &mut Warnings) -> Result<Optio
             let id = text(&mut block, "tool_use_id");
             let is_error = take_flag(&mut block, "is_error").unwrap_or(false);
             let said = block.shift_remove("content").unwrap_or_default();
-            let parts = content(said, &format!("{path}.content"), warnings)?;
+            let mut parts = content(said, &format!("{path}.content"), warnings)?;
+            // The block itself is where marks stand.
+            parts.retain(|part| !matches!(part, Part::CacheMark(_)));
             Part::ToolResult(ToolResult { id, name: None, parts, is_error })
         }
         "thinking" => Part::Reasoning(Thought {
@@ -172,6 +176,7 @@ fn joined(parts: Vec<Part>, warnings: &mut Warnings) -> String {
     for part in parts {
         match part {
             Part::Text(text) => texts.push(text),
+            Part::CacheMark(_) => {}
             _ => warnings.dropped("media inside a document"),
         }
     }

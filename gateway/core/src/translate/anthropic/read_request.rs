@@ -3,15 +3,16 @@
 use serde_json::Value;
 
 use super::read_messages;
+use crate::translate::cache;
 use crate::translate::json::{
     drop_rest, object, take_count, take_flag, take_list, take_number, take_object, take_text, text,
 };
 use crate::translate::neutral::{
-    Effort, Format, Object, Reasoning, Request, Sampling, Tool, ToolChoice, Untranslatable, Warnings,
+    CacheFor, Effort, Format, Object, Reasoning, Request, Sampling, Tool, ToolChoice, Untranslatable, Warnings,
 };
 
 /// Members that mean nothing to an answer, so that nobody needs to hear that they are left out.
-const SILENT: [&str; 3] = ["stream", "cache_control", "session_id"];
+const SILENT: [&str; 2] = ["stream", "session_id"];
 
 /// A request of this dialect in the neutral form.
 pub(in crate::translate) fn read_request(body: Value, warnings: &mut Warnings) -> Result<Request, Untranslatable> {
@@ -26,6 +27,9 @@ pub(in crate::translate) fn read_request(body: Value, warnings: &mut Warnings) -
     let messages = take_list(&mut body, "messages")
         .ok_or_else(|| Untranslatable::new("messages", "`messages` must be a list of messages."))?;
     request.messages = read_messages::messages(messages, warnings)?;
+    if let Some(mark) = CacheFor::take(&mut body) {
+        cache::mark_end(&mut request.messages, mark);
+    }
     request.tools = tools(&mut body, warnings);
     read_tool_choice(&mut body, &mut request)?;
     request.tokens_max = take_count(&mut body, "max_tokens");
@@ -68,6 +72,7 @@ fn custom_tool(mut tool: Object) -> Option<Tool> {
         description: take_text(&mut tool, "description"),
         parameters: take_object(&mut tool, "input_schema").map(Value::Object),
         strict: take_flag(&mut tool, "strict"),
+        cache: CacheFor::take(&mut tool),
     })
 }
 

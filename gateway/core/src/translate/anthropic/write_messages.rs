@@ -5,9 +5,12 @@ use serde_json::{Value, json};
 
 use super::model::Takes;
 use crate::dialect::Dialect;
+use crate::translate::cache::MEMBER;
 use crate::translate::json::{arguments, from_members, text};
 use crate::translate::media::text_of;
-use crate::translate::neutral::{Media, Message, Part, Role, Seal, Thought, ToolCall, Untranslatable, Warnings};
+use crate::translate::neutral::{
+    CacheFor, Media, Message, Part, Role, Seal, Thought, ToolCall, Untranslatable, Warnings,
+};
 use crate::translate::openai_chat::names;
 use crate::translate::turns;
 
@@ -58,7 +61,8 @@ pub(super) fn write(
 
 /// Anthropic refuses to go on from text that ends in white space.
 fn trim_end(parts: &mut [Part]) {
-    if let Some(Part::Text(text)) = parts.last_mut() {
+    let last = parts.iter_mut().rev().find(|part| !matches!(part, Part::CacheMark(_)));
+    if let Some(Part::Text(text)) = last {
         text.truncate(text.trim_end().len());
     }
 }
@@ -66,7 +70,7 @@ fn trim_end(parts: &mut [Part]) {
 /// One block of text is written as text, as people write it.
 fn lone_text(mut blocks: Vec<Value>) -> Value {
     match blocks.as_mut_slice() {
-        [Value::Object(block)] if block.get("type").is_some_and(|kind| kind == "text") => {
+        [Value::Object(block)] if block.len() == 2 && block.get("type").is_some_and(|kind| kind == "text") => {
             block.get_mut("text").map(Value::take).unwrap_or_default()
         }
         _ => blocks.into(),
@@ -76,9 +80,20 @@ fn lone_text(mut blocks: Vec<Value>) -> Value {
 fn blocks(parts: Vec<Part>, path: &str, takes: Takes) -> Result<Vec<Value>, Untranslatable> {
     let mut blocks = Vec::with_capacity(parts.len());
     for part in parts {
-        blocks.extend(block(part, path, takes)?);
+        match part {
+            Part::CacheMark(cache) => mark(blocks.last_mut(), cache),
+            part => blocks.extend(block(part, path, takes)?),
+        }
     }
     Ok(blocks)
+}
+
+/// Thoughts take no mark.
+fn mark(block: Option<&mut Value>, cache: CacheFor) {
+    let block = block.filter(|block| text(block, "type").is_some_and(|kind| !kind.ends_with("thinking")));
+    if let Some(members) = block.and_then(Value::as_object_mut) {
+        members.insert(MEMBER.to_owned(), cache.write());
+    }
 }
 
 /// `None`: Anthropic takes no such block, and it says nothing either.
@@ -109,6 +124,7 @@ fn block(part: Part, path: &str, takes: Takes) -> Result<Option<Value>, Untransl
             written.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
         }
         Part::Reasoning(thought) => return Ok(thinking(thought, takes)),
+        Part::CacheMark(_) => return Ok(None),
     }))
 }
 

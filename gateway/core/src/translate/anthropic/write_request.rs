@@ -6,6 +6,7 @@ use serde_json::{Number, Value, json};
 
 use super::model::Takes;
 use super::{thinking, write_messages};
+use crate::translate::cache;
 use crate::translate::json::from_members;
 use crate::translate::neutral::{Format, Object, Part, Request, Sampling, Tool, ToolChoice, Untranslatable, Warnings};
 use crate::translate::schema;
@@ -98,6 +99,7 @@ fn tool(tool: Tool) -> Value {
     written.insert("name".to_owned(), tool.name.into());
     written.extend(tool.description.map(|text| ("description".to_owned(), text.into())));
     written.insert("input_schema".to_owned(), schema);
+    written.extend(tool.cache.map(|cache| (cache::MEMBER.to_owned(), cache.write())));
     Value::Object(written)
 }
 

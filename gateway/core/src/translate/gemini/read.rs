@@ -44,7 +44,7 @@ fn read_tools(tools: Vec<Value>, request: &mut Request, warnings: &mut Warnings)
             let description = function.text("description");
             let parameters = function.take("parametersJsonSchema");
             let parameters = parameters.or_else(|| function.take("parameters").map(schema::to_json_schema));
-            request.tools.push(Tool { name, description, parameters, strict: None });
+            request.tools.push(Tool { name, description, parameters, strict: None, cache: None });
         }
         // Most of Google's own tools are asked for by an empty object.
         for name in tool.names() {

@@ -58,6 +58,7 @@ impl Writer<'_> {
             Part::ToolCall(call) => self.call(call),
             Part::ToolResult(result) => self.result(result),
             Part::Reasoning(thought) => self.thought(thought),
+            Part::CacheMark(_) => {}
         }
     }
 

@@ -189,6 +189,11 @@ fn refuses_stop(name: &str) -> bool {
     is_o || is_gpt && !is_chat(name)
 }
 
+/// A Claude under the name that OpenRouter gives it.
+pub(in crate::translate) fn is_claude_of_a_relay(model: &str) -> bool {
+    vendor(&model.to_ascii_lowercase()) == Some(Vendor::Of(Dialect::Anthropic))
+}
+
 fn vendor(model: &str) -> Option<Vendor> {
     let (vendor, name) = model.split_once('/')?;
     Some(match vendor {

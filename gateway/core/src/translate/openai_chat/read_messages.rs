@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::{calls, thoughts};
 use crate::translate::json::{object, take_list, take_object, take_text, text};
-use crate::translate::neutral::{Media, Message, Object, Part, Request, Role, ToolResult, Untranslatable, Warnings};
+use crate::translate::neutral::{
+    CacheFor, Media, Message, Object, Part, Request, Role, ToolResult, Untranslatable, Warnings,
+};
 
 /// Fills the system prompt and the conversation.
 pub(super) fn read(messages: Vec<Value>, request: &mut Request, warnings: &mut Warnings) -> Result<(), Untranslatable> {
@@ -30,11 +32,13 @@ pub(super) fn read(messages: Vec<Value>, request: &mut Request, warnings: &mut W
             "user" => (Role::User, content(&mut message, &path, warnings)?),
             "assistant" => (Role::Assistant, assistant(message, &path, at, &mut legacy_calls, warnings)?),
             "tool" | "function" => {
-                let parts = content(&mut message, &path, warnings)?;
+                let mut parts = content(&mut message, &path, warnings)?;
+                let mark = parts.extract_if(.., |part| matches!(part, Part::CacheMark(_))).last();
                 let name = take_text(&mut message, "name");
                 let id = take_text(&mut message, "tool_call_id");
                 let id = id.or_else(|| legacy_calls.remove(name.as_deref()?)).unwrap_or_else(|| legacy_id(at));
-                (Role::User, vec![Part::ToolResult(ToolResult { id, name, parts, is_error: false })])
+                let result = Part::ToolResult(ToolResult { id, name, parts, is_error: false });
+                (Role::User, [result].into_iter().chain(mark).collect())
             }
             _ => {
                 let said = "Roles are system, developer, user, assistant, tool and function.";
@@ -82,17 +86,29 @@ fn assistant(
     Ok(parts)
 }
 
-/// The content of a message: text, or a list of parts.
+/// The content of a message: text, or a list of parts. Anthropic's marks of what to keep stand on parts, as OpenRouter has
+/// it, or on the message, as LiteLLM does.
+/// <https://openrouter.ai/docs/guides/best-practices/prompt-caching>, <https://docs.litellm.ai/docs/completion/prompt_caching>
 fn content(message: &mut Object, path: &str, warnings: &mut Warnings) -> Result<Vec<Part>, Untranslatable> {
+    let mut parts = unmarked_content(message, path, warnings)?;
+    parts.extend(CacheFor::take(message).map(Part::CacheMark));
+    Ok(parts)
+}
+
+fn unmarked_content(message: &mut Object, path: &str, warnings: &mut Warnings) -> Result<Vec<Part>, Untranslatable> {
     match message.get_mut("content").map(Value::take) {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::String(text)) => Ok(vec![Part::Text(text)]),
         Some(Value::Array(items)) => {
-            let read = |(at, item)| {
+            let mut parts = Vec::with_capacity(items.len());
+            for (at, item) in items.into_iter().enumerate() {
                 let path = format!("{path}.content[{at}]");
-                part(object(item, &path)?, &path, warnings)
-            };
-            items.into_iter().enumerate().map(read).collect()
+                let mut item = object(item, &path)?;
+                let mark = CacheFor::take(&mut item).map(Part::CacheMark);
+                parts.push(part(item, &path, warnings)?);
+                parts.extend(mark);
+            }
+            Ok(parts)
         }
         Some(_) => Err(Untranslatable::new(format!("{path}.content"), "Send text or a list of parts.")),
     }

@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::read_messages::{self, function_name};
+use crate::translate::cache;
 use crate::translate::json::{
     drop_rest, object, take_count, take_flag, take_list, take_number, take_object, take_text, text,
 };
 use crate::translate::neutral::{
-    Effort, Format, Object, Reasoning, Request, Sampling, Tool, ToolChoice, Untranslatable, Warnings,
+    CacheFor, Effort, Format, Object, Reasoning, Request, Sampling, Tool, ToolChoice, Untranslatable, Warnings,
 };
 
 /// Members that mean nothing to an answer, so that nobody needs to hear that they are left out.
@@ -25,6 +26,10 @@ pub(in crate::translate) fn read_request(body: Value, warnings: &mut Warnings) -
     let messages = take_list(&mut body, "messages")
         .ok_or_else(|| Untranslatable::new("messages", "`messages` must be a list of messages."))?;
     read_messages::read(messages, &mut request, warnings)?;
+    // OpenRouter's, as Anthropic's own.
+    if let Some(mark) = CacheFor::take(&mut body) {
+        cache::mark_end(&mut request.messages, mark);
+    }
     refuse_spoken_answers(&mut body)?;
     read_tools(&mut body, &mut request, warnings);
     request.tool_choice = tool_choice(&mut body, &mut request.tools)?;
@@ -65,9 +70,10 @@ fn refuse_spoken_answers(body: &mut Object) -> Result<(), Untranslatable> {
 fn read_tools(body: &mut Object, request: &mut Request, warnings: &mut Warnings) {
     for tool in take_list(body, "tools").unwrap_or_default() {
         let kind = text(&tool, "type").unwrap_or("function").to_owned();
-        let function = object(tool, "").ok().and_then(|mut tool| take_object(&mut tool, "function"));
-        match function.and_then(function_tool) {
-            Some(tool) => request.tools.push(tool),
+        let mut tool = object(tool, "").unwrap_or_default();
+        let mark = CacheFor::take(&mut tool);
+        match take_object(&mut tool, "function").and_then(function_tool) {
+            Some(tool) => request.tools.push(Tool { cache: tool.cache.or(mark), ..tool }),
             None => warnings.dropped(&format!("tool {kind}")),
         }
     }
@@ -83,6 +89,7 @@ fn function_tool(mut function: Object) -> Option<Tool> {
         description: take_text(&mut function, "description"),
         parameters: take_object(&mut function, "parameters").map(Value::Object),
         strict: take_flag(&mut function, "strict"),
+        cache: CacheFor::take(&mut function),
     })
 }
 

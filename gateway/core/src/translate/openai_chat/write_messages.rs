@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::names::Takes;
 use super::{calls, thoughts};
 use crate::dialect::Dialect;
+use crate::translate::cache;
 use crate::translate::json::from_members;
 use crate::translate::neutral::{
     Media, Message, Object, Part, Role, Thought, ToolCall, ToolResult, Untranslatable, Warnings,
@@ -49,6 +50,8 @@ fn user(parts: Vec<Part>, written: &mut Vec<Value>, warnings: &mut Warnings) -> 
     for part in parts {
         match part {
             Part::ToolResult(result) => written.push(tool(result, &mut shown, warnings)),
+            // OpenRouter refuses one on a tool's message: <https://github.com/NousResearch/hermes-agent/pull/2391>.
+            Part::CacheMark(_) if rest.is_empty() => {}
             part => rest.push(part),
         }
     }
@@ -127,7 +130,15 @@ fn content(parts: Vec<Part>, between: &str, path: &str) -> Result<Value, Untrans
         let texts = parts.into_iter().filter_map(|part| if let Part::Text(text) = part { Some(text) } else { None });
         return Ok(texts.collect::<Vec<_>>().join(between).into());
     }
-    parts.into_iter().map(|part| content_part(part, path)).collect()
+    let mut written: Vec<Value> = Vec::with_capacity(parts.len());
+    for part in parts {
+        match (part, written.last_mut()) {
+            (Part::CacheMark(cache), Some(marked)) => marked[cache::MEMBER] = cache.write(),
+            (Part::CacheMark(_), None) => {}
+            (part, _) => written.push(content_part(part, path)?),
+        }
+    }
+    Ok(written.into())
 }
 
 fn content_part(part: Part, path: &str) -> Result<Value, Untranslatable> {
@@ -154,7 +165,7 @@ fn content_part(part: Part, path: &str) -> Result<Value, Untranslatable> {
             let said = "The provider's dialect takes recordings only inside the request. Send it in base64.";
             return Err(Untranslatable::new(path, said));
         }
-        Part::ToolCall(_) | Part::ToolResult(_) | Part::Reasoning(_) => {
+        Part::ToolCall(_) | Part::ToolResult(_) | Part::Reasoning(_) | Part::CacheMark(_) => {
             return Err(Untranslatable::new(path, "This part does not belong into a message of this role."));
         }
     })

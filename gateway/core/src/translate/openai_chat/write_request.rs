@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::names::Takes;
 use super::{write_function, write_messages, write_user};
+use crate::translate::cache;
 use crate::translate::neutral::{
     Effort, Format, Object, Reasoning, Request, Sampling, ToolChoice, Untranslatable, Warnings,
 };
@@ -13,10 +14,14 @@ use crate::translate::schema;
 const STOP_MAX: usize = 4;
 
 /// A request in this dialect.
-pub(in crate::translate) fn write_request(request: Request, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
+pub(in crate::translate) fn write_request(
+    mut request: Request,
+    warnings: &mut Warnings,
+) -> Result<Value, Untranslatable> {
     let mut body = Object::new();
     let takes = Takes::of(&request.model);
     body.insert("model".to_owned(), request.model.into());
+    body.extend(cache::take_end(&mut request.messages).map(|cache| (cache::MEMBER.to_owned(), cache.write())));
     body.insert(
         "messages".to_owned(),
         write_messages::write(request.system, request.messages, takes, warnings)?.into(),

@@ -48,7 +48,7 @@ fn read_one(kind: &str, mut tool: Members, namespace: Option<&str>, request: &mu
         let namespace = namespace.map(str::to_owned);
         request.aliases.push(Alias { given: given.clone(), name, namespace, freeform });
     }
-    request.tools.push(Tool { name: given, description, parameters, strict: tool.flag("strict") });
+    request.tools.push(Tool { name: given, description, parameters, strict: tool.flag("strict"), cache: None });
 }
 
 /// Leaves every tool once: a conversation declares those in its input anew as it grows, and providers refuse two of one

@@ -153,7 +153,7 @@ fn write_content(part: Part, role: Role, warnings: &mut Warnings) -> Result<Opti
                 "The provider of this model speaks OpenAI Responses, which takes no audio. Send its transcript instead.",
             );
         }
-        Part::ToolCall(_) | Part::ToolResult(_) | Part::Reasoning(_) => return Ok(None),
+        Part::ToolCall(_) | Part::ToolResult(_) | Part::Reasoning(_) | Part::CacheMark(_) => return Ok(None),
     }))
 }
 

@@ -1,0 +1,158 @@
+//! Which part of a request the provider shall keep for the next one. Anthropic keeps what it is told to, up to a mark; the
+//! others do it unasked. <https://platform.claude.com/docs/en/build-with-claude/prompt-caching>
+//!
+//! For Anthropic's dialect marks stand on blocks and not, as one for all, at the top of the request: Bedrock and Vertex
+//! refuse that with 400 `cache_control: Extra inputs are not permitted`.
+//! <https://github.com/UKGovernmentBEIS/inspect_ai/pull/3851>
+
+use serde_json::{Value, json};
+
+use super::json::text;
+use super::neutral::{CacheFor, Message, Object, Part, Request, Role};
+use super::openai_chat::names::is_claude_of_a_relay;
+use crate::dialect::Dialect;
+
+/// The member that holds a mark.
+pub(super) const MEMBER: &str = "cache_control";
+
+impl CacheFor {
+    /// Takes the mark that `members` have, if they have one.
+    pub(super) fn take(members: &mut Object) -> Option<CacheFor> {
+        let mark = members.shift_remove(MEMBER)?;
+        (text(&mark, "type") == Some("ephemeral")).then(|| match text(&mark, "ttl") {
+            Some("1h") => CacheFor::OneHour,
+            _ => CacheFor::FiveMinutes,
+        })
+    }
+
+    /// The value of the member.
+    pub(super) fn write(self) -> Value {
+        match self {
+            CacheFor::FiveMinutes => json!({ "type": "ephemeral" }),
+            CacheFor::OneHour => json!({ "type": "ephemeral", "ttl": "1h" }),
+        }
+    }
+}
+
+/// Leaves the marks to those that read them, and sets some for a Claude where a caller of a dialect that needs none has set
+/// none. Writing costs a quarter more than reading anew and reading again a tenth, so that it pays where another
+/// request will begin with this one: in a conversation that goes on, or will since there are tools.
+pub(super) fn fit(request: &mut Request, from: Dialect, to: Dialect) {
+    let is_relay = is_claude_of_a_relay(&request.model);
+    let takes_marks = match to {
+        Dialect::Anthropic => true,
+        Dialect::OpenaiChat => is_relay,
+        Dialect::OpenaiResponses | Dialect::Gemini => false,
+    };
+    if !takes_marks {
+        return remove(request);
+    }
+    let is_claude = is_relay || request.model.to_ascii_lowercase().contains("claude");
+    let goes_on = !request.tools.is_empty() || request.messages.iter().any(|message| message.role == Role::Assistant);
+    if from != Dialect::Anthropic && is_claude && goes_on && !has_marks(request) {
+        let mark = || Part::CacheMark(CacheFor::FiveMinutes);
+        if !request.system.is_empty() {
+            request.system.push(mark());
+        }
+        mark_end(&mut request.messages, CacheFor::FiveMinutes);
+    }
+}
+
+/// Marks the whole conversation.
+pub(super) fn mark_end(messages: &mut [Message], cache: CacheFor) {
+    if let Some(last) = messages.last_mut() {
+        last.parts.push(Part::CacheMark(cache));
+    }
+}
+
+/// Takes the mark at the very end. OpenRouter wants it at the top of the request, since a tool's message cannot have one.
+/// <https://openrouter.ai/docs/guides/best-practices/prompt-caching#anthropic-claude>
+pub(super) fn take_end(messages: &mut [Message]) -> Option<CacheFor> {
+    let parts = &mut messages.last_mut()?.parts;
+    match parts.pop()? {
+        Part::CacheMark(cache) => Some(cache),
+        part => {
+            parts.push(part);
+            None
+        }
+    }
+}
+
+fn is_mark(part: &Part) -> bool {
+    matches!(part, Part::CacheMark(_))
+}
+
+fn has_marks(request: &Request) -> bool {
+    let said = request.messages.iter().flat_map(|message| &message.parts);
+    request.system.iter().chain(said).any(is_mark) || request.tools.iter().any(|tool| tool.cache.is_some())
+}
+
+fn remove(request: &mut Request) {
+    request.system.retain(|part| !is_mark(part));
+    for message in &mut request.messages {
+        message.parts.retain(|part| !is_mark(part));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::translate::neutral::Tool;
+
+    fn marks(model: &str, to: Dialect, change: fn(&mut Request)) -> (usize, usize) {
+        let user = Message { role: Role::User, parts: vec![Part::Text("Hi".to_owned())] };
+        let tool = Tool { name: "f".to_owned(), description: None, parameters: None, strict: None, cache: None };
+        let mut request = Request {
+            model: model.to_owned(),
+            system: vec![Part::Text("Be brief.".to_owned())],
+            messages: vec![user],
+            tools: vec![tool],
+            ..Request::default()
+        };
+        change(&mut request);
+        fit(&mut request, Dialect::Gemini, to);
+        let count = |parts: &[Part]| parts.iter().filter(|part| is_mark(part)).count();
+        (count(&request.system), request.messages.iter().map(|message| count(&message.parts)).sum())
+    }
+
+    #[test]
+    fn a_claude_is_told_to_keep_a_conversation_that_goes_on() {
+        let nothing = |_: &mut Request| {};
+        for (model, to) in [
+            ("claude-sonnet-4-5", Dialect::Anthropic),
+            ("us.anthropic.claude-opus-4-7-v1:0", Dialect::Anthropic),
+            ("anthropic/claude-sonnet-4.5", Dialect::OpenaiChat),
+        ] {
+            assert_eq!(marks(model, to, nothing), (1, 1), "{model}");
+        }
+        for (model, to) in [
+            ("kimi-k2", Dialect::Anthropic),
+            ("claude-sonnet-4-5", Dialect::OpenaiChat),
+            ("anthropic/claude-sonnet-4.5", Dialect::Gemini),
+        ] {
+            assert_eq!(marks(model, to, nothing), (0, 0), "{model}");
+        }
+    }
+
+    #[test]
+    fn a_question_that_nothing_need_follow_is_not_kept() {
+        assert_eq!(marks("claude-sonnet-4-5", Dialect::Anthropic, |request| request.tools.clear()), (0, 0));
+        let with_history = |request: &mut Request| {
+            request.tools.clear();
+            let said = Message { role: Role::Assistant, parts: vec![Part::Text("Hello.".to_owned())] };
+            request.messages.insert(0, said);
+        };
+        assert_eq!(marks("claude-sonnet-4-5", Dialect::Anthropic, with_history), (1, 1));
+    }
+
+    #[test]
+    fn the_callers_own_marks_are_left_as_they_are_and_taken_from_those_that_read_none() {
+        let marked = |request: &mut Request| request.system.push(Part::CacheMark(CacheFor::OneHour));
+        for model in ["claude-sonnet-4-5", "kimi-k2"] {
+            assert_eq!(marks(model, Dialect::Anthropic, marked), (1, 0), "{model}");
+            assert_eq!(marks(model, Dialect::OpenaiChat, marked), (0, 0), "{model}");
+        }
+        let tools_marked = |request: &mut Request| request.tools[0].cache = Some(CacheFor::FiveMinutes);
+        assert_eq!(marks("claude-sonnet-4-5", Dialect::Anthropic, tools_marked), (0, 0));
+    }
+}
