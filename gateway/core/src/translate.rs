@@ -98,6 +98,7 @@ pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatab
     turns::results_behind_calls(&mut request.messages);
     ids::carry(&mut request.messages, asked.from, asked.to, asked.model);
     cache::fit(&mut request, asked.from, asked.to);
+    drop_openais_own(&mut request, asked.to, &mut warnings);
     if json::are_too_intricate(arguments_in(request.messages.iter().flat_map(|message| &message.parts))) {
         return Err(Untranslatable::new("messages", TOO_INTRICATE).in_words_of(asked.from));
     }
@@ -113,6 +114,40 @@ pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatab
     let body = body.map_err(|refused| refused.in_words_of(asked.from))?;
     let (body, warnings) = (body.to_string().into_bytes(), warnings.into_list());
     Ok(Translated { body, warnings, legacy_functions, aliases, hides_thoughts })
+}
+
+/// Leaves to OpenAI what only it knows, and what strict providers of its dialect refuse.
+fn drop_openais_own(request: &mut Request, to: Dialect, warnings: &mut Warnings) {
+    let is_openais = match to {
+        Dialect::OpenaiChat => openai_chat::names::is_openais_own(&request.model),
+        Dialect::OpenaiResponses => true,
+        Dialect::Anthropic | Dialect::Gemini => false,
+    };
+    if is_openais {
+        return;
+    }
+    request.cache_key = None;
+    if request.service_tier.take().is_some_and(|tier| tier != "auto") {
+        warnings.dropped("service_tier");
+    }
+    for message in &mut request.messages {
+        drop_details(&mut message.parts, warnings);
+    }
+}
+
+fn drop_details(parts: &mut [Part], warnings: &mut Warnings) {
+    for part in parts {
+        match part {
+            Part::Image { detail, .. } => {
+                let detail = detail.take();
+                if detail.is_some_and(|detail| detail != "auto") {
+                    warnings.dropped("the detail of an image");
+                }
+            }
+            Part::ToolResult(result) => drop_details(&mut result.parts, warnings),
+            _ => {}
+        }
+    }
 }
 
 const TOO_INTRICATE: &str = "The body has more values than can be carried to a provider of another dialect. Send fewer, \

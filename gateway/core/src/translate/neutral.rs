@@ -45,6 +45,10 @@ pub struct Request {
     pub user: Option<String>,
     /// OpenAI's `verbosity`: how long the answer's text shall be.
     pub verbosity: Option<String>,
+    /// OpenAI's `prompt_cache_key`: requests that begin alike.
+    pub cache_key: Option<String>,
+    /// OpenAI's `service_tier`: how fast and at what price.
+    pub service_tier: Option<String>,
     /// OpenAI chat: the tools came as `functions`.
     pub legacy_functions: bool,
     /// Tools the caller has under another name or in another form than `tools` says.
@@ -77,7 +81,12 @@ pub enum Part {
     /// Words.
     Text(String),
     /// A picture.
-    Image(Media),
+    Image {
+        /// The picture.
+        media: Media,
+        /// OpenAI's `detail`: how closely to look at it.
+        detail: Option<String>,
+    },
     /// A document such as a PDF.
     File {
         /// The document.
@@ -419,7 +428,11 @@ impl Answer {
                         (PartKind::ToolCall { id, name }, arguments, signature)
                     }
                     // No stream of any dialect has these as its own kind of part.
-                    Part::Image(_) | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {
+                    Part::Image { .. }
+                    | Part::File { .. }
+                    | Part::Audio(_)
+                    | Part::ToolResult(_)
+                    | Part::CacheMark(_) => {
                         continue;
                     }
                 };

@@ -80,7 +80,7 @@ fn write_blocks(part: Part) -> Vec<Value> {
             return call.signature.map(write_call_seal).into_iter().chain([block]).collect();
         }
         // An answer of this dialect has no place for them.
-        Part::Image(_) | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {
+        Part::Image { .. } | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {
             return Vec::new();
         }
     };

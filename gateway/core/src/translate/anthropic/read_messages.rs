@@ -64,7 +64,7 @@ fn block(mut block: Object, path: &str, warnings: &mut Warnings) -> Result<Optio
     let text = |block: &mut Object, name: &str| take_text(block, name).unwrap_or_default();
     Ok(Some(match kind.as_str() {
         "text" => Part::Text(text(&mut block, "text")),
-        "image" => Part::Image(image(block, path)?),
+        "image" => Part::Image { media: image(block, path)?, detail: None },
         "document" => return document(block, path, warnings),
         "search_result" => return search_result(block, path, warnings),
         "tool_use" => Part::ToolCall(tool_use(block)),

@@ -105,7 +105,7 @@ fn block(part: Part, path: &str, takes: Takes) -> Result<Option<Value>, Untransl
             }
             from_members([("type", "text".into()), ("text", text.into())])
         }
-        Part::Image(media) => from_members([("type", "image".into()), ("source", source(media))]),
+        Part::Image { media, .. } => from_members([("type", "image".into()), ("source", source(media))]),
         Part::File { media, name } => document(media, name, path)?,
         Part::Audio(_) => {
             let said = "The provider's dialect takes no recordings. Send text, or use a model whose providers do.";

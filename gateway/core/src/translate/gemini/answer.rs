@@ -172,7 +172,7 @@ fn write_part(part: Part, is_first: &mut bool) -> Option<Value> {
             let text = std::mem::take(&mut thought.text);
             Some(thought_part(&text, sealed::of_thought(thought, Dialect::Gemini)))
         }
-        Part::Image(_) | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => None,
+        Part::Image { .. } | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => None,
     }
 }
 

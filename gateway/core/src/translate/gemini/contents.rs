@@ -233,7 +233,7 @@ fn file_data(path: &str, mut data: Members) -> Result<Part, Untranslatable> {
 
 fn as_part(path: &str, media_type: &str, media: Media, name: Option<String>) -> Result<Part, Untranslatable> {
     match media_type.split('/').next() {
-        Some("image") => Ok(Part::Image(media)),
+        Some("image") => Ok(Part::Image { media, detail: None }),
         Some("audio") => Ok(Part::Audio(media)),
         Some("video") => refuse(
             path,

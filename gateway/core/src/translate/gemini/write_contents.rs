@@ -52,7 +52,7 @@ impl Writer<'_> {
                     self.parts.push(json!({ "text": text }));
                 }
             }
-            Part::Image(media) => self.parts.push(write_media(media, PICTURE)),
+            Part::Image { media, .. } => self.parts.push(write_media(media, PICTURE)),
             Part::Audio(media) => self.parts.push(write_media(media, RECORDING)),
             Part::File { media, .. } => self.parts.push(write_media(media, DOCUMENT)),
             Part::ToolCall(call) => self.call(call),
@@ -87,7 +87,7 @@ impl Writer<'_> {
         for part in result.parts {
             match part {
                 Part::Text(text) | Part::Refusal(text) => texts.push(text),
-                Part::Image(media) => self.media_of_result(media, PICTURE, &mut inside),
+                Part::Image { media, .. } => self.media_of_result(media, PICTURE, &mut inside),
                 Part::Audio(media) => self.media_of_result(media, RECORDING, &mut inside),
                 Part::File { media, .. } => self.media_of_result(media, DOCUMENT, &mut inside),
                 _ => self.warnings.dropped("a part of a tool's result"),

@@ -95,7 +95,7 @@ fn write_choice(index: usize, choice: Choice, told: &Told) -> Value {
             Part::Reasoning(thought) => thinking.push(thought),
             Part::ToolCall(call) => tools.push(call),
             // An answer of this dialect has no place for them.
-            Part::Image(_) | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {}
+            Part::Image { .. } | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {}
         }
     }
     let or_null = |text: String| if text.is_empty() { Value::Null } else { text.into() };

@@ -108,7 +108,7 @@ impl Takes {
         let is_bare = name == model;
         let lower = model.to_ascii_lowercase();
         Takes {
-            system_inside: is_openais(model.strip_prefix("openai/").unwrap_or(model)),
+            system_inside: is_openais_own(model),
             max_tokens: !is_newer,
             thoughts: reads_thoughts(model),
             needs_thoughts: needs_thoughts(model),
@@ -205,6 +205,11 @@ fn vendor(model: &str) -> Option<Vendor> {
         "google" => Vendor::Of(Dialect::Gemini),
         _ => Vendor::Other,
     })
+}
+
+/// Whether OpenAI serves the model itself, perhaps through OpenRouter.
+pub(in crate::translate) fn is_openais_own(model: &str) -> bool {
+    is_openais(model.strip_prefix("openai/").unwrap_or(model))
 }
 
 /// A model that OpenAI serves itself, from `gpt-4o` to `o4-mini`, fine-tuned ones as well; `gpt-oss` is an open one.

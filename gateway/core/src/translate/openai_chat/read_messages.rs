@@ -22,17 +22,17 @@ pub(super) fn read(messages: Vec<Value>, request: &mut Request, warnings: &mut W
         }
         let (role, parts) = match role.as_str() {
             "system" | "developer" => {
-                let parts = content(&mut message, &path, warnings)?;
+                let parts = content(&mut message, &path)?;
                 if request.messages.is_empty() {
                     request.system.extend(parts);
                     continue;
                 }
                 (Role::System, parts)
             }
-            "user" => (Role::User, content(&mut message, &path, warnings)?),
+            "user" => (Role::User, content(&mut message, &path)?),
             "assistant" => (Role::Assistant, assistant(message, &path, at, &mut legacy_calls, warnings)?),
             "tool" | "function" => {
-                let mut parts = content(&mut message, &path, warnings)?;
+                let mut parts = content(&mut message, &path)?;
                 let mark = parts.extract_if(.., |part| matches!(part, Part::CacheMark(_))).last();
                 let name = take_text(&mut message, "name");
                 let id = take_text(&mut message, "tool_call_id");
@@ -62,7 +62,7 @@ fn assistant(
     warnings: &mut Warnings,
 ) -> Result<Vec<Part>, Untranslatable> {
     let mut parts: Vec<Part> = thoughts::take(&mut message).into_iter().map(Part::Reasoning).collect();
-    parts.extend(content(&mut message, path, warnings)?);
+    parts.extend(content(&mut message, path)?);
     parts.extend(take_text(&mut message, "refusal").map(Part::Refusal));
     if message.get("audio").is_some_and(|audio| !audio.is_null()) {
         warnings.dropped("messages[].audio");
@@ -89,13 +89,13 @@ fn assistant(
 /// The content of a message: text, or a list of parts. Anthropic's marks of what to keep stand on parts, as OpenRouter has
 /// it, or on the message, as LiteLLM does.
 /// <https://openrouter.ai/docs/guides/best-practices/prompt-caching>, <https://docs.litellm.ai/docs/completion/prompt_caching>
-fn content(message: &mut Object, path: &str, warnings: &mut Warnings) -> Result<Vec<Part>, Untranslatable> {
-    let mut parts = unmarked_content(message, path, warnings)?;
+fn content(message: &mut Object, path: &str) -> Result<Vec<Part>, Untranslatable> {
+    let mut parts = unmarked_content(message, path)?;
     parts.extend(CacheFor::take(message).map(Part::CacheMark));
     Ok(parts)
 }
 
-fn unmarked_content(message: &mut Object, path: &str, warnings: &mut Warnings) -> Result<Vec<Part>, Untranslatable> {
+fn unmarked_content(message: &mut Object, path: &str) -> Result<Vec<Part>, Untranslatable> {
     match message.get_mut("content").map(Value::take) {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::String(text)) => Ok(vec![Part::Text(text)]),
@@ -105,7 +105,7 @@ fn unmarked_content(message: &mut Object, path: &str, warnings: &mut Warnings) -
                 let path = format!("{path}.content[{at}]");
                 let mut item = object(item, &path)?;
                 let mark = CacheFor::take(&mut item).map(Part::CacheMark);
-                parts.push(part(item, &path, warnings)?);
+                parts.push(part(item, &path)?);
                 parts.extend(mark);
             }
             Ok(parts)
@@ -114,22 +114,18 @@ fn unmarked_content(message: &mut Object, path: &str, warnings: &mut Warnings) -
     }
 }
 
-fn part(mut item: Object, path: &str, warnings: &mut Warnings) -> Result<Part, Untranslatable> {
+fn part(mut item: Object, path: &str) -> Result<Part, Untranslatable> {
     let kind = take_text(&mut item, "type").unwrap_or_default();
     let missing = |name: &str| Untranslatable::new(format!("{path}.{name}"), format!("`{name}` is missing here."));
     match kind.as_str() {
         "text" => take_text(&mut item, "text").map(Part::Text).ok_or_else(|| missing("text")),
         "refusal" => take_text(&mut item, "refusal").map(Part::Refusal).ok_or_else(|| missing("refusal")),
         "image_url" => {
-            let url = take_text(&mut item, "image_url").or_else(|| {
-                let mut image = take_object(&mut item, "image_url")?;
-                if image.get("detail").and_then(Value::as_str).is_some_and(|detail| detail != "auto") {
-                    warnings.dropped("messages[].content[].image_url.detail");
-                }
-                take_text(&mut image, "url")
-            });
+            let mut image = take_object(&mut item, "image_url").unwrap_or_default();
+            let url = take_text(&mut item, "image_url").or_else(|| take_text(&mut image, "url"));
             let media = Media::from_url(url.ok_or_else(|| missing("image_url"))?);
-            media.map(Part::Image).ok_or_else(|| not_base64(path, "image_url"))
+            let media = media.ok_or_else(|| not_base64(path, "image_url"))?;
+            Ok(Part::Image { media, detail: take_text(&mut image, "detail") })
         }
         "input_audio" => {
             let mut audio = take_object(&mut item, "input_audio").ok_or_else(|| missing("input_audio"))?;

@@ -14,7 +14,7 @@ use crate::translate::neutral::{
 };
 
 /// Members that mean nothing to an answer, so that nobody needs to hear that they are left out.
-const SILENT: [&str; 5] = ["stream", "stream_options", "prompt_cache_key", "prompt_cache_retention", "session_id"];
+const SILENT: [&str; 4] = ["stream", "stream_options", "prompt_cache_retention", "session_id"];
 
 /// A request of this dialect in the neutral form.
 pub(in crate::translate) fn read_request(body: Value, warnings: &mut Warnings) -> Result<Request, Untranslatable> {
@@ -54,6 +54,8 @@ pub(in crate::translate) fn read_request(body: Value, warnings: &mut Warnings) -
     let (user, identifier) = (take_text(&mut body, "user"), take_text(&mut body, "safety_identifier"));
     request.user = user.or(identifier);
     request.verbosity = take_text(&mut body, "verbosity");
+    request.cache_key = take_text(&mut body, "prompt_cache_key");
+    request.service_tier = take_text(&mut body, "service_tier");
     drop_rest(&body, warnings);
     Ok(request)
 }

@@ -144,7 +144,13 @@ fn content(parts: Vec<Part>, between: &str, path: &str) -> Result<Value, Untrans
 fn content_part(part: Part, path: &str) -> Result<Value, Untranslatable> {
     Ok(match part {
         Part::Text(text) | Part::Refusal(text) => from_members([("type", "text".into()), ("text", text.into())]),
-        Part::Image(media) => inner("image_url", [("url", media.into_url().into())]),
+        Part::Image { media, detail } => {
+            let mut written = inner("image_url", [("url", media.into_url().into())]);
+            if let Some(detail) = detail {
+                written["image_url"]["detail"] = detail.into();
+            }
+            written
+        }
         Part::File { media: media @ Media::Base64 { .. }, name } => {
             let name = name.unwrap_or_else(|| "document.pdf".to_owned());
             inner("file", [("filename", name.into()), ("file_data", media.into_url().into())])

@@ -45,6 +45,8 @@ pub(in crate::translate) fn write_request(
     write_stop(request.stop, takes, &mut body, warnings);
     body.extend(request.choices.filter(|count| *count != 1).map(|count| ("n".to_owned(), count.into())));
     body.extend(request.user.map(|user| ("user".to_owned(), write_user(user, warnings).into())));
+    body.extend(request.cache_key.map(|key| ("prompt_cache_key".to_owned(), key.into())));
+    body.extend(request.service_tier.map(|tier| ("service_tier".to_owned(), tier.into())));
     body.extend(request.verbosity.map(|verbosity| ("verbosity".to_owned(), verbosity.into())));
     Ok(Value::Object(body))
 }

@@ -112,7 +112,7 @@ fn write_part(part: Part, told: &Told, output: &mut Vec<Value>) {
             let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
             output.push(tool_call(told, output.len(), "completed", &call.id, &call.name, arguments));
         }
-        Part::Image(_) | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {}
+        Part::Image { .. } | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {}
     }
 }
 

@@ -140,7 +140,10 @@ impl Reader<'_> {
         Ok(match kind.as_str() {
             "input_text" | "output_text" | "text" | "summary_text" => piece.text("text").map(Part::Text),
             "refusal" => piece.text("refusal").map(Part::Refusal),
-            "input_image" => Some(Part::Image(image(path, piece)?)),
+            "input_image" => {
+                let detail = piece.text("detail");
+                Some(Part::Image { media: image(path, piece)?, detail })
+            }
             "input_file" => Some(file(path, piece)?),
             "input_audio" => Some(Part::Audio(audio(piece.object("input_audio")))),
             other => {

@@ -8,17 +8,15 @@ use crate::translate::members::Members;
 use crate::translate::neutral::{Effort, Format, Part, Reasoning, Request, Untranslatable, Warnings};
 
 /// Members that steer what OpenAI itself keeps, caches or reports, and change nothing of an answer.
-const IGNORED: [&str; 11] = [
+const IGNORED: [&str; 9] = [
     "client_metadata",
     "include",
     "metadata",
     "moderation",
-    "prompt_cache_key",
     "prompt_cache_options",
     "prompt_cache_retention",
     "store",
     "stream_options",
-    "service_tier",
     "session_id",
 ];
 
@@ -42,6 +40,8 @@ pub(in crate::translate) fn read_request(body: Value, warnings: &mut Warnings) -
     request.reasoning = read_reasoning(body.take("reasoning"));
     let mut text = body.object("text");
     request.verbosity = text.text("verbosity");
+    request.cache_key = body.text("prompt_cache_key");
+    request.service_tier = body.text("service_tier");
     request.format = read_format(text.object("format"))?;
     tools::read(body.list("tools"), &mut request, warnings);
     items::read(body.take("input"), &mut request, warnings)?;

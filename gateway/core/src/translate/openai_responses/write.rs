@@ -52,6 +52,8 @@ pub(in crate::translate) fn write_request(
     if let Some(user) = request.user {
         body.insert("safety_identifier".into(), openai_chat::write_user(user, warnings).into());
     }
+    body.extend(request.cache_key.map(|key| ("prompt_cache_key".to_owned(), key.into())));
+    body.extend(request.service_tier.map(|tier| ("service_tier".to_owned(), tier.into())));
     Ok(body.into())
 }
 
@@ -85,7 +87,7 @@ fn instructions(system: &[Part], warnings: &mut Warnings) -> Result<Option<Strin
     for part in system {
         match part {
             Part::Text(text) => texts.push(text.as_str()),
-            Part::Image(_) | Part::File { .. } | Part::Audio(_) => {
+            Part::Image { .. } | Part::File { .. } | Part::Audio(_) => {
                 return refuse("system", "Instructions can hold text only. Move the rest into a user message.");
             }
             _ => warnings.dropped("system: a part that is no text"),
@@ -145,7 +147,10 @@ fn write_content(part: Part, role: Role, warnings: &mut Warnings) -> Result<Opti
     }
     Ok(Some(match part {
         Part::Text(text) | Part::Refusal(text) => json!({ "type": "input_text", "text": text }),
-        Part::Image(media) => json!({ "type": "input_image", "image_url": media.into_url(), "detail": "auto" }),
+        Part::Image { media, detail } => {
+            let detail = detail.unwrap_or_else(|| "auto".to_owned());
+            json!({ "type": "input_image", "image_url": media.into_url(), "detail": detail })
+        }
         Part::File { media, name } => write_file(media, name),
         Part::Audio(_) => {
             return refuse(
