@@ -9,38 +9,65 @@ use super::neutral::Object;
 /// The keywords under which a schema has further ones.
 const NESTED: [&str; 8] = ["properties", "items", "anyOf", "oneOf", "allOf", "$defs", "definitions", "prefixItems"];
 
-/// Limits that Anthropic's structured output does not enforce and therefore refuses; its own SDKs leave them out too.
-const LIMITS: [&str; 9] = [
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "multipleOf",
-    "minLength",
-    "maxLength",
-    "maxItems",
-    "uniqueItems",
+/// The keywords of Anthropic's structured output. It refuses others, of which its own SDKs tell the model in the
+/// description: <https://github.com/anthropics/anthropic-sdk-python/blob/main/src/anthropic/lib/_parse/_transform.py>.
+const KNOWN_TO_ANTHROPIC: [&str; 17] = [
+    "type",
+    "properties",
+    "required",
+    "additionalProperties",
+    "items",
+    "minItems",
+    "anyOf",
+    "allOf",
+    "$ref",
+    "$defs",
+    "definitions",
+    "enum",
+    "const",
+    "default",
+    "format",
+    "title",
+    "description",
 ];
+
+/// Keywords that say nothing of the answer.
+const SAY_NOTHING: [&str; 3] = ["$schema", "$id", "$comment"];
+
+/// The formats of texts that Anthropic's structured output knows.
+const FORMATS: [&str; 10] =
+    ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 
 /// Keywords with which OpenAI takes no schema as `strict`.
 const UNKNOWN_TO_STRICT: [&str; 4] = ["oneOf", "allOf", "not", "patternProperties"];
 
-/// Makes a schema one that Anthropic takes for structured output: objects that do not say are closed, and limits are left
-/// out. True where there was a limit.
+/// Whether [`make_plain`] leaves of the schema what it is for: Anthropic's structured output knows closed objects alone, and
+/// one whose members have names of the model's choice, closed, is an empty one.
+pub(super) fn can_be_plain(schema: &Value) -> bool {
+    let Some(members) = schema.as_object() else { return true };
+    let has_properties = members.get("properties").and_then(Value::as_object).is_some_and(|all| !all.is_empty());
+    let is_open = match members.get("additionalProperties") {
+        Some(Value::Object(_)) => true,
+        Some(Value::Bool(false)) => false,
+        _ => !has_properties && !members.contains_key("properties"),
+    };
+    !(is_object(members) && is_open) && nested(members).all(can_be_plain)
+}
+
+/// Makes a schema one that Anthropic takes for structured output: objects are closed, `oneOf` is `anyOf`, and what it does
+/// not know stands in the description. True where there was such a thing.
 /// <https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations>
 pub(super) fn make_plain(schema: &mut Value) -> bool {
     let Some(members) = schema.as_object_mut() else { return false };
     if is_object(members) {
-        members.entry("additionalProperties").or_insert(Value::Bool(false));
+        members.insert("additionalProperties".to_owned(), false.into());
     }
-    let mut limited = false;
-    for name in LIMITS {
-        limited |= members.shift_remove(name).is_some();
+    if !members.contains_key("anyOf")
+        && let Some(schemas) = members.shift_remove("oneOf")
+    {
+        members.insert("anyOf".to_owned(), schemas);
     }
-    if members.get("minItems").and_then(Value::as_u64).is_some_and(|count| count > 1) {
-        members.insert("minItems".to_owned(), 1.into());
-        limited = true;
-    }
+    let mut limited = describe_unknown(members);
     for name in NESTED {
         let Some(nested) = members.get_mut(name) else { continue };
         limited |= match nested {
@@ -86,19 +113,46 @@ fn complete_lists(schema: &mut Value) {
     }
 }
 
+/// Moves what Anthropic does not know into the description. True where there was such a thing.
+fn describe_unknown(members: &mut Object) -> bool {
+    let is_unknown = |name: &str, value: &Value| match name {
+        "format" => !value.as_str().is_some_and(|format| FORMATS.contains(&format)),
+        "minItems" => value.as_u64().is_none_or(|count| count > 1),
+        _ => !KNOWN_TO_ANTHROPIC.contains(&name),
+    };
+    let (unknown, known): (Object, Object) =
+        std::mem::take(members).into_iter().partition(|(name, value)| is_unknown(name, value));
+    *members = known;
+    let said = unknown.iter().filter(|(name, _)| !SAY_NOTHING.contains(&name.as_str()));
+    let said: Vec<String> = said.map(|(name, value)| format!("{name}: {value}")).collect();
+    if said.is_empty() {
+        return false;
+    }
+    let mut description = members.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if !description.is_empty() {
+        description.push_str("\n\n");
+    }
+    description.push_str(&format!("{{{}}}", said.join(", ")));
+    members.insert("description".to_owned(), description.into());
+    true
+}
+
 /// Whether OpenAI takes the schema as `strict`: every object is closed and requires each of its properties.
 /// <https://platform.openai.com/docs/guides/structured-outputs#supported-schemas>
 pub(super) fn is_strict(schema: &Value) -> bool {
     let Some(members) = schema.as_object() else { return true };
-    let nested = NESTED.iter().filter_map(|name| members.get(*name).map(|value| (*name, value)));
-    let nested_are_strict = nested.into_iter().all(|(name, value)| match value {
-        Value::Array(schemas) => schemas.iter().all(is_strict),
-        Value::Object(_) if name == "items" => is_strict(value),
-        Value::Object(schemas) => schemas.values().all(is_strict),
-        _ => true,
-    });
     let is_within = !UNKNOWN_TO_STRICT.iter().any(|name| members.contains_key(*name));
-    is_within && nested_are_strict && (!is_object(members) || requires_all(schema))
+    is_within && nested(members).all(is_strict) && (!is_object(members) || requires_all(schema))
+}
+
+/// The schemas that stand directly in one.
+fn nested(members: &Object) -> impl Iterator<Item = &Value> {
+    NESTED.iter().filter_map(|name| Some((*name, members.get(*name)?))).flat_map(|(name, value)| match value {
+        Value::Array(schemas) => schemas.iter().collect(),
+        Value::Object(_) if name == "items" => vec![value],
+        Value::Object(schemas) => schemas.values().collect(),
+        _ => Vec::new(),
+    })
 }
 
 fn is_object(schema: &Object) -> bool {
@@ -156,6 +210,59 @@ mod tests {
         let whole = schema.clone();
         complete_parameters(&mut schema);
         assert_eq!(schema, whole);
+    }
+
+    #[test]
+    fn what_anthropic_does_not_know_is_told_in_the_description() {
+        let plain = |mut schema: Value| {
+            let limited = make_plain(&mut schema);
+            (schema, limited)
+        };
+        for (schema, expected, limited) in [
+            (
+                json!({ "type": "integer", "format": "uint32", "minimum": 0, "description": "How many." }),
+                json!({ "type": "integer", "description": "How many.\n\n{format: \"uint32\", minimum: 0}" }),
+                true,
+            ),
+            (
+                json!({ "type": "array", "minItems": 2 }),
+                json!({ "type": "array", "description": "{minItems: 2}" }),
+                true,
+            ),
+            (json!({ "type": "string", "format": "date" }), json!({ "type": "string", "format": "date" }), false),
+            (json!({ "$schema": "x", "const": 1 }), json!({ "const": 1 }), false),
+            (json!({ "oneOf": [{ "const": 1 }] }), json!({ "anyOf": [{ "const": 1 }] }), false),
+            (
+                json!({ "type": "object", "properties": { "pattern": {} }, "additionalProperties": true }),
+                json!({ "type": "object", "properties": { "pattern": {} }, "additionalProperties": false }),
+                false,
+            ),
+        ] {
+            assert_eq!(plain(schema), (expected, limited));
+        }
+        assert!(make_plain(&mut json!({ "anyOf": [{ "minLength": 1 }, {}] })));
+    }
+
+    #[test]
+    fn a_schema_of_members_with_any_name_cannot_be_plain() {
+        let counts = json!({ "type": "object", "additionalProperties": { "type": "integer" } });
+        for open in [
+            counts.clone(),
+            json!({ "type": "object" }),
+            json!({ "type": "array", "items": counts }),
+            json!({ "type": "object", "properties": { "counts": counts } }),
+            json!({ "$defs": { "counts": counts } }),
+        ] {
+            assert!(!can_be_plain(&open), "{open}");
+        }
+        for closed in [
+            json!({ "type": "object", "properties": { "a": { "type": "string" } } }),
+            json!({ "type": "object", "properties": {}, "additionalProperties": false }),
+            json!({ "type": "string" }),
+            json!(true),
+        ] {
+            assert!(can_be_plain(&closed), "{closed}");
+        }
     }
 
     #[test]

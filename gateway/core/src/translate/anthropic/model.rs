@@ -16,6 +16,10 @@ pub(super) struct Takes {
     /// `temperature`, `top_p` and `top_k`:
     /// <https://platform.claude.com/docs/en/about-claude/models/whats-new-claude-4-7>.
     pub(super) sampling: bool,
+    /// `output_config.format`:
+    /// <https://platform.claude.com/docs/en/build-with-claude/structured-outputs>. Others that speak this dialect answer as
+    /// they like.
+    pub(super) format: bool,
     /// A last message of the assistant that it goes on with:
     /// <https://platform.claude.com/docs/en/about-claude/models/whats-new-claude-4-6>.
     pub(super) prefill: bool,
@@ -33,6 +37,7 @@ impl Takes {
             adaptive_thinking: since((4, 6)),
             extra_high_effort: since((4, 7)),
             sampling: !since((4, 7)),
+            format: since((4, 5)),
             prefill: !since((4, 6)),
             unsigned_thoughts: keeps_unsigned(model),
             needs_thoughts: keeps_unsigned(model) && names::needs_thoughts(model),
@@ -76,6 +81,7 @@ mod tests {
             adaptive_thinking: false,
             extra_high_effort: false,
             sampling: true,
+            format: false,
             prefill: true,
             unsigned_thoughts: false,
             needs_thoughts: false,
@@ -84,7 +90,8 @@ mod tests {
         assert_eq!(Takes::of("glm-4.6"), Takes { unsigned_thoughts: true, ..older });
         assert_eq!(Takes::of("kimi-k2"), Takes { unsigned_thoughts: true, needs_thoughts: true, ..older });
         assert_eq!(Takes::of("claude-deepseek-3-5"), older);
-        assert_eq!(Takes::of("claude-haiku-4-5"), older);
+        assert_eq!(Takes::of("claude-sonnet-4"), older);
+        assert_eq!(Takes::of("claude-haiku-4-5"), Takes { format: true, ..older });
         assert!(!Takes::of("claude-opus-4-7").sampling);
     }
 }

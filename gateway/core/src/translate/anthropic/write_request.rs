@@ -31,18 +31,8 @@ pub(in crate::translate) fn write_request(
     body.insert("max_tokens".to_owned(), tokens_max.into());
     let takes = Takes::of(&request.model);
     let thinks = thinking::write(&request, takes, tokens_max, &mut body, &mut output, warnings);
-    match request.format.take() {
-        Some(Format::JsonObject) => {
-            warnings.changed("json_object to an instruction");
-            request.system.push(Format::JsonObject.into_instruction());
-        }
-        Some(Format::JsonSchema { mut schema, .. }) => {
-            if schema::make_plain(&mut schema) {
-                warnings.changed("limits inside the schema left out");
-            }
-            output.insert("format".to_owned(), from_members([("type", "json_schema".into()), ("schema", schema)]));
-        }
-        None => {}
+    if let Some(format) = request.format.take() {
+        write_format(format, takes, &mut output, &mut request.system, warnings);
     }
     body.extend(thinking::output_config(output));
     write_sampling(std::mem::take(&mut request.sampling), takes.sampling && !thinks, &mut body, warnings);
@@ -68,6 +58,23 @@ pub(in crate::translate) fn write_request(
         body.insert("stream".to_owned(), true.into());
     }
     Ok(Value::Object(body))
+}
+
+/// In words, where the model or the dialect knows no such form.
+fn write_format(format: Format, takes: Takes, output: &mut Object, system: &mut Vec<Part>, warnings: &mut Warnings) {
+    match format {
+        Format::JsonSchema { mut schema, .. } if takes.format && schema::can_be_plain(&schema) => {
+            if schema::make_plain(&mut schema) {
+                warnings.changed("limits inside the schema to words of its description");
+            }
+            output.insert("format".to_owned(), from_members([("type", "json_schema".into()), ("schema", schema)]));
+        }
+        format => {
+            let name = if format == Format::JsonObject { "json_object" } else { "json_schema" };
+            warnings.changed(&format!("{name} to an instruction"));
+            system.push(format.into_instruction());
+        }
+    }
 }
 
 /// The members `tools` and `tool_choice`. A conversation that holds calls is refused where no tools are named: then those
