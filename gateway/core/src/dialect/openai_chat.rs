@@ -34,7 +34,8 @@ pub(super) fn see(event: &Value) -> Seen<'_> {
 
 /// Providers spell reasoning in two ways.
 fn has_content(choice: &Value) -> bool {
-    const NAMES: [&str; 6] = ["content", "reasoning_content", "reasoning", "tool_calls", "function_call", "refusal"];
+    const NAMES: [&str; 7] =
+        ["content", "reasoning_content", "reasoning", "tool_calls", "function_call", "refusal", "images"];
     let delta = choice.get("delta");
     delta.is_some_and(|delta| NAMES.iter().any(|name| delta.get(name).is_some_and(is_filled)))
         || choice.get("text").is_some_and(is_filled)

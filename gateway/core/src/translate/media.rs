@@ -21,6 +21,17 @@ impl Media {
         Some(Media::Base64 { media_type: media_type.to_ascii_lowercase(), data })
     }
 
+    /// What a client reads that has no place for a picture in an answer. The picture itself, in base64, would come back as
+    /// words with every further request.
+    pub(super) fn in_words(&self) -> String {
+        match self {
+            Media::Url { url, .. } => format!("![picture]({url})"),
+            Media::Base64 { media_type, .. } => {
+                format!("[The model made a picture ({media_type}), for which this API has no place in an answer.]")
+            }
+        }
+    }
+
     /// An address that leads to it.
     pub(super) fn into_url(self) -> String {
         match self {

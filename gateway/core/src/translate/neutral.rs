@@ -427,12 +427,12 @@ impl Answer {
                     Part::ToolCall(ToolCall { id, name, arguments, signature }) => {
                         (PartKind::ToolCall { id, name }, arguments, signature)
                     }
+                    Part::Image { media: Media::Base64 { media_type, data }, .. } => {
+                        (PartKind::Image { media_type, data }, String::new(), None)
+                    }
+                    Part::Image { media, .. } => (PartKind::Text, media.in_words(), None),
                     // No stream of any dialect has these as its own kind of part.
-                    Part::Image { .. }
-                    | Part::File { .. }
-                    | Part::Audio(_)
-                    | Part::ToolResult(_)
-                    | Part::CacheMark(_) => {
+                    Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {
                         continue;
                     }
                 };
@@ -552,6 +552,13 @@ pub enum PartKind {
     },
     /// The model's words for not answering.
     Refusal,
+    /// A picture, whole: its end follows. One at an address is words.
+    Image {
+        /// Such as `image/png`.
+        media_type: String,
+        /// In base64.
+        data: String,
+    },
 }
 
 /// An error a provider reports.

@@ -67,6 +67,7 @@ fn bytes_of(event: &Event) -> usize {
     let text = match event {
         Event::Begin { kind: PartKind::ToolCall { id, name }, .. } => id.len() + name.len(),
         Event::Begin { kind: PartKind::Reasoning { sealed: Some(seal) }, .. } => seal.text.len(),
+        Event::Begin { kind: PartKind::Image { data, .. }, .. } => data.len(),
         Event::Delta { text, .. } => text.len(),
         Event::Signature { signature, .. } => signature.text.len(),
         _ => 0,

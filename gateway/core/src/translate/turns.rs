@@ -122,6 +122,17 @@ fn results_first(parts: &mut [Part]) {
     parts.sort_by_key(|part| !is_result(part));
 }
 
+/// Leaves out what the model showed, for dialects in which it can only speak and call.
+pub(super) fn drop_media_of_model(messages: &mut [Message], warnings: &mut Warnings) {
+    for message in messages.iter_mut().filter(|message| message.role == Role::Assistant) {
+        let before = message.parts.len();
+        message.parts.retain(|part| !matches!(part, Part::Image { .. } | Part::File { .. } | Part::Audio(_)));
+        if message.parts.len() < before {
+            warnings.dropped("a picture or file in the model's own turn");
+        }
+    }
+}
+
 /// Instructions inside a conversation become words of the user, for dialects that know them before it only.
 pub(super) fn system_to_user(messages: &mut [Message], warnings: &mut Warnings) {
     for message in messages.iter_mut().filter(|message| message.role == Role::System) {

@@ -79,8 +79,9 @@ fn write_blocks(part: Part) -> Vec<Value> {
             let block = json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input });
             return call.signature.map(write_call_seal).into_iter().chain([block]).collect();
         }
+        Part::Image { media, .. } => json!({ "type": "text", "text": media.in_words() }),
         // An answer of this dialect has no place for them.
-        Part::Image { .. } | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {
+        Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {
             return Vec::new();
         }
     };

@@ -9,7 +9,7 @@ use crate::dialect::Dialect;
 use crate::observe::Usage;
 use crate::translate::Told;
 use crate::translate::json::from_members;
-use crate::translate::neutral::{Event, Finish, PartKind, UNSIGNED};
+use crate::translate::neutral::{Event, Finish, Media, PartKind, UNSIGNED};
 use crate::translate::sequence::Sequence;
 
 /// Writes a stream of this dialect.
@@ -123,6 +123,11 @@ impl StreamWriter {
             PartKind::Reasoning { sealed: None } => {
                 self.delta = Some(("thinking_delta", "thinking"));
                 json!({ "type": "thinking", "thinking": "", "signature": "" })
+            }
+            PartKind::Image { media_type, data } => {
+                let media = Media::Base64 { media_type, data };
+                self.block(&json!({ "type": "text", "text": "" }), out);
+                return self.block_delta(json!({ "type": "text_delta", "text": media.in_words() }), out);
             }
             PartKind::ToolCall { id, name } => {
                 self.held = Some(json!({ "type": "tool_use", "id": id, "name": name, "input": {} }));

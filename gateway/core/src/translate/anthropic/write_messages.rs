@@ -26,6 +26,7 @@ pub(super) fn write(
         warnings.changed("system to a user message");
         messages.push(Message { role: Role::User, parts: std::mem::take(&mut system) });
     }
+    turns::drop_media_of_model(&mut messages, warnings);
     turns::system_to_user(&mut messages, warnings);
     if !takes.prefill && messages.last().is_some_and(|message| message.role == Role::Assistant) {
         // Other dialects' models take a last message of their own as something they said.

@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
+use super::contents::inline_data;
+use super::write_contents::{PICTURE, write_media};
 use super::{NO_SEAL, StreamReader, is_none, read_finish, read_seal, write_finish, write_seal, write_usage};
 use crate::dialect::Dialect;
 use crate::translate::Told;
 use crate::translate::json;
 use crate::translate::members::Members;
-use crate::translate::neutral::{Answer, Choice, Event, Finish, Object, Part, PartKind, Thought, ToolCall};
+use crate::translate::neutral::{Answer, Choice, Event, Finish, Media, Object, Part, PartKind, Thought, ToolCall};
 use crate::translate::sealed::{self, Sealed};
 
 /// The answer in `body`; `None` where it is none. A list is a stream that came whole.
@@ -74,6 +76,10 @@ pub(super) fn read_part(part: Value, parts: &mut Vec<Part>) {
         let arguments = call.take("args").map_or_else(|| "{}".to_owned(), |args| args.to_string());
         let (id, name) = (call.text("id").unwrap_or_default(), call.text("name").unwrap_or_default());
         parts.push(Part::ToolCall(ToolCall { id, name, arguments, signature: seal }));
+    } else if let Some(data) = part.take("inlineData")
+        && let Ok(picture @ Part::Image { .. }) = inline_data("", Members::of(data))
+    {
+        parts.push(picture);
     }
 }
 
@@ -106,6 +112,9 @@ fn gather(event: Event, answer: &mut Answer, places: &mut Vec<(usize, usize)>) {
                 PartKind::Refusal => Part::Refusal(String::new()),
                 PartKind::Reasoning { sealed } => Part::Reasoning(Thought { sealed, ..Thought::default() }),
                 PartKind::ToolCall { id, name } => Part::ToolCall(ToolCall { id, name, ..ToolCall::default() }),
+                PartKind::Image { media_type, data } => {
+                    Part::Image { media: Media::Base64 { media_type, data }, detail: None }
+                }
             };
             if let Some(Choice { parts, .. }) = choice_of(answer, choice) {
                 places.push((choice, parts.len()));
@@ -172,7 +181,8 @@ fn write_part(part: Part, is_first: &mut bool) -> Option<Value> {
             let text = std::mem::take(&mut thought.text);
             Some(thought_part(&text, sealed::of_thought(thought, Dialect::Gemini)))
         }
-        Part::Image { .. } | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => None,
+        Part::Image { media, .. } => Some(write_media(media, PICTURE)),
+        Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => None,
     }
 }
 

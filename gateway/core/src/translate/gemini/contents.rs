@@ -206,7 +206,7 @@ fn result_text(response: Option<Value>) -> (Option<String>, bool) {
     }
 }
 
-fn inline_data(path: &str, mut data: Members) -> Result<Part, Untranslatable> {
+pub(super) fn inline_data(path: &str, mut data: Members) -> Result<Part, Untranslatable> {
     let media_type = data.text("mimeType").unwrap_or_default();
     let name = data.text("displayName");
     // Protobuf's JSON takes the alphabet for addresses as well, and Google's Python SDK uses it; no other API does.

@@ -12,7 +12,7 @@ use super::{is_none, read_fault, read_finish};
 use crate::dialect::Dialect;
 use crate::translate::events::ServerEvent;
 use crate::translate::members::Members;
-use crate::translate::neutral::{Event, Fault, Finish, Part, PartKind, Seal};
+use crate::translate::neutral::{Event, Fault, Finish, Media, Part, PartKind, Seal};
 
 /// More candidates than Google gives.
 const CHOICES_MAX: usize = 128;
@@ -128,6 +128,11 @@ impl StreamReader {
                 let part = self.begin(index, kind, out);
                 self.call(index, part, call.signature, call.arguments, out);
             }
+            Part::Image { media: Media::Base64 { media_type, data }, .. } => {
+                self.close(index, out);
+                let part = self.begin(index, PartKind::Image { media_type, data }, out);
+                out.push(Event::End { part });
+            }
             _ => {}
         }
     }
@@ -160,7 +165,7 @@ impl StreamReader {
     fn begin(&mut self, choice: usize, kind: PartKind, out: &mut Vec<Event>) -> usize {
         let part = self.parts;
         self.parts += 1;
-        self.choices.entry(choice).or_default().has_words |= kind == PartKind::Text;
+        self.choices.entry(choice).or_default().has_words |= matches!(kind, PartKind::Text | PartKind::Image { .. });
         out.push(Event::Begin { part, choice, kind });
         part
     }

@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::answer::{candidate, envelope, function_call, seal_of_call, thought_part};
+use super::write_contents::{PICTURE, write_media};
 use super::{write_fault, write_finish, write_usage};
 use crate::dialect::Dialect;
 use crate::observe::Usage;
 use crate::translate::Told;
-use crate::translate::neutral::{Event, Finish, PartKind};
+use crate::translate::neutral::{Event, Finish, Media, PartKind};
 use crate::translate::sealed;
 use crate::translate::sequence::Sequence;
 
@@ -109,6 +110,11 @@ impl StreamWriter {
                     self.chunk(choice, thought_part("", Some(seal)), out);
                 }
                 Kind::Thought
+            }
+            // Its end has nothing more to say.
+            PartKind::Image { media_type, data } => {
+                let media = Media::Base64 { media_type, data };
+                return self.chunk(choice, write_media(media, PICTURE), out);
             }
             PartKind::ToolCall { id, name } => Kind::Call { id, name, arguments: String::new(), seal: None },
         };

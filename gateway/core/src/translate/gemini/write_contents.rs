@@ -113,13 +113,13 @@ impl Writer<'_> {
 }
 
 /// What is most probably at an address that does not tell.
-const PICTURE: &str = "image/jpeg";
+pub(super) const PICTURE: &str = "image/jpeg";
 const RECORDING: &str = "audio/mpeg";
 const DOCUMENT: &str = "application/pdf";
 
 /// Vertex refuses a `fileData` without a type, and the other dialects do not say what they refer to.
 /// <https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference#filedata>
-fn write_media(media: Media, usual: &str) -> Value {
+pub(super) fn write_media(media: Media, usual: &str) -> Value {
     match media {
         Media::Base64 { media_type, data } => json!({ "inlineData": { "mimeType": media_type, "data": data } }),
         Media::Url { url, media_type } => {

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::{calls, read_finish, thoughts, write_finish, write_usage};
 use crate::dialect::Dialect;
 use crate::translate::Told;
-use crate::translate::json::{object, take_list, take_object, take_text, text};
-use crate::translate::neutral::{Answer, Choice, Finish, Object, Part, Thought};
+use crate::translate::json::{from_members, object, take_list, take_object, take_text, text};
+use crate::translate::neutral::{Answer, Choice, Finish, Media, Object, Part, Thought};
 
 /// A whole answer of this dialect in the neutral form. `None`: it is none.
 pub(in crate::translate) fn read_answer(body: &[u8]) -> Option<Answer> {
@@ -35,12 +35,31 @@ fn read_choice(choice: Value) -> Option<Choice> {
         _ => {}
     }
     parts.extend(take_text(&mut message, "refusal").filter(|text| !text.is_empty()).map(Part::Refusal));
+    parts.extend(pictures(&mut message));
     let listed = take_list(&mut message, "tool_calls").unwrap_or_default();
     let legacy = message.get("function_call").and_then(calls::read_function);
     parts.extend(listed.iter().filter_map(calls::read).chain(legacy).map(Part::ToolCall));
     let calls_tools = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let finish = read_finish(text(&Value::Object(choice), "finish_reason").unwrap_or_default()).ok()?;
     Some(Choice { parts, finish: correct(finish, calls_tools) })
+}
+
+/// Pictures the model made, as OpenRouter gives them, in a message or a delta.
+/// <https://openrouter.ai/docs/features/multimodal/image-generation>
+pub(super) fn pictures(message: &mut Object) -> impl Iterator<Item = Part> {
+    take_list(message, "images").unwrap_or_default().into_iter().filter_map(|image| {
+        let mut image = object(image, "").ok()?;
+        let url = take_text(&mut take_object(&mut image, "image_url")?, "url")?;
+        Some(match Media::from_url(url)? {
+            media @ Media::Base64 { .. } => Part::Image { media, detail: None },
+            media @ Media::Url { .. } => Part::Text(media.in_words()),
+        })
+    })
+}
+
+/// See [`pictures`].
+pub(super) fn write_picture(media: Media) -> Value {
+    from_members([("type", "image_url".into()), ("image_url", from_members([("url", media.into_url().into())]))])
 }
 
 /// Several providers say `stop` although the model calls tools.
@@ -87,15 +106,16 @@ pub(in crate::translate) fn write_answer(answer: Answer, told: &Told) -> Value {
 
 fn write_choice(index: usize, choice: Choice, told: &Told) -> Value {
     let (mut said, mut refused) = (String::new(), String::new());
-    let (mut thinking, mut tools) = (Vec::new(), Vec::new());
+    let (mut thinking, mut tools, mut pictures) = (Vec::new(), Vec::new(), Vec::new());
     for part in choice.parts {
         match part {
             Part::Text(text) => said.push_str(&text),
             Part::Refusal(text) => refused.push_str(&text),
             Part::Reasoning(thought) => thinking.push(thought),
             Part::ToolCall(call) => tools.push(call),
+            Part::Image { media, .. } => pictures.push(write_picture(media)),
             // An answer of this dialect has no place for them.
-            Part::Image { .. } | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {}
+            Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {}
         }
     }
     let or_null = |text: String| if text.is_empty() { Value::Null } else { text.into() };
@@ -106,6 +126,9 @@ fn write_choice(index: usize, choice: Choice, told: &Told) -> Value {
     // Clients read `content` as text unless there is something in its place.
     message.insert("content".to_owned(), if is_silent { said.into() } else { or_null(said) });
     message.insert("refusal".to_owned(), or_null(refused));
+    if !pictures.is_empty() {
+        message.insert("images".to_owned(), pictures.into());
+    }
     thoughts::write(thinking, &mut message);
     calls::write_all(tools, told.legacy_functions, &mut message);
     let finish = write_finish(&finish, told.legacy_functions);

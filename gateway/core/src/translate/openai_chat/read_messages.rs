@@ -64,8 +64,10 @@ fn assistant(
     let mut parts: Vec<Part> = thoughts::take(&mut message).into_iter().map(Part::Reasoning).collect();
     parts.extend(content(&mut message, path)?);
     parts.extend(take_text(&mut message, "refusal").map(Part::Refusal));
-    if message.get("audio").is_some_and(|audio| !audio.is_null()) {
-        warnings.dropped("messages[].audio");
+    for (name, said) in [("audio", "messages[].audio"), ("images", "messages[].images")] {
+        if message.get(name).is_some_and(|media| !media.is_null()) {
+            warnings.dropped(said);
+        }
     }
     for (number, call) in take_list(&mut message, "tool_calls").unwrap_or_default().iter().enumerate() {
         let Some(mut call) = calls::read(call) else {

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::{calls, thoughts, write_fault, write_finish, write_usage};
+use super::{answer, calls, thoughts, write_fault, write_finish, write_usage};
 use crate::observe::Usage;
 use crate::translate::Told;
 use crate::translate::json::from_members;
-use crate::translate::neutral::{Event, PartKind};
+use crate::translate::neutral::{Event, Media, PartKind};
 
 /// Writes a stream of this dialect.
 #[derive(Debug)]
@@ -124,6 +124,10 @@ impl StreamWriter {
                     self.delta(choice, json!({ "reasoning_details": [detail] }), out);
                 }
                 Kind::Reasoning
+            }
+            PartKind::Image { media_type, data } => {
+                let images = Value::Array(vec![answer::write_picture(Media::Base64 { media_type, data })]);
+                return self.delta(choice, from_members([("images", images)]), out);
             }
             PartKind::ToolCall { id, name } => {
                 let state = self.choices.entry(choice).or_default();

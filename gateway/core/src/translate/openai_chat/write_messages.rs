@@ -24,6 +24,7 @@ pub(super) fn write(
     if !system.is_empty() {
         written.push(message("system", content(system, "\n\n", "system")?));
     }
+    turns::drop_media_of_model(&mut messages, warnings);
     if !takes.system_inside {
         turns::system_to_user(&mut messages, warnings);
         messages = turns::merge(messages);

@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 use super::{incomplete_reason, read_finish, tools, write_usage};
 use crate::dialect::Dialect;
 use crate::translate::Told;
+use crate::translate::json::from_members;
 use crate::translate::members::Members;
-use crate::translate::neutral::{Alias, Answer, Choice, Finish, Object, Part, Seal, Thought, ToolCall, UNSIGNED};
+use crate::translate::neutral::{
+    Alias, Answer, Choice, Finish, Media, Object, Part, Seal, Thought, ToolCall, UNSIGNED,
+};
 use crate::translate::sealed;
 
 /// The answer in `body`; `None` where it is none, or reports that the model failed.
@@ -112,7 +115,11 @@ fn write_part(part: Part, told: &Told, output: &mut Vec<Value>) {
             let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
             output.push(tool_call(told, output.len(), "completed", &call.id, &call.name, arguments));
         }
-        Part::Image { .. } | Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {}
+        Part::Image { media: Media::Base64 { data, .. }, .. } => {
+            output.push(picture(told, output.len(), "completed", Some(data)));
+        }
+        Part::Image { media, .. } => write_part(Part::Text(media.in_words()), told, output),
+        Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {}
     }
 }
 
@@ -184,6 +191,16 @@ pub(super) fn message(told: &Told, place: usize, status: &str, content: Vec<Valu
         "role": "assistant",
         "content": content,
     })
+}
+
+/// Where OpenAI's own models put what they draw: `data` is in base64.
+pub(super) fn picture(told: &Told, place: usize, status: &str, data: Option<String>) -> Value {
+    from_members([
+        ("id", item_id("ig", told, place).into()),
+        ("type", "image_generation_call".into()),
+        ("status", status.into()),
+        ("result", data.into()),
+    ])
 }
 
 pub(super) fn reasoning(told: &Told, place: usize, text: &str, sealed: Option<String>) -> Value {

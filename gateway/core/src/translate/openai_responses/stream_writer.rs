@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::answer::{
-    alias_of, envelope, finish, item_id, message, reasoning, refusal_part, sealed_or_not, summary_part, text_part,
-    tool_call,
+    alias_of, envelope, finish, item_id, message, picture, reasoning, refusal_part, sealed_or_not, summary_part,
+    text_part, tool_call,
 };
 use super::{tools, write_usage};
 use crate::dialect::Dialect;
@@ -48,6 +48,7 @@ enum Kind {
     Text,
     Refusal,
     Reasoning { sealed: Option<String> },
+    Picture { data: String },
     Call { id: String, name: String, freeform: bool },
 }
 
@@ -110,6 +111,10 @@ impl StreamWriter {
         self.held += ITEM_BYTES;
         let told = &self.told;
         let (kind, item, content) = match kind {
+            PartKind::Image { data, .. } => {
+                self.held += data.len();
+                (Kind::Picture { data }, picture(told, place, "in_progress", None), None)
+            }
             PartKind::Text => (Kind::Text, message(told, place, "in_progress", vec![]), Some(text_part(""))),
             PartKind::Refusal => (Kind::Refusal, message(told, place, "in_progress", vec![]), Some(refusal_part(""))),
             PartKind::Reasoning { sealed } => {
@@ -159,6 +164,7 @@ impl StreamWriter {
                 let data = json!({ "summary_index": 0, "delta": text });
                 self.emit_in(place, "rs", "response.reasoning_summary_text.delta", data, out);
             }
+            Kind::Picture { .. } => {}
             // Its plain text can be told from the JSON around it only when all is there.
             Kind::Call { freeform: true, .. } => {}
             Kind::Call { .. } => {
@@ -208,6 +214,7 @@ impl StreamWriter {
                 }
                 reasoning(&self.told, place, &text, Some(sealed_or_not(sealed)))
             }
+            Kind::Picture { data } => picture(&self.told, place, "completed", Some(data)),
             Kind::Call { id, name, freeform } => {
                 let arguments = if text.is_empty() { "{}" } else { &text };
                 self.end_call(place, &name, freeform, arguments, out);

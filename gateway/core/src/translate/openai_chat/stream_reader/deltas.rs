@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::super::answer::{content_parts, correct};
+use super::super::answer::{content_parts, correct, pictures};
 use super::super::{calls, thoughts};
 use crate::scan::Nesting;
 use crate::translate::json::{take_list, take_text, text};
-use crate::translate::neutral::{Event, Fault, Finish, Object, Part, PartKind, Thought};
+use crate::translate::neutral::{Event, Fault, Finish, Media, Object, Part, PartKind, Thought};
 
 /// A choice may have this many calls: each delta looks through all of them. OpenAI takes 128 tools.
 const CALLS_MAX: usize = 256;
@@ -58,6 +58,17 @@ impl ChoiceState {
         }
         if let Some(text) = take_text(&mut delta, "refusal") {
             self.words(Words::Refusal, text, &mut place);
+        }
+        for picture in pictures(&mut delta) {
+            match picture {
+                Part::Image { media: Media::Base64 { media_type, data }, .. } => {
+                    self.end_words(place.out);
+                    let part = place.begin(PartKind::Image { media_type, data });
+                    place.out.push(Event::End { part });
+                }
+                Part::Text(words) => self.words(Words::Text, words, &mut place),
+                _ => {}
+            }
         }
         for call in take_list(&mut delta, "tool_calls").unwrap_or_default() {
             self.call(&call, &mut place);
