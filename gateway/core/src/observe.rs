@@ -153,7 +153,7 @@ impl Observer {
         match (self.events(), &self.reader) {
             (Some(events), _) => match &events.error {
                 Some(error) => Preview::Error { status: error.status, body: error.data.clone() },
-                None if ended && (events.botched_seen || !events.finish_seen) => Preview::Empty,
+                None if ended && events.is_empty() => Preview::Empty,
                 None if ended => Preview::Good,
                 None => Preview::Wait,
             },

@@ -4,7 +4,7 @@ use super::events::Events;
 use crate::dialect::Dialect;
 use crate::scan::Nesting;
 
-/// A larger item is passed over: nothing that is looked for is this large.
+/// A larger item is passed over: it is a picture.
 const ITEM_BYTES_MAX: usize = 128 << 10;
 
 #[derive(Debug)]
@@ -39,6 +39,8 @@ impl Array {
                 let item = std::mem::take(&mut self.item);
                 if item.len() <= ITEM_BYTES_MAX {
                     self.events.take(&item);
+                } else {
+                    self.events.pass_over();
                 }
             }
         }

@@ -13,10 +13,12 @@ pub(super) struct Events {
     dialect: Dialect,
     pub(super) content_seen: bool,
     pub(super) finish_seen: bool,
-    pub(super) botched_seen: bool,
+    botched_seen: bool,
     pub(super) error: Option<StreamError>,
     pub(super) response_id: Option<String>,
     end_seen: bool,
+    /// The last event was too long to be read.
+    passed_over: bool,
     usage: RawUsage,
 }
 
@@ -42,12 +44,14 @@ impl Events {
             error: None,
             response_id: None,
             end_seen: false,
+            passed_over: false,
             usage,
         }
     }
 
     /// Takes the data of one event.
     pub(super) fn take(&mut self, data: &[u8]) {
+        self.passed_over = false;
         if data == b"[DONE]" {
             self.end_seen = true;
             return;
@@ -58,6 +62,11 @@ impl Events {
         {
             self.read(&event, data);
         }
+    }
+
+    /// An event came that is too long to be read. If none follows, it may have said why.
+    pub(super) fn pass_over(&mut self) {
+        self.passed_over = true;
     }
 
     fn read(&mut self, event: &Value, data: &[u8]) {
@@ -79,8 +88,13 @@ impl Events {
         }
     }
 
+    /// Whether an answer that ended without content is none: it said no reason, or that the model failed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.botched_seen || !(self.finish_seen || self.passed_over)
+    }
+
     pub(super) fn finished(&self) -> bool {
-        self.end_seen || self.finish_seen
+        self.end_seen || self.finish_seen || self.passed_over
     }
 
     pub(super) fn usage(&self) -> Usage {

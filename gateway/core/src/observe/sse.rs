@@ -7,7 +7,7 @@
 use super::events::Events;
 use crate::dialect::Dialect;
 
-/// A longer line is passed over: nothing that is looked for is this long, and hundreds of streams share an instance.
+/// A longer line is passed over: it is a picture or a whole answer, and hundreds of streams share an instance.
 const LINE_BYTES_MAX: usize = 128 << 10;
 
 /// What the line's buffer may keep for the next line.
@@ -63,6 +63,7 @@ impl Sse {
 
     fn append(&mut self, part: &[u8]) {
         if self.skipping || self.line.len() + part.len() > LINE_BYTES_MAX {
+            self.events.pass_over();
             self.skipping = true;
             self.line = Vec::new();
         } else {

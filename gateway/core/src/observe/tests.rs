@@ -215,6 +215,29 @@ fn usage_that_is_not_there_or_not_a_count_is_unknown_and_not_zero() {
 }
 
 #[test]
+fn an_event_too_long_to_be_read_may_be_the_end() {
+    let picture = format!(
+        "{{\"candidates\":[{{\"content\":{{\"parts\":[{{\"inlineData\":{{\"data\":\"{}\"}}}}]}},\"finishReason\":\"STOP\"}}]}}",
+        "A".repeat(200 << 10)
+    );
+    for (media_type, as_array, body) in [
+        ("text/event-stream", false, format!("data: {picture}\n\n")),
+        ("application/json", true, format!("[{picture}]")),
+    ] {
+        for size in [1000, body.len()] {
+            let mut observer = Observer::new(Dialect::Gemini, as_array, &headers(media_type));
+            body.as_bytes().chunks(size).for_each(|piece| observer.see(piece, 7));
+            assert_eq!(observer.preview(body.as_bytes(), true, &[]), Preview::Good, "{media_type}");
+            assert!(!observer.finish().unfinished, "{media_type} {size}");
+        }
+    }
+    let more = format!("data: {picture}\n\ndata: {{\"candidates\":[]}}\n\n");
+    let mut observer = Observer::new(Dialect::Gemini, false, &headers("text/event-stream"));
+    more.as_bytes().chunks(1000).for_each(|piece| observer.see(piece, 7));
+    assert!(observer.finish().unfinished, "another event followed");
+}
+
+#[test]
 fn an_endless_usage_object_is_not_collected() {
     let body = format!("{{\"usage\":{{\"x\":\"{}\",\"prompt_tokens\":1}}}}", "y".repeat(70_000));
     assert!(seen("application/json", &body, 4096).usage.is_unknown());
