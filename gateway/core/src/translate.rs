@@ -99,6 +99,9 @@ pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatab
     ids::carry(&mut request.messages, asked.from, asked.to, asked.model);
     cache::fit(&mut request, asked.from, asked.to);
     drop_openais_own(&mut request, asked.to, &mut warnings);
+    if request.pictures && matches!(asked.to, Dialect::Anthropic | Dialect::OpenaiResponses) {
+        return Err(Untranslatable::new("modalities", NO_PICTURES).in_words_of(asked.from));
+    }
     if json::are_too_intricate(arguments_in(request.messages.iter().flat_map(|message| &message.parts))) {
         return Err(Untranslatable::new("messages", TOO_INTRICATE).in_words_of(asked.from));
     }
@@ -149,6 +152,9 @@ fn drop_details(parts: &mut [Part], warnings: &mut Warnings) {
         }
     }
 }
+
+const NO_PICTURES: &str = "The provider of this model speaks another API, in which models draw no pictures when they answer. \
+                           Ask for text only.";
 
 const TOO_INTRICATE: &str = "The body has more values than can be carried to a provider of another dialect. Send fewer, \
                              or send long lists as text.";

@@ -48,6 +48,8 @@ pub struct Request {
     pub user: Option<String>,
     /// OpenAI's `verbosity`: how long the answer's text shall be.
     pub verbosity: Option<String>,
+    /// Whether the answer may show pictures.
+    pub pictures: bool,
     /// OpenAI's `prompt_cache_key`: requests that begin alike.
     pub cache_key: Option<String>,
     /// OpenAI's `service_tier`: how fast and at what price.
@@ -423,6 +425,7 @@ impl Untranslatable {
             "messages" => ["messages", "input", "messages", "contents"],
             "stop" => ["stop", "stop", "stop_sequences", "generationConfig.stopSequences"],
             "n" => ["n", "n", "n", "generationConfig.candidateCount"],
+            "modalities" => ["modalities", "modalities", "modalities", "generationConfig.responseModalities"],
             _ => return self,
         };
         let [chat, responses, anthropic, gemini] = names;

@@ -91,12 +91,17 @@ fn read_generation(mut config: Members, request: &mut Request, warnings: &mut Wa
     request.reasoning = config.take("thinkingConfig").and_then(read_thinking);
     let shown = request.reasoning.and_then(|reasoning| reasoning.shown).unwrap_or(false);
     request.hides_thoughts = !shown && request.tools.is_empty();
-    let is_text = |modality: &Value| modality.as_str().is_some_and(|word| word.eq_ignore_ascii_case("text"));
-    if !config.list("responseModalities").iter().all(is_text) {
-        return refuse(
-            "generationConfig.responseModalities",
-            "The provider of this model speaks another API and answers in text only. Ask for TEXT.",
-        );
+    for modality in config.list("responseModalities") {
+        match modality.as_str().unwrap_or_default().to_ascii_uppercase().as_str() {
+            "TEXT" => {}
+            "IMAGE" => request.pictures = true,
+            _ => {
+                return refuse(
+                    "generationConfig.responseModalities",
+                    "The provider of this model speaks another API and answers in text and pictures only. Ask for those.",
+                );
+            }
+        }
     }
     config.drop_rest("generationConfig.", warnings);
     Ok(())

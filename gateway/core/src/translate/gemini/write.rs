@@ -121,6 +121,9 @@ fn write_generation(request: Request, warnings: &mut Warnings) -> Object {
             config.insert("responseJsonSchema".into(), schema);
         }
     }
+    if request.pictures {
+        config.insert("responseModalities".into(), json!(["TEXT", "IMAGE"]));
+    }
     if request.verbosity.is_some() {
         warnings.dropped("verbosity");
     }

@@ -30,7 +30,7 @@ pub(in crate::translate) fn read_request(body: Value, warnings: &mut Warnings) -
     if let Some(mark) = CacheFor::take(&mut body) {
         cache::mark_end(&mut request.messages, mark);
     }
-    refuse_spoken_answers(&mut body)?;
+    request.pictures = modalities(&mut body)?;
     read_tools(&mut body, &mut request, warnings);
     request.tool_choice = tool_choice(&mut body, &mut request.tools)?;
     request.parallel_tools = take_flag(&mut body, "parallel_tool_calls");
@@ -60,13 +60,21 @@ pub(in crate::translate) fn read_request(body: Value, warnings: &mut Warnings) -
     Ok(request)
 }
 
-fn refuse_spoken_answers(body: &mut Object) -> Result<(), Untranslatable> {
-    let modalities = take_list(body, "modalities").unwrap_or_default();
-    if modalities.iter().any(|modality| modality.as_str() != Some("text")) {
-        let said = "Spoken answers cannot be carried from a provider of another dialect. Ask for text only.";
-        return Err(Untranslatable::new("modalities", said));
+/// Whether pictures are asked for, as OpenRouter has it.
+/// <https://openrouter.ai/docs/features/multimodal/image-generation>
+fn modalities(body: &mut Object) -> Result<bool, Untranslatable> {
+    let mut pictures = false;
+    for modality in take_list(body, "modalities").unwrap_or_default() {
+        match modality.as_str() {
+            Some("text") => {}
+            Some("image") => pictures = true,
+            _ => {
+                let said = "Spoken answers cannot be carried from a provider of another dialect. Ask for text only.";
+                return Err(Untranslatable::new("modalities", said));
+            }
+        }
     }
-    Ok(())
+    Ok(pictures)
 }
 
 fn read_tools(body: &mut Object, request: &mut Request, warnings: &mut Warnings) {

@@ -37,6 +37,9 @@ pub(in crate::translate) fn write_request(
         body.extend(request.tool_choice.map(|choice| ("tool_choice".to_owned(), tool_choice(choice))));
         body.extend(request.parallel_tools.map(|parallel| ("parallel_tool_calls".to_owned(), parallel.into())));
     }
+    if request.pictures {
+        body.insert("modalities".to_owned(), json!(["image", "text"]));
+    }
     body.extend(request.format.map(|form| ("response_format".to_owned(), format(form))));
     write_reasoning(request.reasoning, takes, &mut body, warnings);
     write_sampling(request.sampling, takes, &mut body, warnings);
