@@ -17,9 +17,9 @@ const WRITTEN: &str = "llmio_";
 /// What a provider takes.
 #[derive(Debug, Clone, Copy)]
 struct Taken {
+    characters_min: usize,
     characters_max: usize,
-    /// Letters, digits, `_` and `-` alone.
-    plain: bool,
+    is_taken: fn(char) -> bool,
 }
 
 /// Gives every call and result of a conversation, which came in the dialect `from`, an id that `model` takes behind a
@@ -54,35 +54,45 @@ pub(super) fn for_client(id: &mut String, to: Dialect) {
 
 /// Anthropic answers 400 `tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'`; the length is that of clouds that
 /// sell it.
-const ANTHROPIC: Taken = Taken { characters_max: 64, plain: true };
+const ANTHROPIC: Taken = Taken { characters_min: 0, characters_max: 64, is_taken: is_plain };
+
+/// Mistral answers 400 `Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9`, and so do the templates of
+/// its open models. <https://mistralai.github.io/mistral-common/usage/tools/>
+const MISTRAL: Taken =
+    Taken { characters_min: 9, characters_max: 9, is_taken: |letter| letter.is_ascii_alphanumeric() };
+
+/// Parts of the names of Mistral's models.
+const MISTRALS: [&str; 7] = ["mistral", "mixtral", "ministral", "magistral", "devstral", "codestral", "pixtral"];
 
 /// `None`: anything.
 fn taken(to: Dialect, model: &str) -> Option<Taken> {
     let model = model.to_ascii_lowercase();
+    let any_up_to = |characters_max| Taken { characters_min: 0, characters_max, is_taken: |_| true };
     match to {
         Dialect::Anthropic => Some(ANTHROPIC),
         Dialect::OpenaiChat if model.contains("kimi") || model.contains("moonshot") => None,
+        Dialect::OpenaiChat if MISTRALS.iter().any(|name| model.contains(name)) => Some(MISTRAL),
         // <https://github.com/vercel/ai/issues/5171>
-        Dialect::OpenaiChat => Some(Taken { characters_max: 40, plain: false }),
+        Dialect::OpenaiChat => Some(any_up_to(40)),
         // <https://platform.openai.com/docs/api-reference/responses/create#responses-create-input>
-        Dialect::OpenaiResponses => Some(Taken { characters_max: 64, plain: false }),
+        Dialect::OpenaiResponses => Some(any_up_to(64)),
         Dialect::Gemini => None,
     }
 }
 
 /// The same for the same id. `None`: it fits as it is.
-fn fit(id: &str, taken: Taken) -> Option<String> {
-    let fits = |letter: char| !taken.plain || is_plain(letter);
-    let length = id.chars().count();
-    if length <= taken.characters_max && id.chars().all(fits) {
+fn fit(id: &str, Taken { characters_min, characters_max, is_taken }: Taken) -> Option<String> {
+    let has_length = (characters_min..=characters_max).contains(&id.chars().count());
+    if has_length && id.chars().all(is_taken) {
         return None;
     }
-    let flat = id.chars().map(|letter| if fits(letter) { letter } else { '_' });
-    if length <= taken.characters_max {
+    let flat = id.chars().map(|letter| if is_taken(letter) { letter } else { '_' });
+    if has_length && is_taken('_') {
         return Some(flat.collect());
     }
     let mark: String = Sha256::digest(id.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    Some(flat.take(taken.characters_max - mark.len()).chain(mark.chars()).collect())
+    let kept = flat.take(characters_max.saturating_sub(mark.len()));
+    Some(kept.chain(mark.chars()).take(characters_max).collect())
 }
 
 fn is_plain(letter: char) -> bool {
@@ -156,6 +166,17 @@ mod tests {
             assert_ne!(a, b);
         }
         assert_eq!(carried(&long("a"), Dialect::Gemini, Dialect::Gemini, "m"), long("a"));
+    }
+
+    #[test]
+    fn mistral_gets_nine_letters_and_digits() {
+        let given = |id: &str| carried(id, Dialect::Gemini, Dialect::OpenaiChat, "mistralai/Devstral-Small");
+        assert_eq!(given("aB3dE6gH9"), "aB3dE6gH9");
+        let others = ["call_0", "call_1", "call_1234", "", "toolu_01ABCDEFGHIJKLMNOP"].map(given);
+        for (at, id) in others.iter().enumerate() {
+            assert!(id.len() == 9 && id.chars().all(|letter| letter.is_ascii_alphanumeric()), "{id}");
+            assert!(!others[..at].contains(id), "{id}");
+        }
     }
 
     #[test]
