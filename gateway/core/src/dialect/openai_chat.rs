@@ -21,15 +21,23 @@ pub(super) fn see(event: &Value) -> Seen<'_> {
     let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
     let ends = kind.ends_with(".done") || kind.ends_with(".completed");
     let is_piece = [".delta", ".segment", ".partial_image"].iter().any(|ending| kind.ends_with(ending));
+    let reasons = || choices().filter_map(|choice| choice.get("finish_reason"));
     Seen {
         content: is_piece || ends || choices().any(has_content),
-        finish: ends || choices().any(|choice| choice.get("finish_reason").is_some_and(is_filled)),
-        botched: false,
+        finish: ends || reasons().any(is_filled),
+        botched: reasons().filter_map(Value::as_str).any(is_broken_off),
         end: false,
         usage: event.get("usage").filter(|usage| usage.is_object()),
         // Some providers write `"error": null` into every chunk; that is no error.
         error: event.get("error").filter(|error| !error.is_null()),
     }
+}
+
+/// The reason of a provider that broke the answer off: DeepSeek's
+/// (<https://api-docs.deepseek.com/api/create-chat-completion>), GLM's
+/// (<https://docs.z.ai/api-reference/llm/chat-completion>) and Mistral's (<https://docs.mistral.ai/api/endpoint/chat>).
+pub(crate) fn is_broken_off(reason: &str) -> bool {
+    matches!(reason, "insufficient_system_resource" | "network_error" | "error")
 }
 
 /// Providers spell reasoning in two ways.

@@ -137,6 +137,9 @@ fn a_stream_is_good_with_its_first_content_and_not_before() {
     assert_eq!(stream(&format!("{role}data: [DONE]\n\n"), true), Preview::Empty);
     assert_eq!(stream("", true), Preview::Empty);
     assert_eq!(stream(&format!("{role}{finish}"), true), Preview::Good, "it says why there is none");
+    let broken_off = finish.replace("content_filter", "network_error");
+    assert_eq!(stream(&format!("{role}{broken_off}"), true), Preview::Empty);
+    assert_eq!(stream(&format!("{role}{text}{broken_off}"), true), Preview::Good, "it is too late");
 }
 
 #[test]

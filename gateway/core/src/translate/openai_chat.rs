@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use super::json::text;
 use super::neutral::{Fault, Finish, Object, Tool, Warnings};
 use super::schema;
+use crate::dialect::openai_chat::is_broken_off;
 use crate::observe::Usage;
 
 pub(super) use answer::{read_answer, write_answer};
@@ -73,7 +74,7 @@ fn read_finish(reason: &str) -> Result<Option<Finish>, Fault> {
         "length" | "max_tokens" | "model_length" | "model_context_window_exceeded" => Finish::Length,
         "tool_calls" | "function_call" => Finish::ToolCalls,
         "content_filter" | "sensitive" => Finish::Filtered,
-        "insufficient_system_resource" | "network_error" | "error" => {
+        reason if is_broken_off(reason) => {
             let message = format!("The provider broke the answer off ({reason}).");
             return Err(Fault { message, status: Some(503), ..Fault::default() });
         }
