@@ -83,7 +83,8 @@ pub(crate) async fn call(
             open.early_head(200);
             let dialect = operation.dialect();
             let (id, start_ms, deadline_ms) = (incoming.id.clone(), incoming.start_ms, u64::MAX);
-            let terms = relay::Terms { dialect, id, start_ms, deadline_ms, keep_alive_ms };
+            let is_chat = operation.is_chat();
+            let terms = relay::Terms { dialect, id, start_ms, deadline_ms, keep_alive_ms, is_chat };
             let headers = ids(&open, None);
             let left = {
                 let open = open.clone();
@@ -117,7 +118,7 @@ async fn line(
     let model = snapshot.catalog.models.get(index).ok_or_else(|| models::unknown(&call.model))?;
     health::count_call(&model.name);
     let probing = RefCell::new(None);
-    let maker = responses::maker_before(&call, caller.key()).await;
+    let maker = responses::maker_before(&call, caller.key()).await?;
     let headers = &incoming.headers;
     let course =
         Course { probing, call: &call, caller, incoming, headers, open, snapshot: &snapshot, index, model, maker };
@@ -474,6 +475,7 @@ impl Course<'_> {
                     start_ms: incoming.start_ms,
                     deadline_ms: self.deadline_ms(),
                     keep_alive_ms: self.model.timeouts.keep_alive_ms,
+                    is_chat: self.call.operation.is_chat(),
                 };
                 Ready::Answer(answer, terms, Box::new(|seen| Box::pin(ended(seen))))
             }

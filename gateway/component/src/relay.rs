@@ -47,6 +47,8 @@ pub(crate) struct Terms {
     pub(crate) deadline_ms: u64,
     /// After so long a silence the client gets a sign of life.
     pub(crate) keep_alive_ms: u64,
+    /// It is a conversation, which says itself how it ends.
+    pub(crate) is_chat: bool,
 }
 
 /// Answers with what a call ended with.
@@ -183,7 +185,7 @@ async fn copy(
     }
     let (mut body, mut buffer, mut more) = match rest {
         Rest::Ended(Err(error)) => return Some(error),
-        Rest::Ended(Ok(())) => return write_end(receiver, passage, observer).await,
+        Rest::Ended(Ok(())) => return write_end(receiver, passage, observer, terms).await,
         Rest::Reading(reading) => match silence.keep_alive(reading, receiver, observer, passage).await {
             Some(read) => read,
             None => return Some(SendError::ClientClosed),
@@ -211,7 +213,7 @@ async fn copy(
         }
         if !more {
             match body.end().await {
-                Ok(()) => break write_end(receiver, passage, observer).await,
+                Ok(()) => break write_end(receiver, passage, observer, terms).await,
                 Err(error) => break Some(error),
             }
         }
@@ -228,7 +230,16 @@ async fn copy(
     error
 }
 
-async fn write_end(receiver: &mut impl Receiver, passage: &mut Passage, observer: &Observer) -> Option<SendError> {
+/// Some providers that fall over end their answer as if it were whole.
+async fn write_end(
+    receiver: &mut impl Receiver,
+    passage: &mut Passage,
+    observer: &Observer,
+    terms: &Terms,
+) -> Option<SendError> {
+    if terms.is_chat && observer.breaks_off() {
+        return Some(SendError::Truncated);
+    }
     let Some(end) = passage.end(observer) else { return Some(SendError::Truncated) };
     let is_left = !end.is_empty() && !receiver.take(end).await.is_empty();
     is_left.then_some(SendError::ClientClosed)

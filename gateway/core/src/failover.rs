@@ -153,7 +153,7 @@ impl SendError {
             Self::TotalTimeout => "was still answering when the call's total time was used up".into(),
             Self::Reset(why) if why.is_empty() => "closed the connection".into(),
             Self::Reset(why) => format!("closed the connection ({why})"),
-            Self::Truncated => "ended its answer before the announced end".into(),
+            Self::Truncated => "ended its answer before it was complete".into(),
             Self::Protocol(why) => format!("did not answer in HTTP ({why})"),
             Self::Empty => "ended its answer before any content".into(),
             Self::ClientClosed => "was no longer needed: the client left".into(),

@@ -105,6 +105,12 @@ impl Observer {
         matches!(&self.reader, Reader::Sse(sse) if sse.events.finish_seen)
     }
 
+    /// Whether a stream of a conversation that ends here breaks off: it says neither why it ends nor that it does, nor that
+    /// something went wrong.
+    pub fn breaks_off(&self) -> bool {
+        self.events().is_some_and(|events| !events.finished() && events.error.is_none())
+    }
+
     /// Whether the provider has reported an error inside a stream.
     pub fn error_seen(&self) -> bool {
         self.events().is_some_and(|events| events.error.is_some())

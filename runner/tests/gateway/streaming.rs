@@ -10,7 +10,7 @@ both_hosts![
     an_error_that_is_null_is_no_error,
     an_error_inside_a_stream_passes_and_is_recorded,
     comments_and_odd_line_ends_pass_unchanged,
-    a_stream_without_a_finish_is_told_in_the_record,
+    a_stream_that_ends_without_saying_so_never_looks_complete,
     two_streams_at_once_keep_apart,
 ];
 
@@ -86,18 +86,21 @@ fn comments_and_odd_line_ends_pass_unchanged(host: Host) {
     assert_eq!(gateway.record(&response)["state"], "ok");
 }
 
-fn a_stream_without_a_finish_is_told_in_the_record(host: Host) {
+fn a_stream_that_ends_without_saying_so_never_looks_complete(host: Host) {
     let upstream = Upstream::answering(Answer::stream().chunk(event("a")).end());
     let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
     let response = gateway.send(&streamed_chat("m"));
-    assert_eq!(response.end, End::Clean);
+    assert_eq!(response.end, End::Cut);
+    assert!(response.text().contains("ended its answer before"), "{}", response.text());
     let record = gateway.record(&response);
+    assert_eq!(record["state"], "upstream_truncated");
     assert_eq!(record["warnings"], serde_json::json!(["stream_ended_without_finish"]));
     assert!(record["output_tokens"].is_null(), "unknown is not zero: {record}");
 }
 
 fn two_streams_at_once_keep_apart(host: Host) {
-    let answer = |name: &str| Answer::stream().chunk(event(name)).wait().chunk(event(&name.repeat(2))).end();
+    let end = |name: &str| format!("{}{}", event(&name.repeat(2)), last_events());
+    let answer = |name: &str| Answer::stream().chunk(event(name)).wait().chunk(end(name)).end();
     let (one, two) = (Upstream::answering(answer("one")), Upstream::answering(answer("two")));
     let gateway = Gateway::on(host).provider("a", &one).provider("b", &two);
     let gateway = gateway.model("m1", &["a/up"]).model("m2", &["b/up"]).start();
@@ -105,7 +108,7 @@ fn two_streams_at_once_keep_apart(host: Host) {
     first.read_until("one");
     second.read_until("two");
     two.release();
-    assert_eq!(second.finish().text(), event("twotwo"));
+    assert_eq!(second.finish().text(), end("two"));
     one.release();
-    assert_eq!(first.finish().text(), event("oneone"));
+    assert_eq!(first.finish().text(), end("one"));
 }

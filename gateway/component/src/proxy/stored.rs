@@ -9,6 +9,7 @@ use gateway_core::failover::{Outcome, UpstreamError};
 use gateway_core::record::{State, kept_text};
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::rewrite::{self, Account, Outgoing};
+use gateway_core::route::Maker;
 use spin_sdk::wasip3::http::types;
 
 use crate::host::{self, Pulse};
@@ -31,8 +32,9 @@ pub(crate) async fn stored(
     let id = decode_parameter(parameter).unwrap_or_default();
     let found = match find(&id, caller, snapshot).await {
         _ if rewrite::hops(&incoming.headers) >= rewrite::HOPS_MAX => Err(Refusal::loop_detected(rewrite::HOPS_MAX)),
-        None => Err(unknown(&id)),
-        Some(to) => match rewrite::stored(what, (&id, incoming.query.as_deref()), &incoming.headers, to) {
+        Err(refusal) => Err(refusal),
+        Ok(None) => Err(unknown(&id)),
+        Ok(Some(to)) => match rewrite::stored(what, (&id, incoming.query.as_deref()), &incoming.headers, to) {
             Some(outgoing) => ask(outgoing, to, incoming).await,
             None => Err(unknown(&id)),
         },
@@ -44,8 +46,12 @@ pub(crate) async fn stored(
 }
 
 /// Who made the response, as far as the catalog still has them.
-async fn find<'s>(id: &str, caller: &Caller, snapshot: &'s Snapshot) -> Option<Account<'s>> {
+async fn find<'s>(id: &str, caller: &Caller, snapshot: &'s Snapshot) -> Result<Option<Account<'s>>, Refusal> {
     let maker = responses::find(id, caller.key()).await?;
+    Ok(maker.and_then(|maker| account(&maker, snapshot)))
+}
+
+fn account<'s>(maker: &Maker, snapshot: &'s Snapshot) -> Option<Account<'s>> {
     let provider = snapshot.catalog.providers.iter().find(|provider| *provider.name == *maker.provider)?;
     let credential = match &maker.credential {
         None => None,
@@ -67,6 +73,7 @@ async fn ask(outgoing: Outgoing, to: Account<'_>, incoming: &Incoming) -> Result
                 start_ms,
                 deadline_ms: start_ms.saturating_add(left_ms),
                 keep_alive_ms: timeouts.keep_alive_ms,
+                is_chat: false,
             };
             Ok(Ready::Answer(Box::new(answer), terms, Box::new(|_| Box::pin(async {}))))
         }

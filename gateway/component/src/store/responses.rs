@@ -2,8 +2,10 @@
 //! provider with the same credential, since nobody else has it.
 
 use gateway_core::accept::Call;
+use gateway_core::record::kept_text;
+use gateway_core::refusal::Refusal;
 use gateway_core::route::Maker;
-use spin_sdk::sqlite::Value;
+use spin_sdk::sqlite::{RowResult, Value};
 
 use super::database::{self, Trouble, text};
 use crate::host;
@@ -15,6 +17,9 @@ const FIND: &str = "SELECT provider, credential FROM responses WHERE id = ?1 AND
 
 const SWEEP: &str =
     "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE at_ms < ?1 LIMIT 500) RETURNING 1";
+
+/// Before each look for a response.
+const PAUSES_MS: [u64; 4] = [0, 50, 150, 300];
 
 /// OpenAI keeps responses this long: <https://platform.openai.com/docs/guides/your-data>.
 const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
@@ -34,11 +39,31 @@ pub(crate) async fn save(id: String, key: &str, maker: Maker) {
     }
 }
 
-/// Who made a response; `None` where nobody knows, or where it is somebody else's. The admin's `key` is `None`.
-pub(crate) async fn find(id: &str, key: Option<&str>) -> Option<Maker> {
-    let asked = vec![Value::Text(id.to_owned()), text(key.map(str::to_owned))];
-    let rows = database::rows(FIND, asked).await.ok()?;
-    let row = rows.into_iter().next()?;
+/// Who made a response; `None` where nobody knows, or where it is somebody else's. The admin's `key` is `None`. What was
+/// answered a moment ago may be asked for before it is noted down, so one that is not found is looked for again.
+pub(crate) async fn find(id: &str, key: Option<&str>) -> Result<Option<Maker>, Refusal> {
+    for pause_ms in PAUSES_MS {
+        host::wait_ms(pause_ms).await;
+        let asked = vec![Value::Text(id.to_owned()), text(key.map(str::to_owned))];
+        match database::rows(FIND, asked).await {
+            Ok(rows) => {
+                let found = rows.into_iter().next().and_then(maker);
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+            Err(Trouble::Absent) => return Ok(None),
+            Err(trouble) => {
+                let said =
+                    format!("Who made response {:?} cannot be looked up now: {trouble}. Try again.", kept_text(id));
+                return Err(Refusal::unavailable("responses_unavailable", said).after(1));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn maker(row: RowResult) -> Option<Maker> {
     let mut values = row.values.into_iter().map(|value| match value {
         Value::Text(text) => Some(text),
         _ => None,
@@ -47,8 +72,11 @@ pub(crate) async fn find(id: &str, key: Option<&str>) -> Option<Maker> {
 }
 
 /// Who made the response that a call goes on from, where it goes on from one.
-pub(crate) async fn maker_before(call: &Call, key: Option<&str>) -> Option<Maker> {
-    find(call.previous_response.as_deref()?, key).await
+pub(crate) async fn maker_before(call: &Call, key: Option<&str>) -> Result<Option<Maker>, Refusal> {
+    match &call.previous_response {
+        Some(id) => find(id, key).await,
+        None => Ok(None),
+    }
 }
 
 /// Deletes what no provider has any more.
