@@ -8,6 +8,7 @@ use gateway_core::accept::client_address;
 use gateway_core::authenticate::Throttle;
 use gateway_core::catalog::Network;
 use gateway_core::refusal::Refusal;
+use gateway_core::route::quota::born_ms;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use spin_sdk::wasip3::clocks::{monotonic_clock, system_clock};
@@ -100,6 +101,11 @@ pub(crate) async fn learn_boot() {
 /// What [`learn_boot`] learnt.
 pub(crate) fn boot() -> Option<String> {
     BOOT.with_borrow(|boot| boot.clone().flatten())
+}
+
+/// When this start of the runner began, Unix milliseconds: its id is a UUID of version 7.
+pub(crate) fn boot_ms() -> Option<i64> {
+    BOOT.with_borrow(|boot| boot.as_ref().and_then(Option::as_deref).and_then(born_ms))
 }
 
 /// Whether the host is llmio's own runner.

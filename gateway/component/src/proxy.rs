@@ -127,7 +127,8 @@ async fn line(
     if operation.counts_tokens() && candidates.list.is_empty() {
         return Ok(course.estimate());
     }
-    open.charged(charges::reserve_key(&call, caller.key(), &snapshot, (index, &candidates)).await?);
+    let asking = (&call, incoming.id.as_str());
+    open.charged(charges::reserve_key(asking, caller.key(), &snapshot, (index, &candidates)).await?);
     loop {
         match course.walk(candidates).await? {
             Walked::Relayed(ready) => return Ok(ready),
@@ -349,7 +350,7 @@ impl Course<'_> {
             health::claim_probe(&of.target).await.map_err(taken)?;
             self.probing.replace(Some(of.target.clone()));
         }
-        let reserved = charges::reserve(self.call, to, self.snapshot).await;
+        let reserved = charges::reserve((self.call, &self.incoming.id), to, self.snapshot).await;
         if let Ok(Some(charged)) = &reserved {
             if charged.is_late {
                 self.open.warn(charges::QUOTA_UNKNOWN.to_owned());

@@ -14,11 +14,13 @@ use rusqlite::{Connection, params};
 use crate::common::PATIENCE;
 
 const TABLE: &str = include_str!("../../../gateway/component/src/store/migrations/0005_quota.sql");
+const SLOTS: &str = include_str!("../../../gateway/component/src/store/migrations/0008_quota_slots.sql");
 const RESERVE: &str = include_str!("../../../gateway/component/src/store/quota/reserve.sql");
 const SETTLE: &str = include_str!("../../../gateway/component/src/store/quota/settle.sql");
 const READ: &str = include_str!("../../../gateway/component/src/store/quota/read.sql");
 const SET: &str = include_str!("../../../gateway/component/src/store/quota/set.sql");
 const SWEEP: &str = include_str!("../../../gateway/component/src/store/quota/sweep.sql");
+const RELEASE: &str = include_str!("../../../gateway/component/src/store/quota/release.sql");
 
 const THREADS: usize = 32;
 const HOUR_MS: i64 = 3_600_000;
@@ -34,6 +36,7 @@ impl Ledger {
         // What is tested is who gets what, not whether it survives a power cut.
         connection.pragma_update(None, "synchronous", "OFF").expect("a setting");
         connection.execute_batch(TABLE).expect("the migration");
+        connection.execute_batch(SLOTS).expect("the migration");
         Ledger(connection)
     }
 
@@ -78,8 +81,25 @@ impl Ledger {
 
     fn sweep(&self, charges: &[Charge], slack_ms: i64, oldest_ms: i64) -> usize {
         let mut statement = self.0.prepare_cached(SWEEP).expect("a statement");
-        let parameters = params![charges_json(charges), slack_ms, oldest_ms, oldest_ms - 90 * 24 * HOUR_MS];
+        let oldest_credit_ms = oldest_ms - 90 * 24 * HOUR_MS;
+        let parameters = params![charges_json(charges), slack_ms, oldest_ms, oldest_credit_ms, 0, i64::MAX];
         statement.query_map(parameters, |_| Ok(())).expect("it runs").map(|row| row.expect("a row")).count()
+    }
+
+    /// Sweeps slots alone: none counts below the first or above the last.
+    fn sweep_slots(&self, first: i64, last: i64) -> usize {
+        let mut statement = self.0.prepare_cached(SWEEP).expect("a statement");
+        let parameters = params!["[]", 0, i64::MIN, i64::MIN, first, last];
+        statement.query_map(parameters, |_| Ok(())).expect("it runs").map(|row| row.expect("a row")).count()
+    }
+
+    fn release(&self, slot: i64) {
+        self.0.prepare_cached(RELEASE).expect("a statement").execute([slot]).expect("it runs");
+    }
+
+    /// All rows there are.
+    fn count(&self) -> i64 {
+        self.0.query_row("SELECT count(*) FROM quota", [], |row| row.get(0)).expect("a number")
     }
 
     /// What is spent of each of these limits.
@@ -91,10 +111,20 @@ impl Ledger {
 
 /// The charges of a call of so many tokens at a provider with this quota.
 fn charges(quota: &str, tokens: u64, now_ms: i64) -> Vec<Charge> {
+    charges_at(quota, tokens, Moment { now_ms, total_ms_max: 3_600_000, boot_ms: None, slot: None })
+}
+
+/// The same of the call that began at this time, as one of several.
+fn charges_of_call(quota: &str, now_ms: i64, index: usize) -> Vec<Charge> {
+    let slot = Some(quota::first_slot(now_ms) + i64::try_from(index).expect("a few"));
+    charges_at(quota, 0, Moment { now_ms, total_ms_max: 3_600_000, boot_ms: None, slot })
+}
+
+fn charges_at(quota: &str, tokens: u64, at: Moment) -> Vec<Charge> {
     let text = format!("[[providers]]\nname = \"p\"\nbase_url = \"https://p.example\"\nquota = {{ {quota} }}");
     let catalog = Document::from_toml(&text).expect("TOML").validate().expect("a catalog");
     let provider = catalog.providers.first().expect("a provider");
-    windows(provider, None, "m", Spend::tokens(tokens), Moment { now_ms, total_ms_max: 3_600_000 })
+    windows(provider, None, "m", Spend::tokens(tokens), at)
 }
 
 /// Runs this in every thread, each with a connection of its own.
@@ -147,11 +177,11 @@ fn many_threads_settle_and_refund_to_exactly_what_was_used() {
 #[test]
 fn calls_under_way_never_exceed_their_limit() {
     let folder = tempfile::tempdir().expect("a folder");
-    let _first = Ledger::shared(folder.path());
-    let charges = charges("concurrent = 5", 0, NOW_MS);
+    let first = Ledger::shared(folder.path());
     let (under_way, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    in_many_threads(folder.path(), |ledger, _| {
-        for _ in 0..20 {
+    in_many_threads(folder.path(), |ledger, thread| {
+        for call in 0..20 {
+            let charges = charges_of_call("concurrent = 5", NOW_MS, thread * 20 + call);
             if ledger.reserve(&charges) {
                 most.fetch_max(under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 thread::yield_now();
@@ -161,6 +191,37 @@ fn calls_under_way_never_exceed_their_limit() {
         }
     });
     assert!((1..=5).contains(&most.into_inner()));
+    assert_eq!(first.count(), 0, "a slot that is given back leaves no row");
+}
+
+#[test]
+fn a_call_that_ended_without_a_word_gives_back_its_own_slots_and_no_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::open(folder.path());
+    let [first, second] = [1, 2].map(|index| charges_of_call("rpm = 9, concurrent = 2", NOW_MS, index));
+    assert!(ledger.reserve(&first) && ledger.reserve(&second));
+    assert_eq!(ledger.spent(&first, NOW_MS), [2, 2]);
+    ledger.release(first[1].bucket);
+    assert_eq!(ledger.spent(&second, NOW_MS), [2, 1]);
+    ledger.settle(&settle(&first, Spend::default()));
+    assert_eq!(ledger.spent(&second, NOW_MS), [2, 1], "nothing is given back twice");
+    ledger.settle(&refund(&second));
+    assert_eq!(ledger.spent(&first, NOW_MS), [1, 0]);
+}
+
+#[test]
+fn the_sweep_takes_the_slots_of_an_earlier_start_and_of_another_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::open(folder.path());
+    let began_at = |ms: i64| charges_of_call("rpd = 9, concurrent = 9", NOW_MS + ms, 7);
+    for ms in [-HOUR_MS, -1, 0, 1, HOUR_MS] {
+        assert!(ledger.reserve(&began_at(ms)));
+    }
+    let calls = ledger.spent(&began_at(0), NOW_MS)[0];
+    assert_eq!(ledger.sweep_slots(quota::first_slot(NOW_MS), quota::first_slot(NOW_MS + 2)), 3);
+    let since_all = Charge { since: 0, ..began_at(0).remove(1) };
+    assert_eq!(ledger.read(&[since_all]).len(), 2);
+    assert_eq!(ledger.spent(&began_at(0), NOW_MS)[0], calls, "nothing else is touched");
 }
 
 #[test]

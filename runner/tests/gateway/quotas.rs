@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection as Database, OpenFlags};
 use serde_json::json;
 
-use crate::common::{Gateway, Host, PATIENCE, Request, Response, TOKEN, chat, eventually, streamed_chat};
+use crate::common::{Connection, Gateway, Host, PATIENCE, Request, Response, TOKEN, chat, eventually, streamed_chat};
 use crate::upstream::{Answer, Upstream, completion, event, last_events};
 
 both_hosts![
@@ -16,6 +16,7 @@ both_hosts![
     what_a_provider_refused_or_nobody_answered_is_given_back,
     tokens_are_settled_with_what_was_really_used,
     calls_under_way_are_counted_and_given_back_at_their_end,
+    a_call_that_trapped_gives_its_slots_back,
     a_keys_limits_are_its_own,
     the_cheapest_target_comes_first_and_an_unknown_price_last,
 ];
@@ -179,6 +180,50 @@ fn calls_under_way_are_counted_and_given_back_at_their_end(host: Host) {
     first.release();
     stream.finish();
     eventually("the slot is free again", || (gateway.send(&chat("m")).text() == completion("from a")).then_some(()));
+}
+
+/// A provider that lets two calls run at once, and has two streams that do not end by themselves.
+fn two_at_once(upstream: Upstream) -> (Upstream, String) {
+    let endless = || Answer::stream().chunk(event("one")).wait();
+    let upstream = upstream.then([endless(), endless()]);
+    let catalog = provider("a", &upstream, "concurrent = 2");
+    (upstream, catalog)
+}
+
+fn open_streams(gateway: &Gateway) -> [Connection; 2] {
+    [(), ()].map(|()| {
+        let mut stream = gateway.open(&streamed_chat("m"));
+        stream.read_until("one");
+        stream
+    })
+}
+
+#[test]
+fn a_kill_frees_the_slots_of_the_calls_it_cut() {
+    certainly(|| {
+        let (_upstream, catalog) = two_at_once(Upstream::saying("Hi"));
+        let mut gateway = warmed(Gateway::on(Host::Runner).catalog(&catalog).model("m", &["a/up"]).start());
+        let _streams = open_streams(&gateway);
+        let is_full = gateway.send(&chat("m")).status == 429;
+        gateway.kill_and_restart();
+        let responses = [(), ()].map(|()| gateway.send(&chat("m")));
+        is_full.then(|| assert!(responses.iter().all(|response| response.status == 200), "{}", responses[0].text()))
+    });
+}
+
+/// Nothing traps here; what the host says of a trap is said for it.
+fn a_call_that_trapped_gives_its_slots_back(host: Host) {
+    certainly(|| {
+        let (_upstream, catalog) = two_at_once(Upstream::saying("Hi"));
+        let gateway = warmed(Gateway::on(host).catalog(&catalog).model("m", &["a/up"]).start());
+        let mut streams = open_streams(&gateway);
+        let is_full = gateway.send(&chat("m")).status == 429;
+        let id = streams[0].header("x-llmio-record").expect("a record");
+        let told = json!({ "id": id, "state": "guest_trap", "at": 0 }).to_string();
+        assert_eq!(gateway.admin("POST", "/api/records/ended", &told).status, 204);
+        eventually("its slot is free", || (gateway.send(&chat("m")).status == 200).then_some(()));
+        is_full.then(|| assert_eq!(spent(&gateway), 1, "the other one's is not"))
+    });
 }
 
 /// A gateway with a key whose calls are limited.

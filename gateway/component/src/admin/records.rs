@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::unavailable;
 use crate::host;
 use crate::incoming::Incoming;
+use crate::store::quota;
 use crate::store::records::{self, Filter, PAGE_MAX};
 
 /// A page without `limit` has this many records.
@@ -54,6 +55,10 @@ pub(super) async fn ended(incoming: &Incoming) -> Result<Reply, Refusal> {
     }
     let at_ms = if ended.at > 0 { ended.at } else { host::unix_ms() };
     records::end(&ended.id, state.name(), at_ms).await.map_err(unavailable)?;
+    // Every other end the guest notices itself, or the host's own end follows it.
+    if state == State::GuestTrap {
+        quota::release(&ended.id).await.map_err(unavailable)?;
+    }
     Ok(Reply { status: 204, headers: Vec::new(), body: Vec::new() })
 }
 

@@ -82,12 +82,16 @@ impl Drop for Charged {
     }
 }
 
-/// Reserves what an attempt takes of its provider's quotas. `Ok(None)`: it has none.
-pub(crate) async fn reserve(call: &Call, to: Named<'_>, snapshot: &Snapshot) -> Result<Option<Charged>, Skip> {
+/// Reserves what an attempt of the call `id` takes of its provider's quotas. `Ok(None)`: it has none.
+pub(crate) async fn reserve(
+    (call, id): (&Call, &str),
+    to: Named<'_>,
+    snapshot: &Snapshot,
+) -> Result<Option<Charged>, Skip> {
     if to.provider.quotas.is_empty() && to.credential.is_none_or(|credential| credential.quota.is_none()) {
         return Ok(None);
     }
-    let at = ledger::moment(snapshot);
+    let at = ledger::moment(snapshot).of_call(id);
     let price = price_paid(to);
     let charges = windows(call, to, price, at);
     match ledger::reserve(&charges, at.now_ms).await {
@@ -98,10 +102,10 @@ pub(crate) async fn reserve(call: &Call, to: Named<'_>, snapshot: &Snapshot) -> 
     }
 }
 
-/// Reserves what a call takes of its key's limits. These fail closed: they are what keeps a key's holder within bounds. A
+/// Reserves what the call `id` takes of its key's limits. These fail closed: they are what keeps a key's holder within bounds. A
 /// budget is charged what the dearest of the candidates may take.
 pub(crate) async fn reserve_key(
-    call: &Call,
+    (call, id): (&Call, &str),
     key: Option<&str>,
     snapshot: &Snapshot,
     (index, candidates): (usize, &Candidates),
@@ -112,7 +116,7 @@ pub(crate) async fn reserve_key(
     if key.limits.is_empty() {
         return Ok(None);
     }
-    let at = ledger::moment(snapshot);
+    let at = ledger::moment(snapshot).of_call(id);
     let most = || dearest(&snapshot.catalog, index, &call.model, candidates, |price| cost(call, price));
     let charges = quota::key_windows(key, guess(call, Key::has_budget(key).then(most)), at);
     match ledger::reserve(&charges, at.now_ms).await {

@@ -11,7 +11,7 @@ use crate::host;
 
 /// Idempotent single statements, in order. Each is run once per instance before its first other statement, and again
 /// with every maintenance.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_catalog_versions.sql"),
     include_str!("migrations/0003_maintenance.sql"),
@@ -19,6 +19,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0005_quota.sql"),
     include_str!("migrations/0006_probes.sql"),
     include_str!("migrations/0007_responses.sql"),
+    include_str!("migrations/0008_quota_slots.sql"),
 ];
 
 /// A page of rows is waited for this long; a database that takes longer is busy with something else.

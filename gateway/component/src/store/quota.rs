@@ -28,6 +28,10 @@ const SET: &str = include_str!("quota/set.sql");
 
 const SWEEP: &str = include_str!("quota/sweep.sql");
 
+/// Slots of one call, whichever limits they are of. The ledger is looked through for them: it is small, and no index is
+/// worth its upkeep for what a crash alone asks for.
+const RELEASE: &str = include_str!("quota/release.sql");
+
 /// A call waits no longer than this for a locked database.
 const RESERVE_MS_MAX: u64 = 250;
 
@@ -36,6 +40,10 @@ const READ_MAX: usize = 100;
 
 /// Rows are kept this much longer than they count, for hosts whose clocks differ.
 const SLACK_MS: i64 = 60 * 60 * 1000;
+
+/// No call of the only process began later than this from now: such a slot is left from before the clock was set back, as
+/// after a power cut on a machine that has none of its own.
+const AHEAD_MS: i64 = 60 * 1000;
 
 /// What is spent of a limit that is not in the catalog is forgotten after two days: one that is taken out and put back
 /// goes on where it was.
@@ -69,7 +77,8 @@ pub(crate) enum Reservation {
 
 /// Now, as quotas see it.
 pub(crate) fn moment(snapshot: &catalog::Snapshot) -> Moment {
-    Moment { now_ms: host::unix_ms(), total_ms_max: snapshot.catalog.total_ms_max() }
+    let (now_ms, total_ms_max) = (host::unix_ms(), snapshot.catalog.total_ms_max());
+    Moment { now_ms, total_ms_max, boot_ms: host::boot_ms(), slot: None }
 }
 
 /// Makes all charges of an attempt, or none.
@@ -163,7 +172,15 @@ pub(crate) async fn set(charge: &Charge, spent: u64) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Drops rows that no window counts any more. Returns how many.
+/// Gives back what the call of this id holds that ended without giving it back itself.
+pub(crate) async fn release(call: &str) -> Result<(), Trouble> {
+    match quota::slot(call) {
+        Some(slot) => database::write(RELEASE, vec![Value::Integer(slot)]).await,
+        None => Ok(()),
+    }
+}
+
+/// Drops rows that no window counts any more, and slots that nobody can hold any more. Returns how many.
 pub(crate) async fn sweep() -> Result<usize, Trouble> {
     // Without a catalog nobody knows what counts.
     let Ok(snapshot) = catalog::current(Freshness::Recent).await else { return Ok(0) };
@@ -173,7 +190,11 @@ pub(crate) async fn sweep() -> Result<usize, Trouble> {
     loop {
         let oldest = Value::Integer(at.now_ms.saturating_sub(UNKNOWN_MS));
         let oldest_credit = Value::Integer(at.now_ms.saturating_sub(UNKNOWN_CREDIT_MS));
-        let parameters = vec![known.clone(), Value::Integer(SLACK_MS), oldest, oldest_credit];
+        let ahead_ms = if at.boot_ms.is_some() { AHEAD_MS } else { SLACK_MS };
+        let first_held = Value::Integer(at.first_held());
+        let last_held = Value::Integer(quota::first_slot(at.now_ms.saturating_add(ahead_ms)));
+        let slack = Value::Integer(SLACK_MS);
+        let parameters = vec![known.clone(), slack, oldest, oldest_credit, first_held, last_held];
         let swept = database::rows(SWEEP, parameters).await?.len();
         deleted += swept;
         if swept < SWEEP_ROWS {

@@ -13,6 +13,7 @@ mod day;
 mod learnt;
 mod ledger;
 mod money;
+mod slot;
 mod spent;
 
 use std::collections::BTreeSet;
@@ -26,6 +27,7 @@ pub use ledger::{
     Adjustment, Over, Row, Status, adjustments_json, charge_late, charges_json, merge, over, refund, settle, status,
 };
 pub use money::{estimate_cost, human};
+pub use slot::{born_ms, first_slot, slot};
 pub use spent::Spent;
 
 const MINUTE_MS: i64 = 60_000;
@@ -60,7 +62,7 @@ pub struct Charge {
     pub limit_name: String,
     /// What it counts.
     pub unit: Unit,
-    /// The bucket it is charged to, Unix milliseconds of its beginning.
+    /// The bucket it is charged to, Unix milliseconds of its beginning; of calls under way the [`slot()`].
     pub bucket: i64,
     /// The first bucket that counts.
     pub since: i64,
@@ -137,13 +139,17 @@ impl Spend {
     }
 }
 
-/// The time, and what of the catalog belongs to it.
+/// The time, and who asks.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     /// Unix milliseconds.
     pub now_ms: i64,
     /// [`Catalog::total_ms_max`]: what is under way for longer was cut off by a crash.
     pub total_ms_max: u64,
+    /// When the only process that charges the ledger began; `None` where there may be several.
+    pub boot_ms: Option<i64>,
+    /// The [`slot()`] of the call that asks, where one does.
+    pub slot: Option<i64>,
 }
 
 /// The tokens to reserve for a call whose body has so many bytes and that asks for so many tokens at most.
@@ -302,11 +308,7 @@ fn frame(window: &Window, at: Moment) -> Frame {
         Window::Week(day) => by_days(day::week_bounds(day, at.now_ms), at.now_ms),
         Window::Month(day) => by_days(day::month_bounds(day, at.now_ms), at.now_ms),
         Window::Ever => Frame { bucket: floor(at.now_ms, DAY_MS), since: 0, width_ms: DAY_MS, ends: Ends::Never },
-        Window::InFlight => {
-            let age_ms_max = i64::try_from(at.total_ms_max).unwrap_or(i64::MAX).saturating_add(MINUTE_MS);
-            let since = at.now_ms.saturating_sub(age_ms_max).saturating_add(1);
-            Frame { bucket: floor(at.now_ms, MINUTE_MS), since, width_ms: MINUTE_MS, ends: Ends::Unknown }
-        }
+        Window::InFlight => Frame { bucket: at.own_slot(), since: at.first_held(), width_ms: 1, ends: Ends::Unknown },
     }
 }
 

@@ -7,6 +7,8 @@ DELETE FROM quota WHERE (id, bucket) IN (
         id NOT LIKE '%/credit'
         OR NOT EXISTS (SELECT 1 FROM quota AS later WHERE later.id = quota.id AND later.bucket >= ?4)
     )
+    UNION ALL
+    SELECT id, bucket FROM quota WHERE bucket >= 1 << 53 AND (bucket < ?5 OR bucket > ?6)
     LIMIT 500
 )
 RETURNING 1

@@ -6,12 +6,13 @@ mod days;
 mod interleaving;
 mod learnt;
 mod money;
+mod slots;
 
 const HOUR: i64 = HOUR_MS;
 const TOTAL_MS: u64 = 3_600_000;
 
 fn at(now_ms: i64) -> Moment {
-    Moment { now_ms, total_ms_max: TOTAL_MS }
+    Moment { now_ms, total_ms_max: TOTAL_MS, boot_ms: None, slot: None }
 }
 
 /// A catalog with one provider `p` that has these lines, and one key `k` with these limits.
@@ -174,17 +175,6 @@ fn rolling_hours_count_in_sixty_buckets() {
     assert_eq!((over[0].spent, over[0].until_ms), (2, Some(5 * HOUR + 61 * width_ms)));
     let later = one("rolling = { calls = 2, hours = 5 }", 5 * HOUR + 61 * width_ms);
     assert_eq!(super::over(std::slice::from_ref(&later), &rows, later.bucket), []);
-}
-
-#[test]
-fn what_is_under_way_counts_until_it_must_have_ended() {
-    let total = i64::try_from(TOTAL_MS).unwrap();
-    let began = one("concurrent = 1", 119_999);
-    assert_eq!(began.bucket, 60_000);
-    assert!(one("concurrent = 1", 119_999 + total).since <= 60_000);
-    assert!(one("concurrent = 1", 120_000 + total).since > 60_000);
-    let over = over(std::slice::from_ref(&began), &[row(&began, 60_000, 1)], 119_999);
-    assert_eq!(over[0].until_ms, None);
 }
 
 #[test]

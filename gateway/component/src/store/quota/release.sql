@@ -1,0 +1,1 @@
+DELETE FROM quota WHERE bucket = ?1 AND id LIKE '%/concurrent'
