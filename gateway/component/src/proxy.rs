@@ -24,13 +24,13 @@ use gateway_core::failover::{
     self, Attempt, Chance, Circumstances, Decision, Failover, Outcome, UpstreamError, Verdict,
 };
 use gateway_core::models;
-use gateway_core::observe::{Observer, Usage};
+use gateway_core::observe::Observer;
 use gateway_core::record::{DecisionRecord, State};
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::rewrite::{self, Destination, Named};
 use gateway_core::route::health::Subjects;
 use gateway_core::route::{Candidates, Maker, Skip, SkipReason, Skipped, target_name, way_resting};
-use spin_sdk::wasip3::{self, http::types};
+use spin_sdk::wasip3::http::types;
 
 use crate::host::{self, Pulse};
 use crate::incoming::Incoming;
@@ -41,7 +41,7 @@ use crate::store::health::Took;
 use crate::store::{health, quota, responses};
 
 use charges::Charged;
-use learn::{end, is_able, learn, may_have_used};
+use learn::{end, is_able, learn};
 pub(crate) use open::OpenCall;
 pub(crate) use plan::{Asked, plan};
 pub(crate) use stored::stored;
@@ -80,7 +80,7 @@ pub(crate) async fn call(
     match first {
         Either::Left(ready) => relay::respond(&incoming, ready, pulse),
         Either::Right((keep_alive_ms, line)) => {
-            open.early_head(200);
+            open.head(200);
             let dialect = operation.dialect();
             let (id, start_ms, deadline_ms) = (incoming.id.clone(), incoming.start_ms, u64::MAX);
             let is_chat = operation.is_chat();
@@ -302,12 +302,15 @@ impl Course<'_> {
             Ok(destination) => match self.reserve(attempt, to, &subjects).await {
                 Err(skip) => (Outcome::NotSent(skip), None, None),
                 Ok(charged) => {
+                    self.open.sent();
                     let (outcome, given) = self.send(destination, to, started_ms).await;
                     (outcome, given, charged)
                 }
             },
         };
         let verdict = self.verdict(&outcome, to);
+        let extent = failover::extent(&outcome, verdict);
+        self.open.reached(extent);
         let words = match &outcome {
             Outcome::Answered(error) => failover::words(error, verdict, to.credential),
             _ => None,
@@ -316,7 +319,14 @@ impl Course<'_> {
         let took = self.took(host::now_ms().saturating_sub(started_ms));
         learn(&subjects, &outcome, verdict, words.as_deref(), started_at_ms, took);
         told::note(&subjects, &outcome, given.as_ref());
-        let charged = charged.and_then(|charged| self.give_back(charged, &outcome));
+        // What was reserved for an attempt without an answer is corrected at once.
+        let charged = charged.and_then(|charged| match outcome {
+            Outcome::Head(_) => Some(charged),
+            _ => {
+                charged.end(extent);
+                None
+            }
+        });
         Ok(Tried { attempt, target, subjects, started_at_ms, outcome, given, verdict, charged })
     }
 
@@ -378,20 +388,6 @@ impl Course<'_> {
         }
     }
 
-    /// What was reserved for an attempt that used nothing goes back at once: one that reached nobody or was refused. What
-    /// fell silent or broke off may have been worked on, so it stays charged.
-    fn give_back(&self, charged: Charged, outcome: &Outcome) -> Option<Charged> {
-        if matches!(outcome, Outcome::Head(_)) {
-            return Some(charged);
-        }
-        if may_have_used(outcome) {
-            wasip3::spawn(async move { charged.settle(&Usage::default()).await });
-        } else {
-            charged.refund();
-        }
-        None
-    }
-
     /// Step 4, and what it had to leave out.
     fn rewrite(&self, to: Named<'_>) -> Result<Destination, Skip> {
         let telling = rewrite::Telling { id: &self.incoming.id, created_s: self.incoming.at_ms / 1000 };
@@ -433,9 +429,6 @@ impl Course<'_> {
 
     fn judge(&self, failover: &mut Failover, tried: &mut Tried) -> Decision {
         let now_ms = host::unix_ms();
-        if may_have_used(&tried.outcome) {
-            self.open.used();
-        }
         // The head stays for whoever relays; everything else is the machine's.
         let outcome = std::mem::replace(&mut tried.outcome, Outcome::Head(200));
         let decision = health::with_budget(&self.model.name, |health, budget| {

@@ -7,6 +7,7 @@
 mod budget;
 mod class;
 mod exhausted;
+mod extent;
 pub mod hint;
 mod key_spent;
 mod said;
@@ -22,6 +23,7 @@ use crate::route::{Candidate, Skip, SkipReason, Skipped};
 pub use budget::RetryBudget;
 pub use class::{Circumstances, Class, ErrorRule, Nature, Verdict};
 pub use exhausted::{come_back, exhausted};
+pub use extent::{Extent, extent};
 pub use hint::Hint;
 pub use key_spent::key_spent;
 pub use words::words;

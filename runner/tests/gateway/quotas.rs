@@ -13,11 +13,13 @@ use crate::upstream::{Answer, Upstream, completion, event, last_events};
 both_hosts![
     two_credentials_are_used_to_their_last_call_and_no_further,
     a_spent_quota_leaves_its_target_for_the_next_and_the_record_says_why,
-    what_a_provider_refused_or_nobody_answered_is_given_back,
+    what_a_provider_failed_at_is_a_call_without_tokens,
+    what_a_provider_turned_away_or_nobody_got_is_given_back,
     tokens_are_settled_with_what_was_really_used,
     calls_under_way_are_counted_and_given_back_at_their_end,
     a_call_that_trapped_gives_its_slots_back,
     a_keys_limits_are_its_own,
+    calls_that_are_refused_count_against_their_keys_calls,
     the_cheapest_target_comes_first_and_an_unknown_price_last,
 ];
 
@@ -141,19 +143,38 @@ fn spent(gateway: &Gateway) -> u64 {
     quota["quota"][0]["spent"].as_u64().unwrap_or_else(|| panic!("{quota}"))
 }
 
-fn what_a_provider_refused_or_nobody_answered_is_given_back(host: Host) {
+/// What is spent of each limit, in the order of the catalog.
+fn each_spent(gateway: &Gateway) -> Vec<u64> {
+    let quota = gateway.admin("GET", "/api/quota", "").json();
+    let limits = quota["quota"].as_array().unwrap_or_else(|| panic!("{quota}"));
+    limits.iter().filter_map(|limit| limit["spent"].as_u64()).collect()
+}
+
+fn what_a_provider_failed_at_is_a_call_without_tokens(host: Host) {
     let answers = [Answer::json(400, r#"{"error":{"message":"Unsupported value"}}"#), Answer::json(500, "{}")];
     let upstream = Upstream::saying("Hi").then(answers);
-    let quota = format!("quota = {{ rpd = 1, reset = \"{}\" }}", far_reset());
+    let quota = format!("quota = {{ rpd = 9, tpd = 100000, concurrent = 9, reset = \"{}\" }}", far_reset());
     let gateway = Gateway::on(host).catalog(&provider("a", &upstream, &quota));
     let gateway = gateway.model_with("m", "attempts = 1", &["a/up"]).start();
-    for status in [400, 500] {
+    for (status, calls) in [(400, 1), (500, 2)] {
         assert_eq!(gateway.send(&chat("m")).status, status);
-        eventually("it is given back", || (spent(&gateway) == 0).then_some(()));
+        eventually("the call alone is charged", || (each_spent(&gateway) == [calls, 0, 0]).then_some(()));
+    }
+}
+
+fn what_a_provider_turned_away_or_nobody_got_is_given_back(host: Host) {
+    let upstream = Upstream::saying("Hi").then([Answer::json(413, "{}")]);
+    let quota = format!("quota = {{ rpd = 1, reset = \"{}\" }}", far_reset());
+    let absent = provider("b", &Upstream::absent(), &quota);
+    let gateway = Gateway::on(host).catalog(&provider("a", &upstream, &quota)).catalog(&absent);
+    let gateway = gateway.model_with("m", "attempts = 1", &["a/up"]).model_with("n", "attempts = 1", &["b/up"]).start();
+    for (model, status) in [("m", 413), ("n", 502)] {
+        assert_eq!(gateway.send(&chat(model)).status, status);
+        eventually("it is given back", || (each_spent(&gateway) == [0, 0]).then_some(()));
     }
     // What an instance knows to be spent it looks up again once something was given back to it; ask until it did.
     eventually("the one call it has", || (gateway.send(&chat("m")).status == 200).then_some(()));
-    assert_eq!((spent(&gateway), upstream.received().len()), (1, 3));
+    assert_eq!((each_spent(&gateway), upstream.received().len()), (vec![1, 0], 2));
 }
 
 fn tokens_are_settled_with_what_was_really_used(host: Host) {
@@ -255,6 +276,25 @@ fn a_keys_limits_are_its_own(host: Host) {
     assert_eq!(gateway.record(&refused)["state"], "quota_spent");
     let calm = gateway.new_key("calm", &[]);
     assert_eq!((gateway.send(&with_key(&calm)).status, gateway.send(&chat("m")).status), (200, 200));
+}
+
+fn calls_that_are_refused_count_against_their_keys_calls(host: Host) {
+    let (statuses, received, spent) = certainly(|| {
+        let upstream = Upstream::answering(Answer::json(400, r#"{"error":{"message":"Unsupported value"}}"#));
+        let gateway = Gateway::on(host).provider("a", &upstream).provider("b", &Upstream::absent());
+        let gateway = gateway.model("m", &["a/up"]).model("n", &["b/up"]).start();
+        let (gateway, busy) = with_limits(gateway, json!({ "rpd": 2, "tpd": 100_000 }));
+        let absent = Request::new("POST", "/v1/chat/completions").key(&busy).json(r#"{"model":"n"}"#);
+        let mut statuses = vec![gateway.send(&absent).status];
+        eventually("what nobody got is given back", || (each_spent(&gateway) == [0, 0]).then_some(()));
+        statuses.extend((0..4).map(|_| gateway.send(&with_key(&busy)).status));
+        let spent = eventually("tokens are given back", || {
+            Some(each_spent(&gateway)).filter(|spent| spent[1] == 0)
+        });
+        (!statuses.contains(&503)).then_some((statuses, upstream.received().len(), spent))
+    });
+    assert_eq!((statuses, received), (vec![502, 400, 400, 429, 429], 2));
+    assert_eq!(spent, [2, 0]);
 }
 
 fn the_cheapest_target_comes_first_and_an_unknown_price_last(host: Host) {

@@ -3,10 +3,9 @@
 
 use gateway_core::accept::{self, Call, Operation};
 use gateway_core::catalog::Key;
-use gateway_core::failover;
+use gateway_core::failover::{self, Extent};
 use gateway_core::observe::Usage;
 use gateway_core::price::{self, Price};
-use gateway_core::record::State;
 use gateway_core::refusal::Refusal;
 use gateway_core::rewrite::Named;
 use gateway_core::route::quota::{self, Charge, Moment, Over, Spend, Spent};
@@ -60,11 +59,25 @@ impl Charged {
         self.price.is_none() && self.charges.iter().any(|charge| charge.unit == quota::Unit::Money)
     }
 
-    /// Gives everything back. Not waited for: it is done on a call's path.
-    pub(crate) fn refund(mut self) {
+    /// Corrects the ledger by how far an attempt came that has no answer. Not waited for: it is done on a call's path.
+    pub(crate) fn end(mut self, extent: Extent) {
+        self.end_at(extent);
+    }
+
+    fn end_at(&mut self, extent: Extent) {
         let charges = std::mem::take(&mut self.charges);
-        if !self.is_late {
-            let adjustments = quota::refund(&charges);
+        let used = match extent {
+            Extent::Unsent | Extent::TurnedAway => None,
+            Extent::Failed => Some(Spend::NOTHING),
+            Extent::WorkedOn => Some(Spend::default()),
+        };
+        let adjustments = match (used, self.is_late) {
+            (None, true) => Vec::new(),
+            (None, false) => quota::refund(&charges),
+            (Some(used), true) => quota::charge_late(&charges, used),
+            (Some(used), false) => quota::settle(&charges, used),
+        };
+        if !adjustments.is_empty() {
             wasip3::spawn(async move { ledger::settle(&adjustments).await });
         }
     }
@@ -74,11 +87,7 @@ impl Charged {
 /// stays charged, and the slot it held is free.
 impl Drop for Charged {
     fn drop(&mut self) {
-        let charges = std::mem::take(&mut self.charges);
-        if !self.is_late && !charges.is_empty() {
-            let adjustments = quota::settle(&charges, Spend { tokens: None, cost_nano: None });
-            wasip3::spawn(async move { ledger::settle(&adjustments).await });
-        }
+        self.end_at(Extent::WorkedOn);
     }
 }
 
@@ -150,11 +159,6 @@ pub(crate) fn known_spent(spent: &Spent, call: &Call, to: Named<'_>, at: Moment)
 pub(crate) fn expires_ms(call: &Call, to: Named<'_>, at: Moment) -> i64 {
     let charges = windows(call, to, None, at);
     ledger::allowances::with(|allowances| allowances.expires_ms(&charges, at.now_ms))
-}
-
-/// Whether a call that ended so used anything. `has_answer`: some provider had begun to answer.
-pub(crate) fn is_used(state: State, has_answer: bool) -> bool {
-    state == State::Ok || (has_answer && state != State::ClientError)
 }
 
 /// What an attempt is charged to.

@@ -1,7 +1,7 @@
 //! What health learns of an attempt, before anything reached the client and at the end of its answer.
 
 use gateway_core::dialect::Dialect;
-use gateway_core::failover::{self, Attempt, Circumstances, Class, Outcome, SendError, UpstreamError, Verdict};
+use gateway_core::failover::{self, Attempt, Circumstances, Class, Outcome, UpstreamError, Verdict};
 use gateway_core::rewrite;
 use gateway_core::route::health::{Availability, Health, Subjects};
 
@@ -12,13 +12,6 @@ use crate::store::health::{self, Took};
 pub(super) fn is_able(health: &Health, of: &Subjects, now_ms: i64) -> bool {
     let mut keys = of.beside_target().chain([&of.target]);
     keys.all(|key| health.availability(key, now_ms) == Availability::Able)
-}
-
-/// Whether an attempt that has no answer may have been worked on all the same.
-pub(super) fn may_have_used(outcome: &Outcome) -> bool {
-    use SendError::{ClientClosed, Drained, FirstByteTimeout, IdleTimeout, TotalTimeout, Truncated};
-    let Outcome::Failed(error) = outcome else { return false };
-    matches!(error, FirstByteTimeout | IdleTimeout | TotalTimeout | Truncated | ClientClosed | Drained)
 }
 
 /// What health learns of an outcome before anything reached the client. An answer that has begun may still break off, so

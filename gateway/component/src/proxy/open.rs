@@ -11,7 +11,7 @@ use gateway_core::accept::{Call, Operation, client_address, session_in};
 use gateway_core::authenticate::Caller;
 use gateway_core::catalog::{Catalog, Egress, Model, Relay};
 use gateway_core::dialect::Dialect;
-use gateway_core::failover::{Class, Outcome, SendError};
+use gateway_core::failover::{Class, Extent, Outcome, SendError};
 use gateway_core::observe::{Observation, Usage};
 use gateway_core::price;
 use gateway_core::record::{AttemptRecord, DecisionRecord, Record, State, kept_error, kept_text};
@@ -24,7 +24,7 @@ use crate::incoming::Incoming;
 use crate::relay::Ended;
 use crate::store::records;
 
-use super::charges::{Charged, is_used};
+use super::charges::Charged;
 
 /// A call open this long gets a `running` row, so that one sees what is under way and what a crash cut off.
 const RUNNING_AFTER_MS: u64 = 1000;
@@ -50,10 +50,10 @@ struct Inner {
     running_saved: bool,
     retention_days: u32,
     charged: Option<Charged>,
-    /// Some attempt may have been worked on although nothing of it came.
-    is_used: bool,
-    /// A provider's answer goes to the client.
-    has_answer: bool,
+    /// How far its attempts came, the farthest of them.
+    extent: Extent,
+    /// An attempt is under way.
+    is_sent: bool,
     /// A stream is wanted in a form that has no signs of life.
     as_array: bool,
     head_due: HeadDue,
@@ -121,8 +121,8 @@ impl OpenCall {
             running_saved: false,
             retention_days: catalog.settings.retention_days,
             charged: None,
-            is_used: false,
-            has_answer: false,
+            extent: Extent::Unsent,
+            is_sent: false,
             as_array: false,
             head_due: HeadDue::Unknown(None),
         };
@@ -176,9 +176,16 @@ impl OpenCall {
         self.0.borrow_mut().charged = charged;
     }
 
-    /// Some attempt may have been worked on although nothing of it came: its key's limits stay charged.
-    pub(crate) fn used(&self) {
-        self.0.borrow_mut().is_used = true;
+    /// An attempt is being sent. Should nothing be heard of it any more, it may have been worked on.
+    pub(crate) fn sent(&self) {
+        self.0.borrow_mut().is_sent = true;
+    }
+
+    /// How far that attempt came, which decides what its key's limits are charged.
+    pub(crate) fn reached(&self, extent: Extent) {
+        let mut inner = self.0.borrow_mut();
+        inner.is_sent = false;
+        inner.extent = inner.extent.max(extent);
     }
 
     /// What the reader of the record should know.
@@ -252,14 +259,8 @@ impl OpenCall {
         }
     }
 
-    /// A provider's answer goes to the client.
-    pub(crate) fn head(&self, status: u16) {
-        self.0.borrow_mut().has_answer = true;
-        self.early_head(status);
-    }
-
     /// The head goes to the client, unless it has one.
-    pub(crate) fn early_head(&self, status: u16) {
+    pub(crate) fn head(&self, status: u16) {
         let now_ms = host::now_ms();
         self.with(|record, start_ms| {
             record.status = status;
@@ -339,17 +340,19 @@ impl OpenCall {
     }
 
     async fn save(self, record: Record) {
-        let (running_saved, retention_days, charged, may_be_used, has_answer) = {
+        let (running_saved, retention_days, charged, extent) = {
             let mut inner = self.0.borrow_mut();
-            (inner.running_saved, inner.retention_days, inner.charged.take(), inner.is_used, inner.has_answer)
+            let extent = if inner.is_sent { Extent::WorkedOn } else { inner.extent };
+            (inner.running_saved, inner.retention_days, inner.charged.take(), extent)
         };
-        let (is_used, usage) = (may_be_used || is_used(record.state, has_answer), record.usage);
-        let cost_nano = record.cost_nano();
+        let (usage, cost_nano) = (record.usage, record.cost_nano());
         records::save(record, running_saved).await;
-        match charged {
-            Some(charged) if is_used => charged.settle_at(&usage, cost_nano).await,
-            Some(charged) => charged.refund(),
-            None => {}
+        match (charged, extent) {
+            (Some(charged), Extent::WorkedOn) => charged.settle_at(&usage, cost_nano).await,
+            // Whatever a provider makes of it: its holder caused a call.
+            (Some(charged), Extent::TurnedAway) => charged.end(Extent::Failed),
+            (Some(charged), extent) => charged.end(extent),
+            (None, _) => {}
         }
         records::maintain_lazily(retention_days).await;
     }

@@ -133,6 +133,9 @@ pub struct Spend {
 }
 
 impl Spend {
+    /// Nothing at all, which is known.
+    pub const NOTHING: Spend = Spend { tokens: Some(0), cost_nano: Some(0) };
+
     /// So many tokens of no known price.
     pub fn tokens(tokens: u64) -> Self {
         Spend { tokens: Some(tokens), cost_nano: None }

@@ -110,7 +110,7 @@ pub fn settle(charges: &[Charge], used: Spend) -> Vec<Adjustment> {
     })
 }
 
-/// What is given back when the provider charged nothing: no connection, or an error instead of content.
+/// What is given back when the provider did not count the call: it was not reached, or turned it away at its door.
 pub fn refund(charges: &[Charge]) -> Vec<Adjustment> {
     correct(charges, |charge| -signed(charge.amount))
 }
