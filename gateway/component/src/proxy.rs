@@ -311,6 +311,9 @@ impl Course<'_> {
         let verdict = self.verdict(&outcome, to);
         let extent = failover::extent(&outcome, verdict);
         self.open.reached(extent);
+        if let Outcome::NotSent(skip) = &outcome {
+            self.open.skipped(skip.clone().of(target.clone()));
+        }
         let words = match &outcome {
             Outcome::Answered(error) => failover::words(error, verdict, to.credential),
             _ => None,

@@ -18,6 +18,7 @@ both_hosts![
     tokens_are_settled_with_what_was_really_used,
     calls_under_way_are_counted_and_given_back_at_their_end,
     a_call_that_trapped_gives_its_slots_back,
+    a_target_that_was_full_when_its_turn_came_is_in_the_record,
     a_keys_limits_are_its_own,
     calls_that_are_refused_count_against_their_keys_calls,
     the_cheapest_target_comes_first_and_an_unknown_price_last,
@@ -201,6 +202,24 @@ fn calls_under_way_are_counted_and_given_back_at_their_end(host: Host) {
     first.release();
     stream.finish();
     eventually("the slot is free again", || (gateway.send(&chat("m")).text() == completion("from a")).then_some(()));
+}
+
+fn a_target_that_was_full_when_its_turn_came_is_in_the_record(host: Host) {
+    let record = certainly(|| {
+        let (first, second) = (Upstream::saying("from a"), Upstream::saying("from b"));
+        let (_first, catalog) = two_at_once(first);
+        let gateway = Gateway::on(host).catalog(&catalog).provider("b", &second);
+        let gateway = warmed(gateway.model("m", &["a/up", "b/up"]).start());
+        let _streams = open_streams(&gateway);
+        let response = gateway.send(&chat("m"));
+        (response.text() == completion("from b")).then(|| gateway.record(&response))
+    });
+    assert_eq!(record["decision"]["candidates"], json!(["a/up", "b/up"]));
+    assert_eq!(record["attempts"].as_array().map(Vec::len), Some(1), "{record}");
+    let skipped = &record["decision"]["skipped"];
+    assert_eq!((&skipped[0]["target"], &skipped[0]["reason"]), (&json!("a/up"), &json!("quota_spent")), "{record}");
+    assert_eq!((&skipped[0]["said"], &skipped[1]), (&json!("a: 2 of 2 concurrent spent"), &json!(null)), "{record}");
+    assert!(skipped[0]["until_ms"].is_i64(), "{record}");
 }
 
 /// A provider that lets two calls run at once, and has two streams that do not end by themselves.

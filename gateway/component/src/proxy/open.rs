@@ -17,6 +17,7 @@ use gateway_core::price;
 use gateway_core::record::{AttemptRecord, DecisionRecord, Record, State, kept_error, kept_text};
 use gateway_core::refusal::Reply;
 use gateway_core::rewrite::Named;
+use gateway_core::route::Skipped;
 use spin_sdk::wasip3;
 
 use crate::host::{self, Pulse};
@@ -186,6 +187,15 @@ impl OpenCall {
         let mut inner = self.0.borrow_mut();
         inner.is_sent = false;
         inner.extent = inner.extent.max(extent);
+    }
+
+    /// A candidate that could not be asked after all, and why.
+    pub(crate) fn skipped(&self, skipped: Skipped) {
+        self.with(|record, _| {
+            if !record.decision.skipped.contains(&skipped) {
+                record.decision.skipped.push(skipped);
+            }
+        });
     }
 
     /// What the reader of the record should know.
