@@ -29,6 +29,7 @@ use gateway_core::record::{DecisionRecord, State};
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::rewrite::{self, Destination, Named};
 use gateway_core::route::health::Subjects;
+use gateway_core::route::quota::Seen;
 use gateway_core::route::{Candidates, Maker, Skip, SkipReason, Skipped, target_name, way_resting};
 use spin_sdk::wasip3::http::types;
 
@@ -462,7 +463,11 @@ impl Course<'_> {
                     }
                     // First, since somebody may wait for the slot.
                     if let Some(charged) = charged {
-                        charged.settle(&ended.observation.usage).await;
+                        let seen = Seen::from(&ended.observation);
+                        if charged.is_estimated(&seen) {
+                            open.warn(charges::USAGE_ESTIMATED.to_owned());
+                        }
+                        charged.settle(&seen).await;
                     }
                     open.relayed(ended).await;
                 };

@@ -69,6 +69,8 @@ pub struct Observation {
     pub first_content_ms: Option<u64>,
     /// What the provider says it used.
     pub usage: Usage,
+    /// Content of the answer, in bytes: of an answer that is not streamed, all of it.
+    pub content_bytes: u64,
     /// Responses: what its provider calls the answer.
     pub response_id: Option<String>,
     /// An error inside a stream that had begun with 200.
@@ -175,9 +177,13 @@ impl Observer {
         let mut observation =
             Observation { bytes: self.bytes, first_content_ms: self.first_content_ms, ..Observation::default() };
         match self.reader {
-            Reader::Json(scan) => (observation.usage, observation.response_id) = scan.finish(),
+            Reader::Json(scan) => {
+                (observation.usage, observation.response_id) = scan.finish();
+                observation.content_bytes = self.bytes;
+            }
             Reader::Sse(Sse { events, .. }) | Reader::Array(Array { events, .. }) => {
                 observation.unfinished = !events.finished();
+                observation.content_bytes = events.content_bytes;
                 observation.usage = events.usage();
                 observation.error = events.error;
                 observation.response_id = events.response_id;

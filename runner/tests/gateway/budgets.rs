@@ -2,14 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Builder, Gateway, Host, Request, Response, TOKEN, eventually};
+use crate::common::{Builder, Connection, Gateway, Host, Request, Response, TOKEN, eventually};
 use crate::quotas::{certainly, provider, warmed, was_certain, with_limits};
-use crate::upstream::{Answer, Upstream};
+use crate::upstream::{Answer, Upstream, event};
 
 both_hosts![
     a_keys_budget_is_paid_with_what_calls_really_cost_and_then_refuses,
     a_budget_takes_no_call_where_the_price_is_unknown,
     a_call_that_cost_nothing_is_given_back_to_its_budget,
+    a_stream_that_is_left_before_it_says_what_it_used_is_paid_by_what_passed,
+    a_client_that_leaves_before_there_is_an_answer_pays_what_was_guessed,
     a_credit_is_spent_by_cost_and_then_left_for_the_next_target,
     counting_tokens_costs_no_budget_and_needs_no_price,
     a_spent_budget_is_a_matter_of_billing_for_anthropics_clients,
@@ -122,6 +124,55 @@ fn a_call_that_cost_nothing_is_given_back_to_its_budget(host: Host) {
     });
     assert_eq!(status, 400);
     eventually("nothing is spent", || (spent(&gateway, "credit") == 0).then_some(()));
+}
+
+fn streamed(key: &str) -> Request {
+    let body = r#"{"model":"m","stream":true,"max_tokens":10,"messages":[{"role":"user","content":"Hello"}]}"#;
+    Request::new("POST", "/v1/chat/completions").key(key).json(body)
+}
+
+/// Opens a stream that the ledger answers for in time.
+fn opened(gateway: &Gateway, key: &str) -> Connection {
+    eventually("an answer of the ledger", || {
+        let mut stream = gateway.open(&streamed(key));
+        (stream.status() == 200).then_some(stream)
+    })
+}
+
+fn a_stream_that_is_left_before_it_says_what_it_used_is_paid_by_what_passed(host: Host) {
+    // 10,000 tokens, which cost 100 USD, and a few more until it is noticed that nobody listens.
+    let letters = "x".repeat(40_000);
+    let upstream = Upstream::answering(Answer::stream().chunk(event(&letters)).drip(&event("x")));
+    let quota = "quota = { tpd = 1000000 }";
+    let gateway = Gateway::on(host).catalog(&provider("a", &upstream, quota)).catalog(&model(&[("a/up", DEAR)]));
+    let (gateway, key) = with_limits(gateway.start(), json!({ "budget": "1000 USD/month" }));
+    let mut stream = opened(&gateway, &key);
+    let id = stream.header("x-llmio-record").expect("a record");
+    stream.read_until(&letters);
+    drop(stream);
+    let record = gateway.record_by_id(&id);
+    assert_eq!((&record["state"], &record["output_tokens"]), (&json!("client_closed"), &json!(null)), "{record}");
+    let warnings = record["warnings"].to_string();
+    assert!(record["cost_nano"].is_null() && warnings.contains("usage_estimated"), "{record}");
+    let paid =
+        eventually("it is settled", || Some(spent(&gateway, "budget-month")).filter(|paid| *paid > 1_000_000_000));
+    assert!((100_000_000_000..200_000_000_000).contains(&paid), "{paid}");
+    eventually("the provider's quota too", || (spent(&gateway, "tpd") >= 10_000).then_some(()));
+}
+
+fn a_client_that_leaves_before_there_is_an_answer_pays_what_was_guessed(host: Host) {
+    let upstream = Upstream::answering(Answer::nothing().wait());
+    let early = "head_after = \"1s\"\ntimeouts = { keep_alive = \"1s\" }\n";
+    let model = model(&[("a/up", DEAR)]).replacen("name = \"m\"\n", &format!("name = \"m\"\n{early}"), 1);
+    let gateway = Gateway::on(host).provider("a", &upstream).catalog(&model).start();
+    let (gateway, key) = with_limits(gateway, json!({ "budget": "1 USD/month", "concurrent": 1 }));
+    let mut stream = opened(&gateway, &key);
+    let id = stream.header("x-llmio-record").expect("a record");
+    stream.read_until("\n\n");
+    drop(stream);
+    assert_eq!(gateway.record_by_id(&id)["state"], "client_closed");
+    eventually("it is settled", || (spent(&gateway, "concurrent") == 0).then_some(()));
+    assert!(spent(&gateway, "budget-month") >= 100_000_000, "a prompt and an answer of ten tokens");
 }
 
 fn a_credit_is_spent_by_cost_and_then_left_for_the_next_target(host: Host) {

@@ -316,7 +316,7 @@ fn many_threads_spend_a_credit_to_its_last_cent_and_no_further() {
                 granted.fetch_add(1, Ordering::Relaxed);
                 // Half of them turn out to cost half a cent.
                 let cost_nano = Some(if (thread + call) % 2 == 0 { 5_000_000 } else { 10_000_000 });
-                ledger.settle(&settle(&charges, Spend { tokens: None, cost_nano }));
+                ledger.settle(&settle(&charges, Spend { cost_nano, ..Spend::default() }));
             }
         }
     });

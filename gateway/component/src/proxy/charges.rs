@@ -2,13 +2,11 @@
 //! really used, given back where nothing was.
 
 use gateway_core::accept::{self, Call, Operation};
-use gateway_core::catalog::Key;
 use gateway_core::failover::{self, Extent};
-use gateway_core::observe::Usage;
 use gateway_core::price::{self, Price};
 use gateway_core::refusal::Refusal;
 use gateway_core::rewrite::Named;
-use gateway_core::route::quota::{self, Charge, Moment, Over, Spend, Spent};
+use gateway_core::route::quota::{self, Charge, Moment, Over, Prompt, Seen, Spend, Spent, Unit};
 use gateway_core::route::{Candidates, Skip, SkipReason, dearest};
 use spin_sdk::wasip3;
 
@@ -23,12 +21,17 @@ pub(crate) const QUOTA_UNKNOWN: &str = "quota_unknown";
 /// What a record says of an attempt that a credit in money should have paid for, and whose price is not known.
 pub(crate) const PRICE_UNKNOWN: &str = "price_unknown";
 
+/// What a record says of a call that was charged by what was seen of its answer, since its provider did not say to the end
+/// what it used.
+pub(crate) const USAGE_ESTIMATED: &str = "usage_estimated";
+
 /// A slot that a call under way holds may be free at any moment; then it is worth asking again.
 const SLOT_MS: i64 = 1_000;
 
 /// Charges that were made, or that are to be made afterwards.
 pub(crate) struct Charged {
     charges: Vec<Charge>,
+    prompt: Prompt,
     /// What the attempt is paid by, where money is counted.
     price: Option<Price>,
     /// The ledger did not answer, and the attempt was made all the same.
@@ -36,17 +39,16 @@ pub(crate) struct Charged {
 }
 
 impl Charged {
-    /// Corrects the ledger by what an attempt used.
-    pub(crate) async fn settle(self, usage: &Usage) {
-        let cost_nano = self.price.and_then(|price| price::cost(&price, usage));
-        self.settle_at(usage, cost_nano).await;
+    /// Corrects the ledger by what was seen of the answer.
+    pub(crate) async fn settle(self, seen: &Seen) {
+        let price = self.price;
+        self.settle_at(seen, price).await;
     }
 
-    /// The same where it is known what it cost.
-    pub(crate) async fn settle_at(mut self, usage: &Usage, cost_nano: Option<i64>) {
+    /// The same where only the answer shows what it is paid by.
+    pub(crate) async fn settle_at(mut self, seen: &Seen, price: Option<Price>) {
         let charges = std::mem::take(&mut self.charges);
-        let tokens = usage.input_tokens.zip(usage.output_tokens).map(|(input, output)| input.saturating_add(output));
-        let used = Spend { tokens, cost_nano: cost_nano.and_then(|nano| u64::try_from(nano).ok()) };
+        let used = seen.spend(self.prompt, price.as_ref());
         let adjustments = match self.is_late {
             true => quota::charge_late(&charges, used),
             false => quota::settle(&charges, used),
@@ -54,9 +56,15 @@ impl Charged {
         ledger::settle(&adjustments).await;
     }
 
+    /// Whether it is charged by more than what the provider said.
+    pub(crate) fn is_estimated(&self, seen: &Seen) -> bool {
+        let counts_use = |charge: &Charge| matches!(charge.unit, Unit::Tokens | Unit::Money);
+        self.charges.iter().any(counts_use) && seen.is_estimated(self.prompt)
+    }
+
     /// Whether it should have been paid from a credit, and nobody knows how much.
     pub(crate) fn lacks_price(&self) -> bool {
-        self.price.is_none() && self.charges.iter().any(|charge| charge.unit == quota::Unit::Money)
+        self.price.is_none() && self.charges.iter().any(|charge| charge.unit == Unit::Money)
     }
 
     /// Corrects the ledger by how far an attempt came that has no answer. Not waited for: it is done on a call's path.
@@ -102,11 +110,12 @@ pub(crate) async fn reserve(
     }
     let at = ledger::moment(snapshot).of_call(id);
     let price = price_paid(to);
-    let charges = windows(call, to, price, at);
+    let prompt = prompt(call, price.is_some());
+    let charges = windows((call, prompt), to, price, at);
     match ledger::reserve(&charges, at.now_ms).await {
         _ if charges.is_empty() => Ok(None),
-        Reservation::Reserved => Ok(Some(Charged { charges, price, is_late: false })),
-        Reservation::Unknown(_) => Ok(Some(Charged { charges, price, is_late: true })),
+        Reservation::Reserved => Ok(Some(Charged { charges, prompt, price, is_late: false })),
+        Reservation::Unknown(_) => Ok(Some(Charged { charges, prompt, price, is_late: true })),
         Reservation::Refused(over) => Err(spent_skip(&over, at)),
     }
 }
@@ -126,10 +135,11 @@ pub(crate) async fn reserve_key(
         return Ok(None);
     }
     let at = ledger::moment(snapshot).of_call(id);
-    let most = || dearest(&snapshot.catalog, index, &call.model, candidates, |price| cost(call, price));
-    let charges = quota::key_windows(key, guess(call, Key::has_budget(key).then(most)), at);
+    let prompt = prompt(call, key.has_budget());
+    let most = || dearest(&snapshot.catalog, index, &call.model, candidates, |price| cost(call, prompt, price));
+    let charges = quota::key_windows(key, guess(call, key.has_budget().then(most)), at);
     match ledger::reserve(&charges, at.now_ms).await {
-        Reservation::Reserved => Ok(Some(Charged { charges, price: None, is_late: false })),
+        Reservation::Reserved => Ok(Some(Charged { charges, prompt, price: None, is_late: false })),
         Reservation::Unknown(Trouble::Absent) => {
             let said = format!(
                 "Key {:?} has limits, and this host has no database to count them in. Take them out of the catalog.",
@@ -150,37 +160,44 @@ pub(crate) fn known_spent(spent: &Spent, call: &Call, to: Named<'_>, at: Moment)
     if spent.is_calm(at.now_ms) {
         return None;
     }
-    let charges = windows(call, to, price_paid(to), at);
+    let price = price_paid(to);
+    let charges = windows((call, prompt(call, price.is_some())), to, price, at);
     let (charge, until_ms) = spent.is_spent(&charges, at.now_ms)?;
     Some(Skip { reason: SkipReason::QuotaSpent, until_ms, said: Some(charge.describe_spent()) })
 }
 
 /// When the first allowance that an attempt draws on expires.
 pub(crate) fn expires_ms(call: &Call, to: Named<'_>, at: Moment) -> i64 {
-    let charges = windows(call, to, None, at);
+    let charges = windows((call, prompt(call, false)), to, None, at);
     ledger::allowances::with(|allowances| allowances.expires_ms(&charges, at.now_ms))
 }
 
 /// What an attempt is charged to.
-fn windows(call: &Call, to: Named<'_>, price: Option<Price>, at: Moment) -> Vec<Charge> {
-    let guess = guess(call, price.map(|price| cost(call, &price)));
+fn windows((call, prompt): (&Call, Prompt), to: Named<'_>, price: Option<Price>, at: Moment) -> Vec<Charge> {
+    let guess = guess(call, price.map(|price| cost(call, prompt, &price)));
     quota::windows(to.provider, to.credential, to.upstream_model, guess, at)
 }
 
 /// What a call is guessed to take.
 fn guess(call: &Call, cost_nano: Option<u64>) -> Spend {
-    Spend { tokens: Some(quota::estimate(call.body.len() as u64, call.tokens_max)), cost_nano }
+    let tokens = quota::estimate(call.body.len() as u64, call.tokens_max);
+    Spend { cost_nano, ..Spend::tokens(tokens) }
 }
 
-/// Images in the body are not paid for by their bytes, so it is looked at once more; only where money is counted. Counting
-/// tokens is free everywhere, and only who writes is paid for writing.
-fn cost(call: &Call, price: &Price) -> u64 {
+/// Images in the body are not paid for by their bytes, so it is looked at once more; only where money is counted. Only who
+/// writes is paid for writing.
+fn prompt(call: &Call, counts_money: bool) -> Prompt {
+    let tokens =
+        if counts_money { accept::demand(call).tokens } else { quota::estimate(call.body.len() as u64, Some(0)) };
+    Prompt { tokens, in_words: call.operation.is_chat() || call.operation == Operation::Completions }
+}
+
+/// Counting tokens is free everywhere.
+fn cost(call: &Call, prompt: Prompt, price: &Price) -> u64 {
     if call.operation.counts_tokens() {
         return 0;
     }
-    let writes = call.operation.is_chat() || call.operation == Operation::Completions;
-    let tokens_max = if writes { call.tokens_max } else { Some(0) };
-    quota::estimate_cost(price, accept::demand(call).tokens, tokens_max)
+    quota::estimate_cost(price, prompt.tokens, if prompt.in_words { call.tokens_max } else { Some(0) })
 }
 
 /// The price of an attempt, looked up only where some quota counts money.

@@ -18,6 +18,7 @@ use gateway_core::record::{AttemptRecord, DecisionRecord, Record, State, kept_er
 use gateway_core::refusal::Reply;
 use gateway_core::rewrite::Named;
 use gateway_core::route::Skipped;
+use gateway_core::route::quota::Seen;
 use spin_sdk::wasip3;
 
 use crate::host::{self, Pulse};
@@ -25,7 +26,7 @@ use crate::incoming::Incoming;
 use crate::relay::Ended;
 use crate::store::records;
 
-use super::charges::Charged;
+use super::charges::{Charged, USAGE_ESTIMATED};
 
 /// A call open this long gets a `running` row, so that one sees what is under way and what a crash cut off.
 const RUNNING_AFTER_MS: u64 = 1000;
@@ -51,6 +52,8 @@ struct Inner {
     running_saved: bool,
     retention_days: u32,
     charged: Option<Charged>,
+    /// What was seen of its answer.
+    seen: Seen,
     /// How far its attempts came, the farthest of them.
     extent: Extent,
     /// An attempt is under way.
@@ -122,6 +125,7 @@ impl OpenCall {
             running_saved: false,
             retention_days: catalog.settings.retention_days,
             charged: None,
+            seen: Seen::default(),
             extent: Extent::Unsent,
             is_sent: false,
             as_array: false,
@@ -311,6 +315,15 @@ impl OpenCall {
 
     /// What was seen of the answer.
     pub(crate) fn observed(&self, observation: Observation) {
+        let seen = Seen::from(&observation);
+        let is_estimated = {
+            let mut inner = self.0.borrow_mut();
+            inner.seen = seen;
+            inner.charged.as_ref().is_some_and(|charged| charged.is_estimated(&seen))
+        };
+        if is_estimated {
+            self.warn(USAGE_ESTIMATED.to_owned());
+        }
         self.with(|record, _| {
             // Content is found before its head is given away, but reaches nobody before.
             let head_ms = record.first_byte_ms.unwrap_or(0);
@@ -350,15 +363,15 @@ impl OpenCall {
     }
 
     async fn save(self, record: Record) {
-        let (running_saved, retention_days, charged, extent) = {
+        let (running_saved, retention_days, charged, extent, seen) = {
             let mut inner = self.0.borrow_mut();
             let extent = if inner.is_sent { Extent::WorkedOn } else { inner.extent };
-            (inner.running_saved, inner.retention_days, inner.charged.take(), extent)
+            (inner.running_saved, inner.retention_days, inner.charged.take(), extent, inner.seen)
         };
-        let (usage, cost_nano) = (record.usage, record.cost_nano());
+        let price = record.priced.map(|priced| priced.price);
         records::save(record, running_saved).await;
         match (charged, extent) {
-            (Some(charged), Extent::WorkedOn) => charged.settle_at(&usage, cost_nano).await,
+            (Some(charged), Extent::WorkedOn) => charged.settle_at(&seen, price).await,
             // Whatever a provider makes of it: its holder caused a call.
             (Some(charged), Extent::TurnedAway) => charged.end(Extent::Failed),
             (Some(charged), extent) => charged.end(extent),

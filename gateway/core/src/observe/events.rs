@@ -16,11 +16,18 @@ pub(super) struct Events {
     botched_seen: bool,
     pub(super) error: Option<StreamError>,
     pub(super) response_id: Option<String>,
+    /// Content that has passed, as it was written, in bytes.
+    pub(super) content_bytes: u64,
+    /// What stands around the content of an event.
+    frame_bytes: usize,
     end_seen: bool,
     /// The last event was too long to be read.
     passed_over: bool,
     usage: RawUsage,
 }
+
+/// An event of content holds a token at least.
+const TOKEN_BYTES: usize = 4;
 
 /// An error that stood inside a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +50,8 @@ impl Events {
             botched_seen: false,
             error: None,
             response_id: None,
+            content_bytes: 0,
+            frame_bytes: usize::MAX,
             end_seen: false,
             passed_over: false,
             usage,
@@ -57,10 +66,14 @@ impl Events {
             return;
         }
         let tells = || self.dialect.telling().iter().any(|text| memchr::memmem::find(data, text).is_some());
-        if (!self.content_seen || tells())
-            && let Ok(event) = serde_json::from_slice::<Value>(data)
-        {
-            self.read(&event, data);
+        let has_content = if !self.content_seen || tells() {
+            serde_json::from_slice::<Value>(data).is_ok_and(|event| self.read(&event, data))
+        } else {
+            // Responses says at the end of each part once more what is in it.
+            self.dialect != Dialect::OpenaiResponses || memchr::memmem::find(data, b".delta\"").is_some()
+        };
+        if has_content {
+            self.count(data.len());
         }
     }
 
@@ -69,8 +82,19 @@ impl Events {
         self.passed_over = true;
     }
 
-    fn read(&mut self, event: &Value, data: &[u8]) {
+    /// Counts the content of an event by its length, so that it need not be parsed: what stands around it is the same in
+    /// each of them.
+    fn count(&mut self, length: usize) {
+        self.frame_bytes = self.frame_bytes.min(length);
+        self.content_bytes += (length - self.frame_bytes).max(TOKEN_BYTES) as u64;
+    }
+
+    /// Whether there is content in it.
+    fn read(&mut self, event: &Value, data: &[u8]) -> bool {
         let seen = self.dialect.see(event);
+        if seen.content && !self.content_seen {
+            self.frame_bytes = data.len().saturating_sub(text_bytes(event));
+        }
         self.content_seen |= seen.content;
         self.finish_seen |= seen.finish;
         self.botched_seen |= seen.botched;
@@ -86,6 +110,7 @@ impl Events {
             let message = message.unwrap_or("the provider reported an error").to_owned();
             self.error.get_or_insert_with(|| StreamError { message, status: status_of(error), data: data.to_vec() });
         }
+        seen.content
     }
 
     /// Whether an answer that ended without content is none: it said no reason, or that the model failed.
@@ -99,6 +124,32 @@ impl Events {
 
     pub(super) fn usage(&self) -> Usage {
         self.usage.read(self.dialect)
+    }
+}
+
+/// How long the texts are that an event brings, in any dialect.
+fn text_bytes(event: &Value) -> usize {
+    const NAMES: [&str; 9] = [
+        "content",
+        "text",
+        "delta",
+        "reasoning_content",
+        "reasoning",
+        "thinking",
+        "arguments",
+        "partial_json",
+        "refusal",
+    ];
+    match event {
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| match value {
+                Value::String(text) if NAMES.contains(&name.as_str()) => text.len(),
+                value => text_bytes(value),
+            })
+            .sum(),
+        Value::Array(items) => items.iter().map(text_bytes).sum(),
+        _ => 0,
     }
 }
 

@@ -15,6 +15,7 @@ mod ledger;
 mod money;
 mod slot;
 mod spent;
+mod used;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use ledger::{
 pub use money::{estimate_cost, human};
 pub use slot::{born_ms, first_slot, slot};
 pub use spent::Spent;
+pub use used::{Prompt, Seen};
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -130,15 +132,17 @@ pub struct Spend {
     pub tokens: Option<u64>,
     /// What it costs, in nano-dollars.
     pub cost_nano: Option<u64>,
+    /// It was not told to the end: it may be more, and does not give back what was guessed before.
+    pub is_estimate: bool,
 }
 
 impl Spend {
     /// Nothing at all, which is known.
-    pub const NOTHING: Spend = Spend { tokens: Some(0), cost_nano: Some(0) };
+    pub const NOTHING: Spend = Spend { tokens: Some(0), cost_nano: Some(0), is_estimate: false };
 
     /// So many tokens of no known price.
     pub fn tokens(tokens: u64) -> Self {
-        Spend { tokens: Some(tokens), cost_nano: None }
+        Spend { tokens: Some(tokens), cost_nano: None, is_estimate: false }
     }
 }
 

@@ -100,11 +100,10 @@ pub struct Status {
 
 /// What is corrected when an answer has ended. Unknown usage keeps the guess.
 pub fn settle(charges: &[Charge], used: Spend) -> Vec<Adjustment> {
-    let beyond =
-        |charge: &Charge, used: Option<u64>| used.map_or(0, |used| signed(used).saturating_sub(signed(charge.amount)));
     correct(charges, |charge| match charge.unit {
-        Unit::Tokens => beyond(charge, used.tokens),
-        Unit::Money => beyond(charge, used.cost_nano),
+        Unit::Tokens | Unit::Money => {
+            signed(used.of(charge).unwrap_or(charge.amount)).saturating_sub(signed(charge.amount))
+        }
         Unit::InFlight => -signed(charge.amount),
         Unit::Calls | Unit::Points => 0,
     })
@@ -120,10 +119,17 @@ pub fn refund(charges: &[Charge]) -> Vec<Adjustment> {
 pub fn charge_late(charges: &[Charge], used: Spend) -> Vec<Adjustment> {
     correct(charges, |charge| match charge.unit {
         Unit::Calls | Unit::Points => signed(charge.amount),
-        Unit::Tokens => signed(used.tokens.unwrap_or(charge.amount)),
-        Unit::Money => signed(used.cost_nano.unwrap_or(charge.amount)),
+        Unit::Tokens | Unit::Money => signed(used.of(charge).unwrap_or(charge.amount)),
         Unit::InFlight => 0,
     })
+}
+
+impl Spend {
+    /// What of it counts against this limit; `None`: not known.
+    fn of(&self, charge: &Charge) -> Option<u64> {
+        let used = if charge.unit == Unit::Money { self.cost_nano } else { self.tokens };
+        used.map(|used| if self.is_estimate { used.max(charge.amount) } else { used })
+    }
 }
 
 /// Several attempts' corrections as one, each row once.

@@ -8,7 +8,7 @@ use super::*;
 const USD: u64 = 1_000_000_000;
 
 fn spend(cost_nano: u64) -> Spend {
-    Spend { tokens: None, cost_nano: Some(cost_nano) }
+    Spend { cost_nano: Some(cost_nano), ..Spend::default() }
 }
 
 /// The charge of a call of the key `k` with this budget.
@@ -115,6 +115,10 @@ fn money_is_settled_with_what_a_call_cost_and_kept_where_that_is_not_known() {
     assert_eq!(delta(refund(&charges)), -100);
     assert_eq!(delta(charge_late(&charges, spend(170))), 170);
     assert_eq!(delta(charge_late(&charges, Spend::default())), 100);
+    let estimate = |cost_nano: u64| Spend { is_estimate: true, ..spend(cost_nano) };
+    assert_eq!(delta(settle(&charges, estimate(170))), 70);
+    assert_eq!(delta(settle(&charges, estimate(30))), 0, "what may be more gives nothing back");
+    assert_eq!(delta(charge_late(&charges, estimate(30))), 100);
 }
 
 #[test]

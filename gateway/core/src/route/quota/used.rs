@@ -1,0 +1,122 @@
+//! What an answer used, where its provider did not say it to the end: whoever leaves a stream before its last event has
+//! not read for nothing.
+
+use super::Spend;
+use crate::observe::{Observation, Usage};
+use crate::price::{self, Price};
+
+/// Bytes of text to a token, as in [`super::estimate`].
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// What was seen of an answer by its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// What its provider said it used.
+    pub usage: Usage,
+    /// Content that passed.
+    pub content_bytes: u64,
+    /// It came to its own end, so what was said is the last word.
+    pub is_whole: bool,
+}
+
+/// What is known of a call beside its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prompt {
+    /// What it is guessed to hold.
+    pub tokens: u64,
+    /// Whether its answer is paid by the word.
+    pub in_words: bool,
+}
+
+impl From<&Observation> for Seen {
+    fn from(observation: &Observation) -> Self {
+        let Observation { usage, content_bytes, unfinished, .. } = *observation;
+        Seen { usage, content_bytes, is_whole: !unfinished }
+    }
+}
+
+impl Seen {
+    /// What is charged for it, at this price. What was not said is estimated: the prompt by its size, the answer by what
+    /// passed of it.
+    pub fn spend(&self, prompt: Prompt, price: Option<&Price>) -> Spend {
+        let usage = self.completed(prompt);
+        let tokens = usage.input_tokens.zip(usage.output_tokens).map(|(input, output)| input.saturating_add(output));
+        let cost_nano = price.and_then(|price| price::cost(price, &usage));
+        Spend {
+            tokens,
+            cost_nano: cost_nano.and_then(|nano| u64::try_from(nano).ok()),
+            is_estimate: self.is_estimated(prompt),
+        }
+    }
+
+    /// Whether not all of what is charged was said.
+    pub fn is_estimated(&self, prompt: Prompt) -> bool {
+        self.usage.input_tokens.is_none() || (prompt.in_words && self.said_output().is_none())
+    }
+
+    fn completed(&self, prompt: Prompt) -> Usage {
+        let seen = if prompt.in_words { self.seen_tokens() } else { 0 };
+        let output_tokens = self.said_output().unwrap_or_else(|| self.usage.output_tokens.unwrap_or(0).max(seen));
+        let input_tokens = self.usage.input_tokens.unwrap_or(prompt.tokens);
+        Usage { input_tokens: Some(input_tokens), output_tokens: Some(output_tokens), ..self.usage }
+    }
+
+    /// What was said of the answer, where it can be all of it: Gemini tells with each event what there was so far, Anthropic
+    /// with the first how little that is.
+    fn said_output(&self) -> Option<u64> {
+        self.usage.output_tokens.filter(|said| self.is_whole || *said >= self.seen_tokens())
+    }
+
+    fn seen_tokens(&self) -> u64 {
+        self.content_bytes.div_ceil(BYTES_PER_TOKEN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROMPT: Prompt = Prompt { tokens: 30, in_words: true };
+    const PRICE: Price = Price { input: 1_000_000, cache_read: 1_000_000, cache_write: 1_000_000, output: 10_000_000 };
+
+    fn usage(input_tokens: Option<u64>, output_tokens: Option<u64>) -> Usage {
+        Usage { input_tokens, output_tokens, ..Usage::default() }
+    }
+
+    fn spend(usage: Usage, content_bytes: u64, is_whole: bool) -> (Option<u64>, Option<u64>, bool) {
+        let Spend { tokens, cost_nano, is_estimate } =
+            Seen { usage, content_bytes, is_whole }.spend(PROMPT, Some(&PRICE));
+        (tokens, cost_nano, is_estimate)
+    }
+
+    #[test]
+    fn what_was_said_to_the_end_is_charged_as_it_was_said() {
+        assert_eq!(spend(usage(Some(11), Some(7)), 4_000, true), (Some(18), Some(81), false));
+        assert_eq!(spend(usage(Some(11), Some(1_000)), 4_000, false), (Some(1_011), Some(10_011), false));
+    }
+
+    #[test]
+    fn a_stream_that_was_left_is_charged_by_what_passed_of_it() {
+        assert_eq!(spend(usage(None, None), 4_000, false), (Some(1_030), Some(10_030), true));
+        assert_eq!(spend(usage(Some(11), Some(1)), 4_000, false), (Some(1_011), Some(10_011), true));
+        assert_eq!(spend(usage(None, None), 0, false), (Some(30), Some(30), true));
+    }
+
+    #[test]
+    fn an_answer_whose_provider_never_says_what_it_used_is_charged_by_its_size() {
+        assert_eq!(spend(usage(None, None), 4_000, true), (Some(1_030), Some(10_030), true));
+        assert_eq!(spend(usage(Some(11), None), 4_000, true), (Some(1_011), Some(10_011), true));
+    }
+
+    #[test]
+    fn vectors_and_images_are_not_paid_by_their_size() {
+        let prompt = Prompt { in_words: false, ..PROMPT };
+        let vectors = Seen { usage: usage(Some(11), None), content_bytes: 4_000, is_whole: true };
+        assert_eq!(
+            vectors.spend(prompt, Some(&PRICE)),
+            Spend { tokens: Some(11), cost_nano: Some(11), is_estimate: false }
+        );
+        let unsaid = Seen { usage: usage(None, None), ..vectors };
+        assert_eq!(unsaid.spend(prompt, None), Spend { tokens: Some(30), cost_nano: None, is_estimate: true });
+    }
+}
