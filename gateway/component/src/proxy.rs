@@ -121,34 +121,33 @@ async fn line(
     let probing = RefCell::new(None);
     let maker = responses::maker_before(&call, caller.key()).await?;
     let headers = &incoming.headers;
-    let course =
-        Course { probing, call: &call, caller, incoming, headers, open, snapshot: &snapshot, index, model, maker };
-    let mut wait = Wait::new(model);
-    let mut candidates = course.route(&wait).await;
+    let (call, snapshot, wait) = (&call, &snapshot, Wait::new(model));
+    let course = Course { probing, wait, call, caller, incoming, headers, open, snapshot, index, model, maker };
+    let mut candidates = course.route().await;
     if operation.counts_tokens() && candidates.list.is_empty() {
         return Ok(course.estimate());
     }
-    let asking = (&call, incoming.id.as_str());
-    open.charged(charges::reserve_key(asking, caller.key(), &snapshot, (index, &candidates)).await?);
+    let asking = (call, incoming.id.as_str());
+    open.charged(charges::reserve_key(asking, caller.key(), snapshot, (index, &candidates)).await?);
     loop {
         match course.walk(candidates).await? {
             Walked::Relayed(ready) => return Ok(ready),
             Walked::Exhausted(skipped) => {
-                if !course.time_left() || !wait.for_slot(&skipped).await {
+                if !course.time_left() || !course.wait.for_slot(&skipped).await {
                     return Err(course.exhausted(&skipped));
                 }
             }
             Walked::Answered(state, mut reply, target) => {
                 let is_limit = state == State::RateLimitedUpstream;
                 let kept_back = if is_limit { course.all_kept_back() } else { Vec::new() };
-                if !is_limit || !course.time_left() || !wait.for_slot(&kept_back).await {
+                if !is_limit || !course.time_left() || !course.wait.for_slot(&kept_back).await {
                     failover::come_back(&mut reply, &kept_back, host::unix_ms());
                     open.answered(state, &reply, None);
                     return Ok(Ready::Reply(with_ids(reply, open, Some(&target))));
                 }
             }
         }
-        candidates = course.route(&wait).await;
+        candidates = course.route().await;
     }
 }
 
@@ -173,6 +172,8 @@ async fn find_model(
 struct Course<'c> {
     /// The target this call probes, while it does.
     probing: RefCell<Option<String>>,
+    /// What it may still wait for a slot.
+    wait: Wait,
     call: &'c Call,
     caller: &'c Caller,
     incoming: &'c Incoming,
@@ -251,12 +252,12 @@ impl Course<'_> {
     }
 
     /// Step 3.
-    async fn route(&self, wait: &Wait) -> Candidates {
+    async fn route(&self) -> Candidates {
         health::look().await;
         let (asked, catalog) = (self.asked(), &self.snapshot.catalog);
         let candidates = health::with(|health, rotation| plan(&asked, catalog, health, host::draw(), rotation));
         let decision = DecisionRecord::of(&candidates, catalog, self.index, &self.call.model);
-        self.open.decided(self.model, DecisionRecord { waited_ms: wait.waited_ms(), ..decision });
+        self.open.decided(self.model, DecisionRecord { waited_ms: self.wait.waited_ms(), ..decision });
         candidates
     }
 
@@ -303,6 +304,7 @@ impl Course<'_> {
             Ok(destination) => match self.reserve(attempt, to, &subjects).await {
                 Err(skip) => (Outcome::NotSent(skip), None, None),
                 Ok(charged) => {
+                    self.wait.served();
                     self.open.sent();
                     let (outcome, given) = self.send(destination, to, started_ms).await;
                     (outcome, given, charged)

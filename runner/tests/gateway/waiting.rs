@@ -15,6 +15,7 @@ both_hosts![
     a_limit_that_is_not_over_in_time_is_told_at_once,
     a_target_that_works_is_not_waited_for,
     a_call_waits_for_the_end_of_another_where_only_one_may_run,
+    calls_that_wait_for_slots_get_them_as_they_come_free,
 ];
 
 fn waited_ms(record: &Value) -> u64 {
@@ -88,4 +89,16 @@ fn a_call_waits_for_the_end_of_another_where_only_one_may_run(host: Host) {
     });
     assert_eq!(text, completion("Hi"));
     assert!(waited_ms > 0);
+}
+
+/// One a second would be too few.
+fn calls_that_wait_for_slots_get_them_as_they_come_free(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = Gateway::on(host).catalog(&provider("a", &upstream, "concurrent = 1"));
+    let gateway = warmed(gateway.model_with("m", "max_wait = \"15s\"", &["a/up"]).start());
+    let statuses: Vec<u16> = thread::scope(|scope| {
+        let clients: Vec<_> = (0..40).map(|_| scope.spawn(|| gateway.send(&chat("m")).status)).collect();
+        clients.into_iter().map(|client| client.join().expect("a client ends")).collect()
+    });
+    assert_eq!(statuses, [200; 40]);
 }

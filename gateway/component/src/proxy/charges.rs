@@ -7,6 +7,7 @@ use gateway_core::price::{self, Price};
 use gateway_core::refusal::Refusal;
 use gateway_core::rewrite::Named;
 use gateway_core::route::quota::{self, Charge, Moment, Over, Prompt, Seen, Spend, Spent, Unit};
+use gateway_core::route::wait::LOOK_MS;
 use gateway_core::route::{Candidates, Skip, SkipReason, dearest};
 use spin_sdk::wasip3;
 
@@ -24,9 +25,6 @@ pub(crate) const PRICE_UNKNOWN: &str = "price_unknown";
 /// What a record says of a call that was charged by what was seen of its answer, since its provider did not say to the end
 /// what it used.
 pub(crate) const USAGE_ESTIMATED: &str = "usage_estimated";
-
-/// A slot that a call under way holds may be free at any moment; then it is worth asking again.
-const SLOT_MS: i64 = 1_000;
 
 /// Charges that were made, or that are to be made afterwards.
 pub(crate) struct Charged {
@@ -210,7 +208,8 @@ fn price_paid(to: Named<'_>) -> Option<Price> {
 fn spent_skip(over: &[Over], at: Moment) -> Skip {
     let said = over.iter().map(Over::describe).collect::<Vec<_>>().join(", ");
     // When all of these are over.
-    let back_ms = over.iter().filter_map(|over| over.until_ms).max().unwrap_or(at.now_ms + SLOT_MS);
+    let back_ms =
+        over.iter().filter_map(|over| over.until_ms).max().unwrap_or(at.now_ms.saturating_add_unsigned(LOOK_MS));
     Skip {
         reason: SkipReason::QuotaSpent,
         until_ms: (!over.iter().any(|over| over.is_for_good)).then_some(back_ms),

@@ -23,6 +23,7 @@ use crate::relay::{self, Ready};
 use crate::store::catalog::Snapshot;
 use crate::store::health;
 
+use super::wait::Wait;
 use super::{Course, OpenCall};
 
 /// What a record says of a call that nobody but an administrator made.
@@ -81,8 +82,8 @@ impl Trial<'_> {
         let probing = RefCell::new(None);
         // What an administrator's client says of its own request does not hold for this one.
         let headers: &[(String, Vec<u8>)] = &[];
-        let course =
-            Course { probing, call, caller, incoming, headers, open: &open, snapshot, index, model, maker: None };
+        let (open, wait, maker) = (&open, Wait::new(model), None);
+        let course = Course { probing, wait, call, caller, incoming, headers, open, snapshot, index, model, maker };
         let candidates = Candidates { list: vec![candidate(index, target, credential)], ..Candidates::default() };
         open.decided(model, DecisionRecord::of(&candidates, &snapshot.catalog, index, &call.model));
         let attempt = Attempt { model: index, target, credential, probe: false };

@@ -1,4 +1,7 @@
 //! The wait of a call that nobody can serve now, of a model with `max_wait`.
+//!
+//! Each call that waits has a timer of its own, however short: no task may wake another's on WASI 0.3 hosts, and a slot may
+//! be given back by another instance.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -10,63 +13,107 @@ use gateway_core::route::wait::{self, Line};
 
 use crate::host;
 
-/// How often one whose slot is due looks whether it is its turn.
-const TURN_MS: u64 = 20;
-
 thread_local! {
     /// Those who wait in this instance, by model.
     static LINES: RefCell<BTreeMap<Arc<str>, Line>> = const { RefCell::new(BTreeMap::new()) };
     static TICKETS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// What a call has left of its model's `max_wait`.
+/// What a call has left of its model's `max_wait`, and where it stands in line.
 pub(super) struct Wait {
     model: Arc<str>,
-    left_ms: u64,
-    waited_ms: u64,
-    ticket: Option<u64>,
+    left_ms: Cell<u64>,
+    waited_ms: Cell<u64>,
+    ticket: Cell<Option<u64>>,
+    /// How often it was its turn.
+    turns: Cell<u32>,
+    place: RefCell<Option<Place>>,
+}
+
+/// A place in line; who is dropped leaves it, so that those behind go on.
+struct Place {
+    model: Arc<str>,
+    ticket: u64,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        with_line(&self.model, |line| line.leave(self.ticket));
+    }
 }
 
 impl Wait {
     pub(super) fn new(model: &Model) -> Self {
-        Wait { model: model.name.clone(), left_ms: model.max_wait_ms, waited_ms: 0, ticket: None }
+        Wait {
+            model: model.name.clone(),
+            left_ms: Cell::new(model.max_wait_ms),
+            waited_ms: Cell::new(0),
+            ticket: Cell::new(None),
+            turns: Cell::new(0),
+            place: RefCell::new(None),
+        }
     }
 
     /// How long it has waited, where it has.
     pub(super) fn waited_ms(&self) -> Option<u64> {
-        (self.waited_ms > 0).then_some(self.waited_ms)
+        Some(self.waited_ms.get()).filter(|waited_ms| *waited_ms > 0)
     }
 
-    /// Waits for its turn at the first slot of these. `false`: there is none in time, or too many wait already.
-    pub(super) async fn for_slot(&mut self, skipped: &[Skipped]) -> bool {
-        let now_ms = host::unix_ms();
-        let Some(due_ms) = wait::due_ms(skipped).filter(|_| self.left_ms > 0) else { return false };
-        let mut pause_ms = u64::try_from(due_ms.saturating_sub(now_ms)).unwrap_or(0).max(1);
-        if pause_ms > self.left_ms {
-            return false;
+    /// Waits for its turn at the first slot of these, and keeps its place until it is [`served`](Wait::served): nobody behind
+    /// it asks meanwhile. `false`: there is none in time, or too many wait already.
+    pub(super) async fn for_slot(&self, skipped: &[Skipped]) -> bool {
+        let is_next = match wait::due_ms(skipped) {
+            Some(due_ms) if self.left_ms.get() > 0 => self.wait_until(due_ms).await,
+            _ => false,
+        };
+        if !is_next {
+            self.served();
         }
-        let ticket = *self.ticket.get_or_insert_with(|| {
-            TICKETS.set(TICKETS.get() + 1);
-            TICKETS.get()
-        });
-        if !with_line(&self.model, |line| line.join(ticket, due_ms)) {
+        is_next
+    }
+
+    /// Makes room for those behind it.
+    pub(super) fn served(&self) {
+        self.place.take();
+    }
+
+    async fn wait_until(&self, due_ms: i64) -> bool {
+        let due_in_ms = u64::try_from(due_ms.saturating_sub(host::unix_ms())).unwrap_or(0);
+        let mut pause_ms = due_in_ms.max(wait::look_ms(self.turns.get()));
+        // One that is not over in time takes nobody's place.
+        let Some(ticket) = Some(()).filter(|()| due_in_ms <= self.left_ms.get()).and_then(|()| self.join(due_ms))
+        else {
             return false;
-        }
-        // Should the host end this call early, those behind it go on.
-        let model = self.model.clone();
-        let _place = host::OnDrop(move || with_line(&model, |line| line.leave(ticket)));
-        while pause_ms <= self.left_ms {
+        };
+        while pause_ms <= self.left_ms.get() {
             let start_ms = host::now_ms();
             host::wait_ms(pause_ms).await;
             let took_ms = host::now_ms().saturating_sub(start_ms).max(1);
-            self.waited_ms = self.waited_ms.saturating_add(took_ms);
-            self.left_ms = self.left_ms.saturating_sub(took_ms);
-            if with_line(&self.model, |line| line.is_next(ticket, host::unix_ms())) {
-                return true;
+            self.waited_ms.set(self.waited_ms.get().saturating_add(took_ms));
+            self.left_ms.set(self.left_ms.get().saturating_sub(took_ms));
+            match with_line(&self.model, |line| line.turn_in_ms(ticket, host::unix_ms())) {
+                None => {
+                    self.turns.set(self.turns.get().saturating_add(1));
+                    return true;
+                }
+                Some(turn_in_ms) => pause_ms = turn_in_ms,
             }
-            pause_ms = TURN_MS;
         }
         false
+    }
+
+    /// Its ticket, where there is room for it.
+    fn join(&self, due_ms: i64) -> Option<u64> {
+        let ticket = self.ticket.get().unwrap_or_else(|| {
+            TICKETS.set(TICKETS.get() + 1);
+            TICKETS.get()
+        });
+        self.ticket.set(Some(ticket));
+        let is_room = with_line(&self.model, |line| line.join(ticket, due_ms));
+        if is_room && self.place.borrow().is_none() {
+            self.place.replace(Some(Place { model: self.model.clone(), ticket }));
+        }
+        is_room.then_some(ticket)
     }
 }
 

@@ -15,6 +15,20 @@ pub fn due_ms(skipped: &[Skipped]) -> Option<i64> {
     slots.filter_map(|each| each.until_ms).min()
 }
 
+/// A slot that a call under way holds may be free at any moment: whose turn it is looks for it so soon.
+pub const LOOK_MS: u64 = 50;
+
+/// And the longer it finds none, the more rarely, up to here.
+const LOOK_MS_MAX: u64 = 200;
+
+/// How often one whose slot is due looks whether it is its turn, for each that stands before it.
+const TURN_MS: u64 = 20;
+
+/// How soon one looks whose turn it has been so often in vain.
+pub fn look_ms(turns: u32) -> u64 {
+    (LOOK_MS << turns.min(8)).min(LOOK_MS_MAX)
+}
+
 /// Those that wait for one model.
 #[derive(Debug, Default)]
 pub struct Line {
@@ -23,19 +37,25 @@ pub struct Line {
 }
 
 impl Line {
-    /// Lets a call in, at the place of its ticket: lower ones came earlier. `false`: the line is full.
+    /// Lets a call in, at the place of its ticket: lower ones came earlier. One that is in already is due anew. `false`: the
+    /// line is full.
     pub fn join(&mut self, ticket: u64, due_ms: i64) -> bool {
-        let is_room = self.waiting.len() < WAITING_MAX;
+        let is_room = self.waiting.len() < WAITING_MAX || self.waiting.contains_key(&ticket);
         if is_room {
             self.waiting.insert(ticket, due_ms);
         }
         is_room
     }
 
-    /// Whether it is this one's turn: it is due, and nobody before it is.
-    pub fn is_next(&self, ticket: u64, now_ms: i64) -> bool {
-        let next = self.waiting.iter().find(|(_, due_ms)| **due_ms <= now_ms);
-        next.is_some_and(|(next, _)| *next == ticket)
+    /// In how many milliseconds one should look again whether it is its turn; `None`: it is now. One before it has the turn
+    /// when it is due, or so soon that it only looks again for a slot that it did not find a moment ago.
+    pub fn turn_in_ms(&self, ticket: u64, now_ms: i64) -> Option<u64> {
+        let own_due_ms = self.waiting.get(&ticket).copied().unwrap_or(now_ms);
+        let soon_ms = now_ms.saturating_add_unsigned(LOOK_MS);
+        let before = self.waiting.range(..ticket).filter(|(_, due_ms)| **due_ms <= soon_ms).count();
+        let own_ms = u64::try_from(own_due_ms.saturating_sub(now_ms)).unwrap_or(0);
+        let turn_ms = TURN_MS.saturating_mul(before as u64).min(LOOK_MS_MAX);
+        Some(own_ms.max(turn_ms)).filter(|wait_ms| *wait_ms > 0)
     }
 
     /// Takes a call out.
@@ -71,29 +91,43 @@ mod tests {
     fn calls_go_in_the_order_in_which_they_came_and_nobody_waits_for_one_that_is_not_due() {
         let mut line = Line::default();
         let [late, first, second] = [1, 2, 3];
-        assert!(line.join(late, 30) && line.join(first, 10) && line.join(second, 10));
-        let next = |line: &Line, now_ms| [late, first, second].map(|ticket| line.is_next(ticket, now_ms));
-        assert_eq!(next(&line, 9), [false, false, false]);
-        assert_eq!(next(&line, 10), [false, true, false]);
+        assert!(line.join(late, 3_000) && line.join(first, 1_000) && line.join(second, 1_000));
+        let whose_turn = |line: &Line, now_ms| -> Vec<u64> {
+            line.waiting.keys().copied().filter(|ticket| line.turn_in_ms(*ticket, now_ms).is_none()).collect()
+        };
+        assert!(whose_turn(&line, 999).is_empty());
+        assert_eq!(whose_turn(&line, 1_000), [first]);
         line.leave(first);
-        assert_eq!(next(&line, 10), [false, false, true]);
-        assert_eq!(next(&line, 30), [true, false, false]);
+        assert_eq!(whose_turn(&line, 1_000), [second]);
+        assert_eq!(whose_turn(&line, 3_000), [late]);
     }
 
     #[test]
-    fn one_that_was_not_served_keeps_its_place() {
+    fn one_that_found_no_slot_keeps_its_turn_and_one_that_has_to_wait_for_long_does_not() {
         let mut line = Line::default();
-        assert!(line.join(1, 1) && line.join(2, 1));
-        line.leave(1);
-        assert!(line.join(1, 5));
-        assert!(line.is_next(2, 4) && line.is_next(1, 5));
+        assert!(line.join(1, 1_000) && line.join(2, 1_000));
+        assert_eq!(line.turn_in_ms(1, 1_000), None);
+        assert!(line.join(1, 1_050));
+        assert_eq!(line.turn_in_ms(2, 1_010), Some(TURN_MS), "the first one is about to look again");
+        assert_eq!((line.turn_in_ms(1, 1_010), line.turn_in_ms(1, 1_050)), (Some(40), None));
+        assert!(line.join(1, 31_000));
+        assert_eq!(line.turn_in_ms(2, 1_060), None);
+    }
+
+    #[test]
+    fn the_farther_behind_the_more_rarely_one_looks() {
+        let mut line = Line::default();
+        assert!((1..=64).all(|ticket| line.join(ticket, 0)));
+        let waits = [1, 2, 3, 64].map(|ticket| line.turn_in_ms(ticket, 1));
+        assert_eq!(waits, [None, Some(20), Some(40), Some(200)]);
+        assert_eq!([0, 1, 2, 3, u32::MAX].map(look_ms), [50, 100, 200, 200, 200]);
     }
 
     #[test]
     fn a_full_line_lets_nobody_in_until_one_has_left() {
         let mut line = Line::default();
         assert!((1..=64).all(|ticket| line.join(ticket, 0)));
-        assert!(!line.join(65, 0));
+        assert!(!line.join(65, 0) && line.join(64, 9), "who is in stays in");
         line.leave(1);
         assert!(line.join(65, 0));
     }
