@@ -317,3 +317,36 @@ fn a_provider_whose_address_was_mended_is_asked_at_once(host: Host) {
     assert_eq!(stored.status, 200, "{}", stored.text());
     assert_eq!(exchange(&mut connection, &chat("m")).status, 200);
 }
+
+/// Whoever clears talks to one instance while another one may know of a trouble that it has not told yet. Which one that is
+/// nobody can choose, so it is tried several times, with other providers each time.
+#[test]
+fn what_is_cleared_right_after_it_was_learnt_does_not_come_back() {
+    let upstream = Upstream::answering(limited("250"));
+    let names: Vec<String> = (0..24).map(|index| format!("p{index}")).collect();
+    let gateway = names.iter().fold(Gateway::on(Host::Runner), |gateway, name| {
+        gateway.provider(name, &upstream).model(name, &[&format!("{name}/up")])
+    });
+    let gateway = gateway.start();
+    let providers = || -> Vec<String> {
+        let health = gateway.admin("GET", "/api/health", "").json();
+        let subjects = health["subjects"].as_array().expect("a list").clone();
+        let name = |subject: &Value| subject["name"].as_str().expect("a name").split(' ').next().map(str::to_owned);
+        subjects.iter().filter_map(name).collect()
+    };
+    for round in names.chunks(3) {
+        let [first, second, last] = round else { panic!("three of them") };
+        let mut connection = gateway.connect();
+        // Told at once, so that the next one has to wait.
+        for model in [first, second] {
+            exchange(&mut connection, &chat(model));
+        }
+        assert_eq!(gateway.admin("POST", "/api/health/reset", "{}").status, 200);
+        // Told after the second, by the same instance: who knows of it would know of that as well.
+        exchange(&mut connection, &chat(last));
+        for _ in 0..16 {
+            let told = eventually("the last is told", || Some(providers()).filter(|told| told.contains(last)));
+            assert_eq!(&told, &[last.clone()]);
+        }
+    }
+}

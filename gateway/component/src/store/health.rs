@@ -1,16 +1,18 @@
-//! Health in key-value: `health/<subject>` for each subject in trouble, and `health`, a stamp that changes with any of
-//! them. Written on transitions only and never on a call's path; an instance looks at the stamp at most every 100 ms, and
+//! Health in key-value: `health/<subject>` for each subject in trouble, `cleared`, what people cleared of them and when,
+//! and `health`, a stamp that changes with any of these. Written on transitions only and never on a call's path; an instance looks at the stamp at most every 100 ms, and
 //! applies what it learns itself at once.
 //!
 //! All of it is advice: a store that does not answer costs a few attempts and no call.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use gateway_core::catalog::Catalog;
 use gateway_core::failover::told::Told;
 use gateway_core::failover::{Class, RetryBudget, Verdict};
-use gateway_core::route::health::{At, Availability, Health, PROBE_MS_MAX, Standing, Subjects, TargetLatency, whole};
+use gateway_core::route::health::{
+    At, Availability, Cleared, Health, PROBE_MS_MAX, Standing, Subjects, TargetLatency, whole,
+};
 use gateway_core::route::strategy::Rotation;
 use spin_sdk::key_value::Store;
 use spin_sdk::sqlite::Value;
@@ -24,6 +26,7 @@ use crate::host;
 
 const STAMP: &str = "health";
 const PREFIX: &str = "health/";
+const CLEARED: &str = "cleared";
 
 /// Between two writes of an instance: Spin's key-value is slow, and a hosted one allows few.
 const PUBLISH_MS: u64 = 250;
@@ -50,8 +53,8 @@ thread_local! {
     static LOOKS: Looks = const { Looks::none() };
     /// On the monotonic clock, which may begin with the instance: so none is not zero.
     static PUBLISHED_MS: Cell<Option<u64>> = const { Cell::new(None) };
-    /// Changed here and not written yet, and being written.
-    static UNPUBLISHED: RefCell<[BTreeSet<String>; 2]> = const { RefCell::new([BTreeSet::new(), BTreeSet::new()]) };
+    /// Changed here and not written yet, and being written: up to when each is known, Unix milliseconds.
+    static UNPUBLISHED: RefCell<[BTreeMap<String, i64>; 2]> = const { RefCell::new([BTreeMap::new(), BTreeMap::new()]) };
     static PUBLISHING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -77,10 +80,18 @@ async fn take_over() {
         return;
     }
     if let Some(published) = published(&store).await {
-        let is_unpublished = |key: &str| UNPUBLISHED.with_borrow(|sets| sets.iter().any(|set| set.contains(key)));
-        HEALTH.with_borrow_mut(|health| health.merge(published, is_unpublished));
+        let cleared = cleared(&store).await;
+        let is_unpublished = |key: &str| UNPUBLISHED.with_borrow(|sets| sets.iter().any(|set| set.contains_key(key)));
+        let now_ms = host::unix_ms();
+        publish_from(HEALTH.with_borrow_mut(|health| health.merge_but(&cleared, published, is_unpublished, now_ms)));
         SEEN.set(stamp);
     }
+}
+
+/// What was cleared and when; a store that does not say so has lost it.
+async fn cleared(store: &Store) -> Cleared {
+    let bytes = store.get(CLEARED).await.ok().flatten();
+    bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
 async fn published(store: &Store) -> Option<BTreeMap<String, Standing>> {
@@ -189,8 +200,24 @@ fn at(started_ms: i64) -> At {
 pub(crate) async fn reset(key: Option<&str>) -> Vec<String> {
     look_now().await;
     let keys = HEALTH.with_borrow_mut(|health| health.reset(key));
+    if key.is_none() || !keys.is_empty() {
+        tell_cleared(key).await;
+    }
     publish(keys.clone());
     keys
+}
+
+/// Tells the others that a subject, or all, is cleared: what they have learnt of it before, and not told yet, is over too.
+/// Written without a lock after being read: of two at the same moment one may not be heard, and is for who clears again.
+async fn tell_cleared(key: Option<&str>) {
+    let Ok(Some(store)) = catalog::store().await else { return };
+    let mut cleared = cleared(&store).await;
+    cleared.add(key, host::unix_ms());
+    let Ok(bytes) = serde_json::to_vec(&cleared) else { return };
+    match store.set(CLEARED, bytes).await {
+        Ok(()) => stamp(&store).await,
+        Err(error) => host::log(&format!("what was cleared was not published: {error}")),
+    }
 }
 
 /// What keeps any of these out of use, and since when.
@@ -257,6 +284,12 @@ fn end_probe(target: &str) {
 }
 
 fn publish(changed: Vec<String>) {
+    let now_ms = host::unix_ms();
+    publish_from(changed.into_iter().map(|key| (key, now_ms)).collect());
+}
+
+/// The same, where what changed is as old as this.
+fn publish_from(changed: Vec<(String, i64)>) {
     if changed.is_empty() {
         return;
     }
@@ -291,12 +324,14 @@ async fn write_changes() {
         UNPUBLISHED.with_borrow_mut(|[_, writing]| writing.clear());
         return;
     };
-    while let Some(key) = UNPUBLISHED.with_borrow(|[_, writing]| writing.first().cloned()) {
+    let next = || UNPUBLISHED.with_borrow(|[_, writing]| writing.first_key_value().map(|(key, ms)| (key.clone(), *ms)));
+    while let Some((key, changed_ms)) = next() {
         let standing =
             HEALTH.with_borrow(|health| health.standing(&key).and_then(|each| serde_json::to_vec(each).ok()));
         let name = format!("{PREFIX}{key}");
         let written = match standing {
             Some(bytes) => store.set(&name, bytes).await,
+            None if began_after(&store, &name, changed_ms).await => Ok(()),
             None => store.delete(&name).await,
         };
         if let Err(error) = written {
@@ -304,6 +339,18 @@ async fn write_changes() {
         }
         UNPUBLISHED.with_borrow_mut(|[_, writing]| writing.remove(&key));
     }
+    stamp(&store).await;
+}
+
+/// Whether the trouble that another instance has published meanwhile is a new one, not known to who ended the one before.
+async fn began_after(store: &Store, name: &str, changed_ms: i64) -> bool {
+    let bytes = store.get(name).await.ok().flatten();
+    let standing: Option<Standing> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    standing.is_some_and(|standing| standing.at_ms > changed_ms && standing.at_ms <= host::unix_ms())
+}
+
+/// Tells the others that something has changed.
+async fn stamp(store: &Store) {
     let stamp = format!("{}-{:016x}", host::unix_ms(), host::draw());
     let _ = store.set(STAMP, stamp).await;
 }

@@ -18,10 +18,12 @@ use crate::catalog::{Provider, Target};
 use crate::failover::told::{self, Told};
 use crate::failover::{Class, Hint, Nature, Verdict};
 
+mod cleared;
 mod egress;
 mod subjects;
 mod window;
 
+pub use cleared::Cleared;
 use subjects::lane;
 pub use subjects::{DIRECT, Subjects, model_of, target, whole};
 use window::{Latency, Window};

@@ -1,0 +1,144 @@
+//! What people have cleared, and when: for instances that learnt of a trouble before and had not told of it yet, or had
+//! not heard that it was cleared. Whatever began before it was cleared is over, whoever still tells of it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Health, Standing};
+
+/// So many subjects are remembered; what was cleared longest ago makes room. It matters for seconds only.
+const KNOWN_MAX: usize = 256;
+
+/// Nobody can have cleared anything later than now, but for clocks that differ a little: a clock was set back.
+const AHEAD_MS: i64 = 1_000;
+
+/// When subjects were cleared, as it is published. Unix milliseconds.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cleared {
+    /// When all of them were.
+    all_ms: i64,
+    /// When one was, by its key.
+    subjects: BTreeMap<String, i64>,
+}
+
+impl Cleared {
+    /// Takes note that one subject, or all, is cleared now.
+    pub fn add(&mut self, key: Option<&str>, now_ms: i64) {
+        let Some(key) = key else {
+            *self = Cleared { all_ms: now_ms, subjects: BTreeMap::new() };
+            return;
+        };
+        self.subjects.insert(key.to_owned(), now_ms);
+        if self.subjects.len() > KNOWN_MAX {
+            let oldest = self.subjects.iter().min_by_key(|(_, at_ms)| **at_ms).map(|(key, _)| key.clone());
+            oldest.map(|oldest| self.subjects.remove(&oldest));
+        }
+    }
+
+    /// Whether this trouble of a subject began before it was cleared.
+    fn ends(&self, key: &str, standing: &Standing, now_ms: i64) -> bool {
+        let times_ms = [Some(self.all_ms), self.subjects.get(key).copied()];
+        times_ms.into_iter().flatten().any(|at_ms| standing.at_ms <= at_ms && at_ms <= now_ms.saturating_add(AHEAD_MS))
+    }
+}
+
+impl Health {
+    /// Replaces what is known by what is published ([`Health::merge`]), but for what is cleared. Returns what is published, or
+    /// on its way there, all the same, and since when it was in trouble: that is to be published no more.
+    pub fn merge_but(
+        &mut self,
+        cleared: &Cleared,
+        published: BTreeMap<String, Standing>,
+        unpublished: impl Fn(&str) -> bool,
+        now_ms: i64,
+    ) -> Vec<(String, i64)> {
+        let is_over = |key: &String, standing: &mut Standing| cleared.ends(key, standing, now_ms);
+        let mut published = published;
+        let since = |(key, standing): (String, Standing)| (key, standing.at_ms);
+        let mut told: Vec<(String, i64)> = published.extract_if(.., is_over).map(since).collect();
+        let own = self.troubled.extract_if(.., is_over).map(since);
+        told.extend(own.filter(|(key, _)| unpublished(key)));
+        self.merge(published, unpublished);
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::health::Trouble;
+
+    const NOW_MS: i64 = 1_800_000_000_000;
+
+    fn standing(at_ms: i64) -> Standing {
+        Standing { trouble: Trouble::Resting, until_ms: at_ms + 300_000, at_ms, step: 0, said: "401".to_owned() }
+    }
+
+    fn published(keys: &[(&str, i64)]) -> BTreeMap<String, Standing> {
+        keys.iter().map(|(key, at_ms)| ((*key).to_owned(), standing(*at_ms))).collect()
+    }
+
+    fn cleared(key: Option<&str>) -> Cleared {
+        let mut cleared = Cleared::default();
+        cleared.add(key, NOW_MS);
+        let bytes = serde_json::to_vec(&cleared).unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    /// Which of `a` and `b` are in trouble, and what is to be published anew, where `a` was in trouble here and not
+    /// published, and `b` is published.
+    fn merged(cleared: &Cleared, at_ms: i64, now_ms: i64) -> (Vec<String>, Vec<String>) {
+        let mut health = Health::default();
+        health.merge(published(&[("a", at_ms)]), |_| false);
+        let anew = health.merge_but(cleared, published(&[("b", at_ms)]), |key| key == "a", now_ms);
+        assert!(anew.iter().all(|(_, since_ms)| *since_ms == at_ms));
+        (health.troubled().map(|(key, _)| key.to_owned()).collect(), anew.into_iter().map(|(key, _)| key).collect())
+    }
+
+    fn keys(keys: &[&str]) -> Vec<String> {
+        keys.iter().map(|key| (*key).to_owned()).collect()
+    }
+
+    #[test]
+    fn what_began_before_it_was_cleared_is_over_whoever_tells_of_it() {
+        for at_ms in [NOW_MS - 1, NOW_MS] {
+            assert_eq!(merged(&cleared(None), at_ms, NOW_MS + 9), (keys(&[]), keys(&["b", "a"])));
+        }
+        assert_eq!(merged(&cleared(Some("a")), NOW_MS - 1, NOW_MS + 9), (keys(&["b"]), keys(&["a"])));
+        assert_eq!(merged(&cleared(Some("b")), NOW_MS - 1, NOW_MS + 9), (keys(&["a"]), keys(&["b"])));
+    }
+
+    #[test]
+    fn what_began_later_is_not() {
+        assert_eq!(merged(&cleared(None), NOW_MS + 1, NOW_MS + 9), (keys(&["a", "b"]), keys(&[])));
+        assert_eq!(merged(&Cleared::default(), NOW_MS, NOW_MS), (keys(&["a", "b"]), keys(&[])));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_ends_nothing() {
+        let an_hour_ago_ms = NOW_MS - 3_600_000;
+        assert_eq!(merged(&cleared(None), an_hour_ago_ms, an_hour_ago_ms + 9), (keys(&["a", "b"]), keys(&[])));
+    }
+
+    #[test]
+    fn what_is_gone_from_the_store_already_is_not_deleted_again() {
+        let mut health = Health::default();
+        health.merge(published(&[("a", NOW_MS - 1)]), |_| false);
+        assert!(health.merge_but(&cleared(None), BTreeMap::new(), |_| false, NOW_MS + 9).is_empty());
+        assert!(health.is_calm());
+    }
+
+    #[test]
+    fn no_more_subjects_are_remembered_than_a_bound() {
+        let mut cleared = Cleared::default();
+        for index in 0..300 {
+            cleared.add(Some(&format!("lane/{index}")), NOW_MS + index);
+        }
+        assert_eq!(cleared.subjects.len(), KNOWN_MAX);
+        assert!(!cleared.subjects.contains_key("lane/0") && cleared.subjects.contains_key("lane/299"));
+        cleared.add(None, NOW_MS + 300);
+        assert!(cleared.subjects.is_empty(), "they are among all");
+    }
+}
