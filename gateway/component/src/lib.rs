@@ -60,7 +60,7 @@ async fn serve(incoming: Incoming) -> types::Response {
     };
     match enter(needs, &incoming).await {
         Ok((caller, snapshot)) => match endpoint {
-            Endpoint::Stored(what) => proxy::stored(what, &incoming, &caller, &snapshot, &parameter).await,
+            Endpoint::Stored(what) => proxy::stored(what, &incoming, &caller, snapshot, &parameter).await,
             Endpoint::Call(operation) => proxy::call(operation, &parameter, incoming, caller, snapshot).await,
             Endpoint::Relay => relays::serve(&incoming, snapshot, &parameter, shape).await,
             other => {

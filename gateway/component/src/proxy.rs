@@ -142,7 +142,7 @@ async fn line(
                 let kept_back = if is_limit { course.all_kept_back() } else { Vec::new() };
                 if !is_limit || !course.time_left() || !course.wait.for_slot(&kept_back).await {
                     failover::come_back(&mut reply, &kept_back, host::unix_ms());
-                    open.answered(state, &reply, None);
+                    open.answered(state, &reply, Some(format!("{target} answered {}.", reply.status)));
                     return Ok(Ready::Reply(with_ids(reply, open, Some(&target))));
                 }
             }

@@ -14,7 +14,7 @@ use crate::route::{Candidate, Candidates, Skipped, name_asked, target_name};
 /// | `running` | not ended yet | – | – |
 /// | `ok` | the whole answer was handed over | the upstream's | – |
 /// | `client_error` | the provider refused the request itself | the upstream's 4xx | client |
-/// | `client_closed` | the client left before the end | any | client |
+/// | `client_closed` | the client left before the end | any; 499 before the head | client |
 /// | `client_stalled` | the client stopped reading | any | client |
 /// | `upstream_connect` | no connection to any provider | 502 | target |
 /// | `tls_error` | TLS handshake failed | 502 | target |
@@ -22,11 +22,11 @@ use crate::route::{Candidate, Candidates, Skipped, name_asked, target_name};
 /// | `idle_timeout` | silence within the answer | cut, or 504 | target |
 /// | `total_timeout` | the call's total time was used up | cut, or 504 | target |
 /// | `upstream_reset` | the connection broke | cut, or 502 | target |
-/// | `upstream_truncated` | the answer ended before its announced end | cut, or 502 | target |
+/// | `upstream_truncated` | the answer ended before it was complete | cut, or 502 | target |
 /// | `upstream_error` | 5xx, or an error within the stream | the upstream's | target |
 /// | `upstream_auth` | every credential was refused | 502 | credential |
 /// | `rate_limited_upstream` | 429 from the last provider | 429 | rate |
-/// | `no_target` | no target can serve the model | 503 | catalog |
+/// | `no_target` | no target can serve the model, or this request | 503, or 400 or 403 | catalog, or client |
 /// | `quota_spent` | every quota is spent | 429 | quota |
 /// | `rejected` | llmio refused the request | 4xx | client |
 /// | `untranslatable` | the dialect cannot carry the request | 400 | client |

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::common::{Gateway, Host, Request, chat, eventually, streamed_chat};
-use crate::upstream::{Answer, Upstream, event};
+use crate::upstream::{Answer, Upstream, event, last_events};
 
 /// The promise is one second; the rest is for a busy machine.
 const SOON: Duration = Duration::from_secs(2);
@@ -22,6 +24,7 @@ fn left_waiting(upstream: &Upstream, request: &Request) -> Gateway {
 fn only_state(gateway: &Gateway) -> String {
     let record = eventually("the call has its record", || gateway.records("").pop());
     let record = gateway.record_by_id(record["id"].as_str().expect("an id"));
+    assert_eq!((&record["status"], &record["bytes_out"]), (&json!(499), &json!(0)), "nobody got an answer");
     record["state"].as_str().expect("a state").to_owned()
 }
 
@@ -81,7 +84,7 @@ fn a_client_that_leaves_while_bytes_flow_ends_the_upstream(host: Host) {
 
 /// A client that closes right after the last byte has its whole answer; nothing of it may be called cut.
 fn a_client_that_stays_to_the_end_closed_nothing(host: Host) {
-    let upstream = Upstream::answering(Answer::stream().chunk(event("one")).end());
+    let upstream = Upstream::answering(Answer::stream().chunk(event("one")).chunk(last_events()).end());
     let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
     for _ in 0..20 {
         let response = gateway.send(&streamed_chat("m").header("connection", "close"));

@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::common::{End, Gateway, Host, PATIENCE, Request, TOKEN, chat, eventually, streamed_chat};
-use crate::upstream::{Answer, Upstream, event};
+use crate::upstream::{Answer, Upstream, event, last_events};
 
 fn gateway(upstream: &Upstream) -> Gateway {
     Gateway::on(Host::Runner).provider("a", upstream).model("m", &["a/up"]).start()
@@ -53,14 +53,15 @@ fn a_client_that_leaves_behind_more_bytes_than_are_read_ends_the_upstream() {
 
 #[test]
 fn surplus_bytes_of_a_client_that_stays_change_nothing() {
-    let upstream = Upstream::answering(Answer::stream().chunk(event("one")).wait().chunk(event("two")).end());
+    let end = format!("{}{}", event("two"), last_events());
+    let upstream = Upstream::answering(Answer::stream().chunk(event("one")).wait().chunk(end).end());
     let gateway = gateway(&upstream);
     let mut client = gateway.connect();
     let body = r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"Hello"}]}"#;
     client.send_raw((raw_chat(body) + "\r\n").into_bytes());
     client.read_until("one");
     upstream.release();
-    client.read_until("two");
+    client.read_until("[DONE]\n\n");
     assert!(client.next().is_none());
     assert_eq!(client.exchange(&Request::new("GET", "/healthz")).status, 200, "the connection goes on");
 }

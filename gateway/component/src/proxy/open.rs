@@ -31,6 +31,9 @@ use super::charges::{Charged, USAGE_ESTIMATED};
 /// A call open this long gets a `running` row, so that one sees what is under way and what a crash cut off.
 const RUNNING_AFTER_MS: u64 = 1000;
 
+/// What many servers log for a client that left before it was answered.
+const CLIENT_CLOSED_STATUS: u16 = 499;
+
 /// Until its model is known a call has the default total time, and then this long to say that it is over.
 const TOTAL_MS_DEFAULT: i64 = 60 * 60 * 1000;
 const GRACE_MS: i64 = 60_000;
@@ -338,10 +341,14 @@ impl OpenCall {
 
     /// It ends with an answer that is known as a whole.
     pub(crate) fn answered(&self, state: State, reply: &Reply, error: Option<String>) {
-        let (status, bytes) = (reply.status, reply.body.len() as u64);
         self.with(|record, _| {
-            record.status = status;
-            record.bytes_out = bytes;
+            (record.status, record.bytes_out) = match state {
+                // Nobody was there to get it.
+                State::ClientClosed => (CLIENT_CLOSED_STATUS, 0),
+                // The client has a head already, which nothing can change.
+                _ if record.first_byte_ms.is_some() => (record.status, reply.body.len() as u64),
+                _ => (reply.status, reply.body.len() as u64),
+            };
         });
         if let Some(record) = self.close(state, error) {
             wasip3::spawn(self.clone().save(record));

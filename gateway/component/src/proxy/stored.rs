@@ -1,6 +1,8 @@
 //! Responses that their provider keeps: read, deleted and cancelled where they were made, with the credential that made
 //! them. Nothing is chosen and nothing is used, so there is no record of it.
 
+use std::rc::Rc;
+
 use gateway_core::accept::{Stored, decode_parameter};
 use gateway_core::authenticate::Caller;
 use gateway_core::catalog::Timeouts;
@@ -16,7 +18,7 @@ use crate::host::{self, Pulse};
 use crate::incoming::Incoming;
 use crate::relay::{self, Ready};
 use crate::send::{self, Terms};
-use crate::store::catalog::Snapshot;
+use crate::store::catalog::{self, Freshness, Snapshot};
 use crate::store::responses;
 
 const DIALECT: Dialect = Dialect::OpenaiResponses;
@@ -26,31 +28,37 @@ pub(crate) async fn stored(
     what: Stored,
     incoming: &Incoming,
     caller: &Caller,
-    snapshot: &Snapshot,
+    snapshot: Rc<Snapshot>,
     parameter: &str,
 ) -> types::Response {
-    let id = decode_parameter(parameter).unwrap_or_default();
-    let found = match find(&id, caller, snapshot).await {
-        _ if rewrite::hops(&incoming.headers) >= rewrite::HOPS_MAX => Err(Refusal::loop_detected(rewrite::HOPS_MAX)),
-        Err(refusal) => Err(refusal),
-        Ok(None) => Err(unknown(&id)),
-        Ok(Some(to)) => match rewrite::stored(what, (&id, incoming.query.as_deref()), &incoming.headers, to) {
-            Some(outgoing) => ask(outgoing, to, incoming).await,
-            None => Err(unknown(&id)),
-        },
-    };
-    match found {
+    match pass_on(what, incoming, caller, snapshot, parameter).await {
         Ok(ready) => relay::respond(incoming, ready, Pulse::default()),
         Err(refusal) => relay::refuse(incoming, &refusal, Shape::Dialect(DIALECT)),
     }
 }
 
-/// Who made the response, as far as the catalog still has them.
-async fn find<'s>(id: &str, caller: &Caller, snapshot: &'s Snapshot) -> Result<Option<Account<'s>>, Refusal> {
-    let maker = responses::find(id, caller.key()).await?;
-    Ok(maker.and_then(|maker| account(&maker, snapshot)))
+async fn pass_on(
+    what: Stored,
+    incoming: &Incoming,
+    caller: &Caller,
+    mut snapshot: Rc<Snapshot>,
+    parameter: &str,
+) -> Result<Ready, Refusal> {
+    if rewrite::hops(&incoming.headers) >= rewrite::HOPS_MAX {
+        return Err(Refusal::loop_detected(rewrite::HOPS_MAX));
+    }
+    let id = decode_parameter(parameter).unwrap_or_default();
+    let maker = responses::find(&id, caller.key()).await?.ok_or_else(|| unknown(&id))?;
+    if account(&maker, &snapshot).is_none() {
+        // Its provider may have been added a moment ago through another instance.
+        snapshot = catalog::current(Freshness::Now).await?;
+    }
+    let to = account(&maker, &snapshot).ok_or_else(|| unknown(&id))?;
+    let outgoing = rewrite::stored(what, (&id, incoming.query.as_deref()), &incoming.headers, to);
+    ask(outgoing.ok_or_else(|| unknown(&id))?, to, incoming).await
 }
 
+/// The maker of a response, as far as the catalog still has it.
 fn account<'s>(maker: &Maker, snapshot: &'s Snapshot) -> Option<Account<'s>> {
     let provider = snapshot.catalog.providers.iter().find(|provider| *provider.name == *maker.provider)?;
     let credential = match &maker.credential {

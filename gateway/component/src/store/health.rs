@@ -28,6 +28,9 @@ const STAMP: &str = "health";
 const PREFIX: &str = "health/";
 const CLEARED: &str = "cleared";
 
+/// So often is what others published read for one look.
+const LOOKS_MAX: usize = 2;
+
 /// Between two writes of an instance: Spin's key-value is slow, and a hosted one allows few.
 const PUBLISH_MS: u64 = 250;
 
@@ -55,6 +58,8 @@ thread_local! {
     static PUBLISHED_MS: Cell<Option<u64>> = const { Cell::new(None) };
     /// Changed here and not written yet, and being written: up to when each is known, Unix milliseconds.
     static UNPUBLISHED: RefCell<[BTreeMap<String, i64>; 2]> = const { RefCell::new([BTreeMap::new(), BTreeMap::new()]) };
+    /// Subjects that this instance has published so far.
+    static WRITES: Cell<u64> = const { Cell::new(0) };
     static PUBLISHING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -79,12 +84,20 @@ async fn take_over() {
     if SEEN.with_borrow(|seen| *seen == stamp) {
         return;
     }
-    if let Some(published) = published(&store).await {
+    // What this instance wrote meanwhile may be missing in what was read, and is not unpublished any more either: then what
+    // was read is no use. The next look reads again.
+    for _ in 0..LOOKS_MAX {
+        let writes = WRITES.get();
+        let Some(published) = published(&store).await else { return };
         let cleared = cleared(&store).await;
+        if WRITES.get() != writes {
+            continue;
+        }
         let is_unpublished = |key: &str| UNPUBLISHED.with_borrow(|sets| sets.iter().any(|set| set.contains_key(key)));
         let now_ms = host::unix_ms();
         publish_from(HEALTH.with_borrow_mut(|health| health.merge_but(&cleared, published, is_unpublished, now_ms)));
         SEEN.set(stamp);
+        return;
     }
 }
 
@@ -338,6 +351,7 @@ async fn write_changes() {
             host::log(&format!("health of {key} was not published: {error}"));
         }
         UNPUBLISHED.with_borrow_mut(|[_, writing]| writing.remove(&key));
+        WRITES.set(WRITES.get().wrapping_add(1));
     }
     stamp(&store).await;
 }

@@ -65,7 +65,7 @@ const READ: &str = concat!("SELECT ", columns!(), " FROM records WHERE id = ?1")
 
 /// When the host cuts a call the guest sees its client leave; the host knows better.
 const END: &str = "INSERT INTO records (id, at_ms, state, boot) VALUES (?1, ?2, ?3, ?4) \
-ON CONFLICT (id) DO UPDATE SET state = excluded.state, duration_ms = max(excluded.at_ms - records.at_ms, 0) \
+ON CONFLICT (id) DO UPDATE SET state = excluded.state, error = NULL, duration_ms = max(excluded.at_ms - records.at_ms, 0) \
 WHERE records.state IN ('running', 'interrupted', 'client_closed')";
 
 /// What an earlier start left running, and what ran longer than it may: nobody will tell its end any more.
