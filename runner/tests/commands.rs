@@ -343,6 +343,72 @@ fn a_diff_tells_what_an_import_would_change_and_no_secret() {
 }
 
 #[test]
+fn an_import_leaves_what_the_file_lacks_and_replaces_it_only_when_asked_to() {
+    let place = Place::new().with("OPENROUTER_API_KEY", "sk-env");
+    let four_lines = "models = [{ name = \"qwen3-coder\", targets = [\"openrouter/qwen/qwen3-coder:free\"] }]\n\
+                      [[providers]]\npreset = \"openrouter\"\ncredentials = [\"${OPENROUTER_API_KEY}\"]\n";
+    let file = place.file("llmio.toml", four_lines);
+    let import = |more: &[&str]| place.run(&[&["catalog", "import", &file], more].concat());
+    let listed = || place.ok(&["keys", "list"]);
+    assert_eq!(import(&[]).err, "made a new data folder, data\n", "nothing was there to be kept");
+    place.ok(&["keys", "create", "laptop"]);
+    assert_eq!(place.ok(&["catalog", "diff", &file]), "");
+    let done = import(&[]);
+    assert_eq!((done.code, done.out.as_str()), (0, "Catalog version 3 is in force.\n"), "{}", done.err);
+    assert!(done.err.contains("keys") && done.err.contains("--replace"), "{}", done.err);
+    assert!(listed().contains("laptop"), "a section the file lacks stays");
+
+    let server = place.serve();
+    assert_eq!(place.ok(&["catalog", "diff", &file, "--replace"]), "keys: removed\n");
+    place.ok(&["catalog", "check", &file, "--replace"]);
+    assert_eq!(import(&[]).code, 0);
+    assert!(listed().contains("laptop"));
+    let done = import(&["--replace"]);
+    assert!(done.code == 0 && done.err.is_empty(), "{}", done.err);
+    assert_eq!(listed(), "", "a replaced catalog has no keys");
+    server.stop();
+}
+
+#[test]
+fn a_catalog_is_accepted_beside_a_key_that_was_made_first() {
+    let place = Place::new();
+    let key = place.ok(&["keys", "create", "laptop"]);
+    let providers = place.file("s1.toml", "[[providers]]\nname = \"a\"\nbase_url = \"https://a.example/v1\"\n");
+    let checked = || assert_eq!(place.ok(&["catalog", "check", &providers]), format!("{providers} is valid.\n"));
+    checked();
+    let expected = "providers[echo]: removed\nproviders[a]: added\nmodels: removed\n";
+    assert_eq!(place.ok(&["catalog", "diff", &providers]), expected, "the built-in catalog gives way");
+    let server = place.serve();
+    assert_eq!(server.chat(key.trim()).0, 200, "until then it is served");
+    checked();
+    server.stop();
+    words_of_a_start(&place, &["--catalog", &providers]);
+
+    // Earlier versions stored the built-in catalog with the first key; an export and import of it does so too.
+    let exported = place.file("exported.toml", &place.ok(&["catalog", "export"]));
+    place.ok(&["catalog", "import", &exported]);
+    checked();
+    words_of_a_start(&place, &["--catalog", &providers]);
+}
+
+#[test]
+fn a_problem_in_what_is_stored_says_so_and_which_command_changes_it() {
+    let place = Place::new();
+    place.ok(&["keys", "create", "laptop", "--models", "demo"]);
+    let file = place.file("llmio.toml", "providers = [{ preset = \"echo\" }]\nmodels = []\n");
+    for arguments in [
+        ["serve", "--listen", "127.0.0.1:0", "--catalog", &file].as_slice(),
+        &["catalog", "check", &file],
+        &["catalog", "import", &file],
+    ] {
+        let said = place.fails(arguments, 78);
+        assert!(said.contains("in the stored `keys`") && said.contains("`llmio keys revoke NAME`"), "{said}");
+    }
+    place.ok(&["keys", "revoke", "laptop"]);
+    place.ok(&["catalog", "import", &file]);
+}
+
+#[test]
 fn a_catalog_that_does_not_validate_is_refused_line_by_line_with_78() {
     let place = Place::new();
     let text = CATALOG.replace("provider = \"relay-x\"", "provider = \"relay-y\"").replace("weight = 1", "wait = 1");

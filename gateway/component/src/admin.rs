@@ -16,6 +16,8 @@ use gateway_core::accept::{Admin, Operation};
 use gateway_core::authenticate::Caller;
 use gateway_core::refusal::{Refusal, Reply};
 
+use catalog::Extent;
+
 use crate::incoming::Incoming;
 use crate::store::catalog::Snapshot;
 use crate::store::database::Trouble;
@@ -30,7 +32,8 @@ pub(crate) async fn serve(
 ) -> Result<Reply, Refusal> {
     match admin {
         Admin::CatalogRead => catalog::read(incoming, &snapshot).await,
-        Admin::CatalogUpdate => catalog::update(incoming).await,
+        Admin::CatalogUpdate => catalog::update(incoming, Extent::Whole).await,
+        Admin::CatalogPatch => catalog::update(incoming, Extent::Sections).await,
         Admin::CatalogCheck => catalog::check(incoming, &snapshot).await,
         Admin::KeysList => Ok(keys::list(&snapshot)),
         Admin::KeysCreate => keys::create(incoming).await,

@@ -93,6 +93,8 @@ pub enum Admin {
     CatalogRead,
     /// `PUT /api/catalog`
     CatalogUpdate,
+    /// `PATCH /api/catalog`
+    CatalogPatch,
     /// `POST /api/catalog/check`
     CatalogCheck,
     /// `GET /api/keys`
@@ -204,6 +206,7 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/readyz", Needs::Nothing, Endpoint::Ready),
     row("GET", "/api/catalog", Needs::Admin, Endpoint::Admin(Admin::CatalogRead)),
     row("PUT", "/api/catalog", Needs::Admin, Endpoint::Admin(Admin::CatalogUpdate)),
+    row("PATCH", "/api/catalog", Needs::Admin, Endpoint::Admin(Admin::CatalogPatch)),
     row("POST", "/api/catalog/check", Needs::Admin, Endpoint::Admin(Admin::CatalogCheck)),
     row("GET", "/api/keys", Needs::Admin, Endpoint::Admin(Admin::KeysList)),
     row("POST", "/api/keys", Needs::Admin, Endpoint::Admin(Admin::KeysCreate)),

@@ -30,27 +30,32 @@ pub(crate) enum Command {
         #[arg(long)]
         with_secrets: bool,
     },
-    /// Replace the stored catalog by a file's
-    Import {
-        /// TOML or JSON file; - for standard input
-        file: PathBuf,
-    },
+    /// Store the sections a file has, each in place of the stored one; those it lacks stay, usually the keys
+    Import(Import),
     /// Say whether a file would be accepted, and change nothing
-    Check {
-        /// TOML or JSON file; - for standard input
-        file: PathBuf,
-    },
+    Check(Import),
     /// Show what importing a file would change; never shows secrets, and so cannot compare them
-    Diff {
-        /// TOML or JSON file; - for standard input
-        file: PathBuf,
-    },
+    Diff(Import),
+}
+
+/// What is imported, or would be.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Import {
+    /// TOML or JSON file; - for standard input
+    file: PathBuf,
+
+    /// Replace the stored catalog as a whole: the sections the file lacks are deleted, keys too
+    #[arg(long)]
+    replace: bool,
 }
 
 /// What the component says of a catalog it accepts.
 #[derive(Deserialize)]
 struct Accepted {
     version: Option<u64>,
+    /// The sections that stay because the file lacks them.
+    #[serde(default)]
+    kept: Vec<String>,
     #[serde(default)]
     warnings: Vec<String>,
 }
@@ -61,17 +66,17 @@ pub(crate) fn run(settings: &Settings, command: Command) -> Result<()> {
         Command::Export { json, with_secrets } => {
             with_client(settings, async |client| export(client, json, with_secrets).await)
         }
-        Command::Import { file } => {
+        Command::Import(Import { file, replace }) => {
             let text = file::read(&file)?;
-            with_client(settings, async |client| import(client, &text).await)
+            with_client(settings, async |client| import(client, &text, replace).await)
         }
-        Command::Check { file } => {
+        Command::Check(Import { file, replace }) => {
             let text = file::read(&file)?;
-            with_passing_client(settings, async |client| check(client, &text).await)
+            with_passing_client(settings, async |client| check(client, &text, replace).await)
         }
-        Command::Diff { file } => {
+        Command::Diff(Import { file, replace }) => {
             let text = file::read(&file)?;
-            with_client(settings, async |client| diff(client, &text).await)
+            with_client(settings, async |client| diff(client, &text, replace).await)
         }
     }
 }
@@ -100,33 +105,46 @@ async fn export(client: &mut Client, json: bool, with_secrets: bool) -> Result<(
     Ok(())
 }
 
-async fn import(client: &mut Client, text: &CatalogText) -> Result<()> {
+async fn import(client: &mut Client, text: &CatalogText, replace: bool) -> Result<()> {
     let current = client.ask(Call::new(Method::GET, "/api/catalog")).await?;
     // Somebody else's change between the two is not overwritten unseen.
     let if_match = current.headers().get(header::ETAG).cloned();
-    let call = Call::new(Method::PUT, "/api/catalog").with_body(text.content_type(), text.bytes());
+    let method = if replace { Method::PUT } else { Method::PATCH };
+    let call = Call::new(method, "/api/catalog").with_body(text.content_type(), text.bytes());
     let accepted = judged(client, Call { if_match, ..call }, text).await?;
     let version = accepted.version.context("the answer names no version; is the server another version?")?;
     let (english, chinese) =
         (format!("Catalog version {version} is in force.\n"), format!("配置版本 {version} 已生效。\n"));
     print(&language::of_process().pick(english, chinese))?;
+    if !accepted.kept.is_empty() {
+        let kept = accepted.kept.join(", ");
+        let english = format!("Kept, as the file does not have them: {kept}. `--replace` deletes them.");
+        let chinese = format!("文件中没有以下部分，予以保留：{kept}。使用 `--replace` 会将其删除。");
+        remark(&language::of_process().pick(english, chinese));
+    }
     warn(&accepted.warnings);
     Ok(())
 }
 
-async fn check(client: &mut Client, text: &CatalogText) -> Result<()> {
-    let accepted = check_quietly(client, text).await?;
+async fn check(client: &mut Client, text: &CatalogText, replace: bool) -> Result<()> {
+    let accepted = check_quietly(client, text, replace).await?;
     let name = text.name();
     print(&language::of_process().pick(format!("{name} is valid.\n"), format!("{name} 有效。\n")))?;
     warn(&accepted.warnings);
     Ok(())
 }
 
-async fn diff(client: &mut Client, text: &CatalogText) -> Result<()> {
+async fn diff(client: &mut Client, text: &CatalogText, replace: bool) -> Result<()> {
     // Checked first: what would be refused changes nothing, and only known fields are sure to hold no secret.
-    check_quietly(client, text).await?;
+    let accepted = check_quietly(client, text, replace).await?;
     let current: Value = client.read(Call::new(Method::GET, "/api/catalog")).await?;
-    let changes = diff::changes(&current, &text.to_json()?);
+    let mut imported = text.to_json()?;
+    if let Some(imported) = imported.as_object_mut() {
+        let kept =
+            accepted.kept.into_iter().filter_map(|section| Some((section.clone(), current.get(&section)?.clone())));
+        imported.extend(kept);
+    }
+    let changes = diff::changes(&current, &imported);
     let language = language::of_process();
     if changes.is_empty() {
         remark(language.pick("Importing it would change nothing.", "导入后没有任何变化。"));
@@ -134,8 +152,9 @@ async fn diff(client: &mut Client, text: &CatalogText) -> Result<()> {
     print(&diff::report(&changes, language))
 }
 
-async fn check_quietly(client: &mut Client, text: &CatalogText) -> Result<Accepted> {
-    let call = Call::new(Method::POST, "/api/catalog/check").with_body(text.content_type(), text.bytes());
+async fn check_quietly(client: &mut Client, text: &CatalogText, replace: bool) -> Result<Accepted> {
+    let path = if replace { "/api/catalog/check?replace=true" } else { "/api/catalog/check" };
+    let call = Call::new(Method::POST, path).with_body(text.content_type(), text.bytes());
     judged(client, call, text).await
 }
 

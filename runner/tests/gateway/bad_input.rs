@@ -207,7 +207,7 @@ fn under_api_mistakes_are_problem_details(host: Host) {
     let gateway = gateway(host, &Upstream::saying("Hi"));
     let cases = [
         ("GET", "/api/nonsense", "", 404, "There is no GET /api/nonsense"),
-        ("PATCH", "/api/catalog", "", 405, "Use GET, PUT"),
+        ("DELETE", "/api/catalog", "", 405, "Use GET, PUT, PATCH"),
         ("POST", "/api/keys", "not json", 400, "not understood"),
         ("POST", "/api/keys", r#"{"nmae":"x"}"#, 400, "unknown field `nmae`"),
         ("DELETE", "/api/keys/nobody", "", 404, "no key named \"nobody\""),

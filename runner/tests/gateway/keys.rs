@@ -8,7 +8,7 @@ both_hosts![
     a_key_may_be_made_for_some_models_and_some_time,
     a_key_that_cannot_be_is_refused_with_its_path,
     two_keys_of_one_name_are_refused,
-    the_demo_model_stays_when_the_first_key_is_made,
+    the_demo_model_stays_when_the_first_key_is_made_and_until_there_is_a_provider,
 ];
 
 fn a_new_key_works_at_once_and_is_shown_only_once(host: Host) {
@@ -81,12 +81,20 @@ fn two_keys_of_one_name_are_refused(host: Host) {
     });
 }
 
-fn the_demo_model_stays_when_the_first_key_is_made(host: Host) {
+fn the_demo_model_stays_when_the_first_key_is_made_and_until_there_is_a_provider(host: Host) {
     let gateway = Gateway::on(host).start();
-    gateway.new_key("k", &[]);
+    let key = gateway.new_key("k", &[]);
     assert_eq!(gateway.send(&chat("demo")).status, 200);
     eventually("a catalog is stored now", || {
         let read = gateway.admin("GET", "/api/catalog", "");
         (read.header("etag") == Some("\"1\"")).then_some(())
+    });
+    let provider = r#"{"providers":[{"name":"a","base_url":"https://a.example"}]}"#;
+    let patched = gateway.admin("PATCH", "/api/catalog", provider);
+    assert_eq!((patched.status, &patched.json()["kept"]), (200, &serde_json::json!(["keys"])), "{}", patched.text());
+    let models = Request::new("GET", "/v1/models").key(&key);
+    eventually("the key stays and the demo is gone", || {
+        let none = (0..8).all(|_| gateway.send(&models).json()["data"] == serde_json::json!([]));
+        none.then_some(())
     });
 }

@@ -13,7 +13,7 @@ fn ask(gateway: &Gateway, route: &Route, credential: Option<&str>, caller: u16) 
     if let Some(credential) = credential {
         request = request.key(credential);
     }
-    if matches!(route.method, "POST" | "PUT") {
+    if matches!(route.method, "POST" | "PUT" | "PATCH") {
         // Understood by no route, so that none of them changes anything.
         request = request.json("[]");
     }

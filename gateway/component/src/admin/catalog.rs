@@ -36,8 +36,27 @@ async fn with_secrets(document: &Document) -> Result<Document, Refusal> {
     }
 }
 
-/// Replaces the stored catalog. A credential that names its `id` without a value keeps its secret.
-pub(super) async fn update(incoming: &Incoming) -> Result<Reply, Refusal> {
+/// How much of the stored catalog a document stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All of it.
+    Whole,
+    /// The sections it has; the others stay.
+    Sections,
+}
+
+impl Extent {
+    fn stored(self, document: &Document, stored: &Document) -> Document {
+        match self {
+            Self::Whole => document.clone(),
+            Self::Sections => document.overlay(stored),
+        }
+    }
+}
+
+/// Replaces the stored catalog, or those of its sections that the document has, each whole. A credential that names its
+/// `id` without a value keeps its secret.
+pub(super) async fn update(incoming: &Incoming, extent: Extent) -> Result<Reply, Refusal> {
     let body = incoming.body().await?;
     let snapshot = catalog::administered().await?;
     if let Some(wanted) = incoming.header("if-match")
@@ -53,21 +72,36 @@ pub(super) async fn update(incoming: &Incoming) -> Result<Reply, Refusal> {
         let said = format!("`{section}` comes from the catalog file, which is the authority for it. Edit the file.");
         return Err(Refusal::conflict(said));
     }
-    let (snapshot, warnings) = replace(document, &snapshot).await?;
-    let reply = json!({ "version": snapshot.version, "etag": snapshot.etag, "warnings": warnings });
+    let whole = extent.stored(&document, &snapshot.stored);
+    let kept = document.lacks(&whole);
+    let located = |mut refusal: Refusal| {
+        refusal.problems = refusal.problems.map(|problems| Box::new(document.locate(&whole, *problems)));
+        refusal
+    };
+    let (snapshot, warnings) = replace(whole.clone(), &snapshot).await.map_err(located)?;
+    let reply = json!({ "version": snapshot.version, "etag": snapshot.etag, "kept": kept, "warnings": warnings });
     Ok(Reply::json(200, &reply).with("etag", snapshot.etag.clone()))
 }
 
-/// Says whether a catalog would be accepted, and changes nothing.
+/// Says whether a catalog would be accepted as a catalog file or by PATCH, and which sections would stay as they are; by
+/// PUT with `?replace=true`. Changes nothing.
 pub(super) async fn check(incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
+    let extent = match incoming.query.as_deref() {
+        Some("replace=true") => Extent::Whole,
+        None | Some("") => Extent::Sections,
+        Some(_) => return Err(Refusal::bad_request("POST /api/catalog/check takes `replace=true` or no parameter.")),
+    };
     let body = incoming.body().await?;
     let mut document = catalog::parse(&body.bytes).map_err(Refusal::invalid_catalog)?;
     document.recall(Some(&snapshot.stored)).map_err(Refusal::invalid_catalog)?;
-    // A file that lacks a section is laid over the stored one, so that is what is checked.
-    let resolved = catalog::resolved(&document.overlay(&snapshot.stored)).await.map_err(Refusal::invalid_catalog)?;
+    let whole = extent.stored(&document, &snapshot.stored);
+    let located = |problems| Refusal::invalid_catalog(document.locate(&whole, problems));
+    let in_force = whole.clone().or_built_in();
+    let resolved = catalog::resolved(&in_force).await.map_err(located)?;
+    let kept = if extent == Extent::Whole { Vec::new() } else { document.lacks(&in_force) };
     let warnings: Vec<String> =
         resolved.missing().into_iter().map(|(path, reason)| format!("{path}: {reason}")).collect();
-    Ok(Reply::json(200, &json!({ "ok": true, "warnings": warnings })))
+    Ok(Reply::json(200, &json!({ "ok": true, "kept": kept, "warnings": warnings })))
 }
 
 /// Seals, validates and stores a document; returns the snapshot then in force and what is missing for it to work.
@@ -77,10 +111,7 @@ pub(super) async fn replace(
 ) -> Result<(std::rc::Rc<Snapshot>, Vec<String>), Refusal> {
     let sealer = catalog::sealer().await.map_err(Refusal::invalid_catalog)?;
     let sealed = document.seal(Some(&snapshot.stored), sealer.as_ref(), &mut host::random_bytes);
-    let whole = match &snapshot.file {
-        Some(file) => file.overlay(&document),
-        None => document.clone(),
-    };
+    let whole = catalog::in_force(snapshot.file.as_ref(), &document);
     match (sealed, whole.validate()) {
         (Ok(()), Ok(_)) => {}
         (Err(unsealed), Err(invalid)) => return Err(Refusal::invalid_catalog(unsealed.and(invalid))),

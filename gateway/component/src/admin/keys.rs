@@ -67,8 +67,7 @@ pub(super) async fn delete(parameter: &str) -> Result<Reply, Refusal> {
     Ok(Reply { status: 204, headers: Vec::new(), body: Vec::new() })
 }
 
-/// The document an edit of keys starts from. Before any catalog was accepted that is the built-in one, so that the
-/// `demo` model does not vanish with the first key.
+/// What is stored, which an edit of keys starts from; neither a catalog file nor the built-in catalog gets into it.
 async fn editable() -> Result<(std::rc::Rc<Snapshot>, Document), Refusal> {
     let snapshot = catalog::administered().await?;
     if snapshot.file.as_ref().is_some_and(|file| file.as_json().contains_key("keys")) {
@@ -76,8 +75,8 @@ async fn editable() -> Result<(std::rc::Rc<Snapshot>, Document), Refusal> {
                     `llmio keys create NAME --print-toml` prints the lines.";
         return Err(Refusal::conflict(said));
     }
-    let base = if snapshot.file.is_none() { snapshot.document.clone() } else { snapshot.stored.clone() };
-    Ok((snapshot, base))
+    let stored = snapshot.stored.clone();
+    Ok((snapshot, stored))
 }
 
 fn without_hash(key: &Value) -> Value {

@@ -160,7 +160,7 @@ pub(crate) async fn administered() -> Result<Rc<Snapshot>, Refusal> {
     let catalog = Document::empty().validate().map_err(|_| refusal)?;
     Ok(Rc::new(Snapshot {
         catalog,
-        document: file.as_ref().map_or_else(|| stored.clone(), |file| file.overlay(&stored)),
+        document: in_force(file.as_ref(), &stored),
         stored,
         file,
         version: origin.version,
@@ -206,15 +206,20 @@ async fn load(origin: &Origin) -> Result<Snapshot, NoSnapshot> {
         0 => Document::empty(),
         version => stored(version).await?,
     };
-    let document = match &file {
-        Some(file) => file.overlay(&stored),
-        None if origin.version == 0 => Document::built_in(),
-        None => stored.clone(),
+    let document = in_force(file.as_ref(), &stored);
+    let located = |problems| match &file {
+        Some(file) => file.locate(&stored, problems),
+        None => problems,
     };
-    let catalog = resolved(&document).await?;
+    let catalog = resolved(&document).await.map_err(located)?;
     let etag = etag(origin);
     let token = Token::new(&origin.token);
     Ok(Snapshot { catalog, document, stored, file, version: origin.version, etag, token, origin: origin.clone() })
+}
+
+/// A catalog file on top of what is stored, as it is served.
+pub(crate) fn in_force(file: Option<&Document>, stored: &Document) -> Document {
+    file.map_or_else(|| stored.clone(), |file| file.overlay(stored)).or_built_in()
 }
 
 /// A file has no version of its own: the hash of its text tells one from the next.

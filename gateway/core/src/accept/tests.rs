@@ -132,13 +132,13 @@ fn tricks_with_paths_find_nothing() {
 #[test]
 fn a_wrong_method_names_the_right_ones() {
     assert_eq!(find("GET", "/v1/chat/completions"), Found::WrongMethod("POST".into()));
-    assert_eq!(find("POST", "/api/catalog"), Found::WrongMethod("GET, PUT".into()));
+    assert_eq!(find("POST", "/api/catalog"), Found::WrongMethod("GET, PUT, PATCH".into()));
 }
 
 #[test]
 fn preflights_are_answered_on_data_routes_and_never_on_admin_ones() {
     assert_eq!(find("OPTIONS", "/v1/chat/completions"), Found::Preflight);
-    assert_eq!(find("OPTIONS", "/api/catalog"), Found::WrongMethod("GET, PUT".into()));
+    assert_eq!(find("OPTIONS", "/api/catalog"), Found::WrongMethod("GET, PUT, PATCH".into()));
     assert_eq!(find("OPTIONS", "/v1/nothing"), Found::Unknown);
 }
 

@@ -10,11 +10,14 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{Catalog, Problems, validate};
+use super::{Catalog, Problem, Problems, validate};
 
 pub(super) use secrets::{credential_id, labels};
 
 const BUILT_IN: &str = include_str!("default.toml");
+
+/// The sections that say what is served; the others say to whom and how.
+const SERVING: [&str; 3] = ["providers", "models", "relays"];
 
 /// A catalog as written. Not yet checked; may hold secrets, so its `Debug` shows section names only.
 #[derive(Clone, PartialEq, Default)]
@@ -28,7 +31,8 @@ impl Document {
         Document::default()
     }
 
-    /// What is served until a first catalog is accepted: the model `demo`, answered inside the gateway.
+    /// What is served until a catalog says what to serve ([`Document::or_built_in`]): the model `demo`, answered inside
+    /// the gateway.
     pub fn built_in() -> Document {
         Document::from_toml(BUILT_IN).expect("default.toml is compiled in and parsed by a test")
     }
@@ -59,15 +63,57 @@ impl Document {
         text::to_toml(&self.sections)
     }
 
-    /// This document on top of another: each section it has replaces the other's section whole.
+    /// This document on top of another: each section it has replaces the other's section whole. The built-in catalog,
+    /// which an export may have carried into what is below, gives way whole to one that says what to serve: half of it
+    /// would be models without their provider.
     pub fn overlay(&self, below: &Document) -> Document {
+        let drops_built_in = self.says_what_to_serve() && below.has_built_in();
         let mut sections = self.sections.clone();
         for (name, section) in &below.sections {
-            if !sections.contains_key(name) {
+            let is_dropped = drops_built_in && matches!(name.as_str(), "providers" | "models");
+            if !sections.contains_key(name) && !is_dropped {
                 sections.insert(name.clone(), section.clone());
             }
         }
         Document { sections }
+    }
+
+    /// This document, with the built-in catalog below it while it does not say what to serve: keys can be made, and
+    /// settings chosen, before there is a provider.
+    pub fn or_built_in(self) -> Document {
+        if self.says_what_to_serve() { self } else { self.overlay(&Document::built_in()) }
+    }
+
+    /// The sections this document lacks and the other has.
+    pub fn lacks<'a>(&self, other: &'a Document) -> Vec<&'a str> {
+        other.sections.keys().filter(|name| !self.sections.contains_key(*name)).map(String::as_str).collect()
+    }
+
+    /// Problems of this document on top of another. Who mends them looks into this one, so that those in a section of
+    /// the other say where they are and how to get at them.
+    pub fn locate(&self, below: &Document, mut problems: Problems) -> Problems {
+        let stored = self.lacks(below);
+        for Problem { path, message } in &mut problems.0 {
+            let section = path.split(['.', '[']).next().unwrap_or_default();
+            if !stored.contains(&section) {
+                continue;
+            }
+            let mend = match section {
+                "keys" => "`llmio keys list` shows them, `llmio keys revoke NAME` takes one away",
+                _ => "`llmio catalog export` shows it, `llmio catalog import` changes it",
+            };
+            message.push_str(&format!(" (in the stored `{section}`, which this catalog does not have: {mend})"));
+        }
+        problems
+    }
+
+    fn says_what_to_serve(&self) -> bool {
+        SERVING.iter().any(|name| self.sections.contains_key(*name))
+    }
+
+    fn has_built_in(&self) -> bool {
+        let built_in = Document::built_in();
+        built_in.sections.iter().all(|(name, section)| self.sections.get(name) == Some(section))
     }
 
     /// The catalog of the document, or every problem in it.

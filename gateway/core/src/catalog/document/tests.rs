@@ -137,6 +137,49 @@ fn lays_a_file_over_the_stored_document_section_by_section() {
 }
 
 #[test]
+fn the_built_in_catalog_stands_in_until_one_says_what_to_serve() {
+    let keys = document("[[keys]]\nname = \"k\"\n[settings]\nretention_days = 7");
+    let served = keys.clone().or_built_in();
+    assert_eq!(served.as_json()["models"], Document::built_in().as_json()["models"]);
+    assert_eq!(served.as_json()["keys"], json!([{ "name": "k" }]));
+    assert!(Document::empty().or_built_in() == Document::built_in());
+    for serving in ["providers = []", "models = []", "relays = []"] {
+        assert!(document(serving).or_built_in() == document(serving), "{serving}");
+    }
+}
+
+#[test]
+fn a_stored_built_in_catalog_gives_way_whole_to_what_says_what_to_serve() {
+    let mut stored = Document::built_in();
+    stored.insert_key(json!({ "name": "k" }));
+    let keys = document("[[keys]]\nname = \"k\"");
+    for serving in ["providers = []", "models = []", "relays = []"] {
+        assert!(document(serving).overlay(&stored) == document(serving).overlay(&keys), "{serving}");
+    }
+    assert!(document("[settings]").overlay(&stored) == document("[settings]").overlay(&keys).or_built_in());
+    let edited = stored.to_json_string().replace("echo-a", "echo-c");
+    let edited = Document::from_json(edited.as_bytes()).unwrap();
+    assert!(document("relays = []").overlay(&edited).as_json().contains_key("models"), "what was edited is the user's");
+}
+
+#[test]
+fn a_problem_in_a_section_the_document_lacks_says_where_it_is_and_how_to_mend_it() {
+    let file = document("[[providers]]\npreset = \"echo\"\n[[relays]]\nname = \"r\"");
+    let stored = document("models = [{ name = \"m\", targets = [\"gone/x\"] }]\nkeys = [{ name = \"k\" }]");
+    let problems = file.locate(&stored, file.overlay(&stored).validate().unwrap_err());
+    let said = |path: &str| {
+        let found = problems.0.iter().find(|problem| problem.path == path);
+        found.unwrap_or_else(|| panic!("{path} in {problems}")).message.clone()
+    };
+    assert!(said("models[0].targets[0]").contains("in the stored `models`"), "{problems}");
+    assert!(said("models[0].targets[0]").contains("`llmio catalog import`"), "{problems}");
+    assert!(said("keys[0].hash").contains("`llmio keys revoke NAME`"), "{problems}");
+    assert!(!said("relays[0].origin").contains("stored"), "{problems}");
+    let own = stored.locate(&stored, stored.validate().unwrap_err());
+    assert!(!own.to_string().contains("stored"), "{own}");
+}
+
+#[test]
 fn adds_and_removes_keys() {
     let mut document = Document::empty();
     document.insert_key(json!({ "name": "one" }));
