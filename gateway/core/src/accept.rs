@@ -6,7 +6,7 @@ mod demand;
 mod form;
 mod operation;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::catalog::Network;
 use crate::dialect::Dialect;
@@ -341,12 +341,19 @@ pub fn client_address(peer: Option<IpAddr>, headers: &[(String, Vec<u8>)], trust
         if !is_trusted(address) {
             break;
         }
-        match hop.trim().parse() {
-            Ok(next) => address = next,
-            Err(_) => break,
+        match address_of(hop.trim()) {
+            Some(next) => address = next,
+            None => break,
         }
     }
     Some(address)
+}
+
+/// The address of one hop. Some load balancers write its port too, Azure's `203.0.113.9:51234` and `[2001:db8::1]:443`
+/// (<https://learn.microsoft.com/azure/application-gateway/how-application-gateway-works>).
+fn address_of(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    bare.parse().or_else(|_| hop.parse::<SocketAddr>().map(|socket| socket.ip())).ok()
 }
 
 /// Headers a client's session may stand in, most specific first.

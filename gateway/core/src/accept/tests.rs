@@ -272,7 +272,15 @@ fn only_what_a_trusted_proxy_wrote_is_believed_of_the_client() {
     assert_eq!(client("203.0.113.9", "1.2.3.4"), peer("203.0.113.9"));
     assert_eq!(client("10.0.0.1", "1.2.3.4"), peer("1.2.3.4"));
     assert_eq!(client("10.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.7"), peer("1.2.3.4"));
-    assert_eq!(client("10.0.0.1", "nonsense"), peer("10.0.0.1"));
+    for with_port in ["1.2.3.4:51234", "1.2.3.4:51234, 10.0.0.7:80"] {
+        assert_eq!(client("10.0.0.1", with_port), peer("1.2.3.4"), "{with_port}");
+    }
+    for version_6 in ["2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:443"] {
+        assert_eq!(client("10.0.0.1", version_6), peer("2001:db8::1"), "{version_6}");
+    }
+    for nonsense in ["nonsense", "1.2.3.4:", "1.2.3.4:99999", "[1.2.3.4", "2001:db8::1]:443", ":80", ""] {
+        assert_eq!(client("10.0.0.1", nonsense), peer("10.0.0.1"), "{nonsense}");
+    }
     assert_eq!(client_address(None, &headers("1.2.3.4"), &trusted), None);
 }
 
