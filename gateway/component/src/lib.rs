@@ -39,7 +39,7 @@ impl spin_sdk::wasip3::exports::http::handler::Guest for Gateway {
 }
 
 /// Finds the route, makes sure of what it needs, and hands over.
-async fn serve(incoming: Incoming) -> types::Response {
+async fn serve(mut incoming: Incoming) -> types::Response {
     let shape = accept::shape(&incoming.path, &incoming.headers, incoming.query.as_deref());
     let (needs, endpoint, parameter) = match accept::find(&incoming.method, &incoming.path) {
         Found::Route(needs, endpoint, parameter) => (needs, endpoint, parameter.to_owned()),
@@ -58,7 +58,11 @@ async fn serve(incoming: Incoming) -> types::Response {
         Endpoint::Ready => Shape::Problem,
         _ => shape,
     };
-    match enter(needs, &incoming).await {
+    let entered = enter(needs, &incoming).await;
+    if let (Needs::Admin, Ok((_, snapshot))) = (needs, &entered) {
+        incoming.query = incoming.query.and_then(|query| authenticate::without_token(&query, &snapshot.token));
+    }
+    match entered {
         Ok((caller, snapshot)) => match endpoint {
             Endpoint::Stored(what) => proxy::stored(what, &incoming, &caller, snapshot, &parameter).await,
             Endpoint::Call(operation) => proxy::call(operation, &parameter, incoming, caller, snapshot).await,

@@ -94,6 +94,17 @@ pub fn presented(headers: &[(String, Vec<u8>)], query: Option<&str>) -> Vec<Stri
     found
 }
 
+/// The query without the admin token. Where the token opens a route it is the credential and none of the route's
+/// parameters, and nothing that quotes or reads those comes to see it.
+pub fn without_token(query: &str, token: &Token) -> Option<String> {
+    let is_token = |pair: &str| {
+        let credential = pair.strip_prefix("key=").and_then(crate::accept::decode_parameter);
+        credential.is_some_and(|credential| token.is(&Sha256::digest(credential.as_bytes()).into()))
+    };
+    let others: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();
+    (!others.is_empty()).then(|| others.join("&"))
+}
+
 fn push_unique(found: &mut Vec<String>, credential: &str) {
     if !credential.is_empty() && !found.iter().any(|known| known == credential) {
         found.push(credential.to_owned());

@@ -7,6 +7,7 @@ use crate::common::{Gateway, Host, Request, TOKEN, chat, streamed_chat, upstream
 use crate::upstream::{Answer, Upstream};
 
 both_hosts![
+    the_admin_token_in_the_query_opens_a_route_and_is_none_of_its_parameters,
     secrets_are_sealed_at_rest,
     a_providers_secret_is_in_no_answer_record_or_log,
     a_client_key_is_in_no_file_and_no_log,
@@ -69,6 +70,21 @@ fn a_providers_secret_is_in_no_answer_record_or_log(host: Host) {
         assert!(!text.contains("c4n4ry"), "the provider's secret is told: {text}");
         assert!(!text.contains(TOKEN), "the admin token is told: {text}");
     }
+}
+
+fn the_admin_token_in_the_query_opens_a_route_and_is_none_of_its_parameters(host: Host) {
+    let gateway = Gateway::on(host).start();
+    gateway.record(&gateway.send(&chat("demo")));
+    let read = |target: &str| gateway.send(&Request::new("GET", target));
+    let catalog = read(&format!("/api/catalog?key={TOKEN}"));
+    assert_eq!((catalog.status, &catalog.json()["models"][0]["name"]), (200, &"demo".into()), "{}", catalog.text());
+    assert_eq!(read(&format!("/api/catalog?key={TOKEN}&with_secrets=true")).status, 200);
+    let records =
+        |query: &str| read(&format!("/api/records?{query}&key={TOKEN}")).json()["records"].as_array().map(Vec::len);
+    assert_eq!(records("limit=5"), Some(1), "the token is no key's name");
+    assert_eq!(records("key=laptop"), Some(0), "another is");
+    let refused = gateway.admin("GET", "/api/catalog?key=sk-another-secret", "");
+    assert!(refused.status == 400 && !refused.text().contains("sk-another"), "{}", refused.text());
 }
 
 fn a_client_key_is_in_no_file_and_no_log(host: Host) {

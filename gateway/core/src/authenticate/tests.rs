@@ -40,6 +40,19 @@ fn a_key_and_the_token_open_data_routes_and_only_the_token_opens_admin_ones() {
 }
 
 #[test]
+fn the_admin_token_is_no_parameter_of_the_route_it_opens() {
+    let token = Token::new("the-admin-token-1");
+    let left = |query: &str| without_token(query, &token);
+    assert_eq!(left("key=the-admin-token-1"), None);
+    assert_eq!(
+        left("limit=1&key=the%2Dadmin-token-1&key=laptop&state=ok").as_deref(),
+        Some("limit=1&key=laptop&state=ok")
+    );
+    assert_eq!(left("key=the-admin-token-2").as_deref(), Some("key=the-admin-token-2"));
+    assert_eq!(without_token("key=", &Token::default()).as_deref(), Some("key="));
+}
+
+#[test]
 fn each_reason_to_refuse_a_key_has_its_own_message() {
     assert_eq!(code(ask(Needs::Key, &[])), Some("key_missing"));
     assert_eq!(code(ask(Needs::Key, &["sk-nobody"])), Some("key_unknown"));
