@@ -30,6 +30,8 @@ pub(crate) struct CatalogFile {
     unreadable: Option<(String, bool)>,
     /// What kept the candidate from being checked, as it was told.
     unchecked: Option<String>,
+    /// Whether the settled text was refused.
+    refused: bool,
 }
 
 /// The file as last looked at. The time alone would miss two changes within its grain.
@@ -51,7 +53,14 @@ pub(crate) enum Verdict {
 impl CatalogFile {
     /// Nothing is read yet.
     pub(crate) fn new(path: &Path) -> CatalogFile {
-        CatalogFile { path: path.to_owned(), settled: None, candidate: None, unreadable: None, unchecked: None }
+        CatalogFile {
+            path: path.to_owned(),
+            settled: None,
+            candidate: None,
+            unreadable: None,
+            unchecked: None,
+            refused: false,
+        }
     }
 
     /// Where it is.
@@ -97,6 +106,17 @@ impl CatalogFile {
     pub(crate) fn settle(&mut self) {
         self.settled = self.candidate.take().or(self.settled);
         self.unchecked = None;
+    }
+
+    /// What keeps the file from being served as it is now; empty where nothing does. Neither its path nor its problems:
+    /// whoever asks whether the gateway is ready sees it, and the log has both.
+    fn trouble(&self) -> &'static str {
+        match (&self.unreadable, &self.unchecked) {
+            (Some((_, true)), _) => "the catalog file cannot be read; the last good catalog stays (see the log)",
+            (_, Some(_)) => "the catalog file changed but could not be checked yet (see the log)",
+            _ if self.refused => "the catalog file changed but is invalid; the last good catalog stays (see the log)",
+            _ => "",
+        }
     }
 
     fn look(&mut self) -> Result<Option<String>, String> {
@@ -162,6 +182,7 @@ pub(crate) async fn watch(gateway: &Handle, mut file: CatalogFile) -> Infallible
         if let Some(text) = file.changed() {
             publish_change(gateway, &mut file, text).await;
         }
+        gateway.stores().variables.set("catalog_trouble", file.trouble());
     }
 }
 
@@ -172,11 +193,13 @@ async fn publish_change(gateway: &Handle, file: &mut CatalogFile, text: String) 
         Ok(Ok(Verdict::Accepted(warnings))) => {
             log::note(format_args!("{path} changed; the new catalog is in use"));
             warnings.iter().for_each(log::warn);
+            file.refused = false;
             file.settle();
         }
         Ok(Ok(Verdict::Refused(problems))) => {
             log::warn(format_args!("{path} changed but is invalid; the last good catalog stays"));
             problems.iter().for_each(log::warn);
+            file.refused = true;
             file.settle();
         }
         Ok(Err(error)) => file.warn_unchecked(format!("{error:#}")),

@@ -15,6 +15,8 @@ pub(crate) async fn reply(snapshot: &Rc<Snapshot>) -> Result<Reply, Refusal> {
     }
     let mut degraded = store::records::trouble();
     degraded.extend(snapshot.warnings());
+    // What the host says of a catalog file it could not publish.
+    degraded.extend(host::variable("catalog_trouble").await.filter(|trouble| !trouble.is_empty()));
     let status = if degraded.is_empty() { "ok" } else { "degraded" };
     Ok(Reply::json(200, &json!({ "status": status, "degraded": degraded, "catalog": snapshot.etag })))
 }

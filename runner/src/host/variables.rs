@@ -9,8 +9,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 use wasmtime::component::Accessor;
 
 /// Names the host itself answers; never looked up outside, so that nobody's environment can pose as the host.
-const FACTS: [&str; 8] =
-    ["boot", "catalog", "draining", "host_metrics", "master_key", "master_key_previous", "secrets", "token"];
+const FACTS: [&str; 9] = [
+    "boot",
+    "catalog",
+    "catalog_trouble",
+    "draining",
+    "host_metrics",
+    "master_key",
+    "master_key_previous",
+    "secrets",
+    "token",
+];
 
 /// Where container platforms mount secrets.
 const SECRETS_FOLDER: &str = "/run/secrets";

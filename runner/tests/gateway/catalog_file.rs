@@ -67,8 +67,17 @@ fn an_invalid_change_leaves_the_last_good_catalog(host: Host) {
     eventually("the log says what is wrong", || gateway.log().contains("did you mean \"echo\"?").then_some(()));
     assert_eq!(gateway.send(&chat("good")).status, 200);
     assert_eq!(gateway.send(&chat("bad")).status, 404);
+    let readiness = |says: &str| {
+        let ready = gateway.send(&Request::new("GET", "/readyz"));
+        assert_eq!(ready.status, 200, "{}", ready.text());
+        ready.json()["degraded"].to_string().contains(says).then_some(())
+    };
+    eventually("readiness tells of the file", || readiness("the catalog file changed but is invalid"));
+    fs::remove_file(file.path()).expect("the file");
+    eventually("readiness tells that it is gone", || readiness("the catalog file cannot be read"));
     file.write(&model("better"));
     eventually("the mended file is served", || (gateway.send(&chat("better")).status == 200).then_some(()));
+    eventually("nothing is degraded any more", || readiness("[]"));
 }
 
 fn a_section_of_the_file_cannot_be_put(host: Host) {
