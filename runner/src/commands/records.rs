@@ -35,6 +35,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// List records, as without a command
+    List(Box<List>),
     /// Show all of one record
     Show {
         /// The record's id, as the list and the header x-llmio-record tell it
@@ -94,15 +96,25 @@ struct Page {
 
 /// Runs the command.
 pub(crate) fn run(settings: &Settings, arguments: Arguments) -> Result<()> {
-    if let Some(Command::Show { id }) = arguments.command {
-        // Not by clap's own rule, which would refuse --data and the other options of all commands here too.
-        if arguments.list != List::default() {
+    // Not by clap's own rule, which would refuse --data and the other options of all commands here too.
+    let has_filter = arguments.list != List::default();
+    let chosen = match arguments.command {
+        Some(Command::Show { .. }) if has_filter => {
             return Err(Exit::new(USAGE, "`records show` takes an id and no filter").into());
         }
-        return with_client(settings, async |client| show(client, &id).await);
-    }
-    let filter = filter(&arguments.list, Timestamp::now(), &TimeZone::system())?;
-    with_client(settings, async |client| list(client, &arguments.list, &filter).await)
+        Some(Command::List(_)) if has_filter => {
+            let text = language::of_process().pick(
+                "filters stand behind `records list`, or without `list`",
+                "筛选条件应写在 `records list` 之后，或省略 `list`",
+            );
+            return Err(Exit::new(USAGE, text).into());
+        }
+        Some(Command::Show { id }) => return with_client(settings, async |client| show(client, &id).await),
+        Some(Command::List(list)) => *list,
+        None => arguments.list,
+    };
+    let filter = filter(&chosen, Timestamp::now(), &TimeZone::system())?;
+    with_client(settings, async |client| list(client, &chosen, &filter).await)
 }
 
 async fn show(client: &mut Client, id: &str) -> Result<()> {
@@ -269,6 +281,18 @@ mod tests {
             let error = run(&settings, arguments).expect_err("a filter that would be ignored");
             assert_eq!(error.downcast_ref::<Exit>().map(|exit| exit.code), Some(2), "{error}");
         }
+    }
+
+    #[test]
+    fn records_list_is_records() {
+        let filters = ["--model", "x", "--limit", "3", "--json"];
+        let arguments = parsed(&[&["list"], filters.as_slice()].concat()).expect("arguments");
+        let Some(Command::List(list)) = arguments.command else { panic!("{arguments:?}") };
+        assert_eq!(*list, parsed(&filters).expect("arguments").list);
+        let settings = options::tests::parsed(&[]).expect("arguments").settings;
+        let error =
+            run(&settings, parsed(&["--model", "x", "list"]).expect("arguments")).expect_err("it would be ignored");
+        assert_eq!(error.downcast_ref::<Exit>().map(|exit| exit.code), Some(2), "{error}");
     }
 
     #[test]

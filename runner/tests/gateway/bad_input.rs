@@ -300,6 +300,9 @@ fn a_query_that_is_not_understood_is_400(host: Host) {
     for (query, says) in [
         ("colour=blue", "colour"),
         ("limit=0", "from 1 to 500"),
+        ("before=zzz", "`before` must be the `next` of a page"),
+        ("status=-1", "`status` must be an HTTP status"),
+        ("streamed=yes", "`streamed` must be true or false"),
         ("limit=501", "from 1 to 500"),
         ("limit=many", "whole number"),
         ("since=yesterday", "Unix milliseconds"),

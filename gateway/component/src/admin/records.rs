@@ -71,7 +71,7 @@ fn filter(query: &str) -> Result<Filter, Refusal> {
         })?;
         let text = Some(value.clone());
         match name {
-            "before" => filter.before = text,
+            "before" => filter.before = Some(id(name, &value)?),
             "since" => filter.since_ms = Some(integer(name, &value)?),
             "until" => filter.until_ms = Some(integer(name, &value)?),
             "key" => filter.key = text,
@@ -79,11 +79,11 @@ fn filter(query: &str) -> Result<Filter, Refusal> {
             "provider" => filter.provider = text,
             "upstream_model" => filter.upstream_model = text,
             "state" => filter.state = Some(state(&value)?),
-            "status" => filter.status = Some(integer(name, &value)?),
+            "status" => filter.status = Some(status(name, &value)?),
             "session" => filter.session = text,
             "endpoint" => filter.endpoint = text,
             "client" => filter.client = text,
-            "streamed" => filter.streamed = Some(value == "true"),
+            "streamed" => filter.streamed = Some(truth(name, &value)?),
             "limit" => filter.limit = integer(name, &value)?,
             _ => return Err(unknown_parameter(name)),
         }
@@ -99,6 +99,25 @@ fn integer(name: &str, value: &str) -> Result<i64, Refusal> {
         let unit = if matches!(name, "since" | "until") { " of Unix milliseconds" } else { "" };
         Refusal::bad_request(format!("`{name}` must be a whole number{unit}, not {value:?}."))
     })
+}
+
+fn id(name: &str, value: &str) -> Result<String, Refusal> {
+    let id = uuid::Uuid::parse_str(value).map(|_| value.to_owned());
+    id.map_err(|_| {
+        Refusal::bad_request(format!("`{name}` must be the `next` of a page, a record's id, not {value:?}."))
+    })
+}
+
+fn status(name: &str, value: &str) -> Result<i64, Refusal> {
+    let status = integer(name, value)?;
+    if (100..=599).contains(&status) {
+        return Ok(status);
+    }
+    Err(Refusal::bad_request(format!("`{name}` must be an HTTP status, from 100 to 599, not {status}.")))
+}
+
+fn truth(name: &str, value: &str) -> Result<bool, Refusal> {
+    value.parse().map_err(|_| Refusal::bad_request(format!("`{name}` must be true or false, not {value:?}.")))
 }
 
 fn state(value: &str) -> Result<String, Refusal> {
