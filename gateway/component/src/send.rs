@@ -93,7 +93,7 @@ fn blame(way: &str, is_relay: bool, error: SendError) -> SendError {
         SendError::Egress(why) => SendError::Egress(format!("{way} {why}")),
         SendError::Tunnel(why) => SendError::Tunnel(format!("{way} {why}")),
         SendError::Denied if is_relay => SendError::Egress(format!(
-            "{way} is at an address that is not allowed; if a private one is meant set `local = true` beside it"
+            "{way} is at an address that is not allowed; if a private one is meant set `local = true` inside `egress = {{…}}`"
         )),
         // Who is connected to is the relay.
         SendError::Connect(_) | SendError::ConnectTimeout | SendError::Tls(_) if is_relay => {

@@ -129,5 +129,5 @@ fn a_relay_at_a_private_address_needs_local() {
     let gateway = Gateway::on(Host::Runner).catalog(&catalog).model("m", &["a/up"]).start();
     let response = gateway.send(&chat("m"));
     assert_eq!((response.status, upstream.received().len()), (502, 0));
-    assert!(response.openai_error().message.contains("`local = true` beside it"), "{}", response.text());
+    assert!(response.openai_error().message.contains("`local = true` inside `egress = {…}`"), "{}", response.text());
 }
