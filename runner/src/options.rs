@@ -2,6 +2,7 @@
 //! `llmio --listen …` and `llmio serve --listen …` are the same.
 
 use crate::commands::{catalog, keys, records};
+use crate::language;
 use clap::{Parser, Subcommand};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -50,7 +51,7 @@ pub(crate) struct Settings {
     pub(crate) data: PathBuf,
 
     /// Address to listen on [default: 127.0.0.1:7070, or 127.0.0.1:$PORT]
-    #[arg(long, global = true, env = "LLMIO_LISTEN", value_name = "ADDR")]
+    #[arg(long, global = true, env = "LLMIO_LISTEN", value_name = "ADDR", value_parser = socket_address)]
     pub(crate) listen: Option<SocketAddr>,
 
     /// Catalog file (TOML); watched, and the authority for the sections it has
@@ -135,6 +136,17 @@ impl Settings {
     }
 }
 
+/// Not a host's name, which may stand for several addresses: who can reach the gateway must be plain to see.
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let text = language::of_process().pick(
+            "it must be an IP address and a port, such as 127.0.0.1:7070, or 0.0.0.0:7070 for every interface",
+            "应为 IP 地址加端口，例如 127.0.0.1:7070；0.0.0.0:7070 表示所有网络接口",
+        );
+        text.to_owned()
+    })
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -170,6 +182,14 @@ pub(crate) mod tests {
             seen += 1;
         }
         assert_eq!(seen, 12);
+    }
+
+    #[test]
+    fn an_address_to_listen_on_that_is_none_is_told_what_one_looks_like() {
+        for text in ["localhost:7070", ":7070", "", "127.0.0.1"] {
+            let said = parsed(&["--listen", text]).expect_err("no address").to_string();
+            assert!(said.contains("127.0.0.1:7070") && said.contains("0.0.0.0:7070"), "{said}");
+        }
     }
 
     #[test]

@@ -245,7 +245,7 @@ fn a_key_made_through_a_running_server_calls_is_recorded_and_is_revoked() {
 
     assert_eq!(place.ok(&["keys", "revoke", "my laptop"]), "Key \"my laptop\" is revoked.\n");
     let said = place.fails(&["keys", "revoke", "my laptop"], 1);
-    assert!(said.contains("no key named"), "{said}");
+    assert!(said.contains("no key named") && said.contains("`llmio keys list`"), "{said}");
     let server = place.serve();
     assert_eq!(server.chat(key).0, 401);
 }

@@ -12,7 +12,7 @@ use crate::language::{self, Language};
 use crate::options::Settings;
 use anyhow::Result;
 use catalog_lines::Entry;
-use http::Method;
+use http::{Method, StatusCode};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -112,8 +112,17 @@ async fn list(client: &mut Client) -> Result<()> {
 }
 
 async fn revoke(client: &mut Client, name: &str) -> Result<()> {
-    client.ask(Call::new(Method::DELETE, format!("/api/keys/{}", encoded(name)))).await?;
+    let response = client.send(Call::new(Method::DELETE, format!("/api/keys/{}", encoded(name)))).await?;
     let name = plain(name);
+    match response.status() {
+        StatusCode::NOT_FOUND => {
+            let english = format!("there is no key named \"{name}\"; `llmio keys list` shows them");
+            let chinese = format!("没有名为“{name}”的密钥；`llmio keys list` 可列出全部密钥");
+            anyhow::bail!(language::of_process().pick(english, chinese));
+        }
+        status if status.is_success() => {}
+        _ => return Err(client.refused(&response)),
+    }
     let text = language::of_process().pick(format!("Key \"{name}\" is revoked.\n"), format!("密钥“{name}”已吊销。\n"));
     print(&text)
 }
