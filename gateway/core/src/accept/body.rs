@@ -397,6 +397,10 @@ impl<'b> Members<'b> {
 }
 
 fn explain(text: &str, error: &serde_json::Error) -> String {
+    if text.starts_with('\u{feff}') {
+        return "The body begins with a byte order mark, which JSON must not have (RFC 8259 §8.1). Leave it out."
+            .into();
+    }
     match text.trim_start().bytes().next() {
         None => return "The body is empty. Send a JSON object with `model`.".into(),
         Some(b'{') => {}

@@ -189,8 +189,9 @@ fn a_duplicate_member_is_refused_however_it_is_spelled() {
 
 #[test]
 fn what_is_wrong_with_a_body_is_said() {
-    let cases: [(&[u8], &str); 13] = [
+    let cases: [(&[u8], &str); 14] = [
         (b"", "The body is empty"),
+        (b"\xef\xbb\xbf{\"model\":\"m\"}", "byte order mark"),
         (b"hello", "not a JSON object"),
         (b"[1]", "not a JSON object"),
         (b"{\"model\":\"m\"} x", "not a JSON object"),
