@@ -284,6 +284,9 @@ fn translate(code: ErrorCode) -> SendError {
         ErrorCode::ConnectionTerminated => SendError::Reset(String::new()),
         ErrorCode::HttpResponseIncomplete | ErrorCode::HttpResponseBodySize(_) => SendError::Truncated,
         ErrorCode::HttpProtocolError => SendError::Protocol("protocol error".into()),
+        ErrorCode::HttpResponseHeaderSize(_) | ErrorCode::HttpResponseHeaderSectionSize(_) => {
+            SendError::Protocol("the head of its answer is too large".into())
+        }
         other => SendError::Protocol(format!("{other:?}")),
     }
 }

@@ -10,6 +10,7 @@ both_hosts![
     a_provider_that_resets_before_its_head_is_passed_over,
     a_provider_that_does_not_speak_http_is_passed_over,
     a_provider_in_trouble_is_passed_over,
+    a_head_that_is_too_large_is_told_in_words,
     a_stream_fails_over_like_any_other_call,
     a_refused_credential_leaves_the_target_to_the_next_one,
     a_refused_key_is_left_whatever_the_prompt_says,
@@ -41,6 +42,14 @@ fn attempts(record: &Value) -> Vec<(&str, Option<u64>, &str)> {
         )
     };
     (0..attempts.len()).map(one).collect()
+}
+
+fn a_head_that_is_too_large_is_told_in_words(host: Host) {
+    let upstream = Upstream::answering(Answer::whole(200, &format!("x-large: {}", "x".repeat(1 << 20)), "{}"));
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
+    let response = gateway.send(&chat("m"));
+    let said = response.openai_error().message;
+    assert!(response.status == 502 && said.contains("the head of its answer is too large"), "{said}");
 }
 
 /// Puts `first` before a provider that works; the client must see nothing of it.
