@@ -346,7 +346,7 @@ fn what_is_cleared_right_after_it_was_learnt_does_not_come_back() {
         exchange(&mut connection, &chat(last));
         for _ in 0..16 {
             let told = eventually("the last is told", || Some(providers()).filter(|told| told.contains(last)));
-            assert_eq!(&told, &[last.clone()]);
+            assert_eq!(&told, std::slice::from_ref(last));
         }
     }
 }
