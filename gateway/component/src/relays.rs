@@ -151,8 +151,12 @@ fn failed(relay: &Relay, error: &SendError) -> Refusal {
         SendError::ClientClosed | SendError::Drained => {
             Refusal::unavailable("draining", "llmio ended the request. Try again.").after(1).ended(error.state())
         }
-        SendError::FirstByteTimeout | SendError::IdleTimeout => Refusal::timed_out(error.state(), said),
-        _ => Refusal::bad_gateway(error.state(), said),
+        SendError::Denied => Refusal::bad_gateway(error.state(), said),
+        // Nobody has tried again yet, unlike for a balanced call: whether it helps is the client's to find out.
+        SendError::FirstByteTimeout | SendError::IdleTimeout => {
+            Refusal { should_retry: None, ..Refusal::timed_out(error.state(), said) }
+        }
+        _ => Refusal { should_retry: None, ..Refusal::bad_gateway(error.state(), said) },
     }
 }
 

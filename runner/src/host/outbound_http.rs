@@ -1,15 +1,18 @@
 //! Outgoing requests: wasi:http's `send`, over clients of our own. wasmtime's default opens a connection per request,
 //! speaks HTTP/1.1 only and limits no TLS handshake; a pooled client with HTTP/2 costs half the CPU. Redirects are
-//! never followed, and only requests of which nothing was sent are tried again.
+//! never followed, and a request is sent again only where its kept connection was dead.
 
 mod address;
 mod body;
 mod connector;
 mod failure;
 mod proxy;
+mod resend;
 
 #[cfg(test)]
 mod proxy_tests;
+#[cfg(test)]
+mod resend_tests;
 #[cfg(test)]
 mod tls_tests;
 
@@ -22,6 +25,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use proxy::Proxy;
+use resend::{Clients, KeptBody};
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -56,13 +60,13 @@ const CLIENTS_MAX: usize = 256;
 /// What the guest may have copied out of one write: part of the 256 KiB a stream may hold.
 const GUEST_CHUNK_BYTES_MAX: usize = 64 << 10;
 
-type HttpClient = Client<Connector, WasiBody>;
+type HttpClient = Client<Connector, KeptBody>;
 type Sent = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
 
 /// The way out of one thread's instances.
 #[derive(Clone)]
 pub(crate) struct OutboundHttp {
-    clients: Arc<Mutex<HashMap<ClientKind, HttpClient>>>,
+    clients: Arc<Mutex<HashMap<ClientKind, Clients>>>,
     calls: Calls,
     tls: TlsConfig,
     quirks: bool,
@@ -85,17 +89,17 @@ impl OutboundHttp {
         OutboundHttp { clients: Arc::default(), calls, tls, quirks, forbidden }
     }
 
-    fn client(&self, kind: ClientKind) -> HttpClient {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&kind) {
-            return client.clone();
+    fn clients(&self, kind: ClientKind) -> Clients {
+        let mut all = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(clients) = all.get(&kind) {
+            return clients.clone();
         }
-        if clients.len() >= CLIENTS_MAX {
-            clients.clear();
+        if all.len() >= CLIENTS_MAX {
+            all.clear();
         }
-        let client = new_client(Connector::new(kind.connect_timeout, kind.local, kind.proxy.clone(), &self.tls));
-        clients.insert(kind, client.clone());
-        client
+        let clients = Clients::new(Connector::new(kind.connect_timeout, kind.local, kind.proxy.clone(), &self.tls));
+        all.insert(kind, clients.clone());
+        clients
     }
 
     /// The exchange this request starts; an error when its call has ended.
@@ -142,11 +146,11 @@ impl WasiHttpHooks for OutboundHttp {
             let limits = Limits::of(options, self.quirks);
             let exchange = self.exchange(&asked)?;
             let kind = ClientKind { connect_timeout: limits.connect, local: asked.local, proxy: asked.proxy };
-            Ok((self.client(kind), exchange, limits))
+            Ok((self.clients(kind), exchange, limits))
         });
         Box::new(async move {
-            let (client, upstream, limits) = prepared?;
-            let response = exchange(&client, request, &upstream, &limits).await?;
+            let (clients, upstream, limits) = prepared?;
+            let response = exchange(&clients, request, &upstream, &limits).await?;
             let (head, body) = response.into_parts();
             upstream.set_body(body);
             let body = UpstreamBody::new(upstream, limits.between_bytes).boxed_unsync();
@@ -159,12 +163,12 @@ impl WasiHttpHooks for OutboundHttp {
 
 /// Sends a request and waits for the head of its response.
 async fn exchange(
-    client: &HttpClient,
+    clients: &Clients,
     request: Request<WasiBody>,
     upstream: &Upstream,
     limits: &Limits,
 ) -> Result<Response<Incoming>, Error> {
-    let mut response = pin!(client.request(request));
+    let mut response = pin!(clients.request(request));
     let mut late = pin!(tokio::time::sleep(limits.first_byte));
     poll_fn(|context| {
         if let Poll::Ready(reason) = upstream.poll_aborted(context) {
@@ -228,10 +232,11 @@ impl Limits {
     }
 }
 
-fn new_client(connector: Connector) -> HttpClient {
+fn new_client(connector: Connector, is_pooled: bool) -> HttpClient {
     let mut builder = Client::builder(TokioExecutor::new());
     builder.timer(TokioTimer::new()).pool_timer(TokioTimer::new());
-    builder.pool_idle_timeout(IDLE_CONNECTION_MAX).pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST_MAX);
+    let idle_max = if is_pooled { IDLE_CONNECTIONS_PER_HOST_MAX } else { 0 };
+    builder.pool_idle_timeout(IDLE_CONNECTION_MAX).pool_max_idle_per_host(idle_max);
     builder.http1_max_buf_size(HEAD_BYTES_MAX).http1_max_headers(HEADERS_MAX);
     builder.http2_max_header_list_size(HEAD_BYTES_MAX as u32);
     builder.http2_initial_stream_window_size(H2_STREAM_WINDOW);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::common::{Builder, End, Gateway, Host, PATIENCE, Request, TOKEN, eventually};
+use crate::common::{Builder, End, Gateway, Host, PATIENCE, Request, TOKEN, chat, eventually};
 use crate::upstream::{Answer, Upstream};
 
 both_hosts![
@@ -22,6 +22,7 @@ both_hosts![
     a_cut_answer_is_cut_and_nothing_is_added,
     a_loop_through_relays_ends,
     an_origin_out_of_reach_is_502,
+    a_kept_connection_that_died_is_nobodys_failure,
 ];
 
 fn relay(name: &str, upstream: &Upstream, more: &str) -> String {
@@ -201,7 +202,25 @@ fn an_origin_out_of_reach_is_502(host: Host) {
     let response = gateway.send(&get("/relay/r/x"));
     assert_eq!((response.status, response.header("x-llmio-relay")), (502, Some("refused")));
     assert!(response.openai_error().message.contains("relay \"r\""), "{}", response.text());
+    assert_eq!(response.header("x-should-retry"), None, "nobody tried again yet");
     assert_eq!(gateway.record(&response)["state"], "upstream_connect");
+}
+
+fn a_kept_connection_that_died_is_nobodys_failure(host: Host) {
+    let upstream = Upstream::saying("Hi").once_a_connection();
+    let gateway = relaying(host, &upstream).provider("a", &upstream).model("m", &["a/up"]).start();
+    let post = Request::new("POST", "/relay/r/x").header("x-llmio-key", TOKEN).body("body");
+    for request in [post, get("/relay/r/x"), chat("m")] {
+        let before = upstream.received().len();
+        // More than there are threads, each of which keeps connections of its own.
+        for _ in 0..8 {
+            let response = gateway.send(&request);
+            assert_eq!(response.status, 200, "{}", response.text());
+            let attempts = gateway.record(&response)["attempts"].as_array().map(Vec::len);
+            assert_eq!(attempts, Some(1));
+        }
+        assert!(upstream.received().len() > before + 8, "no connection died");
+    }
 }
 
 #[test]

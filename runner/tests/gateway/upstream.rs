@@ -149,6 +149,8 @@ struct State {
     next: VecDeque<Answer>,
     /// What callers with this `authorization` get.
     refused: Option<(String, Answer)>,
+    /// A connection is reset at its second request.
+    once: bool,
     received: Vec<Received>,
     released: usize,
     hung_up: usize,
@@ -193,6 +195,12 @@ impl Upstream {
     /// Answers every call with this `authorization` like that, whatever the others get.
     pub(crate) fn refusing(self, authorization: &str, answer: Answer) -> Self {
         self.shared.state().refused = Some((authorization.to_owned(), answer));
+        self
+    }
+
+    /// Resets every connection at its second request.
+    pub(crate) fn once_a_connection(self) -> Self {
+        self.shared.state().once = true;
         self
     }
 
@@ -272,8 +280,11 @@ fn serve(stream: TcpStream, shared: &Arc<Shared>) {
             shared.changed.notify_all();
         })
     };
+    let mut is_first = true;
     while let Ok(authorization) = requests.recv() {
-        let answer = shared.state().answer_for(&authorization).expect("an answer");
+        let is_over = !std::mem::take(&mut is_first) && shared.state().once;
+        let answer = shared.state().answer_for(&authorization).filter(|_| !is_over);
+        let answer = answer.unwrap_or_else(|| Answer::nothing().reset());
         let how = play(answer, &stream, shared, &requests);
         if matches!(how, Played::Whole) {
             continue;

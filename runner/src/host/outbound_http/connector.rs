@@ -3,6 +3,7 @@
 
 use super::address::{is_address_in_disguise, is_public};
 use super::proxy::{Proxy, ThroughProxy};
+use super::resend;
 use anyhow::Result;
 use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
@@ -168,6 +169,7 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
+        resend::connecting();
         if uri.host().is_some_and(|host| self.is_prohibited(host)) {
             return Box::pin(std::future::ready(Err(NoConnection::Prohibited)));
         }

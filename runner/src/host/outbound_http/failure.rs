@@ -39,6 +39,28 @@ pub(super) fn of_body(error: &hyper::Error) -> Error {
     of_stream(error, Error::HttpProtocolError)
 }
 
+/// Whether a request got no response because the connection it was sent on ended.
+pub(super) fn is_lost_connection(error: &legacy::Error) -> bool {
+    // The guest's own body may have failed, of which the connection then ends.
+    let is_own = |cause: &(dyn StdError + 'static)| cause.is::<Error>() || cause.is::<NoConnection>();
+    !causes(error).any(is_own) && causes(error).any(is_lost)
+}
+
+fn is_lost(cause: &(dyn StdError + 'static)) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+        return error.is_incomplete_message() || error.is_canceled();
+    }
+    if let Some(error) = cause.downcast_ref::<h2::Error>() {
+        // A stream that the upstream refused was not acted on (RFC 9113, section 8.7).
+        return error.is_io() || error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    }
+    let error = cause.downcast_ref::<io::Error>();
+    error.is_some_and(|error| {
+        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
+    })
+}
+
 fn of_stream(error: &(dyn StdError + 'static), otherwise: Error) -> Error {
     for cause in causes(error) {
         if let Some(error) = cause.downcast_ref::<h2::Error>() {

@@ -38,9 +38,9 @@ async fn tunnel(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Res
     copy_bidirectional(&mut stream, &mut upstream).await.map(drop)
 }
 
-fn through(proxy: &str, servers: &[&Server]) -> HttpClient {
+fn through(proxy: &str, servers: &[&Server]) -> Clients {
     let proxy = Some(proxy.parse().expect("a proxy"));
-    new_client(Connector::new(Duration::from_secs(30), true, proxy, &trusting_all(servers)))
+    Clients::new(Connector::new(Duration::from_secs(30), true, proxy, &trusting_all(servers)))
 }
 
 #[test]

@@ -85,11 +85,11 @@ pub(super) fn trusting_all(servers: &[&Server]) -> TlsConfig {
     TlsConfig::with_roots(roots).expect("a TLS configuration")
 }
 
-fn client(tls: &TlsConfig) -> HttpClient {
-    new_client(Connector::new(Duration::from_secs(30), true, None, tls))
+fn client(tls: &TlsConfig) -> Clients {
+    Clients::new(Connector::new(Duration::from_secs(30), true, None, tls))
 }
 
-pub(super) async fn get(client: &HttpClient, port: u16) -> Result<(http::Version, Bytes), Error> {
+pub(super) async fn get(client: &Clients, port: u16) -> Result<(http::Version, Bytes), Error> {
     let body = Full::new(Bytes::new()).map_err(Error::from).boxed_unsync();
     let request = Request::get(format!("https://localhost:{port}/")).body(body).expect("a request");
     let limits = Limits::of(None, false);
