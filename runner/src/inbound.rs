@@ -11,12 +11,13 @@ pub(crate) use body::{RequestBody, ResponseBody};
 
 use crate::admin;
 use crate::gateway::Phase;
+use crate::hop_by_hop::strip_nominated;
 use crate::instance::{Answer, Instances};
 use crate::log;
 use activity::{Activity, Look};
 use http::request::Parts;
 use http::uri::{Authority, Scheme, Uri};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -159,21 +160,46 @@ async fn answer(
     activity: &Arc<Activity>,
 ) -> Response<ResponseBody> {
     let (mut head, body) = request.into_parts();
+    if !names_one_host(&head) {
+        let said = "an HTTP/1.1 request needs exactly one Host header, with a host and nothing else";
+        let mut response = failure(StatusCode::BAD_REQUEST, "invalid_request_error", "invalid_host", said);
+        // Who reads such a request otherwise, in front of llmio, may see another one begin behind it.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return response;
+    }
     let upload = (!body.is_end_stream()).then(Upload::new);
     let service = activity.serve(upload.clone());
     let id = new_id();
     shape(&mut head, id, client, instances.stores().quirks);
     let recorded = may_have_record(&head);
-    let answer = instances.send(id, head, RequestBody::client(body, upload), recorded).await;
+    // What is relayed is held nowhere as a whole.
+    let bytes_max = if is_relayed(&head) { u64::MAX } else { body::READ_BYTES_MAX };
+    let answer = instances.send(id, head, RequestBody::client(body, bytes_max, upload), recorded).await;
     respond(answer).map(|body| body.in_service(service))
+}
+
+/// As RFC 9112, section 3.2, wants it of every request, whatever else names the host. Older than HTTP/1.1 it may be
+/// missing.
+fn names_one_host(head: &Parts) -> bool {
+    let mut hosts = head.headers.get_all(header::HOST).into_iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => head.version < Version::HTTP_11,
+        (Some(host), None) if host.is_empty() => true,
+        (Some(host), None) => Authority::try_from(host.as_bytes()).is_ok_and(|host| !host.as_str().contains('@')),
+        (Some(_), Some(_)) => false,
+    }
 }
 
 /// Whether a call may be one that is recorded: by the public API only a POST outside `/api` is, and whatever goes
 /// through a relay.
 fn may_have_record(head: &Parts) -> bool {
     let path = head.uri.path();
-    let is_relayed = path.starts_with("/relay/") || path.starts_with("/proxy/");
-    is_relayed || (head.method == Method::POST && path != "/api" && !path.starts_with("/api/"))
+    is_relayed(head) || (head.method == Method::POST && path != "/api" && !path.starts_with("/api/"))
+}
+
+/// Whether a request is passed on as it comes.
+fn is_relayed(head: &Parts) -> bool {
+    ["/relay/", "/proxy/"].iter().any(|prefix| head.uri.path().starts_with(prefix))
 }
 
 /// What the client gets: the component's response, or the host's own words where there is none.
@@ -182,22 +208,29 @@ pub(crate) fn respond(answer: Answer) -> Response<ResponseBody> {
         Answer::Response(response, guard) => response.map(|body| ResponseBody::guest(body, guard)),
         Answer::Failed(error) => {
             log::warn(format_args!("the component failed a request: {}", error.0));
-            failure("internal_error", "the gateway could not answer; its log says why")
+            broken("internal_error", "the gateway could not answer; its log says why")
         }
-        Answer::Trapped => failure("guest_trap", "the gateway stopped while it handled this request; send it again"),
+        Answer::Trapped => broken("guest_trap", "the gateway stopped while it handled this request; send it again"),
     }
 }
 
-fn failure(code: &str, message: &str) -> Response<ResponseBody> {
-    let error = serde_json::json!({ "error": { "message": message, "type": "server_error", "code": code } });
+fn broken(code: &str, message: &str) -> Response<ResponseBody> {
+    failure(StatusCode::INTERNAL_SERVER_ERROR, "server_error", code, message)
+}
+
+fn failure(status: StatusCode, kind: &str, code: &str, message: &str) -> Response<ResponseBody> {
+    let error = serde_json::json!({ "error": { "message": message, "type": kind, "code": code } });
     let mut response = Response::new(ResponseBody::text(error.to_string()));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
 /// Makes the head what the component may trust: the host's own headers come from the host, and the URI is whole.
 pub(crate) fn shape(head: &mut Parts, id: Uuid, client: Option<HeaderValue>, quirks: bool) {
+    head.uri = whole(std::mem::take(&mut head.uri), &head.headers);
+    // Before the host adds its own, which no client may have taken away.
+    strip_nominated(&mut head.headers);
     if !quirks {
         strip_reserved(&mut head.headers);
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
@@ -209,7 +242,6 @@ pub(crate) fn shape(head: &mut Parts, id: Uuid, client: Option<HeaderValue>, qui
     if let Some(client) = client {
         head.headers.append(CLIENT_HEADER, client);
     }
-    head.uri = whole(std::mem::take(&mut head.uri), &head.headers);
 }
 
 fn strip_reserved(headers: &mut HeaderMap) {
@@ -284,6 +316,34 @@ mod tests {
         let head = shaped(forged(), false);
         assert_eq!(head.uri, "http://gateway.example:7070/v1/models?x=1");
         assert_eq!(shaped(Request::get("/x").header("host", "a b"), false).uri, "http://localhost/x");
+    }
+
+    #[test]
+    fn a_request_names_its_host_once() {
+        let names_one_host = |request: http::request::Builder| {
+            names_one_host(&request.body(()).expect("the test's request is valid").into_parts().0)
+        };
+        let get = || Request::get("/x");
+        for host in ["gateway.example", "gateway.example:7070", "127.0.0.1:7070", "[::1]:7070", ""] {
+            assert!(names_one_host(get().header("host", host)), "{host:?}");
+        }
+        for host in ["a b", "a/b", "user@a", "a:b:c"] {
+            assert!(!names_one_host(get().header("host", host)), "{host:?}");
+        }
+        assert!(!names_one_host(get().header("host", "a").header("host", "a")));
+        assert!(!names_one_host(get()));
+        assert!(!names_one_host(Request::get("http://a/x")), "the other form of a request needs it, too");
+        assert!(names_one_host(get().version(Version::HTTP_10)));
+    }
+
+    #[test]
+    fn a_client_takes_no_header_of_the_host_away() {
+        let head = shaped(
+            forged().header("connection", "x-llmio-call, spin-client-addr, x-once").header("x-once", "1"),
+            false,
+        );
+        assert_eq!(head.headers["x-llmio-call"], Uuid::from_u128(7).to_string());
+        assert!(head.headers.contains_key("spin-client-addr") && !head.headers.contains_key("x-once"));
     }
 
     #[test]

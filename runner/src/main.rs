@@ -11,6 +11,7 @@ mod engine_config;
 mod exit;
 mod gateway;
 mod greeting;
+mod hop_by_hop;
 mod host;
 mod inbound;
 mod instance;

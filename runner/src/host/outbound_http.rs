@@ -17,6 +17,7 @@ mod resend_tests;
 mod tls_tests;
 
 use crate::call::{Calls, Reason, Upstream};
+use crate::hop_by_hop::strip_nominated;
 use body::UpstreamBody;
 use connector::Connector;
 use http::{HeaderMap, HeaderName, Request, Response, header};
@@ -151,7 +152,8 @@ impl WasiHttpHooks for OutboundHttp {
         Box::new(async move {
             let (clients, upstream, limits) = prepared?;
             let response = exchange(&clients, request, &upstream, &limits).await?;
-            let (head, body) = response.into_parts();
+            let (mut head, body) = response.into_parts();
+            strip_nominated(&mut head.headers);
             upstream.set_body(body);
             let body = UpstreamBody::new(upstream, limits.between_bytes).boxed_unsync();
             // Ready at the first poll: then wasmtime spawns no task to watch it.

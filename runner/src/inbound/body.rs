@@ -7,6 +7,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use std::error::Error as _;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -14,24 +16,25 @@ use tokio::time::Instant;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 /// One MiB more than the component's own limit: it answers 413 in the caller's dialect before the host cuts.
-const REQUEST_BYTES_MAX: usize = 33 << 20;
+pub(super) const READ_BYTES_MAX: u64 = 33 << 20;
 
 /// A client's body, or one the host made.
 pub(crate) struct RequestBody {
     inner: Either<Incoming, Full<Bytes>>,
-    left: usize,
+    bytes: u64,
+    bytes_max: u64,
     upload: Option<Arc<Upload>>,
 }
 
 impl RequestBody {
-    /// What a client sends, as fast as `upload` wants it.
-    pub(super) fn client(body: Incoming, upload: Option<Arc<Upload>>) -> RequestBody {
-        RequestBody { inner: Either::Left(body), left: REQUEST_BYTES_MAX, upload }
+    /// What a client sends, at most so much and as fast as `upload` wants it.
+    pub(super) fn client(body: Incoming, bytes_max: u64, upload: Option<Arc<Upload>>) -> RequestBody {
+        RequestBody { inner: Either::Left(body), bytes: 0, bytes_max, upload }
     }
 
     /// What the host itself sends.
     pub(crate) fn whole(body: Bytes) -> RequestBody {
-        RequestBody { inner: Either::Right(Full::new(body)), left: REQUEST_BYTES_MAX, upload: None }
+        RequestBody { inner: Either::Right(Full::new(body)), bytes: 0, bytes_max: u64::MAX, upload: None }
     }
 }
 
@@ -54,10 +57,10 @@ impl Body for RequestBody {
             upload.received(length, Instant::now);
         }
         let Some(Ok(frame)) = frame else { return Poll::Ready(frame) };
-        let Some(left) = self.left.checked_sub(length) else {
-            return Poll::Ready(Some(Err(Error::HttpRequestBodySize(Some(REQUEST_BYTES_MAX as u64)))));
-        };
-        self.left = left;
+        self.bytes += length as u64;
+        if self.bytes > self.bytes_max {
+            return Poll::Ready(Some(Err(Error::HttpRequestBodySize(Some(self.bytes_max)))));
+        }
         Poll::Ready(Some(Ok(frame)))
     }
 
@@ -70,8 +73,14 @@ impl Body for RequestBody {
     }
 }
 
+/// Whether the client broke off or sent what is no HTTP: the component blames it either way, with other words.
 fn client_error(error: hyper::Error) -> Error {
-    if error.is_incomplete_message() { Error::ConnectionTerminated } else { Error::HttpProtocolError }
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    match cause {
+        Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => Error::HttpProtocolError,
+        None if !error.is_incomplete_message() => Error::HttpProtocolError,
+        _ => Error::ConnectionTerminated,
+    }
 }
 
 /// The answer to a client. It ends its call: as sent when it was read to its end, as left when it is dropped before.
