@@ -97,6 +97,11 @@ impl Incoming {
         found.and_then(|(_, value)| std::str::from_utf8(value).ok())
     }
 
+    /// The length of the body, where it is told.
+    pub(crate) fn announced(&self) -> Option<usize> {
+        self.header("content-length")?.trim().parse().ok()
+    }
+
     /// The body as it comes, once, for whoever passes it on. A second time there is none.
     pub(crate) fn contents(&self) -> Option<Contents> {
         let (_result, result_reader) = wit_future::new(|| Ok(()));
@@ -110,7 +115,7 @@ impl Incoming {
         {
             return Err(Refusal::unsupported_encoding(encoding));
         }
-        let announced = self.header("content-length").and_then(|length| length.trim().parse::<usize>().ok());
+        let announced = self.announced();
         if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX) {
             return Err(Refusal::too_large(BODY_BYTES_MAX));
         }
@@ -159,12 +164,21 @@ async fn collect(
         Ok(_) | Err(ErrorCode::HttpRequestBodySize(_)) if bytes.len() >= BODY_BYTES_MAX => {
             Err(Refusal::too_large(BODY_BYTES_MAX))
         }
-        Err(ErrorCode::HttpProtocolError) => {
-            Err(Refusal::bad_request("The body is not framed as HTTP frames bodies. Send it again."))
+        Ok(_) => Err(unfinished(&ErrorCode::ConnectionTerminated)),
+        Err(code) => Err(unfinished(&code)),
+    }
+}
+
+/// Why a client's body did not come as a whole, in the host's words. It is the client's doing whatever they are.
+pub(crate) fn unfinished(code: &ErrorCode) -> Refusal {
+    match code {
+        ErrorCode::ConnectionReadTimeout => Refusal::too_slow(),
+        ErrorCode::HttpProtocolError => {
+            Refusal::bad_request("The body is not framed as HTTP frames bodies. Send it again.")
         }
         _ => {
             let said = "The body ended before its announced end. Send it again.";
-            Err(Refusal::bad_request(said).ended(State::ClientClosed))
+            Refusal::bad_request(said).ended(State::ClientClosed)
         }
     }
 }
@@ -190,12 +204,17 @@ fn parse_address(text: &str) -> Option<IpAddr> {
     text.parse::<SocketAddr>().map(|socket| socket.ip()).or_else(|_| text.parse()).ok()
 }
 
+/// Whether a browser asks for a page if it may send a request.
+pub(crate) fn is_preflight(incoming: &Incoming) -> bool {
+    incoming.method == "OPTIONS" && incoming.header("access-control-request-method").is_some()
+}
+
 /// The answer to a CORS preflight. Data routes may be called from any page: the key is what protects them, and a
 /// browser sends none on its own.
 pub(crate) fn preflight(incoming: &Incoming) -> Reply {
     let asked = incoming.header("access-control-request-headers").unwrap_or("authorization, content-type");
     Reply { status: 204, headers: Vec::new(), body: Vec::new() }
-        .with("access-control-allow-methods", "GET, POST, OPTIONS")
+        .with("access-control-allow-methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
         .with("access-control-allow-headers", asked)
         .with("access-control-max-age", "86400")
         .with("vary", "access-control-request-headers")

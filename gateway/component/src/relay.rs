@@ -334,10 +334,11 @@ pub(crate) fn reply(incoming: &Incoming, reply: Reply) -> types::Response {
     whole(status, headers, body, incoming.method == "HEAD")
 }
 
-/// Lets pages of any origin read an answer, but for those of the admin API.
+/// Lets pages of any origin read an answer with all its headers, but for those of the admin API.
 pub(crate) fn allow_origin(incoming: &Incoming, headers: &mut Vec<(String, Vec<u8>)>) {
     if incoming.header("origin").is_some() && !gateway_core::accept::is_admin(&incoming.path) {
         headers.push(("access-control-allow-origin".into(), b"*".to_vec()));
+        headers.push(("access-control-expose-headers".into(), b"*".to_vec()));
     }
 }
 

@@ -1,13 +1,16 @@
 //! `/relay/{name}/…`: a request passed to the one origin its relay names, and the answer back, streamed both ways. Nothing
 //! is chosen, tried again or looked into: whoever sends it speaks to the origin, and llmio is the place it leaves from.
 
+mod upload;
+
 use std::rc::Rc;
 
 use gateway_core::accept::Needs;
 use gateway_core::authenticate::{Caller, authenticate};
 use gateway_core::catalog::{Relay, hash_key};
-use gateway_core::failover::SendError;
-use gateway_core::record::kept_text;
+use gateway_core::failover::{Class, SendError};
+use gateway_core::headers;
+use gateway_core::record::{State, kept_text};
 use gateway_core::refusal::{Refusal, Shape};
 use gateway_core::relays::{self, KEY, MARK, Passed, REFUSED};
 use gateway_core::rewrite;
@@ -17,16 +20,20 @@ use spin_sdk::wasip3::http::types::{self, Fields, RequestOptions, Scheme};
 use spin_sdk::wasip3::wit_bindgen::StreamWriter;
 
 use crate::host;
-use crate::incoming::Incoming;
+use crate::incoming::{self, Incoming};
 use crate::proxy::OpenCall;
 use crate::relay::{self, TrailersWriter};
 use crate::send::{self, Body, FIRST_BYTE_MS_WHOLE, HOST_HEADER};
 use crate::store::catalog::{self, Freshness, Snapshot};
 
+use upload::{Outgoing, Upload};
+
 /// As for balanced calls; a relay has no model that could say otherwise.
 const CONNECT_MS: u64 = 5_000;
 const IDLE_MS: u64 = 90_000;
 const TOTAL_MS: u64 = 60 * 60 * 1000;
+
+const KEY_MISSING: &str = "key_missing";
 
 const NANOS_PER_MS: u64 = 1_000_000;
 
@@ -34,6 +41,10 @@ const NANOS_PER_MS: u64 = 1_000_000;
 pub(crate) async fn serve(incoming: &Incoming, snapshot: Rc<Snapshot>, rest: &str, shape: Shape) -> types::Response {
     let (name, path) = relays::split(rest);
     let refused = match enter(incoming, snapshot, name).await {
+        // A preflight never carries a key. Where none is needed it is the origin's to answer, like all that comes.
+        Err(refusal) if refusal.code == Some(KEY_MISSING) && incoming::is_preflight(incoming) => {
+            return relay::reply(incoming, incoming::preflight(incoming));
+        }
         Err(refusal) => (refusal, None),
         Ok((snapshot, caller)) => {
             let open = OpenCall::begin_relay(incoming, &caller, &snapshot.catalog);
@@ -75,7 +86,7 @@ fn decide(incoming: &Incoming, snapshot: &Snapshot, name: &str) -> Result<Caller
     }
     let Some(key) = incoming.header(KEY) else {
         let said = format!("Relay {name:?} needs a key of llmio in the header `{KEY}`.");
-        return Err(Refusal::unauthorized("key_missing", said));
+        return Err(Refusal::unauthorized(KEY_MISSING, said));
     };
     let presented = [key.trim().to_owned()];
     authenticate(Needs::Key, &presented, &snapshot.token, &snapshot.catalog, incoming.at_ms)
@@ -102,41 +113,71 @@ async fn pass(
         snapshot.catalog.key(&hash_key(credential)).is_some()
             || authenticate(Needs::Key, &presented, &snapshot.token, &snapshot.catalog, incoming.at_ms).is_ok()
     };
-    let passed = relays::request(path, incoming.query.as_deref(), &incoming.headers, &own);
+    let passed = relays::request(path, incoming.query.as_deref(), &incoming.headers, &own)?;
+    let asked = format!("{} {path}", incoming.method);
     let started_ms = host::now_ms();
-    let sent = client::send(build(incoming, relay, passed)?).await.map_err(send::before_head);
+    let (upload, contents) = Upload::start(incoming, open).await?;
+    let sent = client::send(build(incoming, relay, passed, contents)?).await.map_err(send::before_head);
     let (status, headers, body) = match sent {
         Ok(response) => Body::of(response),
         Err(error) => {
-            open.passed_by(relay, Err(&error), started_ms);
-            return Err(failed(relay, &error));
+            let (refusal, why) = match upload.broken() {
+                Some(refusal) => (refusal.clone(), (Class::Gone, refusal.message)),
+                None => (failed(relay, &error), (relays::blame(&error), error.describe())),
+            };
+            open.passed_by(relay, &asked, Err(why), started_ms);
+            return Err(refusal);
         }
     };
-    open.passed_by(relay, Ok(status), started_ms);
+    open.passed_by(relay, &asked, Ok(status), started_ms);
+    if status == 101 {
+        let said =
+            format!("{} changed the protocol, which nobody asked for: relays carry no WebSockets.", relay.describe());
+        return Err(Refusal::bad_gateway(State::UpstreamError, said));
+    }
     open.head(status);
     let mut headers = relays::answer(headers);
     headers.push(("x-llmio-record".to_owned(), open.id().into_bytes()));
+    if !relay.public && headers::value(&headers, "access-control-allow-origin").is_none() {
+        relay::allow_origin(incoming, &mut headers);
+    }
     let (response, writer, trailers) = relay::head(status, &headers);
-    wasip3::spawn(copy(body, writer, trailers, incoming.start_ms.saturating_add(TOTAL_MS), open.clone()));
+    let deadline_ms = incoming.start_ms.saturating_add(TOTAL_MS);
+    let open = open.clone();
+    wasip3::spawn(async move {
+        let (bytes, error) = copy(body, writer, trailers, deadline_ms).await;
+        let (state, said) = match (error, upload.broken()) {
+            (None, _) => (relays::verdict(status).0, None),
+            (Some(_), Some(refusal)) => (refusal.state, Some(refusal.message)),
+            (Some(error), None) => (error.state(), Some(error.describe())),
+        };
+        open.passed(bytes, state, said).await;
+    });
     Ok(response)
 }
 
-/// The client's body goes on as it comes, and so does its end: one that breaks off here breaks off there.
-fn build(incoming: &Incoming, relay: &Relay, passed: Passed) -> Result<types::Request, Refusal> {
+fn build(
+    incoming: &Incoming,
+    relay: &Relay,
+    passed: Passed,
+    (contents, trailers): Outgoing,
+) -> Result<types::Request, Refusal> {
     let Passed { path, mut headers } = passed;
     if host::is_runner() {
         let value = format!("call={}{}", incoming.id, if relay.local { "; local" } else { "" });
         headers.push((HOST_HEADER.into(), value.into_bytes()));
     }
+    if contents.is_none() && headers::value(&headers, "content-length").is_none() {
+        headers.push(("content-length".to_owned(), b"0".to_vec()));
+    }
     let refused = |what: &str| Refusal::bad_request(format!("{what} of the request cannot be passed on."));
     let fields = Fields::from_list(&headers).map_err(|_| refused("A header"))?;
-    let (contents, trailers) = incoming.contents().ok_or_else(|| refused("The body"))?;
     let options = RequestOptions::new();
     // A host that knows none of these keeps its own limits.
     let _ = options.set_connect_timeout(Some(CONNECT_MS * NANOS_PER_MS));
     let _ = options.set_first_byte_timeout(Some(FIRST_BYTE_MS_WHOLE * NANOS_PER_MS));
     let _ = options.set_between_bytes_timeout(Some(IDLE_MS * NANOS_PER_MS));
-    let (request, _transmitted) = types::Request::new(fields, Some(contents), trailers, Some(options));
+    let (request, _transmitted) = types::Request::new(fields, contents, trailers, Some(options));
     let scheme = if relay.tls { Scheme::Https } else { Scheme::Http };
     request.set_method(&send::method_of(&incoming.method)).map_err(|()| refused("The method"))?;
     request.set_scheme(Some(&scheme)).map_err(|()| refused("The scheme"))?;
@@ -160,14 +201,14 @@ fn failed(relay: &Relay, error: &SendError) -> Refusal {
     }
 }
 
-/// Hands the answer on. One that is cut gets an unclean end and nothing of llmio's own.
+/// Hands the answer on; returns how many bytes of it, and why that is not all. One that is cut gets an unclean end and
+/// nothing of llmio's own.
 async fn copy(
     mut body: Body,
     mut writer: StreamWriter<u8>,
     trailers: TrailersWriter,
     deadline_ms: u64,
-    open: OpenCall,
-) {
+) -> (u64, Option<SendError>) {
     let (mut buffer, mut bytes) = (send::take_buffer(), 0u64);
     let error = loop {
         let (more, read) = body.read(buffer).await;
@@ -192,5 +233,5 @@ async fn copy(
         None => relay::end_whole(writer, trailers).await,
         Some(_) => relay::cut(writer, trailers).await,
     }
-    open.passed(bytes, error).await;
+    (bytes, error)
 }

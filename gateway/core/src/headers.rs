@@ -15,6 +15,14 @@ pub(crate) const HOP_BY_HOP: [&str; 10] = [
     "http2-settings",
 ];
 
+/// The headers that a message's own `connection` adds to those (RFC 9110, section 7.6.1). The runner takes them away
+/// itself, together with `connection`; other hosts show it.
+pub(crate) fn nominated(headers: &[(String, Vec<u8>)]) -> Vec<String> {
+    let connection = headers.iter().filter(|(name, _)| name == "connection");
+    let values = connection.filter_map(|(_, value)| std::str::from_utf8(value).ok());
+    values.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect()
+}
+
 /// The first value of a header.
 pub fn value<'h>(headers: &'h [(String, Vec<u8>)], name: &str) -> Option<&'h [u8]> {
     headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_slice())

@@ -15,7 +15,7 @@ use crate::route::{Candidate, Candidates, Skipped, name_asked, target_name};
 /// | `ok` | the whole answer was handed over | the upstream's | – |
 /// | `client_error` | the provider refused the request itself | the upstream's 4xx | client |
 /// | `client_closed` | the client left before the end | any; 499 before the head | client |
-/// | `client_stalled` | the client stopped reading | any | client |
+/// | `client_stalled` | the client stopped reading, or sent its body too slowly | any, or 408 | client |
 /// | `upstream_connect` | no connection to any provider | 502 | target |
 /// | `tls_error` | TLS handshake failed | 502 | target |
 /// | `first_byte_timeout` | no response head in time | 504 | target |
@@ -127,7 +127,7 @@ impl State {
 pub struct AttemptRecord {
     /// The provider's name.
     pub provider: String,
-    /// The provider's own name for the model.
+    /// The provider's own name for the model; method and path of a relayed request.
     pub model: String,
     /// The credential's label; never its value.
     #[serde(skip_serializing_if = "Option::is_none")]

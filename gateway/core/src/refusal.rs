@@ -136,6 +136,12 @@ impl Refusal {
         Refusal::new(412, "invalid_request_error", message).coded("precondition_failed")
     }
 
+    /// 408: the client sends its body too slowly.
+    pub fn too_slow() -> Self {
+        let message = "The body came too slowly: after ten seconds at least 1 KiB a second is expected. Send it again.";
+        Refusal::new(408, "invalid_request_error", message).coded("request_timeout").ended(State::ClientStalled)
+    }
+
     /// 409: the thing is there already, or is not the caller's to change.
     pub fn conflict(message: impl Into<String>) -> Self {
         Refusal::new(409, "invalid_request_error", message).coded("conflict")

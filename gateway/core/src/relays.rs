@@ -3,8 +3,15 @@
 //! No allow-list as for balanced calls: a relay is a way out for requests that were made for its origin, with the
 //! origin's own credential in them.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
+use crate::accept::decode_parameter;
 use crate::catalog::Relay;
-use crate::headers::{HOP_BY_HOP, text};
+use crate::failover::{Class, SendError};
+use crate::headers::{HOP_BY_HOP, nominated, text};
+use crate::record::State;
+use crate::refusal::Refusal;
 use crate::rewrite::{HOPS, hops};
 
 /// Where a relay's caller presents a key of llmio. Every other place belongs to the origin.
@@ -52,31 +59,91 @@ pub fn split(rest: &str) -> (&str, &str) {
 }
 
 /// What goes to the origin. `own` says of a credential whether it is one of llmio's: those are nobody else's business,
-/// wherever a client put them.
-pub fn request(path: &str, query: Option<&str>, client: &[(String, Vec<u8>)], own: &dyn Fn(&str) -> bool) -> Passed {
-    let is_own = |value: &[u8]| {
-        let value = std::str::from_utf8(value).unwrap_or_default();
-        own(value) || value.split_once(' ').is_some_and(|(_, credential)| own(credential.trim()))
-    };
+/// wherever a client put them. One in the path cannot be left out, so that request goes nowhere.
+pub fn request(
+    path: &str,
+    query: Option<&str>,
+    client: &[(String, Vec<u8>)],
+    own: &dyn Fn(&str) -> bool,
+) -> Result<Passed, Refusal> {
+    if path.split('/').any(|segment| holds_own(&decoded(segment), own)) {
+        let said =
+            format!("The path holds a key of llmio, which no origin may see. Relays take it in the header `{KEY}`.");
+        return Err(Refusal::bad_request(said));
+    }
+    let nominated = nominated(client);
     let passes = |(name, value): &&(String, Vec<u8>)| {
         !HOP_BY_HOP.contains(&name.as_str())
+            && !nominated.contains(name)
             && !DROPPED.contains(&name.as_str())
             && !DROPPED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-            && !is_own(value)
+            && !holds_own(&String::from_utf8_lossy(value), own)
     };
     let mut headers: Vec<_> = client.iter().filter(passes).cloned().collect();
     headers.push((HOPS.to_owned(), (hops(client) + 1).to_string().into_bytes()));
+    let passes = |pair: &&str| !holds_own(&decoded(&pair.replace('+', " ")), own);
     let path = match query {
-        Some(query) => format!("{path}?{query}"),
+        Some("") => format!("{path}?"),
+        Some(query) => match query.split('&').filter(passes).collect::<Vec<_>>().as_slice() {
+            [] => path.to_owned(),
+            pairs => format!("{path}?{}", pairs.join("&")),
+        },
         None => path.to_owned(),
     };
-    Passed { path, headers }
+    Ok(Passed { path, headers })
 }
 
-/// What comes back: all of it, but for what belongs to the connection and the name of the origin's own record.
+fn decoded(text: &str) -> String {
+    decode_parameter(text).unwrap_or_else(|| text.to_owned())
+}
+
+/// Every key llmio makes and every admin token that is not for a test at home is longer. Shorter words of a text are not
+/// looked up, since there may be very many.
+const WORD_BYTES_MIN: usize = 16;
+
+/// Whether a text holds a credential of llmio: as the whole, as what stands behind `Bearer` or a name, as a word between
+/// the marks of cookies and paths, or in the code of `Basic` (RFC 7617).
+fn holds_own(text: &str, own: &dyn Fn(&str) -> bool) -> bool {
+    let behind = |separator: &str| text.split_once(separator).is_some_and(|(_, rest)| own(rest.trim()));
+    let is_long = |word: &&str| word.len() >= WORD_BYTES_MIN;
+    let marks = |each: char| each.is_whitespace() || matches!(each, '=' | ':' | ';' | ',' | '"' | '\'' | '@');
+    let basic = || {
+        let (scheme, code) = text.trim().split_once(char::is_whitespace)?;
+        let code = scheme.eq_ignore_ascii_case("basic").then_some(code.trim().trim_end_matches('='))?;
+        String::from_utf8(STANDARD_NO_PAD.decode(code).ok()?).ok()
+    };
+    own(text.trim())
+        || behind("=")
+        || text.split_whitespace().chain(text.split(marks)).filter(is_long).any(own)
+        || basic()
+            .is_some_and(|pair| pair.split(':').any(own) || pair.split_once(':').is_some_and(|(_, rest)| own(rest)))
+}
+
+/// What comes back: all of it, but for what belongs to the connection, the name of the origin's own record, and the
+/// mark of a refusal, which only this llmio may set.
 pub fn answer(mut upstream: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
-    upstream.retain(|(name, _)| !HOP_BY_HOP.contains(&name.as_str()) && name != "x-llmio-record");
+    let is_llmios = |name: &str| name == "x-llmio-record" || name == MARK;
+    let nominated = nominated(&upstream);
+    upstream.retain(|(name, _)| !HOP_BY_HOP.contains(&name.as_str()) && !nominated.contains(name) && !is_llmios(name));
     upstream
+}
+
+/// What an origin's status says of the request, without a look at the body, which is the client's alone.
+pub fn verdict(status: u16) -> (State, Class) {
+    match status {
+        101 | 500.. => (State::UpstreamError, Class::Target),
+        429 => (State::RateLimitedUpstream, Class::Rate),
+        400.. => (State::ClientError, Class::Client),
+        _ => (State::Ok, Class::Ok),
+    }
+}
+
+/// Who is to blame where an origin has not answered.
+pub fn blame(error: &SendError) -> Class {
+    match error {
+        SendError::ClientClosed | SendError::Drained => Class::Gone,
+        _ => Class::Target,
+    }
 }
 
 /// Whether an answer is a relay's own refusal and not from its origin.
@@ -97,6 +164,14 @@ mod tests {
 
     fn headers(list: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
         list.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect()
+    }
+
+    fn is_own(credential: &str) -> bool {
+        ["llmio-key", "sk-llmio-0123456789", "a:b"].contains(&credential)
+    }
+
+    fn passed(path: &str, query: Option<&str>, client: &[(String, Vec<u8>)]) -> Passed {
+        request(path, query, client, &is_own).expect("it passes")
     }
 
     #[test]
@@ -126,7 +201,7 @@ mod tests {
             ("x-llmio-hops", "2"),
             ("spin-client-addr", "203.0.113.7"),
         ]);
-        let passed = request("/v1", Some("a=1&b=%20"), &client, &|credential| credential == "llmio-key");
+        let passed = passed("/v1", Some("a=1&b=%20"), &client);
         assert_eq!(passed.path, "/v1?a=1&b=%20");
         let expected = headers(&[
             ("authorization", "Bearer of-the-origin"),
@@ -137,8 +212,51 @@ mod tests {
             ("x-llmio-hops", "3"),
         ]);
         assert_eq!(passed.headers, expected);
-        let bearer = headers(&[("authorization", "Bearer llmio-key")]);
-        assert_eq!(request("/", None, &bearer, &|each| each == "llmio-key").headers, headers(&[("x-llmio-hops", "1")]));
+    }
+
+    #[test]
+    fn a_key_of_llmio_is_left_out_wherever_a_client_put_it() {
+        for (name, value) in [
+            ("authorization", "Bearer sk-llmio-0123456789"),
+            ("authorization", "bearer\t sk-llmio-0123456789 "),
+            ("authorization", "Basic eDpzay1sbG1pby0wMTIzNDU2Nzg5"),
+            ("authorization", "basic c2stbGxtaW8tMDEyMzQ1Njc4OTo="),
+            ("authorization", "Basic eDphOmI="),
+            ("x-goog-api-key", "sk-llmio-0123456789"),
+            ("x-goog-api-key", "a:b"),
+            ("cookie", "theme=dark; k=sk-llmio-0123456789; a=b"),
+            ("x-odd", "key=\"sk-llmio-0123456789\", v=1"),
+        ] {
+            let passed = passed("/", None, &headers(&[(name, value)]));
+            assert_eq!(passed.headers, headers(&[("x-llmio-hops", "1")]), "{name}: {value}");
+        }
+        for value in ["Basic eDp5", "Basic !", "Bearer of-the-origin", "sk-llmio-0123456789x"] {
+            assert_eq!(passed("/", None, &headers(&[("authorization", value)])).headers.len(), 2, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_llmio_is_left_out_of_the_query_and_the_rest_of_it_stays_as_it_is() {
+        for (query, path) in [
+            ("key=sk-llmio-0123456789", "/v1"),
+            ("alt=sse&key=sk%2Dllmio-0123456789&a=%20+", "/v1?alt=sse&a=%20+"),
+            ("token=Bearer+sk-llmio-0123456789&key=of-the-origin", "/v1?key=of-the-origin"),
+            ("key=a:b&b", "/v1?b"),
+            ("key=a%3Ab", "/v1"),
+            ("", "/v1?"),
+            ("&&a=%zz", "/v1?&&a=%zz"),
+        ] {
+            assert_eq!(passed("/v1", Some(query), &[]).path, path, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_holds_a_key_of_llmio_goes_nowhere() {
+        for path in ["/sk-llmio-0123456789", "/v1/sk%2Dllmio-0123456789/x", "/v1;k=sk-llmio-0123456789"] {
+            let refused = request(path, None, &[], &is_own).expect_err("a refusal");
+            assert_eq!(refused.status, 400);
+            assert!(refused.message.contains(KEY) && !refused.message.contains("0123"), "{}", refused.message);
+        }
     }
 
     #[test]
@@ -146,5 +264,36 @@ mod tests {
         let upstream =
             headers(&[("set-cookie", "a=b"), ("location", "/x"), ("keep-alive", "9"), ("x-llmio-record", "r")]);
         assert_eq!(answer(upstream), headers(&[("set-cookie", "a=b"), ("location", "/x")]));
+    }
+
+    #[test]
+    fn what_the_connection_header_names_stays_on_its_connection() {
+        let sent =
+            headers(&[("connection", "close, X-Once"), ("connection", "x-twice"), ("x-once", "1"), ("x-twice", "2")]);
+        assert_eq!(answer(sent.clone()), headers(&[]));
+        assert_eq!(passed("/", None, &sent).headers, headers(&[("x-llmio-hops", "1")]));
+    }
+
+    #[test]
+    fn an_origin_cannot_speak_for_the_relay() {
+        let upstream = headers(&[("x-llmio-relay", "refused"), ("x-odd", "1")]);
+        assert!(is_refusal(&upstream));
+        assert_eq!(answer(upstream), headers(&[("x-odd", "1")]));
+    }
+
+    #[test]
+    fn a_status_tells_who_is_to_blame() {
+        for (status, state, class) in [
+            (204, State::Ok, Class::Ok),
+            (302, State::Ok, Class::Ok),
+            (418, State::ClientError, Class::Client),
+            (429, State::RateLimitedUpstream, Class::Rate),
+            (503, State::UpstreamError, Class::Target),
+            (101, State::UpstreamError, Class::Target),
+        ] {
+            assert_eq!(verdict(status), (state, class), "{status}");
+        }
+        assert_eq!(blame(&SendError::ClientClosed), Class::Gone);
+        assert_eq!(blame(&SendError::FirstByteTimeout), Class::Target);
     }
 }

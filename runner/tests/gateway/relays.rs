@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::common::{Builder, End, Gateway, Host, PATIENCE, Request, TOKEN, chat, eventually};
-use crate::upstream::{Answer, Upstream};
+use crate::upstream::{Answer, Upstream, completion};
 
 both_hosts![
     a_request_and_its_answer_pass_as_they_are,
@@ -23,6 +23,12 @@ both_hosts![
     a_loop_through_relays_ends,
     an_origin_out_of_reach_is_502,
     a_kept_connection_that_died_is_nobodys_failure,
+    a_body_of_any_size_passes,
+    what_fails_at_the_origin_is_recorded_as_that,
+    an_origin_that_changes_the_protocol_is_502,
+    headers_of_one_connection_stay_on_it,
+    a_client_that_leaves_its_body_unfinished_is_to_blame,
+    a_page_may_use_a_relay_that_needs_a_key,
 ];
 
 fn relay(name: &str, upstream: &Upstream, more: &str) -> String {
@@ -67,9 +73,69 @@ fn a_request_and_its_answer_pass_as_they_are(host: Host) {
     let record = gateway.record(&response);
     assert_eq!(
         (&record["endpoint"], &record["key"], &record["state"]),
-        (&json!("relay"), &json!("admin"), &json!("ok"))
+        (&json!("relay"), &json!("admin"), &json!("client_error"))
     );
-    assert_eq!((&record["provider"], &record["status"], &record["bytes_out"]), (&json!("r"), &json!(418), &json!(7)));
+    assert_eq!((&record["provider"], &record["status"]), (&json!("r"), &json!(418)));
+    assert_eq!((&record["bytes_in"], &record["bytes_out"]), (&json!(7), &json!(7)));
+    let attempt = &record["attempts"][0];
+    let expected = (&json!("POST /v1beta/models/a%2Fb:x"), &json!(418), &json!("client"));
+    assert_eq!((&attempt["model"], &attempt["status"], &attempt["class"]), expected, "the query may hold a key");
+}
+
+fn a_body_of_any_size_passes(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = relaying(host, &upstream).start();
+    let body = vec![b'x'; 40 << 20];
+    let response = gateway.send(&Request::new("PUT", "/relay/open/big").body(body.clone()));
+    assert_eq!(response.status, 200, "{}", response.text());
+    assert!(upstream.only().body == body);
+    let record = gateway.record(&response);
+    assert_eq!((&record["bytes_in"], &record["state"]), (&json!(40 << 20), &json!("ok")));
+}
+
+fn what_fails_at_the_origin_is_recorded_as_that(host: Host) {
+    let upstream = Upstream::answering(Answer::json(503, "{}"));
+    let gateway = relaying(host, &upstream).start();
+    let record = gateway.record(&gateway.send(&get("/relay/r/x")));
+    assert_eq!((&record["state"], &record["attempts"][0]["class"]), (&json!("upstream_error"), &json!("target")));
+}
+
+fn an_origin_that_changes_the_protocol_is_502(host: Host) {
+    let head = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    let upstream = Upstream::answering(Answer::nothing().raw(head).cut());
+    let gateway = relaying(host, &upstream).start();
+    let response = gateway.send(&get("/relay/r/x").header("connection", "upgrade").header("upgrade", "websocket"));
+    assert_eq!(response.status, 502, "{}", response.text());
+    assert!(response.openai_error().message.contains("WebSockets"), "{}", response.text());
+    assert_eq!(upstream.only().header("upgrade"), None);
+}
+
+fn headers_of_one_connection_stay_on_it(host: Host) {
+    let headers = "connection: keep-alive, x-hop\r\nx-hop: 1\r\nx-odd: 1\r\nx-llmio-relay: refused\r\n\
+                   content-type: application/json";
+    let upstream = Upstream::answering(Answer::whole(200, headers, &completion("Hi")));
+    let gateway = relaying(host, &upstream).provider("a", &upstream).model("m", &["a/up"]).start();
+    for request in [get("/relay/r/x"), chat("m")] {
+        let response =
+            gateway.send(&request.header("connection", "X-Once").header("x-once", "1").header("x-stays", "1"));
+        assert_eq!((response.status, response.header("x-hop"), response.header("x-odd")), (200, None, Some("1")));
+        assert_eq!(response.header("x-llmio-relay"), None, "an origin cannot speak for the relay");
+    }
+    let passed = &upstream.received()[0];
+    assert_eq!((passed.header("x-once"), passed.header("x-stays")), (None, Some("1")));
+}
+
+fn a_client_that_leaves_its_body_unfinished_is_to_blame(host: Host) {
+    let (origin, seen) = reading_origin();
+    let gateway = Gateway::on(host).catalog(&origin).start();
+    let mut connection = gateway.connect();
+    connection.send_raw(b"PUT /relay/r/x HTTP/1.1\r\nhost: g\r\ncontent-length: 8\r\n\r\nbegin".to_vec());
+    while !seen.recv_timeout(PATIENCE).expect("the first part passes").ends_with("begin") {}
+    drop(connection);
+    let record = eventually("the record", || gateway.records("endpoint=relay").pop());
+    let record = gateway.record_by_id(record["id"].as_str().expect("an id"));
+    assert_eq!((&record["state"], &record["bytes_in"]), (&json!("client_closed"), &json!(5)), "{record}");
+    assert_eq!(record["attempts"][0]["class"], "gone", "{record}");
 }
 
 fn every_method_passes_and_a_redirect_is_the_clients_business(host: Host) {
@@ -125,15 +191,42 @@ fn a_key_of_llmio_never_reaches_the_origin(host: Host) {
     let gateway = relaying(host, &upstream).start();
     let key = gateway.new_key("k", &[]);
     let request = get("/relay/open/x").key(&key).header("x-api-key", &key).header("x-goog-api-key", TOKEN);
+    let request = request.header("cookie", format!("k={key}"));
     eventually("the new key is known everywhere", || {
         assert_eq!(gateway.send(&request).status, 200);
         let received = upstream.received().pop().expect("a request");
         (!format!("{:?}", received.headers).contains(&key)).then_some(())
     });
     assert!(!format!("{:?}", upstream.received()).contains(TOKEN));
+    let query = format!("/relay/open/x?alt=sse&key={TOKEN}&a=b");
+    assert_eq!(gateway.send(&Request::new("GET", &query)).status, 200);
+    assert_eq!(upstream.received().pop().expect("a request").line, "GET /x?alt=sse&a=b HTTP/1.1");
+    let before = upstream.received().len();
+    let response = gateway.send(&Request::new("GET", &format!("/relay/open/{TOKEN}/x")));
+    assert_eq!((response.status, upstream.received().len()), (400, before), "{}", response.text());
+    assert!(!response.text().contains(TOKEN));
 }
 
-fn a_body_passes_up_before_its_end(host: Host) {
+fn a_page_may_use_a_relay_that_needs_a_key(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = relaying(host, &upstream).start();
+    let preflight = |path| {
+        let request = Request::new("OPTIONS", path).header("origin", "https://app.example");
+        let request = request.header("access-control-request-method", "PATCH");
+        gateway.send(&request.header("access-control-request-headers", "x-llmio-key"))
+    };
+    let response = preflight("/relay/r/x");
+    assert_eq!((response.status, response.header("access-control-allow-origin")), (204, Some("*")));
+    assert!(response.header("access-control-allow-methods").is_some_and(|methods| methods.contains("PATCH")));
+    assert!(upstream.received().is_empty());
+    let response = gateway.send(&get("/relay/r/x").header("origin", "https://app.example"));
+    assert_eq!(response.header("access-control-allow-origin"), Some("*"));
+    assert_eq!((preflight("/relay/open/x").status, upstream.received().len()), (200, 2), "that is its origin's to say");
+    assert_eq!(preflight("/relay/nobody/x").status, 404);
+}
+
+/// A relay `r` to an origin that answers after `end`, and what it has read so far, again and again.
+fn reading_origin() -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
     let address = listener.local_addr().expect("a bound socket");
     let (came, seen) = mpsc::channel();
@@ -142,13 +235,19 @@ fn a_body_passes_up_before_its_end(host: Host) {
         let mut received = Vec::new();
         while !received.ends_with(b"end") {
             let mut piece = [0; 1024];
-            let length = stream.read(&mut piece).expect("a piece");
+            // A body that breaks off is the end of this, too.
+            let Some(length) = stream.read(&mut piece).ok().filter(|length| *length > 0) else { return };
             received.extend(&piece[..length]);
             came.send(String::from_utf8_lossy(&received).into_owned()).expect("the test waits");
         }
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").expect("an answer");
     });
-    let catalog = format!("[[relays]]\nname = \"r\"\norigin = \"http://{address}\"\nlocal = true\npublic = true\n");
+    let relay = format!("[[relays]]\nname = \"r\"\norigin = \"http://{address}\"\nlocal = true\npublic = true\n");
+    (relay, seen)
+}
+
+fn a_body_passes_up_before_its_end(host: Host) {
+    let (catalog, seen) = reading_origin();
     let gateway = Gateway::on(host).catalog(&catalog).start();
     let mut connection = gateway.connect();
     connection.send_raw(b"PUT /relay/r/x HTTP/1.1\r\nhost: g\r\ncontent-length: 8\r\n\r\nbegin".to_vec());
@@ -245,6 +344,8 @@ fn a_client_that_leaves_ends_what_is_passed() {
         drop(connection);
         assert!(upstream.is_hung_up_within(Duration::from_secs(2)), "the origin still works for a client that left");
         let record = eventually("the record", || gateway.records("endpoint=relay").pop());
-        assert_eq!(gateway.record_by_id(record["id"].as_str().expect("an id"))["state"], "client_closed");
+        let record = gateway.record_by_id(record["id"].as_str().expect("an id"));
+        assert_eq!(record["state"], "client_closed");
+        assert!([json!("gone"), json!("ok")].contains(&record["attempts"][0]["class"]), "{record}");
     }
 }

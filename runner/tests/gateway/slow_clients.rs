@@ -113,11 +113,14 @@ fn wait_for_close(mut stream: TcpStream) {
 #[test]
 fn slow_heads_and_bodies_are_ended_after_ten_seconds_and_idle_connections_are_not() {
     let upstream = Upstream::saying("Hi");
-    let gateway = gateway(&upstream);
+    let relay = format!("[[relays]]\nname = \"r\"\norigin = \"{}\"\nlocal = true\n", upstream.url());
+    let gateway = Gateway::on(Host::Runner).provider("a", &upstream).model("m", &["a/up"]).catalog(&relay).start();
     let mut idle = gateway.connect();
     assert_eq!(idle.exchange(&chat("m")).status, 200);
     let start = Instant::now();
     let mut body = gateway.open(&Request::new("POST", "/v1/chat/completions").key(TOKEN).announcing(1_000));
+    let relayed = Request::new("PUT", "/relay/r/x").header("x-llmio-key", TOKEN).announcing(1_000);
+    let mut relayed = gateway.open(&relayed);
     let first_head = raw(&gateway, "POST /v1/chat/completions HTTP/1.1\r\n");
     let mut later_head = raw(&gateway, "HEAD /healthz HTTP/1.1\r\nhost: g\r\n\r\n");
     let mut answer = Vec::new();
@@ -127,7 +130,11 @@ fn slow_heads_and_bodies_are_ended_after_ten_seconds_and_idle_connections_are_no
         answer.extend(byte);
     }
     later_head.write_all(b"POST /v1/chat/completions HTTP/1.1\r\n").expect("a connection");
-    assert!((400..500).contains(&body.status()), "a body that never comes is a client's error");
+    for slow in [&mut body, &mut relayed] {
+        assert_eq!(slow.status(), 408, "a body that never comes is a client's error");
+        let id = slow.header("x-llmio-record").expect("a record");
+        assert_eq!(gateway.record_by_id(&id)["state"], "client_stalled");
+    }
     assert!(start.elapsed() > Duration::from_secs(8), "{:?}", start.elapsed());
     for slow in [first_head, later_head] {
         wait_for_close(slow);

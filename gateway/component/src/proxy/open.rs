@@ -11,11 +11,12 @@ use gateway_core::accept::{Call, Operation, client_address, session_in};
 use gateway_core::authenticate::Caller;
 use gateway_core::catalog::{Catalog, Egress, Model, Relay};
 use gateway_core::dialect::Dialect;
-use gateway_core::failover::{Class, Extent, Outcome, SendError};
+use gateway_core::failover::{Class, Extent, Outcome};
 use gateway_core::observe::{Observation, Usage};
 use gateway_core::price;
 use gateway_core::record::{AttemptRecord, DecisionRecord, Record, State, kept_error, kept_text};
 use gateway_core::refusal::Reply;
+use gateway_core::relays;
 use gateway_core::rewrite::Named;
 use gateway_core::route::Skipped;
 use gateway_core::route::quota::Seen;
@@ -248,30 +249,44 @@ impl OpenCall {
         });
     }
 
-    /// What the origin of a relay answered, or why it did not.
-    pub(crate) fn passed_by(&self, relay: &Relay, answered: Result<u16, &SendError>, started_ms: u64) {
+    /// What the origin of a relay answered to `asked`, a method and a path, or who kept it from that and how.
+    pub(crate) fn passed_by(
+        &self,
+        relay: &Relay,
+        asked: &str,
+        answered: Result<u16, (Class, String)>,
+        started_ms: u64,
+    ) {
         let now_ms = host::now_ms();
+        let (status, class, error) = match answered {
+            Ok(status) => (Some(status), relays::verdict(status).1, None),
+            Err((class, error)) => (None, class, Some(error)),
+        };
         self.with(|record, start_ms| {
             record.attempts.push(AttemptRecord {
                 provider: relay.name.to_string(),
-                model: String::new(),
+                model: kept_text(asked),
                 credential: None,
                 translated_to: None,
                 egress: None,
-                status: answered.ok(),
-                class: if answered.is_ok() { Class::Ok } else { Class::Target }.name(),
-                error: answered.err().map(SendError::describe),
+                status,
+                class: class.name(),
+                error,
                 start_ms: started_ms.saturating_sub(start_ms),
                 end_ms: now_ms.saturating_sub(start_ms),
             });
         });
     }
 
-    /// It ends with the end of an answer that was passed through.
-    pub(crate) async fn passed(self, bytes: u64, error: Option<SendError>) {
+    /// So many bytes of the client's body were passed on.
+    pub(crate) fn received(&self, bytes: u64) {
+        self.with(|record, _| record.bytes_in = record.bytes_in.saturating_add(bytes));
+    }
+
+    /// It ends with the end of an answer that was passed through, of so many bytes.
+    pub(crate) async fn passed(self, bytes: u64, state: State, error: Option<String>) {
         self.with(|record, _| record.bytes_out = bytes);
-        let state = error.as_ref().map_or(State::Ok, SendError::state);
-        if let Some(record) = self.close(state, error.map(|error| error.describe())) {
+        if let Some(record) = self.close(state, error) {
             self.save(record).await;
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::catalog::{Provider, Value};
 use crate::dialect::Dialect;
-use crate::headers::{HOP_BY_HOP, text};
+use crate::headers::{HOP_BY_HOP, nominated, text};
 
 /// Counts the llmios a request has passed through.
 pub const HOPS: &str = "x-llmio-hops";
@@ -95,8 +95,10 @@ pub fn upstream(
 /// The upstream's response headers as the client gets them, with the upstream's own id under another name.
 pub fn downstream(mut upstream: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
     let id = upstream.iter().find(|(name, _)| name == "x-request-id" || name == "request-id").map(|(_, id)| id.clone());
+    let nominated = nominated(&upstream);
     let dropped = |name: &str| {
         HOP_BY_HOP.contains(&name)
+            || nominated.iter().any(|nominated| nominated == name)
             || DROPPED.contains(&name)
             || DROPPED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
     };
