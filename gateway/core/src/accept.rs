@@ -250,17 +250,21 @@ fn is_data(path: &str) -> bool {
     ["/v1/", "/v1beta/", "/openai/"].iter().any(|prefix| path.starts_with(prefix))
 }
 
-/// Looks up a method and a path (without query) in [`ROUTES`].
+/// Looks up a method and a path (without query) in [`ROUTES`]. What is read with GET outside of the admin API answers
+/// HEAD too, by which monitors ask whether something is there.
 pub fn find<'p>(method: &str, path: &'p str) -> Found<'p> {
     let path = inner(path);
     let mut allowed: Vec<&str> = Vec::new();
     for route in ROUTES {
         let Some(rest) = matches(route.path, path) else { continue };
-        if route.method == method || route.method == ANY {
+        let answers_head = route.method == "GET" && !is_admin(route.path);
+        if route.method == method || route.method == ANY || (method == "HEAD" && answers_head) {
             return Found::Route(route.needs, route.endpoint, rest);
         }
-        if !allowed.contains(&route.method) {
-            allowed.push(route.method);
+        for method in [route.method].into_iter().chain(answers_head.then_some("HEAD")) {
+            if !allowed.contains(&method) {
+                allowed.push(method);
+            }
         }
     }
     match allowed.as_slice() {

@@ -145,8 +145,8 @@ fn a_wrong_method_is_405_and_names_the_right_one(host: Host) {
     for (method, path, allow) in [
         ("GET", "/v1/chat/completions", "POST"),
         ("DELETE", "/v1/embeddings", "POST"),
-        ("POST", "/v1/models", "GET"),
-        ("BREW", "/openai/v1/models/m", "GET"),
+        ("POST", "/v1/models", "GET, HEAD"),
+        ("BREW", "/openai/v1/models/m", "GET, HEAD"),
     ] {
         let response = refused(&gateway, &Request::new(method, path).key(TOKEN));
         assert_eq!((response.status, response.header("allow")), (405, Some(allow)), "{method} {path}");

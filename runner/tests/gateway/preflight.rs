@@ -23,7 +23,8 @@ fn a_data_route_answers_a_preflight(host: Host) {
         assert_eq!((response.status, response.body.len()), (204, 0), "{path}");
         assert_eq!(response.header("access-control-allow-origin"), Some("*"), "{path}");
         assert_eq!(response.header("access-control-allow-headers"), Some("authorization,x-stainless-os"));
-        assert!(response.header("access-control-allow-methods").is_some_and(|methods| methods.contains("POST")));
+        let methods = response.header("access-control-allow-methods").unwrap_or_default();
+        assert!(methods.contains("POST") && methods.contains("DELETE"), "{methods}");
     }
 }
 
@@ -46,17 +47,28 @@ fn an_answer_to_a_page_may_be_read_by_it(host: Host) {
     for request in [chat("demo"), chat("nobody"), chat("demo").without_key()] {
         let response = gateway.send(&request.header("origin", "https://app.example"));
         assert_eq!(response.header("access-control-allow-origin"), Some("*"), "{}", response.status);
+        assert_eq!(response.header("access-control-expose-headers"), Some("*"), "its record, and when to try again");
     }
     assert_eq!(gateway.send(&chat("demo")).header("access-control-allow-origin"), None);
 }
 
 fn a_probe_needs_no_credential(host: Host) {
     let gateway = Gateway::on(host).start();
-    for (method, path) in [("HEAD", "/"), ("HEAD", "/api/hello"), ("GET", "/healthz"), ("GET", "/readyz")] {
+    for (method, path) in [
+        ("HEAD", "/"),
+        ("HEAD", "/api/hello"),
+        ("GET", "/healthz"),
+        ("HEAD", "/healthz"),
+        ("GET", "/readyz"),
+        ("HEAD", "/readyz"),
+    ] {
         let response = gateway.send(&Request::new(method, path));
         assert_eq!((response.status, response.body.is_empty()), (200, method == "HEAD"), "{method} {path}");
     }
     assert_eq!(gateway.send(&Request::new("GET", "/healthz")).json()["status"], "ok");
+    let models = gateway.send(&Request::new("HEAD", "/v1/models").key(TOKEN));
+    assert_eq!((models.status, models.body.len()), (200, 0));
+    assert_eq!(gateway.send(&Request::new("HEAD", "/v1/models")).status, 401, "what needs a key needs it here, too");
 }
 
 fn readiness_tells_what_is_degraded(host: Host) {

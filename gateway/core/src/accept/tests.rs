@@ -80,7 +80,7 @@ fn every_dialect_is_served_under_its_prefix_and_under_the_paths_its_clients_make
     ] {
         assert_eq!(find("POST", path), Found::Route(Needs::Key, endpoint, parameter), "{path}");
     }
-    assert_eq!(find("POST", "/v1/models/:generateContent"), Found::WrongMethod("GET".into()));
+    assert_eq!(find("POST", "/v1/models/:generateContent"), Found::WrongMethod("GET, HEAD".into()));
     assert_eq!(find("GET", "/v1beta/models/m"), Found::Route(Needs::Key, Endpoint::Model, "m"));
     assert_eq!(find("GET", "/v1/responses"), Found::Route(Needs::Nothing, Endpoint::WebSocket, ""));
     assert_eq!(find("OPTIONS", "/gemini/v1beta/models/m:generateContent"), Found::Preflight);
@@ -133,6 +133,9 @@ fn tricks_with_paths_find_nothing() {
 fn a_wrong_method_names_the_right_ones() {
     assert_eq!(find("GET", "/v1/chat/completions"), Found::WrongMethod("POST".into()));
     assert_eq!(find("POST", "/api/catalog"), Found::WrongMethod("GET, PUT, PATCH".into()));
+    assert_eq!(find("HEAD", "/v1/models"), Found::Route(Needs::Key, Endpoint::Models, ""));
+    assert_eq!(find("HEAD", "/readyz"), Found::Route(Needs::Nothing, Endpoint::Ready, ""));
+    assert_eq!(find("HEAD", "/api/catalog"), Found::WrongMethod("GET, PUT, PATCH".into()));
 }
 
 #[test]
