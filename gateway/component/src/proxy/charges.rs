@@ -118,8 +118,8 @@ pub(crate) async fn reserve(
     }
 }
 
-/// Reserves what the call `id` takes of its key's limits. These fail closed: they are what keeps a key's holder within bounds. A
-/// budget is charged what the dearest of the candidates may take.
+/// Reserves what the call `id` takes of its key's limits. These fail closed: they are what keeps a key's holder within
+/// bounds. A budget is charged what the dearest of the candidates may take.
 pub(crate) async fn reserve_key(
     (call, id): (&Call, &str),
     key: Option<&str>,

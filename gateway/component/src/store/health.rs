@@ -1,6 +1,6 @@
 //! Health in key-value: `health/<subject>` for each subject in trouble, `cleared`, what people cleared of them and when,
-//! and `health`, a stamp that changes with any of these. Written on transitions only and never on a call's path; an instance looks at the stamp at most every 100 ms, and
-//! applies what it learns itself at once.
+//! and `health`, a stamp that changes with any of these. Written on transitions only and never on a call's path; an
+//! instance looks at the stamp at most every 100 ms, and applies what it learns itself at once.
 //!
 //! All of it is advice: a store that does not answer costs a few attempts and no call.
 

@@ -4,8 +4,8 @@
 //! Several subjects, because several things fail apart: a *target* (a breaker: it may be down), a *credential* (it may
 //! be dead or out of money, on every model), a *lane*, a credential on one upstream model (it may have used up its
 //! minute) or on all those it has for free, and an *egress*: a proxy, which may be down for everybody, or a way out as
-//! one provider sees it, which may be refused where it comes out. One failure counts against exactly one of them, so that a dead key or a dead proxy does
-//! not take its provider down, nor a dead provider the proxy.
+//! one provider sees it, which may be refused where it comes out. One failure counts against exactly one of them, so
+//! that a dead key or a dead proxy does not take its provider down, nor a dead provider the proxy.
 //!
 //! Only subjects in trouble are kept, times are those of the wall clock since instances and restarts share them, and a
 //! clock that jumps back does not make anyone wait longer than was meant. Losing all of it costs a few attempts.
@@ -308,11 +308,13 @@ impl Health {
 
     /// Clears one subject, or all; the keys that were in trouble.
     pub fn reset(&mut self, key: Option<&str>) -> Vec<String> {
-        let wanted = |other: &String| key.is_none_or(|key| key == other);
-        let keys: Vec<String> = self.troubled.keys().filter(|other| wanted(other)).cloned().collect();
-        self.troubled.retain(|other, _| !wanted(other));
-        self.windows.retain(|other, _| !wanted(other));
-        self.probes.retain(|other, _| !wanted(other));
+        self.forget_where(|other| key.is_none_or(|key| key == other))
+    }
+
+    fn forget_where(&mut self, is_meant: impl Fn(&String) -> bool) -> Vec<String> {
+        let keys: Vec<String> = self.troubled.extract_if(.., |key, _| is_meant(key)).map(|(key, _)| key).collect();
+        self.windows.retain(|key, _| !is_meant(key));
+        self.probes.retain(|key, _| !is_meant(key));
         keys
     }
 
@@ -346,12 +348,8 @@ impl Health {
                 || accounts.iter().any(|account| key.starts_with(account))
                 || (key.starts_with("egress/") && key.ends_with(&place))
         };
-        let keys: Vec<String> = self.troubled.keys().filter(|key| is_of(key)).cloned().collect();
-        keys.iter().for_each(|key| drop(self.troubled.remove(key)));
-        self.windows.retain(|key, _| !is_of(key));
-        self.probes.retain(|key, _| !is_of(key));
         self.latencies.retain(|key, _| !is_of(key));
-        keys
+        self.forget_where(is_of)
     }
 
     /// Forgets what was over long ago.
