@@ -1,17 +1,6 @@
-//! The APIs spoken between clients, llmio and providers. What differs between them stands in one file each, the same
-//! functions in the same order: how an error is written, whole and inside a stream, what one event of a streamed answer
-//! tells, and how usage is counted.
-
-pub(crate) mod anthropic;
-pub(crate) mod gemini;
-pub(crate) mod openai_chat;
-pub(crate) mod openai_responses;
-
-use serde_json::Value;
+//! Which API is spoken: the name of each, and what has to be known of it before anything is read or written in it.
 
 use crate::catalog::Auth;
-use crate::observe::Usage;
-use crate::refusal::Refusal;
 
 /// An API dialect. One word, the same in the catalog, in records and in code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,23 +13,6 @@ pub enum Dialect {
     Anthropic,
     /// Google Gemini.
     Gemini,
-}
-
-/// What one event of a streamed answer tells.
-#[derive(Debug, Default)]
-pub(crate) struct Seen<'e> {
-    /// It holds text, reasoning or a tool call.
-    pub(crate) content: bool,
-    /// It says why the answer ends.
-    pub(crate) finish: bool,
-    /// The reason is that the model failed: without content there is no answer.
-    pub(crate) botched: bool,
-    /// Nothing follows it.
-    pub(crate) end: bool,
-    /// It says what was used so far.
-    pub(crate) usage: Option<&'e Value>,
-    /// It is an error.
-    pub(crate) error: Option<&'e Value>,
 }
 
 impl Dialect {
@@ -91,30 +63,10 @@ impl Dialect {
         }
     }
 
-    /// The body of an error; `id` is the call's.
-    pub fn error(self, refusal: &Refusal, id: &str) -> Value {
-        match self {
-            Self::OpenaiChat => openai_chat::error(refusal, id),
-            Self::OpenaiResponses => openai_responses::error(refusal, id),
-            Self::Anthropic => anthropic::error(refusal, id),
-            Self::Gemini => gemini::error(refusal, id),
-        }
-    }
-
     /// Whether errors of this dialect read like those of the other.
     pub(crate) fn error_is_like(self, other: Dialect) -> bool {
         let is_openai = |dialect: Dialect| matches!(dialect, Self::OpenaiChat | Self::OpenaiResponses);
         self == other || (is_openai(self) && is_openai(other))
-    }
-
-    /// An error's body as the last event of a stream that has begun; `id` is the call's.
-    pub fn error_event(self, error: &Value, id: &str) -> Vec<u8> {
-        match self {
-            Self::OpenaiChat => openai_chat::error_event(error, id),
-            Self::OpenaiResponses => openai_responses::error_event(error, id),
-            Self::Anthropic => anthropic::error_event(error, id),
-            Self::Gemini => gemini::error_event(error, id),
-        }
     }
 
     /// What is sent between two events of a stream that has fallen silent, so that no proxy in between takes it for
@@ -123,16 +75,6 @@ impl Dialect {
         match self {
             Self::Anthropic => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
             Self::OpenaiChat | Self::OpenaiResponses | Self::Gemini => b"\n\n",
-        }
-    }
-
-    /// What one event of a streamed answer tells.
-    pub(crate) fn see(self, event: &Value) -> Seen<'_> {
-        match self {
-            Self::OpenaiChat => openai_chat::see(event),
-            Self::OpenaiResponses => openai_responses::see(event),
-            Self::Anthropic => anthropic::see(event),
-            Self::Gemini => gemini::see(event),
         }
     }
 
@@ -157,32 +99,4 @@ impl Dialect {
     pub(crate) fn usage_member(self) -> &'static str {
         if self == Self::Gemini { "usageMetadata" } else { "usage" }
     }
-
-    /// What was used, in one form.
-    pub(crate) fn usage(self, usage: &Value) -> Usage {
-        match self {
-            Self::OpenaiChat => openai_chat::usage(usage),
-            Self::OpenaiResponses => openai_responses::usage(usage),
-            Self::Anthropic => anthropic::usage(usage),
-            Self::Gemini => gemini::usage(usage),
-        }
-    }
 }
-
-/// A text, list or object that is not empty.
-fn is_filled(value: &Value) -> bool {
-    match value {
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(members) => !members.is_empty(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
-/// The count at the end of a path of names.
-fn count(value: &Value, path: &[&str]) -> Option<u64> {
-    path.iter().try_fold(value, |value, name| value.get(name)).and_then(crate::observe::tokens)
-}
-
-#[cfg(test)]
-mod tests;

@@ -12,7 +12,8 @@
 //! 6. [`observe`]: what the answer's bytes tell as they pass
 //! 7. [`record`]: what is kept
 //!
-//! Beside the line: [`catalog`] (the configuration), [`dialect`], [`translate`] (between dialects), [`refusal`] (every
+//! Beside the line: [`catalog`] (the configuration), [`dialect`] (which API is spoken), [`neutral`] (what all of
+//! them have in common), [`translate`] (from one to another), [`refusal`] (every
 //! answer that is llmio's own), [`echo`] (the built-in provider), [`count`] (of tokens), [`headers`], [`models`] (the
 //! list of them), [`price`] (what a call costs), [`relays`] (what is passed through),
 //! [`trial`] (the smallest request).
@@ -22,10 +23,12 @@ pub mod authenticate;
 pub mod catalog;
 pub mod count;
 pub mod dialect;
+mod dialects;
 pub mod echo;
 pub mod failover;
 pub mod headers;
 pub mod models;
+pub mod neutral;
 pub mod observe;
 pub mod price;
 pub mod record;

@@ -1,36 +1,25 @@
 //! Between dialects: what a caller writes in one, a provider of another reads, and the other way round.
 //!
-//! dialect → [`neutral`] form → dialect: each dialect has one reader and one writer of requests, whole answers, errors
+//! dialect → [`neutral`](crate::neutral) form → dialect: each dialect has one reader and one writer of requests, whole answers, errors
 //! and streams, of the same names and in the same order, so that four readers and four writers make sixteen pairs. A
 //! stream's reader and writer are pure machines, and any split of the input gives the same output.
 //!
 #![doc = include_str!("translate/losses.md")]
 
-mod anthropic;
 mod cache;
-mod events;
-mod gemini;
 mod ids;
-mod json;
-mod media;
-mod members;
 mod native;
-pub mod neutral;
-mod openai_chat;
-mod openai_responses;
-mod schema;
-mod sealed;
-mod sequence;
 mod tool_names;
-mod turns;
 mod unasked;
 
 use serde_json::Value;
 
 use crate::dialect::Dialect;
-
-use events::{Events, ServerEvent};
-use neutral::{Alias, Answer, Event, Fault, Part, PartKind, Request, Untranslatable, Warnings};
+use crate::dialects::{anthropic, gemini, openai_chat, openai_responses};
+pub use crate::neutral::Told;
+use crate::neutral::events::{Events, ServerEvent};
+use crate::neutral::{Alias, Answer, Event, Fault, Part, PartKind, Request, Untranslatable, Warnings};
+use crate::neutral::{json, turns};
 use unasked::Unasked;
 
 /// What a request has to become.
@@ -59,27 +48,6 @@ pub struct Translated {
     pub aliases: Vec<Alias>,
     /// See [`Told::hides_thoughts`].
     pub hides_thoughts: bool,
-}
-
-/// What an answer in the caller's dialect says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Told {
-    /// The model as the caller named it.
-    pub model: String,
-    /// The call's id, for answers whose provider gives them none, and the root of ids of tool calls that have none.
-    pub id: String,
-    /// When it was made, Unix seconds.
-    pub created_s: i64,
-    /// OpenAI chat: the caller asked for a usage chunk at the end of the stream.
-    pub include_usage: bool,
-    /// OpenAI chat: the caller named its tools `functions`, so it reads `function_call` and not `tool_calls`.
-    pub legacy_functions: bool,
-    /// Tools whose calls go back under another name or in another form; from [`Translated`].
-    pub aliases: Vec<Alias>,
-    /// Anthropic and Gemini: the caller asked for no thoughts and can do without; from [`Translated`].
-    pub hides_thoughts: bool,
-    /// Gemini: the caller asked for a JSON array instead of an event stream.
-    pub as_array: bool,
 }
 
 /// The request `body` for a provider of another dialect.
@@ -247,19 +215,19 @@ pub fn error(from: Dialect, to: Dialect, status: u16, body: &[u8], id: &str) -> 
 
 fn read_fault(from: Dialect, body: &Value) -> Option<Fault> {
     match from {
-        Dialect::OpenaiChat => openai_chat::read_fault(body),
-        Dialect::OpenaiResponses => openai_responses::read_fault(body),
-        Dialect::Anthropic => anthropic::read_fault(body),
-        Dialect::Gemini => gemini::read_fault(body),
+        Dialect::OpenaiChat => openai_chat::error::read(body),
+        Dialect::OpenaiResponses => openai_responses::error::read(body),
+        Dialect::Anthropic => anthropic::error::read(body),
+        Dialect::Gemini => gemini::error::read(body),
     }
 }
 
 fn write_fault(to: Dialect, fault: &Fault, id: &str) -> Value {
     match to {
-        Dialect::OpenaiChat => openai_chat::write_fault(fault),
-        Dialect::OpenaiResponses => openai_responses::write_fault(fault),
-        Dialect::Anthropic => anthropic::write_fault(fault, id),
-        Dialect::Gemini => gemini::write_fault(fault),
+        Dialect::OpenaiChat => openai_chat::error::write_fault(fault),
+        Dialect::OpenaiResponses => openai_responses::error::write_fault(fault),
+        Dialect::Anthropic => anthropic::error::write_fault(fault, id),
+        Dialect::Gemini => gemini::error::write_fault(fault),
     }
 }
 

@@ -23,7 +23,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gateway_core::dialect::Dialect;
-use gateway_core::translate::neutral::Untranslatable;
+use gateway_core::neutral::Untranslatable;
 use gateway_core::translate::{self, Asked, Stream, Told, Translated};
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -4,8 +4,8 @@
 use super::UsageChunk;
 use crate::dialect::Dialect;
 use crate::headers;
+use crate::neutral::Fault;
 use crate::observe::Observer;
-use crate::translate::neutral::Fault;
 use crate::translate::{self, Stream, Told};
 
 /// One answer's way.

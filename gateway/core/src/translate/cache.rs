@@ -5,34 +5,10 @@
 //! refuse that with 400 `cache_control: Extra inputs are not permitted`.
 //! <https://github.com/UKGovernmentBEIS/inspect_ai/pull/3851>
 
-use serde_json::{Value, json};
-
-use super::json::text;
-use super::neutral::{CacheFor, Message, Object, Part, Request, Role};
-use super::openai_chat::names::is_claude_of_a_relay;
 use crate::dialect::Dialect;
-
-/// The member that holds a mark.
-pub(super) const MEMBER: &str = "cache_control";
-
-impl CacheFor {
-    /// Takes the mark that `members` have, if they have one.
-    pub(super) fn take(members: &mut Object) -> Option<CacheFor> {
-        let mark = members.shift_remove(MEMBER)?;
-        (text(&mark, "type") == Some("ephemeral")).then(|| match text(&mark, "ttl") {
-            Some("1h") => CacheFor::OneHour,
-            _ => CacheFor::FiveMinutes,
-        })
-    }
-
-    /// The value of the member.
-    pub(super) fn write(self) -> Value {
-        match self {
-            CacheFor::FiveMinutes => json!({ "type": "ephemeral" }),
-            CacheFor::OneHour => json!({ "type": "ephemeral", "ttl": "1h" }),
-        }
-    }
-}
+use crate::dialects::openai_chat::names::is_claude_of_a_relay;
+use crate::neutral::cache;
+use crate::neutral::{CacheFor, Part, Request, Role};
 
 /// Leaves the marks to those that read them, and sets some for a Claude where a caller of a dialect that needs none has set
 /// none. Writing costs a quarter more than reading anew and reading again a tenth, so that it pays where another
@@ -54,27 +30,7 @@ pub(super) fn fit(request: &mut Request, from: Dialect, to: Dialect) {
         if !request.system.is_empty() {
             request.system.push(mark());
         }
-        mark_end(&mut request.messages, CacheFor::FiveMinutes);
-    }
-}
-
-/// Marks the whole conversation.
-pub(super) fn mark_end(messages: &mut [Message], cache: CacheFor) {
-    if let Some(last) = messages.last_mut() {
-        last.parts.push(Part::CacheMark(cache));
-    }
-}
-
-/// Takes the mark at the very end. OpenRouter wants it at the top of the request, since a tool's message cannot have one.
-/// <https://openrouter.ai/docs/guides/best-practices/prompt-caching#anthropic-claude>
-pub(super) fn take_end(messages: &mut [Message]) -> Option<CacheFor> {
-    let parts = &mut messages.last_mut()?.parts;
-    match parts.pop()? {
-        Part::CacheMark(cache) => Some(cache),
-        part => {
-            parts.push(part);
-            None
-        }
+        cache::mark_end(&mut request.messages, CacheFor::FiveMinutes);
     }
 }
 
@@ -97,7 +53,7 @@ fn remove(request: &mut Request) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::translate::neutral::Tool;
+    use crate::neutral::{Message, Tool};
 
     fn marks(model: &str, to: Dialect, change: fn(&mut Request)) -> (usize, usize) {
         let user = Message { role: Role::User, parts: vec![Part::Text("Hi".to_owned())] };

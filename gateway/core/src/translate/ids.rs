@@ -8,8 +8,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::neutral::{Message, Part};
 use crate::dialect::Dialect;
+use crate::neutral::{Message, Part};
 
 /// What an id begins with that stands for another in a conversation of Anthropic's dialect.
 const WRITTEN: &str = "llmio_";
@@ -125,7 +125,7 @@ fn read(written: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::translate::neutral::{Role, ToolCall, ToolResult};
+    use crate::neutral::{Role, ToolCall, ToolResult};
 
     /// The id that a call and its result have behind a provider.
     fn carried(id: &str, from: Dialect, to: Dialect, model: &str) -> String {

@@ -6,11 +6,11 @@
 
 use serde_json::Value;
 
-use super::anthropic::model::keeps_unsigned;
-use super::json::{is_too_intricate, text};
-use super::neutral::{SEAL_PREFIX, SEAL_PREFIX_BASE64};
-use super::openai_chat::names::{NO_THOUGHT, needs_thoughts};
 use crate::dialect::Dialect;
+use crate::dialects::anthropic::model::keeps_unsigned;
+use crate::dialects::openai_chat::names::{NO_THOUGHT, needs_thoughts};
+use crate::neutral::json::{is_too_intricate, text};
+use crate::neutral::{SEAL_PREFIX, SEAL_PREFIX_BASE64};
 
 /// The request for this model without them. `None`: there are none, or the body is too intricate to be parsed, and the
 /// bytes stay as they are.

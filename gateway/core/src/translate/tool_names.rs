@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
-use super::Told;
-use super::neutral::{Alias, Part, Request, ToolChoice};
 use crate::dialect::Dialect;
+use crate::neutral::{Alias, Part, Request, Told, ToolChoice};
 
 /// OpenAI's and Gemini's limit. Anthropic takes twice as many, and those who resell it do not.
 const CHARS_MAX: usize = 64;
@@ -105,7 +104,7 @@ fn marked(name: &str, to: Dialect) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::translate::neutral::{Message, Role, Tool, ToolCall, ToolResult};
+    use crate::neutral::{Message, Role, Tool, ToolCall, ToolResult};
 
     fn request(names: &[&str]) -> Request {
         let tool = |name: &&str| Tool {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::neutral::{Answer, Event, Part, PartKind};
+use crate::neutral::{Answer, Event, Part, PartKind};
 
 /// Takes out a whole answer's thoughts.
 pub(super) fn remove(answer: &mut Answer) {

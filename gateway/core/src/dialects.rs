@@ -1,0 +1,104 @@
+//! One room for each dialect: everything that is spoken in it stands in one folder, in files of the same names.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `facts` | what one event of a streamed answer tells |
+//! | `error` | errors, read and written, whole and as the last event of a stream |
+//! | `usage` | how tokens are counted, read and written |
+//! | `finish` | why an answer ended, read and written |
+//! | `read` | a request into the neutral form |
+//! | `write` | a request out of the neutral form |
+//! | `answer` | a whole answer, read and written |
+//! | `stream_reader`, `stream_writer` | a streamed answer, event by event |
+//!
+//! Rooms know the [neutral form](crate::neutral) and nothing of each other, except that OpenAI's two dialects share
+//! `openai`. Going from one dialect to another is left to [`translate`](crate::translate).
+
+pub(crate) mod anthropic;
+pub(crate) mod gemini;
+mod openai;
+pub(crate) mod openai_chat;
+pub(crate) mod openai_responses;
+
+use serde_json::Value;
+
+use crate::dialect::Dialect;
+use crate::observe::Usage;
+use crate::refusal::Refusal;
+
+/// What one event of a streamed answer tells.
+#[derive(Debug, Default)]
+pub(crate) struct Seen<'e> {
+    /// It holds text, reasoning or a tool call.
+    pub(crate) content: bool,
+    /// It says why the answer ends.
+    pub(crate) finish: bool,
+    /// The reason is that the model failed: without content there is no answer.
+    pub(crate) botched: bool,
+    /// Nothing follows it.
+    pub(crate) end: bool,
+    /// It says what was used so far.
+    pub(crate) usage: Option<&'e Value>,
+    /// It is an error.
+    pub(crate) error: Option<&'e Value>,
+}
+
+impl Dialect {
+    /// The body of an error; `id` is the call's.
+    pub fn error(self, refusal: &Refusal, id: &str) -> Value {
+        match self {
+            Self::OpenaiChat => openai_chat::error::write(refusal, id),
+            Self::OpenaiResponses => openai_responses::error::write(refusal, id),
+            Self::Anthropic => anthropic::error::write(refusal, id),
+            Self::Gemini => gemini::error::write(refusal, id),
+        }
+    }
+
+    /// An error's body as the last event of a stream that has begun; `id` is the call's.
+    pub fn error_event(self, error: &Value, id: &str) -> Vec<u8> {
+        match self {
+            Self::OpenaiChat => openai_chat::error::event(error, id),
+            Self::OpenaiResponses => openai_responses::error::event(error, id),
+            Self::Anthropic => anthropic::error::event(error, id),
+            Self::Gemini => gemini::error::event(error, id),
+        }
+    }
+
+    /// What one event of a streamed answer tells.
+    pub(crate) fn see(self, event: &Value) -> Seen<'_> {
+        match self {
+            Self::OpenaiChat => openai_chat::facts::see(event),
+            Self::OpenaiResponses => openai_responses::facts::see(event),
+            Self::Anthropic => anthropic::facts::see(event),
+            Self::Gemini => gemini::facts::see(event),
+        }
+    }
+
+    /// What was used, in one form.
+    pub(crate) fn usage(self, usage: &Value) -> Usage {
+        match self {
+            Self::OpenaiChat => openai_chat::usage::read(usage),
+            Self::OpenaiResponses => openai_responses::usage::read(usage),
+            Self::Anthropic => anthropic::usage::read(usage),
+            Self::Gemini => gemini::usage::read(usage),
+        }
+    }
+}
+
+/// A text, list or object that is not empty.
+fn is_filled(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// The count at the end of a path of names.
+fn count(value: &Value, path: &[&str]) -> Option<u64> {
+    path.iter().try_fold(value, |value, name| value.get(name)).and_then(crate::observe::tokens)
+}
+
+#[cfg(test)]
+mod tests;

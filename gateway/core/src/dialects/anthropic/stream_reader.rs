@@ -1,0 +1,162 @@
+//! Reads a stream: <https://platform.claude.com/docs/en/build-with-claude/streaming>.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::answer::words;
+use super::{error, finish};
+use crate::dialect::Dialect;
+use crate::neutral::events::ServerEvent;
+use crate::neutral::json::text;
+use crate::neutral::{Event, Finish, PartKind, Seal};
+use crate::observe::RawUsage;
+
+/// Reads a stream of this dialect.
+#[derive(Debug, Default)]
+pub(crate) struct StreamReader {
+    has_started: bool,
+    is_done: bool,
+    /// Anthropic's blocks that are open, by their index, with the part each became.
+    open: HashMap<u64, Block>,
+    parts: usize,
+    usage: RawUsage,
+    finish: Option<Finish>,
+}
+
+#[derive(Debug)]
+struct Block {
+    part: usize,
+    /// Some providers give a call's input with its start and not in deltas.
+    input: Option<String>,
+}
+
+impl StreamReader {
+    fn said(&mut self, usage: &Value) -> Event {
+        self.usage.update(usage);
+        Event::Usage(self.usage.read(Dialect::Anthropic))
+    }
+
+    /// Takes the next event.
+    pub(crate) fn feed(&mut self, event: &ServerEvent) -> Vec<Event> {
+        let mut out = Vec::new();
+        if self.is_done {
+            return out;
+        }
+        let Ok(data) = serde_json::from_slice::<Value>(&event.data) else { return out };
+        let kind = text(&data, "type").unwrap_or(&event.name);
+        let index = data.get("index").and_then(Value::as_u64).unwrap_or(0);
+        match kind {
+            "message_start" => self.start(data.get("message").unwrap_or(&Value::Null), &mut out),
+            "content_block_start" => {
+                self.begin(index, data.get("content_block").unwrap_or(&Value::Null), &mut out);
+            }
+            "content_block_delta" => self.delta(index, data.get("delta").unwrap_or(&Value::Null), &mut out),
+            "content_block_stop" => self.stop(index, &mut out),
+            "message_delta" => {
+                let delta = data.get("delta").unwrap_or(&Value::Null);
+                if let Some(reason) = text(delta, "stop_reason") {
+                    self.finish = Some(finish::read(reason, text(delta, "stop_sequence")));
+                }
+                out.extend(data.get("usage").map(|usage| self.said(usage)));
+            }
+            "message_stop" => self.complete(&mut out),
+            "error" => self.fail(&data, &mut out),
+            // Some providers leave the type out.
+            _ if data.get("error").is_some_and(|error| !error.is_null()) => self.fail(&data, &mut out),
+            // `ping`, and events that are newer than this.
+            _ => {}
+        }
+        out
+    }
+
+    /// The stream has ended as it should; an answer without a reason to end was cut.
+    pub(crate) fn end(&mut self) -> Vec<Event> {
+        let mut out = Vec::new();
+        if self.finish.is_some() {
+            self.complete(&mut out);
+        }
+        out
+    }
+
+    fn start(&mut self, message: &Value, out: &mut Vec<Event>) {
+        if !std::mem::replace(&mut self.has_started, true) {
+            out.push(Event::Start { id: words(message, "id"), model: words(message, "model") });
+            out.extend(message.get("usage").map(|usage| self.said(usage)));
+        }
+    }
+
+    fn begin(&mut self, index: u64, block: &Value, out: &mut Vec<Event>) {
+        self.start(&Value::Null, out);
+        let kind = match text(block, "type") {
+            Some("text") => PartKind::Text,
+            Some("thinking") => PartKind::Reasoning { sealed: None },
+            Some("redacted_thinking") => {
+                let sealed = text(block, "data").and_then(|data| Seal::read(Dialect::Anthropic, data));
+                PartKind::Reasoning { sealed }
+            }
+            Some("tool_use") => PartKind::ToolCall {
+                id: words(block, "id").unwrap_or_default(),
+                name: words(block, "name").unwrap_or_default(),
+            },
+            // What Anthropic's own tools do was not asked for and cannot be carried.
+            _ => return,
+        };
+        self.stop(index, out);
+        let part = self.parts;
+        self.parts += 1;
+        out.push(Event::Begin { part, choice: 0, kind });
+        let first = words(block, "text").or_else(|| words(block, "thinking"));
+        out.extend(first.map(|text| Event::Delta { part, text }));
+        let input = block.get("input").filter(|input| input.as_object().is_some_and(|members| !members.is_empty()));
+        self.open.insert(index, Block { part, input: input.map(Value::to_string) });
+    }
+
+    fn delta(&mut self, index: u64, delta: &Value, out: &mut Vec<Event>) {
+        let Some(block) = self.open.get_mut(&index) else { return };
+        let part = block.part;
+        let added = match text(delta, "type") {
+            Some("text_delta") => words(delta, "text"),
+            Some("thinking_delta") => words(delta, "thinking"),
+            Some("input_json_delta") => {
+                let added = words(delta, "partial_json");
+                block.input = if added.is_some() { None } else { block.input.take() };
+                added
+            }
+            Some("signature_delta") => {
+                let seal = text(delta, "signature").and_then(|seal| Seal::read(Dialect::Anthropic, seal));
+                out.extend(seal.map(|signature| Event::Signature { part, signature }));
+                None
+            }
+            // `citations_delta` has no counterpart.
+            _ => None,
+        };
+        out.extend(added.map(|text| Event::Delta { part, text }));
+    }
+
+    fn stop(&mut self, index: u64, out: &mut Vec<Event>) {
+        if let Some(Block { part, input }) = self.open.remove(&index) {
+            out.extend(input.map(|text| Event::Delta { part, text }));
+            out.push(Event::End { part });
+        }
+    }
+
+    fn fail(&mut self, data: &Value, out: &mut Vec<Event>) {
+        self.is_done = true;
+        out.push(Event::Error(error::read(data).unwrap_or_default()));
+    }
+
+    fn complete(&mut self, out: &mut Vec<Event>) {
+        if std::mem::replace(&mut self.is_done, true) {
+            return;
+        }
+        self.start(&Value::Null, out);
+        let mut open: Vec<u64> = self.open.keys().copied().collect();
+        open.sort_unstable();
+        for index in open {
+            self.stop(index, out);
+        }
+        out.push(Event::Finish { choice: 0, finish: self.finish.take().unwrap_or(Finish::Stop) });
+        out.push(Event::Done);
+    }
+}

@@ -1,0 +1,188 @@
+//! Writes the system prompt and the messages of a request.
+//! <https://platform.claude.com/docs/en/api/messages/create#body-messages>
+
+use serde_json::{Value, json};
+
+use crate::dialect::Dialect;
+use crate::dialects::anthropic::model::Takes;
+use crate::dialects::openai_chat::names;
+use crate::neutral::cache::MEMBER;
+use crate::neutral::json::{arguments, from_members, text};
+use crate::neutral::media::text_of;
+use crate::neutral::turns;
+use crate::neutral::{CacheFor, Media, Message, Part, Role, Seal, Thought, ToolCall, Untranslatable, Warnings};
+
+/// The member `system` and the conversation.
+pub(super) fn write(
+    mut system: Vec<Part>,
+    mut messages: Vec<Message>,
+    takes: Takes,
+    warnings: &mut Warnings,
+) -> Result<(Option<Value>, Vec<Value>), Untranslatable> {
+    if messages.is_empty() && !system.is_empty() {
+        // A request needs a message, and a system prompt alone means the same as one.
+        warnings.changed("system to a user message");
+        messages.push(Message { role: Role::User, parts: std::mem::take(&mut system) });
+    }
+    turns::drop_media_of_model(&mut messages, warnings);
+    turns::system_to_user(&mut messages, warnings);
+    if !takes.prefill && messages.last().is_some_and(|message| message.role == Role::Assistant) {
+        // Other dialects' models take a last message of their own as something they said.
+        warnings.changed("a last message of the assistant to one that the user wants continued");
+        messages.push(Message { role: Role::User, parts: vec![Part::Text("Continue.".to_owned())] });
+    }
+    let messages = turns::merge(messages);
+    let last = messages.len().saturating_sub(1);
+    let calls = turns::with_calls(&messages);
+    let mut written = Vec::with_capacity(messages.len());
+    for ((at, Message { role, mut parts }), calls) in messages.into_iter().enumerate().zip(calls) {
+        let role = if role == Role::Assistant { "assistant" } else { "user" };
+        if at == last && role == "assistant" {
+            trim_end(&mut parts);
+        }
+        let mut content = blocks(parts, "messages", takes)?;
+        if content.is_empty() {
+            continue;
+        }
+        let is_thought = |block: &Value| text(block, "type") == Some("thinking");
+        if calls && takes.needs_thoughts && role == "assistant" && !content.iter().any(is_thought) {
+            content.insert(0, unsigned_thought(names::NO_THOUGHT.to_owned()));
+        }
+        if written.is_empty() && role == "assistant" {
+            // Bedrock and relays refuse a conversation that begins with it.
+            written.push(from_members([("role", "user".into()), ("content", turns::BEGINNING.into())]));
+        }
+        written.push(from_members([("role", role.into()), ("content", lone_text(content))]));
+    }
+    let system = blocks(system, "system", takes)?;
+    Ok(((!system.is_empty()).then(|| lone_text(system)), written))
+}
+
+/// Anthropic refuses to go on from text that ends in white space.
+fn trim_end(parts: &mut [Part]) {
+    let last = parts.iter_mut().rev().find(|part| !matches!(part, Part::CacheMark(_)));
+    if let Some(Part::Text(text)) = last {
+        text.truncate(text.trim_end().len());
+    }
+}
+
+/// One block of text is written as text, as people write it.
+fn lone_text(mut blocks: Vec<Value>) -> Value {
+    match blocks.as_mut_slice() {
+        [Value::Object(block)] if block.len() == 2 && block.get("type").is_some_and(|kind| kind == "text") => {
+            block.get_mut("text").map(Value::take).unwrap_or_default()
+        }
+        _ => blocks.into(),
+    }
+}
+
+fn blocks(parts: Vec<Part>, path: &str, takes: Takes) -> Result<Vec<Value>, Untranslatable> {
+    let mut blocks = Vec::with_capacity(parts.len());
+    for part in parts {
+        match part {
+            Part::CacheMark(cache) => mark(blocks.last_mut(), cache),
+            part => blocks.extend(block(part, path, takes)?),
+        }
+    }
+    Ok(blocks)
+}
+
+/// Thoughts take no mark.
+fn mark(block: Option<&mut Value>, cache: CacheFor) {
+    let block = block.filter(|block| text(block, "type").is_some_and(|kind| !kind.ends_with("thinking")));
+    if let Some(members) = block.and_then(Value::as_object_mut) {
+        members.insert(MEMBER.to_owned(), cache.write());
+    }
+}
+
+/// `None`: Anthropic takes no such block, and it says nothing either.
+fn block(part: Part, path: &str, takes: Takes) -> Result<Option<Value>, Untranslatable> {
+    Ok(Some(match part {
+        Part::Text(text) | Part::Refusal(text) => {
+            if text.trim().is_empty() {
+                return Ok(None);
+            }
+            from_members([("type", "text".into()), ("text", text.into())])
+        }
+        Part::Image { media, .. } => from_members([("type", "image".into()), ("source", source(media))]),
+        Part::File { media, name } => document(media, name, path)?,
+        Part::Audio(_) => {
+            let said = "The provider's dialect takes no recordings. Send text, or use a model whose providers do.";
+            return Err(Untranslatable::new(path, said));
+        }
+        Part::ToolCall(call) => tool_use(call),
+        Part::ToolResult(result) => {
+            let mut written = vec![("type", "tool_result".into()), ("tool_use_id", result.id.into())];
+            let content = blocks(result.parts, path, takes)?;
+            if !content.is_empty() {
+                written.push(("content", lone_text(content)));
+            }
+            if result.is_error {
+                written.push(("is_error", true.into()));
+            }
+            written.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        }
+        Part::Reasoning(thought) => return Ok(thinking(thought, takes)),
+        Part::CacheMark(_) => return Ok(None),
+    }))
+}
+
+/// Claude refuses a thought whose seal is not Anthropic's own, and loses nothing without it.
+fn thinking(thought: Thought, takes: Takes) -> Option<Value> {
+    let own = |seal: Option<Seal>| seal?.for_provider(Dialect::Anthropic);
+    if let Some(data) = own(thought.sealed) {
+        return Some(json!({ "type": "redacted_thinking", "data": data }));
+    }
+    match own(thought.signature) {
+        Some(signature) => Some(json!({ "type": "thinking", "thinking": thought.text, "signature": signature })),
+        None if takes.unsigned_thoughts && !thought.text.is_empty() => Some(unsigned_thought(thought.text)),
+        None => None,
+    }
+}
+
+/// The member `signature` is there in every thought; DeepSeek and Kimi do not look into it.
+fn unsigned_thought(text: String) -> Value {
+    json!({ "type": "thinking", "thinking": text, "signature": "" })
+}
+
+fn tool_use(call: ToolCall) -> Value {
+    from_members([
+        ("type", "tool_use".into()),
+        ("id", call.id.into()),
+        ("name", call.name.into()),
+        ("input", arguments(&call.arguments)),
+    ])
+}
+
+fn source(media: Media) -> Value {
+    match media {
+        Media::Url { url, .. } => from_members([("type", "url".into()), ("url", url.into())]),
+        Media::Base64 { media_type, data } => from_members([
+            ("type", "base64".into()),
+            // The name browsers use is not the registered one.
+            ("media_type", if media_type == "image/jpg" { "image/jpeg".into() } else { media_type.into() }),
+            ("data", data.into()),
+        ]),
+    }
+}
+
+/// <https://platform.claude.com/docs/en/build-with-claude/pdf-support>
+fn document(media: Media, name: Option<String>, path: &str) -> Result<Value, Untranslatable> {
+    let source = match media {
+        Media::Base64 { media_type, data } if media_type.starts_with("text/") => {
+            let text = text_of(&data)
+                .ok_or_else(|| Untranslatable::new(path, "This document is not base64 of UTF-8 text."))?;
+            from_members([("type", "text".into()), ("media_type", "text/plain".into()), ("data", text.into())])
+        }
+        Media::Base64 { media_type, .. } if media_type != "application/pdf" => {
+            let said = format!("The provider's dialect takes PDF and text documents, not {media_type}.");
+            return Err(Untranslatable::new(path, said));
+        }
+        media => source(media),
+    };
+    let mut written = from_members([("type", "document".into()), ("source", source)]);
+    if let Some(name) = name {
+        written["title"] = name.into();
+    }
+    Ok(written)
+}

@@ -1,0 +1,85 @@
+//! How much thinking is asked of a model: older ones are told a number of tokens, newer ones a word.
+//! <https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking>
+
+use serde_json::{Value, json};
+
+use crate::dialect::Dialect;
+use crate::dialects::anthropic::model::Takes;
+use crate::neutral::turns;
+use crate::neutral::{Effort, Object, Part, Reasoning, Request, ToolChoice, Warnings};
+
+/// The least Anthropic takes: <https://platform.claude.com/docs/en/build-with-claude/extended-thinking>.
+const BUDGET_MIN: u64 = 1024;
+
+/// What has to be left of `max_tokens` for the answer itself.
+const ANSWER_MIN: u64 = 1024;
+
+/// Writes `thinking` and `output_config.effort`. True where the model thinks, which rules other members out.
+pub(super) fn write(
+    request: &Request,
+    takes: Takes,
+    tokens_max: u64,
+    body: &mut Object,
+    output: &mut Object,
+    warnings: &mut Warnings,
+) -> bool {
+    let Some(reasoning) = request.reasoning else { return false };
+    if reasoning.effort == Some(Effort::None) {
+        body.insert("thinking".to_owned(), json!({ "type": "disabled" }));
+        return false;
+    }
+    if matches!(request.tool_choice, Some(ToolChoice::Any | ToolChoice::Tool(_))) {
+        warnings.dropped("reasoning, since a tool has to be called");
+        return false;
+    }
+    if takes.adaptive_thinking {
+        let display = if reasoning.shown == Some(false) { "omitted" } else { "summarized" };
+        body.insert("thinking".to_owned(), json!({ "type": "adaptive", "display": display }));
+        if let Some(effort) = effort(reasoning, takes) {
+            output.insert("effort".to_owned(), effort.into());
+        }
+        return true;
+    }
+    let budget = reasoning.budget().min(tokens_max.saturating_sub(ANSWER_MIN));
+    if budget < BUDGET_MIN {
+        warnings.dropped("reasoning, since max_tokens leaves no room for it");
+        return false;
+    }
+    if !takes.unsigned_thoughts && calls_without_thoughts(request) {
+        warnings.dropped("reasoning, since earlier thoughts came back without their signature");
+        return false;
+    }
+    body.insert("thinking".to_owned(), json!({ "type": "enabled", "budget_tokens": budget }));
+    true
+}
+
+/// <https://platform.claude.com/docs/en/build-with-claude/effort>
+fn effort(reasoning: Reasoning, takes: Takes) -> Option<&'static str> {
+    Some(match reasoning.effort_said()? {
+        Effort::None | Effort::Minimal | Effort::Low => "low",
+        Effort::Medium => "medium",
+        Effort::High => "high",
+        Effort::ExtraHigh if !takes.extra_high_effort => "high",
+        Effort::ExtraHigh => "xhigh",
+        Effort::Max => "max",
+    })
+}
+
+/// With a budget, Anthropic refuses a turn that calls tools and does not begin with the thought that led to them.
+fn calls_without_thoughts(request: &Request) -> bool {
+    let turn = request.messages.get(turns::current_turn(&request.messages)..).unwrap_or_default();
+    let mut parts = turn.iter().flat_map(|message| &message.parts);
+    let is_sealed = |part: &Part| match part {
+        Part::Reasoning(thought) => {
+            let seals = [&thought.signature, &thought.sealed];
+            seals.into_iter().flatten().any(|seal| seal.by == Dialect::Anthropic)
+        }
+        _ => false,
+    };
+    parts.clone().any(|part| matches!(part, Part::ToolCall(_))) && !parts.any(is_sealed)
+}
+
+/// The member `output_config`, unless it would be empty.
+pub(super) fn output_config(output: Object) -> Option<(String, Value)> {
+    (!output.is_empty()).then(|| ("output_config".to_owned(), Value::Object(output)))
+}

@@ -1,0 +1,249 @@
+//! Whole Gemini answers. <https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse>
+
+use serde_json::{Value, json};
+
+use super::read::inline_data;
+use super::write::{PICTURE, write_media};
+use super::{StreamReader, finish, seals, usage};
+use crate::dialect::Dialect;
+use crate::neutral::Told;
+use crate::neutral::json;
+use crate::neutral::members::Members;
+use crate::neutral::sealed::{self, Sealed};
+use crate::neutral::{Answer, Choice, Event, Finish, Media, Object, Part, PartKind, Thought, ToolCall};
+
+/// The answer in `body`; `None` where it is none. A list is a stream that came whole.
+pub(crate) fn read_answer(body: &[u8]) -> Option<Answer> {
+    let response: Value = serde_json::from_slice(body).ok()?;
+    if let Value::Array(chunks) = response {
+        return read_chunks(chunks);
+    }
+    let blocked = response.pointer("/promptFeedback/blockReason").is_some();
+    if response.get("candidates").is_none_or(|it| !it.is_array()) && !blocked {
+        return None;
+    }
+    let usage = response.get("usageMetadata").map(|usage| Dialect::Gemini.usage(usage)).unwrap_or_default();
+    let mut response = Members::of(response);
+    let mut choices = Vec::new();
+    for candidate in response.list("candidates") {
+        choices.push(read_candidate(candidate)?);
+    }
+    if choices.is_empty() && blocked {
+        choices.push(Choice { parts: Vec::new(), finish: Some(Finish::Filtered) });
+    }
+    Some(Answer { id: response.text("responseId"), model: response.text("modelVersion"), choices, usage })
+}
+
+fn read_candidate(candidate: Value) -> Option<Choice> {
+    let mut candidate = Members::of(candidate);
+    let mut parts = Vec::new();
+    for part in candidate.object("content").list("parts") {
+        read_part(part, &mut parts);
+    }
+    let reason = candidate.text("finishReason").unwrap_or_default();
+    let calls_tools = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+    let has_words = parts.iter().any(|part| !matches!(part, Part::Reasoning(_)));
+    if finish::is_none(&reason, has_words, calls_tools) {
+        return None;
+    }
+    Some(Choice { parts, finish: Some(finish::read(&reason, calls_tools)) })
+}
+
+/// Adds a part of an answer; texts that follow each other are one.
+pub(super) fn read_part(part: Value, parts: &mut Vec<Part>) {
+    let mut part = Members::of(part);
+    let seal = part.text("thoughtSignature").and_then(seals::read).map(|sealed| match sealed {
+        Sealed::Signature(seal) | Sealed::Whole(seal) | Sealed::Call(_, seal) | Sealed::Own(seal) => seal,
+    });
+    if part.flag("thought").unwrap_or(false) {
+        let text = part.text("text").unwrap_or_default();
+        match parts.last_mut() {
+            Some(Part::Reasoning(last)) if last.signature.is_none() => {
+                last.text.push_str(&text);
+                last.signature = seal;
+            }
+            _ => parts.push(Part::Reasoning(Thought { text, signature: seal, sealed: None })),
+        }
+    } else if let Some(text) = part.text("text") {
+        match parts.last_mut() {
+            // A seal on words is no condition for the next turn, and no other dialect has a place for it.
+            Some(Part::Text(last)) => last.push_str(&text),
+            _ if text.is_empty() => {}
+            _ => parts.push(Part::Text(text)),
+        }
+    } else if let Some(call) = part.take("functionCall") {
+        let mut call = Members::of(call);
+        let arguments = call.take("args").map_or_else(|| "{}".to_owned(), |args| args.to_string());
+        let (id, name) = (call.text("id").unwrap_or_default(), call.text("name").unwrap_or_default());
+        parts.push(Part::ToolCall(ToolCall { id, name, arguments, signature: seal }));
+    } else if let Some(data) = part.take("inlineData")
+        && let Ok(picture @ Part::Image { .. }) = inline_data("", Members::of(data))
+    {
+        parts.push(picture);
+    }
+}
+
+/// Puts together what would have come as a stream.
+fn read_chunks(chunks: Vec<Value>) -> Option<Answer> {
+    let mut reader = StreamReader::default();
+    let mut events = Vec::new();
+    for chunk in chunks {
+        reader.read(chunk, &mut events);
+    }
+    events.extend(reader.end());
+    if events.last() != Some(&Event::Done) {
+        return None;
+    }
+    let mut answer = Answer::default();
+    let mut places = Vec::new();
+    for event in events {
+        gather(event, &mut answer, &mut places);
+    }
+    Some(answer)
+}
+
+/// `places`: where each part stands, by choice and place in it.
+fn gather(event: Event, answer: &mut Answer, places: &mut Vec<(usize, usize)>) {
+    match event {
+        Event::Start { id, model } => (answer.id, answer.model) = (id, model),
+        Event::Begin { choice, kind, .. } => {
+            let part = match kind {
+                PartKind::Text => Part::Text(String::new()),
+                PartKind::Refusal => Part::Refusal(String::new()),
+                PartKind::Reasoning { sealed } => Part::Reasoning(Thought { sealed, ..Thought::default() }),
+                PartKind::ToolCall { id, name } => Part::ToolCall(ToolCall { id, name, ..ToolCall::default() }),
+                PartKind::Image { media_type, data } => {
+                    Part::Image { media: Media::Base64 { media_type, data }, detail: None }
+                }
+            };
+            if let Some(Choice { parts, .. }) = choice_of(answer, choice) {
+                places.push((choice, parts.len()));
+                parts.push(part);
+            }
+        }
+        Event::Delta { part, text } => match part_of(answer, places, part) {
+            Some(Part::Text(all) | Part::Refusal(all)) => all.push_str(&text),
+            Some(Part::Reasoning(thought)) => thought.text.push_str(&text),
+            Some(Part::ToolCall(call)) => call.arguments.push_str(&text),
+            _ => {}
+        },
+        Event::Signature { part, signature } => match part_of(answer, places, part) {
+            Some(Part::Reasoning(thought)) => thought.signature = Some(signature),
+            Some(Part::ToolCall(call)) => call.signature = Some(signature),
+            _ => {}
+        },
+        Event::Finish { choice, finish } => {
+            if let Some(choice) = choice_of(answer, choice) {
+                choice.finish = Some(finish);
+            }
+        }
+        Event::Usage(usage) => answer.usage.update(usage),
+        Event::End { .. } | Event::Error(_) | Event::Done => {}
+    }
+}
+
+fn choice_of(answer: &mut Answer, choice: usize) -> Option<&mut Choice> {
+    if answer.choices.len() <= choice {
+        answer.choices.resize_with(choice + 1, Choice::default);
+    }
+    answer.choices.get_mut(choice)
+}
+
+fn part_of<'a>(answer: &'a mut Answer, places: &[(usize, usize)], part: usize) -> Option<&'a mut Part> {
+    let (choice, place) = places.get(part)?;
+    answer.choices.get_mut(*choice)?.parts.get_mut(*place)
+}
+
+/// The answer as JSON.
+pub(crate) fn write_answer(answer: Answer, told: &Told) -> Value {
+    let candidates = answer.choices.into_iter().enumerate().map(|(index, choice)| {
+        let mut is_first = true;
+        let parts: Vec<Value> = choice.parts.into_iter().filter_map(|part| write_part(part, &mut is_first)).collect();
+        let finish = finish::write(choice.finish.as_ref().unwrap_or(&Finish::Stop));
+        candidate(index, parts, Some(finish))
+    });
+    let candidates = candidates.collect();
+    let mut response = envelope(told, answer.id.as_deref(), candidates);
+    if !answer.usage.is_unknown() {
+        response.insert("usageMetadata".into(), usage::write(&answer.usage));
+    }
+    response.into()
+}
+
+fn write_part(part: Part, is_first: &mut bool) -> Option<Value> {
+    match part {
+        Part::Text(text) | Part::Refusal(text) => Some(json!({ "text": text })),
+        Part::ToolCall(call) => {
+            let seal = call.signature.map(|seal| seal.for_client(Dialect::Gemini));
+            Some(function_call(&call.id, &call.name, &call.arguments, seal_of_call(seal, is_first)))
+        }
+        Part::Reasoning(mut thought) => {
+            let text = std::mem::take(&mut thought.text);
+            Some(thought_part(&text, sealed::of_thought(thought, Dialect::Gemini)))
+        }
+        Part::Image { media, .. } => Some(write_media(media, PICTURE)),
+        Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => None,
+    }
+}
+
+/// An answer or a chunk of one, its usage left to add.
+pub(super) fn envelope(told: &Told, id: Option<&str>, candidates: Vec<Value>) -> Object {
+    let mut response = Object::new();
+    response.insert("candidates".into(), candidates.into());
+    response.insert("modelVersion".into(), told.model.clone().into());
+    response.insert("responseId".into(), id.unwrap_or(&told.id).into());
+    response
+}
+
+pub(super) fn candidate(index: usize, parts: Vec<Value>, finish: Option<&str>) -> Value {
+    let mut candidate = Object::new();
+    candidate.insert("content".into(), json!({ "parts": parts, "role": "model" }));
+    candidate.extend(finish.map(|finish| ("finishReason".to_owned(), finish.into())));
+    candidate.insert("index".into(), index.into());
+    candidate.into()
+}
+
+pub(super) fn thought_part(text: &str, seal: Option<String>) -> Value {
+    with_seal(json!({ "text": text, "thought": true }), seal)
+}
+
+pub(super) fn function_call(id: &str, name: &str, text: &str, seal: Option<String>) -> Value {
+    with_seal(json!({ "functionCall": { "id": id, "name": name, "args": json::arguments(text) } }), seal)
+}
+
+/// Gemini 3 refuses a turn whose first call has no seal, also one that another provider made, if the conversation comes
+/// to it.
+pub(super) fn seal_of_call(seal: Option<String>, is_first: &mut bool) -> Option<String> {
+    let is_first = std::mem::take(is_first);
+    seal.or_else(|| seals::NO_SEAL.first().filter(|_| is_first).map(|seal| (*seal).to_owned()))
+}
+
+fn with_seal(mut part: Value, seal: Option<String>) -> Value {
+    if let (Some(seal), Some(members)) = (seal, part.as_object_mut()) {
+        members.insert("thoughtSignature".into(), seals::write(seal).into());
+    }
+    part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_ends_in_a_call_nobody_can_read_is_none() {
+        let (thought, text) = (json!({ "text": "Hm.", "thought": true }), json!({ "text": "I look." }));
+        let call = json!({ "functionCall": { "name": "look", "args": {} } });
+        let is_answer = |reason: &str, parts: Vec<&Value>| {
+            let candidate = json!({ "content": { "parts": parts }, "finishReason": reason });
+            read_answer(json!({ "candidates": [candidate] }).to_string().as_bytes()).is_some()
+        };
+        for reason in ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE"] {
+            assert!(!is_answer(reason, vec![]), "{reason}");
+            assert!(!is_answer(reason, vec![&thought]), "{reason}");
+            assert!(is_answer(reason, vec![&thought, &text, &call]), "{reason}");
+        }
+        assert!(!is_answer("MALFORMED_FUNCTION_CALL", vec![&text]), "the call it announces is missing");
+        assert!(is_answer("UNEXPECTED_TOOL_CALL", vec![&text]));
+        assert!(is_answer("STOP", vec![]), "the model may have nothing to say");
+    }
+}

@@ -1,0 +1,52 @@
+//! Why an answer ended: <https://ai.google.dev/api/generate-content#FinishReason>.
+
+use crate::neutral::Finish;
+
+/// The neutral form of a reason.
+pub(super) fn read(reason: &str, calls_tools: bool) -> Finish {
+    match reason {
+        "MAX_TOKENS" => Finish::Length,
+        "SAFETY"
+        | "RECITATION"
+        | "LANGUAGE"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION"
+        | "MODEL_ARMOR" => Finish::Filtered,
+        _ if calls_tools => Finish::ToolCalls,
+        _ => Finish::Stop,
+    }
+}
+
+pub(super) fn write(finish: &Finish) -> &'static str {
+    match finish {
+        Finish::Stop | Finish::StopSequence(_) | Finish::ToolCalls | Finish::Paused => "STOP",
+        Finish::Length => "MAX_TOKENS",
+        Finish::Filtered => "SAFETY",
+    }
+}
+
+/// The model tried to call a tool and wrote something that is no call, or else made nothing that could be given away:
+/// trying again helps. <https://ai.google.dev/api/generate-content#FinishReason>
+pub(super) fn is_botched(reason: &str) -> bool {
+    const REASONS: [&str; 5] = [
+        BOTCHED_CALL,
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
+        "MALFORMED_RESPONSE",
+        "MISSING_THOUGHT_SIGNATURE",
+    ];
+    REASONS.contains(&reason)
+}
+
+/// A call was to come and none can be read.
+const BOTCHED_CALL: &str = "MALFORMED_FUNCTION_CALL";
+
+/// Whether an answer that ended for this reason is none: it has no call, and its words, if it has any, announce one at
+/// best. Thoughts alone are no answer.
+pub(super) fn is_none(reason: &str, has_words: bool, calls_tools: bool) -> bool {
+    is_botched(reason) && !calls_tools && (!has_words || reason == BOTCHED_CALL)
+}

@@ -1,0 +1,188 @@
+//! Reads a Gemini stream: chunks, each a whole answer's shape holding what is new.
+//! <https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent>
+//!
+//! There is no end marker. An answer is complete when each candidate gave a reason to finish and the stream ended.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::answer::read_part;
+use super::{error, finish};
+use crate::dialect::Dialect;
+use crate::neutral::events::ServerEvent;
+use crate::neutral::members::Members;
+use crate::neutral::{Event, Fault, Finish, Media, Part, PartKind, Seal};
+
+/// More candidates than Google gives.
+const CHOICES_MAX: usize = 128;
+
+/// The machine.
+#[derive(Debug, Default)]
+pub(crate) struct StreamReader {
+    started: bool,
+    over: bool,
+    /// How many parts have begun.
+    parts: usize,
+    choices: BTreeMap<usize, Choice>,
+}
+
+#[derive(Debug, Default)]
+struct Choice {
+    /// The part that goes on, if the next chunk has more of its kind.
+    open: Option<Open>,
+    has_words: bool,
+    calls_tools: bool,
+    finished: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    part: usize,
+    is_thought: bool,
+}
+
+impl StreamReader {
+    /// Takes the next event.
+    pub(crate) fn feed(&mut self, event: &ServerEvent) -> Vec<Event> {
+        let mut out = Vec::new();
+        if let Ok(chunk) = serde_json::from_slice(&event.data) {
+            self.read(chunk, &mut out);
+        }
+        out
+    }
+
+    /// The stream has ended.
+    pub(crate) fn end(&mut self) -> Vec<Event> {
+        let complete = !self.choices.is_empty() && self.choices.values().all(|choice| choice.finished);
+        if self.over || !complete {
+            return Vec::new();
+        }
+        self.over = true;
+        vec![Event::Done]
+    }
+
+    /// Takes the next chunk.
+    pub(super) fn read(&mut self, chunk: Value, out: &mut Vec<Event>) {
+        if self.over || !chunk.is_object() {
+            return;
+        }
+        if let Some(fault) = error::read(&chunk) {
+            return self.fail(fault, out);
+        }
+        let usage = chunk.get("usageMetadata").map(|usage| Dialect::Gemini.usage(usage));
+        let blocked = chunk.pointer("/promptFeedback/blockReason").is_some();
+        let mut chunk = Members::of(chunk);
+        if !self.started {
+            self.started = true;
+            out.push(Event::Start { id: chunk.text("responseId"), model: chunk.text("modelVersion") });
+        }
+        for candidate in chunk.list("candidates") {
+            self.candidate(Members::of(candidate), out);
+        }
+        if blocked && self.choices.is_empty() {
+            self.finish(0, Finish::Filtered, out);
+        }
+        out.extend(usage.map(Event::Usage));
+    }
+
+    fn candidate(&mut self, mut candidate: Members, out: &mut Vec<Event>) {
+        let index = candidate.count("index").and_then(|index| usize::try_from(index).ok()).unwrap_or(0);
+        if index >= CHOICES_MAX || self.over || self.choices.get(&index).is_some_and(|choice| choice.finished) {
+            return;
+        }
+        for part in candidate.object("content").list("parts") {
+            let mut parts = Vec::new();
+            read_part(part, &mut parts);
+            for part in parts {
+                self.part(index, part, out);
+            }
+        }
+        let Some(reason) = candidate.text("finishReason").filter(|reason| reason != "FINISH_REASON_UNSPECIFIED") else {
+            return;
+        };
+        let choice = self.choices.entry(index).or_default();
+        if finish::is_none(&reason, choice.has_words, choice.calls_tools) {
+            let said = candidate.text("finishMessage");
+            let message = said.unwrap_or_else(|| format!("The model's call of a tool cannot be read ({reason})."));
+            let kind = Some("UNAVAILABLE".to_owned());
+            return self.fail(Fault { message, status: Some(503), kind, code: None }, out);
+        }
+        let finish = finish::read(&reason, choice.calls_tools);
+        self.finish(index, finish, out);
+    }
+
+    fn part(&mut self, index: usize, part: Part, out: &mut Vec<Event>) {
+        match part {
+            Part::Text(text) => drop(self.words(index, false, text, out)),
+            Part::Reasoning(thought) => {
+                let part = self.words(index, true, thought.text, out);
+                if let Some(signature) = thought.signature {
+                    out.push(Event::Signature { part, signature });
+                    self.close(index, out);
+                }
+            }
+            Part::ToolCall(call) => {
+                self.close(index, out);
+                let kind = PartKind::ToolCall { id: call.id, name: call.name };
+                let part = self.begin(index, kind, out);
+                self.call(index, part, call.signature, call.arguments, out);
+            }
+            Part::Image { media: Media::Base64 { media_type, data }, .. } => {
+                self.close(index, out);
+                let part = self.begin(index, PartKind::Image { media_type, data }, out);
+                out.push(Event::End { part });
+            }
+            _ => {}
+        }
+    }
+
+    fn call(&mut self, index: usize, part: usize, signature: Option<Seal>, arguments: String, out: &mut Vec<Event>) {
+        self.choices.entry(index).or_default().calls_tools = true;
+        out.extend(signature.map(|signature| Event::Signature { part, signature }));
+        out.push(Event::Delta { part, text: arguments });
+        out.push(Event::End { part });
+    }
+
+    /// More of a text or thought, in the part that is open where it is one.
+    fn words(&mut self, index: usize, is_thought: bool, text: String, out: &mut Vec<Event>) -> usize {
+        let open = self.choices.entry(index).or_default().open.filter(|open| open.is_thought == is_thought);
+        let part = if let Some(open) = open {
+            open.part
+        } else {
+            self.close(index, out);
+            let kind = if is_thought { PartKind::Reasoning { sealed: None } } else { PartKind::Text };
+            let part = self.begin(index, kind, out);
+            self.choices.entry(index).or_default().open = Some(Open { part, is_thought });
+            part
+        };
+        if !text.is_empty() {
+            out.push(Event::Delta { part, text });
+        }
+        part
+    }
+
+    fn begin(&mut self, choice: usize, kind: PartKind, out: &mut Vec<Event>) -> usize {
+        let part = self.parts;
+        self.parts += 1;
+        self.choices.entry(choice).or_default().has_words |= matches!(kind, PartKind::Text | PartKind::Image { .. });
+        out.push(Event::Begin { part, choice, kind });
+        part
+    }
+
+    fn close(&mut self, index: usize, out: &mut Vec<Event>) {
+        let open = self.choices.entry(index).or_default().open.take();
+        out.extend(open.map(|open| Event::End { part: open.part }));
+    }
+
+    fn finish(&mut self, index: usize, finish: Finish, out: &mut Vec<Event>) {
+        self.close(index, out);
+        self.choices.entry(index).or_default().finished = true;
+        out.push(Event::Finish { choice: index, finish });
+    }
+
+    fn fail(&mut self, fault: Fault, out: &mut Vec<Event>) {
+        self.over = true;
+        out.push(Event::Error(fault));
+    }
+}

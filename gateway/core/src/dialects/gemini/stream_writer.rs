@@ -1,0 +1,181 @@
+//! Writes a Gemini stream: an event stream of `data:` lines and nothing else, since comments and empty events break
+//! Google's clients, or one JSON array where the caller did not ask for `alt=sse`.
+//!
+//! Arguments of a call are held back until they are whole, since Gemini has no pieces of them. Parts come one after the
+//! other, as Gemini's do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::answer::{candidate, envelope, function_call, seal_of_call, thought_part};
+use super::write::{PICTURE, write_media};
+use super::{error, finish, usage};
+use crate::dialect::Dialect;
+use crate::neutral::Told;
+use crate::neutral::sealed;
+use crate::neutral::sequence::Sequence;
+use crate::neutral::{Event, Finish, Media, PartKind};
+use crate::observe::Usage;
+
+/// The machine.
+#[derive(Debug)]
+pub(crate) struct StreamWriter {
+    told: Told,
+    /// The same in every chunk: clients take another one for another answer.
+    id: Option<String>,
+    sequence: Sequence,
+    open: Option<Open>,
+    finishes: BTreeMap<usize, Finish>,
+    usage: Usage,
+    /// Alternatives that have called a tool.
+    called: BTreeSet<usize>,
+    /// Something was written.
+    begun: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    choice: usize,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Words,
+    Thought,
+    Call { id: String, name: String, arguments: String, seal: Option<String> },
+}
+
+impl StreamWriter {
+    pub(crate) fn new(told: &Told) -> Self {
+        StreamWriter {
+            told: told.clone(),
+            id: None,
+            sequence: Sequence::default(),
+            open: None,
+            finishes: BTreeMap::new(),
+            usage: Usage::default(),
+            called: BTreeSet::new(),
+            begun: false,
+        }
+    }
+
+    /// Appends the bytes of one step.
+    pub(crate) fn write(&mut self, event: Event, out: &mut Vec<u8>) {
+        for event in self.sequence.feed(event) {
+            self.write_in_order(event, out);
+        }
+    }
+
+    /// Bytes kept for later.
+    pub(crate) fn held(&self) -> usize {
+        let arguments = match &self.open {
+            Some(Open { kind: Kind::Call { arguments, .. }, .. }) => arguments.len(),
+            _ => 0,
+        };
+        arguments + self.sequence.held()
+    }
+
+    fn write_in_order(&mut self, event: Event, out: &mut Vec<u8>) {
+        match event {
+            Event::Start { id, .. } => self.id = id,
+            Event::Begin { choice, kind, .. } => self.begin(choice, kind, out),
+            Event::Delta { text, .. } => self.delta(text, out),
+            Event::Signature { signature, .. } => match &mut self.open {
+                Some(Open { kind: Kind::Call { seal, .. }, .. }) => *seal = Some(signature.for_client(Dialect::Gemini)),
+                Some(Open { kind: Kind::Thought, choice }) => {
+                    let (choice, seal) = (*choice, sealed::of_signature(signature, Dialect::Gemini));
+                    self.chunk(choice, thought_part("", Some(seal)), out);
+                }
+                _ => {}
+            },
+            Event::End { .. } => self.end(out),
+            Event::Finish { choice, finish } => drop(self.finishes.insert(choice, finish)),
+            Event::Usage(usage) => self.usage.update(usage),
+            Event::Error(fault) => {
+                self.emit(&error::write_fault(&fault), out);
+                self.close(out);
+            }
+            Event::Done => self.done(out),
+        }
+    }
+
+    fn begin(&mut self, choice: usize, kind: PartKind, out: &mut Vec<u8>) {
+        let kind = match kind {
+            PartKind::Text | PartKind::Refusal => Kind::Words,
+            PartKind::Reasoning { sealed } => {
+                if let Some(seal) = sealed {
+                    let seal = sealed::of_whole(seal, Dialect::Gemini);
+                    self.chunk(choice, thought_part("", Some(seal)), out);
+                }
+                Kind::Thought
+            }
+            // Its end has nothing more to say.
+            PartKind::Image { media_type, data } => {
+                let media = Media::Base64 { media_type, data };
+                return self.chunk(choice, write_media(media, PICTURE), out);
+            }
+            PartKind::ToolCall { id, name } => Kind::Call { id, name, arguments: String::new(), seal: None },
+        };
+        self.open = Some(Open { choice, kind });
+    }
+
+    fn delta(&mut self, text: String, out: &mut Vec<u8>) {
+        let Some(open) = &mut self.open else { return };
+        let choice = open.choice;
+        match &mut open.kind {
+            Kind::Call { arguments, .. } => arguments.push_str(&text),
+            Kind::Words => self.chunk(choice, serde_json::json!({ "text": text }), out),
+            Kind::Thought => self.chunk(choice, thought_part(&text, None), out),
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        if let Some(Open { choice, kind: Kind::Call { id, name, arguments, seal } }) = self.open.take() {
+            let mut is_first = self.called.insert(choice);
+            let seal = seal_of_call(seal, &mut is_first);
+            self.chunk(choice, function_call(&id, &name, &arguments, seal), out);
+        }
+    }
+
+    fn chunk(&mut self, choice: usize, part: Value, out: &mut Vec<u8>) {
+        let chunk = envelope(&self.told, self.id.as_deref(), vec![candidate(choice, vec![part], None)]);
+        self.emit(&chunk.into(), out);
+    }
+
+    /// Every reason to finish comes in one last chunk, with what was used. It has an empty text, as Google's own has:
+    /// clients read its parts.
+    fn done(&mut self, out: &mut Vec<u8>) {
+        self.end(out);
+        let mut finishes = std::mem::take(&mut self.finishes);
+        if finishes.is_empty() {
+            finishes.insert(0, Finish::Stop);
+        }
+        let empty = || vec![serde_json::json!({ "text": "" })];
+        let last = finishes.iter().map(|(choice, finish)| candidate(*choice, empty(), Some(finish::write(finish))));
+        let mut chunk = envelope(&self.told, self.id.as_deref(), last.collect());
+        if !self.usage.is_unknown() {
+            chunk.insert("usageMetadata".into(), usage::write(&self.usage));
+        }
+        self.emit(&chunk.into(), out);
+        self.close(out);
+    }
+
+    fn emit(&mut self, chunk: &Value, out: &mut Vec<u8>) {
+        let begun = std::mem::replace(&mut self.begun, true);
+        let written = match (self.told.as_array, begun) {
+            (false, _) => format!("data: {chunk}\n\n"),
+            (true, false) => format!("[{chunk}"),
+            (true, true) => format!(",\r\n{chunk}"),
+        };
+        out.extend_from_slice(written.as_bytes());
+    }
+
+    /// A list that was cut has no end, so that it does not look complete.
+    fn close(&mut self, out: &mut Vec<u8>) {
+        if self.told.as_array {
+            out.extend_from_slice(b"]\r\n");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Writes the `contents` of a Gemini request. <https://ai.google.dev/api/caching#Content>
+
+use serde_json::{Value, json};
+
+use crate::dialect::Dialect;
+use crate::dialects::gemini::answer::seal_of_call;
+use crate::dialects::gemini::names;
+use crate::neutral::json;
+use crate::neutral::turns;
+use crate::neutral::{Media, Message, Object, Part, Role, Thought, ToolCall, ToolResult, Warnings};
+
+pub(super) fn write(mut messages: Vec<Message>, model: &str, warnings: &mut Warnings) -> Vec<Value> {
+    turns::system_to_user(&mut messages, warnings);
+    let seals = names::wants_seals(model);
+    let mut contents = Vec::new();
+    for message in turns::merge(messages) {
+        let mut writer = Writer { parts: Vec::new(), behind: Vec::new(), warnings, seals, wants_seal: seals };
+        for part in message.parts {
+            writer.part(part);
+        }
+        let mut parts = writer.parts;
+        parts.append(&mut writer.behind);
+        if parts.is_empty() {
+            continue;
+        }
+        let role = if message.role == Role::Assistant { "model" } else { "user" };
+        if contents.is_empty() && role == "model" {
+            contents.push(json!({ "role": "user", "parts": [{ "text": turns::BEGINNING }] }));
+        }
+        contents.push(json!({ "role": role, "parts": parts }));
+    }
+    contents
+}
+
+struct Writer<'a> {
+    parts: Vec<Value>,
+    /// Pictures of tools' results, which have to follow all results.
+    behind: Vec<Value>,
+    warnings: &'a mut Warnings,
+    /// The model is of a generation that wants seals, and takes pictures inside of results.
+    seals: bool,
+    /// No call has come that has to have one.
+    wants_seal: bool,
+}
+
+impl Writer<'_> {
+    fn part(&mut self, part: Part) {
+        match part {
+            Part::Text(text) | Part::Refusal(text) => {
+                // Google refuses empty texts.
+                if !text.is_empty() {
+                    self.parts.push(json!({ "text": text }));
+                }
+            }
+            Part::Image { media, .. } => self.parts.push(write_media(media, PICTURE)),
+            Part::Audio(media) => self.parts.push(write_media(media, RECORDING)),
+            Part::File { media, .. } => self.parts.push(write_media(media, DOCUMENT)),
+            Part::ToolCall(call) => self.call(call),
+            Part::ToolResult(result) => self.result(result),
+            Part::Reasoning(thought) => self.thought(thought),
+            Part::CacheMark(_) => {}
+        }
+    }
+
+    /// Only a thought Google sealed: it reads no others.
+    fn thought(&mut self, thought: Thought) {
+        if let Some(seal) = thought.signature.and_then(|seal| seal.for_provider(Dialect::Gemini)) {
+            self.parts.push(json!({ "text": thought.text, "thought": true, "thoughtSignature": seal }));
+        }
+    }
+
+    fn call(&mut self, call: ToolCall) {
+        let args = json::arguments(&call.arguments);
+        let mut part = json!({ "functionCall": { "id": call.id, "name": call.name, "args": args } });
+        let own = call.signature.and_then(|seal| seal.for_provider(Dialect::Gemini));
+        // Of calls side by side only the first has one.
+        let seal = seal_of_call(own, &mut self.wants_seal);
+        if let (Some(seal), Some(members)) = (seal, part.as_object_mut()) {
+            members.insert("thoughtSignature".into(), seal.into());
+        }
+        self.parts.push(part);
+    }
+
+    fn result(&mut self, result: ToolResult) {
+        let mut texts = Vec::new();
+        let mut inside = Vec::new();
+        for part in result.parts {
+            match part {
+                Part::Text(text) | Part::Refusal(text) => texts.push(text),
+                Part::Image { media, .. } => self.media_of_result(media, PICTURE, &mut inside),
+                Part::Audio(media) => self.media_of_result(media, RECORDING, &mut inside),
+                Part::File { media, .. } => self.media_of_result(media, DOCUMENT, &mut inside),
+                _ => self.warnings.dropped("a part of a tool's result"),
+            }
+        }
+        let mut response = Object::new();
+        let name = if result.is_error { "error" } else { "output" };
+        response.insert(name.into(), texts.join("\n").into());
+        // A result whose call is not in the conversation has no name, and Google wants one.
+        let name = result.name.unwrap_or_else(|| result.id.clone());
+        let mut written = json!({ "id": result.id, "name": name, "response": response });
+        if let (false, Some(members)) = (inside.is_empty(), written.as_object_mut()) {
+            members.insert("parts".into(), inside.into());
+        }
+        self.parts.push(json!({ "functionResponse": written }));
+    }
+
+    fn media_of_result(&mut self, media: Media, usual: &str, inside: &mut Vec<Value>) {
+        let is_inline = matches!(media, Media::Base64 { .. });
+        let place = if self.seals && is_inline { inside } else { &mut self.behind };
+        place.push(write_media(media, usual));
+    }
+}
+
+/// What is most probably at an address that does not tell.
+pub(in crate::dialects::gemini) const PICTURE: &str = "image/jpeg";
+const RECORDING: &str = "audio/mpeg";
+const DOCUMENT: &str = "application/pdf";
+
+/// Vertex refuses a `fileData` without a type, and the other dialects do not say what they refer to.
+/// <https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference#filedata>
+pub(in crate::dialects::gemini) fn write_media(media: Media, usual: &str) -> Value {
+    match media {
+        Media::Base64 { media_type, data } => json!({ "inlineData": { "mimeType": media_type, "data": data } }),
+        Media::Url { url, media_type } => {
+            let media_type = media_type.unwrap_or_else(|| guess(&url).unwrap_or(usual).to_owned());
+            json!({ "fileData": { "mimeType": media_type, "fileUri": url } })
+        }
+    }
+}
+
+fn guess(url: &str) -> Option<&'static str> {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let (_, ending) = path.rsplit_once('.')?;
+    Some(match ending.to_ascii_lowercase().as_str() {
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "webp" => "image/webp",
+        "gif" => "image/gif",
+        "pdf" => "application/pdf",
+        "txt" => "text/plain",
+        _ => return None,
+    })
+}

@@ -1,0 +1,25 @@
+//! OpenAI chat completions, and the many providers that speak it with an accent.
+//! <https://platform.openai.com/docs/api-reference/chat>
+//!
+//! OpenAI's own API shows no thoughts. What is read and written for them is what its followers agreed on: DeepSeek's
+//! `reasoning_content` (<https://api-docs.deepseek.com/guides/reasoning_model>), and OpenRouter's `reasoning_details` for
+//! seals (<https://openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks>).
+
+mod answer;
+mod calls;
+pub(crate) mod error;
+pub(crate) mod facts;
+mod finish;
+pub(crate) mod names;
+mod read;
+mod reasoning;
+mod stream_reader;
+mod stream_writer;
+pub(crate) mod usage;
+mod write;
+
+pub(crate) use answer::{read_answer, write_answer};
+pub(crate) use read::read_request;
+pub(crate) use stream_reader::StreamReader;
+pub(crate) use stream_writer::StreamWriter;
+pub(crate) use write::write_request;

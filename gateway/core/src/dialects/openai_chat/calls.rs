@@ -1,0 +1,68 @@
+//! Calls of tools in messages: `tool_calls`, and `function_call` as it was before.
+
+use serde_json::{Value, json};
+
+use crate::dialect::Dialect;
+use crate::neutral::json::text;
+use crate::neutral::{Object, Seal, ToolCall};
+
+/// One entry of `tool_calls`. Its id may be empty. `None`: it is no call of a function.
+pub(super) fn read(call: &Value) -> Option<ToolCall> {
+    let function = call.get("function")?;
+    let mut read = read_function(function)?;
+    text(call, "id").unwrap_or_default().clone_into(&mut read.id);
+    read.signature = signature(call);
+    Some(read)
+}
+
+/// A function with its arguments.
+pub(super) fn read_function(function: &Value) -> Option<ToolCall> {
+    let name = text(function, "name")?.to_owned();
+    Some(ToolCall { name, arguments: arguments(function), ..ToolCall::default() })
+}
+
+/// Arguments are JSON as text; some providers write the object itself.
+pub(super) fn arguments(function: &Value) -> String {
+    match function.get("arguments") {
+        Some(Value::String(text)) => text.clone(),
+        None | Some(Value::Null) => String::new(),
+        Some(value) => value.to_string(),
+    }
+}
+
+/// Gemini's seal where its compatible endpoint puts it:
+/// <https://ai.google.dev/gemini-api/docs/thought-signatures#openai-compatibility>.
+pub(super) fn signature(call: &Value) -> Option<Seal> {
+    let seal = call.pointer("/extra_content/google/thought_signature")?.as_str()?;
+    Seal::read(Dialect::Gemini, seal)
+}
+
+/// One entry of `tool_calls`.
+pub(super) fn write(call: ToolCall) -> Value {
+    let arguments = if call.arguments.trim().is_empty() { "{}".to_owned() } else { call.arguments };
+    let mut written =
+        json!({ "id": call.id, "type": "function", "function": { "name": call.name, "arguments": arguments } });
+    if let Some(seal) = call.signature {
+        written["extra_content"] = write_signature(seal);
+    }
+    written
+}
+
+/// See [`signature`].
+pub(super) fn write_signature(seal: Seal) -> Value {
+    json!({ "google": { "thought_signature": seal.for_client(Dialect::Gemini) } })
+}
+
+/// The calls of a message, in the form the client reads.
+pub(super) fn write_all(calls: Vec<ToolCall>, legacy_functions: bool, message: &mut Object) {
+    let mut calls: Vec<Value> = calls.into_iter().map(write).collect();
+    if calls.is_empty() {
+        return;
+    }
+    if legacy_functions {
+        // The old form has room for one call only.
+        message.insert("function_call".to_owned(), calls.swap_remove(0)["function"].take());
+    } else {
+        message.insert("tool_calls".to_owned(), calls.into());
+    }
+}

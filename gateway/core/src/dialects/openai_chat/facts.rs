@@ -1,0 +1,33 @@
+//! What one event of a stream tells: <https://platform.openai.com/docs/api-reference/chat/streaming>.
+
+use serde_json::Value;
+
+use super::finish::is_broken_off;
+use crate::dialects::{Seen, is_filled};
+
+pub(crate) fn see(event: &Value) -> Seen<'_> {
+    let choices = || event.get("choices").and_then(Value::as_array).into_iter().flatten();
+    // Streams of speech, transcriptions and images have events with a type instead of choices.
+    let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
+    let ends = kind.ends_with(".done") || kind.ends_with(".completed");
+    let is_piece = [".delta", ".segment", ".partial_image"].iter().any(|ending| kind.ends_with(ending));
+    let reasons = || choices().filter_map(|choice| choice.get("finish_reason"));
+    Seen {
+        content: is_piece || ends || choices().any(has_content),
+        finish: ends || reasons().any(is_filled),
+        botched: reasons().filter_map(Value::as_str).any(is_broken_off),
+        end: false,
+        usage: event.get("usage").filter(|usage| usage.is_object()),
+        // Some providers write `"error": null` into every chunk; that is no error.
+        error: event.get("error").filter(|error| !error.is_null()),
+    }
+}
+
+/// Providers spell reasoning in two ways.
+fn has_content(choice: &Value) -> bool {
+    const NAMES: [&str; 7] =
+        ["content", "reasoning_content", "reasoning", "tool_calls", "function_call", "refusal", "images"];
+    let delta = choice.get("delta");
+    delta.is_some_and(|delta| NAMES.iter().any(|name| delta.get(name).is_some_and(is_filled)))
+        || choice.get("text").is_some_and(is_filled)
+}

@@ -1,0 +1,41 @@
+//! How tokens are counted: <https://platform.openai.com/docs/api-reference/chat/object#chat-object-usage>.
+
+use serde_json::{Value, json};
+
+use crate::dialects::{count, openai_responses};
+use crate::observe::Usage;
+
+/// DeepSeek counts cache reads in `prompt_cache_hit_tokens`: <https://api-docs.deepseek.com/guides/kv_cache>. Endpoints
+/// beside the chat count in the words of Responses.
+pub(crate) fn read(usage: &Value) -> Usage {
+    let responses = openai_responses::usage::read(usage);
+    Usage {
+        input_tokens: count(usage, &["prompt_tokens"]).or(responses.input_tokens),
+        cache_read_tokens: count(usage, &["prompt_tokens_details", "cached_tokens"])
+            .or_else(|| count(usage, &["prompt_cache_hit_tokens"]))
+            .or(responses.cache_read_tokens),
+        cache_write_tokens: count(usage, &["prompt_tokens_details", "cache_write_tokens"])
+            .or(responses.cache_write_tokens),
+        output_tokens: count(usage, &["completion_tokens"]).or(responses.output_tokens),
+        reasoning_tokens: count(usage, &["completion_tokens_details", "reasoning_tokens"])
+            .or(responses.reasoning_tokens),
+    }
+}
+
+/// <https://platform.openai.com/docs/api-reference/chat/object#chat-object-usage>. What is not known is left out of the
+/// details and zero in the totals, which clients add up.
+pub(super) fn write(usage: &Usage) -> Value {
+    let (input, output) = (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0));
+    let mut written = json!({
+        "prompt_tokens": input,
+        "completion_tokens": output,
+        "total_tokens": input.saturating_add(output),
+    });
+    if let Some(cached) = usage.cache_read_tokens {
+        written["prompt_tokens_details"] = json!({ "cached_tokens": cached });
+    }
+    if let Some(reasoning) = usage.reasoning_tokens {
+        written["completion_tokens_details"] = json!({ "reasoning_tokens": reasoning });
+    }
+    written
+}

@@ -1,0 +1,248 @@
+//! Whole Responses answers.
+//! <https://platform.openai.com/docs/api-reference/responses/object>
+
+use serde_json::{Value, json};
+
+use super::{finish, tools, usage};
+use crate::dialect::Dialect;
+use crate::neutral::Told;
+use crate::neutral::json::from_members;
+use crate::neutral::members::Members;
+use crate::neutral::sealed;
+use crate::neutral::{Alias, Answer, Choice, Finish, Media, Object, Part, Seal, Thought, ToolCall, UNSIGNED};
+
+/// The answer in `body`; `None` where it is none, or reports that the model failed.
+pub(crate) fn read_answer(body: &[u8]) -> Option<Answer> {
+    let response: Value = serde_json::from_slice(body).ok()?;
+    if response.get("error").is_some_and(|error| !error.is_null()) || !response.get("output")?.is_array() {
+        return None;
+    }
+    let finish = finish::read(&response);
+    let usage = response.get("usage").map(|usage| Dialect::OpenaiResponses.usage(usage)).unwrap_or_default();
+    let mut response = Members::of(response);
+    let mut parts = Vec::new();
+    for item in response.list("output") {
+        read_item(item, &mut parts);
+    }
+    let finish = finish.unwrap_or_else(|| finish_of(&parts));
+    Some(Answer {
+        id: response.text("id"),
+        model: response.text("model"),
+        choices: vec![Choice { parts, finish: Some(finish) }],
+        usage,
+    })
+}
+
+fn finish_of(parts: &[Part]) -> Finish {
+    let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+    if calls { Finish::ToolCalls } else { Finish::Stop }
+}
+
+/// Adds the parts of one item of `output`. Items of tools that ran at the provider are left out: what they found stands
+/// in the text.
+pub(super) fn read_item(item: Value, parts: &mut Vec<Part>) {
+    let mut item = Members::of(item);
+    match item.text("type").unwrap_or_default().as_str() {
+        "message" => {
+            for piece in item.list("content") {
+                let mut piece = Members::of(piece);
+                let refusal = piece.text("refusal").map(Part::Refusal);
+                parts.extend(refusal.or_else(|| piece.text("text").map(Part::Text)));
+            }
+        }
+        "function_call" => {
+            let arguments = item.text("arguments").unwrap_or_default();
+            parts.push(read_call(item, arguments));
+        }
+        "custom_tool_call" => {
+            let arguments = tools::freeform_arguments(&item.text("input").unwrap_or_default());
+            parts.push(read_call(item, arguments));
+        }
+        "reasoning" => {
+            let mut texts: Vec<String> = Vec::new();
+            for piece in item.list("summary").into_iter().chain(item.list("content")) {
+                texts.extend(Members::of(piece).text("text"));
+            }
+            let text = texts.join("\n\n");
+            if !text.is_empty() {
+                parts.push(Part::Reasoning(Thought { text, ..Thought::default() }));
+            }
+            // On its own, as in a stream, where it comes after the thought: other dialects know a thought either in
+            // words or sealed.
+            let sealed = item.text("encrypted_content").and_then(|text| Seal::read(Dialect::OpenaiResponses, text));
+            if sealed.is_some() {
+                parts.push(Part::Reasoning(Thought { sealed, ..Thought::default() }));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn read_call(mut item: Members, arguments: String) -> Part {
+    let id = item.text("call_id").or_else(|| item.text("id")).unwrap_or_default();
+    Part::ToolCall(ToolCall { id, name: item.text("name").unwrap_or_default(), arguments, signature: None })
+}
+
+/// The answer as JSON.
+pub(crate) fn write_answer(answer: Answer, told: &Told) -> Value {
+    let mut output = Vec::new();
+    // Responses knows no alternatives: its requests cannot ask for more than one.
+    let choice = answer.choices.into_iter().next().unwrap_or_default();
+    for part in choice.parts {
+        write_part(part, told, &mut output);
+    }
+    let mut response = envelope(told, answer.id.as_deref());
+    finish(&mut response, choice.finish.as_ref(), output, usage::write(&answer.usage));
+    response.into()
+}
+
+fn write_part(part: Part, told: &Told, output: &mut Vec<Value>) {
+    match part {
+        Part::Text(text) => output.push(message(told, output.len(), "completed", vec![text_part(&text)])),
+        Part::Refusal(text) => output.push(message(told, output.len(), "completed", vec![refusal_part(&text)])),
+        Part::Reasoning(mut thought) => {
+            let text = std::mem::take(&mut thought.text);
+            let sealed = sealed::of_thought(thought, Dialect::OpenaiResponses);
+            output.push(reasoning(told, output.len(), &text, Some(sealed_or_not(sealed))));
+        }
+        Part::ToolCall(call) => {
+            if let Some(seal) = call.signature {
+                let sealed = sealed::of_call(&call.id, seal, Dialect::OpenaiResponses);
+                output.push(reasoning(told, output.len(), "", Some(sealed)));
+            }
+            let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
+            output.push(tool_call(told, output.len(), "completed", &call.id, &call.name, arguments));
+        }
+        Part::Image { media: Media::Base64 { data, .. }, .. } => {
+            output.push(picture(told, output.len(), "completed", Some(data)));
+        }
+        Part::Image { media, .. } => write_part(Part::Text(media.in_words()), told, output),
+        Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {}
+    }
+}
+
+/// A response object with nothing in it yet. The official SDKs require most of these members to be there.
+pub(super) fn envelope(told: &Told, id: Option<&str>) -> Object {
+    let response = json!({
+        "id": id.unwrap_or(&told.id),
+        "object": "response",
+        "created_at": told.created_s,
+        "status": "in_progress",
+        "background": false,
+        "error": null,
+        "incomplete_details": null,
+        "instructions": null,
+        "max_output_tokens": null,
+        "metadata": {},
+        "model": told.model,
+        "output": [],
+        "parallel_tool_calls": true,
+        "previous_response_id": null,
+        "reasoning": { "effort": null, "summary": null },
+        "store": false,
+        "temperature": null,
+        "text": { "format": { "type": "text" } },
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": null,
+        "truncation": "disabled",
+        "usage": null,
+    });
+    match response {
+        Value::Object(members) => members,
+        _ => Object::new(),
+    }
+}
+
+/// Completes a response object. The event that tells so is `response.` and the status given back.
+pub(super) fn finish(response: &mut Object, finish: Option<&Finish>, output: Vec<Value>, usage: Value) -> &'static str {
+    let reason = finish::write(finish);
+    let status = if reason.is_some() { "incomplete" } else { "completed" };
+    response.insert("status".into(), status.into());
+    if let Some(reason) = reason {
+        response.insert("incomplete_details".into(), json!({ "reason": reason }));
+    }
+    response.insert("output".into(), output.into());
+    response.insert("usage".into(), usage);
+    status
+}
+
+/// An item's id: the call's and the item's place. Clients send items back with them.
+pub(super) fn item_id(kind: &str, told: &Told, place: usize) -> String {
+    let call = told.id.rsplit('_').next().unwrap_or_default();
+    format!("{kind}_{call}_{place}")
+}
+
+pub(super) fn text_part(text: &str) -> Value {
+    json!({ "type": "output_text", "text": text, "annotations": [], "logprobs": [] })
+}
+
+pub(super) fn refusal_part(text: &str) -> Value {
+    json!({ "type": "refusal", "refusal": text })
+}
+
+pub(super) fn message(told: &Told, place: usize, status: &str, content: Vec<Value>) -> Value {
+    json!({
+        "id": item_id("msg", told, place),
+        "type": "message",
+        "status": status,
+        "role": "assistant",
+        "content": content,
+    })
+}
+
+/// Where OpenAI's own models put what they draw: `data` is in base64.
+pub(super) fn picture(told: &Told, place: usize, status: &str, data: Option<String>) -> Value {
+    from_members([
+        ("id", item_id("ig", told, place).into()),
+        ("type", "image_generation_call".into()),
+        ("status", status.into()),
+        ("result", data.into()),
+    ])
+}
+
+pub(super) fn reasoning(told: &Told, place: usize, text: &str, sealed: Option<String>) -> Value {
+    let summary: Vec<Value> = if text.is_empty() { Vec::new() } else { vec![summary_part(text)] };
+    let mut item = json!({ "id": item_id("rs", told, place), "type": "reasoning", "summary": summary });
+    if let (Some(sealed), Some(item)) = (sealed, item.as_object_mut()) {
+        item.insert("encrypted_content".into(), sealed.into());
+    }
+    item
+}
+
+/// Without a seal OpenAI looks for the thought among what it keeps and refuses the request. The mark lets it be taken out
+/// when the conversation changes to OpenAI.
+pub(super) fn sealed_or_not(sealed: Option<String>) -> String {
+    sealed.unwrap_or_else(|| UNSIGNED.to_owned())
+}
+
+pub(super) fn summary_part(text: &str) -> Value {
+    json!({ "type": "summary_text", "text": text })
+}
+
+/// The alias under which the provider was given the tool `name`.
+pub(super) fn alias_of<'a>(told: &'a Told, name: &str) -> Option<&'a Alias> {
+    told.aliases.iter().find(|alias| alias.given == name)
+}
+
+/// A call, in the form and under the name the caller gave the tool.
+pub(super) fn tool_call(told: &Told, place: usize, status: &str, id: &str, name: &str, arguments: &str) -> Value {
+    let alias = alias_of(told, name);
+    let mut item = Object::new();
+    let freeform = alias.is_some_and(|alias| alias.freeform);
+    item.insert("id".into(), item_id(if freeform { "ctc" } else { "fc" }, told, place).into());
+    item.insert("type".into(), if freeform { "custom_tool_call" } else { "function_call" }.into());
+    item.insert("status".into(), status.into());
+    item.insert("call_id".into(), id.into());
+    item.insert("name".into(), alias.map_or(name, |alias| &alias.name).into());
+    if let Some(namespace) = alias.and_then(|alias| alias.namespace.as_deref()) {
+        item.insert("namespace".into(), namespace.into());
+    }
+    if freeform {
+        let input = if arguments.is_empty() { String::new() } else { tools::freeform_input(arguments) };
+        item.insert("input".into(), input.into());
+    } else {
+        item.insert("arguments".into(), arguments.into());
+    }
+    item.into()
+}

@@ -1,0 +1,297 @@
+//! Writes a Responses stream, every event the official SDKs and Codex wait for.
+//! <https://platform.openai.com/docs/api-reference/responses-streaming>
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::answer::{
+    alias_of, envelope, finish, item_id, message, picture, reasoning, refusal_part, sealed_or_not, summary_part,
+    text_part, tool_call,
+};
+use super::{tools, usage};
+use crate::dialect::Dialect;
+use crate::neutral::Told;
+use crate::neutral::sealed;
+use crate::neutral::{Event, Fault, Finish, Object, PartKind, Seal};
+use crate::observe::Usage;
+
+/// What an item takes in memory beside its text, roughly.
+const ITEM_BYTES: usize = 1024;
+
+/// The machine.
+#[derive(Debug)]
+pub(crate) struct StreamWriter {
+    told: Told,
+    sequence: u64,
+    /// The response object, once it was announced.
+    response: Option<Object>,
+    /// Items by place; `null` until they are complete.
+    output: Vec<Value>,
+    open: BTreeMap<usize, Open>,
+    /// Bytes of the items, whole or not: the last event says all of them again.
+    held: usize,
+    finish: Option<Finish>,
+    usage: Usage,
+}
+
+/// An item that is not complete.
+#[derive(Debug)]
+struct Open {
+    place: usize,
+    kind: Kind,
+    text: String,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Text,
+    Refusal,
+    Reasoning { sealed: Option<String> },
+    Picture { data: String },
+    Call { id: String, name: String, freeform: bool },
+}
+
+impl StreamWriter {
+    pub(crate) fn new(told: &Told) -> Self {
+        StreamWriter {
+            told: told.clone(),
+            sequence: 0,
+            response: None,
+            output: Vec::new(),
+            open: BTreeMap::new(),
+            held: 0,
+            finish: None,
+            usage: Usage::default(),
+        }
+    }
+
+    /// Appends the bytes of one step.
+    pub(crate) fn write(&mut self, event: Event, out: &mut Vec<u8>) {
+        match event {
+            Event::Start { id, .. } => self.start(id.as_deref(), out),
+            // Responses knows no alternatives: its requests cannot ask for more than one.
+            Event::Begin { part, choice: 0, kind } => self.begin(part, kind, out),
+            Event::Begin { .. } => {}
+            Event::Delta { part, text } => self.delta(part, &text, out),
+            Event::Signature { part, signature } => self.seal(part, signature, out),
+            Event::End { part } => {
+                if let Some(open) = self.open.remove(&part) {
+                    self.end(open, out);
+                }
+            }
+            Event::Finish { choice: 0, finish } => self.finish = Some(finish),
+            Event::Finish { .. } => {}
+            Event::Usage(usage) => self.usage.update(usage),
+            Event::Error(fault) => self.fail(&fault, out),
+            Event::Done => self.done(out),
+        }
+    }
+
+    /// Bytes kept for later.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    fn start(&mut self, id: Option<&str>, out: &mut Vec<u8>) {
+        if self.response.is_some() {
+            return;
+        }
+        let response = envelope(&self.told, id);
+        for name in ["response.created", "response.in_progress"] {
+            self.emit(name, json!({ "response": response }), out);
+        }
+        self.response = Some(response);
+    }
+
+    fn begin(&mut self, part: usize, kind: PartKind, out: &mut Vec<u8>) {
+        self.start(None, out);
+        let place = self.output.len();
+        self.output.push(Value::Null);
+        self.held += ITEM_BYTES;
+        let told = &self.told;
+        let (kind, item, content) = match kind {
+            PartKind::Image { data, .. } => {
+                self.held += data.len();
+                (Kind::Picture { data }, picture(told, place, "in_progress", None), None)
+            }
+            PartKind::Text => (Kind::Text, message(told, place, "in_progress", vec![]), Some(text_part(""))),
+            PartKind::Refusal => (Kind::Refusal, message(told, place, "in_progress", vec![]), Some(refusal_part(""))),
+            PartKind::Reasoning { sealed } => {
+                self.held += sealed.as_ref().map_or(0, |seal| seal.text.len());
+                let sealed = sealed.map(|seal| sealed::of_whole(seal, Dialect::OpenaiResponses));
+                (Kind::Reasoning { sealed: sealed.clone() }, reasoning(told, place, "", sealed), None)
+            }
+            PartKind::ToolCall { id, name } => {
+                let freeform = alias_of(told, &name).is_some_and(|alias| alias.freeform);
+                let item = tool_call(told, place, "in_progress", &id, &name, "");
+                (Kind::Call { id, name, freeform }, item, None)
+            }
+        };
+        self.emit("response.output_item.added", json!({ "output_index": place, "item": item }), out);
+        if let Some(content) = content {
+            self.emit_in(
+                place,
+                "msg",
+                "response.content_part.added",
+                json!({ "content_index": 0, "part": content }),
+                out,
+            );
+        }
+        self.open.insert(part, Open { place, kind, text: String::new() });
+    }
+
+    fn delta(&mut self, part: usize, text: &str, out: &mut Vec<u8>) {
+        let Some(open) = self.open.get_mut(&part).filter(|_| !text.is_empty()) else { return };
+        let is_first = open.text.is_empty();
+        open.text.push_str(text);
+        self.held += text.len();
+        let place = open.place;
+        match &open.kind {
+            Kind::Text => {
+                let data = json!({ "content_index": 0, "delta": text, "logprobs": [] });
+                self.emit_in(place, "msg", "response.output_text.delta", data, out);
+            }
+            Kind::Refusal => {
+                let data = json!({ "content_index": 0, "delta": text });
+                self.emit_in(place, "msg", "response.refusal.delta", data, out);
+            }
+            Kind::Reasoning { .. } => {
+                if is_first {
+                    let data = json!({ "summary_index": 0, "part": summary_part("") });
+                    self.emit_in(place, "rs", "response.reasoning_summary_part.added", data, out);
+                }
+                let data = json!({ "summary_index": 0, "delta": text });
+                self.emit_in(place, "rs", "response.reasoning_summary_text.delta", data, out);
+            }
+            Kind::Picture { .. } => {}
+            // Its plain text can be told from the JSON around it only when all is there.
+            Kind::Call { freeform: true, .. } => {}
+            Kind::Call { .. } => {
+                self.emit_in(place, "fc", "response.function_call_arguments.delta", json!({ "delta": text }), out);
+            }
+        }
+    }
+
+    fn seal(&mut self, part: usize, seal: Seal, out: &mut Vec<u8>) {
+        self.held += ITEM_BYTES + seal.text.len();
+        match self.open.get_mut(&part).map(|open| &mut open.kind) {
+            Some(Kind::Reasoning { sealed }) => {
+                *sealed = Some(sealed::of_signature(seal, Dialect::OpenaiResponses));
+            }
+            Some(Kind::Call { id, .. }) => {
+                // A call has no place for a seal, but clients send thoughts back.
+                let place = self.output.len();
+                let item = reasoning(&self.told, place, "", Some(sealed::of_call(id, seal, Dialect::OpenaiResponses)));
+                self.output.push(item.clone());
+                for name in ["response.output_item.added", "response.output_item.done"] {
+                    self.emit(name, json!({ "output_index": place, "item": item }), out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, open: Open, out: &mut Vec<u8>) {
+        let Open { place, kind, text } = open;
+        let item = match kind {
+            Kind::Text => {
+                let data = json!({ "content_index": 0, "text": text, "logprobs": [] });
+                self.emit_in(place, "msg", "response.output_text.done", data, out);
+                self.end_message(place, text_part(&text), out)
+            }
+            Kind::Refusal => {
+                let data = json!({ "content_index": 0, "refusal": text });
+                self.emit_in(place, "msg", "response.refusal.done", data, out);
+                self.end_message(place, refusal_part(&text), out)
+            }
+            Kind::Reasoning { sealed } => {
+                if !text.is_empty() {
+                    let data = json!({ "summary_index": 0, "text": text });
+                    self.emit_in(place, "rs", "response.reasoning_summary_text.done", data, out);
+                    let data = json!({ "summary_index": 0, "part": summary_part(&text) });
+                    self.emit_in(place, "rs", "response.reasoning_summary_part.done", data, out);
+                }
+                reasoning(&self.told, place, &text, Some(sealed_or_not(sealed)))
+            }
+            Kind::Picture { data } => picture(&self.told, place, "completed", Some(data)),
+            Kind::Call { id, name, freeform } => {
+                let arguments = if text.is_empty() { "{}" } else { &text };
+                self.end_call(place, &name, freeform, arguments, out);
+                tool_call(&self.told, place, "completed", &id, &name, arguments)
+            }
+        };
+        self.emit("response.output_item.done", json!({ "output_index": place, "item": item }), out);
+        if let Some(kept) = self.output.get_mut(place) {
+            *kept = item;
+        }
+    }
+
+    fn end_message(&mut self, place: usize, part: Value, out: &mut Vec<u8>) -> Value {
+        self.emit_in(place, "msg", "response.content_part.done", json!({ "content_index": 0, "part": part }), out);
+        message(&self.told, place, "completed", vec![part])
+    }
+
+    fn end_call(&mut self, place: usize, name: &str, freeform: bool, arguments: &str, out: &mut Vec<u8>) {
+        if freeform {
+            let input = tools::freeform_input(arguments);
+            self.emit_in(place, "ctc", "response.custom_tool_call_input.delta", json!({ "delta": input }), out);
+            self.emit_in(place, "ctc", "response.custom_tool_call_input.done", json!({ "input": input }), out);
+        } else {
+            let name = alias_of(&self.told, name).map_or(name, |alias| &alias.name);
+            let data = json!({ "name": name, "arguments": arguments });
+            self.emit_in(place, "fc", "response.function_call_arguments.done", data, out);
+        }
+    }
+
+    fn end_all(&mut self, out: &mut Vec<u8>) {
+        for open in std::mem::take(&mut self.open).into_values() {
+            self.end(open, out);
+        }
+    }
+
+    fn done(&mut self, out: &mut Vec<u8>) {
+        self.start(None, out);
+        self.end_all(out);
+        let mut response = self.response.take().unwrap_or_default();
+        let output = std::mem::take(&mut self.output);
+        let status = finish(&mut response, self.finish.as_ref(), output, usage::write(&self.usage));
+        self.emit(&format!("response.{status}"), json!({ "response": response }), out);
+    }
+
+    /// `response.failed` and not `error`: Codex waits for one of the three last events and reads its `code`.
+    fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) {
+        self.start(None, out);
+        let mut response = self.response.take().unwrap_or_default();
+        let code = fault.code.as_deref().unwrap_or(match fault.status {
+            Some(429) => "rate_limit_exceeded",
+            _ => "server_error",
+        });
+        response.insert("status".into(), "failed".into());
+        response.insert("error".into(), json!({ "code": code, "message": fault.message }));
+        let output = std::mem::take(&mut self.output);
+        response.insert("output".into(), output.into_iter().filter(|item| !item.is_null()).collect());
+        response.insert("usage".into(), usage::write(&self.usage));
+        self.emit("response.failed", json!({ "response": response }), out);
+    }
+
+    /// An event about the item at `place`.
+    fn emit_in(&mut self, place: usize, kind: &str, name: &str, mut data: Value, out: &mut Vec<u8>) {
+        if let Some(members) = data.as_object_mut() {
+            members.insert("item_id".into(), item_id(kind, &self.told, place).into());
+            members.insert("output_index".into(), place.into());
+        }
+        self.emit(name, data, out);
+    }
+
+    fn emit(&mut self, name: &str, data: Value, out: &mut Vec<u8>) {
+        let mut event = Object::new();
+        event.insert("type".into(), name.into());
+        event.insert("sequence_number".into(), self.sequence.into());
+        if let Value::Object(members) = data {
+            event.extend(members);
+        }
+        self.sequence += 1;
+        out.extend_from_slice(format!("event: {name}\ndata: {}\n\n", Value::Object(event)).as_bytes());
+    }
+}

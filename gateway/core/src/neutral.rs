@@ -1,0 +1,512 @@
+//! The neutral form: what the four dialects have in common, in no dialect's words. Every reader fills it and every
+//! writer reads it, so that four readers and four writers make sixteen pairs.
+//!
+//! It holds what changes an answer's meaning. What only one dialect knows is dropped by its reader with a warning, or
+//! refused where dropping it would change what is asked.
+
+mod answer;
+pub(crate) mod cache;
+pub(crate) mod events;
+pub(crate) mod json;
+pub(crate) mod media;
+pub(crate) mod members;
+pub(crate) mod schema;
+pub(crate) mod sealed;
+pub(crate) mod sequence;
+pub(crate) mod turns;
+
+pub use answer::{Answer, Choice, Event, Fault, Finish, PartKind};
+
+use serde_json::{Map, Number, Value};
+
+use crate::dialect::Dialect;
+
+/// A request.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Request {
+    /// The provider's own name for the model.
+    pub model: String,
+    /// Whether the answer is wanted as a stream.
+    pub streamed: bool,
+    /// What stands before the conversation: OpenAI's leading system and developer messages, `instructions`, Anthropic's
+    /// `system`, Gemini's `systemInstruction`.
+    pub system: Vec<Part>,
+    /// The conversation.
+    pub messages: Vec<Message>,
+    /// What the model may call.
+    pub tools: Vec<Tool>,
+    /// Whether it has to.
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether it may call several at once; absent: the dialect's own default, which is yes everywhere.
+    pub parallel_tools: Option<bool>,
+    /// The form of the answer's text.
+    pub format: Option<Format>,
+    /// Whether and how hard to reason.
+    pub reasoning: Option<Reasoning>,
+    /// Thoughts in the answer are to be left out; see [`Told`].
+    pub hides_thoughts: bool,
+    /// Sampling parameters, as the numbers were written.
+    pub sampling: Sampling,
+    /// Most tokens to generate.
+    pub tokens_max: Option<u64>,
+    /// Texts that end the answer.
+    pub stop: Vec<String>,
+    /// How many answers are wanted; absent: one.
+    pub choices: Option<u64>,
+    /// Who the client says its user is.
+    pub user: Option<String>,
+    /// OpenAI's `verbosity`: how long the answer's text shall be.
+    pub verbosity: Option<String>,
+    /// Whether the answer may show pictures.
+    pub pictures: bool,
+    /// OpenAI's `prompt_cache_key`: requests that begin alike.
+    pub cache_key: Option<String>,
+    /// OpenAI's `service_tier`: how fast and at what price.
+    pub service_tier: Option<String>,
+    /// OpenAI chat: the tools came as `functions`.
+    pub legacy_functions: bool,
+    /// Tools the caller has under another name or in another form than `tools` says.
+    pub aliases: Vec<Alias>,
+}
+
+/// Whose turn a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// An instruction in the middle of a conversation.
+    System,
+    /// The person, and the results of tools.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Whose.
+    pub role: Role,
+    /// In order.
+    pub parts: Vec<Part>,
+}
+
+/// A piece of a message or of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Part {
+    /// Words.
+    Text(String),
+    /// A picture.
+    Image {
+        /// The picture.
+        media: Media,
+        /// OpenAI's `detail`: how closely to look at it.
+        detail: Option<String>,
+    },
+    /// A document such as a PDF.
+    File {
+        /// The document.
+        media: Media,
+        /// Its name.
+        name: Option<String>,
+    },
+    /// A recording.
+    Audio(Media),
+    /// The model calls a tool.
+    ToolCall(ToolCall),
+    /// What a tool said.
+    ToolResult(ToolResult),
+    /// What the model thought.
+    Reasoning(Thought),
+    /// The model's own words for not answering.
+    Refusal(String),
+    /// What stands before it shall be kept for the next request. Only in requests to providers that read it.
+    CacheMark(CacheFor),
+}
+
+/// How long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheFor {
+    /// As is usual.
+    FiveMinutes,
+    /// At twice the price of reading it anew.
+    OneHour,
+}
+
+/// Bytes, or where they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Media {
+    /// Inline.
+    Base64 {
+        /// Such as `image/png`.
+        media_type: String,
+        /// In base64.
+        data: String,
+    },
+    /// At an address the provider fetches itself.
+    Url {
+        /// The address.
+        url: String,
+        /// Where it is known.
+        media_type: Option<String>,
+    },
+}
+
+/// A call of a tool.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ToolCall {
+    /// What its result names. Readers of requests make one from the call's place where there is none; in answers it may
+    /// stay empty, and [`translate`](crate::translate) fills it from the call's own id.
+    pub id: String,
+    /// The tool.
+    pub name: String,
+    /// JSON as text, as the model wrote it.
+    pub arguments: String,
+    /// A provider's seal on the thought that led to the call (Gemini's `thoughtSignature`).
+    pub signature: Option<Seal>,
+}
+
+/// What only the provider that made it can read: the seal on a thought, or a thought that is shown to nobody else.
+///
+/// Clients give seals back with the next request. In the body of another dialect a seal carries a prefix that says whose
+/// it is, so that it finds its way back and never reaches a provider that would refuse it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seal {
+    /// The dialect of the provider that made it.
+    pub by: Dialect,
+    /// As that provider wrote it.
+    pub text: String,
+}
+
+/// What every seal that stands in the body of another dialect begins with.
+pub(crate) const SEAL_PREFIX: &str = "llmio:";
+
+/// The same in base64, which Gemini's clients want a seal to be.
+pub(crate) const SEAL_PREFIX_BASE64: &str = "bGxtaW86";
+
+/// Stands where a thought that has no seal wants one in the dialects of Anthropic and Responses, so that it can be told
+/// from those that have.
+pub(crate) const UNSIGNED: &str = "llmio:unsigned";
+
+impl Seal {
+    /// A seal that stands in a body of the dialect `own`. Empty ones and [`UNSIGNED`] are none.
+    pub(crate) fn read(own: Dialect, text: impl Into<String>) -> Option<Seal> {
+        let mut text = text.into();
+        for by in Dialect::ALL {
+            let prefix = Seal::prefix(by);
+            if text.starts_with(&prefix) {
+                return Some(Seal { by, text: text.split_off(prefix.len()) });
+            }
+        }
+        (!text.is_empty() && !text.starts_with(SEAL_PREFIX)).then_some(Seal { by: own, text })
+    }
+
+    /// The seal in a request to a provider of the dialect `own`; absent where another made it.
+    pub(crate) fn for_provider(self, own: Dialect) -> Option<String> {
+        (self.by == own).then_some(self.text)
+    }
+
+    /// The seal in an answer to a client of the dialect `own`.
+    pub(crate) fn for_client(self, own: Dialect) -> String {
+        if self.by == own { self.text } else { Seal::prefix(self.by) + &self.text }
+    }
+
+    fn prefix(by: Dialect) -> String {
+        format!("{SEAL_PREFIX}{}:", by.name())
+    }
+}
+
+/// What a tool said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolResult {
+    /// The call it answers.
+    pub id: String,
+    /// The tool's name, where the dialect says it or the call is in the conversation.
+    pub name: Option<String>,
+    /// Text, images and files.
+    pub parts: Vec<Part>,
+    /// The tool failed.
+    pub is_error: bool,
+}
+
+/// What the model thought.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Thought {
+    /// The thought, or its summary.
+    pub text: String,
+    /// A provider's seal on it: Anthropic's `signature`, Gemini's `thoughtSignature`. Only its own provider reads it.
+    pub signature: Option<Seal>,
+    /// The thought in a form only its provider reads: Anthropic's `redacted_thinking`, OpenAI's `encrypted_content`.
+    pub sealed: Option<Seal>,
+}
+
+/// A tool the model may call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tool {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub description: Option<String>,
+    /// JSON Schema of its arguments.
+    pub parameters: Option<Value>,
+    /// Whether arguments must follow the schema exactly.
+    pub strict: Option<bool>,
+    /// The tools up to this one shall be kept for the next request; see [`Part::CacheMark`].
+    pub cache: Option<CacheFor>,
+}
+
+/// A tool that the caller has under a name that the provider would refuse, or, of OpenAI Responses, in a form no other
+/// dialect knows. Calls of it go back as the caller has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Alias {
+    /// The name the provider is given.
+    pub given: String,
+    /// The caller's own name.
+    pub name: String,
+    /// The namespace the tool stands in.
+    pub namespace: Option<String>,
+    /// Its input is plain text and no JSON.
+    pub freeform: bool,
+}
+
+/// Whether the model has to call a tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToolChoice {
+    /// As it likes.
+    Auto,
+    /// None.
+    None,
+    /// At least one.
+    Any,
+    /// This one.
+    Tool(String),
+}
+
+/// The form of an answer's text.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Format {
+    /// Any JSON object.
+    JsonObject,
+    /// JSON of this schema.
+    JsonSchema {
+        /// Its name.
+        name: Option<String>,
+        /// What it is for.
+        description: Option<String>,
+        /// The schema.
+        schema: Value,
+        /// Whether it must be followed exactly.
+        strict: Option<bool>,
+    },
+}
+
+impl Format {
+    /// The same in words, for providers that cannot be told otherwise.
+    pub(crate) fn into_instruction(self) -> Part {
+        Part::Text(match self {
+            Format::JsonObject => "Answer with one JSON object and nothing else.".to_owned(),
+            Format::JsonSchema { schema, .. } => {
+                format!(
+                    "Answer with JSON that follows this JSON Schema and nothing else, without a code block:\n{schema}"
+                )
+            }
+        })
+    }
+}
+
+/// Whether and how hard to reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reasoning {
+    /// How hard, in words.
+    pub effort: Option<Effort>,
+    /// Most tokens to spend on it.
+    pub tokens_max: Option<u64>,
+    /// Whether the thoughts, or a summary of them, are wanted in the answer; absent: nothing was said.
+    pub shown: Option<bool>,
+}
+
+/// How hard to reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effort {
+    /// Not at all.
+    None,
+    /// OpenAI's `minimal`.
+    Minimal,
+    /// Little.
+    Low,
+    /// Some.
+    Medium,
+    /// Much.
+    High,
+    /// `xhigh` of OpenAI and Anthropic.
+    ExtraHigh,
+    /// Anthropic's `max`.
+    Max,
+}
+
+impl Reasoning {
+    /// How hard, in words, also where it was said in tokens. `None`: as the model likes.
+    pub(crate) fn effort_said(self) -> Option<Effort> {
+        let by_tokens = |tokens| match tokens {
+            0..=2048 => Effort::Low,
+            2049..=8192 => Effort::Medium,
+            _ => Effort::High,
+        };
+        self.effort.or_else(|| self.tokens_max.map(by_tokens))
+    }
+
+    /// How many tokens, also where it was said in words. The numbers are ours: no dialect says what its words cost.
+    pub(crate) fn budget(self) -> u64 {
+        self.tokens_max.unwrap_or(match self.effort {
+            Some(Effort::None) => 0,
+            Some(Effort::Minimal) => 1024,
+            Some(Effort::Low) => 2048,
+            None | Some(Effort::Medium) => 8192,
+            Some(Effort::High) => 16_384,
+            Some(Effort::ExtraHigh | Effort::Max) => 24_576,
+        })
+    }
+}
+
+impl Effort {
+    /// The effort of this name, which all dialects that have it spell alike.
+    pub(crate) fn named(name: &str) -> Option<Effort> {
+        Some(match name {
+            "none" => Effort::None,
+            "minimal" => Effort::Minimal,
+            "low" => Effort::Low,
+            "medium" => Effort::Medium,
+            "high" => Effort::High,
+            "xhigh" => Effort::ExtraHigh,
+            "max" => Effort::Max,
+            _ => return None,
+        })
+    }
+
+    /// Its name.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Effort::None => "none",
+            Effort::Minimal => "minimal",
+            Effort::Low => "low",
+            Effort::Medium => "medium",
+            Effort::High => "high",
+            Effort::ExtraHigh => "xhigh",
+            Effort::Max => "max",
+        }
+    }
+}
+
+/// Sampling parameters.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Sampling {
+    /// `temperature`
+    pub temperature: Option<Number>,
+    /// `top_p`
+    pub top_p: Option<Number>,
+    /// `top_k`
+    pub top_k: Option<Number>,
+    /// `presence_penalty`
+    pub presence_penalty: Option<Number>,
+    /// `frequency_penalty`
+    pub frequency_penalty: Option<Number>,
+    /// `seed`
+    pub seed: Option<Number>,
+}
+
+/// A request that a dialect cannot carry without changing its meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untranslatable {
+    /// The member of the caller's body it is about.
+    pub param: String,
+    /// What to do about it.
+    pub message: String,
+}
+
+impl Untranslatable {
+    /// The member `param` cannot be carried; `message` says what to do.
+    pub fn new(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Untranslatable { param: param.into(), message: message.into() }
+    }
+
+    /// The same with the caller's name for the member: writers know the neutral form's alone, which are OpenAI chat's.
+    pub(crate) fn in_words_of(mut self, from: Dialect) -> Self {
+        let names = match self.param.as_str() {
+            "system" => ["messages", "instructions", "system", "systemInstruction"],
+            "messages" => ["messages", "input", "messages", "contents"],
+            "stop" => ["stop", "stop", "stop_sequences", "generationConfig.stopSequences"],
+            "n" => ["n", "n", "n", "generationConfig.candidateCount"],
+            "modalities" => ["modalities", "modalities", "modalities", "generationConfig.responseModalities"],
+            _ => return self,
+        };
+        let [chat, responses, anthropic, gemini] = names;
+        let name = match from {
+            Dialect::OpenaiChat => chat,
+            Dialect::OpenaiResponses => responses,
+            Dialect::Anthropic => anthropic,
+            Dialect::Gemini => gemini,
+        };
+        name.clone_into(&mut self.param);
+        self
+    }
+}
+
+/// What an answer in the caller's dialect says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Told {
+    /// The model as the caller named it.
+    pub model: String,
+    /// The call's id, for answers whose provider gives them none, and the root of ids of tool calls that have none.
+    pub id: String,
+    /// When it was made, Unix seconds.
+    pub created_s: i64,
+    /// OpenAI chat: the caller asked for a usage chunk at the end of the stream.
+    pub include_usage: bool,
+    /// OpenAI chat: the caller named its tools `functions`, so it reads `function_call` and not `tool_calls`.
+    pub legacy_functions: bool,
+    /// Tools whose calls go back under another name or in another form; from
+    /// [`Translated`](crate::translate::Translated).
+    pub aliases: Vec<Alias>,
+    /// Anthropic and Gemini: the caller asked for no thoughts and can do without; from
+    /// [`Translated`](crate::translate::Translated).
+    pub hides_thoughts: bool,
+    /// Gemini: the caller asked for a JSON array instead of an event stream.
+    pub as_array: bool,
+}
+
+/// Refuses a request for its member `param`.
+pub(crate) fn refuse<T>(param: impl Into<String>, message: &str) -> Result<T, Untranslatable> {
+    Err(Untranslatable::new(param, message))
+}
+
+/// A request has this many warnings at most: names of members come from the caller.
+const WARNINGS_MAX: usize = 32;
+
+/// What was left out of a request or changed in it, for the record: words such as `dropped: logit_bias`, each once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Warnings(Vec<String>);
+
+impl Warnings {
+    /// Notes that the member `name` was left out.
+    pub fn dropped(&mut self, name: &str) {
+        self.push(format!("dropped: {name}"));
+    }
+
+    /// Notes that something was carried in another way than it was written, such as `temperature to 1`.
+    pub fn changed(&mut self, what: &str) {
+        self.push(format!("changed: {what}"));
+    }
+
+    fn push(&mut self, said: String) {
+        let said: String = said.chars().filter(|character| !character.is_control()).take(100).collect();
+        if self.0.len() < WARNINGS_MAX && !self.0.contains(&said) {
+            self.0.push(said);
+        }
+    }
+
+    /// What was noted, in order.
+    pub fn into_list(self) -> Vec<String> {
+        self.0
+    }
+}
+
+/// A JSON object, as readers and writers pass it on.
+pub type Object = Map<String, Value>;

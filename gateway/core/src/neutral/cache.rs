@@ -1,0 +1,49 @@
+//! Marks that say which part of a request a provider shall keep for the next one, as Anthropic writes them and all who
+//! serve its models. <https://platform.claude.com/docs/en/build-with-claude/prompt-caching>
+
+use serde_json::{Value, json};
+
+use super::json::text;
+use super::{CacheFor, Message, Object, Part};
+
+/// The member that holds a mark.
+pub(crate) const MEMBER: &str = "cache_control";
+
+impl CacheFor {
+    /// Takes the mark that `members` have, if they have one.
+    pub(crate) fn take(members: &mut Object) -> Option<CacheFor> {
+        let mark = members.shift_remove(MEMBER)?;
+        (text(&mark, "type") == Some("ephemeral")).then(|| match text(&mark, "ttl") {
+            Some("1h") => CacheFor::OneHour,
+            _ => CacheFor::FiveMinutes,
+        })
+    }
+
+    /// The value of the member.
+    pub(crate) fn write(self) -> Value {
+        match self {
+            CacheFor::FiveMinutes => json!({ "type": "ephemeral" }),
+            CacheFor::OneHour => json!({ "type": "ephemeral", "ttl": "1h" }),
+        }
+    }
+}
+
+/// Marks the whole conversation.
+pub(crate) fn mark_end(messages: &mut [Message], cache: CacheFor) {
+    if let Some(last) = messages.last_mut() {
+        last.parts.push(Part::CacheMark(cache));
+    }
+}
+
+/// Takes the mark at the very end. OpenRouter wants it at the top of the request, since a tool's message cannot have one.
+/// <https://openrouter.ai/docs/guides/best-practices/prompt-caching#anthropic-claude>
+pub(crate) fn take_end(messages: &mut [Message]) -> Option<CacheFor> {
+    let parts = &mut messages.last_mut()?.parts;
+    match parts.pop()? {
+        Part::CacheMark(cache) => Some(cache),
+        part => {
+            parts.push(part);
+            None
+        }
+    }
+}

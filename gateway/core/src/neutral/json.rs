@@ -1,0 +1,175 @@
+//! Members of JSON objects, taken out rather than copied: a picture in base64 may be megabytes. A member of another type
+//! than the one asked for stays, so that [`drop_rest`] reports it.
+
+use serde_json::{Number, Value, json};
+
+use super::{Object, Untranslatable, Warnings};
+use crate::scan::end_of_string;
+
+/// What is parsed at once may have this many values and names. One takes up to some two hundred bytes as a tree, even
+/// where it is two bytes of text (`0,`), and a guest has 256 MiB. Long conversations with
+/// many tools stay far below.
+const NODES_MAX: usize = 200_000;
+
+/// Whether a text of JSON is more than may be parsed: told before it is, in one pass that skips texts, so that a
+/// picture in base64 costs nothing.
+pub(crate) fn is_too_intricate(json: &[u8]) -> bool {
+    count_nodes(json) > NODES_MAX
+}
+
+/// The same of several that are parsed one by one and kept together.
+pub(crate) fn are_too_intricate<'t>(texts: impl Iterator<Item = &'t str>) -> bool {
+    texts.map(|text| count_nodes(text.as_bytes())).sum::<usize>() > NODES_MAX
+}
+
+/// At least as many as `json` has values and names, whether it is JSON or not.
+fn count_nodes(json: &[u8]) -> usize {
+    let mut nodes = 0;
+    let mut rest = json;
+    while let Some(quote) = memchr::memchr(b'"', rest) {
+        nodes += count_marks(rest.get(..quote).unwrap_or_default());
+        rest = rest.get(end_of_string(rest, quote + 1) + 1..).unwrap_or_default();
+    }
+    nodes + count_marks(rest)
+}
+
+fn count_marks(outside: &[u8]) -> usize {
+    outside.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count()
+}
+
+/// The object `value` is, or a refusal about `param`.
+pub(crate) fn object(value: Value, param: &str) -> Result<Object, Untranslatable> {
+    match value {
+        Value::Object(members) => Ok(members),
+        _ => Err(Untranslatable::new(param, "Send a JSON object here.")),
+    }
+}
+
+/// An object of these members. Unlike `json!` it moves what it is given.
+pub(crate) fn from_members<const N: usize>(members: [(&str, Value); N]) -> Value {
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A call's arguments as an object, as all dialects but OpenAI's have them. A model may have written something else: it
+/// is shown what it wrote.
+pub(crate) fn arguments(text: &str) -> Value {
+    match parse(text) {
+        Some(Value::Object(members)) => Value::Object(members),
+        _ if text.trim().is_empty() => json!({}),
+        _ => json!({ "arguments": text }),
+    }
+}
+
+/// The value a text of JSON holds, unless it is [too intricate](is_too_intricate).
+pub(crate) fn parse(text: &str) -> Option<Value> {
+    if is_too_intricate(text.as_bytes()) {
+        return None;
+    }
+    serde_json::from_str(text).ok()
+}
+
+/// Takes a member that is text.
+pub(crate) fn take_text(members: &mut Object, name: &str) -> Option<String> {
+    match members.get_mut(name)? {
+        Value::String(text) => {
+            let text = std::mem::take(text);
+            members.shift_remove(name);
+            Some(text)
+        }
+        _ => None,
+    }
+}
+
+/// Takes a member that is an object.
+pub(crate) fn take_object(members: &mut Object, name: &str) -> Option<Object> {
+    match members.get_mut(name)? {
+        Value::Object(inner) => {
+            let inner = std::mem::take(inner);
+            members.shift_remove(name);
+            Some(inner)
+        }
+        _ => None,
+    }
+}
+
+/// Takes a member that is an array.
+pub(crate) fn take_list(members: &mut Object, name: &str) -> Option<Vec<Value>> {
+    match members.get_mut(name)? {
+        Value::Array(items) => {
+            let items = std::mem::take(items);
+            members.shift_remove(name);
+            Some(items)
+        }
+        _ => None,
+    }
+}
+
+/// Takes a member that is a number.
+pub(crate) fn take_number(members: &mut Object, name: &str) -> Option<Number> {
+    let number = members.get(name)?.as_number()?.clone();
+    members.shift_remove(name);
+    Some(number)
+}
+
+/// Takes a member that is a whole number and not negative.
+pub(crate) fn take_count(members: &mut Object, name: &str) -> Option<u64> {
+    let count = members.get(name)?.as_u64()?;
+    members.shift_remove(name);
+    Some(count)
+}
+
+/// Takes a member that is true or false.
+pub(crate) fn take_flag(members: &mut Object, name: &str) -> Option<bool> {
+    let flag = members.get(name)?.as_bool()?;
+    members.shift_remove(name);
+    Some(flag)
+}
+
+/// A member that is text, where it stands.
+pub(crate) fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
+    value.get(name)?.as_str()
+}
+
+/// Reports every member that was not taken, unless it says nothing: null, false or empty.
+pub(crate) fn drop_rest(members: &Object, warnings: &mut Warnings) {
+    for (name, value) in members {
+        let says_nothing = match value {
+            Value::Null | Value::Bool(false) => true,
+            Value::Array(items) => items.is_empty(),
+            Value::Object(members) => members.is_empty(),
+            _ => false,
+        };
+        if !says_nothing {
+            warnings.dropped(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_and_names_are_counted_and_what_texts_hold_is_not() {
+        for (json, nodes) in [
+            ("", 0),
+            ("[0,0,0]", 3),
+            (r#"{"a":{"b":[]},"c":1}"#, 7),
+            (r#"{"[[[[":"{:,\\"}"#, 2),
+            (r#"["\",[,",0]"#, 2),
+            (r#"["\\",["#, 3),
+            (r#"["no end,,,"#, 1),
+            (r#"["no end\"#, 1),
+        ] {
+            assert_eq!(count_nodes(json.as_bytes()), nodes, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_parsed_and_a_long_list_is_not() {
+        let text = json!({ "a": ",".repeat(NODES_MAX + 1) }).to_string();
+        assert_eq!(arguments(&text).to_string(), text);
+        let list = format!("{{\"a\":[{}0]}}", "0,".repeat(NODES_MAX));
+        assert_eq!(arguments(&list), json!({ "arguments": list }));
+    }
+}

@@ -1,0 +1,240 @@
+//! Puts the turns of a conversation into the order a dialect wants.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Message, Part, Request, Role, Warnings};
+
+/// What the user says before a conversation that begins with the model, where the user's turn has to come first.
+pub(crate) const BEGINNING: &str = "…";
+
+/// Gives every result of a tool the tool's name, which Gemini asks for and only the call says.
+pub(crate) fn name_results(request: &mut Request) {
+    let mut names: HashMap<String, String> = HashMap::new();
+    for part in request.messages.iter_mut().flat_map(|message| &mut message.parts) {
+        match part {
+            Part::ToolCall(call) => drop(names.insert(call.id.clone(), call.name.clone())),
+            Part::ToolResult(result) if result.name.is_none() => result.name = names.get(&result.id).cloned(),
+            _ => {}
+        }
+    }
+}
+
+/// One message for all that follow one another in the same role, results of tools first: Anthropic and Gemini want the
+/// answers to one turn's calls together at the beginning of the next.
+pub(crate) fn merge(messages: Vec<Message>) -> Vec<Message> {
+    let mut merged: Vec<Message> = Vec::new();
+    for message in messages {
+        match merged.last_mut() {
+            Some(last) if last.role == message.role => last.parts.extend(message.parts),
+            _ => merged.push(message),
+        }
+    }
+    for message in merged.iter_mut().filter(|message| message.role == Role::User) {
+        results_first(&mut message.parts);
+    }
+    merged
+}
+
+/// Puts the results of tools directly behind the turn that called them, whatever stands between: OpenAI and Anthropic
+/// refuse a conversation in which anything else follows the calls. What the model said and called in several messages is
+/// one turn. A result whose call is not before it stays.
+pub(crate) fn results_behind_calls(messages: &mut Vec<Message>) {
+    messages.dedup_by(|next, last| {
+        let is_same_turn = next.role == Role::Assistant && last.role == Role::Assistant;
+        if is_same_turn {
+            last.parts.append(&mut next.parts);
+        }
+        is_same_turn
+    });
+    // Ids may come again in a later turn: the last call of an id is the one that is answered.
+    let mut homes: HashMap<String, usize> = HashMap::new();
+    let mut moved: BTreeMap<usize, Vec<Part>> = BTreeMap::new();
+    // The turn whose results may follow here without being moved.
+    let mut open = None;
+    for (at, message) in messages.iter_mut().enumerate() {
+        match message.role {
+            Role::Assistant => {
+                let calls = message.parts.iter().filter_map(|part| call_id(part));
+                homes.extend(calls.map(|id| (id.to_owned(), at)));
+                open = Some(at);
+            }
+            Role::System => open = None,
+            Role::User => {
+                let is_away = |part: &mut Part| home_of(part, &homes).is_some_and(|home| Some(home) != open);
+                for part in message.parts.extract_if(.., is_away) {
+                    if let Some(home) = home_of(&part, &homes) {
+                        moved.entry(home).or_default().push(part);
+                    }
+                }
+                results_first(&mut message.parts);
+                open = open.filter(|_| !message.parts.iter().any(says_something));
+            }
+        }
+    }
+    if !moved.is_empty() {
+        *messages = with_moved(std::mem::take(messages), moved);
+    }
+}
+
+/// The conversation with results behind the messages at these places, behind those that stand there already.
+fn with_moved(messages: Vec<Message>, mut moved: BTreeMap<usize, Vec<Part>>) -> Vec<Message> {
+    let mut ordered: Vec<Message> = Vec::with_capacity(messages.len() + moved.len());
+    let mut results = Vec::new();
+    for (at, mut message) in messages.into_iter().enumerate() {
+        let stay = message.role == Role::User && message.parts.first().is_some_and(is_result);
+        if stay && !results.is_empty() {
+            let others = message.parts.iter().position(|part| !is_result(part)).unwrap_or(message.parts.len());
+            message.parts.splice(others..others, std::mem::take(&mut results));
+        } else if !results.is_empty() {
+            ordered.push(Message { role: Role::User, parts: std::mem::take(&mut results) });
+        }
+        results = moved.remove(&at).unwrap_or_default();
+        // What was nothing but results that were moved.
+        if message.role != Role::User || !message.parts.is_empty() {
+            ordered.push(message);
+        }
+    }
+    if !results.is_empty() {
+        ordered.push(Message { role: Role::User, parts: results });
+    }
+    ordered
+}
+
+fn call_id(part: &Part) -> Option<&str> {
+    if let Part::ToolCall(call) = part { Some(&call.id) } else { None }
+}
+
+/// The place of the turn that a result answers.
+fn home_of(part: &Part, homes: &HashMap<String, usize>) -> Option<usize> {
+    if let Part::ToolResult(result) = part { homes.get(&result.id).copied() } else { None }
+}
+
+fn is_result(part: &Part) -> bool {
+    matches!(part, Part::ToolResult(_))
+}
+
+fn says_something(part: &Part) -> bool {
+    !is_result(part) && !matches!(part, Part::CacheMark(_))
+}
+
+/// A stable sort: results keep their order, and so does everything else.
+fn results_first(parts: &mut [Part]) {
+    parts.sort_by_key(|part| !is_result(part));
+}
+
+/// Leaves out what the model showed, for dialects in which it can only speak and call.
+pub(crate) fn drop_media_of_model(messages: &mut [Message], warnings: &mut Warnings) {
+    for message in messages.iter_mut().filter(|message| message.role == Role::Assistant) {
+        let before = message.parts.len();
+        message.parts.retain(|part| !matches!(part, Part::Image { .. } | Part::File { .. } | Part::Audio(_)));
+        if message.parts.len() < before {
+            warnings.dropped("a picture or file in the model's own turn");
+        }
+    }
+}
+
+/// Instructions inside a conversation become words of the user, for dialects that know them before it only.
+pub(crate) fn system_to_user(messages: &mut [Message], warnings: &mut Warnings) {
+    for message in messages.iter_mut().filter(|message| message.role == Role::System) {
+        warnings.changed("system message inside the conversation to text of the user");
+        message.role = Role::User;
+        for part in &mut message.parts {
+            if let Part::Text(text) = part {
+                *text = format!("<system>\n{text}\n</system>");
+            }
+        }
+    }
+}
+
+/// Where the model's current turn begins: behind the last message that is more than results of tools.
+pub(crate) fn current_turn(messages: &[Message]) -> usize {
+    messages.iter().rposition(asks).map_or(0, |last| last + 1)
+}
+
+/// Of each message, whether it belongs to a turn in which the model calls tools.
+pub(crate) fn with_calls(messages: &[Message]) -> Vec<bool> {
+    let turns = messages.chunk_by(|_, next| !asks(next));
+    let of_turn = |turn: &[Message]| {
+        let calls = turn.iter().flat_map(|message| &message.parts).any(|part| matches!(part, Part::ToolCall(_)));
+        vec![calls; turn.len()]
+    };
+    turns.flat_map(of_turn).collect()
+}
+
+fn asks(message: &Message) -> bool {
+    message.role != Role::Assistant && message.parts.iter().any(says_something)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::neutral::{ToolCall, ToolResult};
+
+    /// `A` speaks as the assistant, `U` as the user and `S` as the system: `+x` calls, `-x` answers, other words are text.
+    fn conversation(said: &str) -> Vec<Message> {
+        let message = |said: &str| {
+            let role = match said.get(..1) {
+                Some("A") => Role::Assistant,
+                Some("S") => Role::System,
+                _ => Role::User,
+            };
+            let parts = said.split(' ').skip(1).map(|word| match word.split_at(1) {
+                ("+", id) => Part::ToolCall(ToolCall { id: id.to_owned(), ..ToolCall::default() }),
+                ("-", id) => {
+                    Part::ToolResult(ToolResult { id: id.to_owned(), name: None, parts: Vec::new(), is_error: false })
+                }
+                _ => Part::Text(word.to_owned()),
+            });
+            Message { role, parts: parts.collect() }
+        };
+        said.split(", ").map(message).collect()
+    }
+
+    fn check(came: &str, expected: &str) {
+        let mut messages = conversation(came);
+        results_behind_calls(&mut messages);
+        assert_eq!(messages, conversation(expected), "{came}");
+    }
+
+    #[test]
+    fn results_that_stand_behind_their_calls_stay_as_they_are() {
+        for fine in
+            ["U hi, A +a +b, U -a, U -b, U next", "A +a +b, U -b -a next, A +c, U -c", "U -z, A +a, U -z, S x", "S x"]
+        {
+            check(fine, fine);
+        }
+    }
+
+    #[test]
+    fn what_stands_between_calls_and_results_goes_behind_them() {
+        check("A +a, U wait, U -a, A done", "A +a, U -a, U wait, A done");
+        check("A +a, S rule, U -a", "A +a, U -a, S rule");
+        check("A +a, U wait -a", "A +a, U -a wait");
+        check("A +a, A +b, A text, U -a -b", "A +a +b text, U -a -b");
+        check("A +a, U wait, A text, U -a", "A +a, U -a, U wait, A text");
+    }
+
+    #[test]
+    fn results_of_parallel_calls_come_together() {
+        check("A +a +b, U -a, U wait, U -b", "A +a +b, U -a -b, U wait");
+        check("A +a +b, U -a wait, U -b", "A +a +b, U -a -b wait");
+        check("A +a +b, U -a, S rule, U -b, U next", "A +a +b, U -a -b, S rule, U next");
+    }
+
+    #[test]
+    fn a_turn_goes_from_what_the_user_says_to_what_the_user_says_next() {
+        let check = |said: &str, expected: &[bool]| assert_eq!(with_calls(&conversation(said)), expected, "{said}");
+        check(
+            "U hi, A hello, U go, A +a, U -a, A done, U thanks, A welcome",
+            &[false, false, true, true, true, true, false, false],
+        );
+        check("A +a, U -a wait, A done", &[true, false, false]);
+        check("U hi", &[false]);
+    }
+
+    #[test]
+    fn a_result_answers_the_last_call_of_its_id() {
+        check("A +a, U -a, A +a, U wait, U -a", "A +a, U -a, A +a, U -a, U wait");
+        check("U -a, A +a, U -a", "U -a, A +a, U -a");
+    }
+}
