@@ -1,28 +1,162 @@
-//! What the README shows is accepted: a sample that does not work is worse than none.
+//! What the documents show is accepted: a sample that does not work is worse than none.
+
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use gateway_core::catalog::Document;
 
-const README: &str = include_str!("../../../README.md");
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
 
-/// The code blocks of one language.
-fn samples(language: &str) -> Vec<&'static str> {
-    let opening = format!("```{language}\n");
-    README.split(opening.as_str()).skip(1).filter_map(|rest| rest.split("```").next()).collect()
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every document for readers, with its path from the root.
+fn documents() -> Vec<(String, String)> {
+    let mut paths: Vec<String> =
+        ["README.md", "README.zh-CN.md", ".github/CONTRIBUTING.md"].map(str::to_owned).to_vec();
+    for folder in ["gateway/docs", "runner/docs"] {
+        let entries = fs::read_dir(root().join(folder)).expect(folder);
+        let names = entries.map(|entry| entry.expect(folder).file_name().into_string().expect("a plain name"));
+        paths.extend(names.filter(|name| name.ends_with(".md")).map(|name| format!("{folder}/{name}")));
+    }
+    paths.into_iter().map(|path| (path.clone(), read(&path))).collect()
+}
+
+/// The fenced blocks of a document: the words behind the fence, and the text.
+fn blocks(document: &str) -> Vec<(&str, String)> {
+    let mut blocks = Vec::new();
+    let mut lines = document.lines();
+    while let Some(line) = lines.next() {
+        let Some(words) = line.trim_start().strip_prefix("```") else { continue };
+        let body: Vec<&str> = lines.by_ref().take_while(|line| !line.trim_start().starts_with("```")).collect();
+        blocks.push((words, body.join("\n")));
+    }
+    blocks
 }
 
 #[test]
-fn every_catalog_in_the_readme_is_valid() {
-    let samples = samples("toml");
-    assert!(!samples.is_empty());
-    for sample in samples {
-        if let Err(problems) = Document::from_toml(sample).and_then(|document| document.validate()) {
-            panic!("{sample}\n{problems}");
+fn every_catalog_in_the_documents_is_valid() {
+    let mut seen = 0;
+    for (path, text) in documents() {
+        for (_, sample) in blocks(&text).into_iter().filter(|(words, _)| *words == "toml") {
+            if let Err(problems) = Document::from_toml(&sample).and_then(|document| document.validate()) {
+                panic!("{path}\n{sample}\n{problems}");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen >= 12, "only {seen} samples were found");
+}
+
+#[test]
+fn every_fenced_block_names_a_language_that_is_known_here() {
+    for (path, text) in documents() {
+        for (words, sample) in blocks(&text) {
+            let is_known = ["sh", "toml", "toml client", "python", "json", "text", "rust"].contains(&words);
+            assert!(is_known, "{path}: {words:?} before\n{sample}");
+            if words == "json" {
+                serde_json::from_str::<serde_json::Value>(&sample)
+                    .unwrap_or_else(|error| panic!("{path}: {error}\n{sample}"));
+            }
         }
     }
 }
 
 #[test]
 fn the_real_provider_in_the_readme_takes_four_lines() {
-    let first = samples("toml").first().copied().unwrap_or_default();
+    let readme = read("README.md");
+    let blocks = blocks(&readme);
+    let (_, first) = blocks.iter().find(|(words, _)| *words == "toml").expect("a catalog");
     assert_eq!(first.lines().count(), 4);
+}
+
+#[test]
+fn the_readme_has_at_most_130_lines() {
+    let lines = read("README.md").lines().count();
+    assert!(lines <= 130, "{lines} lines: the reference belongs to gateway/docs and runner/docs");
+}
+
+/// The targets of a document's links, without those that lead elsewhere.
+fn links(document: &str) -> Vec<&str> {
+    let targets = document.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets.filter(|target| !target.contains("://")).collect()
+}
+
+/// The anchor that a heading gets on the pages of code hosts.
+fn anchor(heading: &str) -> String {
+    let kept = heading.to_lowercase();
+    let kept = kept.chars().filter(|each| each.is_alphanumeric() || [' ', '-', '_'].contains(each));
+    kept.map(|each| if each == ' ' { '-' } else { each }).collect()
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading_that_exist() {
+    for (path, text) in documents() {
+        let folder = root().join(&path).parent().expect("a folder").to_owned();
+        for link in links(&text) {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { root().join(&path) } else { folder.join(file) };
+            assert!(target.exists(), "{path}: {link} leads nowhere");
+            if heading.is_empty() {
+                continue;
+            }
+            let target = fs::read_to_string(&target).unwrap_or_else(|error| panic!("{path}: {link}: {error}"));
+            let anchors = target
+                .lines()
+                .filter(|line| line.starts_with('#'))
+                .map(|line| anchor(line.trim_start_matches(['#', ' '])));
+            assert!(anchors.into_iter().any(|known| known == heading), "{path}: {link} has no such heading");
+        }
+    }
+}
+
+/// What a reader of one language must not miss that a reader of the other has: sections, samples and commands.
+#[test]
+fn the_chinese_readme_has_the_sections_samples_and_links_of_the_english_one() {
+    let (english, chinese) = (read("README.md"), read("README.zh-CN.md"));
+    let levels = |text: &str| -> Vec<usize> {
+        let mut is_code = false;
+        let mut levels = Vec::new();
+        for line in text.lines() {
+            is_code ^= line.starts_with("```");
+            if !is_code && line.starts_with('#') {
+                levels.push(line.chars().take_while(|each| *each == '#').count());
+            }
+        }
+        levels
+    };
+    assert_eq!(levels(&english), levels(&chinese), "the sections differ");
+    let code = |text: &str| -> Vec<String> {
+        let uncommented = |line: &str| line.split(" # ").next().unwrap_or_default().trim_end().to_owned();
+        blocks(text)
+            .iter()
+            .map(|(words, body)| format!("{words}\n{}", body.lines().map(uncommented).collect::<Vec<_>>().join("\n")))
+            .collect()
+    };
+    for (english, chinese) in code(&english).iter().zip(code(&chinese)) {
+        assert_eq!(*english, chinese, "a sample differs");
+    }
+    assert_eq!(blocks(&english).len(), blocks(&chinese).len());
+    let mut own: Vec<&str> = links(&english).into_iter().filter(|link| !link.starts_with("README")).collect();
+    let mut other: Vec<&str> = links(&chinese).into_iter().filter(|link| !link.starts_with("README")).collect();
+    own.sort_unstable();
+    other.sort_unstable();
+    assert_eq!(own, other, "the links differ");
+    let spans = |text: &str| -> Vec<String> {
+        let mut spans: Vec<String> = Vec::new();
+        let mut is_code = false;
+        for line in text.lines() {
+            is_code ^= line.starts_with("```");
+            if !is_code {
+                spans.extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
+            }
+        }
+        spans.sort_unstable();
+        spans.dedup();
+        spans
+    };
+    assert_eq!(spans(&english), spans(&chinese), "the commands and names in the text differ");
 }
