@@ -13,7 +13,7 @@
 //! 7. [`record`]: what is kept
 //!
 //! Beside the line: [`catalog`] (the configuration), [`dialect`] (which API is spoken), [`neutral`] (what all of
-//! them have in common), [`translate`] (from one to another), [`refusal`] (every
+//! them have in common), [`profile`] (what a model takes), [`translate`] (from one to another), [`refusal`] (every
 //! answer that is llmio's own), [`echo`] (the built-in provider), [`count`] (of tokens), [`headers`], [`models`] (the
 //! list of them), [`price`] (what a call costs), [`relays`] (what is passed through),
 //! [`trial`] (the smallest request).
@@ -31,6 +31,7 @@ pub mod models;
 pub mod neutral;
 pub mod observe;
 pub mod price;
+pub mod profile;
 pub mod record;
 pub mod refusal;
 pub mod relays;

@@ -15,6 +15,7 @@ pub(crate) mod sealed;
 pub(crate) mod sequence;
 pub(crate) mod turns;
 
+pub use crate::profile::Effort;
 pub use answer::{Answer, Choice, Event, Fault, Finish, PartKind};
 
 use serde_json::{Map, Number, Value};
@@ -323,25 +324,6 @@ pub struct Reasoning {
     pub shown: Option<bool>,
 }
 
-/// How hard to reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Effort {
-    /// Not at all.
-    None,
-    /// OpenAI's `minimal`.
-    Minimal,
-    /// Little.
-    Low,
-    /// Some.
-    Medium,
-    /// Much.
-    High,
-    /// `xhigh` of OpenAI and Anthropic.
-    ExtraHigh,
-    /// Anthropic's `max`.
-    Max,
-}
-
 impl Reasoning {
     /// How hard, in words, also where it was said in tokens. `None`: as the model likes.
     pub(crate) fn effort_said(self) -> Option<Effort> {
@@ -363,35 +345,6 @@ impl Reasoning {
             Some(Effort::High) => 16_384,
             Some(Effort::ExtraHigh | Effort::Max) => 24_576,
         })
-    }
-}
-
-impl Effort {
-    /// The effort of this name, which all dialects that have it spell alike.
-    pub(crate) fn named(name: &str) -> Option<Effort> {
-        Some(match name {
-            "none" => Effort::None,
-            "minimal" => Effort::Minimal,
-            "low" => Effort::Low,
-            "medium" => Effort::Medium,
-            "high" => Effort::High,
-            "xhigh" => Effort::ExtraHigh,
-            "max" => Effort::Max,
-            _ => return None,
-        })
-    }
-
-    /// Its name.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Effort::None => "none",
-            Effort::Minimal => "minimal",
-            Effort::Low => "low",
-            Effort::Medium => "medium",
-            Effort::High => "high",
-            Effort::ExtraHigh => "xhigh",
-            Effort::Max => "max",
-        }
     }
 }
 

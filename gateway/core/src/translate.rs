@@ -423,3 +423,13 @@ impl Writer {
         }
     }
 }
+
+/// The id that a call from another dialect has for this model in OpenAI chat.
+#[cfg(test)]
+pub(crate) fn ids_of_calls(id: &str, model: &str) -> String {
+    let call = Part::ToolCall(crate::neutral::ToolCall { id: id.to_owned(), ..crate::neutral::ToolCall::default() });
+    let mut messages = [crate::neutral::Message { role: crate::neutral::Role::Assistant, parts: vec![call] }];
+    ids::carry(&mut messages, Dialect::Gemini, Dialect::OpenaiChat, model);
+    let mut parts = messages.into_iter().flat_map(|message| message.parts);
+    parts.find_map(|part| if let Part::ToolCall(call) = part { Some(call.id) } else { None }).unwrap_or_default()
+}

@@ -7,7 +7,7 @@ mod answer;
 pub(crate) mod error;
 pub(crate) mod facts;
 mod finish;
-mod names;
+pub(crate) mod names;
 mod read;
 mod seals;
 mod stream_reader;

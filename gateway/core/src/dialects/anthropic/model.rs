@@ -8,30 +8,30 @@ type Version = Option<(u32, u32)>;
 
 /// What a model takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Takes {
+pub(crate) struct Takes {
     /// Thinking without a budget: <https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking>.
-    pub(super) adaptive_thinking: bool,
+    pub(crate) adaptive_thinking: bool,
     /// The effort `xhigh`: <https://platform.claude.com/docs/en/build-with-claude/effort>.
-    pub(super) extra_high_effort: bool,
+    pub(crate) extra_high_effort: bool,
     /// `temperature`, `top_p` and `top_k`:
     /// <https://platform.claude.com/docs/en/about-claude/models/whats-new-claude-4-7>.
-    pub(super) sampling: bool,
+    pub(crate) sampling: bool,
     /// `output_config.format`:
     /// <https://platform.claude.com/docs/en/build-with-claude/structured-outputs>. Others that speak this dialect answer as
     /// they like.
-    pub(super) format: bool,
+    pub(crate) format: bool,
     /// A last message of the assistant that it goes on with:
     /// <https://platform.claude.com/docs/en/about-claude/models/whats-new-claude-4-6>.
-    pub(super) prefill: bool,
+    pub(crate) prefill: bool,
     /// Thoughts without a seal. Claude refuses them; others read their own again, whoever passed them on.
-    pub(super) unsigned_thoughts: bool,
+    pub(crate) unsigned_thoughts: bool,
     /// A thought with every call: DeepSeek's `content[].thinking in the thinking mode must be passed back to the API`.
-    pub(super) needs_thoughts: bool,
+    pub(crate) needs_thoughts: bool,
 }
 
 impl Takes {
     /// What the model of this name takes.
-    pub(super) fn of(model: &str) -> Takes {
+    pub(crate) fn of(model: &str) -> Takes {
         let since = |first| version(model) >= Some(first);
         Takes {
             adaptive_thinking: since((4, 6)),

@@ -2,7 +2,7 @@
 
 /// How a model is told to think.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Thinking {
+pub(crate) enum Thinking {
     /// It does not think and refuses to be told: everything before Gemini 2.5.
     Never,
     /// By a budget of tokens: Gemini 2.5.
@@ -24,18 +24,18 @@ pub(super) enum Thinking {
 /// Whether the model takes `responseMimeType: application/json` beside functions. Those before Gemini 3 answer 400
 /// `Function calling with a response mime type: 'application/json' is unsupported`.
 /// <https://ai.google.dev/gemini-api/docs/structured-output#structured_outputs_with_tools>
-pub(super) fn takes_format_beside_tools(model: &str) -> bool {
+pub(crate) fn takes_format_beside_tools(model: &str) -> bool {
     version(model).is_none_or(|version| version >= (3, 0))
 }
 
 /// Whether the model takes penalties: later ones answer 400 `Penalty is not enabled for this model`.
 /// <https://github.com/BerriAI/litellm/pull/32273>
-pub(super) fn takes_penalties(model: &str) -> bool {
+pub(crate) fn takes_penalties(model: &str) -> bool {
     version(model).is_some_and(|version| version < (2, 5))
 }
 
 /// <https://ai.google.dev/gemini-api/docs/thinking>
-pub(super) fn thinking(model: &str) -> Thinking {
+pub(crate) fn thinking(model: &str) -> Thinking {
     let version = version(model);
     let flash = model.contains("flash");
     match version {
@@ -52,7 +52,7 @@ pub(super) fn thinking(model: &str) -> Thinking {
 
 /// Whether the model refuses a conversation whose calls are not sealed.
 /// <https://ai.google.dev/gemini-api/docs/thought-signatures>
-pub(super) fn wants_seals(model: &str) -> bool {
+pub(crate) fn wants_seals(model: &str) -> bool {
     matches!(thinking(model), Thinking::Level { .. })
 }
 

@@ -72,7 +72,7 @@ pub(crate) struct Takes {
     /// (<https://platform.openai.com/docs/guides/latest-model#gpt-5-parameter-compatibility>), and so does Kimi since
     /// K2.5 where its maker serves it: `invalid temperature: only 1 is allowed for this model`
     /// (<https://platform.kimi.ai/docs/api/models-overview>).
-    sampling: bool,
+    pub(crate) sampling: bool,
     /// It is one of OpenAI's that reason whether they are told to or not.
     pub(crate) reasons: bool,
     /// `thinking: {"type": "disabled"}`, without which it thinks: DeepSeek and GLM where nobody else's name stands before

@@ -1,0 +1,67 @@
+//! Models of other makers, most of them open and served by many.
+
+use super::{CallIds, Dialect, Effort, Fact, Family, OPENAIS, Row, Served, Source, of, read};
+
+const CHAT: &[Dialect] = &[Dialect::OpenaiChat];
+const CHAT_AND_ANTHROPIC: &[Dialect] = &[Dialect::OpenaiChat, Dialect::Anthropic];
+
+const DEEPSEEK: Source = read("2026-11-25", "https://api-docs.deepseek.com/guides/thinking_mode");
+const DEEPSEEK_CALLS: Source = read("2026-11-25", "https://api-docs.deepseek.com/guides/thinking_mode#tool-calls");
+const KIMI_EFFORT: Source = read("2026-11-25", "https://platform.kimi.ai/docs/guide/use-thinking-effort");
+const KIMI_IDS: Source = read("2026-11-25", "https://github.com/MoonshotAI/K2-Vendor-Verifier#suggestions-to-vendors");
+const KIMI_MODELS: Source = read("2026-11-25", "https://platform.kimi.ai/docs/api/models-overview");
+const KIMI_THINKING: Source = read("2026-11-25", "https://platform.moonshot.ai/docs/guide/use-kimi-k2-thinking-model");
+const GLM: Source = read("2026-11-25", "https://docs.z.ai/guides/capabilities/thinking-mode");
+const GLM_AT_CEREBRAS: Source = read("2026-11-30", "https://inference-docs.cerebras.ai/capabilities/reasoning");
+const MIMO: Source = read("2026-11-25", "https://platform.xiaomimimo.com/docs");
+const MINIMAX: Source = read("2026-11-25", "https://platform.minimax.io/docs/guides/text-m2-function-call");
+const MISTRAL_IDS: Source = read("2026-11-25", "https://mistralai.github.io/mistral-common/usage/tools/");
+/// The chat template.
+const QWEN: Source = read("2026-11-25", "https://huggingface.co/Qwen/Qwen3-32B/blob/main/tokenizer_config.json");
+
+pub(super) const ROWS: &[Row] = &[
+    // To all others what they reasoned is nothing or an error when it comes back: Groq and Cerebras answer `property
+    // 'reasoning_content' is unsupported`.
+    of(&[Family::DeepSeek]).spoken(CHAT_AND_ANTHROPIC).facts(&[
+        (Fact::ReadsReasoning(true), DEEPSEEK_CALLS),
+        // `The reasoning_content in the thinking mode must be passed back to the API`, and in Anthropic's dialect
+        // `content[].thinking in the thinking mode must be passed back to the API`
+        (Fact::NeedsReasoning(true), DEEPSEEK_CALLS),
+    ]),
+    of(&[Family::Kimi, Family::Moonshot]).spoken(CHAT_AND_ANTHROPIC).facts(&[
+        (Fact::ReadsReasoning(true), KIMI_THINKING),
+        // `thinking is enabled but reasoning_content is missing in assistant tool call message`
+        (Fact::NeedsReasoning(true), KIMI_THINKING),
+        // They take their cue for the next id from those they are shown (`functions.search:0`).
+        (Fact::CallIds(CallIds::Any), KIMI_IDS),
+    ]),
+    // Relatives of these that do not think.
+    of(&[Family::DeepSeek, Family::Kimi, Family::Moonshot])
+        .spoken(CHAT_AND_ANTHROPIC)
+        .named(&["instruct", "distill"])
+        .facts(&[(Fact::NeedsReasoning(false), DEEPSEEK)]),
+    of(&[Family::Glm]).spoken(CHAT_AND_ANTHROPIC).facts(&[(Fact::ReadsReasoning(true), GLM)]),
+    of(&[Family::Qwen]).spoken(CHAT_AND_ANTHROPIC).facts(&[(Fact::ReadsReasoning(true), QWEN)]),
+    of(&[Family::MiMo]).spoken(CHAT_AND_ANTHROPIC).facts(&[(Fact::ReadsReasoning(true), MIMO)]),
+    of(&[Family::MiniMax]).spoken(CHAT_AND_ANTHROPIC).facts(&[(Fact::ReadsReasoning(true), MINIMAX)]),
+    // It maps all of OpenAI's words to its own.
+    of(&[Family::DeepSeek]).spoken(OPENAIS).served(Served::ByMaker).facts(&[
+        (Fact::Efforts(&[Effort::Low, Effort::Medium, Effort::High, Effort::ExtraHigh, Effort::Max]), DEEPSEEK),
+        (Fact::ThinkingSwitch(true), DEEPSEEK),
+    ]),
+    of(&[Family::Glm]).spoken(OPENAIS).served(Served::ByMaker).facts(&[(Fact::ThinkingSwitch(true), GLM)]),
+    // Cerebras's name for it: there `reasoning_effort` is `none`.
+    of(&[Family::Glm]).spoken(OPENAIS).named(&["zai-glm"]).facts(&[(Fact::ThinkingSwitch(false), GLM_AT_CEREBRAS)]),
+    of(&[Family::Kimi]).spoken(OPENAIS).served(Served::ByMaker).facts(&[
+        (Fact::Efforts(&[Effort::Low, Effort::High, Effort::Max]), KIMI_EFFORT),
+        // `invalid temperature: only 1 is allowed for this model`
+        (Fact::Sampling(false), KIMI_MODELS),
+    ]),
+    of(&[Family::Kimi])
+        .spoken(OPENAIS)
+        .served(Served::ByMaker)
+        .before(2, 5)
+        .facts(&[(Fact::Sampling(true), KIMI_MODELS)]),
+    // `Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9`, and so do the templates of the open ones.
+    of(&[Family::Mistral]).spoken(CHAT).facts(&[(Fact::CallIds(CallIds::NineLetters), MISTRAL_IDS)]),
+];
