@@ -12,8 +12,9 @@ mod targets;
 
 use std::rc::Rc;
 
-use gateway_core::accept::{Admin, Operation};
 use gateway_core::authenticate::Caller;
+use gateway_core::endpoint::Admin;
+use gateway_core::operation::Operation;
 use gateway_core::refusal::{Refusal, Reply};
 
 use catalog::Extent;

@@ -7,8 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use gateway_core::accept::BODY_BYTES_MAX;
 use gateway_core::headers;
-use gateway_core::record::State;
 use gateway_core::refusal::{Refusal, Reply};
+use gateway_core::state::State;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Method};
 use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader, StreamResult};
 use spin_sdk::wasip3::wit_future;

@@ -15,8 +15,9 @@ mod relays;
 mod send;
 mod store;
 
-use gateway_core::accept::{self, Endpoint, Found, Needs};
+use gateway_core::accept::{self, Found};
 use gateway_core::authenticate::{self, Caller};
+use gateway_core::endpoint::{Endpoint, Needs};
 use gateway_core::models;
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use spin_sdk::wasip3::http::types::{self, ErrorCode};

@@ -14,23 +14,30 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures_util::future::{Either, select};
-use gateway_core::accept::{self, Call, Operation};
+use gateway_core::accept;
 use gateway_core::authenticate::{Caller, check_model};
+use gateway_core::call::Call;
+use gateway_core::candidate::{self, Attempt, Candidates, Maker, Named, Skip, SkipReason, Skipped, target_name};
 use gateway_core::catalog::{Model, Strategy};
 use gateway_core::count;
 use gateway_core::dialect::Dialect;
 use gateway_core::echo;
-use gateway_core::failover::{
-    self, Attempt, Chance, Circumstances, Decision, Failover, Outcome, UpstreamError, Verdict,
-};
+use gateway_core::failover::{self, Chance, Decision, Failover};
+use gateway_core::headers;
 use gateway_core::models;
 use gateway_core::observe::Observer;
-use gateway_core::record::{DecisionRecord, State};
+use gateway_core::operation::Operation;
+use gateway_core::outcome::{self, Circumstances, Outcome, UpstreamError};
+use gateway_core::quota::Seen;
+use gateway_core::record::DecisionRecord;
+use gateway_core::redact;
 use gateway_core::refusal::{Refusal, Reply, Shape};
-use gateway_core::rewrite::{self, Destination, Named};
+use gateway_core::rewrite::{self, Destination};
 use gateway_core::route::health::Subjects;
-use gateway_core::route::quota::Seen;
-use gateway_core::route::{Candidates, Maker, Skip, SkipReason, Skipped, target_name, way_resting};
+use gateway_core::route::way_resting;
+use gateway_core::state::State;
+use gateway_core::uri;
+use gateway_core::verdict::Verdict;
 use spin_sdk::wasip3::http::types;
 
 use crate::host::{self, Pulse};
@@ -104,12 +111,12 @@ async fn line(
     snapshot: Rc<Snapshot>,
     open: &OpenCall,
 ) -> Result<Ready, Refusal> {
-    if rewrite::hops(&incoming.headers) >= rewrite::HOPS_MAX {
-        return Err(Refusal::loop_detected(rewrite::HOPS_MAX));
+    if headers::hops(&incoming.headers) >= headers::HOPS_MAX {
+        return Err(Refusal::loop_detected(headers::HOPS_MAX));
     }
     let body = incoming.body().await?;
     let head = accept::Head {
-        model: if parameter.is_empty() { None } else { Some(accept::decode_parameter(parameter).unwrap_or_default()) },
+        model: if parameter.is_empty() { None } else { Some(uri::decode_parameter(parameter).unwrap_or_default()) },
         content_type: incoming.header("content-type").unwrap_or_default().as_bytes(),
         query: incoming.query.as_deref(),
     };
@@ -238,7 +245,7 @@ impl Course<'_> {
     }
 
     fn named(&self, attempt: Attempt) -> Option<Named<'_>> {
-        rewrite::named(attempt, self.index, &self.call.model, &self.snapshot.catalog)
+        candidate::named(attempt, self.index, &self.call.model, &self.snapshot.catalog)
     }
 
     fn time_left(&self) -> bool {
@@ -312,13 +319,13 @@ impl Course<'_> {
             },
         };
         let verdict = self.verdict(&outcome, to);
-        let extent = failover::extent(&outcome, verdict);
+        let extent = outcome::extent(&outcome, verdict);
         self.open.reached(extent);
         if let Outcome::NotSent(skip) = &outcome {
             self.open.skipped(skip.clone().of(target.clone()));
         }
         let words = match &outcome {
-            Outcome::Answered(error) => failover::words(error, verdict, to.credential),
+            Outcome::Answered(error) => outcome::words(error, verdict, to.credential),
             _ => None,
         };
         self.open.attempted(to, self.call.operation, &outcome, verdict.class, words.as_deref(), started_ms);
@@ -347,7 +354,7 @@ impl Course<'_> {
 
     fn verdict(&self, outcome: &Outcome, to: Named<'_>) -> Verdict {
         let is_clients_model = to.target.model.is_none();
-        failover::verdict(
+        outcome::verdict(
             outcome,
             Circumstances { rules: &to.provider.errors, request: &self.call.body, is_clients_model },
         )
@@ -428,7 +435,7 @@ impl Course<'_> {
         };
         let (mut outcome, answer) = send::attempt(outgoing, &terms).await;
         if let Outcome::Answered(error) = &mut outcome {
-            rewrite::hide_secret(&mut error.body, to.credential);
+            redact::hide_secret(&mut error.body, to.credential);
         }
         (outcome, answer.map(|answer| Given::Streaming(Box::new(answer))))
     }

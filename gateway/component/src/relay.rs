@@ -5,10 +5,10 @@ use std::pin::Pin;
 
 use futures_util::future::{Either, select};
 use gateway_core::dialect::Dialect;
-use gateway_core::failover::SendError;
 use gateway_core::observe::{Observation, Observer};
+use gateway_core::outcome::SendError;
+use gateway_core::passage::Passage;
 use gateway_core::refusal::{Refusal, Reply, Shape};
-use gateway_core::rewrite::Passage;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields};
 use spin_sdk::wasip3::wit_bindgen::{FutureWriter, StreamWriter};
 use spin_sdk::wasip3::{self, wit_future, wit_stream};

@@ -5,15 +5,17 @@ mod upload;
 
 use std::rc::Rc;
 
-use gateway_core::accept::Needs;
 use gateway_core::authenticate::{Caller, authenticate};
 use gateway_core::catalog::{Relay, hash_key};
-use gateway_core::failover::{Class, SendError};
-use gateway_core::headers;
-use gateway_core::record::{State, kept_text};
+use gateway_core::endpoint::Needs;
+use gateway_core::headers::{self, RELAY_KEY};
+use gateway_core::outcome::SendError;
+use gateway_core::record::kept_text;
 use gateway_core::refusal::{Refusal, Shape};
-use gateway_core::relays::{self, KEY, MARK, Passed, REFUSED};
+use gateway_core::relays::{self, MARK, Passed, REFUSED};
 use gateway_core::rewrite;
+use gateway_core::state::State;
+use gateway_core::verdict::Class;
 use spin_sdk::wasip3;
 use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{self, Fields, RequestOptions, Scheme};
@@ -72,7 +74,7 @@ async fn enter(incoming: &Incoming, mut snapshot: Rc<Snapshot>, name: &str) -> R
     }
     match decided {
         Ok(caller) => Ok((snapshot, caller)),
-        Err(refusal) if refusal.status == 401 && incoming.header(KEY).is_some() => {
+        Err(refusal) if refusal.status == 401 && incoming.header(RELAY_KEY).is_some() => {
             Err(host::throttle(incoming, &snapshot.catalog.settings.trusted_proxies, refusal))
         }
         Err(refusal) => Err(refusal),
@@ -84,8 +86,8 @@ fn decide(incoming: &Incoming, snapshot: &Snapshot, name: &str) -> Result<Caller
     if relay.public {
         return Ok(Caller::Anyone);
     }
-    let Some(key) = incoming.header(KEY) else {
-        let said = format!("Relay {name:?} needs a key of llmio in the header `{KEY}`.");
+    let Some(key) = incoming.header(RELAY_KEY) else {
+        let said = format!("Relay {name:?} needs a key of llmio in the header `{RELAY_KEY}`.");
         return Err(Refusal::unauthorized(KEY_MISSING, said));
     };
     let presented = [key.trim().to_owned()];
@@ -105,8 +107,8 @@ async fn pass(
     open: &OpenCall,
 ) -> Result<types::Response, Refusal> {
     let relay = snapshot.catalog.relay(name).ok_or_else(|| unknown(name))?;
-    if rewrite::hops(&incoming.headers) >= rewrite::HOPS_MAX {
-        return Err(Refusal::loop_detected(rewrite::HOPS_MAX));
+    if headers::hops(&incoming.headers) >= headers::HOPS_MAX {
+        return Err(Refusal::loop_detected(headers::HOPS_MAX));
     }
     let own = |credential: &str| {
         let presented = [credential.to_owned()];

@@ -7,10 +7,11 @@ use std::cell::RefCell;
 
 use futures_util::future::{Either, select};
 use gateway_core::catalog::Timeouts;
-use gateway_core::failover::{Outcome, SendError, UpstreamError, hint};
 use gateway_core::headers;
+use gateway_core::outcome::{Outcome, SendError, UpstreamError, hint};
+use gateway_core::passage::Passage;
 use gateway_core::relays;
-use gateway_core::rewrite::{self, Outgoing, Passage, Way};
+use gateway_core::rewrite::{self, Outgoing, Way};
 use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Method, RequestOptions, Scheme};
 use spin_sdk::wasip3::wit_bindgen::{FutureReader, FutureWriter, StreamReader, StreamResult, StreamWriter};

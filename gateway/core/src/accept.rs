@@ -4,126 +4,20 @@
 mod body;
 mod demand;
 mod form;
-mod operation;
 
 use std::net::{IpAddr, SocketAddr};
 
 use crate::catalog::Network;
 use crate::dialect::Dialect;
+use crate::endpoint::{Admin, Endpoint, Needs, Stored};
 use crate::headers;
+use crate::operation::Operation;
 use crate::refusal::Shape;
 
-pub(crate) use body::has_path_steps;
-pub use body::{Call, Head, NameAt, NameForm, UsageEdit, call};
-pub use demand::{Demand, demand, prompt_beginning};
-pub use operation::Operation;
-
+pub use body::{Head, call};
+pub use demand::{demand, prompt_beginning};
 /// A request body may have this many bytes. Larger ones are refused with 413.
 pub const BODY_BYTES_MAX: usize = 32 << 20;
-
-/// What a caller must present before a route is entered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Needs {
-    /// Nothing: public by design.
-    Nothing,
-    /// A client key or the admin token.
-    Key,
-    /// What the relay says: a key in `x-llmio-key`, or nothing where it is public.
-    Relay,
-    /// The admin token.
-    Admin,
-}
-
-/// Everything llmio answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Endpoint {
-    /// A call that is balanced over targets.
-    Call(Operation),
-    /// A pass-through to a relay's origin.
-    Relay,
-    /// `GET /v1/models`
-    Models,
-    /// `GET /v1/models/{id}`
-    Model,
-    /// `HEAD /`: what clients probe with.
-    Probe,
-    /// A response that its provider keeps.
-    Stored(Stored),
-    /// `GET /v1/responses`: Codex asks for a WebSocket.
-    WebSocket,
-    /// What Claude Code reports of itself: taken and dropped.
-    Telemetry,
-    /// `GET /healthz`
-    Alive,
-    /// `GET /readyz`
-    Ready,
-    /// The admin API.
-    Admin(Admin),
-}
-
-/// What is done with a response that its provider keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stored {
-    /// `GET /v1/responses/{id}`
-    Read,
-    /// `DELETE /v1/responses/{id}`
-    Delete,
-    /// `POST /v1/responses/{id}/cancel`
-    Cancel,
-    /// `GET /v1/responses/{id}/input_items`
-    InputItems,
-}
-
-impl Stored {
-    /// The method, and what stands behind the id in the path.
-    pub(crate) fn method_and_suffix(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Read => ("GET", ""),
-            Self::Delete => ("DELETE", ""),
-            Self::Cancel => ("POST", "/cancel"),
-            Self::InputItems => ("GET", "/input_items"),
-        }
-    }
-}
-
-/// Endpoints of the admin API, noun by noun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admin {
-    /// `GET /api/catalog`
-    CatalogRead,
-    /// `PUT /api/catalog`
-    CatalogUpdate,
-    /// `PATCH /api/catalog`
-    CatalogPatch,
-    /// `POST /api/catalog/check`
-    CatalogCheck,
-    /// `GET /api/keys`
-    KeysList,
-    /// `POST /api/keys`
-    KeysCreate,
-    /// `DELETE /api/keys/{name}`
-    KeysDelete,
-    /// `GET /api/health`
-    HealthList,
-    /// `POST /api/health/reset`
-    HealthReset,
-    /// `POST /api/route`
-    Route,
-    /// `POST /api/targets/test`
-    TargetsTest,
-    /// `GET /api/records`
-    RecordsList,
-    /// `GET /api/records/{id}`
-    RecordsRead,
-    /// `POST /api/records/ended`
-    RecordsEnded,
-    /// `GET /api/quota`
-    QuotaList,
-    /// `PUT /api/quota/{id}`
-    QuotaUpdate,
-    /// `POST /api/maintain`
-    Maintain,
-}
 
 /// One row of the route table.
 #[derive(Debug, Clone, Copy)]
@@ -318,20 +212,6 @@ pub fn shape(path: &str, headers: &[(String, Vec<u8>)], query: Option<&str>) -> 
         () if has("anthropic-version") => Shape::Dialect(Dialect::Anthropic),
         () => Shape::Dialect(Dialect::OpenaiChat),
     })
-}
-
-/// Decodes the percent-encoding of one path parameter; `None` when it is not UTF-8 or holds a control character.
-pub fn decode_parameter(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(if byte == b'%' { hex(rest.next()?)? << 4 | hex(rest.next()?)? } else { byte });
-    }
-    String::from_utf8(bytes).ok().filter(|text| !text.chars().any(char::is_control))
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    (digit as char).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 /// The client's address: the peer's own, unless the peer is a trusted proxy. Then `x-forwarded-for` is read from the

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::accept::Needs;
 use crate::catalog::{Catalog, Key};
+use crate::endpoint::Needs;
 use crate::refusal::Refusal;
 
 /// Failing credentials an address may present in a minute before it has to wait.
@@ -88,7 +88,7 @@ pub fn presented(headers: &[(String, Vec<u8>)], query: Option<&str>) -> Vec<Stri
         push_unique(&mut found, credential.trim());
     }
     let in_query = query.unwrap_or_default().split('&').filter_map(|pair| pair.strip_prefix("key="));
-    for credential in in_query.filter_map(crate::accept::decode_parameter) {
+    for credential in in_query.filter_map(crate::uri::decode_parameter) {
         push_unique(&mut found, &credential);
     }
     found
@@ -98,7 +98,7 @@ pub fn presented(headers: &[(String, Vec<u8>)], query: Option<&str>) -> Vec<Stri
 /// parameters, and nothing that quotes or reads those comes to see it.
 pub fn without_token(query: &str, token: &Token) -> Option<String> {
     let is_token = |pair: &str| {
-        let credential = pair.strip_prefix("key=").and_then(crate::accept::decode_parameter);
+        let credential = pair.strip_prefix("key=").and_then(crate::uri::decode_parameter);
         credential.is_some_and(|credential| token.is(&Sha256::digest(credential.as_bytes()).into()))
     };
     let others: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();

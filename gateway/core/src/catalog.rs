@@ -8,7 +8,6 @@ mod document;
 mod egress;
 mod lookup;
 mod preset;
-mod problem;
 mod relay;
 mod resolve;
 mod schema;
@@ -22,16 +21,15 @@ use std::sync::Arc;
 pub use document::Document;
 pub use egress::{Egress, RelayEgress};
 pub use lookup::{hash_key, hash_text, without_suffix};
-pub use problem::{Problem, Problems};
 pub use relay::Relay;
 pub use seal::{SealError, Sealer};
 
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
-use crate::dialect::Dialect;
-use crate::failover::ErrorRule;
+use crate::dialect::{Auth, Dialect};
 use crate::price::Price;
+use crate::verdict::ErrorRule;
 
 /// One accepted catalog, ready for lookups. Cheap to share, never changed.
 #[derive(Debug)]
@@ -123,21 +121,6 @@ pub struct Endpoint {
     pub authority: String,
     /// Path before the dialect's own paths, with a leading and no trailing slash, or empty.
     pub path: String,
-}
-
-/// How a credential is presented to a provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Auth {
-    /// `authorization: Bearer …`
-    Bearer,
-    /// `x-api-key: …`
-    XApiKey,
-    /// `api-key: …` (Azure)
-    ApiKey,
-    /// `x-goog-api-key: …`
-    XGoogApiKey,
-    /// `?key=…`
-    Query,
 }
 
 /// One API key of a provider.

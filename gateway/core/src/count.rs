@@ -3,7 +3,8 @@
 
 use serde_json::json;
 
-use crate::accept::{Call, demand};
+use crate::accept::demand;
+use crate::call::Call;
 use crate::dialect::Dialect;
 use crate::refusal::Reply;
 
@@ -24,7 +25,8 @@ pub fn estimate(call: &Call) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accept::{Head, Operation, call};
+    use crate::accept::{Head, call};
+    use crate::operation::Operation;
 
     fn counted(operation: Operation, body: &str) -> serde_json::Value {
         let head = Head { model: Some("m".into()), ..Head::default() };

@@ -1,7 +1,5 @@
 //! Which API is spoken: the name of each, and what has to be known of it before anything is read or written in it.
 
-use crate::catalog::Auth;
-
 /// An API dialect. One word, the same in the catalog, in records and in code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Dialect {
@@ -13,6 +11,21 @@ pub enum Dialect {
     Anthropic,
     /// Google Gemini.
     Gemini,
+}
+
+/// How a credential is presented to a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// `authorization: Bearer …`
+    Bearer,
+    /// `x-api-key: …`
+    XApiKey,
+    /// `api-key: …` (Azure)
+    ApiKey,
+    /// `x-goog-api-key: …`
+    XGoogApiKey,
+    /// `?key=…`
+    Query,
 }
 
 impl Dialect {

@@ -23,8 +23,8 @@ pub(crate) mod openai_responses;
 use serde_json::Value;
 
 use crate::dialect::Dialect;
-use crate::observe::Usage;
 use crate::refusal::Refusal;
+use crate::usage::Usage;
 
 /// What one event of a streamed answer tells.
 #[derive(Debug, Default)]
@@ -97,7 +97,7 @@ fn is_filled(value: &Value) -> bool {
 
 /// The count at the end of a path of names.
 fn count(value: &Value, path: &[&str]) -> Option<u64> {
-    path.iter().try_fold(value, |value, name| value.get(name)).and_then(crate::observe::tokens)
+    path.iter().try_fold(value, |value, name| value.get(name)).and_then(crate::usage::tokens)
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::accept::{Call, Operation};
+use crate::call::Call;
 use crate::dialect::Dialect;
+use crate::operation::Operation;
 use crate::refusal::{Refusal, Reply, Shape};
 use crate::translate::{self, Asked, Stream, Told};
 

@@ -1,168 +1,24 @@
 //! Step 5: what follows from an attempt's outcome. A machine without clock or I/O: outcome in, decision out, so that
 //! every sequence of failures is a table test.
 //!
-//! The order of the candidates was made before the first attempt. What an outcome says of health is [`verdict`], which
+//! The order of the candidates was made before the first attempt. What an outcome says of health is its [`verdict`](crate::outcome::verdict), which
 //! whoever keeps health notes; the machine itself only walks on.
 
 mod budget;
-mod class;
 mod exhausted;
-mod extent;
-pub mod hint;
 mod key_spent;
-mod said;
 mod shaped;
-pub mod told;
-mod words;
 
+use crate::candidate::{Attempt, Candidate, Skip, SkipReason, Skipped};
 use crate::dialect::Dialect;
-use crate::record::State;
+use crate::outcome::{Outcome, SendError, UpstreamError};
 use crate::refusal::{Refusal, Reply};
-use crate::route::{Candidate, Skip, SkipReason, Skipped};
+use crate::state::State;
+use crate::verdict::{Class, Nature, Verdict};
 
 pub use budget::RetryBudget;
-pub use class::{Circumstances, Class, ErrorRule, Nature, Verdict};
 pub use exhausted::{come_back, exhausted};
-pub use extent::{Extent, extent};
-pub use hint::Hint;
 pub use key_spent::key_spent;
-pub use words::words;
-
-/// One try at one target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attempt {
-    /// Index into the catalog's models: the one asked for, or one of its fallbacks.
-    pub model: usize,
-    /// Index into the model's targets.
-    pub target: usize,
-    /// Index into the provider's credentials.
-    pub credential: Option<usize>,
-    /// It finds out whether the target works again, which one call at a time may do.
-    pub probe: bool,
-}
-
-/// What came of an attempt before anything reached the client.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// A head that promises an answer: its body can be relayed.
-    Head(u16),
-    /// An error answer, read as far as it is kept.
-    Answered(UpstreamError),
-    /// No answer.
-    Failed(SendError),
-    /// Nothing was sent: what was free when the candidates were ordered is not free any more.
-    NotSent(Skip),
-}
-
-/// An upstream's error answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpstreamError {
-    /// HTTP status, 300 or above. Of an error inside an answer that began with 200, the one it stands for.
-    pub status: u16,
-    /// Response headers as they go downstream.
-    pub headers: Vec<(String, Vec<u8>)>,
-    /// The body, as far as it was read.
-    pub body: Vec<u8>,
-    /// When it says one may come back.
-    pub hint: Option<Hint>,
-    /// What the body is written in.
-    pub dialect: Dialect,
-}
-
-/// What an outcome says of the target, the credential and the rate.
-pub fn verdict(outcome: &Outcome, asked: Circumstances<'_>) -> Verdict {
-    match outcome {
-        Outcome::Head(_) => Verdict::of(Class::Ok),
-        Outcome::Answered(error) => class::judge(error.status, &error.body, asked, error.hint),
-        Outcome::Failed(SendError::ClientClosed | SendError::Drained) | Outcome::NotSent(..) => {
-            Verdict::of(Class::Gone)
-        }
-        Outcome::Failed(SendError::Egress(_)) => Verdict { nature: Nature::Way, ..Verdict::of(Class::Egress) },
-        Outcome::Failed(SendError::Tunnel(_)) => Verdict { nature: Nature::Tunnel, ..Verdict::of(Class::Egress) },
-        Outcome::Failed(_) => Verdict::of(Class::Target),
-    }
-}
-
-/// Why there is no answer. The component's shell translates its host's errors into these.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SendError {
-    /// The name could not be resolved, or nothing listens there.
-    Connect(String),
-    /// The egress proxy or relay could not be used. Its name, and why.
-    Egress(String),
-    /// The egress proxy or relay did not get through to the provider. Its name, and why.
-    Tunnel(String),
-    /// The address is not public and the provider is not `local`.
-    Denied,
-    /// The TLS handshake failed.
-    Tls(String),
-    /// The connection was not made in time.
-    ConnectTimeout,
-    /// No response head came in time.
-    FirstByteTimeout,
-    /// Silence between two chunks for too long.
-    IdleTimeout,
-    /// The call's total time is used up.
-    TotalTimeout,
-    /// The connection broke.
-    Reset(String),
-    /// The answer ended before its announced end.
-    Truncated,
-    /// What came is not HTTP.
-    Protocol(String),
-    /// The answer ended without any content.
-    Empty,
-    /// The client left; nobody waits for an answer.
-    ClientClosed,
-    /// The host is shutting down and ended what was under way.
-    Drained,
-}
-
-impl SendError {
-    /// The end state of a call that ends with this.
-    pub fn state(&self) -> State {
-        match self {
-            Self::Connect(_) | Self::Egress(_) | Self::Tunnel(_) | Self::Denied | Self::ConnectTimeout => {
-                State::UpstreamConnect
-            }
-            Self::Tls(_) => State::TlsError,
-            Self::FirstByteTimeout => State::FirstByteTimeout,
-            Self::IdleTimeout => State::IdleTimeout,
-            Self::TotalTimeout => State::TotalTimeout,
-            Self::Reset(_) => State::UpstreamReset,
-            Self::Truncated => State::UpstreamTruncated,
-            Self::Protocol(_) => State::UpstreamError,
-            Self::Empty => State::UpstreamTruncated,
-            Self::ClientClosed => State::ClientClosed,
-            Self::Drained => State::Drained,
-        }
-    }
-
-    /// What happened, to stand behind a provider's name.
-    pub fn describe(&self) -> String {
-        match self {
-            Self::Connect(why) if why.is_empty() => "could not be reached".into(),
-            Self::Connect(why) => format!("could not be reached ({why})"),
-            Self::Egress(why) | Self::Tunnel(why) => format!("was not reached: the egress {why}"),
-            Self::Denied => "is at an address that is not allowed; if a private one is meant set `local = true` on \
-                             the provider (under Spin: allowed_outbound_hosts)"
-                .into(),
-            Self::Tls(why) if why.is_empty() => "failed the TLS handshake".into(),
-            Self::Tls(why) => format!("failed the TLS handshake ({why})"),
-            Self::ConnectTimeout => "did not accept the connection in time".into(),
-            Self::FirstByteTimeout => "did not answer in time".into(),
-            Self::IdleTimeout => "fell silent in the middle of its answer".into(),
-            Self::TotalTimeout => "was still answering when the call's total time was used up".into(),
-            Self::Reset(why) if why.is_empty() => "closed the connection".into(),
-            Self::Reset(why) => format!("closed the connection ({why})"),
-            Self::Truncated => "ended its answer before it was complete".into(),
-            Self::Protocol(why) => format!("did not answer in HTTP ({why})"),
-            Self::Empty => "ended its answer before any content".into(),
-            Self::ClientClosed => "was no longer needed: the client left".into(),
-            Self::Drained => "was cut off: llmio is shutting down".into(),
-        }
-    }
-}
 
 /// What to do next.
 #[derive(Debug, PartialEq, Eq)]

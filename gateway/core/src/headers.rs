@@ -32,3 +32,17 @@ pub fn value<'h>(headers: &'h [(String, Vec<u8>)], name: &str) -> Option<&'h [u8
 pub fn text<'h>(headers: &'h [(String, Vec<u8>)], name: &str) -> Option<&'h str> {
     value(headers, name).and_then(|value| std::str::from_utf8(value).ok())
 }
+
+/// Counts the llmios a request has passed through.
+pub const HOPS: &str = "x-llmio-hops";
+
+/// A request that passed through this many llmios is refused: some `base_url` leads back.
+pub const HOPS_MAX: u32 = 5;
+
+/// How many llmios a request has passed through already.
+pub fn hops(headers: &[(String, Vec<u8>)]) -> u32 {
+    text(headers, HOPS).and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+}
+
+/// Where a relay's caller presents a key of llmio. Every other place belongs to the origin.
+pub const RELAY_KEY: &str = "x-llmio-key";

@@ -3,12 +3,12 @@
 
 use serde_json::{Value, json};
 
-use crate::accept::decode_parameter;
 use crate::authenticate::{Caller, may_use};
 use crate::catalog::{Catalog, Model};
 use crate::dialect::Dialect;
 use crate::record::kept_text;
 use crate::refusal::{Refusal, Shape};
+use crate::uri::decode_parameter;
 
 /// Models have no birthday here, but the SDKs' types want one.
 const CREATED_AT: &str = "1970-01-01T00:00:00Z";

@@ -5,11 +5,8 @@ mod array;
 mod events;
 mod json;
 mod sse;
-mod usage;
 
 pub use events::StreamError;
-pub use usage::Usage;
-pub(crate) use usage::{RawUsage, tokens};
 
 use array::Array;
 use events::Events;
@@ -19,6 +16,7 @@ use sse::Sse;
 use crate::dialect::Dialect;
 use crate::headers;
 use crate::scan::unescaped;
+use crate::usage::Usage;
 
 /// How an answer's body is read.
 #[derive(Debug)]

@@ -10,7 +10,7 @@
 mod table;
 
 use crate::catalog::{Provider, ProviderKind, Target};
-use crate::observe::Usage;
+use crate::usage::Usage;
 
 /// Prices of a million tokens, in nano-dollars (10⁻⁹ USD).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,9 +4,9 @@
 
 use serde_json::json;
 
-use crate::catalog::Problems;
 use crate::dialect::Dialect;
-use crate::record::State;
+use crate::problem::Problems;
+use crate::state::State;
 
 /// Why a request is not served, in words that say what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]

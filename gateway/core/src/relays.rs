@@ -6,16 +6,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-use crate::accept::decode_parameter;
 use crate::catalog::Relay;
-use crate::failover::{Class, SendError};
-use crate::headers::{HOP_BY_HOP, nominated, text};
-use crate::record::State;
+use crate::headers::{HOP_BY_HOP, HOPS, RELAY_KEY, hops, nominated, text};
+use crate::outcome::SendError;
 use crate::refusal::Refusal;
-use crate::rewrite::{HOPS, hops};
-
-/// Where a relay's caller presents a key of llmio. Every other place belongs to the origin.
-pub const KEY: &str = "x-llmio-key";
+use crate::state::State;
+use crate::uri::decode_parameter;
+use crate::verdict::Class;
 
 /// Marks a relay's own refusals, so that they are not taken for its origin's.
 pub const MARK: &str = "x-llmio-relay";
@@ -67,8 +64,9 @@ pub fn request(
     own: &dyn Fn(&str) -> bool,
 ) -> Result<Passed, Refusal> {
     if path.split('/').any(|segment| holds_own(&decoded(segment), own)) {
-        let said =
-            format!("The path holds a key of llmio, which no origin may see. Relays take it in the header `{KEY}`.");
+        let said = format!(
+            "The path holds a key of llmio, which no origin may see. Relays take it in the header `{RELAY_KEY}`."
+        );
         return Err(Refusal::bad_request(said));
     }
     let nominated = nominated(client);
@@ -255,7 +253,7 @@ mod tests {
         for path in ["/sk-llmio-0123456789", "/v1/sk%2Dllmio-0123456789/x", "/v1;k=sk-llmio-0123456789"] {
             let refused = request(path, None, &[], &is_own).expect_err("a refusal");
             assert_eq!(refused.status, 400);
-            assert!(refused.message.contains(KEY) && !refused.message.contains("0123"), "{}", refused.message);
+            assert!(refused.message.contains(RELAY_KEY) && !refused.message.contains("0123"), "{}", refused.message);
         }
     }
 

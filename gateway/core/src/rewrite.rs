@@ -5,22 +5,21 @@
 mod adjust;
 mod body;
 mod headers;
-mod passage;
-mod usage_chunk;
 mod way;
 
 pub use body::body_for;
-pub use headers::{HOPS, HOPS_MAX, downstream, hops, upstream};
-pub use passage::{Passage, Translation};
-pub use usage_chunk::UsageChunk;
+pub use headers::{downstream, upstream};
 pub use way::Way;
 
-use crate::accept::{Call, Operation, Stored};
-use crate::catalog::{Auth, Catalog, Credential, Endpoint, Provider, ProviderKind, Target, Value};
-use crate::dialect::Dialect;
-use crate::failover::Attempt;
-use crate::route::{Skip, SkipReason, name_asked};
+use crate::call::Call;
+use crate::candidate::{Account, Named, Skip, SkipReason};
+use crate::catalog::{Endpoint, ProviderKind, Value};
+use crate::dialect::{Auth, Dialect};
+use crate::endpoint::Stored;
+use crate::operation::Operation;
+use crate::passage::{Passage, Translation, UsageChunk};
 use crate::translate::{self, Told};
+use crate::uri::push_encoded;
 
 /// What is to be sent to a provider.
 #[derive(Debug)]
@@ -58,56 +57,6 @@ pub enum Destination {
     Http(Outgoing),
     /// The built-in provider answers, under this model name.
     Echo(String),
-}
-
-/// What an attempt's indexes stand for.
-#[derive(Debug, Clone, Copy)]
-pub struct Named<'c> {
-    /// The target.
-    pub target: &'c Target,
-    /// The provider.
-    pub provider: &'c Provider,
-    /// The provider's own name for the model.
-    pub upstream_model: &'c str,
-    /// The credential, where one is used.
-    pub credential: Option<&'c Credential>,
-}
-
-impl Named<'_> {
-    /// The dialect a call has to be translated into, where the provider does not speak its own.
-    pub fn translated_to(&self, operation: Operation) -> Option<Dialect> {
-        let endpoint = self.provider.serving(operation)?;
-        (endpoint.dialect != operation.dialect()).then_some(endpoint.dialect)
-    }
-}
-
-/// A provider and the credential it is called with.
-#[derive(Debug, Clone, Copy)]
-pub struct Account<'c> {
-    /// The provider.
-    pub provider: &'c Provider,
-    /// The credential, where one is used.
-    pub credential: Option<&'c Credential>,
-}
-
-impl<'c> Named<'c> {
-    fn account(self) -> Account<'c> {
-        Account { provider: self.provider, credential: self.credential }
-    }
-}
-
-/// Looks up what an attempt's indexes stand for, of a call that asked for the model at `ask_model` by the name `asked`.
-/// `None` only for an attempt of another catalog.
-pub fn named<'c>(attempt: Attempt, ask_model: usize, asked: &'c str, catalog: &'c Catalog) -> Option<Named<'c>> {
-    let model = catalog.models.get(attempt.model)?;
-    let target = model.targets.get(attempt.target)?;
-    let provider = catalog.providers.get(target.provider)?;
-    let credential = match attempt.credential {
-        None => None,
-        Some(index) => Some(provider.credentials.get(index)?),
-    };
-    let asked = name_asked(ask_model, asked, attempt.model, model);
-    Some(Named { target, provider, upstream_model: target.model.as_deref().unwrap_or(asked), credential })
 }
 
 /// What an answer says of itself, as far as its call tells.
@@ -264,75 +213,6 @@ fn present(to: Account<'_>, at: &Endpoint, headers: &mut Vec<(String, Vec<u8>)>,
         }
     };
     headers.push((name.to_owned(), value.into_bytes()));
-}
-
-/// Takes the credential out of what its provider wrote: some repeat it, or the URL it stood in, in their errors. Other
-/// credentials were never sent there.
-pub fn hide_secret(text: &mut Vec<u8>, credential: Option<&Credential>) {
-    let Some(Value::Plain(secret)) = credential.map(|credential| &credential.value) else { return };
-    let mut encoded = String::new();
-    push_encoded(&mut encoded, secret.expose(), b"");
-    let is_encoded = encoded != secret.expose();
-    for written in std::iter::once(secret.expose()).chain(is_encoded.then_some(encoded.as_str())) {
-        if written.len() < HIDDEN_BYTES_MIN || memchr::memmem::find(text, written.as_bytes()).is_none() {
-            continue;
-        }
-        let mut without = Vec::with_capacity(text.len());
-        let mut at = 0;
-        for found in memchr::memmem::find_iter(text, written.as_bytes()) {
-            without.extend_from_slice(text.get(at..found).unwrap_or_default());
-            without.extend_from_slice(HIDDEN);
-            at = found + written.len();
-        }
-        without.extend_from_slice(text.get(at..).unwrap_or_default());
-        *text = without;
-    }
-}
-
-/// The same for a text.
-pub fn without_secret(text: &str, credential: Option<&Credential>) -> String {
-    let mut bytes = text.as_bytes().to_vec();
-    hide_secret(&mut bytes, credential);
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// The same for every part of the credential: some providers repeat the beginning and the end of it.
-pub fn without_slices(text: &str, credential: Option<&Credential>) -> String {
-    let Some(Value::Plain(secret)) = credential.map(|credential| &credential.value) else { return text.to_owned() };
-    let mut kept = String::with_capacity(text.len());
-    let mut hidden_to = 0;
-    for (at, character) in text.char_indices() {
-        let end = at + SLICE_BYTES;
-        if text.get(at..end).is_some_and(|slice| secret.expose().contains(slice)) {
-            if hidden_to <= at {
-                kept.push('…');
-            }
-            hidden_to = end;
-        } else if hidden_to <= at {
-            kept.push(character);
-        }
-    }
-    kept
-}
-
-/// Fewer characters of a credential than these are no help in guessing it.
-const SLICE_BYTES: usize = 6;
-
-/// What stands in the place of a credential.
-const HIDDEN: &[u8; 12] = b"(credential)";
-
-/// A shorter credential protects nothing, and its characters are part of many words.
-const HIDDEN_BYTES_MIN: usize = 8;
-
-/// Percent-encodes everything but the unreserved characters of RFC 3986 and those of `kept`.
-fn push_encoded(path: &mut String, text: &str, kept: &[u8]) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            path.push_str(&format!("%{byte:02X}"));
-        }
-    }
 }
 
 #[cfg(test)]

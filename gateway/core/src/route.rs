@@ -9,158 +9,30 @@ mod dearest;
 pub mod health;
 mod rank;
 pub mod strategy;
-
-pub mod quota;
 pub mod wait;
 mod way;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use serde::Serialize;
 
-use crate::accept::{Demand, Operation};
+use crate::call::Demand;
+use crate::candidate::{Candidate, Candidates, Maker, Named, Skip, SkipReason, Skipped, name_asked, target_name};
 use crate::catalog::{
     Affinity, Catalog, Credential, Model, Provider, ProviderKind, Strategy, Target, Translation, Value,
 };
 use crate::echo;
+use crate::operation::Operation;
 use crate::price;
-use crate::rewrite::Named;
 pub use dearest::dearest;
 use health::{Availability, Health, Subjects, Trouble};
 use strategy::{Choice, Rotation};
 
 pub use way::way_resting;
 
-/// The targets that can serve a call, best first, and those that cannot.
-#[derive(Debug, Default)]
-pub struct Candidates {
-    /// In the order in which they are tried.
-    pub list: Vec<Candidate>,
-    /// The rest, each with its reason.
-    pub skipped: Vec<Skipped>,
-    /// The number the order was drawn from.
-    pub draw: u64,
-    /// What moved the first candidate to the front, where something did.
-    pub affinity: Option<Affinity>,
-}
-
-/// A target and the credentials it can be called with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    /// Index into the catalog's models: the one asked for, or one of its fallbacks.
-    pub model: usize,
-    /// Index into the model's targets.
-    pub target: usize,
-    /// Indexes into the provider's credentials, in the order in which they are tried. Empty: called without one.
-    pub credentials: Vec<usize>,
-    /// The way out of each of them; equal numbers share one.
-    pub ways: Vec<usize>,
-    /// It was out of order and may be tried by one call, to find out whether it still is.
-    pub probe: bool,
-    /// The last that was heard of it is a failure.
-    pub failing: bool,
-    /// Its context window in tokens, where that is known.
-    pub context: Option<u64>,
-}
-
-/// A target that was not considered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Skipped {
-    /// `provider/upstream-model`
-    pub target: String,
-    /// Why.
-    pub reason: SkipReason,
-    /// When it can be used again, Unix milliseconds; `None`: not before somebody changes something.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until_ms: Option<i64>,
-    /// More about it, such as which quota is spent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub said: Option<String>,
-}
-
-/// The same without its target.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skip {
-    /// Why.
-    pub reason: SkipReason,
-    /// When it can be used again.
-    pub until_ms: Option<i64>,
-    /// More about it.
-    pub said: Option<String>,
-}
-
-impl Skip {
-    /// A reason that says all there is.
-    pub fn new(reason: SkipReason, until_ms: Option<i64>) -> Self {
-        Skip { reason, until_ms, said: None }
-    }
-
-    /// When it can be used again; what needs somebody to change something comes after all else.
-    fn back_ms(&self) -> i64 {
-        self.until_ms.unwrap_or(i64::MAX)
-    }
-
-    /// With the target it is about.
-    pub fn of(self, target: String) -> Skipped {
-        Skipped { target, reason: self.reason, until_ms: self.until_ms, said: self.said }
-    }
-}
-
-/// Why a target was not considered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SkipReason {
-    /// `enabled = false` on the target.
-    TargetDisabled,
-    /// `enabled = false` on its provider.
-    ProviderDisabled,
-    /// The provider does not speak the call's dialect.
-    Dialect,
-    /// None of the provider's credentials is enabled and can be read.
-    NoCredential,
-    /// It lacks a capability the call needs.
-    Capability,
-    /// Its context window is too small for the prompt.
-    Context,
-    /// Its provider has a tag the key avoids.
-    Tag,
-    /// It is reached through an egress proxy, and this host can use none.
-    EgressUnsupported,
-    /// The way out does not work now, or the provider refuses where it comes out.
-    EgressResting,
-    /// Every credential was refused and rests.
-    CredentialsResting,
-    /// It is over its rate limit.
-    Cooling,
-    /// It has failed too often of late.
-    Open,
-    /// Its provider does not know the model.
-    UnknownModel,
-    /// It may be tried by one call at a time, and another one does.
-    Probing,
-    /// A quota is spent.
-    QuotaSpent,
-    /// The call goes on from a response that another provider or credential made.
-    OtherMaker,
-    /// What the request says cannot be said in the provider's dialect.
-    Untranslatable,
-    /// Its price is not known, and the caller's key has a budget in money.
-    Unpriced,
-}
-
 /// Says why a quota forbids an attempt, as far as that is known.
 pub type KnownSpent<'a> = dyn Fn(Named<'_>) -> Option<Skip> + 'a;
 
-/// Who made a response of the Responses API, and keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Maker {
-    /// The provider's name.
-    pub provider: String,
-    /// The credential's id, where it was called with one.
-    pub credential: Option<String>,
-}
-
-/// Says of an attempt when the first allowance that it draws on expires ([`quota::Allowances::expires_ms`]).
+/// Says of an attempt when the first allowance that it draws on expires ([`Allowances::expires_ms`](crate::quota::Allowances::expires_ms)).
 pub type Expires<'a> = dyn Fn(Named<'_>) -> i64 + 'a;
 
 /// What a call asks of the router.
@@ -222,16 +94,6 @@ pub fn route(ask: &Ask<'_>, rotation: &mut Rotation) -> Candidates {
         candidate.ways = way::shared(ask.catalog, candidate);
     }
     candidates
-}
-
-/// What records and messages call a target of the model that was asked for as `asked`.
-pub fn target_name(provider: &Provider, target: &Target, asked: &str) -> String {
-    format!("{}/{}", provider.name, target.model.as_deref().unwrap_or(asked))
-}
-
-/// The name a target of this model is sent when it has none of its own: the name asked, of the model that was asked for.
-pub fn name_asked<'n>(ask_model: usize, asked: &'n str, index: usize, model: &'n Model) -> &'n str {
-    if index == ask_model { asked } else { &model.name }
 }
 
 struct Able {

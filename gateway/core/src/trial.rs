@@ -2,11 +2,13 @@
 
 use serde_json::json;
 
-use crate::accept::{self, Call, Head, Operation};
+use crate::accept::{self, Head};
+use crate::call::Call;
+use crate::candidate::target_name;
 use crate::catalog::{Catalog, Model, Provider, ProviderKind};
 use crate::dialect::Dialect;
+use crate::operation::Operation;
 use crate::refusal::Refusal;
-use crate::route::target_name;
 
 /// Enough for a word, and for models that think a little before it; Anthropic's API wants a number.
 const TOKENS_MAX: u32 = 64;

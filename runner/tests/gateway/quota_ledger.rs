@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use gateway_core::catalog::Document;
-use gateway_core::route::quota::{
+use gateway_core::quota::{
     self, Adjustment, Charge, Moment, Row, Spend, adjustments_json, charges_json, refund, settle, windows,
 };
 use rusqlite::{Connection, params};

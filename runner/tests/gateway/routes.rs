@@ -1,7 +1,8 @@
 //! The route table against what is really answered: every row with every kind of caller. The table itself comes from
 //! the core, so a row added there is tested here without a change.
 
-use gateway_core::accept::{Needs, ROUTES, Route};
+use gateway_core::accept::{ROUTES, Route};
+use gateway_core::endpoint::Needs;
 
 use crate::common::{Gateway, Host, Request, Response, TOKEN};
 

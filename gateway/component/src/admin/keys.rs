@@ -1,8 +1,8 @@
 //! `/api/keys`: the keys clients call with. A key is shown once, when it is made; only its hash is kept.
 
-use gateway_core::accept::decode_parameter;
 use gateway_core::catalog::{Document, hash_key, hash_text};
 use gateway_core::refusal::{Refusal, Reply};
+use gateway_core::uri::decode_parameter;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -1,10 +1,10 @@
 //! `/api/quota`: every limit of the catalog, what is spent of it, and how long the rest will last; and the limits that
 //! providers told themselves.
 
-use gateway_core::accept::decode_parameter;
 use gateway_core::catalog::Catalog;
+use gateway_core::quota::{self, Charge, Learnt, Row, SPENT_MAX, Scope, Unit};
 use gateway_core::refusal::{Refusal, Reply};
-use gateway_core::route::quota::{self, Charge, Learnt, Row, SPENT_MAX, Scope, Unit};
+use gateway_core::uri::decode_parameter;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! `/api/records`: what became of every call.
 
-use gateway_core::accept::decode_parameter;
-use gateway_core::record::State;
 use gateway_core::refusal::{Refusal, Reply};
+use gateway_core::state::State;
+use gateway_core::uri::decode_parameter;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use gateway_core::accept::{self, Operation};
+use gateway_core::accept;
 use gateway_core::authenticate::{self, Caller};
 use gateway_core::failover;
 use gateway_core::models;
+use gateway_core::operation::Operation;
 use gateway_core::record::DecisionRecord;
 use gateway_core::refusal::{Refusal, Reply};
 use serde::Deserialize;

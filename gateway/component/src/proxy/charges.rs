@@ -1,14 +1,17 @@
 //! What a call and its attempts are charged to the quota ledger: reserved before anything is sent, settled with what was
 //! really used, given back where nothing was.
 
-use gateway_core::accept::{self, Call, Operation};
-use gateway_core::failover::{self, Extent};
+use gateway_core::accept;
+use gateway_core::call::Call;
+use gateway_core::candidate::{Candidates, Named, Skip, SkipReason};
+use gateway_core::failover;
+use gateway_core::operation::Operation;
+use gateway_core::outcome::Extent;
 use gateway_core::price::{self, Price};
+use gateway_core::quota::{self, Charge, Moment, Over, Prompt, Seen, Spend, Spent, Unit};
 use gateway_core::refusal::Refusal;
-use gateway_core::rewrite::Named;
-use gateway_core::route::quota::{self, Charge, Moment, Over, Prompt, Seen, Spend, Spent, Unit};
+use gateway_core::route::dearest;
 use gateway_core::route::wait::LOOK_MS;
-use gateway_core::route::{Candidates, Skip, SkipReason, dearest};
 use spin_sdk::wasip3;
 
 use crate::host;

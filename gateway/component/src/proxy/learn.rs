@@ -1,9 +1,13 @@
 //! What health learns of an attempt, before anything reached the client and at the end of its answer.
 
+use gateway_core::candidate::{self, Attempt};
 use gateway_core::dialect::Dialect;
-use gateway_core::failover::{self, Attempt, Circumstances, Class, Outcome, UpstreamError, Verdict};
+use gateway_core::failover;
+use gateway_core::outcome::{self, Circumstances, Outcome, UpstreamError};
+use gateway_core::redact;
 use gateway_core::rewrite;
 use gateway_core::route::health::{Availability, Health, Subjects};
+use gateway_core::verdict::{Class, Verdict};
 
 use crate::relay::Ended;
 use crate::store::catalog::Snapshot;
@@ -37,7 +41,7 @@ pub(super) fn learn(
 
 /// What health learns of the end of an answer; and what is recorded of an error in it loses the credential it may repeat.
 pub(super) fn end(ended: &mut Ended, attempt: Attempt, of: &Subjects, snapshot: &Snapshot, started_at_ms: i64) {
-    let Some(to) = rewrite::named(attempt, attempt.model, "", &snapshot.catalog) else { return };
+    let Some(to) = candidate::named(attempt, attempt.model, "", &snapshot.catalog) else { return };
     // What an error says in the middle of an answer may be the client's own words: where that may be, all that it says
     // counts as an echo of the request, and only its codes are believed.
     let judged = |outcome: Outcome| {
@@ -46,12 +50,12 @@ pub(super) fn end(ended: &mut Ended, attempt: Attempt, of: &Subjects, snapshot: 
             _ => Vec::new(),
         };
         let is_clients_model = to.target.model.is_none();
-        failover::verdict(&outcome, Circumstances { rules: &to.provider.errors, request: &said, is_clients_model })
+        outcome::verdict(&outcome, Circumstances { rules: &to.provider.errors, request: &said, is_clients_model })
     };
     let (verdict, said) = match (&ended.error, &mut ended.observation.error) {
         (Some(error), _) => (judged(Outcome::Failed(error.clone())), error.describe()),
         (None, Some(error)) => {
-            error.message = rewrite::without_secret(&error.message, to.credential);
+            error.message = redact::without_secret(&error.message, to.credential);
             let (status, body) = (error.status.unwrap_or(502), std::mem::take(&mut error.data));
             // Only judged, and judged alike in every dialect.
             let dialect = Dialect::OpenaiChat;

@@ -1,13 +1,13 @@
 //! Step 3 for whoever asks: the line, and `POST /api/route`, which answers what the line would do without doing it.
 
-use gateway_core::accept::{self, Call, Demand};
+use gateway_core::accept;
+use gateway_core::call::{Call, Demand};
+use gateway_core::candidate::{Candidates, Maker, Named};
 use gateway_core::catalog::{Affinity, Capabilities, Catalog, Key, Model, Strategy};
-use gateway_core::rewrite::Named;
-use gateway_core::route::affinity;
+use gateway_core::quota::Moment;
 use gateway_core::route::health::Health;
-use gateway_core::route::quota::Moment;
 use gateway_core::route::strategy::Rotation;
-use gateway_core::route::{self, Ask, Candidates, Maker};
+use gateway_core::route::{self, Ask, affinity};
 
 use crate::host;
 use crate::store::quota::{self as ledger, allowances};

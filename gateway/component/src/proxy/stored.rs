@@ -3,15 +3,19 @@
 
 use std::rc::Rc;
 
-use gateway_core::accept::{Stored, decode_parameter};
 use gateway_core::authenticate::Caller;
+use gateway_core::candidate::{Account, Maker};
 use gateway_core::catalog::Timeouts;
 use gateway_core::dialect::Dialect;
-use gateway_core::failover::{Outcome, UpstreamError};
-use gateway_core::record::{State, kept_text};
+use gateway_core::endpoint::Stored;
+use gateway_core::headers;
+use gateway_core::outcome::{Outcome, UpstreamError};
+use gateway_core::record::kept_text;
+use gateway_core::redact;
 use gateway_core::refusal::{Refusal, Reply, Shape};
-use gateway_core::rewrite::{self, Account, Outgoing};
-use gateway_core::route::Maker;
+use gateway_core::rewrite::{self, Outgoing};
+use gateway_core::state::State;
+use gateway_core::uri::decode_parameter;
 use spin_sdk::wasip3::http::types;
 
 use crate::host::{self, Pulse};
@@ -44,8 +48,8 @@ async fn pass_on(
     mut snapshot: Rc<Snapshot>,
     parameter: &str,
 ) -> Result<Ready, Refusal> {
-    if rewrite::hops(&incoming.headers) >= rewrite::HOPS_MAX {
-        return Err(Refusal::loop_detected(rewrite::HOPS_MAX));
+    if headers::hops(&incoming.headers) >= headers::HOPS_MAX {
+        return Err(Refusal::loop_detected(headers::HOPS_MAX));
     }
     let id = decode_parameter(parameter).unwrap_or_default();
     let maker = responses::find(&id, caller.key()).await?.ok_or_else(|| unknown(&id))?;
@@ -86,7 +90,7 @@ async fn ask(outgoing: Outgoing, to: Account<'_>, incoming: &Incoming) -> Result
             Ok(Ready::Answer(Box::new(answer), terms, Box::new(|_| Box::pin(async {}))))
         }
         (Outcome::Answered(UpstreamError { status, headers, mut body, .. }), _) => {
-            rewrite::hide_secret(&mut body, to.credential);
+            redact::hide_secret(&mut body, to.credential);
             Ok(Ready::Reply(Reply { status, headers, body }))
         }
         (Outcome::Failed(error), _) => {

@@ -1,7 +1,7 @@
 //! What an attempt's answer told of its provider's own limits.
 
-use gateway_core::failover::told::{self, Told};
-use gateway_core::failover::{Outcome, UpstreamError};
+use gateway_core::outcome::told::{self, Told};
+use gateway_core::outcome::{Outcome, UpstreamError};
 use gateway_core::route::health::Subjects;
 
 use super::Given;

@@ -5,16 +5,18 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use gateway_core::accept::Call;
 use gateway_core::authenticate::Caller;
-use gateway_core::failover::{Attempt, Decision, Failover, Outcome};
+use gateway_core::call::Call;
+use gateway_core::candidate::{Attempt, Candidate, Candidates};
+use gateway_core::failover::{Decision, Failover};
 use gateway_core::models;
-use gateway_core::observe::Usage;
+use gateway_core::outcome::Outcome;
 use gateway_core::record::{DecisionRecord, kept_text};
+use gateway_core::redact;
 use gateway_core::refusal::{Refusal, Shape};
 use gateway_core::rewrite;
 use gateway_core::route::health::Subjects;
-use gateway_core::route::{Candidate, Candidates};
+use gateway_core::usage::Usage;
 use serde::Serialize;
 
 use crate::host;
@@ -113,7 +115,7 @@ impl Trial<'_> {
             open.answered(refusal.state, &reply, Some(refusal.message.clone()));
             found.error.get_or_insert(refusal.message);
         }
-        found.answer = rewrite::without_secret(&found.answer, to.credential);
+        found.answer = redact::without_secret(&found.answer, to.credential);
         found.duration_ms = host::now_ms().saturating_sub(incoming.start_ms);
         if found.passed {
             found.cleared = health::clear(troubles).await;

@@ -7,8 +7,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use gateway_core::candidate::Skipped;
 use gateway_core::catalog::Model;
-use gateway_core::route::Skipped;
 use gateway_core::route::wait::{self, Line};
 
 use crate::host;

@@ -7,9 +7,10 @@ use std::pin::Pin;
 
 use futures_util::future::{Either, select};
 use gateway_core::dialect::Dialect;
-use gateway_core::failover::{Outcome, SendError, UpstreamError, hint};
 use gateway_core::observe::{Observer, Preview};
-use gateway_core::rewrite::{self, Passage};
+use gateway_core::outcome::{Outcome, SendError, UpstreamError, hint};
+use gateway_core::passage::Passage;
+use gateway_core::rewrite;
 
 use super::{Body, Terms, give_buffer, take_buffer};
 use crate::host;

@@ -7,7 +7,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use gateway_core::authenticate::Token;
-use gateway_core::catalog::{Catalog, Document, Problems, Sealer};
+use gateway_core::catalog::{Catalog, Document, Sealer};
+use gateway_core::problem::Problems;
 use gateway_core::refusal::Refusal;
 use spin_sdk::key_value::{Error, Store};
 use spin_sdk::sqlite::Value;

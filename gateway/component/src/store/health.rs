@@ -8,20 +8,20 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 
 use gateway_core::catalog::Catalog;
-use gateway_core::failover::told::Told;
-use gateway_core::failover::{Class, RetryBudget, Verdict};
+use gateway_core::failover::RetryBudget;
+use gateway_core::outcome::told::Told;
 use gateway_core::route::health::{
     At, Availability, Cleared, Health, PROBE_MS_MAX, Standing, Subjects, TargetLatency, whole,
 };
 use gateway_core::route::strategy::Rotation;
+use gateway_core::verdict::{Class, Verdict};
 use spin_sdk::key_value::Store;
 use spin_sdk::sqlite::Value;
 use spin_sdk::wasip3;
 
-use super::catalog;
 use super::database::{self, Trouble};
 use super::looks::Looks;
-use super::signals;
+use super::{catalog, signals};
 use crate::host;
 
 const STAMP: &str = "health";

@@ -8,7 +8,7 @@ pub(crate) mod allowances;
 
 use std::cell::RefCell;
 
-use gateway_core::route::quota::{self, Adjustment, Charge, Moment, Over, Row, Spent};
+use gateway_core::quota::{self, Adjustment, Charge, Moment, Over, Row, Spent};
 use spin_sdk::sqlite::{RowResult, Value};
 
 use super::catalog::{self, Freshness};

@@ -3,7 +3,8 @@
 
 use std::cell::{Cell, RefCell};
 
-use gateway_core::record::{Record, State};
+use gateway_core::record::Record;
+use gateway_core::state::State;
 use serde_json::{Value as Json, json};
 use spin_sdk::sqlite::{RowResult, Value};
 

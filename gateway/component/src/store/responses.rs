@@ -1,10 +1,10 @@
 //! Who made which response of the Responses API: what goes on from one, or asks for it again, has to reach the same
 //! provider with the same credential, since nobody else has it.
 
-use gateway_core::accept::Call;
+use gateway_core::call::Call;
+use gateway_core::candidate::Maker;
 use gateway_core::record::kept_text;
 use gateway_core::refusal::Refusal;
-use gateway_core::route::Maker;
 use spin_sdk::sqlite::{RowResult, Value};
 
 use super::database::{self, Trouble, text};

@@ -1,7 +1,8 @@
 //! Any body of any endpoint is refused or read, and what is spliced into one that was read leaves it JSON.
 #![no_main]
 
-use gateway_core::accept::{Head, Operation, call, demand, prompt_beginning};
+use gateway_core::accept::{Head, call, demand, prompt_beginning};
+use gateway_core::operation::Operation;
 use gateway_core::rewrite::body_for;
 use libfuzzer_sys::fuzz_target;
 

@@ -6,10 +6,13 @@ use std::ops::Range;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Operation, form};
+use super::form;
+use crate::call::{Call, NameAt, NameForm, UsageEdit};
 use crate::dialect::Dialect;
+use crate::operation::Operation;
 use crate::refusal::Refusal;
 use crate::scan::end_of_string;
+use crate::uri::has_path_steps;
 
 /// JSON may nest this deep, so that no parser behind us recurses into a stack overflow.
 pub(super) const DEPTH_MAX: usize = 128;
@@ -30,83 +33,6 @@ pub struct Head<'h> {
     pub content_type: &'h [u8],
     /// What stands behind `?` in the path.
     pub query: Option<&'h str>,
-}
-
-/// One client request that is to be balanced, as far as llmio reads it.
-#[derive(Debug)]
-pub struct Call {
-    /// What is asked of a provider.
-    pub operation: Operation,
-    /// The model's public name as the client wrote it.
-    pub model: String,
-    /// Whether the answer is wanted as a stream.
-    pub streamed: bool,
-    /// Gemini: the stream is wanted as a JSON array instead of events.
-    pub as_array: bool,
-    /// Whether a streamed answer is wanted with a usage chunk.
-    pub include_usage: bool,
-    /// The body as it came.
-    pub body: Vec<u8>,
-    /// Where in `body` the model's name stands, or belongs.
-    pub names: Vec<NameAt>,
-    /// What to do to `body` for a usage chunk that the client did not ask for.
-    pub usage_edit: Option<UsageEdit>,
-    /// The client's session, where the body names one.
-    pub session: Option<String>,
-    /// Where in `body` the member `session_id` stands, which is meant for llmio.
-    pub session_span: Option<Range<usize>>,
-    /// Tokens the client wants at most.
-    pub tokens_max: Option<u64>,
-    /// Responses: the answer this call goes on from, which its provider keeps.
-    pub previous_response: Option<String>,
-    /// Responses: its provider keeps the answer, so that later calls can go on from it.
-    pub is_stored: bool,
-    /// What of the query travels on.
-    pub query: Option<&'static str>,
-}
-
-/// What gives a chat stream a usage chunk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UsageEdit {
-    /// Where `stream_options` have their value, or where a member belongs.
-    pub span: Range<usize>,
-    /// The value of `stream_options`.
-    pub options: String,
-    /// There are none yet.
-    pub is_new: bool,
-}
-
-impl UsageEdit {
-    /// What stands in the place of the bytes of `span`.
-    pub fn spliced(&self) -> Vec<u8> {
-        let before = if self.is_new { ",\"stream_options\":" } else { "" };
-        format!("{before}{}", self.options).into_bytes()
-    }
-}
-
-/// A place in a body where the model's name stands, or belongs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NameAt {
-    /// The bytes that are replaced: a whole JSON value, quotes included, or a form field's value.
-    pub span: Range<usize>,
-    /// How it is written there.
-    pub form: NameForm,
-}
-
-/// How a model's name is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NameForm {
-    /// `"name"`
-    Json,
-    /// `"models/name"`
-    Gemini,
-    /// `name`, in a form.
-    Plain,
-    /// `"model":"name",` before the first member of an object that names none.
-    Member {
-        /// Other members follow.
-        followed: bool,
-    },
 }
 
 /// Reads a call out of a request, or says what is wrong with it in words for whoever wrote it.
@@ -232,11 +158,6 @@ fn check_name(model: &str) -> Result<(), Refusal> {
          of a path (`.`, `..` or nothing between two `/`); GET /v1/models lists them."
     );
     Err(Refusal::bad_request(said).about("model"))
-}
-
-/// Some providers have the name in a path, where such steps would lead to another model, or out of the API.
-pub(crate) fn has_path_steps(model: &str) -> bool {
-    model.contains('/') && model.split('/').any(|step| matches!(step, "" | "." | "..")) || matches!(model, "." | "..")
 }
 
 /// The name's place in a body of an API that names the model in its path: where it stands too, else where it belongs.

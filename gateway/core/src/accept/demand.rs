@@ -3,20 +3,7 @@
 
 use serde_json::value::RawValue;
 
-use super::Call;
-
-/// What a call needs of a target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Demand {
-    /// It brings tools.
-    pub tools: bool,
-    /// It wants an answer that follows a JSON schema.
-    pub structured: bool,
-    /// It brings images.
-    pub images: bool,
-    /// What it takes of a context window, estimated: four bytes to a token.
-    pub tokens: u64,
-}
+use crate::call::{Call, Demand};
 
 /// The members a call's demand is read from, of every dialect, unparsed: a body is large, and a member of another shape
 /// than its dialect says must not hide the others.
@@ -180,8 +167,9 @@ pub fn prompt_beginning(call: &Call) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Head, Operation, call};
+    use super::super::{Head, call};
     use super::*;
+    use crate::operation::Operation;
 
     fn of(operation: Operation, body: &str) -> Demand {
         let head = Head { model: Some("m".into()), ..Head::default() };

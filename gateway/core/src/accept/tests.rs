@@ -1,6 +1,8 @@
 use super::body::{DEPTH_MAX, MODEL_CHARACTERS_MAX};
 use super::*;
+use crate::call::Call;
 use crate::refusal::Refusal;
+use crate::uri::decode_parameter;
 
 fn accepted(body: &str) -> Call {
     super::call(Operation::Chat, Head::default(), body.as_bytes().to_vec()).expect("the body is fine")

@@ -10,7 +10,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{Catalog, Problem, Problems, validate};
+use super::{Catalog, validate};
+use crate::problem::{Problem, Problems};
 
 pub(super) use secrets::{credential_id, labels};
 

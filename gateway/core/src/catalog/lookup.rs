@@ -7,11 +7,11 @@ use subtle::ConstantTimeEq;
 
 use super::schema::nearest;
 use super::{
-    Auth, Catalog, Count, Document, Endpoint, Key, Limit, Model, Network, Provider, ProviderKind, Quota, Secret, Value,
+    Catalog, Count, Document, Endpoint, Key, Limit, Model, Network, Provider, ProviderKind, Quota, Secret, Value,
     Window,
 };
-use crate::accept::Operation;
-use crate::dialect::Dialect;
+use crate::dialect::{Auth, Dialect};
+use crate::operation::Operation;
 
 impl Catalog {
     /// The catalog of [`Document::built_in`].

@@ -6,8 +6,7 @@
 
 mod known;
 
-use crate::catalog::Auth;
-use crate::dialect::Dialect;
+use crate::dialect::{Auth, Dialect};
 
 pub(super) use known::{KnownQuota, known_quotas};
 

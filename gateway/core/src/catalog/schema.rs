@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
-use super::{Problem, Problems};
+use crate::problem::{Problem, Problems};
 
 /// Longer names are cut in problems and never compared: nobody mistypes 64 characters.
 const NAME_CHARACTERS_MAX: usize = 64;

@@ -21,7 +21,8 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use super::schema::{Fields, Place, Report};
-use super::{Catalog, Key, Model, Problems, Provider, Relay};
+use super::{Catalog, Key, Model, Provider, Relay};
+use crate::problem::Problems;
 
 pub(super) fn validate(document: &Map<String, Value>) -> Result<Catalog, Problems> {
     let report = Report::default();

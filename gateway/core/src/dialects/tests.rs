@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::record::State;
+use crate::state::State;
 
 fn known(usage: Usage) -> [Option<u64>; 5] {
     let Usage { input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens } = usage;

@@ -3,9 +3,9 @@
 
 use jiff::Timestamp;
 
-use crate::record::State;
+use crate::candidate::{SkipReason, Skipped};
 use crate::refusal::{Refusal, Reply};
-use crate::route::{SkipReason, Skipped};
+use crate::state::State;
 
 /// Up to here a client may as well wait for its turn.
 pub(super) const WORTH_WAITING_S: u64 = 60;

@@ -1,8 +1,8 @@
 //! What a caller is told whose own key has nothing left: nothing that other providers could help with.
 
-use crate::record::State;
+use crate::quota::{Over, Unit};
 use crate::refusal::Refusal;
-use crate::route::quota::{Over, Unit};
+use crate::state::State;
 
 use super::exhausted::{WORTH_WAITING_S, moment, wait_s};
 
@@ -40,7 +40,7 @@ pub fn key_spent(name: &str, over: &[Over], now_ms: i64) -> Refusal {
 mod tests {
     use super::*;
     use crate::dialect::Dialect;
-    use crate::route::quota::Scope;
+    use crate::quota::Scope;
 
     const NOW_MS: i64 = 1_795_521_600_000;
 

@@ -3,11 +3,12 @@
 
 use serde_json::Value;
 
-use super::{Nature, UpstreamError};
 use crate::dialect::Dialect;
-use crate::record::State;
+use crate::outcome::{UpstreamError, excerpt};
 use crate::refusal::{Refusal, Reply, Shape};
+use crate::state::State;
 use crate::translate;
+use crate::verdict::Nature;
 
 /// The error for the call `id` of a caller that speaks `dialect`.
 pub(super) fn shaped(error: UpstreamError, nature: Nature, dialect: Dialect, id: &str) -> Reply {
@@ -57,25 +58,4 @@ fn translated((spoken, dialect): (Dialect, Dialect), status: u16, nature: Nature
         Dialect::Gemini => {}
     }
     error
-}
-
-/// The first words of a text or HTML page, without its tags.
-pub(super) fn excerpt(body: &[u8]) -> String {
-    const CHARACTERS_MAX: usize = 300;
-    let text = String::from_utf8_lossy(body.get(..body.len().min(8192)).unwrap_or_default()).into_owned();
-    let mut words = String::new();
-    let mut in_tag = false;
-    for character in text.chars() {
-        match character {
-            '<' => in_tag = true,
-            '>' if in_tag => {
-                in_tag = false;
-                words.push(' ');
-            }
-            _ if !in_tag && !character.is_control() => words.push(character),
-            _ => words.push(' '),
-        }
-    }
-    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    words.chars().take(CHARACTERS_MAX).collect()
 }

@@ -1,6 +1,7 @@
 mod egress;
 
 use super::*;
+use crate::outcome::{Circumstances, verdict};
 
 const ASKED: Circumstances<'_> = Circumstances { rules: &[], request: b"{}", is_clients_model: false };
 

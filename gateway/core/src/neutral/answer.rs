@@ -1,7 +1,7 @@
 //! The neutral form of answers: whole, as the steps of a stream, and as errors.
 
 use super::{Media, Part, Seal, Thought, ToolCall};
-use crate::observe::Usage;
+use crate::usage::Usage;
 
 /// A whole answer.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
-use super::{RawUsage, Usage};
 use crate::dialect::Dialect;
+use crate::usage::{RawUsage, Usage};
 
 #[derive(Debug)]
 pub(super) struct Events {

@@ -2,8 +2,9 @@
 //! Not a parser: it follows strings and brackets only, so that an answer of many megabytes costs one look at each byte
 //! and a pretty-printed one is read like any other.
 
-use super::{Preview, Usage};
+use super::Preview;
 use crate::dialect::Dialect;
+use crate::usage::Usage;
 
 /// A `usage` object larger than this is not read.
 const USAGE_BYTES_MAX: usize = 64 << 10;

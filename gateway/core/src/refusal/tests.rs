@@ -1,7 +1,7 @@
 use super::*;
 
 const OPENAI: Shape = Shape::Dialect(Dialect::OpenaiChat);
-use crate::catalog::Problem;
+use crate::problem::Problem;
 
 fn json_of(reply: &Reply) -> serde_json::Value {
     serde_json::from_slice(&reply.body).expect("JSON")

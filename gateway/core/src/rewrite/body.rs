@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::adjust::{self, Changes};
-use crate::accept::{Call, NameAt, NameForm};
+use crate::call::{Call, NameAt, NameForm};
 use crate::catalog::Adjustments;
 
 /// One replacement of bytes by others.

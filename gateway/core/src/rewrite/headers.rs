@@ -2,13 +2,7 @@
 
 use crate::catalog::{Provider, Value};
 use crate::dialect::Dialect;
-use crate::headers::{HOP_BY_HOP, nominated, text};
-
-/// Counts the llmios a request has passed through.
-pub const HOPS: &str = "x-llmio-hops";
-
-/// A request that passed through this many llmios is refused: some `base_url` leads back.
-pub const HOPS_MAX: u32 = 5;
+use crate::headers::{HOP_BY_HOP, HOPS, hops, nominated};
 
 /// Client headers that travel on. Everything else, credentials and cookies above all, stays here.
 const ALLOWED: [&str; 4] = ["content-type", "accept", "idempotency-key", "traceparent"];
@@ -44,11 +38,6 @@ const DROPPED: [&str; 11] = [
 /// Families of upstream headers that do not reach the client: llmio says itself which pages may read its answers, and
 /// what another llmio behind it says of its own records and targets would be taken for this one's.
 const DROPPED_PREFIXES: [&str; 2] = ["access-control-", "x-llmio-"];
-
-/// How many llmios a request has passed through already.
-pub fn hops(headers: &[(String, Vec<u8>)]) -> u32 {
-    text(headers, HOPS).and_then(|text| text.trim().parse().ok()).unwrap_or(0)
-}
 
 /// The headers of a request to `provider`, without the credential. What a client says in the headers of one dialect
 /// means nothing in another that its request is translated to.

@@ -1,6 +1,10 @@
 use super::*;
-use crate::accept::{self, Operation};
+use crate::accept;
+use crate::candidate::{Attempt, named};
 use crate::catalog::Document;
+use crate::headers::{HOPS, hops};
+use crate::operation::Operation;
+use crate::redact::hide_secret;
 
 const TELLING: Telling<'_> = Telling { id: "r-1", created_s: 7 };
 

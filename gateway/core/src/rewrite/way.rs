@@ -1,10 +1,11 @@
 //! The way out of a request: as it is, through a proxy, or to a relay that stands for the provider's origin.
 
+use crate::candidate::{Skip, SkipReason};
 use crate::catalog::{Egress, Secret, Value};
-use crate::relays;
-use crate::route::{Skip, SkipReason};
+use crate::headers;
 
-use super::{Account, Outgoing};
+use super::Outgoing;
+use crate::candidate::Account;
 
 /// A way out that is not llmio's own.
 #[derive(Debug)]
@@ -38,10 +39,10 @@ pub(super) fn take(mut outgoing: Outgoing, to: Account<'_>) -> Result<Outgoing, 
         }
         Egress::Relay(relay) => relay,
     };
-    outgoing.headers.retain(|(header, _)| header != relays::KEY);
+    outgoing.headers.retain(|(header, _)| header != headers::RELAY_KEY);
     if let Some(key) = &relay.key {
         let key = Value::known(key).ok_or_else(unknown)?;
-        outgoing.headers.push((relays::KEY.to_owned(), key.expose().as_bytes().to_vec()));
+        outgoing.headers.push((headers::RELAY_KEY.to_owned(), key.expose().as_bytes().to_vec()));
     }
     Ok(Outgoing {
         tls: relay.tls,

@@ -4,7 +4,7 @@
 use crate::catalog::{Catalog, Target};
 use crate::price::{self, Price};
 
-use super::{Candidates, name_asked};
+use crate::candidate::{Candidates, name_asked};
 
 /// The largest of the guesses for the candidates of a call of the model at `ask_model`, in nano-dollars. Where none is
 /// free at the moment, as when the call is about to wait for a slot, all enabled targets count. Targets without a price

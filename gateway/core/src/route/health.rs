@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Provider, Target};
-use crate::failover::told::{self, Told};
-use crate::failover::{Class, Hint, Nature, Verdict};
+use crate::outcome::told::{self, Told};
+use crate::verdict::{Class, Hint, Nature, Verdict};
 
 mod cleared;
 mod egress;

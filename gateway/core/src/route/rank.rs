@@ -1,10 +1,11 @@
 //! What the strategies that rank targets rank them by: the lowest goes first.
 
+use crate::candidate::Named;
 use crate::catalog::{Provider, Strategy, Target};
 use crate::price;
-use crate::rewrite::Named;
 
-use super::{Ask, quota};
+use super::Ask;
+use crate::quota;
 
 /// Where a target stands among those of its tier, by strategies that rank them.
 pub(super) fn of_target(ask: &Ask<'_>, strategy: Strategy, to: Named<'_>, ranks: &[(usize, i64)]) -> i64 {

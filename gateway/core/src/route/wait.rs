@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{SkipReason, Skipped};
+use crate::candidate::{SkipReason, Skipped};
 
 /// Calls that wait for one model at most; each holds its body.
 pub const WAITING_MAX: usize = 64;

@@ -1,7 +1,7 @@
 //! The way out as the router sees it: who can take it, who shares it, and whether it works now.
 
 use super::health::{Availability, DIRECT, Health, Subjects, Trouble};
-use super::{Candidate, Skip, SkipReason};
+use crate::candidate::{Candidate, Skip, SkipReason};
 use crate::catalog::{Catalog, Egress};
 
 /// Why nobody can take this way here, whatever recent attempts say.

@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 
 use gateway_core::catalog::Catalog;
-use gateway_core::route::quota::{self, Adjustment, Allowances, Charge, Moment};
+use gateway_core::quota::{self, Adjustment, Allowances, Charge, Moment};
 use spin_sdk::sqlite::Value;
 use spin_sdk::wasip3;
 

@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 use super::Document;
 use crate::catalog::schema::{format, join};
 use crate::catalog::seal::{self, Sealer};
-use crate::catalog::{Catalog, Problem, Problems, Secret, preset};
+use crate::catalog::{Catalog, Secret, preset};
+use crate::problem::{Problem, Problems};
 
 const NO_SUCH_ID: &str = "no stored secret has this id; give its value or a variable";
 

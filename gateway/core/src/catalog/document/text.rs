@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::catalog::schema::join;
-use crate::catalog::{Problem, Problems};
+use crate::problem::{Problem, Problems};
 
 pub(super) fn from_toml(text: &str) -> Result<Map<String, Value>, Problems> {
     let table = DeTable::parse(text).map_err(|error| {

@@ -3,9 +3,9 @@
 use crate::catalog::preset::{self, ECHO, PRESETS, Preset};
 use crate::catalog::schema::format::{self, Url};
 use crate::catalog::schema::{Fields, Place, alternatives, did_you_mean};
-use crate::catalog::{Auth, Endpoint, Provider, ProviderKind, Value};
-use crate::dialect::Dialect;
-use crate::failover::{Class, ErrorRule};
+use crate::catalog::{Endpoint, Provider, ProviderKind, Value};
+use crate::dialect::{Auth, Dialect};
+use crate::verdict::{Class, ErrorRule};
 
 use super::quota::{self, Measures};
 use super::{credential, name_at};

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::accept::has_path_steps;
 use crate::catalog::schema::{Fields, Place, did_you_mean, format};
 use crate::catalog::{Adjustments, Capabilities, Target};
 use crate::price::Price;
+use crate::uri::has_path_steps;
 
 use super::References;
 

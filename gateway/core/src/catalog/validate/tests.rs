@@ -1,5 +1,6 @@
-use crate::catalog::{Auth, Catalog, Document, Problems, ProviderKind, Timeouts, Value};
-use crate::dialect::Dialect;
+use crate::catalog::{Catalog, Document, ProviderKind, Timeouts, Value};
+use crate::dialect::{Auth, Dialect};
+use crate::problem::Problems;
 
 mod never_panics;
 mod prices;

@@ -10,7 +10,7 @@ use crate::dialect::Dialect;
 use crate::neutral::events::ServerEvent;
 use crate::neutral::json::text;
 use crate::neutral::{Event, Finish, PartKind, Seal};
-use crate::observe::RawUsage;
+use crate::usage::RawUsage;
 
 /// Reads a stream of this dialect.
 #[derive(Debug, Default)]

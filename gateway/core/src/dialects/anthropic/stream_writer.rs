@@ -6,11 +6,10 @@ use serde_json::{Value, json};
 
 use super::{error, finish, seals, usage};
 use crate::dialect::Dialect;
-use crate::neutral::Told;
 use crate::neutral::json::from_members;
 use crate::neutral::sequence::Sequence;
-use crate::neutral::{Event, Finish, Media, PartKind, UNSIGNED};
-use crate::observe::Usage;
+use crate::neutral::{Event, Finish, Media, PartKind, Told, UNSIGNED};
+use crate::usage::Usage;
 
 /// Writes a stream of this dialect.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::dialects::count;
-use crate::observe::Usage;
+use crate::usage::Usage;
 
 /// Anthropic counts what came from a cache and what went into one beside the input, not in it.
 pub(crate) fn read(usage: &Value) -> Usage {

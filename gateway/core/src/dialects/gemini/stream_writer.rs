@@ -12,11 +12,9 @@ use super::answer::{candidate, envelope, function_call, seal_of_call, thought_pa
 use super::write::{PICTURE, write_media};
 use super::{error, finish, usage};
 use crate::dialect::Dialect;
-use crate::neutral::Told;
-use crate::neutral::sealed;
 use crate::neutral::sequence::Sequence;
-use crate::neutral::{Event, Finish, Media, PartKind};
-use crate::observe::Usage;
+use crate::neutral::{Event, Finish, Media, PartKind, Told, sealed};
+use crate::usage::Usage;
 
 /// The machine.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::dialects::count;
-use crate::observe::Usage;
+use crate::usage::Usage;
 
 /// Gemini counts thoughts beside the answer, and what tools added to the prompt beside the prompt.
 pub(crate) fn read(usage: &Value) -> Usage {

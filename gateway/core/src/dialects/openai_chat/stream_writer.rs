@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::{answer, calls, error, finish, reasoning, usage};
-use crate::neutral::Told;
 use crate::neutral::json::from_members;
-use crate::neutral::{Event, Media, PartKind};
-use crate::observe::Usage;
+use crate::neutral::{Event, Media, PartKind, Told};
+use crate::usage::Usage;
 
 /// Writes a stream of this dialect.
 #[derive(Debug)]

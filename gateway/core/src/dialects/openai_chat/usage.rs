@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::dialects::{count, openai_responses};
-use crate::observe::Usage;
+use crate::usage::Usage;
 
 /// DeepSeek counts cache reads in `prompt_cache_hit_tokens`: <https://api-docs.deepseek.com/guides/kv_cache>. Endpoints
 /// beside the chat count in the words of Responses.

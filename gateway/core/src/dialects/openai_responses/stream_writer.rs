@@ -11,10 +11,8 @@ use super::answer::{
 };
 use super::{tools, usage};
 use crate::dialect::Dialect;
-use crate::neutral::Told;
-use crate::neutral::sealed;
-use crate::neutral::{Event, Fault, Finish, Object, PartKind, Seal};
-use crate::observe::Usage;
+use crate::neutral::{Event, Fault, Finish, Object, PartKind, Seal, Told, sealed};
+use crate::usage::Usage;
 
 /// What an item takes in memory beside its text, roughly.
 const ITEM_BYTES: usize = 1024;

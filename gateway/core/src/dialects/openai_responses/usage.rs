@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::dialects::count;
-use crate::observe::Usage;
+use crate::usage::Usage;
 
 pub(crate) fn read(usage: &Value) -> Usage {
     Usage {

@@ -16,8 +16,8 @@ use genai_prices::{Calculator, PriceRequest, UsageKey};
 use serde_json::Value;
 
 use super::*;
-use crate::observe::Usage;
 use crate::price::cost;
+use crate::usage::Usage;
 
 /// The version that `data.rs` was made from and the day it was published, which the crate itself does not tell. After
 /// an update of the crate: `pubtime` in its entry of the registry's index, or <https://crates.io/crates/genai-prices>.

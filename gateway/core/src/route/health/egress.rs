@@ -1,7 +1,7 @@
 //! What a failure of the way out means for those who take it.
 
 use super::{At, BREAKER_MS, CREDENTIAL_MS, Health, Subjects, Trouble, told_ms};
-use crate::failover::{Nature, Verdict};
+use crate::verdict::{Nature, Verdict};
 
 impl Health {
     /// A place that is refused stays so. A proxy that is down may be back in a moment, and one failure in a hundred must

@@ -1,7 +1,7 @@
 //! What an attempt is about, as keys of the health store.
 
+use crate::candidate::Named;
 use crate::catalog::{Egress, Target};
-use crate::rewrite::Named;
 
 use super::Health;
 

@@ -1,7 +1,7 @@
 //! Which ways out a call may take.
 
 use super::*;
-use crate::failover::{Class, Verdict};
+use crate::verdict::{Class, Verdict};
 use health::At;
 
 fn behind_proxies() -> Catalog {

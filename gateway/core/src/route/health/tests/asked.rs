@@ -1,8 +1,8 @@
 //! Targets that send on whatever name is asked.
 
 use super::*;
+use crate::candidate::Named;
 use crate::catalog::{Catalog, Document};
-use crate::rewrite::Named;
 
 fn asked(name: &str) -> Subjects {
     Subjects::of("p", "*", Some("c-1"), None).asked("c-1", name)

@@ -1,7 +1,7 @@
 //! Providers that say with a good answer that it was the last one.
 
 use super::*;
-use crate::failover::told::Span;
+use crate::outcome::told::Span;
 
 fn told(of_account: bool, remaining: u64, in_ms: i64, is_reset: bool) -> Told {
     Told {

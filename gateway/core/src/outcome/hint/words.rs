@@ -3,7 +3,8 @@
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::TimeZone;
 
-use super::{Hint, go_duration_ms, next_midnight, until};
+use super::{go_duration_ms, next_midnight, until};
+use crate::verdict::Hint;
 
 /// What stands before a date, how the date is written, and where its clock hangs. Zhipu means Beijing's in its English
 /// words too: <https://github.com/can1357/oh-my-pi/issues/11014>. Anthropic: a spending limit,

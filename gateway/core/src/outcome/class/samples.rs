@@ -1,6 +1,6 @@
 //! A sample for every row of the table: error bodies in the shapes their providers document or are known to send.
 
-use super::{Class, Nature};
+use crate::verdict::{Class, Nature};
 
 mod abroad;
 mod china;

@@ -1,7 +1,7 @@
 //! What is news of what providers tell, and whose word counts.
 
 use super::*;
-use crate::failover::told::{Span, Told};
+use crate::outcome::told::{Span, Told};
 use crate::route::health::Subjects;
 
 fn told(limit: u64, remaining: u64, resets_at_ms: i64) -> Told {

@@ -3,6 +3,7 @@
 //! The earliest source that says something wins: the quota or the date the body names, then an exact wait, then the
 //! window that a header says is empty. What is negative, past or not a number says nothing, nor does an absurd reset.
 
+use crate::verdict::Hint;
 use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::fmt::rfc2822;
@@ -19,15 +20,6 @@ const WAIT_MS_MAX: i64 = 32 * 86_400_000;
 
 /// What a `retry-after` beyond that is taken for: somebody wants to be left alone, and nobody knows how long.
 const ABSURD_MS: u64 = 300_000;
-
-/// How long to stay away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hint {
-    /// From now, in milliseconds; at least 1.
-    pub wait_ms: u64,
-    /// It is the reset of a quota: true however long it is. Any other wait is capped by whoever follows it.
-    pub is_reset: bool,
-}
 
 /// What an error answer says of when to come back. `now_ms` is the wall clock; a date is measured against the answer's
 /// own `date`, so that a provider's wrong clock does no harm.

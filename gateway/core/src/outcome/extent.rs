@@ -1,7 +1,8 @@
 //! How far an attempt came, which decides what it is charged: a provider counts the calls it gets, and not only those that
 //! it answers.
 
-use super::{Class, Nature, Outcome, SendError, Verdict};
+use super::{Outcome, SendError};
+use crate::verdict::{Class, Nature, Verdict};
 
 /// From nothing to all, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -59,9 +60,9 @@ fn of_answer(status: u16, verdict: Verdict) -> Extent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::candidate::{Skip, SkipReason};
     use crate::dialect::Dialect;
-    use crate::failover::{Circumstances, UpstreamError, verdict};
-    use crate::route::{Skip, SkipReason};
+    use crate::outcome::{Circumstances, UpstreamError, verdict};
 
     const ASKED: Circumstances<'_> = Circumstances { rules: &[], request: b"{}", is_clients_model: false };
 

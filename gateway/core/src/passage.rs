@@ -1,12 +1,15 @@
 //! What becomes of an answer's bytes on their way to the client: nothing where provider and client speak the same, but
 //! for a usage chunk the client did not ask for; elsewhere they are translated.
 
-use super::UsageChunk;
+mod usage_chunk;
+
 use crate::dialect::Dialect;
 use crate::headers;
 use crate::neutral::Fault;
 use crate::observe::Observer;
 use crate::translate::{self, Stream, Told};
+
+pub use usage_chunk::UsageChunk;
 
 /// One answer's way.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failover::told::{Span, Told};
+use crate::outcome::told::{Span, Told};
 use crate::route::health::Subjects;
 
 /// So many limits are remembered; the one heard of longest ago makes room.

@@ -1,9 +1,9 @@
 //! The table of what errors say, by status and words. The first row that matches decides, so narrow ones stand above
 //! wide ones. Every row has a sample in `samples`.
 
-use super::{Class, Nature};
-use crate::failover::said::Said;
+use crate::outcome::said::Said;
 use crate::scan::unescaped;
+use crate::verdict::{Class, Nature};
 
 pub(super) struct Row {
     statuses: &'static [u16],

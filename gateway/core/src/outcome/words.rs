@@ -1,11 +1,11 @@
 //! A provider's own words about a failure that is llmio's to mend, for records and health: without them nobody can tell
 //! a spent account from a mistyped key.
 
+use super::UpstreamError;
 use super::said::message_of;
-use super::shaped::excerpt;
-use super::{Class, Nature, UpstreamError, Verdict};
 use crate::catalog::Credential;
-use crate::rewrite;
+use crate::redact;
+use crate::verdict::{Class, Nature, Verdict};
 
 /// The first sentence or two say it.
 const CHARACTERS_MAX: usize = 200;
@@ -23,10 +23,31 @@ pub fn words(error: &UpstreamError, verdict: Verdict, credential: Option<&Creden
         Some(message) => message,
         None => excerpt(&error.body),
     };
-    let said = rewrite::without_slices(said.trim(), credential);
+    let said = redact::without_slices(said.trim(), credential);
     let said: String =
         said.chars().take(CHARACTERS_MAX).map(|each| if each.is_control() { ' ' } else { each }).collect();
     (!said.is_empty()).then_some(said)
+}
+
+/// The first words of a text or HTML page, without its tags.
+pub(crate) fn excerpt(body: &[u8]) -> String {
+    const CHARACTERS_MAX: usize = 300;
+    let text = String::from_utf8_lossy(body.get(..body.len().min(8192)).unwrap_or_default()).into_owned();
+    let mut words = String::new();
+    let mut in_tag = false;
+    for character in text.chars() {
+        match character {
+            '<' => in_tag = true,
+            '>' if in_tag => {
+                in_tag = false;
+                words.push(' ');
+            }
+            _ if !in_tag && !character.is_control() => words.push(character),
+            _ => words.push(' '),
+        }
+    }
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.chars().take(CHARACTERS_MAX).collect()
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 //! not read for nothing.
 
 use super::Spend;
-use crate::observe::{Observation, Usage};
+use crate::observe::Observation;
 use crate::price::{self, Price};
+use crate::usage::Usage;
 
 /// Bytes of text to a token, as in [`super::estimate`].
 const BYTES_PER_TOKEN: u64 = 4;

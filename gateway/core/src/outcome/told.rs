@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::hint::{Headers, Hint, details, google_retry_delay_ms, next_midnight, reset_at_ms, until};
+use super::hint::{Headers, details, google_retry_delay_ms, next_midnight, reset_at_ms, until};
+use crate::verdict::Hint;
 
 /// Headers that tell of limits begin so.
 const PREFIXES: [&str; 4] = ["x-ratelimit-", "ratelimit-", "anthropic-ratelimit-", "modelscope-ratelimit-"];

@@ -1,0 +1,107 @@
+//! What llmio answers, endpoint by endpoint, and what a caller must present before one is entered.
+
+use crate::operation::Operation;
+
+/// What a caller must present before a route is entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing: public by design.
+    Nothing,
+    /// A client key or the admin token.
+    Key,
+    /// What the relay says: a key in `x-llmio-key`, or nothing where it is public.
+    Relay,
+    /// The admin token.
+    Admin,
+}
+
+/// Everything llmio answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A call that is balanced over targets.
+    Call(Operation),
+    /// A pass-through to a relay's origin.
+    Relay,
+    /// `GET /v1/models`
+    Models,
+    /// `GET /v1/models/{id}`
+    Model,
+    /// `HEAD /`: what clients probe with.
+    Probe,
+    /// A response that its provider keeps.
+    Stored(Stored),
+    /// `GET /v1/responses`: Codex asks for a WebSocket.
+    WebSocket,
+    /// What Claude Code reports of itself: taken and dropped.
+    Telemetry,
+    /// `GET /healthz`
+    Alive,
+    /// `GET /readyz`
+    Ready,
+    /// The admin API.
+    Admin(Admin),
+}
+
+/// What is done with a response that its provider keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// `GET /v1/responses/{id}`
+    Read,
+    /// `DELETE /v1/responses/{id}`
+    Delete,
+    /// `POST /v1/responses/{id}/cancel`
+    Cancel,
+    /// `GET /v1/responses/{id}/input_items`
+    InputItems,
+}
+
+impl Stored {
+    /// The method, and what stands behind the id in the path.
+    pub(crate) fn method_and_suffix(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Read => ("GET", ""),
+            Self::Delete => ("DELETE", ""),
+            Self::Cancel => ("POST", "/cancel"),
+            Self::InputItems => ("GET", "/input_items"),
+        }
+    }
+}
+
+/// Endpoints of the admin API, noun by noun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admin {
+    /// `GET /api/catalog`
+    CatalogRead,
+    /// `PUT /api/catalog`
+    CatalogUpdate,
+    /// `PATCH /api/catalog`
+    CatalogPatch,
+    /// `POST /api/catalog/check`
+    CatalogCheck,
+    /// `GET /api/keys`
+    KeysList,
+    /// `POST /api/keys`
+    KeysCreate,
+    /// `DELETE /api/keys/{name}`
+    KeysDelete,
+    /// `GET /api/health`
+    HealthList,
+    /// `POST /api/health/reset`
+    HealthReset,
+    /// `POST /api/route`
+    Route,
+    /// `POST /api/targets/test`
+    TargetsTest,
+    /// `GET /api/records`
+    RecordsList,
+    /// `GET /api/records/{id}`
+    RecordsRead,
+    /// `POST /api/records/ended`
+    RecordsEnded,
+    /// `GET /api/quota`
+    QuotaList,
+    /// `PUT /api/quota/{id}`
+    QuotaUpdate,
+    /// `POST /api/maintain`
+    Maintain,
+}

@@ -1,0 +1,142 @@
+//! What came of one attempt, and what it says: of whom it speaks, when one may come back, how far the request got.
+//! What follows for the call is decided in [`failover`](crate::failover).
+
+mod class;
+mod extent;
+pub mod hint;
+mod said;
+pub mod told;
+mod words;
+
+use crate::candidate::Skip;
+use crate::dialect::Dialect;
+use crate::state::State;
+use crate::verdict::{Class, Hint, Nature, Verdict};
+
+pub use class::Circumstances;
+pub use extent::{Extent, extent};
+pub(crate) use words::excerpt;
+pub use words::words;
+
+/// What came of an attempt before anything reached the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// A head that promises an answer: its body can be relayed.
+    Head(u16),
+    /// An error answer, read as far as it is kept.
+    Answered(UpstreamError),
+    /// No answer.
+    Failed(SendError),
+    /// Nothing was sent: what was free when the candidates were ordered is not free any more.
+    NotSent(Skip),
+}
+
+/// An upstream's error answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamError {
+    /// HTTP status, 300 or above. Of an error inside an answer that began with 200, the one it stands for.
+    pub status: u16,
+    /// Response headers as they go downstream.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The body, as far as it was read.
+    pub body: Vec<u8>,
+    /// When it says one may come back.
+    pub hint: Option<Hint>,
+    /// What the body is written in.
+    pub dialect: Dialect,
+}
+
+/// What an outcome says of the target, the credential and the rate.
+pub fn verdict(outcome: &Outcome, asked: Circumstances<'_>) -> Verdict {
+    match outcome {
+        Outcome::Head(_) => Verdict::of(Class::Ok),
+        Outcome::Answered(error) => class::judge(error.status, &error.body, asked, error.hint),
+        Outcome::Failed(SendError::ClientClosed | SendError::Drained) | Outcome::NotSent(..) => {
+            Verdict::of(Class::Gone)
+        }
+        Outcome::Failed(SendError::Egress(_)) => Verdict { nature: Nature::Way, ..Verdict::of(Class::Egress) },
+        Outcome::Failed(SendError::Tunnel(_)) => Verdict { nature: Nature::Tunnel, ..Verdict::of(Class::Egress) },
+        Outcome::Failed(_) => Verdict::of(Class::Target),
+    }
+}
+
+/// Why there is no answer. The component's shell translates its host's errors into these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendError {
+    /// The name could not be resolved, or nothing listens there.
+    Connect(String),
+    /// The egress proxy or relay could not be used. Its name, and why.
+    Egress(String),
+    /// The egress proxy or relay did not get through to the provider. Its name, and why.
+    Tunnel(String),
+    /// The address is not public and the provider is not `local`.
+    Denied,
+    /// The TLS handshake failed.
+    Tls(String),
+    /// The connection was not made in time.
+    ConnectTimeout,
+    /// No response head came in time.
+    FirstByteTimeout,
+    /// Silence between two chunks for too long.
+    IdleTimeout,
+    /// The call's total time is used up.
+    TotalTimeout,
+    /// The connection broke.
+    Reset(String),
+    /// The answer ended before its announced end.
+    Truncated,
+    /// What came is not HTTP.
+    Protocol(String),
+    /// The answer ended without any content.
+    Empty,
+    /// The client left; nobody waits for an answer.
+    ClientClosed,
+    /// The host is shutting down and ended what was under way.
+    Drained,
+}
+
+impl SendError {
+    /// The end state of a call that ends with this.
+    pub fn state(&self) -> State {
+        match self {
+            Self::Connect(_) | Self::Egress(_) | Self::Tunnel(_) | Self::Denied | Self::ConnectTimeout => {
+                State::UpstreamConnect
+            }
+            Self::Tls(_) => State::TlsError,
+            Self::FirstByteTimeout => State::FirstByteTimeout,
+            Self::IdleTimeout => State::IdleTimeout,
+            Self::TotalTimeout => State::TotalTimeout,
+            Self::Reset(_) => State::UpstreamReset,
+            Self::Truncated => State::UpstreamTruncated,
+            Self::Protocol(_) => State::UpstreamError,
+            Self::Empty => State::UpstreamTruncated,
+            Self::ClientClosed => State::ClientClosed,
+            Self::Drained => State::Drained,
+        }
+    }
+
+    /// What happened, to stand behind a provider's name.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Connect(why) if why.is_empty() => "could not be reached".into(),
+            Self::Connect(why) => format!("could not be reached ({why})"),
+            Self::Egress(why) | Self::Tunnel(why) => format!("was not reached: the egress {why}"),
+            Self::Denied => "is at an address that is not allowed; if a private one is meant set `local = true` on \
+                             the provider (under Spin: allowed_outbound_hosts)"
+                .into(),
+            Self::Tls(why) if why.is_empty() => "failed the TLS handshake".into(),
+            Self::Tls(why) => format!("failed the TLS handshake ({why})"),
+            Self::ConnectTimeout => "did not accept the connection in time".into(),
+            Self::FirstByteTimeout => "did not answer in time".into(),
+            Self::IdleTimeout => "fell silent in the middle of its answer".into(),
+            Self::TotalTimeout => "was still answering when the call's total time was used up".into(),
+            Self::Reset(why) if why.is_empty() => "closed the connection".into(),
+            Self::Reset(why) => format!("closed the connection ({why})"),
+            Self::Truncated => "ended its answer before it was complete".into(),
+            Self::Protocol(why) => format!("did not answer in HTTP ({why})"),
+            Self::Empty => "ended its answer before any content".into(),
+            Self::ClientClosed => "was no longer needed: the client left".into(),
+            Self::Drained => "was cut off: llmio is shutting down".into(),
+        }
+    }
+}

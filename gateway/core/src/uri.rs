@@ -1,0 +1,31 @@
+//! Parts of paths and queries: percent-encoding, and names that may not lead elsewhere.
+
+/// Decodes the percent-encoding of one path parameter; `None` when it is not UTF-8 or holds a control character.
+pub fn decode_parameter(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(if byte == b'%' { hex(rest.next()?)? << 4 | hex(rest.next()?)? } else { byte });
+    }
+    String::from_utf8(bytes).ok().filter(|text| !text.chars().any(char::is_control))
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    (digit as char).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+/// Percent-encodes everything but the unreserved characters of RFC 3986 and those of `kept`.
+pub(crate) fn push_encoded(path: &mut String, text: &str, kept: &[u8]) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+    }
+}
+
+/// Some providers have the name in a path, where such steps would lead to another model, or out of the API.
+pub(crate) fn has_path_steps(model: &str) -> bool {
+    model.contains('/') && model.split('/').any(|step| matches!(step, "" | "." | "..")) || matches!(model, "." | "..")
+}
