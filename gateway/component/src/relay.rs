@@ -5,7 +5,8 @@ use std::pin::Pin;
 
 use futures_util::future::{Either, select};
 use gateway_core::dialect::Dialect;
-use gateway_core::observe::{Observation, Observer};
+use gateway_core::observation::Observation;
+use gateway_core::observe::Observer;
 use gateway_core::outcome::SendError;
 use gateway_core::passage::Passage;
 use gateway_core::refusal::{Refusal, Reply, Shape};
@@ -93,7 +94,7 @@ pub(crate) fn respond_early(
         };
         match ready {
             Ready::Answer(mut answer, terms, ended) => {
-                if !answer.passage.gives_events(&answer.observer) {
+                if !answer.passage.gives_events(answer.observer.so_far()) {
                     answer.passage = Passage::events_of_whole(terms.dialect, &terms.id);
                 }
                 give(*answer, terms, ended, Pulse::default(), (writer, trailers)).await;
@@ -179,7 +180,7 @@ async fn copy(
     mut silence: Silence<'_>,
 ) -> Option<SendError> {
     let terms = silence.terms;
-    let held = if passage.lets_pass(&held, observer) { held } else { passage.pass(&held) };
+    let held = if passage.lets_pass(&held, observer.so_far()) { held } else { passage.pass(&held) };
     if !held.is_empty() && !receiver.take(held).await.is_empty() {
         return Some(SendError::ClientClosed);
     }
@@ -195,7 +196,7 @@ async fn copy(
         let now_ms = host::now_ms();
         if !buffer.is_empty() {
             observer.see(&buffer, now_ms.saturating_sub(terms.start_ms));
-            let is_left = if passage.lets_pass(&buffer, observer) {
+            let is_left = if passage.lets_pass(&buffer, observer.so_far()) {
                 silence.last_ms = now_ms;
                 buffer = receiver.take(buffer).await;
                 !buffer.is_empty()
@@ -240,7 +241,7 @@ async fn write_end(
     if terms.is_chat && observer.breaks_off() {
         return Some(SendError::Truncated);
     }
-    let Some(end) = passage.end(observer) else { return Some(SendError::Truncated) };
+    let Some(end) = passage.end(observer.so_far()) else { return Some(SendError::Truncated) };
     let is_left = !end.is_empty() && !receiver.take(end).await.is_empty();
     is_left.then_some(SendError::ClientClosed)
 }
@@ -263,7 +264,7 @@ impl Silence<'_> {
         observer: &Observer,
         passage: &Passage,
     ) -> Option<F::Output> {
-        if !passage.gives_events(observer) {
+        if !passage.gives_events(observer.so_far()) {
             return Some(reading.await);
         }
         let keep_alive_ms = self.terms.keep_alive_ms;
@@ -280,7 +281,7 @@ impl Silence<'_> {
             let left_ms = self.last_ms.saturating_add(keep_alive_ms).saturating_sub(now_ms);
             if left_ms > 0 {
                 self.pulse = Pulse::of(left_ms);
-            } else if passage.is_between_events(observer) {
+            } else if passage.is_between_events(observer.so_far()) {
                 if !receiver.take(self.terms.dialect.keep_alive().to_vec()).await.is_empty() {
                     return None;
                 }
@@ -307,10 +308,10 @@ async fn end_cut(
     let event = passage.fail(&said).unwrap_or_else(|| {
         let refusal = Refusal::bad_gateway(error.state(), said);
         let event = terms.dialect.error_event(&terms.dialect.error(&refusal, &terms.id), &terms.id);
-        let close_event: &[u8] = if passage.is_between_events(observer) { b"" } else { b"\n\n" };
+        let close_event: &[u8] = if passage.is_between_events(observer.so_far()) { b"" } else { b"\n\n" };
         [close_event, &event].concat()
     });
-    if passage.gives_events(observer) && !event.is_empty() {
+    if passage.gives_events(observer.so_far()) && !event.is_empty() {
         writer.write_all(event).await;
     }
     cut(writer, trailers).await;

@@ -13,7 +13,6 @@ use gateway_core::outcome::SendError;
 use gateway_core::record::kept_text;
 use gateway_core::refusal::{Refusal, Shape};
 use gateway_core::relays::{self, MARK, Passed, REFUSED};
-use gateway_core::rewrite;
 use gateway_core::state::State;
 use gateway_core::verdict::Class;
 use spin_sdk::wasip3;

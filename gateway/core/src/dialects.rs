@@ -19,12 +19,16 @@ pub(crate) mod gemini;
 mod openai;
 pub(crate) mod openai_chat;
 pub(crate) mod openai_responses;
+mod raw_usage;
+mod reply;
 
 use serde_json::Value;
 
 use crate::dialect::Dialect;
 use crate::refusal::Refusal;
 use crate::usage::Usage;
+
+pub(crate) use raw_usage::RawUsage;
 
 /// What one event of a streamed answer tells.
 #[derive(Debug, Default)]

@@ -2,21 +2,35 @@
 //! `now`, the draw and all state are arguments, so every decision can be tested as a table, replayed from a record
 //! and fuzzed.
 //!
-//! A request follows one line; only the component's `proxy.rs` knows the order:
+//! Its modules are layers. Each imports only from those above it in this list, which `tests/tree.rs` reads and holds
+//! every `use` to: first what everything is said in, then what is done with it. Modules of one line know nothing of
+//! each other.
 //!
-//! 1. [`accept`]: what is asked for: route, dialect, model, streamed or not
-//! 2. [`authenticate`]: who asks
-//! 3. [`route`](mod@route): which targets can serve it, in which order, and why others cannot
-//! 4. [`rewrite`]: the request for one target
-//! 5. [`failover`]: after each attempt: relay, try the next, or give up
-//! 6. [`observe`]: what the answer's bytes tell as they pass
-//! 7. [`record`]: what is kept
+//! Nouns, which every step may share:
 //!
-//! Beside the line: [`catalog`] (the configuration), [`dialect`] (which API is spoken), [`neutral`] (what all of
-//! them have in common), [`profile`] (what a model takes), [`translate`] (from one to another), [`refusal`] (every
-//! answer that is llmio's own), [`echo`] (the built-in provider), [`count`] (of tokens), [`headers`], [`models`] (the
-//! list of them), [`price`] (what a call costs), [`relays`] (what is passed through),
-//! [`trial`] (the smallest request).
+//! - `scan`, [`headers`], [`uri`], [`problem`], [`state`]: bytes, header lists, paths, what is wrong, how a call ends
+//! - [`usage`], [`verdict`], [`dialect`]: tokens used, of whom an outcome speaks, the APIs spoken
+//! - [`observation`], [`price`], [`operation`]: what was seen of an answer, what tokens cost, what is asked of a provider
+//! - [`endpoint`], [`call`]: what llmio answers, and the request that is balanced
+//! - [`refusal`], [`catalog`]: every answer that is llmio's own, and the whole configuration
+//! - [`candidate`], [`redact`]: targets and attempts, and texts without credentials
+//! - [`neutral`], [`profile`]: what the dialects have in common, and what a model takes
+//! - `dialects`: how each of them is read and written, errors included
+//! - [`translate`]: requests, answers and streams from one dialect to another
+//! - [`passage`], [`echo`]: what becomes of an answer's bytes, and the built-in provider
+//! - [`outcome`]: what one attempt came to, and what it says
+//! - [`quota`]: what may still be spent
+//!
+//! The steps of a request, in the order that only the component's `proxy.rs` knows:
+//!
+//! - [`accept`], [`authenticate`], [`route`](mod@route), [`rewrite`], [`failover`], [`observe`], [`record`]: what is
+//!   asked for; who asks; which targets can serve it, in which order, and why others cannot; the request for one target;
+//!   what follows from an attempt; what the answer's bytes tell as they pass; what is kept
+//!
+//! Beside the line:
+//!
+//! - [`count`], [`models`], [`relays`], [`trial`]: tokens of a prompt, the list of models, what is passed through, and
+//!   the smallest request
 
 pub mod accept;
 pub mod authenticate;
@@ -32,6 +46,7 @@ pub mod failover;
 pub mod headers;
 pub mod models;
 pub mod neutral;
+pub mod observation;
 pub mod observe;
 pub mod operation;
 pub mod outcome;

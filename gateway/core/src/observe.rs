@@ -6,8 +6,6 @@ mod events;
 mod json;
 mod sse;
 
-pub use events::StreamError;
-
 use array::Array;
 use events::Events;
 use json::UsageScan;
@@ -15,8 +13,8 @@ use sse::Sse;
 
 use crate::dialect::Dialect;
 use crate::headers;
+use crate::observation::{Observation, SoFar};
 use crate::scan::unescaped;
-use crate::usage::Usage;
 
 /// How an answer's body is read.
 #[derive(Debug)]
@@ -58,25 +56,6 @@ pub enum Preview {
     Page,
 }
 
-/// What was seen by the end.
-#[derive(Debug, Default, Clone, PartialEq)]
-pub struct Observation {
-    /// Bytes seen.
-    pub bytes: u64,
-    /// When the first text, reasoning or tool call passed, in the caller's milliseconds.
-    pub first_content_ms: Option<u64>,
-    /// What the provider says it used.
-    pub usage: Usage,
-    /// Content of the answer, in bytes: of an answer that is not streamed, all of it.
-    pub content_bytes: u64,
-    /// Responses: what its provider calls the answer.
-    pub response_id: Option<String>,
-    /// An error inside a stream that had begun with 200.
-    pub error: Option<StreamError>,
-    /// A streamed answer that ended with neither a finish reason nor its end marker.
-    pub unfinished: bool,
-}
-
 impl Observer {
     /// An observer for an answer of this dialect with these headers. `as_array`: the stream was asked for as a JSON array.
     pub fn new(dialect: Dialect, as_array: bool, headers: &[(String, Vec<u8>)]) -> Self {
@@ -95,13 +74,21 @@ impl Observer {
         Observer { reader, bytes: 0, first_content_ms: None, is_page: is(b"text/html") }
     }
 
-    /// Whether the answer is an event stream, so that an error event can be added to it.
-    pub fn is_stream(&self) -> bool {
+    /// What decides what becomes of the bytes that come next.
+    pub fn so_far(&self) -> SoFar {
+        SoFar {
+            is_stream: self.is_stream(),
+            finish_seen: self.finish_seen(),
+            error_seen: self.error_seen(),
+            in_event: self.in_event(),
+        }
+    }
+
+    fn is_stream(&self) -> bool {
         matches!(self.reader, Reader::Sse(_))
     }
 
-    /// Whether a stream has said why it ends, so that nothing but usage can follow.
-    pub fn finish_seen(&self) -> bool {
+    fn finish_seen(&self) -> bool {
         matches!(&self.reader, Reader::Sse(sse) if sse.events.finish_seen)
     }
 
@@ -111,8 +98,7 @@ impl Observer {
         self.events().is_some_and(|events| !events.finished() && events.error.is_none())
     }
 
-    /// Whether the provider has reported an error inside a stream.
-    pub fn error_seen(&self) -> bool {
+    fn error_seen(&self) -> bool {
         self.events().is_some_and(|events| events.error.is_some())
     }
 
@@ -141,8 +127,7 @@ impl Observer {
         }
     }
 
-    /// Whether the last bytes ended in the middle of an event.
-    pub fn in_event(&self) -> bool {
+    fn in_event(&self) -> bool {
         matches!(&self.reader, Reader::Sse(sse) if sse.in_event())
     }
 

@@ -6,7 +6,7 @@ mod usage_chunk;
 use crate::dialect::Dialect;
 use crate::headers;
 use crate::neutral::Fault;
-use crate::observe::Observer;
+use crate::observation::SoFar;
 use crate::translate::{self, Stream, Told};
 
 pub use usage_chunk::UsageChunk;
@@ -71,13 +71,13 @@ impl Passage {
 
     /// The head has come, and these are its headers as they go downstream: what is not true of the client's answer is
     /// replaced. Some providers answer as a whole although a stream was asked for.
-    pub fn begin(&mut self, headers: &mut Vec<(String, Vec<u8>)>, observer: &Observer) {
+    pub fn begin(&mut self, headers: &mut Vec<(String, Vec<u8>)>, seen: SoFar) {
         // Signs of life and an error at the end may make a stream longer than it was to be.
-        if observer.is_stream() || !matches!(self, Self::AsIs) {
+        if seen.is_stream || !matches!(self, Self::AsIs) {
             headers.retain(|(name, _)| name != "content-length");
         }
         let Self::Translated(translation) = self else { return };
-        if translation.streamed && observer.is_stream() {
+        if translation.streamed && seen.is_stream {
             let told = translation.told.clone();
             translation.form = Form::Stream(Box::new(Stream::new(translation.from, translation.to, told)));
         }
@@ -90,16 +90,16 @@ impl Passage {
         }
     }
 
-    /// Whether `bytes`, which `observer` has seen, pass as they are and need not be handed over.
-    pub fn lets_pass(&mut self, bytes: &[u8], observer: &Observer) -> bool {
+    /// Whether `bytes`, which the observer has seen, pass as they are and need not be handed over.
+    pub fn lets_pass(&mut self, bytes: &[u8], seen: SoFar) -> bool {
         match self {
             Self::AsIs => true,
-            Self::WithoutUsage(filter) => filter.lets_pass(bytes, observer.finish_seen()),
+            Self::WithoutUsage(filter) => filter.lets_pass(bytes, seen.finish_seen),
             Self::Translated(_) => false,
         }
     }
 
-    /// What the client gets of the next bytes, which `observer` has seen and which do not pass as they are.
+    /// What the client gets of the next bytes, which the observer has seen and which do not pass as they are.
     pub fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         match self {
             Self::AsIs => bytes.to_vec(),
@@ -129,7 +129,7 @@ impl Passage {
 
     /// What is still to come when the provider's answer has ended as it should. `None`: it is not complete after all, or
     /// could not be read.
-    pub fn end(&mut self, observer: &Observer) -> Option<Vec<u8>> {
+    pub fn end(&mut self, seen: SoFar) -> Option<Vec<u8>> {
         match self {
             Self::AsIs => Some(Vec::new()),
             Self::WithoutUsage(filter) => Some(filter.end()),
@@ -137,7 +137,7 @@ impl Passage {
                 Form::Stream(stream) => {
                     let end = stream.end();
                     // An error the provider itself reported is its end.
-                    let is_readable = !stream.has_failed() || observer.error_seen();
+                    let is_readable = !stream.has_failed() || seen.error_seen;
                     (stream.is_finished() && is_readable).then_some(end)
                 }
                 Form::Whole(_) => translation.whole(),
@@ -154,18 +154,18 @@ impl Passage {
     }
 
     /// Whether the client gets events, to which others can be added.
-    pub fn gives_events(&self, observer: &Observer) -> bool {
+    pub fn gives_events(&self, seen: SoFar) -> bool {
         match self {
-            Self::AsIs | Self::WithoutUsage(_) => observer.is_stream(),
+            Self::AsIs | Self::WithoutUsage(_) => seen.is_stream,
             Self::Translated(translation) => translation.streamed && !translation.told.as_array,
         }
     }
 
     /// Whether what the client has so far ends between two events.
-    pub fn is_between_events(&self, observer: &Observer) -> bool {
+    pub fn is_between_events(&self, seen: SoFar) -> bool {
         match self {
             Self::WithoutUsage(filter) if filter.holds() => true,
-            Self::AsIs | Self::WithoutUsage(_) => !observer.in_event(),
+            Self::AsIs | Self::WithoutUsage(_) => !seen.in_event,
             // A translation gives whole events.
             Self::Translated(_) => true,
         }

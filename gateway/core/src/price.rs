@@ -9,7 +9,6 @@
 
 mod table;
 
-use crate::catalog::{Provider, ProviderKind, Target};
 use crate::usage::Usage;
 
 /// Prices of a million tokens, in nano-dollars (10⁻⁹ USD).
@@ -34,16 +33,9 @@ pub struct Priced {
     pub source: &'static str,
 }
 
-/// The price of a target when it is asked for this model of its provider's: the catalog's own word, else the bundled
-/// table's. `None`: not known, which is not free.
-pub fn of(target: &Target, provider: &Provider, upstream_model: &str) -> Option<Priced> {
-    if let Some(price) = target.price {
-        return Some(Priced { price, source: "catalog" });
-    }
-    // The built-in provider may bear any name, but charges nothing that could be known.
-    let ProviderKind::Http(endpoints) = &provider.kind else { return None };
-    let authority = endpoints.first().map(|endpoint| endpoint.authority.as_str());
-    let price = table::find(authority, &provider.name, upstream_model)?;
+/// What the bundled table says a model costs at a provider of this host and name. `None`: nothing, which is not free.
+pub fn bundled(authority: Option<&str>, provider: &str, upstream_model: &str) -> Option<Priced> {
+    let price = table::find(authority, provider, upstream_model)?;
     Some(Priced { price, source: table::NAME })
 }
 

@@ -258,28 +258,7 @@ impl Refusal {
         self
     }
 
-    /// The answer in the caller's shape. `id` is the request's.
-    pub fn reply(&self, shape: Shape, id: &str) -> Reply {
-        let mut reply = match shape {
-            Shape::Dialect(dialect) => Reply::json(self.status, &dialect.error(self, id)),
-            Shape::Problem => Reply::new(self.status, "application/problem+json", self.problem().to_string()),
-        };
-        if let Some(seconds) = self.retry_after_s {
-            reply = reply.with("retry-after", seconds.to_string());
-        }
-        if let Some(retry) = self.should_retry {
-            reply = reply.with("x-should-retry", retry.to_string());
-        }
-        if let Some(allow) = &self.allow {
-            reply = reply.with("allow", allow.as_bytes());
-        }
-        if self.status == 401 {
-            reply = reply.with("www-authenticate", "Bearer realm=\"llmio\"");
-        }
-        reply
-    }
-
-    fn problem(&self) -> serde_json::Value {
+    pub(crate) fn problem(&self) -> serde_json::Value {
         let mut problem = json!({
             "type": "about:blank",
             "title": self.code.unwrap_or(self.kind),

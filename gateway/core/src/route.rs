@@ -22,7 +22,6 @@ use crate::catalog::{
 };
 use crate::echo;
 use crate::operation::Operation;
-use crate::price;
 pub use dearest::dearest;
 use health::{Availability, Health, Subjects, Trouble};
 use strategy::{Choice, Rotation};
@@ -175,7 +174,7 @@ fn fits(ask: &Ask<'_>, model: &Model, to: Named<'_>) -> Result<(), Skip> {
         () if lacks => SkipReason::Capability,
         () if can.context.is_some_and(|context| demand.tokens > context) => SkipReason::Context,
         () if provider.tags.iter().any(|tag| ask.avoid.contains(tag)) => SkipReason::Tag,
-        () if ask.priced_only && price::of(target, provider, upstream_model).is_none() => SkipReason::Unpriced,
+        () if ask.priced_only && target.priced(provider, upstream_model).is_none() => SkipReason::Unpriced,
         () => return Ok(()),
     };
     Err(Skip::new(reason, None))

@@ -7,7 +7,7 @@ use gateway_core::candidate::{Candidates, Named, Skip, SkipReason};
 use gateway_core::failover;
 use gateway_core::operation::Operation;
 use gateway_core::outcome::Extent;
-use gateway_core::price::{self, Price};
+use gateway_core::price::Price;
 use gateway_core::quota::{self, Charge, Moment, Over, Prompt, Seen, Spend, Spent, Unit};
 use gateway_core::refusal::Refusal;
 use gateway_core::route::dearest;
@@ -205,7 +205,7 @@ fn cost(call: &Call, prompt: Prompt, price: &Price) -> u64 {
 fn price_paid(to: Named<'_>) -> Option<Price> {
     let own = to.credential.and_then(|credential| credential.quota.as_ref());
     let counts_money = to.provider.quotas.iter().chain(own).any(|quota| quota.counts_money());
-    counts_money.then(|| price::of(to.target, to.provider, to.upstream_model)).flatten().map(|priced| priced.price)
+    counts_money.then(|| to.target.priced(to.provider, to.upstream_model)).flatten().map(|priced| priced.price)
 }
 
 fn spent_skip(over: &[Over], at: Moment) -> Skip {

@@ -2,10 +2,8 @@
 
 use gateway_core::candidate::{self, Attempt};
 use gateway_core::dialect::Dialect;
-use gateway_core::failover;
 use gateway_core::outcome::{self, Circumstances, Outcome, UpstreamError};
 use gateway_core::redact;
-use gateway_core::rewrite;
 use gateway_core::route::health::{Availability, Health, Subjects};
 use gateway_core::verdict::{Class, Verdict};
 

@@ -13,10 +13,9 @@ use gateway_core::call::Call;
 use gateway_core::candidate::{Named, Skipped};
 use gateway_core::catalog::{Catalog, Egress, Model, Relay};
 use gateway_core::dialect::Dialect;
-use gateway_core::observe::Observation;
+use gateway_core::observation::Observation;
 use gateway_core::operation::Operation;
 use gateway_core::outcome::{Extent, Outcome};
-use gateway_core::price;
 use gateway_core::quota::Seen;
 use gateway_core::record::{AttemptRecord, DecisionRecord, Record, kept_error, kept_text};
 use gateway_core::refusal::Reply;
@@ -237,7 +236,7 @@ impl OpenCall {
         };
         let now_ms = host::now_ms();
         self.with(|record, start_ms| {
-            record.priced = price::of(to.target, to.provider, to.upstream_model);
+            record.priced = to.target.priced(to.provider, to.upstream_model);
             record.attempts.push(AttemptRecord {
                 provider: to.provider.name.to_string(),
                 model: to.upstream_model.to_owned(),

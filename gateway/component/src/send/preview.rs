@@ -98,7 +98,7 @@ pub(super) async fn preview(
         }
     };
     let mut headers = rewrite::downstream(raw);
-    passage.begin(&mut headers, &observer);
+    passage.begin(&mut headers, observer.so_far());
     if matches!(rest, Rest::Ended(Ok(()))) {
         let Some(whole) = passage.take_whole(std::mem::take(&mut held)) else {
             let said = "an answer came that cannot be read in the provider's dialect";

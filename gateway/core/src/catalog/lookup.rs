@@ -7,11 +7,12 @@ use subtle::ConstantTimeEq;
 
 use super::schema::nearest;
 use super::{
-    Catalog, Count, Document, Endpoint, Key, Limit, Model, Network, Provider, ProviderKind, Quota, Secret, Value,
-    Window,
+    Catalog, Count, Document, Endpoint, Key, Limit, Model, Network, Provider, ProviderKind, Quota, Secret, Target,
+    Value, Window,
 };
 use crate::dialect::{Auth, Dialect};
 use crate::operation::Operation;
+use crate::price::{self, Priced};
 
 impl Catalog {
     /// The catalog of [`Document::built_in`].
@@ -97,6 +98,20 @@ impl Provider {
         let dialect = operation.dialect();
         let others = if operation.is_chat() { dialect.nearest() } else { &[] };
         self.endpoint(dialect).or_else(|| others.iter().find_map(|other| self.endpoint(*other)))
+    }
+}
+
+impl Target {
+    /// What it costs when it is asked for this model of its provider's: the catalog's own word, else the bundled
+    /// table's. `None`: not known, which is not free.
+    pub fn priced(&self, provider: &Provider, upstream_model: &str) -> Option<Priced> {
+        if let Some(price) = self.price {
+            return Some(Priced { price, source: "catalog" });
+        }
+        // The built-in provider may bear any name, but charges nothing that could be known.
+        let ProviderKind::Http(endpoints) = &provider.kind else { return None };
+        let authority = endpoints.first().map(|endpoint| endpoint.authority.as_str());
+        price::bundled(authority, &provider.name, upstream_model)
     }
 }
 

@@ -6,7 +6,9 @@
 use serde_json::Value;
 
 use crate::dialect::Dialect;
-use crate::usage::{RawUsage, Usage};
+use crate::dialects::RawUsage;
+use crate::observation::StreamError;
+use crate::usage::Usage;
 
 #[derive(Debug)]
 pub(super) struct Events {
@@ -28,17 +30,6 @@ pub(super) struct Events {
 
 /// An event of content holds a token at least.
 const TOKEN_BYTES: usize = 4;
-
-/// An error that stood inside a stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamError {
-    /// What it says.
-    pub message: String,
-    /// The HTTP status it stands for, where it says one.
-    pub status: Option<u16>,
-    /// The event's data as it came.
-    pub data: Vec<u8>,
-}
 
 impl Events {
     pub(super) fn new(dialect: Dialect) -> Self {

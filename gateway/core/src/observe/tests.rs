@@ -1,4 +1,5 @@
 use super::*;
+use crate::usage::Usage;
 
 fn headers(media_type: &str) -> Vec<(String, Vec<u8>)> {
     vec![("content-type".to_owned(), media_type.as_bytes().to_vec())]

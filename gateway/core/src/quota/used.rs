@@ -2,7 +2,7 @@
 //! not read for nothing.
 
 use super::Spend;
-use crate::observe::Observation;
+use crate::observation::Observation;
 use crate::price::{self, Price};
 use crate::usage::Usage;
 

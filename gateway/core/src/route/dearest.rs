@@ -2,7 +2,7 @@
 //! the first candidate: failover may end at any of them, and a budget is asked only once for a call.
 
 use crate::catalog::{Catalog, Target};
-use crate::price::{self, Price};
+use crate::price::Price;
 
 use crate::candidate::{Candidates, name_asked};
 
@@ -20,7 +20,7 @@ pub fn dearest(
         let model = catalog.models.get(index)?;
         let provider = catalog.providers.get(target.provider)?;
         let name = target.model.as_deref().unwrap_or_else(|| name_asked(ask_model, asked, index, model));
-        Some(guess(&price::of(target, provider, name)?.price))
+        Some(guess(&target.priced(provider, name)?.price))
     };
     if !candidates.list.is_empty() {
         let chosen = candidates.list.iter().filter_map(|candidate| {

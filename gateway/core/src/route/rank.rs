@@ -32,6 +32,6 @@ pub(super) fn of_credentials(
 
 /// Estimated with an answer of the usual length: what matters is which target is cheaper.
 fn cost_nano(ask: &Ask<'_>, target: &Target, provider: &Provider, upstream_model: &str) -> i64 {
-    let priced = price::of(target, provider, upstream_model);
+    let priced = target.priced(provider, upstream_model);
     priced.map_or(i64::MAX, |priced| price::estimate(&priced.price, ask.demand.tokens, quota::ANSWER_TOKENS))
 }

@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::answer::words;
 use super::{error, finish};
 use crate::dialect::Dialect;
+use crate::dialects::RawUsage;
 use crate::neutral::events::ServerEvent;
 use crate::neutral::json::text;
 use crate::neutral::{Event, Finish, PartKind, Seal};
-use crate::usage::RawUsage;
 
 /// Reads a stream of this dialect.
 #[derive(Debug, Default)]
