@@ -3,10 +3,10 @@
 
 mod charges;
 mod learn;
+mod limits;
 mod open;
 mod plan;
 mod stored;
-mod told;
 mod trial;
 mod wait;
 
@@ -331,7 +331,7 @@ impl Course<'_> {
         self.open.attempted(to, self.call.operation, &outcome, verdict.class, words.as_deref(), started_ms);
         let took = self.took(host::now_ms().saturating_sub(started_ms));
         learn(&subjects, &outcome, verdict, words.as_deref(), started_at_ms, took);
-        told::note(&subjects, &outcome, given.as_ref());
+        limits::note(&subjects, &outcome, given.as_ref());
         // What was reserved for an attempt without an answer is corrected at once.
         let charged = charged.and_then(|charged| match outcome {
             Outcome::Head(_) => Some(charged),

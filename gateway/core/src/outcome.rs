@@ -4,8 +4,8 @@
 mod class;
 mod extent;
 pub mod hint;
+pub mod limits;
 mod said;
-pub mod told;
 mod words;
 
 use crate::candidate::Skip;

@@ -29,18 +29,18 @@ pub(super) async fn list(snapshot: &Snapshot) -> Result<Reply, Refusal> {
 
 /// A limit that a provider told itself. Nothing is counted by it.
 fn learnt_object(catalog: &Catalog, learnt: &Learnt, now_ms: i64) -> Value {
-    let Learnt { subject, told, as_of_ms } = learnt;
+    let Learnt { subject, signal, as_of_ms } = learnt;
     let (kind, rest) = subject.split_once('/').unwrap_or((subject, ""));
     json!({
         "subject": subject,
         "name": super::health::named(catalog, kind, rest),
-        "what": told.what,
-        "per": told.per,
-        "limit": told.limit,
-        "remaining": told.remaining,
-        "resets_at_ms": told.resets_at_ms,
+        "what": signal.what,
+        "per": signal.per,
+        "limit": signal.limit,
+        "remaining": signal.remaining,
+        "resets_at_ms": signal.resets_at_ms,
         "as_of_ms": as_of_ms,
-        "over": told.resets_at_ms.is_some_and(|at_ms| at_ms <= now_ms),
+        "over": signal.resets_at_ms.is_some_and(|at_ms| at_ms <= now_ms),
     })
 }
 

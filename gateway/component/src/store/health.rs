@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use gateway_core::catalog::Catalog;
 use gateway_core::failover::RetryBudget;
-use gateway_core::outcome::told::Told;
+use gateway_core::outcome::limits::LimitSignal;
 use gateway_core::route::health::{
     At, Availability, Cleared, Health, PROBE_MS_MAX, Standing, Subjects, TargetLatency, whole,
 };
@@ -175,8 +175,8 @@ pub(crate) fn merge_latencies(others: Vec<TargetLatency>) {
 }
 
 /// Takes note of what a provider said of its limits with a good answer.
-pub(crate) fn used_up(of: &Subjects, told: &[Told]) {
-    publish(HEALTH.with_borrow_mut(|health| health.used_up(of, told, host::unix_ms())));
+pub(crate) fn used_up(of: &Subjects, signals: &[LimitSignal]) {
+    publish(HEALTH.with_borrow_mut(|health| health.used_up(of, signals, host::unix_ms())));
 }
 
 /// How long an answer took, where anybody wants to know it.

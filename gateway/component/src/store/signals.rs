@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use gateway_core::outcome::told::Told;
+use gateway_core::outcome::limits::LimitSignal;
 use gateway_core::quota::{Learnt, LearntLimits};
 use gateway_core::route::health::{Subjects, TargetLatency};
 use serde::{Deserialize, Serialize};
@@ -41,8 +41,8 @@ struct Signals {
 }
 
 /// Takes note of what a provider told of its limits.
-pub(crate) fn learn(of: &Subjects, told: Vec<Told>) {
-    if LEARNT.with_borrow_mut(|learnt| learnt.learn(of, told, host::unix_ms())) {
+pub(crate) fn learn(of: &Subjects, signals: Vec<LimitSignal>) {
+    if LEARNT.with_borrow_mut(|learnt| learnt.learn(of, signals, host::unix_ms())) {
         publish();
     }
 }

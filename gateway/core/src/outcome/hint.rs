@@ -10,8 +10,8 @@ use jiff::fmt::rfc2822;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use super::limits;
 use super::said::Said;
-use super::told;
 
 mod words;
 
@@ -34,7 +34,7 @@ pub fn read(headers: &[(String, Vec<u8>)], body: &[u8], now_ms: i64) -> Option<H
         .or_else(|| retry_after(&headers, now_ms))
         .or_else(|| hint(google_retry_delay_ms(&body)?, false))
         .or_else(|| words::wait_ms(&said).and_then(|wait_ms| hint(wait_ms, false)))
-        .or_else(|| told::used_up(&told::of_headers(&headers, now_ms), now_ms))
+        .or_else(|| limits::used_up(&limits::of_headers(&headers, now_ms), now_ms))
         .or_else(|| openrouter_reset(&body, now_ms))
         .or_else(|| words::end_of_window(&said, now_ms))
 }

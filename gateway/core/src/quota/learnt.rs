@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::told::{Span, Told};
+use crate::outcome::limits::{LimitSignal, Span};
 use crate::route::health::Subjects;
 
 /// So many limits are remembered; the one heard of longest ago makes room.
@@ -24,7 +24,7 @@ pub struct Learnt {
     pub subject: String,
     /// What was told.
     #[serde(flatten)]
-    pub told: Told,
+    pub signal: LimitSignal,
     /// When, Unix milliseconds.
     pub as_of_ms: i64,
 }
@@ -38,13 +38,13 @@ pub struct LearntLimits {
 impl LearntLimits {
     /// Takes note of what was told with an answer. Whether it is news for others: another limit, or another day, or
     /// something left where nothing was or the other way round. That one less is left is none.
-    pub fn learn(&mut self, of: &Subjects, told: Vec<Told>, now_ms: i64) -> bool {
+    pub fn learn(&mut self, of: &Subjects, signals: Vec<LimitSignal>, now_ms: i64) -> bool {
         let mut is_news = false;
-        for told in told {
-            let subject = if told.of_account { of.credential.as_ref().unwrap_or(&of.lane) } else { &of.lane };
-            let known = self.known.get(&(subject.clone(), told.what.clone(), told.per));
-            is_news |= known.is_none_or(|known| is_changed(&known.told, &told));
-            self.take(Learnt { subject: subject.clone(), told, as_of_ms: now_ms });
+        for signal in signals {
+            let subject = if signal.of_account { of.credential.as_ref().unwrap_or(&of.lane) } else { &of.lane };
+            let known = self.known.get(&(subject.clone(), signal.what.clone(), signal.per));
+            is_news |= known.is_none_or(|known| is_changed(&known.signal, &signal));
+            self.take(Learnt { subject: subject.clone(), signal, as_of_ms: now_ms });
         }
         is_news
     }
@@ -52,7 +52,7 @@ impl LearntLimits {
     /// Takes over what others have learnt, where it is newer.
     pub fn merge(&mut self, others: Vec<Learnt>, now_ms: i64) {
         for other in others {
-            let key = (other.subject.clone(), other.told.what.clone(), other.told.per);
+            let key = (other.subject.clone(), other.signal.what.clone(), other.signal.per);
             let is_newer = self.known.get(&key).is_none_or(|known| known.as_of_ms < other.as_of_ms);
             // Nobody can have heard it later than now: a clock is wrong.
             if is_newer && other.as_of_ms <= now_ms.saturating_add(SAME_RESET_MS) {
@@ -68,7 +68,7 @@ impl LearntLimits {
     }
 
     fn take(&mut self, learnt: Learnt) {
-        let key = (learnt.subject.clone(), learnt.told.what.clone(), learnt.told.per);
+        let key = (learnt.subject.clone(), learnt.signal.what.clone(), learnt.signal.per);
         if self.known.len() >= KNOWN_MAX && !self.known.contains_key(&key) {
             let oldest = self.known.iter().min_by_key(|(_, known)| known.as_of_ms).map(|(key, _)| key.clone());
             oldest.map(|oldest| self.known.remove(&oldest));
@@ -77,10 +77,10 @@ impl LearntLimits {
     }
 }
 
-fn is_changed(known: &Told, told: &Told) -> bool {
-    let is_empty = |told: &Told| told.remaining == Some(0);
-    let reset_ms = |told: &Told| told.resets_at_ms.filter(|_| told.per == Some(Span::Day)).unwrap_or(0);
-    known.limit != told.limit
-        || is_empty(known) != is_empty(told)
-        || reset_ms(known).abs_diff(reset_ms(told)) > SAME_RESET_MS.unsigned_abs()
+fn is_changed(known: &LimitSignal, signal: &LimitSignal) -> bool {
+    let is_empty = |signal: &LimitSignal| signal.remaining == Some(0);
+    let reset_ms = |signal: &LimitSignal| signal.resets_at_ms.filter(|_| signal.per == Some(Span::Day)).unwrap_or(0);
+    known.limit != signal.limit
+        || is_empty(known) != is_empty(signal)
+        || reset_ms(known).abs_diff(reset_ms(signal)) > SAME_RESET_MS.unsigned_abs()
 }

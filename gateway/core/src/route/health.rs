@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Provider, Target};
-use crate::outcome::told::{self, Told};
+use crate::outcome::limits::{self, LimitSignal};
 use crate::verdict::{Class, Hint, Nature, Verdict};
 
 mod cleared;
@@ -218,18 +218,19 @@ impl Health {
 
     /// Takes note that the provider has nothing left, as it said with an answer that was good: nobody need be refused to
     /// learn it. A success does not end this, since it is one that told it.
-    pub fn used_up(&mut self, of: &Subjects, told: &[Told], now_ms: i64) -> Vec<String> {
-        let (account, lane): (Vec<Told>, Vec<Told>) = told.iter().cloned().partition(|each| each.of_account);
+    pub fn used_up(&mut self, of: &Subjects, signals: &[LimitSignal], now_ms: i64) -> Vec<String> {
+        let (account, lane): (Vec<LimitSignal>, Vec<LimitSignal>) =
+            signals.iter().cloned().partition(|each| each.of_account);
         let of_lane = self.lane(of).to_owned();
         let keys = [(of.credential.as_ref().unwrap_or(&of_lane), account), (&of_lane, lane)];
         let mut changed = Vec::new();
-        for (key, told) in keys {
-            let Some(hint) = told::used_up(&told, now_ms) else { continue };
+        for (key, signals) in keys {
+            let Some(hint) = limits::used_up(&signals, now_ms) else { continue };
             // OpenAI tells when a bucket is full again that has its first drop much sooner.
             let wait_ms = if hint.is_reset { hint.wait_ms } else { hint.wait_ms.min(BUCKET_MS_MAX) };
             let until_ms = now_ms.saturating_add_unsigned(wait_ms);
             if self.troubled.get(key).is_none_or(|known| known.until_ms(now_ms) < until_ms) {
-                let said = describe_used_up(&told);
+                let said = describe_used_up(&signals);
                 changed.extend(self.trouble(key, Trouble::Spent, Some(wait_ms), &LANE_MS, &said, now_ms));
             }
         }
@@ -504,10 +505,10 @@ impl Health {
 }
 
 /// `the provider says that 0 of 50 requests are left`
-fn describe_used_up(told: &[Told]) -> String {
-    let of = |each: &Told| each.limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
-    let used_up = told.iter().filter(|each| each.remaining == Some(0));
-    let each: Vec<String> = used_up.map(|told| format!("0{} {}", of(told), told.what)).collect();
+fn describe_used_up(signals: &[LimitSignal]) -> String {
+    let of = |each: &LimitSignal| each.limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
+    let used_up = signals.iter().filter(|each| each.remaining == Some(0));
+    let each: Vec<String> = used_up.map(|signal| format!("0{} {}", of(signal), signal.what)).collect();
     format!("the provider says that {} are left", each.join(", "))
 }
 

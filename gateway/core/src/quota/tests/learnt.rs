@@ -1,11 +1,11 @@
 //! What is news of what providers tell, and whose word counts.
 
 use super::*;
-use crate::outcome::told::{Span, Told};
+use crate::outcome::limits::{LimitSignal, Span};
 use crate::route::health::Subjects;
 
-fn told(limit: u64, remaining: u64, resets_at_ms: i64) -> Told {
-    Told {
+fn signal(limit: u64, remaining: u64, resets_at_ms: i64) -> LimitSignal {
+    LimitSignal {
         what: "requests".to_owned(),
         per: Some(Span::Day),
         of_account: false,
@@ -23,13 +23,13 @@ fn subjects() -> Subjects {
 #[test]
 fn one_less_is_no_news_and_the_first_the_last_and_another_day_are() {
     let mut limits = LearntLimits::default();
-    let mut is_news = |told: Told| limits.learn(&subjects(), vec![told], 5);
-    assert!(is_news(told(50, 9, HOUR)));
-    assert!(!is_news(told(50, 8, HOUR + 1000)));
-    assert!(is_news(told(50, 0, HOUR)));
-    assert!(is_news(told(50, 49, 25 * HOUR)));
-    assert!(is_news(told(1000, 48, 25 * HOUR)));
-    let minute = |resets_at_ms| Told { per: None, ..told(60, 9, resets_at_ms) };
+    let mut is_news = |signal: LimitSignal| limits.learn(&subjects(), vec![signal], 5);
+    assert!(is_news(signal(50, 9, HOUR)));
+    assert!(!is_news(signal(50, 8, HOUR + 1000)));
+    assert!(is_news(signal(50, 0, HOUR)));
+    assert!(is_news(signal(50, 49, 25 * HOUR)));
+    assert!(is_news(signal(1000, 48, 25 * HOUR)));
+    let minute = |resets_at_ms| LimitSignal { per: None, ..signal(60, 9, resets_at_ms) };
     assert!(is_news(minute(0)));
     assert!(!is_news(minute(9 * HOUR)), "a minute ends all the time");
 }
@@ -37,8 +37,8 @@ fn one_less_is_no_news_and_the_first_the_last_and_another_day_are() {
 #[test]
 fn what_an_account_may_is_known_of_its_credential_and_the_rest_of_its_lane() {
     let mut limits = LearntLimits::default();
-    limits.learn(&subjects(), vec![Told { of_account: true, ..told(2000, 9, HOUR) }, told(500, 9, HOUR)], 5);
-    let known: Vec<(&str, Option<u64>)> = limits.all().map(|each| (each.subject.as_str(), each.told.limit)).collect();
+    limits.learn(&subjects(), vec![LimitSignal { of_account: true, ..signal(2000, 9, HOUR) }, signal(500, 9, HOUR)], 5);
+    let known: Vec<(&str, Option<u64>)> = limits.all().map(|each| (each.subject.as_str(), each.signal.limit)).collect();
     assert_eq!(known, [("credential/c-1", Some(2000)), ("lane/c-1/m", Some(500))]);
 }
 
@@ -46,10 +46,13 @@ fn what_an_account_may_is_known_of_its_credential_and_the_rest_of_its_lane() {
 fn the_newer_word_counts_and_an_old_one_is_forgotten() {
     let mut limits = LearntLimits::default();
     let now_ms = 100 * HOUR;
-    limits.learn(&subjects(), vec![told(50, 9, now_ms)], now_ms);
-    let other =
-        |as_of_ms, remaining| Learnt { subject: "lane/c-1/m".to_owned(), told: told(50, remaining, now_ms), as_of_ms };
-    let remaining = |limits: &LearntLimits| limits.all().map(|each| each.told.remaining).collect::<Vec<_>>();
+    limits.learn(&subjects(), vec![signal(50, 9, now_ms)], now_ms);
+    let other = |as_of_ms, remaining| Learnt {
+        subject: "lane/c-1/m".to_owned(),
+        signal: signal(50, remaining, now_ms),
+        as_of_ms,
+    };
+    let remaining = |limits: &LearntLimits| limits.all().map(|each| each.signal.remaining).collect::<Vec<_>>();
     limits.merge(vec![other(now_ms - 1, 10)], now_ms);
     assert_eq!(remaining(&limits), [Some(9)]);
     limits.merge(vec![other(now_ms + 1, 8), other(now_ms + 10 * HOUR, 1)], now_ms + 1);
@@ -62,7 +65,7 @@ fn the_newer_word_counts_and_an_old_one_is_forgotten() {
 fn no_more_is_remembered_than_the_bound() {
     let mut limits = LearntLimits::default();
     for index in 0..1100i64 {
-        limits.learn(&Subjects::of("p", &format!("m{index}"), None, None), vec![told(1, 1, 0)], index);
+        limits.learn(&Subjects::of("p", &format!("m{index}"), None, None), vec![signal(1, 1, 0)], index);
     }
     assert_eq!((limits.all().count(), limits.all().map(|each| each.as_of_ms).min()), (1024, Some(76)));
 }

@@ -57,11 +57,11 @@ impl Health {
         let is_over = |key: &String, standing: &mut Standing| cleared.ends(key, standing, now_ms);
         let mut published = published;
         let since = |(key, standing): (String, Standing)| (key, standing.at_ms);
-        let mut told: Vec<(String, i64)> = published.extract_if(.., is_over).map(since).collect();
+        let mut signal: Vec<(String, i64)> = published.extract_if(.., is_over).map(since).collect();
         let own = self.troubled.extract_if(.., is_over).map(since);
-        told.extend(own.filter(|(key, _)| unpublished(key)));
+        signal.extend(own.filter(|(key, _)| unpublished(key)));
         self.merge(published, unpublished);
-        told
+        signal
     }
 }
 

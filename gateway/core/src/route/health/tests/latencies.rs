@@ -25,12 +25,12 @@ fn what_is_old_is_not_told_and_what_cannot_be_is_not_believed() {
     let mut health = Health::default();
     health.answered_in("target/p/m", 100, NOW_MS);
     assert_eq!(known(&health, NOW_MS + MINUTE_MS), []);
-    let told = |first_content_ms: f64, as_of_ms: i64| TargetLatency {
+    let signal = |first_content_ms: f64, as_of_ms: i64| TargetLatency {
         target: "target/p/n".to_owned(),
         first_content_ms,
         as_of_ms,
     };
-    let wrong = [told(f64::NAN, NOW_MS), told(-1.0, NOW_MS), told(1e12, NOW_MS), told(5.0, NOW_MS + MINUTE_MS)];
+    let wrong = [signal(f64::NAN, NOW_MS), signal(-1.0, NOW_MS), signal(1e12, NOW_MS), signal(5.0, NOW_MS + MINUTE_MS)];
     health.merge_latencies(wrong.to_vec(), NOW_MS);
     assert_eq!(known(&health, NOW_MS).len(), 1);
 }

@@ -4,14 +4,14 @@ use super::*;
 const NOW_MS: i64 = 1_795_521_600_000;
 const HOUR_MS: i64 = 3_600_000;
 
-fn of(headers: &[(&str, &str)]) -> Vec<Told> {
+fn of(headers: &[(&str, &str)]) -> Vec<LimitSignal> {
     let headers: Vec<(String, Vec<u8>)> =
         headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
     read(&headers, NOW_MS)
 }
 
-fn requests(per: Option<Span>, limit: u64, remaining: u64, in_ms: Option<i64>) -> Told {
-    Told {
+fn requests(per: Option<Span>, limit: u64, remaining: u64, in_ms: Option<i64>) -> LimitSignal {
+    LimitSignal {
         what: "requests".to_owned(),
         per,
         of_account: false,
@@ -39,12 +39,13 @@ fn each_providers_headers_are_read() {
         ("anthropic-ratelimit-output-tokens-remaining", "0"),
         ("anthropic-ratelimit-output-tokens-reset", "2026-11-24T12:00:30Z"),
     ]);
-    let output = Told { what: "output-tokens".to_owned(), ..requests(Some(Span::Minute), 8000, 0, Some(30_000)) };
+    let output =
+        LimitSignal { what: "output-tokens".to_owned(), ..requests(Some(Span::Minute), 8000, 0, Some(30_000)) };
     assert_eq!(anthropic, [output]);
     let at = (NOW_MS + HOUR_MS).to_string();
     let openrouter =
         of(&[("x-ratelimit-limit", "50"), ("x-ratelimit-remaining", "3"), ("x-ratelimit-reset", at.as_str())]);
-    assert_eq!(openrouter, [Told { is_reset: true, ..requests(Some(Span::Day), 50, 3, Some(HOUR_MS)) }]);
+    assert_eq!(openrouter, [LimitSignal { is_reset: true, ..requests(Some(Span::Day), 50, 3, Some(HOUR_MS)) }]);
     let modelscope = of(&[
         ("modelscope-ratelimit-requests-limit", "2000"),
         ("modelscope-ratelimit-requests-remaining", "1500"),
@@ -54,7 +55,10 @@ fn each_providers_headers_are_read() {
     let of_day = |limit, remaining| requests(Some(Span::Day), limit, remaining, Some(4 * HOUR_MS));
     assert_eq!(
         modelscope,
-        [Told { of_account: true, is_reset: true, ..of_day(2000, 1500) }, Told { is_reset: true, ..of_day(500, 0) },]
+        [
+            LimitSignal { of_account: true, is_reset: true, ..of_day(2000, 1500) },
+            LimitSignal { is_reset: true, ..of_day(500, 0) },
+        ]
     );
 }
 
@@ -82,24 +86,25 @@ fn an_error_of_google_tells_which_quotas_are_used_up_and_how_large_they_are() {
             {"quotaId":"GenerateRequestsPerMinutePerProjectPerModel-FreeTier"},
             {"quotaId":"SomethingElse"}]},
         {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34s"}]}}"#;
-    let told = in_error(body.as_bytes(), NOW_MS);
-    let day = Told { is_reset: true, ..requests(Some(Span::Day), 20, 0, Some(20 * HOUR_MS)) };
-    let tokens = Told { what: "input-tokens".to_owned(), ..requests(Some(Span::Minute), 250_000, 0, Some(34_000)) };
-    let minute = Told { limit: None, ..requests(Some(Span::Minute), 0, 0, Some(34_000)) };
-    assert_eq!(told, [day, tokens, minute]);
+    let signals = in_error(body.as_bytes(), NOW_MS);
+    let day = LimitSignal { is_reset: true, ..requests(Some(Span::Day), 20, 0, Some(20 * HOUR_MS)) };
+    let tokens =
+        LimitSignal { what: "input-tokens".to_owned(), ..requests(Some(Span::Minute), 250_000, 0, Some(34_000)) };
+    let minute = LimitSignal { limit: None, ..requests(Some(Span::Minute), 0, 0, Some(34_000)) };
+    assert_eq!(signals, [day, tokens, minute]);
     assert_eq!(in_error(b"<html>", NOW_MS), []);
     assert_eq!(in_error(br#"{"error":{"message":"no"}}"#, NOW_MS), []);
 }
 
 #[test]
 fn of_what_is_used_up_the_last_to_come_back_decides() {
-    let told = [
+    let signals = [
         requests(None, 9, 0, Some(2000)),
-        Told { is_reset: true, ..requests(Some(Span::Day), 9, 0, Some(HOUR_MS)) },
+        LimitSignal { is_reset: true, ..requests(Some(Span::Day), 9, 0, Some(HOUR_MS)) },
         requests(None, 9, 1, Some(5 * HOUR_MS)),
     ];
-    assert_eq!(used_up(&told, NOW_MS), Some(Hint { wait_ms: 3_600_000, is_reset: true }));
-    assert_eq!(used_up(&told[2..], NOW_MS), None);
+    assert_eq!(used_up(&signals, NOW_MS), Some(Hint { wait_ms: 3_600_000, is_reset: true }));
+    assert_eq!(used_up(&signals[2..], NOW_MS), None);
     let absurd = [requests(None, 9, 0, Some(400 * 24 * HOUR_MS)), requests(None, 9, 0, Some(-1))];
     assert_eq!(used_up(&absurd, NOW_MS), None, "nobody waits for a year, nor for the past");
 }

@@ -13,7 +13,7 @@ const PREFIXES: [&str; 4] = ["x-ratelimit-", "ratelimit-", "anthropic-ratelimit-
 
 /// A limit as its provider tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct LimitSignal {
     /// What is counted, by the provider's word: `requests`, `tokens`, `input-tokens`, `output-tokens`.
     pub what: String,
     /// Within which time, where that is said.
@@ -49,11 +49,11 @@ pub fn tells(headers: &[(String, Vec<u8>)]) -> bool {
 }
 
 /// What an answer's headers tell.
-pub fn read(headers: &[(String, Vec<u8>)], now_ms: i64) -> Vec<Told> {
+pub fn read(headers: &[(String, Vec<u8>)], now_ms: i64) -> Vec<LimitSignal> {
     if tells(headers) { of_headers(&Headers(headers), now_ms) } else { Vec::new() }
 }
 
-pub(super) fn of_headers(headers: &Headers<'_>, now_ms: i64) -> Vec<Told> {
+pub(super) fn of_headers(headers: &Headers<'_>, now_ms: i64) -> Vec<LimitSignal> {
     let openai = ["requests", "tokens"].map(|what| openai(headers, what, now_ms));
     let anthropic =
         ["requests", "tokens", "input-tokens", "output-tokens"].map(|what| anthropic(headers, what, now_ms));
@@ -65,11 +65,11 @@ pub(super) fn of_headers(headers: &Headers<'_>, now_ms: i64) -> Vec<Told> {
 }
 
 /// A limit of this kind, where anything is said of it.
-fn told(what: &str, per: Option<Span>, limit: Option<f64>, remaining: Option<f64>) -> Option<Told> {
+fn signal(what: &str, per: Option<Span>, limit: Option<f64>, remaining: Option<f64>) -> Option<LimitSignal> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be a count")]
     let count = |number: Option<f64>| number.filter(|number| (0.0..=1e15).contains(number)).map(|number| number as u64);
     let (limit, remaining) = (count(limit), count(remaining));
-    (limit.is_some() || remaining.is_some()).then(|| Told {
+    (limit.is_some() || remaining.is_some()).then(|| LimitSignal {
         what: what.to_owned(),
         per,
         of_account: false,
@@ -82,41 +82,41 @@ fn told(what: &str, per: Option<Span>, limit: Option<f64>, remaining: Option<f64
 
 /// `x-ratelimit-reset-requests: 6m0s`: <https://platform.openai.com/docs/guides/rate-limits>. Of requests Groq tells those
 /// of a day and others those of a minute, so neither is taken for granted: <https://console.groq.com/docs/rate-limits>.
-fn openai(headers: &Headers<'_>, what: &str, now_ms: i64) -> Option<Told> {
+fn openai(headers: &Headers<'_>, what: &str, now_ms: i64) -> Option<LimitSignal> {
     let number = |part: &str| headers.number(&format!("x-ratelimit-{part}-{what}"));
-    let told = told(what, None, number("limit"), number("remaining"))?;
+    let signal = signal(what, None, number("limit"), number("remaining"))?;
     let reset = headers.text(&format!("x-ratelimit-reset-{what}"));
-    Some(Told { resets_at_ms: reset.and_then(|reset| reset_at_ms(reset, now_ms)), ..told })
+    Some(LimitSignal { resets_at_ms: reset.and_then(|reset| reset_at_ms(reset, now_ms)), ..signal })
 }
 
 /// All are of a minute, and their resets RFC 3339 times: <https://docs.claude.com/en/api/rate-limits>.
-fn anthropic(headers: &Headers<'_>, what: &str, now_ms: i64) -> Option<Told> {
+fn anthropic(headers: &Headers<'_>, what: &str, now_ms: i64) -> Option<LimitSignal> {
     let number = |part: &str| headers.number(&format!("anthropic-ratelimit-{what}-{part}"));
-    let told = told(what, Some(Span::Minute), number("limit"), number("remaining"))?;
+    let signal = signal(what, Some(Span::Minute), number("limit"), number("remaining"))?;
     let at: Option<Timestamp> =
         headers.text(&format!("anthropic-ratelimit-{what}-reset")).and_then(|at| at.parse().ok());
     let at_ms = at.map(Timestamp::as_millisecond).filter(|at_ms| *at_ms > now_ms);
-    Some(Told { resets_at_ms: at_ms, ..told })
+    Some(LimitSignal { resets_at_ms: at_ms, ..signal })
 }
 
 /// One limit, of a minute or of a day, with its reset as a time: <https://openrouter.ai/docs/api-reference/limits>.
 /// Others tell it in seconds, and some without the `x-`.
-fn one_window(headers: &Headers<'_>, prefix: &str, now_ms: i64) -> Option<Told> {
+fn one_window(headers: &Headers<'_>, prefix: &str, now_ms: i64) -> Option<LimitSignal> {
     let number = |part: &str| headers.number(&format!("{prefix}-{part}"));
-    let told = told("requests", None, number("limit"), number("remaining"))?;
+    let signal = signal("requests", None, number("limit"), number("remaining"))?;
     let reset = headers.text(&format!("{prefix}-reset"));
     let at_ms =
         reset.and_then(|reset| reset_at_ms(reset, now_ms)).filter(|at_ms| until(*at_ms, now_ms, true).is_some());
     let is_day = at_ms.is_some_and(|at_ms| at_ms.saturating_sub(now_ms) > 60_000);
-    Some(Told { per: is_day.then_some(Span::Day), resets_at_ms: at_ms, is_reset: true, ..told })
+    Some(LimitSignal { per: is_day.then_some(Span::Day), resets_at_ms: at_ms, is_reset: true, ..signal })
 }
 
 /// Calls of a day, of the account and of each model: <https://modelscope.cn/docs/model-service/API-Inference/limits>.
-fn modelscope(headers: &Headers<'_>, of: &str, of_account: bool, now_ms: i64) -> Option<Told> {
+fn modelscope(headers: &Headers<'_>, of: &str, of_account: bool, now_ms: i64) -> Option<LimitSignal> {
     let number = |part: &str| headers.number(&format!("modelscope-ratelimit-{of}requests-{part}"));
-    let told = told("requests", Some(Span::Day), number("limit"), number("remaining"))?;
+    let signal = signal("requests", Some(Span::Day), number("limit"), number("remaining"))?;
     let resets_at_ms = midnight("Asia/Shanghai", now_ms);
-    Some(Told { of_account, resets_at_ms, is_reset: true, ..told })
+    Some(LimitSignal { of_account, resets_at_ms, is_reset: true, ..signal })
 }
 
 fn midnight(zone: &str, now_ms: i64) -> Option<i64> {
@@ -125,7 +125,7 @@ fn midnight(zone: &str, now_ms: i64) -> Option<i64> {
 
 /// What a Gemini error tells: each violation of its `QuotaFailure` names a quota that is used up, and most its size:
 /// <https://ai.google.dev/gemini-api/docs/rate-limits>.
-pub fn in_error(body: &[u8], now_ms: i64) -> Vec<Told> {
+pub fn in_error(body: &[u8], now_ms: i64) -> Vec<LimitSignal> {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let retry_at_ms = google_retry_delay_ms(&body).filter(|ms| (0.0..1e9).contains(ms)).map(|ms| {
         #[expect(clippy::cast_possible_truncation, reason = "checked to be within days")]
@@ -147,14 +147,14 @@ pub fn in_error(body: &[u8], now_ms: i64) -> Vec<Told> {
         };
         let size = violation.get("quotaValue");
         let limit = size.and_then(|size| size.as_str().map_or_else(|| size.as_f64(), |text| text.parse().ok()));
-        Some(Told { resets_at_ms, is_reset: per == Some(Span::Day), ..told(what, per, limit, Some(0.0))? })
+        Some(LimitSignal { resets_at_ms, is_reset: per == Some(Span::Day), ..signal(what, per, limit, Some(0.0))? })
     });
     all.collect()
 }
 
 /// When there is something again of what is used up; the last to come back decides.
-pub fn used_up(told: &[Told], now_ms: i64) -> Option<Hint> {
-    let used_up = told.iter().filter(|each| each.remaining == Some(0));
+pub fn used_up(signals: &[LimitSignal], now_ms: i64) -> Option<Hint> {
+    let used_up = signals.iter().filter(|each| each.remaining == Some(0));
     used_up.filter_map(|each| until(each.resets_at_ms?, now_ms, each.is_reset)).max_by_key(|hint| hint.wait_ms)
 }
 

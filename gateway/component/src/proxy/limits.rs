@@ -1,6 +1,6 @@
 //! What an attempt's answer told of its provider's own limits.
 
-use gateway_core::outcome::told::{self, Told};
+use gateway_core::outcome::limits::{self, LimitSignal};
 use gateway_core::outcome::{Outcome, UpstreamError};
 use gateway_core::route::health::Subjects;
 
@@ -12,17 +12,18 @@ use crate::store::{health, signals};
 /// refusal says of the lane health has learnt already; the account may be used up as well, on all its models.
 pub(super) fn note(of: &Subjects, outcome: &Outcome, given: Option<&Given>) {
     match (outcome, given) {
-        (Outcome::Head(_), Some(Given::Streaming(answer))) if told::tells(&answer.headers) => {
-            let told = told::read(&answer.headers, host::unix_ms());
-            health::used_up(of, &told);
-            signals::learn(of, told);
+        (Outcome::Head(_), Some(Given::Streaming(answer))) if limits::tells(&answer.headers) => {
+            let signals = limits::read(&answer.headers, host::unix_ms());
+            health::used_up(of, &signals);
+            signals::learn(of, signals);
         }
         (Outcome::Answered(UpstreamError { status: 429, headers, body, .. }), _) => {
             let now_ms = host::unix_ms();
-            let told: Vec<Told> = told::read(headers, now_ms).into_iter().chain(told::in_error(body, now_ms)).collect();
-            let of_account: Vec<Told> = told.iter().filter(|told| told.of_account).cloned().collect();
+            let signals: Vec<LimitSignal> =
+                limits::read(headers, now_ms).into_iter().chain(limits::in_error(body, now_ms)).collect();
+            let of_account: Vec<LimitSignal> = signals.iter().filter(|signal| signal.of_account).cloned().collect();
             health::used_up(of, &of_account);
-            signals::learn(of, told);
+            signals::learn(of, signals);
         }
         _ => {}
     }
