@@ -2,10 +2,10 @@
 //! What follows for the call is decided in [`failover`](crate::failover).
 
 mod class;
+mod error_text;
 mod extent;
 pub mod hint;
 pub mod limits;
-mod said;
 mod words;
 
 use crate::candidate::Skip;

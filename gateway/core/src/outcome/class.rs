@@ -4,7 +4,7 @@
 //! that only llmio's catalog got wrong; the same 429 is a minute's pause or an empty account. A provider's own `errors`
 //! come first, then the rows of `table` in their order, then what the status means by itself.
 
-use super::said::Said;
+use super::error_text::ErrorText;
 use crate::verdict::{Class, ErrorRule, Hint, Nature, Verdict};
 use table::TABLE;
 
@@ -29,7 +29,7 @@ pub struct Circumstances<'a> {
 /// Judges an error answer. `hint` is what it says of when to come back, which a rule's own rest overrides.
 pub(super) fn judge(status: u16, body: &[u8], asked: Circumstances<'_>, hint: Option<Hint>) -> Verdict {
     let Circumstances { rules, request, is_clients_model } = asked;
-    let said = Said::of(body);
+    let said = ErrorText::of(body);
     let matches = |rule: &&ErrorRule| {
         rule.status.is_none_or(|wanted| wanted == status)
             && rule.text.as_ref().is_none_or(|wanted| said.whole.contains(&wanted.to_lowercase()))
@@ -51,7 +51,7 @@ pub(super) fn judge(status: u16, body: &[u8], asked: Circumstances<'_>, hint: Op
 }
 
 /// What a status means when nothing in the body says more.
-fn by_status(status: u16, said: &Said, is_clients_model: bool) -> (Class, Nature) {
+fn by_status(status: u16, said: &ErrorText, is_clients_model: bool) -> (Class, Nature) {
     let class = match status {
         200..=299 => Class::Ok,
         401 => Class::Credential,

@@ -10,8 +10,8 @@ use jiff::fmt::rfc2822;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use super::error_text::ErrorText;
 use super::limits;
-use super::said::Said;
 
 mod words;
 
@@ -25,7 +25,7 @@ const ABSURD_MS: u64 = 300_000;
 /// own `date`, so that a provider's wrong clock does no harm.
 pub fn read(headers: &[(String, Vec<u8>)], body: &[u8], now_ms: i64) -> Option<Hint> {
     let headers = Headers(headers);
-    let said = Said::of(body).message;
+    let said = ErrorText::of(body).message;
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let reset = google_daily_reset(&body, now_ms).or_else(|| words::date(&said, now_ms));
     reset

@@ -2,7 +2,7 @@
 //! a spent account from a mistyped key.
 
 use super::UpstreamError;
-use super::said::message_of;
+use super::error_text::message_of;
 use crate::catalog::Credential;
 use crate::redact;
 use crate::verdict::{Class, Nature, Verdict};

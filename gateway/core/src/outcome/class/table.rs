@@ -1,7 +1,7 @@
 //! The table of what errors say, by status and words. The first row that matches decides, so narrow ones stand above
 //! wide ones. Every row has a sample in `samples`.
 
-use crate::outcome::said::Said;
+use crate::outcome::error_text::ErrorText;
 use crate::scan::unescaped;
 use crate::verdict::{Class, Nature};
 
@@ -15,7 +15,7 @@ pub(super) struct Row {
 
 impl Row {
     /// Whether an error with this status, an answer to `request`, says one of this row's words of itself.
-    pub(super) fn is_said(&self, status: u16, said: &Said, request: &[u8]) -> bool {
+    pub(super) fn is_said(&self, status: u16, said: &ErrorText, request: &[u8]) -> bool {
         let may_repeat = self.class != Class::Client && blames_request(status);
         let is_own = |word: &str| !may_repeat || !is_in(request, word);
         let is_said = |word: &&str| said.codes.contains(*word) || said.message.contains(*word) && is_own(word);

@@ -12,7 +12,7 @@ use crate::scan::unescaped;
 const LOOKED_AT_BYTES: usize = 16 << 10;
 
 /// An error's words, in lower case, so that a row need not know how each relay capitalises what it passes on.
-pub(super) struct Said {
+pub(super) struct ErrorText {
     /// Each in quotes: codes, types, statuses, reasons, and the names of quotas.
     pub(super) codes: String,
     /// `message: ` and the message without what it quotes.
@@ -24,7 +24,7 @@ pub(super) struct Said {
     pub(super) is_page: bool,
 }
 
-impl Said {
+impl ErrorText {
     pub(super) fn of(body: &[u8]) -> Self {
         let looked_at = body.get(..body.len().min(LOOKED_AT_BYTES)).unwrap_or_default();
         let mut whole = String::from_utf8_lossy(looked_at).to_lowercase();
@@ -42,7 +42,7 @@ impl Said {
             whole.push_str(&String::from_utf8_lossy(&plain).to_lowercase());
         }
         let message = format!("message: {}", without_quoted(&message.to_lowercase()));
-        Said { codes: codes.to_lowercase(), message, whole, is_page }
+        ErrorText { codes: codes.to_lowercase(), message, whole, is_page }
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn codes_and_message_are_found_in_every_shape() {
-        let said = |body: &str| Said::of(body.as_bytes());
+        let said = |body: &str| ErrorText::of(body.as_bytes());
         let openai = said(r#"{"error":{"code":"X_Y","type":"t","message":"No 'way'"}}"#);
         assert_eq!((openai.codes.as_str(), openai.message.as_str()), ("\"x_y\" \"t\" ", "message: no "));
         assert_eq!(said(r#"{"error":"Broke"}"#).message, "message: broke");
