@@ -17,7 +17,7 @@ use gateway_core::endpoint::Admin;
 use gateway_core::operation::Operation;
 use gateway_core::refusal::{Refusal, Reply};
 
-use catalog::Extent;
+use catalog::ImportScope;
 
 use crate::incoming::Incoming;
 use crate::store::catalog::Snapshot;
@@ -33,8 +33,8 @@ pub(crate) async fn serve(
 ) -> Result<Reply, Refusal> {
     match admin {
         Admin::CatalogRead => catalog::read(incoming, &snapshot).await,
-        Admin::CatalogUpdate => catalog::update(incoming, Extent::Whole).await,
-        Admin::CatalogPatch => catalog::update(incoming, Extent::Sections).await,
+        Admin::CatalogUpdate => catalog::update(incoming, ImportScope::Whole).await,
+        Admin::CatalogPatch => catalog::update(incoming, ImportScope::Sections).await,
         Admin::CatalogCheck => catalog::check(incoming, &snapshot).await,
         Admin::KeysList => Ok(keys::list(&snapshot)),
         Admin::KeysCreate => keys::create(incoming).await,

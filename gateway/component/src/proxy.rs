@@ -319,8 +319,8 @@ impl Course<'_> {
             },
         };
         let verdict = self.verdict(&outcome, to);
-        let extent = outcome::extent(&outcome, verdict);
-        self.open.reached(extent);
+        let progress = outcome::progress(&outcome, verdict);
+        self.open.reached(progress);
         if let Outcome::NotSent(skip) = &outcome {
             self.open.skipped(skip.clone().of(target.clone()));
         }
@@ -336,7 +336,7 @@ impl Course<'_> {
         let charged = charged.and_then(|charged| match outcome {
             Outcome::Head(_) => Some(charged),
             _ => {
-                charged.end(extent);
+                charged.end(progress);
                 None
             }
         });

@@ -3,9 +3,9 @@
 
 mod class;
 mod error_text;
-mod extent;
 pub mod hint;
 pub mod limits;
+mod progress;
 mod words;
 
 use crate::candidate::Skip;
@@ -14,7 +14,7 @@ use crate::state::State;
 use crate::verdict::{Class, Hint, Nature, Verdict};
 
 pub use class::Circumstances;
-pub use extent::{Extent, extent};
+pub use progress::{Progress, progress};
 pub(crate) use words::excerpt;
 pub use words::words;
 

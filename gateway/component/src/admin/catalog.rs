@@ -35,14 +35,14 @@ async fn with_secrets(document: &Document) -> Result<Document, Refusal> {
 
 /// How much of the stored catalog a document stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Extent {
+pub(super) enum ImportScope {
     /// All of it.
     Whole,
     /// The sections it has; the others stay.
     Sections,
 }
 
-impl Extent {
+impl ImportScope {
     fn stored(self, document: &Document, stored: &Document) -> Document {
         match self {
             Self::Whole => document.clone(),
@@ -53,7 +53,7 @@ impl Extent {
 
 /// Replaces the stored catalog, or those of its sections that the document has, each whole. A credential that names its
 /// `id` without a value keeps its secret.
-pub(super) async fn update(incoming: &Incoming, extent: Extent) -> Result<Reply, Refusal> {
+pub(super) async fn update(incoming: &Incoming, scope: ImportScope) -> Result<Reply, Refusal> {
     let body = incoming.body().await?;
     let snapshot = catalog::administered().await?;
     if let Some(wanted) = incoming.header("if-match")
@@ -69,7 +69,7 @@ pub(super) async fn update(incoming: &Incoming, extent: Extent) -> Result<Reply,
         let said = format!("`{section}` comes from the catalog file, which is the authority for it. Edit the file.");
         return Err(Refusal::conflict(said));
     }
-    let whole = extent.stored(&document, &snapshot.stored);
+    let whole = scope.stored(&document, &snapshot.stored);
     let kept = document.lacks(&whole);
     let located = |mut refusal: Refusal| {
         refusal.problems = refusal.problems.map(|problems| Box::new(document.locate(&whole, *problems)));
@@ -83,19 +83,19 @@ pub(super) async fn update(incoming: &Incoming, extent: Extent) -> Result<Reply,
 /// Says whether a catalog would be accepted as a catalog file or by PATCH, and which sections would stay as they are; by
 /// PUT with `?replace=true`. Changes nothing.
 pub(super) async fn check(incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
-    let extent = match incoming.query.as_deref() {
-        Some("replace=true") => Extent::Whole,
-        None | Some("") => Extent::Sections,
+    let scope = match incoming.query.as_deref() {
+        Some("replace=true") => ImportScope::Whole,
+        None | Some("") => ImportScope::Sections,
         Some(_) => return Err(Refusal::bad_request("POST /api/catalog/check takes `replace=true` or no parameter.")),
     };
     let body = incoming.body().await?;
     let mut document = catalog::parse(&body.bytes).map_err(Refusal::invalid_catalog)?;
     document.recall(Some(&snapshot.stored)).map_err(Refusal::invalid_catalog)?;
-    let whole = extent.stored(&document, &snapshot.stored);
+    let whole = scope.stored(&document, &snapshot.stored);
     let located = |problems| Refusal::invalid_catalog(document.locate(&whole, problems));
     let in_force = whole.clone().or_built_in();
     let resolved = catalog::resolved(&in_force).await.map_err(located)?;
-    let kept = if extent == Extent::Whole { Vec::new() } else { document.lacks(&in_force) };
+    let kept = if scope == ImportScope::Whole { Vec::new() } else { document.lacks(&in_force) };
     let warnings: Vec<String> =
         resolved.missing().into_iter().map(|(path, reason)| format!("{path}: {reason}")).collect();
     Ok(Reply::json(200, &json!({ "ok": true, "kept": kept, "warnings": warnings })))

@@ -6,7 +6,7 @@ use gateway_core::call::Call;
 use gateway_core::candidate::{Candidates, Named, Skip, SkipReason};
 use gateway_core::failover;
 use gateway_core::operation::Operation;
-use gateway_core::outcome::Extent;
+use gateway_core::outcome::Progress;
 use gateway_core::price::Price;
 use gateway_core::quota::{self, Charge, Moment, Over, Prompt, Seen, Spend, Spent, Unit};
 use gateway_core::refusal::Refusal;
@@ -69,16 +69,16 @@ impl Charged {
     }
 
     /// Corrects the ledger by how far an attempt came that has no answer. Not waited for: it is done on a call's path.
-    pub(crate) fn end(mut self, extent: Extent) {
-        self.end_at(extent);
+    pub(crate) fn end(mut self, progress: Progress) {
+        self.end_at(progress);
     }
 
-    fn end_at(&mut self, extent: Extent) {
+    fn end_at(&mut self, progress: Progress) {
         let charges = std::mem::take(&mut self.charges);
-        let used = match extent {
-            Extent::Unsent | Extent::TurnedAway => None,
-            Extent::Failed => Some(Spend::NOTHING),
-            Extent::WorkedOn => Some(Spend::default()),
+        let used = match progress {
+            Progress::Unsent | Progress::TurnedAway => None,
+            Progress::Failed => Some(Spend::NOTHING),
+            Progress::WorkedOn => Some(Spend::default()),
         };
         let adjustments = match (used, self.is_late) {
             (None, true) => Vec::new(),
@@ -96,7 +96,7 @@ impl Charged {
 /// stays charged, and the slot it held is free.
 impl Drop for Charged {
     fn drop(&mut self) {
-        self.end_at(Extent::WorkedOn);
+        self.end_at(Progress::WorkedOn);
     }
 }
 

@@ -15,7 +15,7 @@ use gateway_core::catalog::{Catalog, Egress, Model, Relay};
 use gateway_core::dialect::Dialect;
 use gateway_core::observation::Observation;
 use gateway_core::operation::Operation;
-use gateway_core::outcome::{Extent, Outcome};
+use gateway_core::outcome::{Outcome, Progress};
 use gateway_core::quota::Seen;
 use gateway_core::record::{AttemptRecord, DecisionRecord, Record, kept_error, kept_text};
 use gateway_core::refusal::Reply;
@@ -62,7 +62,7 @@ struct Inner {
     /// What was seen of its answer.
     seen: Seen,
     /// How far its attempts came, the farthest of them.
-    extent: Extent,
+    progress: Progress,
     /// An attempt is under way.
     is_sent: bool,
     /// A stream is wanted in a form that has no signs of life.
@@ -133,7 +133,7 @@ impl OpenCall {
             retention_days: catalog.settings.retention_days,
             charged: None,
             seen: Seen::default(),
-            extent: Extent::Unsent,
+            progress: Progress::Unsent,
             is_sent: false,
             as_array: false,
             head_due: HeadDue::Unknown(None),
@@ -194,10 +194,10 @@ impl OpenCall {
     }
 
     /// How far that attempt came, which decides what its key's limits are charged.
-    pub(crate) fn reached(&self, extent: Extent) {
+    pub(crate) fn reached(&self, progress: Progress) {
         let mut inner = self.0.borrow_mut();
         inner.is_sent = false;
-        inner.extent = inner.extent.max(extent);
+        inner.progress = inner.progress.max(progress);
     }
 
     /// A candidate that could not be asked after all, and why.
@@ -388,18 +388,18 @@ impl OpenCall {
     }
 
     async fn save(self, record: Record) {
-        let (running_saved, retention_days, charged, extent, seen) = {
+        let (running_saved, retention_days, charged, progress, seen) = {
             let mut inner = self.0.borrow_mut();
-            let extent = if inner.is_sent { Extent::WorkedOn } else { inner.extent };
-            (inner.running_saved, inner.retention_days, inner.charged.take(), extent, inner.seen)
+            let progress = if inner.is_sent { Progress::WorkedOn } else { inner.progress };
+            (inner.running_saved, inner.retention_days, inner.charged.take(), progress, inner.seen)
         };
         let price = record.priced.map(|priced| priced.price);
         records::save(record, running_saved).await;
-        match (charged, extent) {
-            (Some(charged), Extent::WorkedOn) => charged.settle_at(&seen, price).await,
+        match (charged, progress) {
+            (Some(charged), Progress::WorkedOn) => charged.settle_at(&seen, price).await,
             // Whatever a provider makes of it: its holder caused a call.
-            (Some(charged), Extent::TurnedAway) => charged.end(Extent::Failed),
-            (Some(charged), extent) => charged.end(extent),
+            (Some(charged), Progress::TurnedAway) => charged.end(Progress::Failed),
+            (Some(charged), progress) => charged.end(progress),
             (None, _) => {}
         }
         records::maintain_lazily(retention_days).await;

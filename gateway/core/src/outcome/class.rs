@@ -29,17 +29,17 @@ pub struct Circumstances<'a> {
 /// Judges an error answer. `hint` is what it says of when to come back, which a rule's own rest overrides.
 pub(super) fn judge(status: u16, body: &[u8], asked: Circumstances<'_>, hint: Option<Hint>) -> Verdict {
     let Circumstances { rules, request, is_clients_model } = asked;
-    let said = ErrorText::of(body);
+    let text = ErrorText::of(body);
     let matches = |rule: &&ErrorRule| {
         rule.status.is_none_or(|wanted| wanted == status)
-            && rule.text.as_ref().is_none_or(|wanted| said.whole.contains(&wanted.to_lowercase()))
+            && rule.text.as_ref().is_none_or(|wanted| text.whole.contains(&wanted.to_lowercase()))
     };
     if let Some(rule) = rules.iter().find(matches) {
         let rest = rule.rest_ms.map(|wait_ms| Hint { wait_ms, is_reset: true }).or(hint);
         return Verdict { class: rule.class, nature: Nature::Plain, rest };
     }
-    let row = TABLE.iter().find(|row| row.is_said(status, &said, request));
-    let (class, nature) = row.map_or_else(|| by_status(status, &said, is_clients_model), |row| (row.class, row.nature));
+    let row = TABLE.iter().find(|row| row.is_said(status, &text, request));
+    let (class, nature) = row.map_or_else(|| by_status(status, &text, is_clients_model), |row| (row.class, row.nature));
     if nature == Nature::UnknownModel && is_clients_model {
         return Verdict::of(Class::Client);
     }
@@ -51,7 +51,7 @@ pub(super) fn judge(status: u16, body: &[u8], asked: Circumstances<'_>, hint: Op
 }
 
 /// What a status means when nothing in the body says more.
-fn by_status(status: u16, said: &ErrorText, is_clients_model: bool) -> (Class, Nature) {
+fn by_status(status: u16, text: &ErrorText, is_clients_model: bool) -> (Class, Nature) {
     let class = match status {
         200..=299 => Class::Ok,
         401 => Class::Credential,
@@ -61,8 +61,8 @@ fn by_status(status: u16, said: &ErrorText, is_clients_model: bool) -> (Class, N
         429 | 529 => Class::Rate,
         451 => Class::Egress,
         // A proxy in front of this provider takes no more; another one's may.
-        413 if said.is_page => return (Class::Target, Nature::Request),
-        400 | 404 if said.is_page => Class::Target,
+        413 if text.is_page => return (Class::Target, Nature::Request),
+        400 | 404 if text.is_page => Class::Target,
         // llmio chose the model and the address, and what the client may have named (a file, a cache) may be elsewhere.
         404 if !is_clients_model => return (Class::Target, Nature::Request),
         // llmio chose address and method, so these are not the client's; 408, 409, 410 and 425 are the provider's state.

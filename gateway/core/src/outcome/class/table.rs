@@ -15,10 +15,10 @@ pub(super) struct Row {
 
 impl Row {
     /// Whether an error with this status, an answer to `request`, says one of this row's words of itself.
-    pub(super) fn is_said(&self, status: u16, said: &ErrorText, request: &[u8]) -> bool {
+    pub(super) fn is_said(&self, status: u16, text: &ErrorText, request: &[u8]) -> bool {
         let may_repeat = self.class != Class::Client && blames_request(status);
         let is_own = |word: &str| !may_repeat || !is_in(request, word);
-        let is_said = |word: &&str| said.codes.contains(*word) || said.message.contains(*word) && is_own(word);
+        let is_said = |word: &&str| text.codes.contains(*word) || text.message.contains(*word) && is_own(word);
         self.statuses.contains(&status) && self.any.iter().any(is_said)
     }
 }

@@ -6,7 +6,7 @@ use crate::verdict::{Class, Nature, Verdict};
 
 /// From nothing to all, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Extent {
+pub enum Progress {
     /// Nobody got the request.
     #[default]
     Unsent,
@@ -22,39 +22,39 @@ pub enum Extent {
 }
 
 /// How far the attempt came of which this is the outcome.
-pub fn extent(outcome: &Outcome, verdict: Verdict) -> Extent {
+pub fn progress(outcome: &Outcome, verdict: Verdict) -> Progress {
     match outcome {
-        Outcome::NotSent(_) => Extent::Unsent,
-        Outcome::Head(_) => Extent::WorkedOn,
+        Outcome::NotSent(_) => Progress::Unsent,
+        Outcome::Head(_) => Progress::WorkedOn,
         Outcome::Failed(error) => of_failure(error),
         Outcome::Answered(error) => of_answer(error.status, verdict),
     }
 }
 
 /// What fell silent or broke off in its answer may have been worked on.
-fn of_failure(error: &SendError) -> Extent {
+fn of_failure(error: &SendError) -> Progress {
     match error {
         SendError::Connect(_)
         | SendError::Egress(_)
         | SendError::Tunnel(_)
         | SendError::Denied
         | SendError::Tls(_)
-        | SendError::ConnectTimeout => Extent::Unsent,
-        SendError::Reset(_) | SendError::Protocol(_) | SendError::Empty => Extent::Failed,
+        | SendError::ConnectTimeout => Progress::Unsent,
+        SendError::Reset(_) | SendError::Protocol(_) | SendError::Empty => Progress::Failed,
         SendError::FirstByteTimeout
         | SendError::IdleTimeout
         | SendError::TotalTimeout
         | SendError::Truncated
         | SendError::ClientClosed
-        | SendError::Drained => Extent::WorkedOn,
+        | SendError::Drained => Progress::WorkedOn,
     }
 }
 
-fn of_answer(status: u16, verdict: Verdict) -> Extent {
+fn of_answer(status: u16, verdict: Verdict) -> Progress {
     let is_turned_away = matches!(verdict.class, Class::Credential | Class::Egress | Class::Rate)
         || verdict.nature == Nature::UnknownModel
         || matches!(status, 401..=405 | 413 | 429);
-    if is_turned_away { Extent::TurnedAway } else { Extent::Failed }
+    if is_turned_away { Progress::TurnedAway } else { Progress::Failed }
 }
 
 #[cfg(test)]
@@ -66,30 +66,30 @@ mod tests {
 
     const ASKED: Circumstances<'_> = Circumstances { rules: &[], request: b"{}", is_clients_model: false };
 
-    fn of(status: u16, body: &str) -> Extent {
+    fn of(status: u16, body: &str) -> Progress {
         let (headers, body, dialect) = (Vec::new(), body.as_bytes().to_vec(), Dialect::OpenaiChat);
         let outcome = Outcome::Answered(UpstreamError { status, headers, body, hint: None, dialect });
-        extent(&outcome, verdict(&outcome, ASKED))
+        progress(&outcome, verdict(&outcome, ASKED))
     }
 
     #[test]
     fn what_a_provider_took_and_failed_at_is_a_call_to_its_limits() {
         for status in [400, 408, 409, 422, 500, 502, 503, 504, 520] {
-            assert_eq!(of(status, "{}"), Extent::Failed, "{status}");
+            assert_eq!(of(status, "{}"), Progress::Failed, "{status}");
         }
     }
 
     #[test]
     fn what_a_provider_turned_away_at_its_door_is_none() {
         for status in [401, 402, 403, 404, 405, 413, 429, 529] {
-            assert_eq!(of(status, "{}"), Extent::TurnedAway, "{status}");
+            assert_eq!(of(status, "{}"), Progress::TurnedAway, "{status}");
         }
         for (status, body) in [
             (400, r#"{"error":{"code":400,"message":"API key not valid.","details":[{"reason":"API_KEY_INVALID"}]}}"#),
             (400, r#"{"error":{"message":"User location is not supported for the API use."}}"#),
             (503, r#"{"error":{"message":"No available channel for model x under group default"}}"#),
         ] {
-            assert_eq!(of(status, body), Extent::TurnedAway, "{body}");
+            assert_eq!(of(status, body), Progress::TurnedAway, "{body}");
         }
     }
 
@@ -97,29 +97,29 @@ mod tests {
     fn nobody_got_what_had_no_connection_and_what_fell_silent_may_have_been_worked_on() {
         let failed = |error: SendError| {
             let outcome = Outcome::Failed(error);
-            extent(&outcome, verdict(&outcome, ASKED))
+            progress(&outcome, verdict(&outcome, ASKED))
         };
         let why = String::new;
         for error in [SendError::Connect(why()), SendError::Tls(why()), SendError::Denied, SendError::ConnectTimeout] {
-            assert_eq!(failed(error), Extent::Unsent);
+            assert_eq!(failed(error), Progress::Unsent);
         }
         for error in [SendError::Reset(why()), SendError::Protocol(why()), SendError::Empty] {
-            assert_eq!(failed(error), Extent::Failed);
+            assert_eq!(failed(error), Progress::Failed);
         }
         for error in
             [SendError::FirstByteTimeout, SendError::IdleTimeout, SendError::Truncated, SendError::ClientClosed]
         {
-            assert_eq!(failed(error), Extent::WorkedOn);
+            assert_eq!(failed(error), Progress::WorkedOn);
         }
         let skip = Outcome::NotSent(Skip::new(SkipReason::QuotaSpent, None));
-        assert_eq!(extent(&skip, Verdict::of(Class::Gone)), Extent::Unsent);
-        assert_eq!(extent(&Outcome::Head(200), Verdict::of(Class::Ok)), Extent::WorkedOn);
+        assert_eq!(progress(&skip, Verdict::of(Class::Gone)), Progress::Unsent);
+        assert_eq!(progress(&Outcome::Head(200), Verdict::of(Class::Ok)), Progress::WorkedOn);
     }
 
     #[test]
     fn the_farthest_of_several_attempts_counts() {
-        let extents = [Extent::TurnedAway, Extent::Unsent, Extent::Failed];
-        assert_eq!(extents.into_iter().max(), Some(Extent::Failed));
-        assert!(Extent::WorkedOn > Extent::Failed && Extent::TurnedAway > Extent::Unsent);
+        let all = [Progress::TurnedAway, Progress::Unsent, Progress::Failed];
+        assert_eq!(all.into_iter().max(), Some(Progress::Failed));
+        assert!(Progress::WorkedOn > Progress::Failed && Progress::TurnedAway > Progress::Unsent);
     }
 }
