@@ -14,7 +14,7 @@ use crate::dialect::Dialect;
 use crate::outcome::{Outcome, SendError, UpstreamError};
 use crate::refusal::{Refusal, Reply};
 use crate::state::State;
-use crate::verdict::{Class, Nature, Verdict};
+use crate::verdict::{Class, ErrorKind, Verdict};
 
 pub use budget::RetryBudget;
 pub use exhausted::{come_back, exhausted};
@@ -70,7 +70,7 @@ pub struct Failover {
     last: Option<Attempt>,
     /// The first answer that called the prompt too long, or the request of a translation wrong; what a caller gets when
     /// no other target takes it.
-    refused: Option<(UpstreamError, Nature)>,
+    refused: Option<(UpstreamError, ErrorKind)>,
 }
 
 #[derive(Debug)]
@@ -124,13 +124,13 @@ impl Failover {
             (Class::Client, Outcome::Answered(error)) => {
                 if chance.time_left
                     && self.refused.is_none()
-                    && let Some(attempt) = self.another_for(&error, verdict.nature)
+                    && let Some(attempt) = self.another_for(&error, verdict.kind)
                 {
-                    self.refused = Some((error, verdict.nature));
+                    self.refused = Some((error, verdict.kind));
                     return Decision::Try(attempt, 0);
                 }
-                let (error, nature) = self.refused.take().unwrap_or((error, verdict.nature));
-                return Decision::Answer(State::ClientError, self.shaped(error, nature));
+                let (error, kind) = self.refused.take().unwrap_or((error, verdict.kind));
+                return Decision::Answer(State::ClientError, self.shaped(error, kind));
             }
             (_, outcome) => {
                 if let Some(last) = self.last.filter(|_| may_pass(&outcome, verdict)) {
@@ -234,9 +234,9 @@ impl Failover {
 
     /// A request that was refused goes once to another target where that may take it: one whose context window is larger,
     /// and, where a translation may have been at fault, the next one.
-    fn another_for(&mut self, error: &UpstreamError, nature: Nature) -> Option<Attempt> {
-        match nature {
-            Nature::ContextLength => self.larger_context(),
+    fn another_for(&mut self, error: &UpstreamError, kind: ErrorKind) -> Option<Attempt> {
+        match kind {
+            ErrorKind::ContextLength => self.larger_context(),
             _ if matches!(error.status, 400 | 422) && !error.dialect.error_is_like(self.dialect) => {
                 (self.position, self.credential) = (self.position + 1, 0);
                 self.take()
@@ -257,15 +257,15 @@ impl Failover {
 
     /// The last upstream answer a caller can act on, else a refusal that names every attempt.
     fn give_up(&mut self) -> Decision {
-        if let Some((error, nature)) = self.refused.take() {
-            return Decision::Answer(State::ClientError, self.shaped(error, nature));
+        if let Some((error, kind)) = self.refused.take() {
+            return Decision::Answer(State::ClientError, self.shaped(error, kind));
         }
         let actionable = |failure: &Failure| match &failure.outcome {
             // An error that names llmio's own choice (a model name, an address) would send the caller looking in vain.
             Outcome::Answered(error) => match failure.verdict.class {
                 Class::Rate => true,
-                Class::Target if failure.verdict.nature == Nature::Request => error.status != 403,
-                Class::Target => error.status >= 500 && failure.verdict.nature == Nature::Plain,
+                Class::Target if failure.verdict.kind == ErrorKind::Request => error.status != 403,
+                Class::Target => error.status >= 500 && failure.verdict.kind == ErrorKind::Plain,
                 _ => false,
             },
             Outcome::Head(_) | Outcome::Failed(_) | Outcome::NotSent(..) => false,
@@ -274,7 +274,7 @@ impl Failover {
             && let Failure { outcome: Outcome::Answered(error), verdict, .. } = self.failures.swap_remove(position)
         {
             let state = if verdict.class == Class::Rate { State::RateLimitedUpstream } else { State::UpstreamError };
-            let mut reply = self.shaped(error, verdict.nature);
+            let mut reply = self.shaped(error, verdict.kind);
             // Some say it under a status that would blame the request.
             if verdict.class == Class::Rate && reply.status != 529 {
                 reply.status = 429;
@@ -296,8 +296,8 @@ impl Failover {
         })
     }
 
-    fn shaped(&self, error: UpstreamError, nature: Nature) -> Reply {
-        shaped::shaped(error, nature, self.dialect, &self.id)
+    fn shaped(&self, error: UpstreamError, kind: ErrorKind) -> Reply {
+        shaped::shaped(error, kind, self.dialect, &self.id)
     }
 
     fn explain(&self, what: &str) -> String {
@@ -317,7 +317,7 @@ impl Failover {
 /// address or a certificate stays wrong.
 fn may_pass(outcome: &Outcome, verdict: Verdict) -> bool {
     let of_way = matches!(outcome, Outcome::Failed(SendError::Egress(_) | SendError::Tunnel(_)));
-    let of_target = verdict.class == Class::Target && verdict.nature == Nature::Plain;
+    let of_target = verdict.class == Class::Target && verdict.kind == ErrorKind::Plain;
     of_way
         || of_target
             && match outcome {
@@ -337,13 +337,13 @@ fn may_pass(outcome: &Outcome, verdict: Verdict) -> bool {
 /// The upstream's text is not shown for a refused credential: providers echo parts of the key in it.
 fn describe_answer(status: u16, verdict: Verdict) -> String {
     match (verdict.class, status) {
-        (Class::Target, _) if verdict.nature == Nature::UnknownModel => {
+        (Class::Target, _) if verdict.kind == ErrorKind::UnknownModel => {
             format!("does not serve a model of that name ({status}); mend the target in the catalog")
         }
-        (Class::Credential, _) if verdict.nature == Nature::Spent => {
+        (Class::Credential, _) if verdict.kind == ErrorKind::Spent => {
             format!("says that the account of llmio's credential has nothing left ({status}); top it up or add another")
         }
-        (Class::Credential, _) if verdict.nature == Nature::ModelDenied => {
+        (Class::Credential, _) if verdict.kind == ErrorKind::ModelDenied => {
             format!("does not let llmio's credential use this model ({status}); check what the key may use")
         }
         (Class::Credential, _) => format!("refused llmio's credential ({status}); check it in the catalog"),

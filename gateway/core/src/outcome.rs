@@ -11,7 +11,7 @@ mod words;
 use crate::candidate::Skip;
 use crate::dialect::Dialect;
 use crate::state::State;
-use crate::verdict::{Class, Hint, Nature, Verdict};
+use crate::verdict::{Class, ErrorKind, Hint, Verdict};
 
 pub use class::Circumstances;
 pub use progress::{Progress, progress};
@@ -54,8 +54,8 @@ pub fn verdict(outcome: &Outcome, asked: Circumstances<'_>) -> Verdict {
         Outcome::Failed(SendError::ClientClosed | SendError::Drained) | Outcome::NotSent(..) => {
             Verdict::of(Class::Gone)
         }
-        Outcome::Failed(SendError::Egress(_)) => Verdict { nature: Nature::Way, ..Verdict::of(Class::Egress) },
-        Outcome::Failed(SendError::Tunnel(_)) => Verdict { nature: Nature::Tunnel, ..Verdict::of(Class::Egress) },
+        Outcome::Failed(SendError::Egress(_)) => Verdict { kind: ErrorKind::Way, ..Verdict::of(Class::Egress) },
+        Outcome::Failed(SendError::Tunnel(_)) => Verdict { kind: ErrorKind::Tunnel, ..Verdict::of(Class::Egress) },
         Outcome::Failed(_) => Verdict::of(Class::Target),
     }
 }

@@ -39,7 +39,7 @@ impl Class {
 
 /// What an error says beyond its class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Nature {
+pub enum ErrorKind {
     /// Nothing more.
     #[default]
     Plain,
@@ -71,7 +71,7 @@ pub struct Verdict {
     /// Who it speaks of.
     pub class: Class,
     /// What it says beyond that.
-    pub nature: Nature,
+    pub kind: ErrorKind,
     /// How long whom it speaks of rests, where that is known.
     pub rest: Option<Hint>,
 }
@@ -79,7 +79,7 @@ pub struct Verdict {
 impl Verdict {
     /// A verdict that says no more than its class.
     pub fn of(class: Class) -> Self {
-        Verdict { class, nature: Nature::Plain, rest: None }
+        Verdict { class, kind: ErrorKind::Plain, rest: None }
     }
 }
 

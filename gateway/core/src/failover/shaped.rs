@@ -8,17 +8,17 @@ use crate::outcome::{UpstreamError, excerpt};
 use crate::refusal::{Refusal, Reply, Shape};
 use crate::state::State;
 use crate::translate;
-use crate::verdict::Nature;
+use crate::verdict::ErrorKind;
 
 /// The error for the call `id` of a caller that speaks `dialect`.
-pub(super) fn shaped(error: UpstreamError, nature: Nature, dialect: Dialect, id: &str) -> Reply {
+pub(super) fn shaped(error: UpstreamError, kind: ErrorKind, dialect: Dialect, id: &str) -> Reply {
     let UpstreamError { status, headers, body, dialect: spoken, .. } = error;
     let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok();
     if is_json && spoken.error_is_like(dialect) {
         return Reply { status, headers, body };
     }
     let mut reply = if is_json {
-        Reply::json(status, &translated((spoken, dialect), status, nature, &body, id))
+        Reply::json(status, &translated((spoken, dialect), status, kind, &body, id))
     } else {
         let said = match excerpt(&body) {
             text if text.is_empty() => format!("The provider answered {status} without an explanation."),
@@ -35,11 +35,11 @@ pub(super) fn shaped(error: UpstreamError, nature: Nature, dialect: Dialect, id:
 
 /// The error in the caller's dialect. Agents look for one thing in it: whether the prompt is too long, since then they
 /// make their conversation shorter. Claude Code reads it from the message's first words, OpenAI's clients from a code.
-fn translated((spoken, dialect): (Dialect, Dialect), status: u16, nature: Nature, body: &[u8], id: &str) -> Value {
+fn translated((spoken, dialect): (Dialect, Dialect), status: u16, kind: ErrorKind, body: &[u8], id: &str) -> Value {
     const WORDS: &str = "prompt is too long";
     let written = translate::error(spoken, dialect, status, body, id);
     let mut error: Value = serde_json::from_slice(&written).unwrap_or_default();
-    if nature != Nature::ContextLength {
+    if kind != ErrorKind::ContextLength {
         return error;
     }
     match dialect {

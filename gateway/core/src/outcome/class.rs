@@ -5,7 +5,7 @@
 //! come first, then the rows of `table` in their order, then what the status means by itself.
 
 use super::error_text::ErrorText;
-use crate::verdict::{Class, ErrorRule, Hint, Nature, Verdict};
+use crate::verdict::{Class, ErrorKind, ErrorRule, Hint, Verdict};
 use table::TABLE;
 
 mod table;
@@ -36,40 +36,40 @@ pub(super) fn judge(status: u16, body: &[u8], asked: Circumstances<'_>, hint: Op
     };
     if let Some(rule) = rules.iter().find(matches) {
         let rest = rule.rest_ms.map(|wait_ms| Hint { wait_ms, is_reset: true }).or(hint);
-        return Verdict { class: rule.class, nature: Nature::Plain, rest };
+        return Verdict { class: rule.class, kind: ErrorKind::Plain, rest };
     }
     let row = TABLE.iter().find(|row| row.is_said(status, &text, request));
-    let (class, nature) = row.map_or_else(|| by_status(status, &text, is_clients_model), |row| (row.class, row.nature));
-    if nature == Nature::UnknownModel && is_clients_model {
+    let (class, kind) = row.map_or_else(|| by_status(status, &text, is_clients_model), |row| (row.class, row.kind));
+    if kind == ErrorKind::UnknownModel && is_clients_model {
         return Verdict::of(Class::Client);
     }
-    let spends = matches!(nature, Nature::Quota | Nature::AccountQuota | Nature::FreeQuota | Nature::Spent);
+    let spends = matches!(kind, ErrorKind::Quota | ErrorKind::AccountQuota | ErrorKind::FreeQuota | ErrorKind::Spent);
     // Many send the reset of some window with every answer; it speaks of whoever is over its rate and of nobody else.
     let rest = hint.filter(|hint| class == Class::Rate || spends || !hint.is_reset);
     let rest = rest.map(|hint| Hint { is_reset: hint.is_reset || spends, ..hint });
-    Verdict { class, nature, rest }
+    Verdict { class, kind, rest }
 }
 
 /// What a status means when nothing in the body says more.
-fn by_status(status: u16, text: &ErrorText, is_clients_model: bool) -> (Class, Nature) {
+fn by_status(status: u16, text: &ErrorText, is_clients_model: bool) -> (Class, ErrorKind) {
     let class = match status {
         200..=299 => Class::Ok,
         401 => Class::Credential,
-        402 => return (Class::Credential, Nature::Spent),
+        402 => return (Class::Credential, ErrorKind::Spent),
         // Firewalls answer 403 to what a prompt holds. Only one that names a key, a permission or money is about those.
-        403 => return (Class::Target, Nature::Request),
+        403 => return (Class::Target, ErrorKind::Request),
         429 | 529 => Class::Rate,
         451 => Class::Egress,
         // A proxy in front of this provider takes no more; another one's may.
-        413 if text.is_page => return (Class::Target, Nature::Request),
+        413 if text.is_page => return (Class::Target, ErrorKind::Request),
         400 | 404 if text.is_page => Class::Target,
         // llmio chose the model and the address, and what the client may have named (a file, a cache) may be elsewhere.
-        404 if !is_clients_model => return (Class::Target, Nature::Request),
+        404 if !is_clients_model => return (Class::Target, ErrorKind::Request),
         // llmio chose address and method, so these are not the client's; 408, 409, 410 and 425 are the provider's state.
         405 | 408 | 409 | 410 | 425 => Class::Target,
         400..=499 => Class::Client,
         // Redirects are never followed: a key must not travel to where a response points.
         _ => Class::Target,
     };
-    (class, Nature::Plain)
+    (class, ErrorKind::Plain)
 }

@@ -2,7 +2,7 @@
 //! it answers.
 
 use super::{Outcome, SendError};
-use crate::verdict::{Class, Nature, Verdict};
+use crate::verdict::{Class, ErrorKind, Verdict};
 
 /// From nothing to all, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -52,7 +52,7 @@ fn of_failure(error: &SendError) -> Progress {
 
 fn of_answer(status: u16, verdict: Verdict) -> Progress {
     let is_turned_away = matches!(verdict.class, Class::Credential | Class::Egress | Class::Rate)
-        || verdict.nature == Nature::UnknownModel
+        || verdict.kind == ErrorKind::UnknownModel
         || matches!(status, 401..=405 | 413 | 429);
     if is_turned_away { Progress::TurnedAway } else { Progress::Failed }
 }

@@ -5,7 +5,7 @@ use super::UpstreamError;
 use super::error_text::message_of;
 use crate::catalog::Credential;
 use crate::redact;
-use crate::verdict::{Class, Nature, Verdict};
+use crate::verdict::{Class, ErrorKind, Verdict};
 
 /// The first sentence or two say it.
 const CHARACTERS_MAX: usize = 200;
@@ -15,7 +15,7 @@ const CHARACTERS_MAX: usize = 200;
 pub fn words(error: &UpstreamError, verdict: Verdict, credential: Option<&Credential>) -> Option<String> {
     let is_ours = match verdict.class {
         Class::Credential | Class::Egress | Class::Rate => true,
-        Class::Target => verdict.nature != Nature::Request,
+        Class::Target => verdict.kind != ErrorKind::Request,
         Class::Ok | Class::Client | Class::Gone => false,
     };
     let said = match message_of(&error.body) {
@@ -94,7 +94,7 @@ mod tests {
     fn what_is_about_the_request_is_not_kept() {
         let json = r#"{"error":{"message":"Invalid value: 'my secret diary'"}}"#;
         assert_eq!(said(Class::Client, json), None);
-        let of_request = Verdict { nature: Nature::Request, ..Verdict::of(Class::Target) };
+        let of_request = Verdict { kind: ErrorKind::Request, ..Verdict::of(Class::Target) };
         assert_eq!(words(&error(json), of_request, None), None);
     }
 }

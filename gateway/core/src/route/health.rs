@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Provider, Target};
 use crate::outcome::limits::{self, LimitSignal};
-use crate::verdict::{Class, Hint, Nature, Verdict};
+use crate::verdict::{Class, ErrorKind, Hint, Verdict};
 
 mod cleared;
 mod egress;
@@ -199,7 +199,7 @@ impl Health {
             Class::Ok => self.succeeded(of, at),
             // The target answered, so it is up; nobody is to blame.
             Class::Client => self.end_probe(&of.target, at).into_iter().collect(),
-            Class::Target if verdict.nature == Nature::Request => self.end_probe(&of.target, at).into_iter().collect(),
+            Class::Target if verdict.kind == ErrorKind::Request => self.end_probe(&of.target, at).into_iter().collect(),
             Class::Gone => {
                 self.probes.remove(&of.target);
                 Vec::new()
@@ -397,7 +397,7 @@ impl Health {
     fn target_failed(&mut self, of: &Subjects, verdict: Verdict, said: &str, now_ms: i64, jitter: f64) -> Vec<String> {
         let key = &of.target;
         self.probes.remove(key);
-        if verdict.nature == Nature::UnknownModel {
+        if verdict.kind == ErrorKind::UnknownModel {
             return self.trouble(key, Trouble::UnknownModel, Some(UNKNOWN_MODEL_MS), &CREDENTIAL_MS, said, now_ms);
         }
         self.latencies.entry(key.clone()).or_default().push_failure(now_ms);
@@ -419,11 +419,11 @@ impl Health {
         self.probes.remove(&of.target);
         // Without a credential it is the provider that refuses llmio, on this model at least.
         let key = match &of.credential {
-            Some(credential) if verdict.nature != Nature::ModelDenied => credential.clone(),
+            Some(credential) if verdict.kind != ErrorKind::ModelDenied => credential.clone(),
             _ => self.lane(of).to_owned(),
         };
         // A name more than are kept apart says nothing of all the others.
-        if verdict.nature == Nature::ModelDenied && of.wide_lane.as_ref() == Some(&key) {
+        if verdict.kind == ErrorKind::ModelDenied && of.wide_lane.as_ref() == Some(&key) {
             return Vec::new();
         }
         let told_ms = verdict.rest.filter(|rest| rest.is_reset).map(told_ms);
@@ -441,14 +441,14 @@ impl Health {
 
     fn cool(&mut self, of: &Subjects, verdict: Verdict, said: &str, now_ms: i64) -> Vec<String> {
         self.probes.remove(&of.target);
-        let wider = match verdict.nature {
-            Nature::AccountQuota => of.credential.clone(),
-            Nature::FreeQuota => of.free_lane.clone(),
+        let wider = match verdict.kind {
+            ErrorKind::AccountQuota => of.credential.clone(),
+            ErrorKind::FreeQuota => of.free_lane.clone(),
             _ => None,
         };
         let key = wider.unwrap_or_else(|| self.lane(of).to_owned());
-        let backoff = match verdict.nature {
-            Nature::Quota | Nature::AccountQuota | Nature::FreeQuota => &QUOTA_MS,
+        let backoff = match verdict.kind {
+            ErrorKind::Quota | ErrorKind::AccountQuota | ErrorKind::FreeQuota => &QUOTA_MS,
             _ => &LANE_MS,
         };
         self.trouble(&key, Trouble::Cooling, verdict.rest.map(told_ms), backoff, said, now_ms)

@@ -1,13 +1,13 @@
 //! A sample for every row of the table: error bodies in the shapes their providers document or are known to send.
 
-use crate::verdict::{Class, Nature};
+use crate::verdict::{Class, ErrorKind};
 
 mod abroad;
 mod china;
 mod relays;
 
 /// Provider and what happened, status, body, class, nature.
-pub(super) type Sample = (&'static str, u16, &'static str, Class, Nature);
+pub(super) type Sample = (&'static str, u16, &'static str, Class, ErrorKind);
 
 pub(super) fn all() -> impl Iterator<Item = &'static Sample> {
     [abroad::SAMPLES, china::SAMPLES, relays::SAMPLES].into_iter().flatten()

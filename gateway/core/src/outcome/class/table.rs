@@ -3,14 +3,14 @@
 
 use crate::outcome::error_text::ErrorText;
 use crate::scan::unescaped;
-use crate::verdict::{Class, Nature};
+use crate::verdict::{Class, ErrorKind};
 
 pub(super) struct Row {
     statuses: &'static [u16],
     /// Any of these, in lower case. One between quotation marks is a whole code.
     pub(super) any: &'static [&'static str],
     pub(super) class: Class,
-    pub(super) nature: Nature,
+    pub(super) kind: ErrorKind,
 }
 
 impl Row {
@@ -39,8 +39,8 @@ fn is_in(request: &[u8], word: &str) -> bool {
     starts.into_iter().any(|at| request.get(at..at + word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word)))
 }
 
-const fn row(statuses: &'static [u16], any: &'static [&'static str], class: Class, nature: Nature) -> Row {
-    Row { statuses, any, class, nature }
+const fn row(statuses: &'static [u16], any: &'static [&'static str], class: Class, kind: ErrorKind) -> Row {
+    Row { statuses, any, class, kind }
 }
 
 /// The statuses under which some provider says that it does not serve a model.
@@ -61,7 +61,7 @@ pub(super) const TABLE: &[Row] = &[
             "no allowed providers are available",
         ],
         Class::Target,
-        Nature::Request,
+        ErrorKind::Request,
     ),
     // What the prompt itself is refused for comes first: such texts also speak of limits and policies.
     row(
@@ -87,7 +87,7 @@ pub(super) const TABLE: &[Row] = &[
             "超出模型的最大长度",
         ],
         Class::Client,
-        Nature::ContextLength,
+        ErrorKind::ContextLength,
     ),
     row(
         &[400, 403, 422],
@@ -107,12 +107,12 @@ pub(super) const TABLE: &[Row] = &[
             "不安全",
         ],
         Class::Client,
-        Nature::Plain,
+        ErrorKind::Plain,
     ),
     // Gemini of a file or cache that the client names, and which is another project's or gone: of no key it says anything.
-    row(&[403], &["access the file", "cachedcontent not found"], Class::Client, Nature::Plain),
+    row(&[403], &["access the file", "cachedcontent not found"], Class::Client, ErrorKind::Plain),
     // A key of the free tier is refused there; another one of the same provider, which is paid for, is not.
-    row(&[400, 403], &["free tier is not available"], Class::Credential, Nature::Plain),
+    row(&[400, 403], &["free tier is not available"], Class::Credential, ErrorKind::Plain),
     row(
         &[400, 403],
         &[
@@ -127,7 +127,7 @@ pub(super) const TABLE: &[Row] = &[
             "error code: 1009",
         ],
         Class::Egress,
-        Nature::Plain,
+        ErrorKind::Plain,
     ),
     row(
         &[400, 401, 403],
@@ -142,20 +142,20 @@ pub(super) const TABLE: &[Row] = &[
             "organization_restricted",
         ],
         Class::Credential,
-        Nature::Plain,
+        ErrorKind::Plain,
     ),
     // Zhipu: inactive, unknown, locked, locked for a breach of its rules, and used in a way its plan is not for.
     row(
         &[400, 401, 403, 429],
         &["\"1110\"", "\"1111\"", "\"1112\"", "\"1121\"", "\"1313\""],
         Class::Credential,
-        Nature::Plain,
+        ErrorKind::Plain,
     ),
     // OpenRouter counts all models that end in `:free` together, by minute and by day.
-    row(&[429], &["free-models-per-", "free model requests per day"], Class::Rate, Nature::FreeQuota),
-    row(&[429], &["每日调用次数", "\"1304\""], Class::Rate, Nature::AccountQuota),
+    row(&[429], &["free-models-per-", "free model requests per day"], Class::Rate, ErrorKind::FreeQuota),
+    row(&[429], &["每日调用次数", "\"1304\""], Class::Rate, ErrorKind::AccountQuota),
     // Gemini says it under the status of a rate.
-    row(&[429], &["credits are depleted"], Class::Credential, Nature::Spent),
+    row(&[429], &["credits are depleted"], Class::Credential, ErrorKind::Spent),
     // Gemini speaks of "your plan and billing details" whenever a minute's quota is used up, and so does DashScope.
     row(
         &[429],
@@ -172,13 +172,13 @@ pub(super) const TABLE: &[Row] = &[
             "per 86400s",
         ],
         Class::Rate,
-        Nature::Quota,
+        ErrorKind::Quota,
     ),
     row(
         &[429],
         &["resource_exhausted", "#token-limit", "help.aliyun.com", "alibabacloud.com/help"],
         Class::Rate,
-        Nature::Plain,
+        ErrorKind::Plain,
     ),
     // Money. Some say it under 400 (Anthropic, DashScope) and some under 429 (OpenAI, Zhipu), where waiting is no use.
     row(
@@ -209,14 +209,14 @@ pub(super) const TABLE: &[Row] = &[
             "\"1309\"",
         ],
         Class::Credential,
-        Nature::Spent,
+        ErrorKind::Spent,
     ),
     // A model's own free allowance is gone; the account may have others.
     row(
         &[403, 429],
         &["freetieronly", "free tier of the model has been exhausted", "free quota"],
         Class::Rate,
-        Nature::Quota,
+        ErrorKind::Quota,
     ),
     // The hours or the week of a plan, which all its models share: Zhipu, Codex and Ollama's cloud.
     row(
@@ -233,7 +233,7 @@ pub(super) const TABLE: &[Row] = &[
             "\"1310\"",
         ],
         Class::Rate,
-        Nature::AccountQuota,
+        ErrorKind::AccountQuota,
     ),
     // Above what says that there is no such model, since some call it that too (OpenAI of a project without access).
     row(
@@ -255,7 +255,7 @@ pub(super) const TABLE: &[Row] = &[
             "\"1311\"",
         ],
         Class::Credential,
-        Nature::ModelDenied,
+        ErrorKind::ModelDenied,
     ),
     row(
         MODEL_STATUSES,
@@ -290,7 +290,7 @@ pub(super) const TABLE: &[Row] = &[
             "\"1211\"",
         ],
         Class::Target,
-        Nature::UnknownModel,
+        ErrorKind::UnknownModel,
     ),
     row(
         &[404],
@@ -309,16 +309,16 @@ pub(super) const TABLE: &[Row] = &[
             "not found for account",
         ],
         Class::Target,
-        Nature::UnknownModel,
+        ErrorKind::UnknownModel,
     ),
     // OpenAI of a path it does not have, since the provider's base_url is wrong.
-    row(&[404], &["invalid url ("], Class::Target, Nature::Plain),
+    row(&[404], &["invalid url ("], Class::Target, ErrorKind::Plain),
     // Overload said under a status that would blame somebody else.
     row(
         &[400, 403, 500, 503],
         &["rate limit", "rate_limit", "too many requests", "上游负载已饱和", "并发数过高", "throttling"],
         Class::Rate,
-        Nature::Plain,
+        ErrorKind::Plain,
     ),
     row(
         &[403],
@@ -346,6 +346,6 @@ pub(super) const TABLE: &[Row] = &[
             "已被弃用",
         ],
         Class::Credential,
-        Nature::Plain,
+        ErrorKind::Plain,
     ),
 ];

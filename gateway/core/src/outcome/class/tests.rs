@@ -8,9 +8,9 @@ fn to(request: &[u8]) -> Circumstances<'_> {
 
 #[test]
 fn each_sample_is_judged_by_what_its_provider_means() {
-    for (what, status, body, class, nature) in samples::all() {
+    for (what, status, body, class, kind) in samples::all() {
         let verdict = judge(*status, body.as_bytes(), to(b"{}"), None);
-        assert_eq!((verdict.class, verdict.nature), (*class, *nature), "{what}: {status} {body}");
+        assert_eq!((verdict.class, verdict.kind), (*class, *kind), "{what}: {status} {body}");
     }
 }
 
@@ -49,12 +49,12 @@ fn a_catalogs_own_rows_come_first_and_say_how_long() {
     let judged =
         |status, body: &str| judge(status, body.as_bytes(), Circumstances { rules: &rules, ..to(b"{}") }, told);
     let hour = Some(Hint { wait_ms: 3_600_000, is_reset: true });
-    assert_eq!(judged(403, "账户余额不足"), Verdict { class: Class::Credential, nature: Nature::Plain, rest: hour });
+    assert_eq!(judged(403, "账户余额不足"), Verdict { class: Class::Credential, kind: ErrorKind::Plain, rest: hour });
     assert_eq!((judged(400, "please TRY LATER").class, judged(400, "please TRY LATER").rest), (Class::Rate, told));
     let escaped = r#"{"error":"\u8d26\u6237\u4f59\u989d\u4e0d\u8db3"}"#;
     assert_eq!(
         judged(403, escaped),
-        Verdict { class: Class::Credential, nature: Nature::Plain, rest: hour },
+        Verdict { class: Class::Credential, kind: ErrorKind::Plain, rest: hour },
         "escaped"
     );
     assert_eq!(judged(418, "").class, Class::Target);
@@ -129,7 +129,7 @@ fn a_code_counts_where_another_word_of_its_row_may_be_an_echo() {
 fn a_row_that_may_be_an_echo_leaves_the_decision_to_the_rows_behind_it() {
     let request = br#"{"messages":[{"role":"user","content":"insufficient balance"}]}"#;
     let body = br#"{"error":{"code":"model_not_found","message":"Neither insufficient balance nor a model"}}"#;
-    assert_eq!(judge(404, body, to(request), None).nature, Nature::UnknownModel);
+    assert_eq!(judge(404, body, to(request), None).kind, ErrorKind::UnknownModel);
 }
 
 #[test]

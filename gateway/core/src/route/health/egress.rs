@@ -1,7 +1,7 @@
 //! What a failure of the way out means for those who take it.
 
 use super::{At, BREAKER_MS, CREDENTIAL_MS, Health, Subjects, Trouble, told_ms};
-use crate::verdict::{Nature, Verdict};
+use crate::verdict::{ErrorKind, Verdict};
 
 impl Health {
     /// A place that is refused stays so. A proxy that is down may be back in a moment, and one failure in a hundred must
@@ -9,9 +9,9 @@ impl Health {
     pub(super) fn egress_failed(&mut self, of: &Subjects, verdict: Verdict, said: &str, at: At) -> Vec<String> {
         let At { now_ms, jitter, .. } = at;
         self.probes.remove(&of.target);
-        let key = match (verdict.nature, &of.egress) {
-            (Nature::Way, Some(egress)) => egress,
-            (Nature::Way | Nature::Tunnel, _) => &of.place,
+        let key = match (verdict.kind, &of.egress) {
+            (ErrorKind::Way, Some(egress)) => egress,
+            (ErrorKind::Way | ErrorKind::Tunnel, _) => &of.place,
             _ => {
                 let told_ms = verdict.rest.filter(|rest| rest.is_reset).map(told_ms);
                 return self.trouble(&of.place, Trouble::Resting, told_ms, &CREDENTIAL_MS, said, now_ms);

@@ -153,7 +153,7 @@ fn a_refused_credential_rests_five_minutes_doubling_to_an_hour_and_takes_no_targ
 #[test]
 fn a_credential_that_may_not_use_one_model_rests_on_that_model_only() {
     let mut story = Story::new();
-    story.note(Verdict { nature: Nature::ModelDenied, ..Verdict::of(Class::Credential) });
+    story.note(Verdict { kind: ErrorKind::ModelDenied, ..Verdict::of(Class::Credential) });
     assert_eq!(story.says(), ["yes", "yes", "300000"]);
 }
 
@@ -203,7 +203,7 @@ fn rate_limits_without_a_wait_double_to_five_minutes_and_begin_anew_after_a_succ
 #[test]
 fn a_day_that_is_used_up_is_waited_for_longer_than_a_minute_where_nobody_told_its_end() {
     let mut story = Story::new();
-    let used_up = Verdict { nature: Nature::Quota, ..Verdict::of(Class::Rate) };
+    let used_up = Verdict { kind: ErrorKind::Quota, ..Verdict::of(Class::Rate) };
     for minutes in [5, 10, 20, 40, 60, 60] {
         story.note(used_up);
         assert_eq!(story.says()[2], (minutes * MINUTE_MS).to_string());
@@ -224,14 +224,14 @@ fn a_longer_wait_that_is_told_later_is_followed_and_a_shorter_one_is_not() {
 #[test]
 fn an_accounts_quota_cools_its_credential_on_every_model() {
     let mut health = Health::default();
-    let spent = Verdict { nature: Nature::AccountQuota, ..Verdict::of(Class::Rate) };
+    let spent = Verdict { kind: ErrorKind::AccountQuota, ..Verdict::of(Class::Rate) };
     assert_eq!(health.note(&subjects(), spent, "429", at(NOW_MS, 0.5)), ["credential/c-1"]);
 }
 
 #[test]
 fn a_quota_of_free_models_cools_those_and_leaves_the_paid_ones() {
     let mut health = Health::default();
-    let spent = Verdict { nature: Nature::FreeQuota, ..Verdict::of(Class::Rate) };
+    let spent = Verdict { kind: ErrorKind::FreeQuota, ..Verdict::of(Class::Rate) };
     let of = |model: &str, credential: &str| Subjects::of("p", model, Some(credential), None);
     assert_eq!(health.note(&of("q/coder:free", "c-1"), spent, "429", at(NOW_MS, 0.5)), ["lane/c-1/*:free"]);
     let is_able = |health: &Health, of: Subjects| {
@@ -246,7 +246,7 @@ fn a_quota_of_free_models_cools_those_and_leaves_the_paid_ones() {
 #[test]
 fn a_model_its_provider_does_not_know_rests_ten_minutes_at_once() {
     let mut story = Story::new();
-    story.note(Verdict { nature: Nature::UnknownModel, ..Verdict::of(Class::Target) });
+    story.note(Verdict { kind: ErrorKind::UnknownModel, ..Verdict::of(Class::Target) });
     assert_eq!(story.says()[0], "600000");
 }
 
@@ -334,7 +334,7 @@ fn an_attempt_that_began_before_the_trouble_does_not_clear_it() {
 fn what_is_said_of_one_request_benches_nobody() {
     let mut story = Story::new();
     for _ in 0..20 {
-        story.note(Verdict { nature: Nature::Request, ..Verdict::of(Class::Target) });
+        story.note(Verdict { kind: ErrorKind::Request, ..Verdict::of(Class::Target) });
     }
     assert_eq!(story.says(), ["yes", "yes", "yes"]);
 }
@@ -363,13 +363,13 @@ fn a_provider_that_is_reached_elsewhere_begins_anew() {
     let mut health = Health::default();
     let id = &older.providers[0].credentials[0].id;
     let (of, other) = (Subjects::of("a", "x", Some(id), None), Subjects::of("b", "x", None, None));
-    for (class, nature) in [
-        (Class::Target, Nature::UnknownModel),
-        (Class::Credential, Nature::Plain),
-        (Class::Rate, Nature::Plain),
-        (Class::Egress, Nature::Plain),
+    for (class, kind) in [
+        (Class::Target, ErrorKind::UnknownModel),
+        (Class::Credential, ErrorKind::Plain),
+        (Class::Rate, ErrorKind::Plain),
+        (Class::Egress, ErrorKind::Plain),
     ] {
-        health.note(&of, Verdict { nature, ..Verdict::of(class) }, "", at(NOW_MS, 0.5));
+        health.note(&of, Verdict { kind, ..Verdict::of(class) }, "", at(NOW_MS, 0.5));
     }
     health.note(&other, Verdict::of(Class::Rate), "", at(NOW_MS, 0.5));
     assert_eq!(health.troubled().count(), 5);

@@ -38,7 +38,7 @@ fn names_beyond_those_kept_apart_share_one_lane() {
 #[test]
 fn free_models_that_clients_name_share_what_is_free() {
     let mut health = Health::default();
-    let spent = Verdict { nature: Nature::FreeQuota, ..Verdict::of(Class::Rate) };
+    let spent = Verdict { kind: ErrorKind::FreeQuota, ..Verdict::of(Class::Rate) };
     health.note(&asked("a:free"), spent, "429", at(NOW_MS, 0.5));
     assert!(!is_able(&health, "b:free") && is_able(&health, "a"));
 }
@@ -47,7 +47,7 @@ fn free_models_that_clients_name_share_what_is_free() {
 fn names_a_credential_may_not_use_never_rest_it_on_all_the_others() {
     let mut health = Health::default();
     for number in 0..1000 {
-        let denied = Verdict { nature: Nature::ModelDenied, ..Verdict::of(Class::Credential) };
+        let denied = Verdict { kind: ErrorKind::ModelDenied, ..Verdict::of(Class::Credential) };
         health.note(&asked(&format!("n-{number}")), denied, "403", at(NOW_MS, 0.5));
     }
     assert_eq!(health.troubled().count(), ASKED_LANES_MAX);
