@@ -22,12 +22,12 @@ use gateway_core::catalog::{Model, Strategy};
 use gateway_core::count;
 use gateway_core::dialect::Dialect;
 use gateway_core::echo;
-use gateway_core::failover::{self, Chance, Decision, Failover};
+use gateway_core::failover::{self, Decision, Failover, RetryContext};
 use gateway_core::headers;
 use gateway_core::models;
 use gateway_core::observe::Observer;
 use gateway_core::operation::Operation;
-use gateway_core::outcome::{self, Circumstances, Outcome, UpstreamError};
+use gateway_core::outcome::{self, JudgeContext, Outcome, UpstreamError};
 use gateway_core::quota::Seen;
 use gateway_core::record::DecisionRecord;
 use gateway_core::redact;
@@ -356,7 +356,7 @@ impl Course<'_> {
         let is_clients_model = to.target.model.is_none();
         outcome::verdict(
             outcome,
-            Circumstances { rules: &to.provider.errors, request: &self.call.body, is_clients_model },
+            JudgeContext { rules: &to.provider.errors, request: &self.call.body, is_clients_model },
         )
     }
 
@@ -448,8 +448,9 @@ impl Course<'_> {
             let able = |attempt: &Attempt| {
                 self.named(*attempt).is_some_and(|to| is_able(health, &Subjects::to(to, health), now_ms))
             };
-            let chance = Chance { time_left: self.time_left(), now_ms, jitter: host::fraction(), budget, able: &able };
-            failover.judge(&tried.target, outcome, tried.verdict, chance)
+            let retry =
+                RetryContext { time_left: self.time_left(), now_ms, jitter: host::fraction(), budget, able: &able };
+            failover.judge(&tried.target, outcome, tried.verdict, retry)
         });
         self.end_probe(&decision);
         decision

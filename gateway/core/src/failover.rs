@@ -36,7 +36,7 @@ pub enum Decision {
 }
 
 /// What the machine may still do, as far as it does not know itself.
-pub struct Chance<'a> {
+pub struct RetryContext<'a> {
     /// The call's total time allows another attempt.
     pub time_left: bool,
     /// Wall clock, Unix milliseconds.
@@ -114,15 +114,15 @@ impl Failover {
     }
 
     /// Judges the outcome of the last attempt; `target` is what messages call it.
-    pub fn judge(&mut self, target: &str, outcome: Outcome, verdict: Verdict, chance: Chance<'_>) -> Decision {
+    pub fn judge(&mut self, target: &str, outcome: Outcome, verdict: Verdict, retry: RetryContext<'_>) -> Decision {
         let class = verdict.class;
         match (class, outcome) {
-            (_, Outcome::NotSent(skip)) => return self.not_sent(target, skip, chance),
+            (_, Outcome::NotSent(skip)) => return self.not_sent(target, skip, retry),
             (Class::Ok, Outcome::Head(_)) => return Decision::Relay,
             (Class::Gone, Outcome::Failed(SendError::Drained)) => return Decision::Refuse(shutting_down()),
             (Class::Gone, _) => return Decision::Refuse(client_closed()),
             (Class::Client, Outcome::Answered(error)) => {
-                if chance.time_left
+                if retry.time_left
                     && self.refused.is_none()
                     && let Some(attempt) = self.another_for(&error, verdict.kind)
                 {
@@ -143,11 +143,11 @@ impl Failover {
             self.spared += 1;
             self.attempts_left = self.attempts_left.saturating_add(1);
         }
-        self.next(chance)
+        self.next(retry)
     }
 
     /// An attempt that was not made costs nothing: the next one is looked for as if it had never been a candidate.
-    fn not_sent(&mut self, target: &str, skip: Skip, chance: Chance<'_>) -> Decision {
+    fn not_sent(&mut self, target: &str, skip: Skip, retry: RetryContext<'_>) -> Decision {
         self.attempts_left = self.attempts_left.saturating_add(1);
         self.advance(match skip.reason {
             SkipReason::QuotaSpent => Class::Credential,
@@ -155,11 +155,11 @@ impl Failover {
             _ => Class::Target,
         });
         self.not_sent.push(skip.of(target.to_owned()));
-        self.next(chance)
+        self.next(retry)
     }
 
-    fn next(&mut self, chance: Chance<'_>) -> Decision {
-        if !chance.time_left {
+    fn next(&mut self, retry: RetryContext<'_>) -> Decision {
+        if !retry.time_left {
             return Decision::Refuse(Refusal::timed_out(
                 State::TotalTimeout,
                 self.explain("The call's total time is used up"),
@@ -169,7 +169,7 @@ impl Failover {
         // is paid for, or an outage of all would be multiplied by their number.
         while let Some(candidate) = self.candidates.get(self.position) {
             let is_free = !candidate.failing || self.failures.is_empty() || self.credential > 0;
-            if is_free || chance.budget.spend(chance.now_ms) {
+            if is_free || retry.budget.spend(retry.now_ms) {
                 break;
             }
             self.position += 1;
@@ -177,7 +177,7 @@ impl Failover {
         }
         match self.take() {
             Some(attempt) => Decision::Try(attempt, 0),
-            None => self.repeat(chance).unwrap_or_else(|| self.give_up()),
+            None => self.repeat(retry).unwrap_or_else(|| self.give_up()),
         }
     }
 
@@ -215,19 +215,19 @@ impl Failover {
     }
 
     /// Once everybody was asked: one that failed in passing is asked once more, after a pause, if the budget allows it.
-    fn repeat(&mut self, chance: Chance<'_>) -> Option<Decision> {
+    fn repeat(&mut self, retry: RetryContext<'_>) -> Option<Decision> {
         if self.attempts_left == 0 {
             return None;
         }
-        let position = self.repeatable.iter().position(|attempt| (chance.able)(attempt))?;
-        if !chance.budget.spend(chance.now_ms) {
+        let position = self.repeatable.iter().position(|attempt| (retry.able)(attempt))?;
+        if !retry.budget.spend(retry.now_ms) {
             return None;
         }
         let attempt = Attempt { probe: false, ..self.repeatable.remove(position) };
         self.attempts_left -= 1;
         self.last = Some(attempt);
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let after_ms = ((BACKOFF_MS << self.repeats.min(6)) as f64 * (0.5 + chance.jitter.clamp(0.0, 1.0))) as u64;
+        let after_ms = ((BACKOFF_MS << self.repeats.min(6)) as f64 * (0.5 + retry.jitter.clamp(0.0, 1.0))) as u64;
         self.repeats += 1;
         Some(Decision::Try(attempt, after_ms))
     }

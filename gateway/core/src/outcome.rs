@@ -13,7 +13,7 @@ use crate::dialect::Dialect;
 use crate::state::State;
 use crate::verdict::{Class, ErrorKind, Hint, Verdict};
 
-pub use class::Circumstances;
+pub use class::JudgeContext;
 pub use progress::{Progress, progress};
 pub(crate) use words::excerpt;
 pub use words::words;
@@ -47,7 +47,7 @@ pub struct UpstreamError {
 }
 
 /// What an outcome says of the target, the credential and the rate.
-pub fn verdict(outcome: &Outcome, asked: Circumstances<'_>) -> Verdict {
+pub fn verdict(outcome: &Outcome, asked: JudgeContext<'_>) -> Verdict {
     match outcome {
         Outcome::Head(_) => Verdict::of(Class::Ok),
         Outcome::Answered(error) => class::judge(error.status, &error.body, asked, error.hint),

@@ -2,7 +2,7 @@
 
 use gateway_core::candidate::{self, Attempt};
 use gateway_core::dialect::Dialect;
-use gateway_core::outcome::{self, Circumstances, Outcome, UpstreamError};
+use gateway_core::outcome::{self, JudgeContext, Outcome, UpstreamError};
 use gateway_core::redact;
 use gateway_core::route::health::{Availability, Health, Subjects};
 use gateway_core::verdict::{Class, Verdict};
@@ -48,7 +48,7 @@ pub(super) fn end(ended: &mut Ended, attempt: Attempt, of: &Subjects, snapshot: 
             _ => Vec::new(),
         };
         let is_clients_model = to.target.model.is_none();
-        outcome::verdict(&outcome, Circumstances { rules: &to.provider.errors, request: &said, is_clients_model })
+        outcome::verdict(&outcome, JudgeContext { rules: &to.provider.errors, request: &said, is_clients_model })
     };
     let (verdict, said) = match (&ended.error, &mut ended.observation.error) {
         (Some(error), _) => (judged(Outcome::Failed(error.clone())), error.describe()),

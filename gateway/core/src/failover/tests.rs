@@ -1,9 +1,9 @@
 mod egress;
 
 use super::*;
-use crate::outcome::{Circumstances, verdict};
+use crate::outcome::{JudgeContext, verdict};
 
-const ASKED: Circumstances<'_> = Circumstances { rules: &[], request: b"{}", is_clients_model: false };
+const ASKED: JudgeContext<'_> = JudgeContext { rules: &[], request: b"{}", is_clients_model: false };
 
 fn candidates(pools: &[usize]) -> Vec<Candidate> {
     let candidate = |(target, pool): (usize, &usize)| Candidate {
@@ -63,8 +63,8 @@ fn walk(
     let mut tried = vec![(failover.first().expect("a candidate"), 0)];
     for outcome in outcomes {
         let verdict = verdict(&outcome, ASKED);
-        let chance = Chance { time_left: true, now_ms: 0, jitter: 0.5, budget: &mut *budget, able };
-        match failover.judge("p/m", outcome, verdict, chance) {
+        let retry = RetryContext { time_left: true, now_ms: 0, jitter: 0.5, budget: &mut *budget, able };
+        match failover.judge("p/m", outcome, verdict, retry) {
             Decision::Try(next, after_ms) => tried.push((next, after_ms)),
             end => return (tried, end),
         }
@@ -195,10 +195,10 @@ fn nothing_is_tried_for_a_client_that_left() {
 fn nothing_is_tried_once_the_total_time_is_used_up() {
     let mut failover = Failover::new(candidates(&[0, 0]), 3, Dialect::OpenaiChat, String::new());
     failover.first();
-    let chance =
-        Chance { time_left: false, now_ms: 0, jitter: 0.5, budget: &mut RetryBudget::default(), able: &|_| true };
+    let retry =
+        RetryContext { time_left: false, now_ms: 0, jitter: 0.5, budget: &mut RetryBudget::default(), able: &|_| true };
     let verdict = verdict(&answered(500), ASKED);
-    let Decision::Refuse(refusal) = failover.judge("p/m", answered(500), verdict, chance) else { panic!("it went on") };
+    let Decision::Refuse(refusal) = failover.judge("p/m", answered(500), verdict, retry) else { panic!("it went on") };
     assert_eq!((refusal.status, refusal.state), (504, State::TotalTimeout));
 }
 

@@ -17,7 +17,7 @@ mod tests;
 
 /// What an error is judged by beside itself.
 #[derive(Debug, Clone, Copy)]
-pub struct Circumstances<'a> {
+pub struct JudgeContext<'a> {
     /// The rows that the catalog adds for the provider.
     pub rules: &'a [ErrorRule],
     /// The request as its client wrote it, which an error may repeat.
@@ -27,8 +27,8 @@ pub struct Circumstances<'a> {
 }
 
 /// Judges an error answer. `hint` is what it says of when to come back, which a rule's own rest overrides.
-pub(super) fn judge(status: u16, body: &[u8], asked: Circumstances<'_>, hint: Option<Hint>) -> Verdict {
-    let Circumstances { rules, request, is_clients_model } = asked;
+pub(super) fn judge(status: u16, body: &[u8], asked: JudgeContext<'_>, hint: Option<Hint>) -> Verdict {
+    let JudgeContext { rules, request, is_clients_model } = asked;
     let text = ErrorText::of(body);
     let matches = |rule: &&ErrorRule| {
         rule.status.is_none_or(|wanted| wanted == status)

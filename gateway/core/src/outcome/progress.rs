@@ -62,9 +62,9 @@ mod tests {
     use super::*;
     use crate::candidate::{Skip, SkipReason};
     use crate::dialect::Dialect;
-    use crate::outcome::{Circumstances, UpstreamError, verdict};
+    use crate::outcome::{JudgeContext, UpstreamError, verdict};
 
-    const ASKED: Circumstances<'_> = Circumstances { rules: &[], request: b"{}", is_clients_model: false };
+    const ASKED: JudgeContext<'_> = JudgeContext { rules: &[], request: b"{}", is_clients_model: false };
 
     fn of(status: u16, body: &str) -> Progress {
         let (headers, body, dialect) = (Vec::new(), body.as_bytes().to_vec(), Dialect::OpenaiChat);

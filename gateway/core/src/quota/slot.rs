@@ -18,9 +18,9 @@ const GRACE_MS: i64 = MINUTE_MS;
 /// The number of the slots of the call with this id, a UUID of version 7: its time, and the chance at its end. `None`: it is
 /// no such id.
 pub fn slot(call: &str) -> Option<i64> {
-    let chance = call.get(call.len().checked_sub(CHANCE_BITS as usize / 4)?..)?;
-    let chance = i64::from_str_radix(chance, 16).ok()?;
-    Some(first_slot(born_ms(call)?).saturating_add(chance))
+    let retry = call.get(call.len().checked_sub(CHANCE_BITS as usize / 4)?..)?;
+    let retry = i64::from_str_radix(retry, 16).ok()?;
+    Some(first_slot(born_ms(call)?).saturating_add(retry))
 }
 
 /// When an id of version 7 was made, Unix milliseconds.

@@ -2,8 +2,8 @@ use super::samples::{self, Sample};
 use super::*;
 
 /// A request for a model that the catalog named.
-fn to(request: &[u8]) -> Circumstances<'_> {
-    Circumstances { rules: &[], request, is_clients_model: false }
+fn to(request: &[u8]) -> JudgeContext<'_> {
+    JudgeContext { rules: &[], request, is_clients_model: false }
 }
 
 #[test]
@@ -46,8 +46,7 @@ fn a_catalogs_own_rows_come_first_and_say_how_long() {
         rule(Some(418), None, Class::Target, None),
     ];
     let told = Some(Hint { wait_ms: 9, is_reset: false });
-    let judged =
-        |status, body: &str| judge(status, body.as_bytes(), Circumstances { rules: &rules, ..to(b"{}") }, told);
+    let judged = |status, body: &str| judge(status, body.as_bytes(), JudgeContext { rules: &rules, ..to(b"{}") }, told);
     let hour = Some(Hint { wait_ms: 3_600_000, is_reset: true });
     assert_eq!(judged(403, "账户余额不足"), Verdict { class: Class::Credential, kind: ErrorKind::Plain, rest: hour });
     assert_eq!((judged(400, "please TRY LATER").class, judged(400, "please TRY LATER").rest), (Class::Rate, told));
@@ -111,7 +110,7 @@ fn a_refused_key_is_refused_whatever_the_prompt_says() {
 
 #[test]
 fn a_model_that_is_not_there_is_the_mistake_of_whoever_named_it() {
-    let asked = Circumstances { is_clients_model: true, ..to(b"{}") };
+    let asked = JudgeContext { is_clients_model: true, ..to(b"{}") };
     for body in [r#"{"error":{"code":"model_not_found"}}"#, r#"{"error":{"message":"nowhere"}}"#] {
         assert_eq!(judge(404, body.as_bytes(), asked, None), Verdict::of(Class::Client));
         assert_eq!(judge(404, body.as_bytes(), to(b"{}"), None).class, Class::Target);

@@ -6,9 +6,9 @@ use super::*;
 const NOW_MS: i64 = 1_795_521_600_000;
 
 /// An id as a host makes it at this time.
-fn id(at_ms: i64, chance: &str) -> String {
+fn id(at_ms: i64, retry: &str) -> String {
     let time = format!("{at_ms:012x}");
-    format!("{}-{}-7abc-8def-0123456{chance}", &time[..8], &time[8..])
+    format!("{}-{}-7abc-8def-0123456{retry}", &time[..8], &time[8..])
 }
 
 fn held(at: Moment) -> Charge {
@@ -22,7 +22,7 @@ fn fits(at: Moment, rows: &[Row]) -> bool {
 
 #[test]
 fn a_call_holds_a_slot_of_its_own() {
-    let at = |chance: &str| held(at(NOW_MS + 500).of_call(&id(NOW_MS, chance)));
+    let at = |retry: &str| held(at(NOW_MS + 500).of_call(&id(NOW_MS, retry)));
     let (first, second) = (at("00000"), at("fffff"));
     assert_eq!((first.bucket, second.bucket), (NOW_MS << 20, (NOW_MS << 20) + 0xf_ffff));
     assert_eq!(slot(&id(NOW_MS, "fffff")), Some(second.bucket), "whoever knows the id finds it");
