@@ -8,8 +8,8 @@ use gateway_core::dialect::Dialect;
 use gateway_core::observation::Observation;
 use gateway_core::observe::Observer;
 use gateway_core::outcome::SendError;
-use gateway_core::passage::Passage;
 use gateway_core::refusal::{Refusal, Reply, Shape};
+use gateway_core::transform::ResponseTransform;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields};
 use spin_sdk::wasip3::wit_bindgen::{FutureWriter, StreamWriter};
 use spin_sdk::wasip3::{self, wit_future, wit_stream};
@@ -94,8 +94,8 @@ pub(crate) fn respond_early(
         };
         match ready {
             Ready::Answer(mut answer, terms, ended) => {
-                if !answer.passage.gives_events(answer.observer.so_far()) {
-                    answer.passage = Passage::events_of_whole(terms.dialect, &terms.id);
+                if !answer.transform.gives_events(answer.observer.so_far()) {
+                    answer.transform = ResponseTransform::events_of_whole(terms.dialect, &terms.id);
                 }
                 give(*answer, terms, ended, Pulse::default(), (writer, trailers)).await;
             }
@@ -122,13 +122,13 @@ async fn give(
     pulse: Pulse,
     (mut writer, trailers): (StreamWriter<u8>, TrailersWriter),
 ) {
-    let Answer { mut observer, mut passage, held, rest, .. } = answer;
+    let Answer { mut observer, mut transform, held, rest, .. } = answer;
     let silence = Silence { terms: &terms, last_ms: host::now_ms(), pulse };
-    let error = copy(held, rest, &mut writer, &mut observer, &mut passage, silence).await;
+    let error = copy(held, rest, &mut writer, &mut observer, &mut transform, silence).await;
     match &error {
         None => end_whole(writer, trailers).await,
         Some(SendError::ClientClosed) => drop((writer, trailers)),
-        Some(error) => end_cut((writer, trailers), &observer, &mut passage, error, &terms).await,
+        Some(error) => end_cut((writer, trailers), &observer, &mut transform, error, &terms).await,
     }
     ended(Ended { observation: observer.finish(), error }).await;
 }
@@ -137,10 +137,10 @@ pub(crate) type TrailersWriter = FutureWriter<Result<Option<types::Trailers>, Er
 
 /// Reads an answer to its end for nobody else: how it ended, and the beginning of what its client would have got.
 pub(crate) async fn read(answer: Answer, terms: &Terms) -> (Ended, Vec<u8>) {
-    let Answer { mut observer, mut passage, held, rest, .. } = answer;
+    let Answer { mut observer, mut transform, held, rest, .. } = answer;
     let silence = Silence { terms, last_ms: host::now_ms(), pulse: Pulse::default() };
     let mut beginning = Beginning(Vec::new());
-    let error = copy(held, rest, &mut beginning, &mut observer, &mut passage, silence).await;
+    let error = copy(held, rest, &mut beginning, &mut observer, &mut transform, silence).await;
     (Ended { observation: observer.finish(), error }, beginning.0)
 }
 
@@ -176,18 +176,18 @@ async fn copy(
     rest: Rest,
     receiver: &mut impl Receiver,
     observer: &mut Observer,
-    passage: &mut Passage,
+    transform: &mut ResponseTransform,
     mut silence: Silence<'_>,
 ) -> Option<SendError> {
     let terms = silence.terms;
-    let held = if passage.lets_pass(&held, observer.so_far()) { held } else { passage.pass(&held) };
+    let held = if transform.lets_pass(&held, observer.so_far()) { held } else { transform.pass(&held) };
     if !held.is_empty() && !receiver.take(held).await.is_empty() {
         return Some(SendError::ClientClosed);
     }
     let (mut body, mut buffer, mut more) = match rest {
         Rest::Ended(Err(error)) => return Some(error),
-        Rest::Ended(Ok(())) => return write_end(receiver, passage, observer, terms).await,
-        Rest::Reading(reading) => match silence.keep_alive(reading, receiver, observer, passage).await {
+        Rest::Ended(Ok(())) => return write_end(receiver, transform, observer, terms).await,
+        Rest::Reading(reading) => match silence.keep_alive(reading, receiver, observer, transform).await {
             Some(read) => read,
             None => return Some(SendError::ClientClosed),
         },
@@ -196,12 +196,12 @@ async fn copy(
         let now_ms = host::now_ms();
         if !buffer.is_empty() {
             observer.see(&buffer, now_ms.saturating_sub(terms.start_ms));
-            let is_left = if passage.lets_pass(&buffer, observer.so_far()) {
+            let is_left = if transform.lets_pass(&buffer, observer.so_far()) {
                 silence.last_ms = now_ms;
                 buffer = receiver.take(buffer).await;
                 !buffer.is_empty()
             } else {
-                let passed = passage.pass(&buffer);
+                let passed = transform.pass(&buffer);
                 if !passed.is_empty() {
                     silence.last_ms = now_ms;
                 }
@@ -214,7 +214,7 @@ async fn copy(
         }
         if !more {
             match body.end().await {
-                Ok(()) => break write_end(receiver, passage, observer, terms).await,
+                Ok(()) => break write_end(receiver, transform, observer, terms).await,
                 Err(error) => break Some(error),
             }
         }
@@ -222,7 +222,7 @@ async fn copy(
             break Some(SendError::TotalTimeout);
         }
         let reading = std::pin::pin!(body.read(buffer));
-        match silence.keep_alive(reading, receiver, observer, passage).await {
+        match silence.keep_alive(reading, receiver, observer, transform).await {
             Some(read) => (more, buffer) = read,
             None => return Some(SendError::ClientClosed),
         }
@@ -234,14 +234,14 @@ async fn copy(
 /// Some providers that fall over end their answer as if it were whole.
 async fn write_end(
     receiver: &mut impl Receiver,
-    passage: &mut Passage,
+    transform: &mut ResponseTransform,
     observer: &Observer,
     terms: &Terms,
 ) -> Option<SendError> {
     if terms.is_chat && observer.breaks_off() {
         return Some(SendError::Truncated);
     }
-    let Some(end) = passage.end(observer.so_far()) else { return Some(SendError::Truncated) };
+    let Some(end) = transform.end(observer.so_far()) else { return Some(SendError::Truncated) };
     let is_left = !end.is_empty() && !receiver.take(end).await.is_empty();
     is_left.then_some(SendError::ClientClosed)
 }
@@ -262,9 +262,9 @@ impl Silence<'_> {
         mut reading: F,
         receiver: &mut impl Receiver,
         observer: &Observer,
-        passage: &Passage,
+        transform: &ResponseTransform,
     ) -> Option<F::Output> {
-        if !passage.gives_events(observer.so_far()) {
+        if !transform.gives_events(observer.so_far()) {
             return Some(reading.await);
         }
         let keep_alive_ms = self.terms.keep_alive_ms;
@@ -281,7 +281,7 @@ impl Silence<'_> {
             let left_ms = self.last_ms.saturating_add(keep_alive_ms).saturating_sub(now_ms);
             if left_ms > 0 {
                 self.pulse = Pulse::of(left_ms);
-            } else if passage.is_between_events(observer.so_far()) {
+            } else if transform.is_between_events(observer.so_far()) {
                 if !receiver.take(self.terms.dialect.keep_alive().to_vec()).await.is_empty() {
                     return None;
                 }
@@ -300,18 +300,18 @@ pub(crate) async fn end_whole(writer: StreamWriter<u8>, trailers: TrailersWriter
 async fn end_cut(
     (mut writer, trailers): (StreamWriter<u8>, TrailersWriter),
     observer: &Observer,
-    passage: &mut Passage,
+    transform: &mut ResponseTransform,
     error: &SendError,
     terms: &Terms,
 ) {
     let said = format!("The provider {}. The answer is incomplete.", error.describe());
-    let event = passage.fail(&said).unwrap_or_else(|| {
+    let event = transform.fail(&said).unwrap_or_else(|| {
         let refusal = Refusal::bad_gateway(error.state(), said);
         let event = terms.dialect.error_event(&terms.dialect.error(&refusal, &terms.id), &terms.id);
-        let close_event: &[u8] = if passage.is_between_events(observer.so_far()) { b"" } else { b"\n\n" };
+        let close_event: &[u8] = if transform.is_between_events(observer.so_far()) { b"" } else { b"\n\n" };
         [close_event, &event].concat()
     });
-    if passage.gives_events(observer.so_far()) && !event.is_empty() {
+    if transform.gives_events(observer.so_far()) && !event.is_empty() {
         writer.write_all(event).await;
     }
     cut(writer, trailers).await;

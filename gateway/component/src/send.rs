@@ -9,9 +9,9 @@ use futures_util::future::{Either, select};
 use gateway_core::catalog::Timeouts;
 use gateway_core::headers;
 use gateway_core::outcome::{Outcome, SendError, UpstreamError, hint};
-use gateway_core::passage::Passage;
 use gateway_core::relays;
 use gateway_core::rewrite::{self, Outgoing, Way};
+use gateway_core::transform::ResponseTransform;
 use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Method, RequestOptions, Scheme};
 use spin_sdk::wasip3::wit_bindgen::{FutureReader, FutureWriter, StreamReader, StreamResult, StreamWriter};
@@ -129,7 +129,7 @@ pub(crate) struct Terms<'a> {
 
 /// Makes one attempt. The answer comes only with [`Outcome::Head`].
 pub(crate) async fn attempt(mut outgoing: Outgoing, terms: &Terms<'_>) -> (Outcome, Option<Answer>) {
-    let (dialect, passage) = (outgoing.dialect, std::mem::replace(&mut outgoing.passage, Passage::AsIs));
+    let (dialect, transform) = (outgoing.dialect, std::mem::replace(&mut outgoing.transform, ResponseTransform::AsIs));
     let as_array = outgoing.as_array;
     let way = outgoing.way.as_ref().map(|way| (way.describe(), matches!(way, Way::Relay(_))));
     let (request, mut writer, trailers, body) = match build(outgoing, terms) {
@@ -165,7 +165,7 @@ pub(crate) async fn attempt(mut outgoing: Outgoing, terms: &Terms<'_>) -> (Outco
         return (Outcome::Failed(relay_refused(name, status)), None);
     }
     if (200..300).contains(&status) {
-        return preview::preview((status, raw), body, preview::Reading { dialect, as_array, passage }, terms).await;
+        return preview::preview((status, raw), body, preview::Reading { dialect, as_array, transform }, terms).await;
     }
     match collect(body).await {
         Ok(body) => {

@@ -17,7 +17,7 @@
 //! - [`neutral`], [`profile`]: what the dialects have in common, and what a model takes
 //! - `dialects`: how each of them is read and written, errors included
 //! - [`translate`]: requests, answers and streams from one dialect to another
-//! - [`passage`], [`echo`]: what becomes of an answer's bytes, and the built-in provider
+//! - [`transform`], [`echo`]: what becomes of an answer's bytes, and the built-in provider
 //! - [`outcome`]: what one attempt came to, and what it says
 //! - [`quota`]: what may still be spent
 //!
@@ -50,7 +50,6 @@ pub mod observation;
 pub mod observe;
 pub mod operation;
 pub mod outcome;
-pub mod passage;
 pub mod price;
 pub mod problem;
 pub mod profile;
@@ -63,6 +62,7 @@ pub mod rewrite;
 pub mod route;
 mod scan;
 pub mod state;
+pub mod transform;
 pub mod translate;
 pub mod trial;
 pub mod uri;

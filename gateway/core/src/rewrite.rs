@@ -17,7 +17,7 @@ use crate::catalog::{Endpoint, ProviderKind, Value};
 use crate::dialect::{Auth, Dialect};
 use crate::endpoint::Stored;
 use crate::operation::Operation;
-use crate::passage::{Passage, Translation, UsageChunk};
+use crate::transform::{ResponseTransform, Translation, UsageChunk};
 use crate::translate::{self, Told};
 use crate::uri::push_encoded;
 
@@ -45,7 +45,7 @@ pub struct Outgoing {
     /// A stream is wanted as a JSON array.
     pub as_array: bool,
     /// What becomes of its answer.
-    pub passage: Passage,
+    pub transform: ResponseTransform,
     /// What a translation left out.
     pub warnings: Vec<String>,
 }
@@ -81,7 +81,7 @@ pub fn request(
     }
     let spoken = call.operation.dialect();
     let endpoint = to.provider.serving(call.operation).ok_or_else(|| Skip::new(SkipReason::Dialect, None))?;
-    let Written { body, operation, passage, warnings } =
+    let Written { body, operation, transform, warnings } =
         if endpoint.dialect == spoken { native(call, to) } else { translated(call, to, endpoint.dialect, telling)? };
     let mut headers = upstream(client_headers, to.provider, spoken, endpoint.dialect, body.len());
     let mut model = String::new();
@@ -98,7 +98,7 @@ pub fn request(
     let (dialect, as_array) = (endpoint.dialect, call.as_array && endpoint.dialect == spoken);
     let (method, way) = ("POST", None);
     let outgoing =
-        Outgoing { method, tls, authority, path, headers, body, local, way, dialect, as_array, passage, warnings };
+        Outgoing { method, tls, authority, path, headers, body, local, way, dialect, as_array, transform, warnings };
     way::take(outgoing, to.account()).map(Destination::Http)
 }
 
@@ -131,7 +131,7 @@ pub fn stored(
         way: None,
         dialect,
         as_array: false,
-        passage: Passage::AsIs,
+        transform: ResponseTransform::AsIs,
         warnings: Vec::new(),
     };
     way::take(outgoing, to).ok()
@@ -141,7 +141,7 @@ pub fn stored(
 struct Written {
     body: Vec<u8>,
     operation: Operation,
-    passage: Passage,
+    transform: ResponseTransform,
     warnings: Vec<String>,
 }
 
@@ -151,11 +151,11 @@ fn native(call: &Call, to: Named<'_>) -> Written {
     if call.operation.is_chat() {
         body = translate::native(call.operation.dialect(), to.upstream_model, &body).unwrap_or(body);
     }
-    let passage = match call.usage_edit {
-        Some(_) => Passage::WithoutUsage(UsageChunk::default()),
-        None => Passage::AsIs,
+    let transform = match call.usage_edit {
+        Some(_) => ResponseTransform::WithoutUsage(UsageChunk::default()),
+        None => ResponseTransform::AsIs,
     };
-    Written { body, operation: call.operation, passage, warnings: Vec::new() }
+    Written { body, operation: call.operation, transform, warnings: Vec::new() }
 }
 
 /// For a provider of another dialect.
@@ -187,7 +187,7 @@ fn translated(call: &Call, to: Named<'_>, dialect: Dialect, telling: Telling<'_>
     Ok(Written {
         body,
         operation: Operation::chat_in(dialect, call.streamed),
-        passage: Passage::Translated(Box::new(Translation::new(dialect, spoken, told, call.streamed))),
+        transform: ResponseTransform::Translated(Box::new(Translation::new(dialect, spoken, told, call.streamed))),
         warnings: translated.warnings,
     })
 }

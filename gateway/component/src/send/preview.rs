@@ -9,8 +9,8 @@ use futures_util::future::{Either, select};
 use gateway_core::dialect::Dialect;
 use gateway_core::observe::{Observer, Preview};
 use gateway_core::outcome::{Outcome, SendError, UpstreamError, hint};
-use gateway_core::passage::Passage;
 use gateway_core::rewrite;
+use gateway_core::transform::ResponseTransform;
 
 use super::{Body, Terms, give_buffer, take_buffer};
 use crate::host;
@@ -35,7 +35,7 @@ pub(crate) struct Answer {
     /// Has seen `held`.
     pub(crate) observer: Observer,
     /// What becomes of the bytes.
-    pub(crate) passage: Passage,
+    pub(crate) transform: ResponseTransform,
     /// What has come so far.
     pub(crate) held: Vec<u8>,
     pub(crate) rest: Rest,
@@ -54,14 +54,14 @@ pub(super) struct Reading {
     pub(super) dialect: Dialect,
     /// The stream was asked for as a JSON array.
     pub(super) as_array: bool,
-    pub(super) passage: Passage,
+    pub(super) transform: ResponseTransform,
 }
 
 /// Reads on until it is clear what an answer with this head is.
 pub(super) async fn preview(
     (status, raw): (u16, Vec<(String, Vec<u8>)>),
     body: Body,
-    Reading { dialect, as_array, mut passage }: Reading,
+    Reading { dialect, as_array, mut transform }: Reading,
     terms: &Terms<'_>,
 ) -> (Outcome, Option<Answer>) {
     let Terms { start_ms, error_match, .. } = *terms;
@@ -98,15 +98,15 @@ pub(super) async fn preview(
         }
     };
     let mut headers = rewrite::downstream(raw);
-    passage.begin(&mut headers, observer.so_far());
+    transform.begin(&mut headers, observer.so_far());
     if matches!(rest, Rest::Ended(Ok(()))) {
-        let Some(whole) = passage.take_whole(std::mem::take(&mut held)) else {
+        let Some(whole) = transform.take_whole(std::mem::take(&mut held)) else {
             let said = "an answer came that cannot be read in the provider's dialect";
             return (Outcome::Failed(SendError::Protocol(said.into())), None);
         };
         held = whole;
     }
-    (Outcome::Head(status), Some(Answer { status, headers, observer, passage, held, rest }))
+    (Outcome::Head(status), Some(Answer { status, headers, observer, transform, held, rest }))
 }
 
 fn read(mut body: Body, buffer: Vec<u8>) -> Read {

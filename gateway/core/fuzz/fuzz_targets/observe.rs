@@ -3,7 +3,7 @@
 
 use gateway_core::dialect::Dialect;
 use gateway_core::observe::Observer;
-use gateway_core::passage::UsageChunk;
+use gateway_core::transform::UsageChunk;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u8, u8, u16, &[u8])| {

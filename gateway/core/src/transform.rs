@@ -13,7 +13,7 @@ pub use usage_chunk::UsageChunk;
 
 /// One answer's way.
 #[derive(Debug)]
-pub enum Passage {
+pub enum ResponseTransform {
     /// Every byte passes as it came.
     AsIs,
     /// All but the usage chunk passes.
@@ -62,7 +62,7 @@ impl Translation {
     }
 }
 
-impl Passage {
+impl ResponseTransform {
     /// The events of an answer that came as a whole after its client was promised a stream, in the dialect of both.
     pub fn events_of_whole(dialect: Dialect, id: &str) -> Self {
         let told = Told { id: id.to_owned(), ..Told::default() };
