@@ -33,8 +33,8 @@ use gateway_core::record::DecisionRecord;
 use gateway_core::redact;
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::rewrite::{self, Destination};
+use gateway_core::route::egress_resting;
 use gateway_core::route::health::Subjects;
-use gateway_core::route::way_resting;
 use gateway_core::state::State;
 use gateway_core::uri;
 use gateway_core::verdict::Verdict;
@@ -364,7 +364,7 @@ impl Course<'_> {
     /// closed, the probe of a target that was out of order, and its quotas.
     async fn reserve(&self, attempt: Attempt, to: Named<'_>, of: &Subjects) -> Result<Option<Charged>, Skip> {
         let egress = to.provider.egress_of(to.credential);
-        if let Some(skip) = health::peek(|health| way_resting(health, of, egress, host::unix_ms())) {
+        if let Some(skip) = health::peek(|health| egress_resting(health, of, egress, host::unix_ms())) {
             return Err(skip);
         }
         // One that this call has already is good for the target's other credentials too.

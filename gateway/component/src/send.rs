@@ -10,7 +10,7 @@ use gateway_core::catalog::Timeouts;
 use gateway_core::headers;
 use gateway_core::outcome::{Outcome, SendError, UpstreamError, hint};
 use gateway_core::relays;
-use gateway_core::rewrite::{self, Outgoing, Way};
+use gateway_core::rewrite::{self, EgressRoute, Outgoing};
 use gateway_core::transform::ResponseTransform;
 use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Method, RequestOptions, Scheme};
@@ -89,27 +89,27 @@ impl Body {
 }
 
 /// What went wrong before a head, with the way out blamed for what is its own.
-fn blame(way: &str, is_relay: bool, error: SendError) -> SendError {
+fn blame(egress: &str, is_relay: bool, error: SendError) -> SendError {
     match error {
-        SendError::Egress(why) => SendError::Egress(format!("{way} {why}")),
-        SendError::Tunnel(why) => SendError::Tunnel(format!("{way} {why}")),
+        SendError::Egress(why) => SendError::Egress(format!("{egress} {why}")),
+        SendError::Tunnel(why) => SendError::Tunnel(format!("{egress} {why}")),
         SendError::Denied if is_relay => SendError::Egress(format!(
-            "{way} is at an address that is not allowed; if a private one is meant set `local = true` inside `egress = {{…}}`"
+            "{egress} is at an address that is not allowed; if a private one is meant set `local = true` inside `egress = {{…}}`"
         )),
         // Who is connected to is the relay.
         SendError::Connect(_) | SendError::ConnectTimeout | SendError::Tls(_) if is_relay => {
-            SendError::Egress(format!("{way} {}", error.describe()))
+            SendError::Egress(format!("{egress} {}", error.describe()))
         }
         error => error,
     }
 }
 
 /// A relay's own answer: of a gateway that did not reach the origin, or of one that does not let llmio through.
-fn relay_refused(way: &str, status: u16) -> SendError {
+fn relay_refused(egress: &str, status: u16) -> SendError {
     match status {
-        502 | 504 => SendError::Tunnel(format!("{way} did not get through to it ({status})")),
-        401 | 404 => SendError::Egress(format!("{way} refused llmio ({status}); check its name and key")),
-        _ => SendError::Egress(format!("{way} refused llmio ({status})")),
+        502 | 504 => SendError::Tunnel(format!("{egress} did not get through to it ({status})")),
+        401 | 404 => SendError::Egress(format!("{egress} refused llmio ({status}); check its name and key")),
+        _ => SendError::Egress(format!("{egress} refused llmio ({status})")),
     }
 }
 
@@ -131,7 +131,7 @@ pub(crate) struct Terms<'a> {
 pub(crate) async fn attempt(mut outgoing: Outgoing, terms: &Terms<'_>) -> (Outcome, Option<Answer>) {
     let (dialect, transform) = (outgoing.dialect, std::mem::replace(&mut outgoing.transform, ResponseTransform::AsIs));
     let as_array = outgoing.as_array;
-    let way = outgoing.way.as_ref().map(|way| (way.describe(), matches!(way, Way::Relay(_))));
+    let egress = outgoing.egress.as_ref().map(|egress| (egress.describe(), matches!(egress, EgressRoute::Relay(_))));
     let (request, mut writer, trailers, body) = match build(outgoing, terms) {
         Ok(built) => built,
         Err(error) => return (Outcome::Failed(error), None),
@@ -154,12 +154,12 @@ pub(crate) async fn attempt(mut outgoing: Outgoing, terms: &Terms<'_>) -> (Outco
         Ok(response) => response,
         Err(code) => {
             let error = before_head(code);
-            let blamed = way.map(|(name, is_relay)| blame(&name, is_relay, error.clone()));
+            let blamed = egress.map(|(name, is_relay)| blame(&name, is_relay, error.clone()));
             return (Outcome::Failed(blamed.unwrap_or(error)), None);
         }
     };
     let (status, raw, body) = Body::of(response);
-    if let Some((name, true)) = &way
+    if let Some((name, true)) = &egress
         && relays::is_refusal(&raw)
     {
         return (Outcome::Failed(relay_refused(name, status)), None);
@@ -181,17 +181,17 @@ type Built = (types::Request, StreamWriter<u8>, FutureWriter<Result<Option<types
 
 fn build(outgoing: Outgoing, terms: &Terms<'_>) -> Result<Built, SendError> {
     let Terms { timeouts, streamed, left_ms, id, .. } = *terms;
-    let Outgoing { method, tls, authority, path, mut headers, body, local, way, .. } = outgoing;
+    let Outgoing { method, tls, authority, path, mut headers, body, local, egress, .. } = outgoing;
     if host::is_runner() {
         let mut value = format!("call={id}{}", if local { "; local" } else { "" });
-        if let Some(Way::Proxy(_, url)) = way {
+        if let Some(EgressRoute::Proxy(_, url)) = egress {
             value.push_str("; proxy=");
             value.push_str(url.expose());
         }
         headers.push((HOST_HEADER.into(), value.into_bytes()));
-    } else if let Some(way @ Way::Proxy(..)) = way {
+    } else if let Some(egress @ EgressRoute::Proxy(..)) = egress {
         // Nobody routes here; a request for a place must never leave from another one.
-        return Err(SendError::Egress(format!("{} can be used by llmio's own runner only", way.describe())));
+        return Err(SendError::Egress(format!("{} can be used by llmio's own runner only", egress.describe())));
     }
     let refused =
         |what: &str| SendError::Protocol(format!("{what} was refused by the host; mend the provider's entry"));

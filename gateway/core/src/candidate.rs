@@ -30,7 +30,7 @@ pub struct Candidate {
     /// Indexes into the provider's credentials, in the order in which they are tried. Empty: called without one.
     pub credentials: Vec<usize>,
     /// The way out of each of them; equal numbers share one.
-    pub ways: Vec<usize>,
+    pub egress_groups: Vec<usize>,
     /// It was out of order and may be tried by one call, to find out whether it still is.
     pub probe: bool,
     /// The last that was heard of it is a failure.

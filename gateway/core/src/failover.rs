@@ -199,11 +199,11 @@ impl Failover {
     /// target is kept.
     fn advance(&mut self, class: Class) -> bool {
         let next = self.candidates.get(self.position).and_then(|candidate| {
-            let way = candidate.ways.get(self.credential);
+            let egress = candidate.egress_groups.get(self.credential);
             let mut others = self.credential + 1..candidate.credentials.len();
             match class {
                 Class::Credential | Class::Rate => others.next(),
-                Class::Egress => others.find(|other| candidate.ways.get(*other) != way),
+                Class::Egress => others.find(|other| candidate.egress_groups.get(*other) != egress),
                 _ => None,
             }
         });

@@ -54,7 +54,7 @@ pub fn verdict(outcome: &Outcome, asked: JudgeContext<'_>) -> Verdict {
         Outcome::Failed(SendError::ClientClosed | SendError::Drained) | Outcome::NotSent(..) => {
             Verdict::of(Class::Gone)
         }
-        Outcome::Failed(SendError::Egress(_)) => Verdict { kind: ErrorKind::Way, ..Verdict::of(Class::Egress) },
+        Outcome::Failed(SendError::Egress(_)) => Verdict { kind: ErrorKind::Egress, ..Verdict::of(Class::Egress) },
         Outcome::Failed(SendError::Tunnel(_)) => Verdict { kind: ErrorKind::Tunnel, ..Verdict::of(Class::Egress) },
         Outcome::Failed(_) => Verdict::of(Class::Target),
     }

@@ -4,12 +4,12 @@
 
 mod adjust;
 mod body;
+mod egress;
 mod headers;
-mod way;
 
 pub use body::body_for;
+pub use egress::EgressRoute;
 pub use headers::{downstream, upstream};
-pub use way::Way;
 
 use crate::call::Call;
 use crate::candidate::{Account, Named, Skip, SkipReason};
@@ -39,7 +39,7 @@ pub struct Outgoing {
     /// The address may be private.
     pub local: bool,
     /// The way out, where it is not llmio's own.
-    pub way: Option<Way>,
+    pub egress: Option<EgressRoute>,
     /// What the provider answers in.
     pub dialect: Dialect,
     /// A stream is wanted as a JSON array.
@@ -96,10 +96,10 @@ pub fn request(
     let Endpoint { tls, authority, .. } = endpoint;
     let (tls, authority, local) = (*tls, authority.clone(), to.provider.local);
     let (dialect, as_array) = (endpoint.dialect, call.as_array && endpoint.dialect == spoken);
-    let (method, way) = ("POST", None);
+    let (method, egress) = ("POST", None);
     let outgoing =
-        Outgoing { method, tls, authority, path, headers, body, local, way, dialect, as_array, transform, warnings };
-    way::take(outgoing, to.account()).map(Destination::Http)
+        Outgoing { method, tls, authority, path, headers, body, local, egress, dialect, as_array, transform, warnings };
+    egress::take(outgoing, to.account()).map(Destination::Http)
 }
 
 /// What is done with the response `id` that `provider` keeps, with the credential that made it. `None`: the provider no
@@ -128,13 +128,13 @@ pub fn stored(
         headers,
         body: Vec::new(),
         local: to.provider.local,
-        way: None,
+        egress: None,
         dialect,
         as_array: false,
         transform: ResponseTransform::AsIs,
         warnings: Vec::new(),
     };
-    way::take(outgoing, to).ok()
+    egress::take(outgoing, to).ok()
 }
 
 /// A body as it is sent, and what becomes of its answer.

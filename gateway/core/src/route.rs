@@ -6,11 +6,11 @@
 
 pub mod affinity;
 mod dearest;
+mod egress;
 pub mod health;
 mod rank;
 pub mod strategy;
 pub mod wait;
-mod way;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -26,7 +26,7 @@ pub use dearest::dearest;
 use health::{Availability, Health, Subjects, Trouble};
 use strategy::{Choice, Rotation};
 
-pub use way::way_resting;
+pub use egress::egress_resting;
 
 /// Says why a quota forbids an attempt, as far as that is known.
 pub type KnownSpent<'a> = dyn Fn(Named<'_>) -> Option<Skip> + 'a;
@@ -90,7 +90,7 @@ pub fn route(ask: &Ask<'_>, rotation: &mut Rotation) -> Candidates {
         }
     }
     for candidate in &mut candidates.list {
-        candidate.ways = way::shared(ask.catalog, candidate);
+        candidate.egress_groups = egress::shared(ask.catalog, candidate);
     }
     candidates
 }
@@ -131,7 +131,7 @@ fn able_targets(ask: &Ask<'_>, index: usize, model: &Model, skipped: &mut Vec<Sk
                         model: index,
                         target: position,
                         credentials,
-                        ways: Vec::new(),
+                        egress_groups: Vec::new(),
                         probe,
                         failing: probe || ask.health.is_failing(&key),
                         context: target.capabilities.context,
@@ -195,7 +195,7 @@ fn usable_credentials(ask: &Ask<'_>, to: Named<'_>) -> Result<Vec<usize>, Skip> 
     let provider = to.provider;
     let kept_back = |credential: Option<&Credential>| {
         let to = Named { credential, ..to };
-        way::unusable(provider.egress_of(credential), ask.proxies)
+        egress::unusable(provider.egress_of(credential), ask.proxies)
             .or_else(|| resting(ask, to))
             .or_else(|| (ask.spent)(to))
     };
@@ -230,7 +230,7 @@ fn resting(ask: &Ask<'_>, to: Named<'_>) -> Option<Skip> {
         return None;
     }
     let of = Subjects::to(to, ask.health);
-    if let Some(skip) = way_resting(ask.health, &of, to.provider.egress_of(to.credential), ask.now_ms) {
+    if let Some(skip) = egress_resting(ask.health, &of, to.provider.egress_of(to.credential), ask.now_ms) {
         return Some(skip);
     }
     let waits = of.account().filter_map(|key| match ask.health.availability(key, ask.now_ms) {

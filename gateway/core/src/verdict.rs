@@ -60,7 +60,7 @@ pub enum ErrorKind {
     /// This request is not served there, for a reason of its own; others may be, and others may serve it.
     Request,
     /// The egress proxy or relay itself is out of order, whoever is to be reached through it.
-    Way,
+    Egress,
     /// The egress proxy or relay does not get through to this provider; to others it may.
     Tunnel,
 }

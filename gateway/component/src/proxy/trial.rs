@@ -177,6 +177,6 @@ impl Course<'_> {
 
 fn candidate(model: usize, target: usize, credential: Option<usize>) -> Candidate {
     let credentials: Vec<usize> = credential.into_iter().collect();
-    let ways = vec![0; credentials.len()];
-    Candidate { model, target, credentials, ways, probe: false, failing: false, context: None }
+    let egress_groups = vec![0; credentials.len()];
+    Candidate { model, target, credentials, egress_groups, probe: false, failing: false, context: None }
 }

@@ -10,7 +10,7 @@ fn candidates(pools: &[usize]) -> Vec<Candidate> {
         model: 0,
         target,
         credentials: (0..*pool).collect(),
-        ways: Vec::new(),
+        egress_groups: Vec::new(),
         probe: false,
         failing: false,
         context: None,

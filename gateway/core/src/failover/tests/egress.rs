@@ -5,7 +5,7 @@ use super::*;
 /// One target with four credentials, of which the first two and the last two share a way out, and another target.
 fn two_ways() -> Vec<Candidate> {
     let mut candidates = candidates(&[4, 1]);
-    candidates[0].ways = vec![0, 0, 1, 1];
+    candidates[0].egress_groups = vec![0, 0, 1, 1];
     candidates
 }
 

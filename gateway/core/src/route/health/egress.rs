@@ -10,8 +10,8 @@ impl Health {
         let At { now_ms, jitter, .. } = at;
         self.probes.remove(&of.target);
         let key = match (verdict.kind, &of.egress) {
-            (ErrorKind::Way, Some(egress)) => egress,
-            (ErrorKind::Way | ErrorKind::Tunnel, _) => &of.place,
+            (ErrorKind::Egress, Some(egress)) => egress,
+            (ErrorKind::Egress | ErrorKind::Tunnel, _) => &of.place,
             _ => {
                 let told_ms = verdict.rest.filter(|rest| rest.is_reset).map(told_ms);
                 return self.trouble(&of.place, Trouble::Resting, told_ms, &CREDENTIAL_MS, said, now_ms);

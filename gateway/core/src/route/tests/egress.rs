@@ -43,7 +43,7 @@ fn credentials_say_which_of_them_share_a_way_out() {
     let candidate = routed_with(&Health::default(), true).list.remove(0);
     let way_of = |credential: usize| {
         let position = candidate.credentials.iter().position(|each| *each == credential).expect("a candidate");
-        candidate.ways[position]
+        candidate.egress_groups[position]
     };
     assert!(way_of(0) == way_of(1) && way_of(0) != way_of(2), "{candidate:?}");
 }

@@ -30,10 +30,10 @@ fn a_refused_place_rests_for_every_credential_of_the_provider_that_comes_out_the
 fn a_proxy_that_keeps_failing_rests_for_everybody_behind_it_and_opens_no_breaker() {
     let mut health = Health::default();
     for _ in 0..4 {
-        assert!(health.note(&through("p", "c-1"), of_proxy(ErrorKind::Way), "refused", at(NOW_MS, 0.5)).is_empty());
+        assert!(health.note(&through("p", "c-1"), of_proxy(ErrorKind::Egress), "refused", at(NOW_MS, 0.5)).is_empty());
     }
     assert!(is_able(&health, &through("p", "c-1"), NOW_MS), "one failure or four say little");
-    health.note(&through("p", "c-1"), of_proxy(ErrorKind::Way), "refused", at(NOW_MS, 0.5));
+    health.note(&through("p", "c-1"), of_proxy(ErrorKind::Egress), "refused", at(NOW_MS, 0.5));
     assert!(!is_able(&health, &through("q", "c-3"), NOW_MS));
     let target = through("p", "c-1").target;
     assert_eq!(health.availability(&target, NOW_MS), Availability::Able);
@@ -56,11 +56,12 @@ fn a_provider_the_proxy_does_not_get_through_to_takes_no_other_provider_down() {
 fn a_success_through_the_proxy_clears_it_and_ends_the_row_of_failures() {
     let mut health = Health::default();
     for _ in 0..4 {
-        health.note(&through("p", "c-1"), of_proxy(ErrorKind::Way), "refused", at(NOW_MS, 0.5));
+        health.note(&through("p", "c-1"), of_proxy(ErrorKind::Egress), "refused", at(NOW_MS, 0.5));
     }
     health.note(&through("q", "c-3"), Verdict::of(Class::Ok), "", at(NOW_MS, 0.5));
-    assert!(health.note(&through("p", "c-1"), of_proxy(ErrorKind::Way), "refused", at(NOW_MS, 0.5)).is_empty());
-    (0..4).for_each(|_| drop(health.note(&through("p", "c-1"), of_proxy(ErrorKind::Way), "refused", at(NOW_MS, 0.5))));
+    assert!(health.note(&through("p", "c-1"), of_proxy(ErrorKind::Egress), "refused", at(NOW_MS, 0.5)).is_empty());
+    (0..4)
+        .for_each(|_| drop(health.note(&through("p", "c-1"), of_proxy(ErrorKind::Egress), "refused", at(NOW_MS, 0.5))));
     assert!(!is_able(&health, &through("q", "c-3"), NOW_MS));
     let cleared = health.note(&through("q", "c-3"), Verdict::of(Class::Ok), "", at(NOW_MS, 0.5));
     assert_eq!(cleared, ["egress/proxy.example:80"]);

@@ -9,19 +9,19 @@ use crate::candidate::Account;
 
 /// A way out that is not llmio's own.
 #[derive(Debug)]
-pub enum Way {
+pub enum EgressRoute {
     /// An egress proxy: its host and port, and its URL as the host is told it.
     Proxy(String, Secret),
     /// The relay of another llmio: its address.
     Relay(String),
 }
 
-impl Way {
+impl EgressRoute {
     /// What messages call it.
     pub fn describe(&self) -> String {
         match self {
-            Way::Proxy(name, _) => format!("proxy {name}"),
-            Way::Relay(name) => format!("relay {name}"),
+            EgressRoute::Proxy(name, _) => format!("proxy {name}"),
+            EgressRoute::Relay(name) => format!("relay {name}"),
         }
     }
 }
@@ -35,7 +35,7 @@ pub(super) fn take(mut outgoing: Outgoing, to: Account<'_>) -> Result<Outgoing, 
     let relay = match egress {
         Egress::Proxy(_) => {
             let url = Secret::new(egress.instruction().ok_or_else(unknown)?);
-            return Ok(Outgoing { way: Some(Way::Proxy(name, url)), ..outgoing });
+            return Ok(Outgoing { egress: Some(EgressRoute::Proxy(name, url)), ..outgoing });
         }
         Egress::Relay(relay) => relay,
     };
@@ -49,7 +49,7 @@ pub(super) fn take(mut outgoing: Outgoing, to: Account<'_>) -> Result<Outgoing, 
         authority: relay.authority.clone(),
         path: format!("{}{}", relay.path, outgoing.path),
         local: relay.local,
-        way: Some(Way::Relay(name)),
+        egress: Some(EgressRoute::Relay(name)),
         ..outgoing
     })
 }

@@ -23,18 +23,18 @@ pub(super) fn shared(catalog: &Catalog, candidate: &Candidate) -> Vec<usize> {
         return Vec::new();
     }
     let mut known: Vec<Option<String>> = Vec::new();
-    let way = |index: &usize| {
+    let egress = |index: &usize| {
         let key = provider.egress_of(provider.credentials.get(*index)).and_then(Egress::key);
         known.iter().position(|other| *other == key).unwrap_or_else(|| {
             known.push(key);
             known.len() - 1
         })
     };
-    candidate.credentials.iter().map(way).collect()
+    candidate.credentials.iter().map(egress).collect()
 }
 
 /// What health says against the way out of an attempt.
-pub fn way_resting(health: &Health, of: &Subjects, egress: Option<&Egress>, now_ms: i64) -> Option<Skip> {
+pub fn egress_resting(health: &Health, of: &Subjects, egress: Option<&Egress>, now_ms: i64) -> Option<Skip> {
     let (until_ms, _) = longest_wait(health, of.ways(), now_ms)?;
     let name = egress.map_or_else(|| Some(DIRECT.to_owned()), Egress::name);
     Some(Skip { reason: SkipReason::EgressResting, until_ms: Some(until_ms), said: name })
