@@ -17,7 +17,9 @@ use futures_util::future::{Either, select};
 use gateway_core::accept;
 use gateway_core::authenticate::{Caller, check_model};
 use gateway_core::call::Call;
-use gateway_core::candidate::{self, Attempt, Candidates, Maker, Named, Skip, SkipReason, Skipped, target_name};
+use gateway_core::candidate::{
+    self, Attempt, Candidates, Named, ResponseOwner, Skip, SkipReason, Skipped, target_name,
+};
 use gateway_core::catalog::{Model, Strategy};
 use gateway_core::count;
 use gateway_core::dialect::Dialect;
@@ -126,10 +128,10 @@ async fn line(
     let model = snapshot.catalog.models.get(index).ok_or_else(|| models::unknown(&call.model))?;
     health::count_call(&model.name);
     let probing = RefCell::new(None);
-    let maker = responses::maker_before(&call, caller.key()).await?;
+    let owner = responses::owner_before(&call, caller.key()).await?;
     let headers = &incoming.headers;
     let (call, snapshot, wait) = (&call, &snapshot, Wait::new(model));
-    let course = Course { probing, wait, call, caller, incoming, headers, open, snapshot, index, model, maker };
+    let course = Course { probing, wait, call, caller, incoming, headers, open, snapshot, index, model, owner };
     let mut candidates = course.route().await;
     if operation.counts_tokens() && candidates.list.is_empty() {
         return Ok(course.estimate());
@@ -192,7 +194,7 @@ struct Course<'c> {
     index: usize,
     model: &'c Model,
     /// Who made the response that the call goes on from.
-    maker: Option<Maker>,
+    owner: Option<ResponseOwner>,
 }
 
 /// An attempt and what came of it.
@@ -255,7 +257,7 @@ impl Course<'_> {
     fn asked(&self) -> Asked<'_> {
         let session = accept::session_in(self.headers).or(self.call.session.as_deref());
         let (call, index, key) = (self.call, self.index, self.caller.key());
-        Asked { call, index, session, key, maker: self.maker.as_ref(), at: quota::moment(self.snapshot) }
+        Asked { call, index, session, key, owner: self.owner.as_ref(), at: quota::moment(self.snapshot) }
     }
 
     /// Step 3.
@@ -468,8 +470,8 @@ impl Course<'_> {
                 let Tried { attempt, subjects, started_at_ms, charged, .. } = tried;
                 let ended = move |mut ended: Ended| async move {
                     end(&mut ended, attempt, &subjects, &snapshot, started_at_ms);
-                    if let (Some((key, maker)), Some(id)) = (made, ended.observation.response_id.take()) {
-                        responses::save(id, &key, maker).await;
+                    if let (Some((key, owner)), Some(id)) = (made, ended.observation.response_id.take()) {
+                        responses::save(id, &key, owner).await;
                     }
                     // First, since somebody may wait for the slot.
                     if let Some(charged) = charged {
@@ -504,11 +506,11 @@ impl Course<'_> {
     }
 
     /// For whom, and by whom, an answer is made that its provider keeps.
-    fn will_be_kept(&self, attempt: Attempt) -> Option<(String, Maker)> {
+    fn will_be_kept(&self, attempt: Attempt) -> Option<(String, ResponseOwner)> {
         let to =
             self.named(attempt).filter(|to| self.call.is_stored && to.translated_to(self.call.operation).is_none())?;
         let credential = to.credential.map(|credential| credential.id.clone());
-        Some((self.caller.name().to_owned(), Maker { provider: to.provider.name.to_string(), credential }))
+        Some((self.caller.name().to_owned(), ResponseOwner { provider: to.provider.name.to_string(), credential }))
     }
 
     /// The answer to a call that counts tokens, of which no provider can be asked.

@@ -191,7 +191,8 @@ pub enum SkipReason {
     /// A quota is spent.
     QuotaSpent,
     /// The call goes on from a response that another provider or credential made.
-    OtherMaker,
+    #[serde(rename = "other_maker")]
+    OtherOwner,
     /// What the request says cannot be said in the provider's dialect.
     Untranslatable,
     /// Its price is not known, and the caller's key has a budget in money.
@@ -200,7 +201,7 @@ pub enum SkipReason {
 
 /// Who made a response of the Responses API, and keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Maker {
+pub struct ResponseOwner {
     /// The provider's name.
     pub provider: String,
     /// The credential's id, where it was called with one.

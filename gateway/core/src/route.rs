@@ -16,7 +16,9 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::call::Demand;
-use crate::candidate::{Candidate, Candidates, Maker, Named, Skip, SkipReason, Skipped, name_asked, target_name};
+use crate::candidate::{
+    Candidate, Candidates, Named, ResponseOwner, Skip, SkipReason, Skipped, name_asked, target_name,
+};
 use crate::catalog::{
     Affinity, Catalog, Credential, Model, Provider, ProviderKind, Strategy, Target, Translation, Value,
 };
@@ -67,7 +69,7 @@ pub struct Ask<'a> {
     /// The number the order is drawn from.
     pub draw: u64,
     /// Who made the response that the call goes on from.
-    pub maker: Option<&'a Maker>,
+    pub owner: Option<&'a ResponseOwner>,
 }
 
 /// Orders the targets that can serve a call: the model's own by tier, then those of its fallbacks.
@@ -170,7 +172,7 @@ fn fits(ask: &Ask<'_>, model: &Model, to: Named<'_>) -> Result<(), Skip> {
         () if !target.enabled => SkipReason::TargetDisabled,
         () if !provider.enabled => SkipReason::ProviderDisabled,
         () if !speaks() => SkipReason::Dialect,
-        () if ask.maker.is_some_and(|maker| maker.provider != *provider.name) => SkipReason::OtherMaker,
+        () if ask.owner.is_some_and(|owner| owner.provider != *provider.name) => SkipReason::OtherOwner,
         () if lacks => SkipReason::Capability,
         () if can.context.is_some_and(|context| demand.tokens > context) => SkipReason::Context,
         () if provider.tags.iter().any(|tag| ask.avoid.contains(tag)) => SkipReason::Tag,
@@ -202,10 +204,10 @@ fn usable_credentials(ask: &Ask<'_>, to: Named<'_>) -> Result<Vec<usize>, Skip> 
     if provider.credentials.is_empty() {
         return kept_back(None).map_or(Ok(Vec::new()), Err);
     }
-    let maker = ask.maker.and_then(|maker| maker.credential.as_deref());
-    let is_maker = |credential: &Credential| maker.is_none_or(|id| credential.id == id);
+    let owner = ask.owner.and_then(|owner| owner.credential.as_deref());
+    let is_owner = |credential: &Credential| owner.is_none_or(|id| credential.id == id);
     let able = |credential: &Credential| {
-        credential.enabled && matches!(credential.value, Value::Plain(_)) && is_maker(credential)
+        credential.enabled && matches!(credential.value, Value::Plain(_)) && is_owner(credential)
     };
     let (mut usable, mut first_back): (Vec<usize>, Option<Skip>) = (Vec::new(), None);
     for (index, credential) in provider.credentials.iter().enumerate().filter(|(_, each)| able(each)) {

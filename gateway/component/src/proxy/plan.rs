@@ -2,7 +2,7 @@
 
 use gateway_core::accept;
 use gateway_core::call::{Call, Demand};
-use gateway_core::candidate::{Candidates, Maker, Named};
+use gateway_core::candidate::{Candidates, Named, ResponseOwner};
 use gateway_core::catalog::{Affinity, Capabilities, Catalog, Key, Model, Strategy};
 use gateway_core::quota::Moment;
 use gateway_core::route::health::Health;
@@ -25,7 +25,7 @@ pub(crate) struct Asked<'a> {
     /// The caller's key, by name.
     pub(crate) key: Option<&'a str>,
     /// Who made the response it goes on from.
-    pub(crate) maker: Option<&'a Maker>,
+    pub(crate) owner: Option<&'a ResponseOwner>,
     /// The time, as quotas see it.
     pub(crate) at: Moment,
 }
@@ -64,7 +64,7 @@ pub(crate) fn plan(
         expires: &expires,
         now_ms: asked.at.now_ms,
         draw,
-        maker: asked.maker,
+        owner: asked.owner,
     };
     route::route(&ask, rotation)
 }

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use gateway_core::authenticate::Caller;
-use gateway_core::candidate::{Account, Maker};
+use gateway_core::candidate::{Account, ResponseOwner};
 use gateway_core::catalog::Timeouts;
 use gateway_core::dialect::Dialect;
 use gateway_core::endpoint::Stored;
@@ -52,20 +52,20 @@ async fn pass_on(
         return Err(Refusal::loop_detected(headers::HOPS_MAX));
     }
     let id = decode_parameter(parameter).unwrap_or_default();
-    let maker = responses::find(&id, caller.key()).await?.ok_or_else(|| unknown(&id))?;
-    if account(&maker, &snapshot).is_none() {
+    let owner = responses::find(&id, caller.key()).await?.ok_or_else(|| unknown(&id))?;
+    if account(&owner, &snapshot).is_none() {
         // Its provider may have been added a moment ago through another instance.
         snapshot = catalog::current(Freshness::Now).await?;
     }
-    let to = account(&maker, &snapshot).ok_or_else(|| unknown(&id))?;
+    let to = account(&owner, &snapshot).ok_or_else(|| unknown(&id))?;
     let outgoing = rewrite::stored(what, (&id, incoming.query.as_deref()), &incoming.headers, to);
     ask(outgoing.ok_or_else(|| unknown(&id))?, to, incoming).await
 }
 
 /// The maker of a response, as far as the catalog still has it.
-fn account<'s>(maker: &Maker, snapshot: &'s Snapshot) -> Option<Account<'s>> {
-    let provider = snapshot.catalog.providers.iter().find(|provider| *provider.name == *maker.provider)?;
-    let credential = match &maker.credential {
+fn account<'s>(owner: &ResponseOwner, snapshot: &'s Snapshot) -> Option<Account<'s>> {
+    let provider = snapshot.catalog.providers.iter().find(|provider| *provider.name == *owner.provider)?;
+    let credential = match &owner.credential {
         None => None,
         Some(wanted) => Some(provider.credentials.iter().find(|credential| credential.id == *wanted)?),
     };

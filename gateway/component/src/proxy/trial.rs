@@ -83,8 +83,8 @@ impl Trial<'_> {
         let probing = RefCell::new(None);
         // What an administrator's client says of its own request does not hold for this one.
         let headers: &[(String, Vec<u8>)] = &[];
-        let (open, wait, maker) = (&open, Wait::new(model), None);
-        let course = Course { probing, wait, call, caller, incoming, headers, open, snapshot, index, model, maker };
+        let (open, wait, owner) = (&open, Wait::new(model), None);
+        let course = Course { probing, wait, call, caller, incoming, headers, open, snapshot, index, model, owner };
         let candidates = Candidates { list: vec![candidate(index, target, credential)], ..Candidates::default() };
         open.decided(model, DecisionRecord::of(&candidates, &snapshot.catalog, index, &call.model));
         let attempt = Attempt { model: index, target, credential, probe: false };

@@ -2,7 +2,7 @@
 //! provider with the same credential, since nobody else has it.
 
 use gateway_core::call::Call;
-use gateway_core::candidate::Maker;
+use gateway_core::candidate::ResponseOwner;
 use gateway_core::record::kept_text;
 use gateway_core::refusal::Refusal;
 use spin_sdk::sqlite::{RowResult, Value};
@@ -25,8 +25,8 @@ const PAUSES_MS: [u64; 4] = [0, 50, 150, 300];
 const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// Notes who made a response, for the holder of `key`.
-pub(crate) async fn save(id: String, key: &str, maker: Maker) {
-    let Maker { provider, credential } = maker;
+pub(crate) async fn save(id: String, key: &str, owner: ResponseOwner) {
+    let ResponseOwner { provider, credential } = owner;
     let row = vec![
         Value::Text(id),
         Value::Integer(host::unix_ms()),
@@ -41,13 +41,13 @@ pub(crate) async fn save(id: String, key: &str, maker: Maker) {
 
 /// Who made a response; `None` where nobody knows, or where it is somebody else's. The admin's `key` is `None`. What was
 /// answered a moment ago may be asked for before it is noted down, so one that is not found is looked for again.
-pub(crate) async fn find(id: &str, key: Option<&str>) -> Result<Option<Maker>, Refusal> {
+pub(crate) async fn find(id: &str, key: Option<&str>) -> Result<Option<ResponseOwner>, Refusal> {
     for pause_ms in PAUSES_MS {
         host::wait_ms(pause_ms).await;
         let asked = vec![Value::Text(id.to_owned()), text(key.map(str::to_owned))];
         match database::rows(FIND, asked).await {
             Ok(rows) => {
-                let found = rows.into_iter().next().and_then(maker);
+                let found = rows.into_iter().next().and_then(owner);
                 if found.is_some() {
                     return Ok(found);
                 }
@@ -63,16 +63,16 @@ pub(crate) async fn find(id: &str, key: Option<&str>) -> Result<Option<Maker>, R
     Ok(None)
 }
 
-fn maker(row: RowResult) -> Option<Maker> {
+fn owner(row: RowResult) -> Option<ResponseOwner> {
     let mut values = row.values.into_iter().map(|value| match value {
         Value::Text(text) => Some(text),
         _ => None,
     });
-    Some(Maker { provider: values.next()??, credential: values.next().flatten() })
+    Some(ResponseOwner { provider: values.next()??, credential: values.next().flatten() })
 }
 
 /// Who made the response that a call goes on from, where it goes on from one.
-pub(crate) async fn maker_before(call: &Call, key: Option<&str>) -> Result<Option<Maker>, Refusal> {
+pub(crate) async fn owner_before(call: &Call, key: Option<&str>) -> Result<Option<ResponseOwner>, Refusal> {
     match &call.previous_response {
         Some(id) => find(id, key).await,
         None => Ok(None),

@@ -72,7 +72,7 @@ fn for_good(model: &str, reasons: &str, record: Option<&str>, is: impl Fn(SkipRe
         Refusal::bad_request(unfit(help)).coded("unsupported_capability")
     } else if is(SkipReason::Dialect) {
         Refusal::bad_request(unfit("Use another endpoint or another model.")).coded("unsupported_endpoint")
-    } else if is(SkipReason::OtherMaker) {
+    } else if is(SkipReason::OtherOwner) {
         let help = "Send the whole conversation without `previous_response_id`.";
         Refusal::bad_request(unfit(help)).coded("previous_response_not_found").about("previous_response_id")
     } else if is(SkipReason::Tag) {
@@ -103,7 +103,7 @@ fn describe(skipped: &Skipped, now_ms: i64) -> String {
         SkipReason::UnknownModel => "does not know the model's name",
         SkipReason::Probing => "is being tried by another call",
         SkipReason::QuotaSpent => "has used up its quota",
-        SkipReason::OtherMaker => "did not make the response this call goes on from",
+        SkipReason::OtherOwner => "did not make the response this call goes on from",
         SkipReason::Untranslatable => "speaks another dialect, which cannot carry this request",
         SkipReason::Unpriced => "has no known price, which the budget of the key needs",
     };
@@ -216,7 +216,7 @@ mod tests {
         for (reason, status, code, says) in [
             (SkipReason::Capability, 400, "unsupported_capability", "Leave out"),
             (SkipReason::Dialect, 400, "unsupported_endpoint", "another endpoint"),
-            (SkipReason::OtherMaker, 400, "previous_response_not_found", "whole conversation"),
+            (SkipReason::OtherOwner, 400, "previous_response_not_found", "whole conversation"),
             (SkipReason::Tag, 403, "tag_avoided", "another key"),
         ] {
             let refusal = refusal(&[skipped("a/x", reason, None), skipped("b/y", SkipReason::TargetDisabled, None)]);

@@ -45,7 +45,7 @@ fn ask<'a>(catalog: &'a Catalog, health: &'a Health, draw: u64) -> Ask<'a> {
         expires: &|_| 0,
         now_ms: NOW_MS,
         draw,
-        maker: None,
+        owner: None,
     }
 }
 
@@ -151,11 +151,11 @@ fn a_call_that_goes_on_from_a_response_goes_to_whoever_made_it() {
     let catalog = catalog(r#""a/x", "b/x""#);
     let health = Health::default();
     let credential = catalog.providers[0].credentials[1].id.clone();
-    let maker = Maker { provider: "a".into(), credential: Some(credential) };
+    let owner = ResponseOwner { provider: "a".into(), credential: Some(credential) };
     for draw in 0..20 {
-        let candidates = route(&Ask { maker: Some(&maker), ..ask(&catalog, &health, draw) }, &mut Rotation::default());
+        let candidates = route(&Ask { owner: Some(&owner), ..ask(&catalog, &health, draw) }, &mut Rotation::default());
         assert_eq!((candidates.list.len(), &candidates.list[0].credentials), (1, &vec![1]));
-        assert_eq!(candidates.skipped[0].reason, SkipReason::OtherMaker);
+        assert_eq!(candidates.skipped[0].reason, SkipReason::OtherOwner);
     }
 }
 
