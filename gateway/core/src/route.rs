@@ -37,7 +37,7 @@ pub type KnownSpent<'a> = dyn Fn(Named<'_>) -> Option<Skip> + 'a;
 pub type Expires<'a> = dyn Fn(Named<'_>) -> i64 + 'a;
 
 /// What a call asks of the router.
-pub struct Ask<'a> {
+pub struct RouteRequest<'a> {
     /// The configuration.
     pub catalog: &'a Catalog,
     /// Index of the model asked for.
@@ -73,7 +73,7 @@ pub struct Ask<'a> {
 }
 
 /// Orders the targets that can serve a call: the model's own by tier, then those of its fallbacks.
-pub fn route(ask: &Ask<'_>, rotation: &mut Rotation) -> Candidates {
+pub fn route(ask: &RouteRequest<'_>, rotation: &mut Rotation) -> Candidates {
     let mut random = SmallRng::seed_from_u64(ask.draw);
     let mut candidates = Candidates { draw: ask.draw, ..Candidates::default() };
     let Some(asked) = ask.catalog.models.get(ask.model) else { return candidates };
@@ -109,7 +109,7 @@ struct Able {
     candidate: Candidate,
 }
 
-fn able_targets(ask: &Ask<'_>, index: usize, model: &Model, skipped: &mut Vec<Skipped>) -> Vec<Able> {
+fn able_targets(ask: &RouteRequest<'_>, index: usize, model: &Model, skipped: &mut Vec<Skipped>) -> Vec<Able> {
     let mut able = Vec::with_capacity(model.targets.len());
     let asked = name_asked(ask.model, ask.asked, index, model);
     for (position, target) in model.targets.iter().enumerate() {
@@ -147,7 +147,7 @@ fn able_targets(ask: &Ask<'_>, index: usize, model: &Model, skipped: &mut Vec<Sk
 }
 
 /// The target's tier, or one behind all others where its translation is the last resort.
-fn tier(ask: &Ask<'_>, model: &Model, provider: &Provider, target: &Target) -> u64 {
+fn tier(ask: &RouteRequest<'_>, model: &Model, provider: &Provider, target: &Target) -> u64 {
     const BEHIND_ALL: u64 = 1 << 32;
     let is_translated = model.translation == Translation::LastResort
         && matches!(provider.kind, ProviderKind::Http(_))
@@ -156,7 +156,7 @@ fn tier(ask: &Ask<'_>, model: &Model, provider: &Provider, target: &Target) -> u
 }
 
 /// Whether a target could ever serve the call.
-fn fits(ask: &Ask<'_>, model: &Model, to: Named<'_>) -> Result<(), Skip> {
+fn fits(ask: &RouteRequest<'_>, model: &Model, to: Named<'_>) -> Result<(), Skip> {
     let Named { target, provider, upstream_model, .. } = to;
     let speaks = || match &provider.kind {
         ProviderKind::Echo => echo::serves(ask.operation),
@@ -183,7 +183,7 @@ fn fits(ask: &Ask<'_>, model: &Model, to: Named<'_>) -> Result<(), Skip> {
 }
 
 /// Whether the target's breaker lets a call through, and whether as a probe.
-fn standing(ask: &Ask<'_>, key: &str) -> Result<bool, Skip> {
+fn standing(ask: &RouteRequest<'_>, key: &str) -> Result<bool, Skip> {
     match ask.health.availability(key, ask.now_ms) {
         Availability::Able => Ok(false),
         Availability::Probe => Ok(true),
@@ -193,7 +193,7 @@ fn standing(ask: &Ask<'_>, key: &str) -> Result<bool, Skip> {
 }
 
 /// The credentials that can be used now. When none can, the one that is back first says why.
-fn usable_credentials(ask: &Ask<'_>, to: Named<'_>) -> Result<Vec<usize>, Skip> {
+fn usable_credentials(ask: &RouteRequest<'_>, to: Named<'_>) -> Result<Vec<usize>, Skip> {
     let provider = to.provider;
     let kept_back = |credential: Option<&Credential>| {
         let to = Named { credential, ..to };
@@ -227,7 +227,7 @@ fn usable_credentials(ask: &Ask<'_>, to: Named<'_>) -> Result<Vec<usize>, Skip> 
 }
 
 /// What health says against a credential on this model, or against the provider itself where it has none.
-fn resting(ask: &Ask<'_>, to: Named<'_>) -> Option<Skip> {
+fn resting(ask: &RouteRequest<'_>, to: Named<'_>) -> Option<Skip> {
     if ask.health.is_calm() {
         return None;
     }
@@ -288,7 +288,7 @@ fn order(
 
 /// Moves the target the call's session or prompt belongs to before the others of its tier. One that keeps failing has
 /// lost what it cached in any case.
-fn keep_together(ask: &Ask<'_>, model: &Model, first: usize, list: &mut [Candidate]) -> bool {
+fn keep_together(ask: &RouteRequest<'_>, model: &Model, first: usize, list: &mut [Candidate]) -> bool {
     let Some(hash) = ask.affinity_hash.filter(|_| model.affinity != Affinity::None) else { return false };
     let Some(own) = list.get_mut(first..) else { return false };
     let tier = |candidate: &Candidate| model.targets.get(candidate.target).map(|target| target.tier);

@@ -7,7 +7,7 @@ use gateway_core::catalog::{Affinity, Capabilities, Catalog, Key, Model, Strateg
 use gateway_core::quota::Moment;
 use gateway_core::route::health::Health;
 use gateway_core::route::strategy::Rotation;
-use gateway_core::route::{self, Ask, affinity};
+use gateway_core::route::{self, RouteRequest, affinity};
 
 use crate::host;
 use crate::store::quota::{self as ledger, allowances};
@@ -48,7 +48,7 @@ pub(crate) fn plan(
         signals::look();
     }
     let key = asked.key.and_then(|name| catalog.keys.iter().find(|key| &*key.name == name));
-    let ask = Ask {
+    let ask = RouteRequest {
         catalog,
         model: asked.index,
         asked: &asked.call.model,

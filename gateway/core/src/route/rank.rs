@@ -4,11 +4,11 @@ use crate::candidate::Named;
 use crate::catalog::{Provider, Strategy, Target};
 use crate::price;
 
-use super::Ask;
+use super::RouteRequest;
 use crate::quota;
 
 /// Where a target stands among those of its tier, by strategies that rank them.
-pub(super) fn of_target(ask: &Ask<'_>, strategy: Strategy, to: Named<'_>, ranks: &[(usize, i64)]) -> i64 {
+pub(super) fn of_target(ask: &RouteRequest<'_>, strategy: Strategy, to: Named<'_>, ranks: &[(usize, i64)]) -> i64 {
     match strategy {
         Strategy::Weighted | Strategy::RoundRobin | Strategy::Latency => 0,
         Strategy::Cost => cost_nano(ask, to.target, to.provider, to.upstream_model),
@@ -18,7 +18,7 @@ pub(super) fn of_target(ask: &Ask<'_>, strategy: Strategy, to: Named<'_>, ranks:
 
 /// When what each of these credentials may spend expires.
 pub(super) fn of_credentials(
-    ask: &Ask<'_>,
+    ask: &RouteRequest<'_>,
     strategy: Strategy,
     to: Named<'_>,
     credentials: &[usize],
@@ -31,7 +31,7 @@ pub(super) fn of_credentials(
 }
 
 /// Estimated with an answer of the usual length: what matters is which target is cheaper.
-fn cost_nano(ask: &Ask<'_>, target: &Target, provider: &Provider, upstream_model: &str) -> i64 {
+fn cost_nano(ask: &RouteRequest<'_>, target: &Target, provider: &Provider, upstream_model: &str) -> i64 {
     let priced = target.priced(provider, upstream_model);
     priced.map_or(i64::MAX, |priced| price::estimate(&priced.price, ask.demand.tokens, quota::ANSWER_TOKENS))
 }

@@ -28,8 +28,8 @@ fn catalog_with(fields: &str, targets: &str) -> Catalog {
 const NOW_MS: i64 = 1_800_000_000_000;
 
 /// What a plain call of the first model asks.
-fn ask<'a>(catalog: &'a Catalog, health: &'a Health, draw: u64) -> Ask<'a> {
-    Ask {
+fn ask<'a>(catalog: &'a Catalog, health: &'a Health, draw: u64) -> RouteRequest<'a> {
+    RouteRequest {
         catalog,
         model: 0,
         asked: "m",
@@ -131,7 +131,7 @@ fn routed_as(operation: Operation, translation: &str, draw: u64) -> Candidates {
     );
     let catalog = Document::from_toml(&text).and_then(|document| document.validate()).expect("a valid catalog");
     let health = Health::default();
-    route(&Ask { operation, ..ask(&catalog, &health, draw) }, &mut Rotation::default())
+    route(&RouteRequest { operation, ..ask(&catalog, &health, draw) }, &mut Rotation::default())
 }
 
 #[test]
@@ -153,7 +153,8 @@ fn a_call_that_goes_on_from_a_response_goes_to_whoever_made_it() {
     let credential = catalog.providers[0].credentials[1].id.clone();
     let owner = ResponseOwner { provider: "a".into(), credential: Some(credential) };
     for draw in 0..20 {
-        let candidates = route(&Ask { owner: Some(&owner), ..ask(&catalog, &health, draw) }, &mut Rotation::default());
+        let candidates =
+            route(&RouteRequest { owner: Some(&owner), ..ask(&catalog, &health, draw) }, &mut Rotation::default());
         assert_eq!((candidates.list.len(), &candidates.list[0].credentials), (1, &vec![1]));
         assert_eq!(candidates.skipped[0].reason, SkipReason::OtherOwner);
     }
@@ -185,7 +186,7 @@ fn a_key_with_a_budget_goes_only_where_the_price_is_known() {
     let health = Health::default();
     let plain = route(&ask(&catalog, &health, 1), &mut Rotation::default());
     assert_eq!((plain.list.len(), plain.skipped.len()), (2, 0));
-    let candidates = route(&Ask { priced_only: true, ..ask(&catalog, &health, 1) }, &mut Rotation::default());
+    let candidates = route(&RouteRequest { priced_only: true, ..ask(&catalog, &health, 1) }, &mut Rotation::default());
     assert_eq!(candidates.list.iter().map(|each| each.target).collect::<Vec<_>>(), [1]);
     let skipped = &candidates.skipped[0];
     assert_eq!((skipped.target.as_str(), skipped.reason, skipped.until_ms), ("a/x", SkipReason::Unpriced, None));
@@ -202,7 +203,7 @@ fn a_call_may_cost_what_its_dearest_candidate_does() {
     let catalog = catalog(targets);
     let health = Health::default();
     let demand = Demand { images: true, ..Demand::default() };
-    let candidates = route(&Ask { demand, ..ask(&catalog, &health, 1) }, &mut Rotation::default());
+    let candidates = route(&RouteRequest { demand, ..ask(&catalog, &health, 1) }, &mut Rotation::default());
     let input = |candidates: &Candidates| dearest(&catalog, 0, "m", candidates, |price| price.input / 1_000_000_000);
     assert_eq!(input(&candidates), 10);
     assert_eq!(input(&Candidates::default()), 99, "where none is free now any that may be later");
@@ -216,7 +217,7 @@ fn of_credentials_that_are_all_spent_the_one_that_is_back_by_itself_says_when() 
         let is_first = to.credential.and_then(|each| each.value.known()).is_some_and(|key| key.expose() == "k1");
         Some(Skip::new(SkipReason::QuotaSpent, (!is_first).then_some(NOW_MS + 5)))
     };
-    let candidates = route(&Ask { spent: &spent, ..ask(&catalog, &health, 1) }, &mut Rotation::default());
+    let candidates = route(&RouteRequest { spent: &spent, ..ask(&catalog, &health, 1) }, &mut Rotation::default());
     assert_eq!(candidates.skipped[0].until_ms, Some(NOW_MS + 5));
 }
 
@@ -233,7 +234,8 @@ fn what_expires_soonest_goes_first_and_of_equals_one_by_weight() {
     };
     let mut first = [0u32; 4];
     for draw in 0..2000 {
-        let candidates = route(&Ask { expires: &expires, ..ask(&catalog, &health, draw) }, &mut Rotation::default());
+        let candidates =
+            route(&RouteRequest { expires: &expires, ..ask(&catalog, &health, draw) }, &mut Rotation::default());
         let order: Vec<usize> = candidates.list.iter().map(|each| each.target).collect();
         assert_eq!(order[2..], [0, 2], "{order:?}");
         assert_eq!(candidates.list[2].credentials[0], 1, "the second key expires first");

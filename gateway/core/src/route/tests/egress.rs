@@ -27,7 +27,7 @@ fn refused_at(egress: &str) -> Health {
 
 fn routed_with(health: &Health, proxies: bool) -> Candidates {
     let catalog = behind_proxies();
-    route(&Ask { proxies, ..ask(&catalog, health, 1) }, &mut Rotation::default())
+    route(&RouteRequest { proxies, ..ask(&catalog, health, 1) }, &mut Rotation::default())
 }
 
 #[test]
