@@ -69,8 +69,8 @@ async fn serve(mut incoming: Incoming) -> types::Response {
             Endpoint::Call(operation) => proxy::call(operation, &parameter, incoming, caller, snapshot).await,
             Endpoint::Relay => relays::serve(&incoming, snapshot, &parameter, shape).await,
             other => {
-                let asked = Asked { parameter: &parameter, shape };
-                match rest(other, &incoming, &caller, snapshot, asked).await {
+                let matched = PathMatch { parameter: &parameter, shape };
+                match rest(other, &incoming, &caller, snapshot, matched).await {
                     Ok(reply) => relay::reply(&incoming, reply),
                     Err(refusal) => relay::refuse(&incoming, &refusal, shape),
                 }
@@ -83,7 +83,7 @@ async fn serve(mut incoming: Incoming) -> types::Response {
 }
 
 /// What the path and its shape say beside the endpoint.
-struct Asked<'a> {
+struct PathMatch<'a> {
     /// What stood in the place of the path's `{}`.
     parameter: &'a str,
     shape: Shape,
@@ -126,7 +126,7 @@ async fn rest(
     incoming: &Incoming,
     caller: &Caller,
     snapshot: Rc<Snapshot>,
-    Asked { parameter, shape }: Asked<'_>,
+    PathMatch { parameter, shape }: PathMatch<'_>,
 ) -> Result<Reply, Refusal> {
     match endpoint {
         Endpoint::Models => {

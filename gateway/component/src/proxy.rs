@@ -53,7 +53,7 @@ use crate::store::{health, quota, responses};
 use charges::Charged;
 use learn::{end, is_able, learn};
 pub(crate) use open::OpenCall;
-pub(crate) use plan::{Asked, plan};
+pub(crate) use plan::{PlanRequest, plan};
 pub(crate) use stored::stored;
 pub(crate) use trial::Trial;
 use wait::Wait;
@@ -131,32 +131,32 @@ async fn line(
     let owner = responses::owner_before(&call, caller.key()).await?;
     let headers = &incoming.headers;
     let (call, snapshot, wait) = (&call, &snapshot, Wait::new(model));
-    let course = Course { probing, wait, call, caller, incoming, headers, open, snapshot, index, model, owner };
-    let mut candidates = course.route().await;
+    let context = CallContext { probing, wait, call, caller, incoming, headers, open, snapshot, index, model, owner };
+    let mut candidates = context.route().await;
     if operation.counts_tokens() && candidates.list.is_empty() {
-        return Ok(course.estimate());
+        return Ok(context.estimate());
     }
     let asking = (call, incoming.id.as_str());
     open.charged(charges::reserve_key(asking, caller.key(), snapshot, (index, &candidates)).await?);
     loop {
-        match course.walk(candidates).await? {
-            Walked::Relayed(ready) => return Ok(ready),
-            Walked::Exhausted(skipped) => {
-                if !course.time_left() || !course.wait.for_slot(&skipped).await {
-                    return Err(course.exhausted(&skipped));
+        match context.walk(candidates).await? {
+            WalkResult::Relayed(ready) => return Ok(ready),
+            WalkResult::Exhausted(skipped) => {
+                if !context.time_left() || !context.wait.for_slot(&skipped).await {
+                    return Err(context.exhausted(&skipped));
                 }
             }
-            Walked::Answered(state, mut reply, target) => {
+            WalkResult::Answered(state, mut reply, target) => {
                 let is_limit = state == State::RateLimitedUpstream;
-                let kept_back = if is_limit { course.all_kept_back() } else { Vec::new() };
-                if !is_limit || !course.time_left() || !course.wait.for_slot(&kept_back).await {
+                let kept_back = if is_limit { context.all_kept_back() } else { Vec::new() };
+                if !is_limit || !context.time_left() || !context.wait.for_slot(&kept_back).await {
                     failover::come_back(&mut reply, &kept_back, host::unix_ms());
                     open.answered(state, &reply, Some(format!("{target} answered {}.", reply.status)));
                     return Ok(Ready::Reply(with_ids(reply, open, Some(&target))));
                 }
             }
         }
-        candidates = course.route().await;
+        candidates = context.route().await;
     }
 }
 
@@ -178,7 +178,7 @@ async fn find_model(
 }
 
 /// What every attempt of a call has in common.
-struct Course<'c> {
+struct CallContext<'c> {
     /// The target this call probes, while it does.
     probing: RefCell<Option<String>>,
     /// What it may still wait for a slot.
@@ -198,7 +198,7 @@ struct Course<'c> {
 }
 
 /// An attempt and what came of it.
-struct Tried {
+struct AttemptResult {
     attempt: Attempt,
     /// What messages call it.
     target: String,
@@ -206,13 +206,13 @@ struct Tried {
     /// Unix milliseconds.
     started_at_ms: i64,
     outcome: Outcome,
-    given: Option<Given>,
+    answer: Option<UpstreamAnswer>,
     verdict: Verdict,
     charged: Option<Charged>,
 }
 
 /// What came of all candidates.
-enum Walked {
+enum WalkResult {
     /// One answers.
     Relayed(Ready),
     /// All that there is for the caller is this answer, from this target.
@@ -222,10 +222,10 @@ enum Walked {
 }
 
 /// What came of sending, and the answer where there is one.
-type Sent = (Outcome, Option<Given>);
+type Sent = (Outcome, Option<UpstreamAnswer>);
 
 /// An answer that can be relayed.
-enum Given {
+enum UpstreamAnswer {
     /// From an upstream.
     Streaming(Box<Answer>),
     /// From the built-in provider.
@@ -233,7 +233,7 @@ enum Given {
 }
 
 /// A call that is dropped while it probes leaves the probe to the next one.
-impl Drop for Course<'_> {
+impl Drop for CallContext<'_> {
     fn drop(&mut self) {
         if let Some(target) = self.probing.take() {
             health::give_up_probe(&target);
@@ -241,7 +241,7 @@ impl Drop for Course<'_> {
     }
 }
 
-impl Course<'_> {
+impl CallContext<'_> {
     fn deadline_ms(&self) -> u64 {
         self.incoming.start_ms.saturating_add(self.model.timeouts.total_ms)
     }
@@ -254,17 +254,17 @@ impl Course<'_> {
         host::now_ms() < self.deadline_ms()
     }
 
-    fn asked(&self) -> Asked<'_> {
+    fn plan_request(&self) -> PlanRequest<'_> {
         let session = accept::session_in(self.headers).or(self.call.session.as_deref());
         let (call, index, key) = (self.call, self.index, self.caller.key());
-        Asked { call, index, session, key, owner: self.owner.as_ref(), at: quota::moment(self.snapshot) }
+        PlanRequest { call, index, session, key, owner: self.owner.as_ref(), at: quota::moment(self.snapshot) }
     }
 
     /// Step 3.
     async fn route(&self) -> Candidates {
         health::look().await;
-        let (asked, catalog) = (self.asked(), &self.snapshot.catalog);
-        let candidates = health::with(|health, rotation| plan(&asked, catalog, health, host::draw(), rotation));
+        let (request, catalog) = (self.plan_request(), &self.snapshot.catalog);
+        let candidates = health::with(|health, rotation| plan(&request, catalog, health, host::draw(), rotation));
         let decision = DecisionRecord::of(&candidates, catalog, self.index, &self.call.model);
         self.open.decided(self.model, DecisionRecord { waited_ms: self.wait.waited_ms(), ..decision });
         candidates
@@ -272,20 +272,20 @@ impl Course<'_> {
 
     /// Why no target could be asked at this moment; nothing where one could.
     fn all_kept_back(&self) -> Vec<Skipped> {
-        let asked = self.asked();
-        let candidates = health::rehearse(|health, turn| plan(&asked, &self.snapshot.catalog, health, 0, turn));
+        let request = self.plan_request();
+        let candidates = health::rehearse(|health, turn| plan(&request, &self.snapshot.catalog, health, 0, turn));
         if candidates.list.is_empty() { candidates.skipped } else { Vec::new() }
     }
 
     /// Steps 4 and 5 for one candidate after the other, until one answers.
-    async fn walk(&self, candidates: Candidates) -> Result<Walked, Refusal> {
+    async fn walk(&self, candidates: Candidates) -> Result<WalkResult, Refusal> {
         let dialect = self.call.operation.dialect();
         let mut failover = Failover::new(candidates.list, self.model.attempts, dialect, self.incoming.id.clone());
-        let Some(mut attempt) = failover.first() else { return Ok(Walked::Exhausted(candidates.skipped)) };
+        let Some(mut attempt) = failover.first() else { return Ok(WalkResult::Exhausted(candidates.skipped)) };
         loop {
-            let mut tried = self.attempt(attempt).await?;
-            match self.judge(&mut failover, &mut tried) {
-                Decision::Relay => return Ok(Walked::Relayed(self.relay(tried, failover))),
+            let mut result = self.attempt(attempt).await?;
+            match self.judge(&mut failover, &mut result) {
+                Decision::Relay => return Ok(WalkResult::Relayed(self.relay(result, failover))),
                 Decision::Try(next, after_ms) => {
                     if after_ms > 0 {
                         host::wait_ms(after_ms).await;
@@ -294,29 +294,29 @@ impl Course<'_> {
                 }
                 Decision::Refuse(refusal) => return Err(refusal),
                 Decision::Exhausted(not_sent) => {
-                    return Ok(Walked::Exhausted(candidates.skipped.into_iter().chain(not_sent).collect()));
+                    return Ok(WalkResult::Exhausted(candidates.skipped.into_iter().chain(not_sent).collect()));
                 }
-                Decision::Answer(state, reply) => return Ok(Walked::Answered(state, reply, tried.target)),
+                Decision::Answer(state, reply) => return Ok(WalkResult::Answered(state, reply, result.target)),
             }
         }
     }
 
     /// Steps 4 and 5 for one target, and what health and the record learn of it.
-    async fn attempt(&self, attempt: Attempt) -> Result<Tried, Refusal> {
+    async fn attempt(&self, attempt: Attempt) -> Result<AttemptResult, Refusal> {
         let to = self.named(attempt).ok_or_else(|| self.exhausted(&[]))?;
         let subjects = health::peek(|health| Subjects::to(to, health));
         let target = target_name(to.provider, to.target, to.upstream_model);
         let started_ms = host::now_ms();
         let started_at_ms = host::unix_ms();
-        let (outcome, given, charged) = match self.rewrite(to) {
+        let (outcome, answer, charged) = match self.rewrite(to) {
             Err(skip) => (Outcome::NotSent(skip), None, None),
             Ok(destination) => match self.reserve(attempt, to, &subjects).await {
                 Err(skip) => (Outcome::NotSent(skip), None, None),
                 Ok(charged) => {
                     self.wait.served();
                     self.open.sent();
-                    let (outcome, given) = self.send(destination, to, started_ms).await;
-                    (outcome, given, charged)
+                    let (outcome, answer) = self.send(destination, to, started_ms).await;
+                    (outcome, answer, charged)
                 }
             },
         };
@@ -333,7 +333,7 @@ impl Course<'_> {
         self.open.attempted(to, self.call.operation, &outcome, verdict.class, words.as_deref(), started_ms);
         let took = self.took(host::now_ms().saturating_sub(started_ms));
         learn(&subjects, &outcome, verdict, words.as_deref(), started_at_ms, took);
-        limits::note(&subjects, &outcome, given.as_ref());
+        limits::note(&subjects, &outcome, answer.as_ref());
         // What was reserved for an attempt without an answer is corrected at once.
         let charged = charged.and_then(|charged| match outcome {
             Outcome::Head(_) => Some(charged),
@@ -342,7 +342,7 @@ impl Course<'_> {
                 None
             }
         });
-        Ok(Tried { attempt, target, subjects, started_at_ms, outcome, given, verdict, charged })
+        Ok(AttemptResult { attempt, target, subjects, started_at_ms, outcome, answer, verdict, charged })
     }
 
     /// Whole answers take as long as they are, so only who orders targets by it wants to know.
@@ -424,7 +424,7 @@ impl Course<'_> {
                     let dialect = self.call.operation.dialect();
                     return (Outcome::Answered(UpstreamError { status, headers, body, hint: None, dialect }), None);
                 }
-                return (Outcome::Head(reply.status), Some(Given::Whole(reply)));
+                return (Outcome::Head(reply.status), Some(UpstreamAnswer::Whole(reply)));
             }
         };
         let terms = Terms {
@@ -439,35 +439,35 @@ impl Course<'_> {
         if let Outcome::Answered(error) = &mut outcome {
             redact::hide_secret(&mut error.body, to.credential);
         }
-        (outcome, answer.map(|answer| Given::Streaming(Box::new(answer))))
+        (outcome, answer.map(|answer| UpstreamAnswer::Streaming(Box::new(answer))))
     }
 
-    fn judge(&self, failover: &mut Failover, tried: &mut Tried) -> Decision {
+    fn judge(&self, failover: &mut Failover, result: &mut AttemptResult) -> Decision {
         let now_ms = host::unix_ms();
         // The head stays for whoever relays; everything else is the machine's.
-        let outcome = std::mem::replace(&mut tried.outcome, Outcome::Head(200));
+        let outcome = std::mem::replace(&mut result.outcome, Outcome::Head(200));
         let decision = health::with_budget(&self.model.name, |health, budget| {
             let able = |attempt: &Attempt| {
                 self.named(*attempt).is_some_and(|to| is_able(health, &Subjects::to(to, health), now_ms))
             };
             let retry =
                 RetryContext { time_left: self.time_left(), now_ms, jitter: host::fraction(), budget, able: &able };
-            failover.judge(&tried.target, outcome, tried.verdict, retry)
+            failover.judge(&result.target, outcome, result.verdict, retry)
         });
         self.end_probe(&decision);
         decision
     }
 
     /// Steps 6 and 7. Taking the failover by value is what makes this the commit point.
-    fn relay(&self, tried: Tried, _committed: Failover) -> Ready {
+    fn relay(&self, result: AttemptResult, _committed: Failover) -> Ready {
         let (incoming, open, dialect) = (self.incoming, self.open, self.call.operation.dialect());
-        match tried.given {
-            Some(Given::Streaming(mut answer)) => {
+        match result.answer {
+            Some(UpstreamAnswer::Streaming(mut answer)) => {
                 open.head(answer.status);
-                answer.headers.extend(ids(open, Some(&tried.target)));
+                answer.headers.extend(ids(open, Some(&result.target)));
                 let (open, snapshot) = (open.clone(), self.snapshot.clone());
-                let made = self.will_be_kept(tried.attempt);
-                let Tried { attempt, subjects, started_at_ms, charged, .. } = tried;
+                let made = self.will_be_kept(result.attempt);
+                let AttemptResult { attempt, subjects, started_at_ms, charged, .. } = result;
                 let ended = move |mut ended: Ended| async move {
                     end(&mut ended, attempt, &subjects, &snapshot, started_at_ms);
                     if let (Some((key, owner)), Some(id)) = (made, ended.observation.response_id.take()) {
@@ -493,13 +493,13 @@ impl Course<'_> {
                 };
                 Ready::Answer(answer, terms, Box::new(|seen| Box::pin(ended(seen))))
             }
-            Some(Given::Whole(reply)) => {
+            Some(UpstreamAnswer::Whole(reply)) => {
                 let mut observer = Observer::new(dialect, self.call.as_array, &reply.headers);
                 observer.see(&reply.body, host::now_ms().saturating_sub(incoming.start_ms));
                 open.head(reply.status);
                 open.observed(observer.finish());
                 open.answered(State::Ok, &reply, None);
-                Ready::Reply(with_ids(reply, open, Some(&tried.target)))
+                Ready::Reply(with_ids(reply, open, Some(&result.target)))
             }
             None => Ready::Reply(no_answer(open, dialect)),
         }

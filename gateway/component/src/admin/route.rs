@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use crate::host;
 use crate::incoming::Incoming;
-use crate::proxy::{Asked, plan};
+use crate::proxy::{PlanRequest, plan};
 use crate::store::catalog::Snapshot;
 use crate::store::{health, quota, responses};
 
@@ -64,7 +64,7 @@ pub(super) async fn decide(incoming: &Incoming, snapshot: &Rc<Snapshot>) -> Resu
     health::look_now().await;
     let session = wanted.session.as_deref().or(call.session.as_deref());
     let owner = responses::owner_before(&call, key).await?;
-    let asked = Asked { call: &call, index, session, key, owner: owner.as_ref(), at: quota::moment(snapshot) };
+    let asked = PlanRequest { call: &call, index, session, key, owner: owner.as_ref(), at: quota::moment(snapshot) };
     let candidates = health::rehearse(|health, rotation| plan(&asked, catalog, health, draw, rotation));
     let model = catalog.models.get(index).map(|model| model.name.clone()).unwrap_or_default();
     let refused = match caller.and_then(|caller| authenticate::check_model(&caller, &model, &call.model, catalog)) {

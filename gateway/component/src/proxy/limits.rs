@@ -4,15 +4,15 @@ use gateway_core::outcome::limits::{self, LimitSignal};
 use gateway_core::outcome::{Outcome, UpstreamError};
 use gateway_core::route::health::Subjects;
 
-use super::Given;
+use super::UpstreamAnswer;
 use crate::host;
 use crate::store::{health, signals};
 
 /// Takes note of it. A lane that a good answer calls used up is left alone without being refused once more. What a
 /// refusal says of the lane health has learnt already; the account may be used up as well, on all its models.
-pub(super) fn note(of: &Subjects, outcome: &Outcome, given: Option<&Given>) {
-    match (outcome, given) {
-        (Outcome::Head(_), Some(Given::Streaming(answer))) if limits::tells(&answer.headers) => {
+pub(super) fn note(of: &Subjects, outcome: &Outcome, answer: Option<&UpstreamAnswer>) {
+    match (outcome, answer) {
+        (Outcome::Head(_), Some(UpstreamAnswer::Streaming(answer))) if limits::tells(&answer.headers) => {
             let signals = limits::read(&answer.headers, host::unix_ms());
             health::used_up(of, &signals);
             signals::learn(of, signals);

@@ -16,7 +16,7 @@ use crate::store::signals;
 use super::charges::{expires_ms, known_spent};
 
 /// A call as far as its way depends on it.
-pub(crate) struct Asked<'a> {
+pub(crate) struct PlanRequest<'a> {
     pub(crate) call: &'a Call,
     /// The model it asks for.
     pub(crate) index: usize,
@@ -32,7 +32,7 @@ pub(crate) struct Asked<'a> {
 
 /// The candidates of a call, drawn from `draw`.
 pub(crate) fn plan(
-    asked: &Asked<'_>,
+    asked: &PlanRequest<'_>,
     catalog: &Catalog,
     health: &Health,
     draw: u64,
@@ -83,7 +83,7 @@ fn demand(call: &Call, catalog: &Catalog, model: &Model) -> Demand {
     if is_limited || model.strategy == Strategy::Cost { accept::demand(call) } else { Demand::default() }
 }
 
-fn affinity_hash(asked: &Asked<'_>, model: &Model) -> Option<u64> {
+fn affinity_hash(asked: &PlanRequest<'_>, model: &Model) -> Option<u64> {
     match model.affinity {
         Affinity::None => None,
         Affinity::Session => asked.session.map(|session| affinity::hash(session.as_bytes())),

@@ -25,7 +25,7 @@ use crate::store::catalog::Snapshot;
 use crate::store::health;
 
 use super::wait::Wait;
-use super::{Course, OpenCall};
+use super::{CallContext, OpenCall};
 
 /// What a record says of a call that nobody but an administrator made.
 const WARNING: &str = "test";
@@ -40,7 +40,7 @@ pub(crate) struct Trial<'a> {
 
 /// What came of it.
 #[derive(Serialize)]
-pub(crate) struct Tried {
+pub(crate) struct TrialResult {
     /// It answered to its end.
     passed: bool,
     /// `provider/upstream-model`
@@ -74,7 +74,7 @@ impl Trial<'_> {
         incoming: &Incoming,
         caller: &Caller,
         snapshot: &Rc<Snapshot>,
-    ) -> Result<Tried, Refusal> {
+    ) -> Result<TrialResult, Refusal> {
         let Trial { call, model: index, target, credential } = self;
         let model = snapshot.catalog.models.get(index).ok_or_else(|| models::unknown(&call.model))?;
         let open = OpenCall::begin(incoming, call.operation, caller, &snapshot.catalog);
@@ -84,17 +84,18 @@ impl Trial<'_> {
         // What an administrator's client says of its own request does not hold for this one.
         let headers: &[(String, Vec<u8>)] = &[];
         let (open, wait, owner) = (&open, Wait::new(model), None);
-        let course = Course { probing, wait, call, caller, incoming, headers, open, snapshot, index, model, owner };
+        let context =
+            CallContext { probing, wait, call, caller, incoming, headers, open, snapshot, index, model, owner };
         let candidates = Candidates { list: vec![candidate(index, target, credential)], ..Candidates::default() };
         open.decided(model, DecisionRecord::of(&candidates, &snapshot.catalog, index, &call.model));
         let attempt = Attempt { model: index, target, credential, probe: false };
-        let to = course.named(attempt).ok_or_else(|| models::unknown(&call.model))?;
+        let to = context.named(attempt).ok_or_else(|| models::unknown(&call.model))?;
         let of = health::peek(|health| Subjects::to(to, health));
         // A way out that rests is among what is tested.
         let ways = health::troubles(of.ways()).await;
         let troubles = health::troubles(of.beside_target().chain([&of.target])).await;
         health::clear(ways).await;
-        let mut found = Tried {
+        let mut found = TrialResult {
             passed: false,
             target: String::new(),
             credential: to.credential.map(|credential| credential.label.clone()),
@@ -109,7 +110,7 @@ impl Trial<'_> {
             cleared: Vec::new(),
             record: open.id(),
         };
-        if let Err(refusal) = course.try_it(candidates, &mut found).await {
+        if let Err(refusal) = context.try_it(candidates, &mut found).await {
             let reply = refusal.reply(Shape::Problem, &incoming.id);
             open.answered(refusal.state, &reply, Some(refusal.message.clone()));
             found.error.get_or_insert(refusal.message);
@@ -123,16 +124,16 @@ impl Trial<'_> {
     }
 }
 
-impl Course<'_> {
+impl CallContext<'_> {
     /// Steps 4 to 7 for the only candidate.
-    async fn try_it(&self, candidates: Candidates, found: &mut Tried) -> Result<(), Refusal> {
+    async fn try_it(&self, candidates: Candidates, found: &mut TrialResult) -> Result<(), Refusal> {
         let dialect = self.call.operation.dialect();
         let mut failover = Failover::new(candidates.list, 1, dialect, self.incoming.id.clone());
         let attempt = failover.first().ok_or_else(|| self.exhausted(&[]))?;
-        let mut tried = self.attempt(attempt).await?;
-        found.target.clone_from(&tried.target);
-        found.class = Some(tried.verdict.class.name());
-        match &tried.outcome {
+        let mut result = self.attempt(attempt).await?;
+        found.target.clone_from(&result.target);
+        found.class = Some(result.verdict.class.name());
+        match &result.outcome {
             Outcome::Head(status) => found.status = Some(*status),
             Outcome::Answered(error) => {
                 found.status = Some(error.status);
@@ -141,8 +142,8 @@ impl Course<'_> {
             Outcome::Failed(error) => found.error = Some(format!("The provider {}.", error.describe())),
             Outcome::NotSent(_) => found.class = None,
         }
-        match self.judge(&mut failover, &mut tried) {
-            Decision::Relay => self.read(self.relay(tried, failover), found).await,
+        match self.judge(&mut failover, &mut result) {
+            Decision::Relay => self.read(self.relay(result, failover), found).await,
             Decision::Answer(state, reply) => self.open.answered(state, &reply, None),
             Decision::Refuse(refusal) => return Err(refusal),
             Decision::Exhausted(not_sent) => return Err(self.exhausted(&not_sent)),
@@ -152,7 +153,7 @@ impl Course<'_> {
         Ok(())
     }
 
-    async fn read(&self, ready: Ready, found: &mut Tried) {
+    async fn read(&self, ready: Ready, found: &mut TrialResult) {
         match ready {
             Ready::Answer(answer, mut terms, ended) => {
                 // Nobody waits who would want a sign of life.
