@@ -124,8 +124,8 @@ pub struct Skipped {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<i64>,
     /// More about it, such as which quota is spent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub said: Option<String>,
+    #[serde(rename = "said", skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// The same without its target.
@@ -136,13 +136,13 @@ pub struct Skip {
     /// When it can be used again.
     pub until_ms: Option<i64>,
     /// More about it.
-    pub said: Option<String>,
+    pub message: Option<String>,
 }
 
 impl Skip {
     /// A reason that says all there is.
     pub fn new(reason: SkipReason, until_ms: Option<i64>) -> Self {
-        Skip { reason, until_ms, said: None }
+        Skip { reason, until_ms, message: None }
     }
 
     /// When it can be used again; what needs somebody to change something comes after all else.
@@ -152,7 +152,7 @@ impl Skip {
 
     /// With the target it is about.
     pub fn of(self, target: String) -> Skipped {
-        Skipped { target, reason: self.reason, until_ms: self.until_ms, said: self.said }
+        Skipped { target, reason: self.reason, until_ms: self.until_ms, message: self.message }
     }
 }
 

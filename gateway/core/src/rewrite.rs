@@ -165,7 +165,7 @@ fn translated(call: &Call, to: Named<'_>, dialect: Dialect, telling: Telling<'_>
     let translated = translate::request(asked, &call.body).map_err(|cannot| Skip {
         reason: SkipReason::Untranslatable,
         until_ms: None,
-        said: Some(if cannot.param.is_empty() {
+        message: Some(if cannot.param.is_empty() {
             cannot.message
         } else {
             format!("`{}`: {}", cannot.param, cannot.message)

@@ -245,8 +245,8 @@ fn resting(ask: &RouteRequest<'_>, to: Named<'_>) -> Option<Skip> {
         Trouble::Cooling => SkipReason::Cooling,
         _ => SkipReason::CredentialsResting,
     };
-    let said = (trouble == Trouble::Spent).then(|| ask.health.standing(key).map(|standing| standing.said.clone()));
-    Some(Skip { reason, until_ms: Some(until_ms), said: said.flatten() })
+    let message = (trouble == Trouble::Spent).then(|| ask.health.standing(key).map(|standing| standing.said.clone()));
+    Some(Skip { reason, until_ms: Some(until_ms), message: message.flatten() })
 }
 
 /// Appends the targets of one tier in the order of the model's strategy.

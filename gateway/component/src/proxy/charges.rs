@@ -164,7 +164,7 @@ pub(crate) fn known_spent(spent: &Spent, call: &Call, to: Named<'_>, at: Moment)
     let price = price_paid(to);
     let charges = windows((call, prompt(call, price.is_some())), to, price, at);
     let (charge, until_ms) = spent.is_spent(&charges, at.now_ms)?;
-    Some(Skip { reason: SkipReason::QuotaSpent, until_ms, said: Some(charge.describe_spent()) })
+    Some(Skip { reason: SkipReason::QuotaSpent, until_ms, message: Some(charge.describe_spent()) })
 }
 
 /// When the first allowance that an attempt draws on expires.
@@ -216,6 +216,6 @@ fn spent_skip(over: &[Over], at: Moment) -> Skip {
     Skip {
         reason: SkipReason::QuotaSpent,
         until_ms: (!over.iter().any(|over| over.is_for_good)).then_some(back_ms),
-        said: Some(said).filter(|said| !said.is_empty()),
+        message: Some(said).filter(|said| !said.is_empty()),
     }
 }

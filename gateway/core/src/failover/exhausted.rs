@@ -108,7 +108,7 @@ fn describe(skipped: &Skipped, now_ms: i64) -> String {
         SkipReason::Unpriced => "has no known price, which the budget of the key needs",
     };
     let until = skipped.until_ms.and_then(|until_ms| Some(format!(" until {}", moment(until_ms, now_ms)?)));
-    let said = skipped.said.as_ref().map(|said| format!(" ({said})"));
+    let said = skipped.message.as_ref().map(|said| format!(" ({said})"));
     format!("{} {why}{}{}", skipped.target, said.unwrap_or_default(), until.unwrap_or_default())
 }
 
@@ -140,7 +140,7 @@ mod tests {
     const NOW_MS: i64 = 1_795_521_600_000;
 
     fn skipped(target: &str, reason: SkipReason, in_s: Option<i64>) -> Skipped {
-        Skipped { target: target.to_owned(), reason, until_ms: in_s.map(|in_s| NOW_MS + in_s * 1000), said: None }
+        Skipped { target: target.to_owned(), reason, until_ms: in_s.map(|in_s| NOW_MS + in_s * 1000), message: None }
     }
 
     fn refusal(skipped: &[Skipped]) -> Refusal {
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn a_long_wait_is_an_insufficient_quota_that_is_not_to_be_tried_again() {
         let said = Some("a (credential first): 5 of 5 rpd spent".to_owned());
-        let refusal = refusal(&[Skipped { said, ..skipped("a/x", SkipReason::QuotaSpent, Some(7201)) }]);
+        let refusal = refusal(&[Skipped { message: said, ..skipped("a/x", SkipReason::QuotaSpent, Some(7201)) }]);
         assert_eq!((refusal.status, refusal.state), (429, State::QuotaSpent));
         let reply = refusal.reply(Shape::Dialect(Dialect::OpenaiChat), "r-1");
         let header =
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn what_is_spent_for_good_is_an_insufficient_quota_without_a_time_to_come_back() {
         let said = Some("a: 10 of 10 USD spent".to_owned());
-        let refusal = refusal(&[Skipped { said, ..skipped("a/x", SkipReason::QuotaSpent, None) }]);
+        let refusal = refusal(&[Skipped { message: said, ..skipped("a/x", SkipReason::QuotaSpent, None) }]);
         assert_eq!((refusal.status, refusal.code), (429, Some("insufficient_quota")));
         assert_eq!((refusal.retry_after_s, refusal.should_retry), (None, Some(false)));
         assert!(

@@ -327,7 +327,7 @@ fn a_rate_limit_is_429_whatever_status_it_came_under() {
 
 #[test]
 fn an_attempt_that_was_not_made_costs_none_and_a_spent_quota_leaves_the_other_credentials() {
-    let not_sent = |reason, until_ms| Outcome::NotSent(Skip { reason, until_ms, said: None });
+    let not_sent = |reason, until_ms| Outcome::NotSent(Skip { reason, until_ms, message: None });
     let spent = || not_sent(SkipReason::QuotaSpent, Some(9));
     let (tried, end) = run(&[2, 1], 1, vec![spent(), spent(), Outcome::Head(200)]);
     assert_eq!(tried, [(0, Some(0)), (0, Some(1)), (1, Some(0))]);

@@ -37,7 +37,7 @@ pub(super) fn shared(catalog: &Catalog, candidate: &Candidate) -> Vec<usize> {
 pub fn egress_resting(health: &Health, of: &Subjects, egress: Option<&Egress>, now_ms: i64) -> Option<Skip> {
     let (until_ms, _) = longest_wait(health, of.ways(), now_ms)?;
     let name = egress.map_or_else(|| Some(DIRECT.to_owned()), Egress::name);
-    Some(Skip { reason: SkipReason::EgressResting, until_ms: Some(until_ms), said: name })
+    Some(Skip { reason: SkipReason::EgressResting, until_ms: Some(until_ms), message: name })
 }
 
 fn longest_wait<'k>(health: &Health, keys: impl Iterator<Item = &'k String>, now_ms: i64) -> Option<(i64, Trouble)> {

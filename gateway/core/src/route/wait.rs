@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     fn skipped(reason: SkipReason, until_ms: Option<i64>) -> Skipped {
-        Skipped { target: "a/x".to_owned(), reason, until_ms, said: None }
+        Skipped { target: "a/x".to_owned(), reason, until_ms, message: None }
     }
 
     #[test]

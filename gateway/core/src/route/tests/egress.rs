@@ -71,6 +71,6 @@ fn a_target_out_of_reach_tells_which_way_out_rests_and_until_when() {
     health.note(&Subjects::of("a", "x", Some("c-0"), None), Verdict::of(Class::Egress), "400", at);
     let candidates = route(&ask(&catalog, &health, 1), &mut Rotation::default());
     let skipped = &candidates.skipped[0];
-    assert_eq!((skipped.reason, skipped.said.as_deref()), (SkipReason::EgressResting, Some("direct")));
+    assert_eq!((skipped.reason, skipped.message.as_deref()), (SkipReason::EgressResting, Some("direct")));
     assert_eq!(skipped.until_ms, Some(NOW_MS + 300_000));
 }
