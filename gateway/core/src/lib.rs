@@ -14,7 +14,8 @@
 //! - [`endpoint`], [`call`]: what llmio answers, and the request that is balanced
 //! - [`refusal`], [`catalog`]: every answer that is llmio's own, and the whole configuration
 //! - [`candidate`], [`redact`]: targets and attempts, and texts without credentials
-//! - [`neutral`], [`profile`]: what the dialects have in common, and what a model takes
+//! - [`profile`]: what a model takes
+//! - [`neutral`]: what the dialects have in common
 //! - `dialects`: how each of them is read and written, errors included
 //! - [`translate`]: requests, answers and streams from one dialect to another
 //! - [`transform`], [`echo`]: what becomes of an answer's bytes, and the built-in provider
