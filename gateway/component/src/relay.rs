@@ -307,7 +307,7 @@ async fn end_cut(
     let said = format!("The provider {}. The answer is incomplete.", error.describe());
     let event = transform.fail(&said).unwrap_or_else(|| {
         let refusal = Refusal::bad_gateway(error.state(), said);
-        let event = terms.dialect.error_event(&terms.dialect.error(&refusal, &terms.id), &terms.id);
+        let event = refusal.event(terms.dialect, &terms.id);
         let close_event: &[u8] = if transform.is_between_events(observer.so_far()) { b"" } else { b"\n\n" };
         [close_event, &event].concat()
     });

@@ -21,12 +21,14 @@ pub(crate) mod openai_chat;
 pub(crate) mod openai_responses;
 mod raw_usage;
 mod reply;
+mod words;
 
 use serde_json::Value;
 
 use crate::dialect::Dialect;
-use crate::refusal::Refusal;
+use crate::neutral::{ApiError, json};
 use crate::usage::Usage;
+use words::ErrorWords;
 
 pub(crate) use raw_usage::RawUsage;
 
@@ -48,13 +50,39 @@ pub(crate) struct Seen<'e> {
 }
 
 impl Dialect {
-    /// The body of an error; `id` is the call's.
-    pub fn error(self, refusal: &Refusal, id: &str) -> Value {
+    /// The body of an error, its message kept word for word, since clients read it; `id` is the call's.
+    pub fn error(self, error: &ApiError, id: &str) -> Value {
         match self {
-            Self::OpenaiChat => openai_chat::error::write(refusal, id),
-            Self::OpenaiResponses => openai_responses::error::write(refusal, id),
-            Self::Anthropic => anthropic::error::write(refusal, id),
-            Self::Gemini => gemini::error::write(refusal, id),
+            Self::OpenaiChat => openai_chat::error::write(error, id),
+            Self::OpenaiResponses => openai_responses::error::write(error, id),
+            Self::Anthropic => anthropic::error::write(error, id),
+            Self::Gemini => gemini::error::write(error, id),
+        }
+    }
+
+    /// A provider's error that came with this status. A body that is no error of the dialect, such as a page of HTML, becomes
+    /// one that names the status.
+    pub fn read_error(self, status: u16, body: &[u8]) -> ApiError {
+        let body = Some(body).filter(|body| !json::is_too_intricate(body));
+        let body: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
+        let error = body.and_then(|body| match self {
+            Self::OpenaiChat => openai_chat::error::read(&body),
+            Self::OpenaiResponses => openai_responses::error::read(&body),
+            Self::Anthropic => anthropic::error::read(&body),
+            Self::Gemini => gemini::error::read(&body),
+        });
+        let message = || format!("The provider answered {status} without an error that can be read.");
+        let error = error.unwrap_or_else(|| ApiError { message: message(), ..ApiError::default() });
+        ApiError { status: Some(status), ..error }
+    }
+
+    /// The words of its errors.
+    fn error_words(self) -> &'static ErrorWords {
+        match self {
+            Self::OpenaiChat => &openai_chat::error::WORDS,
+            Self::OpenaiResponses => &openai_responses::error::WORDS,
+            Self::Anthropic => &anthropic::error::WORDS,
+            Self::Gemini => &gemini::error::WORDS,
         }
     }
 
@@ -87,6 +115,20 @@ impl Dialect {
             Self::Gemini => gemini::usage::read(usage),
         }
     }
+}
+
+/// The HTTP status that an error stands for, in whatever dialect it is written: relays mix them. Some providers put the
+/// status they would have answered with into `code` or `status`, as a number or as text; the others say what they mean
+/// in a word.
+pub(crate) fn status_of(error: &Value) -> Option<u16> {
+    let numbers = ["code", "status"].iter().filter_map(|name| match error.get(name)? {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    });
+    let number = numbers.filter_map(|number| u16::try_from(number).ok()).find(|status| (400..600).contains(status));
+    let by_word = |word: &str| Dialect::ALL.iter().find_map(|dialect| dialect.error_words().status(word));
+    number.or_else(|| ["code", "type", "status"].iter().find_map(|name| by_word(error.get(name)?.as_str()?)))
 }
 
 /// A text, list or object that is not empty.

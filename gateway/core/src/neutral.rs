@@ -6,6 +6,7 @@
 
 mod answer;
 pub(crate) mod cache;
+mod error;
 pub(crate) mod events;
 pub(crate) mod json;
 pub(crate) mod media;
@@ -16,7 +17,8 @@ pub(crate) mod sequence;
 pub(crate) mod turns;
 
 pub use crate::profile::Effort;
-pub use answer::{Answer, Choice, Event, Fault, Finish, PartKind};
+pub use answer::{Answer, Choice, Event, Finish, PartKind};
+pub use error::{ApiError, OwnError};
 
 use serde_json::{Map, Number, Value};
 

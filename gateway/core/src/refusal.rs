@@ -13,8 +13,6 @@ use crate::state::State;
 pub struct Refusal {
     /// HTTP status.
     pub status: u16,
-    /// OpenAI's `type`.
-    pub kind: &'static str,
     /// OpenAI's `code`, a stable word for programs.
     pub code: Option<&'static str>,
     /// The member or header it is about.
@@ -76,10 +74,9 @@ impl Reply {
 }
 
 impl Refusal {
-    fn new(status: u16, kind: &'static str, message: impl Into<String>) -> Self {
+    fn new(status: u16, message: impl Into<String>) -> Self {
         Refusal {
             status,
-            kind,
             code: None,
             param: None,
             message: message.into(),
@@ -94,28 +91,28 @@ impl Refusal {
 
     /// 400: the request itself is wrong.
     pub fn bad_request(message: impl Into<String>) -> Self {
-        Refusal::new(400, "invalid_request_error", message)
+        Refusal::new(400, message)
     }
 
     /// 401: no credential, or one that is not known.
     pub fn unauthorized(code: &'static str, message: impl Into<String>) -> Self {
-        Refusal::new(401, "authentication_error", message).coded(code).without_retry()
+        Refusal::new(401, message).coded(code).without_retry()
     }
 
     /// 403: known, but not allowed.
     pub fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
-        Refusal::new(403, "permission_error", message).coded(code).without_retry()
+        Refusal::new(403, message).coded(code).without_retry()
     }
 
     /// 404: no such thing.
     pub fn not_found(code: &'static str, message: impl Into<String>) -> Self {
-        Refusal::new(404, "invalid_request_error", message).coded(code).without_retry()
+        Refusal::new(404, message).coded(code).without_retry()
     }
 
     /// 405, with the methods there are.
     pub fn wrong_method(method: &str, path: &str, allow: String) -> Self {
         let message = format!("{method} is not served at {path}. Use {allow}.");
-        Refusal { allow: Some(allow.into()), ..Refusal::new(405, "invalid_request_error", message) }
+        Refusal { allow: Some(allow.into()), ..Refusal::new(405, message) }
     }
 
     /// 404 for a path no route has.
@@ -133,74 +130,68 @@ impl Refusal {
 
     /// 412: the catalog changed meanwhile.
     pub fn precondition_failed(message: impl Into<String>) -> Self {
-        Refusal::new(412, "invalid_request_error", message).coded("precondition_failed")
+        Refusal::new(412, message).coded("precondition_failed")
     }
 
     /// 408: the client sends its body too slowly.
     pub fn too_slow() -> Self {
         let message = "The body came too slowly: after ten seconds at least 1 KiB a second is expected. Send it again.";
-        Refusal::new(408, "invalid_request_error", message).coded("request_timeout").ended(State::ClientStalled)
+        Refusal::new(408, message).coded("request_timeout").ended(State::ClientStalled)
     }
 
     /// 409: the thing is there already, or is not the caller's to change.
     pub fn conflict(message: impl Into<String>) -> Self {
-        Refusal::new(409, "invalid_request_error", message).coded("conflict")
+        Refusal::new(409, message).coded("conflict")
     }
 
     /// 413: the body is over the limit.
     pub fn too_large(bytes_max: usize) -> Self {
         let message = format!("The body is larger than {} MiB, the most that is accepted.", bytes_max >> 20);
-        Refusal::new(413, "invalid_request_error", message).coded("request_too_large").without_retry()
+        Refusal::new(413, message).coded("request_too_large").without_retry()
     }
 
     /// 415: the body's encoding is not understood.
     pub fn unsupported_encoding(encoding: &str) -> Self {
         let message =
             format!("Request bodies with content-encoding {encoding:?} are not accepted. Send the body as it is.");
-        Refusal::new(415, "invalid_request_error", message).coded("unsupported_encoding")
+        Refusal::new(415, message).coded("unsupported_encoding")
     }
 
     /// 422: a catalog that does not validate; every problem is listed.
     pub fn invalid_catalog(problems: Problems) -> Self {
         let message = "The catalog was refused as a whole; nothing changed. Mend every problem listed.";
-        Refusal {
-            problems: Some(Box::new(problems)),
-            ..Refusal::new(422, "invalid_request_error", message).coded("invalid_catalog")
-        }
+        Refusal { problems: Some(Box::new(problems)), ..Refusal::new(422, message).coded("invalid_catalog") }
     }
 
     /// 426: there are no WebSockets here. Codex asks for one first, and this is the one answer after which it goes on at
     /// once without.
     pub fn no_web_socket() -> Self {
         let message = "There are no WebSockets here. Send POST /v1/responses; GET needs the id of a response.";
-        Refusal::new(426, "invalid_request_error", message).coded("upgrade_required")
+        Refusal::new(426, message).coded("upgrade_required")
     }
 
     /// 429: no provider has anything left now. A `long` wait is one that no client should sit out: OpenAI's word for it
     /// makes agents stop and say so.
     pub fn rate_limited(message: impl Into<String>, long: bool) -> Self {
         let word = if long { "insufficient_quota" } else { "rate_limit_exceeded" };
-        Refusal::new(429, if long { word } else { "rate_limit_error" }, message).coded(word)
+        Refusal::new(429, message).coded(word)
     }
 
     /// 429: too many failing credentials from one address.
     pub fn throttled(wait_s: u64) -> Self {
         let message =
             format!("Too many unknown keys came from this address. Try again in {wait_s} s with a valid key.");
-        Refusal {
-            retry_after_s: Some(wait_s),
-            ..Refusal::new(429, "rate_limit_error", message).coded("too_many_failures").without_retry()
-        }
+        Refusal { retry_after_s: Some(wait_s), ..Refusal::new(429, message).coded("too_many_failures").without_retry() }
     }
 
     /// 502: nothing usable came from any provider.
     pub fn bad_gateway(state: State, message: impl Into<String>) -> Self {
-        Refusal::new(502, "upstream_error", message).coded(state.name()).without_retry().ended(state)
+        Refusal::new(502, message).coded(state.name()).without_retry().ended(state)
     }
 
     /// 503: llmio itself cannot serve now.
     pub fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
-        Refusal::new(503, "server_error", message).coded(code)
+        Refusal::new(503, message).coded(code)
     }
 
     /// 504: no provider answered in time.
@@ -213,7 +204,7 @@ impl Refusal {
         let message = format!(
             "The request passed through more than {hops_max} llmios. A provider's base_url leads back here; mend the catalog."
         );
-        Refusal::new(508, "invalid_request_error", message).coded("loop_detected").without_retry()
+        Refusal::new(508, message).coded("loop_detected").without_retry()
     }
 
     /// Names the member or header it is about.
@@ -261,7 +252,7 @@ impl Refusal {
     pub(crate) fn problem(&self) -> serde_json::Value {
         let mut problem = json!({
             "type": "about:blank",
-            "title": self.code.unwrap_or(self.kind),
+            "title": self.code.unwrap_or("invalid_request_error"),
             "status": self.status,
             "detail": self.message,
         });

@@ -5,7 +5,7 @@ mod usage_chunk;
 
 use crate::dialect::Dialect;
 use crate::headers;
-use crate::neutral::Fault;
+use crate::neutral::ApiError;
 use crate::observation::SoFar;
 use crate::translate::{self, Stream, Told};
 
@@ -150,7 +150,7 @@ impl ResponseTransform {
     pub fn fail(&mut self, message: &str) -> Option<Vec<u8>> {
         let Self::Translated(translation) = self else { return None };
         let Form::Stream(stream) = &mut translation.form else { return None };
-        Some(stream.fail(Fault { message: message.to_owned(), status: Some(502), ..Fault::default() }))
+        Some(stream.fail(ApiError::bad_gateway(message)))
     }
 
     /// Whether the client gets events, to which others can be added.

@@ -18,7 +18,7 @@ use crate::dialect::Dialect;
 use crate::dialects::{anthropic, gemini, openai_chat, openai_responses};
 pub use crate::neutral::Told;
 use crate::neutral::events::{Events, ServerEvent};
-use crate::neutral::{Alias, Answer, Event, Fault, Part, PartKind, Request, Untranslatable, Warnings};
+use crate::neutral::{Alias, Answer, ApiError, Event, Part, PartKind, Request, Untranslatable, Warnings};
 use crate::neutral::{json, turns};
 use unasked::Unasked;
 
@@ -200,37 +200,6 @@ pub fn answer_as_stream(from: Dialect, to: Dialect, told: &Told, body: &[u8]) ->
     Some(out)
 }
 
-/// A provider's error in the shape of the caller's dialect, its message kept word for word, since clients read it; `id` is
-/// the call's. A body that is no error of the dialect `from`, such as a page of HTML, becomes one that names the status.
-pub fn error(from: Dialect, to: Dialect, status: u16, body: &[u8], id: &str) -> Vec<u8> {
-    let body = Some(body).filter(|body| !json::is_too_intricate(body));
-    let read = body.and_then(|body| serde_json::from_slice(body).ok()).and_then(|body| read_fault(from, &body));
-    let mut fault = read.unwrap_or_else(|| Fault {
-        message: format!("The provider answered {status} without an error that can be read."),
-        ..Fault::default()
-    });
-    fault.status = Some(status);
-    write_fault(to, &fault, id).to_string().into_bytes()
-}
-
-fn read_fault(from: Dialect, body: &Value) -> Option<Fault> {
-    match from {
-        Dialect::OpenaiChat => openai_chat::error::read(body),
-        Dialect::OpenaiResponses => openai_responses::error::read(body),
-        Dialect::Anthropic => anthropic::error::read(body),
-        Dialect::Gemini => gemini::error::read(body),
-    }
-}
-
-fn write_fault(to: Dialect, fault: &Fault, id: &str) -> Value {
-    match to {
-        Dialect::OpenaiChat => openai_chat::error::write_fault(fault),
-        Dialect::OpenaiResponses => openai_responses::error::write_fault(fault),
-        Dialect::Anthropic => anthropic::error::write_fault(fault, id),
-        Dialect::Gemini => gemini::error::write_fault(fault),
-    }
-}
-
 /// Bytes of an answer that a writer may keep: those of Responses until the answer's end, arguments of a call for Gemini,
 /// parts that wait for others. An answer of 128,000 tokens has some
 /// 600 KiB.
@@ -268,7 +237,7 @@ impl Stream {
             }
             let events = match event {
                 Ok(event) => self.read(&event),
-                Err(fault) => vec![Event::Error(fault)],
+                Err(error) => vec![Event::Error(error)],
             };
             self.pass(events, &mut out);
         }
@@ -278,7 +247,7 @@ impl Stream {
     fn read(&mut self, event: &ServerEvent) -> Vec<Event> {
         if json::is_too_intricate(&event.data) {
             let message = "The provider sent an event of more values than can be carried.".to_owned();
-            return vec![Event::Error(Fault { message, status: Some(502), ..Fault::default() })];
+            return vec![Event::Error(ApiError::bad_gateway(message))];
         }
         self.reader.feed(event)
     }
@@ -298,9 +267,9 @@ impl Stream {
 
     /// The caller's bytes for a stream that llmio itself has to break off: an error in the caller's dialect. Empty
     /// where the end was given already.
-    pub fn fail(&mut self, fault: Fault) -> Vec<u8> {
+    pub fn fail(&mut self, error: ApiError) -> Vec<u8> {
         let mut out = Vec::new();
-        self.pass(vec![Event::Error(fault)], &mut out);
+        self.pass(vec![Event::Error(error)], &mut out);
         out
     }
 
@@ -333,7 +302,7 @@ impl Stream {
             if !self.is_over && self.writer.held() > HELD_BYTES_MAX {
                 self.is_over = true;
                 let message = "The provider sent an answer that is too long to be carried.".to_owned();
-                self.writer.write(Event::Error(Fault { message, status: Some(502), ..Fault::default() }), out);
+                self.writer.write(Event::Error(ApiError::bad_gateway(message)), out);
             }
         }
     }

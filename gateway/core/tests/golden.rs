@@ -125,9 +125,9 @@ fn check(case: &Case) {
     }
     if let Some(body) = case.bytes("upstream.error.json") {
         let status = case.settings.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
-        let written =
-            translate::error(case.to, case.from, status.expect("`status` in case.json"), &body, &case.told().id);
-        produced.push(("expected.error.json", pretty(&written)));
+        let error = case.to.read_error(status.expect("`status` in case.json"), &body);
+        let written = case.from.error(&error, &case.told().id).to_string();
+        produced.push(("expected.error.json", pretty(written.as_bytes())));
     }
     compare(case, &produced);
 }

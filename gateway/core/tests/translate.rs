@@ -290,8 +290,8 @@ fn what_would_not_fit_into_memory_is_not_parsed() {
             assert!(refused.message.contains(said), "{refused:?}");
             assert_eq!(translate::answer(from, to, &told(), answer.as_bytes()), None);
             assert_eq!(translate::answer_as_stream(from, to, &told(), answer.as_bytes()), None);
-            let error = translate::error(from, to, 500, answer.as_bytes(), "id");
-            assert!(String::from_utf8_lossy(&error).contains("without an error that can be read"));
+            let error = to.error(&from.read_error(500, answer.as_bytes()), "id");
+            assert!(error.to_string().contains("without an error that can be read"));
             let mut stream = Stream::new(from, to, told());
             let mut written = stream.feed(format!("data: {answer}\n\n").as_bytes());
             assert!(stream.is_finished());
@@ -413,7 +413,7 @@ fn try_everything(bytes: &[u8]) {
             drop(translate::request(asked(from, to), bytes));
             translate::answer(from, to, &told(), bytes);
             translate::answer_as_stream(from, to, &told(), bytes);
-            translate::error(from, to, 500, bytes, "id");
+            to.error(&from.read_error(500, bytes), "id");
             for as_array in [false, true] {
                 let mut stream = Stream::new(from, to, Told { as_array, ..told() });
                 stream.feed(bytes);

@@ -183,7 +183,7 @@ fn with_every_provider_out_of_reach_the_answer_is_502_and_names_them(host: Host)
     let (response, record) = both_fail(host, &Upstream::absent(), &Upstream::absent());
     assert_eq!((response.status, response.header("x-should-retry")), (502, Some("false")));
     let error = response.openai_error();
-    assert_eq!((error.kind.as_str(), error.code.as_str()), ("upstream_error", "upstream_connect"));
+    assert_eq!((error.kind.as_str(), error.code.as_str()), ("server_error", "upstream_connect"));
     assert!(error.message.contains("a/up-a") && error.message.contains("b/up-b"), "{}", error.message);
     assert_eq!((&record["state"], &record["error"]), (&"upstream_connect".into(), &error.message.into()));
 }

@@ -2,7 +2,7 @@
 #![no_main]
 
 use gateway_core::dialect::Dialect;
-use gateway_core::translate::{Asked, Told, answer, answer_as_stream, error, native, request};
+use gateway_core::translate::{Asked, Told, answer, answer_as_stream, native, request};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u8, u8, bool, &[u8])| {
@@ -17,6 +17,6 @@ fuzz_target!(|input: (u8, u8, bool, &[u8])| {
         assert!(is_object(&answer));
     }
     let _ = answer_as_stream(from, to, &told, body);
-    assert!(is_object(&error(from, to, 500, body)));
+    assert!(to.error(&from.read_error(500, body), "r-1").is_object());
     let _ = native(from, "deepseek-v4-pro", body);
 });

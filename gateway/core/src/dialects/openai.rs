@@ -1,50 +1,11 @@
 //! What OpenAI's two dialects write alike: errors, functions and who the user is.
 
-use serde_json::{Value, json};
+pub(super) mod error;
+
 use sha2::{Digest, Sha256};
 
-use crate::neutral::json::text;
 use crate::neutral::schema;
-use crate::neutral::{Fault, Object, Tool, Warnings};
-use crate::refusal::Refusal;
-
-pub(crate) fn write_error(refusal: &Refusal, _id: &str) -> Value {
-    let Refusal { message, kind, param, code, .. } = refusal;
-    json!({ "error": { "message": message, "type": kind, "param": param, "code": code } })
-}
-
-/// An error of this dialect. `None`: it is none. Providers write it as an object, as text, or without the member
-/// `error`, as vLLM and FastAPI do.
-pub(crate) fn read_error(body: &Value) -> Option<Fault> {
-    let error = body.get("error").filter(|error| !error.is_null()).unwrap_or(body);
-    let message = text(error, "message").or_else(|| error.as_str()).or_else(|| text(error, "detail"))?;
-    let word = |name: &str| text(error, name).filter(|word| !word.is_empty()).map(str::to_owned);
-    let number = ["code", "status"].iter().find_map(|name| match error.get(name)? {
-        Value::Number(number) => number.as_u64(),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    });
-    Some(Fault {
-        message: message.to_owned(),
-        status: number.and_then(|number| u16::try_from(number).ok()).filter(|status| (400..600).contains(status)),
-        kind: word("type"),
-        code: word("code"),
-    })
-}
-
-/// An error in this dialect: the body of an error answer, and the data of an event inside a stream.
-/// <https://platform.openai.com/docs/guides/error-codes>
-pub(crate) fn write_fault(fault: &Fault) -> Value {
-    let kind = match fault.status {
-        Some(401) => "authentication_error",
-        Some(403) => "permission_error",
-        Some(429) => "rate_limit_error",
-        Some(400..=499) => "invalid_request_error",
-        Some(_) => "server_error",
-        None => fault.kind.as_deref().unwrap_or("server_error"),
-    };
-    json!({ "error": { "message": fault.message, "type": kind, "param": null, "code": fault.code } })
-}
+use crate::neutral::{Object, Tool, Warnings};
 
 /// The characters OpenAI takes to say who the user is:
 /// <https://platform.openai.com/docs/guides/safety-best-practices#safety-identifiers>.

@@ -62,12 +62,10 @@ mod tests {
     fn a_spent_budget_says_what_is_spent_and_when_it_resets_and_stops_machines() {
         let day = over("budget-day", Unit::Money, 5_000_000_000, 5_000_000_000, Some(7200));
         let refusal = key_spent("k", &[day], NOW_MS);
-        assert_eq!(
-            (refusal.status, refusal.code, refusal.kind),
-            (429, Some("insufficient_quota"), "insufficient_quota")
-        );
+        assert_eq!((refusal.status, refusal.code), (429, Some("insufficient_quota")));
+        assert_eq!(Dialect::OpenaiChat.error(&refusal.error(), "r-1")["error"]["type"], "insufficient_quota");
         assert_eq!((refusal.retry_after_s, refusal.should_retry), (Some(7200), Some(false)));
-        assert_eq!(Dialect::Anthropic.error(&refusal, "r-1")["error"]["type"], "billing_error");
+        assert_eq!(Dialect::Anthropic.error(&refusal.error(), "r-1")["error"]["type"], "billing_error");
         assert_eq!(
             refusal.message,
             "The budget of key \"k\" is used up (key k: 5 of 5 USD/day spent). It resets at 2026-11-24 14:00:00 UTC \
@@ -97,7 +95,7 @@ mod tests {
         let refusal = key_spent("k", &[over("rpm", Unit::Calls, 3, 3, Some(30))], NOW_MS);
         assert_eq!((refusal.code, refusal.should_retry), (Some("rate_limit_exceeded"), None));
         assert_eq!(refusal.retry_after_s, Some(30));
-        assert_eq!(Dialect::Anthropic.error(&refusal, "r-1")["error"]["type"], "rate_limit_error");
+        assert_eq!(Dialect::Anthropic.error(&refusal.error(), "r-1")["error"]["type"], "rate_limit_error");
         let slot = key_spent("k", &[over("concurrent", Unit::InFlight, 2, 2, None)], NOW_MS);
         assert_eq!(slot.retry_after_s, Some(1));
     }

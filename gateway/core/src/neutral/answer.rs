@@ -1,6 +1,6 @@
 //! The neutral form of answers: whole, as the steps of a stream, and as errors.
 
-use super::{Media, Part, Seal, Thought, ToolCall};
+use super::{ApiError, Media, Part, Seal, Thought, ToolCall};
 use crate::usage::Usage;
 
 /// A whole answer.
@@ -133,7 +133,7 @@ pub enum Event {
     /// What is used so far; a later one replaces what it knows of an earlier one.
     Usage(Usage),
     /// The provider reports an error inside the stream. Nothing follows.
-    Error(Fault),
+    Error(ApiError),
     /// The answer is complete. Once, last; a stream that ends without it was cut.
     Done,
 }
@@ -164,17 +164,4 @@ pub enum PartKind {
         /// In base64.
         data: String,
     },
-}
-
-/// An error a provider reports.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Fault {
-    /// What it says.
-    pub message: String,
-    /// The HTTP status it stands for, where it says one.
-    pub status: Option<u16>,
-    /// The provider's own word for it: OpenAI's `type`, Anthropic's `type`, Gemini's `status`.
-    pub kind: Option<String>,
-    /// OpenAI's `code`.
-    pub code: Option<String>,
 }

@@ -4,7 +4,7 @@
 //! The observer has its own reader, which looks into few lines and copies none. Here every event is parsed anyway, so
 //! that whole events are put together first.
 
-use super::Fault;
+use super::ApiError;
 
 /// An event may have this many bytes of data: a picture in base64 is one event. A longer one ends the stream with an
 /// error, since what came of it would be half an answer.
@@ -37,7 +37,7 @@ pub(crate) struct Events {
 
 impl Events {
     /// Takes the next bytes and gives the events that are complete. An error ends the stream.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<Result<ServerEvent, Fault>> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<Result<ServerEvent, ApiError>> {
         let mut events = Vec::new();
         let mut rest = bytes;
         while !self.is_broken
@@ -67,7 +67,7 @@ impl Events {
                 self.is_broken = true;
                 self.line = Vec::new();
                 let said = format!("The provider sent an event larger than {} MiB.", EVENT_BYTES_MAX >> 20);
-                events.push(Err(Fault { message: said, status: Some(502), ..Fault::default() }));
+                events.push(Err(ApiError::bad_gateway(said)));
             }
         }
         events

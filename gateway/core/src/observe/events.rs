@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::dialect::Dialect;
-use crate::dialects::RawUsage;
+use crate::dialects::{RawUsage, status_of};
 use crate::observation::StreamError;
 use crate::usage::Usage;
 
@@ -142,33 +142,4 @@ fn text_bytes(event: &Value) -> usize {
         Value::Array(items) => items.iter().map(text_bytes).sum(),
         _ => 0,
     }
-}
-
-/// Some providers put the status they would have answered with into `code` or `status`, as a number or as text; the
-/// others say what they mean in a word.
-pub(super) fn status_of(error: &Value) -> Option<u16> {
-    let numbers = ["code", "status"].iter().filter_map(|name| match error.get(name)? {
-        Value::Number(number) => number.as_u64(),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    });
-    let number = numbers.filter_map(|number| u16::try_from(number).ok()).find(|status| (400..600).contains(status));
-    number.or_else(|| ["type", "status", "code"].iter().find_map(|name| status_of_word(error.get(name)?.as_str()?)))
-}
-
-/// Anthropic's words <https://platform.claude.com/docs/en/api/errors>, OpenAI's and Google's.
-fn status_of_word(word: &str) -> Option<u16> {
-    Some(match word {
-        "invalid_request_error" | "INVALID_ARGUMENT" => 400,
-        "authentication_error" | "UNAUTHENTICATED" => 401,
-        "billing_error" => 402,
-        "permission_error" | "PERMISSION_DENIED" => 403,
-        "not_found_error" | "NOT_FOUND" => 404,
-        "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" | "RESOURCE_EXHAUSTED" => 429,
-        "api_error" | "server_error" | "INTERNAL" => 500,
-        "UNAVAILABLE" => 503,
-        "timeout_error" | "DEADLINE_EXCEEDED" => 504,
-        "overloaded_error" => 529,
-        _ => return None,
-    })
 }

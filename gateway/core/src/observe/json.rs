@@ -4,6 +4,7 @@
 
 use super::Preview;
 use crate::dialect::Dialect;
+use crate::dialects::status_of;
 use crate::usage::Usage;
 
 /// A `usage` object larger than this is not read.
@@ -133,5 +134,5 @@ pub(super) fn error_in(body: &[u8]) -> Option<Preview> {
     if [choices, data, output, content, candidates].iter().any(Option::is_some) {
         return None;
     }
-    Some(Preview::Error { status: super::events::status_of(&error), body: body.to_vec() })
+    Some(Preview::Error { status: status_of(&error), body: body.to_vec() })
 }

@@ -62,11 +62,8 @@ fn a_path_nobody_serves_and_a_doubled_prefix_are_explained() {
 
 #[test]
 fn an_event_is_one_data_line_and_a_blank_one() {
-    let event = String::from_utf8(
-        Dialect::OpenaiChat
-            .error_event(&Dialect::OpenaiChat.error(&Refusal::bad_gateway(State::UpstreamReset, "a\nb"), "r-1"), "r-1"),
-    )
-    .expect("text");
+    let refusal = Refusal::bad_gateway(State::UpstreamReset, "a\nb");
+    let event = String::from_utf8(refusal.event(Dialect::OpenaiChat, "r-1")).expect("text");
     assert!(event.starts_with("data: {\"error\":") && event.ends_with("}\n\n"));
     assert_eq!(event.matches('\n').count(), 2, "a line break inside would end the event early");
 }

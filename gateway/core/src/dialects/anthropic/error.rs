@@ -2,75 +2,61 @@
 
 use serde_json::{Value, json};
 
-use crate::neutral::Fault;
+use crate::dialects::status_of;
+use crate::dialects::words::ErrorWords;
+use crate::neutral::ApiError;
 use crate::neutral::json::text;
-use crate::refusal::Refusal;
 
-pub(crate) fn write(refusal: &Refusal, id: &str) -> Value {
-    let error = json!({ "type": kind(refusal), "message": refusal.message });
-    json!({ "type": "error", "error": error, "request_id": id })
-}
+/// The documentation gives 529 to an API that is overloaded for now, which RFC 9110 gives to 503
+/// (<https://www.rfc-editor.org/rfc/rfc9110#section-15.6.4>), and `invalid_request_error` to all other 4xx.
+pub(crate) const WORDS: ErrorWords = ErrorWords {
+    documented: &[
+        (400, "invalid_request_error"),
+        (401, "authentication_error"),
+        (402, BILLING),
+        (403, "permission_error"),
+        (404, "not_found_error"),
+        (409, "conflict_error"),
+        (413, "request_too_large"),
+        (429, "rate_limit_error"),
+        (500, "api_error"),
+        (504, "timeout_error"),
+        (529, "overloaded_error"),
+    ],
+    nearest: &[(503, "overloaded_error")],
+    read: &[],
+    of_caller: "invalid_request_error",
+    of_server: "api_error",
+};
 
-/// <https://platform.claude.com/docs/en/api/errors>. A spent budget is a matter of billing only where it is the key's
-/// own: a provider's spent quota must not make Claude Code say that its user has to pay.
-fn kind(refusal: &Refusal) -> &'static str {
-    match refusal.status {
-        401 => "authentication_error",
-        402 => "billing_error",
-        429 if refusal.is_budget => "billing_error",
-        403 => "permission_error",
-        404 | 405 => "not_found_error",
-        413 => "request_too_large",
-        429 => "rate_limit_error",
-        504 => "timeout_error",
-        529 | 503 => "overloaded_error",
-        400..=499 => "invalid_request_error",
-        _ => "api_error",
-    }
-}
+/// Claude Code shows it as a budget that is spent.
+const BILLING: &str = "billing_error";
 
-/// <https://platform.claude.com/docs/en/api/errors>
-const ERRORS: [(u16, &str); 11] = [
-    (400, "invalid_request_error"),
-    (401, "authentication_error"),
-    (402, "billing_error"),
-    (403, "permission_error"),
-    (404, "not_found_error"),
-    (409, "conflict_error"),
-    (413, "request_too_large"),
-    (429, "rate_limit_error"),
-    (500, "api_error"),
-    (504, "timeout_error"),
-    (529, "overloaded_error"),
-];
+/// By these first words of a message Claude Code knows that the conversation is too long.
+const TOO_LONG: &str = "prompt is too long";
 
 /// An error of this dialect. `None`: it is none.
-pub(crate) fn read(body: &Value) -> Option<Fault> {
+pub(crate) fn read(body: &Value) -> Option<ApiError> {
     let error = body.get("error")?;
     let message = text(error, "message").or_else(|| error.as_str())?;
-    let kind = text(error, "type");
-    let row = ERRORS.iter().find(|(_, name)| Some(*name) == kind);
-    Some(Fault {
-        message: message.to_owned(),
-        status: row.map(|(status, _)| *status),
-        kind: kind.map(str::to_owned),
-        code: None,
-    })
+    Some(ApiError { message: message.to_owned(), status: status_of(error), ..ApiError::default() })
 }
 
-/// An error in this dialect: the body of an error answer, and the data of an event inside a stream. `id` is the call's.
-pub(crate) fn write_fault(fault: &Fault, id: &str) -> Value {
-    let by_status = |status: u16| ERRORS.iter().find(|(number, _)| *number == status).map(|(_, name)| *name);
-    let by_kind = |kind: &str| ERRORS.iter().find(|(_, name)| *name == kind).map(|(_, name)| *name);
-    let kind = fault.status.and_then(by_status).or_else(|| fault.kind.as_deref().and_then(by_kind));
-    let kind = kind.unwrap_or(match fault.status {
-        Some(400..=499) => "invalid_request_error",
-        _ => "api_error",
-    });
-    json!({ "type": "error", "error": { "type": kind, "message": fault.message }, "request_id": id })
+/// The body of an error answer, and the data of an event inside a stream. `id` is the call's.
+///
+/// A spent budget is a matter of billing only where it is the key's own: a provider's spent quota must not make Claude
+/// Code say that its user has to pay.
+pub(crate) fn write(error: &ApiError, id: &str) -> Value {
+    let is_budget = error.status == Some(429) && error.own.is_some_and(|own| own.is_budget);
+    let word = if is_budget { BILLING } else { WORDS.word(error.status) };
+    let message = match &error.message {
+        message if error.is_too_long && !message.starts_with(TOO_LONG) => format!("{TOO_LONG}: {message}"),
+        message => message.clone(),
+    };
+    json!({ "type": "error", "error": { "type": word, "message": message }, "request_id": id })
 }
 
-/// The official SDKs read over events without a name.
-pub(crate) fn event(error: &Value, _id: &str) -> Vec<u8> {
-    format!("event: error\ndata: {error}\n\n").into_bytes()
+/// The event that holds such a body. The official SDKs read over events without a name.
+pub(crate) fn event(body: &Value, _id: &str) -> Vec<u8> {
+    format!("event: error\ndata: {body}\n\n").into_bytes()
 }

@@ -85,7 +85,7 @@ impl StreamWriter {
             Event::Finish { choice: 0, finish } => self.finish = Some(finish),
             Event::Finish { .. } => {}
             Event::Usage(usage) => self.usage.update(usage),
-            Event::Error(fault) => event_of(&error::write_fault(&fault, &self.told.id), out),
+            Event::Error(error) => out.extend(error::event(&error::write(&error, &self.told.id), &self.told.id)),
             Event::Done => self.done(out),
         }
     }

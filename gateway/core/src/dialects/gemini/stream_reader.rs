@@ -12,7 +12,7 @@ use super::{error, finish};
 use crate::dialect::Dialect;
 use crate::neutral::events::ServerEvent;
 use crate::neutral::members::Members;
-use crate::neutral::{Event, Fault, Finish, Media, Part, PartKind, Seal};
+use crate::neutral::{ApiError, Event, Finish, Media, Part, PartKind, Seal};
 
 /// More candidates than Google gives.
 const CHOICES_MAX: usize = 128;
@@ -105,8 +105,7 @@ impl StreamReader {
         if finish::is_none(&reason, choice.has_words, choice.calls_tools) {
             let said = candidate.text("finishMessage");
             let message = said.unwrap_or_else(|| format!("The model's call of a tool cannot be read ({reason})."));
-            let kind = Some("UNAVAILABLE".to_owned());
-            return self.fail(Fault { message, status: Some(503), kind, code: None }, out);
+            return self.fail(ApiError::bad_gateway(message), out);
         }
         let finish = finish::read(&reason, choice.calls_tools);
         self.finish(index, finish, out);
@@ -181,8 +180,8 @@ impl StreamReader {
         out.push(Event::Finish { choice: index, finish });
     }
 
-    fn fail(&mut self, fault: Fault, out: &mut Vec<Event>) {
+    fn fail(&mut self, error: ApiError, out: &mut Vec<Event>) {
         self.over = true;
-        out.push(Event::Error(fault));
+        out.push(Event::Error(error));
     }
 }

@@ -91,8 +91,8 @@ impl StreamWriter {
             Event::End { .. } => self.end(out),
             Event::Finish { choice, finish } => drop(self.finishes.insert(choice, finish)),
             Event::Usage(usage) => self.usage.update(usage),
-            Event::Error(fault) => {
-                self.emit(&error::write_fault(&fault), out);
+            Event::Error(error) => {
+                self.emit(&error::write(&error, &self.told.id), out);
                 self.close(out);
             }
             Event::Done => self.done(out),

@@ -1,9 +1,10 @@
-//! Errors: <https://platform.openai.com/docs/guides/error-codes>.
+//! Errors: <https://platform.openai.com/docs/guides/error-codes>. Both of OpenAI's dialects have the same bodies.
 
 use serde_json::Value;
 
-pub(crate) use crate::dialects::openai::{read_error as read, write_error as write, write_fault};
+pub(crate) use crate::dialects::openai::error::{WORDS, read, write};
 
-pub(crate) fn event(error: &Value, _id: &str) -> Vec<u8> {
-    format!("data: {error}\n\n").into_bytes()
+/// The event that holds such a body.
+pub(crate) fn event(body: &Value, _id: &str) -> Vec<u8> {
+    format!("data: {body}\n\n").into_bytes()
 }

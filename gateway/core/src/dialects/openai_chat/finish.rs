@@ -1,12 +1,12 @@
 //! Why an answer ended: <https://platform.openai.com/docs/api-reference/chat/object#chat-object-choices>.
 
-use crate::neutral::{Fault, Finish};
+use crate::neutral::{ApiError, Finish};
 
 /// Why an answer ended; some providers write an empty reason into every chunk, which is none. The words OpenAI does not
 /// have are DeepSeek's (<https://api-docs.deepseek.com/api/create-chat-completion>), GLM's
 /// (<https://docs.z.ai/api-reference/llm/chat-completion>) and Mistral's (<https://docs.mistral.ai/api/endpoint/chat>).
 /// `Err`: the provider broke the answer off, and what came of it is not the whole.
-pub(super) fn read(reason: &str) -> Result<Option<Finish>, Fault> {
+pub(super) fn read(reason: &str) -> Result<Option<Finish>, ApiError> {
     Ok(Some(match reason {
         "" => return Ok(None),
         "length" | "max_tokens" | "model_length" | "model_context_window_exceeded" => Finish::Length,
@@ -14,7 +14,7 @@ pub(super) fn read(reason: &str) -> Result<Option<Finish>, Fault> {
         "content_filter" | "sensitive" => Finish::Filtered,
         reason if is_broken_off(reason) => {
             let message = format!("The provider broke the answer off ({reason}).");
-            return Err(Fault { message, status: Some(503), ..Fault::default() });
+            return Err(ApiError { message, status: Some(503), ..ApiError::default() });
         }
         _ => Finish::Stop,
     }))

@@ -102,7 +102,7 @@ impl StreamWriter {
                 self.chunk(json!([{ "index": choice, "delta": {}, "finish_reason": reason }]), None, out);
             }
             Event::Usage(usage) => self.usage.update(usage),
-            Event::Error(fault) => event_of(&error::write_fault(&fault), out),
+            Event::Error(error) => out.extend(error::event(&error::write(&error, &self.told.id), &self.told.id)),
             Event::Done => {
                 if self.told.include_usage {
                     let usage = usage::write(&self.usage);

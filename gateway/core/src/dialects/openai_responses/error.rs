@@ -1,13 +1,37 @@
-//! Errors: <https://platform.openai.com/docs/guides/error-codes>.
+//! Errors: <https://platform.openai.com/docs/guides/error-codes>. Both of OpenAI's dialects have the same bodies; in a
+//! stream an error is the end of a response.
 
 use serde_json::{Value, json};
 
-pub(crate) use crate::dialects::openai::{read_error as read, write_error as write, write_fault};
+pub(crate) use crate::dialects::openai::error::{WORDS, read, write};
+use crate::dialects::status_of;
+use crate::neutral::ApiError;
+use crate::neutral::json::text;
 
-/// Codex reads a stream that ends without one of its last events as a lost connection, and `error` is none of them.
-pub(crate) fn event(error: &Value, id: &str) -> Vec<u8> {
-    let said = |name: &str| error.get("error").and_then(|error| error.get(name)).filter(|value| value.is_string());
-    let (code, message) = (said("code").or_else(|| said("type")), said("message"));
+/// What the events `error` and `response.failed` say.
+pub(super) fn read_event(data: &Value) -> ApiError {
+    let error = data.pointer("/response/error").or_else(|| data.get("error")).filter(|error| error.is_object());
+    let error = error.unwrap_or(data);
+    ApiError {
+        message: text(error, "message").unwrap_or("The provider reported an error without a message.").to_owned(),
+        status: status_of(error).or(Some(500)),
+        code: text(error, "code").map(str::to_owned),
+        ..ApiError::default()
+    }
+}
+
+/// The `code` of a response that failed, which has to be there:
+/// <https://platform.openai.com/docs/api-reference/responses/object#responses/object-error>.
+pub(super) fn code(error: &ApiError) -> &str {
+    let by_status = if error.status == Some(429) { "rate_limit_exceeded" } else { "server_error" };
+    error.code.as_deref().unwrap_or(by_status)
+}
+
+/// The event that holds such a body. Codex reads a stream that ends without one of its last events as a lost connection,
+/// and `error` is none of them.
+pub(crate) fn event(body: &Value, id: &str) -> Vec<u8> {
+    let word = |name: &str| body.get("error").and_then(|error| error.get(name)).filter(|value| value.is_string());
+    let (code, message) = (word("code").or_else(|| word("type")), word("message"));
     let failed = json!({
         "type": "response.failed",
         "response": {

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{answer, finish};
+use super::{answer, error, finish};
 use crate::dialect::Dialect;
 use crate::neutral::events::ServerEvent;
-use crate::neutral::{Event, Fault, Finish, Part, PartKind, Thought, ToolCall};
+use crate::neutral::{Event, Finish, Part, PartKind, Thought, ToolCall};
 
 /// The machine.
 #[derive(Debug, Default)]
@@ -91,7 +91,7 @@ impl StreamReader {
             }
             "response.failed" | "error" => {
                 self.over = true;
-                out.push(Event::Error(fault_of(&data)));
+                out.push(Event::Error(error::read_event(&data)));
             }
             _ => {}
         }
@@ -202,21 +202,6 @@ impl StreamReader {
         );
         out.push(Event::Done);
     }
-}
-
-/// What `error` and `response.failed` say.
-fn fault_of(data: &Value) -> Fault {
-    let error = data.pointer("/response/error").or_else(|| data.get("error")).filter(|error| error.is_object());
-    let error = error.unwrap_or(data);
-    let code = text(error, "code").map(str::to_owned);
-    let status = match code.as_deref() {
-        Some("rate_limit_exceeded" | "insufficient_quota") => Some(429),
-        Some("invalid_prompt" | "context_length_exceeded") => Some(400),
-        _ => Some(500),
-    };
-    let kind = text(error, "type").filter(|kind| *kind != "error").map(str::to_owned);
-    let message = text(error, "message").unwrap_or("The provider reported an error without a message.").to_owned();
-    Fault { message, status, kind, code }
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {

@@ -9,9 +9,9 @@ use super::answer::{
     alias_of, envelope, finish, item_id, message, picture, reasoning, refusal_part, sealed_or_not, summary_part,
     text_part, tool_call,
 };
-use super::{tools, usage};
+use super::{error, tools, usage};
 use crate::dialect::Dialect;
-use crate::neutral::{Event, Fault, Finish, Object, PartKind, Seal, Told, sealed};
+use crate::neutral::{ApiError, Event, Finish, Object, PartKind, Seal, Told, sealed};
 use crate::usage::Usage;
 
 /// What an item takes in memory beside its text, roughly.
@@ -81,7 +81,7 @@ impl StreamWriter {
             Event::Finish { choice: 0, finish } => self.finish = Some(finish),
             Event::Finish { .. } => {}
             Event::Usage(usage) => self.usage.update(usage),
-            Event::Error(fault) => self.fail(&fault, out),
+            Event::Error(error) => self.fail(&error, out),
             Event::Done => self.done(out),
         }
     }
@@ -258,15 +258,11 @@ impl StreamWriter {
     }
 
     /// `response.failed` and not `error`: Codex waits for one of the three last events and reads its `code`.
-    fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) {
+    fn fail(&mut self, error: &ApiError, out: &mut Vec<u8>) {
         self.start(None, out);
         let mut response = self.response.take().unwrap_or_default();
-        let code = fault.code.as_deref().unwrap_or(match fault.status {
-            Some(429) => "rate_limit_exceeded",
-            _ => "server_error",
-        });
         response.insert("status".into(), "failed".into());
-        response.insert("error".into(), json!({ "code": code, "message": fault.message }));
+        response.insert("error".into(), json!({ "code": error::code(error), "message": error.message }));
         let output = std::mem::take(&mut self.output);
         response.insert("output".into(), output.into_iter().filter(|item| !item.is_null()).collect());
         response.insert("usage".into(), usage::write(&self.usage));

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::answer::{content_parts, correct, pictures};
 use super::super::{calls, reasoning};
 use crate::neutral::json::{take_list, take_text, text};
-use crate::neutral::{Event, Fault, Finish, Media, Object, Part, PartKind, Thought};
+use crate::neutral::{ApiError, Event, Finish, Media, Object, Part, PartKind, Thought};
 use crate::scan::Nesting;
 
 /// A choice may have this many calls: each delta looks through all of them. OpenAI takes 128 tools.
@@ -175,7 +175,7 @@ impl ChoiceState {
     fn begin_call(&mut self, delta: &Value, name: &str, place: &mut Place<'_>) -> Option<usize> {
         if self.calls.len() >= CALLS_MAX {
             let message = format!("The provider sent an answer of more than {CALLS_MAX} calls of tools.");
-            place.out.push(Event::Error(Fault { message, status: Some(502), ..Fault::default() }));
+            place.out.push(Event::Error(ApiError::bad_gateway(message)));
             return None;
         }
         self.end_words(place.out);
