@@ -81,35 +81,4 @@ impl Dialect {
         let is_openai = |dialect: Dialect| matches!(dialect, Self::OpenaiChat | Self::OpenaiResponses);
         self == other || (is_openai(self) && is_openai(other))
     }
-
-    /// What is sent between two events of a stream that has fallen silent, so that no proxy in between takes it for
-    /// dead. A blank line is read over by every client; comments break Gemini's, an empty `data:` OpenAI's.
-    pub fn keep_alive(self) -> &'static [u8] {
-        match self {
-            Self::Anthropic => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
-            Self::OpenaiChat | Self::OpenaiResponses | Self::Gemini => b"\n\n",
-        }
-    }
-
-    /// Texts one of which is in every event that tells more than content.
-    pub(crate) fn telling(self) -> &'static [&'static [u8]] {
-        match self {
-            Self::OpenaiChat => &[
-                b"\"usage\"",
-                b"\"error\"",
-                b"\"finish_reason\":\"",
-                b"\"finish_reason\": \"",
-                b".done\"",
-                b".completed\"",
-            ],
-            Self::OpenaiResponses => &[b"\"usage\"", b"\"error\"", b"response.incomplete", b"response.completed"],
-            Self::Anthropic => &[b"\"usage\"", b"\"error\"", b"\"stop_reason\"", b"message_stop"],
-            Self::Gemini => &[b"usageMetadata", b"\"error\"", b"finishReason", b"blockReason"],
-        }
-    }
-
-    /// The member of a whole answer that says what was used.
-    pub(crate) fn usage_member(self) -> &'static str {
-        if self == Self::Gemini { "usageMetadata" } else { "usage" }
-    }
 }

@@ -21,6 +21,7 @@ pub(crate) mod openai_chat;
 pub(crate) mod openai_responses;
 mod raw_usage;
 mod reply;
+pub(crate) mod room;
 mod words;
 
 use serde_json::Value;
@@ -28,36 +29,34 @@ use serde_json::Value;
 use crate::dialect::Dialect;
 use crate::neutral::{ApiError, json};
 use crate::usage::Usage;
-use words::ErrorWords;
+use room::{Room, Seen};
 
 pub(crate) use raw_usage::RawUsage;
 
-/// What one event of a streamed answer tells.
-#[derive(Debug, Default)]
-pub(crate) struct Seen<'e> {
-    /// It holds text, reasoning or a tool call.
-    pub(crate) content: bool,
-    /// It says why the answer ends.
-    pub(crate) finish: bool,
-    /// The reason is that the model failed: without content there is no answer.
-    pub(crate) botched: bool,
-    /// Nothing follows it.
-    pub(crate) end: bool,
-    /// It says what was used so far.
-    pub(crate) usage: Option<&'e Value>,
-    /// It is an error.
-    pub(crate) error: Option<&'e Value>,
-}
-
 impl Dialect {
+    /// The room of the dialect. This is the only place that names all rooms.
+    pub(crate) fn room(self) -> &'static Room {
+        match self {
+            Self::OpenaiChat => &openai_chat::ROOM,
+            Self::OpenaiResponses => &openai_responses::ROOM,
+            Self::Anthropic => &anthropic::ROOM,
+            Self::Gemini => &gemini::ROOM,
+        }
+    }
+
+    /// See [`Room::keep_alive`].
+    pub fn keep_alive(self) -> &'static [u8] {
+        self.room().keep_alive
+    }
+
     /// The body of an error, its message kept word for word, since clients read it; `id` is the call's.
     pub fn error(self, error: &ApiError, id: &str) -> Value {
-        match self {
-            Self::OpenaiChat => openai_chat::error::write(error, id),
-            Self::OpenaiResponses => openai_responses::error::write(error, id),
-            Self::Anthropic => anthropic::error::write(error, id),
-            Self::Gemini => gemini::error::write(error, id),
-        }
+        (self.room().write_error)(error, id)
+    }
+
+    /// An error's body as the last event of a stream that has begun; `id` is the call's.
+    pub fn error_event(self, error: &Value, id: &str) -> Vec<u8> {
+        (self.room().error_event)(error, id)
     }
 
     /// A provider's error that came with this status. A body that is no error of the dialect, such as a page of HTML, becomes
@@ -65,55 +64,20 @@ impl Dialect {
     pub fn read_error(self, status: u16, body: &[u8]) -> ApiError {
         let body = Some(body).filter(|body| !json::is_too_intricate(body));
         let body: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
-        let error = body.and_then(|body| match self {
-            Self::OpenaiChat => openai_chat::error::read(&body),
-            Self::OpenaiResponses => openai_responses::error::read(&body),
-            Self::Anthropic => anthropic::error::read(&body),
-            Self::Gemini => gemini::error::read(&body),
-        });
         let message = || format!("The provider answered {status} without an error that can be read.");
+        let error = body.and_then(|body| (self.room().read_error)(&body));
         let error = error.unwrap_or_else(|| ApiError { message: message(), ..ApiError::default() });
         ApiError { status: Some(status), ..error }
     }
 
-    /// The words of its errors.
-    fn error_words(self) -> &'static ErrorWords {
-        match self {
-            Self::OpenaiChat => &openai_chat::error::WORDS,
-            Self::OpenaiResponses => &openai_responses::error::WORDS,
-            Self::Anthropic => &anthropic::error::WORDS,
-            Self::Gemini => &gemini::error::WORDS,
-        }
-    }
-
-    /// An error's body as the last event of a stream that has begun; `id` is the call's.
-    pub fn error_event(self, error: &Value, id: &str) -> Vec<u8> {
-        match self {
-            Self::OpenaiChat => openai_chat::error::event(error, id),
-            Self::OpenaiResponses => openai_responses::error::event(error, id),
-            Self::Anthropic => anthropic::error::event(error, id),
-            Self::Gemini => gemini::error::event(error, id),
-        }
-    }
-
     /// What one event of a streamed answer tells.
     pub(crate) fn see(self, event: &Value) -> Seen<'_> {
-        match self {
-            Self::OpenaiChat => openai_chat::facts::see(event),
-            Self::OpenaiResponses => openai_responses::facts::see(event),
-            Self::Anthropic => anthropic::facts::see(event),
-            Self::Gemini => gemini::facts::see(event),
-        }
+        (self.room().see)(event)
     }
 
     /// What was used, in one form.
     pub(crate) fn usage(self, usage: &Value) -> Usage {
-        match self {
-            Self::OpenaiChat => openai_chat::usage::read(usage),
-            Self::OpenaiResponses => openai_responses::usage::read(usage),
-            Self::Anthropic => anthropic::usage::read(usage),
-            Self::Gemini => gemini::usage::read(usage),
-        }
+        (self.room().read_usage)(usage)
     }
 }
 
@@ -127,7 +91,7 @@ pub(crate) fn status_of(error: &Value) -> Option<u16> {
         _ => None,
     });
     let number = numbers.filter_map(|number| u16::try_from(number).ok()).find(|status| (400..600).contains(status));
-    let by_word = |word: &str| Dialect::ALL.iter().find_map(|dialect| dialect.error_words().status(word));
+    let by_word = |word: &str| Dialect::ALL.iter().find_map(|dialect| dialect.room().error_words.status(word));
     number.or_else(|| ["code", "type", "status"].iter().find_map(|name| by_word(error.get(name)?.as_str()?)))
 }
 

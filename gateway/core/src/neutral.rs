@@ -383,23 +383,11 @@ impl Untranslatable {
     }
 
     /// The same with the caller's name for the member: writers know the neutral form's alone, which are OpenAI chat's.
-    pub(crate) fn in_words_of(mut self, from: Dialect) -> Self {
-        let names = match self.param.as_str() {
-            "system" => ["messages", "instructions", "system", "systemInstruction"],
-            "messages" => ["messages", "input", "messages", "contents"],
-            "stop" => ["stop", "stop", "stop_sequences", "generationConfig.stopSequences"],
-            "n" => ["n", "n", "n", "generationConfig.candidateCount"],
-            "modalities" => ["modalities", "modalities", "modalities", "generationConfig.responseModalities"],
-            _ => return self,
-        };
-        let [chat, responses, anthropic, gemini] = names;
-        let name = match from {
-            Dialect::OpenaiChat => chat,
-            Dialect::OpenaiResponses => responses,
-            Dialect::Anthropic => anthropic,
-            Dialect::Gemini => gemini,
-        };
-        name.clone_into(&mut self.param);
+    /// `members` are those that the caller's dialect calls otherwise.
+    pub(crate) fn named_by(mut self, members: &[(&str, &str)]) -> Self {
+        if let Some((_, own)) = members.iter().find(|(name, _)| *name == self.param) {
+            (*own).clone_into(&mut self.param);
+        }
         self
     }
 }

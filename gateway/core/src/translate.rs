@@ -12,10 +12,9 @@ mod native;
 mod tool_names;
 mod unasked;
 
-use serde_json::Value;
-
 use crate::dialect::Dialect;
-use crate::dialects::{anthropic, gemini, openai_chat, openai_responses};
+use crate::dialects::openai_chat;
+use crate::dialects::room::{ReadStream, WriteStream};
 pub use crate::neutral::Told;
 use crate::neutral::events::{Events, ServerEvent};
 use crate::neutral::{Alias, Answer, ApiError, Event, Part, PartKind, Request, Untranslatable, Warnings};
@@ -58,7 +57,7 @@ pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatab
     let body = serde_json::from_slice(body)
         .map_err(|error| Untranslatable::new("", format!("The body is not JSON ({error}). Send a JSON object.")))?;
     let mut warnings = Warnings::default();
-    let mut request = read_request(asked.from, body, &mut warnings)?;
+    let mut request = (asked.from.room().read_request)(body, &mut warnings)?;
     asked.model.clone_into(&mut request.model);
     request.streamed = asked.streamed;
     tool_names::fit(&mut request, asked.to);
@@ -67,22 +66,17 @@ pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatab
     ids::carry(&mut request.messages, asked.from, asked.to, asked.model);
     cache::fit(&mut request, asked.from, asked.to);
     drop_openais_own(&mut request, asked.to, &mut warnings);
-    if request.pictures && matches!(asked.to, Dialect::Anthropic | Dialect::OpenaiResponses) {
-        return Err(Untranslatable::new("modalities", NO_PICTURES).in_words_of(asked.from));
+    if request.pictures && !asked.to.room().shows_pictures {
+        return Err(Untranslatable::new("modalities", NO_PICTURES).named_by(asked.from.room().members));
     }
     if json::are_too_intricate(arguments_in(request.messages.iter().flat_map(|message| &message.parts))) {
-        return Err(Untranslatable::new("messages", TOO_INTRICATE).in_words_of(asked.from));
+        return Err(Untranslatable::new("messages", TOO_INTRICATE).named_by(asked.from.room().members));
     }
     let legacy_functions = request.legacy_functions;
     let aliases = std::mem::take(&mut request.aliases);
     let hides_thoughts = request.hides_thoughts;
-    let body = match asked.to {
-        Dialect::OpenaiChat => openai_chat::write_request(request, &mut warnings),
-        Dialect::OpenaiResponses => openai_responses::write_request(request, &mut warnings),
-        Dialect::Anthropic => anthropic::write_request(request, &mut warnings),
-        Dialect::Gemini => gemini::write_request(request, &mut warnings),
-    };
-    let body = body.map_err(|refused| refused.in_words_of(asked.from))?;
+    let body = (asked.to.room().write_request)(request, &mut warnings);
+    let body = body.map_err(|refused| refused.named_by(asked.from.room().members))?;
     let (body, warnings) = (body.to_string().into_bytes(), warnings.into_list());
     Ok(Translated { body, warnings, legacy_functions, aliases, hides_thoughts })
 }
@@ -132,15 +126,6 @@ fn arguments_in<'p>(parts: impl Iterator<Item = &'p Part>) -> impl Iterator<Item
     parts.filter_map(|part| if let Part::ToolCall(call) = part { Some(call.arguments.as_str()) } else { None })
 }
 
-fn read_request(from: Dialect, body: Value, warnings: &mut Warnings) -> Result<Request, Untranslatable> {
-    match from {
-        Dialect::OpenaiChat => openai_chat::read_request(body, warnings),
-        Dialect::OpenaiResponses => openai_responses::read_request(body, warnings),
-        Dialect::Anthropic => anthropic::read_request(body, warnings),
-        Dialect::Gemini => gemini::read_request(body, warnings),
-    }
-}
-
 /// The request `body` for a provider of the caller's own dialect, which calls the model `model`, without what earlier
 /// translations left in the conversation: that provider refuses thoughts it did not seal. `None`: nothing was left, or
 /// there is more in it than can be looked at, and the bytes stay as they are.
@@ -152,25 +137,14 @@ pub fn native(dialect: Dialect, model: &str, body: &[u8]) -> Option<Vec<u8>> {
 /// than can be carried.
 pub fn answer(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<Vec<u8>> {
     let answer = read_answer(from, to, told, body)?;
-    let written = match to {
-        Dialect::OpenaiChat => openai_chat::write_answer(answer, told),
-        Dialect::OpenaiResponses => openai_responses::write_answer(answer, told),
-        Dialect::Anthropic => anthropic::write_answer(answer, told),
-        Dialect::Gemini => gemini::write_answer(answer, told),
-    };
-    Some(written.to_string().into_bytes())
+    Some((to.room().write_answer)(answer, told).to_string().into_bytes())
 }
 
 fn read_answer(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<Answer> {
     if json::is_too_intricate(body) {
         return None;
     }
-    let mut answer = match from {
-        Dialect::OpenaiChat => openai_chat::read_answer(body),
-        Dialect::OpenaiResponses => openai_responses::read_answer(body),
-        Dialect::Anthropic => anthropic::read_answer(body),
-        Dialect::Gemini => gemini::read_answer(body),
-    }?;
+    let mut answer = (from.room().read_answer)(body)?;
     if json::are_too_intricate(arguments_in(answer.choices.iter().flat_map(|choice| &choice.parts))) {
         return None;
     }
@@ -192,7 +166,7 @@ fn read_answer(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<A
 /// asked for.
 pub fn answer_as_stream(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<Vec<u8>> {
     let answer = read_answer(from, to, told, body)?;
-    let mut writer = Writer::new(to, told);
+    let mut writer = (to.room().stream_writer)(told);
     let mut out = Vec::new();
     for event in answer.into_events() {
         writer.write(event, &mut out);
@@ -211,9 +185,9 @@ pub struct Stream {
     to: Dialect,
     told: Told,
     events: Events,
-    reader: Reader,
+    reader: Box<dyn ReadStream>,
     unasked: Unasked,
-    writer: Writer,
+    writer: Box<dyn WriteStream>,
     /// The provider's answer is complete, or it reported an error: what else it sends is passed over.
     is_over: bool,
     /// It was over with an error.
@@ -223,9 +197,9 @@ pub struct Stream {
 impl Stream {
     /// A stream of the provider's dialect `from` for a caller of the dialect `to`.
     pub fn new(from: Dialect, to: Dialect, told: Told) -> Self {
-        let writer = Writer::new(to, &told);
+        let (reader, writer) = ((from.room().stream_reader)(), (to.room().stream_writer)(&told));
         let (events, unasked) = (Events::default(), Unasked::default());
-        Stream { to, told, events, reader: Reader::new(from), unasked, writer, is_over: false, has_failed: false }
+        Stream { to, told, events, reader, unasked, writer, is_over: false, has_failed: false }
     }
 
     /// Takes the provider's next bytes and gives the caller's.
@@ -315,81 +289,6 @@ fn fill_call_id(id: &mut String, told: &Told, part: usize) {
         let root: Vec<char> = told.id.chars().filter(char::is_ascii_alphanumeric).collect();
         let root: String = root.iter().skip(root.len().saturating_sub(24)).collect();
         *id = format!("call_{root}_{part}");
-    }
-}
-
-#[derive(Debug)]
-enum Reader {
-    OpenaiChat(openai_chat::StreamReader),
-    OpenaiResponses(openai_responses::StreamReader),
-    Anthropic(anthropic::StreamReader),
-    Gemini(gemini::StreamReader),
-}
-
-impl Reader {
-    fn new(from: Dialect) -> Self {
-        match from {
-            Dialect::OpenaiChat => Self::OpenaiChat(openai_chat::StreamReader::default()),
-            Dialect::OpenaiResponses => Self::OpenaiResponses(openai_responses::StreamReader::default()),
-            Dialect::Anthropic => Self::Anthropic(anthropic::StreamReader::default()),
-            Dialect::Gemini => Self::Gemini(gemini::StreamReader::default()),
-        }
-    }
-
-    fn feed(&mut self, event: &ServerEvent) -> Vec<Event> {
-        match self {
-            Self::OpenaiChat(reader) => reader.feed(event),
-            Self::OpenaiResponses(reader) => reader.feed(event),
-            Self::Anthropic(reader) => reader.feed(event),
-            Self::Gemini(reader) => reader.feed(event),
-        }
-    }
-
-    fn end(&mut self) -> Vec<Event> {
-        match self {
-            Self::OpenaiChat(reader) => reader.end(),
-            Self::OpenaiResponses(reader) => reader.end(),
-            Self::Anthropic(reader) => reader.end(),
-            Self::Gemini(reader) => reader.end(),
-        }
-    }
-}
-
-#[derive(Debug)]
-enum Writer {
-    OpenaiChat(openai_chat::StreamWriter),
-    OpenaiResponses(openai_responses::StreamWriter),
-    Anthropic(anthropic::StreamWriter),
-    Gemini(gemini::StreamWriter),
-}
-
-impl Writer {
-    fn new(to: Dialect, told: &Told) -> Self {
-        match to {
-            Dialect::OpenaiChat => Self::OpenaiChat(openai_chat::StreamWriter::new(told)),
-            Dialect::OpenaiResponses => Self::OpenaiResponses(openai_responses::StreamWriter::new(told)),
-            Dialect::Anthropic => Self::Anthropic(anthropic::StreamWriter::new(told)),
-            Dialect::Gemini => Self::Gemini(gemini::StreamWriter::new(told)),
-        }
-    }
-
-    fn write(&mut self, event: Event, out: &mut Vec<u8>) {
-        match self {
-            Self::OpenaiChat(writer) => writer.write(event, out),
-            Self::OpenaiResponses(writer) => writer.write(event, out),
-            Self::Anthropic(writer) => writer.write(event, out),
-            Self::Gemini(writer) => writer.write(event, out),
-        }
-    }
-
-    /// How many bytes are kept for later.
-    fn held(&self) -> usize {
-        match self {
-            Self::OpenaiChat(_) => 0,
-            Self::OpenaiResponses(writer) => writer.held(),
-            Self::Anthropic(writer) => writer.held(),
-            Self::Gemini(writer) => writer.held(),
-        }
     }
 }
 

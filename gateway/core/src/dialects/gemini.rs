@@ -4,19 +4,15 @@
 //! since Google's SDKs send both, and written in camel case.
 
 mod answer;
-pub(crate) mod error;
-pub(crate) mod facts;
+mod error;
+mod facts;
 mod finish;
 pub(crate) mod names;
 mod read;
 mod seals;
 mod stream_reader;
 mod stream_writer;
-pub(crate) mod usage;
+mod usage;
 mod write;
 
-pub(crate) use answer::{read_answer, write_answer};
-pub(crate) use read::read_request;
-pub(crate) use stream_reader::StreamReader;
-pub(crate) use stream_writer::StreamWriter;
-pub(crate) use write::write_request;
+super::room::room!();

@@ -1,6 +1,7 @@
 //! What OpenAI's two dialects write alike: errors, functions and who the user is.
 
 pub(super) mod error;
+pub(super) mod usage;
 
 use sha2::{Digest, Sha256};
 

@@ -56,7 +56,7 @@ impl Events {
             self.end_seen = true;
             return;
         }
-        let tells = || self.dialect.telling().iter().any(|text| memchr::memmem::find(data, text).is_some());
+        let tells = || self.dialect.room().telling.iter().any(|text| memchr::memmem::find(data, text).is_some());
         let has_content = if !self.content_seen || tells() {
             serde_json::from_slice::<Value>(data).is_ok_and(|event| self.read(&event, data))
         } else {

@@ -95,7 +95,7 @@ impl UsageScan {
 
     /// Whether the member whose name was just read is one that is looked for.
     fn wants(&self) -> bool {
-        self.name == self.dialect.usage_member().as_bytes()
+        self.name == self.dialect.room().usage_member.as_bytes()
             || (self.name == b"id" && self.dialect == Dialect::OpenaiResponses)
     }
 

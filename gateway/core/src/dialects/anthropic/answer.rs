@@ -10,7 +10,7 @@ use crate::neutral::json::{arguments, from_members, object, take_list, take_text
 use crate::neutral::{Answer, Choice, Finish, Object, Part, Seal, Thought, UNSIGNED};
 
 /// A whole answer of this dialect in the neutral form. `None`: it is none.
-pub(crate) fn read_answer(body: &[u8]) -> Option<Answer> {
+pub(super) fn read_answer(body: &[u8]) -> Option<Answer> {
     let mut body = object(serde_json::from_slice(body).ok()?, "").ok()?;
     let blocks = take_list(&mut body, "content")?;
     let parts = blocks.into_iter().filter_map(|block| read_block(object(block, "").ok()?)).collect();
@@ -46,7 +46,7 @@ fn read_block(mut block: Object) -> Option<Part> {
 }
 
 /// A whole answer in this dialect. There is one choice: a request for more is refused.
-pub(crate) fn write_answer(answer: Answer, told: &Told) -> Value {
+pub(super) fn write_answer(answer: Answer, told: &Told) -> Value {
     let choice = answer.choices.into_iter().next().unwrap_or_default();
     let refused = choice.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
     let content: Vec<Value> = choice.parts.into_iter().flat_map(write_blocks).collect();

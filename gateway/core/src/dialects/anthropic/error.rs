@@ -9,7 +9,7 @@ use crate::neutral::json::text;
 
 /// The documentation gives 529 to an API that is overloaded for now, which RFC 9110 gives to 503
 /// (<https://www.rfc-editor.org/rfc/rfc9110#section-15.6.4>), and `invalid_request_error` to all other 4xx.
-pub(crate) const WORDS: ErrorWords = ErrorWords {
+pub(super) const WORDS: ErrorWords = ErrorWords {
     documented: &[
         (400, "invalid_request_error"),
         (401, "authentication_error"),
@@ -36,7 +36,7 @@ const BILLING: &str = "billing_error";
 const TOO_LONG: &str = "prompt is too long";
 
 /// An error of this dialect. `None`: it is none.
-pub(crate) fn read(body: &Value) -> Option<ApiError> {
+pub(super) fn read(body: &Value) -> Option<ApiError> {
     let error = body.get("error")?;
     let message = text(error, "message").or_else(|| error.as_str())?;
     Some(ApiError { message: message.to_owned(), status: status_of(error), ..ApiError::default() })
@@ -46,7 +46,7 @@ pub(crate) fn read(body: &Value) -> Option<ApiError> {
 ///
 /// A spent budget is a matter of billing only where it is the key's own: a provider's spent quota must not make Claude
 /// Code say that its user has to pay.
-pub(crate) fn write(error: &ApiError, id: &str) -> Value {
+pub(super) fn write(error: &ApiError, id: &str) -> Value {
     let is_budget = error.status == Some(429) && error.own.is_some_and(|own| own.is_budget);
     let word = if is_budget { BILLING } else { WORDS.word(error.status) };
     let message = match &error.message {
@@ -57,6 +57,6 @@ pub(crate) fn write(error: &ApiError, id: &str) -> Value {
 }
 
 /// The event that holds such a body. The official SDKs read over events without a name.
-pub(crate) fn event(body: &Value, _id: &str) -> Vec<u8> {
+pub(super) fn event(body: &Value, _id: &str) -> Vec<u8> {
     format!("event: error\ndata: {body}\n\n").into_bytes()
 }

@@ -1,10 +1,26 @@
-//! What one event of a stream tells: <https://platform.claude.com/docs/en/build-with-claude/streaming>.
+//! Small facts, and what one event of a stream tells: <https://platform.claude.com/docs/en/build-with-claude/streaming>.
 
 use serde_json::Value;
 
-use crate::dialects::{Seen, is_filled};
+use crate::dialects::is_filled;
+use crate::dialects::room::Seen;
 
-pub(crate) fn see(event: &Value) -> Seen<'_> {
+/// See [`Room::keep_alive`](crate::dialects::room::Room::keep_alive).
+pub(super) const KEEP_ALIVE: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
+
+/// See [`Room::telling`](crate::dialects::room::Room::telling).
+pub(super) const TELLING: &[&[u8]] = &[b"\"usage\"", b"\"error\"", b"\"stop_reason\"", b"message_stop"];
+
+/// See [`Room::usage_member`](crate::dialects::room::Room::usage_member).
+pub(super) const USAGE_MEMBER: &str = "usage";
+
+/// See [`Room::members`](crate::dialects::room::Room::members).
+pub(super) const MEMBERS: &[(&str, &str)] = &[("stop", "stop_sequences")];
+
+/// See [`Room::shows_pictures`](crate::dialects::room::Room::shows_pictures).
+pub(super) const SHOWS_PICTURES: bool = false;
+
+pub(super) fn see(event: &Value) -> Seen<'_> {
     let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
     let delta = event.get("delta");
     let delta_has =

@@ -17,7 +17,7 @@ use crate::neutral::{
 const SILENT: [&str; 2] = ["stream", "session_id"];
 
 /// A request of this dialect in the neutral form.
-pub(crate) fn read_request(body: Value, warnings: &mut Warnings) -> Result<Request, Untranslatable> {
+pub(super) fn read_request(body: Value, warnings: &mut Warnings) -> Result<Request, Untranslatable> {
     let mut body = object(body, "")?;
     for name in SILENT {
         body.shift_remove(name);

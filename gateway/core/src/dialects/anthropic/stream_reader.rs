@@ -8,13 +8,14 @@ use super::answer::words;
 use super::{error, finish};
 use crate::dialect::Dialect;
 use crate::dialects::RawUsage;
+use crate::dialects::room::ReadStream;
 use crate::neutral::events::ServerEvent;
 use crate::neutral::json::text;
 use crate::neutral::{Event, Finish, PartKind, Seal};
 
 /// Reads a stream of this dialect.
 #[derive(Debug, Default)]
-pub(crate) struct StreamReader {
+pub(super) struct StreamReader {
     has_started: bool,
     is_done: bool,
     /// Anthropic's blocks that are open, by their index, with the part each became.
@@ -31,14 +32,8 @@ struct Block {
     input: Option<String>,
 }
 
-impl StreamReader {
-    fn said(&mut self, usage: &Value) -> Event {
-        self.usage.update(usage);
-        Event::Usage(self.usage.read(Dialect::Anthropic))
-    }
-
-    /// Takes the next event.
-    pub(crate) fn feed(&mut self, event: &ServerEvent) -> Vec<Event> {
+impl ReadStream for StreamReader {
+    fn feed(&mut self, event: &ServerEvent) -> Vec<Event> {
         let mut out = Vec::new();
         if self.is_done {
             return out;
@@ -71,12 +66,19 @@ impl StreamReader {
     }
 
     /// The stream has ended as it should; an answer without a reason to end was cut.
-    pub(crate) fn end(&mut self) -> Vec<Event> {
+    fn end(&mut self) -> Vec<Event> {
         let mut out = Vec::new();
         if self.finish.is_some() {
             self.complete(&mut out);
         }
         out
+    }
+}
+
+impl StreamReader {
+    fn said(&mut self, usage: &Value) -> Event {
+        self.usage.update(usage);
+        Event::Usage(self.usage.read(Dialect::Anthropic))
     }
 
     fn start(&mut self, message: &Value, out: &mut Vec<Event>) {

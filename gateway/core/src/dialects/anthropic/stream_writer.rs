@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{error, finish, seals, usage};
 use crate::dialect::Dialect;
+use crate::dialects::room::WriteStream;
 use crate::neutral::json::from_members;
 use crate::neutral::sequence::Sequence;
 use crate::neutral::{Event, Finish, Media, PartKind, Told, UNSIGNED};
@@ -13,7 +14,7 @@ use crate::usage::Usage;
 
 /// Writes a stream of this dialect.
 #[derive(Debug)]
-pub(crate) struct StreamWriter {
+pub(super) struct StreamWriter {
     told: Told,
     sequence: Sequence,
     has_started: bool,
@@ -29,8 +30,20 @@ pub(crate) struct StreamWriter {
     usage: Usage,
 }
 
+impl WriteStream for StreamWriter {
+    fn write(&mut self, event: Event, out: &mut Vec<u8>) {
+        for event in self.sequence.feed(event) {
+            self.write_next(event, out);
+        }
+    }
+
+    fn held(&self) -> usize {
+        self.sequence.held()
+    }
+}
+
 impl StreamWriter {
-    pub(crate) fn new(told: &Told) -> Self {
+    pub(super) fn new(told: &Told) -> Self {
         StreamWriter {
             told: told.clone(),
             sequence: Sequence::default(),
@@ -43,18 +56,6 @@ impl StreamWriter {
             finish: None,
             usage: Usage::default(),
         }
-    }
-
-    /// Appends the bytes of one step.
-    pub(crate) fn write(&mut self, event: Event, out: &mut Vec<u8>) {
-        for event in self.sequence.feed(event) {
-            self.write_next(event, out);
-        }
-    }
-
-    /// Bytes kept for later.
-    pub(crate) fn held(&self) -> usize {
-        self.sequence.held()
     }
 
     fn write_next(&mut self, event: Event, out: &mut Vec<u8>) {

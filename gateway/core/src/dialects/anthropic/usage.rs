@@ -6,7 +6,7 @@ use crate::dialects::count;
 use crate::usage::Usage;
 
 /// Anthropic counts what came from a cache and what went into one beside the input, not in it.
-pub(crate) fn read(usage: &Value) -> Usage {
+pub(super) fn read(usage: &Value) -> Usage {
     let cache_read_tokens = count(usage, &["cache_read_input_tokens"]);
     let cache_write_tokens = count(usage, &["cache_creation_input_tokens"]);
     let cached = cache_read_tokens.unwrap_or(0).saturating_add(cache_write_tokens.unwrap_or(0));

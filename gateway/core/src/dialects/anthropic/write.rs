@@ -19,7 +19,7 @@ use crate::neutral::{Format, Object, Part, Request, Sampling, Tool, ToolChoice, 
 const TOKENS_MAX: u64 = 32_000;
 
 /// A request in this dialect.
-pub(crate) fn write_request(mut request: Request, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
+pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
     if request.choices.is_some_and(|count| count > 1) {
         let said = "The provider's dialect gives one answer at a time. Ask several times instead.";
         return Err(Untranslatable::new("n", said));

@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use super::read::inline_data;
+use super::stream_reader::StreamReader;
 use super::write::{PICTURE, write_media};
-use super::{StreamReader, finish, seals, usage};
+use super::{finish, seals, usage};
 use crate::dialect::Dialect;
+use crate::dialects::room::ReadStream;
 use crate::neutral::Told;
 use crate::neutral::json;
 use crate::neutral::members::Members;
@@ -13,7 +15,7 @@ use crate::neutral::sealed::{self, Sealed};
 use crate::neutral::{Answer, Choice, Event, Finish, Media, Object, Part, PartKind, Thought, ToolCall};
 
 /// The answer in `body`; `None` where it is none. A list is a stream that came whole.
-pub(crate) fn read_answer(body: &[u8]) -> Option<Answer> {
+pub(super) fn read_answer(body: &[u8]) -> Option<Answer> {
     let response: Value = serde_json::from_slice(body).ok()?;
     if let Value::Array(chunks) = response {
         return read_chunks(chunks);
@@ -155,7 +157,7 @@ fn part_of<'a>(answer: &'a mut Answer, places: &[(usize, usize)], part: usize) -
 }
 
 /// The answer as JSON.
-pub(crate) fn write_answer(answer: Answer, told: &Told) -> Value {
+pub(super) fn write_answer(answer: Answer, told: &Told) -> Value {
     let candidates = answer.choices.into_iter().enumerate().map(|(index, choice)| {
         let mut is_first = true;
         let parts: Vec<Value> = choice.parts.into_iter().filter_map(|part| write_part(part, &mut is_first)).collect();

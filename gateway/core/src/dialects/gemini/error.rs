@@ -8,7 +8,7 @@ use crate::neutral::ApiError;
 
 /// The words of google.rpc.Code: <https://cloud.google.com/apis/design/errors#handling_errors>. Of
 /// several words with one status, the one that claims least is written and all are read.
-pub(crate) const WORDS: ErrorWords = ErrorWords {
+pub(super) const WORDS: ErrorWords = ErrorWords {
     documented: &[
         (400, "INVALID_ARGUMENT"),
         (401, "UNAUTHENTICATED"),
@@ -37,14 +37,14 @@ pub(crate) const WORDS: ErrorWords = ErrorWords {
 };
 
 /// An error of this dialect. `None`: it is none. Streams that are no event streams answer with a list of one.
-pub(crate) fn read(body: &Value) -> Option<ApiError> {
+pub(super) fn read(body: &Value) -> Option<ApiError> {
     let error = body.get(0).unwrap_or(body).get("error")?;
     let message = error.get("message")?.as_str()?.to_owned();
     Some(ApiError { message, status: status_of(error), ..ApiError::default() })
 }
 
 /// The body of an error answer, and the data of an event inside a stream.
-pub(crate) fn write(error: &ApiError, _id: &str) -> Value {
+pub(super) fn write(error: &ApiError, _id: &str) -> Value {
     // 529 is Anthropic's own; Google's clients know 503 for it.
     let status = error.status.map_or(500, |status| if status == 529 { 503 } else { status });
     let mut written = json!({ "code": status, "message": error.message, "status": WORDS.word(Some(status)) });
@@ -80,6 +80,6 @@ fn details(error: &ApiError) -> Vec<Value> {
 }
 
 /// The event that holds such a body.
-pub(crate) fn event(body: &Value, _id: &str) -> Vec<u8> {
+pub(super) fn event(body: &Value, _id: &str) -> Vec<u8> {
     format!("data: {body}\n\n").into_bytes()
 }

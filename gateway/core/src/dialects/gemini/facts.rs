@@ -1,11 +1,33 @@
-//! What one event of a stream tells: <https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse>.
+//! Small facts, and what one event of a stream tells: <https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse>.
 
 use serde_json::Value;
 
 use super::finish::is_botched;
-use crate::dialects::{Seen, is_filled};
+use crate::dialects::is_filled;
+use crate::dialects::room::Seen;
 
-pub(crate) fn see(event: &Value) -> Seen<'_> {
+/// See [`Room::keep_alive`](crate::dialects::room::Room::keep_alive).
+pub(super) const KEEP_ALIVE: &[u8] = b"\n\n";
+
+/// See [`Room::telling`](crate::dialects::room::Room::telling).
+pub(super) const TELLING: &[&[u8]] = &[b"usageMetadata", b"\"error\"", b"finishReason", b"blockReason"];
+
+/// See [`Room::usage_member`](crate::dialects::room::Room::usage_member).
+pub(super) const USAGE_MEMBER: &str = "usageMetadata";
+
+/// See [`Room::members`](crate::dialects::room::Room::members).
+pub(super) const MEMBERS: &[(&str, &str)] = &[
+    ("system", "systemInstruction"),
+    ("messages", "contents"),
+    ("stop", "generationConfig.stopSequences"),
+    ("n", "generationConfig.candidateCount"),
+    ("modalities", "generationConfig.responseModalities"),
+];
+
+/// See [`Room::shows_pictures`](crate::dialects::room::Room::shows_pictures).
+pub(super) const SHOWS_PICTURES: bool = true;
+
+pub(super) fn see(event: &Value) -> Seen<'_> {
     let candidates = || event.get("candidates").and_then(Value::as_array).into_iter().flatten();
     let reasons = || candidates().filter_map(|candidate| candidate.get("finishReason"));
     let blocked = event.get("promptFeedback").and_then(|feedback| feedback.get("blockReason"));

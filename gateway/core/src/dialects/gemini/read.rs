@@ -12,7 +12,7 @@ use crate::neutral::members::Members;
 use crate::neutral::{Effort, Format, Reasoning, Request, Tool, ToolChoice, Untranslatable, Warnings, refuse};
 
 /// The request in `body`.
-pub(crate) fn read_request(body: Value, warnings: &mut Warnings) -> Result<Request, Untranslatable> {
+pub(super) fn read_request(body: Value, warnings: &mut Warnings) -> Result<Request, Untranslatable> {
     let mut body = Members::of(body);
     if body.take("cachedContent").is_some() {
         return refuse(

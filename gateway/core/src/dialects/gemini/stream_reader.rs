@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::answer::read_part;
 use super::{error, finish};
 use crate::dialect::Dialect;
+use crate::dialects::room::ReadStream;
 use crate::neutral::events::ServerEvent;
 use crate::neutral::members::Members;
 use crate::neutral::{ApiError, Event, Finish, Media, Part, PartKind, Seal};
@@ -19,7 +20,7 @@ const CHOICES_MAX: usize = 128;
 
 /// The machine.
 #[derive(Debug, Default)]
-pub(crate) struct StreamReader {
+pub(super) struct StreamReader {
     started: bool,
     over: bool,
     /// How many parts have begun.
@@ -42,9 +43,8 @@ struct Open {
     is_thought: bool,
 }
 
-impl StreamReader {
-    /// Takes the next event.
-    pub(crate) fn feed(&mut self, event: &ServerEvent) -> Vec<Event> {
+impl ReadStream for StreamReader {
+    fn feed(&mut self, event: &ServerEvent) -> Vec<Event> {
         let mut out = Vec::new();
         if let Ok(chunk) = serde_json::from_slice(&event.data) {
             self.read(chunk, &mut out);
@@ -53,7 +53,7 @@ impl StreamReader {
     }
 
     /// The stream has ended.
-    pub(crate) fn end(&mut self) -> Vec<Event> {
+    fn end(&mut self) -> Vec<Event> {
         let complete = !self.choices.is_empty() && self.choices.values().all(|choice| choice.finished);
         if self.over || !complete {
             return Vec::new();
@@ -61,7 +61,9 @@ impl StreamReader {
         self.over = true;
         vec![Event::Done]
     }
+}
 
+impl StreamReader {
     /// Takes the next chunk.
     pub(super) fn read(&mut self, chunk: Value, out: &mut Vec<Event>) {
         if self.over || !chunk.is_object() {

@@ -12,13 +12,14 @@ use super::answer::{candidate, envelope, function_call, seal_of_call, thought_pa
 use super::write::{PICTURE, write_media};
 use super::{error, finish, usage};
 use crate::dialect::Dialect;
+use crate::dialects::room::WriteStream;
 use crate::neutral::sequence::Sequence;
 use crate::neutral::{Event, Finish, Media, PartKind, Told, sealed};
 use crate::usage::Usage;
 
 /// The machine.
 #[derive(Debug)]
-pub(crate) struct StreamWriter {
+pub(super) struct StreamWriter {
     told: Told,
     /// The same in every chunk: clients take another one for another answer.
     id: Option<String>,
@@ -45,8 +46,24 @@ enum Kind {
     Call { id: String, name: String, arguments: String, seal: Option<String> },
 }
 
+impl WriteStream for StreamWriter {
+    fn write(&mut self, event: Event, out: &mut Vec<u8>) {
+        for event in self.sequence.feed(event) {
+            self.write_in_order(event, out);
+        }
+    }
+
+    fn held(&self) -> usize {
+        let arguments = match &self.open {
+            Some(Open { kind: Kind::Call { arguments, .. }, .. }) => arguments.len(),
+            _ => 0,
+        };
+        arguments + self.sequence.held()
+    }
+}
+
 impl StreamWriter {
-    pub(crate) fn new(told: &Told) -> Self {
+    pub(super) fn new(told: &Told) -> Self {
         StreamWriter {
             told: told.clone(),
             id: None,
@@ -57,22 +74,6 @@ impl StreamWriter {
             called: BTreeSet::new(),
             begun: false,
         }
-    }
-
-    /// Appends the bytes of one step.
-    pub(crate) fn write(&mut self, event: Event, out: &mut Vec<u8>) {
-        for event in self.sequence.feed(event) {
-            self.write_in_order(event, out);
-        }
-    }
-
-    /// Bytes kept for later.
-    pub(crate) fn held(&self) -> usize {
-        let arguments = match &self.open {
-            Some(Open { kind: Kind::Call { arguments, .. }, .. }) => arguments.len(),
-            _ => 0,
-        };
-        arguments + self.sequence.held()
     }
 
     fn write_in_order(&mut self, event: Event, out: &mut Vec<u8>) {

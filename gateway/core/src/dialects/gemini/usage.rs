@@ -6,7 +6,7 @@ use crate::dialects::count;
 use crate::usage::Usage;
 
 /// Gemini counts thoughts beside the answer, and what tools added to the prompt beside the prompt.
-pub(crate) fn read(usage: &Value) -> Usage {
+pub(super) fn read(usage: &Value) -> Usage {
     let reasoning_tokens = count(usage, &["thoughtsTokenCount"]);
     let of_tools = count(usage, &["toolUsePromptTokenCount"]).unwrap_or(0);
     let output = count(usage, &["candidatesTokenCount"]);

@@ -14,7 +14,7 @@ use crate::neutral::{
 const STOP_MAX: usize = 5;
 
 /// The request as JSON.
-pub(crate) fn write_request(mut request: Request, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
+pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
     let mut body = Object::new();
     let is_refused = !request.tools.is_empty() && !names::takes_format_beside_tools(&request.model);
     if let Some(format) = request.format.take_if(|_| is_refused) {

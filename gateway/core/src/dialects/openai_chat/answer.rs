@@ -9,7 +9,7 @@ use crate::neutral::json::{from_members, object, take_list, take_object, take_te
 use crate::neutral::{Answer, Choice, Finish, Media, Object, Part, Thought};
 
 /// A whole answer of this dialect in the neutral form. `None`: it is none.
-pub(crate) fn read_answer(body: &[u8]) -> Option<Answer> {
+pub(super) fn read_answer(body: &[u8]) -> Option<Answer> {
     let mut body = object(serde_json::from_slice(body).ok()?, "").ok()?;
     let choices = take_list(&mut body, "choices")?;
     let choices: Vec<Choice> = choices.into_iter().filter_map(read_choice).collect();
@@ -88,7 +88,7 @@ pub(super) fn content_parts(item: &Value) -> Vec<Part> {
 }
 
 /// A whole answer in this dialect.
-pub(crate) fn write_answer(answer: Answer, told: &Told) -> Value {
+pub(super) fn write_answer(answer: Answer, told: &Told) -> Value {
     let choices: Vec<Value> =
         answer.choices.into_iter().enumerate().map(|(index, choice)| write_choice(index, choice, told)).collect();
     let mut written = json!({

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-pub(crate) use crate::dialects::openai::error::{WORDS, read, write};
+pub(super) use crate::dialects::openai::error::{WORDS, read, write};
 
 /// The event that holds such a body.
-pub(crate) fn event(body: &Value, _id: &str) -> Vec<u8> {
+pub(super) fn event(body: &Value, _id: &str) -> Vec<u8> {
     format!("data: {body}\n\n").into_bytes()
 }

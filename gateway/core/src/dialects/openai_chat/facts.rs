@@ -1,11 +1,28 @@
-//! What one event of a stream tells: <https://platform.openai.com/docs/api-reference/chat/streaming>.
+//! Small facts, and what one event of a stream tells: <https://platform.openai.com/docs/api-reference/chat/streaming>.
 
 use serde_json::Value;
 
 use super::finish::is_broken_off;
-use crate::dialects::{Seen, is_filled};
+use crate::dialects::is_filled;
+use crate::dialects::room::Seen;
 
-pub(crate) fn see(event: &Value) -> Seen<'_> {
+/// See [`Room::keep_alive`](crate::dialects::room::Room::keep_alive).
+pub(super) const KEEP_ALIVE: &[u8] = b"\n\n";
+
+/// See [`Room::telling`](crate::dialects::room::Room::telling).
+pub(super) const TELLING: &[&[u8]] =
+    &[b"\"usage\"", b"\"error\"", b"\"finish_reason\":\"", b"\"finish_reason\": \"", b".done\"", b".completed\""];
+
+/// See [`Room::usage_member`](crate::dialects::room::Room::usage_member).
+pub(super) const USAGE_MEMBER: &str = "usage";
+
+/// See [`Room::members`](crate::dialects::room::Room::members).
+pub(super) const MEMBERS: &[(&str, &str)] = &[("system", "messages")];
+
+/// See [`Room::shows_pictures`](crate::dialects::room::Room::shows_pictures).
+pub(super) const SHOWS_PICTURES: bool = true;
+
+pub(super) fn see(event: &Value) -> Seen<'_> {
     let choices = || event.get("choices").and_then(Value::as_array).into_iter().flatten();
     // Streams of speech, transcriptions and images have events with a type instead of choices.
     let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();

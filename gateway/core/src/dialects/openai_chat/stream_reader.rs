@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{error, finish};
 use crate::dialect::Dialect;
+use crate::dialects::room::ReadStream;
 use crate::neutral::Event;
 use crate::neutral::events::ServerEvent;
 use crate::neutral::json::{object, take_list, take_object, take_text, text};
@@ -22,7 +23,7 @@ const CHOICES_MAX: usize = 128;
 
 /// Reads a stream of this dialect.
 #[derive(Debug, Default)]
-pub(crate) struct StreamReader {
+pub(super) struct StreamReader {
     has_started: bool,
     is_done: bool,
     choices: BTreeMap<usize, ChoiceState>,
@@ -30,9 +31,8 @@ pub(crate) struct StreamReader {
     parts: usize,
 }
 
-impl StreamReader {
-    /// Takes the next event.
-    pub(crate) fn feed(&mut self, event: &ServerEvent) -> Vec<Event> {
+impl ReadStream for StreamReader {
+    fn feed(&mut self, event: &ServerEvent) -> Vec<Event> {
         let mut out = Vec::new();
         let data = event.data.trim_ascii();
         if data == b"[DONE]" {
@@ -47,14 +47,16 @@ impl StreamReader {
 
     /// The stream has ended as it should. Several providers leave `[DONE]` out; an answer without a reason to end was
     /// cut.
-    pub(crate) fn end(&mut self) -> Vec<Event> {
+    fn end(&mut self) -> Vec<Event> {
         let mut out = Vec::new();
         if self.choices.values().any(|choice| choice.finish.is_some()) {
             self.finish(&mut out);
         }
         out
     }
+}
 
+impl StreamReader {
     fn chunk(&mut self, chunk: Value, out: &mut Vec<Event>) {
         let has_error = chunk.get("error").is_some_and(|error| !error.is_null());
         if has_error || text(&chunk, "object") == Some("error") {

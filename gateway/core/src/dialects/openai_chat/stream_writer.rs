@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::{answer, calls, error, finish, reasoning, usage};
+use crate::dialects::room::WriteStream;
 use crate::neutral::json::from_members;
 use crate::neutral::{Event, Media, PartKind, Told};
 use crate::usage::Usage;
 
 /// Writes a stream of this dialect.
 #[derive(Debug)]
-pub(crate) struct StreamWriter {
+pub(super) struct StreamWriter {
     told: Told,
     id: String,
     choices: HashMap<usize, ChoiceState>,
@@ -44,19 +45,8 @@ enum Kind {
     Call(usize),
 }
 
-impl StreamWriter {
-    pub(crate) fn new(told: &Told) -> Self {
-        StreamWriter {
-            id: told.id.clone(),
-            told: told.clone(),
-            choices: HashMap::new(),
-            parts: HashMap::new(),
-            usage: Usage::default(),
-        }
-    }
-
-    /// Appends the bytes of one step.
-    pub(crate) fn write(&mut self, event: Event, out: &mut Vec<u8>) {
+impl WriteStream for StreamWriter {
+    fn write(&mut self, event: Event, out: &mut Vec<u8>) {
         match event {
             Event::Start { id, .. } => {
                 self.id = id.unwrap_or_else(|| std::mem::take(&mut self.id));
@@ -110,6 +100,18 @@ impl StreamWriter {
                 }
                 out.extend_from_slice(b"data: [DONE]\n\n");
             }
+        }
+    }
+}
+
+impl StreamWriter {
+    pub(super) fn new(told: &Told) -> Self {
+        StreamWriter {
+            id: told.id.clone(),
+            told: told.clone(),
+            choices: HashMap::new(),
+            parts: HashMap::new(),
+            usage: Usage::default(),
         }
     }
 

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::dialects::{count, openai_responses};
+use crate::dialects::{count, openai};
 use crate::usage::Usage;
 
 /// DeepSeek counts cache reads in `prompt_cache_hit_tokens`: <https://api-docs.deepseek.com/guides/kv_cache>. Endpoints
 /// beside the chat count in the words of Responses.
-pub(crate) fn read(usage: &Value) -> Usage {
-    let responses = openai_responses::usage::read(usage);
+pub(super) fn read(usage: &Value) -> Usage {
+    let responses = openai::usage::read(usage);
     Usage {
         input_tokens: count(usage, &["prompt_tokens"]).or(responses.input_tokens),
         cache_read_tokens: count(usage, &["prompt_tokens_details", "cached_tokens"])

@@ -14,7 +14,7 @@ use crate::neutral::{Effort, Format, Object, Reasoning, Request, Sampling, ToolC
 const STOP_MAX: usize = 4;
 
 /// A request in this dialect.
-pub(crate) fn write_request(mut request: Request, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
+pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
     let mut body = Object::new();
     let takes = Takes::of(&request.model);
     body.insert("model".to_owned(), request.model.into());

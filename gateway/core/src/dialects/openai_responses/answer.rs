@@ -12,7 +12,7 @@ use crate::neutral::sealed;
 use crate::neutral::{Alias, Answer, Choice, Finish, Media, Object, Part, Seal, Thought, ToolCall, UNSIGNED};
 
 /// The answer in `body`; `None` where it is none, or reports that the model failed.
-pub(crate) fn read_answer(body: &[u8]) -> Option<Answer> {
+pub(super) fn read_answer(body: &[u8]) -> Option<Answer> {
     let response: Value = serde_json::from_slice(body).ok()?;
     if response.get("error").is_some_and(|error| !error.is_null()) || !response.get("output")?.is_array() {
         return None;
@@ -84,7 +84,7 @@ fn read_call(mut item: Members, arguments: String) -> Part {
 }
 
 /// The answer as JSON.
-pub(crate) fn write_answer(answer: Answer, told: &Told) -> Value {
+pub(super) fn write_answer(answer: Answer, told: &Told) -> Value {
     let mut output = Vec::new();
     // Responses knows no alternatives: its requests cannot ask for more than one.
     let choice = answer.choices.into_iter().next().unwrap_or_default();

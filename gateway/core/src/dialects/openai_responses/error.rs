@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-pub(crate) use crate::dialects::openai::error::{WORDS, read, write};
+pub(super) use crate::dialects::openai::error::{WORDS, read, write};
 use crate::dialects::status_of;
 use crate::neutral::ApiError;
 use crate::neutral::json::text;
@@ -29,7 +29,7 @@ pub(super) fn code(error: &ApiError) -> &str {
 
 /// The event that holds such a body. Codex reads a stream that ends without one of its last events as a lost connection,
 /// and `error` is none of them.
-pub(crate) fn event(body: &Value, id: &str) -> Vec<u8> {
+pub(super) fn event(body: &Value, id: &str) -> Vec<u8> {
     let word = |name: &str| body.get("error").and_then(|error| error.get(name)).filter(|value| value.is_string());
     let (code, message) = (word("code").or_else(|| word("type")), word("message"));
     let failed = json!({

@@ -23,7 +23,7 @@ const IGNORED: [&str; 9] = [
 ];
 
 /// The request in `body`.
-pub(crate) fn read_request(body: Value, warnings: &mut Warnings) -> Result<Request, Untranslatable> {
+pub(super) fn read_request(body: Value, warnings: &mut Warnings) -> Result<Request, Untranslatable> {
     let mut body = Members::of(body);
     refuse_state(&mut body)?;
     let mut request = Request {

@@ -9,12 +9,13 @@ use serde_json::Value;
 
 use super::{answer, error, finish};
 use crate::dialect::Dialect;
+use crate::dialects::room::ReadStream;
 use crate::neutral::events::ServerEvent;
 use crate::neutral::{Event, Finish, Part, PartKind, Thought, ToolCall};
 
 /// The machine.
 #[derive(Debug, Default)]
-pub(crate) struct StreamReader {
+pub(super) struct StreamReader {
     started: bool,
     over: bool,
     calls_tools: bool,
@@ -39,9 +40,8 @@ struct Place {
     content: u64,
 }
 
-impl StreamReader {
-    /// Takes the next event.
-    pub(crate) fn feed(&mut self, event: &ServerEvent) -> Vec<Event> {
+impl ReadStream for StreamReader {
+    fn feed(&mut self, event: &ServerEvent) -> Vec<Event> {
         let mut out = Vec::new();
         let Ok(data) = serde_json::from_slice::<Value>(&event.data) else { return out };
         if self.over || !data.is_object() {
@@ -58,11 +58,12 @@ impl StreamReader {
     }
 
     /// The stream has ended. Without its last event it was cut.
-    #[expect(clippy::unused_self, clippy::needless_pass_by_ref_mut, reason = "the same in every dialect")]
-    pub(crate) fn end(&mut self) -> Vec<Event> {
+    fn end(&mut self) -> Vec<Event> {
         Vec::new()
     }
+}
 
+impl StreamReader {
     fn read(&mut self, kind: &str, mut data: Value, out: &mut Vec<Event>) {
         let place = Place { item: count(&data, "output_index"), content: count(&data, "content_index") };
         match kind {

@@ -11,6 +11,7 @@ use super::answer::{
 };
 use super::{error, tools, usage};
 use crate::dialect::Dialect;
+use crate::dialects::room::WriteStream;
 use crate::neutral::{ApiError, Event, Finish, Object, PartKind, Seal, Told, sealed};
 use crate::usage::Usage;
 
@@ -19,7 +20,7 @@ const ITEM_BYTES: usize = 1024;
 
 /// The machine.
 #[derive(Debug)]
-pub(crate) struct StreamWriter {
+pub(super) struct StreamWriter {
     told: Told,
     sequence: u64,
     /// The response object, once it was announced.
@@ -50,22 +51,8 @@ enum Kind {
     Call { id: String, name: String, freeform: bool },
 }
 
-impl StreamWriter {
-    pub(crate) fn new(told: &Told) -> Self {
-        StreamWriter {
-            told: told.clone(),
-            sequence: 0,
-            response: None,
-            output: Vec::new(),
-            open: BTreeMap::new(),
-            held: 0,
-            finish: None,
-            usage: Usage::default(),
-        }
-    }
-
-    /// Appends the bytes of one step.
-    pub(crate) fn write(&mut self, event: Event, out: &mut Vec<u8>) {
+impl WriteStream for StreamWriter {
+    fn write(&mut self, event: Event, out: &mut Vec<u8>) {
         match event {
             Event::Start { id, .. } => self.start(id.as_deref(), out),
             // Responses knows no alternatives: its requests cannot ask for more than one.
@@ -86,9 +73,23 @@ impl StreamWriter {
         }
     }
 
-    /// Bytes kept for later.
-    pub(crate) fn held(&self) -> usize {
+    fn held(&self) -> usize {
         self.held
+    }
+}
+
+impl StreamWriter {
+    pub(super) fn new(told: &Told) -> Self {
+        StreamWriter {
+            told: told.clone(),
+            sequence: 0,
+            response: None,
+            output: Vec::new(),
+            open: BTreeMap::new(),
+            held: 0,
+            finish: None,
+            usage: Usage::default(),
+        }
     }
 
     fn start(&mut self, id: Option<&str>, out: &mut Vec<u8>) {

@@ -191,7 +191,7 @@ mod tests {
     fn a_choice_that_no_tool_is_there_for_is_refused() {
         let read = |tools: Value, choice: Value| {
             let body = json!({ "input": "Hi", "tools": tools, "tool_choice": choice });
-            crate::dialects::openai_responses::read_request(body, &mut Warnings::default())
+            crate::dialects::openai_responses::read::read_request(body, &mut Warnings::default())
                 .map(|request| request.tool_choice)
         };
         let tools = || json!([{ "type": "namespace", "name": "n", "tools": [{ "type": "function", "name": "f" }] }]);

@@ -2,18 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::dialects::count;
+pub(super) use crate::dialects::openai::usage::read;
 use crate::usage::Usage;
-
-pub(crate) fn read(usage: &Value) -> Usage {
-    Usage {
-        input_tokens: count(usage, &["input_tokens"]),
-        cache_read_tokens: count(usage, &["input_tokens_details", "cached_tokens"]),
-        cache_write_tokens: count(usage, &["input_tokens_details", "cache_write_tokens"]),
-        output_tokens: count(usage, &["output_tokens"]),
-        reasoning_tokens: count(usage, &["output_tokens_details", "reasoning_tokens"]),
-    }
-}
 
 /// `null` where nothing is known; the official SDKs require every member of one that is there.
 pub(super) fn write(usage: &Usage) -> Value {

@@ -17,7 +17,7 @@ use crate::neutral::{
 const TOKENS_MIN: u64 = 16;
 
 /// The request as JSON.
-pub(crate) fn write_request(mut request: Request, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
+pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
     refuse_what_is_missing(&request, warnings)?;
     let takes = Takes::of(&request.model);
     let mut body = Object::new();

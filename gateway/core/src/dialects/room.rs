@@ -1,0 +1,115 @@
+//! What every dialect's room offers, as one table: a room that lacks an entry does not compile.
+
+use std::fmt::Debug;
+
+use serde_json::Value;
+
+use super::words::ErrorWords;
+use crate::neutral::events::ServerEvent;
+use crate::neutral::{Answer, ApiError, Event, Request, Told, Untranslatable, Warnings};
+use crate::usage::Usage;
+
+/// What is known of a dialect, and what reads and writes it.
+#[derive(Debug)]
+pub(crate) struct Room {
+    /// What is sent between two events of a stream that has fallen silent, so that no proxy in between takes it for
+    /// dead. A blank line is read over by every client; comments break Gemini's, an empty `data:` OpenAI's.
+    pub(crate) keep_alive: &'static [u8],
+    /// Texts one of which is in every event that tells more than content.
+    pub(crate) telling: &'static [&'static [u8]],
+    /// The member of a whole answer that says what was used.
+    pub(crate) usage_member: &'static str,
+    /// Members of a request that have another name than in the neutral form, whose names are OpenAI chat's.
+    pub(crate) members: &'static [(&'static str, &'static str)],
+    /// Whether a model may show pictures in its answer.
+    pub(crate) shows_pictures: bool,
+    /// What one event of a streamed answer tells.
+    pub(crate) see: fn(&Value) -> Seen<'_>,
+    /// What was used, in one form.
+    pub(crate) read_usage: fn(&Value) -> Usage,
+    /// Which word errors have for which status.
+    pub(crate) error_words: &'static ErrorWords,
+    /// An error. `None`: it is none.
+    pub(crate) read_error: fn(&Value) -> Option<ApiError>,
+    /// The body of an error; the text is the call's id.
+    pub(crate) write_error: fn(&ApiError, &str) -> Value,
+    /// The body of an error as the last event of a stream that has begun; the text is the call's id.
+    pub(crate) error_event: fn(&Value, &str) -> Vec<u8>,
+    /// A request.
+    pub(crate) read_request: fn(Value, &mut Warnings) -> Result<Request, Untranslatable>,
+    /// A request, or why it cannot be written.
+    pub(crate) write_request: fn(Request, &mut Warnings) -> Result<Value, Untranslatable>,
+    /// A whole answer. `None`: it is none.
+    pub(crate) read_answer: fn(&[u8]) -> Option<Answer>,
+    /// A whole answer.
+    pub(crate) write_answer: fn(Answer, &Told) -> Value,
+    /// A reader of a streamed answer.
+    pub(crate) stream_reader: fn() -> Box<dyn ReadStream>,
+    /// A writer of a streamed answer.
+    pub(crate) stream_writer: fn(&Told) -> Box<dyn WriteStream>,
+}
+
+/// The table of a room. Files and functions have the same names in every room, and so it reads the same in each.
+macro_rules! room {
+    () => {
+        /// What the dialect offers.
+        pub(super) static ROOM: crate::dialects::room::Room = crate::dialects::room::Room {
+            keep_alive: facts::KEEP_ALIVE,
+            telling: facts::TELLING,
+            usage_member: facts::USAGE_MEMBER,
+            members: facts::MEMBERS,
+            shows_pictures: facts::SHOWS_PICTURES,
+            see: facts::see,
+            read_usage: usage::read,
+            error_words: &error::WORDS,
+            read_error: error::read,
+            write_error: error::write,
+            error_event: error::event,
+            read_request: read::read_request,
+            write_request: write::write_request,
+            read_answer: answer::read_answer,
+            write_answer: answer::write_answer,
+            stream_reader: || Box::new(stream_reader::StreamReader::default()),
+            stream_writer: |told| Box::new(stream_writer::StreamWriter::new(told)),
+        };
+    };
+}
+pub(super) use room;
+
+/// What one event of a streamed answer tells.
+#[derive(Debug, Default)]
+pub(crate) struct Seen<'e> {
+    /// It holds text, reasoning or a tool call.
+    pub(crate) content: bool,
+    /// It says why the answer ends.
+    pub(crate) finish: bool,
+    /// The reason is that the model failed: without content there is no answer.
+    pub(crate) botched: bool,
+    /// Nothing follows it.
+    pub(crate) end: bool,
+    /// It says what was used so far.
+    pub(crate) usage: Option<&'e Value>,
+    /// It is an error.
+    pub(crate) error: Option<&'e Value>,
+}
+
+/// Reads a streamed answer, event by event.
+pub(crate) trait ReadStream: Debug {
+    /// Takes the provider's next event.
+    fn feed(&mut self, event: &ServerEvent) -> Vec<Event>;
+
+    /// The provider's stream has ended as it should: what is still to come. An answer without a reason to end was cut,
+    /// and gets no [`Event::Done`].
+    fn end(&mut self) -> Vec<Event>;
+}
+
+/// Writes a streamed answer, step by step.
+pub(crate) trait WriteStream: Debug {
+    /// Appends the bytes of one step.
+    fn write(&mut self, event: Event, out: &mut Vec<u8>);
+
+    /// How many bytes are kept for later.
+    fn held(&self) -> usize {
+        0
+    }
+}
