@@ -2,7 +2,7 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `facts` | what one event of a streamed answer tells |
+//! | `facts` | small facts, and what one event of a streamed answer tells |
 //! | `error` | errors, read and written, whole and as the last event of a stream |
 //! | `usage` | how tokens are counted, read and written |
 //! | `finish` | why an answer ended, read and written |
@@ -12,7 +12,8 @@
 //! | `stream_reader`, `stream_writer` | a streamed answer, event by event |
 //!
 //! Rooms know the [neutral form](crate::neutral) and nothing of each other, except that OpenAI's two dialects share
-//! `openai`. Going from one dialect to another is left to [`translate`](crate::translate).
+//! `openai`. Going from one dialect to another is left to [`translate`](crate::translate). Where else a new dialect has
+//! something to say is listed in `tests/dialects.rs`.
 
 pub(crate) mod anthropic;
 pub(crate) mod gemini;
@@ -29,7 +30,7 @@ use serde_json::Value;
 use crate::dialect::Dialect;
 use crate::neutral::{ApiError, json};
 use crate::usage::Usage;
-use room::{Room, Seen};
+use room::{EventFacts, Room};
 
 pub(crate) use raw_usage::RawUsage;
 
@@ -71,7 +72,7 @@ impl Dialect {
     }
 
     /// What one event of a streamed answer tells.
-    pub(crate) fn see(self, event: &Value) -> Seen<'_> {
+    pub(crate) fn see(self, event: &Value) -> EventFacts<'_> {
         (self.room().see)(event)
     }
 

@@ -7,7 +7,7 @@ use crate::call::Call;
 use crate::dialect::Dialect;
 use crate::operation::Operation;
 use crate::refusal::{Refusal, Reply, Shape};
-use crate::translate::{self, Asked, Stream, Told};
+use crate::translate::{self, AnswerContext, Direction, Stream};
 
 /// A larger body is refused: an answer is made of all of it at once, and the demo is for trying things out.
 const BODY_BYTES_MAX: usize = 256 << 10;
@@ -31,7 +31,7 @@ pub fn answer(call: &Call, upstream_model: &str, id: &str, now_s: i64) -> Reply 
         );
         return refuse(Refusal { status: 413, ..Refusal::bad_request(said) });
     }
-    let as_chat = Asked { from: dialect, to: Dialect::OpenaiChat, model: upstream_model, streamed: call.streamed };
+    let as_chat = Direction { from: dialect, to: Dialect::OpenaiChat, model: upstream_model, streamed: call.streamed };
     let translated = (call.operation.is_chat() && dialect != Dialect::OpenaiChat)
         .then(|| translate::request(as_chat, &call.body))
         .transpose();
@@ -42,20 +42,20 @@ pub fn answer(call: &Call, upstream_model: &str, id: &str, now_s: i64) -> Reply 
     let head = Head { operation: call.operation, id, now_s, model: upstream_model };
     let Some(translated) = translated else { return of_openai(&head, call, &call.body, call.include_usage) };
     let reply = of_openai(&Head { operation: Operation::Chat, ..head }, call, &translated.body, true);
-    let told = Told {
+    let context = AnswerContext {
         model: call.model.clone(),
         id: id.to_owned(),
         created_s: now_s,
         aliases: translated.aliases,
         as_array: call.as_array,
-        ..Told::default()
+        ..AnswerContext::default()
     };
     if !call.streamed {
-        let body = translate::answer(Dialect::OpenaiChat, dialect, &told, &reply.body).unwrap_or_default();
+        let body = translate::answer(Dialect::OpenaiChat, dialect, &context, &reply.body).unwrap_or_default();
         return Reply { body, ..reply };
     }
     let media_type = if call.as_array { "application/json" } else { "text/event-stream" };
-    let mut stream = Stream::new(Dialect::OpenaiChat, dialect, told);
+    let mut stream = Stream::new(Dialect::OpenaiChat, dialect, context);
     let body = [stream.feed(&reply.body), stream.end()].concat();
     Reply::new(reply.status, media_type, body).with("cache-control", "no-cache")
 }

@@ -36,18 +36,18 @@ pub struct Request {
     pub system: Vec<Part>,
     /// The conversation.
     pub messages: Vec<Message>,
-    /// What the model may call.
+    /// Tools that the model may call.
     pub tools: Vec<Tool>,
-    /// Whether it has to.
+    /// Whether the model has to call a tool.
     pub tool_choice: Option<ToolChoice>,
-    /// Whether it may call several at once; absent: the dialect's own default, which is yes everywhere.
+    /// Whether the model may call several tools at once; absent: the dialect's own default, which is yes everywhere.
     pub parallel_tools: Option<bool>,
     /// The form of the answer's text.
     pub format: Option<Format>,
     /// Whether and how hard to reason.
     pub reasoning: Option<Reasoning>,
-    /// Thoughts in the answer are to be left out; see [`Told`].
-    pub hides_thoughts: bool,
+    /// Reasoning is to be left out of the answer; see [`AnswerContext`].
+    pub hides_reasoning: bool,
     /// Sampling parameters, as the numbers were written.
     pub sampling: Sampling,
     /// Most tokens to generate.
@@ -86,9 +86,9 @@ pub enum Role {
 /// One turn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// Whose.
+    /// Whose turn it is.
     pub role: Role,
-    /// In order.
+    /// What it is made of, in order.
     pub parts: Vec<Part>,
 }
 
@@ -115,22 +115,22 @@ pub enum Part {
     Audio(Media),
     /// The model calls a tool.
     ToolCall(ToolCall),
-    /// What a tool said.
+    /// What a tool returned.
     ToolResult(ToolResult),
-    /// What the model thought.
-    Reasoning(Thought),
+    /// What the model reasoned before it answered.
+    Reasoning(ReasoningPart),
     /// The model's own words for not answering.
     Refusal(String),
     /// What stands before it shall be kept for the next request. Only in requests to providers that read it.
     CacheMark(CacheFor),
 }
 
-/// How long.
+/// How long what stands before a mark is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheFor {
-    /// As is usual.
+    /// Five minutes, as is usual.
     FiveMinutes,
-    /// At twice the price of reading it anew.
+    /// An hour, at twice the price of reading it anew.
     OneHour,
 }
 
@@ -163,11 +163,11 @@ pub struct ToolCall {
     pub name: String,
     /// JSON as text, as the model wrote it.
     pub arguments: String,
-    /// A provider's seal on the thought that led to the call (Gemini's `thoughtSignature`).
+    /// A provider's seal on the reasoning that led to the call (Gemini's `thoughtSignature`).
     pub signature: Option<Seal>,
 }
 
-/// What only the provider that made it can read: the seal on a thought, or a thought that is shown to nobody else.
+/// What only the provider that made it can read: the seal on reasoning, or reasoning that is shown to nobody else.
 ///
 /// Clients give seals back with the next request. In the body of another dialect a seal carries a prefix that says whose
 /// it is, so that it finds its way back and never reaches a provider that would refuse it.
@@ -185,7 +185,7 @@ pub(crate) const SEAL_PREFIX: &str = "llmio:";
 /// The same in base64, which Gemini's clients want a seal to be.
 pub(crate) const SEAL_PREFIX_BASE64: &str = "bGxtaW86";
 
-/// Stands where a thought that has no seal wants one in the dialects of Anthropic and Responses, so that it can be told
+/// Stands where reasoning that has no seal wants one in the dialects of Anthropic and Responses, so that it can be told
 /// from those that have.
 pub(crate) const UNSIGNED: &str = "llmio:unsigned";
 
@@ -217,7 +217,7 @@ impl Seal {
     }
 }
 
-/// What a tool said.
+/// What a tool returned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolResult {
     /// The call it answers.
@@ -230,14 +230,14 @@ pub struct ToolResult {
     pub is_error: bool,
 }
 
-/// What the model thought.
+/// What the model reasoned before it answered.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Thought {
-    /// The thought, or its summary.
+pub struct ReasoningPart {
+    /// Its text, or a summary of it.
     pub text: String,
     /// A provider's seal on it: Anthropic's `signature`, Gemini's `thoughtSignature`. Only its own provider reads it.
     pub signature: Option<Seal>,
-    /// The thought in a form only its provider reads: Anthropic's `redacted_thinking`, OpenAI's `encrypted_content`.
+    /// The reasoning in a form only its provider reads: Anthropic's `redacted_thinking`, OpenAI's `encrypted_content`.
     pub sealed: Option<Seal>,
 }
 
@@ -273,13 +273,13 @@ pub struct Alias {
 /// Whether the model has to call a tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToolChoice {
-    /// As it likes.
+    /// The model decides.
     Auto,
-    /// None.
+    /// No tool.
     None,
-    /// At least one.
+    /// At least one tool.
     Any,
-    /// This one.
+    /// This tool.
     Tool(String),
 }
 
@@ -322,7 +322,7 @@ pub struct Reasoning {
     pub effort: Option<Effort>,
     /// Most tokens to spend on it.
     pub tokens_max: Option<u64>,
-    /// Whether the thoughts, or a summary of them, are wanted in the answer; absent: nothing was said.
+    /// Whether it, or a summary of it, is wanted in the answer; absent: nothing was said.
     pub shown: Option<bool>,
 }
 
@@ -392,9 +392,9 @@ impl Untranslatable {
     }
 }
 
-/// What an answer in the caller's dialect says of itself.
+/// What writing an answer in the caller's dialect takes from the call.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Told {
+pub struct AnswerContext {
     /// The model as the caller named it.
     pub model: String,
     /// The call's id, for answers whose provider gives them none, and the root of ids of tool calls that have none.
@@ -408,9 +408,9 @@ pub struct Told {
     /// Tools whose calls go back under another name or in another form; from
     /// [`Translated`](crate::translate::Translated).
     pub aliases: Vec<Alias>,
-    /// Anthropic and Gemini: the caller asked for no thoughts and can do without; from
+    /// Anthropic and Gemini: the caller asked for no reasoning and can do without; from
     /// [`Translated`](crate::translate::Translated).
-    pub hides_thoughts: bool,
+    pub hides_reasoning: bool,
     /// Gemini: the caller asked for a JSON array instead of an event stream.
     pub as_array: bool,
 }

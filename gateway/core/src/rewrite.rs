@@ -18,7 +18,7 @@ use crate::dialect::{Auth, Dialect};
 use crate::endpoint::Stored;
 use crate::operation::Operation;
 use crate::transform::{ResponseTransform, Translation, UsageChunk};
-use crate::translate::{self, Told};
+use crate::translate::{self, AnswerContext};
 use crate::uri::push_encoded;
 
 /// What is to be sent to a provider.
@@ -161,8 +161,9 @@ fn native(call: &Call, to: Named<'_>) -> Written {
 /// For a provider of another dialect.
 fn translated(call: &Call, to: Named<'_>, dialect: Dialect, telling: Telling<'_>) -> Result<Written, Skip> {
     let spoken = call.operation.dialect();
-    let asked = translate::Asked { from: spoken, to: dialect, model: to.upstream_model, streamed: call.streamed };
-    let translated = translate::request(asked, &call.body).map_err(|cannot| Skip {
+    let direction =
+        translate::Direction { from: spoken, to: dialect, model: to.upstream_model, streamed: call.streamed };
+    let translated = translate::request(direction, &call.body).map_err(|cannot| Skip {
         reason: SkipReason::Untranslatable,
         until_ms: None,
         message: Some(if cannot.param.is_empty() {
@@ -171,14 +172,14 @@ fn translated(call: &Call, to: Named<'_>, dialect: Dialect, telling: Telling<'_>
             format!("`{}`: {}", cannot.param, cannot.message)
         }),
     })?;
-    let told = Told {
+    let context = AnswerContext {
         model: call.model.clone(),
         id: telling.id.to_owned(),
         created_s: telling.created_s,
         include_usage: call.include_usage,
         legacy_functions: translated.legacy_functions,
         aliases: translated.aliases,
-        hides_thoughts: translated.hides_thoughts,
+        hides_reasoning: translated.hides_reasoning,
         as_array: call.as_array,
     };
     // Anthropic's dialect wants a number where the others want none, so the translation writes one.
@@ -187,7 +188,7 @@ fn translated(call: &Call, to: Named<'_>, dialect: Dialect, telling: Telling<'_>
     Ok(Written {
         body,
         operation: Operation::chat_in(dialect, call.streamed),
-        transform: ResponseTransform::Translated(Box::new(Translation::new(dialect, spoken, told, call.streamed))),
+        transform: ResponseTransform::Translated(Box::new(Translation::new(dialect, spoken, context, call.streamed))),
         warnings: translated.warnings,
     })
 }

@@ -7,7 +7,7 @@ use crate::dialect::Dialect;
 use crate::headers;
 use crate::neutral::ApiError;
 use crate::observation::SoFar;
-use crate::translate::{self, Stream, Told};
+use crate::translate::{self, AnswerContext, Stream};
 
 pub use usage_chunk::UsageChunk;
 
@@ -27,7 +27,7 @@ pub enum ResponseTransform {
 pub struct Translation {
     from: Dialect,
     to: Dialect,
-    told: Told,
+    context: AnswerContext,
     /// The client asked for a stream.
     streamed: bool,
     form: Form,
@@ -46,17 +46,17 @@ const WHOLE_BYTES_MAX: usize = 32 << 20;
 
 impl Translation {
     /// An answer of the dialect `from` for a client that speaks `to`.
-    pub fn new(from: Dialect, to: Dialect, told: Told, streamed: bool) -> Self {
-        Translation { from, to, told, streamed, form: Form::Whole(Vec::new()) }
+    pub fn new(from: Dialect, to: Dialect, context: AnswerContext, streamed: bool) -> Self {
+        Translation { from, to, context, streamed, form: Form::Whole(Vec::new()) }
     }
 
     /// The whole answer as the client gets it.
     fn whole(&self) -> Option<Vec<u8>> {
-        let Translation { from, to, told, streamed, form } = self;
+        let Translation { from, to, context, streamed, form } = self;
         match form {
             Form::Whole(held) if held.len() > WHOLE_BYTES_MAX => None,
-            Form::Whole(held) if *streamed => translate::answer_as_stream(*from, *to, told, held),
-            Form::Whole(held) => translate::answer(*from, *to, told, held),
+            Form::Whole(held) if *streamed => translate::answer_as_stream(*from, *to, context, held),
+            Form::Whole(held) => translate::answer(*from, *to, context, held),
             Form::Stream(_) => None,
         }
     }
@@ -65,8 +65,8 @@ impl Translation {
 impl ResponseTransform {
     /// The events of an answer that came as a whole after its client was promised a stream, in the dialect of both.
     pub fn events_of_whole(dialect: Dialect, id: &str) -> Self {
-        let told = Told { id: id.to_owned(), ..Told::default() };
-        Self::Translated(Box::new(Translation::new(dialect, dialect, told, true)))
+        let context = AnswerContext { id: id.to_owned(), ..AnswerContext::default() };
+        Self::Translated(Box::new(Translation::new(dialect, dialect, context, true)))
     }
 
     /// The head has come, and these are its headers as they go downstream: what is not true of the client's answer is
@@ -78,10 +78,10 @@ impl ResponseTransform {
         }
         let Self::Translated(translation) = self else { return };
         if translation.streamed && seen.is_stream {
-            let told = translation.told.clone();
-            translation.form = Form::Stream(Box::new(Stream::new(translation.from, translation.to, told)));
+            let context = translation.context.clone();
+            translation.form = Form::Stream(Box::new(Stream::new(translation.from, translation.to, context)));
         }
-        let gives_events = translation.streamed && !translation.told.as_array;
+        let gives_events = translation.streamed && !translation.context.as_array;
         let media_type: &[u8] = if gives_events { b"text/event-stream" } else { b"application/json" };
         headers.retain(|(name, _)| !matches!(name.as_str(), "content-type" | "content-encoding"));
         headers.push(("content-type".to_owned(), media_type.to_vec()));
@@ -157,7 +157,7 @@ impl ResponseTransform {
     pub fn gives_events(&self, seen: SoFar) -> bool {
         match self {
             Self::AsIs | Self::WithoutUsage(_) => seen.is_stream,
-            Self::Translated(translation) => translation.streamed && !translation.told.as_array,
+            Self::Translated(translation) => translation.streamed && !translation.context.as_array,
         }
     }
 

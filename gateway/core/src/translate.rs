@@ -1,29 +1,29 @@
 //! Between dialects: what a caller writes in one, a provider of another reads, and the other way round.
 //!
-//! dialect → [`neutral`](crate::neutral) form → dialect: each dialect has one reader and one writer of requests, whole answers, errors
-//! and streams, of the same names and in the same order, so that four readers and four writers make sixteen pairs. A
-//! stream's reader and writer are pure machines, and any split of the input gives the same output.
+//! dialect → [`neutral`](crate::neutral) form → dialect: each dialect's room has one reader and one writer of requests, whole
+//! answers, errors and streams, so that four readers and four writers make sixteen pairs. A stream's reader and writer
+//! are pure machines, and any split of the input gives the same output.
 //!
 #![doc = include_str!("translate/losses.md")]
 
 mod cache;
+mod hidden_reasoning;
 mod ids;
 mod native;
 mod tool_names;
-mod unasked;
 
 use crate::dialect::Dialect;
 use crate::dialects::openai_chat;
 use crate::dialects::room::{ReadStream, WriteStream};
-pub use crate::neutral::Told;
+pub use crate::neutral::AnswerContext;
 use crate::neutral::events::{Events, ServerEvent};
 use crate::neutral::{Alias, Answer, ApiError, Event, Part, PartKind, Request, Untranslatable, Warnings};
 use crate::neutral::{json, turns};
-use unasked::Unasked;
+use hidden_reasoning::HiddenReasoning;
 
-/// What a request has to become.
+/// From which dialect to which a request goes, and for which model.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct Direction<'a> {
     /// The caller's dialect.
     pub from: Dialect,
     /// The provider's.
@@ -41,44 +41,44 @@ pub struct Translated {
     pub body: Vec<u8>,
     /// What was left out or changed.
     pub warnings: Vec<String>,
-    /// OpenAI chat: see [`Told::legacy_functions`].
+    /// OpenAI chat: see [`AnswerContext::legacy_functions`].
     pub legacy_functions: bool,
-    /// See [`Told::aliases`].
+    /// See [`AnswerContext::aliases`].
     pub aliases: Vec<Alias>,
-    /// See [`Told::hides_thoughts`].
-    pub hides_thoughts: bool,
+    /// See [`AnswerContext::hides_reasoning`].
+    pub hides_reasoning: bool,
 }
 
 /// The request `body` for a provider of another dialect.
-pub fn request(asked: Asked<'_>, body: &[u8]) -> Result<Translated, Untranslatable> {
+pub fn request(direction: Direction<'_>, body: &[u8]) -> Result<Translated, Untranslatable> {
     if json::is_too_intricate(body) {
         return Err(Untranslatable::new("", TOO_INTRICATE));
     }
     let body = serde_json::from_slice(body)
         .map_err(|error| Untranslatable::new("", format!("The body is not JSON ({error}). Send a JSON object.")))?;
     let mut warnings = Warnings::default();
-    let mut request = (asked.from.room().read_request)(body, &mut warnings)?;
-    asked.model.clone_into(&mut request.model);
-    request.streamed = asked.streamed;
-    tool_names::fit(&mut request, asked.to);
+    let mut request = (direction.from.room().read_request)(body, &mut warnings)?;
+    direction.model.clone_into(&mut request.model);
+    request.streamed = direction.streamed;
+    tool_names::fit(&mut request, direction.to);
     turns::name_results(&mut request);
     turns::results_behind_calls(&mut request.messages);
-    ids::carry(&mut request.messages, asked.from, asked.to, asked.model);
-    cache::fit(&mut request, asked.from, asked.to);
-    drop_openais_own(&mut request, asked.to, &mut warnings);
-    if request.pictures && !asked.to.room().shows_pictures {
-        return Err(Untranslatable::new("modalities", NO_PICTURES).named_by(asked.from.room().members));
+    ids::carry(&mut request.messages, direction.from, direction.to, direction.model);
+    cache::fit(&mut request, direction.from, direction.to);
+    drop_openais_own(&mut request, direction.to, &mut warnings);
+    if request.pictures && !direction.to.room().shows_pictures {
+        return Err(Untranslatable::new("modalities", NO_PICTURES).named_by(direction.from.room().members));
     }
     if json::are_too_intricate(arguments_in(request.messages.iter().flat_map(|message| &message.parts))) {
-        return Err(Untranslatable::new("messages", TOO_INTRICATE).named_by(asked.from.room().members));
+        return Err(Untranslatable::new("messages", TOO_INTRICATE).named_by(direction.from.room().members));
     }
     let legacy_functions = request.legacy_functions;
     let aliases = std::mem::take(&mut request.aliases);
-    let hides_thoughts = request.hides_thoughts;
-    let body = (asked.to.room().write_request)(request, &mut warnings);
-    let body = body.map_err(|refused| refused.named_by(asked.from.room().members))?;
+    let hides_reasoning = request.hides_reasoning;
+    let body = (direction.to.room().write_request)(request, &mut warnings);
+    let body = body.map_err(|refused| refused.named_by(direction.from.room().members))?;
     let (body, warnings) = (body.to_string().into_bytes(), warnings.into_list());
-    Ok(Translated { body, warnings, legacy_functions, aliases, hides_thoughts })
+    Ok(Translated { body, warnings, legacy_functions, aliases, hides_reasoning })
 }
 
 /// Leaves to OpenAI what only it knows, and what strict providers of its dialect refuse.
@@ -127,7 +127,7 @@ fn arguments_in<'p>(parts: impl Iterator<Item = &'p Part>) -> impl Iterator<Item
 }
 
 /// The request `body` for a provider of the caller's own dialect, which calls the model `model`, without what earlier
-/// translations left in the conversation: that provider refuses thoughts it did not seal. `None`: nothing was left, or
+/// translations left in the conversation: that provider refuses reasoning that it did not seal. `None`: nothing was left, or
 /// there is more in it than can be looked at, and the bytes stay as they are.
 pub fn native(dialect: Dialect, model: &str, body: &[u8]) -> Option<Vec<u8>> {
     native::clean(dialect, model, body)
@@ -135,12 +135,12 @@ pub fn native(dialect: Dialect, model: &str, body: &[u8]) -> Option<Vec<u8>> {
 
 /// A provider's whole answer in the caller's dialect. `None`: it is no answer of the dialect `from`, or one of more values
 /// than can be carried.
-pub fn answer(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<Vec<u8>> {
-    let answer = read_answer(from, to, told, body)?;
-    Some((to.room().write_answer)(answer, told).to_string().into_bytes())
+pub fn answer(from: Dialect, to: Dialect, context: &AnswerContext, body: &[u8]) -> Option<Vec<u8>> {
+    let answer = read_answer(from, to, context, body)?;
+    Some((to.room().write_answer)(answer, context).to_string().into_bytes())
 }
 
-fn read_answer(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<Answer> {
+fn read_answer(from: Dialect, to: Dialect, context: &AnswerContext, body: &[u8]) -> Option<Answer> {
     if json::is_too_intricate(body) {
         return None;
     }
@@ -148,14 +148,14 @@ fn read_answer(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<A
     if json::are_too_intricate(arguments_in(answer.choices.iter().flat_map(|choice| &choice.parts))) {
         return None;
     }
-    if told.hides_thoughts {
-        unasked::remove(&mut answer);
+    if context.hides_reasoning {
+        hidden_reasoning::remove(&mut answer);
     }
     let parts = answer.choices.iter_mut().flat_map(|choice| &mut choice.parts);
     for (number, part) in parts.enumerate() {
         if let Part::ToolCall(call) = part {
-            fill_call_id(&mut call.id, told, number);
-            tool_names::restore(&mut call.name, told);
+            fill_call_id(&mut call.id, context, number);
+            tool_names::restore(&mut call.name, context);
             ids::for_client(&mut call.id, to);
         }
     }
@@ -164,9 +164,9 @@ fn read_answer(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<A
 
 /// A provider's whole answer as a stream in the caller's dialect, for providers that answer so although a stream was
 /// asked for.
-pub fn answer_as_stream(from: Dialect, to: Dialect, told: &Told, body: &[u8]) -> Option<Vec<u8>> {
-    let answer = read_answer(from, to, told, body)?;
-    let mut writer = (to.room().stream_writer)(told);
+pub fn answer_as_stream(from: Dialect, to: Dialect, context: &AnswerContext, body: &[u8]) -> Option<Vec<u8>> {
+    let answer = read_answer(from, to, context, body)?;
+    let mut writer = (to.room().stream_writer)(context);
     let mut out = Vec::new();
     for event in answer.into_events() {
         writer.write(event, &mut out);
@@ -175,31 +175,30 @@ pub fn answer_as_stream(from: Dialect, to: Dialect, told: &Told, body: &[u8]) ->
 }
 
 /// Bytes of an answer that a writer may keep: those of Responses until the answer's end, arguments of a call for Gemini,
-/// parts that wait for others. An answer of 128,000 tokens has some
-/// 600 KiB.
+/// parts that wait for others. An answer of 128,000 tokens has some 600 KiB.
 const HELD_BYTES_MAX: usize = 4 << 20;
 
 /// A streamed answer on its way from a provider of one dialect to a caller of another.
 #[derive(Debug)]
 pub struct Stream {
     to: Dialect,
-    told: Told,
+    context: AnswerContext,
     events: Events,
     reader: Box<dyn ReadStream>,
-    unasked: Unasked,
+    hidden: HiddenReasoning,
     writer: Box<dyn WriteStream>,
     /// The provider's answer is complete, or it reported an error: what else it sends is passed over.
     is_over: bool,
-    /// It was over with an error.
+    /// It was over because of an error.
     has_failed: bool,
 }
 
 impl Stream {
     /// A stream of the provider's dialect `from` for a caller of the dialect `to`.
-    pub fn new(from: Dialect, to: Dialect, told: Told) -> Self {
-        let (reader, writer) = ((from.room().stream_reader)(), (to.room().stream_writer)(&told));
-        let (events, unasked) = (Events::default(), Unasked::default());
-        Stream { to, told, events, reader, unasked, writer, is_over: false, has_failed: false }
+    pub fn new(from: Dialect, to: Dialect, context: AnswerContext) -> Self {
+        let (reader, writer) = ((from.room().stream_reader)(), (to.room().stream_writer)(&context));
+        let (events, hidden) = (Events::default(), HiddenReasoning::default());
+        Stream { to, context, events, reader, hidden, writer, is_over: false, has_failed: false }
     }
 
     /// Takes the provider's next bytes and gives the caller's.
@@ -262,14 +261,14 @@ impl Stream {
             if self.is_over {
                 return;
             }
-            if self.told.hides_thoughts && self.unasked.has(&event) {
+            if self.context.hides_reasoning && self.hidden.takes_out(&event) {
                 continue;
             }
             self.has_failed = matches!(event, Event::Error(_));
             self.is_over = self.has_failed || event == Event::Done;
             if let Event::Begin { part, kind: PartKind::ToolCall { id, name }, .. } = &mut event {
-                fill_call_id(id, &self.told, *part);
-                tool_names::restore(name, &self.told);
+                fill_call_id(id, &self.context, *part);
+                tool_names::restore(name, &self.context);
                 ids::for_client(id, self.to);
             }
             self.writer.write(event, out);
@@ -284,9 +283,9 @@ impl Stream {
 
 /// Gives a tool call that has no id one that no other call of the conversation has: Anthropic refuses requests in which
 /// an id comes twice, and OpenAI ids longer than 40 characters.
-fn fill_call_id(id: &mut String, told: &Told, part: usize) {
+fn fill_call_id(id: &mut String, context: &AnswerContext, part: usize) {
     if id.is_empty() {
-        let root: Vec<char> = told.id.chars().filter(char::is_ascii_alphanumeric).collect();
+        let root: Vec<char> = context.id.chars().filter(char::is_ascii_alphanumeric).collect();
         let root: String = root.iter().skip(root.len().saturating_sub(24)).collect();
         *id = format!("call_{root}_{part}");
     }

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use gateway_core::dialect::Dialect;
 use gateway_core::neutral::Untranslatable;
-use gateway_core::translate::{self, Asked, Stream, Told, Translated};
+use gateway_core::translate::{self, AnswerContext, Direction, Stream, Translated};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -60,20 +60,20 @@ impl Case {
     fn translated(&self) -> Option<Result<Translated, Untranslatable>> {
         let request = self.request.as_ref()?;
         let model = self.settings.get("model").and_then(Value::as_str).unwrap_or("upstream-model");
-        let asked = Asked { from: self.from, to: self.to, model, streamed: self.streamed() };
-        Some(translate::request(asked, request.to_string().as_bytes()))
+        let direction = Direction { from: self.from, to: self.to, model, streamed: self.streamed() };
+        Some(translate::request(direction, request.to_string().as_bytes()))
     }
 
-    fn told(&self) -> Told {
+    fn context(&self) -> AnswerContext {
         let include_usage = self.request.as_ref().and_then(|request| request.pointer("/stream_options/include_usage"));
         let translated = self.translated().and_then(Result::ok);
-        Told {
+        AnswerContext {
             model: "the-model".to_owned(),
             id: "0198c0de-0000-7000-8000-000000000001".to_owned(),
             created_s: 1_750_000_000,
             include_usage: self.flag("include_usage").or(include_usage.and_then(Value::as_bool)).unwrap_or(false),
             legacy_functions: self.request.as_ref().is_some_and(|request| request.get("functions").is_some()),
-            hides_thoughts: translated.as_ref().is_some_and(|translated| translated.hides_thoughts),
+            hides_reasoning: translated.as_ref().is_some_and(|translated| translated.hides_reasoning),
             aliases: translated.map(|translated| translated.aliases).unwrap_or_default(),
             as_array: self.flag("as_array").unwrap_or(false),
         }
@@ -88,7 +88,7 @@ impl Case {
     }
 
     fn stream(&self) -> Stream {
-        Stream::new(self.to, self.from, self.told())
+        Stream::new(self.to, self.from, self.context())
     }
 }
 
@@ -113,10 +113,10 @@ fn check(case: &Case) {
     let answer = "upstream.json is no answer of its dialect";
     if let Some(body) = case.bytes("upstream.json") {
         if case.streamed() {
-            let written = translate::answer_as_stream(case.to, case.from, &case.told(), &body).expect(answer);
+            let written = translate::answer_as_stream(case.to, case.from, &case.context(), &body).expect(answer);
             produced.push(("expected.sse", text(written)));
         } else {
-            let written = translate::answer(case.to, case.from, &case.told(), &body).expect(answer);
+            let written = translate::answer(case.to, case.from, &case.context(), &body).expect(answer);
             produced.push(("expected.json", pretty(&written)));
         }
     }
@@ -126,7 +126,7 @@ fn check(case: &Case) {
     if let Some(body) = case.bytes("upstream.error.json") {
         let status = case.settings.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
         let error = case.to.read_error(status.expect("`status` in case.json"), &body);
-        let written = case.from.error(&error, &case.told().id).to_string();
+        let written = case.from.error(&error, &case.context().id).to_string();
         produced.push(("expected.error.json", pretty(written.as_bytes())));
     }
     compare(case, &produced);

@@ -4,25 +4,25 @@ use std::fs;
 use std::path::Path;
 
 use gateway_core::dialect::Dialect;
-use gateway_core::translate::{self, Asked, Stream, Told};
+use gateway_core::translate::{self, AnswerContext, Direction, Stream};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-fn told() -> Told {
-    Told { model: "m".to_owned(), id: "0198c0de".to_owned(), include_usage: true, ..Told::default() }
+fn context() -> AnswerContext {
+    AnswerContext { model: "m".to_owned(), id: "0198c0de".to_owned(), include_usage: true, ..AnswerContext::default() }
 }
 
-fn asked(from: Dialect, to: Dialect) -> Asked<'static> {
-    Asked { from, to, model: "m", streamed: false }
+fn direction(from: Dialect, to: Dialect) -> Direction<'static> {
+    Direction { from, to, model: "m", streamed: false }
 }
 
 fn request(from: Dialect, to: Dialect, body: &[u8]) -> Value {
-    let translated = translate::request(asked(from, to), body).expect("it can be carried");
+    let translated = translate::request(direction(from, to), body).expect("it can be carried");
     serde_json::from_slice(&translated.body).expect("JSON comes out")
 }
 
 fn answer(from: Dialect, to: Dialect, body: &Value) -> Value {
-    let written = translate::answer(from, to, &told(), body.to_string().as_bytes()).expect("it is an answer");
+    let written = translate::answer(from, to, &context(), body.to_string().as_bytes()).expect("it is an answer");
     serde_json::from_slice(&written).expect("JSON comes out")
 }
 
@@ -94,9 +94,9 @@ fn tools() -> impl Strategy<Value = Vec<Value>> {
 }
 
 prop_compose! {
-    fn turn()(asked in "[^\\s]\\PC{0,20}", calls in prop::collection::vec(call(), 1..4), results in prop::collection::vec("[^\\s]\\PC{0,9}", 4)) -> Vec<Value> {
+    fn turn()(question in "[^\\s]\\PC{0,20}", calls in prop::collection::vec(call(), 1..4), results in prop::collection::vec("[^\\s]\\PC{0,9}", 4)) -> Vec<Value> {
         let mut messages = vec![
-            json!({ "role": "user", "content": asked }),
+            json!({ "role": "user", "content": question }),
             json!({ "role": "assistant", "content": null, "tool_calls": calls }),
         ];
         for (call, result) in calls.iter().zip(results) {
@@ -218,8 +218,8 @@ fn answers_and_comes_back(through: Dialect, text: &str, calls: &[Value], counts:
     assert_eq!(back["usage"], usage, "{}", through.name());
 
     let body = whole.to_string();
-    let there = translate::answer_as_stream(Dialect::OpenaiChat, through, &told(), body.as_bytes());
-    let mut stream = Stream::new(through, Dialect::OpenaiChat, told());
+    let there = translate::answer_as_stream(Dialect::OpenaiChat, through, &context(), body.as_bytes());
+    let mut stream = Stream::new(through, Dialect::OpenaiChat, context());
     let mut back = stream.feed(&there.expect("it is an answer"));
     back.extend(stream.end());
     assert!(stream.is_finished(), "{}", through.name());
@@ -259,7 +259,7 @@ fn an_answer_of_openai_chat_that_its_provider_broke_off_is_none() {
     let answer = |reason: &str| {
         let message = json!({ "role": "assistant", "content": "The answer" });
         let body = json!({ "choices": [{ "index": 0, "message": message, "finish_reason": reason }] }).to_string();
-        translate::answer(Dialect::OpenaiChat, Dialect::Gemini, &told(), body.as_bytes())
+        translate::answer(Dialect::OpenaiChat, Dialect::Gemini, &context(), body.as_bytes())
     };
     for reason in ["insufficient_system_resource", "network_error", "error"] {
         assert_eq!(answer(reason), None, "{reason}");
@@ -285,14 +285,14 @@ fn what_would_not_fit_into_memory_is_not_parsed() {
     let said = "more values than can be carried";
     for from in Dialect::ALL {
         for to in Dialect::ALL {
-            let refused = translate::request(asked(from, to), format!(r#"{{"messages":{zeros}}}"#).as_bytes());
+            let refused = translate::request(direction(from, to), format!(r#"{{"messages":{zeros}}}"#).as_bytes());
             let refused = refused.expect_err("it is too much");
             assert!(refused.message.contains(said), "{refused:?}");
-            assert_eq!(translate::answer(from, to, &told(), answer.as_bytes()), None);
-            assert_eq!(translate::answer_as_stream(from, to, &told(), answer.as_bytes()), None);
+            assert_eq!(translate::answer(from, to, &context(), answer.as_bytes()), None);
+            assert_eq!(translate::answer_as_stream(from, to, &context(), answer.as_bytes()), None);
             let error = to.error(&from.read_error(500, answer.as_bytes()), "id");
             assert!(error.to_string().contains("without an error that can be read"));
-            let mut stream = Stream::new(from, to, told());
+            let mut stream = Stream::new(from, to, context());
             let mut written = stream.feed(format!("data: {answer}\n\n").as_bytes());
             assert!(stream.is_finished());
             written.extend(stream.feed(b"data: [DONE]\n\n"));
@@ -306,10 +306,10 @@ fn arguments_that_together_would_not_fit_into_memory_are_refused() {
     let arguments = format!(r#"{{"a":[{}0]}}"#, "0,".repeat(100_000));
     let call = |id: &str| json!({ "id": id, "type": "function", "function": { "name": "f", "arguments": arguments } });
     let body = |calls: Value| json!({ "messages": [{ "role": "assistant", "tool_calls": calls }] }).to_string();
-    let asked = asked(Dialect::OpenaiChat, Dialect::Gemini);
-    assert!(translate::request(asked, body(json!([call("a")])).as_bytes()).is_ok());
+    let direction = direction(Dialect::OpenaiChat, Dialect::Gemini);
+    assert!(translate::request(direction, body(json!([call("a")])).as_bytes()).is_ok());
     let refused =
-        translate::request(asked, body(json!([call("a"), call("b")])).as_bytes()).expect_err("it is too much");
+        translate::request(direction, body(json!([call("a"), call("b")])).as_bytes()).expect_err("it is too much");
     assert_eq!(refused.param, "messages");
 }
 
@@ -325,7 +325,7 @@ fn a_picture_of_megabytes_is_carried_whole() {
     // In a stream one event is all of it.
     let event =
         json!({ "type": "response.output_item.done", "item": { "type": "image", "result": picture[..4 << 20] } });
-    let mut stream = Stream::new(Dialect::OpenaiResponses, Dialect::Anthropic, told());
+    let mut stream = Stream::new(Dialect::OpenaiResponses, Dialect::Anthropic, context());
     stream.feed(format!("data: {event}\n\n").as_bytes());
     assert!(!stream.is_finished());
 }
@@ -336,7 +336,7 @@ fn an_answer_of_more_calls_than_any_model_makes_ends_with_an_error() {
     let calls = |count| (0..count).map(call).collect::<Vec<_>>();
     for to in [Dialect::OpenaiResponses, Dialect::Anthropic, Dialect::Gemini] {
         for (count, ends) in [(256, false), (5_000, true)] {
-            let mut stream = Stream::new(Dialect::OpenaiChat, to, told());
+            let mut stream = Stream::new(Dialect::OpenaiChat, to, context());
             let chunk = json!({ "choices": [{ "index": 0, "delta": { "tool_calls": calls(count) } }] });
             let written = stream.feed(format!("data: {chunk}\n\n").as_bytes());
             assert_eq!(stream.is_finished(), ends);
@@ -371,7 +371,7 @@ fn many_names_are_looked_up_at_once() {
 
 /// Gives a stream of OpenAI chat the same chunk again until it ends, and how many megabytes it took.
 fn feed_until_it_ends(to: Dialect, first: &Value, again: &Value) -> Option<usize> {
-    let mut stream = Stream::new(Dialect::OpenaiChat, to, told());
+    let mut stream = Stream::new(Dialect::OpenaiChat, to, context());
     let chunk = |delta: &Value| format!("data: {}\n\n", json!({ "choices": [{ "index": 0, "delta": delta }] }));
     stream.feed(chunk(first).as_bytes());
     (0..16).find(|_| {
@@ -410,12 +410,12 @@ fn try_everything(bytes: &[u8]) {
             translate::native(from, model, bytes);
         }
         for to in Dialect::ALL {
-            drop(translate::request(asked(from, to), bytes));
-            translate::answer(from, to, &told(), bytes);
-            translate::answer_as_stream(from, to, &told(), bytes);
+            drop(translate::request(direction(from, to), bytes));
+            translate::answer(from, to, &context(), bytes);
+            translate::answer_as_stream(from, to, &context(), bytes);
             to.error(&from.read_error(500, bytes), "id");
             for as_array in [false, true] {
-                let mut stream = Stream::new(from, to, Told { as_array, ..told() });
+                let mut stream = Stream::new(from, to, AnswerContext { as_array, ..context() });
                 stream.feed(bytes);
                 stream.end();
             }

@@ -1,7 +1,7 @@
 //! OpenAI chat completions, and the many providers that speak it with an accent.
 //! <https://platform.openai.com/docs/api-reference/chat>
 //!
-//! OpenAI's own API shows no thoughts. What is read and written for them is what its followers agreed on: DeepSeek's
+//! OpenAI's own API shows no reasoning. What is read and written for it is what its followers agreed on: DeepSeek's
 //! `reasoning_content` (<https://api-docs.deepseek.com/guides/reasoning_model>), and OpenRouter's `reasoning_details` for
 //! seals (<https://openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks>).
 

@@ -1,7 +1,7 @@
 //! OpenAI Responses: <https://platform.openai.com/docs/api-reference/responses>
 //!
 //! Stateless only: what a provider keeps (`previous_response_id`, `conversation`, `item_reference`) no other provider
-//! knows, so it is refused. Thoughts travel in `encrypted_content`, which clients send back as it came.
+//! knows, so it is refused. Reasoning travels in `encrypted_content`, which clients send back as it came.
 
 mod answer;
 mod error;

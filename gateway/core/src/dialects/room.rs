@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::words::ErrorWords;
 use crate::neutral::events::ServerEvent;
-use crate::neutral::{Answer, ApiError, Event, Request, Told, Untranslatable, Warnings};
+use crate::neutral::{Answer, AnswerContext, ApiError, Event, Request, Untranslatable, Warnings};
 use crate::usage::Usage;
 
 /// What is known of a dialect, and what reads and writes it.
@@ -24,12 +24,12 @@ pub(crate) struct Room {
     /// Whether a model may show pictures in its answer.
     pub(crate) shows_pictures: bool,
     /// What one event of a streamed answer tells.
-    pub(crate) see: fn(&Value) -> Seen<'_>,
+    pub(crate) see: fn(&Value) -> EventFacts<'_>,
     /// What was used, in one form.
     pub(crate) read_usage: fn(&Value) -> Usage,
     /// Which word errors have for which status.
     pub(crate) error_words: &'static ErrorWords,
-    /// An error. `None`: it is none.
+    /// An error of the dialect; `None` where the body holds none.
     pub(crate) read_error: fn(&Value) -> Option<ApiError>,
     /// The body of an error; the text is the call's id.
     pub(crate) write_error: fn(&ApiError, &str) -> Value,
@@ -39,14 +39,14 @@ pub(crate) struct Room {
     pub(crate) read_request: fn(Value, &mut Warnings) -> Result<Request, Untranslatable>,
     /// A request, or why it cannot be written.
     pub(crate) write_request: fn(Request, &mut Warnings) -> Result<Value, Untranslatable>,
-    /// A whole answer. `None`: it is none.
+    /// A whole answer; `None` where the body holds none.
     pub(crate) read_answer: fn(&[u8]) -> Option<Answer>,
     /// A whole answer.
-    pub(crate) write_answer: fn(Answer, &Told) -> Value,
+    pub(crate) write_answer: fn(Answer, &AnswerContext) -> Value,
     /// A reader of a streamed answer.
     pub(crate) stream_reader: fn() -> Box<dyn ReadStream>,
     /// A writer of a streamed answer.
-    pub(crate) stream_writer: fn(&Told) -> Box<dyn WriteStream>,
+    pub(crate) stream_writer: fn(&AnswerContext) -> Box<dyn WriteStream>,
 }
 
 /// The table of a room. Files and functions have the same names in every room, and so it reads the same in each.
@@ -70,7 +70,7 @@ macro_rules! room {
             read_answer: answer::read_answer,
             write_answer: answer::write_answer,
             stream_reader: || Box::new(stream_reader::StreamReader::default()),
-            stream_writer: |told| Box::new(stream_writer::StreamWriter::new(told)),
+            stream_writer: |context| Box::new(stream_writer::StreamWriter::new(context)),
         };
     };
 }
@@ -78,13 +78,13 @@ pub(super) use room;
 
 /// What one event of a streamed answer tells.
 #[derive(Debug, Default)]
-pub(crate) struct Seen<'e> {
+pub(crate) struct EventFacts<'e> {
     /// It holds text, reasoning or a tool call.
     pub(crate) content: bool,
     /// It says why the answer ends.
     pub(crate) finish: bool,
     /// The reason is that the model failed: without content there is no answer.
-    pub(crate) botched: bool,
+    pub(crate) failed: bool,
     /// Nothing follows it.
     pub(crate) end: bool,
     /// It says what was used so far.

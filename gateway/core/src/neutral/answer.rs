@@ -1,6 +1,6 @@
 //! The neutral form of answers: whole, as the steps of a stream, and as errors.
 
-use super::{ApiError, Media, Part, Seal, Thought, ToolCall};
+use super::{ApiError, Media, Part, ReasoningPart, Seal, ToolCall};
 use crate::usage::Usage;
 
 /// A whole answer.
@@ -26,7 +26,7 @@ impl Answer {
                 let (kind, text, signature) = match piece {
                     Part::Text(text) => (PartKind::Text, text, None),
                     Part::Refusal(text) => (PartKind::Refusal, text, None),
-                    Part::Reasoning(Thought { text, signature, sealed }) => {
+                    Part::Reasoning(ReasoningPart { text, signature, sealed }) => {
                         (PartKind::Reasoning { sealed }, text, signature)
                     }
                     Part::ToolCall(ToolCall { id, name, arguments, signature }) => {
@@ -60,7 +60,7 @@ impl Answer {
 /// One of an answer's alternatives.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Choice {
-    /// In order.
+    /// What it is made of, in order.
     pub parts: Vec<Part>,
     /// Why it ended.
     pub finish: Option<Finish>,
@@ -104,14 +104,14 @@ pub enum Event {
         /// What it is.
         kind: PartKind,
     },
-    /// More of a text, a thought, a refusal, or a call's arguments.
+    /// More of a text, of reasoning, of a refusal, or of a call's arguments.
     Delta {
         /// The part.
         part: usize,
         /// What is added.
         text: String,
     },
-    /// The seal on a thought or call. That on a call comes straight after its beginning.
+    /// The seal on reasoning or on a call. That on a call comes straight after its beginning.
     Signature {
         /// The part.
         part: usize,
@@ -143,9 +143,9 @@ pub enum Event {
 pub enum PartKind {
     /// Words.
     Text,
-    /// What the model thinks; sealed as a whole where only its provider reads it.
+    /// What the model reasons; sealed as a whole where only its provider reads it.
     Reasoning {
-        /// See [`Thought::sealed`].
+        /// See [`ReasoningPart::sealed`].
         sealed: Option<Seal>,
     },
     /// A call of a tool.

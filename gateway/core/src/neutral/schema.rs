@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tools_schema_becomes_one_of_an_object_whose_lists_say_what_they_are_of() {
+    fn a_tools_schema_becomes_an_objects_whose_lists_name_their_items() {
         for nothing in [json!(null), json!({}), json!({ "type": "object" })] {
             let mut schema = nothing;
             complete_parameters(&mut schema);

@@ -3,18 +3,18 @@
 
 use crate::dialect::Dialect;
 
-use super::{Seal, Thought};
+use super::{ReasoningPart, Seal};
 
 const SIGNATURE: &str = "llmio:signature:";
 const WHOLE: &str = "llmio:whole:";
 const CALL: &str = "llmio:call:";
 
-/// What stood in the one place.
+/// What the one place for seals held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Sealed {
-    /// On the thought it stands with.
+    /// On the reasoning it stands with.
     Signature(Seal),
-    /// The thought itself.
+    /// The reasoning itself.
     Whole(Seal),
     /// On a call, by the call's id.
     Call(String, Seal),
@@ -22,18 +22,18 @@ pub(crate) enum Sealed {
     Own(Seal),
 }
 
-/// A thought's seal.
-pub(crate) fn of_thought(thought: Thought, own: Dialect) -> Option<String> {
-    let whole = thought.sealed.map(|seal| of_whole(seal, own));
-    whole.or_else(|| thought.signature.map(|seal| of_signature(seal, own)))
+/// The seal of reasoning.
+pub(crate) fn of_reasoning(reasoning: ReasoningPart, own: Dialect) -> Option<String> {
+    let whole = reasoning.sealed.map(|seal| of_whole(seal, own));
+    whole.or_else(|| reasoning.signature.map(|seal| of_signature(seal, own)))
 }
 
-/// See [`Thought::sealed`].
+/// See [`ReasoningPart::sealed`].
 pub(crate) fn of_whole(seal: Seal, own: Dialect) -> String {
     written(WHOLE, seal, own)
 }
 
-/// See [`Thought::signature`].
+/// See [`ReasoningPart::signature`].
 pub(crate) fn of_signature(seal: Seal, own: Dialect) -> String {
     written(SIGNATURE, seal, own)
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::{Event, PartKind};
 
-/// The machine.
+/// The part whose turn it is, and the events that wait for theirs.
 #[derive(Debug, Default)]
 pub(crate) struct Sequence {
     /// The part whose events pass.

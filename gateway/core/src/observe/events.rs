@@ -15,7 +15,7 @@ pub(super) struct Events {
     dialect: Dialect,
     pub(super) content_seen: bool,
     pub(super) finish_seen: bool,
-    botched_seen: bool,
+    failed_seen: bool,
     pub(super) error: Option<StreamError>,
     pub(super) response_id: Option<String>,
     /// Content that has passed, as it was written, in bytes.
@@ -38,7 +38,7 @@ impl Events {
             dialect,
             content_seen: false,
             finish_seen: false,
-            botched_seen: false,
+            failed_seen: false,
             error: None,
             response_id: None,
             content_bytes: 0,
@@ -88,7 +88,7 @@ impl Events {
         }
         self.content_seen |= seen.content;
         self.finish_seen |= seen.finish;
-        self.botched_seen |= seen.botched;
+        self.failed_seen |= seen.failed;
         self.end_seen |= seen.end;
         if self.response_id.is_none() && self.dialect == Dialect::OpenaiResponses {
             self.response_id = event.pointer("/response/id").and_then(Value::as_str).map(str::to_owned);
@@ -106,7 +106,7 @@ impl Events {
 
     /// Whether an answer that ended without content is none: it said no reason, or that the model failed.
     pub(super) fn is_empty(&self) -> bool {
-        self.botched_seen || !(self.finish_seen || self.passed_over)
+        self.failed_seen || !(self.finish_seen || self.passed_over)
     }
 
     pub(super) fn finished(&self) -> bool {

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_callers_own_marks_are_left_as_they_are_and_taken_from_those_that_read_none() {
+    fn the_callers_own_marks_stay_and_go_only_where_nobody_reads_them() {
         let marked = |request: &mut Request| request.system.push(Part::CacheMark(CacheFor::OneHour));
         for model in ["claude-sonnet-4-5", "kimi-k2"] {
             assert_eq!(marks(model, Dialect::Anthropic, marked), (1, 0), "{model}");

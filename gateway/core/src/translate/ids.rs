@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_in_an_answer_changes_only_where_its_client_could_not_send_it_back() {
+    fn an_id_in_an_answer_changes_only_where_its_client_would_refuse_it() {
         let given = |id: &str, to: Dialect| {
             let mut id = id.to_owned();
             for_client(&mut id, to);

@@ -1,6 +1,6 @@
 //! What translations leave in a conversation, put right before it goes to a provider of the caller's own dialect.
 //!
-//! A conversation may change providers at every turn. Seals of another dialect's provider, and the mark on thoughts that
+//! A conversation may change providers at every turn. Seals of another dialect's provider, and the mark on reasoning that
 //! have none, come back from the client with the next request; translations read them, and a provider that is spoken to
 //! in its own words refuses them.
 
@@ -39,12 +39,13 @@ pub(super) fn clean(dialect: Dialect, model: &str, body: &[u8]) -> Option<Vec<u8
 /// OpenAI chat's place for seals, which say themselves whose they are and may stay.
 const SEALS: &str = "reasoning_details";
 
-/// A provider that hides the thoughts it seals leaves calls without any, and some models refuse those.
+/// A provider that hides the reasoning it seals leaves calls without any, and some models refuse those.
 fn fill(body: &mut Value) -> usize {
     let mut filled = 0;
     for message in items(body, "messages").into_iter().flatten().filter_map(Value::as_object_mut) {
         let is_hidden = message.contains_key(SEALS) && message.contains_key("tool_calls");
-        let says = message.get("reasoning_content").and_then(Value::as_str).is_some_and(|thought| !thought.is_empty());
+        let says =
+            message.get("reasoning_content").and_then(Value::as_str).is_some_and(|reasoning| !reasoning.is_empty());
         if is_hidden && !says {
             message.insert("reasoning_content".to_owned(), NO_THOUGHT.into());
             filled += 1;
@@ -68,7 +69,7 @@ fn remove(items: &mut Vec<Value>, members: &[&str]) -> usize {
     before - items.len()
 }
 
-/// Models of others that speak Anthropic's dialect read thoughts that nobody signed, and some need them; see
+/// Models of others that speak Anthropic's dialect read reasoning that nobody signed, and some need it; see
 /// [`keeps_unsigned`]. What is sealed as a whole they cannot read.
 fn unsign(body: &mut Value) -> usize {
     let mut changed = 0;
@@ -91,7 +92,7 @@ fn says_something(message: &Value) -> bool {
 
 fn anthropic(body: &mut Value) -> usize {
     let mut removed = 0;
-    let mut calls_without_thoughts = false;
+    let mut calls_without_reasoning = false;
     if let Some(messages) = items(body, "messages") {
         for message in messages.iter_mut() {
             if let Some(blocks) = items(message, "content") {
@@ -99,15 +100,15 @@ fn anthropic(body: &mut Value) -> usize {
                 removed += here;
                 let is = |kind: &str| blocks.iter().any(|block| text(block, "type") == Some(kind));
                 let thinks = is("thinking") || is("redacted_thinking");
-                calls_without_thoughts |= here > 0 && is("tool_use") && !thinks;
+                calls_without_reasoning |= here > 0 && is("tool_use") && !thinks;
             }
         }
         messages.retain(says_something);
     }
-    // With a budget, Anthropic refuses a turn that calls tools and does not begin with a thought, and clearing thoughts
-    // where there is no thinking.
+    // With a budget, Anthropic refuses a turn that calls tools and does not begin with reasoning, and clearing
+    // reasoning where there is none.
     let has_budget = body.get("thinking").is_some_and(|thinking| text(thinking, "type") == Some("enabled"));
-    if calls_without_thoughts
+    if calls_without_reasoning
         && has_budget
         && let Some(members) = body.as_object_mut()
     {
@@ -117,7 +118,7 @@ fn anthropic(body: &mut Value) -> usize {
     removed
 }
 
-/// Foreign signatures, and thoughts that are nothing else.
+/// Foreign signatures, and reasoning that has nothing else.
 fn contents(body: &mut Value) -> usize {
     let mut removed = 0;
     for content in items(body, "contents").into_iter().flatten() {
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn anthropic_gets_no_thought_it_did_not_sign_and_no_budget_for_a_call_without_one() {
+    fn anthropic_gets_no_foreign_reasoning_and_no_budget_for_a_call_without() {
         let call = json!({ "type": "tool_use", "id": "a", "name": "b", "input": {} });
         let body = json!({ "thinking": { "type": "enabled", "budget_tokens": 1024 }, "context_management": {}, "messages": [
             { "role": "user", "content": "Hi" },
@@ -180,20 +181,20 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_reads_thoughts_of_its_own_in_anthropics_dialect_keeps_those_nobody_signed() {
+    fn a_model_that_reads_unsigned_reasoning_in_anthropics_dialect_keeps_it() {
         let call = json!({ "type": "tool_use", "id": "a", "name": "b", "input": {} });
-        let thought = |signature: &str| json!({ "type": "thinking", "thinking": "Hm.", "signature": signature });
+        let reasoning = |signature: &str| json!({ "type": "thinking", "thinking": "Hm.", "signature": signature });
         let body = json!({ "thinking": { "type": "enabled" }, "messages": [{ "role": "assistant", "content": [
-            thought("llmio:unsigned"), { "type": "redacted_thinking", "data": "llmio:gemini:eA==" }, call,
+            reasoning("llmio:unsigned"), { "type": "redacted_thinking", "data": "llmio:gemini:eA==" }, call,
         ] }] });
-        let expected = json!({ "thinking": { "type": "enabled" }, "messages": [{ "role": "assistant", "content": [thought(""), call] }] });
+        let expected = json!({ "thinking": { "type": "enabled" }, "messages": [{ "role": "assistant", "content": [reasoning(""), call] }] });
         for reads in ["deepseek-v4-pro", "kimi-k2.6", "glm-4.6"] {
             assert_eq!(cleaned_for(reads, Dialect::Anthropic, body.clone()), Some(expected.clone()), "{reads}");
         }
     }
 
     #[test]
-    fn a_chat_model_that_needs_a_thought_with_every_call_gets_one_where_another_provider_hid_it() {
+    fn a_chat_model_that_needs_reasoning_with_calls_gets_some_if_hidden() {
         let calls = json!({ "role": "assistant", "tool_calls": [{}] });
         let mut hidden = calls.clone();
         hidden["reasoning_details"] = json!([{ "type": "reasoning.encrypted", "data": "x" }]);
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn gemini_gets_no_signature_of_another_and_no_thought_that_is_nothing_else() {
+    fn gemini_gets_no_foreign_signature_and_no_reasoning_with_nothing_else() {
         let foreign = "bGxtaW86c2lnbmF0dXJlOmxsbWlvOmFudGhyb3BpYzpFcVFCc2VhbA==";
         let body = json!({ "contents": [{ "parts": [
             { "text": "Hm.", "thought": true, "thoughtSignature": foreign },

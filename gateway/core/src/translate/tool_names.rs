@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use sha2::{Digest, Sha256};
 
 use crate::dialect::Dialect;
-use crate::neutral::{Alias, Part, Request, Told, ToolChoice};
+use crate::neutral::{Alias, AnswerContext, Part, Request, ToolChoice};
 
 /// OpenAI's and Gemini's limit. Anthropic takes twice as many, and those who resell it do not.
 const CHARS_MAX: usize = 64;
@@ -51,9 +51,9 @@ pub(super) fn fit(request: &mut Request, to: Dialect) {
 }
 
 /// Gives a call in an answer the caller's own name of the tool, where it was changed and nothing else was.
-pub(super) fn restore(name: &mut String, told: &Told) {
+pub(super) fn restore(name: &mut String, context: &AnswerContext) {
     let is_name_alone = |alias: &&Alias| alias.namespace.is_none() && !alias.freeform;
-    if let Some(alias) = told.aliases.iter().filter(is_name_alone).find(|alias| alias.given == *name) {
+    if let Some(alias) = context.aliases.iter().filter(is_name_alone).find(|alias| alias.given == *name) {
         name.clone_from(&alias.name);
     }
 }
@@ -174,9 +174,9 @@ mod tests {
         each_name(&mut request, |name| names.push(name.clone()));
         assert_eq!(names, ["server_tool"; 4]);
 
-        let told = Told { aliases: request.aliases, ..Told::default() };
+        let context = AnswerContext { aliases: request.aliases, ..AnswerContext::default() };
         let mut name = "server_tool".to_owned();
-        restore(&mut name, &told);
+        restore(&mut name, &context);
         assert_eq!(name, own);
     }
 }

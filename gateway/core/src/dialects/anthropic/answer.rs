@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::read::tool_use;
 use super::{finish, seals, usage};
 use crate::dialect::Dialect;
-use crate::neutral::Told;
+use crate::neutral::AnswerContext;
 use crate::neutral::json::{arguments, from_members, object, take_list, take_text, text};
-use crate::neutral::{Answer, Choice, Finish, Object, Part, Seal, Thought, UNSIGNED};
+use crate::neutral::{Answer, Choice, Finish, Object, Part, ReasoningPart, Seal, UNSIGNED};
 
-/// A whole answer of this dialect in the neutral form. `None`: it is none.
+/// A whole answer of this dialect in the neutral form; `None` where the body holds none.
 pub(super) fn read_answer(body: &[u8]) -> Option<Answer> {
     let mut body = object(serde_json::from_slice(body).ok()?, "").ok()?;
     let blocks = take_list(&mut body, "content")?;
@@ -30,32 +30,33 @@ fn read_block(mut block: Object) -> Option<Part> {
     Some(match text("type").as_str() {
         "text" => Part::Text(text("text")),
         "thinking" => {
-            let (thought, signature) = (text("thinking"), text("signature"));
-            Part::Reasoning(Thought {
-                text: thought,
+            let (reasoning, signature) = (text("thinking"), text("signature"));
+            Part::Reasoning(ReasoningPart {
+                text: reasoning,
                 signature: Seal::read(Dialect::Anthropic, signature),
                 sealed: None,
             })
         }
-        "redacted_thinking" => {
-            Part::Reasoning(Thought { sealed: Seal::read(Dialect::Anthropic, text("data")), ..Thought::default() })
-        }
+        "redacted_thinking" => Part::Reasoning(ReasoningPart {
+            sealed: Seal::read(Dialect::Anthropic, text("data")),
+            ..ReasoningPart::default()
+        }),
         "tool_use" => Part::ToolCall(tool_use(block)),
         _ => return None,
     })
 }
 
 /// A whole answer in this dialect. There is one choice: a request for more is refused.
-pub(super) fn write_answer(answer: Answer, told: &Told) -> Value {
+pub(super) fn write_answer(answer: Answer, context: &AnswerContext) -> Value {
     let choice = answer.choices.into_iter().next().unwrap_or_default();
     let refused = choice.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
     let content: Vec<Value> = choice.parts.into_iter().flat_map(write_blocks).collect();
     let (reason, sequence) = finish::write(choice.finish.unwrap_or(Finish::Stop), refused);
     from_members([
-        ("id", answer.id.unwrap_or_else(|| told.id.clone()).into()),
+        ("id", answer.id.unwrap_or_else(|| context.id.clone()).into()),
         ("type", "message".into()),
         ("role", "assistant".into()),
-        ("model", told.model.as_str().into()),
+        ("model", context.model.as_str().into()),
         ("content", content.into()),
         ("stop_reason", reason.into()),
         ("stop_sequence", sequence.into()),
@@ -66,10 +67,10 @@ pub(super) fn write_answer(answer: Answer, told: &Told) -> Value {
 fn write_blocks(part: Part) -> Vec<Value> {
     let block = match part {
         Part::Text(text) | Part::Refusal(text) => json!({ "type": "text", "text": text }),
-        Part::Reasoning(Thought { sealed: Some(sealed), .. }) => {
+        Part::Reasoning(ReasoningPart { sealed: Some(sealed), .. }) => {
             json!({ "type": "redacted_thinking", "data": sealed.for_client(Dialect::Anthropic) })
         }
-        Part::Reasoning(Thought { text, signature, .. }) => {
+        Part::Reasoning(ReasoningPart { text, signature, .. }) => {
             let signature = signature.map(|seal| seal.for_client(Dialect::Anthropic));
             let signature = signature.unwrap_or_else(|| UNSIGNED.to_owned());
             json!({ "type": "thinking", "thinking": text, "signature": signature })

@@ -35,7 +35,7 @@ const BILLING: &str = "billing_error";
 /// By these first words of a message Claude Code knows that the conversation is too long.
 const TOO_LONG: &str = "prompt is too long";
 
-/// An error of this dialect. `None`: it is none.
+/// An error of this dialect; `None` where the body holds none.
 pub(super) fn read(body: &Value) -> Option<ApiError> {
     let error = body.get("error")?;
     let message = text(error, "message").or_else(|| error.as_str())?;

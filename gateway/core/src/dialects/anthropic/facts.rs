@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::dialects::is_filled;
-use crate::dialects::room::Seen;
+use crate::dialects::room::EventFacts;
 
 /// See [`Room::keep_alive`](crate::dialects::room::Room::keep_alive).
 pub(super) const KEEP_ALIVE: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
@@ -20,20 +20,20 @@ pub(super) const MEMBERS: &[(&str, &str)] = &[("stop", "stop_sequences")];
 /// See [`Room::shows_pictures`](crate::dialects::room::Room::shows_pictures).
 pub(super) const SHOWS_PICTURES: bool = false;
 
-pub(super) fn see(event: &Value) -> Seen<'_> {
+pub(super) fn see(event: &Value) -> EventFacts<'_> {
     let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
     let delta = event.get("delta");
     let delta_has =
         |names: &[&str]| names.iter().any(|name| delta.and_then(|delta| delta.get(name)).is_some_and(is_filled));
     let block = event.get("content_block").and_then(|block| block.get("type")).and_then(Value::as_str);
-    Seen {
+    EventFacts {
         content: match kind {
             "content_block_start" => block.is_some_and(|block| !matches!(block, "text" | "thinking")),
             "content_block_delta" => delta_has(&["text", "thinking", "partial_json"]),
             _ => false,
         },
         finish: kind == "message_delta" && delta_has(&["stop_reason"]),
-        botched: false,
+        failed: false,
         end: kind == "message_stop",
         usage: match kind {
             "message_start" => event.get("message").and_then(|message| message.get("usage")),

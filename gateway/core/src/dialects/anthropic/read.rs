@@ -112,14 +112,14 @@ fn format(mut format: Object) -> Result<Format, Untranslatable> {
     Ok(Format::JsonSchema { name: None, description: None, schema, strict: None })
 }
 
-/// <https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking>. Thoughts are shown to those who ask for
-/// thinking, unless they ask to have them left out.
+/// <https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking>. Reasoning is shown to those who ask for
+/// it, unless they ask to have it left out.
 fn read_reasoning(body: &mut Object, effort: Option<&str>, request: &mut Request) {
     let effort = effort.and_then(Effort::named);
     let thinking = take_object(body, "thinking").unwrap_or_default();
     let kind = thinking.get("type").and_then(Value::as_str);
     let asked = matches!(kind, Some("enabled" | "adaptive"));
-    request.hides_thoughts = !asked && request.tools.is_empty();
+    request.hides_reasoning = !asked && request.tools.is_empty();
     let effort = if kind == Some("disabled") { Some(Effort::None) } else { effort };
     let tokens_max = thinking.get("budget_tokens").and_then(Value::as_u64).filter(|_| kind == Some("enabled"));
     let shown = Some(asked && thinking.get("display").and_then(Value::as_str) != Some("omitted"));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::dialect::Dialect;
 use crate::neutral::{Part, Seal};
 
-/// Gemini seals calls and Anthropic does not: the seal goes to the client, and comes back from it, as a thought that only
+/// Gemini seals calls and Anthropic does not: the seal goes to the client, and comes back from it, as reasoning that only
 /// its provider reads, before the call.
 pub(super) fn write(seal: Seal) -> Value {
     json!({ "type": "redacted_thinking", "data": seal.for_client(Dialect::Anthropic) })
@@ -16,8 +16,8 @@ pub(super) fn read(parts: Vec<Part>) -> Vec<Part> {
     let mut read: Vec<Part> = Vec::with_capacity(parts.len());
     for mut part in parts {
         if let Part::ToolCall(call) = &mut part
-            && let Some(Part::Reasoning(thought)) = read.last_mut()
-            && let Some(seal) = thought.sealed.take_if(|seal| seal.by == Dialect::Gemini)
+            && let Some(Part::Reasoning(reasoning)) = read.last_mut()
+            && let Some(seal) = reasoning.sealed.take_if(|seal| seal.by == Dialect::Gemini)
         {
             call.signature = Some(seal);
             read.pop();

@@ -9,13 +9,13 @@ use crate::dialect::Dialect;
 use crate::dialects::room::WriteStream;
 use crate::neutral::json::from_members;
 use crate::neutral::sequence::Sequence;
-use crate::neutral::{Event, Finish, Media, PartKind, Told, UNSIGNED};
+use crate::neutral::{AnswerContext, Event, Finish, Media, PartKind, UNSIGNED};
 use crate::usage::Usage;
 
 /// Writes a stream of this dialect.
 #[derive(Debug)]
 pub(super) struct StreamWriter {
-    told: Told,
+    context: AnswerContext,
     sequence: Sequence,
     has_started: bool,
     /// Blocks written so far; the last is open or ended.
@@ -43,9 +43,9 @@ impl WriteStream for StreamWriter {
 }
 
 impl StreamWriter {
-    pub(super) fn new(told: &Told) -> Self {
+    pub(super) fn new(context: &AnswerContext) -> Self {
         StreamWriter {
-            told: told.clone(),
+            context: context.clone(),
             sequence: Sequence::default(),
             has_started: false,
             blocks: 0,
@@ -86,7 +86,7 @@ impl StreamWriter {
             Event::Finish { choice: 0, finish } => self.finish = Some(finish),
             Event::Finish { .. } => {}
             Event::Usage(usage) => self.usage.update(usage),
-            Event::Error(error) => out.extend(error::event(&error::write(&error, &self.told.id), &self.told.id)),
+            Event::Error(error) => out.extend(error::event(&error::write(&error, &self.context.id), &self.context.id)),
             Event::Done => self.done(out),
         }
     }
@@ -96,10 +96,10 @@ impl StreamWriter {
             return;
         }
         let message = json!({
-            "id": id.as_ref().unwrap_or(&self.told.id),
+            "id": id.as_ref().unwrap_or(&self.context.id),
             "type": "message",
             "role": "assistant",
-            "model": self.told.model,
+            "model": self.context.model,
             "content": [],
             "stop_reason": null,
             "stop_sequence": null,
@@ -148,7 +148,7 @@ impl StreamWriter {
         self.is_open = true;
     }
 
-    /// Signs the open thought, behind which only its end may follow.
+    /// Signs the open reasoning, behind which only its end may follow.
     fn sign(&mut self, signature: &str, out: &mut Vec<u8>) {
         self.block_delta(json!({ "type": "signature_delta", "signature": signature }), out);
         self.delta = None;

@@ -126,7 +126,7 @@ fn tool_choice(choice: Option<ToolChoice>, parallel: Option<bool>) -> Option<Val
     Some(written)
 }
 
-/// Newer models refuse all three, older ones `temperature` beside `top_p`, and all of them any beside thinking:
+/// Newer models refuse all three, older ones `temperature` beside `top_p`, and all of them any beside reasoning:
 /// <https://platform.claude.com/docs/en/build-with-claude/extended-thinking#feature-compatibility>.
 fn write_sampling(sampling: Sampling, may: bool, body: &mut Object, warnings: &mut Warnings) {
     let mut carry = |name: &str, number: Option<Number>, may: bool| match number {

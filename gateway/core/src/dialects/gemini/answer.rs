@@ -8,11 +8,11 @@ use super::write::{PICTURE, write_media};
 use super::{finish, seals, usage};
 use crate::dialect::Dialect;
 use crate::dialects::room::ReadStream;
-use crate::neutral::Told;
+use crate::neutral::AnswerContext;
 use crate::neutral::json;
 use crate::neutral::members::Members;
 use crate::neutral::sealed::{self, Sealed};
-use crate::neutral::{Answer, Choice, Event, Finish, Media, Object, Part, PartKind, Thought, ToolCall};
+use crate::neutral::{Answer, Choice, Event, Finish, Media, Object, Part, PartKind, ReasoningPart, ToolCall};
 
 /// The answer in `body`; `None` where it is none. A list is a stream that came whole.
 pub(super) fn read_answer(body: &[u8]) -> Option<Answer> {
@@ -64,7 +64,7 @@ pub(super) fn read_part(part: Value, parts: &mut Vec<Part>) {
                 last.text.push_str(&text);
                 last.signature = seal;
             }
-            _ => parts.push(Part::Reasoning(Thought { text, signature: seal, sealed: None })),
+            _ => parts.push(Part::Reasoning(ReasoningPart { text, signature: seal, sealed: None })),
         }
     } else if let Some(text) = part.text("text") {
         match parts.last_mut() {
@@ -112,7 +112,7 @@ fn gather(event: Event, answer: &mut Answer, places: &mut Vec<(usize, usize)>) {
             let part = match kind {
                 PartKind::Text => Part::Text(String::new()),
                 PartKind::Refusal => Part::Refusal(String::new()),
-                PartKind::Reasoning { sealed } => Part::Reasoning(Thought { sealed, ..Thought::default() }),
+                PartKind::Reasoning { sealed } => Part::Reasoning(ReasoningPart { sealed, ..ReasoningPart::default() }),
                 PartKind::ToolCall { id, name } => Part::ToolCall(ToolCall { id, name, ..ToolCall::default() }),
                 PartKind::Image { media_type, data } => {
                     Part::Image { media: Media::Base64 { media_type, data }, detail: None }
@@ -125,12 +125,12 @@ fn gather(event: Event, answer: &mut Answer, places: &mut Vec<(usize, usize)>) {
         }
         Event::Delta { part, text } => match part_of(answer, places, part) {
             Some(Part::Text(all) | Part::Refusal(all)) => all.push_str(&text),
-            Some(Part::Reasoning(thought)) => thought.text.push_str(&text),
+            Some(Part::Reasoning(reasoning)) => reasoning.text.push_str(&text),
             Some(Part::ToolCall(call)) => call.arguments.push_str(&text),
             _ => {}
         },
         Event::Signature { part, signature } => match part_of(answer, places, part) {
-            Some(Part::Reasoning(thought)) => thought.signature = Some(signature),
+            Some(Part::Reasoning(reasoning)) => reasoning.signature = Some(signature),
             Some(Part::ToolCall(call)) => call.signature = Some(signature),
             _ => {}
         },
@@ -157,7 +157,7 @@ fn part_of<'a>(answer: &'a mut Answer, places: &[(usize, usize)], part: usize) -
 }
 
 /// The answer as JSON.
-pub(super) fn write_answer(answer: Answer, told: &Told) -> Value {
+pub(super) fn write_answer(answer: Answer, context: &AnswerContext) -> Value {
     let candidates = answer.choices.into_iter().enumerate().map(|(index, choice)| {
         let mut is_first = true;
         let parts: Vec<Value> = choice.parts.into_iter().filter_map(|part| write_part(part, &mut is_first)).collect();
@@ -165,7 +165,7 @@ pub(super) fn write_answer(answer: Answer, told: &Told) -> Value {
         candidate(index, parts, Some(finish))
     });
     let candidates = candidates.collect();
-    let mut response = envelope(told, answer.id.as_deref(), candidates);
+    let mut response = envelope(context, answer.id.as_deref(), candidates);
     if !answer.usage.is_unknown() {
         response.insert("usageMetadata".into(), usage::write(&answer.usage));
     }
@@ -179,9 +179,9 @@ fn write_part(part: Part, is_first: &mut bool) -> Option<Value> {
             let seal = call.signature.map(|seal| seal.for_client(Dialect::Gemini));
             Some(function_call(&call.id, &call.name, &call.arguments, seal_of_call(seal, is_first)))
         }
-        Part::Reasoning(mut thought) => {
-            let text = std::mem::take(&mut thought.text);
-            Some(thought_part(&text, sealed::of_thought(thought, Dialect::Gemini)))
+        Part::Reasoning(mut reasoning) => {
+            let text = std::mem::take(&mut reasoning.text);
+            Some(reasoning_part(&text, sealed::of_reasoning(reasoning, Dialect::Gemini)))
         }
         Part::Image { media, .. } => Some(write_media(media, PICTURE)),
         Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => None,
@@ -189,11 +189,11 @@ fn write_part(part: Part, is_first: &mut bool) -> Option<Value> {
 }
 
 /// An answer or a chunk of one, its usage left to add.
-pub(super) fn envelope(told: &Told, id: Option<&str>, candidates: Vec<Value>) -> Object {
+pub(super) fn envelope(context: &AnswerContext, id: Option<&str>, candidates: Vec<Value>) -> Object {
     let mut response = Object::new();
     response.insert("candidates".into(), candidates.into());
-    response.insert("modelVersion".into(), told.model.clone().into());
-    response.insert("responseId".into(), id.unwrap_or(&told.id).into());
+    response.insert("modelVersion".into(), context.model.clone().into());
+    response.insert("responseId".into(), id.unwrap_or(&context.id).into());
     response
 }
 
@@ -205,7 +205,7 @@ pub(super) fn candidate(index: usize, parts: Vec<Value>, finish: Option<&str>) -
     candidate.into()
 }
 
-pub(super) fn thought_part(text: &str, seal: Option<String>) -> Value {
+pub(super) fn reasoning_part(text: &str, seal: Option<String>) -> Value {
     with_seal(json!({ "text": text, "thought": true }), seal)
 }
 
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_ends_in_a_call_nobody_can_read_is_none() {
-        let (thought, text) = (json!({ "text": "Hm.", "thought": true }), json!({ "text": "I look." }));
+        let (reasoning, text) = (json!({ "text": "Hm.", "thought": true }), json!({ "text": "I look." }));
         let call = json!({ "functionCall": { "name": "look", "args": {} } });
         let is_answer = |reason: &str, parts: Vec<&Value>| {
             let candidate = json!({ "content": { "parts": parts }, "finishReason": reason });
@@ -241,8 +241,8 @@ mod tests {
         };
         for reason in ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE"] {
             assert!(!is_answer(reason, vec![]), "{reason}");
-            assert!(!is_answer(reason, vec![&thought]), "{reason}");
-            assert!(is_answer(reason, vec![&thought, &text, &call]), "{reason}");
+            assert!(!is_answer(reason, vec![&reasoning]), "{reason}");
+            assert!(is_answer(reason, vec![&reasoning, &text, &call]), "{reason}");
         }
         assert!(!is_answer("MALFORMED_FUNCTION_CALL", vec![&text]), "the call it announces is missing");
         assert!(is_answer("UNEXPECTED_TOOL_CALL", vec![&text]));

@@ -36,7 +36,7 @@ pub(super) const WORDS: ErrorWords = ErrorWords {
     of_server: "INTERNAL",
 };
 
-/// An error of this dialect. `None`: it is none. Streams that are no event streams answer with a list of one.
+/// An error of this dialect; `None` where the body holds none. Streams that are no event streams answer with a list of one.
 pub(super) fn read(body: &Value) -> Option<ApiError> {
     let error = body.get(0).unwrap_or(body).get("error")?;
     let message = error.get("message")?.as_str()?.to_owned();

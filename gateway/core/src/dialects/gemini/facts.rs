@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::finish::is_botched;
+use super::finish::is_failure;
 use crate::dialects::is_filled;
-use crate::dialects::room::Seen;
+use crate::dialects::room::EventFacts;
 
 /// See [`Room::keep_alive`](crate::dialects::room::Room::keep_alive).
 pub(super) const KEEP_ALIVE: &[u8] = b"\n\n";
@@ -27,14 +27,14 @@ pub(super) const MEMBERS: &[(&str, &str)] = &[
 /// See [`Room::shows_pictures`](crate::dialects::room::Room::shows_pictures).
 pub(super) const SHOWS_PICTURES: bool = true;
 
-pub(super) fn see(event: &Value) -> Seen<'_> {
+pub(super) fn see(event: &Value) -> EventFacts<'_> {
     let candidates = || event.get("candidates").and_then(Value::as_array).into_iter().flatten();
     let reasons = || candidates().filter_map(|candidate| candidate.get("finishReason"));
     let blocked = event.get("promptFeedback").and_then(|feedback| feedback.get("blockReason"));
-    Seen {
+    EventFacts {
         content: candidates().any(has_content),
         finish: blocked.is_some_and(is_filled) || reasons().any(is_filled),
-        botched: reasons().filter_map(Value::as_str).any(is_botched),
+        failed: reasons().filter_map(Value::as_str).any(is_failure),
         end: false,
         usage: event.get("usageMetadata").filter(|usage| usage.is_object()),
         error: event.get("error").filter(|error| !error.is_null()),

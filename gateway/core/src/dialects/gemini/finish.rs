@@ -31,9 +31,9 @@ pub(super) fn write(finish: &Finish) -> &'static str {
 
 /// The model tried to call a tool and wrote something that is no call, or else made nothing that could be given away:
 /// trying again helps. <https://ai.google.dev/api/generate-content#FinishReason>
-pub(super) fn is_botched(reason: &str) -> bool {
+pub(super) fn is_failure(reason: &str) -> bool {
     const REASONS: [&str; 5] = [
-        BOTCHED_CALL,
+        MALFORMED_CALL,
         "UNEXPECTED_TOOL_CALL",
         "TOO_MANY_TOOL_CALLS",
         "MALFORMED_RESPONSE",
@@ -43,10 +43,10 @@ pub(super) fn is_botched(reason: &str) -> bool {
 }
 
 /// A call was to come and none can be read.
-const BOTCHED_CALL: &str = "MALFORMED_FUNCTION_CALL";
+const MALFORMED_CALL: &str = "MALFORMED_FUNCTION_CALL";
 
 /// Whether an answer that ended for this reason is none: it has no call, and its words, if it has any, announce one at
-/// best. Thoughts alone are no answer.
+/// best. Reasoning alone is no answer.
 pub(super) fn is_none(reason: &str, has_words: bool, calls_tools: bool) -> bool {
-    is_botched(reason) && !calls_tools && (!has_words || reason == BOTCHED_CALL)
+    is_failure(reason) && !calls_tools && (!has_words || reason == MALFORMED_CALL)
 }

@@ -91,9 +91,9 @@ fn read_generation(mut config: Members, request: &mut Request, warnings: &mut Wa
     sampling.frequency_penalty = config.number("frequencyPenalty");
     sampling.seed = config.number("seed");
     request.format = read_format(&mut config)?;
-    request.reasoning = config.take("thinkingConfig").and_then(read_thinking);
+    request.reasoning = config.take("thinkingConfig").and_then(read_thinking_config);
     let shown = request.reasoning.and_then(|reasoning| reasoning.shown).unwrap_or(false);
-    request.hides_thoughts = !shown && request.tools.is_empty();
+    request.hides_reasoning = !shown && request.tools.is_empty();
     for modality in config.list("responseModalities") {
         match modality.as_str().unwrap_or_default().to_ascii_uppercase().as_str() {
             "TEXT" => {}
@@ -128,7 +128,7 @@ fn read_format(config: &mut Members) -> Result<Option<Format>, Untranslatable> {
 }
 
 /// <https://ai.google.dev/api/generate-content#ThinkingConfig>
-fn read_thinking(config: Value) -> Option<Reasoning> {
+fn read_thinking_config(config: Value) -> Option<Reasoning> {
     let mut config = Members::of(config);
     let shown = config.flag("includeThoughts").unwrap_or(false);
     let level = config.text("thinkingLevel").and_then(|level| Effort::named(&level.to_ascii_lowercase()));

@@ -18,7 +18,7 @@ use crate::neutral::{ApiError, Event, Finish, Media, Part, PartKind, Seal};
 /// More candidates than Google gives.
 const CHOICES_MAX: usize = 128;
 
-/// The machine.
+/// Reads a stream of this dialect.
 #[derive(Debug, Default)]
 pub(super) struct StreamReader {
     started: bool,
@@ -40,7 +40,7 @@ struct Choice {
 #[derive(Debug, Clone, Copy)]
 struct Open {
     part: usize,
-    is_thought: bool,
+    is_reasoning: bool,
 }
 
 impl ReadStream for StreamReader {
@@ -116,9 +116,9 @@ impl StreamReader {
     fn part(&mut self, index: usize, part: Part, out: &mut Vec<Event>) {
         match part {
             Part::Text(text) => drop(self.words(index, false, text, out)),
-            Part::Reasoning(thought) => {
-                let part = self.words(index, true, thought.text, out);
-                if let Some(signature) = thought.signature {
+            Part::Reasoning(reasoning) => {
+                let part = self.words(index, true, reasoning.text, out);
+                if let Some(signature) = reasoning.signature {
                     out.push(Event::Signature { part, signature });
                     self.close(index, out);
                 }
@@ -145,16 +145,16 @@ impl StreamReader {
         out.push(Event::End { part });
     }
 
-    /// More of a text or thought, in the part that is open where it is one.
-    fn words(&mut self, index: usize, is_thought: bool, text: String, out: &mut Vec<Event>) -> usize {
-        let open = self.choices.entry(index).or_default().open.filter(|open| open.is_thought == is_thought);
+    /// More of a text or of reasoning, in the open part where that is of the same kind.
+    fn words(&mut self, index: usize, is_reasoning: bool, text: String, out: &mut Vec<Event>) -> usize {
+        let open = self.choices.entry(index).or_default().open.filter(|open| open.is_reasoning == is_reasoning);
         let part = if let Some(open) = open {
             open.part
         } else {
             self.close(index, out);
-            let kind = if is_thought { PartKind::Reasoning { sealed: None } } else { PartKind::Text };
+            let kind = if is_reasoning { PartKind::Reasoning { sealed: None } } else { PartKind::Text };
             let part = self.begin(index, kind, out);
-            self.choices.entry(index).or_default().open = Some(Open { part, is_thought });
+            self.choices.entry(index).or_default().open = Some(Open { part, is_reasoning });
             part
         };
         if !text.is_empty() {

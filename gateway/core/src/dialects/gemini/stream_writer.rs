@@ -8,19 +8,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::answer::{candidate, envelope, function_call, seal_of_call, thought_part};
+use super::answer::{candidate, envelope, function_call, reasoning_part, seal_of_call};
 use super::write::{PICTURE, write_media};
 use super::{error, finish, usage};
 use crate::dialect::Dialect;
 use crate::dialects::room::WriteStream;
 use crate::neutral::sequence::Sequence;
-use crate::neutral::{Event, Finish, Media, PartKind, Told, sealed};
+use crate::neutral::{AnswerContext, Event, Finish, Media, PartKind, sealed};
 use crate::usage::Usage;
 
-/// The machine.
+/// Writes a stream of this dialect.
 #[derive(Debug)]
 pub(super) struct StreamWriter {
-    told: Told,
+    context: AnswerContext,
     /// The same in every chunk: clients take another one for another answer.
     id: Option<String>,
     sequence: Sequence,
@@ -29,7 +29,7 @@ pub(super) struct StreamWriter {
     usage: Usage,
     /// Alternatives that have called a tool.
     called: BTreeSet<usize>,
-    /// Something was written.
+    /// Whether anything was written yet.
     begun: bool,
 }
 
@@ -42,7 +42,7 @@ struct Open {
 #[derive(Debug)]
 enum Kind {
     Words,
-    Thought,
+    Reasoning,
     Call { id: String, name: String, arguments: String, seal: Option<String> },
 }
 
@@ -63,9 +63,9 @@ impl WriteStream for StreamWriter {
 }
 
 impl StreamWriter {
-    pub(super) fn new(told: &Told) -> Self {
+    pub(super) fn new(context: &AnswerContext) -> Self {
         StreamWriter {
-            told: told.clone(),
+            context: context.clone(),
             id: None,
             sequence: Sequence::default(),
             open: None,
@@ -83,9 +83,9 @@ impl StreamWriter {
             Event::Delta { text, .. } => self.delta(text, out),
             Event::Signature { signature, .. } => match &mut self.open {
                 Some(Open { kind: Kind::Call { seal, .. }, .. }) => *seal = Some(signature.for_client(Dialect::Gemini)),
-                Some(Open { kind: Kind::Thought, choice }) => {
+                Some(Open { kind: Kind::Reasoning, choice }) => {
                     let (choice, seal) = (*choice, sealed::of_signature(signature, Dialect::Gemini));
-                    self.chunk(choice, thought_part("", Some(seal)), out);
+                    self.chunk(choice, reasoning_part("", Some(seal)), out);
                 }
                 _ => {}
             },
@@ -93,7 +93,7 @@ impl StreamWriter {
             Event::Finish { choice, finish } => drop(self.finishes.insert(choice, finish)),
             Event::Usage(usage) => self.usage.update(usage),
             Event::Error(error) => {
-                self.emit(&error::write(&error, &self.told.id), out);
+                self.emit(&error::write(&error, &self.context.id), out);
                 self.close(out);
             }
             Event::Done => self.done(out),
@@ -106,9 +106,9 @@ impl StreamWriter {
             PartKind::Reasoning { sealed } => {
                 if let Some(seal) = sealed {
                     let seal = sealed::of_whole(seal, Dialect::Gemini);
-                    self.chunk(choice, thought_part("", Some(seal)), out);
+                    self.chunk(choice, reasoning_part("", Some(seal)), out);
                 }
-                Kind::Thought
+                Kind::Reasoning
             }
             // Its end has nothing more to say.
             PartKind::Image { media_type, data } => {
@@ -126,7 +126,7 @@ impl StreamWriter {
         match &mut open.kind {
             Kind::Call { arguments, .. } => arguments.push_str(&text),
             Kind::Words => self.chunk(choice, serde_json::json!({ "text": text }), out),
-            Kind::Thought => self.chunk(choice, thought_part(&text, None), out),
+            Kind::Reasoning => self.chunk(choice, reasoning_part(&text, None), out),
         }
     }
 
@@ -139,7 +139,7 @@ impl StreamWriter {
     }
 
     fn chunk(&mut self, choice: usize, part: Value, out: &mut Vec<u8>) {
-        let chunk = envelope(&self.told, self.id.as_deref(), vec![candidate(choice, vec![part], None)]);
+        let chunk = envelope(&self.context, self.id.as_deref(), vec![candidate(choice, vec![part], None)]);
         self.emit(&chunk.into(), out);
     }
 
@@ -153,7 +153,7 @@ impl StreamWriter {
         }
         let empty = || vec![serde_json::json!({ "text": "" })];
         let last = finishes.iter().map(|(choice, finish)| candidate(*choice, empty(), Some(finish::write(finish))));
-        let mut chunk = envelope(&self.told, self.id.as_deref(), last.collect());
+        let mut chunk = envelope(&self.context, self.id.as_deref(), last.collect());
         if !self.usage.is_unknown() {
             chunk.insert("usageMetadata".into(), usage::write(&self.usage));
         }
@@ -163,7 +163,7 @@ impl StreamWriter {
 
     fn emit(&mut self, chunk: &Value, out: &mut Vec<u8>) {
         let begun = std::mem::replace(&mut self.begun, true);
-        let written = match (self.told.as_array, begun) {
+        let written = match (self.context.as_array, begun) {
             (false, _) => format!("data: {chunk}\n\n"),
             (true, false) => format!("[{chunk}"),
             (true, true) => format!(",\r\n{chunk}"),
@@ -173,7 +173,7 @@ impl StreamWriter {
 
     /// A list that was cut has no end, so that it does not look complete.
     fn close(&mut self, out: &mut Vec<u8>) {
-        if self.told.as_array {
+        if self.context.as_array {
             out.extend_from_slice(b"]\r\n");
         }
     }

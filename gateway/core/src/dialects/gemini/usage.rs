@@ -1,11 +1,11 @@
-//! How tokens are counted: thoughts stand beside the answer, and what tools added to the prompt beside the prompt.
+//! How tokens are counted: reasoning stands beside the answer, and what tools added to the prompt beside the prompt.
 
 use serde_json::{Value, json};
 
 use crate::dialects::count;
 use crate::usage::Usage;
 
-/// Gemini counts thoughts beside the answer, and what tools added to the prompt beside the prompt.
+/// The neutral form counts both in: reasoning with the answer, and what tools added with the prompt.
 pub(super) fn read(usage: &Value) -> Usage {
     let reasoning_tokens = count(usage, &["thoughtsTokenCount"]);
     let of_tools = count(usage, &["toolUsePromptTokenCount"]).unwrap_or(0);

@@ -127,7 +127,7 @@ fn write_generation(request: Request, warnings: &mut Warnings) -> Object {
         warnings.dropped("verbosity");
     }
     if let Some(reasoning) = &request.reasoning {
-        let thinking = write_thinking(reasoning, &request.model, warnings);
+        let thinking = write_thinking_config(reasoning, &request.model, warnings);
         config.extend(thinking.filter(|it| !it.is_empty()).map(|it| ("thinkingConfig".to_owned(), it.into())));
     }
     config
@@ -145,7 +145,7 @@ fn drop_penalties(sampling: &mut Sampling, warnings: &mut Warnings) {
 }
 
 /// <https://ai.google.dev/gemini-api/docs/thinking>: a level or a budget, never both, by the model's generation.
-fn write_thinking(reasoning: &Reasoning, model: &str, warnings: &mut Warnings) -> Option<Object> {
+fn write_thinking_config(reasoning: &Reasoning, model: &str, warnings: &mut Warnings) -> Option<Object> {
     let mut config = Object::new();
     match names::thinking(model) {
         Thinking::Never => {

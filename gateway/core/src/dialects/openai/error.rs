@@ -39,7 +39,7 @@ const QUOTA: &str = "insufficient_quota";
 /// By this code clients know that the conversation is too long.
 const TOO_LONG: &str = "context_length_exceeded";
 
-/// An error of these dialects. `None`: it is none. Providers write it as an object, as text, or without the member
+/// An error of these dialects; `None` where the body holds none. Providers write it as an object, as text, or without the member
 /// `error`, as vLLM and FastAPI do.
 pub(crate) fn read(body: &Value) -> Option<ApiError> {
     let error = body.get("error").filter(|error| !error.is_null()).unwrap_or(body);

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::{calls, finish, reasoning, usage};
 use crate::dialect::Dialect;
-use crate::neutral::Told;
+use crate::neutral::AnswerContext;
 use crate::neutral::json::{from_members, object, take_list, take_object, take_text, text};
-use crate::neutral::{Answer, Choice, Finish, Media, Object, Part, Thought};
+use crate::neutral::{Answer, Choice, Finish, Media, Object, Part, ReasoningPart};
 
-/// A whole answer of this dialect in the neutral form. `None`: it is none.
+/// A whole answer of this dialect in the neutral form; `None` where the body holds none.
 pub(super) fn read_answer(body: &[u8]) -> Option<Answer> {
     let mut body = object(serde_json::from_slice(body).ok()?, "").ok()?;
     let choices = take_list(&mut body, "choices")?;
@@ -24,7 +24,7 @@ pub(super) fn read_answer(body: &[u8]) -> Option<Answer> {
     })
 }
 
-/// `None`: it is no choice, or one that the provider broke off.
+/// A choice; `None` where it is none, or one that the provider broke off.
 fn read_choice(choice: Value) -> Option<Choice> {
     let mut choice = object(choice, "").ok()?;
     let mut message = take_object(&mut choice, "message")?;
@@ -76,10 +76,11 @@ pub(super) fn content_parts(item: &Value) -> Vec<Part> {
     let words = || text(item, "text").filter(|text| !text.is_empty()).map(str::to_owned);
     match text(item, "type") {
         Some("thinking") => {
-            let thinking = item.get("thinking");
-            let listed = thinking.and_then(Value::as_array).into_iter().flatten().filter_map(|part| text(part, "text"));
-            let thought: String = thinking.and_then(Value::as_str).into_iter().chain(listed).collect();
-            vec![Part::Reasoning(Thought { text: thought, ..Thought::default() })]
+            let reasoning = item.get("thinking");
+            let listed =
+                reasoning.and_then(Value::as_array).into_iter().flatten().filter_map(|part| text(part, "text"));
+            let reasoning: String = reasoning.and_then(Value::as_str).into_iter().chain(listed).collect();
+            vec![Part::Reasoning(ReasoningPart { text: reasoning, ..ReasoningPart::default() })]
         }
         Some("text" | "output_text") | None => words().map(Part::Text).into_iter().collect(),
         Some("refusal") => text(item, "refusal").map(|text| Part::Refusal(text.to_owned())).into_iter().collect(),
@@ -88,14 +89,14 @@ pub(super) fn content_parts(item: &Value) -> Vec<Part> {
 }
 
 /// A whole answer in this dialect.
-pub(super) fn write_answer(answer: Answer, told: &Told) -> Value {
+pub(super) fn write_answer(answer: Answer, context: &AnswerContext) -> Value {
     let choices: Vec<Value> =
-        answer.choices.into_iter().enumerate().map(|(index, choice)| write_choice(index, choice, told)).collect();
+        answer.choices.into_iter().enumerate().map(|(index, choice)| write_choice(index, choice, context)).collect();
     let mut written = json!({
-        "id": answer.id.unwrap_or_else(|| told.id.clone()),
+        "id": answer.id.unwrap_or_else(|| context.id.clone()),
         "object": "chat.completion",
-        "created": told.created_s,
-        "model": told.model,
+        "created": context.created_s,
+        "model": context.model,
     });
     written["choices"] = choices.into();
     if !answer.usage.is_unknown() {
@@ -104,14 +105,14 @@ pub(super) fn write_answer(answer: Answer, told: &Told) -> Value {
     written
 }
 
-fn write_choice(index: usize, choice: Choice, told: &Told) -> Value {
+fn write_choice(index: usize, choice: Choice, context: &AnswerContext) -> Value {
     let (mut said, mut refused) = (String::new(), String::new());
-    let (mut thinking, mut tools, mut pictures) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut reasoning, mut tools, mut pictures) = (Vec::new(), Vec::new(), Vec::new());
     for part in choice.parts {
         match part {
             Part::Text(text) => said.push_str(&text),
             Part::Refusal(text) => refused.push_str(&text),
-            Part::Reasoning(thought) => thinking.push(thought),
+            Part::Reasoning(part) => reasoning.push(part),
             Part::ToolCall(call) => tools.push(call),
             Part::Image { media, .. } => pictures.push(write_picture(media)),
             // An answer of this dialect has no place for them.
@@ -129,8 +130,8 @@ fn write_choice(index: usize, choice: Choice, told: &Told) -> Value {
     if !pictures.is_empty() {
         message.insert("images".to_owned(), pictures.into());
     }
-    reasoning::write(thinking, &mut message);
-    calls::write_all(tools, told.legacy_functions, &mut message);
-    let finish = finish::write(&finish, told.legacy_functions);
+    reasoning::write(reasoning, &mut message);
+    calls::write_all(tools, context.legacy_functions, &mut message);
+    let finish = finish::write(&finish, context.legacy_functions);
     json!({ "index": index, "message": message, "logprobs": null, "finish_reason": finish })
 }

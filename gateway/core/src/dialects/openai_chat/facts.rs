@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::finish::is_broken_off;
 use crate::dialects::is_filled;
-use crate::dialects::room::Seen;
+use crate::dialects::room::EventFacts;
 
 /// See [`Room::keep_alive`](crate::dialects::room::Room::keep_alive).
 pub(super) const KEEP_ALIVE: &[u8] = b"\n\n";
@@ -22,17 +22,17 @@ pub(super) const MEMBERS: &[(&str, &str)] = &[("system", "messages")];
 /// See [`Room::shows_pictures`](crate::dialects::room::Room::shows_pictures).
 pub(super) const SHOWS_PICTURES: bool = true;
 
-pub(super) fn see(event: &Value) -> Seen<'_> {
+pub(super) fn see(event: &Value) -> EventFacts<'_> {
     let choices = || event.get("choices").and_then(Value::as_array).into_iter().flatten();
     // Streams of speech, transcriptions and images have events with a type instead of choices.
     let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
     let ends = kind.ends_with(".done") || kind.ends_with(".completed");
     let is_piece = [".delta", ".segment", ".partial_image"].iter().any(|ending| kind.ends_with(ending));
     let reasons = || choices().filter_map(|choice| choice.get("finish_reason"));
-    Seen {
+    EventFacts {
         content: is_piece || ends || choices().any(has_content),
         finish: ends || reasons().any(is_filled),
-        botched: reasons().filter_map(Value::as_str).any(is_broken_off),
+        failed: reasons().filter_map(Value::as_str).any(is_broken_off),
         end: false,
         usage: event.get("usage").filter(|usage| usage.is_object()),
         // Some providers write `"error": null` into every chunk; that is no error.

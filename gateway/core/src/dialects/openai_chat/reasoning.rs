@@ -1,11 +1,11 @@
-//! Thoughts in messages: `reasoning_content` (or `reasoning`) holds their text, `reasoning_details` their seals.
+//! Reasoning in messages: `reasoning_content` (or `reasoning`) holds its text, `reasoning_details` its seals.
 
 use serde_json::{Value, json};
 
 use super::names::{NO_THOUGHT, Takes};
 use crate::dialect::Dialect;
 use crate::neutral::json::{take_list, take_text, text};
-use crate::neutral::{Object, Seal, Thought};
+use crate::neutral::{Object, ReasoningPart, Seal};
 
 /// OpenRouter's word for whose seal it is.
 const FORMATS: [(Dialect, &str); 3] = [
@@ -14,32 +14,32 @@ const FORMATS: [(Dialect, &str); 3] = [
     (Dialect::Gemini, "google-gemini-v1"),
 ];
 
-/// Takes what a message says of its thoughts.
-pub(super) fn take(message: &mut Object) -> Vec<Thought> {
+/// Takes the reasoning out of a message.
+pub(super) fn take(message: &mut Object) -> Vec<ReasoningPart> {
     let text = [take_text(message, "reasoning_content"), take_text(message, "reasoning")];
     let text = text.into_iter().flatten().find(|text| !text.is_empty());
     let details = take_list(message, "reasoning_details").unwrap_or_default();
-    let mut thoughts: Vec<Thought> = details.iter().filter_map(read_detail).collect();
-    if thoughts.iter().all(|thought| thought.text.is_empty())
+    let mut parts: Vec<ReasoningPart> = details.iter().filter_map(read_detail).collect();
+    if parts.iter().all(|reasoning| reasoning.text.is_empty())
         && let Some(text) = text
     {
-        match thoughts.iter_mut().find(|thought| thought.sealed.is_none()) {
+        match parts.iter_mut().find(|reasoning| reasoning.sealed.is_none()) {
             // The stream writer gives the seal only: the text has gone before it.
-            Some(thought) => thought.text = text,
-            None => thoughts.insert(0, Thought { text, ..Thought::default() }),
+            Some(reasoning) => reasoning.text = text,
+            None => parts.insert(0, ReasoningPart { text, ..ReasoningPart::default() }),
         }
     }
-    thoughts
+    parts
 }
 
 /// One entry of `reasoning_details`; `None` where it says nothing.
-pub(super) fn read_detail(detail: &Value) -> Option<Thought> {
+pub(super) fn read_detail(detail: &Value) -> Option<ReasoningPart> {
     let format = text(detail, "format").unwrap_or_default();
     let by = FORMATS.iter().find(|(_, name)| *name == format).map_or(Dialect::OpenaiChat, |(by, _)| *by);
     let seal = |name: &str| text(detail, name).and_then(|seal| Seal::read(by, seal));
     let words = text(detail, "text").or_else(|| text(detail, "summary")).unwrap_or_default();
-    let thought = Thought { text: words.to_owned(), signature: seal("signature"), sealed: seal("data") };
-    (thought != Thought::default()).then_some(thought)
+    let reasoning = ReasoningPart { text: words.to_owned(), signature: seal("signature"), sealed: seal("data") };
+    (reasoning != ReasoningPart::default()).then_some(reasoning)
 }
 
 /// A seal as an entry of `reasoning_details`. `text` is left out where it has been given already.
@@ -52,7 +52,7 @@ pub(super) fn write_signature(signature: Seal, text: Option<&str>, index: usize)
     detail
 }
 
-/// A sealed thought as an entry of `reasoning_details`.
+/// Sealed reasoning as an entry of `reasoning_details`.
 pub(super) fn write_sealed(sealed: Seal, index: usize) -> Value {
     let mut detail = json!({ "type": "reasoning.encrypted" });
     write_seal(&mut detail, "data", sealed, index);
@@ -67,16 +67,16 @@ fn write_seal(detail: &mut Value, name: &str, seal: Seal, index: usize) {
     detail["index"] = index.into();
 }
 
-/// What a message of a request says of these thoughts: as much as the model takes. `calls`: it belongs to a turn with
+/// Puts reasoning into a message of a request, as much as the model takes. `calls`: it belongs to a turn with
 /// calls of tools.
-pub(super) fn write_for(takes: Takes, thoughts: Vec<Thought>, calls: bool, message: &mut Object) {
+pub(super) fn write_for(takes: Takes, parts: Vec<ReasoningPart>, calls: bool, message: &mut Object) {
     let own = |seal: Option<Seal>| seal.filter(|seal| takes.seals_of(seal.by));
-    let thoughts = thoughts.into_iter().map(|thought| Thought {
-        text: thought.text,
-        signature: own(thought.signature),
-        sealed: own(thought.sealed),
+    let parts = parts.into_iter().map(|reasoning| ReasoningPart {
+        text: reasoning.text,
+        signature: own(reasoning.signature),
+        sealed: own(reasoning.sealed),
     });
-    write(thoughts.collect(), message);
+    write(parts.collect(), message);
     if !takes.thoughts {
         message.shift_remove("reasoning_content");
     } else if calls && takes.needs_thoughts {
@@ -84,11 +84,11 @@ pub(super) fn write_for(takes: Takes, thoughts: Vec<Thought>, calls: bool, messa
     }
 }
 
-/// What a message says of these thoughts.
-pub(super) fn write(thoughts: Vec<Thought>, message: &mut Object) {
+/// Puts reasoning into a message.
+pub(super) fn write(parts: Vec<ReasoningPart>, message: &mut Object) {
     let mut whole = String::new();
     let mut details = Vec::new();
-    for Thought { text, signature, sealed } in thoughts {
+    for ReasoningPart { text, signature, sealed } in parts {
         whole.push_str(&text);
         let index = details.len();
         details.extend(sealed.map(|sealed| write_sealed(sealed, index)));

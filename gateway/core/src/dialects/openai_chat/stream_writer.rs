@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::{answer, calls, error, finish, reasoning, usage};
 use crate::dialects::room::WriteStream;
 use crate::neutral::json::from_members;
-use crate::neutral::{Event, Media, PartKind, Told};
+use crate::neutral::{AnswerContext, Event, Media, PartKind};
 use crate::usage::Usage;
 
 /// Writes a stream of this dialect.
 #[derive(Debug)]
 pub(super) struct StreamWriter {
-    told: Told,
+    context: AnswerContext,
     id: String,
     choices: HashMap<usize, ChoiceState>,
     parts: HashMap<usize, PartState>,
@@ -71,7 +71,7 @@ impl WriteStream for StreamWriter {
             Event::Signature { part, signature } => {
                 let Some(state) = self.parts.get(&part).copied() else { return };
                 let delta = match state.kind {
-                    Kind::Call(_) if self.told.legacy_functions => return,
+                    Kind::Call(_) if self.context.legacy_functions => return,
                     Kind::Call(index) => {
                         // Clients read `function` in every piece of a call: OpenAI's Python SDK and the AI SDK fail
                         // where there is none.
@@ -88,13 +88,13 @@ impl WriteStream for StreamWriter {
             Event::End { part } => self.end(part, out),
             Event::Finish { choice, finish } => {
                 self.ensure_role(choice, out);
-                let reason = finish::write(&finish, self.told.legacy_functions);
+                let reason = finish::write(&finish, self.context.legacy_functions);
                 self.chunk(json!([{ "index": choice, "delta": {}, "finish_reason": reason }]), None, out);
             }
             Event::Usage(usage) => self.usage.update(usage),
-            Event::Error(error) => out.extend(error::event(&error::write(&error, &self.told.id), &self.told.id)),
+            Event::Error(error) => out.extend(error::event(&error::write(&error, &self.context.id), &self.context.id)),
             Event::Done => {
-                if self.told.include_usage {
+                if self.context.include_usage {
                     let usage = usage::write(&self.usage);
                     self.chunk(json!([]), Some(usage), out);
                 }
@@ -105,10 +105,10 @@ impl WriteStream for StreamWriter {
 }
 
 impl StreamWriter {
-    pub(super) fn new(told: &Told) -> Self {
+    pub(super) fn new(context: &AnswerContext) -> Self {
         StreamWriter {
-            id: told.id.clone(),
-            told: told.clone(),
+            id: context.id.clone(),
+            context: context.clone(),
             choices: HashMap::new(),
             parts: HashMap::new(),
             usage: Usage::default(),
@@ -159,7 +159,7 @@ impl StreamWriter {
 
     /// A delta of a call, in the form the client reads. The old form has room for one call only: others are left out.
     fn call(&self, index: usize, mut call: Value) -> Value {
-        if self.told.legacy_functions {
+        if self.context.legacy_functions {
             let function = call.get_mut("function").map(Value::take).unwrap_or_default();
             return if index == 0 { json!({ "function_call": function }) } else { json!({}) };
         }
@@ -186,11 +186,11 @@ impl StreamWriter {
         let mut chunk = from_members([
             ("id", self.id.as_str().into()),
             ("object", "chat.completion.chunk".into()),
-            ("created", self.told.created_s.into()),
-            ("model", self.told.model.as_str().into()),
+            ("created", self.context.created_s.into()),
+            ("model", self.context.model.as_str().into()),
             ("choices", choices),
         ]);
-        if self.told.include_usage {
+        if self.context.include_usage {
             chunk["usage"] = usage.unwrap_or_default();
         }
         event_of(&chunk, out);

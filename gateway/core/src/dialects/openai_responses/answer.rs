@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::{finish, tools, usage};
 use crate::dialect::Dialect;
-use crate::neutral::Told;
+use crate::neutral::AnswerContext;
 use crate::neutral::json::from_members;
 use crate::neutral::members::Members;
 use crate::neutral::sealed;
-use crate::neutral::{Alias, Answer, Choice, Finish, Media, Object, Part, Seal, Thought, ToolCall, UNSIGNED};
+use crate::neutral::{Alias, Answer, Choice, Finish, Media, Object, Part, ReasoningPart, Seal, ToolCall, UNSIGNED};
 
 /// The answer in `body`; `None` where it is none, or reports that the model failed.
 pub(super) fn read_answer(body: &[u8]) -> Option<Answer> {
@@ -65,13 +65,13 @@ pub(super) fn read_item(item: Value, parts: &mut Vec<Part>) {
             }
             let text = texts.join("\n\n");
             if !text.is_empty() {
-                parts.push(Part::Reasoning(Thought { text, ..Thought::default() }));
+                parts.push(Part::Reasoning(ReasoningPart { text, ..ReasoningPart::default() }));
             }
-            // On its own, as in a stream, where it comes after the thought: other dialects know a thought either in
+            // On its own, as in a stream, where it comes after the reasoning: other dialects know reasoning either in
             // words or sealed.
             let sealed = item.text("encrypted_content").and_then(|text| Seal::read(Dialect::OpenaiResponses, text));
             if sealed.is_some() {
-                parts.push(Part::Reasoning(Thought { sealed, ..Thought::default() }));
+                parts.push(Part::Reasoning(ReasoningPart { sealed, ..ReasoningPart::default() }));
             }
         }
         _ => {}
@@ -84,49 +84,49 @@ fn read_call(mut item: Members, arguments: String) -> Part {
 }
 
 /// The answer as JSON.
-pub(super) fn write_answer(answer: Answer, told: &Told) -> Value {
+pub(super) fn write_answer(answer: Answer, context: &AnswerContext) -> Value {
     let mut output = Vec::new();
     // Responses knows no alternatives: its requests cannot ask for more than one.
     let choice = answer.choices.into_iter().next().unwrap_or_default();
     for part in choice.parts {
-        write_part(part, told, &mut output);
+        write_part(part, context, &mut output);
     }
-    let mut response = envelope(told, answer.id.as_deref());
+    let mut response = envelope(context, answer.id.as_deref());
     finish(&mut response, choice.finish.as_ref(), output, usage::write(&answer.usage));
     response.into()
 }
 
-fn write_part(part: Part, told: &Told, output: &mut Vec<Value>) {
+fn write_part(part: Part, context: &AnswerContext, output: &mut Vec<Value>) {
     match part {
-        Part::Text(text) => output.push(message(told, output.len(), "completed", vec![text_part(&text)])),
-        Part::Refusal(text) => output.push(message(told, output.len(), "completed", vec![refusal_part(&text)])),
-        Part::Reasoning(mut thought) => {
-            let text = std::mem::take(&mut thought.text);
-            let sealed = sealed::of_thought(thought, Dialect::OpenaiResponses);
-            output.push(reasoning(told, output.len(), &text, Some(sealed_or_not(sealed))));
+        Part::Text(text) => output.push(message(context, output.len(), "completed", vec![text_part(&text)])),
+        Part::Refusal(text) => output.push(message(context, output.len(), "completed", vec![refusal_part(&text)])),
+        Part::Reasoning(mut sealed_part) => {
+            let text = std::mem::take(&mut sealed_part.text);
+            let sealed = sealed::of_reasoning(sealed_part, Dialect::OpenaiResponses);
+            output.push(reasoning(context, output.len(), &text, Some(sealed_or_not(sealed))));
         }
         Part::ToolCall(call) => {
             if let Some(seal) = call.signature {
                 let sealed = sealed::of_call(&call.id, seal, Dialect::OpenaiResponses);
-                output.push(reasoning(told, output.len(), "", Some(sealed)));
+                output.push(reasoning(context, output.len(), "", Some(sealed)));
             }
             let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
-            output.push(tool_call(told, output.len(), "completed", &call.id, &call.name, arguments));
+            output.push(tool_call(context, output.len(), "completed", &call.id, &call.name, arguments));
         }
         Part::Image { media: Media::Base64 { data, .. }, .. } => {
-            output.push(picture(told, output.len(), "completed", Some(data)));
+            output.push(picture(context, output.len(), "completed", Some(data)));
         }
-        Part::Image { media, .. } => write_part(Part::Text(media.in_words()), told, output),
+        Part::Image { media, .. } => write_part(Part::Text(media.in_words()), context, output),
         Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {}
     }
 }
 
 /// A response object with nothing in it yet. The official SDKs require most of these members to be there.
-pub(super) fn envelope(told: &Told, id: Option<&str>) -> Object {
+pub(super) fn envelope(context: &AnswerContext, id: Option<&str>) -> Object {
     let response = json!({
-        "id": id.unwrap_or(&told.id),
+        "id": id.unwrap_or(&context.id),
         "object": "response",
-        "created_at": told.created_s,
+        "created_at": context.created_s,
         "status": "in_progress",
         "background": false,
         "error": null,
@@ -134,7 +134,7 @@ pub(super) fn envelope(told: &Told, id: Option<&str>) -> Object {
         "instructions": null,
         "max_output_tokens": null,
         "metadata": {},
-        "model": told.model,
+        "model": context.model,
         "output": [],
         "parallel_tool_calls": true,
         "previous_response_id": null,
@@ -168,8 +168,8 @@ pub(super) fn finish(response: &mut Object, finish: Option<&Finish>, output: Vec
 }
 
 /// An item's id: the call's and the item's place. Clients send items back with them.
-pub(super) fn item_id(kind: &str, told: &Told, place: usize) -> String {
-    let call = told.id.rsplit('_').next().unwrap_or_default();
+pub(super) fn item_id(kind: &str, context: &AnswerContext, place: usize) -> String {
+    let call = context.id.rsplit('_').next().unwrap_or_default();
     format!("{kind}_{call}_{place}")
 }
 
@@ -181,9 +181,9 @@ pub(super) fn refusal_part(text: &str) -> Value {
     json!({ "type": "refusal", "refusal": text })
 }
 
-pub(super) fn message(told: &Told, place: usize, status: &str, content: Vec<Value>) -> Value {
+pub(super) fn message(context: &AnswerContext, place: usize, status: &str, content: Vec<Value>) -> Value {
     json!({
-        "id": item_id("msg", told, place),
+        "id": item_id("msg", context, place),
         "type": "message",
         "status": status,
         "role": "assistant",
@@ -192,25 +192,25 @@ pub(super) fn message(told: &Told, place: usize, status: &str, content: Vec<Valu
 }
 
 /// Where OpenAI's own models put what they draw: `data` is in base64.
-pub(super) fn picture(told: &Told, place: usize, status: &str, data: Option<String>) -> Value {
+pub(super) fn picture(context: &AnswerContext, place: usize, status: &str, data: Option<String>) -> Value {
     from_members([
-        ("id", item_id("ig", told, place).into()),
+        ("id", item_id("ig", context, place).into()),
         ("type", "image_generation_call".into()),
         ("status", status.into()),
         ("result", data.into()),
     ])
 }
 
-pub(super) fn reasoning(told: &Told, place: usize, text: &str, sealed: Option<String>) -> Value {
+pub(super) fn reasoning(context: &AnswerContext, place: usize, text: &str, sealed: Option<String>) -> Value {
     let summary: Vec<Value> = if text.is_empty() { Vec::new() } else { vec![summary_part(text)] };
-    let mut item = json!({ "id": item_id("rs", told, place), "type": "reasoning", "summary": summary });
+    let mut item = json!({ "id": item_id("rs", context, place), "type": "reasoning", "summary": summary });
     if let (Some(sealed), Some(item)) = (sealed, item.as_object_mut()) {
         item.insert("encrypted_content".into(), sealed.into());
     }
     item
 }
 
-/// Without a seal OpenAI looks for the thought among what it keeps and refuses the request. The mark lets it be taken out
+/// Without a seal OpenAI looks for the reasoning among what it keeps and refuses the request. The mark lets it be taken out
 /// when the conversation changes to OpenAI.
 pub(super) fn sealed_or_not(sealed: Option<String>) -> String {
     sealed.unwrap_or_else(|| UNSIGNED.to_owned())
@@ -221,16 +221,23 @@ pub(super) fn summary_part(text: &str) -> Value {
 }
 
 /// The alias under which the provider was given the tool `name`.
-pub(super) fn alias_of<'a>(told: &'a Told, name: &str) -> Option<&'a Alias> {
-    told.aliases.iter().find(|alias| alias.given == name)
+pub(super) fn alias_of<'a>(context: &'a AnswerContext, name: &str) -> Option<&'a Alias> {
+    context.aliases.iter().find(|alias| alias.given == name)
 }
 
 /// A call, in the form and under the name the caller gave the tool.
-pub(super) fn tool_call(told: &Told, place: usize, status: &str, id: &str, name: &str, arguments: &str) -> Value {
-    let alias = alias_of(told, name);
+pub(super) fn tool_call(
+    context: &AnswerContext,
+    place: usize,
+    status: &str,
+    id: &str,
+    name: &str,
+    arguments: &str,
+) -> Value {
+    let alias = alias_of(context, name);
     let mut item = Object::new();
     let freeform = alias.is_some_and(|alias| alias.freeform);
-    item.insert("id".into(), item_id(if freeform { "ctc" } else { "fc" }, told, place).into());
+    item.insert("id".into(), item_id(if freeform { "ctc" } else { "fc" }, context, place).into());
     item.insert("type".into(), if freeform { "custom_tool_call" } else { "function_call" }.into());
     item.insert("status".into(), status.into());
     item.insert("call_id".into(), id.into());

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::dialects::is_filled;
-use crate::dialects::room::Seen;
+use crate::dialects::room::EventFacts;
 
 /// See [`Room::keep_alive`](crate::dialects::room::Room::keep_alive).
 pub(super) const KEEP_ALIVE: &[u8] = b"\n\n";
@@ -20,7 +20,7 @@ pub(super) const MEMBERS: &[(&str, &str)] = &[("system", "instructions"), ("mess
 /// See [`Room::shows_pictures`](crate::dialects::room::Room::shows_pictures).
 pub(super) const SHOWS_PICTURES: bool = false;
 
-pub(super) fn see(event: &Value) -> Seen<'_> {
+pub(super) fn see(event: &Value) -> EventFacts<'_> {
     let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
     let response = event.get("response");
     let ends = matches!(kind, "response.completed" | "response.incomplete" | "response.failed");
@@ -35,10 +35,10 @@ pub(super) fn see(event: &Value) -> Seen<'_> {
         "" => event.get("error").filter(|error| !error.is_null()),
         _ => None,
     };
-    Seen {
+    EventFacts {
         content: (kind.ends_with(".delta") && event.get("delta").is_some_and(is_filled)) || begins_call(),
         finish: ends,
-        botched: false,
+        failed: false,
         end: ends,
         usage: response.filter(|_| ends).and_then(|response| response.get("usage")).filter(|usage| usage.is_object()),
         error,

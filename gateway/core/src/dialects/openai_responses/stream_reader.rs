@@ -11,9 +11,9 @@ use super::{answer, error, finish};
 use crate::dialect::Dialect;
 use crate::dialects::room::ReadStream;
 use crate::neutral::events::ServerEvent;
-use crate::neutral::{Event, Finish, Part, PartKind, Thought, ToolCall};
+use crate::neutral::{Event, Finish, Part, PartKind, ReasoningPart, ToolCall};
 
-/// The machine.
+/// Reads a stream of this dialect.
 #[derive(Debug, Default)]
 pub(super) struct StreamReader {
     started: bool,
@@ -29,7 +29,7 @@ pub(super) struct StreamReader {
 struct Open {
     part: usize,
     filled: bool,
-    /// Which piece of a thought's summary came last.
+    /// Which piece of a summary of reasoning came last.
     summary: u64,
 }
 
@@ -50,8 +50,8 @@ impl ReadStream for StreamReader {
         let kind = text(&data, "type").unwrap_or(&event.name).to_owned();
         if !self.started {
             self.started = true;
-            let told = |name: &str| data.get("response").and_then(|response| text(response, name)).map(str::to_owned);
-            out.push(Event::Start { id: told("id"), model: told("model") });
+            let words = |name: &str| data.get("response").and_then(|response| text(response, name)).map(str::to_owned);
+            out.push(Event::Start { id: words("id"), model: words("model") });
         }
         self.read(&kind, data, &mut out);
         out
@@ -75,7 +75,7 @@ impl StreamReader {
             "response.output_text.delta" => self.delta(place, &PartKind::Text, &data, out),
             "response.refusal.delta" => self.delta(place, &PartKind::Refusal, &data, out),
             "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
-                self.thought_delta(place, &data, out);
+                self.reasoning_delta(place, &data, out);
             }
             "response.function_call_arguments.delta" => {
                 if let Some(delta) = text(&data, "delta") {
@@ -130,8 +130,8 @@ impl StreamReader {
         self.fill(key, delta, out);
     }
 
-    /// The pieces of a summary are one thought, with a blank line between them.
-    fn thought_delta(&mut self, place: Place, data: &Value, out: &mut Vec<Event>) {
+    /// The pieces of a summary are one piece of reasoning, with a blank line between them.
+    fn reasoning_delta(&mut self, place: Place, data: &Value, out: &mut Vec<Event>) {
         let Some(delta) = text(data, "delta").filter(|delta| !delta.is_empty()) else { return };
         let key = (place.item, 0);
         self.begin(key, PartKind::Reasoning { sealed: None }, out);
@@ -152,14 +152,14 @@ impl StreamReader {
         let is_freeform = text(&item, "type") == Some("custom_tool_call");
         answer::read_item(item, &mut parts);
         for (index, part) in parts.into_iter().enumerate() {
-            // A thought's seal stands alone behind it, whatever its place.
-            let sealed = matches!(&part, Part::Reasoning(Thought { sealed: Some(_), .. }));
+            // The seal of reasoning stands alone behind it, whatever its place.
+            let sealed = matches!(&part, Part::Reasoning(ReasoningPart { sealed: Some(_), .. }));
             let index = if sealed { u64::MAX } else { u64::try_from(index).unwrap_or(u64::MAX) };
             let key = (item_index, index);
             let (kind, text) = match part {
                 Part::Text(text) => (PartKind::Text, text),
                 Part::Refusal(text) => (PartKind::Refusal, text),
-                Part::Reasoning(Thought { text, sealed, .. }) => (PartKind::Reasoning { sealed }, text),
+                Part::Reasoning(ReasoningPart { text, sealed, .. }) => (PartKind::Reasoning { sealed }, text),
                 Part::ToolCall(ToolCall { id, name, arguments, .. }) => (PartKind::ToolCall { id, name }, arguments),
                 _ => continue,
             };

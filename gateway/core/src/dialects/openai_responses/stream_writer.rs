@@ -12,16 +12,16 @@ use super::answer::{
 use super::{error, tools, usage};
 use crate::dialect::Dialect;
 use crate::dialects::room::WriteStream;
-use crate::neutral::{ApiError, Event, Finish, Object, PartKind, Seal, Told, sealed};
+use crate::neutral::{AnswerContext, ApiError, Event, Finish, Object, PartKind, Seal, sealed};
 use crate::usage::Usage;
 
 /// What an item takes in memory beside its text, roughly.
 const ITEM_BYTES: usize = 1024;
 
-/// The machine.
+/// Writes a stream of this dialect.
 #[derive(Debug)]
 pub(super) struct StreamWriter {
-    told: Told,
+    context: AnswerContext,
     sequence: u64,
     /// The response object, once it was announced.
     response: Option<Object>,
@@ -79,9 +79,9 @@ impl WriteStream for StreamWriter {
 }
 
 impl StreamWriter {
-    pub(super) fn new(told: &Told) -> Self {
+    pub(super) fn new(context: &AnswerContext) -> Self {
         StreamWriter {
-            told: told.clone(),
+            context: context.clone(),
             sequence: 0,
             response: None,
             output: Vec::new(),
@@ -96,7 +96,7 @@ impl StreamWriter {
         if self.response.is_some() {
             return;
         }
-        let response = envelope(&self.told, id);
+        let response = envelope(&self.context, id);
         for name in ["response.created", "response.in_progress"] {
             self.emit(name, json!({ "response": response }), out);
         }
@@ -108,22 +108,24 @@ impl StreamWriter {
         let place = self.output.len();
         self.output.push(Value::Null);
         self.held += ITEM_BYTES;
-        let told = &self.told;
+        let context = &self.context;
         let (kind, item, content) = match kind {
             PartKind::Image { data, .. } => {
                 self.held += data.len();
-                (Kind::Picture { data }, picture(told, place, "in_progress", None), None)
+                (Kind::Picture { data }, picture(context, place, "in_progress", None), None)
             }
-            PartKind::Text => (Kind::Text, message(told, place, "in_progress", vec![]), Some(text_part(""))),
-            PartKind::Refusal => (Kind::Refusal, message(told, place, "in_progress", vec![]), Some(refusal_part(""))),
+            PartKind::Text => (Kind::Text, message(context, place, "in_progress", vec![]), Some(text_part(""))),
+            PartKind::Refusal => {
+                (Kind::Refusal, message(context, place, "in_progress", vec![]), Some(refusal_part("")))
+            }
             PartKind::Reasoning { sealed } => {
                 self.held += sealed.as_ref().map_or(0, |seal| seal.text.len());
                 let sealed = sealed.map(|seal| sealed::of_whole(seal, Dialect::OpenaiResponses));
-                (Kind::Reasoning { sealed: sealed.clone() }, reasoning(told, place, "", sealed), None)
+                (Kind::Reasoning { sealed: sealed.clone() }, reasoning(context, place, "", sealed), None)
             }
             PartKind::ToolCall { id, name } => {
-                let freeform = alias_of(told, &name).is_some_and(|alias| alias.freeform);
-                let item = tool_call(told, place, "in_progress", &id, &name, "");
+                let freeform = alias_of(context, &name).is_some_and(|alias| alias.freeform);
+                let item = tool_call(context, place, "in_progress", &id, &name, "");
                 (Kind::Call { id, name, freeform }, item, None)
             }
         };
@@ -179,9 +181,10 @@ impl StreamWriter {
                 *sealed = Some(sealed::of_signature(seal, Dialect::OpenaiResponses));
             }
             Some(Kind::Call { id, .. }) => {
-                // A call has no place for a seal, but clients send thoughts back.
+                // A call has no place for a seal, but clients send reasoning back.
                 let place = self.output.len();
-                let item = reasoning(&self.told, place, "", Some(sealed::of_call(id, seal, Dialect::OpenaiResponses)));
+                let item =
+                    reasoning(&self.context, place, "", Some(sealed::of_call(id, seal, Dialect::OpenaiResponses)));
                 self.output.push(item.clone());
                 for name in ["response.output_item.added", "response.output_item.done"] {
                     self.emit(name, json!({ "output_index": place, "item": item }), out);
@@ -211,13 +214,13 @@ impl StreamWriter {
                     let data = json!({ "summary_index": 0, "part": summary_part(&text) });
                     self.emit_in(place, "rs", "response.reasoning_summary_part.done", data, out);
                 }
-                reasoning(&self.told, place, &text, Some(sealed_or_not(sealed)))
+                reasoning(&self.context, place, &text, Some(sealed_or_not(sealed)))
             }
-            Kind::Picture { data } => picture(&self.told, place, "completed", Some(data)),
+            Kind::Picture { data } => picture(&self.context, place, "completed", Some(data)),
             Kind::Call { id, name, freeform } => {
                 let arguments = if text.is_empty() { "{}" } else { &text };
                 self.end_call(place, &name, freeform, arguments, out);
-                tool_call(&self.told, place, "completed", &id, &name, arguments)
+                tool_call(&self.context, place, "completed", &id, &name, arguments)
             }
         };
         self.emit("response.output_item.done", json!({ "output_index": place, "item": item }), out);
@@ -228,7 +231,7 @@ impl StreamWriter {
 
     fn end_message(&mut self, place: usize, part: Value, out: &mut Vec<u8>) -> Value {
         self.emit_in(place, "msg", "response.content_part.done", json!({ "content_index": 0, "part": part }), out);
-        message(&self.told, place, "completed", vec![part])
+        message(&self.context, place, "completed", vec![part])
     }
 
     fn end_call(&mut self, place: usize, name: &str, freeform: bool, arguments: &str, out: &mut Vec<u8>) {
@@ -237,7 +240,7 @@ impl StreamWriter {
             self.emit_in(place, "ctc", "response.custom_tool_call_input.delta", json!({ "delta": input }), out);
             self.emit_in(place, "ctc", "response.custom_tool_call_input.done", json!({ "input": input }), out);
         } else {
-            let name = alias_of(&self.told, name).map_or(name, |alias| &alias.name);
+            let name = alias_of(&self.context, name).map_or(name, |alias| &alias.name);
             let data = json!({ "name": name, "arguments": arguments });
             self.emit_in(place, "fc", "response.function_call_arguments.done", data, out);
         }
@@ -273,7 +276,7 @@ impl StreamWriter {
     /// An event about the item at `place`.
     fn emit_in(&mut self, place: usize, kind: &str, name: &str, mut data: Value, out: &mut Vec<u8>) {
         if let Some(members) = data.as_object_mut() {
-            members.insert("item_id".into(), item_id(kind, &self.told, place).into());
+            members.insert("item_id".into(), item_id(kind, &self.context, place).into());
             members.insert("output_index".into(), place.into());
         }
         self.emit(name, data, out);

@@ -8,7 +8,7 @@ use crate::dialects::openai;
 use crate::dialects::openai_chat::names::Takes;
 use crate::neutral::schema;
 use crate::neutral::{
-    Effort, Format, Media, Message, Object, Part, Request, Role, Thought, Tool, ToolCall, ToolChoice, ToolResult,
+    Effort, Format, Media, Message, Object, Part, ReasoningPart, Request, Role, Tool, ToolCall, ToolChoice, ToolResult,
     Untranslatable, Warnings, refuse,
 };
 
@@ -101,8 +101,8 @@ fn write_input(messages: Vec<Message>, warnings: &mut Warnings) -> Result<Vec<Va
             let item = match part {
                 Part::ToolCall(call) => Some(write_call(call)),
                 Part::ToolResult(result) => Some(write_result(result, warnings)?),
-                // A thought that another provider sealed, or none did, is left out: the model does without.
-                Part::Reasoning(thought) => write_thought(thought),
+                // Reasoning that another provider sealed, or none did, is left out: the model does without.
+                Part::Reasoning(reasoning) => write_reasoning_item(reasoning),
                 part => {
                     content.extend(write_content(part, role, warnings)?);
                     None
@@ -204,11 +204,11 @@ fn say_that_it_failed(parts: &mut Vec<Part>) {
     }
 }
 
-/// Only a thought OpenAI sealed; it refuses what others did.
+/// Only reasoning that OpenAI sealed: it refuses what others did.
 /// <https://platform.openai.com/docs/guides/reasoning#encrypted-reasoning-items>
-fn write_thought(thought: Thought) -> Option<Value> {
-    let sealed = thought.sealed?.for_provider(Dialect::OpenaiResponses)?;
-    let summary: Vec<Value> = match thought.text.as_str() {
+fn write_reasoning_item(reasoning: ReasoningPart) -> Option<Value> {
+    let sealed = reasoning.sealed?.for_provider(Dialect::OpenaiResponses)?;
+    let summary: Vec<Value> = match reasoning.text.as_str() {
         "" => Vec::new(),
         text => vec![json!({ "type": "summary_text", "text": text })],
     };
@@ -264,8 +264,8 @@ fn write_reasoning(request: &Request, takes: Takes, body: &mut Object, warnings:
     if !written.is_empty() {
         body.insert("reasoning".into(), written.into());
     }
-    if thinks && !request.hides_thoughts {
-        // Models that do not reason refuse this. Without it and with nothing kept, the thoughts of a turn with tools
+    if thinks && !request.hides_reasoning {
+        // Models that do not reason refuse this. Without it and with nothing kept, the reasoning of a turn with tools
         // are lost.
         body.insert("include".into(), json!(["reasoning.encrypted_content"]));
     }

@@ -7,7 +7,7 @@ use crate::dialects::anthropic::seals;
 use crate::neutral::json::{object, take_flag, take_object, take_text};
 use crate::neutral::media::text_of;
 use crate::neutral::{
-    CacheFor, Media, Message, Object, Part, Role, Seal, Thought, ToolCall, ToolResult, Untranslatable, Warnings,
+    CacheFor, Media, Message, Object, Part, ReasoningPart, Role, Seal, ToolCall, ToolResult, Untranslatable, Warnings,
 };
 
 /// Claude Code puts this before its system prompt, for Anthropic's bills. It changes with every request and would keep
@@ -77,14 +77,14 @@ fn block(mut block: Object, path: &str, warnings: &mut Warnings) -> Result<Optio
             parts.retain(|part| !matches!(part, Part::CacheMark(_)));
             Part::ToolResult(ToolResult { id, name: None, parts, is_error })
         }
-        "thinking" => Part::Reasoning(Thought {
+        "thinking" => Part::Reasoning(ReasoningPart {
             text: text(&mut block, "thinking"),
             signature: Seal::read(Dialect::Anthropic, text(&mut block, "signature")),
             sealed: None,
         }),
-        "redacted_thinking" => Part::Reasoning(Thought {
+        "redacted_thinking" => Part::Reasoning(ReasoningPart {
             sealed: Seal::read(Dialect::Anthropic, text(&mut block, "data")),
-            ..Thought::default()
+            ..ReasoningPart::default()
         }),
         // What a search for tools found; the tools themselves are among `tools`.
         // <https://platform.claude.com/docs/en/agents-and-tools/tool-use/tool-search-tool>

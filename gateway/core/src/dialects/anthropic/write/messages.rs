@@ -10,7 +10,7 @@ use crate::neutral::cache::MEMBER;
 use crate::neutral::json::{arguments, from_members, text};
 use crate::neutral::media::text_of;
 use crate::neutral::turns;
-use crate::neutral::{CacheFor, Media, Message, Part, Role, Seal, Thought, ToolCall, Untranslatable, Warnings};
+use crate::neutral::{CacheFor, Media, Message, Part, ReasoningPart, Role, Seal, ToolCall, Untranslatable, Warnings};
 
 /// The member `system` and the conversation.
 pub(super) fn write(
@@ -44,9 +44,9 @@ pub(super) fn write(
         if content.is_empty() {
             continue;
         }
-        let is_thought = |block: &Value| text(block, "type") == Some("thinking");
-        if calls && takes.needs_thoughts && role == "assistant" && !content.iter().any(is_thought) {
-            content.insert(0, unsigned_thought(names::NO_THOUGHT.to_owned()));
+        let is_reasoning = |block: &Value| text(block, "type") == Some("thinking");
+        if calls && takes.needs_thoughts && role == "assistant" && !content.iter().any(is_reasoning) {
+            content.insert(0, unsigned_reasoning(names::NO_THOUGHT.to_owned()));
         }
         if written.is_empty() && role == "assistant" {
             // Bedrock and relays refuse a conversation that begins with it.
@@ -87,7 +87,7 @@ fn blocks(parts: Vec<Part>, path: &str, takes: Takes) -> Result<Vec<Value>, Untr
     Ok(blocks)
 }
 
-/// Thoughts take no mark.
+/// Reasoning takes no mark.
 fn mark(block: Option<&mut Value>, cache: CacheFor) {
     let block = block.filter(|block| text(block, "type").is_some_and(|kind| !kind.ends_with("thinking")));
     if let Some(members) = block.and_then(Value::as_object_mut) {
@@ -122,26 +122,26 @@ fn block(part: Part, path: &str, takes: Takes) -> Result<Option<Value>, Untransl
             }
             written.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
         }
-        Part::Reasoning(thought) => return Ok(thinking(thought, takes)),
+        Part::Reasoning(reasoning) => return Ok(reasoning_block(reasoning, takes)),
         Part::CacheMark(_) => return Ok(None),
     }))
 }
 
-/// Claude refuses a thought whose seal is not Anthropic's own, and loses nothing without it.
-fn thinking(thought: Thought, takes: Takes) -> Option<Value> {
+/// Claude refuses reasoning whose seal is not Anthropic's own, and loses nothing without it.
+fn reasoning_block(reasoning: ReasoningPart, takes: Takes) -> Option<Value> {
     let own = |seal: Option<Seal>| seal?.for_provider(Dialect::Anthropic);
-    if let Some(data) = own(thought.sealed) {
+    if let Some(data) = own(reasoning.sealed) {
         return Some(json!({ "type": "redacted_thinking", "data": data }));
     }
-    match own(thought.signature) {
-        Some(signature) => Some(json!({ "type": "thinking", "thinking": thought.text, "signature": signature })),
-        None if takes.unsigned_thoughts && !thought.text.is_empty() => Some(unsigned_thought(thought.text)),
+    match own(reasoning.signature) {
+        Some(signature) => Some(json!({ "type": "thinking", "thinking": reasoning.text, "signature": signature })),
+        None if takes.unsigned_thoughts && !reasoning.text.is_empty() => Some(unsigned_reasoning(reasoning.text)),
         None => None,
     }
 }
 
-/// The member `signature` is there in every thought; DeepSeek and Kimi do not look into it.
-fn unsigned_thought(text: String) -> Value {
+/// The member `signature` has to be there; DeepSeek and Kimi do not look into it.
+fn unsigned_reasoning(text: String) -> Value {
     json!({ "type": "thinking", "thinking": text, "signature": "" })
 }
 

@@ -1,4 +1,4 @@
-//! How much thinking is asked of a model: older ones are told a number of tokens, newer ones a word.
+//! How much reasoning is asked of a model: older ones are told a number of tokens, newer ones a word.
 //! <https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking>
 
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ const BUDGET_MIN: u64 = 1024;
 /// What has to be left of `max_tokens` for the answer itself.
 const ANSWER_MIN: u64 = 1024;
 
-/// Writes `thinking` and `output_config.effort`. True where the model thinks, which rules other members out.
+/// Writes `thinking` and `output_config.effort`. True where the model reasons, which rules other members out.
 pub(super) fn write(
     request: &Request,
     takes: Takes,
@@ -45,7 +45,7 @@ pub(super) fn write(
         warnings.dropped("reasoning, since max_tokens leaves no room for it");
         return false;
     }
-    if !takes.unsigned_thoughts && calls_without_thoughts(request) {
+    if !takes.unsigned_thoughts && calls_without_reasoning(request) {
         warnings.dropped("reasoning, since earlier thoughts came back without their signature");
         return false;
     }
@@ -65,13 +65,13 @@ fn effort(reasoning: Reasoning, takes: Takes) -> Option<&'static str> {
     })
 }
 
-/// With a budget, Anthropic refuses a turn that calls tools and does not begin with the thought that led to them.
-fn calls_without_thoughts(request: &Request) -> bool {
+/// With a budget, Anthropic refuses a turn that calls tools and does not begin with the reasoning that led to them.
+fn calls_without_reasoning(request: &Request) -> bool {
     let turn = request.messages.get(turns::current_turn(&request.messages)..).unwrap_or_default();
     let mut parts = turn.iter().flat_map(|message| &message.parts);
     let is_sealed = |part: &Part| match part {
-        Part::Reasoning(thought) => {
-            let seals = [&thought.signature, &thought.sealed];
+        Part::Reasoning(reasoning) => {
+            let seals = [&reasoning.signature, &reasoning.sealed];
             seals.into_iter().flatten().any(|seal| seal.by == Dialect::Anthropic)
         }
         _ => false,

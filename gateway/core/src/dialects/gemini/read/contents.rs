@@ -11,7 +11,7 @@ use crate::dialects::gemini::seals;
 use crate::neutral::members::Members;
 use crate::neutral::sealed::Sealed;
 use crate::neutral::{
-    Media, Message, Part, Request, Role, Thought, ToolCall, ToolResult, Untranslatable, Warnings, refuse,
+    Media, Message, Part, ReasoningPart, Request, Role, ToolCall, ToolResult, Untranslatable, Warnings, refuse,
 };
 
 /// `systemInstruction`: a content, or a text as the SDKs' helpers take it.
@@ -98,7 +98,7 @@ impl Reader<'_> {
     fn part(&mut self, path: &str, mut part: Members) -> Result<Option<Part>, Untranslatable> {
         let seal = part.text("thoughtSignature").and_then(seals::read);
         if part.flag("thought").unwrap_or(false) {
-            return Ok(thought(part.text("text").unwrap_or_default(), seal));
+            return Ok(reasoning(part.text("text").unwrap_or_default(), seal));
         }
         if let Some(text) = part.text("text") {
             return Ok((!text.is_empty()).then_some(Part::Text(text)));
@@ -159,8 +159,8 @@ impl Reader<'_> {
     }
 }
 
-/// The parts of a stream come back as they were sent: a thought in pieces, its signature in the last of them. A
-/// signature holds for the whole thought only. Returns what is no further piece.
+/// The parts of a stream come back as they were sent: reasoning in pieces, its signature in the last of them. A
+/// signature holds for the whole only. Returns what is no further piece.
 fn joined(parts: &mut [Part], part: Part) -> Option<Part> {
     match (parts.last_mut(), part) {
         (Some(Part::Reasoning(last)), Part::Reasoning(next))
@@ -174,14 +174,14 @@ fn joined(parts: &mut [Part], part: Part) -> Option<Part> {
     }
 }
 
-fn thought(text: String, seal: Option<Sealed>) -> Option<Part> {
-    let mut thought = Thought { text, ..Thought::default() };
+fn reasoning(text: String, seal: Option<Sealed>) -> Option<Part> {
+    let mut reasoning = ReasoningPart { text, ..ReasoningPart::default() };
     match seal {
-        Some(Sealed::Signature(seal) | Sealed::Own(seal)) => thought.signature = Some(seal),
-        Some(Sealed::Whole(seal)) => thought.sealed = Some(seal),
+        Some(Sealed::Signature(seal) | Sealed::Own(seal)) => reasoning.signature = Some(seal),
+        Some(Sealed::Whole(seal)) => reasoning.sealed = Some(seal),
         Some(Sealed::Call(..)) | None => {}
     }
-    (thought != Thought::default()).then_some(Part::Reasoning(thought))
+    (reasoning != ReasoningPart::default()).then_some(Part::Reasoning(reasoning))
 }
 
 /// `output` and `error` are the names Google gives to what a function returns and why it fails; any other object is the
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_without_an_id_answers_the_first_call_of_its_name_that_has_no_answer() {
+    fn a_response_without_an_id_answers_the_first_open_call_of_its_name() {
         let call = |name: &str| json!({ "functionCall": { "name": name, "args": {} } });
         let response = |name: &str| json!({ "functionResponse": { "name": name, "response": {} } });
         let contents = json!([
@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(ids(contents), ["call x", "call y", "result y", "result x"]);
     }
 
-    /// Each response used to look through all calls.
+    /// Guards against looking through all calls for each response.
     #[test]
     fn every_response_finds_its_call_among_many() {
         let call = |number: usize| json!({ "functionCall": { "name": format!("f{number}") } });

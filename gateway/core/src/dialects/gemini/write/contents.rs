@@ -7,7 +7,7 @@ use crate::dialects::gemini::answer::seal_of_call;
 use crate::dialects::gemini::names;
 use crate::neutral::json;
 use crate::neutral::turns;
-use crate::neutral::{Media, Message, Object, Part, Role, Thought, ToolCall, ToolResult, Warnings};
+use crate::neutral::{Media, Message, Object, Part, ReasoningPart, Role, ToolCall, ToolResult, Warnings};
 
 pub(super) fn write(mut messages: Vec<Message>, model: &str, warnings: &mut Warnings) -> Vec<Value> {
     turns::system_to_user(&mut messages, warnings);
@@ -57,15 +57,15 @@ impl Writer<'_> {
             Part::File { media, .. } => self.parts.push(write_media(media, DOCUMENT)),
             Part::ToolCall(call) => self.call(call),
             Part::ToolResult(result) => self.result(result),
-            Part::Reasoning(thought) => self.thought(thought),
+            Part::Reasoning(reasoning) => self.reasoning(reasoning),
             Part::CacheMark(_) => {}
         }
     }
 
-    /// Only a thought Google sealed: it reads no others.
-    fn thought(&mut self, thought: Thought) {
-        if let Some(seal) = thought.signature.and_then(|seal| seal.for_provider(Dialect::Gemini)) {
-            self.parts.push(json!({ "text": thought.text, "thought": true, "thoughtSignature": seal }));
+    /// Only reasoning that Google sealed: it reads no other.
+    fn reasoning(&mut self, reasoning: ReasoningPart) {
+        if let Some(seal) = reasoning.signature.and_then(|seal| seal.for_provider(Dialect::Gemini)) {
+            self.parts.push(json!({ "text": reasoning.text, "thought": true, "thoughtSignature": seal }));
         }
     }
 

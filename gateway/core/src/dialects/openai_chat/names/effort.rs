@@ -46,7 +46,7 @@ mod tests {
     use super::*;
     use crate::neutral::{Reasoning, Warnings};
 
-    fn told(model: &str, effort: Effort) -> Option<&'static str> {
+    fn context(model: &str, effort: Effort) -> Option<&'static str> {
         let reasoning = Reasoning { effort: Some(effort), ..Reasoning::default() };
         Takes::of(model).effort(Some(reasoning), &mut Warnings::default())
     }
@@ -69,7 +69,7 @@ mod tests {
             ("gpt-6", "none", "low", "medium", "xhigh"),
         ] {
             let words =
-                [Effort::None, Effort::Minimal, Effort::Medium, Effort::ExtraHigh].map(|word| told(model, word));
+                [Effort::None, Effort::Minimal, Effort::Medium, Effort::ExtraHigh].map(|word| context(model, word));
             assert_eq!(words, [none, minimal, medium, extra_high].map(Some), "{model}");
         }
     }
@@ -77,12 +77,12 @@ mod tests {
     #[test]
     fn a_model_of_another_maker_is_told_no_word_it_may_not_know() {
         for model in ["glm-4.6", "gpt-oss-120b", "m"] {
-            let words = [Effort::None, Effort::Low, Effort::ExtraHigh, Effort::Max].map(|word| told(model, word));
+            let words = [Effort::None, Effort::Low, Effort::ExtraHigh, Effort::Max].map(|word| context(model, word));
             assert_eq!(words, [None, Some("low"), Some("high"), Some("high")], "{model}");
         }
-        assert_eq!(told("deepseek-v4-pro", Effort::Max), Some("max"));
-        assert_eq!(told("deepseek/deepseek-v4-pro", Effort::Max), Some("high"));
-        assert_eq!(told("kimi-k3", Effort::Medium), Some("high"));
+        assert_eq!(context("deepseek-v4-pro", Effort::Max), Some("max"));
+        assert_eq!(context("deepseek/deepseek-v4-pro", Effort::Max), Some("high"));
+        assert_eq!(context("kimi-k3", Effort::Medium), Some("high"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::answer::{content_parts, correct, pictures};
 use super::super::{calls, reasoning};
 use crate::neutral::json::{take_list, take_text, text};
-use crate::neutral::{ApiError, Event, Finish, Media, Object, Part, PartKind, Thought};
+use crate::neutral::{ApiError, Event, Finish, Media, Object, Part, PartKind, ReasoningPart};
 use crate::scan::Nesting;
 
 /// A choice may have this many calls: each delta looks through all of them. OpenAI takes 128 tools.
@@ -39,15 +39,15 @@ struct Call {
 impl ChoiceState {
     pub(super) fn read(&mut self, mut delta: Object, choice: usize, parts: &mut usize, out: &mut Vec<Event>) {
         let mut place = Place { choice, parts, out };
-        for thought in thoughts_of(&mut delta) {
-            self.thought(thought, &mut place);
+        for reasoning in reasoning_of(&mut delta) {
+            self.reasoning(reasoning, &mut place);
         }
         match delta.get_mut("content").map(Value::take) {
             Some(Value::String(text)) => self.words(Words::Text, text, &mut place),
             Some(Value::Array(items)) => {
                 for part in items.iter().flat_map(content_parts) {
                     match part {
-                        Part::Reasoning(thought) => self.thought(thought, &mut place),
+                        Part::Reasoning(reasoning) => self.reasoning(reasoning, &mut place),
                         Part::Text(text) => self.words(Words::Text, text, &mut place),
                         Part::Refusal(text) => self.words(Words::Refusal, text, &mut place),
                         _ => {}
@@ -97,17 +97,17 @@ impl ChoiceState {
         }
     }
 
-    fn thought(&mut self, thought: Thought, place: &mut Place<'_>) {
-        if let Some(sealed) = thought.sealed {
+    fn reasoning(&mut self, reasoning: ReasoningPart, place: &mut Place<'_>) {
+        if let Some(sealed) = reasoning.sealed {
             self.end_words(place.out);
             let part = place.begin(PartKind::Reasoning { sealed: Some(sealed) });
             place.out.push(Event::End { part });
         }
-        self.words(Words::Reasoning, thought.text, place);
-        if let Some(signature) = thought.signature {
+        self.words(Words::Reasoning, reasoning.text, place);
+        if let Some(signature) = reasoning.signature {
             let part = self.open(Words::Reasoning, place);
             place.out.push(Event::Signature { part, signature });
-            // What follows is another thought.
+            // What follows is another piece of reasoning.
             self.end_words(place.out);
         }
     }
@@ -189,17 +189,17 @@ impl ChoiceState {
 }
 
 /// `reasoning_details` repeat the text of `reasoning` beside them: only their seals are read then.
-fn thoughts_of(delta: &mut Object) -> Vec<Thought> {
+fn reasoning_of(delta: &mut Object) -> Vec<ReasoningPart> {
     let whole = [take_text(delta, "reasoning_content"), take_text(delta, "reasoning")];
     let whole = whole.into_iter().flatten().find(|text| !text.is_empty());
     let details = take_list(delta, "reasoning_details").unwrap_or_default();
     let has_whole = whole.is_some();
-    let whole = whole.map(|text| Thought { text, ..Thought::default() });
-    let details = details.iter().filter_map(reasoning::read_detail).map(|mut thought| {
+    let whole = whole.map(|text| ReasoningPart { text, ..ReasoningPart::default() });
+    let details = details.iter().filter_map(reasoning::read_detail).map(|mut reasoning| {
         if has_whole {
-            thought.text.clear();
+            reasoning.text.clear();
         }
-        thought
+        reasoning
     });
     whole.into_iter().chain(details).collect()
 }

@@ -9,7 +9,9 @@ use crate::dialects::openai_chat::{calls, reasoning};
 use crate::neutral::cache;
 use crate::neutral::json::from_members;
 use crate::neutral::turns;
-use crate::neutral::{Media, Message, Object, Part, Role, Thought, ToolCall, ToolResult, Untranslatable, Warnings};
+use crate::neutral::{
+    Media, Message, Object, Part, ReasoningPart, Role, ToolCall, ToolResult, Untranslatable, Warnings,
+};
 
 /// The system prompt and the conversation.
 pub(super) fn write(
@@ -34,8 +36,8 @@ pub(super) fn write(
             Role::System => written.push(message("system", content(parts, "\n\n", "messages")?)),
             Role::User => user(parts, &mut written, warnings)?,
             Role::Assistant => {
-                let thinking = if calls || at >= current_turn { Thinking::Kept { calls } } else { Thinking::LeftOut };
-                written.extend(assistant(parts, thinking, takes));
+                let kept = if calls || at >= current_turn { Kept::Whole { calls } } else { Kept::Nothing };
+                written.extend(assistant(parts, kept, takes));
             }
         }
     }
@@ -86,19 +88,19 @@ fn tool(result: ToolResult, shown: &mut Vec<Part>, warnings: &mut Warnings) -> V
     from_members([("role", "tool".into()), ("tool_call_id", result.id.into()), ("content", text.into())])
 }
 
-/// What is thought in the model's current turn and in those in which it called tools is given back: DeepSeek and Moonshot
-/// ask for that, and nobody reads the rest. <https://api-docs.deepseek.com/guides/thinking_mode#tool-calls>
+/// Which reasoning is given back: that of the model's current turn and of turns in which it called tools. DeepSeek and
+/// Moonshot ask for that, and nobody reads the rest. <https://api-docs.deepseek.com/guides/thinking_mode#tool-calls>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Thinking {
-    LeftOut,
-    Kept { calls: bool },
+enum Kept {
+    Nothing,
+    Whole { calls: bool },
 }
 
 /// What a model does not read is left out: strict providers refuse it.
-fn assistant(parts: Vec<Part>, kept: Thinking, takes: Takes) -> Option<Value> {
+fn assistant(parts: Vec<Part>, kept: Kept, takes: Takes) -> Option<Value> {
     let mut texts: Vec<String> = Vec::new();
     let mut tool_calls: Vec<ToolCall> = Vec::new();
-    let mut thinking: Vec<Thought> = Vec::new();
+    let mut reasoning: Vec<ReasoningPart> = Vec::new();
     for part in parts {
         match part {
             Part::Text(text) | Part::Refusal(text) if !text.is_empty() => texts.push(text),
@@ -106,7 +108,7 @@ fn assistant(parts: Vec<Part>, kept: Thinking, takes: Takes) -> Option<Value> {
                 call.signature = call.signature.filter(|seal| takes.call_seals && seal.by == Dialect::Gemini);
                 tool_calls.push(call);
             }
-            Part::Reasoning(thought) => thinking.push(thought),
+            Part::Reasoning(part) => reasoning.push(part),
             _ => {}
         }
     }
@@ -117,8 +119,8 @@ fn assistant(parts: Vec<Part>, kept: Thinking, takes: Takes) -> Option<Value> {
     message.insert("role".to_owned(), "assistant".into());
     let text = if texts.is_empty() { Value::Null } else { texts.join("\n").into() };
     message.insert("content".to_owned(), text);
-    if let Thinking::Kept { calls } = kept {
-        reasoning::write_for(takes, thinking, calls, &mut message);
+    if let Kept::Whole { calls } = kept {
+        reasoning::write_for(takes, reasoning, calls, &mut message);
     }
     calls::write_all(tool_calls, false, &mut message);
     Some(Value::Object(message))

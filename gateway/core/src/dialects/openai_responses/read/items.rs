@@ -1,6 +1,6 @@
 //! Reads the `input` of a Responses request: a text, or items of the conversation.
 //!
-//! The model's items that follow each other (thoughts, words, calls) are one turn, as every other dialect has it; so are
+//! The model's items that follow each other (reasoning, words, calls) are one turn, as every other dialect has it; so are
 //! the results of parallel calls.
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use crate::dialects::openai_responses::tools;
 use crate::neutral::members::Members;
 use crate::neutral::sealed::{self, Sealed};
 use crate::neutral::{
-    Media, Message, Part, Request, Role, Seal, Thought, ToolCall, ToolResult, Untranslatable, Warnings, refuse,
+    Media, Message, Part, ReasoningPart, Request, Role, Seal, ToolCall, ToolResult, Untranslatable, Warnings, refuse,
 };
 
 pub(super) fn read(input: Option<Value>, request: &mut Request, warnings: &mut Warnings) -> Result<(), Untranslatable> {
@@ -56,7 +56,7 @@ impl Reader<'_> {
             }
             "function_call_output" | "custom_tool_call_output" => self.result(path, item),
             "reasoning" => {
-                self.thought(item);
+                self.reasoning(item);
                 Ok(())
             }
             // Codex sends its tools inside the input since 0.144, and both are how a tool found later is declared:
@@ -65,7 +65,7 @@ impl Reader<'_> {
                 tools::read(item.list("tools"), self.request, self.warnings);
                 Ok(())
             }
-            // The AI SDK refers to a thought wherever `store` is left as it is. A conversation can do without.
+            // The AI SDK refers to reasoning wherever `store` is left as it is. A conversation can do without.
             "item_reference" if item.text("id").is_some_and(|id| id.starts_with("rs_")) => {
                 self.warnings.dropped("input: item_reference of a thought");
                 Ok(())
@@ -173,21 +173,21 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn thought(&mut self, mut item: Members) {
+    fn reasoning(&mut self, mut item: Members) {
         let mut texts: Vec<String> = Vec::new();
         for piece in item.list("summary").into_iter().chain(item.list("content")) {
             texts.extend(Members::of(piece).text("text"));
         }
-        let mut thought = Thought { text: texts.join("\n\n"), ..Thought::default() };
+        let mut reasoning = ReasoningPart { text: texts.join("\n\n"), ..ReasoningPart::default() };
         let sealed = item.text("encrypted_content");
         match sealed.and_then(|sealed| sealed::read(sealed, Dialect::OpenaiResponses)) {
-            Some(Sealed::Signature(seal)) => thought.signature = Some(seal),
-            Some(Sealed::Whole(seal) | Sealed::Own(seal)) => thought.sealed = Some(seal),
+            Some(Sealed::Signature(seal)) => reasoning.signature = Some(seal),
+            Some(Sealed::Whole(seal) | Sealed::Own(seal)) => reasoning.sealed = Some(seal),
             Some(Sealed::Call(id, seal)) => drop(self.seals.insert(id, seal)),
             None => {}
         }
-        if thought != Thought::default() {
-            self.say(Role::Assistant, vec![Part::Reasoning(thought)]);
+        if reasoning != ReasoningPart::default() {
+            self.say(Role::Assistant, vec![Part::Reasoning(reasoning)]);
         }
     }
 
