@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use futures_util::future::{Either, select};
 use gateway_core::dialect::Dialect;
+use gateway_core::headers;
 use gateway_core::observation::Observation;
 use gateway_core::observe::Observer;
 use gateway_core::outcome::SendError;
@@ -76,8 +77,7 @@ pub(crate) fn respond_early(
 ) -> types::Response {
     let mut headers = headers;
     headers.push(("content-type".to_owned(), b"text/event-stream".to_vec()));
-    headers.push(("cache-control".to_owned(), b"no-cache".to_vec()));
-    headers.push(("x-accel-buffering".to_owned(), b"no".to_vec()));
+    headers::unbuffered(&mut headers);
     allow_origin(incoming, &mut headers);
     let (response, mut writer, trailers) = head(200, &headers);
     wasip3::spawn(async move {

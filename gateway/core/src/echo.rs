@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::call::Call;
 use crate::dialect::Dialect;
+use crate::headers;
 use crate::operation::Operation;
 use crate::refusal::{Refusal, Reply, Shape};
 use crate::translate::{self, AnswerContext, Direction, Stream};
@@ -57,7 +58,13 @@ pub fn answer(call: &Call, upstream_model: &str, id: &str, now_s: i64) -> Reply 
     let media_type = if call.as_array { "application/json" } else { "text/event-stream" };
     let mut stream = Stream::new(Dialect::OpenaiChat, dialect, context);
     let body = [stream.feed(&reply.body), stream.end()].concat();
-    Reply::new(reply.status, media_type, body).with("cache-control", "no-cache")
+    stream_reply(reply.status, media_type, body)
+}
+
+fn stream_reply(status: u16, media_type: &str, body: Vec<u8>) -> Reply {
+    let mut reply = Reply::new(status, media_type, body);
+    headers::unbuffered(&mut reply.headers);
+    reply
 }
 
 /// The same in OpenAI's words, of which `body` is the request.
@@ -77,7 +84,7 @@ fn of_openai(head: &Head<'_>, call: &Call, body: &[u8], include_usage: bool) -> 
     });
     if call.streamed {
         let usage = include_usage.then_some(&usage);
-        return Reply::new(200, "text/event-stream", stream(head, &text, usage)).with("cache-control", "no-cache");
+        return stream_reply(200, "text/event-stream", stream(head, &text, usage));
     }
     let choice = match head.operation {
         Operation::Chat => {

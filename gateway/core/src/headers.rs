@@ -46,3 +46,11 @@ pub fn hops(headers: &[(String, Vec<u8>)]) -> u32 {
 
 /// Where a relay's caller presents a key of llmio. Every other place belongs to the origin.
 pub const RELAY_KEY: &str = "x-llmio-key";
+
+/// Tells proxies in between to hand a stream on as it comes. nginx holds answers back unless they say so themselves:
+/// <https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering>.
+pub fn unbuffered(headers: &mut Vec<(String, Vec<u8>)>) {
+    let own: [(&str, &[u8]); 2] = [("cache-control", b"no-cache"), ("x-accel-buffering", b"no")];
+    headers.retain(|(name, _)| own.iter().all(|(own, _)| own != name));
+    headers.extend(own.map(|(name, value)| (name.to_owned(), value.to_vec())));
+}

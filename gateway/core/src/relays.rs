@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use crate::catalog::Relay;
-use crate::headers::{HOP_BY_HOP, HOPS, RELAY_KEY, hops, nominated, text};
+use crate::headers::{HOP_BY_HOP, HOPS, RELAY_KEY, hops, nominated, text, unbuffered};
 use crate::outcome::SendError;
 use crate::refusal::Refusal;
 use crate::state::State;
@@ -123,6 +123,9 @@ pub fn answer(mut upstream: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
     let is_llmios = |name: &str| name == "x-llmio-record" || name == MARK;
     let nominated = nominated(&upstream);
     upstream.retain(|(name, _)| !HOP_BY_HOP.contains(&name.as_str()) && !nominated.contains(name) && !is_llmios(name));
+    if text(&upstream, "content-type").is_some_and(|media_type| media_type.starts_with("text/event-stream")) {
+        unbuffered(&mut upstream);
+    }
     upstream
 }
 
@@ -262,6 +265,16 @@ mod tests {
         let upstream =
             headers(&[("set-cookie", "a=b"), ("location", "/x"), ("keep-alive", "9"), ("x-llmio-record", "r")]);
         assert_eq!(answer(upstream), headers(&[("set-cookie", "a=b"), ("location", "/x")]));
+    }
+
+    #[test]
+    fn a_stream_is_not_to_be_held_back_by_proxies_in_between() {
+        let upstream = headers(&[("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "public")]);
+        let said = answer(upstream);
+        assert_eq!(text(&said, "cache-control"), Some("no-cache"));
+        assert_eq!(text(&said, "x-accel-buffering"), Some("no"));
+        let other = headers(&[("content-type", "application/json"), ("cache-control", "public")]);
+        assert_eq!(answer(other.clone()), other);
     }
 
     #[test]

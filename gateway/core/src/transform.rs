@@ -76,6 +76,9 @@ impl ResponseTransform {
         if seen.is_stream || !matches!(self, Self::AsIs) {
             headers.retain(|(name, _)| name != "content-length");
         }
+        if seen.is_stream {
+            headers::unbuffered(headers);
+        }
         let Self::Translated(translation) = self else { return };
         if translation.streamed && seen.is_stream {
             let context = translation.context.clone();
@@ -85,8 +88,8 @@ impl ResponseTransform {
         let media_type: &[u8] = if gives_events { b"text/event-stream" } else { b"application/json" };
         headers.retain(|(name, _)| !matches!(name.as_str(), "content-type" | "content-encoding"));
         headers.push(("content-type".to_owned(), media_type.to_vec()));
-        if gives_events && headers::value(headers, "cache-control").is_none() {
-            headers.push(("cache-control".to_owned(), b"no-cache".to_vec()));
+        if translation.streamed {
+            headers::unbuffered(headers);
         }
     }
 

@@ -1,6 +1,8 @@
 //! Streams: byte for byte, piece by piece, and what the record learns from them.
 
-use crate::common::{End, Gateway, Host, streamed_chat};
+use serde_json::json;
+
+use crate::common::{End, Gateway, Host, Request, TOKEN, streamed_chat};
 use crate::upstream::{Answer, Upstream, event, last_events};
 
 both_hosts![
@@ -12,6 +14,7 @@ both_hosts![
     comments_and_odd_line_ends_pass_unchanged,
     a_stream_that_ends_without_saying_so_never_looks_complete,
     two_streams_at_once_keep_apart,
+    every_stream_tells_proxies_in_front_not_to_hold_it_back,
 ];
 
 fn a_chunk_reaches_the_client_before_the_provider_sends_the_next(host: Host) {
@@ -111,4 +114,23 @@ fn two_streams_at_once_keep_apart(host: Host) {
     assert_eq!(second.finish().text(), end("two"));
     one.release();
     assert_eq!(first.finish().text(), end("one"));
+}
+
+fn every_stream_tells_proxies_in_front_not_to_hold_it_back(host: Host) {
+    let says = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\
+                cache-control: public\r\nx-accel-buffering: yes\r\n\r\n";
+    let stream = |answer: Answer| answer.chunk(event("Hi")).chunk(last_events()).end();
+    let upstream = Upstream::answering(stream(Answer::stream()));
+    let says = Upstream::answering(stream(Answer::nothing().raw(says)));
+    let gateway = Gateway::on(host).provider("a", &upstream).provider("b", &says);
+    let gateway = gateway.model("m", &["a/up"]).model("says", &["b/up"]).start();
+    let messages = json!([{ "role": "user", "content": "Hi" }]);
+    for model in ["m", "says"] {
+        let anthropic = json!({ "model": model, "max_tokens": 9, "stream": true, "messages": messages }).to_string();
+        for request in [streamed_chat(model), Request::new("POST", "/v1/messages").key(TOKEN).json(anthropic)] {
+            let response = gateway.send(&request);
+            let said = ["content-type", "cache-control", "x-accel-buffering"].map(|name| response.header(name));
+            assert_eq!(said, [Some("text/event-stream"), Some("no-cache"), Some("no")], "{model}");
+        }
+    }
 }
