@@ -61,7 +61,7 @@ pub fn answer(call: &Call, upstream_model: &str, id: &str, now_s: i64) -> Reply 
     stream_reply(reply.status, media_type, body)
 }
 
-fn stream_reply(status: u16, media_type: &str, body: Vec<u8>) -> Reply {
+fn stream_reply(status: u16, media_type: &str, body: impl Into<Vec<u8>>) -> Reply {
     let mut reply = Reply::new(status, media_type, body);
     headers::unbuffered(&mut reply.headers);
     reply

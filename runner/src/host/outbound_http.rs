@@ -6,9 +6,12 @@ mod address;
 mod body;
 mod connector;
 mod failure;
+mod kept;
 mod proxy;
 mod resend;
 
+#[cfg(test)]
+mod h2_tests;
 #[cfg(test)]
 mod proxy_tests;
 #[cfg(test)]
@@ -25,6 +28,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use kept::Turn;
 use proxy::Proxy;
 use resend::{Clients, KeptBody};
 use std::collections::HashMap;
@@ -40,6 +44,7 @@ use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks};
 
 pub(crate) use connector::{TlsConfig, tls_config};
 
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const HOST_HEADER: HeaderName = HeaderName::from_static("x-llmio-host");
 /// The component sets all three on every request; these bound one that forgets.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -151,11 +156,14 @@ impl WasiHttpHooks for OutboundHttp {
         });
         Box::new(async move {
             let (clients, upstream, limits) = prepared?;
-            let response = exchange(&clients, request, &upstream, &limits).await?;
+            let (response, turn) = exchange(&clients, request, &upstream, &limits).await?;
             let (mut head, body) = response.into_parts();
+            if let Some(turn) = &turn {
+                turn.note(head.headers.get(KEEP_ALIVE).and_then(|value| value.to_str().ok()));
+            }
             strip_nominated(&mut head.headers);
             upstream.set_body(body);
-            let body = UpstreamBody::new(upstream, limits.between_bytes).boxed_unsync();
+            let body = UpstreamBody::new(upstream, limits.between_bytes, turn).boxed_unsync();
             // Ready at the first poll: then wasmtime spawns no task to watch it.
             let sent: Box<dyn Future<Output = _> + Send> = Box::new(std::future::ready(Ok(())));
             Ok((Response::from_parts(head, body), sent))
@@ -169,7 +177,7 @@ async fn exchange(
     request: Request<WasiBody>,
     upstream: &Upstream,
     limits: &Limits,
-) -> Result<Response<Incoming>, Error> {
+) -> Result<(Response<Incoming>, Option<Turn>), Error> {
     let mut response = pin!(clients.request(request));
     let mut late = pin!(tokio::time::sleep(limits.first_byte));
     poll_fn(|context| {

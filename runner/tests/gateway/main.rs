@@ -39,6 +39,7 @@ mod egress_relay;
 mod failover;
 mod health;
 mod imports;
+mod kept_connections;
 mod keys;
 mod latencies;
 mod learnt;

@@ -149,9 +149,9 @@ struct State {
     next: VecDeque<Answer>,
     /// What callers with this `authorization` get.
     refused: Option<(String, Answer)>,
-    /// A connection is reset at its second request.
-    once: bool,
     received: Vec<Received>,
+    connections: usize,
+    closed: usize,
     released: usize,
     hung_up: usize,
 }
@@ -167,6 +167,7 @@ impl Upstream {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = serving.clone();
+                shared.state().connections += 1;
                 thread::spawn(move || serve(stream, &shared));
             }
         });
@@ -198,12 +199,6 @@ impl Upstream {
         self
     }
 
-    /// Resets every connection at its second request.
-    pub(crate) fn once_a_connection(self) -> Self {
-        self.shared.state().once = true;
-        self
-    }
-
     /// Its address as a base URL without a path.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -225,6 +220,11 @@ impl Upstream {
         self.shared.state().received.clone()
     }
 
+    /// How many connections there were so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.state().connections
+    }
+
     /// The only request; anything else fails the test.
     pub(crate) fn only(&self) -> Received {
         let mut received = self.received();
@@ -236,6 +236,12 @@ impl Upstream {
     pub(crate) fn wait_for_requests(&self, count: usize) {
         let enough = self.shared.wait(PATIENCE, |state| state.received.len() >= count);
         assert!(enough, "{count} requests did not arrive");
+    }
+
+    /// Waits until it has closed so many connections.
+    pub(crate) fn wait_for_closed(&self, count: usize) {
+        let enough = self.shared.wait(PATIENCE, |state| state.closed >= count);
+        assert!(enough, "{count} connections were not closed");
     }
 
     /// Whether a client hangs up on a running answer before the limit.
@@ -280,10 +286,8 @@ fn serve(stream: TcpStream, shared: &Arc<Shared>) {
             shared.changed.notify_all();
         })
     };
-    let mut is_first = true;
     while let Ok(authorization) = requests.recv() {
-        let is_over = !std::mem::take(&mut is_first) && shared.state().once;
-        let answer = shared.state().answer_for(&authorization).filter(|_| !is_over);
+        let answer = shared.state().answer_for(&authorization);
         let answer = answer.unwrap_or_else(|| Answer::nothing().reset());
         let how = play(answer, &stream, shared, &requests);
         if matches!(how, Played::Whole) {
@@ -299,6 +303,8 @@ fn serve(stream: TcpStream, shared: &Arc<Shared>) {
             let _ = stream.shutdown(Shutdown::Read);
         } else {
             let _ = stream.shutdown(Shutdown::Both);
+            shared.state().closed += 1;
+            shared.changed.notify_all();
         }
         break;
     }

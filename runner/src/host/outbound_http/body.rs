@@ -2,6 +2,7 @@
 //! ended its call.
 
 use super::failure;
+use super::kept::Turn;
 use crate::call::Upstream;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -17,6 +18,8 @@ pub(super) struct UpstreamBody {
     upstream: Arc<Upstream>,
     limit: Duration,
     stall: Option<Stall>,
+    /// Over when the body is.
+    turn: Option<Turn>,
 }
 
 /// A read that waits. The timer is set once and moved only when it fires, not at every chunk.
@@ -26,8 +29,8 @@ struct Stall {
 }
 
 impl UpstreamBody {
-    pub(super) fn new(upstream: Arc<Upstream>, limit: Duration) -> UpstreamBody {
-        UpstreamBody { upstream, limit, stall: None }
+    pub(super) fn new(upstream: Arc<Upstream>, limit: Duration, turn: Option<Turn>) -> UpstreamBody {
+        UpstreamBody { upstream, limit, stall: None, turn }
     }
 
     /// Counts from when the guest began to wait: while a slow client keeps it from reading, the upstream is not late.
@@ -57,6 +60,9 @@ impl Body for UpstreamBody {
             Poll::Ready(Ok(frame)) => {
                 if let Some(stall) = &mut self.stall {
                     stall.since = None;
+                }
+                if frame.is_none() {
+                    self.turn = None;
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(|error| failure::of_body(&error))))
             }

@@ -2,8 +2,8 @@
 //! connector does the first and third with happy eyeballs, hyper-rustls the last; ours is the policy between them.
 
 use super::address::{is_address_in_disguise, is_public};
+use super::kept::{KeptStream, Peers};
 use super::proxy::{Proxy, ThroughProxy};
-use super::resend;
 use anyhow::Result;
 use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
@@ -84,6 +84,7 @@ pub(super) struct Connector {
     resolver: Resolver,
     is_proxied: bool,
     timeout: Duration,
+    peers: Peers,
 }
 
 /// How the bytes get to a destination.
@@ -110,7 +111,7 @@ impl Connector {
         };
         let https = HttpsConnectorBuilder::new().with_tls_config(tls.0.clone()).https_or_http();
         let https = https.enable_all_versions().wrap_connector(way);
-        Connector { https, resolver, is_proxied, timeout }
+        Connector { https, resolver, is_proxied, timeout, peers: Peers::default() }
     }
 
     /// Whether a destination is one whose address is known to be forbidden before anything is resolved.
@@ -160,7 +161,7 @@ impl Service<Uri> for Way {
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<Wire>;
+    type Response = TokioIo<KeptStream>;
     type Error = NoConnection;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NoConnection>> + Send>>;
 
@@ -169,14 +170,14 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        resend::connecting();
         if uri.host().is_some_and(|host| self.is_prohibited(host)) {
             return Box::pin(std::future::ready(Err(NoConnection::Prohibited)));
         }
+        let peer = self.peers.of(&uri.to_string());
         let (connecting, timeout) = (self.https.call(uri), self.timeout);
         Box::pin(async move {
             match tokio::time::timeout(timeout, connecting).await {
-                Ok(Ok(stream)) => Ok(stream),
+                Ok(Ok(stream)) => Ok(TokioIo::new(KeptStream::new(stream, peer))),
                 Ok(Err(error)) => Err(cause(error)),
                 Err(_) => Err(NoConnection::Timeout),
             }

@@ -1,6 +1,7 @@
 //! What went wrong, in the words of wasi:http: the component's failover decides by them, so each cause has its own.
 
 use super::connector::NoConnection;
+use super::kept::Unsent;
 use hyper_util::client::legacy;
 use std::error::Error as StdError;
 use std::io;
@@ -27,7 +28,11 @@ pub(super) fn of_request(error: &legacy::Error) -> Error {
         Some(error) if error.is_parse_too_large() => Error::HttpResponseHeaderSectionSize(None),
         Some(error) if error.is_parse() => Error::HttpProtocolError,
         Some(error) if error.is_user() => Error::HttpProtocolError,
-        _ => of_stream(error, Error::ConnectionTerminated),
+        _ => match of_stream(error, Error::ConnectionTerminated) {
+            // There was no answer that could be incomplete.
+            Error::HttpResponseIncomplete => Error::ConnectionTerminated,
+            other => other,
+        },
     }
 }
 
@@ -39,25 +44,31 @@ pub(super) fn of_body(error: &hyper::Error) -> Error {
     of_stream(error, Error::HttpProtocolError)
 }
 
-/// Whether a request got no response because the connection it was sent on ended.
-pub(super) fn is_lost_connection(error: &legacy::Error) -> bool {
-    // The guest's own body may have failed, of which the connection then ends.
-    let is_own = |cause: &(dyn StdError + 'static)| cause.is::<Error>() || cause.is::<NoConnection>();
-    !causes(error).any(is_own) && causes(error).any(is_lost)
+/// Why not a byte of a request can have been acted on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Unprocessed {
+    /// Its kept connection was closed before anything was written.
+    Unsent,
+    /// The connection takes no request of this number any more (RFC 9113, section 6.8).
+    GoingAway,
+    /// The upstream did not look at this one (RFC 9113, section 8.7).
+    Refused,
 }
 
-fn is_lost(cause: &(dyn StdError + 'static)) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
-    if let Some(error) = cause.downcast_ref::<hyper::Error>() {
-        return error.is_incomplete_message() || error.is_canceled();
-    }
-    if let Some(error) = cause.downcast_ref::<h2::Error>() {
-        // A stream that the upstream refused was not acted on (RFC 9113, section 8.7).
-        return error.is_io() || error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM);
-    }
-    let error = cause.downcast_ref::<io::Error>();
-    error.is_some_and(|error| {
-        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
+/// Whether a request that got no response is known not to have been acted on.
+pub(super) fn unprocessed(error: &legacy::Error) -> Option<Unprocessed> {
+    causes(error).find_map(|cause| {
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            return error.get_ref().filter(|inner| inner.is::<Unsent>()).map(|_| Unprocessed::Unsent);
+        }
+        // What we end ourselves may have been acted on. Of what the upstream has, h2 gives this error only to streams
+        // above the last that GOAWAY names.
+        let error = cause.downcast_ref::<h2::Error>().filter(|error| error.is_remote())?;
+        match error.reason() {
+            _ if error.is_go_away() => Some(Unprocessed::GoingAway),
+            Some(h2::Reason::REFUSED_STREAM) => Some(Unprocessed::Refused),
+            _ => None,
+        }
     })
 }
 

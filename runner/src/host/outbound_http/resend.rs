@@ -1,48 +1,36 @@
-//! A request whose kept connection turns out to be dead is sent once more. An upstream closes a connection it keeps
-//! whenever it likes, and a request may be on its way by then: no fault of it, and nothing a caller or a breaker should
-//! hear of. Browsers do the same, whatever the method (RFC 9110, section 9.2.2, asks for means to know that the request
-//! was not acted on: a connection that had carried an answer before, and ends at once without a byte of another).
-//! hyper-util does it by itself only for a request of which nothing was written.
+//! A request is sent again in silence only when not a byte of it can have been acted on: its kept connection was found
+//! closed before anything was written, or an HTTP/2 upstream said that it did not look at it (GOAWAY below its number,
+//! REFUSED_STREAM). Whatever else happens to it may have been delivered, and is told to the guest: that is an attempt
+//! of the call, counted and recorded. hyper-util resends by itself what never left its queue.
 
-use super::failure;
+use super::kept::{Kept, Turn};
 use super::{HttpClient, connector::Connector, new_client};
+use super::{failure, failure::Unprocessed};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
-use std::cell::Cell;
-use std::pin::Pin;
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
-use tokio::time::Instant;
 use wasmtime_wasi_http::{Error, WasiBody};
-
-/// How soon a dead connection is noticed: within a round trip. After longer the upstream was at work.
-const NOTICED_WITHIN: Duration = Duration::from_secs(5);
 
 /// So much of a body is kept until its answer's head is there. More than most calls have; what is larger is not sent
 /// again.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
-tokio::task_local! {
-    /// Whether a connection was made for the request under way.
-    static CONNECTED: Cell<bool>;
-}
-
-/// Told by the connector, in the task of the request that needs the connection.
-pub(super) fn connecting() {
-    // Nobody asks outside of a request.
-    let _ = CONNECTED.try_with(|connected| connected.set(true));
-}
+/// Kept connections that are tried before a new one is made.
+const KEPT_TRIES_MAX: usize = 4;
 
 /// The ways to one kind of destination.
 #[derive(Clone)]
 pub(super) struct Clients {
     /// Keeps connections.
     pooled: HttpClient,
-    /// Makes one for each request: what else is kept may be dead for the same reason.
+    /// Makes one for each request.
     fresh: HttpClient,
 }
 
@@ -51,33 +39,70 @@ impl Clients {
         Clients { pooled: new_client(connector.clone(), true), fresh: new_client(connector, false) }
     }
 
-    /// Sends a request and waits for the head of its response.
-    pub(super) async fn request(&self, request: Request<WasiBody>) -> Result<Response<Incoming>, legacy::Error> {
+    /// Sends a request and waits for the head of its response; with it comes its turn on a connection that may be kept.
+    pub(super) async fn request(
+        &self,
+        request: Request<WasiBody>,
+    ) -> Result<(Response<Incoming>, Option<Turn>), legacy::Error> {
         let (head, body) = request.into_parts();
-        let body = KeptBody::new(body);
-        let again = body.handle();
-        let started = Instant::now();
-        let first = self.pooled.request(Request::from_parts(head.clone(), body));
-        let sending = async { (first.await, CONNECTED.with(Cell::get)) };
-        let (sent, connected) = CONNECTED.scope(Cell::new(false), sending).await;
-        let error = match sent {
-            Ok(response) => {
-                again.forget();
-                return Ok(response);
+        let (mut body, mut client, mut tries) = (KeptBody::new(body), &self.pooled, 0);
+        loop {
+            let handle = body.handle();
+            let error = match send(client, Request::from_parts(head.clone(), body)).await {
+                Ok(sent) => {
+                    handle.forget();
+                    return Ok(sent);
+                }
+                Err(error) => error,
+            };
+            tries += 1;
+            let again = failure::unprocessed(&error).and_then(|why| self.again(why, tries));
+            match again.zip(handle.once_more()) {
+                Some((next, rest)) => (client, body) = (next, rest),
+                None => return Err(error),
             }
-            Err(error) => error,
-        };
-        if connected || started.elapsed() > NOTICED_WITHIN || !failure::is_lost_connection(&error) {
-            return Err(error);
         }
-        match again.once_more() {
-            Some(body) => self.fresh.request(Request::from_parts(head, body)).await,
-            None => Err(error),
+    }
+
+    /// Where a request is sent again that was not looked at, if it is.
+    fn again(&self, why: Unprocessed, tries: usize) -> Option<&HttpClient> {
+        match why {
+            Unprocessed::Unsent if tries < KEPT_TRIES_MAX => Some(&self.pooled),
+            // What else is kept may be dead for the same reason. A new connection never says this.
+            Unprocessed::Unsent => Some(&self.fresh),
+            // The pool lets go of such a connection, and all that it refused share the next.
+            Unprocessed::GoingAway => (tries == 1).then_some(&self.pooled),
+            Unprocessed::Refused => (tries == 1).then_some(&self.fresh),
         }
     }
 }
 
-/// A body that can be read a second time as long as little of it was read.
+async fn send(
+    client: &HttpClient,
+    mut request: Request<KeptBody>,
+) -> Result<(Response<Incoming>, Option<Turn>), legacy::Error> {
+    let captured = capture_connection(&mut request);
+    let mut response = pin!(client.request(request));
+    let mut turn: Option<Turn> = None;
+    let head = poll_fn(|context| {
+        let polled = response.as_mut().poll(context);
+        // The client itself may go on to another connection when it finds one closed.
+        if let Some(kept) = kept(&captured).filter(|kept| !turn.as_ref().is_some_and(|turn| turn.is_on(kept))) {
+            turn = Some(kept.begin());
+        }
+        polled
+    });
+    Ok((head.await?, turn))
+}
+
+/// The connection a request was given.
+fn kept(captured: &CaptureConnection) -> Option<Kept> {
+    let mut extensions = Extensions::new();
+    captured.connection_metadata().as_ref()?.get_extras(&mut extensions);
+    extensions.remove()
+}
+
+/// A body that can be read again as long as little of it was read.
 pub(super) struct KeptBody {
     shared: Arc<Mutex<Shared>>,
     /// Which reading this is, and the next piece it reads again.
@@ -110,10 +135,10 @@ impl KeptBody {
         lock(&self.shared).forget();
     }
 
-    /// A second and last reading; `None` when not all of the first is kept.
+    /// Another reading, which ends this one; `None` when not all that was read is kept.
     fn once_more(self) -> Option<KeptBody> {
         let mut shared = lock(&self.shared);
-        if !std::mem::take(&mut shared.is_kept) {
+        if !shared.is_kept {
             return None;
         }
         shared.reading += 1;

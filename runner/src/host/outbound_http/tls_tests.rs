@@ -28,8 +28,8 @@ pub(super) struct Server {
     pub(super) seen: Arc<Seen>,
 }
 
-/// A server on loopback that speaks the first of `protocols` the client offers.
-pub(super) async fn server(parameters: CertificateParams, protocols: &[&str]) -> Server {
+/// A certificate of this name, and who shows it: a server that speaks the first of `protocols` the client offers.
+pub(super) fn identity(parameters: CertificateParams, protocols: &[&str]) -> (CertificateDer<'static>, TlsAcceptor) {
     let key = KeyPair::generate().expect("a key");
     let certified = CertifiedKey { cert: parameters.self_signed(&key).expect("a certificate"), signing_key: key };
     let certificate = certified.cert.der().clone();
@@ -41,9 +41,15 @@ pub(super) async fn server(parameters: CertificateParams, protocols: &[&str]) ->
         .with_single_cert(vec![certificate.clone()], key)
         .expect("a server configuration");
     config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    (certificate, TlsAcceptor::from(Arc::new(config)))
+}
+
+/// A server on loopback.
+pub(super) async fn server(parameters: CertificateParams, protocols: &[&str]) -> Server {
+    let (certificate, acceptor) = identity(parameters, protocols);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("its address").port();
-    let (seen, acceptor) = (Arc::<Seen>::default(), TlsAcceptor::from(Arc::new(config)));
+    let seen = Arc::<Seen>::default();
     tokio::spawn(accept(listener, acceptor.clone(), seen.clone()));
     Server { port, certificate, acceptor, seen }
 }
@@ -73,7 +79,7 @@ pub(super) fn named(name: &str) -> CertificateParams {
     CertificateParams::new([name.to_owned()]).expect("certificate parameters")
 }
 
-fn trusting(certificate: &CertificateDer<'static>) -> TlsConfig {
+pub(super) fn trusting(certificate: &CertificateDer<'static>) -> TlsConfig {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone()).expect("a root");
     TlsConfig::with_roots(roots).expect("a TLS configuration")
@@ -85,7 +91,7 @@ pub(super) fn trusting_all(servers: &[&Server]) -> TlsConfig {
     TlsConfig::with_roots(roots).expect("a TLS configuration")
 }
 
-fn client(tls: &TlsConfig) -> Clients {
+pub(super) fn client(tls: &TlsConfig) -> Clients {
     Clients::new(Connector::new(Duration::from_secs(30), true, None, tls))
 }
 
@@ -93,7 +99,7 @@ pub(super) async fn get(client: &Clients, port: u16) -> Result<(http::Version, B
     let body = Full::new(Bytes::new()).map_err(Error::from).boxed_unsync();
     let request = Request::get(format!("https://localhost:{port}/")).body(body).expect("a request");
     let limits = Limits::of(None, false);
-    let response = exchange(client, request, &Upstream::default(), &limits).await?;
+    let (response, _turn) = exchange(client, request, &Upstream::default(), &limits).await?;
     let version = response.version();
     let body = response.into_body().collect().await.map_err(|error| failure::of_body(&error))?;
     Ok((version, body.to_bytes()))
