@@ -5,7 +5,7 @@ use crate::data_folder::DataFolder;
 use crate::engine::Engine;
 use crate::exit::{self, Exit};
 use crate::host::key_value::KeyValue;
-use crate::host::outbound_http::{self, TlsConfig};
+use crate::host::outbound_http::{OwnRoots, TlsConfig};
 use crate::host::sqlite::{Database, Journal};
 use crate::host::variables::Variables;
 use crate::inbound::ClientLimits;
@@ -55,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) master_key_previous: Option<String>,
     /// Named secrets as a JSON object.
     pub(crate) secrets: String,
+    /// What upstreams' certificates may come from beside Mozilla's roots.
+    pub(crate) roots: OwnRoots,
 }
 
 /// What all instances of the process share.
@@ -319,7 +321,7 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
         database: Arc::new(Database::open(&folder.database(), journal)?),
         variables,
         token: settings.token.clone(),
-        tls: outbound_http::tls_config()?,
+        tls: TlsConfig::new(&settings.roots)?,
         counters: Counters::default(),
         quirks,
         guest_stderr: settings.guest_stderr,

@@ -74,6 +74,10 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "LLMIO_SECRETS", value_name = "JSON", hide_env_values = true)]
     pub(crate) secrets: Option<String>,
 
+    /// Certificates (PEM) that providers may be known by, beside Mozilla's, $SSL_CERT_FILE and $SSL_CERT_DIR
+    #[arg(long, global = true, env = "LLMIO_CA", value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+
     /// Event loops, one thread each [default: one per core]
     #[arg(long, global = true, env = "LLMIO_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
@@ -181,7 +185,7 @@ pub(crate) mod tests {
             assert!(option.get_help().is_some(), "{id} has no help");
             seen += 1;
         }
-        assert_eq!(seen, 12);
+        assert_eq!(seen, 13);
     }
 
     #[test]

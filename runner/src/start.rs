@@ -3,6 +3,7 @@
 use crate::data_folder::DataFolder;
 use crate::exit::{self, Exit};
 use crate::gateway::{self, Gateway};
+use crate::host::outbound_http::own_roots;
 use crate::log;
 use crate::options::{GivenToken, HostQuirks, Settings};
 use crate::token;
@@ -27,6 +28,7 @@ pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<
         check_token(&given.token, given.name, address)?;
     }
     let secrets = Secrets::of(settings)?;
+    let roots = own_roots(settings.ca.as_deref(), |name| std::env::var_os(name))?;
     let folder = DataFolder::open(&settings.data)?;
     let token = match given_token.as_ref().filter(|given| !given.token.is_empty()) {
         Some(given) => given.token.clone(),
@@ -47,6 +49,7 @@ pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<
             master_key,
             master_key_previous: secrets.master_key_previous,
             secrets: secrets.named,
+            roots,
         },
     )?;
     Ok(Started { gateway, folder, given_token })

@@ -9,6 +9,7 @@ mod failure;
 mod kept;
 mod proxy;
 mod resend;
+mod trust;
 
 #[cfg(test)]
 mod h2_tests;
@@ -42,7 +43,7 @@ use uuid::Uuid;
 use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter};
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks};
 
-pub(crate) use connector::{TlsConfig, tls_config};
+pub(crate) use trust::{OwnRoots, TlsConfig, own_roots};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const HOST_HEADER: HeaderName = HeaderName::from_static("x-llmio-host");
@@ -284,7 +285,8 @@ mod tests {
     #[test]
     fn a_send_for_a_call_that_ended_is_refused() {
         let calls = Calls::default();
-        let outbound = OutboundHttp::new(calls.clone(), tls_config().expect("a TLS configuration"), false);
+        let outbound =
+            OutboundHttp::new(calls.clone(), TlsConfig::new(&OwnRoots::new()).expect("a TLS configuration"), false);
         let id = Uuid::from_u128(3);
         let asked = Asked { call: Some(id), ..Asked::default() };
         assert!(matches!(outbound.exchange(&asked), Err(Error::InternalError(Some(text))) if text == "client closed"));
@@ -302,7 +304,7 @@ mod tests {
 
     #[test]
     fn imitating_spin_the_host_header_means_nothing_and_is_not_stripped() {
-        let tls = tls_config().expect("a TLS configuration");
+        let tls = TlsConfig::new(&OwnRoots::new()).expect("a TLS configuration");
         let mut headers = HeaderMap::from_iter([(HOST_HEADER, http::HeaderValue::from_static("call=x"))]);
         let spin = OutboundHttp::new(Calls::default(), tls.clone(), true);
         assert!(spin.asked(&mut headers).is_ok_and(|asked| asked.local));

@@ -44,6 +44,7 @@ mod keys;
 mod latencies;
 mod learnt;
 mod locked_database;
+mod own_ca;
 mod preflight;
 mod preview;
 mod process;

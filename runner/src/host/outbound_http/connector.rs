@@ -4,13 +4,12 @@
 use super::address::{is_address_in_disguise, is_public};
 use super::kept::{KeptStream, Peers};
 use super::proxy::{Proxy, ThroughProxy};
-use anyhow::Result;
+use super::trust::TlsConfig;
 use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
 use std::error::Error as StdError;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -19,26 +18,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tower_service::Service;
-
-/// Trust in upstreams, shared by all threads with its session cache.
-#[derive(Clone)]
-pub(crate) struct TlsConfig(ClientConfig);
-
-/// The roots are compiled in (Mozilla's), so that a container without any still works.
-pub(crate) fn tls_config() -> Result<TlsConfig> {
-    TlsConfig::with_roots(rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
-}
-
-impl TlsConfig {
-    /// Trusts these and nothing else.
-    pub(super) fn with_roots(roots: rustls::RootCertStore) -> Result<TlsConfig> {
-        let config = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(TlsConfig(config))
-    }
-}
 
 /// Why there is no connection.
 #[derive(Debug)]
@@ -247,11 +226,12 @@ impl Service<Name> for Resolver {
 
 #[cfg(test)]
 mod tests {
+    use super::super::trust::OwnRoots;
     use super::*;
 
     fn connect(uri: &str, local: bool, limit: Duration) -> Result<(), NoConnection> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let tls = tls_config().expect("a TLS configuration");
+        let tls = TlsConfig::new(&OwnRoots::new()).expect("a TLS configuration");
         let mut connector = Connector::new(limit, local, None, &tls);
         let uri: Uri = uri.parse().expect("the test's address is valid");
         runtime.block_on(connector.call(uri)).map(|_| ())

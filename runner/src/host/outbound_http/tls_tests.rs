@@ -148,7 +148,7 @@ fn a_certificate_that_is_not_to_be_trusted_gets_no_request() {
             assert_eq!(server.seen.requests.load(Ordering::Relaxed), 0, "{what}");
         }
         let server = server(named("localhost"), &["h2"]).await;
-        let refused = get(&client(&tls_config().expect("a TLS configuration")), server.port).await;
+        let refused = get(&client(&TlsConfig::new(&OwnRoots::new()).expect("a TLS configuration")), server.port).await;
         assert!(matches!(refused, Err(Error::TlsCertificateError)), "self-signed: {refused:?}");
         assert_eq!(server.seen.requests.load(Ordering::Relaxed), 0);
     });
@@ -165,7 +165,7 @@ fn a_server_that_speaks_no_tls_is_a_protocol_error_and_not_a_refusal() {
             let _ = stream.try_write(b"HTTP/1.1 400 Bad Request\r\n\r\n");
             tokio::time::sleep(Duration::from_secs(1)).await;
         });
-        let failed = get(&client(&tls_config().expect("a TLS configuration")), port).await;
+        let failed = get(&client(&TlsConfig::new(&OwnRoots::new()).expect("a TLS configuration")), port).await;
         assert!(matches!(failed, Err(Error::TlsProtocolError)), "{failed:?}");
     });
 }

@@ -1,0 +1,113 @@
+//! Upstreams with a certificate of an operator's own authority.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use tempfile::TempDir;
+
+use crate::common::{Builder, Gateway, Host, chat};
+use crate::upstream::completion;
+
+/// A server that is known by an authority nobody else knows, and the authority's certificate in a folder.
+struct Server {
+    port: u16,
+    folder: TempDir,
+}
+
+impl Server {
+    fn start() -> Server {
+        let mut authority = CertificateParams::new([]).expect("parameters");
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("a CA");
+        let key = KeyPair::generate().expect("a key");
+        let leaf = CertificateParams::new(["localhost".to_owned()]).expect("parameters");
+        let leaf = leaf.signed_by(&key, &authority).expect("a certificate");
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a private key");
+        let config = ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .expect("protocol versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf.der().clone()], key)
+            .expect("a server configuration");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("ca.pem"), authority.pem()).expect("a file");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+        let port = listener.local_addr().expect("a bound socket").port();
+        thread::spawn(move || serve(&listener, &Arc::new(config)));
+        Server { port, folder }
+    }
+
+    fn ca(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    fn gateway(&self) -> Builder {
+        let port = self.port;
+        Gateway::on(Host::Runner)
+            .catalog(&format!(
+                "[[providers]]\nname = \"a\"\nbase_url = \"https://localhost:{port}/v1\"\ncredentials = [\"sk\"]\nlocal = true\n"
+            ))
+            .model("m", &["a/up"])
+    }
+}
+
+fn serve(listener: &TcpListener, config: &Arc<ServerConfig>) {
+    for stream in listener.incoming().flatten() {
+        let connection = ServerConnection::new(config.clone()).expect("a connection");
+        let mut stream = StreamOwned::new(connection, stream);
+        thread::spawn(move || {
+            let mut head = Vec::new();
+            let mut piece = [0; 4096];
+            while !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
+                match stream.read(&mut piece) {
+                    Ok(length) if length > 0 => head.extend_from_slice(&piece[..length]),
+                    _ => return,
+                }
+            }
+            let body = completion("Trusted");
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length";
+            let _ = write!(stream, "{head}: {}\r\n\r\n{body}", body.len()).and_then(|()| stream.flush());
+        });
+    }
+}
+
+#[test]
+fn an_authority_of_ones_own_is_trusted_by_flag_file_and_folder() {
+    let server = Server::start();
+    let file = server.ca().display().to_string();
+    let folder = server.folder.path().display().to_string();
+    let ways = [
+        server.gateway().arg("--ca").arg(&file),
+        server.gateway().env("LLMIO_CA", &file),
+        server.gateway().env("SSL_CERT_FILE", &file),
+        server.gateway().env("SSL_CERT_DIR", &folder),
+    ];
+    for (index, way) in ways.into_iter().enumerate() {
+        let response = way.start().send(&chat("m"));
+        assert_eq!(response.status, 200, "{index}: {}", response.text());
+        assert!(response.text().contains("Trusted"));
+    }
+}
+
+#[test]
+fn a_stranger_is_not_trusted_whatever_other_authority_is() {
+    let (server, other) = (Server::start(), Server::start());
+    for way in [server.gateway(), server.gateway().arg("--ca").arg(other.ca().display().to_string())] {
+        let gateway = way.start();
+        let response = gateway.send(&chat("m"));
+        assert_eq!(response.status, 502, "{}", response.text());
+        assert_eq!(gateway.record(&response)["state"], "tls_error");
+    }
+}
+
+#[test]
+fn a_file_of_authorities_that_cannot_be_read_is_refused_at_the_start() {
+    let (code, said) = Gateway::on(Host::Runner).arg("--ca").arg("absent.pem").run_to_end();
+    assert!(code == 78 && said.contains("--ca absent.pem"), "{code}: {said}");
+}
