@@ -5,7 +5,7 @@ use crate::data_folder::DataFolder;
 use crate::engine::Engine;
 use crate::exit::{self, Exit};
 use crate::host::key_value::KeyValue;
-use crate::host::outbound_http::{OwnRoots, TlsConfig};
+use crate::host::outbound_http::{Net, OwnRoots, TlsConfig};
 use crate::host::sqlite::{Database, Journal};
 use crate::host::variables::Variables;
 use crate::inbound::ClientLimits;
@@ -69,8 +69,8 @@ pub(crate) struct Stores {
     pub(crate) variables: Variables,
     /// For the host's own calls of the admin API.
     pub(crate) token: String,
-    /// Trust towards upstreams.
-    pub(crate) tls: TlsConfig,
+    /// Names of upstreams and trust in them.
+    pub(crate) net: Net,
     /// What the host counts.
     pub(crate) counters: Counters,
     /// Imitate Spin 4.1.
@@ -321,7 +321,7 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
         database: Arc::new(Database::open(&folder.database(), journal)?),
         variables,
         token: settings.token.clone(),
-        tls: TlsConfig::new(&settings.roots)?,
+        net: TlsConfig::new(&settings.roots)?.into(),
         counters: Counters::default(),
         quirks,
         guest_stderr: settings.guest_stderr,

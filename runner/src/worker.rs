@@ -43,7 +43,7 @@ pub(crate) fn start(
     let main = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let ended = runtime.block_on(run(engine, stores, commands, phase, ready));
-        // A name look-up that hangs must not keep the process from ending.
+        // What still blocks somewhere must not keep the process from ending.
         runtime.shutdown_background();
         ended
     };
@@ -58,7 +58,7 @@ async fn run(
     ready: Ready,
 ) -> Result<()> {
     let calls = Calls::default();
-    let outbound = OutboundHttp::new(calls.clone(), stores.tls.clone(), stores.quirks);
+    let outbound = OutboundHttp::new(calls.clone(), stores.net.clone(), stores.quirks);
     let instances = Instances::new(engine, stores.clone(), outbound, calls);
     // Nobody listens any more once another worker was faster.
     let _ = ready.send(instances.warm().await);

@@ -7,6 +7,7 @@ mod body;
 mod connector;
 mod failure;
 mod kept;
+mod names;
 mod proxy;
 mod resend;
 mod trust;
@@ -43,6 +44,7 @@ use uuid::Uuid;
 use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter};
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks};
 
+pub(crate) use names::Names;
 pub(crate) use trust::{OwnRoots, TlsConfig, own_roots};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -70,12 +72,26 @@ const GUEST_CHUNK_BYTES_MAX: usize = 64 << 10;
 type HttpClient = Client<Connector, KeptBody>;
 type Sent = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
 
+/// What all threads share of the way out.
+#[derive(Clone)]
+pub(crate) struct Net {
+    pub(crate) tls: TlsConfig,
+    pub(crate) names: Names,
+}
+
+impl From<TlsConfig> for Net {
+    /// With the system's names.
+    fn from(tls: TlsConfig) -> Net {
+        Net { tls, names: Names::default() }
+    }
+}
+
 /// The way out of one thread's instances.
 #[derive(Clone)]
 pub(crate) struct OutboundHttp {
     clients: Arc<Mutex<HashMap<ClientKind, Clients>>>,
     calls: Calls,
-    tls: TlsConfig,
+    net: Net,
     quirks: bool,
     forbidden: ForbiddenHeaderFilter,
 }
@@ -91,9 +107,9 @@ struct ClientKind {
 
 impl OutboundHttp {
     /// Clients are made when they are first needed. `quirks`: every destination is allowed, no call is known.
-    pub(crate) fn new(calls: Calls, tls: TlsConfig, quirks: bool) -> OutboundHttp {
+    pub(crate) fn new(calls: Calls, net: Net, quirks: bool) -> OutboundHttp {
         let forbidden: ForbiddenHeaderFilter = Arc::new(is_forbidden);
-        OutboundHttp { clients: Arc::default(), calls, tls, quirks, forbidden }
+        OutboundHttp { clients: Arc::default(), calls, net, quirks, forbidden }
     }
 
     fn clients(&self, kind: ClientKind) -> Clients {
@@ -104,7 +120,7 @@ impl OutboundHttp {
         if all.len() >= CLIENTS_MAX {
             all.clear();
         }
-        let clients = Clients::new(Connector::new(kind.connect_timeout, kind.local, kind.proxy.clone(), &self.tls));
+        let clients = Clients::new(Connector::new(kind.connect_timeout, kind.local, kind.proxy.clone(), &self.net));
         all.insert(kind, clients.clone());
         clients
     }
@@ -267,6 +283,10 @@ fn is_forbidden(name: &HeaderName) -> bool {
 mod tests {
     use super::*;
 
+    fn net() -> Net {
+        TlsConfig::new(&OwnRoots::new()).expect("a TLS configuration").into()
+    }
+
     #[test]
     fn the_host_header_is_read_and_what_it_does_not_know_is_refused() {
         let id = Uuid::from_u128(9);
@@ -285,8 +305,7 @@ mod tests {
     #[test]
     fn a_send_for_a_call_that_ended_is_refused() {
         let calls = Calls::default();
-        let outbound =
-            OutboundHttp::new(calls.clone(), TlsConfig::new(&OwnRoots::new()).expect("a TLS configuration"), false);
+        let outbound = OutboundHttp::new(calls.clone(), net(), false);
         let id = Uuid::from_u128(3);
         let asked = Asked { call: Some(id), ..Asked::default() };
         assert!(matches!(outbound.exchange(&asked), Err(Error::InternalError(Some(text))) if text == "client closed"));
@@ -304,12 +323,11 @@ mod tests {
 
     #[test]
     fn imitating_spin_the_host_header_means_nothing_and_is_not_stripped() {
-        let tls = TlsConfig::new(&OwnRoots::new()).expect("a TLS configuration");
         let mut headers = HeaderMap::from_iter([(HOST_HEADER, http::HeaderValue::from_static("call=x"))]);
-        let spin = OutboundHttp::new(Calls::default(), tls.clone(), true);
+        let spin = OutboundHttp::new(Calls::default(), net(), true);
         assert!(spin.asked(&mut headers).is_ok_and(|asked| asked.local));
         assert!(headers.contains_key(HOST_HEADER));
-        let runner = OutboundHttp::new(Calls::default(), tls, false);
+        let runner = OutboundHttp::new(Calls::default(), net(), false);
         assert!(runner.asked(&mut headers).is_err());
         assert!(!headers.contains_key(HOST_HEADER));
     }

@@ -44,6 +44,8 @@ mod keys;
 mod latencies;
 mod learnt;
 mod locked_database;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod name_lookups;
 mod own_ca;
 mod preflight;
 mod preview;

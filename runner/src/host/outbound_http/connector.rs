@@ -1,10 +1,11 @@
 //! Connections: name look-up, address check, TCP or an egress proxy, TLS, all inside one time limit. hyper-util's
 //! connector does the first and third with happy eyeballs, hyper-rustls the last; ours is the policy between them.
 
+use super::Net;
 use super::address::{is_address_in_disguise, is_public};
 use super::kept::{KeptStream, Peers};
+use super::names::Names;
 use super::proxy::{Proxy, ThroughProxy};
-use super::trust::TlsConfig;
 use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -76,9 +77,10 @@ enum Way {
 impl Connector {
     /// `local`: any address may be connected to, because the request names exactly one host and port. So does the
     /// catalog with a proxy, whose address may be private whatever the destination's may be.
-    pub(super) fn new(timeout: Duration, local: bool, proxy: Option<Proxy>, tls: &TlsConfig) -> Connector {
+    pub(super) fn new(timeout: Duration, local: bool, proxy: Option<Proxy>, net: &Net) -> Connector {
+        let Net { tls, names } = net;
         // A little less than the whole, so that a slow look-up is told from a slow connection.
-        let resolver = Resolver { local, timeout: timeout / 10 * 9 };
+        let resolver = Resolver { names: names.clone(), local, timeout: timeout / 10 * 9 };
         let is_proxied = proxy.is_some();
         let way = match proxy {
             None => Way::Direct(tcp(resolver.clone(), timeout)),
@@ -186,9 +188,10 @@ pub(super) fn cause(error: Box<dyn StdError + Send + Sync>) -> NoConnection {
     NoConnection::Failed(error)
 }
 
-/// The system's resolver, minus the addresses that may not be connected to.
+/// Names' addresses, minus those that may not be connected to.
 #[derive(Clone)]
 pub(super) struct Resolver {
+    names: Names,
     local: bool,
     timeout: Duration,
 }
@@ -198,8 +201,8 @@ impl Resolver {
         self.local || is_public(address)
     }
 
-    fn allowed(&self, found: impl Iterator<Item = SocketAddr>) -> Result<std::vec::IntoIter<SocketAddr>, NoConnection> {
-        let allowed: Vec<_> = found.filter(|address| self.allows(address.ip())).collect();
+    fn allowed(&self, found: Vec<SocketAddr>) -> Result<std::vec::IntoIter<SocketAddr>, NoConnection> {
+        let allowed: Vec<_> = found.into_iter().filter(|address| self.allows(address.ip())).collect();
         if allowed.is_empty() { Err(NoConnection::Prohibited) } else { Ok(allowed.into_iter()) }
     }
 }
@@ -216,8 +219,7 @@ impl Service<Name> for Resolver {
     fn call(&mut self, name: Name) -> Self::Future {
         let resolver = self.clone();
         Box::pin(async move {
-            // The port is the connector's to fill in.
-            let looking_up = tokio::time::timeout(resolver.timeout, tokio::net::lookup_host((name.as_str(), 0)));
+            let looking_up = tokio::time::timeout(resolver.timeout, resolver.names.look_up(name.as_str()));
             let found = looking_up.await.map_err(|_| NoConnection::LookUpTimeout)?;
             resolver.allowed(found.map_err(NoConnection::LookUp)?)
         })
@@ -226,13 +228,13 @@ impl Service<Name> for Resolver {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trust::OwnRoots;
+    use super::super::trust::{OwnRoots, TlsConfig};
     use super::*;
 
     fn connect(uri: &str, local: bool, limit: Duration) -> Result<(), NoConnection> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let tls = TlsConfig::new(&OwnRoots::new()).expect("a TLS configuration");
-        let mut connector = Connector::new(limit, local, None, &tls);
+        let mut connector = Connector::new(limit, local, None, &tls.into());
         let uri: Uri = uri.parse().expect("the test's address is valid");
         runtime.block_on(connector.call(uri)).map(|_| ())
     }
@@ -255,8 +257,9 @@ mod tests {
     #[test]
     fn a_mixed_answer_of_the_resolver_keeps_only_what_is_public() {
         let found = ["10.0.0.1:0", "1.1.1.1:0", "[::1]:0"].map(|text| text.parse().expect("an address"));
-        let allowed =
-            Resolver { local: false, timeout: Duration::ZERO }.allowed(found.into_iter()).expect("one is public");
+        let allowed = Resolver { names: Names::default(), local: false, timeout: Duration::ZERO }
+            .allowed(found.into())
+            .expect("one is public");
         assert_eq!(allowed.collect::<Vec<_>>(), ["1.1.1.1:0".parse().expect("an address")]);
     }
 

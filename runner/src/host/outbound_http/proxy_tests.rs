@@ -40,7 +40,7 @@ async fn tunnel(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Res
 
 fn through(proxy: &str, servers: &[&Server]) -> Clients {
     let proxy = Some(proxy.parse().expect("a proxy"));
-    Clients::new(Connector::new(Duration::from_secs(30), true, proxy, &trusting_all(servers)))
+    Clients::new(Connector::new(Duration::from_secs(30), true, proxy, &trusting_all(servers).into()))
 }
 
 #[test]

@@ -84,7 +84,7 @@ async fn read_request(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
 
 fn clients() -> Clients {
     let tls = TlsConfig::new(&OwnRoots::new()).expect("a TLS configuration");
-    Clients::new(Connector::new(Duration::from_secs(30), true, None, &tls))
+    Clients::new(Connector::new(Duration::from_secs(30), true, None, &tls.into()))
 }
 
 /// Sends a body in pieces, as the guest does.

@@ -92,7 +92,7 @@ pub(super) fn trusting_all(servers: &[&Server]) -> TlsConfig {
 }
 
 pub(super) fn client(tls: &TlsConfig) -> Clients {
-    Clients::new(Connector::new(Duration::from_secs(30), true, None, tls))
+    Clients::new(Connector::new(Duration::from_secs(30), true, None, &tls.clone().into()))
 }
 
 pub(super) async fn get(client: &Clients, port: u16) -> Result<(http::Version, Bytes), Error> {
