@@ -10,6 +10,7 @@ pub(crate) use activity::ClientLimits;
 pub(crate) use body::{RequestBody, ResponseBody};
 
 use crate::admin;
+use crate::framing;
 use crate::gateway::Phase;
 use crate::hop_by_hop::strip_nominated;
 use crate::instance::{Answer, Instances};
@@ -162,10 +163,12 @@ async fn answer(
     let (mut head, body) = request.into_parts();
     if !names_one_host(&head) {
         let said = "an HTTP/1.1 request needs exactly one Host header, with a host and nothing else";
-        let mut response = failure(StatusCode::BAD_REQUEST, "invalid_request_error", "invalid_host", said);
-        // Who reads such a request otherwise, in front of llmio, may see another one begin behind it.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        return response;
+        return unread(failure(StatusCode::BAD_REQUEST, "invalid_request_error", "invalid_host", said));
+    }
+    if framing::is_coded(&head.headers) {
+        let said = "the body comes in a transfer coding that is not understood; send it as it is, or in chunks";
+        let code = "unsupported_transfer_coding";
+        return unread(failure(StatusCode::NOT_IMPLEMENTED, "invalid_request_error", code, said));
     }
     let upload = (!body.is_end_stream()).then(Upload::new);
     let service = activity.serve(upload.clone());
@@ -176,6 +179,12 @@ async fn answer(
     let bytes_max = if is_relayed(&head) { u64::MAX } else { body::READ_BYTES_MAX };
     let answer = instances.send(id, head, RequestBody::client(body, bytes_max, upload), recorded).await;
     respond(answer).map(|body| body.in_service(service))
+}
+
+/// Who reads such a request otherwise, in front of llmio, may see another one begin behind it.
+fn unread(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// As RFC 9112, section 3.2, wants it of every request, whatever else names the host. Older than HTTP/1.1 it may be

@@ -9,6 +9,7 @@ mod data_folder;
 mod engine;
 mod engine_config;
 mod exit;
+mod framing;
 mod gateway;
 mod greeting;
 mod hop_by_hop;

@@ -434,6 +434,7 @@ impl CallContext<'_> {
             start_ms: incoming.start_ms,
             id: &incoming.id,
             error_match: &to.provider.error_match,
+            is_chat: self.call.operation.is_chat(),
         };
         let (mut outcome, answer) = send::attempt(outgoing, &terms).await;
         if let Outcome::Answered(error) = &mut outcome {

@@ -131,6 +131,10 @@ async fn pass(
         }
     };
     open.passed_by(relay, &asked, Ok(status), started_ms);
+    if status >= 600 {
+        let said = format!("{} answered with the status {status}, which HTTP does not have.", relay.describe());
+        return Err(Refusal::bad_gateway(State::UpstreamError, said));
+    }
     if status == 101 {
         let said =
             format!("{} changed the protocol, which nobody asked for: relays carry no WebSockets.", relay.describe());

@@ -125,12 +125,14 @@ pub(crate) struct Terms<'a> {
     pub(crate) id: &'a str,
     /// Texts that make an answer of 200 a failure.
     pub(crate) error_match: &'a [String],
+    /// It is a conversation.
+    pub(crate) is_chat: bool,
 }
 
 /// Makes one attempt. The answer comes only with [`Outcome::Head`].
 pub(crate) async fn attempt(mut outgoing: Outgoing, terms: &Terms<'_>) -> (Outcome, Option<Answer>) {
     let (dialect, transform) = (outgoing.dialect, std::mem::replace(&mut outgoing.transform, ResponseTransform::AsIs));
-    let as_array = outgoing.as_array;
+    let (as_array, is_post) = (outgoing.as_array, outgoing.method == "POST");
     let egress = outgoing.egress.as_ref().map(|egress| (egress.describe(), matches!(egress, EgressRoute::Relay(_))));
     let (request, mut writer, trailers, body) = match build(outgoing, terms) {
         Ok(built) => built,
@@ -163,6 +165,9 @@ pub(crate) async fn attempt(mut outgoing: Outgoing, terms: &Terms<'_>) -> (Outco
         && relays::is_refusal(&raw)
     {
         return (Outcome::Failed(relay_refused(name, status)), None);
+    }
+    if let Some(error) = no_answer(status, is_post) {
+        return (Outcome::Failed(error), None);
     }
     if (200..300).contains(&status) {
         return preview::preview((status, raw), body, preview::Reading { dialect, as_array, transform }, terms).await;
@@ -232,6 +237,17 @@ pub(crate) fn method_of(name: &str) -> Method {
 /// The length an answer announces; 0 is no use, since nothing is read then that could reach it.
 fn announced(headers: &[(String, Vec<u8>)]) -> Option<u64> {
     headers::text(headers, "content-length")?.trim().parse().ok().filter(|length| *length > 0)
+}
+
+/// Why nothing can be an answer under this status, whatever stands behind it.
+fn no_answer(status: u16, is_post: bool) -> Option<SendError> {
+    match status {
+        // Both say that there is no content (RFC 9110, sections 15.3.5 and 15.3.6), and a call asks for some.
+        204 | 205 if is_post => Some(SendError::Empty),
+        // HTTP knows five classes (RFC 9110, section 15). Hosts let more through.
+        100..600 => None,
+        _ => Some(SendError::Protocol(format!("its status is {status}"))),
+    }
 }
 
 /// The body of an error answer, cut where it gets too long.

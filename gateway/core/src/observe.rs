@@ -34,6 +34,8 @@ pub struct Observer {
     bytes: u64,
     first_content_ms: Option<u64>,
     is_page: bool,
+    /// Neither JSON nor an event stream can be it.
+    is_chat: bool,
 }
 
 /// How an answer looks before its first content.
@@ -54,6 +56,8 @@ pub enum Preview {
     },
     /// A web page came where an API was expected.
     Page,
+    /// It cannot be read, and why.
+    Unreadable(&'static str),
 }
 
 impl Observer {
@@ -71,7 +75,12 @@ impl Observer {
             () if is(b"application/json") => Reader::Json(UsageScan::new(dialect)),
             () => Reader::Opaque,
         };
-        Observer { reader, bytes: 0, first_content_ms: None, is_page: is(b"text/html") }
+        Observer { reader, bytes: 0, first_content_ms: None, is_page: is(b"text/html"), is_chat: false }
+    }
+
+    /// The answer is one of a conversation: JSON or events, whatever its header says.
+    pub fn of_chat(self, is_chat: bool) -> Self {
+        Observer { is_chat, ..self }
     }
 
     /// What decides what becomes of the bytes that come next.
@@ -138,6 +147,14 @@ impl Observer {
         if is_spoilt(held, spoilt_by) {
             return Preview::Error { status: None, body: held.to_vec() };
         }
+        if let Reader::Sse(sse) = &self.reader {
+            if sse.runs_together {
+                return Preview::Unreadable("its events came without the blank lines between them");
+            }
+            if sse.is_unended() && !ended {
+                return Preview::Wait;
+            }
+        }
         if self.events().is_some_and(|events| events.content_seen) {
             return Preview::Good;
         }
@@ -148,9 +165,15 @@ impl Observer {
                 None if ended => Preview::Good,
                 None => Preview::Wait,
             },
-            (None, Reader::Json(_)) if ended => json::error_in(held).unwrap_or(Preview::Good),
+            (None, Reader::Json(_)) if ended => {
+                json::error_in(held).unwrap_or_else(|| begun(held, &[b"{", b"["]).unwrap_or(Preview::Empty))
+            }
             (None, Reader::Json(_)) => Preview::Wait,
             (None, _) if self.is_page => Preview::Page,
+            (None, _) if self.is_chat => {
+                let nothing = if ended { Preview::Empty } else { Preview::Wait };
+                begun(held, &[b"{", b"[", b":", b"data", b"event", b"id", b"retry"]).unwrap_or(nothing)
+            }
             (None, _) => Preview::Good,
         }
     }
@@ -175,6 +198,19 @@ impl Observer {
         }
         observation
     }
+}
+
+/// What a body is by its first bytes, of which one of `signs` is to be expected; `None` without any.
+fn begun(held: &[u8], signs: &[&[u8]]) -> Option<Preview> {
+    let begun = held.strip_prefix(b"\xef\xbb\xbf").unwrap_or(held).trim_ascii_start();
+    let first = begun.first()?;
+    if signs.iter().any(|sign| begun.starts_with(sign) || sign.starts_with(begun)) {
+        return Some(Preview::Good);
+    }
+    Some(match first {
+        b'<' => Preview::Page,
+        _ => Preview::Unreadable("what came is neither JSON nor an event stream"),
+    })
 }
 
 /// Whether one of the texts stands there, as it is written or with the escapes of JSON.

@@ -22,6 +22,7 @@ mod resend_tests;
 mod tls_tests;
 
 use crate::call::{Calls, Reason, Upstream};
+use crate::framing;
 use crate::hop_by_hop::strip_nominated;
 use body::UpstreamBody;
 use connector::Connector;
@@ -31,6 +32,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kept::Turn;
+use names::Names;
 use proxy::Proxy;
 use resend::{Clients, KeptBody};
 use std::collections::HashMap;
@@ -44,7 +46,6 @@ use uuid::Uuid;
 use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter};
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks};
 
-pub(crate) use names::Names;
 pub(crate) use trust::{OwnRoots, TlsConfig, own_roots};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -75,8 +76,8 @@ type Sent = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Se
 /// What all threads share of the way out.
 #[derive(Clone)]
 pub(crate) struct Net {
-    pub(crate) tls: TlsConfig,
-    pub(crate) names: Names,
+    tls: TlsConfig,
+    names: Names,
 }
 
 impl From<TlsConfig> for Net {
@@ -197,7 +198,7 @@ async fn exchange(
 ) -> Result<(Response<Incoming>, Option<Turn>), Error> {
     let mut response = pin!(clients.request(request));
     let mut late = pin!(tokio::time::sleep(limits.first_byte));
-    poll_fn(|context| {
+    let head = poll_fn(|context| {
         if let Poll::Ready(reason) = upstream.poll_aborted(context) {
             return Poll::Ready(Err(reason.error()));
         }
@@ -205,8 +206,12 @@ async fn exchange(
             return Poll::Ready(response.map_err(|error| failure::of_request(&error)));
         }
         late.as_mut().poll(context).map(|()| Err(limits.late()))
-    })
-    .await
+    });
+    let (response, turn) = head.await?;
+    if framing::is_ambiguous(response.headers()) || framing::is_coded(response.headers()) {
+        return Err(Error::HttpProtocolError);
+    }
+    Ok((response, turn))
 }
 
 /// What a request says to the host in `x-llmio-host`.

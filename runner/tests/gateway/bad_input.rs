@@ -21,6 +21,7 @@ both_hosts![
     a_query_that_is_not_understood_is_400,
     a_refused_call_has_a_record,
     a_request_that_went_in_circles_is_stopped,
+    a_transfer_coding_nobody_undoes_is_501_and_ends_the_connection,
 ];
 
 fn gateway(host: Host, upstream: &Upstream) -> Gateway {
@@ -331,4 +332,26 @@ fn a_request_that_went_in_circles_is_stopped(host: Host) {
     assert_eq!(gateway.send(&chat("m").header("x-llmio-hops", "4")).status, 200);
     let response = gateway.send(&chat("m").header("x-llmio-hops", "5"));
     assert_eq!((response.status, response.openai_error().code.as_str()), (508, "loop_detected"));
+}
+
+/// RFC 9112, section 6.1.
+fn a_transfer_coding_nobody_undoes_is_501_and_ends_the_connection(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = gateway(host, &upstream);
+    let head = |codings: &str| {
+        format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {TOKEN}\r\n\
+             transfer-encoding: {codings}\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"
+        )
+    };
+    for codings in ["gzip, chunked", "deflate,chunked"] {
+        let mut connection = gateway.connect();
+        connection.send_raw(head(codings).into_bytes());
+        assert_eq!(connection.status(), 501, "{codings}");
+        assert!(connection.finish().headers.iter().any(|(name, value)| name == "connection" && value == "close"));
+    }
+    assert_eq!(upstream.received().len(), 0);
+    let mut connection = gateway.connect();
+    connection.send_raw(head("chunked").into_bytes());
+    assert_eq!(connection.status(), 400, "which is about the body");
 }

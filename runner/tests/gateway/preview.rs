@@ -15,6 +15,9 @@ both_hosts![
     an_error_after_the_first_content_is_passed_on_and_recorded,
     what_was_held_back_reaches_the_client_byte_for_byte,
     the_clients_own_mistake_inside_a_stream_is_its_error,
+    what_cannot_be_an_answer_goes_to_the_next_target,
+    a_status_that_http_does_not_have_is_no_answer,
+    events_that_run_together_are_no_stream,
 ];
 
 const ROLE: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
@@ -117,4 +120,59 @@ fn the_clients_own_mistake_inside_a_stream_is_its_error(host: Host) {
     assert_eq!((response.status, response.json()["error"]["message"].as_str()), (400, Some("Unsupported value")));
     assert_eq!(second.received().len(), 0);
     assert_eq!(gateway.record(&response)["state"], "client_error");
+}
+
+fn what_cannot_be_an_answer_goes_to_the_next_target(host: Host) {
+    let typed = |media_type: &str, body: &str| Answer::whole(200, &format!("content-type: {media_type}"), body);
+    let answers = [
+        Answer::json(205, &completion("reset")),
+        Answer::whole(205, "x-odd: 1", ""),
+        Answer::nothing().raw("HTTP/1.1 204 No Content\r\n\r\n"),
+        typed("text/plain", "OK"),
+        typed("application/json", "OK"),
+        typed("application/json", "<!doctype html><title>New API</title>"),
+        typed("application/json", ""),
+        typed("application/octet-stream", ""),
+    ];
+    for (answer, streamed) in answers.into_iter().zip([false, true].into_iter().cycle()) {
+        passed_over(host, answer, streamed, "target");
+    }
+}
+
+fn a_status_that_http_does_not_have_is_no_answer(host: Host) {
+    for status in [600, 777, 999] {
+        let odd = Answer::json(status, &completion("odd"));
+        passed_over(host, odd.clone(), false, "target");
+        let gateway = Gateway::on(host).provider("a", &Upstream::answering(odd)).model("m", &["a/up"]).start();
+        let response = gateway.send(&chat("m"));
+        assert_eq!(response.status, 502, "{}", response.text());
+        assert!(response.openai_error().message.contains(&status.to_string()), "{}", response.text());
+        assert_eq!(gateway.record(&response)["state"], "upstream_error");
+    }
+}
+
+fn events_that_run_together_are_no_stream(host: Host) {
+    let lines = format!("{}{}", event("one"), last_events()).replace("\n\n", "\n");
+    passed_over(host, Answer::stream().chunk(&lines).end(), true, "target");
+    let (first, rest) = lines.split_at(lines.find('\n').expect("a line") + 1);
+    passed_over(host, Answer::stream().chunk(first).chunk(rest).end(), true, "target");
+}
+
+/// RFC 9112, section 6.3: one of the two is wrong, and a proxy that believed the other one would see another answer
+/// begin. What a length says is the provider's word, so the client has nothing to do with it.
+#[test]
+fn a_length_beside_chunks_and_codings_nobody_undoes_are_the_providers_fault() {
+    let framed = |framing: &str| {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{framing}\r\n\r\n");
+        Answer::nothing().raw(head).chunk(completion("odd")).end()
+    };
+    let framings = ["content-length: 5\r\ntransfer-encoding: chunked", "transfer-encoding: gzip, chunked"];
+    for framing in framings {
+        passed_over(Host::Runner, framed(framing), false, "target");
+        let upstream = Upstream::answering(framed(framing));
+        let gateway = Gateway::on(Host::Runner).provider("a", &upstream).model("m", &["a/up"]).start();
+        let response = gateway.send(&chat("m"));
+        assert_eq!(response.status, 502, "{framing}: {}", response.text());
+        assert_eq!(gateway.record(&response)["state"], "upstream_error", "{framing}");
+    }
 }

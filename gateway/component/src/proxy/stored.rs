@@ -76,7 +76,7 @@ async fn ask(outgoing: Outgoing, to: Account<'_>, incoming: &Incoming) -> Result
     let timeouts = Timeouts::default();
     let start_ms = host::now_ms();
     let (id, left_ms) = (&incoming.id, timeouts.total_ms);
-    let terms = Terms { timeouts: &timeouts, streamed: false, left_ms, start_ms, id, error_match: &[] };
+    let terms = Terms { timeouts: &timeouts, streamed: false, left_ms, start_ms, id, error_match: &[], is_chat: false };
     match send::attempt(outgoing, &terms).await {
         (Outcome::Head(_), Some(answer)) => {
             let terms = relay::Terms {

@@ -64,8 +64,8 @@ pub(super) async fn preview(
     Reading { dialect, as_array, mut transform }: Reading,
     terms: &Terms<'_>,
 ) -> (Outcome, Option<Answer>) {
-    let Terms { start_ms, error_match, .. } = *terms;
-    let mut observer = Observer::new(dialect, as_array, &raw);
+    let Terms { start_ms, error_match, is_chat, .. } = *terms;
+    let mut observer = Observer::new(dialect, as_array, &raw).of_chat(is_chat);
     let mut held: Vec<u8> = Vec::new();
     let mut reading = read(body, take_buffer());
     // Asked for only when a read has to wait: most answers come with their head.
@@ -123,6 +123,7 @@ fn failure(bad: Preview, raw: Vec<(String, Vec<u8>)>, dialect: Dialect) -> Outco
             let said = "a web page came instead of an answer; check the provider's base_url";
             return Outcome::Failed(SendError::Protocol(said.into()));
         }
+        Preview::Unreadable(why) => return Outcome::Failed(SendError::Protocol(why.into())),
         Preview::Empty | Preview::Wait | Preview::Good => return Outcome::Failed(SendError::Empty),
     };
     let hint = hint::read(&raw, &body, host::unix_ms());

@@ -22,6 +22,10 @@ pub(super) struct Sse {
     after_cr: bool,
     /// A line other than the blank one has come since the last event ended.
     in_event: bool,
+    /// An object that is whole has come since the last event ended.
+    whole_seen: bool,
+    /// And another one behind it: to its reader they are one event that cannot be read.
+    pub(super) runs_together: bool,
     /// What the events told.
     pub(super) events: Events,
 }
@@ -29,7 +33,15 @@ pub(super) struct Sse {
 impl Sse {
     pub(super) fn new(dialect: Dialect) -> Self {
         let events = Events::new(dialect);
-        Sse { line: Vec::new(), skipping: false, after_cr: false, in_event: false, events }
+        Sse {
+            line: Vec::new(),
+            skipping: false,
+            after_cr: false,
+            in_event: false,
+            whole_seen: false,
+            runs_together: false,
+            events,
+        }
     }
 
     /// Takes the next bytes.
@@ -73,9 +85,20 @@ impl Sse {
 
     fn read_line(&mut self, line: &[u8]) {
         self.in_event = !line.is_empty();
-        if let Some(data) = line.strip_prefix(b"data:") {
-            self.events.take(data.trim_ascii());
-        }
+        let Some(data) = line.strip_prefix(b"data:") else {
+            self.whole_seen &= self.in_event;
+            return;
+        };
+        let data = data.trim_ascii();
+        let is_whole = data.starts_with(b"{") && data.ends_with(b"}");
+        self.runs_together |= is_whole && self.whole_seen;
+        self.whole_seen |= is_whole;
+        self.events.take(data);
+    }
+
+    /// Whether the blank line that ends an event with a whole object is still to come.
+    pub(super) fn is_unended(&self) -> bool {
+        self.whole_seen
     }
 
     /// Whether the stream stands in the middle of an event.
