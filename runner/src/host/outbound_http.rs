@@ -15,6 +15,8 @@ mod trust;
 #[cfg(test)]
 mod h2_tests;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod proxy_tests;
 #[cfg(test)]
 mod resend_tests;
