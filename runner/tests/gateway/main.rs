@@ -21,6 +21,7 @@ macro_rules! both_hosts {
     };
 }
 
+mod abuse;
 mod bad_input;
 mod balancing;
 mod budgets;
