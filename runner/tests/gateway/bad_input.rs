@@ -1,7 +1,9 @@
 //! Bad input: the right status, the caller's shape and a sentence that says what to do; and nothing of it reaches a
 //! provider or stops the gateway.
 
-use crate::common::{Gateway, Host, Request, Response, TOKEN, chat};
+use std::io::{Read, Write};
+
+use crate::common::{Gateway, Host, PATIENCE, Request, Response, TOKEN, chat};
 use crate::upstream::Upstream;
 
 both_hosts![
@@ -354,4 +356,21 @@ fn a_transfer_coding_nobody_undoes_is_501_and_ends_the_connection(host: Host) {
     let mut connection = gateway.connect();
     connection.send_raw(head("chunked").into_bytes());
     assert_eq!(connection.status(), 400, "which is about the body");
+}
+
+/// Neither asked for by its preface nor by an upgrade.
+#[test]
+fn http_2_is_not_spoken_towards_clients() {
+    let upstream = Upstream::saying("Hi");
+    let gateway = gateway(Host::Runner, &upstream);
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+    let mut stream = std::net::TcpStream::connect(gateway.address()).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    stream.write_all(preface).expect("a connection");
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&answer));
+    let upgrade = chat("m").header("connection", "upgrade, http2-settings").header("upgrade", "h2c");
+    let response = refused(&gateway, &upgrade.header("http2-settings", "AAMAAABkAAQAAP__"));
+    assert_eq!(response.status, 200, "answered as if the upgrade had not been asked for");
 }
