@@ -12,14 +12,13 @@ mod wait;
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use futures_util::future::{Either, select};
 use gateway_core::accept;
 use gateway_core::authenticate::{Caller, check_model};
 use gateway_core::call::Call;
-use gateway_core::candidate::{
-    self, Attempt, Candidates, Named, ResponseOwner, Skip, SkipReason, Skipped, target_name,
-};
+use gateway_core::candidate::{Attempt, Candidates, Named, ResponseOwner, Skip, SkipReason, Skipped};
 use gateway_core::catalog::{Model, Strategy};
 use gateway_core::count;
 use gateway_core::dialect::Dialect;
@@ -124,20 +123,19 @@ async fn line(
     };
     let call = accept::call(operation, head, body.bytes)?;
     open.asked(&call);
-    let (snapshot, index) = find_model(&call, caller, snapshot).await?;
-    let model = snapshot.catalog.models.get(index).ok_or_else(|| models::unknown(&call.model))?;
+    let (snapshot, model) = find_model(&call, caller, snapshot).await?;
     health::count_call(&model.name);
     let probing = RefCell::new(None);
     let owner = responses::owner_before(&call, caller.key()).await?;
     let headers = &incoming.headers;
-    let (call, snapshot, wait) = (&call, &snapshot, Wait::new(model));
-    let context = CallContext { probing, wait, call, caller, incoming, headers, open, snapshot, index, model, owner };
+    let (call, snapshot, wait) = (&call, &snapshot, Wait::new(&model));
+    let context = CallContext { probing, wait, call, caller, incoming, headers, open, snapshot, model: &model, owner };
     let mut candidates = context.route().await;
     if operation.counts_tokens() && candidates.list.is_empty() {
         return Ok(context.estimate());
     }
     let asking = (call, incoming.id.as_str());
-    open.charged(charges::reserve_key(asking, caller.key(), snapshot, (index, &candidates)).await?);
+    open.charged(charges::reserve_key(asking, caller.key(), snapshot, (&model, &candidates)).await?);
     loop {
         match context.walk(candidates).await? {
             WalkResult::Relayed(ready) => return Ok(ready),
@@ -165,16 +163,15 @@ async fn find_model(
     call: &Call,
     caller: &Caller,
     mut snapshot: Rc<Snapshot>,
-) -> Result<(Rc<Snapshot>, usize), Refusal> {
-    let mut found = snapshot.catalog.model(&call.model);
+) -> Result<(Rc<Snapshot>, Arc<Model>), Refusal> {
+    let mut found = snapshot.catalog.model(&call.model).cloned();
     if found.is_none() {
         snapshot = catalog::current(Freshness::Now).await?;
-        found = snapshot.catalog.model(&call.model);
+        found = snapshot.catalog.model(&call.model).cloned();
     }
-    let index = found.ok_or_else(|| models::unknown(&call.model))?;
-    let name = snapshot.catalog.models.get(index).map(|model| model.name.clone()).unwrap_or_default();
-    check_model(caller, &name, &call.model, &snapshot.catalog)?;
-    Ok((snapshot, index))
+    let model = found.ok_or_else(|| models::unknown(&call.model))?;
+    check_model(caller, &model.name, &call.model, &snapshot.catalog)?;
+    Ok((snapshot, model))
 }
 
 /// What every attempt of a call has in common.
@@ -191,7 +188,6 @@ struct CallContext<'c> {
     open: &'c OpenCall,
     snapshot: &'c Rc<Snapshot>,
     /// The model asked for.
-    index: usize,
     model: &'c Model,
     /// Who made the response that the call goes on from.
     owner: Option<ResponseOwner>,
@@ -246,18 +242,14 @@ impl CallContext<'_> {
         self.incoming.start_ms.saturating_add(self.model.timeouts.total_ms)
     }
 
-    fn named(&self, attempt: Attempt) -> Option<Named<'_>> {
-        candidate::named(attempt, self.index, &self.call.model, &self.snapshot.catalog)
-    }
-
     fn time_left(&self) -> bool {
         host::now_ms() < self.deadline_ms()
     }
 
     fn plan_request(&self) -> PlanRequest<'_> {
         let session = accept::session_in(self.headers).or(self.call.session.as_deref());
-        let (call, index, key) = (self.call, self.index, self.caller.key());
-        PlanRequest { call, index, session, key, owner: self.owner.as_ref(), at: quota::moment(self.snapshot) }
+        let (call, model, key) = (self.call, self.model, self.caller.key());
+        PlanRequest { call, model, session, key, owner: self.owner.as_ref(), at: quota::moment(self.snapshot) }
     }
 
     /// Step 3.
@@ -265,7 +257,7 @@ impl CallContext<'_> {
         health::look().await;
         let (request, catalog) = (self.plan_request(), &self.snapshot.catalog);
         let candidates = health::with(|health, rotation| plan(&request, catalog, health, host::draw(), rotation));
-        let decision = DecisionRecord::of(&candidates, catalog, self.index, &self.call.model);
+        let decision = DecisionRecord::of(&candidates);
         self.open.decided(self.model, DecisionRecord { waited_ms: self.wait.waited_ms(), ..decision });
         candidates
     }
@@ -283,7 +275,7 @@ impl CallContext<'_> {
         let mut failover = Failover::new(candidates.list, self.model.attempts, dialect, self.incoming.id.clone());
         let Some(mut attempt) = failover.first() else { return Ok(WalkResult::Exhausted(candidates.skipped)) };
         loop {
-            let mut result = self.attempt(attempt).await?;
+            let mut result = self.attempt(attempt).await;
             match self.judge(&mut failover, &mut result) {
                 Decision::Relay => return Ok(WalkResult::Relayed(self.relay(result, failover))),
                 Decision::Try(next, after_ms) => {
@@ -302,15 +294,15 @@ impl CallContext<'_> {
     }
 
     /// Steps 4 and 5 for one target, and what health and the record learn of it.
-    async fn attempt(&self, attempt: Attempt) -> Result<AttemptResult, Refusal> {
-        let to = self.named(attempt).ok_or_else(|| self.exhausted(&[]))?;
+    async fn attempt(&self, attempt: Attempt) -> AttemptResult {
+        let to = attempt.named();
         let subjects = health::peek(|health| Subjects::to(to, health));
-        let target = target_name(to.provider, to.target, to.upstream_model);
+        let target = to.name();
         let started_ms = host::now_ms();
         let started_at_ms = host::unix_ms();
         let (outcome, answer, charged) = match self.rewrite(to) {
             Err(skip) => (Outcome::NotSent(skip), None, None),
-            Ok(destination) => match self.reserve(attempt, to, &subjects).await {
+            Ok(destination) => match self.reserve(&attempt, &subjects).await {
                 Err(skip) => (Outcome::NotSent(skip), None, None),
                 Ok(charged) => {
                     self.wait.served();
@@ -342,7 +334,7 @@ impl CallContext<'_> {
                 None
             }
         });
-        Ok(AttemptResult { attempt, target, subjects, started_at_ms, outcome, answer, verdict, charged })
+        AttemptResult { attempt, target, subjects, started_at_ms, outcome, answer, verdict, charged }
     }
 
     /// Whole answers take as long as they are, so only who orders targets by it wants to know.
@@ -364,7 +356,8 @@ impl CallContext<'_> {
 
     /// What an attempt has to have before it is sent: a way out, which an earlier attempt of this call may have found
     /// closed, the probe of a target that was out of order, and its quotas.
-    async fn reserve(&self, attempt: Attempt, to: Named<'_>, of: &Subjects) -> Result<Option<Charged>, Skip> {
+    async fn reserve(&self, attempt: &Attempt, of: &Subjects) -> Result<Option<Charged>, Skip> {
+        let to = attempt.named();
         let egress = to.provider.egress_of(to.credential);
         if let Some(skip) = health::peek(|health| egress_resting(health, of, egress, host::unix_ms())) {
             return Err(skip);
@@ -391,9 +384,7 @@ impl CallContext<'_> {
     fn end_probe(&self, decision: &Decision) {
         let Some(target) = self.probing.take() else { return };
         let next = match decision {
-            Decision::Try(next, _) => {
-                self.named(*next).map(|to| health::peek(|health| Subjects::to(to, health).target))
-            }
+            Decision::Try(next, _) => Some(health::peek(|health| Subjects::to(next.named(), health).target)),
             _ => None,
         };
         if next.as_ref() == Some(&target) {
@@ -448,9 +439,7 @@ impl CallContext<'_> {
         // The head stays for whoever relays; everything else is the machine's.
         let outcome = std::mem::replace(&mut result.outcome, Outcome::Head(200));
         let decision = health::with_budget(&self.model.name, |health, budget| {
-            let able = |attempt: &Attempt| {
-                self.named(*attempt).is_some_and(|to| is_able(health, &Subjects::to(to, health), now_ms))
-            };
+            let able = |attempt: &Attempt| is_able(health, &Subjects::to(attempt.named(), health), now_ms);
             let retry =
                 RetryContext { time_left: self.time_left(), now_ms, jitter: host::fraction(), budget, able: &able };
             failover.judge(&result.target, outcome, result.verdict, retry)
@@ -466,11 +455,11 @@ impl CallContext<'_> {
             Some(UpstreamAnswer::Streaming(mut answer)) => {
                 open.head(answer.status);
                 answer.headers.extend(ids(open, Some(&result.target)));
-                let (open, snapshot) = (open.clone(), self.snapshot.clone());
-                let made = self.will_be_kept(result.attempt);
+                let open = open.clone();
+                let made = self.will_be_kept(&result.attempt);
                 let AttemptResult { attempt, subjects, started_at_ms, charged, .. } = result;
                 let ended = move |mut ended: Ended| async move {
-                    end(&mut ended, attempt, &subjects, &snapshot, started_at_ms);
+                    end(&mut ended, &attempt, &subjects, started_at_ms);
                     if let (Some((key, owner)), Some(id)) = (made, ended.observation.response_id.take()) {
                         responses::save(id, &key, owner).await;
                     }
@@ -507,9 +496,11 @@ impl CallContext<'_> {
     }
 
     /// For whom, and by whom, an answer is made that its provider keeps.
-    fn will_be_kept(&self, attempt: Attempt) -> Option<(String, ResponseOwner)> {
-        let to =
-            self.named(attempt).filter(|to| self.call.is_stored && to.translated_to(self.call.operation).is_none())?;
+    fn will_be_kept(&self, attempt: &Attempt) -> Option<(String, ResponseOwner)> {
+        let to = attempt.named();
+        if !self.call.is_stored || to.translated_to(self.call.operation).is_some() {
+            return None;
+        }
         let credential = to.credential.map(|credential| credential.id.clone());
         Some((self.caller.name().to_owned(), ResponseOwner { provider: to.provider.name.to_string(), credential }))
     }

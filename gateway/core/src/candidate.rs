@@ -1,9 +1,11 @@
 //! The targets that can serve a call, one try at one of them, and the reasons why others cannot: what the router makes,
 //! failover walks, and records keep.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
-use crate::catalog::{Affinity, Catalog, Credential, Model, Provider, Target};
+use crate::catalog::{Affinity, Credential, Provider, Target};
 use crate::dialect::Dialect;
 use crate::operation::Operation;
 
@@ -21,14 +23,14 @@ pub struct Candidates {
 }
 
 /// A target and the credentials it can be called with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
-    /// Index into the catalog's models: the one asked for, or one of its fallbacks.
-    pub model: usize,
-    /// Index into the model's targets.
-    pub target: usize,
-    /// Indexes into the provider's credentials, in the order in which they are tried. Empty: called without one.
-    pub credentials: Vec<usize>,
+    /// One of the model asked for, or of one of its fallbacks.
+    pub target: Arc<Target>,
+    /// The provider's own name for the model.
+    pub upstream_model: Arc<str>,
+    /// In the order in which they are tried. Empty: called without one.
+    pub credentials: Vec<Arc<Credential>>,
     /// The way out of each of them; equal numbers share one.
     pub egress_groups: Vec<usize>,
     /// It was out of order and may be tried by one call, to find out whether it still is.
@@ -39,20 +41,46 @@ pub struct Candidate {
     pub context: Option<u64>,
 }
 
+impl Candidate {
+    /// What it stands for, without a credential.
+    pub fn named(&self) -> Named<'_> {
+        let (target, upstream_model) = (&*self.target, &*self.upstream_model);
+        Named { target, provider: &target.provider, upstream_model, credential: None }
+    }
+
+    /// One try, with the credential at this place of its list.
+    pub fn attempt(&self, credential: usize) -> Attempt {
+        Attempt {
+            target: Arc::clone(&self.target),
+            upstream_model: Arc::clone(&self.upstream_model),
+            credential: self.credentials.get(credential).map(Arc::clone),
+            probe: self.probe,
+        }
+    }
+}
+
 /// One try at one target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
-    /// Index into the catalog's models: the one asked for, or one of its fallbacks.
-    pub model: usize,
-    /// Index into the model's targets.
-    pub target: usize,
-    /// Index into the provider's credentials.
-    pub credential: Option<usize>,
+    /// The target.
+    pub target: Arc<Target>,
+    /// The provider's own name for the model.
+    pub upstream_model: Arc<str>,
+    /// The credential, where one is used.
+    pub credential: Option<Arc<Credential>>,
     /// It finds out whether the target works again, which one call at a time may do.
     pub probe: bool,
 }
 
-/// What an attempt's indexes stand for.
+impl Attempt {
+    /// What it stands for.
+    pub fn named(&self) -> Named<'_> {
+        let (target, upstream_model) = (&*self.target, &*self.upstream_model);
+        Named { target, provider: &target.provider, upstream_model, credential: self.credential.as_deref() }
+    }
+}
+
+/// What an attempt is made of, for whoever only looks at it.
 #[derive(Debug, Clone, Copy)]
 pub struct Named<'c> {
     /// The target.
@@ -65,11 +93,21 @@ pub struct Named<'c> {
     pub credential: Option<&'c Credential>,
 }
 
-impl Named<'_> {
+impl<'c> Named<'c> {
+    /// What records and messages call the target: `provider/upstream-model`.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.provider.name, self.upstream_model)
+    }
+
     /// The dialect a call has to be translated into, where the provider does not speak its own.
     pub fn translated_to(&self, operation: Operation) -> Option<Dialect> {
         let endpoint = self.provider.serving(operation)?;
         (endpoint.dialect != operation.dialect()).then_some(endpoint.dialect)
+    }
+
+    /// The provider and the credential alone.
+    pub fn account(self) -> Account<'c> {
+        Account { provider: self.provider, credential: self.credential }
     }
 }
 
@@ -80,37 +118,6 @@ pub struct Account<'c> {
     pub provider: &'c Provider,
     /// The credential, where one is used.
     pub credential: Option<&'c Credential>,
-}
-
-impl<'c> Named<'c> {
-    /// The provider and the credential alone.
-    pub fn account(self) -> Account<'c> {
-        Account { provider: self.provider, credential: self.credential }
-    }
-}
-
-/// Looks up what an attempt's indexes stand for, of a call that asked for the model at `ask_model` by the name `asked`.
-/// `None` only for an attempt of another catalog.
-pub fn named<'c>(attempt: Attempt, ask_model: usize, asked: &'c str, catalog: &'c Catalog) -> Option<Named<'c>> {
-    let model = catalog.models.get(attempt.model)?;
-    let target = model.targets.get(attempt.target)?;
-    let provider = catalog.providers.get(target.provider)?;
-    let credential = match attempt.credential {
-        None => None,
-        Some(index) => Some(provider.credentials.get(index)?),
-    };
-    let asked = name_asked(ask_model, asked, attempt.model, model);
-    Some(Named { target, provider, upstream_model: target.model.as_deref().unwrap_or(asked), credential })
-}
-
-/// What records and messages call a target of the model that was asked for as `asked`.
-pub fn target_name(provider: &Provider, target: &Target, asked: &str) -> String {
-    format!("{}/{}", provider.name, target.model.as_deref().unwrap_or(asked))
-}
-
-/// The name a target of this model is sent when it has none of its own: the name asked, of the model that was asked for.
-pub fn name_asked<'n>(ask_model: usize, asked: &'n str, index: usize, model: &'n Model) -> &'n str {
-    if index == ask_model { asked } else { &model.name }
 }
 
 /// A target that was not considered.

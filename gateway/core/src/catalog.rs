@@ -36,10 +36,10 @@ use crate::verdict::ErrorRule;
 pub struct Catalog {
     /// What holds for the gateway as a whole.
     pub settings: Settings,
-    /// The upstream services, in the order of the document. [`Target::provider`] indexes them.
-    pub providers: Vec<Provider>,
+    /// The upstream services, in the order of the document.
+    pub providers: Vec<Arc<Provider>>,
     /// The public models, in the order of the document.
-    pub models: Vec<Model>,
+    pub models: Vec<Arc<Model>>,
     /// The keys issued to clients.
     pub keys: Vec<Key>,
     /// The pass-throughs, in the order of the document.
@@ -71,7 +71,7 @@ pub struct Network {
 }
 
 /// An upstream service.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Provider {
     /// Unique name.
     pub name: Arc<str>,
@@ -82,7 +82,7 @@ pub struct Provider {
     /// How a credential is presented; `None`: as the dialect spoken does it.
     pub auth: Option<Auth>,
     /// The pool. Empty: requests go without a credential.
-    pub credentials: Vec<Credential>,
+    pub credentials: Vec<Arc<Credential>>,
     /// Headers added to every request, names in lower case.
     pub headers: Vec<(String, Value)>,
     /// Client headers that travel on besides those that always do, names in lower case.
@@ -102,7 +102,7 @@ pub struct Provider {
 }
 
 /// How a provider is reached.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ProviderKind {
     /// Answers inside the gateway: what the built-in `demo` model uses.
     Echo,
@@ -124,7 +124,7 @@ pub struct Endpoint {
 }
 
 /// One API key of a provider.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Credential {
     /// Stable across edits that keep the secret; what sealing binds to and quotas follow.
     pub id: String,
@@ -234,7 +234,7 @@ pub struct Day {
 }
 
 /// A value that may be secret: written out, sealed, or held elsewhere under a name.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// Known now.
     Plain(Secret),
@@ -269,7 +269,7 @@ impl fmt::Debug for Secret {
 }
 
 /// A public name clients ask for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Model {
     /// Unique name.
     pub name: Arc<str>,
@@ -282,13 +282,14 @@ pub struct Model {
     /// Limits of a call's phases.
     pub timeouts: Timeouts,
     /// The ways to serve it.
-    pub targets: Vec<Target>,
+    pub targets: Vec<Arc<Target>>,
     /// How targets of one tier are ordered.
     pub strategy: Strategy,
     /// What keeps a client's calls on one target.
     pub affinity: Affinity,
-    /// Indexes of the models whose targets follow when none of its own can serve, in their order.
-    pub fallback: Vec<usize>,
+    /// The models whose targets follow when none of its own can serve, in their order, by their places in
+    /// [`Catalog::models`]. Not the models themselves, since two may be the fallback of each other.
+    fallback: Vec<usize>,
     /// Whether targets whose provider does not speak a caller's dialect serve it.
     pub translation: Translation,
     /// A stream without content by then gets its head, and signs of life while attempts go on, so that no proxy in
@@ -410,10 +411,10 @@ impl Default for Timeouts {
 }
 
 /// One way to serve a model.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Target {
-    /// Index into [`Catalog::providers`].
-    pub provider: usize,
+    /// Who serves it.
+    pub provider: Arc<Provider>,
     /// The provider's own name for the model; `None`: the name asked.
     pub model: Option<Arc<str>>,
     /// Share of its tier, relative to the other weights there. At least 1. Default 1.

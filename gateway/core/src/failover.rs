@@ -21,7 +21,7 @@ pub use exhausted::{come_back, exhausted};
 pub use key_spent::key_spent;
 
 /// What to do next.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Decision {
     /// Give the client this answer's body as it comes. The commit point: there is no failover after it.
     Relay,
@@ -133,7 +133,7 @@ impl Failover {
                 return Decision::Answer(State::ClientError, self.shaped(error, kind));
             }
             (_, outcome) => {
-                if let Some(last) = self.last.filter(|_| may_pass(&outcome, verdict)) {
+                if let Some(last) = self.last.take_if(|_| may_pass(&outcome, verdict)) {
                     self.repeatable.push(last);
                 }
                 self.failures.push(Failure { target: target.to_owned(), outcome, verdict });
@@ -184,13 +184,8 @@ impl Failover {
     fn take(&mut self) -> Option<Attempt> {
         let candidate = self.candidates.get(self.position)?;
         self.attempts_left = self.attempts_left.checked_sub(1)?;
-        let attempt = Attempt {
-            model: candidate.model,
-            target: candidate.target,
-            credential: candidate.credentials.get(self.credential).copied(),
-            probe: candidate.probe,
-        };
-        self.last = Some(attempt);
+        let attempt = candidate.attempt(self.credential);
+        self.last = Some(attempt.clone());
         Some(attempt)
     }
 
@@ -225,7 +220,7 @@ impl Failover {
         }
         let attempt = Attempt { probe: false, ..self.repeatable.remove(position) };
         self.attempts_left -= 1;
-        self.last = Some(attempt);
+        self.last = Some(attempt.clone());
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let after_ms = ((BACKOFF_MS << self.repeats.min(6)) as f64 * (0.5 + retry.jitter.clamp(0.0, 1.0))) as u64;
         self.repeats += 1;

@@ -15,7 +15,7 @@ const CREATED_AT: &str = "1970-01-01T00:00:00Z";
 
 /// Every enabled model with an enabled target that the caller may use, sorted by name. `query` may ask for a page.
 pub fn list(caller: &Caller, catalog: &Catalog, shape: Shape, query: Option<&str>) -> Value {
-    let served = catalog.models.iter().filter(|model| is_served(catalog, model));
+    let served = catalog.models.iter().filter(|model| is_served(model));
     let mut names: Vec<&str> = served.flat_map(|model| names(caller, catalog, model)).collect();
     names.sort_unstable();
     match shape {
@@ -36,8 +36,7 @@ pub fn list(caller: &Caller, catalog: &Catalog, shape: Shape, query: Option<&str
 /// One model, by the name or alias of a path, still percent-encoded.
 pub fn read(caller: &Caller, catalog: &Catalog, shape: Shape, parameter: &str) -> Result<Value, Refusal> {
     let name = decode_parameter(parameter).unwrap_or_default();
-    let found = catalog.model(&name).and_then(|index| catalog.models.get(index));
-    let found = found.filter(|model| is_served(catalog, model));
+    let found = catalog.model(&name).filter(|model| is_served(model));
     match found.and_then(|model| [&*model.name, &name].into_iter().find(|name| may_use(caller, name, catalog))) {
         Some(name) => Ok(object(name, shape)),
         None => Err(unknown(&name)),
@@ -51,9 +50,8 @@ pub fn unknown(name: &str) -> Refusal {
     Refusal::not_found("model_not_found", said).about("model")
 }
 
-fn is_served(catalog: &Catalog, model: &Model) -> bool {
-    let enabled = |index: usize| catalog.providers.get(index).is_some_and(|provider| provider.enabled);
-    model.enabled && model.targets.iter().any(|target| target.enabled && enabled(target.provider))
+fn is_served(model: &Model) -> bool {
+    model.enabled && model.targets.iter().any(|target| target.enabled && target.provider.enabled)
 }
 
 /// What the caller may call it: its own name, else those of its aliases the key allows.

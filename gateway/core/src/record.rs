@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::candidate::{Candidate, Candidates, Skipped, name_asked, target_name};
-use crate::catalog::{Affinity, Catalog};
+use crate::candidate::{Candidates, Skipped};
+use crate::catalog::Affinity;
 use crate::price::{self, Priced};
 use crate::state::State;
 use crate::usage::Usage;
@@ -57,16 +57,10 @@ pub struct DecisionRecord {
 }
 
 impl DecisionRecord {
-    /// What is kept of the candidates of a call that asked for the model at `ask_model` by the name `asked`.
-    pub fn of(candidates: &Candidates, catalog: &Catalog, ask_model: usize, asked: &str) -> Self {
-        let name = |candidate: &Candidate| {
-            let model = catalog.models.get(candidate.model)?;
-            let target = model.targets.get(candidate.target)?;
-            let provider = catalog.providers.get(target.provider)?;
-            Some(target_name(provider, target, name_asked(ask_model, asked, candidate.model, model)))
-        };
+    /// What is kept of the candidates of a call.
+    pub fn of(candidates: &Candidates) -> Self {
         DecisionRecord {
-            candidates: candidates.list.iter().filter_map(name).collect(),
+            candidates: candidates.list.iter().map(|candidate| candidate.named().name()).collect(),
             skipped: candidates.skipped.clone(),
             draw: candidates.draw.to_string(),
             affinity: candidates.affinity.map(Affinity::name),

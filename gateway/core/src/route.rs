@@ -12,16 +12,14 @@ mod rank;
 pub mod strategy;
 pub mod wait;
 
+use std::sync::Arc;
+
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::call::Demand;
-use crate::candidate::{
-    Candidate, Candidates, Named, ResponseOwner, Skip, SkipReason, Skipped, name_asked, target_name,
-};
-use crate::catalog::{
-    Affinity, Catalog, Credential, Model, Provider, ProviderKind, Strategy, Target, Translation, Value,
-};
+use crate::candidate::{Candidate, Candidates, Named, ResponseOwner, Skip, SkipReason, Skipped};
+use crate::catalog::{Affinity, Catalog, Credential, Model, ProviderKind, Strategy, Target, Translation, Value};
 use crate::echo;
 use crate::operation::Operation;
 pub use dearest::dearest;
@@ -40,8 +38,8 @@ pub type Expires<'a> = dyn Fn(Named<'_>) -> i64 + 'a;
 pub struct RouteRequest<'a> {
     /// The configuration.
     pub catalog: &'a Catalog,
-    /// Index of the model asked for.
-    pub model: usize,
+    /// The model asked for.
+    pub model: &'a Model,
     /// The name it was asked by.
     pub asked: &'a str,
     /// The API the caller speaks.
@@ -76,23 +74,23 @@ pub struct RouteRequest<'a> {
 pub fn route(ask: &RouteRequest<'_>, rotation: &mut Rotation) -> Candidates {
     let mut random = SmallRng::seed_from_u64(ask.draw);
     let mut candidates = Candidates { draw: ask.draw, ..Candidates::default() };
-    let Some(asked) = ask.catalog.models.get(ask.model) else { return candidates };
-    for index in std::iter::once(ask.model).chain(asked.fallback.iter().copied()) {
-        let Some(model) = ask.catalog.models.get(index).filter(|model| model.enabled) else { continue };
-        let mut able = able_targets(ask, index, model, &mut candidates.skipped);
+    for model in ask.catalog.with_fallbacks(ask.model).filter(|model| model.enabled) {
+        let is_own = std::ptr::eq(model, ask.model);
+        let asked = if is_own { ask.asked.into() } else { Arc::clone(&model.name) };
+        let mut able = able_targets(ask, model, &asked, &mut candidates.skipped);
         let first = candidates.list.len();
         while let Some(tier) = able.iter().map(|each| each.tier).min() {
             let of_tier: Vec<Able> = able.extract_if(.., |each| each.tier == tier).collect();
             // Whose turn it is is asked once a call: of the targets that are tried first.
-            let is_first = index == ask.model && candidates.list.is_empty();
+            let is_first = is_own && candidates.list.is_empty();
             order(model, of_tier, is_first.then_some(&mut *rotation), &mut random, &mut candidates.list);
         }
-        if index == ask.model && keep_together(ask, model, first, &mut candidates.list) {
+        if is_own && keep_together(ask, model, first, &mut candidates.list) {
             candidates.affinity = Some(model.affinity);
         }
     }
     for candidate in &mut candidates.list {
-        candidate.egress_groups = egress::shared(ask.catalog, candidate);
+        candidate.egress_groups = egress::shared(candidate);
     }
     candidates
 }
@@ -105,16 +103,18 @@ struct Able {
     /// known comes after all that is.
     rank: i64,
     /// The same of each credential, where they differ in it.
-    ranks: Vec<(usize, i64)>,
+    ranks: Vec<(Arc<Credential>, i64)>,
+    /// Its place among the model's targets.
+    place: usize,
     candidate: Candidate,
 }
 
-fn able_targets(ask: &RouteRequest<'_>, index: usize, model: &Model, skipped: &mut Vec<Skipped>) -> Vec<Able> {
+/// The targets of a model that can serve the call. Those without a name of their own are sent the one that was asked.
+fn able_targets(ask: &RouteRequest<'_>, model: &Model, asked: &Arc<str>, skipped: &mut Vec<Skipped>) -> Vec<Able> {
     let mut able = Vec::with_capacity(model.targets.len());
-    let asked = name_asked(ask.model, ask.asked, index, model);
-    for (position, target) in model.targets.iter().enumerate() {
-        let Some(provider) = ask.catalog.providers.get(target.provider) else { continue };
-        let upstream_model = target.model.as_deref().unwrap_or(asked);
+    for (place, target) in model.targets.iter().enumerate() {
+        let provider = &*target.provider;
+        let upstream_model = target.model.as_ref().unwrap_or(asked);
         let key = ask.health.target_of(&provider.name, target, upstream_model);
         let to = Named { target, provider, upstream_model, credential: None };
         let usable = fits(ask, model, to)
@@ -124,14 +124,15 @@ fn able_targets(ask: &RouteRequest<'_>, index: usize, model: &Model, skipped: &m
             Ok((probe, credentials)) => {
                 let ranks = rank::of_credentials(ask, model.strategy, to, &credentials);
                 able.push(Able {
-                    tier: tier(ask, model, provider, target),
+                    tier: tier(ask, model, target),
                     weight: target.weight,
                     latency_ms: ask.health.wait_ms(&key, ask.streamed, ask.now_ms),
                     rank: rank::of_target(ask, model.strategy, to, &ranks),
                     ranks,
+                    place,
                     candidate: Candidate {
-                        model: index,
-                        target: position,
+                        target: Arc::clone(target),
+                        upstream_model: Arc::clone(upstream_model),
                         credentials,
                         egress_groups: Vec::new(),
                         probe,
@@ -140,15 +141,16 @@ fn able_targets(ask: &RouteRequest<'_>, index: usize, model: &Model, skipped: &m
                     },
                 });
             }
-            Err(skip) => skipped.push(skip.of(target_name(provider, target, asked))),
+            Err(skip) => skipped.push(skip.of(to.name())),
         }
     }
     able
 }
 
 /// The target's tier, or one behind all others where its translation is the last resort.
-fn tier(ask: &RouteRequest<'_>, model: &Model, provider: &Provider, target: &Target) -> u64 {
+fn tier(ask: &RouteRequest<'_>, model: &Model, target: &Target) -> u64 {
     const BEHIND_ALL: u64 = 1 << 32;
+    let provider = &target.provider;
     let is_translated = model.translation == Translation::LastResort
         && matches!(provider.kind, ProviderKind::Http(_))
         && provider.endpoint(ask.operation.dialect()).is_none();
@@ -176,7 +178,7 @@ fn fits(ask: &RouteRequest<'_>, model: &Model, to: Named<'_>) -> Result<(), Skip
         () if lacks => SkipReason::Capability,
         () if can.context.is_some_and(|context| demand.tokens > context) => SkipReason::Context,
         () if provider.tags.iter().any(|tag| ask.avoid.contains(tag)) => SkipReason::Tag,
-        () if ask.priced_only && target.priced(provider, upstream_model).is_none() => SkipReason::Unpriced,
+        () if ask.priced_only && target.priced(upstream_model).is_none() => SkipReason::Unpriced,
         () => return Ok(()),
     };
     Err(Skip::new(reason, None))
@@ -193,7 +195,7 @@ fn standing(ask: &RouteRequest<'_>, key: &str) -> Result<bool, Skip> {
 }
 
 /// The credentials that can be used now. When none can, the one that is back first says why.
-fn usable_credentials(ask: &RouteRequest<'_>, to: Named<'_>) -> Result<Vec<usize>, Skip> {
+fn usable_credentials(ask: &RouteRequest<'_>, to: Named<'_>) -> Result<Vec<Arc<Credential>>, Skip> {
     let provider = to.provider;
     let kept_back = |credential: Option<&Credential>| {
         let to = Named { credential, ..to };
@@ -206,13 +208,13 @@ fn usable_credentials(ask: &RouteRequest<'_>, to: Named<'_>) -> Result<Vec<usize
     }
     let owner = ask.owner.and_then(|owner| owner.credential.as_deref());
     let is_owner = |credential: &Credential| owner.is_none_or(|id| credential.id == id);
-    let able = |credential: &Credential| {
+    let able = |credential: &&Arc<Credential>| {
         credential.enabled && matches!(credential.value, Value::Plain(_)) && is_owner(credential)
     };
-    let (mut usable, mut first_back): (Vec<usize>, Option<Skip>) = (Vec::new(), None);
-    for (index, credential) in provider.credentials.iter().enumerate().filter(|(_, each)| able(each)) {
+    let (mut usable, mut first_back): (Vec<Arc<Credential>>, Option<Skip>) = (Vec::new(), None);
+    for credential in provider.credentials.iter().filter(able) {
         match kept_back(Some(credential)) {
-            None => usable.push(index),
+            None => usable.push(Arc::clone(credential)),
             Some(skip) if first_back.as_ref().is_none_or(|first| skip.back_ms() < first.back_ms()) => {
                 first_back = Some(skip);
             }
@@ -260,26 +262,26 @@ fn order(
     let mut first = match model.strategy {
         Strategy::Weighted | Strategy::Cost | Strategy::Quota => None,
         Strategy::RoundRobin => rotation.and_then(|rotation| {
-            let choices = able.iter().map(|each| Choice { id: each.candidate.target, weight: each.weight });
+            let choices = able.iter().map(|each| Choice { id: each.place, weight: each.weight });
             rotation.next(&model.name, choices.collect::<Vec<_>>().as_slice())
         }),
         Strategy::Latency => {
             let weighted: Vec<(u32, Option<f64>)> = able.iter().map(|each| (each.weight, each.latency_ms)).collect();
-            strategy::quicker_of_two(&weighted, random)
-                .and_then(|position| able.get(position))
-                .map(|each| each.candidate.target)
+            strategy::quicker_of_two(&weighted, random).and_then(|position| able.get(position)).map(|each| each.place)
         }
     };
     while !able.is_empty() {
         let lowest = able.iter().map(|each| each.rank).min();
         let weight = |each: &Able| if Some(each.rank) == lowest { each.weight } else { 0 };
         let weights: Vec<u32> = able.iter().map(weight).collect();
-        let wanted = first.take().and_then(|target| able.iter().position(|each| each.candidate.target == target));
+        let wanted = first.take().and_then(|place| able.iter().position(|each| each.place == place));
         let Some(position) = wanted.or_else(|| strategy::draw(&weights, random)) else { return };
         let Able { mut candidate, ranks, .. } = able.remove(position);
         shuffle(&mut candidate.credentials, random);
         if !ranks.is_empty() {
-            let rank = |index: &usize| ranks.iter().find(|(known, _)| known == index).map(|(_, rank)| *rank);
+            let rank = |credential: &Arc<Credential>| {
+                ranks.iter().find(|(known, _)| Arc::ptr_eq(known, credential)).map(|(_, rank)| *rank)
+            };
             candidate.credentials.sort_by_key(rank);
         }
         list.push(candidate);
@@ -291,18 +293,15 @@ fn order(
 fn keep_together(ask: &RouteRequest<'_>, model: &Model, first: usize, list: &mut [Candidate]) -> bool {
     let Some(hash) = ask.affinity_hash.filter(|_| model.affinity != Affinity::None) else { return false };
     let Some(own) = list.get_mut(first..) else { return false };
-    let tier = |candidate: &Candidate| model.targets.get(candidate.target).map(|target| target.tier);
-    let Some(lowest) = own.first().map(tier) else { return false };
-    let of_tier = own.iter().take_while(|candidate| tier(candidate) == lowest).count();
-    let choices: Vec<affinity::Choice> = own
-        .iter()
-        .take(of_tier)
+    let Some(lowest) = own.first().map(|candidate| candidate.target.tier) else { return false };
+    let of_tier = own.iter().take_while(|candidate| candidate.target.tier == lowest);
+    let choices: Vec<affinity::Choice> = of_tier
         .enumerate()
         .filter(|(_, candidate)| !candidate.failing)
-        .filter_map(|(position, candidate)| {
-            let target = model.targets.get(candidate.target)?;
-            let provider = ask.catalog.providers.get(target.provider)?;
-            Some(affinity::Choice { position, weight: target.weight, name: target_name(provider, target, ask.asked) })
+        .map(|(position, candidate)| affinity::Choice {
+            position,
+            weight: candidate.target.weight,
+            name: candidate.named().name(),
         })
         .collect();
     let Some(position) = affinity::choose(hash, &choices) else { return false };
@@ -311,14 +310,15 @@ fn keep_together(ask: &RouteRequest<'_>, model: &Model, first: usize, list: &mut
     }
     // The cache belongs to the account, so the credential must be the same too.
     if let Some(kept) = own.first_mut().filter(|kept| !kept.credentials.is_empty()) {
-        kept.credentials.sort_unstable();
+        let pool = &kept.target.provider.credentials;
+        kept.credentials.sort_by_key(|each| pool.iter().position(|other| Arc::ptr_eq(each, other)));
         let turn = hash % kept.credentials.len() as u64;
         kept.credentials.rotate_left(usize::try_from(turn).unwrap_or(0));
     }
     true
 }
 
-fn shuffle(credentials: &mut [usize], random: &mut SmallRng) {
+fn shuffle(credentials: &mut [Arc<Credential>], random: &mut SmallRng) {
     for last in (1..credentials.len()).rev() {
         credentials.swap(last, random.random_range(0..=last));
     }

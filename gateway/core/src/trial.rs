@@ -1,11 +1,12 @@
 //! The smallest request that shows whether a target works: what `POST /api/targets/test` sends.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::accept::{self, Head};
 use crate::call::Call;
-use crate::candidate::target_name;
-use crate::catalog::{Catalog, Model, Provider, ProviderKind};
+use crate::catalog::{Credential, Model, Provider, ProviderKind, Target};
 use crate::dialect::Dialect;
 use crate::operation::Operation;
 use crate::refusal::Refusal;
@@ -63,27 +64,20 @@ pub fn call(operation: Operation, model: &str) -> Result<Call, Refusal> {
 }
 
 /// The target that is meant, by `provider/upstream-model` or by its provider alone where it has one target there. A model
-/// of one target needs no name of it. Answers with the index.
-pub fn target(catalog: &Catalog, model: &Model, asked: &str, wanted: Option<&str>) -> Result<usize, Refusal> {
-    let named: Vec<(String, &str)> = model
-        .targets
-        .iter()
-        .filter_map(|target| {
-            let provider = catalog.providers.get(target.provider)?;
-            Some((target_name(provider, target, asked), &*provider.name))
-        })
-        .collect();
-    let found: Vec<usize> = match wanted {
-        None => (0..named.len()).collect(),
-        Some(wanted) => match named.iter().position(|(name, _)| name == wanted) {
-            Some(index) => vec![index],
-            None => (0..named.len()).filter(|index| named.get(*index).is_some_and(|(_, of)| *of == wanted)).collect(),
+/// of one target needs no name of it.
+pub fn target<'m>(model: &'m Model, asked: &str, wanted: Option<&str>) -> Result<&'m Arc<Target>, Refusal> {
+    let name = |target: &Target| format!("{}/{}", target.provider.name, target.model.as_deref().unwrap_or(asked));
+    let found: Vec<&Arc<Target>> = match wanted {
+        None => model.targets.iter().collect(),
+        Some(wanted) => match model.targets.iter().find(|target| name(target) == wanted) {
+            Some(target) => vec![target],
+            None => model.targets.iter().filter(|target| *target.provider.name == *wanted).collect(),
         },
     };
     match found.as_slice() {
-        [index] => Ok(*index),
+        [target] => Ok(target),
         _ => {
-            let names = named.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+            let names = model.targets.iter().map(|target| name(target)).collect::<Vec<_>>().join(", ");
             let said = match wanted {
                 None => format!("`target` is missing. Model {:?} has {names}.", &*model.name),
                 Some(wanted) => format!("{wanted:?} is not one target of model {:?}. It has {names}.", &*model.name),
@@ -93,16 +87,13 @@ pub fn target(catalog: &Catalog, model: &Model, asked: &str, wanted: Option<&str
     }
 }
 
-/// The credential that is meant, by its id or label; nobody named, the first that is enabled, if there is one. Answers
-/// with the index.
-pub fn credential(provider: &Provider, wanted: Option<&str>) -> Result<Option<usize>, Refusal> {
+/// The credential that is meant, by its id or label; nobody named, the first that is enabled, if there is one.
+pub fn credential<'p>(provider: &'p Provider, wanted: Option<&str>) -> Result<Option<&'p Arc<Credential>>, Refusal> {
     let Some(wanted) = wanted else {
-        let first = provider.credentials.iter().position(|credential| credential.enabled);
-        return Ok(first.or((!provider.credentials.is_empty()).then_some(0)));
+        let first = provider.credentials.iter().find(|credential| credential.enabled);
+        return Ok(first.or(provider.credentials.first()));
     };
-    let of = |is: fn(&crate::catalog::Credential) -> &str| {
-        provider.credentials.iter().position(|credential| is(credential) == wanted)
-    };
+    let of = |is: fn(&Credential) -> &str| provider.credentials.iter().find(|credential| is(credential) == wanted);
     of(|credential| &credential.id).or_else(|| of(|credential| &credential.label)).map(Some).ok_or_else(|| {
         let labels = provider.credentials.iter().map(|credential| credential.label.as_str());
         let labels = labels.collect::<Vec<_>>().join(", ");
@@ -117,7 +108,7 @@ pub fn credential(provider: &Provider, wanted: Option<&str>) -> Result<Option<us
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::Document;
+    use crate::catalog::{Catalog, Document};
 
     const CATALOG: &str = r#"
 [[providers]]
@@ -173,24 +164,37 @@ targets = ["b/z"]
     #[test]
     fn a_target_goes_by_its_name_or_by_its_provider_where_that_is_enough() {
         let catalog = catalog();
-        let find = |wanted| target(&catalog, &catalog.models[0], "m", wanted).map_err(|refusal| refusal.message);
+        let place = |model: usize, found: &Arc<Target>| {
+            catalog.models[model].targets.iter().position(|target| Arc::ptr_eq(target, found)).expect("one of it")
+        };
+        let find = |wanted| {
+            let found = target(&catalog.models[0], "m", wanted).map_err(|refusal| refusal.message);
+            found.map(|found| place(0, found))
+        };
         assert_eq!(find(Some("a/y")), Ok(1));
         assert_eq!(find(Some("b")), Ok(2));
         assert_eq!(find(Some("b/m")), Ok(2));
         assert_eq!(find(Some("a")), Err("\"a\" is not one target of model \"m\". It has a/x, a/y, b/m.".into()));
         assert_eq!(find(None), Err("`target` is missing. Model \"m\" has a/x, a/y, b/m.".into()));
-        assert_eq!(target(&catalog, &catalog.models[1], "only", None).map_err(|refusal| refusal.message), Ok(0));
+        let only = target(&catalog.models[1], "only", None).map_err(|refusal| refusal.message);
+        assert_eq!(only.map(|found| place(1, found)), Ok(0));
     }
 
     #[test]
     fn a_credential_goes_by_its_label_or_id_and_else_is_the_first_that_is_enabled() {
         let catalog = catalog();
         let provider = &catalog.providers[0];
-        let find = |wanted| credential(provider, wanted).map_err(|refusal| refusal.message);
+        let place = |found: &Arc<Credential>| {
+            provider.credentials.iter().position(|each| Arc::ptr_eq(each, found)).expect("one of it")
+        };
+        let find = |wanted| {
+            let found = credential(provider, wanted).map_err(|refusal| refusal.message);
+            found.map(|found| found.map(place))
+        };
         assert_eq!(find(None), Ok(Some(1)));
         assert_eq!(find(Some("one")), Ok(Some(0)));
         assert_eq!(find(Some(&provider.credentials[1].id)), Ok(Some(1)));
         assert_eq!(find(Some("three")), Err("Provider \"a\" has no credential \"three\". It has one, two.".into()));
-        assert_eq!(credential(&catalog.providers[1], None).map_err(|refusal| refusal.message), Ok(None));
+        assert!(credential(&catalog.providers[1], None).is_ok_and(|found| found.is_none()));
     }
 }

@@ -44,7 +44,7 @@ pub(super) async fn decide(incoming: &Incoming, snapshot: &Rc<Snapshot>) -> Resu
     let operation = wanted.endpoint.as_deref().map_or(Ok(Operation::Chat), super::operation)?;
     let call = accept::call(operation, head, wanted.body.get().as_bytes().to_vec())?;
     let catalog = &snapshot.catalog;
-    let index = catalog.model(&call.model).ok_or_else(|| models::unknown(&call.model))?;
+    let model = catalog.model(&call.model).ok_or_else(|| models::unknown(&call.model))?;
     let key = wanted.key.as_deref();
     let caller = match key {
         None => Ok(Caller::Admin),
@@ -64,19 +64,19 @@ pub(super) async fn decide(incoming: &Incoming, snapshot: &Rc<Snapshot>) -> Resu
     health::look_now().await;
     let session = wanted.session.as_deref().or(call.session.as_deref());
     let owner = responses::owner_before(&call, key).await?;
-    let asked = PlanRequest { call: &call, index, session, key, owner: owner.as_ref(), at: quota::moment(snapshot) };
+    let asked = PlanRequest { call: &call, model, session, key, owner: owner.as_ref(), at: quota::moment(snapshot) };
     let candidates = health::rehearse(|health, rotation| plan(&asked, catalog, health, draw, rotation));
-    let model = catalog.models.get(index).map(|model| model.name.clone()).unwrap_or_default();
-    let refused = match caller.and_then(|caller| authenticate::check_model(&caller, &model, &call.model, catalog)) {
+    let refused = match caller.and_then(|caller| authenticate::check_model(&caller, &model.name, &call.model, catalog))
+    {
         Err(refusal) => Some(refusal),
         Ok(()) if candidates.list.is_empty() => {
-            Some(failover::exhausted(&model, &candidates.skipped, None, host::unix_ms()))
+            Some(failover::exhausted(&model.name, &candidates.skipped, None, host::unix_ms()))
         }
         Ok(()) => None,
     };
     let refusal = refused.map(|refusal| {
         json!({ "status": refusal.status, "message": refusal.message, "retry_after_s": refusal.retry_after_s })
     });
-    let decision = DecisionRecord::of(&candidates, catalog, index, &call.model);
-    Ok(Reply::json(200, &json!({ "model": &*model, "decision": decision, "refusal": refusal })))
+    let decision = DecisionRecord::of(&candidates);
+    Ok(Reply::json(200, &json!({ "model": &*model.name, "decision": decision, "refusal": refusal })))
 }

@@ -30,12 +30,9 @@ struct Wanted {
 pub(super) async fn test(incoming: &Incoming, caller: &Caller, snapshot: &Rc<Snapshot>) -> Result<Reply, Refusal> {
     let wanted: Wanted = super::json(incoming).await?;
     let catalog = &snapshot.catalog;
-    let unknown = || models::unknown(&wanted.model);
-    let model = catalog.model(&wanted.model).ok_or_else(unknown)?;
-    let of = catalog.models.get(model).ok_or_else(unknown)?;
-    let target = trial::target(catalog, of, &wanted.model, wanted.target.as_deref())?;
-    let provider = of.targets.get(target).and_then(|target| catalog.providers.get(target.provider));
-    let provider = provider.ok_or_else(unknown)?;
+    let model = catalog.model(&wanted.model).ok_or_else(|| models::unknown(&wanted.model))?;
+    let target = trial::target(model, &wanted.model, wanted.target.as_deref())?;
+    let provider = &target.provider;
     let credential = trial::credential(provider, wanted.credential.as_deref())?;
     let operation = match wanted.endpoint.as_deref() {
         None => trial::operation(provider),

@@ -4,6 +4,7 @@
 use gateway_core::accept;
 use gateway_core::call::Call;
 use gateway_core::candidate::{Candidates, Named, Skip, SkipReason};
+use gateway_core::catalog::Model;
 use gateway_core::failover;
 use gateway_core::operation::Operation;
 use gateway_core::outcome::Progress;
@@ -127,7 +128,7 @@ pub(crate) async fn reserve_key(
     (call, id): (&Call, &str),
     key: Option<&str>,
     snapshot: &Snapshot,
-    (index, candidates): (usize, &Candidates),
+    (model, candidates): (&Model, &Candidates),
 ) -> Result<Option<Charged>, Refusal> {
     let Some(key) = key.and_then(|name| snapshot.catalog.keys.iter().find(|key| &*key.name == name)) else {
         return Ok(None);
@@ -137,7 +138,7 @@ pub(crate) async fn reserve_key(
     }
     let at = ledger::moment(snapshot).of_call(id);
     let prompt = prompt(call, key.has_budget());
-    let most = || dearest(&snapshot.catalog, index, &call.model, candidates, |price| cost(call, prompt, price));
+    let most = || dearest(&snapshot.catalog, model, &call.model, candidates, |price| cost(call, prompt, price));
     let charges = quota::key_windows(key, guess(call, key.has_budget().then(most)), at);
     match ledger::reserve(&charges, at.now_ms).await {
         Reservation::Reserved => Ok(Some(Charged { charges, prompt, price: None, is_late: false })),
@@ -205,7 +206,7 @@ fn cost(call: &Call, prompt: Prompt, price: &Price) -> u64 {
 fn price_paid(to: Named<'_>) -> Option<Price> {
     let own = to.credential.and_then(|credential| credential.quota.as_ref());
     let counts_money = to.provider.quotas.iter().chain(own).any(|quota| quota.counts_money());
-    counts_money.then(|| to.target.priced(to.provider, to.upstream_model)).flatten().map(|priced| priced.price)
+    counts_money.then(|| to.target.priced(to.upstream_model)).flatten().map(|priced| priced.price)
 }
 
 fn spent_skip(over: &[Over], at: Moment) -> Skip {

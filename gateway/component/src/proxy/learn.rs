@@ -1,6 +1,6 @@
 //! What health learns of an attempt, before anything reached the client and at the end of its answer.
 
-use gateway_core::candidate::{self, Attempt};
+use gateway_core::candidate::Attempt;
 use gateway_core::dialect::Dialect;
 use gateway_core::outcome::{self, JudgeContext, Outcome, UpstreamError};
 use gateway_core::redact;
@@ -8,7 +8,6 @@ use gateway_core::route::health::{Availability, Health, Subjects};
 use gateway_core::verdict::{Class, Verdict};
 
 use crate::relay::Ended;
-use crate::store::catalog::Snapshot;
 use crate::store::health::{self, Took};
 
 pub(super) fn is_able(health: &Health, of: &Subjects, now_ms: i64) -> bool {
@@ -38,8 +37,8 @@ pub(super) fn learn(
 }
 
 /// What health learns of the end of an answer; and what is recorded of an error in it loses the credential it may repeat.
-pub(super) fn end(ended: &mut Ended, attempt: Attempt, of: &Subjects, snapshot: &Snapshot, started_at_ms: i64) {
-    let Some(to) = candidate::named(attempt, attempt.model, "", &snapshot.catalog) else { return };
+pub(super) fn end(ended: &mut Ended, attempt: &Attempt, of: &Subjects, started_at_ms: i64) {
+    let to = attempt.named();
     // What an error says in the middle of an answer may be the client's own words: where that may be, all that it says
     // counts as an echo of the request, and only its codes are believed.
     let judged = |outcome: Outcome| {

@@ -236,7 +236,7 @@ impl OpenCall {
         };
         let now_ms = host::now_ms();
         self.with(|record, start_ms| {
-            record.priced = to.target.priced(to.provider, to.upstream_model);
+            record.priced = to.target.priced(to.upstream_model);
             record.attempts.push(AttemptRecord {
                 provider: to.provider.name.to_string(),
                 model: to.upstream_model.to_owned(),

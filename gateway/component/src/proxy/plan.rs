@@ -19,7 +19,7 @@ use super::charges::{expires_ms, known_spent};
 pub(crate) struct PlanRequest<'a> {
     pub(crate) call: &'a Call,
     /// The model it asks for.
-    pub(crate) index: usize,
+    pub(crate) model: &'a Model,
     /// The client's session.
     pub(crate) session: Option<&'a str>,
     /// The caller's key, by name.
@@ -38,7 +38,7 @@ pub(crate) fn plan(
     draw: u64,
     rotation: &mut Rotation,
 ) -> Candidates {
-    let Some(model) = catalog.models.get(asked.index) else { return Candidates::default() };
+    let model = asked.model;
     let spent = |to: Named<'_>| ledger::with_spent(|spent| known_spent(spent, asked.call, to, asked.at));
     let expires = |to: Named<'_>| expires_ms(asked.call, to, asked.at);
     if uses(Strategy::Quota, catalog, model) {
@@ -50,7 +50,7 @@ pub(crate) fn plan(
     let key = asked.key.and_then(|name| catalog.keys.iter().find(|key| &*key.name == name));
     let ask = RouteRequest {
         catalog,
-        model: asked.index,
+        model,
         asked: &asked.call.model,
         operation: asked.call.operation,
         streamed: asked.call.streamed,
@@ -71,15 +71,13 @@ pub(crate) fn plan(
 
 /// Whether a call of this model may be ordered by this strategy.
 fn uses(strategy: Strategy, catalog: &Catalog, model: &Model) -> bool {
-    let uses = |model: &Model| model.strategy == strategy;
-    uses(model) || model.fallback.iter().filter_map(|index| catalog.models.get(*index)).any(uses)
+    catalog.with_fallbacks(model).any(|model| model.strategy == strategy)
 }
 
 /// Only where some target lacks something is the body looked at once more.
 fn demand(call: &Call, catalog: &Catalog, model: &Model) -> Demand {
-    let models = model.fallback.iter().filter_map(|index| catalog.models.get(*index)).chain([model]);
-    let is_limited =
-        models.flat_map(|model| &model.targets).any(|target| target.capabilities != Capabilities::default());
+    let mut targets = catalog.with_fallbacks(model).flat_map(|model| &model.targets);
+    let is_limited = targets.any(|target| target.capabilities != Capabilities::default());
     if is_limited || model.strategy == Strategy::Cost { accept::demand(call) } else { Demand::default() }
 }
 

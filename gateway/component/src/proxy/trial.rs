@@ -4,12 +4,13 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use gateway_core::authenticate::Caller;
 use gateway_core::call::Call;
-use gateway_core::candidate::{Attempt, Candidate, Candidates};
+use gateway_core::candidate::{Candidate, Candidates};
+use gateway_core::catalog::{Credential, Model, Target};
 use gateway_core::failover::{Decision, Failover};
-use gateway_core::models;
 use gateway_core::outcome::Outcome;
 use gateway_core::record::{DecisionRecord, kept_text};
 use gateway_core::redact;
@@ -30,12 +31,12 @@ use super::{CallContext, OpenCall};
 /// What a record says of a call that nobody but an administrator made.
 const WARNING: &str = "test";
 
-/// One target of a model and one of its credentials, by their indexes.
+/// One target of a model and one of its credentials.
 pub(crate) struct Trial<'a> {
     pub(crate) call: &'a Call,
-    pub(crate) model: usize,
-    pub(crate) target: usize,
-    pub(crate) credential: Option<usize>,
+    pub(crate) model: &'a Model,
+    pub(crate) target: &'a Arc<Target>,
+    pub(crate) credential: Option<&'a Arc<Credential>>,
 }
 
 /// What came of it.
@@ -75,8 +76,7 @@ impl Trial<'_> {
         caller: &Caller,
         snapshot: &Rc<Snapshot>,
     ) -> Result<TrialResult, Refusal> {
-        let Trial { call, model: index, target, credential } = self;
-        let model = snapshot.catalog.models.get(index).ok_or_else(|| models::unknown(&call.model))?;
+        let Trial { call, model, target, credential } = self;
         let open = OpenCall::begin(incoming, call.operation, caller, &snapshot.catalog);
         open.asked(call);
         open.warn(WARNING.to_owned());
@@ -84,12 +84,12 @@ impl Trial<'_> {
         // What an administrator's client says of its own request does not hold for this one.
         let headers: &[(String, Vec<u8>)] = &[];
         let (open, wait, owner) = (&open, Wait::new(model), None);
-        let context =
-            CallContext { probing, wait, call, caller, incoming, headers, open, snapshot, index, model, owner };
-        let candidates = Candidates { list: vec![candidate(index, target, credential)], ..Candidates::default() };
-        open.decided(model, DecisionRecord::of(&candidates, &snapshot.catalog, index, &call.model));
-        let attempt = Attempt { model: index, target, credential, probe: false };
-        let to = context.named(attempt).ok_or_else(|| models::unknown(&call.model))?;
+        let context = CallContext { probing, wait, call, caller, incoming, headers, open, snapshot, model, owner };
+        let candidate = candidate(target, credential, &call.model);
+        let attempt = candidate.attempt(0);
+        let candidates = Candidates { list: vec![candidate], ..Candidates::default() };
+        open.decided(model, DecisionRecord::of(&candidates));
+        let to = attempt.named();
         let of = health::peek(|health| Subjects::to(to, health));
         // A way out that rests is among what is tested.
         let ways = health::troubles(of.ways()).await;
@@ -130,7 +130,7 @@ impl CallContext<'_> {
         let dialect = self.call.operation.dialect();
         let mut failover = Failover::new(candidates.list, 1, dialect, self.incoming.id.clone());
         let attempt = failover.first().ok_or_else(|| self.exhausted(&[]))?;
-        let mut result = self.attempt(attempt).await?;
+        let mut result = self.attempt(attempt).await;
         found.target.clone_from(&result.target);
         found.class = Some(result.verdict.class.name());
         match &result.outcome {
@@ -176,8 +176,14 @@ impl CallContext<'_> {
     }
 }
 
-fn candidate(model: usize, target: usize, credential: Option<usize>) -> Candidate {
-    let credentials: Vec<usize> = credential.into_iter().collect();
-    let egress_groups = vec![0; credentials.len()];
-    Candidate { model, target, credentials, egress_groups, probe: false, failing: false, context: None }
+fn candidate(target: &Arc<Target>, credential: Option<&Arc<Credential>>, asked: &str) -> Candidate {
+    Candidate {
+        target: Arc::clone(target),
+        upstream_model: target.model.clone().unwrap_or_else(|| asked.into()),
+        credentials: credential.into_iter().cloned().collect(),
+        egress_groups: Vec::new(),
+        probe: false,
+        failing: false,
+        context: None,
+    }
 }

@@ -10,7 +10,7 @@ use super::{Credential, Provider, Secret, Value};
 const PORTS: [(&str, u16); 4] = [("http", 80), ("https", 443), ("socks5", 1080), ("socks5h", 1080)];
 
 /// How requests to a provider, or with one of its credentials, leave.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Egress {
     /// Through a proxy, by its URL. Only llmio's own runner can.
     Proxy(Value),
@@ -19,7 +19,7 @@ pub enum Egress {
 }
 
 /// A relay of another llmio.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RelayEgress {
     /// `true` for `https`.
     pub tls: bool,

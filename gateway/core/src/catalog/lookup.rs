@@ -1,6 +1,7 @@
 //! Looking things up in a [`Catalog`]: models by the name asked, keys by their hash, addresses in networks.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -20,19 +21,25 @@ impl Catalog {
         Document::built_in().validate().expect("default.toml is compiled in and validated by a test")
     }
 
-    /// The index of the model that answers to this name: by its name, by an alias, then by the longest pattern.
+    /// The model that answers to this name: by its name, by an alias, then by the longest pattern.
     /// A suffix like `[1m]` is ignored when nothing has the full name. The owner of a name is found first and
     /// then asked whether it is enabled: a name switched off does not fall to another model's pattern.
-    pub fn model(&self, asked: &str) -> Option<usize> {
+    pub fn model(&self, asked: &str) -> Option<&Arc<Model>> {
         let exact = self.names.get(asked).or_else(|| self.names.get(without_suffix(asked))).copied();
         let by_pattern = || self.patterns.iter().find(|(stem, _)| asked.starts_with(stem)).map(|(_, index)| *index);
         let index = exact.or_else(by_pattern)?;
-        self.models.get(index).filter(|model| model.enabled).map(|_| index)
+        self.models.get(index).filter(|model| model.enabled)
+    }
+
+    /// A model, and those whose targets follow when none of its own can serve.
+    pub fn with_fallbacks<'c>(&'c self, model: &'c Model) -> impl Iterator<Item = &'c Model> + use<'c> {
+        let fallbacks = model.fallback.iter().filter_map(|index| self.models.get(*index));
+        std::iter::once(model).chain(fallbacks.map(Arc::as_ref))
     }
 
     /// The enabled model, by name or alias, whose name is nearest to one nobody has.
     pub fn nearest_model(&self, asked: &str) -> Option<&str> {
-        let enabled = |index: &usize| self.models.get(*index).is_some_and(|model: &Model| model.enabled);
+        let enabled = |index: &usize| self.models.get(*index).is_some_and(|model| model.enabled);
         let mut names: Vec<&str> =
             self.names.iter().filter(|(_, index)| enabled(index)).map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
@@ -67,7 +74,7 @@ impl Key {
 impl Catalog {
     /// Providers that are reached elsewhere or otherwise than in an older catalog: what was learnt of them there no longer
     /// holds.
-    pub fn moved_since(&self, older: &Catalog) -> impl Iterator<Item = &Provider> {
+    pub fn moved_since(&self, older: &Catalog) -> impl Iterator<Item = &Arc<Provider>> {
         self.providers.iter().filter(|provider| {
             let was = older.providers.iter().find(|other| other.name == provider.name);
             was.is_some_and(|was| was.reached() != provider.reached())
@@ -104,14 +111,14 @@ impl Provider {
 impl Target {
     /// What it costs when it is asked for this model of its provider's: the catalog's own word, else the bundled
     /// table's. `None`: not known, which is not free.
-    pub fn priced(&self, provider: &Provider, upstream_model: &str) -> Option<Priced> {
+    pub fn priced(&self, upstream_model: &str) -> Option<Priced> {
         if let Some(price) = self.price {
             return Some(Priced { price, source: "catalog" });
         }
         // The built-in provider may bear any name, but charges nothing that could be known.
-        let ProviderKind::Http(endpoints) = &provider.kind else { return None };
+        let ProviderKind::Http(endpoints) = &self.provider.kind else { return None };
         let authority = endpoints.first().map(|endpoint| endpoint.authority.as_str());
-        price::bundled(authority, &provider.name, upstream_model)
+        price::bundled(authority, &self.provider.name, upstream_model)
     }
 }
 

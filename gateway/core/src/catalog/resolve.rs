@@ -3,6 +3,9 @@
 //! A secret that cannot be had makes its credential unable and is told, but never refuses the catalog: a variable
 //! missing on one host must not take every other provider down.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::schema::format;
 use super::seal::{egress_id, header_id, relay_key_id};
 use super::{Catalog, Egress, Provider, RelayEgress, Sealer, Secret, Value};
@@ -13,14 +16,29 @@ impl Catalog {
     pub fn resolve(&mut self, sealer: Option<&Sealer>, variable: &dyn Fn(&str) -> Option<String>) {
         let source = Source { sealer, variable };
         for provider in &mut self.providers {
-            let Provider { name, credentials, headers, egress, .. } = provider;
+            let Provider { name, credentials, headers, egress, .. } = Arc::make_mut(provider);
             source.resolve_egress(egress, name, None);
             for credential in credentials {
+                let credential = Arc::make_mut(credential);
                 source.resolve(&mut credential.value, &credential.id, format::credential);
                 source.resolve_egress(&mut credential.egress, name, Some(&credential.id));
             }
             for (header, value) in headers {
                 source.resolve(value, &header_id(name, header), format::header_value);
+            }
+        }
+        self.link_targets();
+    }
+
+    /// Targets hold their provider themselves, so they are given the one whose secrets are filled in.
+    fn link_targets(&mut self) {
+        let resolved: HashMap<&str, &Arc<Provider>> =
+            self.providers.iter().map(|provider| (&*provider.name, provider)).collect();
+        for model in &mut self.models {
+            for target in &mut Arc::make_mut(model).targets {
+                if let Some(provider) = resolved.get(&*target.provider.name) {
+                    Arc::make_mut(target).provider = Arc::clone(provider);
+                }
             }
         }
     }

@@ -16,6 +16,7 @@ mod unbuilt;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
@@ -29,9 +30,12 @@ pub(super) fn validate(document: &Map<String, Value>) -> Result<Catalog, Problem
     let mut root = Fields::root(document, &report);
     let (settings, currencies) = settings::read(root.field("settings"));
     let measures = quota::Measures { zone: &settings.zone, currencies: &currencies };
-    let providers: Vec<Provider> = root.list("providers").iter().map(|place| provider::read(place, measures)).collect();
-    let provider_names = providers.iter().enumerate().map(|(index, provider)| (&*provider.name, index)).collect();
-    let references = References { providers: provider_names, currencies, zone: &settings.zone };
+    let provider_places = root.list("providers");
+    let providers: Vec<Arc<Provider>> =
+        provider_places.iter().map(|place| Arc::new(provider::read(place, measures))).collect();
+    let provider_names = providers.iter().map(|provider| (&*provider.name, provider)).collect();
+    let nobody = Arc::new(provider::nothing());
+    let references = References { providers: provider_names, nobody: &nobody, currencies, zone: &settings.zone };
     let model_places = root.list("models");
     let mut models: Vec<Model> = model_places.iter().map(|place| model::read(place, &references)).collect();
     let key_places = root.list("keys");
@@ -49,16 +53,18 @@ pub(super) fn validate(document: &Map<String, Value>) -> Result<Catalog, Problem
     key::resolve_models(&report, &key_places, &mut keys, &models, (&names, &patterns));
     unbuilt::check(document, &report);
 
-    drop((references, model_places, key_places));
+    drop((references, provider_places, model_places, key_places));
     report.into_problems().into_result()?;
     let total_ms_max = models.iter().map(|model| model.timeouts.total_ms).max().unwrap_or(model::TOTAL_MS_DEFAULT);
-    let patterns = longest_first(patterns);
+    let (models, patterns) = (models.into_iter().map(Arc::new).collect(), longest_first(patterns));
     Ok(Catalog { settings, providers, models, keys, relays, names, patterns, hashes, total_ms_max })
 }
 
 /// What the nouns of a document may refer to.
 struct References<'a> {
-    providers: HashMap<&'a str, usize>,
+    providers: HashMap<&'a str, &'a Arc<Provider>>,
+    /// Stands for a provider that does not exist; the document is refused then.
+    nobody: &'a Arc<Provider>,
     currencies: settings::Currencies,
     zone: &'a TimeZone,
 }

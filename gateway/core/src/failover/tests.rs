@@ -1,21 +1,44 @@
 mod egress;
 
+use std::sync::Arc;
+
 use super::*;
+use crate::catalog::{Document, Target};
 use crate::outcome::{JudgeContext, verdict};
 
 const ASKED: JudgeContext<'_> = JudgeContext { rules: &[], request: b"{}", is_clients_model: false };
 
+/// A target for each pool, at a provider of its own that has so many credentials.
 fn candidates(pools: &[usize]) -> Vec<Candidate> {
-    let candidate = |(target, pool): (usize, &usize)| Candidate {
-        model: 0,
-        target,
-        credentials: (0..*pool).collect(),
+    let provider = |(index, pool): (usize, &usize)| {
+        let credentials = (0..*pool).map(|key| format!("\"key-{index}-{key}\"")).collect::<Vec<_>>().join(", ");
+        format!("{{ name = \"p{index}\", base_url = \"https://p{index}.example\", credentials = [{credentials}] }}")
+    };
+    let providers = pools.iter().enumerate().map(provider).collect::<Vec<_>>().join(", ");
+    let targets = (0..pools.len()).map(|index| format!("\"p{index}/m\"")).collect::<Vec<_>>().join(", ");
+    let text = format!("providers = [{providers}]\nmodels = [{{ name = \"m\", targets = [{targets}] }}]");
+    let catalog = Document::from_toml(&text).and_then(|document| document.validate()).expect("a valid catalog");
+    let candidate = |target: &Arc<Target>| Candidate {
+        target: Arc::clone(target),
+        upstream_model: "m".into(),
+        credentials: target.provider.credentials.clone(),
         egress_groups: Vec::new(),
         probe: false,
         failing: false,
         context: None,
     };
-    pools.iter().enumerate().map(candidate).collect()
+    catalog.models[0].targets.iter().map(candidate).collect()
+}
+
+/// The place of an attempt's target among the candidates.
+fn target_of(attempt: &Attempt) -> usize {
+    attempt.target.provider.name[1..].parse().expect("a number")
+}
+
+/// The place of an attempt's credential in its pool.
+fn credential_of(attempt: &Attempt) -> Option<usize> {
+    let pool = &attempt.target.provider.credentials;
+    attempt.credential.as_ref().and_then(|used| pool.iter().position(|each| Arc::ptr_eq(each, used)))
 }
 
 fn answered(status: u16) -> Outcome {
@@ -48,7 +71,7 @@ fn refused_connection() -> Outcome {
 /// Feeds outcomes until the machine ends, and returns who was tried and how it ended. Nothing may be repeated.
 fn run(pools: &[usize], attempts: u32, outcomes: Vec<Outcome>) -> (Vec<(usize, Option<usize>)>, Decision) {
     let (tried, end) = walk(candidates(pools), attempts, outcomes, &mut RetryBudget::default(), &|_| false);
-    (tried.into_iter().map(|(attempt, _)| (attempt.target, attempt.credential)).collect(), end)
+    (tried.iter().map(|(attempt, _)| (target_of(attempt), credential_of(attempt))).collect(), end)
 }
 
 /// The same, with what each attempt waited for.
@@ -233,7 +256,7 @@ fn a_rate_limit_leaves_the_target_to_its_other_credentials() {
 fn a_target_that_failed_in_passing_is_tried_once_more_after_a_pause() {
     let outcomes = vec![refused_connection(), answered(503), answered(500), Outcome::Head(200)];
     let (tried, end) = walk(candidates(&[0, 0]), 9, outcomes, &mut RetryBudget::default(), &|_| true);
-    let tried: Vec<(usize, u64)> = tried.iter().map(|(attempt, after_ms)| (attempt.target, *after_ms)).collect();
+    let tried: Vec<(usize, u64)> = tried.iter().map(|(attempt, after_ms)| (target_of(attempt), *after_ms)).collect();
     assert_eq!((tried, end), (vec![(0, 0), (1, 0), (0, 250), (1, 500)], Decision::Relay));
 }
 
@@ -269,7 +292,7 @@ fn a_move_to_a_target_that_fails_too_is_paid_for_and_one_that_works_is_free() {
     let mut three = candidates(&[0, 0, 0]);
     three[1].failing = true;
     let (tried, end) = walk(three, 9, vec![answered(500), Outcome::Head(200)], &mut empty, &|_| true);
-    assert_eq!(tried.iter().map(|(attempt, _)| attempt.target).collect::<Vec<_>>(), [0, 2]);
+    assert_eq!(tried.iter().map(|(attempt, _)| target_of(attempt)).collect::<Vec<_>>(), [0, 2]);
     assert_eq!(end, Decision::Relay);
 }
 
@@ -303,7 +326,7 @@ fn a_prompt_that_is_too_long_goes_once_to_a_larger_context() {
         let outcomes = vec![too_long(), too_long()];
         let (tried, end) = walk(list, 9, outcomes, &mut RetryBudget::default(), &|_| true);
         assert!(matches!(end, Decision::Answer(State::ClientError, _)), "{end:?}");
-        tried.iter().map(|(attempt, _)| attempt.target).collect::<Vec<_>>()
+        tried.iter().map(|(attempt, _)| target_of(attempt)).collect::<Vec<_>>()
     };
     assert_eq!(with(&[Some(8000), Some(4000), Some(128_000), Some(1_000_000)]), [0, 2]);
     assert_eq!(with(&[Some(8000), None]), [0]);

@@ -29,7 +29,7 @@ fn catalog(lines: &str, limits: &str) -> Catalog {
 fn charges(lines: &str, now_ms: i64) -> Vec<Charge> {
     let catalog = catalog(lines, "");
     let provider = &catalog.providers[0];
-    windows(provider, provider.credentials.first(), "m", Spend::tokens(100), at(now_ms))
+    windows(provider, provider.credentials.first().map(Arc::as_ref), "m", Spend::tokens(100), at(now_ms))
 }
 
 fn one(quota: &str, now_ms: i64) -> Charge {
@@ -100,7 +100,13 @@ fn a_credentials_own_limit_stands_in_for_the_providers_and_leaves_the_others() {
 fn spending_follows_the_credential_and_not_its_position() {
     let first = charges("credentials = [\"sk-1\", \"sk-2\"]\nquota = { rpd = 1 }", 0);
     let moved = catalog("credentials = [\"sk-2\", \"sk-1\"]\nquota = { rpd = 1 }", "");
-    let again = windows(&moved.providers[0], moved.providers[0].credentials.get(1), "m", Spend::tokens(1), at(0));
+    let again = windows(
+        &moved.providers[0],
+        moved.providers[0].credentials.get(1).map(Arc::as_ref),
+        "m",
+        Spend::tokens(1),
+        at(0),
+    );
     assert_eq!(ids(&first), ids(&again));
     assert!(!first[0].id.contains("sk-1"));
 }
@@ -110,7 +116,9 @@ fn credentials_without_a_pool_are_one_pool_and_a_provider_without_credentials_co
     let lines = "credentials = [\"sk-1\", \"sk-2\"]\nquota = { per = \"pool\", rpd = 1 }";
     let catalog = catalog(lines, "");
     let provider = &catalog.providers[0];
-    let of = |index: usize| windows(provider, provider.credentials.get(index), "m", Spend::tokens(1), at(0));
+    let of = |index: usize| {
+        windows(provider, provider.credentials.get(index).map(Arc::as_ref), "m", Spend::tokens(1), at(0))
+    };
     assert_eq!((ids(&of(0)), ids(&of(1))), (vec!["pool/p//*/rpd"], vec!["pool/p//*/rpd"]));
     assert_eq!(ids(&charges("quota = { rpd = 1 }", 0)), ["without/p/*/rpd"]);
 }

@@ -1,12 +1,20 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::accept;
-use crate::candidate::{Attempt, named};
-use crate::catalog::Document;
+use crate::catalog::{Catalog, Document};
 use crate::headers::{HOPS, hops};
 use crate::operation::Operation;
 use crate::redact::hide_secret;
 
 const TELLING: Telling<'_> = Telling { id: "r-1", created_s: 7 };
+
+/// The first target with the first credential.
+fn first(catalog: &Catalog) -> Named<'_> {
+    let target = &catalog.models[0].targets[0];
+    let credential = target.provider.credentials.first().map(Arc::as_ref);
+    Named { target, provider: &target.provider, upstream_model: target.model.as_deref().expect("a name"), credential }
+}
 
 fn sent(providers: &str, body: &str, headers: &[(&str, &str)]) -> Outgoing {
     let text = format!(
@@ -14,10 +22,8 @@ fn sent(providers: &str, body: &str, headers: &[(&str, &str)]) -> Outgoing {
     );
     let catalog = Document::from_toml(&text).and_then(|document| document.validate()).expect("a valid catalog");
     let call = accept::call(Operation::Chat, accept::Head::default(), body.as_bytes().to_vec()).expect("a valid body");
-    let pool = catalog.providers[0].credentials.len();
-    let attempt = Attempt { model: 0, target: 0, credential: (pool > 0).then_some(0), probe: false };
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
-    let to = named(attempt, 0, &call.model, &catalog).expect("an attempt of this catalog");
+    let to = first(&catalog);
     match request(&call, &headers, to, TELLING).expect("a request") {
         Destination::Http(outgoing) => outgoing,
         Destination::Echo(_) => panic!("not the echo provider"),
@@ -32,9 +38,8 @@ fn sent_as(operation: Operation, head: accept::Head<'_>, body: &[u8], headers: &
         models = [{ name = "m", targets = ["p/up/stream?1"] }]"#;
     let catalog = Document::from_toml(PROVIDER).and_then(|document| document.validate()).expect("a valid catalog");
     let call = accept::call(operation, head, body.to_vec()).expect("a valid call");
-    let attempt = Attempt { model: 0, target: 0, credential: Some(0), probe: false };
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
-    let to = named(attempt, 0, &call.model, &catalog).expect("an attempt of this catalog");
+    let to = first(&catalog);
     match request(&call, &headers, to, TELLING).expect("a request") {
         Destination::Http(outgoing) => outgoing,
         Destination::Echo(_) => panic!("not the echo provider"),
@@ -252,7 +257,7 @@ fn a_credential_that_its_provider_repeats_is_taken_out() {
     let catalog = Document::from_toml(toml).and_then(|document| document.validate()).expect("a valid catalog");
     let hidden = |text: &str, index: usize| {
         let mut bytes = text.as_bytes().to_vec();
-        hide_secret(&mut bytes, catalog.providers[0].credentials.get(index));
+        hide_secret(&mut bytes, catalog.providers[0].credentials.get(index).map(Arc::as_ref));
         String::from_utf8(bytes).expect("text")
     };
     let said = r#"{"error":"bad key sk/secret+1, sk/secret+1 at /chat?key=sk%2Fsecret%2B1"}"#;
@@ -266,7 +271,7 @@ fn a_credential_that_is_a_word_of_its_own_replacement_is_taken_out_once() {
     let toml = "[[providers]]\nname = \"p\"\nbase_url = \"https://p.example\"\ncredentials = [\"credential\"]";
     let catalog = Document::from_toml(toml).and_then(|document| document.validate()).expect("a valid catalog");
     let mut bytes = b"bad credential credential".to_vec();
-    hide_secret(&mut bytes, catalog.providers[0].credentials.first());
+    hide_secret(&mut bytes, catalog.providers[0].credentials.first().map(Arc::as_ref));
     assert_eq!(bytes, b"bad (credential) (credential)");
 }
 

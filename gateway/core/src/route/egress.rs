@@ -1,8 +1,10 @@
 //! The way out as the router sees it: who can take it, who shares it, and whether it works now.
 
+use std::sync::Arc;
+
 use super::health::{Availability, DIRECT, Health, Subjects, Trouble};
 use crate::candidate::{Candidate, Skip, SkipReason};
-use crate::catalog::{Catalog, Egress};
+use crate::catalog::{Credential, Egress};
 
 /// Why nobody can take this way here, whatever recent attempts say.
 pub(super) fn unusable(egress: Option<&Egress>, proxies: bool) -> Option<Skip> {
@@ -16,15 +18,14 @@ pub(super) fn unusable(egress: Option<&Egress>, proxies: bool) -> Option<Skip> {
 }
 
 /// Which of a candidate's credentials share a way out.
-pub(super) fn shared(catalog: &Catalog, candidate: &Candidate) -> Vec<usize> {
-    let target = catalog.models.get(candidate.model).and_then(|model| model.targets.get(candidate.target));
-    let Some(provider) = target.and_then(|target| catalog.providers.get(target.provider)) else { return Vec::new() };
+pub(super) fn shared(candidate: &Candidate) -> Vec<usize> {
+    let provider = &candidate.target.provider;
     if provider.credentials.iter().all(|credential| credential.egress.is_none()) {
         return Vec::new();
     }
     let mut known: Vec<Option<String>> = Vec::new();
-    let egress = |index: &usize| {
-        let key = provider.egress_of(provider.credentials.get(*index)).and_then(Egress::key);
+    let egress = |credential: &Arc<Credential>| {
+        let key = provider.egress_of(Some(credential)).and_then(Egress::key);
         known.iter().position(|other| *other == key).unwrap_or_else(|| {
             known.push(key);
             known.len() - 1

@@ -1,17 +1,24 @@
 //! What the strategies that rank targets rank them by: the lowest goes first.
 
+use std::sync::Arc;
+
 use crate::candidate::Named;
-use crate::catalog::{Provider, Strategy, Target};
+use crate::catalog::{Credential, Strategy, Target};
 use crate::price;
 
 use super::RouteRequest;
 use crate::quota;
 
 /// Where a target stands among those of its tier, by strategies that rank them.
-pub(super) fn of_target(ask: &RouteRequest<'_>, strategy: Strategy, to: Named<'_>, ranks: &[(usize, i64)]) -> i64 {
+pub(super) fn of_target(
+    ask: &RouteRequest<'_>,
+    strategy: Strategy,
+    to: Named<'_>,
+    ranks: &[(Arc<Credential>, i64)],
+) -> i64 {
     match strategy {
         Strategy::Weighted | Strategy::RoundRobin | Strategy::Latency => 0,
-        Strategy::Cost => cost_nano(ask, to.target, to.provider, to.upstream_model),
+        Strategy::Cost => cost_nano(ask, to.target, to.upstream_model),
         Strategy::Quota => ranks.iter().map(|(_, rank)| *rank).min().unwrap_or_else(|| (ask.expires)(to)),
     }
 }
@@ -21,17 +28,19 @@ pub(super) fn of_credentials(
     ask: &RouteRequest<'_>,
     strategy: Strategy,
     to: Named<'_>,
-    credentials: &[usize],
-) -> Vec<(usize, i64)> {
+    credentials: &[Arc<Credential>],
+) -> Vec<(Arc<Credential>, i64)> {
     if strategy != Strategy::Quota {
         return Vec::new();
     }
-    let rank = |index: &usize| (*index, (ask.expires)(Named { credential: to.provider.credentials.get(*index), ..to }));
+    let rank = |credential: &Arc<Credential>| {
+        (Arc::clone(credential), (ask.expires)(Named { credential: Some(credential), ..to }))
+    };
     credentials.iter().map(rank).collect()
 }
 
 /// Estimated with an answer of the usual length: what matters is which target is cheaper.
-fn cost_nano(ask: &RouteRequest<'_>, target: &Target, provider: &Provider, upstream_model: &str) -> i64 {
-    let priced = target.priced(provider, upstream_model);
+fn cost_nano(ask: &RouteRequest<'_>, target: &Target, upstream_model: &str) -> i64 {
+    let priced = target.priced(upstream_model);
     priced.map_or(i64::MAX, |priced| price::estimate(&priced.price, ask.demand.tokens, quota::ANSWER_TOKENS))
 }

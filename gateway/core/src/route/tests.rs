@@ -31,7 +31,7 @@ const NOW_MS: i64 = 1_800_000_000_000;
 fn ask<'a>(catalog: &'a Catalog, health: &'a Health, draw: u64) -> RouteRequest<'a> {
     RouteRequest {
         catalog,
-        model: 0,
+        model: &catalog.models[0],
         asked: "m",
         operation: Operation::Chat,
         streamed: true,
@@ -54,7 +54,21 @@ fn routed(catalog: &Catalog, draw: u64) -> Candidates {
 }
 
 fn order(catalog: &Catalog, draw: u64) -> Vec<usize> {
-    routed(catalog, draw).list.iter().map(|candidate| candidate.target).collect()
+    places(catalog, &routed(catalog, draw))
+}
+
+/// The places of the candidates' targets in the first model.
+fn places(catalog: &Catalog, candidates: &Candidates) -> Vec<usize> {
+    let targets = &catalog.models[0].targets;
+    let place = |each: &Candidate| targets.iter().position(|target| Arc::ptr_eq(target, &each.target));
+    candidates.list.iter().map(|each| place(each).expect("a target of the model")).collect()
+}
+
+/// The places of a candidate's credentials in its provider's pool.
+fn pool_places(candidate: &Candidate) -> Vec<usize> {
+    let pool = &candidate.target.provider.credentials;
+    let place = |used: &Arc<Credential>| pool.iter().position(|each| Arc::ptr_eq(each, used));
+    candidate.credentials.iter().map(|each| place(each).expect("a credential of the provider")).collect()
 }
 
 #[test]
@@ -104,7 +118,7 @@ fn a_target_that_cannot_serve_is_skipped_with_its_reason() {
     let targets = r#"{ provider = "a", model = "x", enabled = false }, "off/x", "keyless/x", "b/x""#;
     let catalog = catalog(targets);
     let candidates = routed(&catalog, 1);
-    assert_eq!(candidates.list.iter().map(|each| each.target).collect::<Vec<_>>(), [3]);
+    assert_eq!(places(&catalog, &candidates), [3]);
     let reasons: Vec<_> = candidates.skipped.iter().map(|each| (each.target.as_str(), each.reason)).collect();
     assert_eq!(
         reasons,
@@ -117,7 +131,7 @@ fn a_target_that_cannot_serve_is_skipped_with_its_reason() {
 }
 
 /// What becomes of a call of Anthropic's dialect where one target's provider speaks it and the other's does not.
-fn routed_as(operation: Operation, translation: &str, draw: u64) -> Candidates {
+fn routed_as(operation: Operation, translation: &str, draw: u64) -> (Vec<usize>, Candidates) {
     let text = format!(
         r#"
         providers = [
@@ -131,18 +145,18 @@ fn routed_as(operation: Operation, translation: &str, draw: u64) -> Candidates {
     );
     let catalog = Document::from_toml(&text).and_then(|document| document.validate()).expect("a valid catalog");
     let health = Health::default();
-    route(&RouteRequest { operation, ..ask(&catalog, &health, draw) }, &mut Rotation::default())
+    let candidates = route(&RouteRequest { operation, ..ask(&catalog, &health, draw) }, &mut Rotation::default());
+    (places(&catalog, &candidates), candidates)
 }
 
 #[test]
 fn a_conversation_goes_to_any_dialect_unless_the_model_keeps_it_to_its_own() {
-    let targets = |candidates: &Candidates| candidates.list.iter().map(|each| each.target).collect::<Vec<_>>();
     for draw in 0..20 {
-        assert_eq!(targets(&routed_as(Operation::Messages, "", draw)), [0, 1]);
-        let last = routed_as(Operation::Messages, "translation = \"last-resort\", ", draw);
-        assert_eq!(targets(&last), [1, 0], "behind all tiers");
-        let off = routed_as(Operation::Messages, "translation = \"off\", ", draw);
-        assert_eq!((targets(&off), off.skipped[0].reason), (vec![1], SkipReason::Dialect));
+        assert_eq!(routed_as(Operation::Messages, "", draw).0, [0, 1]);
+        let (last, _) = routed_as(Operation::Messages, "translation = \"last-resort\", ", draw);
+        assert_eq!(last, [1, 0], "behind all tiers");
+        let (targets, off) = routed_as(Operation::Messages, "translation = \"off\", ", draw);
+        assert_eq!((targets, off.skipped[0].reason), (vec![1], SkipReason::Dialect));
     }
 }
 
@@ -155,17 +169,16 @@ fn a_call_that_goes_on_from_a_response_goes_to_whoever_made_it() {
     for draw in 0..20 {
         let candidates =
             route(&RouteRequest { owner: Some(&owner), ..ask(&catalog, &health, draw) }, &mut Rotation::default());
-        assert_eq!((candidates.list.len(), &candidates.list[0].credentials), (1, &vec![1]));
+        assert_eq!((candidates.list.len(), pool_places(&candidates.list[0])), (1, vec![1]));
         assert_eq!(candidates.skipped[0].reason, SkipReason::OtherOwner);
     }
 }
 
 #[test]
 fn what_is_no_conversation_goes_only_to_providers_of_its_dialect() {
-    let count = routed_as(Operation::CountTokens, "", 1);
-    assert_eq!((count.list.len(), count.list[0].target, count.skipped[0].reason), (1, 1, SkipReason::Dialect));
-    let embeddings = routed_as(Operation::Embeddings, "", 1);
-    assert_eq!((embeddings.list.len(), embeddings.list[0].target), (1, 0));
+    let (targets, count) = routed_as(Operation::CountTokens, "", 1);
+    assert_eq!((targets, count.skipped[0].reason), (vec![1], SkipReason::Dialect));
+    assert_eq!(routed_as(Operation::Embeddings, "", 1).0, [0]);
 }
 
 #[test]
@@ -175,7 +188,7 @@ fn the_credentials_of_a_pool_are_drawn_evenly() {
     for draw in 0..3000 {
         let candidates = routed(&catalog, draw);
         assert_eq!(candidates.list[0].credentials.len(), 3);
-        first[candidates.list[0].credentials[0]] += 1;
+        first[pool_places(&candidates.list[0])[0]] += 1;
     }
     assert!(first.iter().all(|count| (850..1150).contains(count)), "{first:?}");
 }
@@ -187,7 +200,7 @@ fn a_key_with_a_budget_goes_only_where_the_price_is_known() {
     let plain = route(&ask(&catalog, &health, 1), &mut Rotation::default());
     assert_eq!((plain.list.len(), plain.skipped.len()), (2, 0));
     let candidates = route(&RouteRequest { priced_only: true, ..ask(&catalog, &health, 1) }, &mut Rotation::default());
-    assert_eq!(candidates.list.iter().map(|each| each.target).collect::<Vec<_>>(), [1]);
+    assert_eq!(places(&catalog, &candidates), [1]);
     let skipped = &candidates.skipped[0];
     assert_eq!((skipped.target.as_str(), skipped.reason, skipped.until_ms), ("a/x", SkipReason::Unpriced, None));
 }
@@ -204,7 +217,9 @@ fn a_call_may_cost_what_its_dearest_candidate_does() {
     let health = Health::default();
     let demand = Demand { images: true, ..Demand::default() };
     let candidates = route(&RouteRequest { demand, ..ask(&catalog, &health, 1) }, &mut Rotation::default());
-    let input = |candidates: &Candidates| dearest(&catalog, 0, "m", candidates, |price| price.input / 1_000_000_000);
+    let input = |candidates: &Candidates| {
+        dearest(&catalog, &catalog.models[0], "m", candidates, |price| price.input / 1_000_000_000)
+    };
     assert_eq!(input(&candidates), 10);
     assert_eq!(input(&Candidates::default()), 99, "where none is free now any that may be later");
 }
@@ -236,9 +251,9 @@ fn what_expires_soonest_goes_first_and_of_equals_one_by_weight() {
     for draw in 0..2000 {
         let candidates =
             route(&RouteRequest { expires: &expires, ..ask(&catalog, &health, draw) }, &mut Rotation::default());
-        let order: Vec<usize> = candidates.list.iter().map(|each| each.target).collect();
+        let order = places(&catalog, &candidates);
         assert_eq!(order[2..], [0, 2], "{order:?}");
-        assert_eq!(candidates.list[2].credentials[0], 1, "the second key expires first");
+        assert_eq!(pool_places(&candidates.list[2])[0], 1, "the second key expires first");
         first[order[0]] += 1;
     }
     assert!(first[1].abs_diff(500) < 80 && first[3].abs_diff(1500) < 80, "{first:?}");

@@ -3,6 +3,7 @@
 //! No sentence here shows what stands in the document.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
@@ -18,10 +19,10 @@ const SOURCES: [&str; 4] = ["value", "variable", "file", "sealed"];
 /// Checks a secret's own characters.
 type Check = fn(&str) -> Result<(), String>;
 
-pub(super) fn read_all(place: &Place<'_>, provider: &str, measures: Measures<'_>) -> Vec<Credential> {
+pub(super) fn read_all(place: &Place<'_>, provider: &str, measures: Measures<'_>) -> Vec<Arc<Credential>> {
     let labels = place.value.as_array().map(|values| labels(values)).unwrap_or_default();
     let places = place.list();
-    places.iter().zip(labels).map(|(place, label)| read(place, provider, label, measures)).collect()
+    places.iter().zip(labels).map(|(place, label)| Arc::new(read(place, provider, label, measures))).collect()
 }
 
 /// Always a credential, so that the indexes of the document stay those of the list.
@@ -93,12 +94,12 @@ pub(super) fn read_egress(place: &Place<'_>) -> Option<Egress> {
 }
 
 /// Labels within a provider and ids within the document must differ; an id stands for one secret.
-pub(super) fn check_unique(report: &Report, providers: &[Provider]) {
+pub(super) fn check_unique(report: &Report, providers: &[Arc<Provider>]) {
     let mut ids: HashMap<&str, String> = HashMap::new();
     for (provider_index, provider) in providers.iter().enumerate() {
         let mut labels: HashMap<&str, usize> = HashMap::new();
         // What has no id is no valid credential, or a file of them.
-        let known = |(_, credential): &(usize, &Credential)| !credential.id.is_empty();
+        let known = |(_, credential): &(usize, &Arc<Credential>)| !credential.id.is_empty();
         for (index, credential) in provider.credentials.iter().enumerate().filter(known) {
             let path = format!("providers[{provider_index}].credentials[{index}]");
             if let Some(first) = ids.get(credential.id.as_str()) {

@@ -1,6 +1,7 @@
 //! `[[models]]`: a public name, and which names and patterns it owns.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -43,7 +44,7 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Model {
     if let Some(place) = fields.field("timeouts") {
         model.timeouts = read_timeouts(&place);
     }
-    model.targets = fields.list("targets").iter().map(|place| target::read(place, references)).collect();
+    model.targets = fields.list("targets").iter().map(|place| Arc::new(target::read(place, references))).collect();
     if model.targets.is_empty() && model.enabled && !fields.has("targets") {
         fields.problem_at("targets", "is missing; a model without a target needs enabled = false");
     } else if model.targets.is_empty() && model.enabled {

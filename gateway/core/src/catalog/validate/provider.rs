@@ -75,7 +75,7 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
 }
 
 /// Stands for an entry that is no table; its problem is reported.
-fn nothing() -> Provider {
+pub(super) fn nothing() -> Provider {
     Provider {
         name: "".into(),
         enabled: false,

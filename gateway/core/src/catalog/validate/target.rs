@@ -1,9 +1,11 @@
 //! `targets` of a model: a table, or the short form `"provider/upstream model"`.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::catalog::schema::{Fields, Place, did_you_mean, format};
-use crate::catalog::{Adjustments, Capabilities, Target};
+use crate::catalog::{Adjustments, Capabilities, Provider, Target};
 use crate::price::Price;
 use crate::uri::has_path_steps;
 
@@ -19,7 +21,7 @@ const NANO_PER_UNIT: f64 = 1e9;
 pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Target {
     let capabilities = Capabilities::default();
     let mut target = Target {
-        provider: 0,
+        provider: Arc::clone(references.nobody),
         model: None,
         weight: 1,
         tier: 1,
@@ -35,8 +37,10 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Target {
     let Some(mut fields) = place.fields() else {
         return target;
     };
-    if let Some(place) = fields.needed("provider") {
-        target.provider = place.text().map(|name| provider(&place, name, references)).unwrap_or_default();
+    if let Some(place) = fields.needed("provider")
+        && let Some(name) = place.text()
+    {
+        target.provider = provider(&place, name, references);
     }
     target.model = fields.field("model").and_then(|place| read_model(&place));
     target.weight = fields.field("weight").and_then(|place| read_weight(&place)).unwrap_or(1);
@@ -66,22 +70,22 @@ fn read_short(place: &Place<'_>, short: &str, target: &mut Target, references: &
     };
 }
 
-/// The provider's index; any index will do when there is none, for then the document is refused.
-fn provider(place: &Place<'_>, name: &str, references: &References<'_>) -> usize {
+/// The provider of this name, or what stands for one that does not exist.
+fn provider(place: &Place<'_>, name: &str, references: &References<'_>) -> Arc<Provider> {
     let found = references.providers.get(name).copied();
     if found.is_none() {
         let hint = did_you_mean(name, references.providers.keys().copied());
         place.problem(format!("no provider named \"{}\"{hint}", shortened(name)));
     }
-    found.unwrap_or_default()
+    Arc::clone(found.unwrap_or(references.nobody))
 }
 
-fn read_model(place: &Place<'_>) -> Option<std::sync::Arc<str>> {
+fn read_model(place: &Place<'_>) -> Option<Arc<str>> {
     place.parsed(upstream_model).flatten()
 }
 
 /// The provider's own name for the model: `*` is the name asked.
-fn upstream_model(text: &str) -> Result<Option<std::sync::Arc<str>>, String> {
+fn upstream_model(text: &str) -> Result<Option<Arc<str>>, String> {
     if text == "*" {
         return Ok(None);
     }

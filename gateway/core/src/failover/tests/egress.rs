@@ -25,7 +25,7 @@ fn a_failing_way_out_is_left_for_the_next_credential_with_another_one() {
     for outcome in [no_proxy(), failed(SendError::Tunnel("proxy proxy.example:80 unsuccessful".into())), location()] {
         let outcomes = vec![outcome.clone(), outcome, Outcome::Head(200)];
         let (tried, end) = walk(two_ways(), 5, outcomes, &mut RetryBudget::default(), &|_| true);
-        let tried: Vec<_> = tried.iter().map(|(attempt, _)| (attempt.target, attempt.credential)).collect();
+        let tried: Vec<_> = tried.iter().map(|(attempt, _)| (target_of(attempt), credential_of(attempt))).collect();
         assert_eq!(tried, [(0, Some(0)), (0, Some(2)), (1, Some(0))]);
         assert_eq!(end, Decision::Relay);
     }
@@ -49,7 +49,7 @@ fn a_key_of_the_free_tier_refused_in_its_country_is_followed_by_one_that_is_paid
 fn a_proxy_that_failed_in_passing_is_tried_once_more_after_a_pause() {
     let outcomes = vec![no_proxy(), Outcome::Head(200)];
     let (tried, end) = walk(candidates(&[2]), 5, outcomes, &mut RetryBudget::default(), &|_| true);
-    assert_eq!(tried.iter().map(|(attempt, _)| attempt.credential).collect::<Vec<_>>(), [Some(0), Some(0)]);
+    assert_eq!(tried.iter().map(|(attempt, _)| credential_of(attempt)).collect::<Vec<_>>(), [Some(0), Some(0)]);
     assert!(tried[1].1 > 0);
     assert_eq!(end, Decision::Relay);
 }
@@ -70,6 +70,6 @@ fn a_way_out_found_closed_meanwhile_costs_no_attempt() {
     let skip = Skip::new(SkipReason::EgressResting, Some(9));
     let outcomes = vec![Outcome::NotSent(skip), Outcome::Head(200)];
     let (tried, end) = walk(two_ways(), 1, outcomes, &mut RetryBudget::default(), &|_| false);
-    assert_eq!(tried.iter().map(|(attempt, _)| attempt.credential).collect::<Vec<_>>(), [Some(0), Some(2)]);
+    assert_eq!(tried.iter().map(|(attempt, _)| credential_of(attempt)).collect::<Vec<_>>(), [Some(0), Some(2)]);
     assert_eq!(end, Decision::Relay);
 }

@@ -1,9 +1,11 @@
 //! The URL of an egress proxy: a secret where it holds a password, shown where it holds none.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::{document, nonces, put, sealed, sealer};
-use crate::catalog::{Document, Egress};
+use crate::catalog::{Credential, Document, Egress};
 
 const EGRESS: &str = r#"
 [[providers]]
@@ -23,7 +25,9 @@ fn ways(document: &Document) -> Vec<String> {
     let mut catalog = document.validate().unwrap();
     catalog.resolve(Some(&sealer()), &|_| Some("https://v:w@proxy.example\n".to_owned()));
     let provider = &catalog.providers[0];
-    let way = |credential| provider.egress_of(Some(credential)).and_then(Egress::instruction).unwrap_or_default();
+    let way = |credential: &Arc<Credential>| {
+        provider.egress_of(Some(credential)).and_then(Egress::instruction).unwrap_or_default()
+    };
     provider.credentials.iter().map(way).collect()
 }
 
@@ -78,7 +82,7 @@ fn an_egress_that_cannot_be_had_is_told_and_not_left_out() {
     assert_eq!(place, "provider a, credential #3, egress");
     assert!(reason.contains("must start with \"http://\""), "{reason}");
     let provider = &catalog.providers[0];
-    assert!(!provider.egress_of(provider.credentials.get(2)).unwrap().is_known());
+    assert!(!provider.egress_of(provider.credentials.get(2).map(Arc::as_ref)).unwrap().is_known());
 }
 
 #[test]

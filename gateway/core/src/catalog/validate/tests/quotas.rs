@@ -14,7 +14,7 @@ fn provider_with(lines: &str) -> String {
 }
 
 fn quotas(lines: &str) -> Vec<Quota> {
-    catalog(&provider_with(lines)).providers.remove(0).quotas
+    catalog(&provider_with(lines)).providers[0].quotas.clone()
 }
 
 fn calls(window: Window, most: u64) -> Limit {
@@ -158,7 +158,7 @@ fn preset_with(preset: &str, lines: &str) -> String {
 
 #[test]
 fn a_presets_quotas_hold_only_where_they_are_asked_for() {
-    let of = |lines: &str| catalog(&preset_with("openrouter", lines)).providers.remove(0).quotas;
+    let of = |lines: &str| catalog(&preset_with("openrouter", lines)).providers[0].quotas.clone();
     assert_eq!(of(""), []);
     assert_eq!(of("known_quotas = false"), []);
     let [free] = &of("known_quotas = true")[..] else { panic!("one quota") };
@@ -171,7 +171,7 @@ fn a_presets_quotas_hold_only_where_they_are_asked_for() {
 #[test]
 fn what_the_document_says_itself_wins_over_a_presets_quota() {
     let lines = "known_quotas = true\nquotas = [{ per = \"pool\", models = [\"*:free\"], rpd = 1000 }]";
-    let quotas = catalog(&preset_with("openrouter", lines)).providers.remove(0).quotas;
+    let quotas = catalog(&preset_with("openrouter", lines)).providers[0].quotas.clone();
     let limits: Vec<(String, u64)> =
         quotas.iter().flat_map(|quota| &quota.limits).map(|limit| (limit.name(), limit.most)).collect();
     assert_eq!(limits, [("rpd".to_owned(), 1000), ("rpm".to_owned(), 20)]);
