@@ -3,6 +3,15 @@
 use crate::catalog::{Credential, Value};
 use crate::uri::push_encoded;
 
+/// Fewer characters of a credential than these are no help in guessing it.
+const SLICE_BYTES: usize = 6;
+
+/// What stands in the place of a credential.
+const HIDDEN: &[u8; 12] = b"(credential)";
+
+/// A shorter credential protects nothing, and its characters are part of many words.
+const HIDDEN_BYTES_MIN: usize = 8;
+
 /// Takes the credential out of what its provider wrote: some repeat it, or the URL it stood in, in their errors. Other
 /// credentials were never sent there.
 pub fn hide_secret(text: &mut Vec<u8>, credential: Option<&Credential>) {
@@ -52,11 +61,35 @@ pub fn without_slices(text: &str, credential: Option<&Credential>) -> String {
     kept
 }
 
-/// Fewer characters of a credential than these are no help in guessing it.
-const SLICE_BYTES: usize = 6;
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
 
-/// What stands in the place of a credential.
-const HIDDEN: &[u8; 12] = b"(credential)";
+    use super::*;
+    use crate::catalog::Document;
 
-/// A shorter credential protects nothing, and its characters are part of many words.
-const HIDDEN_BYTES_MIN: usize = 8;
+    #[test]
+    fn a_credential_that_its_provider_repeats_is_taken_out() {
+        let toml =
+            "[[providers]]\nname = \"p\"\nbase_url = \"https://p.example\"\ncredentials = [\"sk/secret+1\", \"s\"]";
+        let catalog = Document::from_toml(toml).and_then(|document| document.validate()).expect("a valid catalog");
+        let hidden = |text: &str, index: usize| {
+            let mut bytes = text.as_bytes().to_vec();
+            hide_secret(&mut bytes, catalog.providers[0].credentials.get(index).map(Arc::as_ref));
+            String::from_utf8(bytes).expect("text")
+        };
+        let said = r#"{"error":"bad key sk/secret+1, sk/secret+1 at /chat?key=sk%2Fsecret%2B1"}"#;
+        assert_eq!(hidden(said, 0), r#"{"error":"bad key (credential), (credential) at /chat?key=(credential)"}"#);
+        assert_eq!(hidden(said, 1), said, "a credential of one letter is in every word");
+        assert_eq!(hidden(said, 2), said);
+    }
+
+    #[test]
+    fn a_credential_that_is_a_word_of_its_own_replacement_is_taken_out_once() {
+        let toml = "[[providers]]\nname = \"p\"\nbase_url = \"https://p.example\"\ncredentials = [\"credential\"]";
+        let catalog = Document::from_toml(toml).and_then(|document| document.validate()).expect("a valid catalog");
+        let mut bytes = b"bad credential credential".to_vec();
+        hide_secret(&mut bytes, catalog.providers[0].credentials.first().map(Arc::as_ref));
+        assert_eq!(bytes, b"bad (credential) (credential)");
+    }
+}

@@ -61,7 +61,7 @@ pub enum Destination {
 
 /// What an answer says of itself, as far as its call tells.
 #[derive(Debug, Clone, Copy)]
-pub struct Telling<'a> {
+pub struct ResponseIdentity<'a> {
     /// The call's id.
     pub id: &'a str,
     /// When it was made, Unix seconds.
@@ -74,7 +74,7 @@ pub fn request(
     call: &Call,
     client_headers: &[(String, Vec<u8>)],
     to: Named<'_>,
-    telling: Telling<'_>,
+    identity: ResponseIdentity<'_>,
 ) -> Result<Destination, Skip> {
     if matches!(to.provider.kind, ProviderKind::Echo) {
         return Ok(Destination::Echo(to.upstream_model.to_owned()));
@@ -82,7 +82,7 @@ pub fn request(
     let spoken = call.operation.dialect();
     let endpoint = to.provider.serving(call.operation).ok_or_else(|| Skip::new(SkipReason::Dialect, None))?;
     let Written { body, operation, transform, warnings } =
-        if endpoint.dialect == spoken { native(call, to) } else { translated(call, to, endpoint.dialect, telling)? };
+        if endpoint.dialect == spoken { native(call, to) } else { translated(call, to, endpoint.dialect, identity)? };
     let mut headers = upstream(client_headers, to.provider, spoken, endpoint.dialect, body.len());
     let mut model = String::new();
     push_encoded(&mut model, to.upstream_model, b"/");
@@ -159,7 +159,7 @@ fn native(call: &Call, to: Named<'_>) -> Written {
 }
 
 /// For a provider of another dialect.
-fn translated(call: &Call, to: Named<'_>, dialect: Dialect, telling: Telling<'_>) -> Result<Written, Skip> {
+fn translated(call: &Call, to: Named<'_>, dialect: Dialect, identity: ResponseIdentity<'_>) -> Result<Written, Skip> {
     let spoken = call.operation.dialect();
     let direction =
         translate::Direction { from: spoken, to: dialect, model: to.upstream_model, streamed: call.streamed };
@@ -174,8 +174,8 @@ fn translated(call: &Call, to: Named<'_>, dialect: Dialect, telling: Telling<'_>
     })?;
     let context = AnswerContext {
         model: call.model.clone(),
-        id: telling.id.to_owned(),
-        created_s: telling.created_s,
+        id: identity.id.to_owned(),
+        created_s: identity.created_s,
         include_usage: call.include_usage,
         legacy_functions: translated.legacy_functions,
         aliases: translated.aliases,

@@ -29,3 +29,16 @@ pub(crate) fn push_encoded(path: &mut String, text: &str, kept: &[u8]) {
 pub(crate) fn has_path_steps(model: &str) -> bool {
     model.contains('/') && model.split('/').any(|step| matches!(step, "" | "." | "..")) || matches!(model, "." | "..")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_encoding_is_decoded_once_and_control_characters_are_refused() {
+        assert_eq!(decode_parameter("qwen%2Fqwen3%252"), Some("qwen/qwen3%2".into()));
+        for bad in ["%", "%2", "%zz", "%00", "%ff", "a%0d%0ab"] {
+            assert_eq!(decode_parameter(bad), None, "{bad}");
+        }
+    }
+}

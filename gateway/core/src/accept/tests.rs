@@ -2,7 +2,6 @@ use super::body::{DEPTH_MAX, MODEL_CHARACTERS_MAX};
 use super::*;
 use crate::call::Call;
 use crate::refusal::Refusal;
-use crate::uri::decode_parameter;
 
 fn accepted(body: &str) -> Call {
     super::call(Operation::Chat, Head::default(), body.as_bytes().to_vec()).expect("the body is fine")
@@ -145,14 +144,6 @@ fn preflights_are_answered_on_data_routes_and_never_on_admin_ones() {
     assert_eq!(find("OPTIONS", "/v1/chat/completions"), Found::Preflight);
     assert_eq!(find("OPTIONS", "/api/catalog"), Found::WrongMethod("GET, PUT, PATCH".into()));
     assert_eq!(find("OPTIONS", "/v1/nothing"), Found::Unknown);
-}
-
-#[test]
-fn percent_encoding_is_decoded_once_and_control_characters_are_refused() {
-    assert_eq!(decode_parameter("qwen%2Fqwen3%252"), Some("qwen/qwen3%2".into()));
-    for bad in ["%", "%2", "%zz", "%00", "%ff", "a%0d%0ab"] {
-        assert_eq!(decode_parameter(bad), None, "{bad}");
-    }
 }
 
 #[test]
