@@ -166,7 +166,9 @@ impl Observer {
                 None => Preview::Wait,
             },
             (None, Reader::Json(_)) if ended => {
-                json::error_in(held).unwrap_or_else(|| begun(held, &[b"{", b"["]).unwrap_or(Preview::Empty))
+                // A conversation is answered with an object; elsewhere any value is an answer.
+                let signs: &[&[u8]] = if self.is_chat { &[b"{", b"["] } else { &[b"{", b"[", b"\""] };
+                json::error_in(held).unwrap_or_else(|| begun(held, signs).unwrap_or(Preview::Empty))
             }
             (None, Reader::Json(_)) => Preview::Wait,
             (None, _) if self.is_page => Preview::Page,
