@@ -32,7 +32,13 @@ pub fn answer(call: &Call, upstream_model: &str, id: &str, now_s: i64) -> Reply 
         );
         return refuse(Refusal { status: 413, ..Refusal::bad_request(said) });
     }
-    let as_chat = Direction { from: dialect, to: Dialect::OpenaiChat, model: upstream_model, streamed: call.streamed };
+    let as_chat = Direction {
+        from: dialect,
+        to: Dialect::OpenaiChat,
+        model: upstream_model,
+        profile: upstream_model,
+        streamed: call.streamed,
+    };
     let translated = (call.operation.is_chat() && dialect != Dialect::OpenaiChat)
         .then(|| translate::request(as_chat, &call.body))
         .transpose();

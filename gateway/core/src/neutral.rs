@@ -17,6 +17,7 @@ pub(crate) mod sequence;
 pub(crate) mod turns;
 
 pub use crate::profile::Effort;
+use crate::profile::Profile;
 pub use answer::{Answer, Choice, Event, Finish, PartKind};
 pub use error::{ApiError, OwnError};
 
@@ -29,6 +30,8 @@ use crate::dialect::Dialect;
 pub struct Request {
     /// The provider's own name for the model.
     pub model: String,
+    /// What the model takes in the provider's dialect.
+    pub profile: Profile,
     /// Whether the answer is wanted as a stream.
     pub streamed: bool,
     /// What stands before the conversation: OpenAI's leading system and developer messages, `instructions`, Anthropic's

@@ -97,6 +97,10 @@ pub enum CacheMarks {
     Needed,
 }
 
+/// What stands for reasoning that a client did not give back, where a model needs some. DeepSeek and Kimi refuse an empty
+/// one: <https://github.com/NousResearch/hermes-agent/pull/18263>.
+pub const NO_REASONING: &str = " ";
+
 /// Where a fact was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source {
@@ -104,6 +108,13 @@ pub struct Source {
     pub as_of: &'static str,
     /// The page.
     pub url: &'static str,
+}
+
+/// What is said of a model nobody knows.
+impl Default for Profile {
+    fn default() -> Self {
+        rows::COMMON
+    }
 }
 
 impl Profile {

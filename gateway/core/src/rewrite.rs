@@ -161,8 +161,13 @@ fn native(call: &Call, to: Named<'_>) -> Written {
 /// For a provider of another dialect.
 fn translated(call: &Call, to: Named<'_>, dialect: Dialect, identity: ResponseIdentity<'_>) -> Result<Written, Skip> {
     let spoken = call.operation.dialect();
-    let direction =
-        translate::Direction { from: spoken, to: dialect, model: to.upstream_model, streamed: call.streamed };
+    let direction = translate::Direction {
+        from: spoken,
+        to: dialect,
+        model: to.upstream_model,
+        profile: to.upstream_model,
+        streamed: call.streamed,
+    };
     let translated = translate::request(direction, &call.body).map_err(|cannot| Skip {
         reason: SkipReason::Untranslatable,
         until_ms: None,

@@ -13,12 +13,12 @@ mod native;
 mod tool_names;
 
 use crate::dialect::Dialect;
-use crate::dialects::openai_chat;
 use crate::dialects::room::{ReadStream, WriteStream};
 pub use crate::neutral::AnswerContext;
 use crate::neutral::events::{Events, ServerEvent};
 use crate::neutral::{Alias, Answer, ApiError, Event, Part, PartKind, Request, Untranslatable, Warnings};
 use crate::neutral::{json, turns};
+use crate::profile::Profile;
 use hidden_reasoning::HiddenReasoning;
 
 /// From which dialect to which a request goes, and for which model.
@@ -30,6 +30,8 @@ pub struct Direction<'a> {
     pub to: Dialect,
     /// The provider's own name for the model.
     pub model: &'a str,
+    /// The name that says what the model takes, which is the same unless the provider has its own for it.
+    pub profile: &'a str,
     /// Whether the answer is wanted as a stream: Gemini says so in its path and not in its body.
     pub streamed: bool,
 }
@@ -59,13 +61,14 @@ pub fn request(direction: Direction<'_>, body: &[u8]) -> Result<Translated, Untr
     let mut warnings = Warnings::default();
     let mut request = (direction.from.room().read_request)(body, &mut warnings)?;
     direction.model.clone_into(&mut request.model);
+    request.profile = Profile::of(direction.profile, direction.to);
     request.streamed = direction.streamed;
     tool_names::fit(&mut request, direction.to);
     turns::name_results(&mut request);
     turns::results_behind_calls(&mut request.messages);
-    ids::carry(&mut request.messages, direction.from, direction.to, direction.model);
-    cache::fit(&mut request, direction.from, direction.to);
-    drop_openais_own(&mut request, direction.to, &mut warnings);
+    ids::carry(&mut request.messages, direction.from, direction.to, request.profile.call_ids);
+    cache::fit(&mut request, direction.from);
+    drop_openais_own(&mut request, &mut warnings);
     if request.pictures && !direction.to.room().shows_pictures {
         return Err(Untranslatable::new("modalities", NO_PICTURES).named_by(direction.from.room().members));
     }
@@ -82,13 +85,8 @@ pub fn request(direction: Direction<'_>, body: &[u8]) -> Result<Translated, Untr
 }
 
 /// Leaves to OpenAI what only it knows, and what strict providers of its dialect refuse.
-fn drop_openais_own(request: &mut Request, to: Dialect, warnings: &mut Warnings) {
-    let is_openais = match to {
-        Dialect::OpenaiChat => openai_chat::names::is_openais_own(&request.model),
-        Dialect::OpenaiResponses => true,
-        Dialect::Anthropic | Dialect::Gemini => false,
-    };
-    if is_openais {
+fn drop_openais_own(request: &mut Request, warnings: &mut Warnings) {
+    if request.profile.openais_members {
         return;
     }
     request.cache_key = None;
@@ -126,11 +124,11 @@ fn arguments_in<'p>(parts: impl Iterator<Item = &'p Part>) -> impl Iterator<Item
     parts.filter_map(|part| if let Part::ToolCall(call) = part { Some(call.arguments.as_str()) } else { None })
 }
 
-/// The request `body` for a provider of the caller's own dialect, which calls the model `model`, without what earlier
+/// The request `body` for a provider of the caller's own dialect, which calls a model of this profile, without what earlier
 /// translations left in the conversation: that provider refuses reasoning that it did not seal. `None`: nothing was left, or
 /// there is more in it than can be looked at, and the bytes stay as they are.
-pub fn native(dialect: Dialect, model: &str, body: &[u8]) -> Option<Vec<u8>> {
-    native::clean(dialect, model, body)
+pub fn native(dialect: Dialect, profile: &str, body: &[u8]) -> Option<Vec<u8>> {
+    native::clean(dialect, profile, body)
 }
 
 /// A provider's whole answer in the caller's dialect. `None`: it is no answer of the dialect `from`, or one of more values
@@ -289,14 +287,4 @@ fn fill_call_id(id: &mut String, context: &AnswerContext, part: usize) {
         let root: String = root.iter().skip(root.len().saturating_sub(24)).collect();
         *id = format!("call_{root}_{part}");
     }
-}
-
-/// The id that a call from another dialect has for this model in OpenAI chat.
-#[cfg(test)]
-pub(crate) fn ids_of_calls(id: &str, model: &str) -> String {
-    let call = Part::ToolCall(crate::neutral::ToolCall { id: id.to_owned(), ..crate::neutral::ToolCall::default() });
-    let mut messages = [crate::neutral::Message { role: crate::neutral::Role::Assistant, parts: vec![call] }];
-    ids::carry(&mut messages, Dialect::Gemini, Dialect::OpenaiChat, model);
-    let mut parts = messages.into_iter().flat_map(|message| message.parts);
-    parts.find_map(|part| if let Part::ToolCall(call) = part { Some(call.id) } else { None }).unwrap_or_default()
 }

@@ -60,7 +60,7 @@ impl Case {
     fn translated(&self) -> Option<Result<Translated, Untranslatable>> {
         let request = self.request.as_ref()?;
         let model = self.settings.get("model").and_then(Value::as_str).unwrap_or("upstream-model");
-        let direction = Direction { from: self.from, to: self.to, model, streamed: self.streamed() };
+        let direction = Direction { from: self.from, to: self.to, model, profile: model, streamed: self.streamed() };
         Some(translate::request(direction, request.to_string().as_bytes()))
     }
 

@@ -13,7 +13,7 @@ fn context() -> AnswerContext {
 }
 
 fn direction(from: Dialect, to: Dialect) -> Direction<'static> {
-    Direction { from, to, model: "m", streamed: false }
+    Direction { from, to, model: "m", profile: "m", streamed: false }
 }
 
 fn request(from: Dialect, to: Dialect, body: &[u8]) -> Value {

@@ -10,7 +10,7 @@ fuzz_target!(|input: (u8, u8, bool, &[u8])| {
     let (from, to) = (Dialect::ALL[usize::from(from) % 4], Dialect::ALL[usize::from(to) % 4]);
     let context = AnswerContext { model: "m".into(), id: "r-1".into(), ..AnswerContext::default() };
     let is_object = |body: &[u8]| body.starts_with(b"{") && body.ends_with(b"}");
-    if let Ok(translated) = request(Direction { from, to, model: "up", streamed }, body) {
+    if let Ok(translated) = request(Direction { from, to, model: "up", profile: "up", streamed }, body) {
         assert!(is_object(&translated.body));
     }
     if let Some(answer) = answer(from, to, &context, body) {

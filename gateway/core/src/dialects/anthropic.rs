@@ -7,7 +7,6 @@ mod answer;
 mod error;
 mod facts;
 mod finish;
-pub(crate) mod model;
 mod read;
 mod seals;
 mod stream_reader;

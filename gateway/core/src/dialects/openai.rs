@@ -1,12 +1,14 @@
-//! What OpenAI's two dialects write alike: errors, functions and who the user is.
+//! What OpenAI's two dialects write alike: errors, functions, how hard to reason, how to sample and who the user is.
 
 pub(super) mod error;
 pub(super) mod usage;
 
+use serde_json::Number;
 use sha2::{Digest, Sha256};
 
 use crate::neutral::schema;
-use crate::neutral::{Object, Tool, Warnings};
+use crate::neutral::{Effort, Object, Reasoning, Tool, Warnings};
+use crate::profile::Profile;
 
 /// The characters OpenAI takes to say who the user is:
 /// <https://platform.openai.com/docs/guides/safety-best-practices#safety-identifiers>.
@@ -37,4 +39,114 @@ pub(crate) fn write_function(tool: Tool, warnings: &mut Warnings) -> Object {
     function.insert("parameters".to_owned(), parameters);
     function.extend(strict.map(|strict| ("strict".to_owned(), strict.into())));
     function
+}
+
+/// The word for how hard to reason that comes closest to what was asked. `None`: nothing is said. Who asks for no
+/// reasoning means a model that would reason anyway; most others do not, and refuse the word.
+pub(crate) fn write_effort(
+    reasoning: Option<Reasoning>,
+    profile: &Profile,
+    warnings: &mut Warnings,
+) -> Option<&'static str> {
+    let asked = reasoning?.effort_said()?;
+    if asked == Effort::None && !profile.reasons {
+        return None;
+    }
+    let fitting = profile.effort_from(asked)?.word();
+    if fitting != asked.word() {
+        warnings.changed(&format!("reasoning_effort {} to {fitting}", asked.word()));
+    }
+    Some(fitting)
+}
+
+/// A sampling parameter, unless the model refuses it. `default`: what it samples with anyway.
+pub(crate) fn write_sampled(
+    name: &str,
+    number: Option<Number>,
+    default: f64,
+    profile: &Profile,
+    warnings: &mut Warnings,
+) -> Option<Number> {
+    let number = number?;
+    if profile.sampling {
+        return Some(number);
+    }
+    if number.as_f64() != Some(default) {
+        warnings.dropped(&format!("{name}, which the model does not take"));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Dialect;
+
+    fn chat(model: &str) -> Profile {
+        Profile::of(model, Dialect::OpenaiChat)
+    }
+
+    fn told(model: &str, effort: Effort) -> Option<&'static str> {
+        let reasoning = Reasoning { effort: Some(effort), ..Reasoning::default() };
+        write_effort(Some(reasoning), &chat(model), &mut Warnings::default())
+    }
+
+    #[test]
+    fn a_model_is_told_the_nearest_word_it_knows() {
+        for (model, none, minimal, medium, extra_high) in [
+            ("o3", "low", "low", "medium", "high"),
+            ("gpt-5", "minimal", "minimal", "medium", "high"),
+            ("openai/gpt-5-mini", "minimal", "minimal", "medium", "high"),
+            ("gpt-5-pro", "high", "high", "high", "high"),
+            ("gpt-5-codex", "low", "low", "medium", "high"),
+            ("gpt-5.1", "none", "low", "medium", "high"),
+            ("gpt-5.1-codex-mini", "medium", "medium", "medium", "high"),
+            ("gpt-5.1-codex-max", "low", "low", "medium", "xhigh"),
+            ("gpt-5.2", "none", "low", "medium", "xhigh"),
+            ("gpt-5.2-pro", "medium", "medium", "medium", "xhigh"),
+            ("gpt-5.2-codex", "low", "low", "medium", "xhigh"),
+            ("gpt-5.3-codex", "none", "low", "medium", "xhigh"),
+            ("gpt-6", "none", "low", "medium", "xhigh"),
+        ] {
+            let words =
+                [Effort::None, Effort::Minimal, Effort::Medium, Effort::ExtraHigh].map(|word| told(model, word));
+            assert_eq!(words, [none, minimal, medium, extra_high].map(Some), "{model}");
+        }
+    }
+
+    #[test]
+    fn a_model_of_another_maker_is_told_no_word_it_may_not_know() {
+        for model in ["glm-4.6", "gpt-oss-120b", "m"] {
+            let words = [Effort::None, Effort::Low, Effort::ExtraHigh, Effort::Max].map(|word| told(model, word));
+            assert_eq!(words, [None, Some("low"), Some("high"), Some("high")], "{model}");
+        }
+        assert_eq!(told("deepseek-v4-pro", Effort::Max), Some("max"));
+        assert_eq!(told("deepseek/deepseek-v4-pro", Effort::Max), Some("high"));
+        assert_eq!(told("kimi-k3", Effort::Medium), Some("high"));
+    }
+
+    #[test]
+    fn another_word_than_was_asked_for_is_reported() {
+        let mut warnings = Warnings::default();
+        let reasoning = Reasoning { effort: Some(Effort::Max), ..Reasoning::default() };
+        assert_eq!(write_effort(Some(reasoning), &chat("gpt-5.2"), &mut warnings), Some("xhigh"));
+        assert_eq!(warnings.into_list(), ["changed: reasoning_effort max to xhigh"]);
+    }
+
+    #[test]
+    fn models_that_refuse_it_are_not_told_how_to_sample() {
+        let sampled = |model: &str, number: f64| {
+            let mut warnings = Warnings::default();
+            let number = write_sampled("top_p", Number::from_f64(number), 1.0, &chat(model), &mut warnings);
+            (number.is_some(), warnings.into_list().len())
+        };
+        for refuses in ["o1", "o3-mini", "gpt-5", "openai/gpt-5.2", "gpt-5.4-mini", "kimi-k3", "kimi-k2.6"] {
+            assert_eq!(sampled(refuses, 0.5), (false, 1), "{refuses}");
+            assert_eq!(sampled(refuses, 1.0), (false, 0), "{refuses}");
+        }
+        let takers = ["gpt-4o", "gpt-5-chat-latest", "gpt-oss-120b", "deepseek-chat", "kimi-k2-turbo-preview", "m"];
+        for takes in takers.into_iter().chain(["moonshotai/kimi-k3"]) {
+            assert_eq!(sampled(takes, 0.5), (true, 0), "{takes}");
+        }
+    }
 }

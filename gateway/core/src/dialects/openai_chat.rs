@@ -10,7 +10,6 @@ mod calls;
 mod error;
 mod facts;
 mod finish;
-pub(crate) mod names;
 mod read;
 mod reasoning;
 mod stream_reader;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::dialect::Dialect;
 
-mod as_before;
+mod makers;
 pub(crate) mod samples;
 
 #[test]

@@ -6,26 +6,20 @@
 //! <https://github.com/UKGovernmentBEIS/inspect_ai/pull/3851>
 
 use crate::dialect::Dialect;
-use crate::dialects::openai_chat::names::is_claude_of_a_relay;
 use crate::neutral::cache;
 use crate::neutral::{CacheFor, Part, Request, Role};
+use crate::profile::CacheMarks;
 
 /// Leaves the marks to those that read them, and sets some for a Claude where a caller of a dialect that needs none has set
 /// none. Writing costs a quarter more than reading anew and reading again a tenth, so that it pays where another
 /// request will begin with this one: in a conversation that goes on, or will since there are tools.
-pub(super) fn fit(request: &mut Request, from: Dialect, to: Dialect) {
-    let is_relay = is_claude_of_a_relay(&request.model);
-    let takes_marks = match to {
-        Dialect::Anthropic => true,
-        Dialect::OpenaiChat => is_relay,
-        Dialect::OpenaiResponses | Dialect::Gemini => false,
-    };
-    if !takes_marks {
+pub(super) fn fit(request: &mut Request, from: Dialect) {
+    let marks = request.profile.cache_marks;
+    if marks == CacheMarks::No {
         return remove(request);
     }
-    let is_claude = is_relay || request.model.to_ascii_lowercase().contains("claude");
     let goes_on = !request.tools.is_empty() || request.messages.iter().any(|message| message.role == Role::Assistant);
-    if from != Dialect::Anthropic && is_claude && goes_on && !has_marks(request) {
+    if from != Dialect::Anthropic && marks == CacheMarks::Needed && goes_on && !has_marks(request) {
         let mark = || Part::CacheMark(CacheFor::FiveMinutes);
         if !request.system.is_empty() {
             request.system.push(mark());
@@ -54,19 +48,20 @@ fn remove(request: &mut Request) {
 mod tests {
     use super::*;
     use crate::neutral::{Message, Tool};
+    use crate::profile::Profile;
 
     fn marks(model: &str, to: Dialect, change: fn(&mut Request)) -> (usize, usize) {
         let user = Message { role: Role::User, parts: vec![Part::Text("Hi".to_owned())] };
         let tool = Tool { name: "f".to_owned(), description: None, parameters: None, strict: None, cache: None };
         let mut request = Request {
-            model: model.to_owned(),
+            profile: Profile::of(model, to),
             system: vec![Part::Text("Be brief.".to_owned())],
             messages: vec![user],
             tools: vec![tool],
             ..Request::default()
         };
         change(&mut request);
-        fit(&mut request, Dialect::Gemini, to);
+        fit(&mut request, Dialect::Gemini);
         let count = |parts: &[Part]| parts.iter().filter(|part| is_mark(part)).count();
         (count(&request.system), request.messages.iter().map(|message| count(&message.parts)).sum())
     }

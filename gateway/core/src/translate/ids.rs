@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::dialect::Dialect;
 use crate::neutral::{Message, Part};
+use crate::profile::CallIds;
 
 /// What an id begins with that stands for another in a conversation of Anthropic's dialect.
 const WRITTEN: &str = "llmio_";
@@ -22,10 +23,10 @@ struct Taken {
     is_taken: fn(char) -> bool,
 }
 
-/// Gives every call and result of a conversation, which came in the dialect `from`, an id that `model` takes behind a
-/// provider of the dialect `to`.
-pub(super) fn carry(messages: &mut [Message], from: Dialect, to: Dialect, model: &str) {
-    let taken = taken(to, model);
+/// Gives every call and result of a conversation, which came in the dialect `from`, an id that a model which takes these
+/// ids takes behind a provider of the dialect `to`.
+pub(super) fn carry(messages: &mut [Message], from: Dialect, to: Dialect, ids: CallIds) {
+    let taken = taken(to, ids);
     for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
         let id = match part {
             Part::ToolCall(call) => &mut call.id,
@@ -61,22 +62,18 @@ const ANTHROPIC: Taken = Taken { characters_min: 0, characters_max: 64, is_taken
 const MISTRAL: Taken =
     Taken { characters_min: 9, characters_max: 9, is_taken: |letter| letter.is_ascii_alphanumeric() };
 
-/// Parts of the names of Mistral's models.
-const MISTRALS: [&str; 7] = ["mistral", "mixtral", "ministral", "magistral", "devstral", "codestral", "pixtral"];
-
 /// `None`: anything.
-fn taken(to: Dialect, model: &str) -> Option<Taken> {
-    let model = model.to_ascii_lowercase();
+fn taken(to: Dialect, ids: CallIds) -> Option<Taken> {
     let any_up_to = |characters_max| Taken { characters_min: 0, characters_max, is_taken: |_| true };
-    match to {
-        Dialect::Anthropic => Some(ANTHROPIC),
-        Dialect::OpenaiChat if model.contains("kimi") || model.contains("moonshot") => None,
-        Dialect::OpenaiChat if MISTRALS.iter().any(|name| model.contains(name)) => Some(MISTRAL),
+    match (ids, to) {
+        (CallIds::Any, _) => None,
+        (CallIds::NineLetters, _) => Some(MISTRAL),
+        (CallIds::OfDialect, Dialect::Anthropic) => Some(ANTHROPIC),
         // <https://github.com/vercel/ai/issues/5171>
-        Dialect::OpenaiChat => Some(any_up_to(40)),
+        (CallIds::OfDialect, Dialect::OpenaiChat) => Some(any_up_to(40)),
         // <https://platform.openai.com/docs/api-reference/responses/create#responses-create-input>
-        Dialect::OpenaiResponses => Some(any_up_to(64)),
-        Dialect::Gemini => None,
+        (CallIds::OfDialect, Dialect::OpenaiResponses) => Some(any_up_to(64)),
+        (CallIds::OfDialect, Dialect::Gemini) => None,
     }
 }
 
@@ -126,6 +123,7 @@ fn read(written: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::neutral::{Role, ToolCall, ToolResult};
+    use crate::profile::Profile;
 
     /// The id that a call and its result have behind a provider.
     fn carried(id: &str, from: Dialect, to: Dialect, model: &str) -> String {
@@ -133,7 +131,7 @@ mod tests {
         let result = Part::ToolResult(ToolResult { id: id.to_owned(), name: None, parts: vec![], is_error: false });
         let mut messages =
             [(Role::Assistant, call), (Role::User, result)].map(|(role, part)| Message { role, parts: vec![part] });
-        carry(&mut messages, from, to, model);
+        carry(&mut messages, from, to, Profile::of(model, to).call_ids);
         let ids: Vec<&str> = messages
             .iter()
             .flat_map(|message| &message.parts)

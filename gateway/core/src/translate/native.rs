@@ -7,29 +7,28 @@
 use serde_json::Value;
 
 use crate::dialect::Dialect;
-use crate::dialects::anthropic::model::keeps_unsigned;
-use crate::dialects::openai_chat::names::{NO_THOUGHT, needs_thoughts};
 use crate::neutral::json::{is_too_intricate, text};
 use crate::neutral::{SEAL_PREFIX, SEAL_PREFIX_BASE64};
+use crate::profile::{NO_REASONING, Profile};
 
-/// The request for this model without them. `None`: there are none, or the body is too intricate to be parsed, and the
-/// bytes stay as they are.
-pub(super) fn clean(dialect: Dialect, model: &str, body: &[u8]) -> Option<Vec<u8>> {
+/// The request without them for a model of this profile. `None`: there are none, or the body is too intricate to be
+/// parsed, and the bytes stay as they are.
+pub(super) fn clean(dialect: Dialect, profile: &str, body: &[u8]) -> Option<Vec<u8>> {
     let trace = match dialect {
-        Dialect::OpenaiChat if !needs_thoughts(model) => return None,
         Dialect::OpenaiChat => SEALS,
         Dialect::Gemini => SEAL_PREFIX_BASE64,
         Dialect::OpenaiResponses | Dialect::Anthropic => SEAL_PREFIX,
     };
     memchr::memmem::find(body, trace.as_bytes())?;
-    if is_too_intricate(body) {
+    let profile = Profile::of(profile, dialect);
+    if dialect == Dialect::OpenaiChat && !profile.needs_reasoning || is_too_intricate(body) {
         return None;
     }
     let mut body: Value = serde_json::from_slice(body).ok()?;
     let changed = match dialect {
         Dialect::OpenaiChat => fill(&mut body),
         Dialect::OpenaiResponses => items(&mut body, "input").map_or(0, |items| remove(items, &["encrypted_content"])),
-        Dialect::Anthropic if keeps_unsigned(model) => unsign(&mut body),
+        Dialect::Anthropic if profile.reads_reasoning => unsign(&mut body),
         Dialect::Anthropic => anthropic(&mut body),
         Dialect::Gemini => contents(&mut body),
     };
@@ -47,7 +46,7 @@ fn fill(body: &mut Value) -> usize {
         let says =
             message.get("reasoning_content").and_then(Value::as_str).is_some_and(|reasoning| !reasoning.is_empty());
         if is_hidden && !says {
-            message.insert("reasoning_content".to_owned(), NO_THOUGHT.into());
+            message.insert("reasoning_content".to_owned(), NO_REASONING.into());
             filled += 1;
         }
     }
@@ -70,7 +69,7 @@ fn remove(items: &mut Vec<Value>, members: &[&str]) -> usize {
 }
 
 /// Models of others that speak Anthropic's dialect read reasoning that nobody signed, and some need it; see
-/// [`keeps_unsigned`]. What is sealed as a whole they cannot read.
+/// [`Profile::reads_reasoning`]. What is sealed as a whole they cannot read.
 fn unsign(body: &mut Value) -> usize {
     let mut changed = 0;
     let Some(messages) = items(body, "messages") else { return 0 };

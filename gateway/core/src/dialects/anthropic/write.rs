@@ -7,11 +7,11 @@ use std::collections::HashSet;
 
 use serde_json::{Number, Value, json};
 
-use super::model::Takes;
 use crate::neutral::cache;
 use crate::neutral::json::from_members;
 use crate::neutral::schema;
 use crate::neutral::{Format, Object, Part, Request, Sampling, Tool, ToolChoice, Untranslatable, Warnings};
+use crate::profile::Profile;
 
 /// Anthropic wants a number and other dialects do not. Every model it serves today can write this many, and it is what
 /// an agent needs to write a file; a target whose model can write less says so with `set = { max_tokens = … }`.
@@ -28,15 +28,15 @@ pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Re
     let (mut body, mut output) = (Object::new(), Object::new());
     body.insert("model".to_owned(), request.model.as_str().into());
     body.insert("max_tokens".to_owned(), tokens_max.into());
-    let takes = Takes::of(&request.model);
-    let thinks = reasoning::write(&request, takes, tokens_max, &mut body, &mut output, warnings);
+    let profile = request.profile;
+    let thinks = reasoning::write(&request, tokens_max, &mut body, &mut output, warnings);
     if let Some(format) = request.format.take() {
-        write_format(format, takes, &mut output, &mut request.system, warnings);
+        write_format(format, &profile, &mut output, &mut request.system, warnings);
     }
     body.extend(reasoning::output_config(output));
-    write_sampling(std::mem::take(&mut request.sampling), takes.sampling && !thinks, &mut body, warnings);
+    write_sampling(std::mem::take(&mut request.sampling), profile.sampling && !thinks, &mut body, warnings);
     let (tools, choice) = tools(&mut request);
-    let (system, messages) = messages::write(request.system, request.messages, takes, warnings)?;
+    let (system, messages) = messages::write(request.system, request.messages, &profile, warnings)?;
     body.extend(system.map(|system| ("system".to_owned(), system)));
     body.insert("messages".to_owned(), messages.into());
     body.extend(tools.map(|tools| ("tools".to_owned(), tools)));
@@ -60,9 +60,15 @@ pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Re
 }
 
 /// In words, where the model or the dialect knows no such form.
-fn write_format(format: Format, takes: Takes, output: &mut Object, system: &mut Vec<Part>, warnings: &mut Warnings) {
+fn write_format(
+    format: Format,
+    profile: &Profile,
+    output: &mut Object,
+    system: &mut Vec<Part>,
+    warnings: &mut Warnings,
+) {
     match format {
-        Format::JsonSchema { mut schema, .. } if takes.format && schema::can_be_plain(&schema) => {
+        Format::JsonSchema { mut schema, .. } if profile.format && schema::can_be_plain(&schema) => {
             if schema::make_plain(&mut schema) {
                 warnings.changed("limits inside the schema to words of its description");
             }

@@ -5,10 +5,10 @@ mod contents;
 pub(super) use contents::{PICTURE, write_media};
 use serde_json::{Value, json};
 
-use super::names::{self, Thinking};
 use crate::neutral::{
     Effort, Format, Object, Part, Reasoning, Request, Sampling, Tool, ToolChoice, Untranslatable, Warnings, refuse,
 };
+use crate::profile::{Profile, Thinking};
 
 /// More are not documented: <https://ai.google.dev/api/generate-content#generationconfig>.
 const STOP_MAX: usize = 5;
@@ -16,13 +16,13 @@ const STOP_MAX: usize = 5;
 /// The request as JSON.
 pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
     let mut body = Object::new();
-    let is_refused = !request.tools.is_empty() && !names::takes_format_beside_tools(&request.model);
+    let is_refused = !request.tools.is_empty() && !request.profile.format_beside_tools;
     if let Some(format) = request.format.take_if(|_| is_refused) {
         warnings.changed("response_format to an instruction, since there are tools");
         request.system.push(format.into_instruction());
     }
     let mut system = write_system(std::mem::take(&mut request.system))?;
-    let mut contents = contents::write(std::mem::take(&mut request.messages), &request.model, warnings);
+    let mut contents = contents::write(std::mem::take(&mut request.messages), &request.profile, warnings);
     if contents.is_empty() {
         // Google refuses a request without contents; the others take instructions alone.
         contents.push(json!({ "role": "user", "parts": std::mem::take(&mut system) }));
@@ -90,7 +90,7 @@ fn write_function(tool: Tool) -> Value {
 fn write_generation(request: Request, warnings: &mut Warnings) -> Object {
     let mut config = Object::new();
     let mut sampling = request.sampling;
-    if !names::takes_penalties(&request.model) {
+    if !request.profile.penalties {
         drop_penalties(&mut sampling, warnings);
     }
     let numbers = [
@@ -127,7 +127,7 @@ fn write_generation(request: Request, warnings: &mut Warnings) -> Object {
         warnings.dropped("verbosity");
     }
     if let Some(reasoning) = &request.reasoning {
-        let thinking = write_thinking_config(reasoning, &request.model, warnings);
+        let thinking = write_thinking_config(reasoning, &request.profile, warnings);
         config.extend(thinking.filter(|it| !it.is_empty()).map(|it| ("thinkingConfig".to_owned(), it.into())));
     }
     config
@@ -145,9 +145,9 @@ fn drop_penalties(sampling: &mut Sampling, warnings: &mut Warnings) {
 }
 
 /// <https://ai.google.dev/gemini-api/docs/thinking>: a level or a budget, never both, by the model's generation.
-fn write_thinking_config(reasoning: &Reasoning, model: &str, warnings: &mut Warnings) -> Option<Object> {
+fn write_thinking_config(reasoning: &Reasoning, profile: &Profile, warnings: &mut Warnings) -> Option<Object> {
     let mut config = Object::new();
-    match names::thinking(model) {
+    match profile.thinking {
         Thinking::Never => {
             if reasoning.effort_said().is_some_and(|effort| effort != Effort::None) {
                 warnings.dropped("reasoning");
@@ -159,14 +159,9 @@ fn write_thinking_config(reasoning: &Reasoning, model: &str, warnings: &mut Warn
                 config.insert("thinkingBudget".into(), reasoning.budget().clamp(least, most).into());
             }
         }
-        Thinking::Level { flash, two_only } => {
-            let level = reasoning.effort_said().map(|effort| match effort {
-                Effort::None | Effort::Minimal if flash => "minimal",
-                Effort::None | Effort::Minimal | Effort::Low => "low",
-                Effort::Medium if !two_only => "medium",
-                Effort::Medium | Effort::High | Effort::ExtraHigh | Effort::Max => "high",
-            });
-            config.extend(level.map(|level| ("thinkingLevel".to_owned(), level.into())));
+        Thinking::Effort => {
+            let level = reasoning.effort_said().and_then(|asked| profile.effort_from(asked));
+            config.extend(level.map(|level| ("thinkingLevel".to_owned(), level.word().into())));
         }
     }
     if reasoning.shown != Some(false) {

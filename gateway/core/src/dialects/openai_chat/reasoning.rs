@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::names::{NO_THOUGHT, Takes};
 use crate::dialect::Dialect;
 use crate::neutral::json::{take_list, take_text, text};
 use crate::neutral::{Object, ReasoningPart, Seal};
+use crate::profile::{NO_REASONING, Profile};
 
 /// OpenRouter's word for whose seal it is.
 const FORMATS: [(Dialect, &str); 3] = [
@@ -69,18 +69,18 @@ fn write_seal(detail: &mut Value, name: &str, seal: Seal, index: usize) {
 
 /// Puts reasoning into a message of a request, as much as the model takes. `calls`: it belongs to a turn with
 /// calls of tools.
-pub(super) fn write_for(takes: Takes, parts: Vec<ReasoningPart>, calls: bool, message: &mut Object) {
-    let own = |seal: Option<Seal>| seal.filter(|seal| takes.seals_of(seal.by));
+pub(super) fn write_for(profile: &Profile, parts: Vec<ReasoningPart>, calls: bool, message: &mut Object) {
+    let own = |seal: Option<Seal>| seal.filter(|seal| profile.relayed_seals == Some(seal.by));
     let parts = parts.into_iter().map(|reasoning| ReasoningPart {
         text: reasoning.text,
         signature: own(reasoning.signature),
         sealed: own(reasoning.sealed),
     });
     write(parts.collect(), message);
-    if !takes.thoughts {
+    if !profile.reads_reasoning {
         message.shift_remove("reasoning_content");
-    } else if calls && takes.needs_thoughts {
-        message.entry("reasoning_content").or_insert(NO_THOUGHT.into());
+    } else if calls && profile.needs_reasoning {
+        message.entry("reasoning_content").or_insert(NO_REASONING.into());
     }
 }
 

@@ -4,11 +4,11 @@ mod messages;
 
 use serde_json::{Value, json};
 
-use super::names::Takes;
 use crate::dialects::openai;
 use crate::neutral::cache;
 use crate::neutral::schema;
 use crate::neutral::{Effort, Format, Object, Reasoning, Request, Sampling, ToolChoice, Untranslatable, Warnings};
+use crate::profile::Profile;
 
 /// OpenAI refuses a fifth: <https://platform.openai.com/docs/api-reference/chat/create#chat-create-stop>.
 const STOP_MAX: usize = 4;
@@ -16,10 +16,10 @@ const STOP_MAX: usize = 4;
 /// A request in this dialect.
 pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
     let mut body = Object::new();
-    let takes = Takes::of(&request.model);
+    let profile = request.profile;
     body.insert("model".to_owned(), request.model.into());
     body.extend(cache::take_end(&mut request.messages).map(|cache| (cache::MEMBER.to_owned(), cache.write())));
-    body.insert("messages".to_owned(), messages::write(request.system, request.messages, takes, warnings)?.into());
+    body.insert("messages".to_owned(), messages::write(request.system, request.messages, &profile, warnings)?.into());
     if request.streamed {
         body.insert("stream".to_owned(), true.into());
         // Asked for even where the caller did not: llmio records what was used.
@@ -35,11 +35,11 @@ pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Re
         body.insert("modalities".to_owned(), json!(["image", "text"]));
     }
     body.extend(request.format.map(|form| ("response_format".to_owned(), format(form))));
-    write_reasoning(request.reasoning, takes, &mut body, warnings);
-    write_sampling(request.sampling, takes, &mut body, warnings);
-    let name = if takes.max_tokens { "max_tokens" } else { "max_completion_tokens" };
+    write_reasoning(request.reasoning, &profile, &mut body, warnings);
+    write_sampling(request.sampling, &profile, &mut body, warnings);
+    let name = if profile.max_tokens { "max_tokens" } else { "max_completion_tokens" };
     body.extend(request.tokens_max.map(|count| (name.to_owned(), count.into())));
-    write_stop(request.stop, takes, &mut body, warnings);
+    write_stop(request.stop, &profile, &mut body, warnings);
     body.extend(request.choices.filter(|count| *count != 1).map(|count| ("n".to_owned(), count.into())));
     body.extend(request.user.map(|user| ("user".to_owned(), openai::write_user(user, warnings).into())));
     body.extend(request.cache_key.map(|key| ("prompt_cache_key".to_owned(), key.into())));
@@ -70,27 +70,27 @@ fn format(format: Format) -> Value {
     json!({ "type": "json_schema", "json_schema": inner })
 }
 
-fn write_reasoning(reasoning: Option<Reasoning>, takes: Takes, body: &mut Object, warnings: &mut Warnings) {
+fn write_reasoning(reasoning: Option<Reasoning>, profile: &Profile, body: &mut Object, warnings: &mut Warnings) {
     let said = reasoning.and_then(Reasoning::effort_said);
     let asks = said.is_some_and(|effort| effort != Effort::None);
-    if takes.thinking_switch && said == Some(Effort::None) {
+    if profile.thinking_switch && said == Some(Effort::None) {
         body.insert("thinking".to_owned(), json!({ "type": "disabled" }));
     }
-    if asks && takes.efforts.is_empty() {
+    if asks && profile.efforts.is_empty() {
         warnings.dropped("reasoning_effort, which the model does not take");
     }
-    let word = if body.contains_key("tools") && !takes.effort_beside_tools && !takes.efforts.is_empty() {
+    let word = if body.contains_key("tools") && !profile.effort_beside_tools && !profile.efforts.is_empty() {
         if asks {
             warnings.changed("reasoning_effort to none, since there are tools");
         }
         Some("none")
     } else {
-        takes.effort(reasoning, warnings)
+        openai::write_effort(reasoning, profile, warnings)
     };
     body.extend(word.map(|word| ("reasoning_effort".to_owned(), word.into())));
 }
 
-fn write_sampling(sampling: Sampling, takes: Takes, body: &mut Object, warnings: &mut Warnings) {
+fn write_sampling(sampling: Sampling, profile: &Profile, body: &mut Object, warnings: &mut Warnings) {
     let sampled = [
         ("temperature", sampling.temperature, 1.0),
         ("top_p", sampling.top_p, 1.0),
@@ -98,7 +98,7 @@ fn write_sampling(sampling: Sampling, takes: Takes, body: &mut Object, warnings:
         ("frequency_penalty", sampling.frequency_penalty, 0.0),
     ];
     for (name, number, default) in sampled {
-        let number = takes.sampled(name, number, default, warnings);
+        let number = openai::write_sampled(name, number, default, profile, warnings);
         body.extend(number.map(|number| (name.to_owned(), number.into())));
     }
     body.extend(sampling.seed.map(|seed| ("seed".to_owned(), seed.into())));
@@ -107,8 +107,8 @@ fn write_sampling(sampling: Sampling, takes: Takes, body: &mut Object, warnings:
     }
 }
 
-fn write_stop(mut stop: Vec<String>, takes: Takes, body: &mut Object, warnings: &mut Warnings) {
-    if !takes.stop && !stop.is_empty() {
+fn write_stop(mut stop: Vec<String>, profile: &Profile, body: &mut Object, warnings: &mut Warnings) {
+    if !profile.stop && !stop.is_empty() {
         return warnings.dropped("stop, which the model does not take");
     }
     if stop.len() > STOP_MAX {

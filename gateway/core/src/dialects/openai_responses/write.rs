@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use crate::dialect::Dialect;
 use crate::dialects::openai;
-use crate::dialects::openai_chat::names::Takes;
 use crate::neutral::schema;
 use crate::neutral::{
     Effort, Format, Media, Message, Object, Part, ReasoningPart, Request, Role, Tool, ToolCall, ToolChoice, ToolResult,
     Untranslatable, Warnings, refuse,
 };
+use crate::profile::Profile;
 
 /// Responses refuses a smaller `max_output_tokens`, which the other dialects allow; agents ask for one token to see
 /// whether a key works.
@@ -19,7 +19,7 @@ const TOKENS_MIN: u64 = 16;
 /// The request as JSON.
 pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
     refuse_what_is_missing(&request, warnings)?;
-    let takes = Takes::of(&request.model);
+    let profile = request.profile;
     let mut body = Object::new();
     body.insert("model".into(), std::mem::take(&mut request.model).into());
     let mut messages = std::mem::take(&mut request.messages);
@@ -37,13 +37,13 @@ pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Re
     // What is asked through llmio in another dialect expects nothing to be kept.
     body.insert("store".into(), false.into());
     write_tools(&mut request, &mut body, warnings);
-    write_reasoning(&request, takes, &mut body, warnings);
+    write_reasoning(&request, &profile, &mut body, warnings);
     write_text(&mut request, &mut body);
     if let Some(most) = request.tokens_max {
         body.insert("max_output_tokens".into(), most.max(TOKENS_MIN).into());
     }
     for (name, number) in [("temperature", request.sampling.temperature), ("top_p", request.sampling.top_p)] {
-        let number = takes.sampled(name, number, 1.0, warnings);
+        let number = openai::write_sampled(name, number, 1.0, &profile, warnings);
         body.extend(number.map(|number| (name.to_owned(), number.into())));
     }
     if let Some(user) = request.user {
@@ -244,23 +244,23 @@ fn write_tool(tool: Tool, warnings: &mut Warnings) -> Value {
     written.into()
 }
 
-fn write_reasoning(request: &Request, takes: Takes, body: &mut Object, warnings: &mut Warnings) {
+fn write_reasoning(request: &Request, profile: &Profile, body: &mut Object, warnings: &mut Warnings) {
     let reasoning = request.reasoning;
-    if takes.efforts.is_empty() {
+    if profile.efforts.is_empty() {
         // A model that does not reason refuses the whole member.
         if reasoning.is_some_and(|reasoning| reasoning.effort_said() != Some(Effort::None)) {
             warnings.dropped("reasoning, which the model does not take");
         }
         return;
     }
-    let effort = takes.effort(reasoning, warnings);
+    let effort = openai::write_effort(reasoning, profile, warnings);
     let mut written = Object::new();
     written.extend(effort.map(|effort| ("effort".to_owned(), effort.into())));
     // OpenAI refuses to show them to organisations it has not verified.
     if reasoning.is_some_and(|reasoning| reasoning.shown == Some(true)) {
         written.insert("summary".into(), "auto".into());
     }
-    let thinks = (takes.reasons || !written.is_empty()) && effort != Some("none");
+    let thinks = (profile.reasons || !written.is_empty()) && effort != Some("none");
     if !written.is_empty() {
         body.insert("reasoning".into(), written.into());
     }

@@ -32,9 +32,9 @@ pub(super) const ROWS: &[Row] = &[
         (Fact::ReadsReasoning(true), KIMI_THINKING),
         // `thinking is enabled but reasoning_content is missing in assistant tool call message`
         (Fact::NeedsReasoning(true), KIMI_THINKING),
-        // They take their cue for the next id from those they are shown (`functions.search:0`).
-        (Fact::CallIds(CallIds::Any), KIMI_IDS),
     ]),
+    // They take their cue for the next id from those they are shown (`functions.search:0`).
+    of(&[Family::Kimi, Family::Moonshot]).spoken(CHAT).facts(&[(Fact::CallIds(CallIds::Any), KIMI_IDS)]),
     // Relatives of these that do not think.
     of(&[Family::DeepSeek, Family::Kimi, Family::Moonshot])
         .spoken(CHAT_AND_ANTHROPIC)

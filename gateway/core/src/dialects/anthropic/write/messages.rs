@@ -4,19 +4,18 @@
 use serde_json::{Value, json};
 
 use crate::dialect::Dialect;
-use crate::dialects::anthropic::model::Takes;
-use crate::dialects::openai_chat::names;
 use crate::neutral::cache::MEMBER;
 use crate::neutral::json::{arguments, from_members, text};
 use crate::neutral::media::text_of;
 use crate::neutral::turns;
 use crate::neutral::{CacheFor, Media, Message, Part, ReasoningPart, Role, Seal, ToolCall, Untranslatable, Warnings};
+use crate::profile::{NO_REASONING, Profile};
 
 /// The member `system` and the conversation.
 pub(super) fn write(
     mut system: Vec<Part>,
     mut messages: Vec<Message>,
-    takes: Takes,
+    profile: &Profile,
     warnings: &mut Warnings,
 ) -> Result<(Option<Value>, Vec<Value>), Untranslatable> {
     if messages.is_empty() && !system.is_empty() {
@@ -26,7 +25,7 @@ pub(super) fn write(
     }
     turns::drop_media_of_model(&mut messages, warnings);
     turns::system_to_user(&mut messages, warnings);
-    if !takes.prefill && messages.last().is_some_and(|message| message.role == Role::Assistant) {
+    if !profile.prefill && messages.last().is_some_and(|message| message.role == Role::Assistant) {
         // Other dialects' models take a last message of their own as something they said.
         warnings.changed("a last message of the assistant to one that the user wants continued");
         messages.push(Message { role: Role::User, parts: vec![Part::Text("Continue.".to_owned())] });
@@ -40,13 +39,13 @@ pub(super) fn write(
         if at == last && role == "assistant" {
             trim_end(&mut parts);
         }
-        let mut content = blocks(parts, "messages", takes)?;
+        let mut content = blocks(parts, "messages", profile)?;
         if content.is_empty() {
             continue;
         }
         let is_reasoning = |block: &Value| text(block, "type") == Some("thinking");
-        if calls && takes.needs_thoughts && role == "assistant" && !content.iter().any(is_reasoning) {
-            content.insert(0, unsigned_reasoning(names::NO_THOUGHT.to_owned()));
+        if calls && profile.needs_reasoning && role == "assistant" && !content.iter().any(is_reasoning) {
+            content.insert(0, unsigned_reasoning(NO_REASONING.to_owned()));
         }
         if written.is_empty() && role == "assistant" {
             // Bedrock and relays refuse a conversation that begins with it.
@@ -54,7 +53,7 @@ pub(super) fn write(
         }
         written.push(from_members([("role", role.into()), ("content", lone_text(content))]));
     }
-    let system = blocks(system, "system", takes)?;
+    let system = blocks(system, "system", profile)?;
     Ok(((!system.is_empty()).then(|| lone_text(system)), written))
 }
 
@@ -76,12 +75,12 @@ fn lone_text(mut blocks: Vec<Value>) -> Value {
     }
 }
 
-fn blocks(parts: Vec<Part>, path: &str, takes: Takes) -> Result<Vec<Value>, Untranslatable> {
+fn blocks(parts: Vec<Part>, path: &str, profile: &Profile) -> Result<Vec<Value>, Untranslatable> {
     let mut blocks = Vec::with_capacity(parts.len());
     for part in parts {
         match part {
             Part::CacheMark(cache) => mark(blocks.last_mut(), cache),
-            part => blocks.extend(block(part, path, takes)?),
+            part => blocks.extend(block(part, path, profile)?),
         }
     }
     Ok(blocks)
@@ -96,7 +95,7 @@ fn mark(block: Option<&mut Value>, cache: CacheFor) {
 }
 
 /// `None`: Anthropic takes no such block, and it says nothing either.
-fn block(part: Part, path: &str, takes: Takes) -> Result<Option<Value>, Untranslatable> {
+fn block(part: Part, path: &str, profile: &Profile) -> Result<Option<Value>, Untranslatable> {
     Ok(Some(match part {
         Part::Text(text) | Part::Refusal(text) => {
             if text.trim().is_empty() {
@@ -113,7 +112,7 @@ fn block(part: Part, path: &str, takes: Takes) -> Result<Option<Value>, Untransl
         Part::ToolCall(call) => tool_use(call),
         Part::ToolResult(result) => {
             let mut written = vec![("type", "tool_result".into()), ("tool_use_id", result.id.into())];
-            let content = blocks(result.parts, path, takes)?;
+            let content = blocks(result.parts, path, profile)?;
             if !content.is_empty() {
                 written.push(("content", lone_text(content)));
             }
@@ -122,20 +121,20 @@ fn block(part: Part, path: &str, takes: Takes) -> Result<Option<Value>, Untransl
             }
             written.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
         }
-        Part::Reasoning(reasoning) => return Ok(reasoning_block(reasoning, takes)),
+        Part::Reasoning(reasoning) => return Ok(reasoning_block(reasoning, profile)),
         Part::CacheMark(_) => return Ok(None),
     }))
 }
 
 /// Claude refuses reasoning whose seal is not Anthropic's own, and loses nothing without it.
-fn reasoning_block(reasoning: ReasoningPart, takes: Takes) -> Option<Value> {
+fn reasoning_block(reasoning: ReasoningPart, profile: &Profile) -> Option<Value> {
     let own = |seal: Option<Seal>| seal?.for_provider(Dialect::Anthropic);
     if let Some(data) = own(reasoning.sealed) {
         return Some(json!({ "type": "redacted_thinking", "data": data }));
     }
     match own(reasoning.signature) {
         Some(signature) => Some(json!({ "type": "thinking", "thinking": reasoning.text, "signature": signature })),
-        None if takes.unsigned_thoughts && !reasoning.text.is_empty() => Some(unsigned_reasoning(reasoning.text)),
+        None if profile.reads_reasoning && !reasoning.text.is_empty() => Some(unsigned_reasoning(reasoning.text)),
         None => None,
     }
 }

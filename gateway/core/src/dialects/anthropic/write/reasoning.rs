@@ -4,12 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::dialect::Dialect;
-use crate::dialects::anthropic::model::Takes;
 use crate::neutral::turns;
-use crate::neutral::{Effort, Object, Part, Reasoning, Request, ToolChoice, Warnings};
-
-/// The least Anthropic takes: <https://platform.claude.com/docs/en/build-with-claude/extended-thinking>.
-const BUDGET_MIN: u64 = 1024;
+use crate::neutral::{Effort, Object, Part, Request, ToolChoice, Warnings};
+use crate::profile::Thinking;
 
 /// What has to be left of `max_tokens` for the answer itself.
 const ANSWER_MIN: u64 = 1024;
@@ -17,7 +14,6 @@ const ANSWER_MIN: u64 = 1024;
 /// Writes `thinking` and `output_config.effort`. True where the model reasons, which rules other members out.
 pub(super) fn write(
     request: &Request,
-    takes: Takes,
     tokens_max: u64,
     body: &mut Object,
     output: &mut Object,
@@ -32,37 +28,24 @@ pub(super) fn write(
         warnings.dropped("reasoning, since a tool has to be called");
         return false;
     }
-    if takes.adaptive_thinking {
+    let Thinking::Budget { least, most } = request.profile.thinking else {
         let display = if reasoning.shown == Some(false) { "omitted" } else { "summarized" };
         body.insert("thinking".to_owned(), json!({ "type": "adaptive", "display": display }));
-        if let Some(effort) = effort(reasoning, takes) {
-            output.insert("effort".to_owned(), effort.into());
-        }
+        let effort = reasoning.effort_said().and_then(|asked| request.profile.effort_up_to(asked));
+        output.extend(effort.map(|effort| ("effort".to_owned(), effort.word().into())));
         return true;
-    }
-    let budget = reasoning.budget().min(tokens_max.saturating_sub(ANSWER_MIN));
-    if budget < BUDGET_MIN {
+    };
+    let budget = reasoning.budget().min(most).min(tokens_max.saturating_sub(ANSWER_MIN));
+    if budget < least {
         warnings.dropped("reasoning, since max_tokens leaves no room for it");
         return false;
     }
-    if !takes.unsigned_thoughts && calls_without_reasoning(request) {
+    if !request.profile.reads_reasoning && calls_without_reasoning(request) {
         warnings.dropped("reasoning, since earlier thoughts came back without their signature");
         return false;
     }
     body.insert("thinking".to_owned(), json!({ "type": "enabled", "budget_tokens": budget }));
     true
-}
-
-/// <https://platform.claude.com/docs/en/build-with-claude/effort>
-fn effort(reasoning: Reasoning, takes: Takes) -> Option<&'static str> {
-    Some(match reasoning.effort_said()? {
-        Effort::None | Effort::Minimal | Effort::Low => "low",
-        Effort::Medium => "medium",
-        Effort::High => "high",
-        Effort::ExtraHigh if !takes.extra_high_effort => "high",
-        Effort::ExtraHigh => "xhigh",
-        Effort::Max => "max",
-    })
 }
 
 /// With a budget, Anthropic refuses a turn that calls tools and does not begin with the reasoning that led to them.

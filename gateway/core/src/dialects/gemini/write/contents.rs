@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 
 use crate::dialect::Dialect;
 use crate::dialects::gemini::answer::seal_of_call;
-use crate::dialects::gemini::names;
 use crate::neutral::json;
 use crate::neutral::turns;
 use crate::neutral::{Media, Message, Object, Part, ReasoningPart, Role, ToolCall, ToolResult, Warnings};
+use crate::profile::Profile;
 
-pub(super) fn write(mut messages: Vec<Message>, model: &str, warnings: &mut Warnings) -> Vec<Value> {
+pub(super) fn write(mut messages: Vec<Message>, profile: &Profile, warnings: &mut Warnings) -> Vec<Value> {
     turns::system_to_user(&mut messages, warnings);
-    let seals = names::wants_seals(model);
+    let seals = profile.call_seals;
     let mut contents = Vec::new();
     for message in turns::merge(messages) {
         let mut writer = Writer { parts: Vec::new(), behind: Vec::new(), warnings, seals, wants_seal: seals };

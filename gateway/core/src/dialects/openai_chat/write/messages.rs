@@ -4,7 +4,6 @@
 use serde_json::Value;
 
 use crate::dialect::Dialect;
-use crate::dialects::openai_chat::names::Takes;
 use crate::dialects::openai_chat::{calls, reasoning};
 use crate::neutral::cache;
 use crate::neutral::json::from_members;
@@ -12,12 +11,13 @@ use crate::neutral::turns;
 use crate::neutral::{
     Media, Message, Object, Part, ReasoningPart, Role, ToolCall, ToolResult, Untranslatable, Warnings,
 };
+use crate::profile::Profile;
 
 /// The system prompt and the conversation.
 pub(super) fn write(
     system: Vec<Part>,
     mut messages: Vec<Message>,
-    takes: Takes,
+    profile: &Profile,
     warnings: &mut Warnings,
 ) -> Result<Vec<Value>, Untranslatable> {
     let mut written = Vec::new();
@@ -25,7 +25,7 @@ pub(super) fn write(
         written.push(message("system", content(system, "\n\n", "system")?));
     }
     turns::drop_media_of_model(&mut messages, warnings);
-    if !takes.system_inside {
+    if !profile.system_inside {
         turns::system_to_user(&mut messages, warnings);
         messages = turns::merge(messages);
     }
@@ -37,7 +37,7 @@ pub(super) fn write(
             Role::User => user(parts, &mut written, warnings)?,
             Role::Assistant => {
                 let kept = if calls || at >= current_turn { Kept::Whole { calls } } else { Kept::Nothing };
-                written.extend(assistant(parts, kept, takes));
+                written.extend(assistant(parts, kept, profile));
             }
         }
     }
@@ -97,7 +97,7 @@ enum Kept {
 }
 
 /// What a model does not read is left out: strict providers refuse it.
-fn assistant(parts: Vec<Part>, kept: Kept, takes: Takes) -> Option<Value> {
+fn assistant(parts: Vec<Part>, kept: Kept, profile: &Profile) -> Option<Value> {
     let mut texts: Vec<String> = Vec::new();
     let mut tool_calls: Vec<ToolCall> = Vec::new();
     let mut reasoning: Vec<ReasoningPart> = Vec::new();
@@ -105,7 +105,7 @@ fn assistant(parts: Vec<Part>, kept: Kept, takes: Takes) -> Option<Value> {
         match part {
             Part::Text(text) | Part::Refusal(text) if !text.is_empty() => texts.push(text),
             Part::ToolCall(mut call) => {
-                call.signature = call.signature.filter(|seal| takes.call_seals && seal.by == Dialect::Gemini);
+                call.signature = call.signature.filter(|seal| profile.call_seals && seal.by == Dialect::Gemini);
                 tool_calls.push(call);
             }
             Part::Reasoning(part) => reasoning.push(part),
@@ -120,7 +120,7 @@ fn assistant(parts: Vec<Part>, kept: Kept, takes: Takes) -> Option<Value> {
     let text = if texts.is_empty() { Value::Null } else { texts.join("\n").into() };
     message.insert("content".to_owned(), text);
     if let Kept::Whole { calls } = kept {
-        reasoning::write_for(takes, reasoning, calls, &mut message);
+        reasoning::write_for(profile, reasoning, calls, &mut message);
     }
     calls::write_all(tool_calls, false, &mut message);
     Some(Value::Object(message))
