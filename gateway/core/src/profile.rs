@@ -6,10 +6,12 @@
 //! request cannot wait for it. What the table does not know is taken for what most models of the dialect are.
 
 mod effort;
+mod known;
 mod name;
 mod rows;
 
 pub use effort::Effort;
+pub use known::NAMES;
 pub use name::{Family, ModelName, Place, Version};
 
 use crate::dialect::Dialect;
@@ -25,10 +27,12 @@ pub struct Profile {
     pub reasons: bool,
     /// Anthropic and Gemini: how it is told to think.
     pub thinking: Thinking,
+    /// Anthropic: how it is told not to.
+    pub thinking_off: ThinkingOff,
     /// OpenAI chat: `thinking: {"type": "disabled"}` keeps it from thinking.
     pub thinking_switch: bool,
     /// `temperature`, `top_p` and the like.
-    pub sampling: bool,
+    pub sampling: Sampling,
     /// `presence_penalty` and `frequency_penalty`.
     pub penalties: bool,
     /// Sequences that end the answer.
@@ -37,6 +41,10 @@ pub struct Profile {
     pub max_tokens: bool,
     /// OpenAI chat: system messages inside the conversation.
     pub system_inside: bool,
+    /// OpenAI Responses: `instructions` stand before the conversation, where a system prompt belongs.
+    pub instructions: bool,
+    /// It can be made to call a tool.
+    pub forced_tools: bool,
     /// Members that only OpenAI knows, such as `service_tier` and the detail of an image.
     pub openais_members: bool,
     /// A last message of the assistant that it goes on with.
@@ -49,6 +57,10 @@ pub struct Profile {
     pub reads_reasoning: bool,
     /// It refuses a turn that called tools and does not say what led to them.
     pub needs_reasoning: bool,
+    /// Who can read the reasoning that it seals.
+    pub seals: Seals,
+    /// Reasoning that it sealed is refused where anything before it has changed.
+    pub bound_to_prefix: bool,
     /// OpenAI chat: whose seals on reasoning its relay hands back, by the dialect of the provider that made them.
     pub relayed_seals: Option<Dialect>,
     /// It wants seals on calls, Gemini's `thoughtSignature`.
@@ -73,6 +85,41 @@ pub enum Thinking {
     },
     /// By one of [`Profile::efforts`].
     Effort,
+}
+
+/// How a model is told not to think, where its dialect has more than one way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThinkingOff {
+    /// `{"type": "disabled"}`
+    Disabled,
+    /// `{"type": "between_tools"}`: it thinks no more than it must between calls of tools.
+    BetweenTools,
+    /// It always thinks; the least of [`Profile::efforts`] comes nearest.
+    Never,
+}
+
+/// When a model takes parameters of sampling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sampling {
+    /// Always.
+    Taken,
+    /// Where it is told not to reason.
+    WithoutReasoning,
+    /// Never.
+    Refused,
+}
+
+/// Who can read reasoning that a model has sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seals {
+    /// It seals none, or any model of its maker's can.
+    OfMaker,
+    /// It alone, and some models that its maker names.
+    OfModel,
+    /// It alone, and only for the account that asked.
+    OfModelAndAccount,
+    /// Any model of its maker's, and only for the account that asked.
+    OfAccount,
 }
 
 /// Which ids of calls a provider takes from other providers.

@@ -16,7 +16,7 @@ use crate::dialect::Dialect;
 use crate::dialects::room::{ReadStream, WriteStream};
 pub use crate::neutral::AnswerContext;
 use crate::neutral::events::{Events, ServerEvent};
-use crate::neutral::{Alias, Answer, ApiError, Event, Part, PartKind, Request, Untranslatable, Warnings};
+use crate::neutral::{Alias, Answer, ApiError, Event, Part, PartKind, Request, ToolChoice, Untranslatable, Warnings};
 use crate::neutral::{json, turns};
 use crate::profile::Profile;
 use hidden_reasoning::HiddenReasoning;
@@ -69,6 +69,11 @@ pub fn request(direction: Direction<'_>, body: &[u8]) -> Result<Translated, Untr
     ids::carry(&mut request.messages, direction.from, direction.to, request.profile.call_ids);
     cache::fit(&mut request, direction.from);
     drop_openais_own(&mut request, &mut warnings);
+    let forces = matches!(request.tool_choice, Some(ToolChoice::Any | ToolChoice::Tool(_)));
+    if forces && !request.profile.forced_tools {
+        warnings.changed("tool_choice to auto, since the model cannot be made to call a tool");
+        request.tool_choice = Some(ToolChoice::Auto);
+    }
     if request.pictures && !direction.to.room().shows_pictures {
         return Err(Untranslatable::new("modalities", NO_PICTURES).named_by(direction.from.room().members));
     }

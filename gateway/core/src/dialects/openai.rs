@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::neutral::schema;
 use crate::neutral::{Effort, Object, Reasoning, Tool, Warnings};
-use crate::profile::Profile;
+use crate::profile::{Profile, Sampling};
 
 /// The characters OpenAI takes to say who the user is:
 /// <https://platform.openai.com/docs/guides/safety-best-practices#safety-identifiers>.
@@ -49,7 +49,7 @@ pub(crate) fn write_effort(
     warnings: &mut Warnings,
 ) -> Option<&'static str> {
     let asked = reasoning?.effort_said()?;
-    if asked == Effort::None && !profile.reasons {
+    if asked == Effort::None && !profile.reasons && !profile.efforts.contains(&asked) {
         return None;
     }
     let fitting = profile.effort_from(asked)?.word();
@@ -59,16 +59,25 @@ pub(crate) fn write_effort(
     Some(fitting)
 }
 
+/// Whether the model takes parameters of sampling where it is told to reason so hard.
+pub(crate) fn takes_sampling(profile: &Profile, effort: Option<&str>) -> bool {
+    match profile.sampling {
+        Sampling::Taken => true,
+        Sampling::WithoutReasoning => effort == Some(Effort::None.word()),
+        Sampling::Refused => false,
+    }
+}
+
 /// A sampling parameter, unless the model refuses it. `default`: what it samples with anyway.
 pub(crate) fn write_sampled(
     name: &str,
     number: Option<Number>,
     default: f64,
-    profile: &Profile,
+    takes: bool,
     warnings: &mut Warnings,
 ) -> Option<Number> {
     let number = number?;
-    if profile.sampling {
+    if takes {
         return Some(number);
     }
     if number.as_f64() != Some(default) {
@@ -137,7 +146,13 @@ mod tests {
     fn models_that_refuse_it_are_not_told_how_to_sample() {
         let sampled = |model: &str, number: f64| {
             let mut warnings = Warnings::default();
-            let number = write_sampled("top_p", Number::from_f64(number), 1.0, &chat(model), &mut warnings);
+            let number = write_sampled(
+                "top_p",
+                Number::from_f64(number),
+                1.0,
+                takes_sampling(&chat(model), None),
+                &mut warnings,
+            );
             (number.is_some(), warnings.into_list().len())
         };
         for refuses in ["o1", "o3-mini", "gpt-5", "openai/gpt-5.2", "gpt-5.4-mini", "kimi-k3", "kimi-k2.6"] {

@@ -133,6 +133,15 @@ pub(crate) fn drop_media_of_model(messages: &mut [Message], warnings: &mut Warni
     }
 }
 
+/// Lets the user ask for more where the conversation ends with the model, for models that do not go on from there. Other
+/// dialects' models take a last message of their own as something they said.
+pub(crate) fn end_with_user(messages: &mut Vec<Message>, warnings: &mut Warnings) {
+    if messages.last().is_some_and(|message| message.role == Role::Assistant) {
+        warnings.changed("a last message of the assistant to one that the user wants continued");
+        messages.push(Message { role: Role::User, parts: vec![Part::Text("Continue.".to_owned())] });
+    }
+}
+
 /// Instructions inside a conversation become words of the user, for dialects that know them before it only.
 pub(crate) fn system_to_user(messages: &mut [Message], warnings: &mut Warnings) {
     for message in messages.iter_mut().filter(|message| message.role == Role::System) {

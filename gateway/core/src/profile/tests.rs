@@ -2,7 +2,7 @@ use super::*;
 use crate::dialect::Dialect;
 
 mod makers;
-pub(crate) mod samples;
+mod page;
 
 #[test]
 fn rows_are_read_in_order_and_the_later_one_counts() {
@@ -49,7 +49,7 @@ fn every_fact_says_when_and_where_it_was_read() {
 
 #[test]
 fn efforts_are_listed_from_least_to_most() {
-    for model in samples::MODELS {
+    for model in NAMES {
         for dialect in Dialect::ALL {
             let efforts = Profile::of(model, dialect).efforts;
             assert!(efforts.is_sorted() && efforts.windows(2).all(|pair| pair[0] != pair[1]), "{model}");
@@ -65,6 +65,6 @@ fn every_row_is_of_a_model_that_exists() {
             let lower = model.to_ascii_lowercase();
             Dialect::ALL.iter().any(|dialect| row.is_of(&ModelName::read(&lower), *dialect))
         };
-        assert!(samples::MODELS.iter().any(is_of), "row {at}: {row:?}");
+        assert!(NAMES.iter().any(is_of), "row {at}: {row:?}");
     }
 }

@@ -11,7 +11,7 @@ use crate::neutral::cache;
 use crate::neutral::json::from_members;
 use crate::neutral::schema;
 use crate::neutral::{Format, Object, Part, Request, Sampling, Tool, ToolChoice, Untranslatable, Warnings};
-use crate::profile::Profile;
+use crate::profile::{self, Profile};
 
 /// Anthropic wants a number and other dialects do not. Every model it serves today can write this many, and it is what
 /// an agent needs to write a file; a target whose model can write less says so with `set = { max_tokens = … }`.
@@ -34,7 +34,8 @@ pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Re
         write_format(format, &profile, &mut output, &mut request.system, warnings);
     }
     body.extend(reasoning::output_config(output));
-    write_sampling(std::mem::take(&mut request.sampling), profile.sampling && !thinks, &mut body, warnings);
+    let takes_sampling = profile.sampling == profile::Sampling::Taken && !thinks;
+    write_sampling(std::mem::take(&mut request.sampling), takes_sampling, &mut body, warnings);
     let (tools, choice) = tools(&mut request);
     let (system, messages) = messages::write(request.system, request.messages, &profile, warnings)?;
     body.extend(system.map(|system| ("system".to_owned(), system)));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::neutral::{
     Effort, Format, Object, Part, Reasoning, Request, Sampling, Tool, ToolChoice, Untranslatable, Warnings, refuse,
 };
-use crate::profile::{Profile, Thinking};
+use crate::profile::{self, Profile, Thinking};
 
 /// More are not documented: <https://ai.google.dev/api/generate-content#generationconfig>.
 const STOP_MAX: usize = 5;
@@ -93,6 +93,9 @@ fn write_generation(request: Request, warnings: &mut Warnings) -> Object {
     if !request.profile.penalties {
         drop_penalties(&mut sampling, warnings);
     }
+    if request.profile.sampling != profile::Sampling::Taken {
+        drop_sampling(&mut sampling, warnings);
+    }
     let numbers = [
         ("temperature", sampling.temperature),
         ("topP", sampling.top_p),
@@ -140,6 +143,16 @@ fn drop_penalties(sampling: &mut Sampling, warnings: &mut Warnings) {
     for (name, penalty) in penalties {
         if penalty.take().is_some_and(|number| number.as_f64() != Some(0.0)) {
             warnings.dropped(name);
+        }
+    }
+}
+
+fn drop_sampling(sampling: &mut Sampling, warnings: &mut Warnings) {
+    let numbers =
+        [("temperature", &mut sampling.temperature), ("top_p", &mut sampling.top_p), ("top_k", &mut sampling.top_k)];
+    for (name, number) in numbers {
+        if number.take().is_some() {
+            warnings.dropped(&format!("{name}, which the model does not take"));
         }
     }
 }

@@ -35,8 +35,9 @@ pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Re
         body.insert("modalities".to_owned(), json!(["image", "text"]));
     }
     body.extend(request.format.map(|form| ("response_format".to_owned(), format(form))));
-    write_reasoning(request.reasoning, &profile, &mut body, warnings);
-    write_sampling(request.sampling, &profile, &mut body, warnings);
+    let effort = write_reasoning(request.reasoning, &profile, &mut body, warnings);
+    let takes_sampling = openai::takes_sampling(&profile, effort);
+    write_sampling(request.sampling, takes_sampling, &mut body, warnings);
     let name = if profile.max_tokens { "max_tokens" } else { "max_completion_tokens" };
     body.extend(request.tokens_max.map(|count| (name.to_owned(), count.into())));
     write_stop(request.stop, &profile, &mut body, warnings);
@@ -70,7 +71,13 @@ fn format(format: Format) -> Value {
     json!({ "type": "json_schema", "json_schema": inner })
 }
 
-fn write_reasoning(reasoning: Option<Reasoning>, profile: &Profile, body: &mut Object, warnings: &mut Warnings) {
+/// Gives the word for how hard to reason, where one is written.
+fn write_reasoning(
+    reasoning: Option<Reasoning>,
+    profile: &Profile,
+    body: &mut Object,
+    warnings: &mut Warnings,
+) -> Option<&'static str> {
     let said = reasoning.and_then(Reasoning::effort_said);
     let asks = said.is_some_and(|effort| effort != Effort::None);
     if profile.thinking_switch && said == Some(Effort::None) {
@@ -79,18 +86,25 @@ fn write_reasoning(reasoning: Option<Reasoning>, profile: &Profile, body: &mut O
     if asks && profile.efforts.is_empty() {
         warnings.dropped("reasoning_effort, which the model does not take");
     }
-    let word = if body.contains_key("tools") && !profile.effort_beside_tools && !profile.efforts.is_empty() {
+    let refuses_effort = body.contains_key("tools") && !profile.effort_beside_tools && !profile.efforts.is_empty();
+    let word = if !refuses_effort {
+        openai::write_effort(reasoning, profile, warnings)
+    } else if profile.efforts.contains(&Effort::None) {
         if asks {
             warnings.changed("reasoning_effort to none, since there are tools");
         }
-        Some("none")
+        Some(Effort::None.word())
     } else {
-        openai::write_effort(reasoning, profile, warnings)
+        if said.is_some() {
+            warnings.dropped("reasoning_effort, since there are tools");
+        }
+        None
     };
     body.extend(word.map(|word| ("reasoning_effort".to_owned(), word.into())));
+    word
 }
 
-fn write_sampling(sampling: Sampling, profile: &Profile, body: &mut Object, warnings: &mut Warnings) {
+fn write_sampling(sampling: Sampling, takes: bool, body: &mut Object, warnings: &mut Warnings) {
     let sampled = [
         ("temperature", sampling.temperature, 1.0),
         ("top_p", sampling.top_p, 1.0),
@@ -98,7 +112,7 @@ fn write_sampling(sampling: Sampling, profile: &Profile, body: &mut Object, warn
         ("frequency_penalty", sampling.frequency_penalty, 0.0),
     ];
     for (name, number, default) in sampled {
-        let number = openai::write_sampled(name, number, default, profile, warnings);
+        let number = openai::write_sampled(name, number, default, takes, warnings);
         body.extend(number.map(|number| (name.to_owned(), number.into())));
     }
     body.extend(sampling.seed.map(|seed| ("seed".to_owned(), seed.into())));

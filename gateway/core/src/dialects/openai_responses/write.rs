@@ -27,23 +27,31 @@ pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Re
         // OpenAI refuses a request without input; the others take instructions alone.
         messages.push(Message { role: Role::System, parts: std::mem::take(&mut request.system) });
     }
-    if let Some(instructions) = instructions(&request.system, warnings)? {
-        body.insert("instructions".into(), instructions.into());
+    let instructions = instructions(&request.system, warnings)?;
+    let mut input = write_input(messages, warnings)?;
+    match instructions {
+        Some(text) if profile.instructions => drop(body.insert("instructions".into(), text.into())),
+        Some(text) => {
+            let content = [json!({ "type": "input_text", "text": text })];
+            input.insert(0, json!({ "type": "message", "role": "developer", "content": content }));
+        }
+        None => {}
     }
-    body.insert("input".into(), write_input(messages, warnings)?.into());
+    body.insert("input".into(), input.into());
     if request.streamed {
         body.insert("stream".into(), true.into());
     }
     // What is asked through llmio in another dialect expects nothing to be kept.
     body.insert("store".into(), false.into());
     write_tools(&mut request, &mut body, warnings);
-    write_reasoning(&request, &profile, &mut body, warnings);
+    let effort = write_reasoning(&request, &profile, &mut body, warnings);
+    let takes_sampling = openai::takes_sampling(&profile, effort);
     write_text(&mut request, &mut body);
     if let Some(most) = request.tokens_max {
         body.insert("max_output_tokens".into(), most.max(TOKENS_MIN).into());
     }
     for (name, number) in [("temperature", request.sampling.temperature), ("top_p", request.sampling.top_p)] {
-        let number = openai::write_sampled(name, number, 1.0, &profile, warnings);
+        let number = openai::write_sampled(name, number, 1.0, takes_sampling, warnings);
         body.extend(number.map(|number| (name.to_owned(), number.into())));
     }
     if let Some(user) = request.user {
@@ -244,14 +252,20 @@ fn write_tool(tool: Tool, warnings: &mut Warnings) -> Value {
     written.into()
 }
 
-fn write_reasoning(request: &Request, profile: &Profile, body: &mut Object, warnings: &mut Warnings) {
+/// Gives the word for how hard to reason, where one is written.
+fn write_reasoning(
+    request: &Request,
+    profile: &Profile,
+    body: &mut Object,
+    warnings: &mut Warnings,
+) -> Option<&'static str> {
     let reasoning = request.reasoning;
     if profile.efforts.is_empty() {
         // A model that does not reason refuses the whole member.
         if reasoning.is_some_and(|reasoning| reasoning.effort_said() != Some(Effort::None)) {
             warnings.dropped("reasoning, which the model does not take");
         }
-        return;
+        return None;
     }
     let effort = openai::write_effort(reasoning, profile, warnings);
     let mut written = Object::new();
@@ -269,6 +283,7 @@ fn write_reasoning(request: &Request, profile: &Profile, body: &mut Object, warn
         // are lost.
         body.insert("include".into(), json!(["reasoning.encrypted_content"]));
     }
+    effort
 }
 
 fn write_text(request: &mut Request, body: &mut Object) {

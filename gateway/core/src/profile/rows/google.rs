@@ -1,6 +1,6 @@
 //! Google's models.
 
-use super::{Dialect, Effort, Fact, Family, Row, Source, Thinking, of, read};
+use super::{Dialect, Effort, Fact, Family, Row, Sampling, Source, Thinking, of, read};
 
 const GOOGLES: &[Family] = &[Family::Gemini, Family::Gemma];
 const SPOKEN: &[Dialect] = &[Dialect::Gemini];
@@ -12,6 +12,10 @@ const PENALTIES: Source = read("2026-11-25", "https://github.com/BerriAI/litellm
 const SEALS: Source = read("2026-11-25", "https://ai.google.dev/gemini-api/docs/thought-signatures");
 const SEALS_IN_CHAT: Source =
     read("2026-11-25", "https://ai.google.dev/gemini-api/docs/thought-signatures#openai-compatibility");
+const NEW_IN_3_6: Source =
+    read("2026-11-30", "https://ai.google.dev/gemini-api/docs/generate-content/whats-new-gemini-3.6");
+const LEVELS_3_8: Source = read("2026-11-30", "https://github.com/simonw/llm-gemini/releases/tag/0.34");
+const GEMINI_4: Source = read("2026-11-30", "https://github.com/iyulab/ironhive/releases/tag/v0.78.0");
 
 pub(super) const ROWS: &[Row] = &[
     of(&[Family::Gemini]).spoken(&[Dialect::OpenaiChat]).facts(&[(Fact::CallSeals(true), SEALS_IN_CHAT)]),
@@ -49,4 +53,24 @@ pub(super) const ROWS: &[Row] = &[
         (Fact::FormatBesideTools(false), FORMAT_BESIDE_TOOLS),
         (Fact::CallSeals(false), SEALS),
     ]),
+    // A conversation that ends with the model's turn is answered with 400.
+    of(&[Family::Gemini])
+        .spoken(SPOKEN)
+        .since(3, 5)
+        .named(&["flash-lite"])
+        .facts(&[(Fact::Prefill(false), NEW_IN_3_6)]),
+    of(&[Family::Gemini])
+        .spoken(SPOKEN)
+        .since(3, 6)
+        .facts(&[(Fact::Prefill(false), NEW_IN_3_6), (Fact::Sampling(Sampling::Refused), NEW_IN_3_6)]),
+    // `minimal` is answered with 400.
+    of(&[Family::Gemini])
+        .spoken(SPOKEN)
+        .since(3, 7)
+        .facts(&[(Fact::Efforts(&[Effort::Low, Effort::Medium, Effort::High]), LEVELS_3_8)]),
+    of(&[Family::Gemini])
+        .spoken(SPOKEN)
+        .since(4, 0)
+        .named(&["hydrogen"])
+        .facts(&[(Fact::Efforts(&[Effort::Low, Effort::Medium, Effort::High, Effort::ExtraHigh]), GEMINI_4)]),
 ];

@@ -1,6 +1,6 @@
 //! Models of other makers, most of them open and served by many.
 
-use super::{CallIds, Dialect, Effort, Fact, Family, OPENAIS, Row, Served, Source, of, read};
+use super::{CallIds, Dialect, Effort, Fact, Family, OPENAIS, Row, Sampling, Served, Source, of, read};
 
 const CHAT: &[Dialect] = &[Dialect::OpenaiChat];
 const CHAT_AND_ANTHROPIC: &[Dialect] = &[Dialect::OpenaiChat, Dialect::Anthropic];
@@ -11,6 +11,18 @@ const KIMI_EFFORT: Source = read("2026-11-25", "https://platform.kimi.ai/docs/gu
 const KIMI_IDS: Source = read("2026-11-25", "https://github.com/MoonshotAI/K2-Vendor-Verifier#suggestions-to-vendors");
 const KIMI_MODELS: Source = read("2026-11-25", "https://platform.kimi.ai/docs/api/models-overview");
 const KIMI_THINKING: Source = read("2026-11-25", "https://platform.moonshot.ai/docs/guide/use-kimi-k2-thinking-model");
+const KIMI_TRIED: Source =
+    read("2026-11-30", "https://docs.rs/synaps-engine/0.11.0/src/agent_engine/runtime/openai/catalog/kimi.rs.html");
+const DEEPSEEK_AGAIN: Source = read("2026-11-30", "https://api-docs.deepseek.com/guides/thinking_mode");
+const GLM_EFFORT: Source = read("2026-11-30", "https://docs.z.ai/api-reference/llm/chat-completion");
+const MINIMAX_SWITCH: Source = read("2026-11-30", "https://java.agentscope.io/v2/en/integration/model/minimax");
+const MISTRAL_EFFORT: Source = read("2026-11-30", "https://docs.mistral.ai/resources/cookbooks/mistral-reasoning");
+const GROK: Source = read("2026-11-30", "https://docs.x.ai/developers/model-capabilities/text/reasoning");
+const GROK_4_5: Source = read("2026-11-30", "https://github.com/anomalyco/opencode/issues/39448");
+const GROK_4_6: Source = read("2026-11-30", "https://github.com/chenyme/grok2api/pull/901");
+/// `Model does not support parameter reasoningEffort`
+const GROK_WITHOUT: Source =
+    read("2026-11-30", "https://github.com/acedergren/opencode-oci-provider/releases/tag/v0.2.3");
 const GLM: Source = read("2026-11-25", "https://docs.z.ai/guides/capabilities/thinking-mode");
 const GLM_AT_CEREBRAS: Source = read("2026-11-30", "https://inference-docs.cerebras.ai/capabilities/reasoning");
 const MIMO: Source = read("2026-11-25", "https://platform.xiaomimimo.com/docs");
@@ -55,13 +67,80 @@ pub(super) const ROWS: &[Row] = &[
     of(&[Family::Kimi]).spoken(OPENAIS).served(Served::ByMaker).facts(&[
         (Fact::Efforts(&[Effort::Low, Effort::High, Effort::Max]), KIMI_EFFORT),
         // `invalid temperature: only 1 is allowed for this model`
-        (Fact::Sampling(false), KIMI_MODELS),
+        (Fact::Sampling(Sampling::Refused), KIMI_MODELS),
     ]),
     of(&[Family::Kimi])
         .spoken(OPENAIS)
         .served(Served::ByMaker)
         .before(2, 5)
-        .facts(&[(Fact::Sampling(true), KIMI_MODELS)]),
+        .facts(&[(Fact::Sampling(Sampling::Taken), KIMI_MODELS)]),
     // `Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9`, and so do the templates of the open ones.
     of(&[Family::Mistral]).spoken(CHAT).facts(&[(Fact::CallIds(CallIds::NineLetters), MISTRAL_IDS)]),
+    // In Responses `none` keeps it from thinking.
+    of(&[Family::DeepSeek])
+        .spoken(&[Dialect::OpenaiResponses])
+        .served(Served::ByMaker)
+        .facts(&[(Fact::Efforts(&[Effort::None, Effort::Low, Effort::High, Effort::Max]), DEEPSEEK_AGAIN)]),
+    // Beside the switch, which it reads as older models of Anthropic's do but for the number of tokens.
+    of(&[Family::DeepSeek])
+        .spoken(&[Dialect::Anthropic])
+        .facts(&[(Fact::Efforts(&[Effort::Low, Effort::High, Effort::Max]), DEEPSEEK_AGAIN)]),
+    of(&[Family::Glm]).spoken(OPENAIS).served(Served::ByMaker).since(5, 2).facts(&[(
+        Fact::Efforts(&[Effort::Low, Effort::Medium, Effort::High, Effort::ExtraHigh, Effort::Max]),
+        GLM_EFFORT,
+    )]),
+    // K2 has no such word and a switch instead, but for those for code, which think in any case, as K3 does.
+    of(&[Family::Kimi]).spoken(OPENAIS).served(Served::ByMaker).before(3, 0).facts(&[(Fact::Efforts(&[]), KIMI_TRIED)]),
+    of(&[Family::Kimi])
+        .spoken(OPENAIS)
+        .served(Served::ByMaker)
+        .since(2, 5)
+        .before(2, 7)
+        .facts(&[(Fact::ThinkingSwitch(true), KIMI_TRIED)]),
+    of(&[Family::MiniMax])
+        .spoken(OPENAIS)
+        .served(Served::ByMaker)
+        .since(3, 0)
+        .facts(&[(Fact::ThinkingSwitch(true), MINIMAX_SWITCH)]),
+    of(&[Family::Mistral]).spoken(OPENAIS).served(Served::ByMaker).facts(&[(Fact::Efforts(&[]), MISTRAL_EFFORT)]),
+    of(&[Family::Mistral])
+        .spoken(OPENAIS)
+        .served(Served::ByMaker)
+        .named(&[
+            "mistral-small-2603",
+            "mistral-small-latest",
+            "mistral-medium-2604",
+            "mistral-medium-3-5",
+            "mistral-medium-3.5",
+            "mistral-medium-latest",
+        ])
+        .facts(&[(Fact::Efforts(&[Effort::None, Effort::High]), MISTRAL_EFFORT)]),
+    of(&[Family::Grok]).spoken(OPENAIS).served(Served::ByMaker).facts(&[(Fact::Efforts(&[]), GROK_WITHOUT)]),
+    of(&[Family::Grok])
+        .spoken(OPENAIS)
+        .served(Served::ByMaker)
+        .named(&["grok-3-mini"])
+        .facts(&[(Fact::Efforts(&[Effort::Low, Effort::High]), GROK)]),
+    of(&[Family::Grok])
+        .spoken(OPENAIS)
+        .served(Served::ByMaker)
+        .named(&["grok-4.3"])
+        .facts(&[(Fact::Efforts(&[Effort::None, Effort::Low, Effort::Medium, Effort::High]), GROK)]),
+    of(&[Family::Grok])
+        .spoken(OPENAIS)
+        .served(Served::ByMaker)
+        .named(&["grok-4.5"])
+        .facts(&[(Fact::Efforts(&[Effort::Low, Effort::Medium, Effort::High]), GROK_4_5)]),
+    of(&[Family::Grok])
+        .spoken(OPENAIS)
+        .served(Served::ByMaker)
+        .named(&["grok-4.6", "grok-latest"])
+        .facts(&[(Fact::Efforts(&[Effort::Low, Effort::Medium, Effort::High, Effort::ExtraHigh]), GROK_4_6)]),
+    // They reason in any case.
+    of(&[Family::Kimi]).spoken(OPENAIS).served(Served::ByMaker).since(3, 0).facts(&[(Fact::Reasons(true), KIMI_TRIED)]),
+    of(&[Family::Grok])
+        .spoken(OPENAIS)
+        .served(Served::ByMaker)
+        .named(&["grok-4.5", "grok-4.6", "grok-latest"])
+        .facts(&[(Fact::Reasons(true), GROK_4_5)]),
 ];

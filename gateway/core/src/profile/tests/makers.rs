@@ -1,7 +1,7 @@
 //! What the models of each maker take, as their pages say.
 
 use crate::dialect::Dialect;
-use crate::profile::{CacheMarks, Effort, Profile, Thinking};
+use crate::profile::{CacheMarks, Effort, Profile, Sampling, Seals, Thinking, ThinkingOff};
 
 fn chat(model: &str) -> Profile {
     Profile::of(model, Dialect::OpenaiChat)
@@ -101,7 +101,7 @@ fn thinking_is_switched_off_where_the_maker_of_the_model_serves_it() {
 fn a_model_that_is_no_claude_takes_what_older_ones_took() {
     let older = anthropic("upstream-model");
     assert_eq!(older.thinking, Thinking::Budget { least: 1024, most: u64::MAX });
-    assert!(older.sampling && !older.format && older.prefill);
+    assert!(older.sampling == Sampling::Taken && !older.format && older.prefill);
     assert!(!older.reads_reasoning && !older.needs_reasoning);
     assert_eq!(anthropic("glm-4.6"), Profile { reads_reasoning: true, ..older });
     assert_eq!(anthropic("kimi-k2"), Profile { reads_reasoning: true, needs_reasoning: true, ..older });
@@ -109,7 +109,7 @@ fn a_model_that_is_no_claude_takes_what_older_ones_took() {
     assert_eq!(anthropic("claude-deepseek-3-5"), older);
     assert_eq!(anthropic("claude-sonnet-4"), older);
     assert_eq!(anthropic("claude-haiku-4-5"), Profile { format: true, ..older });
-    assert!(!anthropic("claude-opus-4-7").sampling);
+    assert_eq!(anthropic("claude-opus-4-7").sampling, Sampling::Refused);
 }
 
 #[test]
@@ -144,4 +144,97 @@ fn a_gemini_whose_name_does_not_say_is_of_the_newest_generation() {
         assert_eq!(gemini(name).thinking, Thinking::Effort, "{name}");
         assert!(gemini(name).efforts.contains(&Effort::Medium), "{name}");
     }
+}
+
+#[test]
+fn this_autumns_claudes_take_what_their_pages_say() {
+    use {Seals as S, ThinkingOff as Off};
+    for (model, off, forced_tools, seals, bound) in [
+        ("claude-opus-4-8", Off::Disabled, true, S::OfMaker, false),
+        ("claude-opus-5", Off::Disabled, true, S::OfMaker, false),
+        ("claude-opus-5-5", Off::Never, false, S::OfModel, true),
+        ("us.anthropic.claude-opus-5-5-v1:0", Off::Never, false, S::OfModel, true),
+        ("claude-sonnet-5", Off::Disabled, true, S::OfMaker, false),
+        ("claude-sonnet-5-5", Off::BetweenTools, false, S::OfModelAndAccount, true),
+        ("claude-haiku-5-5", Off::Disabled, true, S::OfAccount, true),
+        ("claude-fable-5", Off::Disabled, true, S::OfMaker, false),
+        ("claude-fable-5-1", Off::Never, false, S::OfModel, true),
+        ("claude-mythos-5-2", Off::Never, false, S::OfModel, true),
+    ] {
+        let profile = anthropic(model);
+        let said = (profile.thinking_off, profile.forced_tools, profile.seals, profile.bound_to_prefix);
+        assert_eq!(said, (off, forced_tools, seals, bound), "{model}");
+        assert_eq!((profile.thinking, profile.prefill, profile.sampling), (Thinking::Effort, false, Sampling::Refused));
+    }
+    assert!(!chat("anthropic/claude-opus-5.5").forced_tools);
+}
+
+#[test]
+fn this_autumns_gpts_are_told_the_words_they_know() {
+    use Effort::{High, Low, Max, Medium, None};
+    for (model, least, most) in [
+        ("gpt-5.5", None, Effort::ExtraHigh),
+        ("gpt-5.6-terra", None, Max),
+        ("gpt-6-astra", Low, Max),
+        ("gpt-6-luna", None, Max),
+        ("gpt-6.1-sol", Low, Max),
+        ("gpt-6.1-terra", None, Max),
+        ("gpt-6.2-astra", Low, Max),
+        ("gpt-6.2-sol", Low, Max),
+        ("gpt-5.4-pro", Medium, Effort::ExtraHigh),
+        ("gpt-oss-120b", Low, High),
+    ] {
+        let efforts = chat(model).efforts;
+        assert_eq!((efforts.first(), efforts.last()), (Some(&least), Some(&most)), "{model}");
+    }
+    assert_eq!(chat("gpt-5").sampling, Sampling::Refused);
+    assert_eq!(chat("gpt-5.4").sampling, Sampling::WithoutReasoning);
+    let responses = |model| Profile::of(model, Dialect::OpenaiResponses);
+    assert!(responses("gpt-6.1-sol").instructions && !responses("gpt-6.2-sol").instructions);
+    for only_in_responses in ["gpt-5.4", "gpt-5.3-codex", "gpt-5-pro", "gpt-6.2-astra"] {
+        assert!(!chat(only_in_responses).effort_beside_tools, "{only_in_responses}");
+    }
+}
+
+#[test]
+fn this_autumns_geminis_take_what_their_pages_say() {
+    let three = &[Effort::Low, Effort::Medium, Effort::High][..];
+    for (model, efforts, prefill, sampling) in [
+        ("gemini-3.5-flash", 4, true, Sampling::Taken),
+        ("gemini-3.5-flash-lite", 4, false, Sampling::Taken),
+        ("gemini-3.6-flash", 4, false, Sampling::Refused),
+        ("gemini-3.7-flash", 3, false, Sampling::Refused),
+        ("gemini-3.8-flash", 3, false, Sampling::Refused),
+        ("gemini-4-argon", 3, false, Sampling::Refused),
+        ("gemini-4-hydrogen", 4, false, Sampling::Refused),
+    ] {
+        let profile = gemini(model);
+        assert_eq!((profile.efforts.len(), profile.prefill, profile.sampling), (efforts, prefill, sampling), "{model}");
+    }
+    assert_eq!(gemini("gemini-3.8-flash").efforts, three);
+}
+
+#[test]
+fn models_of_other_makers_are_told_in_their_own_words() {
+    for (model, efforts) in [
+        ("deepseek-v4-pro", "low medium high xhigh max"),
+        ("glm-4.7", "minimal low medium high"),
+        ("glm-5.4", "low medium high xhigh max"),
+        ("kimi-k2.6", ""),
+        ("kimi-k3.1-pro", "low high max"),
+        ("grok-4", ""),
+        ("grok-4.20-0309-reasoning", ""),
+        ("grok-4.3", "none low medium high"),
+        ("grok-4.6", "low medium high xhigh"),
+        ("x-ai/grok-4", "minimal low medium high"),
+        ("mistral-large-latest", ""),
+        ("mistral-small-2603", "none high"),
+    ] {
+        let words: Vec<&str> = chat(model).efforts.iter().map(|effort| effort.word()).collect();
+        assert_eq!(words.join(" "), efforts, "{model}");
+    }
+    for (model, switch) in [("kimi-k2.6", true), ("kimi-k2.7-code", false), ("kimi-k3", false), ("MiniMax-M3", true)] {
+        assert_eq!(chat(model).thinking_switch, switch, "{model}");
+    }
+    assert_eq!(anthropic("deepseek-v4-pro").efforts, [Effort::Low, Effort::High, Effort::Max]);
 }

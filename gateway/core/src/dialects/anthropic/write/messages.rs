@@ -25,10 +25,8 @@ pub(super) fn write(
     }
     turns::drop_media_of_model(&mut messages, warnings);
     turns::system_to_user(&mut messages, warnings);
-    if !profile.prefill && messages.last().is_some_and(|message| message.role == Role::Assistant) {
-        // Other dialects' models take a last message of their own as something they said.
-        warnings.changed("a last message of the assistant to one that the user wants continued");
-        messages.push(Message { role: Role::User, parts: vec![Part::Text("Continue.".to_owned())] });
+    if !profile.prefill {
+        turns::end_with_user(&mut messages, warnings);
     }
     let messages = turns::merge(messages);
     let last = messages.len().saturating_sub(1);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::dialect::Dialect;
 use crate::neutral::turns;
 use crate::neutral::{Effort, Object, Part, Request, ToolChoice, Warnings};
-use crate::profile::Thinking;
+use crate::profile::{Thinking, ThinkingOff};
 
 /// What has to be left of `max_tokens` for the answer itself.
 const ANSWER_MIN: u64 = 1024;
@@ -21,8 +21,7 @@ pub(super) fn write(
 ) -> bool {
     let Some(reasoning) = request.reasoning else { return false };
     if reasoning.effort == Some(Effort::None) {
-        body.insert("thinking".to_owned(), json!({ "type": "disabled" }));
-        return false;
+        return write_off(request, body, output, warnings);
     }
     if matches!(request.tool_choice, Some(ToolChoice::Any | ToolChoice::Tool(_))) {
         warnings.dropped("reasoning, since a tool has to be called");
@@ -45,7 +44,29 @@ pub(super) fn write(
         return false;
     }
     body.insert("thinking".to_owned(), json!({ "type": "enabled", "budget_tokens": budget }));
+    // Others than Anthropic's models may be told both.
+    let effort = reasoning.effort_said().and_then(|asked| request.profile.effort_from(asked));
+    output.extend(effort.map(|effort| ("effort".to_owned(), effort.word().into())));
     true
+}
+
+/// No thinking, or as little as the model can be told to do with. True where it thinks all the same.
+fn write_off(request: &Request, body: &mut Object, output: &mut Object, warnings: &mut Warnings) -> bool {
+    let kind = match request.profile.thinking_off {
+        ThinkingOff::Disabled => "disabled",
+        ThinkingOff::BetweenTools => {
+            warnings.changed("no reasoning to none but between calls of tools");
+            "between_tools"
+        }
+        ThinkingOff::Never => {
+            let least = request.profile.efforts.first();
+            output.extend(least.map(|effort| ("effort".to_owned(), effort.word().into())));
+            warnings.changed("no reasoning to the least, since the model always reasons");
+            return true;
+        }
+    };
+    body.insert("thinking".to_owned(), json!({ "type": kind }));
+    kind != "disabled"
 }
 
 /// With a budget, Anthropic refuses a turn that calls tools and does not begin with the reasoning that led to them.

@@ -11,6 +11,9 @@ use crate::profile::Profile;
 
 pub(super) fn write(mut messages: Vec<Message>, profile: &Profile, warnings: &mut Warnings) -> Vec<Value> {
     turns::system_to_user(&mut messages, warnings);
+    if !profile.prefill {
+        turns::end_with_user(&mut messages, warnings);
+    }
     let seals = profile.call_seals;
     let mut contents = Vec::new();
     for message in turns::merge(messages) {

@@ -1,7 +1,8 @@
 //! Names of models as their makers, relays, clouds and local servers write them, read in the autumn of 2026 from the
-//! models' pages and lists.
+//! models' pages and lists. What is said of each is in the table of `gateway/docs/models.md`.
 
-pub(crate) const MODELS: &[&str] = &[
+/// The names.
+pub const NAMES: &[&str] = &[
     // Anthropic
     "claude-3-haiku-20240307",
     "claude-3-5-sonnet-20241022",
