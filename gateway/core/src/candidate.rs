@@ -99,6 +99,11 @@ impl<'c> Named<'c> {
         format!("{}/{}", self.provider.name, self.upstream_model)
     }
 
+    /// The name that says what the model takes.
+    pub fn profile(&self) -> &str {
+        self.target.profile.as_deref().unwrap_or(self.upstream_model)
+    }
+
     /// The dialect a call has to be translated into, where the provider does not speak its own.
     pub fn translated_to(&self, operation: Operation) -> Option<Dialect> {
         let endpoint = self.provider.serving(operation)?;

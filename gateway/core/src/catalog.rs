@@ -417,6 +417,8 @@ pub struct Target {
     pub provider: Arc<Provider>,
     /// The provider's own name for the model; `None`: the name asked.
     pub model: Option<Arc<str>>,
+    /// The name that says what the model takes, where its provider calls it otherwise; see [`profile`](crate::profile).
+    pub profile: Option<Arc<str>>,
     /// Share of its tier, relative to the other weights there. At least 1. Default 1.
     pub weight: u32,
     /// Lower tiers are used first. Default 1.

@@ -149,7 +149,7 @@ struct Written {
 fn native(call: &Call, to: Named<'_>) -> Written {
     let mut body = body_for(call, to.upstream_model, to.target.adjustments.as_deref());
     if call.operation.is_chat() {
-        body = translate::native(call.operation.dialect(), to.upstream_model, &body).unwrap_or(body);
+        body = translate::native(call.operation.dialect(), to.profile(), &body).unwrap_or(body);
     }
     let transform = match call.usage_edit {
         Some(_) => ResponseTransform::WithoutUsage(UsageChunk::default()),
@@ -165,7 +165,7 @@ fn translated(call: &Call, to: Named<'_>, dialect: Dialect, identity: ResponseId
         from: spoken,
         to: dialect,
         model: to.upstream_model,
-        profile: to.upstream_model,
+        profile: to.profile(),
         streamed: call.streamed,
     };
     let translated = translate::request(direction, &call.body).map_err(|cannot| Skip {

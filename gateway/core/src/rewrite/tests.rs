@@ -291,3 +291,25 @@ fn account_ids_cookies_and_hop_by_hop_headers_stay_here() {
     let names: Vec<String> = downstream(upstream).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["content-type", "x-ratelimit-remaining-requests", "x-upstream-request-id"]);
 }
+
+#[test]
+fn a_targets_profile_says_what_a_model_of_another_name_takes() {
+    let body = br#"{"model":"m","max_completion_tokens":9,"reasoning_effort":"none","messages":[{"role":"user","content":"Hi"}]}"#;
+    let sent = |target: &str| {
+        let text = format!(
+            r#"providers = [{{ name = "p", base_url = "https://p.example", dialect = "anthropic" }}]
+            models = [{{ name = "m", targets = [{{ provider = "p", model = "ours"{target} }}] }}]"#
+        );
+        let catalog = Document::from_toml(&text).and_then(|document| document.validate()).expect("a valid catalog");
+        let call = accept::call(Operation::Chat, accept::Head::default(), body.to_vec()).expect("a valid body");
+        let to = first(&catalog);
+        match request(&call, &[], to, IDENTITY).expect("a request") {
+            Destination::Http(outgoing) => String::from_utf8(outgoing.body).expect("text"),
+            Destination::Echo(_) => panic!("not the echo provider"),
+        }
+    };
+    assert!(sent("").contains(r#""thinking":{"type":"disabled"}"#));
+    let profiled = sent(r#", profile = "claude-opus-5-5""#);
+    assert!(profiled.contains(r#""model":"ours""#) && profiled.contains(r#""effort":"low""#), "{profiled}");
+    assert!(!profiled.contains("disabled"), "{profiled}");
+}

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::catalog::schema::{Fields, Place, did_you_mean, format};
 use crate::catalog::{Adjustments, Capabilities, Provider, Target};
 use crate::price::Price;
+use crate::profile::{Family, ModelName, NAMES};
 use crate::uri::has_path_steps;
 
 use super::References;
@@ -23,6 +24,7 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Target {
     let mut target = Target {
         provider: Arc::clone(references.nobody),
         model: None,
+        profile: None,
         weight: 1,
         tier: 1,
         price: None,
@@ -43,6 +45,7 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Target {
         target.provider = provider(&place, name, references);
     }
     target.model = fields.field("model").and_then(|place| read_model(&place));
+    target.profile = fields.field("profile").and_then(|place| place.parsed(profile));
     target.weight = fields.field("weight").and_then(|place| read_weight(&place)).unwrap_or(1);
     target.tier = fields.field("tier").and_then(|place| place.small_integer(1..=TIER_MAX)).unwrap_or(1);
     target.price = fields.field("price").and_then(|place| read_price(&place, references));
@@ -93,6 +96,16 @@ fn upstream_model(text: &str) -> Result<Option<Arc<str>>, String> {
         return Err("must have no steps of a path (\".\", \"..\" or nothing between two /)".to_owned());
     }
     format::upstream_model(text).map(|name| Some(name.into()))
+}
+
+/// A name that says what its model takes.
+fn profile(text: &str) -> Result<std::sync::Arc<str>, String> {
+    let name = format::upstream_model(text)?;
+    if ModelName::read(&name.to_ascii_lowercase()).family == Family::Other {
+        let hint = did_you_mean(&name, NAMES.iter().copied());
+        return Err(format!("no model is known by this name, which is its maker's, such as \"kimi-k2.6\"{hint}"));
+    }
+    Ok(name.into())
 }
 
 fn read_weight(place: &Place<'_>) -> Option<u32> {

@@ -253,6 +253,16 @@ fn splits_short_targets_at_the_first_slash() {
 }
 
 #[test]
+fn a_targets_profile_is_a_name_that_says_something() {
+    catalog(&targets("[{ provider = \"a\", model = \"our-deployment\", profile = \"gpt-5.4\" }]"));
+    refuses(
+        &targets("[{ provider = \"a\", profile = \"kimmi-k2.6\" }]"),
+        "models[0].targets[0].profile: no model is known by this name, which is its maker's, such as \"kimi-k2.6\"; \
+         did you mean \"kimi-k2.6\"?",
+    );
+}
+
+#[test]
 fn refuses_a_model_without_targets_unless_it_is_off() {
     refuses(&targets("[]"), "models[0].targets: is empty; a model without a target needs enabled = false");
     refuses(
