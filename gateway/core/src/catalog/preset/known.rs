@@ -18,11 +18,8 @@ pub(in crate::catalog) struct KnownQuota {
     pub(in crate::catalog) source: Source,
 }
 
-/// By the names of presets.
-const KNOWN: [(&str, &[KnownQuota]); 2] = [("openrouter", &OPENROUTER), ("modelscope", &MODELSCOPE)];
-
 /// Of an account that has bought less than ten dollars' worth, all `:free` models together and each UTC day.
-const OPENROUTER: [KnownQuota; 1] = [KnownQuota {
+pub(super) const OPENROUTER: [KnownQuota; 1] = [KnownQuota {
     models: &["*:free"],
     per: Per::Pool,
     rpm: Some(20),
@@ -32,7 +29,7 @@ const OPENROUTER: [KnownQuota; 1] = [KnownQuota {
 }];
 
 /// Of an account. How much of it one model may take changes, and is learnt from the answers.
-const MODELSCOPE: [KnownQuota; 1] = [KnownQuota {
+pub(super) const MODELSCOPE: [KnownQuota; 1] = [KnownQuota {
     models: &[],
     per: Per::Pool,
     rpm: None,
@@ -41,22 +38,15 @@ const MODELSCOPE: [KnownQuota; 1] = [KnownQuota {
     source: Source { as_of: "2026-11-24", url: "https://docs.cherry-ai.com/en-us/pre-basic/providers/modelscope" },
 }];
 
-/// What is known of the preset of this name.
-pub(in crate::catalog) fn known_quotas(preset: &str) -> &'static [KnownQuota] {
-    KNOWN.iter().find(|(name, _)| *name == preset).map_or(&[], |(_, quotas)| quotas)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::catalog::preset::named;
+    use crate::catalog::preset::{PRESETS, Preset};
     use crate::catalog::schema::format;
 
     #[test]
     fn every_known_quota_is_a_presets_says_when_and_where_it_was_read_and_can_hold() {
-        for (name, quotas) in KNOWN {
-            assert!(named(name).is_some() && !quotas.is_empty(), "{name}");
-            for quota in quotas {
+        for Preset { name, quotas, .. } in PRESETS {
+            for quota in *quotas {
                 assert!(quota.source.as_of.parse::<jiff::civil::Date>().is_ok(), "{name}");
                 assert_eq!(format::http_url(quota.source.url).unwrap().scheme, "https", "{name}");
                 assert!(format::zone(quota.zone).is_ok(), "{name}");

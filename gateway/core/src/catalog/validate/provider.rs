@@ -37,13 +37,15 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
         }
     };
     let echo = preset.is_some_and(|preset| preset.name == ECHO);
+    // The private address is meant where the preset's own is used.
+    let is_local = preset.is_some_and(|preset| preset.local) && !fields.has("base_url") && !fields.has("endpoints");
     let endpoints = read_endpoints(&mut fields, preset);
     let auth = fields.field("auth").and_then(|place| read_auth(&place)).or(preset.and_then(|preset| preset.auth));
     let credentials = fields.field("credentials").map(|place| credential::read_all(&place, &name, measures));
     let headers = fields.field("headers").map(|place| read_headers(&place)).unwrap_or_default();
     let forward_headers = fields.field("forward_headers").map(|place| place.all_parsed(format::forwarded_header));
     let egress = fields.field("egress").and_then(|place| credential::read_egress(&place));
-    let local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(false);
+    let local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(is_local);
     let enabled = fields.enabled();
     let errors = fields.list("errors").iter().filter_map(read_error_rule).collect();
     let error_match = fields.field("error_match").map(|place| place.all_parsed(format::label)).unwrap_or_default();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
-use crate::catalog::preset::{KnownQuota, Preset, known_quotas};
+use crate::catalog::preset::{KnownQuota, Preset};
 use crate::catalog::schema::{Fields, Place, format};
 use crate::catalog::{Count, Day, Limit, Per, Quota, Window};
 
@@ -75,7 +75,7 @@ pub(super) fn read_known(fields: &mut Fields<'_>, preset: Option<&'static Preset
     let is_wanted = fields.field("known_quotas").and_then(|place| place.boolean()).unwrap_or(false);
     match preset {
         _ if !is_wanted => &[],
-        Some(preset) if !known_quotas(preset.name).is_empty() => known_quotas(preset.name),
+        Some(preset) if !preset.quotas.is_empty() => preset.quotas,
         Some(preset) => {
             let said = format!("no quotas are known of the preset \"{}\"; write them into quotas", preset.name);
             fields.problem_at("known_quotas", said);

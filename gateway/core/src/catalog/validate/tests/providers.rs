@@ -125,6 +125,7 @@ fn never_shows_a_secret_in_a_problem() {
 
 #[test]
 fn knows_presets_and_lets_the_document_override_them() {
+    let local = |line: &str| catalog(&format!("providers = [{{ {line} }}]")).providers[0].local;
     let catalog = catalog(
         r#"
         providers = [
@@ -144,6 +145,8 @@ fn knows_presets_and_lets_the_document_override_them() {
         })
         .collect();
     assert_eq!(urls, ["deepseek api.deepseek.com", "eu eu.api.openai.com/v1"]);
+    assert!(local(r#"preset = "ollama""#) && !local(r#"preset = "ollama", local = false"#));
+    assert!(!local(r#"preset = "ollama", base_url = "https://ollama.example/v1""#) && !local(r#"preset = "openai""#));
     let found = problems("providers = [{ preset = \"opnai\" }]");
     assert!(
         found[0].starts_with("providers[0].preset: no preset has this name; did you mean \"openai\"?"),

@@ -1,0 +1,277 @@
+//! The table of presets. Those that came in the autumn of 2026 were looked up on 2026-11-30.
+
+use super::known::{KnownQuota, MODELSCOPE, OPENROUTER};
+use super::{ECHO, Preset};
+use crate::dialect::{Auth, Dialect};
+
+const CHAT: Dialect = Dialect::OpenaiChat;
+const RESPONSES: Dialect = Dialect::OpenaiResponses;
+const ANTHROPIC: Dialect = Dialect::Anthropic;
+const GEMINI: Dialect = Dialect::Gemini;
+
+/// Every preset, in the order a list for choosing shows them.
+pub(in crate::catalog) const PRESETS: &[Preset] = &[
+    preset(
+        "anthropic",
+        &[(ANTHROPIC, "https://api.anthropic.com")],
+        &["https://platform.claude.com/docs/en/api/overview"],
+    ),
+    preset(
+        "openai",
+        &[(CHAT, "https://api.openai.com/v1"), (RESPONSES, "https://api.openai.com/v1")],
+        &["https://platform.openai.com/docs/api-reference/introduction"],
+    ),
+    with_quotas(
+        &OPENROUTER,
+        bearer_preset(
+            "openrouter",
+            &[(CHAT, "https://openrouter.ai/api/v1"), (ANTHROPIC, "https://openrouter.ai/api")],
+            &[
+                "https://openrouter.ai/docs/quickstart",
+                "https://openrouter.ai/docs/guides/guides/claude-code-integration",
+            ],
+        ),
+    ),
+    bearer_preset(
+        "deepseek",
+        &[(CHAT, "https://api.deepseek.com"), (ANTHROPIC, "https://api.deepseek.com/anthropic")],
+        &["https://api-docs.deepseek.com/", "https://api-docs.deepseek.com/guides/anthropic_api"],
+    ),
+    bearer_preset(
+        "moonshot",
+        &[(CHAT, "https://api.moonshot.cn/v1"), (ANTHROPIC, "https://api.moonshot.cn/anthropic")],
+        &["https://platform.moonshot.cn/docs/api/chat", "https://platform.moonshot.cn/docs/guide/agent-support"],
+    ),
+    bearer_preset(
+        "dashscope",
+        &[
+            (CHAT, "https://dashscope.aliyuncs.com/compatible-mode/v1"),
+            (ANTHROPIC, "https://dashscope.aliyuncs.com/apps/anthropic"),
+        ],
+        &[
+            "https://help.aliyun.com/zh/model-studio/compatibility-of-openai-with-dashscope",
+            "https://help.aliyun.com/zh/model-studio/anthropic-api-messages",
+        ],
+    ),
+    bearer_preset(
+        "dashscope-intl",
+        &[
+            (CHAT, "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
+            (ANTHROPIC, "https://dashscope-intl.aliyuncs.com/apps/anthropic"),
+        ],
+        &[
+            "https://www.alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope",
+            "https://www.alibabacloud.com/help/doc-detail/2980295.html",
+        ],
+    ),
+    preset(
+        "siliconflow",
+        &[(CHAT, "https://api.siliconflow.cn/v1")],
+        &["https://docs.siliconflow.cn/cn/userguide/quickstart"],
+    ),
+    with_quotas(
+        &MODELSCOPE,
+        preset(
+            "modelscope",
+            &[(CHAT, "https://api-inference.modelscope.cn/v1")],
+            &["https://modelscope.cn/docs/model-service/API-Inference/intro"],
+        ),
+    ),
+    bearer_preset(
+        "zhipu",
+        &[(CHAT, "https://open.bigmodel.cn/api/paas/v4"), (ANTHROPIC, "https://open.bigmodel.cn/api/anthropic")],
+        &[
+            "https://docs.bigmodel.cn/cn/guide/develop/openai/introduction",
+            "https://docs.bigmodel.cn/cn/guide/develop/claude",
+        ],
+    ),
+    preset(
+        "gemini",
+        &[
+            (CHAT, "https://generativelanguage.googleapis.com/v1beta/openai"),
+            (GEMINI, "https://generativelanguage.googleapis.com"),
+        ],
+        &["https://ai.google.dev/gemini-api/docs/openai", "https://ai.google.dev/api"],
+    ),
+    preset("groq", &[(CHAT, "https://api.groq.com/openai/v1")], &["https://console.groq.com/docs/openai"]),
+    preset("mistral", &[(CHAT, "https://api.mistral.ai/v1")], &["https://docs.mistral.ai/api/"]),
+    preset(
+        "together",
+        &[(CHAT, "https://api.together.xyz/v1")],
+        &["https://docs.together.ai/docs/openai-api-compatibility"],
+    ),
+    preset(
+        "xai",
+        &[(CHAT, "https://api.x.ai/v1"), (RESPONSES, "https://api.x.ai/v1")],
+        &["https://docs.x.ai/docs/overview"],
+    ),
+    bearer_preset(
+        "moonshot-intl",
+        &[(CHAT, "https://api.moonshot.ai/v1"), (ANTHROPIC, "https://api.moonshot.ai/anthropic")],
+        &["https://platform.moonshot.ai/docs/api/chat", "https://platform.moonshot.ai/docs/guide/agent-support"],
+    ),
+    bearer_preset(
+        "zai",
+        &[(CHAT, "https://api.z.ai/api/paas/v4"), (ANTHROPIC, "https://api.z.ai/api/anthropic")],
+        &["https://docs.z.ai/guides/overview/quick-start", "https://dev.to/hassann/how-to-use-the-glm-54-api-3940"],
+    ),
+    // The subscriptions for coding have addresses of their own; at those of the API they are not counted.
+    bearer_preset(
+        "zai-coding",
+        &[(CHAT, "https://api.z.ai/api/coding/paas/v4"), (ANTHROPIC, "https://api.z.ai/api/anthropic")],
+        &["https://docs.z.ai/devpack/overview", "https://dev.to/hassann/how-to-use-the-glm-54-api-3940"],
+    ),
+    bearer_preset(
+        "zhipu-coding",
+        &[(CHAT, "https://open.bigmodel.cn/api/coding/paas/v4"), (ANTHROPIC, "https://open.bigmodel.cn/api/anthropic")],
+        &["https://docs.bigmodel.cn/cn/coding-plan/overview", "https://docs.bigmodel.cn/cn/guide/develop/claude"],
+    ),
+    preset(
+        "dashscope-coding",
+        &[(CHAT, "https://coding.dashscope.aliyuncs.com/v1")],
+        &["https://help.aliyun.com/zh/model-studio/coding-plan"],
+    ),
+    preset(
+        "dashscope-coding-intl",
+        &[(CHAT, "https://coding-intl.dashscope.aliyuncs.com/v1")],
+        &["https://www.alibabacloud.com/help/en/model-studio/coding-plan"],
+    ),
+    bearer_preset(
+        "kimi-coding",
+        &[(ANTHROPIC, "https://api.kimi.com/coding")],
+        &["https://www.kimi.com/code/docs/en/third-party-tools/other-coding-agents.html"],
+    ),
+    preset(
+        "tencent-coding",
+        &[(CHAT, "https://api.lkeap.cloud.tencent.com/coding/v3")],
+        &["https://cloud.tencent.com/document/product/1772/128947"],
+    ),
+    bearer_preset(
+        "minimax",
+        &[
+            (CHAT, "https://api.minimax.io/v1"),
+            (RESPONSES, "https://api.minimax.io/v1"),
+            (ANTHROPIC, "https://api.minimax.io/anthropic"),
+        ],
+        &[
+            "https://platform.minimax.io/docs/api-reference/text-openai-api",
+            "https://www.developersdigest.tech/reference/api-compatibility/minimax",
+        ],
+    ),
+    bearer_preset(
+        "minimax-cn",
+        &[(CHAT, "https://api.minimaxi.com/v1"), (ANTHROPIC, "https://api.minimaxi.com/anthropic")],
+        &[
+            "https://platform.minimaxi.com/docs/api-reference/text-openai-api",
+            "https://platform.minimaxi.com/docs/guides/quickstart",
+        ],
+    ),
+    bearer_preset(
+        "mimo",
+        &[(CHAT, "https://api.xiaomimimo.com/v1"), (ANTHROPIC, "https://api.xiaomimimo.com/anthropic")],
+        &["https://docs.openclaw.ai/providers/xiaomi", "https://docs.molt.bot/providers/xiaomi"],
+    ),
+    bearer_preset(
+        "mimo-plan-cn",
+        &[
+            (CHAT, "https://token-plan-cn.xiaomimimo.com/v1"),
+            (ANTHROPIC, "https://token-plan-cn.xiaomimimo.com/anthropic"),
+        ],
+        &[
+            "https://github.com/anomalyco/models.dev/blob/dev/providers/xiaomi-token-plan-cn/provider.toml",
+            "https://github.com/Agents365-ai/dsclaude/blob/main/mmclaude",
+        ],
+    ),
+    preset(
+        "volcengine",
+        &[(CHAT, "https://ark.cn-beijing.volces.com/api/v3"), (RESPONSES, "https://ark.cn-beijing.volces.com/api/v3")],
+        &[
+            "https://cloudwego.io/docs/eino/ecosystem/chat_model/chat_model_ark",
+            "https://yulab-smu.top/aisdk/reference/create_volcengine.html",
+        ],
+    ),
+    bearer_preset(
+        "volcengine-coding",
+        &[
+            (CHAT, "https://ark.cn-beijing.volces.com/api/coding/v3"),
+            (ANTHROPIC, "https://ark.cn-beijing.volces.com/api/coding"),
+        ],
+        &["https://www.volcengine.com/article/38136"],
+    ),
+    preset(
+        "cerebras",
+        &[(CHAT, "https://api.cerebras.ai/v1")],
+        &["https://reference-server.pipecat.ai/en/latest/api/pipecat.services.cerebras.llm.html"],
+    ),
+    preset("nvidia", &[(CHAT, "https://integrate.api.nvidia.com/v1")], &["https://docs.api.nvidia.com/nim/"]),
+    preset(
+        "huggingface",
+        &[(CHAT, "https://router.huggingface.co/v1")],
+        &["https://huggingface.co/docs/inference-providers"],
+    ),
+    preset(
+        "ovh",
+        &[(CHAT, "https://oai.endpoints.kepler.ai.cloud.ovh.net/v1")],
+        &["https://www.ovhcloud.com/en/public-cloud/ai-endpoints/catalog/"],
+    ),
+    bearer_preset(
+        "ollama-cloud",
+        &[(CHAT, "https://ollama.com/v1"), (ANTHROPIC, "https://ollama.com")],
+        &["https://docs.ollama.com/cloud", "https://docs.ollama.com/api/anthropic-compatibility"],
+    ),
+    local_preset(
+        "ollama",
+        &[
+            (CHAT, "http://127.0.0.1:11434/v1"),
+            (RESPONSES, "http://127.0.0.1:11434/v1"),
+            (ANTHROPIC, "http://127.0.0.1:11434"),
+        ],
+        &[
+            "https://docs.ollama.com/api/anthropic-compatibility",
+            "https://www.developersdigest.tech/reference/api-compatibility/ollama",
+        ],
+    ),
+    local_preset(
+        "lmstudio",
+        &[
+            (CHAT, "http://127.0.0.1:1234/v1"),
+            (RESPONSES, "http://127.0.0.1:1234/v1"),
+            (ANTHROPIC, "http://127.0.0.1:1234"),
+        ],
+        &["https://lmstudio.ai/docs/developer/openai-compat", "https://lmstudio.ai/docs/developer/anthropic-compat"],
+    ),
+    local_preset(
+        "llamacpp",
+        &[(CHAT, "http://127.0.0.1:8080/v1"), (ANTHROPIC, "http://127.0.0.1:8080")],
+        &[
+            "https://www.mintlify.com/ggml-org/llama.cpp/inference/server",
+            "https://huggingface.co/blog/ggml-org/anthropic-messages-api-in-llamacpp",
+        ],
+    ),
+    local_preset(
+        "vllm",
+        &[(CHAT, "http://127.0.0.1:8000/v1")],
+        &["https://huggingface.co/deepseek-ai/DeepSeek-V4-Flash/blob/main/encoding/README.md"],
+    ),
+    preset(ECHO, &[], &["this crate"]),
+];
+
+type Endpoints = &'static [(Dialect, &'static str)];
+
+const fn preset(name: &'static str, endpoints: Endpoints, sources: &'static [&'static str]) -> Preset {
+    Preset { name, endpoints, auth: None, local: false, quotas: &[], sources }
+}
+
+/// Providers that serve Anthropic's dialect beside their own take the same header for both.
+const fn bearer_preset(name: &'static str, endpoints: Endpoints, sources: &'static [&'static str]) -> Preset {
+    Preset { auth: Some(Auth::Bearer), ..preset(name, endpoints, sources) }
+}
+
+/// Servers on this machine, at the port they listen on unless they are told another.
+const fn local_preset(name: &'static str, endpoints: Endpoints, sources: &'static [&'static str]) -> Preset {
+    Preset { local: true, ..bearer_preset(name, endpoints, sources) }
+}
+
+const fn with_quotas(quotas: &'static [KnownQuota], preset: Preset) -> Preset {
+    Preset { quotas, ..preset }
+}
