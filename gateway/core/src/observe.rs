@@ -34,8 +34,9 @@ pub struct Observer {
     bytes: u64,
     first_content_ms: Option<u64>,
     is_page: bool,
-    /// Neither JSON nor an event stream can be it.
+    /// It is JSON or an event stream, or it is no answer.
     is_chat: bool,
+    is_encoded: bool,
 }
 
 /// How an answer looks before its first content.
@@ -75,7 +76,14 @@ impl Observer {
             () if is(b"application/json") => Reader::Json(UsageScan::new(dialect)),
             () => Reader::Opaque,
         };
-        Observer { reader, bytes: 0, first_content_ms: None, is_page: is(b"text/html"), is_chat: false }
+        Observer {
+            reader,
+            bytes: 0,
+            first_content_ms: None,
+            is_page: is(b"text/html"),
+            is_chat: false,
+            is_encoded: encoded,
+        }
     }
 
     /// The answer is one of a conversation: JSON or events, whatever its header says.
@@ -172,7 +180,7 @@ impl Observer {
             }
             (None, Reader::Json(_)) => Preview::Wait,
             (None, _) if self.is_page => Preview::Page,
-            (None, _) if self.is_chat => {
+            (None, _) if self.is_chat && !self.is_encoded => {
                 let nothing = if ended { Preview::Empty } else { Preview::Wait };
                 begun(held, &[b"{", b"[", b":", b"data", b"event", b"id", b"retry"]).unwrap_or(nothing)
             }

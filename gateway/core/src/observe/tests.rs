@@ -196,6 +196,40 @@ fn a_stream_is_good_with_its_first_content_and_not_before() {
 }
 
 #[test]
+fn what_a_conversation_is_answered_with_is_seen_in_its_first_bytes() {
+    let of_chat = |list: &[(String, Vec<u8>)], body: &[u8], ended| {
+        let mut observer = Observer::new(Dialect::OpenaiChat, false, list).of_chat(true);
+        observer.see(body, 0);
+        observer.preview(body, ended, &[])
+    };
+    let plain = |body: &str, ended| of_chat(&headers("text/plain"), body.as_bytes(), ended);
+    for body in ["{\"choices\":[]}", " \r\n[1]", "\u{feff}{", "data: {}", "event: x", ": wait", "da"] {
+        assert_eq!(plain(body, false), Preview::Good, "{body:?}");
+    }
+    assert!(matches!(plain("OK", false), Preview::Unreadable(_)));
+    assert_eq!(plain("<!doctype html>", false), Preview::Page);
+    assert_eq!((plain("", false), plain(" \n", true)), (Preview::Wait, Preview::Empty));
+    let json = |body: &str| of_chat(&headers("application/json"), body.as_bytes(), true);
+    assert_eq!((json("<html>"), json("")), (Preview::Page, Preview::Empty));
+    assert!(matches!(json("OK"), Preview::Unreadable(_)));
+    let compressed = [headers("application/json"), vec![("content-encoding".to_owned(), b"gzip".to_vec())]].concat();
+    assert_eq!(of_chat(&compressed, b"\x1f\x8b\x08", false), Preview::Good);
+    assert_eq!(previewed("audio/mpeg", "xyz", false), Preview::Good, "not every call is a conversation");
+}
+
+#[test]
+fn a_stream_whose_events_run_together_is_unreadable_and_one_event_is_waited_for() {
+    let stream = |events: &str, ended| previewed("text/event-stream", events, ended);
+    let line = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n";
+    assert_eq!(stream(line, false), Preview::Wait, "the blank line may be under way");
+    assert_eq!(stream(line, true), Preview::Good, "some leave the last one out");
+    assert_eq!(stream(&format!("{line}\n"), false), Preview::Good);
+    assert!(matches!(stream(&format!("{line}{line}"), false), Preview::Unreadable(_)));
+    let in_lines = "data: {\"choices\":\ndata: [{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    assert!(!matches!(stream(in_lines, true), Preview::Unreadable(_)), "one event in two lines");
+}
+
+#[test]
 fn a_model_that_failed_before_any_content_has_given_no_answer() {
     let previewed = |body: &str, ended| {
         let mut observer = Observer::new(Dialect::Gemini, false, &headers("text/event-stream"));
