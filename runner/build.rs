@@ -44,6 +44,9 @@ const OUTER_VARIABLES: [&str; 13] = [
 /// Every host of WASI 0.3 has SIMD, and looking through large bodies is what a gateway does most. `spin.toml` says so too.
 const COMPONENT_FLAGS: &str = "target.wasm32-wasip2.rustflags=['-Ctarget-feature=+simd128']";
 
+/// Quick routines for musl, whose own are slow.
+const MEMORY_ROUTINES: &str = "src/musl/memory.c";
+
 fn main() -> Result<()> {
     let root =
         PathBuf::from(variable("CARGO_MANIFEST_DIR")?).parent().context("runner has no parent folder")?.to_owned();
@@ -52,6 +55,7 @@ fn main() -> Result<()> {
     }
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/engine_config.rs");
+    println!("cargo::rerun-if-changed={MEMORY_ROUTINES}");
     println!("cargo::rerun-if-env-changed=LLMIO_GATEWAY_WASM_FILE");
 
     let out = PathBuf::from(variable("OUT_DIR")?);
@@ -65,7 +69,26 @@ fn main() -> Result<()> {
         None => build_component(&root, &target_folder(&out)?.join("gateway"))?,
     };
     println!("cargo::rustc-env=LLMIO_GATEWAY_WASM={}", wasm.display());
+    compile_memory_routines()?;
     compile_ahead_of_time(&wasm, &out)
+}
+
+/// Compiles the routines twice: for the binary where it is linked with musl, and for their tests.
+fn compile_memory_routines() -> Result<()> {
+    let mut routines = cc::Build::new();
+    routines.file(MEMORY_ROUTINES).opt_level(2).cargo_metadata(false);
+    // Without these the compiler takes the loops for calls of the very functions they are.
+    routines.flags(["-ffreestanding", "-fno-builtin"]).flag_if_supported("-fno-tree-loop-distribute-patterns");
+    println!("cargo::rustc-link-search=native={}", variable("OUT_DIR")?);
+    if variable("CARGO_CFG_TARGET_ENV")? == "musl" {
+        routines.clone().compile("memory");
+        // The whole of it, before the C library, which is searched only for what is still missing.
+        println!("cargo::rustc-link-lib=static:+whole-archive=memory");
+    }
+    // The tests run where the C library has its own: under other names.
+    routines.define("PREFIX", "tested_").compile("tested_memory");
+    println!("cargo::rustc-link-lib=static=tested_memory");
+    Ok(())
 }
 
 /// `<target>` from `<target>[/<triple>]/<profile>/build/runner-<hash>/out`; no variable holds it.
