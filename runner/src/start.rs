@@ -64,6 +64,8 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 pub(crate) fn prepare_process() {
     // A core file would hold every key that is in memory.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    // Where the system hands out huge pages unasked, an idle gateway would hold twice the memory it uses.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     // Databases hold what clients sent; SQLite makes its files with the mode the umask leaves.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     // Two sockets per call: the usual soft limit of 1,024 is 500 streams.
