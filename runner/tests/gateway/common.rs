@@ -325,8 +325,16 @@ fn within<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> 
     }
 }
 
+/// The binary under test: the one cargo built for these tests, or another, such as the static one that is shipped.
+pub(crate) fn binary() -> PathBuf {
+    let given = std::env::var_os("LLMIO_TEST_BINARY");
+    let binary = given.map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_llmio")), PathBuf::from);
+    // It is started in another folder.
+    binary.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", binary.display()))
+}
+
 fn command(builder: &Builder, data: &Path, logs: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_llmio"));
+    let mut command = Command::new(binary());
     let file =
         |name: &str| File::options().create(true).append(true).open(logs.join(name)).expect("a file for its output");
     // The environment of whoever runs the tests must not reach it.

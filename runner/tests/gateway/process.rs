@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 
-use crate::common::{End, Gateway, Host, Request, TOKEN, chat, eventually, streamed_chat};
+use crate::common::{End, Gateway, Host, Request, TOKEN, binary, chat, eventually, streamed_chat};
 use crate::upstream::{Answer, Upstream, event, last_events};
 
 fn runner() -> crate::common::Builder {
@@ -93,7 +93,7 @@ fn a_second_signal_ends_it_at_once() {
 
 #[test]
 fn the_help_names_every_flag_and_its_variable() {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_llmio")).arg("--help").output().expect("it starts");
+    let output = std::process::Command::new(binary()).arg("--help").output().expect("it starts");
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).expect("UTF-8");
     // However wide the terminal is, a line break within a sentence is a space.
