@@ -7,7 +7,6 @@
 pub mod affinity;
 mod dearest;
 mod egress;
-pub mod health;
 mod rank;
 pub mod strategy;
 pub mod wait;
@@ -21,9 +20,9 @@ use crate::call::Demand;
 use crate::candidate::{Candidate, Candidates, Named, ResponseOwner, Skip, SkipReason, Skipped};
 use crate::catalog::{Affinity, Catalog, Credential, Model, ProviderKind, Strategy, Target, Translation, Value};
 use crate::echo;
+use crate::health::{Availability, Health, Subjects, Trouble};
 use crate::operation::Operation;
 pub use dearest::dearest;
-use health::{Availability, Health, Subjects, Trouble};
 use strategy::{Choice, Rotation};
 
 pub use egress::egress_resting;

@@ -8,10 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Imports that are known to go upwards, with the reason why they are still there.
-const EXCEPTIONS: &[(&str, &str)] = &[
-    // Health is a part of the router until it has a module of its own.
-    ("quota", "route"),
-];
+const EXCEPTIONS: &[(&str, &str)] = &[];
 
 /// The layer of every module, by the order of the list in `lib.rs`.
 fn layers(lib: &str) -> BTreeMap<String, usize> {

@@ -4,8 +4,8 @@
 use std::rc::Rc;
 
 use gateway_core::catalog::Catalog;
+use gateway_core::health::{Standing, TargetLatency};
 use gateway_core::refusal::{Refusal, Reply};
-use gateway_core::route::health::{Standing, TargetLatency};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

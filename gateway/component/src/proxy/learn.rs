@@ -2,9 +2,9 @@
 
 use gateway_core::candidate::Attempt;
 use gateway_core::dialect::Dialect;
+use gateway_core::health::{Availability, Health, Subjects};
 use gateway_core::outcome::{self, JudgeContext, Outcome, UpstreamError};
 use gateway_core::redact;
-use gateway_core::route::health::{Availability, Health, Subjects};
 use gateway_core::verdict::{Class, Verdict};
 
 use crate::relay::Ended;

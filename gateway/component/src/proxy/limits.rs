@@ -1,8 +1,8 @@
 //! What an attempt's answer told of its provider's own limits.
 
+use gateway_core::health::Subjects;
 use gateway_core::outcome::limits::{self, LimitSignal};
 use gateway_core::outcome::{Outcome, UpstreamError};
-use gateway_core::route::health::Subjects;
 
 use super::UpstreamAnswer;
 use crate::host;

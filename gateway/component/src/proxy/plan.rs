@@ -4,8 +4,8 @@ use gateway_core::accept;
 use gateway_core::call::{Call, Demand};
 use gateway_core::candidate::{Candidates, Named, ResponseOwner};
 use gateway_core::catalog::{Affinity, Capabilities, Catalog, Key, Model, Strategy};
+use gateway_core::health::Health;
 use gateway_core::quota::Moment;
-use gateway_core::route::health::Health;
 use gateway_core::route::strategy::Rotation;
 use gateway_core::route::{self, RouteRequest, affinity};
 

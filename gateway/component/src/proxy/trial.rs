@@ -15,7 +15,6 @@ use gateway_core::outcome::Outcome;
 use gateway_core::record::{DecisionRecord, kept_text};
 use gateway_core::redact;
 use gateway_core::refusal::{Refusal, Shape};
-use gateway_core::route::health::Subjects;
 use gateway_core::usage::Usage;
 use serde::Serialize;
 

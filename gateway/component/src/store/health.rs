@@ -9,10 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use gateway_core::catalog::Catalog;
 use gateway_core::failover::RetryBudget;
+use gateway_core::health::{At, Availability, Cleared, Health, PROBE_MS_MAX, Standing, Subjects, TargetLatency, whole};
 use gateway_core::outcome::limits::LimitSignal;
-use gateway_core::route::health::{
-    At, Availability, Cleared, Health, PROBE_MS_MAX, Standing, Subjects, TargetLatency, whole,
-};
 use gateway_core::route::strategy::Rotation;
 use gateway_core::verdict::{Class, Verdict};
 use spin_sdk::key_value::Store;

@@ -5,9 +5,9 @@
 
 use std::cell::{Cell, RefCell};
 
+use gateway_core::health::{Subjects, TargetLatency};
 use gateway_core::outcome::limits::LimitSignal;
 use gateway_core::quota::{Learnt, LearntLimits};
-use gateway_core::route::health::{Subjects, TargetLatency};
 use serde::{Deserialize, Serialize};
 use spin_sdk::key_value::Store;
 use spin_sdk::wasip3;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::health::Subjects;
 use crate::outcome::limits::{LimitSignal, Span};
-use crate::route::health::Subjects;
 
 /// So many limits are remembered; the one heard of longest ago makes room.
 const KNOWN_MAX: usize = 1024;

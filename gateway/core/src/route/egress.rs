@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::health::{Availability, DIRECT, Health, Subjects, Trouble};
 use crate::candidate::{Candidate, Skip, SkipReason};
 use crate::catalog::{Credential, Egress};
+use crate::health::{Availability, DIRECT, Health, Subjects, Trouble};
 
 /// Why nobody can take this way here, whatever recent attempts say.
 pub(super) fn unusable(egress: Option<&Egress>, proxies: bool) -> Option<Skip> {

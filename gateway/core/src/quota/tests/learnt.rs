@@ -1,8 +1,8 @@
 //! What is news of what providers tell, and whose word counts.
 
 use super::*;
+use crate::health::Subjects;
 use crate::outcome::limits::{LimitSignal, Span};
-use crate::route::health::Subjects;
 
 fn signal(limit: u64, remaining: u64, resets_at_ms: i64) -> LimitSignal {
     LimitSignal {

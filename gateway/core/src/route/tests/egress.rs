@@ -1,8 +1,8 @@
 //! Which ways out a call may take.
 
 use super::*;
+use crate::health::At;
 use crate::verdict::{Class, Verdict};
-use health::At;
 
 fn behind_proxies() -> Catalog {
     let text = r#"

@@ -68,7 +68,7 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::health::Trouble;
+    use crate::health::Trouble;
 
     const NOW_MS: i64 = 1_800_000_000_000;
 
