@@ -25,7 +25,7 @@ use gateway_core::dialect::Dialect;
 use gateway_core::echo;
 use gateway_core::failover::{self, Decision, Failover, RetryContext};
 use gateway_core::headers;
-use gateway_core::health::Subjects;
+use gateway_core::health::{Subject, Subjects};
 use gateway_core::models;
 use gateway_core::observe::Observer;
 use gateway_core::operation::Operation;
@@ -177,7 +177,7 @@ async fn find_model(
 /// What every attempt of a call has in common.
 struct CallContext<'c> {
     /// The target this call probes, while it does.
-    probing: RefCell<Option<String>>,
+    probing: RefCell<Option<Subject>>,
     /// What it may still wait for a slot.
     wait: Wait,
     call: &'c Call,
@@ -501,7 +501,7 @@ impl CallContext<'_> {
         if !self.call.is_stored || to.translated_to(self.call.operation).is_some() {
             return None;
         }
-        let credential = to.credential.map(|credential| credential.id.clone());
+        let credential = to.credential.map(|credential| credential.id.to_string());
         Some((self.caller.name().to_owned(), ResponseOwner { provider: to.provider.name.to_string(), credential }))
     }
 

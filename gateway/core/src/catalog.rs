@@ -19,7 +19,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use document::Document;
-pub use egress::{Egress, RelayEgress};
+pub use egress::{Egress, ProxyEgress, RelayEgress};
 pub use lookup::{hash_key, hash_text, without_suffix};
 pub use relay::Relay;
 pub use seal::{SealError, Sealer};
@@ -127,7 +127,7 @@ pub struct Endpoint {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Credential {
     /// Stable across edits that keep the secret; what sealing binds to and quotas follow.
-    pub id: String,
+    pub id: Arc<str>,
     /// What records and the console call it. Never derived from the secret's characters.
     pub label: String,
     /// Off: never used.

@@ -20,7 +20,7 @@ use crate::call::Demand;
 use crate::candidate::{Candidate, Candidates, Named, ResponseOwner, Skip, SkipReason, Skipped};
 use crate::catalog::{Affinity, Catalog, Credential, Model, ProviderKind, Strategy, Target, Translation, Value};
 use crate::echo;
-use crate::health::{Availability, Health, Subjects, Trouble};
+use crate::health::{Availability, Health, Subject, Subjects, Trouble};
 use crate::operation::Operation;
 pub use dearest::dearest;
 use strategy::{Choice, Rotation};
@@ -114,10 +114,10 @@ fn able_targets(ask: &RouteRequest<'_>, model: &Model, asked: &Arc<str>, skipped
     for (place, target) in model.targets.iter().enumerate() {
         let provider = &*target.provider;
         let upstream_model = target.model.as_ref().unwrap_or(asked);
-        let key = ask.health.target_of(&provider.name, target, upstream_model);
+        let subject = ask.health.target_of(provider, target, upstream_model);
         let to = Named { target, provider, upstream_model, credential: None };
         let usable = fits(ask, model, to)
-            .and_then(|()| standing(ask, &key))
+            .and_then(|()| standing(ask, &subject))
             .and_then(|probe| Ok((probe, usable_credentials(ask, to)?)));
         match usable {
             Ok((probe, credentials)) => {
@@ -125,7 +125,7 @@ fn able_targets(ask: &RouteRequest<'_>, model: &Model, asked: &Arc<str>, skipped
                 able.push(Able {
                     tier: tier(ask, model, target),
                     weight: target.weight,
-                    latency_ms: ask.health.wait_ms(&key, ask.streamed, ask.now_ms),
+                    latency_ms: ask.health.wait_ms(&subject, ask.streamed, ask.now_ms),
                     rank: rank::of_target(ask, model.strategy, to, &ranks),
                     ranks,
                     place,
@@ -135,7 +135,7 @@ fn able_targets(ask: &RouteRequest<'_>, model: &Model, asked: &Arc<str>, skipped
                         credentials,
                         egress_groups: Vec::new(),
                         probe,
-                        failing: probe || ask.health.is_failing(&key),
+                        failing: probe || ask.health.is_failing(&subject),
                         context: target.capabilities.context,
                     },
                 });
@@ -184,8 +184,8 @@ fn fits(ask: &RouteRequest<'_>, model: &Model, to: Named<'_>) -> Result<(), Skip
 }
 
 /// Whether the target's breaker lets a call through, and whether as a probe.
-fn standing(ask: &RouteRequest<'_>, key: &str) -> Result<bool, Skip> {
-    match ask.health.availability(key, ask.now_ms) {
+fn standing(ask: &RouteRequest<'_>, target: &Subject) -> Result<bool, Skip> {
+    match ask.health.availability(target, ask.now_ms) {
         Availability::Able => Ok(false),
         Availability::Probe => Ok(true),
         Availability::Not(Trouble::UnknownModel, until_ms) => Err(Skip::new(SkipReason::UnknownModel, Some(until_ms))),
@@ -206,7 +206,7 @@ fn usable_credentials(ask: &RouteRequest<'_>, to: Named<'_>) -> Result<Vec<Arc<C
         return kept_back(None).map_or(Ok(Vec::new()), Err);
     }
     let owner = ask.owner.and_then(|owner| owner.credential.as_deref());
-    let is_owner = |credential: &Credential| owner.is_none_or(|id| credential.id == id);
+    let is_owner = |credential: &Credential| owner.is_none_or(|id| *credential.id == *id);
     let able = |credential: &&Arc<Credential>| {
         credential.enabled && matches!(credential.value, Value::Plain(_)) && is_owner(credential)
     };
@@ -236,17 +236,18 @@ fn resting(ask: &RouteRequest<'_>, to: Named<'_>) -> Option<Skip> {
     if let Some(skip) = egress_resting(ask.health, &of, to.provider.egress_of(to.credential), ask.now_ms) {
         return Some(skip);
     }
-    let waits = of.account().filter_map(|key| match ask.health.availability(key, ask.now_ms) {
-        Availability::Not(trouble, until_ms) => Some((until_ms, trouble, key)),
+    let waits = of.account().filter_map(|subject| match ask.health.availability(subject, ask.now_ms) {
+        Availability::Not(trouble, until_ms) => Some((until_ms, trouble, subject)),
         Availability::Able | Availability::Probe => None,
     });
-    let (until_ms, trouble, key) = waits.max_by_key(|(until_ms, ..)| *until_ms)?;
+    let (until_ms, trouble, subject) = waits.max_by_key(|(until_ms, ..)| *until_ms)?;
     let reason = match trouble {
         Trouble::Spent => SkipReason::QuotaSpent,
         Trouble::Cooling => SkipReason::Cooling,
         _ => SkipReason::CredentialsResting,
     };
-    let message = (trouble == Trouble::Spent).then(|| ask.health.standing(key).map(|standing| standing.said.clone()));
+    let message =
+        (trouble == Trouble::Spent).then(|| ask.health.standing(subject).map(|standing| standing.said.clone()));
     Some(Skip { reason, until_ms: Some(until_ms), message: message.flatten() })
 }
 

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use gateway_core::catalog::Catalog;
-use gateway_core::health::{Standing, TargetLatency};
+use gateway_core::health::{Standing, Subject, TargetLatency};
 use gateway_core::refusal::{Refusal, Reply};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,19 +19,18 @@ pub(super) async fn list(snapshot: &Rc<Snapshot>) -> Reply {
     health::look_now().await;
     let now_ms = host::unix_ms();
     let subjects: Vec<Value> = health::peek(|health| {
-        health.troubled().map(|(key, standing)| object(&snapshot.catalog, key, standing, now_ms)).collect()
+        health.troubled().map(|(subject, standing)| object(&snapshot.catalog, subject, standing, now_ms)).collect()
     });
     signals::look_now().await;
-    let latencies: Vec<Value> = health::latencies().iter().map(latency).collect();
+    let latencies: Vec<Value> = health::latencies().iter().map(|each| latency(each, &snapshot.catalog)).collect();
     Reply::json(200, &json!({ "now_ms": now_ms, "subjects": subjects, "latencies": latencies }))
 }
 
 /// How long streams of a target take to their first content, or other answers to come, as the strategy `latency` sees it.
-fn latency(of: &TargetLatency) -> Value {
-    let (kind, target) = of.target.split_once('/').unwrap_or(("target", &of.target));
+fn latency(of: &TargetLatency, catalog: &Catalog) -> Value {
     json!({
-        "target": target,
-        "streamed": kind == "target",
+        "target": of.target.name(catalog),
+        "streamed": of.is_streamed,
         "first_content_ms": of.first_content_ms.round(),
         "as_of_ms": of.as_of_ms,
     })
@@ -47,7 +46,13 @@ struct Wanted {
 /// Clears one subject (`{"subject": "credential/c-…"}`) or all (`{}`).
 pub(super) async fn reset(incoming: &Incoming) -> Result<Reply, Refusal> {
     let wanted: Wanted = super::json(incoming).await?;
-    let cleared = health::reset(wanted.subject.as_deref()).await;
+    // What is no subject is in no trouble.
+    let subject = wanted.subject.as_deref().map(Subject::parse);
+    let cleared = match &subject {
+        Some(None) => Vec::new(),
+        Some(Some(subject)) => health::reset(Some(subject)).await,
+        None => health::reset(None).await,
+    };
     if let Some(subject) = wanted.subject.filter(|_| cleared.is_empty()) {
         let said = format!("{subject:?} is in no trouble. GET /api/health lists what is.");
         return Err(Refusal::not_found("subject_not_found", said));
@@ -55,12 +60,11 @@ pub(super) async fn reset(incoming: &Incoming) -> Result<Reply, Refusal> {
     Ok(Reply::json(200, &json!({ "cleared": cleared })))
 }
 
-fn object(catalog: &Catalog, key: &str, standing: &Standing, now_ms: i64) -> Value {
-    let (kind, rest) = key.split_once('/').unwrap_or((key, ""));
+fn object(catalog: &Catalog, subject: &Subject, standing: &Standing, now_ms: i64) -> Value {
     json!({
-        "subject": key,
-        "kind": kind,
-        "name": named(catalog, kind, rest),
+        "subject": subject,
+        "kind": subject.kind(),
+        "name": subject.name(catalog),
         "trouble": standing.trouble,
         "said": standing.said,
         "since_ms": standing.at_ms,
@@ -68,19 +72,4 @@ fn object(catalog: &Catalog, key: &str, standing: &Standing, now_ms: i64) -> Val
         "over": standing.until_ms <= now_ms,
         "in_a_row": standing.step.saturating_add(1),
     })
-}
-
-/// Credentials are kept by their id; people know them by provider and label.
-pub(super) fn named(catalog: &Catalog, kind: &str, rest: &str) -> String {
-    let credential = |id: &str| {
-        catalog.providers.iter().find_map(|provider| {
-            let found = provider.credentials.iter().find(|credential| credential.id == id)?;
-            Some(format!("{} {}", provider.name, found.label))
-        })
-    };
-    match (kind, rest.split_once('/')) {
-        ("credential", _) => credential(rest).unwrap_or_else(|| "a credential that is no longer there".to_owned()),
-        ("lane", Some((id, model))) => format!("{} on {model}", credential(id).unwrap_or_else(|| id.to_owned())),
-        _ => rest.to_owned(),
-    }
 }

@@ -30,10 +30,9 @@ pub(super) async fn list(snapshot: &Snapshot) -> Result<Reply, Refusal> {
 /// A limit that a provider told itself. Nothing is counted by it.
 fn learnt_object(catalog: &Catalog, learnt: &Learnt, now_ms: i64) -> Value {
     let Learnt { subject, signal, as_of_ms } = learnt;
-    let (kind, rest) = subject.split_once('/').unwrap_or((subject, ""));
     json!({
         "subject": subject,
-        "name": super::health::named(catalog, kind, rest),
+        "name": subject.name(catalog),
         "what": signal.what,
         "per": signal.per,
         "limit": signal.limit,

@@ -11,8 +11,8 @@ use crate::relay::Ended;
 use crate::store::health::{self, Took};
 
 pub(super) fn is_able(health: &Health, of: &Subjects, now_ms: i64) -> bool {
-    let mut keys = of.beside_target().chain([&of.target]);
-    keys.all(|key| health.availability(key, now_ms) == Availability::Able)
+    let mut subjects = of.beside_target().chain([&of.target]);
+    subjects.all(|subject| health.availability(subject, now_ms) == Availability::Able)
 }
 
 /// What health learns of an outcome before anything reached the client. An answer that has begun may still break off, so

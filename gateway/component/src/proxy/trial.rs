@@ -11,6 +11,7 @@ use gateway_core::call::Call;
 use gateway_core::candidate::{Candidate, Candidates};
 use gateway_core::catalog::{Credential, Model, Target};
 use gateway_core::failover::{Decision, Failover};
+use gateway_core::health::{Subject, Subjects};
 use gateway_core::outcome::Outcome;
 use gateway_core::record::{DecisionRecord, kept_text};
 use gateway_core::redact;
@@ -61,7 +62,7 @@ pub(crate) struct TrialResult {
     /// The beginning of the answer, as a client would have got it.
     answer: String,
     /// What health takes back now.
-    cleared: Vec<String>,
+    cleared: Vec<Subject>,
     /// The record's id.
     record: String,
 }

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use gateway_core::catalog::Catalog;
 use gateway_core::failover::RetryBudget;
-use gateway_core::health::{At, Availability, Cleared, Health, PROBE_MS_MAX, Standing, Subjects, TargetLatency, whole};
+use gateway_core::health::{
+    At, Availability, Cleared, Health, PROBE_MS_MAX, Standing, Subject, Subjects, TargetLatency,
+};
 use gateway_core::outcome::limits::LimitSignal;
 use gateway_core::route::strategy::Rotation;
 use gateway_core::verdict::{Class, Verdict};
@@ -55,7 +57,7 @@ thread_local! {
     /// On the monotonic clock, which may begin with the instance: so none is not zero.
     static PUBLISHED_MS: Cell<Option<u64>> = const { Cell::new(None) };
     /// Changed here and not written yet, and being written: up to when each is known, Unix milliseconds.
-    static UNPUBLISHED: RefCell<[BTreeMap<String, i64>; 2]> = const { RefCell::new([BTreeMap::new(), BTreeMap::new()]) };
+    static UNPUBLISHED: RefCell<[BTreeMap<Subject, i64>; 2]> = const { RefCell::new([BTreeMap::new(), BTreeMap::new()]) };
     /// Subjects that this instance has published so far.
     static WRITES: Cell<u64> = const { Cell::new(0) };
     static PUBLISHING: Cell<bool> = const { Cell::new(false) };
@@ -91,7 +93,8 @@ async fn take_over() {
         if WRITES.get() != writes {
             continue;
         }
-        let is_unpublished = |key: &str| UNPUBLISHED.with_borrow(|sets| sets.iter().any(|set| set.contains_key(key)));
+        let is_unpublished =
+            |subject: &Subject| UNPUBLISHED.with_borrow(|sets| sets.iter().any(|set| set.contains_key(subject)));
         let now_ms = host::unix_ms();
         publish_from(HEALTH.with_borrow_mut(|health| health.merge_but(&cleared, published, is_unpublished, now_ms)));
         SEEN.set(stamp);
@@ -105,14 +108,14 @@ async fn cleared(store: &Store) -> Cleared {
     bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
-async fn published(store: &Store) -> Option<BTreeMap<String, Standing>> {
+async fn published(store: &Store) -> Option<BTreeMap<Subject, Standing>> {
     let keys = store.get_keys().await.collect().await.ok()?;
     let mut published = BTreeMap::new();
     for key in keys {
-        let Some(subject) = key.strip_prefix(PREFIX) else { continue };
+        let Some(subject) = key.strip_prefix(PREFIX).and_then(Subject::parse) else { continue };
         let bytes = store.get(&key).await.ok()?;
         let standing = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        published.extend(standing.map(|standing| (subject.to_owned(), standing)));
+        published.extend(standing.map(|standing| (subject, standing)));
     }
     Some(published)
 }
@@ -192,8 +195,8 @@ pub(crate) fn begun(of: &Subjects, started_ms: i64, took: Took) {
     let at = at(started_ms);
     publish(HEALTH.with_borrow_mut(|health| {
         match took {
-            Took::FirstContent(ms) => health.answered_in(&of.target, ms, at.now_ms),
-            Took::Whole(ms) => health.answered_in(&whole(&of.target), ms, at.now_ms),
+            Took::FirstContent(ms) => health.answered_in(&of.target, true, ms, at.now_ms),
+            Took::Whole(ms) => health.answered_in(&of.target, false, ms, at.now_ms),
             Took::Unknown => {}
         }
         health.begun(of, at)
@@ -208,22 +211,22 @@ fn at(started_ms: i64) -> At {
 }
 
 /// Clears one subject, or all; returns what was in trouble.
-pub(crate) async fn reset(key: Option<&str>) -> Vec<String> {
+pub(crate) async fn reset(subject: Option<&Subject>) -> Vec<Subject> {
     look_now().await;
-    let keys = HEALTH.with_borrow_mut(|health| health.reset(key));
-    if key.is_none() || !keys.is_empty() {
-        tell_cleared(key).await;
+    let over = HEALTH.with_borrow_mut(|health| health.reset(subject));
+    if subject.is_none() || !over.is_empty() {
+        tell_cleared(subject).await;
     }
-    publish(keys.clone());
-    keys
+    publish(over.clone());
+    over
 }
 
 /// Tells the others that a subject, or all, is cleared: what they have learnt of it before, and not told yet, is over too.
 /// Written without a lock after being read: of two at the same moment one may not be heard, and is for who clears again.
-async fn tell_cleared(key: Option<&str>) {
+async fn tell_cleared(subject: Option<&Subject>) {
     let Ok(Some(store)) = catalog::store().await else { return };
     let mut cleared = cleared(&store).await;
-    cleared.add(key, host::unix_ms());
+    cleared.add(subject, host::unix_ms());
     let Ok(bytes) = serde_json::to_vec(&cleared) else { return };
     match store.set(CLEARED, bytes).await {
         Ok(()) => stamp(&store).await,
@@ -232,22 +235,20 @@ async fn tell_cleared(key: Option<&str>) {
 }
 
 /// What keeps any of these out of use, and since when.
-pub(crate) async fn troubles(keys: impl Iterator<Item = &String>) -> Vec<(String, i64)> {
+pub(crate) async fn troubles(subjects: impl Iterator<Item = &Subject>) -> Vec<(Subject, i64)> {
     look_now().await;
-    let is_troubled = |health: &Health, key: &String| {
-        health.troubled().find(|(other, _)| *other == key.as_str()).map(|(_, standing)| (key.clone(), standing.at_ms))
-    };
-    HEALTH.with_borrow(|health| keys.filter_map(|key| is_troubled(health, key)).collect())
+    let trouble = |health: &Health, subject: &Subject| Some((subject.clone(), health.standing(subject)?.at_ms));
+    HEALTH.with_borrow(|health| subjects.filter_map(|subject| trouble(health, subject)).collect())
 }
 
 /// Clears these troubles, but for those that began anew since; answers with what is in trouble no more.
-pub(crate) async fn clear(troubles: Vec<(String, i64)>) -> Vec<String> {
-    let keys = troubles.iter().map(|(key, _)| key);
+pub(crate) async fn clear(troubles: Vec<(Subject, i64)>) -> Vec<Subject> {
+    let subjects = troubles.iter().map(|(subject, _)| subject);
     let renewed: Vec<_> =
-        self::troubles(keys).await.into_iter().filter(|trouble| !troubles.contains(trouble)).collect();
-    let over = troubles.into_iter().map(|(key, _)| key).filter(|key| renewed.iter().all(|(other, _)| other != key));
-    let over: Vec<String> = over.collect();
-    publish(HEALTH.with_borrow_mut(|health| over.iter().flat_map(|key| health.reset(Some(key))).collect()));
+        self::troubles(subjects).await.into_iter().filter(|trouble| !troubles.contains(trouble)).collect();
+    let is_over = |subject: &Subject| renewed.iter().all(|(other, _)| other != subject);
+    let over: Vec<Subject> = troubles.into_iter().map(|(subject, _)| subject).filter(is_over).collect();
+    publish(HEALTH.with_borrow_mut(|health| over.iter().flat_map(|each| health.reset(Some(each))).collect()));
     over
 }
 
@@ -263,7 +264,7 @@ pub(crate) fn forget() {
 }
 
 /// Takes the probe of a target for one call, so that no other call probes it too: `Err` says until when another does.
-pub(crate) async fn claim_probe(target: &str) -> Result<(), i64> {
+pub(crate) async fn claim_probe(target: &Subject) -> Result<(), i64> {
     let now_ms = host::unix_ms();
     if let Availability::Not(_, until_ms) = HEALTH.with_borrow(|health| health.availability(target, now_ms)) {
         return Err(until_ms);
@@ -271,7 +272,7 @@ pub(crate) async fn claim_probe(target: &str) -> Result<(), i64> {
     let until_ms = now_ms + PROBE_MS_MAX;
     // Before the database is asked: other calls of this instance must not ask it too.
     HEALTH.with_borrow_mut(|health| health.claim_probe(target, until_ms));
-    let claim = vec![Value::Text(target.to_owned()), Value::Integer(until_ms), Value::Integer(now_ms)];
+    let claim = vec![Value::Text(target.key()), Value::Integer(until_ms), Value::Integer(now_ms)];
     match database::rows_within(CLAIM_PROBE, claim, CLAIM_MS_MAX).await {
         Ok(rows) if rows.is_empty() => {
             let again_ms = now_ms + PROBE_AGAIN_MS;
@@ -284,23 +285,23 @@ pub(crate) async fn claim_probe(target: &str) -> Result<(), i64> {
 }
 
 /// Gives a probe back.
-pub(crate) fn give_up_probe(target: &str) {
+pub(crate) fn give_up_probe(target: &Subject) {
     HEALTH.with_borrow_mut(|health| health.claim_probe(target, 0));
     end_probe(target);
 }
 
-fn end_probe(target: &str) {
-    let target = Value::Text(target.to_owned());
+fn end_probe(target: &Subject) {
+    let target = Value::Text(target.key());
     wasip3::spawn(async move { drop(database::write(END_PROBE, vec![target]).await) });
 }
 
-fn publish(changed: Vec<String>) {
+fn publish(changed: Vec<Subject>) {
     let now_ms = host::unix_ms();
-    publish_from(changed.into_iter().map(|key| (key, now_ms)).collect());
+    publish_from(changed.into_iter().map(|subject| (subject, now_ms)).collect());
 }
 
 /// The same, where what changed is as old as this.
-fn publish_from(changed: Vec<(String, i64)>) {
+fn publish_from(changed: Vec<(Subject, i64)>) {
     if changed.is_empty() {
         return;
     }
@@ -335,20 +336,21 @@ async fn write_changes() {
         UNPUBLISHED.with_borrow_mut(|[_, writing]| writing.clear());
         return;
     };
-    let next = || UNPUBLISHED.with_borrow(|[_, writing]| writing.first_key_value().map(|(key, ms)| (key.clone(), *ms)));
-    while let Some((key, changed_ms)) = next() {
+    let next =
+        || UNPUBLISHED.with_borrow(|[_, writing]| writing.first_key_value().map(|(next, ms)| (next.clone(), *ms)));
+    while let Some((subject, changed_ms)) = next() {
         let standing =
-            HEALTH.with_borrow(|health| health.standing(&key).and_then(|each| serde_json::to_vec(each).ok()));
-        let name = format!("{PREFIX}{key}");
+            HEALTH.with_borrow(|health| health.standing(&subject).and_then(|each| serde_json::to_vec(each).ok()));
+        let name = format!("{PREFIX}{}", subject.key());
         let written = match standing {
             Some(bytes) => store.set(&name, bytes).await,
             None if began_after(&store, &name, changed_ms).await => Ok(()),
             None => store.delete(&name).await,
         };
         if let Err(error) = written {
-            host::log(&format!("health of {key} was not published: {error}"));
+            host::log(&format!("health of {subject} was not published: {error}"));
         }
-        UNPUBLISHED.with_borrow_mut(|[_, writing]| writing.remove(&key));
+        UNPUBLISHED.with_borrow_mut(|[_, writing]| writing.remove(&subject));
         WRITES.set(WRITES.get().wrapping_add(1));
     }
     stamp(&store).await;

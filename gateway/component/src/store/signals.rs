@@ -8,7 +8,8 @@ use std::cell::{Cell, RefCell};
 use gateway_core::health::{Subjects, TargetLatency};
 use gateway_core::outcome::limits::LimitSignal;
 use gateway_core::quota::{Learnt, LearntLimits};
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 use spin_sdk::key_value::Store;
 use spin_sdk::wasip3;
 
@@ -36,8 +37,15 @@ thread_local! {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Signals {
+    #[serde(deserialize_with = "known")]
     learnt: Vec<Learnt>,
+    #[serde(deserialize_with = "known")]
     latencies: Vec<TargetLatency>,
+}
+
+fn known<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T>, D::Error> {
+    let all: Vec<serde_json::Value> = Vec::deserialize(from)?;
+    Ok(all.into_iter().filter_map(|each| serde_json::from_value(each).ok()).collect())
 }
 
 /// Takes note of what a provider told of its limits.

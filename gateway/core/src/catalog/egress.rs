@@ -2,6 +2,8 @@
 //!
 //! The URL of a proxy is one secret as a whole, for it may hold a password. What is shown of it is host and port.
 
+use std::sync::{Arc, OnceLock};
+
 use sha2::{Digest, Sha256};
 
 use super::{Credential, Provider, Secret, Value};
@@ -12,15 +14,33 @@ const PORTS: [(&str, u16); 4] = [("http", 80), ("https", 443), ("socks5", 1080),
 /// How requests to a provider, or with one of its credentials, leave.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Egress {
-    /// Through a proxy, by its URL. Only llmio's own runner can.
-    Proxy(Value),
+    /// Through a proxy. Only llmio's own runner can.
+    Proxy(ProxyEgress),
     /// To the relay of another llmio, which stands for the provider's origin.
     Relay(RelayEgress),
+}
+
+/// An egress proxy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProxyEgress {
+    /// Its URL.
+    pub url: Value,
+    /// What its health is kept under, once that was asked: it is looked up with each call.
+    key: OnceLock<Arc<str>>,
+}
+
+impl ProxyEgress {
+    /// The proxy at this URL.
+    pub fn new(url: Value) -> Self {
+        ProxyEgress { url, key: OnceLock::new() }
+    }
 }
 
 /// A relay of another llmio.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RelayEgress {
+    /// What records and messages call it, and what its health is kept under: its address.
+    pub name: Arc<str>,
     /// `true` for `https`.
     pub tls: bool,
     /// Host and optional port.
@@ -37,7 +57,7 @@ impl Egress {
     /// Its one secret, where it has one.
     pub fn secret(&self) -> Option<&Value> {
         match self {
-            Egress::Proxy(url) => Some(url),
+            Egress::Proxy(proxy) => Some(&proxy.url),
             Egress::Relay(relay) => relay.key.as_ref(),
         }
     }
@@ -52,15 +72,24 @@ impl Egress {
     pub fn name(&self) -> Option<String> {
         match self {
             Egress::Proxy(_) => Some(self.address()?.name()),
-            Egress::Relay(relay) => Some(format!("{}{}", relay.authority.to_ascii_lowercase(), relay.path)),
+            Egress::Relay(relay) => Some(relay.name.to_string()),
         }
     }
 
     /// What its health is kept under: two users of one proxy may come out at two ends of the world.
-    pub fn key(&self) -> Option<String> {
-        if let Egress::Relay(_) = self {
-            return self.name();
+    pub fn key(&self) -> Option<&Arc<str>> {
+        let proxy = match self {
+            Egress::Relay(relay) => return Some(&relay.name),
+            Egress::Proxy(proxy) => proxy,
+        };
+        if proxy.key.get().is_none() {
+            let key = self.proxy_key()?;
+            return Some(proxy.key.get_or_init(|| key.into()));
         }
+        proxy.key.get()
+    }
+
+    fn proxy_key(&self) -> Option<String> {
         let address = self.address()?;
         let user = address.user.map(|user| user.split(':').next().unwrap_or_default());
         Some(match user {
@@ -81,7 +110,7 @@ impl Egress {
 
     fn url(&self) -> Option<&str> {
         match self {
-            Egress::Proxy(url) => url.known().map(Secret::expose),
+            Egress::Proxy(proxy) => proxy.url.known().map(Secret::expose),
             Egress::Relay(_) => None,
         }
     }
@@ -127,7 +156,7 @@ mod tests {
     use super::*;
 
     fn egress(url: &str) -> Egress {
-        Egress::Proxy(Value::Plain(Secret::new(url)))
+        Egress::Proxy(ProxyEgress::new(Value::Plain(Secret::new(url))))
     }
 
     #[test]
@@ -141,13 +170,13 @@ mod tests {
         ] {
             assert_eq!(egress(url).name().as_deref(), Some(name), "{url}");
         }
-        assert_eq!(Egress::Proxy(Value::Missing("x".into())).name(), None);
+        assert_eq!(Egress::Proxy(ProxyEgress::new(Value::Missing("x".into()))).name(), None);
     }
 
     #[test]
     fn the_health_of_two_users_of_one_proxy_is_kept_apart_and_a_new_password_changes_nothing() {
-        let key = |url: &str| egress(url).key().expect("known");
-        assert_eq!(key("http://p.example:1"), "p.example:1");
+        let key = |url: &str| egress(url).key().expect("known").clone();
+        assert_eq!(&*key("http://p.example:1"), "p.example:1");
         assert_eq!(key("http://us:one@p.example:1"), key("http://us:two@p.example:1"));
         assert_ne!(key("http://us:one@p.example:1"), key("http://jp:one@p.example:1"));
         assert!(!key("http://user-us:one@p.example:1").contains("user"));

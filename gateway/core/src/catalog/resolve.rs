@@ -21,7 +21,7 @@ impl Catalog {
             for credential in credentials {
                 let credential = Arc::make_mut(credential);
                 source.resolve(&mut credential.value, &credential.id, format::credential);
-                source.resolve_egress(&mut credential.egress, name, Some(&credential.id));
+                source.resolve_egress(&mut credential.egress, name, Some(&*credential.id));
             }
             for (header, value) in headers {
                 source.resolve(value, &header_id(name, header), format::header_value);
@@ -96,7 +96,9 @@ struct Source<'a> {
 impl Source<'_> {
     fn resolve_egress(&self, egress: &mut Option<Egress>, provider: &str, credential: Option<&str>) {
         match egress {
-            Some(Egress::Proxy(url)) => self.resolve(url, &egress_id(provider, credential), format::proxy_url),
+            Some(Egress::Proxy(proxy)) => {
+                self.resolve(&mut proxy.url, &egress_id(provider, credential), format::proxy_url);
+            }
             Some(Egress::Relay(RelayEgress { key: Some(key), .. })) => {
                 self.resolve(key, &relay_key_id(provider, credential), format::credential);
             }

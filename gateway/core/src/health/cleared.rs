@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Health, Standing};
+use super::{Health, Standing, Subject};
 
 /// So many subjects are remembered; what was cleared longest ago makes room. It matters for seconds only.
 const KNOWN_MAX: usize = 256;
@@ -19,27 +19,27 @@ const AHEAD_MS: i64 = 1_000;
 pub struct Cleared {
     /// When all of them were.
     all_ms: i64,
-    /// When one was, by its key.
-    subjects: BTreeMap<String, i64>,
+    /// When one was.
+    subjects: BTreeMap<Subject, i64>,
 }
 
 impl Cleared {
     /// Takes note that one subject, or all, is cleared now.
-    pub fn add(&mut self, key: Option<&str>, now_ms: i64) {
-        let Some(key) = key else {
+    pub fn add(&mut self, subject: Option<&Subject>, now_ms: i64) {
+        let Some(subject) = subject else {
             *self = Cleared { all_ms: now_ms, subjects: BTreeMap::new() };
             return;
         };
-        self.subjects.insert(key.to_owned(), now_ms);
+        self.subjects.insert(subject.clone(), now_ms);
         if self.subjects.len() > KNOWN_MAX {
-            let oldest = self.subjects.iter().min_by_key(|(_, at_ms)| **at_ms).map(|(key, _)| key.clone());
+            let oldest = self.subjects.iter().min_by_key(|(_, at_ms)| **at_ms).map(|(subject, _)| subject.clone());
             oldest.map(|oldest| self.subjects.remove(&oldest));
         }
     }
 
     /// Whether this trouble of a subject began before it was cleared.
-    fn ends(&self, key: &str, standing: &Standing, now_ms: i64) -> bool {
-        let times_ms = [Some(self.all_ms), self.subjects.get(key).copied()];
+    fn ends(&self, subject: &Subject, standing: &Standing, now_ms: i64) -> bool {
+        let times_ms = [Some(self.all_ms), self.subjects.get(subject).copied()];
         times_ms.into_iter().flatten().any(|at_ms| standing.at_ms <= at_ms && at_ms <= now_ms.saturating_add(AHEAD_MS))
     }
 }
@@ -50,18 +50,18 @@ impl Health {
     pub fn merge_but(
         &mut self,
         cleared: &Cleared,
-        published: BTreeMap<String, Standing>,
-        unpublished: impl Fn(&str) -> bool,
+        published: BTreeMap<Subject, Standing>,
+        unpublished: impl Fn(&Subject) -> bool,
         now_ms: i64,
-    ) -> Vec<(String, i64)> {
-        let is_over = |key: &String, standing: &mut Standing| cleared.ends(key, standing, now_ms);
+    ) -> Vec<(Subject, i64)> {
+        let is_over = |subject: &Subject, standing: &mut Standing| cleared.ends(subject, standing, now_ms);
         let mut published = published;
-        let since = |(key, standing): (String, Standing)| (key, standing.at_ms);
-        let mut signal: Vec<(String, i64)> = published.extract_if(.., is_over).map(since).collect();
+        let since = |(subject, standing): (Subject, Standing)| (subject, standing.at_ms);
+        let mut told: Vec<(Subject, i64)> = published.extract_if(.., is_over).map(since).collect();
         let own = self.troubled.extract_if(.., is_over).map(since);
-        signal.extend(own.filter(|(key, _)| unpublished(key)));
+        told.extend(own.filter(|(subject, _)| unpublished(subject)));
         self.merge(published, unpublished);
-        signal
+        told
     }
 }
 
@@ -76,50 +76,57 @@ mod tests {
         Standing { trouble: Trouble::Resting, until_ms: at_ms + 300_000, at_ms, step: 0, said: "401".to_owned() }
     }
 
-    fn published(keys: &[(&str, i64)]) -> BTreeMap<String, Standing> {
-        keys.iter().map(|(key, at_ms)| ((*key).to_owned(), standing(*at_ms))).collect()
+    fn subject(name: &str) -> Subject {
+        Subject::Credential(name.into())
     }
 
-    fn cleared(key: Option<&str>) -> Cleared {
+    fn published(names: &[(&str, i64)]) -> BTreeMap<Subject, Standing> {
+        names.iter().map(|(name, at_ms)| (subject(name), standing(*at_ms))).collect()
+    }
+
+    fn cleared(name: Option<&str>) -> Cleared {
         let mut cleared = Cleared::default();
-        cleared.add(key, NOW_MS);
+        cleared.add(name.map(subject).as_ref(), NOW_MS);
         let bytes = serde_json::to_vec(&cleared).unwrap();
         serde_json::from_slice(&bytes).unwrap()
     }
 
     /// Which of `a` and `b` are in trouble, and what is to be published anew, where `a` was in trouble here and not
     /// published, and `b` is published.
-    fn merged(cleared: &Cleared, at_ms: i64, now_ms: i64) -> (Vec<String>, Vec<String>) {
+    fn merged(cleared: &Cleared, at_ms: i64, now_ms: i64) -> (Vec<Subject>, Vec<Subject>) {
         let mut health = Health::default();
         health.merge(published(&[("a", at_ms)]), |_| false);
-        let anew = health.merge_but(cleared, published(&[("b", at_ms)]), |key| key == "a", now_ms);
+        let anew = health.merge_but(cleared, published(&[("b", at_ms)]), |other| *other == subject("a"), now_ms);
         assert!(anew.iter().all(|(_, since_ms)| *since_ms == at_ms));
-        (health.troubled().map(|(key, _)| key.to_owned()).collect(), anew.into_iter().map(|(key, _)| key).collect())
+        (
+            health.troubled().map(|(known, _)| known.clone()).collect(),
+            anew.into_iter().map(|(known, _)| known).collect(),
+        )
     }
 
-    fn keys(keys: &[&str]) -> Vec<String> {
-        keys.iter().map(|key| (*key).to_owned()).collect()
+    fn subjects(names: &[&str]) -> Vec<Subject> {
+        names.iter().copied().map(subject).collect()
     }
 
     #[test]
     fn what_began_before_it_was_cleared_is_over_whoever_tells_of_it() {
         for at_ms in [NOW_MS - 1, NOW_MS] {
-            assert_eq!(merged(&cleared(None), at_ms, NOW_MS + 9), (keys(&[]), keys(&["b", "a"])));
+            assert_eq!(merged(&cleared(None), at_ms, NOW_MS + 9), (subjects(&[]), subjects(&["b", "a"])));
         }
-        assert_eq!(merged(&cleared(Some("a")), NOW_MS - 1, NOW_MS + 9), (keys(&["b"]), keys(&["a"])));
-        assert_eq!(merged(&cleared(Some("b")), NOW_MS - 1, NOW_MS + 9), (keys(&["a"]), keys(&["b"])));
+        assert_eq!(merged(&cleared(Some("a")), NOW_MS - 1, NOW_MS + 9), (subjects(&["b"]), subjects(&["a"])));
+        assert_eq!(merged(&cleared(Some("b")), NOW_MS - 1, NOW_MS + 9), (subjects(&["a"]), subjects(&["b"])));
     }
 
     #[test]
     fn what_began_later_is_not() {
-        assert_eq!(merged(&cleared(None), NOW_MS + 1, NOW_MS + 9), (keys(&["a", "b"]), keys(&[])));
-        assert_eq!(merged(&Cleared::default(), NOW_MS, NOW_MS), (keys(&["a", "b"]), keys(&[])));
+        assert_eq!(merged(&cleared(None), NOW_MS + 1, NOW_MS + 9), (subjects(&["a", "b"]), subjects(&[])));
+        assert_eq!(merged(&Cleared::default(), NOW_MS, NOW_MS), (subjects(&["a", "b"]), subjects(&[])));
     }
 
     #[test]
     fn a_clock_that_was_set_back_ends_nothing() {
         let an_hour_ago_ms = NOW_MS - 3_600_000;
-        assert_eq!(merged(&cleared(None), an_hour_ago_ms, an_hour_ago_ms + 9), (keys(&["a", "b"]), keys(&[])));
+        assert_eq!(merged(&cleared(None), an_hour_ago_ms, an_hour_ago_ms + 9), (subjects(&["a", "b"]), subjects(&[])));
     }
 
     #[test]
@@ -134,10 +141,11 @@ mod tests {
     fn no_more_subjects_are_remembered_than_a_bound() {
         let mut cleared = Cleared::default();
         for index in 0..300 {
-            cleared.add(Some(&format!("lane/{index}")), NOW_MS + index);
+            cleared.add(Some(&subject(&format!("c-{index}"))), NOW_MS + index);
         }
         assert_eq!(cleared.subjects.len(), KNOWN_MAX);
-        assert!(!cleared.subjects.contains_key("lane/0") && cleared.subjects.contains_key("lane/299"));
+        let is_known = |name: &str| cleared.subjects.contains_key(&subject(name));
+        assert!(!is_known("c-0") && is_known("c-299"));
         cleared.add(None, NOW_MS + 300);
         assert!(cleared.subjects.is_empty(), "they are among all");
     }

@@ -1,104 +1,160 @@
-//! What an attempt is about, as keys of the health store.
+//! What an attempt is about. A target that sends on whatever name is asked has subjects for each name, since one model
+//! that is broken says nothing of the others, up to a bound: clients may give any name.
 
+use std::sync::Arc;
+
+use super::{Health, Models, Subject};
 use crate::candidate::Named;
-use crate::catalog::{Egress, Target};
+use crate::catalog::{Provider, Target};
 
-use super::Health;
+/// So many targets of a provider in trouble, and in use, are kept apart by names that clients gave.
+pub(super) const ASKED_TARGETS_MAX: usize = 32;
+pub(super) const ASKED_WINDOWS_MAX: usize = 256;
 
 /// What an attempt is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subjects {
     /// The target.
-    pub target: String,
+    pub target: Subject,
     /// The credential; a provider without any has none to blame.
-    pub credential: Option<String>,
+    pub credential: Option<Subject>,
     /// The credential on this upstream model.
-    pub lane: String,
+    pub lane: Subject,
     /// The credential on all models, where the client names the upstream model: a name more than are kept apart.
-    pub wide_lane: Option<String>,
+    pub wide_lane: Option<Subject>,
     /// The credential on all models that its provider gives away, where this is one of them.
-    pub free_lane: Option<String>,
+    pub free_lane: Option<Subject>,
     /// The egress proxy or relay, where there is one.
-    pub egress: Option<String>,
+    pub egress: Option<Subject>,
     /// The way out as this provider sees it.
-    pub place: String,
+    pub place: Subject,
+}
+
+/// Names that the catalog shares.
+struct Names<'n> {
+    provider: &'n Arc<str>,
+    /// `None`: whatever name is asked.
+    model: Option<&'n Arc<str>>,
+    credential: Option<&'n Arc<str>>,
+    egress: Option<&'n Arc<str>>,
 }
 
 impl Subjects {
-    /// The subjects of an attempt: the provider's name, its own name for the model, the credential's id, and the key
-    /// of the egress.
-    pub fn of(provider: &str, upstream_model: &str, credential: Option<&str>, egress: Option<&str>) -> Self {
-        Subjects {
-            target: target(provider, upstream_model),
-            credential: credential.map(|id| format!("credential/{id}")),
-            lane: lane(credential.unwrap_or(provider), upstream_model),
-            wide_lane: None,
-            free_lane: free_lane(credential.unwrap_or(provider), upstream_model),
-            egress: egress.map(|key| format!("egress/{key}")),
-            place: format!("egress/{}/{provider}", egress.unwrap_or(DIRECT)),
-        }
-    }
-
-    /// The subjects of an attempt. A target that sends on whatever name is asked is one for each name, up to a bound.
+    /// The subjects of an attempt.
     pub fn to(to: Named<'_>, health: &Health) -> Self {
-        let credential = to.credential.map(|credential| credential.id.as_str());
-        let egress = to.provider.egress_of(to.credential).and_then(Egress::key);
-        let provider = &to.provider.name;
-        let of = Subjects::of(provider, model_of(to.target), credential, egress.as_deref());
-        match &to.target.model {
+        let Named { target, provider, upstream_model, credential } = to;
+        let egress = provider.egress_of(credential).and_then(|egress| egress.key());
+        let credential = credential.map(|credential| &credential.id);
+        let names = Names { provider: &provider.name, model: target.model.as_ref(), credential, egress };
+        let of = Subjects::named(&names);
+        match &target.model {
             Some(_) => of,
-            None => Subjects {
-                target: health.target_of(provider, to.target, to.upstream_model),
-                ..of.asked(credential.unwrap_or(provider), to.upstream_model)
-            },
+            None => {
+                let asked = of.asked(credential.unwrap_or(&provider.name), upstream_model);
+                Subjects { target: health.target_of(provider, target, upstream_model), ..asked }
+            }
         }
     }
 
-    pub(super) fn asked(self, account: &str, upstream_model: &str) -> Self {
+    fn named(names: &Names<'_>) -> Self {
+        let Names { provider, model, credential, egress } = *names;
+        let account = credential.unwrap_or(provider);
+        let models = models(model);
+        Subjects {
+            credential: credential.cloned().map(Subject::Credential),
+            lane: lane(account, models.clone()),
+            wide_lane: None,
+            free_lane: free_lane(account, models.name()),
+            target: Subject::target(provider.clone(), models),
+            egress: egress.cloned().map(Subject::Egress),
+            place: Subject::Place { way: egress.cloned(), provider: provider.clone() },
+        }
+    }
+
+    /// The same for the name that is asked.
+    fn asked(self, account: &Arc<str>, upstream_model: &str) -> Self {
         let free_lane = free_lane(account, upstream_model);
-        Subjects { wide_lane: Some(self.lane), lane: lane(account, upstream_model), free_lane, ..self }
+        let lane = lane(account, Models::of(upstream_model.into()));
+        Subjects { wide_lane: Some(self.lane), lane, free_lane, ..self }
     }
 
     /// What has to be fit beside the target.
-    pub fn beside_target(&self) -> impl Iterator<Item = &String> {
+    pub fn beside_target(&self) -> impl Iterator<Item = &Subject> {
         self.account().chain(self.ways())
     }
 
     /// The credential and what it may use.
-    pub fn account(&self) -> impl Iterator<Item = &String> {
+    pub fn account(&self) -> impl Iterator<Item = &Subject> {
         self.credential.iter().chain([&self.lane]).chain(&self.wide_lane).chain(&self.free_lane)
     }
 
     /// The way out, for everybody and for this provider.
-    pub fn ways(&self) -> impl Iterator<Item = &String> {
+    pub fn ways(&self) -> impl Iterator<Item = &Subject> {
         self.egress.iter().chain([&self.place])
     }
 }
 
-/// What the way out is called where there is no egress.
-pub const DIRECT: &str = "direct";
+impl Health {
+    /// The target under which a breaker is kept.
+    pub fn target_of(&self, provider: &Provider, of: &Target, upstream_model: &str) -> Subject {
+        let name = &provider.name;
+        if of.model.is_some() {
+            return Subject::target(name.clone(), models(of.model.as_ref()));
+        }
+        let (asked, any) = (Models::of(upstream_model.into()), Subject::target(name.clone(), Models::Any));
+        let target = Subject::target(name.clone(), asked);
+        if self.troubled.contains_key(&target) {
+            return target;
+        }
+        let is_of_provider =
+            |subject: &Subject| matches!(subject, Subject::Target { provider, .. } if provider == name);
+        let troubled = || self.troubled.range::<Subject, _>(&any..).take_while(|(subject, _)| is_of_provider(subject));
+        let windows = || self.windows.range::<Subject, _>(&any..).take_while(|(subject, _)| is_of_provider(subject));
+        let is_full = || troubled().count() >= ASKED_TARGETS_MAX || windows().count() >= ASKED_WINDOWS_MAX;
+        let is_known = self.windows.contains_key(&target);
+        if self.troubled.contains_key(&any) || (!is_known && is_full()) { any } else { target }
+    }
 
-pub(super) fn lane(account: &str, upstream_model: &str) -> String {
-    format!("lane/{account}/{upstream_model}")
+    /// Forgets all that was learnt of a provider, which is another one now; returns what was in trouble.
+    pub fn forget_provider(&mut self, provider: &Provider) -> Vec<Subject> {
+        let name = &provider.name;
+        let is_account = |account: &Arc<str>| provider.credentials.iter().any(|credential| credential.id == *account);
+        let is_of = |subject: &Subject| match subject {
+            Subject::Credential(id) => is_account(id),
+            Subject::Lane { account, .. } => account == name || is_account(account),
+            Subject::Place { provider, .. } | Subject::Target { provider, .. } => provider == name,
+            Subject::Egress(_) => false,
+        };
+        self.latencies.retain(|target, _| !is_of(target));
+        self.forget_where(is_of)
+    }
 }
 
-/// OpenRouter marks what it gives away: <https://openrouter.ai/docs/api-reference/limits>.
-fn free_lane(account: &str, upstream_model: &str) -> Option<String> {
-    const MARK: &str = ":free";
-    upstream_model.ends_with(MARK).then(|| lane(account, &format!("*{MARK}")))
+/// The provider's name for the model, or any for a target that sends on whatever name is asked.
+fn models(model: Option<&Arc<str>>) -> Models {
+    model.map_or(Models::Any, |model| Models::of(model.clone()))
 }
 
-/// The key of a target.
-pub fn target(provider: &str, upstream_model: &str) -> String {
-    format!("target/{provider}/{upstream_model}")
+fn lane(account: &Arc<str>, models: Models) -> Subject {
+    Subject::Lane { account: account.clone(), models }
 }
 
-/// The provider's name for the model, or `*` for one that sends on whatever name is asked.
-pub fn model_of(target: &Target) -> &str {
-    target.model.as_deref().unwrap_or("*")
+fn free_lane(account: &Arc<str>, upstream_model: &str) -> Option<Subject> {
+    Models::is_free(upstream_model).then(|| lane(account, Models::Free))
 }
 
-/// The key of how long a target takes to a whole answer.
-pub fn whole(target: &str) -> String {
-    format!("whole/{}", target.strip_prefix("target/").unwrap_or(target))
+#[cfg(test)]
+impl Subjects {
+    /// The subjects of an attempt with these names.
+    pub(crate) fn of(provider: &str, model: &str, credential: Option<&str>, egress: Option<&str>) -> Self {
+        let shared = |name: Option<&str>| name.map(Arc::<str>::from);
+        let (provider, model) = (Arc::from(provider), shared(Some(model).filter(|model| *model != "*")));
+        let (credential, egress) = (shared(credential), shared(egress));
+        let (model, credential, egress) = (model.as_ref(), credential.as_ref(), egress.as_ref());
+        Subjects::named(&Names { provider: &provider, model, credential, egress })
+    }
+
+    pub(super) fn of_asked(self, account: &str, upstream_model: &str) -> Self {
+        self.asked(&account.into(), upstream_model)
+    }
 }

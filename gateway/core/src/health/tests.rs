@@ -3,6 +3,7 @@ mod egress;
 
 use super::*;
 use crate::catalog::Document;
+use crate::verdict::Hint;
 
 mod latencies;
 mod used_up;
@@ -13,6 +14,10 @@ const MINUTE_MS: i64 = 60_000;
 /// An attempt that took no time.
 fn at(now_ms: i64, jitter: f64) -> At {
     At { started_ms: now_ms, now_ms, jitter }
+}
+
+fn subject(key: &str) -> Subject {
+    Subject::parse(key).expect("a subject")
 }
 
 fn subjects() -> Subjects {
@@ -51,12 +56,11 @@ impl Story {
     /// Whether target, credential and lane may be used: `yes`, `probe`, or the milliseconds until then.
     fn says(&self) -> [String; 3] {
         let of = subjects();
-        [of.target, of.credential.unwrap_or_default(), of.lane].map(|key| {
-            match self.health.availability(&key, self.now_ms) {
-                Availability::Able => "yes".to_owned(),
-                Availability::Probe => "probe".to_owned(),
-                Availability::Not(_, until_ms) => (until_ms - self.now_ms).to_string(),
-            }
+        let subjects = [of.target, of.credential.expect("a credential"), of.lane];
+        subjects.map(|subject| match self.health.availability(&subject, self.now_ms) {
+            Availability::Able => "yes".to_owned(),
+            Availability::Probe => "probe".to_owned(),
+            Availability::Not(_, until_ms) => (until_ms - self.now_ms).to_string(),
         })
     }
 }
@@ -112,12 +116,12 @@ fn one_call_at_a_time_probes_and_a_lost_probe_is_given_up() {
         story.class(Class::Target);
     }
     story.later(1000);
-    let key = subjects().target;
-    story.health.claim_probe(&key, story.now_ms + PROBE_MS_MAX);
+    let target = subjects().target;
+    story.health.claim_probe(&target, story.now_ms + PROBE_MS_MAX);
     assert_eq!(story.says()[0], "60000");
     story.later(PROBE_MS_MAX);
     assert_eq!(story.says()[0], "probe");
-    story.health.claim_probe(&key, story.now_ms + PROBE_MS_MAX);
+    story.health.claim_probe(&target, story.now_ms + PROBE_MS_MAX);
     story.class(Class::Gone);
     assert_eq!(story.says()[0], "probe", "a client that left says nothing of the target");
     story.class(Class::Client);
@@ -172,7 +176,7 @@ fn without_a_credential_a_refusal_rests_the_provider_on_that_model_only() {
     let mut health = Health::default();
     let of = Subjects::of("p", "m", None, None);
     assert_eq!(health.note(&of, Verdict::of(Class::Credential), "401", at(NOW_MS, 0.5)), ["lane/p/m"]);
-    assert!(matches!(health.availability("lane/p/m", NOW_MS), Availability::Not(Trouble::Resting, _)));
+    assert!(matches!(health.availability(&of.lane, NOW_MS), Availability::Not(Trouble::Resting, _)));
 }
 
 #[test]
@@ -235,7 +239,7 @@ fn a_quota_of_free_models_cools_those_and_leaves_the_paid_ones() {
     let of = |model: &str, credential: &str| Subjects::of("p", model, Some(credential), None);
     assert_eq!(health.note(&of("q/coder:free", "c-1"), spent, "429", at(NOW_MS, 0.5)), ["lane/c-1/*:free"]);
     let is_able = |health: &Health, of: Subjects| {
-        of.beside_target().all(|key| health.availability(key, NOW_MS + 1) == Availability::Able)
+        of.beside_target().all(|subject| health.availability(subject, NOW_MS + 1) == Availability::Able)
     };
     assert!(!is_able(&health, of("q/coder:free", "c-1")) && !is_able(&health, of("d/chat:free", "c-1")));
     assert!(is_able(&health, of("q/coder", "c-1")) && is_able(&health, of("q/coder:free", "c-2")));
@@ -274,11 +278,10 @@ fn what_others_publish_is_taken_over_and_what_is_not_published_yet_is_kept() {
     let mut other = Health::default();
     let changed = one.note(&subjects(), Verdict::of(Class::Credential), "401", at(NOW_MS, 0.5));
     assert_eq!(changed, ["credential/c-1"]);
-    let published =
-        || BTreeMap::from([("credential/c-1".to_owned(), one.standing("credential/c-1").cloned().expect("it"))]);
+    let published = || BTreeMap::from([(changed[0].clone(), one.standing(&changed[0]).cloned().expect("it"))]);
     other.note(&Subjects::of("q", "m", None, None), Verdict::of(Class::Rate), "429", at(NOW_MS, 0.5));
-    other.merge(published(), |key| key == "lane/q/m");
-    assert_eq!(other.troubled().map(|(key, _)| key).collect::<Vec<_>>(), ["credential/c-1", "lane/q/m"]);
+    other.merge(published(), |unpublished| *unpublished == "lane/q/m");
+    assert_eq!(other.troubled().map(|(known, _)| known.key()).collect::<Vec<_>>(), ["credential/c-1", "lane/q/m"]);
     other.merge(BTreeMap::new(), |_| false);
     assert_eq!(other.troubled().count(), 0);
 }
@@ -301,7 +304,7 @@ fn a_reset_clears_one_subject_or_all_and_old_trouble_is_forgotten() {
         health.note(&subjects(), Verdict::of(Class::Rate), "", at(NOW_MS, 0.5));
     };
     troubled(&mut health);
-    assert_eq!(health.reset(Some("lane/c-1/m")), ["lane/c-1/m"]);
+    assert_eq!(health.reset(Some(&subject("lane/c-1/m"))), ["lane/c-1/m"]);
     assert_eq!(health.reset(None), ["credential/c-1"]);
     troubled(&mut health);
     assert!(health.forget(NOW_MS + 7_000_000).is_empty());
@@ -313,7 +316,7 @@ fn the_latency_of_a_target_follows_its_answers_and_a_failure_counts_as_five_seco
     let mut health = Health::default();
     let target = subjects().target;
     assert_eq!(health.latency_ms(&target, NOW_MS), None);
-    health.answered_in(&target, 200, NOW_MS);
+    health.answered_in(&target, true, 200, NOW_MS);
     assert_eq!(health.latency_ms(&target, NOW_MS), Some(200.0));
     health.note(&subjects(), Verdict::of(Class::Target), "", at(NOW_MS + 60_000, 0.5));
     assert!(health.latency_ms(&target, NOW_MS + 60_000) > Some(4900.0));
@@ -346,7 +349,7 @@ fn no_more_than_a_bounded_number_of_subjects_is_kept() {
         let of = Subjects::of("p", &format!("m-{number}"), None, None);
         health.note(&of, Verdict::of(Class::Rate), "429", at(NOW_MS + number, 0.5));
     }
-    assert_eq!(health.troubled().count(), TROUBLED_MAX);
+    assert_eq!(health.troubled().count(), standing::TROUBLED_MAX);
 }
 
 #[test]
@@ -379,5 +382,5 @@ fn a_provider_that_is_reached_elsewhere_begins_anew() {
     }
     assert_eq!(catalog("https://wrong.example/v1", "bearer").moved_since(&older).count(), 0);
     assert_eq!(health.forget_provider(&older.providers[0]).len(), 4);
-    assert_eq!(health.troubled().map(|(key, _)| key.to_owned()).collect::<Vec<_>>(), [other.lane]);
+    assert_eq!(health.troubled().map(|(known, _)| known.clone()).collect::<Vec<_>>(), [other.lane]);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::health::Subjects;
+use crate::health::{Subject, Subjects};
 use crate::outcome::limits::{LimitSignal, Span};
 
 /// So many limits are remembered; the one heard of longest ago makes room.
@@ -21,7 +21,7 @@ const SAME_RESET_MS: i64 = 60 * 60 * 1000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Learnt {
     /// Of which credential or lane, as health calls it.
-    pub subject: String,
+    pub subject: Subject,
     /// What was told.
     #[serde(flatten)]
     pub signal: LimitSignal,
@@ -32,7 +32,7 @@ pub struct Learnt {
 /// All of them, each by subject, what it counts, and within which time.
 #[derive(Debug, Default)]
 pub struct LearntLimits {
-    known: BTreeMap<(String, String, Option<Span>), Learnt>,
+    known: BTreeMap<(Subject, String, Option<Span>), Learnt>,
 }
 
 impl LearntLimits {

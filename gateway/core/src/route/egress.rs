@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::candidate::{Candidate, Skip, SkipReason};
 use crate::catalog::{Credential, Egress};
-use crate::health::{Availability, DIRECT, Health, Subjects, Trouble};
+use crate::health::{Availability, DIRECT, Health, Subject, Subjects, Trouble};
 
 /// Why nobody can take this way here, whatever recent attempts say.
 pub(super) fn unusable(egress: Option<&Egress>, proxies: bool) -> Option<Skip> {
@@ -23,9 +23,9 @@ pub(super) fn shared(candidate: &Candidate) -> Vec<usize> {
     if provider.credentials.iter().all(|credential| credential.egress.is_none()) {
         return Vec::new();
     }
-    let mut known: Vec<Option<String>> = Vec::new();
+    let mut known: Vec<Option<Arc<str>>> = Vec::new();
     let egress = |credential: &Arc<Credential>| {
-        let key = provider.egress_of(Some(credential)).and_then(Egress::key);
+        let key = provider.egress_of(Some(credential)).and_then(Egress::key).cloned();
         known.iter().position(|other| *other == key).unwrap_or_else(|| {
             known.push(key);
             known.len() - 1
@@ -41,8 +41,12 @@ pub fn egress_resting(health: &Health, of: &Subjects, egress: Option<&Egress>, n
     Some(Skip { reason: SkipReason::EgressResting, until_ms: Some(until_ms), message: name })
 }
 
-fn longest_wait<'k>(health: &Health, keys: impl Iterator<Item = &'k String>, now_ms: i64) -> Option<(i64, Trouble)> {
-    let waits = keys.filter_map(|key| match health.availability(key, now_ms) {
+fn longest_wait<'s>(
+    health: &Health,
+    subjects: impl Iterator<Item = &'s Subject>,
+    now_ms: i64,
+) -> Option<(i64, Trouble)> {
+    let waits = subjects.filter_map(|subject| match health.availability(subject, now_ms) {
         Availability::Not(trouble, until_ms) => Some((until_ms, trouble)),
         Availability::Able | Availability::Probe => None,
     });

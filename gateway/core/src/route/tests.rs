@@ -165,7 +165,7 @@ fn a_call_that_goes_on_from_a_response_goes_to_whoever_made_it() {
     let catalog = catalog(r#""a/x", "b/x""#);
     let health = Health::default();
     let credential = catalog.providers[0].credentials[1].id.clone();
-    let owner = ResponseOwner { provider: "a".into(), credential: Some(credential) };
+    let owner = ResponseOwner { provider: "a".into(), credential: Some(credential.to_string()) };
     for draw in 0..20 {
         let candidates =
             route(&RouteRequest { owner: Some(&owner), ..ask(&catalog, &health, draw) }, &mut Rotation::default());

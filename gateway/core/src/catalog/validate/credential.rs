@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use crate::catalog::document::{credential_id, labels};
 use crate::catalog::schema::format::Url;
 use crate::catalog::schema::{Fields, Place, Report, format};
-use crate::catalog::{Credential, Egress, Provider, RelayEgress, Secret, Value, seal};
+use crate::catalog::{Credential, Egress, Provider, ProxyEgress, RelayEgress, Secret, Value, seal};
 
 use super::quota::{self, Measures};
 
@@ -27,7 +27,7 @@ pub(super) fn read_all(place: &Place<'_>, provider: &str, measures: Measures<'_>
 
 /// Always a credential, so that the indexes of the document stay those of the list.
 fn read(place: &Place<'_>, provider: &str, label: String, measures: Measures<'_>) -> Credential {
-    let id = credential_id(provider, place.value).unwrap_or_default();
+    let id = credential_id(provider, place.value).unwrap_or_default().into();
     let value = Value::Missing("is not valid".to_owned());
     let mut credential = Credential { id, label, enabled: true, value, pool: None, quota: None, egress: None };
     let value = match place.value {
@@ -74,7 +74,7 @@ fn read_secret(place: &Place<'_>, check: Check) -> Option<Value> {
 /// the key for it.
 pub(super) fn read_egress(place: &Place<'_>) -> Option<Egress> {
     if place.value.is_string() {
-        return read_text(place, format::proxy_url).map(Egress::Proxy);
+        return read_text(place, format::proxy_url).map(proxy);
     }
     let mut fields = place.fields()?;
     let egress = if fields.has("relay") {
@@ -82,15 +82,20 @@ pub(super) fn read_egress(place: &Place<'_>) -> Option<Egress> {
         let key = fields.field("key").map(|place| read_secret(&place, format::credential));
         let local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(false);
         relay.zip(Some(key)).map(|(Url { scheme, authority, path }, key)| {
-            Egress::Relay(RelayEgress { tls: scheme == "https", authority, path, key: key.flatten(), local })
+            let name = format!("{}{path}", authority.to_ascii_lowercase()).into();
+            Egress::Relay(RelayEgress { name, tls: scheme == "https", authority, path, key: key.flatten(), local })
         })
     } else {
         // Its only possible id is known; the field is there because a stored document has it.
         fields.field("id").and_then(|place| place.text());
-        read_value(&mut fields, format::proxy_url, false).map(Egress::Proxy)
+        read_value(&mut fields, format::proxy_url, false).map(proxy)
     };
     fields.finish();
     egress
+}
+
+fn proxy(url: Value) -> Egress {
+    Egress::Proxy(ProxyEgress::new(url))
 }
 
 /// Labels within a provider and ids within the document must differ; an id stands for one secret.
@@ -102,7 +107,7 @@ pub(super) fn check_unique(report: &Report, providers: &[Arc<Provider>]) {
         let known = |(_, credential): &(usize, &Arc<Credential>)| !credential.id.is_empty();
         for (index, credential) in provider.credentials.iter().enumerate().filter(known) {
             let path = format!("providers[{provider_index}].credentials[{index}]");
-            if let Some(first) = ids.get(credential.id.as_str()) {
+            if let Some(first) = ids.get(&*credential.id) {
                 report.problem(path.clone(), format!("is the same credential as {first}; leave one out"));
             } else if let Some(first) = labels.get(credential.label.as_str()) {
                 report.problem(format!("{path}.label"), format!("credentials[{first}] has this label too"));

@@ -3,9 +3,11 @@
 use super::*;
 use crate::candidate::Named;
 use crate::catalog::{Catalog, Document};
+use crate::health::lanes::ASKED_LANES_MAX;
+use crate::health::subjects::{ASKED_TARGETS_MAX, ASKED_WINDOWS_MAX};
 
 fn asked(name: &str) -> Subjects {
-    Subjects::of("p", "*", Some("c-1"), None).asked("c-1", name)
+    Subjects::of("p", "*", Some("c-1"), None).of_asked("c-1", name)
 }
 
 fn cooled(health: &mut Health, name: &str, now_ms: i64) {
@@ -13,7 +15,7 @@ fn cooled(health: &mut Health, name: &str, now_ms: i64) {
 }
 
 fn is_able(health: &Health, name: &str) -> bool {
-    asked(name).beside_target().all(|key| health.availability(key, NOW_MS + 100) == Availability::Able)
+    asked(name).beside_target().all(|subject| health.availability(subject, NOW_MS + 100) == Availability::Able)
 }
 
 #[test]
@@ -31,8 +33,8 @@ fn names_beyond_those_kept_apart_share_one_lane() {
     }
     assert_eq!(health.troubled().count(), ASKED_LANES_MAX + 1);
     assert!(!is_able(&health, "n-999") && !is_able(&health, "never-seen"));
-    let other = Subjects::of("p", "*", Some("c-2"), None).asked("c-2", "n-1");
-    assert!(other.beside_target().all(|key| health.availability(key, NOW_MS) == Availability::Able));
+    let other = Subjects::of("p", "*", Some("c-2"), None).of_asked("c-2", "n-1");
+    assert!(other.beside_target().all(|subject| health.availability(subject, NOW_MS) == Availability::Able));
 }
 
 #[test]
@@ -93,5 +95,5 @@ fn names_beyond_those_kept_apart_share_one_breaker() {
         let of = to(&catalog, &health, &format!("n-{number}"));
         health.note(&of, Verdict::of(Class::Ok), "", at(NOW_MS, 0.5));
     }
-    assert_eq!(health.windows.keys().filter(|key| key.starts_with("target/")).count(), ASKED_WINDOWS_MAX + 1);
+    assert_eq!(health.windows.keys().filter(|known| known.kind() == "target").count(), ASKED_WINDOWS_MAX + 1);
 }

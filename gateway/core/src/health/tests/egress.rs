@@ -11,7 +11,7 @@ fn of_proxy(kind: ErrorKind) -> Verdict {
 }
 
 fn is_able(health: &Health, of: &Subjects, now_ms: i64) -> bool {
-    of.beside_target().chain([&of.target]).all(|key| health.availability(key, now_ms) == Availability::Able)
+    of.beside_target().chain([&of.target]).all(|subject| health.availability(subject, now_ms) == Availability::Able)
 }
 
 #[test]

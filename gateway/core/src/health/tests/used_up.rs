@@ -1,9 +1,9 @@
 //! Providers that say with a good answer that it was the last one.
 
 use super::*;
-use crate::outcome::limits::Span;
+use crate::outcome::limits::{LimitSignal, Span};
 
-fn signal(of_account: bool, remaining: u64, in_ms: i64, is_reset: bool) -> LimitSignal {
+fn told(of_account: bool, remaining: u64, in_ms: i64, is_reset: bool) -> LimitSignal {
     LimitSignal {
         what: "requests".to_owned(),
         per: is_reset.then_some(Span::Day),
@@ -16,19 +16,19 @@ fn signal(of_account: bool, remaining: u64, in_ms: i64, is_reset: bool) -> Limit
 }
 
 impl Story {
-    fn signal(&mut self, signals: &[LimitSignal]) -> Vec<String> {
-        self.health.used_up(&subjects(), signals, self.now_ms)
+    fn told(&mut self, told: &[LimitSignal]) -> Vec<Subject> {
+        self.health.used_up(&subjects(), told, self.now_ms)
     }
 }
 
 #[test]
 fn a_lane_that_is_used_up_is_kept_back_until_its_reset_and_the_success_that_told_it_changes_nothing() {
     let mut story = Story::new();
-    assert_eq!(story.signal(&[signal(false, 0, 4 * 3_600_000, true)]), ["lane/c-1/m"]);
+    assert_eq!(story.told(&[told(false, 0, 4 * 3_600_000, true)]), ["lane/c-1/m"]);
     story.class(Class::Ok);
     assert_eq!(story.says(), ["yes", "yes", "14400000"]);
-    assert_eq!(story.signal(&[signal(false, 0, 4 * 3_600_000, true)]), [""; 0], "the same again is no news");
-    let standing = story.health.standing("lane/c-1/m").unwrap();
+    assert_eq!(story.told(&[told(false, 0, 4 * 3_600_000, true)]), [""; 0], "the same again is no news");
+    let standing = story.health.standing(&subjects().lane).unwrap();
     assert_eq!(
         (standing.trouble, standing.said.as_str()),
         (Trouble::Spent, "the provider says that 0 of 50 requests are left")
@@ -42,32 +42,32 @@ fn a_lane_that_is_used_up_is_kept_back_until_its_reset_and_the_success_that_told
 #[test]
 fn what_is_used_up_of_an_account_keeps_its_credential_back() {
     let mut story = Story::new();
-    assert_eq!(story.signal(&[signal(true, 0, 1000, true), signal(false, 7, 9000, true)]), ["credential/c-1"]);
+    assert_eq!(story.told(&[told(true, 0, 1000, true), told(false, 7, 9000, true)]), ["credential/c-1"]);
     assert_eq!(story.says(), ["yes", "1000", "yes"]);
 }
 
 #[test]
 fn something_left_or_no_time_to_wait_for_keeps_nobody_back() {
     let mut story = Story::new();
-    let past = signal(false, 0, 0, true);
+    let past = told(false, 0, 0, true);
     let never = LimitSignal { resets_at_ms: None, ..past.clone() };
-    assert_eq!(story.signal(&[signal(false, 1, 9000, true), past, never]), [""; 0]);
+    assert_eq!(story.told(&[told(false, 1, 9000, true), past, never]), [""; 0]);
     assert!(story.health.is_calm());
 }
 
 #[test]
 fn a_bucket_that_is_refilled_all_the_time_is_waited_for_a_minute_at_most() {
     let mut story = Story::new();
-    story.signal(&[signal(false, 0, 2000, false)]);
+    story.told(&[told(false, 0, 2000, false)]);
     assert_eq!(story.says(), ["yes", "yes", "2000"]);
-    story.signal(&[signal(false, 0, 240_000, false)]);
+    story.told(&[told(false, 0, 240_000, false)]);
     assert_eq!(story.says(), ["yes", "yes", "60000"]);
 }
 
 #[test]
 fn a_call_that_is_refused_meanwhile_makes_no_day_shorter_but_may_make_it_longer() {
     let mut story = Story::new();
-    story.signal(&[signal(false, 0, 3_600_000, true)]);
+    story.told(&[told(false, 0, 3_600_000, true)]);
     story.class(Class::Rate);
     assert_eq!(story.says(), ["yes", "yes", "3600000"]);
     story.note(verdict(Class::Rate, Some((7_200_000, true))));

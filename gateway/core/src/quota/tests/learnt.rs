@@ -38,8 +38,8 @@ fn one_less_is_no_news_and_the_first_the_last_and_another_day_are() {
 fn what_an_account_may_is_known_of_its_credential_and_the_rest_of_its_lane() {
     let mut limits = LearntLimits::default();
     limits.learn(&subjects(), vec![LimitSignal { of_account: true, ..signal(2000, 9, HOUR) }, signal(500, 9, HOUR)], 5);
-    let known: Vec<(&str, Option<u64>)> = limits.all().map(|each| (each.subject.as_str(), each.signal.limit)).collect();
-    assert_eq!(known, [("credential/c-1", Some(2000)), ("lane/c-1/m", Some(500))]);
+    let known: Vec<(String, Option<u64>)> = limits.all().map(|each| (each.subject.key(), each.signal.limit)).collect();
+    assert_eq!(known, [("credential/c-1".to_owned(), Some(2000)), ("lane/c-1/m".to_owned(), Some(500))]);
 }
 
 #[test]
@@ -47,11 +47,8 @@ fn the_newer_word_counts_and_an_old_one_is_forgotten() {
     let mut limits = LearntLimits::default();
     let now_ms = 100 * HOUR;
     limits.learn(&subjects(), vec![signal(50, 9, now_ms)], now_ms);
-    let other = |as_of_ms, remaining| Learnt {
-        subject: "lane/c-1/m".to_owned(),
-        signal: signal(50, remaining, now_ms),
-        as_of_ms,
-    };
+    let other =
+        |as_of_ms, remaining| Learnt { subject: subjects().lane, signal: signal(50, remaining, now_ms), as_of_ms };
     let remaining = |limits: &LearntLimits| limits.all().map(|each| each.signal.remaining).collect::<Vec<_>>();
     limits.merge(vec![other(now_ms - 1, 10)], now_ms);
     assert_eq!(remaining(&limits), [Some(9)]);

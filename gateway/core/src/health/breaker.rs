@@ -1,0 +1,130 @@
+//! The breaker of a target: opened by failures in a row or by a share of them, closed by the first answer. Also what is
+//! remembered of recent attempts, by which an egress is judged too.
+
+use super::backoff::Backoff;
+use super::standing::{Blame, told_ms};
+use super::{At, Health, Subject, Subjects, Trouble};
+use crate::verdict::{ErrorKind, Verdict};
+
+/// An open breaker: 1 s, doubling to 60 s, with jitter.
+pub(super) const BREAKER_MS: Backoff = Backoff::new(1_000, 60_000);
+
+/// A target whose provider does not know the model: nothing but an edit of the catalog will mend it soon.
+const UNKNOWN_MODEL_MS: u64 = 600_000;
+
+/// Failures in a row that open a breaker.
+const CONSECUTIVE_MAX: u32 = 5;
+/// Attempts within the window that make a share of failures mean something.
+const ATTEMPTS_MIN: u32 = 20;
+const SECONDS: usize = 10;
+
+impl Health {
+    pub(super) fn target_failed(&mut self, of: &Subjects, verdict: Verdict, said: &str, at: At) -> Vec<Subject> {
+        let (target, now_ms) = (&of.target, at.now_ms);
+        self.probes.remove(target);
+        if verdict.kind == ErrorKind::UnknownModel {
+            let (trouble, told_ms, backoff) = (Trouble::UnknownModel, Some(UNKNOWN_MODEL_MS), &BREAKER_MS);
+            return self.trouble(target, Blame { trouble, told_ms, backoff, said, now_ms });
+        }
+        self.latencies.failed(target, now_ms);
+        let told_ms = verdict.rest.map(told_ms);
+        self.failed(target, Trouble::Open, told_ms, said, at)
+    }
+
+    /// Counts a failure against a subject that has a breaker, which opens it if there were enough of them or if a wait was
+    /// told.
+    pub(super) fn failed(
+        &mut self,
+        subject: &Subject,
+        trouble: Trouble,
+        told_ms: Option<u64>,
+        said: &str,
+        at: At,
+    ) -> Vec<Subject> {
+        let At { now_ms, jitter, .. } = at;
+        let window = self.windows.entry(subject.clone()).or_default();
+        window.push(false, now_ms);
+        let was_open = self.troubled.get(subject).is_some_and(|standing| standing.trouble == trouble);
+        if !was_open && told_ms.is_none() && !window.is_bad(now_ms) {
+            return Vec::new();
+        }
+        window.clear();
+        self.trouble(subject, Blame { trouble, told_ms, backoff: &BREAKER_MS.jittered(jitter), said, now_ms })
+    }
+
+    /// Whether the last that was heard of a target is a failure.
+    pub fn is_failing(&self, target: &Subject) -> bool {
+        self.troubled.contains_key(target) || self.windows.get(target).is_some_and(Window::is_failing)
+    }
+}
+
+/// Outcomes of the last ten seconds, by the second, and how many failures came in a row.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    seconds: [Second; SECONDS],
+    consecutive: u32,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Second {
+    at_s: i64,
+    attempts: u32,
+    failures: u32,
+}
+
+impl Window {
+    pub(super) fn push(&mut self, success: bool, now_ms: i64) {
+        self.consecutive = if success { 0 } else { self.consecutive.saturating_add(1) };
+        let at_s = now_ms.div_euclid(1000);
+        let place = usize::try_from(at_s.rem_euclid(SECONDS as i64)).unwrap_or(0);
+        let Some(second) = self.seconds.get_mut(place) else { return };
+        if second.at_s != at_s {
+            *second = Second { at_s, ..Second::default() };
+        }
+        second.attempts = second.attempts.saturating_add(1);
+        second.failures = second.failures.saturating_add(u32::from(!success));
+    }
+
+    /// Five failures in a row, or half of at least twenty attempts in ten seconds.
+    pub(super) fn is_bad(&self, now_ms: i64) -> bool {
+        let now_s = now_ms.div_euclid(1000);
+        let recent = || self.seconds.iter().filter(|second| (0..SECONDS as i64).contains(&(now_s - second.at_s)));
+        let attempts: u32 = recent().map(|second| second.attempts).sum();
+        let failures: u32 = recent().map(|second| second.failures).sum();
+        self.consecutive >= CONSECUTIVE_MAX || (attempts >= ATTEMPTS_MIN && failures * 2 >= attempts)
+    }
+
+    /// Whether the last attempt failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.consecutive > 0
+    }
+
+    /// Starts anew: what opened a breaker must not open it again after one more failure.
+    pub(super) fn clear(&mut self) {
+        *self = Window::default();
+    }
+
+    /// Whether anything happened within the last ten seconds, or the last thing was a failure within the last hour.
+    pub(super) fn is_recent(&self, now_ms: i64) -> bool {
+        let limit_s = if self.consecutive > 0 { 3600 } else { SECONDS as i64 };
+        let now_s = now_ms.div_euclid(1000);
+        self.seconds.iter().any(|second| now_s - second.at_s < limit_s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_twenty_attempts_within_ten_seconds_is_bad_and_older_ones_do_not_count() {
+        let mut window = Window::default();
+        for index in 0..19 {
+            window.push(index % 2 == 1, 1000 * (index / 2));
+        }
+        assert!(!window.is_bad(9000), "nineteen are too few to tell");
+        window.push(true, 9000);
+        assert!(window.is_bad(9000));
+        assert!(!window.is_bad(10_000), "the first second has gone by");
+    }
+}

@@ -1,0 +1,97 @@
+//! Credentials and their lanes: who rests after a refusal, who cools down after a rate limit, and who has nothing left.
+
+use super::backoff::Backoff;
+use super::standing::{Blame, told_ms};
+use super::{Health, Models, Subject, Subjects, Trouble};
+use crate::outcome::limits::{self, LimitSignal};
+use crate::verdict::{ErrorKind, Verdict};
+
+/// A bucket that is refilled all the time, as a good answer told of it, is waited for this long at most.
+const BUCKET_MS_MAX: u64 = 60_000;
+/// A lane without a told wait: 5 s, doubling to 5 min.
+const LANE_MS: Backoff = Backoff::new(5_000, 300_000);
+/// A lane whose day or longer is used up, where nobody told how long: 5 min, doubling to 1 h.
+const QUOTA_MS: Backoff = Backoff::new(300_000, 3_600_000);
+/// A refused credential: 5 min, doubling to 1 h.
+pub(super) const CREDENTIAL_MS: Backoff = Backoff::new(300_000, 3_600_000);
+/// So many lanes of a credential in trouble are kept apart by names that clients gave; then it is one lane for all.
+pub(super) const ASKED_LANES_MAX: usize = 32;
+
+impl Health {
+    pub(super) fn credential_failed(
+        &mut self,
+        of: &Subjects,
+        verdict: Verdict,
+        said: &str,
+        now_ms: i64,
+    ) -> Vec<Subject> {
+        self.probes.remove(&of.target);
+        // Without a credential it is the provider that refuses llmio, on this model at least.
+        let subject = match &of.credential {
+            Some(credential) if verdict.kind != ErrorKind::ModelDenied => credential,
+            _ => self.lane(of),
+        };
+        // A name more than are kept apart says nothing of all the others.
+        if verdict.kind == ErrorKind::ModelDenied && of.wide_lane.as_ref() == Some(subject) {
+            return Vec::new();
+        }
+        let told_ms = verdict.rest.filter(|rest| rest.is_reset).map(told_ms);
+        self.trouble(subject, Blame { trouble: Trouble::Resting, told_ms, backoff: &CREDENTIAL_MS, said, now_ms })
+    }
+
+    pub(super) fn cool(&mut self, of: &Subjects, verdict: Verdict, said: &str, now_ms: i64) -> Vec<Subject> {
+        self.probes.remove(&of.target);
+        let wider = match verdict.kind {
+            ErrorKind::AccountQuota => of.credential.as_ref(),
+            ErrorKind::FreeQuota => of.free_lane.as_ref(),
+            _ => None,
+        };
+        let subject = wider.unwrap_or_else(|| self.lane(of));
+        let backoff = match verdict.kind {
+            ErrorKind::Quota | ErrorKind::AccountQuota | ErrorKind::FreeQuota => &QUOTA_MS,
+            _ => &LANE_MS,
+        };
+        let told_ms = verdict.rest.map(told_ms);
+        self.trouble(subject, Blame { trouble: Trouble::Cooling, told_ms, backoff, said, now_ms })
+    }
+
+    /// Takes note that the provider has nothing left, as it said with an answer that was good: nobody need be refused to
+    /// learn it. A success does not end this, since it is one that told it.
+    pub fn used_up(&mut self, of: &Subjects, told: &[LimitSignal], now_ms: i64) -> Vec<Subject> {
+        let (account, lane): (Vec<LimitSignal>, Vec<LimitSignal>) =
+            told.iter().cloned().partition(|each| each.of_account);
+        let of_lane = self.lane(of);
+        let subjects = [(of.credential.as_ref().unwrap_or(of_lane), account), (of_lane, lane)];
+        let mut changed = Vec::new();
+        for (subject, told) in subjects {
+            let Some(hint) = limits::used_up(&told, now_ms) else { continue };
+            // OpenAI tells when a bucket is full again that has its first drop much sooner.
+            let wait_ms = if hint.is_reset { hint.wait_ms } else { hint.wait_ms.min(BUCKET_MS_MAX) };
+            let until_ms = now_ms.saturating_add_unsigned(wait_ms);
+            if self.troubled.get(subject).is_none_or(|known| known.until_ms(now_ms) < until_ms) {
+                let (said, told_ms) = (describe_used_up(&told), Some(wait_ms));
+                let blame = Blame { trouble: Trouble::Spent, told_ms, backoff: &LANE_MS, said: &said, now_ms };
+                changed.extend(self.trouble(subject, blame));
+            }
+        }
+        changed
+    }
+
+    /// The lane that trouble of an attempt is kept under. Clients may give any name.
+    fn lane<'s>(&self, of: &'s Subjects) -> &'s Subject {
+        let (Some(wide), Subject::Lane { account, .. }) = (&of.wide_lane, &of.lane) else { return &of.lane };
+        let first = Subject::Lane { account: account.clone(), models: Models::Any };
+        let is_of_account = |subject: &Subject| matches!(subject, Subject::Lane { account: of, .. } if of == account);
+        let of_account = self.troubled.range::<Subject, _>(&first..).take_while(|(subject, _)| is_of_account(subject));
+        let is_full = !self.troubled.contains_key(&of.lane) && of_account.count() >= ASKED_LANES_MAX;
+        if is_full { wide } else { &of.lane }
+    }
+}
+
+/// `the provider says that 0 of 50 requests are left`
+fn describe_used_up(told: &[LimitSignal]) -> String {
+    let of = |each: &LimitSignal| each.limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
+    let used_up = told.iter().filter(|each| each.remaining == Some(0));
+    let each: Vec<String> = used_up.map(|told| format!("0{} {}", of(told), told.what)).collect();
+    format!("the provider says that {} are left", each.join(", "))
+}

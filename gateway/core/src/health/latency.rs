@@ -1,0 +1,217 @@
+//! How quick targets are: what a client waits for is the first content of a stream, or a whole answer.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::standing::TROUBLED_MAX;
+use super::{Health, Subject};
+
+/// No first content takes longer than a day.
+const LATENCY_MS_MAX: f64 = 86_400_000.0;
+
+/// Another instance's clock may be this much ahead.
+const AHEAD_MS: i64 = 1_000;
+
+/// What the published name of a target's whole answers begins with, in the place of `target`.
+const WHOLE: &str = "whole/";
+const TARGET: &str = "target/";
+
+/// How long a target takes to its first content, or to a whole answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Published", try_from = "Published")]
+pub struct TargetLatency {
+    /// The target.
+    pub target: Subject,
+    /// To the first content of a stream, and not to a whole answer.
+    pub is_streamed: bool,
+    /// The weighted mean, in milliseconds.
+    pub first_content_ms: f64,
+    /// When the last sample came, Unix milliseconds.
+    pub as_of_ms: i64,
+}
+
+/// The same as it is published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Published {
+    /// The target's key, or that of its whole answers.
+    target: String,
+    first_content_ms: f64,
+    as_of_ms: i64,
+}
+
+impl From<TargetLatency> for Published {
+    fn from(latency: TargetLatency) -> Self {
+        let TargetLatency { target, is_streamed, first_content_ms, as_of_ms } = latency;
+        let key = target.key();
+        let target = match key.strip_prefix(TARGET) {
+            Some(rest) if !is_streamed => format!("{WHOLE}{rest}"),
+            _ => key,
+        };
+        Published { target, first_content_ms, as_of_ms }
+    }
+}
+
+impl TryFrom<Published> for TargetLatency {
+    type Error = String;
+
+    fn try_from(published: Published) -> Result<Self, String> {
+        let Published { target, first_content_ms, as_of_ms } = published;
+        let whole = target.strip_prefix(WHOLE);
+        let target = Subject::try_from(whole.map_or(target.clone(), |rest| format!("{TARGET}{rest}")))?;
+        Ok(TargetLatency { target, is_streamed: whole.is_none(), first_content_ms, as_of_ms })
+    }
+}
+
+/// How quick all targets are.
+#[derive(Debug, Default)]
+pub(super) struct Latencies {
+    streams: BTreeMap<Subject, Latency>,
+    wholes: BTreeMap<Subject, Latency>,
+}
+
+impl Latencies {
+    fn of(&mut self, is_streamed: bool) -> &mut BTreeMap<Subject, Latency> {
+        if is_streamed { &mut self.streams } else { &mut self.wholes }
+    }
+
+    /// A failure is waited for as well; of whole answers it says something only where any was seen.
+    pub(super) fn failed(&mut self, target: &Subject, now_ms: i64) {
+        self.streams.entry(target.clone()).or_default().push_failure(now_ms);
+        if let Some(latency) = self.wholes.get_mut(target) {
+            latency.push_failure(now_ms);
+        }
+    }
+
+    pub(super) fn retain(&mut self, is_kept: impl Fn(&Subject, &Latency) -> bool) {
+        self.streams.retain(|target, latency| is_kept(target, latency));
+        self.wholes.retain(|target, latency| is_kept(target, latency));
+    }
+}
+
+impl Health {
+    /// How long a target takes to what a client waits for; as long as nothing is known of streams, whole answers tell more
+    /// than nothing, and the other way round.
+    pub fn wait_ms(&self, target: &Subject, streamed: bool, now_ms: i64) -> Option<f64> {
+        let Latencies { streams, wholes } = &self.latencies;
+        let value_ms = |of: &BTreeMap<Subject, Latency>| of.get(target)?.value_ms(now_ms);
+        let (first, second) = if streamed { (streams, wholes) } else { (wholes, streams) };
+        value_ms(first).or_else(|| value_ms(second))
+    }
+
+    /// How long a target takes to its first content by recent calls, in milliseconds; `None` when nothing is known.
+    pub fn latency_ms(&self, target: &Subject, now_ms: i64) -> Option<f64> {
+        self.latencies.streams.get(target)?.value_ms(now_ms)
+    }
+
+    /// Takes note of how long a target took to the first content of a stream, or to a whole answer.
+    pub fn answered_in(&mut self, target: &Subject, streamed: bool, ms: u64, now_ms: i64) {
+        self.latencies.of(streamed).entry(target.clone()).or_default().push(ms, now_ms);
+    }
+
+    /// How long the targets take by recent calls, for other instances and for people.
+    pub fn latencies(&self, now_ms: i64) -> Vec<TargetLatency> {
+        let recent = |(of, is_streamed): (&'_ BTreeMap<Subject, Latency>, bool)| {
+            let recent = of.iter().filter_map(move |(target, latency)| {
+                latency.value_ms(now_ms)?;
+                let (first_content_ms, as_of_ms) = latency.known()?;
+                Some(TargetLatency { target: target.clone(), is_streamed, first_content_ms, as_of_ms })
+            });
+            recent.collect::<Vec<_>>()
+        };
+        [(&self.latencies.streams, true), (&self.latencies.wholes, false)].into_iter().flat_map(recent).collect()
+    }
+
+    /// Takes over what other instances found, where it is newer.
+    pub fn merge_latencies(&mut self, others: Vec<TargetLatency>, now_ms: i64) {
+        for TargetLatency { target, is_streamed, first_content_ms, as_of_ms } in others {
+            // What lasts longer than a day, or was heard of in the future, is a mistake.
+            let is_sound =
+                (0.0..=LATENCY_MS_MAX).contains(&first_content_ms) && as_of_ms <= now_ms.saturating_add(AHEAD_MS);
+            let known = self.latencies.of(is_streamed);
+            if is_sound && (known.len() < TROUBLED_MAX || known.contains_key(&target)) {
+                known.entry(target).or_default().take_over(first_content_ms, as_of_ms);
+            }
+        }
+    }
+}
+
+/// An exponentially weighted mean of the time to the first content: what is ten seconds old counts about a third.
+#[derive(Debug, Default)]
+pub(super) struct Latency {
+    value_ms: f64,
+    at_ms: Option<i64>,
+}
+
+impl Latency {
+    /// What a failure counts as, unless answers are slower still.
+    const FAILURE_MS: f64 = 5_000.0;
+    /// What is older than this is not known any more: a target that was slow once must be tried again.
+    const KNOWN_MS: i64 = 60_000;
+    const DECAY_MS: f64 = 10_000.0;
+    /// Of calls at the same moment each still moves the mean by a tenth.
+    const KEPT_MAX: f64 = 0.9;
+
+    pub(super) fn push(&mut self, sample_ms: u64, now_ms: i64) {
+        #[expect(clippy::cast_precision_loss, reason = "an hour in milliseconds is far below 2^53")]
+        self.mix(sample_ms as f64, now_ms);
+    }
+
+    pub(super) fn push_failure(&mut self, now_ms: i64) {
+        self.mix(self.value_ms.max(Self::FAILURE_MS), now_ms);
+    }
+
+    fn mix(&mut self, sample_ms: f64, now_ms: i64) {
+        #[expect(clippy::cast_precision_loss, reason = "ages that matter are far below 2^53")]
+        let age_ms = self.at_ms.map(|at_ms| (now_ms - at_ms).max(0) as f64);
+        let kept = age_ms.map_or(0.0, |age_ms| (-age_ms / Self::DECAY_MS).exp().min(Self::KEPT_MAX));
+        self.value_ms = self.value_ms * kept + sample_ms * (1.0 - kept);
+        self.at_ms = Some(now_ms);
+    }
+
+    /// The mean and when its last sample came.
+    pub(super) fn known(&self) -> Option<(f64, i64)> {
+        self.at_ms.map(|at_ms| (self.value_ms, at_ms))
+    }
+
+    /// Takes another instance's mean in the place of an older one: each has mixed in what it heard of the others.
+    pub(super) fn take_over(&mut self, value_ms: f64, at_ms: i64) {
+        if self.at_ms.is_none_or(|known_ms| known_ms < at_ms) {
+            (self.value_ms, self.at_ms) = (value_ms, Some(at_ms));
+        }
+    }
+
+    pub(super) fn value_ms(&self, now_ms: i64) -> Option<f64> {
+        self.at_ms.filter(|at_ms| now_ms - at_ms < Self::KNOWN_MS).map(|_| self.value_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mean_follows_new_samples_and_more_so_after_a_pause() {
+        let mut latency = Latency::default();
+        let is = |latency: &Latency, now_ms, wanted: f64| {
+            latency.value_ms(now_ms).is_some_and(|value_ms| (value_ms - wanted).abs() < 10.0)
+        };
+        latency.push(100, 0);
+        assert!(is(&latency, 0, 100.0));
+        latency.push(1100, 0);
+        assert!(is(&latency, 0, 200.0));
+        latency.push(1200, 50_000);
+        assert!(is(&latency, 50_000, 1195.0));
+        latency.push_failure(100_000);
+        assert!(is(&latency, 100_000, 4975.0));
+        assert_eq!(latency.value_ms(160_000), None, "that was a minute ago");
+    }
+
+    #[test]
+    fn a_failure_is_never_quicker_than_an_answer() {
+        let mut latency = Latency::default();
+        latency.push(20_000, 0);
+        latency.push_failure(20_000);
+        assert_eq!(latency.value_ms(20_000), Some(20_000.0));
+    }
+}

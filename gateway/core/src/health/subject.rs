@@ -1,0 +1,216 @@
+//! What can be in trouble, each with one name. A subject is made of names that the catalog shares, so it is made, cloned and
+//! looked up without writing a text; its [`key`](Subject::key) is for stores and people.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// What an attempt can be about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Subject {
+    /// A credential on all models, by its id.
+    Credential(Arc<str>),
+    /// An egress proxy or relay, by its key, for everybody who takes it.
+    Egress(Arc<str>),
+    /// A way out as one provider sees it: the key of the egress, where there is one.
+    Place {
+        /// The key of the egress; `None`: llmio's own way out.
+        way: Option<Arc<str>>,
+        /// Who is called through it.
+        provider: Arc<str>,
+    },
+    /// A credential, or a provider that has none, on some of its models.
+    Lane {
+        /// The credential's id or the provider's name.
+        account: Arc<str>,
+        /// On which models.
+        models: Models,
+    },
+    /// A model at a provider.
+    Target {
+        /// The provider's name.
+        provider: Arc<str>,
+        /// Which of its models.
+        models: Models,
+    },
+}
+
+/// Some of a provider's models.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Models {
+    /// Those that clients name and that are not kept apart.
+    Any,
+    /// Those that the provider gives away.
+    Free,
+    /// One, by the provider's own name for it.
+    One(Arc<str>),
+}
+
+/// What the way out is called where there is no egress.
+pub const DIRECT: &str = "direct";
+
+const ANY: &str = "*";
+
+/// How OpenRouter marks what it gives away: <https://openrouter.ai/docs/api-reference/limits>.
+const FREE_MARK: &str = ":free";
+const FREE: &str = "*:free";
+
+impl Models {
+    /// The model of this name. No name of a model has a star, so those that have one stand for several.
+    pub fn of(name: Arc<str>) -> Self {
+        match &*name {
+            ANY => Models::Any,
+            FREE => Models::Free,
+            _ => Models::One(name),
+        }
+    }
+
+    /// Whether it is given away, as far as its name says so.
+    pub(super) fn is_free(name: &str) -> bool {
+        name.ends_with(FREE_MARK)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Models::Any => ANY,
+            Models::Free => FREE,
+            Models::One(name) => name,
+        }
+    }
+}
+
+impl Subject {
+    /// A target by the provider's name and its own name for the model.
+    pub fn target(provider: Arc<str>, models: Models) -> Self {
+        Subject::Target { provider, models }
+    }
+
+    /// What sort of thing it is, as keys and the admin API call it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Subject::Credential(_) => "credential",
+            Subject::Egress(_) | Subject::Place { .. } => "egress",
+            Subject::Lane { .. } => "lane",
+            Subject::Target { .. } => "target",
+        }
+    }
+
+    /// Its name in stores and for people: `lane/c-1/gpt-5`. Names of providers and ids of credentials have no slash, and
+    /// what has one elsewhere in front of another name is escaped, so that each key is that of one subject.
+    pub fn key(&self) -> String {
+        let kind = self.kind();
+        match self {
+            Subject::Credential(id) => format!("{kind}/{id}"),
+            Subject::Egress(way) => format!("{kind}/{}", escaped(way)),
+            Subject::Place { way, provider } => {
+                format!("{kind}/{}/{provider}", escaped(way.as_deref().unwrap_or(DIRECT)))
+            }
+            Subject::Lane { account, models } => format!("{kind}/{account}/{}", models.name()),
+            Subject::Target { provider, models } => format!("{kind}/{provider}/{}", models.name()),
+        }
+    }
+
+    /// The subject with this key; `None`: there is none.
+    pub fn parse(key: &str) -> Option<Self> {
+        let (kind, rest) = key.split_once('/')?;
+        let subject = match (kind, rest.split_once('/')) {
+            ("credential", None) => Subject::Credential(rest.into()),
+            ("egress", None) => Subject::Egress(unescaped(rest).into()),
+            ("egress", Some((way, provider))) if !provider.contains('/') => {
+                let way = (way != DIRECT).then(|| unescaped(way).into());
+                Subject::Place { way, provider: provider.into() }
+            }
+            ("lane", Some((account, model))) => {
+                Subject::Lane { account: account.into(), models: Models::of(model.into()) }
+            }
+            ("target", Some((provider, model))) => Subject::target(provider.into(), Models::of(model.into())),
+            _ => return None,
+        };
+        // What an older llmio kept in another form is nobody's.
+        (subject.key() == key).then_some(subject)
+    }
+}
+
+/// The address of a relay has slashes.
+fn escaped(way: &str) -> Cow<'_, str> {
+    if way.contains(['/', '%']) { way.replace('%', "%25").replace('/', "%2F").into() } else { way.into() }
+}
+
+fn unescaped(way: &str) -> String {
+    way.replace("%2F", "/").replace("%25", "%")
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.key())
+    }
+}
+
+impl From<Subject> for String {
+    fn from(subject: Subject) -> Self {
+        subject.key()
+    }
+}
+
+impl TryFrom<String> for Subject {
+    type Error = String;
+
+    fn try_from(key: String) -> Result<Self, String> {
+        Subject::parse(&key).ok_or_else(|| format!("{key:?} is no subject"))
+    }
+}
+
+#[cfg(test)]
+impl PartialEq<&str> for Subject {
+    fn eq(&self, key: &&str) -> bool {
+        self.key() == *key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(name: &str) -> Models {
+        Models::One(name.into())
+    }
+
+    #[test]
+    fn each_subject_has_a_key_of_its_own_and_is_found_by_it() {
+        let place = |way: Option<&str>| Subject::Place { way: way.map(Into::into), provider: "p".into() };
+        let lane = |models| Subject::Lane { account: "c-1".into(), models };
+        for (subject, key) in [
+            (Subject::Credential("c-1".into()), "credential/c-1"),
+            (Subject::Egress("proxy.example:80~0a1b2c".into()), "egress/proxy.example:80~0a1b2c"),
+            (Subject::Egress("edge.example/relay/100%".into()), "egress/edge.example%2Frelay%2F100%25"),
+            (place(None), "egress/direct/p"),
+            (place(Some("[::1]:1080")), "egress/[::1]:1080/p"),
+            (place(Some("edge.example/relay/g")), "egress/edge.example%2Frelay%2Fg/p"),
+            (lane(one("q/coder:free")), "lane/c-1/q/coder:free"),
+            (lane(Models::Free), "lane/c-1/*:free"),
+            (lane(Models::Any), "lane/c-1/*"),
+            (Subject::target("p".into(), one("a/b")), "target/p/a/b"),
+        ] {
+            assert_eq!((subject.key().as_str(), Subject::parse(key)), (key, Some(subject)), "{key}");
+        }
+    }
+
+    #[test]
+    fn what_no_subject_is_called_is_none() {
+        for key in ["", "lane", "lane/c-1", "credential/a/b", "egress/a/relay/b", "egress/a%2fb", "whole/p/m"] {
+            assert_eq!(Subject::parse(key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_subject_is_written_as_its_key() {
+        let lane = Subject::Lane { account: "p".into(), models: one("m") };
+        let text = serde_json::to_string(&lane).unwrap();
+        assert_eq!((text.as_str(), serde_json::from_str(&text).ok()), (r#""lane/p/m""#, Some(lane)));
+        assert!(serde_json::from_str::<Subject>(r#""somewhere""#).is_err());
+    }
+}
