@@ -1,5 +1,9 @@
 //! Who an outcome speaks of, and what follows for that one: the words that judging, health and the catalog share.
 
+mod wait_template;
+
+pub use wait_template::{WaitTemplate, go_duration_ms};
+
 /// Who an outcome speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -94,6 +98,8 @@ pub struct ErrorRule {
     pub class: Class,
     /// How long that one rests.
     pub rest_ms: Option<u64>,
+    /// Where the body says how long; `rest_ms` stands in where it does not.
+    pub rest_from: Option<WaitTemplate>,
 }
 
 /// How long to stay away.

@@ -7,7 +7,7 @@ use super::{Health, Subject};
 use crate::verdict::Hint;
 
 /// A wait somebody told is followed this long at most, unless it is the reset of a quota.
-const TOLD_MS_MAX: u64 = 300_000;
+const TOLD_MS_MAX: u64 = 86_400_000;
 
 /// Subjects in trouble at once; each is a key of the store. Those that are over first are forgotten first.
 pub(super) const TROUBLED_MAX: usize = 1024;

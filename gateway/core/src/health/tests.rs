@@ -180,15 +180,16 @@ fn without_a_credential_a_refusal_rests_the_provider_on_that_model_only() {
 }
 
 #[test]
-fn a_rate_limit_cools_one_lane_as_long_as_it_says_and_five_minutes_at_most() {
+fn a_rate_limit_cools_one_lane_as_long_as_it_says_and_a_day_at_most() {
     let cooled = |rest| {
         let mut story = Story::new();
         story.note(verdict(Class::Rate, rest));
         story.says()[2].clone()
     };
     assert_eq!(cooled(Some((3000, false))), "3000");
-    assert_eq!(cooled(Some((9_000_000, false))), "300000");
-    assert_eq!(cooled(Some((72_000_000, true))), "72000000");
+    assert_eq!(cooled(Some((9_000_000, false))), "9000000");
+    assert_eq!(cooled(Some((172_800_000, false))), "86400000");
+    assert_eq!(cooled(Some((172_800_000, true))), "172800000");
     assert_eq!(cooled(None), "5000");
 }
 

@@ -35,7 +35,8 @@ pub(super) fn judge(status: u16, body: &[u8], asked: JudgeContext<'_>, hint: Opt
             && rule.text.as_ref().is_none_or(|wanted| text.whole.contains(&wanted.to_lowercase()))
     };
     if let Some(rule) = rules.iter().find(matches) {
-        let rest = rule.rest_ms.map(|wait_ms| Hint { wait_ms, is_reset: true }).or(hint);
+        let captured = rule.rest_from.as_ref().and_then(|template| template.wait_ms(&text.whole));
+        let rest = captured.or(rule.rest_ms).map(|wait_ms| Hint { wait_ms, is_reset: true }).or(hint);
         return Verdict { class: rule.class, kind: ErrorKind::Plain, rest };
     }
     let row = TABLE.iter().find(|row| row.is_said(status, &text, request));
@@ -46,6 +47,8 @@ pub(super) fn judge(status: u16, body: &[u8], asked: JudgeContext<'_>, hint: Opt
     let spends = matches!(kind, ErrorKind::Quota | ErrorKind::AccountQuota | ErrorKind::FreeQuota | ErrorKind::Spent);
     // Many send the reset of some window with every answer; it speaks of whoever is over its rate and of nobody else.
     let rest = hint.filter(|hint| class == Class::Rate || spends || !hint.is_reset);
+    // An empty account is not filled by waiting, however long a `retry-after` says; only a reset that is named ends it.
+    let rest = rest.filter(|hint| (status, class) != (402, Class::Credential) || hint.is_reset);
     let rest = rest.map(|hint| Hint { is_reset: hint.is_reset || spends, ..hint });
     Verdict { class, kind, rest }
 }

@@ -3,7 +3,7 @@
 //! The earliest source that says something wins: the quota or the date the body names, then an exact wait, then the
 //! window that a header says is empty. What is negative, past or not a number says nothing, nor does an absurd reset.
 
-use crate::verdict::Hint;
+use crate::verdict::{self, Hint};
 use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::fmt::rfc2822;
@@ -27,7 +27,9 @@ pub fn read(headers: &[(String, Vec<u8>)], body: &[u8], now_ms: i64) -> Option<H
     let headers = Headers(headers);
     let said = ErrorText::of(body).message;
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let reset = google_daily_reset(&body, now_ms).or_else(|| words::date(&said, now_ms));
+    let reset = google_daily_reset(&body, now_ms)
+        .or_else(|| words::date(&said, now_ms))
+        .or_else(|| limits::plan_reset(&headers, now_ms));
     reset
         .or_else(|| codex_reset(&body, now_ms))
         .or_else(|| hint(headers.number("retry-after-ms")?, false))
@@ -107,27 +109,9 @@ pub(super) fn details(body: &Value) -> impl Iterator<Item = &Value> {
     error.and_then(|error| error.get("details")?.as_array()).into_iter().flatten()
 }
 
-/// Durations as Go writes them: `250ms`, `1s`, `6m0s`, `1h2m3.5s`.
+/// Durations as Go writes them, as long as they can be.
 pub(super) fn go_duration_ms(text: &str) -> Option<i64> {
-    let mut rest = text;
-    let mut total_ms = 0.0;
-    while !rest.is_empty() {
-        let digits = rest.find(|character: char| !character.is_ascii_digit() && character != '.')?;
-        let (number, tail) = rest.split_at(digits);
-        let unit_end = tail.find(|character: char| character.is_ascii_digit()).unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(unit_end);
-        let unit_ms = match unit {
-            "ms" => 1.0,
-            "s" => 1000.0,
-            "m" => 60_000.0,
-            "h" => 3_600_000.0,
-            "d" => 86_400_000.0,
-            _ => return None,
-        };
-        total_ms += number.parse::<f64>().ok()? * unit_ms;
-        rest = tail;
-    }
-    hint(total_ms, false).and_then(|hint| i64::try_from(hint.wait_ms).ok())
+    hint(verdict::go_duration_ms(text)?, false).and_then(|hint| i64::try_from(hint.wait_ms).ok())
 }
 
 /// OpenRouter repeats its headers in the body: <https://openrouter.ai/docs/api-reference/limits>.

@@ -8,8 +8,10 @@ use serde_json::Value;
 use super::hint::{Headers, details, google_retry_delay_ms, next_midnight, reset_at_ms, until};
 use crate::verdict::Hint;
 
+mod draft;
+
 /// Headers that tell of limits begin so.
-const PREFIXES: [&str; 4] = ["x-ratelimit-", "ratelimit-", "anthropic-ratelimit-", "modelscope-ratelimit-"];
+const PREFIXES: [&str; 4] = ["x-ratelimit-", "ratelimit", "anthropic-ratelimit-", "modelscope-ratelimit-"];
 
 /// A limit as its provider tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,8 +62,10 @@ pub(super) fn of_headers(headers: &Headers<'_>, now_ms: i64) -> Vec<LimitSignal>
     let one_window = ["x-ratelimit", "ratelimit"].map(|prefix| one_window(headers, prefix, now_ms));
     let modelscope =
         [("", true), ("model-", false)].map(|(of, of_account)| modelscope(headers, of, of_account, now_ms));
-    let all = openai.into_iter().chain(anthropic).chain(one_window).chain(modelscope);
-    all.flatten().collect()
+    let all = openai.into_iter().chain(anthropic).chain(one_window).chain(modelscope).flatten();
+    let all = all.chain(unified(headers, now_ms)).chain(draft::read(headers, now_ms));
+    // Relays whose limits are switched off tell zeroes.
+    all.filter(|signal| signal.limit != Some(0)).collect()
 }
 
 /// A limit of this kind, where anything is said of it.
@@ -97,6 +101,26 @@ fn anthropic(headers: &Headers<'_>, what: &str, now_ms: i64) -> Option<LimitSign
         headers.text(&format!("anthropic-ratelimit-{what}-reset")).and_then(|at| at.parse().ok());
     let at_ms = at.map(Timestamp::as_millisecond).filter(|at_ms| *at_ms > now_ms);
     Some(LimitSignal { resets_at_ms: at_ms, ..signal })
+}
+
+/// The plans of Claude, which are an account's: of several windows the one that refuses is told with its end, as Unix time,
+/// and says so whatever `retry-after` stands beside it: <https://github.com/router-for-me/CLIProxyAPI/pull/3148>.
+fn unified(headers: &Headers<'_>, now_ms: i64) -> Option<LimitSignal> {
+    if !headers.text("anthropic-ratelimit-unified-status")?.eq_ignore_ascii_case("rejected") {
+        return None;
+    }
+    let reset = headers.text("anthropic-ratelimit-unified-reset")?;
+    let resets_at_ms = reset_at_ms(reset, now_ms).filter(|at_ms| *at_ms > now_ms);
+    let what = "requests of the plan".to_owned();
+    Some(LimitSignal {
+        what,
+        per: None,
+        of_account: true,
+        limit: None,
+        remaining: Some(0),
+        resets_at_ms,
+        is_reset: true,
+    })
 }
 
 /// One limit, of a minute or of a day, with its reset as a time: <https://openrouter.ai/docs/api-reference/limits>.
@@ -150,6 +174,11 @@ pub fn in_error(body: &[u8], now_ms: i64) -> Vec<LimitSignal> {
         Some(LimitSignal { resets_at_ms, is_reset: per == Some(Span::Day), ..signal(what, per, limit, Some(0.0))? })
     });
     all.collect()
+}
+
+/// The end of a plan's window that is used up.
+pub(super) fn plan_reset(headers: &Headers<'_>, now_ms: i64) -> Option<Hint> {
+    until(unified(headers, now_ms)?.resets_at_ms?, now_ms, true)
 }
 
 /// When there is something again of what is used up; the last to come back decides.

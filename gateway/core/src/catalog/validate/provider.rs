@@ -5,7 +5,7 @@ use crate::catalog::schema::format::{self, Url};
 use crate::catalog::schema::{Fields, Place, alternatives, did_you_mean};
 use crate::catalog::{Endpoint, Provider, ProviderKind, Value};
 use crate::dialect::{Auth, Dialect};
-use crate::verdict::{Class, ErrorRule};
+use crate::verdict::{Class, ErrorRule, WaitTemplate};
 
 use super::quota::{self, Measures};
 use super::{credential, name_at};
@@ -225,10 +225,11 @@ fn read_error_rule(place: &Place<'_>) -> Option<ErrorRule> {
     }
     let class = fields.needed("is").and_then(|place| place.choice(&Class::NAMED.map(Class::name)));
     let rest_ms = fields.field("rest").and_then(|place| place.duration_ms(1..=REST_MS_MAX));
+    let rest_from = fields.field("rest_from").and_then(|place| place.parsed(WaitTemplate::parse));
     fields.finish();
     let class = Class::NAMED.into_iter().find(|known| Some(known.name()) == class)?;
     let status = status.flatten().and_then(|status| u16::try_from(status).ok());
-    Some(ErrorRule { status, text: text.flatten(), class, rest_ms })
+    Some(ErrorRule { status, text: text.flatten(), class, rest_ms, rest_from })
 }
 
 fn refuse_for_echo(fields: &Fields<'_>) {

@@ -39,6 +39,7 @@ fn a_catalogs_own_rows_come_first_and_say_how_long() {
         text: text.map(str::to_owned),
         class,
         rest_ms,
+        rest_from: None,
     };
     let rules = [
         rule(Some(403), Some("余额不足"), Class::Credential, Some(3_600_000)),
@@ -58,6 +59,28 @@ fn a_catalogs_own_rows_come_first_and_say_how_long() {
     );
     assert_eq!(judged(418, "").class, Class::Target);
     assert_eq!(judged(400, "other").class, Class::Client);
+}
+
+#[test]
+fn a_catalogs_own_row_may_say_where_the_wait_stands() {
+    let rest_from = crate::verdict::WaitTemplate::parse("请 {seconds} 秒后重试").ok();
+    let rules = [ErrorRule { status: Some(429), text: None, class: Class::Rate, rest_ms: Some(5_000), rest_from }];
+    let rest = |body: &str| {
+        let asked = JudgeContext { rules: &rules, ..to(b"{}") };
+        judge(429, body.as_bytes(), asked, None).rest.map(|rest| rest.wait_ms)
+    };
+    assert_eq!(rest("额度不足，请 90 秒后重试"), Some(90_000));
+    assert_eq!(rest(r#"{"msg":"\u8bf7 90 \u79d2\u540e\u91cd\u8bd5"}"#), Some(90_000), "escaped");
+    assert_eq!(rest("请稍后重试"), Some(5_000), "else what the row says");
+}
+
+#[test]
+fn an_empty_account_is_not_filled_by_waiting_unless_a_reset_is_named() {
+    let rest = |is_reset| {
+        let hint = Hint { wait_ms: 1_555_200_000, is_reset };
+        judge(402, b"Insufficient Balance", to(b"{}"), Some(hint)).rest
+    };
+    assert_eq!((rest(false), rest(true).is_some()), (None, true));
 }
 
 #[test]

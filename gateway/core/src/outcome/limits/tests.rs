@@ -108,3 +108,30 @@ fn of_what_is_used_up_the_last_to_come_back_decides() {
     let absurd = [requests(None, 9, 0, Some(400 * 24 * HOUR_MS)), requests(None, 9, 0, Some(-1))];
     assert_eq!(used_up(&absurd, NOW_MS), None, "nobody waits for a year, nor for the past");
 }
+
+#[test]
+fn a_limit_of_zero_is_no_limit() {
+    for headers in [
+        [("x-ratelimit-limit-requests", "0"), ("x-ratelimit-remaining-requests", "0")],
+        [("x-ratelimit-limit-tokens", "0"), ("x-ratelimit-remaining-tokens", "0")],
+        [("x-ratelimit-limit", "0"), ("x-ratelimit-remaining", "0")],
+        [("x-ratelimit-limit-requests", "-1"), ("x-ratelimit-remaining-requests", "-1")],
+        [("anthropic-ratelimit-tokens-limit", "0"), ("anthropic-ratelimit-tokens-remaining", "0")],
+    ] {
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+        assert_eq!(read(&headers, NOW_MS), [], "{headers:?}");
+    }
+}
+
+#[test]
+fn a_plan_that_refuses_is_told_of_its_account_until_its_window_ends() {
+    let headers = |status: &str| {
+        let reset = (NOW_MS / 1000 + 124_633).to_string();
+        let headers = [("anthropic-ratelimit-unified-status", status), ("anthropic-ratelimit-unified-reset", &reset)];
+        headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
+    };
+    assert_eq!(read(&headers("allowed"), NOW_MS), []);
+    let told = read(&headers("rejected"), NOW_MS);
+    assert_eq!(told.iter().map(|told| (told.of_account, told.remaining)).collect::<Vec<_>>(), [(true, Some(0))]);
+    assert_eq!(used_up(&told, NOW_MS), Some(Hint { wait_ms: 124_633_000, is_reset: true }));
+}
