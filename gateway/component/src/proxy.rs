@@ -18,8 +18,8 @@ use futures_util::future::{Either, select};
 use gateway_core::accept;
 use gateway_core::authenticate::{Caller, check_model};
 use gateway_core::call::Call;
-use gateway_core::candidate::{Attempt, Candidates, Named, ResponseOwner, Skip, SkipReason, Skipped};
-use gateway_core::catalog::{Model, Strategy};
+use gateway_core::candidate::{Attempt, Candidates, Named, ResponseOwner, Skip, Skipped};
+use gateway_core::catalog::{Egress, Model, Strategy};
 use gateway_core::count;
 use gateway_core::dialect::Dialect;
 use gateway_core::echo;
@@ -35,7 +35,7 @@ use gateway_core::record::DecisionRecord;
 use gateway_core::redact;
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::rewrite::{self, Destination};
-use gateway_core::route::egress_resting;
+use gateway_core::route::{egress_resting, probed};
 use gateway_core::state::State;
 use gateway_core::uri;
 use gateway_core::verdict::Verdict;
@@ -125,11 +125,12 @@ async fn line(
     open.asked(&call);
     let (snapshot, model) = find_model(&call, caller, snapshot).await?;
     health::count_call(&model.name);
-    let probing = RefCell::new(None);
+    let (is_test, probing) = (false, RefCell::default());
     let owner = responses::owner_before(&call, caller.key()).await?;
     let headers = &incoming.headers;
     let (call, snapshot, wait) = (&call, &snapshot, Wait::new(&model));
-    let context = CallContext { probing, wait, call, caller, incoming, headers, open, snapshot, model: &model, owner };
+    let context =
+        CallContext { is_test, probing, wait, call, caller, incoming, headers, open, snapshot, model: &model, owner };
     let mut candidates = context.route().await;
     if operation.counts_tokens() && candidates.list.is_empty() {
         return Ok(context.estimate());
@@ -176,8 +177,10 @@ async fn find_model(
 
 /// What every attempt of a call has in common.
 struct CallContext<'c> {
-    /// The target this call probes, while it does.
-    probing: RefCell<Option<Subject>>,
+    /// It is a test by an administrator.
+    is_test: bool,
+    /// What this call probes, while it does.
+    probing: RefCell<Vec<Subject>>,
     /// What it may still wait for a slot.
     wait: Wait,
     call: &'c Call,
@@ -231,9 +234,7 @@ enum UpstreamAnswer {
 /// A call that is dropped while it probes leaves the probe to the next one.
 impl Drop for CallContext<'_> {
     fn drop(&mut self) {
-        if let Some(target) = self.probing.take() {
-            health::give_up_probe(&target);
-        }
+        self.probing.take().iter().for_each(health::give_up_probe);
     }
 }
 
@@ -302,7 +303,7 @@ impl CallContext<'_> {
         let started_at_ms = host::unix_ms();
         let (outcome, answer, charged) = match self.rewrite(to) {
             Err(skip) => (Outcome::NotSent(skip), None, None),
-            Ok(destination) => match self.reserve(&attempt, &subjects).await {
+            Ok(destination) => match self.reserve(to, &subjects).await {
                 Err(skip) => (Outcome::NotSent(skip), None, None),
                 Ok(charged) => {
                     self.wait.served();
@@ -356,17 +357,15 @@ impl CallContext<'_> {
 
     /// What an attempt has to have before it is sent: a way out, which an earlier attempt of this call may have found
     /// closed, the probe of a target that was out of order, and its quotas.
-    async fn reserve(&self, attempt: &Attempt, of: &Subjects) -> Result<Option<Charged>, Skip> {
-        let to = attempt.named();
+    async fn reserve(&self, to: Named<'_>, of: &Subjects) -> Result<Option<Charged>, Skip> {
         let egress = to.provider.egress_of(to.credential);
-        if let Some(skip) = health::peek(|health| egress_resting(health, of, egress, host::unix_ms())) {
+        let held = self.probing.borrow().clone();
+        if let Some(skip) = health::peek(|health| egress_resting(health, of, egress, &held, host::unix_ms())) {
             return Err(skip);
         }
-        // One that this call has already is good for the target's other credentials too.
-        if attempt.probe && self.probing.borrow().as_ref() != Some(&of.target) {
-            let taken = |until_ms| Skip::new(SkipReason::Probing, Some(until_ms));
-            health::claim_probe(&of.target).await.map_err(taken)?;
-            self.probing.replace(Some(of.target.clone()));
+        // Whoever is tested is tried whatever health says.
+        if !self.is_test {
+            self.probe(of, egress).await?;
         }
         let reserved = charges::reserve((self.call, &self.incoming.id), to, self.snapshot).await;
         if let Ok(Some(charged)) = &reserved {
@@ -380,18 +379,27 @@ impl CallContext<'_> {
         reserved
     }
 
-    /// A probe ends when its call leaves the target, or has its answer.
-    fn end_probe(&self, decision: &Decision) {
-        let Some(target) = self.probing.take() else { return };
+    /// Takes the probes that the attempt needs: one call at a time finds out whether somebody works again. Those that
+    /// this call has already are good for its further attempts too.
+    async fn probe(&self, of: &Subjects, egress: Option<&Egress>) -> Result<(), Skip> {
+        for subject in health::peek(|health| health.probes_due(of.all(), host::unix_ms())) {
+            let taken = |until_ms| health::peek(|health| probed(health, of, egress, &subject, until_ms));
+            health::claim_probe(&subject).await.map_err(taken)?;
+            self.probing.borrow_mut().push(subject);
+        }
+        Ok(())
+    }
+
+    /// A probe ends when its call leaves whom it tries, or has its answer.
+    fn end_probes(&self, decision: &Decision) {
         let next = match decision {
-            Decision::Try(next, _) => Some(health::peek(|health| Subjects::to(next.named(), health).target)),
+            Decision::Try(next, _) => Some(health::peek(|health| Subjects::to(next.named(), health))),
             _ => None,
         };
-        if next.as_ref() == Some(&target) {
-            self.probing.replace(next);
-        } else {
-            health::give_up_probe(&target);
-        }
+        let is_next = |subject: &Subject| next.as_ref().is_some_and(|of| of.all().any(|other| other == subject));
+        let (kept, over) = self.probing.take().into_iter().partition::<Vec<_>, _>(is_next);
+        over.iter().for_each(health::give_up_probe);
+        self.probing.replace(kept);
     }
 
     /// Step 4, and what it had to leave out.
@@ -444,7 +452,7 @@ impl CallContext<'_> {
                 RetryContext { time_left: self.time_left(), now_ms, jitter: host::fraction(), budget, able: &able };
             failover.judge(&result.target, outcome, result.verdict, retry)
         });
-        self.end_probe(&decision);
+        self.end_probes(&decision);
         decision
     }
 

@@ -33,8 +33,6 @@ pub struct Candidate {
     pub credentials: Vec<Arc<Credential>>,
     /// The way out of each of them; equal numbers share one.
     pub egress_groups: Vec<usize>,
-    /// It was out of order and may be tried by one call, to find out whether it still is.
-    pub probe: bool,
     /// The last that was heard of it is a failure.
     pub failing: bool,
     /// Its context window in tokens, where that is known.
@@ -54,7 +52,6 @@ impl Candidate {
             target: Arc::clone(&self.target),
             upstream_model: Arc::clone(&self.upstream_model),
             credential: self.credentials.get(credential).map(Arc::clone),
-            probe: self.probe,
         }
     }
 }
@@ -68,8 +65,6 @@ pub struct Attempt {
     pub upstream_model: Arc<str>,
     /// The credential, where one is used.
     pub credential: Option<Arc<Credential>>,
-    /// It finds out whether the target works again, which one call at a time may do.
-    pub probe: bool,
 }
 
 impl Attempt {

@@ -150,7 +150,7 @@ impl Failover {
     fn not_sent(&mut self, target: &str, skip: Skip, retry: RetryContext<'_>) -> Decision {
         self.attempts_left = self.attempts_left.saturating_add(1);
         self.advance(match skip.reason {
-            SkipReason::QuotaSpent => Class::Credential,
+            SkipReason::QuotaSpent | SkipReason::Cooling | SkipReason::CredentialsResting => Class::Credential,
             SkipReason::EgressResting => Class::Egress,
             _ => Class::Target,
         });
@@ -218,7 +218,7 @@ impl Failover {
         if !retry.budget.spend(retry.now_ms) {
             return None;
         }
-        let attempt = Attempt { probe: false, ..self.repeatable.remove(position) };
+        let attempt = self.repeatable.remove(position);
         self.attempts_left -= 1;
         self.last = Some(attempt.clone());
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]

@@ -68,15 +68,15 @@ impl Health {
     /// Takes note of the outcome of an attempt that began at `at.started_ms`; `said` is a status or an error. Returns the
     /// subjects whose standing changed.
     pub fn note(&mut self, of: &Subjects, verdict: Verdict, said: &str, at: At) -> Vec<Subject> {
+        for subject in of.all() {
+            self.probes.remove(subject);
+        }
         match verdict.class {
             Class::Ok => self.succeeded(of, at),
             // The target answered, so it is up; nobody is to blame.
             Class::Client => self.end_probe(&of.target, at).into_iter().collect(),
             Class::Target if verdict.kind == ErrorKind::Request => self.end_probe(&of.target, at).into_iter().collect(),
-            Class::Gone => {
-                self.probes.remove(&of.target);
-                Vec::new()
-            }
+            Class::Gone => Vec::new(),
             Class::Target => self.target_failed(of, verdict, said, at),
             Class::Credential => self.credential_failed(of, verdict, said, at.now_ms),
             Class::Egress => self.egress_failed(of, verdict, said, at),
@@ -125,7 +125,10 @@ impl Health {
 
     /// Forgets what was over long ago.
     pub fn forget(&mut self, now_ms: i64) -> Vec<Subject> {
-        let is_over = |standing: &Standing| standing.until_ms(now_ms).saturating_add(FORGOTTEN_MS) < now_ms;
+        let latest_ms = now_ms.saturating_add(FORGOTTEN_MS);
+        // What began hours from now is of a clock that was set back since.
+        let is_over =
+            |standing: &Standing| standing.until_ms.saturating_add(FORGOTTEN_MS) < now_ms || standing.at_ms > latest_ms;
         let over = self.troubled.extract_if(.., |_, standing| is_over(standing)).map(|(subject, _)| subject).collect();
         self.windows.retain(|_, window| window.is_recent(now_ms));
         self.latencies.retain(|_, latency| latency.value_ms(now_ms).is_some());
@@ -155,8 +158,10 @@ impl Health {
     /// that was spent meanwhile.
     fn clear(&mut self, subject: &Subject, at: At) -> Option<Subject> {
         let standing = self.troubled.get(subject)?;
-        let is_newer = standing.at_ms > at.started_ms && standing.at_ms <= at.now_ms;
-        if is_newer || (standing.trouble == Trouble::Spent && standing.until_ms(at.now_ms) > at.now_ms) {
+        let is_newer = standing.said_ms() > at.started_ms && standing.said_ms() <= at.now_ms;
+        // Only a call that looked again says that there is something left after all.
+        let is_spent = standing.trouble == Trouble::Spent && standing.until_ms > at.now_ms;
+        if is_newer || (is_spent && !standing.is_due(at.started_ms)) {
             return None;
         }
         self.troubled.remove(subject).map(|_| subject.clone())

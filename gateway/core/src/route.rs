@@ -25,7 +25,7 @@ use crate::operation::Operation;
 pub use dearest::dearest;
 use strategy::{Choice, Rotation};
 
-pub use egress::egress_resting;
+pub use egress::{egress_resting, probed};
 
 /// Says why a quota forbids an attempt, as far as that is known.
 pub type KnownSpent<'a> = dyn Fn(Named<'_>) -> Option<Skip> + 'a;
@@ -134,7 +134,6 @@ fn able_targets(ask: &RouteRequest<'_>, model: &Model, asked: &Arc<str>, skipped
                         upstream_model: Arc::clone(upstream_model),
                         credentials,
                         egress_groups: Vec::new(),
-                        probe,
                         failing: probe || ask.health.is_failing(&subject),
                         context: target.capabilities.context,
                     },
@@ -233,7 +232,7 @@ fn resting(ask: &RouteRequest<'_>, to: Named<'_>) -> Option<Skip> {
         return None;
     }
     let of = Subjects::to(to, ask.health);
-    if let Some(skip) = egress_resting(ask.health, &of, to.provider.egress_of(to.credential), ask.now_ms) {
+    if let Some(skip) = egress_resting(ask.health, &of, to.provider.egress_of(to.credential), &[], ask.now_ms) {
         return Some(skip);
     }
     let waits = of.account().filter_map(|subject| match ask.health.availability(subject, ask.now_ms) {
@@ -241,14 +240,18 @@ fn resting(ask: &RouteRequest<'_>, to: Named<'_>) -> Option<Skip> {
         Availability::Able | Availability::Probe => None,
     });
     let (until_ms, trouble, subject) = waits.max_by_key(|(until_ms, ..)| *until_ms)?;
+    Some(account_resting(ask.health, subject, trouble, until_ms))
+}
+
+/// Why a credential is not used that is in this trouble.
+fn account_resting(health: &Health, subject: &Subject, trouble: Trouble, until_ms: i64) -> Skip {
     let reason = match trouble {
         Trouble::Spent => SkipReason::QuotaSpent,
         Trouble::Cooling => SkipReason::Cooling,
         _ => SkipReason::CredentialsResting,
     };
-    let message =
-        (trouble == Trouble::Spent).then(|| ask.health.standing(subject).map(|standing| standing.said.clone()));
-    Some(Skip { reason, until_ms: Some(until_ms), message: message.flatten() })
+    let message = (trouble == Trouble::Spent).then(|| health.standing(subject).map(|standing| standing.said.clone()));
+    Skip { reason, until_ms: Some(until_ms), message: message.flatten() }
 }
 
 /// Appends the targets of one tier in the order of the model's strategy.

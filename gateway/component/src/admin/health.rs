@@ -68,7 +68,7 @@ fn object(catalog: &Catalog, subject: &Subject, standing: &Standing, now_ms: i64
         "trouble": standing.trouble,
         "said": standing.said,
         "since_ms": standing.at_ms,
-        "until_ms": standing.until_ms,
+        "until_ms": standing.ends_ms(now_ms),
         "over": standing.until_ms <= now_ms,
         "in_a_row": standing.step.saturating_add(1),
     })

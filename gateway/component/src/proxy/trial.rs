@@ -80,11 +80,12 @@ impl Trial<'_> {
         let open = OpenCall::begin(incoming, call.operation, caller, &snapshot.catalog);
         open.asked(call);
         open.warn(WARNING.to_owned());
-        let probing = RefCell::new(None);
+        let (is_test, probing) = (true, RefCell::default());
         // What an administrator's client says of its own request does not hold for this one.
         let headers: &[(String, Vec<u8>)] = &[];
         let (open, wait, owner) = (&open, Wait::new(model), None);
-        let context = CallContext { probing, wait, call, caller, incoming, headers, open, snapshot, model, owner };
+        let context =
+            CallContext { is_test, probing, wait, call, caller, incoming, headers, open, snapshot, model, owner };
         let candidate = candidate(target, credential, &call.model);
         let attempt = candidate.attempt(0);
         let candidates = Candidates { list: vec![candidate], ..Candidates::default() };
@@ -182,7 +183,6 @@ fn candidate(target: &Arc<Target>, credential: Option<&Arc<Credential>>, asked: 
         upstream_model: target.model.clone().unwrap_or_else(|| asked.into()),
         credentials: credential.into_iter().cloned().collect(),
         egress_groups: Vec::new(),
-        probe: false,
         failing: false,
         context: None,
     }

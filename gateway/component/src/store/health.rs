@@ -40,11 +40,15 @@ const MODELS_MAX: usize = 4096;
 /// A call waits no longer than this for a locked database.
 const CLAIM_MS_MAX: u64 = 250;
 
+/// No probe that somebody claimed lasts longer than this from now, on hosts whose clocks differ: then one was set back.
+const CLAIMED_MS_MAX: i64 = 2 * PROBE_MS_MAX;
+
 /// Another call's probe is looked for again after this long.
 const PROBE_AGAIN_MS: i64 = 1_000;
 
 const CLAIM_PROBE: &str = "INSERT INTO probes (subject, until_ms) VALUES (?1, ?2) \
-ON CONFLICT (subject) DO UPDATE SET until_ms = excluded.until_ms WHERE probes.until_ms < ?3 RETURNING subject";
+ON CONFLICT (subject) DO UPDATE SET until_ms = excluded.until_ms \
+WHERE probes.until_ms < ?3 OR probes.until_ms > ?4 RETURNING subject";
 
 const END_PROBE: &str = "DELETE FROM probes WHERE subject = ?1";
 
@@ -263,20 +267,22 @@ pub(crate) fn forget() {
     publish(HEALTH.with_borrow_mut(|health| health.forget(host::unix_ms())));
 }
 
-/// Takes the probe of a target for one call, so that no other call probes it too: `Err` says until when another does.
-pub(crate) async fn claim_probe(target: &Subject) -> Result<(), i64> {
+/// Takes the probe of a subject for one call, so that no other call probes it too: `Err` says until when another does.
+pub(crate) async fn claim_probe(subject: &Subject) -> Result<(), i64> {
     let now_ms = host::unix_ms();
-    if let Availability::Not(_, until_ms) = HEALTH.with_borrow(|health| health.availability(target, now_ms)) {
+    if let Availability::Not(_, until_ms) = HEALTH.with_borrow(|health| health.availability(subject, now_ms)) {
         return Err(until_ms);
     }
     let until_ms = now_ms + PROBE_MS_MAX;
     // Before the database is asked: other calls of this instance must not ask it too.
-    HEALTH.with_borrow_mut(|health| health.claim_probe(target, until_ms));
-    let claim = vec![Value::Text(target.key()), Value::Integer(until_ms), Value::Integer(now_ms)];
+    HEALTH.with_borrow_mut(|health| health.claim_probe(subject, until_ms));
+    let last_ms = now_ms.saturating_add(CLAIMED_MS_MAX);
+    let claim =
+        vec![Value::Text(subject.key()), Value::Integer(until_ms), Value::Integer(now_ms), Value::Integer(last_ms)];
     match database::rows_within(CLAIM_PROBE, claim, CLAIM_MS_MAX).await {
         Ok(rows) if rows.is_empty() => {
             let again_ms = now_ms + PROBE_AGAIN_MS;
-            HEALTH.with_borrow_mut(|health| health.claim_probe(target, again_ms));
+            HEALTH.with_borrow_mut(|health| health.claim_probe(subject, again_ms));
             Err(again_ms)
         }
         // Without a database every instance has its own probe, and one that is in trouble must not stop them all.
@@ -285,14 +291,10 @@ pub(crate) async fn claim_probe(target: &Subject) -> Result<(), i64> {
 }
 
 /// Gives a probe back.
-pub(crate) fn give_up_probe(target: &Subject) {
-    HEALTH.with_borrow_mut(|health| health.claim_probe(target, 0));
-    end_probe(target);
-}
-
-fn end_probe(target: &Subject) {
-    let target = Value::Text(target.key());
-    wasip3::spawn(async move { drop(database::write(END_PROBE, vec![target]).await) });
+pub(crate) fn give_up_probe(subject: &Subject) {
+    HEALTH.with_borrow_mut(|health| health.claim_probe(subject, 0));
+    let subject = Value::Text(subject.key());
+    wasip3::spawn(async move { drop(database::write(END_PROBE, vec![subject]).await) });
 }
 
 fn publish(changed: Vec<Subject>) {

@@ -23,7 +23,6 @@ fn candidates(pools: &[usize]) -> Vec<Candidate> {
         upstream_model: "m".into(),
         credentials: target.provider.credentials.clone(),
         egress_groups: Vec::new(),
-        probe: false,
         failing: false,
         context: None,
     };

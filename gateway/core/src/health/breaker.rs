@@ -21,7 +21,6 @@ const SECONDS: usize = 10;
 impl Health {
     pub(super) fn target_failed(&mut self, of: &Subjects, verdict: Verdict, said: &str, at: At) -> Vec<Subject> {
         let (target, now_ms) = (&of.target, at.now_ms);
-        self.probes.remove(target);
         if verdict.kind == ErrorKind::UnknownModel {
             let (trouble, told_ms, backoff) = (Trouble::UnknownModel, Some(UNKNOWN_MODEL_MS), &BREAKER_MS);
             return self.trouble(target, Blame { trouble, told_ms, backoff, said, now_ms });

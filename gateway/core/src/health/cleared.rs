@@ -73,7 +73,14 @@ mod tests {
     const NOW_MS: i64 = 1_800_000_000_000;
 
     fn standing(at_ms: i64) -> Standing {
-        Standing { trouble: Trouble::Resting, until_ms: at_ms + 300_000, at_ms, step: 0, said: "401".to_owned() }
+        Standing {
+            trouble: Trouble::Resting,
+            until_ms: at_ms + 300_000,
+            at_ms,
+            looked_ms: None,
+            step: 0,
+            said: "401".to_owned(),
+        }
     }
 
     fn subject(name: &str) -> Subject {

@@ -9,7 +9,6 @@ impl Health {
     /// A place that is refused stays so. A proxy that is down may be back in a moment, and one failure in a hundred must
     /// not stop the other calls, so it is judged like a target.
     pub(super) fn egress_failed(&mut self, of: &Subjects, verdict: Verdict, said: &str, at: At) -> Vec<Subject> {
-        self.probes.remove(&of.target);
         let way = match (verdict.kind, &of.egress) {
             (ErrorKind::Egress, Some(egress)) => egress,
             (ErrorKind::Egress | ErrorKind::Tunnel, _) => &of.place,

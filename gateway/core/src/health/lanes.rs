@@ -25,7 +25,6 @@ impl Health {
         said: &str,
         now_ms: i64,
     ) -> Vec<Subject> {
-        self.probes.remove(&of.target);
         // Without a credential it is the provider that refuses llmio, on this model at least.
         let subject = match &of.credential {
             Some(credential) if verdict.kind != ErrorKind::ModelDenied => credential,
@@ -40,7 +39,6 @@ impl Health {
     }
 
     pub(super) fn cool(&mut self, of: &Subjects, verdict: Verdict, said: &str, now_ms: i64) -> Vec<Subject> {
-        self.probes.remove(&of.target);
         let wider = match verdict.kind {
             ErrorKind::AccountQuota => of.credential.as_ref(),
             ErrorKind::FreeQuota => of.free_lane.as_ref(),
@@ -68,7 +66,7 @@ impl Health {
             // OpenAI tells when a bucket is full again that has its first drop much sooner.
             let wait_ms = if hint.is_reset { hint.wait_ms } else { hint.wait_ms.min(BUCKET_MS_MAX) };
             let until_ms = now_ms.saturating_add_unsigned(wait_ms);
-            if self.troubled.get(subject).is_none_or(|known| known.until_ms(now_ms) < until_ms) {
+            if self.troubled.get(subject).is_none_or(|known| known.ends_ms(now_ms) < until_ms || known.is_due(now_ms)) {
                 let (said, told_ms) = (describe_used_up(&told), Some(wait_ms));
                 let blame = Blame { trouble: Trouble::Spent, told_ms, backoff: &LANE_MS, said: &said, now_ms };
                 changed.extend(self.trouble(subject, blame));

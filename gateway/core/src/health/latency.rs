@@ -130,7 +130,7 @@ impl Health {
                 (0.0..=LATENCY_MS_MAX).contains(&first_content_ms) && as_of_ms <= now_ms.saturating_add(AHEAD_MS);
             let known = self.latencies.of(is_streamed);
             if is_sound && (known.len() < TROUBLED_MAX || known.contains_key(&target)) {
-                known.entry(target).or_default().take_over(first_content_ms, as_of_ms);
+                known.entry(target).or_default().take_over(first_content_ms, as_of_ms, now_ms);
             }
         }
     }
@@ -175,14 +175,15 @@ impl Latency {
     }
 
     /// Takes another instance's mean in the place of an older one: each has mixed in what it heard of the others.
-    pub(super) fn take_over(&mut self, value_ms: f64, at_ms: i64) {
-        if self.at_ms.is_none_or(|known_ms| known_ms < at_ms) {
+    pub(super) fn take_over(&mut self, value_ms: f64, at_ms: i64, now_ms: i64) {
+        // What is known from the time to come is from before the clock was set back.
+        if self.at_ms.is_none_or(|known_ms| known_ms < at_ms || known_ms > now_ms.saturating_add(AHEAD_MS)) {
             (self.value_ms, self.at_ms) = (value_ms, Some(at_ms));
         }
     }
 
     pub(super) fn value_ms(&self, now_ms: i64) -> Option<f64> {
-        self.at_ms.filter(|at_ms| now_ms - at_ms < Self::KNOWN_MS).map(|_| self.value_ms)
+        self.at_ms.filter(|at_ms| (-AHEAD_MS..Self::KNOWN_MS).contains(&(now_ms - at_ms))).map(|_| self.value_ms)
     }
 }
 

@@ -1,6 +1,7 @@
-//! Probes: whoever was out of order is tried by one call at a time, to find out whether it works again.
+//! Probes: whoever was out of order is tried by one call at a time, to find out whether it works again; so is whoever rests
+//! for long, once an hour, and whoever rests longer than was meant because the clock was set back.
 
-use super::{Health, Standing, Subject, Trouble};
+use super::{Health, Subject, Trouble};
 
 /// A probe that nobody tells the end of is given up after this long.
 pub const PROBE_MS_MAX: i64 = 60_000;
@@ -20,21 +21,31 @@ impl Health {
     /// Whether a subject may be used.
     pub fn availability(&self, subject: &Subject, now_ms: i64) -> Availability {
         let Some(standing) = self.troubled.get(subject) else { return Availability::Able };
-        let until_ms = standing.until_ms(now_ms);
-        match standing.trouble {
-            trouble if now_ms < until_ms => Availability::Not(trouble, until_ms),
-            Trouble::Open | Trouble::UnknownModel => self.probe_of(subject, standing, now_ms),
+        let trouble = standing.trouble;
+        if now_ms < standing.until_ms {
+            return match standing.is_due(now_ms) {
+                true => self.probe_of(subject, trouble, standing.ends_ms(now_ms), now_ms),
+                false => Availability::Not(trouble, standing.until_ms),
+            };
+        }
+        match trouble {
+            Trouble::Open | Trouble::UnknownModel => self.probe_of(subject, trouble, now_ms, now_ms),
             Trouble::Resting | Trouble::Cooling | Trouble::Spent => Availability::Able,
         }
     }
 
-    fn probe_of(&self, subject: &Subject, standing: &Standing, now_ms: i64) -> Availability {
-        match self.probes.get(subject) {
-            Some(claimed_until_ms) if now_ms < *claimed_until_ms => {
-                Availability::Not(standing.trouble, *claimed_until_ms)
-            }
-            _ => Availability::Probe,
+    fn probe_of(&self, subject: &Subject, trouble: Trouble, ends_ms: i64, now_ms: i64) -> Availability {
+        let claimed = |until_ms: &&i64| (now_ms + 1..=now_ms.saturating_add(PROBE_MS_MAX)).contains(*until_ms);
+        match self.probes.get(subject).filter(claimed) {
+            Some(until_ms) => Availability::Not(trouble, ends_ms.max(*until_ms)),
+            None => Availability::Probe,
         }
+    }
+
+    /// Which of these one call at a time may try now.
+    pub fn probes_due<'s>(&self, subjects: impl Iterator<Item = &'s Subject>, now_ms: i64) -> Vec<Subject> {
+        let is_due = |subject: &&Subject| self.availability(subject, now_ms) == Availability::Probe;
+        subjects.filter(is_due).cloned().collect()
     }
 
     /// Takes the probe of a subject for one call of this instance; `until_ms` is when it is given up.

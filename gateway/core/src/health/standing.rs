@@ -9,6 +9,12 @@ use crate::verdict::Hint;
 /// A wait somebody told is followed this long at most, unless it is the reset of a quota.
 const TOLD_MS_MAX: u64 = 86_400_000;
 
+/// Long rests are looked at again this often, by one call each.
+pub(super) const LOOK_MS: i64 = 3_600_000;
+
+/// Clocks of hosts that share a store differ by less.
+const AHEAD_MS: i64 = 1_000;
+
 /// Subjects in trouble at once; each is a key of the store. Those that are over first are forgotten first.
 pub(super) const TROUBLED_MAX: usize = 1024;
 
@@ -37,6 +43,9 @@ pub struct Standing {
     pub until_ms: i64,
     /// Since when.
     pub at_ms: i64,
+    /// When it was looked at again before its time, and said the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_ms: Option<i64>,
     /// How often in a row, from 0: what doubles the wait.
     pub step: u32,
     /// What was said last: a status or an error, never a body.
@@ -44,13 +53,33 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// When it may be used again. After a clock went back, what was meant to last a minute lasts a minute from now.
-    pub(super) fn until_ms(&self, now_ms: i64) -> i64 {
-        if self.at_ms > now_ms {
-            now_ms.saturating_add(self.until_ms.saturating_sub(self.at_ms))
-        } else {
-            self.until_ms
+    /// When it may be used again. What is meant to last a minute is over in a minute, whatever became of the clock.
+    pub fn ends_ms(&self, now_ms: i64) -> i64 {
+        self.until_ms.min(now_ms.saturating_add(self.until_ms.saturating_sub(self.at_ms)))
+    }
+
+    /// When it last spoke for itself.
+    pub(super) fn said_ms(&self) -> i64 {
+        self.looked_ms.unwrap_or(self.at_ms).max(self.at_ms)
+    }
+
+    /// Whether it began later than now, so that the clock was set back. Nobody knows how much of it is over.
+    pub(super) fn is_ahead(&self, now_ms: i64) -> bool {
+        self.said_ms() > now_ms.saturating_add(AHEAD_MS)
+    }
+
+    /// Takes note that it said the same again, where that was looked for.
+    fn look(&mut self, now_ms: i64) -> bool {
+        let is_due = self.is_due(now_ms);
+        if is_due {
+            self.looked_ms = Some(now_ms);
         }
+        is_due
+    }
+
+    /// Whether it should be looked at before its time: providers give back early, and clocks are set right.
+    pub(super) fn is_due(&self, now_ms: i64) -> bool {
+        self.is_ahead(now_ms) || now_ms >= self.said_ms().saturating_add(LOOK_MS)
     }
 }
 
@@ -72,7 +101,7 @@ impl Blame<'_> {
         let wait_ms = self.told_ms.unwrap_or_else(|| self.backoff.wait_ms(0));
         self.trouble == Trouble::Cooling
             && known.trouble == Trouble::Spent
-            && known.until_ms(self.now_ms) > self.now_ms.saturating_add_unsigned(wait_ms)
+            && known.ends_ms(self.now_ms) > self.now_ms.saturating_add_unsigned(wait_ms)
     }
 
     fn standing(&self, step: u32) -> Standing {
@@ -84,7 +113,7 @@ impl Blame<'_> {
             None => backoff.wait_ms(step),
         };
         let until_ms = now_ms.saturating_add_unsigned(wait_ms);
-        Standing { trouble, until_ms, at_ms: now_ms, step, said: said.to_owned() }
+        Standing { trouble, until_ms, at_ms: now_ms, looked_ms: None, step, said: said.to_owned() }
     }
 }
 
@@ -94,22 +123,27 @@ impl Health {
     pub(super) fn trouble(&mut self, subject: &Subject, blame: Blame<'_>) -> Vec<Subject> {
         let now_ms = blame.now_ms;
         let step = match self.troubled.get_mut(subject) {
-            Some(known) if blame.says_less_than(known) => return Vec::new(),
-            Some(known) if known.trouble == blame.trouble && known.until_ms(now_ms) > now_ms => {
-                let until_ms = blame.told_ms.map_or(i64::MIN, |told_ms| now_ms.saturating_add_unsigned(told_ms));
-                if until_ms <= known.until_ms {
-                    return Vec::new();
-                }
-                known.until_ms = until_ms;
-                return vec![subject.clone()];
+            Some(known) if blame.says_less_than(known) && !known.is_ahead(now_ms) => {
+                return if known.look(now_ms) { vec![subject.clone()] } else { Vec::new() };
             }
-            Some(known) if known.trouble == blame.trouble => known.step.saturating_add(1),
-            _ => 0,
+            Some(known) if known.trouble != blame.trouble => 0,
+            // How much of it was over the clock does not tell: it begins anew.
+            Some(known) if known.is_ahead(now_ms) => known.step,
+            Some(known) if known.until_ms > now_ms => {
+                let is_look = known.look(now_ms);
+                let until_ms = blame.told_ms.map_or(i64::MIN, |told_ms| now_ms.saturating_add_unsigned(told_ms));
+                let is_longer = until_ms > known.until_ms;
+                known.until_ms = known.until_ms.max(until_ms);
+                return if is_look || is_longer { vec![subject.clone()] } else { Vec::new() };
+            }
+            Some(known) => known.step.saturating_add(1),
+            None => 0,
         };
         self.troubled.insert(subject.clone(), blame.standing(step));
         let mut changed = vec![subject.clone()];
         if self.troubled.len() > TROUBLED_MAX {
-            let first_over = self.troubled.iter().min_by_key(|(_, each)| each.until_ms).map(|(key, _)| key.clone());
+            let first_over =
+                self.troubled.iter().min_by_key(|(_, each)| each.ends_ms(now_ms)).map(|(subject, _)| subject.clone());
             changed.extend(first_over.filter(|key| self.troubled.remove(key).is_some()));
         }
         changed

@@ -83,6 +83,11 @@ impl Subjects {
         self.account().chain(self.ways())
     }
 
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Subject> {
+        [&self.target].into_iter().chain(self.beside_target())
+    }
+
     /// The credential and what it may use.
     pub fn account(&self) -> impl Iterator<Item = &Subject> {
         self.credential.iter().chain([&self.lane]).chain(&self.wide_lane).chain(&self.free_lane)

@@ -3,6 +3,7 @@ mod egress;
 
 use super::*;
 use crate::catalog::Document;
+use crate::health::standing::LOOK_MS;
 use crate::verdict::Hint;
 
 mod latencies;
@@ -265,11 +266,50 @@ fn a_breaker_is_never_probed_before_the_wait_its_target_told() {
 }
 
 #[test]
-fn a_clock_that_goes_back_makes_nobody_wait_longer_than_was_meant() {
+fn a_rest_from_before_the_clock_was_set_back_is_looked_at_by_one_call() {
     let mut story = Story::new();
-    story.class(Class::Rate).later(-3_600_000);
-    assert_eq!(story.says()[2], "5000");
-    story.later(3_600_000 * 24 * 3650);
+    story.class(Class::Rate).class(Class::Credential).later(-8 * 3_600_000);
+    assert_eq!(story.says(), ["yes", "probe", "probe"]);
+    let lane = subjects().lane;
+    story.health.claim_probe(&lane, story.now_ms + PROBE_MS_MAX);
+    assert_ne!(story.says()[2], "probe", "another call does");
+    story.class(Class::Rate);
+    assert_eq!(story.says()[2], "5000", "and begins anew where it is right");
+    story.class(Class::Ok);
+    assert!(story.health.is_calm());
+}
+
+#[test]
+fn a_probe_claimed_before_the_clock_was_set_back_keeps_nobody_out() {
+    let mut story = Story::new();
+    story.note(verdict(Class::Rate, Some((36_000_000, true)))).later(LOOK_MS);
+    story.health.claim_probe(&subjects().lane, story.now_ms + PROBE_MS_MAX);
+    story.later(-LOOK_MS / 2);
+    assert_eq!(story.says()[2], (36_000_000 - LOOK_MS / 2).to_string());
+    story.later(LOOK_MS);
+    story.health.claim_probe(&subjects().lane, story.now_ms + 10 * PROBE_MS_MAX);
+    assert_eq!(story.says()[2], "probe");
+}
+
+#[test]
+fn what_is_long_over_on_a_clock_that_was_ahead_is_forgotten() {
+    let mut story = Story::new();
+    story.class(Class::Rate).later(-8 * 3_600_000);
+    assert_eq!(story.health.forget(story.now_ms), [subjects().lane]);
+}
+
+#[test]
+fn a_long_rest_is_looked_at_once_an_hour_and_ends_when_it_is_over_early() {
+    let mut story = Story::new();
+    story.note(verdict(Class::Rate, Some((36_000_000, true)))).later(LOOK_MS - 1);
+    assert_eq!(story.says()[2], (36_000_001 - LOOK_MS).to_string());
+    story.later(1);
+    assert_eq!(story.says()[2], "probe");
+    story.note(verdict(Class::Rate, Some((36_000_000 - LOOK_MS as u64, true))));
+    assert_eq!(story.says()[2], (36_000_000 - LOOK_MS).to_string(), "it is as long as it was");
+    story.later(LOOK_MS);
+    assert_eq!(story.says()[2], "probe");
+    story.class(Class::Ok);
     assert_eq!(story.says()[2], "yes");
 }
 

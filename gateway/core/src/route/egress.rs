@@ -34,11 +34,33 @@ pub(super) fn shared(candidate: &Candidate) -> Vec<usize> {
     candidate.credentials.iter().map(egress).collect()
 }
 
-/// What health says against the way out of an attempt.
-pub fn egress_resting(health: &Health, of: &Subjects, egress: Option<&Egress>, now_ms: i64) -> Option<Skip> {
-    let (until_ms, _) = longest_wait(health, of.ways(), now_ms)?;
+/// What health says against the way out of an attempt of a call that itself probes what it has `held`.
+pub fn egress_resting(
+    health: &Health,
+    of: &Subjects,
+    egress: Option<&Egress>,
+    held: &[Subject],
+    now_ms: i64,
+) -> Option<Skip> {
+    let ways = of.ways().filter(|way| !held.contains(way));
+    let (until_ms, _) = longest_wait(health, ways, now_ms)?;
+    Some(resting(egress, until_ms))
+}
+
+/// Why an attempt is not made that would have to probe a subject which another call probes.
+pub fn probed(health: &Health, of: &Subjects, egress: Option<&Egress>, subject: &Subject, until_ms: i64) -> Skip {
+    match health.standing(subject) {
+        Some(standing) if of.account().any(|other| other == subject) => {
+            super::account_resting(health, subject, standing.trouble, until_ms)
+        }
+        _ if of.ways().any(|way| way == subject) => resting(egress, until_ms),
+        _ => Skip::new(SkipReason::Probing, Some(until_ms)),
+    }
+}
+
+fn resting(egress: Option<&Egress>, until_ms: i64) -> Skip {
     let name = egress.map_or_else(|| Some(DIRECT.to_owned()), Egress::name);
-    Some(Skip { reason: SkipReason::EgressResting, until_ms: Some(until_ms), message: name })
+    Skip { reason: SkipReason::EgressResting, until_ms: Some(until_ms), message: name }
 }
 
 fn longest_wait<'s>(

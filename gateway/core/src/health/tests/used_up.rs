@@ -73,3 +73,21 @@ fn a_call_that_is_refused_meanwhile_makes_no_day_shorter_but_may_make_it_longer(
     story.note(verdict(Class::Rate, Some((7_200_000, true))));
     assert_eq!(story.says(), ["yes", "yes", "7200000"]);
 }
+
+#[test]
+fn a_day_that_is_used_up_is_looked_at_after_an_hour_and_given_back_to_who_is_served() {
+    let mut story = Story::new();
+    let day = [told(false, 0, 4 * 3_600_000, true)];
+    story.told(&day);
+    story.later(3_600_000);
+    assert_eq!(story.says()[2], "probe");
+    story.told(&day);
+    assert_eq!(story.says()[2], "10800000", "the answer said that nothing is left all the same");
+    story.class(Class::Ok);
+    assert_eq!(story.says()[2], "10800000");
+    story.later(3_600_000);
+    story.note(verdict(Class::Rate, Some((1000, false))));
+    assert_eq!(story.says()[2], "7200000", "a call that is refused makes it no shorter");
+    story.later(3_600_000).class(Class::Ok);
+    assert!(story.health.is_calm());
+}
