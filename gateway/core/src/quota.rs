@@ -68,6 +68,8 @@ pub struct Charge {
     pub bucket: i64,
     /// The first bucket that counts.
     pub since: i64,
+    /// The last one: what was spent at a time to come was spent before a clock was set back.
+    pub last: i64,
     /// How long a bucket is filled.
     pub width_ms: i64,
     /// When what is spent stops counting.
@@ -285,16 +287,17 @@ fn charge(owner: &Owner, quota: Option<&Quota>, limit: &Limit, guess: Spend, at:
         (_, Count::Money) => (Unit::Money, guess.cost_nano.unwrap_or(0)),
         (_, Count::Points { per_call }) => (Unit::Points, per_call),
     };
-    let Frame { bucket, since, width_ms, ends } = frame(&limit.window, at);
+    let Frame { bucket, since, last, width_ms, ends } = frame(&limit.window, at);
     let (amount, limit, scope) = (amount.min(limit.most), limit.most, owner.scope.clone());
     let source = quota.and_then(|quota| quota.source);
-    Charge { id, scope, models, limit_name, unit, bucket, since, width_ms, ends, amount, limit, source }
+    Charge { id, scope, models, limit_name, unit, bucket, since, last, width_ms, ends, amount, limit, source }
 }
 
 /// Where a window stands at a moment.
 struct Frame {
     bucket: i64,
     since: i64,
+    last: i64,
     width_ms: i64,
     ends: Ends,
 }
@@ -310,25 +313,33 @@ fn frame(window: &Window, at: Moment) -> Frame {
             // An hour's buckets only tell how fast it is spent; all of them count until the day ends.
             let (start, next) = day::bounds(day, at.now_ms);
             let bucket = start.saturating_add(floor(at.now_ms.saturating_sub(start), HOUR_MS));
-            Frame { bucket, since: start, width_ms: HOUR_MS, ends: Ends::At(next) }
+            Frame { bucket, since: start, last: next.saturating_sub(1), width_ms: HOUR_MS, ends: Ends::At(next) }
         }
         Window::Week(day) => by_days(day::week_bounds(day, at.now_ms), at.now_ms),
         Window::Month(day) => by_days(day::month_bounds(day, at.now_ms), at.now_ms),
-        Window::Ever => Frame { bucket: floor(at.now_ms, DAY_MS), since: 0, width_ms: DAY_MS, ends: Ends::Never },
-        Window::InFlight => Frame { bucket: at.own_slot(), since: at.first_held(), width_ms: 1, ends: Ends::Unknown },
+        Window::Ever => {
+            let bucket = floor(at.now_ms, DAY_MS);
+            Frame { bucket, since: 0, last: i64::MAX, width_ms: DAY_MS, ends: Ends::Never }
+        }
+        Window::InFlight => {
+            let (bucket, since) = (at.own_slot(), at.first_held());
+            Frame { bucket, since, last: i64::MAX, width_ms: 1, ends: Ends::Unknown }
+        }
     }
 }
 
 fn by_days((start, next): (i64, i64), now_ms: i64) -> Frame {
     let bucket = start.saturating_add(floor(now_ms.saturating_sub(start), DAY_MS));
-    Frame { bucket, since: start, width_ms: DAY_MS, ends: Ends::At(next) }
+    Frame { bucket, since: start, last: next.saturating_sub(1), width_ms: DAY_MS, ends: Ends::At(next) }
 }
 
 fn sliding(now_ms: i64, width_ms: i64, buckets: i64) -> Frame {
     let width_ms = width_ms.max(1);
     let bucket = floor(now_ms, width_ms);
     let since = bucket.saturating_sub(width_ms.saturating_mul(buckets));
-    Frame { bucket, since, width_ms, ends: Ends::After(width_ms.saturating_mul(buckets + 1)) }
+    // The clock of another host may be a little ahead.
+    let last = bucket.saturating_add(width_ms);
+    Frame { bucket, since, last, width_ms, ends: Ends::After(width_ms.saturating_mul(buckets + 1)) }
 }
 
 fn floor(ms: i64, width_ms: i64) -> i64 {

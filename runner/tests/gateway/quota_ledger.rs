@@ -82,14 +82,14 @@ impl Ledger {
     fn sweep(&self, charges: &[Charge], slack_ms: i64, oldest_ms: i64) -> usize {
         let mut statement = self.0.prepare_cached(SWEEP).expect("a statement");
         let oldest_credit_ms = oldest_ms - 90 * 24 * HOUR_MS;
-        let parameters = params![charges_json(charges), slack_ms, oldest_ms, oldest_credit_ms, 0, i64::MAX];
+        let parameters = params![charges_json(charges), slack_ms, oldest_ms, oldest_credit_ms, 0, i64::MAX, slack_ms];
         statement.query_map(parameters, |_| Ok(())).expect("it runs").map(|row| row.expect("a row")).count()
     }
 
     /// Sweeps slots alone: none counts below the first or above the last.
     fn sweep_slots(&self, first: i64, last: i64) -> usize {
         let mut statement = self.0.prepare_cached(SWEEP).expect("a statement");
-        let parameters = params!["[]", 0, i64::MIN, i64::MIN, first, last];
+        let parameters = params!["[]", 0, i64::MIN, i64::MIN, first, last, 0];
         statement.query_map(parameters, |_| Ok(())).expect("it runs").map(|row| row.expect("a row")).count()
     }
 
@@ -231,6 +231,28 @@ fn a_window_forgets_bucket_by_bucket() {
     let at = |seconds: i64| charges("rpm = 2", 0, 1_700_000_000_000 + seconds * 1000);
     for (seconds, granted) in [(0, true), (30, true), (59, false), (64, false), (65, true), (94, false), (95, true)] {
         assert_eq!(ledger.reserve(&at(seconds)), granted, "after {seconds} s");
+    }
+}
+
+#[test]
+fn what_was_spent_before_the_clock_was_set_back_counts_neither_now_nor_when_its_time_comes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::open(folder.path());
+    let at = |ms: i64| charges("rpm = 1, rpd = 9, rolling = { calls = 1, hours = 5 }", 0, NOW_MS + ms);
+    let spent = |ms: i64, name: &str| {
+        let charge = at(ms).into_iter().find(|charge| charge.limit_name == name).expect("a limit");
+        ledger.spent(&[charge], NOW_MS + ms)[0]
+    };
+    assert!(ledger.reserve(&at(8 * HOUR_MS)));
+    assert!(ledger.reserve(&at(0)), "eight hours from now is not within the last five");
+    assert!(!ledger.reserve(&at(0)), "and this one counts");
+    ledger.sweep(&at(0), HOUR_MS, 0);
+    for (name, then) in [("rpm", 0), ("rolling-5h", 0), ("rpd", 1)] {
+        assert_eq!(
+            (spent(0, name), spent(8 * HOUR_MS, name)),
+            (1, then),
+            "{name}: what a day may is kept for that day"
+        );
     }
 }
 

@@ -194,7 +194,8 @@ pub(crate) async fn sweep() -> Result<usize, Trouble> {
         let first_held = Value::Integer(at.first_held());
         let last_held = Value::Integer(quota::first_slot(at.now_ms.saturating_add(ahead_ms)));
         let slack = Value::Integer(SLACK_MS);
-        let parameters = vec![known.clone(), slack, oldest, oldest_credit, first_held, last_held];
+        let ahead = Value::Integer(ahead_ms);
+        let parameters = vec![known.clone(), slack, oldest, oldest_credit, first_held, last_held, ahead];
         let swept = database::rows(SWEEP, parameters).await?.len();
         deleted += swept;
         if swept < SWEEP_ROWS {

@@ -212,7 +212,8 @@ pub fn status(charge: &Charge, rows: &[Row], now_ms: i64) -> Status {
 
 /// The rows of a charge that count, oldest first.
 fn counted<'r>(charge: &Charge, rows: &'r [Row]) -> Vec<&'r Row> {
-    let mut counted: Vec<&Row> = rows.iter().filter(|row| row.bucket >= charge.since && row.id == charge.id).collect();
+    let counts = |row: &&Row| (charge.since..=charge.last).contains(&row.bucket) && row.id == charge.id;
+    let mut counted: Vec<&Row> = rows.iter().filter(counts).collect();
     counted.sort_unstable_by_key(|row| row.bucket);
     counted
 }
@@ -303,10 +304,17 @@ fn rate(charge: &Charge, counted: &[&Row], now_ms: i64) -> Rate {
     Rate { spent, span_ms: now_ms.saturating_sub(from).max(1) }
 }
 
-/// The charges as the statements of the store read them: `[[id, bucket, since, amount, limit], …]`.
+/// The charges as the statements of the store read them: `[[id, bucket, since, amount, limit, last, ahead], …]`. What lies
+/// beyond `ahead` never counts again: of a window that slides, whatever is of a time to come.
 pub fn charges_json(charges: &[Charge]) -> String {
-    let row =
-        |charge: &Charge| json!([charge.id, charge.bucket, charge.since, signed(charge.amount), signed(charge.limit)]);
+    let ahead = |charge: &Charge| match charge.ends {
+        Ends::After(_) => charge.last,
+        Ends::At(_) | Ends::Never | Ends::Unknown => i64::MAX,
+    };
+    let row = |charge: &Charge| {
+        let (amount, limit) = (signed(charge.amount), signed(charge.limit));
+        json!([charge.id, charge.bucket, charge.since, amount, limit, charge.last, ahead(charge)])
+    };
     serde_json::Value::Array(charges.iter().map(row).collect()).to_string()
 }
 

@@ -27,6 +27,14 @@ struct Refused {
     limit: u64,
 }
 
+impl Refused {
+    /// Whether the ledger need not be asked yet. What holds longer than anything was remembered before the clock was set
+    /// back.
+    fn holds(&self, now_ms: i64) -> bool {
+        (now_ms.saturating_add(1)..=now_ms.saturating_add(RECENT_MS)).contains(&self.ask_again_ms)
+    }
+}
+
 impl Spent {
     /// Remembers what the ledger refused. What depends on calls under way is not: it may change at any moment.
     pub fn learn(&mut self, over: &[Over], now_ms: i64) {
@@ -37,7 +45,7 @@ impl Spent {
             let recent_ms = now_ms.saturating_add(RECENT_MS);
             let ask_again_ms = each.until_ms.map_or(recent_ms, |until_ms| until_ms.min(recent_ms));
             let refused = Refused { until_ms: each.until_ms, ask_again_ms, amount: each.amount, limit: each.limit };
-            let less = |known: &Refused| known.ask_again_ms > now_ms && known.amount < each.amount;
+            let less = |known: &Refused| known.holds(now_ms) && known.amount < each.amount;
             // That less was refused already says more than that this much was.
             if !self.known.get(&each.id).is_some_and(less) {
                 self.make_room(now_ms);
@@ -51,7 +59,7 @@ impl Spent {
     pub fn is_spent<'c>(&self, charges: &'c [Charge], now_ms: i64) -> Option<(&'c Charge, Option<i64>)> {
         let refused = charges.iter().filter_map(|charge| {
             let known = self.known.get(&charge.id)?;
-            let holds = now_ms < known.ask_again_ms && charge.amount >= known.amount && charge.limit == known.limit;
+            let holds = known.holds(now_ms) && charge.amount >= known.amount && charge.limit == known.limit;
             holds.then_some((charge, known.until_ms))
         });
         refused.max_by_key(|(_, until_ms)| until_ms.unwrap_or(i64::MAX))
@@ -59,7 +67,7 @@ impl Spent {
 
     /// Whether nothing is known to be spent now: then no charges need be made to ask.
     pub fn is_calm(&self, now_ms: i64) -> bool {
-        self.known.values().all(|known| known.ask_again_ms <= now_ms)
+        !self.known.values().any(|known| known.holds(now_ms))
     }
 
     /// Forgets what was known of a limit.
@@ -71,7 +79,7 @@ impl Spent {
         if self.known.len() < KNOWN_MAX {
             return;
         }
-        self.known.retain(|_, refused| now_ms < refused.ask_again_ms);
+        self.known.retain(|_, refused| refused.holds(now_ms));
         while self.known.len() >= KNOWN_MAX {
             let first = self.known.iter().min_by_key(|(_, refused)| refused.ask_again_ms).map(|(id, _)| id.clone());
             let Some(first) = first else { return };

@@ -313,8 +313,29 @@ fn what_was_spent_elsewhere_is_no_rate_of_today_and_counts_as_long_as_it_may_hav
 }
 
 #[test]
+fn what_is_spent_at_a_time_to_come_counts_only_where_nothing_resets() {
+    for (quota, counts) in [("rpm = 1", false), ("rolling = { calls = 1, hours = 5 }", false), ("rpd = 1", false)] {
+        let charge = one(quota, 30 * HOUR);
+        let rows = [row(&charge, charge.bucket + 24 * HOUR, 1)];
+        assert_eq!(over(&[charge], &rows, 30 * HOUR).len(), usize::from(counts), "{quota}");
+    }
+    let charge = Charge { amount: 1, ..one("credit = \"1 USD\"", 30 * HOUR) };
+    let rows = [row(&charge, charge.bucket + 24 * HOUR, charge.limit)];
+    assert_eq!(over(&[charge], &rows, 30 * HOUR).len(), 1, "money is spent, whatever the clock said");
+}
+
+#[test]
+fn what_was_refused_before_the_clock_was_set_back_is_asked_again() {
+    let (mut spent, charge) = (Spent::default(), one("rpm = 1", 30 * HOUR));
+    let rows = [row(&charge, charge.bucket, 1)];
+    spent.learn(&over(std::slice::from_ref(&charge), &rows, 30 * HOUR), 30 * HOUR);
+    assert!(spent.is_spent(std::slice::from_ref(&charge), 30 * HOUR + 1).is_some());
+    assert!(spent.is_calm(22 * HOUR) && spent.is_spent(&[charge], 22 * HOUR).is_none());
+}
+
+#[test]
 fn writes_charges_for_the_store() {
     let charge = one("rpm = 1", 100_000);
-    assert_eq!(charges_json(std::slice::from_ref(&charge)), r#"[["without/p/*/rpm",100000,40000,1,1]]"#);
+    assert_eq!(charges_json(std::slice::from_ref(&charge)), r#"[["without/p/*/rpm",100000,40000,1,1,105000,105000]]"#);
     assert_eq!(adjustments_json(&refund(&[charge])), r#"[["without/p/*/rpm",100000,-1]]"#);
 }

@@ -1,3 +1,3 @@
 SELECT quota.id, sum(quota.spent)
-FROM json_each(?1) AS charge JOIN quota ON quota.id = charge.value ->> 0 AND quota.bucket >= charge.value ->> 2
+FROM json_each(?1) AS charge JOIN quota ON quota.id = charge.value ->> 0 AND quota.bucket BETWEEN charge.value ->> 2 AND charge.value ->> 5
 GROUP BY quota.id
