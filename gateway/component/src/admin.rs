@@ -22,6 +22,7 @@ use catalog::ImportScope;
 use crate::incoming::Incoming;
 use crate::store::catalog::Snapshot;
 use crate::store::database::Trouble;
+use crate::store::looks;
 
 /// Serves one admin request. `parameter` is what stood in the path, still percent-encoded.
 pub(crate) async fn serve(
@@ -31,7 +32,7 @@ pub(crate) async fn serve(
     snapshot: Rc<Snapshot>,
     parameter: &str,
 ) -> Result<Reply, Refusal> {
-    match admin {
+    let answered = match admin {
         Admin::CatalogRead => catalog::read(incoming, &snapshot).await,
         Admin::CatalogUpdate => catalog::update(incoming, ImportScope::Whole).await,
         Admin::CatalogPatch => catalog::update(incoming, ImportScope::Sections).await,
@@ -49,6 +50,34 @@ pub(crate) async fn serve(
         Admin::QuotaList => quota::list(&snapshot).await,
         Admin::QuotaUpdate => quota::update(incoming, &snapshot, parameter).await,
         Admin::Maintain => maintain::run(&snapshot).await,
+    };
+    if takes_back(admin) && answered.as_ref().is_ok_and(|reply| reply.status < 300) {
+        looks::seen_by_all().await;
+    }
+    answered
+}
+
+/// Whether a change takes something back that other instances may still go by: a key, a rest, what is spent. A new key is
+/// asked of the store by whoever does not know it, and waits for nobody.
+fn takes_back(admin: Admin) -> bool {
+    match admin {
+        Admin::CatalogUpdate
+        | Admin::CatalogPatch
+        | Admin::KeysDelete
+        | Admin::HealthReset
+        | Admin::TargetsTest
+        | Admin::QuotaUpdate => true,
+        Admin::CatalogRead
+        | Admin::CatalogCheck
+        | Admin::KeysList
+        | Admin::KeysCreate
+        | Admin::HealthList
+        | Admin::Route
+        | Admin::RecordsList
+        | Admin::RecordsRead
+        | Admin::RecordsEnded
+        | Admin::QuotaList
+        | Admin::Maintain => false,
     }
 }
 

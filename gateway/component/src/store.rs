@@ -4,7 +4,7 @@
 pub(crate) mod catalog;
 pub(crate) mod database;
 pub(crate) mod health;
-mod looks;
+pub(crate) mod looks;
 pub(crate) mod quota;
 pub(crate) mod records;
 pub(crate) mod responses;

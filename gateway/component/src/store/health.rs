@@ -21,6 +21,7 @@ use spin_sdk::wasip3;
 
 use super::database::{self, Trouble};
 use super::looks::Looks;
+use super::quota;
 use super::{catalog, signals};
 use crate::host;
 
@@ -88,6 +89,8 @@ async fn take_over() {
     if SEEN.with_borrow(|seen| *seen == stamp) {
         return;
     }
+    // Somebody may have given back what a limit lacked.
+    quota::forget_spent();
     // What this instance wrote meanwhile may be missing in what was read, and is not unpublished any more either: then what
     // was read is no use. The next look reads again.
     for _ in 0..LOOKS_MAX {
@@ -218,19 +221,24 @@ fn at(started_ms: i64) -> At {
 pub(crate) async fn reset(subject: Option<&Subject>) -> Vec<Subject> {
     look_now().await;
     let over = HEALTH.with_borrow_mut(|health| health.reset(subject));
-    if subject.is_none() || !over.is_empty() {
-        tell_cleared(subject).await;
+    match subject {
+        None => tell_cleared(None).await,
+        Some(_) => tell_cleared(Some(&over)).await,
     }
     publish(over.clone());
     over
 }
 
-/// Tells the others that a subject, or all, is cleared: what they have learnt of it before, and not told yet, is over too.
+/// Tells the others that subjects, or all, are cleared: what they have learnt of it before, and not told yet, is over too.
 /// Written without a lock after being read: of two at the same moment one may not be heard, and is for who clears again.
-async fn tell_cleared(subject: Option<&Subject>) {
+async fn tell_cleared(subjects: Option<&[Subject]>) {
     let Ok(Some(store)) = catalog::store().await else { return };
-    let mut cleared = cleared(&store).await;
-    cleared.add(subject, host::unix_ms());
+    let (mut cleared, now_ms) = (cleared(&store).await, host::unix_ms());
+    match subjects {
+        None => cleared.add(None, now_ms),
+        Some([]) => return,
+        Some(subjects) => subjects.iter().for_each(|subject| cleared.add(Some(subject), now_ms)),
+    }
     let Ok(bytes) = serde_json::to_vec(&cleared) else { return };
     match store.set(CLEARED, bytes).await {
         Ok(()) => stamp(&store).await,
@@ -253,6 +261,7 @@ pub(crate) async fn clear(troubles: Vec<(Subject, i64)>) -> Vec<Subject> {
     let is_over = |subject: &Subject| renewed.iter().all(|(other, _)| other != subject);
     let over: Vec<Subject> = troubles.into_iter().map(|(subject, _)| subject).filter(is_over).collect();
     publish(HEALTH.with_borrow_mut(|health| over.iter().flat_map(|each| health.reset(Some(each))).collect()));
+    tell_cleared(Some(&over)).await;
     over
 }
 
@@ -363,6 +372,13 @@ async fn began_after(store: &Store, name: &str, changed_ms: i64) -> bool {
     let bytes = store.get(name).await.ok().flatten();
     let standing: Option<Standing> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     standing.is_some_and(|standing| standing.at_ms > changed_ms && standing.at_ms <= host::unix_ms())
+}
+
+/// Tells the others that what is spent of a limit was set.
+pub(crate) async fn tell_given_back() {
+    if let Ok(Some(store)) = catalog::store().await {
+        stamp(&store).await;
+    }
 }
 
 /// Tells the others that something has changed.

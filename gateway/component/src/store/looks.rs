@@ -8,7 +8,12 @@ use crate::host;
 const RECENT_MS: u64 = 100;
 
 /// While one call looks, the others go on with what the last look found, if it is no older than this.
-const LATE_MS_MAX: u64 = 1_000;
+const LATE_MS_MAX: u64 = 250;
+
+/// Waits until no instance goes by what it knew before now: whoever is answered may count on what changed.
+pub(crate) async fn seen_by_all() {
+    host::wait_ms(LATE_MS_MAX + 1).await;
+}
 
 /// When looks began. On the monotonic clock, which may begin with the instance: so none is not zero.
 pub(super) struct Looks {

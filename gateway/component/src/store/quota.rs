@@ -13,6 +13,7 @@ use spin_sdk::sqlite::{RowResult, Value};
 
 use super::catalog::{self, Freshness};
 use super::database::{self, Trouble, number};
+use super::health;
 use crate::host;
 
 /// All charges or none: a row for each, or no row at all.
@@ -169,7 +170,13 @@ pub(crate) async fn set(charge: &Charge, spent: u64) -> Result<(), Trouble> {
     ];
     database::rows(SET, parameters).await?;
     SPENT.with_borrow_mut(|known| known.forget(&charge.id));
+    health::tell_given_back().await;
     Ok(())
+}
+
+/// Forgets what this instance knows to be spent: the ledger is asked again.
+pub(crate) fn forget_spent() {
+    SPENT.with_borrow_mut(|known| *known = Spent::default());
 }
 
 /// Gives back what the call of this id holds that ended without giving it back itself.
