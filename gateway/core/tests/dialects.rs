@@ -12,7 +12,7 @@ const ROOM: [&str; 9] =
     ["answer", "error", "facts", "finish", "read", "stream_reader", "stream_writer", "usage", "write"];
 
 /// Files outside the rooms that tell dialects apart, and what a new one has to say there.
-const PLACES: [(&str, &str); 15] = [
+const PLACES: [(&str, &str); 14] = [
     (
         "core/src/dialect.rs",
         "its name, how a credential is presented, the version in its paths, and its nearest others",
@@ -26,7 +26,6 @@ const PLACES: [(&str, &str); 15] = [
     ("core/src/observe/events.rs", "whether a provider keeps answers under an id"),
     ("core/src/observe/json.rs", "whether a provider keeps answers under an id"),
     ("core/src/rewrite/headers.rs", "headers of its own"),
-    ("core/src/translate.rs", "whether it is OpenAI's, whose own members are dropped elsewhere"),
     ("core/src/translate/cache.rs", "whether requests mark what is to be kept"),
     ("core/src/translate/ids.rs", "which ids of calls it takes"),
     ("core/src/translate/native.rs", "where other providers' seals stand in its requests"),
@@ -35,7 +34,7 @@ const PLACES: [(&str, &str); 15] = [
 
 /// Files that name a dialect because they are about that one: a new dialect changes nothing there.
 const ABOUT_ONE: [(&str, &str); 8] = [
-    ("core/src/catalog/preset.rs", "the addresses of known providers"),
+    ("core/src/catalog/preset/rows.rs", "the addresses of known providers"),
     ("core/src/catalog/validate/provider.rs", "a provider speaks OpenAI chat unless it says otherwise"),
     ("core/src/echo.rs", "the built-in provider speaks OpenAI chat"),
     ("core/src/profile/", "what models take, by the dialect they are asked in"),
