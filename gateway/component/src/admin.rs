@@ -20,12 +20,14 @@ use gateway_core::refusal::{Refusal, Reply};
 use catalog::ImportScope;
 
 use crate::incoming::Incoming;
+use crate::instance::Instance;
 use crate::store::catalog::Snapshot;
 use crate::store::database::Trouble;
 use crate::store::looks;
 
 /// Serves one admin request. `parameter` is what stood in the path, still percent-encoded.
 pub(crate) async fn serve(
+    instance: &Rc<Instance>,
     admin: Admin,
     incoming: &Incoming,
     caller: &Caller,
@@ -34,22 +36,22 @@ pub(crate) async fn serve(
 ) -> Result<Reply, Refusal> {
     let answered = match admin {
         Admin::CatalogRead => catalog::read(incoming, &snapshot).await,
-        Admin::CatalogUpdate => catalog::update(incoming, ImportScope::Whole).await,
-        Admin::CatalogPatch => catalog::update(incoming, ImportScope::Sections).await,
-        Admin::CatalogCheck => catalog::check(incoming, &snapshot).await,
+        Admin::CatalogUpdate => catalog::update(instance, incoming, ImportScope::Whole).await,
+        Admin::CatalogPatch => catalog::update(instance, incoming, ImportScope::Sections).await,
+        Admin::CatalogCheck => catalog::check(instance, incoming, &snapshot).await,
         Admin::KeysList => Ok(keys::list(&snapshot)),
-        Admin::KeysCreate => keys::create(incoming).await,
-        Admin::KeysDelete => keys::delete(parameter).await,
-        Admin::HealthList => Ok(health::list(&snapshot).await),
-        Admin::HealthReset => health::reset(incoming).await,
-        Admin::Route => route::decide(incoming, &snapshot).await,
-        Admin::TargetsTest => targets::test(incoming, caller, &snapshot).await,
-        Admin::RecordsList => records::list(incoming).await,
-        Admin::RecordsRead => records::read(parameter).await,
-        Admin::RecordsEnded => records::ended(incoming).await,
-        Admin::QuotaList => quota::list(&snapshot).await,
-        Admin::QuotaUpdate => quota::update(incoming, &snapshot, parameter).await,
-        Admin::Maintain => maintain::run(&snapshot).await,
+        Admin::KeysCreate => keys::create(instance, incoming).await,
+        Admin::KeysDelete => keys::delete(instance, parameter).await,
+        Admin::HealthList => Ok(health::list(instance, &snapshot).await),
+        Admin::HealthReset => health::reset(instance, incoming).await,
+        Admin::Route => route::decide(instance, incoming, &snapshot).await,
+        Admin::TargetsTest => targets::test(instance, incoming, caller, &snapshot).await,
+        Admin::RecordsList => records::list(instance, incoming).await,
+        Admin::RecordsRead => records::read(instance, parameter).await,
+        Admin::RecordsEnded => records::ended(instance, incoming).await,
+        Admin::QuotaList => quota::list(instance, &snapshot).await,
+        Admin::QuotaUpdate => quota::update(instance, incoming, &snapshot, parameter).await,
+        Admin::Maintain => maintain::run(instance, &snapshot).await,
     };
     if takes_back(admin) && answered.as_ref().is_ok_and(|reply| reply.status < 300) {
         looks::seen_by_all().await;
@@ -95,8 +97,8 @@ fn operation(endpoint: &str) -> Result<Operation, Refusal> {
 }
 
 /// Reads a JSON body into its type, or says what is wrong with it.
-async fn json<T: serde::de::DeserializeOwned>(incoming: &Incoming) -> Result<T, Refusal> {
-    let body = incoming.body().await?;
+async fn json<T: serde::de::DeserializeOwned>(instance: &Rc<Instance>, incoming: &Incoming) -> Result<T, Refusal> {
+    let body = incoming.body(instance).await?;
     serde_json::from_slice(&body.bytes)
         .map_err(|error| Refusal::bad_request(format!("The body was not understood: {error}.")))
 }

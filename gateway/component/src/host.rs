@@ -1,12 +1,12 @@
-//! What the host provides beside HTTP and the stores: time, chance, variables, and whether it is llmio's own runner.
+//! What the host provides beside HTTP and the stores: time, chance, variables, tasks, and what it can do beyond that.
+
+pub(crate) mod body;
 
 use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::pin::Pin;
+use std::rc::Rc;
 
-use gateway_core::accept::client_address;
-use gateway_core::authenticate::Throttle;
-use gateway_core::catalog::Network;
 use gateway_core::quota::born_ms;
 use gateway_core::refusal::Refusal;
 use rand::rngs::SmallRng;
@@ -14,13 +14,45 @@ use rand::{RngExt, SeedableRng};
 use spin_sdk::wasip3::clocks::{monotonic_clock, system_clock};
 use spin_sdk::wasip3::random::random::get_random_bytes;
 
-use crate::incoming::Incoming;
+use crate::instance::Instance;
 
-thread_local! {
-    static RANDOM: RefCell<Option<SmallRng>> = const { RefCell::new(None) };
-    static BOOT: RefCell<Option<Option<String>>> = const { RefCell::new(None) };
-    static THROTTLE: RefCell<Throttle> = RefCell::default();
-    static BODY_BYTES_HELD: Cell<usize> = const { Cell::new(0) };
+/// What a host can do beyond WASI and Spin's interfaces. Read once, since it stays as it is for as long as an instance
+/// lives. See `host.md`.
+#[derive(Debug, Default)]
+pub(crate) struct Capabilities {
+    /// The id of this start of the host, where it tells one: its rows can be told from those of an earlier start.
+    pub(crate) boot: Option<String>,
+    /// It names each call in the header `x-llmio-call`, and lets no client do so.
+    pub(crate) names_calls: bool,
+    /// It reads what the header `x-llmio-host` of an outgoing request says: whose request it is, that a private address is
+    /// meant, which proxy to take.
+    pub(crate) reads_instructions: bool,
+    /// A statement without rows is done when it stands in the host's queue, and the synchronous call does not block.
+    pub(crate) queues_writes: bool,
+    /// It asks for maintenance every minute.
+    pub(crate) asks_for_maintenance: bool,
+}
+
+impl Capabilities {
+    /// Asks the host. llmio's own runner is known by the id of its start, and can do all of it; of another host none of it
+    /// is assumed.
+    pub(crate) async fn read() -> Self {
+        match variable("boot").await {
+            None => Capabilities::default(),
+            boot => Capabilities {
+                boot,
+                names_calls: true,
+                reads_instructions: true,
+                queues_writes: true,
+                asks_for_maintenance: true,
+            },
+        }
+    }
+
+    /// When this start of the host began, Unix milliseconds: its id is a UUID of version 7.
+    pub(crate) fn boot_ms(&self) -> Option<i64> {
+        self.boot.as_deref().and_then(born_ms)
+    }
 }
 
 /// Milliseconds of the monotonic clock: for spans, never for dates.
@@ -38,6 +70,11 @@ pub(crate) fn unix_ms() -> i64 {
 /// reservations of quota and calls that wait for a slot do.
 pub(crate) async fn wait_ms(ms: u64) {
     monotonic_clock::wait_for(ms.saturating_mul(1_000_000)).await;
+}
+
+/// Starts a task that goes on when the request that started it has its answer.
+pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
+    spin_sdk::wasip3::spawn(task);
 }
 
 /// The one timer of a stream: it watches over its head, then over its silences. An unspent one is used on, since each
@@ -59,17 +96,23 @@ impl Pulse {
     }
 }
 
-/// A number to draw from. The generator is seeded once per instance: a host call for each request would cost more than
+/// Numbers to draw from. The generator is seeded once per instance: a host call for each request would cost more than
 /// the draw, and nothing secret is made of it.
-pub(crate) fn draw() -> u64 {
-    RANDOM.with_borrow_mut(|random| random.get_or_insert_with(|| SmallRng::from_seed(random_bytes())).random())
-}
+#[derive(Default)]
+pub(crate) struct Chance(RefCell<Option<SmallRng>>);
 
-/// A number from 0 to 1.
-pub(crate) fn fraction() -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "32 bits of chance are enough for jitter")]
-    let fraction = (draw() >> 32) as f64 / f64::from(u32::MAX);
-    fraction
+impl Chance {
+    /// A number to draw from.
+    pub(crate) fn draw(&self) -> u64 {
+        self.0.borrow_mut().get_or_insert_with(|| SmallRng::from_seed(random_bytes())).random()
+    }
+
+    /// A number from 0 to 1.
+    pub(crate) fn fraction(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "32 bits of chance are enough for jitter")]
+        let fraction = (self.draw() >> 32) as f64 / f64::from(u32::MAX);
+        fraction
+    }
 }
 
 /// Bytes nobody can predict, for keys, nonces and ids.
@@ -90,42 +133,9 @@ pub(crate) async fn variable(name: &str) -> Option<String> {
     spin_sdk::variables::get(name).await.ok().filter(|value| !value.is_empty())
 }
 
-/// The id of this start of the runner; `None` on any other host. Asked once per instance.
-pub(crate) async fn learn_boot() {
-    if BOOT.with_borrow(Option::is_none) {
-        let boot = variable("boot").await;
-        BOOT.set(Some(boot));
-    }
-}
-
-/// What [`learn_boot`] learnt.
-pub(crate) fn boot() -> Option<String> {
-    BOOT.with_borrow(|boot| boot.clone().flatten())
-}
-
-/// When this start of the runner began, Unix milliseconds: its id is a UUID of version 7.
-pub(crate) fn boot_ms() -> Option<i64> {
-    BOOT.with_borrow(|boot| boot.as_ref().and_then(Option::as_deref).and_then(born_ms))
-}
-
-/// Whether the host is llmio's own runner.
-pub(crate) fn is_runner() -> bool {
-    BOOT.with_borrow(|boot| matches!(boot, Some(Some(_))))
-}
-
 /// Writes a line to the host's log: standard error. One that cannot be written is no reason to trap.
 pub(crate) fn log(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-/// Counts a failing credential and refuses its address harder when it has had too many. Behind a trusted proxy the
-/// address is the client's own: one that guesses must not make all the others wait.
-pub(crate) fn throttle(incoming: &Incoming, trusted: &[Network], refusal: Refusal) -> Refusal {
-    let Some(address) = client_address(incoming.peer, &incoming.headers, trusted) else { return refusal };
-    match THROTTLE.with_borrow_mut(|throttle| throttle.failed(address, incoming.at_ms)) {
-        Ok(()) => refusal,
-        Err(wait_s) => Refusal::throttled(wait_s),
-    }
 }
 
 /// Runs something when it is dropped: at the end of a task, also of one that the host ends early.
@@ -140,30 +150,39 @@ impl<F: FnMut()> Drop for OnDrop<F> {
 /// All bodies an instance holds at once may have this many bytes.
 const BODY_BYTES_HELD_MAX: usize = 64 << 20;
 
+/// How many bytes of bodies an instance holds.
+#[derive(Default)]
+pub(crate) struct BytesHeld(Cell<usize>);
+
 /// A share of what an instance may hold in bodies; given back when dropped.
-pub(crate) struct Held(usize);
+pub(crate) struct Held {
+    bytes: usize,
+    instance: Rc<Instance>,
+}
 
 impl Held {
     /// Nothing held yet.
-    pub(crate) fn none() -> Self {
-        Held(0)
+    pub(crate) fn none(instance: &Rc<Instance>) -> Self {
+        Held { bytes: 0, instance: instance.clone() }
     }
 
     /// Takes more, or refuses until others are done.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
-        let held = BODY_BYTES_HELD.get();
-        if held + bytes > BODY_BYTES_HELD_MAX {
+        let held = &self.instance.bytes_held.0;
+        let all = held.get() + bytes;
+        if all > BODY_BYTES_HELD_MAX {
             let said = "Too many large requests are under way. Try again in a second.";
             return Err(Refusal::unavailable("busy", said).after(1));
         }
-        BODY_BYTES_HELD.set(held + bytes);
-        self.0 += bytes;
+        held.set(all);
+        self.bytes += bytes;
         Ok(())
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        BODY_BYTES_HELD.set(BODY_BYTES_HELD.get().saturating_sub(self.0));
+        let held = &self.instance.bytes_held.0;
+        held.set(held.get().saturating_sub(self.bytes));
     }
 }

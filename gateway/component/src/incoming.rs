@@ -4,16 +4,17 @@
 
 use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 
-use gateway_core::accept::BODY_BYTES_MAX;
+use gateway_core::accept::{BODY_BYTES_MAX, client_address};
+use gateway_core::catalog::Network;
 use gateway_core::headers;
 use gateway_core::refusal::{Refusal, Reply};
-use gateway_core::state::State;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Method};
-use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader, StreamResult};
 use spin_sdk::wasip3::wit_future;
 
-use crate::host::{self, Held};
+use crate::host::{self, Held, body};
+use crate::instance::Instance;
 
 /// A request whose body may not have been read yet.
 pub(crate) struct Incoming {
@@ -42,12 +43,9 @@ pub(crate) struct Body {
     _held: Held,
 }
 
-/// A body that is not read here: its bytes, and its end.
-pub(crate) type Contents = (StreamReader<u8>, FutureReader<Result<Option<types::Trailers>, ErrorCode>>);
-
 impl Incoming {
     /// Reads the head.
-    pub(crate) fn read(request: types::Request) -> Self {
+    pub(crate) fn read(instance: &Instance, request: types::Request) -> Self {
         let method = match request.get_method() {
             Method::Get => "GET".into(),
             Method::Head => "HEAD".into(),
@@ -80,9 +78,9 @@ impl Incoming {
         };
         // Spin puts its own header last and does not strip a client's, so the last one is the true one.
         incoming.peer = incoming.header_last("spin-client-addr").and_then(parse_address);
-        incoming.id = match incoming.header("x-llmio-call").filter(|_| host::is_runner()) {
+        incoming.id = match incoming.header("x-llmio-call").filter(|_| instance.host.names_calls) {
             Some(id) => id.to_owned(),
-            None => new_id(at_ms),
+            None => new_id(instance, at_ms),
         };
         incoming
     }
@@ -103,13 +101,14 @@ impl Incoming {
     }
 
     /// The body as it comes, once, for whoever passes it on. A second time there is none.
-    pub(crate) fn contents(&self) -> Option<Contents> {
+    pub(crate) fn contents(&self) -> Option<body::Reader> {
         let (_result, result_reader) = wit_future::new(|| Ok(()));
-        self.request.take().map(|request| types::Request::consume_body(request, result_reader))
+        let request = self.request.take()?;
+        Some(body::Reader::of(types::Request::consume_body(request, result_reader)))
     }
 
     /// Reads the whole body, once. A second time it is empty.
-    pub(crate) async fn body(&self) -> Result<Body, Refusal> {
+    pub(crate) async fn body(&self, instance: &Rc<Instance>) -> Result<Body, Refusal> {
         if let Some(encoding) =
             self.header("content-encoding").filter(|encoding| !encoding.eq_ignore_ascii_case("identity"))
         {
@@ -119,9 +118,9 @@ impl Incoming {
         if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX) {
             return Err(Refusal::too_large(BODY_BYTES_MAX));
         }
-        let mut held = Held::none();
-        let Some((stream, trailers)) = self.contents() else { return Ok(Body { bytes: Vec::new(), _held: held }) };
-        let bytes = collect(stream, trailers, announced, &mut held).await?;
+        let mut held = Held::none(instance);
+        let Some(contents) = self.contents() else { return Ok(Body { bytes: Vec::new(), _held: held }) };
+        let bytes = collect(contents, announced, &mut held).await?;
         Ok(Body { bytes, _held: held })
     }
 }
@@ -132,12 +131,7 @@ const FIRST_BYTES: usize = 64 << 10;
 
 /// With a known length the end is where the length says, and neither the stream's end nor the trailers, which would
 /// cost a suspension each, are waited for.
-async fn collect(
-    mut stream: StreamReader<u8>,
-    trailers: FutureReader<Result<Option<types::Trailers>, ErrorCode>>,
-    announced: Option<usize>,
-    held: &mut Held,
-) -> Result<Vec<u8>, Refusal> {
+async fn collect(mut contents: body::Reader, announced: Option<usize>, held: &mut Held) -> Result<Vec<u8>, Refusal> {
     let mut bytes: Vec<u8> = Vec::new();
     let first = announced.unwrap_or(8 << 10).clamp(1, FIRST_BYTES);
     grow(&mut bytes, first, held)?;
@@ -150,36 +144,23 @@ async fn collect(
             let more = bytes.len().max(16 << 10).min(left);
             grow(&mut bytes, more, held)?;
         }
-        let (result, read) = stream.read(bytes).await;
+        let (is_more, read) = contents.read(bytes).await;
         bytes = read;
         if bytes.len() > BODY_BYTES_MAX {
             return Err(Refusal::too_large(BODY_BYTES_MAX));
         }
-        if !matches!(result, StreamResult::Complete(_)) {
+        if !is_more {
             break;
         }
     }
-    match trailers.await {
-        Ok(_) if announced.is_none_or(|announced| announced == bytes.len()) => Ok(bytes),
-        Ok(_) | Err(ErrorCode::HttpRequestBodySize(_)) if bytes.len() >= BODY_BYTES_MAX => {
+    let end = contents.end().await;
+    match (end.unfinished(), end.into_result()) {
+        (None, _) if announced.is_none_or(|announced| announced == bytes.len()) => Ok(bytes),
+        (None, _) | (_, Err(ErrorCode::HttpRequestBodySize(_))) if bytes.len() >= BODY_BYTES_MAX => {
             Err(Refusal::too_large(BODY_BYTES_MAX))
         }
-        Ok(_) => Err(unfinished(&ErrorCode::ConnectionTerminated)),
-        Err(code) => Err(unfinished(&code)),
-    }
-}
-
-/// Why a client's body did not come as a whole, in the host's words. It is the client's doing whatever they are.
-pub(crate) fn unfinished(code: &ErrorCode) -> Refusal {
-    match code {
-        ErrorCode::ConnectionReadTimeout => Refusal::too_slow(),
-        ErrorCode::HttpProtocolError => {
-            Refusal::bad_request("The body is not framed as HTTP frames bodies. Send it again.")
-        }
-        _ => {
-            let said = "The body ended before its announced end. Send it again.";
-            Refusal::bad_request(said).ended(State::ClientClosed)
-        }
+        (None, _) => Err(body::broken_off()),
+        (Some(refusal), _) => Err(refusal),
     }
 }
 
@@ -191,9 +172,9 @@ fn grow(bytes: &mut Vec<u8>, more: usize, held: &mut Held) -> Result<(), Refusal
 }
 
 /// A UUID v7: sorts by time, so records do too.
-fn new_id(at_ms: i64) -> String {
+fn new_id(instance: &Instance, at_ms: i64) -> String {
     let mut bytes = [0u8; 10];
-    let (high, low) = (host::draw().to_le_bytes(), host::draw().to_le_bytes());
+    let (high, low) = (instance.chance.draw().to_le_bytes(), instance.chance.draw().to_le_bytes());
     bytes.iter_mut().zip(high.into_iter().chain(low)).for_each(|(to, from)| *to = from);
     let millis = u64::try_from(at_ms).unwrap_or(0);
     uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid().to_string()
@@ -218,4 +199,14 @@ pub(crate) fn preflight(incoming: &Incoming) -> Reply {
         .with("access-control-allow-headers", asked)
         .with("access-control-max-age", "86400")
         .with("vary", "access-control-request-headers")
+}
+
+/// Counts a failing credential and refuses its address harder when it has had too many. Behind a trusted proxy the
+/// address is the client's own: one that guesses must not make all the others wait.
+pub(crate) fn throttle(instance: &Instance, incoming: &Incoming, trusted: &[Network], refusal: Refusal) -> Refusal {
+    let Some(address) = client_address(incoming.peer, &incoming.headers, trusted) else { return refusal };
+    match instance.throttle.borrow_mut().failed(address, incoming.at_ms) {
+        Ok(()) => refusal,
+        Err(wait_s) => Refusal::throttled(wait_s),
+    }
 }

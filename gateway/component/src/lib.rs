@@ -8,10 +8,11 @@
 mod admin;
 mod host;
 mod incoming;
+mod instance;
+mod pass_through;
 mod proxy;
 mod ready;
 mod relay;
-mod relays;
 mod send;
 mod store;
 
@@ -23,8 +24,11 @@ use gateway_core::refusal::{Refusal, Reply, Shape};
 use spin_sdk::wasip3::http::types::{self, ErrorCode};
 
 use incoming::Incoming;
+use instance::Instance;
+use relay::Response;
 use store::catalog::{Freshness, Snapshot};
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 spin_sdk::wasip3::http::service::export!(Gateway);
@@ -33,14 +37,29 @@ struct Gateway;
 
 impl spin_sdk::wasip3::exports::http::handler::Guest for Gateway {
     async fn handle(request: types::Request) -> Result<types::Response, ErrorCode> {
-        // Whose ids and addresses can be believed depends on the host, so that comes first.
-        host::learn_boot().await;
-        Ok(serve(Incoming::read(request)).await)
+        let instance = instance().await;
+        let incoming = Incoming::read(&instance, request);
+        Ok(serve(&instance, incoming).await)
     }
 }
 
+thread_local! {
+    /// An export of a component has no `self`, so this is where the one instance lives. Nobody else looks here.
+    static INSTANCE: RefCell<Option<Rc<Instance>>> = const { RefCell::new(None) };
+}
+
+/// The instance. What can be believed of a request depends on the host, so the first request asks for that.
+async fn instance() -> Rc<Instance> {
+    if let Some(instance) = INSTANCE.with_borrow(Clone::clone) {
+        return instance;
+    }
+    let host = host::Capabilities::read().await;
+    // Another request may have been quicker.
+    INSTANCE.with_borrow_mut(|instance| instance.get_or_insert_with(|| Rc::new(Instance::new(host))).clone())
+}
+
 /// Finds the route, makes sure of what it needs, and hands over.
-async fn serve(mut incoming: Incoming) -> types::Response {
+async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
     let shape = accept::shape(&incoming.path, &incoming.headers, incoming.query.as_deref());
     let (needs, endpoint, parameter) = match accept::find(&incoming.method, &incoming.path) {
         Found::Route(needs, endpoint, parameter) => (needs, endpoint, parameter.to_owned()),
@@ -59,42 +78,45 @@ async fn serve(mut incoming: Incoming) -> types::Response {
         Endpoint::Ready => Shape::Problem,
         _ => shape,
     };
-    let entered = enter(needs, &incoming).await;
-    if let (Needs::Admin, Ok((_, snapshot))) = (needs, &entered) {
+    let (caller, snapshot) = match enter(instance, needs, &incoming).await {
+        Ok(entered) => entered,
+        // A gateway that cannot serve is alive all the same, and readiness says why it cannot.
+        Err(_) if matches!(endpoint, Endpoint::Alive | Endpoint::Probe) => return relay::reply(&incoming, alive()),
+        Err(refusal) => return relay::refuse(&incoming, &refusal, shape),
+    };
+    if needs == Needs::Admin {
         incoming.query = incoming.query.and_then(|query| authenticate::without_token(&query, &snapshot.token));
     }
-    match entered {
-        Ok((caller, snapshot)) => match endpoint {
-            Endpoint::Stored(what) => proxy::stored(what, &incoming, &caller, snapshot, &parameter).await,
-            Endpoint::Call(operation) => proxy::call(operation, &parameter, incoming, caller, snapshot).await,
-            Endpoint::Relay => relays::serve(&incoming, snapshot, &parameter, shape).await,
-            other => {
-                let matched = PathMatch { parameter: &parameter, shape };
-                match rest(other, &incoming, &caller, snapshot, matched).await {
-                    Ok(reply) => relay::reply(&incoming, reply),
-                    Err(refusal) => relay::refuse(&incoming, &refusal, shape),
-                }
-            }
-        },
-        // A gateway that cannot serve is alive all the same, and readiness says why it cannot.
-        Err(_) if endpoint == Endpoint::Alive || endpoint == Endpoint::Probe => relay::reply(&incoming, alive()),
+    let answered = match endpoint {
+        Endpoint::Call(operation) => {
+            return proxy::call(instance, operation, &parameter, incoming, caller, snapshot).await;
+        }
+        Endpoint::Stored(what) => {
+            return proxy::stored(instance, what, &incoming, &caller, snapshot, &parameter).await;
+        }
+        Endpoint::Relay => return pass_through::serve(instance, &incoming, snapshot, &parameter, shape).await,
+        Endpoint::Models => {
+            Ok(Reply::json(200, &models::list(&caller, &snapshot.catalog, shape, incoming.query.as_deref())))
+        }
+        Endpoint::Model => model(instance, &caller, &snapshot, shape, &parameter).await,
+        Endpoint::WebSocket => Err(Refusal::no_web_socket()),
+        Endpoint::Telemetry => incoming.body(instance).await.map(|_dropped| Reply::json(200, &serde_json::json!({}))),
+        Endpoint::Alive | Endpoint::Probe => Ok(alive()),
+        Endpoint::Ready => ready::reply(instance, &snapshot).await,
+        Endpoint::Admin(admin) => admin::serve(instance, admin, &incoming, &caller, snapshot, &parameter).await,
+    };
+    match answered {
+        Ok(reply) => relay::reply(&incoming, reply),
         Err(refusal) => relay::refuse(&incoming, &refusal, shape),
     }
 }
 
-/// What the path and its shape say beside the endpoint.
-struct PathMatch<'a> {
-    /// What stood in the place of the path's `{}`.
-    parameter: &'a str,
-    shape: Shape,
-}
-
 /// Step 2 of the line, and the snapshot every later step of this request sees.
-async fn enter(needs: Needs, incoming: &Incoming) -> Result<(Caller, Rc<Snapshot>), Refusal> {
+async fn enter(instance: &Rc<Instance>, needs: Needs, incoming: &Incoming) -> Result<(Caller, Rc<Snapshot>), Refusal> {
     // Who administers sees what was stored a moment ago, whichever instance stored it.
     let mut snapshot = match needs {
-        Needs::Admin => store::catalog::administered().await?,
-        Needs::Key | Needs::Relay | Needs::Nothing => store::catalog::current(Freshness::Recent).await?,
+        Needs::Admin => store::catalog::administered(instance).await?,
+        Needs::Key | Needs::Relay | Needs::Nothing => store::catalog::current(instance, Freshness::Recent).await?,
     };
     if !snapshot.token.is_set() {
         let said = "llmio is not configured: it has no admin token. Set the variable `token` \
@@ -108,47 +130,34 @@ async fn enter(needs: Needs, incoming: &Incoming) -> Result<(Caller, Rc<Snapshot
     let mut decided = decide(&snapshot);
     if decided.is_err() && !presented.is_empty() && needs != Needs::Admin {
         // The key may have been made a moment ago by another instance.
-        snapshot = store::catalog::current(Freshness::Now).await?;
+        snapshot = store::catalog::current(instance, Freshness::Now).await?;
         decided = decide(&snapshot);
     }
     match decided {
         Ok(caller) => Ok((caller, snapshot)),
         Err(refusal) if refusal.status == 401 && !presented.is_empty() => {
-            Err(host::throttle(incoming, &snapshot.catalog.settings.trusted_proxies, refusal))
+            Err(incoming::throttle(instance, incoming, &snapshot.catalog.settings.trusted_proxies, refusal))
         }
         Err(refusal) => Err(refusal),
     }
 }
 
-/// Everything that is not a balanced call.
-async fn rest(
-    endpoint: Endpoint,
-    incoming: &Incoming,
+/// One model, which may have been added a moment ago through another instance.
+async fn model(
+    instance: &Rc<Instance>,
     caller: &Caller,
-    snapshot: Rc<Snapshot>,
-    PathMatch { parameter, shape }: PathMatch<'_>,
+    snapshot: &Snapshot,
+    shape: Shape,
+    name: &str,
 ) -> Result<Reply, Refusal> {
-    match endpoint {
-        Endpoint::Models => {
-            Ok(Reply::json(200, &models::list(caller, &snapshot.catalog, shape, incoming.query.as_deref())))
+    let found = match models::read(caller, &snapshot.catalog, shape, name) {
+        Ok(model) => Ok(model),
+        Err(_) => {
+            let newest = store::catalog::current(instance, Freshness::Now).await?;
+            models::read(caller, &newest.catalog, shape, name)
         }
-        Endpoint::Model => {
-            let found = match models::read(caller, &snapshot.catalog, shape, parameter) {
-                // The model may have been added a moment ago through another instance.
-                Err(_) => {
-                    let newest = store::catalog::current(Freshness::Now).await?;
-                    models::read(caller, &newest.catalog, shape, parameter)
-                }
-                found => found,
-            };
-            found.map(|model| Reply::json(200, &model))
-        }
-        Endpoint::WebSocket => Err(Refusal::no_web_socket()),
-        Endpoint::Telemetry => incoming.body().await.map(|_dropped| Reply::json(200, &serde_json::json!({}))),
-        Endpoint::Ready => ready::reply(&snapshot).await,
-        Endpoint::Admin(admin) => admin::serve(admin, incoming, caller, snapshot, parameter).await,
-        Endpoint::Alive | Endpoint::Probe | Endpoint::Call(_) | Endpoint::Stored(_) | Endpoint::Relay => Ok(alive()),
-    }
+    };
+    found.map(|model| Reply::json(200, &model))
 }
 
 fn alive() -> Reply {

@@ -2,6 +2,7 @@
 //! answer that was cut never looks complete.
 
 use std::pin::Pin;
+use std::rc::Rc;
 
 use futures_util::future::{Either, select};
 use gateway_core::dialect::Dialect;
@@ -11,13 +12,16 @@ use gateway_core::observe::Observer;
 use gateway_core::outcome::SendError;
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::transform::ResponseTransform;
-use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields};
-use spin_sdk::wasip3::wit_bindgen::{FutureWriter, StreamWriter};
-use spin_sdk::wasip3::{self, wit_future, wit_stream};
+use spin_sdk::wasip3::http::types::{self, Fields};
 
+use crate::host::body::{self, Writer};
 use crate::host::{self, Pulse};
 use crate::incoming::Incoming;
-use crate::send::{self, Answer, Rest};
+use crate::instance::Instance;
+use crate::send::{Answer, Rest};
+
+/// What goes to the client: a head, and a body that may still be written.
+pub(crate) type Response = types::Response;
 
 /// How an answer ended.
 pub(crate) struct Ended {
@@ -54,13 +58,13 @@ pub(crate) struct Terms {
 }
 
 /// Answers with what a call ended with.
-pub(crate) fn respond(incoming: &Incoming, ready: Ready, pulse: Pulse) -> types::Response {
+pub(crate) fn respond(instance: &Rc<Instance>, incoming: &Incoming, ready: Ready, pulse: Pulse) -> Response {
     match ready {
         Ready::Reply(reply) => self::reply(incoming, reply),
         Ready::Answer(mut answer, terms, ended) => {
             allow_origin(incoming, &mut answer.headers);
-            let (response, writer, trailers) = head(answer.status, &answer.headers);
-            wasip3::spawn(give(*answer, terms, ended, pulse, (writer, trailers)));
+            let (response, writer) = head(answer.status, &answer.headers);
+            host::spawn(give(instance.clone(), *answer, terms, ended, pulse, writer));
             response
         }
     }
@@ -69,21 +73,22 @@ pub(crate) fn respond(incoming: &Incoming, ready: Ready, pulse: Pulse) -> types:
 /// Gives a stream its head before there is an answer, and signs of life until there is one: some proxies in between cut
 /// what stays silent for long. `line` is the rest of the call; `headers` are those every answer of it has.
 pub(crate) fn respond_early(
+    instance: Rc<Instance>,
     incoming: &Incoming,
     headers: Vec<(String, Vec<u8>)>,
     terms: Terms,
     line: Pin<Box<dyn Future<Output = Ready>>>,
     left: impl FnOnce() + 'static,
-) -> types::Response {
+) -> Response {
     let mut headers = headers;
     headers.push(("content-type".to_owned(), b"text/event-stream".to_vec()));
     headers::unbuffered(&mut headers);
     allow_origin(incoming, &mut headers);
-    let (response, mut writer, trailers) = head(200, &headers);
-    wasip3::spawn(async move {
+    let (response, mut writer) = head(200, &headers);
+    host::spawn(async move {
         let mut line = line;
         let ready = loop {
-            if !writer.write_all(terms.dialect.keep_alive().to_vec()).await.is_empty() {
+            if !writer.write(terms.dialect.keep_alive().to_vec()).await.is_empty() {
                 // Dropping the line ends what it has under way.
                 return left();
             }
@@ -97,17 +102,17 @@ pub(crate) fn respond_early(
                 if !answer.transform.gives_events(answer.observer.so_far()) {
                     answer.transform = ResponseTransform::events_of_whole(terms.dialect, &terms.id);
                 }
-                give(*answer, terms, ended, Pulse::default(), (writer, trailers)).await;
+                give(instance, *answer, terms, ended, Pulse::default(), writer).await;
             }
             // The built-in provider's.
             Ready::Reply(reply) if reply.status < 300 => {
-                writer.write_all(reply.body).await;
-                end_whole(writer, trailers).await;
+                writer.write(reply.body).await;
+                writer.finish().await;
             }
             Ready::Reply(reply) => {
                 let error = serde_json::from_slice(&reply.body).unwrap_or_default();
-                writer.write_all(terms.dialect.error_event(&error, &terms.id)).await;
-                cut(writer, trailers).await;
+                writer.write(terms.dialect.error_event(&error, &terms.id)).await;
+                writer.cut().await;
             }
         }
     });
@@ -115,32 +120,24 @@ pub(crate) fn respond_early(
 }
 
 /// Relays an answer to its end.
-async fn give(
-    answer: Answer,
-    terms: Terms,
-    ended: OnEnd,
-    pulse: Pulse,
-    (mut writer, trailers): (StreamWriter<u8>, TrailersWriter),
-) {
+async fn give(instance: Rc<Instance>, answer: Answer, terms: Terms, ended: OnEnd, pulse: Pulse, mut writer: Writer) {
     let Answer { mut observer, mut transform, held, rest, .. } = answer;
     let silence = Silence { terms: &terms, last_ms: host::now_ms(), pulse };
-    let error = copy(held, rest, &mut writer, &mut observer, &mut transform, silence).await;
+    let error = copy(&instance, (held, rest), &mut writer, &mut observer, &mut transform, silence).await;
     match &error {
-        None => end_whole(writer, trailers).await,
-        Some(SendError::ClientClosed) => drop((writer, trailers)),
-        Some(error) => end_cut((writer, trailers), &observer, &mut transform, error, &terms).await,
+        None => writer.finish().await,
+        Some(SendError::ClientClosed) => drop(writer),
+        Some(error) => end_cut(writer, &observer, &mut transform, error, &terms).await,
     }
     ended(Ended { observation: observer.finish(), error }).await;
 }
 
-pub(crate) type TrailersWriter = FutureWriter<Result<Option<types::Trailers>, ErrorCode>>;
-
 /// Reads an answer to its end for nobody else: how it ended, and the beginning of what its client would have got.
-pub(crate) async fn read(answer: Answer, terms: &Terms) -> (Ended, Vec<u8>) {
+pub(crate) async fn read(instance: &Instance, answer: Answer, terms: &Terms) -> (Ended, Vec<u8>) {
     let Answer { mut observer, mut transform, held, rest, .. } = answer;
     let silence = Silence { terms, last_ms: host::now_ms(), pulse: Pulse::default() };
     let mut beginning = Beginning(Vec::new());
-    let error = copy(held, rest, &mut beginning, &mut observer, &mut transform, silence).await;
+    let error = copy(instance, (held, rest), &mut beginning, &mut observer, &mut transform, silence).await;
     (Ended { observation: observer.finish(), error }, beginning.0)
 }
 
@@ -150,9 +147,9 @@ trait Receiver {
     async fn take(&mut self, bytes: Vec<u8>) -> Vec<u8>;
 }
 
-impl Receiver for StreamWriter<u8> {
+impl Receiver for Writer {
     async fn take(&mut self, bytes: Vec<u8>) -> Vec<u8> {
-        self.write_all(bytes).await
+        self.write(bytes).await
     }
 }
 
@@ -172,8 +169,8 @@ impl Receiver for Beginning {
 
 /// Gives the client what was held back, then the rest as it comes; returns why that is not all.
 async fn copy(
-    held: Vec<u8>,
-    rest: Rest,
+    instance: &Instance,
+    (held, rest): (Vec<u8>, Rest),
     receiver: &mut impl Receiver,
     observer: &mut Observer,
     transform: &mut ResponseTransform,
@@ -227,7 +224,7 @@ async fn copy(
             None => return Some(SendError::ClientClosed),
         }
     };
-    send::give_buffer(buffer);
+    instance.buffers.give(buffer);
     error
 }
 
@@ -291,14 +288,9 @@ impl Silence<'_> {
     }
 }
 
-pub(crate) async fn end_whole(writer: StreamWriter<u8>, trailers: TrailersWriter) {
-    drop(writer);
-    let _ = trailers.write(Ok(None)).await;
-}
-
 /// A stream's reader gets an error event in its dialect; every reader gets an unclean end.
 async fn end_cut(
-    (mut writer, trailers): (StreamWriter<u8>, TrailersWriter),
+    mut writer: Writer,
     observer: &Observer,
     transform: &mut ResponseTransform,
     error: &SendError,
@@ -312,24 +304,18 @@ async fn end_cut(
         [close_event, &event].concat()
     });
     if transform.gives_events(observer.so_far()) && !event.is_empty() {
-        writer.write_all(event).await;
+        writer.write(event).await;
     }
-    cut(writer, trailers).await;
-}
-
-/// Ends an answer so that it does not look complete.
-pub(crate) async fn cut(writer: StreamWriter<u8>, trailers: TrailersWriter) {
-    drop(writer);
-    let _ = trailers.write(Err(ErrorCode::HttpResponseIncomplete)).await;
+    writer.cut().await;
 }
 
 /// Answers with a refusal in the caller's shape.
-pub(crate) fn refuse(incoming: &Incoming, refusal: &Refusal, shape: Shape) -> types::Response {
+pub(crate) fn refuse(incoming: &Incoming, refusal: &Refusal, shape: Shape) -> Response {
     reply(incoming, refusal.reply(shape, &incoming.id))
 }
 
 /// Answers with something of llmio's own.
-pub(crate) fn reply(incoming: &Incoming, reply: Reply) -> types::Response {
+pub(crate) fn reply(incoming: &Incoming, reply: Reply) -> Response {
     let Reply { status, mut headers, body } = reply;
     allow_origin(incoming, &mut headers);
     whole(status, headers, body, incoming.method == "HEAD")
@@ -344,30 +330,30 @@ pub(crate) fn allow_origin(incoming: &Incoming, headers: &mut Vec<(String, Vec<u
 }
 
 /// Answers with a body that is known already.
-pub(crate) fn whole(status: u16, mut headers: Vec<(String, Vec<u8>)>, body: Vec<u8>, is_head: bool) -> types::Response {
+pub(crate) fn whole(status: u16, mut headers: Vec<(String, Vec<u8>)>, body: Vec<u8>, is_head: bool) -> Response {
     headers.retain(|(name, _)| name != "content-length");
     if status != 204 {
         headers.push(("content-length".into(), body.len().to_string().into_bytes()));
     }
-    let (response, mut writer, trailers) = head(status, &headers);
-    wasip3::spawn(async move {
+    let (response, mut writer) = head(status, &headers);
+    host::spawn(async move {
         if !is_head && !body.is_empty() {
-            writer.write_all(body).await;
+            writer.write(body).await;
         }
-        end_whole(writer, trailers).await;
+        writer.finish().await;
     });
     response
 }
 
 /// A response head, and where its body goes. Until its end is written the body counts as cut.
-pub(crate) fn head(status: u16, headers: &[(String, Vec<u8>)]) -> (types::Response, StreamWriter<u8>, TrailersWriter) {
+pub(crate) fn head(status: u16, headers: &[(String, Vec<u8>)]) -> (Response, Writer) {
     let fields = Fields::from_list(headers).unwrap_or_else(|_| one_by_one(headers));
-    let (writer, contents) = wit_stream::new();
-    let (trailers, trailers_reader) = wit_future::new(|| Err(ErrorCode::HttpResponseIncomplete));
-    let (response, _transmitted) = types::Response::new(fields, Some(contents), trailers_reader);
+    let (writer, contents) = body::answer();
+    let (stream, end) = contents.into_parts();
+    let (response, _transmitted) = types::Response::new(fields, stream, end);
     // The only status a host refuses is one outside 100 to 999; then 200 stands, and the body tells the rest.
     let _ = response.set_status_code(status);
-    (response, writer, trailers)
+    (response, writer)
 }
 
 /// Some upstream header is not allowed here; the others are.

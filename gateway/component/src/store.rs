@@ -4,8 +4,21 @@
 pub(crate) mod catalog;
 pub(crate) mod database;
 pub(crate) mod health;
+mod key_value;
 pub(crate) mod looks;
 pub(crate) mod quota;
 pub(crate) mod records;
 pub(crate) mod responses;
 pub(crate) mod signals;
+
+/// What an instance has of each store: connections, and what it knows of what is kept.
+#[derive(Default)]
+pub(crate) struct Stores {
+    database: database::Database,
+    key_value: key_value::KeyValue,
+    catalog: catalog::Known,
+    health: health::Known,
+    signals: signals::Known,
+    quota: quota::Known,
+    records: records::Known,
+}

@@ -1,9 +1,11 @@
 //! What came of one attempt, and what it says: of whom it speaks, when one may come back, how far the request got.
 //! What follows for the call is decided in [`failover`](crate::failover).
 
+mod blame;
 mod class;
 mod error_text;
 pub mod hint;
+mod lesson;
 pub mod limits;
 mod progress;
 mod words;
@@ -13,7 +15,9 @@ use crate::dialect::Dialect;
 use crate::state::State;
 use crate::verdict::{Class, ErrorKind, Hint, Verdict};
 
+pub use blame::Through;
 pub use class::JudgeContext;
+pub use lesson::{Lesson, LimitNews, lesson, lesson_of_end, limit_news};
 pub use progress::{Progress, progress};
 pub(crate) use words::excerpt;
 pub use words::words;

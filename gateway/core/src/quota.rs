@@ -9,6 +9,7 @@
 //! keeps the secret.
 
 mod allowances;
+mod charged;
 mod day;
 mod learnt;
 mod ledger;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use crate::catalog::{Catalog, Count, Credential, Key, Limit, Per, Provider, Quota, Source, Window};
 
 pub use allowances::{Allowances, is_allowance};
+pub use charged::{Charged, Charges, Estimate, has_limits, refused};
 pub use learnt::{Learnt, LearntLimits};
 pub use ledger::{
     Adjustment, Over, Row, Status, adjustments_json, charge_late, charges_json, merge, over, refund, settle, status,

@@ -1,5 +1,7 @@
 //! Step 7: what is kept of a call: one [`Record`] for every call that was accepted, with its true end state.
 
+mod draft;
+
 use serde::Serialize;
 
 use crate::candidate::{Candidates, Skipped};
@@ -7,6 +9,8 @@ use crate::catalog::Affinity;
 use crate::price::{self, Priced};
 use crate::state::State;
 use crate::usage::Usage;
+
+pub use draft::{Attempted, Draft, Ended, HeadDue, Opening, Passed, end_of_answer};
 
 /// One try at one target, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,5 +1,7 @@
 //! The smallest request that shows whether a target works: what `POST /api/targets/test` sends.
 
+mod report;
+
 use std::sync::Arc;
 
 use serde_json::json;
@@ -10,6 +12,8 @@ use crate::catalog::{Credential, Model, Provider, ProviderKind, Target};
 use crate::dialect::Dialect;
 use crate::operation::Operation;
 use crate::refusal::Refusal;
+
+pub use report::TrialReport;
 
 /// Enough for a word, and for models that think a little before it; Anthropic's API wants a number.
 const TOKENS_MAX: u32 = 64;

@@ -37,10 +37,10 @@ const ABOUT_ONE: [(&str, &str); 8] = [
     ("core/src/catalog/preset/rows.rs", "the addresses of known providers"),
     ("core/src/catalog/validate/provider.rs", "a provider speaks OpenAI chat unless it says otherwise"),
     ("core/src/echo.rs", "the built-in provider speaks OpenAI chat"),
+    ("core/src/outcome/lesson.rs", "an error within an answer is judged alike in every dialect"),
     ("core/src/profile/", "what models take, by the dialect they are asked in"),
     ("core/src/rewrite.rs", "Responses that a provider keeps"),
     ("core/src/trial.rs", "the smallest request"),
-    ("component/src/proxy/learn.rs", "a request for the list of models"),
     ("component/src/proxy/stored.rs", "Responses that a provider keeps"),
 ];
 

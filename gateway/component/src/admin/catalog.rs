@@ -1,11 +1,14 @@
 //! `/api/catalog`: the whole configuration as one document.
 
+use std::rc::Rc;
+
 use gateway_core::catalog::Document;
 use gateway_core::refusal::{Refusal, Reply};
 use serde_json::json;
 
 use crate::host;
 use crate::incoming::Incoming;
+use crate::instance::Instance;
 use crate::store::catalog::{self, Snapshot};
 
 /// The catalog in force. TOML with `accept: application/toml`, JSON otherwise. Secrets are left out, unless an
@@ -53,9 +56,9 @@ impl ImportScope {
 
 /// Replaces the stored catalog, or those of its sections that the document has, each whole. A credential that names its
 /// `id` without a value keeps its secret.
-pub(super) async fn update(incoming: &Incoming, scope: ImportScope) -> Result<Reply, Refusal> {
-    let body = incoming.body().await?;
-    let snapshot = catalog::administered().await?;
+pub(super) async fn update(instance: &Rc<Instance>, incoming: &Incoming, scope: ImportScope) -> Result<Reply, Refusal> {
+    let body = incoming.body(instance).await?;
+    let snapshot = catalog::administered(instance).await?;
     if let Some(wanted) = incoming.header("if-match")
         && wanted.trim() != "*"
         && !wanted.split(',').any(|etag| etag.trim() == snapshot.etag)
@@ -75,20 +78,20 @@ pub(super) async fn update(incoming: &Incoming, scope: ImportScope) -> Result<Re
         refusal.problems = refusal.problems.map(|problems| Box::new(document.locate(&whole, *problems)));
         refusal
     };
-    let (snapshot, warnings) = replace(whole.clone(), &snapshot).await.map_err(located)?;
+    let (snapshot, warnings) = replace(instance, whole.clone(), &snapshot).await.map_err(located)?;
     let reply = json!({ "version": snapshot.version, "etag": snapshot.etag, "kept": kept, "warnings": warnings });
     Ok(Reply::json(200, &reply).with("etag", snapshot.etag.clone()))
 }
 
 /// Says whether a catalog would be accepted as a catalog file or by PATCH, and which sections would stay as they are; by
 /// PUT with `?replace=true`. Changes nothing.
-pub(super) async fn check(incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
+pub(super) async fn check(instance: &Rc<Instance>, incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
     let scope = match incoming.query.as_deref() {
         Some("replace=true") => ImportScope::Whole,
         None | Some("") => ImportScope::Sections,
         Some(_) => return Err(Refusal::bad_request("POST /api/catalog/check takes `replace=true` or no parameter.")),
     };
-    let body = incoming.body().await?;
+    let body = incoming.body(instance).await?;
     let mut document = catalog::parse(&body.bytes).map_err(Refusal::invalid_catalog)?;
     document.recall(Some(&snapshot.stored)).map_err(Refusal::invalid_catalog)?;
     let whole = scope.stored(&document, &snapshot.stored);
@@ -103,9 +106,10 @@ pub(super) async fn check(incoming: &Incoming, snapshot: &Snapshot) -> Result<Re
 
 /// Seals, validates and stores a document; returns the snapshot then in force and what is missing for it to work.
 pub(super) async fn replace(
+    instance: &Rc<Instance>,
     mut document: Document,
     snapshot: &Snapshot,
-) -> Result<(std::rc::Rc<Snapshot>, Vec<String>), Refusal> {
+) -> Result<(Rc<Snapshot>, Vec<String>), Refusal> {
     let sealer = catalog::sealer().await.map_err(Refusal::invalid_catalog)?;
     let sealed = document.seal(Some(&snapshot.stored), sealer.as_ref(), &mut host::random_bytes);
     let whole = catalog::in_force(snapshot.file.as_ref(), &document);
@@ -114,8 +118,8 @@ pub(super) async fn replace(
         (Err(unsealed), Err(invalid)) => return Err(Refusal::invalid_catalog(unsealed.and(invalid))),
         (Err(problems), Ok(_)) | (Ok(()), Err(problems)) => return Err(Refusal::invalid_catalog(problems)),
     }
-    catalog::accept(&document, snapshot.version).await?;
-    let snapshot = catalog::administered().await?;
+    catalog::accept(instance, &document, snapshot.version).await?;
+    let snapshot = catalog::administered(instance).await?;
     let warnings = snapshot.warnings();
     Ok((snapshot, warnings))
 }

@@ -11,18 +11,20 @@ use serde_json::{Value, json};
 
 use crate::host;
 use crate::incoming::Incoming;
+use crate::instance::Instance;
 use crate::store::catalog::Snapshot;
 use crate::store::{health, signals};
 
 /// Every subject in trouble. What is not listed can be used. And how quick targets have been within the last minute.
-pub(super) async fn list(snapshot: &Rc<Snapshot>) -> Reply {
-    health::look_now().await;
+pub(super) async fn list(instance: &Rc<Instance>, snapshot: &Rc<Snapshot>) -> Reply {
+    health::look_now(instance).await;
     let now_ms = host::unix_ms();
-    let subjects: Vec<Value> = health::peek(|health| {
+    let subjects: Vec<Value> = health::peek(instance, |health| {
         health.troubled().map(|(subject, standing)| object(&snapshot.catalog, subject, standing, now_ms)).collect()
     });
-    signals::look_now().await;
-    let latencies: Vec<Value> = health::latencies().iter().map(|each| latency(each, &snapshot.catalog)).collect();
+    signals::look_now(instance).await;
+    let latencies: Vec<Value> =
+        health::latencies(instance).iter().map(|each| latency(each, &snapshot.catalog)).collect();
     Reply::json(200, &json!({ "now_ms": now_ms, "subjects": subjects, "latencies": latencies }))
 }
 
@@ -44,14 +46,14 @@ struct Wanted {
 }
 
 /// Clears one subject (`{"subject": "credential/c-…"}`) or all (`{}`).
-pub(super) async fn reset(incoming: &Incoming) -> Result<Reply, Refusal> {
-    let wanted: Wanted = super::json(incoming).await?;
+pub(super) async fn reset(instance: &Rc<Instance>, incoming: &Incoming) -> Result<Reply, Refusal> {
+    let wanted: Wanted = super::json(instance, incoming).await?;
     // What is no subject is in no trouble.
     let subject = wanted.subject.as_deref().map(Subject::parse);
     let cleared = match &subject {
         Some(None) => Vec::new(),
-        Some(Some(subject)) => health::reset(Some(subject)).await,
-        None => health::reset(None).await,
+        Some(Some(subject)) => health::reset(instance, Some(subject)).await,
+        None => health::reset(instance, None).await,
     };
     if let Some(subject) = wanted.subject.filter(|_| cleared.is_empty()) {
         let said = format!("{subject:?} is in no trouble. GET /api/health lists what is.");

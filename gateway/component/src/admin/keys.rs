@@ -1,5 +1,7 @@
 //! `/api/keys`: the keys clients call with. A key is shown once, when it is made; only its hash is kept.
 
+use std::rc::Rc;
+
 use gateway_core::catalog::{Document, hash_key, hash_text};
 use gateway_core::refusal::{Refusal, Reply};
 use gateway_core::uri::decode_parameter;
@@ -9,6 +11,7 @@ use serde_json::{Value, json};
 use super::catalog::replace;
 use crate::host;
 use crate::incoming::Incoming;
+use crate::instance::Instance;
 use crate::store::catalog::{self, Snapshot};
 
 const PREFIX: &str = "sk-llmio-";
@@ -34,9 +37,9 @@ pub(super) fn list(snapshot: &Snapshot) -> Reply {
 }
 
 /// Makes a key and shows it, this once.
-pub(super) async fn create(incoming: &Incoming) -> Result<Reply, Refusal> {
-    let wanted: Wanted = super::json(incoming).await?;
-    let (snapshot, mut document) = editable().await?;
+pub(super) async fn create(instance: &Rc<Instance>, incoming: &Incoming) -> Result<Reply, Refusal> {
+    let wanted: Wanted = super::json(instance, incoming).await?;
+    let (snapshot, mut document) = editable(instance).await?;
     let key = new_key();
     let mut entry = json!({ "name": wanted.name, "hash": hash_text(&hash_key(&key)) });
     if let Some(members) = entry.as_object_mut() {
@@ -45,7 +48,7 @@ pub(super) async fn create(incoming: &Incoming) -> Result<Reply, Refusal> {
     }
     let shown = without_hash(&entry);
     document.insert_key(entry);
-    replace(document, &snapshot).await?;
+    replace(instance, document, &snapshot).await?;
     let mut reply = json!({ "key": key });
     if let (Some(reply), Value::Object(shown)) = (reply.as_object_mut(), shown) {
         reply.extend(shown);
@@ -54,22 +57,22 @@ pub(super) async fn create(incoming: &Incoming) -> Result<Reply, Refusal> {
 }
 
 /// Revokes a key: from now on it is unknown.
-pub(super) async fn delete(parameter: &str) -> Result<Reply, Refusal> {
+pub(super) async fn delete(instance: &Rc<Instance>, parameter: &str) -> Result<Reply, Refusal> {
     let name = decode_parameter(parameter).unwrap_or_default();
-    let (snapshot, mut document) = editable().await?;
+    let (snapshot, mut document) = editable(instance).await?;
     if !document.remove_key(&name) {
         return Err(Refusal::not_found(
             "key_not_found",
             format!("There is no key named {name:?}. GET /api/keys lists them."),
         ));
     }
-    replace(document, &snapshot).await?;
+    replace(instance, document, &snapshot).await?;
     Ok(Reply { status: 204, headers: Vec::new(), body: Vec::new() })
 }
 
 /// What is stored, which an edit of keys starts from; neither a catalog file nor the built-in catalog gets into it.
-async fn editable() -> Result<(std::rc::Rc<Snapshot>, Document), Refusal> {
-    let snapshot = catalog::administered().await?;
+async fn editable(instance: &Rc<Instance>) -> Result<(Rc<Snapshot>, Document), Refusal> {
+    let snapshot = catalog::administered(instance).await?;
     if snapshot.file.as_ref().is_some_and(|file| file.as_json().contains_key("keys")) {
         let said = "`keys` comes from the catalog file, which is the authority for it. Add the key there: \
                     `llmio keys create NAME --print-toml` prints the lines.";

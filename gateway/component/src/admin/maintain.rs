@@ -7,12 +7,13 @@ use gateway_core::refusal::{Refusal, Reply};
 use serde_json::json;
 
 use super::unavailable;
+use crate::instance::Instance;
 use crate::store::catalog::Snapshot;
 use crate::store::records;
 
 /// Deletes records past their retention and marks calls that an earlier start of the host left running.
-pub(super) async fn run(snapshot: &Rc<Snapshot>) -> Result<Reply, Refusal> {
+pub(super) async fn run(instance: &Rc<Instance>, snapshot: &Rc<Snapshot>) -> Result<Reply, Refusal> {
     let retention_days = snapshot.catalog.settings.retention_days;
-    let (deleted, interrupted) = records::maintain(retention_days).await.map_err(unavailable)?;
+    let (deleted, interrupted) = records::maintain(instance, retention_days).await.map_err(unavailable)?;
     Ok(Reply::json(200, &json!({ "records_deleted": deleted, "records_interrupted": interrupted })))
 }

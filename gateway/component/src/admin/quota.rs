@@ -1,6 +1,8 @@
 //! `/api/quota`: every limit of the catalog, what is spent of it, and how long the rest will last; and the limits that
 //! providers told themselves.
 
+use std::rc::Rc;
+
 use gateway_core::catalog::Catalog;
 use gateway_core::quota::{self, Charge, Learnt, Row, SPENT_MAX, Scope, Unit};
 use gateway_core::refusal::{Refusal, Reply};
@@ -9,19 +11,20 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::incoming::Incoming;
+use crate::instance::Instance;
 use crate::store::catalog::Snapshot;
 use crate::store::database::Trouble;
 use crate::store::quota as ledger;
 use crate::store::signals;
 
 /// Every limit, in the order of the catalog.
-pub(super) async fn list(snapshot: &Snapshot) -> Result<Reply, Refusal> {
-    let at = ledger::moment(snapshot);
+pub(super) async fn list(instance: &Rc<Instance>, snapshot: &Snapshot) -> Result<Reply, Refusal> {
+    let at = ledger::moment(instance, snapshot);
     let limits = quota::all(&snapshot.catalog, at);
-    let rows = ledger::read(&limits).await.map_err(unavailable)?;
+    let rows = ledger::read(instance, &limits).await.map_err(unavailable)?;
     let shown: Vec<Value> = limits.iter().map(|limit| shown(limit, &rows, at.now_ms)).collect();
-    signals::look_now().await;
-    let learnt: Vec<Value> = signals::with_learnt(|learnt| {
+    signals::look_now(instance).await;
+    let learnt: Vec<Value> = signals::with_learnt(instance, |learnt| {
         learnt.all().map(|each| learnt_object(&snapshot.catalog, each, at.now_ms)).collect()
     });
     Ok(Reply::json(200, &json!({ "quota": shown, "learnt": learnt })))
@@ -50,20 +53,25 @@ struct Wanted {
 }
 
 /// Sets what is spent of one limit within its present window, for instance what was spent without llmio.
-pub(super) async fn update(incoming: &Incoming, snapshot: &Snapshot, parameter: &str) -> Result<Reply, Refusal> {
-    let wanted: Wanted = super::json(incoming).await?;
+pub(super) async fn update(
+    instance: &Rc<Instance>,
+    incoming: &Incoming,
+    snapshot: &Snapshot,
+    parameter: &str,
+) -> Result<Reply, Refusal> {
+    let wanted: Wanted = super::json(instance, incoming).await?;
     if wanted.spent > SPENT_MAX {
         return Err(Refusal::bad_request(format!("`spent` must be from 0 to {SPENT_MAX}.")));
     }
     let id = decode_parameter(parameter).unwrap_or_default();
-    let at = ledger::moment(snapshot);
+    let at = ledger::moment(instance, snapshot);
     let limit = quota::all(&snapshot.catalog, at).into_iter().find(|limit| limit.id == id);
     let limit = limit.ok_or_else(|| {
         Refusal::not_found("quota_not_found", format!("There is no limit with id {id:?}. GET /api/quota lists them."))
     })?;
-    ledger::set(&limit, wanted.spent).await.map_err(unavailable)?;
+    ledger::set(instance, &limit, wanted.spent).await.map_err(unavailable)?;
     let limits = [limit];
-    let rows = ledger::read(&limits).await.map_err(unavailable)?;
+    let rows = ledger::read(instance, &limits).await.map_err(unavailable)?;
     let [limit] = limits;
     Ok(Reply::json(200, &shown(&limit, &rows, at.now_ms)))
 }

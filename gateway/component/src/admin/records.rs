@@ -1,5 +1,7 @@
 //! `/api/records`: what became of every call.
 
+use std::rc::Rc;
+
 use gateway_core::refusal::{Refusal, Reply};
 use gateway_core::state::State;
 use gateway_core::uri::decode_parameter;
@@ -9,6 +11,7 @@ use serde_json::{Value, json};
 use super::unavailable;
 use crate::host;
 use crate::incoming::Incoming;
+use crate::instance::Instance;
 use crate::store::quota;
 use crate::store::records::{self, Filter, PAGE_MAX};
 
@@ -16,19 +19,19 @@ use crate::store::records::{self, Filter, PAGE_MAX};
 const PAGE: i64 = 50;
 
 /// Newest first. `before` is the `next` of the page before; the other parameters narrow the list.
-pub(super) async fn list(incoming: &Incoming) -> Result<Reply, Refusal> {
+pub(super) async fn list(instance: &Instance, incoming: &Incoming) -> Result<Reply, Refusal> {
     let filter = filter(incoming.query.as_deref().unwrap_or_default())?;
     let limit = filter.limit;
-    let page = records::list(filter).await.map_err(unavailable)?;
+    let page = records::list(instance, filter).await.map_err(unavailable)?;
     let full = i64::try_from(page.len()).is_ok_and(|count| count >= limit);
     let next = page.last().filter(|_| full).and_then(|record| record.get("id")).cloned().unwrap_or(Value::Null);
     Ok(Reply::json(200, &json!({ "records": page, "next": next })))
 }
 
 /// One record.
-pub(super) async fn read(parameter: &str) -> Result<Reply, Refusal> {
+pub(super) async fn read(instance: &Instance, parameter: &str) -> Result<Reply, Refusal> {
     let id = decode_parameter(parameter).unwrap_or_default();
-    match records::read(&id).await.map_err(unavailable)? {
+    match records::read(instance, &id).await.map_err(unavailable)? {
         Some(record) => Ok(Reply::json(200, &record)),
         None => Err(Refusal::not_found(
             "record_not_found",
@@ -46,18 +49,18 @@ struct Ended {
 }
 
 /// The host tells of a call that ended without the guest. It never changes how a call ended that said so itself.
-pub(super) async fn ended(incoming: &Incoming) -> Result<Reply, Refusal> {
-    let ended: Ended = super::json(incoming).await?;
+pub(super) async fn ended(instance: &Rc<Instance>, incoming: &Incoming) -> Result<Reply, Refusal> {
+    let ended: Ended = super::json(instance, incoming).await?;
     let state = State::named(&ended.state).filter(|state| *state != State::Running);
     let state = state.ok_or_else(|| Refusal::bad_request(format!("`state` {:?} is not an end state.", ended.state)))?;
     if ended.id.is_empty() || ended.id.len() > 64 {
         return Err(Refusal::bad_request("`id` must be a record's id."));
     }
     let at_ms = if ended.at > 0 { ended.at } else { host::unix_ms() };
-    records::end(&ended.id, state.name(), at_ms).await.map_err(unavailable)?;
+    records::end(instance, &ended.id, state.name(), at_ms).await.map_err(unavailable)?;
     // Every other end the guest notices itself, or the host's own end follows it.
     if state == State::GuestTrap {
-        quota::release(&ended.id).await.map_err(unavailable)?;
+        quota::release(instance, &ended.id).await.map_err(unavailable)?;
     }
     Ok(Reply { status: 204, headers: Vec::new(), body: Vec::new() })
 }

@@ -7,6 +7,7 @@ use gateway_core::authenticate::{self, Caller};
 use gateway_core::failover;
 use gateway_core::models;
 use gateway_core::operation::Operation;
+use gateway_core::quota::Estimate;
 use gateway_core::record::DecisionRecord;
 use gateway_core::refusal::{Refusal, Reply};
 use serde::Deserialize;
@@ -15,6 +16,7 @@ use serde_json::value::RawValue;
 
 use crate::host;
 use crate::incoming::Incoming;
+use crate::instance::Instance;
 use crate::proxy::{PlanRequest, plan};
 use crate::store::catalog::Snapshot;
 use crate::store::{health, quota, responses};
@@ -38,8 +40,12 @@ struct Wanted {
 }
 
 /// The decision in the same form as a record's, and what the client would be told where there is no way.
-pub(super) async fn decide(incoming: &Incoming, snapshot: &Rc<Snapshot>) -> Result<Reply, Refusal> {
-    let wanted: Wanted = super::json(incoming).await?;
+pub(super) async fn decide(
+    instance: &Rc<Instance>,
+    incoming: &Incoming,
+    snapshot: &Rc<Snapshot>,
+) -> Result<Reply, Refusal> {
+    let wanted: Wanted = super::json(instance, incoming).await?;
     let head = accept::Head { model: wanted.model, ..accept::Head::default() };
     let operation = wanted.endpoint.as_deref().map_or(Ok(Operation::Chat), super::operation)?;
     let call = accept::call(operation, head, wanted.body.get().as_bytes().to_vec())?;
@@ -55,17 +61,19 @@ pub(super) async fn decide(incoming: &Incoming, snapshot: &Rc<Snapshot>) -> Resu
         }
     };
     let draw = match wanted.draw {
-        None => host::draw(),
+        None => instance.chance.draw(),
         Some(text) => {
             let said = format!("`draw` must be a whole number of 64 bits as text, not {text:?}.");
             text.parse().map_err(|_| Refusal::bad_request(said))?
         }
     };
-    health::look_now().await;
+    health::look_now(instance).await;
     let session = wanted.session.as_deref().or(call.session.as_deref());
-    let owner = responses::owner_before(&call, key).await?;
-    let asked = PlanRequest { call: &call, model, session, key, owner: owner.as_ref(), at: quota::moment(snapshot) };
-    let candidates = health::rehearse(|health, rotation| plan(&asked, catalog, health, draw, rotation));
+    let owner = responses::owner_before(instance, &call, key).await?;
+    let (estimate, at) = (Estimate::of(&call, accept::demand), quota::moment(instance, snapshot));
+    let request = PlanRequest { call: &call, estimate: &estimate, model, session, key, owner: owner.as_ref(), at };
+    let candidates =
+        health::rehearse(instance, |health, rotation| plan(instance, &request, catalog, health, draw, rotation));
     let refused = match caller.and_then(|caller| authenticate::check_model(&caller, &model.name, &call.model, catalog))
     {
         Err(refusal) => Some(refusal),
@@ -78,5 +86,5 @@ pub(super) async fn decide(incoming: &Incoming, snapshot: &Rc<Snapshot>) -> Resu
         json!({ "status": refusal.status, "message": refusal.message, "retry_after_s": refusal.retry_after_s })
     });
     let decision = DecisionRecord::of(&candidates);
-    Ok(Reply::json(200, &json!({ "model": &*model.name, "decision": decision, "refusal": refusal })))
+    Ok(Reply::json(200, &json!({ "model": &*model, "decision": decision, "refusal": refusal })))
 }

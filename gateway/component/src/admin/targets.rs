@@ -9,6 +9,7 @@ use gateway_core::trial;
 use serde::Deserialize;
 
 use crate::incoming::Incoming;
+use crate::instance::Instance;
 use crate::proxy::Trial;
 use crate::store::catalog::Snapshot;
 
@@ -27,8 +28,13 @@ struct Wanted {
 }
 
 /// 200 with what came of it, whether it passed or not.
-pub(super) async fn test(incoming: &Incoming, caller: &Caller, snapshot: &Rc<Snapshot>) -> Result<Reply, Refusal> {
-    let wanted: Wanted = super::json(incoming).await?;
+pub(super) async fn test(
+    instance: &Rc<Instance>,
+    incoming: &Incoming,
+    caller: &Caller,
+    snapshot: &Rc<Snapshot>,
+) -> Result<Reply, Refusal> {
+    let wanted: Wanted = super::json(instance, incoming).await?;
     let catalog = &snapshot.catalog;
     let model = catalog.model(&wanted.model).ok_or_else(|| models::unknown(&wanted.model))?;
     let target = trial::target(model, &wanted.model, wanted.target.as_deref())?;
@@ -39,8 +45,8 @@ pub(super) async fn test(incoming: &Incoming, caller: &Caller, snapshot: &Rc<Sna
         Some(name) => super::operation(name)?,
     };
     let call = trial::call(operation, &wanted.model)?;
-    let tried = Trial { call: &call, model, target, credential }.run(incoming, caller, snapshot).await?;
-    let body = serde_json::to_value(tried).map_err(|error| {
+    let report = Trial { call: &call, model, target, credential }.run(instance, incoming, caller, snapshot).await?;
+    let body = serde_json::to_value(report).map_err(|error| {
         Refusal::unavailable("test_unreadable", format!("What came of it cannot be shown: {error}."))
     })?;
     Ok(Reply::json(200, &body))

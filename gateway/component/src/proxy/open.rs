@@ -1,7 +1,7 @@
 //! Step 7 as it fills up: the record of a call that is under way. It is saved exactly once at its end, and once as
 //! `running` when the call has been open for a second.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -11,311 +11,202 @@ use gateway_core::accept::{client_address, session_in};
 use gateway_core::authenticate::Caller;
 use gateway_core::call::Call;
 use gateway_core::candidate::{Named, Skipped};
-use gateway_core::catalog::{Catalog, Egress, Model, Relay};
-use gateway_core::dialect::Dialect;
+use gateway_core::catalog::{Catalog, Model};
 use gateway_core::observation::Observation;
 use gateway_core::operation::Operation;
-use gateway_core::outcome::{Outcome, Progress};
-use gateway_core::quota::Seen;
-use gateway_core::record::{AttemptRecord, DecisionRecord, Record, kept_error, kept_text};
+use gateway_core::outcome::Progress;
+use gateway_core::record::{self, Attempted, DecisionRecord, Draft, HeadDue, Opening, Passed};
 use gateway_core::refusal::Reply;
-use gateway_core::relays;
 use gateway_core::state::State;
-use gateway_core::usage::Usage;
-use gateway_core::verdict::Class;
-use spin_sdk::wasip3;
 
 use crate::host::{self, Pulse};
 use crate::incoming::Incoming;
+use crate::instance::Instance;
 use crate::relay::Ended;
 use crate::store::records;
 
-use super::charges::{Charged, USAGE_ESTIMATED};
+use super::charges::Charged;
 
 /// A call open this long gets a `running` row, so that one sees what is under way and what a crash cut off.
 const RUNNING_AFTER_MS: u64 = 1000;
 
-/// What many servers log for a client that left before it was answered.
-const CLIENT_CLOSED_STATUS: u16 = 499;
+/// What a record says of a call that was charged by what was seen of its answer, since its provider did not say to the end
+/// what it used.
+pub(super) const USAGE_ESTIMATED: &str = "usage_estimated";
 
-/// Until its model is known a call has the default total time, and then this long to say that it is over.
-const TOTAL_MS_DEFAULT: i64 = 60 * 60 * 1000;
-const GRACE_MS: i64 = 60_000;
-
-thread_local! {
-    /// The calls under way in this instance.
-    static OPEN: RefCell<BTreeMap<String, OpenCall>> = const { RefCell::new(BTreeMap::new()) };
-    static TICKING: RefCell<bool> = const { RefCell::new(false) };
+/// The calls under way in an instance.
+#[derive(Default)]
+pub(crate) struct OpenCalls {
+    calls: RefCell<BTreeMap<String, OpenCall>>,
+    is_ticking: Cell<bool>,
 }
 
 /// A call under way. Clones are the same call.
 #[derive(Clone)]
-pub(crate) struct OpenCall(Rc<RefCell<Inner>>);
+pub(crate) struct OpenCall(Rc<Inner>);
 
 struct Inner {
+    instance: Rc<Instance>,
     id: String,
-    record: Option<Record>,
-    start_ms: u64,
-    running_saved: bool,
+    /// Taken out by whoever ends it.
+    draft: RefCell<Option<Draft>>,
+    is_running_saved: Cell<bool>,
     retention_days: u32,
-    charged: Option<Charged>,
-    /// What was seen of its answer.
-    seen: Seen,
-    /// How far its attempts came, the farthest of them.
-    progress: Progress,
-    /// An attempt is under way.
-    is_sent: bool,
-    /// A stream is wanted in a form that has no signs of life.
-    as_array: bool,
-    head_due: HeadDue,
+    /// What its key's limits are charged.
+    charged: RefCell<Option<Charged>>,
+    head: RefCell<Head>,
 }
 
-/// When a stream should have its head at the latest.
-enum HeadDue {
+/// Whether a stream should have its head although it has no content.
+enum Head {
     /// Its model is not known yet; who waits for it.
     Unknown(Option<Waker>),
-    /// From then on, and the silence after which a sign of life is due.
-    Known(u64, u64),
+    /// From then on.
+    Due(HeadDue),
     /// It is no stream.
     Never,
 }
 
 impl OpenCall {
     /// Opens the record of a call whose caller is known.
-    pub(crate) fn begin(incoming: &Incoming, operation: Operation, caller: &Caller, catalog: &Catalog) -> Self {
-        Self::begin_as((operation.dialect().name(), operation.name()), incoming, caller, catalog)
+    pub(crate) fn begin(
+        instance: &Rc<Instance>,
+        incoming: &Incoming,
+        operation: Operation,
+        caller: &Caller,
+        catalog: &Catalog,
+    ) -> Self {
+        Self::begin_as(instance, (operation.dialect().name(), operation.name()), incoming, caller, catalog)
     }
 
     /// Opens the record of a request that is passed through. It has no dialect: nobody looks into it.
-    pub(crate) fn begin_relay(incoming: &Incoming, caller: &Caller, catalog: &Catalog) -> Self {
-        Self::begin_as(("", "relay"), incoming, caller, catalog)
+    pub(crate) fn begin_relay(
+        instance: &Rc<Instance>,
+        incoming: &Incoming,
+        caller: &Caller,
+        catalog: &Catalog,
+    ) -> Self {
+        Self::begin_as(instance, ("", "relay"), incoming, caller, catalog)
     }
 
     fn begin_as(
+        instance: &Rc<Instance>,
         (dialect, endpoint): (&'static str, &'static str),
         incoming: &Incoming,
         caller: &Caller,
         catalog: &Catalog,
     ) -> Self {
-        let session = session_in(&incoming.headers).map(kept_text);
-        let client = client_address(incoming.peer, &incoming.headers, &catalog.settings.trusted_proxies);
-        let record = Record {
-            id: incoming.id.clone(),
+        let draft = Draft::begin(&Opening {
+            id: &incoming.id,
             at_ms: incoming.at_ms,
-            key: caller.name().to_owned(),
-            model: String::new(),
+            start_ms: incoming.start_ms,
+            key: caller.name(),
             dialect,
             endpoint,
-            streamed: false,
-            session,
-            client: client.map(|address| address.to_string()),
-            user_agent: incoming.header("user-agent").map(kept_text),
-            state: State::Running,
-            status: 0,
-            error: None,
-            decision: DecisionRecord::default(),
-            attempts: Vec::new(),
-            first_byte_ms: None,
-            first_content_ms: None,
-            duration_ms: None,
-            bytes_in: 0,
-            bytes_out: 0,
-            usage: Usage::default(),
-            priced: None,
-            warnings: Vec::new(),
-            until_ms: incoming.at_ms.saturating_add(TOTAL_MS_DEFAULT),
-        };
-        let inner = Inner {
+            session: session_in(&incoming.headers),
+            client: client_address(incoming.peer, &incoming.headers, &catalog.settings.trusted_proxies),
+            user_agent: incoming.header("user-agent"),
+        });
+        let open = OpenCall(Rc::new(Inner {
+            instance: instance.clone(),
             id: incoming.id.clone(),
-            record: Some(record),
-            start_ms: incoming.start_ms,
-            running_saved: false,
+            draft: RefCell::new(Some(draft)),
+            is_running_saved: Cell::new(false),
             retention_days: catalog.settings.retention_days,
-            charged: None,
-            seen: Seen::default(),
-            progress: Progress::Unsent,
-            is_sent: false,
-            as_array: false,
-            head_due: HeadDue::Unknown(None),
-        };
-        let open = OpenCall(Rc::new(RefCell::new(inner)));
-        OPEN.with_borrow_mut(|calls| calls.insert(incoming.id.clone(), open.clone()));
-        start_ticking();
+            charged: RefCell::new(None),
+            head: RefCell::new(Head::Unknown(None)),
+        }));
+        instance.open.calls.borrow_mut().insert(incoming.id.clone(), open.clone());
+        start_ticking(instance);
         open
     }
 
     /// The record's id.
-    pub(crate) fn id(&self) -> String {
-        self.0.borrow().id.clone()
+    pub(crate) fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// Fills the record in, unless the call has ended.
+    fn with<T>(&self, fill: impl FnOnce(&mut Draft) -> T) -> Option<T> {
+        self.0.draft.borrow_mut().as_mut().map(fill)
     }
 
     /// What the body asked for.
     pub(crate) fn asked(&self, call: &Call) {
-        self.0.borrow_mut().as_array = call.as_array;
-        self.with(|record, _| {
-            record.model = kept_text(&call.model);
-            record.streamed = call.streamed;
-            record.bytes_in = call.body.len() as u64;
-            if record.session.is_none() {
-                record.session = call.session.as_deref().map(kept_text);
-            }
-        });
+        self.with(|draft| draft.asked(call));
     }
 
     /// Where it may go, and why not elsewhere.
     pub(crate) fn decided(&self, model: &Model, decision: DecisionRecord) {
-        self.plan_head(model);
-        self.with(|record, _| {
-            record.until_ms = record.at_ms.saturating_add_unsigned(model.timeouts.total_ms).saturating_add(GRACE_MS);
-            record.decision = decision;
-        });
-    }
-
-    fn plan_head(&self, model: &Model) {
-        let mut inner = self.0.borrow_mut();
-        let Some(wants_events) = inner.record.as_ref().map(|record| record.streamed && !inner.as_array) else { return };
-        let at_ms = inner.start_ms.saturating_add(model.head_after_ms);
-        let due = if wants_events { HeadDue::Known(at_ms, model.timeouts.keep_alive_ms) } else { HeadDue::Never };
-        if let HeadDue::Unknown(Some(waker)) = std::mem::replace(&mut inner.head_due, due)
-            && wants_events
-        {
+        let Some(due) = self.with(|draft| draft.decided(model, decision)) else { return };
+        let before = self.0.head.replace(due.map_or(Head::Never, Head::Due));
+        if let (Head::Unknown(Some(waker)), Some(_)) = (before, due) {
             waker.wake();
         }
     }
 
     /// What its key's limits are charged, to be settled when it ends.
     pub(crate) fn charged(&self, charged: Option<Charged>) {
-        self.0.borrow_mut().charged = charged;
+        self.0.charged.replace(charged);
     }
 
     /// An attempt is being sent. Should nothing be heard of it any more, it may have been worked on.
     pub(crate) fn sent(&self) {
-        self.0.borrow_mut().is_sent = true;
+        self.with(Draft::sent);
     }
 
     /// How far that attempt came, which decides what its key's limits are charged.
     pub(crate) fn reached(&self, progress: Progress) {
-        let mut inner = self.0.borrow_mut();
-        inner.is_sent = false;
-        inner.progress = inner.progress.max(progress);
+        self.with(|draft| draft.reached(progress));
     }
 
     /// A candidate that could not be asked after all, and why.
     pub(crate) fn skipped(&self, skipped: Skipped) {
-        self.with(|record, _| {
-            if !record.decision.skipped.contains(&skipped) {
-                record.decision.skipped.push(skipped);
-            }
-        });
+        self.with(|draft| draft.skipped(skipped));
     }
 
     /// What the reader of the record should know.
-    pub(crate) fn warn(&self, warning: String) {
-        self.with(|record, _| {
-            if !record.warnings.contains(&warning) {
-                record.warnings.push(warning);
-            }
-        });
+    pub(crate) fn warn(&self, warning: &str) {
+        self.with(|draft| draft.warn(warning));
     }
 
-    /// What came of an attempt that began at `started_ms`; `words` are what its provider said of a failure.
-    pub(crate) fn attempted(
-        &self,
-        to: Named<'_>,
-        operation: Operation,
-        outcome: &Outcome,
-        class: Class,
-        words: Option<&str>,
-        started_ms: u64,
-    ) {
-        let (status, error) = match outcome {
-            Outcome::Head(status) => (Some(*status), None),
-            Outcome::Answered(error) => (Some(error.status), words.map(str::to_owned)),
-            Outcome::Failed(error) => (None, Some(error.describe())),
-            Outcome::NotSent(..) => return,
-        };
-        let now_ms = host::now_ms();
-        self.with(|record, start_ms| {
-            record.priced = to.target.priced(to.upstream_model);
-            record.attempts.push(AttemptRecord {
-                provider: to.provider.name.to_string(),
-                model: to.upstream_model.to_owned(),
-                credential: to.credential.map(|credential| credential.label.clone()),
-                translated_to: to.translated_to(operation).map(Dialect::name),
-                egress: to.provider.egress_of(to.credential).and_then(Egress::name),
-                status,
-                class: class.name(),
-                error,
-                start_ms: started_ms.saturating_sub(start_ms),
-                end_ms: now_ms.saturating_sub(start_ms),
-            });
-        });
+    /// What came of an attempt.
+    pub(crate) fn attempted(&self, to: Named<'_>, attempted: &Attempted<'_>) {
+        self.with(|draft| draft.attempted(to, attempted, host::now_ms()));
     }
 
     /// What the origin of a relay answered to `asked`, a method and a path, or who kept it from that and how.
-    pub(crate) fn passed_by(
-        &self,
-        relay: &Relay,
-        asked: &str,
-        answered: Result<u16, (Class, String)>,
-        started_ms: u64,
-    ) {
-        let now_ms = host::now_ms();
-        let (status, class, error) = match answered {
-            Ok(status) => (Some(status), relays::verdict(status).1, None),
-            Err((class, error)) => (None, class, Some(error)),
-        };
-        self.with(|record, start_ms| {
-            record.attempts.push(AttemptRecord {
-                provider: relay.name.to_string(),
-                model: kept_text(asked),
-                credential: None,
-                translated_to: None,
-                egress: None,
-                status,
-                class: class.name(),
-                error,
-                start_ms: started_ms.saturating_sub(start_ms),
-                end_ms: now_ms.saturating_sub(start_ms),
-            });
-        });
+    pub(crate) fn passed_by(&self, relay: &str, asked: &str, answered: Passed, started_ms: u64) {
+        self.with(|draft| draft.passed_by(relay, asked, answered, started_ms, host::now_ms()));
     }
 
     /// So many bytes of the client's body were passed on.
     pub(crate) fn received(&self, bytes: u64) {
-        self.with(|record, _| record.bytes_in = record.bytes_in.saturating_add(bytes));
+        self.with(|draft| draft.received(bytes));
     }
 
     /// It ends with the end of an answer that was passed through, of so many bytes.
     pub(crate) async fn passed(self, bytes: u64, state: State, error: Option<String>) {
-        self.with(|record, _| record.bytes_out = bytes);
-        if let Some(record) = self.close(state, error) {
-            self.save(record).await;
-        }
+        self.with(|draft| draft.handed_over(bytes));
+        self.end(state, error.as_deref()).await;
     }
 
     /// The head goes to the client, unless it has one.
     pub(crate) fn head(&self, status: u16) {
-        let now_ms = host::now_ms();
-        self.with(|record, start_ms| {
-            record.status = status;
-            record.first_byte_ms.get_or_insert(now_ms.saturating_sub(start_ms));
-        });
+        self.with(|draft| draft.head(status, host::now_ms()));
     }
 
     /// Ready when a stream should have its head although it has no content, with the silence after which its client gets
     /// a sign of life. Until the model is known, nobody knows when that is.
     pub(crate) async fn head_due(&self, pulse: &mut Pulse) -> u64 {
-        let (at_ms, keep_alive_ms) = poll_fn(|context| {
-            let mut inner = self.0.borrow_mut();
-            match inner.head_due {
-                HeadDue::Known(at_ms, keep_alive_ms) => Poll::Ready((at_ms, keep_alive_ms)),
-                HeadDue::Never => Poll::Pending,
-                HeadDue::Unknown(_) => {
-                    inner.head_due = HeadDue::Unknown(Some(context.waker().clone()));
-                    Poll::Pending
-                }
+        let HeadDue { at_ms, keep_alive_ms } = poll_fn(|context| {
+            let mut head = self.0.head.borrow_mut();
+            match &mut *head {
+                Head::Due(due) => return Poll::Ready(*due),
+                Head::Never => {}
+                Head::Unknown(waker) => *waker = Some(context.waker().clone()),
             }
+            Poll::Pending
         })
         .await;
         loop {
@@ -329,127 +220,93 @@ impl OpenCall {
 
     /// The client left while it had nothing but a head.
     pub(crate) fn left(&self) {
-        if let Some(record) = self.close(State::ClientClosed, None) {
-            wasip3::spawn(self.clone().save(record));
-        }
+        self.end_soon(State::ClientClosed, None);
     }
 
     /// What was seen of the answer.
-    pub(crate) fn observed(&self, observation: Observation) {
-        let seen = Seen::from(&observation);
-        let is_estimated = {
-            let mut inner = self.0.borrow_mut();
-            inner.seen = seen;
-            inner.charged.as_ref().is_some_and(|charged| charged.is_estimated(&seen))
-        };
-        if is_estimated {
-            self.warn(USAGE_ESTIMATED.to_owned());
+    pub(crate) fn observed(&self, observation: &Observation) {
+        let Some(seen) = self.with(|draft| draft.observed(observation)) else { return };
+        if self.0.charged.borrow().as_ref().is_some_and(|charged| charged.is_estimated(&seen)) {
+            self.warn(USAGE_ESTIMATED);
         }
-        self.with(|record, _| {
-            // Content is found before its head is given away, but reaches nobody before.
-            let head_ms = record.first_byte_ms.unwrap_or(0);
-            record.first_content_ms = observation.first_content_ms.map(|ms| ms.max(head_ms));
-            record.bytes_out = observation.bytes;
-            record.usage = observation.usage;
-            if observation.unfinished {
-                record.warnings.push("stream_ended_without_finish".to_owned());
-            }
-        });
     }
 
     /// It ends with an answer that is known as a whole.
-    pub(crate) fn answered(&self, state: State, reply: &Reply, error: Option<String>) {
-        self.with(|record, _| {
-            (record.status, record.bytes_out) = match state {
-                // Nobody was there to get it.
-                State::ClientClosed => (CLIENT_CLOSED_STATUS, 0),
-                // The client has a head already, which nothing can change.
-                _ if record.first_byte_ms.is_some() => (record.status, reply.body.len() as u64),
-                _ => (reply.status, reply.body.len() as u64),
-            };
-        });
-        if let Some(record) = self.close(state, error) {
-            wasip3::spawn(self.clone().save(record));
-        }
+    pub(crate) fn answered(&self, state: State, reply: &Reply, error: Option<&str>) {
+        self.with(|draft| draft.answered(state, reply));
+        self.end_soon(state, error);
     }
 
     /// It ends with the end of a relayed answer.
-    pub(crate) async fn relayed(self, ended: Ended) {
-        let Ended { observation, error } = ended;
-        let (state, said) = match (&error, &observation.error) {
-            (Some(error), _) => (error.state(), Some(error.describe())),
-            (None, Some(error)) => (State::UpstreamError, Some(error.message.clone())),
-            (None, None) => (State::Ok, None),
-        };
-        self.observed(observation);
-        if let Some(record) = self.close(state, said) {
-            self.save(record).await;
+    pub(crate) async fn relayed(self, Ended { observation, error }: Ended) {
+        let (state, said) = record::end_of_answer(&observation, error.as_ref());
+        self.observed(&observation);
+        self.end(state, said.as_deref()).await;
+    }
+
+    /// Ends it behind the answer's back.
+    fn end_soon(&self, state: State, error: Option<&str>) {
+        if let Some(ended) = self.close(state, error) {
+            host::spawn(self.clone().save(ended));
         }
     }
 
-    async fn save(self, record: Record) {
-        let (running_saved, retention_days, charged, progress, seen) = {
-            let mut inner = self.0.borrow_mut();
-            let progress = if inner.is_sent { Progress::WorkedOn } else { inner.progress };
-            (inner.running_saved, inner.retention_days, inner.charged.take(), progress, inner.seen)
-        };
-        let price = record.priced.map(|priced| priced.price);
-        records::save(record, running_saved).await;
-        match (charged, progress) {
-            (Some(charged), Progress::WorkedOn) => charged.settle_at(&seen, price).await,
-            // Whatever a provider makes of it: its holder caused a call.
-            (Some(charged), Progress::TurnedAway) => charged.end(Progress::Failed),
-            (Some(charged), progress) => charged.end(progress),
-            (None, _) => {}
+    async fn end(self, state: State, error: Option<&str>) {
+        if let Some(ended) = self.close(state, error) {
+            self.save(ended).await;
         }
-        records::maintain_lazily(retention_days).await;
     }
 
     /// Takes the record out: whoever comes second finds nothing, so there is exactly one.
-    fn close(&self, state: State, error: Option<String>) -> Option<Record> {
-        let mut inner = self.0.borrow_mut();
-        let mut record = inner.record.take()?;
-        record.state = state;
-        record.error = error.as_deref().map(kept_error);
-        record.duration_ms = Some(host::now_ms().saturating_sub(inner.start_ms));
-        OPEN.with_borrow_mut(|calls| calls.remove(&record.id));
-        Some(record)
+    fn close(&self, state: State, error: Option<&str>) -> Option<record::Ended> {
+        let draft = self.0.draft.take()?;
+        self.0.instance.open.calls.borrow_mut().remove(&self.0.id);
+        Some(draft.end(state, error, host::now_ms()))
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Record, u64) -> T) -> Option<T> {
-        let mut inner = self.0.borrow_mut();
-        let start_ms = inner.start_ms;
-        inner.record.as_mut().map(|record| act(record, start_ms))
+    async fn save(self, ended: record::Ended) {
+        let record::Ended { record, seen, progress } = ended;
+        let Inner { instance, charged, is_running_saved, retention_days, .. } = &*self.0;
+        let price = record.priced.map(|priced| priced.price);
+        records::save(instance, record, is_running_saved.get()).await;
+        let charged = charged.take();
+        match (charged, progress) {
+            (Some(charged), Progress::WorkedOn) => charged.settle_at(&seen, price).await,
+            (Some(charged), progress) => charged.end(progress),
+            (None, _) => {}
+        }
+        records::maintain_lazily(instance, *retention_days).await;
     }
 
     /// The `running` row, when it is due.
     fn running_row(&self, now_ms: u64) -> Option<records::Row> {
-        let mut inner = self.0.borrow_mut();
-        let due = !inner.running_saved && now_ms.saturating_sub(inner.start_ms) >= RUNNING_AFTER_MS;
-        let row = inner.record.as_ref().filter(|_| due).map(records::row)?;
-        inner.running_saved = true;
-        Some(row)
+        let Inner { instance, draft, is_running_saved, .. } = &*self.0;
+        let draft = draft.borrow();
+        let draft = draft.as_ref().filter(|draft| draft.open_ms(now_ms) >= RUNNING_AFTER_MS)?;
+        (!is_running_saved.replace(true)).then(|| records::row(instance, draft.record()))
     }
 }
 
 /// One timer for all calls of the instance, while there are any: a timer for each would cost every short call what
 /// only long ones need.
-fn start_ticking() {
-    if TICKING.replace(true) {
+fn start_ticking(instance: &Rc<Instance>) {
+    if instance.open.is_ticking.replace(true) {
         return;
     }
-    wasip3::spawn(async {
+    let instance = instance.clone();
+    host::spawn(async move {
+        let open = &instance.open;
         // Should the host end this task early, the next call starts another.
-        let _stopped = host::OnDrop(|| TICKING.set(false));
+        let _stopped = host::OnDrop(|| open.is_ticking.set(false));
         loop {
             host::wait_ms(RUNNING_AFTER_MS).await;
             let now_ms = host::now_ms();
-            let open: Vec<OpenCall> = OPEN.with_borrow(|calls| calls.values().cloned().collect());
-            if open.is_empty() {
+            let calls: Vec<OpenCall> = open.calls.borrow().values().cloned().collect();
+            if calls.is_empty() {
                 return;
             }
-            for row in open.iter().filter_map(|call| call.running_row(now_ms)) {
-                records::save_running(row).await;
+            for row in calls.iter().filter_map(|call| call.running_row(now_ms)) {
+                records::save_running(&instance, row).await;
             }
         }
     });

@@ -1,23 +1,25 @@
 //! Step 3 for whoever asks: the line, and `POST /api/route`, which answers what the line would do without doing it.
 
+use std::rc::Rc;
+
 use gateway_core::accept;
 use gateway_core::call::{Call, Demand};
 use gateway_core::candidate::{Candidates, Named, ResponseOwner};
-use gateway_core::catalog::{Affinity, Capabilities, Catalog, Key, Model, Strategy};
+use gateway_core::catalog::{Catalog, Key, Model, Strategy};
 use gateway_core::health::Health;
-use gateway_core::quota::Moment;
+use gateway_core::quota::{Estimate, Moment};
 use gateway_core::route::strategy::Rotation;
 use gateway_core::route::{self, RouteRequest, affinity};
 
-use crate::host;
+use crate::instance::Instance;
 use crate::store::quota::{self as ledger, allowances};
 use crate::store::signals;
-
-use super::charges::{expires_ms, known_spent};
 
 /// A call as far as its way depends on it.
 pub(crate) struct PlanRequest<'a> {
     pub(crate) call: &'a Call,
+    /// What it takes.
+    pub(crate) estimate: &'a Estimate<'a>,
     /// The model it asks for.
     pub(crate) model: &'a Model,
     /// The client's session.
@@ -32,59 +34,48 @@ pub(crate) struct PlanRequest<'a> {
 
 /// The candidates of a call, drawn from `draw`.
 pub(crate) fn plan(
-    asked: &PlanRequest<'_>,
+    instance: &Rc<Instance>,
+    request: &PlanRequest<'_>,
     catalog: &Catalog,
     health: &Health,
     draw: u64,
     rotation: &mut Rotation,
 ) -> Candidates {
-    let model = asked.model;
-    let spent = |to: Named<'_>| ledger::with_spent(|spent| known_spent(spent, asked.call, to, asked.at));
-    let expires = |to: Named<'_>| expires_ms(asked.call, to, asked.at);
-    if uses(Strategy::Quota, catalog, model) {
-        allowances::refresh(catalog, asked.at);
+    let PlanRequest { call, estimate, model, session, at, .. } = *request;
+    let spent = |to: Named<'_>| {
+        ledger::with_spent(instance, |spent| {
+            // Charges need not be made to ask where nothing is known to be spent.
+            if spent.is_calm(at.now_ms) { None } else { estimate.of_attempt(to, at).known_spent(spent, at.now_ms) }
+        })
+    };
+    let expires = |to: Named<'_>| {
+        let charges = estimate.draws_on(to, at);
+        allowances::with(instance, |allowances| allowances.expires_ms(&charges, at.now_ms))
+    };
+    if catalog.may_order_by(Strategy::Quota, model) {
+        allowances::refresh(instance, catalog, at);
     }
-    if uses(Strategy::Latency, catalog, model) {
-        signals::look();
+    if catalog.may_order_by(Strategy::Latency, model) {
+        signals::look(instance);
     }
-    let key = asked.key.and_then(|name| catalog.keys.iter().find(|key| &*key.name == name));
+    let key = request.key.and_then(|name| catalog.key_named(name));
     let ask = RouteRequest {
         catalog,
         model,
-        asked: &asked.call.model,
-        operation: asked.call.operation,
-        streamed: asked.call.streamed,
-        demand: demand(asked.call, catalog, model),
+        asked: &call.model,
+        operation: call.operation,
+        streamed: call.streamed,
+        demand: if catalog.is_demanding(model) { estimate.demand() } else { Demand::default() },
         avoid: key.map_or(&[], |key: &Key| key.avoid.as_slice()),
-        priced_only: key.is_some_and(Key::has_budget) && !asked.call.operation.counts_tokens(),
-        affinity_hash: affinity_hash(asked, model),
+        priced_only: key.is_some_and(Key::has_budget) && !call.operation.counts_tokens(),
+        affinity_hash: affinity::of(model.affinity, session, || accept::prompt_beginning(call)),
         health,
-        proxies: host::is_runner(),
+        proxies: instance.host.reads_instructions,
         spent: &spent,
         expires: &expires,
-        now_ms: asked.at.now_ms,
+        now_ms: at.now_ms,
         draw,
-        owner: asked.owner,
+        owner: request.owner,
     };
     route::route(&ask, rotation)
-}
-
-/// Whether a call of this model may be ordered by this strategy.
-fn uses(strategy: Strategy, catalog: &Catalog, model: &Model) -> bool {
-    catalog.with_fallbacks(model).any(|model| model.strategy == strategy)
-}
-
-/// Only where some target lacks something is the body looked at once more.
-fn demand(call: &Call, catalog: &Catalog, model: &Model) -> Demand {
-    let mut targets = catalog.with_fallbacks(model).flat_map(|model| &model.targets);
-    let is_limited = targets.any(|target| target.capabilities != Capabilities::default());
-    if is_limited || model.strategy == Strategy::Cost { accept::demand(call) } else { Demand::default() }
-}
-
-fn affinity_hash(asked: &PlanRequest<'_>, model: &Model) -> Option<u64> {
-    match model.affinity {
-        Affinity::None => None,
-        Affinity::Session => asked.session.map(|session| affinity::hash(session.as_bytes())),
-        Affinity::PromptCache => accept::prompt_beginning(asked.call).map(|beginning| affinity::hash(&beginning)),
-    }
 }

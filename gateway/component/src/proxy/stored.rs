@@ -16,11 +16,11 @@ use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::rewrite::{self, Outgoing};
 use gateway_core::state::State;
 use gateway_core::uri::decode_parameter;
-use spin_sdk::wasip3::http::types;
 
 use crate::host::{self, Pulse};
 use crate::incoming::Incoming;
-use crate::relay::{self, Ready};
+use crate::instance::Instance;
+use crate::relay::{self, Ready, Response};
 use crate::send::{self, Terms};
 use crate::store::catalog::{self, Freshness, Snapshot};
 use crate::store::responses;
@@ -29,19 +29,21 @@ const DIALECT: Dialect = Dialect::OpenaiResponses;
 
 /// Asks whoever made the response `parameter`.
 pub(crate) async fn stored(
+    instance: &Rc<Instance>,
     what: Stored,
     incoming: &Incoming,
     caller: &Caller,
     snapshot: Rc<Snapshot>,
     parameter: &str,
-) -> types::Response {
-    match pass_on(what, incoming, caller, snapshot, parameter).await {
-        Ok(ready) => relay::respond(incoming, ready, Pulse::default()),
+) -> Response {
+    match pass_on(instance, what, incoming, caller, snapshot, parameter).await {
+        Ok(ready) => relay::respond(instance, incoming, ready, Pulse::default()),
         Err(refusal) => relay::refuse(incoming, &refusal, Shape::Dialect(DIALECT)),
     }
 }
 
 async fn pass_on(
+    instance: &Rc<Instance>,
     what: Stored,
     incoming: &Incoming,
     caller: &Caller,
@@ -52,17 +54,17 @@ async fn pass_on(
         return Err(Refusal::loop_detected(headers::HOPS_MAX));
     }
     let id = decode_parameter(parameter).unwrap_or_default();
-    let owner = responses::find(&id, caller.key()).await?.ok_or_else(|| unknown(&id))?;
+    let owner = responses::find(instance, &id, caller.key()).await?.ok_or_else(|| unknown(&id))?;
     if account(&owner, &snapshot).is_none() {
         // Its provider may have been added a moment ago through another instance.
-        snapshot = catalog::current(Freshness::Now).await?;
+        snapshot = catalog::current(instance, Freshness::Now).await?;
     }
     let to = account(&owner, &snapshot).ok_or_else(|| unknown(&id))?;
     let outgoing = rewrite::stored(what, (&id, incoming.query.as_deref()), &incoming.headers, to);
-    ask(outgoing.ok_or_else(|| unknown(&id))?, to, incoming).await
+    ask(instance, outgoing.ok_or_else(|| unknown(&id))?, to, incoming).await
 }
 
-/// The maker of a response, as far as the catalog still has it.
+/// The owner of a response, as far as the catalog still has it.
 fn account<'s>(owner: &ResponseOwner, snapshot: &'s Snapshot) -> Option<Account<'s>> {
     let provider = snapshot.catalog.providers.iter().find(|provider| *provider.name == *owner.provider)?;
     let credential = match &owner.credential {
@@ -72,12 +74,12 @@ fn account<'s>(owner: &ResponseOwner, snapshot: &'s Snapshot) -> Option<Account<
     Some(Account { provider, credential })
 }
 
-async fn ask(outgoing: Outgoing, to: Account<'_>, incoming: &Incoming) -> Result<Ready, Refusal> {
+async fn ask(instance: &Instance, outgoing: Outgoing, to: Account<'_>, incoming: &Incoming) -> Result<Ready, Refusal> {
     let timeouts = Timeouts::default();
     let start_ms = host::now_ms();
     let (id, left_ms) = (&incoming.id, timeouts.total_ms);
     let terms = Terms { timeouts: &timeouts, streamed: false, left_ms, start_ms, id, error_match: &[], is_chat: false };
-    match send::attempt(outgoing, &terms).await {
+    match send::attempt(instance, outgoing, &terms).await {
         (Outcome::Head(_), Some(answer)) => {
             let terms = relay::Terms {
                 dialect: DIALECT,

@@ -6,21 +6,21 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use gateway_core::accept;
 use gateway_core::authenticate::Caller;
 use gateway_core::call::Call;
 use gateway_core::candidate::{Candidate, Candidates};
 use gateway_core::catalog::{Credential, Model, Target};
 use gateway_core::failover::{Decision, Failover};
-use gateway_core::health::{Subject, Subjects};
-use gateway_core::outcome::Outcome;
-use gateway_core::record::{DecisionRecord, kept_text};
-use gateway_core::redact;
+use gateway_core::health::Subjects;
+use gateway_core::quota::Estimate;
+use gateway_core::record::DecisionRecord;
 use gateway_core::refusal::{Refusal, Shape};
-use gateway_core::usage::Usage;
-use serde::Serialize;
+use gateway_core::trial::TrialReport;
 
 use crate::host;
 use crate::incoming::Incoming;
+use crate::instance::Instance;
 use crate::relay::{self, Ready};
 use crate::store::catalog::Snapshot;
 use crate::store::health;
@@ -39,112 +39,71 @@ pub(crate) struct Trial<'a> {
     pub(crate) credential: Option<&'a Arc<Credential>>,
 }
 
-/// What came of it.
-#[derive(Serialize)]
-pub(crate) struct TrialResult {
-    /// It answered to its end.
-    passed: bool,
-    /// `provider/upstream-model`
-    target: String,
-    /// The credential's label.
-    credential: Option<String>,
-    endpoint: &'static str,
-    /// What the provider answered with.
-    status: Option<u16>,
-    /// How that is classed, where it was sent.
-    class: Option<&'static str>,
-    /// Why it did not pass, where the answer does not say it.
-    error: Option<String>,
-    /// Milliseconds since the test began.
-    first_content_ms: Option<u64>,
-    duration_ms: u64,
-    usage: Usage,
-    /// The beginning of the answer, as a client would have got it.
-    answer: String,
-    /// What health takes back now.
-    cleared: Vec<Subject>,
-    /// The record's id.
-    record: String,
-}
-
 impl Trial<'_> {
     /// Sends it, reads the answer to its end, and takes back what kept the target and the credential out of use if it was
     /// good.
     pub(crate) async fn run(
         self,
+        instance: &Rc<Instance>,
         incoming: &Incoming,
         caller: &Caller,
         snapshot: &Rc<Snapshot>,
-    ) -> Result<TrialResult, Refusal> {
+    ) -> Result<TrialReport, Refusal> {
         let Trial { call, model, target, credential } = self;
-        let open = OpenCall::begin(incoming, call.operation, caller, &snapshot.catalog);
+        let open = OpenCall::begin(instance, incoming, call.operation, caller, &snapshot.catalog);
         open.asked(call);
-        open.warn(WARNING.to_owned());
-        let (is_test, probing) = (true, RefCell::default());
-        // What an administrator's client says of its own request does not hold for this one.
-        let headers: &[(String, Vec<u8>)] = &[];
-        let (open, wait, owner) = (&open, Wait::new(model), None);
-        let context =
-            CallContext { is_test, probing, wait, call, caller, incoming, headers, open, snapshot, model, owner };
+        open.warn(WARNING);
+        let context = CallContext {
+            instance,
+            call,
+            estimate: Estimate::of(call, accept::demand),
+            caller,
+            incoming,
+            // What an administrator's client says of its own request does not hold for this one.
+            headers: &[],
+            open: &open,
+            snapshot,
+            model,
+            owner: None,
+            is_test: true,
+            probing: RefCell::default(),
+            wait: Wait::new(instance, model),
+        };
         let candidate = candidate(target, credential, &call.model);
         let attempt = candidate.attempt(0);
         let candidates = Candidates { list: vec![candidate], ..Candidates::default() };
         open.decided(model, DecisionRecord::of(&candidates));
         let to = attempt.named();
-        let of = health::peek(|health| Subjects::to(to, health));
+        let of = health::peek(instance, |health| Subjects::to(to, health));
         // A way out that rests is among what is tested.
-        let ways = health::troubles(of.ways()).await;
-        let troubles = health::troubles(of.beside_target().chain([&of.target])).await;
-        health::clear(ways).await;
-        let mut found = TrialResult {
-            passed: false,
-            target: String::new(),
-            credential: to.credential.map(|credential| credential.label.clone()),
-            endpoint: call.operation.name(),
-            status: None,
-            class: None,
-            error: None,
-            first_content_ms: None,
-            duration_ms: 0,
-            usage: Usage::default(),
-            answer: String::new(),
-            cleared: Vec::new(),
-            record: open.id(),
-        };
-        if let Err(refusal) = context.try_it(candidates, &mut found).await {
+        let ways = health::troubles(instance, of.ways()).await;
+        let troubles = health::troubles(instance, of.beside_target().chain([&of.target])).await;
+        health::clear(instance, ways).await;
+        let mut report = TrialReport::begin(to, call.operation, open.id());
+        if let Err(refusal) = context.try_it(candidates, &mut report).await {
             let reply = refusal.reply(Shape::Problem, &incoming.id);
-            open.answered(refusal.state, &reply, Some(refusal.message.clone()));
-            found.error.get_or_insert(refusal.message);
+            open.answered(refusal.state, &reply, Some(&refusal.message));
+            report.error.get_or_insert(refusal.message);
         }
-        found.answer = redact::without_secret(&found.answer, to.credential);
-        found.duration_ms = host::now_ms().saturating_sub(incoming.start_ms);
-        if found.passed {
-            found.cleared = health::clear(troubles).await;
+        report.finish(to, host::now_ms().saturating_sub(incoming.start_ms));
+        if report.passed {
+            report.cleared = health::clear(instance, troubles).await;
         }
-        Ok(found)
+        Ok(report)
     }
 }
 
 impl CallContext<'_> {
     /// Steps 4 to 7 for the only candidate.
-    async fn try_it(&self, candidates: Candidates, found: &mut TrialResult) -> Result<(), Refusal> {
+    async fn try_it(&self, candidates: Candidates, report: &mut TrialReport) -> Result<(), Refusal> {
         let dialect = self.call.operation.dialect();
         let mut failover = Failover::new(candidates.list, 1, dialect, self.incoming.id.clone());
         let attempt = failover.first().ok_or_else(|| self.exhausted(&[]))?;
-        let mut result = self.attempt(attempt).await;
-        found.target.clone_from(&result.target);
-        found.class = Some(result.verdict.class.name());
-        match &result.outcome {
-            Outcome::Head(status) => found.status = Some(*status),
-            Outcome::Answered(error) => {
-                found.status = Some(error.status);
-                found.answer = String::from_utf8_lossy(&error.body).into_owned();
-            }
-            Outcome::Failed(error) => found.error = Some(format!("The provider {}.", error.describe())),
-            Outcome::NotSent(_) => found.class = None,
-        }
-        match self.judge(&mut failover, &mut result) {
-            Decision::Relay => self.read(self.relay(result, failover), found).await,
+        let (made, outcome) = self.attempt(attempt).await;
+        report.target.clone_from(&made.target);
+        report.attempted(&outcome, made.verdict.class);
+        match self.judge(&mut failover, &made, outcome) {
+            Decision::Relay => self.read(self.relay(made, failover), report).await,
             Decision::Answer(state, reply) => self.open.answered(state, &reply, None),
             Decision::Refuse(refusal) => return Err(refusal),
             Decision::Exhausted(not_sent) => return Err(self.exhausted(&not_sent)),
@@ -154,25 +113,16 @@ impl CallContext<'_> {
         Ok(())
     }
 
-    async fn read(&self, ready: Ready, found: &mut TrialResult) {
+    async fn read(&self, ready: Ready, report: &mut TrialReport) {
         match ready {
-            Ready::Answer(answer, mut terms, ended) => {
+            Ready::Answer(answer, mut terms, tail) => {
                 // Nobody waits who would want a sign of life.
                 terms.keep_alive_ms = self.model.timeouts.total_ms;
-                let (seen, beginning) = relay::read(*answer, &terms).await;
-                let said = seen.observation.error.as_ref().map(|error| error.message.clone());
-                let error = seen.error.as_ref().map(|error| format!("The provider {}.", error.describe()));
-                found.passed = error.is_none() && said.is_none();
-                found.error = error.or(said.map(|said| kept_text(&said)));
-                found.first_content_ms = seen.observation.first_content_ms;
-                found.usage = seen.observation.usage;
-                found.answer = String::from_utf8_lossy(&beginning).into_owned();
-                ended(seen).await;
+                let (ended, beginning) = relay::read(self.instance, *answer, &terms).await;
+                report.ended(&ended.observation, ended.error.as_ref(), &beginning);
+                tail(ended).await;
             }
-            Ready::Reply(reply) => {
-                found.passed = reply.status < 300;
-                found.answer = String::from_utf8_lossy(&reply.body).into_owned();
-            }
+            Ready::Reply(reply) => report.replied(&reply),
         }
     }
 }

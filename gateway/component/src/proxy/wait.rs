@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use gateway_core::candidate::Skipped;
@@ -12,15 +13,33 @@ use gateway_core::catalog::Model;
 use gateway_core::route::wait::{self, Line};
 
 use crate::host;
+use crate::instance::Instance;
 
-thread_local! {
-    /// Those who wait in this instance, by model.
-    static LINES: RefCell<BTreeMap<Arc<str>, Line>> = const { RefCell::new(BTreeMap::new()) };
-    static TICKETS: Cell<u64> = const { Cell::new(0) };
+/// Those who wait in an instance, by model.
+#[derive(Default)]
+pub(crate) struct Lines {
+    lines: RefCell<BTreeMap<Arc<str>, Line>>,
+    /// The last ticket that was drawn.
+    ticket: Cell<u64>,
+}
+
+impl Lines {
+    fn draw(&self) -> u64 {
+        self.ticket.set(self.ticket.get() + 1);
+        self.ticket.get()
+    }
+
+    fn with<T>(&self, model: &Arc<str>, act: impl FnOnce(&mut Line) -> T) -> T {
+        let mut lines = self.lines.borrow_mut();
+        let result = act(lines.entry(model.clone()).or_default());
+        lines.retain(|_, line| !line.is_empty());
+        result
+    }
 }
 
 /// What a call has left of its model's `max_wait`, and where it stands in line.
 pub(super) struct Wait {
+    instance: Rc<Instance>,
     model: Arc<str>,
     left_ms: Cell<u64>,
     waited_ms: Cell<u64>,
@@ -32,19 +51,21 @@ pub(super) struct Wait {
 
 /// A place in line; who is dropped leaves it, so that those behind go on.
 struct Place {
+    instance: Rc<Instance>,
     model: Arc<str>,
     ticket: u64,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        with_line(&self.model, |line| line.leave(self.ticket));
+        self.instance.lines.with(&self.model, |line| line.leave(self.ticket));
     }
 }
 
 impl Wait {
-    pub(super) fn new(model: &Model) -> Self {
+    pub(super) fn new(instance: &Rc<Instance>, model: &Model) -> Self {
         Wait {
+            instance: instance.clone(),
             model: model.name.clone(),
             left_ms: Cell::new(model.max_wait_ms),
             waited_ms: Cell::new(0),
@@ -91,7 +112,7 @@ impl Wait {
             let took_ms = host::now_ms().saturating_sub(start_ms).max(1);
             self.waited_ms.set(self.waited_ms.get().saturating_add(took_ms));
             self.left_ms.set(self.left_ms.get().saturating_sub(took_ms));
-            match with_line(&self.model, |line| line.turn_in_ms(ticket, host::unix_ms())) {
+            match self.instance.lines.with(&self.model, |line| line.turn_in_ms(ticket, host::unix_ms())) {
                 None => {
                     self.turns.set(self.turns.get().saturating_add(1));
                     return true;
@@ -104,23 +125,13 @@ impl Wait {
 
     /// Its ticket, where there is room for it.
     fn join(&self, due_ms: i64) -> Option<u64> {
-        let ticket = self.ticket.get().unwrap_or_else(|| {
-            TICKETS.set(TICKETS.get() + 1);
-            TICKETS.get()
-        });
+        let ticket = self.ticket.get().unwrap_or_else(|| self.instance.lines.draw());
         self.ticket.set(Some(ticket));
-        let is_room = with_line(&self.model, |line| line.join(ticket, due_ms));
+        let is_room = self.instance.lines.with(&self.model, |line| line.join(ticket, due_ms));
         if is_room && self.place.borrow().is_none() {
-            self.place.replace(Some(Place { model: self.model.clone(), ticket }));
+            let (instance, model) = (self.instance.clone(), self.model.clone());
+            self.place.replace(Some(Place { instance, model, ticket }));
         }
         is_room.then_some(ticket)
     }
-}
-
-fn with_line<T>(model: &Arc<str>, act: impl FnOnce(&mut Line) -> T) -> T {
-    LINES.with_borrow_mut(|lines| {
-        let result = act(lines.entry(model.clone()).or_default());
-        lines.retain(|_, line| !line.is_empty());
-        result
-    })
 }

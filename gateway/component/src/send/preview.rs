@@ -12,8 +12,9 @@ use gateway_core::outcome::{Outcome, SendError, UpstreamError, hint};
 use gateway_core::rewrite;
 use gateway_core::transform::ResponseTransform;
 
-use super::{Body, Terms, give_buffer, take_buffer};
+use super::{Body, Terms};
 use crate::host;
+use crate::instance::Instance;
 
 /// More than this is not held back.
 const HELD_BYTES_MAX: usize = 64 << 10;
@@ -59,6 +60,7 @@ pub(super) struct Reading {
 
 /// Reads on until it is clear what an answer with this head is.
 pub(super) async fn preview(
+    instance: &Instance,
     (status, raw): (u16, Vec<(String, Vec<u8>)>),
     body: Body,
     Reading { dialect, as_array, mut transform }: Reading,
@@ -67,7 +69,7 @@ pub(super) async fn preview(
     let Terms { start_ms, error_match, is_chat, .. } = *terms;
     let mut observer = Observer::new(dialect, as_array, &raw).of_chat(is_chat);
     let mut held: Vec<u8> = Vec::new();
-    let mut reading = read(body, take_buffer());
+    let mut reading = read(body, instance.buffers.take());
     // Asked for only when a read has to wait: most answers come with their head.
     let mut limit: Pin<Box<dyn Future<Output = ()>>> = Box::pin(host::wait_ms(HELD_MS_MAX));
     let rest = loop {
@@ -84,7 +86,7 @@ pub(super) async fn preview(
             let end = body.end().await;
             match (observer.preview(&held, end.is_ok(), error_match), end) {
                 (Preview::Good, end) => {
-                    give_buffer(bytes);
+                    instance.buffers.give(bytes);
                     break Rest::Ended(end);
                 }
                 (Preview::Wait, Err(error)) => return (Outcome::Failed(error), None),

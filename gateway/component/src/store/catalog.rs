@@ -10,13 +10,12 @@ use gateway_core::authenticate::Token;
 use gateway_core::catalog::{Catalog, Document, Sealer};
 use gateway_core::problem::Problems;
 use gateway_core::refusal::Refusal;
-use spin_sdk::key_value::{Error, Store};
-use spin_sdk::sqlite::Value;
 
-use super::database::{self, Trouble};
-use super::health;
+use super::database::{self, Trouble, Value};
 use super::looks::Looks;
+use super::{health, key_value};
 use crate::host;
+use crate::instance::Instance;
 
 const POINTER: &str = "catalog";
 
@@ -28,12 +27,13 @@ ON CONFLICT (n) DO UPDATE SET at_ms = excluded.at_ms WHERE catalog_versions.at_m
 
 const RELEASE: &str = "DELETE FROM catalog_versions WHERE n = ?1";
 
-thread_local! {
-    static CURRENT: RefCell<Option<Rc<Snapshot>>> = const { RefCell::new(None) };
-    static LOOKS: Looks = const { Looks::none() };
-    static STORE: RefCell<Option<Rc<Store>>> = const { RefCell::new(None) };
+/// What an instance knows of the catalog.
+#[derive(Default)]
+pub(crate) struct Known {
+    current: RefCell<Option<Rc<Snapshot>>>,
+    looks: Looks,
     /// What was refused last, so that it is neither parsed nor logged again for every call.
-    static REFUSED: RefCell<Option<Origin>> = const { RefCell::new(None) };
+    refused: RefCell<Option<Origin>>,
 }
 
 /// Where a snapshot comes from; two that are equal are the same catalog.
@@ -97,22 +97,24 @@ pub(crate) enum Freshness {
 }
 
 /// The catalog in force. One that does not validate is refused whole, and the last good one keeps serving.
-pub(crate) async fn current(freshness: Freshness) -> Result<Rc<Snapshot>, Refusal> {
-    let known = CURRENT.with_borrow(Clone::clone);
+pub(crate) async fn current(instance: &Rc<Instance>, freshness: Freshness) -> Result<Rc<Snapshot>, Refusal> {
+    let Known { current, looks, .. } = &instance.store.catalog;
+    let known = current.borrow().clone();
     if let Some(snapshot) = &known
         && freshness == Freshness::Recent
-        && !LOOKS.with(Looks::is_due)
+        && !looks.is_due()
     {
         return Ok(snapshot.clone());
     }
-    let begun_ms = LOOKS.with(Looks::begin);
-    let current = look(known).await;
-    LOOKS.with(|looks| looks.end(begun_ms));
+    let begun_ms = looks.begin();
+    let current = look(instance, known).await;
+    looks.end(begun_ms);
     current
 }
 
-async fn look(known: Option<Rc<Snapshot>>) -> Result<Rc<Snapshot>, Refusal> {
-    let origin = match origin().await {
+async fn look(instance: &Rc<Instance>, known: Option<Rc<Snapshot>>) -> Result<Rc<Snapshot>, Refusal> {
+    let Known { current, refused, .. } = &instance.store.catalog;
+    let origin = match origin(instance).await {
         Ok(origin) => origin,
         // A store that does not answer says nothing of the catalog: the one in force stays.
         Err(said) => return known.ok_or_else(|| unreachable(&said)),
@@ -120,21 +122,21 @@ async fn look(known: Option<Rc<Snapshot>>) -> Result<Rc<Snapshot>, Refusal> {
     if let Some(snapshot) = known.as_ref().filter(|snapshot| snapshot.origin == origin) {
         return Ok(snapshot.clone());
     }
-    if REFUSED.with_borrow(|refused| refused.as_ref() == Some(&origin)) {
+    if refused.borrow().as_ref() == Some(&origin) {
         return known.ok_or_else(no_catalog);
     }
-    match load(&origin).await {
+    match load(instance, &origin).await {
         Ok(snapshot) => {
             let snapshot = Rc::new(snapshot);
             if let Some(known) = &known {
-                health::forget_moved(&known.catalog, &snapshot.catalog);
+                health::forget_moved(instance, &known.catalog, &snapshot.catalog);
             }
-            CURRENT.set(Some(snapshot.clone()));
+            current.replace(Some(snapshot.clone()));
             Ok(snapshot)
         }
         Err(NoSnapshot::Refused(problems)) => {
             host::log(&format!("the catalog was refused, the last good one stays: {problems}"));
-            REFUSED.set(Some(origin));
+            refused.replace(Some(origin));
             known.ok_or_else(no_catalog)
         }
         Err(NoSnapshot::Unreachable(said)) => known.ok_or_else(|| unreachable(&said)),
@@ -143,15 +145,15 @@ async fn look(known: Option<Rc<Snapshot>>) -> Result<Rc<Snapshot>, Refusal> {
 
 /// The catalog for whoever administers it: the one in force, or what is stored although it cannot be served, since
 /// that is when it has to be mended. Its lookups then find nothing.
-pub(crate) async fn administered() -> Result<Rc<Snapshot>, Refusal> {
-    let refusal = match current(Freshness::Now).await {
+pub(crate) async fn administered(instance: &Rc<Instance>) -> Result<Rc<Snapshot>, Refusal> {
+    let refusal = match current(instance, Freshness::Now).await {
         Ok(snapshot) => return Ok(snapshot),
         Err(refusal) => refusal,
     };
-    let origin = origin().await.map_err(|said| unreachable(&said))?;
+    let origin = origin(instance).await.map_err(|said| unreachable(&said))?;
     let stored = match origin.version {
         0 => Document::empty(),
-        version => match stored(version).await {
+        version => match stored(instance, version).await {
             Err(NoSnapshot::Unreachable(said)) => return Err(unreachable(&said)),
             Err(NoSnapshot::Refused(_)) => Document::empty(),
             Ok(stored) => stored,
@@ -183,29 +185,29 @@ fn unreachable(said: &str) -> Refusal {
     Refusal::unavailable("store_failed", said).after(1)
 }
 
-async fn origin() -> Result<Origin, String> {
+async fn origin(instance: &Instance) -> Result<Origin, String> {
     Ok(Origin {
         file: host::variable("catalog").await.unwrap_or_default(),
-        version: stored_version().await?,
+        version: stored_version(instance).await?,
         token: host::variable("token").await.unwrap_or_default(),
     })
 }
 
 /// The version the pointer names; 0 while none was ever accepted, or on a host without key-value. A store that fails
 /// is neither: taken for an empty one it would bring the built-in catalog back, without a key.
-async fn stored_version() -> Result<u64, String> {
-    let Some(store) = store().await? else { return Ok(0) };
-    let pointer = store.get(POINTER).await.map_err(|error| error.to_string())?;
+async fn stored_version(instance: &Instance) -> Result<u64, String> {
+    let Some(store) = key_value::open(instance).await? else { return Ok(0) };
+    let pointer = store.get(POINTER).await?;
     let Some(pointer) = pointer else { return Ok(0) };
     let version = std::str::from_utf8(&pointer).ok().and_then(|text| text.trim().parse().ok());
     version.ok_or_else(|| format!("`{POINTER}` in the key-value store is no version number"))
 }
 
-async fn load(origin: &Origin) -> Result<Snapshot, NoSnapshot> {
+async fn load(instance: &Instance, origin: &Origin) -> Result<Snapshot, NoSnapshot> {
     let file = if origin.file.is_empty() { None } else { Some(parse(origin.file.as_bytes())?) };
     let stored = match origin.version {
         0 => Document::empty(),
-        version => stored(version).await?,
+        version => stored(instance, version).await?,
     };
     let document = in_force(file.as_ref(), &stored);
     let located = |problems| match &file {
@@ -284,47 +286,47 @@ pub(crate) fn parse(text: &[u8]) -> Result<Document, Problems> {
     Document::from_toml(text)
 }
 
-async fn stored(version: u64) -> Result<Document, NoSnapshot> {
+async fn stored(instance: &Instance, version: u64) -> Result<Document, NoSnapshot> {
     let missing = || NoSnapshot::Unreachable(format!("version {version} is not in the key-value store"));
-    let store = store().await.map_err(NoSnapshot::Unreachable)?.ok_or_else(missing)?;
-    let bytes = store.get(format!("{POINTER}/{version}")).await;
-    let bytes = bytes.map_err(|error| NoSnapshot::Unreachable(error.to_string()))?.ok_or_else(missing)?;
+    let store = key_value::open(instance).await.map_err(NoSnapshot::Unreachable)?.ok_or_else(missing)?;
+    let bytes = store.get(&format!("{POINTER}/{version}")).await;
+    let bytes = bytes.map_err(NoSnapshot::Unreachable)?.ok_or_else(missing)?;
     Ok(Document::from_json(&bytes)?)
 }
 
 /// Stores a document as the version after `base` and makes it the one in force. `document` must be valid and sealed.
-pub(crate) async fn accept(document: &Document, base: u64) -> Result<u64, Refusal> {
-    let store = store().await.map_err(|said| unreachable(&said))?.ok_or_else(|| {
+pub(crate) async fn accept(instance: &Instance, document: &Document, base: u64) -> Result<u64, Refusal> {
+    let store = key_value::open(instance).await.map_err(|said| unreachable(&said))?.ok_or_else(|| {
         Refusal::unavailable(
             "no_key_value",
             "This host has no key-value store, so no catalog can be kept. Use the `catalog` variable.",
         )
     })?;
     let version = base.saturating_add(1);
-    claim(version).await?;
+    claim(instance, version).await?;
     // Claims are forgotten with age; the pointer says for certain whether `base` is still the last version.
-    if stored_version().await.map_err(|said| unreachable(&said))? != base {
+    if stored_version(instance).await.map_err(|said| unreachable(&said))? != base {
         return Err(changed_meanwhile());
     }
-    let written = match store.set(format!("{POINTER}/{version}"), document.to_json_string()).await {
+    let written = match store.set(&format!("{POINTER}/{version}"), document.to_json_string()).await {
         Ok(()) => store.set(POINTER, version.to_string()).await,
         failed => failed,
     };
     if let Err(error) = written {
         // Let go, so that trying again is not taken for somebody else's change.
-        let _ = database::write(RELEASE, vec![database::number(Some(version))]).await;
+        let _ = database::write(instance, RELEASE, vec![database::number(Some(version))]).await;
         let said = format!("The catalog could not be written: {error}. Nothing changed; try again.");
         return Err(Refusal::unavailable("store_failed", said).after(1));
     }
-    REFUSED.set(None);
+    instance.store.catalog.refused.replace(None);
     Ok(version)
 }
 
 /// Of two writers of the same version the first wins. Without a database the last one does.
-async fn claim(version: u64) -> Result<(), Refusal> {
+async fn claim(instance: &Instance, version: u64) -> Result<(), Refusal> {
     let now_ms = host::unix_ms();
     let parameters = vec![database::number(Some(version)), Value::Integer(now_ms), Value::Integer(now_ms - CLAIM_MS)];
-    match database::rows(CLAIM, parameters).await {
+    match database::rows(instance, CLAIM, parameters).await {
         Ok(rows) if rows.is_empty() => Err(changed_meanwhile()),
         Ok(_) | Err(Trouble::Absent) => Ok(()),
         Err(trouble) => {
@@ -339,20 +341,6 @@ pub(crate) fn changed_meanwhile() -> Refusal {
     Refusal::precondition_failed(
         "The catalog was changed meanwhile. Read it again, repeat the change and send the new etag.",
     )
-}
-
-/// The store; `None` on a host that has none for us.
-pub(super) async fn store() -> Result<Option<Rc<Store>>, String> {
-    if let Some(store) = STORE.with_borrow(Clone::clone) {
-        return Ok(Some(store));
-    }
-    let store = match Store::open_default().await {
-        Ok(store) => Rc::new(store),
-        Err(Error::NoSuchStore | Error::AccessDenied) => return Ok(None),
-        Err(error) => return Err(error.to_string()),
-    };
-    STORE.set(Some(store.clone()));
-    Ok(Some(store))
 }
 
 /// FNV-1a: tells texts apart; nothing secret hangs on it.

@@ -4,10 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures_util::future::{Either, select};
-use spin_sdk::sqlite::{Connection, Error, RowResult, Value, wit};
-use spin_sdk::wasip3;
+use spin_sdk::sqlite::{Connection, Error, wit};
 
 use crate::host;
+use crate::instance::Instance;
+
+pub(crate) use spin_sdk::sqlite::{RowResult as Row, Value};
 
 /// Idempotent single statements, in order. Each is run once per instance before its first other statement, and again
 /// with every maintenance.
@@ -25,10 +27,13 @@ const MIGRATIONS: [&str; 8] = [
 /// A page of rows is waited for this long; a database that takes longer is busy with something else.
 const QUERY_MS_MAX: u64 = 5_000;
 
-thread_local! {
-    static CONNECTION: RefCell<Option<Rc<Connection>>> = const { RefCell::new(None) };
-    static QUEUE: RefCell<Option<wit::sqlite::Connection>> = const { RefCell::new(None) };
-    static ABSENT: Cell<bool> = const { Cell::new(false) };
+/// An instance's way to the database.
+#[derive(Default)]
+pub(crate) struct Database {
+    connection: RefCell<Option<Rc<Connection>>>,
+    /// For statements that only go into the host's queue.
+    queue: RefCell<Option<wit::sqlite::Connection>>,
+    is_absent: Cell<bool>,
 }
 
 /// Why a statement did not run.
@@ -64,46 +69,50 @@ impl From<Error> for Trouble {
     }
 }
 
-/// Runs a statement that changes something and gives nothing back. The runner has it in its queue when this returns
-/// and commits it in its own time; any other host has run it.
-pub(crate) async fn write(sql: &str, parameters: Vec<Value>) -> Result<(), Trouble> {
-    let connection = connection().await?;
-    if host::is_runner() {
-        match queue(sql, &parameters) {
+/// Runs a statement that changes something and gives nothing back. A host that queues writes has it in its queue when
+/// this returns and commits it in its own time; any other host has run it.
+pub(crate) async fn write(instance: &Instance, sql: &str, parameters: Vec<Value>) -> Result<(), Trouble> {
+    let connection = connection(instance).await?;
+    if instance.host.queues_writes {
+        match queue(&instance.store.database, sql, &parameters) {
             Ok(()) => return Ok(()),
             Err(Error::DatabaseFull) => return Err(Error::DatabaseFull.into()),
-            // The runner has not met this statement yet; asked in the other way it gets to know it.
+            // The host has not met this statement yet; asked in the other way it gets to know it.
             Err(_) => {}
         }
     }
     let result = connection.execute(sql, parameters).await?;
-    if host::is_runner() {
+    if instance.host.queues_writes {
         return Ok(());
     }
     result.collect().await?;
     Ok(())
 }
 
-/// The interface's synchronous call, which on the runner only puts a statement into its queue: no stream and no future
+/// The interface's synchronous call, which here only puts a statement into the host's queue: no stream and no future
 /// are made for an answer nobody waits for. On any other host it would stop every call of the instance.
-fn queue(sql: &str, parameters: &[Value]) -> Result<(), Error> {
-    QUEUE.with_borrow_mut(|queue| {
-        if queue.is_none() {
-            *queue = Some(wit::sqlite::Connection::open("default")?);
-        }
-        queue.as_ref().map_or(Err(Error::InvalidConnection), |queue| queue.execute(sql, parameters).map(drop))
-    })
+fn queue(database: &Database, sql: &str, parameters: &[Value]) -> Result<(), Error> {
+    let mut queue = database.queue.borrow_mut();
+    if queue.is_none() {
+        *queue = Some(wit::sqlite::Connection::open("default")?);
+    }
+    queue.as_ref().map_or(Err(Error::InvalidConnection), |queue| queue.execute(sql, parameters).map(drop))
 }
 
 /// Runs a statement and waits for its rows, which are drained before anything else happens: some hosts hold locks for
 /// as long as rows remain.
-pub(crate) async fn rows(sql: &str, parameters: Vec<Value>) -> Result<Vec<RowResult>, Trouble> {
-    rows_within(sql, parameters, QUERY_MS_MAX).await
+pub(crate) async fn rows(instance: &Instance, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, Trouble> {
+    rows_within(instance, sql, parameters, QUERY_MS_MAX).await
 }
 
 /// The same for somebody who waits no longer than this. The statement may run all the same.
-pub(crate) async fn rows_within(sql: &str, parameters: Vec<Value>, ms_max: u64) -> Result<Vec<RowResult>, Trouble> {
-    match select(Box::pin(query(sql, parameters)), Box::pin(host::wait_ms(ms_max))).await {
+pub(crate) async fn rows_within(
+    instance: &Instance,
+    sql: &str,
+    parameters: Vec<Value>,
+    ms_max: u64,
+) -> Result<Vec<Row>, Trouble> {
+    match select(Box::pin(query(instance, sql, parameters)), Box::pin(host::wait_ms(ms_max))).await {
         Either::Left((rows, _)) => rows,
         Either::Right(_) => Err(Trouble::Busy),
     }
@@ -111,15 +120,18 @@ pub(crate) async fn rows_within(sql: &str, parameters: Vec<Value>, ms_max: u64) 
 
 /// The same, where it matters that a statement nobody waits for any more has run all the same: then `late` is done.
 pub(crate) async fn rows_or_late<F: Future<Output = ()>>(
+    instance: &Rc<Instance>,
     sql: &'static str,
     parameters: Vec<Value>,
     ms_max: u64,
-    late: impl FnOnce(Vec<RowResult>) -> F + 'static,
-) -> Result<Vec<RowResult>, Trouble> {
-    match select(Box::pin(query(sql, parameters)), Box::pin(host::wait_ms(ms_max))).await {
+    late: impl FnOnce(Vec<Row>) -> F + 'static,
+) -> Result<Vec<Row>, Trouble> {
+    let instance = instance.clone();
+    let query = async move { query(&instance, sql, parameters).await };
+    match select(Box::pin(query), Box::pin(host::wait_ms(ms_max))).await {
         Either::Left((rows, _)) => rows,
         Either::Right(((), query)) => {
-            wasip3::spawn(async move {
+            host::spawn(async move {
                 if let Ok(rows) = query.await {
                     late(rows).await;
                 }
@@ -129,34 +141,35 @@ pub(crate) async fn rows_or_late<F: Future<Output = ()>>(
     }
 }
 
-async fn query(sql: &str, parameters: Vec<Value>) -> Result<Vec<RowResult>, Trouble> {
-    let connection = connection().await?;
+async fn query(instance: &Instance, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, Trouble> {
+    let connection = connection(instance).await?;
     let result = connection.execute(sql, parameters).await?;
     Ok(result.collect().await?)
 }
 
-async fn connection() -> Result<Rc<Connection>, Trouble> {
-    if let Some(connection) = CONNECTION.with_borrow(Clone::clone) {
-        return Ok(connection);
+async fn connection(instance: &Instance) -> Result<Rc<Connection>, Trouble> {
+    let database = &instance.store.database;
+    if let Some(connection) = &*database.connection.borrow() {
+        return Ok(connection.clone());
     }
-    if ABSENT.get() {
+    if database.is_absent.get() {
         return Err(Trouble::Absent);
     }
     let opened = Connection::open_default().await.map_err(Trouble::from);
     if matches!(opened, Err(Trouble::Absent)) {
-        ABSENT.set(true);
+        database.is_absent.set(true);
     }
     let connection = Rc::new(opened?);
-    run_migrations(&connection).await?;
+    run_migrations(instance, &connection).await?;
     // Only now: a migration that failed is tried again by the next statement.
-    CONNECTION.set(Some(connection.clone()));
+    database.connection.replace(Some(connection.clone()));
     Ok(connection)
 }
 
-async fn run_migrations(connection: &Connection) -> Result<(), Trouble> {
+async fn run_migrations(instance: &Instance, connection: &Connection) -> Result<(), Trouble> {
     for migration in MIGRATIONS {
         let result = connection.execute(migration, []).await?;
-        if !host::is_runner() {
+        if !instance.host.queues_writes {
             result.collect().await?;
         }
     }
@@ -164,13 +177,13 @@ async fn run_migrations(connection: &Connection) -> Result<(), Trouble> {
 }
 
 /// Makes what tables are missing: a host may have set a damaged file aside and begun a new one.
-pub(crate) async fn migrate() -> Result<(), Trouble> {
-    run_migrations(&*connection().await?).await
+pub(crate) async fn migrate(instance: &Instance) -> Result<(), Trouble> {
+    run_migrations(instance, &*connection(instance).await?).await
 }
 
 /// Whether this host has no database, as far as is known by now.
-pub(crate) fn is_absent() -> bool {
-    ABSENT.get()
+pub(crate) fn is_absent(instance: &Instance) -> bool {
+    instance.store.database.is_absent.get()
 }
 
 /// Text, or NULL.

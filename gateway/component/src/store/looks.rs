@@ -16,6 +16,7 @@ pub(crate) async fn seen_by_all() {
 }
 
 /// When looks began. On the monotonic clock, which may begin with the instance: so none is not zero.
+#[derive(Default)]
 pub(super) struct Looks {
     begun_ms: Cell<Option<u64>>,
     /// Of the last one that is over.
@@ -23,10 +24,6 @@ pub(super) struct Looks {
 }
 
 impl Looks {
-    pub(super) const fn none() -> Self {
-        Looks { begun_ms: Cell::new(None), done_ms: Cell::new(None) }
-    }
-
     /// Whether a call has to look.
     pub(super) fn is_due(&self) -> bool {
         let now_ms = host::now_ms();

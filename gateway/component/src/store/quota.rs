@@ -7,14 +7,15 @@
 pub(crate) mod allowances;
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use gateway_core::quota::{self, Adjustment, Charge, Moment, Over, Row, Spent};
-use spin_sdk::sqlite::{RowResult, Value};
 
 use super::catalog::{self, Freshness};
-use super::database::{self, Trouble, number};
+use super::database::{self, Row as Found, Trouble, Value, number};
 use super::health;
 use crate::host;
+use crate::instance::Instance;
 
 /// All charges or none: a row for each, or no row at all.
 const RESERVE: &str = include_str!("quota/reserve.sql");
@@ -60,9 +61,13 @@ const SWEEP_ROWS: usize = 500;
 /// So many corrections wait for a database that did not take them.
 const UNSETTLED_MAX: usize = 1024;
 
-thread_local! {
-    static SPENT: RefCell<Spent> = RefCell::default();
-    static UNSETTLED: RefCell<Vec<Adjustment>> = RefCell::default();
+/// What an instance knows of the ledger.
+#[derive(Default)]
+pub(crate) struct Known {
+    spent: RefCell<Spent>,
+    /// Corrections that wait for a database that did not take them.
+    unsettled: RefCell<Vec<Adjustment>>,
+    allowances: allowances::Known,
 }
 
 /// What became of a reservation.
@@ -77,13 +82,13 @@ pub(crate) enum Reservation {
 }
 
 /// Now, as quotas see it.
-pub(crate) fn moment(snapshot: &catalog::Snapshot) -> Moment {
+pub(crate) fn moment(instance: &Instance, snapshot: &catalog::Snapshot) -> Moment {
     let (now_ms, total_ms_max) = (host::unix_ms(), snapshot.catalog.total_ms_max());
-    Moment { now_ms, total_ms_max, boot_ms: host::boot_ms(), slot: None }
+    Moment { now_ms, total_ms_max, boot_ms: instance.host.boot_ms(), slot: None }
 }
 
 /// Makes all charges of an attempt, or none.
-pub(crate) async fn reserve(charges: &[Charge], now_ms: i64) -> Reservation {
+pub(crate) async fn reserve(instance: &Rc<Instance>, charges: &[Charge], now_ms: i64) -> Reservation {
     if charges.is_empty() {
         return Reservation::Reserved;
     }
@@ -91,27 +96,27 @@ pub(crate) async fn reserve(charges: &[Charge], now_ms: i64) -> Reservation {
     let left_ms = || deadline_ms.saturating_sub(host::now_ms()).max(1);
     // Twice, since between a refusal and the look at its reason somebody may have given back what was missing.
     for _ in 0..2 {
-        let made = charges.to_vec();
+        let (made, settling) = (charges.to_vec(), instance.clone());
         // A reservation that comes through after nobody waited for it any more is given back.
-        let late = |rows: Vec<RowResult>| async move {
+        let late = |rows: Vec<Found>| async move {
             if !rows.is_empty() {
-                settle(&quota::refund(&made)).await;
+                settle(&settling, &quota::refund(&made)).await;
             }
         };
-        match database::rows_or_late(RESERVE, vec![parameter(charges)], left_ms(), late).await {
+        match database::rows_or_late(instance, RESERVE, vec![parameter(charges)], left_ms(), late).await {
             Ok(rows) if !rows.is_empty() => {
-                allowances::reserved(charges);
+                allowances::reserved(instance, charges);
                 return Reservation::Reserved;
             }
             Ok(_) => {}
             Err(trouble) => return Reservation::Unknown(trouble),
         }
-        let rows = database::rows_within(READ, vec![parameter(charges)], left_ms()).await.unwrap_or_default();
+        let rows = database::rows_within(instance, READ, vec![parameter(charges)], left_ms()).await.unwrap_or_default();
         let over = quota::over(charges, &rows.into_iter().filter_map(row).collect::<Vec<_>>(), now_ms);
         if !over.is_empty() {
             // A key's own limits are asked of the ledger with each of its calls; nobody else need know.
             let of_providers: Vec<Over> = over.iter().filter(|over| !over.is_key()).cloned().collect();
-            SPENT.with_borrow_mut(|spent| spent.learn(&of_providers, now_ms));
+            instance.store.quota.spent.borrow_mut().learn(&of_providers, now_ms);
             return Reservation::Refused(over);
         }
     }
@@ -119,79 +124,79 @@ pub(crate) async fn reserve(charges: &[Charge], now_ms: i64) -> Reservation {
 }
 
 /// What this instance knows to be spent.
-pub(crate) fn with_spent<T>(look: impl FnOnce(&Spent) -> T) -> T {
-    SPENT.with_borrow(look)
+pub(crate) fn with_spent<T>(instance: &Instance, look: impl FnOnce(&Spent) -> T) -> T {
+    look(&instance.store.quota.spent.borrow())
 }
 
 /// Corrects the ledger after an attempt. On the runner this is queued and not waited for; where the database did not
 /// take it, it goes with the next one.
-pub(crate) async fn settle(adjustments: &[Adjustment]) {
+pub(crate) async fn settle(instance: &Instance, adjustments: &[Adjustment]) {
     if adjustments.is_empty() {
         return;
     }
-    allowances::corrected(adjustments);
+    allowances::corrected(instance, adjustments);
     // What is given back may be what a limit lacked.
     let given_back = adjustments.iter().filter(|adjustment| adjustment.delta < 0);
-    SPENT.with_borrow_mut(|spent| given_back.for_each(|adjustment| spent.forget(&adjustment.id)));
-    let unsettled = UNSETTLED.take();
+    let Known { spent, unsettled: waiting, .. } = &instance.store.quota;
+    given_back.for_each(|adjustment| spent.borrow_mut().forget(&adjustment.id));
+    let unsettled = waiting.take();
     let first = unsettled.is_empty();
     let mut all = quota::merge(unsettled.into_iter().chain(adjustments.iter().cloned()));
-    match database::write(SETTLE, vec![Value::Text(quota::adjustments_json(&all))]).await {
+    match database::write(instance, SETTLE, vec![Value::Text(quota::adjustments_json(&all))]).await {
         Ok(()) | Err(Trouble::Absent) => {}
         Err(trouble) => {
             if first {
                 host::log(&format!("what attempts used is not settled yet: {trouble}"));
             }
             // Others may have failed meanwhile; beyond the bound a slot under way is missing until its bucket is too old.
-            UNSETTLED.with_borrow_mut(|unsettled| {
-                unsettled.append(&mut all);
-                unsettled.truncate(UNSETTLED_MAX);
-            });
+            let mut unsettled = waiting.borrow_mut();
+            unsettled.append(&mut all);
+            unsettled.truncate(UNSETTLED_MAX);
         }
     }
 }
 
 /// The rows that count for these limits.
-pub(crate) async fn read(charges: &[Charge]) -> Result<Vec<Row>, Trouble> {
+pub(crate) async fn read(instance: &Instance, charges: &[Charge]) -> Result<Vec<Row>, Trouble> {
     let mut found = Vec::new();
     for some in charges.chunks(READ_MAX) {
-        found.extend(database::rows(READ, vec![parameter(some)]).await?.into_iter().filter_map(row));
+        found.extend(database::rows(instance, READ, vec![parameter(some)]).await?.into_iter().filter_map(row));
     }
     Ok(found)
 }
 
 /// Sets what is spent of a limit within its present window.
-pub(crate) async fn set(charge: &Charge, spent: u64) -> Result<(), Trouble> {
+pub(crate) async fn set(instance: &Instance, charge: &Charge, spent: u64) -> Result<(), Trouble> {
     let parameters = vec![
         Value::Text(charge.id.clone()),
         Value::Integer(charge.since),
         Value::Integer(charge.elsewhere_bucket()),
         number(Some(spent)),
     ];
-    database::rows(SET, parameters).await?;
-    SPENT.with_borrow_mut(|known| known.forget(&charge.id));
-    health::tell_given_back().await;
+    database::rows(instance, SET, parameters).await?;
+    instance.store.quota.spent.borrow_mut().forget(&charge.id);
+    health::tell_given_back(instance).await;
     Ok(())
 }
 
 /// Forgets what this instance knows to be spent: the ledger is asked again.
-pub(crate) fn forget_spent() {
-    SPENT.with_borrow_mut(|known| *known = Spent::default());
+pub(crate) fn forget_spent(instance: &Instance) {
+    instance.store.quota.spent.take();
 }
 
 /// Gives back what the call of this id holds that ended without giving it back itself.
-pub(crate) async fn release(call: &str) -> Result<(), Trouble> {
+pub(crate) async fn release(instance: &Instance, call: &str) -> Result<(), Trouble> {
     match quota::slot(call) {
-        Some(slot) => database::write(RELEASE, vec![Value::Integer(slot)]).await,
+        Some(slot) => database::write(instance, RELEASE, vec![Value::Integer(slot)]).await,
         None => Ok(()),
     }
 }
 
 /// Drops rows that no window counts any more, and slots that nobody can hold any more. Returns how many.
-pub(crate) async fn sweep() -> Result<usize, Trouble> {
+pub(crate) async fn sweep(instance: &Rc<Instance>) -> Result<usize, Trouble> {
     // Without a catalog nobody knows what counts.
-    let Ok(snapshot) = catalog::current(Freshness::Recent).await else { return Ok(0) };
-    let at = moment(&snapshot);
+    let Ok(snapshot) = catalog::current(instance, Freshness::Recent).await else { return Ok(0) };
+    let at = moment(instance, &snapshot);
     let known = parameter(&quota::all(&snapshot.catalog, at));
     let mut deleted = 0;
     loop {
@@ -203,7 +208,7 @@ pub(crate) async fn sweep() -> Result<usize, Trouble> {
         let slack = Value::Integer(SLACK_MS);
         let ahead = Value::Integer(ahead_ms);
         let parameters = vec![known.clone(), slack, oldest, oldest_credit, first_held, last_held, ahead];
-        let swept = database::rows(SWEEP, parameters).await?.len();
+        let swept = database::rows(instance, SWEEP, parameters).await?.len();
         deleted += swept;
         if swept < SWEEP_ROWS {
             return Ok(deleted);
@@ -215,7 +220,7 @@ fn parameter(charges: &[Charge]) -> Value {
     Value::Text(quota::charges_json(charges))
 }
 
-fn row(row: RowResult) -> Option<Row> {
+fn row(row: Found) -> Option<Row> {
     let mut values = row.values.into_iter();
     match (values.next()?, values.next()?, values.next()?) {
         (Value::Text(id), Value::Integer(bucket), Value::Integer(spent)) => {

@@ -2,15 +2,16 @@
 //! never reaches a call.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use gateway_core::record::Record;
 use gateway_core::state::State;
 use serde_json::{Value as Json, json};
-use spin_sdk::sqlite::{RowResult, Value};
 
-use super::database::{self, Trouble, number, text};
+use super::database::{self, Row as Found, Trouble, Value, number, text};
 use super::{health, quota, responses};
 use crate::host;
+use crate::instance::Instance;
 
 /// A page has at most this many records.
 pub(crate) const PAGE_MAX: i64 = 500;
@@ -84,11 +85,14 @@ const MAINTENANCE_MS: i64 = 60_000;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-thread_local! {
-    static MAINTAINED_MS: Cell<i64> = const { Cell::new(0) };
-    static LOST: RefCell<Lost> = const { RefCell::new(Lost { count: 0, why: String::new() }) };
+/// What an instance knows of the records.
+#[derive(Default)]
+pub(crate) struct Known {
+    maintained_ms: Cell<i64>,
+    lost: RefCell<Lost>,
 }
 
+#[derive(Default)]
 struct Lost {
     count: u64,
     why: String,
@@ -99,31 +103,32 @@ pub(crate) struct Row(Vec<Value>);
 
 /// Saves the record of a call that has ended; `running_saved` says whether it has a `running` row. Of a call whose
 /// client left, the host may have told the end before the guest does.
-pub(crate) async fn save(record: Record, running_saved: bool) {
+pub(crate) async fn save(instance: &Instance, record: Record, running_saved: bool) {
     let may_be_there = running_saved || matches!(record.state, State::ClientClosed | State::Drained);
-    execute(if may_be_there { SAVE_OVER_RUNNING } else { SAVE }, row(&record)).await;
+    execute(instance, if may_be_there { SAVE_OVER_RUNNING } else { SAVE }, row(instance, &record)).await;
 }
 
 /// Saves the row of a call that is under way.
-pub(crate) async fn save_running(row: Row) {
-    execute(SAVE, row).await;
+pub(crate) async fn save_running(instance: &Instance, row: Row) {
+    execute(instance, SAVE, row).await;
 }
 
-async fn execute(sql: &str, row: Row) {
-    match database::write(sql, row.0).await {
+async fn execute(instance: &Instance, sql: &str, row: Row) {
+    match database::write(instance, sql, row.0).await {
         Ok(()) | Err(Trouble::Absent) => {}
-        Err(trouble) => LOST.with_borrow_mut(|lost| {
+        Err(trouble) => {
+            let mut lost = instance.store.records.lost.borrow_mut();
             if lost.count == 0 {
                 host::log(&format!("records are not kept: {trouble}"));
             }
             lost.count += 1;
             lost.why = trouble.to_string();
-        }),
+        }
     }
 }
 
 /// The row of a record in its present state.
-pub(crate) fn row(record: &Record) -> Row {
+pub(crate) fn row(instance: &Instance, record: &Record) -> Row {
     let last = record.attempts.last();
     let json = |value: Result<String, serde_json::Error>| text(value.ok());
     let usage = &record.usage;
@@ -160,7 +165,7 @@ pub(crate) fn row(record: &Record) -> Row {
         record.tokens_per_second().map_or(Value::Null, Value::Real),
         if record.warnings.is_empty() { Value::Null } else { json(serde_json::to_string(&record.warnings)) },
         Value::Integer(record.until_ms),
-        text(host::boot()),
+        text(instance.host.boot.clone()),
     ])
 }
 
@@ -184,7 +189,7 @@ pub(crate) struct Filter {
 }
 
 /// A page, newest first.
-pub(crate) async fn list(filter: Filter) -> Result<Vec<Json>, Trouble> {
+pub(crate) async fn list(instance: &Instance, filter: Filter) -> Result<Vec<Json>, Trouble> {
     let integer = |value: Option<i64>| value.map_or(Value::Null, Value::Integer);
     let parameters = vec![
         text(filter.before),
@@ -204,7 +209,7 @@ pub(crate) async fn list(filter: Filter) -> Result<Vec<Json>, Trouble> {
         text(filter.since_ms.map(|since_ms| id_at(since_ms.saturating_sub(ID_SLACK_MS)))),
         text(filter.until_ms.map(|until_ms| id_at(until_ms.saturating_add(ID_SLACK_MS)))),
     ];
-    let rows = database::rows(LIST, parameters).await?;
+    let rows = database::rows(instance, LIST, parameters).await?;
     Ok(rows.into_iter().map(object).collect())
 }
 
@@ -218,29 +223,34 @@ fn id_at(at_ms: i64) -> String {
 }
 
 /// One record.
-pub(crate) async fn read(id: &str) -> Result<Option<Json>, Trouble> {
-    let rows = database::rows(READ, vec![Value::Text(id.to_owned())]).await?;
+pub(crate) async fn read(instance: &Instance, id: &str) -> Result<Option<Json>, Trouble> {
+    let rows = database::rows(instance, READ, vec![Value::Text(id.to_owned())]).await?;
     Ok(rows.into_iter().next().map(object))
 }
 
 /// Notes the end of a call that ended without the guest.
-pub(crate) async fn end(id: &str, state: &str, at_ms: i64) -> Result<(), Trouble> {
-    let parameters =
-        vec![Value::Text(id.to_owned()), Value::Integer(at_ms), Value::Text(state.to_owned()), text(host::boot())];
-    database::write(END, parameters).await
+pub(crate) async fn end(instance: &Instance, id: &str, state: &str, at_ms: i64) -> Result<(), Trouble> {
+    let parameters = vec![
+        Value::Text(id.to_owned()),
+        Value::Integer(at_ms),
+        Value::Text(state.to_owned()),
+        text(instance.host.boot.clone()),
+    ];
+    database::write(instance, END, parameters).await
 }
 
 /// Maintains after a response, where the host does not ask for it: at most once a minute over all instances, which
 /// the database decides, since instances come and go there.
-pub(crate) async fn maintain_lazily(retention_days: u32) {
+pub(crate) async fn maintain_lazily(instance: &Rc<Instance>, retention_days: u32) {
     let now_ms = host::unix_ms();
-    if host::is_runner() || now_ms - MAINTAINED_MS.get() < MAINTENANCE_MS {
+    let maintained_ms = &instance.store.records.maintained_ms;
+    if instance.host.asks_for_maintenance || now_ms - maintained_ms.get() < MAINTENANCE_MS {
         return;
     }
-    MAINTAINED_MS.set(now_ms);
+    maintained_ms.set(now_ms);
     let due = vec![Value::Integer(now_ms), Value::Integer(now_ms - MAINTENANCE_MS)];
-    if database::rows(CLAIM_MAINTENANCE, due).await.is_ok_and(|rows| !rows.is_empty())
-        && let Err(trouble) = maintain(retention_days).await
+    if database::rows(instance, CLAIM_MAINTENANCE, due).await.is_ok_and(|rows| !rows.is_empty())
+        && let Err(trouble) = maintain(instance, retention_days).await
     {
         host::log(&format!("records were not cleaned up: {trouble}"));
     }
@@ -248,24 +258,25 @@ pub(crate) async fn maintain_lazily(retention_days: u32) {
 
 /// Deletes what is past its retention or counts no more and marks what nobody will end any more. Returns how many
 /// records were deleted and marked.
-pub(crate) async fn maintain(retention_days: u32) -> Result<(usize, usize), Trouble> {
-    database::migrate().await?;
-    health::forget();
-    let deleted = sweep(retention_days).await?;
+pub(crate) async fn maintain(instance: &Rc<Instance>, retention_days: u32) -> Result<(usize, usize), Trouble> {
+    database::migrate(instance).await?;
+    health::forget(instance);
+    let deleted = sweep(instance, retention_days).await?;
     let now_ms = Value::Integer(host::unix_ms());
-    let interrupted = database::rows(INTERRUPT, vec![text(host::boot()), now_ms]).await?.len();
-    quota::sweep().await?;
-    responses::sweep().await?;
+    let interrupted = database::rows(instance, INTERRUPT, vec![text(instance.host.boot.clone()), now_ms]).await?.len();
+    quota::sweep(instance).await?;
+    responses::sweep(instance).await?;
     Ok((deleted, interrupted))
 }
 
 /// The oldest rows are the first of the table. They go in small steps, so that no lock is held for long.
-async fn sweep(retention_days: u32) -> Result<usize, Trouble> {
+async fn sweep(instance: &Instance, retention_days: u32) -> Result<usize, Trouble> {
     let oldest = id_at(host::unix_ms().saturating_sub(i64::from(retention_days).saturating_mul(DAY_MS)));
-    let limit_ms = if host::is_runner() { SWEEP_MS_MAX } else { SWEEP_MS_MAX_ELSEWHERE };
+    let limit_ms = if instance.host.asks_for_maintenance { SWEEP_MS_MAX } else { SWEEP_MS_MAX_ELSEWHERE };
     let (mut deleted, start_ms) = (0, host::now_ms());
     loop {
-        let swept = database::rows(SWEEP, vec![Value::Text(oldest.clone()), Value::Integer(SWEEP_ROWS)]).await?.len();
+        let swept =
+            database::rows(instance, SWEEP, vec![Value::Text(oldest.clone()), Value::Integer(SWEEP_ROWS)]).await?.len();
         deleted += swept;
         if swept == 0 || host::now_ms().saturating_sub(start_ms) > limit_ms {
             return Ok(deleted);
@@ -274,18 +285,19 @@ async fn sweep(retention_days: u32) -> Result<usize, Trouble> {
 }
 
 /// What `/readyz` says of records.
-pub(crate) fn trouble() -> Vec<String> {
-    if database::is_absent() {
+pub(crate) fn trouble(instance: &Instance) -> Vec<String> {
+    if database::is_absent(instance) {
         return vec!["records: off, this host has no SQLite database".into()];
     }
-    LOST.with_borrow(|lost| match lost.count {
+    let lost = instance.store.records.lost.borrow();
+    match lost.count {
         0 => Vec::new(),
         count => vec![format!("records: {count} not kept, {}", lost.why)],
-    })
+    }
 }
 
 /// A row as the admin API shows it.
-fn object(row: RowResult) -> Json {
+fn object(row: Found) -> Json {
     let mut members = serde_json::Map::new();
     for (name, value) in columns!().split(", ").zip(row.values) {
         members.insert(name.to_owned(), member(name, value));

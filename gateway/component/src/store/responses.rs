@@ -5,10 +5,10 @@ use gateway_core::call::Call;
 use gateway_core::candidate::ResponseOwner;
 use gateway_core::record::kept_text;
 use gateway_core::refusal::Refusal;
-use spin_sdk::sqlite::{RowResult, Value};
 
-use super::database::{self, Trouble, text};
+use super::database::{self, Row, Trouble, Value, text};
 use crate::host;
+use crate::instance::Instance;
 
 const SAVE: &str =
     "INSERT OR REPLACE INTO responses (id, at_ms, key, provider, credential) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -25,7 +25,7 @@ const PAUSES_MS: [u64; 4] = [0, 50, 150, 300];
 const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// Notes who made a response, for the holder of `key`.
-pub(crate) async fn save(id: String, key: &str, owner: ResponseOwner) {
+pub(crate) async fn save(instance: &Instance, id: String, key: &str, owner: ResponseOwner) {
     let ResponseOwner { provider, credential } = owner;
     let row = vec![
         Value::Text(id),
@@ -34,18 +34,18 @@ pub(crate) async fn save(id: String, key: &str, owner: ResponseOwner) {
         Value::Text(provider),
         text(credential),
     ];
-    if let Err(trouble @ (Trouble::Busy | Trouble::Failed(_))) = database::write(SAVE, row).await {
+    if let Err(trouble @ (Trouble::Busy | Trouble::Failed(_))) = database::write(instance, SAVE, row).await {
         host::log(&format!("who made a response was not kept: {trouble}"));
     }
 }
 
 /// Who made a response; `None` where nobody knows, or where it is somebody else's. The admin's `key` is `None`. What was
 /// answered a moment ago may be asked for before it is noted down, so one that is not found is looked for again.
-pub(crate) async fn find(id: &str, key: Option<&str>) -> Result<Option<ResponseOwner>, Refusal> {
+pub(crate) async fn find(instance: &Instance, id: &str, key: Option<&str>) -> Result<Option<ResponseOwner>, Refusal> {
     for pause_ms in PAUSES_MS {
         host::wait_ms(pause_ms).await;
         let asked = vec![Value::Text(id.to_owned()), text(key.map(str::to_owned))];
-        match database::rows(FIND, asked).await {
+        match database::rows(instance, FIND, asked).await {
             Ok(rows) => {
                 let found = rows.into_iter().next().and_then(owner);
                 if found.is_some() {
@@ -63,7 +63,7 @@ pub(crate) async fn find(id: &str, key: Option<&str>) -> Result<Option<ResponseO
     Ok(None)
 }
 
-fn owner(row: RowResult) -> Option<ResponseOwner> {
+fn owner(row: Row) -> Option<ResponseOwner> {
     let mut values = row.values.into_iter().map(|value| match value {
         Value::Text(text) => Some(text),
         _ => None,
@@ -72,14 +72,18 @@ fn owner(row: RowResult) -> Option<ResponseOwner> {
 }
 
 /// Who made the response that a call goes on from, where it goes on from one.
-pub(crate) async fn owner_before(call: &Call, key: Option<&str>) -> Result<Option<ResponseOwner>, Refusal> {
+pub(crate) async fn owner_before(
+    instance: &Instance,
+    call: &Call,
+    key: Option<&str>,
+) -> Result<Option<ResponseOwner>, Refusal> {
     match &call.previous_response {
-        Some(id) => find(id, key).await,
+        Some(id) => find(instance, id, key).await,
         None => Ok(None),
     }
 }
 
 /// Deletes what no provider has any more.
-pub(crate) async fn sweep() -> Result<(), Trouble> {
-    database::rows(SWEEP, vec![Value::Integer(host::unix_ms() - KEPT_MS)]).await.map(drop)
+pub(crate) async fn sweep(instance: &Instance) -> Result<(), Trouble> {
+    database::rows(instance, SWEEP, vec![Value::Integer(host::unix_ms() - KEPT_MS)]).await.map(drop)
 }

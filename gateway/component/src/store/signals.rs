@@ -4,17 +4,18 @@
 //! is heard the next time, since each tells all it knows.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use gateway_core::health::{Subjects, TargetLatency};
 use gateway_core::outcome::limits::LimitSignal;
 use gateway_core::quota::{Learnt, LearntLimits};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
-use spin_sdk::key_value::Store;
-use spin_sdk::wasip3;
 
-use super::{catalog, health};
+use super::health;
+use super::key_value::{self, Open};
 use crate::host;
+use crate::instance::Instance;
 
 const KEY: &str = "signals";
 
@@ -24,13 +25,15 @@ const PUBLISH_MS: u64 = 5_000;
 /// Between two looks of an instance at what the others found.
 const LOOK_MS: u64 = 5_000;
 
-thread_local! {
-    static LEARNT: RefCell<LearntLimits> = RefCell::default();
+/// What an instance knows of the signals.
+#[derive(Default)]
+pub(crate) struct Known {
+    learnt: RefCell<LearntLimits>,
     /// On the monotonic clock, which may begin with the instance: so none is not zero.
-    static PUBLISHED_MS: Cell<Option<u64>> = const { Cell::new(None) };
-    static LOOKED_MS: Cell<Option<u64>> = const { Cell::new(None) };
-    static IS_NEWS: Cell<bool> = const { Cell::new(false) };
-    static PUBLISHING: Cell<bool> = const { Cell::new(false) };
+    published_ms: Cell<Option<u64>>,
+    looked_ms: Cell<Option<u64>>,
+    is_news: Cell<bool>,
+    is_publishing: Cell<bool>,
 }
 
 /// What is kept under the key. What an older or a newer llmio does not know of it is left out.
@@ -49,73 +52,80 @@ fn known<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<
 }
 
 /// Takes note of what a provider told of its limits.
-pub(crate) fn learn(of: &Subjects, signals: Vec<LimitSignal>) {
-    if LEARNT.with_borrow_mut(|learnt| learnt.learn(of, signals, host::unix_ms())) {
-        publish();
+pub(crate) fn learn(instance: &Rc<Instance>, of: &Subjects, signals: Vec<LimitSignal>) {
+    let is_news = instance.store.signals.learnt.borrow_mut().learn(of, signals, host::unix_ms());
+    if is_news {
+        publish(instance);
     }
 }
 
 /// A call goes by how quick targets are: takes over what other instances found, behind its back and every few seconds.
-pub(crate) fn look() {
+pub(crate) fn look(instance: &Rc<Instance>) {
+    let looked_ms = &instance.store.signals.looked_ms;
     let now_ms = host::now_ms();
-    if LOOKED_MS.get().is_none_or(|looked_ms| now_ms.saturating_sub(looked_ms) >= LOOK_MS) {
-        LOOKED_MS.set(Some(now_ms));
-        wasip3::spawn(look_now());
+    if looked_ms.get().is_none_or(|looked_ms| now_ms.saturating_sub(looked_ms) >= LOOK_MS) {
+        looked_ms.set(Some(now_ms));
+        let instance = instance.clone();
+        host::spawn(async move { look_now(&instance).await });
     }
 }
 
 /// A target took this long or failed. It is told to others only while calls look at it.
-pub(crate) fn latency_changed() {
-    if LOOKED_MS.get().is_some_and(|looked_ms| host::now_ms().saturating_sub(looked_ms) < 2 * LOOK_MS) {
-        publish();
+pub(crate) fn latency_changed(instance: &Rc<Instance>) {
+    let looked_ms = instance.store.signals.looked_ms.get();
+    if looked_ms.is_some_and(|looked_ms| host::now_ms().saturating_sub(looked_ms) < 2 * LOOK_MS) {
+        publish(instance);
     }
 }
 
 /// Looks at what providers have told.
-pub(crate) fn with_learnt<T>(look: impl FnOnce(&LearntLimits) -> T) -> T {
-    LEARNT.with_borrow(look)
+pub(crate) fn with_learnt<T>(instance: &Instance, look: impl FnOnce(&LearntLimits) -> T) -> T {
+    look(&instance.store.signals.learnt.borrow())
 }
 
 /// Takes over what other instances have told.
-pub(crate) async fn look_now() {
-    if let Ok(Some(store)) = catalog::store().await {
-        take_over(&store).await;
+pub(crate) async fn look_now(instance: &Instance) {
+    if let Ok(Some(store)) = key_value::open(instance).await {
+        take_over(instance, &store).await;
     }
 }
 
-async fn take_over(store: &Store) {
+async fn take_over(instance: &Instance, store: &Open) {
     let Ok(Some(bytes)) = store.get(KEY).await else { return };
     let Signals { learnt: others, latencies } = serde_json::from_slice(&bytes).unwrap_or_default();
-    LEARNT.with_borrow_mut(|learnt| learnt.merge(others, host::unix_ms()));
-    health::merge_latencies(latencies);
+    instance.store.signals.learnt.borrow_mut().merge(others, host::unix_ms());
+    health::merge_latencies(instance, latencies);
 }
 
-fn publish() {
-    IS_NEWS.set(true);
-    if PUBLISHING.replace(true) {
+fn publish(instance: &Rc<Instance>) {
+    let known = &instance.store.signals;
+    known.is_news.set(true);
+    if known.is_publishing.replace(true) {
         return;
     }
-    wasip3::spawn(async {
+    let instance = instance.clone();
+    host::spawn(async move {
+        let known = &instance.store.signals;
         // Should the host end this task early, the next news starts another.
-        let _stopped = host::OnDrop(|| PUBLISHING.set(false));
-        while IS_NEWS.get() {
-            let due_ms = PUBLISHED_MS.get().map_or(0, |published_ms| published_ms + PUBLISH_MS);
+        let _stopped = host::OnDrop(|| known.is_publishing.set(false));
+        while known.is_news.get() {
+            let due_ms = known.published_ms.get().map_or(0, |published_ms| published_ms + PUBLISH_MS);
             let pause_ms = due_ms.saturating_sub(host::now_ms());
             if pause_ms > 0 {
                 host::wait_ms(pause_ms).await;
             }
-            IS_NEWS.set(false);
-            write().await;
-            PUBLISHED_MS.set(Some(host::now_ms()));
+            known.is_news.set(false);
+            write(&instance).await;
+            known.published_ms.set(Some(host::now_ms()));
         }
     });
 }
 
-async fn write() {
-    let Ok(Some(store)) = catalog::store().await else { return };
-    take_over(&store).await;
-    let learnt = LEARNT.with_borrow(|learnt| learnt.all().cloned().collect());
-    let Ok(bytes) = serde_json::to_vec(&Signals { learnt, latencies: health::latencies() }) else { return };
+async fn write(instance: &Instance) {
+    let Ok(Some(store)) = key_value::open(instance).await else { return };
+    take_over(instance, &store).await;
+    let learnt = with_learnt(instance, |learnt| learnt.all().cloned().collect());
+    let Ok(bytes) = serde_json::to_vec(&Signals { learnt, latencies: health::latencies(instance) }) else { return };
     if let Err(error) = store.set(KEY, bytes).await {
         host::log(&format!("what this instance learnt of limits and latencies was not published: {error}"));
     }

@@ -8,8 +8,8 @@ use subtle::ConstantTimeEq;
 
 use super::schema::nearest;
 use super::{
-    Catalog, Count, Document, Endpoint, Key, Limit, Model, Network, Provider, ProviderKind, Quota, Secret, Target,
-    Value, Window,
+    Capabilities, Catalog, Count, Document, Endpoint, Key, Limit, Model, Network, Provider, ProviderKind, Quota,
+    Secret, Strategy, Target, Value, Window,
 };
 use crate::dialect::{Auth, Dialect};
 use crate::operation::Operation;
@@ -50,6 +50,23 @@ impl Catalog {
     pub fn key(&self, sha256: &[u8; 32]) -> Option<&Key> {
         let key = self.keys.get(*self.hashes.get(sha256)?)?;
         bool::from(key.hash.ct_eq(sha256)).then_some(key)
+    }
+
+    /// The key of this name.
+    pub fn key_named(&self, name: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| &*key.name == name)
+    }
+
+    /// Whether a call of this model may be ordered by this strategy: its own, or that of one of its fallbacks.
+    pub fn may_order_by(&self, strategy: Strategy, model: &Model) -> bool {
+        self.with_fallbacks(model).any(|each| each.strategy == strategy)
+    }
+
+    /// Whether it matters what a call of this model needs of a target: only where some target lacks something, or where
+    /// the size of the prompt decides which is cheaper.
+    pub fn is_demanding(&self, model: &Model) -> bool {
+        let lacks = |target: &Arc<Target>| target.capabilities != Capabilities::default();
+        model.strategy == Strategy::Cost || self.with_fallbacks(model).flat_map(|each| &each.targets).any(lacks)
     }
 
     /// The longest any call may take: what is under way cannot be older.

@@ -2,6 +2,7 @@ use super::*;
 use crate::catalog::Document;
 
 mod allowances;
+mod charged;
 mod days;
 mod interleaving;
 mod learnt;

@@ -21,7 +21,7 @@ pub struct Seen {
 }
 
 /// What is known of a call beside its answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Prompt {
     /// What it is guessed to hold.
     pub tokens: u64,

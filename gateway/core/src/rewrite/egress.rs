@@ -3,6 +3,7 @@
 use crate::candidate::{Skip, SkipReason};
 use crate::catalog::{Egress, Secret, Value};
 use crate::headers;
+use crate::outcome::Through;
 
 use super::Outgoing;
 use crate::candidate::Account;
@@ -17,6 +18,11 @@ pub enum EgressRoute {
 }
 
 impl EgressRoute {
+    /// Who is to blame for what is its own.
+    pub fn through(&self) -> Through {
+        Through { name: self.describe(), is_relay: matches!(self, EgressRoute::Relay(_)) }
+    }
+
     /// What messages call it.
     pub fn describe(&self) -> String {
         match self {

@@ -4,6 +4,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::catalog::Affinity;
+
 /// A target that may be chosen.
 #[derive(Debug, Clone)]
 pub struct Choice {
@@ -13,6 +15,15 @@ pub struct Choice {
     pub weight: u32,
     /// Its name, `provider/upstream-model`, which survives edits of the catalog.
     pub name: String,
+}
+
+/// What a call's affinity hangs on, as a hash: its session, or how its prompt begins, which is looked for only then.
+pub fn of(affinity: Affinity, session: Option<&str>, beginning: impl FnOnce() -> Option<Vec<u8>>) -> Option<u64> {
+    match affinity {
+        Affinity::None => None,
+        Affinity::Session => session.map(|session| hash(session.as_bytes())),
+        Affinity::PromptCache => beginning().map(|beginning| hash(&beginning)),
+    }
 }
 
 /// The hash of what a call's affinity hangs on.

@@ -2,15 +2,15 @@
 //! and only while there are such calls: a call is ordered by what the last look found, and never waits for one.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use gateway_core::catalog::Catalog;
 use gateway_core::quota::{self, Adjustment, Allowances, Charge, Moment};
-use spin_sdk::sqlite::Value;
-use spin_sdk::wasip3;
 
 use super::{READ_MAX, parameter};
 use crate::host;
-use crate::store::database;
+use crate::instance::Instance;
+use crate::store::database::{self, Value};
 
 /// What is spent of each limit, as one number.
 const SUMS: &str = include_str!("sums.sql");
@@ -18,40 +18,44 @@ const SUMS: &str = include_str!("sums.sql");
 /// What was read is not read again for this long.
 const RECENT_MS: u64 = 5_000;
 
-thread_local! {
-    static ALLOWANCES: RefCell<Allowances> = RefCell::default();
+/// What an instance knows of allowances.
+#[derive(Default)]
+pub(crate) struct Known {
+    allowances: RefCell<Allowances>,
     /// When the last look began, on the monotonic clock.
-    static LOOKED_MS: Cell<Option<u64>> = const { Cell::new(None) };
+    looked_ms: Cell<Option<u64>>,
 }
 
 /// Looks at what is known.
-pub(crate) fn with<T>(look: impl FnOnce(&Allowances) -> T) -> T {
-    ALLOWANCES.with_borrow(look)
+pub(crate) fn with<T>(instance: &Instance, look: impl FnOnce(&Allowances) -> T) -> T {
+    look(&instance.store.quota.allowances.allowances.borrow())
 }
 
 /// Takes note of a reservation.
-pub(super) fn reserved(charges: &[Charge]) {
-    ALLOWANCES.with_borrow_mut(|allowances| allowances.reserved(charges));
+pub(super) fn reserved(instance: &Instance, charges: &[Charge]) {
+    instance.store.quota.allowances.allowances.borrow_mut().reserved(charges);
 }
 
 /// Takes note of corrections.
-pub(super) fn corrected(adjustments: &[Adjustment]) {
-    ALLOWANCES.with_borrow_mut(|allowances| allowances.corrected(adjustments));
+pub(super) fn corrected(instance: &Instance, adjustments: &[Adjustment]) {
+    instance.store.quota.allowances.allowances.borrow_mut().corrected(adjustments);
 }
 
 /// Reads anew what is spent, unless that was done a moment ago.
-pub(crate) fn refresh(catalog: &Catalog, at: Moment) {
+pub(crate) fn refresh(instance: &Rc<Instance>, catalog: &Catalog, at: Moment) {
     let now_ms = host::now_ms();
-    if LOOKED_MS.get().is_some_and(|looked_ms| now_ms.saturating_sub(looked_ms) < RECENT_MS) {
+    let looked_ms = &instance.store.quota.allowances.looked_ms;
+    if looked_ms.get().is_some_and(|looked_ms| now_ms.saturating_sub(looked_ms) < RECENT_MS) {
         return;
     }
-    LOOKED_MS.set(Some(now_ms));
+    looked_ms.set(Some(now_ms));
     let charges: Vec<Charge> = quota::all(catalog, at).into_iter().filter(quota::is_allowance).collect();
-    wasip3::spawn(async move {
+    let instance = instance.clone();
+    host::spawn(async move {
         let mut sums = Vec::new();
         for some in charges.chunks(READ_MAX) {
             // A database that does not answer leaves what was known; the next look comes soon enough.
-            let Ok(rows) = database::rows(SUMS, vec![parameter(some)]).await else { return };
+            let Ok(rows) = database::rows(&instance, SUMS, vec![parameter(some)]).await else { return };
             sums.extend(rows.into_iter().filter_map(|row| {
                 let mut values = row.values.into_iter();
                 match (values.next()?, values.next()?) {
@@ -60,6 +64,6 @@ pub(crate) fn refresh(catalog: &Catalog, at: Moment) {
                 }
             }));
         }
-        ALLOWANCES.with_borrow_mut(|allowances| allowances.replace(&charges, sums));
+        instance.store.quota.allowances.allowances.borrow_mut().replace(&charges, sums);
     });
 }

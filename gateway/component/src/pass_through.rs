@@ -10,24 +10,21 @@ use gateway_core::catalog::{Relay, hash_key};
 use gateway_core::endpoint::Needs;
 use gateway_core::headers::{self, RELAY_KEY};
 use gateway_core::outcome::SendError;
-use gateway_core::record::kept_text;
+use gateway_core::record::{self, kept_text};
 use gateway_core::refusal::{Refusal, Shape};
 use gateway_core::relays::{self, MARK, Passed, REFUSED};
 use gateway_core::state::State;
 use gateway_core::verdict::Class;
-use spin_sdk::wasip3;
-use spin_sdk::wasip3::http::client;
-use spin_sdk::wasip3::http::types::{self, Fields, RequestOptions, Scheme};
-use spin_sdk::wasip3::wit_bindgen::StreamWriter;
 
-use crate::host;
+use crate::host::{self, body};
 use crate::incoming::{self, Incoming};
+use crate::instance::Instance;
 use crate::proxy::OpenCall;
-use crate::relay::{self, TrailersWriter};
-use crate::send::{self, Body, FIRST_BYTE_MS_WHOLE, HOST_HEADER};
+use crate::relay::{self, Response};
+use crate::send::{self, Body, FIRST_BYTE_MS_WHOLE, Limits, Rejected};
 use crate::store::catalog::{self, Freshness, Snapshot};
 
-use upload::{Outgoing, Upload};
+use upload::Upload;
 
 /// As for balanced calls; a relay has no model that could say otherwise.
 const CONNECT_MS: u64 = 5_000;
@@ -36,20 +33,24 @@ const TOTAL_MS: u64 = 60 * 60 * 1000;
 
 const KEY_MISSING: &str = "key_missing";
 
-const NANOS_PER_MS: u64 = 1_000_000;
-
 /// Passes a request on, or says why not, in this shape. `rest` stands behind `/relay/`.
-pub(crate) async fn serve(incoming: &Incoming, snapshot: Rc<Snapshot>, rest: &str, shape: Shape) -> types::Response {
+pub(crate) async fn serve(
+    instance: &Rc<Instance>,
+    incoming: &Incoming,
+    snapshot: Rc<Snapshot>,
+    rest: &str,
+    shape: Shape,
+) -> Response {
     let (name, path) = relays::split(rest);
-    let refused = match enter(incoming, snapshot, name).await {
+    let refused = match enter(instance, incoming, snapshot, name).await {
         // A preflight never carries a key. Where none is needed it is the origin's to answer, like all that comes.
         Err(refusal) if refusal.code == Some(KEY_MISSING) && incoming::is_preflight(incoming) => {
             return relay::reply(incoming, incoming::preflight(incoming));
         }
         Err(refusal) => (refusal, None),
         Ok((snapshot, caller)) => {
-            let open = OpenCall::begin_relay(incoming, &caller, &snapshot.catalog);
-            match pass(incoming, &snapshot, name, path, &open).await {
+            let open = OpenCall::begin_relay(instance, incoming, &caller, &snapshot.catalog);
+            match pass(instance, incoming, &snapshot, name, path, &open).await {
                 Ok(response) => return response,
                 Err(refusal) => (refusal, Some(open)),
             }
@@ -59,22 +60,27 @@ pub(crate) async fn serve(incoming: &Incoming, snapshot: Rc<Snapshot>, rest: &st
     let mut reply = refusal.reply(shape, &incoming.id).with(MARK, REFUSED);
     if let Some(open) = open {
         reply = reply.with("x-llmio-record", open.id());
-        open.answered(refusal.state, &reply, Some(refusal.message));
+        open.answered(refusal.state, &reply, Some(&refusal.message));
     }
     relay::reply(incoming, reply)
 }
 
 /// Finds the relay and makes sure of the caller, from a catalog that is certain to be new before anything is refused.
-async fn enter(incoming: &Incoming, mut snapshot: Rc<Snapshot>, name: &str) -> Result<(Rc<Snapshot>, Caller), Refusal> {
+async fn enter(
+    instance: &Rc<Instance>,
+    incoming: &Incoming,
+    mut snapshot: Rc<Snapshot>,
+    name: &str,
+) -> Result<(Rc<Snapshot>, Caller), Refusal> {
     let mut decided = decide(incoming, &snapshot, name);
     if decided.is_err() {
-        snapshot = catalog::current(Freshness::Now).await?;
+        snapshot = catalog::current(instance, Freshness::Now).await?;
         decided = decide(incoming, &snapshot, name);
     }
     match decided {
         Ok(caller) => Ok((snapshot, caller)),
         Err(refusal) if refusal.status == 401 && incoming.header(RELAY_KEY).is_some() => {
-            Err(host::throttle(incoming, &snapshot.catalog.settings.trusted_proxies, refusal))
+            Err(incoming::throttle(instance, incoming, &snapshot.catalog.settings.trusted_proxies, refusal))
         }
         Err(refusal) => Err(refusal),
     }
@@ -99,12 +105,13 @@ fn unknown(name: &str) -> Refusal {
 }
 
 async fn pass(
+    instance: &Rc<Instance>,
     incoming: &Incoming,
     snapshot: &Snapshot,
     name: &str,
     path: &str,
     open: &OpenCall,
-) -> Result<types::Response, Refusal> {
+) -> Result<Response, Refusal> {
     let relay = snapshot.catalog.relay(name).ok_or_else(|| unknown(name))?;
     if headers::hops(&incoming.headers) >= headers::HOPS_MAX {
         return Err(Refusal::loop_detected(headers::HOPS_MAX));
@@ -117,40 +124,41 @@ async fn pass(
     let passed = relays::request(path, incoming.query.as_deref(), &incoming.headers, &own)?;
     let asked = format!("{} {path}", incoming.method);
     let started_ms = host::now_ms();
-    let (upload, contents) = Upload::start(incoming, open).await?;
-    let sent = client::send(build(incoming, relay, passed, contents)?).await.map_err(send::before_head);
-    let (status, headers, body) = match sent {
-        Ok(response) => Body::of(response),
+    let (upload, contents) = Upload::start(instance, incoming, open).await?;
+    let (status, headers, body) = match send(instance, incoming, relay, passed, contents).await? {
+        Ok(answer) => answer,
         Err(error) => {
-            let (refusal, why) = match upload.broken() {
-                Some(refusal) => (refusal.clone(), (Class::Gone, refusal.message)),
-                None => (failed(relay, &error), (relays::blame(&error), error.describe())),
+            let (refusal, class, why) = match upload.broken() {
+                Some(refusal) => (refusal.clone(), Class::Gone, refusal.message),
+                None => (failed(relay, &error), relays::blame(&error), error.describe()),
             };
-            open.passed_by(relay, &asked, Err(why), started_ms);
+            let passed = record::Passed { status: None, class, error: Some(why) };
+            open.passed_by(&relay.name, &asked, passed, started_ms);
             return Err(refusal);
         }
     };
-    open.passed_by(relay, &asked, Ok(status), started_ms);
-    if status >= 600 {
-        let said = format!("{} answered with the status {status}, which HTTP does not have.", relay.describe());
-        return Err(Refusal::bad_gateway(State::UpstreamError, said));
-    }
+    let passed = record::Passed { status: Some(status), class: relays::verdict(status).1, error: None };
+    open.passed_by(&relay.name, &asked, passed, started_ms);
     if status == 101 {
         let said =
             format!("{} changed the protocol, which nobody asked for: relays carry no WebSockets.", relay.describe());
         return Err(Refusal::bad_gateway(State::UpstreamError, said));
     }
+    if status >= 600 {
+        let said = format!("{} answered with the status {status}, which HTTP does not have.", relay.describe());
+        return Err(Refusal::bad_gateway(State::UpstreamError, said));
+    }
     open.head(status);
     let mut headers = relays::answer(headers);
-    headers.push(("x-llmio-record".to_owned(), open.id().into_bytes()));
+    headers.push(("x-llmio-record".to_owned(), open.id().as_bytes().to_vec()));
     if !relay.public && headers::value(&headers, "access-control-allow-origin").is_none() {
         relay::allow_origin(incoming, &mut headers);
     }
-    let (response, writer, trailers) = relay::head(status, &headers);
+    let (response, writer) = relay::head(status, &headers);
     let deadline_ms = incoming.start_ms.saturating_add(TOTAL_MS);
-    let open = open.clone();
-    wasip3::spawn(async move {
-        let (bytes, error) = copy(body, writer, trailers, deadline_ms).await;
+    let (instance, open) = (instance.clone(), open.clone());
+    host::spawn(async move {
+        let (bytes, error) = copy(&instance, body, writer, deadline_ms).await;
         let (state, said) = match (error, upload.broken()) {
             (None, _) => (relays::verdict(status).0, None),
             (Some(_), Some(refusal)) => (refusal.state, Some(refusal.message)),
@@ -161,34 +169,31 @@ async fn pass(
     Ok(response)
 }
 
-fn build(
+async fn send(
+    instance: &Instance,
     incoming: &Incoming,
     relay: &Relay,
     passed: Passed,
-    (contents, trailers): Outgoing,
-) -> Result<types::Request, Refusal> {
+    contents: body::Reader,
+) -> Result<Result<(u16, Vec<(String, Vec<u8>)>, Body), SendError>, Refusal> {
     let Passed { path, mut headers } = passed;
-    if host::is_runner() {
-        let value = format!("call={}{}", incoming.id, if relay.local { "; local" } else { "" });
-        headers.push((HOST_HEADER.into(), value.into_bytes()));
-    }
     if contents.is_none() && headers::value(&headers, "content-length").is_none() {
         headers.push(("content-length".to_owned(), b"0".to_vec()));
     }
-    let refused = |what: &str| Refusal::bad_request(format!("{what} of the request cannot be passed on."));
-    let fields = Fields::from_list(&headers).map_err(|_| refused("A header"))?;
-    let options = RequestOptions::new();
-    // A host that knows none of these keeps its own limits.
-    let _ = options.set_connect_timeout(Some(CONNECT_MS * NANOS_PER_MS));
-    let _ = options.set_first_byte_timeout(Some(FIRST_BYTE_MS_WHOLE * NANOS_PER_MS));
-    let _ = options.set_between_bytes_timeout(Some(IDLE_MS * NANOS_PER_MS));
-    let (request, _transmitted) = types::Request::new(fields, contents, trailers, Some(options));
-    let scheme = if relay.tls { Scheme::Https } else { Scheme::Http };
-    request.set_method(&send::method_of(&incoming.method)).map_err(|()| refused("The method"))?;
-    request.set_scheme(Some(&scheme)).map_err(|()| refused("The scheme"))?;
-    request.set_authority(Some(&relay.authority)).map_err(|()| refused("The host"))?;
-    request.set_path_with_query(Some(&path)).map_err(|()| refused("The path"))?;
-    Ok(request)
+    let head = send::Head {
+        method: &incoming.method,
+        tls: relay.tls,
+        authority: &relay.authority,
+        path: &path,
+        headers,
+        local: relay.local,
+        proxy: None,
+        id: &incoming.id,
+        limits: Limits { connect_ms: CONNECT_MS, first_byte_ms: FIRST_BYTE_MS_WHOLE, idle_ms: IDLE_MS },
+    };
+    send::pass_on(instance, head, contents)
+        .await
+        .map_err(|Rejected(part)| Refusal::bad_request(format!("The host does not take {part} of the request.")))
 }
 
 fn failed(relay: &Relay, error: &SendError) -> Refusal {
@@ -209,18 +214,18 @@ fn failed(relay: &Relay, error: &SendError) -> Refusal {
 /// Hands the answer on; returns how many bytes of it, and why that is not all. One that is cut gets an unclean end and
 /// nothing of llmio's own.
 async fn copy(
+    instance: &Instance,
     mut body: Body,
-    mut writer: StreamWriter<u8>,
-    trailers: TrailersWriter,
+    mut writer: body::Writer,
     deadline_ms: u64,
 ) -> (u64, Option<SendError>) {
-    let (mut buffer, mut bytes) = (send::take_buffer(), 0u64);
+    let (mut buffer, mut bytes) = (instance.buffers.take(), 0u64);
     let error = loop {
         let (more, read) = body.read(buffer).await;
         buffer = read;
         let length = buffer.len() as u64;
         if length > 0 {
-            buffer = writer.write_all(buffer).await;
+            buffer = writer.write(buffer).await;
             bytes = bytes.saturating_add(length - buffer.len() as u64);
             if !buffer.is_empty() {
                 break Some(SendError::ClientClosed);
@@ -233,10 +238,10 @@ async fn copy(
             break Some(SendError::TotalTimeout);
         }
     };
-    send::give_buffer(buffer);
+    instance.buffers.give(buffer);
     match &error {
-        None => relay::end_whole(writer, trailers).await,
-        Some(_) => relay::cut(writer, trailers).await,
+        None => writer.finish().await,
+        Some(_) => writer.cut().await,
     }
     (bytes, error)
 }

@@ -1,0 +1,49 @@
+//! The key-value store, opened once per instance. What goes wrong with it is said in words: nobody acts on more.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use spin_sdk::key_value::{Error, Store};
+
+use crate::instance::Instance;
+
+/// An instance's way to the store.
+#[derive(Default)]
+pub(crate) struct KeyValue(RefCell<Option<Rc<Store>>>);
+
+/// An open store.
+pub(super) struct Open(Rc<Store>);
+
+/// The store; `None` on a host that has none for us.
+pub(super) async fn open(instance: &Instance) -> Result<Option<Open>, String> {
+    let KeyValue(known) = &instance.store.key_value;
+    if let Some(store) = &*known.borrow() {
+        return Ok(Some(Open(store.clone())));
+    }
+    let store = match Store::open_default().await {
+        Ok(store) => Rc::new(store),
+        Err(Error::NoSuchStore | Error::AccessDenied) => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    known.replace(Some(store.clone()));
+    Ok(Some(Open(store)))
+}
+
+impl Open {
+    pub(super) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        self.0.get(key).await.map_err(|error| error.to_string())
+    }
+
+    pub(super) async fn set(&self, key: &str, value: impl AsRef<[u8]>) -> Result<(), String> {
+        self.0.set(key, value).await.map_err(|error| error.to_string())
+    }
+
+    pub(super) async fn delete(&self, key: &str) -> Result<(), String> {
+        self.0.delete(key).await.map_err(|error| error.to_string())
+    }
+
+    /// All keys.
+    pub(super) async fn keys(&self) -> Result<Vec<String>, String> {
+        self.0.get_keys().await.collect().await.map_err(|error| error.to_string())
+    }
+}

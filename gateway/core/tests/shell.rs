@@ -1,0 +1,71 @@
+//! The component's seam. Another shell, for hosts of WASI 0.2, has files of the same names in place of those that speak to
+//! the host, and takes all the others as they are: so no other file may name the host's interfaces, and what an instance
+//! remembers must be passed on, not found.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The files that speak to the host.
+const SEAM: [&str; 8] = [
+    "host.rs",
+    "host/body.rs",
+    "incoming.rs",
+    "lib.rs",
+    "relay.rs",
+    "send.rs",
+    "store/database.rs",
+    "store/key_value.rs",
+];
+
+/// The component's files by their path below `src`, with their text.
+fn component() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../component/src");
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the component stands beside core") {
+            let path = entry.expect("a folder can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(&root).expect("it was found there").to_string_lossy().into_owned();
+                found.push((name, fs::read_to_string(&path).expect("source files are text")));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The files in which any of these stands.
+fn naming<'f>(files: &'f [(String, String)], words: &[&str]) -> Vec<&'f str> {
+    let names = |(_, text): &&(String, String)| words.iter().any(|word| text.contains(word));
+    files.iter().filter(names).map(|(name, _)| name.as_str()).collect()
+}
+
+#[test]
+fn only_the_seam_names_the_hosts_interfaces() {
+    assert_eq!(naming(&component(), &["spin_sdk", "wasip3", "wit_bindgen"]), SEAM);
+}
+
+#[test]
+fn one_thread_local_holds_the_instance_and_nothing_else_is_global() {
+    let files = component();
+    let is_global =
+        |line: &&str| ["thread_local!", "static ", "pub(crate) static "].iter().any(|word| line.starts_with(word));
+    let globals: Vec<(&str, &str)> = files
+        .iter()
+        .flat_map(|(name, text)| {
+            text.lines().map(str::trim_start).filter(is_global).map(move |line| (name.as_str(), line))
+        })
+        .collect();
+    let [("lib.rs", "thread_local! {"), ("lib.rs", instance)] = globals[..] else { panic!("{globals:?}") };
+    assert!(instance.starts_with("static INSTANCE:"), "{instance}");
+}
+
+#[test]
+fn what_hosts_can_do_is_asked_once() {
+    let files = component();
+    assert_eq!(naming(&files, &["variable(\"boot\")"]), ["host.rs"]);
+    assert_eq!(naming(&files, &["is_runner"]), Vec::<&str>::new());
+}
