@@ -33,6 +33,7 @@
 //!
 //! - [`count`], [`models`], [`relays`], [`trial`]: tokens of a prompt, the list of models, what is passed through, and
 //!   the smallest request
+//! - [`views`]: what the admin API tells, as types
 
 pub mod accept;
 pub mod authenticate;
@@ -71,3 +72,4 @@ pub mod trial;
 pub mod uri;
 pub mod usage;
 pub mod verdict;
+pub mod views;

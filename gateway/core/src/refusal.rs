@@ -60,9 +60,9 @@ impl Reply {
         Reply { status, headers, body: body.into() }
     }
 
-    /// A JSON answer.
-    pub fn json(status: u16, body: &serde_json::Value) -> Self {
-        Reply::new(status, "application/json", body.to_string())
+    /// A JSON answer. Only a map whose keys are no text could not be written, and no view has one.
+    pub fn json(status: u16, body: &impl serde::Serialize) -> Self {
+        Reply::new(status, "application/json", serde_json::to_string(body).unwrap_or_else(|_| "null".to_owned()))
     }
 
     /// The same with one more header.

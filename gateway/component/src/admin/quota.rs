@@ -3,12 +3,11 @@
 
 use std::rc::Rc;
 
-use gateway_core::catalog::Catalog;
-use gateway_core::quota::{self, Charge, Learnt, Row, SPENT_MAX, Scope, Unit};
+use gateway_core::quota::{self, SPENT_MAX};
 use gateway_core::refusal::{Refusal, Reply};
 use gateway_core::uri::decode_parameter;
+use gateway_core::views::{LearntView, LimitView, QuotaView};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::incoming::Incoming;
 use crate::instance::Instance;
@@ -22,28 +21,12 @@ pub(super) async fn list(instance: &Rc<Instance>, snapshot: &Snapshot) -> Result
     let at = ledger::moment(instance, snapshot);
     let limits = quota::all(&snapshot.catalog, at);
     let rows = ledger::read(instance, &limits).await.map_err(unavailable)?;
-    let shown: Vec<Value> = limits.iter().map(|limit| shown(limit, &rows, at.now_ms)).collect();
+    let quota = limits.iter().map(|limit| LimitView::of(limit, &rows, at.now_ms)).collect();
     signals::look_now(instance).await;
-    let learnt: Vec<Value> = signals::with_learnt(instance, |learnt| {
-        learnt.all().map(|each| learnt_object(&snapshot.catalog, each, at.now_ms)).collect()
+    let learnt = signals::with_learnt(instance, |learnt| {
+        learnt.all().map(|each| LearntView::of(each, &snapshot.catalog, at.now_ms)).collect()
     });
-    Ok(Reply::json(200, &json!({ "quota": shown, "learnt": learnt })))
-}
-
-/// A limit that a provider told itself. Nothing is counted by it.
-fn learnt_object(catalog: &Catalog, learnt: &Learnt, now_ms: i64) -> Value {
-    let Learnt { subject, signal, as_of_ms } = learnt;
-    json!({
-        "subject": subject,
-        "name": subject.name(catalog),
-        "what": signal.what,
-        "per": signal.per,
-        "limit": signal.limit,
-        "remaining": signal.remaining,
-        "resets_at_ms": signal.resets_at_ms,
-        "as_of_ms": as_of_ms,
-        "over": signal.resets_at_ms.is_some_and(|at_ms| at_ms <= now_ms),
-    })
+    Ok(Reply::json(200, &QuotaView { quota, learnt }))
 }
 
 #[derive(Debug, Deserialize)]
@@ -73,45 +56,7 @@ pub(super) async fn update(
     let limits = [limit];
     let rows = ledger::read(instance, &limits).await.map_err(unavailable)?;
     let [limit] = limits;
-    Ok(Reply::json(200, &shown(&limit, &rows, at.now_ms)))
-}
-
-fn shown(limit: &Charge, rows: &[Row], now_ms: i64) -> Value {
-    let status = quota::status(limit, rows, now_ms);
-    json!({
-        "id": limit.id,
-        "scope": scope(&limit.scope),
-        "models": *limit.models,
-        "name": limit.limit_name,
-        "unit": unit(limit.unit),
-        "limit": limit.limit,
-        "spent": status.spent,
-        "resets_at_ms": status.resets_at_ms,
-        "runs_dry_at_ms": status.runs_dry_at_ms,
-        "known": limit.source.map(|source| json!({ "as_of": source.as_of, "source": source.url })),
-    })
-}
-
-/// Whose limit, by the names people gave: never a secret, nor what is derived from one.
-fn scope(scope: &Scope) -> Value {
-    match scope {
-        Scope::Credential { provider, credential } => {
-            json!({ "per": "credential", "provider": **provider, "credential": credential })
-        }
-        Scope::Pool { provider, pool } => json!({ "per": "pool", "provider": **provider, "pool": pool.as_deref() }),
-        Scope::Provider { provider } => json!({ "per": "provider", "provider": **provider }),
-        Scope::Key { key } => json!({ "per": "key", "key": **key }),
-    }
-}
-
-fn unit(unit: Unit) -> &'static str {
-    match unit {
-        Unit::Calls => "calls",
-        Unit::Tokens => "tokens",
-        Unit::Points => "points",
-        Unit::Money => "nano-dollars",
-        Unit::InFlight => "calls under way",
-    }
+    Ok(Reply::json(200, &LimitView::of(&limit, &rows, at.now_ms)))
 }
 
 fn unavailable(trouble: Trouble) -> Refusal {

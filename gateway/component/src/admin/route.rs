@@ -10,8 +10,8 @@ use gateway_core::operation::Operation;
 use gateway_core::quota::Estimate;
 use gateway_core::record::DecisionRecord;
 use gateway_core::refusal::{Refusal, Reply};
+use gateway_core::views::{PlanView, RefusalView};
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::host;
@@ -82,9 +82,7 @@ pub(super) async fn decide(
         }
         Ok(()) => None,
     };
-    let refusal = refused.map(|refusal| {
-        json!({ "status": refusal.status, "message": refusal.message, "retry_after_s": refusal.retry_after_s })
-    });
     let decision = DecisionRecord::of(&candidates);
-    Ok(Reply::json(200, &json!({ "model": &*model, "decision": decision, "refusal": refusal })))
+    let view = PlanView { model: model.name.to_string(), decision, refusal: refused.map(RefusalView::from) };
+    Ok(Reply::json(200, &view))
 }
