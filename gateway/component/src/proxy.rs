@@ -288,10 +288,6 @@ impl CallContext<'_> {
         Ok(())
     }
 
-    fn deadline_ms(&self) -> u64 {
-        self.incoming.start_ms.saturating_add(self.model.timeouts.total_ms)
-    }
-
     fn time_left(&self) -> bool {
         host::now_ms() < self.deadline_ms()
     }

@@ -210,6 +210,11 @@ impl CallContext<'_> {
         }
     }
 
+    /// When the call has to be over, on the monotonic clock.
+    pub(super) fn deadline_ms(&self) -> u64 {
+        self.incoming.start_ms.saturating_add(self.model.timeouts.total_ms)
+    }
+
     /// What follows from an outcome.
     pub(super) fn judge(&self, failover: &mut Failover, made: &Made, outcome: Outcome) -> Decision {
         let now_ms = host::unix_ms();
