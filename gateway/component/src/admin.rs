@@ -39,6 +39,7 @@ pub(crate) async fn serve(
         Admin::CatalogUpdate => catalog::update(instance, incoming, ImportScope::Whole).await,
         Admin::CatalogPatch => catalog::update(instance, incoming, ImportScope::Sections).await,
         Admin::CatalogCheck => catalog::check(instance, incoming, &snapshot).await,
+        Admin::CatalogDiff => catalog::diff(instance, incoming, &snapshot).await,
         Admin::KeysList => Ok(keys::list(&snapshot)),
         Admin::KeysCreate => keys::create(instance, incoming).await,
         Admin::KeysDelete => keys::delete(instance, parameter).await,

@@ -102,6 +102,7 @@ pub const ROUTES: &[Route] = &[
     row("PUT", "/api/catalog", Needs::Admin, Endpoint::Admin(Admin::CatalogUpdate)),
     row("PATCH", "/api/catalog", Needs::Admin, Endpoint::Admin(Admin::CatalogPatch)),
     row("POST", "/api/catalog/check", Needs::Admin, Endpoint::Admin(Admin::CatalogCheck)),
+    row("POST", "/api/catalog/diff", Needs::Admin, Endpoint::Admin(Admin::CatalogDiff)),
     row("GET", "/api/keys", Needs::Admin, Endpoint::Admin(Admin::KeysList)),
     row("POST", "/api/keys", Needs::Admin, Endpoint::Admin(Admin::KeysCreate)),
     row("DELETE", "/api/keys/{}", Needs::Admin, Endpoint::Admin(Admin::KeysDelete)),

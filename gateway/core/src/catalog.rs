@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-pub use document::Document;
+pub use document::{Change, Difference, Document};
 pub use egress::{Egress, ProxyEgress, RelayEgress};
 pub use lookup::{hash_key, hash_text, without_suffix};
 pub use relay::Relay;

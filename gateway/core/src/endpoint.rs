@@ -78,6 +78,8 @@ pub enum Admin {
     CatalogPatch,
     /// `POST /api/catalog/check`
     CatalogCheck,
+    /// `POST /api/catalog/diff`
+    CatalogDiff,
     /// `GET /api/keys`
     KeysList,
     /// `POST /api/keys`

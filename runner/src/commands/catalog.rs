@@ -12,9 +12,11 @@ use crate::language::{self, Language};
 use crate::options::Settings;
 use anyhow::{Context, Result};
 use bytes::Bytes;
+use diff::Differences;
 use file::CatalogText;
 use http::{Method, Response, StatusCode, header};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -111,7 +113,7 @@ async fn import(client: &mut Client, text: &CatalogText, replace: bool) -> Resul
     let if_match = current.headers().get(header::ETAG).cloned();
     let method = if replace { Method::PUT } else { Method::PATCH };
     let call = Call::new(method, "/api/catalog").with_body(text.content_type(), text.bytes());
-    let accepted = judged(client, Call { if_match, ..call }, text).await?;
+    let accepted: Accepted = judged(client, Call { if_match, ..call }, text).await?;
     let version = accepted.version.context("the answer names no version; is the server another version?")?;
     let (english, chinese) =
         (format!("Catalog version {version} is in force.\n"), format!("配置版本 {version} 已生效。\n"));
@@ -127,7 +129,7 @@ async fn import(client: &mut Client, text: &CatalogText, replace: bool) -> Resul
 }
 
 async fn check(client: &mut Client, text: &CatalogText, replace: bool) -> Result<()> {
-    let accepted = check_quietly(client, text, replace).await?;
+    let accepted: Accepted = judged(client, posted("/api/catalog/check", text, replace), text).await?;
     let name = text.name();
     print(&language::of_process().pick(format!("{name} is valid.\n"), format!("{name} 有效。\n")))?;
     warn(&accepted.warnings);
@@ -135,30 +137,20 @@ async fn check(client: &mut Client, text: &CatalogText, replace: bool) -> Result
 }
 
 async fn diff(client: &mut Client, text: &CatalogText, replace: bool) -> Result<()> {
-    // Checked first: what would be refused changes nothing, and only known fields are sure to hold no secret.
-    let accepted = check_quietly(client, text, replace).await?;
-    let current: Value = client.read(Call::new(Method::GET, "/api/catalog")).await?;
-    let mut imported = text.to_json()?;
-    if let Some(imported) = imported.as_object_mut() {
-        let kept =
-            accepted.kept.into_iter().filter_map(|section| Some((section.clone(), current.get(&section)?.clone())));
-        imported.extend(kept);
-    }
-    let changes = diff::changes(&current, &imported);
+    let differences: Differences = judged(client, posted("/api/catalog/diff", text, replace), text).await?;
     let language = language::of_process();
-    if changes.is_empty() {
+    if differences.is_empty() {
         remark(language.pick("Importing it would change nothing.", "导入后没有任何变化。"));
     }
-    print(&diff::report(&changes, language))
+    print(&differences.report(language))
 }
 
-async fn check_quietly(client: &mut Client, text: &CatalogText, replace: bool) -> Result<Accepted> {
-    let path = if replace { "/api/catalog/check?replace=true" } else { "/api/catalog/check" };
-    let call = Call::new(Method::POST, path).with_body(text.content_type(), text.bytes());
-    judged(client, call, text).await
+fn posted(path: &str, text: &CatalogText, replace: bool) -> Call {
+    let query = if replace { "?replace=true" } else { "" };
+    Call::new(Method::POST, format!("{path}{query}")).with_body(text.content_type(), text.bytes())
 }
 
-async fn judged(client: &mut Client, call: Call, text: &CatalogText) -> Result<Accepted> {
+async fn judged<T: DeserializeOwned>(client: &mut Client, call: Call, text: &CatalogText) -> Result<T> {
     let response = client.send(call).await?;
     match response.status() {
         StatusCode::UNPROCESSABLE_ENTITY => Err(refused(text, &response, language::of_process()).into()),

@@ -86,22 +86,51 @@ pub(super) async fn update(instance: &Rc<Instance>, incoming: &Incoming, scope: 
 /// Says whether a catalog would be accepted as a catalog file or by PATCH, and which sections would stay as they are; by
 /// PUT with `?replace=true`. Changes nothing.
 pub(super) async fn check(instance: &Rc<Instance>, incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
+    let checked = checked(instance, incoming, snapshot).await?;
+    Ok(Reply::json(200, &json!({ "ok": true, "kept": checked.kept, "warnings": checked.warnings })))
+}
+
+/// The same, and what would be different then from the catalog in force. Shows no secret.
+pub(super) async fn diff(instance: &Rc<Instance>, incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
+    // Checked first: what would be refused changes nothing, and only known fields are sure to hold no secret.
+    let Checked { document, scope, kept, warnings } = checked(instance, incoming, snapshot).await?;
+    let after = scope.stored(&document, &snapshot.stored.redacted()).or_built_in();
+    let changes = snapshot.document.redacted().changes(&after);
+    Ok(Reply::json(200, &json!({ "changes": changes, "kept": kept, "warnings": warnings })))
+}
+
+/// A document that would be accepted.
+struct Checked {
+    /// As it was sent.
+    document: Document,
+    scope: ImportScope,
+    /// The sections that would stay because the document lacks them.
+    kept: Vec<String>,
+    /// What is missing for it to work.
+    warnings: Vec<String>,
+}
+
+async fn checked(instance: &Rc<Instance>, incoming: &Incoming, snapshot: &Snapshot) -> Result<Checked, Refusal> {
     let scope = match incoming.query.as_deref() {
         Some("replace=true") => ImportScope::Whole,
         None | Some("") => ImportScope::Sections,
-        Some(_) => return Err(Refusal::bad_request("POST /api/catalog/check takes `replace=true` or no parameter.")),
+        Some(_) => {
+            let said = format!("POST {} takes `replace=true` or no parameter.", incoming.path);
+            return Err(Refusal::bad_request(said));
+        }
     };
     let body = incoming.body(instance).await?;
-    let mut document = catalog::parse(&body.bytes).map_err(Refusal::invalid_catalog)?;
-    document.recall(Some(&snapshot.stored)).map_err(Refusal::invalid_catalog)?;
-    let whole = scope.stored(&document, &snapshot.stored);
-    let located = |problems| Refusal::invalid_catalog(document.locate(&whole, problems));
+    let document = catalog::parse(&body.bytes).map_err(Refusal::invalid_catalog)?;
+    let mut recalled = document.clone();
+    recalled.recall(Some(&snapshot.stored)).map_err(Refusal::invalid_catalog)?;
+    let whole = scope.stored(&recalled, &snapshot.stored);
+    let located = |problems| Refusal::invalid_catalog(recalled.locate(&whole, problems));
     let in_force = whole.clone().or_built_in();
     let resolved = catalog::resolved(&in_force).await.map_err(located)?;
     let kept = if scope == ImportScope::Whole { Vec::new() } else { document.lacks(&in_force) };
-    let warnings: Vec<String> =
-        resolved.missing().into_iter().map(|(path, reason)| format!("{path}: {reason}")).collect();
-    Ok(Reply::json(200, &json!({ "ok": true, "kept": kept, "warnings": warnings })))
+    let kept = kept.into_iter().map(str::to_owned).collect();
+    let warnings = resolved.missing().into_iter().map(|(path, reason)| format!("{path}: {reason}")).collect();
+    Ok(Checked { document, scope, kept, warnings })
 }
 
 /// Seals, validates and stores a document; returns the snapshot then in force and what is missing for it to work.

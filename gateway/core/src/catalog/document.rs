@@ -3,6 +3,7 @@
 //! A JSON object and not typed structs: what is stored, shown and edited must be what was written, and problems
 //! must name places in it. Only [`Document::validate`] turns it into types.
 
+mod diff;
 mod secrets;
 mod text;
 
@@ -13,6 +14,7 @@ use serde_json::{Map, Value};
 use super::{Catalog, validate};
 use crate::problem::{Problem, Problems};
 
+pub use diff::{Change, Difference};
 pub(super) use secrets::{credential_id, labels};
 
 const BUILT_IN: &str = include_str!("default.toml");
