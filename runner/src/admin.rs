@@ -1,18 +1,24 @@
 //! The host's own calls of the component's public API: it knows these few paths and nothing of what is stored.
 
+use crate::call;
 use crate::gateway::Stores;
 use crate::inbound::{self, RequestBody};
-use crate::instance::Instances;
+use crate::instance::{Dispatch, Instances};
 use crate::log;
 use anyhow::{Result, ensure};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::BodyExt;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Each is a call of the component; a cut reports hundreds, and they share half a second.
 const REPORTS_AT_ONCE: usize = 16;
+
+/// Before a report that failed is made again.
+const REPORT_PAUSES: [Duration; 4] =
+    [Duration::from_millis(20), Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(500)];
 
 /// A request to the admin API, with the admin token.
 pub(crate) fn request(
@@ -33,12 +39,24 @@ pub(crate) fn request(
 
 /// Sends a request of the host through an instance, without a listener in between.
 pub(crate) async fn send(instances: &Instances, quirks: bool, request: Request<Bytes>) -> Result<Response<Bytes>> {
+    dispatch(instances, quirks, request, false).await
+}
+
+async fn dispatch(
+    instances: &Instances,
+    quirks: bool,
+    request: Request<Bytes>,
+    is_report: bool,
+) -> Result<Response<Bytes>> {
     let (mut head, body) = request.into_parts();
     let id = inbound::new_id();
     inbound::shape(&mut head, id, Some(HeaderValue::from_static("127.0.0.1:0")), quirks);
+    let uri = head.uri.clone();
     // Never recorded: a report that traps must not be reported in turn, which would go on without end.
-    let answer = instances.send(id, head, RequestBody::whole(body), false).await;
-    let (head, body) = inbound::respond(answer).into_parts();
+    let request = call::Request { id, recorded: false, method: head.method.clone(), uri: uri.clone() };
+    let (bytes, body) = (body.len() as u64, RequestBody::whole(body));
+    let answer = instances.send(Dispatch { request, head, body, bytes, is_report, fault: None }).await;
+    let (head, body) = inbound::respond(&instances.stores().refusals, answer, uri.path(), id).into_parts();
     let body = body.collect().await?.to_bytes();
     Ok(Response::from_parts(head, body))
 }
@@ -51,8 +69,16 @@ pub(crate) fn report_ended<'a>(
 ) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
     let reports = futures_util::stream::iter(ids);
     Box::pin(reports.for_each_concurrent(REPORTS_AT_ONCE, move |id| async move {
-        // A report that fails is only logged.
-        if let Err(error) = report(instances, *id, state).await {
+        let mut told = report(instances, *id, state).await;
+        // The instance that was told may trap in its turn; the next one need not.
+        for pause in REPORT_PAUSES {
+            if told.is_ok() {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+            told = report(instances, *id, state).await;
+        }
+        if let Err(error) = told {
             log::warn(format_args!("call {id} ended as {state}; not recorded: {error:#}"));
         }
     }))
@@ -63,7 +89,7 @@ async fn report(instances: &Instances, id: Uuid, state: &str) -> Result<()> {
     let body = serde_json::json!({ "id": id.to_string(), "state": state, "at": at_ms }).to_string();
     let stores = instances.stores();
     let request = request(stores, Method::POST, "/api/records/ended", "application/json", body)?;
-    let response = send(instances, stores.quirks, request).await?;
+    let response = dispatch(instances, stores.quirks, request, true).await?;
     ensure!(response.status().is_success(), "the component answered {}", response.status());
     Ok(())
 }

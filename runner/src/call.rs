@@ -3,9 +3,11 @@
 //! the guest sees errors. The registry belongs to one thread; its lock is never contended and there because bodies
 //! must be `Send`.
 
+use http::{Method, Uri};
 use hyper::body::Incoming;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use uuid::Uuid;
@@ -36,9 +38,10 @@ impl Reason {
 pub(crate) struct Calls(Arc<Mutex<HashMap<Uuid, Arc<Call>>>>);
 
 impl Calls {
-    /// Registers a call; it stays known until the guard is dropped. `recorded`: it may have a record.
-    pub(crate) fn open(&self, id: Uuid, life: Arc<Life>, recorded: bool) -> CallGuard {
-        let call = Arc::new(Call { id, life, recorded, state: Mutex::default() });
+    /// Registers a call; it stays known until the guard is dropped.
+    pub(crate) fn open(&self, request: Request, life: Arc<Life>) -> CallGuard {
+        let id = request.id;
+        let call = Arc::new(Call { request, received: AtomicU64::new(0), life, state: Mutex::default() });
         call.life.calls.fetch_add(1, Ordering::Relaxed);
         lock(&self.0).insert(id, call.clone());
         CallGuard { call, calls: self.clone() }
@@ -49,18 +52,20 @@ impl Calls {
         lock(&self.0).get(&id).cloned()
     }
 
-    /// The ids of all live calls that may have a record, or of those in one instance: what is to be reported when they
-    /// end without the guest.
-    pub(crate) fn ids(&self, of: Option<&Arc<Life>>) -> Vec<Uuid> {
-        let calls = lock(&self.0);
-        let here = |call: &&Arc<Call>| call.recorded && of.is_none_or(|life| Arc::ptr_eq(life, &call.life));
-        calls.values().filter(here).map(|call| call.id).collect()
+    /// All live calls, or those in one instance.
+    pub(crate) fn list(&self, of: Option<&Arc<Life>>) -> Vec<Arc<Call>> {
+        let here = |call: &&Arc<Call>| of.is_none_or(|life| Arc::ptr_eq(life, &call.life));
+        lock(&self.0).values().filter(here).cloned().collect()
+    }
+
+    /// The ids of all live calls that may have a record: what is to be reported when they end without the guest.
+    pub(crate) fn ids(&self) -> Vec<Uuid> {
+        self.list(None).iter().filter_map(|call| call.recorded()).collect()
     }
 
     /// Ends what all live calls have open upstream. Their clients still get what the guest says to that.
     pub(crate) fn drain(&self) {
-        let calls: Vec<_> = lock(&self.0).values().cloned().collect();
-        calls.iter().for_each(|call| call.drain());
+        self.list(None).iter().for_each(|call| call.drain());
     }
 }
 
@@ -88,12 +93,44 @@ impl Life {
     }
 }
 
+/// What a call is known by.
+#[derive(Clone)]
+pub(crate) struct Request {
+    /// The record's id.
+    pub(crate) id: Uuid,
+    /// It may have a record, which the host has to complete should the instance not come to it.
+    pub(crate) recorded: bool,
+    /// Its method.
+    pub(crate) method: Method,
+    /// Its URI.
+    pub(crate) uri: Uri,
+}
+
 /// One client request, from its head to the last byte of its answer.
 pub(crate) struct Call {
-    id: Uuid,
+    request: Request,
+    /// Bytes of its body that have come.
+    received: AtomicU64,
     life: Arc<Life>,
-    recorded: bool,
     state: Mutex<CallState>,
+}
+
+/// For the log: what the call was doing. No query, which may hold a key, and of a relayed path only the relay's name.
+impl fmt::Display for Call {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Request { id, method, uri, .. } = &self.request;
+        let bytes = self.received.load(Ordering::Relaxed);
+        write!(formatter, "{id} {method} {} ({bytes} bytes)", shown(uri.path()))
+    }
+}
+
+/// So much of a path is logged.
+const PATH_CHARACTERS_MAX: usize = 80;
+
+fn shown(path: &str) -> String {
+    let is_relayed = ["/relay/", "/proxy/"].iter().any(|prefix| path.starts_with(prefix));
+    let shown = if is_relayed { path.splitn(4, '/').take(3).collect::<Vec<_>>().join("/") } else { path.to_owned() };
+    shown.chars().take(PATH_CHARACTERS_MAX).collect()
 }
 
 #[derive(Default)]
@@ -121,7 +158,12 @@ impl Stage {
 impl Call {
     /// Its id, if it may have a record.
     pub(crate) fn recorded(&self) -> Option<Uuid> {
-        self.recorded.then_some(self.id)
+        self.request.recorded.then_some(self.request.id)
+    }
+
+    /// So many bytes of its body have come.
+    pub(crate) fn received(&self, bytes: u64) {
+        self.received.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// A new exchange with an upstream on behalf of this call, or why there may be none.
@@ -204,7 +246,7 @@ impl CallGuard {
 
 impl Drop for CallGuard {
     fn drop(&mut self) {
-        lock(&self.calls.0).remove(&self.call.id);
+        lock(&self.calls.0).remove(&self.call.request.id);
         self.call.life.calls.fetch_sub(1, Ordering::Relaxed);
         self.call.end(Stage::Left);
     }
@@ -301,10 +343,15 @@ mod tests {
         poll(&mut Context::from_waker(Waker::noop()))
     }
 
+    fn request(id: u128, recorded: bool) -> Request {
+        let uri = Uri::from_static("http://localhost/v1/messages?key=sk-secret");
+        Request { id: Uuid::from_u128(id), recorded, method: Method::POST, uri }
+    }
+
     #[test]
     fn a_client_that_leaves_aborts_every_exchange_of_its_call() {
         let (calls, id) = (Calls::default(), Uuid::from_u128(1));
-        let guard = calls.open(id, Arc::default(), true);
+        let guard = calls.open(request(1, true), Arc::default());
         let upstream = calls.find(id).and_then(|call| call.upstream().ok()).expect("the call is live");
         assert!(poll(|context| upstream.poll_aborted(context)).is_pending());
         let call = guard.call().clone();
@@ -318,7 +365,7 @@ mod tests {
     #[test]
     fn an_answer_that_was_sent_aborts_nothing() {
         let calls = Calls::default();
-        let guard = calls.open(Uuid::from_u128(1), Arc::default(), true);
+        let guard = calls.open(request(1, true), Arc::default());
         let upstream = guard.call().upstream().expect("the call is live");
         let call = guard.call().clone();
         guard.sent();
@@ -328,9 +375,9 @@ mod tests {
     }
 
     #[test]
-    fn a_drained_call_has_its_exchanges_ended_and_gets_no_new_one_but_goes_on_towards_its_client() {
+    fn a_drained_call_gets_no_new_exchange_but_goes_on_towards_its_client() {
         let calls = Calls::default();
-        let guard = calls.open(Uuid::from_u128(1), Arc::default(), true);
+        let guard = calls.open(request(1, true), Arc::default());
         let upstream = guard.call().upstream().expect("the call is live");
         calls.drain();
         assert_eq!(poll(|context| upstream.poll_aborted(context)), Poll::Ready(Reason::Drained));
@@ -345,18 +392,30 @@ mod tests {
     #[test]
     fn the_calls_of_one_instance_are_told_from_those_of_another() {
         let (calls, one, other) = (Calls::default(), Arc::new(Life::default()), Arc::new(Life::default()));
-        let _first = calls.open(Uuid::from_u128(1), one.clone(), true);
-        let _second = calls.open(Uuid::from_u128(2), other, true);
-        assert_eq!(calls.ids(Some(&one)), [Uuid::from_u128(1)]);
+        let _first = calls.open(request(1, true), one.clone());
+        let _second = calls.open(request(2, true), other);
+        let here: Vec<_> = calls.list(Some(&one)).iter().filter_map(|call| call.recorded()).collect();
+        assert_eq!(here, [Uuid::from_u128(1)]);
         assert_eq!(one.calls(), 1);
-        assert_eq!(calls.ids(None).len(), 2);
+        assert_eq!(calls.ids().len(), 2);
     }
 
     #[test]
     fn a_call_without_a_record_is_never_reported_but_counts_as_in_flight() {
         let (calls, life) = (Calls::default(), Arc::new(Life::default()));
-        let _call = calls.open(Uuid::from_u128(1), life.clone(), false);
-        assert!(calls.ids(None).is_empty() && calls.ids(Some(&life)).is_empty());
-        assert_eq!(life.calls(), 1);
+        let _call = calls.open(request(1, false), life.clone());
+        assert!(calls.ids().is_empty());
+        assert_eq!((life.calls(), calls.list(Some(&life)).len()), (1, 1));
+    }
+
+    #[test]
+    fn what_a_call_was_doing_is_told_without_its_query() {
+        let calls = Calls::default();
+        let guard = calls.open(request(1, true), Arc::default());
+        guard.call().received(512);
+        let expected = "00000000-0000-0000-0000-000000000001 POST /v1/messages (512 bytes)";
+        assert_eq!(guard.call().to_string(), expected);
+        assert_eq!(shown("/relay/telegram/bot123:sk-secret/send"), "/relay/telegram");
+        assert_eq!(shown(&format!("/{}", "x".repeat(500))).len(), PATH_CHARACTERS_MAX);
     }
 }

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_seen_even_within_the_grain_of_file_times_and_once_settled_not_again() {
+    fn a_change_within_the_grain_of_file_times_is_seen_once() {
         let (_folder, mut file) = file("a = 1");
         assert_eq!(changed(&mut file), None);
         fs::write(&file.path, "a = 2").expect("a change of the same length");

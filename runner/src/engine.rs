@@ -6,15 +6,12 @@ use crate::engine_config::engine_config;
 use crate::host::Interfaces;
 use crate::instance::State;
 use anyhow::{Context, Result, anyhow};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 /// How often the epoch advances: the grain of the turn limit.
-pub(crate) const TICK: Duration = Duration::from_millis(10);
-
-static TICKS: AtomicU64 = AtomicU64::new(0);
+const TICK: Duration = Duration::from_millis(10);
 
 /// The component as `build.rs` compiled it.
 static COMPILED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gateway.cwasm"));
@@ -52,11 +49,6 @@ fn link() -> wasmtime::Result<Engine> {
     Ok(Engine { engine, service })
 }
 
-/// Ticks since the start. A machine that sleeps does not tick, so a turn is never blamed for it.
-pub(crate) fn ticks() -> u64 {
-    TICKS.load(Ordering::Relaxed)
-}
-
 #[expect(unsafe_code, reason = "loading compiled code is unsafe by nature; see below")]
 fn deserialize(engine: &wasmtime::Engine) -> wasmtime::Result<Component> {
     // SAFETY: the bytes are part of this binary and were made by build.rs with the same wasmtime version.
@@ -67,7 +59,6 @@ fn start_ticks(engine: wasmtime::Engine) -> Result<()> {
     let tick = move || {
         loop {
             std::thread::sleep(TICK);
-            TICKS.fetch_add(1, Ordering::Relaxed);
             engine.increment_epoch();
         }
     };

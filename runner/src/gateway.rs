@@ -8,7 +8,8 @@ use crate::host::key_value::KeyValue;
 use crate::host::outbound_http::{Net, OwnRoots, TlsConfig};
 use crate::host::sqlite::{Database, Journal};
 use crate::host::variables::Variables;
-use crate::inbound::ClientLimits;
+use crate::inbound::{Admission, ClientLimits, ConnectionLimits, Refusals};
+use crate::instance::Isolation;
 use crate::log;
 use crate::worker::{self, Command};
 use anyhow::{Context, Result, anyhow};
@@ -47,6 +48,12 @@ pub(crate) struct Settings {
     pub(crate) quirks: bool,
     /// Let the component write to our stderr.
     pub(crate) guest_stderr: bool,
+    /// What calls may share an instance with.
+    pub(crate) isolation: Isolation,
+    /// How many connections clients may have.
+    pub(crate) connections: ConnectionLimits,
+    /// Let requests ask for faults.
+    pub(crate) faults: bool,
     /// Admin token.
     pub(crate) token: String,
     /// What seals stored secrets.
@@ -73,22 +80,36 @@ pub(crate) struct Stores {
     pub(crate) net: Net,
     /// What the host counts.
     pub(crate) counters: Counters,
+    /// What the host says where the component cannot.
+    pub(crate) refusals: Refusals,
+    /// Who has connections.
+    pub(crate) admission: Arc<Admission>,
     /// Imitate Spin 4.1.
     pub(crate) quirks: bool,
     /// Let the component write to our stderr.
     pub(crate) guest_stderr: bool,
+    /// What calls may share an instance with.
+    pub(crate) isolation: Isolation,
+    /// Let requests ask for faults.
+    pub(crate) faults: bool,
 }
 
 /// What happened to the host itself, for metrics.
 #[derive(Default)]
 pub(crate) struct Counters {
     traps: AtomicU64,
+    accept_pauses: AtomicU64,
 }
 
 impl Counters {
     /// An instance trapped.
     pub(crate) fn trapped(&self) {
         self.traps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A worker accepts no connections for a moment.
+    pub(crate) fn accept_paused(&self) {
+        self.accept_pauses.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -262,6 +283,9 @@ impl Stores {
             let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
         };
         metric("llmio_host_guest_traps_total", "counter", self.counters.traps.load(Ordering::Relaxed));
+        metric("llmio_host_connections", "gauge", self.admission.open() as u64);
+        metric("llmio_host_connections_refused_total", "counter", self.admission.refused());
+        metric("llmio_host_accept_pauses_total", "counter", self.counters.accept_pauses.load(Ordering::Relaxed));
         metric("llmio_host_statements_refused_total", "counter", database.refused);
         metric("llmio_host_statements_failed_total", "counter", database.failed);
         metric("llmio_host_statements_queued", "gauge", database.queued);
@@ -323,8 +347,12 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
         token: settings.token.clone(),
         net: TlsConfig::new(&settings.roots)?.into(),
         counters: Counters::default(),
+        refusals: Refusals::default(),
+        admission: Admission::new(settings.connections),
         quirks,
         guest_stderr: settings.guest_stderr,
+        isolation: settings.isolation,
+        faults: settings.faults,
     })
 }
 

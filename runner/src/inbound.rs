@@ -2,28 +2,37 @@
 //! clients until it is proven against header bombs, and proxies in front speak HTTP/1.1 anyway.
 
 mod activity;
+mod admission;
 mod body;
+mod head_refusal;
+mod refusal;
 mod stream;
 mod upload;
 
 pub(crate) use activity::ClientLimits;
+pub(crate) use admission::{Admission, ConnectionLimits};
 pub(crate) use body::{RequestBody, ResponseBody};
+pub(crate) use refusal::{Refusal, Refusals};
 
 use crate::admin;
+use crate::call;
+use crate::descriptors;
 use crate::framing;
-use crate::gateway::Phase;
+use crate::gateway::{Phase, Stores};
 use crate::hop_by_hop::strip_nominated;
-use crate::instance::{Answer, Instances};
+use crate::instance::{Answer, Dispatch, Fault, Instances};
 use crate::log;
 use activity::{Activity, Look};
+use admission::Admitted;
 use http::request::Parts;
 use http::uri::{Authority, Scheme, Uri};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version, header};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -38,8 +47,12 @@ use uuid::Uuid;
 
 const HEAD_BYTES_MAX: usize = 64 << 10;
 const HEADERS_MAX: usize = 128;
-/// A listener without free file descriptors fails at once, again and again; this keeps it from spinning.
+/// A listener without free descriptors fails at once, again and again; this keeps it from spinning.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often it is told that no connection is accepted.
+const TELL_PAUSE_EVERY: Duration = Duration::from_secs(10);
+/// A client that is turned away has so long to say what it wants and to hear why not.
+const TURN_AWAY_MAX: Duration = Duration::from_secs(2);
 
 /// Shares of the 2 s within which a process ends after the cut; the rest is for the records.
 const REPORTS_MAX: Duration = Duration::from_millis(500);
@@ -57,15 +70,29 @@ pub(crate) async fn listen(
     mut phase: watch::Receiver<Phase>,
 ) {
     let mut connections = JoinSet::new();
+    let mut door = Door::default();
     while *phase.borrow_and_update() == Phase::Running {
         tokio::select! {
             biased;
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    connections.spawn(serve(stream, peer, instances.clone(), limits, phase.clone()));
-                }
+            accepted = listener.accept() => match accepted.and_then(checked) {
+                Ok((stream, peer)) => match instances.stores().admission.admit(peer.ip()) {
+                    Some(place) => {
+                        let serve = serve(stream, peer, instances.clone(), limits, phase.clone());
+                        connections.spawn(async move {
+                            serve.await;
+                            drop(place);
+                        });
+                    }
+                    None => {
+                        // With no place left to tell it, a connection is closed without a word.
+                        if let Some(place) = instances.stores().admission.tell() {
+                            connections.spawn(turn_away(stream, instances.stores().clone(), place));
+                        }
+                    }
+                },
                 Err(error) => {
-                    log::warn(format_args!("no connection can be accepted: {error}"));
+                    instances.stores().counters.accept_paused();
+                    door.tell(&error);
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -81,6 +108,44 @@ pub(crate) async fn listen(
         }
     }
     cut(connections, &instances).await;
+}
+
+/// When a listener last told that it accepts no connection.
+#[derive(Default)]
+struct Door {
+    told_at: Option<Instant>,
+}
+
+impl Door {
+    /// The connection, unless it took a descriptor that is kept for others; then it is closed.
+    fn tell(&mut self, error: &io::Error) {
+        let now = Instant::now();
+        if self.told_at.is_none_or(|told_at| now - told_at >= TELL_PAUSE_EVERY) {
+            self.told_at = Some(now);
+            log::warn(format_args!("no connection can be accepted for a moment: {error}"));
+        }
+    }
+}
+
+/// The connection, unless it took a descriptor that is kept for others; then it is closed.
+fn checked(accepted: (TcpStream, SocketAddr)) -> io::Result<(TcpStream, SocketAddr)> {
+    if descriptors::is_reserved(&accepted.0) {
+        return Err(io::Error::other("nearly all file descriptors are taken; allow more (`ulimit -n`)"));
+    }
+    Ok(accepted)
+}
+
+/// Tells a client why it is not served, whatever it asks for.
+async fn turn_away(stream: TcpStream, stores: Arc<Stores>, _place: Admitted) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let mut response = stores.refusals.answer(Refusal::Busy, request.uri().path(), new_id());
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let mut http = http1::Builder::new();
+    http.keep_alive(false).header_read_timeout(None).max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
+    // Whether it heard is its own business.
+    let _ = timeout(TURN_AWAY_MAX, http.serve_connection(TokioIo::new(stream), service)).await;
 }
 
 /// Ends what is in flight: each call's upstream first, which the component tells the client as an error event, then the
@@ -127,7 +192,7 @@ async fn serve_requests(
     });
     let mut http = http1::Builder::new();
     http.header_read_timeout(None).max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
-    let io = TokioIo::new(ClientStream::new(stream, activity.clone()));
+    let io = TokioIo::new(ClientStream::new(stream, activity.clone(), instances.stores().clone()));
     let mut connection = pin!(http.serve_connection(io, service));
     let mut drain = pin!(drained(phase));
     let mut draining = false;
@@ -161,24 +226,30 @@ async fn answer(
     activity: &Arc<Activity>,
 ) -> Response<ResponseBody> {
     let (mut head, body) = request.into_parts();
+    let (id, refusals) = (new_id(), &instances.stores().refusals);
     if !names_one_host(&head) {
-        let said = "an HTTP/1.1 request needs exactly one Host header, with a host and nothing else";
-        return unread(failure(StatusCode::BAD_REQUEST, "invalid_request_error", "invalid_host", said));
+        return unread(refusals.answer(Refusal::HostMissing, head.uri.path(), id));
     }
     if framing::is_coded(&head.headers) {
-        let said = "the body comes in a transfer coding that is not understood; send it as it is, or in chunks";
-        let code = "unsupported_transfer_coding";
-        return unread(failure(StatusCode::NOT_IMPLEMENTED, "invalid_request_error", code, said));
+        return unread(refusals.answer(Refusal::BodyCoded, head.uri.path(), id));
     }
     let upload = (!body.is_end_stream()).then(Upload::new);
     let service = activity.serve(upload.clone());
-    let id = new_id();
     shape(&mut head, id, client, instances.stores().quirks);
-    let recorded = may_have_record(&head);
+    let fault = if instances.stores().faults { Fault::take(&mut head.headers) } else { None };
+    let request =
+        call::Request { id, recorded: may_have_record(&head), method: head.method.clone(), uri: head.uri.clone() };
+    let uri = head.uri.clone();
     // What is relayed is held nowhere as a whole.
-    let bytes_max = if is_relayed(&head) { u64::MAX } else { body::READ_BYTES_MAX };
-    let answer = instances.send(id, head, RequestBody::client(body, bytes_max, upload), recorded).await;
-    respond(answer).map(|body| body.in_service(service))
+    let (body, bytes) = if is_relayed(&head) {
+        (RequestBody::client(body, u64::MAX, upload), 0)
+    } else {
+        let mut body = RequestBody::client(body, body::READ_BYTES_MAX, upload);
+        let bytes = body.size().await;
+        (body, bytes)
+    };
+    let answer = instances.send(Dispatch { request, head, body, bytes, is_report: false, fault }).await;
+    respond(refusals, answer, uri.path(), id).map(|body| body.in_service(service))
 }
 
 /// Who reads such a request otherwise, in front of llmio, may see another one begin behind it.
@@ -211,28 +282,16 @@ fn is_relayed(head: &Parts) -> bool {
     ["/relay/", "/proxy/"].iter().any(|prefix| head.uri.path().starts_with(prefix))
 }
 
-/// What the client gets: the component's response, or the host's own words where there is none.
-pub(crate) fn respond(answer: Answer) -> Response<ResponseBody> {
+/// What the client gets: the component's response, or what the host is to say where there is none.
+pub(crate) fn respond(refusals: &Refusals, answer: Answer, path: &str, id: Uuid) -> Response<ResponseBody> {
     match answer {
         Answer::Response(response, guard) => response.map(|body| ResponseBody::guest(body, guard)),
         Answer::Failed(error) => {
             log::warn(format_args!("the component failed a request: {}", error.0));
-            broken("internal_error", "the gateway could not answer; its log says why")
+            refusals.answer(Refusal::Failed, path, id)
         }
-        Answer::Trapped => broken("guest_trap", "the gateway stopped while it handled this request; send it again"),
+        Answer::Trapped => refusals.answer(Refusal::Trapped, path, id),
     }
-}
-
-fn broken(code: &str, message: &str) -> Response<ResponseBody> {
-    failure(StatusCode::INTERNAL_SERVER_ERROR, "server_error", code, message)
-}
-
-fn failure(status: StatusCode, kind: &str, code: &str, message: &str) -> Response<ResponseBody> {
-    let error = serde_json::json!({ "error": { "message": message, "type": kind, "code": code } });
-    let mut response = Response::new(ResponseBody::text(error.to_string()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }
 
 /// Makes the head what the component may trust: the host's own headers come from the host, and the URI is whole.
@@ -356,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_post_outside_the_admin_api_and_what_is_relayed_may_have_a_record() {
+    fn only_calls_and_what_is_relayed_may_have_a_record() {
         let may = |request: http::request::Builder| may_have_record(&shaped(request, false));
         assert!(may(Request::post("/v1/chat/completions?x=1")));
         assert!(may(Request::post("/v1beta/models/m:streamGenerateContent")));

@@ -2,11 +2,13 @@
 //! the CPU (`design/runtime.md`); what isolation remains is the turn limit, the memory limit and that a trap never
 //! looks like a clean end.
 
+mod fault;
 mod guest_log;
 mod pool;
 mod turn;
 
-pub(crate) use pool::{Answer, Instances};
+pub(crate) use fault::Fault;
+pub(crate) use pool::{Answer, Dispatch, Instances, Isolation};
 
 use crate::call::{Call, Life};
 use crate::engine::Engine;
@@ -23,7 +25,7 @@ use std::task::{Context, Poll};
 use tokio::sync::{mpsc, oneshot};
 use turn::Turn;
 use wasmtime::component::{Accessor, ResourceTable};
-use wasmtime::{Store, StoreLimits, StoreLimitsBuilder};
+use wasmtime::{AsContextMut, Store, StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p3::bindings::Service;
 use wasmtime_wasi_http::p3::{Request, Response};
@@ -70,6 +72,8 @@ pub(crate) struct Job {
     pub(crate) body: RequestBody,
     /// None where the guest is not told what became of its answer (imitating Spin).
     pub(crate) call: Option<Arc<Call>>,
+    /// What a test wants.
+    pub(crate) fault: Option<Fault>,
     /// Where the answer goes; dropped unsent, the instance died.
     pub(crate) answer: oneshot::Sender<Result<http::Response<WasiBody>, GuestError>>,
 }
@@ -108,7 +112,7 @@ async fn run(instance: Instance, mut jobs: mpsc::UnboundedReceiver<Job>) -> wasm
                 turn.start();
                 let open = loop {
                     match jobs.poll_recv(context) {
-                        Poll::Ready(Some(job)) => running.push(serve(accessor, &service, job)),
+                        Poll::Ready(Some(job)) => running.push(serve(accessor, &service, &turn, job)),
                         Poll::Ready(None) => break false,
                         Poll::Pending => break true,
                     }
@@ -146,8 +150,11 @@ fn new_store(engine: &Engine, stores: Arc<Stores>, outbound: OutboundHttp) -> St
     store
 }
 
-async fn serve(accessor: &Accessor<State>, service: &Service, job: Job) -> wasmtime::Result<()> {
-    let Job { head, body, call, answer } = job;
+async fn serve(accessor: &Accessor<State>, service: &Service, turn: &Turn, job: Job) -> wasmtime::Result<()> {
+    let Job { head, body, call, fault, answer } = job;
+    if fault == Some(Fault::BeforeHead) {
+        trap(accessor, turn);
+    }
     let request = accessor.with(|mut access| new_request(access.data_mut(), head, body));
     let answered = match service.handle(accessor, request).await? {
         Ok(response) => Ok(accessor.with(|access| into_http(access, response, call))?),
@@ -155,7 +162,17 @@ async fn serve(accessor: &Accessor<State>, service: &Service, job: Job) -> wasmt
     };
     // Nobody listens when the client has left; the response is dropped and the guest notices at its next write.
     let _ = answer.send(answered);
+    if let Some(Fault::AfterHead(delay)) = fault {
+        tokio::time::sleep(delay).await;
+        trap(accessor, turn);
+    }
     Ok(())
+}
+
+/// The guest looks at the epoch wherever it runs next, and finds that it is over.
+fn trap(accessor: &Accessor<State>, turn: &Turn) {
+    turn.trap();
+    accessor.with(|mut access| access.as_context_mut().set_epoch_deadline(0));
 }
 
 fn new_request(state: &mut State, head: Parts, body: RequestBody) -> Request {

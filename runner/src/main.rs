@@ -6,6 +6,7 @@ mod call;
 mod catalog_file;
 mod commands;
 mod data_folder;
+mod descriptors;
 mod engine;
 mod engine_config;
 mod exit;

@@ -86,6 +86,27 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "LLMIO_DRAIN", value_name = "SECONDS", default_value_t = 120)]
     pub(crate) drain: u64,
 
+    /// Connections clients may have in total [default: half of the descriptors (`ulimit -n`), which is also the most]
+    #[arg(long, global = true, env = "LLMIO_CONNECTIONS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections: Option<u32>,
+
+    /// Connections one public address may have; trusted proxies may have any number [default: a quarter of all]
+    #[arg(long, global = true, env = "LLMIO_CONNECTIONS_PER_ADDRESS", value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections_per_address: Option<u32>,
+
+    /// What calls share an instance of the component with: shared (many calls, or few with large bodies) or request
+    /// (nothing; about four times the CPU)
+    #[arg(
+        long,
+        global = true,
+        env = "LLMIO_ISOLATION",
+        value_name = "KIND",
+        default_value = "shared",
+        hide_possible_values = true
+    )]
+    pub(crate) isolation: Isolation,
+
     /// Imitate another host, for tests: spin
     #[arg(long, global = true, env = "LLMIO_HOST_QUIRKS", value_name = "HOST", hide = true)]
     pub(crate) host_quirks: Option<HostQuirks>,
@@ -94,6 +115,11 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "LLMIO_GUEST_STDERR", value_name = "BOOL", hide = true, num_args = 0..=1,
           default_value_t = false, default_missing_value = "true")]
     pub(crate) guest_stderr: bool,
+
+    /// Let requests make instances trap with the header x-llmio-fault, for tests
+    #[arg(long, global = true, env = "LLMIO_FAULTS", value_name = "BOOL", hide = true, num_args = 0..=1,
+          default_value_t = false, default_missing_value = "true")]
+    pub(crate) faults: bool,
 
     /// Milliseconds a client may take nothing of what waits for it before it is cut
     #[arg(long, global = true, env = "LLMIO_CLIENT_STALL_MS", value_name = "MS", hide = true, default_value_t = 60_000,
@@ -185,7 +211,7 @@ pub(crate) mod tests {
             assert!(option.get_help().is_some(), "{id} has no help");
             seen += 1;
         }
-        assert_eq!(seen, 13);
+        assert_eq!(seen, 18);
     }
 
     #[test]

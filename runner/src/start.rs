@@ -1,14 +1,16 @@
 //! From options to a gateway that can answer: what `serve` and the client commands without a server have in common.
 
 use crate::data_folder::DataFolder;
+use crate::descriptors;
 use crate::exit::{self, Exit};
 use crate::gateway::{self, Gateway};
 use crate::host::outbound_http::own_roots;
+use crate::inbound::ConnectionLimits;
 use crate::log;
 use crate::options::{GivenToken, HostQuirks, Settings};
 use crate::token;
 use anyhow::Result;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use std::net::SocketAddr;
 
 /// A gateway without a listener, and its folder. The folder stays locked as long as it is kept.
@@ -45,6 +47,12 @@ pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<
             threads: settings.threads.map_or_else(cores, usize::from),
             quirks: settings.host_quirks == Some(HostQuirks::Spin),
             guest_stderr: settings.guest_stderr,
+            isolation: settings.isolation,
+            connections: ConnectionLimits {
+                total: settings.connections.map(|count| count as usize),
+                per_address: settings.connections_per_address.map(|count| count as usize),
+            },
+            faults: settings.faults,
             token,
             master_key,
             master_key_previous: secrets.master_key_previous,
@@ -68,9 +76,7 @@ pub(crate) fn prepare_process() {
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     // Databases hold what clients sent; SQLite makes its files with the mode the umask leaves.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
-    // Two sockets per call: the usual soft limit of 1,024 is 500 streams.
-    let files = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: files.maximum, maximum: files.maximum });
+    descriptors::raise_limit();
     std::panic::set_hook(Box::new(|info| {
         // The place is enough to find it; the message may quote what a client sent.
         let place = info.location().map_or_else(String::new, |place| format!(" at {place}"));

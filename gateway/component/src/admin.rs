@@ -3,6 +3,7 @@
 
 mod catalog;
 mod health;
+mod host;
 mod keys;
 mod maintain;
 mod quota;
@@ -53,6 +54,7 @@ pub(crate) async fn serve(
         Admin::QuotaList => quota::list(instance, &snapshot).await,
         Admin::QuotaUpdate => quota::update(instance, incoming, &snapshot, parameter).await,
         Admin::Maintain => maintain::run(instance, &snapshot).await,
+        Admin::Host => Ok(host::read(&snapshot)),
     };
     if takes_back(admin) && answered.as_ref().is_ok_and(|reply| reply.status < 300) {
         looks::seen_by_all().await;
@@ -72,6 +74,7 @@ fn takes_back(admin: Admin) -> bool {
         | Admin::QuotaUpdate => true,
         Admin::CatalogRead
         | Admin::CatalogCheck
+        | Admin::CatalogDiff
         | Admin::KeysList
         | Admin::KeysCreate
         | Admin::HealthList
@@ -80,7 +83,8 @@ fn takes_back(admin: Admin) -> bool {
         | Admin::RecordsRead
         | Admin::RecordsEnded
         | Admin::QuotaList
-        | Admin::Maintain => false,
+        | Admin::Maintain
+        | Admin::Host => false,
     }
 }
 

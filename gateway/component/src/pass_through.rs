@@ -203,6 +203,7 @@ fn failed(relay: &Relay, error: &SendError) -> Refusal {
             Refusal::unavailable("draining", "llmio ended the request. Try again.").after(1).ended(error.state())
         }
         SendError::Denied => Refusal::bad_gateway(error.state(), said),
+        SendError::Shortage => Refusal::unavailable("busy", said).after(1),
         // Nobody has tried again yet, unlike for a balanced call: whether it helps is the client's to find out.
         SendError::FirstByteTimeout | SendError::IdleTimeout => {
             Refusal { should_retry: None, ..Refusal::timed_out(error.state(), said) }

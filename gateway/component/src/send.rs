@@ -299,7 +299,7 @@ fn translate(code: ErrorCode) -> SendError {
             SendError::Connect("the host is not reachable".into())
         }
         ErrorCode::ConnectionRefused => SendError::Connect("connection refused".into()),
-        ErrorCode::ConnectionLimitReached => SendError::Connect("too many connections".into()),
+        ErrorCode::ConnectionLimitReached => SendError::Shortage,
         ErrorCode::DestinationIpProhibited | ErrorCode::HttpRequestDenied => SendError::Denied,
         ErrorCode::ConnectionTimeout => SendError::ConnectTimeout,
         ErrorCode::HttpResponseTimeout => SendError::FirstByteTimeout,

@@ -4,6 +4,7 @@
 mod body;
 mod demand;
 mod form;
+pub mod host;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -116,6 +117,7 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/api/quota", Needs::Admin, Endpoint::Admin(Admin::QuotaList)),
     row("PUT", "/api/quota/{}", Needs::Admin, Endpoint::Admin(Admin::QuotaUpdate)),
     row("POST", "/api/maintain", Needs::Admin, Endpoint::Admin(Admin::Maintain)),
+    row("GET", "/api/host", Needs::Admin, Endpoint::Admin(Admin::Host)),
 ];
 
 /// What the route table says of a method and a path.

@@ -70,6 +70,12 @@ pub struct Network {
     pub prefix: u8,
 }
 
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
 /// An upstream service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Provider {

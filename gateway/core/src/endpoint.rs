@@ -106,4 +106,6 @@ pub enum Admin {
     QuotaUpdate,
     /// `POST /api/maintain`
     Maintain,
+    /// `GET /api/host`
+    Host,
 }

@@ -120,6 +120,7 @@ impl Failover {
             (_, Outcome::NotSent(skip)) => return self.not_sent(target, skip, retry),
             (Class::Ok, Outcome::Head(_)) => return Decision::Relay,
             (Class::Gone, Outcome::Failed(SendError::Drained)) => return Decision::Refuse(shutting_down()),
+            (Class::Gone, Outcome::Failed(SendError::Shortage)) => return Decision::Refuse(busy()),
             (Class::Gone, _) => return Decision::Refuse(client_closed()),
             (Class::Client, Outcome::Answered(error)) => {
                 if retry.time_left
@@ -350,6 +351,11 @@ fn describe_answer(status: u16, verdict: Verdict) -> String {
 
 fn client_closed() -> Refusal {
     Refusal::bad_gateway(State::ClientClosed, "The client closed the connection before the answer.")
+}
+
+fn busy() -> Refusal {
+    let said = "llmio has as many connections as it may have. Try again in a second.";
+    Refusal::unavailable("busy", said).after(1)
 }
 
 fn shutting_down() -> Refusal {

@@ -55,7 +55,7 @@ pub fn verdict(outcome: &Outcome, asked: JudgeContext<'_>) -> Verdict {
     match outcome {
         Outcome::Head(_) => Verdict::of(Class::Ok),
         Outcome::Answered(error) => class::judge(error.status, &error.body, asked, error.hint),
-        Outcome::Failed(SendError::ClientClosed | SendError::Drained) | Outcome::NotSent(..) => {
+        Outcome::Failed(SendError::ClientClosed | SendError::Drained | SendError::Shortage) | Outcome::NotSent(..) => {
             Verdict::of(Class::Gone)
         }
         Outcome::Failed(SendError::Egress(_)) => Verdict { kind: ErrorKind::Egress, ..Verdict::of(Class::Egress) },
@@ -97,6 +97,8 @@ pub enum SendError {
     ClientClosed,
     /// The host is shutting down and ended what was under way.
     Drained,
+    /// The host has no descriptor for another connection: nobody else's fault.
+    Shortage,
 }
 
 impl SendError {
@@ -116,6 +118,7 @@ impl SendError {
             Self::Empty => State::UpstreamTruncated,
             Self::ClientClosed => State::ClientClosed,
             Self::Drained => State::Drained,
+            Self::Shortage => State::Rejected,
         }
     }
 
@@ -141,6 +144,7 @@ impl SendError {
             Self::Empty => "ended its answer before any content".into(),
             Self::ClientClosed => "was no longer needed: the client left".into(),
             Self::Drained => "was cut off: llmio is shutting down".into(),
+            Self::Shortage => "was not asked: llmio has as many connections as it may have".into(),
         }
     }
 }

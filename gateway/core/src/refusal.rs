@@ -184,6 +184,11 @@ impl Refusal {
         Refusal { retry_after_s: Some(wait_s), ..Refusal::new(429, message).coded("too_many_failures").without_retry() }
     }
 
+    /// 500: llmio itself failed.
+    pub fn internal(code: &'static str, message: impl Into<String>) -> Self {
+        Refusal::new(500, message).coded(code)
+    }
+
     /// 502: nothing usable came from any provider.
     pub fn bad_gateway(state: State, message: impl Into<String>) -> Self {
         Refusal::new(502, message).coded(state.name()).without_retry().ended(state)

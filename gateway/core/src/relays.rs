@@ -142,7 +142,7 @@ pub fn verdict(status: u16) -> (State, Class) {
 /// Who is to blame where an origin has not answered.
 pub fn blame(error: &SendError) -> Class {
     match error {
-        SendError::ClientClosed | SendError::Drained => Class::Gone,
+        SendError::ClientClosed | SendError::Drained | SendError::Shortage => Class::Gone,
         _ => Class::Target,
     }
 }

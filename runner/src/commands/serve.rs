@@ -5,7 +5,7 @@ use crate::catalog_file::{self, CatalogFile, Verdict};
 use crate::exit::{self, Exit};
 use crate::gateway::{Gateway, Handle};
 use crate::greeting;
-use crate::inbound::ClientLimits;
+use crate::inbound::{ClientLimits, Refusals};
 use crate::log;
 use crate::options::Settings;
 use crate::shutdown::{self, Signals};
@@ -41,6 +41,9 @@ async fn serve(started: Started, settings: &Settings, address: SocketAddr) -> Re
         }
         None => None,
     };
+    if settings.host_quirks.is_none() {
+        Refusals::learn(&handle).await.context("the component does not say how to refuse requests")?;
+    }
     let greeting = if started.folder.is_greeted() { None } else { Some(first_model(&handle).await) };
     // From here on a signal drains; before there is nothing to drain, and it ends the process at once.
     let mut signals = Signals::new()?;
@@ -134,5 +137,5 @@ async fn run_maintenance(handle: &Handle) -> Result<()> {
     let request = admin::maintain(handle.stores())?;
     let response = timeout(ANSWER_TIMEOUT, handle.send(request)).await.context("no answer in time")??;
     anyhow::ensure!(response.status().is_success(), "the component answered {}", response.status());
-    Ok(())
+    if handle.stores().quirks { Ok(()) } else { Refusals::learn(handle).await }
 }

@@ -48,6 +48,7 @@ use uuid::Uuid;
 use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter};
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks};
 
+pub(crate) use address::is_public;
 pub(crate) use trust::{OwnRoots, TlsConfig, own_roots};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -316,7 +317,9 @@ mod tests {
         let id = Uuid::from_u128(3);
         let asked = Asked { call: Some(id), ..Asked::default() };
         assert!(matches!(outbound.exchange(&asked), Err(Error::InternalError(Some(text))) if text == "client closed"));
-        let guard = calls.open(id, Arc::default(), true);
+        let request =
+            crate::call::Request { id, recorded: true, method: http::Method::POST, uri: "/".parse().expect("a path") };
+        let guard = calls.open(request, Arc::default());
         assert!(outbound.exchange(&asked).is_ok());
         drop(guard);
         assert!(outbound.exchange(&asked).is_err());

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mounted_secret_is_found_under_its_lower_case_name_without_its_line_end() {
+    fn a_mounted_secret_is_found_under_its_lower_case_name() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join("llm_key_of_test"), "sk-1\n").expect("a file");
         let variables = Variables { facts: RwLock::default(), secrets: Some(folder.path().to_owned()) };

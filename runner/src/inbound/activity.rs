@@ -2,6 +2,7 @@
 //! answer's body); a single timer of the connection looks every few seconds. hyper's own limit of a head's time would
 //! be a timer per request, and runs between requests too, so that it cannot tell an idle client from a slow one.
 
+use super::head_refusal::BEGINNING_BYTES_MAX;
 use super::upload::Upload;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -42,6 +43,8 @@ struct State {
     upload: Option<Arc<Upload>>,
     /// The call whose answer is being written, if it may have a record.
     call: Option<Uuid>,
+    /// How the head that is coming in begins.
+    beginning: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,14 +70,21 @@ pub(super) enum Look {
 impl Activity {
     /// A connection that was accepted now.
     pub(super) fn new(now: Instant) -> Arc<Activity> {
-        let (doing, since) = (Doing::First, now);
-        Arc::new(Activity(Mutex::new(State { doing, since, write_waits_since: None, upload: None, call: None })))
+        Arc::new(Activity(Mutex::new(State {
+            doing: Doing::First,
+            since: now,
+            write_waits_since: None,
+            upload: None,
+            call: None,
+            beginning: Vec::new(),
+        })))
     }
 
     /// A request's head is complete; the request is in service until what is returned is dropped.
     pub(super) fn serve(self: &Arc<Activity>, upload: Option<Arc<Upload>>) -> InService {
         let mut state = self.state();
         (state.doing, state.upload) = (Doing::Serving, upload);
+        state.beginning.clear();
         InService(self.clone())
     }
 
@@ -86,10 +96,21 @@ impl Activity {
     /// The client sent this.
     pub(super) fn received(&self, bytes: &[u8]) {
         let mut state = self.state();
+        if state.doing == Doing::Serving {
+            return;
+        }
+        let room = BEGINNING_BYTES_MAX.saturating_sub(state.beginning.len()).min(bytes.len());
+        state.beginning.extend_from_slice(&bytes[..room]);
         // Blank lines in front of a head are skipped (RFC 9112, section 2.2); old clients send one after a body.
         if state.doing == Doing::Idle && bytes.iter().any(|byte| !matches!(byte, b'\r' | b'\n')) {
             (state.doing, state.since) = (Doing::Head, Instant::now());
         }
+    }
+
+    /// How the head that came last begins, unless it is in service.
+    pub(super) fn beginning(&self) -> Option<Vec<u8>> {
+        let state = self.state();
+        (state.doing != Doing::Serving).then(|| state.beginning.clone())
     }
 
     /// A write cannot go on; `None`: it went on.
@@ -185,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_takes_nothing_for_a_minute_has_stalled_and_one_that_takes_a_little_has_not() {
+    fn a_client_has_stalled_once_it_takes_nothing_for_a_minute() {
         let (activity, limits, start) = connection();
         let service = activity.serve(None);
         service.answers(Some(Uuid::from_u128(5)));

@@ -2,12 +2,14 @@
 
 use super::activity::InService;
 use super::upload::Upload;
-use crate::call::CallGuard;
+use crate::call::{Call, CallGuard};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use std::collections::VecDeque;
 use std::error::Error as _;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,31 +20,60 @@ use wasmtime_wasi_http::{Error, WasiBody};
 /// One MiB more than the component's own limit: it answers 413 in the caller's dialect before the host cuts.
 pub(super) const READ_BYTES_MAX: u64 = 33 << 20;
 
+/// A body of which more has come is large, whatever it will be in the end.
+const GATHERED_BYTES_MAX: u64 = 64 << 10;
+
 /// A client's body, or one the host made.
 pub(crate) struct RequestBody {
     inner: Either<Incoming, Full<Bytes>>,
     bytes: u64,
     bytes_max: u64,
     upload: Option<Arc<Upload>>,
+    /// What came before it was known where the body is going.
+    gathered: VecDeque<Result<Frame<Bytes>, Error>>,
+    /// The call it is counted for.
+    call: Option<Arc<Call>>,
 }
 
 impl RequestBody {
     /// What a client sends, at most so much and as fast as `upload` wants it.
     pub(super) fn client(body: Incoming, bytes_max: u64, upload: Option<Arc<Upload>>) -> RequestBody {
-        RequestBody { inner: Either::Left(body), bytes: 0, bytes_max, upload }
+        RequestBody { bytes_max, upload, ..RequestBody::of(Either::Left(body)) }
     }
 
     /// What the host itself sends.
     pub(crate) fn whole(body: Bytes) -> RequestBody {
-        RequestBody { inner: Either::Right(Full::new(body)), bytes: 0, bytes_max: u64::MAX, upload: None }
+        RequestBody::of(Either::Right(Full::new(body)))
     }
-}
 
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = Error;
+    fn of(inner: Either<Incoming, Full<Bytes>>) -> RequestBody {
+        RequestBody { inner, bytes: 0, bytes_max: u64::MAX, upload: None, gathered: VecDeque::new(), call: None }
+    }
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    /// How many bytes it has or will have. Of a body without a length as many are waited for as tell a small one from a
+    /// large one.
+    pub(crate) async fn size(&mut self) -> u64 {
+        if let Some(bytes) = self.inner.size_hint().exact() {
+            return bytes;
+        }
+        while self.bytes <= GATHERED_BYTES_MAX {
+            let Some(frame) = poll_fn(|context| self.poll_inner(context)).await else { return self.bytes };
+            let failed = frame.is_err();
+            self.gathered.push_back(frame);
+            if failed {
+                return self.bytes;
+            }
+        }
+        u64::MAX
+    }
+
+    /// Counts what comes from now on, and what has come, for this call.
+    pub(crate) fn count_for(&mut self, call: Arc<Call>) {
+        call.received(self.bytes);
+        self.call = Some(call);
+    }
+
+    fn poll_inner(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let polled = match &mut self.inner {
             Either::Left(body) => Pin::new(body).poll_frame(context).map_err(client_error),
             Either::Right(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
@@ -58,18 +89,33 @@ impl Body for RequestBody {
         }
         let Some(Ok(frame)) = frame else { return Poll::Ready(frame) };
         self.bytes += length as u64;
+        if let Some(call) = &self.call {
+            call.received(length as u64);
+        }
         if self.bytes > self.bytes_max {
             return Poll::Ready(Some(Err(Error::HttpRequestBodySize(Some(self.bytes_max)))));
         }
         Poll::Ready(Some(Ok(frame)))
     }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match self.gathered.pop_front() {
+            Some(frame) => Poll::Ready(Some(frame)),
+            None => self.poll_inner(context),
+        }
+    }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.gathered.is_empty() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        if self.gathered.is_empty() { self.inner.size_hint() } else { SizeHint::default() }
     }
 }
 
@@ -109,6 +155,14 @@ impl ResponseBody {
     /// The host's own.
     pub(crate) fn text(text: String) -> ResponseBody {
         ResponseBody { inner: Inner::Host(Full::new(Bytes::from(text))), failed: None, service: None }
+    }
+
+    /// The text of a body of the host's own.
+    pub(super) fn into_text(self) -> Option<String> {
+        match self.inner {
+            Inner::Host(body) => String::from_utf8(body.into_inner()?.to_vec()).ok(),
+            Inner::Guest { .. } => None,
+        }
     }
 
     /// The same, as the answer to a client's request.

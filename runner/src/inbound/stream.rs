@@ -4,6 +4,8 @@
 //! pipelined request) or while the component does not ask for the body.
 
 use super::activity::Activity;
+use super::head_refusal;
+use crate::gateway::Stores;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,13 +22,39 @@ pub(super) struct ClientStream {
     is_read: bool,
     write_waits: bool,
     departure: Option<Departure>,
+    stores: Arc<Stores>,
+    /// What is written in place of hyper's own refusal, as far as it is not written yet.
+    refusal: Option<Vec<u8>>,
 }
 
 type Departure = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
 impl ClientStream {
-    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> ClientStream {
-        ClientStream { stream, activity, is_read: false, write_waits: false, departure: None }
+    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, stores: Arc<Stores>) -> ClientStream {
+        ClientStream { stream, activity, is_read: false, write_waits: false, departure: None, stores, refusal: None }
+    }
+
+    /// Writes another answer where hyper refuses a head without a word. None: these bytes are something else.
+    fn poll_refusal(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Option<Poll<io::Result<usize>>> {
+        if self.refusal.is_none() {
+            // Cheap for nearly every write: only then is it looked at more closely.
+            if !bytes.starts_with(b"HTTP/1.1 4") {
+                return None;
+            }
+            let beginning = self.activity.beginning()?;
+            self.refusal = Some(head_refusal::in_place_of(bytes, &beginning, &self.stores.refusals)?);
+        }
+        let rest = self.refusal.as_mut()?;
+        while !rest.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(context, rest) {
+                Poll::Ready(Ok(0)) => return Some(Poll::Ready(Err(io::ErrorKind::WriteZero.into()))),
+                Poll::Ready(Ok(count)) => drop(rest.drain(..count)),
+                Poll::Ready(Err(error)) => return Some(Poll::Ready(Err(error))),
+                Poll::Pending => return Some(Poll::Pending),
+            }
+        }
+        self.refusal = None;
+        Some(Poll::Ready(Ok(bytes.len())))
     }
 
     /// An error once the client has left a request in service. Asked at the end of every poll of the connection, so the
@@ -99,6 +127,9 @@ impl AsyncRead for ClientStream {
 
 impl AsyncWrite for ClientStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(polled) = self.poll_refusal(context, bytes) {
+            return self.wrote(polled, context);
+        }
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.wrote(polled, context)
     }
@@ -108,6 +139,9 @@ impl AsyncWrite for ClientStream {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let Some(polled) = slices.first().and_then(|first| self.poll_refusal(context, first)) {
+            return self.wrote(polled, context);
+        }
         let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.wrote(polled, context)
     }

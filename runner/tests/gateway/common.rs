@@ -238,8 +238,17 @@ impl Gateway {
 
     /// Asks it to end.
     pub(crate) fn terminate(&self) {
-        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
-        kill_process(id, Signal::TERM).expect("a process of ours");
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.process(), signal).expect("a process of ours");
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> Pid {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id")
     }
 
     /// Where it listens.

@@ -80,7 +80,7 @@ fn what_is_no_model_call_gets_no_record_when_it_is_cut() {
 }
 
 #[test]
-fn a_locked_database_delays_the_end_no_longer_than_promised_and_lost_rows_are_counted() {
+fn a_locked_database_does_not_delay_the_end_and_lost_rows_are_counted() {
     let mut gateway = runner("0").start();
     gateway.record(&gateway.send(&chat("demo")));
     let _lock = locked(&gateway);

@@ -116,10 +116,15 @@ fn the_curl_line_of_the_first_start_works_as_it_is() {
         Some(gateway.stdout()).filter(|text| text.lines().any(|line| line.starts_with("curl ")) && text.ends_with('\n'))
     });
     let curl = greeting.lines().find(|line| line.starts_with("curl ")).unwrap_or_else(|| panic!("{greeting}"));
-    let quoted: Vec<&str> = curl.split(['"', '\'']).collect();
-    let token = quoted[1].strip_prefix("Authorization: Bearer ").expect("a token");
+    let token = fs::read_to_string(gateway.data().join("token")).expect("a token").trim().to_owned();
+    assert!(!greeting.contains(&token), "what is no terminal may be a log that many read");
+    let (_, command) = curl.split_once("Bearer $(llmio ").expect("a command that prints the token");
+    let arguments: Vec<_> =
+        command.split(')').next().expect("its end").split(' ').map(|part| part.replace('\'', "")).collect();
+    let printed = Command::new(env!("CARGO_BIN_EXE_llmio")).env_clear().args(arguments).output().expect("it starts");
+    assert_eq!(String::from_utf8_lossy(&printed.stdout).trim(), token);
     let body = &curl[curl.find("'{").expect("a body") + 1..curl.len() - 1];
-    let request = Request::new("POST", "/v1/chat/completions").key(token).json(body);
+    let request = Request::new("POST", "/v1/chat/completions").key(&token).json(body);
     let response = gateway.send(&request);
     assert_eq!(response.status, 200, "{}", response.text());
     assert_eq!(response.json()["choices"][0]["message"]["content"], "You said: Hello");
@@ -128,6 +133,6 @@ fn the_curl_line_of_the_first_start_works_as_it_is() {
     let printed = eventually("a greeting of the second start", || {
         Some(gateway.stdout()).filter(|text| text.len() > greeting.len() && text.ends_with('\n'))
     });
-    assert!(!printed[greeting.len()..].contains(token), "later starts do not repeat the token");
+    assert!(!printed[greeting.len()..].contains(&token), "later starts do not repeat the token");
     assert_eq!(gateway.send(&request).status, 200, "the token is kept");
 }

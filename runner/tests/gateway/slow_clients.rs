@@ -37,7 +37,7 @@ fn left_behind(surplus: &str) {
 }
 
 #[test]
-fn a_client_that_leaves_after_a_blank_line_behind_its_body_ends_the_upstream() {
+fn a_client_that_leaves_behind_a_blank_line_ends_the_upstream() {
     left_behind("\r\n");
 }
 
@@ -111,7 +111,7 @@ fn wait_for_close(mut stream: TcpStream) {
 
 /// The limits are too long for a test each; these connections wait together.
 #[test]
-fn slow_heads_and_bodies_are_ended_after_ten_seconds_and_idle_connections_are_not() {
+fn slow_heads_and_bodies_end_after_ten_seconds_idle_clients_do_not() {
     let upstream = Upstream::saying("Hi");
     let relay = format!("[[relays]]\nname = \"r\"\norigin = \"{}\"\nlocal = true\n", upstream.url());
     let gateway = Gateway::on(Host::Runner).provider("a", &upstream).model("m", &["a/up"]).catalog(&relay).start();

@@ -39,6 +39,7 @@ fn of_failure(error: &SendError) -> Progress {
         | SendError::Tunnel(_)
         | SendError::Denied
         | SendError::Tls(_)
+        | SendError::Shortage
         | SendError::ConnectTimeout => Progress::Unsent,
         SendError::Reset(_) | SendError::Protocol(_) | SendError::Empty => Progress::Failed,
         SendError::FirstByteTimeout

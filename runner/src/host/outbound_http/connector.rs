@@ -6,13 +6,16 @@ use super::address::{is_address_in_disguise, is_public};
 use super::kept::{KeptStream, Peers};
 use super::names::Names;
 use super::proxy::{Proxy, ThroughProxy};
+use crate::descriptors;
 use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioIo;
+use rustix::io::Errno;
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -115,6 +118,14 @@ fn tcp(resolver: Resolver, timeout: Duration) -> HttpConnector<Resolver> {
     tcp
 }
 
+/// The connection, unless it took a descriptor that is kept for others; then it is closed.
+fn unreserved(stream: TokioIo<TcpStream>) -> io::Result<TokioIo<TcpStream>> {
+    if descriptors::is_reserved(stream.inner()) {
+        return Err(Errno::MFILE.into());
+    }
+    Ok(stream)
+}
+
 impl Service<Uri> for Way {
     type Response = Wire;
     type Error = Box<dyn StdError + Send + Sync>;
@@ -131,7 +142,7 @@ impl Service<Uri> for Way {
         match self {
             Way::Direct(tcp) => {
                 let connecting = tcp.call(uri);
-                Box::pin(async move { Ok(MaybeHttpsStream::Http(connecting.await?)) })
+                Box::pin(async move { Ok(MaybeHttpsStream::Http(unreserved(connecting.await?)?)) })
             }
             Way::Through(proxy) => {
                 let connecting = proxy.clone().connect(uri);

@@ -3,6 +3,7 @@
 use super::connector::NoConnection;
 use super::kept::Unsent;
 use hyper_util::client::legacy;
+use rustix::io::Errno;
 use std::error::Error as StdError;
 use std::io;
 use wasmtime_wasi_http::Error;
@@ -130,6 +131,11 @@ fn of_handshake(cause: &(dyn StdError + 'static)) -> Option<Error> {
         && let Some(known) = of_handshake(inner)
     {
         return Some(known);
+    }
+    // The process has no descriptor left, or the machine has none.
+    let shortages = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
+    if shortages.contains(&error.raw_os_error()) {
+        return Some(Error::ConnectionLimitReached);
     }
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Some(Error::ConnectionRefused),

@@ -253,6 +253,14 @@ impl Connection {
         self.head().status
     }
 
+    /// The status; `None` where the connection closes without one.
+    pub(crate) fn try_status(&mut self) -> Option<u16> {
+        while self.head.is_none() && find(&self.buffer, b"\r\n\r\n").is_none() {
+            self.fill()?;
+        }
+        Some(self.status())
+    }
+
     /// A header, once the head is here.
     pub(crate) fn header(&mut self, name: &str) -> Option<String> {
         value_of(&self.head().headers, name).map(str::to_owned)

@@ -1,0 +1,112 @@
+//! What the host answers when no request reaches the component or no answer comes out of it. The host knows no dialect:
+//! it is handed these bodies at its start, and looks for the longest prefix of the path that was asked for.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::shape;
+use crate::refusal::{Refusal, Reply};
+
+/// Stands in a body where the id of the call belongs.
+pub const ID_PLACE: &str = "00000000-0000-0000-0000-000000000000";
+
+/// Paths below which errors have one shape; the first is what every path begins with.
+const PREFIXES: [&str; 8] =
+    ["/", "/api/", "/openai/", "/v1/messages", "/v1/v1/messages", "/anthropic/", "/v1beta/", "/gemini/"];
+
+/// The host's answers below one prefix.
+#[derive(Debug, Serialize)]
+pub struct Below {
+    /// What the path begins with.
+    pub prefix: &'static str,
+    /// The answers, by the host's name for why it answers.
+    pub answers: BTreeMap<&'static str, Answer>,
+}
+
+/// A whole answer as text.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// With [`ID_PLACE`] where the call's id belongs.
+    pub body: String,
+}
+
+/// All answers, for every prefix.
+pub fn answers() -> Vec<Below> {
+    let refusals = refusals();
+    let below = |prefix| {
+        let shape = shape(prefix, &[], None);
+        let answers = refusals.iter().map(|(name, refusal)| (*name, answer(refusal.reply(shape, ID_PLACE))));
+        Below { prefix, answers: answers.collect() }
+    };
+    PREFIXES.into_iter().map(below).collect()
+}
+
+fn refusals() -> [(&'static str, Refusal); 7] {
+    let bad = |code, said: &str| Refusal::bad_request(said).coded(code);
+    let too_large = bad("head_too_large", "The request's head is larger than 64 KiB, or has more than 128 headers.");
+    let coded = bad(
+        "unsupported_transfer_coding",
+        "The body comes in a transfer coding that is not understood. Send it as it is, or in chunks.",
+    );
+    let busy = "llmio has as many connections as it may have. Try again in a second.";
+    [
+        ("trapped", Refusal::internal("guest_trap", "llmio stopped while it handled this request. Send it again.")),
+        ("failed", Refusal::internal("internal_error", "llmio could not answer; its log says why.")),
+        (
+            "host_missing",
+            bad("invalid_host", "An HTTP/1.1 request needs exactly one Host header, with a host and nothing else."),
+        ),
+        (
+            "head_unreadable",
+            bad("invalid_head", "The request's head is not valid HTTP/1.1. Nothing of it was handled."),
+        ),
+        ("body_coded", Refusal { status: 501, ..coded }),
+        ("head_too_large", Refusal { status: 431, ..too_large }.without_retry()),
+        ("busy", Refusal::unavailable("too_many_connections", busy).after(1)),
+    ]
+}
+
+fn answer(reply: Reply) -> Answer {
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let headers = reply.headers.into_iter().map(|(name, value)| (name, text(value))).collect();
+    Answer { status: reply.status, headers, body: text(reply.body) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accept::ROUTES;
+    use crate::endpoint::Needs;
+
+    fn prefix_of(path: &str) -> &'static str {
+        let fitting = PREFIXES.into_iter().filter(|prefix| path.starts_with(prefix));
+        fitting.max_by_key(|prefix| prefix.len()).expect("every path begins with a slash")
+    }
+
+    #[test]
+    fn below_its_prefix_every_route_has_the_shape_its_own_errors_have() {
+        for route in ROUTES.iter().filter(|route| route.needs != Needs::Nothing) {
+            let (path, prefix) = (route.path, prefix_of(route.path));
+            assert_eq!(shape(path, &[], None), shape(prefix, &[], None), "{path} is below {prefix}");
+        }
+    }
+
+    #[test]
+    fn each_answer_is_in_the_dialect_of_its_prefix() {
+        let answers = answers();
+        let body = |prefix: &str, name: &str| -> serde_json::Value {
+            let below = answers.iter().find(|below| below.prefix == prefix).expect("a prefix");
+            serde_json::from_str(&below.answers[name].body).expect("JSON")
+        };
+        assert_eq!(body("/", "trapped")["error"]["code"], "guest_trap");
+        let anthropic = body("/v1/messages", "trapped");
+        assert_eq!((&anthropic["type"], &anthropic["request_id"]), (&"error".into(), &ID_PLACE.into()));
+        assert_eq!(body("/v1beta/", "busy")["error"]["status"], "UNAVAILABLE");
+        assert_eq!(body("/api/", "head_too_large")["status"], 431);
+    }
+}
