@@ -10,6 +10,9 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// Says that `kv.sqlite` was made.
+const KEY_VALUE_MARK: &str = "kv.made";
+
 /// A data folder that is ours while this lives.
 pub(crate) struct DataFolder {
     path: PathBuf,
@@ -51,6 +54,19 @@ impl DataFolder {
     pub(crate) fn set_greeted(&self) {
         // Best effort: else the next start tells it again.
         let _ = private().create(true).truncate(true).open(self.path.join("greeted"));
+    }
+
+    /// Whether a `kv.sqlite` was ever in it.
+    pub(crate) fn had_key_value(&self) -> bool {
+        self.path.join(KEY_VALUE_MARK).exists()
+    }
+
+    /// From now on a `kv.sqlite` that is missing is one that is lost.
+    pub(crate) fn set_key_value(&self) {
+        if !self.had_key_value() {
+            // Best effort: rows in `store.db` say the same.
+            let _ = private().create(true).truncate(true).open(self.path.join(KEY_VALUE_MARK));
+        }
     }
 
     /// Where it is.

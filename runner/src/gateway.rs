@@ -4,9 +4,9 @@
 use crate::data_folder::DataFolder;
 use crate::engine::Engine;
 use crate::exit::{self, Exit};
-use crate::host::key_value::KeyValue;
+use crate::host::key_value::{KeyValue, Past};
 use crate::host::outbound_http::{Net, OwnRoots, TlsConfig};
-use crate::host::sqlite::{Database, Journal};
+use crate::host::sqlite::{self, Database, Journal};
 use crate::host::variables::Variables;
 use crate::inbound::{Admission, ClientLimits, ConnectionLimits, Refusals};
 use crate::instance::Isolation;
@@ -292,6 +292,11 @@ impl Stores {
         self.variables.set("host_metrics", text);
     }
 
+    /// What is wrong with the database, as JSON; empty: nothing.
+    pub(crate) fn store_trouble(&self) -> String {
+        self.database.trouble().and_then(|trouble| serde_json::to_string(&trouble).ok()).unwrap_or_default()
+    }
+
     /// Flushed and closed, the two files have everything, and a copy of them is a backup.
     fn close(&self, flush_timeout: Duration, close_timeout: Duration) -> Result<()> {
         let flushed = self.database.flush(flush_timeout);
@@ -341,7 +346,7 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
         variables.set("master_key_previous", previous.as_str());
     }
     Ok(Stores {
-        key_value: KeyValue::open(&folder.key_value(), journal.name(), folder.is_new())?,
+        key_value: open_key_value(folder, journal)?,
         database: Arc::new(Database::open(&folder.database(), journal)?),
         variables,
         token: settings.token.clone(),
@@ -354,6 +359,18 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
         isolation: settings.isolation,
         faults: settings.faults,
     })
+}
+
+/// Without its catalog a gateway would serve the built-in one and know no key, so one that was there must be there.
+fn open_key_value(folder: &DataFolder, journal: Journal) -> Result<KeyValue> {
+    let past = match () {
+        () if folder.is_new() => Past::None,
+        () if folder.had_key_value() || sqlite::has_rows(&folder.database()) => Past::Kept,
+        () => Past::Used,
+    };
+    let key_value = KeyValue::open(&folder.key_value(), journal.name(), past)?;
+    folder.set_key_value();
+    Ok(key_value)
 }
 
 /// Only a port in use may be free at the next try.

@@ -5,7 +5,7 @@ use crate::options::TOKEN_FLAG;
 use crate::start::Started;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal, Write as _};
 use std::net::SocketAddr;
 
 /// Prints all that is needed to go on, with a call of this model as the example; without one there is no example.
@@ -49,6 +49,8 @@ struct Greeting<'a> {
     /// The flag or variable the token was given in; then the token itself is not repeated.
     given: Option<&'static str>,
     token: &'a str,
+    /// A log is read by more people than a terminal, and kept.
+    shows_token: bool,
 }
 
 impl Greeting<'_> {
@@ -59,12 +61,15 @@ impl Greeting<'_> {
             folder: started.folder.path().display().to_string(),
             given: started.given_token.as_ref().filter(|given| !given.token.is_empty()).map(|given| given.name),
             token: &started.gateway.stores().token,
+            shows_token: io::stdout().is_terminal(),
         }
     }
 
     fn first(&self, model: Option<&str>) -> String {
         let mut text = self.again();
         let _ = match (self.given, self.chinese) {
+            (None, false) if !self.shows_token => writeln!(text, "\nAdmin token: `{}` prints it", self.token_command()),
+            (None, true) if !self.shows_token => writeln!(text, "\n管理令牌：运行 `{}` 查看", self.token_command()),
             (None, false) => writeln!(text, "\nAdmin token: {}\n(`llmio token` prints it again)", self.token),
             (None, true) => writeln!(text, "\n管理令牌：{}\n（运行 `llmio token` 可再次查看）", self.token),
             (Some(name), false) => writeln!(text, "\nAdmin token: the one given in {name}"),
@@ -79,7 +84,8 @@ impl Greeting<'_> {
 
     fn curl(&self, model: &str) -> String {
         let token = match self.given {
-            None => self.token.to_owned(),
+            None if self.shows_token => self.token.to_owned(),
+            None => format!("$({})", self.token_command()),
             // A flag of this process is nothing the reader's shell knows.
             Some(TOKEN_FLAG) => "YOUR_TOKEN".to_owned(),
             Some(variable) => format!("${variable}"),
@@ -92,6 +98,14 @@ impl Greeting<'_> {
              '{body}'",
             self.url
         )
+    }
+
+    /// The command that prints the token of this data folder.
+    fn token_command(&self) -> String {
+        match self.folder.as_str() {
+            "data" => "llmio token".to_owned(),
+            folder => format!("llmio token --data '{}'", folder.replace('\'', r"'\''")),
+        }
     }
 
     fn again(&self) -> String {
@@ -109,7 +123,19 @@ mod tests {
     use super::*;
 
     fn greeting(chinese: bool, given: Option<&'static str>) -> Greeting<'static> {
-        Greeting { chinese, url: "http://127.0.0.1:7070".into(), folder: "data".into(), given, token: "abc123" }
+        let (url, folder) = ("http://127.0.0.1:7070".into(), "data".into());
+        Greeting { chinese, url, folder, given, token: "abc123", shows_token: true }
+    }
+
+    #[test]
+    fn without_a_terminal_the_token_is_not_shown_but_how_to_get_it() {
+        for chinese in [false, true] {
+            let text = Greeting { shows_token: false, ..greeting(chinese, None) }.first(Some("demo"));
+            assert!(!text.contains("abc123") && text.contains("Bearer $(llmio token)"), "{text}");
+            let (folder, hidden) = ("it's".to_owned(), greeting(chinese, None));
+            let text = Greeting { shows_token: false, folder, ..hidden }.first(Some("demo"));
+            assert!(text.contains(r"$(llmio token --data 'it'\''s')"), "{text}");
+        }
     }
 
     #[test]

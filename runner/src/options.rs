@@ -31,7 +31,7 @@ pub(crate) enum Command {
     Serve,
     /// Print the admin token; makes it when there is none
     Token,
-    /// Ask the running server whether it can serve: exit 0 if it can, 1 if not
+    /// Ask the running server whether it can serve: exit 0 if it can, 1 if not, or if it refuses some calls
     Health,
     /// Move the catalog between files and the gateway
     #[command(subcommand)]

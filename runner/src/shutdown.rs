@@ -13,10 +13,11 @@ const CUT_GRACE: Duration = Duration::from_millis(1_900);
 /// For records where no call had to be cut: whoever holds the database may let go of it within this.
 const FLUSH_MAX: Duration = Duration::from_secs(10);
 
-/// SIGTERM and SIGINT; SIGHUP is swallowed.
+/// SIGTERM, SIGINT and SIGQUIT; SIGHUP is swallowed.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
     hang_up: Signal,
 }
 
@@ -26,6 +27,7 @@ impl Signals {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
             hang_up: signal(SignalKind::hangup())?,
         })
     }
@@ -36,6 +38,8 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
+                // What nginx and container images like its call a graceful stop.
+                _ = self.quit.recv() => return,
                 // Sent by a terminal that closes, and by habit to have files read again.
                 _ = self.hang_up.recv() => log::note("SIGHUP is ignored; a catalog file that changes is noticed anyway"),
             }
@@ -89,13 +93,15 @@ mod tests {
     use rustix::process::{Signal, getpid, kill_process};
 
     #[tokio::test]
-    async fn a_hang_up_ends_nothing_and_a_termination_does() {
+    async fn a_hang_up_ends_nothing_and_a_termination_or_quit_does() {
         let mut signals = Signals::new().expect("signals");
         let send = |signal| kill_process(getpid(), signal).expect("this process");
         send(Signal::HUP);
         let heard = tokio::time::timeout(Duration::from_millis(300), signals.next()).await;
         assert!(heard.is_err(), "SIGHUP was taken for a request to end");
-        send(Signal::TERM);
-        tokio::time::timeout(Duration::from_secs(20), signals.next()).await.expect("SIGTERM is heard");
+        for ending in [Signal::TERM, Signal::QUIT] {
+            send(ending);
+            tokio::time::timeout(Duration::from_secs(20), signals.next()).await.expect("it is heard");
+        }
     }
 }

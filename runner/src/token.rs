@@ -8,7 +8,7 @@ use std::net::IpAddr;
 pub(crate) const LENGTH_MIN: usize = 16;
 
 /// What samples, tutorials and defaults look like, letters and digits only.
-const SAMPLES: [&str; 10] = [
+const SAMPLES: [&str; 22] = [
     "changeme",
     "yourtoken",
     "youradmintoken",
@@ -19,6 +19,18 @@ const SAMPLES: [&str; 10] = [
     "example",
     "12345678",
     "placeholder",
+    "16characters",
+    "characters16",
+    "0123456789abcdef",
+    "abcdefgh",
+    "replaceme",
+    "replacethis",
+    "tokenhere",
+    "secrethere",
+    "mysecret",
+    "mytoken",
+    "llmiotoken",
+    "letmein",
 ];
 
 /// 256 random bits as 64 hexadecimal digits.
@@ -78,9 +90,35 @@ mod tests {
             "your-admin-token-here",
             "aaaaaaaaaaaaaaaaaaaa",
             "1234567890123456",
+            "at-least-16-characters",
+            "0123456789abcdef0123456789abcdef",
+            "put-your-token-here!",
         ];
         for token in weak {
             assert!(weakness(token).is_some(), "{token:?} is weak");
+        }
+    }
+
+    /// The values that `TOKEN=…`, `token: …` and `--token …` give in a document.
+    fn sample_tokens(text: &str) -> Vec<String> {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '$' | '{' | '(');
+        let names = ["TOKEN=", "TOKEN: ", "token = \"", "--token "];
+        let values = names.iter().flat_map(|name| text.split(name).skip(1));
+        let values =
+            values.map(|rest| rest.trim_start_matches(['"', '\'']).chars().take_while(|c| is_part(*c)).collect());
+        values.filter(|value: &String| !value.is_empty() && !value.starts_with('$')).collect()
+    }
+
+    #[test]
+    fn no_token_that_stands_in_a_document_protects_anything() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository");
+        let folders = ["", "gateway/docs", "runner/docs", "runner/deploy"].map(|folder| root.join(folder));
+        let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+        let texts: Vec<String> = files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect();
+        let tokens: Vec<String> = texts.iter().flat_map(|text| sample_tokens(text)).collect();
+        assert!(!tokens.is_empty(), "no document shows how a token is given");
+        for token in tokens {
+            assert!(weakness(&token).is_some(), "{token:?} stands in a document and would be accepted");
         }
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct Capabilities {
     pub(crate) queues_writes: bool,
     /// It asks for maintenance every minute.
     pub(crate) asks_for_maintenance: bool,
+    /// It tells in `store_trouble` what became of statements, over all instances.
+    pub(crate) tells_store_trouble: bool,
 }
 
 impl Capabilities {
@@ -45,6 +47,7 @@ impl Capabilities {
                 reads_instructions: true,
                 queues_writes: true,
                 asks_for_maintenance: true,
+                tells_store_trouble: true,
             },
         }
     }

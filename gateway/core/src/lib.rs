@@ -31,8 +31,8 @@
 //!
 //! Beside the line:
 //!
-//! - [`count`], [`models`], [`relays`], [`trial`]: tokens of a prompt, the list of models, what is passed through, and
-//!   the smallest request
+//! - [`count`], [`models`], [`readiness`], [`relays`], [`trial`]: tokens of a prompt, the list of models, what is in
+//!   trouble, what is passed through, and the smallest request
 //! - [`views`]: what the admin API tells, as types
 
 pub mod accept;
@@ -58,6 +58,7 @@ pub mod price;
 pub mod problem;
 pub mod profile;
 pub mod quota;
+pub mod readiness;
 pub mod record;
 pub mod redact;
 pub mod refusal;

@@ -1,4 +1,4 @@
-//! `llmio health`: whether a running server can serve, for container health checks. It needs no token and no data
+//! `llmio health`: whether a running server can serve, and serves everybody, for container health checks. It needs no token and no data
 //! folder, and never starts a component: a check that takes the lock could keep the server from starting.
 
 use super::client::Connection;
@@ -25,6 +25,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 struct Ready {
     status: String,
     degraded: Vec<String>,
+    /// Whose calls are refused now.
+    #[serde(default)]
+    refusing: Vec<String>,
 }
 
 /// Prints how the server is; an error when it is not ready or not there.
@@ -45,7 +48,11 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
         bail!("{}", catalog_file::problems(response.body()).join("\n"));
     }
     let ready: Ready = serde_json::from_slice(response.body()).with_context(no_server)?;
-    print(&report(&ready, language))
+    print(&report(&ready, language))?;
+    if !ready.refusing.is_empty() {
+        bail!(language.pick("some calls are refused", "部分请求被拒绝"));
+    }
+    Ok(())
 }
 
 /// Where the server is: as said, else as the server on this data folder says, else where it would listen.
@@ -69,7 +76,7 @@ fn report(ready: &Ready, language: Language) -> String {
         "degraded" => language.pick("degraded:\n", "部分功能异常：\n").to_owned(),
         other => format!("{}\n", plain(other)),
     };
-    for trouble in &ready.degraded {
+    for trouble in ready.degraded.iter().chain(&ready.refusing) {
         text.push_str(&format!("  {}\n", plain(trouble)));
     }
     text
@@ -101,7 +108,10 @@ mod tests {
 
     #[test]
     fn what_is_degraded_is_told_line_by_line() {
-        let ready = |status: &str, degraded| Ready { status: status.to_owned(), degraded };
+        let ready = |status: &str, degraded| {
+            let refusing = Vec::new();
+            Ready { status: status.to_owned(), degraded, refusing }
+        };
         let ready_but = vec!["records: disk full".into(), "providers[0]: \u{1b}[2J".into()];
         let text = report(&ready("degraded", ready_but), Language::English);
         assert_eq!(text, "degraded:\n  records: disk full\n  providers[0]: \u{fffd}[2J\n");

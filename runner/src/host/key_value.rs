@@ -4,6 +4,8 @@
 
 mod file;
 
+pub(crate) use file::Past;
+
 use super::Interfaces;
 use super::store_thread::StoreThread;
 use crate::bindings::key_value::{Error, Host, HostStore, HostStoreWithStore};
@@ -44,8 +46,8 @@ struct Change {
 impl KeyValue {
     /// Opens or creates the file and reads it whole. `journal` is SQLite's journal mode; `is_new` says that nothing was
     /// kept before, so that a file without content is no loss.
-    pub(crate) fn open(path: &Path, journal: &str, is_new: bool) -> Result<KeyValue> {
-        let (connection, content) = file::open(path, journal, is_new)?;
+    pub(crate) fn open(path: &Path, journal: &str, past: Past) -> Result<KeyValue> {
+        let (connection, content) = file::open(path, journal, past)?;
         let content = Arc::new(RwLock::new(content));
         let (changes, receiver) = mpsc::channel();
         let writer = content.clone();
@@ -187,7 +189,7 @@ mod tests {
     fn a_value_that_was_acknowledged_is_there_after_the_process_ends() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("kv.sqlite");
-        let store = KeyValue::open(&path, "WAL", true).expect("a new store");
+        let store = KeyValue::open(&path, "WAL", Past::None).expect("a new store");
         set(&store, "catalog", "2");
         set(&store, "gone", "x");
         block_on(store.change("gone".into(), None)).expect("a delete");
@@ -195,7 +197,7 @@ mod tests {
         let content = file::read(&Connection::open(&path).expect("the same file")).expect("its rows");
         assert_eq!(content, HashMap::from([("catalog".to_owned(), b"2".to_vec())]));
         drop(store);
-        let store = KeyValue::open(&path, "WAL", false).expect("the same store");
+        let store = KeyValue::open(&path, "WAL", Past::Kept).expect("the same store");
         assert_eq!(store.get("catalog"), Some(b"2".to_vec()));
         assert!(!store.contains("gone"));
         assert_eq!(store.keys(), ["catalog"]);
@@ -205,7 +207,7 @@ mod tests {
     fn a_write_that_fails_changes_nothing_in_memory() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("kv.sqlite");
-        let store = KeyValue::open(&path, "WAL", true).expect("a new store");
+        let store = KeyValue::open(&path, "WAL", Past::None).expect("a new store");
         set(&store, "a", "1");
         Connection::open(&path).and_then(|other| other.execute_batch("DROP TABLE key_value")).expect("a broken table");
         assert!(block_on(store.change("a".into(), Some(b"2".to_vec()))).is_err());
@@ -216,14 +218,14 @@ mod tests {
     fn once_closed_everything_is_in_the_file_itself_and_no_change_is_taken() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("kv.sqlite");
-        let store = KeyValue::open(&path, "WAL", true).expect("a new store");
+        let store = KeyValue::open(&path, "WAL", Past::None).expect("a new store");
         set(&store, "catalog", "2");
         assert!(store.close(LIMIT));
         assert!(block_on(store.change("catalog".into(), Some(b"3".to_vec()))).is_err());
         assert!(!folder.path().join("kv.sqlite-wal").exists());
         let copy = folder.path().join("copy");
         std::fs::copy(&path, &copy).expect("a copy of the one file");
-        let store = KeyValue::open(&copy, "WAL", false).expect("the copy");
+        let store = KeyValue::open(&copy, "WAL", Past::Kept).expect("the copy");
         assert_eq!(store.get("catalog"), Some(b"2".to_vec()));
     }
 }

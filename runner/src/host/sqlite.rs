@@ -7,6 +7,7 @@ mod reader;
 mod schema;
 mod statement;
 mod store;
+mod trouble;
 mod unheard;
 mod writer;
 
@@ -14,7 +15,8 @@ mod writer;
 mod tests;
 
 pub(crate) use statement::{Failure, Rows};
-pub(crate) use store::Journal;
+pub(crate) use store::{Journal, has_rows};
+pub(crate) use trouble::Told as Trouble;
 
 use super::Interfaces;
 use crate::bindings::sqlite::{
@@ -28,7 +30,7 @@ use statement::{Kind, Kinds, Statement};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use wasmtime::component::{Access, Accessor, FutureReader, Resource, StreamReader};
 use writer::Writer;
@@ -132,6 +134,11 @@ impl Database {
     /// Figures for metrics.
     pub(crate) fn status(&self) -> Status {
         self.writer.status()
+    }
+
+    /// What is wrong with it, for those who ask whether all is well.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        self.writer.trouble(Instant::now())
     }
 
     async fn classify(&self, sql: &Arc<str>) -> Result<Kind, Failure> {

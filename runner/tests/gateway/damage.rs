@@ -91,7 +91,30 @@ fn a_catalog_that_lost_its_content_exits_78_and_nothing_is_served() {
 }
 
 #[test]
-fn a_catalog_that_another_process_holds_exits_75_and_is_not_called_damaged() {
+fn a_catalog_that_is_gone_is_not_replaced_by_an_empty_one() {
+    let gateway = stopped();
+    let (file, mark) = (gateway.data().join("kv.sqlite"), gateway.data().join("kv.made"));
+    let whole = fs::read(&file).expect("the file");
+    let refused = || {
+        let (code, log) = runner().run_to_end_in(&gateway.data());
+        assert!(code == 78 && log.contains("is gone") && log.contains("Restore a backup"), "{code}: {log}");
+        assert!(!file.exists());
+    };
+    fs::remove_file(&file).expect("the file");
+    refused();
+    fs::remove_file(&mark).expect("the mark");
+    refused();
+    fs::remove_file(gateway.data().join("store.db")).expect("the records");
+    fs::write(&mark, "").expect("the mark");
+    refused();
+    fs::write(&file, whole).expect("a backup restored");
+    let mut gateway = gateway;
+    gateway.start_again();
+    assert_eq!(gateway.send(&chat("kept")).status, 200);
+}
+
+#[test]
+fn a_catalog_held_by_another_process_exits_75_and_is_not_damaged() {
     let gateway = stopped();
     let file = gateway.data().join("kv.sqlite");
     let other = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("the file");
@@ -132,7 +155,7 @@ fn a_catalog_file_without_text_is_refused_at_the_start_and_ignored_later() {
 }
 
 #[test]
-fn what_an_accepted_catalog_file_lacks_is_told_at_the_start_and_after_a_change() {
+fn what_an_accepted_catalog_file_lacks_is_told() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("llmio.toml");
     let with = |variable: &str| {

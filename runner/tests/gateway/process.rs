@@ -1,6 +1,10 @@
 //! The process: what it refuses at its start, what it prints, and how it ends.
 
+use std::fs;
 use std::net::TcpStream;
+use std::process::Command;
+
+use rustix::process::Signal;
 
 use crate::common::{End, Gateway, Host, Request, TOKEN, binary, chat, eventually, streamed_chat};
 use crate::upstream::{Answer, Upstream, event, last_events};
@@ -21,7 +25,7 @@ fn a_second_process_on_the_same_data_is_refused_and_told_who_is_there() {
 
 #[test]
 fn a_weak_token_beyond_loopback_exits_78_and_is_not_repeated() {
-    for token in ["fifteen-letters", "change-me-change-me", ""] {
+    for token in ["fifteen-letters", "change-me-change-me", "at-least-16-characters", ""] {
         let (code, log) = runner().arg("--listen").arg("0.0.0.0:0").env("LLMIO_TOKEN", token).run_to_end();
         assert_eq!(code, 78, "{token:?}: {log}");
         assert!(log.contains("16 or more random characters"), "{log}");
@@ -135,4 +139,27 @@ fn the_curl_line_of_the_first_start_works_as_it_is() {
     });
     assert!(!printed[greeting.len()..].contains(&token), "later starts do not repeat the token");
     assert_eq!(gateway.send(&request).status, 200, "the token is kept");
+}
+
+#[test]
+fn quit_drains_like_terminate() {
+    let upstream = Upstream::answering(Answer::stream().chunk(event("one")).wait().chunk(last_events()).end());
+    let mut gateway = runner().provider("a", &upstream).model("m", &["a/up"]).start();
+    let mut stream = gateway.open(&streamed_chat("m"));
+    stream.read_until("one");
+    gateway.signal(Signal::QUIT);
+    eventually("it drains", || gateway.log().contains("asked to end").then_some(()));
+    upstream.release();
+    assert_eq!(stream.finish().end, End::Clean);
+    assert!(gateway.ended().success());
+}
+
+#[test]
+fn connect_is_answered_405_whatever_it_asks_for() {
+    let gateway = runner().start();
+    for target in ["example.com:443", "localhost:80"] {
+        let response = gateway.send(&Request::new("CONNECT", target).key(TOKEN));
+        assert_eq!(response.status, 405, "{target}: {}", response.text());
+        assert!(response.header("allow").is_some());
+    }
 }

@@ -13,16 +13,31 @@ use std::time::Duration;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS key_value (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID";
 
+/// What is known of a data folder before its files are opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Past {
+    /// Nothing was kept in it.
+    None,
+    /// It was used, as by a command that makes a token.
+    Used,
+    /// A catalog was kept in it, or something that is only there beside one.
+    Kept,
+}
+
 pub(super) type Content = HashMap<String, Vec<u8>>;
 
-/// Opens the file, making it if it is not there, and reads it whole.
-pub(super) fn open(path: &Path, journal: &str, is_new: bool) -> Result<(Connection, Content), Exit> {
+/// Opens the file and reads it whole. One that is not there is made, unless it was there once.
+pub(super) fn open(path: &Path, journal: &str, past: Past) -> Result<(Connection, Content), Exit> {
+    let is_new = past == Past::None;
     match fs::metadata(path) {
         Ok(data) if data.len() == 0 && !is_new => return Err(empty(path)),
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {
             if beside(path, "-wal").exists() {
                 return Err(left_alone(path));
+            }
+            if past == Past::Kept {
+                return Err(gone(path));
             }
             let draft = beside(path, ".new");
             make(&draft).map_err(|error| unusable(path, &error))?;
@@ -110,6 +125,15 @@ fn left_alone(path: &Path) -> Exit {
     Exit::new(exit::CONFIG, message)
 }
 
+fn gone(path: &Path) -> Exit {
+    let path = path.display();
+    let message = format!(
+        "{path} is gone: this data folder was used before, and the file held its catalog and keys. Restore a backup of \
+         it; to start empty move the whole data folder away"
+    );
+    Exit::new(exit::CONFIG, message)
+}
+
 fn unwritable(path: &Path, error: &dyn std::error::Error) -> Exit {
     let path = path.display();
     let message = format!(
@@ -153,7 +177,7 @@ mod tests {
     }
 
     fn refused(path: &Path) -> Exit {
-        open(path, "WAL", false).expect_err("it is refused")
+        open(path, "WAL", Past::Used).expect_err("it is refused")
     }
 
     #[test]
@@ -169,20 +193,20 @@ mod tests {
     fn a_new_file_has_its_table_from_its_first_moment() {
         let (_folder, path) = folder();
         make(&path).expect("a file");
-        let (_, content) = open(&path, "WAL", false).expect("a file with its table");
+        let (_, content) = open(&path, "WAL", Past::Used).expect("a file with its table");
         assert!(content.is_empty());
     }
 
     #[test]
     fn what_was_in_the_wal_at_the_start_is_in_the_file_itself_then() {
         let (_folder, path) = folder();
-        let (first, _) = open(&path, "WAL", true).expect("a new file");
+        let (first, _) = open(&path, "WAL", Past::None).expect("a new file");
         first.execute_batch("INSERT INTO key_value VALUES ('catalog', x'32')").expect("a row");
-        let (second, content) = open(&path, "WAL", false).expect("as after kill -9");
+        let (second, content) = open(&path, "WAL", Past::Kept).expect("as after kill -9");
         assert_eq!(content.get("catalog"), Some(&b"2".to_vec()));
         let copy = beside(&path, ".copy");
         fs::copy(&path, &copy).expect("a copy of the one file");
-        assert_eq!(open(&copy, "WAL", false).expect("the copy").1, content);
+        assert_eq!(open(&copy, "WAL", Past::Used).expect("the copy").1, content);
         drop((first, second));
     }
 
@@ -195,13 +219,22 @@ mod tests {
         assert!(exit.code == 78 && exit.message.contains("-wal"), "{}", exit.message);
         assert!(beside(&path, "-wal").exists(), "nothing is touched");
         fs::remove_file(beside(&path, "-wal")).expect("the WAL");
-        assert!(open(&path, "WAL", true).is_ok(), "where nothing was kept there is no loss");
+        assert!(open(&path, "WAL", Past::None).is_ok(), "where nothing was kept there is no loss");
 
         let (_folder, path) = folder();
         let other = Connection::open(&path).expect("a database");
         other.execute_batch("CREATE TABLE other (x)").expect("a table");
         drop(other);
         assert_eq!(refused(&path).code, 78);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_only_made_anew_where_there_was_none() {
+        let (_folder, path) = folder();
+        let exit = open(&path, "WAL", Past::Kept).expect_err("it is refused");
+        assert!(exit.code == 78 && exit.message.contains("Restore a backup"), "{}", exit.message);
+        assert!(!path.exists());
+        assert!(open(&path, "WAL", Past::Used).is_ok());
     }
 
     #[test]
@@ -214,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_gives_75_and_a_place_that_cannot_be_used_74_and_neither_says_to_restore() {
+    fn a_lock_gives_75_an_unusable_place_74_and_neither_says_to_restore() {
         let (_folder, path) = folder();
         fs::create_dir(&path).expect("a folder in the way");
         let exit = refused(&path);

@@ -108,3 +108,22 @@ fn open_checked(file: &Path, journal: Journal) -> rusqlite::Result<Connection> {
     }
     Ok(connection)
 }
+/// Whether anything is kept in a file. One that cannot be read counts as one that holds something.
+pub(crate) fn has_rows(file: &Path) -> bool {
+    file.exists() && read_rows(file).unwrap_or(true)
+}
+
+fn read_rows(file: &Path) -> rusqlite::Result<bool> {
+    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let mut tables =
+        connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")?;
+    let tables = tables.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    for table in tables {
+        // A name cannot be a parameter; quoted, it is nothing else.
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM \"{}\")", table.replace('"', "\"\""));
+        if connection.query_row(&sql, [], |row| row.get(0))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

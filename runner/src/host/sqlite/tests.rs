@@ -116,7 +116,7 @@ fn a_read_sees_what_was_queued_before_it() {
 }
 
 #[test]
-fn writes_resolve_at_once_while_another_process_holds_the_database_and_are_all_there_after() {
+fn writes_resolve_at_once_while_the_database_is_held_elsewhere() {
     let bench = Bench::new();
     bench.insert(0).expect("queued");
     assert_eq!(bench.count_at_last(), 1);
@@ -285,7 +285,7 @@ fn a_damaged_file_is_set_aside_and_records_start_anew() {
 }
 
 #[test]
-fn a_file_that_is_damaged_while_it_is_used_is_replaced_by_one_with_the_same_tables() {
+fn a_file_damaged_while_it_is_used_is_replaced_with_the_same_tables() {
     let bench = Bench::new();
     bench.write("CREATE INDEX records_by_note ON records (note)").expect("an index");
     bench.insert(1).expect("queued");
@@ -342,7 +342,7 @@ fn closing_does_not_wait_for_a_lock_to_end() {
 }
 
 #[test]
-fn who_waits_for_rows_behind_a_long_queue_is_answered_although_the_writer_pauses() {
+fn who_waits_for_rows_is_answered_although_the_writer_pauses() {
     let bench = Bench::new();
     let sql = "INSERT INTO records VALUES (7, 'quota') RETURNING id";
     assert_eq!(bench.rows("DELETE FROM records RETURNING id").expect("rows").rows.len(), 0);

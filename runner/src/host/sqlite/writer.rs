@@ -5,6 +5,7 @@
 use super::schema::Schema;
 use super::statement::{Failure, Rows, Statement, is_damage, is_trouble};
 use super::store::{self, Journal};
+use super::trouble::{self, Trouble};
 use super::unheard::Unheard;
 use super::{Last, Status};
 use crate::host::store_thread::StoreThread;
@@ -29,6 +30,8 @@ const RETRY_MAX: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_millis(250);
 /// Imitating Spin every statement gives up: its busy timeout.
 const PATIENCE_SPIN: Duration = Duration::from_secs(5);
+/// While nothing can be written and nothing waits, it is looked this often whether it can be written again.
+const PROBE_EVERY: Duration = Duration::from_millis(500);
 /// Free pages a file may keep for coming rows, 4 MiB; beyond them a few are given back after each batch.
 const FREE_PAGES_MAX: u32 = 1_024;
 const VACUUM: &str = "PRAGMA incremental_vacuum(64)";
@@ -58,6 +61,10 @@ struct Queue {
     /// Callers who wait for rows; they end the linger.
     urgent: usize,
     sleep: Sleep,
+    /// Since when the writer has had statements in its hands.
+    busy_since: Option<Instant>,
+    /// What keeps statements from being written now.
+    trouble: Option<Trouble>,
     /// Raised each time the file is opened, which may be another one then, so that the reader follows.
     generation: u64,
     closing: bool,
@@ -142,6 +149,12 @@ impl Writer {
         Status { queued: queue.statements as u64, refused: queue.refused, failed: queue.failed }
     }
 
+    /// What is wrong, if that has had consequences by now.
+    pub(super) fn trouble(&self, now: Instant) -> Option<super::Trouble> {
+        let queue = self.progress.lock();
+        trouble::told(queue.trouble.as_ref(), queue.busy_since, queue.statements as u64, now)
+    }
+
     pub(super) fn flush(&self, limit: Duration) -> Result<()> {
         let until = self.queued_until();
         if !self.progress.wait_for(until, limit) {
@@ -165,6 +178,7 @@ impl Writer {
         }
         if queue.statements >= STATEMENTS_MAX || queue.bytes.saturating_add(bytes) > BYTES_MAX {
             queue.refused += 1;
+            queue.trouble.get_or_insert_with(|| Trouble::now("more is written than the disk takes")).lost += 1;
             return Err(Failure::QueueFull);
         }
         queue.statements += 1;
@@ -226,33 +240,44 @@ struct Thread {
     schema: Schema,
     unheard: Unheard,
     /// Since when nothing could be written, and whether that was told.
-    trouble: Option<(Instant, bool)>,
+    failing: Option<(Instant, bool)>,
 }
 
 /// Why a batch was not committed: nothing of it is on the disk.
-struct Trouble(rusqlite::Error);
+struct NotCommitted(rusqlite::Error);
+
+/// What the writer has found to do.
+#[derive(PartialEq)]
+enum Found {
+    Batch,
+    /// Nothing, but the file could not be written a moment ago.
+    Nothing,
+    End,
+}
 
 impl Thread {
     fn new(file: PathBuf, journal: Journal, progress: Arc<Progress>) -> Thread {
         let (schema, unheard) = (Schema::default(), Unheard::default());
-        Thread { file, journal, progress, connection: None, schema, unheard, trouble: None }
+        Thread { file, journal, progress, connection: None, schema, unheard, failing: None }
     }
 
     fn run(mut self) {
         let mut batch = Vec::new();
         let mut gathers = false;
         loop {
-            self.take(&mut batch, gathers);
-            if batch.is_empty() {
-                return;
+            match self.take(&mut batch, gathers) {
+                Found::Batch => {
+                    gathers = batch.len() > 1;
+                    self.commit(&mut batch);
+                }
+                Found::Nothing => self.probe(),
+                Found::End => return,
             }
-            gathers = batch.len() > 1;
-            self.commit(&mut batch);
         }
     }
 
-    /// Fills the batch; waits while there is nothing. Empty: the writer is closing.
-    fn take(&self, batch: &mut Vec<Job>, gathers: bool) {
+    /// Fills the batch; waits while there is nothing.
+    fn take(&self, batch: &mut Vec<Job>, gathers: bool) -> Found {
         let mut queue = self.progress.lock();
         if gathers && queue.urgent == 0 && queue.waiting.len() < BATCH_MAX {
             queue.sleep = Sleep::Lingering;
@@ -262,11 +287,43 @@ impl Thread {
         }
         queue.sleep = Sleep::Idle;
         let nothing = |queue: &mut Queue| queue.waiting.is_empty() && !queue.closing;
-        queue = self.progress.changed.wait_while(queue, nothing).unwrap_or_else(PoisonError::into_inner);
+        queue = match queue.trouble {
+            None => self.progress.changed.wait_while(queue, nothing).unwrap_or_else(PoisonError::into_inner),
+            Some(_) => {
+                let waited = self.progress.changed.wait_timeout_while(queue, PROBE_EVERY, nothing);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
         queue.sleep = Sleep::Awake;
+        if queue.waiting.is_empty() {
+            return if queue.closing { Found::End } else { Found::Nothing };
+        }
+        queue.busy_since = Some(Instant::now());
         let count = queue.waiting.len().min(BATCH_MAX);
         batch.extend(queue.waiting.drain(..count));
         queue.urgent -= batch.iter().filter(|job| job.since.is_some()).count();
+        Found::Batch
+    }
+
+    /// Looks whether the file can be written again.
+    fn probe(&mut self) {
+        match self.attempt(&[]) {
+            Ok(_) => self.recovered(),
+            Err(NotCommitted(error)) => self.recover(&error),
+        }
+    }
+
+    fn recovered(&mut self) {
+        let was_told = self.failing.take().is_some_and(|(_, told)| told);
+        // Most commits follow a commit that went well; then there is nothing to look for.
+        let lost = self.progress.lock().trouble.take().map_or(0, |trouble| trouble.lost);
+        match (was_told, lost) {
+            (false, 0) => {}
+            (_, 0) => log::note(format_args!("{} can be written again; nothing was lost", self.file.display())),
+            (_, lost) => {
+                log::warn(format_args!("{} can be written again; {lost} statements are lost", self.file.display()))
+            }
+        }
     }
 
     /// Commits the batch, however long that takes.
@@ -275,12 +332,10 @@ impl Thread {
         while !batch.is_empty() {
             match self.attempt(batch) {
                 Ok(outcomes) => {
-                    if let Some((_, true)) = self.trouble.take() {
-                        log::note(format_args!("{} can be written again", self.file.display()));
-                    }
+                    self.recovered();
                     return self.settle(batch.drain(..).zip(outcomes).collect());
                 }
-                Err(Trouble(error)) => {
+                Err(NotCommitted(error)) => {
                     self.warn_of(&error);
                     self.recover(&error);
                     if self.progress.lock().closing {
@@ -295,7 +350,8 @@ impl Thread {
 
     /// Tells of trouble once, and not of a lock that is gone in a moment.
     fn warn_of(&mut self, error: &rusqlite::Error) {
-        let (since, warned) = self.trouble.get_or_insert_with(|| (Instant::now(), false));
+        self.progress.lock().trouble.get_or_insert_with(|| Trouble::now(&error.to_string()));
+        let (since, warned) = self.failing.get_or_insert_with(|| (Instant::now(), false));
         if !*warned && since.elapsed() > PATIENCE {
             *warned = true;
             log::warn(format_args!("{} cannot be written: {error}; records wait", self.file.display()));
@@ -303,9 +359,9 @@ impl Thread {
     }
 
     /// One transaction. A statement that fails takes no other with it.
-    fn attempt(&mut self, batch: &[Job]) -> Result<Vec<Outcome>, Trouble> {
-        let connection = self.connect().map_err(Trouble)?;
-        connection.execute_batch("BEGIN IMMEDIATE").map_err(Trouble)?;
+    fn attempt(&mut self, batch: &[Job]) -> Result<Vec<Outcome>, NotCommitted> {
+        let connection = self.connect().map_err(NotCommitted)?;
+        connection.execute_batch("BEGIN IMMEDIATE").map_err(NotCommitted)?;
         let mut outcomes = Vec::with_capacity(batch.len());
         for job in batch {
             match job.statement.run(connection) {
@@ -313,14 +369,14 @@ impl Thread {
                 Err(error) if error.sqlite_error_code().is_some_and(is_trouble) || connection.is_autocommit() => {
                     // Some errors end the transaction by themselves; then this has nothing to do and says so.
                     let _ = connection.execute_batch("ROLLBACK");
-                    return Err(Trouble(error));
+                    return Err(NotCommitted(error));
                 }
                 Err(error) => outcomes.push(Err(Failure::from(error))),
             }
         }
         if let Err(error) = connection.execute_batch("COMMIT") {
             let _ = connection.execute_batch("ROLLBACK");
-            return Err(Trouble(error));
+            return Err(NotCommitted(error));
         }
         give_back_pages(connection);
         for (job, _) in batch.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()) {
@@ -410,6 +466,11 @@ impl Thread {
     fn fail(&mut self, jobs: Vec<Job>, error: &rusqlite::Error) {
         if !jobs.is_empty() {
             let reason = error.to_string();
+            let turned_away = jobs.iter().filter(|job| matches!(job.reply, Reply::Rows(_))).count() as u64;
+            if let Some(trouble) = &mut self.progress.lock().trouble {
+                trouble.turned_away += turned_away;
+                trouble.lost += jobs.len() as u64 - turned_away;
+            }
             self.settle(jobs.into_iter().map(|job| (job, Err(Failure::Busy(reason.clone())))).collect());
         }
     }
@@ -428,6 +489,9 @@ impl Thread {
         queue.bytes -= bytes;
         queue.settled += count as u64;
         queue.failed += failed as u64;
+        if queue.statements == queue.waiting.len() {
+            queue.busy_since = None;
+        }
         drop(queue);
         self.progress.changed.notify_all();
     }

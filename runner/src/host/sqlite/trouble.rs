@@ -1,0 +1,85 @@
+//! What is told of a database that cannot be written: the component puts it into words on `/readyz`. Counted here and not
+//! by each instance, so that the figures are those of the whole process and are gone when all is well again.
+
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// What has waited so long is told of; a shorter lock is nothing to worry about.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// What keeps statements from being written, and what came of it.
+pub(super) struct Trouble {
+    pub(super) since: Instant,
+    pub(super) why: String,
+    /// Statements nobody waits for that were not kept.
+    pub(super) lost: u64,
+    /// Callers who waited for rows and were told that there are none.
+    pub(super) turned_away: u64,
+}
+
+impl Trouble {
+    /// One that begins now.
+    pub(super) fn now(why: &str) -> Trouble {
+        Trouble { since: Instant::now(), why: why.to_owned(), lost: 0, turned_away: 0 }
+    }
+}
+
+/// The same for the component.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Told {
+    /// For how long nothing could be written.
+    pub(crate) for_ms: u64,
+    /// Why not, in the database's words.
+    pub(crate) why: String,
+    /// Statements that wait to be written.
+    pub(crate) queued: u64,
+    /// Statements that were not kept.
+    pub(crate) lost: u64,
+    /// Callers who were told that the database does not answer.
+    pub(crate) turned_away: u64,
+    /// Nothing was written for so long that whoever needs a row now will be turned away too.
+    pub(crate) stuck: bool,
+}
+
+/// Nothing is told before somebody was turned away, something is lost, or the first statement has waited too long.
+pub(super) fn told(trouble: Option<&Trouble>, busy_since: Option<Instant>, queued: u64, now: Instant) -> Option<Told> {
+    let waited = busy_since.map(|since| now.saturating_duration_since(since)).unwrap_or_default();
+    let stuck = waited >= WAIT_MAX;
+    let (since, why, lost, turned_away) = match trouble {
+        Some(trouble) if stuck || trouble.lost > 0 || trouble.turned_away > 0 => {
+            (trouble.since, trouble.why.as_str(), trouble.lost, trouble.turned_away)
+        }
+        None if stuck => (busy_since?, "the disk does not answer", 0, 0),
+        _ => return None,
+    };
+    let for_ms = u64::try_from(now.saturating_duration_since(since).as_millis()).unwrap_or(u64::MAX);
+    Some(Told { for_ms, why: why.to_owned(), queued, lost, turned_away, stuck })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_first_one_turned_away_or_lost_is_told_at_once() {
+        let mut trouble = Trouble::now("locked");
+        let now = trouble.since + SECOND;
+        assert_eq!(told(Some(&trouble), Some(trouble.since), 1, now), None, "a short lock hurts nobody");
+        trouble.turned_away = 1;
+        let one = told(Some(&trouble), None, 0, now).expect("somebody was turned away");
+        assert_eq!((one.turned_away, one.for_ms, one.stuck), (1, 1_000, false));
+        (trouble.turned_away, trouble.lost) = (0, 1);
+        assert_eq!(told(Some(&trouble), None, 0, now).map(|told| told.lost), Some(1));
+    }
+
+    #[test]
+    fn what_has_waited_for_five_seconds_is_told_whatever_the_reason() {
+        let start = Instant::now();
+        assert_eq!(told(None, Some(start), 1, start + 4 * SECOND), None);
+        let hung = told(None, Some(start), 1, start + 5 * SECOND).expect("it waits");
+        assert!(hung.stuck && hung.queued == 1 && hung.why.contains("disk"), "{hung:?}");
+        assert_eq!(told(None, None, 0, start + 500 * SECOND), None);
+    }
+}
