@@ -64,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) secrets: String,
     /// What upstreams' certificates may come from beside Mozilla's roots.
     pub(crate) roots: OwnRoots,
+    /// URL under which others reach the gateway; may be empty.
+    pub(crate) public_url: String,
 }
 
 /// What all instances of the process share.
@@ -342,6 +344,7 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
     variables.set("token", settings.token.as_str());
     variables.set("master_key", settings.master_key.as_str());
     variables.set("secrets", settings.secrets.as_str());
+    variables.set("public_url", settings.public_url.as_str());
     if let Some(previous) = &settings.master_key_previous {
         variables.set("master_key_previous", previous.as_str());
     }

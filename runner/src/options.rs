@@ -58,6 +58,10 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "LLMIO_CATALOG", value_name = "FILE")]
     pub(crate) catalog: Option<PathBuf>,
 
+    /// URL under which others reach the admin API, such as https://llm.example [default: its addresses alone]
+    #[arg(long, global = true, env = "LLMIO_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
+    pub(crate) public_url: Option<String>,
+
     /// Admin token, 16 characters or more [default: $TOKEN, or the one in DIR/token, made at first start]
     #[arg(long, global = true, env = "LLMIO_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
@@ -177,6 +181,17 @@ fn socket_address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+fn public_url(text: &str) -> Result<String, String> {
+    let url = text.parse::<http::Uri>().ok();
+    let is_whole = |url: &http::Uri| matches!(url.scheme_str(), Some("http" | "https")) && url.authority().is_some();
+    if text.is_empty() || url.as_ref().is_some_and(is_whole) {
+        return Ok(text.to_owned());
+    }
+    let text = language::of_process()
+        .pick("it must be a URL, such as https://llm.example", "应为完整的 URL，例如 https://llm.example");
+    Err(text.to_owned())
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -219,6 +234,16 @@ pub(crate) mod tests {
         for text in ["localhost:7070", ":7070", "", "127.0.0.1"] {
             let said = parsed(&["--listen", text]).expect_err("no address").to_string();
             assert!(said.contains("127.0.0.1:7070") && said.contains("0.0.0.0:7070"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_public_url_has_a_scheme_and_a_host() {
+        for url in ["https://llm.example", "http://10.0.0.1:7070/llmio", ""] {
+            assert_eq!(settings(&["--public-url", url]).public_url.as_deref(), Some(url));
+        }
+        for text in ["llm.example", "ftp://llm.example", "https://"] {
+            assert!(parsed(&["--public-url", text]).is_err(), "{text}");
         }
     }
 

@@ -58,6 +58,7 @@ pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<
             master_key_previous: secrets.master_key_previous,
             secrets: secrets.named,
             roots,
+            public_url: settings.public_url.clone().unwrap_or_default(),
         },
     )?;
     Ok(Started { gateway, folder, given_token })

@@ -6,7 +6,8 @@ use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use gateway_core::accept::{BODY_BYTES_MAX, client_address};
+use gateway_core::accept::browser::Visit;
+use gateway_core::accept::{BODY_BYTES_MAX, client_address, is_admin};
 use gateway_core::catalog::Network;
 use gateway_core::headers;
 use gateway_core::refusal::{Refusal, Reply};
@@ -24,6 +25,8 @@ pub(crate) struct Incoming {
     pub(crate) path: String,
     /// What stands behind `?`.
     pub(crate) query: Option<String>,
+    /// The host the request names, of an admin request only: each question to the host costs.
+    authority: Option<String>,
     /// Names in lower case.
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     /// The record's id: the runner's, else made here.
@@ -64,11 +67,13 @@ impl Incoming {
             None => (target, None),
         };
         let headers = request.get_headers().copy_all();
+        let authority = if is_admin(&path) { request.get_authority() } else { None };
         let at_ms = host::unix_ms();
         let mut incoming = Incoming {
             method,
             path,
             query,
+            authority,
             headers,
             id: String::new(),
             peer: None,
@@ -88,6 +93,18 @@ impl Incoming {
     /// The first value of a header, where it is text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         headers::text(&self.headers, name)
+    }
+
+    /// What a browser says of the request.
+    pub(crate) fn visit<'a>(&'a self, public_url: &'a str) -> Visit<'a> {
+        Visit {
+            method: &self.method,
+            path: &self.path,
+            authority: self.authority.as_deref(),
+            origin: self.header("origin"),
+            fetch_site: self.header("sec-fetch-site"),
+            public_url,
+        }
     }
 
     fn header_last(&self, name: &str) -> Option<&str> {

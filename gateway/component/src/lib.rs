@@ -78,6 +78,11 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
         Endpoint::Ready => Shape::Problem,
         _ => shape,
     };
+    if needs == Needs::Admin
+        && let Err(refusal) = incoming.visit(&host::variable("public_url").await.unwrap_or_default()).check()
+    {
+        return relay::refuse(&incoming, &refusal, shape);
+    }
     let (caller, snapshot) = match enter(instance, needs, &incoming).await {
         Ok(entered) => entered,
         // A gateway that cannot serve is alive all the same, and readiness says why it cannot.

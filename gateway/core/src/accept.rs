@@ -2,6 +2,7 @@
 //! what each route needs; [`call`] reads from the body only what llmio acts on and leaves the rest unparsed.
 
 mod body;
+pub mod browser;
 mod demand;
 mod form;
 pub mod host;

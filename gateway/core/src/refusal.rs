@@ -157,6 +157,11 @@ impl Refusal {
         Refusal::new(415, message).coded("unsupported_encoding")
     }
 
+    /// 421: the host the request names is not one that llmio answers to.
+    pub fn misdirected(message: impl Into<String>) -> Self {
+        Refusal::new(421, message).coded("misdirected").without_retry()
+    }
+
     /// 422: a catalog that does not validate; every problem is listed.
     pub fn invalid_catalog(problems: Problems) -> Self {
         let message = "The catalog was refused as a whole; nothing changed. Mend every problem listed.";

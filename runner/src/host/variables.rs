@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use wasmtime::component::Accessor;
 
 /// Names the host itself answers; never looked up outside, so that nobody's environment can pose as the host.
-const FACTS: [&str; 9] = [
+const FACTS: [&str; 11] = [
     "boot",
     "catalog",
     "catalog_trouble",
@@ -17,6 +17,7 @@ const FACTS: [&str; 9] = [
     "host_metrics",
     "master_key",
     "master_key_previous",
+    "public_url",
     "secrets",
     "store_trouble",
     "token",
@@ -41,7 +42,7 @@ impl Variables {
     /// As Spin answers with this project's `spin.toml`: declared variables only, all of them with a default.
     pub(crate) fn declared_only() -> Variables {
         let variables = Variables { facts: RwLock::default(), secrets: None };
-        for name in ["token", "master_key", "catalog"] {
+        for name in ["token", "master_key", "catalog", "public_url"] {
             variables.set(name, "");
         }
         variables.set("secrets", "{}");

@@ -24,6 +24,7 @@ macro_rules! both_hosts {
 mod abuse;
 mod bad_input;
 mod balancing;
+mod browser;
 mod budgets;
 mod busy_machine;
 mod catalog_api;

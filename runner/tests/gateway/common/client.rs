@@ -32,7 +32,7 @@ enum Body {
 impl Request {
     /// A request without credential and body.
     pub(crate) fn new(method: &str, path: &str) -> Self {
-        let headers = vec![("host".to_owned(), b"gateway.test".to_vec())];
+        let headers = vec![("host".to_owned(), b"localhost".to_vec())];
         Request { method: method.to_owned(), path: path.to_owned(), headers, body: None }
     }
 
@@ -40,6 +40,12 @@ impl Request {
     pub(crate) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.to_owned(), value.as_ref().to_vec()));
         self
+    }
+
+    /// Names this host, and no other.
+    pub(crate) fn host(mut self, host: &str) -> Self {
+        self.headers.retain(|(name, _)| name != "host");
+        self.header("host", host)
     }
 
     /// Presents this credential, and no other, as OpenAI clients do.
