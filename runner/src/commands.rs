@@ -1,5 +1,6 @@
-//! One file per subcommand. All but `serve` are clients of the component's `/api`.
+//! One file per subcommand. All but `serve` and `bench` are clients of the component's `/api`.
 
+pub(crate) mod bench;
 pub(crate) mod catalog;
 mod client;
 pub(crate) mod health;

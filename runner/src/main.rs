@@ -39,6 +39,7 @@ fn main() -> ExitCode {
     let done = match options.command.unwrap_or(Command::Serve) {
         Command::Serve => commands::serve::run(&options.settings),
         Command::Token => commands::token::run(&options.settings),
+        Command::Bench(command) => commands::bench::run(&command),
         Command::Health => commands::health::run(&options.settings),
         Command::Catalog(command) => commands::catalog::run(&options.settings, command),
         Command::Keys(command) => commands::keys::run(&options.settings, command),

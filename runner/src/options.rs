@@ -1,7 +1,8 @@
 //! The command line and the environment: flag before environment before default. All options are global, so that
 //! `llmio --listen …` and `llmio serve --listen …` are the same.
 
-use crate::commands::{catalog, keys, records};
+use crate::commands::{bench, catalog, keys, records};
+use crate::instance::Isolation;
 use crate::language;
 use clap::{Parser, Subcommand};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -41,6 +42,9 @@ pub(crate) enum Command {
     Keys(keys::Command),
     /// List what became of calls, newest first
     Records(records::Arguments),
+    /// Measure what this binary does on this machine
+    #[command(subcommand, hide = true)]
+    Bench(bench::Command),
 }
 
 /// Options of all commands.

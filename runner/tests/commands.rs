@@ -343,7 +343,7 @@ fn a_diff_tells_what_an_import_would_change_and_no_secret() {
 }
 
 #[test]
-fn an_import_leaves_what_the_file_lacks_and_replaces_it_only_when_asked_to() {
+fn an_import_keeps_what_the_file_lacks_unless_asked_to_replace_it() {
     let place = Place::new().with("OPENROUTER_API_KEY", "sk-env");
     let four_lines = "models = [{ name = \"qwen3-coder\", targets = [\"openrouter/qwen/qwen3-coder:free\"] }]\n\
                       [[providers]]\npreset = \"openrouter\"\ncredentials = [\"${OPENROUTER_API_KEY}\"]\n";
@@ -585,13 +585,14 @@ fn the_first_start_that_succeeds_greets_whatever_was_before() {
     assert!(said.contains(&address) && said.contains("--listen"), "{said}");
     let words = words_of_a_start(&place, &[]);
     let token = place.ok(&["token"]);
-    assert!(words.contains(token.trim()) && words.contains("\"model\":\"demo\""), "{words}");
+    assert!(words.contains("Bearer $(llmio token)") && words.contains("\"model\":\"demo\""), "{words}");
+    assert!(!words.contains(token.trim()), "what is no terminal may be a log that many read");
     let words = words_of_a_start(&place, &[]);
     assert_eq!(words.lines().count(), 1, "{words}");
 }
 
 #[test]
-fn the_first_start_names_a_model_that_is_there_and_a_token_the_shell_knows() {
+fn the_first_start_names_a_model_and_a_token_the_shell_knows() {
     let place = Place::new();
     let model = |name: &str, more: &str| format!("[[models]]\nname = \"{name}\"\n{more}targets = [\"echo/x\"]\n");
     let text = format!("[[providers]]\npreset = \"echo\"\n{}{}", model("off", "enabled = false\n"), model("mine", ""));
