@@ -2,6 +2,8 @@
 //! the host, and takes all the others as they are: so no other file may name the host's interfaces, and what an instance
 //! remembers must be passed on, not found.
 
+#![expect(clippy::disallowed_methods, reason = "core reads no files; the sources are files")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -66,7 +66,10 @@ fn parameter(item: &str, name: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn of(limits: &str, policies: &str) -> Vec<(Option<Span>, Option<u64>, Option<u64>, Option<i64>)> {
+    /// Of a limit: its window, its size, what is left, and when that ends.
+    type Told = (Option<Span>, Option<u64>, Option<u64>, Option<i64>);
+
+    fn of(limits: &str, policies: &str) -> Vec<Told> {
         let headers = [("RateLimit", limits), ("RateLimit-Policy", policies)];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
         let told = read(&Headers(&headers), 0);
