@@ -45,7 +45,7 @@ impl Dialect {
         }
     }
 
-    /// See [`Room::keep_alive`].
+    /// See `Room::keep_alive`.
     pub fn keep_alive(self) -> &'static [u8] {
         self.room().keep_alive
     }

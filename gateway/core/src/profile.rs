@@ -1,7 +1,7 @@
 //! What a model takes and refuses. Models of one dialect differ in what they answer 400 to, and nothing but their names
 //! says so.
 //!
-//! A name is parsed in one place ([`ModelName`]), and what follows from it is in one table ([`mod@rows`]), each fact beside
+//! A name is parsed in one place ([`ModelName`]), and what follows from it is in one table (`rows`), each fact beside
 //! the page it was read on. Not a capability query to the provider: few have one, none tells what is told here, and a
 //! request cannot wait for it. What the table does not know is taken for what most models of the dialect are.
 

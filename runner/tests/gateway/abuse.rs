@@ -137,7 +137,7 @@ fn huge_json<'s>(scope: &'s Scope<'s, '_>, scene: &'s Scene, over: &'s AtomicBoo
     let objects = format!(r#"{{"model":"known","messages":[{}{{}}]}}"#, "{},".repeat(4 << 20)).into_bytes();
     let turn = Arc::new(AtomicUsize::new(0));
     again_and_again(scope, 2, over, move || {
-        let body = if turn.fetch_add(1, Ordering::Relaxed) % 2 == 0 { &zeros } else { &objects };
+        let body = if turn.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) { &zeros } else { &objects };
         scene.send("/v1/chat/completions", body);
     });
 }

@@ -11,7 +11,7 @@ pub(super) fn write(seal: Seal) -> Value {
     json!({ "type": "redacted_thinking", "data": seal.for_client(Dialect::Anthropic) })
 }
 
-/// Puts seals that [`write`] wrote back onto their calls.
+/// Puts seals that [`write`](fn@write) wrote back onto their calls.
 pub(super) fn read(parts: Vec<Part>) -> Vec<Part> {
     let mut read: Vec<Part> = Vec::with_capacity(parts.len());
     for mut part in parts {
