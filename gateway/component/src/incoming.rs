@@ -43,7 +43,7 @@ pub(crate) struct Incoming {
 /// A body, and its share of what the instance may hold.
 pub(crate) struct Body {
     pub(crate) bytes: Vec<u8>,
-    _held: Held,
+    pub(crate) held: Held,
 }
 
 impl Incoming {
@@ -136,9 +136,9 @@ impl Incoming {
             return Err(Refusal::too_large(BODY_BYTES_MAX));
         }
         let mut held = Held::none(instance);
-        let Some(contents) = self.contents() else { return Ok(Body { bytes: Vec::new(), _held: held }) };
+        let Some(contents) = self.contents() else { return Ok(Body { bytes: Vec::new(), held }) };
         let bytes = collect(contents, announced, &mut held).await?;
-        Ok(Body { bytes, _held: held })
+        Ok(Body { bytes, held })
     }
 }
 

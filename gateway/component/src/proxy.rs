@@ -32,8 +32,8 @@ use gateway_core::refusal::{Refusal, Reply};
 use gateway_core::state::State;
 use gateway_core::uri;
 
-use crate::host::{self, Pulse};
-use crate::incoming::Incoming;
+use crate::host::{self, Held, Pulse};
+use crate::incoming::{Body, Incoming};
 use crate::instance::Instance;
 use crate::relay::{self, Ready, Response};
 use crate::store::catalog::{self, Freshness, Snapshot};
@@ -94,7 +94,8 @@ async fn line(
     snapshot: Rc<Snapshot>,
     open: &OpenCall,
 ) -> Result<Ready, Refusal> {
-    let call = accept(instance, operation, parameter, incoming).await?;
+    // What the body takes of the instance is given back when the call has its answer.
+    let (call, _held) = accept(instance, operation, parameter, incoming).await?;
     open.asked(&call);
     let (snapshot, model) = find_model(instance, &call, caller, snapshot).await?;
     health::count_call(instance, &model.name);
@@ -127,17 +128,17 @@ async fn accept(
     operation: Operation,
     parameter: &str,
     incoming: &Incoming,
-) -> Result<Call, Refusal> {
+) -> Result<(Call, Held), Refusal> {
     if headers::hops(&incoming.headers) >= headers::HOPS_MAX {
         return Err(Refusal::loop_detected(headers::HOPS_MAX));
     }
-    let body = incoming.body(instance).await?;
+    let Body { bytes, held } = incoming.body(instance).await?;
     let head = accept::Head {
         model: if parameter.is_empty() { None } else { Some(uri::decode_parameter(parameter).unwrap_or_default()) },
         content_type: incoming.header("content-type").unwrap_or_default().as_bytes(),
         query: incoming.query.as_deref(),
     };
-    accept::call(operation, head, body.bytes)
+    Ok((accept::call(operation, head, bytes)?, held))
 }
 
 /// The model, from a snapshot that is certain to be new before anything is refused.
