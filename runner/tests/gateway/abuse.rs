@@ -246,13 +246,9 @@ macro_rules! beside {
 }
 
 beside! {
-    slow_uploads,
-        calls: "issue 10, fall 1: large bodies take all that an instance may hold",
-        stream: "issue 10, fall 1: large bodies take all that an instance may hold";
+    slow_uploads;
     slow_readers;
-    huge_json,
-        calls: "issue 10, fall 2: bodies whose reading is dear trap the instance",
-        stream: "issue 10, fall 2: bodies whose reading is dear trap the instance";
+    huge_json;
     unfinished_events;
     retry_storm;
     key_flood;
