@@ -103,8 +103,7 @@ impl CallContext<'_> {
     /// closed, the probe of a target that was out of order, and its quotas.
     async fn reserve(&self, to: Named<'_>, of: &Subjects) -> Result<Option<Charged>, Skip> {
         let egress = to.provider.egress_of(to.credential);
-        let held = self.probing.borrow().clone();
-        let resting = |health: &_| egress_resting(health, of, egress, &held, host::unix_ms());
+        let resting = |health: &_| egress_resting(health, of, egress, &self.probing.borrow(), host::unix_ms());
         if let Some(skip) = health::peek(self.instance, resting) {
             return Err(skip);
         }

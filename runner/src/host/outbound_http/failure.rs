@@ -97,6 +97,7 @@ fn of_connection(error: &NoConnection) -> Error {
     match error {
         NoConnection::LookUpTimeout => Error::DnsTimeout,
         NoConnection::Timeout => Error::ConnectionTimeout,
+        NoConnection::LookUp(error) if is_shortage(error) => Error::ConnectionLimitReached,
         NoConnection::LookUp(error) => Error::DnsError { rcode: Some(error.to_string()), info_code: None },
         NoConnection::Prohibited => Error::DestinationIpProhibited,
         NoConnection::Proxy(why) => Error::InternalError(Some(format!("{PROXY}{why}"))),
@@ -132,9 +133,7 @@ fn of_handshake(cause: &(dyn StdError + 'static)) -> Option<Error> {
     {
         return Some(known);
     }
-    // The process has no descriptor left, or the machine has none.
-    let shortages = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
-    if shortages.contains(&error.raw_os_error()) {
+    if is_shortage(error) {
         return Some(Error::ConnectionLimitReached);
     }
     match error.kind() {
@@ -147,6 +146,12 @@ fn of_handshake(cause: &(dyn StdError + 'static)) -> Option<Error> {
         io::ErrorKind::UnexpectedEof => Some(Error::TlsProtocolError),
         _ => None,
     }
+}
+
+/// The process has no descriptor left, or the machine has none: nobody else's fault.
+fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
+    shortages.contains(&error.raw_os_error())
 }
 
 fn of_tls(error: &rustls::Error) -> Error {

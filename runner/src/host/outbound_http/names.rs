@@ -6,6 +6,7 @@
 //!
 //! hickory-resolver needs no threads, but knows neither mDNS nor what else a machine may use, and is a megabyte.
 
+use rustix::io::Errno;
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -25,7 +26,7 @@ const STACK_BYTES: usize = 512 << 10;
 
 type LookUp = fn(&str) -> io::Result<Vec<SocketAddr>>;
 /// Shared by all who wait; an `io::Error` is not to be cloned.
-type Found = Result<Vec<SocketAddr>, (io::ErrorKind, String)>;
+type Found = Result<Vec<SocketAddr>, Arc<io::Error>>;
 
 /// The resolver of the process.
 #[derive(Clone)]
@@ -61,7 +62,7 @@ impl Names {
         let mut looking_up = self.join(name)?;
         let found = looking_up.wait_for(Option::is_some).await;
         let found = found.map_err(|_| io::Error::other("the look-up panicked"))?.clone();
-        found.unwrap_or_else(|| Ok(Vec::new())).map_err(|(kind, said)| io::Error::new(kind, said))
+        found.unwrap_or_else(|| Ok(Vec::new())).map_err(|error| again(&error))
     }
 
     fn join(&self, name: &str) -> io::Result<watch::Receiver<Option<Found>>> {
@@ -71,8 +72,9 @@ impl Names {
         {
             return Ok(looking_up.clone());
         }
+        // A shortage of this process, like that of descriptors, and not the name's fault.
         if running.threads >= LOOK_UPS_MAX {
-            return Err(io::Error::other("too many names are being looked up"));
+            return Err(Errno::MFILE.into());
         }
         let (found, looking_up) = watch::channel(None);
         let (names, owned, receiver) = (self.clone(), name.to_owned(), looking_up.clone());
@@ -85,13 +87,21 @@ impl Names {
 
     fn run(&self, name: &str, looking_up: &watch::Receiver<Option<Found>>, found: &watch::Sender<Option<Found>>) {
         let _running = Ending { names: self, name, looking_up };
-        let addresses = (self.0.look_up)(name).map_err(|error| (error.kind(), error.to_string()));
+        let addresses = (self.0.look_up)(name).map_err(Arc::new);
         found.send_replace(Some(addresses));
     }
 
     /// A poisoned lock only means that a panic happened elsewhere.
     fn running(&self) -> MutexGuard<'_, Running> {
         self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The same error for one more who waited: an error of the system keeps its number, by which a shortage is known.
+fn again(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => io::Error::new(error.kind(), error.to_string()),
     }
 }
 
@@ -159,7 +169,8 @@ mod tests {
             let all = join_all(texts.iter().map(|name| names.look_up(name)));
             tokio::pin!(all);
             assert!(futures_util::poll!(&mut all).is_pending());
-            assert!(names.look_up("good.example").await.is_err());
+            let refused = names.look_up("good.example").await.expect_err("no thread is free");
+            assert_eq!(refused.raw_os_error(), Some(Errno::MFILE.raw_os_error()), "a shortage of our own");
             all.await;
         });
         while names.running().threads > 0 {
