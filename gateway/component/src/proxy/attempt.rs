@@ -72,7 +72,7 @@ impl CallContext<'_> {
         let (started_ms, started_at_ms) = (host::now_ms(), host::unix_ms());
         let sent = match self.rewrite(to) {
             Err(skip) => skip.into(),
-            Ok(destination) => match self.reserve(to, &subjects).await {
+            Ok(destination) => match self.reserve(to, &subjects, started_at_ms).await {
                 Err(skip) => skip.into(),
                 Ok(charged) => {
                     self.wait.served();
@@ -101,15 +101,15 @@ impl CallContext<'_> {
 
     /// What an attempt has to have before it is sent: a way out, which an earlier attempt of this call may have found
     /// closed, the probe of a target that was out of order, and its quotas.
-    async fn reserve(&self, to: Named<'_>, of: &Subjects) -> Result<Option<Charged>, Skip> {
+    async fn reserve(&self, to: Named<'_>, of: &Subjects, now_ms: i64) -> Result<Option<Charged>, Skip> {
         let egress = to.provider.egress_of(to.credential);
-        let resting = |health: &_| egress_resting(health, of, egress, &self.probing.borrow(), host::unix_ms());
+        let resting = |health: &_| egress_resting(health, of, egress, &self.probing.borrow(), now_ms);
         if let Some(skip) = health::peek(self.instance, resting) {
             return Err(skip);
         }
         // Whoever is tested is tried whatever health says.
         if !self.is_test {
-            self.probe(of, egress).await?;
+            self.probe(of, egress, now_ms).await?;
         }
         let asking = (&self.estimate, self.incoming.id.as_str());
         let charged = charges::reserve(self.instance, asking, to, self.snapshot).await?;
@@ -194,10 +194,10 @@ impl CallContext<'_> {
         let words = words.as_deref();
         let (operation, class) = (self.call.operation, made.verdict.class);
         self.open.attempted(to, &Attempted { operation, outcome, class, words, started_ms });
-        let took = self.took(host::now_ms().saturating_sub(started_ms));
+        let took_ms = host::now_ms().saturating_sub(started_ms);
         let learner = made.learner(self);
-        learner.outcome(outcome, made.verdict, words, took);
-        learner.limits(outcome, made.headers());
+        learner.outcome(outcome, made.verdict, words, self.took(took_ms));
+        learner.limits(outcome, made.headers(), took_ms);
     }
 
     /// Whole answers take as long as they are, so only who orders targets by it wants to know.
@@ -229,8 +229,8 @@ impl CallContext<'_> {
 
     /// Takes the probes that the attempt needs: one call at a time finds out whether somebody works again. Those that
     /// this call has already are good for its further attempts too.
-    async fn probe(&self, of: &Subjects, egress: Option<&Egress>) -> Result<(), Skip> {
-        let due = health::peek(self.instance, |health| health.probes_due(of.all(), host::unix_ms()));
+    async fn probe(&self, of: &Subjects, egress: Option<&Egress>, now_ms: i64) -> Result<(), Skip> {
+        let due = health::peek(self.instance, |health| health.probes_due(of.all(), now_ms));
         for subject in due {
             let taken = |until_ms| health::peek(self.instance, |health| probed(health, of, egress, &subject, until_ms));
             health::claim_probe(self.instance, &subject).await.map_err(taken)?;

@@ -7,7 +7,6 @@ use gateway_core::health::{Availability, Health, Subjects};
 use gateway_core::outcome::{self, Lesson, Outcome};
 use gateway_core::verdict::Verdict;
 
-use crate::host;
 use crate::instance::Instance;
 use crate::relay::Ended;
 use crate::store::health::{self, Took};
@@ -38,9 +37,11 @@ impl Learner<'_> {
         }
     }
 
-    /// What the attempt told of its provider's limits; `headers` are those of an answer.
-    pub(super) fn limits(&self, outcome: &Outcome, headers: Option<&[(String, Vec<u8>)]>) {
-        if let Some(news) = outcome::limit_news(outcome, headers, host::unix_ms()) {
+    /// What the attempt told of its provider's limits after `took_ms`; `headers` are those of an answer. Few tell
+    /// anything, so the host's clock is not asked again.
+    pub(super) fn limits(&self, outcome: &Outcome, headers: Option<&[(String, Vec<u8>)]>, took_ms: u64) {
+        let now_ms = self.started_at_ms.saturating_add_unsigned(took_ms);
+        if let Some(news) = outcome::limit_news(outcome, headers, now_ms) {
             health::used_up(self.instance, self.subjects, &news.used_up());
             signals::learn(self.instance, self.subjects, news.told);
         }
