@@ -103,9 +103,10 @@ pub(crate) async fn reserve(instance: &Rc<Instance>, charges: &[Charge], now_ms:
                 settle(&settling, &quota::refund(&made)).await;
             }
         };
+        let reads_before = allowances::reads(instance);
         match database::rows_or_late(instance, RESERVE, vec![parameter(charges)], left_ms(), late).await {
             Ok(rows) if !rows.is_empty() => {
-                allowances::reserved(instance, charges);
+                allowances::reserved(instance, charges, reads_before);
                 return Reservation::Reserved;
             }
             Ok(_) => {}

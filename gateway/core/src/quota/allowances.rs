@@ -17,6 +17,8 @@ const SPENT: i64 = i64::MAX;
 #[derive(Debug, Default)]
 pub struct Allowances {
     known: HashMap<String, Known>,
+    /// How often the ledger was read.
+    reads: u64,
 }
 
 #[derive(Debug)]
@@ -50,10 +52,20 @@ impl Allowances {
             (charge.id.clone(), Known { since: charge.since, spent })
         });
         self.known = known.collect();
+        self.reads = self.reads.wrapping_add(1);
     }
 
-    /// Takes note of what this instance has reserved itself.
-    pub fn reserved(&mut self, charges: &[Charge]) {
+    /// How often the ledger was read, to be asked before a reservation is sent.
+    pub fn reads(&self) -> u64 {
+        self.reads
+    }
+
+    /// Takes note of what this instance has reserved itself. Where the ledger was read between, which may have seen the
+    /// reservation, nothing is added: counted twice, it would make what is left look spent until the next look.
+    pub fn reserved(&mut self, charges: &[Charge], reads_before: u64) {
+        if reads_before != self.reads {
+            return;
+        }
         for charge in charges {
             if let Some(known) = self.known.get_mut(&charge.id).filter(|known| charge.bucket >= known.since) {
                 known.spent = known.spent.saturating_add(charge.amount);

@@ -31,9 +31,14 @@ pub(crate) fn with<T>(instance: &Instance, look: impl FnOnce(&Allowances) -> T) 
     look(&instance.store.quota.allowances.allowances.borrow())
 }
 
-/// Takes note of a reservation.
-pub(super) fn reserved(instance: &Instance, charges: &[Charge]) {
-    instance.store.quota.allowances.allowances.borrow_mut().reserved(charges);
+/// How often this instance has looked, to be asked before a reservation is sent.
+pub(super) fn reads(instance: &Instance) -> u64 {
+    with(instance, Allowances::reads)
+}
+
+/// Takes note of a reservation that was sent after so many looks.
+pub(super) fn reserved(instance: &Instance, charges: &[Charge], reads_before: u64) {
+    instance.store.quota.allowances.allowances.borrow_mut().reserved(charges, reads_before);
 }
 
 /// Takes note of corrections.

@@ -37,11 +37,11 @@ fn what_an_instance_reserves_and_settles_itself_is_known_at_once() {
     let charges = charges("quota = { tpd = 150, zone = \"UTC\" }", NOW_MS);
     let mut allowances = Allowances::default();
     let is_spent = |allowances: &Allowances| allowances.expires_ms(&charges, NOW_MS) != NOW_MS + 12 * HOUR;
-    allowances.reserved(&charges);
+    allowances.reserved(&charges, allowances.reads());
     assert!(!is_spent(&allowances), "what was never read is not known");
     allowances.replace(&charges, []);
     assert!(!is_spent(&allowances));
-    allowances.reserved(&charges);
+    allowances.reserved(&charges, allowances.reads());
     assert!(is_spent(&allowances), "100 of 150 are taken, and 100 more do not fit");
     allowances.corrected(&settle(&charges, Spend::tokens(50)));
     assert!(!is_spent(&allowances));
@@ -51,8 +51,20 @@ fn what_an_instance_reserves_and_settles_itself_is_known_at_once() {
     let yesterday = [Charge { bucket: charges[0].since - HOUR, ..charges[0].clone() }];
     allowances.corrected(&refund(&yesterday));
     allowances.replace(&charges, []);
-    allowances.reserved(&yesterday);
+    allowances.reserved(&yesterday, allowances.reads());
     assert!(!is_spent(&allowances), "what was spent yesterday is not spent today");
+}
+
+#[test]
+fn a_reservation_that_a_look_may_have_seen_is_not_counted_twice() {
+    let charges = charges("quota = { rpd = 2, zone = \"UTC\" }", NOW_MS);
+    let mut allowances = Allowances::default();
+    let reads_before = allowances.reads();
+    allowances.replace(&charges, [(charges[0].id.clone(), 1)]);
+    allowances.reserved(&charges, reads_before);
+    assert_eq!(allowances.expires_ms(&charges, NOW_MS), NOW_MS + 12 * HOUR, "one of two is left");
+    allowances.reserved(&charges, allowances.reads());
+    assert!(allowances.expires_ms(&charges, NOW_MS) > NOW_MS + 12 * HOUR, "both are taken");
 }
 
 #[test]
