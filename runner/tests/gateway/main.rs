@@ -72,4 +72,5 @@ mod timeouts;
 mod token_timing;
 mod translation;
 mod traps;
+mod unreachable;
 mod waiting;
