@@ -42,6 +42,17 @@ pub(crate) fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
+/// A line for a shell that makes a first call. The token may be an expression of the shell.
+pub(crate) fn curl(url: &str, token: &str, model: &str) -> String {
+    let body = json!({ "model": model, "messages": [{ "role": "user", "content": "Hello" }] });
+    // A quote ends the shell's quoted text; this is one between two quoted texts.
+    let body = body.to_string().replace('\'', r"'\''");
+    format!(
+        "curl {url}/v1/chat/completions -H \"Authorization: Bearer {token}\" -H \"Content-Type: application/json\" -d \
+         '{body}'"
+    )
+}
+
 struct Greeting<'a> {
     chinese: bool,
     url: String,
@@ -90,14 +101,7 @@ impl Greeting<'_> {
             Some(TOKEN_FLAG) => "YOUR_TOKEN".to_owned(),
             Some(variable) => format!("${variable}"),
         };
-        let body = json!({ "model": model, "messages": [{ "role": "user", "content": "Hello" }] });
-        // A quote ends the shell's quoted text; this is one between two quoted texts.
-        let body = body.to_string().replace('\'', r"'\''");
-        format!(
-            "curl {}/v1/chat/completions -H \"Authorization: Bearer {token}\" -H \"Content-Type: application/json\" -d \
-             '{body}'",
-            self.url
-        )
+        curl(&self.url, &token, model)
     }
 
     /// The command that prints the token of this data folder.

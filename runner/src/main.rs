@@ -38,6 +38,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let done = match options.command.unwrap_or(Command::Serve) {
         Command::Serve => commands::serve::run(&options.settings),
+        Command::Init(arguments) => commands::init::run(&options.settings, &arguments),
         Command::Token => commands::token::run(&options.settings),
         Command::Bench(command) => commands::bench::run(&command),
         Command::Health => commands::health::run(&options.settings),

@@ -1,7 +1,7 @@
 //! The command line and the environment: flag before environment before default. All options are global, so that
 //! `llmio --listen …` and `llmio serve --listen …` are the same.
 
-use crate::commands::{bench, catalog, keys, records};
+use crate::commands::{bench, catalog, init, keys, records};
 use crate::instance::Isolation;
 use crate::language;
 use clap::{Parser, Subcommand};
@@ -30,6 +30,8 @@ pub(crate) struct Options {
 pub(crate) enum Command {
     /// Serve the gateway (the default)
     Serve,
+    /// Write a catalog file for a first provider, after a call to it
+    Init(init::Arguments),
     /// Print the admin token; makes it when there is none
     Token,
     /// Ask the running server whether it can serve: exit 0 if it can, 1 if not, or if it refuses some calls

@@ -6,6 +6,7 @@ mod health;
 mod host;
 mod keys;
 mod maintain;
+mod providers;
 mod quota;
 mod records;
 mod route;
@@ -41,6 +42,9 @@ pub(crate) async fn serve(
         Admin::CatalogPatch => catalog::update(instance, incoming, ImportScope::Sections).await,
         Admin::CatalogCheck => catalog::check(instance, incoming, &snapshot).await,
         Admin::CatalogDiff => catalog::diff(instance, incoming, &snapshot).await,
+        Admin::CatalogDraft => catalog::draft(instance, incoming).await,
+        Admin::PresetsList => Ok(providers::presets()),
+        Admin::ProvidersModels => providers::models(instance, incoming, &snapshot, parameter).await,
         Admin::KeysList => Ok(keys::list(&snapshot)),
         Admin::KeysCreate => keys::create(instance, incoming).await,
         Admin::KeysDelete => keys::delete(instance, parameter).await,
@@ -75,6 +79,9 @@ fn takes_back(admin: Admin) -> bool {
         Admin::CatalogRead
         | Admin::CatalogCheck
         | Admin::CatalogDiff
+        | Admin::CatalogDraft
+        | Admin::PresetsList
+        | Admin::ProvidersModels
         | Admin::KeysList
         | Admin::KeysCreate
         | Admin::HealthList

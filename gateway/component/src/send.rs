@@ -28,6 +28,9 @@ const HOST_HEADER: &str = "x-llmio-host";
 /// An error answer is kept up to this many bytes.
 const ERROR_BYTES_MAX: usize = 256 << 10;
 
+/// A provider's list of models is read up to this many bytes.
+const LIST_BYTES_MAX: usize = 8 << 20;
+
 const FIRST_BYTE_MS_STREAMED: u64 = 60_000;
 pub(crate) const FIRST_BYTE_MS_WHOLE: u64 = 300_000;
 
@@ -142,7 +145,7 @@ pub(crate) async fn attempt(
         let reading = preview::Reading { dialect, as_array, transform };
         return preview::preview(instance, (status, raw), body, reading, terms).await;
     }
-    match collect(body).await {
+    match collect(body, ERROR_BYTES_MAX).await {
         Ok(body) => {
             let hint = hint::read(&raw, &body, host::unix_ms());
             let headers = rewrite::downstream(raw);
@@ -150,6 +153,19 @@ pub(crate) async fn attempt(
         }
         Err(error) => (Outcome::Failed(error), None),
     }
+}
+
+/// Sends a request that has no body and reads the answer as a whole, whatever its status is.
+pub(crate) async fn fetch(
+    instance: &Instance,
+    outgoing: Outgoing,
+    terms: &Terms<'_>,
+) -> Result<(u16, Vec<u8>), SendError> {
+    let (request, writer, _) = build_attempt(instance, outgoing, terms)?;
+    drop(writer);
+    let response = client::send(request).await.map_err(|code| translate(code).before_head())?;
+    let (status, _, body) = Body::of(response);
+    Ok((status, collect(body, LIST_BYTES_MAX).await?))
 }
 
 fn build_attempt(
@@ -267,8 +283,8 @@ fn announced(headers: &[(String, Vec<u8>)]) -> Option<u64> {
     headers::text(headers, "content-length")?.trim().parse().ok().filter(|length| *length > 0)
 }
 
-/// The body of an error answer, cut where it gets too long.
-async fn collect(mut body: Body) -> Result<Vec<u8>, SendError> {
+/// A body as a whole, cut where it gets too long.
+async fn collect(mut body: Body, bytes_max: usize) -> Result<Vec<u8>, SendError> {
     let mut kept: Vec<u8> = Vec::new();
     let mut buffer = Vec::with_capacity(8 << 10);
     loop {
@@ -278,7 +294,7 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, SendError> {
         if !more {
             return body.end().await.map(|()| kept);
         }
-        if kept.len() > ERROR_BYTES_MAX {
+        if kept.len() > bytes_max {
             return Ok(kept);
         }
     }
@@ -289,7 +305,7 @@ fn translate(code: ErrorCode) -> SendError {
     let payload = |text: Option<String>| text.unwrap_or_default();
     match code {
         ErrorCode::InternalError(Some(said)) => SendError::said_by_runner(&said),
-        ErrorCode::DnsTimeout => SendError::LookUpTimeout,
+        ErrorCode::DnsTimeout => SendError::Connect("its name was not resolved in time".into()),
         ErrorCode::DnsError(error) => SendError::Connect(match payload(error.rcode) {
             rcode if rcode.is_empty() => "its name could not be resolved".into(),
             rcode => format!("its name could not be resolved: {rcode}"),

@@ -90,6 +90,6 @@ pub struct Demand {
     pub structured: bool,
     /// It brings images.
     pub images: bool,
-    /// What it takes of a context window, estimated: four bytes to a token, without the escapes of JSON.
+    /// What it takes of a context window, estimated: four bytes to a token.
     pub tokens: u64,
 }

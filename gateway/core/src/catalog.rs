@@ -5,6 +5,7 @@
 //! so that nothing behind it checks anything again.
 
 mod document;
+mod draft;
 mod egress;
 mod lookup;
 mod preset;
@@ -19,6 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use document::{Change, Difference, Document};
+pub use draft::{Draft, presets};
 pub use egress::{Egress, ProxyEgress, RelayEgress};
 pub use lookup::{hash_key, hash_text, without_suffix};
 pub use relay::Relay;
@@ -127,8 +129,6 @@ pub struct Endpoint {
     pub authority: String,
     /// Path before the dialect's own paths, with a leading and no trailing slash, or empty.
     pub path: String,
-    /// Scheme, host and port: what health knows the host by, whoever else is served there.
-    pub address: Arc<str>,
 }
 
 /// One API key of a provider.

@@ -80,6 +80,12 @@ pub enum Admin {
     CatalogCheck,
     /// `POST /api/catalog/diff`
     CatalogDiff,
+    /// `POST /api/catalog/draft`
+    CatalogDraft,
+    /// `GET /api/presets`
+    PresetsList,
+    /// `GET /api/providers/{name}/models`
+    ProvidersModels,
     /// `GET /api/keys`
     KeysList,
     /// `POST /api/keys`

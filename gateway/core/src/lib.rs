@@ -20,7 +20,7 @@
 //! - [`translate`]: requests, answers and streams from one dialect to another
 //! - [`transform`], [`echo`]: what becomes of an answer's bytes, and the built-in provider
 //! - [`outcome`]: what one attempt came to, and what it says
-//! - [`health`]: what recent attempts say of targets, credentials, ways out and addresses
+//! - [`health`]: what recent attempts say of targets, credentials and ways out
 //! - [`quota`]: what may still be spent
 //!
 //! The steps of a request, in the order that only the component's `proxy.rs` knows:
@@ -31,8 +31,8 @@
 //!
 //! Beside the line:
 //!
-//! - [`count`], [`models`], [`readiness`], [`relays`], [`trial`]: tokens of a prompt, the list of models, what is in
-//!   trouble, what is passed through, and the smallest request
+//! - [`count`], [`models`], [`offer`], [`readiness`], [`relays`], [`trial`]: tokens of a prompt, the list of models, a
+//!   provider's own list, what is in trouble, what is passed through, and the smallest request
 //! - [`views`]: what the admin API tells, as types
 
 pub mod accept;
@@ -52,6 +52,7 @@ pub mod models;
 pub mod neutral;
 pub mod observation;
 pub mod observe;
+pub mod offer;
 pub mod operation;
 pub mod outcome;
 pub mod price;

@@ -117,6 +117,28 @@ pub fn stored(
     path.push_str(suffix);
     let passes = |pair: &&str| !pair.is_empty() && !pair.starts_with("key=");
     query.into_iter().flat_map(|query| query.split('&')).filter(passes).for_each(|pair| push_pair(&mut path, pair));
+    without_body(method, path, endpoint, client_headers, to)
+}
+
+/// The question what models a provider has. `None`: it answers inside the gateway, or the way to it is not known.
+pub fn models(to: Account<'_>) -> Option<Outgoing> {
+    let endpoint = Dialect::ALL.into_iter().find_map(|dialect| to.provider.endpoint(dialect))?;
+    // Without it, pages of 20 and of 50.
+    let page = match endpoint.dialect {
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => "",
+        Dialect::Anthropic => "?limit=1000",
+        Dialect::Gemini => "?pageSize=1000",
+    };
+    without_body("GET", format!("{}/models{page}", endpoint.path), endpoint, &[], to)
+}
+
+fn without_body(
+    method: &'static str,
+    mut path: String,
+    endpoint: &Endpoint,
+    client_headers: &[(String, Vec<u8>)],
+    to: Account<'_>,
+) -> Option<Outgoing> {
     let dialect = endpoint.dialect;
     let mut headers = upstream(client_headers, to.provider, dialect, dialect, 0);
     present(to, endpoint, &mut headers, &mut path);

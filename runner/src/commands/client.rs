@@ -87,6 +87,15 @@ pub(super) fn with_passing_client<T>(
     work_on(&Settings { data: folder.path().to_owned(), ..settings.clone() }, false, work)
 }
 
+/// The same on a gateway of its own, which is empty and gone afterwards.
+pub(super) fn with_scratch_client<T>(
+    settings: &Settings,
+    work: impl AsyncFnOnce(&mut Client) -> Result<T>,
+) -> Result<T> {
+    let folder = tempfile::tempdir()?;
+    work_on(&Settings { data: folder.path().to_owned(), catalog: None, ..settings.clone() }, false, work)
+}
+
 fn work_on<T>(settings: &Settings, keeps: bool, work: impl AsyncFnOnce(&mut Client) -> Result<T>) -> Result<T> {
     start::prepare_process();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -1,5 +1,6 @@
 //! `llmio serve`: start, listen, and what has to be done from time to time until a signal ends it.
 
+use super::provide::provide;
 use crate::admin;
 use crate::catalog_file::{self, CatalogFile, Verdict};
 use crate::exit::{self, Exit};
@@ -44,7 +45,12 @@ async fn serve(started: Started, settings: &Settings, address: SocketAddr) -> Re
     if settings.host_quirks.is_none() {
         Refusals::learn(&handle).await.context("the component does not say how to refuse requests")?;
     }
-    let greeting = if started.folder.is_greeted() { None } else { Some(first_model(&handle).await) };
+    let provided = if catalog.is_none() { provide(&handle).await? } else { None };
+    let greeting = match provided {
+        _ if started.folder.is_greeted() => None,
+        Some(model) => Some(model),
+        None => Some(first_model(&handle).await),
+    };
     // From here on a signal drains; before there is nothing to drain, and it ends the process at once.
     let mut signals = Signals::new()?;
     let limits = ClientLimits::with_stall(Duration::from_millis(settings.client_stall_ms));

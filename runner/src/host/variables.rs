@@ -68,11 +68,15 @@ impl Variables {
     }
 }
 
+/// The credential of the provider that the environment names: the only one of llmio's own variables that is meant for a
+/// catalog.
+pub(crate) const API_KEY: &str = "LLMIO_API_KEY";
+
 /// A catalog may name any variable, but not one that would hand out what protects the gateway itself.
 fn may_be_looked_up(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    plain && !FACTS.contains(&name) && upper != "TOKEN" && !upper.starts_with("LLMIO_")
+    plain && !FACTS.contains(&name) && upper != "TOKEN" && (name == API_KEY || !upper.starts_with("LLMIO_"))
 }
 
 fn mounted(secrets: &Path, name: &str) -> Option<String> {
@@ -110,6 +114,7 @@ mod tests {
     fn the_environment_is_looked_up_but_not_what_protects_the_gateway() {
         let variables = Variables::new();
         assert_eq!(variables.get("PATH"), std::env::var("PATH").ok());
+        assert!(may_be_looked_up(API_KEY) && !may_be_looked_up("llmio_api_key"));
         for name in
             ["TOKEN", "token", "Token", "LLMIO_TOKEN", "llmio_master_key", "master_key", "", "a/b", "../x", "A B"]
         {

@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use gateway_core::catalog::Document;
+use gateway_core::catalog::{Document, Draft};
 use gateway_core::refusal::{Refusal, Reply};
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::host;
@@ -66,6 +67,13 @@ pub(super) async fn update(instance: &Rc<Instance>, incoming: &Incoming, scope: 
         return Err(catalog::changed_meanwhile());
     }
     let document = catalog::parse(&body.bytes).map_err(Refusal::invalid_catalog)?;
+    if incoming.header("if-none-match").is_some_and(|wanted| wanted.trim() == "*")
+        && let Some(section) =
+            document.as_json().keys().find(|section| snapshot.stored.as_json().contains_key(*section))
+    {
+        let said = format!("`{section}` is stored already, and `If-None-Match: *` keeps what is there.");
+        return Err(Refusal::precondition_failed(said));
+    }
     if let Some(file) = &snapshot.file
         && let Some(section) = document.as_json().keys().find(|section| file.as_json().contains_key(*section))
     {
@@ -97,6 +105,25 @@ pub(super) async fn diff(instance: &Rc<Instance>, incoming: &Incoming, snapshot:
     let after = scope.stored(&document, &snapshot.stored.redacted()).or_built_in();
     let changes = snapshot.document.redacted().changes(&after);
     Ok(Reply::json(200, &json!({ "changes": changes, "kept": kept, "warnings": warnings })))
+}
+
+/// One provider, for a first catalog.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// A preset's name, or a base URL.
+    provider: String,
+    /// A credential or a reference such as `${NAME}`. Default: none.
+    credential: Option<String>,
+    /// A model of the provider that gets a public name of its own. Default: none.
+    model: Option<String>,
+}
+
+/// The TOML text of the smallest catalog for one provider, not judged and not stored.
+pub(super) async fn draft(instance: &Rc<Instance>, incoming: &Incoming) -> Result<Reply, Refusal> {
+    let Wanted { provider, credential, model } = super::json(instance, incoming).await?;
+    let draft = Draft { provider: &provider, credential: credential.as_deref(), model: model.as_deref() };
+    Ok(Reply::json(200, &json!({ "provider": draft.provider_name(), "catalog": draft.to_toml() })))
 }
 
 /// A document that would be accepted.

@@ -18,11 +18,12 @@ pub fn words(error: &UpstreamError, verdict: Verdict, credential: Option<&Creden
         Class::Target => verdict.kind != ErrorKind::Request,
         Class::Ok | Class::Client | Class::Gone => false,
     };
-    let said = match message_of(&error.body) {
-        _ if !is_ours => return None,
-        Some(message) => message,
-        None => excerpt(&error.body),
-    };
+    is_ours.then(|| told(&error.body, credential)).flatten()
+}
+
+/// What an error's body says, whoever it is about.
+pub fn told(body: &[u8], credential: Option<&Credential>) -> Option<String> {
+    let said = message_of(body).unwrap_or_else(|| excerpt(body));
     let said = redact::without_slices(said.trim(), credential);
     let said: String =
         said.chars().take(CHARACTERS_MAX).map(|each| if each.is_control() { ' ' } else { each }).collect();

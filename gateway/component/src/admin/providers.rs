@@ -1,0 +1,76 @@
+//! `/api/presets` and `/api/providers`: providers known by name, and what a provider offers.
+
+use std::rc::Rc;
+
+use gateway_core::candidate::Account;
+use gateway_core::catalog::{self, Timeouts};
+use gateway_core::offer;
+use gateway_core::outcome;
+use gateway_core::refusal::{Refusal, Reply};
+use gateway_core::rewrite;
+use gateway_core::state::State;
+use gateway_core::trial;
+use gateway_core::uri::decode_parameter;
+use gateway_core::views::OfferView;
+use serde_json::json;
+
+use crate::host;
+use crate::incoming::Incoming;
+use crate::instance::Instance;
+use crate::send::{self, Terms};
+use crate::store::catalog::Snapshot;
+
+/// Somebody waits for a list, and the next attempt is theirs to make.
+const LIST_MS_MAX: u64 = 20_000;
+
+/// The names that `preset` takes.
+pub(super) fn presets() -> Reply {
+    Reply::json(200, &json!({ "presets": catalog::presets().collect::<Vec<_>>() }))
+}
+
+/// The models that a provider of the catalog lists, asked now, with the credential of this label or id.
+pub(super) async fn models(
+    instance: &Rc<Instance>,
+    incoming: &Incoming,
+    snapshot: &Rc<Snapshot>,
+    parameter: &str,
+) -> Result<Reply, Refusal> {
+    let name = decode_parameter(parameter).unwrap_or_default();
+    let provider = snapshot.catalog.providers.iter().find(|provider| *provider.name == *name);
+    let unknown = || Refusal::not_found("provider_not_found", format!("There is no provider {name:?} in the catalog."));
+    let provider = provider.ok_or_else(unknown)?;
+    let label = match incoming.query.as_deref().filter(|query| !query.is_empty()) {
+        None => None,
+        Some(query) => Some(query.strip_prefix("credential=").and_then(decode_parameter).ok_or_else(|| {
+            Refusal::bad_request("GET /api/providers/{name}/models takes `credential=LABEL` or no parameter.")
+        })?),
+    };
+    let credential = trial::credential(provider, label.as_deref())?.map(|credential| &**credential);
+    let outgoing = rewrite::models(Account { provider, credential }).ok_or_else(|| {
+        let said = format!("Provider {name:?} answers inside llmio under any name, or its way out is not known.");
+        Refusal::bad_request(said)
+    })?;
+    let timeouts = Timeouts { total_ms: LIST_MS_MAX, ..Timeouts::default() };
+    let start_ms = host::now_ms();
+    let (id, left_ms) = (&incoming.id, timeouts.total_ms);
+    let terms = Terms { timeouts: &timeouts, streamed: false, left_ms, start_ms, id, error_match: &[], is_chat: false };
+    let (status, body) = send::fetch(instance, outgoing, &terms)
+        .await
+        .map_err(|error| Refusal::bad_gateway(error.state(), format!("Provider {name:?} {}.", error.describe())))?;
+    let failed = |said: String| Refusal::bad_gateway(State::UpstreamError, said);
+    if !(200..300).contains(&status) {
+        let told = outcome::told(&body, credential).map_or_else(String::new, |told| format!(": {told}"));
+        return Err(failed(format!("Provider {name:?} answered {status}{told}")));
+    }
+    let models = offer::read(&body).ok_or_else(|| {
+        failed(format!("Provider {name:?} answered {status}, but not with a list of models. See its base_url."))
+    })?;
+    let view = OfferView {
+        provider: name,
+        credential: credential.map(|credential| credential.label.clone()),
+        suggested: offer::suggested(&models).map(str::to_owned),
+        models,
+        latency_ms: host::now_ms().saturating_sub(start_ms),
+    };
+    Ok(Reply::json(200, &view))
+}
