@@ -305,7 +305,7 @@ fn translate(code: ErrorCode) -> SendError {
     let payload = |text: Option<String>| text.unwrap_or_default();
     match code {
         ErrorCode::InternalError(Some(said)) => SendError::said_by_runner(&said),
-        ErrorCode::DnsTimeout => SendError::Connect("its name was not resolved in time".into()),
+        ErrorCode::DnsTimeout => SendError::LookUpTimeout,
         ErrorCode::DnsError(error) => SendError::Connect(match payload(error.rcode) {
             rcode if rcode.is_empty() => "its name could not be resolved".into(),
             rcode => format!("its name could not be resolved: {rcode}"),

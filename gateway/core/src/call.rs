@@ -90,6 +90,6 @@ pub struct Demand {
     pub structured: bool,
     /// It brings images.
     pub images: bool,
-    /// What it takes of a context window, estimated: four bytes to a token.
+    /// What it takes of a context window, estimated: four bytes to a token, without the escapes of JSON.
     pub tokens: u64,
 }

@@ -105,6 +105,12 @@ impl<'c> Named<'c> {
         (endpoint.dialect != operation.dialect()).then_some(endpoint.dialect)
     }
 
+    /// The address of the host that is asked; `None` behind an egress, which is then who is connected to.
+    pub fn address(&self, operation: Operation) -> Option<&'c Arc<str>> {
+        let is_direct = self.provider.egress_of(self.credential).is_none();
+        self.provider.serving(operation).filter(|_| is_direct).map(|endpoint| &endpoint.address)
+    }
+
     /// The provider and the credential alone.
     pub fn account(self) -> Account<'c> {
         Account { provider: self.provider, credential: self.credential }
@@ -185,6 +191,8 @@ pub enum SkipReason {
     EgressUnsupported,
     /// The way out does not work now, or the provider refuses where it comes out.
     EgressResting,
+    /// There is no connection to its host, whoever is asked there.
+    Unreachable,
     /// Every credential was refused and rests.
     CredentialsResting,
     /// It is over its rate limit.

@@ -129,6 +129,8 @@ pub struct Endpoint {
     pub authority: String,
     /// Path before the dialect's own paths, with a leading and no trailing slash, or empty.
     pub path: String,
+    /// Scheme, host and port: what health knows the host by, whoever else is served there.
+    pub address: Arc<str>,
 }
 
 /// One API key of a provider.

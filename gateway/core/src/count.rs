@@ -11,7 +11,7 @@ use crate::refusal::Reply;
 /// Marks an answer that was estimated.
 pub const ESTIMATED: &str = "x-llmio-estimated";
 
-/// The answer to a call that counts tokens: four bytes to a token, and images by the piece.
+/// The answer to a call that counts tokens: four bytes to a token (without the escapes of JSON), and images by the piece.
 pub fn estimate(call: &Call) -> Reply {
     let tokens = demand(call).tokens;
     let body = match call.operation.dialect() {
@@ -32,6 +32,22 @@ mod tests {
         let head = Head { model: Some("m".into()), ..Head::default() };
         let reply = estimate(&call(operation, head, body.as_bytes().to_vec()).expect("a valid call"));
         serde_json::from_slice(&reply.body).expect("JSON")
+    }
+
+    #[test]
+    fn a_character_counts_the_same_however_it_is_escaped() {
+        let said = "你好，世界。\n\"😀\"".repeat(200);
+        let plain = serde_json::to_string(&said).expect("text");
+        let escape = |unit: u16| match u8::try_from(unit) {
+            Ok(byte) if byte.is_ascii() => char::from(byte).to_string(),
+            _ => format!("\\u{unit:04x}"),
+        };
+        let escaped: String = plain.encode_utf16().map(escape).collect();
+        let count = |text: &str| {
+            counted(Operation::Generate, &format!("{{\"contents\":[{{\"parts\":[{{\"text\":{text}}}]}}]}}"))
+        };
+        assert_eq!(count(&escaped), count(&plain));
+        assert!(escaped.len() > plain.len() * 3 / 2);
     }
 
     #[test]

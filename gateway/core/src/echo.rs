@@ -8,6 +8,7 @@ use crate::dialect::Dialect;
 use crate::headers;
 use crate::operation::Operation;
 use crate::refusal::{Refusal, Reply, Shape};
+use crate::scan::plain_length;
 use crate::translate::{self, AnswerContext, Direction, Stream};
 
 /// A larger body is refused: an answer is made of all of it at once, and the demo is for trying things out.
@@ -75,7 +76,7 @@ fn stream_reply(status: u16, media_type: &str, body: impl Into<Vec<u8>>) -> Repl
 
 /// The same in OpenAI's words, of which `body` is the request.
 fn of_openai(head: &Head<'_>, call: &Call, body: &[u8], include_usage: bool) -> Reply {
-    let body_bytes = call.body.len();
+    let body_bytes = plain_length(&call.body);
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let said = match head.operation {
         Operation::Chat => last_user_text(&body),

@@ -152,7 +152,7 @@ impl Failover {
         self.attempts_left = self.attempts_left.saturating_add(1);
         self.advance(match skip.reason {
             SkipReason::QuotaSpent | SkipReason::Cooling | SkipReason::CredentialsResting => Class::Credential,
-            SkipReason::EgressResting => Class::Egress,
+            SkipReason::EgressResting | SkipReason::Unreachable => Class::Egress,
             _ => Class::Target,
         });
         self.not_sent.push(skip.of(target.to_owned()));
@@ -312,22 +312,23 @@ impl Failover {
 /// Whether a failure may be over in a moment. A silence has cost its whole limit already, and what is wrong with an
 /// address or a certificate stays wrong.
 fn may_pass(outcome: &Outcome, verdict: Verdict) -> bool {
-    let of_way = matches!(outcome, Outcome::Failed(SendError::Egress(_) | SendError::Tunnel(_)));
-    let of_target = verdict.class == Class::Target && verdict.kind == ErrorKind::Plain;
-    of_way
-        || of_target
-            && match outcome {
-                Outcome::Answered(error) => matches!(error.status, 408 | 409 | 425 | 500..=599),
-                Outcome::Failed(error) => matches!(
-                    error,
-                    SendError::Connect(_)
-                        | SendError::Reset(_)
-                        | SendError::Truncated
-                        | SendError::Protocol(_)
-                        | SendError::Empty
-                ),
-                Outcome::Head(_) | Outcome::NotSent(..) => false,
-            }
+    match outcome {
+        Outcome::Answered(error) => {
+            let is_of_target = verdict.class == Class::Target && verdict.kind == ErrorKind::Plain;
+            is_of_target && matches!(error.status, 408 | 409 | 425 | 500..=599)
+        }
+        Outcome::Failed(error) => matches!(
+            error,
+            SendError::Egress(_)
+                | SendError::Tunnel(_)
+                | SendError::Connect(_)
+                | SendError::Reset(_)
+                | SendError::Truncated
+                | SendError::Protocol(_)
+                | SendError::Empty
+        ),
+        Outcome::Head(_) | Outcome::NotSent(..) => false,
+    }
 }
 
 /// The upstream's text is not shown for a refused credential: providers echo parts of the key in it.

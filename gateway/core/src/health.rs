@@ -3,9 +3,10 @@
 //!
 //! Several subjects, because several things fail apart: a *target* (a breaker: it may be down), a *credential* (it may
 //! be dead or out of money, on every model), a *lane*, a credential on one upstream model (it may have used up its
-//! minute) or on all those it has for free, and an *egress*: a proxy, which may be down for everybody, or a way out as
-//! one provider sees it, which may be refused where it comes out. One failure counts against exactly one of them, so
-//! that a dead key or a dead proxy does not take its provider down, nor a dead provider the proxy.
+//! minute) or on all those it has for free, an *egress*: a proxy, which may be down for everybody, or a way out as
+//! one provider sees it, which may be refused where it comes out, and an *address*: a host, which may be switched off for
+//! every model, provider and credential there. One failure counts against exactly one of them, so that a dead key or a
+//! dead proxy does not take its provider down, nor a dead provider the proxy.
 //!
 //! Only subjects in trouble are kept, times are those of the wall clock since instances and restarts share them, and a
 //! clock that jumps back does not make anyone wait longer than was meant. Losing all of it costs a few attempts.
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 
 use crate::verdict::{Class, ErrorKind, Verdict};
 
+mod address;
 mod backoff;
 mod breaker;
 mod cleared;
@@ -71,8 +73,9 @@ impl Health {
         for subject in of.all() {
             self.probes.remove(subject);
         }
-        match verdict.class {
-            Class::Ok => self.succeeded(of, at),
+        let mut changed = match verdict.class {
+            // That its host was reached was noted at the beginning of its answer.
+            Class::Ok => return self.succeeded(of, at),
             // The target answered, so it is up; nobody is to blame.
             Class::Client => self.end_probe(&of.target, at).into_iter().collect(),
             Class::Target if verdict.kind == ErrorKind::Request => self.end_probe(&of.target, at).into_iter().collect(),
@@ -81,12 +84,16 @@ impl Health {
             Class::Credential => self.credential_failed(of, verdict, said, at.now_ms),
             Class::Egress => self.egress_failed(of, verdict, said, at),
             Class::Rate => self.cool(of, verdict, said, at.now_ms),
+        };
+        if verdict.is_answer() {
+            changed.extend(self.reached(of, at));
         }
+        changed
     }
 
     /// An answer has begun: enough to close a breaker, not yet to call the attempt a success.
     pub fn begun(&mut self, of: &Subjects, at: At) -> Vec<Subject> {
-        self.end_probe(&of.target, at).into_iter().collect()
+        self.end_probe(&of.target, at).into_iter().chain(self.reached(of, at)).collect()
     }
 
     /// What is published of a subject; `None` when it is in no trouble.
@@ -141,7 +148,7 @@ impl Health {
         for subject in of.beside_target() {
             changed.extend(self.clear(subject, at));
         }
-        for way in of.ways() {
+        for way in of.egresses() {
             if let Some(window) = self.windows.get_mut(way) {
                 window.push(true, at.now_ms);
             }
@@ -149,9 +156,9 @@ impl Health {
         changed
     }
 
-    fn end_probe(&mut self, target: &Subject, at: At) -> Option<Subject> {
-        self.probes.remove(target);
-        self.clear(target, at)
+    fn end_probe(&mut self, subject: &Subject, at: At) -> Option<Subject> {
+        self.probes.remove(subject);
+        self.clear(subject, at)
     }
 
     /// An attempt that began before the trouble did says nothing of it: a stream that ends well does not refill a quota

@@ -20,7 +20,7 @@
 //! - [`translate`]: requests, answers and streams from one dialect to another
 //! - [`transform`], [`echo`]: what becomes of an answer's bytes, and the built-in provider
 //! - [`outcome`]: what one attempt came to, and what it says
-//! - [`health`]: what recent attempts say of targets, credentials and ways out
+//! - [`health`]: what recent attempts say of targets, credentials, ways out and addresses
 //! - [`quota`]: what may still be spent
 //!
 //! The steps of a request, in the order that only the component's `proxy.rs` knows:

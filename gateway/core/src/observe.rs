@@ -194,8 +194,8 @@ impl Observer {
             Observation { bytes: self.bytes, first_content_ms: self.first_content_ms, ..Observation::default() };
         match self.reader {
             Reader::Json(scan) => {
+                observation.content_bytes = self.bytes.saturating_sub(scan.escape_bytes());
                 (observation.usage, observation.response_id) = scan.finish();
-                observation.content_bytes = self.bytes;
             }
             Reader::Sse(Sse { events, .. }) | Reader::Array(Array { events, .. }) => {
                 observation.unfinished = !events.finished();

@@ -60,7 +60,18 @@ pub fn verdict(outcome: &Outcome, asked: JudgeContext<'_>) -> Verdict {
         }
         Outcome::Failed(SendError::Egress(_)) => Verdict { kind: ErrorKind::Egress, ..Verdict::of(Class::Egress) },
         Outcome::Failed(SendError::Tunnel(_)) => Verdict { kind: ErrorKind::Tunnel, ..Verdict::of(Class::Egress) },
-        Outcome::Failed(_) => Verdict::of(Class::Target),
+        Outcome::Failed(error) => Verdict { kind: kind_of(error), ..Verdict::of(Class::Target) },
+    }
+}
+
+/// What an attempt that failed at its target says of the way there.
+fn kind_of(error: &SendError) -> ErrorKind {
+    match error {
+        SendError::Connect(_) => ErrorKind::Unreachable,
+        SendError::ConnectTimeout | SendError::LookUpTimeout => ErrorKind::ConnectTimeout,
+        // Something came, if not an answer.
+        SendError::Tls(_) | SendError::Truncated | SendError::Empty => ErrorKind::Plain,
+        _ => ErrorKind::NoAnswer,
     }
 }
 
@@ -79,6 +90,8 @@ pub enum SendError {
     Tls(String),
     /// The connection was not made in time.
     ConnectTimeout,
+    /// The name was not resolved in time.
+    LookUpTimeout,
     /// No response head came in time.
     FirstByteTimeout,
     /// Silence between two chunks for too long.
@@ -105,9 +118,12 @@ impl SendError {
     /// The end state of a call that ends with this.
     pub fn state(&self) -> State {
         match self {
-            Self::Connect(_) | Self::Egress(_) | Self::Tunnel(_) | Self::Denied | Self::ConnectTimeout => {
-                State::UpstreamConnect
-            }
+            Self::Connect(_)
+            | Self::Egress(_)
+            | Self::Tunnel(_)
+            | Self::Denied
+            | Self::ConnectTimeout
+            | Self::LookUpTimeout => State::UpstreamConnect,
             Self::Tls(_) => State::TlsError,
             Self::FirstByteTimeout => State::FirstByteTimeout,
             Self::IdleTimeout => State::IdleTimeout,
@@ -134,6 +150,7 @@ impl SendError {
             Self::Tls(why) if why.is_empty() => "failed the TLS handshake".into(),
             Self::Tls(why) => format!("failed the TLS handshake ({why})"),
             Self::ConnectTimeout => "did not accept the connection in time".into(),
+            Self::LookUpTimeout => "could not be reached (its name was not resolved in time)".into(),
             Self::FirstByteTimeout => "did not answer in time".into(),
             Self::IdleTimeout => "fell silent in the middle of its answer".into(),
             Self::TotalTimeout => "was still answering when the call's total time was used up".into(),
@@ -145,6 +162,36 @@ impl SendError {
             Self::ClientClosed => "was no longer needed: the client left".into(),
             Self::Drained => "was cut off: llmio is shutting down".into(),
             Self::Shortage => "was not asked: llmio has as many connections as it may have".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_whether_its_host_was_reached() {
+        let asked = JudgeContext { rules: &[], request: b"{}", is_clients_model: false };
+        let why = String::new;
+        for (error, kind) in [
+            (SendError::Connect(why()), ErrorKind::Unreachable),
+            (SendError::ConnectTimeout, ErrorKind::ConnectTimeout),
+            (SendError::LookUpTimeout, ErrorKind::ConnectTimeout),
+            (SendError::Tls(why()), ErrorKind::Plain),
+            (SendError::Truncated, ErrorKind::Plain),
+            (SendError::Empty, ErrorKind::Plain),
+            // The request may have been turned away before it left, or have left on a connection that was kept.
+            (SendError::Denied, ErrorKind::NoAnswer),
+            (SendError::Protocol(why()), ErrorKind::NoAnswer),
+            (SendError::Reset(why()), ErrorKind::NoAnswer),
+            (SendError::FirstByteTimeout, ErrorKind::NoAnswer),
+            (SendError::IdleTimeout, ErrorKind::NoAnswer),
+            (SendError::TotalTimeout, ErrorKind::NoAnswer),
+        ] {
+            let judged = verdict(&Outcome::Failed(error.clone()), asked);
+            assert_eq!((judged.class, judged.kind), (Class::Target, kind), "{error:?}");
+            assert_eq!(judged.is_answer(), kind == ErrorKind::Plain, "{error:?}");
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::operation::Operation;
 pub use dearest::dearest;
 use strategy::{Choice, Rotation};
 
-pub use egress::{egress_resting, probed};
+pub use egress::{probed, way_resting};
 
 /// Says why a quota forbids an attempt, as far as that is known.
 pub type KnownSpent<'a> = dyn Fn(Named<'_>) -> Option<Skip> + 'a;
@@ -132,9 +132,9 @@ fn able_targets(ask: &RouteRequest<'_>, model: &Model, asked: &Arc<str>, skipped
                     candidate: Candidate {
                         target: Arc::clone(target),
                         upstream_model: Arc::clone(upstream_model),
+                        failing: probe || ask.health.is_failing(&subject) || is_unreachable(ask, to, &credentials),
                         credentials,
                         egress_groups: Vec::new(),
-                        failing: probe || ask.health.is_failing(&subject),
                         context: target.capabilities.context,
                     },
                 });
@@ -231,8 +231,8 @@ fn resting(ask: &RouteRequest<'_>, to: Named<'_>) -> Option<Skip> {
     if ask.health.is_calm() {
         return None;
     }
-    let of = Subjects::to(to, ask.health);
-    if let Some(skip) = egress_resting(ask.health, &of, to.provider.egress_of(to.credential), &[], ask.now_ms) {
+    let of = Subjects::to(to, ask.operation, ask.health);
+    if let Some(skip) = way_resting(ask.health, &of, to.provider.egress_of(to.credential), &[], ask.now_ms) {
         return Some(skip);
     }
     let waits = of.account().filter_map(|subject| match ask.health.availability(subject, ask.now_ms) {
@@ -241,6 +241,13 @@ fn resting(ask: &RouteRequest<'_>, to: Named<'_>) -> Option<Skip> {
     });
     let (until_ms, trouble, subject) = waits.max_by_key(|(until_ms, ..)| *until_ms)?;
     Some(account_resting(ask.health, subject, trouble, until_ms))
+}
+
+/// Whether the last that was heard of the host is that it cannot be reached, where one of these goes there directly.
+fn is_unreachable(ask: &RouteRequest<'_>, to: Named<'_>, credentials: &[Arc<Credential>]) -> bool {
+    let first = credentials.iter().map(|each| Some(&**each)).chain(credentials.is_empty().then_some(None));
+    let mut addresses = first.filter_map(|credential| Named { credential, ..to }.address(ask.operation));
+    addresses.next().is_some_and(|address| ask.health.is_failing(&Subject::Address(Arc::clone(address))))
 }
 
 /// Why a credential is not used that is in this trouble.

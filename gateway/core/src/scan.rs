@@ -33,6 +33,19 @@ pub(crate) fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(plain)
 }
 
+/// How long a text is without the escapes of JSON's strings: what a writer escapes is no longer for it, and a character
+/// is worth as many tokens however it is written.
+pub(crate) fn plain_length(text: &[u8]) -> usize {
+    let mut length = text.len();
+    let mut rest = text;
+    while let Some(escaped) = memchr::memchr(b'\\', rest).and_then(|at| rest.get(at..)) {
+        let (character, written) = escape(escaped).unwrap_or(('\\', 1));
+        length = length.saturating_sub(written.saturating_sub(character.len_utf8()));
+        rest = escaped.get(written..).unwrap_or_default();
+    }
+    length
+}
+
 /// The character of the escape that `text` begins with, and how many bytes it takes.
 fn escape(text: &[u8]) -> Option<(char, usize)> {
     let character = match text.get(1)? {
@@ -105,6 +118,9 @@ mod tests {
             plain(r#"data: {"a":"\u79ef\u5206 \ud83d\ude00","b":"x\/y\n\"z\\"}"#),
             "data: {\"a\":\"积分 😀\",\"b\":\"x/y\n\"z\\\"}"
         );
+        let escaped = r#"{"a":"\u79ef\u5206 \ud83d\ude00\n\u00e9 \ud83d \x"}"#.as_bytes();
+        assert_eq!(plain_length(escaped), unescaped(escaped).len());
+        assert_eq!(plain_length("{\"a\":\"积分\"}".as_bytes()), plain_length(br#"{"a":"\u79ef\u5206"}"#));
         for same in ["plain", "积分", r"\u79e", r"\ud83d alone", r"\x41", "ends in \\", r"\u+123", ""] {
             assert_eq!(plain(same), same);
         }

@@ -25,6 +25,14 @@ pub(crate) fn push_encoded(path: &mut String, text: &str, kept: &[u8]) {
     }
 }
 
+/// Host and port of an authority in small letters, with this port where it names none.
+pub(crate) fn host_and_port(authority: &str, port: u16) -> String {
+    let authority = authority.to_ascii_lowercase();
+    // A colon inside brackets belongs to an IPv6 address.
+    let has_port = authority.rsplit(']').next().is_some_and(|after| after.contains(':'));
+    if has_port { authority } else { format!("{authority}:{port}") }
+}
+
 /// Some providers have the name in a path, where such steps would lead to another model, or out of the API.
 pub(crate) fn has_path_steps(model: &str) -> bool {
     model.contains('/') && model.split('/').any(|step| matches!(step, "" | "." | "..")) || matches!(model, "." | "..")
@@ -33,6 +41,18 @@ pub(crate) fn has_path_steps(model: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_is_added_where_an_authority_names_none() {
+        for (authority, whole) in [
+            ("API.example", "api.example:443"),
+            ("api.example:8443", "api.example:8443"),
+            ("[2001:DB8::1]", "[2001:db8::1]:443"),
+            ("[::1]:9", "[::1]:9"),
+        ] {
+            assert_eq!(host_and_port(authority, 443), whole);
+        }
+    }
 
     #[test]
     fn percent_encoding_is_decoded_once_and_control_characters_are_refused() {

@@ -67,6 +67,12 @@ pub enum ErrorKind {
     Egress,
     /// The egress proxy or relay does not get through to this provider; to others it may.
     Tunnel,
+    /// There is no connection to the provider's host: whoever else is asked there is not reached either.
+    Unreachable,
+    /// The same, and it took all the time there was for it.
+    ConnectTimeout,
+    /// Nothing came that would show that the host was reached.
+    NoAnswer,
 }
 
 /// What follows from an outcome.
@@ -84,6 +90,19 @@ impl Verdict {
     /// A verdict that says no more than its class.
     pub fn of(class: Class) -> Self {
         Verdict { class, kind: ErrorKind::Plain, rest: None }
+    }
+
+    /// Whether something came from the provider's host, whatever it says of the attempt.
+    pub fn is_answer(self) -> bool {
+        let is_silence = matches!(
+            self.kind,
+            ErrorKind::Egress
+                | ErrorKind::Tunnel
+                | ErrorKind::Unreachable
+                | ErrorKind::ConnectTimeout
+                | ErrorKind::NoAnswer
+        );
+        self.class != Class::Gone && !is_silence
     }
 }
 

@@ -330,6 +330,91 @@ fn a_picture_of_megabytes_is_carried_whole() {
     assert!(!stream.is_finished());
 }
 
+/// No double holds either of them.
+const DIGITS: &str = r#"{"id":25227143063332189585438,"pi":3.14159265358979323846264338,"e":1.50e+400,"one":1.0}"#;
+
+/// A conversation with a call and a tool's schema in the words of each dialect.
+fn with_digits(dialect: Dialect) -> String {
+    let text = serde_json::to_string(DIGITS).expect("text");
+    let schema = format!(
+        r#"{{"type":"object","properties":{{"id":{{"type":"integer","default":25227143063332189585438,"examples":[{DIGITS}]}}}}}}"#
+    );
+    match dialect {
+        Dialect::OpenaiChat => format!(
+            r#"{{"messages":[{{"role":"user","content":"x"}},{{"role":"assistant","tool_calls":[{{"id":"t","type":"function","function":{{"name":"f","arguments":{text}}}}}]}},{{"role":"tool","tool_call_id":"t","content":"y"}}],"tools":[{{"type":"function","function":{{"name":"f","parameters":{schema}}}}}]}}"#
+        ),
+        Dialect::OpenaiResponses => format!(
+            r#"{{"input":[{{"role":"user","content":"x"}},{{"type":"function_call","call_id":"t","name":"f","arguments":{text}}},{{"type":"function_call_output","call_id":"t","output":"y"}}],"tools":[{{"type":"function","name":"f","parameters":{schema}}}]}}"#
+        ),
+        Dialect::Anthropic => format!(
+            r#"{{"messages":[{{"role":"user","content":"x"}},{{"role":"assistant","content":[{{"type":"tool_use","id":"t","name":"f","input":{DIGITS}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"t","content":"y"}}]}}],"tools":[{{"name":"f","input_schema":{schema}}}]}}"#
+        ),
+        Dialect::Gemini => format!(
+            r#"{{"contents":[{{"role":"user","parts":[{{"text":"x"}}]}},{{"role":"model","parts":[{{"functionCall":{{"id":"t","name":"f","args":{DIGITS}}}}}]}},{{"role":"user","parts":[{{"functionResponse":{{"id":"t","name":"f","response":{{"output":"y"}}}}}}]}}],"tools":[{{"functionDeclarations":[{{"name":"f","parametersJsonSchema":{schema}}}]}}]}}"#
+        ),
+    }
+}
+
+/// An answer with a call in the words of each dialect, and the event that brings it.
+fn answer_with_digits(dialect: Dialect) -> (String, String) {
+    let text = serde_json::to_string(DIGITS).expect("text");
+    match dialect {
+        Dialect::OpenaiChat => {
+            let calls = format!(
+                r#""tool_calls":[{{"index":0,"id":"t","type":"function","function":{{"name":"f","arguments":{text}}}}}]"#
+            );
+            let choice = |member: &str| {
+                format!(r#"{{"choices":[{{"index":0,"{member}":{{{calls}}},"finish_reason":"tool_calls"}}]}}"#)
+            };
+            (choice("message"), format!("data: {}\n\ndata: [DONE]\n\n", choice("delta")))
+        }
+        Dialect::OpenaiResponses => {
+            let item = format!(r#"{{"type":"function_call","id":"i","call_id":"t","name":"f","arguments":{text}}}"#);
+            let response = format!(r#"{{"id":"r","status":"completed","output":[{item}]}}"#);
+            let event = format!("data: {{\"type\":\"response.completed\",\"response\":{response}}}\n\n");
+            (response, event)
+        }
+        Dialect::Anthropic => {
+            let block = format!(r#"{{"type":"tool_use","id":"t","name":"f","input":{DIGITS}}}"#);
+            let whole =
+                format!(r#"{{"type":"message","role":"assistant","content":[{block}],"stop_reason":"tool_use"}}"#);
+            let events = [
+                format!(r#"{{"type":"content_block_start","index":0,"content_block":{block}}}"#),
+                r#"{"type":"message_delta","delta":{"stop_reason":"tool_use"}}"#.to_owned(),
+                r#"{"type":"message_stop"}"#.to_owned(),
+            ];
+            (whole, events.map(|event| format!("data: {event}\n\n")).concat())
+        }
+        Dialect::Gemini => {
+            let whole = format!(
+                r#"{{"candidates":[{{"index":0,"content":{{"role":"model","parts":[{{"functionCall":{{"name":"f","args":{DIGITS}}}}}]}},"finishReason":"STOP"}}]}}"#
+            );
+            let event = format!("data: {whole}\n\n");
+            (whole, event)
+        }
+    }
+}
+
+#[test]
+fn numbers_keep_their_digits_between_all_dialects() {
+    let plain = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('\\', "");
+    for from in Dialect::ALL {
+        for to in Dialect::ALL {
+            let pair = format!("{} to {}", from.name(), to.name());
+            let translated = translate::request(direction(from, to), with_digits(from).as_bytes()).expect("carried");
+            let sent = plain(&translated.body);
+            assert_eq!(sent.matches(DIGITS).count(), 2, "{pair}, arguments and schema: {sent}");
+            assert_eq!(sent.matches("25227143063332189585438").count(), 3, "{pair}: {sent}");
+            let (whole, stream) = answer_with_digits(from);
+            let answered = translate::answer(from, to, &context(), whole.as_bytes()).expect("an answer");
+            assert!(plain(&answered).contains(DIGITS), "{pair}, whole: {}", plain(&answered));
+            let mut translation = Stream::new(from, to, context());
+            let streamed = plain(&[translation.feed(stream.as_bytes()), translation.end()].concat());
+            assert!(streamed.contains(DIGITS), "{pair}, streamed: {streamed}");
+        }
+    }
+}
+
 #[test]
 fn an_answer_of_more_calls_than_any_model_makes_ends_with_an_error() {
     let call = |index: usize| json!({ "index": index, "id": format!("c{index}"), "function": { "name": "f", "arguments": "{" } });

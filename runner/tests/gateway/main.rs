@@ -73,4 +73,5 @@ mod timeouts;
 mod token_timing;
 mod translation;
 mod traps;
+mod unreachable;
 mod waiting;

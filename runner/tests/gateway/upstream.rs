@@ -133,8 +133,10 @@ impl Received {
 pub(crate) struct Upstream {
     address: SocketAddr,
     shared: Arc<Shared>,
-    /// A port that is taken and not listened on refuses connections, and nobody else gets it.
-    _refusing: Option<socket2::Socket>,
+    /// A port that nobody else gets: not listened on it refuses connections, and with a full queue it says nothing.
+    reserved: Option<socket2::Socket>,
+    /// What its queue is full of.
+    queued: Vec<TcpStream>,
 }
 
 #[derive(Default)]
@@ -163,15 +165,8 @@ impl Upstream {
         let address = listener.local_addr().expect("a bound socket");
         let state = State { usual: Some(answer), ..State::default() };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        let serving = shared.clone();
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let shared = serving.clone();
-                shared.state().connections += 1;
-                thread::spawn(move || serve(stream, &shared));
-            }
-        });
-        Upstream { address, shared, _refusing: None }
+        listen(listener, &shared);
+        Upstream { address, shared, reserved: None, queued: Vec::new() }
     }
 
     /// Answers every call with a completion that says `text`.
@@ -181,10 +176,28 @@ impl Upstream {
 
     /// A port where nobody listens.
     pub(crate) fn absent() -> Self {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
-        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a loopback port");
-        let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("a bound socket");
-        Upstream { address, shared: Arc::default(), _refusing: Some(socket) }
+        let (socket, address) = bound();
+        Upstream { address, shared: Arc::default(), reserved: Some(socket), queued: Vec::new() }
+    }
+
+    /// A host that is switched off: who connects to it hears nothing at all.
+    pub(crate) fn switched_off() -> Self {
+        let (socket, address) = bound();
+        socket.listen(0).expect("a socket that listens");
+        // Linux drops who comes to a full queue.
+        let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(300)).ok();
+        let queued: Vec<TcpStream> = std::iter::from_fn(connect).take(16).collect();
+        assert!(queued.len() < 16, "its queue is never full");
+        Upstream { address, shared: Arc::default(), reserved: Some(socket), queued }
+    }
+
+    /// Switches it on: it answers every call like this from now on.
+    pub(crate) fn switch_on(&mut self, answer: Answer) {
+        self.shared.state().usual = Some(answer);
+        let socket = self.reserved.take().expect("it is off");
+        socket.listen(128).expect("a longer queue");
+        self.queued.clear();
+        listen(socket.into(), &self.shared);
     }
 
     /// Answers the next calls with these, in their order, before the usual answer.
@@ -248,6 +261,25 @@ impl Upstream {
     pub(crate) fn is_hung_up_within(&self, limit: Duration) -> bool {
         self.shared.wait(limit, |state| state.hung_up > 0)
     }
+}
+
+/// A loopback port that is ours and not listened on.
+fn bound() -> (socket2::Socket, SocketAddr) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a loopback port");
+    let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("a bound socket");
+    (socket, address)
+}
+
+fn listen(listener: TcpListener, shared: &Arc<Shared>) {
+    let serving = shared.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let shared = serving.clone();
+            shared.state().connections += 1;
+            thread::spawn(move || serve(stream, &shared));
+        }
+    });
 }
 
 impl State {

@@ -11,7 +11,7 @@ use gateway_core::record::Attempted;
 use gateway_core::redact;
 use gateway_core::refusal::Reply;
 use gateway_core::rewrite::{self, Destination};
-use gateway_core::route::{egress_resting, probed};
+use gateway_core::route::{probed, way_resting};
 use gateway_core::verdict::Verdict;
 
 use crate::host;
@@ -68,7 +68,7 @@ impl CallContext<'_> {
     /// Steps 4 and 5 for one target, and what health and the record learn of it.
     pub(super) async fn attempt(&self, attempt: Attempt) -> (Made, Outcome) {
         let to = attempt.named();
-        let subjects = health::peek(self.instance, |health| Subjects::to(to, health));
+        let subjects = self.subjects(to);
         let (started_ms, started_at_ms) = (host::now_ms(), host::unix_ms());
         let sent = match self.rewrite(to) {
             Err(skip) => skip.into(),
@@ -89,6 +89,11 @@ impl CallContext<'_> {
         (made, sent.outcome)
     }
 
+    /// What an attempt at this is about.
+    fn subjects(&self, to: Named<'_>) -> Subjects {
+        health::peek(self.instance, |health| Subjects::to(to, self.call.operation, health))
+    }
+
     /// Step 4, and what it had to leave out.
     fn rewrite(&self, to: Named<'_>) -> Result<Destination, Skip> {
         let identity = rewrite::ResponseIdentity { id: &self.incoming.id, created_s: self.incoming.at_ms / 1000 };
@@ -103,7 +108,7 @@ impl CallContext<'_> {
     /// closed, the probe of a target that was out of order, and its quotas.
     async fn reserve(&self, to: Named<'_>, of: &Subjects, now_ms: i64) -> Result<Option<Charged>, Skip> {
         let egress = to.provider.egress_of(to.credential);
-        let resting = |health: &_| egress_resting(health, of, egress, &self.probing.borrow(), now_ms);
+        let resting = |health: &_| way_resting(health, of, egress, &self.probing.borrow(), now_ms);
         if let Some(skip) = health::peek(self.instance, resting) {
             return Err(skip);
         }
@@ -218,7 +223,8 @@ impl CallContext<'_> {
     pub(super) fn judge(&self, failover: &mut Failover, made: &Made, outcome: Outcome) -> Decision {
         let now_ms = host::unix_ms();
         let decision = health::with_budget(self.instance, &self.model.name, |health, budget| {
-            let able = |attempt: &Attempt| is_able(health, &Subjects::to(attempt.named(), health), now_ms);
+            let operation = self.call.operation;
+            let able = |attempt: &Attempt| is_able(health, &Subjects::to(attempt.named(), operation, health), now_ms);
             let jitter = self.instance.chance.fraction();
             let retry = RetryContext { time_left: self.time_left(), now_ms, jitter, budget, able: &able };
             failover.judge(&made.target, outcome, made.verdict, retry)
@@ -242,7 +248,7 @@ impl CallContext<'_> {
     /// A probe ends when its call leaves whom it tries, or has its answer.
     fn end_probes(&self, decision: &Decision) {
         let next = match decision {
-            Decision::Try(next, _) => Some(health::peek(self.instance, |health| Subjects::to(next.named(), health))),
+            Decision::Try(next, _) => Some(self.subjects(next.named())),
             _ => None,
         };
         let is_next = |subject: &Subject| next.as_ref().is_some_and(|of| of.all().any(|other| other == subject));

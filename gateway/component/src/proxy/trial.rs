@@ -74,8 +74,8 @@ impl Trial<'_> {
         let candidates = Candidates { list: vec![candidate], ..Candidates::default() };
         open.decided(model, DecisionRecord::of(&candidates));
         let to = attempt.named();
-        let of = health::peek(instance, |health| Subjects::to(to, health));
-        // A way out that rests is among what is tested.
+        let of = health::peek(instance, |health| Subjects::to(to, call.operation, health));
+        // A way to the provider that rests is among what is tested.
         let ways = health::troubles(instance, of.ways()).await;
         let troubles = health::troubles(instance, of.beside_target().chain([&of.target])).await;
         health::clear(instance, ways).await;

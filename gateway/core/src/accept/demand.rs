@@ -4,6 +4,7 @@
 use serde_json::value::RawValue;
 
 use crate::call::{Call, Demand};
+use crate::scan::plain_length;
 
 /// The members a call's demand is read from, of every dialect, unparsed: a body is large, and a member of another shape
 /// than its dialect says must not hide the others.
@@ -132,7 +133,7 @@ pub fn demand(call: &Call) -> Demand {
         tools |= filled(message.tools).is_some();
         for image in list(message.said()).into_iter().filter(|part| is_image(part)) {
             images = true;
-            image_bytes += image.get().len();
+            image_bytes += plain_length(image.get().as_bytes());
         }
     }
     Demand {
@@ -140,7 +141,7 @@ pub fn demand(call: &Call) -> Demand {
         structured: body.is_structured(),
         images,
         // An image is worth a thousand tokens, not the millions of its base64.
-        tokens: (call.body.len().saturating_sub(image_bytes) / 4) as u64,
+        tokens: (plain_length(&call.body).saturating_sub(image_bytes) / 4) as u64,
     }
 }
 
@@ -148,7 +149,7 @@ pub fn demand(call: &Call) -> Demand {
 /// first words of the user. `None` below 1,024 tokens, which no provider caches.
 pub fn prompt_beginning(call: &Call) -> Option<Vec<u8>> {
     const TOKENS_MIN: usize = 1024;
-    if call.body.len() / 4 < TOKENS_MIN {
+    if plain_length(&call.body) / 4 < TOKENS_MIN {
         return None;
     }
     let body: Demanding<'_> = serde_json::from_slice(&call.body).ok()?;

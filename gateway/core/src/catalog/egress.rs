@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use sha2::{Digest, Sha256};
 
 use super::{Credential, Provider, Secret, Value};
+use crate::uri::host_and_port;
 
 /// The port of a proxy whose URL names none.
 const PORTS: [(&str, u16); 4] = [("http", 80), ("https", 443), ("socks5", 1080), ("socks5h", 1080)];
@@ -133,13 +134,10 @@ struct Address<'u> {
 
 impl Address<'_> {
     fn name(&self) -> String {
-        let authority = self.authority.to_ascii_lowercase();
         let known = PORTS.iter().find(|(scheme, _)| self.scheme.eq_ignore_ascii_case(scheme));
-        // A colon inside brackets belongs to an IPv6 address.
-        let has_port = authority.rsplit(']').next().is_some_and(|after| after.contains(':'));
-        match known.filter(|_| !has_port) {
-            Some((_, port)) => format!("{authority}:{port}"),
-            None => authority,
+        match known {
+            Some((_, port)) => host_and_port(self.authority, *port),
+            None => self.authority.to_ascii_lowercase(),
         }
     }
 }

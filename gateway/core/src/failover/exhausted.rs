@@ -93,6 +93,7 @@ fn describe(skipped: &Skipped, now_ms: i64) -> String {
             "is reached through an egress proxy, which only llmio's own runner can use and not this host"
         }
         SkipReason::EgressResting => "cannot be used through its egress",
+        SkipReason::Unreachable => "has an address that cannot be reached",
         SkipReason::NoCredential => "has no credential that can be used",
         SkipReason::Capability => "cannot do what the request needs",
         SkipReason::Context => "has too small a context window",

@@ -262,6 +262,8 @@ fn a_target_that_failed_in_passing_is_tried_once_more_after_a_pause() {
 #[test]
 fn what_does_not_pass_by_itself_is_not_tried_again() {
     for outcome in [
+        failed(SendError::ConnectTimeout),
+        failed(SendError::LookUpTimeout),
         failed(SendError::FirstByteTimeout),
         failed(SendError::Denied),
         failed(SendError::Tls(String::new())),

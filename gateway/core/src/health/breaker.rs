@@ -1,5 +1,5 @@
 //! The breaker of a target: opened by failures in a row or by a share of them, closed by the first answer. Also what is
-//! remembered of recent attempts, by which an egress is judged too.
+//! remembered of recent attempts, by which an egress and an address are judged too.
 
 use super::backoff::Backoff;
 use super::standing::{Blame, told_ms};
@@ -26,6 +26,9 @@ impl Health {
             return self.trouble(target, Blame { trouble, told_ms, backoff, said, now_ms });
         }
         self.latencies.failed(target, now_ms);
+        if let (ErrorKind::Unreachable | ErrorKind::ConnectTimeout, Some(address)) = (verdict.kind, &of.address) {
+            return self.connect_failed(address, verdict.kind, said, at);
+        }
         let told_ms = verdict.rest.map(told_ms);
         self.failed(target, Trouble::Open, told_ms, said, at)
     }
@@ -51,9 +54,9 @@ impl Health {
         self.trouble(subject, Blame { trouble, told_ms, backoff: &BREAKER_MS.jittered(jitter), said, now_ms })
     }
 
-    /// Whether the last that was heard of a target is a failure.
-    pub fn is_failing(&self, target: &Subject) -> bool {
-        self.troubled.contains_key(target) || self.windows.get(target).is_some_and(Window::is_failing)
+    /// Whether the last that was heard of a target, or of an address, is a failure.
+    pub fn is_failing(&self, subject: &Subject) -> bool {
+        self.troubled.contains_key(subject) || self.windows.get(subject).is_some_and(Window::is_failing)
     }
 }
 

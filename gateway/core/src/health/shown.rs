@@ -7,6 +7,7 @@ impl Subject {
     /// What people know it by: `relay-x first on gpt-5`.
     pub fn name(&self, catalog: &Catalog) -> String {
         match self {
+            Subject::Address(address) => address.to_string(),
             Subject::Credential(id) => {
                 credential(catalog, id).unwrap_or_else(|| "a credential that is no longer there".to_owned())
             }
@@ -44,6 +45,7 @@ mod tests {
         assert_eq!(name(&format!("lane/{id}/a/b")), format!("p {label} on a/b"));
         assert_eq!(name("credential/c-gone"), "a credential that is no longer there");
         for (key, shown) in [
+            ("address/http://a.example:80", "http://a.example:80"),
             ("lane/p/m", "p on m"),
             ("target/p/a/b", "p/a/b"),
             ("egress/direct/p", "direct/p"),

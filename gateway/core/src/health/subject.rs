@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Subject {
+    /// The address of a host, for everybody who is sent there directly: scheme, host and port.
+    Address(Arc<str>),
     /// A credential on all models, by its id.
     Credential(Arc<str>),
     /// An egress proxy or relay, by its key, for everybody who takes it.
@@ -92,6 +94,7 @@ impl Subject {
     /// What sort of thing it is, as keys and the admin API call it.
     pub fn kind(&self) -> &'static str {
         match self {
+            Subject::Address(_) => "address",
             Subject::Credential(_) => "credential",
             Subject::Egress(_) | Subject::Place { .. } => "egress",
             Subject::Lane { .. } => "lane",
@@ -104,6 +107,7 @@ impl Subject {
     pub fn key(&self) -> String {
         let kind = self.kind();
         match self {
+            Subject::Address(address) => format!("{kind}/{address}"),
             Subject::Credential(id) => format!("{kind}/{id}"),
             Subject::Egress(way) => format!("{kind}/{}", escaped(way)),
             Subject::Place { way, provider } => {
@@ -118,6 +122,7 @@ impl Subject {
     pub fn parse(key: &str) -> Option<Self> {
         let (kind, rest) = key.split_once('/')?;
         let subject = match (kind, rest.split_once('/')) {
+            ("address", _) if is_address(rest) => Subject::Address(rest.into()),
             ("credential", None) => Subject::Credential(rest.into()),
             ("egress", None) => Subject::Egress(unescaped(rest).into()),
             ("egress", Some((way, provider))) if !provider.contains('/') => {
@@ -133,6 +138,11 @@ impl Subject {
         // What an older llmio kept in another form is nobody's.
         (subject.key() == key).then_some(subject)
     }
+}
+
+fn is_address(text: &str) -> bool {
+    let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    authority.is_some_and(|authority| !authority.is_empty() && !authority.contains('/'))
 }
 
 /// The address of a relay has slashes.
@@ -184,6 +194,7 @@ mod tests {
         let place = |way: Option<&str>| Subject::Place { way: way.map(Into::into), provider: "p".into() };
         let lane = |models| Subject::Lane { account: "c-1".into(), models };
         for (subject, key) in [
+            (Subject::Address("https://[::1]:8443".into()), "address/https://[::1]:8443"),
             (Subject::Credential("c-1".into()), "credential/c-1"),
             (Subject::Egress("proxy.example:80~0a1b2c".into()), "egress/proxy.example:80~0a1b2c"),
             (Subject::Egress("edge.example/relay/100%".into()), "egress/edge.example%2Frelay%2F100%25"),
@@ -201,7 +212,18 @@ mod tests {
 
     #[test]
     fn what_no_subject_is_called_is_none() {
-        for key in ["", "lane", "lane/c-1", "credential/a/b", "egress/a/relay/b", "egress/a%2fb", "whole/p/m"] {
+        for key in [
+            "",
+            "lane",
+            "lane/c-1",
+            "address/a:80",
+            "address/http://",
+            "address/http://a:80/v1",
+            "credential/a/b",
+            "egress/a/relay/b",
+            "egress/a%2fb",
+            "whole/p/m",
+        ] {
             assert_eq!(Subject::parse(key), None, "{key}");
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Health, Models, Subject};
 use crate::candidate::Named;
 use crate::catalog::{Provider, Target};
+use crate::operation::Operation;
 
 /// So many targets of a provider in trouble, and in use, are kept apart by names that clients gave.
 pub(super) const ASKED_TARGETS_MAX: usize = 32;
@@ -28,6 +29,8 @@ pub struct Subjects {
     pub egress: Option<Subject>,
     /// The way out as this provider sees it.
     pub place: Subject,
+    /// The address of the provider's host, where it is asked without an egress.
+    pub address: Option<Subject>,
 }
 
 /// Names that the catalog shares.
@@ -37,15 +40,17 @@ struct Names<'n> {
     model: Option<&'n Arc<str>>,
     credential: Option<&'n Arc<str>>,
     egress: Option<&'n Arc<str>>,
+    address: Option<&'n Arc<str>>,
 }
 
 impl Subjects {
-    /// The subjects of an attempt.
-    pub fn to(to: Named<'_>, health: &Health) -> Self {
+    /// The subjects of an attempt at this.
+    pub fn to(to: Named<'_>, operation: Operation, health: &Health) -> Self {
         let Named { target, provider, upstream_model, credential } = to;
-        let egress = provider.egress_of(credential).and_then(|egress| egress.key());
+        let (egress, address) = (provider.egress_of(credential), to.address(operation));
         let credential = credential.map(|credential| &credential.id);
-        let names = Names { provider: &provider.name, model: target.model.as_ref(), credential, egress };
+        let egress = egress.and_then(|egress| egress.key());
+        let names = Names { provider: &provider.name, model: target.model.as_ref(), credential, egress, address };
         let of = Subjects::named(&names);
         match &target.model {
             Some(_) => of,
@@ -57,7 +62,7 @@ impl Subjects {
     }
 
     fn named(names: &Names<'_>) -> Self {
-        let Names { provider, model, credential, egress } = *names;
+        let Names { provider, model, credential, egress, address } = *names;
         let account = credential.unwrap_or(provider);
         let models = models(model);
         Subjects {
@@ -68,6 +73,7 @@ impl Subjects {
             target: Subject::target(provider.clone(), models),
             egress: egress.cloned().map(Subject::Egress),
             place: Subject::Place { way: egress.cloned(), provider: provider.clone() },
+            address: address.cloned().map(Subject::Address),
         }
     }
 
@@ -93,8 +99,13 @@ impl Subjects {
         self.credential.iter().chain([&self.lane]).chain(&self.wide_lane).chain(&self.free_lane)
     }
 
-    /// The way out, for everybody and for this provider.
+    /// The way to the provider: the egress for everybody and for this provider, or the address of its host.
     pub fn ways(&self) -> impl Iterator<Item = &Subject> {
+        self.egresses().chain(&self.address)
+    }
+
+    /// The way out, for everybody and for this provider.
+    pub(super) fn egresses(&self) -> impl Iterator<Item = &Subject> {
         self.egress.iter().chain([&self.place])
     }
 }
@@ -128,7 +139,7 @@ impl Health {
             Subject::Credential(id) => is_account(id),
             Subject::Lane { account, .. } => account == name || is_account(account),
             Subject::Place { provider, .. } | Subject::Target { provider, .. } => provider == name,
-            Subject::Egress(_) => false,
+            Subject::Address(_) | Subject::Egress(_) => false,
         };
         self.latencies.retain(|target, _| !is_of(target));
         self.forget_where(is_of)
@@ -156,7 +167,12 @@ impl Subjects {
         let (provider, model) = (Arc::from(provider), shared(Some(model).filter(|model| *model != "*")));
         let (credential, egress) = (shared(credential), shared(egress));
         let (model, credential, egress) = (model.as_ref(), credential.as_ref(), egress.as_ref());
-        Subjects::named(&Names { provider: &provider, model, credential, egress })
+        Subjects::named(&Names { provider: &provider, model, credential, egress, address: None })
+    }
+
+    /// The same where it is sent to this address without an egress.
+    pub(crate) fn at(self, address: &str) -> Self {
+        Subjects { address: Some(Subject::Address(address.into())), ..self }
     }
 
     pub(super) fn of_asked(self, account: &str, upstream_model: &str) -> Self {

@@ -1,3 +1,4 @@
+mod address;
 mod asked;
 mod egress;
 

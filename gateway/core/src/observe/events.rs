@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::dialect::Dialect;
 use crate::dialects::{RawUsage, status_of};
 use crate::observation::StreamError;
+use crate::scan::plain_length;
 use crate::usage::Usage;
 
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl Events {
             self.dialect != Dialect::OpenaiResponses || memchr::memmem::find(data, b".delta\"").is_some()
         };
         if has_content {
-            self.count(data.len());
+            self.count(plain_length(data));
         }
     }
 
@@ -84,7 +85,7 @@ impl Events {
     fn read(&mut self, event: &Value, data: &[u8]) -> bool {
         let seen = self.dialect.see(event);
         if seen.content && !self.content_seen {
-            self.frame_bytes = data.len().saturating_sub(text_bytes(event));
+            self.frame_bytes = plain_length(data).saturating_sub(text_bytes(event));
         }
         self.content_seen |= seen.content;
         self.finish_seen |= seen.finish;

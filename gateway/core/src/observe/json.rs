@@ -25,12 +25,14 @@ pub(super) struct UsageScan {
     value: Option<Vec<u8>>,
     found: Option<Usage>,
     id: Option<String>,
+    /// By how much escapes are longer than what they stand for, as near as can be told from their first letter.
+    escape_bytes: u64,
 }
 
 impl UsageScan {
     pub(super) fn new(dialect: Dialect) -> Self {
         let (name, value, found, id) = (Vec::new(), None, None, None);
-        UsageScan { dialect, depth: 0, in_string: false, escaped: false, name, value, found, id }
+        UsageScan { dialect, depth: 0, in_string: false, escaped: false, name, value, found, id, escape_bytes: 0 }
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8]) {
@@ -56,7 +58,11 @@ impl UsageScan {
         if self.in_string {
             self.keep(&[byte]);
             match byte {
-                _ if self.escaped => self.escaped = false,
+                _ if self.escaped => {
+                    self.escaped = false;
+                    // Six bytes for what is mostly three in UTF-8, or two for one.
+                    self.escape_bytes += if byte == b'u' { 3 } else { 1 };
+                }
                 b'\\' => self.escaped = true,
                 _ => self.in_string = false,
             }
@@ -108,6 +114,11 @@ impl UsageScan {
         if let Ok(usage @ serde_json::Value::Object(_)) = serde_json::from_slice(&value) {
             self.found = Some(self.dialect.usage(&usage));
         }
+    }
+
+    /// By how many bytes the answer is longer than what it says.
+    pub(super) fn escape_bytes(&self) -> u64 {
+        self.escape_bytes
     }
 
     /// What was used, and what a provider of Responses calls its answer.

@@ -71,6 +71,21 @@ fn content_is_counted_without_what_stands_around_it() {
 }
 
 #[test]
+fn an_escaped_character_counts_as_what_it_stands_for() {
+    for dialect in Dialect::ALL {
+        let said = |text: &str| texts(dialect, &[20, 20]).concat().replace(&"x".repeat(20), &text.repeat(20));
+        assert_eq!(content_bytes(dialect, &said(r"\u4f60")), 120, "{}", dialect.name());
+        assert_eq!(content_bytes(dialect, &said("你")), 120, "{}", dialect.name());
+        let whole = |text: &str| {
+            let mut observer = Observer::new(dialect, false, &headers("application/json"));
+            observer.see(format!("{{\"text\":\"{}\"}}", text.repeat(20)).as_bytes(), 0);
+            observer.finish().content_bytes
+        };
+        assert_eq!(whole(r"\u4f60\n"), whole("你x"), "{}", dialect.name());
+    }
+}
+
+#[test]
 fn an_event_of_content_holds_a_token_at_least() {
     for dialect in Dialect::ALL {
         assert_eq!(content_bytes(dialect, &texts(dialect, &[1; 40]).concat()), 160, "{}", dialect.name());

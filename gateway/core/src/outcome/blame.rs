@@ -51,7 +51,9 @@ impl SendError {
                 "{name} is at an address that is not allowed; if a private one is meant set `local = true` inside \
                  `egress = {{…}}`"
             )),
-            SendError::Connect(_) | SendError::ConnectTimeout | SendError::Tls(_) if *is_relay => {
+            SendError::Connect(_) | SendError::ConnectTimeout | SendError::LookUpTimeout | SendError::Tls(_)
+                if *is_relay =>
+            {
                 SendError::Egress(format!("{name} {}", self.describe()))
             }
             error => error,
@@ -109,7 +111,8 @@ mod tests {
         let egress = |why: &str| SendError::Egress(format!("relay edge {why}"));
         assert_eq!(blamed(&SendError::Egress("is down".into()), false), egress("is down"));
         assert_eq!(blamed(&SendError::Tunnel("x".into()), true), SendError::Tunnel("relay edge x".into()));
-        for error in [SendError::Connect(String::new()), SendError::ConnectTimeout, SendError::Tls(String::new())] {
+        let of_connection = [SendError::Connect(String::new()), SendError::Tls(String::new())];
+        for error in of_connection.into_iter().chain([SendError::ConnectTimeout, SendError::LookUpTimeout]) {
             assert_eq!(blamed(&error, true), egress(&error.describe()), "who is connected to is the relay");
             assert_eq!(blamed(&error, false), error, "a proxy says itself what is its own");
         }

@@ -40,7 +40,8 @@ fn of_failure(error: &SendError) -> Progress {
         | SendError::Denied
         | SendError::Tls(_)
         | SendError::Shortage
-        | SendError::ConnectTimeout => Progress::Unsent,
+        | SendError::ConnectTimeout
+        | SendError::LookUpTimeout => Progress::Unsent,
         SendError::Reset(_) | SendError::Protocol(_) | SendError::Empty => Progress::Failed,
         SendError::FirstByteTimeout
         | SendError::IdleTimeout
@@ -101,7 +102,10 @@ mod tests {
             progress(&outcome, verdict(&outcome, ASKED))
         };
         let why = String::new;
-        for error in [SendError::Connect(why()), SendError::Tls(why()), SendError::Denied, SendError::ConnectTimeout] {
+        for error in [SendError::Connect(why()), SendError::Tls(why()), SendError::Denied] {
+            assert_eq!(failed(error), Progress::Unsent);
+        }
+        for error in [SendError::ConnectTimeout, SendError::LookUpTimeout] {
             assert_eq!(failed(error), Progress::Unsent);
         }
         for error in [SendError::Reset(why()), SendError::Protocol(why()), SendError::Empty] {

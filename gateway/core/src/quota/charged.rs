@@ -10,14 +10,13 @@ use crate::catalog::Key;
 use crate::operation::Operation;
 use crate::outcome::Progress;
 use crate::price::Price;
+use crate::scan::plain_length;
 
 /// What a call is guessed to take. Asked for each candidate and each attempt of it, and worked out once.
 pub struct Estimate<'c> {
     call: &'c Call,
-    /// Tokens of the prompt by the size of the body.
-    prompt_tokens: u64,
-    /// Tokens of prompt and answer.
-    tokens: u64,
+    /// How long the body is without the escapes of JSON. Finding them takes a look at all of it.
+    body_bytes: OnceCell<u64>,
     /// Reads what the call needs of a target. It reads the whole body, so it is left until somebody asks.
     look: fn(&Call) -> Demand,
     demand: OnceCell<Demand>,
@@ -26,14 +25,7 @@ pub struct Estimate<'c> {
 impl<'c> Estimate<'c> {
     /// What `call` is guessed to take; `look` reads what it needs of a target.
     pub fn of(call: &'c Call, look: fn(&Call) -> Demand) -> Self {
-        let bytes = call.body.len() as u64;
-        Estimate {
-            call,
-            prompt_tokens: super::estimate(bytes, Some(0)),
-            tokens: super::estimate(bytes, call.tokens_max),
-            look,
-            demand: OnceCell::new(),
-        }
+        Estimate { call, body_bytes: OnceCell::new(), look, demand: OnceCell::new() }
     }
 
     /// What the call needs of a target.
@@ -74,13 +66,19 @@ impl<'c> Estimate<'c> {
     }
 
     fn guess(&self, cost_nano: Option<u64>) -> Spend {
-        Spend { cost_nano, ..Spend::tokens(self.tokens) }
+        Spend { cost_nano, ..Spend::tokens(self.tokens(self.call.tokens_max)) }
+    }
+
+    /// Tokens of the prompt, by the size of the body, and of an answer of so many at most.
+    fn tokens(&self, answer_max: Option<u64>) -> u64 {
+        let body_bytes = *self.body_bytes.get_or_init(|| plain_length(&self.call.body) as u64);
+        super::estimate(body_bytes, answer_max)
     }
 
     /// Images in the body are not paid for by their bytes, so it is looked at once more; only where money is counted. Only
     /// who writes is paid for writing.
     fn prompt(&self, counts_money: bool) -> Prompt {
-        let tokens = if counts_money { self.demand().tokens } else { self.prompt_tokens };
+        let tokens = if counts_money { self.demand().tokens } else { self.tokens(Some(0)) };
         let operation = self.call.operation;
         Prompt { tokens, in_words: operation.is_chat() || operation == Operation::Completions }
     }

@@ -1,10 +1,10 @@
-//! The way out as the router sees it: who can take it, who shares it, and whether it works now.
+//! The way to a provider as the router sees it: who can take it, who shares it, and whether it works now.
 
 use std::sync::Arc;
 
 use crate::candidate::{Candidate, Skip, SkipReason};
 use crate::catalog::{Credential, Egress};
-use crate::health::{Availability, DIRECT, Health, Subject, Subjects, Trouble};
+use crate::health::{Availability, DIRECT, Health, Subject, Subjects};
 
 /// Why nobody can take this way here, whatever recent attempts say.
 pub(super) fn unusable(egress: Option<&Egress>, proxies: bool) -> Option<Skip> {
@@ -34,17 +34,20 @@ pub(super) fn shared(candidate: &Candidate) -> Vec<usize> {
     candidate.credentials.iter().map(egress).collect()
 }
 
-/// What health says against the way out of an attempt of a call that itself probes what it has `held`.
-pub fn egress_resting(
+/// What health says against the way to the provider of an attempt, for a call that itself probes what it has `held`.
+pub fn way_resting(
     health: &Health,
     of: &Subjects,
     egress: Option<&Egress>,
     held: &[Subject],
     now_ms: i64,
 ) -> Option<Skip> {
-    let ways = of.ways().filter(|way| !held.contains(way));
-    let (until_ms, _) = longest_wait(health, ways, now_ms)?;
-    Some(resting(egress, until_ms))
+    let waits = of.ways().filter(|way| !held.contains(way)).filter_map(|way| match health.availability(way, now_ms) {
+        Availability::Not(_, until_ms) => Some((until_ms, way)),
+        Availability::Able | Availability::Probe => None,
+    });
+    let (until_ms, way) = waits.max_by_key(|(until_ms, _)| *until_ms)?;
+    Some(resting(way, egress, until_ms))
 }
 
 /// Why an attempt is not made that would have to probe a subject which another call probes.
@@ -53,24 +56,15 @@ pub fn probed(health: &Health, of: &Subjects, egress: Option<&Egress>, subject: 
         Some(standing) if of.account().any(|other| other == subject) => {
             super::account_resting(health, subject, standing.trouble, until_ms)
         }
-        _ if of.ways().any(|way| way == subject) => resting(egress, until_ms),
+        _ if of.ways().any(|way| way == subject) => resting(subject, egress, until_ms),
         _ => Skip::new(SkipReason::Probing, Some(until_ms)),
     }
 }
 
-fn resting(egress: Option<&Egress>, until_ms: i64) -> Skip {
-    let name = egress.map_or_else(|| Some(DIRECT.to_owned()), Egress::name);
-    Skip { reason: SkipReason::EgressResting, until_ms: Some(until_ms), message: name }
-}
-
-fn longest_wait<'s>(
-    health: &Health,
-    subjects: impl Iterator<Item = &'s Subject>,
-    now_ms: i64,
-) -> Option<(i64, Trouble)> {
-    let waits = subjects.filter_map(|subject| match health.availability(subject, now_ms) {
-        Availability::Not(trouble, until_ms) => Some((until_ms, trouble)),
-        Availability::Able | Availability::Probe => None,
-    });
-    waits.max_by_key(|(until_ms, _)| *until_ms)
+fn resting(way: &Subject, egress: Option<&Egress>, until_ms: i64) -> Skip {
+    let (reason, message) = match way {
+        Subject::Address(address) => (SkipReason::Unreachable, Some(address.to_string())),
+        _ => (SkipReason::EgressResting, egress.map_or_else(|| Some(DIRECT.to_owned()), Egress::name)),
+    };
+    Skip { reason, until_ms: Some(until_ms), message }
 }

@@ -92,6 +92,15 @@ fn reads_toml_numbers_of_every_notation() {
 }
 
 #[test]
+fn a_number_is_the_same_in_every_notation_of_json_and_toml() {
+    let json = Document::from_json(br#"{"a": [1e3, 1.50, -0.5, 7, 18446744073709551615, 1e400]}"#).unwrap();
+    assert_eq!(json.as_json()["a"].to_string(), "[1000.0,1.5,-0.5,7,18446744073709551615,1e+400]");
+    let toml = document("a = [1e3, 1.50, -0.5, 7]");
+    assert_eq!(json.as_json()["a"].as_array().map(|all| &all[..4]), toml.as_json()["a"].as_array().map(Vec::as_slice));
+    assert_eq!(toml.to_toml().map(|text| document(&text) == toml), Ok(true));
+}
+
+#[test]
 fn tells_line_and_column_of_a_syntax_error_but_not_the_line() {
     let problems = Document::from_toml("[[providers]]\ncredentials = [\"sk-SECRET]\n").unwrap_err();
     let [problem] = problems.0.as_slice() else { panic!("{problems}") };

@@ -3,9 +3,11 @@
 //! TOML goes through its parse tree and not through serde, because only the tree has positions: they keep the
 //! order of the file without the indexmap the toml crate would need for it.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -26,11 +28,12 @@ pub(super) fn from_toml(text: &str) -> Result<Map<String, Value>, Problems> {
 
 pub(super) fn from_json(text: &[u8]) -> Result<Map<String, Value>, Problems> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = Unique
+    let value = UniqueNames
         .deserialize(&mut deserializer)
-        .and_then(|value| deserializer.end().map(|()| value))
+        .and_then(|()| deserializer.end())
+        .and_then(|()| serde_json::from_slice(text))
         .map_err(|error| Problems::one("", format!("not valid JSON: {error}")))?;
-    match value {
+    match with_plain_numbers(value) {
         Value::Object(map) => Ok(map),
         _ => Err(Problems::one("", "must be a JSON object with the sections of a catalog")),
     }
@@ -38,12 +41,13 @@ pub(super) fn from_json(text: &[u8]) -> Result<Map<String, Value>, Problems> {
 
 pub(super) fn to_toml(sections: &Map<String, Value>) -> Result<String, Problems> {
     let mut problems = Problems(Vec::new());
-    let sections: Map<String, Value> = sections
+    let sections = sections
         .iter()
         .filter_map(|(name, value)| Some((name.clone(), without_null(value, name, &mut problems)?)))
         .collect();
     problems.into_result()?;
-    toml::to_string_pretty(&sections).map_err(|error| Problems::one("", format!("no TOML can express it: {error}")))
+    toml::to_string_pretty(&InToml(&Value::Object(sections)))
+        .map_err(|error| Problems::one("", format!("no TOML can express it: {error}")))
 }
 
 fn position(text: &str, offset: usize) -> String {
@@ -118,67 +122,103 @@ fn without_null(value: &Value, path: &str, problems: &mut Problems) -> Option<Va
     })
 }
 
-/// A JSON value whose objects hold no name twice: serde_json would silently keep the last one, and a catalog
-/// with two `keys` would lose the first.
-struct Unique;
+/// A number as TOML's reader gives it, so that documents in both forms compare: `1e3` is what `1000.0` is.
+fn with_plain_numbers(value: Value) -> Value {
+    match value {
+        Value::Number(number) if !number.is_u64() && !number.is_i64() => {
+            let plain = number.as_f64().and_then(Number::from_f64);
+            Value::Number(plain.unwrap_or(number))
+        }
+        Value::Array(values) => values.into_iter().map(with_plain_numbers).collect(),
+        Value::Object(map) => map.into_iter().map(|(name, value)| (name, with_plain_numbers(value))).collect(),
+        other => other,
+    }
+}
 
-impl<'de> DeserializeSeed<'de> for Unique {
-    type Value = Value;
+/// A value for TOML's writer, which does not know the form in which serde_json gives numbers away.
+struct InToml<'v>(&'v Value);
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+impl Serialize for InToml<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(whole), _) => serializer.serialize_i64(whole),
+                (None, Some(number)) => serializer.serialize_f64(number),
+                (None, None) => Err(serde::ser::Error::custom(format_args!("{number} is beyond its numbers"))),
+            },
+            Value::Array(values) => serializer.collect_seq(values.iter().map(InToml)),
+            Value::Object(map) => serializer.collect_map(map.iter().map(|(name, value)| (name, InToml(value)))),
+            other => other.serialize(serializer),
+        }
+    }
+}
+
+/// Looks for an object that holds a name twice: serde_json would silently keep the last one, and a catalog with two
+/// `keys` would lose the first.
+struct UniqueNames;
+
+impl<'de> DeserializeSeed<'de> for UniqueNames {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Unique {
-    type Value = Value;
+impl<'de> Visitor<'de> for UniqueNames {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E>(self, _value: bool) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::from(value))
+    fn visit_i64<E>(self, _value: i64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::from(value))
+    fn visit_u64<E>(self, _value: u64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::from(value))
+    fn visit_i128<E>(self, _value: i128) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::from(value))
+    fn visit_u128<E>(self, _value: u128) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut values = Vec::new();
-        while let Some(value) = access.next_element_seed(Unique)? {
-            values.push(value);
-        }
-        Ok(Value::Array(values))
+    fn visit_f64<E>(self, _value: f64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
+    fn visit_str<E>(self, _value: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
+        while access.next_element_seed(UniqueNames)?.is_some() {}
+        Ok(())
+    }
+
+    /// Numbers with more digits than those come so too, as an object of one member.
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
+        let mut names = HashSet::new();
         while let Some(name) = access.next_key::<String>()? {
-            let value = access.next_value_seed(Unique)?;
-            if map.contains_key(&name) {
-                let shown = join("", &name);
-                return Err(serde::de::Error::custom(format!("the name {shown} is in one object twice")));
+            access.next_value_seed(UniqueNames)?;
+            let shown = join("", &name);
+            if !names.insert(name) {
+                return Err(serde::de::Error::custom(format_args!("the name {shown} is in one object twice")));
             }
-            map.insert(name, value);
         }
-        Ok(Value::Object(map))
+        Ok(())
     }
 }

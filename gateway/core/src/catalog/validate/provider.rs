@@ -5,6 +5,7 @@ use crate::catalog::schema::format::{self, Url};
 use crate::catalog::schema::{Fields, Place, alternatives, did_you_mean};
 use crate::catalog::{Endpoint, Provider, ProviderKind, Value};
 use crate::dialect::{Auth, Dialect};
+use crate::uri::host_and_port;
 use crate::verdict::{Class, ErrorRule, WaitTemplate};
 
 use super::quota::{self, Measures};
@@ -195,7 +196,9 @@ fn endpoint(dialect: Dialect, url: Url) -> Endpoint {
         segment.strip_prefix('v').is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
     };
     let version = dialect.version().filter(|_| !url.path.split('/').any(is_version)).unwrap_or_default();
-    Endpoint { dialect, tls: url.scheme == "https", authority: url.authority, path: url.path + version }
+    let tls = url.scheme == "https";
+    let address = format!("{}://{}", url.scheme, host_and_port(&url.authority, if tls { 443 } else { 80 })).into();
+    Endpoint { dialect, tls, authority: url.authority, path: url.path + version, address }
 }
 
 fn read_headers(place: &Place<'_>) -> Vec<(String, Value)> {

@@ -67,9 +67,10 @@ fn a_dead_proxy_is_told_from_a_dead_provider() {
 
 #[test]
 fn a_way_out_found_closed_meanwhile_costs_no_attempt() {
-    let skip = Skip::new(SkipReason::EgressResting, Some(9));
-    let outcomes = vec![Outcome::NotSent(skip), Outcome::Head(200)];
-    let (tried, end) = walk(two_ways(), 1, outcomes, &mut RetryBudget::default(), &|_| false);
-    assert_eq!(tried.iter().map(|(attempt, _)| credential_of(attempt)).collect::<Vec<_>>(), [Some(0), Some(2)]);
-    assert_eq!(end, Decision::Relay);
+    for reason in [SkipReason::EgressResting, SkipReason::Unreachable] {
+        let outcomes = vec![Outcome::NotSent(Skip::new(reason, Some(9))), Outcome::Head(200)];
+        let (tried, end) = walk(two_ways(), 1, outcomes, &mut RetryBudget::default(), &|_| false);
+        assert_eq!(tried.iter().map(|(attempt, _)| credential_of(attempt)).collect::<Vec<_>>(), [Some(0), Some(2)]);
+        assert_eq!(end, Decision::Relay, "{reason:?}");
+    }
 }

@@ -5,6 +5,7 @@ use crate::candidate::Named;
 use crate::catalog::{Catalog, Document};
 use crate::health::lanes::ASKED_LANES_MAX;
 use crate::health::subjects::{ASKED_TARGETS_MAX, ASKED_WINDOWS_MAX};
+use crate::operation::Operation;
 
 fn asked(name: &str) -> Subjects {
     Subjects::of("p", "*", Some("c-1"), None).of_asked("c-1", name)
@@ -65,7 +66,7 @@ fn any() -> Catalog {
 
 fn to(catalog: &Catalog, health: &Health, name: &str) -> Subjects {
     let (target, provider) = (&catalog.models[0].targets[0], &catalog.providers[0]);
-    Subjects::to(Named { target, provider, upstream_model: name, credential: None }, health)
+    Subjects::to(Named { target, provider, upstream_model: name, credential: None }, Operation::Chat, health)
 }
 
 fn fails(catalog: &Catalog, health: &mut Health, name: &str) {

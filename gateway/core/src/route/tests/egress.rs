@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::health::At;
-use crate::verdict::{Class, Verdict};
+use crate::verdict::{Class, ErrorKind, Verdict};
 
 fn behind_proxies() -> Catalog {
     let text = r#"
@@ -60,6 +60,42 @@ fn a_host_that_can_use_no_proxy_skips_who_needs_one_and_says_so() {
     assert!(candidates.list.is_empty());
     assert_eq!(candidates.skipped[0].reason, SkipReason::EgressUnsupported);
     assert_eq!(candidates.skipped[0].until_ms, None);
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_keeps_back_who_is_sent_there_directly_and_names_its_address() {
+    let text = r#"
+        models = [{ name = "m", targets = ["a/x", "b/x", "c/x"] }]
+        providers = [
+            { name = "a", base_url = "http://Down.example/v1" },
+            { name = "b", base_url = "http://down.example:80/other", credentials = ["k1", { value = "k2", egress = "http://proxy.example:80" }] },
+            { name = "c", base_url = "https://down.example/v1" },
+        ]
+    "#;
+    let mut catalog = Document::from_toml(text).and_then(|document| document.validate()).expect("a valid catalog");
+    catalog.resolve(None, &|_| None);
+    let mut health = Health::default();
+    let at = |now_ms| At { started_ms: now_ms, now_ms, jitter: 0.5 };
+    let of = Subjects::of("a", "x", None, None).at("http://down.example:80");
+    let timed_out = Verdict { kind: ErrorKind::ConnectTimeout, ..Verdict::of(Class::Target) };
+    health.note(&of, timed_out, "did not accept the connection in time", at(NOW_MS));
+    let routed = |now_ms| route(&RouteRequest { now_ms, ..ask(&catalog, &health, 1) }, &mut Rotation::default());
+    let candidates = routed(NOW_MS);
+    let address = Some("http://down.example:80".to_owned());
+    let skip = Skip { reason: SkipReason::Unreachable, until_ms: Some(NOW_MS + 1_000), message: address };
+    assert_eq!(candidates.skipped, [skip.of("a/x".to_owned())]);
+    let mut left = places(&catalog, &candidates);
+    left.sort_unstable();
+    assert_eq!(left, [1, 2], "another port is another address");
+    let behind_proxy = candidates.list.iter().find(|each| !each.credentials.is_empty()).expect("b");
+    assert_eq!((pool_places(behind_proxy), behind_proxy.failing), (vec![1], false));
+    // Then it is tried again, and an attempt there is one at a target that fails.
+    let candidates = routed(NOW_MS + 1_000);
+    let failing = |place: usize| {
+        let at = places(&catalog, &candidates).iter().position(|other| *other == place).expect("a candidate");
+        candidates.list[at].failing
+    };
+    assert_eq!([0, 1, 2].map(failing), [true, true, false]);
 }
 
 #[test]
