@@ -138,7 +138,7 @@ impl CatalogFile {
     /// The component takes an empty text for "no file", and would serve the built-in catalog.
     fn text(&self) -> Result<String, String> {
         let text = fs::read_to_string(&self.path).map_err(|error| error.to_string())?;
-        if text.trim().is_empty() { Err("it is empty".to_owned()) } else { Ok(text) }
+        if is_blank(&text) { Err(BLANK.to_owned()) } else { Ok(text) }
     }
 
     fn warn_unchecked(&mut self, reason: String) {
@@ -148,6 +148,14 @@ impl CatalogFile {
             self.unchecked = Some(reason);
         }
     }
+}
+
+/// What is said of a file without a text.
+pub(crate) const BLANK: &str = "it is empty";
+
+/// Whether a file holds no text, and so is none. A comment is one.
+pub(crate) fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
 }
 
 /// Within a file system's time grain a second change may keep length and time; then the text itself is compared.

@@ -425,6 +425,45 @@ fn a_catalog_that_does_not_validate_is_refused_line_by_line_with_78() {
 }
 
 #[test]
+fn a_catalog_is_accepted_by_the_check_exactly_where_it_is_served() {
+    for (text, is_catalog) in [
+        ("", false),
+        (" \n\t\n", false),
+        ("# nothing yet\n", true),
+        ("[settings]\nzone = \"UTC\"\n", true),
+        (r#" {"providers": []}"#, true),
+        (r#"{"providers": [}"#, false),
+        ("[[keys]]\nname = \"k\"\nhash = \"sha256:00\"\n", false),
+    ] {
+        let place = Place::new();
+        let file = place.file("llmio.toml", text);
+        for command in ["check", "import", "diff"] {
+            let done = place.run(&["catalog", command, &file]);
+            assert_eq!(done.code, if is_catalog { 0 } else { 78 }, "{command} {text:?}: {}", done.err);
+        }
+        // As it is served: a command without a server publishes the file like a start does.
+        let done = place.run(&["--catalog", &file, "keys", "list"]);
+        assert_eq!(done.code, if is_catalog { 0 } else { 78 }, "{text:?}: {}", done.err);
+    }
+}
+
+#[test]
+fn what_is_no_secret_but_looks_like_a_mistake_is_warned_of() {
+    let place = Place::new().with("QUOTED", "'sk-canary-quoted'");
+    let text = "[[providers]]\nname = \"a\"\nbase_url = \"https://a.example\"\n\
+                credentials = [\"$KEY_A\", \"os.environ/KEY_B\", \"${QUOTED}\", \"sk-canary-good\"]\n";
+    let file = place.file("llmio.toml", text);
+    for command in ["check", "import"] {
+        let done = place.run(&["catalog", command, &file]);
+        let warnings: Vec<&str> = done.err.lines().filter(|line| line.starts_with("warning: ")).collect();
+        assert!(done.code == 0 && warnings.len() == 3, "{}", done.err);
+        assert!(warnings[0].contains("credential #1") && warnings[0].contains("`${NAME}`"), "{}", done.err);
+        assert!(warnings[1].contains("credential #2") && warnings[2].contains("credential QUOTED"), "{}", done.err);
+        assert!(!done.err.contains("canary") && !done.err.contains("KEY_A"), "{}", done.err);
+    }
+}
+
+#[test]
 fn checking_a_catalog_makes_no_data_folder() {
     let place = Place::new().with("RELAY_KEY", "sk-env");
     let file = place.file("llmio.toml", CATALOG);

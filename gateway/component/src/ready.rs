@@ -22,7 +22,7 @@ pub(crate) async fn reply(instance: &Instance, snapshot: &Rc<Snapshot>) -> Resul
     let trouble = host::variable("store_trouble").await.and_then(|text| StoreTrouble::read(&text));
     let zone = &snapshot.catalog.settings.zone;
     degraded.extend(trouble.as_ref().map(|trouble| trouble.degraded(host::unix_ms(), zone)));
-    degraded.extend(snapshot.warnings());
+    degraded.extend(snapshot.missing());
     // What the host says of a catalog file it could not publish.
     degraded.extend(host::variable("catalog_trouble").await.filter(|trouble| !trouble.is_empty()));
     let refusing: Vec<&str> = trouble.as_ref().and_then(StoreTrouble::refusing).into_iter().collect();

@@ -14,6 +14,7 @@ mod resolve;
 mod schema;
 mod seal;
 mod validate;
+mod warnings;
 
 use std::collections::HashMap;
 use std::fmt;

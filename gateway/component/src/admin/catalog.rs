@@ -156,8 +156,7 @@ async fn checked(instance: &Rc<Instance>, incoming: &Incoming, snapshot: &Snapsh
     let resolved = catalog::resolved(&in_force).await.map_err(located)?;
     let kept = if scope == ImportScope::Whole { Vec::new() } else { document.lacks(&in_force) };
     let kept = kept.into_iter().map(str::to_owned).collect();
-    let warnings = resolved.missing().into_iter().map(|(path, reason)| format!("{path}: {reason}")).collect();
-    Ok(Checked { document, scope, kept, warnings })
+    Ok(Checked { document, scope, kept, warnings: resolved.warnings() })
 }
 
 /// Seals, validates and stores a document; returns the snapshot then in force and what is missing for it to work.
@@ -176,6 +175,6 @@ pub(super) async fn replace(
     }
     catalog::accept(instance, &document, snapshot.version).await?;
     let snapshot = catalog::administered(instance).await?;
-    let warnings = snapshot.warnings();
+    let warnings = snapshot.catalog.warnings();
     Ok((snapshot, warnings))
 }

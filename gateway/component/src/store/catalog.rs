@@ -68,7 +68,7 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// Secrets that could not be had, in words.
-    pub(crate) fn warnings(&self) -> Vec<String> {
+    pub(crate) fn missing(&self) -> Vec<String> {
         self.catalog.missing().into_iter().map(|(path, reason)| format!("{path}: {reason}")).collect()
     }
 }

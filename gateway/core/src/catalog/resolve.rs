@@ -67,7 +67,7 @@ impl Catalog {
             .collect()
     }
 
-    fn values(&self) -> impl Iterator<Item = (String, &Value)> {
+    pub(super) fn values(&self) -> impl Iterator<Item = (String, &Value)> {
         self.providers.iter().flat_map(|provider| {
             let name = &provider.name;
             let credentials = provider.credentials.iter().map(move |credential| {

@@ -1,6 +1,8 @@
 //! A catalog's text, from a file or standard input, in TOML or JSON. Only the component parses it.
 
+use crate::catalog_file;
 use crate::commands::client::{JSON, TOML};
+use crate::exit::{self, Exit};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use std::io::Read;
@@ -12,15 +14,21 @@ pub(super) struct CatalogText {
     text: String,
 }
 
-/// Reads a file, or standard input for `-`.
+/// Reads a file, or standard input for `-`. One without a text is refused as it is by whoever serves it: it is the file of
+/// an editor or pipe that failed, and what it would do is to change nothing or, with `--replace`, to delete everything.
 pub(super) fn read(path: &Path) -> Result<CatalogText> {
-    if path == Path::new("-") {
+    let (name, text) = if path == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().lock().read_to_string(&mut text).context("standard input cannot be read")?;
-        return Ok(CatalogText { name: "standard input".to_owned(), text });
+        ("standard input".to_owned(), text)
+    } else {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).with_context(|| format!("{name} cannot be read"))?;
+        (name, text)
+    };
+    if catalog_file::is_blank(&text) {
+        return Err(Exit::new(exit::CONFIG, format!("{name} cannot be used: {}", catalog_file::BLANK)).into());
     }
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).with_context(|| format!("{name} cannot be read"))?;
     Ok(CatalogText { name, text })
 }
 

@@ -276,7 +276,8 @@ pub(in crate::catalog) fn variable_name(text: &str) -> Result<String, String> {
     if is_word(text) { Ok(text.to_owned()) } else { Err("must be a variable's name: letters, digits and _".to_owned()) }
 }
 
-fn is_word(text: &str) -> bool {
+/// A variable's name, as an environment and Spin both can hold it.
+pub(in crate::catalog) fn is_word(text: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let starts_well = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     starts_well && text.len() <= 128 && text.bytes().all(word)
