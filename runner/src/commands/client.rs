@@ -53,14 +53,12 @@ pub(super) struct Call {
     pub(super) body: Bytes,
     /// What the answer may be, where the component can answer in more than one way.
     pub(super) accept: &'static str,
-    /// The version a change is based on.
-    pub(super) if_match: Option<HeaderValue>,
 }
 
 impl Call {
     /// A request without a body.
     pub(super) fn new(method: Method, path: impl Into<String>) -> Call {
-        Call { method, path: path.into(), content_type: JSON, body: Bytes::new(), accept: JSON, if_match: None }
+        Call { method, path: path.into(), content_type: JSON, body: Bytes::new(), accept: JSON }
     }
 
     /// The same with a body.
@@ -204,10 +202,7 @@ impl Client {
         let request = Request::builder().method(call.method).uri(call.path).header(header::HOST, host);
         let request = request.header(header::AUTHORIZATION, token).header(header::ACCEPT, call.accept);
         let request = request.header(header::CONTENT_TYPE, call.content_type);
-        let mut request = request.header(header::CONTENT_LENGTH, call.body.len());
-        if let Some(etag) = call.if_match {
-            request = request.header(header::IF_MATCH, etag);
-        }
+        let request = request.header(header::CONTENT_LENGTH, call.body.len());
         Ok(request.body(call.body)?)
     }
 

@@ -8,6 +8,7 @@ both_hosts![
     a_key_may_be_made_for_some_models_and_some_time,
     a_key_that_cannot_be_is_refused_with_its_path,
     two_keys_of_one_name_are_refused,
+    changes_that_name_no_version_are_all_made_however_many_come_at_once,
     the_demo_model_stays_when_the_first_key_is_made_and_until_there_is_a_provider,
 ];
 
@@ -97,4 +98,33 @@ fn the_demo_model_stays_when_the_first_key_is_made_and_until_there_is_a_provider
         let none = (0..8).all(|_| gateway.send(&models).json()["data"] == serde_json::json!([]));
         none.then_some(())
     });
+}
+
+fn changes_that_name_no_version_are_all_made_however_many_come_at_once(host: Host) {
+    const KEYS: usize = 12;
+    let gateway = Gateway::on(host).start();
+    let gone = ["a", "b", "c"];
+    for name in gone {
+        gateway.new_key(name, &[]);
+    }
+    let provider = r#"{"providers":[{"name":"p","base_url":"https://p.example"}]}"#;
+    let keys: Vec<String> = std::thread::scope(|scope| {
+        let gateway = &gateway;
+        let made: Vec<_> =
+            (0..KEYS).map(|index| scope.spawn(move || gateway.new_key(&format!("k{index}"), &[]))).collect();
+        let patch = scope.spawn(move || gateway.admin("PATCH", "/api/catalog", provider));
+        let revoked = gone.map(|name| scope.spawn(move || gateway.admin("DELETE", &format!("/api/keys/{name}"), "")));
+        let patched = patch.join().expect("an answer");
+        assert_eq!(patched.status, 200, "{}", patched.text());
+        revoked.into_iter().for_each(|each| assert_eq!(each.join().expect("an answer").status, 204));
+        made.into_iter().map(|each| each.join().expect("a key")).collect()
+    });
+    eventually("all of it is in force", || {
+        let catalog = gateway.admin("GET", "/api/catalog", "").json();
+        let names: Vec<&str> = catalog["keys"].as_array()?.iter().filter_map(|key| key["name"].as_str()).collect();
+        let is_whole = names.len() == KEYS && !gone.iter().any(|name| names.contains(name));
+        (is_whole && catalog["providers"][0]["name"] == "p").then_some(())
+    });
+    let models = Request::new("GET", "/v1/models");
+    assert!(keys.iter().all(|key| gateway.send(&models.clone().key(key)).status == 200));
 }

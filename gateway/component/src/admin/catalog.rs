@@ -12,6 +12,12 @@ use crate::incoming::Incoming;
 use crate::instance::Instance;
 use crate::store::catalog::{self, Snapshot};
 
+/// A change is made again for as long as a writer that died half way may block others, and a little longer.
+const CHANGE_MS_MAX: u64 = 15_000;
+
+/// Before it is made again another instance gets this long at most to finish its own.
+const PAUSE_MS_MAX: u64 = 40;
+
 /// The catalog in force. TOML with `accept: application/toml`, JSON otherwise. Secrets are left out, unless an
 /// operator who moves to another machine asks for them by `?with_secrets=true`.
 pub(super) async fn read(incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
@@ -59,34 +65,31 @@ impl ImportScope {
 /// `id` without a value keeps its secret.
 pub(super) async fn update(instance: &Rc<Instance>, incoming: &Incoming, scope: ImportScope) -> Result<Reply, Refusal> {
     let body = incoming.body(instance).await?;
-    let snapshot = catalog::administered(instance).await?;
-    if let Some(wanted) = incoming.header("if-match")
-        && wanted.trim() != "*"
-        && !wanted.split(',').any(|etag| etag.trim() == snapshot.etag)
-    {
-        return Err(catalog::changed_meanwhile());
-    }
     let document = catalog::parse(&body.bytes).map_err(Refusal::invalid_catalog)?;
-    if incoming.header("if-none-match").is_some_and(|wanted| wanted.trim() == "*")
-        && let Some(section) =
-            document.as_json().keys().find(|section| snapshot.stored.as_json().contains_key(*section))
-    {
-        let said = format!("`{section}` is stored already, and `If-None-Match: *` keeps what is there.");
-        return Err(Refusal::precondition_failed(said));
-    }
-    if let Some(file) = &snapshot.file
-        && let Some(section) = document.as_json().keys().find(|section| file.as_json().contains_key(*section))
-    {
-        let said = format!("`{section}` comes from the catalog file, which is the authority for it. Edit the file.");
-        return Err(Refusal::conflict(said));
-    }
-    let whole = scope.stored(&document, &snapshot.stored);
-    let kept = document.lacks(&whole);
+    let base = incoming.header("if-match").filter(|wanted| wanted.trim() != "*");
+    let mut whole = Document::empty();
+    let keeps = incoming.header("if-none-match").is_some_and(|wanted| wanted.trim() == "*");
+    let changed = change(instance, base, |snapshot| {
+        let is_in = |other: &Document| document.as_json().keys().find(|section| other.as_json().contains_key(*section));
+        if let Some(section) = is_in(&snapshot.stored).filter(|_| keeps) {
+            let said = format!("`{section}` is stored already, and `If-None-Match: *` keeps what is there.");
+            return Err(Refusal::precondition_failed(said));
+        }
+        if let Some(section) = snapshot.file.as_ref().and_then(is_in) {
+            let said =
+                format!("`{section}` comes from the catalog file, which is the authority for it. Edit the file.");
+            return Err(Refusal::conflict(said));
+        }
+        whole = scope.stored(&document, &snapshot.stored);
+        Ok(whole.clone())
+    });
+    let changed = changed.await;
     let located = |mut refusal: Refusal| {
         refusal.problems = refusal.problems.map(|problems| Box::new(document.locate(&whole, *problems)));
         refusal
     };
-    let (snapshot, warnings) = replace(instance, whole.clone(), &snapshot).await.map_err(located)?;
+    let snapshot = changed.map_err(located)?;
+    let (kept, warnings) = (document.lacks(&whole), snapshot.catalog.warnings());
     let reply = json!({ "version": snapshot.version, "etag": snapshot.etag, "kept": kept, "warnings": warnings });
     Ok(Reply::json(200, &reply).with("etag", snapshot.etag.clone()))
 }
@@ -159,12 +162,39 @@ async fn checked(instance: &Rc<Instance>, incoming: &Incoming, snapshot: &Snapsh
     Ok(Checked { document, scope, kept, warnings: resolved.warnings() })
 }
 
-/// Seals, validates and stores a document; returns the snapshot then in force and what is missing for it to work.
-pub(super) async fn replace(
+/// Stores what `edit` makes of the catalog, and returns the snapshot then in force. Where somebody else's change comes
+/// first it is made again of what is stored then: who names no version (`base`, etags of which one must be in force) means
+/// the one there is, and edits that were sent at the same time all happen, one after the other.
+pub(super) async fn change(
+    instance: &Rc<Instance>,
+    base: Option<&str>,
+    mut edit: impl FnMut(&Snapshot) -> Result<Document, Refusal>,
+) -> Result<Rc<Snapshot>, Refusal> {
+    let begun_ms = host::now_ms();
+    let _turn = catalog::turn(instance).await;
+    loop {
+        let snapshot = catalog::administered(instance).await?;
+        if base.is_some_and(|wanted| !wanted.split(',').any(|etag| etag.trim() == snapshot.etag)) {
+            return Err(catalog::changed_meanwhile());
+        }
+        match replace(instance, edit(&snapshot)?, &snapshot).await {
+            Err(refusal) if refusal == catalog::changed_meanwhile() && base.is_none() => {
+                if host::now_ms().saturating_sub(begun_ms) > CHANGE_MS_MAX {
+                    return Err(refusal);
+                }
+                host::wait_ms(1 + instance.chance.draw() % PAUSE_MS_MAX).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Seals, validates and stores a document; returns the snapshot then in force.
+async fn replace(
     instance: &Rc<Instance>,
     mut document: Document,
     snapshot: &Snapshot,
-) -> Result<(Rc<Snapshot>, Vec<String>), Refusal> {
+) -> Result<Rc<Snapshot>, Refusal> {
     let sealer = catalog::sealer().await.map_err(Refusal::invalid_catalog)?;
     let sealed = document.seal(Some(&snapshot.stored), sealer.as_ref(), &mut host::random_bytes);
     let whole = catalog::in_force(snapshot.file.as_ref(), &document);
@@ -174,7 +204,5 @@ pub(super) async fn replace(
         (Err(problems), Ok(_)) | (Ok(()), Err(problems)) => return Err(Refusal::invalid_catalog(problems)),
     }
     catalog::accept(instance, &document, snapshot.version).await?;
-    let snapshot = catalog::administered(instance).await?;
-    let warnings = snapshot.catalog.warnings();
-    Ok((snapshot, warnings))
+    catalog::administered(instance).await
 }

@@ -8,11 +8,11 @@ use gateway_core::uri::decode_parameter;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::catalog::replace;
+use super::catalog::change;
 use crate::host;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
-use crate::store::catalog::{self, Snapshot};
+use crate::store::catalog::Snapshot;
 
 const PREFIX: &str = "sk-llmio-";
 const CHARACTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -39,7 +39,6 @@ pub(super) fn list(snapshot: &Snapshot) -> Reply {
 /// Makes a key and shows it, this once.
 pub(super) async fn create(instance: &Rc<Instance>, incoming: &Incoming) -> Result<Reply, Refusal> {
     let wanted: Wanted = super::json(instance, incoming).await?;
-    let (snapshot, mut document) = editable(instance).await?;
     let key = new_key();
     let mut entry = json!({ "name": wanted.name, "hash": hash_text(&hash_key(&key)) });
     if let Some(members) = entry.as_object_mut() {
@@ -47,8 +46,12 @@ pub(super) async fn create(instance: &Rc<Instance>, incoming: &Incoming) -> Resu
         wanted.expires.map(|expires| members.insert("expires".into(), json!(expires)));
     }
     let shown = without_hash(&entry);
-    document.insert_key(entry);
-    replace(instance, document, &snapshot).await?;
+    change(instance, None, |snapshot| {
+        let mut document = editable(snapshot)?;
+        document.insert_key(entry.clone());
+        Ok(document)
+    })
+    .await?;
     let mut reply = json!({ "key": key });
     if let (Some(reply), Value::Object(shown)) = (reply.as_object_mut(), shown) {
         reply.extend(shown);
@@ -59,27 +62,26 @@ pub(super) async fn create(instance: &Rc<Instance>, incoming: &Incoming) -> Resu
 /// Revokes a key: from now on it is unknown.
 pub(super) async fn delete(instance: &Rc<Instance>, parameter: &str) -> Result<Reply, Refusal> {
     let name = decode_parameter(parameter).unwrap_or_default();
-    let (snapshot, mut document) = editable(instance).await?;
-    if !document.remove_key(&name) {
-        return Err(Refusal::not_found(
-            "key_not_found",
-            format!("There is no key named {name:?}. GET /api/keys lists them."),
-        ));
-    }
-    replace(instance, document, &snapshot).await?;
+    change(instance, None, |snapshot| {
+        let mut document = editable(snapshot)?;
+        if !document.remove_key(&name) {
+            let said = format!("There is no key named {name:?}. GET /api/keys lists them.");
+            return Err(Refusal::not_found("key_not_found", said));
+        }
+        Ok(document)
+    })
+    .await?;
     Ok(Reply { status: 204, headers: Vec::new(), body: Vec::new() })
 }
 
 /// What is stored, which an edit of keys starts from; neither a catalog file nor the built-in catalog gets into it.
-async fn editable(instance: &Rc<Instance>) -> Result<(Rc<Snapshot>, Document), Refusal> {
-    let snapshot = catalog::administered(instance).await?;
+fn editable(snapshot: &Snapshot) -> Result<Document, Refusal> {
     if snapshot.file.as_ref().is_some_and(|file| file.as_json().contains_key("keys")) {
         let said = "`keys` comes from the catalog file, which is the authority for it. Add the key there: \
                     `llmio keys create NAME --print-toml` prints the lines.";
         return Err(Refusal::conflict(said));
     }
-    let stored = snapshot.stored.clone();
-    Ok((snapshot, stored))
+    Ok(snapshot.stored.clone())
 }
 
 fn without_hash(key: &Value) -> Value {

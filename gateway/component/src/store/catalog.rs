@@ -3,7 +3,7 @@
 //!
 //! The database only decides who writes version `n` when two do so at once, since key-value has no compare-and-swap.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use gateway_core::authenticate::Token;
@@ -22,6 +22,9 @@ const POINTER: &str = "catalog";
 /// A writer that claimed a version and never moved the pointer is given up after this long.
 const CLAIM_MS: i64 = 10_000;
 
+/// Who waits for its turn looks again after this long.
+const TURN_LOOK_MS: u64 = 5;
+
 const CLAIM: &str = "INSERT INTO catalog_versions (n, at_ms) VALUES (?1, ?2) \
 ON CONFLICT (n) DO UPDATE SET at_ms = excluded.at_ms WHERE catalog_versions.at_ms < ?3 RETURNING n";
 
@@ -34,6 +37,8 @@ pub(crate) struct Known {
     looks: Looks,
     /// What was refused last, so that it is neither parsed nor logged again for every call.
     refused: RefCell<Option<Origin>>,
+    /// A change of this instance is under way.
+    is_changing: Cell<bool>,
 }
 
 /// Where a snapshot comes from; two that are equal are the same catalog.
@@ -292,6 +297,17 @@ async fn stored(instance: &Instance, version: u64) -> Result<Document, NoSnapsho
     let bytes = store.get(&format!("{POINTER}/{version}")).await;
     let bytes = bytes.map_err(NoSnapshot::Unreachable)?.ok_or_else(missing)?;
     Ok(Document::from_json(&bytes)?)
+}
+
+/// Waits until no other change of this instance is under way: it would be made of a version that is about to be old. The
+/// turn ends when what is returned is dropped. Looked for again and again, since no task may wake another's on WASI 0.3
+/// hosts.
+pub(crate) async fn turn(instance: &Rc<Instance>) -> impl Drop + use<> {
+    while instance.store.catalog.is_changing.replace(true) {
+        host::wait_ms(TURN_LOOK_MS).await;
+    }
+    let instance = instance.clone();
+    host::OnDrop(move || instance.store.catalog.is_changing.set(false))
 }
 
 /// Stores a document as the version after `base` and makes it the one in force. `document` must be valid and sealed.
