@@ -137,8 +137,11 @@ pub struct Endpoint {
 /// One API key of a provider.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Credential {
-    /// Stable across edits that keep the secret; what sealing binds to and quotas follow.
+    /// Stable across edits that keep the secret where it is written; what sealing binds to.
     pub id: Arc<str>,
+    /// Whose spending it is: follows the secret itself, once that is known ([`Catalog::resolve`]), however it is written
+    /// and whatever its provider is called.
+    pub account: Arc<str>,
     /// What records and the console call it. Never derived from the secret's characters.
     pub label: String,
     /// Off: never used.

@@ -5,8 +5,8 @@
 //! reserves all charges of an attempt or none in a single statement. Not a counter for each window with its own reset:
 //! that needs a clean-up in time to be right, and a row that says when to forget it is right by itself.
 //!
-//! An id follows the credential's own id and not its position, so what is spent survives every edit of the catalog that
-//! keeps the secret.
+//! An id follows the credential's secret and not its position, its form or its provider's name, so what is spent survives
+//! every edit of the catalog that keeps the secret at its host.
 
 mod allowances;
 mod charged;
@@ -255,7 +255,7 @@ fn own_and_per_credential(
 
 fn credential_scope(provider: &Provider, credential: Option<&Credential>) -> Owner {
     let path = match credential {
-        Some(credential) => format!("credential/{}", credential.id),
+        Some(credential) => format!("credential/{}", credential.account),
         None => format!("without/{}", provider.name),
     };
     let credential = credential.map(|credential| credential.label.clone());

@@ -3,7 +3,8 @@
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
-use crate::common::{Builder, Gateway, Host, PATIENCE, eventually};
+use crate::common::{Builder, Gateway, Host, PATIENCE, chat, eventually};
+use crate::upstream::Upstream;
 
 both_hosts![
     every_limit_is_shown_by_the_names_people_gave_and_without_secrets,
@@ -81,6 +82,35 @@ fn every_limit_is_shown_by_the_names_people_gave_and_without_secrets(host: Host)
     assert!(day["resets_at_ms"].as_i64().expect("the end of the day") > 1_700_000_000_000);
     assert_eq!((&shown[0]["resets_at_ms"], &shown[0]["models"]), (&Value::Null, &json!([])));
     assert!(!gateway.admin("GET", "/api/quota", "").text().contains("c4n4ry"));
+}
+
+#[test]
+fn what_is_spent_follows_the_secret_wherever_it_is_written() {
+    let upstream = Upstream::saying("Hi");
+    let catalog = |name: &str, credential: &str| {
+        format!(
+            "[[providers]]\nname = \"{name}\"\nbase_url = \"{}/v1\"\nlocal = true\nquota = {{ rpd = 50 }}\n\
+             credentials = [{credential}]\n[[models]]\nname = \"m\"\ntargets = [\"{name}/up\"]\n",
+            upstream.url()
+        )
+    };
+    let gateway =
+        Gateway::on(Host::Runner).env("SECRET_KEY", "sk-c4n4ry-1").catalog(&catalog("a", "\"sk-c4n4ry-1\"")).start();
+    for _ in 0..3 {
+        assert_eq!(gateway.send(&chat("m")).status, 200);
+    }
+    let is_spent = || (named(&gateway, "rpd")["spent"] == 3).then_some(());
+    eventually("the calls are counted", is_spent);
+    for (name, credential) in [
+        ("a", "\"${SECRET_KEY}\""),
+        ("a", "{ variable = \"SECRET_KEY\", label = \"first\" }"),
+        ("renamed", "{ value = \"sk-c4n4ry-1\", pool = \"team\" }"),
+    ] {
+        assert_eq!(gateway.put_catalog(&catalog(name, credential)).status, 200);
+        eventually("what is spent is still known", || {
+            (named(&gateway, "rpd")["scope"]["provider"] == name).then(is_spent).flatten()
+        });
+    }
 }
 
 fn what_was_spent_elsewhere_can_be_set_and_is_kept(host: Host) {

@@ -108,6 +108,11 @@ impl Provider {
         (endpoints, self.auth, self.local)
     }
 
+    /// The host it is at: that of its first endpoint.
+    pub(super) fn home(&self) -> &str {
+        self.reached().0.first().map_or("", |endpoint| &endpoint.authority)
+    }
+
     /// Where it speaks this dialect.
     pub fn endpoint(&self, dialect: Dialect) -> Option<&Endpoint> {
         match &self.kind {

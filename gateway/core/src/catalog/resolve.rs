@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::schema::format;
-use super::seal::{egress_id, header_id, relay_key_id};
+use super::seal::{account, egress_id, header_id, relay_key_id};
 use super::{Catalog, Egress, Provider, RelayEgress, Sealer, Secret, Value};
 
 impl Catalog {
@@ -16,11 +16,15 @@ impl Catalog {
     pub fn resolve(&mut self, sealer: Option<&Sealer>, variable: &dyn Fn(&str) -> Option<String>) {
         let source = Source { sealer, variable };
         for provider in &mut self.providers {
+            let home = provider.home().to_owned();
             let Provider { name, credentials, headers, egress, .. } = Arc::make_mut(provider);
             source.resolve_egress(egress, name, None);
             for credential in credentials {
                 let credential = Arc::make_mut(credential);
                 source.resolve(&mut credential.value, &credential.id, format::credential);
+                if let Value::Plain(secret) = &credential.value {
+                    credential.account = account(&home, secret.expose()).into();
+                }
                 source.resolve_egress(&mut credential.egress, name, Some(&*credential.id));
             }
             for (header, value) in headers {

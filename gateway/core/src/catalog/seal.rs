@@ -113,16 +113,18 @@ pub(super) fn is_sealed(text: &str) -> bool {
 
 /// The id of a credential that has none: it follows the secret, not the position in the list.
 pub(super) fn credential_id(kind: &str, provider: &str, value: &str) -> String {
-    let digest = Sha256::new()
-        .chain_update(b"llmio ")
-        .chain_update(kind)
-        .chain_update(b"\0")
-        .chain_update(provider)
-        .chain_update(b"\0")
-        .chain_update(value)
-        .finalize();
-    let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    format!("c-{hex}")
+    format!("c-{}", digest(kind, provider, value))
+}
+
+/// Who a secret is at a host, wherever the secret stands and whatever its provider is called.
+pub(super) fn account(host: &str, secret: &str) -> String {
+    format!("a-{}", digest("account", host, secret))
+}
+
+fn digest(kind: &str, of: &str, value: &str) -> String {
+    let parts = ["llmio ", kind, "\0", of, "\0", value];
+    let digest = parts.into_iter().fold(Sha256::new(), |digest, part| digest.chain_update(part)).finalize();
+    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The id a provider's secret header is sealed under.

@@ -65,6 +65,7 @@ mod tests {
     fn said(class: Class, body: &str) -> Option<String> {
         let credential = Credential {
             id: "c-1".into(),
+            account: "c-1".into(),
             label: "first".into(),
             enabled: true,
             value: Value::Plain(Secret::new("sk-proj-0123456789abcdefXYZ".to_owned())),

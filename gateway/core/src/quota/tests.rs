@@ -113,6 +113,28 @@ fn spending_follows_the_credential_and_not_its_position() {
 }
 
 #[test]
+fn spending_follows_the_secret_and_not_the_way_it_is_written() {
+    let ids_of = |provider: &str| {
+        let text = format!("[[providers]]\n{provider}\nquota = {{ rpd = 1 }}");
+        let mut catalog = Document::from_toml(&text).unwrap().validate().unwrap();
+        catalog.resolve(None, &|name| name.starts_with("KEY").then(|| "sk-1\n".to_owned()));
+        all(&catalog, at(0)).into_iter().map(|charge| charge.id).collect::<Vec<_>>()
+    };
+    let written = ids_of("name = \"p\"\nbase_url = \"https://p.example\"\ncredentials = [\"sk-1\"]");
+    for (same, provider) in [
+        (true, "name = \"p\"\nbase_url = \"https://p.example\"\ncredentials = [\"${KEY_A}\"]"),
+        (true, "name = \"p\"\nbase_url = \"https://p.example\"\ncredentials = [{ variable = \"KEY_B\" }]"),
+        (true, "name = \"p\"\nbase_url = \"https://p.example\"\ncredentials = [{ id = \"c-1\", value = \"sk-1\" }]"),
+        (true, "name = \"q\"\nbase_url = \"https://p.example/v2\"\ncredentials = [\"sk-1\"]"),
+        (false, "name = \"p\"\nbase_url = \"https://p.example\"\ncredentials = [\"sk-2\"]"),
+        (false, "name = \"p\"\nbase_url = \"https://other.example\"\ncredentials = [\"sk-1\"]"),
+    ] {
+        assert_eq!(ids_of(provider) == written, same, "{provider}");
+    }
+    assert!(!written[0].contains("sk-1"));
+}
+
+#[test]
 fn credentials_without_a_pool_are_one_pool_and_a_provider_without_credentials_counts_as_one() {
     let lines = "credentials = [\"sk-1\", \"sk-2\"]\nquota = { per = \"pool\", rpd = 1 }";
     let catalog = catalog(lines, "");

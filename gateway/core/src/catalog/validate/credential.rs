@@ -27,9 +27,18 @@ pub(super) fn read_all(place: &Place<'_>, provider: &str, measures: Measures<'_>
 
 /// Always a credential, so that the indexes of the document stay those of the list.
 fn read(place: &Place<'_>, provider: &str, label: String, measures: Measures<'_>) -> Credential {
-    let id = credential_id(provider, place.value).unwrap_or_default().into();
-    let value = Value::Missing("is not valid".to_owned());
-    let mut credential = Credential { id, label, enabled: true, value, pool: None, quota: None, egress: None };
+    let id: Arc<str> = credential_id(provider, place.value).unwrap_or_default().into();
+    let (account, value) = (id.clone(), Value::Missing("is not valid".to_owned()));
+    let mut credential = Credential {
+        id,
+        account,
+        label,
+        enabled: true,
+        value,
+        pool: None,
+        quota: None,
+        egress: None,
+    };
     let value = match place.value {
         Json::String(_) => read_text(place, format::credential),
         _ => read_table(place, &mut credential, measures),
