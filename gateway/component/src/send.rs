@@ -9,6 +9,7 @@ use futures_util::future::{Either, select};
 use gateway_core::catalog::Timeouts;
 use gateway_core::headers;
 use gateway_core::outcome::{Outcome, SendError, Through, UpstreamError, hint};
+use gateway_core::redact::{self, Mask};
 use gateway_core::relays;
 use gateway_core::rewrite::{self, EgressRoute, Outgoing};
 use gateway_core::transform::ResponseTransform;
@@ -49,6 +50,8 @@ pub(crate) struct Body {
     contents: body::Reader,
     /// Bytes still to come, where the upstream announced their number.
     left: Option<u64>,
+    /// What hides the secrets in it.
+    mask: Option<Mask>,
     /// Dropping it tells the host that nobody reads any more.
     _consumed: FutureWriter<Result<(), ErrorCode>>,
 }
@@ -61,15 +64,19 @@ impl Body {
         let (consumed, consumed_reader) = wit_future::new(|| Ok(()));
         let contents = body::Reader::of(types::Response::consume_body(response, consumed_reader));
         let left = announced(&headers);
-        (status, headers, Body { contents, left, _consumed: consumed })
+        (status, headers, Body { contents, left, mask: None, _consumed: consumed })
     }
 
     /// The next bytes, in a buffer that is used again and again, and whether more may come.
     pub(crate) async fn read(&mut self, mut buffer: Vec<u8>) -> (bool, Vec<u8>) {
         buffer.clear();
-        let (is_more, buffer) = self.contents.read(buffer).await;
+        let (is_more, mut buffer) = self.contents.read(buffer).await;
         self.left = self.left.and_then(|left| left.checked_sub(buffer.len() as u64));
-        (is_more && self.left != Some(0), buffer)
+        let is_more = is_more && self.left != Some(0);
+        if let Some(mask) = &mut self.mask {
+            mask.pass(&mut buffer, !is_more);
+        }
+        (is_more, buffer)
     }
 
     /// How it ended. To be asked after the last bytes. An announced length that was reached is an end as good as any,
@@ -106,6 +113,7 @@ pub(crate) async fn attempt(
 ) -> (Outcome, Option<Answer>) {
     let (dialect, transform) = (outgoing.dialect, std::mem::replace(&mut outgoing.transform, ResponseTransform::AsIs));
     let (as_array, is_post) = (outgoing.as_array, outgoing.method == "POST");
+    let secrets = std::mem::take(&mut outgoing.secrets);
     let through = outgoing.egress.as_ref().map(EgressRoute::through);
     let (request, mut writer, body) = match build_attempt(instance, outgoing, terms) {
         Ok(built) => built,
@@ -132,7 +140,8 @@ pub(crate) async fn attempt(
             return (Outcome::Failed(error), None);
         }
     };
-    let (status, raw, body) = Body::of(response);
+    let (status, mut raw, mut body) = Body::of(response);
+    secrets.hide_in_headers(&mut raw);
     if let Some(Through { name, is_relay: true }) = &through
         && relays::is_refusal(&raw)
     {
@@ -142,11 +151,14 @@ pub(crate) async fn attempt(
         return (Outcome::Failed(error), None);
     }
     if (200..300).contains(&status) {
+        body.mask = Mask::of(&secrets);
         let reading = preview::Reading { dialect, as_array, transform };
         return preview::preview(instance, (status, raw), body, reading, terms).await;
     }
     match collect(body, ERROR_BYTES_MAX).await {
-        Ok(body) => {
+        Ok(mut body) => {
+            secrets.hide(&mut body);
+            redact::hide_accounts(&mut body);
             let hint = hint::read(&raw, &body, host::unix_ms());
             let headers = rewrite::downstream(raw);
             (Outcome::Answered(UpstreamError { status, headers, body, hint, dialect }), None)
@@ -161,11 +173,15 @@ pub(crate) async fn fetch(
     outgoing: Outgoing,
     terms: &Terms<'_>,
 ) -> Result<(u16, Vec<u8>), SendError> {
+    let mut outgoing = outgoing;
+    let secrets = std::mem::take(&mut outgoing.secrets);
     let (request, writer, _) = build_attempt(instance, outgoing, terms)?;
     drop(writer);
     let response = client::send(request).await.map_err(|code| translate(code).before_head())?;
     let (status, _, body) = Body::of(response);
-    Ok((status, collect(body, LIST_BYTES_MAX).await?))
+    let mut body = collect(body, LIST_BYTES_MAX).await?;
+    secrets.hide(&mut body);
+    Ok((status, body))
 }
 
 fn build_attempt(

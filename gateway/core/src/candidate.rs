@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::catalog::{Affinity, Credential, Provider, Target};
 use crate::dialect::Dialect;
 use crate::operation::Operation;
+use crate::redact::Secrets;
 
 /// The targets that can serve a call, best first, and those that cannot.
 #[derive(Debug, Default)]
@@ -111,6 +112,11 @@ impl<'c> Named<'c> {
         self.provider.serving(operation).filter(|_| is_direct).map(|endpoint| &endpoint.address)
     }
 
+    /// The secrets its requests hold.
+    pub fn secrets(self) -> &'c Arc<Secrets> {
+        self.account().secrets()
+    }
+
     /// The provider and the credential alone.
     pub fn account(self) -> Account<'c> {
         Account { provider: self.provider, credential: self.credential }
@@ -124,6 +130,13 @@ pub struct Account<'c> {
     pub provider: &'c Provider,
     /// The credential, where one is used.
     pub credential: Option<&'c Credential>,
+}
+
+impl<'c> Account<'c> {
+    /// The secrets its requests hold.
+    pub fn secrets(self) -> &'c Arc<Secrets> {
+        self.credential.map_or(&self.provider.secrets, |credential| &credential.secrets)
+    }
 }
 
 /// A target that was not considered.

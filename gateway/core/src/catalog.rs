@@ -32,6 +32,7 @@ use jiff::tz::TimeZone;
 
 use crate::dialect::{Auth, Dialect};
 use crate::price::Price;
+use crate::redact::Secrets;
 use crate::verdict::ErrorRule;
 
 /// One accepted catalog, ready for lookups. Cheap to share, never changed.
@@ -108,6 +109,10 @@ pub struct Provider {
     pub tags: Vec<String>,
     /// What may be spent here: `quotas`, the shorthand `quota`, and `concurrent`. No two limit the same thing.
     pub quotas: Vec<Quota>,
+    /// Of its headers, those whose values are secrets: tables and variables, as a credential is written.
+    pub secret_headers: Vec<String>,
+    /// All secrets that a request without a credential holds, once they are known.
+    pub secrets: Arc<Secrets>,
 }
 
 /// How a provider is reached.
@@ -154,6 +159,8 @@ pub struct Credential {
     pub quota: Option<Quota>,
     /// Its way out. Default: its provider's.
     pub egress: Option<Egress>,
+    /// All secrets that a request with it holds, once they are known ([`Catalog::resolve`]): no answer may tell them.
+    pub secrets: Arc<Secrets>,
 }
 
 /// How much may be spent at a provider. All limits that apply to an attempt must hold.

@@ -9,12 +9,13 @@
 //! Nouns, which every step may share:
 //!
 //! - `scan`, [`headers`], [`uri`], [`problem`], [`state`]: bytes, header lists, paths, what is wrong, how a call ends
+//! - [`redact`]: texts without secrets
 //! - [`usage`], [`verdict`], [`dialect`]: tokens used, of whom an outcome speaks, the APIs spoken
 //! - [`profile`]: what a model takes and refuses
 //! - [`observation`], [`price`], [`operation`]: what was seen of an answer, what tokens cost, what is asked of a provider
 //! - [`endpoint`], [`call`]: what llmio answers, and the request that is balanced
 //! - [`refusal`], [`catalog`]: every answer that is llmio's own, and the whole configuration
-//! - [`candidate`], [`redact`]: targets and attempts, and texts without credentials
+//! - [`candidate`]: targets and attempts
 //! - [`neutral`]: what the dialects have in common
 //! - `dialects`: how each of them is read and written, errors included
 //! - [`translate`]: requests, answers and streams from one dialect to another

@@ -1,95 +1,251 @@
-//! Takes credentials out of what providers wrote.
+//! Texts without secrets: what a provider writes may repeat the credential it was asked with, the account behind it, or
+//! the prompt; what a client says of itself may hold a key.
+//!
+//! A secret is found in every form in which somebody may write it on ([`spelling`]), and not only as it was sent: a
+//! provider puts it into JSON, into a URL, or into a dump of the request's headers.
 
-use crate::catalog::{Credential, Value};
-use crate::uri::push_encoded;
+mod account;
+mod echo;
+mod keys;
+mod mask;
+mod spelling;
 
-/// Fewer characters of a credential than these are no help in guessing it.
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+pub use account::hide_accounts;
+pub(crate) use echo::closing;
+pub use echo::said_apart;
+pub use keys::without_keys;
+pub use mask::Mask;
+
+use spelling::{Spelled, spelled};
+
+/// Fewer characters of a secret than these are no help in guessing it.
 const SLICE_BYTES: usize = 6;
 
-/// What stands in the place of a credential.
+/// What stands in the place of a secret.
 const HIDDEN: &[u8; 12] = b"(credential)";
 
-/// A shorter credential protects nothing, and its characters are part of many words.
+/// A shorter secret protects nothing, and its characters are part of many words.
 const HIDDEN_BYTES_MIN: usize = 8;
 
-/// Takes the credential out of what its provider wrote: some repeat it, or the URL it stood in, in their errors. Other
-/// credentials were never sent there.
-pub fn hide_secret(text: &mut Vec<u8>, credential: Option<&Credential>) {
-    let Some(Value::Plain(secret)) = credential.map(|credential| &credential.value) else { return };
-    let mut encoded = String::new();
-    push_encoded(&mut encoded, secret.expose(), b"");
-    let is_encoded = encoded != secret.expose();
-    for written in std::iter::once(secret.expose()).chain(is_encoded.then_some(encoded.as_str())) {
-        if written.len() < HIDDEN_BYTES_MIN || memchr::memmem::find(text, written.as_bytes()).is_none() {
-            continue;
+/// From this length on a text can be nothing but the secret, whatever it is found in.
+const UNMISTAKABLE_BYTES: usize = 16;
+
+/// From this length on the same, where it has a digit: placeholders such as `password` have none.
+const UNMISTAKABLE_BYTES_WITH_DIGIT: usize = 10;
+
+/// Secrets that a provider was sent, and that none of what it answers may tell.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secrets {
+    /// As they were sent.
+    plain: Vec<String>,
+    /// All forms that are looked for.
+    forms: Vec<Form>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Form {
+    text: Vec<u8>,
+    /// It is no other word, so that it is hidden in what a model says too.
+    is_unmistakable: bool,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets({} of them)", self.plain.len())
+    }
+}
+
+impl Secrets {
+    /// Adds a secret. One that is too short to protect anything is not looked for.
+    pub fn add(&mut self, secret: &str) {
+        if secret.len() < HIDDEN_BYTES_MIN || self.plain.iter().any(|known| known == secret) {
+            return;
         }
+        let has_digit = secret.bytes().any(|byte| byte.is_ascii_digit());
+        let is_unmistakable =
+            secret.len() >= UNMISTAKABLE_BYTES || has_digit && secret.len() >= UNMISTAKABLE_BYTES_WITH_DIGIT;
+        self.forms.push(Form { text: secret.as_bytes().to_vec(), is_unmistakable });
+        for text in in_base64(secret.as_bytes()) {
+            if !self.forms.iter().any(|form| form.text == text) {
+                self.forms.push(Form { text, is_unmistakable });
+            }
+        }
+        self.plain.push(secret.to_owned());
+    }
+
+    /// The same for those of others.
+    pub fn add_all(&mut self, others: &Secrets) {
+        others.plain.iter().for_each(|secret| self.add(secret));
+    }
+
+    /// Takes the secrets out of a text.
+    pub fn hide(&self, text: &mut Vec<u8>) {
+        let forms: Vec<&[u8]> = self.forms.iter().map(|form| &*form.text).collect();
+        let Some(mut found) = first(&forms, text, 0) else { return };
         let mut without = Vec::with_capacity(text.len());
         let mut at = 0;
-        for found in memchr::memmem::find_iter(text, written.as_bytes()) {
-            without.extend_from_slice(text.get(at..found).unwrap_or_default());
+        loop {
+            without.extend_from_slice(text.get(at..found.start).unwrap_or_default());
             without.extend_from_slice(HIDDEN);
-            at = found + written.len();
+            at = found.end;
+            match first(&forms, text, at) {
+                Some(next) => found = next,
+                None => break,
+            }
         }
         without.extend_from_slice(text.get(at..).unwrap_or_default());
         *text = without;
     }
-}
 
-/// The same for a text.
-pub fn without_secret(text: &str, credential: Option<&Credential>) -> String {
-    let mut bytes = text.as_bytes().to_vec();
-    hide_secret(&mut bytes, credential);
-    String::from_utf8_lossy(&bytes).into_owned()
-}
+    /// The same for a text.
+    pub fn hidden(&self, text: &str) -> String {
+        let mut bytes = text.as_bytes().to_vec();
+        self.hide(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
 
-/// The same for every part of the credential: some providers repeat the beginning and the end of it.
-pub fn without_slices(text: &str, credential: Option<&Credential>) -> String {
-    let Some(Value::Plain(secret)) = credential.map(|credential| &credential.value) else { return text.to_owned() };
-    let mut kept = String::with_capacity(text.len());
-    let mut hidden_to = 0;
-    for (at, character) in text.char_indices() {
-        let end = at + SLICE_BYTES;
-        if text.get(at..end).is_some_and(|slice| secret.expose().contains(slice)) {
-            if hidden_to <= at {
-                kept.push('…');
+    /// Takes them out of the values of headers.
+    pub fn hide_in_headers(&self, headers: &mut [(String, Vec<u8>)]) {
+        headers.iter_mut().for_each(|(_, value)| self.hide(value));
+    }
+
+    /// A text without the secrets and without any part of them: some providers repeat the beginning and the end.
+    pub fn without_slices(&self, text: &str) -> String {
+        let text = self.hidden(text);
+        let mut kept = String::with_capacity(text.len());
+        let mut hidden_to = 0;
+        for (at, character) in text.char_indices() {
+            let end = at + SLICE_BYTES;
+            let is_slice = |slice: &str| self.plain.iter().any(|secret| secret.contains(slice));
+            if text.get(at..end).is_some_and(is_slice) {
+                if hidden_to <= at {
+                    kept.push('…');
+                }
+                hidden_to = end;
+            } else if hidden_to <= at {
+                kept.push(character);
             }
-            hidden_to = end;
-        } else if hidden_to <= at {
-            kept.push(character);
+        }
+        kept
+    }
+
+    /// The forms that are hidden wherever they stand.
+    fn unmistakable(&self) -> impl Iterator<Item = &[u8]> {
+        self.forms.iter().filter(|form| form.is_unmistakable).map(|form| &*form.text)
+    }
+}
+
+/// The first of these forms at or after a place.
+fn first(forms: &[&[u8]], text: &[u8], from: usize) -> Option<std::ops::Range<usize>> {
+    if forms.is_empty() {
+        return None;
+    }
+    (from..text.len()).find_map(|start| {
+        let rest = text.get(start..)?;
+        let length = forms.iter().find_map(|form| match spelled(rest, form) {
+            Spelled::Whole(length) => Some(length),
+            Spelled::Begun | Spelled::Not => None,
+        })?;
+        Some(start..start + length)
+    })
+}
+
+/// What a text looks like in base64, of either alphabet, whatever stands before and behind it: of the three ways in which
+/// it may fall into groups of three bytes, the characters that depend on it alone.
+fn in_base64(text: &[u8]) -> Vec<Vec<u8>> {
+    let mut forms = Vec::with_capacity(6);
+    for before in 0..3usize {
+        let padded = [&[0; 2][..before], text].concat();
+        let (skipped, whole) = ((before * 8).div_ceil(6), padded.len() * 8 / 6);
+        for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+            let written = engine.encode(&padded).into_bytes();
+            let core = written.get(skipped..whole).unwrap_or_default().to_vec();
+            if core.len() >= HIDDEN_BYTES_MIN && !forms.contains(&core) {
+                forms.push(core);
+            }
         }
     }
-    kept
+    forms
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::catalog::Document;
+
+    fn secrets(secret: &str) -> Secrets {
+        let mut secrets = Secrets::default();
+        secrets.add(secret);
+        secrets
+    }
 
     #[test]
-    fn a_credential_that_its_provider_repeats_is_taken_out() {
-        let toml =
-            "[[providers]]\nname = \"p\"\nbase_url = \"https://p.example\"\ncredentials = [\"sk/secret+1\", \"s\"]";
-        let catalog = Document::from_toml(toml).and_then(|document| document.validate()).expect("a valid catalog");
-        let hidden = |text: &str, index: usize| {
-            let mut bytes = text.as_bytes().to_vec();
-            hide_secret(&mut bytes, catalog.providers[0].credentials.get(index).map(Arc::as_ref));
-            String::from_utf8(bytes).expect("text")
-        };
-        let said = r#"{"error":"bad key sk/secret+1, sk/secret+1 at /chat?key=sk%2Fsecret%2B1"}"#;
-        assert_eq!(hidden(said, 0), r#"{"error":"bad key (credential), (credential) at /chat?key=(credential)"}"#);
-        assert_eq!(hidden(said, 1), said, "a credential of one letter is in every word");
-        assert_eq!(hidden(said, 2), said);
+    fn a_secret_is_taken_out_in_every_spelling() {
+        let secrets = secrets("sk/secret+1=");
+        for said in [
+            "sk/secret+1=",
+            r"sk\/secret\u002b1=",
+            r"\u0073\u006B/secret+1\u003D",
+            r"sk\\/secret\\u002b1=",
+            "sk%2Fsecret%2b1%3D",
+            "%73k/secret+1=",
+            "sk%252Fsecret%252B1%253D",
+            "sk&#47;secret&#x2B;1=",
+            r"sk\x2fsecret\x2b1=",
+        ] {
+            assert_eq!(
+                secrets.hidden(&format!("bad key {said}, {said}!")),
+                "bad key (credential), (credential)!",
+                "{said}"
+            );
+        }
+        for before in ["", "x", "Bearer ", "user:", "ab"] {
+            for written in [
+                STANDARD_NO_PAD.encode(format!("{before}sk/secret+1= and more")),
+                URL_SAFE_NO_PAD.encode(format!("{before}sk/secret+1=")),
+                STANDARD_NO_PAD.encode(format!("{before}sk/secret+1=")).replace('/', r"\/").replace('+', "%2B"),
+            ] {
+                let hidden = secrets.hidden(&format!("got {written}."));
+                assert!(hidden.contains("(credential)"), "{before}: {written} -> {hidden}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_the_secret_stays_as_it_is() {
+        let secrets = secrets("sk/secret+1=");
+        for said in ["sk/secret+2=", r"sk\/secret", "100 % of \\u and & more", r"\\\\", "sk/secret+1", ""] {
+            assert_eq!(secrets.hidden(said), said);
+        }
+        let short = super::tests::secrets("s");
+        assert_eq!(
+            short.hidden("a credential of one letter is in every word"),
+            "a credential of one letter is in every word"
+        );
+        assert_eq!(Secrets::default().hidden("anything"), "anything");
     }
 
     #[test]
     fn a_credential_that_is_a_word_of_its_own_replacement_is_taken_out_once() {
-        let toml = "[[providers]]\nname = \"p\"\nbase_url = \"https://p.example\"\ncredentials = [\"credential\"]";
-        let catalog = Document::from_toml(toml).and_then(|document| document.validate()).expect("a valid catalog");
-        let mut bytes = b"bad credential credential".to_vec();
-        hide_secret(&mut bytes, catalog.providers[0].credentials.first().map(Arc::as_ref));
-        assert_eq!(bytes, b"bad (credential) (credential)");
+        assert_eq!(secrets("credential").hidden("bad credential credential"), "bad (credential) (credential)");
+    }
+
+    #[test]
+    fn no_six_characters_of_a_secret_are_kept_where_only_people_read() {
+        let secrets = secrets("sk-proj-0123456789abcdefXYZ");
+        let said = "Incorrect API key: sk-proj-0123***********XYZ. Or 89abcdefXYZ?";
+        assert_eq!(secrets.without_slices(said), "Incorrect API key: …***********XYZ. Or …?");
+    }
+
+    #[test]
+    fn headers_lose_the_secrets_in_their_values() {
+        let mut headers = vec![("x-debug".to_owned(), b"Bearer sk-0123456789".to_vec())];
+        secrets("sk-0123456789").hide_in_headers(&mut headers);
+        assert_eq!(headers[0].1, b"Bearer (credential)");
+        assert!(!format!("{:?}", secrets("sk-0123456789")).contains("0123"));
     }
 }

@@ -11,12 +11,15 @@ pub use body::body_for;
 pub use egress::EgressRoute;
 pub use headers::{downstream, upstream};
 
+use std::sync::Arc;
+
 use crate::call::Call;
 use crate::candidate::{Account, Named, Skip, SkipReason};
 use crate::catalog::{Endpoint, ProviderKind, Value};
 use crate::dialect::{Auth, Dialect};
 use crate::endpoint::Stored;
 use crate::operation::Operation;
+use crate::redact::Secrets;
 use crate::transform::{ResponseTransform, Translation, UsageChunk};
 use crate::translate::{self, AnswerContext};
 use crate::uri::push_encoded;
@@ -48,6 +51,8 @@ pub struct Outgoing {
     pub transform: ResponseTransform,
     /// What a translation left out.
     pub warnings: Vec<String>,
+    /// The secrets in it, of which no answer may tell.
+    pub secrets: Arc<Secrets>,
 }
 
 /// One attempt's destination.
@@ -97,8 +102,22 @@ pub fn request(
     let (tls, authority, local) = (*tls, authority.clone(), to.provider.local);
     let (dialect, as_array) = (endpoint.dialect, call.as_array && endpoint.dialect == spoken);
     let (method, egress) = ("POST", None);
-    let outgoing =
-        Outgoing { method, tls, authority, path, headers, body, local, egress, dialect, as_array, transform, warnings };
+    let secrets = Arc::clone(to.secrets());
+    let outgoing = Outgoing {
+        method,
+        tls,
+        authority,
+        path,
+        headers,
+        body,
+        local,
+        egress,
+        dialect,
+        as_array,
+        transform,
+        warnings,
+        secrets,
+    };
     egress::take(outgoing, to.account()).map(Destination::Http)
 }
 
@@ -155,6 +174,7 @@ fn without_body(
         as_array: false,
         transform: ResponseTransform::AsIs,
         warnings: Vec::new(),
+        secrets: Arc::clone(to.secrets()),
     };
     egress::take(outgoing, to).ok()
 }

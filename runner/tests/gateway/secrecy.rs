@@ -3,13 +3,16 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::{Gateway, Host, Request, TOKEN, chat, streamed_chat, upstream_key};
-use crate::upstream::{Answer, Upstream};
+use crate::common::{Gateway, Host, Request, TOKEN, chat, eventually, streamed_chat, upstream_key};
+use crate::upstream::{Answer, Upstream, completion, event};
 
 both_hosts![
     the_admin_token_in_the_query_opens_a_route_and_is_none_of_its_parameters,
     secrets_are_sealed_at_rest,
     a_providers_secret_is_in_no_answer_record_or_log,
+    a_providers_secret_is_told_on_no_path_and_in_no_spelling,
+    the_name_of_the_account_leaves_the_errors_of_its_provider,
+    what_an_error_repeats_of_the_prompt_is_not_kept,
     a_client_key_is_in_no_file_and_no_log,
     without_the_master_key_sealed_secrets_are_missing_and_said_so,
 ];
@@ -70,6 +73,99 @@ fn a_providers_secret_is_in_no_answer_record_or_log(host: Host) {
         assert!(!text.contains("c4n4ry"), "the provider's secret is told: {text}");
         assert!(!text.contains(TOKEN), "the admin token is told: {text}");
     }
+}
+
+fn a_providers_secret_is_told_on_no_path_and_in_no_spelling(host: Host) {
+    // `Bearer ` and the key of the provider `a`.
+    const IN_BASE64: &str = "QmVhcmVyIHNrLXVwc3RyZWFtLWEtYzRuNHJ5";
+    let key = upstream_key("a");
+    let headers = format!("content-type: application/json\r\nx-debug: Bearer {key}\r\nlocation: /?key={key}");
+    let error = |said: &str| format!(r#"{{"error":{{"message":"bad key {said}"}}}}"#);
+    let in_event = |said: &str| format!("data: {}\n\n", error(said));
+    let (start, end) = key.split_at(9);
+    let stream = || Answer::stream().chunk(event("Hi"));
+    let answers = [
+        Answer::whole(200, &headers, &completion("Hi")),
+        Answer::whole(307, &headers, ""),
+        Answer::json(500, &error(&key.replace('-', r"\u002d"))),
+        Answer::json(400, &error(&key.replace('-', "%2D"))),
+        Answer::json(400, &error(IN_BASE64)),
+        Answer::json(200, &error(&key)),
+        Answer::json(200, &completion(&format!("your key is {key}"))),
+        stream().chunk(in_event(&key)).end(),
+        stream().chunk(in_event(&key.replace('k', r"\u006b"))).end(),
+        stream()
+            .chunk(format!("data: {{\"error\":{{\"message\":\"bad key {start}"))
+            .wait()
+            .chunk(format!("{end}\"}}}}\n\n"))
+            .end(),
+    ];
+    let count = answers.len();
+    let upstream = Upstream::saying("Hi").then(answers);
+    upstream.release();
+    let gateway = Gateway::on(host).provider("a", &upstream).model_with("m", "attempts = 1", &["a/up"]).start();
+    let mut told = Vec::new();
+    for index in 0..count {
+        gateway.admin("POST", "/api/health/reset", "{}");
+        let response = gateway.send(&if index < 7 { chat("m") } else { streamed_chat("m") });
+        told.push(format!("{:?} {}", response.headers, response.text()));
+        told.push(gateway.record(&response).to_string());
+        told.push(gateway.admin("GET", "/api/health", "").text());
+    }
+    told.push(gateway.log());
+    assert_eq!(upstream.received().len(), count);
+    let written = [key.clone(), key.replace('-', r"\u002d"), key.replace('-', "%2D"), key.replace('k', r"\u006b")];
+    for text in told {
+        let is_told = |written: &str| text.contains(written) || text.contains(&written.replace('\\', r"\\"));
+        assert!(!written.iter().any(|written| is_told(written)), "the provider's secret is told: {text}");
+        assert!(!text.contains(&IN_BASE64[12..30]), "the provider's secret is told: {text}");
+    }
+}
+
+fn the_name_of_the_account_leaves_the_errors_of_its_provider(host: Host) {
+    let limited = r#"{"error":{"message":"Rate limit reached in organization org-AbCdEf0123456789 on requests"}}"#;
+    let upstream = Upstream::answering(Answer::json(429, limited));
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
+    let response = gateway.send(&chat("m"));
+    let record = gateway.record(&response).to_string();
+    let health = eventually("every instance knows of it", || {
+        let health = gateway.admin("GET", "/api/health", "").text();
+        health.contains("Rate limit reached").then_some(health)
+    });
+    for text in [response.text(), record, health] {
+        assert!(text.contains("Rate limit reached in organization (account)"), "{text}");
+        assert!(!text.contains("AbCdEf"), "{text}");
+    }
+}
+
+fn what_an_error_repeats_of_the_prompt_is_not_kept(host: Host) {
+    const PROMPT: &str = "my-private-prompt-c4n4ry-0123456789";
+    let error = |message: &str| format!(r#"{{"error":{{"message":"{message}","type":"odd"}}}}"#);
+    let large = format!("{PROMPT} {}", "and so on ".repeat(2000));
+    let stream =
+        || Answer::stream().chunk(event("Hi")).chunk(format!("data: {}\n\n", error(&format!("blocked: {PROMPT}"))));
+    let cases = [
+        (Answer::json(400, &error(&format!("Invalid value: '{PROMPT}'"))), PROMPT, false),
+        (Answer::json(500, &error(&format!(r#"failed on \"{PROMPT}\""#))), PROMPT, false),
+        (Answer::json(503, &error(&format!("overloaded by {PROMPT}"))), PROMPT, false),
+        (Answer::json(429, &format!(r#"{{"detail":[{{"input":"{PROMPT}"}}]}}"#)), PROMPT, false),
+        (Answer::whole(502, "content-type: text/html", &format!("<p>{PROMPT}</p>")), PROMPT, false),
+        (stream().end(), PROMPT, true),
+        (stream().end(), &large, true),
+    ];
+    let upstream = Upstream::saying("Hi");
+    let upstream = cases.iter().fold(upstream, |upstream, (answer, ..)| upstream.then([answer.clone()]));
+    let mut gateway = Gateway::on(host).provider("a", &upstream).model_with("m", "attempts = 1", &["a/up"]).start();
+    for (_, prompt, streamed) in &cases {
+        gateway.admin("POST", "/api/health/reset", "{}");
+        let messages = serde_json::json!([{ "role": "user", "content": prompt }]);
+        let body = serde_json::json!({ "model": "m", "stream": streamed, "messages": messages }).to_string();
+        let response = gateway.send(&chat("m").body(body));
+        let told = [gateway.record(&response).to_string(), gateway.admin("GET", "/api/health", "").text()];
+        assert!(!told.iter().any(|text| text.contains("c4n4ry")), "{told:?}");
+    }
+    gateway.restart();
+    assert!(!is_on_disk(&gateway.data(), PROMPT) && !gateway.log().contains(PROMPT));
 }
 
 fn the_admin_token_in_the_query_opens_a_route_and_is_none_of_its_parameters(host: Host) {

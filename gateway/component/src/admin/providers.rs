@@ -46,7 +46,8 @@ pub(super) async fn models(
         })?),
     };
     let credential = trial::credential(provider, label.as_deref())?.map(|credential| &**credential);
-    let outgoing = rewrite::models(Account { provider, credential }).ok_or_else(|| {
+    let account = Account { provider, credential };
+    let outgoing = rewrite::models(account).ok_or_else(|| {
         let said = format!("Provider {name:?} answers inside llmio under any name, or its way out is not known.");
         Refusal::bad_request(said)
     })?;
@@ -59,7 +60,7 @@ pub(super) async fn models(
         .map_err(|error| Refusal::bad_gateway(error.state(), format!("Provider {name:?} {}.", error.describe())))?;
     let failed = |said: String| Refusal::bad_gateway(State::UpstreamError, said);
     if !(200..300).contains(&status) {
-        let told = outcome::told(&body, credential).map_or_else(String::new, |told| format!(": {told}"));
+        let told = outcome::told(&body, account.secrets()).map_or_else(String::new, |told| format!(": {told}"));
         return Err(failed(format!("Provider {name:?} answered {status}{told}")));
     }
     let models = offer::read(&body).ok_or_else(|| {

@@ -8,7 +8,6 @@ use gateway_core::failover::{Decision, Failover, RetryContext};
 use gateway_core::health::{Subject, Subjects};
 use gateway_core::outcome::{self, JudgeContext, Outcome, UpstreamError};
 use gateway_core::record::Attempted;
-use gateway_core::redact;
 use gateway_core::refusal::Reply;
 use gateway_core::rewrite::{self, Destination};
 use gateway_core::route::{probed, way_resting};
@@ -146,10 +145,7 @@ impl CallContext<'_> {
             error_match: &to.provider.error_match,
             is_chat: self.call.operation.is_chat(),
         };
-        let (mut outcome, answer) = send::attempt(self.instance, outgoing, &terms).await;
-        if let Outcome::Answered(error) = &mut outcome {
-            redact::hide_secret(&mut error.body, to.credential);
-        }
+        let (outcome, answer) = send::attempt(self.instance, outgoing, &terms).await;
         let answer = answer.map(|answer| UpstreamAnswer::Streaming(Box::new(answer)));
         Sent { outcome, answer, charged: None }
     }
@@ -193,7 +189,7 @@ impl CallContext<'_> {
             self.open.skipped(skip.clone().of(made.target.clone()));
         }
         let words = match outcome {
-            Outcome::Answered(error) => outcome::words(error, made.verdict, to.credential),
+            Outcome::Answered(error) => outcome::words(error, made.verdict, to.secrets(), &self.call.body),
             _ => None,
         };
         let words = words.as_deref();

@@ -29,6 +29,10 @@ use super::{CallContext, OpenCall};
 /// What a record says of a call whose tokens llmio counted itself.
 const ESTIMATED: &str = "estimated";
 
+/// A larger request is not kept while its answer is relayed: there may be thousands at once, and what an error within the
+/// answer says is then known by its codes alone.
+const REQUEST_BYTES_KEPT: usize = 8 << 10;
+
 impl CallContext<'_> {
     /// Steps 6 and 7. Taking the failover by value is what makes this the commit point.
     pub(super) fn relay(&self, made: Made, _committed: Failover) -> Ready {
@@ -39,6 +43,7 @@ impl CallContext<'_> {
                     instance: self.instance.clone(),
                     open: self.open.clone(),
                     kept_for: self.will_be_kept(&attempt),
+                    request: (self.call.body.len() <= REQUEST_BYTES_KEPT).then(|| self.call.body.clone()),
                     attempt,
                     subjects,
                     started_at_ms,
@@ -121,14 +126,20 @@ struct Tail {
     subjects: Subjects,
     /// Unix milliseconds.
     started_at_ms: i64,
+    /// The request, where it is small: an error within the answer may repeat it.
+    request: Option<Vec<u8>>,
     kept_for: Option<KeptFor>,
     charged: Option<Charged>,
 }
 
 impl Tail {
     async fn finish(self, mut ended: Ended) {
-        let Tail { instance, open, attempt, subjects, started_at_ms, kept_for, charged } = self;
-        Learner { instance: &instance, subjects: &subjects, started_at_ms }.end(&mut ended, &attempt);
+        let Tail { instance, open, attempt, subjects, started_at_ms, request, kept_for, charged } = self;
+        Learner { instance: &instance, subjects: &subjects, started_at_ms }.end(
+            &mut ended,
+            &attempt,
+            request.as_deref(),
+        );
         if let (Some(KeptFor { key, owner }), Some(id)) = (kept_for, ended.observation.response_id.take()) {
             responses::save(&instance, id, &key, owner).await;
         }

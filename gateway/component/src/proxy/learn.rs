@@ -47,9 +47,10 @@ impl Learner<'_> {
         }
     }
 
-    /// At the end of an answer.
-    pub(super) fn end(&self, ended: &mut Ended, attempt: &Attempt) {
-        let (verdict, said) = outcome::lesson_of_end(&mut ended.observation, ended.error.as_ref(), attempt.named());
+    /// At the end of an answer to this request, where that is still at hand.
+    pub(super) fn end(&self, ended: &mut Ended, attempt: &Attempt, request: Option<&[u8]>) {
+        let (observation, error) = (&mut ended.observation, ended.error.as_ref());
+        let (verdict, said) = outcome::lesson_of_end(observation, error, attempt.named(), request);
         health::note(self.instance, self.subjects, verdict, &said, self.started_at_ms);
     }
 }

@@ -11,7 +11,6 @@ use gateway_core::endpoint::Stored;
 use gateway_core::headers;
 use gateway_core::outcome::{Outcome, UpstreamError};
 use gateway_core::record::kept_text;
-use gateway_core::redact;
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::rewrite::{self, Outgoing};
 use gateway_core::state::State;
@@ -91,8 +90,7 @@ async fn ask(instance: &Instance, outgoing: Outgoing, to: Account<'_>, incoming:
             };
             Ok(Ready::Answer(Box::new(answer), terms, Box::new(|_| Box::pin(async {}))))
         }
-        (Outcome::Answered(UpstreamError { status, headers, mut body, .. }), _) => {
-            redact::hide_secret(&mut body, to.credential);
+        (Outcome::Answered(UpstreamError { status, headers, body, .. }), _) => {
             Ok(Ready::Reply(Reply { status, headers, body }))
         }
         (Outcome::Failed(error), _) => {

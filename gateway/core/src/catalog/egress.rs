@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use sha2::{Digest, Sha256};
 
 use super::{Credential, Provider, Secret, Value};
-use crate::uri::host_and_port;
+use crate::uri::{decode_parameter, host_and_port};
 
 /// The port of a proxy whose URL names none.
 const PORTS: [(&str, u16); 4] = [("http", 80), ("https", 443), ("socks5", 1080), ("socks5h", 1080)];
@@ -107,6 +107,24 @@ impl Egress {
     pub fn instruction(&self) -> Option<String> {
         let (scheme, rest) = self.url()?.split_once("://")?;
         Some(format!("{}://{}", scheme.to_ascii_lowercase(), rest.replace(';', "%3B")))
+    }
+
+    /// What of it nobody else may see: a proxy's password, as it is written and as it is meant, or the key for a relay.
+    pub fn secret_parts(&self) -> Vec<String> {
+        match self {
+            Egress::Relay(relay) => {
+                relay.key.iter().filter_map(Value::known).map(|key| key.expose().to_owned()).collect()
+            }
+            Egress::Proxy(_) => {
+                let user = self.address().and_then(|address| address.user);
+                let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
+                password
+                    .into_iter()
+                    .flat_map(|password| [Some(password.to_owned()), decode_parameter(password)])
+                    .flatten()
+                    .collect()
+            }
+        }
     }
 
     fn url(&self) -> Option<&str> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::schema::format;
 use super::seal::{account, egress_id, header_id, relay_key_id};
 use super::{Catalog, Egress, Provider, RelayEgress, Sealer, Secret, Value};
+use crate::redact::Secrets;
 
 impl Catalog {
     /// Turns every [`Value::Sealed`] and [`Value::Variable`] into `Plain` or `Missing`. Called once for each
@@ -16,20 +17,7 @@ impl Catalog {
     pub fn resolve(&mut self, sealer: Option<&Sealer>, variable: &dyn Fn(&str) -> Option<String>) {
         let source = Source { sealer, variable };
         for provider in &mut self.providers {
-            let home = provider.home().to_owned();
-            let Provider { name, credentials, headers, egress, .. } = Arc::make_mut(provider);
-            source.resolve_egress(egress, name, None);
-            for credential in credentials {
-                let credential = Arc::make_mut(credential);
-                source.resolve(&mut credential.value, &credential.id, format::credential);
-                if let Value::Plain(secret) = &credential.value {
-                    credential.account = account(&home, secret.expose()).into();
-                }
-                source.resolve_egress(&mut credential.egress, name, Some(&*credential.id));
-            }
-            for (header, value) in headers {
-                source.resolve(value, &header_id(name, header), format::header_value);
-            }
+            source.resolve_provider(Arc::make_mut(provider));
         }
         self.link_targets();
     }
@@ -98,6 +86,37 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
+    fn resolve_provider(&self, provider: &mut Provider) {
+        let home = provider.home().to_owned();
+        let Provider { name, credentials, headers, egress, secret_headers, secrets, .. } = provider;
+        self.resolve_egress(egress, name, None);
+        for (header, value) in headers.iter_mut() {
+            self.resolve(value, &header_id(name, header), format::header_value);
+        }
+        let secret = headers.iter().filter(|(header, _)| secret_headers.contains(header));
+        let mut own = Secrets::default();
+        secret.filter_map(|(_, value)| value.known()).for_each(|value| own.add(value.expose()));
+        let with_egress = |own: &Secrets, egress: &Option<Egress>| {
+            let mut secrets = own.clone();
+            egress.iter().flat_map(Egress::secret_parts).for_each(|secret| secrets.add(&secret));
+            secrets
+        };
+        *secrets = with_egress(&own, egress).into();
+        for credential in credentials {
+            let credential = Arc::make_mut(credential);
+            self.resolve(&mut credential.value, &credential.id, format::credential);
+            self.resolve_egress(&mut credential.egress, name, Some(&*credential.id));
+            let mut secrets = Secrets::default();
+            if let Value::Plain(secret) = &credential.value {
+                credential.account = account(&home, secret.expose()).into();
+                secrets.add(secret.expose());
+            }
+            secrets
+                .add_all(&with_egress(&own, if credential.egress.is_some() { &credential.egress } else { &*egress }));
+            credential.secrets = secrets.into();
+        }
+    }
+
     fn resolve_egress(&self, egress: &mut Option<Egress>, provider: &str, credential: Option<&str>) {
         match egress {
             Some(Egress::Proxy(proxy)) => {

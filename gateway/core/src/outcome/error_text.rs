@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::redact::closing;
 use crate::scan::unescaped;
 
 /// The part of a body that is looked at: an error says what it is in its first kilobytes.
@@ -81,6 +82,17 @@ pub(super) fn message_of(body: &[u8]) -> Option<String> {
     (!message.is_empty()).then_some(message)
 }
 
+/// An error's codes, as they were written.
+pub(super) fn codes_of(body: &[u8]) -> String {
+    let (mut codes, mut message) = (String::new(), String::new());
+    match serde_json::from_slice::<Value>(body) {
+        Ok(Value::Array(items)) => items.iter().take(1).for_each(|item| read(item, &mut codes, &mut message)),
+        Ok(value) => read(&value, &mut codes, &mut message),
+        Err(_) => {}
+    }
+    codes.trim().replace('"', "")
+}
+
 fn push_code(codes: &mut String, code: Option<&Value>) {
     match code {
         Some(Value::String(text)) => codes.push_str(&format!("\"{text}\" ")),
@@ -96,14 +108,7 @@ fn without_quoted(text: &str) -> String {
     let mut before = ' ';
     let mut rest = text.chars();
     while let Some(character) = rest.next() {
-        let closing = match character {
-            '"' | '`' => Some(character),
-            '\'' if !before.is_alphanumeric() => Some('\''),
-            '“' => Some('”'),
-            '「' => Some('」'),
-            _ => None,
-        };
-        match closing {
+        match closing(character, before) {
             Some(closing) => {
                 rest.by_ref().find(|each| *each == closing);
             }

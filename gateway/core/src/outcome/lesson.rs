@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use super::limits::{self, LimitSignal};
+use super::words::words_within;
 use super::{JudgeContext, Outcome, SendError, UpstreamError, verdict};
 use crate::candidate::Named;
 use crate::dialect::Dialect;
 use crate::observation::{Observation, StreamError};
-use crate::redact;
 use crate::verdict::{Class, Verdict};
 
 /// What an error within an answer counts as when it does not say.
@@ -37,8 +37,17 @@ pub fn lesson(outcome: &Outcome, verdict: Verdict, words: Option<&str>) -> Lesso
     }
 }
 
-/// What is learnt at the end of an answer. What is kept of an error in it loses the credential it may repeat.
-pub fn lesson_of_end(observation: &mut Observation, error: Option<&SendError>, to: Named<'_>) -> (Verdict, String) {
+/// What is learnt at the end of an answer. What is kept of an error in it is the provider's alone; `request` is what it may
+/// repeat, where that is still at hand.
+pub fn lesson_of_end(
+    observation: &mut Observation,
+    error: Option<&SendError>,
+    to: Named<'_>,
+    request: Option<&[u8]>,
+) -> (Verdict, String) {
+    if let Some(error) = &mut observation.error {
+        error.message = words_within(error, to.secrets(), request);
+    }
     match (error, &mut observation.error) {
         (Some(error), _) => (judged(&Outcome::Failed(error.clone()), &[], to), error.describe()),
         (None, Some(error)) => within_answer(error, to),
@@ -47,7 +56,6 @@ pub fn lesson_of_end(observation: &mut Observation, error: Option<&SendError>, t
 }
 
 fn within_answer(error: &mut StreamError, to: Named<'_>) -> (Verdict, String) {
-    error.message = redact::without_secret(&error.message, to.credential);
     let (status, body) = (error.status.unwrap_or(STATUS_OF_AN_ERROR), std::mem::take(&mut error.data));
     // What an error says in the middle of an answer may be the client's own words: where that may be, all that it says
     // counts as an echo of the request, and only its codes are believed.

@@ -1,30 +1,56 @@
 //! A provider's own words about a failure that is llmio's to mend, for records and health: without them nobody can tell
-//! a spent account from a mistyped key.
+//! a spent account from a mistyped key. Nothing of them may be the client's: what they quote, and what stands in the
+//! request too, is left out; where that cannot be told, only the provider's codes are kept.
 
 use super::UpstreamError;
-use super::error_text::message_of;
-use crate::catalog::Credential;
-use crate::redact;
+use super::error_text::{codes_of, message_of};
+use crate::observation::StreamError;
+use crate::redact::{Secrets, hide_accounts, said_apart};
 use crate::verdict::{Class, ErrorKind, Verdict};
 
 /// The first sentence or two say it.
 const CHARACTERS_MAX: usize = 200;
 
-/// What is kept of the words of an error that came with this credential. Nothing of one that is about the request: it may
-/// repeat what only its client may know.
-pub fn words(error: &UpstreamError, verdict: Verdict, credential: Option<&Credential>) -> Option<String> {
+/// What is kept of the words of an error that came of this request and held these secrets. Nothing of one that is about
+/// the request: it may repeat what only its client may know.
+pub fn words(error: &UpstreamError, verdict: Verdict, secrets: &Secrets, request: &[u8]) -> Option<String> {
     let is_ours = match verdict.class {
         Class::Credential | Class::Egress | Class::Rate => true,
         Class::Target => verdict.kind != ErrorKind::Request,
         Class::Ok | Class::Client | Class::Gone => false,
     };
-    is_ours.then(|| told(&error.body, credential)).flatten()
+    let codes = || codes_of(&error.body);
+    let said = match message_of(&error.body) {
+        _ if !is_ours => return None,
+        Some(message) => said_apart(&message, request).unwrap_or_else(codes),
+        // JSON without a message may be anything, and often is the request.
+        None if is_json(&error.body) => codes(),
+        None => said_apart(&excerpt(&error.body), request).unwrap_or_default(),
+    };
+    kept(&said, secrets)
 }
 
-/// What an error's body says, whoever it is about.
-pub fn told(body: &[u8], credential: Option<&Credential>) -> Option<String> {
-    let said = message_of(body).unwrap_or_else(|| excerpt(body));
-    let said = redact::without_slices(said.trim(), credential);
+/// What the body of an error says that nobody's prompt is in, whoever it is about.
+pub fn told(body: &[u8], secrets: &Secrets) -> Option<String> {
+    kept(&message_of(body).unwrap_or_else(|| excerpt(body)), secrets)
+}
+
+/// What is kept of an error within an answer: its message where the request is still at hand, else its codes.
+pub(super) fn words_within(error: &StreamError, secrets: &Secrets, request: Option<&[u8]>) -> String {
+    let codes = codes_of(&error.data);
+    let message = request.and_then(|request| said_apart(&error.message, request)).unwrap_or_default();
+    let said = if message.is_empty() { codes } else { message };
+    kept(&said, secrets).unwrap_or_else(|| "an error within the answer".to_owned())
+}
+
+fn is_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+}
+
+fn kept(said: &str, secrets: &Secrets) -> Option<String> {
+    let mut said = secrets.without_slices(said.trim()).into_bytes();
+    hide_accounts(&mut said);
+    let said = String::from_utf8_lossy(&said);
     let said: String =
         said.chars().take(CHARACTERS_MAX).map(|each| if each.is_control() { ' ' } else { each }).collect();
     (!said.is_empty()).then_some(said)
@@ -54,26 +80,23 @@ pub(crate) fn excerpt(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{Secret, Value};
     use crate::dialect::Dialect;
+
+    const REQUEST: &[u8] = br#"{"messages":[{"role":"user","content":"what I wrote in my diary today"}]}"#;
 
     fn error(body: &str) -> UpstreamError {
         let (headers, body) = (Vec::new(), body.as_bytes().to_vec());
         UpstreamError { status: 401, headers, body, hint: None, dialect: Dialect::OpenaiChat }
     }
 
+    fn secrets() -> Secrets {
+        let mut secrets = Secrets::default();
+        secrets.add("sk-proj-0123456789abcdefXYZ");
+        secrets
+    }
+
     fn said(class: Class, body: &str) -> Option<String> {
-        let credential = Credential {
-            id: "c-1".into(),
-            account: "c-1".into(),
-            label: "first".into(),
-            enabled: true,
-            value: Value::Plain(Secret::new("sk-proj-0123456789abcdefXYZ".to_owned())),
-            pool: None,
-            quota: None,
-            egress: None,
-        };
-        words(&error(body), Verdict::of(class), Some(&credential))
+        words(&error(body), Verdict::of(class), &secrets(), REQUEST)
     }
 
     #[test]
@@ -97,6 +120,34 @@ mod tests {
         let json = r#"{"error":{"message":"Invalid value: 'my secret diary'"}}"#;
         assert_eq!(said(Class::Client, json), None);
         let of_request = Verdict { kind: ErrorKind::Request, ..Verdict::of(Class::Target) };
-        assert_eq!(words(&error(json), of_request, None), None);
+        assert_eq!(words(&error(json), of_request, &secrets(), REQUEST), None);
+    }
+
+    #[test]
+    fn what_the_client_wrote_is_in_no_words_whoever_is_to_blame() {
+        for class in [Class::Credential, Class::Egress, Class::Rate, Class::Target] {
+            for (body, kept) in [
+                (r#"{"error":{"message":"blocked: what I wrote in my diary today","code":"x"}}"#, Some("blocked: …")),
+                (r#"{"error":{"message":"failed on 'what I wrote'"}}"#, Some("failed on '…'")),
+                (r#"{"detail":[{"input":"what I wrote in my diary today"}],"code":"bad_input"}"#, Some("bad_input")),
+                (r#"{"input":"what I wrote in my diary today"}"#, None),
+                ("<p>what I wrote in my diary today</p>", Some("…")),
+                ("Blocked what I wrote in my diary today", Some("Blocked …")),
+            ] {
+                assert_eq!(said(class, body).as_deref(), kept, "{class:?} {body}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_within_an_answer_keeps_its_message_only_where_it_can_be_compared() {
+        let data = r#"{"error":{"type":"server_error","message":"x"}}"#.as_bytes().to_vec();
+        let error = |message: &str| StreamError { message: message.into(), status: None, data: data.clone() };
+        let kept = |message: &str, request| words_within(&error(message), &secrets(), request);
+        assert_eq!(kept("Overloaded", Some(REQUEST)), "Overloaded");
+        assert_eq!(kept("bad: what I wrote in my diary today", Some(REQUEST)), "bad: …");
+        assert_eq!(kept("bad: what I wrote in my diary today", None), "server_error");
+        let bare = StreamError { message: "what I wrote".into(), status: None, data: Vec::new() };
+        assert_eq!(words_within(&bare, &secrets(), None), "an error within the answer");
     }
 }

@@ -8,7 +8,6 @@ use crate::observation::Observation;
 use crate::operation::Operation;
 use crate::outcome::{Outcome, SendError};
 use crate::record::kept_text;
-use crate::redact;
 use crate::refusal::Reply;
 use crate::usage::Usage;
 use crate::verdict::Class;
@@ -97,7 +96,8 @@ impl TrialReport {
 
     /// It is over.
     pub fn finish(&mut self, to: Named<'_>, duration_ms: u64) {
-        self.answer = redact::without_secret(&self.answer, to.credential);
+        self.answer = to.secrets().hidden(&self.answer);
+        self.error = self.error.take().map(|said| to.secrets().hidden(&said));
         self.duration_ms = duration_ms;
     }
 }
@@ -118,7 +118,9 @@ mod tests {
     fn catalog() -> Catalog {
         let text = "models = [{ name = \"m\", targets = [\"p/upstream\"] }]\n[[providers]]\nname = \"p\"\n\
                     base_url = \"https://p.example/v1\"\ncredentials = [\"sk-secret-of-p\"]";
-        Document::from_toml(text).and_then(|document| document.validate()).expect("a valid catalog")
+        let mut catalog = Document::from_toml(text).and_then(|document| document.validate()).expect("a valid catalog");
+        catalog.resolve(None, &|_| None);
+        catalog
     }
 
     fn report(fill: impl FnOnce(&mut TrialReport)) -> TrialReport {

@@ -38,6 +38,7 @@ fn read(place: &Place<'_>, provider: &str, label: String, measures: Measures<'_>
         pool: None,
         quota: None,
         egress: None,
+        secrets: Arc::default(),
     };
     let value = match place.value {
         Json::String(_) => read_text(place, format::credential),

@@ -1,5 +1,7 @@
 //! `[[providers]]`: an upstream service, filled in by its preset where the document says nothing.
 
+use std::sync::Arc;
+
 use crate::catalog::preset::{self, ECHO, PRESETS, Preset};
 use crate::catalog::schema::format::{self, Url};
 use crate::catalog::schema::{Fields, Place, alternatives, did_you_mean};
@@ -43,7 +45,9 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
     let endpoints = read_endpoints(&mut fields, preset);
     let auth = fields.field("auth").and_then(|place| read_auth(&place)).or(preset.and_then(|preset| preset.auth));
     let credentials = fields.field("credentials").map(|place| credential::read_all(&place, &name, measures));
-    let headers = fields.field("headers").map(|place| read_headers(&place)).unwrap_or_default();
+    let headers: Vec<Header> = fields.field("headers").map(|place| read_headers(&place)).unwrap_or_default();
+    let secret_headers = headers.iter().filter(|header| header.is_secret).map(|header| header.name.clone()).collect();
+    let headers = headers.into_iter().map(|header| (header.name, header.value)).collect();
     let forward_headers = fields.field("forward_headers").map(|place| place.all_parsed(format::forwarded_header));
     let egress = fields.field("egress").and_then(|place| credential::read_egress(&place));
     let local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(is_local);
@@ -74,6 +78,8 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
         error_match,
         tags,
         quotas,
+        secret_headers,
+        secrets: Arc::default(),
     }
 }
 
@@ -93,6 +99,8 @@ pub(super) fn nothing() -> Provider {
         error_match: Vec::new(),
         tags: Vec::new(),
         quotas: Vec::new(),
+        secret_headers: Vec::new(),
+        secrets: Arc::default(),
     }
 }
 
@@ -201,20 +209,28 @@ fn endpoint(dialect: Dialect, url: Url) -> Endpoint {
     Endpoint { dialect, tls, authority: url.authority, path: url.path + version, address }
 }
 
-fn read_headers(place: &Place<'_>) -> Vec<(String, Value)> {
-    let mut headers: Vec<(String, Value)> = Vec::new();
-    for (name, value) in place.entries() {
+struct Header {
+    name: String,
+    value: Value,
+    is_secret: bool,
+}
+
+fn read_headers(place: &Place<'_>) -> Vec<Header> {
+    let mut headers: Vec<Header> = Vec::new();
+    for (name, place) in place.entries() {
         let name = match format::header_name(name) {
             Ok(name) => name,
             Err(message) => {
-                value.problem(message);
+                place.problem(message);
                 continue;
             }
         };
-        if headers.iter().any(|(other, _)| *other == name) {
-            value.problem("is there twice: header names do not differ in case");
+        if headers.iter().any(|other| other.name == name) {
+            place.problem("is there twice: header names do not differ in case");
         }
-        headers.extend(credential::read_header_value(&value).map(|value| (name, value)));
+        let Some(value) = credential::read_header_value(&place) else { continue };
+        let is_secret = !place.value.is_string() || matches!(value, Value::Variable(_));
+        headers.push(Header { name, value, is_secret });
     }
     headers
 }

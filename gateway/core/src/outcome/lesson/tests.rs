@@ -6,7 +6,9 @@ use crate::verdict::ErrorKind;
 fn catalog() -> Catalog {
     let text = "models = [{ name = \"m\", targets = [\"p/upstream\"] }]\n[[providers]]\nname = \"p\"\n\
                 base_url = \"https://p.example/v1\"\ncredentials = [\"sk-secret-of-p\"]";
-    Document::from_toml(text).and_then(|document| document.validate()).expect("a valid catalog")
+    let mut catalog = Document::from_toml(text).and_then(|document| document.validate()).expect("a valid catalog");
+    catalog.resolve(None, &|_| None);
+    catalog
 }
 
 fn to(catalog: &Catalog) -> Named<'_> {
@@ -43,7 +45,7 @@ fn stream_error(status: Option<u16>, data: &str) -> Observation {
 
 #[test]
 fn an_answer_that_came_to_its_end_is_good() {
-    let (verdict, said) = lesson_of_end(&mut Observation::default(), None, to(&catalog()));
+    let (verdict, said) = lesson_of_end(&mut Observation::default(), None, to(&catalog()), None);
     assert_eq!((verdict, said.as_str()), (Verdict::of(Class::Ok), ""));
 }
 
@@ -51,7 +53,7 @@ fn an_answer_that_came_to_its_end_is_good() {
 fn a_connection_that_broke_says_more_than_an_error_in_the_answer() {
     let catalog = catalog();
     let mut observation = stream_error(Some(429), "{}");
-    let (verdict, said) = lesson_of_end(&mut observation, Some(&SendError::Truncated), to(&catalog));
+    let (verdict, said) = lesson_of_end(&mut observation, Some(&SendError::Truncated), to(&catalog), None);
     assert_eq!((verdict.class, said), (Class::Target, SendError::Truncated.describe()));
 }
 
@@ -60,7 +62,7 @@ fn an_error_in_an_answer_is_judged_by_its_codes_alone() {
     let catalog = catalog();
     let data = r#"{"error":{"message":"insufficient_quota","code":"overloaded"}}"#;
     let mut observation = stream_error(None, data);
-    let (verdict, said) = lesson_of_end(&mut observation, None, to(&catalog));
+    let (verdict, said) = lesson_of_end(&mut observation, None, to(&catalog), Some(b"{}"));
     assert_eq!((verdict.class, verdict.kind, said.as_str()), (Class::Target, ErrorKind::Plain, "502"));
     let error = observation.error.expect("it stays");
     assert!(!error.message.contains("sk-secret-of-p"), "{}", error.message);

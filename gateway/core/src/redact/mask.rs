@@ -1,0 +1,134 @@
+//! Hides secrets in an answer that passes piece by piece. What is hidden takes as many bytes as before, so that a length
+//! that was announced stays true; and a piece that may end within a secret keeps its end back until the next one comes.
+//!
+//! Only secrets that can be nothing else are hidden there: what a model says must not lose the word `password` because
+//! somebody's server takes that for a key.
+
+use super::Secrets;
+use super::spelling::{Spelled, may_begin, spelled};
+
+/// One answer's way past the secrets.
+#[derive(Debug)]
+pub struct Mask {
+    forms: Vec<Vec<u8>>,
+    /// Whether a byte may begin one of them.
+    begins: Box<[bool; 256]>,
+    held: Vec<u8>,
+}
+
+impl Mask {
+    /// `None`: there is nothing to hide.
+    pub fn of(secrets: &Secrets) -> Option<Mask> {
+        let forms: Vec<Vec<u8>> = secrets.unmistakable().map(<[u8]>::to_vec).collect();
+        if forms.is_empty() {
+            return None;
+        }
+        let mut begins = Box::new([false; 256]);
+        for (first, begins) in (0..=u8::MAX).zip(begins.iter_mut()) {
+            *begins = forms.iter().filter_map(|form| form.first()).any(|wanted| may_begin(first, *wanted));
+        }
+        Some(Mask { forms, begins, held: Vec::new() })
+    }
+
+    /// Hides what is in the next piece; `is_last`: nothing comes after it. What is held back comes with a later one.
+    pub fn pass(&mut self, piece: &mut Vec<u8>, is_last: bool) {
+        if !self.held.is_empty() {
+            self.held.append(piece);
+            std::mem::swap(&mut self.held, piece);
+        }
+        let mut at = 0;
+        while let Some(found) = self.next(piece, at) {
+            match self.look(piece.get(found..).unwrap_or_default()) {
+                Spelled::Whole(length) => {
+                    at = found + length;
+                    piece.get_mut(found..at).unwrap_or_default().fill(b'*');
+                }
+                Spelled::Begun if !is_last => {
+                    self.held.extend_from_slice(piece.get(found..).unwrap_or_default());
+                    piece.truncate(found);
+                    return;
+                }
+                Spelled::Begun | Spelled::Not => at = found + 1,
+            }
+        }
+    }
+
+    fn next(&self, piece: &[u8], at: usize) -> Option<usize> {
+        let may_begin = |byte: &u8| self.begins.get(usize::from(*byte)).copied().unwrap_or(false);
+        piece.get(at..)?.iter().position(may_begin).map(|found| at + found)
+    }
+
+    fn look(&self, text: &[u8]) -> Spelled {
+        let mut best = Spelled::Not;
+        for form in &self.forms {
+            match spelled(text, form) {
+                Spelled::Whole(length) => return Spelled::Whole(length),
+                Spelled::Begun => best = Spelled::Begun,
+                Spelled::Not => {}
+            }
+        }
+        best
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mask(secret: &str) -> Mask {
+        let mut secrets = Secrets::default();
+        secrets.add(secret);
+        Mask::of(&secrets).expect("something to hide")
+    }
+
+    /// What passes of a text that comes in pieces of this length.
+    fn passed(text: &str, length: usize) -> String {
+        let mut mask = mask("sk-live/SECRET0123");
+        let mut all = Vec::new();
+        let pieces: Vec<&[u8]> = text.as_bytes().chunks(length).collect();
+        for (index, piece) in pieces.iter().enumerate() {
+            let mut piece = piece.to_vec();
+            mask.pass(&mut piece, index + 1 == pieces.len());
+            all.extend(piece);
+        }
+        String::from_utf8(all).expect("text")
+    }
+
+    #[test]
+    fn a_secret_is_hidden_wherever_the_pieces_of_an_answer_end() {
+        for (text, hidden) in [
+            ("a sk-live/SECRET0123 b", "a ****************** b"),
+            (r#"{"k":"sk-live\/SECRET0\u0031\u00323"}"#, r#"{"k":"*****************************"}"#),
+            ("sk-live%2FSECRET0123", "********************"),
+            (r"\\sk-live/SECRET0123\n", r"********************\n"),
+            ("sk-live/SECRET012", "sk-live/SECRET012"),
+            (r"ends in \", r"ends in \"),
+            ("sk-sk-live/SECRET0123", "sk-******************"),
+        ] {
+            for length in 1..=text.len() {
+                assert_eq!(passed(text, length), hidden, "{text} in pieces of {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_without_the_secret_passes_at_once_and_as_it_is() {
+        let mut mask = mask("sk-live/SECRET0123");
+        let event = "data: {\"delta\":\"It\\u2019s 100% \\\"sure\\\" & sk-lived\"}\n\n";
+        let mut piece = event.as_bytes().to_vec();
+        mask.pass(&mut piece, false);
+        assert_eq!(piece, event.as_bytes(), "nothing is kept back");
+    }
+
+    #[test]
+    fn a_word_that_is_somebodys_key_is_not_hidden_in_answers() {
+        for (key, is_hidden) in
+            [("password", false), ("no-key-required", false), ("sk-1234567", true), ("an-ordinary-long-key", true)]
+        {
+            let mut secrets = Secrets::default();
+            secrets.add(key);
+            assert_eq!(Mask::of(&secrets).is_some(), is_hidden, "{key}");
+            assert_eq!(secrets.hidden(key), "(credential)", "in an error it is");
+        }
+    }
+}
