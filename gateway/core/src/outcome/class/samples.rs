@@ -5,10 +5,11 @@ use crate::verdict::{Class, ErrorKind};
 mod abroad;
 mod china;
 mod relays;
+mod too_long;
 
 /// Provider and what happened, status, body, class, nature.
 pub(super) type Sample = (&'static str, u16, &'static str, Class, ErrorKind);
 
 pub(super) fn all() -> impl Iterator<Item = &'static Sample> {
-    [abroad::SAMPLES, china::SAMPLES, relays::SAMPLES].into_iter().flatten()
+    [abroad::SAMPLES, china::SAMPLES, relays::SAMPLES, too_long::SAMPLES].into_iter().flatten()
 }
