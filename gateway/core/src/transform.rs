@@ -1,6 +1,7 @@
 //! What becomes of an answer's bytes on their way to the client: nothing where provider and client speak the same, but
 //! for a usage chunk the client did not ask for; elsewhere they are translated.
 
+mod embeddings;
 mod usage_chunk;
 
 use crate::dialect::Dialect;
@@ -18,6 +19,8 @@ pub enum ResponseTransform {
     AsIs,
     /// All but the usage chunk passes.
     WithoutUsage(UsageChunk),
+    /// Embeddings become what was asked for, once all of them are here.
+    Embeddings(Vec<u8>),
     /// It is translated.
     Translated(Box<Translation>),
 }
@@ -63,6 +66,11 @@ impl Translation {
 }
 
 impl ResponseTransform {
+    /// Embeddings in the form that their `request` asks for.
+    pub fn embeddings(request: &[u8]) -> Self {
+        if embeddings::are_wanted(request) { Self::Embeddings(Vec::new()) } else { Self::AsIs }
+    }
+
     /// The events of an answer that came as a whole after its client was promised a stream, in the dialect of both.
     pub fn events_of_whole(dialect: Dialect, id: &str) -> Self {
         let context = AnswerContext { id: id.to_owned(), ..AnswerContext::default() };
@@ -98,7 +106,7 @@ impl ResponseTransform {
         match self {
             Self::AsIs => true,
             Self::WithoutUsage(filter) => filter.lets_pass(bytes, seen.finish_seen),
-            Self::Translated(_) => false,
+            Self::Embeddings(_) | Self::Translated(_) => false,
         }
     }
 
@@ -107,6 +115,15 @@ impl ResponseTransform {
         match self {
             Self::AsIs => bytes.to_vec(),
             Self::WithoutUsage(filter) => filter.pass(bytes),
+            Self::Embeddings(held) => {
+                held.extend_from_slice(bytes);
+                if held.len() <= WHOLE_BYTES_MAX {
+                    return Vec::new();
+                }
+                let held = std::mem::take(held);
+                *self = Self::AsIs;
+                held
+            }
             Self::Translated(translation) => match &mut translation.form {
                 Form::Stream(stream) => stream.feed(bytes),
                 Form::Whole(held) => {
@@ -122,6 +139,10 @@ impl ResponseTransform {
     /// An answer all of which has come before any of it is given away, as the client gets it; `None` where it cannot be
     /// read, so that another target can be asked. What comes event by event stays as it is.
     pub fn take_whole(&mut self, body: Vec<u8>) -> Option<Vec<u8>> {
+        if let Self::Embeddings(_) = self {
+            *self = Self::AsIs;
+            return Some(embeddings::in_base64(&body));
+        }
         let Self::Translated(translation) = self else { return Some(body) };
         let Form::Whole(held) = &mut translation.form else { return Some(body) };
         *held = body;
@@ -136,6 +157,7 @@ impl ResponseTransform {
         match self {
             Self::AsIs => Some(Vec::new()),
             Self::WithoutUsage(filter) => Some(filter.end()),
+            Self::Embeddings(held) => Some(embeddings::in_base64(&std::mem::take(held))),
             Self::Translated(translation) => match &mut translation.form {
                 Form::Stream(stream) => {
                     let end = stream.end();
@@ -159,7 +181,7 @@ impl ResponseTransform {
     /// Whether the client gets events, to which others can be added.
     pub fn gives_events(&self, seen: SoFar) -> bool {
         match self {
-            Self::AsIs | Self::WithoutUsage(_) => seen.is_stream,
+            Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) => seen.is_stream,
             Self::Translated(translation) => translation.streamed && !translation.context.as_array,
         }
     }
@@ -168,7 +190,7 @@ impl ResponseTransform {
     pub fn is_between_events(&self, seen: SoFar) -> bool {
         match self {
             Self::WithoutUsage(filter) if filter.holds() => true,
-            Self::AsIs | Self::WithoutUsage(_) => !seen.in_event,
+            Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) => !seen.in_event,
             // A translation gives whole events.
             Self::Translated(_) => true,
         }
