@@ -11,6 +11,7 @@ pub(crate) mod events;
 pub(crate) mod json;
 pub(crate) mod media;
 pub(crate) mod members;
+pub(crate) mod orphans;
 pub(crate) mod schema;
 pub(crate) mod sealed;
 pub(crate) mod sequence;
@@ -20,6 +21,7 @@ pub use crate::profile::Effort;
 use crate::profile::Profile;
 pub use answer::{Answer, Choice, Event, Finish, PartKind};
 pub use error::{ApiError, OwnError};
+pub use schema::RenamedKeys;
 
 use serde_json::{Map, Number, Value};
 
@@ -73,6 +75,19 @@ pub struct Request {
     pub legacy_functions: bool,
     /// Tools the caller has under another name or in another form than `tools` says.
     pub aliases: Vec<Alias>,
+}
+
+impl Request {
+    /// Tells the model in words that JSON is asked for, where nobody has. OpenAI refuses to answer so to a prompt that does
+    /// not speak of it, which other dialects do not ask for. Only the beginning is looked at, so that what is added is the
+    /// same at every later turn.
+    pub(crate) fn speak_of_json(&mut self) {
+        let first = self.messages.first().into_iter().flat_map(|message| &message.parts);
+        let speaks = |part: &Part| matches!(part, Part::Text(text) if text.to_ascii_lowercase().contains("json"));
+        if self.format == Some(Format::JsonObject) && !self.system.iter().chain(first).any(speaks) {
+            self.system.push(Format::JsonObject.into_instruction());
+        }
+    }
 }
 
 /// Whose turn a message is.
@@ -416,6 +431,12 @@ pub struct AnswerContext {
     pub hides_reasoning: bool,
     /// Gemini: the caller asked for a JSON array instead of an event stream.
     pub as_array: bool,
+    /// Ids of calls that the conversation has already, as the caller knows them; from
+    /// [`Translated`](crate::translate::Translated).
+    pub call_ids: Vec<String>,
+    /// Properties of tools that the provider knows under other names; from
+    /// [`Translated`](crate::translate::Translated).
+    pub renamed_keys: Vec<RenamedKeys>,
 }
 
 /// Refuses a request for its member `param`.

@@ -195,6 +195,7 @@ fn native(call: &Call, to: Named<'_>) -> Written {
     }
     let transform = match call.usage_edit {
         Some(_) => ResponseTransform::WithoutUsage(UsageChunk::default()),
+        None if call.operation == Operation::Embeddings => ResponseTransform::embeddings(&call.body),
         None => ResponseTransform::AsIs,
     };
     Written { body, operation: call.operation, transform, warnings: Vec::new() }
@@ -228,6 +229,8 @@ fn translated(call: &Call, to: Named<'_>, dialect: Dialect, identity: ResponseId
         aliases: translated.aliases,
         hides_reasoning: translated.hides_reasoning,
         as_array: call.as_array,
+        call_ids: translated.call_ids,
+        renamed_keys: translated.renamed_keys,
     };
     // Anthropic's dialect wants a number where the others want none, so the translation writes one.
     let is_unasked = |name: &str| name == "max_tokens" && call.tokens_max.is_none();

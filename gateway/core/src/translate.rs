@@ -11,15 +11,23 @@ mod hidden_reasoning;
 mod ids;
 mod native;
 mod tool_names;
+mod tool_schemas;
+
+use std::collections::BTreeSet;
 
 use crate::dialect::Dialect;
 use crate::dialects::room::{ReadStream, WriteStream};
 pub use crate::neutral::AnswerContext;
+pub use crate::neutral::RenamedKeys;
 use crate::neutral::events::{Events, ServerEvent};
-use crate::neutral::{Alias, Answer, ApiError, Event, Part, PartKind, Request, ToolChoice, Untranslatable, Warnings};
-use crate::neutral::{json, turns};
+use crate::neutral::{
+    Alias, Answer, ApiError, Event, Finish, Part, PartKind, Request, ToolChoice, Untranslatable, Warnings,
+};
+use crate::neutral::{json, orphans, turns};
 use crate::profile::Profile;
 use hidden_reasoning::HiddenReasoning;
+use ids::GivenIds;
+use tool_schemas::HeldArguments;
 
 /// From which dialect to which a request goes, and for which model.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +57,10 @@ pub struct Translated {
     pub aliases: Vec<Alias>,
     /// See [`AnswerContext::hides_reasoning`].
     pub hides_reasoning: bool,
+    /// See [`AnswerContext::call_ids`].
+    pub call_ids: Vec<String>,
+    /// See [`AnswerContext::renamed_keys`].
+    pub renamed_keys: Vec<RenamedKeys>,
 }
 
 /// The request `body` for a provider of another dialect.
@@ -63,10 +75,14 @@ pub fn request(direction: Direction<'_>, body: &[u8]) -> Result<Translated, Untr
     direction.model.clone_into(&mut request.model);
     request.profile = Profile::of(direction.profile, direction.to);
     request.streamed = direction.streamed;
+    // An empty one asks for nothing.
+    request.stop.retain(|text| !text.is_empty());
     tool_names::fit(&mut request, direction.to);
-    turns::name_results(&mut request);
+    let renamed_keys = tool_schemas::fit(&mut request, direction.to, &mut warnings);
     turns::results_behind_calls(&mut request.messages);
-    ids::carry(&mut request.messages, direction.from, direction.to, request.profile.call_ids);
+    orphans::mend(&mut request.messages, &mut warnings);
+    let call_ids = ids::carry(&mut request.messages, direction.from, direction.to, request.profile.call_ids);
+    turns::name_results(&mut request);
     cache::fit(&mut request, direction.from);
     drop_openais_own(&mut request, &mut warnings);
     let forces = matches!(request.tool_choice, Some(ToolChoice::Any | ToolChoice::Tool(_)));
@@ -86,7 +102,7 @@ pub fn request(direction: Direction<'_>, body: &[u8]) -> Result<Translated, Untr
     let body = (direction.to.room().write_request)(request, &mut warnings);
     let body = body.map_err(|refused| refused.named_by(direction.from.room().members))?;
     let (body, warnings) = (body.to_string().into_bytes(), warnings.into_list());
-    Ok(Translated { body, warnings, legacy_functions, aliases, hides_reasoning })
+    Ok(Translated { body, warnings, legacy_functions, aliases, hides_reasoning, call_ids, renamed_keys })
 }
 
 /// Leaves to OpenAI what only it knows, and what strict providers of its dialect refuse.
@@ -154,13 +170,19 @@ fn read_answer(from: Dialect, to: Dialect, context: &AnswerContext, body: &[u8])
     if context.hides_reasoning {
         hidden_reasoning::remove(&mut answer);
     }
+    let mut ids = GivenIds::new(context);
     let parts = answer.choices.iter_mut().flat_map(|choice| &mut choice.parts);
     for (number, part) in parts.enumerate() {
         if let Part::ToolCall(call) = part {
             fill_call_id(&mut call.id, context, number);
+            tool_schemas::restore(call, context);
             tool_names::restore(&mut call.name, context);
-            ids::for_client(&mut call.id, to);
+            ids.give(&mut call.id, to);
         }
+    }
+    for choice in &mut answer.choices {
+        let calls_tools = choice.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+        choice.finish = choice.finish.take().map(|finish| finish.of(calls_tools));
     }
     Some(answer)
 }
@@ -189,6 +211,10 @@ pub struct Stream {
     events: Events,
     reader: Box<dyn ReadStream>,
     hidden: HiddenReasoning,
+    ids: GivenIds,
+    /// Alternatives that have called a tool.
+    calling: BTreeSet<usize>,
+    arguments: HeldArguments,
     writer: Box<dyn WriteStream>,
     /// The provider's answer is complete, or it reported an error: what else it sends is passed over.
     is_over: bool,
@@ -200,8 +226,10 @@ impl Stream {
     /// A stream of the provider's dialect `from` for a caller of the dialect `to`.
     pub fn new(from: Dialect, to: Dialect, context: AnswerContext) -> Self {
         let (reader, writer) = ((from.room().stream_reader)(), (to.room().stream_writer)(&context));
-        let (events, hidden) = (Events::default(), HiddenReasoning::default());
-        Stream { to, context, events, reader, hidden, writer, is_over: false, has_failed: false }
+        let (events, hidden, ids) = (Events::default(), HiddenReasoning::default(), GivenIds::new(&context));
+        let (calling, arguments) = (BTreeSet::new(), HeldArguments::default());
+        let (is_over, has_failed) = (false, false);
+        Stream { to, context, events, reader, hidden, ids, calling, arguments, writer, is_over, has_failed }
     }
 
     /// Takes the provider's next bytes and gives the caller's.
@@ -260,6 +288,8 @@ impl Stream {
     }
 
     fn pass(&mut self, events: Vec<Event>, out: &mut Vec<u8>) {
+        let arguments = &mut self.arguments;
+        let events: Vec<Event> = events.into_iter().flat_map(|event| arguments.pass(event, &self.context)).collect();
         for mut event in events {
             if self.is_over {
                 return;
@@ -269,13 +299,21 @@ impl Stream {
             }
             self.has_failed = matches!(event, Event::Error(_));
             self.is_over = self.has_failed || event == Event::Done;
-            if let Event::Begin { part, kind: PartKind::ToolCall { id, name }, .. } = &mut event {
-                fill_call_id(id, &self.context, *part);
-                tool_names::restore(name, &self.context);
-                ids::for_client(id, self.to);
+            match &mut event {
+                Event::Begin { part, choice, kind: PartKind::ToolCall { id, name } } => {
+                    self.calling.insert(*choice);
+                    fill_call_id(id, &self.context, *part);
+                    tool_names::restore(name, &self.context);
+                    self.ids.give(id, self.to);
+                }
+                Event::Finish { choice, finish } => {
+                    let reason = std::mem::replace(finish, Finish::Stop);
+                    *finish = reason.of(self.calling.contains(choice));
+                }
+                _ => {}
             }
             self.writer.write(event, out);
-            if !self.is_over && self.writer.held() > HELD_BYTES_MAX {
+            if !self.is_over && self.writer.held() + self.arguments.held() > HELD_BYTES_MAX {
                 self.is_over = true;
                 let message = "The provider sent an answer that is too long to be carried.".to_owned();
                 self.writer.write(Event::Error(ApiError::bad_gateway(message)), out);

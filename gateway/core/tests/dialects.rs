@@ -14,7 +14,7 @@ const ROOM: [&str; 9] =
     ["answer", "error", "facts", "finish", "read", "stream_reader", "stream_writer", "usage", "write"];
 
 /// Files outside the rooms that tell dialects apart, and what a new one has to say there.
-const PLACES: [(&str, &str); 14] = [
+const PLACES: [(&str, &str); 15] = [
     (
         "core/src/dialect.rs",
         "its name, how a credential is presented, the version in its paths, and its nearest others",
@@ -32,6 +32,7 @@ const PLACES: [(&str, &str); 14] = [
     ("core/src/translate/ids.rs", "which ids of calls it takes"),
     ("core/src/translate/native.rs", "where other providers' seals stand in its requests"),
     ("core/src/translate/tool_names.rs", "which names of tools it takes"),
+    ("core/src/translate/tool_schemas.rs", "which schemas of tools it takes"),
 ];
 
 /// Files that name a dialect because they are about that one: a new dialect changes nothing there.

@@ -74,6 +74,8 @@ impl Case {
             include_usage: self.flag("include_usage").or(include_usage.and_then(Value::as_bool)).unwrap_or(false),
             legacy_functions: self.request.as_ref().is_some_and(|request| request.get("functions").is_some()),
             hides_reasoning: translated.as_ref().is_some_and(|translated| translated.hides_reasoning),
+            call_ids: translated.as_ref().map(|translated| translated.call_ids.clone()).unwrap_or_default(),
+            renamed_keys: translated.as_ref().map(|translated| translated.renamed_keys.clone()).unwrap_or_default(),
             aliases: translated.map(|translated| translated.aliases).unwrap_or_default(),
             as_array: self.flag("as_array").unwrap_or(false),
         }

@@ -83,6 +83,18 @@ pub enum Finish {
     Paused,
 }
 
+impl Finish {
+    /// The reason of an answer that calls tools, or does not: providers say that it does where there is no call, and that
+    /// it is done where there is one. Clients wait for a call that was announced, and run none that was not.
+    pub(crate) fn of(self, calls_tools: bool) -> Finish {
+        match self {
+            Finish::ToolCalls if !calls_tools => Finish::Stop,
+            Finish::Stop if calls_tools => Finish::ToolCalls,
+            finish => finish,
+        }
+    }
+}
+
 /// One step of a streamed answer. Parts may overlap where the reader's dialect lets them (parallel tool calls of OpenAI
 /// chat); a writer whose dialect does not puts them in order with `sequence`. Every part that began ends before its
 /// choice finishes.

@@ -60,6 +60,16 @@ pub(crate) fn arguments(text: &str) -> Value {
     }
 }
 
+/// Arguments as text, as OpenAI's dialects have them. Some write the object itself, and others the text where an object
+/// belongs.
+pub(crate) fn arguments_text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        Value::Null => String::new(),
+        value => value.to_string(),
+    }
+}
+
 /// The value a text of JSON holds, unless it is [too intricate](is_too_intricate).
 pub(crate) fn parse(text: &str) -> Option<Value> {
     if is_too_intricate(text.as_bytes()) {

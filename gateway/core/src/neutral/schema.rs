@@ -1,8 +1,17 @@
 //! What the dialects demand of JSON Schemas: each its own subset.
 
+mod enums;
+mod names;
+mod top;
+
 use std::collections::HashSet;
 
 use serde_json::Value;
+
+pub(crate) use enums::split_enums;
+pub use names::RenamedKeys;
+pub(crate) use names::rename_keys;
+pub(crate) use top::flatten_top;
 
 use super::Object;
 
@@ -143,6 +152,25 @@ pub(crate) fn is_strict(schema: &Value) -> bool {
     let Some(members) = schema.as_object() else { return true };
     let is_within = !UNKNOWN_TO_STRICT.iter().any(|name| members.contains_key(*name));
     is_within && nested(members).all(is_strict) && (!is_object(members) || requires_all(schema))
+}
+
+/// The schemas that stand directly in one, under whatever keyword.
+fn all_nested_mut(members: &mut Object) -> Vec<&mut Value> {
+    const ONE: [&str; 8] = ["items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames"];
+    const NAMED: [&str; 2] = ["patternProperties", "dependentSchemas"];
+    let mut found = Vec::new();
+    for (name, value) in members.iter_mut() {
+        let name = name.as_str();
+        match value {
+            Value::Object(_) if ONE.contains(&name) => found.push(value),
+            Value::Array(schemas) if NESTED.contains(&name) => found.extend(schemas),
+            Value::Object(schemas) if NESTED.contains(&name) || NAMED.contains(&name) => {
+                found.extend(schemas.values_mut())
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The schemas that stand directly in one.

@@ -1,4 +1,4 @@
-//! Puts the parts of a streamed answer one after the other, for dialects whose parts may not overlap (Anthropic, Gemini).
+//! Puts the parts of a streamed answer one after the other, for dialects whose parts do not overlap (all but OpenAI chat).
 //!
 //! Nearly all streams are in order already and pass straight through. Where a part begins before the one before it has
 //! ended, its events wait.

@@ -6,14 +6,19 @@
 //! given one from which it can be read again.
 //! <https://github.com/MoonshotAI/K2-Vendor-Verifier#suggestions-to-vendors>
 
+use std::collections::{HashMap, VecDeque};
+
 use sha2::{Digest, Sha256};
 
 use crate::dialect::Dialect;
-use crate::neutral::{Message, Part};
+use crate::neutral::{AnswerContext, Message, Part};
 use crate::profile::CallIds;
 
 /// What an id begins with that stands for another in a conversation of Anthropic's dialect.
 const WRITTEN: &str = "llmio_";
+
+/// What stands before the number of an id that its provider gave again. [`write()`] never writes it.
+const AGAIN: &str = "__";
 
 /// What a provider takes.
 #[derive(Debug, Clone, Copy)]
@@ -24,28 +29,128 @@ struct Taken {
 }
 
 /// Gives every call and result of a conversation, which came in the dialect `from`, an id that a model which takes these
-/// ids takes behind a provider of the dialect `to`.
-pub(super) fn carry(messages: &mut [Message], from: Dialect, to: Dialect, ids: CallIds) {
-    let taken = taken(to, ids);
-    for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
-        let id = match part {
-            Part::ToolCall(call) => &mut call.id,
-            Part::ToolResult(result) => &mut result.id,
-            _ => continue,
-        };
-        if from == Dialect::Anthropic
-            && let Some(original) = read(id)
-        {
-            *id = original;
+/// ids takes behind a provider of the dialect `to`, and gives back those that its caller knows. Ids that come again are
+/// made different for those who refuse them: Anthropic answers 400 `tool_use ids must be unique`.
+pub(super) fn carry(messages: &mut [Message], from: Dialect, to: Dialect, ids: CallIds) -> Vec<String> {
+    let is_always_unique = ids != CallIds::Any && matches!(to, Dialect::Anthropic | Dialect::OpenaiResponses);
+    let (turn, given, calls, known) = (0, Given::default(), HashMap::new(), Vec::new());
+    let mut carrier = Carrier { from, taken: taken(to, ids), is_always_unique, turn, given, calls, known };
+    for (turn, message) in messages.iter_mut().enumerate() {
+        for part in &mut message.parts {
+            match part {
+                Part::ToolCall(call) => carrier.call(&mut call.id, turn),
+                Part::ToolResult(result) => carrier.result(&mut result.id),
+                _ => {}
+            }
         }
-        if let Some(fitting) = taken.and_then(|taken| fit(id, taken)) {
+    }
+    carrier.known
+}
+
+/// Goes through a conversation. What it writes depends on what came before alone, so that a conversation that goes on
+/// keeps it.
+struct Carrier {
+    from: Dialect,
+    taken: Option<Taken>,
+    /// No id may come twice in the whole conversation, and not only in one turn.
+    is_always_unique: bool,
+    turn: usize,
+    given: Given,
+    /// Of each id as the caller knows it, the turn that last called by it and what its calls got.
+    calls: HashMap<String, (usize, VecDeque<String>)>,
+    known: Vec<String>,
+}
+
+impl Carrier {
+    fn call(&mut self, id: &mut String, turn: usize) {
+        if !self.is_always_unique && self.turn != turn {
+            self.given = Given::default();
+        }
+        self.turn = turn;
+        let made = || format!("call-{}", self.known.len());
+        let mut fitting = self.fitting(id).or_else(|| self.fitting(&made())).unwrap_or_default();
+        self.given.make_new(&mut fitting, |id, number| {
+            let again = format!("{id}_{number}");
+            self.taken.and_then(|taken| fit(&again, taken)).unwrap_or(again)
+        });
+        let own = std::mem::replace(id, fitting.clone());
+        let (last, given) = self.calls.entry(own.clone()).or_default();
+        if *last != turn {
+            given.clear();
+        }
+        *last = turn;
+        given.push_back(fitting);
+        self.known.push(own);
+    }
+
+    /// Results of calls that share an id come in the order of the calls.
+    fn result(&mut self, id: &mut String) {
+        let given = self
+            .calls
+            .get_mut(id)
+            .and_then(|(_, given)| if given.len() > 1 { given.pop_front() } else { given.front().cloned() });
+        if let Some(fitting) = given.or_else(|| self.fitting(id)) {
             *id = fitting;
+        }
+    }
+
+    /// The id as the provider takes it; `None`: there is none.
+    fn fitting(&self, id: &str) -> Option<String> {
+        let is_written = self.from == Dialect::Anthropic || is_again(id);
+        let id = is_written.then(|| read(id)).flatten().unwrap_or_else(|| id.to_owned());
+        let fitting = self.taken.filter(|_| !id.is_empty()).and_then(|taken| fit(&id, taken)).unwrap_or(id);
+        (!fitting.is_empty()).then_some(fitting)
+    }
+}
+
+/// Ids that are taken.
+#[derive(Debug, Default)]
+struct Given {
+    /// By id, the number of the last one that was made of it.
+    counts: HashMap<String, usize>,
+}
+
+impl Given {
+    /// Makes of `id` one that is not taken, by numbering it.
+    fn make_new(&mut self, id: &mut String, numbered: impl Fn(&str, usize) -> String) {
+        let base = id.clone();
+        loop {
+            let count = self.counts.entry(id.clone()).or_default();
+            if *count == 0 {
+                *count = 1;
+                return;
+            }
+            let number = self.counts.entry(base.clone()).or_default();
+            *number += 1;
+            *id = numbered(&base, *number);
         }
     }
 }
 
+/// The ids that a client knows of: its conversation's, and those of the answer as it comes.
+#[derive(Debug)]
+pub(super) struct GivenIds(Given);
+
+impl GivenIds {
+    pub(super) fn new(context: &AnswerContext) -> Self {
+        let counts = context.call_ids.iter().map(|id| (id.clone(), 1)).collect();
+        GivenIds(Given { counts })
+    }
+
+    /// Makes of the id of a call in an answer one that a client of the dialect `to` can keep apart from all others, and
+    /// from which a translation reads the provider's own again.
+    pub(super) fn give(&mut self, id: &mut String, to: Dialect) {
+        for_client(id, to);
+        self.0.make_new(id, |id, number| {
+            let written = if id.starts_with(WRITTEN) { id.to_owned() } else { write(id) };
+            let again = format!("{written}{AGAIN}{number}");
+            if again.len() <= ANTHROPIC.characters_max { again } else { fit(&again, ANTHROPIC).unwrap_or(again) }
+        });
+    }
+}
+
 /// The id of a call in an answer to a client of the dialect `to`, which gives it back.
-pub(super) fn for_client(id: &mut String, to: Dialect) {
+fn for_client(id: &mut String, to: Dialect) {
     if to != Dialect::Anthropic || id.chars().all(is_plain) {
         return;
     }
@@ -108,8 +213,21 @@ fn write(id: &str) -> String {
     written
 }
 
+/// Whether an id was given since its provider had given it before.
+fn is_again(id: &str) -> bool {
+    without_number(id).is_some()
+}
+
+/// An id without the number that tells it from those before it.
+fn without_number(id: &str) -> Option<&str> {
+    let (id, number) = id.rsplit_once(AGAIN)?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && id.starts_with(WRITTEN)).then_some(id)
+}
+
 /// What [`write()`] wrote. `None`: it is another id.
 fn read(written: &str) -> Option<String> {
+    let written = without_number(written).unwrap_or(written);
     let mut pieces = written.strip_prefix(WRITTEN)?.split('_');
     let mut read = pieces.next()?.as_bytes().to_vec();
     for piece in pieces {
@@ -148,7 +266,7 @@ mod tests {
     #[test]
     fn an_id_that_a_provider_takes_stays_as_it_is() {
         for to in Dialect::ALL {
-            for id in ["toolu_01A-b", "call_1", ""] {
+            for id in ["toolu_01A-b", "call_1"] {
                 assert_eq!(carried(id, Dialect::Gemini, to, "m"), id, "{}", to.name());
             }
         }
@@ -206,6 +324,87 @@ mod tests {
         assert_eq!(given("functions.Bash:0", Dialect::Gemini), "functions.Bash:0");
         let long = given(&"a:".repeat(40), Dialect::Anthropic);
         assert!(long.len() == 64 && long.chars().all(is_plain), "{long}");
+    }
+
+    /// The ids of calls (`+`) and results (`-`) of a conversation, turn by turn, behind a provider.
+    fn ids_of(turns: &[&str], from: Dialect, to: Dialect, model: &str) -> (String, Vec<String>) {
+        let part = |word: &str| match word.split_at(1) {
+            ("+", id) => Part::ToolCall(ToolCall { id: id.to_owned(), ..ToolCall::default() }),
+            (_, id) => Part::ToolResult(ToolResult { id: id.to_owned(), name: None, parts: vec![], is_error: false }),
+        };
+        let message = |turn: &&str| Message { role: Role::User, parts: turn.split(' ').map(part).collect() };
+        let mut messages: Vec<Message> = turns.iter().map(message).collect();
+        let known = carry(&mut messages, from, to, Profile::of(model, to).call_ids);
+        let word = |part: &Part| match part {
+            Part::ToolCall(call) => format!("+{}", call.id),
+            Part::ToolResult(result) => format!("-{}", result.id),
+            _ => String::new(),
+        };
+        let turn = |message: &Message| message.parts.iter().map(word).collect::<Vec<_>>().join(" ");
+        (messages.iter().map(turn).collect::<Vec<_>>().join(", "), known)
+    }
+
+    #[test]
+    fn ids_that_come_again_are_made_unique_for_those_who_insist() {
+        let again = ["+a", "-a", "+a +b", "-b -a", "+a"];
+        for (to, model, expected) in [
+            (Dialect::Anthropic, "claude-sonnet-4-5", "+a, -a, +a_2 +b, -b -a_2, +a_3"),
+            (Dialect::OpenaiResponses, "gpt-6", "+a, -a, +a_2 +b, -b -a_2, +a_3"),
+            (Dialect::OpenaiChat, "m", "+a, -a, +a +b, -b -a, +a"),
+            (Dialect::Gemini, "gemini-3-pro", "+a, -a, +a +b, -b -a, +a"),
+        ] {
+            assert_eq!(ids_of(&again, Dialect::OpenaiChat, to, model).0, expected, "{}", to.name());
+            for turns in 0..again.len() {
+                let shorter = ids_of(&again[..turns], Dialect::OpenaiChat, to, model).0;
+                assert!(expected.starts_with(&shorter), "what comes later changes nothing: {shorter}");
+            }
+        }
+    }
+
+    #[test]
+    fn calls_of_one_turn_that_share_an_id_are_told_apart_everywhere() {
+        for to in Dialect::ALL {
+            let (ids, known) = ids_of(&["+a +a +b", "-a -b -a"], Dialect::OpenaiChat, to, "m");
+            assert_eq!(ids, "+a +a_2 +b, -a -b -a_2", "{}", to.name());
+            assert_eq!(known, ["a", "a", "b"]);
+        }
+        let none = ids_of(&["+ +", "- -", "+", "-"], Dialect::OpenaiResponses, Dialect::Anthropic, "m").0;
+        assert_eq!(none, "+call-0 +call-1, -call-0 -call-1, +call-2, -call-2", "those without any");
+        let flat = ids_of(&["+a.b +a:b"], Dialect::OpenaiChat, Dialect::Anthropic, "m").0;
+        assert_eq!(flat, "+a_b +a_b_2", "those that become one");
+    }
+
+    #[test]
+    fn an_id_that_a_provider_gives_again_is_new_to_the_client_and_the_providers_own_on_its_way_back() {
+        for to in Dialect::ALL {
+            let context = AnswerContext { call_ids: vec!["call_0".to_owned()], ..AnswerContext::default() };
+            let mut given = GivenIds::new(&context);
+            let mut seen = vec!["call_0".to_owned()];
+            for _ in 0..3 {
+                let mut id = "call_0".to_owned();
+                given.give(&mut id, to);
+                assert!(!seen.contains(&id) && id.chars().all(is_plain), "{id}");
+                assert_eq!(carried(&id, to, Dialect::OpenaiChat, "m"), "call_0");
+                seen.push(id);
+            }
+        }
+        let mut given = GivenIds::new(&AnswerContext::default());
+        let mut ids = ["functions.f:0", "functions.f:0", "functions.f:1"].map(str::to_owned);
+        ids.iter_mut().for_each(|id| given.give(id, Dialect::Anthropic));
+        let back = ids.map(|id| carried(&id, Dialect::Anthropic, Dialect::OpenaiChat, "kimi-k2"));
+        assert_eq!(back, ["functions.f:0", "functions.f:0", "functions.f:1"]);
+    }
+
+    /// Guards against trying every number for each of them.
+    #[test]
+    fn many_calls_that_share_an_id_are_numbered_at_once() {
+        let mut given = GivenIds::new(&AnswerContext::default());
+        let mut last = String::new();
+        for _ in 0..50_000 {
+            last = "a".to_owned();
+            given.give(&mut last, Dialect::OpenaiChat);
+        }
+        assert_eq!(last, "llmio_a__50000");
     }
 
     #[test]

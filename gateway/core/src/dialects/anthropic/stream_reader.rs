@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::answer::words;
 use super::{error, finish};
 use crate::dialect::Dialect;
-use crate::dialects::RawUsage;
 use crate::dialects::room::ReadStream;
+use crate::dialects::{RawUsage, is_filled};
 use crate::neutral::events::ServerEvent;
-use crate::neutral::json::text;
+use crate::neutral::json::{arguments_text, text};
 use crate::neutral::{Event, Finish, PartKind, Seal};
 
 /// Reads a stream of this dialect.
@@ -110,8 +110,8 @@ impl StreamReader {
         out.push(Event::Begin { part, choice: 0, kind });
         let first = words(block, "text").or_else(|| words(block, "thinking"));
         out.extend(first.map(|text| Event::Delta { part, text }));
-        let input = block.get("input").filter(|input| input.as_object().is_some_and(|members| !members.is_empty()));
-        self.open.insert(index, Block { part, input: input.map(Value::to_string) });
+        let input = block.get("input").filter(|input| is_filled(input)).cloned();
+        self.open.insert(index, Block { part, input: input.map(arguments_text) });
     }
 
     fn delta(&mut self, index: u64, delta: &Value, out: &mut Vec<Event>) {

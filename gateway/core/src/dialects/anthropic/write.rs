@@ -70,6 +70,7 @@ fn write_format(
 ) {
     match format {
         Format::JsonSchema { mut schema, .. } if profile.format && schema::can_be_plain(&schema) => {
+            schema::split_enums(&mut schema);
             if schema::make_plain(&mut schema) {
                 warnings.changed("limits inside the schema to words of its description");
             }
@@ -106,7 +107,7 @@ fn tools(request: &mut Request) -> (Option<Value>, Option<Value>) {
 fn tool(tool: Tool) -> Value {
     let mut schema = tool.parameters.unwrap_or_else(|| Value::Object(Object::new()));
     if let Some(members) = schema.as_object_mut() {
-        members.entry("type").or_insert_with(|| "object".into());
+        members.insert("type".to_owned(), "object".into());
     }
     let mut written = Object::new();
     written.insert("name".to_owned(), tool.name.into());

@@ -75,7 +75,7 @@ pub(super) fn read_part(part: Value, parts: &mut Vec<Part>) {
         }
     } else if let Some(call) = part.take("functionCall") {
         let mut call = Members::of(call);
-        let arguments = call.take("args").map_or_else(|| "{}".to_owned(), |args| args.to_string());
+        let arguments = call.take("args").map_or_else(|| "{}".to_owned(), json::arguments_text);
         let (id, name) = (call.text("id").unwrap_or_default(), call.text("name").unwrap_or_default());
         parts.push(Part::ToolCall(ToolCall { id, name, arguments, signature: seal }));
     } else if let Some(data) = part.take("inlineData")

@@ -62,12 +62,9 @@ pub(super) fn write_picture(media: Media) -> Value {
     from_members([("type", "image_url".into()), ("image_url", from_members([("url", media.into_url().into())]))])
 }
 
-/// Several providers say `stop` although the model calls tools.
+/// Several providers leave the reason out although the model calls tools.
 pub(super) fn correct(finish: Option<Finish>, calls_tools: bool) -> Option<Finish> {
-    match finish {
-        None | Some(Finish::Stop) if calls_tools => Some(Finish::ToolCalls),
-        finish => finish,
-    }
+    finish.or(calls_tools.then_some(Finish::ToolCalls)).map(|finish| finish.of(calls_tools))
 }
 
 /// Content as a list, in which Mistral's reasoning models think:
@@ -75,17 +72,18 @@ pub(super) fn correct(finish: Option<Finish>, calls_tools: bool) -> Option<Finis
 pub(super) fn content_parts(item: &Value) -> Vec<Part> {
     let words = || text(item, "text").filter(|text| !text.is_empty()).map(str::to_owned);
     match text(item, "type") {
-        Some("thinking") => {
-            let reasoning = item.get("thinking");
-            let listed =
-                reasoning.and_then(Value::as_array).into_iter().flatten().filter_map(|part| text(part, "text"));
-            let reasoning: String = reasoning.and_then(Value::as_str).into_iter().chain(listed).collect();
-            vec![Part::Reasoning(ReasoningPart { text: reasoning, ..ReasoningPart::default() })]
-        }
+        Some("thinking") => vec![Part::Reasoning(thinking(item.get("thinking")))],
         Some("text" | "output_text") | None => words().map(Part::Text).into_iter().collect(),
         Some("refusal") => text(item, "refusal").map(|text| Part::Refusal(text.to_owned())).into_iter().collect(),
         Some(_) => Vec::new(),
     }
+}
+
+/// A part of content in which Mistral's models think: a list of texts, or one.
+pub(super) fn thinking(said: Option<&Value>) -> ReasoningPart {
+    let listed = said.and_then(Value::as_array).into_iter().flatten().filter_map(|part| text(part, "text"));
+    let text = said.and_then(Value::as_str).into_iter().chain(listed).collect();
+    ReasoningPart { text, ..ReasoningPart::default() }
 }
 
 /// A whole answer in this dialect.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::dialect::Dialect;
-use crate::neutral::json::text;
+use crate::neutral::json::{arguments_text, text};
 use crate::neutral::{Object, Seal, ToolCall};
 
 /// One entry of `tool_calls`. Its id may be empty. `None`: it is no call of a function.
@@ -21,13 +21,9 @@ pub(super) fn read_function(function: &Value) -> Option<ToolCall> {
     Some(ToolCall { name, arguments: arguments(function), ..ToolCall::default() })
 }
 
-/// Arguments are JSON as text; some providers write the object itself.
+/// Arguments are JSON as text; some providers and clients write the object itself.
 pub(super) fn arguments(function: &Value) -> String {
-    match function.get("arguments") {
-        Some(Value::String(text)) => text.clone(),
-        None | Some(Value::Null) => String::new(),
-        Some(value) => value.to_string(),
-    }
+    function.get("arguments").cloned().map(arguments_text).unwrap_or_default()
 }
 
 /// Gemini's seal where its compatible endpoint puts it:

@@ -3,6 +3,7 @@
 //! Where a choice finishes is only told at the stream's end: providers repeat the reason, give it before the last delta
 //! or send usage behind it.
 
+mod calls;
 mod deltas;
 
 use std::collections::BTreeMap;
@@ -85,7 +86,7 @@ impl StreamReader {
                 state.read(delta, index, &mut self.parts, out);
             }
             match finish::read(choice.get("finish_reason").and_then(Value::as_str).unwrap_or_default()) {
-                Ok(reason) => state.finish = reason.or(state.finish.take()),
+                Ok(reason) => state.read_reason(reason),
                 Err(fault) => {
                     self.is_done = true;
                     out.push(Event::Error(fault));
@@ -103,7 +104,7 @@ impl StreamReader {
             return;
         }
         for (index, choice) in std::mem::take(&mut self.choices) {
-            choice.finish(index, out);
+            choice.finish(index, &mut self.parts, out);
         }
         out.push(Event::Done);
     }

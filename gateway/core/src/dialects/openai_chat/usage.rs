@@ -31,8 +31,12 @@ pub(super) fn write(usage: &Usage) -> Value {
         "completion_tokens": output,
         "total_tokens": input.saturating_add(output),
     });
-    if let Some(cached) = usage.cache_read_tokens {
-        written["prompt_tokens_details"] = json!({ "cached_tokens": cached });
+    if usage.cache_read_tokens.is_some() || usage.cache_write_tokens.is_some() {
+        written["prompt_tokens_details"] = json!({ "cached_tokens": usage.cache_read_tokens.unwrap_or(0) });
+    }
+    // OpenRouter's name for it: <https://openrouter.ai/docs/use-cases/usage-accounting>.
+    if let Some(cached) = usage.cache_write_tokens {
+        written["prompt_tokens_details"]["cache_write_tokens"] = cached.into();
     }
     if let Some(reasoning) = usage.reasoning_tokens {
         written["completion_tokens_details"] = json!({ "reasoning_tokens": reasoning });

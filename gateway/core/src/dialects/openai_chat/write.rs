@@ -15,6 +15,7 @@ const STOP_MAX: usize = 4;
 
 /// A request in this dialect.
 pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
+    request.speak_of_json();
     let mut body = Object::new();
     let profile = request.profile;
     body.insert("model".to_owned(), request.model.into());

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{finish, tools, usage};
 use crate::dialect::Dialect;
 use crate::neutral::AnswerContext;
-use crate::neutral::json::from_members;
+use crate::neutral::json::{self, from_members};
 use crate::neutral::members::Members;
 use crate::neutral::sealed;
 use crate::neutral::{Alias, Answer, Choice, Finish, Media, Object, Part, ReasoningPart, Seal, ToolCall, UNSIGNED};
@@ -51,12 +51,12 @@ pub(super) fn read_item(item: Value, parts: &mut Vec<Part>) {
             }
         }
         "function_call" => {
-            let arguments = item.text("arguments").unwrap_or_default();
+            let arguments = item.take("arguments").map(json::arguments_text).unwrap_or_default();
             parts.push(read_call(item, arguments));
         }
         "custom_tool_call" => {
-            let arguments = tools::freeform_arguments(&item.text("input").unwrap_or_default());
-            parts.push(read_call(item, arguments));
+            let input = item.take("input").map(json::arguments_text).unwrap_or_default();
+            parts.push(read_call(item, tools::freeform_arguments(&input)));
         }
         "reasoning" => {
             let mut texts: Vec<String> = Vec::new();
@@ -79,7 +79,7 @@ pub(super) fn read_item(item: Value, parts: &mut Vec<Part>) {
 }
 
 fn read_call(mut item: Members, arguments: String) -> Part {
-    let id = item.text("call_id").or_else(|| item.text("id")).unwrap_or_default();
+    let id = item.text("call_id").filter(|id| !id.is_empty()).or_else(|| item.text("id")).unwrap_or_default();
     Part::ToolCall(ToolCall { id, name: item.text("name").unwrap_or_default(), arguments, signature: None })
 }
 

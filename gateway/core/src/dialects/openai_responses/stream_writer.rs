@@ -1,8 +1,6 @@
 //! Writes a Responses stream, every event the official SDKs and Codex wait for.
 //! <https://platform.openai.com/docs/api-reference/responses-streaming>
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::answer::{
@@ -12,6 +10,7 @@ use super::answer::{
 use super::{error, tools, usage};
 use crate::dialect::Dialect;
 use crate::dialects::room::WriteStream;
+use crate::neutral::sequence::Sequence;
 use crate::neutral::{AnswerContext, ApiError, Event, Finish, Object, PartKind, Seal, sealed};
 use crate::usage::Usage;
 
@@ -27,14 +26,25 @@ pub(super) struct StreamWriter {
     response: Option<Object>,
     /// Items by place; `null` until they are complete.
     output: Vec<Value>,
-    open: BTreeMap<usize, Open>,
+    /// Items come one at a time, as OpenAI's do.
+    order: Sequence,
+    /// A call that has begun, until it is known whether it is sealed: the seal goes before it.
+    waiting: Option<Waiting>,
+    open: Option<Open>,
     /// Bytes of the items, whole or not: the last event says all of them again.
     held: usize,
     finish: Option<Finish>,
     usage: Usage,
 }
 
-/// An item that is not complete.
+/// A call that is not written yet.
+#[derive(Debug)]
+struct Waiting {
+    id: String,
+    name: String,
+}
+
+/// The item that is not complete.
 #[derive(Debug)]
 struct Open {
     place: usize,
@@ -53,28 +63,13 @@ enum Kind {
 
 impl WriteStream for StreamWriter {
     fn write(&mut self, event: Event, out: &mut Vec<u8>) {
-        match event {
-            Event::Start { id, .. } => self.start(id.as_deref(), out),
-            // Responses knows no alternatives: its requests cannot ask for more than one.
-            Event::Begin { part, choice: 0, kind } => self.begin(part, kind, out),
-            Event::Begin { .. } => {}
-            Event::Delta { part, text } => self.delta(part, &text, out),
-            Event::Signature { part, signature } => self.seal(part, signature, out),
-            Event::End { part } => {
-                if let Some(open) = self.open.remove(&part) {
-                    self.end(open, out);
-                }
-            }
-            Event::Finish { choice: 0, finish } => self.finish = Some(finish),
-            Event::Finish { .. } => {}
-            Event::Usage(usage) => self.usage.update(usage),
-            Event::Error(error) => self.fail(&error, out),
-            Event::Done => self.done(out),
+        for event in self.order.feed(event) {
+            self.write_next(event, out);
         }
     }
 
     fn held(&self) -> usize {
-        self.held
+        self.held + self.order.held()
     }
 }
 
@@ -85,10 +80,36 @@ impl StreamWriter {
             sequence: 0,
             response: None,
             output: Vec::new(),
-            open: BTreeMap::new(),
+            order: Sequence::default(),
+            waiting: None,
+            open: None,
             held: 0,
             finish: None,
             usage: Usage::default(),
+        }
+    }
+
+    fn write_next(&mut self, event: Event, out: &mut Vec<u8>) {
+        if let Some(call) = self.waiting.take() {
+            if let Event::Signature { signature, .. } = event {
+                self.seal_call(&call.id, signature, out);
+                return self.begin_call(call, out);
+            }
+            self.begin_call(call, out);
+        }
+        match event {
+            Event::Start { id, .. } => self.start(id.as_deref(), out),
+            // Responses knows no alternatives: its requests cannot ask for more than one.
+            Event::Begin { choice: 0, kind, .. } => self.begin(kind, out),
+            Event::Begin { .. } => {}
+            Event::Delta { text, .. } => self.delta(&text, out),
+            Event::Signature { signature, .. } => self.seal(signature),
+            Event::End { .. } => self.end_open(out),
+            Event::Finish { choice: 0, finish } => self.finish = Some(finish),
+            Event::Finish { .. } => {}
+            Event::Usage(usage) => self.usage.update(usage),
+            Event::Error(error) => self.fail(&error, out),
+            Event::Done => self.done(out),
         }
     }
 
@@ -103,11 +124,9 @@ impl StreamWriter {
         self.response = Some(response);
     }
 
-    fn begin(&mut self, part: usize, kind: PartKind, out: &mut Vec<u8>) {
+    fn begin(&mut self, kind: PartKind, out: &mut Vec<u8>) {
         self.start(None, out);
         let place = self.output.len();
-        self.output.push(Value::Null);
-        self.held += ITEM_BYTES;
         let context = &self.context;
         let (kind, item, content) = match kind {
             PartKind::Image { data, .. } => {
@@ -124,12 +143,11 @@ impl StreamWriter {
                 (Kind::Reasoning { sealed: sealed.clone() }, reasoning(context, place, "", sealed), None)
             }
             PartKind::ToolCall { id, name } => {
-                let freeform = alias_of(context, &name).is_some_and(|alias| alias.freeform);
-                let item = tool_call(context, place, "in_progress", &id, &name, "");
-                (Kind::Call { id, name, freeform }, item, None)
+                self.waiting = Some(Waiting { id, name });
+                return;
             }
         };
-        self.emit("response.output_item.added", json!({ "output_index": place, "item": item }), out);
+        self.add(kind, &item, out);
         if let Some(content) = content {
             self.emit_in(
                 place,
@@ -139,11 +157,25 @@ impl StreamWriter {
                 out,
             );
         }
-        self.open.insert(part, Open { place, kind, text: String::new() });
     }
 
-    fn delta(&mut self, part: usize, text: &str, out: &mut Vec<u8>) {
-        let Some(open) = self.open.get_mut(&part).filter(|_| !text.is_empty()) else { return };
+    fn begin_call(&mut self, Waiting { id, name }: Waiting, out: &mut Vec<u8>) {
+        let freeform = alias_of(&self.context, &name).is_some_and(|alias| alias.freeform);
+        let item = tool_call(&self.context, self.output.len(), "in_progress", &id, &name, "");
+        self.add(Kind::Call { id, name, freeform }, &item, out);
+    }
+
+    /// Adds an item that is not complete.
+    fn add(&mut self, kind: Kind, item: &Value, out: &mut Vec<u8>) {
+        let place = self.output.len();
+        self.output.push(Value::Null);
+        self.held += ITEM_BYTES;
+        self.emit("response.output_item.added", json!({ "output_index": place, "item": item }), out);
+        self.open = Some(Open { place, kind, text: String::new() });
+    }
+
+    fn delta(&mut self, text: &str, out: &mut Vec<u8>) {
+        let Some(open) = self.open.as_mut().filter(|_| !text.is_empty()) else { return };
         let is_first = open.text.is_empty();
         open.text.push_str(text);
         self.held += text.len();
@@ -174,23 +206,28 @@ impl StreamWriter {
         }
     }
 
-    fn seal(&mut self, part: usize, seal: Seal, out: &mut Vec<u8>) {
+    fn seal(&mut self, seal: Seal) {
         self.held += ITEM_BYTES + seal.text.len();
-        match self.open.get_mut(&part).map(|open| &mut open.kind) {
-            Some(Kind::Reasoning { sealed }) => {
-                *sealed = Some(sealed::of_signature(seal, Dialect::OpenaiResponses));
-            }
-            Some(Kind::Call { id, .. }) => {
-                // A call has no place for a seal, but clients send reasoning back.
-                let place = self.output.len();
-                let item =
-                    reasoning(&self.context, place, "", Some(sealed::of_call(id, seal, Dialect::OpenaiResponses)));
-                self.output.push(item.clone());
-                for name in ["response.output_item.added", "response.output_item.done"] {
-                    self.emit(name, json!({ "output_index": place, "item": item }), out);
-                }
-            }
-            _ => {}
+        if let Some(Open { kind: Kind::Reasoning { sealed }, .. }) = &mut self.open {
+            *sealed = Some(sealed::of_signature(seal, Dialect::OpenaiResponses));
+        }
+    }
+
+    /// A call has no place for a seal, but clients send reasoning back: it goes before the call, as an item of its own.
+    fn seal_call(&mut self, id: &str, seal: Seal, out: &mut Vec<u8>) {
+        self.held += ITEM_BYTES + seal.text.len();
+        let place = self.output.len();
+        let sealed = sealed::of_call(id, seal, Dialect::OpenaiResponses);
+        let item = reasoning(&self.context, place, "", Some(sealed));
+        self.output.push(item.clone());
+        for name in ["response.output_item.added", "response.output_item.done"] {
+            self.emit(name, json!({ "output_index": place, "item": item }), out);
+        }
+    }
+
+    fn end_open(&mut self, out: &mut Vec<u8>) {
+        if let Some(open) = self.open.take() {
+            self.end(open, out);
         }
     }
 
@@ -246,15 +283,9 @@ impl StreamWriter {
         }
     }
 
-    fn end_all(&mut self, out: &mut Vec<u8>) {
-        for open in std::mem::take(&mut self.open).into_values() {
-            self.end(open, out);
-        }
-    }
-
     fn done(&mut self, out: &mut Vec<u8>) {
         self.start(None, out);
-        self.end_all(out);
+        self.end_open(out);
         let mut response = self.response.take().unwrap_or_default();
         let output = std::mem::take(&mut self.output);
         let status = finish(&mut response, self.finish.as_ref(), output, usage::write(&self.usage));

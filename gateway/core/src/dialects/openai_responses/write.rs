@@ -19,6 +19,7 @@ const TOKENS_MIN: u64 = 16;
 /// The request as JSON.
 pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
     refuse_what_is_missing(&request, warnings)?;
+    request.speak_of_json();
     let profile = request.profile;
     let mut body = Object::new();
     body.insert("model".into(), std::mem::take(&mut request.model).into());
@@ -29,8 +30,10 @@ pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Re
     }
     let instructions = instructions(&request.system, warnings)?;
     let mut input = write_input(messages, warnings)?;
+    // The word JSON has to stand in the input, and instructions are none.
+    let wants_json = request.format == Some(Format::JsonObject);
     match instructions {
-        Some(text) if profile.instructions => drop(body.insert("instructions".into(), text.into())),
+        Some(text) if profile.instructions && !wants_json => drop(body.insert("instructions".into(), text.into())),
         Some(text) => {
             let content = [json!({ "type": "input_text", "text": text })];
             input.insert(0, json!({ "type": "message", "role": "developer", "content": content }));

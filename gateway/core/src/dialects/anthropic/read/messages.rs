@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::dialect::Dialect;
 use crate::dialects::anthropic::seals;
-use crate::neutral::json::{object, take_flag, take_object, take_text};
+use crate::neutral::json::{arguments_text, object, take_flag, take_object, take_text};
 use crate::neutral::media::text_of;
 use crate::neutral::{
     CacheFor, Media, Message, Object, Part, ReasoningPart, Role, Seal, ToolCall, ToolResult, Untranslatable, Warnings,
@@ -104,7 +104,7 @@ pub(in crate::dialects::anthropic) fn tool_use(mut block: Object) -> ToolCall {
     ToolCall {
         id: take_text(&mut block, "id").unwrap_or_default(),
         name: take_text(&mut block, "name").unwrap_or_default(),
-        arguments: input.map_or_else(|| "{}".to_owned(), |input| input.to_string()),
+        arguments: input.map_or_else(|| "{}".to_owned(), arguments_text),
         signature: None,
     }
 }

@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use serde_json::Value;
 
 use crate::dialects::gemini::seals;
+use crate::neutral::json;
 use crate::neutral::members::Members;
 use crate::neutral::sealed::Sealed;
 use crate::neutral::{
@@ -124,7 +125,7 @@ impl Reader<'_> {
         let id = call.text("id").filter(|id| !id.is_empty()).unwrap_or_else(|| format!("call_{}", self.calls));
         self.calls += 1;
         self.unanswered.push(id.clone(), name.clone());
-        let arguments = call.take("args").map_or_else(|| "{}".to_owned(), |args| args.to_string());
+        let arguments = call.take("args").map_or_else(|| "{}".to_owned(), json::arguments_text);
         let signature = match seal {
             Some(Sealed::Signature(seal) | Sealed::Own(seal) | Sealed::Call(_, seal)) => Some(seal),
             Some(Sealed::Whole(_)) | None => None,

@@ -33,6 +33,11 @@ fn convert(schema: Value, depth: u32) -> Value {
     for name in SAME {
         to.extend(from.take(name).map(|value| (name.to_owned(), value)));
     }
+    // The null that `nullable` allows is not among the values.
+    let values = to.get_mut("enum").and_then(Value::as_array_mut).filter(|_| nullable);
+    if let Some(values) = values.filter(|values| !values.contains(&Value::Null)) {
+        values.push(Value::Null);
+    }
     for name in COUNTS {
         to.extend(from.count(name).map(|count| (name.to_owned(), count.into())));
     }
@@ -89,6 +94,7 @@ mod tests {
             "properties": {
                 "TYPE": { "type": "ARRAY", "items": { "type": "STRING", "enum": ["A", "B"], "format": "enum" }, "minItems": "1" },
                 "nullable": { "type": "INTEGER", "nullable": true },
+                "choice": { "type": "STRING", "nullable": true, "enum": ["A"] },
             },
             "required": ["TYPE"],
             "propertyOrdering": ["TYPE", "nullable"],
@@ -98,6 +104,7 @@ mod tests {
             "properties": {
                 "TYPE": { "type": "array", "minItems": 1, "items": { "type": "string", "format": "enum", "enum": ["A", "B"] } },
                 "nullable": { "type": ["integer", "null"] },
+                "choice": { "type": ["string", "null"], "enum": ["A", null] },
             },
             "required": ["TYPE"],
         });

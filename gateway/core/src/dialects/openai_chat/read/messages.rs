@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use crate::dialects::openai_chat::answer::thinking;
 use crate::dialects::openai_chat::{calls, reasoning};
 use crate::neutral::json::{object, take_list, take_object, take_text, text};
 use crate::neutral::{CacheFor, Media, Message, Object, Part, Request, Role, ToolResult, Untranslatable, Warnings};
@@ -20,17 +21,17 @@ pub(super) fn read(messages: Vec<Value>, request: &mut Request, warnings: &mut W
         }
         let (role, parts) = match role.as_str() {
             "system" | "developer" => {
-                let parts = content(&mut message, &path)?;
+                let parts = said(&mut message, &path)?;
                 if request.messages.is_empty() {
                     request.system.extend(parts);
                     continue;
                 }
                 (Role::System, parts)
             }
-            "user" => (Role::User, content(&mut message, &path)?),
+            "user" => (Role::User, said(&mut message, &path)?),
             "assistant" => (Role::Assistant, assistant(message, &path, at, &mut legacy_calls, warnings)?),
             "tool" | "function" => {
-                let mut parts = content(&mut message, &path)?;
+                let mut parts = said(&mut message, &path)?;
                 let mark = parts.extract_if(.., |part| matches!(part, Part::CacheMark(_))).last();
                 let name = take_text(&mut message, "name");
                 let id = take_text(&mut message, "tool_call_id");
@@ -86,6 +87,13 @@ fn assistant(
     Ok(parts)
 }
 
+/// The content of a message that is not the model's, in which nobody thinks.
+fn said(message: &mut Object, path: &str) -> Result<Vec<Part>, Untranslatable> {
+    let mut parts = content(message, path)?;
+    parts.retain(|part| !matches!(part, Part::Reasoning(_)));
+    Ok(parts)
+}
+
 /// The content of a message: text, or a list of parts. Anthropic's marks of what to keep stand on parts, as OpenRouter has
 /// it, or on the message, as LiteLLM does.
 /// <https://openrouter.ai/docs/guides/best-practices/prompt-caching>, <https://docs.litellm.ai/docs/completion/prompt_caching>
@@ -105,8 +113,7 @@ fn unmarked_content(message: &mut Object, path: &str) -> Result<Vec<Part>, Untra
                 let path = format!("{path}.content[{at}]");
                 let mut item = object(item, &path)?;
                 let mark = CacheFor::take(&mut item).map(Part::CacheMark);
-                parts.push(part(item, &path)?);
-                parts.extend(mark);
+                parts.extend(part(item, &path)?.into_iter().chain(mark));
             }
             Ok(parts)
         }
@@ -114,35 +121,58 @@ fn unmarked_content(message: &mut Object, path: &str) -> Result<Vec<Part>, Untra
     }
 }
 
-fn part(mut item: Object, path: &str) -> Result<Part, Untranslatable> {
+/// One part of content. `None`: it says nothing that another dialect has a place for.
+fn part(mut item: Object, path: &str) -> Result<Option<Part>, Untranslatable> {
     let kind = take_text(&mut item, "type").unwrap_or_default();
     let missing = |name: &str| Untranslatable::new(format!("{path}.{name}"), format!("`{name}` is missing here."));
-    match kind.as_str() {
-        "text" => take_text(&mut item, "text").map(Part::Text).ok_or_else(|| missing("text")),
-        "refusal" => take_text(&mut item, "refusal").map(Part::Refusal).ok_or_else(|| missing("refusal")),
+    Ok(Some(match kind.as_str() {
+        "text" | "input_text" | "output_text" => {
+            take_text(&mut item, "text").map(Part::Text).ok_or_else(|| missing("text"))?
+        }
+        "refusal" => take_text(&mut item, "refusal").map(Part::Refusal).ok_or_else(|| missing("refusal"))?,
+        "thinking" => Part::Reasoning(thinking(item.get("thinking"))),
+        // Where Mistral's models found what they say: <https://docs.mistral.ai/capabilities/citations/>.
+        "reference" => return Ok(None),
         "image_url" => {
             let mut image = take_object(&mut item, "image_url").unwrap_or_default();
             let url = take_text(&mut item, "image_url").or_else(|| take_text(&mut image, "url"));
-            let media = Media::from_url(url.ok_or_else(|| missing("image_url"))?);
-            let media = media.ok_or_else(|| not_base64(path, "image_url"))?;
-            Ok(Part::Image { media, detail: take_text(&mut image, "detail") })
+            let media = from_url(url.ok_or_else(|| missing("image_url"))?, path, "image_url")?;
+            Part::Image { media, detail: take_text(&mut image, "detail") }
         }
-        "input_audio" => {
-            let mut audio = take_object(&mut item, "input_audio").ok_or_else(|| missing("input_audio"))?;
-            let data = take_text(&mut audio, "data").ok_or_else(|| missing("input_audio"))?;
-            let media_type = match audio.get("format").and_then(Value::as_str) {
-                Some("mp3") => "audio/mpeg".to_owned(),
-                format => format!("audio/{}", format.unwrap_or("wav")),
-            };
-            Ok(Part::Audio(Media::Base64 { media_type, data }))
+        "input_audio" => audio(&mut item).ok_or_else(|| missing("input_audio"))?,
+        "file" => file(take_object(&mut item, "file").ok_or_else(|| missing("file"))?, path)?,
+        // Mistral's: <https://docs.mistral.ai/capabilities/document_ai/document_qna/>.
+        "document_url" => {
+            let name = take_text(&mut item, "document_name");
+            let url = take_text(&mut item, "document_url").ok_or_else(|| missing("document_url"))?;
+            Part::File { media: from_url(url, path, "document_url")?, name }
         }
-        "file" => file(take_object(&mut item, "file").ok_or_else(|| missing("file"))?, path),
         _ => {
             let said =
                 format!("A part of type {kind:?} cannot be carried to a provider of another dialect. Leave it out.");
-            Err(Untranslatable::new(format!("{path}.type"), said))
+            return Err(Untranslatable::new(format!("{path}.type"), said));
         }
+    }))
+}
+
+/// OpenAI writes an object, Mistral the recording itself or its address.
+fn audio(item: &mut Object) -> Option<Part> {
+    if let Some(data) = take_text(item, "input_audio") {
+        let is_url = data.starts_with("https://") || data.starts_with("data:");
+        let inline = |data| Media::Base64 { media_type: "audio/mpeg".to_owned(), data };
+        return Some(Part::Audio(if is_url { Media::from_url(data)? } else { inline(data) }));
     }
+    let mut audio = take_object(item, "input_audio")?;
+    let data = take_text(&mut audio, "data")?;
+    let media_type = match audio.get("format").and_then(Value::as_str) {
+        Some("mp3") => "audio/mpeg".to_owned(),
+        format => format!("audio/{}", format.unwrap_or("wav")),
+    };
+    Some(Part::Audio(Media::Base64 { media_type, data }))
+}
+
+fn from_url(url: String, path: &str, name: &str) -> Result<Media, Untranslatable> {
+    Media::from_url(url).ok_or_else(|| not_base64(path, name))
 }
 
 fn file(mut file: Object, path: &str) -> Result<Part, Untranslatable> {
@@ -152,7 +182,7 @@ fn file(mut file: Object, path: &str) -> Result<Part, Untranslatable> {
         return Err(Untranslatable::new(format!("{path}.file"), said));
     };
     let media = if data.starts_with("data:") {
-        Media::from_url(data).ok_or_else(|| not_base64(path, "file.file_data"))?
+        from_url(data, path, "file.file_data")?
     } else {
         // The documentation asks for a data URL; some clients leave its head out.
         Media::Base64 { media_type: "application/pdf".to_owned(), data }

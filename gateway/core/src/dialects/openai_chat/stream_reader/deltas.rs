@@ -3,13 +3,10 @@
 use serde_json::Value;
 
 use super::super::answer::{content_parts, correct, pictures};
-use super::super::{calls, reasoning};
-use crate::neutral::json::{take_list, take_text, text};
-use crate::neutral::{ApiError, Event, Finish, Media, Object, Part, PartKind, ReasoningPart};
-use crate::scan::Nesting;
-
-/// A choice may have this many calls: each delta looks through all of them. OpenAI takes 128 tools.
-const CALLS_MAX: usize = 256;
+use super::super::reasoning;
+use super::calls::{Calls, Piece};
+use crate::neutral::json::{take_list, take_text};
+use crate::neutral::{Event, Finish, Media, Object, Part, PartKind, ReasoningPart};
 
 /// What came of a choice.
 #[derive(Debug, Default)]
@@ -17,7 +14,7 @@ pub(super) struct ChoiceState {
     pub(super) finish: Option<Finish>,
     /// The part that is neither a call nor ended.
     open: Option<(Words, usize)>,
-    calls: Vec<Call>,
+    calls: Calls,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,15 +22,6 @@ enum Words {
     Text,
     Refusal,
     Reasoning,
-}
-
-#[derive(Debug)]
-struct Call {
-    part: usize,
-    index: Option<u64>,
-    id: String,
-    arguments: Braces,
-    has_ended: bool,
 }
 
 impl ChoiceState {
@@ -63,6 +51,7 @@ impl ChoiceState {
             match picture {
                 Part::Image { media: Media::Base64 { media_type, data }, .. } => {
                     self.end_words(place.out);
+                    self.calls.begin_all(&mut place);
                     let part = place.begin(PartKind::Image { media_type, data });
                     place.out.push(Event::End { part });
                 }
@@ -81,11 +70,19 @@ impl ChoiceState {
         }
     }
 
+    /// The reason to end that comes last is the one, unless it says less than one before it.
+    pub(super) fn read_reason(&mut self, reason: Option<Finish>) {
+        let says_less = reason.is_none() || reason == Some(Finish::Stop) && self.finish.is_some();
+        if !says_less {
+            self.finish = reason;
+        }
+    }
+
     /// Ends what is open and gives the reason, which is there unless the provider never said one.
-    pub(super) fn finish(mut self, choice: usize, out: &mut Vec<Event>) {
+    pub(super) fn finish(mut self, choice: usize, parts: &mut usize, out: &mut Vec<Event>) {
         self.end_words(out);
-        let calls_tools = !self.calls.is_empty();
-        out.extend(self.calls.iter().filter(|call| !call.has_ended).map(|call| Event::End { part: call.part }));
+        self.calls.end_all(&mut Place { choice, parts, out });
+        let calls_tools = self.calls.have_begun();
         let finish = correct(self.finish.take(), calls_tools).unwrap_or(Finish::Stop);
         out.push(Event::Finish { choice, finish });
     }
@@ -120,7 +117,8 @@ impl ChoiceState {
             return part;
         }
         self.end_words(place.out);
-        self.end_whole_calls(place.out);
+        self.calls.begin_all(place);
+        self.calls.end_whole(place.out);
         let part = place.begin(match words {
             Words::Text => PartKind::Text,
             Words::Refusal => PartKind::Refusal,
@@ -134,57 +132,12 @@ impl ChoiceState {
         out.extend(self.open.take().map(|(_, part)| Event::End { part }));
     }
 
-    /// Calls whose arguments are whole are over when something else begins. Others may go on beside it.
-    fn end_whole_calls(&mut self, out: &mut Vec<Event>) {
-        for call in self.calls.iter_mut().filter(|call| !call.has_ended && call.arguments.are_whole()) {
-            call.has_ended = true;
-            out.push(Event::End { part: call.part });
-        }
-    }
-
     fn call(&mut self, delta: &Value, place: &mut Place<'_>) {
-        let function = delta.get("function").unwrap_or(&Value::Null);
-        let name = text(function, "name").filter(|name| !name.is_empty());
-        let Some(at) = self.find(delta, name.is_some()).or_else(|| self.begin_call(delta, name?, place)) else {
-            return;
-        };
-        let Some(call) = self.calls.get_mut(at) else { return };
-        if let Some(signature) = calls::signature(delta) {
-            place.out.push(Event::Signature { part: call.part, signature });
+        let piece = Piece::of(delta);
+        if self.calls.is_first(&piece) {
+            self.end_words(place.out);
         }
-        let arguments = calls::arguments(function);
-        if !arguments.is_empty() && !call.has_ended {
-            call.arguments.read(&arguments);
-            place.out.push(Event::Delta { part: call.part, text: arguments });
-        }
-    }
-
-    /// The call a delta goes on with. An id that was seen settles it. Providers that count wrongly give every call the
-    /// index 0 or none at all, and a new one then shows by its id or by its name.
-    fn find(&self, delta: &Value, has_name: bool) -> Option<usize> {
-        let id = text(delta, "id").unwrap_or_default();
-        let index = delta.get("index").and_then(Value::as_u64);
-        let seen = self.calls.iter().rposition(|call| !id.is_empty() && call.id == id);
-        let counted = |call: &Call| index.is_some() && call.index == index && !call.arguments.are_whole();
-        let same_place = || self.calls.iter().rposition(|call| counted(call) && (id.is_empty() || call.id.is_empty()));
-        let last = || self.calls.len().checked_sub(1).filter(|_| !has_name);
-        let by_index = || self.calls.iter().rposition(|call| index.is_some() && call.index == index && !has_name);
-        seen.or_else(same_place).or_else(by_index).or_else(last)
-    }
-
-    fn begin_call(&mut self, delta: &Value, name: &str, place: &mut Place<'_>) -> Option<usize> {
-        if self.calls.len() >= CALLS_MAX {
-            let message = format!("The provider sent an answer of more than {CALLS_MAX} calls of tools.");
-            place.out.push(Event::Error(ApiError::bad_gateway(message)));
-            return None;
-        }
-        self.end_words(place.out);
-        self.end_whole_calls(place.out);
-        let id = text(delta, "id").unwrap_or_default().to_owned();
-        let part = place.begin(PartKind::ToolCall { id: id.clone(), name: name.to_owned() });
-        let index = delta.get("index").and_then(Value::as_u64);
-        self.calls.push(Call { part, index, id, arguments: Braces::default(), has_ended: false });
-        self.calls.len().checked_sub(1)
+        self.calls.read(piece, place);
     }
 }
 
@@ -205,36 +158,17 @@ fn reasoning_of(delta: &mut Object) -> Vec<ReasoningPart> {
 }
 
 /// Where events of a choice go.
-struct Place<'a> {
+pub(super) struct Place<'a> {
     choice: usize,
     parts: &'a mut usize,
-    out: &'a mut Vec<Event>,
+    pub(super) out: &'a mut Vec<Event>,
 }
 
 impl Place<'_> {
-    fn begin(&mut self, kind: PartKind) -> usize {
+    pub(super) fn begin(&mut self, kind: PartKind) -> usize {
         let part = *self.parts;
         *self.parts += 1;
         self.out.push(Event::Begin { part, choice: self.choice, kind });
         part
-    }
-}
-
-/// Tells when a JSON object is whole, without keeping it.
-#[derive(Debug, Default)]
-struct Braces {
-    nesting: Nesting,
-    has_opened: bool,
-}
-
-impl Braces {
-    fn read(&mut self, text: &str) {
-        for byte in text.bytes() {
-            self.has_opened |= self.nesting.step(byte);
-        }
-    }
-
-    fn are_whole(&self) -> bool {
-        self.has_opened && self.nesting.depth == 0
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::dialect::Dialect;
 use crate::dialects::openai_responses::tools;
+use crate::neutral::json;
 use crate::neutral::members::Members;
 use crate::neutral::sealed::{self, Sealed};
 use crate::neutral::{
@@ -45,13 +46,13 @@ impl Reader<'_> {
         match kind.as_str() {
             "message" => self.message(path, item),
             "function_call" => {
-                let arguments = item.text("arguments").unwrap_or_default();
+                let arguments = item.take("arguments").map(json::arguments_text).unwrap_or_default();
                 self.call(item, arguments);
                 Ok(())
             }
             "custom_tool_call" => {
-                let arguments = tools::freeform_arguments(&item.text("input").unwrap_or_default());
-                self.call(item, arguments);
+                let input = item.take("input").map(json::arguments_text).unwrap_or_default();
+                self.call(item, tools::freeform_arguments(&input));
                 Ok(())
             }
             "function_call_output" | "custom_tool_call_output" => self.result(path, item),

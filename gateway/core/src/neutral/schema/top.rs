@@ -1,0 +1,186 @@
+//! What stands at the top of a tool's schema.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::neutral::Object;
+
+/// So many schemas are looked at; what is behind them is left out. Some refer to themselves.
+const STEPS_MAX: u32 = 256;
+
+/// What is refused at the top.
+const REFUSED: [&str; 6] = ["$ref", "allOf", "anyOf", "oneOf", "enum", "not"];
+
+/// Makes one object of alternatives at the top of a tool's schema, with the properties of all of them: Claude refuses
+/// `anyOf`, `oneOf` and `allOf` there, and so does OpenAI, which refuses `enum` and `not` as well. What is required in each
+/// alternative stays so, and the description says the rest. True where there was something.
+pub(crate) fn flatten_top(schema: &mut Value) -> bool {
+    let Some(top) = schema.as_object_mut() else { return false };
+    if !REFUSED.iter().any(|keyword| top.contains_key(*keyword)) {
+        return false;
+    }
+    let definitions = top.clone();
+    flatten(top, &definitions, &mut 0);
+    top.insert("type".to_owned(), "object".into());
+    true
+}
+
+fn flatten(members: &mut Object, definitions: &Object, steps: &mut u32) {
+    *steps += 1;
+    if *steps > STEPS_MAX {
+        return members.retain(|name, _| !REFUSED.contains(&name.as_str()));
+    }
+    let path = members.get("$ref").and_then(Value::as_str);
+    if let Some(found) = path.and_then(|path| definition(definitions, path)).cloned() {
+        members.shift_remove("$ref");
+        merge(members, found, "allOf");
+        return flatten(members, definitions, steps);
+    }
+    for keyword in ["allOf", "anyOf", "oneOf"] {
+        let Some(Value::Array(branches)) = members.shift_remove(keyword) else { continue };
+        let mut objects = Vec::new();
+        for branch in branches {
+            if let Value::Object(mut branch) = branch {
+                flatten(&mut branch, definitions, steps);
+                objects.push(branch);
+            }
+        }
+        // What is no object is no tool's input.
+        objects.retain(|branch| branch.get("type").is_none_or(|kind| kind == "object"));
+        join(members, objects, keyword);
+    }
+    for keyword in ["enum", "not"] {
+        members.shift_remove(keyword);
+    }
+}
+
+fn definition<'s>(definitions: &'s Object, path: &str) -> Option<&'s Object> {
+    let (list, name) = path.strip_prefix("#/")?.split_once('/')?;
+    let known = matches!(list, "$defs" | "definitions").then(|| definitions.get(list)).flatten();
+    known?.get(name)?.as_object()
+}
+
+fn join(members: &mut Object, branches: Vec<Object>, keyword: &str) {
+    let required = |branch: &Object| -> BTreeSet<String> {
+        let names = branch.get("required").and_then(Value::as_array).into_iter().flatten();
+        names.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let each: Vec<BTreeSet<String>> = branches.iter().map(required).collect();
+    let common = each.iter().cloned().reduce(|all, next| if keyword == "allOf" { &all | &next } else { &all & &next });
+    let common = common.unwrap_or_default();
+    let differ = keyword != "allOf" && each.iter().any(|names| *names != common);
+    for mut branch in branches {
+        branch.shift_remove("required");
+        merge(members, branch, keyword);
+    }
+    let own = required(members);
+    if !common.is_subset(&own) {
+        let all: Vec<&String> = own.union(&common).collect();
+        members.insert("required".to_owned(), json!(all));
+    }
+    if differ {
+        let sets = each.iter().map(|names| format!("[{}]", names.iter().cloned().collect::<Vec<_>>().join(", ")));
+        let said = format!("Give the properties of one of these: {}.", sets.collect::<Vec<_>>().join(", "));
+        let description = members.get("description").and_then(Value::as_str).unwrap_or_default();
+        let description = [description, &said].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
+        let description = description.join("\n\n");
+        members.insert("description".to_owned(), description.into());
+    }
+}
+
+/// Adds what `other` has. A property that both have is either, or both at once.
+fn merge(members: &mut Object, other: Object, keyword: &str) {
+    for (name, value) in other {
+        match (members.get_mut(&name), value) {
+            (Some(Value::Object(own)), Value::Object(others))
+                if matches!(name.as_str(), "properties" | "$defs" | "definitions") =>
+            {
+                for (name, schema) in others {
+                    add_property(own, name, schema, keyword);
+                }
+            }
+            // Closed to all properties but one branch's own, it would be closed to the other's.
+            (Some(own), value) if name == "additionalProperties" => {
+                if *own != value {
+                    *own = true.into();
+                }
+            }
+            (Some(_), _) => {}
+            (None, value) => drop(members.insert(name, value)),
+        }
+    }
+}
+
+fn add_property(properties: &mut Object, name: String, schema: Value, keyword: &str) {
+    match properties.get_mut(&name) {
+        None => drop(properties.insert(name, schema)),
+        Some(own) if *own == schema => {}
+        Some(own) => {
+            let keyword = if keyword == "allOf" { "allOf" } else { "anyOf" };
+            let is_joined = own.as_object().is_some_and(|own| own.len() == 1);
+            match own.get_mut(keyword).and_then(Value::as_array_mut).filter(|_| is_joined) {
+                Some(all) if all.contains(&schema) => {}
+                Some(all) => all.push(schema),
+                None => *own = json!({ keyword: [own.take(), schema] }),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alternatives_at_the_top_become_one_object() {
+        let by = |name: &str, kind: &str| json!({ "type": "object", "properties": { name: { "type": kind } }, "required": [name] });
+        let both = json!({ "a": { "type": "string" }, "b": { "type": "integer" } });
+        let one_of = "Give the properties of one of these: [a], [b].";
+        for keyword in ["anyOf", "oneOf"] {
+            let mut schema =
+                json!({ keyword: [by("a", "string"), by("b", "integer"), { "type": "null" }], "description": "What." });
+            assert!(flatten_top(&mut schema));
+            assert_eq!(
+                schema,
+                json!({ "type": "object", "properties": both, "description": format!("What.\n\n{one_of}") })
+            );
+        }
+        let mut schema = json!({ "type": "object", "allOf": [by("a", "string"), { "$ref": "#/$defs/b" }], "$defs": { "b": by("b", "integer") } });
+        assert!(flatten_top(&mut schema));
+        assert_eq!((&schema["properties"], &schema["required"]), (&both, &json!(["a", "b"])));
+        let mut schema =
+            json!({ "anyOf": [by("a", "string"), by("a", "integer"), by("a", "string"), by("a", "null")] });
+        assert!(flatten_top(&mut schema));
+        let kinds = ["string", "integer", "null"].map(|kind| json!({ "type": kind }));
+        assert_eq!(schema, json!({ "properties": { "a": { "anyOf": kinds } }, "required": ["a"], "type": "object" }));
+    }
+
+    #[test]
+    fn a_schema_that_refers_to_its_definition_is_that() {
+        let mut schema = json!({ "$ref": "#/definitions/x", "definitions": { "x": { "type": "object", "properties": { "a": {} } } } });
+        assert!(flatten_top(&mut schema));
+        assert_eq!(schema["properties"], json!({ "a": {} }));
+        let mut endless = json!({ "$ref": "#/$defs/x", "$defs": { "x": { "anyOf": [{ "$ref": "#/$defs/x" }] } } });
+        assert!(flatten_top(&mut endless));
+        let many = vec![json!({ "$ref": "#/$defs/x" }); 10];
+        let mut wide = json!({ "$ref": "#/$defs/x", "$defs": { "x": { "anyOf": many } } });
+        assert!(flatten_top(&mut wide));
+        for ended in [endless, wide] {
+            assert!(REFUSED.iter().all(|keyword| ended.get(keyword).is_none()), "{ended}");
+        }
+    }
+
+    #[test]
+    fn a_plain_object_stays_as_it_is() {
+        for plain in [
+            json!({ "type": "object", "properties": { "a": { "anyOf": [{ "type": "string" }, { "type": "null" }] } }, "$schema": "x" }),
+            json!({}),
+            json!(true),
+        ] {
+            let mut schema = plain.clone();
+            assert!(!flatten_top(&mut schema));
+            assert_eq!(schema, plain);
+        }
+    }
+}

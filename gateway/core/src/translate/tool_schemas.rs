@@ -1,0 +1,99 @@
+//! Schemas of tools as the provider takes them, and arguments of calls as each side knows their names.
+
+use std::collections::BTreeMap;
+
+use crate::dialect::Dialect;
+use crate::neutral::schema::{self, RenamedKeys};
+use crate::neutral::{AnswerContext, Event, Part, PartKind, Request, ToolCall, Warnings, json};
+
+/// Gives every tool a schema that the dialect `to` takes, and calls in the conversation the names of properties in it. The
+/// properties that have another name now, tool by tool. It depends on nothing but the tools, so that a conversation that goes
+/// on keeps it.
+pub(super) fn fit(request: &mut Request, to: Dialect, warnings: &mut Warnings) -> Vec<RenamedKeys> {
+    let mut renamed = Vec::new();
+    if to == Dialect::Gemini {
+        return renamed;
+    }
+    for tool in &mut request.tools {
+        let Some(parameters) = &mut tool.parameters else { continue };
+        if schema::flatten_top(parameters) {
+            warnings.changed("alternatives at the top of a tool's schema to one object");
+        }
+        if to != Dialect::Anthropic {
+            continue;
+        }
+        schema::split_enums(parameters);
+        let own = schema::rename_keys(parameters);
+        if !own.is_empty() {
+            warnings.changed("names of a tool's properties to such as the provider takes");
+            renamed.push(RenamedKeys { tool: tool.name.clone(), own });
+        }
+    }
+    let parts = request.messages.iter_mut().flat_map(|message| &mut message.parts);
+    for call in parts.filter_map(|part| if let Part::ToolCall(call) = part { Some(call) } else { None }) {
+        if let Some(keys) = of_tool(&renamed, &call.name) {
+            rewrite(&mut call.arguments, |arguments| keys.apply(arguments));
+        }
+    }
+    renamed
+}
+
+/// Gives the arguments of a call in an answer the caller's own names. The call has the name that the provider knows.
+pub(super) fn restore(call: &mut ToolCall, context: &AnswerContext) {
+    if let Some(keys) = of_tool(&context.renamed_keys, &call.name) {
+        rewrite(&mut call.arguments, |arguments| keys.restore(arguments));
+    }
+}
+
+fn of_tool<'k>(renamed: &'k [RenamedKeys], tool: &str) -> Option<&'k RenamedKeys> {
+    renamed.iter().find(|keys| keys.tool == tool)
+}
+
+/// What is no JSON stays as it is.
+fn rewrite(arguments: &mut String, change: impl Fn(&mut serde_json::Value)) {
+    if let Some(mut value) = json::parse(arguments) {
+        change(&mut value);
+        *arguments = value.to_string();
+    }
+}
+
+/// Holds arguments of a stream whose names are not the caller's until they are whole. All others pass as they come.
+#[derive(Debug, Default)]
+pub(super) struct HeldArguments {
+    /// By part.
+    calls: BTreeMap<usize, ToolCall>,
+}
+
+impl HeldArguments {
+    /// The events in which an event comes to its caller. A call still has the name that the provider knows.
+    pub(super) fn pass(&mut self, event: Event, context: &AnswerContext) -> Vec<Event> {
+        match event {
+            Event::Begin { part, kind: PartKind::ToolCall { ref name, .. }, .. } => {
+                if of_tool(&context.renamed_keys, name).is_some() {
+                    self.calls.insert(part, ToolCall { name: name.clone(), ..ToolCall::default() });
+                }
+                vec![event]
+            }
+            Event::Delta { part, text } => match self.calls.get_mut(&part) {
+                Some(call) => {
+                    call.arguments.push_str(&text);
+                    Vec::new()
+                }
+                None => vec![Event::Delta { part, text }],
+            },
+            Event::End { part } => match self.calls.remove(&part) {
+                Some(mut call) => {
+                    restore(&mut call, context);
+                    vec![Event::Delta { part, text: call.arguments }, Event::End { part }]
+                }
+                None => vec![Event::End { part }],
+            },
+            event => vec![event],
+        }
+    }
+
+    /// Bytes that are held.
+    pub(super) fn held(&self) -> usize {
+        self.calls.values().map(|call| call.arguments.len()).sum()
+    }
+}
