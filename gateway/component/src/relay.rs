@@ -1,6 +1,8 @@
 //! Step 6: hands the answer's bytes to the client as they come, shows them to the observer, and makes sure that an
 //! answer that was cut never looks complete.
 
+mod silence;
+
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -18,7 +20,8 @@ use crate::host::body::{self, Writer};
 use crate::host::{self, Pulse};
 use crate::incoming::Incoming;
 use crate::instance::Instance;
-use crate::send::{Answer, Rest};
+use crate::send::{Answer, Read, Rest, read_next};
+use silence::{Silence, Waited};
 
 /// What goes to the client: a head, and a body that may still be written.
 pub(crate) type Response = types::Response;
@@ -123,13 +126,36 @@ pub(crate) fn respond_early(
 async fn give(instance: Rc<Instance>, answer: Answer, terms: Terms, ended: OnEnd, pulse: Pulse, mut writer: Writer) {
     let Answer { mut observer, mut transform, held, rest, .. } = answer;
     let silence = Silence { terms: &terms, last_ms: host::now_ms(), pulse };
-    let error = copy(&instance, (held, rest), &mut writer, &mut observer, &mut transform, silence).await;
+    let Copied { error, unread } =
+        copy(&instance, (held, rest), &mut writer, &mut observer, &mut transform, silence).await;
     match &error {
         None => writer.finish().await,
         Some(SendError::ClientClosed) => drop(writer),
         Some(error) => end_cut(writer, &observer, &mut transform, error, &terms).await,
     }
     ended(Ended { observation: observer.finish(), error }).await;
+    if let Some(unread) = unread {
+        drain(&instance, unread).await;
+    }
+}
+
+/// Behind the end of an answer its body is read on for so long: a connection can be kept only when its body has ended.
+const DRAIN_MS: u64 = 100;
+
+/// Reads what is left of a body for nobody.
+async fn drain(instance: &Instance, mut unread: Read) {
+    let all = std::pin::pin!(async {
+        loop {
+            let (body, buffer, more) = unread.await;
+            if !more {
+                // However it ends, the answer was whole before.
+                let _ = body.end().await;
+                return instance.buffers.give(buffer);
+            }
+            unread = read_next(body, buffer);
+        }
+    });
+    select(all, std::pin::pin!(host::wait_ms(DRAIN_MS))).await;
 }
 
 /// Reads an answer to its end for nobody else: how it ended, and the beginning of what its client would have got.
@@ -137,7 +163,11 @@ pub(crate) async fn read(instance: &Instance, answer: Answer, terms: &Terms) -> 
     let Answer { mut observer, mut transform, held, rest, .. } = answer;
     let silence = Silence { terms, last_ms: host::now_ms(), pulse: Pulse::default() };
     let mut beginning = Beginning(Vec::new());
-    let error = copy(instance, (held, rest), &mut beginning, &mut observer, &mut transform, silence).await;
+    let Copied { error, unread } =
+        copy(instance, (held, rest), &mut beginning, &mut observer, &mut transform, silence).await;
+    if let Some(unread) = unread {
+        drain(instance, unread).await;
+    }
     (Ended { observation: observer.finish(), error }, beginning.0)
 }
 
@@ -167,7 +197,21 @@ impl Receiver for Beginning {
     }
 }
 
-/// Gives the client what was held back, then the rest as it comes; returns why that is not all.
+/// How the relay of an answer went.
+struct Copied {
+    /// Why the client has not got all of it.
+    error: Option<SendError>,
+    /// The answer was over before its body was.
+    unread: Option<Read>,
+}
+
+impl From<Option<SendError>> for Copied {
+    fn from(error: Option<SendError>) -> Self {
+        Copied { error, unread: None }
+    }
+}
+
+/// Gives the client what was held back, then the rest as it comes.
 async fn copy(
     instance: &Instance,
     (held, rest): (Vec<u8>, Rest),
@@ -175,19 +219,24 @@ async fn copy(
     observer: &mut Observer,
     transform: &mut ResponseTransform,
     mut silence: Silence<'_>,
-) -> Option<SendError> {
+) -> Copied {
     let terms = silence.terms;
     let held = if transform.lets_pass(&held, observer.so_far()) { held } else { transform.pass(&held) };
     if !held.is_empty() && !receiver.take(held).await.is_empty() {
-        return Some(SendError::ClientClosed);
+        return Some(SendError::ClientClosed).into();
     }
-    let (mut body, mut buffer, mut more) = match rest {
-        Rest::Ended(Err(error)) => return Some(error),
-        Rest::Ended(Ok(())) => return write_end(receiver, transform, observer, terms).await,
-        Rest::Reading(reading) => match silence.keep_alive(reading, receiver, observer, transform).await {
-            Some(read) => read,
-            None => return Some(SendError::ClientClosed),
-        },
+    let reading = match rest {
+        Rest::Ended(end) => return write_end(Some(end), receiver, transform, observer, terms).await.into(),
+        Rest::Reading(unread) if transform.is_over(observer.so_far()) => {
+            let error = write_end(Some(Ok(())), receiver, transform, observer, terms).await;
+            return Copied { error, unread: Some(unread) };
+        }
+        Rest::Reading(reading) => silence.next_read(reading, receiver, observer, transform).await,
+    };
+    let (mut body, mut buffer, mut more) = match reading {
+        Waited::Read(read) => read,
+        Waited::Silent => return write_end(None, receiver, transform, observer, terms).await.into(),
+        Waited::Left => return Some(SendError::ClientClosed).into(),
     };
     let error = loop {
         let now_ms = host::now_ms();
@@ -209,83 +258,53 @@ async fn copy(
                 break Some(SendError::ClientClosed);
             }
         }
+        if transform.is_over(observer.so_far()) {
+            let error = write_end(Some(Ok(())), receiver, transform, observer, terms).await;
+            return Copied { error, unread: more.then(|| read_next(body, buffer)) };
+        }
         if !more {
-            match body.end().await {
-                Ok(()) => break write_end(receiver, transform, observer, terms).await,
-                Err(error) => break Some(error),
-            }
+            let end = body.end().await;
+            break write_end(Some(end), receiver, transform, observer, terms).await;
         }
         if now_ms > terms.deadline_ms {
             break Some(SendError::TotalTimeout);
         }
         let reading = std::pin::pin!(body.read(buffer));
-        match silence.keep_alive(reading, receiver, observer, transform).await {
-            Some(read) => (more, buffer) = read,
-            None => return Some(SendError::ClientClosed),
+        match silence.next_read(reading, receiver, observer, transform).await {
+            Waited::Read(read) => (more, buffer) = read,
+            Waited::Silent => return write_end(None, receiver, transform, observer, terms).await.into(),
+            Waited::Left => return Some(SendError::ClientClosed).into(),
         }
     };
     instance.buffers.give(buffer);
-    error
+    error.into()
 }
 
-/// Some providers that fall over end their answer as if it were whole.
+/// Gives the client what is still to come when the provider's body has ended so; `None`: it has not, and is no longer
+/// waited for. Some providers that fall over end their answer as if it were whole, and some that have said all fall over.
 async fn write_end(
+    end: Option<Result<(), SendError>>,
     receiver: &mut impl Receiver,
     transform: &mut ResponseTransform,
     observer: &Observer,
     terms: &Terms,
 ) -> Option<SendError> {
+    let seen = observer.so_far();
+    let is_clean = matches!(end, Some(Ok(())));
+    if let Some(Err(error)) = end
+        && !(terms.is_chat && seen.is_settled)
+    {
+        return Some(error);
+    }
     if terms.is_chat && observer.breaks_off() {
         return Some(SendError::Truncated);
     }
-    let Some(end) = transform.end(observer.so_far()) else { return Some(SendError::Truncated) };
+    let Some(mut end) = transform.end(seen) else { return Some(SendError::Truncated) };
+    if !is_clean && transform.gives_events(seen) && !transform.is_between_events(seen) {
+        end.extend_from_slice(b"\n\n");
+    }
     let is_left = !end.is_empty() && !receiver.take(end).await.is_empty();
     is_left.then_some(SendError::ClientClosed)
-}
-
-/// Watches over the silence between two reads of a stream.
-struct Silence<'t> {
-    terms: &'t Terms,
-    /// When the client last got something: what a translation keeps or leaves out is silence to it.
-    last_ms: u64,
-    pulse: Pulse,
-}
-
-impl Silence<'_> {
-    /// Waits for a read, and gives the client signs of life meanwhile, where that changes nothing of the stream. `None`:
-    /// the client is gone.
-    async fn keep_alive<F: Future + Unpin>(
-        &mut self,
-        mut reading: F,
-        receiver: &mut impl Receiver,
-        observer: &Observer,
-        transform: &ResponseTransform,
-    ) -> Option<F::Output> {
-        if !transform.gives_events(observer.so_far()) {
-            return Some(reading.await);
-        }
-        let keep_alive_ms = self.terms.keep_alive_ms;
-        loop {
-            // An unspent timer is over early at most; a new one is for what is left of the silence.
-            reading = {
-                let beat = std::pin::pin!(self.pulse.beat(keep_alive_ms));
-                match select(reading, beat).await {
-                    Either::Left((read, _)) => return Some(read),
-                    Either::Right(((), unread)) => unread,
-                }
-            };
-            let now_ms = host::now_ms();
-            let left_ms = self.last_ms.saturating_add(keep_alive_ms).saturating_sub(now_ms);
-            if left_ms > 0 {
-                self.pulse = Pulse::of(left_ms);
-            } else if transform.is_between_events(observer.so_far()) {
-                if !receiver.take(self.terms.dialect.keep_alive().to_vec()).await.is_empty() {
-                    return None;
-                }
-                self.last_ms = now_ms;
-            }
-        }
-    }
 }
 
 /// A stream's reader gets an error event in its dialect; every reader gets an unclean end.

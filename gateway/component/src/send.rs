@@ -21,7 +21,7 @@ use spin_sdk::wasip3::wit_future;
 use crate::host::{self, body};
 use crate::instance::Instance;
 
-pub(crate) use preview::{Answer, Rest};
+pub(crate) use preview::{Answer, Read, Rest, read_next};
 
 /// Tells the runner whose request this is; it is stripped before the wire. See `host.md`.
 const HOST_HEADER: &str = "x-llmio-host";

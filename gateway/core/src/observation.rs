@@ -32,6 +32,12 @@ pub struct SoFar {
     pub error_seen: bool,
     /// The last bytes ended in the middle of an event.
     pub in_event: bool,
+    /// The dialect's last event has come: whatever comes behind it is none of the answer.
+    pub has_ended: bool,
+    /// Nothing is missing if nothing more comes: however the body ends, the answer is whole.
+    pub is_settled: bool,
+    /// Nor will more come, if it does not soon: there is no last event to wait for.
+    pub ends_in_silence: bool,
 }
 
 /// An error that stood inside a stream.

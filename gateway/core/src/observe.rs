@@ -16,6 +16,9 @@ use crate::headers;
 use crate::observation::{Observation, SoFar};
 use crate::scan::unescaped;
 
+/// An answer that has said why it ends, in a dialect without a last event, ends when so long nothing more comes.
+pub const SETTLED_MS: u64 = 1000;
+
 /// How an answer's body is read.
 #[derive(Debug)]
 enum Reader {
@@ -30,6 +33,7 @@ enum Reader {
 /// Watches one answer.
 #[derive(Debug)]
 pub struct Observer {
+    dialect: Dialect,
     reader: Reader,
     bytes: u64,
     first_content_ms: Option<u64>,
@@ -77,6 +81,7 @@ impl Observer {
             () => Reader::Opaque,
         };
         Observer {
+            dialect,
             reader,
             bytes: 0,
             first_content_ms: None,
@@ -98,7 +103,32 @@ impl Observer {
             finish_seen: self.finish_seen(),
             error_seen: self.error_seen(),
             in_event: self.in_event(),
+            has_ended: matches!(&self.reader, Reader::Sse(sse) if sse.has_ended),
+            is_settled: self.is_settled(),
+            ends_in_silence: self.ends_in_silence(),
         }
+    }
+
+    fn is_settled(&self) -> bool {
+        match &self.reader {
+            Reader::Json(scan) => self.is_chat && scan.is_whole(),
+            Reader::Sse(sse) => sse.events.is_settled(),
+            Reader::Array(array) => array.is_whole(),
+            Reader::Opaque => false,
+        }
+    }
+
+    /// OpenAI's and Anthropic's last event is waited for where the reason to end has come, since what was used may
+    /// follow; Gemini has none. Behind an error or a last event without its blank line anything may be missing, and a JSON
+    /// document tells itself where it ends.
+    fn ends_in_silence(&self) -> bool {
+        self.is_settled()
+            && match &self.reader {
+                Reader::Sse(Sse { events, .. }) => {
+                    self.dialect == Dialect::Gemini || events.end_seen() || events.error.is_some()
+                }
+                _ => true,
+            }
     }
 
     fn is_stream(&self) -> bool {

@@ -151,6 +151,15 @@ impl ResponseTransform {
         written
     }
 
+    /// Whether the client has all of the answer but for [`end`](Self::end), whatever else the provider sends.
+    pub fn is_over(&self, seen: SoFar) -> bool {
+        let has_ended = match self {
+            Self::Translated(translation) => matches!(&translation.form, Form::Stream(stream) if stream.is_finished()),
+            Self::AsIs | Self::WithoutUsage(_) => false,
+        };
+        has_ended || seen.has_ended
+    }
+
     /// What is still to come when the provider's answer has ended as it should. `None`: it is not complete after all, or
     /// could not be read.
     pub fn end(&mut self, seen: SoFar) -> Option<Vec<u8>> {

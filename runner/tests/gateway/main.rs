@@ -40,6 +40,7 @@ mod drain;
 mod early_heads;
 mod egress;
 mod egress_relay;
+mod ends;
 mod failover;
 mod first_provider;
 mod health;

@@ -7,7 +7,7 @@ use std::pin::Pin;
 
 use futures_util::future::{Either, select};
 use gateway_core::dialect::Dialect;
-use gateway_core::observe::{Observer, Preview};
+use gateway_core::observe::{Observer, Preview, SETTLED_MS};
 use gateway_core::outcome::{Outcome, SendError, UpstreamError, hint};
 use gateway_core::rewrite;
 use gateway_core::transform::ResponseTransform;
@@ -69,33 +69,43 @@ pub(super) async fn preview(
     let Terms { start_ms, error_match, is_chat, .. } = *terms;
     let mut observer = Observer::new(dialect, as_array, &raw).of_chat(is_chat);
     let mut held: Vec<u8> = Vec::new();
-    let mut reading = read(body, instance.buffers.take());
+    let mut reading = read_next(body, instance.buffers.take());
     // Asked for only when a read has to wait: most answers come with their head.
     let mut limit: Pin<Box<dyn Future<Output = ()>>> = Box::pin(host::wait_ms(HELD_MS_MAX));
     let rest = loop {
+        let is_settled = is_chat && observer.so_far().ends_in_silence;
+        if is_settled {
+            limit = Box::pin(host::wait_ms(SETTLED_MS));
+        }
         let (body, bytes, more) = match select(reading, limit).await {
             Either::Left((read, unspent)) => {
                 limit = unspent;
                 read
             }
+            Either::Right(((), _)) if is_settled => match observer.preview(&held, true, error_match) {
+                Preview::Good => break Rest::Ended(Ok(())),
+                bad => return (failure(bad, raw, dialect), None),
+            },
             Either::Right(((), reading)) => break Rest::Reading(reading),
         };
         observer.see(&bytes, host::now_ms().saturating_sub(start_ms));
         held.extend_from_slice(&bytes);
+        let seen = observer.so_far();
         if !more {
             let end = body.end().await;
-            match (observer.preview(&held, end.is_ok(), error_match), end) {
+            let is_whole = end.is_ok() || (is_chat && seen.is_settled);
+            match (observer.preview(&held, is_whole, error_match), end) {
                 (Preview::Good, end) => {
                     instance.buffers.give(bytes);
-                    break Rest::Ended(end);
+                    break Rest::Ended(if is_whole { Ok(()) } else { end });
                 }
                 (Preview::Wait, Err(error)) => return (Outcome::Failed(error), None),
                 (bad, _) => return (failure(bad, raw, dialect), None),
             }
         }
-        match observer.preview(&held, false, error_match) {
-            Preview::Wait if held.len() < HELD_BYTES_MAX => reading = read(body, bytes),
-            Preview::Wait | Preview::Good => break Rest::Reading(read(body, bytes)),
+        match observer.preview(&held, is_chat && seen.has_ended, error_match) {
+            Preview::Wait if held.len() < HELD_BYTES_MAX => reading = read_next(body, bytes),
+            Preview::Wait | Preview::Good => break Rest::Reading(read_next(body, bytes)),
             bad => return (failure(bad, raw, dialect), None),
         }
     };
@@ -111,7 +121,8 @@ pub(super) async fn preview(
     (Outcome::Head(status), Some(Answer { status, headers, observer, transform, held, rest }))
 }
 
-fn read(mut body: Body, buffer: Vec<u8>) -> Read {
+/// Reads on.
+pub(crate) fn read_next(mut body: Body, buffer: Vec<u8>) -> Read {
     Box::pin(async move {
         let (more, bytes) = body.read(buffer).await;
         (body, bytes, more)

@@ -83,6 +83,8 @@ pub(crate) struct EventFacts<'e> {
     pub(crate) content: bool,
     /// It says why the answer ends.
     pub(crate) finish: bool,
+    /// Which of the answer's alternatives it is about.
+    pub(crate) alternatives: Alternatives,
     /// The reason is that the model failed: without content there is no answer.
     pub(crate) failed: bool,
     /// Nothing follows it.
@@ -91,6 +93,38 @@ pub(crate) struct EventFacts<'e> {
     pub(crate) usage: Option<&'e Value>,
     /// It is an error.
     pub(crate) error: Option<&'e Value>,
+}
+
+/// Alternatives of an answer that an event is about: a bit for each of the first 128, more than any provider gives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Alternatives {
+    /// Those that it has content of.
+    pub(crate) speaking: u128,
+    /// Those of which it says why they end.
+    pub(crate) finished: u128,
+}
+
+impl Alternatives {
+    /// Those in a list in which each says its `index`, unless there is but one.
+    pub(crate) fn of<'e>(
+        listed: impl Iterator<Item = &'e Value>,
+        speaks: impl Fn(&Value) -> bool,
+        ends: impl Fn(&Value) -> bool,
+    ) -> Self {
+        let mut found = Alternatives::default();
+        for each in listed {
+            let index = each.get("index").and_then(Value::as_u64).and_then(|index| u32::try_from(index).ok());
+            let bit = 1_u128.checked_shl(index.unwrap_or(0)).unwrap_or(0);
+            found.speaking |= if speaks(each) { bit } else { 0 };
+            found.finished |= if ends(each) { bit } else { 0 };
+        }
+        found
+    }
+
+    /// The only one there is.
+    pub(crate) fn only(speaks: bool, ends: bool) -> Self {
+        Alternatives { speaking: speaks.into(), finished: ends.into() }
+    }
 }
 
 /// Reads a streamed answer, event by event.

@@ -38,12 +38,17 @@ impl Array {
             if was_inside && !is_inside {
                 let item = std::mem::take(&mut self.item);
                 if item.len() <= ITEM_BYTES_MAX {
-                    self.events.take(&item);
+                    self.events.take(&item, b"");
                 } else {
                     self.events.pass_over();
                 }
             }
         }
+    }
+
+    /// Whether the bracket around all has closed.
+    pub(super) fn is_whole(&self) -> bool {
+        self.outside.is_some() && self.nesting.depth == 0
     }
 
     fn is_inside(&self) -> bool {

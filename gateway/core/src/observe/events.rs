@@ -24,6 +24,8 @@ pub(super) struct Events {
     /// What stands around the content of an event.
     frame_bytes: usize,
     end_seen: bool,
+    /// Alternatives that have said something since they last said why they end, a bit each.
+    speaking: u128,
     /// The last event was too long to be read.
     passed_over: bool,
     usage: RawUsage,
@@ -45,21 +47,24 @@ impl Events {
             content_bytes: 0,
             frame_bytes: usize::MAX,
             end_seen: false,
+            speaking: 0,
             passed_over: false,
             usage,
         }
     }
 
-    /// Takes the data of one event.
-    pub(super) fn take(&mut self, data: &[u8]) {
+    /// Takes the data of one event, and its name, which stands for its type where that is left out.
+    pub(super) fn take(&mut self, data: &[u8], name: &[u8]) {
         self.passed_over = false;
         if data == b"[DONE]" {
             self.end_seen = true;
             return;
         }
-        let tells = || self.dialect.room().telling.iter().any(|text| memchr::memmem::find(data, text).is_some());
-        let has_content = if !self.content_seen || tells() {
-            serde_json::from_slice::<Value>(data).is_ok_and(|event| self.read(&event, data))
+        let tells =
+            |place: &[u8]| self.dialect.room().telling.iter().any(|text| memchr::memmem::find(place, text).is_some());
+        // Behind a reason to end it matters whether more is said.
+        let has_content = if !self.content_seen || self.finish_seen || tells(data) || tells(name) {
+            serde_json::from_slice::<Value>(data).is_ok_and(|event| self.read(with_type(event, name), data))
         } else {
             // Responses says at the end of each part once more what is in it.
             self.dialect != Dialect::OpenaiResponses || memchr::memmem::find(data, b".delta\"").is_some()
@@ -82,11 +87,12 @@ impl Events {
     }
 
     /// Whether there is content in it.
-    fn read(&mut self, event: &Value, data: &[u8]) -> bool {
-        let seen = self.dialect.see(event);
+    fn read(&mut self, event: Value, data: &[u8]) -> bool {
+        let seen = self.dialect.see(&event);
         if seen.content && !self.content_seen {
-            self.frame_bytes = plain_length(data).saturating_sub(text_bytes(event));
+            self.frame_bytes = plain_length(data).saturating_sub(text_bytes(&event));
         }
+        self.speaking = (self.speaking | seen.alternatives.speaking) & !seen.alternatives.finished;
         self.content_seen |= seen.content;
         self.finish_seen |= seen.finish;
         self.failed_seen |= seen.failed;
@@ -110,6 +116,17 @@ impl Events {
         self.failed_seen || !(self.finish_seen || self.passed_over)
     }
 
+    /// Whether the dialect's last event has come.
+    pub(super) fn end_seen(&self) -> bool {
+        self.end_seen
+    }
+
+    /// Whether nothing is missing if nothing more comes: every alternative that spoke has said why it ends, and has said
+    /// nothing since, or the provider has reported an error.
+    pub(super) fn is_settled(&self) -> bool {
+        self.end_seen || self.error.is_some() || (self.finish_seen && self.speaking == 0)
+    }
+
     pub(super) fn finished(&self) -> bool {
         self.end_seen || self.finish_seen || self.passed_over
     }
@@ -117,6 +134,16 @@ impl Events {
     pub(super) fn usage(&self) -> Usage {
         self.usage.read(self.dialect)
     }
+}
+
+/// Some providers name their events and leave the type out.
+fn with_type(mut event: Value, name: &[u8]) -> Value {
+    if let (Some(members), Ok(name)) = (event.as_object_mut(), std::str::from_utf8(name))
+        && !name.is_empty()
+    {
+        members.entry("type").or_insert_with(|| name.into());
+    }
+    event
 }
 
 /// How long the texts are that an event brings, in any dialect.

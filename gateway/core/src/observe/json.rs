@@ -17,6 +17,8 @@ const NAME_BYTES_MAX: usize = 16;
 pub(super) struct UsageScan {
     dialect: Dialect,
     depth: u32,
+    /// The value that the body is has ended.
+    is_whole: bool,
     in_string: bool,
     escaped: bool,
     /// The last string at depth 1, while it may be a member's name.
@@ -32,7 +34,18 @@ pub(super) struct UsageScan {
 impl UsageScan {
     pub(super) fn new(dialect: Dialect) -> Self {
         let (name, value, found, id) = (Vec::new(), None, None, None);
-        UsageScan { dialect, depth: 0, in_string: false, escaped: false, name, value, found, id, escape_bytes: 0 }
+        UsageScan {
+            dialect,
+            depth: 0,
+            is_whole: false,
+            in_string: false,
+            escaped: false,
+            name,
+            value,
+            found,
+            id,
+            escape_bytes: 0,
+        }
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8]) {
@@ -81,6 +94,7 @@ impl UsageScan {
                 self.depth = self.depth.saturating_add(1);
             }
             b'}' | b']' => {
+                self.is_whole = self.depth == 1;
                 self.depth = self.depth.saturating_sub(1);
                 if self.depth == 0 { self.end_value() } else { self.keep(&[byte]) }
             }
@@ -119,6 +133,11 @@ impl UsageScan {
     /// By how many bytes the answer is longer than what it says.
     pub(super) fn escape_bytes(&self) -> u64 {
         self.escape_bytes
+    }
+
+    /// Whether all of the answer has come, whatever comes behind it.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     /// What was used, and what a provider of Responses calls its answer.

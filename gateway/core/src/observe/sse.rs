@@ -1,14 +1,16 @@
 //! Reads an event stream as it passes, split anywhere: usage, first content, finish, errors inside the stream.
 //!
 //! Own code and no crate: a parser that owned the stream would have to write it again, and what clients get must be
-//! the upstream's bytes. A data line is one event's data in every dialect, so names and events of several lines are
-//! read over.
+//! the upstream's bytes. A data line is one event's data in every dialect, so events of several lines are read over.
 
 use super::events::Events;
 use crate::dialect::Dialect;
 
 /// A longer line is passed over: it is a picture or a whole answer, and hundreds of streams share an instance.
 const LINE_BYTES_MAX: usize = 128 << 10;
+
+/// No event has a longer name.
+const NAME_BYTES_MAX: usize = 64;
 
 /// What the line's buffer may keep for the next line.
 const LINE_BYTES_KEPT: usize = 16 << 10;
@@ -26,6 +28,10 @@ pub(super) struct Sse {
     whole_seen: bool,
     /// And another one behind it: to its reader they are one event that cannot be read.
     pub(super) runs_together: bool,
+    /// What stands behind `event:` in the event that has begun.
+    name: Vec<u8>,
+    /// The dialect's last event has come, with the blank line behind it.
+    pub(super) has_ended: bool,
     /// What the events told.
     pub(super) events: Events,
 }
@@ -40,6 +46,8 @@ impl Sse {
             in_event: false,
             whole_seen: false,
             runs_together: false,
+            name: Vec::new(),
+            has_ended: false,
             events,
         }
     }
@@ -87,13 +95,20 @@ impl Sse {
         self.in_event = !line.is_empty();
         let Some(data) = line.strip_prefix(b"data:") else {
             self.whole_seen &= self.in_event;
+            if let Some(name) = line.strip_prefix(b"event:").filter(|name| name.len() <= NAME_BYTES_MAX) {
+                self.name.clear();
+                self.name.extend_from_slice(name.trim_ascii());
+            } else if line.is_empty() {
+                self.name.clear();
+                self.has_ended |= self.events.end_seen();
+            }
             return;
         };
         let data = data.trim_ascii();
         let is_whole = data.starts_with(b"{") && data.ends_with(b"}");
         self.runs_together |= is_whole && self.whole_seen;
         self.whole_seen |= is_whole;
-        self.events.take(data);
+        self.events.take(data, &self.name);
     }
 
     /// Whether the blank line that ends an event with a whole object is still to come.

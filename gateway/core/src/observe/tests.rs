@@ -491,3 +491,90 @@ fn the_usage_of_a_whole_answer_is_found_in_every_dialect() {
         assert_eq!(observer.finish().usage, Usage { cache_read_tokens: Some(8), ..known(11, 7) }, "{dialect:?}");
     }
 }
+
+/// What the observer says when this much of a stream has come.
+fn so_far(dialect: Dialect, stream: &str) -> SoFar {
+    let mut observer = Observer::new(dialect, false, &headers("text/event-stream")).of_chat(true);
+    observer.see(stream.as_bytes(), 0);
+    observer.so_far()
+}
+
+#[test]
+fn an_answer_ends_with_its_dialects_last_event_and_the_blank_line_behind_it() {
+    let responses = |kind: &str| format!("data: {{\"type\":\"response.{kind}\",\"response\":{{}}}}\n\n");
+    let error = r#"data: {"type":"error","error":{"type":"overloaded_error","message":"m"}}"#;
+    for (dialect, last) in [
+        (Dialect::OpenaiChat, "data: [DONE]\n\n".to_owned()),
+        (Dialect::OpenaiChat, "data:[DONE]\r\n\r\n".to_owned()),
+        (Dialect::Anthropic, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n".to_owned()),
+        (Dialect::Anthropic, "event: message_stop\ndata: {}\n\n".to_owned()),
+        (Dialect::Anthropic, format!("event: error\n{error}\n\n")),
+        (Dialect::OpenaiResponses, responses("completed")),
+        (Dialect::OpenaiResponses, responses("incomplete")),
+        (Dialect::OpenaiResponses, responses("failed")),
+        (Dialect::OpenaiResponses, responses("done")),
+        (Dialect::OpenaiResponses, "data: {\"type\":\"error\",\"message\":\"m\"}\n\n".to_owned()),
+    ] {
+        for begun in [String::new(), texts(dialect, &[5, 7]).concat()] {
+            let stream = format!("{begun}{last}");
+            let without_blank = stream.trim_end_matches(['\r', '\n']);
+            assert!(so_far(dialect, &stream).has_ended, "{stream}");
+            assert!(!so_far(dialect, without_blank).has_ended, "{stream}");
+            let in_line = so_far(dialect, &format!("{without_blank}\n"));
+            assert!(in_line.is_settled && in_line.ends_in_silence && !in_line.has_ended, "{stream}");
+        }
+    }
+    for not_last in ["data: [DONE\n\n", "data: {\"choices\":[{\"delta\":{\"content\":\"[DONE]\"}}]}\n\n"] {
+        assert!(!so_far(Dialect::OpenaiChat, not_last).has_ended, "{not_last}");
+    }
+    assert!(!so_far(Dialect::OpenaiResponses, "data: {\"type\":\"response.output_text.done\"}\n\n").has_ended);
+}
+
+#[test]
+fn an_answer_is_settled_by_its_reason_to_end_until_more_is_said() {
+    let chat = |index: u8, delta: &str, reason: &str| {
+        format!("data: {{\"choices\":[{{\"index\":{index},\"delta\":{delta},\"finish_reason\":{reason}}}]}}\n\n")
+    };
+    let (text, stop) = (chat(0, r#"{"content":"a"}"#, "null"), chat(0, "{}", "\"stop\""));
+    let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\n\n";
+    let other = chat(1, r#"{"content":"b"}"#, "null");
+    for (stream, settled) in [
+        (text.clone(), false),
+        (format!("{text}{stop}"), true),
+        (format!("{text}{stop}{usage}"), true),
+        (format!("{text}{stop}{text}"), false),
+        (format!("{text}{stop}{text}{stop}"), true),
+        (format!("{other}{stop}"), false),
+        (format!("{other}{stop}{}", chat(1, "{}", "\"stop\"")), true),
+        ("data: {\"error\":{\"message\":\"m\"}}\n\n".to_owned(), true),
+    ] {
+        assert_eq!(so_far(Dialect::OpenaiChat, &stream).is_settled, settled, "{stream}");
+    }
+    let seen = so_far(Dialect::OpenaiChat, &format!("{text}{stop}"));
+    assert!(!seen.ends_in_silence, "`[DONE]` and usage are waited for");
+    let gemini = |parts: &str, reason: &str| {
+        format!("data: {{\"candidates\":[{{\"content\":{{\"parts\":[{parts}]}}{reason}}}]}}\n\n")
+    };
+    let (text, stop) = (gemini(r#"{"text":"a"}"#, ""), gemini("", r#","finishReason":"STOP""#));
+    for (stream, settled) in [
+        (text.clone(), false),
+        (format!("{text}{stop}"), true),
+        (gemini(r#"{"text":"a"}"#, r#","finishReason":"STOP""#), true),
+        (format!("{stop}{text}"), false),
+    ] {
+        let seen = so_far(Dialect::Gemini, &stream);
+        assert_eq!((seen.is_settled, seen.ends_in_silence, seen.has_ended), (settled, settled, false), "{stream}");
+    }
+}
+
+#[test]
+fn a_document_is_settled_when_its_outermost_bracket_closes() {
+    for (body, settled) in
+        [(r#"{"choices":[{}]"#, false), (r#"{"choices":["}"]}"#, true), ("{}  ", true), ("]}", false)]
+    {
+        let mut observer = Observer::new(Dialect::OpenaiChat, false, &headers("application/json")).of_chat(true);
+        observer.see(body.as_bytes(), 0);
+        let seen = observer.so_far();
+        assert_eq!((seen.is_settled, seen.ends_in_silence), (settled, settled), "{body}");
+    }
+}

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::dialects::is_filled;
-use crate::dialects::room::EventFacts;
+use crate::dialects::room::{Alternatives, EventFacts};
 
 /// See [`Room::keep_alive`](crate::dialects::room::Room::keep_alive).
 pub(super) const KEEP_ALIVE: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
@@ -26,15 +26,18 @@ pub(super) fn see(event: &Value) -> EventFacts<'_> {
     let delta_has =
         |names: &[&str]| names.iter().any(|name| delta.and_then(|delta| delta.get(name)).is_some_and(is_filled));
     let block = event.get("content_block").and_then(|block| block.get("type")).and_then(Value::as_str);
+    let content = match kind {
+        "content_block_start" => block.is_some_and(|block| !matches!(block, "text" | "thinking")),
+        "content_block_delta" => delta_has(&["text", "thinking", "partial_json"]),
+        _ => false,
+    };
+    let finish = kind == "message_delta" && delta_has(&["stop_reason"]);
     EventFacts {
-        content: match kind {
-            "content_block_start" => block.is_some_and(|block| !matches!(block, "text" | "thinking")),
-            "content_block_delta" => delta_has(&["text", "thinking", "partial_json"]),
-            _ => false,
-        },
-        finish: kind == "message_delta" && delta_has(&["stop_reason"]),
+        content,
+        finish,
+        alternatives: Alternatives::only(content, finish),
         failed: false,
-        end: kind == "message_stop",
+        end: matches!(kind, "message_stop" | "error"),
         usage: match kind {
             "message_start" => event.get("message").and_then(|message| message.get("usage")),
             _ => event.get("usage"),

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::finish::is_failure;
 use crate::dialects::is_filled;
-use crate::dialects::room::EventFacts;
+use crate::dialects::room::{Alternatives, EventFacts};
 
 /// See [`Room::keep_alive`](crate::dialects::room::Room::keep_alive).
 pub(super) const KEEP_ALIVE: &[u8] = b"\n\n";
@@ -30,8 +30,10 @@ pub(super) const SHOWS_PICTURES: bool = true;
 pub(super) fn see(event: &Value) -> EventFacts<'_> {
     let candidates = || event.get("candidates").and_then(Value::as_array).into_iter().flatten();
     let reasons = || candidates().filter_map(|candidate| candidate.get("finishReason"));
+    let says_why = |candidate: &Value| candidate.get("finishReason").is_some_and(is_filled);
     let blocked = event.get("promptFeedback").and_then(|feedback| feedback.get("blockReason"));
     EventFacts {
+        alternatives: Alternatives::of(candidates(), has_content, says_why),
         content: candidates().any(has_content),
         finish: blocked.is_some_and(is_filled) || reasons().any(is_filled),
         failed: reasons().filter_map(Value::as_str).any(is_failure),

@@ -3,13 +3,14 @@
 use serde_json::Value;
 
 use crate::dialects::is_filled;
-use crate::dialects::room::EventFacts;
+use crate::dialects::room::{Alternatives, EventFacts};
 
 /// See [`Room::keep_alive`](crate::dialects::room::Room::keep_alive).
 pub(super) const KEEP_ALIVE: &[u8] = b"\n\n";
 
 /// See [`Room::telling`](crate::dialects::room::Room::telling).
-pub(super) const TELLING: &[&[u8]] = &[b"\"usage\"", b"\"error\"", b"response.incomplete", b"response.completed"];
+pub(super) const TELLING: &[&[u8]] =
+    &[b"\"usage\"", b"\"error\"", b"response.incomplete", b"response.completed", b"response.failed", b"response.done"];
 
 /// See [`Room::usage_member`](crate::dialects::room::Room::usage_member).
 pub(super) const USAGE_MEMBER: &str = "usage";
@@ -23,24 +24,34 @@ pub(super) const SHOWS_PICTURES: bool = false;
 pub(super) fn see(event: &Value) -> EventFacts<'_> {
     let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
     let response = event.get("response");
-    let ends = matches!(kind, "response.completed" | "response.incomplete" | "response.failed");
+    let ends = is_last(kind);
     let begins_call = || {
         let item = event.get("item").and_then(|item| item.get("type")).and_then(Value::as_str).unwrap_or_default();
         kind == "response.output_item.added" && item.ends_with("_call")
     };
+    let content = (kind.ends_with(".delta") && event.get("delta").is_some_and(is_filled)) || begins_call();
+    let error_of_response = || response.and_then(|response| response.get("error")).filter(|error| !error.is_null());
     let error = match kind {
         "error" => Some(event.get("error").filter(|error| error.is_object()).unwrap_or(event)),
-        "response.failed" => response.and_then(|response| response.get("error")).or(Some(event)),
+        "response.failed" => error_of_response().or(Some(event)),
+        "response.done" => error_of_response(),
         // Some relays write an error as chat completions do.
         "" => event.get("error").filter(|error| !error.is_null()),
         _ => None,
     };
     EventFacts {
-        content: (kind.ends_with(".delta") && event.get("delta").is_some_and(is_filled)) || begins_call(),
+        content,
         finish: ends,
+        alternatives: Alternatives::only(content, ends),
         failed: false,
-        end: ends,
+        end: ends || kind == "error",
         usage: response.filter(|_| ends).and_then(|response| response.get("usage")).filter(|usage| usage.is_object()),
         error,
     }
+}
+
+/// Whether an event is the last of its response. `response.done` is what servers write that follow OpenAI's realtime
+/// events (<https://platform.openai.com/docs/api-reference/realtime-server-events/response/done>).
+pub(super) fn is_last(kind: &str) -> bool {
+    matches!(kind, "response.completed" | "response.incomplete" | "response.failed" | "response.done")
 }
