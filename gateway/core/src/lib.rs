@@ -10,7 +10,7 @@
 //!
 //! - `scan`, [`headers`], [`uri`], [`problem`], [`state`]: bytes, header lists, paths, what is wrong, how a call ends
 //! - [`redact`]: texts without secrets
-//! - [`usage`], [`verdict`], [`dialect`]: tokens used, of whom an outcome speaks, the APIs spoken
+//! - [`usage`], [`verdict`], [`dialect`], [`unpack`]: tokens used, of whom an outcome speaks, the APIs spoken, codings
 //! - [`profile`]: what a model takes and refuses
 //! - [`observation`], [`price`], [`operation`]: what was seen of an answer, what tokens cost, what is asked of a provider
 //! - [`endpoint`], [`call`]: what llmio answers, and the request that is balanced
@@ -72,6 +72,7 @@ pub mod state;
 pub mod transform;
 pub mod translate;
 pub mod trial;
+pub mod unpack;
 pub mod uri;
 pub mod usage;
 pub mod verdict;

@@ -1,0 +1,434 @@
+//! Takes a provider's body out of gzip or deflate. Identity is asked for, and some servers and the proxies in front of them
+//! compress all the same, or say so and do not: what a body is, is seen in its first bytes.
+//!
+//! What comes out is bounded, and comes in pieces: a few hundred bytes can hold megabytes.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+
+use crate::headers;
+
+/// No answer is unpacked to more than this.
+const PLAIN_BYTES_MAX: u64 = 64 << 20;
+
+/// Nor to so many times what came, once it is more than a short answer.
+const RATIO_MAX: u64 = 100;
+const SHORT_BYTES: u64 = 64 << 10;
+
+/// Packed bytes that are unpacked at once, and so a thousand times as many plain ones.
+const STEP_BYTES: usize = 512;
+
+/// About as much is given at a time.
+const GIVEN_BYTES: usize = 16 << 10;
+
+/// From so many bytes at most it is told what a body is.
+const SIGN_BYTES: usize = 16;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A body on its way from its coding to plain bytes.
+#[derive(Debug)]
+pub struct Unpacker {
+    declared: Declared,
+    /// A coding that nobody undoes is left as it is instead of being a fault.
+    is_lenient: bool,
+    state: State,
+    /// What has come and is not unpacked yet, from `at`.
+    packed: Vec<u8>,
+    at: usize,
+    packed_bytes: u64,
+    plain_bytes: u64,
+    fault: Option<Fault>,
+}
+
+/// Why a body cannot be unpacked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It is in a coding that nobody asked for and that is not known here.
+    Coding(String),
+    /// It is not what it looked like, or ends too early.
+    Damaged,
+    /// It is larger than anything that could be an answer.
+    TooLarge,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Coding(name) => write!(to, "its answer is coded as {name}, and only gzip and deflate are read"),
+            Self::Damaged => to.write_str("its compressed answer is damaged"),
+            Self::TooLarge => {
+                let mib = PLAIN_BYTES_MAX >> 20;
+                write!(to, "its compressed answer unpacks to more than {mib} MiB or {RATIO_MAX} times its size")
+            }
+        }
+    }
+}
+
+/// Takes away what headers say of a body that has been unpacked.
+pub fn of_plain(headers: &mut Vec<(String, Vec<u8>)>) {
+    headers.retain(|(name, _)| !matches!(name.as_str(), "content-encoding" | "content-length"));
+}
+
+/// What `content-encoding` says.
+#[derive(Debug, PartialEq, Eq)]
+enum Declared {
+    Nothing,
+    Gzip,
+    Deflate,
+    Other(String),
+}
+
+#[derive(Debug)]
+enum State {
+    /// Too little has come to tell.
+    Unknown,
+    Plain,
+    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
+    Zlib(Box<ZlibDecoder<Vec<u8>>>),
+    Deflate(Box<DeflateDecoder<Vec<u8>>>),
+}
+
+impl Unpacker {
+    /// For a body with these headers. `is_lenient`: a coding that is not known passes as it came, as the bodies of errors
+    /// do, whose status says enough.
+    pub fn of(headers: &[(String, Vec<u8>)], is_lenient: bool) -> Self {
+        Unpacker {
+            declared: Declared::in_headers(headers),
+            is_lenient,
+            state: State::Unknown,
+            packed: Vec::new(),
+            at: 0,
+            packed_bytes: 0,
+            plain_bytes: 0,
+            fault: None,
+        }
+    }
+
+    /// A body that passes as it came, whatever is in it.
+    pub fn none() -> Self {
+        Unpacker { state: State::Plain, ..Self::of(&[], true) }
+    }
+
+    /// Whether `bytes`, the next of the body, are plain already. If not they are to be [taken](Self::take).
+    pub fn lets_pass(&mut self, bytes: &[u8]) -> bool {
+        if matches!(self.state, State::Unknown) && self.packed.is_empty() {
+            self.decide(bytes, false);
+        }
+        matches!(self.state, State::Plain) && self.packed.is_empty()
+    }
+
+    /// Takes the next bytes of the body; `is_last`: no others follow.
+    pub fn take(&mut self, bytes: &[u8], is_last: bool) {
+        self.packed.drain(..self.at);
+        self.at = 0;
+        self.packed.extend_from_slice(bytes);
+        self.packed_bytes += bytes.len() as u64;
+        if matches!(self.state, State::Unknown) {
+            let begun = std::mem::take(&mut self.packed);
+            self.decide(&begun, is_last);
+            self.packed = begun;
+        }
+    }
+
+    /// Adds some of what they hold to `plain`. Whether there was any.
+    pub fn give(&mut self, plain: &mut Vec<u8>) -> bool {
+        let before = plain.len();
+        while plain.len() - before < GIVEN_BYTES && self.at < self.packed.len() && self.fault.is_none() {
+            if let Err(fault) = self.step(plain) {
+                self.fault = Some(fault);
+            }
+            if matches!(self.state, State::Unknown) {
+                break;
+            }
+        }
+        if self.at == self.packed.len() {
+            self.packed.clear();
+            self.at = 0;
+        }
+        plain.len() > before
+    }
+
+    /// Why nothing more is given; `ended`: the body has ended as it should.
+    pub fn fault(&mut self, ended: bool) -> Option<Fault> {
+        let is_cut = match &mut self.state {
+            State::Gzip(decoder) if ended => decoder.try_finish().is_err(),
+            _ => false,
+        };
+        self.fault.clone().or(is_cut.then_some(Fault::Damaged))
+    }
+
+    /// Whether headers that speak of the packed body hold no longer.
+    pub fn has_changed(&self) -> bool {
+        match self.state {
+            State::Unknown => false,
+            State::Plain => !matches!(self.declared, Declared::Nothing) && !self.keeps_coding(),
+            _ => true,
+        }
+    }
+
+    fn keeps_coding(&self) -> bool {
+        self.is_lenient && matches!(self.declared, Declared::Other(_))
+    }
+
+    fn decide(&mut self, begun: &[u8], is_last: bool) {
+        let sign = begun.get(..SIGN_BYTES.min(begun.len())).unwrap_or_default();
+        let is_short = !is_last && (sign.len() < 2 || BYTE_ORDER_MARK.starts_with(sign));
+        self.state = match (&self.declared, sign) {
+            (_, []) => return,
+            (Declared::Nothing | Declared::Gzip, [0x1f]) if is_short => return,
+            (Declared::Nothing | Declared::Gzip, [0x1f, 0x8b, ..]) => {
+                State::Gzip(Box::new(MultiGzDecoder::new(Vec::new())))
+            }
+            (Declared::Nothing | Declared::Gzip, _) => State::Plain,
+            _ if is_short => return,
+            (Declared::Deflate, [first, second, ..]) if is_zlib(*first, *second) => {
+                State::Zlib(Box::new(ZlibDecoder::new(Vec::new())))
+            }
+            (_, sign) if is_text(sign) => State::Plain,
+            (Declared::Deflate, _) => State::Deflate(Box::new(DeflateDecoder::new(Vec::new()))),
+            (Declared::Other(_), _) if self.is_lenient => State::Plain,
+            (Declared::Other(name), _) => {
+                self.fault = Some(Fault::Coding(name.clone()));
+                return;
+            }
+        };
+    }
+
+    fn step(&mut self, plain: &mut Vec<u8>) -> Result<(), Fault> {
+        let end = (self.at + STEP_BYTES).min(self.packed.len());
+        let packed = self.packed.get(self.at..end).unwrap_or_default();
+        let before = plain.len();
+        match &mut self.state {
+            State::Unknown => return Ok(()),
+            State::Plain => plain.extend_from_slice(packed),
+            State::Gzip(decoder) => {
+                write(&mut **decoder, packed)?;
+                plain.append(decoder.get_mut());
+            }
+            State::Zlib(decoder) => {
+                write(&mut **decoder, packed)?;
+                plain.append(decoder.get_mut());
+            }
+            State::Deflate(decoder) => {
+                write(&mut **decoder, packed)?;
+                plain.append(decoder.get_mut());
+            }
+        }
+        self.at = end;
+        self.plain_bytes += (plain.len() - before) as u64;
+        let came = self.packed_bytes.saturating_sub((self.packed.len() - self.at) as u64);
+        let is_bomb = self.plain_bytes > SHORT_BYTES && self.plain_bytes > came.saturating_mul(RATIO_MAX);
+        if is_bomb || self.plain_bytes > PLAIN_BYTES_MAX { Err(Fault::TooLarge) } else { Ok(()) }
+    }
+}
+
+/// What has come is given at once: an event must not wait for the next one.
+fn write(decoder: &mut impl Write, packed: &[u8]) -> Result<(), Fault> {
+    let written: io::Result<()> = decoder.write_all(packed).and_then(|()| decoder.flush());
+    written.map_err(|_| Fault::Damaged)
+}
+
+impl Declared {
+    fn in_headers(headers: &[(String, Vec<u8>)]) -> Self {
+        let Some(value) = headers::text(headers, "content-encoding") else { return Self::Nothing };
+        let named: Vec<String> = value
+            .split(',')
+            .map(|coding| coding.trim().to_ascii_lowercase())
+            .filter(|coding| !coding.is_empty() && coding != "identity")
+            .collect();
+        match named.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            [] => Self::Nothing,
+            ["gzip" | "x-gzip"] => Self::Gzip,
+            ["deflate"] => Self::Deflate,
+            _ => Self::Other(named.join(", ").chars().take(40).collect()),
+        }
+    }
+}
+
+/// The two bytes before a zlib stream (RFC 1950, section 2.2). Some servers leave them out.
+fn is_zlib(first: u8, second: u8) -> bool {
+    first & 0x0f == 8 && (u16::from(first) << 8 | u16::from(second)).is_multiple_of(31)
+}
+
+/// Whether bytes are those of JSON or of events, and so in no coding at all.
+fn is_text(bytes: &[u8]) -> bool {
+    let begun = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    begun.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
+}
+
+#[cfg(test)]
+mod tests {
+    use flate2::Compression;
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+
+    use super::*;
+
+    fn declared(coding: &str) -> Vec<(String, Vec<u8>)> {
+        match coding {
+            "" => Vec::new(),
+            coding => vec![("content-encoding".to_owned(), coding.as_bytes().to_vec())],
+        }
+    }
+
+    fn gzip(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(plain).and_then(|()| encoder.finish()).expect("memory")
+    }
+
+    fn zlib(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(plain).and_then(|()| encoder.finish()).expect("memory")
+    }
+
+    fn deflate(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(plain).and_then(|()| encoder.finish()).expect("memory")
+    }
+
+    /// What comes out of a body that comes in pieces of so many bytes, and why there is no more.
+    fn unpacked(unpacker: &mut Unpacker, body: &[u8], size: usize) -> (Vec<u8>, Option<Fault>) {
+        let mut plain = Vec::new();
+        for piece in body.chunks(size) {
+            if unpacker.lets_pass(piece) {
+                plain.extend_from_slice(piece);
+                continue;
+            }
+            unpacker.take(piece, false);
+            loop {
+                let mut given = Vec::new();
+                if !unpacker.give(&mut given) {
+                    break;
+                }
+                assert!(given.len() < GIVEN_BYTES + 1100 * STEP_BYTES, "{} at once", given.len());
+                plain.extend(given);
+            }
+        }
+        let mut rest = Vec::new();
+        unpacker.take(b"", true);
+        while unpacker.give(&mut rest) {}
+        plain.extend(rest);
+        let fault = unpacker.fault(true);
+        (plain, fault)
+    }
+
+    const ANSWER: &[u8] = br#"{"choices":[{"message":{"content":"Hello"}}]}"#;
+
+    #[test]
+    fn a_body_is_what_its_first_bytes_say_whatever_its_header_says() {
+        for (coding, body, changed) in [
+            ("gzip", gzip(ANSWER), true),
+            ("x-gzip", gzip(ANSWER), true),
+            ("GZIP, identity", gzip(ANSWER), true),
+            ("", gzip(ANSWER), true),
+            ("deflate", zlib(ANSWER), true),
+            ("deflate", deflate(ANSWER), true),
+            ("", ANSWER.to_vec(), false),
+            ("identity", ANSWER.to_vec(), false),
+            ("gzip", ANSWER.to_vec(), true),
+            ("deflate", ANSWER.to_vec(), true),
+            ("br", ANSWER.to_vec(), true),
+            ("zstd", b"\xef\xbb\xbf{}".to_vec(), true),
+        ] {
+            for size in [1, 2, 7, 1000] {
+                let mut unpacker = Unpacker::of(&declared(coding), false);
+                let (plain, fault) = unpacked(&mut unpacker, &body, size);
+                let wanted = if body.starts_with(b"\xef") { body.as_slice() } else { ANSWER };
+                assert_eq!((plain.as_slice(), fault), (wanted, None), "{coding:?} in pieces of {size}");
+                assert_eq!(unpacker.has_changed(), changed, "{coding:?} in pieces of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_coding_that_is_not_known_is_a_fault_unless_its_status_says_enough() {
+        let body = b"\x8b\x0a\x80{}\x03";
+        for coding in ["br", "zstd", "gzip, br", "compress"] {
+            let mut unpacker = Unpacker::of(&declared(coding), false);
+            let (plain, fault) = unpacked(&mut unpacker, body, 3);
+            assert_eq!((plain.as_slice(), fault), (&b""[..], Some(Fault::Coding(coding.to_owned()))));
+            let mut lenient = Unpacker::of(&declared(coding), true);
+            assert_eq!(unpacked(&mut lenient, body, 3), (body.to_vec(), None), "{coding}");
+            assert!(!lenient.has_changed(), "{coding}");
+        }
+        assert_eq!(unpacked(&mut Unpacker::none(), &gzip(ANSWER), 5).0, gzip(ANSWER));
+    }
+
+    #[test]
+    fn events_come_out_as_they_come_in() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        let mut unpacker = Unpacker::of(&declared("gzip"), false);
+        for event in ["data: 1\n\n", "data: 2\n\n", "data: [DONE]\n\n"] {
+            encoder.write_all(event.as_bytes()).and_then(|()| encoder.flush()).expect("memory");
+            unpacker.take(&std::mem::take(encoder.get_mut()), false);
+            let mut plain = Vec::new();
+            assert!(unpacker.give(&mut plain));
+            assert_eq!(String::from_utf8_lossy(&plain), event);
+        }
+    }
+
+    #[test]
+    fn several_members_are_one_body_and_a_cut_or_spoilt_one_is_damaged() {
+        let two = [gzip(b"{\"a\":"), gzip(b"1}")].concat();
+        assert_eq!(unpacked(&mut Unpacker::of(&[], false), &two, 9), (b"{\"a\":1}".to_vec(), None));
+        let whole = gzip(&ANSWER.repeat(50));
+        let cut = whole.get(..whole.len() - 12).expect("it is longer");
+        assert_eq!(unpacked(&mut Unpacker::of(&[], false), cut, 9).1, Some(Fault::Damaged));
+        let mut spoilt = whole.clone();
+        spoilt[20] ^= 0xff;
+        assert_eq!(unpacked(&mut Unpacker::of(&[], false), &spoilt, 9).1, Some(Fault::Damaged));
+    }
+
+    #[test]
+    fn a_bomb_is_given_up_before_it_is_unpacked() {
+        for (body, most) in [
+            // A thousand to one.
+            (gzip(&vec![b' '; 8 << 20]), SHORT_BYTES + (1 << 20)),
+            (zlib(&vec![0; 8 << 20]), SHORT_BYTES + (1 << 20)),
+        ] {
+            let coding = if body.starts_with(&[0x1f]) { "gzip" } else { "deflate" };
+            let (plain, fault) = unpacked(&mut Unpacker::of(&declared(coding), false), &body, 1000);
+            assert_eq!(fault, Some(Fault::TooLarge), "{coding}");
+            assert!((plain.len() as u64) < most, "{coding}: {} bytes came out", plain.len());
+        }
+    }
+
+    #[test]
+    fn no_more_than_64_mib_come_out() {
+        // Noise of one bit in a byte: eight to one at best.
+        let mut seed = 1_u64;
+        let mut noise = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            b'a' + u8::try_from(seed >> 63).unwrap_or(0)
+        };
+        let block: Vec<u8> = (0..1 << 20).map(|_| noise()).collect();
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        for _ in 0..66 {
+            encoder.write_all(&block).expect("memory");
+        }
+        let body = encoder.finish().expect("memory");
+        let (plain, fault) = unpacked(&mut Unpacker::of(&[], false), &body, 16 << 10);
+        assert_eq!(fault, Some(Fault::TooLarge));
+        assert!(plain.len() as u64 <= PLAIN_BYTES_MAX + (1 << 20), "{}", plain.len());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic_and_every_split_gives_the_same(
+            body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+            size in 1_usize..40,
+            coding in proptest::sample::select(vec!["", "gzip", "deflate", "br"]),
+        ) {
+            for body in [gzip(&body), deflate(&body), body] {
+                let whole = unpacked(&mut Unpacker::of(&declared(coding), false), &body, body.len().max(1));
+                let split = unpacked(&mut Unpacker::of(&declared(coding), false), &body, size.max(SIGN_BYTES));
+                proptest::prop_assert_eq!(whole.1.is_some(), split.1.is_some());
+                if whole.1.is_none() {
+                    proptest::prop_assert_eq!(whole.0, split.0);
+                }
+            }
+        }
+    }
+}
