@@ -101,10 +101,7 @@ pub(crate) fn respond_early(
             }
         };
         match ready {
-            Ready::Answer(mut answer, terms, ended) => {
-                if !answer.transform.gives_events(answer.observer.so_far()) {
-                    answer.transform = ResponseTransform::events_of_whole(terms.dialect, &terms.id);
-                }
+            Ready::Answer(answer, terms, ended) => {
                 give(instance, *answer, terms, ended, Pulse::default(), writer).await;
             }
             // The built-in provider's.
@@ -221,6 +218,8 @@ async fn copy(
     mut silence: Silence<'_>,
 ) -> Copied {
     let terms = silence.terms;
+    let mut held = held;
+    held.truncate(held.len() - observer.so_far().behind_end.min(held.len()));
     let held = if transform.lets_pass(&held, observer.so_far()) { held } else { transform.pass(&held) };
     if !held.is_empty() && !receiver.take(held).await.is_empty() {
         return Some(SendError::ClientClosed).into();
@@ -242,6 +241,7 @@ async fn copy(
         let now_ms = host::now_ms();
         if !buffer.is_empty() {
             observer.see(&buffer, now_ms.saturating_sub(terms.start_ms));
+            buffer.truncate(buffer.len() - observer.so_far().behind_end.min(buffer.len()));
             let is_left = if transform.lets_pass(&buffer, observer.so_far()) {
                 silence.last_ms = now_ms;
                 buffer = receiver.take(buffer).await;

@@ -13,6 +13,7 @@ use gateway_core::redact::{self, Mask};
 use gateway_core::relays;
 use gateway_core::rewrite::{self, EgressRoute, Outgoing};
 use gateway_core::transform::ResponseTransform;
+use gateway_core::unpack::{self, Unpacker};
 use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Method, RequestOptions, Scheme};
 use spin_sdk::wasip3::wit_bindgen::FutureWriter;
@@ -52,40 +53,75 @@ pub(crate) struct Body {
     left: Option<u64>,
     /// What hides the secrets in it.
     mask: Option<Mask>,
+    /// All of it has come from the host.
+    is_read: bool,
+    unpacker: Unpacker,
     /// Dropping it tells the host that nobody reads any more.
     _consumed: FutureWriter<Result<(), ErrorCode>>,
 }
 
 impl Body {
-    /// An answer's status, headers and body.
+    /// An answer's status, headers and body, which is in its coding.
     fn of(response: types::Response) -> (u16, Vec<(String, Vec<u8>)>, Body) {
         let status = response.get_status_code();
         let headers = response.get_headers().copy_all();
         let (consumed, consumed_reader) = wit_future::new(|| Ok(()));
         let contents = body::Reader::of(types::Response::consume_body(response, consumed_reader));
         let left = announced(&headers);
-        (status, headers, Body { contents, left, mask: None, _consumed: consumed })
+        let unpacker = Unpacker::none();
+        (status, headers, Body { contents, left, is_read: false, unpacker, mask: None, _consumed: consumed })
+    }
+
+    /// The same body in plain bytes. `is_lenient`: see [`Unpacker::of`].
+    fn unpacked(self, headers: &[(String, Vec<u8>)], is_lenient: bool) -> Self {
+        Body { unpacker: Unpacker::of(headers, is_lenient), ..self }
+    }
+
+    /// Whether headers that speak of the body's coding and length do not hold for what was read of it.
+    fn is_unpacked(&self) -> bool {
+        self.unpacker.has_changed()
     }
 
     /// The next bytes, in a buffer that is used again and again, and whether more may come.
     pub(crate) async fn read(&mut self, mut buffer: Vec<u8>) -> (bool, Vec<u8>) {
         buffer.clear();
-        let (is_more, mut buffer) = self.contents.read(buffer).await;
-        self.left = self.left.and_then(|left| left.checked_sub(buffer.len() as u64));
-        let is_more = is_more && self.left != Some(0);
+        let (is_more, mut buffer) = self.read_plain(buffer).await;
         if let Some(mask) = &mut self.mask {
             mask.pass(&mut buffer, !is_more);
         }
         (is_more, buffer)
     }
 
+    async fn read_plain(&mut self, mut buffer: Vec<u8>) -> (bool, Vec<u8>) {
+        loop {
+            buffer.clear();
+            if self.unpacker.give(&mut buffer) {
+                return (true, buffer);
+            }
+            if self.is_read || self.unpacker.fault(false).is_some() {
+                return (false, buffer);
+            }
+            let (is_more, read) = self.contents.read(buffer).await;
+            buffer = read;
+            self.left = self.left.and_then(|left| left.checked_sub(buffer.len() as u64));
+            self.is_read = !is_more || self.left == Some(0);
+            if self.unpacker.lets_pass(&buffer) {
+                return (!self.is_read, buffer);
+            }
+            self.unpacker.take(&buffer, self.is_read);
+        }
+    }
+
     /// How it ended. To be asked after the last bytes. An announced length that was reached is an end as good as any,
     /// and asking the host for another would cost a suspension.
-    pub(crate) async fn end(self) -> Result<(), SendError> {
-        if self.left == Some(0) {
-            return Ok(());
+    pub(crate) async fn end(mut self) -> Result<(), SendError> {
+        if let Some(fault) = self.unpacker.fault(false) {
+            return Err(SendError::Protocol(fault.to_string()));
         }
-        self.contents.end().await.into_result().map_err(translate)
+        if self.left != Some(0) {
+            self.contents.end().await.into_result().map_err(translate)?;
+        }
+        self.unpacker.fault(true).map_or(Ok(()), |fault| Err(SendError::Protocol(fault.to_string())))
     }
 }
 
@@ -112,7 +148,7 @@ pub(crate) async fn attempt(
     terms: &Terms<'_>,
 ) -> (Outcome, Option<Answer>) {
     let (dialect, transform) = (outgoing.dialect, std::mem::replace(&mut outgoing.transform, ResponseTransform::AsIs));
-    let (as_array, is_post) = (outgoing.as_array, outgoing.method == "POST");
+    let (as_array, is_post, wanted) = (outgoing.as_array, outgoing.method == "POST", outgoing.wanted.take());
     let secrets = std::mem::take(&mut outgoing.secrets);
     let through = outgoing.egress.as_ref().map(EgressRoute::through);
     let (request, mut writer, body) = match build_attempt(instance, outgoing, terms) {
@@ -140,7 +176,7 @@ pub(crate) async fn attempt(
             return (Outcome::Failed(error), None);
         }
     };
-    let (status, mut raw, mut body) = Body::of(response);
+    let (status, mut raw, body) = Body::of(response);
     secrets.hide_in_headers(&mut raw);
     if let Some(Through { name, is_relay: true }) = &through
         && relays::is_refusal(&raw)
@@ -151,11 +187,13 @@ pub(crate) async fn attempt(
         return (Outcome::Failed(error), None);
     }
     if (200..300).contains(&status) {
+        let mut body = body.unpacked(&raw, false);
         body.mask = Mask::of(&secrets);
-        let reading = preview::Reading { dialect, as_array, transform };
+        let reading = preview::Reading { dialect, as_array, transform, wanted };
         return preview::preview(instance, (status, raw), body, reading, terms).await;
     }
-    match collect(body, ERROR_BYTES_MAX).await {
+    let body = body.unpacked(&raw, true);
+    match collect(body, &mut raw, ERROR_BYTES_MAX).await {
         Ok(mut body) => {
             secrets.hide(&mut body);
             redact::hide_accounts(&mut body);
@@ -178,8 +216,9 @@ pub(crate) async fn fetch(
     let (request, writer, _) = build_attempt(instance, outgoing, terms)?;
     drop(writer);
     let response = client::send(request).await.map_err(|code| translate(code).before_head())?;
-    let (status, _, body) = Body::of(response);
-    let mut body = collect(body, LIST_BYTES_MAX).await?;
+    let (status, mut headers, body) = Body::of(response);
+    let body = body.unpacked(&headers, true);
+    let mut body = collect(body, &mut headers, LIST_BYTES_MAX).await?;
     secrets.hide(&mut body);
     Ok((status, body))
 }
@@ -299,20 +338,24 @@ fn announced(headers: &[(String, Vec<u8>)]) -> Option<u64> {
     headers::text(headers, "content-length")?.trim().parse().ok().filter(|length| *length > 0)
 }
 
-/// A body as a whole, cut where it gets too long.
-async fn collect(mut body: Body, bytes_max: usize) -> Result<Vec<u8>, SendError> {
+/// A body as a whole, cut where it gets too long, and its headers as they are true of it. One that cannot be unpacked is
+/// empty: where it is an error's its status says enough.
+async fn collect(mut body: Body, headers: &mut Vec<(String, Vec<u8>)>, bytes_max: usize) -> Result<Vec<u8>, SendError> {
     let mut kept: Vec<u8> = Vec::new();
     let mut buffer = Vec::with_capacity(8 << 10);
     loop {
         let (more, read) = body.read(buffer).await;
         buffer = read;
         kept.extend_from_slice(&buffer);
-        if !more {
-            return body.end().await.map(|()| kept);
+        let is_enough = kept.len() > bytes_max;
+        if more && !is_enough {
+            continue;
         }
-        if kept.len() > bytes_max {
-            return Ok(kept);
+        let (is_unpacked, is_spoilt) = (body.is_unpacked(), body.unpacker.fault(false).is_some());
+        if is_unpacked || is_spoilt {
+            unpack::of_plain(headers);
         }
+        return if is_enough || is_spoilt { Ok(kept) } else { body.end().await.map(|()| kept) };
     }
 }
 

@@ -8,6 +8,7 @@ mod answer;
 pub(crate) mod cache;
 mod error;
 pub(crate) mod events;
+pub(crate) mod gathered;
 pub(crate) mod json;
 pub(crate) mod media;
 pub(crate) mod members;

@@ -24,6 +24,10 @@ pub struct Observation {
 /// What was seen so far.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct SoFar {
+    /// What it is has been seen in its first bytes.
+    pub is_understood: bool,
+    /// It is a JSON document.
+    pub is_document: bool,
     /// It is an event stream, so that an error event can be added to it.
     pub is_stream: bool,
     /// It has said why it ends, so that nothing but usage can follow.
@@ -34,6 +38,8 @@ pub struct SoFar {
     pub in_event: bool,
     /// The dialect's last event has come: whatever comes behind it is none of the answer.
     pub has_ended: bool,
+    /// So many of the last bytes came behind it.
+    pub behind_end: usize,
     /// Nothing is missing if nothing more comes: however the body ends, the answer is whole.
     pub is_settled: bool,
     /// Nor will more come, if it does not soon: there is no last event to wait for.

@@ -3,11 +3,13 @@
 
 mod array;
 mod events;
+mod form;
 mod json;
 mod sse;
 
 use array::Array;
 use events::Events;
+use form::{FirstBytes, Form};
 use json::UsageScan;
 use sse::Sse;
 
@@ -22,25 +24,34 @@ pub const SETTLED_MS: u64 = 1000;
 /// How an answer's body is read.
 #[derive(Debug)]
 enum Reader {
+    /// A conversation's answer of which too little has come to tell.
+    Unknown(FirstBytes),
     Json(UsageScan),
     Sse(Sse),
     /// Gemini's other form of a stream.
     Array(Array),
-    /// Neither JSON nor an event stream, or compressed: only counted.
+    /// Neither JSON nor an event stream, in a call that is no conversation: only counted.
     Opaque,
+    /// A conversation is answered with none of them.
+    Page,
+    Unreadable,
 }
 
 /// Watches one answer.
 #[derive(Debug)]
 pub struct Observer {
     dialect: Dialect,
+    as_array: bool,
+    /// What the header says.
+    says_events: bool,
+    says_page: bool,
     reader: Reader,
     bytes: u64,
+    /// So many of the last ones came behind the last event.
+    behind_end: usize,
     first_content_ms: Option<u64>,
-    is_page: bool,
     /// It is JSON or an event stream, or it is no answer.
     is_chat: bool,
-    is_encoded: bool,
 }
 
 /// How an answer looks before its first content.
@@ -66,44 +77,59 @@ pub enum Preview {
 }
 
 impl Observer {
-    /// An observer for an answer of this dialect with these headers. `as_array`: the stream was asked for as a JSON array.
+    /// An observer for an answer of this dialect with these headers, whose body is plain. `as_array`: the stream was asked
+    /// for as a JSON array.
     pub fn new(dialect: Dialect, as_array: bool, headers: &[(String, Vec<u8>)]) -> Self {
-        let encoded =
-            headers::value(headers, "content-encoding").is_some_and(|value| !value.eq_ignore_ascii_case(b"identity"));
         let media_type = headers::value(headers, "content-type").unwrap_or_default();
         let is =
             |wanted: &[u8]| media_type.len() >= wanted.len() && media_type[..wanted.len()].eq_ignore_ascii_case(wanted);
-        let reader = match () {
-            () if encoded => Reader::Opaque,
-            () if is(b"text/event-stream") => Reader::Sse(Sse::new(dialect)),
-            () if is(b"application/json") && as_array => Reader::Array(Array::new(dialect)),
-            () if is(b"application/json") => Reader::Json(UsageScan::new(dialect)),
-            () => Reader::Opaque,
-        };
-        Observer {
+        let (says_events, says_json) = (is(b"text/event-stream"), is(b"application/json"));
+        let mut observer = Observer {
             dialect,
-            reader,
+            as_array,
+            says_events,
+            says_page: is(b"text/html"),
+            reader: Reader::Opaque,
             bytes: 0,
+            behind_end: 0,
             first_content_ms: None,
-            is_page: is(b"text/html"),
             is_chat: false,
-            is_encoded: encoded,
+        };
+        match () {
+            () if says_events => observer.read_as(Form::Events),
+            () if says_json => observer.read_as(Form::List),
+            () => {}
         }
+        observer
     }
 
-    /// The answer is one of a conversation: JSON or events, whatever its header says.
+    /// The answer is one of a conversation: what its first bytes say it is, whatever its header says.
     pub fn of_chat(self, is_chat: bool) -> Self {
-        Observer { is_chat, ..self }
+        let reader = if is_chat { Reader::Unknown(FirstBytes::default()) } else { self.reader };
+        Observer { is_chat, reader, ..self }
+    }
+
+    fn read_as(&mut self, form: Form) {
+        self.reader = match form {
+            Form::Events => Reader::Sse(Sse::new(self.dialect)),
+            Form::Object | Form::List if self.as_array => Reader::Array(Array::new(self.dialect)),
+            Form::Object | Form::List => Reader::Json(UsageScan::new(self.dialect)),
+            Form::Page => Reader::Page,
+            Form::Unreadable => Reader::Unreadable,
+        };
     }
 
     /// What decides what becomes of the bytes that come next.
     pub fn so_far(&self) -> SoFar {
         SoFar {
+            is_understood: !matches!(self.reader, Reader::Unknown(_)),
             is_stream: self.is_stream(),
+            is_document: matches!(self.reader, Reader::Json(_)),
             finish_seen: self.finish_seen(),
             error_seen: self.error_seen(),
             in_event: self.in_event(),
-            has_ended: matches!(&self.reader, Reader::Sse(sse) if sse.has_ended),
+            has_ended: self.has_ended(),
+            behind_end: self.behind_end,
             is_settled: self.is_settled(),
             ends_in_silence: self.ends_in_silence(),
         }
@@ -114,21 +140,18 @@ impl Observer {
             Reader::Json(scan) => self.is_chat && scan.is_whole(),
             Reader::Sse(sse) => sse.events.is_settled(),
             Reader::Array(array) => array.is_whole(),
-            Reader::Opaque => false,
+            Reader::Unknown(_) | Reader::Opaque | Reader::Page | Reader::Unreadable => false,
         }
     }
 
-    /// OpenAI's and Anthropic's last event is waited for where the reason to end has come, since what was used may
-    /// follow; Gemini has none. Behind an error or a last event without its blank line anything may be missing, and a JSON
-    /// document tells itself where it ends.
+    /// Nothing follows an error or a last event without its blank line, a JSON document tells itself where it ends, and
+    /// where there is no last event there is nothing else to go by.
     fn ends_in_silence(&self) -> bool {
-        self.is_settled()
-            && match &self.reader {
-                Reader::Sse(Sse { events, .. }) => {
-                    self.dialect == Dialect::Gemini || events.end_seen() || events.error.is_some()
-                }
-                _ => true,
-            }
+        self.is_settled() && !self.has_ended()
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(&self.reader, Reader::Sse(sse) if sse.has_ended)
     }
 
     fn is_stream(&self) -> bool {
@@ -152,17 +175,28 @@ impl Observer {
     /// Looks at the next bytes; `now_ms` is the time they came.
     pub fn see(&mut self, bytes: &[u8], now_ms: u64) {
         self.bytes += bytes.len() as u64;
+        if let Reader::Unknown(first) = &mut self.reader {
+            let Some(form) = first.add(bytes, self.says_events) else { return };
+            let begun = first.take();
+            self.read_as(form);
+            return self.read(&begun, now_ms);
+        }
+        self.read(bytes, now_ms);
+    }
+
+    fn read(&mut self, bytes: &[u8], now_ms: u64) {
         match &mut self.reader {
             Reader::Json(scan) => scan.feed(bytes),
             Reader::Sse(sse) => {
-                sse.feed(bytes);
+                self.behind_end = sse.feed(bytes);
+                self.bytes = self.bytes.saturating_sub(self.behind_end as u64);
                 self.first_content_ms = self.first_content_ms.or(sse.events.content_seen.then_some(now_ms));
             }
             Reader::Array(array) => {
                 array.feed(bytes);
                 self.first_content_ms = self.first_content_ms.or(array.events.content_seen.then_some(now_ms));
             }
-            Reader::Opaque => {}
+            Reader::Unknown(_) | Reader::Opaque | Reader::Page | Reader::Unreadable => {}
         }
     }
 
@@ -170,8 +204,14 @@ impl Observer {
         match &self.reader {
             Reader::Sse(sse) => Some(&sse.events),
             Reader::Array(array) => Some(&array.events),
-            Reader::Json(_) | Reader::Opaque => None,
+            Reader::Unknown(_) | Reader::Json(_) | Reader::Opaque | Reader::Page | Reader::Unreadable => None,
         }
+    }
+
+    /// The error that the provider has reported inside the answer.
+    pub fn failure(&self) -> Option<Preview> {
+        let error = self.events()?.error.as_ref()?;
+        Some(Preview::Error { status: error.status, body: error.data.clone() })
     }
 
     fn in_event(&self) -> bool {
@@ -196,25 +236,25 @@ impl Observer {
         if self.events().is_some_and(|events| events.content_seen) {
             return Preview::Good;
         }
-        match (self.events(), &self.reader) {
-            (Some(events), _) => match &events.error {
-                Some(error) => Preview::Error { status: error.status, body: error.data.clone() },
-                None if ended && events.is_empty() => Preview::Empty,
-                None if ended => Preview::Good,
-                None => Preview::Wait,
-            },
-            (None, Reader::Json(_)) if ended => {
-                // A conversation is answered with an object; elsewhere any value is an answer.
-                let signs: &[&[u8]] = if self.is_chat { &[b"{", b"["] } else { &[b"{", b"[", b"\""] };
-                json::error_in(held).unwrap_or_else(|| begun(held, signs).unwrap_or(Preview::Empty))
+        if let Some(events) = self.events() {
+            let nothing = || if events.is_empty() { Preview::Empty } else { Preview::Good };
+            return self.failure().unwrap_or_else(|| if ended { nothing() } else { Preview::Wait });
+        }
+        match &self.reader {
+            Reader::Page => Preview::Page,
+            Reader::Unreadable => Preview::Unreadable("what came is neither JSON nor an event stream"),
+            Reader::Json(_) if !ended => Preview::Wait,
+            Reader::Json(scan) if self.is_chat && !scan.is_whole() => {
+                Preview::Unreadable("what came ends before its last bracket")
             }
-            (None, Reader::Json(_)) => Preview::Wait,
-            (None, _) if self.is_page => Preview::Page,
-            (None, _) if self.is_chat && !self.is_encoded => {
-                let nothing = if ended { Preview::Empty } else { Preview::Wait };
-                begun(held, &[b"{", b"[", b":", b"data", b"event", b"id", b"retry"]).unwrap_or(nothing)
+            // Where it is no conversation any value is an answer.
+            Reader::Json(_) => {
+                json::error_in(held).or_else(|| begun(held, &[b"{", b"[", b"\""])).unwrap_or(Preview::Empty)
             }
-            (None, _) => Preview::Good,
+            Reader::Unknown(_) if ended => Preview::Empty,
+            Reader::Unknown(_) => Preview::Wait,
+            _ if self.says_page => Preview::Page,
+            _ => Preview::Good,
         }
     }
 
@@ -234,7 +274,7 @@ impl Observer {
                 observation.error = events.error;
                 observation.response_id = events.response_id;
             }
-            Reader::Opaque => {}
+            Reader::Unknown(_) | Reader::Opaque | Reader::Page | Reader::Unreadable => {}
         }
         observation
     }

@@ -20,7 +20,7 @@ use crate::dialect::{Auth, Dialect};
 use crate::endpoint::Stored;
 use crate::operation::Operation;
 use crate::redact::Secrets;
-use crate::transform::{ResponseTransform, Translation, UsageChunk};
+use crate::transform::{ResponseTransform, Translation, UsageChunk, Wanted};
 use crate::translate::{self, AnswerContext};
 use crate::uri::push_encoded;
 
@@ -49,6 +49,8 @@ pub struct Outgoing {
     pub as_array: bool,
     /// What becomes of its answer.
     pub transform: ResponseTransform,
+    /// What its caller asked for, where it is a conversation in the provider's own dialect.
+    pub wanted: Option<Wanted>,
     /// What a translation left out.
     pub warnings: Vec<String>,
     /// The secrets in it, of which no answer may tell.
@@ -101,20 +103,21 @@ pub fn request(
     let Endpoint { tls, authority, .. } = endpoint;
     let (tls, authority, local) = (*tls, authority.clone(), to.provider.local);
     let (dialect, as_array) = (endpoint.dialect, call.as_array && endpoint.dialect == spoken);
-    let (method, egress) = ("POST", None);
     let secrets = Arc::clone(to.secrets());
+    let is_native = endpoint.dialect == spoken && call.operation.is_chat();
     let outgoing = Outgoing {
-        method,
+        method: "POST",
         tls,
         authority,
         path,
         headers,
         body,
         local,
-        egress,
+        egress: None,
         dialect,
         as_array,
         transform,
+        wanted: is_native.then(|| wanted(call, identity)),
         warnings,
         secrets,
     };
@@ -173,10 +176,23 @@ fn without_body(
         dialect,
         as_array: false,
         transform: ResponseTransform::AsIs,
+        wanted: None,
         warnings: Vec::new(),
         secrets: Arc::clone(to.secrets()),
     };
     egress::take(outgoing, to).ok()
+}
+
+/// What the caller gets where the provider answers in another form: the model keeps the name that the provider gives it.
+fn wanted(call: &Call, identity: ResponseIdentity<'_>) -> Wanted {
+    let context = AnswerContext {
+        id: identity.id.to_owned(),
+        created_s: identity.created_s,
+        include_usage: call.include_usage,
+        as_array: call.as_array,
+        ..AnswerContext::default()
+    };
+    Wanted { streamed: call.streamed, context }
 }
 
 /// A body as it is sent, and what becomes of its answer.

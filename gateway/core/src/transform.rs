@@ -21,8 +21,22 @@ pub enum ResponseTransform {
     WithoutUsage(UsageChunk),
     /// Embeddings become what was asked for, once all of them are here.
     Embeddings(Vec<u8>),
-    /// It is translated.
+    /// It is translated, or given in the form that was asked for.
     Translated(Box<Translation>),
+    /// All of it is known, and passes.
+    Given {
+        /// It is events, to which others can be added.
+        as_events: bool,
+    },
+}
+
+/// What the caller of a conversation asked for, should its provider answer in another form.
+#[derive(Debug)]
+pub struct Wanted {
+    /// A stream.
+    pub streamed: bool,
+    /// What writing it takes.
+    pub context: AnswerContext,
 }
 
 /// An answer that is to be translated.
@@ -38,7 +52,7 @@ pub struct Translation {
 
 #[derive(Debug)]
 enum Form {
-    /// A stream, event by event.
+    /// Event by event; for a caller who wants a whole answer put together from them.
     Stream(Box<Stream>),
     /// As a whole, once all of it is here.
     Whole(Vec<u8>),
@@ -51,6 +65,10 @@ impl Translation {
     /// An answer of the dialect `from` for a client that speaks `to`.
     pub fn new(from: Dialect, to: Dialect, context: AnswerContext, streamed: bool) -> Self {
         Translation { from, to, context, streamed, form: Form::Whole(Vec::new()) }
+    }
+
+    fn gives_events(&self) -> bool {
+        self.streamed && !self.context.as_array
     }
 
     /// The whole answer as the client gets it.
@@ -71,40 +89,58 @@ impl ResponseTransform {
         if embeddings::are_wanted(request) { Self::Embeddings(Vec::new()) } else { Self::AsIs }
     }
 
-    /// The events of an answer that came as a whole after its client was promised a stream, in the dialect of both.
-    pub fn events_of_whole(dialect: Dialect, id: &str) -> Self {
-        let context = AnswerContext { id: id.to_owned(), ..AnswerContext::default() };
-        Self::Translated(Box::new(Translation::new(dialect, dialect, context, true)))
+    /// What the answer is has been seen: an answer of the dialect of both in another form than was asked for is written
+    /// anew.
+    pub fn fit(&mut self, dialect: Dialect, seen: SoFar, wanted: Option<Wanted>) {
+        if let (Self::AsIs | Self::WithoutUsage(_), Some(Wanted { streamed, context })) = (&self, wanted) {
+            let is_other = match (streamed, context.as_array) {
+                (true, false) => seen.is_document,
+                (true, true) | (false, _) => seen.is_stream,
+            };
+            if is_other {
+                *self = Self::Translated(Box::new(Translation::new(dialect, dialect, context, streamed)));
+            }
+        }
+        if let Self::Translated(translation) = self
+            && seen.is_stream
+        {
+            let Translation { from, to, context, streamed, .. } = &**translation;
+            let stream = if *streamed { Stream::new } else { Stream::gathering };
+            translation.form = Form::Stream(Box::new(stream(*from, *to, context.clone())));
+        }
     }
 
-    /// The head has come, and these are its headers as they go downstream: what is not true of the client's answer is
-    /// replaced. Some providers answer as a whole although a stream was asked for.
-    pub fn begin(&mut self, headers: &mut Vec<(String, Vec<u8>)>, seen: SoFar) {
+    /// Whether nothing can be given before all of it is there.
+    pub fn holds_all(&self) -> bool {
+        let Self::Translated(translation) = self else { return false };
+        matches!(translation.form, Form::Whole(_)) || !translation.streamed
+    }
+
+    /// The head is to go downstream with these headers: what is not true of the client's answer is replaced.
+    pub fn begin(&self, headers: &mut Vec<(String, Vec<u8>)>, seen: SoFar) {
         // Signs of life and an error at the end may make a stream longer than it was to be.
         if seen.is_stream || !matches!(self, Self::AsIs) {
             headers.retain(|(name, _)| name != "content-length");
         }
-        if seen.is_stream {
+        let gives_events = self.gives_events(seen);
+        if gives_events || seen.is_stream {
             headers::unbuffered(headers);
         }
-        let Self::Translated(translation) = self else { return };
-        if translation.streamed && seen.is_stream {
-            let context = translation.context.clone();
-            translation.form = Form::Stream(Box::new(Stream::new(translation.from, translation.to, context)));
-        }
-        let gives_events = translation.streamed && !translation.context.as_array;
-        let media_type: &[u8] = if gives_events { b"text/event-stream" } else { b"application/json" };
-        headers.retain(|(name, _)| !matches!(name.as_str(), "content-type" | "content-encoding"));
-        headers.push(("content-type".to_owned(), media_type.to_vec()));
-        if translation.streamed {
-            headers::unbuffered(headers);
+        let is_json = match self {
+            Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) => seen.is_document,
+            Self::Translated(_) | Self::Given { .. } => true,
+        };
+        if gives_events {
+            name_type(headers, b"text/event-stream");
+        } else if is_json {
+            name_type(headers, b"application/json");
         }
     }
 
     /// Whether `bytes`, which the observer has seen, pass as they are and need not be handed over.
     pub fn lets_pass(&mut self, bytes: &[u8], seen: SoFar) -> bool {
         match self {
-            Self::AsIs => true,
+            Self::AsIs | Self::Given { .. } => true,
             Self::WithoutUsage(filter) => filter.lets_pass(bytes, seen.finish_seen),
             Self::Embeddings(_) | Self::Translated(_) => false,
         }
@@ -113,7 +149,7 @@ impl ResponseTransform {
     /// What the client gets of the next bytes, which the observer has seen and which do not pass as they are.
     pub fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         match self {
-            Self::AsIs => bytes.to_vec(),
+            Self::AsIs | Self::Given { .. } => bytes.to_vec(),
             Self::WithoutUsage(filter) => filter.pass(bytes),
             Self::Embeddings(held) => {
                 held.extend_from_slice(bytes);
@@ -136,26 +172,27 @@ impl ResponseTransform {
         }
     }
 
-    /// An answer all of which has come before any of it is given away, as the client gets it; `None` where it cannot be
-    /// read, so that another target can be asked. What comes event by event stays as it is.
-    pub fn take_whole(&mut self, body: Vec<u8>) -> Option<Vec<u8>> {
-        if let Self::Embeddings(_) = self {
-            *self = Self::AsIs;
-            return Some(embeddings::in_base64(&body));
-        }
-        let Self::Translated(translation) = self else { return Some(body) };
-        let Form::Whole(held) = &mut translation.form else { return Some(body) };
-        *held = body;
-        let written = translation.whole();
-        *self = Self::AsIs;
-        written
+    /// The last bytes of an answer all of which has come before any of it is given away; `None` where it cannot be read, so
+    /// that another target can be asked.
+    pub fn take_all(&mut self) -> Option<Vec<u8>> {
+        let Self::Translated(translation) = self else { return Some(Vec::new()) };
+        let last = match &mut translation.form {
+            Form::Whole(_) => translation.whole(),
+            Form::Stream(stream) => {
+                let last = stream.end();
+                (stream.is_finished() && !stream.has_failed()).then_some(last)
+            }
+        };
+        *self = Self::Given { as_events: translation.gives_events() };
+        last
     }
 
     /// Whether the client has all of the answer but for [`end`](Self::end), whatever else the provider sends.
     pub fn is_over(&self, seen: SoFar) -> bool {
         let has_ended = match self {
             Self::Translated(translation) => matches!(&translation.form, Form::Stream(stream) if stream.is_finished()),
-            Self::AsIs | Self::WithoutUsage(_) => false,
+            Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) => false,
+            Self::Given { .. } => true,
         };
         has_ended || seen.has_ended
     }
@@ -164,7 +201,7 @@ impl ResponseTransform {
     /// could not be read.
     pub fn end(&mut self, seen: SoFar) -> Option<Vec<u8>> {
         match self {
-            Self::AsIs => Some(Vec::new()),
+            Self::AsIs | Self::Given { .. } => Some(Vec::new()),
             Self::WithoutUsage(filter) => Some(filter.end()),
             Self::Embeddings(held) => Some(embeddings::in_base64(&std::mem::take(held))),
             Self::Translated(translation) => match &mut translation.form {
@@ -191,7 +228,8 @@ impl ResponseTransform {
     pub fn gives_events(&self, seen: SoFar) -> bool {
         match self {
             Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) => seen.is_stream,
-            Self::Translated(translation) => translation.streamed && !translation.context.as_array,
+            Self::Translated(translation) => translation.gives_events(),
+            Self::Given { as_events } => *as_events,
         }
     }
 
@@ -201,7 +239,15 @@ impl ResponseTransform {
             Self::WithoutUsage(filter) if filter.holds() => true,
             Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) => !seen.in_event,
             // A translation gives whole events.
-            Self::Translated(_) => true,
+            Self::Translated(_) | Self::Given { .. } => true,
         }
+    }
+}
+
+fn name_type(headers: &mut Vec<(String, Vec<u8>)>, media_type: &[u8]) {
+    let is_named = headers::value(headers, "content-type").is_some_and(|value| value.starts_with(media_type));
+    if !is_named {
+        headers.retain(|(name, _)| name != "content-type");
+        headers.push(("content-type".to_owned(), media_type.to_vec()));
     }
 }

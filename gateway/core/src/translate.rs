@@ -12,6 +12,7 @@ mod ids;
 mod native;
 mod tool_names;
 mod tool_schemas;
+mod whole;
 
 use std::collections::BTreeSet;
 
@@ -28,6 +29,7 @@ use crate::profile::Profile;
 use hidden_reasoning::HiddenReasoning;
 use ids::GivenIds;
 use tool_schemas::HeldArguments;
+use whole::WholeWriter;
 
 /// From which dialect to which a request goes, and for which model.
 #[derive(Debug, Clone, Copy)]
@@ -190,13 +192,22 @@ fn read_answer(from: Dialect, to: Dialect, context: &AnswerContext, body: &[u8])
 /// A provider's whole answer as a stream in the caller's dialect, for providers that answer so although a stream was
 /// asked for.
 pub fn answer_as_stream(from: Dialect, to: Dialect, context: &AnswerContext, body: &[u8]) -> Option<Vec<u8>> {
-    let answer = read_answer(from, to, context, body)?;
-    let mut writer = (to.room().stream_writer)(context);
+    let mut answer = read_answer(from, to, context, body)?;
+    let mut context = context.clone();
+    name_model(&mut context, answer.model.take());
+    let mut writer = (to.room().stream_writer)(&context);
     let mut out = Vec::new();
     for event in answer.into_events() {
         writer.write(event, &mut out);
     }
     Some(out)
+}
+
+/// Where the caller is told nothing else, it is told the model as the provider names it, as in an answer that is passed on.
+fn name_model(context: &mut AnswerContext, model: Option<String>) {
+    if let (true, Some(model)) = (context.model.is_empty(), model) {
+        context.model = model;
+    }
 }
 
 /// Bytes of an answer that a writer may keep: those of Responses until the answer's end, arguments of a call for Gemini,
@@ -225,7 +236,17 @@ pub struct Stream {
 impl Stream {
     /// A stream of the provider's dialect `from` for a caller of the dialect `to`.
     pub fn new(from: Dialect, to: Dialect, context: AnswerContext) -> Self {
-        let (reader, writer) = ((from.room().stream_reader)(), (to.room().stream_writer)(&context));
+        let writer = (to.room().stream_writer)(&context);
+        Self::written_by(writer, from, to, context)
+    }
+
+    /// The same for a caller who asked for a whole answer: nothing comes out of it until all is there.
+    pub fn gathering(from: Dialect, to: Dialect, context: AnswerContext) -> Self {
+        Self::written_by(Box::new(WholeWriter::new(to, context.clone())), from, to, context)
+    }
+
+    fn written_by(writer: Box<dyn WriteStream>, from: Dialect, to: Dialect, context: AnswerContext) -> Self {
+        let reader = (from.room().stream_reader)();
         let (events, hidden, ids) = (Events::default(), HiddenReasoning::default(), GivenIds::new(&context));
         let (calling, arguments) = (BTreeSet::new(), HeldArguments::default());
         let (is_over, has_failed) = (false, false);

@@ -5,6 +5,7 @@
 //! `both_hosts!` makes two tests of a rule: one on the runner, one imitating Spin. Rules that only the runner promises
 //! (behaviour §15) are plain tests.
 
+mod callers;
 mod common;
 mod proxy;
 mod upstream;
@@ -43,6 +44,7 @@ mod egress_relay;
 mod ends;
 mod failover;
 mod first_provider;
+mod forms;
 mod health;
 mod imports;
 mod kept_connections;

@@ -1,7 +1,8 @@
 //! Before the commit point: reads the beginning of an answer that said 200, until it is clear whether it is one. What
 //! turns out to be an error then fails over like any other, unseen by the client.
 //!
-//! The commit point is the first content, 64 KiB, or ten seconds after the head, whichever comes first.
+//! The commit point is the first content, 64 KiB, or ten seconds after the head, whichever comes first, of an answer of which
+//! it is understood what it is. What can only be given as a whole is read to its end first.
 
 use std::pin::Pin;
 
@@ -10,7 +11,8 @@ use gateway_core::dialect::Dialect;
 use gateway_core::observe::{Observer, Preview, SETTLED_MS};
 use gateway_core::outcome::{Outcome, SendError, UpstreamError, hint};
 use gateway_core::rewrite;
-use gateway_core::transform::ResponseTransform;
+use gateway_core::transform::{ResponseTransform, Wanted};
+use gateway_core::unpack;
 
 use super::{Body, Terms};
 use crate::host;
@@ -56,6 +58,7 @@ pub(super) struct Reading {
     /// The stream was asked for as a JSON array.
     pub(super) as_array: bool,
     pub(super) transform: ResponseTransform,
+    pub(super) wanted: Option<Wanted>,
 }
 
 /// Reads on until it is clear what an answer with this head is.
@@ -63,62 +66,153 @@ pub(super) async fn preview(
     instance: &Instance,
     (status, raw): (u16, Vec<(String, Vec<u8>)>),
     body: Body,
-    Reading { dialect, as_array, mut transform }: Reading,
+    reading: Reading,
     terms: &Terms<'_>,
 ) -> (Outcome, Option<Answer>) {
-    let Terms { start_ms, error_match, is_chat, .. } = *terms;
-    let mut observer = Observer::new(dialect, as_array, &raw).of_chat(is_chat);
-    let mut held: Vec<u8> = Vec::new();
-    let mut reading = read_next(body, instance.buffers.take());
-    // Asked for only when a read has to wait: most answers come with their head.
-    let mut limit: Pin<Box<dyn Future<Output = ()>>> = Box::pin(host::wait_ms(HELD_MS_MAX));
-    let rest = loop {
-        let is_settled = is_chat && observer.so_far().ends_in_silence;
-        if is_settled {
-            limit = Box::pin(host::wait_ms(SETTLED_MS));
-        }
-        let (body, bytes, more) = match select(reading, limit).await {
-            Either::Left((read, unspent)) => {
-                limit = unspent;
-                read
+    let observer = Observer::new(reading.dialect, reading.as_array, &raw).of_chat(terms.is_chat);
+    let (held, given) = (Vec::new(), Vec::new());
+    let mut beginning =
+        Beginning { instance, terms, raw, observer, reading, held, given, is_fitted: false, is_unpacked: false };
+    match beginning.read(body).await {
+        Ok(rest) => match beginning.into_answer(status, rest) {
+            Some(answer) => (Outcome::Head(status), Some(answer)),
+            None => {
+                let said = "an answer came that cannot be read in the provider's dialect";
+                (Outcome::Failed(SendError::Protocol(said.into())), None)
             }
-            Either::Right(((), _)) if is_settled => match observer.preview(&held, true, error_match) {
-                Preview::Good => break Rest::Ended(Ok(())),
-                bad => return (failure(bad, raw, dialect), None),
-            },
-            Either::Right(((), reading)) => break Rest::Reading(reading),
-        };
-        observer.see(&bytes, host::now_ms().saturating_sub(start_ms));
-        held.extend_from_slice(&bytes);
-        let seen = observer.so_far();
-        if !more {
-            let end = body.end().await;
-            let is_whole = end.is_ok() || (is_chat && seen.is_settled);
-            match (observer.preview(&held, is_whole, error_match), end) {
-                (Preview::Good, end) => {
-                    instance.buffers.give(bytes);
-                    break Rest::Ended(if is_whole { Ok(()) } else { end });
-                }
-                (Preview::Wait, Err(error)) => return (Outcome::Failed(error), None),
-                (bad, _) => return (failure(bad, raw, dialect), None),
-            }
-        }
-        match observer.preview(&held, is_chat && seen.has_ended, error_match) {
-            Preview::Wait if held.len() < HELD_BYTES_MAX => reading = read_next(body, bytes),
-            Preview::Wait | Preview::Good => break Rest::Reading(read_next(body, bytes)),
-            bad => return (failure(bad, raw, dialect), None),
-        }
-    };
-    let mut headers = rewrite::downstream(raw);
-    transform.begin(&mut headers, observer.so_far());
-    if matches!(rest, Rest::Ended(Ok(()))) {
-        let Some(whole) = transform.take_whole(std::mem::take(&mut held)) else {
-            let said = "an answer came that cannot be read in the provider's dialect";
-            return (Outcome::Failed(SendError::Protocol(said.into())), None);
-        };
-        held = whole;
+        },
+        Err(outcome) => (outcome, None),
     }
-    (Outcome::Head(status), Some(Answer { status, headers, observer, transform, held, rest }))
+}
+
+/// What has come of an answer, none of which has been given away.
+struct Beginning<'a> {
+    instance: &'a Instance,
+    terms: &'a Terms<'a>,
+    raw: Vec<(String, Vec<u8>)>,
+    observer: Observer,
+    reading: Reading,
+    /// As it came: all of it, or its beginning where nothing is given before all is there.
+    held: Vec<u8>,
+    /// As the client gets it, where nothing is given before all is there.
+    given: Vec<u8>,
+    /// The transform knows what the answer is.
+    is_fitted: bool,
+    is_unpacked: bool,
+}
+
+impl Beginning<'_> {
+    async fn read(&mut self, body: Body) -> Result<Rest, Outcome> {
+        let mut reading = read_next(body, self.instance.buffers.take());
+        // Asked for only when a read has to wait: most answers come with their head.
+        let mut limit: Pin<Box<dyn Future<Output = ()>>> = Box::pin(host::wait_ms(HELD_MS_MAX));
+        loop {
+            let is_settled = self.terms.is_chat && self.observer.so_far().ends_in_silence;
+            if is_settled {
+                limit = Box::pin(host::wait_ms(SETTLED_MS));
+            }
+            let (body, bytes, more) = match select(reading, limit).await {
+                Either::Left((read, unspent)) => {
+                    limit = unspent;
+                    read
+                }
+                Either::Right(((), _)) if is_settled => {
+                    self.judge(true)?;
+                    return Ok(Rest::Ended(Ok(())));
+                }
+                Either::Right(((), unread)) if self.may_be_given() => return Ok(Rest::Reading(unread)),
+                Either::Right(((), unread)) => {
+                    (reading, limit) = (unread, Box::pin(std::future::pending()));
+                    continue;
+                }
+            };
+            self.see(&bytes, &body);
+            if !more {
+                return self.end(body, bytes).await;
+            }
+            let is_over = self.terms.is_chat && self.observer.so_far().has_ended;
+            match self.judge(is_over)? {
+                Preview::Good if is_over || !self.reading.transform.holds_all() => {
+                    return Ok(Rest::Reading(read_next(body, bytes)));
+                }
+                Preview::Wait if self.held.len() >= HELD_BYTES_MAX && self.may_be_given() => {
+                    return Ok(Rest::Reading(read_next(body, bytes)));
+                }
+                _ => reading = read_next(body, bytes),
+            }
+        }
+    }
+
+    fn see(&mut self, bytes: &[u8], body: &Body) {
+        self.observer.see(bytes, host::now_ms().saturating_sub(self.terms.start_ms));
+        self.is_unpacked |= body.is_unpacked();
+        let (seen, transform) = (self.observer.so_far(), &mut self.reading.transform);
+        let was_fitted = self.is_fitted;
+        if seen.is_understood && !was_fitted {
+            transform.fit(self.reading.dialect, seen, self.reading.wanted.take());
+            self.is_fitted = true;
+        }
+        if !transform.holds_all() || self.held.len() < HELD_BYTES_MAX {
+            self.held.extend_from_slice(bytes);
+        }
+        if transform.holds_all() && self.is_fitted {
+            self.given.extend(transform.pass(if was_fitted { bytes } else { &self.held }));
+        }
+        if !seen.is_understood && self.held.len() >= HELD_BYTES_MAX {
+            // So many blank lines are signs of life.
+            self.held.clear();
+        }
+    }
+
+    /// What is not understood commits to nothing, and what is given as a whole waits for all of it.
+    fn may_be_given(&self) -> bool {
+        self.observer.so_far().is_understood && !self.reading.transform.holds_all()
+    }
+
+    /// How it looks: good, or to be waited for.
+    fn judge(&mut self, ended: bool) -> Result<Preview, Outcome> {
+        let holds_all = self.reading.transform.holds_all();
+        let error = self.observer.failure().filter(|_| holds_all);
+        let preview = match error {
+            Some(error) => error,
+            // Too long to be nothing.
+            None if holds_all && self.held.len() >= HELD_BYTES_MAX => Preview::Good,
+            None => self.observer.preview(&self.held, ended, self.terms.error_match),
+        };
+        match preview {
+            Preview::Wait | Preview::Good => Ok(preview),
+            bad => Err(failure(bad, std::mem::take(&mut self.raw), self.reading.dialect)),
+        }
+    }
+
+    /// The body has ended.
+    async fn end(&mut self, body: Body, bytes: Vec<u8>) -> Result<Rest, Outcome> {
+        self.instance.buffers.give(bytes);
+        let end = body.end().await;
+        let is_whole = end.is_ok() || (self.terms.is_chat && self.observer.so_far().is_settled);
+        match (self.judge(is_whole)?, end) {
+            (_, Ok(())) => Ok(Rest::Ended(Ok(()))),
+            (Preview::Good, _) if is_whole => Ok(Rest::Ended(Ok(()))),
+            (Preview::Good, end) if !self.reading.transform.holds_all() => Ok(Rest::Ended(end)),
+            (_, Err(error)) => Err(Outcome::Failed(error)),
+        }
+    }
+
+    /// `None`: it cannot be read.
+    fn into_answer(self, status: u16, rest: Rest) -> Option<Answer> {
+        let Beginning { raw, observer, reading, mut held, mut given, is_unpacked, .. } = self;
+        let mut transform = reading.transform;
+        if transform.holds_all() {
+            given.extend(transform.take_all()?);
+            held = given;
+        }
+        let mut headers = rewrite::downstream(raw);
+        if is_unpacked {
+            unpack::of_plain(&mut headers);
+        }
+        transform.begin(&mut headers, observer.so_far());
+        Some(Answer { status, headers, observer, transform, held, rest })
+    }
 }
 
 /// Reads on.

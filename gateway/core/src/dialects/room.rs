@@ -83,7 +83,7 @@ pub(crate) struct EventFacts<'e> {
     pub(crate) content: bool,
     /// It says why the answer ends.
     pub(crate) finish: bool,
-    /// Which of the answer's alternatives it is about.
+    /// Which of the answer's alternatives it is about, where the dialect has no last event.
     pub(crate) alternatives: Alternatives,
     /// The reason is that the model failed: without content there is no answer.
     pub(crate) failed: bool,
@@ -119,11 +119,6 @@ impl Alternatives {
             found.finished |= if ends(each) { bit } else { 0 };
         }
         found
-    }
-
-    /// The only one there is.
-    pub(crate) fn only(speaks: bool, ends: bool) -> Self {
-        Alternatives { speaking: speaks.into(), finished: ends.into() }
     }
 }
 

@@ -63,7 +63,7 @@ impl Sequence {
 }
 
 /// What an event takes in memory: a text of one letter takes as much as its event.
-fn bytes_of(event: &Event) -> usize {
+pub(super) fn bytes_of(event: &Event) -> usize {
     let text = match event {
         Event::Begin { kind: PartKind::ToolCall { id, name }, .. } => id.len() + name.len(),
         Event::Begin { kind: PartKind::Reasoning { sealed: Some(seal) }, .. } => seal.text.len(),

@@ -63,7 +63,8 @@ impl Events {
         let tells =
             |place: &[u8]| self.dialect.room().telling.iter().any(|text| memchr::memmem::find(place, text).is_some());
         // Behind a reason to end it matters whether more is said.
-        let has_content = if !self.content_seen || self.finish_seen || tells(data) || tells(name) {
+        let is_awaited = !self.content_seen || (self.finish_seen && self.is_open_ended());
+        let has_content = if is_awaited || tells(data) || tells(name) {
             serde_json::from_slice::<Value>(data).is_ok_and(|event| self.read(with_type(event, name), data))
         } else {
             // Responses says at the end of each part once more what is in it.
@@ -121,10 +122,16 @@ impl Events {
         self.end_seen
     }
 
-    /// Whether nothing is missing if nothing more comes: every alternative that spoke has said why it ends, and has said
-    /// nothing since, or the provider has reported an error.
+    /// Whether nothing is missing if nothing more comes. Where there is no last event that is so when every alternative
+    /// that spoke has said why it ends, and has said nothing since.
     pub(super) fn is_settled(&self) -> bool {
-        self.end_seen || self.error.is_some() || (self.finish_seen && self.speaking == 0)
+        let has_reasons = self.is_open_ended() && self.finish_seen && self.speaking == 0;
+        self.end_seen || self.error.is_some() || has_reasons
+    }
+
+    /// Whether the dialect has no last event.
+    fn is_open_ended(&self) -> bool {
+        self.dialect == Dialect::Gemini
     }
 
     pub(super) fn finished(&self) -> bool {

@@ -52,10 +52,12 @@ impl Sse {
         }
     }
 
-    /// Takes the next bytes.
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
+    /// Takes the next bytes, and tells how many of them came behind the last event.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> usize {
         let mut rest = bytes;
-        while let Some(end) = memchr::memchr2(b'\n', b'\r', rest) {
+        while !self.has_ended
+            && let Some(end) = memchr::memchr2(b'\n', b'\r', rest)
+        {
             let (part, after) = rest.split_at(end);
             let is_lf = after.first() == Some(&b'\n');
             rest = after.get(1..).unwrap_or_default();
@@ -77,8 +79,13 @@ impl Sse {
                 self.skipping = false;
             }
         }
+        if self.has_ended {
+            // The last event's own line end may have a second character.
+            return rest.strip_prefix(b"\n").filter(|_| self.after_cr).unwrap_or(rest).len();
+        }
         self.after_cr &= rest.is_empty();
         self.append(rest);
+        0
     }
 
     fn append(&mut self, part: &[u8]) {

@@ -218,17 +218,23 @@ fn what_a_conversation_is_answered_with_is_seen_in_its_first_bytes() {
         observer.preview(body, ended, &[])
     };
     let plain = |body: &str, ended| of_chat(&headers("text/plain"), body.as_bytes(), ended);
-    for body in ["{\"choices\":[]}", " \r\n[1]", "\u{feff}{", "data: {}", "event: x", ": wait", "da"] {
-        assert_eq!(plain(body, false), Preview::Good, "{body:?}");
+    for body in ["{\"choices\":[]}", " \r\n[1]", "\u{feff}{"] {
+        assert_eq!(plain(body, false), Preview::Wait, "{body:?}");
     }
-    assert!(matches!(plain("OK", false), Preview::Unreadable(_)));
-    assert_eq!(plain("<!doctype html>", false), Preview::Page);
-    assert_eq!((plain("", false), plain(" \n", true)), (Preview::Wait, Preview::Empty));
+    assert_eq!(plain("{\"choices\":[1]}", true), Preview::Good);
+    let content = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    for before in ["", "\n\n", "\u{feff}", ": wait\n\n", "event: x\n"] {
+        let body = format!("{before}{content}");
+        for list in [headers("text/plain"), headers("application/json"), Vec::new()] {
+            assert_eq!(of_chat(&list, body.as_bytes(), false), Preview::Good, "{body:?}");
+        }
+    }
+    assert_eq!(plain("da", false), Preview::Wait);
     let json = |body: &str| of_chat(&headers("application/json"), body.as_bytes(), true);
     assert_eq!((json("<html>"), json("")), (Preview::Page, Preview::Empty));
     assert!(matches!(json("OK"), Preview::Unreadable(_)));
-    let compressed = [headers("application/json"), vec![("content-encoding".to_owned(), b"gzip".to_vec())]].concat();
-    assert_eq!(of_chat(&compressed, b"\x1f\x8b\x08", false), Preview::Good);
+    assert!(matches!(json("{\"choices\":["), Preview::Unreadable(_)), "a whole document has a last bracket");
+    assert_eq!(of_chat(&headers("text/html"), b"{\"choices\":[1]}", true), Preview::Good);
     assert_eq!(previewed("audio/mpeg", "xyz", false), Preview::Good, "not every call is a conversation");
 }
 
@@ -349,15 +355,10 @@ fn an_endless_usage_object_is_not_collected() {
 }
 
 #[test]
-fn what_is_compressed_or_of_another_type_is_only_counted() {
-    let mut compressed = headers("application/json");
-    compressed.push(("content-encoding".to_owned(), b"gzip".to_vec()));
-    let mut observer = Observer::new(Dialect::OpenaiChat, false, &compressed);
-    observer.see(br#"{"usage":{"prompt_tokens":1}}"#, 0);
-    let observation = observer.finish();
+fn what_is_of_another_type_is_only_counted() {
+    let observation = seen("audio/mpeg", "xyz", 1);
     assert!(observation.usage.is_unknown());
-    assert_eq!(observation.bytes, 29);
-    assert!(seen("audio/mpeg", "xyz", 1).usage.is_unknown());
+    assert_eq!(observation.bytes, 3);
 }
 
 #[test]
@@ -531,27 +532,31 @@ fn an_answer_ends_with_its_dialects_last_event_and_the_blank_line_behind_it() {
 }
 
 #[test]
-fn an_answer_is_settled_by_its_reason_to_end_until_more_is_said() {
-    let chat = |index: u8, delta: &str, reason: &str| {
-        format!("data: {{\"choices\":[{{\"index\":{index},\"delta\":{delta},\"finish_reason\":{reason}}}]}}\n\n")
-    };
-    let (text, stop) = (chat(0, r#"{"content":"a"}"#, "null"), chat(0, "{}", "\"stop\""));
-    let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\n\n";
-    let other = chat(1, r#"{"content":"b"}"#, "null");
-    for (stream, settled) in [
-        (text.clone(), false),
-        (format!("{text}{stop}"), true),
-        (format!("{text}{stop}{usage}"), true),
-        (format!("{text}{stop}{text}"), false),
-        (format!("{text}{stop}{text}{stop}"), true),
-        (format!("{other}{stop}"), false),
-        (format!("{other}{stop}{}", chat(1, "{}", "\"stop\"")), true),
-        ("data: {\"error\":{\"message\":\"m\"}}\n\n".to_owned(), true),
+fn what_comes_behind_the_last_event_is_none_of_the_answer() {
+    for (stream, behind) in [
+        ("data: [DONE]\n\n", 0),
+        ("data: [DONE]\n\ndata: more\n\n", 12),
+        ("data: [DONE]\r\n\r\n", 0),
+        ("data: [DONE]\r\n\r\n\r\n", 2),
+        ("data: [DONE]\r\rx", 1),
+        ("data: [DONE]\n", 0),
     ] {
-        assert_eq!(so_far(Dialect::OpenaiChat, &stream).is_settled, settled, "{stream}");
+        let mut observer = Observer::new(Dialect::OpenaiChat, false, &headers("text/event-stream")).of_chat(true);
+        observer.see(stream.as_bytes(), 0);
+        assert_eq!(observer.so_far().behind_end, behind, "{stream:?}");
+        observer.see(b"data: even more", 0);
+        let ended = stream != "data: [DONE]\n";
+        assert_eq!(observer.so_far().behind_end, if ended { 15 } else { 0 }, "{stream:?}");
+        assert_eq!(observer.finish().bytes, (stream.len() - behind + if ended { 0 } else { 15 }) as u64, "{stream:?}");
     }
-    let seen = so_far(Dialect::OpenaiChat, &format!("{text}{stop}"));
-    assert!(!seen.ends_in_silence, "`[DONE]` and usage are waited for");
+}
+
+#[test]
+fn an_answer_without_a_last_event_is_settled_by_its_reason_until_more_is_said() {
+    let chat = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n";
+    assert!(!so_far(Dialect::OpenaiChat, chat).is_settled, "`[DONE]` is to come");
+    let failed = so_far(Dialect::OpenaiChat, "data: {\"error\":{\"message\":\"m\"}}\n\n");
+    assert!(failed.is_settled && failed.ends_in_silence);
     let gemini = |parts: &str, reason: &str| {
         format!("data: {{\"candidates\":[{{\"content\":{{\"parts\":[{parts}]}}{reason}}}]}}\n\n")
     };
@@ -561,6 +566,9 @@ fn an_answer_is_settled_by_its_reason_to_end_until_more_is_said() {
         (format!("{text}{stop}"), true),
         (gemini(r#"{"text":"a"}"#, r#","finishReason":"STOP""#), true),
         (format!("{stop}{text}"), false),
+        (format!("{stop}{text}{stop}"), true),
+        (format!("{}{stop}", text.replace("{\"content", "{\"index\":1,\"content")), false),
+        (format!("{text}{stop}data: {{\"usageMetadata\":{{}}}}\n\n"), true),
     ] {
         let seen = so_far(Dialect::Gemini, &stream);
         assert_eq!((seen.is_settled, seen.ends_in_silence, seen.has_ended), (settled, settled, false), "{stream}");

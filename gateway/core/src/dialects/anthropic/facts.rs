@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::dialects::is_filled;
-use crate::dialects::room::{Alternatives, EventFacts};
+use crate::dialects::room::EventFacts;
 
 /// See [`Room::keep_alive`](crate::dialects::room::Room::keep_alive).
 pub(super) const KEEP_ALIVE: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
@@ -35,7 +35,7 @@ pub(super) fn see(event: &Value) -> EventFacts<'_> {
     EventFacts {
         content,
         finish,
-        alternatives: Alternatives::only(content, finish),
+        alternatives: Default::default(),
         failed: false,
         end: matches!(kind, "message_stop" | "error"),
         usage: match kind {

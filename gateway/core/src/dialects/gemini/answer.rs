@@ -9,10 +9,11 @@ use super::{finish, seals, usage};
 use crate::dialect::Dialect;
 use crate::dialects::room::ReadStream;
 use crate::neutral::AnswerContext;
+use crate::neutral::gathered::Gathered;
 use crate::neutral::json;
 use crate::neutral::members::Members;
 use crate::neutral::sealed::{self, Sealed};
-use crate::neutral::{Answer, Choice, Event, Finish, Media, Object, Part, PartKind, ReasoningPart, ToolCall};
+use crate::neutral::{Answer, Choice, Event, Finish, Object, Part, ReasoningPart, ToolCall};
 
 /// The answer in `body`; `None` where it is none. A list is a stream that came whole.
 pub(super) fn read_answer(body: &[u8]) -> Option<Answer> {
@@ -96,64 +97,9 @@ fn read_chunks(chunks: Vec<Value>) -> Option<Answer> {
     if events.last() != Some(&Event::Done) {
         return None;
     }
-    let mut answer = Answer::default();
-    let mut places = Vec::new();
-    for event in events {
-        gather(event, &mut answer, &mut places);
-    }
-    Some(answer)
-}
-
-/// `places`: where each part stands, by choice and place in it.
-fn gather(event: Event, answer: &mut Answer, places: &mut Vec<(usize, usize)>) {
-    match event {
-        Event::Start { id, model } => (answer.id, answer.model) = (id, model),
-        Event::Begin { choice, kind, .. } => {
-            let part = match kind {
-                PartKind::Text => Part::Text(String::new()),
-                PartKind::Refusal => Part::Refusal(String::new()),
-                PartKind::Reasoning { sealed } => Part::Reasoning(ReasoningPart { sealed, ..ReasoningPart::default() }),
-                PartKind::ToolCall { id, name } => Part::ToolCall(ToolCall { id, name, ..ToolCall::default() }),
-                PartKind::Image { media_type, data } => {
-                    Part::Image { media: Media::Base64 { media_type, data }, detail: None }
-                }
-            };
-            if let Some(Choice { parts, .. }) = choice_of(answer, choice) {
-                places.push((choice, parts.len()));
-                parts.push(part);
-            }
-        }
-        Event::Delta { part, text } => match part_of(answer, places, part) {
-            Some(Part::Text(all) | Part::Refusal(all)) => all.push_str(&text),
-            Some(Part::Reasoning(reasoning)) => reasoning.text.push_str(&text),
-            Some(Part::ToolCall(call)) => call.arguments.push_str(&text),
-            _ => {}
-        },
-        Event::Signature { part, signature } => match part_of(answer, places, part) {
-            Some(Part::Reasoning(reasoning)) => reasoning.signature = Some(signature),
-            Some(Part::ToolCall(call)) => call.signature = Some(signature),
-            _ => {}
-        },
-        Event::Finish { choice, finish } => {
-            if let Some(choice) = choice_of(answer, choice) {
-                choice.finish = Some(finish);
-            }
-        }
-        Event::Usage(usage) => answer.usage.update(usage),
-        Event::End { .. } | Event::Error(_) | Event::Done => {}
-    }
-}
-
-fn choice_of(answer: &mut Answer, choice: usize) -> Option<&mut Choice> {
-    if answer.choices.len() <= choice {
-        answer.choices.resize_with(choice + 1, Choice::default);
-    }
-    answer.choices.get_mut(choice)
-}
-
-fn part_of<'a>(answer: &'a mut Answer, places: &[(usize, usize)], part: usize) -> Option<&'a mut Part> {
-    let (choice, place) = places.get(part)?;
-    answer.choices.get_mut(*choice)?.parts.get_mut(*place)
+    let mut gathered = Gathered::default();
+    events.into_iter().for_each(|event| gathered.take(event));
+    Some(gathered.into_answer())
 }
 
 /// The answer as JSON.

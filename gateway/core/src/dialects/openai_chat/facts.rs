@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::finish::is_broken_off;
 use crate::dialects::is_filled;
-use crate::dialects::room::{Alternatives, EventFacts};
+use crate::dialects::room::EventFacts;
 
 /// See [`Room::keep_alive`](crate::dialects::room::Room::keep_alive).
 pub(super) const KEEP_ALIVE: &[u8] = b"\n\n";
@@ -29,9 +29,8 @@ pub(super) fn see(event: &Value) -> EventFacts<'_> {
     let ends = kind.ends_with(".done") || kind.ends_with(".completed");
     let is_piece = [".delta", ".segment", ".partial_image"].iter().any(|ending| kind.ends_with(ending));
     let reasons = || choices().filter_map(|choice| choice.get("finish_reason"));
-    let says_why = |choice: &Value| choice.get("finish_reason").is_some_and(is_filled);
     EventFacts {
-        alternatives: Alternatives::of(choices(), has_content, says_why),
+        alternatives: Default::default(),
         content: is_piece || ends || choices().any(has_content),
         finish: ends || reasons().any(is_filled),
         failed: reasons().filter_map(Value::as_str).any(is_broken_off),

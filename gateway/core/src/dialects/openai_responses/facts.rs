@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::dialects::is_filled;
-use crate::dialects::room::{Alternatives, EventFacts};
+use crate::dialects::room::EventFacts;
 
 /// See [`Room::keep_alive`](crate::dialects::room::Room::keep_alive).
 pub(super) const KEEP_ALIVE: &[u8] = b"\n\n";
@@ -42,7 +42,7 @@ pub(super) fn see(event: &Value) -> EventFacts<'_> {
     EventFacts {
         content,
         finish: ends,
-        alternatives: Alternatives::only(content, ends),
+        alternatives: Default::default(),
         failed: false,
         end: ends || kind == "error",
         usage: response.filter(|_| ends).and_then(|response| response.get("usage")).filter(|usage| usage.is_object()),

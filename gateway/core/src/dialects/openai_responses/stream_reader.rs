@@ -87,7 +87,11 @@ impl StreamReader {
                     self.item_done(place.item, item, out);
                 }
             }
-            "response.completed" | "response.incomplete" => {
+            "response.done" if data.pointer("/response/status").is_some_and(|status| status == "failed") => {
+                self.over = true;
+                out.push(Event::Error(error::read_event(&data)));
+            }
+            "response.completed" | "response.incomplete" | "response.done" => {
                 self.finish(data.get_mut("response").map(Value::take).unwrap_or_default(), out);
             }
             "response.failed" | "error" => {

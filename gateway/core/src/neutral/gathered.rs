@@ -1,0 +1,82 @@
+//! Puts a whole answer together from the steps of a stream.
+
+use super::sequence::bytes_of;
+use super::{Answer, Choice, Event, Media, Part, PartKind, ReasoningPart, ToolCall};
+
+/// What has come of an answer.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    answer: Answer,
+    /// Where each part stands: its choice, and its place in it.
+    places: Vec<(usize, usize)>,
+    held: usize,
+}
+
+impl Gathered {
+    /// Takes the next step.
+    pub(crate) fn take(&mut self, event: Event) {
+        self.held += bytes_of(&event);
+        match event {
+            Event::Start { id, model } => (self.answer.id, self.answer.model) = (id, model),
+            Event::Begin { choice, kind, .. } => self.begin(choice, kind),
+            Event::Delta { part, text } => match self.part(part) {
+                Some(Part::Text(all) | Part::Refusal(all)) => all.push_str(&text),
+                Some(Part::Reasoning(reasoning)) => reasoning.text.push_str(&text),
+                Some(Part::ToolCall(call)) => call.arguments.push_str(&text),
+                _ => {}
+            },
+            Event::Signature { part, signature } => match self.part(part) {
+                Some(Part::Reasoning(reasoning)) => reasoning.signature = Some(signature),
+                Some(Part::ToolCall(call)) => call.signature = Some(signature),
+                _ => {}
+            },
+            Event::Finish { choice, finish } => {
+                if let Some(choice) = self.choice(choice) {
+                    choice.finish = Some(finish);
+                }
+            }
+            Event::Usage(usage) => self.answer.usage.update(usage),
+            Event::End { .. } | Event::Error(_) | Event::Done => {}
+        }
+    }
+
+    /// Bytes of what is kept.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// All that has come.
+    pub(crate) fn into_answer(self) -> Answer {
+        self.answer
+    }
+
+    fn begin(&mut self, choice: usize, kind: PartKind) {
+        let part = match kind {
+            PartKind::Text => Part::Text(String::new()),
+            PartKind::Refusal => Part::Refusal(String::new()),
+            PartKind::Reasoning { sealed } => Part::Reasoning(ReasoningPart { sealed, ..ReasoningPart::default() }),
+            PartKind::ToolCall { id, name } => Part::ToolCall(ToolCall { id, name, ..ToolCall::default() }),
+            PartKind::Image { media_type, data } => {
+                Part::Image { media: Media::Base64 { media_type, data }, detail: None }
+            }
+        };
+        if let Some(Choice { parts, .. }) = self.choice(choice) {
+            let place = parts.len();
+            parts.push(part);
+            self.places.push((choice, place));
+        }
+    }
+
+    /// Readers give no more than 128.
+    fn choice(&mut self, choice: usize) -> Option<&mut Choice> {
+        if self.answer.choices.len() <= choice {
+            self.answer.choices.resize_with(choice + 1, Choice::default);
+        }
+        self.answer.choices.get_mut(choice)
+    }
+
+    fn part(&mut self, part: usize) -> Option<&mut Part> {
+        let (choice, place) = self.places.get(part)?;
+        self.answer.choices.get_mut(*choice)?.parts.get_mut(*place)
+    }
+}
