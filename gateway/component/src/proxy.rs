@@ -21,7 +21,7 @@ use gateway_core::authenticate::{Caller, check_model};
 use gateway_core::call::Call;
 use gateway_core::candidate::{Candidates, ResponseOwner, Skipped};
 use gateway_core::catalog::Model;
-use gateway_core::failover::{self, Decision, Failover};
+use gateway_core::failover::{self, AttemptLimits, Decision, Failover};
 use gateway_core::headers;
 use gateway_core::health::Subject;
 use gateway_core::models;
@@ -238,7 +238,9 @@ impl CallContext<'_> {
     /// Steps 4 and 5 for one candidate after the other, until one answers.
     async fn walk(&self, candidates: Candidates) -> Result<WalkResult, Refusal> {
         let dialect = self.call.operation.dialect();
-        let mut failover = Failover::new(candidates.list, self.model.attempts, dialect, self.incoming.id.clone());
+        let turned_away = self.snapshot.catalog.settings.turned_away_max;
+        let limits = AttemptLimits { attempts: self.model.attempts, turned_away };
+        let mut failover = Failover::new(candidates.list, limits, dialect, self.incoming.id.clone());
         let Some(mut attempt) = failover.first() else { return Ok(WalkResult::Exhausted(candidates.skipped)) };
         loop {
             let (made, outcome) = self.attempt(attempt).await;

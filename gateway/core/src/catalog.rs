@@ -63,6 +63,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// Where the days of quotas that name no zone begin. Default UTC.
     pub zone: TimeZone,
+    /// Credentials of a call that may be turned away at the door without costing an attempt. Default 32.
+    pub turned_away_max: u32,
 }
 
 /// An IP network in CIDR notation.

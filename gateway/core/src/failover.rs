@@ -60,8 +60,8 @@ pub struct Failover {
     position: usize,
     credential: usize,
     attempts_left: u32,
-    /// Refused credentials that did not count as attempts.
-    spared: u32,
+    /// How many credentials more may be turned away without costing an attempt.
+    spared_left: u32,
     failures: Vec<Failure>,
     not_sent: Vec<Skipped>,
     /// Targets that failed in a way that may be over in a moment, each to be tried once more.
@@ -71,6 +71,17 @@ pub struct Failover {
     /// The first answer that called the prompt too long, or the request of a translation wrong; what a caller gets when
     /// no other target takes it.
     refused: Option<(UpstreamError, ErrorKind)>,
+}
+
+/// How often a call may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptLimits {
+    /// Attempts, whatever comes of them.
+    pub attempts: u32,
+    /// Credentials beside them that are turned away at the door, where the same target has another one. Each is asked
+    /// once and rests then; without this a pool of which most are dead or used up fails calls that its last good one could
+    /// serve.
+    pub turned_away: u32,
 }
 
 #[derive(Debug)]
@@ -83,22 +94,17 @@ struct Failure {
 /// Before the same target is tried again: a quarter of a second, doubling, and jitter.
 const BACKOFF_MS: u64 = 250;
 
-/// So many refused credentials of a call do not count as attempts where the same target has another one. Each is asked
-/// once and rests then; without this a pool of which most are dead fails calls that its last good one could serve.
-const SPARED_MAX: u32 = 8;
-
 impl Failover {
-    /// A machine over candidates in their order, for the call `id` of a caller that speaks `dialect`. `attempts` is the
-    /// most that are made.
-    pub fn new(candidates: Vec<Candidate>, attempts: u32, dialect: Dialect, id: String) -> Self {
+    /// A machine over candidates in their order, for the call `id` of a caller that speaks `dialect`.
+    pub fn new(candidates: Vec<Candidate>, most: AttemptLimits, dialect: Dialect, id: String) -> Self {
         Failover {
             dialect,
             id,
             candidates,
             position: 0,
             credential: 0,
-            attempts_left: attempts,
-            spared: 0,
+            attempts_left: most.attempts,
+            spared_left: most.turned_away,
             failures: Vec::new(),
             not_sent: Vec::new(),
             repeatable: Vec::new(),
@@ -116,6 +122,7 @@ impl Failover {
     /// Judges the outcome of the last attempt; `target` is what messages call it.
     pub fn judge(&mut self, target: &str, outcome: Outcome, verdict: Verdict, retry: RetryContext<'_>) -> Decision {
         let class = verdict.class;
+        let walk = walk_after(&outcome, verdict);
         match (class, outcome) {
             (_, Outcome::NotSent(skip)) => return self.not_sent(target, skip, retry),
             (Class::Ok, Outcome::Head(_)) => return Decision::Relay,
@@ -140,8 +147,9 @@ impl Failover {
                 self.failures.push(Failure { target: target.to_owned(), outcome, verdict });
             }
         }
-        if self.advance(class) && class == Class::Credential && self.spared < SPARED_MAX {
-            self.spared += 1;
+        let is_kept = self.advance(if walk == Walk::Ends { Class::Target } else { class });
+        if is_kept && walk == Walk::IsFree && self.spared_left > 0 {
+            self.spared_left -= 1;
             self.attempts_left = self.attempts_left.saturating_add(1);
         }
         self.next(retry)
@@ -305,7 +313,38 @@ impl Failover {
             Outcome::Head(status) => format!("{} answered {status}", failure.target),
             Outcome::NotSent(..) => format!("{} was not asked", failure.target),
         });
-        format!("{what}: {}.", each.collect::<Vec<_>>().join("; "))
+        // A pool may have said the same many times.
+        let mut said: Vec<(String, usize)> = Vec::new();
+        for text in each {
+            match said.iter_mut().find(|(known, _)| *known == text) {
+                Some((_, times)) => *times += 1,
+                None => said.push((text, 1)),
+            }
+        }
+        let said =
+            said.into_iter().map(|(text, times)| if times > 1 { format!("{text} ({times} times)") } else { text });
+        format!("{what}: {}.", said.collect::<Vec<_>>().join("; "))
+    }
+}
+
+/// How the credentials of a target are walked after an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Walk {
+    /// The next one is asked, as an attempt.
+    GoesOn,
+    /// The next one is asked, and this one costs no attempt: it was turned away before anything was done.
+    IsFree,
+    /// None is asked any more: what was said is of whoever asks, and one key after the other would make it worse.
+    Ends,
+}
+
+fn walk_after(outcome: &Outcome, verdict: Verdict) -> Walk {
+    let Outcome::Answered(error) = outcome else { return Walk::GoesOn };
+    match (verdict.class, error.status) {
+        (Class::Credential | Class::Rate, _) if error.blames_asker() => Walk::Ends,
+        // An overload under another status is the provider's as a whole.
+        (Class::Credential, _) | (Class::Rate, 429) => Walk::IsFree,
+        _ => Walk::GoesOn,
     }
 }
 

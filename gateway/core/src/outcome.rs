@@ -50,6 +50,13 @@ pub struct UpstreamError {
     pub dialect: Dialect,
 }
 
+impl UpstreamError {
+    /// Whether it speaks of whoever asks, by address, place or conduct, and not of the credential alone.
+    pub(crate) fn blames_asker(&self) -> bool {
+        error_text::blames_asker(&self.body)
+    }
+}
+
 /// What an outcome says of the target, the credential and the rate.
 pub fn verdict(outcome: &Outcome, asked: JudgeContext<'_>) -> Verdict {
     match outcome {

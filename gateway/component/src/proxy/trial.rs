@@ -11,7 +11,7 @@ use gateway_core::authenticate::Caller;
 use gateway_core::call::Call;
 use gateway_core::candidate::{Candidate, Candidates};
 use gateway_core::catalog::{Credential, Model, Target};
-use gateway_core::failover::{Decision, Failover};
+use gateway_core::failover::{AttemptLimits, Decision, Failover};
 use gateway_core::health::Subjects;
 use gateway_core::quota::Estimate;
 use gateway_core::record::DecisionRecord;
@@ -97,7 +97,8 @@ impl CallContext<'_> {
     /// Steps 4 to 7 for the only candidate.
     async fn try_it(&self, candidates: Candidates, report: &mut TrialReport) -> Result<(), Refusal> {
         let dialect = self.call.operation.dialect();
-        let mut failover = Failover::new(candidates.list, 1, dialect, self.incoming.id.clone());
+        let limits = AttemptLimits { attempts: 1, turned_away: 0 };
+        let mut failover = Failover::new(candidates.list, limits, dialect, self.incoming.id.clone());
         let attempt = failover.first().ok_or_else(|| self.exhausted(&[]))?;
         let (made, outcome) = self.attempt(attempt).await;
         report.target.clone_from(&made.target);

@@ -67,6 +67,10 @@ fn refused_connection() -> Outcome {
     failed(SendError::Connect("connection refused".into()))
 }
 
+fn most(attempts: u32) -> AttemptLimits {
+    AttemptLimits { attempts, turned_away: 8 }
+}
+
 /// Feeds outcomes until the machine ends, and returns who was tried and how it ended. Nothing may be repeated.
 fn run(pools: &[usize], attempts: u32, outcomes: Vec<Outcome>) -> (Vec<(usize, Option<usize>)>, Decision) {
     let (tried, end) = walk(candidates(pools), attempts, outcomes, &mut RetryBudget::default(), &|_| false);
@@ -81,7 +85,7 @@ fn walk(
     budget: &mut RetryBudget,
     able: &dyn Fn(&Attempt) -> bool,
 ) -> (Vec<(Attempt, u64)>, Decision) {
-    let mut failover = Failover::new(candidates, attempts, Dialect::OpenaiChat, String::new());
+    let mut failover = Failover::new(candidates, most(attempts), Dialect::OpenaiChat, String::new());
     let mut tried = vec![(failover.first().expect("a candidate"), 0)];
     for outcome in outcomes {
         let verdict = verdict(&outcome, ASKED);
@@ -154,14 +158,41 @@ fn a_refused_credential_is_followed_by_the_next_one_of_the_same_target_and_then_
 }
 
 #[test]
-fn refused_credentials_of_a_pool_use_up_no_attempts_up_to_a_limit() {
-    let dead = |count| vec![answered(401); count];
-    let (tried, end) = run(&[6], 3, [dead(5), vec![Outcome::Head(200)]].concat());
-    assert_eq!((tried.len(), end), (6, Decision::Relay), "the last one of the pool is good");
-    let (tried, end) = run(&[40], 3, dead(11));
-    assert_eq!((tried.len(), status_of(&end)), (11, 502));
-    let (tried, _) = run(&[1, 1, 1, 1], 3, dead(3));
-    assert_eq!(tried.len(), 3, "targets with one credential each are attempts like any");
+fn credentials_that_are_turned_away_use_up_no_attempts_up_to_a_limit() {
+    for status in [401, 402, 429] {
+        let dead = |count| vec![answered(status); count];
+        let (tried, end) = run(&[6], 3, [dead(5), vec![Outcome::Head(200)]].concat());
+        assert_eq!((tried.len(), end), (6, Decision::Relay), "the last one of the pool is good: {status}");
+        let (tried, end) = run(&[40], 3, dead(11));
+        assert_eq!((tried.len(), status_of(&end) >= 400), (11, true), "{status}");
+        let (tried, _) = run(&[1, 1, 1, 1], 3, dead(3));
+        assert_eq!(tried.len(), 3, "targets with one credential each are attempts like any: {status}");
+    }
+    let (tried, _) = run(&[6], 3, vec![answered(529); 3]);
+    assert_eq!(tried.len(), 3, "an overload is the provider's as a whole");
+}
+
+#[test]
+fn no_other_credential_is_asked_where_the_words_are_about_the_asker() {
+    for (status, body) in [
+        (429, r#"{"error":{"message":"Too many requests from your IP"}}"#),
+        (401, r#"{"error":{"message":"Disabled after unusual activity"}}"#),
+        (403, r#"{"error":{"message":"Your API key was blocked for abuse"}}"#),
+        (429, "<html>error code: 1015</html>"),
+        (401, r#"{"error":{"message":"检测到滥用，令牌已禁用"}}"#),
+    ] {
+        let (tried, end) = run(&[3, 1], 3, vec![said(status, body), Outcome::Head(200)]);
+        assert_eq!((tried, end), (vec![(0, Some(0)), (1, Some(0))], Decision::Relay), "{body}");
+    }
+    let (tried, _) = run(&[3], 3, vec![said(401, r#"{"error":{"message":"Incorrect API key"}}"#), Outcome::Head(200)]);
+    assert_eq!(tried, [(0, Some(0)), (0, Some(1))]);
+}
+
+#[test]
+fn what_many_credentials_were_told_is_said_once() {
+    let (_, end) = run(&[40], 3, vec![answered(401); 11]);
+    let Decision::Refuse(refusal) = end else { panic!("{end:?}") };
+    assert!(refusal.message.contains("(11 times)") && refusal.message.len() < 200, "{}", refusal.message);
 }
 
 #[test]
@@ -215,7 +246,7 @@ fn nothing_is_tried_for_a_client_that_left() {
 
 #[test]
 fn nothing_is_tried_once_the_total_time_is_used_up() {
-    let mut failover = Failover::new(candidates(&[0, 0]), 3, Dialect::OpenaiChat, String::new());
+    let mut failover = Failover::new(candidates(&[0, 0]), most(3), Dialect::OpenaiChat, String::new());
     failover.first();
     let retry =
         RetryContext { time_left: false, now_ms: 0, jitter: 0.5, budget: &mut RetryBudget::default(), able: &|_| true };
@@ -226,8 +257,8 @@ fn nothing_is_tried_once_the_total_time_is_used_up() {
 
 #[test]
 fn without_candidates_there_is_no_first_attempt() {
-    assert_eq!(Failover::new(Vec::new(), 3, Dialect::OpenaiChat, String::new()).first(), None);
-    assert_eq!(Failover::new(candidates(&[0]), 0, Dialect::OpenaiChat, String::new()).first(), None);
+    assert_eq!(Failover::new(Vec::new(), most(3), Dialect::OpenaiChat, String::new()).first(), None);
+    assert_eq!(Failover::new(candidates(&[0]), most(0), Dialect::OpenaiChat, String::new()).first(), None);
 }
 
 #[test]

@@ -47,6 +47,45 @@ impl ErrorText {
     }
 }
 
+/// Words that name the address, the place or the abuse of whoever asks, in lower case. From Cloudflare's error 1015 and
+/// 1020, OpenAI's and Anthropic's notices of unusual activity, and those of relays.
+const OF_ASKER: [&str; 26] = [
+    "abuse",
+    "abusive",
+    "suspicious",
+    "unusual activity",
+    "unusual traffic",
+    "unusual behavior",
+    "automated queries",
+    "automated requests",
+    "your ip",
+    "this ip",
+    "ip address",
+    "client ip",
+    "from your network",
+    "vpn",
+    "your location",
+    "your region",
+    "your country",
+    "error 1015",
+    "error code: 1015",
+    "滥用",
+    "异常流量",
+    "异常请求",
+    "风控",
+    "ip地址",
+    "ip 地址",
+    "所在地区",
+];
+
+/// Whether an error speaks of whoever asks and not of the credential.
+pub(super) fn blames_asker(body: &[u8]) -> bool {
+    let text = ErrorText::of(body);
+    let said = if text.is_page { &text.whole } else { &text.message };
+    // Gemini refuses keys of its free tier by place; one that is paid for may be used there.
+    !said.contains("free tier") && OF_ASKER.iter().any(|words| said.contains(words) || text.codes.contains(words))
+}
+
 /// Reads the error of `{"error": {…}}`, `{"errors": {…}}`, `{"error": "…"}` and of errors that stand at the top.
 fn read(body: &Value, codes: &mut String, message: &mut String) {
     let error = body.get("error").or_else(|| body.get("errors")).filter(|error| !error.is_null()).unwrap_or(body);

@@ -11,6 +11,9 @@ use crate::catalog::schema::{Place, format};
 pub(super) const RECORD_BODIES: [&str; 3] = ["off", "errors", "all"];
 const RETENTION_DAYS_DEFAULT: u32 = 30;
 const RETENTION_DAYS_MAX: u32 = 3650;
+const TURNED_AWAY_DEFAULT: u32 = 32;
+/// More refusals in a row make a provider look at who asks.
+const TURNED_AWAY_MAX: u32 = 1000;
 /// Every amount is converted to it.
 const BASE_CURRENCY: &str = "USD";
 /// The most a limit in money may be: what the ledger's rows hold.
@@ -55,8 +58,12 @@ impl Currencies {
 }
 
 pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
-    let mut settings =
-        Settings { retention_days: RETENTION_DAYS_DEFAULT, trusted_proxies: Vec::new(), zone: TimeZone::UTC };
+    let mut settings = Settings {
+        retention_days: RETENTION_DAYS_DEFAULT,
+        trusted_proxies: Vec::new(),
+        zone: TimeZone::UTC,
+        turned_away_max: TURNED_AWAY_DEFAULT,
+    };
     let mut currencies = Currencies::default();
     let Some(mut fields) = place.and_then(|place| place.fields()) else {
         return (settings, currencies);
@@ -75,6 +82,9 @@ pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
     fields.field("max_db_mib").and_then(|place| place.integer(16..=1 << 24));
     if let Some(zone) = fields.field("zone").and_then(|place| place.parsed(format::zone)) {
         settings.zone = zone;
+    }
+    if let Some(most) = fields.field("turned_away_max").and_then(|place| place.small_integer(0..=TURNED_AWAY_MAX)) {
+        settings.turned_away_max = most;
     }
     fields.finish();
     (settings, currencies)
