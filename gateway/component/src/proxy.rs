@@ -20,7 +20,7 @@ use gateway_core::accept;
 use gateway_core::authenticate::{Caller, check_model};
 use gateway_core::call::Call;
 use gateway_core::candidate::{Candidates, ResponseOwner, Skipped};
-use gateway_core::catalog::Model;
+use gateway_core::catalog::{Key, Model};
 use gateway_core::failover::{self, AttemptLimits, Decision, Failover};
 use gateway_core::headers;
 use gateway_core::health::Subject;
@@ -285,10 +285,20 @@ impl CallContext<'_> {
     /// What the call takes of its key's limits, before anything is sent.
     async fn reserve_key(&self, candidates: &Candidates) -> Result<(), Refusal> {
         let asking = (self.call, &self.estimate, self.incoming.id.as_str());
-        let key = self.caller.key().and_then(|name| self.snapshot.catalog.key_named(name));
+        let key = self.key();
         let charged = charges::reserve_key(self.instance, asking, key, self.snapshot, (self.model, candidates)).await?;
         self.open.charged(charged);
         Ok(())
+    }
+
+    /// The key it is called with, where it is one.
+    fn key(&self) -> Option<&Key> {
+        self.caller.key().and_then(|name| self.snapshot.catalog.key_named(name))
+    }
+
+    /// Whether the caller may not choose what a provider serves.
+    fn is_limited(&self) -> bool {
+        self.key().is_some_and(Key::is_limited)
     }
 
     fn time_left(&self) -> bool {

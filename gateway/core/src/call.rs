@@ -35,7 +35,37 @@ pub struct Call {
     pub is_stored: bool,
     /// What of the query travels on.
     pub query: Option<&'static str>,
+    /// The body has members by which a provider may be made to serve something else ([`ROUTING_MEMBERS`]).
+    pub has_routing: bool,
 }
+
+/// Members of a body's top level by which a client has its provider choose another model, another provider behind it, or
+/// what else is billed; no dialect has them itself.
+///
+/// OpenRouter: `models`, `route`, `provider`, `preset`, `plugins`, `fallbacks`
+/// (<https://openrouter.ai/docs/api-reference/overview>, <https://openrouter.ai/docs/features/model-routing>). LiteLLM:
+/// `fallbacks`, `context_window_fallback_dict`, `extra_body`, `api_base`, `api_key`, `base_url`, `deployment_id`,
+/// `custom_llm_provider` (<https://docs.litellm.ai/docs/proxy/reliability>, <https://docs.litellm.ai/docs/completion/input>).
+/// Vercel: `providerOptions` (<https://vercel.com/docs/ai-gateway/provider-options>).
+pub const ROUTING_MEMBERS: [&str; 17] = [
+    "models",
+    "route",
+    "provider",
+    "preset",
+    "plugins",
+    "fallbacks",
+    "fallback_models",
+    "context_window_fallback_dict",
+    "content_policy_fallback_dict",
+    "extra_body",
+    "api_base",
+    "base_url",
+    "api_key",
+    "deployment_id",
+    "custom_llm_provider",
+    "providerOptions",
+    "provider_options",
+];
 
 /// What gives a chat stream a usage chunk.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -99,6 +99,8 @@ pub struct Provider {
     pub headers: Vec<(String, Value)>,
     /// Client headers that travel on besides those that always do, names in lower case.
     pub forward_headers: Vec<String>,
+    /// Members of a body that make it serve something else pass for limited keys too.
+    pub forward_routing: bool,
     /// The base URL's exact host and port may be private or loopback.
     pub local: bool,
     /// The way out for credentials that have none of their own. Default: llmio's own.

@@ -13,7 +13,7 @@ pub use headers::{downstream, upstream};
 
 use std::sync::Arc;
 
-use crate::call::Call;
+use crate::call::{Call, ROUTING_MEMBERS};
 use crate::candidate::{Account, Named, Skip, SkipReason};
 use crate::catalog::{Endpoint, ProviderKind, Value};
 use crate::dialect::{Auth, Dialect};
@@ -76,20 +76,24 @@ pub struct ResponseIdentity<'a> {
 }
 
 /// Makes the request of `call` for one target, in the dialect its provider speaks. `Err`: a reason why this target
-/// cannot serve this call; others may.
+/// cannot serve this call; others may. `is_limited`: the caller may not choose what a provider serves.
 pub fn request(
     call: &Call,
     client_headers: &[(String, Vec<u8>)],
     to: Named<'_>,
     identity: ResponseIdentity<'_>,
+    is_limited: bool,
 ) -> Result<Destination, Skip> {
     if matches!(to.provider.kind, ProviderKind::Echo) {
         return Ok(Destination::Echo(to.upstream_model.to_owned()));
     }
     let spoken = call.operation.dialect();
     let endpoint = to.provider.serving(call.operation).ok_or_else(|| Skip::new(SkipReason::Dialect, None))?;
-    let Written { body, operation, transform, warnings } =
-        if endpoint.dialect == spoken { native(call, to) } else { translated(call, to, endpoint.dialect, identity)? };
+    let Written { body, operation, transform, warnings } = if endpoint.dialect == spoken {
+        native(call, to, is_limited)
+    } else {
+        translated(call, to, endpoint.dialect, identity)?
+    };
     let mut headers = upstream(client_headers, to.provider, spoken, endpoint.dialect, body.len());
     let mut model = String::new();
     push_encoded(&mut model, to.upstream_model, b"/");
@@ -203,9 +207,15 @@ struct Written {
     warnings: Vec<String>,
 }
 
+/// Why a member of [`ROUTING_MEMBERS`] does not travel on.
+const HELD_BACK: &str = "a key with a list of models or a budget may not choose what a provider serves";
+
 /// For a provider of the caller's own dialect: the caller's bytes, but for what must change.
-fn native(call: &Call, to: Named<'_>) -> Written {
-    let mut body = body_for(call, to.upstream_model, to.target.adjustments.as_deref());
+fn native(call: &Call, to: Named<'_>, is_limited: bool) -> Written {
+    let holds_back = is_limited && call.has_routing && !to.provider.forward_routing;
+    let held_back: &[&str] = if holds_back { &ROUTING_MEMBERS } else { &[] };
+    let (mut body, removed) = body::body_without(call, to.upstream_model, to.target.adjustments.as_deref(), held_back);
+    let warnings = removed.iter().map(|name| format!("`{name}` was left out: {HELD_BACK}")).collect();
     if call.operation.is_chat() {
         body = translate::native(call.operation.dialect(), to.profile(), &body).unwrap_or(body);
     }
@@ -214,7 +224,7 @@ fn native(call: &Call, to: Named<'_>) -> Written {
         None if call.operation == Operation::Embeddings => ResponseTransform::embeddings(&call.body),
         None => ResponseTransform::AsIs,
     };
-    Written { body, operation: call.operation, transform, warnings: Vec::new() }
+    Written { body, operation: call.operation, transform, warnings }
 }
 
 /// For a provider of another dialect.

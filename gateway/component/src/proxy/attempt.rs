@@ -96,7 +96,7 @@ impl CallContext<'_> {
     /// Step 4, and what it had to leave out.
     fn rewrite(&self, to: Named<'_>) -> Result<Destination, Skip> {
         let identity = rewrite::ResponseIdentity { id: &self.incoming.id, created_s: self.incoming.at_ms / 1000 };
-        let mut destination = rewrite::request(self.call, self.headers, to, identity)?;
+        let mut destination = rewrite::request(self.call, self.headers, to, identity, self.is_limited())?;
         if let Destination::Http(outgoing) = &mut destination {
             std::mem::take(&mut outgoing.warnings).iter().for_each(|warning| self.open.warn(warning));
         }

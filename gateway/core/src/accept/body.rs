@@ -7,7 +7,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::form;
-use crate::call::{Call, NameAt, NameForm, UsageEdit};
+use crate::call::{Call, NameAt, NameForm, ROUTING_MEMBERS, UsageEdit};
 use crate::dialect::Dialect;
 use crate::operation::Operation;
 use crate::refusal::Refusal;
@@ -101,6 +101,7 @@ fn of_json(operation: Operation, head: Head<'_>, body: Vec<u8>) -> Result<Call, 
         previous_response,
         is_stored,
         query: (operation.dialect() == Dialect::Anthropic && asks("beta=true")).then_some("beta=true"),
+        has_routing: members.has_routing,
         body,
     })
 }
@@ -140,6 +141,7 @@ fn of_form(operation: Operation, head: Head<'_>, body: Vec<u8>, boundary: &str) 
         previous_response: None,
         is_stored: false,
         query: None,
+        has_routing: false,
         body,
     })
 }
@@ -307,6 +309,7 @@ struct Members<'b> {
     session_id: Option<&'b RawValue>,
     prompt_cache_key: Option<&'b RawValue>,
     metadata: Option<&'b RawValue>,
+    has_routing: bool,
 }
 
 impl<'b> Members<'b> {
@@ -368,7 +371,8 @@ impl<'b> Visitor<'b> for MembersVisitor {
                 "session_id" => (&mut members.session_id, true),
                 "prompt_cache_key" => (&mut members.prompt_cache_key, false),
                 "metadata" => (&mut members.metadata, false),
-                _ => {
+                name => {
+                    members.has_routing |= ROUTING_MEMBERS.contains(&name);
                     map.next_value::<IgnoredAny>()?;
                     continue;
                 }

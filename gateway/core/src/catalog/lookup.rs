@@ -81,6 +81,12 @@ impl Key {
         self.limits.iter().any(|limit| limit.count == Count::Money)
     }
 
+    /// Whether its calls may be served by some models only, or cost so much only. Its holder must then not choose what
+    /// a provider serves.
+    pub fn is_limited(&self) -> bool {
+        self.models.is_some() || self.has_budget()
+    }
+
     /// Whether the key's list allows this name. Ask with the model's own name and, when that is not allowed, with
     /// the name the client asked for: a list may name an alias or a pattern of aliases.
     pub fn may_use(&self, model_name: &str) -> bool {

@@ -14,23 +14,41 @@ pub(super) type Edit = (Range<usize>, Vec<u8>);
 /// word to llmio, and which an API that allows no unknown members would refuse, with what makes a stream tell what it
 /// used, and with what the target wants otherwise.
 pub fn body_for(call: &Call, model: &str, adjustments: Option<&Adjustments>) -> Vec<u8> {
+    body_without(call, model, adjustments, &[]).0
+}
+
+/// The same without those of the members `held_back` that are there, and their names.
+pub(super) fn body_without(
+    call: &Call,
+    model: &str,
+    adjustments: Option<&Adjustments>,
+    held_back: &[&str],
+) -> (Vec<u8>, Vec<String>) {
     let mut edits: Vec<Edit> = call.names.iter().map(|at| (at.span.clone(), name_as(at, model))).collect();
-    let members = adjustments.map(|_| adjust::members(&call.body)).unwrap_or_default();
-    match adjustments.filter(|_| !members.is_empty()) {
-        None => {
-            edits.extend(call.session_span.iter().map(|span| (span.clone(), Vec::new())));
-            edits.extend(call.usage_edit.iter().map(|edit| (edit.span.clone(), edit.spliced())));
-        }
-        Some(adjustments) => {
-            let mut changes = Changes::default();
-            changes.removed.extend(call.session_span.as_ref().map(|_| "session_id".to_owned()));
-            let usage = call.usage_edit.as_ref().map(|edit| ("stream_options".to_owned(), edit.options.clone()));
-            changes.set.extend(usage);
-            changes.add(adjustments, &members, |_| false);
-            edits.extend(changes.edits(&call.body, &members));
+    let is_looked_at = adjustments.is_some() || !held_back.is_empty();
+    let members = if is_looked_at { adjust::members(&call.body) } else { Vec::new() };
+    if members.is_empty() {
+        edits.extend(call.session_span.iter().map(|span| (span.clone(), Vec::new())));
+        edits.extend(call.usage_edit.iter().map(|edit| (edit.span.clone(), edit.spliced())));
+        return (splice(&call.body, edits), Vec::new());
+    }
+    let is_held_back = |name: &str| held_back.contains(&name);
+    let mut removed: Vec<String> = Vec::new();
+    for member in members.iter().filter(|member| is_held_back(&member.name)) {
+        if !removed.contains(&member.name) {
+            removed.push(member.name.clone());
         }
     }
-    splice(&call.body, edits)
+    let mut changes = Changes { removed: removed.clone(), ..Changes::default() };
+    changes.removed.extend(call.session_span.as_ref().map(|_| "session_id".to_owned()));
+    let usage = call.usage_edit.as_ref().map(|edit| ("stream_options".to_owned(), edit.options.clone()));
+    changes.set.extend(usage);
+    if let Some(adjustments) = adjustments {
+        // What is held back counts as not written.
+        changes.add(adjustments, &members, is_held_back);
+    }
+    edits.extend(changes.edits(&call.body, &members));
+    (splice(&call.body, edits), removed)
 }
 
 /// A body that a translation wrote, with what the target wants otherwise. `may_default` says which members a default

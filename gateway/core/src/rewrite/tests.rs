@@ -23,7 +23,7 @@ fn sent(providers: &str, body: &str, headers: &[(&str, &str)]) -> Outgoing {
     let call = accept::call(Operation::Chat, accept::Head::default(), body.as_bytes().to_vec()).expect("a valid body");
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
     let to = first(&catalog);
-    match request(&call, &headers, to, IDENTITY).expect("a request") {
+    match request(&call, &headers, to, IDENTITY, false).expect("a request") {
         Destination::Http(outgoing) => outgoing,
         Destination::Echo(_) => panic!("not the echo provider"),
     }
@@ -39,7 +39,7 @@ fn sent_as(operation: Operation, head: accept::Head<'_>, body: &[u8], headers: &
     let call = accept::call(operation, head, body.to_vec()).expect("a valid call");
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
     let to = first(&catalog);
-    match request(&call, &headers, to, IDENTITY).expect("a request") {
+    match request(&call, &headers, to, IDENTITY, false).expect("a request") {
         Destination::Http(outgoing) => outgoing,
         Destination::Echo(_) => panic!("not the echo provider"),
     }
@@ -303,7 +303,7 @@ fn a_targets_profile_says_what_a_model_of_another_name_takes() {
         let catalog = Document::from_toml(&text).and_then(|document| document.validate()).expect("a valid catalog");
         let call = accept::call(Operation::Chat, accept::Head::default(), body.to_vec()).expect("a valid body");
         let to = first(&catalog);
-        match request(&call, &[], to, IDENTITY).expect("a request") {
+        match request(&call, &[], to, IDENTITY, false).expect("a request") {
             Destination::Http(outgoing) => String::from_utf8(outgoing.body).expect("text"),
             Destination::Echo(_) => panic!("not the echo provider"),
         }
@@ -312,4 +312,30 @@ fn a_targets_profile_says_what_a_model_of_another_name_takes() {
     let profiled = sent(r#", profile = "claude-opus-5-5""#);
     assert!(profiled.contains(r#""model":"ours""#) && profiled.contains(r#""effort":"low""#), "{profiled}");
     assert!(!profiled.contains("disabled"), "{profiled}");
+}
+
+#[test]
+fn what_chooses_another_model_is_held_back_from_limited_keys_alone() {
+    let sent = |provider: &str, body: &str, is_limited: bool| {
+        let text = format!(
+            "models = [{{ name = \"m\", targets = [{{ provider = \"p\", model = \"up\", set = {{ route = \"own\" }} }}] }}]\n\
+             [[providers]]\nname = \"p\"\nbase_url = \"https://p.example/v1\"\n{provider}"
+        );
+        let catalog = Document::from_toml(&text).and_then(|document| document.validate()).expect("a valid catalog");
+        let call = accept::call(Operation::Chat, accept::Head::default(), body.into()).expect("a call");
+        match request(&call, &[], first(&catalog), IDENTITY, is_limited).expect("a request") {
+            Destination::Http(outgoing) => (String::from_utf8(outgoing.body).expect("text"), outgoing.warnings.len()),
+            Destination::Echo(_) => panic!("not the built-in provider"),
+        }
+    };
+    let body = r#"{"model":"m","mod\u0065ls":["dear"],"provider":{"order":["x"]},"models":["dear"],"messages":[]}"#;
+    let (limited, warnings) = sent("", body, true);
+    let expected = r#"{"model":"up","messages":[],"route":"own"}"#;
+    assert_eq!((limited.as_str(), warnings), (expected, 2), "what is set is the operator's own");
+    for (provider, is_limited) in [("", false), ("forward_routing = true", true)] {
+        let (whole, warnings) = sent(provider, body, is_limited);
+        assert!(whole.contains(r#""models":["dear"]"#) && warnings == 0, "{provider}: {whole}");
+    }
+    let plain = r#"{"model":"m","messages":[{"role":"user","content":"models"}]}"#;
+    assert_eq!(sent("", plain, true).1, 0);
 }

@@ -48,6 +48,7 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
     let headers: Vec<Header> = fields.field("headers").map(|place| read_headers(&place)).unwrap_or_default();
     let secret_headers = headers.iter().filter(|header| header.is_secret).map(|header| header.name.clone()).collect();
     let headers = headers.into_iter().map(|header| (header.name, header.value)).collect();
+    let forward_routing = fields.field("forward_routing").and_then(|place| place.boolean()).unwrap_or(false);
     let forward_headers = fields.field("forward_headers").map(|place| place.all_parsed(format::forwarded_header));
     let egress = fields.field("egress").and_then(|place| credential::read_egress(&place));
     let local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(is_local);
@@ -72,6 +73,7 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
         credentials,
         headers,
         forward_headers,
+        forward_routing,
         local,
         egress,
         errors,
@@ -93,6 +95,7 @@ pub(super) fn nothing() -> Provider {
         credentials: Vec::new(),
         headers: Vec::new(),
         forward_headers: Vec::new(),
+        forward_routing: false,
         local: false,
         egress: None,
         errors: Vec::new(),

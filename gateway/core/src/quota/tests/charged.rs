@@ -28,6 +28,7 @@ fn call(operation: Operation) -> Call {
         previous_response: None,
         is_stored: false,
         query: None,
+        has_routing: false,
     }
 }
 

@@ -40,6 +40,7 @@ fn streamed(as_array: bool) -> Call {
         previous_response: None,
         is_stored: false,
         query: None,
+        has_routing: false,
     }
 }
 
