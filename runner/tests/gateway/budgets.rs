@@ -10,6 +10,7 @@ both_hosts![
     a_keys_budget_is_paid_with_what_calls_really_cost_and_then_refuses,
     a_budget_takes_no_call_where_the_price_is_unknown,
     a_call_that_cost_nothing_is_given_back_to_its_budget,
+    a_limited_key_cannot_choose_what_its_provider_serves,
     a_stream_that_is_left_before_it_says_what_it_used_is_paid_by_what_passed,
     a_client_that_leaves_before_there_is_an_answer_pays_what_was_guessed,
     a_credit_is_spent_by_cost_and_then_left_for_the_next_target,
@@ -229,4 +230,20 @@ fn a_spent_budget_is_a_matter_of_billing_for_anthropics_clients(host: Host) {
     assert_eq!((refused.status, refused.header("x-should-retry")), (429, Some("false")));
     assert_eq!(refused.json()["error"]["type"], "billing_error", "{}", refused.text());
     assert_eq!(upstream.received().len(), 0);
+}
+
+fn a_limited_key_cannot_choose_what_its_provider_serves(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
+    let (limited, free) = (gateway.new_key("limited", &["m"]), gateway.new_key("free", &[]));
+    let body = r#"{"model":"m","models":["dear/opus"],"route":"fallback","provider":{"order":["x"]},"messages":[]}"#;
+    let ask = |key: &str| gateway.send(&Request::new("POST", "/v1/chat/completions").key(key).json(body));
+    let response = ask(&limited);
+    let sent = String::from_utf8(upstream.only().body).expect("text");
+    assert_eq!((response.status, sent.as_str()), (200, r#"{"model":"up","messages":[]}"#));
+    let warnings = gateway.record(&response)["warnings"].to_string();
+    assert!(["`models`", "`route`", "`provider`"].iter().all(|name| warnings.contains(name)), "{warnings}");
+    assert_eq!(ask(&free).status, 200);
+    let sent = upstream.received().pop().expect("the second one");
+    assert!(String::from_utf8_lossy(&sent.body).contains("dear/opus"), "who has no limits may");
 }

@@ -6,6 +6,8 @@ use crate::common::{Gateway, Host, Response, chat, streamed_chat, upstream_key};
 use crate::upstream::{Answer, Upstream, completion, event, last_events};
 
 both_hosts![
+    a_pool_of_limited_and_dead_credentials_loses_no_call,
+    no_more_than_the_catalog_allows_are_turned_away_in_a_call,
     a_provider_that_refuses_connections_is_passed_over,
     a_provider_that_resets_before_its_head_is_passed_over,
     a_provider_that_does_not_speak_http_is_passed_over,
@@ -263,4 +265,44 @@ fn a_provider_at_a_private_address_needs_local(host: Host) {
     }
     assert_eq!((response.status, upstream.received().len()), (502, 0));
     assert!(response.openai_error().message.contains("local = true"), "{}", response.text());
+}
+
+/// A provider whose first `refused` credentials are answered like this, and whose others are good.
+fn pool(host: Host, (refused, good): (usize, usize), answer: &Answer, settings: &str) -> (Gateway, Upstream) {
+    let name = |index: usize| format!("sk-pool-{index}");
+    let refusing =
+        |upstream: Upstream, index: usize| upstream.refusing(&format!("Bearer {}", name(index)), answer.clone());
+    let upstream = (0..refused).fold(Upstream::saying("Hi"), refusing);
+    let credentials = (0..refused + good).map(|index| format!("\"{}\"", name(index))).collect::<Vec<_>>().join(", ");
+    let catalog = format!(
+        "[settings]\n{settings}\n[[providers]]\nname = \"a\"\nbase_url = \"{}/v1\"\nlocal = true\ncredentials = [{credentials}]\n",
+        upstream.url()
+    );
+    (Gateway::on(host).catalog(&catalog).model("m", &["a/up"]).start().settled(), upstream)
+}
+
+fn a_pool_of_limited_and_dead_credentials_loses_no_call(host: Host) {
+    let daily = r#"{"error":{"message":"You exceeded your current quota (requests per day)","code":"rate_limit"}}"#;
+    for (status, body) in [(429, daily), (429, r#"{"error":{"message":"Too many requests"}}"#), (401, "{}")] {
+        let (gateway, upstream) = pool(host, (12, 2), &Answer::json(status, body), "");
+        for _ in 0..20 {
+            let response = gateway.send(&chat("m"));
+            assert_eq!(response.status, 200, "{status} {body}: {}", response.text());
+        }
+        // Each of the two instances may ask each of them once before it hears of the other's refusals. One that names no
+        // day rests for seconds only, and may be asked again.
+        let asked = upstream.received().len();
+        assert!(asked <= 20 + 2 * 12 || body.contains("Too many"), "{status} {body}: {asked} requests for 20 calls");
+    }
+}
+
+fn no_more_than_the_catalog_allows_are_turned_away_in_a_call(host: Host) {
+    let dead = Answer::json(401, "{}");
+    let (gateway, upstream) = pool(host, (12, 0), &dead, "turned_away_max = 2");
+    let response = gateway.send(&chat("m"));
+    assert_eq!((response.status, upstream.received().len()), (502, 2 + 3), "{}", response.text());
+    let blocked = Answer::json(429, r#"{"error":{"message":"Too many requests from your IP address"}}"#);
+    let (gateway, upstream) = pool(host, (12, 0), &blocked, "");
+    let response = gateway.send(&chat("m"));
+    assert_eq!((response.status, upstream.received().len()), (429, 1), "no ban is provoked: {}", response.text());
 }

@@ -149,8 +149,8 @@ struct Shared {
 struct State {
     usual: Option<Answer>,
     next: VecDeque<Answer>,
-    /// What callers with this `authorization` get.
-    refused: Option<(String, Answer)>,
+    /// What callers with each `authorization` get.
+    refused: Vec<(String, Answer)>,
     received: Vec<Received>,
     connections: usize,
     closed: usize,
@@ -208,7 +208,7 @@ impl Upstream {
 
     /// Answers every call with this `authorization` like that, whatever the others get.
     pub(crate) fn refusing(self, authorization: &str, answer: Answer) -> Self {
-        self.shared.state().refused = Some((authorization.to_owned(), answer));
+        self.shared.state().refused.push((authorization.to_owned(), answer));
         self
     }
 
@@ -284,9 +284,9 @@ fn listen(listener: TcpListener, shared: &Arc<Shared>) {
 
 impl State {
     fn answer_for(&mut self, authorization: &str) -> Option<Answer> {
-        match &self.refused {
-            Some((refused, answer)) if refused == authorization => Some(answer.clone()),
-            _ => self.next.pop_front().or_else(|| self.usual.clone()),
+        match self.refused.iter().find(|(refused, _)| refused == authorization) {
+            Some((_, answer)) => Some(answer.clone()),
+            None => self.next.pop_front().or_else(|| self.usual.clone()),
         }
     }
 }
