@@ -360,14 +360,14 @@ fn a_call_that_goes_on_from_a_response_reaches_whoever_made_it(host: Host) {
             let mut body = json!({ "model": "m", "input": "Hello", "stream": id == "resp_2" });
             body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
             let response = gateway.send(&Request::new("POST", "/v1/responses").key(key).json(body.to_string()));
-            assert_eq!(response.status, 200, "{}", response.text());
             gateway.record(&response);
-            (first.received().len(), second.received().len())
+            (response.status, first.received().len(), second.received().len())
         };
-        assert_eq!(ask(TOKEN, json!({})), (1, 1), "the first fails, so the second makes it");
-        assert_eq!(ask(TOKEN, json!({ "previous_response_id": id })), (1, 2));
-        assert_eq!(ask(TOKEN, json!({ "previous_response_id": "resp_unknown" })), (2, 2));
-        assert_eq!(ask(&other_key, json!({ "previous_response_id": id })), (3, 2), "it is not this key's");
+        assert_eq!(ask(TOKEN, json!({})), (200, 1, 1), "the first fails, so the second makes it");
+        assert_eq!(ask(TOKEN, json!({ "previous_response_id": id })), (200, 1, 2));
+        assert_eq!(ask(TOKEN, json!({ "previous_response_id": "resp_unknown" })), (200, 2, 2));
+        assert_eq!(ask(&other_key, json!({ "previous_response_id": id })), (404, 2, 2), "it is not this key's");
+        assert_eq!(ask(&other_key, json!({ "previous_response_id": "resp_unknown" })), (200, 3, 2));
     }
 }
 

@@ -10,7 +10,6 @@ use gateway_core::dialect::Dialect;
 use gateway_core::endpoint::Stored;
 use gateway_core::headers;
 use gateway_core::outcome::{Outcome, UpstreamError};
-use gateway_core::record::kept_text;
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::rewrite::{self, Outgoing};
 use gateway_core::state::State;
@@ -53,14 +52,14 @@ async fn pass_on(
         return Err(Refusal::loop_detected(headers::HOPS_MAX));
     }
     let id = decode_parameter(parameter).unwrap_or_default();
-    let owner = responses::find(instance, &id, caller.key()).await?.ok_or_else(|| unknown(&id))?;
+    let owner = responses::find(instance, &id, caller.key()).await?.ok_or_else(|| responses::unknown(&id))?;
     if account(&owner, &snapshot).is_none() {
         // Its provider may have been added a moment ago through another instance.
         snapshot = catalog::current(instance, Freshness::Now).await?;
     }
-    let to = account(&owner, &snapshot).ok_or_else(|| unknown(&id))?;
+    let to = account(&owner, &snapshot).ok_or_else(|| responses::unknown(&id))?;
     let outgoing = rewrite::stored(what, (&id, incoming.query.as_deref()), &incoming.headers, to);
-    ask(instance, outgoing.ok_or_else(|| unknown(&id))?, to, incoming).await
+    ask(instance, outgoing.ok_or_else(|| responses::unknown(&id))?, to, incoming).await
 }
 
 /// The owner of a response, as far as the catalog still has it.
@@ -101,13 +100,4 @@ async fn ask(instance: &Instance, outgoing: Outgoing, to: Account<'_>, incoming:
             Err(Refusal::bad_gateway(State::UpstreamError, "The provider's answer was lost. Try again."))
         }
     }
-}
-
-fn unknown(id: &str) -> Refusal {
-    let shown = kept_text(id);
-    let said = format!(
-        "There is no response {shown:?} that was made through llmio with this key, or its provider is gone. Those made \
-         with `store` = false, or translated from another dialect, are not kept."
-    );
-    Refusal::not_found("response_not_found", said)
 }

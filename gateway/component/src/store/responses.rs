@@ -15,6 +15,8 @@ const SAVE: &str =
 
 const FIND: &str = "SELECT provider, credential FROM responses WHERE id = ?1 AND (?2 IS NULL OR key = ?2)";
 
+const IS_KNOWN: &str = "SELECT 1 FROM responses WHERE id = ?1";
+
 const SWEEP: &str =
     "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE at_ms < ?1 LIMIT 500) RETURNING 1";
 
@@ -53,14 +55,25 @@ pub(crate) async fn find(instance: &Instance, id: &str, key: Option<&str>) -> Re
                 }
             }
             Err(Trouble::Absent) => return Ok(None),
-            Err(trouble) => {
-                let said =
-                    format!("Who made response {:?} cannot be looked up now: {trouble}. Try again.", kept_text(id));
-                return Err(Refusal::unavailable("responses_unavailable", said).after(1));
-            }
+            Err(trouble) => return Err(unavailable(id, &trouble)),
         }
     }
     Ok(None)
+}
+
+fn unavailable(id: &str, trouble: &Trouble) -> Refusal {
+    let said = format!("Who made response {:?} cannot be looked up now: {trouble}. Try again.", kept_text(id));
+    Refusal::unavailable("responses_unavailable", said).after(1)
+}
+
+/// The refusal of a response that is not the caller's, or that nobody has.
+pub(crate) fn unknown(id: &str) -> Refusal {
+    let shown = kept_text(id);
+    let said = format!(
+        "There is no response {shown:?} that was made through llmio with this key, or its provider is gone. Those made \
+         with `store` = false, or translated from another dialect, are not kept."
+    );
+    Refusal::not_found("response_not_found", said)
 }
 
 fn owner(row: Row) -> Option<ResponseOwner> {
@@ -71,16 +84,24 @@ fn owner(row: Row) -> Option<ResponseOwner> {
     Some(ResponseOwner { provider: values.next()??, credential: values.next().flatten() })
 }
 
-/// Who made the response that a call goes on from, where it goes on from one.
+/// Who made the response that a call goes on from, where it goes on from one. Another key's is refused: its provider knows
+/// llmio's credential only, and would go on with somebody else's conversation. One that nobody made through llmio is the
+/// provider's to judge.
 pub(crate) async fn owner_before(
     instance: &Instance,
     call: &Call,
     key: Option<&str>,
 ) -> Result<Option<ResponseOwner>, Refusal> {
-    match &call.previous_response {
-        Some(id) => find(instance, id, key).await,
-        None => Ok(None),
+    let Some(id) = &call.previous_response else { return Ok(None) };
+    let owner = find(instance, id, key).await?;
+    if owner.is_none() && key.is_some() {
+        match database::rows(instance, IS_KNOWN, vec![Value::Text(id.clone())]).await {
+            Ok(rows) if !rows.is_empty() => return Err(unknown(id)),
+            Ok(_) | Err(Trouble::Absent) => {}
+            Err(trouble) => return Err(unavailable(id, &trouble)),
+        }
     }
+    Ok(owner)
 }
 
 /// Deletes what no provider has any more.

@@ -363,7 +363,7 @@ impl<'b> Visitor<'b> for MembersVisitor {
                 "max_completion_tokens" => (&mut members.max_completion_tokens, false),
                 "max_output_tokens" => (&mut members.max_output_tokens, true),
                 "generationConfig" | "generation_config" => (&mut members.generation_config, false),
-                "previous_response_id" => (&mut members.previous_response_id, false),
+                "previous_response_id" => (&mut members.previous_response_id, true),
                 "store" => (&mut members.store, false),
                 "requests" => (&mut members.requests, false),
                 "generateContentRequest" | "generate_content_request" => (&mut members.generate_content_request, false),
