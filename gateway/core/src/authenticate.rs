@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq;
 
 use crate::catalog::{Catalog, Key};
 use crate::endpoint::Needs;
+use crate::redact;
 use crate::refusal::Refusal;
 
 /// Failing credentials an address may present in a minute before it has to wait.
@@ -73,6 +74,17 @@ impl Token {
     fn is(&self, hash: &[u8; 32]) -> bool {
         self.0.is_some_and(|token| token.ct_eq(hash).into())
     }
+}
+
+/// A word shorter than this is no credential that protects anything.
+const CREDENTIAL_BYTES_MIN: usize = 8;
+
+/// What a client says of itself, without keys: those it presents elsewhere in its request, and what else looks like one.
+pub fn without_credentials(text: &str, headers: &[(String, Vec<u8>)], query: Option<&str>) -> String {
+    let is_presented = |word: &str| {
+        word.len() >= CREDENTIAL_BYTES_MIN && presented(headers, query).iter().any(|credential| credential == word)
+    };
+    redact::without_keys(text, is_presented)
 }
 
 /// The credentials a request presents, in the order of the documentation: headers, then `?key=`.

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use crate::catalog::Relay;
 use crate::headers::{HOP_BY_HOP, HOPS, RELAY_KEY, hops, nominated, text, unbuffered};
 use crate::outcome::SendError;
+use crate::redact::without_keys;
 use crate::refusal::Refusal;
 use crate::state::State;
 use crate::uri::decode_parameter;
@@ -70,6 +71,7 @@ pub fn request(
         return Err(Refusal::bad_request(said));
     }
     let nominated = nominated(client);
+    let client: Vec<(String, Vec<u8>)> = client.iter().map(|header| without_keys_in_agent(header, own)).collect();
     let passes = |(name, value): &&(String, Vec<u8>)| {
         !HOP_BY_HOP.contains(&name.as_str())
             && !nominated.contains(name)
@@ -78,7 +80,7 @@ pub fn request(
             && !holds_own(&String::from_utf8_lossy(value), own)
     };
     let mut headers: Vec<_> = client.iter().filter(passes).cloned().collect();
-    headers.push((HOPS.to_owned(), (hops(client) + 1).to_string().into_bytes()));
+    headers.push((HOPS.to_owned(), (hops(&client) + 1).to_string().into_bytes()));
     let passes = |pair: &&str| !holds_own(&decoded(&pair.replace('+', " ")), own);
     let path = match query {
         Some("") => format!("{path}?"),
@@ -89,6 +91,15 @@ pub fn request(
         None => path.to_owned(),
     };
     Ok(Passed { path, headers })
+}
+
+/// A user agent tells who asks, and no origin wants a key there.
+fn without_keys_in_agent((name, value): &(String, Vec<u8>), own: &dyn Fn(&str) -> bool) -> (String, Vec<u8>) {
+    let is_own = |word: &str| word.len() >= WORD_BYTES_MIN && own(word);
+    match std::str::from_utf8(value) {
+        Ok(text) if name == "user-agent" => (name.clone(), without_keys(text, is_own).into_bytes()),
+        _ => (name.clone(), value.clone()),
+    }
 }
 
 fn decoded(text: &str) -> String {
@@ -233,6 +244,18 @@ mod tests {
         }
         for value in ["Basic eDp5", "Basic !", "Bearer of-the-origin", "sk-llmio-0123456789x"] {
             assert_eq!(passed("/", None, &headers(&[("authorization", value)])).headers.len(), 2, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_user_agent_passes_without_the_keys_in_it() {
+        for (value, kept) in [
+            ("app/1 (sk-llmio-0123456789)", "app/1 ((key))"),
+            ("app/1 sk-proj-0123456789abcdef", "app/1 (key)"),
+            ("curl/8.5.0", "curl/8.5.0"),
+        ] {
+            let passed = passed("/", None, &headers(&[("user-agent", value)]));
+            assert_eq!(passed.headers, headers(&[("user-agent", kept), ("x-llmio-hops", "1")]));
         }
     }
 

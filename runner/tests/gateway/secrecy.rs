@@ -14,6 +14,7 @@ both_hosts![
     the_name_of_the_account_leaves_the_errors_of_its_provider,
     what_an_error_repeats_of_the_prompt_is_not_kept,
     a_client_key_is_in_no_file_and_no_log,
+    a_key_in_the_user_agent_is_in_no_record_and_reaches_no_origin,
     without_the_master_key_sealed_secrets_are_missing_and_said_so,
 ];
 
@@ -194,6 +195,25 @@ fn a_client_key_is_in_no_file_and_no_log(host: Host) {
     assert!(is_on_disk(&gateway.data(), "laptop"), "the keys are not where this test looks");
     assert!(!is_on_disk(&gateway.data(), &key), "a key stands on the disk in the clear");
     assert!(!gateway.log().contains(&key) && !gateway.stdout().contains(&key), "a key stands in the log");
+}
+
+fn a_key_in_the_user_agent_is_in_no_record_and_reaches_no_origin(host: Host) {
+    let origin = Upstream::saying("Hi");
+    let relay = format!("[[relays]]\nname = \"r\"\norigin = \"{}\"\nlocal = true\n", origin.url());
+    let gateway = Gateway::on(host).provider("a", &origin).model("m", &["a/up"]).catalog(&relay).start();
+    let key = gateway.new_key("laptop", &[]);
+    let agent = format!("app/1.2 ({key}; sk-proj-w4nd3r0123456789; {TOKEN})");
+    let relayed = Request::new("POST", "/relay/r/v1/x").header("x-llmio-key", &key).body("{}");
+    let admin = chat("m").header("user-agent", &agent);
+    for request in [admin, chat("m").key(&key).header("user-agent", &agent), relayed.header("user-agent", &agent)] {
+        let response = gateway.send(&request);
+        let record = gateway.record(&response);
+        let told = format!("{record} {:?}", origin.received().last().expect("it arrived").headers);
+        assert!(!told.contains(&key) && !told.contains("w4nd3r"), "{told}");
+        assert!(record["user_agent"].as_str().is_some_and(|kept| kept.starts_with("app/1.2 ((key); (key); ")));
+    }
+    let relayed = origin.received().pop().expect("the last one");
+    assert!(relayed.header("user-agent").is_some_and(|agent| !agent.contains(TOKEN)), "{:?}", relayed.headers);
 }
 
 fn without_the_master_key_sealed_secrets_are_missing_and_said_so(host: Host) {

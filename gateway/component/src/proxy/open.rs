@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use gateway_core::accept::{client_address, session_in};
-use gateway_core::authenticate::Caller;
+use gateway_core::authenticate::{Caller, without_credentials};
 use gateway_core::call::Call;
 use gateway_core::candidate::{Named, Skipped};
 use gateway_core::catalog::{Catalog, Model};
@@ -96,6 +96,8 @@ impl OpenCall {
         caller: &Caller,
         catalog: &Catalog,
     ) -> Self {
+        let user_agent = incoming.header("user-agent");
+        let user_agent = user_agent.map(|text| without_credentials(text, &incoming.headers, incoming.query.as_deref()));
         let draft = Draft::begin(&Opening {
             id: &incoming.id,
             at_ms: incoming.at_ms,
@@ -105,7 +107,7 @@ impl OpenCall {
             endpoint,
             session: session_in(&incoming.headers),
             client: client_address(incoming.peer, &incoming.headers, &catalog.settings.trusted_proxies),
-            user_agent: incoming.header("user-agent"),
+            user_agent: user_agent.as_deref(),
         });
         let open = OpenCall(Rc::new(Inner {
             instance: instance.clone(),
