@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::operation::Operation;
+use crate::price::Pieces;
 
 /// One client request that is to be balanced, as far as llmio reads it.
 #[derive(Debug)]
@@ -122,4 +123,6 @@ pub struct Demand {
     pub images: bool,
     /// What it takes of a context window, estimated: four bytes to a token, without the escapes of JSON.
     pub tokens: u64,
+    /// What it makes or hears that is not words.
+    pub pieces: Pieces,
 }

@@ -137,6 +137,11 @@ impl Operation {
         }
     }
 
+    /// Whether it makes or hears something that is not words, and is paid by its pieces.
+    pub fn is_of_pieces(self) -> bool {
+        matches!(self, Self::Images | Self::ImageEdits | Self::Speech | Self::Transcriptions | Self::Translations)
+    }
+
     /// Whether it only asks how many tokens a conversation has, which can be estimated.
     pub fn counts_tokens(self) -> bool {
         matches!(self, Self::InputTokens | Self::CountTokens | Self::GeminiCountTokens)

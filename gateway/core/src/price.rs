@@ -5,14 +5,17 @@
 //! token, where 0.0375 USD per million would already be 37.5 nano-dollars: only the finished sum is divided.
 //!
 //! Known limits: one price for the whole call, so no tiers by length of the prompt, no batch or priority rates, no
-//! hour-long cache writes, no fees for searches; audio and images count as the text tokens they are reported as.
+//! hour-long cache writes, no fees for searches; audio and images that are reported as tokens count as those of text.
 
+mod pieces;
 mod table;
 
 use crate::usage::Usage;
 
+pub use pieces::{Pieces, Quality};
+
 /// Prices of a million tokens, in nano-dollars (10⁻⁹ USD).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Price {
     /// Tokens of the prompt that no cache had to do with.
     pub input: u64,
@@ -22,6 +25,15 @@ pub struct Price {
     pub cache_write: u64,
     /// Tokens generated, reasoning included.
     pub output: u64,
+    /// The call as a whole, in nano-dollars: what its [`Pieces`] cost.
+    pub call: u64,
+}
+
+impl Price {
+    /// Whether nothing is paid by it.
+    pub fn is_free(&self) -> bool {
+        *self == Price::default()
+    }
 }
 
 /// A price and who says so.
@@ -37,6 +49,12 @@ pub struct Priced {
 pub fn bundled(authority: Option<&str>, provider: &str, upstream_model: &str) -> Option<Priced> {
     let price = table::find(authority, provider, upstream_model)?;
     Some(Priced { price, source: table::NAME })
+}
+
+/// What the pieces of a call cost there, where the table knows.
+pub fn of_pieces(authority: Option<&str>, provider: &str, upstream_model: &str, pieces: Pieces) -> Option<Priced> {
+    let call = pieces::cost(authority, provider, upstream_model, pieces)?;
+    Some(Priced { price: Price { call, ..Price::default() }, source: table::NAME })
 }
 
 const TOKENS_PER_PRICE: u128 = 1_000_000;
@@ -61,13 +79,19 @@ pub fn cost(price: &Price, usage: &Usage) -> Option<i64> {
         part(price.cache_read, Some(cache_read_tokens))?,
         part(price.cache_write, Some(cache_write_tokens))?,
         part(price.output, usage.output_tokens)?,
+        whole(price),
     ];
     Some(total(parts))
 }
 
 /// What a call would cost that no cache helps, in nano-dollars: for comparing targets before anything is sent.
 pub fn estimate(price: &Price, input_tokens: u64, output_tokens: u64) -> i64 {
-    total([u128::from(input_tokens) * u128::from(price.input), u128::from(output_tokens) * u128::from(price.output)])
+    let (input, output) = (u128::from(price.input), u128::from(price.output));
+    total([u128::from(input_tokens) * input, u128::from(output_tokens) * output, whole(price)])
+}
+
+fn whole(price: &Price) -> u128 {
+    u128::from(price.call) * TOKENS_PER_PRICE
 }
 
 fn part(price: u64, tokens: Option<u64>) -> Option<u128> {

@@ -22,6 +22,7 @@ use crate::catalog::{Affinity, Catalog, Credential, Model, ProviderKind, Strateg
 use crate::echo;
 use crate::health::{Availability, Health, Subject, Subjects, Trouble};
 use crate::operation::Operation;
+use crate::price::Pieces;
 pub use dearest::dearest;
 use strategy::{Choice, Rotation};
 
@@ -51,6 +52,8 @@ pub struct RouteRequest<'a> {
     pub avoid: &'a [String],
     /// Only targets whose price is known: a budget cannot hold what nobody can count.
     pub priced_only: bool,
+    /// What the call makes or hears that is not words.
+    pub pieces: Pieces,
     /// What the model's affinity hangs on, where the call has it: a hash of the session or of the prompt's beginning.
     pub affinity_hash: Option<u64>,
     /// What recent attempts say.
@@ -176,7 +179,7 @@ fn fits(ask: &RouteRequest<'_>, model: &Model, to: Named<'_>) -> Result<(), Skip
         () if lacks => SkipReason::Capability,
         () if can.context.is_some_and(|context| demand.tokens > context) => SkipReason::Context,
         () if provider.tags.iter().any(|tag| ask.avoid.contains(tag)) => SkipReason::Tag,
-        () if ask.priced_only && target.priced(upstream_model).is_none() => SkipReason::Unpriced,
+        () if ask.priced_only && target.priced(upstream_model, ask.pieces).is_none() => SkipReason::Unpriced,
         () => return Ok(()),
     };
     Err(Skip::new(reason, None))

@@ -11,6 +11,8 @@ both_hosts![
     a_budget_takes_no_call_where_the_price_is_unknown,
     a_call_that_cost_nothing_is_given_back_to_its_budget,
     a_limited_key_cannot_choose_what_its_provider_serves,
+    images_and_speech_cost_a_budget_what_they_are_published_to_cost,
+    images_of_unknown_price_cost_a_budget_more_than_nearly_nothing,
     a_stream_that_is_left_before_it_says_what_it_used_is_paid_by_what_passed,
     a_client_that_leaves_before_there_is_an_answer_pays_what_was_guessed,
     a_credit_is_spent_by_cost_and_then_left_for_the_next_target,
@@ -246,4 +248,54 @@ fn a_limited_key_cannot_choose_what_its_provider_serves(host: Host) {
     assert_eq!(ask(&free).status, 200);
     let sent = upstream.received().pop().expect("the second one");
     assert!(String::from_utf8_lossy(&sent.body).contains("dear/opus"), "who has no limits may");
+}
+
+/// Pieces asked for with a budget of a cent: how many were made, and what the record says the first one cost.
+fn pieces_for_a_cent(host: Host, target: (&str, &str), path: &str, body: &str) -> (usize, Value, Response) {
+    let made = r#"{"created":1,"data":[{"url":"http://x"}]}"#;
+    let (gateway, mut responses) = certainly(|| {
+        let upstream = Upstream::answering(Answer::json(200, made));
+        // By its name the table of prices knows the provider, whose address here is another one.
+        let gateway = Gateway::on(host).provider("openai", &upstream).catalog(&model(&[target])).start();
+        let (gateway, key) = with_limits(gateway, json!({ "budget": "0.01 USD/month" }));
+        let request = Request::new("POST", path).key(&key).json(body);
+        let mut responses = Vec::new();
+        loop {
+            let response = gateway.send(&request);
+            // The ledger did not answer in time.
+            if response.status == 503 && !response.text().contains("has no known price") {
+                return None;
+            }
+            let is_refused = response.status != 200;
+            responses.push(response);
+            if is_refused || responses.len() > 50 {
+                return Some((gateway, responses));
+            }
+        }
+    });
+    let refused = responses.pop().expect("a refusal");
+    let cost_nano = responses.first().map_or(Value::Null, |first| gateway.record(first)["cost_nano"].clone());
+    (responses.len(), cost_nano, refused)
+}
+
+fn images_and_speech_cost_a_budget_what_they_are_published_to_cost(host: Host) {
+    let tokens = "price = { input = 5, output = 40 }";
+    let image = r#"{"model":"m","prompt":"a cat","size":"1792x1024","quality":"hd"}"#;
+    let (made, cost_nano, refused) =
+        pieces_for_a_cent(host, ("openai/dall-e-3", tokens), "/v1/images/generations", image);
+    assert_eq!((made, cost_nano, refused.status), (1, 120_000_000.into(), 429), "{}", refused.text());
+    let speech = format!(r#"{{"model":"m","voice":"v","input":"{}"}}"#, "hello ".repeat(50));
+    let (made, cost_nano, refused) = pieces_for_a_cent(host, ("openai/tts-1", ""), "/v1/audio/speech", &speech);
+    assert_eq!((cost_nano, refused.status), (4_500_000.into(), 429), "{}", refused.text());
+    assert!(made <= 3, "300 characters cost 0.0045 USD, and {made} were made for 0.01");
+}
+
+fn images_of_unknown_price_cost_a_budget_more_than_nearly_nothing(host: Host) {
+    let image = r#"{"model":"m","prompt":"a cat"}"#;
+    let paid_by_tokens = ("openai/an-image-model", "price = { input = 5, output = 40 }");
+    let (made, _, refused) = pieces_for_a_cent(host, paid_by_tokens, "/v1/images/generations", image);
+    assert_eq!((made, refused.status), (1, 429), "what may have been used stays charged: {}", refused.text());
+    let (made, _, refused) = pieces_for_a_cent(host, ("openai/an-image-model", ""), "/v1/images/generations", image);
+    assert_eq!(made, 0, "nobody knows what it costs");
+    assert!(refused.text().contains("has no known price"), "{}", refused.text());
 }

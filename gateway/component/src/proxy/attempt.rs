@@ -194,7 +194,8 @@ impl CallContext<'_> {
         };
         let words = words.as_deref();
         let (operation, class) = (self.call.operation, made.verdict.class);
-        self.open.attempted(to, &Attempted { operation, outcome, class, words, started_ms });
+        let pieces = self.estimate.pieces();
+        self.open.attempted(to, &Attempted { operation, outcome, class, words, started_ms, pieces });
         let took_ms = host::now_ms().saturating_sub(started_ms);
         let learner = made.learner(self);
         learner.outcome(outcome, made.verdict, words, self.took(took_ms));

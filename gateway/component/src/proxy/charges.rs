@@ -115,7 +115,9 @@ pub(crate) async fn reserve_key(
 ) -> Result<Option<Charged>, Refusal> {
     let Some(key) = key.filter(|key| !key.limits.is_empty()) else { return Ok(None) };
     let at = ledger::moment(instance, snapshot).of_call(id);
-    let most = |guess: &dyn Fn(&Price) -> u64| dearest(&snapshot.catalog, model, &call.model, candidates, guess);
+    let pieces = estimate.pieces();
+    let most =
+        |guess: &dyn Fn(&Price) -> u64| dearest(&snapshot.catalog, model, &call.model, candidates, pieces, guess);
     let charges = estimate.of_key(key, most, at);
     match ledger::reserve(instance, &charges.list, at.now_ms).await {
         Reservation::Reserved => Ok(Some(Charged::new(instance, charges.made(false)))),

@@ -68,6 +68,7 @@ pub(crate) fn plan(
         demand: if catalog.is_demanding(model) { estimate.demand() } else { Demand::default() },
         avoid: key.map_or(&[], |key: &Key| key.avoid.as_slice()),
         priced_only: key.is_some_and(Key::has_budget) && !call.operation.counts_tokens(),
+        pieces: estimate.pieces(),
         affinity_hash: affinity::of(model.affinity, session, || accept::prompt_beginning(call)),
         health,
         proxies: instance.host.reads_instructions,

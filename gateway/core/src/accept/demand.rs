@@ -3,6 +3,7 @@
 
 use serde_json::value::RawValue;
 
+use super::pieces::pieces;
 use crate::call::{Call, Demand};
 use crate::scan::plain_length;
 
@@ -126,7 +127,10 @@ fn is_image(part: &RawValue) -> bool {
 /// Reads what a call needs of a target. Asked only where some target lacks something: most catalogs have none, and the
 /// body would be read a second time for nothing.
 pub fn demand(call: &Call) -> Demand {
-    let Ok(body) = serde_json::from_slice::<Demanding<'_>>(&call.body) else { return Demand::default() };
+    let pieces = pieces(call);
+    let Ok(body) = serde_json::from_slice::<Demanding<'_>>(&call.body) else {
+        return Demand { pieces, ..Demand::default() };
+    };
     let mut tools = body.tools().is_some();
     let (mut images, mut image_bytes) = (false, 0);
     for message in body.messages() {
@@ -142,6 +146,7 @@ pub fn demand(call: &Call) -> Demand {
         images,
         // An image is worth a thousand tokens, not the millions of its base64.
         tokens: (plain_length(&call.body).saturating_sub(image_bytes) / 4) as u64,
+        pieces,
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::dialect::{Auth, Dialect};
 use crate::operation::Operation;
-use crate::price::{self, Priced};
+use crate::price::{self, Pieces, Priced};
 
 impl Catalog {
     /// The catalog of [`Document::built_in`].
@@ -137,9 +137,20 @@ impl Provider {
 }
 
 impl Target {
-    /// What it costs when it is asked for this model of its provider's: the catalog's own word, else the bundled
-    /// table's. `None`: not known, which is not free.
-    pub fn priced(&self, upstream_model: &str) -> Option<Priced> {
+    /// What it costs when it is asked for this model of its provider's and makes these pieces: what they are published to
+    /// cost, unless the catalog calls the target free; else the catalog's own word, else the bundled table's. `None`: not
+    /// known, which is not free.
+    pub fn priced(&self, upstream_model: &str, pieces: Pieces) -> Option<Priced> {
+        if pieces != Pieces::None
+            && self.price.is_none_or(|price| !price.is_free())
+            && let ProviderKind::Http(_) = &self.provider.kind
+            && let known @ Some(_) = {
+                let authority = Some(self.provider.home()).filter(|home| !home.is_empty());
+                price::of_pieces(authority, &self.provider.name, upstream_model, pieces)
+            }
+        {
+            return known;
+        }
         if let Some(price) = self.price {
             return Some(Priced { price, source: "catalog" });
         }

@@ -124,8 +124,7 @@ const NAMES: [(&str, &str); 5] = [
 
 /// The price of a model at the provider with this address and this name in the catalog.
 pub(super) fn find(authority: Option<&str>, name: &str, model: &str) -> Option<Price> {
-    let id = authority.and_then(id_of_host).unwrap_or_else(|| id_of_name(name));
-    let asked = provider(id)?;
+    let asked = provider(provider_id(authority, name))?;
     let lower = if model.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(model.to_ascii_lowercase())
     } else {
@@ -135,6 +134,11 @@ pub(super) fn find(authority: Option<&str>, name: &str, model: &str) -> Option<P
     let model = lower.strip_prefix("models/").unwrap_or(&lower);
     let others = asked.fallbacks.iter().filter_map(|id| provider(id));
     std::iter::once(asked).chain(others).find_map(|provider| provider.cell(model))?.map(price)
+}
+
+/// What the tables call the provider with this address and this name in the catalog.
+pub(super) fn provider_id<'n>(authority: Option<&str>, name: &'n str) -> &'n str {
+    authority.and_then(id_of_host).unwrap_or_else(|| id_of_name(name))
 }
 
 fn id_of_host(authority: &str) -> Option<&'static str> {
@@ -170,7 +174,13 @@ impl Provider {
 
 fn price([input, cache_read, cache_write, output]: &[u32; 4]) -> Price {
     let nano = |micro: u32| u64::from(micro) * 1000;
-    Price { input: nano(*input), cache_read: nano(*cache_read), cache_write: nano(*cache_write), output: nano(*output) }
+    Price {
+        input: nano(*input),
+        cache_read: nano(*cache_read),
+        cache_write: nano(*cache_write),
+        output: nano(*output),
+        call: 0,
+    }
 }
 
 #[cfg(test)]

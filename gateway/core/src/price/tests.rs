@@ -4,11 +4,18 @@ use super::*;
 use crate::catalog::Document;
 
 /// In dollars: 3 for input, 0.3 for cache reads, 3.75 for cache writes, 15 for output.
-const SONNET: Price =
-    Price { input: 3_000_000_000, cache_read: 300_000_000, cache_write: 3_750_000_000, output: 15_000_000_000 };
-const CHEAP: Price = Price { input: 37_500_000, cache_read: 37_500_000, cache_write: 37_500_000, output: 150_000_000 };
-const EMBEDDING: Price = Price { input: 20_000_000, cache_read: 20_000_000, cache_write: 20_000_000, output: 0 };
-const FREE: Price = Price { input: 0, cache_read: 0, cache_write: 0, output: 0 };
+const SONNET: Price = Price {
+    input: 3_000_000_000,
+    cache_read: 300_000_000,
+    cache_write: 3_750_000_000,
+    output: 15_000_000_000,
+    call: 0,
+};
+const CHEAP: Price =
+    Price { input: 37_500_000, cache_read: 37_500_000, cache_write: 37_500_000, output: 150_000_000, call: 0 };
+const EMBEDDING: Price =
+    Price { input: 20_000_000, cache_read: 20_000_000, cache_write: 20_000_000, output: 0, call: 0 };
+const FREE: Price = Price { input: 0, cache_read: 0, cache_write: 0, output: 0, call: 0 };
 
 fn usage(counts: [Option<u64>; 4]) -> Usage {
     let [input_tokens, cache_read_tokens, cache_write_tokens, output_tokens] = counts;
@@ -76,7 +83,7 @@ fn the_catalogs_price_wins_and_the_table_knows_the_rest() {
     let catalog = Document::from_toml(catalog).unwrap().validate().unwrap();
     let prices = catalog.models[0].targets.iter().map(|target| {
         let asked = target.model.as_deref().unwrap_or("gpt-4o-mini");
-        target.priced(asked).map(|priced| (priced.price.output, priced.source))
+        target.priced(asked, Pieces::None).map(|priced| (priced.price.output, priced.source))
     });
     let table = "genai-prices 2026-10-30";
     let expected = [Some((2_000_000_000, "catalog")), Some((10_000_000_000, table)), Some((600_000_000, table)), None];
@@ -90,6 +97,7 @@ fn any_price() -> impl Strategy<Value = Price> {
         cache_read,
         cache_write,
         output,
+        call: 0,
     })
 }
 
@@ -129,6 +137,7 @@ proptest! {
             cache_read: raised(price.cache_read),
             cache_write: raised(price.cache_write),
             output: raised(price.output),
+            call: raised(price.call),
         };
         if let (Some(nano), Some(higher)) = (cost(&price, &usage(counts)), cost(&higher, &usage(counts))) {
             prop_assert!(higher >= nano);

@@ -9,7 +9,7 @@ use crate::candidate::{Named, Skip, SkipReason};
 use crate::catalog::Key;
 use crate::operation::Operation;
 use crate::outcome::Progress;
-use crate::price::Price;
+use crate::price::{self, Pieces, Price};
 use crate::scan::plain_length;
 
 /// What a call is guessed to take. Asked for each candidate and each attempt of it, and worked out once.
@@ -33,6 +33,11 @@ impl<'c> Estimate<'c> {
         *self.demand.get_or_init(|| (self.look)(self.call))
     }
 
+    /// What it makes or hears that is not words; the body of any other call is not looked at for it.
+    pub fn pieces(&self) -> Pieces {
+        if self.call.operation.is_of_pieces() { self.demand().pieces } else { Pieces::None }
+    }
+
     /// What an attempt takes of its provider's quotas; nothing where it has none.
     pub fn of_attempt(&self, to: Named<'_>, at: Moment) -> Charges {
         if !has_limits(to) {
@@ -41,7 +46,7 @@ impl<'c> Estimate<'c> {
         let own = to.credential.and_then(|credential| credential.quota.as_ref());
         // The price is looked up only where some quota counts money.
         let counts_money = to.provider.quotas.iter().chain(own).any(|quota| quota.counts_money());
-        let price = counts_money.then(|| to.target.priced(to.upstream_model)).flatten();
+        let price = counts_money.then(|| to.target.priced(to.upstream_model, self.pieces())).flatten();
         let price = price.map(|priced| priced.price);
         let prompt = self.prompt(price.is_some());
         let guess = self.guess(price.map(|price| self.cost(prompt, &price)));
@@ -80,13 +85,20 @@ impl<'c> Estimate<'c> {
     fn prompt(&self, counts_money: bool) -> Prompt {
         let tokens = if counts_money { self.demand().tokens } else { self.tokens(Some(0)) };
         let operation = self.call.operation;
-        Prompt { tokens, in_words: operation.is_chat() || operation == Operation::Completions }
+        let in_pieces = operation.is_of_pieces();
+        // A recording is no text of so many bytes.
+        let tokens = if counts_money && in_pieces { self.pieces().tokens_heard() } else { tokens };
+        Prompt { tokens, in_words: operation.is_chat() || operation == Operation::Completions, in_pieces }
     }
 
     /// Counting tokens is free everywhere.
     fn cost(&self, prompt: Prompt, price: &Price) -> u64 {
         if self.call.operation.counts_tokens() {
             return 0;
+        }
+        if prompt.in_pieces {
+            let nano = price::estimate(price, prompt.tokens, self.pieces().tokens_made());
+            return u64::try_from(nano).unwrap_or(0);
         }
         super::estimate_cost(price, prompt.tokens, if prompt.in_words { self.call.tokens_max } else { Some(0) })
     }

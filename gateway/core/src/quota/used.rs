@@ -27,6 +27,8 @@ pub struct Prompt {
     pub tokens: u64,
     /// Whether its answer is paid by the word.
     pub in_words: bool,
+    /// Whether it is paid by what is made or heard, of which an answer may say nothing.
+    pub in_pieces: bool,
 }
 
 impl From<&Observation> for Seen {
@@ -43,6 +45,10 @@ impl Seen {
         let usage = self.completed(prompt);
         let tokens = usage.input_tokens.zip(usage.output_tokens).map(|(input, output)| input.saturating_add(output));
         let cost_nano = price.and_then(|price| price::cost(price, &usage));
+        // Without a word of its tokens what was guessed of them stays charged: it is not nearly nothing.
+        let is_unsaid = prompt.in_pieces && self.usage.is_unknown();
+        let is_known = price.is_none_or(|price| price.call > 0 || price.is_free());
+        let cost_nano = cost_nano.filter(|_| !is_unsaid || is_known);
         Spend {
             tokens,
             cost_nano: cost_nano.and_then(|nano| u64::try_from(nano).ok()),
@@ -77,8 +83,9 @@ impl Seen {
 mod tests {
     use super::*;
 
-    const PROMPT: Prompt = Prompt { tokens: 30, in_words: true };
-    const PRICE: Price = Price { input: 1_000_000, cache_read: 1_000_000, cache_write: 1_000_000, output: 10_000_000 };
+    const PROMPT: Prompt = Prompt { tokens: 30, in_words: true, in_pieces: false };
+    const PRICE: Price =
+        Price { input: 1_000_000, cache_read: 1_000_000, cache_write: 1_000_000, output: 10_000_000, call: 0 };
 
     fn usage(input_tokens: Option<u64>, output_tokens: Option<u64>) -> Usage {
         Usage { input_tokens, output_tokens, ..Usage::default() }
@@ -119,5 +126,18 @@ mod tests {
         );
         let unsaid = Seen { usage: usage(None, None), ..vectors };
         assert_eq!(unsaid.spend(prompt, None), Spend { tokens: Some(30), cost_nano: None, is_estimate: true });
+    }
+
+    #[test]
+    fn images_of_which_nothing_is_said_cost_what_was_guessed_or_what_is_published() {
+        let prompt = Prompt { in_words: false, in_pieces: true, ..PROMPT };
+        let cost = |usage: Usage, price: Price| {
+            Seen { usage, content_bytes: 4_000, is_whole: true }.spend(prompt, Some(&price)).cost_nano
+        };
+        let published = Price { call: 40_000_000, ..Price::default() };
+        assert_eq!(cost(usage(None, None), PRICE), None, "the guess stays");
+        assert_eq!(cost(usage(Some(10), Some(1_000)), PRICE), Some(10_010));
+        assert_eq!(cost(usage(None, None), published), Some(40_000_000));
+        assert_eq!(cost(usage(None, None), Price::default()), Some(0), "free is free");
     }
 }

@@ -10,6 +10,7 @@ use crate::dialect::Dialect;
 use crate::observation::Observation;
 use crate::operation::Operation;
 use crate::outcome::{Outcome, Progress, SendError};
+use crate::price::Pieces;
 use crate::quota::Seen;
 use crate::refusal::Reply;
 use crate::state::State;
@@ -88,6 +89,8 @@ pub struct Attempted<'a> {
     pub words: Option<&'a str>,
     /// When it began, on the monotonic clock.
     pub started_ms: u64,
+    /// What it was to make or hear that is not words.
+    pub pieces: Pieces,
 }
 
 /// When a stream should have its head although it has no content.
@@ -201,14 +204,14 @@ impl Draft {
 
     /// What came of an attempt; one that was not sent is none.
     pub fn attempted(&mut self, to: Named<'_>, attempted: &Attempted<'_>, now_ms: u64) {
-        let Attempted { operation, outcome, class, words, started_ms } = *attempted;
+        let Attempted { operation, outcome, class, words, started_ms, pieces } = *attempted;
         let (status, error) = match outcome {
             Outcome::Head(status) => (Some(*status), None),
             Outcome::Answered(error) => (Some(error.status), words.map(str::to_owned)),
             Outcome::Failed(error) => (None, Some(error.describe())),
             Outcome::NotSent(..) => return,
         };
-        self.record.priced = to.target.priced(to.upstream_model);
+        self.record.priced = to.target.priced(to.upstream_model, pieces);
         self.record.attempts.push(AttemptRecord {
             provider: to.provider.name.to_string(),
             model: to.upstream_model.to_owned(),

@@ -48,7 +48,7 @@ fn ended(first_content_ms: Option<u64>, duration_ms: Option<u64>, output_tokens:
 
 #[test]
 fn a_cost_is_known_when_price_and_usage_are() {
-    let price = Price { input: 1_000_000_000, cache_read: 0, cache_write: 0, output: 2_000_000_000 };
+    let price = Price { input: 1_000_000_000, cache_read: 0, cache_write: 0, output: 2_000_000_000, call: 0 };
     let priced = Some(Priced { price, source: "catalog" });
     let usage = Usage { input_tokens: Some(11), output_tokens: Some(7), ..Usage::default() };
     assert_eq!(Record { priced, usage, ..ended(None, None, None) }.cost_nano(), Some(25_000));

@@ -3,7 +3,7 @@
 
 use crate::candidate::{Candidate, Candidates};
 use crate::catalog::{Catalog, Model, Target};
-use crate::price::Price;
+use crate::price::{Pieces, Price};
 
 /// The largest of the guesses for the candidates of a call of `model` by the name `asked`, in nano-dollars. Where none is
 /// free at the moment, as when the call is about to wait for a slot, all enabled targets count. Targets without a price
@@ -13,9 +13,10 @@ pub fn dearest(
     model: &Model,
     asked: &str,
     candidates: &Candidates,
+    pieces: Pieces,
     guess: impl Fn(&Price) -> u64,
 ) -> u64 {
-    let of = |target: &Target, upstream_model: &str| Some(guess(&target.priced(upstream_model)?.price));
+    let of = |target: &Target, upstream_model: &str| Some(guess(&target.priced(upstream_model, pieces)?.price));
     if !candidates.list.is_empty() {
         let of = |candidate: &Candidate| of(&candidate.target, &candidate.upstream_model);
         return candidates.list.iter().filter_map(of).max().unwrap_or(0);

@@ -41,6 +41,6 @@ pub(super) fn of_credentials(
 
 /// Estimated with an answer of the usual length: what matters is which target is cheaper.
 fn cost_nano(ask: &RouteRequest<'_>, target: &Target, upstream_model: &str) -> i64 {
-    let priced = target.priced(upstream_model);
+    let priced = target.priced(upstream_model, ask.pieces);
     priced.map_or(i64::MAX, |priced| price::estimate(&priced.price, ask.demand.tokens, quota::ANSWER_TOKENS))
 }

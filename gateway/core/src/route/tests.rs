@@ -2,6 +2,7 @@ mod egress;
 
 use super::*;
 use crate::catalog::Document;
+use crate::price::Pieces;
 
 fn catalog(targets: &str) -> Catalog {
     catalog_with("", targets)
@@ -38,6 +39,7 @@ fn ask<'a>(catalog: &'a Catalog, health: &'a Health, draw: u64) -> RouteRequest<
         demand: Demand::default(),
         avoid: &[],
         priced_only: false,
+        pieces: Pieces::None,
         affinity_hash: None,
         health,
         proxies: true,
@@ -218,7 +220,7 @@ fn a_call_may_cost_what_its_dearest_candidate_does() {
     let demand = Demand { images: true, ..Demand::default() };
     let candidates = route(&RouteRequest { demand, ..ask(&catalog, &health, 1) }, &mut Rotation::default());
     let input = |candidates: &Candidates| {
-        dearest(&catalog, &catalog.models[0], "m", candidates, |price| price.input / 1_000_000_000)
+        dearest(&catalog, &catalog.models[0], "m", candidates, Pieces::None, |price| price.input / 1_000_000_000)
     };
     assert_eq!(input(&candidates), 10);
     assert_eq!(input(&Candidates::default()), 99, "where none is free now any that may be later");

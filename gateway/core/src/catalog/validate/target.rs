@@ -139,6 +139,7 @@ fn read_price(place: &Place<'_>, references: &References<'_>) -> Option<Price> {
         cache_read: cache_read.unwrap_or(input)?,
         cache_write: cache_write.unwrap_or(input)?,
         output: output?,
+        call: 0,
     })
 }
 

@@ -10,7 +10,7 @@ use crate::outcome::Progress;
 use crate::price::Price;
 use crate::usage::Usage;
 
-const PRICE: Price = Price { input: 1_000, cache_read: 0, cache_write: 0, output: 2_000 };
+const PRICE: Price = Price { input: 1_000, cache_read: 0, cache_write: 0, output: 2_000, call: 0 };
 
 fn call(operation: Operation) -> Call {
     Call {

@@ -97,7 +97,11 @@ fn an_attempt_is_kept_with_its_outcome_unless_it_was_not_sent() {
         (Outcome::Head(200), None),
     ] {
         let (operation, class) = (Operation::Chat, Class::Target);
-        draft.attempted(to, &Attempted { operation, outcome: &outcome, class, words, started_ms: 110 }, 130);
+        draft.attempted(
+            to,
+            &Attempted { operation, outcome: &outcome, class, words, started_ms: 110, pieces: Pieces::None },
+            130,
+        );
     }
     let attempts = &draft.record().attempts;
     let kept: Vec<_> = attempts.iter().map(|each| (each.status, each.error.clone())).collect();

@@ -15,7 +15,7 @@ fn with(rates: &str, price: &str) -> String {
 
 #[test]
 fn a_price_is_of_a_million_tokens_in_dollars_unless_told() {
-    let all = Price { input: 37_500_000, cache_read: 9_375_000, cache_write: 46_875_000, output: 150_000_000 };
+    let all = Price { input: 37_500_000, cache_read: 9_375_000, cache_write: 46_875_000, output: 150_000_000, call: 0 };
     let written = "{ input = 0.0375, cache_read = 0.009375, cache_write = 0.046875, output = 0.15 }";
     assert_eq!(price("{}", written), Some(all));
     assert_eq!(price("{}", &written.replace(" }", ", currency = \"USD\" }")), Some(all));
@@ -25,13 +25,13 @@ fn a_price_is_of_a_million_tokens_in_dollars_unless_told() {
 #[test]
 fn a_price_in_another_currency_is_converted_once() {
     let expected =
-        Price { input: 280_000_000, cache_read: 280_000_000, cache_write: 280_000_000, output: 1_120_000_000 };
+        Price { input: 280_000_000, cache_read: 280_000_000, cache_write: 280_000_000, output: 1_120_000_000, call: 0 };
     assert_eq!(price("{ CNY = 0.14 }", "{ input = 2, output = 8.0, currency = \"CNY\" }"), Some(expected));
 }
 
 #[test]
 fn cached_tokens_cost_what_others_do_unless_told() {
-    let free_reads = Price { input: 1_000_000_000, cache_read: 0, cache_write: 1_000_000_000, output: 0 };
+    let free_reads = Price { input: 1_000_000_000, cache_read: 0, cache_write: 1_000_000_000, output: 0, call: 0 };
     assert_eq!(price("{}", "{ input = 1, cache_read = 0, output = 0 }"), Some(free_reads));
 }
 
