@@ -31,11 +31,12 @@ pub(super) fn write(usage: &Usage) -> Value {
         "completion_tokens": output,
         "total_tokens": input.saturating_add(output),
     });
-    if usage.cache_read_tokens.is_some() || usage.cache_write_tokens.is_some() {
+    let cache_written = usage.cache_write_tokens.filter(|count| *count > 0);
+    if usage.cache_read_tokens.is_some() || cache_written.is_some() {
         written["prompt_tokens_details"] = json!({ "cached_tokens": usage.cache_read_tokens.unwrap_or(0) });
     }
     // OpenRouter's name for it: <https://openrouter.ai/docs/use-cases/usage-accounting>.
-    if let Some(cached) = usage.cache_write_tokens {
+    if let Some(cached) = cache_written {
         written["prompt_tokens_details"]["cache_write_tokens"] = cached.into();
     }
     if let Some(reasoning) = usage.reasoning_tokens {
