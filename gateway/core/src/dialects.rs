@@ -29,7 +29,7 @@ use serde_json::Value;
 
 use crate::dialect::Dialect;
 use crate::neutral::{ApiError, json};
-use crate::usage::Usage;
+use crate::usage::{Counts, Usage};
 use room::{EventFacts, Room};
 
 pub(crate) use raw_usage::RawUsage;
@@ -77,7 +77,7 @@ impl Dialect {
     }
 
     /// What was used, in one form.
-    pub(crate) fn usage(self, usage: &Value) -> Usage {
+    pub(crate) fn usage(self, usage: &dyn Counts) -> Usage {
         (self.room().read_usage)(usage)
     }
 }
@@ -104,11 +104,6 @@ fn is_filled(value: &Value) -> bool {
         Value::Object(members) => !members.is_empty(),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
-}
-
-/// The count at the end of a path of names.
-fn count(value: &Value, path: &[&str]) -> Option<u64> {
-    path.iter().try_fold(value, |value, name| value.get(name)).and_then(crate::usage::tokens)
 }
 
 #[cfg(test)]

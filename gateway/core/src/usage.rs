@@ -1,7 +1,12 @@
 //! What a provider says a call used, in one form for every spelling of it.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Token counts of one call. `None` is unknown, which is not zero.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -42,4 +47,128 @@ const TOKENS_MAX: u64 = 1 << 40;
 /// A count of tokens. Negative, fractional and absurd numbers are unknown.
 pub(crate) fn tokens(value: &Value) -> Option<u64> {
     value.as_u64().filter(|count| *count <= TOKENS_MAX)
+}
+
+/// Where counts are read from.
+pub(crate) trait Counts {
+    /// The count at the end of a path of names.
+    fn count(&self, path: &[&str]) -> Option<u64>;
+}
+
+impl Counts for Value {
+    fn count(&self, path: &[&str]) -> Option<u64> {
+        path.iter().try_fold(self, |value, name| value.get(name)).and_then(tokens)
+    }
+}
+
+/// The members of an object as they stand in its text. What a call used is read from it without a tree, which would cost
+/// an allocation for every name and number.
+pub(crate) struct Members<'t>(Vec<(Cow<'t, str>, &'t RawValue)>);
+
+impl Counts for Members<'_> {
+    fn count(&self, path: &[&str]) -> Option<u64> {
+        let (name, rest) = path.split_first()?;
+        // Of members of one name the last one counts, as in a tree.
+        let (_, value) = self.0.iter().rev().find(|(member, _)| member == name)?;
+        if rest.is_empty() {
+            return value.get().parse().ok().filter(|count| *count <= TOKENS_MAX);
+        }
+        serde_json::from_str::<Members<'_>>(value.get()).ok()?.count(rest)
+    }
+}
+
+impl<'de: 't, 't> Deserialize<'de> for Members<'t> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+
+        impl<'de> Visitor<'de> for Read {
+            type Value = Members<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::with_capacity(8);
+                while let Some(Name(name)) = map.next_key()? {
+                    members.push((name, map.next_value()?));
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Read)
+    }
+}
+
+/// A name, borrowed unless it has escapes.
+struct Name<'t>(Cow<'t, str>);
+
+impl<'de: 't, 't> Deserialize<'de> for Name<'t> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+
+        impl<'de> Visitor<'de> for Read {
+            type Value = Name<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(Read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_the_same_in_a_text_and_in_its_tree() {
+        let text = r#"{"a":1,"b":{"c":2,"d":{"e":3},"c":4},"\u0066":5,"g":-1,"h":1.0,"i":"7","j":null,"k":1e3,
+            "l":99999999999999999999,"m":[1],"n":0,"a":6}"#;
+        let (tree, members) = (serde_json::from_str::<Value>(text), serde_json::from_str::<Members<'_>>(text));
+        let (tree, members) = (tree.expect("JSON"), members.expect("an object"));
+        let paths: [&[&str]; 16] = [
+            &["a"],
+            &["b", "c"],
+            &["b", "d", "e"],
+            &["f"],
+            &["g"],
+            &["h"],
+            &["i"],
+            &["j"],
+            &["k"],
+            &["l"],
+            &["m"],
+            &["n"],
+            &["o"],
+            &["a", "b"],
+            &["b"],
+            &[],
+        ];
+        for path in paths {
+            assert_eq!(members.count(path), tree.count(path), "{path:?}");
+        }
+        assert_eq!(
+            [members.count(&["a"]), members.count(&["b", "c"]), members.count(&["f"])],
+            [Some(6), Some(4), Some(5)]
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_has_no_members() {
+        for text in ["1", "[]", "\"a\"", "null", "{\"a\":}", "{"] {
+            assert!(serde_json::from_str::<Members<'_>>(text).is_err(), "{text}");
+        }
+    }
 }

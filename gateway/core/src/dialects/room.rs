@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::words::ErrorWords;
 use crate::neutral::events::ServerEvent;
 use crate::neutral::{Answer, AnswerContext, ApiError, Event, Request, Untranslatable, Warnings};
-use crate::usage::Usage;
+use crate::usage::{Counts, Usage};
 
 /// What is known of a dialect, and what reads and writes it.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(crate) struct Room {
     /// What one event of a streamed answer tells.
     pub(crate) see: fn(&Value) -> EventFacts<'_>,
     /// What was used, in one form.
-    pub(crate) read_usage: fn(&Value) -> Usage,
+    pub(crate) read_usage: fn(&dyn Counts) -> Usage,
     /// Which word errors have for which status.
     pub(crate) error_words: &'static ErrorWords,
     /// An error of the dialect; `None` where the body holds none.

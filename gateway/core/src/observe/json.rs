@@ -5,7 +5,7 @@
 use super::Preview;
 use crate::dialect::Dialect;
 use crate::dialects::status_of;
-use crate::usage::Usage;
+use crate::usage::{Members, Usage};
 
 /// A `usage` object larger than this is not read.
 const USAGE_BYTES_MAX: usize = 64 << 10;
@@ -121,11 +121,9 @@ impl UsageScan {
 
     fn end_value(&mut self) {
         let Some(value) = self.value.take() else { return };
-        if let Ok(serde_json::Value::String(id)) = serde_json::from_slice(&value) {
-            self.id = Some(id);
-            return;
-        }
-        if let Ok(usage @ serde_json::Value::Object(_)) = serde_json::from_slice(&value) {
+        if value.trim_ascii_start().first() == Some(&b'"') {
+            self.id = serde_json::from_slice(&value).ok().or(self.id.take());
+        } else if let Ok(usage) = serde_json::from_slice::<Members<'_>>(&value) {
             self.found = Some(self.dialect.usage(&usage));
         }
     }

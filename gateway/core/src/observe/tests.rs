@@ -363,7 +363,7 @@ fn what_is_of_another_type_is_only_counted() {
 
 #[test]
 fn each_spelling_of_usage_is_read() {
-    let usage = |text: &str| Dialect::OpenaiChat.usage(&serde_json::from_str(text).expect("JSON"));
+    let usage = |text: &str| Dialect::OpenaiChat.usage(&serde_json::from_str::<serde_json::Value>(text).expect("JSON"));
     let full = usage(
         r#"{"prompt_tokens":9,"completion_tokens":8,"prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":2},
             "completion_tokens_details":{"reasoning_tokens":5}}"#,

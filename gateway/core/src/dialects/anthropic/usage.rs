@@ -2,20 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::dialects::count;
-use crate::usage::Usage;
+use crate::usage::{Counts, Usage};
 
 /// Anthropic counts what came from a cache and what went into one beside the input, not in it.
-pub(super) fn read(usage: &Value) -> Usage {
-    let cache_read_tokens = count(usage, &["cache_read_input_tokens"]);
-    let cache_write_tokens = count(usage, &["cache_creation_input_tokens"]);
+pub(super) fn read(usage: &dyn Counts) -> Usage {
+    let cache_read_tokens = usage.count(&["cache_read_input_tokens"]);
+    let cache_write_tokens = usage.count(&["cache_creation_input_tokens"]);
     let cached = cache_read_tokens.unwrap_or(0).saturating_add(cache_write_tokens.unwrap_or(0));
     Usage {
-        input_tokens: count(usage, &["input_tokens"]).map(|input| input.saturating_add(cached)),
+        input_tokens: usage.count(&["input_tokens"]).map(|input| input.saturating_add(cached)),
         cache_read_tokens,
         cache_write_tokens,
-        output_tokens: count(usage, &["output_tokens"]),
-        reasoning_tokens: count(usage, &["output_tokens_details", "thinking_tokens"]),
+        output_tokens: usage.count(&["output_tokens"]),
+        reasoning_tokens: usage.count(&["output_tokens_details", "thinking_tokens"]),
     }
 }
 

@@ -2,18 +2,17 @@
 
 use serde_json::{Value, json};
 
-use crate::dialects::count;
-use crate::usage::Usage;
+use crate::usage::{Counts, Usage};
 
 /// The neutral form counts both in: reasoning with the answer, and what tools added with the prompt.
-pub(super) fn read(usage: &Value) -> Usage {
-    let reasoning_tokens = count(usage, &["thoughtsTokenCount"]);
-    let of_tools = count(usage, &["toolUsePromptTokenCount"]).unwrap_or(0);
-    let output = count(usage, &["candidatesTokenCount"]);
+pub(super) fn read(usage: &dyn Counts) -> Usage {
+    let reasoning_tokens = usage.count(&["thoughtsTokenCount"]);
+    let of_tools = usage.count(&["toolUsePromptTokenCount"]).unwrap_or(0);
+    let output = usage.count(&["candidatesTokenCount"]);
     let output = output.or(reasoning_tokens.map(|_| 0));
     Usage {
-        input_tokens: count(usage, &["promptTokenCount"]).map(|input| input.saturating_add(of_tools)),
-        cache_read_tokens: count(usage, &["cachedContentTokenCount"]),
+        input_tokens: usage.count(&["promptTokenCount"]).map(|input| input.saturating_add(of_tools)),
+        cache_read_tokens: usage.count(&["cachedContentTokenCount"]),
         cache_write_tokens: None,
         output_tokens: output.map(|output| output.saturating_add(reasoning_tokens.unwrap_or(0))),
         reasoning_tokens,

@@ -1,16 +1,13 @@
 //! How Responses counts tokens, and so do the endpoints beside chat completions.
 
-use serde_json::Value;
+use crate::usage::{Counts, Usage};
 
-use crate::dialects::count;
-use crate::usage::Usage;
-
-pub(crate) fn read(usage: &Value) -> Usage {
+pub(crate) fn read(usage: &dyn Counts) -> Usage {
     Usage {
-        input_tokens: count(usage, &["input_tokens"]),
-        cache_read_tokens: count(usage, &["input_tokens_details", "cached_tokens"]),
-        cache_write_tokens: count(usage, &["input_tokens_details", "cache_write_tokens"]),
-        output_tokens: count(usage, &["output_tokens"]),
-        reasoning_tokens: count(usage, &["output_tokens_details", "reasoning_tokens"]),
+        input_tokens: usage.count(&["input_tokens"]),
+        cache_read_tokens: usage.count(&["input_tokens_details", "cached_tokens"]),
+        cache_write_tokens: usage.count(&["input_tokens_details", "cache_write_tokens"]),
+        output_tokens: usage.count(&["output_tokens"]),
+        reasoning_tokens: usage.count(&["output_tokens_details", "reasoning_tokens"]),
     }
 }

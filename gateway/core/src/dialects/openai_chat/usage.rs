@@ -2,22 +2,25 @@
 
 use serde_json::{Value, json};
 
-use crate::dialects::{count, openai};
-use crate::usage::Usage;
+use crate::dialects::openai;
+use crate::usage::{Counts, Usage};
 
 /// DeepSeek counts cache reads in `prompt_cache_hit_tokens`: <https://api-docs.deepseek.com/guides/kv_cache>. Endpoints
 /// beside the chat count in the words of Responses.
-pub(super) fn read(usage: &Value) -> Usage {
+pub(super) fn read(usage: &dyn Counts) -> Usage {
     let responses = openai::usage::read(usage);
     Usage {
-        input_tokens: count(usage, &["prompt_tokens"]).or(responses.input_tokens),
-        cache_read_tokens: count(usage, &["prompt_tokens_details", "cached_tokens"])
-            .or_else(|| count(usage, &["prompt_cache_hit_tokens"]))
+        input_tokens: usage.count(&["prompt_tokens"]).or(responses.input_tokens),
+        cache_read_tokens: usage
+            .count(&["prompt_tokens_details", "cached_tokens"])
+            .or_else(|| usage.count(&["prompt_cache_hit_tokens"]))
             .or(responses.cache_read_tokens),
-        cache_write_tokens: count(usage, &["prompt_tokens_details", "cache_write_tokens"])
+        cache_write_tokens: usage
+            .count(&["prompt_tokens_details", "cache_write_tokens"])
             .or(responses.cache_write_tokens),
-        output_tokens: count(usage, &["completion_tokens"]).or(responses.output_tokens),
-        reasoning_tokens: count(usage, &["completion_tokens_details", "reasoning_tokens"])
+        output_tokens: usage.count(&["completion_tokens"]).or(responses.output_tokens),
+        reasoning_tokens: usage
+            .count(&["completion_tokens_details", "reasoning_tokens"])
             .or(responses.reasoning_tokens),
     }
 }
