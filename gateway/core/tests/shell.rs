@@ -51,7 +51,7 @@ fn only_the_seam_names_the_hosts_interfaces() {
 }
 
 #[test]
-fn one_thread_local_holds_the_instance_and_nothing_else_is_global() {
+fn one_thread_local_holds_the_instance_and_beside_the_allocator_nothing_is_global() {
     let files = component();
     let is_global =
         |line: &&str| ["thread_local!", "static ", "pub(crate) static "].iter().any(|word| line.starts_with(word));
@@ -61,7 +61,10 @@ fn one_thread_local_holds_the_instance_and_nothing_else_is_global() {
             text.lines().map(str::trim_start).filter(is_global).map(move |line| (name.as_str(), line))
         })
         .collect();
-    let [("lib.rs", "thread_local! {"), ("lib.rs", instance)] = globals[..] else { panic!("{globals:?}") };
+    let [("lib.rs", allocator), ("lib.rs", "thread_local! {"), ("lib.rs", instance)] = globals[..] else {
+        panic!("{globals:?}")
+    };
+    assert!(allocator.starts_with("static ALLOCATOR:"), "{allocator}");
     assert!(instance.starts_with("static INSTANCE:"), "{instance}");
 }
 
