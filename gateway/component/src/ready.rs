@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use gateway_core::readiness::StoreTrouble;
 use gateway_core::refusal::{Refusal, Reply};
-use serde_json::json;
+use gateway_core::views::ReadyView;
 
 use crate::host;
 use crate::instance::Instance;
@@ -25,8 +25,6 @@ pub(crate) async fn reply(instance: &Instance, snapshot: &Rc<Snapshot>) -> Resul
     degraded.extend(snapshot.missing());
     // What the host says of a catalog file it could not publish.
     degraded.extend(host::variable("catalog_trouble").await.filter(|trouble| !trouble.is_empty()));
-    let refusing: Vec<&str> = trouble.as_ref().and_then(StoreTrouble::refusing).into_iter().collect();
-    let status = if degraded.is_empty() { "ok" } else { "degraded" };
-    let told = json!({ "status": status, "degraded": degraded, "refusing": refusing, "catalog": snapshot.etag });
-    Ok(Reply::json(200, &told))
+    let refusing = trouble.as_ref().and_then(StoreTrouble::refusing).into_iter().collect();
+    Ok(Reply::json(200, &ReadyView::of(degraded, refusing, snapshot.etag.clone())))
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Affinity, Credential, Provider, Target};
 use crate::dialect::Dialect;
@@ -140,7 +140,8 @@ impl<'c> Account<'c> {
 }
 
 /// A target that was not considered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Skipped {
     /// `provider/upstream-model`
     pub target: String,
@@ -183,7 +184,7 @@ impl Skip {
 }
 
 /// Why a target was not considered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipReason {
     /// `enabled = false` on the target.

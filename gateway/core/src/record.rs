@@ -1,8 +1,11 @@
 //! Step 7: what is kept of a call: one [`Record`] for every call that was accepted, with its true end state.
 
 mod draft;
+mod filter;
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use crate::candidate::{Candidates, Skipped};
 use crate::catalog::Affinity;
@@ -11,9 +14,11 @@ use crate::state::State;
 use crate::usage::Usage;
 
 pub use draft::{Attempted, Draft, Ended, HeadDue, Opening, Passed, end_of_answer};
+pub use filter::{Filter, PAGE_MAX};
 
 /// One try at one target, as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AttemptRecord {
     /// The provider's name.
     pub provider: String,
@@ -24,7 +29,7 @@ pub struct AttemptRecord {
     pub credential: Option<String>,
     /// The dialect the call was translated into, where the provider does not speak the caller's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub translated_to: Option<&'static str>,
+    pub translated_to: Option<Cow<'static, str>>,
     /// The egress proxy's host and port or the egress relay's address, where it went through one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub egress: Option<String>,
@@ -32,7 +37,7 @@ pub struct AttemptRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// Who the outcome speaks of.
-    pub class: &'static str,
+    pub class: Cow<'static, str>,
     /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -43,18 +48,19 @@ pub struct AttemptRecord {
 }
 
 /// Why the call went where it went.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DecisionRecord {
     /// The candidates in the order drawn, as `provider/upstream-model`.
     pub candidates: Vec<String>,
     /// Targets that were not considered, each with its reason.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<Skipped>,
     /// The number the order was drawn from, as text: it has 64 bits and JSON readers keep 53.
     pub draw: String,
     /// What moved the first candidate to the front.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub affinity: Option<&'static str>,
+    pub affinity: Option<Cow<'static, str>>,
     /// How long it waited for a slot, in milliseconds, where it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waited_ms: Option<u64>,
@@ -67,7 +73,7 @@ impl DecisionRecord {
             candidates: candidates.list.iter().map(|candidate| candidate.named().name()).collect(),
             skipped: candidates.skipped.clone(),
             draw: candidates.draw.to_string(),
-            affinity: candidates.affinity.map(Affinity::name),
+            affinity: candidates.affinity.map(Affinity::name).map(Cow::Borrowed),
             waited_ms: None,
         }
     }

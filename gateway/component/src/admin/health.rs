@@ -1,13 +1,11 @@
-//! `/api/health`: which targets, credentials and lanes (a credential on one model) are kept back, since when and until
-//! when; and taking that back.
+//! `/api/health`: who is kept out of use, since when and until when; and taking that back.
 
 use std::rc::Rc;
 
-use gateway_core::catalog::Catalog;
-use gateway_core::health::{Standing, Subject, TargetLatency};
+use gateway_core::health::Subject;
 use gateway_core::refusal::{Refusal, Reply};
+use gateway_core::views::{ClearedView, HealthView, LatencyView, SubjectView};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::host;
 use crate::incoming::Incoming;
@@ -15,27 +13,14 @@ use crate::instance::Instance;
 use crate::store::catalog::Snapshot;
 use crate::store::{health, signals};
 
-/// Every subject in trouble. What is not listed can be used. And how quick targets have been within the last minute.
+/// Who is in trouble, and how quick targets are.
 pub(super) async fn list(instance: &Rc<Instance>, snapshot: &Rc<Snapshot>) -> Reply {
     health::look_now(instance).await;
     let now_ms = host::unix_ms();
-    let subjects: Vec<Value> = health::peek(instance, |health| {
-        health.troubled().map(|(subject, standing)| object(&snapshot.catalog, subject, standing, now_ms)).collect()
-    });
+    let subjects = health::peek(instance, |health| SubjectView::all(health, &snapshot.catalog, now_ms));
     signals::look_now(instance).await;
-    let latencies: Vec<Value> =
-        health::latencies(instance).iter().map(|each| latency(each, &snapshot.catalog)).collect();
-    Reply::json(200, &json!({ "now_ms": now_ms, "subjects": subjects, "latencies": latencies }))
-}
-
-/// How long streams of a target take to their first content, or other answers to come, as the strategy `latency` sees it.
-fn latency(of: &TargetLatency, catalog: &Catalog) -> Value {
-    json!({
-        "target": of.target.name(catalog),
-        "streamed": of.is_streamed,
-        "first_content_ms": of.first_content_ms.round(),
-        "as_of_ms": of.as_of_ms,
-    })
+    let latencies = health::latencies(instance).iter().map(|each| LatencyView::of(each, &snapshot.catalog)).collect();
+    Reply::json(200, &HealthView { now_ms, subjects, latencies })
 }
 
 /// What is to be cleared.
@@ -59,19 +44,5 @@ pub(super) async fn reset(instance: &Rc<Instance>, incoming: &Incoming) -> Resul
         let said = format!("{subject:?} is in no trouble. GET /api/health lists what is.");
         return Err(Refusal::not_found("subject_not_found", said));
     }
-    Ok(Reply::json(200, &json!({ "cleared": cleared })))
-}
-
-fn object(catalog: &Catalog, subject: &Subject, standing: &Standing, now_ms: i64) -> Value {
-    json!({
-        "subject": subject,
-        "kind": subject.kind(),
-        "name": subject.name(catalog),
-        "trouble": standing.trouble,
-        "said": standing.said,
-        "since_ms": standing.at_ms,
-        "until_ms": standing.ends_ms(now_ms),
-        "over": standing.until_ms <= now_ms,
-        "in_a_row": standing.step.saturating_add(1),
-    })
+    Ok(Reply::json(200, &ClearedView { cleared }))
 }

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use gateway_core::refusal::{Refusal, Reply};
-use serde_json::json;
+use gateway_core::views::MaintenanceView;
 
 use super::unavailable;
 use crate::instance::Instance;
@@ -14,6 +14,7 @@ use crate::store::records;
 /// Deletes records past their retention and marks calls that an earlier start of the host left running.
 pub(super) async fn run(instance: &Rc<Instance>, snapshot: &Rc<Snapshot>) -> Result<Reply, Refusal> {
     let retention_days = snapshot.catalog.settings.retention_days;
-    let (deleted, interrupted) = records::maintain(instance, retention_days).await.map_err(unavailable)?;
-    Ok(Reply::json(200, &json!({ "records_deleted": deleted, "records_interrupted": interrupted })))
+    let (records_deleted, records_interrupted) =
+        records::maintain(instance, retention_days).await.map_err(unavailable)?;
+    Ok(Reply::json(200, &MaintenanceView { records_deleted, records_interrupted }))
 }

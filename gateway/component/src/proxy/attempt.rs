@@ -19,7 +19,7 @@ use crate::store::health::{self, Took};
 
 use super::CallContext;
 use super::charges::{self, Charged};
-use super::learn::{Learner, is_able};
+use super::learn::Learner;
 
 /// What a record says when a provider's quota could not be asked.
 const QUOTA_UNKNOWN: &str = "quota_unknown";
@@ -221,7 +221,7 @@ impl CallContext<'_> {
         let now_ms = host::unix_ms();
         let decision = health::with_budget(self.instance, &self.model.name, |health, budget| {
             let operation = self.call.operation;
-            let able = |attempt: &Attempt| is_able(health, &Subjects::to(attempt.named(), operation, health), now_ms);
+            let able = |attempt: &Attempt| health.is_able(&Subjects::to(attempt.named(), operation, health), now_ms);
             let jitter = self.instance.chance.fraction();
             let retry = RetryContext { time_left: self.time_left(), now_ms, jitter, budget, able: &able };
             failover.judge(&made.target, outcome, made.verdict, retry)

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use gateway_core::candidate::Attempt;
-use gateway_core::health::{Availability, Health, Subjects};
+use gateway_core::health::Subjects;
 use gateway_core::outcome::{self, Lesson, Outcome};
 use gateway_core::verdict::Verdict;
 
@@ -18,11 +18,6 @@ pub(super) struct Learner<'i> {
     pub(super) subjects: &'i Subjects,
     /// When the attempt began, Unix milliseconds.
     pub(super) started_at_ms: i64,
-}
-
-pub(super) fn is_able(health: &Health, of: &Subjects, now_ms: i64) -> bool {
-    let mut subjects = of.beside_target().chain([&of.target]);
-    subjects.all(|subject| health.availability(subject, now_ms) == Availability::Able)
 }
 
 impl Learner<'_> {

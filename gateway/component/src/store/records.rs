@@ -4,17 +4,14 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use gateway_core::record::Record;
+use gateway_core::record::{Filter, PAGE_MAX, Record};
 use gateway_core::state::State;
-use serde_json::{Value as Json, json};
+use gateway_core::views::{Kept, RecordView};
 
 use super::database::{self, Row as Found, Trouble, Value, number, text};
 use super::{health, quota, responses};
 use crate::host;
 use crate::instance::Instance;
-
-/// A page has at most this many records.
-pub(crate) const PAGE_MAX: i64 = 500;
 
 /// Rows deleted by one statement, so that no lock is held for long.
 const SWEEP_ROWS: i64 = 500;
@@ -169,48 +166,30 @@ pub(crate) fn row(instance: &Instance, record: &Record) -> Row {
     ])
 }
 
-/// What a page of records may be narrowed to. Every field is compared for equality, the times as a half-open span.
-#[derive(Debug, Default)]
-pub(crate) struct Filter {
-    pub(crate) before: Option<String>,
-    pub(crate) since_ms: Option<i64>,
-    pub(crate) until_ms: Option<i64>,
-    pub(crate) key: Option<String>,
-    pub(crate) model: Option<String>,
-    pub(crate) provider: Option<String>,
-    pub(crate) upstream_model: Option<String>,
-    pub(crate) state: Option<String>,
-    pub(crate) status: Option<i64>,
-    pub(crate) session: Option<String>,
-    pub(crate) endpoint: Option<String>,
-    pub(crate) streamed: Option<bool>,
-    pub(crate) client: Option<String>,
-    pub(crate) limit: i64,
-}
-
 /// A page, newest first.
-pub(crate) async fn list(instance: &Instance, filter: Filter) -> Result<Vec<Json>, Trouble> {
+pub(crate) async fn list(instance: &Instance, filter: &Filter) -> Result<Vec<RecordView>, Trouble> {
     let integer = |value: Option<i64>| value.map_or(Value::Null, Value::Integer);
+    let named = |value: &Option<String>| text(value.clone());
     let parameters = vec![
-        text(filter.before),
+        named(&filter.before),
         integer(filter.since_ms),
         integer(filter.until_ms),
-        text(filter.key),
-        text(filter.model),
-        text(filter.provider),
-        text(filter.upstream_model),
-        text(filter.state),
+        named(&filter.key),
+        named(&filter.model),
+        named(&filter.provider),
+        named(&filter.upstream_model),
+        text(filter.state.map(|state| state.name().to_owned())),
         integer(filter.status),
-        text(filter.session),
-        text(filter.endpoint),
+        named(&filter.session),
+        named(&filter.endpoint),
         integer(filter.streamed.map(i64::from)),
-        text(filter.client),
+        named(&filter.client),
         Value::Integer(filter.limit.clamp(1, PAGE_MAX)),
         text(filter.since_ms.map(|since_ms| id_at(since_ms.saturating_sub(ID_SLACK_MS)))),
         text(filter.until_ms.map(|until_ms| id_at(until_ms.saturating_add(ID_SLACK_MS)))),
     ];
     let rows = database::rows(instance, LIST, parameters).await?;
-    Ok(rows.into_iter().map(object).collect())
+    Ok(rows.into_iter().map(view).collect())
 }
 
 /// An id begins with the time its host made it, a moment before or after the time of the record.
@@ -223,9 +202,9 @@ fn id_at(at_ms: i64) -> String {
 }
 
 /// One record.
-pub(crate) async fn read(instance: &Instance, id: &str) -> Result<Option<Json>, Trouble> {
+pub(crate) async fn read(instance: &Instance, id: &str) -> Result<Option<RecordView>, Trouble> {
     let rows = database::rows(instance, READ, vec![Value::Text(id.to_owned())]).await?;
-    Ok(rows.into_iter().next().map(object))
+    Ok(rows.into_iter().next().map(view))
 }
 
 /// Notes the end of a call that ended without the guest.
@@ -296,29 +275,67 @@ pub(crate) fn trouble(instance: &Instance) -> Vec<String> {
     }
 }
 
-/// A row as the admin API shows it.
-fn object(row: Found) -> Json {
-    let mut members = serde_json::Map::new();
-    for (name, value) in columns!().split(", ").zip(row.values) {
-        members.insert(name.to_owned(), member(name, value));
-    }
-    // On a host that cannot tell, a call that ran longer than it may was interrupted.
-    let until_ms = members.remove("until_ms").and_then(|until_ms| until_ms.as_i64());
-    if until_ms.is_some_and(|until_ms| until_ms < host::unix_ms()) && members.get("state") == Some(&json!("running")) {
-        members.insert("state".into(), json!("interrupted"));
-    }
-    Json::Object(members)
+/// A row as the admin API shows it. Its columns are read in the order in which [`columns`] names them.
+fn view(row: Found) -> RecordView {
+    let mut row = Columns(row.values.into_iter());
+    let view = RecordView {
+        id: row.text().unwrap_or_default(),
+        at_ms: row.integer().unwrap_or_default(),
+        key: row.text(),
+        model: row.text(),
+        dialect: row.text(),
+        endpoint: row.text(),
+        streamed: row.integer().map(|streamed| streamed != 0),
+        session: row.text(),
+        client: row.text(),
+        user_agent: row.text(),
+        state: row.text().unwrap_or_default(),
+        status: row.integer(),
+        error: row.text(),
+        provider: row.text(),
+        upstream_model: row.text(),
+        decision: row.text().map(Kept::read),
+        attempts: row.text().map(Kept::read),
+        first_byte_ms: row.integer(),
+        first_content_ms: row.integer(),
+        duration_ms: row.integer(),
+        bytes_in: row.integer(),
+        bytes_out: row.integer(),
+        input_tokens: row.integer(),
+        cache_read_tokens: row.integer(),
+        cache_write_tokens: row.integer(),
+        output_tokens: row.integer(),
+        reasoning_tokens: row.integer(),
+        cost_nano: row.integer(),
+        price: row.text(),
+        tokens_per_second: row.real(),
+        warnings: row.text().map(Kept::read),
+    };
+    view.now(row.integer(), host::unix_ms())
 }
 
-fn member(name: &str, value: Value) -> Json {
-    match value {
-        Value::Integer(number) if name == "streamed" => json!(number != 0),
-        Value::Integer(number) => json!(number),
-        Value::Real(number) => json!(number),
-        Value::Text(text) if matches!(name, "decision" | "attempts" | "warnings") => {
-            serde_json::from_str(&text).unwrap_or(Json::String(text))
+/// The columns of a row that are not read yet.
+struct Columns(std::vec::IntoIter<Value>);
+
+impl Columns {
+    fn text(&mut self) -> Option<String> {
+        match self.0.next()? {
+            Value::Text(text) => Some(text),
+            _ => None,
         }
-        Value::Text(text) => Json::String(text),
-        Value::Blob(_) | Value::Null => Json::Null,
+    }
+
+    fn integer(&mut self) -> Option<i64> {
+        match self.0.next()? {
+            Value::Integer(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    fn real(&mut self) -> Option<f64> {
+        match self.0.next()? {
+            Value::Real(number) => Some(number),
+            _ => None,
+        }
     }
 }

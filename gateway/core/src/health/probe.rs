@@ -1,7 +1,7 @@
 //! Probes: whoever was out of order is tried by one call at a time, to find out whether it works again; so is whoever rests
 //! for long, once an hour, and whoever rests longer than was meant because the clock was set back.
 
-use super::{Health, Subject, Trouble};
+use super::{Health, Subject, Subjects, Trouble};
 
 /// A probe that nobody tells the end of is given up after this long.
 pub const PROBE_MS_MAX: i64 = 60_000;
@@ -32,6 +32,11 @@ impl Health {
             Trouble::Open | Trouble::UnknownModel => self.probe_of(subject, trouble, now_ms, now_ms),
             Trouble::Resting | Trouble::Cooling | Trouble::Spent => Availability::Able,
         }
+    }
+
+    /// Whether an attempt may be made without being the probe of anybody.
+    pub fn is_able(&self, of: &Subjects, now_ms: i64) -> bool {
+        of.all().all(|subject| self.availability(subject, now_ms) == Availability::Able)
     }
 
     fn probe_of(&self, subject: &Subject, trouble: Trouble, ends_ms: i64, now_ms: i64) -> Availability {

@@ -1,5 +1,6 @@
 //! The record of a call under way, as it fills up. The clock is an argument: `now_ms` is the monotonic clock's.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::{AttemptRecord, DecisionRecord, Record, kept_error, kept_text};
@@ -216,10 +217,10 @@ impl Draft {
             provider: to.provider.name.to_string(),
             model: to.upstream_model.to_owned(),
             credential: to.credential.map(|credential| credential.label.clone()),
-            translated_to: to.translated_to(operation).map(Dialect::name),
+            translated_to: to.translated_to(operation).map(Dialect::name).map(Cow::Borrowed),
             egress: to.provider.egress_of(to.credential).and_then(Egress::name),
             status,
-            class: class.name(),
+            class: class.name().into(),
             error,
             start_ms: started_ms.saturating_sub(self.start_ms),
             end_ms: self.open_ms(now_ms),
@@ -236,7 +237,7 @@ impl Draft {
             translated_to: None,
             egress: None,
             status,
-            class: class.name(),
+            class: class.name().into(),
             error,
             start_ms: started_ms.saturating_sub(self.start_ms),
             end_ms: self.open_ms(now_ms),

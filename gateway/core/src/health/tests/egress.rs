@@ -10,20 +10,16 @@ fn of_proxy(kind: ErrorKind) -> Verdict {
     Verdict { kind, ..Verdict::of(Class::Egress) }
 }
 
-fn is_able(health: &Health, of: &Subjects, now_ms: i64) -> bool {
-    of.beside_target().chain([&of.target]).all(|subject| health.availability(subject, now_ms) == Availability::Able)
-}
-
 #[test]
 fn a_refused_place_rests_for_every_credential_of_the_provider_that_comes_out_there_and_for_nobody_else() {
     let mut health = Health::default();
     health.note(&through("p", "c-1"), Verdict::of(Class::Egress), "400", at(NOW_MS, 0.5));
-    assert!(!is_able(&health, &through("p", "c-1"), NOW_MS));
-    assert!(!is_able(&health, &through("p", "c-2"), NOW_MS + 4 * MINUTE_MS), "it comes out at the same place");
+    assert!(!health.is_able(&through("p", "c-1"), NOW_MS));
+    assert!(!health.is_able(&through("p", "c-2"), NOW_MS + 4 * MINUTE_MS), "it comes out at the same place");
     let elsewhere = Subjects::of("p", "m", Some("c-1"), Some("other.example:80"));
-    assert!(is_able(&health, &elsewhere, NOW_MS), "the credential is not to blame");
-    assert!(is_able(&health, &through("q", "c-3"), NOW_MS), "nor is the proxy");
-    assert!(is_able(&health, &through("p", "c-1"), NOW_MS + 5 * MINUTE_MS));
+    assert!(health.is_able(&elsewhere, NOW_MS), "the credential is not to blame");
+    assert!(health.is_able(&through("q", "c-3"), NOW_MS), "nor is the proxy");
+    assert!(health.is_able(&through("p", "c-1"), NOW_MS + 5 * MINUTE_MS));
 }
 
 #[test]
@@ -32,14 +28,14 @@ fn a_proxy_that_keeps_failing_rests_for_everybody_behind_it_and_opens_no_breaker
     for _ in 0..4 {
         assert!(health.note(&through("p", "c-1"), of_proxy(ErrorKind::Egress), "refused", at(NOW_MS, 0.5)).is_empty());
     }
-    assert!(is_able(&health, &through("p", "c-1"), NOW_MS), "one failure or four say little");
+    assert!(health.is_able(&through("p", "c-1"), NOW_MS), "one failure or four say little");
     health.note(&through("p", "c-1"), of_proxy(ErrorKind::Egress), "refused", at(NOW_MS, 0.5));
-    assert!(!is_able(&health, &through("q", "c-3"), NOW_MS));
+    assert!(!health.is_able(&through("q", "c-3"), NOW_MS));
     let target = through("p", "c-1").target;
     assert_eq!(health.availability(&target, NOW_MS), Availability::Able);
     assert!(!health.is_failing(&target));
-    assert!(is_able(&health, &Subjects::of("p", "m", Some("c-1"), None), NOW_MS), "without the proxy it is reached");
-    assert!(is_able(&health, &through("q", "c-3"), NOW_MS + 1_000));
+    assert!(health.is_able(&Subjects::of("p", "m", Some("c-1"), None), NOW_MS), "without the proxy it is reached");
+    assert!(health.is_able(&through("q", "c-3"), NOW_MS + 1_000));
 }
 
 #[test]
@@ -48,8 +44,8 @@ fn a_provider_the_proxy_does_not_get_through_to_takes_no_other_provider_down() {
     for _ in 0..5 {
         health.note(&through("p", "c-1"), of_proxy(ErrorKind::Tunnel), "unsuccessful", at(NOW_MS, 0.5));
     }
-    assert!(!is_able(&health, &through("p", "c-2"), NOW_MS));
-    assert!(is_able(&health, &through("q", "c-3"), NOW_MS));
+    assert!(!health.is_able(&through("p", "c-2"), NOW_MS));
+    assert!(health.is_able(&through("q", "c-3"), NOW_MS));
 }
 
 #[test]
@@ -62,7 +58,7 @@ fn a_success_through_the_proxy_clears_it_and_ends_the_row_of_failures() {
     assert!(health.note(&through("p", "c-1"), of_proxy(ErrorKind::Egress), "refused", at(NOW_MS, 0.5)).is_empty());
     (0..4)
         .for_each(|_| drop(health.note(&through("p", "c-1"), of_proxy(ErrorKind::Egress), "refused", at(NOW_MS, 0.5))));
-    assert!(!is_able(&health, &through("q", "c-3"), NOW_MS));
+    assert!(!health.is_able(&through("q", "c-3"), NOW_MS));
     let cleared = health.note(&through("q", "c-3"), Verdict::of(Class::Ok), "", at(NOW_MS, 0.5));
     assert_eq!(cleared, ["egress/proxy.example:80"]);
 }

@@ -1,0 +1,232 @@
+//! Which records a page shows: the query of `GET /api/records`, read once into what the store is asked for.
+
+use crate::refusal::Refusal;
+use crate::state::State;
+use crate::uri::decode_parameter;
+
+/// A page without `limit` has this many records.
+const PAGE: i64 = 50;
+
+/// A page has at most this many.
+pub const PAGE_MAX: i64 = 500;
+
+/// The parameters, in the order in which people are told of them.
+const PARAMETERS: [&str; 14] = [
+    "before",
+    "since",
+    "until",
+    "key",
+    "model",
+    "provider",
+    "upstream_model",
+    "state",
+    "status",
+    "session",
+    "endpoint",
+    "client",
+    "streamed",
+    "limit",
+];
+
+/// What a page of records is narrowed to. Every field is compared for equality, the times as a half-open span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// Only records before this one, which is the `next` of the page before.
+    pub before: Option<String>,
+    /// Only calls that were accepted then or later, Unix milliseconds.
+    pub since_ms: Option<i64>,
+    /// Only calls that were accepted earlier.
+    pub until_ms: Option<i64>,
+    /// The caller's name.
+    pub key: Option<String>,
+    /// The model asked for.
+    pub model: Option<String>,
+    /// The provider of the last attempt.
+    pub provider: Option<String>,
+    /// Its own name for the model.
+    pub upstream_model: Option<String>,
+    /// How the call ended.
+    pub state: Option<State>,
+    /// The status the client saw.
+    pub status: Option<i64>,
+    /// The client's session.
+    pub session: Option<String>,
+    /// The endpoint's name.
+    pub endpoint: Option<String>,
+    /// Whether a stream was asked for.
+    pub streamed: Option<bool>,
+    /// The client's address.
+    pub client: Option<String>,
+    /// The most records of the page.
+    pub limit: i64,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Filter {
+            before: None,
+            since_ms: None,
+            until_ms: None,
+            key: None,
+            model: None,
+            provider: None,
+            upstream_model: None,
+            state: None,
+            status: None,
+            session: None,
+            endpoint: None,
+            streamed: None,
+            client: None,
+            limit: PAGE,
+        }
+    }
+}
+
+impl Filter {
+    /// Reads a query string. Of a parameter that stands there twice the last counts.
+    pub fn parse(query: &str) -> Result<Self, Refusal> {
+        let mut filter = Filter::default();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = decode_parameter(&value.replace('+', " ")).ok_or_else(|| {
+                Refusal::bad_request(format!("The value of `{name}` is not valid percent-encoded UTF-8."))
+            })?;
+            filter.set(name, value)?;
+        }
+        Ok(filter)
+    }
+
+    fn set(&mut self, name: &str, value: String) -> Result<(), Refusal> {
+        match name {
+            "before" => self.before = Some(id(value)?),
+            "since" => self.since_ms = Some(integer(name, &value)?),
+            "until" => self.until_ms = Some(integer(name, &value)?),
+            "key" => self.key = Some(value),
+            "model" => self.model = Some(value),
+            "provider" => self.provider = Some(value),
+            "upstream_model" => self.upstream_model = Some(value),
+            "state" => self.state = Some(state(&value)?),
+            "status" => self.status = Some(status(&value)?),
+            "session" => self.session = Some(value),
+            "endpoint" => self.endpoint = Some(value),
+            "client" => self.client = Some(value),
+            "streamed" => self.streamed = Some(truth(name, &value)?),
+            "limit" => self.limit = limit(name, &value)?,
+            _ => {
+                let said = format!("There is no parameter `{name}`. Use {}.", PARAMETERS.join(", "));
+                return Err(Refusal::bad_request(said));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn integer(name: &str, value: &str) -> Result<i64, Refusal> {
+    value.parse().map_err(|_| {
+        let unit = if matches!(name, "since" | "until") { " of Unix milliseconds" } else { "" };
+        Refusal::bad_request(format!("`{name}` must be a whole number{unit}, not {value:?}."))
+    })
+}
+
+/// Ids are UUIDs in the one form in which they sort as text.
+fn id(value: String) -> Result<String, Refusal> {
+    let is_of_form = |(index, byte): (usize, u8)| match index {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase(),
+    };
+    if value.len() == 36 && value.bytes().enumerate().all(is_of_form) {
+        return Ok(value);
+    }
+    Err(Refusal::bad_request(format!("`before` must be the `next` of a page, a record's id, not {value:?}.")))
+}
+
+fn limit(name: &str, value: &str) -> Result<i64, Refusal> {
+    let limit = integer(name, value)?;
+    if (1..=PAGE_MAX).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Refusal::bad_request(format!("`limit` must be from 1 to {PAGE_MAX}, not {limit}.")))
+}
+
+fn status(value: &str) -> Result<i64, Refusal> {
+    let status = integer("status", value)?;
+    if (100..=599).contains(&status) {
+        return Ok(status);
+    }
+    Err(Refusal::bad_request(format!("`status` must be an HTTP status, from 100 to 599, not {status}.")))
+}
+
+fn truth(name: &str, value: &str) -> Result<bool, Refusal> {
+    value.parse().map_err(|_| Refusal::bad_request(format!("`{name}` must be true or false, not {value:?}.")))
+}
+
+fn state(value: &str) -> Result<State, Refusal> {
+    State::named(value).ok_or_else(|| {
+        let names: Vec<&str> = State::ALL.iter().map(|state| state.name()).collect();
+        Refusal::bad_request(format!("There is no state {value:?}. States: {}.", names.join(", ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "01890000-0000-7000-8000-00000000000a";
+
+    #[test]
+    fn each_parameter_narrows_the_page_by_its_field() {
+        let text = |value: &str| Some(value.to_owned());
+        let none = Filter::default;
+        for (query, filter) in [
+            ("", none()),
+            ("&&", none()),
+            ("before=01890000-0000-7000-8000-00000000000a", Filter { before: text(ID), ..none() }),
+            ("since=-1&until=7", Filter { since_ms: Some(-1), until_ms: Some(7), ..none() }),
+            ("key=laptop", Filter { key: text("laptop"), ..none() }),
+            ("model=a%2Fb+c%2B", Filter { model: text("a/b c+"), ..none() }),
+            ("provider=&upstream_model", Filter { provider: text(""), upstream_model: text(""), ..none() }),
+            ("state=guest_trap", Filter { state: Some(State::GuestTrap), ..none() }),
+            ("status=100", Filter { status: Some(100), ..none() }),
+            ("session=s%201%262", Filter { session: text("s 1&2"), ..none() }),
+            ("endpoint=chat/completions", Filter { endpoint: text("chat/completions"), ..none() }),
+            ("client=%3A%3A1", Filter { client: text("::1"), ..none() }),
+            ("streamed=false", Filter { streamed: Some(false), ..none() }),
+            ("limit=500", Filter { limit: 500, ..none() }),
+            ("limit=7&limit=1", Filter { limit: 1, ..none() }),
+        ] {
+            assert_eq!(Filter::parse(query), Ok(filter), "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_and_says_what_is() {
+        for (query, said) in [
+            ("colour=blue", "There is no parameter `colour`. Use before, since, until, "),
+            ("limit=0", "`limit` must be from 1 to 500, not 0."),
+            ("limit=501", "`limit` must be from 1 to 500, not 501."),
+            ("limit=", "`limit` must be a whole number, not \"\"."),
+            ("limit=99999999999999999999", "`limit` must be a whole number, "),
+            ("since=yesterday", "`since` must be a whole number of Unix milliseconds, not \"yesterday\"."),
+            ("status=99", "`status` must be an HTTP status, from 100 to 599, not 99."),
+            ("status=600", "`status` must be an HTTP status, "),
+            ("streamed=yes", "`streamed` must be true or false, not \"yes\"."),
+            ("state=happy", "There is no state \"happy\". States: running, ok, "),
+            ("model=%ff", "The value of `model` is not valid percent-encoded UTF-8."),
+            ("before=zzz", "`before` must be the `next` of a page, a record's id, not \"zzz\"."),
+            ("before=01890000-0000-7000-8000-00000000000A", "`before` must be "),
+            ("before=0189000000000-7000-8000-00000000000a", "`before` must be "),
+        ] {
+            let refusal = Filter::parse(query).expect_err(query);
+            assert_eq!(refusal.status, 400, "{query}");
+            assert!(refusal.message.starts_with(said), "{query}: {}", refusal.message);
+        }
+    }
+
+    #[test]
+    fn every_parameter_that_people_are_told_of_is_one() {
+        let values = [ID, "1", "true", "ok", "200"];
+        for name in PARAMETERS {
+            assert!(values.iter().any(|value| Filter::parse(&format!("{name}={value}")).is_ok()), "{name}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Records as people are shown them.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::record::{AttemptRecord, DecisionRecord, Filter};
+use crate::state::State;
+
+/// A page, newest first.
+#[derive(Debug, Serialize)]
+pub struct RecordsView {
+    /// Its records.
+    pub records: Vec<RecordView>,
+    /// What the next page begins `before`, where there may be one.
+    pub next: Option<String>,
+}
+
+impl RecordsView {
+    /// What was found of a filter. Only a full page may have another one behind it.
+    pub fn of(records: Vec<RecordView>, filter: &Filter) -> Self {
+        let is_full = i64::try_from(records.len()).is_ok_and(|count| count >= filter.limit);
+        let next = records.last().filter(|_| is_full).map(|record| record.id.clone());
+        RecordsView { records, next }
+    }
+}
+
+/// What became of a call. Times are milliseconds since the call was accepted, unless they are absolute. Of a call that
+/// only its host told of, hardly more is known than how it ended.
+#[derive(Debug, Default, Serialize)]
+pub struct RecordView {
+    /// Its id.
+    pub id: String,
+    /// When the call was accepted, Unix milliseconds.
+    pub at_ms: i64,
+    /// The caller's name.
+    pub key: Option<String>,
+    /// The model asked for, as the client wrote it.
+    pub model: Option<String>,
+    /// The dialect's name.
+    pub dialect: Option<String>,
+    /// The endpoint's name.
+    pub endpoint: Option<String>,
+    /// Whether a stream was asked for.
+    pub streamed: Option<bool>,
+    /// The client's session.
+    pub session: Option<String>,
+    /// The client's address.
+    pub client: Option<String>,
+    /// The client's user agent.
+    pub user_agent: Option<String>,
+    /// How it ended.
+    pub state: String,
+    /// The status the client saw.
+    pub status: Option<i64>,
+    /// Why it did not end well.
+    pub error: Option<String>,
+    /// The provider of the last attempt.
+    pub provider: Option<String>,
+    /// Its own name for the model.
+    pub upstream_model: Option<String>,
+    /// Why it went where it went.
+    pub decision: Option<Kept<DecisionRecord>>,
+    /// Every try.
+    pub attempts: Option<Kept<Vec<AttemptRecord>>>,
+    /// When the response head came.
+    pub first_byte_ms: Option<i64>,
+    /// When the first content came.
+    pub first_content_ms: Option<i64>,
+    /// How long the call took.
+    pub duration_ms: Option<i64>,
+    /// Bytes of the client's body.
+    pub bytes_in: Option<i64>,
+    /// Bytes of the answer that were handed over.
+    pub bytes_out: Option<i64>,
+    /// Tokens, as far as the provider counted them.
+    pub input_tokens: Option<i64>,
+    /// Of these, read from a cache.
+    pub cache_read_tokens: Option<i64>,
+    /// Of these, written to one.
+    pub cache_write_tokens: Option<i64>,
+    /// Tokens of the answer.
+    pub output_tokens: Option<i64>,
+    /// Of these, reasoning.
+    pub reasoning_tokens: Option<i64>,
+    /// What it cost, in nano-dollars.
+    pub cost_nano: Option<i64>,
+    /// Where its price is from.
+    pub price: Option<String>,
+    /// Tokens per second of the generation.
+    pub tokens_per_second: Option<f64>,
+    /// What the reader should know.
+    pub warnings: Option<Kept<Vec<String>>>,
+}
+
+impl RecordView {
+    /// As it is shown now. On a host that cannot tell, a call that ran longer than it may was interrupted.
+    #[must_use]
+    pub fn now(mut self, until_ms: Option<i64>, now_ms: i64) -> Self {
+        if until_ms.is_some_and(|until_ms| until_ms < now_ms) && self.state == State::Running.name() {
+            self.state = State::Interrupted.name().to_owned();
+        }
+        self
+    }
+}
+
+/// What is kept as JSON.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Kept<T> {
+    /// In the form of this version.
+    Read(T),
+    /// As another version wrote it: shown as it is.
+    Other(Value),
+}
+
+impl<T: DeserializeOwned> Kept<T> {
+    /// Reads what was kept.
+    pub fn read(text: String) -> Self {
+        match serde_json::from_str(&text) {
+            Ok(read) => Kept::Read(read),
+            Err(_) => Kept::Other(serde_json::from_str(&text).unwrap_or(Value::String(text))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::candidate::{SkipReason, Skipped};
+
+    fn page(count: usize, limit: i64) -> RecordsView {
+        let record = |index: usize| RecordView { id: format!("r-{index}"), ..RecordView::default() };
+        RecordsView::of((0..count).map(record).collect(), &Filter { limit, ..Filter::default() })
+    }
+
+    #[test]
+    fn a_full_page_names_where_the_next_one_begins() {
+        for (count, limit, next) in [(0, 1, None), (1, 2, None), (2, 2, Some("r-1"))] {
+            assert_eq!(page(count, limit).next.as_deref(), next, "{count} of {limit}");
+        }
+        let last = serde_json::to_value(page(1, 2)).expect("JSON");
+        assert!(last["next"].is_null() && last["records"][0]["model"].is_null(), "{last}");
+    }
+
+    #[test]
+    fn a_call_that_runs_longer_than_it_may_is_shown_as_interrupted() {
+        for (state, until_ms, shown) in [
+            ("running", Some(9), "interrupted"),
+            ("running", Some(10), "running"),
+            ("running", None, "running"),
+            ("ok", Some(9), "ok"),
+        ] {
+            let record = RecordView { state: state.to_owned(), ..RecordView::default() };
+            assert_eq!(record.now(until_ms, 10).state, shown, "{state} {until_ms:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_read_and_shown_in_the_same_form() {
+        let skipped = Skipped {
+            target: "a/x".to_owned(),
+            reason: SkipReason::OtherOwner,
+            until_ms: Some(7),
+            message: Some("said".to_owned()),
+        };
+        let decision =
+            DecisionRecord { skipped: vec![skipped], draw: "18446744073709551615".into(), ..Default::default() };
+        let text = serde_json::to_string(&decision).expect("JSON");
+        let kept: Kept<DecisionRecord> = Kept::read(text.clone());
+        assert!(matches!(&kept, Kept::Read(read) if read.skipped == decision.skipped));
+        assert_eq!(serde_json::to_string(&kept).expect("JSON"), text);
+        let text = r#"[{"provider":"p","model":"m","credential":"first","translated_to":"anthropic","egress":"e:80","status":200,"class":"ok","start_ms":1,"end_ms":2},{"provider":"p","model":"m","class":"target","error":"e","start_ms":3,"end_ms":4}]"#;
+        let kept: Kept<Vec<AttemptRecord>> = Kept::read(text.to_owned());
+        assert!(matches!(&kept, Kept::Read(attempts) if attempts.len() == 2));
+        assert_eq!(serde_json::to_string(&kept).expect("JSON"), text);
+    }
+
+    #[test]
+    fn what_another_version_kept_is_shown_as_it_is() {
+        for text in [r#"{"candidates":[],"draw":"1","mood":"good"}"#, r#"["a",1.50]"#, "null"] {
+            let kept: Kept<DecisionRecord> = Kept::read(text.to_owned());
+            assert_eq!(serde_json::to_string(&kept).expect("JSON"), text);
+        }
+        assert_eq!(Kept::<Vec<String>>::read("half".to_owned()), Kept::Other("half".into()));
+    }
+}
