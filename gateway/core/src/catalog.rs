@@ -8,7 +8,6 @@ mod document;
 mod draft;
 mod egress;
 mod lookup;
-mod preset;
 mod relay;
 mod resolve;
 mod schema;
@@ -34,6 +33,8 @@ use crate::dialect::{Auth, Dialect};
 use crate::price::Price;
 use crate::redact::Secrets;
 use crate::verdict::ErrorRule;
+
+pub use crate::profile::Source;
 
 /// One accepted catalog, ready for lookups. Cheap to share, never changed.
 #[derive(Debug)]
@@ -178,15 +179,6 @@ pub struct Quota {
     pub limits: Vec<Limit>,
     /// Where it is from when it is the provider's own word and not the document's.
     pub source: Option<Source>,
-}
-
-/// Where a known quota was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Source {
-    /// When it was last looked at, as a date.
-    pub as_of: &'static str,
-    /// The page.
-    pub url: &'static str,
 }
 
 /// Whose spending counts together.

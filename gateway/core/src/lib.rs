@@ -12,6 +12,7 @@
 //! - [`redact`]: texts without secrets
 //! - [`usage`], [`verdict`], [`dialect`], [`unpack`]: tokens used, of whom an outcome speaks, the APIs spoken, codings
 //! - [`profile`]: what a model takes and refuses
+//! - [`providers`]: what is public of the providers known by name
 //! - [`observation`], [`price`], [`operation`]: what was seen of an answer, what tokens cost, what is asked of a provider
 //! - [`endpoint`], [`call`]: what llmio answers, and the request that is balanced
 //! - [`refusal`], [`catalog`]: every answer that is llmio's own, and the whole configuration
@@ -59,6 +60,7 @@ pub mod outcome;
 pub mod price;
 pub mod problem;
 pub mod profile;
+pub mod providers;
 pub mod quota;
 pub mod readiness;
 pub mod record;

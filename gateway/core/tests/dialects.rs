@@ -37,7 +37,7 @@ const PLACES: [(&str, &str); 15] = [
 
 /// Files that name a dialect because they are about that one: a new dialect changes nothing there.
 const ABOUT_ONE: [(&str, &str); 8] = [
-    ("core/src/catalog/preset/rows.rs", "the addresses of known providers"),
+    ("core/src/providers/rows.rs", "the addresses of known providers"),
     ("core/src/catalog/validate/provider.rs", "a provider speaks OpenAI chat unless it says otherwise"),
     ("core/src/echo.rs", "the built-in provider speaks OpenAI chat"),
     ("core/src/outcome/lesson.rs", "an error within an answer is judged alike in every dialect"),

@@ -2,7 +2,7 @@
 
 use toml::Value;
 
-use super::preset;
+use crate::providers;
 
 /// One provider, and what of it is served.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,7 @@ const ANY: &str = "any";
 
 /// The names of all presets that stand for a provider, in the order a list for choosing shows them.
 pub fn presets() -> impl Iterator<Item = &'static str> {
-    preset::PRESETS.iter().filter(|preset| !preset.endpoints.is_empty()).map(|preset| preset.name)
+    providers::presets().filter(|preset| !preset.endpoints.is_empty()).map(|preset| preset.name)
 }
 
 impl Draft<'_> {

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_health_of_two_users_of_one_proxy_is_kept_apart_and_a_new_password_changes_nothing() {
+    fn two_users_of_a_proxy_have_a_health_each_whatever_their_passwords() {
         let key = |url: &str| egress(url).key().expect("known").clone();
         assert_eq!(&*key("http://p.example:1"), "p.example:1");
         assert_eq!(key("http://us:one@p.example:1"), key("http://us:two@p.example:1"));

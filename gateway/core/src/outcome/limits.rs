@@ -1,17 +1,17 @@
 //! What a provider tells of its own limits, with every answer or in an error: how much there is, how much is left, and
-//! until when. Only ever advice: what is told is of the moment of the answer, and some that stand between tell anything.
+//! until when, in the headers that the table of [`providers`](crate::providers) names. Only ever advice: what is told is of the moment of the answer, and some that stand between tell anything.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::hint::{Headers, details, google_retry_delay_ms, next_midnight, reset_at_ms, until};
+use crate::providers::{Counted, LimitForm, LimitHeaders, ResetForm, limit_headers, may_tell_limits};
 use crate::verdict::Hint;
 
-mod draft;
+pub use crate::providers::Span;
 
-/// Headers that tell of limits begin so.
-const PREFIXES: [&str; 4] = ["x-ratelimit-", "ratelimit", "anthropic-ratelimit-", "modelscope-ratelimit-"];
+mod draft;
 
 /// A limit as its provider tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,21 +33,9 @@ pub struct LimitSignal {
     pub is_reset: bool,
 }
 
-/// The time a limit is counted within.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Span {
-    /// A minute.
-    Minute,
-    /// A day.
-    Day,
-}
-
 /// Whether an answer's headers tell anything. Most do not, and one look at the names shows it.
 pub fn tells(headers: &[(String, Vec<u8>)]) -> bool {
-    let begins =
-        |name: &str, prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    headers.iter().any(|(name, _)| PREFIXES.iter().any(|prefix| begins(name, prefix)))
+    headers.iter().any(|(name, _)| may_tell_limits(name))
 }
 
 /// What an answer's headers tell.
@@ -56,16 +44,17 @@ pub fn read(headers: &[(String, Vec<u8>)], now_ms: i64) -> Vec<LimitSignal> {
 }
 
 pub(super) fn of_headers(headers: &Headers<'_>, now_ms: i64) -> Vec<LimitSignal> {
-    let openai = ["requests", "tokens"].map(|what| openai(headers, what, now_ms));
-    let anthropic =
-        ["requests", "tokens", "input-tokens", "output-tokens"].map(|what| anthropic(headers, what, now_ms));
-    let one_window = ["x-ratelimit", "ratelimit"].map(|prefix| one_window(headers, prefix, now_ms));
-    let modelscope =
-        [("", true), ("model-", false)].map(|(of, of_account)| modelscope(headers, of, of_account, now_ms));
-    let all = openai.into_iter().chain(anthropic).chain(one_window).chain(modelscope).flatten();
-    let all = all.chain(unified(headers, now_ms)).chain(draft::read(headers, now_ms));
+    let mut all: Vec<LimitSignal> = Vec::new();
+    for LimitHeaders { form, .. } in limit_headers() {
+        match form {
+            LimitForm::Counted(limits) => all.extend(limits.iter().filter_map(|limit| counted(headers, limit, now_ms))),
+            LimitForm::Plan => all.extend(plan(headers, now_ms)),
+            LimitForm::Draft => all.extend(draft::read(headers, now_ms)),
+        }
+    }
     // Relays whose limits are switched off tell zeroes.
-    all.filter(|signal| signal.limit != Some(0)).collect()
+    all.retain(|signal| signal.limit != Some(0));
+    all
 }
 
 /// A limit of this kind, where anything is said of it.
@@ -84,28 +73,32 @@ fn signal(what: &str, per: Option<Span>, limit: Option<f64>, remaining: Option<f
     })
 }
 
-/// `x-ratelimit-reset-requests: 6m0s`: <https://platform.openai.com/docs/guides/rate-limits>. Of requests Groq tells those
-/// of a day and others those of a minute, so neither is taken for granted: <https://console.groq.com/docs/rate-limits>.
-fn openai(headers: &Headers<'_>, what: &str, now_ms: i64) -> Option<LimitSignal> {
-    let number = |part: &str| headers.number(&format!("x-ratelimit-{part}-{what}"));
-    let signal = signal(what, None, number("limit"), number("remaining"))?;
-    let reset = headers.text(&format!("x-ratelimit-reset-{what}"));
-    Some(LimitSignal { resets_at_ms: reset.and_then(|reset| reset_at_ms(reset, now_ms)), ..signal })
+/// A limit that is told by how much there is, how much is left and until when.
+fn counted(headers: &Headers<'_>, limit: &Counted, now_ms: i64) -> Option<LimitSignal> {
+    let Counted { before, behind, what, per, of_account, reset } = *limit;
+    let name = |part: &str| format!("{before}{part}{behind}");
+    let signal = signal(what, per, headers.number(&name("limit")), headers.number(&name("remaining")))?;
+    let name = name("reset");
+    let told = || headers.text(&name);
+    let (resets_at_ms, is_reset) = match reset {
+        ResetForm::Bucket => (told().and_then(|at| reset_at_ms(at, now_ms)), false),
+        ResetForm::BucketTime => {
+            let at: Option<Timestamp> = told().and_then(|at| at.parse().ok());
+            (at.map(Timestamp::as_millisecond).filter(|at_ms| *at_ms > now_ms), false)
+        }
+        ResetForm::Window => {
+            let at_ms = told().and_then(|at| reset_at_ms(at, now_ms));
+            (at_ms.filter(|at_ms| until(*at_ms, now_ms, true).is_some()), true)
+        }
+        ResetForm::Midnight(zone) => (midnight(zone, now_ms), true),
+    };
+    let is_far = resets_at_ms.is_some_and(|at_ms| at_ms.saturating_sub(now_ms) > 60_000);
+    let per = if reset == ResetForm::Window && is_far { Some(Span::Day) } else { per };
+    Some(LimitSignal { per, of_account, resets_at_ms, is_reset, ..signal })
 }
 
-/// All are of a minute, and their resets RFC 3339 times: <https://docs.claude.com/en/api/rate-limits>.
-fn anthropic(headers: &Headers<'_>, what: &str, now_ms: i64) -> Option<LimitSignal> {
-    let number = |part: &str| headers.number(&format!("anthropic-ratelimit-{what}-{part}"));
-    let signal = signal(what, Some(Span::Minute), number("limit"), number("remaining"))?;
-    let at: Option<Timestamp> =
-        headers.text(&format!("anthropic-ratelimit-{what}-reset")).and_then(|at| at.parse().ok());
-    let at_ms = at.map(Timestamp::as_millisecond).filter(|at_ms| *at_ms > now_ms);
-    Some(LimitSignal { resets_at_ms: at_ms, ..signal })
-}
-
-/// The plans of Claude, which are an account's: of several windows the one that refuses is told with its end, as Unix time,
-/// and says so whatever `retry-after` stands beside it: <https://github.com/router-for-me/CLIProxyAPI/pull/3148>.
-fn unified(headers: &Headers<'_>, now_ms: i64) -> Option<LimitSignal> {
+/// A plan of which one window refuses.
+fn plan(headers: &Headers<'_>, now_ms: i64) -> Option<LimitSignal> {
     if !headers.text("anthropic-ratelimit-unified-status")?.eq_ignore_ascii_case("rejected") {
         return None;
     }
@@ -121,26 +114,6 @@ fn unified(headers: &Headers<'_>, now_ms: i64) -> Option<LimitSignal> {
         resets_at_ms,
         is_reset: true,
     })
-}
-
-/// One limit, of a minute or of a day, with its reset as a time: <https://openrouter.ai/docs/api-reference/limits>.
-/// Others tell it in seconds, and some without the `x-`.
-fn one_window(headers: &Headers<'_>, prefix: &str, now_ms: i64) -> Option<LimitSignal> {
-    let number = |part: &str| headers.number(&format!("{prefix}-{part}"));
-    let signal = signal("requests", None, number("limit"), number("remaining"))?;
-    let reset = headers.text(&format!("{prefix}-reset"));
-    let at_ms =
-        reset.and_then(|reset| reset_at_ms(reset, now_ms)).filter(|at_ms| until(*at_ms, now_ms, true).is_some());
-    let is_day = at_ms.is_some_and(|at_ms| at_ms.saturating_sub(now_ms) > 60_000);
-    Some(LimitSignal { per: is_day.then_some(Span::Day), resets_at_ms: at_ms, is_reset: true, ..signal })
-}
-
-/// Calls of a day, of the account and of each model: <https://modelscope.cn/docs/model-service/API-Inference/limits>.
-fn modelscope(headers: &Headers<'_>, of: &str, of_account: bool, now_ms: i64) -> Option<LimitSignal> {
-    let number = |part: &str| headers.number(&format!("modelscope-ratelimit-{of}requests-{part}"));
-    let signal = signal("requests", Some(Span::Day), number("limit"), number("remaining"))?;
-    let resets_at_ms = midnight("Asia/Shanghai", now_ms);
-    Some(LimitSignal { of_account, resets_at_ms, is_reset: true, ..signal })
 }
 
 fn midnight(zone: &str, now_ms: i64) -> Option<i64> {
@@ -178,7 +151,7 @@ pub fn in_error(body: &[u8], now_ms: i64) -> Vec<LimitSignal> {
 
 /// The end of a plan's window that is used up.
 pub(super) fn plan_reset(headers: &Headers<'_>, now_ms: i64) -> Option<Hint> {
-    until(unified(headers, now_ms)?.resets_at_ms?, now_ms, true)
+    until(plan(headers, now_ms)?.resets_at_ms?, now_ms, true)
 }
 
 /// When there is something again of what is used up; the last to come back decides.

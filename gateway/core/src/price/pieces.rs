@@ -3,7 +3,7 @@
 //! A table of its own and not prices of tokens: an answer to such a call mostly says nothing of tokens, and a budget that
 //! counted the few of its request would let thousands of images pass for a cent.
 
-use super::table;
+use crate::providers;
 
 /// What a call makes or hears that is not words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -74,7 +74,7 @@ pub(super) fn cost(authority: Option<&str>, provider: &str, model: &str, pieces:
     if pieces == Pieces::None {
         return None;
     }
-    let id = table::provider_id(authority, provider);
+    let id = providers::price_list(authority, provider);
     let is_named = |name: &str| name.eq_ignore_ascii_case(model);
     let (.., rate) = ROWS.iter().find(|(provider, name, _)| *provider == id && is_named(name))?;
     match (rate, pieces) {

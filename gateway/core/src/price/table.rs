@@ -16,6 +16,7 @@ mod generate;
 use std::borrow::Cow;
 
 use super::Price;
+use crate::providers;
 
 pub(super) use data::NAME;
 
@@ -69,62 +70,9 @@ fn is_date(text: &str) -> bool {
         && text.bytes().enumerate().all(|(index, byte)| if dash(index) { byte == b'-' } else { byte.is_ascii_digit() })
 }
 
-/// Hosts, at most one `*` for anything in each, and whose they are in the table.
-const HOSTS: [(&str, &str); 40] = [
-    ("api.openai.com", "openai"),
-    ("api.anthropic.com", "anthropic"),
-    ("*.googleapis.com", "google"),
-    ("openrouter.ai", "openrouter"),
-    ("api.deepseek.com", "deepseek"),
-    ("api.moonshot.*", "moonshotai"),
-    ("open.bigmodel.cn", "zhipuai"),
-    ("api.z.ai", "zai"),
-    ("api.x.ai", "x-ai"),
-    ("api.groq.com", "groq"),
-    ("api.mistral.ai", "mistral"),
-    ("api.together.*", "together"),
-    ("*.openai.azure.com", "azure"),
-    ("*.services.ai.azure.com", "azure"),
-    ("*.cognitiveservices.azure.com", "azure"),
-    ("*.azure-api.net", "azure"),
-    ("bedrock-runtime.*.amazonaws.com", "aws"),
-    ("api.arcee.ai", "arcee"),
-    ("api.avian.io", "avian"),
-    ("inference.baseten.co", "baseten"),
-    ("api.cerebras.ai", "cerebras"),
-    ("api.cloudflare.com", "cloudflare"),
-    ("api.cohere.ai", "cohere"),
-    ("api.cohere.com", "cohere"),
-    ("*.cloud.databricks.com", "databricks"),
-    ("*.gcp.databricks.com", "databricks"),
-    ("*.azuredatabricks.net", "databricks"),
-    ("api.doubleword.ai", "doubleword"),
-    ("api.fireworks.ai", "fireworks"),
-    ("api.meta.ai", "meta"),
-    ("api.minimax.io", "minimax"),
-    ("api.minimax.com", "minimax"),
-    ("api.minimaxi.com", "minimax"),
-    ("api.minimaxi.io", "minimax"),
-    ("api.novita.ai", "novita"),
-    ("oai.endpoints.kepler.ai.cloud.ovh.net", "ovhcloud"),
-    ("api.perplexity.ai", "perplexity"),
-    ("api.quicksilverpro.io", "quicksilverpro"),
-    ("api.typesafe.ai", "typesafe"),
-    ("api.voyageai.com", "voyageai"),
-];
-
-/// Presets whose names are not those of the table.
-const NAMES: [(&str, &str); 5] = [
-    ("gemini", "google"),
-    ("moonshot", "moonshotai"),
-    ("moonshot-intl", "moonshotai"),
-    ("xai", "x-ai"),
-    ("zhipu", "zhipuai"),
-];
-
 /// The price of a model at the provider with this address and this name in the catalog.
 pub(super) fn find(authority: Option<&str>, name: &str, model: &str) -> Option<Price> {
-    let asked = provider(provider_id(authority, name))?;
+    let asked = provider(providers::price_list(authority, name))?;
     let lower = if model.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(model.to_ascii_lowercase())
     } else {
@@ -134,28 +82,6 @@ pub(super) fn find(authority: Option<&str>, name: &str, model: &str) -> Option<P
     let model = lower.strip_prefix("models/").unwrap_or(&lower);
     let others = asked.fallbacks.iter().filter_map(|id| provider(id));
     std::iter::once(asked).chain(others).find_map(|provider| provider.cell(model))?.map(price)
-}
-
-/// What the tables call the provider with this address and this name in the catalog.
-pub(super) fn provider_id<'n>(authority: Option<&str>, name: &'n str) -> &'n str {
-    authority.and_then(id_of_host).unwrap_or_else(|| id_of_name(name))
-}
-
-fn id_of_host(authority: &str) -> Option<&'static str> {
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_end_matches('.');
-    HOSTS.iter().find(|(pattern, _)| is_host(host, pattern)).map(|(_, id)| *id)
-}
-
-fn is_host(host: &str, pattern: &str) -> bool {
-    let (start, end) = pattern.split_once('*').unwrap_or((pattern, ""));
-    let (host, fits) = (host.as_bytes(), host.len() >= start.len() + end.len());
-    let starts = host.get(..start.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(start.as_bytes()));
-    let ends = || host.get(host.len() - end.len()..).is_some_and(|bytes| bytes.eq_ignore_ascii_case(end.as_bytes()));
-    fits && starts && ends() && (pattern.contains('*') || host.len() == start.len())
-}
-
-fn id_of_name(name: &str) -> &str {
-    NAMES.iter().find(|(preset, _)| *preset == name).map_or(name, |(_, id)| *id)
 }
 
 fn provider(id: &str) -> Option<&'static Provider> {

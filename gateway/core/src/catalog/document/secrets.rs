@@ -13,8 +13,9 @@ use serde_json::{Map, Value};
 use super::Document;
 use crate::catalog::schema::{format, join};
 use crate::catalog::seal::{self, Sealer};
-use crate::catalog::{Catalog, Secret, preset};
+use crate::catalog::{Catalog, Secret};
 use crate::problem::{Problem, Problems};
+use crate::providers;
 
 const NO_SUCH_ID: &str = "no stored secret has this id; give its value or a variable";
 
@@ -367,7 +368,7 @@ fn origins(provider: &Value) -> BTreeSet<String> {
         urls.extend(endpoints.values().filter_map(Value::as_str));
     }
     if urls.is_empty() {
-        let preset = text("preset").and_then(preset::named);
+        let preset = text("preset").and_then(providers::preset);
         urls.extend(preset.into_iter().flat_map(|preset| preset.endpoints).map(|(_, url)| *url));
     }
     urls.into_iter().filter_map(|url| format::http_url(url).ok()).map(|url| url.origin()).collect()

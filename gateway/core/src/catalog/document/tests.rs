@@ -172,7 +172,7 @@ fn a_stored_built_in_catalog_gives_way_whole_to_what_says_what_to_serve() {
 }
 
 #[test]
-fn a_problem_in_a_section_the_document_lacks_says_where_it_is_and_how_to_mend_it() {
+fn a_problem_outside_the_document_says_where_it_is_and_how_to_mend_it() {
     let file = document("[[providers]]\npreset = \"echo\"\n[[relays]]\nname = \"r\"");
     let stored = document("models = [{ name = \"m\", targets = [\"gone/x\"] }]\nkeys = [{ name = \"k\" }]");
     let problems = file.locate(&stored, file.overlay(&stored).validate().unwrap_err());

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::catalog::preset::{self, ECHO, PRESETS, Preset};
 use crate::catalog::schema::format::{self, Url};
 use crate::catalog::schema::{Fields, Place, alternatives, did_you_mean};
 use crate::catalog::{Endpoint, Provider, ProviderKind, Value};
 use crate::dialect::{Auth, Dialect};
+use crate::providers::{self, ECHO, KnownProvider};
 use crate::uri::host_and_port;
 use crate::verdict::{Class, ErrorRule, WaitTemplate};
 
@@ -107,11 +107,11 @@ pub(super) fn nothing() -> Provider {
     }
 }
 
-fn read_preset(place: &Place<'_>) -> Option<&'static Preset> {
+fn read_preset(place: &Place<'_>) -> Option<&'static KnownProvider> {
     let name = place.text()?;
-    let preset = preset::named(name);
+    let preset = providers::preset(name);
     if preset.is_none() {
-        let names = PRESETS.iter().map(|preset| preset.name);
+        let names = providers::presets().map(|preset| preset.name);
         let hint = did_you_mean(name, names.clone());
         place.problem(format!("no preset has this name{hint}; there are {}", names.collect::<Vec<_>>().join(", ")));
     }
@@ -124,7 +124,7 @@ fn read_auth(place: &Place<'_>) -> Option<Auth> {
 }
 
 /// `dialect` and `base_url`, or `endpoints`, or what the preset says.
-fn read_endpoints(fields: &mut Fields<'_>, preset: Option<&Preset>) -> Vec<Endpoint> {
+fn read_endpoints(fields: &mut Fields<'_>, preset: Option<&KnownProvider>) -> Vec<Endpoint> {
     let dialect = fields.field("dialect").map(|place| read_dialect(&place));
     let base_url = fields.field("base_url");
     let endpoints = fields.field("endpoints");
@@ -156,7 +156,7 @@ fn read_endpoints(fields: &mut Fields<'_>, preset: Option<&Preset>) -> Vec<Endpo
 }
 
 /// What the preset says, or of that the dialect that is wanted alone.
-fn preset_endpoints(preset: &Preset, only: Option<Dialect>, fields: &Fields<'_>) -> Vec<Endpoint> {
+fn preset_endpoints(preset: &KnownProvider, only: Option<Dialect>, fields: &Fields<'_>) -> Vec<Endpoint> {
     let wanted = preset.endpoints.iter().filter(|(dialect, _)| only.is_none_or(|only| only == *dialect));
     let endpoints: Vec<Endpoint> =
         wanted.filter_map(|(dialect, url)| Some(endpoint(*dialect, format::http_url(url).ok()?))).collect();

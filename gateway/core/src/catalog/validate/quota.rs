@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
-use crate::catalog::preset::{KnownQuota, Preset};
 use crate::catalog::schema::{Fields, Place, format};
 use crate::catalog::{Count, Day, Limit, Per, Quota, Window};
+use crate::providers::{KnownProvider, KnownQuota};
 
 use super::settings::Currencies;
 
@@ -60,6 +60,7 @@ pub(super) fn read_all(fields: &mut Fields<'_>, measures: Measures<'_>, known: &
     quotas
 }
 
+/// An account is what a pool of credentials shares.
 fn known_quota(known: &KnownQuota) -> Quota {
     // A zone that this build does not know, which a test excludes, would make the day begin elsewhere.
     let zone = format::zone(known.zone).unwrap_or(TimeZone::UTC);
@@ -67,11 +68,11 @@ fn known_quota(known: &KnownQuota) -> Quota {
     let day = Window::Day(Day { zone, reset: Time::midnight() });
     let limits = limit(known.rpm, Window::Minute).into_iter().chain(limit(known.rpd, day)).collect();
     let models: Vec<String> = known.models.iter().map(|model| (*model).to_owned()).collect();
-    Quota { models: models.into(), per: known.per, limits, source: Some(known.source) }
+    Quota { models: models.into(), per: Per::Pool, limits, source: Some(known.source) }
 }
 
 /// What the preset adds where `known_quotas = true` asks for it.
-pub(super) fn read_known(fields: &mut Fields<'_>, preset: Option<&'static Preset>) -> &'static [KnownQuota] {
+pub(super) fn read_known(fields: &mut Fields<'_>, preset: Option<&'static KnownProvider>) -> &'static [KnownQuota] {
     let is_wanted = fields.field("known_quotas").and_then(|place| place.boolean()).unwrap_or(false);
     match preset {
         _ if !is_wanted => &[],

@@ -229,7 +229,7 @@ fn reads_every_built_field_of_models_and_keys() {
 }
 
 #[test]
-fn refuses_weights_that_are_no_positive_whole_numbers_and_says_how_to_switch_off() {
+fn refuses_weights_that_are_not_positive_and_says_how_to_switch_off() {
     for weight in ["0", "-1", "1.5", "1000001", "\"2\""] {
         refuses(
             &targets(&format!("[{{ provider = \"a\", weight = {weight} }}]")),

@@ -67,9 +67,9 @@ mod tests {
     use super::*;
 
     /// Of a limit: its window, its size, what is left, and when that ends.
-    type Told = (Option<Span>, Option<u64>, Option<u64>, Option<i64>);
+    type Expected = (Option<Span>, Option<u64>, Option<u64>, Option<i64>);
 
-    fn of(limits: &str, policies: &str) -> Vec<Told> {
+    fn of(limits: &str, policies: &str) -> Vec<Expected> {
         let headers = [("RateLimit", limits), ("RateLimit-Policy", policies)];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
         let told = read(&Headers(&headers), 0);

@@ -108,13 +108,14 @@ fn a_provider_is_known_by_its_name_only_when_its_host_is_not() {
 
 #[test]
 fn every_hosts_provider_is_in_the_table_and_the_table_is_sorted() {
-    for id in HOSTS.iter().chain(&NAMES).map(|(_, id)| *id) {
-        assert!(provider(id).is_some(), "{id}");
+    for list in providers::price_lists() {
+        assert!(provider(list.id).is_some(), "{}", list.id);
     }
     for provider in &data::PROVIDERS {
         assert!(provider.exact.is_sorted_by(|one, other| one.0 < other.0), "{}", provider.id);
         assert!(provider.fallbacks.iter().all(|id| super::provider(id).is_some()), "{}", provider.id);
-        assert!(HOSTS.iter().any(|(_, id)| *id == provider.id), "{} cannot be found", provider.id);
+        let is_found = |list: providers::PriceList| list.id == provider.id && !list.hosts.is_empty();
+        assert!(providers::price_lists().any(is_found), "{} cannot be found", provider.id);
     }
 }
 
@@ -129,11 +130,13 @@ fn a_name_ends_with_a_date_in_either_form() {
 
 proptest! {
     #[test]
-    fn any_host_and_any_name_are_looked_up(host in ".{0,40}", name in ".{0,8}", model in ".{0,40}", known in 0..HOSTS.len()) {
+    fn any_host_and_any_name_are_looked_up(host in ".{0,40}", name in ".{0,8}", model in ".{0,40}", known in any::<usize>()) {
         let _ = find(Some(&host), &name, &model);
         let _ = find(None, data::PROVIDERS[known % data::PROVIDERS.len()].id, &model);
-        for cut in 0..=HOSTS[known].0.len() {
-            let _ = find(Some(&HOSTS[known].0[cut..]), &name, &model);
+        let hosts: Vec<&str> = providers::price_lists().flat_map(|list| list.hosts).copied().collect();
+        let pattern = hosts[known % hosts.len()];
+        for cut in 0..=pattern.len() {
+            let _ = find(Some(&pattern[cut..]), &name, &model);
         }
     }
 }

@@ -181,7 +181,7 @@ fn refuses_a_provider_without_an_address_or_with_two() {
 }
 
 #[test]
-fn a_version_is_added_to_an_address_of_anthropics_or_geminis_dialect_that_has_none() {
+fn an_address_of_anthropics_or_geminis_dialect_gets_its_version() {
     let path = |dialect: &str, base_url: &str| {
         let text = format!("providers = [{{ name = \"a\", dialect = \"{dialect}\", base_url = \"{base_url}\" }}]");
         let ProviderKind::Http(endpoints) = &catalog(&text).providers[0].kind else { panic!("over HTTP") };
@@ -202,7 +202,7 @@ fn a_version_is_added_to_an_address_of_anthropics_or_geminis_dialect_that_has_no
 }
 
 #[test]
-fn a_preset_brings_an_address_for_each_dialect_it_speaks_unless_one_is_asked_for() {
+fn a_preset_brings_an_address_for_each_dialect_or_the_one_asked_for() {
     let dialects = |more: &str| {
         let catalog = catalog(&format!("providers = [{{ preset = \"deepseek\"{more} }}]"));
         let ProviderKind::Http(endpoints) = &catalog.providers[0].kind else { panic!("over HTTP") };
@@ -223,5 +223,17 @@ fn no_header_that_holds_a_credential_or_an_address_can_be_forwarded() {
             "providers = [{{ name = \"a\", base_url = \"https://a.example\", forward_headers = [\"{name}\"] }}]"
         );
         assert!(problems(&text)[0].starts_with("providers[0].forward_headers[0]: "), "{name}");
+    }
+}
+
+#[test]
+fn every_presets_addresses_are_valid() {
+    for preset in crate::providers::presets() {
+        let catalog = catalog(&format!("providers = [{{ preset = \"{}\" }}]", preset.name));
+        let spoken = match &catalog.providers[0].kind {
+            ProviderKind::Echo => 0,
+            ProviderKind::Http(endpoints) => endpoints.len(),
+        };
+        assert_eq!(spoken, preset.endpoints.len(), "{}", preset.name);
     }
 }

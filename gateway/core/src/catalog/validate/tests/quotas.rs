@@ -6,6 +6,7 @@ use jiff::civil::time;
 use jiff::tz::TimeZone;
 
 use super::{SMALL, catalog, problems, refuses};
+use crate::catalog::schema::format;
 use crate::catalog::{Count, Day, Limit, Per, Quota, Window};
 
 /// [`SMALL`] with another line in its provider.
@@ -191,4 +192,17 @@ fn quotas_that_nobody_knows_cannot_be_asked_for() {
         &provider_with("quotas = [{ models = [\"*a*\"], rpm = 1 }]"),
         "providers[0].quotas[0].models[0]: may have one `*`, at its beginning or its end, and no spaces",
     );
+}
+
+#[test]
+fn every_known_quota_can_hold_and_says_when_and_where_it_was_read() {
+    for known in crate::providers::presets().filter(|known| !known.quotas.is_empty()) {
+        for quota in known.quotas {
+            assert!(quota.source.as_of.parse::<jiff::civil::Date>().is_ok(), "{}", known.name);
+            assert_eq!(format::http_url(quota.source.url).map(|url| url.scheme), Ok("https"), "{}", known.name);
+            assert!(format::zone(quota.zone).is_ok(), "{}", known.name);
+            assert!(quota.models.iter().all(|model| format::model_pattern(model).is_ok()), "{}", known.name);
+            assert!(quota.rpm.is_some() || quota.rpd.is_some(), "{}", known.name);
+        }
+    }
 }

@@ -1,7 +1,8 @@
-//! The table of presets. Those that came in the autumn of 2026 were looked up on 2026-11-30.
+//! The table of providers. Those that came in the autumn of 2026 were looked up on 2026-11-30.
 
-use super::known::{KnownQuota, MODELSCOPE, OPENROUTER};
-use super::{ECHO, Preset};
+use super::limits::{self, LimitHeaders};
+use super::quotas::{self, KnownQuota};
+use super::{ECHO, KnownProvider, PriceList};
 use crate::dialect::{Auth, Dialect};
 
 const CHAT: Dialect = Dialect::OpenaiChat;
@@ -9,39 +10,42 @@ const RESPONSES: Dialect = Dialect::OpenaiResponses;
 const ANTHROPIC: Dialect = Dialect::Anthropic;
 const GEMINI: Dialect = Dialect::Gemini;
 
-/// Every preset, in the order a list for choosing shows them.
-pub(in crate::catalog) const PRESETS: &[Preset] = &[
+/// Every provider: the presets in the order a list for choosing shows them, then those whose address is one's own.
+pub(super) const PROVIDERS: &[KnownProvider] = &[
     preset(
         "anthropic",
         &[(ANTHROPIC, "https://api.anthropic.com")],
         &["https://platform.claude.com/docs/en/api/overview"],
-    ),
+    )
+    .priced("anthropic", &["api.anthropic.com"])
+    .telling(&[limits::ANTHROPIC, limits::CLAUDE_PLAN]),
     preset(
         "openai",
         &[(CHAT, "https://api.openai.com/v1"), (RESPONSES, "https://api.openai.com/v1")],
         &["https://platform.openai.com/docs/api-reference/introduction"],
-    ),
-    with_quotas(
-        &OPENROUTER,
-        bearer_preset(
-            "openrouter",
-            &[(CHAT, "https://openrouter.ai/api/v1"), (ANTHROPIC, "https://openrouter.ai/api")],
-            &[
-                "https://openrouter.ai/docs/quickstart",
-                "https://openrouter.ai/docs/guides/guides/claude-code-integration",
-            ],
-        ),
-    ),
+    )
+    .priced("openai", &["api.openai.com"])
+    .telling(&[limits::OPENAI]),
+    bearer_preset(
+        "openrouter",
+        &[(CHAT, "https://openrouter.ai/api/v1"), (ANTHROPIC, "https://openrouter.ai/api")],
+        &["https://openrouter.ai/docs/quickstart", "https://openrouter.ai/docs/guides/guides/claude-code-integration"],
+    )
+    .giving(&quotas::OPENROUTER)
+    .priced("openrouter", &["openrouter.ai"])
+    .telling(&[limits::OPENROUTER]),
     bearer_preset(
         "deepseek",
         &[(CHAT, "https://api.deepseek.com"), (ANTHROPIC, "https://api.deepseek.com/anthropic")],
         &["https://api-docs.deepseek.com/", "https://api-docs.deepseek.com/guides/anthropic_api"],
-    ),
+    )
+    .priced("deepseek", &["api.deepseek.com"]),
     bearer_preset(
         "moonshot",
         &[(CHAT, "https://api.moonshot.cn/v1"), (ANTHROPIC, "https://api.moonshot.cn/anthropic")],
         &["https://platform.moonshot.cn/docs/api/chat", "https://platform.moonshot.cn/docs/guide/agent-support"],
-    ),
+    )
+    .priced("moonshotai", &["api.moonshot.*"]),
     bearer_preset(
         "dashscope",
         &[
@@ -69,14 +73,13 @@ pub(in crate::catalog) const PRESETS: &[Preset] = &[
         &[(CHAT, "https://api.siliconflow.cn/v1")],
         &["https://docs.siliconflow.cn/cn/userguide/quickstart"],
     ),
-    with_quotas(
-        &MODELSCOPE,
-        preset(
-            "modelscope",
-            &[(CHAT, "https://api-inference.modelscope.cn/v1")],
-            &["https://modelscope.cn/docs/model-service/API-Inference/intro"],
-        ),
-    ),
+    preset(
+        "modelscope",
+        &[(CHAT, "https://api-inference.modelscope.cn/v1")],
+        &["https://modelscope.cn/docs/model-service/API-Inference/intro"],
+    )
+    .giving(&quotas::MODELSCOPE)
+    .telling(&[limits::MODELSCOPE]),
     bearer_preset(
         "zhipu",
         &[(CHAT, "https://open.bigmodel.cn/api/paas/v4"), (ANTHROPIC, "https://open.bigmodel.cn/api/anthropic")],
@@ -84,7 +87,8 @@ pub(in crate::catalog) const PRESETS: &[Preset] = &[
             "https://docs.bigmodel.cn/cn/guide/develop/openai/introduction",
             "https://docs.bigmodel.cn/cn/guide/develop/claude",
         ],
-    ),
+    )
+    .priced("zhipuai", &["open.bigmodel.cn"]),
     preset(
         "gemini",
         &[
@@ -92,29 +96,37 @@ pub(in crate::catalog) const PRESETS: &[Preset] = &[
             (GEMINI, "https://generativelanguage.googleapis.com"),
         ],
         &["https://ai.google.dev/gemini-api/docs/openai", "https://ai.google.dev/api"],
-    ),
-    preset("groq", &[(CHAT, "https://api.groq.com/openai/v1")], &["https://console.groq.com/docs/openai"]),
-    preset("mistral", &[(CHAT, "https://api.mistral.ai/v1")], &["https://docs.mistral.ai/api/"]),
+    )
+    .priced("google", &["*.googleapis.com"]),
+    preset("groq", &[(CHAT, "https://api.groq.com/openai/v1")], &["https://console.groq.com/docs/openai"])
+        .priced("groq", &["api.groq.com"])
+        .telling(&[limits::OPENAI]),
+    preset("mistral", &[(CHAT, "https://api.mistral.ai/v1")], &["https://docs.mistral.ai/api/"])
+        .priced("mistral", &["api.mistral.ai"]),
     preset(
         "together",
         &[(CHAT, "https://api.together.xyz/v1")],
         &["https://docs.together.ai/docs/openai-api-compatibility"],
-    ),
+    )
+    .priced("together", &["api.together.*"]),
     preset(
         "xai",
         &[(CHAT, "https://api.x.ai/v1"), (RESPONSES, "https://api.x.ai/v1")],
         &["https://docs.x.ai/docs/overview"],
-    ),
+    )
+    .priced("x-ai", &["api.x.ai"]),
     bearer_preset(
         "moonshot-intl",
         &[(CHAT, "https://api.moonshot.ai/v1"), (ANTHROPIC, "https://api.moonshot.ai/anthropic")],
         &["https://platform.moonshot.ai/docs/api/chat", "https://platform.moonshot.ai/docs/guide/agent-support"],
-    ),
+    )
+    .priced("moonshotai", &[]),
     bearer_preset(
         "zai",
         &[(CHAT, "https://api.z.ai/api/paas/v4"), (ANTHROPIC, "https://api.z.ai/api/anthropic")],
         &["https://docs.z.ai/guides/overview/quick-start", "https://dev.to/hassann/how-to-use-the-glm-54-api-3940"],
-    ),
+    )
+    .priced("zai", &["api.z.ai"]),
     // The subscriptions for coding have addresses of their own; at those of the API they are not counted.
     bearer_preset(
         "zai-coding",
@@ -157,7 +169,8 @@ pub(in crate::catalog) const PRESETS: &[Preset] = &[
             "https://platform.minimax.io/docs/api-reference/text-openai-api",
             "https://www.developersdigest.tech/reference/api-compatibility/minimax",
         ],
-    ),
+    )
+    .priced("minimax", &["api.minimax.io", "api.minimax.com"]),
     bearer_preset(
         "minimax-cn",
         &[(CHAT, "https://api.minimaxi.com/v1"), (ANTHROPIC, "https://api.minimaxi.com/anthropic")],
@@ -165,7 +178,8 @@ pub(in crate::catalog) const PRESETS: &[Preset] = &[
             "https://platform.minimaxi.com/docs/api-reference/text-openai-api",
             "https://platform.minimaxi.com/docs/guides/quickstart",
         ],
-    ),
+    )
+    .priced("minimax", &["api.minimaxi.com", "api.minimaxi.io"]),
     bearer_preset(
         "mimo",
         &[(CHAT, "https://api.xiaomimimo.com/v1"), (ANTHROPIC, "https://api.xiaomimimo.com/anthropic")],
@@ -202,7 +216,8 @@ pub(in crate::catalog) const PRESETS: &[Preset] = &[
         "cerebras",
         &[(CHAT, "https://api.cerebras.ai/v1")],
         &["https://reference-server.pipecat.ai/en/latest/api/pipecat.services.cerebras.llm.html"],
-    ),
+    )
+    .priced("cerebras", &["api.cerebras.ai"]),
     preset("nvidia", &[(CHAT, "https://integrate.api.nvidia.com/v1")], &["https://docs.api.nvidia.com/nim/"]),
     preset(
         "huggingface",
@@ -213,7 +228,8 @@ pub(in crate::catalog) const PRESETS: &[Preset] = &[
         "ovh",
         &[(CHAT, "https://oai.endpoints.kepler.ai.cloud.ovh.net/v1")],
         &["https://www.ovhcloud.com/en/public-cloud/ai-endpoints/catalog/"],
-    ),
+    )
+    .priced("ovhcloud", &["oai.endpoints.kepler.ai.cloud.ovh.net"]),
     bearer_preset(
         "ollama-cloud",
         &[(CHAT, "https://ollama.com/v1"), (ANTHROPIC, "https://ollama.com")],
@@ -254,24 +270,60 @@ pub(in crate::catalog) const PRESETS: &[Preset] = &[
         &["https://huggingface.co/deepseek-ai/DeepSeek-V4-Flash/blob/main/encoding/README.md"],
     ),
     preset(ECHO, &[], &["this crate"]),
+    // Of these no address is everybody's, or nobody asked for a preset.
+    charging("azure").priced(
+        "azure",
+        &["*.openai.azure.com", "*.services.ai.azure.com", "*.cognitiveservices.azure.com", "*.azure-api.net"],
+    ),
+    charging("bedrock").priced("aws", &["bedrock-runtime.*.amazonaws.com"]),
+    charging("arcee").priced("arcee", &["api.arcee.ai"]),
+    charging("avian").priced("avian", &["api.avian.io"]),
+    charging("baseten").priced("baseten", &["inference.baseten.co"]),
+    charging("cloudflare").priced("cloudflare", &["api.cloudflare.com"]),
+    charging("cohere").priced("cohere", &["api.cohere.ai", "api.cohere.com"]),
+    charging("databricks")
+        .priced("databricks", &["*.cloud.databricks.com", "*.gcp.databricks.com", "*.azuredatabricks.net"]),
+    charging("doubleword").priced("doubleword", &["api.doubleword.ai"]),
+    charging("fireworks").priced("fireworks", &["api.fireworks.ai"]),
+    charging("meta").priced("meta", &["api.meta.ai"]),
+    charging("novita").priced("novita", &["api.novita.ai"]),
+    charging("perplexity").priced("perplexity", &["api.perplexity.ai"]),
+    charging("quicksilverpro").priced("quicksilverpro", &["api.quicksilverpro.io"]),
+    charging("typesafe").priced("typesafe", &["api.typesafe.ai"]),
+    charging("voyageai").priced("voyageai", &["api.voyageai.com"]),
 ];
 
 type Endpoints = &'static [(Dialect, &'static str)];
 
-const fn preset(name: &'static str, endpoints: Endpoints, sources: &'static [&'static str]) -> Preset {
-    Preset { name, endpoints, auth: None, local: false, quotas: &[], sources }
+const fn preset(name: &'static str, endpoints: Endpoints, sources: &'static [&'static str]) -> KnownProvider {
+    KnownProvider { name, endpoints, auth: None, local: false, quotas: &[], prices: None, limits: &[], sources }
 }
 
 /// Providers that serve Anthropic's dialect beside their own take the same header for both.
-const fn bearer_preset(name: &'static str, endpoints: Endpoints, sources: &'static [&'static str]) -> Preset {
-    Preset { auth: Some(Auth::Bearer), ..preset(name, endpoints, sources) }
+const fn bearer_preset(name: &'static str, endpoints: Endpoints, sources: &'static [&'static str]) -> KnownProvider {
+    KnownProvider { auth: Some(Auth::Bearer), ..preset(name, endpoints, sources) }
 }
 
 /// Servers on this machine, at the port they listen on unless they are told another.
-const fn local_preset(name: &'static str, endpoints: Endpoints, sources: &'static [&'static str]) -> Preset {
-    Preset { local: true, ..bearer_preset(name, endpoints, sources) }
+const fn local_preset(name: &'static str, endpoints: Endpoints, sources: &'static [&'static str]) -> KnownProvider {
+    KnownProvider { local: true, ..bearer_preset(name, endpoints, sources) }
 }
 
-const fn with_quotas(quotas: &'static [KnownQuota], preset: Preset) -> Preset {
-    Preset { quotas, ..preset }
+/// One of whom only the prices are known.
+const fn charging(name: &'static str) -> KnownProvider {
+    preset(name, &[], &["https://github.com/pydantic/genai-prices"])
+}
+
+impl KnownProvider {
+    const fn giving(self, quotas: &'static [KnownQuota]) -> Self {
+        KnownProvider { quotas, ..self }
+    }
+
+    const fn priced(self, id: &'static str, hosts: &'static [&'static str]) -> Self {
+        KnownProvider { prices: Some(PriceList { id, hosts }), ..self }
+    }
+
+    const fn telling(self, limits: &'static [LimitHeaders]) -> Self {
+        KnownProvider { limits, ..self }
+    }
 }

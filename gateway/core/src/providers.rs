@@ -1,0 +1,143 @@
+//! The providers known by name: what is public of them, one row each. `preset = "…"` fills a provider of the catalog in
+//! from its row, the bundled prices find their list by it, and it names the headers that tell its limits.
+//!
+//! A provider that speaks several dialects has an address for each, so that every client's own dialect reaches it
+//! untranslated. Addresses change: each row has the page it was taken from. Anything a document says itself wins over
+//! its preset.
+//!
+//! Two that are asked for are no presets: Cloudflare, whose address holds the account's id, and Cohere, which refuses the
+//! `stream_options` that every stream is asked with
+//! (<https://strandsagents.com/docs/user-guide/concepts/model-providers/cohere/>).
+
+mod limits;
+mod quotas;
+mod rows;
+
+use crate::dialect::{Auth, Dialect};
+
+pub use limits::{Counted, LimitForm, LimitHeaders, ResetForm, Span, limit_headers, may_tell_limits};
+pub use quotas::KnownQuota;
+use rows::PROVIDERS;
+
+/// A provider known by name.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownProvider {
+    /// What catalogs call it.
+    pub name: &'static str,
+    /// A base URL for each dialect it speaks. None: it answers inside the gateway, or its address is one's own.
+    pub endpoints: &'static [(Dialect, &'static str)],
+    /// How it wants its credential, where that is not as each dialect has it.
+    pub auth: Option<Auth>,
+    /// It is a server on this machine, and its private address is meant.
+    pub local: bool,
+    /// What it gives away to everybody.
+    pub quotas: &'static [KnownQuota],
+    /// What it charges, where that is known.
+    pub prices: Option<PriceList>,
+    /// The headers in which it tells its limits.
+    pub limits: &'static [LimitHeaders],
+    /// The pages that give the addresses.
+    pub sources: &'static [&'static str],
+}
+
+/// Where the bundled prices of a provider are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PriceList {
+    /// What the bundled table calls it.
+    pub id: &'static str,
+    /// Its hosts, at most one `*` for anything in each.
+    pub hosts: &'static [&'static str],
+}
+
+/// The preset that answers inside the gateway.
+pub const ECHO: &str = "echo";
+
+/// Those whose address everybody shares, in the order a list for choosing shows them.
+pub fn presets() -> impl Iterator<Item = &'static KnownProvider> + Clone {
+    PROVIDERS.iter().filter(|known| !known.endpoints.is_empty() || known.name == ECHO)
+}
+
+/// The preset of this name.
+pub fn preset(name: &str) -> Option<&'static KnownProvider> {
+    presets().find(|preset| preset.name == name)
+}
+
+/// What the bundled prices call the provider at this address, or of this name in the catalog where nobody knows the
+/// address.
+pub fn price_list<'n>(authority: Option<&str>, name: &'n str) -> &'n str {
+    let lists = || PROVIDERS.iter().filter_map(|known| Some((known.name, known.prices?)));
+    let host = authority.map(host_of);
+    let by_host = host.and_then(|host| lists().find(|(_, list)| list.hosts.iter().any(|known| is_host(host, known))));
+    let known = by_host.or_else(|| lists().find(|(known, _)| *known == name));
+    known.map_or(name, |(_, list)| list.id)
+}
+
+fn host_of(authority: &str) -> &str {
+    authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_end_matches('.')
+}
+
+fn is_host(host: &str, pattern: &str) -> bool {
+    let (start, end) = pattern.split_once('*').unwrap_or((pattern, ""));
+    let (host, fits) = (host.as_bytes(), host.len() >= start.len() + end.len());
+    let starts = host.get(..start.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(start.as_bytes()));
+    let ends = || host.get(host.len() - end.len()..).is_some_and(|bytes| bytes.eq_ignore_ascii_case(end.as_bytes()));
+    fits && starts && ends() && (pattern.contains('*') || host.len() == start.len())
+}
+
+/// The lists that some row names, for tests of the prices.
+#[cfg(test)]
+pub(crate) fn price_lists() -> impl Iterator<Item = PriceList> {
+    PROVIDERS.iter().filter_map(|known| known.prices)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_provider_has_its_own_name_sources_and_one_address_a_dialect() {
+        for known in PROVIDERS {
+            let name = known.name;
+            assert_eq!(PROVIDERS.iter().filter(|other| other.name == name).count(), 1, "{name}");
+            assert!(!known.sources.is_empty(), "{name}");
+            assert!(preset(name).is_some() || known.prices.is_some(), "{name} says nothing");
+            for (dialect, url) in known.endpoints {
+                let start = if known.local { "http://127.0.0.1:" } else { "https://" };
+                assert!(url.starts_with(start), "{name}: {url}");
+                assert_eq!(known.endpoints.iter().filter(|(other, _)| other == dialect).count(), 1, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_preset_is_charged_by_the_list_of_somebody_else() {
+        for known in presets() {
+            for (_, url) in known.endpoints {
+                let host = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address");
+                let list = known.prices.map_or(known.name, |list| list.id);
+                let found = price_list(Some(host), known.name);
+                // A subscription has the hosts of the provider, and no prices of its own.
+                let is_plan = known.prices.is_none();
+                assert!(found == list || is_plan, "{} at {host}: {found}", known.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_price_list_is_found_by_host_and_only_for_unknown_hosts_by_name() {
+        for (authority, name, list) in [
+            (Some("API.OpenAI.com:443"), "a", "openai"),
+            (Some("api.groq.com"), "openai", "groq"),
+            (Some("my-resource.openai.azure.com"), "a", "azure"),
+            (Some("bedrock-runtime.eu-west-1.amazonaws.com"), "a", "aws"),
+            (Some("api.openai.com.relay.example"), "relay", "relay"),
+            (Some("xapi.openai.com"), "x", "x"),
+            (Some("127.0.0.1:8080"), "gemini", "google"),
+            (None, "moonshot-intl", "moonshotai"),
+            (None, "ovh", "ovhcloud"),
+            (None, "nobody", "nobody"),
+        ] {
+            assert_eq!(price_list(authority, name), list, "{authority:?} {name}");
+        }
+    }
+}
