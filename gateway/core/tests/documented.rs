@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use gateway_core::catalog::Document;
 
@@ -54,17 +55,29 @@ fn every_catalog_in_the_documents_is_valid() {
 }
 
 #[test]
-fn every_fenced_block_names_a_language_that_is_known_here() {
+fn every_sample_can_be_read_in_the_language_that_it_names() {
     for (path, text) in documents() {
         for (words, sample) in blocks(&text) {
             let is_known = ["sh", "toml", "toml client", "python", "json", "text", "rust"].contains(&words);
             assert!(is_known, "{path}: {words:?} before\n{sample}");
-            if words == "json" {
-                serde_json::from_str::<serde_json::Value>(&sample)
-                    .unwrap_or_else(|error| panic!("{path}: {error}\n{sample}"));
-            }
+            let read = match words {
+                "json" => {
+                    serde_json::from_str::<serde_json::Value>(&sample).map(drop).map_err(|error| error.to_string())
+                }
+                // Of catalogs more is asked above.
+                "toml" | "toml client" => sample.parse::<toml::Table>().map(drop).map_err(|error| error.to_string()),
+                "sh" => shell_takes(&sample),
+                _ => Ok(()),
+            };
+            read.unwrap_or_else(|error| panic!("{path}: {error}\n{sample}"));
         }
     }
+}
+
+/// Whether a shell can read these lines, of which it runs none.
+fn shell_takes(lines: &str) -> Result<(), String> {
+    let read = Command::new("sh").args(["-n", "-c", lines]).output().map_err(|error| error.to_string())?;
+    if read.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&read.stderr).into_owned()) }
 }
 
 #[test]

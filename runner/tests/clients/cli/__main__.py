@@ -1,14 +1,20 @@
 """Tries the command-line clients, headless, on every provider: one turn; a turn in which the model has a tool run and
-tells what it gave; and a wrong key, which must not be tried again for minutes. Prints a line of JSON for each."""
+tells what it gave; and a wrong key, which must not be tried again for minutes. Then one turn of each as the document sets
+it up. Prints a line of JSON for each."""
 
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from samples import samples
 
 BASE, KEY = os.environ["LLMIO_BASE"], os.environ["LLMIO_KEY"]
 BINARIES = Path(os.environ["CLIENTS"]) / "node_modules"
@@ -60,6 +66,21 @@ def qwen(home, model, key, prompt):
     return ["qwen", "--auth-type", "openai", "--approval-mode", "yolo", "-p", prompt], access
 
 
+def documented(binary):
+    """What the document tells a reader to set, for this client, with a prompt where it would ask for one."""
+
+    def client(home, model, key, prompt):
+        write(home / ".codex" / "config.toml", "".join(samples("toml client", BASE, key)))
+        write(home / ".gemini" / "settings.json", json.dumps({"security": {"auth": {"selectedType": "gemini-api-key"}}}))
+        access = {"LLMIO_KEY": key, "GEMINI_CLI_TRUST_WORKSPACE": "true", "PROMPT": prompt}
+        if binary == "codex":
+            return ["codex", "exec", "--skip-git-repo-check", prompt], access
+        (shown,) = [text for text in samples("sh", BASE, key) if text.splitlines()[-1].split()[0] == binary]
+        return ["sh", "-c", f'{shown} -p "$PROMPT"'], access
+
+    return client
+
+
 CLIENTS = {
     "Claude Code": (claude, "@anthropic-ai/claude-code"),
     "Codex": (codex, "@openai/codex"),
@@ -67,6 +88,7 @@ CLIENTS = {
     "Qwen Code": (qwen, "@qwen-code/qwen-code"),
 }
 PROMPTS = {"one_turn": "say hello", "tools": "Read note.txt and tell me what it says.", "wrong_key": "say hello"}
+SAMPLE = "sample"
 
 
 def write(path, text):
@@ -87,13 +109,13 @@ def run(client, model, feature):
         if feature == "tools":
             write(work / "note.txt", SECRET + "\n")
         key = WRONG_KEY if feature == "wrong_key" else KEY
-        (binary, *arguments), access = client(home, model, key, PROMPTS[feature])
-        path = f"{BINARIES / 'node' / 'bin'}:{os.environ['PATH']}"
+        (binary, *arguments), access = client(home, model, key, PROMPTS.get(feature, "say hello"))
+        path = f"{BINARIES / '.bin'}:{BINARIES / 'node' / 'bin'}:{os.environ['PATH']}"
         environment = {"PATH": path, "HOME": str(home), "NO_PROXY": "127.0.0.1", "TERM": "xterm-256color", **access}
         begun = time.monotonic()
         try:
             child = subprocess.run(
-                [str(BINARIES / ".bin" / binary), *arguments], env=environment, cwd=work, stdin=subprocess.DEVNULL,
+                [shutil.which(binary, path=path), *arguments], env=environment, cwd=work, stdin=subprocess.DEVNULL,
                 capture_output=True, text=True, timeout=SECONDS_MAX,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
@@ -125,6 +147,10 @@ def main():
                     continue
                 cell = {"client": name, "provider": provider, "feature": feature}
                 print(json.dumps({**cell, "problem": problem(client, f"via-{provider}", feature, log)}), flush=True)
+        binary = client.__name__
+        cell = {"client": name, "provider": "chat", "feature": SAMPLE}
+        if only in " ".join(cell.values()):
+            print(json.dumps({**cell, "problem": problem(documented(binary), "assistant", SAMPLE, log)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,21 @@
-"""Tries every feature of every Python SDK on every provider, and prints a line of JSON for each."""
+"""Tries every feature of every Python SDK on every provider, and the documents' samples, and prints a line of JSON for
+each."""
 
 import json
 import os
+import subprocess
 import sys
 import traceback
 import urllib.request
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 import anthropic_messages
 import google_genai
 import openai_chat
 import openai_responses
+from samples import samples
 
 FEATURES = "plain streamed tools tools_streamed thinking wandering tool_choice length broken structured image error wrong_key models".split()
 
@@ -24,6 +30,18 @@ def main():
                 if only not in f"{client.NAME} {provider} {feature}":
                     continue
                 print(json.dumps({**cell, "problem": problem(getattr(client, feature), f"via-{provider}")}), flush=True)
+    cell = {"client": "the document", "provider": "chat", "feature": "samples"}
+    if only in " ".join(cell.values()):
+        print(json.dumps({**cell, "problem": problem(documented, "python")}), flush=True)
+
+
+def documented(language):
+    """What the document shows does what it says."""
+    shown = samples(language, os.environ["LLMIO_BASE"], os.environ["LLMIO_KEY"])
+    assert shown, f"there is no sample in {language}"
+    for text in shown:
+        ran = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=60)
+        assert ran.returncode == 0 and "I heard: hello" in ran.stdout, f"{text}\nsaid {ran.stdout} {ran.stderr}"
 
 
 def forget_failures():
