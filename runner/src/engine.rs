@@ -62,6 +62,9 @@ fn start_ticks(engine: wasmtime::Engine) -> Result<()> {
             engine.increment_epoch();
         }
     };
-    std::thread::Builder::new().name("ticks".to_owned()).spawn(tick).context("no thread for the epoch ticks")?;
+    std::thread::Builder::new()
+        .name("ticks".to_owned())
+        .spawn(tick)
+        .context("the thread of the epoch clock cannot be started")?;
     Ok(())
 }

@@ -17,7 +17,7 @@ pub(crate) const TOKEN_FLAG: &str = "--token";
 #[derive(Debug, Parser)]
 #[command(name = "llmio", version, about = "An LLM API gateway in one binary", max_term_width = 100)]
 pub(crate) struct Options {
-    /// What to do; `serve` when nothing is said.
+    /// What to do; `serve` without a command.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     /// Where to look and how to run.
@@ -32,9 +32,9 @@ pub(crate) enum Command {
     Serve,
     /// Write a catalog file for a first provider, after a call to it
     Init(init::Arguments),
-    /// Print the admin token; makes it when there is none
+    /// Print the admin token; make one if there is none
     Token,
-    /// Ask the running server whether it can serve: exit 0 if it can, 1 if not, or if it refuses some calls
+    /// Ask the running server how it is: exit 0 if it serves all calls, 1 if it serves none or refuses some
     Health,
     /// Move the catalog between files and the gateway
     #[command(subcommand)]
@@ -52,7 +52,7 @@ pub(crate) enum Command {
 /// Options of all commands.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Settings {
-    /// Folder for everything that is kept; made if absent
+    /// Folder for everything llmio keeps; made if absent
     #[arg(long, global = true, env = "LLMIO_DATA", value_name = "DIR", default_value = "data")]
     pub(crate) data: PathBuf,
 
@@ -64,7 +64,7 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "LLMIO_CATALOG", value_name = "FILE")]
     pub(crate) catalog: Option<PathBuf>,
 
-    /// URL under which others reach the admin API, such as `https://llm.example` [default: its addresses alone]
+    /// URL under which others reach the admin API, such as https://llm.example [default: none, so by address only]
     #[arg(long, global = true, env = "LLMIO_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
     pub(crate) public_url: Option<String>,
 
@@ -72,11 +72,11 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "LLMIO_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
 
-    /// What seals stored secrets, 16 characters or more [default: DIR/master.key, made at first start]
+    /// Key that seals stored secrets, 16 characters or more [default: DIR/master.key, made at first start]
     #[arg(long, global = true, env = "LLMIO_MASTER_KEY", value_name = "KEY", hide_env_values = true)]
     pub(crate) master_key: Option<String>,
 
-    /// The master key before this one, while secrets are sealed anew [default: none]
+    /// Previous master key, for as long as secrets are sealed with it [default: none]
     #[arg(long, global = true, env = "LLMIO_MASTER_KEY_PREVIOUS", value_name = "KEY", hide_env_values = true)]
     pub(crate) master_key_previous: Option<String>,
 
@@ -84,7 +84,7 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "LLMIO_SECRETS", value_name = "JSON", hide_env_values = true)]
     pub(crate) secrets: Option<String>,
 
-    /// Certificates (PEM) that providers may be known by, beside Mozilla's, $SSL_CERT_FILE and $SSL_CERT_DIR
+    /// CA certificates (PEM) to trust, beside Mozilla's and those of $SSL_CERT_FILE and $SSL_CERT_DIR
     #[arg(long, global = true, env = "LLMIO_CA", value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
 
@@ -92,21 +92,21 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "LLMIO_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
 
-    /// Seconds that calls in flight get when the process is asked to end
+    /// Seconds that calls in flight are given to finish when llmio is asked to end
     #[arg(long, global = true, env = "LLMIO_DRAIN", value_name = "SECONDS", default_value_t = 120)]
     pub(crate) drain: u64,
 
-    /// Connections clients may have in total [default: half of the descriptors (`ulimit -n`), which is also the most]
+    /// Connections that all clients together may have [default and maximum: half of the descriptors (ulimit -n)]
     #[arg(long, global = true, env = "LLMIO_CONNECTIONS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections: Option<u32>,
 
-    /// Connections one public address may have; trusted proxies may have any number [default: a quarter of all]
+    /// Connections that one public address may have; trusted proxies have no limit [default: a quarter of all]
     #[arg(long, global = true, env = "LLMIO_CONNECTIONS_PER_ADDRESS", value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections_per_address: Option<u32>,
 
-    /// What calls share an instance of the component with: shared (many calls, or few with large bodies) or request
-    /// (nothing; about four times the CPU)
+    /// How calls share the instances of the component: shared (many calls in one) or request (each call has its own, at
+    /// about four times the CPU)
     #[arg(
         long,
         global = true,

@@ -49,7 +49,10 @@ impl Signals {
 
 /// Drains and ends the gateway.
 pub(crate) async fn drain(gateway: Gateway, signals: &mut Signals, grace: Duration) -> Result<()> {
-    log::note(format_args!("asked to end; calls in flight have {} s, a second signal ends them now", grace.as_secs()));
+    log::note(format_args!(
+        "asked to end: calls in flight have {} s to finish; a second signal ends them at once",
+        grace.as_secs()
+    ));
     gateway.enter(Phase::Draining);
     let since = Instant::now();
     let drained = tokio::select! {

@@ -47,7 +47,7 @@ pub(crate) fn start(
         runtime.shutdown_background();
         ended
     };
-    std::thread::Builder::new().name(name).spawn(main).context("no thread for a worker")
+    std::thread::Builder::new().name(name).spawn(main).context("the thread of a worker cannot be started")
 }
 
 async fn run(

@@ -32,11 +32,11 @@ pub(crate) enum Command {
         #[arg(long)]
         with_secrets: bool,
     },
-    /// Store the sections a file has, each in place of the stored one; those it lacks stay, usually the keys
+    /// Store the sections of a file in place of the stored ones; those it lacks stay, usually the keys
     Import(Import),
-    /// Say whether a file would be accepted, and change nothing
+    /// Check whether a file would be accepted; changes nothing
     Check(Import),
-    /// Show what importing a file would change; never shows secrets, and so cannot compare them
+    /// Show what importing a file would change; secrets are neither shown nor compared
     Diff(Import),
 }
 
@@ -88,14 +88,16 @@ async fn export(client: &mut Client, json: bool, with_secrets: bool) -> Result<(
     let accept = if json { JSON } else { TOML };
     let response = client.ask(Call { accept, ..Call::new(Method::GET, path) }).await?;
     let text = if json {
-        let catalog: Value = serde_json::from_slice(response.body()).context("the catalog was not understood")?;
+        let catalog: Value = serde_json::from_slice(response.body())
+            .context("the catalog that the server sent could not be read; is the server another version?")?;
         format!("{catalog:#}\n")
     } else {
         // JSON comes back where TOML cannot express a value.
         let is_toml =
             response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == TOML.as_bytes());
         anyhow::ensure!(is_toml, "TOML cannot express this catalog; export it with --json");
-        String::from_utf8(response.body().to_vec()).context("the catalog is not UTF-8")?
+        String::from_utf8(response.body().to_vec())
+            .context("the catalog that the server sent is not UTF-8; export it with --json")?
     };
     print(&text)?;
     if with_secrets {
@@ -151,9 +153,8 @@ async fn judged<T: DeserializeOwned>(client: &mut Client, call: Call, text: &Cat
     let response = client.send(call).await?;
     match response.status() {
         StatusCode::UNPROCESSABLE_ENTITY => Err(refused(text, &response, language::of_process()).into()),
-        status if status.is_success() => {
-            serde_json::from_slice(response.body()).context("the answer was not understood")
-        }
+        status if status.is_success() => serde_json::from_slice(response.body())
+            .context("the server's answer could not be read; is the server another version?"),
         _ => Err(client.refused(&response)),
     }
 }

@@ -150,7 +150,8 @@ impl Client {
         }
         // As at every start: calls that an earlier process left running are told as interrupted.
         let maintain = admin::maintain(handle.stores())?;
-        let maintained = timeout(ANSWER_TIMEOUT, handle.send(maintain)).await.context("no answer in time")??;
+        let maintained =
+            timeout(ANSWER_TIMEOUT, handle.send(maintain)).await.context("the component did not answer in time")??;
         anyhow::ensure!(maintained.status().is_success(), "{}", said(&maintained));
         Ok(Client { token: handle.stores().token.clone(), way: Way::Here { started, handle } })
     }
@@ -176,7 +177,8 @@ impl Client {
     /// Asks for JSON.
     pub(super) async fn read<T: serde::de::DeserializeOwned>(&mut self, call: Call) -> Result<T> {
         let response = self.ask(call).await?;
-        serde_json::from_slice(response.body()).context("the answer was not understood; is the server another version?")
+        serde_json::from_slice(response.body())
+            .context("the server's answer could not be read; is the server another version?")
     }
 
     /// The error an answer stands for.

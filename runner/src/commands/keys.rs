@@ -20,11 +20,11 @@ use serde::Deserialize;
 /// What can be done with keys.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Make a key and print it, this once
+    /// Make a key and print it; it is shown only once
     Create(Create),
-    /// List the keys there are
+    /// List all keys
     List,
-    /// Revoke a key: from now on it is unknown
+    /// Revoke a key: calls with it are refused from now on
     Revoke {
         /// Name of the key
         name: String,

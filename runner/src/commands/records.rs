@@ -35,11 +35,11 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// List records, as without a command
+    /// List records (the default)
     List(Box<List>),
-    /// Show all of one record
+    /// Show one record in full
     Show {
-        /// The record's id, as the list and the header x-llmio-record tell it
+        /// The record's id, from the list or an answer's x-llmio-record header
         id: String,
     },
 }
@@ -59,7 +59,7 @@ struct List {
     #[arg(long, value_name = "NAME")]
     provider: Option<String>,
 
-    /// Calls that ended so: ok, client_error, upstream_connect, …
+    /// Calls that ended in this state: ok, client_error, upstream_connect, …
     #[arg(long, value_name = "STATE")]
     state: Option<String>,
 
@@ -71,11 +71,11 @@ struct List {
     #[arg(long, value_name = "ID")]
     session: Option<String>,
 
-    /// From then on: 1h, 2d, 2026-11-23, 2026-11-23T08:00:00Z
+    /// Calls since then: 1h or 2d ago, 2026-11-23, 2026-11-23T08:00:00Z
     #[arg(long, value_name = "WHEN")]
     since: Option<Moment>,
 
-    /// Before then
+    /// Calls before then, in the same forms
     #[arg(long, value_name = "WHEN")]
     until: Option<Moment>,
 

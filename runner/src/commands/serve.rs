@@ -79,7 +79,9 @@ async fn serve(started: Started, settings: &Settings, address: SocketAddr) -> Re
 pub(super) async fn first_catalog(gateway: &Handle, path: &Path) -> Result<(CatalogFile, Vec<String>)> {
     let mut file = CatalogFile::new(path);
     let text = file.read().map_err(|error| Exit::new(exit::CONFIG, format!("{error:#}")))?;
-    let checked = timeout(ANSWER_TIMEOUT, catalog_file::publish(gateway, text)).await.context("no answer in time");
+    let checked = timeout(ANSWER_TIMEOUT, catalog_file::publish(gateway, text))
+        .await
+        .context("the component did not answer in time");
     match checked.and_then(|checked| checked) {
         Ok(Verdict::Accepted(warnings)) => Ok((file, warnings)),
         Ok(Verdict::Refused(problems)) => {
@@ -122,7 +124,7 @@ async fn attend(gateway: &Gateway, handle: &Handle, catalog: Option<CatalogFile>
             _ = pulse.tick() => {
                 // Its listener is gone with it, and the connections the kernel hashes to it would hang.
                 if gateway.has_lost_a_worker() {
-                    return Err(Exit::new(exit::INTERNAL, "a worker thread ended; the process must be restarted").into());
+                    return Err(Exit::new(exit::INTERNAL, "a worker thread has ended, and its connections with it; start llmio again").into());
                 }
                 handle.stores().publish_metrics();
             }
@@ -141,7 +143,8 @@ async fn attend(gateway: &Gateway, handle: &Handle, catalog: Option<CatalogFile>
 
 async fn run_maintenance(handle: &Handle) -> Result<()> {
     let request = admin::maintain(handle.stores())?;
-    let response = timeout(ANSWER_TIMEOUT, handle.send(request)).await.context("no answer in time")??;
+    let response =
+        timeout(ANSWER_TIMEOUT, handle.send(request)).await.context("the component did not answer in time")??;
     anyhow::ensure!(response.status().is_success(), "the component answered {}", response.status());
     if handle.stores().quirks { Ok(()) } else { Refusals::learn(handle).await }
 }

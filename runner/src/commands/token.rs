@@ -45,7 +45,7 @@ fn is_refused(address: SocketAddr, token: &str) -> bool {
     let asked = || -> Result<StatusCode> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let asked = async { tokio::time::timeout(ANSWER_TIMEOUT, ask(address, token)).await };
-        runtime.block_on(asked).context("no answer in time")?
+        runtime.block_on(asked).context("the component did not answer in time")?
     };
     let refusals = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
     asked().is_ok_and(|status| refusals.contains(&status))

@@ -16,7 +16,7 @@ mod tests;
 
 pub(crate) use statement::{Failure, Rows};
 pub(crate) use store::{Journal, has_rows};
-pub(crate) use trouble::Told as Trouble;
+pub(crate) use trouble::TroubleReport;
 
 use super::Interfaces;
 use crate::bindings::sqlite::{
@@ -137,7 +137,7 @@ impl Database {
     }
 
     /// What is wrong with it, for those who ask whether all is well.
-    pub(crate) fn trouble(&self) -> Option<Trouble> {
+    pub(crate) fn trouble(&self) -> Option<TroubleReport> {
         self.writer.trouble(Instant::now())
     }
 

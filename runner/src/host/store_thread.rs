@@ -20,7 +20,10 @@ impl StoreThread {
             run();
             drop(alive);
         };
-        Builder::new().name(name.to_owned()).spawn(main).with_context(|| format!("no thread for the {name}"))?;
+        Builder::new()
+            .name(name.to_owned())
+            .spawn(main)
+            .with_context(|| format!("the thread of the {name} cannot be started"))?;
         Ok(StoreThread { end: Mutex::new(end) })
     }
 

@@ -93,7 +93,8 @@ impl Refusals {
     pub(crate) async fn learn(gateway: &Handle) -> Result<()> {
         let stores = gateway.stores();
         let request = admin::request(stores, Method::GET, "/api/host", "application/json", "")?;
-        let response = timeout(ANSWER_TIMEOUT, gateway.send(request)).await.context("no answer in time")??;
+        let response =
+            timeout(ANSWER_TIMEOUT, gateway.send(request)).await.context("the component did not answer in time")??;
         ensure!(response.status().is_success(), "the component answered {}", response.status());
         let host: Host = serde_json::from_slice(response.body())?;
         stores.admission.trust(&host.trusted_proxies);

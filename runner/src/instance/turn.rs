@@ -54,7 +54,7 @@ pub(super) fn limit<T>(store: &mut Store<T>, turn: Arc<Turn>) {
             wasmtime::bail!("a test asked for it");
         }
         if seen.is_over(turn.number.load(Ordering::Relaxed), thread_cpu_time()) {
-            wasmtime::bail!("a turn of the guest took more than 1 s of CPU time");
+            wasmtime::bail!("the component took more than 1 s of CPU time without a pause");
         }
         Ok(UpdateDeadline::Continue(1))
     });

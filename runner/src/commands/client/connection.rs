@@ -41,6 +41,6 @@ impl Connection {
 
     async fn connect(&self) -> Result<TcpStream> {
         let connecting = TcpStream::connect(self.address);
-        Ok(timeout(CONNECT_TIMEOUT, connecting).await.context("no connection in time")??)
+        Ok(timeout(CONNECT_TIMEOUT, connecting).await.context("it did not accept the connection in time")??)
     }
 }

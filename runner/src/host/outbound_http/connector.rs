@@ -63,7 +63,7 @@ pub(super) type Wire = MaybeHttpsStream<TokioIo<TcpStream>>;
 /// Makes the connections of one client.
 #[derive(Clone)]
 pub(super) struct Connector {
-    https: HttpsConnector<Way>,
+    https: HttpsConnector<Transport>,
     resolver: Resolver,
     is_proxied: bool,
     timeout: Duration,
@@ -72,7 +72,7 @@ pub(super) struct Connector {
 
 /// How the bytes get to a destination.
 #[derive(Clone)]
-enum Way {
+enum Transport {
     Direct(HttpConnector<Resolver>),
     Through(ThroughProxy),
 }
@@ -86,11 +86,11 @@ impl Connector {
         let resolver = Resolver { names: names.clone(), local, timeout: timeout / 10 * 9 };
         let is_proxied = proxy.is_some();
         let way = match proxy {
-            None => Way::Direct(tcp(resolver.clone(), timeout)),
+            None => Transport::Direct(tcp(resolver.clone(), timeout)),
             Some(proxy) => {
                 let to_proxy = tcp(Resolver { local: true, ..resolver.clone() }, timeout);
                 let https = HttpsConnectorBuilder::new().with_tls_config(tls.0.clone()).https_or_http();
-                Way::Through(ThroughProxy::new(proxy, https.enable_http1().wrap_connector(to_proxy), timeout))
+                Transport::Through(ThroughProxy::new(proxy, https.enable_http1().wrap_connector(to_proxy), timeout))
             }
         };
         let https = HttpsConnectorBuilder::new().with_tls_config(tls.0.clone()).https_or_http();
@@ -126,25 +126,25 @@ fn unreserved(stream: TokioIo<TcpStream>) -> io::Result<TokioIo<TcpStream>> {
     Ok(stream)
 }
 
-impl Service<Uri> for Way {
+impl Service<Uri> for Transport {
     type Response = Wire;
     type Error = Box<dyn StdError + Send + Sync>;
     type Future = Pin<Box<dyn Future<Output = Result<Wire, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         match self {
-            Way::Direct(tcp) => tcp.poll_ready(context).map_err(Into::into),
-            Way::Through(_) => Poll::Ready(Ok(())),
+            Transport::Direct(tcp) => tcp.poll_ready(context).map_err(Into::into),
+            Transport::Through(_) => Poll::Ready(Ok(())),
         }
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         match self {
-            Way::Direct(tcp) => {
+            Transport::Direct(tcp) => {
                 let connecting = tcp.call(uri);
                 Box::pin(async move { Ok(MaybeHttpsStream::Http(unreserved(connecting.await?)?)) })
             }
-            Way::Through(proxy) => {
+            Transport::Through(proxy) => {
                 let connecting = proxy.clone().connect(uri);
                 Box::pin(async move { Ok(connecting.await?) })
             }
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_address_is_refused_before_anything_is_sent_unless_the_request_is_local() {
+    fn a_private_address_is_refused_unsent_unless_the_request_is_local() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its address").port();
         let limit = Duration::from_secs(10);

@@ -132,7 +132,7 @@ mod tests {
     const STUCK_FOR: Duration = Duration::from_secs(3);
 
     #[test]
-    fn one_thousand_and_two_hundred_look_ups_of_a_stuck_name_hold_one_thread_and_block_nobody() {
+    fn twelve_hundred_look_ups_of_a_stuck_name_hold_one_thread() {
         static STUCK: AtomicUsize = AtomicUsize::new(0);
         let names = Names::by(|name| {
             if name == "stuck.example" {

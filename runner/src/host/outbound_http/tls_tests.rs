@@ -110,7 +110,7 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn http_2_is_spoken_where_the_server_offers_it_and_one_connection_carries_many_requests() {
+fn http_2_is_spoken_where_it_is_offered_with_many_requests_a_connection() {
     block_on(async {
         let server = server(named("localhost"), &["h2", "http/1.1"]).await;
         let client = client(&trusting(&server.certificate));

@@ -24,7 +24,9 @@ impl TlsConfig {
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let (_, unusable) = roots.add_parsable_certificates(own.iter().cloned());
         if unusable > 0 {
-            log::warn(format_args!("{unusable} of the certificates of your own cannot be used and are not trusted"));
+            log::warn(format_args!(
+                "{unusable} of your own certificates (--ca, SSL_CERT_FILE, SSL_CERT_DIR) cannot be read and are not trusted"
+            ));
         }
         TlsConfig::with_roots(roots)
     }

@@ -26,7 +26,7 @@ impl Trouble {
 
 /// The same for the component.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Told {
+pub(crate) struct TroubleReport {
     /// For how long nothing could be written.
     pub(crate) for_ms: u64,
     /// Why not, in the database's words.
@@ -42,7 +42,12 @@ pub(crate) struct Told {
 }
 
 /// Nothing is told before somebody was turned away, something is lost, or the first statement has waited too long.
-pub(super) fn told(trouble: Option<&Trouble>, busy_since: Option<Instant>, queued: u64, now: Instant) -> Option<Told> {
+pub(super) fn told(
+    trouble: Option<&Trouble>,
+    busy_since: Option<Instant>,
+    queued: u64,
+    now: Instant,
+) -> Option<TroubleReport> {
     let waited = busy_since.map(|since| now.saturating_duration_since(since)).unwrap_or_default();
     let stuck = waited >= WAIT_MAX;
     let (since, why, lost, turned_away) = match trouble {
@@ -53,7 +58,7 @@ pub(super) fn told(trouble: Option<&Trouble>, busy_since: Option<Instant>, queue
         _ => return None,
     };
     let for_ms = u64::try_from(now.saturating_duration_since(since).as_millis()).unwrap_or(u64::MAX);
-    Some(Told { for_ms, why: why.to_owned(), queued, lost, turned_away, stuck })
+    Some(TroubleReport { for_ms, why: why.to_owned(), queued, lost, turned_away, stuck })
 }
 
 #[cfg(test)]

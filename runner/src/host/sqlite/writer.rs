@@ -150,7 +150,7 @@ impl Writer {
     }
 
     /// What is wrong, if that has had consequences by now.
-    pub(super) fn trouble(&self, now: Instant) -> Option<super::Trouble> {
+    pub(super) fn trouble(&self, now: Instant) -> Option<super::TroubleReport> {
         let queue = self.progress.lock();
         trouble::told(queue.trouble.as_ref(), queue.busy_since, queue.statements as u64, now)
     }
@@ -158,7 +158,7 @@ impl Writer {
     pub(super) fn flush(&self, limit: Duration) -> Result<()> {
         let until = self.queued_until();
         if !self.progress.wait_for(until, limit) {
-            bail!("{} statements could not be written before the end", self.status().queued);
+            bail!("{} statements could not be written to the database before llmio ended", self.status().queued);
         }
         Ok(())
     }
@@ -354,7 +354,10 @@ impl Thread {
         let (since, warned) = self.failing.get_or_insert_with(|| (Instant::now(), false));
         if !*warned && since.elapsed() > PATIENCE {
             *warned = true;
-            log::warn(format_args!("{} cannot be written: {error}; records wait", self.file.display()));
+            log::warn(format_args!(
+                "{} cannot be written: {error}; records wait in memory until it can",
+                self.file.display()
+            ));
         }
     }
 
