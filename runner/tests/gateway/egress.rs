@@ -123,7 +123,7 @@ fn each_credential_leaves_its_own_way_and_no_two_ways_share_a_connection() {
 }
 
 #[test]
-fn a_proxy_that_is_down_is_left_for_another_egress_and_the_provider_is_not_blamed() {
+fn a_proxy_that_is_down_is_left_for_another_and_no_provider_is_blamed() {
     let upstream = Upstream::saying("Hi");
     let (dead, good) = (Upstream::absent(), Proxy::http(&upstream));
     let credentials = format!("\"sk-1\", \"sk-2\", {{ value = \"sk-3\", egress = \"{}\" }}", good.url());
@@ -198,7 +198,7 @@ fn a_refused_place_rests_for_all_who_come_out_there_and_the_others_go_on() {
 }
 
 #[test]
-fn a_private_destination_is_refused_before_the_proxy_is_asked_unless_it_is_meant() {
+fn no_proxy_is_asked_for_a_private_destination_unless_it_is_meant() {
     let upstream = Upstream::saying("Hi");
     let proxy = Proxy::http(&upstream);
     for host in ["10.1.2.3", "127.1", "0x7f000001", "localhost", "[::1]", "169.254.169.254"] {

@@ -28,7 +28,7 @@ fn states(record: &Value) -> Vec<Value> {
 }
 
 #[test]
-fn a_call_whose_kept_connection_dies_after_it_arrived_is_one_attempt_counted_and_recorded() {
+fn a_call_whose_kept_connection_dies_after_it_arrived_is_one_attempt() {
     for ending in [Answer::nothing().wait().cut(), Answer::nothing().wait().reset()] {
         let upstream = Upstream::saying("Hi").then([Answer::json(200, &completion("first")), ending]);
         let gateway = gateway(&upstream, 1);

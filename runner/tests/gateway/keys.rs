@@ -9,7 +9,7 @@ both_hosts![
     a_key_that_cannot_be_is_refused_with_its_path,
     two_keys_of_one_name_are_refused,
     changes_that_name_no_version_are_all_made_however_many_come_at_once,
-    the_demo_model_stays_when_the_first_key_is_made_and_until_there_is_a_provider,
+    the_demo_model_survives_the_first_key_until_there_is_a_provider,
 ];
 
 fn a_new_key_works_at_once_and_is_shown_only_once(host: Host) {
@@ -82,7 +82,7 @@ fn two_keys_of_one_name_are_refused(host: Host) {
     });
 }
 
-fn the_demo_model_stays_when_the_first_key_is_made_and_until_there_is_a_provider(host: Host) {
+fn the_demo_model_survives_the_first_key_until_there_is_a_provider(host: Host) {
     let gateway = Gateway::on(host).start();
     let key = gateway.new_key("k", &[]);
     assert_eq!(gateway.send(&chat("demo")).status, 200);

@@ -13,7 +13,7 @@ both_hosts![
     a_daily_limit_that_a_provider_tells_is_shown_by_every_instance,
     a_quota_that_an_error_names_is_shown_with_its_size,
     free_models_that_are_used_up_leave_the_paid_ones_of_their_key,
-    an_account_that_an_error_calls_used_up_is_left_alone_on_its_other_models_too,
+    an_account_that_an_error_calls_used_up_rests_on_all_its_models,
 ];
 
 /// A good answer with these headers.
@@ -104,7 +104,7 @@ fn a_quota_that_an_error_names_is_shown_with_its_size(host: Host) {
     assert_eq!((&shown["limit"], &shown["remaining"], &shown["per"]), (&json!(20), &json!(0), &json!("day")));
 }
 
-fn an_account_that_an_error_calls_used_up_is_left_alone_on_its_other_models_too(host: Host) {
+fn an_account_that_an_error_calls_used_up_rests_on_all_its_models(host: Host) {
     let told = "content-type: application/json\r\nmodelscope-ratelimit-requests-limit: 2000\r\n\
         modelscope-ratelimit-requests-remaining: 0\r\nmodelscope-ratelimit-model-requests-remaining: 7";
     let first =

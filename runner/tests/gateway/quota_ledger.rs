@@ -235,7 +235,7 @@ fn a_window_forgets_bucket_by_bucket() {
 }
 
 #[test]
-fn what_was_spent_before_the_clock_was_set_back_counts_neither_now_nor_when_its_time_comes() {
+fn what_was_spent_before_the_clock_was_set_back_never_counts_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let ledger = Ledger::open(folder.path());
     let at = |ms: i64| charges("rpm = 1, rpd = 9, rolling = { calls = 1, hours = 5 }", 0, NOW_MS + ms);

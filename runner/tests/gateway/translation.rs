@@ -12,7 +12,7 @@ both_hosts![
     an_openai_client_streams_from_a_provider_of_every_dialect,
     a_tool_call_and_its_result_keep_their_id_both_ways,
     an_error_of_another_dialect_keeps_its_words_and_gets_the_callers_shape,
-    a_translated_stream_that_breaks_off_ends_with_an_error_of_the_callers_dialect,
+    a_translated_stream_that_breaks_off_ends_with_the_callers_error,
     what_cannot_be_carried_is_refused_and_another_target_is_tried_first,
     what_was_left_out_stands_in_the_record,
     a_target_gets_its_own_members_natively_and_translated,
@@ -201,7 +201,7 @@ fn an_error_of_another_dialect_keeps_its_words_and_gets_the_callers_shape(host: 
     );
 }
 
-fn a_translated_stream_that_breaks_off_ends_with_an_error_of_the_callers_dialect(host: Host) {
+fn a_translated_stream_that_breaks_off_ends_with_the_callers_error(host: Host) {
     for (request, _) in hellos(true) {
         for answer in [Answer::stream().chunk(event("one")).cut(), Answer::stream().chunk(event("one")).end()] {
             let upstream = Upstream::answering(answer);

@@ -8,7 +8,7 @@ use crate::common::{Connection, Gateway, Host, Request, TOKEN, chat, eventually}
 use crate::upstream::{Answer, Upstream, completion};
 
 both_hosts![
-    a_host_that_is_switched_off_costs_a_call_one_attempt_for_all_who_are_asked_there,
+    a_switched_off_host_costs_one_attempt_for_all_who_are_asked_there,
     who_refuses_connections_is_left_alone_whatever_is_asked_there,
     a_host_that_is_back_is_found_and_its_address_cleared,
 ];
@@ -39,7 +39,7 @@ fn refusal(connection: &mut Connection) -> String {
     })
 }
 
-fn a_host_that_is_switched_off_costs_a_call_one_attempt_for_all_who_are_asked_there(host: Host) {
+fn a_switched_off_host_costs_one_attempt_for_all_who_are_asked_there(host: Host) {
     let (down, up) = (Upstream::switched_off(), Upstream::saying("from c"));
     let gateway = gateway(host, &down, &up);
     let mut connection = gateway.connect();

@@ -63,7 +63,7 @@ fn the_openai_prefix_leads_to_the_same_routes() {
 }
 
 #[test]
-fn every_dialect_is_served_under_its_prefix_and_under_the_paths_its_clients_make_up() {
+fn every_dialect_is_served_under_its_prefix_and_its_clients_paths() {
     let call = |operation| Endpoint::Call(operation);
     for (path, endpoint, parameter) in [
         ("/anthropic/v1/messages", call(Operation::Messages), ""),
@@ -88,7 +88,7 @@ fn every_dialect_is_served_under_its_prefix_and_under_the_paths_its_clients_make
 }
 
 #[test]
-fn an_answer_has_the_shape_of_its_path_and_where_dialects_share_one_of_the_callers_headers() {
+fn an_answer_has_the_shape_of_its_path_or_else_of_the_callers_headers() {
     let shape_of = |path: &str, header: &str| {
         let headers = [(header.to_owned(), b"v".to_vec())];
         shape(path, &headers, None)

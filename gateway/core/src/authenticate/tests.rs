@@ -61,14 +61,14 @@ fn each_reason_to_refuse_a_key_has_its_own_message() {
 }
 
 #[test]
-fn an_unknown_key_is_named_by_its_last_four_characters_and_a_short_one_not_at_all() {
+fn an_unknown_key_is_named_by_its_last_four_characters_if_it_is_long() {
     let said = |key: &str| ask(Needs::Key, &[key]).expect_err("refused").message;
     assert!(said("sk-unknown-0123456789-x9Qf").contains("Unknown key ending x9Qf."));
     assert!(said("hunter2").starts_with("Unknown key. "));
 }
 
 #[test]
-fn unknown_credentials_beside_a_known_one_are_ignored_and_two_known_ones_are_refused() {
+fn unknown_keys_beside_a_known_one_are_ignored_and_two_known_refused() {
     assert_eq!(ask(Needs::Key, &["sk-nobody", "sk-laptop-0123456789"]), Ok(Caller::Key("laptop".into())));
     assert_eq!(code(ask(Needs::Key, &["the-admin-token-1", "sk-laptop-0123456789"])), Some("two_credentials"));
 }
@@ -112,7 +112,7 @@ fn a_key_may_use_only_its_models() {
 }
 
 #[test]
-fn the_eleventh_failure_in_a_minute_closes_the_address_for_a_minute_then_longer() {
+fn the_eleventh_failure_in_a_minute_closes_an_address_ever_longer() {
     let mut throttle = Throttle::default();
     let address: IpAddr = "203.0.113.1".parse().expect("an address");
     for _ in 0..10 {

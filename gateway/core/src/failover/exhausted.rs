@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_relayed_rate_limit_says_when_the_first_of_all_is_back_and_is_worth_a_short_wait() {
+    fn a_relayed_rate_limit_says_when_the_first_of_all_targets_is_back() {
         let headers = |until_s| {
             let headers = [("retry-after", "200"), ("retry-after-ms", "200000"), ("x-should-retry", "false")];
             let mut reply = headers
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_another_request_can_change_is_its_callers_and_not_to_be_tried_again() {
+    fn what_only_the_caller_can_change_is_not_to_be_tried_again() {
         for (reason, status, code, says) in [
             (SkipReason::Capability, 400, "unsupported_capability", "Leave out"),
             (SkipReason::Dialect, 400, "unsupported_endpoint", "another endpoint"),
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_spent_for_good_is_an_insufficient_quota_without_a_time_to_come_back() {
+    fn what_is_spent_for_good_is_an_insufficient_quota_without_an_end() {
         let said = Some("a: 10 of 10 USD spent".to_owned());
         let refusal = refusal(&[Skipped { message: said, ..skipped("a/x", SkipReason::QuotaSpent, None) }]);
         assert_eq!((refusal.status, refusal.code), (429, Some("insufficient_quota")));

@@ -139,7 +139,7 @@ fn the_clients_own_error_is_returned_as_it_is_and_never_retried() {
 }
 
 #[test]
-fn a_404_that_does_not_name_the_model_goes_on_and_is_returned_when_nobody_knows_better() {
+fn a_404_that_names_no_model_goes_on_and_is_returned_at_last() {
     let unknown = || said(404, r#"{"error":{"message":"Vector store with id 'vs_1' not found."}}"#);
     let (tried, end) = run(&[0, 0], 3, vec![unknown(), Outcome::Head(200)]);
     assert_eq!((tried, end), (vec![(0, None), (1, None)], Decision::Relay));
@@ -381,7 +381,7 @@ fn a_rate_limit_is_429_whatever_status_it_came_under() {
 }
 
 #[test]
-fn an_attempt_that_was_not_made_costs_none_and_a_spent_quota_leaves_the_other_credentials() {
+fn an_attempt_not_made_costs_none_and_a_spent_quota_leaves_others() {
     let not_sent = |reason, until_ms| Outcome::NotSent(Skip { reason, until_ms, message: None });
     let spent = || not_sent(SkipReason::QuotaSpent, Some(9));
     let (tried, end) = run(&[2, 1], 1, vec![spent(), spent(), Outcome::Head(200)]);

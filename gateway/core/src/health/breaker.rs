@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_of_twenty_attempts_within_ten_seconds_is_bad_and_older_ones_do_not_count() {
+    fn half_of_twenty_attempts_in_ten_seconds_is_bad_older_ones_not() {
         let mut window = Window::default();
         for index in 0..19 {
             window.push(index % 2 == 1, 1000 * (index / 2));

@@ -164,7 +164,7 @@ fn a_credential_that_may_not_use_one_model_rests_on_that_model_only() {
 }
 
 #[test]
-fn spent_money_rests_until_a_reset_that_is_told_and_a_mere_wait_does_not_shorten_a_bench() {
+fn spent_money_rests_until_a_told_reset_and_no_mere_wait_shortens_it() {
     let mut story = Story::new();
     story.note(verdict(Class::Credential, Some((7_200_000, true))));
     assert_eq!(story.says()[1], "7200000");
@@ -196,7 +196,7 @@ fn a_rate_limit_cools_one_lane_as_long_as_it_says_and_a_day_at_most() {
 }
 
 #[test]
-fn rate_limits_without_a_wait_double_to_five_minutes_and_begin_anew_after_a_success() {
+fn rests_without_a_told_wait_double_to_5_min_until_a_success() {
     let mut story = Story::new();
     for wait in [5, 10, 20, 40, 80, 160, 300, 300] {
         story.class(Class::Rate);
@@ -208,7 +208,7 @@ fn rate_limits_without_a_wait_double_to_five_minutes_and_begin_anew_after_a_succ
 }
 
 #[test]
-fn a_day_that_is_used_up_is_waited_for_longer_than_a_minute_where_nobody_told_its_end() {
+fn a_used_up_day_whose_end_nobody_told_rests_longer_than_a_minute() {
     let mut story = Story::new();
     let used_up = Verdict { kind: ErrorKind::Quota, ..Verdict::of(Class::Rate) };
     for minutes in [5, 10, 20, 40, 60, 60] {

@@ -239,7 +239,7 @@ fn what_a_conversation_is_answered_with_is_seen_in_its_first_bytes() {
 }
 
 #[test]
-fn a_stream_whose_events_run_together_is_unreadable_and_one_event_is_waited_for() {
+fn a_stream_whose_events_run_together_is_unreadable_after_one() {
     let stream = |events: &str, ended| previewed("text/event-stream", events, ended);
     let line = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n";
     assert_eq!(stream(line, false), Preview::Wait, "the blank line may be under way");

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_got_what_had_no_connection_and_what_fell_silent_may_have_been_worked_on() {
+    fn what_had_no_connection_is_unsent_and_a_silence_may_be_worked_on() {
         let failed = |error: SendError| {
             let outcome = Outcome::Failed(error);
             progress(&outcome, verdict(&outcome, ASKED))

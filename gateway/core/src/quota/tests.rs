@@ -135,7 +135,7 @@ fn spending_follows_the_secret_and_not_the_way_it_is_written() {
 }
 
 #[test]
-fn credentials_without_a_pool_are_one_pool_and_a_provider_without_credentials_counts_as_one() {
+fn credentials_without_a_pool_are_one_and_so_is_a_provider_without_any() {
     let lines = "credentials = [\"sk-1\", \"sk-2\"]\nquota = { per = \"pool\", rpd = 1 }";
     let catalog = catalog(lines, "");
     let provider = &catalog.providers[0];
@@ -328,7 +328,7 @@ fn remembers_no_more_than_its_bound() {
 }
 
 #[test]
-fn what_was_spent_elsewhere_is_no_rate_of_today_and_counts_as_long_as_it_may_have_to() {
+fn what_was_spent_elsewhere_is_no_rate_but_counts_as_long_as_it_may() {
     let day = one("rpd = 1", 30 * HOUR);
     assert_eq!((day.bucket, day.elsewhere_bucket()), (30 * HOUR, 24 * HOUR));
     let minute = one("rpm = 1", 30 * HOUR);

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_go_in_the_order_in_which_they_came_and_nobody_waits_for_one_that_is_not_due() {
+    fn calls_go_in_the_order_they_came_and_none_waits_for_one_not_due() {
         let mut line = Line::default();
         let [late, first, second] = [1, 2, 3];
         assert!(line.join(late, 3_000) && line.join(first, 1_000) && line.join(second, 1_000));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_found_no_slot_keeps_its_turn_and_one_that_has_to_wait_for_long_does_not() {
+    fn one_without_a_slot_keeps_its_turn_unless_it_has_to_wait_for_long() {
         let mut line = Line::default();
         assert!(line.join(1, 1_000) && line.join(2, 1_000));
         assert_eq!(line.turn_in_ms(1, 1_000), None);

@@ -32,13 +32,13 @@ fn a_failing_way_out_is_left_for_the_next_credential_with_another_one() {
 }
 
 #[test]
-fn credentials_that_share_one_way_out_are_not_asked_one_after_the_other_about_it() {
+fn credentials_that_share_a_way_out_are_not_asked_in_turn_about_it() {
     let (tried, end) = run(&[3], 5, vec![location()]);
     assert_eq!((tried, status_of(&end)), (vec![(0, Some(0))], 502));
 }
 
 #[test]
-fn a_key_of_the_free_tier_refused_in_its_country_is_followed_by_one_that_is_paid_for() {
+fn a_free_key_refused_in_its_country_is_followed_by_a_paid_one() {
     let message = "Gemini API free tier is not available in your country. Please enable billing on your project.";
     let free = said(400, &format!(r#"{{"error":{{"message":"{message}","status":"FAILED_PRECONDITION"}}}}"#));
     let (tried, end) = run(&[2], 5, vec![free, Outcome::Head(200)]);

@@ -50,7 +50,7 @@ fn refused_connections_of_all_who_are_sent_there_count_together() {
 }
 
 #[test]
-fn a_connect_that_timed_out_opens_its_address_at_once_and_each_one_after_it_for_twice_as_long() {
+fn a_connect_time_out_opens_its_address_at_once_each_for_twice_as_long() {
     let (mut health, mut now_ms) = (Health::default(), NOW_MS);
     for wait_ms in [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000] {
         noted(&mut health, ErrorKind::ConnectTimeout, now_ms);
@@ -112,7 +112,7 @@ fn an_answer_that_was_asked_for_before_says_nothing_of_an_address() {
 }
 
 #[test]
-fn answers_between_refused_connections_end_their_row_and_half_of_twenty_open_it_all_the_same() {
+fn answers_end_a_row_of_refused_connects_but_half_of_twenty_open_all_the_same() {
     let mut health = Health::default();
     for _ in 0..2 {
         (0..4).for_each(|_| drop(noted(&mut health, ErrorKind::Unreachable, NOW_MS)));

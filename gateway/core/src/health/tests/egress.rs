@@ -11,7 +11,7 @@ fn of_proxy(kind: ErrorKind) -> Verdict {
 }
 
 #[test]
-fn a_refused_place_rests_for_every_credential_of_the_provider_that_comes_out_there_and_for_nobody_else() {
+fn a_refused_place_rests_for_all_its_providers_credentials_and_nobody_else() {
     let mut health = Health::default();
     health.note(&through("p", "c-1"), Verdict::of(Class::Egress), "400", at(NOW_MS, 0.5));
     assert!(!health.is_able(&through("p", "c-1"), NOW_MS));
@@ -23,7 +23,7 @@ fn a_refused_place_rests_for_every_credential_of_the_provider_that_comes_out_the
 }
 
 #[test]
-fn a_proxy_that_keeps_failing_rests_for_everybody_behind_it_and_opens_no_breaker() {
+fn a_failing_proxy_rests_for_all_behind_it_and_opens_no_breaker() {
     let mut health = Health::default();
     for _ in 0..4 {
         assert!(health.note(&through("p", "c-1"), of_proxy(ErrorKind::Egress), "refused", at(NOW_MS, 0.5)).is_empty());

@@ -22,7 +22,7 @@ impl Story {
 }
 
 #[test]
-fn a_lane_that_is_used_up_is_kept_back_until_its_reset_and_the_success_that_told_it_changes_nothing() {
+fn a_used_up_lane_rests_until_its_reset_whatever_success_told_of_it() {
     let mut story = Story::new();
     assert_eq!(story.told(&[told(false, 0, 4 * 3_600_000, true)]), ["lane/c-1/m"]);
     story.class(Class::Ok);
@@ -65,7 +65,7 @@ fn a_bucket_that_is_refilled_all_the_time_is_waited_for_a_minute_at_most() {
 }
 
 #[test]
-fn a_call_that_is_refused_meanwhile_makes_no_day_shorter_but_may_make_it_longer() {
+fn a_refusal_meanwhile_may_make_a_used_up_day_longer_but_not_shorter() {
     let mut story = Story::new();
     story.told(&[told(false, 0, 3_600_000, true)]);
     story.class(Class::Rate);
@@ -75,7 +75,7 @@ fn a_call_that_is_refused_meanwhile_makes_no_day_shorter_but_may_make_it_longer(
 }
 
 #[test]
-fn a_day_that_is_used_up_is_looked_at_after_an_hour_and_given_back_to_who_is_served() {
+fn a_used_up_day_is_looked_at_each_hour_and_given_back_once_served() {
     let mut story = Story::new();
     let day = [told(false, 0, 4 * 3_600_000, true)];
     story.told(&day);

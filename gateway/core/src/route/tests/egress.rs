@@ -63,7 +63,7 @@ fn a_host_that_can_use_no_proxy_skips_who_needs_one_and_says_so() {
 }
 
 #[test]
-fn a_host_that_cannot_be_reached_keeps_back_who_is_sent_there_directly_and_names_its_address() {
+fn an_unreachable_host_keeps_back_who_goes_there_directly_and_is_named() {
     let text = r#"
         models = [{ name = "m", targets = ["a/x", "b/x", "c/x"] }]
         providers = [
