@@ -49,6 +49,8 @@ fn a_rate_limit_is_obeyed_as_long_as_it_says(host: Host) {
     let start = Instant::now();
     assert_eq!(exchange(&mut connection, &chat("m")).text(), completion("from b"));
     while first.received().len() == 1 {
+        // Not as fast as can be: an instance of Spin's serves 128 calls, and the next one knows what is published by then.
+        std::thread::sleep(Duration::from_millis(50));
         let response = exchange(&mut connection, &chat("m"));
         assert_eq!(response.status, 200);
         assert!(start.elapsed() < Duration::from_secs(30), "it is never asked again");
