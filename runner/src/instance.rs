@@ -1,5 +1,5 @@
 //! One instance of the component, shared by many calls. An instance per call would isolate better and costs four times
-//! the CPU (`design/runtime.md`); what isolation remains is the turn limit, the memory limit and that a trap never
+//! the CPU; what isolation remains is the turn limit, the memory limit and that a trap never
 //! looks like a clean end.
 
 mod fault;

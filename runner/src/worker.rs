@@ -1,5 +1,5 @@
 //! One thread of the host: an event loop of its own, its instances, its connections to both sides. Threads share
-//! nothing on a call's path; a work-stealing runtime costs about a quarter more per call (`design/runtime.md`).
+//! nothing on a call's path; a work-stealing runtime costs about a quarter more per call.
 
 use crate::admin;
 use crate::call::Calls;

@@ -175,3 +175,50 @@ fn the_chinese_readme_has_the_sections_samples_and_links_of_the_english_one() {
     };
     assert_eq!(spans(&english), spans(&chinese), "the commands and names in the text differ");
 }
+
+/// Every file of the repository below a folder, but for what is built and what others made.
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        match path.is_dir() {
+            true if matches!(name, "target" | ".git" | "node_modules") => {}
+            true => files(&path, found),
+            false => found.push(path),
+        }
+    }
+}
+
+/// The documents that a text names; what a URL leads to is none of ours.
+fn named(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|letter: char| letter.is_whitespace() || "`'\"()[]|,;<>".contains(letter));
+    let paths = words.filter(|word| !word.contains("://")).map(|word| word.split('#').next().unwrap_or_default());
+    paths.map(|path| path.trim_end_matches(['.', ':'])).filter(|path| path.ends_with(".md") && *path != ".md")
+}
+
+#[test]
+fn code_cites_only_documents_that_are_in_the_repository() {
+    let mut paths = Vec::new();
+    for folder in ["gateway", "runner", ".github", ".ci"] {
+        files(&root().join(folder), &mut paths);
+    }
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut documents: Vec<String> = paths.iter().map(|path| name(path)).filter(|name| name.ends_with(".md")).collect();
+    let top = fs::read_dir(root()).expect("the repository").flatten().map(|entry| name(&entry.path()));
+    documents.extend(top.filter(|name| name.ends_with(".md")));
+    let mut seen = 0;
+    for path in &paths {
+        let is_code = path
+            .extension()
+            .is_some_and(|kind| ["rs", "py", "mjs", "toml", "sql", "wit", "c"].iter().any(|code| kind == *code));
+        if !is_code || path.ends_with("core/tests/documented.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        for cited in named(&text) {
+            assert!(documents.contains(&name(Path::new(cited))), "{}: {cited} is not here", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 20, "only {seen} were found");
+}

@@ -1,4 +1,4 @@
-//! One caller that hurts, whether it means to or not, beside one that is ordinary (faults.md, G9): each abuser with each
+//! One caller that hurts, whether it means to or not, beside one that is ordinary: each abuser with each
 //! bystander, in a gateway of its own. The bystander is served, all of it, for as long as the abuse goes on.
 
 use std::io::{Read, Write};

@@ -1,5 +1,5 @@
 //! A client that leaves ends what is done for it. The runner promises a second in every phase; Spin's guest learns of
-//! it at its next write (behaviour §15), so there the provider has to go on.
+//! it at its next write (host.md), so there the provider has to go on.
 
 use std::time::Duration;
 

@@ -226,7 +226,7 @@ fn a_client_that_leaves_ends_what_goes_through_a_proxy() {
     assert!(upstream.is_hung_up_within(Duration::from_secs(2)));
 }
 
-/// Only the runner can use a proxy (behaviour §15); a call must not leave from the wrong place instead.
+/// Only the runner can use a proxy (host.md); a call must not leave from the wrong place instead.
 #[test]
 fn under_spin_a_credential_with_an_egress_is_skipped_and_says_why() {
     let upstream = Upstream::saying("Hi");

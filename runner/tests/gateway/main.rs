@@ -3,7 +3,7 @@
 //! could not see.
 //!
 //! `both_hosts!` makes two tests of a rule: one on the runner, one imitating Spin. Rules that only the runner promises
-//! (behaviour §15) are plain tests.
+//! (host.md) are plain tests.
 
 mod callers;
 mod common;

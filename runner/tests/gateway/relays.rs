@@ -334,7 +334,7 @@ fn a_private_origin_needs_local() {
     assert!(upstream.received().is_empty());
 }
 
-/// Spin's guest learns of it at its next write (behaviour §15).
+/// Spin's guest learns of it at its next write (host.md).
 #[test]
 fn a_client_that_leaves_ends_what_is_passed() {
     for answer in [Answer::nothing().wait(), Answer::stream().chunk("data: one\n\n").wait()] {

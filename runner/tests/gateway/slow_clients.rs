@@ -1,5 +1,5 @@
 //! Clients that are slow, that leave unseen behind bytes nobody reads, or that take nothing of what they asked for.
-//! Only the runner promises anything here (behaviour §15).
+//! Only the runner promises anything here (host.md).
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};

@@ -1,4 +1,4 @@
-//! How long it takes to refuse a token tells nothing of how much of it is right (faults.md, F59): the method of dudect,
+//! How long it takes to refuse a token tells nothing of how much of it is right (promises.md, F59): the method of dudect,
 //! two classes of guesses in a random order and Welch's t of their times. Not through the network, whose noise would
 //! hide everything.
 
