@@ -164,7 +164,7 @@ impl SendError {
             Self::Reset(why) if why.is_empty() => "closed the connection".into(),
             Self::Reset(why) => format!("closed the connection ({why})"),
             Self::Truncated => "ended its answer before it was complete".into(),
-            Self::Protocol(why) => format!("did not answer in HTTP ({why})"),
+            Self::Protocol(why) => format!("gave no answer that can be used ({why})"),
             Self::Empty => "ended its answer before any content".into(),
             Self::ClientClosed => "was no longer needed: the client left".into(),
             Self::Drained => "was cut off: llmio is shutting down".into(),

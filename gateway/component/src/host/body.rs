@@ -124,7 +124,7 @@ fn unfinished(code: &ErrorCode) -> Refusal {
     match code {
         ErrorCode::ConnectionReadTimeout => Refusal::too_slow(),
         ErrorCode::HttpProtocolError => {
-            Refusal::bad_request("The body is not framed as HTTP frames bodies. Send it again.")
+            Refusal::bad_request("The body's length or chunks are not valid HTTP. Send it again.")
         }
         _ => {
             let said = "The body ended before its announced end. Send it again.";

@@ -271,7 +271,7 @@ async fn tell_cleared(instance: &Instance, subjects: Option<&[Subject]>) {
     let Ok(bytes) = serde_json::to_vec(&cleared) else { return };
     match store.set(CLEARED, bytes).await {
         Ok(()) => stamp(instance, &store).await,
-        Err(error) => host::log(&format!("what was cleared was not published: {error}")),
+        Err(error) => host::log(&format!("other instances were not told that health was cleared: {error}")),
     }
 }
 
@@ -391,7 +391,7 @@ async fn write_changes(instance: &Instance) {
             None => store.delete(&name).await,
         };
         if let Err(error) = written {
-            host::log(&format!("health of {subject} was not published: {error}"));
+            host::log(&format!("other instances were not told of the health of {subject}: {error}"));
         }
         known.unpublished.borrow_mut()[1].remove(&subject);
         known.writes.set(known.writes.get().wrapping_add(1));

@@ -147,7 +147,7 @@ pub(crate) async fn settle(instance: &Instance, adjustments: &[Adjustment]) {
         Ok(()) | Err(Trouble::Absent) => {}
         Err(trouble) => {
             if first {
-                host::log(&format!("what attempts used is not settled yet: {trouble}"));
+                host::log(&format!("what attempts used could not be settled yet: {trouble}; it is tried again"));
             }
             // Others may have failed meanwhile; beyond the bound a slot under way is missing until its bucket is too old.
             let mut unsettled = waiting.borrow_mut();

@@ -127,6 +127,6 @@ async fn write(instance: &Instance) {
     let learnt = with_learnt(instance, |learnt| learnt.all().cloned().collect());
     let Ok(bytes) = serde_json::to_vec(&Signals { learnt, latencies: health::latencies(instance) }) else { return };
     if let Err(error) = store.set(KEY, bytes).await {
-        host::log(&format!("what this instance learnt of limits and latencies was not published: {error}"));
+        host::log(&format!("other instances were not told of limits and latencies: {error}"));
     }
 }
