@@ -18,11 +18,9 @@ pub(crate) fn print_again(started: &Started, address: SocketAddr) {
     let _ = write(&Greeting::of(started, address).again());
 }
 
-/// The name of the first model that is not switched off.
-pub(crate) fn first_model(catalog: &Value) -> Option<String> {
-    let enabled = |model: &&Value| model.get("enabled").and_then(Value::as_bool).unwrap_or(true);
-    let model = catalog.get("models")?.as_array()?.iter().find(enabled)?;
-    model.get("name")?.as_str().map(str::to_owned)
+/// The first model of the list that clients get.
+pub(crate) fn first_model(models: &Value) -> Option<String> {
+    models.get("data")?.as_array()?.first()?.get("id")?.as_str().map(str::to_owned)
 }
 
 fn write(text: &str) -> io::Result<()> {
@@ -168,10 +166,11 @@ mod tests {
     }
 
     #[test]
-    fn the_model_is_the_first_that_is_not_switched_off() {
-        let catalog = json!({ "models": [{ "name": "off", "enabled": false }, { "name": "on" }, { "name": "later" }] });
-        assert_eq!(first_model(&catalog).as_deref(), Some("on"));
-        assert_eq!(first_model(&json!({ "providers": [] })), None);
+    fn the_model_is_the_first_of_those_that_clients_may_call() {
+        let models = json!({ "object": "list", "data": [{ "id": "one" }, { "id": "other" }] });
+        assert_eq!(first_model(&models).as_deref(), Some("one"));
+        assert_eq!(first_model(&json!({ "object": "list", "data": [] })), None);
+        assert_eq!(first_model(&json!({ "error": {} })), None);
     }
 
     #[test]

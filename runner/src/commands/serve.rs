@@ -95,9 +95,9 @@ pub(super) async fn first_catalog(gateway: &Handle, path: &Path) -> Result<(Cata
     }
 }
 
-/// A model that can be called at once, as the catalog in force has it, whether from a file, stored or built in.
+/// A model that can be called at once, whether its catalog is from a file, stored or built in.
 async fn first_model(handle: &Handle) -> Option<String> {
-    let request = admin::request(handle.stores(), Method::GET, "/api/catalog", "application/json", "").ok()?;
+    let request = admin::request(handle.stores(), Method::GET, "/v1/models", "application/json", "").ok()?;
     let response = timeout(ANSWER_TIMEOUT, handle.send(request)).await.ok()?.ok()?;
     greeting::first_model(&serde_json::from_slice(response.body()).ok()?)
 }
