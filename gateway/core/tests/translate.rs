@@ -72,7 +72,8 @@ fn said(stream: &[u8]) -> (String, Vec<(String, String, String)>, Value) {
 }
 
 prop_compose! {
-    fn call()(id in "[a-zA-Z0-9_]{1,20}", name in "[a-z_]{1,12}", key in "[a-z]{1,6}", value in any::<i32>()) -> Value {
+    // Long enough that no two of a conversation are alike: those are told apart, and do not come back as they were.
+    fn call()(id in "[a-zA-Z0-9_]{8,20}", name in "[a-z_]{1,12}", key in "[a-z]{1,6}", value in any::<i32>()) -> Value {
         let arguments = json!({ key: value }).to_string();
         json!({ "id": id, "type": "function", "function": { "name": name, "arguments": arguments } })
     }
