@@ -15,7 +15,7 @@ both_hosts![
     an_answer_names_its_record_and_target,
     account_ids_and_cookies_of_the_provider_stay_here,
     headers_that_are_llmios_to_say_are_said_once,
-    a_compressed_answer_passes_as_it_is_and_its_usage_is_unknown,
+    a_compressed_answer_that_is_damaged_is_the_providers_failure,
     an_alias_leads_to_its_model,
     a_large_request_arrives_whole,
     many_requests_share_one_connection,
@@ -164,15 +164,15 @@ fn headers_that_are_llmios_to_say_are_said_once(host: Host) {
     }
 }
 
-fn a_compressed_answer_passes_as_it_is_and_its_usage_is_unknown(host: Host) {
+fn a_compressed_answer_that_is_damaged_is_the_providers_failure(host: Host) {
     let body = [0x1f, 0x8b, 8, 0, 0xff, 0, b'"', b'u', b's', b'a', b'g', b'e', b'"'];
     let head = Answer::announcing(200, "content-type: application/json\r\ncontent-encoding: gzip", body.len());
     let upstream = Upstream::answering(head.raw(body));
     let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
     let response = gateway.send(&chat("m"));
-    assert_eq!((response.header("content-encoding"), &response.body[..]), (Some("gzip"), &body[..]));
-    let record = gateway.record(&response);
-    assert!(record["state"] == "ok" && record["input_tokens"].is_null(), "{record}");
+    assert_eq!(response.status, 502, "{}", response.text());
+    assert!(response.openai_error().message.contains("damaged"), "{}", response.text());
+    assert_eq!(gateway.record(&response)["state"], "upstream_error");
 }
 
 fn an_alias_leads_to_its_model(host: Host) {

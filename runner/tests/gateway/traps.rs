@@ -45,6 +45,8 @@ fn a_trap_cuts_its_calls_visibly_records_and_logs_them() {
     assert!(line.contains(&format!("{id} POST /v1/chat/completions (")), "{line}");
     assert!(!line.contains(TOKEN), "{line}");
     assert_eq!(gateway.records("state=guest_trap").len(), 2);
+    // The answer of a whole call is put together from the events, to their end.
+    upstream.release();
     assert_eq!(gateway.send(&chat("m")).status, 200, "the next call is served");
 }
 
