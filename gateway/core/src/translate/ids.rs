@@ -70,7 +70,7 @@ impl Carrier {
         let made = || format!("call-{}", self.known.len());
         let mut fitting = self.fitting(id).or_else(|| self.fitting(&made())).unwrap_or_default();
         self.given.make_new(&mut fitting, |id, number| {
-            let again = format!("{id}_{number}");
+            let again = again(id, number);
             self.taken.and_then(|taken| fit(&again, taken)).unwrap_or(again)
         });
         let own = std::mem::replace(id, fitting.clone());
@@ -142,11 +142,16 @@ impl GivenIds {
     pub(super) fn give(&mut self, id: &mut String, to: Dialect) {
         for_client(id, to);
         self.0.make_new(id, |id, number| {
-            let written = if id.starts_with(WRITTEN) { id.to_owned() } else { write(id) };
-            let again = format!("{written}{AGAIN}{number}");
+            let again = again(id, number);
             if again.len() <= ANTHROPIC.characters_max { again } else { fit(&again, ANTHROPIC).unwrap_or(again) }
         });
     }
+}
+
+/// An id that is given again, from which it can be read.
+fn again(id: &str, number: usize) -> String {
+    let written = if id.starts_with(WRITTEN) { id.to_owned() } else { write(id) };
+    format!("{written}{AGAIN}{number}")
 }
 
 /// The id of a call in an answer to a client of the dialect `to`, which gives it back.
@@ -348,8 +353,8 @@ mod tests {
     fn ids_that_come_again_are_made_unique_for_those_who_insist() {
         let again = ["+a", "-a", "+a +b", "-b -a", "+a"];
         for (to, model, expected) in [
-            (Dialect::Anthropic, "claude-sonnet-4-5", "+a, -a, +a_2 +b, -b -a_2, +a_3"),
-            (Dialect::OpenaiResponses, "gpt-6", "+a, -a, +a_2 +b, -b -a_2, +a_3"),
+            (Dialect::Anthropic, "claude-sonnet-4-5", "+a, -a, +llmio_a__2 +b, -b -llmio_a__2, +llmio_a__3"),
+            (Dialect::OpenaiResponses, "gpt-6", "+a, -a, +llmio_a__2 +b, -b -llmio_a__2, +llmio_a__3"),
             (Dialect::OpenaiChat, "m", "+a, -a, +a +b, -b -a, +a"),
             (Dialect::Gemini, "gemini-3-pro", "+a, -a, +a +b, -b -a, +a"),
         ] {
@@ -365,13 +370,13 @@ mod tests {
     fn calls_of_one_turn_that_share_an_id_are_told_apart_everywhere() {
         for to in Dialect::ALL {
             let (ids, known) = ids_of(&["+a +a +b", "-a -b -a"], Dialect::OpenaiChat, to, "m");
-            assert_eq!(ids, "+a +a_2 +b, -a -b -a_2", "{}", to.name());
+            assert_eq!(ids, "+a +llmio_a__2 +b, -a -b -llmio_a__2", "{}", to.name());
             assert_eq!(known, ["a", "a", "b"]);
         }
         let none = ids_of(&["+ +", "- -", "+", "-"], Dialect::OpenaiResponses, Dialect::Anthropic, "m").0;
         assert_eq!(none, "+call-0 +call-1, -call-0 -call-1, +call-2, -call-2", "those without any");
         let flat = ids_of(&["+a.b +a:b"], Dialect::OpenaiChat, Dialect::Anthropic, "m").0;
-        assert_eq!(flat, "+a_b +a_b_2", "those that become one");
+        assert_eq!(flat, "+a_b +llmio_a_5Fb__2", "those that become one");
     }
 
     #[test]
