@@ -111,7 +111,7 @@ pub(crate) fn respond_early(
             }
             Ready::Reply(reply) => {
                 let error = serde_json::from_slice(&reply.body).unwrap_or_default();
-                writer.write(terms.dialect.error_event(&error, &terms.id)).await;
+                writer.write(terms.dialect.error_stream(&error, &terms.id)).await;
                 writer.cut().await;
             }
         }

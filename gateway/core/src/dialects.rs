@@ -60,6 +60,11 @@ impl Dialect {
         (self.room().error_event)(error, id)
     }
 
+    /// The same as all there is of a stream, whose head has been given already.
+    pub fn error_stream(self, error: &Value, id: &str) -> Vec<u8> {
+        (self.room().error_stream)(error, id)
+    }
+
     /// A provider's error that came with this status. A body that is no error of the dialect, such as a page of HTML, becomes
     /// one that names the status.
     pub fn read_error(self, status: u16, body: &[u8]) -> ApiError {

@@ -53,6 +53,6 @@ pub struct StreamError {
     pub message: String,
     /// The HTTP status it stands for, where it says one.
     pub status: Option<u16>,
-    /// The event's data as it came.
+    /// It as the body of an error answer, which the event's data mostly is.
     pub data: Vec<u8>,
 }

@@ -107,6 +107,27 @@ impl Nesting {
     }
 }
 
+/// Tells when a JSON object that comes in pieces is whole, without keeping it.
+#[derive(Debug, Default)]
+pub(crate) struct Braces {
+    nesting: Nesting,
+    has_opened: bool,
+}
+
+impl Braces {
+    /// Takes more of its text.
+    pub(crate) fn read(&mut self, text: &str) {
+        for byte in text.bytes() {
+            self.has_opened |= self.nesting.step(byte);
+        }
+    }
+
+    /// Whether an object has begun and ended.
+    pub(crate) fn are_whole(&self) -> bool {
+        self.has_opened && self.nesting.depth == 0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,6 +42,7 @@ mod early_heads;
 mod egress;
 mod egress_relay;
 mod ends;
+mod failed_responses;
 mod failover;
 mod first_provider;
 mod forms;

@@ -35,6 +35,8 @@ pub(crate) struct Room {
     pub(crate) write_error: fn(&ApiError, &str) -> Value,
     /// The body of an error as the last event of a stream that has begun; the text is the call's id.
     pub(crate) error_event: fn(&Value, &str) -> Vec<u8>,
+    /// The same as all there is of a stream.
+    pub(crate) error_stream: fn(&Value, &str) -> Vec<u8>,
     /// A request.
     pub(crate) read_request: fn(Value, &mut Warnings) -> Result<Request, Untranslatable>,
     /// A request, or why it cannot be written.
@@ -65,6 +67,7 @@ macro_rules! room {
             read_error: error::read,
             write_error: error::write,
             error_event: error::event,
+            error_stream: error::stream,
             read_request: read::read_request,
             write_request: write::write_request,
             read_answer: answer::read_answer,

@@ -3,7 +3,7 @@
 //! Only events that can matter are parsed: until the first content each one, afterwards those that hold one of the
 //! texts their dialect tells more with than content.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::dialect::Dialect;
 use crate::dialects::{RawUsage, status_of};
@@ -107,7 +107,8 @@ impl Events {
         if let Some(error) = seen.error {
             let message = error.get("message").and_then(Value::as_str).or_else(|| error.as_str());
             let message = message.unwrap_or("the provider reported an error").to_owned();
-            self.error.get_or_insert_with(|| StreamError { message, status: status_of(error), data: data.to_vec() });
+            let data = error_body(&event, error).unwrap_or_else(|| data.to_vec());
+            self.error.get_or_insert_with(|| StreamError { message, status: status_of(error), data });
         }
         seen.content
     }
@@ -141,6 +142,22 @@ impl Events {
     pub(super) fn usage(&self) -> Usage {
         self.usage.read(self.dialect)
     }
+}
+
+/// An error that does not stand in its event as in the body of an error answer, in that form.
+fn error_body(event: &Value, error: &Value) -> Option<Vec<u8>> {
+    if event.get("error").is_some_and(Value::is_object) {
+        return None;
+    }
+    let mut error = error.clone();
+    if let Some(members) = error.as_object_mut() {
+        members.retain(|name, value| match name.as_str() {
+            "type" => value != "error" && value != "response.failed",
+            "sequence_number" | "response" => false,
+            _ => true,
+        });
+    }
+    Some(json!({ "error": error }).to_string().into_bytes())
 }
 
 /// Some providers name their events and leave the type out.

@@ -2,6 +2,8 @@
 //! Not a parser: it follows strings and brackets only, so that an answer of many megabytes costs one look at each byte
 //! and a pretty-printed one is read like any other.
 
+use serde_json::Value;
+
 use super::Preview;
 use crate::dialect::Dialect;
 use crate::dialects::status_of;
@@ -144,22 +146,23 @@ impl UsageScan {
     }
 }
 
-/// An error that some relays write under a status of 200: an object with `error` and nothing that would be an answer.
+/// An error that some relays write under a status of 200: an object with `error` and nothing that would be an answer, or a
+/// response that failed.
 pub(super) fn error_in(body: &[u8]) -> Option<Preview> {
     #[derive(serde::Deserialize)]
     struct Answer {
-        error: Option<serde_json::Value>,
-        choices: Option<serde::de::IgnoredAny>,
-        data: Option<serde::de::IgnoredAny>,
-        output: Option<serde::de::IgnoredAny>,
-        content: Option<serde::de::IgnoredAny>,
-        candidates: Option<serde::de::IgnoredAny>,
+        error: Option<Value>,
+        status: Option<Value>,
     }
     memchr::memmem::find(body, b"\"error\"")?;
-    let answer: Answer = serde_json::from_slice(body).ok()?;
-    let error = answer.error.clone().filter(|error| !error.is_null())?;
-    let Answer { choices, data, output, content, candidates, .. } = answer;
-    if [choices, data, output, content, candidates].iter().any(Option::is_some) {
+    let Answer { error, status } = serde_json::from_slice(body).ok()?;
+    let error = error.filter(|error| !error.is_null())?;
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    let is_filled =
+        |name: &&str| answer.get(name).is_some_and(|value| value.as_array().is_none_or(|all| !all.is_empty()));
+    let is_answer =
+        ["choices", "output", "content", "candidates"].iter().any(is_filled) || answer.get("data").is_some();
+    if is_answer && status.is_none_or(|status| status != "failed") {
         return None;
     }
     Some(Preview::Error { status: status_of(&error), body: body.to_vec() })

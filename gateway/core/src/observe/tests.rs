@@ -273,8 +273,17 @@ fn an_error_before_any_content_is_no_answer_and_tells_its_status() {
     assert_eq!(previewed("text/event-stream", &format!("data: {error}\n\n"), false), wanted(Some(429)));
     assert_eq!(previewed("application/json", error, true), wanted(Some(429)));
     assert_eq!(previewed("application/json", error, false), Preview::Wait);
+    for (failed, status) in [
+        (r#"{"choices":[],"error":{"message":"x"}}"#, None),
+        (r#"{"status":"failed","error":{"code":"server_error"},"output":[{"type":"message"}]}"#, Some(500)),
+        (r#"{"status":"failed","error":{"code":"rate_limit_exceeded"},"output":[]}"#, Some(429)),
+    ] {
+        let wanted = Preview::Error { status, body: failed.as_bytes().to_vec() };
+        assert_eq!(previewed("application/json", failed, true), wanted, "{failed}");
+    }
     for fine in [
-        r#"{"choices":[],"error":{"message":"x"}}"#,
+        r#"{"choices":[{}],"error":{"message":"x"}}"#,
+        r#"{"status":"incomplete","error":{"code":"x"},"output":[{"type":"message"}]}"#,
         r#"{"data":[],"error":"x"}"#,
         r#"{"error":null}"#,
         r#"{"a":"\"error\""}"#,
@@ -461,17 +470,35 @@ fn a_stream_that_ends_without_its_end_is_unfinished_in_every_dialect() {
 
 #[test]
 fn an_error_before_the_content_of_any_dialect_is_no_answer() {
-    for (dialect, event, status) in [
-        (Dialect::Anthropic, r#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#, 529),
-        (Dialect::OpenaiResponses, r#"{"type":"error","code":"rate_limit_exceeded","message":"m"}"#, 429),
-        (Dialect::OpenaiResponses, r#"{"type":"response.failed","response":{"error":{"code":"server_error"}}}"#, 500),
-        (Dialect::Gemini, r#"{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}"#, 503),
+    let anthropic = r#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#;
+    let gemini = r#"{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}"#;
+    for (dialect, event, status, body) in [
+        (Dialect::Anthropic, anthropic, 529, anthropic),
+        (
+            Dialect::OpenaiResponses,
+            r#"{"type":"error","code":"rate_limit_exceeded","message":"m","param":null,"sequence_number":1}"#,
+            429,
+            r#"{"error":{"code":"rate_limit_exceeded","message":"m","param":null}}"#,
+        ),
+        (
+            Dialect::OpenaiResponses,
+            r#"{"type":"response.failed","response":{"error":{"code":"server_error","message":"m"}}}"#,
+            500,
+            r#"{"error":{"code":"server_error","message":"m"}}"#,
+        ),
+        (
+            Dialect::OpenaiResponses,
+            r#"{"type":"response.done","response":{"status":"failed","error":{"code":"context_length_exceeded"}}}"#,
+            400,
+            r#"{"error":{"code":"context_length_exceeded"}}"#,
+        ),
+        (Dialect::Gemini, gemini, 503, gemini),
     ] {
         let mut observer = Observer::new(dialect, false, &headers("text/event-stream"));
         let bytes = format!("event: e\ndata: {event}\n\n").into_bytes();
         observer.see(&bytes, 0);
         let preview = observer.preview(&bytes, false, &[]);
-        assert_eq!(preview, Preview::Error { status: Some(status), body: event.as_bytes().to_vec() });
+        assert_eq!(preview, Preview::Error { status: Some(status), body: body.as_bytes().to_vec() });
     }
 }
 

@@ -60,3 +60,6 @@ pub(super) fn write(error: &ApiError, id: &str) -> Value {
 pub(super) fn event(body: &Value, _id: &str) -> Vec<u8> {
     format!("event: error\ndata: {body}\n\n").into_bytes()
 }
+
+/// Nothing has to come before it.
+pub(super) use event as stream;

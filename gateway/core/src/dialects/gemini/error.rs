@@ -83,3 +83,6 @@ fn details(error: &ApiError) -> Vec<Value> {
 pub(super) fn event(body: &Value, _id: &str) -> Vec<u8> {
     format!("data: {body}\n\n").into_bytes()
 }
+
+/// Nothing has to come before it.
+pub(super) use event as stream;

@@ -8,3 +8,6 @@ pub(super) use crate::dialects::openai::error::{WORDS, read, write};
 pub(super) fn event(body: &Value, _id: &str) -> Vec<u8> {
     format!("data: {body}\n\n").into_bytes()
 }
+
+/// Nothing has to come before it.
+pub(super) use event as stream;

@@ -21,8 +21,15 @@ pub(super) fn read_answer(body: &[u8]) -> Option<Answer> {
     let usage = response.get("usage").map(|usage| Dialect::OpenaiResponses.usage(usage)).unwrap_or_default();
     let mut response = Members::of(response);
     let mut parts = Vec::new();
+    let mut has_words = false;
     for item in response.list("output") {
+        let before = parts.len();
         read_item(item, &mut parts);
+        let words = parts
+            .iter_mut()
+            .skip(before)
+            .filter_map(|part| if let Part::Text(text) = part { Some(text) } else { None });
+        has_words |= separate(words, has_words);
     }
     let finish = finish.unwrap_or_else(|| finish_of(&parts));
     Some(Answer {
@@ -31,6 +38,16 @@ pub(super) fn read_answer(body: &[u8]) -> Option<Answer> {
         choices: vec![Choice { parts, finish: Some(finish) }],
         usage,
     })
+}
+
+/// Callers of other dialects get the messages of an answer as one text: a blank line stands between them. Whether there are
+/// any words.
+fn separate<'p>(mut words: impl Iterator<Item = &'p mut String>, has_words: bool) -> bool {
+    let Some(first) = words.find(|text| !text.is_empty()) else { return false };
+    if has_words {
+        first.insert_str(0, "\n\n");
+    }
+    true
 }
 
 fn finish_of(parts: &[Part]) -> Finish {

@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
+use super::answer::envelope;
 pub(super) use crate::dialects::openai::error::{WORDS, read, write};
 use crate::dialects::status_of;
-use crate::neutral::ApiError;
 use crate::neutral::json::text;
+use crate::neutral::{AnswerContext, ApiError};
 
 /// What the events `error` and `response.failed` say.
 pub(super) fn read_event(data: &Value) -> ApiError {
@@ -25,6 +26,15 @@ pub(super) fn read_event(data: &Value) -> ApiError {
 pub(super) fn code(error: &ApiError) -> &str {
     let by_status = if error.status == Some(429) { "rate_limit_exceeded" } else { "server_error" };
     error.code.as_deref().unwrap_or(by_status)
+}
+
+/// A stream that is nothing but such an error: clients wait for a response to begin before it fails.
+pub(super) fn stream(body: &Value, id: &str) -> Vec<u8> {
+    let context = AnswerContext { id: format!("resp_{id}"), ..AnswerContext::default() };
+    let created = json!({ "type": "response.created", "sequence_number": 0, "response": envelope(&context, None) });
+    let mut begun = format!("event: response.created\ndata: {created}\n\n").into_bytes();
+    begun.extend(event(body, id));
+    begun
 }
 
 /// The event that holds such a body. Codex reads a stream that ends without one of its last events as a lost connection,
