@@ -14,6 +14,7 @@ use gateway_core::observe::Observer;
 use gateway_core::outcome::SendError;
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::transform::ResponseTransform;
+use gateway_core::translate::Losses;
 use spin_sdk::wasip3::http::types::{self, Fields};
 
 use crate::host::body::{self, Writer};
@@ -32,6 +33,8 @@ pub(crate) struct Ended {
     pub(crate) observation: Observation,
     /// Why it is not whole; `None` when it is.
     pub(crate) error: Option<SendError>,
+    /// What of it could not be read.
+    pub(crate) losses: Losses,
 }
 
 /// What is told of the end of an answer, once, after the client has its last byte or is gone.
@@ -130,7 +133,7 @@ async fn give(instance: Rc<Instance>, answer: Answer, terms: Terms, ended: OnEnd
         Some(SendError::ClientClosed) => drop(writer),
         Some(error) => end_cut(writer, &observer, &mut transform, error, &terms).await,
     }
-    ended(Ended { observation: observer.finish(), error }).await;
+    ended(Ended { observation: observer.finish(), error, losses: transform.losses() }).await;
     if let Some(unread) = unread {
         drain(&instance, unread).await;
     }
@@ -165,7 +168,7 @@ pub(crate) async fn read(instance: &Instance, answer: Answer, terms: &Terms) -> 
     if let Some(unread) = unread {
         drain(instance, unread).await;
     }
-    (Ended { observation: observer.finish(), error }, beginning.0)
+    (Ended { observation: observer.finish(), error, losses: transform.losses() }, beginning.0)
 }
 
 /// Who gets an answer.

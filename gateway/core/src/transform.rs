@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 use crate::headers;
 use crate::neutral::ApiError;
 use crate::observation::SoFar;
-use crate::translate::{self, AnswerContext, Stream};
+use crate::translate::{self, AnswerContext, Losses, Stream};
 
 pub use usage_chunk::UsageChunk;
 
@@ -27,6 +27,8 @@ pub enum ResponseTransform {
     Given {
         /// It is events, to which others can be added.
         as_events: bool,
+        /// What of it could not be read.
+        losses: Losses,
     },
 }
 
@@ -48,6 +50,8 @@ pub struct Translation {
     /// The client asked for a stream.
     streamed: bool,
     form: Form,
+    /// What of a whole answer could not be read.
+    losses: Losses,
 }
 
 #[derive(Debug)]
@@ -59,12 +63,12 @@ enum Form {
 }
 
 /// A whole answer larger than this is not translated: it would have to be held, and written again, at once.
-const WHOLE_BYTES_MAX: usize = 32 << 20;
+const WHOLE_BYTES_MAX: usize = 36 << 20;
 
 impl Translation {
     /// An answer of the dialect `from` for a client that speaks `to`.
     pub fn new(from: Dialect, to: Dialect, context: AnswerContext, streamed: bool) -> Self {
-        Translation { from, to, context, streamed, form: Form::Whole(Vec::new()) }
+        Translation { from, to, context, streamed, form: Form::Whole(Vec::new()), losses: Losses::default() }
     }
 
     fn gives_events(&self) -> bool {
@@ -72,13 +76,22 @@ impl Translation {
     }
 
     /// The whole answer as the client gets it.
-    fn whole(&self) -> Option<Vec<u8>> {
-        let Translation { from, to, context, streamed, form } = self;
-        match form {
-            Form::Whole(held) if held.len() > WHOLE_BYTES_MAX => None,
-            Form::Whole(held) if *streamed => translate::answer_as_stream(*from, *to, context, held),
-            Form::Whole(held) => translate::answer(*from, *to, context, held),
-            Form::Stream(_) => None,
+    fn whole(&mut self) -> Option<Vec<u8>> {
+        let Translation { from, to, context, streamed, form, losses } = self;
+        let Form::Whole(held) = form else { return None };
+        if held.len() > WHOLE_BYTES_MAX {
+            return None;
+        }
+        let write = if *streamed { translate::stream_and_losses } else { translate::answer_and_losses };
+        let (written, lost) = write(*from, *to, context, held)?;
+        *losses = lost;
+        Some(written)
+    }
+
+    fn losses(&self) -> Losses {
+        match &self.form {
+            Form::Stream(stream) => stream.losses(),
+            Form::Whole(_) => self.losses,
         }
     }
 }
@@ -183,7 +196,7 @@ impl ResponseTransform {
                 (stream.is_finished() && !stream.has_failed()).then_some(last)
             }
         };
-        *self = Self::Given { as_events: translation.gives_events() };
+        *self = Self::Given { as_events: translation.gives_events(), losses: translation.losses() };
         last
     }
 
@@ -224,12 +237,21 @@ impl ResponseTransform {
         Some(stream.fail(ApiError::bad_gateway(message)))
     }
 
+    /// What of the answer could not be read.
+    pub fn losses(&self) -> Losses {
+        match self {
+            Self::Translated(translation) => translation.losses(),
+            Self::Given { losses, .. } => *losses,
+            Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) => Losses::default(),
+        }
+    }
+
     /// Whether the client gets events, to which others can be added.
     pub fn gives_events(&self, seen: SoFar) -> bool {
         match self {
             Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) => seen.is_stream,
             Self::Translated(translation) => translation.gives_events(),
-            Self::Given { as_events } => *as_events,
+            Self::Given { as_events, .. } => *as_events,
         }
     }
 

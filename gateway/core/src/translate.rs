@@ -21,6 +21,8 @@ use crate::dialects::room::{ReadStream, WriteStream};
 pub use crate::neutral::AnswerContext;
 pub use crate::neutral::RenamedKeys;
 use crate::neutral::events::{Events, ServerEvent};
+use crate::neutral::halves::Halves;
+use crate::neutral::lenient::{self, Lenient};
 use crate::neutral::{
     Alias, Answer, ApiError, Event, Finish, Part, PartKind, Request, ToolChoice, Untranslatable, Warnings,
 };
@@ -157,15 +159,27 @@ pub fn native(dialect: Dialect, profile: &str, body: &[u8]) -> Option<Vec<u8>> {
 /// A provider's whole answer in the caller's dialect. `None`: it is no answer of the dialect `from`, or one of more values
 /// than can be carried.
 pub fn answer(from: Dialect, to: Dialect, context: &AnswerContext, body: &[u8]) -> Option<Vec<u8>> {
-    let answer = read_answer(from, to, context, body)?;
-    Some((to.room().write_answer)(answer, context).to_string().into_bytes())
+    answer_and_losses(from, to, context, body).map(|(written, _)| written)
 }
 
-fn read_answer(from: Dialect, to: Dialect, context: &AnswerContext, body: &[u8]) -> Option<Answer> {
+/// The same, and what of it could not be read.
+pub(crate) fn answer_and_losses(
+    from: Dialect,
+    to: Dialect,
+    context: &AnswerContext,
+    body: &[u8],
+) -> Option<(Vec<u8>, Losses)> {
+    let (answer, losses) = read_answer(from, to, context, body)?;
+    Some(((to.room().write_answer)(answer, context).to_string().into_bytes(), losses))
+}
+
+fn read_answer(from: Dialect, to: Dialect, context: &AnswerContext, body: &[u8]) -> Option<(Answer, Losses)> {
     if json::is_too_intricate(body) {
         return None;
     }
-    let mut answer = (from.room().read_answer)(body)?;
+    let Lenient { value, has_loss, .. } = lenient::document(body)?;
+    let losses = Losses { of_values: has_loss, of_events: false };
+    let mut answer = (from.room().read_answer)(value)?;
     if json::are_too_intricate(arguments_in(answer.choices.iter().flat_map(|choice| &choice.parts))) {
         return None;
     }
@@ -186,13 +200,23 @@ fn read_answer(from: Dialect, to: Dialect, context: &AnswerContext, body: &[u8])
         let calls_tools = choice.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
         choice.finish = choice.finish.take().map(|finish| finish.of(calls_tools));
     }
-    Some(answer)
+    Some((answer, losses))
 }
 
 /// A provider's whole answer as a stream in the caller's dialect, for providers that answer so although a stream was
 /// asked for.
 pub fn answer_as_stream(from: Dialect, to: Dialect, context: &AnswerContext, body: &[u8]) -> Option<Vec<u8>> {
-    let mut answer = read_answer(from, to, context, body)?;
+    stream_and_losses(from, to, context, body).map(|(written, _)| written)
+}
+
+/// The same, and what of it could not be read.
+pub(crate) fn stream_and_losses(
+    from: Dialect,
+    to: Dialect,
+    context: &AnswerContext,
+    body: &[u8],
+) -> Option<(Vec<u8>, Losses)> {
+    let (mut answer, losses) = read_answer(from, to, context, body)?;
     let mut context = context.clone();
     name_model(&mut context, answer.model.take());
     let mut writer = (to.room().stream_writer)(&context);
@@ -200,7 +224,24 @@ pub fn answer_as_stream(from: Dialect, to: Dialect, context: &AnswerContext, bod
     for event in answer.into_events() {
         writer.write(event, &mut out);
     }
-    Some(out)
+    Some((out, losses))
+}
+
+/// What of an answer could not be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Values, or characters of texts.
+    pub of_values: bool,
+    /// Events that are no JSON.
+    pub of_events: bool,
+}
+
+impl Losses {
+    /// The record's words.
+    pub fn warnings(self) -> impl Iterator<Item = &'static str> {
+        let values = self.of_values.then_some("dropped: a value of the answer that cannot be read");
+        values.into_iter().chain(self.of_events.then_some("dropped: an event of the answer that is no JSON"))
+    }
 }
 
 /// Where the caller is told nothing else, it is told the model as the provider names it, as in an answer that is passed on.
@@ -211,8 +252,8 @@ fn name_model(context: &mut AnswerContext, model: Option<String>) {
 }
 
 /// Bytes of an answer that a writer may keep: those of Responses until the answer's end, arguments of a call for Gemini,
-/// parts that wait for others. An answer of 128,000 tokens has some 600 KiB.
-const HELD_BYTES_MAX: usize = 4 << 20;
+/// parts that wait for others. An answer of 128,000 tokens has some 600 KiB, and a picture may have 32 MiB.
+const HELD_BYTES_MAX: usize = 36 << 20;
 
 /// A streamed answer on its way from a provider of one dialect to a caller of another.
 #[derive(Debug)]
@@ -226,6 +267,8 @@ pub struct Stream {
     /// Alternatives that have called a tool.
     calling: BTreeSet<usize>,
     arguments: HeldArguments,
+    halves: Halves,
+    losses: Losses,
     writer: Box<dyn WriteStream>,
     /// The provider's answer is complete, or it reported an error: what else it sends is passed over.
     is_over: bool,
@@ -249,8 +292,23 @@ impl Stream {
         let reader = (from.room().stream_reader)();
         let (events, hidden, ids) = (Events::default(), HiddenReasoning::default(), GivenIds::new(&context));
         let (calling, arguments) = (BTreeSet::new(), HeldArguments::default());
+        let (halves, losses) = (Halves::default(), Losses::default());
         let (is_over, has_failed) = (false, false);
-        Stream { to, context, events, reader, hidden, ids, calling, arguments, writer, is_over, has_failed }
+        Stream {
+            to,
+            context,
+            events,
+            reader,
+            hidden,
+            ids,
+            calling,
+            arguments,
+            halves,
+            losses,
+            writer,
+            is_over,
+            has_failed,
+        }
     }
 
     /// Takes the provider's next bytes and gives the caller's.
@@ -261,7 +319,7 @@ impl Stream {
                 break;
             }
             let events = match event {
-                Ok(event) => self.read(&event),
+                Ok(event) => self.read(&event, false),
                 Err(error) => vec![Event::Error(error)],
             };
             self.pass(events, &mut out);
@@ -269,12 +327,33 @@ impl Stream {
         out
     }
 
-    fn read(&mut self, event: &ServerEvent) -> Vec<Event> {
-        if json::is_too_intricate(&event.data) {
-            let message = "The provider sent an event of more values than can be carried.".to_owned();
-            return vec![Event::Error(ApiError::bad_gateway(message))];
+    /// `is_last`: its blank line is missing, so that it may be the beginning of one that was cut.
+    fn read(&mut self, event: &ServerEvent, is_last: bool) -> Vec<Event> {
+        let data = event.data.trim_ascii();
+        if json::is_too_intricate(data) {
+            return broken("The provider sent an event of more values than can be carried.");
         }
-        self.reader.feed(event)
+        if data == b"[DONE]" {
+            return self.reader.end_mark();
+        }
+        match lenient::event(data) {
+            Some(Lenient { value, has_loss, has_halves }) => {
+                self.losses.of_values |= has_loss;
+                self.halves.are_expected |= has_halves;
+                self.reader.feed(&event.name, value)
+            }
+            // Words that are no JSON are those of some proxy, and part of no dialect.
+            None if is_last || memchr::memchr(b'{', data).is_none() => {
+                self.losses.of_events |= !data.is_empty();
+                Vec::new()
+            }
+            None => broken("The provider sent an event that cannot be read."),
+        }
+    }
+
+    /// What of the answer could not be read.
+    pub(crate) fn losses(&self) -> Losses {
+        Losses { of_values: self.losses.of_values || self.halves.has_loss, ..self.losses }
     }
 
     /// The provider's stream has ended as it should: the caller's last bytes. Empty where the end was given already,
@@ -282,7 +361,7 @@ impl Stream {
     pub fn end(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         if let Some(event) = self.events.end() {
-            let events = self.read(&event);
+            let events = self.read(&event, true);
             self.pass(events, &mut out);
         }
         let events = self.reader.end();
@@ -309,8 +388,9 @@ impl Stream {
     }
 
     fn pass(&mut self, events: Vec<Event>, out: &mut Vec<u8>) {
-        let arguments = &mut self.arguments;
-        let events: Vec<Event> = events.into_iter().flat_map(|event| arguments.pass(event, &self.context)).collect();
+        let (arguments, halves) = (&mut self.arguments, &mut self.halves);
+        let events = events.into_iter().flat_map(|event| halves.join(event)).flatten();
+        let events: Vec<Event> = events.flat_map(|event| arguments.pass(event, &self.context)).collect();
         for mut event in events {
             if self.is_over {
                 return;
@@ -335,12 +415,16 @@ impl Stream {
             }
             self.writer.write(event, out);
             if !self.is_over && self.writer.held() + self.arguments.held() > HELD_BYTES_MAX {
-                self.is_over = true;
+                (self.is_over, self.has_failed) = (true, true);
                 let message = "The provider sent an answer that is too long to be carried.".to_owned();
                 self.writer.write(Event::Error(ApiError::bad_gateway(message)), out);
             }
         }
     }
+}
+
+fn broken(message: &str) -> Vec<Event> {
+    vec![Event::Error(ApiError::bad_gateway(message.to_owned()))]
 }
 
 /// Gives a tool call that has no id one that no other call of the conversation has: Anthropic refuses requests in which

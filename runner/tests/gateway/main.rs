@@ -71,6 +71,7 @@ mod route_choice;
 mod routes;
 mod secrecy;
 mod slow_clients;
+mod spoilt;
 mod streaming;
 mod target_tests;
 mod timeouts;

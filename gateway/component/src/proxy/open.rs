@@ -240,7 +240,8 @@ impl OpenCall {
     }
 
     /// It ends with the end of a relayed answer.
-    pub(crate) async fn relayed(self, Ended { observation, error }: Ended) {
+    pub(crate) async fn relayed(self, Ended { observation, error, losses }: Ended) {
+        losses.warnings().for_each(|warning| self.warn(warning));
         let (state, said) = record::end_of_answer(&observation, error.as_ref());
         self.observed(&observation);
         self.end(state, said.as_deref()).await;

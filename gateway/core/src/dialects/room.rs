@@ -5,7 +5,6 @@ use std::fmt::Debug;
 use serde_json::Value;
 
 use super::words::ErrorWords;
-use crate::neutral::events::ServerEvent;
 use crate::neutral::{Answer, AnswerContext, ApiError, Event, Request, Untranslatable, Warnings};
 use crate::usage::{Counts, Usage};
 
@@ -42,7 +41,7 @@ pub(crate) struct Room {
     /// A request, or why it cannot be written.
     pub(crate) write_request: fn(Request, &mut Warnings) -> Result<Value, Untranslatable>,
     /// A whole answer; `None` where the body holds none.
-    pub(crate) read_answer: fn(&[u8]) -> Option<Answer>,
+    pub(crate) read_answer: fn(Value) -> Option<Answer>,
     /// A whole answer.
     pub(crate) write_answer: fn(Answer, &AnswerContext) -> Value,
     /// A reader of a streamed answer.
@@ -127,8 +126,13 @@ impl Alternatives {
 
 /// Reads a streamed answer, event by event.
 pub(crate) trait ReadStream: Debug {
-    /// Takes the provider's next event.
-    fn feed(&mut self, event: &ServerEvent) -> Vec<Event>;
+    /// Takes the provider's next event, by its name and its data.
+    fn feed(&mut self, name: &str, data: Value) -> Vec<Event>;
+
+    /// `[DONE]` has come, OpenAI chat's last event, which some servers write in other dialects as well.
+    fn end_mark(&mut self) -> Vec<Event> {
+        Vec::new()
+    }
 
     /// The provider's stream has ended as it should: what is still to come. An answer without a reason to end was cut,
     /// and gets no [`Event::Done`].

@@ -5,10 +5,11 @@
 //! that whole events are put together first.
 
 use super::ApiError;
+use crate::scan::Braces;
 
 /// An event may have this many bytes of data: a picture in base64 is one event. A longer one ends the stream with an
 /// error, since what came of it would be half an answer.
-const EVENT_BYTES_MAX: usize = 8 << 20;
+const EVENT_BYTES_MAX: usize = 32 << 20;
 
 /// What the line's buffer may keep for the next line.
 const LINE_BYTES_KEPT: usize = 16 << 10;
@@ -101,10 +102,23 @@ impl Events {
                 self.event.data.extend_from_slice(value);
             }
             b"event" => self.event.name = String::from_utf8_lossy(value).into_owned(),
+            b"id" | b"retry" | b"" => {}
+            // Some providers write a line feed inside a text as it is: then this is the rest of that text.
+            _ if self.has_data && !is_whole(&self.event.data) => {
+                self.event.data.push(b'\n');
+                self.event.data.extend_from_slice(line);
+            }
             _ => {}
         }
         None
     }
+}
+
+/// Whether nothing can be missing of an event's data.
+fn is_whole(data: &[u8]) -> bool {
+    let mut braces = Braces::default();
+    braces.read(&String::from_utf8_lossy(data));
+    braces.are_whole() || !data.trim_ascii_start().starts_with(b"{")
 }
 
 #[cfg(test)]
@@ -136,6 +150,12 @@ mod tests {
                 assert_eq!(read(&[first, second]), expected, "{line_end:?} split at {at}");
             }
         }
+    }
+
+    #[test]
+    fn a_line_feed_inside_a_text_is_part_of_it() {
+        let stream = b"data: {\"a\":\"one\ntwo\rthree\"}\nx-unknown: 1\n\ndata: [1\nx\n\n";
+        assert_eq!(read(&[stream]), [event("", "{\"a\":\"one\ntwo\nthree\"}"), event("", "[1")]);
     }
 
     #[test]

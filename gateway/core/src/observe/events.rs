@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::dialect::Dialect;
 use crate::dialects::{RawUsage, status_of};
+use crate::neutral::lenient;
 use crate::observation::StreamError;
 use crate::scan::plain_length;
 use crate::usage::Usage;
@@ -65,7 +66,7 @@ impl Events {
         // Behind a reason to end it matters whether more is said.
         let is_awaited = !self.content_seen || (self.finish_seen && self.is_open_ended());
         let has_content = if is_awaited || tells(data) || tells(name) {
-            serde_json::from_slice::<Value>(data).is_ok_and(|event| self.read(with_type(event, name), data))
+            lenient::event(data).is_some_and(|event| self.read(with_type(event.value, name), data))
         } else {
             // Responses says at the end of each part once more what is in it.
             self.dialect != Dialect::OpenaiResponses || memchr::memmem::find(data, b".delta\"").is_some()

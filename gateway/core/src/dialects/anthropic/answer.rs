@@ -10,8 +10,8 @@ use crate::neutral::json::{arguments, from_members, object, take_list, take_text
 use crate::neutral::{Answer, Choice, Finish, Object, Part, ReasoningPart, Seal, UNSIGNED};
 
 /// A whole answer of this dialect in the neutral form; `None` where the body holds none.
-pub(super) fn read_answer(body: &[u8]) -> Option<Answer> {
-    let mut body = object(serde_json::from_slice(body).ok()?, "").ok()?;
+pub(super) fn read_answer(body: Value) -> Option<Answer> {
+    let mut body = object(body, "").ok()?;
     let blocks = take_list(&mut body, "content")?;
     let parts = blocks.into_iter().filter_map(|block| read_block(object(block, "").ok()?)).collect();
     let sequence = take_text(&mut body, "stop_sequence");

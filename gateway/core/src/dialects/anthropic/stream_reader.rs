@@ -9,7 +9,6 @@ use super::{error, finish};
 use crate::dialect::Dialect;
 use crate::dialects::room::ReadStream;
 use crate::dialects::{RawUsage, is_filled};
-use crate::neutral::events::ServerEvent;
 use crate::neutral::json::{arguments_text, text};
 use crate::neutral::{Event, Finish, PartKind, Seal};
 
@@ -33,13 +32,12 @@ struct Block {
 }
 
 impl ReadStream for StreamReader {
-    fn feed(&mut self, event: &ServerEvent) -> Vec<Event> {
+    fn feed(&mut self, name: &str, data: Value) -> Vec<Event> {
         let mut out = Vec::new();
         if self.is_done {
             return out;
         }
-        let Ok(data) = serde_json::from_slice::<Value>(&event.data) else { return out };
-        let kind = text(&data, "type").unwrap_or(&event.name);
+        let kind = text(&data, "type").unwrap_or(name);
         let index = data.get("index").and_then(Value::as_u64).unwrap_or(0);
         match kind {
             "message_start" => self.start(data.get("message").unwrap_or(&Value::Null), &mut out),

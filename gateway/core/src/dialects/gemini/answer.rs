@@ -16,8 +16,7 @@ use crate::neutral::sealed::{self, Sealed};
 use crate::neutral::{Answer, Choice, Event, Finish, Object, Part, ReasoningPart, ToolCall};
 
 /// The answer in `body`; `None` where it is none. A list is a stream that came whole.
-pub(super) fn read_answer(body: &[u8]) -> Option<Answer> {
-    let response: Value = serde_json::from_slice(body).ok()?;
+pub(super) fn read_answer(response: Value) -> Option<Answer> {
     if let Value::Array(chunks) = response {
         return read_chunks(chunks);
     }
@@ -183,7 +182,7 @@ mod tests {
         let call = json!({ "functionCall": { "name": "look", "args": {} } });
         let is_answer = |reason: &str, parts: Vec<&Value>| {
             let candidate = json!({ "content": { "parts": parts }, "finishReason": reason });
-            read_answer(json!({ "candidates": [candidate] }).to_string().as_bytes()).is_some()
+            read_answer(json!({ "candidates": [candidate] })).is_some()
         };
         for reason in ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE"] {
             assert!(!is_answer(reason, vec![]), "{reason}");

@@ -1,7 +1,8 @@
 //! Reads a Gemini stream: chunks, each a whole answer's shape holding what is new.
 //! <https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent>
 //!
-//! There is no end marker. An answer is complete when each candidate gave a reason to finish and the stream ended.
+//! There is no end marker. An answer is complete when each candidate gave a reason to finish and the stream ended. Some
+//! servers give the reason with every chunk, or with the first: it counts only then.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,6 @@ use super::answer::read_part;
 use super::{error, finish};
 use crate::dialect::Dialect;
 use crate::dialects::room::ReadStream;
-use crate::neutral::events::ServerEvent;
 use crate::neutral::members::Members;
 use crate::neutral::{ApiError, Event, Finish, Media, Part, PartKind, Seal};
 
@@ -34,7 +34,8 @@ struct Choice {
     open: Option<Open>,
     has_words: bool,
     calls_tools: bool,
-    finished: bool,
+    /// Why it ends, if nothing more comes.
+    finish: Option<Finish>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -44,22 +45,26 @@ struct Open {
 }
 
 impl ReadStream for StreamReader {
-    fn feed(&mut self, event: &ServerEvent) -> Vec<Event> {
+    fn feed(&mut self, _name: &str, data: Value) -> Vec<Event> {
         let mut out = Vec::new();
-        if let Ok(chunk) = serde_json::from_slice(&event.data) {
-            self.read(chunk, &mut out);
-        }
+        self.read(data, &mut out);
         out
     }
 
     /// The stream has ended.
     fn end(&mut self) -> Vec<Event> {
-        let complete = !self.choices.is_empty() && self.choices.values().all(|choice| choice.finished);
+        let complete = !self.choices.is_empty() && self.choices.values().all(|choice| choice.finish.is_some());
         if self.over || !complete {
             return Vec::new();
         }
         self.over = true;
-        vec![Event::Done]
+        let mut out = Vec::new();
+        for (index, choice) in std::mem::take(&mut self.choices) {
+            out.extend(choice.open.map(|open| Event::End { part: open.part }));
+            out.extend(choice.finish.map(|finish| Event::Finish { choice: index, finish }));
+        }
+        out.push(Event::Done);
+        out
     }
 }
 
@@ -83,14 +88,14 @@ impl StreamReader {
             self.candidate(Members::of(candidate), out);
         }
         if blocked && self.choices.is_empty() {
-            self.finish(0, Finish::Filtered, out);
+            self.choices.entry(0).or_default().finish = Some(Finish::Filtered);
         }
         out.extend(usage.map(Event::Usage));
     }
 
     fn candidate(&mut self, mut candidate: Members, out: &mut Vec<Event>) {
         let index = candidate.count("index").and_then(|index| usize::try_from(index).ok()).unwrap_or(0);
-        if index >= CHOICES_MAX || self.over || self.choices.get(&index).is_some_and(|choice| choice.finished) {
+        if index >= CHOICES_MAX || self.over {
             return;
         }
         for part in candidate.object("content").list("parts") {
@@ -109,8 +114,7 @@ impl StreamReader {
             let message = said.unwrap_or_else(|| format!("The model's call of a tool cannot be read ({reason})."));
             return self.fail(ApiError::bad_gateway(message), out);
         }
-        let finish = finish::read(&reason, choice.calls_tools);
-        self.finish(index, finish, out);
+        choice.finish = Some(finish::read(&reason, choice.calls_tools));
     }
 
     fn part(&mut self, index: usize, part: Part, out: &mut Vec<Event>) {
@@ -174,12 +178,6 @@ impl StreamReader {
     fn close(&mut self, index: usize, out: &mut Vec<Event>) {
         let open = self.choices.entry(index).or_default().open.take();
         out.extend(open.map(|open| Event::End { part: open.part }));
-    }
-
-    fn finish(&mut self, index: usize, finish: Finish, out: &mut Vec<Event>) {
-        self.close(index, out);
-        self.choices.entry(index).or_default().finished = true;
-        out.push(Event::Finish { choice: index, finish });
     }
 
     fn fail(&mut self, error: ApiError, out: &mut Vec<Event>) {

@@ -9,8 +9,8 @@ use crate::neutral::json::{from_members, object, take_list, take_object, take_te
 use crate::neutral::{Answer, Choice, Finish, Media, Object, Part, ReasoningPart};
 
 /// A whole answer of this dialect in the neutral form; `None` where the body holds none.
-pub(super) fn read_answer(body: &[u8]) -> Option<Answer> {
-    let mut body = object(serde_json::from_slice(body).ok()?, "").ok()?;
+pub(super) fn read_answer(body: Value) -> Option<Answer> {
+    let mut body = object(body, "").ok()?;
     let choices = take_list(&mut body, "choices")?;
     let choices: Vec<Choice> = choices.into_iter().filter_map(read_choice).collect();
     if choices.is_empty() {

@@ -14,7 +14,6 @@ use super::{error, finish};
 use crate::dialect::Dialect;
 use crate::dialects::room::ReadStream;
 use crate::neutral::Event;
-use crate::neutral::events::ServerEvent;
 use crate::neutral::json::{object, take_list, take_object, take_text, text};
 
 use deltas::ChoiceState;
@@ -33,16 +32,17 @@ pub(super) struct StreamReader {
 }
 
 impl ReadStream for StreamReader {
-    fn feed(&mut self, event: &ServerEvent) -> Vec<Event> {
+    fn feed(&mut self, _name: &str, data: Value) -> Vec<Event> {
         let mut out = Vec::new();
-        let data = event.data.trim_ascii();
-        if data == b"[DONE]" {
-            self.finish(&mut out);
-        } else if !self.is_done
-            && let Ok(chunk) = serde_json::from_slice::<Value>(data)
-        {
-            self.chunk(chunk, &mut out);
+        if !self.is_done {
+            self.chunk(data, &mut out);
         }
+        out
+    }
+
+    fn end_mark(&mut self) -> Vec<Event> {
+        let mut out = Vec::new();
+        self.finish(&mut out);
         out
     }
 

@@ -12,8 +12,7 @@ use crate::neutral::sealed;
 use crate::neutral::{Alias, Answer, Choice, Finish, Media, Object, Part, ReasoningPart, Seal, ToolCall, UNSIGNED};
 
 /// The answer in `body`; `None` where it is none, or reports that the model failed.
-pub(super) fn read_answer(body: &[u8]) -> Option<Answer> {
-    let response: Value = serde_json::from_slice(body).ok()?;
+pub(super) fn read_answer(response: Value) -> Option<Answer> {
     if response.get("error").is_some_and(|error| !error.is_null()) || !response.get("output")?.is_array() {
         return None;
     }

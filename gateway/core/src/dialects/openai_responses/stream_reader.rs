@@ -10,7 +10,6 @@ use serde_json::Value;
 use super::{error, facts, finish};
 use crate::dialect::Dialect;
 use crate::dialects::room::ReadStream;
-use crate::neutral::events::ServerEvent;
 use crate::neutral::json::text;
 use crate::neutral::{Event, Finish, PartKind};
 
@@ -25,29 +24,27 @@ pub(super) struct StreamReader {
 }
 
 impl ReadStream for StreamReader {
-    fn feed(&mut self, event: &ServerEvent) -> Vec<Event> {
+    fn feed(&mut self, name: &str, data: Value) -> Vec<Event> {
         let mut out = Vec::new();
-        if self.over {
+        if self.over || !data.is_object() {
             return out;
         }
-        if event.data.trim_ascii() == b"[DONE]" {
-            // No event of this dialect; some servers end with it and with nothing else.
-            if self.items.have_parts() {
-                self.finish(Value::Null, &mut out);
-            }
-            return out;
-        }
-        let Ok(data) = serde_json::from_slice::<Value>(&event.data) else { return out };
-        if !data.is_object() {
-            return out;
-        }
-        let kind = text(&data, "type").unwrap_or(&event.name).to_owned();
+        let kind = text(&data, "type").unwrap_or(name).to_owned();
         if !self.started {
             self.started = true;
             let words = |name: &str| data.get("response").and_then(|response| text(response, name)).map(str::to_owned);
             out.push(Event::Start { id: words("id"), model: words("model") });
         }
         self.read(&kind, data, &mut out);
+        out
+    }
+
+    /// No event of this dialect; some servers end with it and with nothing else.
+    fn end_mark(&mut self) -> Vec<Event> {
+        let mut out = Vec::new();
+        if !self.over && self.items.have_parts() {
+            self.finish(Value::Null, &mut out);
+        }
         out
     }
 

@@ -2,7 +2,6 @@ use serde_json::{Value, json};
 
 use crate::dialects::openai_chat::stream_reader::StreamReader;
 use crate::dialects::room::ReadStream;
-use crate::neutral::events::ServerEvent;
 use crate::neutral::{Event, Finish, PartKind};
 
 /// The calls of a stream whose deltas bring these pieces, each with what came of its arguments, and why it ended.
@@ -10,9 +9,8 @@ fn calls(pieces: &[Value]) -> (Vec<(String, String, String)>, Option<Finish>) {
     let mut reader = StreamReader::default();
     let chunk = |delta: Value, reason: Value| json!({ "choices": [{ "delta": delta, "finish_reason": reason }] });
     let chunks = pieces.iter().map(|piece| chunk(json!({ "tool_calls": [piece] }), Value::Null));
-    let chunks = chunks.chain([chunk(json!({}), json!("tool_calls"))]).map(|chunk| chunk.to_string().into_bytes());
-    let events = chunks.map(|data| ServerEvent { data, ..ServerEvent::default() });
-    let mut events: Vec<Event> = events.flat_map(|event| reader.feed(&event)).collect();
+    let chunks = chunks.chain([chunk(json!({}), json!("tool_calls"))]);
+    let mut events: Vec<Event> = chunks.flat_map(|chunk| reader.feed("", chunk)).collect();
     events.extend(reader.end());
     let (mut calls, mut finish) = (Vec::new(), None);
     for event in events {
