@@ -37,7 +37,7 @@ use crate::incoming::{Body, Incoming};
 use crate::instance::Instance;
 use crate::relay::{self, Ready, Response};
 use crate::store::catalog::{self, Freshness, Snapshot};
-use crate::store::{health, quota, responses};
+use crate::store::{health, responses};
 
 pub(crate) use open::{OpenCall, OpenCalls};
 pub(crate) use plan::{PlanRequest, plan};
@@ -259,27 +259,6 @@ impl CallContext<'_> {
                 Decision::Answer(state, reply) => return Ok(WalkResult::Answered(state, reply, made.target)),
             }
         }
-    }
-
-    fn plan_request(&self) -> PlanRequest<'_> {
-        PlanRequest {
-            call: self.call,
-            estimate: &self.estimate,
-            model: self.model,
-            session: accept::session_in(self.headers).or(self.call.session.as_deref()),
-            key: self.caller.key(),
-            owner: self.owner.as_ref(),
-            at: quota::moment(self.instance, self.snapshot),
-        }
-    }
-
-    /// Why no target could be asked at this moment; nothing where one could.
-    fn all_kept_back(&self) -> Vec<Skipped> {
-        let request = self.plan_request();
-        let candidates = health::rehearse(self.instance, |health, turn| {
-            plan(self.instance, &request, &self.snapshot.catalog, health, 0, turn)
-        });
-        if candidates.list.is_empty() { candidates.skipped } else { Vec::new() }
     }
 
     /// What the call takes of its key's limits, before anything is sent.

@@ -74,3 +74,9 @@ fn what_hosts_can_do_is_asked_once() {
     assert_eq!(naming(&files, &["variable(\"boot\")"]), ["host.rs"]);
     assert_eq!(naming(&files, &["is_runner"]), Vec::<&str>::new());
 }
+
+#[test]
+fn the_line_fits_into_three_hundred_lines() {
+    let (_, line) = component().into_iter().find(|(name, _)| name == "proxy.rs").expect("the line");
+    assert!(line.lines().count() <= 300, "{} lines: what is no step belongs below proxy/", line.lines().count());
+}

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use gateway_core::accept;
 use gateway_core::call::{Call, Demand};
-use gateway_core::candidate::{Candidates, Named, ResponseOwner};
+use gateway_core::candidate::{Candidates, Named, ResponseOwner, Skipped};
 use gateway_core::catalog::{Catalog, Key, Model, Strategy};
 use gateway_core::health::Health;
 use gateway_core::quota::{Estimate, Moment};
@@ -13,7 +13,9 @@ use gateway_core::route::{self, RouteRequest, affinity};
 
 use crate::instance::Instance;
 use crate::store::quota::{self as ledger, allowances};
-use crate::store::signals;
+use crate::store::{health, signals};
+
+use super::CallContext;
 
 /// A call as far as its way depends on it.
 pub(crate) struct PlanRequest<'a> {
@@ -79,4 +81,28 @@ pub(crate) fn plan(
         owner: request.owner,
     };
     route::route(&ask, rotation)
+}
+
+impl CallContext<'_> {
+    /// What its route is asked for.
+    pub(super) fn plan_request(&self) -> PlanRequest<'_> {
+        PlanRequest {
+            call: self.call,
+            estimate: &self.estimate,
+            model: self.model,
+            session: accept::session_in(self.headers).or(self.call.session.as_deref()),
+            key: self.caller.key(),
+            owner: self.owner.as_ref(),
+            at: ledger::moment(self.instance, self.snapshot),
+        }
+    }
+
+    /// Why no target could be asked at this moment; nothing where one could.
+    pub(super) fn all_kept_back(&self) -> Vec<Skipped> {
+        let request = self.plan_request();
+        let candidates = health::rehearse(self.instance, |health, turn| {
+            plan(self.instance, &request, &self.snapshot.catalog, health, 0, turn)
+        });
+        if candidates.list.is_empty() { candidates.skipped } else { Vec::new() }
+    }
 }
