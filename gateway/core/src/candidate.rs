@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{Affinity, Credential, Provider, Target};
 use crate::dialect::Dialect;
 use crate::operation::Operation;
+use crate::price::{Price, Priced};
 use crate::redact::Secrets;
 
 /// The targets that can serve a call, best first, and those that cannot.
@@ -112,6 +113,19 @@ impl<'c> Named<'c> {
         self.provider.serving(operation).filter(|_| is_direct).map(|endpoint| &endpoint.address)
     }
 
+    /// Whether an answer that names this model is one of the model that was asked for: by the provider's own name for it, a
+    /// version of that, or the name that says what it takes.
+    pub fn is_asked(&self, served: &str) -> bool {
+        is_same_model(self.upstream_model, served) || is_same_model(self.profile(), served)
+    }
+
+    /// What the model costs that it says it served instead. What the catalog says of the target is the least.
+    pub fn priced_as(&self, served: &str) -> Option<Priced> {
+        let other = self.provider.published(served)?;
+        let is_dearer = |own: Price| other.price.input > own.input || other.price.output > own.output;
+        self.target.price.is_none_or(is_dearer).then_some(other)
+    }
+
     /// The secrets its requests hold.
     pub fn secrets(self) -> &'c Arc<Secrets> {
         self.account().secrets()
@@ -122,6 +136,24 @@ impl<'c> Named<'c> {
         Account { provider: self.provider, credential: self.credential }
     }
 }
+
+/// Whether two names are of one model: providers add who made it, a channel and a date, or leave them out.
+fn is_same_model(asked: &str, served: &str) -> bool {
+    let bare = |name: &str| {
+        let name = name.rsplit('/').next().unwrap_or_default();
+        name.split([':', '@']).next().unwrap_or_default().to_ascii_lowercase()
+    };
+    let (asked, served) = (bare(asked), bare(served));
+    let is_version = |rest: &str| {
+        let mut parts = rest.split(['-', '.', '_']).filter(|part| !part.is_empty());
+        parts.all(|part| VERSIONS.contains(&part) || part.len() >= 2 && part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let is_version_of = |name: &str, of: &str| name.strip_prefix(of).is_some_and(is_version);
+    is_version_of(&served, &asked) || is_version_of(&asked, &served)
+}
+
+/// Words that name a state of the same model.
+const VERSIONS: [&str; 6] = ["latest", "preview", "exp", "experimental", "free", "001"];
 
 /// A provider and the credential it is called with.
 #[derive(Debug, Clone, Copy)]
@@ -235,4 +267,26 @@ pub struct ResponseOwner {
     pub provider: String,
     /// The credential's id, where it was called with one.
     pub credential: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_a_channel_and_a_maker_make_no_other_model() {
+        for (asked, served, is_same) in [
+            ("gpt-4o", "gpt-4o-2024-08-06", true),
+            ("claude-sonnet-4-5", "claude-sonnet-4-5-20250929", true),
+            ("models/gemini-2.5-flash", "gemini-2.5-flash-preview-05-20", true),
+            ("openai/gpt-4o:free", "GPT-4o", true),
+            ("gemini-2.5-pro-latest", "gemini-2.5-pro", true),
+            ("gpt-4o", "gpt-4o-mini", false),
+            ("gpt-4o-mini", "gpt-4o", false),
+            ("claude-sonnet-4", "claude-sonnet-4-5", false),
+            ("cheap/free:free", "dear/opus", false),
+        ] {
+            assert_eq!(is_same_model(asked, served), is_same, "{asked} {served}");
+        }
+    }
 }

@@ -15,6 +15,8 @@ pub struct Observation {
     pub content_bytes: u64,
     /// Responses: what its provider calls the answer.
     pub response_id: Option<String>,
+    /// The model that it says it is of.
+    pub model: Option<String>,
     /// An error inside a stream that had begun with 200.
     pub error: Option<StreamError>,
     /// A streamed answer that ended with neither a finish reason nor its end marker.

@@ -265,7 +265,7 @@ impl Observer {
         match self.reader {
             Reader::Json(scan) => {
                 observation.content_bytes = self.bytes.saturating_sub(scan.escape_bytes());
-                (observation.usage, observation.response_id) = scan.finish();
+                (observation.usage, observation.response_id, observation.model) = scan.finish();
             }
             Reader::Sse(Sse { events, .. }) | Reader::Array(Array { events, .. }) => {
                 observation.unfinished = !events.finished();
@@ -273,6 +273,7 @@ impl Observer {
                 observation.usage = events.usage();
                 observation.error = events.error;
                 observation.response_id = events.response_id;
+                observation.model = events.model;
             }
             Reader::Unknown(_) | Reader::Opaque | Reader::Page | Reader::Unreadable => {}
         }

@@ -4,13 +4,14 @@ use serde_json::{Value, json};
 
 use crate::common::{Builder, Connection, Gateway, Host, Request, Response, TOKEN, eventually};
 use crate::quotas::{certainly, provider, warmed, was_certain, with_limits};
-use crate::upstream::{Answer, Upstream, event};
+use crate::upstream::{Answer, Upstream, completion, event};
 
 both_hosts![
     a_keys_budget_is_paid_with_what_calls_really_cost_and_then_refuses,
     a_budget_takes_no_call_where_the_price_is_unknown,
     a_call_that_cost_nothing_is_given_back_to_its_budget,
     a_limited_key_cannot_choose_what_its_provider_serves,
+    a_model_that_was_not_asked_for_is_paid_as_what_it_is,
     images_and_speech_cost_a_budget_what_they_are_published_to_cost,
     images_of_unknown_price_cost_a_budget_more_than_nearly_nothing,
     a_stream_that_is_left_before_it_says_what_it_used_is_paid_by_what_passed,
@@ -298,4 +299,28 @@ fn images_of_unknown_price_cost_a_budget_more_than_nearly_nothing(host: Host) {
     let (made, _, refused) = pieces_for_a_cent(host, ("openai/an-image-model", ""), "/v1/images/generations", image);
     assert_eq!(made, 0, "nobody knows what it costs");
     assert!(refused.text().contains("has no known price"), "{}", refused.text());
+}
+
+fn a_model_that_was_not_asked_for_is_paid_as_what_it_is(host: Host) {
+    let served = |model: &str| {
+        let mut answer: Value = serde_json::from_str(&completion("Hi")).expect("JSON");
+        answer["model"] = model.into();
+        Answer::json(200, &answer.to_string())
+    };
+    let usage = r#"{"prompt_tokens":11,"completion_tokens":7}"#;
+    let stream = format!(r#"data: {{"model":"gpt-4o","choices":[{{"delta":{{"content":"Hi"}}}}],"usage":{usage}}}"#);
+    let stream = Answer::stream().chunk(format!("{stream}\n\ndata: [DONE]\n\n")).end();
+    let upstream =
+        Upstream::answering(served("gpt-4o")).then([served("gpt-4o-mini-2024-07-18"), served("gpt-4o"), stream]);
+    let gateway = Gateway::on(host).provider("openai", &upstream);
+    let gateway = gateway.catalog(&model(&[("openai/gpt-4o-mini", "price = { input = 0, output = 0 }")])).start();
+    let record =
+        |body: &str| gateway.record(&gateway.send(&Request::new("POST", "/v1/chat/completions").key(TOKEN).json(body)));
+    let asked = record(r#"{"model":"m"}"#);
+    assert_eq!((&asked["cost_nano"], &asked["warnings"]), (&0.into(), &Value::Null));
+    // 11 tokens at 2.5 and 7 at 10 USD a million.
+    for body in [r#"{"model":"m"}"#, r#"{"model":"m","stream":true}"#] {
+        let other = record(body);
+        assert_eq!((&other["cost_nano"], &other["warnings"]), (&97_500.into(), &json!(["other_model: gpt-4o"])));
+    }
 }

@@ -140,6 +140,10 @@ impl Tail {
             &attempt,
             request.as_deref(),
         );
+        let to = attempt.named();
+        if let Some(served) = ended.observation.model.take().filter(|served| !to.is_asked(served)) {
+            open.served_other(&served, to.priced_as(&served));
+        }
         if let (Some(KeptFor { key, owner }), Some(id)) = (kept_for, ended.observation.response_id.take()) {
             responses::save(&instance, id, &key, owner).await;
         }

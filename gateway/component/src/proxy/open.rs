@@ -15,6 +15,7 @@ use gateway_core::catalog::{Catalog, Model};
 use gateway_core::observation::Observation;
 use gateway_core::operation::Operation;
 use gateway_core::outcome::Progress;
+use gateway_core::price::Priced;
 use gateway_core::record::{self, Attempted, DecisionRecord, Draft, HeadDue, Opening, Passed};
 use gateway_core::refusal::Reply;
 use gateway_core::state::State;
@@ -258,6 +259,11 @@ impl OpenCall {
         if let Some(ended) = self.close(state, error) {
             self.save(ended).await;
         }
+    }
+
+    /// The answer is of another model.
+    pub(crate) fn served_other(&self, model: &str, priced: Option<Priced>) {
+        self.with(|draft| draft.served_other(model, priced));
     }
 
     /// Takes the record out: whoever comes second finds nothing, so there is exactly one.

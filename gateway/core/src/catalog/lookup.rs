@@ -119,6 +119,14 @@ impl Provider {
         self.reached().0.first().map_or("", |endpoint| &endpoint.authority)
     }
 
+    /// What a model is published to cost here.
+    pub fn published(&self, upstream_model: &str) -> Option<Priced> {
+        // The built-in provider may bear any name, but charges nothing that could be known.
+        let ProviderKind::Http(endpoints) = &self.kind else { return None };
+        let authority = endpoints.first().map(|endpoint| endpoint.authority.as_str());
+        price::bundled(authority, &self.name, upstream_model)
+    }
+
     /// Where it speaks this dialect.
     pub fn endpoint(&self, dialect: Dialect) -> Option<&Endpoint> {
         match &self.kind {
@@ -154,10 +162,7 @@ impl Target {
         if let Some(price) = self.price {
             return Some(Priced { price, source: "catalog" });
         }
-        // The built-in provider may bear any name, but charges nothing that could be known.
-        let ProviderKind::Http(endpoints) = &self.provider.kind else { return None };
-        let authority = endpoints.first().map(|endpoint| endpoint.authority.as_str());
-        price::bundled(authority, &self.provider.name, upstream_model)
+        self.provider.published(upstream_model)
     }
 }
 

@@ -20,6 +20,7 @@ pub(super) struct Events {
     failed_seen: bool,
     pub(super) error: Option<StreamError>,
     pub(super) response_id: Option<String>,
+    pub(super) model: Option<String>,
     /// Content that has passed, as it was written, in bytes.
     pub(super) content_bytes: u64,
     /// What stands around the content of an event.
@@ -31,6 +32,9 @@ pub(super) struct Events {
     passed_over: bool,
     usage: RawUsage,
 }
+
+/// Where an event names the model it is of: OpenAI, Anthropic, Responses, Gemini.
+const MODELS: [&str; 4] = ["/model", "/message/model", "/response/model", "/modelVersion"];
 
 /// An event of content holds a token at least.
 const TOKEN_BYTES: usize = 4;
@@ -45,6 +49,7 @@ impl Events {
             failed_seen: false,
             error: None,
             response_id: None,
+            model: None,
             content_bytes: 0,
             frame_bytes: usize::MAX,
             end_seen: false,
@@ -101,6 +106,10 @@ impl Events {
         self.end_seen |= seen.end;
         if self.response_id.is_none() && self.dialect == Dialect::OpenaiResponses {
             self.response_id = event.pointer("/response/id").and_then(Value::as_str).map(str::to_owned);
+        }
+        if self.model.is_none() {
+            let named = MODELS.iter().find_map(|place| event.pointer(place).and_then(Value::as_str));
+            self.model = named.filter(|name| !name.is_empty()).map(str::to_owned);
         }
         if let Some(usage) = seen.usage {
             self.usage.update(usage);

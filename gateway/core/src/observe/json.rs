@@ -27,8 +27,11 @@ pub(super) struct UsageScan {
     name: Vec<u8>,
     /// The value of `usage`, while it is being collected.
     value: Option<Vec<u8>>,
+    /// It is the model's name that is being collected.
+    is_model: bool,
     found: Option<Usage>,
     id: Option<String>,
+    model: Option<String>,
     /// By how much escapes are longer than what they stand for, as near as can be told from their first letter.
     escape_bytes: u64,
 }
@@ -44,8 +47,10 @@ impl UsageScan {
             escaped: false,
             name,
             value,
+            is_model: false,
             found,
             id,
+            model: None,
             escape_bytes: 0,
         }
     }
@@ -100,7 +105,10 @@ impl UsageScan {
                 self.depth = self.depth.saturating_sub(1);
                 if self.depth == 0 { self.end_value() } else { self.keep(&[byte]) }
             }
-            b':' if self.depth == 1 => self.value = self.wants().then(Vec::new),
+            b':' if self.depth == 1 => {
+                self.is_model = matches!(self.name.as_slice(), b"model" | b"modelVersion");
+                self.value = (self.is_model || self.wants()).then(Vec::new);
+            }
             b',' if self.depth == 1 => self.end_value(),
             _ => self.keep(&[byte]),
         }
@@ -124,8 +132,11 @@ impl UsageScan {
     fn end_value(&mut self) {
         let Some(value) = self.value.take() else { return };
         if value.trim_ascii_start().first() == Some(&b'"') {
-            self.id = serde_json::from_slice(&value).ok().or(self.id.take());
-        } else if let Ok(usage) = serde_json::from_slice::<Members<'_>>(&value) {
+            let place = if self.is_model { &mut self.model } else { &mut self.id };
+            *place = serde_json::from_slice(&value).ok().or(place.take());
+        } else if !self.is_model
+            && let Ok(usage) = serde_json::from_slice::<Members<'_>>(&value)
+        {
             self.found = Some(self.dialect.usage(&usage));
         }
     }
@@ -140,9 +151,9 @@ impl UsageScan {
         self.is_whole
     }
 
-    /// What was used, and what a provider of Responses calls its answer.
-    pub(super) fn finish(self) -> (Usage, Option<String>) {
-        (self.found.unwrap_or_default(), self.id)
+    /// What was used, what a provider of Responses calls its answer, and which model it says it is of.
+    pub(super) fn finish(self) -> (Usage, Option<String>, Option<String>) {
+        (self.found.unwrap_or_default(), self.id, self.model)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::dialect::Dialect;
 use crate::observation::Observation;
 use crate::operation::Operation;
 use crate::outcome::{Outcome, Progress, SendError};
-use crate::price::Pieces;
+use crate::price::{Pieces, Priced};
 use crate::quota::Seen;
 use crate::refusal::Reply;
 use crate::state::State;
@@ -27,6 +27,9 @@ const GRACE_MS: i64 = 60_000;
 
 /// What a record says of a stream that ended with neither a finish reason nor its end marker.
 const WITHOUT_FINISH: &str = "stream_ended_without_finish";
+
+/// What a record says of an answer that names another model than was asked for, and that model.
+const OTHER_MODEL: &str = "other_model";
 
 /// A call as it is known when it is accepted.
 #[derive(Debug)]
@@ -225,6 +228,12 @@ impl Draft {
             start_ms: started_ms.saturating_sub(self.start_ms),
             end_ms: self.open_ms(now_ms),
         });
+    }
+
+    /// The answer is of another model, which costs this, where that is known.
+    pub fn served_other(&mut self, model: &str, priced: Option<Priced>) {
+        self.warn(&format!("{OTHER_MODEL}: {}", kept_text(model)));
+        self.record.priced = priced.or(self.record.priced);
     }
 
     /// What the origin of a relay answered to `asked`, a method and a path, or who kept it from that and how.
