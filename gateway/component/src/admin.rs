@@ -40,9 +40,9 @@ pub(crate) async fn serve(
         Admin::CatalogRead => catalog::read(incoming, &snapshot).await,
         Admin::CatalogUpdate => catalog::update(instance, incoming, ImportScope::Whole).await,
         Admin::CatalogPatch => catalog::update(instance, incoming, ImportScope::Sections).await,
-        Admin::CatalogCheck => catalog::check(instance, incoming, &snapshot).await,
-        Admin::CatalogDiff => catalog::diff(instance, incoming, &snapshot).await,
-        Admin::CatalogDraft => catalog::draft(instance, incoming).await,
+        Admin::CatalogCheck => catalog::check(incoming, &snapshot).await,
+        Admin::CatalogDiff => catalog::diff(incoming, &snapshot).await,
+        Admin::CatalogDraft => catalog::draft(incoming).await,
         Admin::PresetsList => Ok(providers::presets()),
         Admin::ProvidersModels => providers::models(instance, incoming, &snapshot, parameter).await,
         Admin::KeysList => Ok(keys::list(&snapshot)),
@@ -109,8 +109,8 @@ fn operation(endpoint: &str) -> Result<Operation, Refusal> {
 }
 
 /// Reads a JSON body into its type, or says what is wrong with it.
-async fn json<T: serde::de::DeserializeOwned>(instance: &Rc<Instance>, incoming: &Incoming) -> Result<T, Refusal> {
-    let body = incoming.body(instance).await?;
+async fn json<T: serde::de::DeserializeOwned>(incoming: &Incoming) -> Result<T, Refusal> {
+    let body = incoming.body().await?;
     serde_json::from_slice(&body.bytes)
         .map_err(|error| Refusal::bad_request(format!("The body was not understood: {error}.")))
 }

@@ -5,16 +5,13 @@ pub(crate) mod body;
 use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::pin::Pin;
-use std::rc::Rc;
 
 use gateway_core::quota::born_ms;
-use gateway_core::refusal::Refusal;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use spin_sdk::wasip3::clocks::{monotonic_clock, system_clock};
 use spin_sdk::wasip3::random::random::get_random_bytes;
-
-use crate::instance::Instance;
+use spin_sdk::wasip3::wit_bindgen;
 
 /// What a host can do beyond WASI and Spin's interfaces. Read once, since it stays as it is for as long as an instance
 /// lives. See `host.md`.
@@ -99,6 +96,26 @@ impl Pulse {
     }
 }
 
+/// Lets others run in between where a call works long: the thread's other instances and its connections. This instance
+/// itself does one thing at a time.
+#[derive(Default)]
+pub(crate) struct Breath(Cell<usize>);
+
+/// So much is worked on at a time. Of text this takes a few milliseconds, of what is dear to read some tens.
+const PIECE_BYTES: usize = 2 << 20;
+
+impl Breath {
+    /// So many bytes more have been worked on.
+    pub(crate) fn step(&self, bytes: usize) {
+        let worked = self.0.get() + bytes;
+        self.0.set(worked % PIECE_BYTES);
+        if worked >= PIECE_BYTES {
+            // Whether this call was cancelled meanwhile is seen where it next waits.
+            let _ = wit_bindgen::yield_blocking();
+        }
+    }
+}
+
 /// Numbers to draw from. The generator is seeded once per instance: a host call for each request would cost more than
 /// the draw, and nothing secret is made of it.
 #[derive(Default)]
@@ -147,45 +164,5 @@ pub(crate) struct OnDrop<F: FnMut()>(pub(crate) F);
 impl<F: FnMut()> Drop for OnDrop<F> {
     fn drop(&mut self) {
         (self.0)();
-    }
-}
-
-/// All bodies an instance holds at once may have this many bytes.
-const BODY_BYTES_HELD_MAX: usize = 64 << 20;
-
-/// How many bytes of bodies an instance holds.
-#[derive(Default)]
-pub(crate) struct BytesHeld(Cell<usize>);
-
-/// A share of what an instance may hold in bodies; given back when dropped.
-pub(crate) struct Held {
-    bytes: usize,
-    instance: Rc<Instance>,
-}
-
-impl Held {
-    /// Nothing held yet.
-    pub(crate) fn none(instance: &Rc<Instance>) -> Self {
-        Held { bytes: 0, instance: instance.clone() }
-    }
-
-    /// Takes more, or refuses until others are done.
-    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
-        let held = &self.instance.bytes_held.0;
-        let all = held.get() + bytes;
-        if all > BODY_BYTES_HELD_MAX {
-            let said = "Too many large requests are under way. Try again in a second.";
-            return Err(Refusal::unavailable("busy", said).after(1));
-        }
-        held.set(all);
-        self.bytes += bytes;
-        Ok(())
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let held = &self.instance.bytes_held.0;
-        held.set(held.get().saturating_sub(self.bytes));
     }
 }

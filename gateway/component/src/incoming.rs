@@ -10,11 +10,13 @@ use gateway_core::accept::browser::Visit;
 use gateway_core::accept::{BODY_BYTES_MAX, client_address, is_admin};
 use gateway_core::catalog::Network;
 use gateway_core::headers;
+use gateway_core::memory;
 use gateway_core::refusal::{Refusal, Reply};
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Method};
 use spin_sdk::wasip3::wit_future;
 
-use crate::host::{self, Held, body};
+use crate::hold::{Held, Holder, TURN_MS_MAX};
+use crate::host::{self, body};
 use crate::instance::Instance;
 
 /// A request whose body may not have been read yet.
@@ -37,10 +39,12 @@ pub(crate) struct Incoming {
     pub(crate) at_ms: i64,
     /// Monotonic clock at the start.
     pub(crate) start_ms: u64,
+    /// What is kept for it.
+    pub(crate) holder: Holder,
     request: Cell<Option<types::Request>>,
 }
 
-/// A body, and its share of what the instance may hold.
+/// A body, and what it takes of the instance's memory.
 pub(crate) struct Body {
     pub(crate) bytes: Vec<u8>,
     pub(crate) held: Held,
@@ -48,7 +52,7 @@ pub(crate) struct Body {
 
 impl Incoming {
     /// Reads the head.
-    pub(crate) fn read(instance: &Instance, request: types::Request) -> Self {
+    pub(crate) fn read(instance: &Rc<Instance>, request: types::Request) -> Self {
         let method = match request.get_method() {
             Method::Get => "GET".into(),
             Method::Head => "HEAD".into(),
@@ -79,6 +83,7 @@ impl Incoming {
             peer: None,
             at_ms,
             start_ms: host::now_ms(),
+            holder: Holder::new(instance),
             request: Cell::new(Some(request)),
         };
         // Spin puts its own header last and does not strip a client's, so the last one is the true one.
@@ -125,7 +130,7 @@ impl Incoming {
     }
 
     /// Reads the whole body, once. A second time it is empty.
-    pub(crate) async fn body(&self, instance: &Rc<Instance>) -> Result<Body, Refusal> {
+    pub(crate) async fn body(&self) -> Result<Body, Refusal> {
         if let Some(encoding) =
             self.header("content-encoding").filter(|encoding| !encoding.eq_ignore_ascii_case("identity"))
         {
@@ -135,15 +140,16 @@ impl Incoming {
         if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX) {
             return Err(Refusal::too_large(BODY_BYTES_MAX));
         }
-        let mut held = Held::none(instance);
+        self.holder.expects(announced);
+        let mut held = self.holder.nothing();
         let Some(contents) = self.contents() else { return Ok(Body { bytes: Vec::new(), held }) };
         let bytes = collect(contents, announced, &mut held).await?;
         Ok(Body { bytes, held })
     }
 }
 
-/// What is reserved before the first byte has come. More than most bodies; an announced length alone must not hold 32
-/// MiB of what an instance may hold, for a client that then sends nothing.
+/// What is reserved before the first byte has come. More than most bodies; an announced length alone must not take 32
+/// MiB of what there is, for a client that then sends nothing.
 const FIRST_BYTES: usize = 64 << 10;
 
 /// With a known length the end is where the length says, and neither the stream's end nor the trailers, which would
@@ -151,15 +157,15 @@ const FIRST_BYTES: usize = 64 << 10;
 async fn collect(mut contents: body::Reader, announced: Option<usize>, held: &mut Held) -> Result<Vec<u8>, Refusal> {
     let mut bytes: Vec<u8> = Vec::new();
     let first = announced.unwrap_or(8 << 10).clamp(1, FIRST_BYTES);
-    grow(&mut bytes, first, held)?;
+    grow(&mut bytes, first, held).await?;
     loop {
         if announced == Some(bytes.len()) {
             return Ok(bytes);
         }
         if bytes.len() == bytes.capacity() {
             let left = announced.map_or(usize::MAX, |announced| announced - bytes.len());
-            let more = bytes.len().max(16 << 10).min(left);
-            grow(&mut bytes, more, held)?;
+            let more = memory::growth(bytes.len()).min(left);
+            grow(&mut bytes, more, held).await?;
         }
         let (is_more, read) = contents.read(bytes).await;
         bytes = read;
@@ -181,11 +187,10 @@ async fn collect(mut contents: body::Reader, announced: Option<usize>, held: &mu
     }
 }
 
-fn grow(bytes: &mut Vec<u8>, more: usize, held: &mut Held) -> Result<(), Refusal> {
-    held.grow(more)?;
-    bytes.try_reserve_exact(more).map_err(|_| {
-        Refusal::unavailable("busy", "There is no memory for the body right now. Try again in a second.").after(1)
-    })
+/// Waits for the body's turn where there is no room for more of it now. The client is not read from meanwhile.
+async fn grow(bytes: &mut Vec<u8>, more: usize, held: &mut Held) -> Result<(), Refusal> {
+    let has_room = held.set_in_turn(held.bytes() + more, TURN_MS_MAX).await;
+    if has_room && bytes.try_reserve_exact(more).is_ok() { Ok(()) } else { Err(Refusal::no_room()) }
 }
 
 /// A UUID v7: sorts by time, so records do too.

@@ -4,8 +4,9 @@
 use std::cell::RefCell;
 
 use gateway_core::authenticate::Throttle;
+use gateway_core::memory::Memory;
 
-use crate::host::{BytesHeld, Capabilities, Chance};
+use crate::host::{Capabilities, Chance};
 use crate::proxy::{Lines, OpenCalls};
 use crate::send::Buffers;
 use crate::store::Stores;
@@ -17,7 +18,8 @@ pub(crate) struct Instance {
     pub(crate) chance: Chance,
     /// Who presented wrong credentials of late.
     pub(crate) throttle: RefCell<Throttle>,
-    pub(crate) bytes_held: BytesHeld,
+    /// What is kept for the calls under way.
+    pub(crate) memory: RefCell<Memory>,
     pub(crate) buffers: Buffers,
     pub(crate) store: Stores,
     /// The calls under way.
@@ -33,7 +35,7 @@ impl Instance {
             host,
             chance: Chance::default(),
             throttle: RefCell::default(),
-            bytes_held: BytesHeld::default(),
+            memory: RefCell::default(),
             buffers: Buffers::default(),
             store: Stores::default(),
             open: OpenCalls::default(),

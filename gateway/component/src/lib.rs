@@ -6,6 +6,7 @@
 //! version of what they hold.
 
 mod admin;
+mod hold;
 mod host;
 mod incoming;
 mod instance;
@@ -94,6 +95,7 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
         Err(_) if matches!(endpoint, Endpoint::Alive | Endpoint::Probe) => return relay::reply(&incoming, alive()),
         Err(refusal) => return relay::refuse(&incoming, &refusal, shape),
     };
+    incoming.holder.belongs_to(caller.name());
     if needs == Needs::Admin {
         incoming.query = incoming.query.and_then(|query| authenticate::without_token(&query, &snapshot.token));
     }
@@ -110,7 +112,7 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
         }
         Endpoint::Model => model(instance, &caller, &snapshot, shape, &parameter).await,
         Endpoint::WebSocket => Err(Refusal::no_web_socket()),
-        Endpoint::Telemetry => incoming.body(instance).await.map(|_dropped| Reply::json(200, &serde_json::json!({}))),
+        Endpoint::Telemetry => incoming.body().await.map(|_dropped| Reply::json(200, &serde_json::json!({}))),
         Endpoint::Alive | Endpoint::Probe => Ok(alive()),
         Endpoint::Ready => ready::reply(instance, &snapshot).await,
         Endpoint::Admin(admin) => admin::serve(instance, admin, &incoming, &caller, snapshot, &parameter).await,

@@ -26,13 +26,15 @@ use gateway_core::headers;
 use gateway_core::health::Subject;
 use gateway_core::models;
 use gateway_core::operation::Operation;
+use gateway_core::pace::Pace;
 use gateway_core::quota::Estimate;
 use gateway_core::record::DecisionRecord;
 use gateway_core::refusal::{Refusal, Reply};
 use gateway_core::state::State;
 use gateway_core::uri;
 
-use crate::host::{self, Held, Pulse};
+use crate::hold::Held;
+use crate::host::{self, Breath, Pulse};
 use crate::incoming::{Body, Incoming};
 use crate::instance::Instance;
 use crate::relay::{self, Ready, Response};
@@ -95,14 +97,17 @@ async fn line(
     open: &OpenCall,
 ) -> Result<Ready, Refusal> {
     // What the body takes of the instance is given back when the call has its answer.
-    let (call, _held) = accept(instance, operation, parameter, incoming).await?;
+    let (call, _held) = accept(operation, parameter, incoming).await?;
     open.asked(&call);
     let (snapshot, model) = find_model(instance, &call, caller, snapshot).await?;
     health::count_call(instance, &model.name);
+    let breath = Breath::default();
+    let pace = |bytes| breath.step(bytes);
+    let look = |call: &Call| accept::demand(call, Pace::of(&pace));
     let context = CallContext {
         instance,
         call: &call,
-        estimate: Estimate::of(&call, accept::demand),
+        estimate: Estimate::of(&call, &look),
         caller,
         incoming,
         headers: &incoming.headers,
@@ -123,20 +128,18 @@ async fn line(
 }
 
 /// Step 1, as far as the body is needed for it.
-async fn accept(
-    instance: &Rc<Instance>,
-    operation: Operation,
-    parameter: &str,
-    incoming: &Incoming,
-) -> Result<(Call, Held), Refusal> {
+async fn accept(operation: Operation, parameter: &str, incoming: &Incoming) -> Result<(Call, Held), Refusal> {
     if headers::hops(&incoming.headers) >= headers::HOPS_MAX {
         return Err(Refusal::loop_detected(headers::HOPS_MAX));
     }
-    let Body { bytes, held } = incoming.body(instance).await?;
+    let Body { bytes, held } = incoming.body().await?;
+    let breath = Breath::default();
+    let pace = |bytes| breath.step(bytes);
     let head = accept::Head {
         model: if parameter.is_empty() { None } else { Some(uri::decode_parameter(parameter).unwrap_or_default()) },
         content_type: incoming.header("content-type").unwrap_or_default().as_bytes(),
         query: incoming.query.as_deref(),
+        pace: Pace::of(&pace),
     };
     Ok((accept::call(operation, head, bytes)?, held))
 }

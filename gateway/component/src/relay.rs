@@ -9,6 +9,7 @@ use std::rc::Rc;
 use futures_util::future::{Either, select};
 use gateway_core::dialect::Dialect;
 use gateway_core::headers;
+use gateway_core::memory;
 use gateway_core::observation::Observation;
 use gateway_core::observe::Observer;
 use gateway_core::outcome::SendError;
@@ -17,11 +18,12 @@ use gateway_core::transform::ResponseTransform;
 use gateway_core::translate::Losses;
 use spin_sdk::wasip3::http::types::{self, Fields};
 
+use crate::hold::{ANSWER_MS_MAX, Held};
 use crate::host::body::{self, Writer};
 use crate::host::{self, Pulse};
 use crate::incoming::Incoming;
 use crate::instance::Instance;
-use crate::send::{Answer, Read, Rest, read_next};
+use crate::send::{Answer, Body, Read, Rest, read_next};
 use silence::{Silence, Waited};
 
 /// What goes to the client: a head, and a body that may still be written.
@@ -124,10 +126,10 @@ pub(crate) fn respond_early(
 
 /// Relays an answer to its end.
 async fn give(instance: Rc<Instance>, answer: Answer, terms: Terms, ended: OnEnd, pulse: Pulse, mut writer: Writer) {
-    let Answer { mut observer, mut transform, held, rest, .. } = answer;
+    let Answer { mut observer, mut transform, held, rest, mut room, .. } = answer;
     let silence = Silence { terms: &terms, last_ms: host::now_ms(), pulse };
     let Copied { error, unread } =
-        copy(&instance, (held, rest), &mut writer, &mut observer, &mut transform, silence).await;
+        copy(&instance, (held, rest, &mut room), &mut writer, &mut observer, &mut transform, silence).await;
     match &error {
         None => writer.finish().await,
         Some(SendError::ClientClosed) => drop(writer),
@@ -160,11 +162,11 @@ async fn drain(instance: &Instance, mut unread: Read) {
 
 /// Reads an answer to its end for nobody else: how it ended, and the beginning of what its client would have got.
 pub(crate) async fn read(instance: &Instance, answer: Answer, terms: &Terms) -> (Ended, Vec<u8>) {
-    let Answer { mut observer, mut transform, held, rest, .. } = answer;
+    let Answer { mut observer, mut transform, held, rest, mut room, .. } = answer;
     let silence = Silence { terms, last_ms: host::now_ms(), pulse: Pulse::default() };
     let mut beginning = Beginning(Vec::new());
     let Copied { error, unread } =
-        copy(instance, (held, rest), &mut beginning, &mut observer, &mut transform, silence).await;
+        copy(instance, (held, rest, &mut room), &mut beginning, &mut observer, &mut transform, silence).await;
     if let Some(unread) = unread {
         drain(instance, unread).await;
     }
@@ -214,7 +216,7 @@ impl From<Option<SendError>> for Copied {
 /// Gives the client what was held back, then the rest as it comes.
 async fn copy(
     instance: &Instance,
-    (held, rest): (Vec<u8>, Rest),
+    (held, rest, room): (Vec<u8>, Rest, &mut Held),
     receiver: &mut impl Receiver,
     observer: &mut Observer,
     transform: &mut ResponseTransform,
@@ -223,21 +225,23 @@ async fn copy(
     let terms = silence.terms;
     let mut held = held;
     held.truncate(held.len() - observer.so_far().behind_end.min(held.len()));
-    let held = if transform.lets_pass(&held, observer.so_far()) { held } else { transform.pass(&held) };
+    if !transform.lets_pass(&held, observer.so_far()) {
+        held = transform.pass(&held);
+    }
     if !held.is_empty() && !receiver.take(held).await.is_empty() {
         return Some(SendError::ClientClosed).into();
     }
     let reading = match rest {
-        Rest::Ended(end) => return write_end(Some(end), receiver, transform, observer, terms).await.into(),
+        Rest::Ended(end) => return write_end(Some(end), receiver, transform, observer, terms, room).await.into(),
         Rest::Reading(unread) if transform.is_over(observer.so_far()) => {
-            let error = write_end(Some(Ok(())), receiver, transform, observer, terms).await;
+            let error = write_end(Some(Ok(())), receiver, transform, observer, terms, room).await;
             return Copied { error, unread: Some(unread) };
         }
         Rest::Reading(reading) => silence.next_read(reading, receiver, observer, transform).await,
     };
     let (mut body, mut buffer, mut more) = match reading {
         Waited::Read(read) => read,
-        Waited::Silent => return write_end(None, receiver, transform, observer, terms).await.into(),
+        Waited::Silent => return write_end(None, receiver, transform, observer, terms, room).await.into(),
         Waited::Left => return Some(SendError::ClientClosed).into(),
     };
     let error = loop {
@@ -262,25 +266,36 @@ async fn copy(
             }
         }
         if transform.is_over(observer.so_far()) {
-            let error = write_end(Some(Ok(())), receiver, transform, observer, terms).await;
+            let error = write_end(Some(Ok(())), receiver, transform, observer, terms, room).await;
             return Copied { error, unread: more.then(|| read_next(body, buffer)) };
         }
         if !more {
             let end = body.end().await;
-            break write_end(Some(end), receiver, transform, observer, terms).await;
+            break write_end(Some(end), receiver, transform, observer, terms, room).await;
         }
         if now_ms > terms.deadline_ms {
             break Some(SendError::TotalTimeout);
         }
-        let reading = std::pin::pin!(body.read(buffer));
-        match silence.next_read(reading, receiver, observer, transform).await {
-            Waited::Read(read) => (more, buffer) = read,
-            Waited::Silent => return write_end(None, receiver, transform, observer, terms).await.into(),
+        let kept = transform.kept() + observer.kept();
+        let waited = {
+            let reading = std::pin::pin!(read_in_turn(&mut body, buffer, room, kept));
+            silence.next_read(reading, receiver, observer, transform).await
+        };
+        match waited {
+            Waited::Read(Some(read)) => (more, buffer) = read,
+            Waited::Read(None) => return Some(SendError::NoRoomForAnswer).into(),
+            Waited::Silent => return write_end(None, receiver, transform, observer, terms, room).await.into(),
             Waited::Left => return Some(SendError::ClientClosed).into(),
         }
     };
     instance.buffers.give(buffer);
     error.into()
+}
+
+/// Reads on as soon as there is room for what is kept meanwhile. `None`: there was none in time.
+async fn read_in_turn(body: &mut Body, buffer: Vec<u8>, room: &mut Held, kept: usize) -> Option<(bool, Vec<u8>)> {
+    let has_room = room.set_in_turn(kept, ANSWER_MS_MAX).await;
+    if has_room { Some(body.read(buffer).await) } else { None }
 }
 
 /// Gives the client what is still to come when the provider's body has ended so; `None`: it has not, and is no longer
@@ -291,6 +306,7 @@ async fn write_end(
     transform: &mut ResponseTransform,
     observer: &Observer,
     terms: &Terms,
+    room: &mut Held,
 ) -> Option<SendError> {
     let seen = observer.so_far();
     let is_clean = matches!(end, Some(Ok(())));
@@ -302,9 +318,15 @@ async fn write_end(
     if terms.is_chat && observer.breaks_off() {
         return Some(SendError::Truncated);
     }
+    if !memory::has_room_to_translate(transform.kept()) {
+        return Some(SendError::NoRoomForAnswer);
+    }
     let Some(mut end) = transform.end(seen) else { return Some(SendError::Truncated) };
     if !is_clean && transform.gives_events(seen) && !transform.is_between_events(seen) {
         end.extend_from_slice(b"\n\n");
+    }
+    if !room.set_in_turn(end.capacity(), ANSWER_MS_MAX).await {
+        return Some(SendError::NoRoomForAnswer);
     }
     let is_left = !end.is_empty() && !receiver.take(end).await.is_empty();
     is_left.then_some(SendError::ClientClosed)

@@ -19,6 +19,7 @@ use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Method, RequestOpti
 use spin_sdk::wasip3::wit_bindgen::FutureWriter;
 use spin_sdk::wasip3::wit_future;
 
+use crate::hold::{Held, Holder};
 use crate::host::{self, body};
 use crate::instance::Instance;
 
@@ -139,12 +140,15 @@ pub(crate) struct Terms<'a> {
     pub(crate) error_match: &'a [String],
     /// It is a conversation.
     pub(crate) is_chat: bool,
+    /// Who keeps the answer until it goes to the client.
+    pub(crate) holder: &'a Holder,
 }
 
-/// Makes one attempt. The answer comes only with [`Outcome::Head`].
+/// Makes one attempt. The answer comes only with [`Outcome::Head`]. `room` is what the request's body takes, until it is
+/// written.
 pub(crate) async fn attempt(
     instance: &Instance,
-    mut outgoing: Outgoing,
+    (mut outgoing, room): (Outgoing, Held),
     terms: &Terms<'_>,
 ) -> (Outcome, Option<Answer>) {
     let (dialect, transform) = (outgoing.dialect, std::mem::replace(&mut outgoing.transform, ResponseTransform::AsIs));
@@ -157,7 +161,7 @@ pub(crate) async fn attempt(
     };
     let write = async move {
         writer.write(body).await;
-        drop(writer);
+        drop((writer, room));
     };
     // The answer may come before the whole body was taken; then the rest of it is no longer waited for, since an
     // upstream that refused it may never read on.
@@ -193,7 +197,7 @@ pub(crate) async fn attempt(
         return preview::preview(instance, (status, raw), body, reading, terms).await;
     }
     let body = body.unpacked(&raw, true);
-    match collect(body, &mut raw, ERROR_BYTES_MAX).await {
+    match collect((body, terms.holder.nothing()), &mut raw, ERROR_BYTES_MAX).await {
         Ok(mut body) => {
             secrets.hide(&mut body);
             redact::hide_accounts(&mut body);
@@ -218,7 +222,7 @@ pub(crate) async fn fetch(
     let response = client::send(request).await.map_err(|code| translate(code).before_head())?;
     let (status, mut headers, body) = Body::of(response);
     let body = body.unpacked(&headers, true);
-    let mut body = collect(body, &mut headers, LIST_BYTES_MAX).await?;
+    let mut body = collect((body, terms.holder.nothing()), &mut headers, LIST_BYTES_MAX).await?;
     secrets.hide(&mut body);
     Ok((status, body))
 }
@@ -338,16 +342,20 @@ fn announced(headers: &[(String, Vec<u8>)]) -> Option<u64> {
     headers::text(headers, "content-length")?.trim().parse().ok().filter(|length| *length > 0)
 }
 
-/// A body as a whole, cut where it gets too long, and its headers as they are true of it. One that cannot be unpacked is
+/// A body as a whole, cut where it gets too long or there is no room for more of it, and its headers as they are true of it. One that cannot be unpacked is
 /// empty: where it is an error's its status says enough.
-async fn collect(mut body: Body, headers: &mut Vec<(String, Vec<u8>)>, bytes_max: usize) -> Result<Vec<u8>, SendError> {
+async fn collect(
+    (mut body, mut room): (Body, Held),
+    headers: &mut Vec<(String, Vec<u8>)>,
+    bytes_max: usize,
+) -> Result<Vec<u8>, SendError> {
     let mut kept: Vec<u8> = Vec::new();
     let mut buffer = Vec::with_capacity(8 << 10);
     loop {
         let (more, read) = body.read(buffer).await;
         buffer = read;
         kept.extend_from_slice(&buffer);
-        let is_enough = kept.len() > bytes_max;
+        let is_enough = kept.len() > bytes_max || !room.set(kept.len());
         if more && !is_enough {
             continue;
         }

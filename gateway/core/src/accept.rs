@@ -6,6 +6,7 @@ pub mod browser;
 mod demand;
 mod form;
 pub mod host;
+mod outline;
 mod pieces;
 
 use std::net::{IpAddr, SocketAddr};

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::accept::demand;
 use crate::call::Call;
 use crate::dialect::Dialect;
+use crate::pace::Pace;
 use crate::refusal::Reply;
 
 /// Marks an answer that was estimated.
@@ -13,7 +14,7 @@ pub const ESTIMATED: &str = "x-llmio-estimated";
 
 /// The answer to a call that counts tokens: four bytes to a token (without the escapes of JSON), and images by the piece.
 pub fn estimate(call: &Call) -> Reply {
-    let tokens = demand(call).tokens;
+    let tokens = demand(call, Pace::default()).tokens;
     let body = match call.operation.dialect() {
         Dialect::Gemini => json!({ "totalTokens": tokens }),
         Dialect::OpenaiResponses => json!({ "object": "response.input_tokens", "input_tokens": tokens }),

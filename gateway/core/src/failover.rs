@@ -128,6 +128,11 @@ impl Failover {
             (Class::Ok, Outcome::Head(_)) => return Decision::Relay,
             (Class::Gone, Outcome::Failed(SendError::Drained)) => return Decision::Refuse(shutting_down()),
             (Class::Gone, Outcome::Failed(SendError::Shortage)) => return Decision::Refuse(busy()),
+            (Class::Gone, Outcome::Failed(SendError::NoRoom)) => return Decision::Refuse(Refusal::no_room()),
+            (Class::Gone, Outcome::Failed(error @ SendError::NoRoomForAnswer)) => {
+                let said = format!("{target} {}. Try again in a moment.", error.describe());
+                return Decision::Refuse(Refusal::bad_gateway(error.state(), said));
+            }
             (Class::Gone, _) => return Decision::Refuse(client_closed()),
             (Class::Client, Outcome::Answered(error)) => {
                 if retry.time_left

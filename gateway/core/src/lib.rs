@@ -8,7 +8,8 @@
 //!
 //! Nouns, which every step may share:
 //!
-//! - `scan`, [`headers`], [`uri`], [`problem`], [`state`]: bytes, header lists, paths, what is wrong, how a call ends
+//! - `scan`, [`headers`], [`uri`], [`problem`], [`state`], [`memory`], [`pace`]: bytes, header lists, paths, what is wrong,
+//!   how a call ends, what is kept for calls, and long work in pieces
 //! - [`redact`]: texts without secrets
 //! - [`usage`], [`verdict`], [`dialect`], [`unpack`]: tokens used, of whom an outcome speaks, the APIs spoken, codings
 //! - [`profile`]: what a model takes and refuses
@@ -50,6 +51,7 @@ pub mod endpoint;
 pub mod failover;
 pub mod headers;
 pub mod health;
+pub mod memory;
 pub mod models;
 pub mod neutral;
 pub mod observation;
@@ -57,6 +59,7 @@ pub mod observe;
 pub mod offer;
 pub mod operation;
 pub mod outcome;
+pub mod pace;
 pub mod price;
 pub mod problem;
 pub mod profile;

@@ -135,6 +135,15 @@ impl Observer {
         }
     }
 
+    /// Bytes that are kept until more has come.
+    pub fn kept(&self) -> usize {
+        match &self.reader {
+            Reader::Sse(sse) => sse.kept(),
+            Reader::Array(array) => array.kept(),
+            _ => 0,
+        }
+    }
+
     fn is_settled(&self) -> bool {
         match &self.reader {
             Reader::Json(scan) => self.is_chat && scan.is_whole(),

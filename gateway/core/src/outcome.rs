@@ -62,9 +62,8 @@ pub fn verdict(outcome: &Outcome, asked: JudgeContext<'_>) -> Verdict {
     match outcome {
         Outcome::Head(_) => Verdict::of(Class::Ok),
         Outcome::Answered(error) => class::judge(error.status, &error.body, asked, error.hint),
-        Outcome::Failed(SendError::ClientClosed | SendError::Drained | SendError::Shortage) | Outcome::NotSent(..) => {
-            Verdict::of(Class::Gone)
-        }
+        Outcome::Failed(error) if error.is_llmios_own() => Verdict::of(Class::Gone),
+        Outcome::NotSent(..) => Verdict::of(Class::Gone),
         Outcome::Failed(SendError::Egress(_)) => Verdict { kind: ErrorKind::Egress, ..Verdict::of(Class::Egress) },
         Outcome::Failed(SendError::Tunnel(_)) => Verdict { kind: ErrorKind::Tunnel, ..Verdict::of(Class::Egress) },
         Outcome::Failed(error) => Verdict { kind: kind_of(error), ..Verdict::of(Class::Target) },
@@ -119,9 +118,18 @@ pub enum SendError {
     Drained,
     /// The host has no descriptor for another connection: nobody else's fault.
     Shortage,
+    /// There is no room for the request that was to be sent.
+    NoRoom,
+    /// There is no room for the answer.
+    NoRoomForAnswer,
 }
 
 impl SendError {
+    /// Whether it says nothing of the provider: the client left, or llmio itself could not go on.
+    pub fn is_llmios_own(&self) -> bool {
+        matches!(self, Self::ClientClosed | Self::Drained | Self::Shortage | Self::NoRoom | Self::NoRoomForAnswer)
+    }
+
     /// The end state of a call that ends with this.
     pub fn state(&self) -> State {
         match self {
@@ -141,7 +149,8 @@ impl SendError {
             Self::Empty => State::UpstreamTruncated,
             Self::ClientClosed => State::ClientClosed,
             Self::Drained => State::Drained,
-            Self::Shortage => State::Rejected,
+            Self::Shortage | Self::NoRoom => State::Rejected,
+            Self::NoRoomForAnswer => State::UpstreamError,
         }
     }
 
@@ -169,6 +178,8 @@ impl SendError {
             Self::ClientClosed => "was no longer needed: the client left".into(),
             Self::Drained => "was cut off: llmio is shutting down".into(),
             Self::Shortage => "was not asked: llmio has as many connections as it may have".into(),
+            Self::NoRoom => "was not asked: llmio keeps as much for its calls as it may".into(),
+            Self::NoRoomForAnswer => "answered with more than llmio has room for at the moment".into(),
         }
     }
 }

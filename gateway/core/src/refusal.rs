@@ -204,6 +204,12 @@ impl Refusal {
         Refusal::new(503, message).coded(code)
     }
 
+    /// 503: there is no room for what the request needs, and its turn did not come.
+    pub fn no_room() -> Self {
+        let message = "Too many large requests are under way. Try again in a second.";
+        Refusal::unavailable("busy", message).after(1)
+    }
+
     /// 504: no provider answered in time.
     pub fn timed_out(state: State, message: impl Into<String>) -> Self {
         Refusal { status: 504, ..Refusal::bad_gateway(state, message) }

@@ -152,10 +152,7 @@ pub fn verdict(status: u16) -> (State, Class) {
 
 /// Who is to blame where an origin has not answered.
 pub fn blame(error: &SendError) -> Class {
-    match error {
-        SendError::ClientClosed | SendError::Drained | SendError::Shortage => Class::Gone,
-        _ => Class::Target,
-    }
+    if error.is_llmios_own() { Class::Gone } else { Class::Target }
 }
 
 /// Whether an answer is a relay's own refusal and not from its origin.

@@ -19,6 +19,7 @@ use crate::catalog::{Endpoint, ProviderKind, Value};
 use crate::dialect::{Auth, Dialect};
 use crate::endpoint::Stored;
 use crate::operation::Operation;
+use crate::pace::Pace;
 use crate::redact::Secrets;
 use crate::transform::{ResponseTransform, Translation, UsageChunk, Wanted};
 use crate::translate::{self, AnswerContext};
@@ -66,13 +67,15 @@ pub enum Destination {
     Echo(String),
 }
 
-/// What an answer says of itself, as far as its call tells.
+/// What an answer says of itself, as far as its call tells, and who waits for the request meanwhile.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseIdentity<'a> {
     /// The call's id.
     pub id: &'a str,
     /// When it was made, Unix seconds.
     pub created_s: i64,
+    /// Who is told how far its request has been written.
+    pub pace: Pace<'a>,
 }
 
 /// Makes the request of `call` for one target, in the dialect its provider speaks. `Err`: a reason why this target
@@ -237,7 +240,7 @@ fn translated(call: &Call, to: Named<'_>, dialect: Dialect, identity: ResponseId
         profile: to.profile(),
         streamed: call.streamed,
     };
-    let translated = translate::request(direction, &call.body).map_err(|cannot| Skip {
+    let translated = translate::request_paced(direction, &call.body, identity.pace).map_err(|cannot| Skip {
         reason: SkipReason::Untranslatable,
         until_ms: None,
         message: Some(if cannot.param.is_empty() {

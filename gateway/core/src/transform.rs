@@ -6,6 +6,7 @@ mod usage_chunk;
 
 use crate::dialect::Dialect;
 use crate::headers;
+use crate::memory;
 use crate::neutral::ApiError;
 use crate::observation::SoFar;
 use crate::translate::{self, AnswerContext, Losses, Stream};
@@ -75,7 +76,7 @@ impl Translation {
         self.streamed && !self.context.as_array
     }
 
-    /// The whole answer as the client gets it.
+    /// The whole answer as the client gets it. What it is made of is not kept beside it.
     fn whole(&mut self) -> Option<Vec<u8>> {
         let Translation { from, to, context, streamed, form, losses } = self;
         let Form::Whole(held) = form else { return None };
@@ -83,7 +84,7 @@ impl Translation {
             return None;
         }
         let write = if *streamed { translate::stream_and_losses } else { translate::answer_and_losses };
-        let (written, lost) = write(*from, *to, context, held)?;
+        let (written, lost) = write(*from, *to, context, &std::mem::take(held))?;
         *losses = lost;
         Some(written)
     }
@@ -176,8 +177,9 @@ impl ResponseTransform {
             Self::Translated(translation) => match &mut translation.form {
                 Form::Stream(stream) => stream.feed(bytes),
                 Form::Whole(held) => {
-                    if held.len() <= WHOLE_BYTES_MAX {
-                        held.extend_from_slice(bytes);
+                    if held.len() <= WHOLE_BYTES_MAX && !memory::append(held, bytes) {
+                        // What is not whole cannot be read.
+                        *held = Vec::new();
                     }
                     Vec::new()
                 }
@@ -198,6 +200,19 @@ impl ResponseTransform {
         };
         *self = Self::Given { as_events: translation.gives_events(), losses: translation.losses() };
         last
+    }
+
+    /// Bytes that are kept until more has come.
+    pub fn kept(&self) -> usize {
+        match self {
+            Self::AsIs | Self::Given { .. } => 0,
+            Self::WithoutUsage(filter) => filter.kept(),
+            Self::Embeddings(held) => held.capacity(),
+            Self::Translated(translation) => match &translation.form {
+                Form::Stream(stream) => stream.kept(),
+                Form::Whole(held) => held.capacity(),
+            },
+        }
     }
 
     /// Whether the client has all of the answer but for [`end`](Self::end), whatever else the provider sends.

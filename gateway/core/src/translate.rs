@@ -27,6 +27,7 @@ use crate::neutral::{
     Alias, Answer, ApiError, Event, Finish, Part, PartKind, Request, ToolChoice, Untranslatable, Warnings,
 };
 use crate::neutral::{json, orphans, turns};
+use crate::pace::Pace;
 use crate::profile::Profile;
 use hidden_reasoning::HiddenReasoning;
 use ids::GivenIds;
@@ -69,11 +70,18 @@ pub struct Translated {
 
 /// The request `body` for a provider of another dialect.
 pub fn request(direction: Direction<'_>, body: &[u8]) -> Result<Translated, Untranslatable> {
+    request_paced(direction, body, Pace::default())
+}
+
+/// The same for who has other things to do meanwhile.
+pub fn request_paced(direction: Direction<'_>, body: &[u8], pace: Pace<'_>) -> Result<Translated, Untranslatable> {
     if json::is_too_intricate(body) {
         return Err(Untranslatable::new("", TOO_INTRICATE));
     }
+    let bytes = body.len();
     let body = serde_json::from_slice(body)
         .map_err(|error| Untranslatable::new("", format!("The body is not JSON ({error}). Send a JSON object.")))?;
+    pace.step(bytes);
     let mut warnings = Warnings::default();
     let mut request = (direction.from.room().read_request)(body, &mut warnings)?;
     direction.model.clone_into(&mut request.model);
@@ -105,7 +113,9 @@ pub fn request(direction: Direction<'_>, body: &[u8]) -> Result<Translated, Untr
     let hides_reasoning = request.hides_reasoning;
     let body = (direction.to.room().write_request)(request, &mut warnings);
     let body = body.map_err(|refused| refused.named_by(direction.from.room().members))?;
-    let (body, warnings) = (body.to_string().into_bytes(), warnings.into_list());
+    pace.step(bytes);
+    let body = json::written(&body, bytes + bytes / 16, pace).ok_or_else(|| Untranslatable::new("", TOO_LARGE))?;
+    let warnings = warnings.into_list();
     Ok(Translated { body, warnings, legacy_functions, aliases, hides_reasoning, call_ids, renamed_keys })
 }
 
@@ -141,6 +151,9 @@ fn drop_details(parts: &mut [Part], warnings: &mut Warnings) {
 const NO_PICTURES: &str = "The provider of this model speaks another API, in which models draw no pictures when they answer. \
                            Ask for text only.";
 
+const TOO_LARGE: &str =
+    "The body becomes larger than can be carried when it is written for a provider of another dialect.";
+
 const TOO_INTRICATE: &str = "The body has more values than can be carried to a provider of another dialect. Send fewer, \
                              or send long lists as text.";
 
@@ -170,7 +183,8 @@ pub(crate) fn answer_and_losses(
     body: &[u8],
 ) -> Option<(Vec<u8>, Losses)> {
     let (answer, losses) = read_answer(from, to, context, body)?;
-    Some(((to.room().write_answer)(answer, context).to_string().into_bytes(), losses))
+    let written = json::written(&(to.room().write_answer)(answer, context), body.len(), Pace::default())?;
+    Some((written, losses))
 }
 
 fn read_answer(from: Dialect, to: Dialect, context: &AnswerContext, body: &[u8]) -> Option<(Answer, Losses)> {
@@ -354,6 +368,11 @@ impl Stream {
     /// What of the answer could not be read.
     pub(crate) fn losses(&self) -> Losses {
         Losses { of_values: self.losses.of_values || self.halves.has_loss, ..self.losses }
+    }
+
+    /// Bytes that are kept until more has come.
+    pub fn kept(&self) -> usize {
+        self.events.kept() + self.writer.held() + self.arguments.held()
     }
 
     /// The provider's stream has ended as it should: the caller's last bytes. Empty where the end was given already,

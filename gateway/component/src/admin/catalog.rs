@@ -64,7 +64,7 @@ impl ImportScope {
 /// Replaces the stored catalog, or those of its sections that the document has, each whole. A credential that names its
 /// `id` without a value keeps its secret.
 pub(super) async fn update(instance: &Rc<Instance>, incoming: &Incoming, scope: ImportScope) -> Result<Reply, Refusal> {
-    let body = incoming.body(instance).await?;
+    let body = incoming.body().await?;
     let document = catalog::parse(&body.bytes).map_err(Refusal::invalid_catalog)?;
     let base = incoming.header("if-match").filter(|wanted| wanted.trim() != "*");
     let mut whole = Document::empty();
@@ -96,15 +96,15 @@ pub(super) async fn update(instance: &Rc<Instance>, incoming: &Incoming, scope: 
 
 /// Says whether a catalog would be accepted as a catalog file or by PATCH, and which sections would stay as they are; by
 /// PUT with `?replace=true`. Changes nothing.
-pub(super) async fn check(instance: &Rc<Instance>, incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
-    let checked = checked(instance, incoming, snapshot).await?;
+pub(super) async fn check(incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
+    let checked = checked(incoming, snapshot).await?;
     Ok(Reply::json(200, &json!({ "ok": true, "kept": checked.kept, "warnings": checked.warnings })))
 }
 
 /// The same, and what would be different then from the catalog in force. Shows no secret.
-pub(super) async fn diff(instance: &Rc<Instance>, incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
+pub(super) async fn diff(incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
     // Checked first: what would be refused changes nothing, and only known fields are sure to hold no secret.
-    let Checked { document, scope, kept, warnings } = checked(instance, incoming, snapshot).await?;
+    let Checked { document, scope, kept, warnings } = checked(incoming, snapshot).await?;
     let after = scope.stored(&document, &snapshot.stored.redacted()).or_built_in();
     let changes = snapshot.document.redacted().changes(&after);
     Ok(Reply::json(200, &json!({ "changes": changes, "kept": kept, "warnings": warnings })))
@@ -123,8 +123,8 @@ struct Wanted {
 }
 
 /// The TOML text of the smallest catalog for one provider, not judged and not stored.
-pub(super) async fn draft(instance: &Rc<Instance>, incoming: &Incoming) -> Result<Reply, Refusal> {
-    let Wanted { provider, credential, model } = super::json(instance, incoming).await?;
+pub(super) async fn draft(incoming: &Incoming) -> Result<Reply, Refusal> {
+    let Wanted { provider, credential, model } = super::json(incoming).await?;
     let draft = Draft { provider: &provider, credential: credential.as_deref(), model: model.as_deref() };
     Ok(Reply::json(200, &json!({ "provider": draft.provider_name(), "catalog": draft.to_toml() })))
 }
@@ -140,7 +140,7 @@ struct Checked {
     warnings: Vec<String>,
 }
 
-async fn checked(instance: &Rc<Instance>, incoming: &Incoming, snapshot: &Snapshot) -> Result<Checked, Refusal> {
+async fn checked(incoming: &Incoming, snapshot: &Snapshot) -> Result<Checked, Refusal> {
     let scope = match incoming.query.as_deref() {
         Some("replace=true") => ImportScope::Whole,
         None | Some("") => ImportScope::Sections,
@@ -149,7 +149,7 @@ async fn checked(instance: &Rc<Instance>, incoming: &Incoming, snapshot: &Snapsh
             return Err(Refusal::bad_request(said));
         }
     };
-    let body = incoming.body(instance).await?;
+    let body = incoming.body().await?;
     let document = catalog::parse(&body.bytes).map_err(Refusal::invalid_catalog)?;
     let mut recalled = document.clone();
     recalled.recall(Some(&snapshot.stored)).map_err(Refusal::invalid_catalog)?;

@@ -32,7 +32,7 @@ struct Wanted {
 
 /// Clears one subject (`{"subject": "credential/c-…"}`) or all (`{}`).
 pub(super) async fn reset(instance: &Rc<Instance>, incoming: &Incoming) -> Result<Reply, Refusal> {
-    let wanted: Wanted = super::json(instance, incoming).await?;
+    let wanted: Wanted = super::json(incoming).await?;
     // What is no subject is in no trouble.
     let subject = wanted.subject.as_deref().map(Subject::parse);
     let cleared = match &subject {

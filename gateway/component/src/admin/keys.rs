@@ -38,7 +38,7 @@ pub(super) fn list(snapshot: &Snapshot) -> Reply {
 
 /// Makes a key and shows it, this once.
 pub(super) async fn create(instance: &Rc<Instance>, incoming: &Incoming) -> Result<Reply, Refusal> {
-    let wanted: Wanted = super::json(instance, incoming).await?;
+    let wanted: Wanted = super::json(incoming).await?;
     let key = new_key();
     let mut entry = json!({ "name": wanted.name, "hash": hash_text(&hash_key(&key)) });
     if let Some(members) = entry.as_object_mut() {

@@ -53,8 +53,9 @@ pub(super) async fn models(
     })?;
     let timeouts = Timeouts { total_ms: LIST_MS_MAX, ..Timeouts::default() };
     let start_ms = host::now_ms();
-    let (id, left_ms) = (&incoming.id, timeouts.total_ms);
-    let terms = Terms { timeouts: &timeouts, streamed: false, left_ms, start_ms, id, error_match: &[], is_chat: false };
+    let (id, holder, left_ms) = (&incoming.id, &incoming.holder, timeouts.total_ms);
+    let terms =
+        Terms { timeouts: &timeouts, streamed: false, left_ms, start_ms, id, error_match: &[], is_chat: false, holder };
     let (status, body) = send::fetch(instance, outgoing, &terms)
         .await
         .map_err(|error| Refusal::bad_gateway(error.state(), format!("Provider {name:?} {}.", error.describe())))?;

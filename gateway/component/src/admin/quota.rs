@@ -42,7 +42,7 @@ pub(super) async fn update(
     snapshot: &Snapshot,
     parameter: &str,
 ) -> Result<Reply, Refusal> {
-    let wanted: Wanted = super::json(instance, incoming).await?;
+    let wanted: Wanted = super::json(incoming).await?;
     if wanted.spent > SPENT_MAX {
         return Err(Refusal::bad_request(format!("`spent` must be from 0 to {SPENT_MAX}.")));
     }

@@ -38,24 +38,37 @@ pub(super) async fn read(instance: &Instance, parameter: &str) -> Result<Reply, 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Ended {
-    id: String,
+    #[serde(default)]
+    id: Option<String>,
+    /// Several that ended alike.
+    #[serde(default)]
+    ids: Vec<String>,
     state: String,
     at: i64,
+    /// Their clients have their answers, or left: the guest may have told their ends already, and knows better.
+    #[serde(default)]
+    delivered: bool,
 }
 
-/// The host tells of a call that ended without the guest. It never changes how a call ended that said so itself.
+/// So many may be told of at once.
+const ENDED_MAX: usize = 1000;
+
+/// The host tells of calls that ended without the guest. It never changes how a call ended that said so itself.
 pub(super) async fn ended(instance: &Rc<Instance>, incoming: &Incoming) -> Result<Reply, Refusal> {
-    let ended: Ended = super::json(instance, incoming).await?;
+    let ended: Ended = super::json(incoming).await?;
     let state = State::named(&ended.state).filter(|state| *state != State::Running);
     let state = state.ok_or_else(|| Refusal::bad_request(format!("`state` {:?} is not an end state.", ended.state)))?;
-    if ended.id.is_empty() || ended.id.len() > 64 {
+    let ids: Vec<String> = ended.id.into_iter().chain(ended.ids).collect();
+    if ids.is_empty() || ids.len() > ENDED_MAX || ids.iter().any(|id| id.is_empty() || id.len() > 64) {
         return Err(Refusal::bad_request("`id` must be a record's id."));
     }
     let at_ms = if ended.at > 0 { ended.at } else { host::unix_ms() };
-    records::end(instance, &ended.id, state.name(), at_ms).await.map_err(unavailable)?;
-    // Every other end the guest notices itself, or the host's own end follows it.
-    if state == State::GuestTrap {
-        quota::release(instance, &ended.id).await.map_err(unavailable)?;
+    for id in &ids {
+        records::end(instance, id, state.name(), at_ms, ended.delivered).await.map_err(unavailable)?;
+        // Every other end the guest notices itself, or the host's own end follows it.
+        if state == State::GuestTrap {
+            quota::release(instance, id).await.map_err(unavailable)?;
+        }
     }
     Ok(Reply { status: 204, headers: Vec::new(), body: Vec::new() })
 }

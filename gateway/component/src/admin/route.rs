@@ -4,9 +4,11 @@ use std::rc::Rc;
 
 use gateway_core::accept;
 use gateway_core::authenticate::{self, Caller};
+use gateway_core::call::Call;
 use gateway_core::failover;
 use gateway_core::models;
 use gateway_core::operation::Operation;
+use gateway_core::pace::Pace;
 use gateway_core::quota::Estimate;
 use gateway_core::record::DecisionRecord;
 use gateway_core::refusal::{Refusal, Reply};
@@ -45,7 +47,7 @@ pub(super) async fn decide(
     incoming: &Incoming,
     snapshot: &Rc<Snapshot>,
 ) -> Result<Reply, Refusal> {
-    let wanted: Wanted = super::json(instance, incoming).await?;
+    let wanted: Wanted = super::json(incoming).await?;
     let head = accept::Head { model: wanted.model, ..accept::Head::default() };
     let operation = wanted.endpoint.as_deref().map_or(Ok(Operation::Chat), super::operation)?;
     let call = accept::call(operation, head, wanted.body.get().as_bytes().to_vec())?;
@@ -70,7 +72,8 @@ pub(super) async fn decide(
     health::look_now(instance).await;
     let session = wanted.session.as_deref().or(call.session.as_deref());
     let owner = responses::owner_before(instance, &call, key).await?;
-    let (estimate, at) = (Estimate::of(&call, accept::demand), quota::moment(instance, snapshot));
+    let look = |call: &Call| accept::demand(call, Pace::default());
+    let (estimate, at) = (Estimate::of(&call, &look), quota::moment(instance, snapshot));
     let request = PlanRequest { call: &call, estimate: &estimate, model, session, key, owner: owner.as_ref(), at };
     let candidates =
         health::rehearse(instance, |health, rotation| plan(instance, &request, catalog, health, draw, rotation));

@@ -34,7 +34,7 @@ pub(super) async fn test(
     caller: &Caller,
     snapshot: &Rc<Snapshot>,
 ) -> Result<Reply, Refusal> {
-    let wanted: Wanted = super::json(instance, incoming).await?;
+    let wanted: Wanted = super::json(incoming).await?;
     let catalog = &snapshot.catalog;
     let model = catalog.model(&wanted.model).ok_or_else(|| models::unknown(&wanted.model))?;
     let target = trial::target(model, &wanted.model, wanted.target.as_deref())?;

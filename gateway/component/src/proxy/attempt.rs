@@ -6,14 +6,17 @@ use gateway_core::catalog::{Egress, Strategy};
 use gateway_core::echo;
 use gateway_core::failover::{Decision, Failover, RetryContext};
 use gateway_core::health::{Subject, Subjects};
-use gateway_core::outcome::{self, JudgeContext, Outcome, UpstreamError};
+use gateway_core::memory;
+use gateway_core::outcome::{self, JudgeContext, Outcome, SendError, UpstreamError};
+use gateway_core::pace::Pace;
 use gateway_core::record::Attempted;
 use gateway_core::refusal::Reply;
 use gateway_core::rewrite::{self, Destination};
 use gateway_core::route::{probed, way_resting};
 use gateway_core::verdict::Verdict;
 
-use crate::host;
+use crate::hold::{Held, TURN_MS_MAX};
+use crate::host::{self, Breath};
 use crate::send::{self, Answer, Terms};
 use crate::store::health::{self, Took};
 
@@ -57,6 +60,12 @@ struct Sent {
     charged: Option<Charged>,
 }
 
+impl Sent {
+    fn failed(error: SendError) -> Self {
+        Sent { outcome: Outcome::Failed(error), answer: None, charged: None }
+    }
+}
+
 impl From<Skip> for Sent {
     fn from(skip: Skip) -> Self {
         Sent { outcome: Outcome::NotSent(skip), answer: None, charged: None }
@@ -69,8 +78,8 @@ impl CallContext<'_> {
         let to = attempt.named();
         let subjects = self.subjects(to);
         let (started_ms, started_at_ms) = (host::now_ms(), host::unix_ms());
-        let sent = match self.rewrite(to) {
-            Err(skip) => skip.into(),
+        let sent = match self.rewrite(to).await {
+            Err(sent) => sent,
             Ok(destination) => match self.reserve(to, &subjects, started_at_ms).await {
                 Err(skip) => skip.into(),
                 Ok(charged) => {
@@ -93,14 +102,25 @@ impl CallContext<'_> {
         health::peek(self.instance, |health| Subjects::to(to, self.call.operation, health))
     }
 
-    /// Step 4, and what it had to leave out.
-    fn rewrite(&self, to: Named<'_>) -> Result<Destination, Skip> {
-        let identity = rewrite::ResponseIdentity { id: &self.incoming.id, created_s: self.incoming.at_ms / 1000 };
+    /// Step 4, as soon as there is room for what it writes, and what it had to leave out.
+    async fn rewrite(&self, to: Named<'_>) -> Result<(Destination, Held), Sent> {
+        let bytes = self.call.body.len();
+        let mut room = self.incoming.holder.nothing();
+        if !room.set_in_turn(bytes, TURN_MS_MAX).await || !memory::has_room_to_translate(bytes) {
+            return Err(Sent::failed(SendError::NoRoom));
+        }
+        let breath = Breath::default();
+        let step = |bytes| breath.step(bytes);
+        let (id, created_s) = (&self.incoming.id, self.incoming.at_ms / 1000);
+        let identity = rewrite::ResponseIdentity { id, created_s, pace: Pace::of(&step) };
         let mut destination = rewrite::request(self.call, self.headers, to, identity, self.is_limited())?;
         if let Destination::Http(outgoing) = &mut destination {
             std::mem::take(&mut outgoing.warnings).iter().for_each(|warning| self.open.warn(warning));
+            if !room.set(outgoing.body.capacity()) {
+                return Err(Sent::failed(SendError::NoRoom));
+            }
         }
-        Ok(destination)
+        Ok((destination, room))
     }
 
     /// What an attempt has to have before it is sent: a way out, which an earlier attempt of this call may have found
@@ -127,7 +147,7 @@ impl CallContext<'_> {
     }
 
     /// Step 5, as far as it touches the world.
-    async fn send(&self, destination: Destination, to: Named<'_>, now_ms: u64) -> Sent {
+    async fn send(&self, (destination, room): (Destination, Held), to: Named<'_>, now_ms: u64) -> Sent {
         let incoming = self.incoming;
         let outgoing = match destination {
             Destination::Http(outgoing) => outgoing,
@@ -144,8 +164,9 @@ impl CallContext<'_> {
             id: &incoming.id,
             error_match: &to.provider.error_match,
             is_chat: self.call.operation.is_chat(),
+            holder: &incoming.holder,
         };
-        let (outcome, answer) = send::attempt(self.instance, outgoing, &terms).await;
+        let (outcome, answer) = send::attempt(self.instance, (outgoing, room), &terms).await;
         let answer = answer.map(|answer| UpstreamAnswer::Streaming(Box::new(answer)));
         Sent { outcome, answer, charged: None }
     }

@@ -75,9 +75,10 @@ fn account<'s>(owner: &ResponseOwner, snapshot: &'s Snapshot) -> Option<Account<
 async fn ask(instance: &Instance, outgoing: Outgoing, to: Account<'_>, incoming: &Incoming) -> Result<Ready, Refusal> {
     let timeouts = Timeouts::default();
     let start_ms = host::now_ms();
-    let (id, left_ms) = (&incoming.id, timeouts.total_ms);
-    let terms = Terms { timeouts: &timeouts, streamed: false, left_ms, start_ms, id, error_match: &[], is_chat: false };
-    match send::attempt(instance, outgoing, &terms).await {
+    let (id, holder, left_ms) = (&incoming.id, &incoming.holder, timeouts.total_ms);
+    let terms =
+        Terms { timeouts: &timeouts, streamed: false, left_ms, start_ms, id, error_match: &[], is_chat: false, holder };
+    match send::attempt(instance, (outgoing, holder.nothing()), &terms).await {
         (Outcome::Head(_), Some(answer)) => {
             let terms = relay::Terms {
                 dialect: DIALECT,

@@ -13,6 +13,7 @@ use gateway_core::candidate::{Candidate, Candidates};
 use gateway_core::catalog::{Credential, Model, Target};
 use gateway_core::failover::{AttemptLimits, Decision, Failover};
 use gateway_core::health::Subjects;
+use gateway_core::pace::Pace;
 use gateway_core::quota::Estimate;
 use gateway_core::record::DecisionRecord;
 use gateway_core::refusal::{Refusal, Shape};
@@ -53,10 +54,11 @@ impl Trial<'_> {
         let open = OpenCall::begin(instance, incoming, call.operation, caller, &snapshot.catalog);
         open.asked(call);
         open.warn(WARNING);
+        let look = |call: &Call| accept::demand(call, Pace::default());
         let context = CallContext {
             instance,
             call,
-            estimate: Estimate::of(call, accept::demand),
+            estimate: Estimate::of(call, &look),
             caller,
             incoming,
             // What an administrator's client says of its own request does not hold for this one.

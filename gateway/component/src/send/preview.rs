@@ -8,6 +8,7 @@ use std::pin::Pin;
 
 use futures_util::future::{Either, select};
 use gateway_core::dialect::Dialect;
+use gateway_core::memory;
 use gateway_core::observe::{Observer, Preview, SETTLED_MS};
 use gateway_core::outcome::{Outcome, SendError, UpstreamError, hint};
 use gateway_core::rewrite;
@@ -15,6 +16,7 @@ use gateway_core::transform::{ResponseTransform, Wanted};
 use gateway_core::unpack;
 
 use super::{Body, Terms};
+use crate::hold::{ANSWER_MS_MAX, Held};
 use crate::host;
 use crate::instance::Instance;
 
@@ -42,6 +44,8 @@ pub(crate) struct Answer {
     /// What has come so far.
     pub(crate) held: Vec<u8>,
     pub(crate) rest: Rest,
+    /// What it takes of the instance's memory.
+    pub(crate) room: Held,
 }
 
 /// Where the rest of an answer comes from.
@@ -70,19 +74,25 @@ pub(super) async fn preview(
     terms: &Terms<'_>,
 ) -> (Outcome, Option<Answer>) {
     let observer = Observer::new(reading.dialect, reading.as_array, &raw).of_chat(terms.is_chat);
-    let (held, given) = (Vec::new(), Vec::new());
+    let (held, given, room) = (Vec::new(), Vec::new(), terms.holder.nothing());
     let mut beginning =
-        Beginning { instance, terms, raw, observer, reading, held, given, is_fitted: false, is_unpacked: false };
-    match beginning.read(body).await {
-        Ok(rest) => match beginning.into_answer(status, rest) {
-            Some(answer) => (Outcome::Head(status), Some(answer)),
-            None => {
-                let said = "an answer came that cannot be read in the provider's dialect";
-                (Outcome::Failed(SendError::Protocol(said.into())), None)
-            }
-        },
-        Err(outcome) => (outcome, None),
+        Beginning { instance, terms, raw, observer, reading, held, given, room, is_fitted: false, is_unpacked: false };
+    let rest = match beginning.read(body).await {
+        Ok(rest) => rest,
+        Err(outcome) => return (outcome, None),
+    };
+    if !memory::has_room_to_translate(beginning.reading.transform.kept()) {
+        return (Outcome::Failed(SendError::NoRoomForAnswer), None);
     }
+    let Some(mut answer) = beginning.into_answer(status, rest) else {
+        let said = "an answer came that cannot be read in the provider's dialect";
+        return (Outcome::Failed(SendError::Protocol(said.into())), None);
+    };
+    let kept = answer.held.capacity() + answer.transform.kept() + answer.observer.kept();
+    if !answer.room.set_in_turn(kept, ANSWER_MS_MAX).await {
+        return (Outcome::Failed(SendError::NoRoomForAnswer), None);
+    }
+    (Outcome::Head(status), Some(answer))
 }
 
 /// What has come of an answer, none of which has been given away.
@@ -96,6 +106,8 @@ struct Beginning<'a> {
     held: Vec<u8>,
     /// As the client gets it, where nothing is given before all is there.
     given: Vec<u8>,
+    /// What all of it takes.
+    room: Held,
     /// The transform knows what the answer is.
     is_fitted: bool,
     is_unpacked: bool,
@@ -127,6 +139,7 @@ impl Beginning<'_> {
                 }
             };
             self.see(&bytes, &body);
+            self.keep().await?;
             if !more {
                 return self.end(body, bytes).await;
             }
@@ -141,6 +154,13 @@ impl Beginning<'_> {
                 _ => reading = read_next(body, bytes),
             }
         }
+    }
+
+    async fn keep(&mut self) -> Result<(), Outcome> {
+        let kept = self.reading.transform.kept() + self.observer.kept();
+        let kept = kept + self.held.capacity() + self.given.capacity();
+        let has_room = self.room.set_in_turn(kept, ANSWER_MS_MAX).await;
+        if has_room { Ok(()) } else { Err(Outcome::Failed(SendError::NoRoomForAnswer)) }
     }
 
     fn see(&mut self, bytes: &[u8], body: &Body) {
@@ -200,7 +220,7 @@ impl Beginning<'_> {
 
     /// `None`: it cannot be read.
     fn into_answer(self, status: u16, rest: Rest) -> Option<Answer> {
-        let Beginning { raw, observer, reading, mut held, mut given, is_unpacked, .. } = self;
+        let Beginning { raw, observer, reading, mut held, mut given, room, is_unpacked, .. } = self;
         let mut transform = reading.transform;
         if transform.holds_all() {
             given.extend(transform.take_all()?);
@@ -211,7 +231,7 @@ impl Beginning<'_> {
             unpack::of_plain(&mut headers);
         }
         transform.begin(&mut headers, observer.so_far());
-        Some(Answer { status, headers, observer, transform, held, rest })
+        Some(Answer { status, headers, observer, transform, held, rest, room })
     }
 }
 

@@ -67,6 +67,11 @@ const END: &str = "INSERT INTO records (id, at_ms, state, boot) VALUES (?1, ?2, 
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, error = NULL, duration_ms = max(excluded.at_ms - records.at_ms, 0) \
 WHERE records.state IN ('running', 'interrupted', 'client_closed')";
 
+/// What the guest has told of a call whose client has its answer, or left, stays.
+const END_DELIVERED: &str = "INSERT INTO records (id, at_ms, state, boot) VALUES (?1, ?2, ?3, ?4) \
+ON CONFLICT (id) DO UPDATE SET state = excluded.state, error = NULL, duration_ms = max(excluded.at_ms - records.at_ms, 0) \
+WHERE records.state IN ('running', 'interrupted')";
+
 /// What an earlier start left running, and what ran longer than it may: nobody will tell its end any more.
 const INTERRUPT: &str = "UPDATE records SET state = 'interrupted' \
 WHERE state = 'running' AND ((?1 IS NOT NULL AND boot IS NOT ?1) OR until_ms < ?2) RETURNING id";
@@ -207,15 +212,21 @@ pub(crate) async fn read(instance: &Instance, id: &str) -> Result<Option<RecordV
     Ok(rows.into_iter().next().map(view))
 }
 
-/// Notes the end of a call that ended without the guest.
-pub(crate) async fn end(instance: &Instance, id: &str, state: &str, at_ms: i64) -> Result<(), Trouble> {
+/// Notes the end of a call that ended without the guest, of one whose answer is `delivered` unless its end is known.
+pub(crate) async fn end(
+    instance: &Instance,
+    id: &str,
+    state: &str,
+    at_ms: i64,
+    delivered: bool,
+) -> Result<(), Trouble> {
     let parameters = vec![
         Value::Text(id.to_owned()),
         Value::Integer(at_ms),
         Value::Text(state.to_owned()),
         text(instance.host.boot.clone()),
     ];
-    database::write(instance, END, parameters).await
+    database::write(instance, if delivered { END_DELIVERED } else { END }, parameters).await
 }
 
 /// Maintains after a response, where the host does not ask for it: at most once a minute over all instances, which

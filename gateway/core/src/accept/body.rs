@@ -6,12 +6,12 @@ use std::ops::Range;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::form;
+use super::{form, outline};
 use crate::call::{Call, NameAt, NameForm, ROUTING_MEMBERS, UsageEdit};
 use crate::dialect::Dialect;
 use crate::operation::Operation;
+use crate::pace::Pace;
 use crate::refusal::Refusal;
-use crate::scan::end_of_string;
 use crate::uri::has_path_steps;
 
 /// JSON may nest this deep, so that no parser behind us recurses into a stack overflow.
@@ -20,6 +20,9 @@ pub(super) const DEPTH_MAX: usize = 128;
 /// A model's name is repeated in headers, messages and the record, so it must not be as large as a body may be. Names
 /// in a catalog have 200 characters at most; the rest is for suffixes that clients add.
 pub(super) const MODEL_CHARACTERS_MAX: usize = 256;
+
+/// What names a session or a response is no longer than this.
+const ID_BYTES_MAX: usize = 4 << 10;
 
 /// Larger `stream_options` are left as they are.
 const STREAM_OPTIONS_BYTES_MAX: usize = 1024;
@@ -33,6 +36,8 @@ pub struct Head<'h> {
     pub content_type: &'h [u8],
     /// What stands behind `?` in the path.
     pub query: Option<&'h str>,
+    /// Who is told how far the body has been read.
+    pub pace: Pace<'h>,
 }
 
 /// Reads a call out of a request, or says what is wrong with it in words for whoever wrote it.
@@ -50,12 +55,10 @@ fn of_json(operation: Operation, head: Head<'_>, body: Vec<u8>) -> Result<Call, 
             error.valid_up_to()
         ))
     })?;
-    if let Some(at) = too_deep(text.as_bytes()) {
-        return Err(Refusal::bad_request(format!(
-            "The JSON body nests deeper than {DEPTH_MAX} levels (at byte {at}). Flatten it."
-        )));
-    }
+    head.pace.step(text.len());
+    outline::check(operation, text.as_bytes(), head.pace)?;
     let members = Members::read(text)?;
+    head.pace.step(text.len());
     let is_gemini = operation.dialect() == Dialect::Gemini;
     let (model, names) = match head.model {
         Some(model) if is_gemini => (model, names_in_gemini(text, &members)?),
@@ -199,11 +202,14 @@ struct Named<'b> {
 }
 
 fn as_text(raw: &RawValue) -> Option<String> {
-    serde_json::from_str::<String>(raw.get()).ok()
+    Some(raw.get()).filter(|raw| raw.len() <= ID_BYTES_MAX).and_then(|raw| serde_json::from_str::<String>(raw).ok())
 }
 
 fn session(members: &Members<'_>) -> Option<String> {
-    let user_id = || Some(serde_json::from_str::<Metadata>(members.metadata?.get()).ok()?.user_id);
+    let user_id = || {
+        let Metadata { user_id } = serde_json::from_str(members.metadata?.get()).ok()?;
+        Some(user_id).filter(|id| id.len() <= ID_BYTES_MAX)
+    };
     members.session_id.and_then(as_text).or_else(|| members.prompt_cache_key.and_then(as_text)).or_else(user_id)
 }
 
@@ -248,26 +254,6 @@ fn member_span(text: &str, name: &str, value: &str) -> Range<usize> {
         (None, Some(before)) => before.len()..end,
         (None, None) => start..end,
     }
-}
-
-/// The byte at which the nesting passes [`DEPTH_MAX`]. Brackets inside strings do not count.
-fn too_deep(bytes: &[u8]) -> Option<usize> {
-    let (mut depth, mut at) = (0usize, 0usize);
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => at = end_of_string(bytes, at + 1),
-            b'{' | b'[' => {
-                depth += 1;
-                if depth > DEPTH_MAX {
-                    return Some(at);
-                }
-            }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        at += 1;
-    }
-    None
 }
 
 /// The only member of `stream_options` llmio acts on. A type and no `Value`: what a client may send here is as large as

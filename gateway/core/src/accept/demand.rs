@@ -1,10 +1,15 @@
 //! What a call needs of a target, and what its prompt begins with: a second look at the body, taken only where a catalog
 //! asks for it.
 
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::pieces::pieces;
 use crate::call::{Call, Demand};
+use crate::pace::Pace;
 use crate::scan::plain_length;
 
 /// The members a call's demand is read from, of every dialect, unparsed: a body is large, and a member of another shape
@@ -45,8 +50,8 @@ struct Demanding<'b> {
 /// An object as far as it says what it is.
 #[derive(serde::Deserialize)]
 struct Typed<'b> {
-    #[serde(rename = "type", default)]
-    kind: String,
+    #[serde(borrow, rename = "type", default)]
+    kind: Cow<'b, str>,
     #[serde(borrow, default)]
     format: Option<&'b RawValue>,
     #[serde(borrow, default, alias = "responseSchema", alias = "responseJsonSchema", alias = "response_json_schema")]
@@ -59,8 +64,8 @@ struct Typed<'b> {
 
 #[derive(serde::Deserialize)]
 struct Message<'b> {
-    #[serde(default)]
-    role: String,
+    #[serde(borrow, default)]
+    role: Cow<'b, str>,
     #[serde(borrow, default)]
     content: Option<&'b RawValue>,
     #[serde(borrow, default)]
@@ -81,9 +86,17 @@ impl<'b> Demanding<'b> {
         filled(self.tools)
     }
 
-    fn messages(&self) -> impl Iterator<Item = Message<'b>> {
-        let all = [self.messages, self.input, self.contents].into_iter().flat_map(list);
-        all.filter_map(|message| serde_json::from_str(message.get()).ok())
+    /// Shows one message after the other, until enough have been seen.
+    fn each_message(&self, mut see: impl FnMut(&Message<'b>) -> ControlFlow<()>) {
+        for list in [self.messages, self.input, self.contents] {
+            let is_enough = each(list, |message| match serde_json::from_str(message.get()) {
+                Ok(message) => see(&message),
+                Err(_) => ControlFlow::Continue(()),
+            });
+            if is_enough.is_break() {
+                return;
+            }
+        }
     }
 
     fn is_structured(&self) -> bool {
@@ -107,8 +120,46 @@ fn filled(list: Option<&RawValue>) -> Option<&str> {
     list.map(RawValue::get).filter(|list| list.starts_with('[') && *list != "[]")
 }
 
-fn list(raw: Option<&RawValue>) -> Vec<&RawValue> {
-    raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+/// Shows one item of a list after the other, until enough have been seen. None is kept: a body may have millions.
+fn each<'b>(list: Option<&'b RawValue>, see: impl FnMut(&'b RawValue) -> ControlFlow<()>) -> ControlFlow<()> {
+    let Some(list) = list.map(RawValue::get).filter(|list| list.starts_with('[')) else {
+        return ControlFlow::Continue(());
+    };
+    let mut each = Each { see, is_enough: false };
+    // An error here is how the reading ends early.
+    let _ = (&mut each).deserialize(&mut serde_json::Deserializer::from_str(list));
+    if each.is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+struct Each<F> {
+    see: F,
+    is_enough: bool,
+}
+
+impl<'b, F: FnMut(&'b RawValue) -> ControlFlow<()>> DeserializeSeed<'b> for &mut Each<F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'b>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'b, F: FnMut(&'b RawValue) -> ControlFlow<()>> Visitor<'b> for &mut Each<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<S: SeqAccess<'b>>(self, mut items: S) -> Result<(), S::Error> {
+        while let Some(item) = items.next_element::<&'b RawValue>()? {
+            if (self.see)(item).is_break() {
+                self.is_enough = true;
+                return Err(serde::de::Error::custom("enough"));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn typed(raw: &RawValue) -> Option<Typed<'_>> {
@@ -117,29 +168,37 @@ fn typed(raw: &RawValue) -> Option<Typed<'_>> {
 
 /// Gemini's documents come in the same member as its images; whoever reads one reads the other.
 fn is_image(part: &RawValue) -> bool {
-    typed(part).is_some_and(|part| {
-        matches!(part.kind.as_str(), "image_url" | "input_image" | "image")
-            || part.inline_data.is_some()
-            || part.file_data.is_some()
-    })
+    // As clients write most parts.
+    !part.get().starts_with(r#"{"type":"text","#)
+        && typed(part).is_some_and(|part| {
+            matches!(&*part.kind, "image_url" | "input_image" | "image")
+                || part.inline_data.is_some()
+                || part.file_data.is_some()
+        })
 }
 
 /// Reads what a call needs of a target. Asked only where some target lacks something: most catalogs have none, and the
 /// body would be read a second time for nothing.
-pub fn demand(call: &Call) -> Demand {
+pub fn demand(call: &Call, pace: Pace<'_>) -> Demand {
     let pieces = pieces(call);
     let Ok(body) = serde_json::from_slice::<Demanding<'_>>(&call.body) else {
         return Demand { pieces, ..Demand::default() };
     };
+    pace.step(call.body.len());
     let mut tools = body.tools().is_some();
     let (mut images, mut image_bytes) = (false, 0);
-    for message in body.messages() {
+    body.each_message(|message| {
         tools |= filled(message.tools).is_some();
-        for image in list(message.said()).into_iter().filter(|part| is_image(part)) {
-            images = true;
-            image_bytes += plain_length(image.get().as_bytes());
-        }
-    }
+        let _ = each(message.said(), |part| {
+            if is_image(part) {
+                images = true;
+                image_bytes += plain_length(part.get().as_bytes());
+            }
+            pace.step(part.get().len());
+            ControlFlow::Continue(())
+        });
+        ControlFlow::Continue(())
+    });
     Demand {
         tools,
         structured: body.is_structured(),
@@ -150,24 +209,33 @@ pub fn demand(call: &Call) -> Demand {
     }
 }
 
+/// So much of a prompt tells it from others.
+const BEGINNING_BYTES_MAX: usize = 256 << 10;
+
 /// The beginning of a prompt that a provider may have cached: the tools, the system prompt and everything up to the
 /// first words of the user. `None` below 1,024 tokens, which no provider caches.
 pub fn prompt_beginning(call: &Call) -> Option<Vec<u8>> {
     const TOKENS_MIN: usize = 1024;
-    if plain_length(&call.body) / 4 < TOKENS_MIN {
+    // An escape takes six bytes at most.
+    let first = call.body.get(..TOKENS_MIN * 4 * 6).unwrap_or(&call.body);
+    if plain_length(first) / 4 < TOKENS_MIN {
         return None;
     }
     let body: Demanding<'_> = serde_json::from_slice(&call.body).ok()?;
-    let mut beginning = body.tools().unwrap_or_default().as_bytes().to_vec();
+    let mut beginning = Vec::new();
+    let mut add = |said: &str| {
+        let left = BEGINNING_BYTES_MAX - beginning.len();
+        beginning.extend(said.bytes().take(left));
+        beginning.len() == BEGINNING_BYTES_MAX
+    };
+    add(body.tools().unwrap_or_default());
     for said in [body.system, body.instructions, body.system_instruction].into_iter().flatten() {
-        beginning.extend_from_slice(said.get().as_bytes());
+        add(said.get());
     }
-    for message in body.messages() {
-        beginning.extend_from_slice(message.said().map_or("", RawValue::get).as_bytes());
-        if message.role == "user" {
-            break;
-        }
-    }
+    body.each_message(|message| {
+        let is_full = add(message.said().map_or("", RawValue::get));
+        if is_full || message.role == "user" { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
     (!beginning.is_empty()).then_some(beginning)
 }
 
@@ -179,7 +247,7 @@ mod tests {
 
     fn of(operation: Operation, body: &str) -> Demand {
         let head = Head { model: Some("m".into()), ..Head::default() };
-        demand(&call(operation, head, body.as_bytes().to_vec()).expect("a valid body"))
+        demand(&call(operation, head, body.as_bytes().to_vec()).expect("a valid body"), Pace::default())
     }
 
     #[test]
@@ -213,5 +281,23 @@ mod tests {
         let body = r#"{"input":[{"type":"additional_tools","tools":[{}]},{"role":"user","content":"Hi"}]}"#;
         assert!(of(Operation::Responses, body).tools);
         assert!(!of(Operation::Responses, &body.replace("[{}]", "[]")).tools);
+    }
+
+    #[test]
+    fn of_a_long_prompt_only_the_beginning_is_looked_at() {
+        let beginning = |body: &str| {
+            let read = call(Operation::Chat, Head::default(), body.as_bytes().to_vec()).expect("a valid body");
+            prompt_beginning(&read).expect("it is long")
+        };
+        let body = |long: usize, last: &str| {
+            let (system, user) = ("s".repeat(5000), "u".repeat(long));
+            format!(
+                r#"{{"model":"m","messages":[{{"role":"system","content":"{system}"}},{{"role":"user","content":"{user}"}},
+                {{"role":"assistant","content":"{last}"}}]}}"#
+            )
+        };
+        assert_eq!(beginning(&body(10, "one")), beginning(&body(10, "other")), "what follows is not part of it");
+        assert_ne!(beginning(&body(10, "one")), beginning(&body(11, "one")));
+        assert_eq!(beginning(&body(1 << 20, "one")).len(), BEGINNING_BYTES_MAX);
     }
 }

@@ -21,14 +21,17 @@ pub(super) fn boundary(content_type: &[u8]) -> Option<String> {
     parameter(parameters, "boundary").filter(|boundary| !boundary.is_empty())
 }
 
-/// The fields without a file, in order. `None` where the body is not made of parts.
+/// A form has fewer parts than this.
+const PARTS_MAX: usize = 10_000;
+
+/// The fields without a file, in order. `None` where the body is not made of parts, or of too many.
 pub(super) fn fields(body: &[u8], boundary: &str) -> Option<Vec<Field>> {
     let delimiter = format!("--{boundary}");
     let mut found = Vec::new();
     let mut at = find(body, delimiter.as_bytes(), 0)? + delimiter.len();
     // Every later delimiter has the line end before it, which belongs to it and not to the part.
     let delimiter = format!("\r\n{delimiter}");
-    loop {
+    for _ in 0..PARTS_MAX {
         if body.get(at..)?.starts_with(b"--") {
             return Some(found);
         }
@@ -40,6 +43,7 @@ pub(super) fn fields(body: &[u8], boundary: &str) -> Option<Vec<Field>> {
         found.extend(plain_name(&head).map(|name| Field { name, value }));
         at = end + delimiter.len();
     }
+    None
 }
 
 fn find(body: &[u8], text: &[u8], from: usize) -> Option<usize> {

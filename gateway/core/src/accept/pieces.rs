@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::form;
 use crate::call::Call;
+use crate::neutral::json::is_too_intricate;
 use crate::operation::Operation;
 use crate::price::{Pieces, Quality};
 
@@ -36,8 +37,12 @@ pub(super) fn pieces(call: &Call) -> Pieces {
     }
 }
 
-/// The members that say it. Of one that is written twice the last counts, as with nearly all who read JSON.
+/// The members that say it. Of one that is written twice the last counts, as with nearly all who read JSON. What has more
+/// values than may be parsed counts as the most that can be asked for.
 fn asked(call: &Call) -> Map<String, Value> {
+    if is_too_intricate(&call.body) {
+        return Map::from_iter([("n".to_owned(), IMAGES_MAX.into())]);
+    }
     serde_json::from_slice(&call.body).ok().or_else(|| in_form(&call.body)).unwrap_or_default()
 }
 
@@ -111,6 +116,8 @@ mod tests {
         assert_eq!(json(Operation::Speech, r#"{"input":"你好!"}"#), Pieces::Characters(3));
         assert_eq!(json(Operation::Speech, r#"{"input":7}"#), Pieces::Characters(11), "never nothing");
         assert_eq!(json(Operation::Chat, r#"{"n":2}"#), Pieces::None);
+        let intricate = format!(r#"{{"n":1,"x":[{}0]}}"#, "0,".repeat(500_000));
+        assert_eq!(json(Operation::Images, &intricate), images(IMAGES_MAX, None, Quality::Unsaid));
         let form = b"--b\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n4\r\n--b--\r\n";
         let edits = of(Operation::ImageEdits, "multipart/form-data; boundary=b", form);
         assert_eq!(edits, images(4, None, Quality::Unsaid));

@@ -5,6 +5,7 @@
 //! that whole events are put together first.
 
 use super::ApiError;
+use crate::memory;
 use crate::scan::Braces;
 
 /// An event may have this many bytes of data: a picture in base64 is one event. A longer one ends the stream with an
@@ -63,8 +64,8 @@ impl Events {
         }
         self.after_cr &= rest.is_empty();
         if !self.is_broken {
-            self.line.extend_from_slice(rest);
-            if self.line.len() + self.event.data.len() > EVENT_BYTES_MAX {
+            let has_room = memory::append(&mut self.line, rest);
+            if !has_room || self.line.len() + self.event.data.len() > EVENT_BYTES_MAX {
                 self.is_broken = true;
                 self.line = Vec::new();
                 let said = format!("The provider sent an event larger than {} MiB.", EVENT_BYTES_MAX >> 20);
@@ -72,6 +73,11 @@ impl Events {
             }
         }
         events
+    }
+
+    /// Bytes of the event that has begun.
+    pub(crate) fn kept(&self) -> usize {
+        self.line.capacity() + self.event.data.capacity()
     }
 
     /// The stream has ended: the last event where its blank line is missing.

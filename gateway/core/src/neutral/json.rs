@@ -1,9 +1,13 @@
 //! Members of JSON objects, taken out rather than copied: a picture in base64 may be megabytes. A member of another type
 //! than the one asked for stays, so that [`drop_rest`] reports it.
 
+use std::io;
+
 use serde_json::{Number, Value, json};
 
 use super::{Object, Untranslatable, Warnings};
+use crate::memory;
+use crate::pace::Pace;
 use crate::scan::end_of_string;
 
 /// What is parsed at once may have this many values and names. One takes up to some two hundred bytes as a tree, even
@@ -35,6 +39,39 @@ fn count_nodes(json: &[u8]) -> usize {
 
 fn count_marks(outside: &[u8]) -> usize {
     outside.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count()
+}
+
+/// A text that is written may have so many bytes: in another dialect JSON may stand in a text where it was JSON before,
+/// with an escape for each quote.
+const WRITTEN_BYTES_MAX: usize = 44 << 20;
+
+/// The text of a value; `None` where it is too long, or there is no memory for it. `about` is how long it may be.
+pub(crate) fn written(value: &Value, about: usize, pace: Pace<'_>) -> Option<Vec<u8>> {
+    let mut text = Text { bytes: Vec::new(), pace };
+    text.bytes.try_reserve_exact(about).ok()?;
+    serde_json::to_writer(&mut text, value).ok()?;
+    Some(text.bytes)
+}
+
+/// A text that grows where there is memory for it: one that grows by itself doubles, and traps where that does not fit.
+struct Text<'p> {
+    bytes: Vec<u8>,
+    pace: Pace<'p>,
+}
+
+impl io::Write for Text<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.pace.step(bytes.len());
+        let fits = self.bytes.len() + bytes.len() <= WRITTEN_BYTES_MAX;
+        match fits && memory::append(&mut self.bytes, bytes) {
+            true => Ok(bytes.len()),
+            false => Err(io::ErrorKind::OutOfMemory.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The object `value` is, or a refusal about `param`.

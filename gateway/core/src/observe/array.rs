@@ -51,6 +51,11 @@ impl Array {
         self.outside.is_some() && self.nesting.depth == 0
     }
 
+    /// Bytes of the item that has begun.
+    pub(super) fn kept(&self) -> usize {
+        self.item.capacity()
+    }
+
     fn is_inside(&self) -> bool {
         self.outside.is_some_and(|outside| self.nesting.depth > outside)
     }

@@ -123,6 +123,11 @@ impl Sse {
         self.whole_seen
     }
 
+    /// Bytes of the line that has begun.
+    pub(super) fn kept(&self) -> usize {
+        self.line.capacity()
+    }
+
     /// Whether the stream stands in the middle of an event.
     pub(super) fn in_event(&self) -> bool {
         self.in_event || !self.line.is_empty() || self.skipping

@@ -40,6 +40,7 @@ fn of_failure(error: &SendError) -> Progress {
         | SendError::Denied
         | SendError::Tls(_)
         | SendError::Shortage
+        | SendError::NoRoom
         | SendError::ConnectTimeout
         | SendError::LookUpTimeout => Progress::Unsent,
         SendError::Reset(_) | SendError::Protocol(_) | SendError::Empty => Progress::Failed,
@@ -47,6 +48,7 @@ fn of_failure(error: &SendError) -> Progress {
         | SendError::IdleTimeout
         | SendError::TotalTimeout
         | SendError::Truncated
+        | SendError::NoRoomForAnswer
         | SendError::ClientClosed
         | SendError::Drained => Progress::WorkedOn,
     }

@@ -18,13 +18,13 @@ pub struct Estimate<'c> {
     /// How long the body is without the escapes of JSON. Finding them takes a look at all of it.
     body_bytes: OnceCell<u64>,
     /// Reads what the call needs of a target. It reads the whole body, so it is left until somebody asks.
-    look: fn(&Call) -> Demand,
+    look: &'c dyn Fn(&Call) -> Demand,
     demand: OnceCell<Demand>,
 }
 
 impl<'c> Estimate<'c> {
     /// What `call` is guessed to take; `look` reads what it needs of a target.
-    pub fn of(call: &'c Call, look: fn(&Call) -> Demand) -> Self {
+    pub fn of(call: &'c Call, look: &'c dyn Fn(&Call) -> Demand) -> Self {
         Estimate { call, body_bytes: OnceCell::new(), look, demand: OnceCell::new() }
     }
 

@@ -6,7 +6,7 @@ use crate::catalog::{Catalog, Document};
 use crate::headers::{HOPS, hops};
 use crate::operation::Operation;
 
-const IDENTITY: ResponseIdentity<'_> = ResponseIdentity { id: "r-1", created_s: 7 };
+const IDENTITY: ResponseIdentity<'_> = ResponseIdentity { id: "r-1", created_s: 7, pace: Pace::none() };
 
 /// The first target with the first credential.
 fn first(catalog: &Catalog) -> Named<'_> {

@@ -61,6 +61,11 @@ impl UsageChunk {
         !self.held.is_empty()
     }
 
+    /// How many bytes of it are held.
+    pub fn kept(&self) -> usize {
+        self.held.capacity()
+    }
+
     /// What is still held when the stream has ended.
     pub fn end(&mut self) -> Vec<u8> {
         let event = std::mem::take(&mut self.held);

@@ -7,8 +7,9 @@
 use serde_json::Value;
 
 use crate::dialect::Dialect;
-use crate::neutral::json::{is_too_intricate, text};
+use crate::neutral::json::{is_too_intricate, text, written};
 use crate::neutral::{SEAL_PREFIX, SEAL_PREFIX_BASE64};
+use crate::pace::Pace;
 use crate::profile::{NO_REASONING, Profile};
 
 /// The request without them for a model of this profile. `None`: there are none, or the body is too intricate to be
@@ -24,6 +25,7 @@ pub(super) fn clean(dialect: Dialect, profile: &str, body: &[u8]) -> Option<Vec<
     if dialect == Dialect::OpenaiChat && !profile.needs_reasoning || is_too_intricate(body) {
         return None;
     }
+    let bytes = body.len();
     let mut body: Value = serde_json::from_slice(body).ok()?;
     let changed = match dialect {
         Dialect::OpenaiChat => fill(&mut body),
@@ -32,7 +34,7 @@ pub(super) fn clean(dialect: Dialect, profile: &str, body: &[u8]) -> Option<Vec<
         Dialect::Anthropic => anthropic(&mut body),
         Dialect::Gemini => contents(&mut body),
     };
-    (changed > 0).then(|| body.to_string().into_bytes())
+    if changed > 0 { written(&body, bytes, Pace::default()) } else { None }
 }
 
 /// OpenAI chat's place for seals, which say themselves whose they are and may stay.

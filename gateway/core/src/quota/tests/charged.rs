@@ -60,14 +60,14 @@ fn an_attempt_without_limits_is_charged_nothing_and_asks_nobody() {
     let catalog = with_target("");
     let asked = |_: &Call| -> Demand { panic!("nobody counts money") };
     let call = call(Operation::Chat);
-    assert_eq!(Estimate::of(&call, asked).of_attempt(to(&catalog), at(0)), Charges::default());
+    assert_eq!(Estimate::of(&call, &asked).of_attempt(to(&catalog), at(0)), Charges::default());
 }
 
 #[test]
 fn tokens_are_guessed_from_the_size_of_the_body_and_the_most_that_is_wanted() {
     let catalog = with_target("quota = { tpd = 5000 }");
     let call = call(Operation::Chat);
-    let estimate = Estimate::of(&call, look);
+    let estimate = Estimate::of(&call, &look);
     let amounts = |charges: &[Charge]| charges.iter().map(|charge| charge.amount).collect::<Vec<_>>();
     assert_eq!(amounts(&estimate.of_attempt(to(&catalog), at(0)).list), [150], "100 of the body and 50 of the answer");
     assert_eq!(amounts(&estimate.draws_on(to(&catalog), at(0))), [150]);
@@ -81,7 +81,7 @@ fn the_body_is_looked_at_once_for_all_attempts() {
         Demand { tokens: 7, ..Demand::default() }
     };
     let call = call(Operation::Chat);
-    let estimate = Estimate::of(&call, counted);
+    let estimate = Estimate::of(&call, &counted);
     assert_eq!((estimate.demand().tokens, estimate.demand().tokens, LOOKS.get()), (7, 7, 1));
 }
 
@@ -90,7 +90,7 @@ fn a_budget_is_charged_the_dearest_and_counting_tokens_is_free() {
     let catalog = served("");
     let money = |operation| {
         let call = call(operation);
-        let charges = Estimate::of(&call, look).of_key(&catalog.keys[0], |guess| guess(&PRICE), at(0));
+        let charges = Estimate::of(&call, &look).of_key(&catalog.keys[0], |guess| guess(&PRICE), at(0));
         charges.list.iter().find(|charge| charge.unit == Unit::Money).expect("a budget").amount
     };
     // 1,000 tokens of the prompt as its demand says, and 50 of the answer.
@@ -102,7 +102,7 @@ fn a_budget_is_charged_the_dearest_and_counting_tokens_is_free() {
 fn charged(is_late: bool) -> Charged {
     let catalog = with_target("quota = { rpm = 10, tpd = 5000 }\nconcurrent = 2");
     let call = call(Operation::Chat);
-    Estimate::of(&call, look).of_attempt(to(&catalog), at(0)).made(is_late)
+    Estimate::of(&call, &look).of_attempt(to(&catalog), at(0)).made(is_late)
 }
 
 /// The corrections by what is counted: calls, tokens, calls under way.
@@ -141,7 +141,7 @@ fn what_was_used_replaces_what_was_guessed_and_only_once() {
 fn a_credit_in_money_lacks_the_price_of_what_has_none() {
     let catalog = with_target("quota = { credit = \"5 USD\" }");
     let call = call(Operation::Chat);
-    let made = Estimate::of(&call, look).of_attempt(to(&catalog), at(0)).made(false);
+    let made = Estimate::of(&call, &look).of_attempt(to(&catalog), at(0)).made(false);
     assert!(made.lacks_price());
     assert!(!charged(false).lacks_price());
 }
@@ -150,7 +150,7 @@ fn a_credit_in_money_lacks_the_price_of_what_has_none() {
 fn what_is_known_to_be_spent_is_not_asked_for_again() {
     let catalog = with_target("quota = { rpd = 5 }");
     let call = call(Operation::Chat);
-    let estimate = Estimate::of(&call, look);
+    let estimate = Estimate::of(&call, &look);
     let charges = estimate.of_attempt(to(&catalog), at(0));
     let mut spent = Spent::default();
     assert_eq!(charges.known_spent(&spent, 0), None);
@@ -165,7 +165,7 @@ fn what_is_known_to_be_spent_is_not_asked_for_again() {
 fn a_refusal_says_which_limit_and_when_the_last_of_them_is_free_again() {
     let catalog = with_target("quota = { rpd = 5, rpm = 1 }");
     let call = call(Operation::Chat);
-    let charges = Estimate::of(&call, look).of_attempt(to(&catalog), at(0)).list;
+    let charges = Estimate::of(&call, &look).of_attempt(to(&catalog), at(0)).list;
     let rows: Vec<Row> = charges.iter().map(|charge| row(charge, charge.bucket, charge.limit)).collect();
     let over = over(&charges, &rows, 0);
     let skip = refused(&over, 0, 500);

@@ -1,0 +1,279 @@
+//! What an instance keeps for its calls, in one budget of bytes: bodies, requests written for a provider, answers under
+//! translation, events that have not ended. An instance has 256 MiB, and what does not fit there would trap it and cut
+//! every other call; so a call that finds no room waits for its turn, and fails alone when that does not come.
+//!
+//! Three things hold whatever others do. Calls that keep little are never refused. What large ones keep leaves room for
+//! bodies up to 1 MiB. And one caller's calls leave room for everybody else's. Of the large ones the oldest may always
+//! grow to the size of a body, and the oldest of each caller is not bound by its caller's share: so that however many
+//! wait for each other, one goes on.
+
+use std::collections::BTreeMap;
+
+/// All that is kept. The rest of an instance is for the catalog, for what is known of providers, and for parsing and
+/// writing, of which there is one at a time.
+const BYTES_MAX: usize = 128 << 20;
+
+/// A call that keeps no more than this is not looked at. 256 of them, the most in an instance, have 16 MiB.
+pub const LITTLE_BYTES_MAX: usize = 64 << 10;
+
+/// All that is kept by calls that keep more.
+const NOTED_BYTES_MAX: usize = BYTES_MAX - (16 << 20);
+
+/// A call that keeps more, or will, is a large one.
+pub const SMALL_BYTES_MAX: usize = 1 << 20;
+
+/// All that large calls keep, which leaves 24 MiB for the others.
+const LARGE_BYTES_MAX: usize = 88 << 20;
+
+/// All that large calls keep but for the oldest, which leaves it a body of 32 MiB.
+const LARGE_SHARED_BYTES_MAX: usize = LARGE_BYTES_MAX - (32 << 20);
+
+/// All that one caller's calls keep, but for its oldest large one.
+const SHARE_BYTES_MAX: usize = 48 << 20;
+
+/// The same of its large ones alone, which leaves others a body of 16 MiB and what is made of it.
+const LARGE_SHARE_BYTES_MAX: usize = 24 << 20;
+
+/// A buffer below this size doubles when it is full, a larger one grows by a quarter: what is reserved follows what has
+/// come.
+const DOUBLED_BYTES_MAX: usize = 1 << 20;
+
+/// By how much a full buffer of so many bytes grows.
+pub fn growth(bytes: usize) -> usize {
+    if bytes < DOUBLED_BYTES_MAX { bytes.max(16 << 10) } else { bytes / 4 }
+}
+
+/// Appends to a buffer, unless there is no memory for it: whoever grows a buffer without asking traps then.
+pub fn append(buffer: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    let missing = bytes.len().saturating_sub(buffer.capacity() - buffer.len());
+    let has_room = missing == 0 || buffer.try_reserve_exact(missing.max(growth(buffer.len()))).is_ok();
+    if has_room {
+        buffer.extend_from_slice(bytes);
+    }
+    has_room
+}
+
+/// Whether a text of so many bytes can be parsed and written anew: its values, the text, and the room in which that grows.
+/// One at a time is, so this is not kept by anybody.
+pub fn has_room_to_translate(bytes: usize) -> bool {
+    bytes <= SMALL_BYTES_MAX || Vec::<u8>::new().try_reserve_exact(bytes * 3 + TREE_BYTES).is_ok()
+}
+
+/// The most that values take beside their texts.
+const TREE_BYTES: usize = 24 << 20;
+
+/// What is kept by whom.
+#[derive(Debug, Default)]
+pub struct Memory {
+    total: usize,
+    drawn: u64,
+    /// Calls that keep more than a little.
+    calls: BTreeMap<u64, Kept>,
+}
+
+/// For whom something is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Share<'s> {
+    /// The call's [number](Memory::draw).
+    pub call: u64,
+    /// Who made it.
+    pub whose: &'s str,
+    /// It is a large one, although it may keep little so far: many of those that wait with what they have must not take
+    /// the room of small ones.
+    pub is_large: bool,
+}
+
+#[derive(Debug)]
+struct Kept {
+    whose: Box<str>,
+    bytes: usize,
+    /// A number that tells which of two calls became large first.
+    large_since: Option<u64>,
+}
+
+impl Memory {
+    /// A number for a call.
+    pub fn draw(&mut self) -> u64 {
+        self.drawn += 1;
+        self.drawn
+    }
+
+    /// Takes `more` for a call that keeps `had`, or nothing where there is no room.
+    pub fn grow(&mut self, share: Share<'_>, had: usize, more: usize) -> bool {
+        let now = had.saturating_add(more);
+        if self.total.saturating_add(more) > BYTES_MAX {
+            return false;
+        }
+        if now > LITTLE_BYTES_MAX {
+            let share = Share { is_large: share.is_large || now > SMALL_BYTES_MAX, ..share };
+            if !self.has_room(share, now) {
+                return false;
+            }
+            self.note(share, now);
+        }
+        self.total += more;
+        true
+    }
+
+    fn note(&mut self, share: Share<'_>, now: usize) {
+        let number = self.draw();
+        let none = || Kept { whose: share.whose.into(), bytes: 0, large_since: None };
+        let kept = self.calls.entry(share.call).or_insert_with(none);
+        kept.bytes = now;
+        if share.is_large {
+            kept.large_since.get_or_insert(number);
+        }
+    }
+
+    /// Gives `less` back for a call that keeps `had`.
+    pub fn shrink(&mut self, call: u64, had: usize, less: usize) {
+        self.total = self.total.saturating_sub(less);
+        let left = had.saturating_sub(less);
+        if left <= LITTLE_BYTES_MAX {
+            self.calls.remove(&call);
+        } else if let Some(kept) = self.calls.get_mut(&call) {
+            kept.bytes = left;
+        }
+    }
+
+    /// What is kept in all.
+    pub fn total(&self) -> usize {
+        self.total
+    }
+
+    /// Whether a call may keep `now` bytes beside what the others keep.
+    fn has_room(&self, share: Share<'_>, now: usize) -> bool {
+        let since = self.calls.get(&share.call).and_then(|kept| kept.large_since).unwrap_or(self.drawn + 1);
+        let others = || self.calls.iter().filter(|(call, _)| **call != share.call).map(|(_, kept)| kept);
+        let all = Sum::of(others());
+        let large = Sum::of(others().filter(|kept| kept.large_since.is_some()));
+        let own = || others().filter(|kept| *kept.whose == *share.whose);
+        let own_large = Sum::of(own().filter(|kept| kept.large_since.is_some()));
+        let own = Sum::of(own());
+        let is_oldest_of = |others: &Sum| share.is_large && since < others.oldest_since;
+        let fits = |bytes: usize, bytes_max: usize| bytes.saturating_add(now) <= bytes_max;
+        fits(all.bytes, NOTED_BYTES_MAX)
+            && (!share.is_large || fits(large.bytes, LARGE_BYTES_MAX))
+            && (!share.is_large || is_oldest_of(&large) || fits(large.but_oldest(), LARGE_SHARED_BYTES_MAX))
+            && (is_oldest_of(&own) || fits(own.but_oldest(), SHARE_BYTES_MAX))
+            && (!share.is_large || is_oldest_of(&own) || fits(own_large.but_oldest(), LARGE_SHARE_BYTES_MAX))
+    }
+}
+
+/// What some calls keep together.
+struct Sum {
+    bytes: usize,
+    /// Since when the oldest large one of them is large, and what it keeps.
+    oldest_since: u64,
+    oldest_bytes: usize,
+}
+
+impl Sum {
+    fn of<'k>(calls: impl Iterator<Item = &'k Kept>) -> Sum {
+        let none = Sum { bytes: 0, oldest_since: u64::MAX, oldest_bytes: 0 };
+        calls.fold(none, |sum, kept| {
+            let bytes = sum.bytes.saturating_add(kept.bytes);
+            match kept.large_since {
+                Some(since) if since < sum.oldest_since => Sum { bytes, oldest_since: since, oldest_bytes: kept.bytes },
+                _ => Sum { bytes, ..sum },
+            }
+        })
+    }
+
+    fn but_oldest(&self) -> usize {
+        self.bytes.saturating_sub(self.oldest_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    fn share(call: u64, whose: &str, wanted: usize) -> Share<'_> {
+        Share { call, whose, is_large: wanted > SMALL_BYTES_MAX }
+    }
+
+    /// Grows a call in steps of a MiB as far as it goes; what it has then.
+    fn fill(memory: &mut Memory, (call, whose): (u64, &str), wanted: usize) -> usize {
+        let mut had = 0;
+        while had < wanted && memory.grow(share(call, whose, wanted), had, MIB.min(wanted - had)) {
+            had += MIB.min(wanted - had);
+        }
+        had
+    }
+
+    #[test]
+    fn one_callers_large_calls_leave_room_for_anothers() {
+        let mut memory = Memory::default();
+        let held: usize = (0..10).map(|call| fill(&mut memory, (call, "a"), 32 * MIB)).sum();
+        assert_eq!(held, 32 * MIB + LARGE_SHARE_BYTES_MAX);
+        assert_eq!(fill(&mut memory, (10, "b"), 32 * MIB), 32 * MIB);
+        assert_eq!(fill(&mut memory, (11, "b"), MIB), MIB);
+    }
+
+    #[test]
+    fn bodies_up_to_a_mebibyte_find_room_beside_any_number_of_large_ones() {
+        let mut memory = Memory::default();
+        let whose: Vec<String> = (0..40).map(|index| format!("key {index}")).collect();
+        for (call, whose) in (0..40).zip(&whose) {
+            fill(&mut memory, (call, whose), 32 * MIB);
+        }
+        assert_eq!(memory.total(), LARGE_BYTES_MAX);
+        for call in 100..124 {
+            assert_eq!(fill(&mut memory, (call, "small"), MIB), MIB, "{call}");
+        }
+        for call in 200..456 {
+            assert!(memory.grow(share(call, "little", 0), 0, LITTLE_BYTES_MAX), "{call}");
+        }
+        assert_eq!(memory.total(), BYTES_MAX);
+        assert!(!memory.grow(share(500, "one more", 0), 0, 1));
+    }
+
+    #[test]
+    fn one_callers_small_bodies_leave_room_for_anothers() {
+        let mut memory = Memory::default();
+        let held: usize = (0..256).map(|call| fill(&mut memory, (call, "a"), MIB)).sum();
+        assert_eq!(held, SHARE_BYTES_MAX);
+        assert_eq!(fill(&mut memory, (300, "b"), MIB), MIB);
+    }
+
+    #[test]
+    fn however_many_wait_for_each_other_the_oldest_gets_all_of_its_body() {
+        for whose in [["a"; 6], ["a", "b", "c", "d", "e", "f"]] {
+            let mut memory = Memory::default();
+            let mut had = [0; 6];
+            let mut is_growing = true;
+            while std::mem::take(&mut is_growing) {
+                for (call, had) in had.iter_mut().enumerate() {
+                    if *had < 32 * MIB && memory.grow(share(call as u64, whose[call], 32 * MIB), *had, MIB) {
+                        (*had, is_growing) = (*had + MIB, true);
+                    }
+                }
+            }
+            assert_eq!(had[0], 32 * MIB, "{whose:?}: {had:?}");
+            // As each one ends, the next goes on.
+            for call in 0..5 {
+                memory.shrink(call as u64, had[call], had[call]);
+                while had[call + 1] < 32 * MIB {
+                    let next = share(call as u64 + 1, whose[call + 1], 32 * MIB);
+                    assert!(memory.grow(next, had[call + 1], MIB), "{call}: {had:?}");
+                    had[call + 1] += MIB;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_given_back_is_there_for_others() {
+        let mut memory = Memory::default();
+        assert_eq!(fill(&mut memory, (1, "a"), 88 * MIB), 88 * MIB, "alone it may have all");
+        assert!(!memory.grow(share(2, "b", 2 * MIB), 0, 2 * MIB));
+        memory.shrink(1, 88 * MIB, 87 * MIB);
+        assert!(memory.grow(share(2, "b", 48 * MIB), 0, 48 * MIB));
+        memory.shrink(1, MIB, MIB);
+        memory.shrink(2, 48 * MIB, 48 * MIB);
+        assert!(memory.total() == 0 && memory.calls.is_empty());
+    }
+}

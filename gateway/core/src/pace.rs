@@ -1,0 +1,33 @@
+//! Long work in pieces. What reads or writes megabytes says so as it goes, and whoever called it may let others run
+//! meanwhile: an instance and its thread do one thing at a time.
+
+use std::fmt;
+
+/// Who is told how many bytes more have been worked on.
+#[derive(Clone, Copy, Default)]
+pub struct Pace<'p>(Option<&'p dyn Fn(usize)>);
+
+impl<'p> Pace<'p> {
+    /// Tells nobody.
+    pub const fn none() -> Self {
+        Pace(None)
+    }
+
+    /// Tells this one.
+    pub fn of(told: &'p dyn Fn(usize)) -> Self {
+        Pace(Some(told))
+    }
+
+    /// So many bytes more have been worked on.
+    pub fn step(self, bytes: usize) {
+        if let Some(told) = self.0 {
+            told(bytes);
+        }
+    }
+}
+
+impl fmt::Debug for Pace<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Pace")
+    }
+}
