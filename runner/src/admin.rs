@@ -16,6 +16,9 @@ use uuid::Uuid;
 /// Each is a call of the component; a cut reports hundreds, and they share half a second.
 const REPORTS_AT_ONCE: usize = 16;
 
+/// Those that are over for their clients are told of together: there may be thousands, and few lack a record.
+const DELIVERED_AT_ONCE: usize = 250;
+
 /// Before a report that failed is made again.
 const REPORT_PAUSES: [Duration; 4] =
     [Duration::from_millis(20), Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(500)];
@@ -53,9 +56,10 @@ async fn dispatch(
     inbound::shape(&mut head, id, Some(HeaderValue::from_static("127.0.0.1:0")), quirks);
     let uri = head.uri.clone();
     // Never recorded: a report that traps must not be reported in turn, which would go on without end.
-    let request = call::Request { id, recorded: false, method: head.method.clone(), uri: uri.clone() };
-    let (bytes, body) = (body.len() as u64, RequestBody::whole(body));
-    let answer = instances.send(Dispatch { request, head, body, bytes, is_report, fault: None }).await;
+    let (method, bytes) = (head.method.clone(), body.len() as u64);
+    let request = call::Request { id, recorded: false, method, uri: uri.clone(), bytes };
+    let body = RequestBody::whole(body);
+    let answer = instances.send(Dispatch { request, head, body, is_report, fault: None }).await;
     let (head, body) = inbound::respond(&instances.stores().refusals, answer, uri.path(), id).into_parts();
     let body = body.collect().await?.to_bytes();
     Ok(Response::from_parts(head, body))
@@ -67,26 +71,40 @@ pub(crate) fn report_ended<'a>(
     ids: &'a [Uuid],
     state: &'static str,
 ) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
-    let reports = futures_util::stream::iter(ids);
-    Box::pin(reports.for_each_concurrent(REPORTS_AT_ONCE, move |id| async move {
-        let mut told = report(instances, *id, state).await;
-        // The instance that was told may trap in its turn; the next one need not.
-        for pause in REPORT_PAUSES {
-            if told.is_ok() {
-                return;
-            }
-            tokio::time::sleep(pause).await;
-            told = report(instances, *id, state).await;
-        }
-        if let Err(error) = told {
-            log::warn(format_args!("call {id} ended as {state}; not recorded: {error:#}"));
-        }
-    }))
+    let reports = futures_util::stream::iter(ids.chunks(1));
+    Box::pin(reports.for_each_concurrent(REPORTS_AT_ONCE, move |id| report(instances, id, state, false)))
 }
 
-async fn report(instances: &Instances, id: Uuid, state: &str) -> Result<()> {
+/// Tells the component of calls that are over for their clients, of which the instance that trapped has recorded most.
+pub(crate) fn report_delivered<'a>(
+    instances: &'a Instances,
+    ids: &'a [Uuid],
+    state: &'static str,
+) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+    let reports = futures_util::stream::iter(ids.chunks(DELIVERED_AT_ONCE));
+    Box::pin(reports.for_each(move |ids| report(instances, ids, state, true)))
+}
+
+async fn report(instances: &Instances, ids: &[Uuid], state: &str, is_delivered: bool) {
+    let mut told = tell(instances, ids, state, is_delivered).await;
+    // The instance that was told may trap in its turn; the next one need not.
+    for pause in REPORT_PAUSES {
+        if told.is_ok() {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        told = tell(instances, ids, state, is_delivered).await;
+    }
+    if let Err(error) = told {
+        let shown: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+        log::warn(format_args!("{} ended as {state}; not recorded: {error:#}", shown.join(", ")));
+    }
+}
+
+async fn tell(instances: &Instances, ids: &[Uuid], state: &str, is_delivered: bool) -> Result<()> {
     let at_ms = jiff::Timestamp::now().as_millisecond();
-    let body = serde_json::json!({ "id": id.to_string(), "state": state, "at": at_ms }).to_string();
+    let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+    let body = serde_json::json!({ "ids": ids, "state": state, "at": at_ms, "delivered": is_delivered }).to_string();
     let stores = instances.stores();
     let request = request(stores, Method::POST, "/api/records/ended", "application/json", body)?;
     let response = dispatch(instances, stores.quirks, request, true).await?;

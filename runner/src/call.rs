@@ -5,11 +5,12 @@
 
 use http::{Method, Uri};
 use hyper::body::Incoming;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 use wasmtime_wasi_http::Error;
 
@@ -41,8 +42,9 @@ impl Calls {
     /// Registers a call; it stays known until the guard is dropped.
     pub(crate) fn open(&self, request: Request, life: Arc<Life>) -> CallGuard {
         let id = request.id;
+        life.calls.fetch_add(1, Ordering::Relaxed);
+        life.bytes.fetch_add(request.bytes, Ordering::Relaxed);
         let call = Arc::new(Call { request, received: AtomicU64::new(0), life, state: Mutex::default() });
-        call.life.calls.fetch_add(1, Ordering::Relaxed);
         lock(&self.0).insert(id, call.clone());
         CallGuard { call, calls: self.clone() }
     }
@@ -74,7 +76,16 @@ impl Calls {
 pub(crate) struct Life {
     dead: AtomicBool,
     calls: AtomicUsize,
+    /// How many bytes the bodies of these calls have or will have.
+    bytes: AtomicU64,
+    /// Calls that are over for their clients, and when they were. The instance may still have to record them.
+    ended: Mutex<VecDeque<(Uuid, Instant)>>,
 }
+
+/// A call is recorded within a moment of its end. Of one that ended longer ago, or before so many others, no record is
+/// missing.
+const RECORDED_AFTER: Duration = Duration::from_secs(10);
+const ENDED_MAX: usize = 4096;
 
 impl Life {
     /// The instance trapped: what its bodies still lacked will never come.
@@ -91,6 +102,25 @@ impl Life {
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
+
+    /// How many bytes their bodies have or will have.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The calls that ended lately, each told once: should the instance have trapped, their records may be missing.
+    pub(crate) fn take_ended(&self) -> Vec<Uuid> {
+        let ended = std::mem::take(&mut *lock(&self.ended));
+        ended.into_iter().filter(|(_, at)| at.elapsed() < RECORDED_AFTER).map(|(id, _)| id).collect()
+    }
+
+    fn ended(&self, id: Uuid) {
+        let mut ended = lock(&self.ended);
+        while ended.len() >= ENDED_MAX || ended.front().is_some_and(|(_, at)| at.elapsed() >= RECORDED_AFTER) {
+            ended.pop_front();
+        }
+        ended.push_back((id, Instant::now()));
+    }
 }
 
 /// What a call is known by.
@@ -104,6 +134,8 @@ pub(crate) struct Request {
     pub(crate) method: Method,
     /// Its URI.
     pub(crate) uri: Uri,
+    /// How many bytes its body has or will have, of which an instance holds all.
+    pub(crate) bytes: u64,
 }
 
 /// One client request, from its head to the last byte of its answer.
@@ -136,6 +168,8 @@ fn shown(path: &str) -> String {
 #[derive(Default)]
 struct CallState {
     stage: Stage,
+    /// Its answer says that there is no record of it.
+    is_unrecorded: bool,
     upstreams: Vec<Arc<Upstream>>,
     waker: Option<Waker>,
 }
@@ -159,6 +193,11 @@ impl Call {
     /// Its id, if it may have a record.
     pub(crate) fn recorded(&self) -> Option<Uuid> {
         self.request.recorded.then_some(self.request.id)
+    }
+
+    /// Its answer is here, and says whether there will be a record of it.
+    pub(crate) fn answered(&self, is_recorded: bool) {
+        lock(&self.state).is_unrecorded = !is_recorded;
     }
 
     /// So many bytes of its body have come.
@@ -246,8 +285,13 @@ impl CallGuard {
 
 impl Drop for CallGuard {
     fn drop(&mut self) {
-        lock(&self.calls.0).remove(&self.call.request.id);
-        self.call.life.calls.fetch_sub(1, Ordering::Relaxed);
+        let Call { request, life, state, .. } = &*self.call;
+        lock(&self.calls.0).remove(&request.id);
+        life.calls.fetch_sub(1, Ordering::Relaxed);
+        life.bytes.fetch_sub(request.bytes, Ordering::Relaxed);
+        if request.recorded && !lock(state).is_unrecorded {
+            life.ended(request.id);
+        }
         self.call.end(Stage::Left);
     }
 }
@@ -345,7 +389,7 @@ mod tests {
 
     fn request(id: u128, recorded: bool) -> Request {
         let uri = Uri::from_static("http://localhost/v1/messages?key=sk-secret");
-        Request { id: Uuid::from_u128(id), recorded, method: Method::POST, uri }
+        Request { id: Uuid::from_u128(id), recorded, method: Method::POST, uri, bytes: 100 }
     }
 
     #[test]
@@ -398,6 +442,25 @@ mod tests {
         assert_eq!(here, [Uuid::from_u128(1)]);
         assert_eq!(one.calls(), 1);
         assert_eq!(calls.ids().len(), 2);
+    }
+
+    #[test]
+    fn a_call_that_ended_lately_is_told_of_once_unless_its_answer_says_it_has_no_record() {
+        let (calls, life) = (Calls::default(), Arc::new(Life::default()));
+        let delivered = calls.open(request(1, true), life.clone());
+        let left = calls.open(request(2, true), life.clone());
+        let refused = calls.open(request(3, true), life.clone());
+        let administered = calls.open(request(4, false), life.clone());
+        assert_eq!(life.bytes(), 400);
+        delivered.call().answered(true);
+        refused.call().answered(false);
+        delivered.sent();
+        [delivered, left, refused, administered].into_iter().for_each(drop);
+        assert_eq!(life.take_ended(), [1, 2].map(Uuid::from_u128));
+        assert!(life.take_ended().is_empty());
+        assert_eq!(life.bytes(), 0);
+        (0..2 * ENDED_MAX as u128).for_each(|id| drop(calls.open(request(id, true), life.clone())));
+        assert_eq!(life.take_ended().len(), ENDED_MAX);
     }
 
     #[test]

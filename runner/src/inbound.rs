@@ -237,9 +237,6 @@ async fn answer(
     let service = activity.serve(upload.clone());
     shape(&mut head, id, client, instances.stores().quirks);
     let fault = if instances.stores().faults { Fault::take(&mut head.headers) } else { None };
-    let request =
-        call::Request { id, recorded: may_have_record(&head), method: head.method.clone(), uri: head.uri.clone() };
-    let uri = head.uri.clone();
     // What is relayed is held nowhere as a whole.
     let (body, bytes) = if is_relayed(&head) {
         (RequestBody::client(body, u64::MAX, upload), 0)
@@ -248,7 +245,9 @@ async fn answer(
         let bytes = body.size().await;
         (body, bytes)
     };
-    let answer = instances.send(Dispatch { request, head, body, bytes, is_report: false, fault }).await;
+    let (recorded, method, uri) = (may_have_record(&head), head.method.clone(), head.uri.clone());
+    let request = call::Request { id, recorded, method, uri: uri.clone(), bytes };
+    let answer = instances.send(Dispatch { request, head, body, is_report: false, fault }).await;
     respond(refusals, answer, uri.path(), id).map(|body| body.in_service(service))
 }
 

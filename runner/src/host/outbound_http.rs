@@ -317,8 +317,8 @@ mod tests {
         let id = Uuid::from_u128(3);
         let asked = Asked { call: Some(id), ..Asked::default() };
         assert!(matches!(outbound.exchange(&asked), Err(Error::InternalError(Some(text))) if text == "client closed"));
-        let request =
-            crate::call::Request { id, recorded: true, method: http::Method::POST, uri: "/".parse().expect("a path") };
+        let (method, uri) = (http::Method::POST, "/".parse().expect("a path"));
+        let request = crate::call::Request { id, recorded: true, method, uri, bytes: 0 };
         let guard = calls.open(request, Arc::default());
         assert!(outbound.exchange(&asked).is_ok());
         drop(guard);

@@ -64,7 +64,7 @@ impl RequestBody {
                 return self.bytes;
             }
         }
-        u64::MAX
+        READ_BYTES_MAX
     }
 
     /// Counts what comes from now on, and what has come, for this call.

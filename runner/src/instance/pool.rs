@@ -12,6 +12,7 @@ use crate::gateway::Stores;
 use crate::host::outbound_http::OutboundHttp;
 use crate::inbound::RequestBody;
 use crate::log;
+use http::HeaderName;
 use http::request::Parts;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +25,9 @@ use wasmtime_wasi_http::WasiBody;
 /// not come back by asking in a loop.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// What an answer names its record with, where there is one.
+const RECORD_HEADER: HeaderName = HeaderName::from_static("x-llmio-record");
 
 /// A trap's log line tells of so many calls.
 const TOLD_MAX: usize = 16;
@@ -55,13 +59,47 @@ impl Size {
     }
 }
 
+/// What the instances of one size take.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    /// Calls in flight an instance takes at most.
+    calls: usize,
+    /// Bytes that the bodies of its calls have together, as long as there may be more instances. One call is always
+    /// taken.
+    bytes: u64,
+    /// When there are so many instances, the emptiest one takes what none has room for. The component lets large bodies
+    /// wait for their turn.
+    instances: usize,
+    /// Calls in flight it takes then.
+    calls_then: usize,
+}
+
+impl Room {
+    const fn of_calls(calls: usize) -> Room {
+        Room { calls, bytes: u64::MAX, instances: usize::MAX, calls_then: calls }
+    }
+
+    /// Which of these instances takes a body of so many bytes; none: another is started.
+    fn choose(&self, lives: &[(usize, usize, u64)], bytes: u64) -> Option<usize> {
+        let fits = |&&(_, calls, held): &&(usize, usize, u64)| {
+            calls < self.calls && (calls == 0 || held.saturating_add(bytes) <= self.bytes)
+        };
+        let emptiest = || {
+            let open = lives.iter().filter(|(_, calls, _)| *calls < self.calls_then);
+            open.min_by_key(|(_, _, held)| *held)
+        };
+        let found = lives.iter().find(fits);
+        found.or_else(|| if lives.len() < self.instances { None } else { emptiest() }).map(|(index, ..)| *index)
+    }
+}
+
 /// How instances are shared and when they go.
 #[derive(Clone, Copy)]
 struct Sharing {
-    /// Calls in flight an instance takes at most.
-    calls_max: usize,
-    /// The same for calls with large bodies; none: they go where all go.
-    large_calls_max: Option<usize>,
+    /// For calls with small bodies.
+    small: Room,
+    /// For calls with large ones; none: they go where all go.
+    large: Option<Room>,
     /// Calls an instance serves in its life.
     uses_max: usize,
     /// How long an instance may be without a call.
@@ -73,21 +111,21 @@ struct Sharing {
 }
 
 impl Sharing {
-    /// As the runner does it. Four bodies of 32 MiB, and what is made of them, fit into one instance.
+    /// As the runner does it. What is made of a body of 32 MiB fits into one instance beside some smaller ones.
     const RUNNER: Sharing = Sharing {
-        calls_max: 256,
-        large_calls_max: Some(4),
+        small: Room { calls: 256, bytes: 48 << 20, instances: 16, calls_then: 256 },
+        large: Some(Room { calls: 4, bytes: 24 << 20, instances: 8, calls_then: 256 }),
         uses_max: usize::MAX,
         idle_max: Duration::from_secs(60),
         large_idle_max: Duration::from_secs(10),
         keeps_one: true,
     };
     /// The same, with an instance for every call; one waits for the next.
-    const PER_REQUEST: Sharing = Sharing { calls_max: 1, large_calls_max: None, uses_max: 1, ..Sharing::RUNNER };
+    const PER_REQUEST: Sharing = Sharing { small: Room::of_calls(1), large: None, uses_max: 1, ..Sharing::RUNNER };
     /// As Spin 4.1 does it.
     const SPIN: Sharing = Sharing {
-        calls_max: 16,
-        large_calls_max: None,
+        small: Room::of_calls(16),
+        large: None,
         uses_max: 128,
         idle_max: Duration::from_secs(1),
         large_idle_max: Duration::from_secs(1),
@@ -102,12 +140,12 @@ impl Sharing {
         }
     }
 
-    /// Which instances take a body of so many bytes, and how many of such calls each takes.
-    fn place(&self, bytes: u64, is_report: bool) -> (Size, usize) {
-        match (Size::of(bytes), self.large_calls_max) {
-            (_, Some(_)) if is_report => (Size::Report, self.calls_max),
-            (Size::Large, Some(calls_max)) => (Size::Large, calls_max),
-            _ => (Size::Small, self.calls_max),
+    /// Which instances take a body of so many bytes, and how much of such.
+    fn place(&self, bytes: u64, is_report: bool) -> (Size, Room) {
+        match (Size::of(bytes), self.large) {
+            (_, Some(_)) if is_report => (Size::Report, self.small),
+            (Size::Large, Some(large)) => (Size::Large, large),
+            _ => (Size::Small, self.small),
         }
     }
 
@@ -127,8 +165,6 @@ pub(crate) struct Dispatch {
     pub(crate) head: Parts,
     /// Its body.
     pub(crate) body: RequestBody,
-    /// How many bytes that has or will have, of which an instance holds all.
-    pub(crate) bytes: u64,
     /// It is the host's report of a call that was cut.
     pub(crate) is_report: bool,
     /// What a test wants.
@@ -209,7 +245,10 @@ impl Instances {
         let (answer, answered) = oneshot::channel();
         let guard = self.start(dispatch, answer);
         match answered.await {
-            Ok(Ok(response)) => Answer::Response(response, guard),
+            Ok(Ok(response)) => {
+                guard.call().answered(response.headers().contains_key(RECORD_HEADER));
+                Answer::Response(response, guard)
+            }
             Ok(Err(error)) => {
                 guard.sent();
                 Answer::Failed(error)
@@ -279,11 +318,12 @@ impl Instances {
     }
 
     fn start(&self, dispatch: Dispatch, answer: oneshot::Sender<Answered>) -> CallGuard {
-        let Dispatch { request, head, mut body, bytes, is_report, fault } = dispatch;
-        let (size, calls_max) = self.sharing.place(bytes, is_report);
+        let Dispatch { request, head, mut body, is_report, fault } = dispatch;
+        let (size, room) = self.sharing.place(request.bytes, is_report);
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |slot: &Slot| slot.size == size && !slot.life.is_dead() && slot.life.calls() < calls_max;
-        let index = slots.iter().position(fits).unwrap_or_else(|| {
+        let live = slots.iter().enumerate().filter(|(_, slot)| slot.size == size && !slot.life.is_dead());
+        let lives: Vec<_> = live.map(|(index, slot)| (index, slot.life.calls(), slot.life.bytes())).collect();
+        let index = room.choose(&lives, request.bytes).unwrap_or_else(|| {
             slots.push(self.spawn(size, None));
             slots.len() - 1
         });
@@ -352,9 +392,11 @@ impl Instances {
     /// The guest can no longer record its calls, so the host reports them to a fresh instance.
     async fn report_cut(&self, end: EndOfLife) {
         let cut: Vec<_> = self.calls.list(Some(end.life())).iter().filter_map(|call| call.recorded()).collect();
+        let delivered = end.life().take_ended();
         // Before anything is awaited: bodies are polled by other tasks of this thread and must see it.
         drop(end);
         admin::report_ended(self, &cut, "guest_trap").await;
+        admin::report_delivered(self, &delivered, "guest_trap").await;
     }
 }
 
@@ -390,13 +432,29 @@ mod tests {
 
     #[test]
     fn large_bodies_go_to_instances_of_their_own_and_only_in_the_runner() {
-        let place = |sharing: Sharing, bytes| sharing.place(bytes, false);
+        let place = |sharing: Sharing, bytes| {
+            let (size, room) = sharing.place(bytes, false);
+            (size, room.calls)
+        };
         assert_eq!(Sharing::RUNNER.place(0, true).0, Size::Report);
         assert_eq!(place(Sharing::RUNNER, 0), (Size::Small, 256));
         assert_eq!(place(Sharing::RUNNER, 1 << 20), (Size::Small, 256));
         assert_eq!(place(Sharing::RUNNER, (1 << 20) + 1), (Size::Large, 4));
-        assert_eq!(place(Sharing::RUNNER, u64::MAX), (Size::Large, 4));
-        assert_eq!(place(Sharing::SPIN, u64::MAX), (Size::Small, 16));
-        assert_eq!(place(Sharing::PER_REQUEST, u64::MAX), (Size::Small, 1));
+        assert_eq!(place(Sharing::RUNNER, 33 << 20), (Size::Large, 4));
+        assert_eq!(place(Sharing::SPIN, 33 << 20), (Size::Small, 16));
+        assert_eq!(place(Sharing::PER_REQUEST, 33 << 20), (Size::Small, 1));
+    }
+
+    #[test]
+    fn an_instance_takes_calls_until_their_number_or_their_bytes_are_too_many() {
+        let room = Room { calls: 4, bytes: 40, instances: 3, calls_then: 6 };
+        assert_eq!(room.choose(&[], 33), None);
+        assert_eq!(room.choose(&[(7, 0, 0)], 50), Some(7), "one is always taken");
+        assert_eq!(room.choose(&[(0, 1, 33)], 33), None);
+        assert_eq!(room.choose(&[(0, 1, 33), (1, 3, 7)], 33), Some(1));
+        assert_eq!(room.choose(&[(0, 4, 8), (1, 1, 33)], 33), None);
+        let full = [(0, 1, 33), (4, 4, 8), (5, 6, 1)];
+        assert_eq!(room.choose(&full, 33), Some(4), "the emptiest that takes any");
+        assert_eq!(room.choose(&[(0, 6, 9); 3], 33), None);
     }
 }

@@ -131,3 +131,43 @@ fn memory_kib(gateway: &Gateway) -> usize {
 fn descriptors(gateway: &Gateway) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", gateway.process())).expect("a running process").count()
 }
+
+/// A call is over for its client before its instance has recorded it. A trap in between must not lose the record.
+#[test]
+fn a_trap_loses_no_record_of_a_call_that_was_just_answered() {
+    let upstream = Upstream::saying("Hi");
+    let gateway = runner().provider("a", &upstream).model("m", &["a/up"]).start().settled();
+    let mut answered = Vec::new();
+    for _ in 0..20 {
+        let calls: Vec<_> = (0..8).map(|_| gateway.open(&chat("m"))).collect();
+        let mut trapped = gateway.open(&trapping(chat("m")));
+        for mut call in calls {
+            // Only a whole head names the record; who was cut before that is counted below.
+            answered.extend(call.try_status().and_then(|_| call.header("x-llmio-record")));
+        }
+        let _ = trapped.try_status();
+    }
+    eventually("every call has its record", || (gateway.records("limit=500").len() == 20 * 9).then_some(()));
+    for id in answered {
+        let state = gateway.record_by_id(&id)["state"].clone();
+        assert!(state == "ok" || state == "guest_trap" || state == "client_closed", "{id}: {state}");
+    }
+    let twice =
+        gateway.admin("POST", "/api/records/ended", &json!({ "ids": [], "state": "guest_trap", "at": 1 }).to_string());
+    assert_eq!(twice.status, 400, "somebody has to be told of");
+}
+
+#[test]
+fn what_a_call_said_of_its_end_stands_when_its_instance_traps_later() {
+    let upstream = Upstream::saying("Hi");
+    let gateway = runner().provider("a", &upstream).model("m", &["a/up"]).start().settled();
+    let response = gateway.send(&chat("m"));
+    let before = gateway.record(&response);
+    let told = json!({ "ids": [before["id"]], "state": "guest_trap", "at": 1, "delivered": true });
+    assert_eq!(gateway.admin("POST", "/api/records/ended", &told.to_string()).status, 204);
+    assert_eq!(gateway.record(&response), before);
+    let unknown =
+        json!({ "ids": ["01a22ba6-2d7e-7afc-92a6-ee6410297848"], "state": "guest_trap", "at": 1, "delivered": true });
+    assert_eq!(gateway.admin("POST", "/api/records/ended", &unknown.to_string()).status, 204);
+    assert_eq!(gateway.records("state=guest_trap").len(), 1);
+}
