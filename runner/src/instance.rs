@@ -104,33 +104,32 @@ impl Instance {
 /// Runs an instance until its jobs end or it traps. Errors are traps.
 async fn run(instance: Instance, mut jobs: mpsc::UnboundedReceiver<Job>) -> wasmtime::Result<()> {
     let Instance { mut store, service, turn } = instance;
-    store
-        .run_concurrent(async |accessor| {
-            let mut running = FuturesUnordered::new();
-            poll_fn(|context| {
-                // wasmtime polls this before every piece of guest work, which makes it the start of a turn.
-                turn.start();
-                let open = loop {
-                    match jobs.poll_recv(context) {
-                        Poll::Ready(Some(job)) => running.push(serve(accessor, &service, &turn, job)),
-                        Poll::Ready(None) => break false,
-                        Poll::Pending => break true,
-                    }
-                };
-                while let Poll::Ready(Some(served)) = running.poll_next_unpin(context) {
-                    if let Err(trap) = served {
-                        return Poll::Ready(Err(trap));
-                    }
+    let running = store.run_concurrent(async |accessor| {
+        let mut running = FuturesUnordered::new();
+        poll_fn(|context| {
+            // wasmtime polls this before every piece of guest work, which makes it the start of a turn.
+            turn.start();
+            let open = loop {
+                match jobs.poll_recv(context) {
+                    Poll::Ready(Some(job)) => running.push(serve(accessor, &service, &turn, job)),
+                    Poll::Ready(None) => break false,
+                    Poll::Pending => break true,
                 }
-                if open || !running.is_empty() {
-                    return Poll::Pending;
+            };
+            while let Poll::Ready(Some(served)) = running.poll_next_unpin(context) {
+                if let Err(trap) = served {
+                    return Poll::Ready(Err(trap));
                 }
-                // Work after the response (records) is still the instance's: it ends when that has ended.
-                accessor.poll_no_interesting_tasks(context).map(Ok)
-            })
-            .await
+            }
+            if open || !running.is_empty() {
+                return Poll::Pending;
+            }
+            // Work after the response (records) is still the instance's: it ends when that has ended.
+            accessor.poll_no_interesting_tasks(context).map(Ok)
         })
-        .await?
+        .await
+    });
+    turn.running(running).await?
 }
 
 fn new_store(engine: &Engine, stores: Arc<Stores>, outbound: OutboundHttp) -> Store<State> {
