@@ -50,6 +50,7 @@ mod health;
 mod imports;
 mod kept_connections;
 mod keys;
+mod large_bodies;
 mod latencies;
 mod learnt;
 mod locked_database;

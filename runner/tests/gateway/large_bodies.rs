@@ -1,0 +1,171 @@
+//! Bodies that cost more than others: whatever 32 MiB hold, they end in an answer and a record and never in a trap; and
+//! however many there are, whoever sends little is served beside them.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+
+use crate::common::{Builder, End, Gateway, Host, PATIENCE, Request, TOKEN, chat, eventually};
+use crate::upstream::{Answer, Upstream, completion};
+
+both_hosts! {
+    a_body_of_anything_ends_in_an_answer_and_never_in_a_trap,
+    one_keys_slow_uploads_leave_room_for_everybody_elses,
+    large_answers_through_translation_trap_nobody,
+    unfinished_events_trap_nobody,
+}
+
+const MIB: usize = 1 << 20;
+
+/// Calls share an instance unless something parts them.
+fn on(host: Host) -> Builder {
+    Gateway::on(host).env("LLMIO_THREADS", "1")
+}
+
+fn list(unit: &str, bytes: usize) -> String {
+    format!("[{}{unit}]", format!("{unit},").repeat(bytes / (unit.len() + 1)))
+}
+
+fn with(model: &str, members: &str) -> Vec<u8> {
+    format!("{{\"model\":\"{model}\",\"max_tokens\":9,{members}}}").into()
+}
+
+fn saying(model: &str, content: &str) -> Vec<u8> {
+    with(model, &format!(r#""messages":[{{"role":"user","content":{content}}}]"#))
+}
+
+const TOO_MANY: &str = "more than 100000 messages, parts and tools";
+
+fn a_body_of_anything_ends_in_an_answer_and_never_in_a_trap(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = on(host).provider("a", &upstream).model("m", &["a/up"]).catalog(
+        "[[models]]\nname = \"known\"\naffinity = \"prompt-cache\"\n\
+         targets = [{ provider = \"a\", model = \"up\", capabilities = { context = 100000000, images = false } }]",
+    );
+    let gateway = gateway.start().settled();
+    let hello = r#""messages":[{"role":"user","content":"Hi"}]"#;
+    let of = |name: &str, unit: &str, bytes: usize| format!("\"{name}\":{}", list(unit, bytes));
+    let call = r#"{"type":"tool_use","id":"a","name":"n","input":{"a":""#;
+    let quotes = |count| {
+        let calls = format!("[{call}{}\"}}}}]", "\\\"".repeat(count));
+        with("m", &format!(r#""messages":[{{"role":"assistant","content":{calls}}}]"#))
+    };
+    let escapes = format!("\"{}\"", "\\u0041".repeat(31 * MIB / 6));
+    let too_many = [
+        with("known", &of("messages", "0", 4_700_000)),
+        with("m", &of("messages", "{}", 8 * MIB)),
+        with("known", &of("messages", r#"{"a":1}"#, 24 * MIB)),
+        saying("known", &list("{}", 31 * MIB)),
+        with("known", &format!("{hello},{}", of("tools", "{}", 31 * MIB))),
+    ];
+    for (body, path) in too_many.into_iter().zip(["/v1/chat/completions", "/v1/messages"].into_iter().cycle()) {
+        let answer = gateway.send(&Request::new("POST", path).key(TOKEN).json(body));
+        assert!(answer.status == 400 && answer.text().contains(TOO_MANY), "{} {}", answer.status, answer.text());
+        assert_eq!(gateway.record(&answer)["state"], "rejected");
+    }
+    let carried = [
+        ("/v1/chat/completions", with("known", &format!("{hello},{}", of("x", "0", 31 * MIB)))),
+        ("/v1/chat/completions", saying("known", &escapes)),
+        ("/v1/chat/completions", saying("known", &format!("\"{}\"", "x".repeat(31 * MIB)))),
+        ("/v1/messages", saying("m", &escapes)),
+        ("/v1/messages", saying("m", &format!("\"{}\"", "x".repeat(31 * MIB)))),
+        ("/v1/messages", quotes(10 * MIB)),
+    ];
+    for (index, (path, body)) in carried.into_iter().enumerate() {
+        let answer = gateway.send(&Request::new("POST", path).key(TOKEN).json(body));
+        assert!((answer.status, answer.end) == (200, End::Clean), "{index}: {} {}", answer.status, answer.text());
+    }
+    // For a provider of another dialect each of its quotes takes four bytes.
+    let answer = gateway.send(&Request::new("POST", "/v1/messages").key(TOKEN).json(quotes(15 * MIB)));
+    assert!(answer.status == 400 && answer.text().contains("larger than can be carried"), "{}", answer.text());
+    assert_untrapped(&gateway);
+}
+
+fn assert_untrapped(gateway: &Gateway) {
+    let log = gateway.log();
+    assert!(!log.contains("an instance trapped"), "{log}");
+}
+
+/// An upload that has sent all but its last bytes.
+fn slow_upload(gateway: &Gateway, key: &str) -> TcpStream {
+    const BYTES: usize = 32 * MIB;
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\nauthorization: Bearer {key}\r\n\
+         content-type: application/json\r\ncontent-length: {BYTES}\r\n\r\n"
+    );
+    let begun = br#"{"model":"m","messages":[{"role":"user","content":""#;
+    let mut stream = TcpStream::connect(gateway.address()).expect("it listens");
+    stream.set_write_timeout(Some(PATIENCE)).expect("a socket");
+    stream.write_all(head.as_bytes()).expect("a connection");
+    let sending = stream.try_clone().expect("a socket");
+    // What waits for its turn is not read, so this may take as long as the others do.
+    thread::spawn(move || (&sending).write_all(&[begun.as_slice(), &vec![b'x'; BYTES - (200 << 10)]].concat()));
+    stream
+}
+
+fn one_keys_slow_uploads_leave_room_for_everybody_elses(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = on(host).provider("a", &upstream).model("m", &["a/up"]).start();
+    let (slow, other) = (gateway.new_key("slow", &["m"]), gateway.new_key("other", &["m"]));
+    let gateway = gateway.settled();
+    let uploads: Vec<TcpStream> = (0..6).map(|_| slow_upload(&gateway, &slow)).collect();
+    for bytes in [60, 60_000, MIB - 200, 2 * MIB, 8 * MIB] {
+        for _ in 0..3 {
+            let body = saying("m", &format!("\"{}\"", "y".repeat(bytes)));
+            let answer = gateway.send(&chat("m").key(&other).body(body));
+            assert_eq!(answer.status, 200, "{bytes}: {}", answer.text());
+        }
+    }
+    for mut upload in uploads {
+        upload.set_nonblocking(true).expect("a socket");
+        let mut answer = [0; 12];
+        // Those that are read and send nothing more end as slow ones.
+        let is_answered = upload.read(&mut answer).is_ok();
+        assert!(!is_answered || answer == *b"HTTP/1.1 408", "one was not left to wait for its turn: {answer:?}");
+    }
+    assert_untrapped(&gateway);
+}
+
+fn large_answers_through_translation_trap_nobody(host: Host) {
+    let said = "y".repeat(30 * MIB);
+    let upstream = Upstream::answering(Answer::json(200, &completion(&said)));
+    let gateway = on(host).provider("a", &upstream).model("m", &["a/up"]).start().settled();
+    let request = Request::new("POST", "/v1/messages").key(TOKEN).json(saying("m", r#""Hi""#));
+    thread::scope(|scope| {
+        let answers: Vec<_> = (0..3).map(|_| scope.spawn(|| gateway.send(&request))).collect();
+        for answer in answers {
+            let answer = answer.join().expect("an answer");
+            match answer.status {
+                200 => assert!(answer.end == End::Clean && answer.text().contains(&said), "it is not whole"),
+                502 => assert!(answer.text().contains("more than llmio has room for"), "{}", answer.text()),
+                status => panic!("{status}: {}", answer.text()),
+            }
+            let state = if answer.status == 200 { "ok" } else { "upstream_error" };
+            assert_eq!(gateway.record(&answer)["state"], state);
+        }
+    });
+    assert_untrapped(&gateway);
+}
+
+fn unfinished_events_trap_nobody(host: Host) {
+    const STREAMS: usize = 40;
+    let unfinished = format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}", "x".repeat(8 * MIB - 1000));
+    let upstream = Upstream::answering(Answer::stream().chunk(unfinished).wait());
+    let good = Upstream::saying("Hi");
+    let gateway = on(host).provider("a", &upstream).model("m", &["a/up"]).provider("b", &good).model("n", &["b/up"]);
+    let gateway = gateway.start().settled();
+    let body = with("m", r#""stream":true,"messages":[{"role":"user","content":"Hello"}]"#);
+    let streams: Vec<_> = (0..STREAMS)
+        .map(|_| gateway.open(&Request::new("POST", "/v1/messages").key(TOKEN).json(body.clone())))
+        .collect();
+    upstream.wait_for_requests(STREAMS);
+    for _ in 0..20 {
+        assert_eq!(gateway.send(&chat("n")).status, 200);
+    }
+    drop(streams);
+    eventually("each has its record", || {
+        (gateway.records("model=m&limit=100").iter().filter(|record| record["state"] != "running").count() == STREAMS)
+            .then_some(())
+    });
+    assert_untrapped(&gateway);
+}
