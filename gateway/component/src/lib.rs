@@ -75,7 +75,7 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
             return relay::refuse(&incoming, &refusal, shape);
         }
         Found::Unknown => {
-            let refusal = Refusal::unknown_path(&incoming.method, &incoming.path);
+            let refusal = Refusal::unknown_path(&incoming.method, &incoming.path, accept::not_served(&incoming.path));
             return relay::refuse(&incoming, &refusal, shape);
         }
     };

@@ -97,7 +97,7 @@ async fn line(
     open: &OpenCall,
 ) -> Result<Ready, Refusal> {
     // What the body takes of the instance is given back when the call has its answer.
-    let (call, _held) = accept(operation, parameter, incoming).await?;
+    let (call, _held) = accept(operation, parameter, incoming, &snapshot).await?;
     open.asked(&call);
     let (snapshot, model) = find_model(instance, &call, caller, snapshot).await?;
     health::count_call(instance, &model.name);
@@ -128,7 +128,12 @@ async fn line(
 }
 
 /// Step 1, as far as the body is needed for it.
-async fn accept(operation: Operation, parameter: &str, incoming: &Incoming) -> Result<(Call, Held), Refusal> {
+async fn accept(
+    operation: Operation,
+    parameter: &str,
+    incoming: &Incoming,
+    snapshot: &Snapshot,
+) -> Result<(Call, Held), Refusal> {
     if headers::hops(&incoming.headers) >= headers::HOPS_MAX {
         return Err(Refusal::loop_detected(headers::HOPS_MAX));
     }
@@ -137,6 +142,7 @@ async fn accept(operation: Operation, parameter: &str, incoming: &Incoming) -> R
     let pace = |bytes| breath.step(bytes);
     let head = accept::Head {
         model: if parameter.is_empty() { None } else { Some(uri::decode_parameter(parameter).unwrap_or_default()) },
+        default_model: snapshot.catalog.default_model(operation).map(str::to_owned),
         content_type: incoming.header("content-type").unwrap_or_default().as_bytes(),
         query: incoming.query.as_deref(),
         pace: Pace::of(&pace),

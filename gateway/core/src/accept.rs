@@ -150,7 +150,9 @@ const PREFIXES: [(&str, &[&str]); 3] =
 
 /// Whether a path belongs to the APIs that are proxied, which pages of any origin may call.
 fn is_data(path: &str) -> bool {
+    let is_versionless = |route: &&Route| versionless(route.path).is_some_and(|_| matches(route.path, path).is_some());
     ["/v1/", "/v1beta/", "/openai/"].iter().any(|prefix| path.starts_with(prefix))
+        || ROUTES.iter().any(|route| is_versionless(&route))
 }
 
 /// Looks up a method and a path (without query) in [`ROUTES`]. What is read with GET outside of the admin API answers
@@ -172,6 +174,8 @@ pub fn find<'p>(method: &str, path: &'p str) -> Found<'p> {
     }
     match allowed.as_slice() {
         [] => Found::Unknown,
+        // Gemini's methods stand behind a colon, where names of models may have one too.
+        _ if method == "POST" && not_served(path).is_some() => Found::Unknown,
         _ if method == "OPTIONS" && is_data(path) => Found::Preflight,
         _ => Found::WrongMethod(allowed.join(", ")),
     }
@@ -187,14 +191,72 @@ fn inner(path: &str) -> &str {
     path.strip_prefix("/v1").filter(|rest| rest.starts_with("/v1/messages")).unwrap_or(path)
 }
 
-/// Gemini's newer SDKs ask under `/v1` for what the older ones ask for under `/v1beta`.
+/// Gemini's newer SDKs ask under `/v1` for what the older ones ask for under `/v1beta`, and a client whose base URL lacks
+/// the version asks without any.
 fn matches<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
-    let Some((prefix, suffix)) = pattern.split_once("{}") else { return (pattern == path).then_some("") };
-    let rest = path.strip_prefix(prefix).or_else(|| {
+    let Some((prefix, suffix)) = pattern.split_once("{}") else {
+        return (pattern == path || versionless(pattern) == Some(path)).then_some("");
+    };
+    let under_v1 = || {
         let shared = prefix.strip_prefix("/v1beta").filter(|_| suffix.starts_with(':'))?;
         path.strip_prefix("/v1")?.strip_prefix(shared)
-    });
+    };
+    let rest = path.strip_prefix(prefix).or_else(under_v1).or_else(|| path.strip_prefix(versionless(prefix)?));
     rest?.strip_suffix(suffix).filter(|rest| !rest.is_empty())
+}
+
+/// A path of some version without it.
+fn versionless(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("/v1beta").or_else(|| path.strip_prefix("/v1"))?;
+    Some(rest).filter(|rest| rest.starts_with('/'))
+}
+
+/// What providers serve and llmio does not, by the first step of its path.
+const NOT_SERVED: [(&str, &str); 26] = [
+    ("files", "files"),
+    ("uploads", "files"),
+    ("batches", "batches"),
+    ("messages/batches", "batches"),
+    ("vector_stores", "vector stores"),
+    ("fine_tuning", "fine-tuning"),
+    ("fine-tunes", "fine-tuning"),
+    ("tunedModels", "fine-tuning"),
+    ("conversations", "conversations"),
+    ("containers", "containers"),
+    ("videos", "videos"),
+    ("realtime", "realtime sessions"),
+    ("assistants", "assistants"),
+    ("threads", "assistants"),
+    ("evals", "evals"),
+    ("graders", "evals"),
+    ("skills", "skills"),
+    ("agents", "agents"),
+    ("sessions", "agents"),
+    ("environments", "agents"),
+    ("chatkit", "ChatKit"),
+    ("organizations", "administration of accounts"),
+    ("organization", "administration of accounts"),
+    ("cachedContents", "cached contents"),
+    ("interactions", "interactions"),
+    ("operations", "long-running operations"),
+];
+
+/// What an unknown path asks for, where it is something that providers serve.
+pub fn not_served(path: &str) -> Option<&'static str> {
+    let path = inner(path);
+    let path = versionless(path).unwrap_or(path).strip_prefix('/')?;
+    if let Some((_, method)) = path.strip_prefix("models/").and_then(|model| model.rsplit_once(':')) {
+        return if method.to_ascii_lowercase().contains("batch") { Some("batches") } else { None };
+    }
+    let is_below =
+        |family: &str| path.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':']));
+    NOT_SERVED.iter().find(|(family, _)| is_below(family)).map(|(_, name)| *name)
+}
+
+/// Whether a path under `models` ends in one of Gemini's methods, and not in a name of a model with a colon.
+fn is_method(path: &str) -> bool {
+    let method = path.rsplit_once(':').map(|(_, method)| method.to_ascii_lowercase()).unwrap_or_default();
+    ["content", "contents", "tokens", "predict"].iter().any(|ending| method.ends_with(ending))
 }
 
 /// The shape of errors at this path, as far as it tells: `None` where several dialects share it.
@@ -202,8 +264,9 @@ fn shape_of_path(path: &str) -> Option<Shape> {
     let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
     let dialect = match () {
         () if is_admin(path) => return Some(Shape::Problem),
-        () if starts(&["/v1/messages", "/v1/v1/messages", "/anthropic/"]) => Dialect::Anthropic,
+        () if starts(&["/v1/messages", "/v1/v1/messages", "/messages", "/anthropic/"]) => Dialect::Anthropic,
         () if starts(&["/v1beta/", "/gemini/"]) => Dialect::Gemini,
+        () if starts(&["/v1/models/", "/models/"]) && is_method(path) => Dialect::Gemini,
         () if starts(&["/openai/"]) => Dialect::OpenaiChat,
         () if starts(&["/v1/models"]) || !starts(&["/v1/"]) => return None,
         () => Dialect::OpenaiChat,
@@ -247,6 +310,12 @@ pub fn client_address(peer: Option<IpAddr>, headers: &[(String, Vec<u8>)], trust
 fn address_of(hop: &str) -> Option<IpAddr> {
     let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
     bare.parse().or_else(|_| hop.parse::<SocketAddr>().map(|socket| socket.ip())).ok()
+}
+
+/// Whether a request is its client's own repetition of one that failed, as the official SDKs say.
+pub fn is_repeated(headers: &[(String, Vec<u8>)]) -> bool {
+    let count = headers::text(headers, "x-stainless-retry-count").and_then(|count| count.parse::<u32>().ok());
+    count.is_some_and(|count| count > 0)
 }
 
 /// Headers a client's session may stand in, most specific first.

@@ -66,6 +66,17 @@ pub struct Settings {
     pub zone: TimeZone,
     /// Credentials of a call that may be turned away at the door without costing an attempt. Default 32.
     pub turned_away_max: u32,
+    /// The models of calls that may leave theirs out. Default: the only model that is able.
+    pub default_models: DefaultModels,
+}
+
+/// Which model serves a call that names none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DefaultModels {
+    /// Calls of `moderations`.
+    pub moderations: Option<String>,
+    /// Calls of `images/generations`.
+    pub images: Option<String>,
 }
 
 /// An IP network in CIDR notation.

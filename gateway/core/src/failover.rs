@@ -47,6 +47,8 @@ pub struct RetryContext<'a> {
     pub budget: &'a mut RetryBudget,
     /// Whether an attempt's target and credential may be used, by what is known now.
     pub able: &'a dyn Fn(&Attempt) -> bool,
+    /// The call is its client's own repetition of one that failed.
+    pub is_repeated: bool,
 }
 
 /// Walks the candidates of one call.
@@ -68,6 +70,10 @@ pub struct Failover {
     repeatable: Vec<Attempt>,
     repeats: u32,
     last: Option<Attempt>,
+    /// When the last outcome was judged, Unix milliseconds.
+    now_ms: i64,
+    /// The last failure is one of the only target, and may be over in a moment.
+    may_pass: bool,
     /// The first answer that called the prompt too long, or the request of a translation wrong; what a caller gets when
     /// no other target takes it.
     refused: Option<(UpstreamError, ErrorKind)>,
@@ -94,6 +100,10 @@ struct Failure {
 /// Before the same target is tried again: a quarter of a second, doubling, and jitter.
 const BACKOFF_MS: u64 = 250;
 
+/// The same where no other target is left, so that an outage of a second or two is waited through, for three seconds at
+/// most. A client that repeats calls itself waits itself.
+const ALONE_PAUSES_MS: [u64; 3] = [700, 1_700, 100];
+
 impl Failover {
     /// A machine over candidates in their order, for the call `id` of a caller that speaks `dialect`.
     pub fn new(candidates: Vec<Candidate>, most: AttemptLimits, dialect: Dialect, id: String) -> Self {
@@ -110,6 +120,8 @@ impl Failover {
             repeatable: Vec::new(),
             repeats: 0,
             last: None,
+            now_ms: 0,
+            may_pass: false,
             refused: None,
         }
     }
@@ -123,6 +135,7 @@ impl Failover {
     pub fn judge(&mut self, target: &str, outcome: Outcome, verdict: Verdict, retry: RetryContext<'_>) -> Decision {
         let class = verdict.class;
         let walk = walk_after(&outcome, verdict);
+        self.now_ms = retry.now_ms;
         match (class, outcome) {
             (_, Outcome::NotSent(skip)) => return self.not_sent(target, skip, retry),
             (Class::Ok, Outcome::Head(_)) => return Decision::Relay,
@@ -146,6 +159,7 @@ impl Failover {
                 return Decision::Answer(State::ClientError, self.shaped(error, kind));
             }
             (_, outcome) => {
+                self.may_pass = may_pass(&outcome, verdict) && self.is_alone();
                 if let Some(last) = self.last.take_if(|_| may_pass(&outcome, verdict)) {
                     self.repeatable.push(last);
                 }
@@ -229,16 +243,33 @@ impl Failover {
             return None;
         }
         let position = self.repeatable.iter().position(|attempt| (retry.able)(attempt))?;
+        let after_ms = self.pause_ms(&retry)?;
         if !retry.budget.spend(retry.now_ms) {
             return None;
         }
         let attempt = self.repeatable.remove(position);
         self.attempts_left -= 1;
         self.last = Some(attempt.clone());
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let after_ms = ((BACKOFF_MS << self.repeats.min(6)) as f64 * (0.5 + retry.jitter.clamp(0.0, 1.0))) as u64;
         self.repeats += 1;
         Some(Decision::Try(attempt, after_ms))
+    }
+
+    /// Before the next repetition; `None`: it is waited for no longer.
+    fn pause_ms(&self, retry: &RetryContext<'_>) -> Option<u64> {
+        let jitter = retry.jitter.clamp(0.0, 1.0);
+        let (pause_ms, factor) = if self.is_alone() && !retry.is_repeated {
+            (*ALONE_PAUSES_MS.get(self.repeats as usize)?, 0.8 + 0.4 * jitter)
+        } else {
+            (BACKOFF_MS << self.repeats.min(6), 0.5 + jitter)
+        };
+        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let pause_ms = (pause_ms as f64 * factor) as u64;
+        Some(pause_ms)
+    }
+
+    /// Nobody else serves the model.
+    fn is_alone(&self) -> bool {
+        self.candidates.len() == 1
     }
 
     /// A request that was refused goes once to another target where that may take it: one whose context window is larger,
@@ -269,6 +300,9 @@ impl Failover {
         if let Some((error, kind)) = self.refused.take() {
             return Decision::Answer(State::ClientError, self.shaped(error, kind));
         }
+        if let Some(refusal) = self.for_operator() {
+            return Decision::Refuse(refusal);
+        }
         let actionable = |failure: &Failure| match &failure.outcome {
             // An error that names llmio's own choice (a model name, an address) would send the caller looking in vain.
             Outcome::Answered(error) => match failure.verdict.class {
@@ -289,24 +323,43 @@ impl Failover {
                 reply.status = 429;
             }
             reply.headers.retain(|(name, _)| name != "x-should-retry");
-            return Decision::Answer(state, reply.with("x-should-retry", "false"));
+            let reply = if self.may_pass { reply } else { reply.with("x-should-retry", "false") };
+            return Decision::Answer(state, reply);
         }
         let message = self.explain("No provider answered");
         let Some(last) = self.failures.last() else {
             return Decision::Exhausted(std::mem::take(&mut self.not_sent));
         };
-        Decision::Refuse(match &last.outcome {
+        let refusal = match &last.outcome {
             Outcome::Failed(error @ (SendError::FirstByteTimeout | SendError::IdleTimeout)) => {
                 Refusal::timed_out(error.state(), message)
             }
             Outcome::Failed(error) => Refusal::bad_gateway(error.state(), message),
             _ if last.verdict.class == Class::Credential => Refusal::bad_gateway(State::UpstreamAuth, message),
             _ => Refusal::bad_gateway(State::UpstreamError, message),
-        })
+        };
+        // Its client's own patience may be longer than an outage.
+        Decision::Refuse(Refusal { should_retry: refusal.should_retry.filter(|_| !self.may_pass), ..refusal })
+    }
+
+    /// What is told where nothing but the keeper of the catalog, or who pays the account, can mend any failure.
+    fn for_operator(&self) -> Option<Refusal> {
+        let is_final = |failure: &Failure| match failure.verdict.class {
+            Class::Credential => true,
+            _ => failure.verdict.kind == ErrorKind::UnknownModel,
+        };
+        let all_final = self.failures.iter().all(is_final);
+        let others_final = self.not_sent.iter().all(|skipped| exhausted::needs_operator(skipped.reason));
+        let last = self.failures.last().filter(|_| all_final && others_final)?;
+        let state = if last.verdict.class == Class::Credential { State::UpstreamAuth } else { State::UpstreamError };
+        Some(Refusal::needs_operator(self.explain("No provider answered")).ended(state))
     }
 
     fn shaped(&self, error: UpstreamError, kind: ErrorKind) -> Reply {
-        shaped::shaped(error, kind, self.dialect, &self.id)
+        let hint = error.hint;
+        let mut reply = shaped::shaped(error, kind, self.dialect, &self.id);
+        shaped::shorten_wait(&mut reply, hint, self.now_ms);
+        reply
     }
 
     fn explain(&self, what: &str) -> String {

@@ -10,8 +10,12 @@ use crate::record::kept_text;
 use crate::refusal::{Refusal, Shape};
 use crate::uri::decode_parameter;
 
-/// Models have no birthday here, but the SDKs' types want one.
-const CREATED_AT: &str = "1970-01-01T00:00:00Z";
+/// Models have no birthday here, but the SDKs' types want one, and clients that show or sort by it read a zero as a
+/// mistake. It is the day from which on there is an llmio.
+const CREATED_AT: &str = "2026-01-01T00:00:00Z";
+
+/// The same in Unix seconds.
+const CREATED_S: i64 = 1_767_225_600;
 
 /// Every enabled model with an enabled target that the caller may use, sorted by name. `query` may ask for a page.
 pub fn list(caller: &Caller, catalog: &Catalog, shape: Shape, query: Option<&str>) -> Value {
@@ -76,7 +80,7 @@ fn object(name: &str, shape: Shape) -> Value {
             "supportedGenerationMethods": ["generateContent", "countTokens"],
         }),
         Shape::Dialect(_) | Shape::Problem => {
-            json!({ "id": name, "object": "model", "created": 0, "owned_by": "llmio" })
+            json!({ "id": name, "object": "model", "created": CREATED_S, "owned_by": "llmio" })
         }
     }
 }

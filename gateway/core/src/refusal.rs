@@ -8,6 +8,18 @@ use crate::dialect::Dialect;
 use crate::problem::Problems;
 use crate::state::State;
 
+/// No longer wait is ever sent as `retry-after`: agents sit out whatever they are told, without a word to their user.
+pub const RETRY_AFTER_MAX_S: u64 = 60;
+
+/// Says when to come back, where that is later than anybody waits: RFC 3339.
+pub const UNTIL: &str = "x-llmio-until";
+
+/// A moment as [`UNTIL`] says it, in whole seconds and not before it.
+pub fn until(at_ms: i64) -> Option<String> {
+    let at_s = at_ms.saturating_add(999).div_euclid(1000);
+    Some(jiff::Timestamp::from_second(at_s).ok()?.to_string())
+}
+
 /// Why a request is not served, in words that say what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -19,8 +31,10 @@ pub struct Refusal {
     pub param: Option<&'static str>,
     /// One or two sentences for a person.
     pub message: String,
-    /// `retry-after` in seconds.
+    /// In how many seconds it may be served: `retry-after`, up to [`RETRY_AFTER_MAX_S`].
     pub retry_after_s: Option<u64>,
+    /// When it may be served, Unix milliseconds: `x-llmio-until`, where that is too far for a client to wait.
+    pub until_ms: Option<i64>,
     /// Whether the official SDKs shall try again; `Some(false)` stops them from hammering for minutes.
     pub should_retry: Option<bool>,
     /// `allow`, for 405.
@@ -81,6 +95,7 @@ impl Refusal {
             param: None,
             message: message.into(),
             retry_after_s: None,
+            until_ms: None,
             should_retry: None,
             allow: None,
             state: State::Rejected,
@@ -115,8 +130,15 @@ impl Refusal {
         Refusal { allow: Some(allow.into()), ..Refusal::new(405, message) }
     }
 
-    /// 404 for a path no route has.
-    pub fn unknown_path(method: &str, path: &str) -> Self {
+    /// 404 for a path no route has. `not_served`: what it asks for, where providers serve it and llmio does not.
+    pub fn unknown_path(method: &str, path: &str, not_served: Option<&str>) -> Self {
+        if let Some(what) = not_served {
+            let message = format!(
+                "llmio serves no {what}: there is no {method} {path}. It serves conversations, embeddings, images, speech and \
+                 moderations; ask the provider itself for the rest."
+            );
+            return Refusal::not_found("not_served", message);
+        }
         let message = if path.contains("/v1/v1/") {
             format!("There is no {method} {path}. The base URL already ends in /v1: remove one of the two.")
         } else {
@@ -199,6 +221,13 @@ impl Refusal {
         Refusal::new(502, message).coded(state.name()).without_retry().ended(state)
     }
 
+    /// 400: only whoever keeps the catalog can mend it (a refused or empty credential, a model its provider does not know).
+    /// It is the one status at which the agents of every dialect stop at once and show the message: most go on asking after
+    /// 401, 429 and 5xx, and Codex after 403 as well. Another llmio knows it by its code, and asks its next target.
+    pub fn needs_operator(message: impl Into<String>) -> Self {
+        Refusal::new(400, message).coded("no_usable_provider").without_retry()
+    }
+
     /// 503: llmio itself cannot serve now.
     pub fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
         Refusal::new(503, message).coded(code)
@@ -242,6 +271,14 @@ impl Refusal {
     pub fn after(mut self, seconds: u64) -> Self {
         self.retry_after_s = Some(seconds);
         self
+    }
+
+    /// Tells clients when to come back, or that it is too far away to wait for.
+    #[must_use]
+    pub fn back_at(mut self, until_ms: i64, wait_s: u64) -> Self {
+        self.until_ms = Some(until_ms);
+        let refusal = self.after(wait_s);
+        if wait_s > RETRY_AFTER_MAX_S { refusal.without_retry() } else { refusal }
     }
 
     /// Says that it is the caller's own budget that is spent.

@@ -13,7 +13,7 @@ both_hosts![
     the_models_a_key_may_use_are_listed,
     a_tier_is_left_alone_while_a_lower_one_can_serve,
     a_disabled_target_gets_nothing_and_the_record_says_why,
-    a_model_whose_targets_are_all_disabled_is_503,
+    a_model_whose_targets_are_all_disabled_is_its_keepers_to_mend,
 ];
 
 const ECHO: &str = "[[providers]]\npreset = \"echo\"\n";
@@ -126,11 +126,11 @@ fn a_disabled_target_gets_nothing_and_the_record_says_why(host: Host) {
     assert!(decision["draw"].as_str().is_some_and(|draw| draw.parse::<u64>().is_ok()), "{decision}");
 }
 
-fn a_model_whose_targets_are_all_disabled_is_503(host: Host) {
+fn a_model_whose_targets_are_all_disabled_is_its_keepers_to_mend(host: Host) {
     let model = "[[models]]\nname = \"m\"\ntargets = [{ provider = \"echo\", model = \"x\", enabled = false }]\n";
     let gateway = Gateway::on(host).catalog(&format!("{ECHO}{model}")).start();
     let response = gateway.send(&chat("m"));
-    assert_eq!((response.status, response.openai_error().code.as_str()), (503, "no_target"));
+    assert_eq!((response.status, response.openai_error().code.as_str()), (400, "no_usable_provider"));
     assert!(response.openai_error().message.contains("echo/x is disabled"), "{}", response.text());
     assert_eq!(gateway.record(&response)["state"], "no_target");
 }

@@ -101,7 +101,7 @@ fn a_proxy_may_stand_in_a_variable() {
     assert_eq!(gateway.send(&chat("m")).status, 200);
     assert_eq!(proxy.asked().len(), 1);
     let without = behind("${MY_PROXY}").start().settled();
-    assert_eq!(without.send(&chat("m")).status, 503);
+    assert_eq!(without.send(&chat("m")).status, 400);
     assert!(without.send(&Request::new("GET", "/readyz")).text().contains("provider a, egress"));
     assert_eq!(upstream.received().len(), 1, "without its proxy it is not called at all");
 }
@@ -245,7 +245,7 @@ fn under_spin_a_credential_with_an_egress_is_skipped_and_says_why() {
     let keys = upstream.received().iter().all(|received| received.header("authorization") == Some("Bearer sk-2"));
     assert!(keys, "the other credential may be used, and only that");
     let response = gateway.send(&Request::new("POST", "/v1/chat/completions").key(TOKEN).json(r#"{"model":"n"}"#));
-    assert_eq!(response.status, 503);
+    assert_eq!(response.status, 400);
     assert!(response.openai_error().message.contains("llmio's own runner"), "{}", response.text());
     let record = gateway.record(&response);
     assert_eq!(record["decision"]["skipped"][0]["reason"], json!("egress_unsupported"), "{record}");

@@ -194,7 +194,7 @@ fn when_every_credential_is_refused_the_client_sees_no_401(host: Host) {
     let echo = |name: &str| Answer::json(401, &format!(r#"{{"error":"bad key {}"}}"#, upstream_key(name)));
     let (first, second) = (Upstream::answering(echo("a")), Upstream::answering(echo("b")));
     let (response, record) = both_fail(host, &first, &second);
-    assert_eq!((response.status, response.openai_error().code.as_str()), (502, "upstream_auth"));
+    assert_eq!((response.status, response.openai_error().code.as_str()), (400, "no_usable_provider"));
     assert!(response.openai_error().message.contains("check it in the catalog"), "{}", response.text());
     assert_eq!(record["state"], "upstream_auth");
     for told in [response.text(), record.to_string()] {
@@ -300,7 +300,7 @@ fn no_more_than_the_catalog_allows_are_turned_away_in_a_call(host: Host) {
     let dead = Answer::json(401, "{}");
     let (gateway, upstream) = pool(host, (12, 0), &dead, "turned_away_max = 2");
     let response = gateway.send(&chat("m"));
-    assert_eq!((response.status, upstream.received().len()), (502, 2 + 3), "{}", response.text());
+    assert_eq!((response.status, upstream.received().len()), (400, 2 + 3), "{}", response.text());
     let blocked = Answer::json(429, r#"{"error":{"message":"Too many requests from your IP address"}}"#);
     let (gateway, upstream) = pool(host, (12, 0), &blocked, "");
     let response = gateway.send(&chat("m"));

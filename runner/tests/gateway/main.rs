@@ -36,6 +36,7 @@ mod cost;
 mod credentials;
 mod cuts;
 mod damage;
+mod dead_providers;
 mod dialects;
 mod drain;
 mod early_heads;

@@ -6,6 +6,7 @@ use crate::upstream::{Answer, Upstream, completion};
 both_hosts![
     only_the_model_changes_on_the_way_to_the_provider,
     completions_and_embeddings_are_balanced_like_chat,
+    embeddings_asked_for_in_base64_come_so,
     the_openai_prefix_changes_nothing,
     the_providers_credential_is_presented_and_the_clients_are_not,
     the_clients_cookies_and_forwarding_headers_stay_here,
@@ -31,6 +32,21 @@ fn only_the_model_changes_on_the_way_to_the_provider(host: Host) {
     let received = upstream.only();
     assert_eq!(received.line, "POST /v1/chat/completions HTTP/1.1");
     assert_eq!(String::from_utf8_lossy(&received.body), body.replace("\"m\"", "\"up-model\""));
+}
+
+fn embeddings_asked_for_in_base64_come_so(host: Host) {
+    let answer = |vector: &str| {
+        format!(r#"{{"object":"list","data":[{{"object":"embedding","index":0,"embedding":{vector}}}],"model":"up"}}"#)
+    };
+    let upstream = Upstream::answering(Answer::json(200, &answer("[1.0, -0.5]")));
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
+    let ask = |form: &str| {
+        let body = format!(r#"{{"model":"m","input":"Hi"{form}}}"#);
+        gateway.send(&Request::new("POST", "/v1/embeddings").key(TOKEN).json(body)).text()
+    };
+    assert_eq!(ask(r#","encoding_format":"base64""#), answer(r#""AACAPwAAAL8=""#));
+    assert_eq!(ask(r#","encoding_format":"float""#), answer("[1.0, -0.5]"));
+    assert_eq!(ask(""), answer("[1.0, -0.5]"));
 }
 
 fn completions_and_embeddings_are_balanced_like_chat(host: Host) {

@@ -6,7 +6,12 @@ use gateway_core::endpoint::Needs;
 
 use crate::common::{Gateway, Host, Request, Response, TOKEN};
 
-both_hosts![every_route_answers_to_what_it_declares_and_to_nothing_less, nothing_is_answered_beside_the_table];
+both_hosts![
+    every_route_answers_to_what_it_declares_and_to_nothing_less,
+    nothing_is_answered_beside_the_table,
+    a_client_that_leaves_the_version_out_is_served,
+    what_is_not_served_is_named_in_the_callers_shape,
+];
 
 fn ask(gateway: &Gateway, route: &Route, credential: Option<&str>, caller: u16) -> Response {
     let path = route.path.replace("{}", "no-such-thing");
@@ -75,5 +80,38 @@ fn nothing_is_answered_beside_the_table(host: Host) {
             let response = gateway.send(&Request::new(method, path).key(TOKEN));
             assert_eq!(response.status, 404, "{method} {path}: {}", response.text());
         }
+    }
+}
+
+fn a_client_that_leaves_the_version_out_is_served(host: Host) {
+    let gateway = Gateway::on(host).start();
+    for (path, body) in [
+        ("/chat/completions", r#"{"model":"demo","messages":[{"role":"user","content":"Hi"}]}"#),
+        ("/responses", r#"{"model":"demo","input":"Hi"}"#),
+        ("/messages", r#"{"model":"demo","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}"#),
+        ("/models/demo:generateContent", r#"{"contents":[{"parts":[{"text":"Hi"}]}]}"#),
+        ("/embeddings", r#"{"model":"demo","input":"Hi"}"#),
+    ] {
+        let response = gateway.send(&Request::new("POST", path).key(TOKEN).json(body));
+        assert_eq!(response.status, 200, "{path}: {}", response.text());
+        assert_eq!(gateway.send(&Request::new("POST", path).json(body)).status, 401, "{path}");
+    }
+    let models = gateway.send(&Request::new("GET", "/models").key(TOKEN)).json();
+    assert_eq!(models["data"][0]["id"], "demo", "{models}");
+    assert!(models["data"][0]["created"].as_u64().is_some_and(|created| created > 0), "{models}");
+}
+
+fn what_is_not_served_is_named_in_the_callers_shape(host: Host) {
+    let gateway = Gateway::on(host).start();
+    for (path, pointer, what) in [
+        ("/v1/files", "/error/code", "files"),
+        ("/v1/messages/batches", "/error/type", "batches"),
+        ("/v1beta/models/m:batchGenerateContent", "/error/status", "batches"),
+    ] {
+        let response = gateway.send(&Request::new("POST", path).key(TOKEN).json("{}"));
+        assert_eq!((response.status, response.header("x-should-retry")), (404, Some("false")), "{}", response.text());
+        assert!(response.json().pointer(pointer).is_some(), "{}", response.text());
+        let said = response.text();
+        assert!(said.contains(&format!("llmio serves no {what}")) && !said.contains("base URL"), "{said}");
     }
 }

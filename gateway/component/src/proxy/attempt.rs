@@ -1,6 +1,7 @@
 //! Steps 4 and 5 for one target: the request it gets, what it has to have before it is sent, and what is learnt of what
 //! came.
 
+use gateway_core::accept;
 use gateway_core::candidate::{Attempt, Named, Skip};
 use gateway_core::catalog::{Egress, Strategy};
 use gateway_core::echo;
@@ -244,7 +245,8 @@ impl CallContext<'_> {
             let operation = self.call.operation;
             let able = |attempt: &Attempt| health.is_able(&Subjects::to(attempt.named(), operation, health), now_ms);
             let jitter = self.instance.chance.fraction();
-            let retry = RetryContext { time_left: self.time_left(), now_ms, jitter, budget, able: &able };
+            let is_repeated = accept::is_repeated(&self.incoming.headers);
+            let retry = RetryContext { time_left: self.time_left(), now_ms, jitter, budget, able: &able, is_repeated };
             failover.judge(&made.target, outcome, made.verdict, retry)
         });
         self.end_probes(&decision);

@@ -32,6 +32,8 @@ const STREAM_OPTIONS_BYTES_MAX: usize = 1024;
 pub struct Head<'h> {
     /// The model, where the path names it.
     pub model: Option<String>,
+    /// The model where nobody names one.
+    pub default_model: Option<String>,
     /// The body's media type.
     pub content_type: &'h [u8],
     /// What stands behind `?` in the path.
@@ -63,6 +65,9 @@ fn of_json(operation: Operation, head: Head<'_>, body: Vec<u8>) -> Result<Call, 
     let (model, names) = match head.model {
         Some(model) if is_gemini => (model, names_in_gemini(text, &members)?),
         Some(model) => (model, vec![name_or_place(text, &members)]),
+        None if members.model.is_none() && head.default_model.is_some() => {
+            (head.default_model.unwrap_or_default(), vec![name_or_place(text, &members)])
+        }
         None => {
             let raw = members.model.ok_or_else(model_missing)?;
             let model: String = serde_json::from_str(raw.get())

@@ -54,6 +54,78 @@ fn a_relay_takes_every_method_and_the_rest_of_its_path_as_it_stands() {
     }
 }
 
+/// What is found at a path with its version.
+fn of_version(path: &str) -> Found<'_> {
+    let versioned = format!("/v1{path}");
+    match find("POST", &versioned) {
+        Found::Route(needs, endpoint, parameter) => {
+            let at = path.find(parameter).expect("the path has it");
+            Found::Route(needs, endpoint, &path[at..at + parameter.len()])
+        }
+        _ => Found::Unknown,
+    }
+}
+
+#[test]
+fn a_client_that_leaves_the_version_out_reaches_the_same_routes() {
+    for path in [
+        "/chat/completions",
+        "/completions",
+        "/responses",
+        "/responses/r-1/cancel",
+        "/messages",
+        "/messages/count_tokens",
+        "/embeddings",
+        "/moderations",
+        "/audio/speech",
+        "/models/m:generateContent",
+        "/models/a/b:free:streamGenerateContent",
+    ] {
+        assert_eq!(find("POST", path), of_version(path), "{path}");
+        assert!(matches!(find("POST", path), Found::Route(Needs::Key, ..)), "{path}");
+        assert_eq!(find("OPTIONS", path), Found::Preflight, "{path}");
+    }
+    for path in ["/models", "/models/a%2Fb", "/responses/r-1"] {
+        assert!(matches!(find("GET", path), Found::Route(Needs::Key, ..)), "{path}");
+    }
+    assert_eq!(find("GET", "/responses"), Found::Route(Needs::Nothing, Endpoint::WebSocket, ""));
+    let shaped = |path: &str| shape(path, &[], None);
+    assert_eq!(shaped("/messages"), Shape::Dialect(Dialect::Anthropic));
+    assert_eq!(shaped("/models/m:generateContent"), Shape::Dialect(Dialect::Gemini));
+    assert_eq!(shaped("/chat/completions"), Shape::Dialect(Dialect::OpenaiChat));
+}
+
+#[test]
+fn what_providers_serve_and_llmio_does_not_is_named() {
+    for (method, path, what) in [
+        ("GET", "/v1/files", Some("files")),
+        ("POST", "/v1/files/file-1/content", Some("files")),
+        ("POST", "/openai/v1/batches", Some("batches")),
+        ("POST", "/v1/messages/batches", Some("batches")),
+        ("POST", "/anthropic/v1/messages/batches", Some("batches")),
+        ("POST", "/v1beta/models/m:batchGenerateContent", Some("batches")),
+        ("POST", "/v1/fine_tuning/jobs", Some("fine-tuning")),
+        ("GET", "/v1beta/cachedContents", Some("cached contents")),
+        ("POST", "/vector_stores", Some("vector stores")),
+        ("POST", "/v1/filesystem", None),
+        ("POST", "/v1/nothing", None),
+    ] {
+        assert_eq!(find(method, path), Found::Unknown, "{path}");
+        assert_eq!(not_served(path), what, "{path}");
+        let refusal = Refusal::unknown_path(method, path, not_served(path));
+        assert_eq!((refusal.status, refusal.code == Some("not_served")), (404, what.is_some()), "{path}");
+        assert_eq!(refusal.message.contains("base URL"), what.is_none(), "{}", refusal.message);
+    }
+    assert_eq!(find("POST", "/v1/models/qwen3:32b"), Found::WrongMethod("GET, HEAD".to_owned()));
+}
+
+#[test]
+fn a_repetition_says_so() {
+    let header = |count: &str| vec![("x-stainless-retry-count".to_owned(), count.as_bytes().to_vec())];
+    assert!(is_repeated(&header("1")));
+    assert!(!is_repeated(&header("0")) && !is_repeated(&header("x")) && !is_repeated(&[]));
+}
+
 #[test]
 fn the_openai_prefix_leads_to_the_same_routes() {
     assert_eq!(find("POST", "/openai/v1/embeddings"), find("POST", "/v1/embeddings"));
@@ -302,4 +374,13 @@ proptest::proptest! {
         let spliced = crate::rewrite::body_for(&call, "other", None);
         proptest::prop_assert_eq!(String::from_utf8(spliced).expect("text"), with_model("other"));
     }
+}
+
+#[test]
+fn a_model_that_nobody_names_is_the_default() {
+    let head = || Head { default_model: Some("usual".to_owned()), ..Head::default() };
+    let of = |body: &str| super::call(Operation::Moderations, head(), body.as_bytes().to_vec()).expect("it is fine");
+    let call = of(r#"{"input":"x"}"#);
+    assert_eq!((call.model.as_str(), call.names[0].form), ("usual", crate::call::NameForm::Member { followed: true }));
+    assert_eq!(of(r#"{"model":"mine","input":"x"}"#).model, "mine");
 }

@@ -31,6 +31,25 @@ impl Catalog {
         self.models.get(index).filter(|model| model.enabled)
     }
 
+    /// The model of a call that names none, where such a call may: the one that the settings name, else the only one whose
+    /// targets can serve it.
+    pub fn default_model(&self, operation: Operation) -> Option<&str> {
+        let named = match operation {
+            Operation::Moderations => &self.settings.default_models.moderations,
+            Operation::Images => &self.settings.default_models.images,
+            _ => return None,
+        };
+        if let Some(name) = named {
+            return Some(name);
+        }
+        let is_able = |model: &&Arc<Model>| {
+            let mut targets = model.targets.iter().filter(|target| target.enabled && target.provider.enabled);
+            model.enabled && targets.any(|target| target.provider.serving(operation).is_some())
+        };
+        let mut able = self.models.iter().filter(is_able);
+        able.next().filter(|_| able.next().is_none()).map(|model| &*model.name)
+    }
+
     /// A model, and those whose targets follow when none of its own can serve.
     pub fn with_fallbacks<'c>(&'c self, model: &'c Model) -> impl Iterator<Item = &'c Model> + use<'c> {
         let fallbacks = model.fallback.iter().filter_map(|index| self.models.get(*index));

@@ -49,6 +49,7 @@ pub(super) fn validate(document: &Map<String, Value>) -> Result<Catalog, Problem
     credential::check_unique(&report, &providers);
     let (names, patterns) = model::claim_names(&report, &model_places, &models);
     model::resolve_fallbacks(&report, &model_places, &mut models, &names);
+    settings::check_default_models(&report, &settings, |model| names.contains_key(model));
     let hashes = key::claim_hashes(&report, &keys);
     key::resolve_models(&report, &key_places, &mut keys, &models, (&names, &patterns));
     unbuilt::check(document, &report);

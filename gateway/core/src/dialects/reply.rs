@@ -2,7 +2,7 @@
 
 use crate::dialect::Dialect;
 use crate::neutral::{ApiError, OwnError};
-use crate::refusal::{Refusal, Reply, Shape};
+use crate::refusal::{RETRY_AFTER_MAX_S, Refusal, Reply, Shape, UNTIL, until};
 
 impl Refusal {
     /// The answer in the caller's shape. `id` is the request's.
@@ -11,8 +11,10 @@ impl Refusal {
             Shape::Dialect(dialect) => Reply::json(self.status, &dialect.error(&self.error(), id)),
             Shape::Problem => Reply::new(self.status, "application/problem+json", self.problem().to_string()),
         };
-        if let Some(seconds) = self.retry_after_s {
+        if let Some(seconds) = self.worth_waiting_s() {
             reply = reply.with("retry-after", seconds.to_string());
+        } else if let Some(until) = self.until_ms.and_then(until) {
+            reply = reply.with(UNTIL, until);
         }
         if let Some(retry) = self.should_retry {
             reply = reply.with("x-should-retry", retry.to_string());
@@ -24,6 +26,11 @@ impl Refusal {
             reply = reply.with("www-authenticate", "Bearer realm=\"llmio\"");
         }
         reply
+    }
+
+    /// The wait, where it is one that a client may sit out.
+    fn worth_waiting_s(&self) -> Option<u64> {
+        self.retry_after_s.filter(|seconds| *seconds <= RETRY_AFTER_MAX_S)
     }
 
     /// The last event of a stream of this dialect that has begun. `id` is the request's.
@@ -39,7 +46,7 @@ impl Refusal {
             code: self.code.map(str::to_owned),
             param: self.param.map(str::to_owned),
             is_too_long: false,
-            own: Some(OwnError { retry_after_s: self.retry_after_s, is_budget: self.is_budget }),
+            own: Some(OwnError { retry_after_s: self.worth_waiting_s(), is_budget: self.is_budget }),
         }
     }
 }

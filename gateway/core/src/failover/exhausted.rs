@@ -4,20 +4,20 @@
 use jiff::Timestamp;
 
 use crate::candidate::{SkipReason, Skipped};
-use crate::refusal::{Refusal, Reply};
+use crate::refusal::{RETRY_AFTER_MAX_S, Refusal, Reply, UNTIL, until};
 use crate::state::State;
-
-/// Up to here a client may as well wait for its turn.
-pub(super) const WORTH_WAITING_S: u64 = 60;
 
 /// The refusal of a call of `model` none of whose targets can be tried; `record` is its id, where it is recorded.
 pub fn exhausted(model: &str, skipped: &[Skipped], record: Option<&str>, now_ms: i64) -> Refusal {
     let each: Vec<String> = skipped.iter().map(|skipped| describe(skipped, now_ms)).collect();
     let reasons = if each.is_empty() { "it has no target".to_owned() } else { each.join("; ") };
     let is = |wanted: SkipReason| skipped.iter().any(|skipped| skipped.reason == wanted);
-    let Some(wait_s) = first_back_s(skipped, now_ms) else {
-        return for_good(model, &reasons, record, is);
+    let Some(until_ms) = first_back_ms(skipped) else {
+        let refusal = for_good(model, &reasons, record, is);
+        // When llmio itself looks at what was refused again.
+        return Refusal { until_ms: skipped.iter().filter_map(|skipped| skipped.until_ms).min(), ..refusal };
     };
+    let wait_s = wait_s(until_ms, now_ms);
     let said = format!(
         "No provider can serve model {model:?} now: {reasons}. The first is back in {}. More credentials or targets in \
          the catalog help{}.",
@@ -25,30 +25,40 @@ pub fn exhausted(model: &str, skipped: &[Skipped], record: Option<&str>, now_ms:
         record.map(|record| format!("; `llmio records show {record}` tells more")).unwrap_or_default()
     );
     let refusal = if is(SkipReason::QuotaSpent) {
-        Refusal::rate_limited(said, wait_s > WORTH_WAITING_S).ended(State::QuotaSpent)
+        Refusal::rate_limited(said, wait_s > RETRY_AFTER_MAX_S).ended(State::QuotaSpent)
     } else if is(SkipReason::Cooling) {
-        Refusal::rate_limited(said, wait_s > WORTH_WAITING_S).ended(State::RateLimitedUpstream)
+        Refusal::rate_limited(said, wait_s > RETRY_AFTER_MAX_S).ended(State::RateLimitedUpstream)
     } else {
         Refusal::unavailable("no_target", said).ended(State::NoTarget)
     };
-    let refusal = refusal.after(wait_s);
-    if wait_s > WORTH_WAITING_S { refusal.without_retry() } else { refusal }
+    refusal.back_at(until_ms, wait_s)
 }
 
 /// Makes the answer to a call that met nothing but rate limits say when the first of all targets is back, which need not be
 /// the one whose answer it is.
 pub fn come_back(reply: &mut Reply, skipped: &[Skipped], now_ms: i64) {
-    let Some(wait_s) = first_back_s(skipped, now_ms) else { return };
-    reply.headers.retain(|(name, _)| !name.starts_with("retry-after") && name != "x-should-retry");
-    reply.headers.push(("retry-after".to_owned(), wait_s.to_string().into_bytes()));
-    if wait_s > WORTH_WAITING_S {
-        reply.headers.push(("x-should-retry".to_owned(), b"false".to_vec()));
+    let Some(until_ms) = first_back_ms(skipped) else { return };
+    reply.headers.retain(|(name, _)| !name.starts_with("retry-after") && name != "x-should-retry" && name != UNTIL);
+    match wait_s(until_ms, now_ms) {
+        wait_s @ ..=RETRY_AFTER_MAX_S => {
+            reply.headers.push(("retry-after".to_owned(), wait_s.to_string().into_bytes()));
+        }
+        _ => {
+            reply.headers.extend(until(until_ms).map(|until| (UNTIL.to_owned(), until.into_bytes())));
+            reply.headers.push(("x-should-retry".to_owned(), b"false".to_vec()));
+        }
     }
 }
 
-/// Whole seconds until the first of these is back; `None`: none is by itself.
-fn first_back_s(skipped: &[Skipped], now_ms: i64) -> Option<u64> {
-    skipped.iter().filter_map(|skipped| skipped.until_ms).map(|at_ms| wait_s(at_ms, now_ms)).min()
+/// When the first of these is back by itself, Unix milliseconds; `None`: none is. What its keeper has to mend is looked at
+/// again now and then, and nobody is told to wait for that.
+fn first_back_ms(skipped: &[Skipped]) -> Option<i64> {
+    skipped.iter().filter(|skipped| !needs_operator(skipped.reason)).filter_map(|skipped| skipped.until_ms).min()
+}
+
+/// Whether only whoever keeps the catalog, or pays the account, can mend it.
+pub(super) fn needs_operator(reason: SkipReason) -> bool {
+    matches!(reason, SkipReason::CredentialsResting | SkipReason::UnknownModel | SkipReason::NoCredential)
 }
 
 /// None will be back by itself. Where it is the request that stands in the way, its caller can do something: agents that
@@ -56,7 +66,17 @@ fn first_back_s(skipped: &[Skipped], now_ms: i64) -> Option<u64> {
 fn for_good(model: &str, reasons: &str, record: Option<&str>, is: impl Fn(SkipReason) -> bool) -> Refusal {
     let end = record.map(|record| format!(" Record {record}.")).unwrap_or_default();
     let unfit = |help: &str| format!("No target of model {model:?} can take this request: {reasons}. {help}{end}");
-    let refusal = if is(SkipReason::QuotaSpent) {
+    let mend = || {
+        let said =
+            format!("No target of model {model:?} can be used: {reasons}. Mend the catalog or the account.{end}");
+        Refusal::needs_operator(said)
+    };
+    let refusal = if [SkipReason::CredentialsResting, SkipReason::UnknownModel, SkipReason::NoCredential]
+        .into_iter()
+        .any(&is)
+    {
+        mend()
+    } else if is(SkipReason::QuotaSpent) {
         // A matter of money, which agents that know OpenAI's word for it report as such.
         let said = format!("No target of model {model:?} can be used: {reasons}. Mend the catalog.{end}");
         return Refusal::rate_limited(said, true).without_retry().ended(State::QuotaSpent);
@@ -78,8 +98,7 @@ fn for_good(model: &str, reasons: &str, record: Option<&str>, is: impl Fn(SkipRe
     } else if is(SkipReason::Tag) {
         Refusal::forbidden("tag_avoided", unfit("Use another model, or another key."))
     } else {
-        let said = format!("No target of model {model:?} can be used: {reasons}. Mend the catalog.{end}");
-        Refusal::unavailable("no_target", said)
+        mend()
     };
     refusal.without_retry().ended(State::NoTarget)
 }
@@ -173,7 +192,7 @@ mod tests {
         let reply = refusal.reply(Shape::Dialect(Dialect::OpenaiChat), "r-1");
         let header =
             |name: &str| reply.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.clone());
-        assert_eq!(header("retry-after"), Some(b"7201".to_vec()));
+        assert_eq!((header("retry-after"), header(UNTIL)), (None, Some(b"2026-11-24T14:00:01Z".to_vec())));
         assert_eq!(header("x-should-retry"), Some(b"false".to_vec()));
         let body: serde_json::Value = serde_json::from_slice(&reply.body).expect("JSON");
         assert_eq!(
@@ -190,8 +209,33 @@ mod tests {
         let failing = refusal(&[skipped("a/x", SkipReason::Open, Some(2))]);
         assert_eq!((failing.status, failing.retry_after_s, failing.code), (503, Some(2), Some("no_target")));
         let wrong = refusal(&[skipped("a/x", SkipReason::TargetDisabled, None)]);
-        assert_eq!((wrong.status, wrong.retry_after_s, wrong.should_retry), (503, None, Some(false)));
-        assert!(wrong.message.contains("a/x is disabled. Mend the catalog."), "{}", wrong.message);
+        assert_eq!((wrong.status, wrong.retry_after_s, wrong.should_retry), (400, None, Some(false)));
+        assert!(wrong.message.contains("a/x is disabled. Mend the catalog"), "{}", wrong.message);
+    }
+
+    #[test]
+    fn what_only_its_keeper_can_mend_is_final_and_says_when_it_is_looked_at_again() {
+        for reason in [SkipReason::CredentialsResting, SkipReason::UnknownModel, SkipReason::NoCredential] {
+            let in_s = Some(300).filter(|_| reason != SkipReason::NoCredential);
+            let refusal = refusal(&[skipped("a/x", reason, in_s), skipped("b/y", SkipReason::Capability, None)]);
+            for dialect in Dialect::ALL {
+                let reply = refusal.reply(Shape::Dialect(dialect), "r-1");
+                let header = |name: &str| {
+                    reply.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.clone())
+                };
+                assert_eq!((reply.status, header("retry-after")), (400, None), "{reason:?}");
+                assert_eq!(header("x-should-retry"), Some(b"false".to_vec()));
+                assert_eq!(header(UNTIL), in_s.map(|_| b"2026-11-24T12:05:00Z".to_vec()));
+                assert!(!String::from_utf8_lossy(&reply.body).contains("RetryInfo"));
+            }
+        }
+        let beside =
+            [skipped("a/x", SkipReason::CredentialsResting, Some(4)), skipped("b/y", SkipReason::Cooling, Some(30))];
+        assert_eq!(
+            (refusal(&beside).status, refusal(&beside).retry_after_s),
+            (429, Some(30)),
+            "who is back by itself is waited for"
+        );
     }
 
     #[test]
@@ -207,9 +251,9 @@ mod tests {
             let told = reply.headers.into_iter().filter(|(name, _)| name != "content-type");
             told.map(|(name, value)| (name, String::from_utf8(value).expect("text"))).collect::<Vec<_>>()
         };
-        let retry_after = |seconds: &str| ("retry-after".to_owned(), seconds.to_owned());
-        assert_eq!(headers(Some(2)), [retry_after("2")]);
-        assert_eq!(headers(None), [retry_after("200"), ("x-should-retry".to_owned(), "false".to_owned())]);
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(headers(Some(2)), [pair("retry-after", "2")]);
+        assert_eq!(headers(None), [pair(UNTIL, "2026-11-24T12:03:20Z"), pair("x-should-retry", "false")]);
     }
 
     #[test]
@@ -259,8 +303,8 @@ mod tests {
     #[test]
     fn a_price_that_a_budget_needs_is_asked_for_and_not_tried_for_again() {
         let refusal = refusal(&[skipped("a/x", SkipReason::Unpriced, None)]);
-        assert_eq!((refusal.status, refusal.should_retry), (503, Some(false)));
-        let said = "a/x has no known price, which the budget of the key needs. Mend the catalog.";
+        assert_eq!((refusal.status, refusal.should_retry), (400, Some(false)));
+        let said = "a/x has no known price, which the budget of the key needs. Mend the catalog";
         assert!(refusal.message.contains(said), "{}", refusal.message);
     }
 }

@@ -1,10 +1,10 @@
 //! What a caller is told whose own key has nothing left: nothing that other providers could help with.
 
 use crate::quota::{Over, Unit};
-use crate::refusal::Refusal;
+use crate::refusal::{RETRY_AFTER_MAX_S, Refusal};
 use crate::state::State;
 
-use super::exhausted::{WORTH_WAITING_S, moment, wait_s};
+use super::exhausted::{moment, wait_s};
 
 /// A slot that a call under way holds may be free at any moment; then it is worth asking again.
 const SLOT_MS: i64 = 1_000;
@@ -30,8 +30,8 @@ pub fn key_spent(name: &str, over: &[Over], now_ms: i64) -> Refusal {
     } else {
         format!("The limits of key {name:?} are used up ({said}). It can be used again in {wait_s} s; {where_from}.")
     };
-    let is_long = is_budget || wait_s > WORTH_WAITING_S;
-    let refusal = Refusal::rate_limited(message, is_long).after(wait_s).ended(State::QuotaSpent);
+    let is_long = is_budget || wait_s > RETRY_AFTER_MAX_S;
+    let refusal = Refusal::rate_limited(message, is_long).back_at(back_ms, wait_s).ended(State::QuotaSpent);
     let refusal = if is_budget { refusal.of_budget() } else { refusal };
     if is_long { refusal.without_retry() } else { refusal }
 }

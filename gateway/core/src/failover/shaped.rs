@@ -4,9 +4,9 @@
 use crate::dialect::Dialect;
 use crate::neutral::ApiError;
 use crate::outcome::{UpstreamError, excerpt};
-use crate::refusal::{Refusal, Reply, Shape};
+use crate::refusal::{RETRY_AFTER_MAX_S, Refusal, Reply, Shape, UNTIL, until};
 use crate::state::State;
-use crate::verdict::ErrorKind;
+use crate::verdict::{ErrorKind, Hint};
 
 /// The error for the call `id` of a caller that speaks `dialect`.
 pub(super) fn shaped(error: UpstreamError, kind: ErrorKind, dialect: Dialect, id: &str) -> Reply {
@@ -31,4 +31,32 @@ pub(super) fn shaped(error: UpstreamError, kind: ErrorKind, dialect: Dialect, id
     reply.headers.retain(|(name, _)| name != "x-should-retry");
     reply.headers.extend(headers.into_iter().filter(|(name, _)| kept(name)));
     reply
+}
+
+/// Says of a wait that no client should sit out when it is over, instead of asking for it. `hint` is what the provider
+/// said, in whatever way.
+pub(super) fn shorten_wait(reply: &mut Reply, hint: Option<Hint>, now_ms: i64) {
+    let hint_ms = hint.map(|hint| hint.wait_ms);
+    let waits = reply.headers.iter().filter_map(|(name, value)| {
+        let number = || std::str::from_utf8(value).ok()?.trim().parse::<f64>().ok();
+        match name.as_str() {
+            // A date, where it is no number.
+            "retry-after" => number().map(|seconds| seconds * 1000.0).or_else(|| hint_ms.map(as_f64)),
+            "retry-after-ms" => number(),
+            _ => None,
+        }
+    });
+    let longest_ms = waits.fold(0.0, f64::max);
+    if longest_ms <= as_f64(RETRY_AFTER_MAX_S * 1000) {
+        return;
+    }
+    reply.headers.retain(|(name, _)| !name.starts_with("retry-after"));
+    #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
+    let until = until(now_ms.saturating_add(longest_ms as i64));
+    reply.headers.extend(until.map(|until| (UNTIL.to_owned(), until.into_bytes())));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "waits are far below 2^53 milliseconds")]
+fn as_f64(number: u64) -> f64 {
+    number as f64
 }

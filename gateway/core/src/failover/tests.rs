@@ -77,6 +77,27 @@ fn run(pools: &[usize], attempts: u32, outcomes: Vec<Outcome>) -> (Vec<(usize, O
     (tried.iter().map(|(attempt, _)| (target_of(attempt), credential_of(attempt))).collect(), end)
 }
 
+#[test]
+fn a_short_outage_of_the_only_target_is_waited_through_unless_the_client_does_it() {
+    let outage = || vec![answered(503), refused_connection(), answered(503), answered(503)];
+    let pauses = |candidates, is_repeated| {
+        let (tried, end) = walk_as(candidates, 4, outage(), is_repeated);
+        let retry = match end {
+            Decision::Answer(_, reply) => reply.headers.iter().any(|(name, _)| name == "x-should-retry"),
+            Decision::Refuse(refusal) => refusal.should_retry.is_some(),
+            _ => panic!("{end:?}"),
+        };
+        (tried.into_iter().map(|(_, after_ms)| after_ms).collect::<Vec<_>>(), retry)
+    };
+    let (alone, forbids) = pauses(candidates(&[0]), false);
+    assert_eq!(alone, [0, 700, 1700, 100]);
+    assert!(!forbids, "its client's own repetition may help");
+    assert_eq!(pauses(candidates(&[0]), true).0, [0, 250, 500, 1000]);
+    let (beside, forbids) = pauses(candidates(&[0, 0]), false);
+    assert_eq!(beside, [0, 0, 250, 500]);
+    assert!(forbids, "everybody was asked");
+}
+
 /// The same, with what each attempt waited for.
 fn walk(
     candidates: Vec<Candidate>,
@@ -85,11 +106,30 @@ fn walk(
     budget: &mut RetryBudget,
     able: &dyn Fn(&Attempt) -> bool,
 ) -> (Vec<(Attempt, u64)>, Decision) {
+    walk_on(candidates, attempts, outcomes, (budget, able, false))
+}
+
+/// The same for a call that its client may have repeated.
+fn walk_as(
+    candidates: Vec<Candidate>,
+    attempts: u32,
+    outcomes: Vec<Outcome>,
+    is_repeated: bool,
+) -> (Vec<(Attempt, u64)>, Decision) {
+    walk_on(candidates, attempts, outcomes, (&mut RetryBudget::default(), &|_| true, is_repeated))
+}
+
+fn walk_on(
+    candidates: Vec<Candidate>,
+    attempts: u32,
+    outcomes: Vec<Outcome>,
+    (budget, able, is_repeated): (&mut RetryBudget, &dyn Fn(&Attempt) -> bool, bool),
+) -> (Vec<(Attempt, u64)>, Decision) {
     let mut failover = Failover::new(candidates, most(attempts), Dialect::OpenaiChat, String::new());
     let mut tried = vec![(failover.first().expect("a candidate"), 0)];
     for outcome in outcomes {
         let verdict = verdict(&outcome, ASKED);
-        let retry = RetryContext { time_left: true, now_ms: 0, jitter: 0.5, budget: &mut *budget, able };
+        let retry = RetryContext { time_left: true, now_ms: 0, jitter: 0.5, budget: &mut *budget, able, is_repeated };
         match failover.judge("p/m", outcome, verdict, retry) {
             Decision::Try(next, after_ms) => tried.push((next, after_ms)),
             end => return (tried, end),
@@ -217,10 +257,32 @@ fn the_last_answer_a_caller_can_act_on_is_what_it_gets() {
 }
 
 #[test]
+fn no_wait_that_nobody_sits_out_is_sent_as_one() {
+    let relayed = |status, name: &str, value: &str, hint_ms: Option<u64>| {
+        let headers = vec![(name.to_owned(), value.as_bytes().to_vec())];
+        let Outcome::Answered(error) = answered_with(status, headers, "{}") else { panic!("it is an answer") };
+        let hint = hint_ms.map(|wait_ms| crate::verdict::Hint { wait_ms, is_reset: false });
+        let (_, end) = run(&[0], 1, vec![Outcome::Answered(UpstreamError { hint, ..error })]);
+        let Decision::Answer(_, reply) = end else { panic!("{end:?}") };
+        let told =
+            reply.headers.into_iter().filter(|(name, _)| name.starts_with("retry-after") || name == "x-llmio-until");
+        told.map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(&value))).collect::<Vec<_>>()
+    };
+    for status in [429, 503, 400] {
+        assert_eq!(relayed(status, "retry-after", "60", None), ["retry-after: 60"]);
+        assert_eq!(relayed(status, "retry-after", "61", None), ["x-llmio-until: 1970-01-01T00:01:01Z"]);
+        assert_eq!(relayed(status, "retry-after-ms", "61000", None), ["x-llmio-until: 1970-01-01T00:01:01Z"]);
+        let date = "Mon, 30 Nov 2026 09:00:00 GMT";
+        assert_eq!(relayed(status, "retry-after", date, Some(90_000)), ["x-llmio-until: 1970-01-01T00:01:30Z"]);
+        assert_eq!(relayed(status, "retry-after", date, Some(9_000)), [format!("retry-after: {date}")]);
+    }
+}
+
+#[test]
 fn a_refused_credential_never_reaches_the_client() {
     let (_, end) = run(&[1], 3, vec![answered(401)]);
     let Decision::Refuse(refusal) = end else { panic!("{end:?}") };
-    assert_eq!((refusal.status, refusal.state), (502, State::UpstreamAuth));
+    assert_eq!((refusal.status, refusal.state), (400, State::UpstreamAuth));
     assert!(refusal.message.contains("p/m refused llmio's credential (401)"), "{}", refusal.message);
 }
 
@@ -248,8 +310,14 @@ fn nothing_is_tried_for_a_client_that_left() {
 fn nothing_is_tried_once_the_total_time_is_used_up() {
     let mut failover = Failover::new(candidates(&[0, 0]), most(3), Dialect::OpenaiChat, String::new());
     failover.first();
-    let retry =
-        RetryContext { time_left: false, now_ms: 0, jitter: 0.5, budget: &mut RetryBudget::default(), able: &|_| true };
+    let retry = RetryContext {
+        time_left: false,
+        now_ms: 0,
+        jitter: 0.5,
+        budget: &mut RetryBudget::default(),
+        able: &|_| true,
+        is_repeated: false,
+    };
     let verdict = verdict(&answered(500), ASKED);
     let Decision::Refuse(refusal) = failover.judge("p/m", answered(500), verdict, retry) else { panic!("it went on") };
     assert_eq!((refusal.status, refusal.state), (504, State::TotalTimeout));
@@ -399,14 +467,14 @@ fn an_attempt_not_made_costs_none_and_a_spent_quota_leaves_others() {
 fn an_error_about_llmios_own_choice_is_explained_and_not_passed_on() {
     let (_, end) = run(&[1], 3, vec![said(404, r#"{"error":{"code":"model_not_found","message":"gpt-9"}}"#)]);
     let Decision::Refuse(refusal) = end else { panic!("{end:?}") };
-    assert_eq!(refusal.status, 502);
+    assert_eq!(refusal.status, 400);
     assert!(refusal.message.contains("does not serve a model of that name (404)"), "{}", refusal.message);
     let (_, end) = run(&[1], 3, vec![said(403, r#"{"error":{"message":"No access to model: o9"}}"#)]);
     let Decision::Refuse(refusal) = end else { panic!("{end:?}") };
-    assert_eq!((refusal.status, refusal.state), (502, State::UpstreamAuth));
+    assert_eq!((refusal.status, refusal.state), (400, State::UpstreamAuth));
     assert!(refusal.message.contains("does not let llmio's credential use this model (403)"), "{}", refusal.message);
     let (_, end) = run(&[1], 3, vec![said(429, r#"{"error":{"code":"insufficient_quota"}}"#)]);
     let Decision::Refuse(refusal) = end else { panic!("{end:?}") };
-    assert_eq!((refusal.status, refusal.state), (502, State::UpstreamAuth));
+    assert_eq!((refusal.status, refusal.state), (400, State::UpstreamAuth));
     assert!(refusal.message.contains("nothing left (429)"), "{}", refusal.message);
 }

@@ -115,3 +115,27 @@ fn has_a_built_in_catalog_with_two_targets_of_weights_three_and_one() {
     assert_eq!(weights, [3, 1]);
     assert!(matches!(model.targets[0].provider.kind, crate::catalog::ProviderKind::Echo));
 }
+
+#[test]
+fn a_call_without_a_model_gets_the_one_that_is_named_or_the_only_one_that_is_able() {
+    let catalog = |settings: &str, models: &str| {
+        let text = format!(
+            "{settings}\nproviders = [{{ name = \"a\", base_url = \"https://a.example/v1\" }}, {{ name = \"b\", dialect = \"anthropic\", base_url = \"https://b.example\" }}]\nmodels = [{models}]"
+        );
+        crate::catalog::Document::from_toml(&text).and_then(|document| document.validate())
+    };
+    let model = |name: &str, provider: &str| format!("{{ name = \"{name}\", targets = [\"{provider}/x\"] }}");
+    let two = [model("m", "a"), model("n", "a")].join(", ");
+    let mixed = [model("m", "a"), model("n", "b")].join(", ");
+    let named = "settings = { default_models = { images = \"n\" } }";
+    for (settings, models, moderations, images) in
+        [("", &mixed, Some("m"), Some("m")), ("", &two, None, None), (named, &two, None, Some("n"))]
+    {
+        let catalog = catalog(settings, models).expect("a valid catalog");
+        assert_eq!(catalog.default_model(Operation::Moderations), moderations, "{settings} {models}");
+        assert_eq!(catalog.default_model(Operation::Images), images, "{settings} {models}");
+        assert_eq!(catalog.default_model(Operation::Chat), None);
+    }
+    let problems = catalog("settings = { default_models = { images = \"z\" } }", &two).expect_err("it is unknown");
+    assert_eq!(problems.to_string(), "settings.default_models.images: there is no model \"z\"");
+}

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
-use crate::catalog::Settings;
 use crate::catalog::schema::format::Money;
-use crate::catalog::schema::{Place, format};
+use crate::catalog::schema::{Place, Report, format};
+use crate::catalog::{DefaultModels, Settings};
 
 pub(super) const RECORD_BODIES: [&str; 3] = ["off", "errors", "all"];
 const RETENTION_DAYS_DEFAULT: u32 = 30;
@@ -63,6 +63,7 @@ pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
         trusted_proxies: Vec::new(),
         zone: TimeZone::UTC,
         turned_away_max: TURNED_AWAY_DEFAULT,
+        default_models: DefaultModels::default(),
     };
     let mut currencies = Currencies::default();
     let Some(mut fields) = place.and_then(|place| place.fields()) else {
@@ -73,6 +74,11 @@ pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
     }
     if let Some(proxies) = fields.field("trusted_proxies") {
         settings.trusted_proxies = proxies.all_parsed(format::network);
+    }
+    if let Some(mut models) = fields.field("default_models").and_then(|place| place.fields()) {
+        let mut named = |name: &'static str| models.field(name).and_then(|place| place.text().map(str::to_owned));
+        settings.default_models = DefaultModels { moderations: named("moderations"), images: named("images") };
+        models.finish();
     }
     if let Some(rates) = fields.field("rates") {
         currencies = read_rates(&rates);
@@ -88,6 +94,16 @@ pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
     }
     fields.finish();
     (settings, currencies)
+}
+
+/// Reports default models that `is_known` does not know.
+pub(super) fn check_default_models(report: &Report, settings: &Settings, is_known: impl Fn(&str) -> bool) {
+    let DefaultModels { moderations, images } = &settings.default_models;
+    for (name, model) in [("moderations", moderations), ("images", images)] {
+        if let Some(model) = model.as_ref().filter(|model| !is_known(model)) {
+            report.problem(format!("settings.default_models.{name}"), format!("there is no model {model:?}"));
+        }
+    }
 }
 
 fn read_rates(place: &Place<'_>) -> Currencies {

@@ -172,6 +172,7 @@ const BUILT: &str = r#"
 [settings]
 retention_days = 7
 trusted_proxies = ["10.0.0.0/8", "fd00::/8", "192.0.2.7"]
+default_models = { moderations = "m" }
 [[providers]]
 name = "a"
 endpoints = { openai-chat = "http://127.0.0.1:8080/openai/v1/" }

@@ -25,7 +25,7 @@ pub(crate) const WORDS: ErrorWords = ErrorWords {
         (400, TOO_LONG),
         (400, "invalid_prompt"),
         (429, QUOTA),
-        (429, "rate_limit_exceeded"),
+        (429, RATE),
         (503, "server_is_overloaded"),
         (503, "slow_down"),
     ],
@@ -35,6 +35,9 @@ pub(crate) const WORDS: ErrorWords = ErrorWords {
 
 /// OpenAI gives a spent quota this type and this code.
 const QUOTA: &str = "insufficient_quota";
+
+/// The code of a limit that is over by itself.
+const RATE: &str = "rate_limit_exceeded";
 
 /// By this code clients know that the conversation is too long.
 const TOO_LONG: &str = "context_length_exceeded";
@@ -71,7 +74,9 @@ fn status_in_words(error: &Value) -> Option<u16> {
 
 /// The body of an error answer.
 pub(crate) fn write(error: &ApiError, _id: &str) -> Value {
-    let code = if error.is_too_long { Some(TOO_LONG) } else { error.code.as_deref() };
+    // Clients tell a limit from a spent quota by it, and other dialects have none.
+    let usual = (error.status == Some(429)).then_some(RATE);
+    let code = if error.is_too_long { Some(TOO_LONG) } else { error.code.as_deref().or(usual) };
     let is_quota = error.status == Some(429) && code == Some(QUOTA);
     let kind = if is_quota { QUOTA } else { WORDS.word(error.status) };
     json!({ "error": { "message": error.message, "type": kind, "param": error.param, "code": code } })

@@ -63,6 +63,8 @@ pub(super) const TABLE: &[Row] = &[
         Class::Target,
         ErrorKind::Request,
     ),
+    // Another llmio that its keeper has to mend: its other providers, or ours, may do.
+    row(&[400], &["\"no_usable_provider\""], Class::Target, ErrorKind::Plain),
     // What the prompt itself is refused for comes first: such texts also speak of limits and policies.
     row(
         &[400, 413, 422, 500],

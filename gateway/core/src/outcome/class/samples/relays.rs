@@ -139,6 +139,13 @@ pub(super) const SAMPLES: &[Sample] = &[
         ErrorKind::UnknownModel,
     ),
     ("fastapi, path", 404, r#"{"detail":"Not Found"}"#, Class::Target, ErrorKind::Request),
+    (
+        "another llmio, dead credential",
+        400,
+        r#"{"error":{"message":"No provider answered: openai/gpt-6 refused llmio's credential (401); check it in the catalog.","type":"invalid_request_error","param":null,"code":"no_usable_provider"}}"#,
+        Class::Target,
+        ErrorKind::Plain,
+    ),
     // Whoever stands in between.
     (
         "cloudflare, block page",
