@@ -62,7 +62,7 @@ pub struct Outgoing {
 #[derive(Debug)]
 pub enum Destination {
     /// Over HTTP.
-    Http(Outgoing),
+    Http(Box<Outgoing>),
     /// The built-in provider answers, under this model name.
     Echo(String),
 }
@@ -128,7 +128,7 @@ pub fn request(
         warnings,
         secrets,
     };
-    egress::take(outgoing, to.account()).map(Destination::Http)
+    egress::take(outgoing, to.account()).map(|outgoing| Destination::Http(Box::new(outgoing)))
 }
 
 /// What is done with the response `id` that `provider` keeps, with the credential that made it. `None`: the provider no

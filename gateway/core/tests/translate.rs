@@ -464,7 +464,7 @@ fn many_names_are_looked_up_at_once() {
     assert_eq!(there["response_format"]["json_schema"]["strict"], true);
 }
 
-/// Gives a stream of OpenAI chat the same chunk again until it ends, and how many megabytes it took.
+/// Gives a stream of OpenAI chat the same chunk again until it ends, and how many had been taken by then.
 fn feed_until_it_ends(to: Dialect, first: &Value, again: &Value) -> Option<usize> {
     let mut stream = Stream::new(Dialect::OpenaiChat, to, context());
     let chunk = |delta: &Value| format!("data: {}\n\n", json!({ "choices": [{ "index": 0, "delta": delta }] }));
@@ -478,7 +478,8 @@ fn feed_until_it_ends(to: Dialect, first: &Value, again: &Value) -> Option<usize
 
 #[test]
 fn a_stream_that_would_have_to_be_kept_ends_when_it_is_too_long() {
-    let letters = "x".repeat(1 << 20);
+    // More than 36 MiB are not kept, so the fourth is too much.
+    let letters = "x".repeat(10 << 20);
     let call = |index: u32, arguments: &str| json!({ "index": index, "id": format!("c{index}"), "function": { "name": "f", "arguments": arguments } });
     let text = json!({ "content": letters });
     let opened = json!({ "tool_calls": [call(0, "{"), call(1, "{")] });

@@ -58,8 +58,8 @@ fn events_are_read_whatever_their_type_is_called(host: Host) {
         .flat_map(|dialect| types.map(|named| (*dialect, Upstream::answering(sent(named, stream(dialect).as_bytes())))))
         .collect();
     let gateway = gateway(host, &providers);
-    for number in 0..providers.len() {
-        is_answered(&gateway, number, true, providers[number].0);
+    for (number, (dialect, _)) in providers.iter().enumerate() {
+        is_answered(&gateway, number, true, dialect);
     }
 }
 
@@ -72,9 +72,9 @@ fn a_call_of_either_form_is_answered_in_it_whatever_the_provider_sends(host: Hos
     };
     let providers: Vec<_> = DIALECTS.into_iter().flat_map(forms).collect();
     let gateway = gateway(host, &providers);
-    for number in 0..providers.len() {
+    for (number, (dialect, _)) in providers.iter().enumerate() {
         for streamed in [false, true] {
-            is_answered(&gateway, number, streamed, providers[number].0);
+            is_answered(&gateway, number, streamed, dialect);
         }
     }
 }

@@ -171,7 +171,8 @@ fn what_a_provider_turned_away_or_nobody_got_is_given_back(host: Host) {
     let gateway = Gateway::on(host).catalog(&provider("a", &upstream, &quota)).catalog(&absent);
     let gateway = gateway.model_with("m", "attempts = 1", &["a/up"]).model_with("n", "attempts = 1", &["b/up"]).start();
     for (model, status) in [("m", 413), ("n", 502)] {
-        assert_eq!(gateway.send(&chat(model)).status, status);
+        let response = gateway.send(&chat(model));
+        assert_eq!(response.status, status, "{}", response.text());
         eventually("it is given back", || (each_spent(&gateway) == [0, 0]).then_some(()));
     }
     // What an instance knows to be spent it looks up again once something was given back to it; ask until it did.

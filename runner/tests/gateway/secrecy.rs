@@ -226,6 +226,7 @@ fn without_the_master_key_sealed_secrets_are_missing_and_said_so(host: Host) {
     assert_eq!((ready.status, &ready.json()["status"]), (200, &"degraded".into()));
     assert!(ready.text().contains("provider a, credential #1"), "{}", ready.text());
     let response = gateway.send(&chat("m"));
-    assert_eq!((response.status, upstream.received().len()), (503, 0), "{}", response.text());
+    assert_eq!((response.status, upstream.received().len()), (400, 0), "{}", response.text());
+    assert_eq!(response.openai_error().code, "no_usable_provider");
     assert_eq!(gateway.admin("GET", "/api/catalog", "").json(), before, "nothing may be overwritten");
 }

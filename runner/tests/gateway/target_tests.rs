@@ -63,8 +63,9 @@ fn a_passing_test_takes_back_what_kept_a_credential_and_a_target_out(host: Host)
     let upstream = Upstream::answering(stream()).then([refused.clone(), refused, stream()]);
     let gateway = Gateway::on(host).catalog(&two_keys(&upstream)).model("m", &["a/x"]).start();
     let mut connection = gateway.connect();
-    assert_eq!(connection.exchange(&chat("m")).status, 502, "both keys are refused");
-    assert_eq!(connection.exchange(&chat("m")).status, 503, "and known to be");
+    // Nobody but the operator can mend it, and clients are told so that they stop.
+    assert_eq!(connection.exchange(&chat("m")).status, 400, "both keys are refused");
+    assert_eq!(connection.exchange(&chat("m")).status, 400, "and known to be");
     let found = passed(&mut connection, &json!({ "model": "m", "credential": "one" }));
     let cleared = found["cleared"].as_array().expect("subjects");
     assert!(cleared.len() == 1 && cleared[0].as_str().is_some_and(|key| key.starts_with("credential/")), "{found}");
@@ -134,7 +135,7 @@ fn a_target_that_is_off_can_be_tested(host: Host) {
     let upstream = Upstream::answering(Answer::json(200, &completion("OK")));
     let models = "[[models]]\nname = \"m\"\ntargets = [{ provider = \"a\", model = \"x\", enabled = false }]\n";
     let gateway = Gateway::on(host).catalog(&two_keys(&upstream)).catalog(models).start();
-    assert_eq!(gateway.send(&chat("m")).status, 503);
+    assert_eq!(gateway.send(&chat("m")).status, 400);
     assert_eq!(passed(&mut gateway.connect(), &json!({ "model": "m" }))["target"], "a/x");
 }
 

@@ -151,7 +151,7 @@ impl CallContext<'_> {
     async fn send(&self, (destination, room): (Destination, Held), to: Named<'_>, now_ms: u64) -> Sent {
         let incoming = self.incoming;
         let outgoing = match destination {
-            Destination::Http(outgoing) => outgoing,
+            Destination::Http(outgoing) => *outgoing,
             Destination::Echo(upstream_model) => {
                 let reply = echo::answer(self.call, &upstream_model, &incoming.id, incoming.at_ms / 1000);
                 return self.echoed(reply);

@@ -119,11 +119,14 @@ fn walk_as(
     walk_on(candidates, attempts, outcomes, (&mut RetryBudget::default(), &|_| true, is_repeated))
 }
 
+/// Which attempts can be made.
+type Able<'a> = &'a dyn Fn(&Attempt) -> bool;
+
 fn walk_on(
     candidates: Vec<Candidate>,
     attempts: u32,
     outcomes: Vec<Outcome>,
-    (budget, able, is_repeated): (&mut RetryBudget, &dyn Fn(&Attempt) -> bool, bool),
+    (budget, able, is_repeated): (&mut RetryBudget, Able<'_>, bool),
 ) -> (Vec<(Attempt, u64)>, Decision) {
     let mut failover = Failover::new(candidates, most(attempts), Dialect::OpenaiChat, String::new());
     let mut tried = vec![(failover.first().expect("a candidate"), 0)];

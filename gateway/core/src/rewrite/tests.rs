@@ -24,7 +24,7 @@ fn sent(providers: &str, body: &str, headers: &[(&str, &str)]) -> Outgoing {
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
     let to = first(&catalog);
     match request(&call, &headers, to, IDENTITY, false).expect("a request") {
-        Destination::Http(outgoing) => outgoing,
+        Destination::Http(outgoing) => *outgoing,
         Destination::Echo(_) => panic!("not the echo provider"),
     }
 }
@@ -40,7 +40,7 @@ fn sent_as(operation: Operation, head: accept::Head<'_>, body: &[u8], headers: &
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
     let to = first(&catalog);
     match request(&call, &headers, to, IDENTITY, false).expect("a request") {
-        Destination::Http(outgoing) => outgoing,
+        Destination::Http(outgoing) => *outgoing,
         Destination::Echo(_) => panic!("not the echo provider"),
     }
 }

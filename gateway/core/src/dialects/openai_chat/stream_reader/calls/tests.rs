@@ -44,13 +44,17 @@ fn piece(index: Option<u64>, id: &str, name: &str, arguments: &str) -> Value {
 
 type Given = (Option<u64>, &'static str, &'static str, &'static str);
 
+/// What is shown, what comes, and the calls that come of it: id, name and arguments.
+type Case = (&'static str, Vec<Given>, Vec<(&'static str, &'static str, &'static str)>);
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn pieces_of_calls_are_put_together_by_index_name_and_id() {
     const I0: Option<u64> = Some(0);
     const I1: Option<u64> = Some(1);
     let one = |id: &'static str, name: &'static str, arguments: &'static str| vec![(id, name, arguments)];
     let two = || vec![("a", "f", r#"{"x":1}"#), ("b", "g", r#"{"y":2}"#)];
-    let cases: Vec<(&str, Vec<Given>, Vec<(&str, &str, &str)>)> = vec![
+    let cases: Vec<Case> = vec![
         (
             "as OpenAI has it",
             vec![
