@@ -64,7 +64,7 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "LLMIO_CATALOG", value_name = "FILE")]
     pub(crate) catalog: Option<PathBuf>,
 
-    /// URL under which others reach the admin API, such as https://llm.example [default: none, so by address only]
+    /// URL under which others reach the admin API, such as `https://llm.example` [default: none, so by address only]
     #[arg(long, global = true, env = "LLMIO_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
     pub(crate) public_url: Option<String>,
 

@@ -1,7 +1,7 @@
 //! Texts without secrets: what a provider writes may repeat the credential it was asked with, the account behind it, or
 //! the prompt; what a client says of itself may hold a key.
 //!
-//! A secret is found in every form in which somebody may write it on ([`spelling`]), and not only as it was sent: a
+//! A secret is found in every form in which somebody may write it on (`spelling`), and not only as it was sent: a
 //! provider puts it into JSON, into a URL, or into a dump of the request's headers.
 
 mod account;
