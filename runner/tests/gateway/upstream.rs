@@ -177,7 +177,9 @@ impl Upstream {
     /// A port where nobody listens.
     pub(crate) fn absent() -> Self {
         let (socket, address) = bound();
-        Upstream { address, shared: Arc::default(), reserved: Some(socket), queued: Vec::new() }
+        // Kept until the process ends, whatever becomes of this: given back, another test's server would get the port.
+        std::mem::forget(socket);
+        Upstream { address, shared: Arc::default(), reserved: None, queued: Vec::new() }
     }
 
     /// A host that is switched off: who connects to it hears nothing at all.
