@@ -21,6 +21,7 @@ use spin_sdk::wasip3::wit_future;
 
 use crate::hold::{Held, Holder};
 use crate::host::{self, body};
+use crate::incoming::Incoming;
 use crate::instance::Instance;
 
 pub(crate) use preview::{Answer, Read, Rest, read_next};
@@ -144,6 +145,22 @@ pub(crate) struct Terms<'a> {
     pub(crate) holder: &'a Holder,
 }
 
+impl<'a> Terms<'a> {
+    /// Those of a request that is no call: of what a provider keeps, or lists.
+    pub(crate) fn of_no_call(timeouts: &'a Timeouts, incoming: &'a Incoming) -> Self {
+        Terms {
+            timeouts,
+            streamed: false,
+            left_ms: timeouts.total_ms,
+            start_ms: host::now_ms(),
+            id: &incoming.id,
+            error_match: &[],
+            is_chat: false,
+            holder: &incoming.holder,
+        }
+    }
+}
+
 /// Makes one attempt. The answer comes only with [`Outcome::Head`]. `room` is what the request's body takes, until it is
 /// written.
 pub(crate) async fn attempt(
@@ -192,7 +209,7 @@ pub(crate) async fn attempt(
     }
     if (200..300).contains(&status) {
         let mut body = body.unpacked(&raw, false);
-        body.mask = Mask::of(&secrets);
+        body.mask = Mask::of(secrets);
         let reading = preview::Reading { dialect, as_array, transform, wanted };
         return preview::preview(instance, (status, raw), body, reading, terms).await;
     }
@@ -212,10 +229,9 @@ pub(crate) async fn attempt(
 /// Sends a request that has no body and reads the answer as a whole, whatever its status is.
 pub(crate) async fn fetch(
     instance: &Instance,
-    outgoing: Outgoing,
+    mut outgoing: Outgoing,
     terms: &Terms<'_>,
 ) -> Result<(u16, Vec<u8>), SendError> {
-    let mut outgoing = outgoing;
     let secrets = std::mem::take(&mut outgoing.secrets);
     let (request, writer, _) = build_attempt(instance, outgoing, terms)?;
     drop(writer);

@@ -11,6 +11,7 @@ mod mask;
 mod spelling;
 
 use std::fmt;
+use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -21,7 +22,7 @@ pub use echo::said_apart;
 pub use keys::without_keys;
 pub use mask::Mask;
 
-use spelling::{Spelled, spelled};
+use spelling::{Spelled, beginnings, spelled};
 
 /// Fewer characters of a secret than these are no help in guessing it.
 const SLICE_BYTES: usize = 6;
@@ -45,6 +46,8 @@ pub struct Secrets {
     plain: Vec<String>,
     /// All forms that are looked for.
     forms: Vec<Form>,
+    /// The bytes that may begin one of them: most places of a text do not, at a glance.
+    begins: Bytes,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -52,6 +55,22 @@ struct Form {
     text: Vec<u8>,
     /// It is no other word, so that it is hidden in what a model says too.
     is_unmistakable: bool,
+}
+
+/// A set of bytes.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Bytes([u64; 4]);
+
+impl Bytes {
+    fn add(&mut self, byte: u8) {
+        if let Some(some) = self.0.get_mut(usize::from(byte >> 6)) {
+            *some |= 1 << (byte & 63);
+        }
+    }
+
+    fn has(self, byte: u8) -> bool {
+        self.0.get(usize::from(byte >> 6)).is_some_and(|some| some >> (byte & 63) & 1 == 1)
+    }
 }
 
 impl fmt::Debug for Secrets {
@@ -69,13 +88,18 @@ impl Secrets {
         let has_digit = secret.bytes().any(|byte| byte.is_ascii_digit());
         let is_unmistakable =
             secret.len() >= UNMISTAKABLE_BYTES || has_digit && secret.len() >= UNMISTAKABLE_BYTES_WITH_DIGIT;
-        self.forms.push(Form { text: secret.as_bytes().to_vec(), is_unmistakable });
+        self.look_for(Form { text: secret.as_bytes().to_vec(), is_unmistakable });
         for text in in_base64(secret.as_bytes()) {
             if !self.forms.iter().any(|form| form.text == text) {
-                self.forms.push(Form { text, is_unmistakable });
+                self.look_for(Form { text, is_unmistakable });
             }
         }
         self.plain.push(secret.to_owned());
+    }
+
+    fn look_for(&mut self, form: Form) {
+        form.text.first().into_iter().flat_map(|first| beginnings(*first)).for_each(|byte| self.begins.add(byte));
+        self.forms.push(form);
     }
 
     /// The same for those of others.
@@ -85,15 +109,14 @@ impl Secrets {
 
     /// Takes the secrets out of a text.
     pub fn hide(&self, text: &mut Vec<u8>) {
-        let forms: Vec<&[u8]> = self.forms.iter().map(|form| &*form.text).collect();
-        let Some(mut found) = first(&forms, text, 0) else { return };
+        let Some(mut found) = self.find(text, 0) else { return };
         let mut without = Vec::with_capacity(text.len());
         let mut at = 0;
         loop {
             without.extend_from_slice(text.get(at..found.start).unwrap_or_default());
             without.extend_from_slice(HIDDEN);
             at = found.end;
-            match first(&forms, text, at) {
+            match self.find(text, at) {
                 Some(next) => found = next,
                 None => break,
             }
@@ -134,25 +157,32 @@ impl Secrets {
         kept
     }
 
+    /// The first of the secrets at or after a place.
+    fn find(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
+        let mut at = from;
+        loop {
+            at = self.next_beginning(text, at)?;
+            let rest = text.get(at..)?;
+            let length = self.forms.iter().find_map(|form| match spelled(rest, &form.text) {
+                Spelled::Whole(length) => Some(length),
+                Spelled::Begun | Spelled::Not => None,
+            });
+            match length {
+                Some(length) => return Some(at..at + length),
+                None => at += 1,
+            }
+        }
+    }
+
+    /// The next place where a secret may begin.
+    fn next_beginning(&self, text: &[u8], from: usize) -> Option<usize> {
+        text.get(from..)?.iter().position(|byte| self.begins.has(*byte)).map(|found| from + found)
+    }
+
     /// The forms that are hidden wherever they stand.
     fn unmistakable(&self) -> impl Iterator<Item = &[u8]> {
         self.forms.iter().filter(|form| form.is_unmistakable).map(|form| &*form.text)
     }
-}
-
-/// The first of these forms at or after a place.
-fn first(forms: &[&[u8]], text: &[u8], from: usize) -> Option<std::ops::Range<usize>> {
-    if forms.is_empty() {
-        return None;
-    }
-    (from..text.len()).find_map(|start| {
-        let rest = text.get(start..)?;
-        let length = forms.iter().find_map(|form| match spelled(rest, form) {
-            Spelled::Whole(length) => Some(length),
-            Spelled::Begun | Spelled::Not => None,
-        })?;
-        Some(start..start + length)
-    })
 }
 
 /// What a text looks like in base64, of either alphabet, whatever stands before and behind it: of the three ways in which

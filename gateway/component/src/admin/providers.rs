@@ -52,10 +52,7 @@ pub(super) async fn models(
         Refusal::bad_request(said)
     })?;
     let timeouts = Timeouts { total_ms: LIST_MS_MAX, ..Timeouts::default() };
-    let start_ms = host::now_ms();
-    let (id, holder, left_ms) = (&incoming.id, &incoming.holder, timeouts.total_ms);
-    let terms =
-        Terms { timeouts: &timeouts, streamed: false, left_ms, start_ms, id, error_match: &[], is_chat: false, holder };
+    let terms = Terms::of_no_call(&timeouts, incoming);
     let (status, body) = send::fetch(instance, outgoing, &terms)
         .await
         .map_err(|error| Refusal::bad_gateway(error.state(), format!("Provider {name:?} {}.", error.describe())))?;
@@ -72,7 +69,7 @@ pub(super) async fn models(
         credential: credential.map(|credential| credential.label.clone()),
         suggested: offer::suggested(&models).map(str::to_owned),
         models,
-        latency_ms: host::now_ms().saturating_sub(start_ms),
+        latency_ms: host::now_ms().saturating_sub(terms.start_ms),
     };
     Ok(Reply::json(200, &view))
 }

@@ -15,7 +15,7 @@ use gateway_core::rewrite::{self, Outgoing};
 use gateway_core::state::State;
 use gateway_core::uri::decode_parameter;
 
-use crate::host::{self, Pulse};
+use crate::host::Pulse;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
 use crate::relay::{self, Ready, Response};
@@ -74,11 +74,9 @@ fn account<'s>(owner: &ResponseOwner, snapshot: &'s Snapshot) -> Option<Account<
 
 async fn ask(instance: &Instance, outgoing: Outgoing, to: Account<'_>, incoming: &Incoming) -> Result<Ready, Refusal> {
     let timeouts = Timeouts::default();
-    let start_ms = host::now_ms();
-    let (id, holder, left_ms) = (&incoming.id, &incoming.holder, timeouts.total_ms);
-    let terms =
-        Terms { timeouts: &timeouts, streamed: false, left_ms, start_ms, id, error_match: &[], is_chat: false, holder };
-    match send::attempt(instance, (outgoing, holder.nothing()), &terms).await {
+    let terms = Terms::of_no_call(&timeouts, incoming);
+    let Terms { start_ms, left_ms, .. } = terms;
+    match send::attempt(instance, (outgoing, incoming.holder.nothing()), &terms).await {
         (Outcome::Head(_), Some(answer)) => {
             let terms = relay::Terms {
                 dialect: DIALECT,

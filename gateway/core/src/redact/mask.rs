@@ -4,30 +4,23 @@
 //! Only secrets that can be nothing else are hidden there: what a model says must not lose the word `password` because
 //! somebody's server takes that for a key.
 
+use std::sync::Arc;
+
 use super::Secrets;
-use super::spelling::{Spelled, may_begin, spelled};
+use super::spelling::{Spelled, spelled};
 
 /// One answer's way past the secrets.
 #[derive(Debug)]
 pub struct Mask {
-    forms: Vec<Vec<u8>>,
-    /// Whether a byte may begin one of them.
-    begins: Box<[bool; 256]>,
+    secrets: Arc<Secrets>,
     held: Vec<u8>,
 }
 
 impl Mask {
     /// `None`: there is nothing to hide.
-    pub fn of(secrets: &Secrets) -> Option<Mask> {
-        let forms: Vec<Vec<u8>> = secrets.unmistakable().map(<[u8]>::to_vec).collect();
-        if forms.is_empty() {
-            return None;
-        }
-        let mut begins = Box::new([false; 256]);
-        for (first, begins) in (0..=u8::MAX).zip(begins.iter_mut()) {
-            *begins = forms.iter().filter_map(|form| form.first()).any(|wanted| may_begin(first, *wanted));
-        }
-        Some(Mask { forms, begins, held: Vec::new() })
+    pub fn of(secrets: Arc<Secrets>) -> Option<Mask> {
+        let has_some = secrets.unmistakable().next().is_some();
+        has_some.then(|| Mask { secrets, held: Vec::new() })
     }
 
     /// Hides what is in the next piece; `is_last`: nothing comes after it. What is held back comes with a later one.
@@ -37,7 +30,7 @@ impl Mask {
             std::mem::swap(&mut self.held, piece);
         }
         let mut at = 0;
-        while let Some(found) = self.next(piece, at) {
+        while let Some(found) = self.secrets.next_beginning(piece, at) {
             match self.look(piece.get(found..).unwrap_or_default()) {
                 Spelled::Whole(length) => {
                     at = found + length;
@@ -53,14 +46,9 @@ impl Mask {
         }
     }
 
-    fn next(&self, piece: &[u8], at: usize) -> Option<usize> {
-        let may_begin = |byte: &u8| self.begins.get(usize::from(*byte)).copied().unwrap_or(false);
-        piece.get(at..)?.iter().position(may_begin).map(|found| at + found)
-    }
-
     fn look(&self, text: &[u8]) -> Spelled {
         let mut best = Spelled::Not;
-        for form in &self.forms {
+        for form in self.secrets.unmistakable() {
             match spelled(text, form) {
                 Spelled::Whole(length) => return Spelled::Whole(length),
                 Spelled::Begun => best = Spelled::Begun,
@@ -78,7 +66,7 @@ mod tests {
     fn mask(secret: &str) -> Mask {
         let mut secrets = Secrets::default();
         secrets.add(secret);
-        Mask::of(&secrets).expect("something to hide")
+        Mask::of(secrets.into()).expect("something to hide")
     }
 
     /// What passes of a text that comes in pieces of this length.
@@ -127,7 +115,7 @@ mod tests {
         {
             let mut secrets = Secrets::default();
             secrets.add(key);
-            assert_eq!(Mask::of(&secrets).is_some(), is_hidden, "{key}");
+            assert_eq!(Mask::of(secrets.clone().into()).is_some(), is_hidden, "{key}");
             assert_eq!(secrets.hidden(key), "(credential)", "in an error it is");
         }
     }

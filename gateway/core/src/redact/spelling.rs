@@ -27,9 +27,9 @@ pub(super) fn spelled(text: &[u8], wanted: &[u8]) -> Spelled {
     Spelled::Whole(at)
 }
 
-/// Whether a text may begin with a byte that is looked for: most places of a text do not, at a glance.
-pub(super) fn may_begin(first: u8, wanted: u8) -> bool {
-    first == wanted || matches!(first, b'\\' | b'%' | b'&')
+/// The bytes that a byte may begin with in a text.
+pub(super) fn beginnings(byte: u8) -> [u8; 4] {
+    [byte, b'\\', b'%', b'&']
 }
 
 fn one(text: &[u8], wanted: u8) -> Spelled {
