@@ -14,6 +14,7 @@ mod quotas;
 mod rows;
 
 use crate::dialect::{Auth, Dialect};
+use crate::uri::host_of;
 
 pub use limits::{Counted, LimitForm, LimitHeaders, ResetForm, Span, limit_headers, may_tell_limits};
 pub use quotas::KnownQuota;
@@ -66,14 +67,10 @@ pub fn preset(name: &str) -> Option<&'static KnownProvider> {
 /// address.
 pub fn price_list<'n>(authority: Option<&str>, name: &'n str) -> &'n str {
     let lists = || PROVIDERS.iter().filter_map(|known| Some((known.name, known.prices?)));
-    let host = authority.map(host_of);
+    let host = authority.map(|authority| host_of(authority).trim_end_matches('.'));
     let by_host = host.and_then(|host| lists().find(|(_, list)| list.hosts.iter().any(|known| is_host(host, known))));
     let known = by_host.or_else(|| lists().find(|(known, _)| *known == name));
     known.map_or(name, |(_, list)| list.id)
-}
-
-fn host_of(authority: &str) -> &str {
-    authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_end_matches('.')
 }
 
 fn is_host(host: &str, pattern: &str) -> bool {

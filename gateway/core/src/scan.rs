@@ -2,6 +2,12 @@
 
 use std::borrow::Cow;
 
+use serde::Deserialize;
+
+/// A member's name, decoded: `"mod\u0065l"` is `model` too. Borrowed where it has no escapes.
+#[derive(Deserialize)]
+pub(crate) struct Name<'t>(#[serde(borrow)] pub(crate) Cow<'t, str>);
+
 /// Where the string that has begun before `at` ends: its closing quote, or the end of `bytes`. Strings are most of a
 /// prompt, so they are passed over as runs.
 pub(crate) fn end_of_string(bytes: &[u8], mut at: usize) -> usize {

@@ -12,6 +12,7 @@ use crate::dialect::Dialect;
 use crate::operation::Operation;
 use crate::pace::Pace;
 use crate::refusal::Refusal;
+use crate::scan::Name;
 use crate::uri::has_path_steps;
 
 /// JSON may nest this deep, so that no parser behind us recurses into a stack overflow.
@@ -374,27 +375,5 @@ impl<'b> Visitor<'b> for MembersVisitor {
             *place = Some(map.next_value::<&'b RawValue>()?);
         }
         Ok(members)
-    }
-}
-
-/// A member's name, decoded: `"mod\u0065l"` is `model` too. Borrowed where it has no escapes.
-struct Name<'b>(Cow<'b, str>);
-
-impl<'de> serde::Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NameVisitor;
-        impl<'b> Visitor<'b> for NameVisitor {
-            type Value = Name<'b>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a member's name")
-            }
-            fn visit_borrowed_str<E>(self, text: &'b str) -> Result<Name<'b>, E> {
-                Ok(Name(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Name<'b>, E> {
-                Ok(Name(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(NameVisitor)
     }
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::is_admin;
 use crate::refusal::Refusal;
+use crate::uri::{authority_of, host_of};
 
 /// What a browser says of a request.
 #[derive(Debug, Clone, Copy, Default)]
@@ -67,20 +68,6 @@ fn names_this_machine(authority: &str) -> bool {
 
 fn is_same_host(authority: &str, public: &str) -> bool {
     !public.is_empty() && host_of(authority).eq_ignore_ascii_case(host_of(public))
-}
-
-/// `host:port` of a URL; empty where it has none.
-fn authority_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-    rest.split(['/', '?', '#']).next().unwrap_or_default()
-}
-
-/// The host without its port, and an IPv6 address without its brackets.
-fn host_of(authority: &str) -> &str {
-    if let Some(rest) = authority.strip_prefix('[') {
-        return rest.split(']').next().unwrap_or_default();
-    }
-    authority.rsplit_once(':').map_or(authority, |(host, _)| host)
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! The smallest catalog that serves one provider: what a first start begins with.
 
+use std::net::IpAddr;
+
 use toml::Value;
 
 use crate::providers;
+use crate::uri::{authority_of, host_of};
 
 /// One provider, and what of it is served.
 #[derive(Debug, Clone, Copy)]
@@ -18,33 +21,42 @@ pub struct Draft<'a> {
 /// The public name of the model that stands for all others.
 const ANY: &str = "any";
 
+/// What a provider is called that has an address and no name.
+const LOCAL: &str = "local";
+
 /// The names of all presets that stand for a provider, in the order a list for choosing shows them.
 pub fn presets() -> impl Iterator<Item = &'static str> {
     providers::presets().filter(|preset| !preset.endpoints.is_empty()).map(|preset| preset.name)
 }
 
 impl Draft<'_> {
-    /// The provider's name in the catalog.
+    /// The provider's name in the catalog: for a URL what its host is called, but for `api` and `www`.
     pub fn provider_name(&self) -> &str {
-        let Some((_, rest)) = self.provider.split_once("://") else { return self.provider };
-        let host = rest.split(['/', '?', '#', ':']).next().unwrap_or_default();
-        let is_name = host.chars().any(|letter| letter.is_ascii_alphabetic());
-        let labels = host.split('.').filter(|label| !matches!(*label, "" | "api" | "www"));
-        labels.filter(|_| is_name).map(|label| label.trim_start_matches('-')).next().unwrap_or("local")
+        let Some(host) = self.host() else { return self.provider };
+        if host.parse::<IpAddr>().is_ok() {
+            return LOCAL;
+        }
+        host.split('.').find(|label| !matches!(*label, "" | "api" | "www")).unwrap_or(LOCAL)
+    }
+
+    /// The host of a base URL.
+    fn host(&self) -> Option<&str> {
+        self.provider.contains("://").then(|| host_of(authority_of(self.provider)))
     }
 
     /// The catalog as TOML, not yet judged.
     pub fn to_toml(self) -> String {
         let name = self.provider_name();
         let mut text = String::from("[[providers]]\n");
-        if self.provider.contains("://") {
-            push(&mut text, "name", name);
-            push(&mut text, "base_url", self.provider);
-            if is_near(self.provider) {
-                text.push_str("local = true\n");
+        match self.host() {
+            None => push(&mut text, "preset", self.provider),
+            Some(host) => {
+                push(&mut text, "name", name);
+                push(&mut text, "base_url", self.provider);
+                if is_near(host) {
+                    text.push_str("local = true\n");
+                }
             }
-        } else {
-            push(&mut text, "preset", self.provider);
         }
         if let Some(credential) = self.credential {
             text.push_str(&format!("credentials = [{}]\n", quoted(credential)));
@@ -62,15 +74,8 @@ impl Draft<'_> {
     }
 }
 
-/// Whether a URL names this machine or a private network, as far as its text tells: `local` allows what is refused else.
-fn is_near(url: &str) -> bool {
-    use std::net::IpAddr;
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
+/// Whether a host is this machine or in a private network, as far as its name tells: `local` allows what is refused else.
+fn is_near(host: &str) -> bool {
     match host.parse() {
         Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_private() || address.is_link_local(),
         Ok(IpAddr::V6(address)) => address.is_loopback() || address.is_unique_local(),
@@ -114,6 +119,7 @@ mod tests {
             ("http://192.168.1.20:8000/v1", "local", true),
             ("http://localhost:1234/v1", "localhost", true),
             ("http://[::1]:8080/v1", "local", true),
+            ("http://[fd00::1]/v1", "local", true),
         ];
         for (url, name, near) in cases {
             let draft = Draft { provider: url, credential: None, model: None };
