@@ -1,9 +1,9 @@
 //! `llmio init`: from a provider's name and a key to a catalog file that serves, after a call that shows it. It asks on a
 //! terminal for what it was not given, and tries everything on a gateway of its own that is gone afterwards.
 
-use super::client::{Call, Client, JSON, TOML, encoded, with_scratch_client};
+use super::client::{Call, Client, JSON, TOML, with_scratch_client};
 use super::output::{plain, print, remark};
-use super::provide::{MODEL, PROVIDER, given, key_reference};
+use super::provide::{Drafted, MODEL, Offer, PROVIDER, given, key_reference, wanted};
 use crate::exit::{self, Exit};
 use crate::greeting;
 use crate::host::variables::API_KEY;
@@ -41,18 +41,6 @@ pub(crate) struct Arguments {
 #[derive(Deserialize)]
 struct Presets {
     presets: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Drafted {
-    provider: String,
-    catalog: String,
-}
-
-#[derive(Deserialize)]
-struct Offer {
-    models: Vec<String>,
-    suggested: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -111,8 +99,8 @@ async fn tried(client: &mut Client, arguments: &Arguments) -> Result<Tried> {
 
 /// A catalog for the provider, in force in the gateway of the client.
 async fn draft(client: &mut Client, provider: &str, credential: Option<&str>, model: Option<&str>) -> Result<Drafted> {
-    let body = json!({ "provider": provider, "credential": credential, "model": model }).to_string();
-    let drafted: Drafted = client.read(Call::new(Method::POST, "/api/catalog/draft").with_body(JSON, body)).await?;
+    let call = Call::new(Method::POST, "/api/catalog/draft").with_body(JSON, wanted(provider, credential, model));
+    let drafted: Drafted = client.read(call).await?;
     client.ask(Call::new(Method::PUT, "/api/catalog").with_body(TOML, drafted.catalog.clone())).await?;
     Ok(drafted)
 }
@@ -139,8 +127,7 @@ fn ask_key(provider: &str) -> Result<Option<String>> {
 
 async fn ask_model(client: &mut Client, provider: &str) -> Result<String> {
     let language = language::of_process();
-    let path = format!("/api/providers/{}/models", encoded(provider));
-    let offer: Option<Offer> = match client.read(Call::new(Method::GET, path)).await {
+    let offer: Option<Offer> = match client.read(Call::new(Method::GET, Offer::path(provider))).await {
         Ok(offer) => Some(offer),
         Err(error) => {
             remark(&plain(&format!("{error:#}")));

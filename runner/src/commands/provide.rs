@@ -1,6 +1,7 @@
 //! `LLMIO_PROVIDER`: a first start that serves somebody, where nobody can be asked (compose, a hosting platform). What a
 //! catalog for one provider is, the component says.
 
+use super::client::{JSON, TOML, encoded};
 use crate::admin;
 use crate::catalog_file;
 use crate::exit::{self, Exit};
@@ -12,7 +13,8 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use http::header::IF_NONE_MATCH;
 use http::{HeaderValue, Method, Response, StatusCode};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -35,21 +37,49 @@ pub(super) fn key_reference() -> String {
     format!("${{{API_KEY}}}")
 }
 
+/// The body that asks for a draft.
+pub(super) fn wanted(provider: &str, credential: Option<&str>, model: Option<&str>) -> String {
+    json!({ "provider": provider, "credential": credential, "model": model }).to_string()
+}
+
+/// A catalog for one provider, as `POST /api/catalog/draft` writes it.
+#[derive(Deserialize)]
+pub(super) struct Drafted {
+    /// The provider's name in it.
+    pub(super) provider: String,
+    /// Its text.
+    pub(super) catalog: String,
+}
+
+/// What a provider lists, as `GET /api/providers/{name}/models` tells it.
+#[derive(Deserialize)]
+pub(super) struct Offer {
+    /// The provider's own names.
+    pub(super) models: Vec<String>,
+    /// The one to try first.
+    pub(super) suggested: Option<String>,
+}
+
+impl Offer {
+    /// Where it is asked for.
+    pub(super) fn path(provider: &str) -> String {
+        format!("/api/providers/{}/models", encoded(provider))
+    }
+}
+
 /// Stores a catalog for the provider that the environment names, where none is stored. `None`: nothing was stored;
 /// otherwise the model to try, if one is known.
 pub(super) async fn provide(gateway: &Handle) -> Result<Option<Option<String>>> {
     let Some(provider) = given(PROVIDER) else { return Ok(None) };
     let credential = given(API_KEY).map(|_| key_reference());
-    let draft = async |model: Option<&str>| {
-        let body = json!({ "provider": provider, "credential": credential, "model": model }).to_string();
-        let drafted = ask(gateway, Method::POST, "/api/catalog/draft", "application/json", body, false).await?;
-        let drafted: Value = serde_json::from_slice(drafted.body())?;
-        let text = |name: &str| drafted.get(name).and_then(Value::as_str).map(str::to_owned);
-        text("provider").zip(text("catalog")).context("the draft of a catalog was not understood")
+    let draft = async |model: Option<&str>| -> Result<Drafted> {
+        let body = wanted(&provider, credential.as_deref(), model);
+        let drafted = ask(gateway, Method::POST, "/api/catalog/draft", JSON, body, false).await?;
+        serde_json::from_slice(drafted.body()).context("the draft of a catalog was not understood")
     };
     let model = given(MODEL);
-    let (name, text) = draft(model.as_deref()).await?;
-    let stored = ask(gateway, Method::PATCH, "/api/catalog", "application/toml", text, true).await?;
+    let Drafted { provider: name, catalog } = draft(model.as_deref()).await?;
+    let stored = ask(gateway, Method::PATCH, "/api/catalog", TOML, catalog, true).await?;
     match stored.status() {
         StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT => return Ok(None),
         status if status.is_success() => {}
@@ -62,28 +92,28 @@ pub(super) async fn provide(gateway: &Handle) -> Result<Option<Option<String>>> 
     if model.is_some() {
         return Ok(Some(model));
     }
-    let path = format!("/api/providers/{name}/models");
-    let listed =
-        timeout(LIST_TIMEOUT, ask(gateway, Method::GET, &path, "application/json", String::new(), false)).await;
-    let suggested = match listed {
+    let Some(model) = suggested(gateway, &name).await else { return Ok(Some(None)) };
+    let stored = ask(gateway, Method::PATCH, "/api/catalog", TOML, draft(Some(&model)).await?.catalog, false).await?;
+    Ok(Some(Some(model).filter(|_| stored.status().is_success())))
+}
+
+/// The model of a provider to try first; what keeps it from being known is told.
+async fn suggested(gateway: &Handle, provider: &str) -> Option<String> {
+    let path = Offer::path(provider);
+    let listed = ask(gateway, Method::GET, &path, JSON, String::new(), false);
+    match timeout(LIST_TIMEOUT, listed).await {
         Ok(Ok(listed)) if listed.status().is_success() => {
-            let listed: Value = serde_json::from_slice(listed.body())?;
-            listed.get("suggested").and_then(Value::as_str).map(str::to_owned)
+            serde_json::from_slice::<Offer>(listed.body()).ok().and_then(|offer| offer.suggested)
         }
         Ok(Ok(refused)) => {
             log::warn(catalog_file::problems(refused.body()).join("; "));
             None
         }
         Ok(Err(_)) | Err(_) => {
-            log::warn(format_args!("provider {name} did not list its models in time"));
+            log::warn(format_args!("provider {provider} did not list its models in time"));
             None
         }
-    };
-    if let Some(model) = &suggested {
-        let (_, text) = draft(Some(model)).await?;
-        ask(gateway, Method::PATCH, "/api/catalog", "application/toml", text, false).await?;
     }
-    Ok(Some(suggested))
 }
 
 async fn ask(
