@@ -15,6 +15,8 @@ pub(crate) mod lenient;
 pub(crate) mod media;
 pub(crate) mod members;
 pub(crate) mod orphans;
+#[cfg(test)]
+mod samples;
 pub(crate) mod schema;
 pub(crate) mod sealed;
 pub(crate) mod sequence;

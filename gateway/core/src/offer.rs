@@ -46,15 +46,13 @@ enum Listed {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Model {
-    Object {
-        #[serde(alias = "name", alias = "model")]
-        id: String,
-    },
-    /// Relays that know both have both.
-    Both {
-        id: String,
-    },
     Name(String),
+    /// Relays that know both have both: the id is what they are asked for.
+    Object {
+        id: Option<String>,
+        name: Option<String>,
+        model: Option<String>,
+    },
     /// Whatever else stands among them.
     Other(serde::de::IgnoredAny),
 }
@@ -66,11 +64,11 @@ pub fn read(body: &[u8]) -> Option<Vec<String>> {
     };
     let mut seen = std::collections::HashSet::new();
     let names = models.into_iter().filter_map(|model| match model {
-        Model::Object { id } | Model::Both { id } | Model::Name(id) => {
-            Some(id.strip_prefix("models/").map_or(id.clone(), str::to_owned))
-        }
+        Model::Name(name) => Some(name),
+        Model::Object { id, name, model } => id.or(name).or(model),
         Model::Other(_) => None,
     });
+    let names = names.map(|name| name.strip_prefix("models/").map(str::to_owned).unwrap_or(name));
     let names = names.filter(|name| !name.is_empty() && seen.insert(name.clone()));
     Some(names.take(MODELS_MAX).collect())
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::{Message, Part, Role, ToolResult, Warnings};
 
 /// What a call gets that has no result.
-const NO_RESULT: &str = "There is no result of this call.";
+pub(super) const NO_RESULT: &str = "There is no result of this call.";
 
 /// Gives every call a result and makes words of every result that answers none, in a conversation whose results stand
 /// behind their calls; see [`results_behind_calls`](super::turns::results_behind_calls). What is added depends on nothing
@@ -125,32 +125,7 @@ fn in_words(result: ToolResult) -> impl Iterator<Item = Part> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::neutral::ToolCall;
-
-    /// `A` speaks as the assistant, `U` as the user: `+x` calls, `-x` answers, `!x` says that there is no answer, other
-    /// words are text.
-    fn conversation(said: &str) -> Vec<Message> {
-        let message = |said: &str| {
-            let role = match said.get(..1) {
-                Some("A") => Role::Assistant,
-                Some("S") => Role::System,
-                _ => Role::User,
-            };
-            let result = |id: &str, text: &str, is_error: bool| {
-                let parts = vec![Part::Text(text.to_owned())];
-                Part::ToolResult(ToolResult { id: id.to_owned(), name: Some(id.to_owned()), parts, is_error })
-            };
-            let parts = said.split(' ').skip(1).map(|word| match word.split_at(1) {
-                ("+", id) => Part::ToolCall(ToolCall { id: id.to_owned(), name: id.to_owned(), ..ToolCall::default() }),
-                ("-", id) => result(id, "done", false),
-                ("!", id) => result(id, NO_RESULT, true),
-                ("?", id) => Part::Text(format!("The result of an earlier call of the tool {id}:\ndone")),
-                _ => Part::Text(word.to_owned()),
-            });
-            Message { role, parts: parts.collect() }
-        };
-        said.split(", ").map(message).collect()
-    }
+    use crate::neutral::samples::conversation;
 
     #[test]
     fn every_call_has_a_result_and_every_result_a_call() {

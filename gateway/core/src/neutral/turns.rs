@@ -177,27 +177,7 @@ fn asks(message: &Message) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::neutral::{ToolCall, ToolResult};
-
-    /// `A` speaks as the assistant, `U` as the user and `S` as the system: `+x` calls, `-x` answers, other words are text.
-    fn conversation(said: &str) -> Vec<Message> {
-        let message = |said: &str| {
-            let role = match said.get(..1) {
-                Some("A") => Role::Assistant,
-                Some("S") => Role::System,
-                _ => Role::User,
-            };
-            let parts = said.split(' ').skip(1).map(|word| match word.split_at(1) {
-                ("+", id) => Part::ToolCall(ToolCall { id: id.to_owned(), ..ToolCall::default() }),
-                ("-", id) => {
-                    Part::ToolResult(ToolResult { id: id.to_owned(), name: None, parts: Vec::new(), is_error: false })
-                }
-                _ => Part::Text(word.to_owned()),
-            });
-            Message { role, parts: parts.collect() }
-        };
-        said.split(", ").map(message).collect()
-    }
+    use crate::neutral::samples::conversation;
 
     fn check(came: &str, expected: &str) {
         let mut messages = conversation(came);
