@@ -22,6 +22,7 @@ use gateway_core::authenticate::{self, Caller};
 use gateway_core::endpoint::{Endpoint, Needs};
 use gateway_core::models;
 use gateway_core::refusal::{Refusal, Reply, Shape};
+use gateway_core::views::AliveView;
 use spin_sdk::wasip3::http::types::{self, ErrorCode};
 
 use incoming::Incoming;
@@ -112,7 +113,7 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
         }
         Endpoint::Model => model(instance, &caller, &snapshot, shape, &parameter).await,
         Endpoint::WebSocket => Err(Refusal::no_web_socket()),
-        Endpoint::Telemetry => incoming.body().await.map(|_dropped| Reply::json(200, &serde_json::json!({}))),
+        Endpoint::Telemetry => incoming.body().await.map(|_dropped| Reply::json(200, &serde_json::Map::new())),
         Endpoint::Alive | Endpoint::Probe => Ok(alive()),
         Endpoint::Ready => ready::reply(instance, &snapshot).await,
         Endpoint::Admin(admin) => admin::serve(instance, admin, &incoming, &caller, snapshot, &parameter).await,
@@ -173,5 +174,5 @@ async fn model(
 }
 
 fn alive() -> Reply {
-    Reply::json(200, &serde_json::json!({ "status": "ok" }))
+    Reply::json(200, &AliveView::OK)
 }

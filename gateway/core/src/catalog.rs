@@ -8,6 +8,7 @@ mod document;
 mod draft;
 mod egress;
 mod lookup;
+mod new_key;
 mod relay;
 mod resolve;
 mod schema;
@@ -23,6 +24,7 @@ pub use document::{Change, Difference, Document};
 pub use draft::{Draft, presets};
 pub use egress::{Egress, ProxyEgress, RelayEgress};
 pub use lookup::{hash_key, hash_text, without_suffix};
+pub use new_key::{NewKey, new_key};
 pub use relay::Relay;
 pub use seal::{SealError, Sealer};
 

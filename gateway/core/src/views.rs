@@ -1,14 +1,19 @@
-//! What the admin API tells, as types: its JSON is made of them, and whoever shows the same to people starts from them.
+//! The answers of the admin API as types. Its JSON is written from them, and a page that shows the same to people can be
+//! made of them too.
 
+mod catalog;
 mod health;
 mod host;
+mod keys;
 mod limits;
 mod offer;
 mod plan;
 mod records;
 
+pub use catalog::{CheckedView, DiffView, DraftView, PresetsView, StoredView};
 pub use health::{ClearedView, HealthView, LatencyView, SubjectView};
-pub use host::{HostView, MaintenanceView, ReadyView};
+pub use host::{AliveView, HostView, MaintenanceView, ReadyView};
+pub use keys::{KeyView, KeysView, NewKeyView};
 pub use limits::{KnownLimitView, LearntView, LimitView, QuotaView, ScopeView};
 pub use offer::OfferView;
 pub use plan::{PlanView, RefusalView};

@@ -76,6 +76,11 @@ fn what_hosts_can_do_is_asked_once() {
 }
 
 #[test]
+fn the_component_makes_no_json_by_hand() {
+    assert_eq!(naming(&component(), &["json!"]), Vec::<&str>::new(), "answers are types of core's `views`");
+}
+
+#[test]
 fn the_line_fits_into_three_hundred_lines() {
     let (_, line) = component().into_iter().find(|(name, _)| name == "proxy.rs").expect("the line");
     assert!(line.lines().count() <= 300, "{} lines: what is no step belongs below proxy/", line.lines().count());

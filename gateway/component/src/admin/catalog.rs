@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use gateway_core::catalog::{Document, Draft};
 use gateway_core::refusal::{Refusal, Reply};
+use gateway_core::views::{CheckedView, DiffView, DraftView, StoredView};
 use serde::Deserialize;
-use serde_json::json;
 
 use crate::host;
 use crate::incoming::Incoming;
@@ -89,16 +89,20 @@ pub(super) async fn update(instance: &Rc<Instance>, incoming: &Incoming, scope: 
         refusal
     };
     let snapshot = changed.map_err(located)?;
-    let (kept, warnings) = (document.lacks(&whole), snapshot.catalog.warnings());
-    let reply = json!({ "version": snapshot.version, "etag": snapshot.etag, "kept": kept, "warnings": warnings });
-    Ok(Reply::json(200, &reply).with("etag", snapshot.etag.clone()))
+    let view = StoredView {
+        version: snapshot.version,
+        etag: &snapshot.etag,
+        kept: document.lacks(&whole),
+        warnings: snapshot.catalog.warnings(),
+    };
+    Ok(Reply::json(200, &view).with("etag", snapshot.etag.clone()))
 }
 
 /// Says whether a catalog would be accepted as a catalog file or by PATCH, and which sections would stay as they are; by
 /// PUT with `?replace=true`. Changes nothing.
 pub(super) async fn check(incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
-    let checked = checked(incoming, snapshot).await?;
-    Ok(Reply::json(200, &json!({ "ok": true, "kept": checked.kept, "warnings": checked.warnings })))
+    let Checked { kept, warnings, .. } = checked(incoming, snapshot).await?;
+    Ok(Reply::json(200, &CheckedView { ok: true, kept, warnings }))
 }
 
 /// The same, and what would be different then from the catalog in force. Shows no secret.
@@ -107,7 +111,7 @@ pub(super) async fn diff(incoming: &Incoming, snapshot: &Snapshot) -> Result<Rep
     let Checked { document, scope, kept, warnings } = checked(incoming, snapshot).await?;
     let after = scope.stored(&document, &snapshot.stored.redacted()).or_built_in();
     let changes = snapshot.document.redacted().changes(&after);
-    Ok(Reply::json(200, &json!({ "changes": changes, "kept": kept, "warnings": warnings })))
+    Ok(Reply::json(200, &DiffView { changes, kept, warnings }))
 }
 
 /// One provider, for a first catalog.
@@ -126,7 +130,7 @@ struct Wanted {
 pub(super) async fn draft(incoming: &Incoming) -> Result<Reply, Refusal> {
     let Wanted { provider, credential, model } = super::json(incoming).await?;
     let draft = Draft { provider: &provider, credential: credential.as_deref(), model: model.as_deref() };
-    Ok(Reply::json(200, &json!({ "provider": draft.provider_name(), "catalog": draft.to_toml() })))
+    Ok(Reply::json(200, &DraftView::of(&draft)))
 }
 
 /// A document that would be accepted.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use gateway_core::candidate::Account;
-use gateway_core::catalog::{self, Timeouts};
+use gateway_core::catalog::Timeouts;
 use gateway_core::offer;
 use gateway_core::outcome;
 use gateway_core::refusal::{Refusal, Reply};
@@ -11,8 +11,7 @@ use gateway_core::rewrite;
 use gateway_core::state::State;
 use gateway_core::trial;
 use gateway_core::uri::decode_parameter;
-use gateway_core::views::OfferView;
-use serde_json::json;
+use gateway_core::views::{OfferView, PresetsView};
 
 use crate::host;
 use crate::incoming::Incoming;
@@ -25,7 +24,7 @@ const LIST_MS_MAX: u64 = 20_000;
 
 /// The names that `preset` takes.
 pub(super) fn presets() -> Reply {
-    Reply::json(200, &json!({ "presets": catalog::presets().collect::<Vec<_>>() }))
+    Reply::json(200, &PresetsView::all())
 }
 
 /// The models that a provider of the catalog lists, asked now, with the credential of this label or id.

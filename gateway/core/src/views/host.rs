@@ -25,6 +25,18 @@ impl HostView {
     }
 }
 
+/// The answer of a request that asks whether the gateway is alive.
+#[derive(Debug, Serialize)]
+pub struct AliveView {
+    /// Always `ok`: a gateway that is not alive does not answer.
+    pub status: &'static str,
+}
+
+impl AliveView {
+    /// The only answer there is.
+    pub const OK: Self = AliveView { status: "ok" };
+}
+
 /// Whether calls can be served, and what is in trouble without stopping them.
 #[derive(Debug, Serialize)]
 pub struct ReadyView {
@@ -65,6 +77,7 @@ mod tests {
             let degraded = degraded.iter().map(|each| (*each).to_owned()).collect();
             serde_json::to_string(&ReadyView::of(degraded, Vec::new(), "\"1\"".into())).expect("JSON")
         };
+        assert_eq!(serde_json::to_string(&AliveView::OK).expect("JSON"), r#"{"status":"ok"}"#);
         assert_eq!(shown(&[]), r#"{"status":"ok","degraded":[],"refusing":[],"catalog":"\"1\""}"#);
         assert!(shown(&["records: off"]).starts_with(r#"{"status":"degraded","degraded":["records: off"]"#));
     }
