@@ -1,12 +1,12 @@
 #!/bin/sh
 # Installs, upgrades or removes the llmio binary on Linux:
-#   curl -fsSL https://github.com/OWNER/llmio/releases/latest/download/install.sh | sh
+#   curl -fsSL https://github.com/${LLMIO_REPOSITORY:?}/releases/latest/download/install.sh | sh
 # The copy that comes with a release installs that release and carries the checksums of its archives, so that it does not
 # matter where an archive comes from.
 set -eu
 umask 022
 
-# Written by runner/deploy/pack when a release is made.
+# Written by runner/deploy/pack when a release is made; a copy that belongs to none takes the repository from outside.
 RELEASE=''
 CHECKSUMS=''
 
@@ -97,7 +97,11 @@ find_checksum() {
 }
 
 install() {
-    [ "$RELEASE" ] || fail "this copy belongs to no release: name one with --release URL" "此脚本不属于任何版本：请用 --release URL 指定"
+    if [ -z "$RELEASE" ] && [ "${LLMIO_REPOSITORY:-}" ]; then
+        RELEASE="https://github.com/$LLMIO_REPOSITORY/releases/latest/download"
+    fi
+    [ "$RELEASE" ] || fail "this copy belongs to no release: name one with --release URL, or LLMIO_REPOSITORY=owner/llmio" \
+        "此脚本不属于任何版本：请用 --release URL 或 LLMIO_REPOSITORY=owner/llmio 指定"
     mkdir -p "$place" || fail "$place cannot be made; choose another with --to DIR" "无法创建 $place；请用 --to DIR 指定其他目录"
     # Beside its place and not in /tmp, where programs may not be allowed to run: it is tried before it is put in place.
     draft=$(mktemp -d "$place/.llmio-XXXXXX") || fail "$place cannot be written; use sudo, or --to DIR" "无法写入 $place；请使用 sudo 或 --to DIR"
