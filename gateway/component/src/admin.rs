@@ -66,8 +66,9 @@ pub(crate) async fn serve(
     answered
 }
 
-/// Whether a change takes something back that other instances may still go by: a key, a rest, what is spent. A new key is
-/// asked of the store by whoever does not know it, and waits for nobody.
+/// Whether other instances must have seen a change before it is answered, because they would go on using what it takes
+/// back: a key, the end of a pause, or what is counted as spent. A new key needs no such wait: an instance that does
+/// not know a key looks into the store.
 fn takes_back(admin: Admin) -> bool {
     match admin {
         Admin::CatalogUpdate
@@ -95,12 +96,12 @@ fn takes_back(admin: Admin) -> bool {
     }
 }
 
-/// A database that does not answer is not the caller's fault, and will be back.
+/// The refusal while the database does not answer. This is not the caller's fault, and it will pass.
 fn unavailable(trouble: Trouble) -> Refusal {
     Refusal::unavailable("records_unavailable", format!("Records cannot be read now: {trouble}. Try again.")).after(1)
 }
 
-/// The operation that records call so.
+/// The operation of this name, as records write it.
 fn operation(endpoint: &str) -> Result<Operation, Refusal> {
     Operation::ALL.into_iter().find(|operation| operation.name() == endpoint).ok_or_else(|| {
         let names = Operation::ALL.map(Operation::name).join(", ");

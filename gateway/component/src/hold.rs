@@ -1,8 +1,8 @@
-//! What a call keeps of the instance's [memory](gateway_core::memory): bodies, requests that are being written, answers
-//! that are not through. Each is held for as long as a [`Held`] lives.
+//! The part of the instance's [memory](gateway_core::memory) that a call takes: bodies, requests that are being written
+//! and answers that have not been relayed whole. Each part counts for as long as its [`HeldBytes`] lives.
 //!
-//! Whoever finds no room looks again in a moment: no task may wake another's on WASI 0.3 hosts, and only calls with large
-//! bodies ever wait.
+//! A call that finds no room looks again after a moment, because on WASI 0.3 hosts no task may wake another's. Only
+//! calls with large bodies ever wait.
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -12,16 +12,17 @@ use gateway_core::memory::{SMALL_BYTES_MAX, Share};
 use crate::host;
 use crate::instance::Instance;
 
-/// A request waits so long for its turn. Longer than most answers take, of which one that is before it may wait for.
+/// How long a request waits for its turn at most: longer than most answers take, since the request before it may hold
+/// its room until its answer has come.
 pub(crate) const TURN_MS_MAX: u64 = 300_000;
 
-/// An answer waits so long for room. Its provider sends meanwhile, or waits, and does not do so for ever.
+/// How long an answer waits for room at most. Its provider goes on sending, or waits itself, but not for ever.
 pub(crate) const ANSWER_MS_MAX: u64 = 30_000;
 
-/// Between two looks.
+/// The time between two attempts to get room.
 const LOOK_MS: u64 = 20;
 
-/// Who keeps something: one request. Clones are the same one.
+/// A request as the owner of memory. Clones stand for the same request.
 #[derive(Clone)]
 pub(crate) struct Holder(Rc<Inner>);
 
@@ -33,45 +34,45 @@ struct Inner {
     bytes: Cell<usize>,
 }
 
-/// Something that is kept; given back when it is dropped.
-pub(crate) struct Held {
+/// Bytes that a request holds in memory. They are given back when this is dropped.
+pub(crate) struct HeldBytes {
     holder: Holder,
     bytes: usize,
-    /// How long it has waited for room in all.
+    /// How long it has waited for room, all waits together.
     waited_ms: u64,
 }
 
 impl Holder {
-    /// Nothing kept yet, by nobody who is known.
+    /// A holder without any bytes, whose caller is not known yet.
     pub(crate) fn new(instance: &Rc<Instance>) -> Self {
         let call = instance.memory.borrow_mut().draw();
         let (whose, is_large, bytes) = (OnceCell::new(), Cell::new(false), Cell::new(0));
         Holder(Rc::new(Inner { instance: instance.clone(), call, whose, is_large, bytes }))
     }
 
-    /// The caller whose share it is part of.
+    /// Counts the holder's bytes against the share of this caller.
     pub(crate) fn belongs_to(&self, name: &str) {
         let _ = self.0.whose.set(name.into());
     }
 
-    /// Its body will have so many bytes, as far as that is told.
+    /// Notes how long the request's body will be, if the request says so.
     pub(crate) fn expects(&self, bytes: Option<usize>) {
         self.0.is_large.set(bytes.is_none_or(|bytes| bytes > SMALL_BYTES_MAX));
     }
 
-    /// Something of it, which is empty so far.
-    pub(crate) fn nothing(&self) -> Held {
-        Held { holder: self.clone(), bytes: 0, waited_ms: 0 }
+    /// A new part of the holder, empty so far.
+    pub(crate) fn nothing(&self) -> HeldBytes {
+        HeldBytes { holder: self.clone(), bytes: 0, waited_ms: 0 }
     }
 }
 
-impl Held {
-    /// How much it is.
+impl HeldBytes {
+    /// The number of bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// From now on it is so much. `false`, and nothing changes, where there is no room for more at the moment.
+    /// Changes the number of bytes. Returns `false`, and changes nothing, if there is no room for more at the moment.
     pub(crate) fn set(&mut self, bytes: usize) -> bool {
         if bytes == self.bytes {
             return true;
@@ -92,7 +93,8 @@ impl Held {
         true
     }
 
-    /// The same as soon as there is room. `false`: it has waited so long in all.
+    /// Changes the number of bytes as soon as there is room. Returns `false` if all waits together took longer than
+    /// `ms_max`.
     pub(crate) async fn set_in_turn(&mut self, bytes: usize, ms_max: u64) -> bool {
         while !self.set(bytes) {
             if self.waited_ms > ms_max {
@@ -106,7 +108,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldBytes {
     fn drop(&mut self) {
         self.set(0);
     }

@@ -1,4 +1,4 @@
-//! What the host provides beside HTTP and the stores: time, chance, variables, tasks, and what it can do beyond that.
+//! What the host provides beside HTTP and the stores: time, random numbers, variables, tasks, and abilities of its own.
 
 pub(crate) mod body;
 
@@ -13,28 +13,29 @@ use spin_sdk::wasip3::clocks::{monotonic_clock, system_clock};
 use spin_sdk::wasip3::random::random::get_random_bytes;
 use spin_sdk::wasip3::wit_bindgen;
 
-/// What a host can do beyond WASI and Spin's interfaces. Read once, since it stays as it is for as long as an instance
-/// lives. See `host.md`.
+/// The abilities of a host beyond WASI and Spin's interfaces. They are read once, since they do not change while an
+/// instance lives. See `host.md`.
 #[derive(Debug, Default)]
 pub(crate) struct Capabilities {
-    /// The id of this start of the host, where it tells one: its rows can be told from those of an earlier start.
+    /// The id of this start of the host, if the host tells one. It tells rows of this start from rows of an earlier
+    /// one.
     pub(crate) boot: Option<String>,
-    /// It names each call in the header `x-llmio-call`, and lets no client do so.
+    /// The host names each call in the header `x-llmio-call`, and removes that header from what clients send.
     pub(crate) names_calls: bool,
-    /// It reads what the header `x-llmio-host` of an outgoing request says: whose request it is, that a private address is
-    /// meant, which proxy to take.
+    /// The host obeys the header `x-llmio-host` of an outgoing request, which says whose request it is, whether a
+    /// private address is allowed, and which proxy to use.
     pub(crate) reads_instructions: bool,
-    /// A statement without rows is done when it stands in the host's queue, and the synchronous call does not block.
+    /// The host only queues a statement that returns no rows, so that the synchronous call does not block.
     pub(crate) queues_writes: bool,
-    /// It asks for maintenance every minute.
+    /// The host calls `POST /api/maintain` every minute.
     pub(crate) asks_for_maintenance: bool,
-    /// It tells in `store_trouble` what became of statements, over all instances.
+    /// The host tells in the variable `store_trouble` how statements have fared, over all instances.
     pub(crate) tells_store_trouble: bool,
 }
 
 impl Capabilities {
-    /// Asks the host. llmio's own runner is known by the id of its start, and can do all of it; of another host none of it
-    /// is assumed.
+    /// Asks the host. llmio's own runner is recognised by the id of its start, and has every ability; another host is
+    /// assumed to have none.
     pub(crate) async fn read() -> Self {
         match variable("boot").await {
             None => Capabilities::default(),
@@ -49,18 +50,18 @@ impl Capabilities {
         }
     }
 
-    /// When this start of the host began, Unix milliseconds: its id is a UUID of version 7.
+    /// When this start of the host began, in Unix milliseconds, as its id says, which is a UUID of version 7.
     pub(crate) fn boot_ms(&self) -> Option<i64> {
         self.boot.as_deref().and_then(born_ms)
     }
 }
 
-/// Milliseconds of the monotonic clock: for spans, never for dates.
+/// The monotonic clock in milliseconds. It measures spans and says nothing of dates.
 pub(crate) fn now_ms() -> u64 {
     monotonic_clock::now() / 1_000_000
 }
 
-/// Unix milliseconds of the wall clock.
+/// The wall clock in Unix milliseconds.
 pub(crate) fn unix_ms() -> i64 {
     let now = system_clock::now();
     now.seconds.saturating_mul(1000).saturating_add(i64::from(now.nanoseconds / 1_000_000))
@@ -77,69 +78,69 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
     spin_sdk::wasip3::spawn(task);
 }
 
-/// The one timer of a stream: it watches over its head, then over its silences. An unspent one is used on, since each
-/// costs a call of the host; so it may be over early, and whoever waits looks at the clock. One timer for all streams of
-/// an instance would be cheaper still, but no task may wake another's on WASI 0.3 hosts.
+/// The only timer of a stream: first for the response head, then for each silence. A timer that was not used up is used
+/// again, since each one costs a call of the host; it may therefore fire early, and its users look at the clock. One
+/// timer for all streams of an instance would cost less still, but no task may wake another's on WASI 0.3 hosts.
 #[derive(Default)]
-pub(crate) struct Pulse(Option<Pin<Box<dyn Future<Output = ()>>>>);
+pub(crate) struct StreamTimer(Option<Pin<Box<dyn Future<Output = ()>>>>);
 
-impl Pulse {
-    /// One that is over in `ms`.
+impl StreamTimer {
+    /// A timer that fires after `ms`.
     pub(crate) fn of(ms: u64) -> Self {
-        Pulse(Some(Box::pin(wait_ms(ms))))
+        StreamTimer(Some(Box::pin(wait_ms(ms))))
     }
 
-    /// Waits for at most about `ms`.
+    /// Waits for about `ms`, or less.
     pub(crate) async fn beat(&mut self, ms: u64) {
         self.0.get_or_insert_with(|| Box::pin(wait_ms(ms))).await;
         self.0 = None;
     }
 }
 
-/// Lets others run in between where a call works long: the thread's other instances and its connections. This instance
-/// itself does one thing at a time.
+/// Lets the thread's other instances and connections run while a call works long. Within this instance nothing else
+/// runs meanwhile.
 #[derive(Default)]
-pub(crate) struct Breath(Cell<usize>);
+pub(crate) struct YieldPoint(Cell<usize>);
 
-/// So much is worked on at a time. Of text this takes a few milliseconds, of what is dear to read some tens.
+/// How much is worked on without a pause: some milliseconds for plain text, some tens for what is costly to parse.
 const PIECE_BYTES: usize = 2 << 20;
 
-impl Breath {
-    /// So many bytes more have been worked on.
+impl YieldPoint {
+    /// Notes that this many bytes more have been worked on, and pauses when a piece is complete.
     pub(crate) fn step(&self, bytes: usize) {
         let worked = self.0.get() + bytes;
         self.0.set(worked % PIECE_BYTES);
         if worked >= PIECE_BYTES {
-            // Whether this call was cancelled meanwhile is seen where it next waits.
+            // A call that is cancelled meanwhile notices it at its next wait.
             let _ = wit_bindgen::yield_blocking();
         }
     }
 }
 
-/// Numbers to draw from. The generator is seeded once per instance: a host call for each request would cost more than
-/// the draw, and nothing secret is made of it.
+/// A source of random numbers for draws. Its generator is seeded once per instance, since asking the host for every
+/// request would cost more than the draw. Nothing secret is made of these numbers.
 #[derive(Default)]
-pub(crate) struct Chance(RefCell<Option<SmallRng>>);
+pub(crate) struct RandomSource(RefCell<Option<SmallRng>>);
 
-impl Chance {
-    /// A number to draw from.
+impl RandomSource {
+    /// A random number of 64 bits.
     pub(crate) fn draw(&self) -> u64 {
         self.0.borrow_mut().get_or_insert_with(|| SmallRng::from_seed(random_bytes())).random()
     }
 
-    /// A number from 0 to 1.
+    /// A random number from 0 to 1.
     pub(crate) fn fraction(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "32 bits of chance are enough for jitter")]
+        #[expect(clippy::cast_precision_loss, reason = "32 bits of random are enough for jitter")]
         let fraction = (self.draw() >> 32) as f64 / f64::from(u32::MAX);
         fraction
     }
 }
 
-/// Bytes nobody can predict, for keys, nonces and ids.
+/// Random bytes that nobody can predict, for keys, nonces and ids.
 pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     let mut filled = 0;
-    // A host may give fewer than were asked for; what is left would be zeroes, and keys and nonces are made of these.
+    // A host may return fewer bytes than were asked for, and the rest would stay zero in keys and nonces.
     while filled < N {
         let drawn = get_random_bytes((N - filled) as u64);
         let missing = bytes.iter_mut().skip(filled);
@@ -148,17 +149,18 @@ pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// A variable's value, where it is defined and not empty.
+/// The value of a variable, if it is defined and not empty.
 pub(crate) async fn variable(name: &str) -> Option<String> {
     spin_sdk::variables::get(name).await.ok().filter(|value| !value.is_empty())
 }
 
-/// Writes a line to the host's log: standard error. One that cannot be written is no reason to trap.
+/// Writes a line to standard error, which is the host's log. A failure to write is ignored, since a panic would be
+/// worse.
 pub(crate) fn log(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Runs something when it is dropped: at the end of a task, also of one that the host ends early.
+/// Runs a closure when it is dropped: at the end of a task, even of a task that the host ends early.
 pub(crate) struct OnDrop<F: FnMut()>(pub(crate) F);
 
 impl<F: FnMut()> Drop for OnDrop<F> {

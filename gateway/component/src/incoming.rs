@@ -1,4 +1,4 @@
-//! Step 1 as far as it touches the world: a request's head, and its body when a step asks for it.
+//! Step 1 of the line as far as it needs the host: reading the head of a request, and its body once a step asks for it.
 //!
 //! The body is read only after the caller is known, so that nobody without a key can make an instance hold 32 MiB.
 
@@ -15,43 +15,43 @@ use gateway_core::refusal::{Refusal, Reply};
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Method};
 use spin_sdk::wasip3::wit_future;
 
-use crate::hold::{Held, Holder, TURN_MS_MAX};
+use crate::hold::{HeldBytes, Holder, TURN_MS_MAX};
 use crate::host::{self, body};
 use crate::instance::Instance;
 
 /// A request whose body may not have been read yet.
 pub(crate) struct Incoming {
-    /// In capitals.
+    /// The method in capitals.
     pub(crate) method: String,
-    /// Without query.
+    /// The path without the query.
     pub(crate) path: String,
-    /// What stands behind `?`.
+    /// What follows `?` in the request target.
     pub(crate) query: Option<String>,
-    /// The host the request names, of an admin request only: each question to the host costs.
+    /// The host that the request names. It is only read of admin requests, since every question to the host costs time.
     authority: Option<String>,
-    /// Names in lower case.
+    /// The headers, their names in lower case.
     pub(crate) headers: Vec<(String, Vec<u8>)>,
-    /// The record's id: the runner's, else made here.
+    /// The id of the call and its record: the runner's, or one made here.
     pub(crate) id: String,
-    /// Who is connected: the client or a proxy in front.
+    /// The address that is connected: the client's, or that of a proxy in front.
     pub(crate) peer: Option<IpAddr>,
-    /// Wall clock at the start.
+    /// The wall clock when the request came, in Unix milliseconds.
     pub(crate) at_ms: i64,
-    /// Monotonic clock at the start.
+    /// The monotonic clock when the request came.
     pub(crate) start_ms: u64,
-    /// What is kept for it.
+    /// The memory that the request takes.
     pub(crate) holder: Holder,
     request: Cell<Option<types::Request>>,
 }
 
-/// A body, and what it takes of the instance's memory.
+/// A body, and the memory that it takes.
 pub(crate) struct Body {
     pub(crate) bytes: Vec<u8>,
-    pub(crate) held: Held,
+    pub(crate) held: HeldBytes,
 }
 
 impl Incoming {
-    /// Reads the head.
+    /// Reads the head of a request.
     pub(crate) fn read(instance: &Rc<Instance>, request: types::Request) -> Self {
         let method = match request.get_method() {
             Method::Get => "GET".into(),
@@ -100,7 +100,7 @@ impl Incoming {
         headers::text(&self.headers, name)
     }
 
-    /// What a browser says of the request.
+    /// What a browser says about where the request comes from.
     pub(crate) fn visit<'a>(&'a self, public_url: &'a str) -> Visit<'a> {
         Visit {
             method: &self.method,
@@ -117,19 +117,19 @@ impl Incoming {
         found.and_then(|(_, value)| std::str::from_utf8(value).ok())
     }
 
-    /// The length of the body, where it is told.
+    /// The length of the body, if the request tells it.
     pub(crate) fn announced(&self) -> Option<usize> {
         self.header("content-length")?.trim().parse().ok()
     }
 
-    /// The body as it comes, once, for whoever passes it on. A second time there is none.
+    /// The body as a stream, to be passed on. It is given once; afterwards there is none.
     pub(crate) fn contents(&self) -> Option<body::Reader> {
         let (_result, result_reader) = wit_future::new(|| Ok(()));
         let request = self.request.take()?;
         Some(body::Reader::of(types::Request::consume_body(request, result_reader)))
     }
 
-    /// Reads the whole body, once. A second time it is empty.
+    /// Reads the whole body. A second call returns an empty one.
     pub(crate) async fn body(&self) -> Result<Body, Refusal> {
         if let Some(encoding) =
             self.header("content-encoding").filter(|encoding| !encoding.eq_ignore_ascii_case("identity"))
@@ -148,13 +148,17 @@ impl Incoming {
     }
 }
 
-/// What is reserved before the first byte has come. More than most bodies; an announced length alone must not take 32
-/// MiB of what there is, for a client that then sends nothing.
+/// How much memory is reserved before the first byte has come. Most bodies are smaller. A length that is only announced
+/// must not reserve 32 MiB for a client that then sends nothing.
 const FIRST_BYTES: usize = 64 << 10;
 
-/// With a known length the end is where the length says, and neither the stream's end nor the trailers, which would
-/// cost a suspension each, are waited for.
-async fn collect(mut contents: body::Reader, announced: Option<usize>, held: &mut Held) -> Result<Vec<u8>, Refusal> {
+/// Collects the body. If its length is known, reading stops there, without waiting for the end of the stream or for
+/// trailers, which would cost one suspension each.
+async fn collect(
+    mut contents: body::Reader,
+    announced: Option<usize>,
+    held: &mut HeldBytes,
+) -> Result<Vec<u8>, Refusal> {
     let mut bytes: Vec<u8> = Vec::new();
     let first = announced.unwrap_or(8 << 10).clamp(1, FIRST_BYTES);
     grow(&mut bytes, first, held).await?;
@@ -187,16 +191,16 @@ async fn collect(mut contents: body::Reader, announced: Option<usize>, held: &mu
     }
 }
 
-/// Waits for the body's turn where there is no room for more of it now. The client is not read from meanwhile.
-async fn grow(bytes: &mut Vec<u8>, more: usize, held: &mut Held) -> Result<(), Refusal> {
+/// Waits for the body's turn if there is no room for more of it now. Nothing is read from the client meanwhile.
+async fn grow(bytes: &mut Vec<u8>, more: usize, held: &mut HeldBytes) -> Result<(), Refusal> {
     let has_room = held.set_in_turn(held.bytes() + more, TURN_MS_MAX).await;
     if has_room && bytes.try_reserve_exact(more).is_ok() { Ok(()) } else { Err(Refusal::no_room()) }
 }
 
-/// A UUID v7: sorts by time, so records do too.
+/// A UUID of version 7, so that records sort by time.
 fn new_id(instance: &Instance, at_ms: i64) -> String {
     let mut bytes = [0u8; 10];
-    let (high, low) = (instance.chance.draw().to_le_bytes(), instance.chance.draw().to_le_bytes());
+    let (high, low) = (instance.random.draw().to_le_bytes(), instance.random.draw().to_le_bytes());
     bytes.iter_mut().zip(high.into_iter().chain(low)).for_each(|(to, from)| *to = from);
     let millis = u64::try_from(at_ms).unwrap_or(0);
     uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid().to_string()
@@ -207,13 +211,13 @@ fn parse_address(text: &str) -> Option<IpAddr> {
     text.parse::<SocketAddr>().map(|socket| socket.ip()).or_else(|_| text.parse()).ok()
 }
 
-/// Whether a browser asks for a page if it may send a request.
+/// Whether this is a preflight: a browser's question whether a page may send a request.
 pub(crate) fn is_preflight(incoming: &Incoming) -> bool {
     incoming.method == "OPTIONS" && incoming.header("access-control-request-method").is_some()
 }
 
-/// The answer to a CORS preflight. Data routes may be called from any page: the key is what protects them, and a
-/// browser sends none on its own.
+/// The answer to a CORS preflight. Data routes may be called from any page, since they are protected by keys, and a
+/// browser never adds a key by itself.
 pub(crate) fn preflight(incoming: &Incoming) -> Reply {
     let asked = incoming.header("access-control-request-headers").unwrap_or("authorization, content-type");
     Reply { status: 204, headers: Vec::new(), body: Vec::new() }
@@ -223,8 +227,8 @@ pub(crate) fn preflight(incoming: &Incoming) -> Reply {
         .with("vary", "access-control-request-headers")
 }
 
-/// Counts a failing credential and refuses its address harder when it has had too many. Behind a trusted proxy the
-/// address is the client's own: one that guesses must not make all the others wait.
+/// Counts a wrong credential, and refuses its address for longer once there were too many. Behind a trusted proxy this
+/// is the address of the client, so that one client that guesses does not lock out the others.
 pub(crate) fn throttle(instance: &Instance, incoming: &Incoming, trusted: &[Network], refusal: Refusal) -> Refusal {
     let Some(address) = client_address(incoming.peer, &incoming.headers, trusted) else { return refusal };
     match instance.throttle.borrow_mut().failed(address, incoming.at_ms) {

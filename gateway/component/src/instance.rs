@@ -1,39 +1,39 @@
-//! What an instance of the component remembers from one request to the next. There is one value of it, made with the
-//! first request; whoever needs any of it has it as an argument.
+//! What an instance of the component remembers from one request to the next. It is one value, made with the first
+//! request and passed as an argument to whatever needs it.
 
 use std::cell::RefCell;
 
 use gateway_core::authenticate::Throttle;
 use gateway_core::memory::Memory;
 
-use crate::host::{Capabilities, Chance};
+use crate::host::{Capabilities, RandomSource};
 use crate::proxy::{Lines, OpenCalls};
 use crate::send::Buffers;
 use crate::store::Stores;
 
-/// An instance. Nothing in it is a request's own, but for the calls that are under way.
+/// The state of an instance. Apart from the calls under way, nothing in it belongs to a single request.
 pub(crate) struct Instance {
-    /// What the host can do.
+    /// The abilities of the host.
     pub(crate) host: Capabilities,
-    pub(crate) chance: Chance,
-    /// Who presented wrong credentials of late.
+    pub(crate) random: RandomSource,
+    /// Addresses that presented wrong credentials lately.
     pub(crate) throttle: RefCell<Throttle>,
-    /// What is kept for the calls under way.
+    /// The memory that the calls under way take.
     pub(crate) memory: RefCell<Memory>,
     pub(crate) buffers: Buffers,
     pub(crate) store: Stores,
     /// The calls under way.
     pub(crate) open: OpenCalls,
-    /// Who of them waits for a slot.
+    /// The calls that wait for a free slot.
     pub(crate) lines: Lines,
 }
 
 impl Instance {
-    /// One that knows nothing yet but its host.
+    /// An instance that knows only its host.
     pub(crate) fn new(host: Capabilities) -> Self {
         Instance {
             host,
-            chance: Chance::default(),
+            random: RandomSource::default(),
             throttle: RefCell::default(),
             memory: RefCell::default(),
             buffers: Buffers::default(),

@@ -17,7 +17,7 @@ mod relay;
 mod send;
 mod store;
 
-use gateway_core::accept::{self, Found};
+use gateway_core::accept::{self, RouteMatch};
 use gateway_core::authenticate::{self, Caller};
 use gateway_core::endpoint::{Endpoint, Needs};
 use gateway_core::models;
@@ -35,8 +35,8 @@ use std::rc::Rc;
 
 spin_sdk::wasip3::http::service::export!(Gateway);
 
-/// The allocator of the C library takes a quarter of all instructions of a call; an instance has one thread and needs none
-/// of its locks.
+/// The standard allocator took a quarter of all instructions of a call. An instance has one thread, so that this one
+/// needs no locks.
 #[global_allocator]
 static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
 
@@ -51,11 +51,12 @@ impl spin_sdk::wasip3::exports::http::handler::Guest for Gateway {
 }
 
 thread_local! {
-    /// An export of a component has no `self`, so this is where the one instance lives. Nobody else looks here.
+    /// An export of a component has no `self`, so this is where the one instance lives. Only [`instance`] reads it.
     static INSTANCE: RefCell<Option<Rc<Instance>>> = const { RefCell::new(None) };
 }
 
-/// The instance. What can be believed of a request depends on the host, so the first request asks for that.
+/// The instance. Which headers can be believed depends on the host, so the first request asks the host for its
+/// abilities.
 async fn instance() -> Rc<Instance> {
     if let Some(instance) = INSTANCE.with_borrow(Clone::clone) {
         return instance;
@@ -65,17 +66,17 @@ async fn instance() -> Rc<Instance> {
     INSTANCE.with_borrow_mut(|instance| instance.get_or_insert_with(|| Rc::new(Instance::new(host))).clone())
 }
 
-/// Finds the route, makes sure of what it needs, and hands over.
+/// Finds the route of a request, checks that the caller may use it, and hands the request over.
 async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
     let shape = accept::shape(&incoming.path, &incoming.headers, incoming.query.as_deref());
     let (needs, endpoint, parameter) = match accept::find(&incoming.method, &incoming.path) {
-        Found::Route(needs, endpoint, parameter) => (needs, endpoint, parameter.to_owned()),
-        Found::Preflight => return relay::reply(&incoming, incoming::preflight(&incoming)),
-        Found::WrongMethod(allow) => {
+        RouteMatch::Route(needs, endpoint, parameter) => (needs, endpoint, parameter.to_owned()),
+        RouteMatch::Preflight => return relay::reply(&incoming, incoming::preflight(&incoming)),
+        RouteMatch::WrongMethod(allow) => {
             let refusal = Refusal::wrong_method(&incoming.method, &incoming.path, allow);
             return relay::refuse(&incoming, &refusal, shape);
         }
-        Found::Unknown => {
+        RouteMatch::Unknown => {
             let refusal = Refusal::unknown_path(&incoming.method, &incoming.path, accept::not_served(&incoming.path));
             return relay::refuse(&incoming, &refusal, shape);
         }
@@ -92,7 +93,7 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
     }
     let (caller, snapshot) = match enter(instance, needs, &incoming).await {
         Ok(entered) => entered,
-        // A gateway that cannot serve is alive all the same, and readiness says why it cannot.
+        // A gateway that cannot serve calls is still alive; readiness is what says why it cannot serve.
         Err(_) if matches!(endpoint, Endpoint::Alive | Endpoint::Probe) => return relay::reply(&incoming, alive()),
         Err(refusal) => return relay::refuse(&incoming, &refusal, shape),
     };
@@ -124,9 +125,9 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
     }
 }
 
-/// Step 2 of the line, and the snapshot every later step of this request sees.
+/// Step 2 of the line: authenticates the caller, and takes the snapshot that every later step of this request uses.
 async fn enter(instance: &Rc<Instance>, needs: Needs, incoming: &Incoming) -> Result<(Caller, Rc<Snapshot>), Refusal> {
-    // Who administers sees what was stored a moment ago, whichever instance stored it.
+    // An admin request sees what was stored a moment ago, whichever instance stored it.
     let mut snapshot = match needs {
         Needs::Admin => store::catalog::administered(instance).await?,
         Needs::Key | Needs::Relay | Needs::Nothing => store::catalog::current(instance, Freshness::Recent).await?,
@@ -155,7 +156,8 @@ async fn enter(instance: &Rc<Instance>, needs: Needs, incoming: &Incoming) -> Re
     }
 }
 
-/// One model, which may have been added a moment ago through another instance.
+/// One model as a client may see it. If it is not found, it may have just been added through another instance, so the
+/// newest catalog is read.
 async fn model(
     instance: &Rc<Instance>,
     caller: &Caller,

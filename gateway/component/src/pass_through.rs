@@ -1,5 +1,6 @@
-//! `/relay/{name}/…`: a request passed to the one origin its relay names, and the answer back, streamed both ways. Nothing
-//! is chosen, tried again or looked into: whoever sends it speaks to the origin, and llmio is the place it leaves from.
+//! `/relay/{name}/…`: a request is passed to the one origin that its relay names, and the answer passed back, both as
+//! streams. Nothing is chosen, retried or read: the client speaks to the origin, and llmio is only the address it comes
+//! from.
 
 mod upload;
 
@@ -12,7 +13,7 @@ use gateway_core::headers::{self, RELAY_KEY};
 use gateway_core::outcome::SendError;
 use gateway_core::record::{self, kept_text};
 use gateway_core::refusal::{Refusal, Shape};
-use gateway_core::relays::{self, MARK, Passed, REFUSED};
+use gateway_core::relays::{self, MARK, REFUSED, RelayedRequest};
 use gateway_core::state::State;
 use gateway_core::verdict::Class;
 
@@ -21,19 +22,19 @@ use crate::incoming::{self, Incoming};
 use crate::instance::Instance;
 use crate::proxy::OpenCall;
 use crate::relay::{self, Response};
-use crate::send::{self, Body, FIRST_BYTE_MS_WHOLE, Limits, Rejected};
+use crate::send::{self, Body, FIRST_BYTE_MS_WHOLE, HostRefusal, Limits};
 use crate::store::catalog::{self, Freshness, Snapshot};
 
 use upload::Upload;
 
-/// As for balanced calls; a relay has no model that could say otherwise.
+/// The same limit as for balanced calls. There is no model here that could set another one.
 const CONNECT_MS: u64 = 5_000;
 const IDLE_MS: u64 = 90_000;
 const TOTAL_MS: u64 = 60 * 60 * 1000;
 
 const KEY_MISSING: &str = "key_missing";
 
-/// Passes a request on, or says why not, in this shape. `rest` stands behind `/relay/`.
+/// Passes a request on, or refuses it in this shape. `rest` is the part of the path behind `/relay/`.
 pub(crate) async fn serve(
     instance: &Rc<Instance>,
     incoming: &Incoming,
@@ -43,7 +44,7 @@ pub(crate) async fn serve(
 ) -> Response {
     let (name, path) = relays::split(rest);
     let refused = match enter(instance, incoming, snapshot, name).await {
-        // A preflight never carries a key. Where none is needed it is the origin's to answer, like all that comes.
+        // A preflight never carries a key. If the relay needs none, the preflight is passed on like any other request.
         Err(refusal) if refusal.code == Some(KEY_MISSING) && incoming::is_preflight(incoming) => {
             return relay::reply(incoming, incoming::preflight(incoming));
         }
@@ -65,7 +66,7 @@ pub(crate) async fn serve(
     relay::reply(incoming, reply)
 }
 
-/// Finds the relay and makes sure of the caller, from a catalog that is certain to be new before anything is refused.
+/// Finds the relay and authenticates the caller. Before anything is refused, the newest catalog is read.
 async fn enter(
     instance: &Rc<Instance>,
     incoming: &Incoming,
@@ -132,12 +133,12 @@ async fn pass(
                 Some(refusal) => (refusal.clone(), Class::Gone, refusal.message),
                 None => (failed(relay, &error), relays::blame(&error), error.describe()),
             };
-            let passed = record::Passed { status: None, class, error: Some(why) };
+            let passed = record::OriginResult { status: None, class, error: Some(why) };
             open.passed_by(&relay.name, &asked, passed, started_ms);
             return Err(refusal);
         }
     };
-    let passed = record::Passed { status: Some(status), class: relays::verdict(status).1, error: None };
+    let passed = record::OriginResult { status: Some(status), class: relays::verdict(status).1, error: None };
     open.passed_by(&relay.name, &asked, passed, started_ms);
     if status == 101 {
         let said =
@@ -173,10 +174,10 @@ async fn send(
     instance: &Instance,
     incoming: &Incoming,
     relay: &Relay,
-    passed: Passed,
+    passed: RelayedRequest,
     contents: body::Reader,
 ) -> Result<Result<(u16, Vec<(String, Vec<u8>)>, Body), SendError>, Refusal> {
-    let Passed { path, mut headers } = passed;
+    let RelayedRequest { path, mut headers } = passed;
     if contents.is_none() && headers::value(&headers, "content-length").is_none() {
         headers.push(("content-length".to_owned(), b"0".to_vec()));
     }
@@ -193,7 +194,7 @@ async fn send(
     };
     send::pass_on(instance, head, contents)
         .await
-        .map_err(|Rejected(part)| Refusal::bad_request(format!("The host does not take {part} of the request.")))
+        .map_err(|HostRefusal(part)| Refusal::bad_request(format!("The host does not take {part} of the request.")))
 }
 
 fn failed(relay: &Relay, error: &SendError) -> Refusal {
@@ -204,7 +205,7 @@ fn failed(relay: &Relay, error: &SendError) -> Refusal {
         }
         SendError::Denied => Refusal::bad_gateway(error.state(), said),
         SendError::Shortage => Refusal::unavailable("busy", said).after(1),
-        // Nobody has tried again yet, unlike for a balanced call: whether it helps is the client's to find out.
+        // Unlike for a balanced call nothing was retried here, so the client is told that it may try again.
         SendError::FirstByteTimeout | SendError::IdleTimeout => {
             Refusal { should_retry: None, ..Refusal::timed_out(error.state(), said) }
         }
@@ -212,8 +213,8 @@ fn failed(relay: &Relay, error: &SendError) -> Refusal {
     }
 }
 
-/// Hands the answer on; returns how many bytes of it, and why that is not all. One that is cut gets an unclean end and
-/// nothing of llmio's own.
+/// Passes the answer on. Returns the number of its bytes that were passed, and why these are not all. An answer that is
+/// cut off ends uncleanly, and llmio adds nothing to it.
 async fn copy(
     instance: &Instance,
     mut body: Body,

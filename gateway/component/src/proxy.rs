@@ -1,5 +1,5 @@
-//! THE LINE: what becomes of a balanced call, one statement per step. Each step takes the value of the one before it;
-//! the first refusal ends the line and is answered in the caller's shape.
+//! THE LINE: how a balanced call is served, one statement for each step. Each step takes the value of the one before
+//! it; the first refusal ends the line and is answered in the caller's dialect.
 
 mod attempt;
 mod charges;
@@ -33,11 +33,11 @@ use gateway_core::refusal::{Refusal, Reply};
 use gateway_core::state::State;
 use gateway_core::uri;
 
-use crate::hold::Held;
-use crate::host::{self, Breath, Pulse};
+use crate::hold::HeldBytes;
+use crate::host::{self, StreamTimer, YieldPoint};
 use crate::incoming::{Body, Incoming};
 use crate::instance::Instance;
-use crate::relay::{self, Ready, Response};
+use crate::relay::{self, ReadyAnswer, Response};
 use crate::store::catalog::{self, Freshness, Snapshot};
 use crate::store::{health, responses};
 
@@ -48,7 +48,7 @@ pub(crate) use trial::Trial;
 pub(crate) use wait::Lines;
 use wait::Wait;
 
-/// Serves a balanced call of a caller who is known. `parameter` is what stood in the path where a model may stand.
+/// Serves a balanced call. `parameter` is the part of the path that may name a model.
 pub(crate) async fn call(
     instance: &Rc<Instance>,
     operation: Operation,
@@ -67,16 +67,16 @@ pub(crate) async fn call(
             ended.unwrap_or_else(|refusal| ending::refused(&open, &refusal, operation.dialect()))
         })
     };
-    let mut pulse = Pulse::default();
+    let mut timer = StreamTimer::default();
     let first = {
-        let head_due = std::pin::pin!(open.head_due(&mut pulse));
+        let head_due = std::pin::pin!(open.head_due(&mut timer));
         match select(line, head_due).await {
             Either::Left((ready, _)) => Either::Left(ready),
             Either::Right(late) => Either::Right(late),
         }
     };
     match first {
-        Either::Left(ready) => relay::respond(instance, &incoming, ready, pulse),
+        Either::Left(ready) => relay::respond(instance, &incoming, ready, timer),
         Either::Right((keep_alive_ms, line)) => {
             let terms = ending::early_terms(&incoming, operation, keep_alive_ms);
             open.head(200);
@@ -95,14 +95,14 @@ async fn line(
     caller: &Caller,
     snapshot: Rc<Snapshot>,
     open: &OpenCall,
-) -> Result<Ready, Refusal> {
-    // What the body takes of the instance is given back when the call has its answer.
+) -> Result<ReadyAnswer, Refusal> {
+    // The memory that the body takes is given back when the call has its answer.
     let (call, _held) = accept(operation, parameter, incoming, &snapshot).await?;
     open.asked(&call);
     let (snapshot, model) = find_model(instance, &call, caller, snapshot).await?;
     health::count_call(instance, &model.name);
-    let breath = Breath::default();
-    let pace = |bytes| breath.step(bytes);
+    let yields = YieldPoint::default();
+    let pace = |bytes| yields.step(bytes);
     let look = |call: &Call| accept::demand(call, Pace::of(&pace));
     let context = CallContext {
         instance,
@@ -127,19 +127,19 @@ async fn line(
     context.serve(candidates).await
 }
 
-/// Step 1, as far as the body is needed for it.
+/// The rest of step 1: reads the body, and what the call asks for.
 async fn accept(
     operation: Operation,
     parameter: &str,
     incoming: &Incoming,
     snapshot: &Snapshot,
-) -> Result<(Call, Held), Refusal> {
+) -> Result<(Call, HeldBytes), Refusal> {
     if headers::hops(&incoming.headers) >= headers::HOPS_MAX {
         return Err(Refusal::loop_detected(headers::HOPS_MAX));
     }
     let Body { bytes, held } = incoming.body().await?;
-    let breath = Breath::default();
-    let pace = |bytes| breath.step(bytes);
+    let yields = YieldPoint::default();
+    let pace = |bytes| yields.step(bytes);
     let head = accept::Head {
         model: if parameter.is_empty() { None } else { Some(uri::decode_parameter(parameter).unwrap_or_default()) },
         default_model: snapshot.catalog.default_model(operation).map(str::to_owned),
@@ -150,7 +150,7 @@ async fn accept(
     Ok((accept::call(operation, head, bytes)?, held))
 }
 
-/// The model, from a snapshot that is certain to be new before anything is refused.
+/// Finds the model. Before it is refused as unknown, the newest catalog is read.
 async fn find_model(
     instance: &Rc<Instance>,
     call: &Call,
@@ -167,41 +167,41 @@ async fn find_model(
     Ok((snapshot, model))
 }
 
-/// What every attempt of a call has in common.
+/// What all attempts of a call have in common.
 struct CallContext<'c> {
     instance: &'c Rc<Instance>,
     call: &'c Call,
-    /// What it takes, worked out once.
+    /// What the call may use and cost, worked out once.
     estimate: Estimate<'c>,
     caller: &'c Caller,
     incoming: &'c Incoming,
-    /// What the client said beside the body.
+    /// The headers of the client's request.
     headers: &'c [(String, Vec<u8>)],
     open: &'c OpenCall,
     snapshot: &'c Rc<Snapshot>,
-    /// The model asked for.
+    /// The model that was asked for.
     model: &'c Model,
-    /// Who made the response that the call goes on from.
+    /// Who made the response that the call continues, if it continues one.
     owner: Option<ResponseOwner>,
-    /// It is a test by an administrator.
+    /// Whether this is a test by an administrator.
     is_test: bool,
-    /// What this call probes, while it does.
+    /// The subjects that this call is probing now.
     probing: RefCell<Vec<Subject>>,
-    /// What it may still wait for a slot.
+    /// How long it may still wait for a free slot.
     wait: Wait,
 }
 
-/// What came of all candidates.
+/// How walking the candidates ended.
 enum WalkResult {
-    /// One answers.
-    Relayed(Ready),
-    /// All that there is for the caller is this answer, from this target.
+    /// One of them answers.
+    Relayed(ReadyAnswer),
+    /// None answers, and this answer of this target is the best there is for the caller.
     Answered(State, Reply, String),
-    /// None could be asked.
+    /// None of them could be asked.
     Exhausted(Vec<Skipped>),
 }
 
-/// A call that is dropped while it probes leaves the probe to the next one.
+/// If a call is dropped while it probes a subject, the next call may probe it.
 impl Drop for CallContext<'_> {
     fn drop(&mut self) {
         self.probing.take().iter().for_each(|subject| health::give_up_probe(self.instance, subject));
@@ -209,8 +209,8 @@ impl Drop for CallContext<'_> {
 }
 
 impl CallContext<'_> {
-    /// Walks the candidates, and those there are after a wait, until one answers or there is nothing to wait for.
-    async fn serve(&self, mut candidates: Candidates) -> Result<Ready, Refusal> {
+    /// Walks the candidates until one answers. If all are busy and the call may wait, it waits and walks again.
+    async fn serve(&self, mut candidates: Candidates) -> Result<ReadyAnswer, Refusal> {
         loop {
             match self.walk(candidates).await? {
                 WalkResult::Relayed(ready) => return Ok(ready),
@@ -231,11 +231,11 @@ impl CallContext<'_> {
         }
     }
 
-    /// Step 3.
+    /// Step 3: the candidates of the call, in order.
     async fn route(&self) -> Candidates {
         health::look(self.instance).await;
         let (request, catalog) = (self.plan_request(), &self.snapshot.catalog);
-        let draw = self.instance.chance.draw();
+        let draw = self.instance.random.draw();
         let candidates = health::with(self.instance, |health, rotation| {
             plan(self.instance, &request, catalog, health, draw, rotation)
         });
@@ -270,7 +270,7 @@ impl CallContext<'_> {
         }
     }
 
-    /// What the call takes of its key's limits, before anything is sent.
+    /// Reserves what the call may use of its key's limits, before anything is sent.
     async fn reserve_key(&self, candidates: &Candidates) -> Result<(), Refusal> {
         let asking = (self.call, &self.estimate, self.incoming.id.as_str());
         let key = self.key();
@@ -279,12 +279,12 @@ impl CallContext<'_> {
         Ok(())
     }
 
-    /// The key it is called with, where it is one.
+    /// The key the call was made with, if it was made with one.
     fn key(&self) -> Option<&Key> {
         self.caller.key().and_then(|name| self.snapshot.catalog.key_named(name))
     }
 
-    /// Whether the caller may not choose what a provider serves.
+    /// Whether the caller's key limits models or money, so that its holder must not choose what a provider serves.
     fn is_limited(&self) -> bool {
         self.key().is_some_and(Key::is_limited)
     }

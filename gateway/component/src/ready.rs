@@ -1,4 +1,4 @@
-//! `GET /readyz`: whether calls can be served, and what is in trouble without stopping them.
+//! `GET /readyz`: whether calls can be served, and what is in trouble although they can.
 
 use std::rc::Rc;
 
@@ -10,20 +10,20 @@ use crate::host;
 use crate::instance::Instance;
 use crate::store::{self, catalog::Snapshot};
 
-/// 200 with what is degraded and whose calls are refused; 503 only while draining. Without a valid catalog the caller
-/// never gets here.
+/// Answers 200 with what is degraded and which calls are refused. Only a gateway that is shutting down answers 503.
+/// Without a valid catalog this is never reached.
 pub(crate) async fn reply(instance: &Instance, snapshot: &Rc<Snapshot>) -> Result<Reply, Refusal> {
     if host::variable("draining").await.is_some_and(|draining| draining == "true") {
         return Err(Refusal::unavailable("draining", "llmio is shutting down. Use another instance."));
     }
-    // A host that counts for all instances knows more than this one, which knows of itself only.
+    // A host that counts for all instances knows more than this instance, which only knows about itself.
     let counted = instance.host.tells_store_trouble;
     let mut degraded = if counted { Vec::new() } else { store::records::trouble(instance) };
     let trouble = host::variable("store_trouble").await.and_then(|text| StoreTrouble::read(&text));
     let zone = &snapshot.catalog.settings.zone;
     degraded.extend(trouble.as_ref().map(|trouble| trouble.degraded(host::unix_ms(), zone)));
     degraded.extend(snapshot.missing());
-    // What the host says of a catalog file it could not publish.
+    // The host's message about a catalog file that it could not publish.
     degraded.extend(host::variable("catalog_trouble").await.filter(|trouble| !trouble.is_empty()));
     let refusing = trouble.as_ref().and_then(StoreTrouble::refusing).into_iter().collect();
     Ok(Reply::json(200, &ReadyView::of(degraded, refusing, snapshot.etag.clone())))

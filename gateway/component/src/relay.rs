@@ -1,5 +1,5 @@
-//! Step 6: hands the answer's bytes to the client as they come, shows them to the observer, and makes sure that an
-//! answer that was cut never looks complete.
+//! Step 6: passes the bytes of the answer to the client as they come, shows them to the observer, and makes sure that
+//! an answer that was cut off never looks complete.
 
 mod silence;
 
@@ -18,74 +18,80 @@ use gateway_core::transform::ResponseTransform;
 use gateway_core::translate::Losses;
 use spin_sdk::wasip3::http::types::{self, Fields};
 
-use crate::hold::{ANSWER_MS_MAX, Held};
+use crate::hold::{ANSWER_MS_MAX, HeldBytes};
 use crate::host::body::{self, Writer};
-use crate::host::{self, Pulse};
+use crate::host::{self, StreamTimer};
 use crate::incoming::Incoming;
 use crate::instance::Instance;
-use crate::send::{Answer, Body, Read, Rest, read_next};
-use silence::{Silence, Waited};
+use crate::send::{Answer, Body, Read, RestOfAnswer, read_next};
+use silence::{ReadResult, Silence};
 
-/// What goes to the client: a head, and a body that may still be written.
+/// The response to the client: its head, and a body that may still be written.
 pub(crate) type Response = types::Response;
 
-/// How an answer ended.
-pub(crate) struct Ended {
-    /// What was seen of it.
+/// How relaying an answer ended.
+pub(crate) struct RelayResult {
+    /// What the observer saw of the answer.
     pub(crate) observation: Observation,
-    /// Why it is not whole; `None` when it is.
+    /// Why the answer is not complete; `None` if it is.
     pub(crate) error: Option<SendError>,
-    /// What of it could not be read.
+    /// The parts of the answer that could not be read.
     pub(crate) losses: Losses,
 }
 
-/// What is told of the end of an answer, once, after the client has its last byte or is gone.
-pub(crate) type OnEnd = Box<dyn FnOnce(Ended) -> Pin<Box<dyn Future<Output = ()>>>>;
+/// Called once when an answer has ended: after the client has its last byte, or has left.
+pub(crate) type OnEnd = Box<dyn FnOnce(RelayResult) -> Pin<Box<dyn Future<Output = ()>>>>;
 
-/// What a call ends with, before any of it has gone to the client.
-pub(crate) enum Ready {
-    /// An upstream's answer, to be relayed.
+/// What a call is answered with, before any of it has gone to the client.
+pub(crate) enum ReadyAnswer {
+    /// An answer of a provider, to be relayed.
     Answer(Box<Answer>, Terms, OnEnd),
-    /// Something that is known as a whole.
+    /// An answer whose body is known.
     Reply(Reply),
 }
 
 /// How an answer is relayed.
 pub(crate) struct Terms {
-    /// What the client speaks.
+    /// The dialect of the client.
     pub(crate) dialect: Dialect,
     /// The call's id.
     pub(crate) id: String,
-    /// When the call began, and when it has to be over, on the monotonic clock.
+    /// When the call began, and when it must be over, on the monotonic clock.
     pub(crate) start_ms: u64,
     pub(crate) deadline_ms: u64,
-    /// After so long a silence the client gets a sign of life.
+    /// After this long a silence the client gets keep-alive bytes.
     pub(crate) keep_alive_ms: u64,
-    /// It is a conversation, which says itself how it ends.
+    /// Whether it is a conversation, whose answer says itself where it ends.
     pub(crate) is_chat: bool,
 }
 
-/// Answers with what a call ended with.
-pub(crate) fn respond(instance: &Rc<Instance>, incoming: &Incoming, ready: Ready, pulse: Pulse) -> Response {
+/// Answers a call.
+pub(crate) fn respond(
+    instance: &Rc<Instance>,
+    incoming: &Incoming,
+    ready: ReadyAnswer,
+    timer: StreamTimer,
+) -> Response {
     match ready {
-        Ready::Reply(reply) => self::reply(incoming, reply),
-        Ready::Answer(mut answer, terms, ended) => {
+        ReadyAnswer::Reply(reply) => self::reply(incoming, reply),
+        ReadyAnswer::Answer(mut answer, terms, ended) => {
             allow_origin(incoming, &mut answer.headers);
             let (response, writer) = head(answer.status, &answer.headers);
-            host::spawn(give(instance.clone(), *answer, terms, ended, pulse, writer));
+            host::spawn(give(instance.clone(), *answer, terms, ended, timer, writer));
             response
         }
     }
 }
 
-/// Gives a stream its head before there is an answer, and signs of life until there is one: some proxies in between cut
-/// what stays silent for long. `line` is the rest of the call; `headers` are those every answer of it has.
+/// Sends the head of a stream before there is an answer, and keep-alive bytes until there is one, since some proxies
+/// cut connections that are silent for long. `line` is the rest of the call; `headers` are those that all its answers
+/// have.
 pub(crate) fn respond_early(
     instance: Rc<Instance>,
     incoming: &Incoming,
     headers: Vec<(String, Vec<u8>)>,
     terms: Terms,
-    line: Pin<Box<dyn Future<Output = Ready>>>,
+    line: Pin<Box<dyn Future<Output = ReadyAnswer>>>,
     left: impl FnOnce() + 'static,
 ) -> Response {
     let mut headers = headers;
@@ -97,7 +103,7 @@ pub(crate) fn respond_early(
         let mut line = line;
         let ready = loop {
             if !writer.write(terms.dialect.keep_alive().to_vec()).await.is_empty() {
-                // Dropping the line ends what it has under way.
+                // Dropping the line ends everything that it has under way.
                 return left();
             }
             match select(line, Box::pin(host::wait_ms(terms.keep_alive_ms))).await {
@@ -106,15 +112,15 @@ pub(crate) fn respond_early(
             }
         };
         match ready {
-            Ready::Answer(answer, terms, ended) => {
-                give(instance, *answer, terms, ended, Pulse::default(), writer).await;
+            ReadyAnswer::Answer(answer, terms, ended) => {
+                give(instance, *answer, terms, ended, StreamTimer::default(), writer).await;
             }
-            // The built-in provider's.
-            Ready::Reply(reply) if reply.status < 300 => {
+            // The answer of the built-in provider.
+            ReadyAnswer::Reply(reply) if reply.status < 300 => {
                 writer.write(reply.body).await;
                 writer.finish().await;
             }
-            Ready::Reply(reply) => {
+            ReadyAnswer::Reply(reply) => {
                 let error = serde_json::from_slice(&reply.body).unwrap_or_default();
                 writer.write(terms.dialect.error_stream(&error, &terms.id)).await;
                 writer.cut().await;
@@ -125,32 +131,40 @@ pub(crate) fn respond_early(
 }
 
 /// Relays an answer to its end.
-async fn give(instance: Rc<Instance>, answer: Answer, terms: Terms, ended: OnEnd, pulse: Pulse, mut writer: Writer) {
+async fn give(
+    instance: Rc<Instance>,
+    answer: Answer,
+    terms: Terms,
+    ended: OnEnd,
+    timer: StreamTimer,
+    mut writer: Writer,
+) {
     let Answer { mut observer, mut transform, held, rest, mut room, .. } = answer;
-    let silence = Silence { terms: &terms, last_ms: host::now_ms(), pulse };
-    let Copied { error, unread } =
+    let silence = Silence { terms: &terms, last_ms: host::now_ms(), timer };
+    let CopyResult { error, unread } =
         copy(&instance, (held, rest, &mut room), &mut writer, &mut observer, &mut transform, silence).await;
     match &error {
         None => writer.finish().await,
         Some(SendError::ClientClosed) => drop(writer),
         Some(error) => end_cut(writer, &observer, &mut transform, error, &terms).await,
     }
-    ended(Ended { observation: observer.finish(), error, losses: transform.losses() }).await;
+    ended(RelayResult { observation: observer.finish(), error, losses: transform.losses() }).await;
     if let Some(unread) = unread {
         drain(&instance, unread).await;
     }
 }
 
-/// Behind the end of an answer its body is read on for so long: a connection can be kept only when its body has ended.
+/// How long a body is read on after its answer has ended. A connection can be kept only if its body was read to the
+/// end.
 const DRAIN_MS: u64 = 100;
 
-/// Reads what is left of a body for nobody.
+/// Reads the rest of a body and drops it.
 async fn drain(instance: &Instance, mut unread: Read) {
     let all = std::pin::pin!(async {
         loop {
             let (body, buffer, more) = unread.await;
             if !more {
-                // However it ends, the answer was whole before.
+                // However the body ends, the answer was complete before.
                 let _ = body.end().await;
                 return instance.buffers.give(buffer);
             }
@@ -160,22 +174,23 @@ async fn drain(instance: &Instance, mut unread: Read) {
     select(all, std::pin::pin!(host::wait_ms(DRAIN_MS))).await;
 }
 
-/// Reads an answer to its end for nobody else: how it ended, and the beginning of what its client would have got.
-pub(crate) async fn read(instance: &Instance, answer: Answer, terms: &Terms) -> (Ended, Vec<u8>) {
+/// Reads an answer to its end without a client. Returns how it ended, and the beginning of what a client would have
+/// got.
+pub(crate) async fn read(instance: &Instance, answer: Answer, terms: &Terms) -> (RelayResult, Vec<u8>) {
     let Answer { mut observer, mut transform, held, rest, mut room, .. } = answer;
-    let silence = Silence { terms, last_ms: host::now_ms(), pulse: Pulse::default() };
-    let mut beginning = Beginning(Vec::new());
-    let Copied { error, unread } =
+    let silence = Silence { terms, last_ms: host::now_ms(), timer: StreamTimer::default() };
+    let mut beginning = FirstBytes(Vec::new());
+    let CopyResult { error, unread } =
         copy(instance, (held, rest, &mut room), &mut beginning, &mut observer, &mut transform, silence).await;
     if let Some(unread) = unread {
         drain(instance, unread).await;
     }
-    (Ended { observation: observer.finish(), error, losses: transform.losses() }, beginning.0)
+    (RelayResult { observation: observer.finish(), error, losses: transform.losses() }, beginning.0)
 }
 
-/// Who gets an answer.
+/// Something that receives the bytes of an answer.
 trait Receiver {
-    /// Takes bytes, and gives the buffer back with those that were not taken: then nobody reads any more.
+    /// Takes bytes, and returns the buffer with those that were not taken, which means that nobody reads any more.
     async fn take(&mut self, bytes: Vec<u8>) -> Vec<u8>;
 }
 
@@ -185,13 +200,13 @@ impl Receiver for Writer {
     }
 }
 
-/// The beginning of an answer that nobody waits for.
-struct Beginning(Vec<u8>);
+/// The receiver of an answer that has no client. It keeps the first bytes.
+struct FirstBytes(Vec<u8>);
 
-/// More than an answer of one word needs, in any dialect.
+/// More than an answer of one word needs in any dialect.
 const BEGINNING_BYTES: usize = 16 << 10;
 
-impl Receiver for Beginning {
+impl Receiver for FirstBytes {
     async fn take(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
         self.0.extend(bytes.iter().take(BEGINNING_BYTES.saturating_sub(self.0.len())));
         bytes.clear();
@@ -199,50 +214,61 @@ impl Receiver for Beginning {
     }
 }
 
-/// How the relay of an answer went.
-struct Copied {
-    /// Why the client has not got all of it.
+/// How copying an answer to the client ended.
+struct CopyResult {
+    /// Why the client did not get all of it.
     error: Option<SendError>,
-    /// The answer was over before its body was.
+    /// The next read, if the answer ended before its body did.
     unread: Option<Read>,
 }
 
-impl From<Option<SendError>> for Copied {
+impl From<Option<SendError>> for CopyResult {
     fn from(error: Option<SendError>) -> Self {
-        Copied { error, unread: None }
+        CopyResult { error, unread: None }
     }
 }
 
-/// Gives the client what was held back, then the rest as it comes.
-async fn copy(
-    instance: &Instance,
-    (held, rest, room): (Vec<u8>, Rest, &mut Held),
+/// Gives the client the bytes that were held back while the answer was judged. Returns `false` if the client is gone.
+async fn give_held(
+    mut held: Vec<u8>,
     receiver: &mut impl Receiver,
-    observer: &mut Observer,
+    observer: &Observer,
     transform: &mut ResponseTransform,
-    mut silence: Silence<'_>,
-) -> Copied {
-    let terms = silence.terms;
-    let mut held = held;
+) -> bool {
     held.truncate(held.len() - observer.so_far().behind_end.min(held.len()));
     if !transform.lets_pass(&held, observer.so_far()) {
         held = transform.pass(&held);
     }
-    if !held.is_empty() && !receiver.take(held).await.is_empty() {
+    held.is_empty() || receiver.take(held).await.is_empty()
+}
+
+/// Gives the client what was held back, and then the rest as it comes.
+async fn copy(
+    instance: &Instance,
+    (held, rest, room): (Vec<u8>, RestOfAnswer, &mut HeldBytes),
+    receiver: &mut impl Receiver,
+    observer: &mut Observer,
+    transform: &mut ResponseTransform,
+    mut silence: Silence<'_>,
+) -> CopyResult {
+    let terms = silence.terms;
+    if !give_held(held, receiver, observer, transform).await {
         return Some(SendError::ClientClosed).into();
     }
     let reading = match rest {
-        Rest::Ended(end) => return write_end(Some(end), receiver, transform, observer, terms, room).await.into(),
-        Rest::Reading(unread) if transform.is_over(observer.so_far()) => {
-            let error = write_end(Some(Ok(())), receiver, transform, observer, terms, room).await;
-            return Copied { error, unread: Some(unread) };
+        RestOfAnswer::Ended(end) => {
+            return write_end(Some(end), receiver, transform, observer, terms, room).await.into();
         }
-        Rest::Reading(reading) => silence.next_read(reading, receiver, observer, transform).await,
+        RestOfAnswer::Reading(unread) if transform.is_over(observer.so_far()) => {
+            let error = write_end(Some(Ok(())), receiver, transform, observer, terms, room).await;
+            return CopyResult { error, unread: Some(unread) };
+        }
+        RestOfAnswer::Reading(reading) => silence.next_read(reading, receiver, observer, transform).await,
     };
     let (mut body, mut buffer, mut more) = match reading {
-        Waited::Read(read) => read,
-        Waited::Silent => return write_end(None, receiver, transform, observer, terms, room).await.into(),
-        Waited::Left => return Some(SendError::ClientClosed).into(),
+        ReadResult::Read(read) => read,
+        ReadResult::Silent => return write_end(None, receiver, transform, observer, terms, room).await.into(),
+        ReadResult::Left => return Some(SendError::ClientClosed).into(),
     };
     let error = loop {
         let now_ms = host::now_ms();
@@ -261,13 +287,13 @@ async fn copy(
                 !passed.is_empty() && !receiver.take(passed).await.is_empty()
             };
             if is_left {
-                // What could not be written was not received.
+                // Bytes that could not be written were not received.
                 break Some(SendError::ClientClosed);
             }
         }
         if transform.is_over(observer.so_far()) {
             let error = write_end(Some(Ok(())), receiver, transform, observer, terms, room).await;
-            return Copied { error, unread: more.then(|| read_next(body, buffer)) };
+            return CopyResult { error, unread: more.then(|| read_next(body, buffer)) };
         }
         if !more {
             let end = body.end().await;
@@ -282,31 +308,33 @@ async fn copy(
             silence.next_read(reading, receiver, observer, transform).await
         };
         match waited {
-            Waited::Read(Some(read)) => (more, buffer) = read,
-            Waited::Read(None) => return Some(SendError::NoRoomForAnswer).into(),
-            Waited::Silent => return write_end(None, receiver, transform, observer, terms, room).await.into(),
-            Waited::Left => return Some(SendError::ClientClosed).into(),
+            ReadResult::Read(Some(read)) => (more, buffer) = read,
+            ReadResult::Read(None) => return Some(SendError::NoRoomForAnswer).into(),
+            ReadResult::Silent => return write_end(None, receiver, transform, observer, terms, room).await.into(),
+            ReadResult::Left => return Some(SendError::ClientClosed).into(),
         }
     };
     instance.buffers.give(buffer);
     error.into()
 }
 
-/// Reads on as soon as there is room for what is kept meanwhile. `None`: there was none in time.
-async fn read_in_turn(body: &mut Body, buffer: Vec<u8>, room: &mut Held, kept: usize) -> Option<(bool, Vec<u8>)> {
+/// Reads on as soon as there is room for what the transform and the observer hold. Returns `None` if there was none in
+/// time.
+async fn read_in_turn(body: &mut Body, buffer: Vec<u8>, room: &mut HeldBytes, kept: usize) -> Option<(bool, Vec<u8>)> {
     let has_room = room.set_in_turn(kept, ANSWER_MS_MAX).await;
     if has_room { Some(body.read(buffer).await) } else { None }
 }
 
-/// Gives the client what is still to come when the provider's body has ended so; `None`: it has not, and is no longer
-/// waited for. Some providers that fall over end their answer as if it were whole, and some that have said all fall over.
+/// Writes what is left for the client when the body of the provider has ended in this way, or `None` if it has not
+/// ended and is no longer waited for. Some providers end an answer properly although they failed, and others fail after
+/// they have said everything.
 async fn write_end(
     end: Option<Result<(), SendError>>,
     receiver: &mut impl Receiver,
     transform: &mut ResponseTransform,
     observer: &Observer,
     terms: &Terms,
-    room: &mut Held,
+    room: &mut HeldBytes,
 ) -> Option<SendError> {
     let seen = observer.so_far();
     let is_clean = matches!(end, Some(Ok(())));
@@ -332,7 +360,7 @@ async fn write_end(
     is_left.then_some(SendError::ClientClosed)
 }
 
-/// A stream's reader gets an error event in its dialect; every reader gets an unclean end.
+/// Ends an answer that was cut off: a stream gets an error event in its dialect, and every body an unclean end.
 async fn end_cut(
     mut writer: Writer,
     observer: &Observer,
@@ -353,19 +381,19 @@ async fn end_cut(
     writer.cut().await;
 }
 
-/// Answers with a refusal in the caller's shape.
+/// Answers with a refusal in the caller's dialect.
 pub(crate) fn refuse(incoming: &Incoming, refusal: &Refusal, shape: Shape) -> Response {
     reply(incoming, refusal.reply(shape, &incoming.id))
 }
 
-/// Answers with something of llmio's own.
+/// Answers with a body of llmio's own.
 pub(crate) fn reply(incoming: &Incoming, reply: Reply) -> Response {
     let Reply { status, mut headers, body } = reply;
     allow_origin(incoming, &mut headers);
     whole(status, headers, body, incoming.method == "HEAD")
 }
 
-/// Lets pages of any origin read an answer with all its headers, but for those of the admin API.
+/// Lets pages of any origin read an answer and all its headers, except those of the admin API.
 pub(crate) fn allow_origin(incoming: &Incoming, headers: &mut Vec<(String, Vec<u8>)>) {
     if incoming.header("origin").is_some() && !gateway_core::accept::is_admin(&incoming.path) {
         headers.push(("access-control-allow-origin".into(), b"*".to_vec()));
@@ -373,7 +401,7 @@ pub(crate) fn allow_origin(incoming: &Incoming, headers: &mut Vec<(String, Vec<u
     }
 }
 
-/// Answers with a body that is known already.
+/// Answers with a body that is already known.
 pub(crate) fn whole(status: u16, mut headers: Vec<(String, Vec<u8>)>, body: Vec<u8>, is_head: bool) -> Response {
     headers.retain(|(name, _)| name != "content-length");
     if status != 204 {
@@ -389,18 +417,18 @@ pub(crate) fn whole(status: u16, mut headers: Vec<(String, Vec<u8>)>, body: Vec<
     response
 }
 
-/// A response head, and where its body goes. Until its end is written the body counts as cut.
+/// A response head, and the writer of its body. Until its end is written, the body counts as cut off.
 pub(crate) fn head(status: u16, headers: &[(String, Vec<u8>)]) -> (Response, Writer) {
     let fields = Fields::from_list(headers).unwrap_or_else(|_| one_by_one(headers));
     let (writer, contents) = body::answer();
     let (stream, end) = contents.into_parts();
     let (response, _transmitted) = types::Response::new(fields, stream, end);
-    // The only status a host refuses is one outside 100 to 999; then 200 stands, and the body tells the rest.
+    // A host only refuses a status outside 100 to 999. Then the status stays 200, and the body tells the rest.
     let _ = response.set_status_code(status);
     (response, writer)
 }
 
-/// Some upstream header is not allowed here; the others are.
+/// Adds the headers one by one, because the host refused one of them and the others are fine.
 fn one_by_one(headers: &[(String, Vec<u8>)]) -> Fields {
     let fields = Fields::new();
     for (name, value) in headers {

@@ -1,5 +1,5 @@
-//! Step 5, one attempt: sends a request and waits for the answer's head. All limits are options of the request, which
-//! the host enforces: an attempt has no timer, but for an answer that keeps one waiting before its first content.
+//! Step 5, one attempt: sends a request and waits for the head of the answer. All time limits are options of the
+//! request, which the host enforces. An attempt has no timer of its own, unless its answer delays its first content.
 
 mod preview;
 
@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use futures_util::future::{Either, select};
 use gateway_core::catalog::Timeouts;
 use gateway_core::headers;
-use gateway_core::outcome::{Outcome, SendError, Through, UpstreamError, hint};
+use gateway_core::outcome::{NamedEgress, Outcome, SendError, UpstreamError, hint};
 use gateway_core::redact::{self, Mask};
 use gateway_core::relays;
 use gateway_core::rewrite::{self, EgressRoute, Outgoing};
@@ -19,14 +19,14 @@ use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Method, RequestOpti
 use spin_sdk::wasip3::wit_bindgen::FutureWriter;
 use spin_sdk::wasip3::wit_future;
 
-use crate::hold::{Held, Holder};
+use crate::hold::{HeldBytes, Holder};
 use crate::host::{self, body};
 use crate::incoming::Incoming;
 use crate::instance::Instance;
 
-pub(crate) use preview::{Answer, Read, Rest, read_next};
+pub(crate) use preview::{Answer, Read, RestOfAnswer, read_next};
 
-/// Tells the runner whose request this is; it is stripped before the wire. See `host.md`.
+/// Tells the runner whose request this is. The runner removes the header before it sends the request. See `host.md`.
 const HOST_HEADER: &str = "x-llmio-host";
 
 /// An error answer is kept up to this many bytes.
@@ -38,32 +38,32 @@ const LIST_BYTES_MAX: usize = 8 << 20;
 const FIRST_BYTE_MS_STREAMED: u64 = 60_000;
 pub(crate) const FIRST_BYTE_MS_WHOLE: u64 = 300_000;
 
-/// Bytes read at a time, and so the most that is held of a stream once it is relayed.
+/// How many bytes are read at a time, and so the most that is held of a stream while it is relayed.
 const BUFFER_BYTES: usize = 16 << 10;
 
-/// Buffers kept for the next answer.
+/// How many buffers are kept for the next answers.
 const BUFFERS_MAX: usize = 16;
 
-/// Empty buffers to read answers into, kept for the next ones.
+/// Empty buffers that answers are read into, kept for the next answers.
 #[derive(Default)]
 pub(crate) struct Buffers(RefCell<Vec<Vec<u8>>>);
 
-/// An upstream body: its bytes, then how it ended.
+/// The body of a provider's answer: its bytes, and then how it ended.
 pub(crate) struct Body {
     contents: body::Reader,
-    /// Bytes still to come, where the upstream announced their number.
+    /// The number of bytes still to come, if the provider announced the length.
     left: Option<u64>,
-    /// What hides the secrets in it.
+    /// Masks secrets in the body.
     mask: Option<Mask>,
-    /// All of it has come from the host.
+    /// Whether the host has delivered all of the body.
     is_read: bool,
     unpacker: Unpacker,
-    /// Dropping it tells the host that nobody reads any more.
+    /// Dropping it tells the host that nobody reads the body any more.
     _consumed: FutureWriter<Result<(), ErrorCode>>,
 }
 
 impl Body {
-    /// An answer's status, headers and body, which is in its coding.
+    /// Status, headers and body of an answer. The body still has its content coding.
     fn of(response: types::Response) -> (u16, Vec<(String, Vec<u8>)>, Body) {
         let status = response.get_status_code();
         let headers = response.get_headers().copy_all();
@@ -74,17 +74,17 @@ impl Body {
         (status, headers, Body { contents, left, is_read: false, unpacker, mask: None, _consumed: consumed })
     }
 
-    /// The same body in plain bytes. `is_lenient`: see [`Unpacker::of`].
+    /// The same body, decoded. `is_lenient`: see [`Unpacker::of`].
     fn unpacked(self, headers: &[(String, Vec<u8>)], is_lenient: bool) -> Self {
         Body { unpacker: Unpacker::of(headers, is_lenient), ..self }
     }
 
-    /// Whether headers that speak of the body's coding and length do not hold for what was read of it.
+    /// Whether the body was decoded, so that headers about its coding and length no longer hold.
     fn is_unpacked(&self) -> bool {
         self.unpacker.has_changed()
     }
 
-    /// The next bytes, in a buffer that is used again and again, and whether more may come.
+    /// Reads the next bytes into a buffer that is used again and again, and returns whether more may come.
     pub(crate) async fn read(&mut self, mut buffer: Vec<u8>) -> (bool, Vec<u8>) {
         buffer.clear();
         let (is_more, mut buffer) = self.read_plain(buffer).await;
@@ -114,8 +114,8 @@ impl Body {
         }
     }
 
-    /// How it ended. To be asked after the last bytes. An announced length that was reached is an end as good as any,
-    /// and asking the host for another would cost a suspension.
+    /// How the body ended. Call it after the last bytes. A body that reached its announced length is complete, and
+    /// asking the host once more would cost a suspension.
     pub(crate) async fn end(mut self) -> Result<(), SendError> {
         if let Some(fault) = self.unpacker.fault(false) {
             return Err(SendError::Protocol(fault.to_string()));
@@ -127,7 +127,7 @@ impl Body {
     }
 }
 
-/// What an attempt is made under.
+/// The conditions under which an attempt is made.
 pub(crate) struct Terms<'a> {
     pub(crate) timeouts: &'a Timeouts,
     pub(crate) streamed: bool,
@@ -135,18 +135,18 @@ pub(crate) struct Terms<'a> {
     pub(crate) left_ms: u64,
     /// When the call began, on the monotonic clock.
     pub(crate) start_ms: u64,
-    /// The call's id, which tells the runner whose request this is.
+    /// The id of the call, which tells the runner whose request this is.
     pub(crate) id: &'a str,
-    /// Texts that make an answer of 200 a failure.
+    /// Texts that make an answer with status 200 a failure.
     pub(crate) error_match: &'a [String],
-    /// It is a conversation.
+    /// Whether the request is a conversation.
     pub(crate) is_chat: bool,
-    /// Who keeps the answer until it goes to the client.
+    /// The owner of the memory that the answer takes until it goes to the client.
     pub(crate) holder: &'a Holder,
 }
 
 impl<'a> Terms<'a> {
-    /// Those of a request that is no call: of what a provider keeps, or lists.
+    /// The terms of a request that is no call, such as one for a list of models or for a stored response.
     pub(crate) fn of_no_call(timeouts: &'a Timeouts, incoming: &'a Incoming) -> Self {
         Terms {
             timeouts,
@@ -161,11 +161,11 @@ impl<'a> Terms<'a> {
     }
 }
 
-/// Makes one attempt. The answer comes only with [`Outcome::Head`]. `room` is what the request's body takes, until it is
-/// written.
+/// Makes one attempt. Only with [`Outcome::Head`] there is an answer. `room` is the memory of the request's body, which
+/// is given back when the body has been written.
 pub(crate) async fn attempt(
     instance: &Instance,
-    (mut outgoing, room): (Outgoing, Held),
+    (mut outgoing, room): (Outgoing, HeldBytes),
     terms: &Terms<'_>,
 ) -> (Outcome, Option<Answer>) {
     let (dialect, transform) = (outgoing.dialect, std::mem::replace(&mut outgoing.transform, ResponseTransform::AsIs));
@@ -180,8 +180,8 @@ pub(crate) async fn attempt(
         writer.write(body).await;
         drop((writer, room));
     };
-    // The answer may come before the whole body was taken; then the rest of it is no longer waited for, since an
-    // upstream that refused it may never read on.
+    // The answer may come before the whole body was taken. Then the rest of the body is no longer waited for, since a
+    // provider that refused it may never read on.
     let sent = match select(Box::pin(client::send(request)), Box::pin(write)).await {
         Either::Left((sent, rest)) => {
             host::spawn(rest);
@@ -199,7 +199,7 @@ pub(crate) async fn attempt(
     };
     let (status, mut raw, body) = Body::of(response);
     secrets.hide_in_headers(&mut raw);
-    if let Some(Through { name, is_relay: true }) = &through
+    if let Some(NamedEgress { name, is_relay: true }) = &through
         && relays::is_refusal(&raw)
     {
         return (Outcome::Failed(SendError::refused_by_relay(name, status)), None);
@@ -210,7 +210,7 @@ pub(crate) async fn attempt(
     if (200..300).contains(&status) {
         let mut body = body.unpacked(&raw, false);
         body.mask = Mask::of(secrets);
-        let reading = preview::Reading { dialect, as_array, transform, wanted };
+        let reading = preview::ReadOptions { dialect, as_array, transform, wanted };
         return preview::preview(instance, (status, raw), body, reading, terms).await;
     }
     let body = body.unpacked(&raw, true);
@@ -226,7 +226,7 @@ pub(crate) async fn attempt(
     }
 }
 
-/// Sends a request that has no body and reads the answer as a whole, whatever its status is.
+/// Sends a request without a body and reads the whole answer, whatever its status is.
 pub(crate) async fn fetch(
     instance: &Instance,
     mut outgoing: Outgoing,
@@ -255,7 +255,7 @@ fn build_attempt(
         _ => None,
     };
     if let (false, Some(egress), Some(_)) = (instance.host.reads_instructions, &egress, proxy) {
-        // Nobody routes here; a request for a place must never leave from another one.
+        // This target should have been skipped. A request must never leave from another place than the one it names.
         return Err(SendError::Egress(format!("{} can be used by llmio's own runner only", egress.describe())));
     }
     let first_byte_ms =
@@ -268,51 +268,51 @@ fn build_attempt(
     let (writer, contents) = body::known();
     let head = Head { method, tls, authority: &authority, path: &path, headers, local, proxy, id, limits };
     let request = build(instance, head, contents);
-    let request = request.map_err(|Rejected(part)| {
+    let request = request.map_err(|HostRefusal(part)| {
         SendError::Protocol(format!("{part} was refused by the host; mend the provider's entry"))
     })?;
     Ok((request, writer, body))
 }
 
-/// How long a host waits.
+/// The time limits that the host enforces.
 pub(crate) struct Limits {
     pub(crate) connect_ms: u64,
     pub(crate) first_byte_ms: u64,
     pub(crate) idle_ms: u64,
 }
 
-/// A request that goes out, but for its body.
+/// A request to be sent, without its body.
 pub(crate) struct Head<'h> {
-    /// In capitals.
+    /// The method in capitals.
     pub(crate) method: &'h str,
     pub(crate) tls: bool,
     pub(crate) authority: &'h str,
-    /// With its query.
+    /// The path with its query.
     pub(crate) path: &'h str,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
-    /// A private address is meant.
+    /// Whether a private address is allowed.
     pub(crate) local: bool,
-    /// The address of the proxy to take.
+    /// The address of the proxy to send it through.
     pub(crate) proxy: Option<&'h str>,
-    /// The call's id.
+    /// The id of the call.
     pub(crate) id: &'h str,
     pub(crate) limits: Limits,
 }
 
-/// What of a request the host does not take, in words.
-pub(crate) struct Rejected(pub(crate) &'static str);
+/// The part of a request that the host refused, in words.
+pub(crate) struct HostRefusal(pub(crate) &'static str);
 
-/// Sends a request whose body comes from somebody else.
+/// Sends a request whose body is written by another task.
 pub(crate) async fn pass_on(
     instance: &Instance,
     head: Head<'_>,
     contents: body::Reader,
-) -> Result<Result<(u16, Vec<(String, Vec<u8>)>, Body), SendError>, Rejected> {
+) -> Result<Result<(u16, Vec<(String, Vec<u8>)>, Body), SendError>, HostRefusal> {
     let request = build(instance, head, contents)?;
     Ok(client::send(request).await.map(Body::of).map_err(|code| translate(code).before_head()))
 }
 
-fn build(instance: &Instance, head: Head<'_>, contents: body::Reader) -> Result<types::Request, Rejected> {
+fn build(instance: &Instance, head: Head<'_>, contents: body::Reader) -> Result<types::Request, HostRefusal> {
     let Head { method, tls, authority, path, mut headers, local, proxy, id, limits } = head;
     if instance.host.reads_instructions {
         let mut value = format!("call={id}{}", if local { "; local" } else { "" });
@@ -322,9 +322,9 @@ fn build(instance: &Instance, head: Head<'_>, contents: body::Reader) -> Result<
         }
         headers.push((HOST_HEADER.into(), value.into_bytes()));
     }
-    let fields = Fields::from_list(&headers).map_err(|_| Rejected("a header"))?;
+    let fields = Fields::from_list(&headers).map_err(|_| HostRefusal("a header"))?;
     let options = RequestOptions::new();
-    // A host that knows none of these keeps its own limits.
+    // A host that does not know one of these options keeps its own limit.
     let nanos = |ms: u64| Some(ms.saturating_mul(1_000_000));
     let _ = options.set_connect_timeout(nanos(limits.connect_ms));
     let _ = options.set_first_byte_timeout(nanos(limits.first_byte_ms));
@@ -332,14 +332,14 @@ fn build(instance: &Instance, head: Head<'_>, contents: body::Reader) -> Result<
     let (stream, end) = contents.into_parts();
     let (request, _transmitted) = types::Request::new(fields, stream, end, Some(options));
     let scheme = if tls { Scheme::Https } else { Scheme::Http };
-    request.set_method(&method_of(method)).map_err(|()| Rejected("the method"))?;
-    request.set_scheme(Some(&scheme)).map_err(|()| Rejected("the scheme"))?;
-    request.set_authority(Some(authority)).map_err(|()| Rejected("the host name"))?;
-    request.set_path_with_query(Some(path)).map_err(|()| Rejected("the path"))?;
+    request.set_method(&method_of(method)).map_err(|()| HostRefusal("the method"))?;
+    request.set_scheme(Some(&scheme)).map_err(|()| HostRefusal("the scheme"))?;
+    request.set_authority(Some(authority)).map_err(|()| HostRefusal("the host name"))?;
+    request.set_path_with_query(Some(path)).map_err(|()| HostRefusal("the path"))?;
     Ok(request)
 }
 
-/// The host's word for a method in capitals.
+/// The host's type for a method in capitals.
 fn method_of(name: &str) -> Method {
     match name {
         "GET" => Method::Get,
@@ -353,15 +353,15 @@ fn method_of(name: &str) -> Method {
     }
 }
 
-/// The length an answer announces; 0 is no use, since nothing is read then that could reach it.
+/// The length that an answer announces. A length of 0 is ignored, since nothing would be read that could reach it.
 fn announced(headers: &[(String, Vec<u8>)]) -> Option<u64> {
     headers::text(headers, "content-length")?.trim().parse().ok().filter(|length| *length > 0)
 }
 
-/// A body as a whole, cut where it gets too long or there is no room for more of it, and its headers as they are true of it. One that cannot be unpacked is
-/// empty: where it is an error's its status says enough.
+/// Reads a whole body, up to a length and as far as there is room in memory, and corrects its headers. A body that
+/// cannot be decoded is empty: of an error, the status says enough.
 async fn collect(
-    (mut body, mut room): (Body, Held),
+    (mut body, mut room): (Body, HeldBytes),
     headers: &mut Vec<(String, Vec<u8>)>,
     bytes_max: usize,
 ) -> Result<Vec<u8>, SendError> {
@@ -383,7 +383,7 @@ async fn collect(
     }
 }
 
-/// The host's words for what went wrong, in ours.
+/// Translates the host's error codes.
 fn translate(code: ErrorCode) -> SendError {
     let payload = |text: Option<String>| text.unwrap_or_default();
     match code {
@@ -417,12 +417,12 @@ fn translate(code: ErrorCode) -> SendError {
 }
 
 impl Buffers {
-    /// An empty buffer to read into.
+    /// Takes an empty buffer to read into.
     pub(crate) fn take(&self) -> Vec<u8> {
         self.0.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES))
     }
 
-    /// Keeps a buffer for the next answer.
+    /// Gives a buffer back for the next answer.
     pub(crate) fn give(&self, mut buffer: Vec<u8>) {
         buffer.clear();
         let mut buffers = self.0.borrow_mut();

@@ -11,14 +11,14 @@ pub(crate) mod records;
 pub(crate) mod responses;
 pub(crate) mod signals;
 
-/// What an instance has of each store: connections, and what it knows of what is kept.
+/// The stores of an instance: their connections, and what the instance remembers of their contents.
 #[derive(Default)]
 pub(crate) struct Stores {
     database: database::Database,
     key_value: key_value::KeyValue,
-    catalog: catalog::Known,
-    health: health::Known,
-    signals: signals::Known,
-    quota: quota::Known,
-    records: records::Known,
+    catalog: catalog::CatalogStore,
+    health: health::HealthStore,
+    signals: signals::SignalStore,
+    quota: quota::QuotaStore,
+    records: records::RecordStore,
 }

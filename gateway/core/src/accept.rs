@@ -128,7 +128,7 @@ pub const ROUTES: &[Route] = &[
 
 /// What the route table says of a method and a path.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Found<'p> {
+pub enum RouteMatch<'p> {
     /// A route, and what stood in the place of its `{}`, still percent-encoded.
     Route(Needs, Endpoint, &'p str),
     /// A CORS preflight for a data route.
@@ -157,14 +157,14 @@ fn is_data(path: &str) -> bool {
 
 /// Looks up a method and a path (without query) in [`ROUTES`]. What is read with GET outside of the admin API answers
 /// HEAD too, by which monitors ask whether something is there.
-pub fn find<'p>(method: &str, path: &'p str) -> Found<'p> {
+pub fn find<'p>(method: &str, path: &'p str) -> RouteMatch<'p> {
     let path = inner(path);
     let mut allowed: Vec<&str> = Vec::new();
     for route in ROUTES {
         let Some(rest) = matches(route.path, path) else { continue };
         let answers_head = route.method == "GET" && !is_admin(route.path);
         if route.method == method || route.method == ANY || (method == "HEAD" && answers_head) {
-            return Found::Route(route.needs, route.endpoint, rest);
+            return RouteMatch::Route(route.needs, route.endpoint, rest);
         }
         for method in [route.method].into_iter().chain(answers_head.then_some("HEAD")) {
             if !allowed.contains(&method) {
@@ -173,11 +173,11 @@ pub fn find<'p>(method: &str, path: &'p str) -> Found<'p> {
         }
     }
     match allowed.as_slice() {
-        [] => Found::Unknown,
+        [] => RouteMatch::Unknown,
         // Gemini's methods stand behind a colon, where names of models may have one too.
-        _ if method == "POST" && not_served(path).is_some() => Found::Unknown,
-        _ if method == "OPTIONS" && is_data(path) => Found::Preflight,
-        _ => Found::WrongMethod(allowed.join(", ")),
+        _ if method == "POST" && not_served(path).is_some() => RouteMatch::Unknown,
+        _ if method == "OPTIONS" && is_data(path) => RouteMatch::Preflight,
+        _ => RouteMatch::WrongMethod(allowed.join(", ")),
     }
 }
 

@@ -43,9 +43,9 @@ pub struct Candidate {
 
 impl Candidate {
     /// What it stands for, without a credential.
-    pub fn named(&self) -> Named<'_> {
+    pub fn parts(&self) -> AttemptParts<'_> {
         let (target, upstream_model) = (&*self.target, &*self.upstream_model);
-        Named { target, provider: &target.provider, upstream_model, credential: None }
+        AttemptParts { target, provider: &target.provider, upstream_model, credential: None }
     }
 
     /// One try, with the credential at this place of its list.
@@ -71,15 +71,15 @@ pub struct Attempt {
 
 impl Attempt {
     /// What it stands for.
-    pub fn named(&self) -> Named<'_> {
+    pub fn parts(&self) -> AttemptParts<'_> {
         let (target, upstream_model) = (&*self.target, &*self.upstream_model);
-        Named { target, provider: &target.provider, upstream_model, credential: self.credential.as_deref() }
+        AttemptParts { target, provider: &target.provider, upstream_model, credential: self.credential.as_deref() }
     }
 }
 
 /// What an attempt is made of, for whoever only looks at it.
 #[derive(Debug, Clone, Copy)]
-pub struct Named<'c> {
+pub struct AttemptParts<'c> {
     /// The target.
     pub target: &'c Target,
     /// The provider.
@@ -90,7 +90,7 @@ pub struct Named<'c> {
     pub credential: Option<&'c Credential>,
 }
 
-impl<'c> Named<'c> {
+impl<'c> AttemptParts<'c> {
     /// What records and messages call the target: `provider/upstream-model`.
     pub fn name(&self) -> String {
         format!("{}/{}", self.provider.name, self.upstream_model)

@@ -28,7 +28,7 @@ mod standing;
 mod subject;
 mod subjects;
 
-pub use cleared::Cleared;
+pub use cleared::ClearTimes;
 pub use latency::TargetLatency;
 pub use probe::{Availability, PROBE_MS_MAX};
 pub use standing::{Standing, Trouble};
@@ -43,7 +43,7 @@ const FORGOTTEN_MS: i64 = 2 * 3_600_000;
 
 /// When an attempt began and when its outcome is noted, Unix milliseconds, and a draw from 0 to 1.
 #[derive(Debug, Clone, Copy)]
-pub struct At {
+pub struct AttemptTime {
     /// When it began.
     pub started_ms: i64,
     /// When its outcome is noted.
@@ -69,7 +69,7 @@ impl Health {
 
     /// Takes note of the outcome of an attempt that began at `at.started_ms`; `said` is a status or an error. Returns the
     /// subjects whose standing changed.
-    pub fn note(&mut self, of: &Subjects, verdict: Verdict, said: &str, at: At) -> Vec<Subject> {
+    pub fn note(&mut self, of: &Subjects, verdict: Verdict, said: &str, at: AttemptTime) -> Vec<Subject> {
         for subject in of.all() {
             self.probes.remove(subject);
         }
@@ -92,7 +92,7 @@ impl Health {
     }
 
     /// An answer has begun: enough to close a breaker, not yet to call the attempt a success.
-    pub fn begun(&mut self, of: &Subjects, at: At) -> Vec<Subject> {
+    pub fn begun(&mut self, of: &Subjects, at: AttemptTime) -> Vec<Subject> {
         self.end_probe(&of.target, at).into_iter().chain(self.reached(of, at)).collect()
     }
 
@@ -142,7 +142,7 @@ impl Health {
         over
     }
 
-    fn succeeded(&mut self, of: &Subjects, at: At) -> Vec<Subject> {
+    fn succeeded(&mut self, of: &Subjects, at: AttemptTime) -> Vec<Subject> {
         self.windows.entry(of.target.clone()).or_default().push(true, at.now_ms);
         let mut changed: Vec<Subject> = self.end_probe(&of.target, at).into_iter().collect();
         for subject in of.beside_target() {
@@ -156,14 +156,14 @@ impl Health {
         changed
     }
 
-    fn end_probe(&mut self, subject: &Subject, at: At) -> Option<Subject> {
+    fn end_probe(&mut self, subject: &Subject, at: AttemptTime) -> Option<Subject> {
         self.probes.remove(subject);
         self.clear(subject, at)
     }
 
     /// An attempt that began before the trouble did says nothing of it: a stream that ends well does not refill a quota
     /// that was spent meanwhile.
-    fn clear(&mut self, subject: &Subject, at: At) -> Option<Subject> {
+    fn clear(&mut self, subject: &Subject, at: AttemptTime) -> Option<Subject> {
         let standing = self.troubled.get(subject)?;
         let is_newer = standing.said_ms() > at.started_ms && standing.said_ms() <= at.now_ms;
         // Only a call that looked again says that there is something left after all.

@@ -68,7 +68,7 @@ pub struct Memory {
     total: usize,
     drawn: u64,
     /// Calls that keep more than a little.
-    calls: BTreeMap<u64, Kept>,
+    calls: BTreeMap<u64, CallBytes>,
 }
 
 /// For whom something is kept.
@@ -84,7 +84,7 @@ pub struct Share<'s> {
 }
 
 #[derive(Debug)]
-struct Kept {
+struct CallBytes {
     whose: Box<str>,
     bytes: usize,
     /// A number that tells which of two calls became large first.
@@ -117,7 +117,7 @@ impl Memory {
 
     fn note(&mut self, share: Share<'_>, now: usize) {
         let number = self.draw();
-        let none = || Kept { whose: share.whose.into(), bytes: 0, large_since: None };
+        let none = || CallBytes { whose: share.whose.into(), bytes: 0, large_since: None };
         let kept = self.calls.entry(share.call).or_insert_with(none);
         kept.bytes = now;
         if share.is_large {
@@ -169,7 +169,7 @@ struct Sum {
 }
 
 impl Sum {
-    fn of<'k>(calls: impl Iterator<Item = &'k Kept>) -> Sum {
+    fn of<'k>(calls: impl Iterator<Item = &'k CallBytes>) -> Sum {
         let none = Sum { bytes: 0, oldest_since: u64::MAX, oldest_bytes: 0 };
         calls.fold(none, |sum, kept| {
             let bytes = sum.bytes.saturating_add(kept.bytes);

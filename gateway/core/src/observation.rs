@@ -25,7 +25,7 @@ pub struct Observation {
 
 /// What was seen so far.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct SoFar {
+pub struct ObservedSoFar {
     /// What it is has been seen in its first bytes.
     pub is_understood: bool,
     /// It is a JSON document.

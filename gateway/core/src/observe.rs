@@ -15,7 +15,7 @@ use sse::Sse;
 
 use crate::dialect::Dialect;
 use crate::headers;
-use crate::observation::{Observation, SoFar};
+use crate::observation::{Observation, ObservedSoFar};
 use crate::scan::unescaped;
 
 /// An answer that has said why it ends, in a dialect without a last event, ends when so long nothing more comes.
@@ -120,8 +120,8 @@ impl Observer {
     }
 
     /// What decides what becomes of the bytes that come next.
-    pub fn so_far(&self) -> SoFar {
-        SoFar {
+    pub fn so_far(&self) -> ObservedSoFar {
+        ObservedSoFar {
             is_understood: !matches!(self.reader, Reader::Unknown(_)),
             is_stream: self.is_stream(),
             is_document: matches!(self.reader, Reader::Json(_)),

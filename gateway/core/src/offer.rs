@@ -37,7 +37,7 @@ const OTHER_KINDS: &[&str] = &[
 /// <https://ai.google.dev/api/models#method:-models.list>.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Listed {
+enum ModelList {
     Data { data: Vec<Model> },
     Models { models: Vec<Model> },
     Bare(Vec<Model>),
@@ -60,7 +60,7 @@ enum Model {
 /// The names in a provider's list of models, in its order and each once; `None`: it is no such list.
 pub fn read(body: &[u8]) -> Option<Vec<String>> {
     let models = match serde_json::from_slice(body).ok()? {
-        Listed::Data { data: models } | Listed::Models { models } | Listed::Bare(models) => models,
+        ModelList::Data { data: models } | ModelList::Models { models } | ModelList::Bare(models) => models,
     };
     let mut seen = std::collections::HashSet::new();
     let names = models.into_iter().filter_map(|model| match model {

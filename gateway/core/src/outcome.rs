@@ -15,7 +15,7 @@ use crate::dialect::Dialect;
 use crate::state::State;
 use crate::verdict::{Class, ErrorKind, Hint, Verdict};
 
-pub use blame::Through;
+pub use blame::NamedEgress;
 pub use class::JudgeContext;
 pub use lesson::{Lesson, LimitNews, lesson, lesson_of_end, limit_news};
 pub use progress::{Progress, progress};

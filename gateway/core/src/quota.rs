@@ -24,15 +24,16 @@ use std::sync::Arc;
 use crate::catalog::{Catalog, Count, Credential, Key, Limit, Per, Provider, Quota, Source, Window};
 
 pub use allowances::{Allowances, is_allowance};
-pub use charged::{Charged, Charges, Estimate, has_limits, refused};
+pub use charged::{Charges, Estimate, UnsettledCharges, has_limits, refused};
 pub use learnt::{Learnt, LearntLimits};
 pub use ledger::{
-    Adjustment, Over, Row, Status, adjustments_json, charge_late, charges_json, merge, over, refund, settle, status,
+    Adjustment, ExceededLimit, Row, Status, adjustments_json, charge_late, charges_json, merge, over, refund, settle,
+    status,
 };
 pub use money::{estimate_cost, human};
 pub use slot::{born_ms, first_slot, slot};
 pub use spent::Spent;
-pub use used::{Prompt, Seen};
+pub use used::{AnswerSummary, Prompt};
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;

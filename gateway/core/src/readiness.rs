@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_with_limits_are_refused_once_one_was_or_nothing_was_written_for_long() {
+    fn keys_with_limits_are_refused_after_one_refusal_or_long_without_a_write() {
         let with = |turned_away: u64, stuck: bool| {
             told(&format!(r#""queued": 1, "lost": 0, "turned_away": {turned_away}, "stuck": {stuck}"#))
         };

@@ -13,7 +13,7 @@ use crate::price::{self, Priced};
 use crate::state::State;
 use crate::usage::Usage;
 
-pub use draft::{Attempted, Draft, Ended, HeadDue, Opening, Passed, end_of_answer};
+pub use draft::{AttemptEnd, Draft, EndedCall, HeadDue, Opening, OriginResult, end_of_answer};
 pub use filter::{Filter, PAGE_MAX};
 
 /// One try at one target, as it is kept.
@@ -70,7 +70,7 @@ impl DecisionRecord {
     /// What is kept of the candidates of a call.
     pub fn of(candidates: &Candidates) -> Self {
         DecisionRecord {
-            candidates: candidates.list.iter().map(|candidate| candidate.named().name()).collect(),
+            candidates: candidates.list.iter().map(|candidate| candidate.parts().name()).collect(),
             skipped: candidates.skipped.clone(),
             draw: candidates.draw.to_string(),
             affinity: candidates.affinity.map(Affinity::name).map(Cow::Borrowed),

@@ -22,7 +22,7 @@ pub use echo::said_apart;
 pub use keys::without_keys;
 pub use mask::Mask;
 
-use spelling::{Spelled, beginnings, spelled};
+use spelling::{SpellingMatch, beginnings, spelled};
 
 /// Fewer characters of a secret than these are no help in guessing it.
 const SLICE_BYTES: usize = 6;
@@ -164,8 +164,8 @@ impl Secrets {
             at = self.next_beginning(text, at)?;
             let rest = text.get(at..)?;
             let length = self.forms.iter().find_map(|form| match spelled(rest, &form.text) {
-                Spelled::Whole(length) => Some(length),
-                Spelled::Begun | Spelled::Not => None,
+                SpellingMatch::Whole(length) => Some(length),
+                SpellingMatch::Begun | SpellingMatch::Not => None,
             });
             match length {
                 Some(length) => return Some(at..at + length),

@@ -44,7 +44,7 @@ const DROPPED_PREFIXES: [&str; 3] = ["x-forwarded-", "x-llmio-", "spin-"];
 
 /// A request on its way to a relay's origin, without its body.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Passed {
+pub struct RelayedRequest {
     /// Path and query.
     pub path: String,
     /// Headers, names in lower case.
@@ -63,7 +63,7 @@ pub fn request(
     query: Option<&str>,
     client: &[(String, Vec<u8>)],
     own: &dyn Fn(&str) -> bool,
-) -> Result<Passed, Refusal> {
+) -> Result<RelayedRequest, Refusal> {
     if path.split('/').any(|segment| holds_own(&decoded(segment), own)) {
         let said = format!(
             "The path holds a key of llmio, which no origin may see. Relays take it in the header `{RELAY_KEY}`."
@@ -90,7 +90,7 @@ pub fn request(
         },
         None => path.to_owned(),
     };
-    Ok(Passed { path, headers })
+    Ok(RelayedRequest { path, headers })
 }
 
 /// A user agent tells who asks, and no origin wants a key there.
@@ -179,7 +179,7 @@ mod tests {
         ["llmio-key", "sk-llmio-0123456789", "a:b"].contains(&credential)
     }
 
-    fn passed(path: &str, query: Option<&str>, client: &[(String, Vec<u8>)]) -> Passed {
+    fn passed(path: &str, query: Option<&str>, client: &[(String, Vec<u8>)]) -> RelayedRequest {
         request(path, query, client, &is_own).expect("it passes")
     }
 
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_llmio_is_left_out_of_the_query_and_the_rest_of_it_stays_as_it_is() {
+    fn a_key_of_llmio_is_left_out_of_the_query_and_the_rest_stays() {
         for (query, path) in [
             ("key=sk-llmio-0123456789", "/v1"),
             ("alt=sse&key=sk%2Dllmio-0123456789&a=%20+", "/v1?alt=sse&a=%20+"),

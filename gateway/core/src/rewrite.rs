@@ -14,14 +14,14 @@ pub use headers::{downstream, upstream};
 use std::sync::Arc;
 
 use crate::call::{Call, ROUTING_MEMBERS};
-use crate::candidate::{Account, Named, Skip, SkipReason};
+use crate::candidate::{Account, AttemptParts, Skip, SkipReason};
 use crate::catalog::{Endpoint, ProviderKind, Value};
 use crate::dialect::{Auth, Dialect};
 use crate::endpoint::Stored;
 use crate::operation::Operation;
 use crate::pace::Pace;
 use crate::redact::Secrets;
-use crate::transform::{ResponseTransform, Translation, UsageChunk, Wanted};
+use crate::transform::{RequestedAnswer, ResponseTransform, Translation, UsageChunk};
 use crate::translate::{self, AnswerContext};
 use crate::uri::push_encoded;
 
@@ -51,7 +51,7 @@ pub struct Outgoing {
     /// What becomes of its answer.
     pub transform: ResponseTransform,
     /// What its caller asked for, where it is a conversation in the provider's own dialect.
-    pub wanted: Option<Wanted>,
+    pub wanted: Option<RequestedAnswer>,
     /// What a translation left out.
     pub warnings: Vec<String>,
     /// The secrets in it, of which no answer may tell.
@@ -83,7 +83,7 @@ pub struct ResponseIdentity<'a> {
 pub fn request(
     call: &Call,
     client_headers: &[(String, Vec<u8>)],
-    to: Named<'_>,
+    to: AttemptParts<'_>,
     identity: ResponseIdentity<'_>,
     is_limited: bool,
 ) -> Result<Destination, Skip> {
@@ -92,7 +92,7 @@ pub fn request(
     }
     let spoken = call.operation.dialect();
     let endpoint = to.provider.serving(call.operation).ok_or_else(|| Skip::new(SkipReason::Dialect, None))?;
-    let Written { body, operation, transform, warnings } = if endpoint.dialect == spoken {
+    let WrittenBody { body, operation, transform, warnings } = if endpoint.dialect == spoken {
         native(call, to, is_limited)
     } else {
         translated(call, to, endpoint.dialect, identity)?
@@ -191,7 +191,7 @@ fn without_body(
 }
 
 /// What the caller gets where the provider answers in another form: the model keeps the name that the provider gives it.
-fn wanted(call: &Call, identity: ResponseIdentity<'_>) -> Wanted {
+fn wanted(call: &Call, identity: ResponseIdentity<'_>) -> RequestedAnswer {
     let context = AnswerContext {
         id: identity.id.to_owned(),
         created_s: identity.created_s,
@@ -199,11 +199,11 @@ fn wanted(call: &Call, identity: ResponseIdentity<'_>) -> Wanted {
         as_array: call.as_array,
         ..AnswerContext::default()
     };
-    Wanted { streamed: call.streamed, context }
+    RequestedAnswer { streamed: call.streamed, context }
 }
 
 /// A body as it is sent, and what becomes of its answer.
-struct Written {
+struct WrittenBody {
     body: Vec<u8>,
     operation: Operation,
     transform: ResponseTransform,
@@ -214,7 +214,7 @@ struct Written {
 const HELD_BACK: &str = "a key with a list of models or a budget may not choose what a provider serves";
 
 /// For a provider of the caller's own dialect: the caller's bytes, but for what must change.
-fn native(call: &Call, to: Named<'_>, is_limited: bool) -> Written {
+fn native(call: &Call, to: AttemptParts<'_>, is_limited: bool) -> WrittenBody {
     let holds_back = is_limited && call.has_routing && !to.provider.forward_routing;
     let held_back: &[&str] = if holds_back { &ROUTING_MEMBERS } else { &[] };
     let (mut body, removed) = body::body_without(call, to.upstream_model, to.target.adjustments.as_deref(), held_back);
@@ -227,11 +227,16 @@ fn native(call: &Call, to: Named<'_>, is_limited: bool) -> Written {
         None if call.operation == Operation::Embeddings => ResponseTransform::embeddings(&call.body),
         None => ResponseTransform::AsIs,
     };
-    Written { body, operation: call.operation, transform, warnings }
+    WrittenBody { body, operation: call.operation, transform, warnings }
 }
 
 /// For a provider of another dialect.
-fn translated(call: &Call, to: Named<'_>, dialect: Dialect, identity: ResponseIdentity<'_>) -> Result<Written, Skip> {
+fn translated(
+    call: &Call,
+    to: AttemptParts<'_>,
+    dialect: Dialect,
+    identity: ResponseIdentity<'_>,
+) -> Result<WrittenBody, Skip> {
     let spoken = call.operation.dialect();
     let direction = translate::Direction {
         from: spoken,
@@ -264,7 +269,7 @@ fn translated(call: &Call, to: Named<'_>, dialect: Dialect, identity: ResponseId
     // Anthropic's dialect wants a number where the others want none, so the translation writes one.
     let is_unasked = |name: &str| name == "max_tokens" && call.tokens_max.is_none();
     let body = body::adjusted(translated.body, to.target.adjustments.as_deref(), is_unasked);
-    Ok(Written {
+    Ok(WrittenBody {
         body,
         operation: Operation::chat_in(dialect, call.streamed),
         transform: ResponseTransform::Translated(Box::new(Translation::new(dialect, spoken, context, call.streamed))),

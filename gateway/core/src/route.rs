@@ -17,7 +17,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::call::Demand;
-use crate::candidate::{Candidate, Candidates, Named, ResponseOwner, Skip, SkipReason, Skipped};
+use crate::candidate::{AttemptParts, Candidate, Candidates, ResponseOwner, Skip, SkipReason, Skipped};
 use crate::catalog::{Affinity, Catalog, Credential, Model, ProviderKind, Strategy, Target, Translation, Value};
 use crate::echo;
 use crate::health::{Availability, Health, Subject, Subjects, Trouble};
@@ -29,10 +29,10 @@ use strategy::{Choice, Rotation};
 pub use egress::{probed, way_resting};
 
 /// Says why a quota forbids an attempt, as far as that is known.
-pub type KnownSpent<'a> = dyn Fn(Named<'_>) -> Option<Skip> + 'a;
+pub type KnownSpent<'a> = dyn Fn(AttemptParts<'_>) -> Option<Skip> + 'a;
 
 /// Says of an attempt when the first allowance that it draws on expires ([`Allowances::expires_ms`](crate::quota::Allowances::expires_ms)).
-pub type Expires<'a> = dyn Fn(Named<'_>) -> i64 + 'a;
+pub type Expires<'a> = dyn Fn(AttemptParts<'_>) -> i64 + 'a;
 
 /// What a call asks of the router.
 pub struct RouteRequest<'a> {
@@ -82,7 +82,7 @@ pub fn route(ask: &RouteRequest<'_>, rotation: &mut Rotation) -> Candidates {
         let mut able = able_targets(ask, model, &asked, &mut candidates.skipped);
         let first = candidates.list.len();
         while let Some(tier) = able.iter().map(|each| each.tier).min() {
-            let of_tier: Vec<Able> = able.extract_if(.., |each| each.tier == tier).collect();
+            let of_tier: Vec<AbleTarget> = able.extract_if(.., |each| each.tier == tier).collect();
             // Whose turn it is is asked once a call: of the targets that are tried first.
             let is_first = is_own && candidates.list.is_empty();
             order(model, of_tier, is_first.then_some(&mut *rotation), &mut random, &mut candidates.list);
@@ -97,7 +97,7 @@ pub fn route(ask: &RouteRequest<'_>, rotation: &mut Rotation) -> Candidates {
     candidates
 }
 
-struct Able {
+struct AbleTarget {
     tier: u64,
     weight: u32,
     latency_ms: Option<f64>,
@@ -112,20 +112,25 @@ struct Able {
 }
 
 /// The targets of a model that can serve the call. Those without a name of their own are sent the one that was asked.
-fn able_targets(ask: &RouteRequest<'_>, model: &Model, asked: &Arc<str>, skipped: &mut Vec<Skipped>) -> Vec<Able> {
+fn able_targets(
+    ask: &RouteRequest<'_>,
+    model: &Model,
+    asked: &Arc<str>,
+    skipped: &mut Vec<Skipped>,
+) -> Vec<AbleTarget> {
     let mut able = Vec::with_capacity(model.targets.len());
     for (place, target) in model.targets.iter().enumerate() {
         let provider = &*target.provider;
         let upstream_model = target.model.as_ref().unwrap_or(asked);
         let subject = ask.health.target_of(provider, target, upstream_model);
-        let to = Named { target, provider, upstream_model, credential: None };
+        let to = AttemptParts { target, provider, upstream_model, credential: None };
         let usable = fits(ask, model, to)
             .and_then(|()| standing(ask, &subject))
             .and_then(|probe| Ok((probe, usable_credentials(ask, to)?)));
         match usable {
             Ok((probe, credentials)) => {
                 let ranks = rank::of_credentials(ask, model.strategy, to, &credentials);
-                able.push(Able {
+                able.push(AbleTarget {
                     tier: tier(ask, model, target),
                     weight: target.weight,
                     latency_ms: ask.health.wait_ms(&subject, ask.streamed, ask.now_ms),
@@ -159,8 +164,8 @@ fn tier(ask: &RouteRequest<'_>, model: &Model, target: &Target) -> u64 {
 }
 
 /// Whether a target could ever serve the call.
-fn fits(ask: &RouteRequest<'_>, model: &Model, to: Named<'_>) -> Result<(), Skip> {
-    let Named { target, provider, upstream_model, .. } = to;
+fn fits(ask: &RouteRequest<'_>, model: &Model, to: AttemptParts<'_>) -> Result<(), Skip> {
+    let AttemptParts { target, provider, upstream_model, .. } = to;
     let speaks = || match &provider.kind {
         ProviderKind::Echo => echo::serves(ask.operation),
         ProviderKind::Http(_) if model.translation == Translation::Off => {
@@ -196,10 +201,10 @@ fn standing(ask: &RouteRequest<'_>, target: &Subject) -> Result<bool, Skip> {
 }
 
 /// The credentials that can be used now. When none can, the one that is back first says why.
-fn usable_credentials(ask: &RouteRequest<'_>, to: Named<'_>) -> Result<Vec<Arc<Credential>>, Skip> {
+fn usable_credentials(ask: &RouteRequest<'_>, to: AttemptParts<'_>) -> Result<Vec<Arc<Credential>>, Skip> {
     let provider = to.provider;
     let kept_back = |credential: Option<&Credential>| {
-        let to = Named { credential, ..to };
+        let to = AttemptParts { credential, ..to };
         egress::unusable(provider.egress_of(credential), ask.proxies)
             .or_else(|| resting(ask, to))
             .or_else(|| (ask.spent)(to))
@@ -230,7 +235,7 @@ fn usable_credentials(ask: &RouteRequest<'_>, to: Named<'_>) -> Result<Vec<Arc<C
 }
 
 /// What health says against a credential on this model, or against the provider itself where it has none.
-fn resting(ask: &RouteRequest<'_>, to: Named<'_>) -> Option<Skip> {
+fn resting(ask: &RouteRequest<'_>, to: AttemptParts<'_>) -> Option<Skip> {
     if ask.health.is_calm() {
         return None;
     }
@@ -247,9 +252,9 @@ fn resting(ask: &RouteRequest<'_>, to: Named<'_>) -> Option<Skip> {
 }
 
 /// Whether the last that was heard of the host is that it cannot be reached, where one of these goes there directly.
-fn is_unreachable(ask: &RouteRequest<'_>, to: Named<'_>, credentials: &[Arc<Credential>]) -> bool {
+fn is_unreachable(ask: &RouteRequest<'_>, to: AttemptParts<'_>, credentials: &[Arc<Credential>]) -> bool {
     let first = credentials.iter().map(|each| Some(&**each)).chain(credentials.is_empty().then_some(None));
-    let mut addresses = first.filter_map(|credential| Named { credential, ..to }.address(ask.operation));
+    let mut addresses = first.filter_map(|credential| AttemptParts { credential, ..to }.address(ask.operation));
     addresses.next().is_some_and(|address| ask.health.is_failing(&Subject::Address(Arc::clone(address))))
 }
 
@@ -267,7 +272,7 @@ fn account_resting(health: &Health, subject: &Subject, trouble: Trouble, until_m
 /// Appends the targets of one tier in the order of the model's strategy.
 fn order(
     model: &Model,
-    mut able: Vec<Able>,
+    mut able: Vec<AbleTarget>,
     rotation: Option<&mut Rotation>,
     random: &mut SmallRng,
     list: &mut Vec<Candidate>,
@@ -285,11 +290,11 @@ fn order(
     };
     while !able.is_empty() {
         let lowest = able.iter().map(|each| each.rank).min();
-        let weight = |each: &Able| if Some(each.rank) == lowest { each.weight } else { 0 };
+        let weight = |each: &AbleTarget| if Some(each.rank) == lowest { each.weight } else { 0 };
         let weights: Vec<u32> = able.iter().map(weight).collect();
         let wanted = first.take().and_then(|place| able.iter().position(|each| each.place == place));
         let Some(position) = wanted.or_else(|| strategy::draw(&weights, random)) else { return };
-        let Able { mut candidate, ranks, .. } = able.remove(position);
+        let AbleTarget { mut candidate, ranks, .. } = able.remove(position);
         shuffle(&mut candidate.credentials, random);
         if !ranks.is_empty() {
             let rank = |credential: &Arc<Credential>| {
@@ -314,7 +319,7 @@ fn keep_together(ask: &RouteRequest<'_>, model: &Model, first: usize, list: &mut
         .map(|(position, candidate)| affinity::Choice {
             position,
             weight: candidate.target.weight,
-            name: candidate.named().name(),
+            name: candidate.parts().name(),
         })
         .collect();
     let Some(position) = affinity::choose(hash, &choices) else { return false };

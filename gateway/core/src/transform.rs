@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 use crate::headers;
 use crate::memory;
 use crate::neutral::ApiError;
-use crate::observation::SoFar;
+use crate::observation::ObservedSoFar;
 use crate::translate::{self, AnswerContext, Losses, Stream};
 
 pub use usage_chunk::UsageChunk;
@@ -35,7 +35,7 @@ pub enum ResponseTransform {
 
 /// What the caller of a conversation asked for, should its provider answer in another form.
 #[derive(Debug)]
-pub struct Wanted {
+pub struct RequestedAnswer {
     /// A stream.
     pub streamed: bool,
     /// What writing it takes.
@@ -105,8 +105,8 @@ impl ResponseTransform {
 
     /// What the answer is has been seen: an answer of the dialect of both in another form than was asked for is written
     /// anew.
-    pub fn fit(&mut self, dialect: Dialect, seen: SoFar, wanted: Option<Wanted>) {
-        if let (Self::AsIs | Self::WithoutUsage(_), Some(Wanted { streamed, context })) = (&self, wanted) {
+    pub fn fit(&mut self, dialect: Dialect, seen: ObservedSoFar, wanted: Option<RequestedAnswer>) {
+        if let (Self::AsIs | Self::WithoutUsage(_), Some(RequestedAnswer { streamed, context })) = (&self, wanted) {
             let is_other = match (streamed, context.as_array) {
                 (true, false) => seen.is_document,
                 (true, true) | (false, _) => seen.is_stream,
@@ -131,7 +131,7 @@ impl ResponseTransform {
     }
 
     /// The head is to go downstream with these headers: what is not true of the client's answer is replaced.
-    pub fn begin(&self, headers: &mut Vec<(String, Vec<u8>)>, seen: SoFar) {
+    pub fn begin(&self, headers: &mut Vec<(String, Vec<u8>)>, seen: ObservedSoFar) {
         // Signs of life and an error at the end may make a stream longer than it was to be.
         if seen.is_stream || !matches!(self, Self::AsIs) {
             headers.retain(|(name, _)| name != "content-length");
@@ -152,7 +152,7 @@ impl ResponseTransform {
     }
 
     /// Whether `bytes`, which the observer has seen, pass as they are and need not be handed over.
-    pub fn lets_pass(&mut self, bytes: &[u8], seen: SoFar) -> bool {
+    pub fn lets_pass(&mut self, bytes: &[u8], seen: ObservedSoFar) -> bool {
         match self {
             Self::AsIs | Self::Given { .. } => true,
             Self::WithoutUsage(filter) => filter.lets_pass(bytes, seen.finish_seen),
@@ -216,7 +216,7 @@ impl ResponseTransform {
     }
 
     /// Whether the client has all of the answer but for [`end`](Self::end), whatever else the provider sends.
-    pub fn is_over(&self, seen: SoFar) -> bool {
+    pub fn is_over(&self, seen: ObservedSoFar) -> bool {
         let has_ended = match self {
             Self::Translated(translation) => matches!(&translation.form, Form::Stream(stream) if stream.is_finished()),
             Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) => false,
@@ -227,7 +227,7 @@ impl ResponseTransform {
 
     /// What is still to come when the provider's answer has ended as it should. `None`: it is not complete after all, or
     /// could not be read.
-    pub fn end(&mut self, seen: SoFar) -> Option<Vec<u8>> {
+    pub fn end(&mut self, seen: ObservedSoFar) -> Option<Vec<u8>> {
         match self {
             Self::AsIs | Self::Given { .. } => Some(Vec::new()),
             Self::WithoutUsage(filter) => Some(filter.end()),
@@ -262,7 +262,7 @@ impl ResponseTransform {
     }
 
     /// Whether the client gets events, to which others can be added.
-    pub fn gives_events(&self, seen: SoFar) -> bool {
+    pub fn gives_events(&self, seen: ObservedSoFar) -> bool {
         match self {
             Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) => seen.is_stream,
             Self::Translated(translation) => translation.gives_events(),
@@ -271,7 +271,7 @@ impl ResponseTransform {
     }
 
     /// Whether what the client has so far ends between two events.
-    pub fn is_between_events(&self, seen: SoFar) -> bool {
+    pub fn is_between_events(&self, seen: ObservedSoFar) -> bool {
         match self {
             Self::WithoutUsage(filter) if filter.holds() => true,
             Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) => !seen.in_event,

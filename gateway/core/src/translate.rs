@@ -30,7 +30,7 @@ use crate::neutral::{json, orphans, turns};
 use crate::pace::Pace;
 use crate::profile::Profile;
 use hidden_reasoning::HiddenReasoning;
-use ids::GivenIds;
+use ids::ClientIds;
 use tool_schemas::HeldArguments;
 use whole::WholeWriter;
 
@@ -200,7 +200,7 @@ fn read_answer(from: Dialect, to: Dialect, context: &AnswerContext, body: &[u8])
     if context.hides_reasoning {
         hidden_reasoning::remove(&mut answer);
     }
-    let mut ids = GivenIds::new(context);
+    let mut ids = ClientIds::new(context);
     let parts = answer.choices.iter_mut().flat_map(|choice| &mut choice.parts);
     for (number, part) in parts.enumerate() {
         if let Part::ToolCall(call) = part {
@@ -277,7 +277,7 @@ pub struct Stream {
     events: Events,
     reader: Box<dyn ReadStream>,
     hidden: HiddenReasoning,
-    ids: GivenIds,
+    ids: ClientIds,
     /// Alternatives that have called a tool.
     calling: BTreeSet<usize>,
     arguments: HeldArguments,
@@ -304,7 +304,7 @@ impl Stream {
 
     fn written_by(writer: Box<dyn WriteStream>, from: Dialect, to: Dialect, context: AnswerContext) -> Self {
         let reader = (from.room().stream_reader)();
-        let (events, hidden, ids) = (Events::default(), HiddenReasoning::default(), GivenIds::new(&context));
+        let (events, hidden, ids) = (Events::default(), HiddenReasoning::default(), ClientIds::new(&context));
         let (calling, arguments) = (BTreeSet::new(), HeldArguments::default());
         let (halves, losses) = (Halves::default(), Losses::default());
         let (is_over, has_failed) = (false, false);

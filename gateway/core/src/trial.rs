@@ -185,7 +185,7 @@ targets = ["b/z"]
     }
 
     #[test]
-    fn a_credential_goes_by_its_label_or_id_and_else_is_the_first_that_is_enabled() {
+    fn a_credential_is_found_by_label_or_id_or_is_the_first_enabled() {
         let catalog = catalog();
         let provider = &catalog.providers[0];
         let place = |found: &Arc<Credential>| {

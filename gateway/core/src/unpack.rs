@@ -31,7 +31,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// A body on its way from its coding to plain bytes.
 #[derive(Debug)]
 pub struct Unpacker {
-    declared: Declared,
+    declared: ContentEncoding,
     /// A coding that nobody undoes is left as it is instead of being a fault.
     is_lenient: bool,
     state: State,
@@ -74,7 +74,7 @@ pub fn of_plain(headers: &mut Vec<(String, Vec<u8>)>) {
 
 /// What `content-encoding` says.
 #[derive(Debug, PartialEq, Eq)]
-enum Declared {
+enum ContentEncoding {
     Nothing,
     Gzip,
     Deflate,
@@ -96,7 +96,7 @@ impl Unpacker {
     /// do, whose status says enough.
     pub fn of(headers: &[(String, Vec<u8>)], is_lenient: bool) -> Self {
         Unpacker {
-            declared: Declared::in_headers(headers),
+            declared: ContentEncoding::in_headers(headers),
             is_lenient,
             state: State::Unknown,
             packed: Vec::new(),
@@ -164,13 +164,13 @@ impl Unpacker {
     pub fn has_changed(&self) -> bool {
         match self.state {
             State::Unknown => false,
-            State::Plain => !matches!(self.declared, Declared::Nothing) && !self.keeps_coding(),
+            State::Plain => !matches!(self.declared, ContentEncoding::Nothing) && !self.keeps_coding(),
             _ => true,
         }
     }
 
     fn keeps_coding(&self) -> bool {
-        self.is_lenient && matches!(self.declared, Declared::Other(_))
+        self.is_lenient && matches!(self.declared, ContentEncoding::Other(_))
     }
 
     fn decide(&mut self, begun: &[u8], is_last: bool) {
@@ -178,19 +178,19 @@ impl Unpacker {
         let is_short = !is_last && (sign.len() < 2 || BYTE_ORDER_MARK.starts_with(sign));
         self.state = match (&self.declared, sign) {
             (_, []) => return,
-            (Declared::Nothing | Declared::Gzip, [0x1f]) if is_short => return,
-            (Declared::Nothing | Declared::Gzip, [0x1f, 0x8b, ..]) => {
+            (ContentEncoding::Nothing | ContentEncoding::Gzip, [0x1f]) if is_short => return,
+            (ContentEncoding::Nothing | ContentEncoding::Gzip, [0x1f, 0x8b, ..]) => {
                 State::Gzip(Box::new(MultiGzDecoder::new(Vec::new())))
             }
-            (Declared::Nothing | Declared::Gzip, _) => State::Plain,
+            (ContentEncoding::Nothing | ContentEncoding::Gzip, _) => State::Plain,
             _ if is_short => return,
-            (Declared::Deflate, [first, second, ..]) if is_zlib(*first, *second) => {
+            (ContentEncoding::Deflate, [first, second, ..]) if is_zlib(*first, *second) => {
                 State::Zlib(Box::new(ZlibDecoder::new(Vec::new())))
             }
             (_, sign) if is_text(sign) => State::Plain,
-            (Declared::Deflate, _) => State::Deflate(Box::new(DeflateDecoder::new(Vec::new()))),
-            (Declared::Other(_), _) if self.is_lenient => State::Plain,
-            (Declared::Other(name), _) => {
+            (ContentEncoding::Deflate, _) => State::Deflate(Box::new(DeflateDecoder::new(Vec::new()))),
+            (ContentEncoding::Other(_), _) if self.is_lenient => State::Plain,
+            (ContentEncoding::Other(name), _) => {
                 self.fault = Some(Fault::Coding(name.clone()));
                 return;
             }
@@ -231,7 +231,7 @@ fn write(decoder: &mut impl Write, packed: &[u8]) -> Result<(), Fault> {
     written.map_err(|_| Fault::Damaged)
 }
 
-impl Declared {
+impl ContentEncoding {
     fn in_headers(headers: &[(String, Vec<u8>)]) -> Self {
         let Some(value) = headers::text(headers, "content-encoding") else { return Self::Nothing };
         let named: Vec<String> = value

@@ -17,4 +17,4 @@ pub use keys::{KeyView, KeysView, NewKeyView};
 pub use limits::{KnownLimitView, LearntView, LimitView, QuotaView, ScopeView};
 pub use offer::OfferView;
 pub use plan::{PlanView, RefusalView};
-pub use records::{Kept, RecordView, RecordsView};
+pub use records::{RecordView, RecordsView, StoredJson};

@@ -130,7 +130,7 @@ fn every_link_leads_to_a_file_and_a_heading_that_exist() {
 
 /// What a reader of one language must not miss that a reader of the other has: sections, samples and commands.
 #[test]
-fn the_chinese_readme_has_the_sections_samples_and_links_of_the_english_one() {
+fn the_chinese_readme_has_the_english_sections_samples_and_links() {
     let (english, chinese) = (read("README.md"), read("README.zh-CN.md"));
     let levels = |text: &str| -> Vec<usize> {
         let mut is_code = false;

@@ -51,7 +51,7 @@ fn only_the_seam_names_the_hosts_interfaces() {
 }
 
 #[test]
-fn one_thread_local_holds_the_instance_and_beside_the_allocator_nothing_is_global() {
+fn only_the_instance_and_the_allocator_are_global() {
     let files = component();
     let is_global =
         |line: &&str| ["thread_local!", "static ", "pub(crate) static "].iter().any(|word| line.starts_with(word));

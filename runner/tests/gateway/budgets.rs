@@ -14,7 +14,7 @@ both_hosts![
     a_model_that_was_not_asked_for_is_paid_as_what_it_is,
     images_and_speech_cost_a_budget_what_they_are_published_to_cost,
     images_of_unknown_price_cost_a_budget_more_than_nearly_nothing,
-    a_stream_that_is_left_before_it_says_what_it_used_is_paid_by_what_passed,
+    a_stream_left_before_it_says_what_it_used_is_paid_by_what_passed,
     a_client_that_leaves_before_there_is_an_answer_pays_what_was_guessed,
     a_credit_is_spent_by_cost_and_then_left_for_the_next_target,
     counting_tokens_costs_no_budget_and_needs_no_price,
@@ -143,7 +143,7 @@ fn opened(gateway: &Gateway, key: &str) -> Connection {
     })
 }
 
-fn a_stream_that_is_left_before_it_says_what_it_used_is_paid_by_what_passed(host: Host) {
+fn a_stream_left_before_it_says_what_it_used_is_paid_by_what_passed(host: Host) {
     // 10,000 tokens, which cost 100 USD, and a few more until it is noticed that nobody listens.
     let letters = "x".repeat(40_000);
     let upstream = Upstream::answering(Answer::stream().chunk(event(&letters)).drip(&event("x")));

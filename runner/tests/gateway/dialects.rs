@@ -6,8 +6,8 @@ use crate::common::{End, Gateway, Host, Request, TOKEN, streamed_chat, upstream_
 use crate::upstream::{Answer, Upstream, event, last_events};
 
 both_hosts![
-    an_answer_of_every_dialect_passes_byte_for_byte_and_its_usage_is_recorded,
-    a_stream_of_every_dialect_passes_byte_for_byte_and_its_usage_is_recorded,
+    an_answer_of_each_dialect_passes_unchanged_and_its_usage_is_recorded,
+    a_stream_of_each_dialect_passes_unchanged_and_its_usage_is_recorded,
     a_stream_that_breaks_off_ends_with_an_error_of_its_dialect,
     an_error_page_gets_the_shape_of_the_callers_dialect,
     an_overloaded_provider_of_any_dialect_is_left_for_the_next,
@@ -139,7 +139,7 @@ fn assert_recorded(record: &Value, dialect: &str) {
     assert_eq!(tokens, [json!(11), json!(8), json!(7)], "{dialect}");
 }
 
-fn an_answer_of_every_dialect_passes_byte_for_byte_and_its_usage_is_recorded(host: Host) {
+fn an_answer_of_each_dialect_passes_unchanged_and_its_usage_is_recorded(host: Host) {
     for spoken in all() {
         let answer = serde_json::to_string_pretty(&spoken.answer).expect("JSON");
         let upstream = Upstream::answering(Answer::json(200, &answer));
@@ -156,7 +156,7 @@ fn an_answer_of_every_dialect_passes_byte_for_byte_and_its_usage_is_recorded(hos
     }
 }
 
-fn a_stream_of_every_dialect_passes_byte_for_byte_and_its_usage_is_recorded(host: Host) {
+fn a_stream_of_each_dialect_passes_unchanged_and_its_usage_is_recorded(host: Host) {
     for spoken in all() {
         let pieces = spoken.stream.as_bytes().chunks(5);
         let answer = pieces.fold(Answer::stream(), |answer, piece| answer.chunk(piece)).end();

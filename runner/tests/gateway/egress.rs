@@ -150,7 +150,7 @@ fn a_proxy_that_is_down_is_left_for_another_and_no_provider_is_blamed() {
 }
 
 #[test]
-fn a_provider_a_proxy_does_not_get_through_to_leaves_the_proxy_to_the_others() {
+fn a_provider_a_proxy_cannot_reach_leaves_the_proxy_to_the_others() {
     let upstream = Upstream::saying("Hi");
     for scheme in ["http", "socks5"] {
         let proxy = Proxy::refusing(scheme, &upstream);

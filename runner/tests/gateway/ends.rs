@@ -97,7 +97,7 @@ fn a_whole_answer_ends_with_its_last_bracket(host: Host) {
 
 /// The connection is kept where the body ends soon after the last event.
 #[test]
-fn a_body_that_ends_soon_after_its_last_event_leaves_its_connection_for_the_next_call() {
+fn a_body_that_ends_soon_leaves_its_connection_for_the_next_call() {
     let upstream = Upstream::answering(Answer::stream().chunk(stream("openai-chat")).end());
     let gateway =
         Gateway::on(Host::Runner).arg("--threads").arg("1").provider("a", &upstream).model("m", &["a/up"]).start();

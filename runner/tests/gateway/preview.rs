@@ -161,7 +161,7 @@ fn events_that_run_together_are_no_stream(host: Host) {
 /// RFC 9112, section 6.3: one of the two is wrong, and a proxy that believed the other one would see another answer
 /// begin. What a length says is the provider's word, so the client has nothing to do with it.
 #[test]
-fn a_length_beside_chunks_and_codings_nobody_undoes_are_the_providers_fault() {
+fn a_length_beside_chunks_and_unknown_codings_are_the_providers_fault() {
     let framed = |framing: &str| {
         let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{framing}\r\n\r\n");
         Answer::nothing().raw(head).chunk(completion("odd")).end()

@@ -195,7 +195,7 @@ fn calls_under_way_never_exceed_their_limit() {
 }
 
 #[test]
-fn a_call_that_ended_without_a_word_gives_back_its_own_slots_and_no_others() {
+fn a_call_that_ended_without_a_word_gives_back_only_its_own_slots() {
     let folder = tempfile::tempdir().expect("a folder");
     let ledger = Ledger::open(folder.path());
     let [first, second] = [1, 2].map(|index| charges_of_call("rpm = 9, concurrent = 2", NOW_MS, index));

@@ -340,7 +340,7 @@ fn while_the_database_is_locked_provider_quotas_open_and_key_limits_close() {
 }
 
 #[test]
-fn while_the_database_is_locked_provider_quotas_open_and_key_budgets_close() {
+fn while_the_database_is_locked_quotas_open_and_key_budgets_close() {
     while_the_database_is_locked(json!({ "budget": "5 USD/month" }));
 }
 

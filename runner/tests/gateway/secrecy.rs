@@ -7,7 +7,7 @@ use crate::common::{Gateway, Host, Request, TOKEN, chat, eventually, streamed_ch
 use crate::upstream::{Answer, Upstream, completion, event};
 
 both_hosts![
-    the_admin_token_in_the_query_opens_a_route_and_is_none_of_its_parameters,
+    the_admin_token_in_the_query_opens_a_route_and_is_no_parameter,
     secrets_are_sealed_at_rest,
     a_providers_secret_is_in_no_answer_record_or_log,
     a_providers_secret_is_told_on_no_path_and_in_no_spelling,
@@ -169,7 +169,7 @@ fn what_an_error_repeats_of_the_prompt_is_not_kept(host: Host) {
     assert!(!is_on_disk(&gateway.data(), PROMPT) && !gateway.log().contains(PROMPT));
 }
 
-fn the_admin_token_in_the_query_opens_a_route_and_is_none_of_its_parameters(host: Host) {
+fn the_admin_token_in_the_query_opens_a_route_and_is_no_parameter(host: Host) {
     let gateway = Gateway::on(host).start();
     gateway.record(&gateway.send(&chat("demo")));
     let read = |target: &str| gateway.send(&Request::new("GET", target));

@@ -12,19 +12,20 @@ use crate::incoming::Incoming;
 use crate::instance::Instance;
 use crate::store::catalog::{self, Snapshot};
 
-/// A change is made again for as long as a writer that died half way may block others, and a little longer.
+/// How long a change is tried again while others are in its way: a little longer than a writer that died half way can
+/// block others.
 const CHANGE_MS_MAX: u64 = 15_000;
 
-/// Before it is made again another instance gets this long at most to finish its own.
+/// The longest pause before the next attempt, which lets another instance finish its own change.
 const PAUSE_MS_MAX: u64 = 40;
 
-/// The catalog in force. TOML with `accept: application/toml`, JSON otherwise. Secrets are left out, unless an
-/// operator who moves to another machine asks for them by `?with_secrets=true`.
+/// Answers with the catalog in force, as TOML if the request has `accept: application/toml` and as JSON otherwise.
+/// Secrets are left out, unless an operator who moves to another machine asks for them with `?with_secrets=true`.
 pub(super) async fn read(incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
     let document = match incoming.query.as_deref() {
         Some("with_secrets=true") => with_secrets(&snapshot.document).await?,
         None | Some("") => snapshot.document.redacted(),
-        // Not repeated: it may be a credential.
+        // The query is not repeated in the message, since it may be a credential.
         Some(_) => return Err(Refusal::bad_request("GET /api/catalog takes `with_secrets=true` or no parameter.")),
     };
     let toml = incoming.header("accept").is_some_and(|accept| accept.contains("application/toml"));
@@ -43,12 +44,12 @@ async fn with_secrets(document: &Document) -> Result<Document, Refusal> {
     }
 }
 
-/// How much of the stored catalog a document stands for.
+/// Which part of the stored catalog a document replaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ImportScope {
-    /// All of it.
+    /// The whole catalog.
     Whole,
-    /// The sections it has; the others stay.
+    /// Only the sections that the document has.
     Sections,
 }
 
@@ -61,8 +62,8 @@ impl ImportScope {
     }
 }
 
-/// Replaces the stored catalog, or those of its sections that the document has, each whole. A credential that names its
-/// `id` without a value keeps its secret.
+/// Replaces the stored catalog, or only those of its sections that the document has. A credential that gives its `id`
+/// but no value keeps its stored secret.
 pub(super) async fn update(instance: &Rc<Instance>, incoming: &Incoming, scope: ImportScope) -> Result<Reply, Refusal> {
     let body = incoming.body().await?;
     let document = catalog::parse(&body.bytes).map_err(Refusal::invalid_catalog)?;
@@ -98,26 +99,27 @@ pub(super) async fn update(instance: &Rc<Instance>, incoming: &Incoming, scope: 
     Ok(Reply::json(200, &view).with("etag", snapshot.etag.clone()))
 }
 
-/// Says whether a catalog would be accepted as a catalog file or by PATCH, and which sections would stay as they are; by
-/// PUT with `?replace=true`. Changes nothing.
+/// Says whether a catalog would be accepted, and which sections would stay as they are: as a catalog file or by PATCH,
+/// or with `?replace=true` by PUT. Changes nothing.
 pub(super) async fn check(incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
-    let Checked { kept, warnings, .. } = checked(incoming, snapshot).await?;
+    let CheckedDocument { kept, warnings, .. } = checked(incoming, snapshot).await?;
     Ok(Reply::json(200, &CheckedView { ok: true, kept, warnings }))
 }
 
-/// The same, and what would be different then from the catalog in force. Shows no secret.
+/// Checks a catalog, and says how it differs from the catalog in force. Shows no secret.
 pub(super) async fn diff(incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
-    // Checked first: what would be refused changes nothing, and only known fields are sure to hold no secret.
-    let Checked { document, scope, kept, warnings } = checked(incoming, snapshot).await?;
+    // The check comes first: a catalog that would be refused changes nothing, and only fields that are known are sure
+    // to hold no secret.
+    let CheckedDocument { document, scope, kept, warnings } = checked(incoming, snapshot).await?;
     let after = scope.stored(&document, &snapshot.stored.redacted()).or_built_in();
     let changes = snapshot.document.redacted().changes(&after);
     Ok(Reply::json(200, &DiffView { changes, kept, warnings }))
 }
 
-/// One provider, for a first catalog.
+/// The one provider that a first catalog is drafted for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct DraftRequest {
     /// A preset's name, or a base URL.
     provider: String,
     /// A credential or a reference such as `${NAME}`. Default: none.
@@ -126,25 +128,25 @@ struct Wanted {
     model: Option<String>,
 }
 
-/// The TOML text of the smallest catalog for one provider, not judged and not stored.
+/// Answers with the text of the smallest catalog for one provider, as TOML. It is neither validated nor stored.
 pub(super) async fn draft(incoming: &Incoming) -> Result<Reply, Refusal> {
-    let Wanted { provider, credential, model } = super::json(incoming).await?;
+    let DraftRequest { provider, credential, model } = super::json(incoming).await?;
     let draft = Draft { provider: &provider, credential: credential.as_deref(), model: model.as_deref() };
     Ok(Reply::json(200, &DraftView::of(&draft)))
 }
 
-/// A document that would be accepted.
-struct Checked {
-    /// As it was sent.
+/// A document that passed the check.
+struct CheckedDocument {
+    /// The document as it was sent.
     document: Document,
     scope: ImportScope,
-    /// The sections that would stay because the document lacks them.
+    /// The sections that would stay, because the document does not have them.
     kept: Vec<String>,
-    /// What is missing for it to work.
+    /// What is missing for the catalog to work, or doubtful.
     warnings: Vec<String>,
 }
 
-async fn checked(incoming: &Incoming, snapshot: &Snapshot) -> Result<Checked, Refusal> {
+async fn checked(incoming: &Incoming, snapshot: &Snapshot) -> Result<CheckedDocument, Refusal> {
     let scope = match incoming.query.as_deref() {
         Some("replace=true") => ImportScope::Whole,
         None | Some("") => ImportScope::Sections,
@@ -163,12 +165,12 @@ async fn checked(incoming: &Incoming, snapshot: &Snapshot) -> Result<Checked, Re
     let resolved = catalog::resolved(&in_force).await.map_err(located)?;
     let kept = if scope == ImportScope::Whole { Vec::new() } else { document.lacks(&in_force) };
     let kept = kept.into_iter().map(str::to_owned).collect();
-    Ok(Checked { document, scope, kept, warnings: resolved.warnings() })
+    Ok(CheckedDocument { document, scope, kept, warnings: resolved.warnings() })
 }
 
-/// Stores what `edit` makes of the catalog, and returns the snapshot then in force. Where somebody else's change comes
-/// first it is made again of what is stored then: who names no version (`base`, etags of which one must be in force) means
-/// the one there is, and edits that were sent at the same time all happen, one after the other.
+/// Stores the catalog that `edit` makes of the one in force, and returns the snapshot that is in force then. `base`
+/// names the versions (etags) that the edit may start from. Without it the edit is made again whenever another change
+/// came first, so that edits that are sent at the same time all happen, one after the other.
 pub(super) async fn change(
     instance: &Rc<Instance>,
     base: Option<&str>,
@@ -186,7 +188,7 @@ pub(super) async fn change(
                 if host::now_ms().saturating_sub(begun_ms) > CHANGE_MS_MAX {
                     return Err(refusal);
                 }
-                host::wait_ms(1 + instance.chance.draw() % PAUSE_MS_MAX).await;
+                host::wait_ms(1 + instance.random.draw() % PAUSE_MS_MAX).await;
             }
             result => return result,
         }

@@ -1,4 +1,4 @@
-//! `/api/health`: who is kept out of use, since when and until when; and taking that back.
+//! `/api/health`: which subjects are paused, since when and until when, and how an operator ends a pause.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use crate::instance::Instance;
 use crate::store::catalog::Snapshot;
 use crate::store::{health, signals};
 
-/// Who is in trouble, and how quick targets are.
+/// Lists the subjects that are in trouble, and the latencies of targets.
 pub(super) async fn list(instance: &Rc<Instance>, snapshot: &Rc<Snapshot>) -> Reply {
     health::look_now(instance).await;
     let now_ms = host::unix_ms();
@@ -23,17 +23,17 @@ pub(super) async fn list(instance: &Rc<Instance>, snapshot: &Rc<Snapshot>) -> Re
     Reply::json(200, &HealthView { now_ms, subjects, latencies })
 }
 
-/// What is to be cleared.
+/// The subject whose trouble is to be forgotten; all of them if there is none.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct HealthReset {
     subject: Option<String>,
 }
 
 /// Clears one subject (`{"subject": "credential/c-…"}`) or all (`{}`).
 pub(super) async fn reset(instance: &Rc<Instance>, incoming: &Incoming) -> Result<Reply, Refusal> {
-    let wanted: Wanted = super::json(incoming).await?;
-    // What is no subject is in no trouble.
+    let wanted: HealthReset = super::json(incoming).await?;
+    // A text that is no subject names nothing that could be in trouble.
     let subject = wanted.subject.as_deref().map(Subject::parse);
     let cleared = match &subject {
         Some(None) => Vec::new(),

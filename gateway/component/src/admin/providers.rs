@@ -19,7 +19,7 @@ use crate::instance::Instance;
 use crate::send::{self, Terms};
 use crate::store::catalog::Snapshot;
 
-/// Somebody waits for a list, and the next attempt is theirs to make.
+/// A person waits for the list, and can simply ask again.
 const LIST_MS_MAX: u64 = 20_000;
 
 /// The names that `preset` takes.
@@ -27,7 +27,7 @@ pub(super) fn presets() -> Reply {
     Reply::json(200, &PresetsView::all())
 }
 
-/// The models that a provider of the catalog lists, asked now, with the credential of this label or id.
+/// Lists the models of a provider, asked now with the credential of this label or id.
 pub(super) async fn models(
     instance: &Rc<Instance>,
     incoming: &Incoming,

@@ -1,5 +1,5 @@
-//! `/api/quota`: every limit of the catalog, what is spent of it, and how long the rest will last; and the limits that
-//! providers told themselves.
+//! `/api/quota`: every limit of the catalog, what is spent of it and how long the rest will last; and the limits that
+//! providers told in their answers.
 
 use std::rc::Rc;
 
@@ -16,7 +16,7 @@ use crate::store::database::Trouble;
 use crate::store::quota as ledger;
 use crate::store::signals;
 
-/// Every limit, in the order of the catalog.
+/// Lists every limit in the order of the catalog.
 pub(super) async fn list(instance: &Rc<Instance>, snapshot: &Snapshot) -> Result<Reply, Refusal> {
     let at = ledger::moment(instance, snapshot);
     let limits = quota::all(&snapshot.catalog, at);
@@ -31,18 +31,18 @@ pub(super) async fn list(instance: &Rc<Instance>, snapshot: &Snapshot) -> Result
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct QuotaUpdate {
     spent: u64,
 }
 
-/// Sets what is spent of one limit within its present window, for instance what was spent without llmio.
+/// Sets how much of a limit counts as spent within its present window, for instance because it was spent without llmio.
 pub(super) async fn update(
     instance: &Rc<Instance>,
     incoming: &Incoming,
     snapshot: &Snapshot,
     parameter: &str,
 ) -> Result<Reply, Refusal> {
-    let wanted: Wanted = super::json(incoming).await?;
+    let wanted: QuotaUpdate = super::json(incoming).await?;
     if wanted.spent > SPENT_MAX {
         return Err(Refusal::bad_request(format!("`spent` must be from 0 to {SPENT_MAX}.")));
     }

@@ -16,14 +16,14 @@ use crate::instance::Instance;
 use crate::store::quota;
 use crate::store::records;
 
-/// Newest first. `before` is the `next` of the page before; the other parameters narrow the list.
+/// Lists records, newest first. `before` takes the `next` of the last page; the other parameters narrow the list.
 pub(super) async fn list(instance: &Instance, incoming: &Incoming) -> Result<Reply, Refusal> {
     let filter = Filter::parse(incoming.query.as_deref().unwrap_or_default())?;
     let records = records::list(instance, &filter).await.map_err(unavailable)?;
     Ok(Reply::json(200, &RecordsView::of(records, &filter)))
 }
 
-/// One record.
+/// Answers with one record.
 pub(super) async fn read(instance: &Instance, parameter: &str) -> Result<Reply, Refusal> {
     let id = decode_parameter(parameter).unwrap_or_default();
     match records::read(instance, &id).await.map_err(unavailable)? {
@@ -37,25 +37,27 @@ pub(super) async fn read(instance: &Instance, parameter: &str) -> Result<Reply, 
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Ended {
+struct EndedCalls {
     #[serde(default)]
     id: Option<String>,
-    /// Several that ended alike.
+    /// The ids of several calls that ended in the same way.
     #[serde(default)]
     ids: Vec<String>,
     state: String,
     at: i64,
-    /// Their clients have their answers, or left: the guest may have told their ends already, and knows better.
+    /// Whether the clients have their answers or have left. The component may then have recorded the ends itself, and
+    /// what it recorded stays.
     #[serde(default)]
     delivered: bool,
 }
 
-/// So many may be told of at once.
+/// The most calls whose ends one request may report.
 const ENDED_MAX: usize = 1000;
 
-/// The host tells of calls that ended without the guest. It never changes how a call ended that said so itself.
+/// Notes calls whose end the host reports because the component could not. The end that a call recorded itself is never
+/// changed.
 pub(super) async fn ended(instance: &Rc<Instance>, incoming: &Incoming) -> Result<Reply, Refusal> {
-    let ended: Ended = super::json(incoming).await?;
+    let ended: EndedCalls = super::json(incoming).await?;
     let state = State::named(&ended.state).filter(|state| *state != State::Running);
     let state = state.ok_or_else(|| Refusal::bad_request(format!("`state` {:?} is not an end state.", ended.state)))?;
     let ids: Vec<String> = ended.id.into_iter().chain(ended.ids).collect();
@@ -65,7 +67,7 @@ pub(super) async fn ended(instance: &Rc<Instance>, incoming: &Incoming) -> Resul
     let at_ms = if ended.at > 0 { ended.at } else { host::unix_ms() };
     for id in &ids {
         records::end(instance, id, state.name(), at_ms, ended.delivered).await.map_err(unavailable)?;
-        // Every other end the guest notices itself, or the host's own end follows it.
+        // Every other end is noticed by the component itself, or the host reports it separately.
         if state == State::GuestTrap {
             quota::release(instance, id).await.map_err(unavailable)?;
         }

@@ -1,4 +1,4 @@
-//! `POST /api/route`: which way a request would go now, and why not another, without sending it.
+//! `POST /api/route`: says where a request would be sent now, and why not elsewhere, without sending it.
 
 use std::rc::Rc;
 
@@ -26,28 +26,29 @@ use crate::store::{health, quota, responses};
 /// A request as a client would send it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
-    /// The endpoint's name as records have it. Default `chat/completions`.
+struct DecideRequest {
+    /// The endpoint's name as records write it. Default: `chat/completions`.
     endpoint: Option<String>,
     /// The name of the key it would be sent with. Default: the admin token, which may use everything.
     key: Option<String>,
-    /// The client's session, where a header would name it.
+    /// The client's session, which a header would name.
     session: Option<String>,
-    /// The number to draw from: that of a record gives its order again. Default: a new one.
+    /// The random number of the decision. The number of a record repeats the order of that record. Default: a new one.
     draw: Option<String>,
-    /// The model, where the endpoint's path names it as Gemini's do.
+    /// The model, for endpoints whose path names it, as Gemini's do.
     model: Option<String>,
     /// The body, with at least `model` where the path does not name it.
     body: Box<RawValue>,
 }
 
-/// The decision in the same form as a record's, and what the client would be told where there is no way.
+/// Answers with the decision in the form that records have, and with what the client would be told if nothing can serve
+/// it.
 pub(super) async fn decide(
     instance: &Rc<Instance>,
     incoming: &Incoming,
     snapshot: &Rc<Snapshot>,
 ) -> Result<Reply, Refusal> {
-    let wanted: Wanted = super::json(incoming).await?;
+    let wanted: DecideRequest = super::json(incoming).await?;
     let head = accept::Head { model: wanted.model, ..accept::Head::default() };
     let operation = wanted.endpoint.as_deref().map_or(Ok(Operation::Chat), super::operation)?;
     let call = accept::call(operation, head, wanted.body.get().as_bytes().to_vec())?;
@@ -63,7 +64,7 @@ pub(super) async fn decide(
         }
     };
     let draw = match wanted.draw {
-        None => instance.chance.draw(),
+        None => instance.random.draw(),
         Some(text) => {
             let said = format!("`draw` must be a whole number of 64 bits as text, not {text:?}.");
             text.parse().map_err(|_| Refusal::bad_request(said))?

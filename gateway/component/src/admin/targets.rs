@@ -13,28 +13,28 @@ use crate::instance::Instance;
 use crate::proxy::Trial;
 use crate::store::catalog::Snapshot;
 
-/// What is to be tested.
+/// The target to be tested.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct TestRequest {
     /// A public model, as a client asks for it.
     model: String,
     /// One of its targets, as `provider/upstream-model` or by its provider. Default: the only one.
     target: Option<String>,
     /// A credential of the provider, by its label or id. Default: the first one.
     credential: Option<String>,
-    /// The endpoint's name as records have it. Default: a streamed conversation in the provider's own dialect.
+    /// The endpoint's name as records write it. Default: a streamed conversation in the provider's own dialect.
     endpoint: Option<String>,
 }
 
-/// 200 with what came of it, whether it passed or not.
+/// Answers 200 with the result of the test, whether it passed or not.
 pub(super) async fn test(
     instance: &Rc<Instance>,
     incoming: &Incoming,
     caller: &Caller,
     snapshot: &Rc<Snapshot>,
 ) -> Result<Reply, Refusal> {
-    let wanted: Wanted = super::json(incoming).await?;
+    let wanted: TestRequest = super::json(incoming).await?;
     let catalog = &snapshot.catalog;
     let model = catalog.model(&wanted.model).ok_or_else(|| models::unknown(&wanted.model))?;
     let target = trial::target(model, &wanted.model, wanted.target.as_deref())?;

@@ -1,4 +1,4 @@
-//! Bodies on their way: bytes, and then whether these were all. Requests and answers have the same, in both directions.
+//! Bodies of requests and answers, in both directions: a stream of bytes, followed by whether the body is complete.
 
 use gateway_core::refusal::Refusal;
 use gateway_core::state::State;
@@ -11,29 +11,30 @@ type Ending = Result<Option<Trailers>, ErrorCode>;
 /// How a body ended.
 pub(crate) struct End(Ending);
 
-/// Where a body comes from.
+/// The side of a body that is read from.
 pub(crate) struct Reader {
     stream: Option<StreamReader<u8>>,
     end: FutureReader<Ending>,
 }
 
-/// Where a body goes.
+/// The side of a body that is written to.
 pub(crate) struct Writer {
     stream: StreamWriter<u8>,
     end: FutureWriter<Ending>,
 }
 
-/// A body of an answer to be written: unless its end is told it counts as cut.
+/// A body for an answer. If its writer is dropped without an end, the answer counts as cut off.
 pub(crate) fn answer() -> (Writer, Reader) {
     pipe(|| Err(ErrorCode::HttpResponseIncomplete))
 }
 
-/// A body of a request that is known as a whole: it has ended when its writer is dropped.
+/// A body for a request whose bytes are all known. Dropping its writer ends it properly.
 pub(crate) fn known() -> (Writer, Reader) {
     pipe(|| Ok(None))
 }
 
-/// A body of a request that is passed on as it comes: unless its end is told it counts as broken off.
+/// A body for a request that is passed on as it comes. If its writer is dropped without an end, it counts as broken
+/// off.
 pub(crate) fn passed_on() -> (Writer, Reader) {
     pipe(|| Err(ErrorCode::ConnectionTerminated))
 }
@@ -45,7 +46,7 @@ fn pipe(unfinished: fn() -> Ending) -> (Writer, Reader) {
 }
 
 impl Reader {
-    /// A body that comes from the host.
+    /// The reader of a body that the host provides.
     pub(crate) fn of((stream, end): (StreamReader<u8>, FutureReader<Ending>)) -> Self {
         Reader { stream: Some(stream), end }
     }
@@ -61,32 +62,32 @@ impl Reader {
         self.stream.is_none()
     }
 
-    /// Reads into the room that a buffer has left; says whether more may come.
+    /// Reads into the free room of a buffer. Returns whether more may come, and the buffer.
     pub(crate) async fn read(&mut self, buffer: Vec<u8>) -> (bool, Vec<u8>) {
         let Some(stream) = &mut self.stream else { return (false, buffer) };
         let (result, buffer) = stream.read(buffer).await;
         (matches!(result, StreamResult::Complete(_)), buffer)
     }
 
-    /// How it ended. To be asked after the last bytes.
+    /// How the body ended. Call it after the last bytes.
     pub(crate) async fn end(self) -> End {
         drop(self.stream);
         End(self.end.await)
     }
 
-    /// For the host.
+    /// The parts that the host's interface takes.
     pub(crate) fn into_parts(self) -> (Option<StreamReader<u8>>, FutureReader<Ending>) {
         (self.stream, self.end)
     }
 }
 
 impl Writer {
-    /// Hands bytes on, and gives the buffer back with those that were not taken: then nobody reads any more.
+    /// Writes bytes, and returns the buffer with those that were not taken, which means that nobody reads any more.
     pub(crate) async fn write(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         self.stream.write_all(bytes).await
     }
 
-    /// These were all.
+    /// Ends the body properly.
     pub(crate) async fn finish(self) {
         self.end(End(Ok(None))).await;
     }
@@ -96,7 +97,7 @@ impl Writer {
         self.end(End(Err(ErrorCode::HttpResponseIncomplete))).await;
     }
 
-    /// It ends as another one did.
+    /// Ends the body in the way that another one ended.
     pub(crate) async fn end(self, End(end): End) {
         drop(self.stream);
         let _ = self.end.write(end).await;
@@ -104,12 +105,12 @@ impl Writer {
 }
 
 impl End {
-    /// The host's word for why it is not whole.
+    /// The host's error code if the body is not complete.
     pub(crate) fn into_result(self) -> Result<(), ErrorCode> {
         self.0.map(drop)
     }
 
-    /// Why a client's body did not come as a whole, in the host's words. It is the client's doing whatever they are.
+    /// The refusal of a client's body that did not come whole. Whatever the host's error code, the client caused it.
     pub(crate) fn unfinished(&self) -> Option<Refusal> {
         self.0.as_ref().err().map(unfinished)
     }

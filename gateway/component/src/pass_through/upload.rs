@@ -1,5 +1,5 @@
-//! A relay's request body: goes on as it comes, is counted, and its end is known. Not handed to the host unread, which
-//! would spare the copies: then nobody could tell a client that broke off from an origin that did.
+//! The body of a request to a relay. It is passed on as it comes, counted, and its end is noted. Handing it to the host
+//! unread would spare the copies, but then nobody could tell a client that broke off from an origin that did.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,8 +16,9 @@ use crate::proxy::OpenCall;
 pub(super) struct Upload(Rc<RefCell<Option<Refusal>>>);
 
 impl Upload {
-    /// Starts to pass the body on. Without a length only the host can tell an empty body from none, which an origin must
-    /// not take for one: so requests that seldom have any go on unread, and of the others a first piece is waited for.
+    /// Starts to pass the body on. Without a length only the host can tell an empty body from none, and an origin must
+    /// not mistake one for the other. So requests that rarely have a body are passed on unread, and for the others a
+    /// first piece is awaited.
     pub(super) async fn start(
         instance: &Rc<Instance>,
         incoming: &Incoming,
@@ -39,25 +40,25 @@ impl Upload {
         }
         let upload = Upload::default();
         let (writer, reader) = body::passed_on();
-        let passing = Passing { instance: instance.clone(), upload: upload.clone(), open: open.clone() };
+        let passing = UploadTask { instance: instance.clone(), upload: upload.clone(), open: open.clone() };
         host::spawn(passing.pass(contents, (beginning, more), writer));
         Ok((upload, reader))
     }
 
-    /// Why the client's body did not come as a whole, where it did not: then nothing that follows is the origin's doing.
+    /// Why the client's body did not come whole. If there is a reason, the origin is not to blame for what follows.
     pub(super) fn broken(&self) -> Option<Refusal> {
         self.0.borrow().clone()
     }
 }
 
-/// Who hands a body on, and who is told of it.
-struct Passing {
+/// The task that passes a body on, and the call it belongs to.
+struct UploadTask {
     instance: Rc<Instance>,
     upload: Upload,
     open: OpenCall,
 }
 
-impl Passing {
+impl UploadTask {
     async fn pass(self, mut contents: body::Reader, (mut buffer, mut more): (Vec<u8>, bool), mut writer: body::Writer) {
         loop {
             if !buffer.is_empty() {
@@ -65,7 +66,7 @@ impl Passing {
                 buffer = writer.write(buffer).await;
                 self.open.received((length - buffer.len()) as u64);
                 if !buffer.is_empty() {
-                    // The origin takes no more of it.
+                    // The origin does not take any more of the body.
                     return;
                 }
             }

@@ -1,4 +1,4 @@
-//! What an instance learns of an attempt: health and the limits that providers tell.
+//! What an instance learns from an attempt: the health of its subjects, and the limits that providers tell.
 
 use std::rc::Rc;
 
@@ -8,21 +8,21 @@ use gateway_core::outcome::{self, Lesson, Outcome};
 use gateway_core::verdict::Verdict;
 
 use crate::instance::Instance;
-use crate::relay::Ended;
-use crate::store::health::{self, Took};
+use crate::relay::RelayResult;
+use crate::store::health::{self, AnswerTime};
 use crate::store::signals;
 
-/// Of whom something is learnt.
+/// An attempt that something is learnt from.
 pub(super) struct Learner<'i> {
     pub(super) instance: &'i Rc<Instance>,
     pub(super) subjects: &'i Subjects,
-    /// When the attempt began, Unix milliseconds.
+    /// When the attempt began, in Unix milliseconds.
     pub(super) started_at_ms: i64,
 }
 
 impl Learner<'_> {
-    /// Before anything reached the client.
-    pub(super) fn outcome(&self, outcome: &Outcome, verdict: Verdict, words: Option<&str>, took: Took) {
+    /// Learns from an outcome, before anything has reached the client.
+    pub(super) fn outcome(&self, outcome: &Outcome, verdict: Verdict, words: Option<&str>, took: AnswerTime) {
         match outcome::lesson(outcome, verdict, words) {
             Lesson::Nothing => {}
             Lesson::Begun => health::begun(self.instance, self.subjects, self.started_at_ms, took),
@@ -32,8 +32,8 @@ impl Learner<'_> {
         }
     }
 
-    /// What the attempt told of its provider's limits after `took_ms`; `headers` are those of an answer. Few tell
-    /// anything, so the host's clock is not asked again.
+    /// Learns the limits that the provider told, given the headers of its answer. The time is `took_ms` after the
+    /// start, since few answers tell limits and asking for the time costs a call of the host.
     pub(super) fn limits(&self, outcome: &Outcome, headers: Option<&[(String, Vec<u8>)]>, took_ms: u64) {
         let now_ms = self.started_at_ms.saturating_add_unsigned(took_ms);
         if let Some(news) = outcome::limit_news(outcome, headers, now_ms) {
@@ -42,10 +42,10 @@ impl Learner<'_> {
         }
     }
 
-    /// At the end of an answer to this request, where that is still at hand.
-    pub(super) fn end(&self, ended: &mut Ended, attempt: &Attempt, request: Option<&[u8]>) {
+    /// Learns from the end of an answer. `request` is the request, if it was kept.
+    pub(super) fn end(&self, ended: &mut RelayResult, attempt: &Attempt, request: Option<&[u8]>) {
         let (observation, error) = (&mut ended.observation, ended.error.as_ref());
-        let (verdict, said) = outcome::lesson_of_end(observation, error, attempt.named(), request);
+        let (verdict, said) = outcome::lesson_of_end(observation, error, attempt.parts(), request);
         health::note(self.instance, self.subjects, verdict, &said, self.started_at_ms);
     }
 }

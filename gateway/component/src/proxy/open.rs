@@ -1,5 +1,5 @@
-//! Step 7 as it fills up: the record of a call that is under way. It is saved exactly once at its end, and once as
-//! `running` when the call has been open for a second.
+//! Step 7 while a call is under way: its record, which is saved exactly once at the end, and once as `running` when the
+//! call has been open for a second.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -10,29 +10,29 @@ use std::task::{Poll, Waker};
 use gateway_core::accept::{client_address, session_in};
 use gateway_core::authenticate::{Caller, without_credentials};
 use gateway_core::call::Call;
-use gateway_core::candidate::{Named, Skipped};
+use gateway_core::candidate::{AttemptParts, Skipped};
 use gateway_core::catalog::{Catalog, Model};
 use gateway_core::observation::Observation;
 use gateway_core::operation::Operation;
 use gateway_core::outcome::Progress;
 use gateway_core::price::Priced;
-use gateway_core::record::{self, Attempted, DecisionRecord, Draft, HeadDue, Opening, Passed};
+use gateway_core::record::{self, AttemptEnd, DecisionRecord, Draft, HeadDue, Opening, OriginResult};
 use gateway_core::refusal::Reply;
 use gateway_core::state::State;
 
-use crate::host::{self, Pulse};
+use crate::host::{self, StreamTimer};
 use crate::incoming::Incoming;
 use crate::instance::Instance;
-use crate::relay::Ended;
+use crate::relay::RelayResult;
 use crate::store::records;
 
-use super::charges::Charged;
+use super::charges::LedgerCharges;
 
-/// A call open this long gets a `running` row, so that one sees what is under way and what a crash cut off.
+/// A call that is open for this long gets a `running` row, which shows what is under way and what a crash cut off.
 const RUNNING_AFTER_MS: u64 = 1000;
 
-/// What a record says of a call that was charged by what was seen of its answer, since its provider did not say to the end
-/// what it used.
+/// The warning in a record of a call that was charged by what was seen of its answer, since the provider did not report
+/// its usage.
 pub(super) const USAGE_ESTIMATED: &str = "usage_estimated";
 
 /// The calls under way in an instance.
@@ -42,29 +42,29 @@ pub(crate) struct OpenCalls {
     is_ticking: Cell<bool>,
 }
 
-/// A call under way. Clones are the same call.
+/// A call under way. Clones stand for the same call.
 #[derive(Clone)]
 pub(crate) struct OpenCall(Rc<Inner>);
 
 struct Inner {
     instance: Rc<Instance>,
     id: String,
-    /// Taken out by whoever ends it.
+    /// The record's draft, which is taken out when the call ends.
     draft: RefCell<Option<Draft>>,
     is_running_saved: Cell<bool>,
     retention_days: u32,
-    /// What its key's limits are charged.
-    charged: RefCell<Option<Charged>>,
+    /// The charges against its key's limits.
+    charged: RefCell<Option<LedgerCharges>>,
     head: RefCell<Head>,
 }
 
-/// Whether a stream should have its head although it has no content.
+/// Whether a stream should get its head before it has any content.
 enum Head {
-    /// Its model is not known yet; who waits for it.
+    /// The model is not known yet; the waker belongs to the task that waits for it.
     Unknown(Option<Waker>),
-    /// From then on.
+    /// The head is due at this time.
     Due(HeadDue),
-    /// It is no stream.
+    /// The call is no stream.
     Never,
 }
 
@@ -80,7 +80,7 @@ impl OpenCall {
         Self::begin_as(instance, (operation.dialect().name(), operation.name()), incoming, caller, catalog)
     }
 
-    /// Opens the record of a request that is passed through. It has no dialect: nobody looks into it.
+    /// Opens the record of a request to a relay. It has no dialect, since llmio does not read such requests.
     pub(crate) fn begin_relay(
         instance: &Rc<Instance>,
         incoming: &Incoming,
@@ -129,17 +129,17 @@ impl OpenCall {
         &self.0.id
     }
 
-    /// Fills the record in, unless the call has ended.
+    /// Fills in the record, unless the call has ended.
     fn with<T>(&self, fill: impl FnOnce(&mut Draft) -> T) -> Option<T> {
         self.0.draft.borrow_mut().as_mut().map(fill)
     }
 
-    /// What the body asked for.
+    /// Notes what the body asked for.
     pub(crate) fn asked(&self, call: &Call) {
         self.with(|draft| draft.asked(call));
     }
 
-    /// Where it may go, and why not elsewhere.
+    /// Notes the candidates, and why the others were skipped.
     pub(crate) fn decided(&self, model: &Model, decision: DecisionRecord) {
         let Some(due) = self.with(|draft| draft.decided(model, decision)) else { return };
         let before = self.0.head.replace(due.map_or(Head::Never, Head::Due));
@@ -148,60 +148,61 @@ impl OpenCall {
         }
     }
 
-    /// What its key's limits are charged, to be settled when it ends.
-    pub(crate) fn charged(&self, charged: Option<Charged>) {
+    /// Notes the charges against its key's limits, which are settled when the call ends.
+    pub(crate) fn charged(&self, charged: Option<LedgerCharges>) {
         self.0.charged.replace(charged);
     }
 
-    /// An attempt is being sent. Should nothing be heard of it any more, it may have been worked on.
+    /// Notes that an attempt is being sent. If the call is dropped from now on, the provider may have worked on it.
     pub(crate) fn sent(&self) {
         self.with(Draft::sent);
     }
 
-    /// How far that attempt came, which decides what its key's limits are charged.
+    /// Notes how far that attempt came, which decides what its key's limits are charged.
     pub(crate) fn reached(&self, progress: Progress) {
         self.with(|draft| draft.reached(progress));
     }
 
-    /// A candidate that could not be asked after all, and why.
+    /// Notes a candidate that could not be asked after all, and why.
     pub(crate) fn skipped(&self, skipped: Skipped) {
         self.with(|draft| draft.skipped(skipped));
     }
 
-    /// What the reader of the record should know.
+    /// Notes a warning for the reader of the record.
     pub(crate) fn warn(&self, warning: &str) {
         self.with(|draft| draft.warn(warning));
     }
 
-    /// What came of an attempt.
-    pub(crate) fn attempted(&self, to: Named<'_>, attempted: &Attempted<'_>) {
+    /// Notes how an attempt ended.
+    pub(crate) fn attempted(&self, to: AttemptParts<'_>, attempted: &AttemptEnd<'_>) {
         self.with(|draft| draft.attempted(to, attempted, host::now_ms()));
     }
 
-    /// What the origin of a relay answered to `asked`, a method and a path, or who kept it from that and how.
-    pub(crate) fn passed_by(&self, relay: &str, asked: &str, answered: Passed, started_ms: u64) {
+    /// Notes what the origin of a relay answered to `asked`, a method and a path, or what kept the origin from
+    /// answering.
+    pub(crate) fn passed_by(&self, relay: &str, asked: &str, answered: OriginResult, started_ms: u64) {
         self.with(|draft| draft.passed_by(relay, asked, answered, started_ms, host::now_ms()));
     }
 
-    /// So many bytes of the client's body were passed on.
+    /// Notes that this many bytes of the client's body were passed on.
     pub(crate) fn received(&self, bytes: u64) {
         self.with(|draft| draft.received(bytes));
     }
 
-    /// It ends with the end of an answer that was passed through, of so many bytes.
+    /// Ends the call after an answer of this many bytes was passed through.
     pub(crate) async fn passed(self, bytes: u64, state: State, error: Option<String>) {
         self.with(|draft| draft.handed_over(bytes));
         self.end(state, error.as_deref()).await;
     }
 
-    /// The head goes to the client, unless it has one.
+    /// Notes the status that the client gets, unless it has one already.
     pub(crate) fn head(&self, status: u16) {
         self.with(|draft| draft.head(status, host::now_ms()));
     }
 
-    /// Ready when a stream should have its head although it has no content, with the silence after which its client gets
-    /// a sign of life. Until the model is known, nobody knows when that is.
-    pub(crate) async fn head_due(&self, pulse: &mut Pulse) -> u64 {
+    /// Waits until a stream should get its head before it has any content. Returns the silence after which the client
+    /// gets keep-alive bytes. Until the model is known, nobody knows when that is.
+    pub(crate) async fn head_due(&self, timer: &mut StreamTimer) -> u64 {
         let HeadDue { at_ms, keep_alive_ms } = poll_fn(|context| {
             let mut head = self.0.head.borrow_mut();
             match &mut *head {
@@ -216,17 +217,17 @@ impl OpenCall {
             match at_ms.saturating_sub(host::now_ms()) {
                 0 => return keep_alive_ms,
                 // The first silence may be over before the head is due.
-                left_ms => pulse.beat(left_ms.min(keep_alive_ms)).await,
+                left_ms => timer.beat(left_ms.min(keep_alive_ms)).await,
             }
         }
     }
 
-    /// The client left while it had nothing but a head.
+    /// Ends the call because the client left when it had nothing but a head.
     pub(crate) fn left(&self) {
         self.end_soon(State::ClientClosed, None);
     }
 
-    /// What was seen of the answer.
+    /// Notes what was seen of the answer.
     pub(crate) fn observed(&self, observation: &Observation) {
         let Some(seen) = self.with(|draft| draft.observed(observation)) else { return };
         if self.0.charged.borrow().as_ref().is_some_and(|charged| charged.is_estimated(&seen)) {
@@ -234,21 +235,21 @@ impl OpenCall {
         }
     }
 
-    /// It ends with an answer that is known as a whole.
+    /// Ends the call with an answer whose body is known.
     pub(crate) fn answered(&self, state: State, reply: &Reply, error: Option<&str>) {
         self.with(|draft| draft.answered(state, reply));
         self.end_soon(state, error);
     }
 
-    /// It ends with the end of a relayed answer.
-    pub(crate) async fn relayed(self, Ended { observation, error, losses }: Ended) {
+    /// Ends the call with the end of a relayed answer.
+    pub(crate) async fn relayed(self, RelayResult { observation, error, losses }: RelayResult) {
         losses.warnings().for_each(|warning| self.warn(warning));
         let (state, said) = record::end_of_answer(&observation, error.as_ref());
         self.observed(&observation);
         self.end(state, said.as_deref()).await;
     }
 
-    /// Ends it behind the answer's back.
+    /// Ends the call and saves its record, without keeping the answer waiting.
     fn end_soon(&self, state: State, error: Option<&str>) {
         if let Some(ended) = self.close(state, error) {
             host::spawn(self.clone().save(ended));
@@ -261,20 +262,20 @@ impl OpenCall {
         }
     }
 
-    /// The answer is of another model.
+    /// Notes that another model answered than the one that was asked for.
     pub(crate) fn served_other(&self, model: &str, priced: Option<Priced>) {
         self.with(|draft| draft.served_other(model, priced));
     }
 
-    /// Takes the record out: whoever comes second finds nothing, so there is exactly one.
-    fn close(&self, state: State, error: Option<&str>) -> Option<record::Ended> {
+    /// Takes the draft out and ends it. Only the first caller gets it, so that there is exactly one record.
+    fn close(&self, state: State, error: Option<&str>) -> Option<record::EndedCall> {
         let draft = self.0.draft.take()?;
         self.0.instance.open.calls.borrow_mut().remove(&self.0.id);
         Some(draft.end(state, error, host::now_ms()))
     }
 
-    async fn save(self, ended: record::Ended) {
-        let record::Ended { record, seen, progress } = ended;
+    async fn save(self, ended: record::EndedCall) {
+        let record::EndedCall { record, seen, progress } = ended;
         let Inner { instance, charged, is_running_saved, retention_days, .. } = &*self.0;
         let price = record.priced.map(|priced| priced.price);
         records::save(instance, record, is_running_saved.get()).await;
@@ -287,7 +288,7 @@ impl OpenCall {
         records::maintain_lazily(instance, *retention_days).await;
     }
 
-    /// The `running` row, when it is due.
+    /// The `running` row, if it is due.
     fn running_row(&self, now_ms: u64) -> Option<records::Row> {
         let Inner { instance, draft, is_running_saved, .. } = &*self.0;
         let draft = draft.borrow();
@@ -296,8 +297,8 @@ impl OpenCall {
     }
 }
 
-/// One timer for all calls of the instance, while there are any: a timer for each would cost every short call what
-/// only long ones need.
+/// Starts the one timer of all calls of the instance. A timer for each call would cost every short call what only long
+/// ones need.
 fn start_ticking(instance: &Rc<Instance>) {
     if instance.open.is_ticking.replace(true) {
         return;
@@ -305,7 +306,7 @@ fn start_ticking(instance: &Rc<Instance>) {
     let instance = instance.clone();
     host::spawn(async move {
         let open = &instance.open;
-        // Should the host end this task early, the next call starts another.
+        // If the host ends this task early, the next call starts another one.
         let _stopped = host::OnDrop(|| open.is_ticking.set(false));
         loop {
             host::wait_ms(RUNNING_AFTER_MS).await;

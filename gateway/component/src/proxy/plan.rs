@@ -1,10 +1,10 @@
-//! Step 3 for whoever asks: the line, and `POST /api/route`, which answers what the line would do without doing it.
+//! Step 3: the plan of a call, for the line and for `POST /api/route`, which shows it without sending anything.
 
 use std::rc::Rc;
 
 use gateway_core::accept;
 use gateway_core::call::{Call, Demand};
-use gateway_core::candidate::{Candidates, Named, ResponseOwner, Skipped};
+use gateway_core::candidate::{AttemptParts, Candidates, ResponseOwner, Skipped};
 use gateway_core::catalog::{Catalog, Key, Model, Strategy};
 use gateway_core::health::Health;
 use gateway_core::quota::{Estimate, Moment};
@@ -17,24 +17,24 @@ use crate::store::{health, signals};
 
 use super::CallContext;
 
-/// A call as far as its way depends on it.
+/// What the plan of a call depends on.
 pub(crate) struct PlanRequest<'a> {
     pub(crate) call: &'a Call,
-    /// What it takes.
+    /// What the call may use and cost.
     pub(crate) estimate: &'a Estimate<'a>,
-    /// The model it asks for.
+    /// The model that it asks for.
     pub(crate) model: &'a Model,
     /// The client's session.
     pub(crate) session: Option<&'a str>,
-    /// The caller's key, by name.
+    /// The name of the caller's key.
     pub(crate) key: Option<&'a str>,
-    /// Who made the response it goes on from.
+    /// Who made the response that the call continues.
     pub(crate) owner: Option<&'a ResponseOwner>,
-    /// The time, as quotas see it.
+    /// The time, in the form that quotas need.
     pub(crate) at: Moment,
 }
 
-/// The candidates of a call, drawn from `draw`.
+/// The candidates of a call; `draw` is the random number that orders them.
 pub(crate) fn plan(
     instance: &Rc<Instance>,
     request: &PlanRequest<'_>,
@@ -44,13 +44,13 @@ pub(crate) fn plan(
     rotation: &mut Rotation,
 ) -> Candidates {
     let PlanRequest { call, estimate, model, session, at, .. } = *request;
-    let spent = |to: Named<'_>| {
+    let spent = |to: AttemptParts<'_>| {
         ledger::with_spent(instance, |spent| {
-            // Charges need not be made to ask where nothing is known to be spent.
+            // If nothing is known to be spent, the charges need not be worked out.
             if spent.is_calm(at.now_ms) { None } else { estimate.of_attempt(to, at).known_spent(spent, at.now_ms) }
         })
     };
-    let expires = |to: Named<'_>| {
+    let expires = |to: AttemptParts<'_>| {
         let charges = estimate.draws_on(to, at);
         allowances::with(instance, |allowances| allowances.expires_ms(&charges, at.now_ms))
     };
@@ -84,7 +84,7 @@ pub(crate) fn plan(
 }
 
 impl CallContext<'_> {
-    /// What its route is asked for.
+    /// The request for the plan of this call.
     pub(super) fn plan_request(&self) -> PlanRequest<'_> {
         PlanRequest {
             call: self.call,
@@ -97,7 +97,7 @@ impl CallContext<'_> {
         }
     }
 
-    /// Why no target could be asked at this moment; nothing where one could.
+    /// Why no target can be asked at this moment; empty if one can.
     pub(super) fn all_kept_back(&self) -> Vec<Skipped> {
         let request = self.plan_request();
         let candidates = health::rehearse(self.instance, |health, turn| {

@@ -1,5 +1,5 @@
-//! Responses that their provider keeps: read, deleted and cancelled where they were made, with the credential that made
-//! them. Nothing is chosen and nothing is used, so there is no record of it.
+//! Responses that a provider stores. They are read, deleted and cancelled where they were made, with the same
+//! credential. Nothing is chosen and no tokens are used, so that there is no record of it.
 
 use std::rc::Rc;
 
@@ -15,17 +15,17 @@ use gateway_core::rewrite::{self, Outgoing};
 use gateway_core::state::State;
 use gateway_core::uri::decode_parameter;
 
-use crate::host::Pulse;
+use crate::host::StreamTimer;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
-use crate::relay::{self, Ready, Response};
+use crate::relay::{self, ReadyAnswer, Response};
 use crate::send::{self, Terms};
 use crate::store::catalog::{self, Freshness, Snapshot};
 use crate::store::responses;
 
 const DIALECT: Dialect = Dialect::OpenaiResponses;
 
-/// Asks whoever made the response `parameter`.
+/// Sends the request to the provider that made the response `parameter`.
 pub(crate) async fn stored(
     instance: &Rc<Instance>,
     what: Stored,
@@ -35,7 +35,7 @@ pub(crate) async fn stored(
     parameter: &str,
 ) -> Response {
     match pass_on(instance, what, incoming, caller, snapshot, parameter).await {
-        Ok(ready) => relay::respond(instance, incoming, ready, Pulse::default()),
+        Ok(ready) => relay::respond(instance, incoming, ready, StreamTimer::default()),
         Err(refusal) => relay::refuse(incoming, &refusal, Shape::Dialect(DIALECT)),
     }
 }
@@ -47,14 +47,14 @@ async fn pass_on(
     caller: &Caller,
     mut snapshot: Rc<Snapshot>,
     parameter: &str,
-) -> Result<Ready, Refusal> {
+) -> Result<ReadyAnswer, Refusal> {
     if headers::hops(&incoming.headers) >= headers::HOPS_MAX {
         return Err(Refusal::loop_detected(headers::HOPS_MAX));
     }
     let id = decode_parameter(parameter).unwrap_or_default();
     let owner = responses::find(instance, &id, caller.key()).await?.ok_or_else(|| responses::unknown(&id))?;
     if account(&owner, &snapshot).is_none() {
-        // Its provider may have been added a moment ago through another instance.
+        // The provider may have been added a moment ago through another instance.
         snapshot = catalog::current(instance, Freshness::Now).await?;
     }
     let to = account(&owner, &snapshot).ok_or_else(|| responses::unknown(&id))?;
@@ -62,7 +62,7 @@ async fn pass_on(
     ask(instance, outgoing.ok_or_else(|| responses::unknown(&id))?, to, incoming).await
 }
 
-/// The owner of a response, as far as the catalog still has it.
+/// The provider and credential of an owner, as far as the catalog still has them.
 fn account<'s>(owner: &ResponseOwner, snapshot: &'s Snapshot) -> Option<Account<'s>> {
     let provider = snapshot.catalog.providers.iter().find(|provider| *provider.name == *owner.provider)?;
     let credential = match &owner.credential {
@@ -72,7 +72,12 @@ fn account<'s>(owner: &ResponseOwner, snapshot: &'s Snapshot) -> Option<Account<
     Some(Account { provider, credential })
 }
 
-async fn ask(instance: &Instance, outgoing: Outgoing, to: Account<'_>, incoming: &Incoming) -> Result<Ready, Refusal> {
+async fn ask(
+    instance: &Instance,
+    outgoing: Outgoing,
+    to: Account<'_>,
+    incoming: &Incoming,
+) -> Result<ReadyAnswer, Refusal> {
     let timeouts = Timeouts::default();
     let terms = Terms::of_no_call(&timeouts, incoming);
     let Terms { start_ms, left_ms, .. } = terms;
@@ -86,10 +91,10 @@ async fn ask(instance: &Instance, outgoing: Outgoing, to: Account<'_>, incoming:
                 keep_alive_ms: timeouts.keep_alive_ms,
                 is_chat: false,
             };
-            Ok(Ready::Answer(Box::new(answer), terms, Box::new(|_| Box::pin(async {}))))
+            Ok(ReadyAnswer::Answer(Box::new(answer), terms, Box::new(|_| Box::pin(async {}))))
         }
         (Outcome::Answered(UpstreamError { status, headers, body, .. }), _) => {
-            Ok(Ready::Reply(Reply { status, headers, body }))
+            Ok(ReadyAnswer::Reply(Reply { status, headers, body }))
         }
         (Outcome::Failed(error), _) => {
             let said = format!("Provider {:?} {}.", &*to.provider.name, error.describe());

@@ -1,6 +1,6 @@
-//! `POST /api/targets/test`: a real call to one target with one credential, whatever health says of them. It takes the
-//! steps of the line behind the choice, so that it finds what a client's call would find, is charged to the quotas like
-//! one, and leaves a record.
+//! `POST /api/targets/test`: a real call to one target with one credential, whatever health says of them. It runs the
+//! steps of the line that follow routing, so that it finds what a client's call would find. It counts against quotas
+//! and leaves a record like any other call.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -22,14 +22,14 @@ use gateway_core::trial::TrialReport;
 use crate::host;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
-use crate::relay::{self, Ready};
+use crate::relay::{self, ReadyAnswer};
 use crate::store::catalog::Snapshot;
 use crate::store::health;
 
 use super::wait::Wait;
 use super::{CallContext, OpenCall};
 
-/// What a record says of a call that nobody but an administrator made.
+/// The warning in the record of a call that an administrator made as a test.
 const WARNING: &str = "test";
 
 /// One target of a model and one of its credentials.
@@ -41,8 +41,8 @@ pub(crate) struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// Sends it, reads the answer to its end, and takes back what kept the target and the credential out of use if it was
-    /// good.
+    /// Sends the call and reads the answer to its end. If the answer was good, the target and the credential are no
+    /// longer paused.
     pub(crate) async fn run(
         self,
         instance: &Rc<Instance>,
@@ -61,7 +61,7 @@ impl Trial<'_> {
             estimate: Estimate::of(call, &look),
             caller,
             incoming,
-            // What an administrator's client says of its own request does not hold for this one.
+            // The headers of the administrator's request say nothing about this one.
             headers: &[],
             open: &open,
             snapshot,
@@ -75,9 +75,9 @@ impl Trial<'_> {
         let attempt = candidate.attempt(0);
         let candidates = Candidates { list: vec![candidate], ..Candidates::default() };
         open.decided(model, DecisionRecord::of(&candidates));
-        let to = attempt.named();
+        let to = attempt.parts();
         let of = health::peek(instance, |health| Subjects::to(to, call.operation, health));
-        // A way to the provider that rests is among what is tested.
+        // A paused way to the provider is part of what is tested.
         let ways = health::troubles(instance, of.ways()).await;
         let troubles = health::troubles(instance, of.beside_target().chain([&of.target])).await;
         health::clear(instance, ways).await;
@@ -110,22 +110,22 @@ impl CallContext<'_> {
             Decision::Answer(state, reply) => self.open.answered(state, &reply, None),
             Decision::Refuse(refusal) => return Err(refusal),
             Decision::Exhausted(not_sent) => return Err(self.exhausted(&not_sent)),
-            // There is one candidate and one attempt.
+            // There is only one candidate, and one attempt.
             Decision::Try(..) => return Err(self.exhausted(&[])),
         }
         Ok(())
     }
 
-    async fn read(&self, ready: Ready, report: &mut TrialReport) {
+    async fn read(&self, ready: ReadyAnswer, report: &mut TrialReport) {
         match ready {
-            Ready::Answer(answer, mut terms, tail) => {
-                // Nobody waits who would want a sign of life.
+            ReadyAnswer::Answer(answer, mut terms, tail) => {
+                // No client waits here that would need keep-alive bytes.
                 terms.keep_alive_ms = self.model.timeouts.total_ms;
                 let (ended, beginning) = relay::read(self.instance, *answer, &terms).await;
                 report.ended(&ended.observation, ended.error.as_ref(), &beginning);
                 tail(ended).await;
             }
-            Ready::Reply(reply) => report.replied(&reply),
+            ReadyAnswer::Reply(reply) => report.replied(&reply),
         }
     }
 }

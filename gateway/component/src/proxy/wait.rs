@@ -1,7 +1,7 @@
-//! The wait of a call that nobody can serve now, of a model with `max_wait`.
+//! How a call waits while all its targets are busy, for models with `max_wait`.
 //!
-//! Each call that waits has a timer of its own, however short: no task may wake another's on WASI 0.3 hosts, and a slot may
-//! be given back by another instance.
+//! Each waiting call has a timer of its own, however short it waits: on WASI 0.3 hosts no task may wake another's, and
+//! the slot may be given back by another instance.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -15,11 +15,11 @@ use gateway_core::route::wait::{self, Line};
 use crate::host;
 use crate::instance::Instance;
 
-/// Those who wait in an instance, by model.
+/// The calls that wait in an instance, by model.
 #[derive(Default)]
 pub(crate) struct Lines {
     lines: RefCell<BTreeMap<Arc<str>, Line>>,
-    /// The last ticket that was drawn.
+    /// The last ticket that was given out.
     ticket: Cell<u64>,
 }
 
@@ -37,19 +37,19 @@ impl Lines {
     }
 }
 
-/// What a call has left of its model's `max_wait`, and where it stands in line.
+/// How much a call has left of its model's `max_wait`, and its place in line.
 pub(super) struct Wait {
     instance: Rc<Instance>,
     model: Arc<str>,
     left_ms: Cell<u64>,
     waited_ms: Cell<u64>,
     ticket: Cell<Option<u64>>,
-    /// How often it was its turn.
+    /// How often it has been this call's turn.
     turns: Cell<u32>,
     place: RefCell<Option<Place>>,
 }
 
-/// A place in line; who is dropped leaves it, so that those behind go on.
+/// A place in line. Dropping it leaves the line, so that the calls behind move up.
 struct Place {
     instance: Rc<Instance>,
     model: Arc<str>,
@@ -75,13 +75,14 @@ impl Wait {
         }
     }
 
-    /// How long it has waited, where it has.
+    /// How long the call has waited, if it has.
     pub(super) fn waited_ms(&self) -> Option<u64> {
         Some(self.waited_ms.get()).filter(|waited_ms| *waited_ms > 0)
     }
 
-    /// Waits for its turn at the first slot of these, and keeps its place until it is [`served`](Wait::served): nobody behind
-    /// it asks meanwhile. `false`: there is none in time, or too many wait already.
+    /// Waits for its turn at the first of these slots to become free, and keeps its place until
+    /// [`served`](Wait::served) is called, so that no call behind it asks meanwhile. Returns `false` if none becomes
+    /// free in time, or if too many calls wait already.
     pub(super) async fn for_slot(&self, skipped: &[Skipped]) -> bool {
         let is_next = match wait::due_ms(skipped) {
             Some(due_ms) if self.left_ms.get() > 0 => self.wait_until(due_ms).await,
@@ -93,7 +94,7 @@ impl Wait {
         is_next
     }
 
-    /// Makes room for those behind it.
+    /// Leaves the line, so that the calls behind move up.
     pub(super) fn served(&self) {
         self.place.take();
     }
@@ -101,7 +102,7 @@ impl Wait {
     async fn wait_until(&self, due_ms: i64) -> bool {
         let due_in_ms = u64::try_from(due_ms.saturating_sub(host::unix_ms())).unwrap_or(0);
         let mut pause_ms = due_in_ms.max(wait::look_ms(self.turns.get()));
-        // One that is not over in time takes nobody's place.
+        // A call whose wait would be too long takes no place in line.
         let Some(ticket) = Some(()).filter(|()| due_in_ms <= self.left_ms.get()).and_then(|()| self.join(due_ms))
         else {
             return false;
@@ -123,7 +124,7 @@ impl Wait {
         false
     }
 
-    /// Its ticket, where there is room for it.
+    /// A ticket, if the line has room for one more.
     fn join(&self, due_ms: i64) -> Option<u64> {
         let ticket = self.ticket.get().unwrap_or_else(|| self.instance.lines.draw());
         self.ticket.set(Some(ticket));

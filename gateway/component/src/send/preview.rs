@@ -1,8 +1,8 @@
-//! Before the commit point: reads the beginning of an answer that said 200, until it is clear whether it is one. What
-//! turns out to be an error then fails over like any other, unseen by the client.
+//! Before the commit point: reads the beginning of an answer with status 200 until it is clear whether it is a good
+//! answer. If it turns out to be an error, the call fails over as usual, and the client sees nothing of it.
 //!
-//! The commit point is the first content, 64 KiB, or ten seconds after the head, whichever comes first, of an answer of which
-//! it is understood what it is. What can only be given as a whole is read to its end first.
+//! The commit point is the first content, 64 KiB, or ten seconds after the head, whichever comes first, once it is
+//! understood what the answer is. An answer that can only be given as a whole is read to its end first.
 
 use std::pin::Pin;
 
@@ -12,71 +12,81 @@ use gateway_core::memory;
 use gateway_core::observe::{Observer, Preview, SETTLED_MS};
 use gateway_core::outcome::{Outcome, SendError, UpstreamError, hint};
 use gateway_core::rewrite;
-use gateway_core::transform::{ResponseTransform, Wanted};
+use gateway_core::transform::{RequestedAnswer, ResponseTransform};
 use gateway_core::unpack;
 
 use super::{Body, Terms};
-use crate::hold::{ANSWER_MS_MAX, Held};
+use crate::hold::{ANSWER_MS_MAX, HeldBytes};
 use crate::host;
 use crate::instance::Instance;
 
-/// More than this is not held back.
+/// The most that is held back.
 const HELD_BYTES_MAX: usize = 64 << 10;
 
-/// Nor is anything for longer than this.
+/// The longest time that anything is held back.
 const HELD_MS_MAX: u64 = 10_000;
 
-/// What an error inside an answer of 200 counts as when it does not say.
+/// The status of an error inside an answer with status 200, if the error does not tell one.
 const STATUS_OF_AN_ERROR: u16 = 502;
 
-/// One read of a body, which gives the body back with its bytes and whether more may come.
+/// One read of a body. It returns the body, the bytes, and whether more may come.
 pub(crate) type Read = Pin<Box<dyn Future<Output = (Body, Vec<u8>, bool)>>>;
 
-/// An answer that can be relayed: its head, its beginning, and where the rest comes from.
+/// An answer that can be relayed: its head, its beginning, and the source of the rest.
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// As they go downstream.
+    /// The headers that the client gets.
     pub(crate) headers: Vec<(String, Vec<u8>)>,
-    /// Has seen `held`.
+    /// The observer, which has seen `held`.
     pub(crate) observer: Observer,
-    /// What becomes of the bytes.
+    /// How the bytes are transformed for the client.
     pub(crate) transform: ResponseTransform,
-    /// What has come so far.
+    /// The bytes that have come so far.
     pub(crate) held: Vec<u8>,
-    pub(crate) rest: Rest,
-    /// What it takes of the instance's memory.
-    pub(crate) room: Held,
+    pub(crate) rest: RestOfAnswer,
+    /// The memory that the answer takes.
+    pub(crate) room: HeldBytes,
 }
 
 /// Where the rest of an answer comes from.
-pub(crate) enum Rest {
-    /// The next read is under way.
+pub(crate) enum RestOfAnswer {
+    /// From the next read, which is under way.
     Reading(Read),
-    /// There is none: this is how it ended.
+    /// From nowhere: the body has ended in this way.
     Ended(Result<(), SendError>),
 }
 
 /// How an answer is read.
-pub(super) struct Reading {
+pub(super) struct ReadOptions {
     pub(super) dialect: Dialect,
-    /// The stream was asked for as a JSON array.
+    /// Whether the stream was asked for as a JSON array.
     pub(super) as_array: bool,
     pub(super) transform: ResponseTransform,
-    pub(super) wanted: Option<Wanted>,
+    pub(super) wanted: Option<RequestedAnswer>,
 }
 
-/// Reads on until it is clear what an answer with this head is.
+/// Reads until it is clear what an answer with this head is.
 pub(super) async fn preview(
     instance: &Instance,
     (status, raw): (u16, Vec<(String, Vec<u8>)>),
     body: Body,
-    reading: Reading,
+    reading: ReadOptions,
     terms: &Terms<'_>,
 ) -> (Outcome, Option<Answer>) {
     let observer = Observer::new(reading.dialect, reading.as_array, &raw).of_chat(terms.is_chat);
     let (held, given, room) = (Vec::new(), Vec::new(), terms.holder.nothing());
-    let mut beginning =
-        Beginning { instance, terms, raw, observer, reading, held, given, room, is_fitted: false, is_unpacked: false };
+    let mut beginning = PreviewedAnswer {
+        instance,
+        terms,
+        raw,
+        observer,
+        reading,
+        held,
+        given,
+        room,
+        is_fitted: false,
+        is_unpacked: false,
+    };
     let rest = match beginning.read(body).await {
         Ok(rest) => rest,
         Err(outcome) => return (outcome, None),
@@ -95,28 +105,28 @@ pub(super) async fn preview(
     (Outcome::Head(status), Some(answer))
 }
 
-/// What has come of an answer, none of which has been given away.
-struct Beginning<'a> {
+/// An answer while it is judged. Nothing of it has gone to the client.
+struct PreviewedAnswer<'a> {
     instance: &'a Instance,
     terms: &'a Terms<'a>,
     raw: Vec<(String, Vec<u8>)>,
     observer: Observer,
-    reading: Reading,
-    /// As it came: all of it, or its beginning where nothing is given before all is there.
+    reading: ReadOptions,
+    /// The bytes as they came: all of them, or only the beginning if the answer can only be given as a whole.
     held: Vec<u8>,
-    /// As the client gets it, where nothing is given before all is there.
+    /// The bytes for the client, if the answer can only be given as a whole.
     given: Vec<u8>,
-    /// What all of it takes.
-    room: Held,
-    /// The transform knows what the answer is.
+    /// The memory that all of it takes.
+    room: HeldBytes,
+    /// Whether the transform knows what the answer is.
     is_fitted: bool,
     is_unpacked: bool,
 }
 
-impl Beginning<'_> {
-    async fn read(&mut self, body: Body) -> Result<Rest, Outcome> {
+impl PreviewedAnswer<'_> {
+    async fn read(&mut self, body: Body) -> Result<RestOfAnswer, Outcome> {
         let mut reading = read_next(body, self.instance.buffers.take());
-        // Asked for only when a read has to wait: most answers come with their head.
+        // The timer starts only when a read has to wait, since most answers come with their head.
         let mut limit: Pin<Box<dyn Future<Output = ()>>> = Box::pin(host::wait_ms(HELD_MS_MAX));
         loop {
             let is_settled = self.terms.is_chat && self.observer.so_far().ends_in_silence;
@@ -130,9 +140,9 @@ impl Beginning<'_> {
                 }
                 Either::Right(((), _)) if is_settled => {
                     self.judge(true)?;
-                    return Ok(Rest::Ended(Ok(())));
+                    return Ok(RestOfAnswer::Ended(Ok(())));
                 }
-                Either::Right(((), unread)) if self.may_be_given() => return Ok(Rest::Reading(unread)),
+                Either::Right(((), unread)) if self.may_be_given() => return Ok(RestOfAnswer::Reading(unread)),
                 Either::Right(((), unread)) => {
                     (reading, limit) = (unread, Box::pin(std::future::pending()));
                     continue;
@@ -146,10 +156,10 @@ impl Beginning<'_> {
             let is_over = self.terms.is_chat && self.observer.so_far().has_ended;
             match self.judge(is_over)? {
                 Preview::Good if is_over || !self.reading.transform.holds_all() => {
-                    return Ok(Rest::Reading(read_next(body, bytes)));
+                    return Ok(RestOfAnswer::Reading(read_next(body, bytes)));
                 }
                 Preview::Wait if self.held.len() >= HELD_BYTES_MAX && self.may_be_given() => {
-                    return Ok(Rest::Reading(read_next(body, bytes)));
+                    return Ok(RestOfAnswer::Reading(read_next(body, bytes)));
                 }
                 _ => reading = read_next(body, bytes),
             }
@@ -179,23 +189,23 @@ impl Beginning<'_> {
             self.given.extend(transform.pass(if was_fitted { bytes } else { &self.held }));
         }
         if !seen.is_understood && self.held.len() >= HELD_BYTES_MAX {
-            // So many blank lines are signs of life.
+            // So many blank lines are keep-alive bytes.
             self.held.clear();
         }
     }
 
-    /// What is not understood commits to nothing, and what is given as a whole waits for all of it.
+    /// Whether the client may get the beginning: the answer is understood, and need not be given as a whole.
     fn may_be_given(&self) -> bool {
         self.observer.so_far().is_understood && !self.reading.transform.holds_all()
     }
 
-    /// How it looks: good, or to be waited for.
+    /// Judges what has come: it is good, or an error, or more is needed.
     fn judge(&mut self, ended: bool) -> Result<Preview, Outcome> {
         let holds_all = self.reading.transform.holds_all();
         let error = self.observer.failure().filter(|_| holds_all);
         let preview = match error {
             Some(error) => error,
-            // Too long to be nothing.
+            // This much cannot be an empty answer.
             None if holds_all && self.held.len() >= HELD_BYTES_MAX => Preview::Good,
             None => self.observer.preview(&self.held, ended, self.terms.error_match),
         };
@@ -205,22 +215,22 @@ impl Beginning<'_> {
         }
     }
 
-    /// The body has ended.
-    async fn end(&mut self, body: Body, bytes: Vec<u8>) -> Result<Rest, Outcome> {
+    /// Judges an answer whose body has ended.
+    async fn end(&mut self, body: Body, bytes: Vec<u8>) -> Result<RestOfAnswer, Outcome> {
         self.instance.buffers.give(bytes);
         let end = body.end().await;
         let is_whole = end.is_ok() || (self.terms.is_chat && self.observer.so_far().is_settled);
         match (self.judge(is_whole)?, end) {
-            (_, Ok(())) => Ok(Rest::Ended(Ok(()))),
-            (Preview::Good, _) if is_whole => Ok(Rest::Ended(Ok(()))),
-            (Preview::Good, end) if !self.reading.transform.holds_all() => Ok(Rest::Ended(end)),
+            (_, Ok(())) => Ok(RestOfAnswer::Ended(Ok(()))),
+            (Preview::Good, _) if is_whole => Ok(RestOfAnswer::Ended(Ok(()))),
+            (Preview::Good, end) if !self.reading.transform.holds_all() => Ok(RestOfAnswer::Ended(end)),
             (_, Err(error)) => Err(Outcome::Failed(error)),
         }
     }
 
-    /// `None`: it cannot be read.
-    fn into_answer(self, status: u16, rest: Rest) -> Option<Answer> {
-        let Beginning { raw, observer, reading, mut held, mut given, room, is_unpacked, .. } = self;
+    /// The answer for the client; `None` if it cannot be decoded.
+    fn into_answer(self, status: u16, rest: RestOfAnswer) -> Option<Answer> {
+        let PreviewedAnswer { raw, observer, reading, mut held, mut given, room, is_unpacked, .. } = self;
         let mut transform = reading.transform;
         if transform.holds_all() {
             given.extend(transform.take_all()?);
@@ -235,7 +245,7 @@ impl Beginning<'_> {
     }
 }
 
-/// Reads on.
+/// Starts the next read.
 pub(crate) fn read_next(mut body: Body, buffer: Vec<u8>) -> Read {
     Box::pin(async move {
         let (more, bytes) = body.read(buffer).await;

@@ -1,7 +1,8 @@
-//! The catalog in key-value: immutable versions `catalog/<n>` and a pointer `catalog`, and one parsed snapshot per
-//! instance. A call sees one snapshot from its beginning to its end.
+//! The catalog in key-value: versions `catalog/<n>` that never change, a pointer `catalog`, and one parsed snapshot for
+//! each instance. A call uses the same snapshot from beginning to end.
 //!
-//! The database only decides who writes version `n` when two do so at once, since key-value has no compare-and-swap.
+//! The database only decides who writes version `n` if two instances try at once, since key-value has no
+//! compare-and-swap.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,17 +13,17 @@ use gateway_core::problem::Problems;
 use gateway_core::refusal::Refusal;
 
 use super::database::{self, Trouble, Value};
-use super::looks::Looks;
+use super::looks::LookTimes;
 use super::{health, key_value};
 use crate::host;
 use crate::instance::Instance;
 
 const POINTER: &str = "catalog";
 
-/// A writer that claimed a version and never moved the pointer is given up after this long.
+/// After this long, a writer that claimed a version and never moved the pointer loses its claim.
 const CLAIM_MS: i64 = 10_000;
 
-/// Who waits for its turn looks again after this long.
+/// The time between two looks of a change that waits for its turn.
 const TURN_LOOK_MS: u64 = 5;
 
 const CLAIM: &str = "INSERT INTO catalog_versions (n, at_ms) VALUES (?1, ?2) \
@@ -30,21 +31,21 @@ ON CONFLICT (n) DO UPDATE SET at_ms = excluded.at_ms WHERE catalog_versions.at_m
 
 const RELEASE: &str = "DELETE FROM catalog_versions WHERE n = ?1";
 
-/// What an instance knows of the catalog.
+/// What an instance remembers of the catalog.
 #[derive(Default)]
-pub(crate) struct Known {
+pub(crate) struct CatalogStore {
     current: RefCell<Option<Rc<Snapshot>>>,
-    looks: Looks,
-    /// What was refused last, so that it is neither parsed nor logged again for every call.
+    looks: LookTimes,
+    /// The catalog that was refused last, so that not every call parses and logs it again.
     refused: RefCell<Option<Origin>>,
-    /// A change of this instance is under way.
+    /// Whether a change of this instance is under way.
     is_changing: Cell<bool>,
 }
 
-/// Where a snapshot comes from; two that are equal are the same catalog.
+/// The source of a snapshot. If two sources are equal, so are their catalogs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Origin {
-    /// The catalog file's text, or empty.
+    /// The text of the catalog file, or nothing.
     file: String,
     /// The stored version, or 0.
     version: u64,
@@ -54,17 +55,18 @@ struct Origin {
 
 /// One accepted catalog.
 pub(crate) struct Snapshot {
-    /// For lookups.
+    /// The catalog in the form that lookups need.
     pub(crate) catalog: Catalog,
-    /// As it was written, secrets sealed; with a file, the file on top of what is stored.
+    /// The catalog as it was written, with sealed secrets. If there is a catalog file, its sections replace the stored
+    /// ones.
     pub(crate) document: Document,
-    /// The stored part alone: what an edit starts from.
+    /// The stored part alone, which an edit starts from.
     pub(crate) stored: Document,
-    /// The catalog file, where there is one: the authority for its sections.
+    /// The catalog file, if there is one. Its sections cannot be changed in any other way.
     pub(crate) file: Option<Document>,
     /// The stored version, or 0.
     pub(crate) version: u64,
-    /// Changes whenever the catalog does.
+    /// The entity tag, which changes whenever the catalog does.
     pub(crate) etag: String,
     /// The admin token.
     pub(crate) token: Token,
@@ -72,7 +74,7 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Secrets that could not be had, in words.
+    /// The secrets that could not be obtained, and why.
     pub(crate) fn missing(&self) -> Vec<String> {
         self.catalog.missing().into_iter().map(|(path, reason)| format!("{path}: {reason}")).collect()
     }
@@ -80,9 +82,9 @@ impl Snapshot {
 
 /// Why there is no snapshot.
 enum NoSnapshot {
-    /// The catalog is not valid, and stays so until another one is stored.
+    /// The catalog is not valid, and will not be until another one is stored.
     Refused(Problems),
-    /// The store did not answer, or does not have yet what its pointer names: to be tried again.
+    /// The store did not answer, or does not yet have the version that its pointer names. Another try may help.
     Unreachable(String),
 }
 
@@ -92,18 +94,19 @@ impl From<Problems> for NoSnapshot {
     }
 }
 
-/// How new a snapshot has to be.
+/// How recent a snapshot must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Freshness {
-    /// Looked at within the last 100 ms.
+    /// Read within the last 100 ms.
     Recent,
-    /// Looked at now: before a key or a model is refused as unknown.
+    /// Read now, as before a key or a model is refused as unknown.
     Now,
 }
 
-/// The catalog in force. One that does not validate is refused whole, and the last good one keeps serving.
+/// The catalog in force. If a stored catalog is not valid it is refused as a whole, and the last good one stays in
+/// force.
 pub(crate) async fn current(instance: &Rc<Instance>, freshness: Freshness) -> Result<Rc<Snapshot>, Refusal> {
-    let Known { current, looks, .. } = &instance.store.catalog;
+    let CatalogStore { current, looks, .. } = &instance.store.catalog;
     let known = current.borrow().clone();
     if let Some(snapshot) = &known
         && freshness == Freshness::Recent
@@ -118,10 +121,10 @@ pub(crate) async fn current(instance: &Rc<Instance>, freshness: Freshness) -> Re
 }
 
 async fn look(instance: &Rc<Instance>, known: Option<Rc<Snapshot>>) -> Result<Rc<Snapshot>, Refusal> {
-    let Known { current, refused, .. } = &instance.store.catalog;
+    let CatalogStore { current, refused, .. } = &instance.store.catalog;
     let origin = match origin(instance).await {
         Ok(origin) => origin,
-        // A store that does not answer says nothing of the catalog: the one in force stays.
+        // A store that does not answer says nothing about the catalog, so the one in force stays.
         Err(said) => return known.ok_or_else(|| unreachable(&said)),
     };
     if let Some(snapshot) = known.as_ref().filter(|snapshot| snapshot.origin == origin) {
@@ -148,8 +151,8 @@ async fn look(instance: &Rc<Instance>, known: Option<Rc<Snapshot>>) -> Result<Rc
     }
 }
 
-/// The catalog for whoever administers it: the one in force, or what is stored although it cannot be served, since
-/// that is when it has to be mended. Its lookups then find nothing.
+/// The catalog for the admin API: the one in force, or a stored one that is not valid, since an operator must be able
+/// to repair it. Lookups in the latter find nothing.
 pub(crate) async fn administered(instance: &Rc<Instance>) -> Result<Rc<Snapshot>, Refusal> {
     let refusal = match current(instance, Freshness::Now).await {
         Ok(snapshot) => return Ok(snapshot),
@@ -178,7 +181,7 @@ pub(crate) async fn administered(instance: &Rc<Instance>) -> Result<Rc<Snapshot>
     }))
 }
 
-/// What is wrong with it names providers and models, and this is said to callers nobody knows yet.
+/// The problems are not told here, since they name providers and models and this caller is not authenticated.
 fn no_catalog() -> Refusal {
     let said = "llmio has no valid catalog. Its log says what is wrong with the stored one; `llmio catalog import FILE` \
                 or PUT /api/catalog replaces it.";
@@ -198,8 +201,8 @@ async fn origin(instance: &Instance) -> Result<Origin, String> {
     })
 }
 
-/// The version the pointer names; 0 while none was ever accepted, or on a host without key-value. A store that fails
-/// is neither: taken for an empty one it would bring the built-in catalog back, without a key.
+/// The version that the pointer names; 0 if none was ever stored, or if the host has no key-value store. A store that
+/// fails must not be taken for an empty one, since the built-in catalog, which needs no key, would come back.
 async fn stored_version(instance: &Instance) -> Result<u64, String> {
     let Some(store) = key_value::open(instance).await? else { return Ok(0) };
     let pointer = store.get(POINTER).await?;
@@ -225,12 +228,12 @@ async fn load(instance: &Instance, origin: &Origin) -> Result<Snapshot, NoSnapsh
     Ok(Snapshot { catalog, document, stored, file, version: origin.version, etag, token, origin: origin.clone() })
 }
 
-/// A catalog file on top of what is stored, as it is served.
+/// The document that is served: the stored one, with the sections of the catalog file in place of its own.
 pub(crate) fn in_force(file: Option<&Document>, stored: &Document) -> Document {
     file.map_or_else(|| stored.clone(), |file| file.overlay(stored)).or_built_in()
 }
 
-/// A file has no version of its own: the hash of its text tells one from the next.
+/// The entity tag of a source. A catalog file has no version, so a hash of its text takes that place.
 fn etag(origin: &Origin) -> String {
     match origin.file.as_str() {
         "" => format!("\"{}\"", origin.version),
@@ -238,7 +241,7 @@ fn etag(origin: &Origin) -> String {
     }
 }
 
-/// Validates a document and finds its secrets.
+/// Validates a document and obtains its secrets.
 pub(crate) async fn resolved(document: &Document) -> Result<Catalog, Problems> {
     let mut catalog = document.validate()?;
     let mut values: Vec<(String, String)> = Vec::new();
@@ -250,7 +253,8 @@ pub(crate) async fn resolved(document: &Document) -> Result<Catalog, Problems> {
             values.push((name, value));
         }
     }
-    // A master key that is no use must not take down what needs none; what is sealed says that it cannot be opened.
+    // A master key that cannot be used must not stop what needs none. Each sealed secret then reports that it cannot be
+    // opened.
     let sealer = sealer().await.unwrap_or_else(|problems| {
         host::log(&format!("stored secrets cannot be opened: {problems}"));
         None
@@ -261,7 +265,8 @@ pub(crate) async fn resolved(document: &Document) -> Result<Catalog, Problems> {
     Ok(catalog)
 }
 
-/// A variable first, then the `secrets` variable. Spin's variable names are lower case, so that spelling counts too.
+/// A named secret: a variable of this name, or else an entry of the variable `secrets`. Spin's variables have
+/// lower-case names, so that spelling is tried too.
 async fn named_secret(name: &str, secrets: &serde_json::Value) -> Option<String> {
     let lower = name.to_ascii_lowercase();
     for name in [name, &lower] {
@@ -272,7 +277,7 @@ async fn named_secret(name: &str, secrets: &serde_json::Value) -> Option<String>
     [name, &lower].into_iter().find_map(|name| secrets.get(name)?.as_str().map(str::to_owned))
 }
 
-/// What seals and opens stored secrets; `None` without a master key.
+/// The sealer of stored secrets; `None` without a master key.
 pub(crate) async fn sealer() -> Result<Option<Sealer>, Problems> {
     let Some(key) = host::variable("master_key").await else { return Ok(None) };
     let sealer = match host::variable("master_key_previous").await {
@@ -282,7 +287,7 @@ pub(crate) async fn sealer() -> Result<Option<Sealer>, Problems> {
     sealer.map(Some).map_err(|error| Problems::one("master_key", error.to_string()))
 }
 
-/// A catalog's text: JSON when it begins like an object, TOML otherwise.
+/// Parses the text of a catalog: as JSON if it begins with an object, as TOML otherwise.
 pub(crate) fn parse(text: &[u8]) -> Result<Document, Problems> {
     if text.trim_ascii_start().starts_with(b"{") {
         return Document::from_json(text);
@@ -299,9 +304,9 @@ async fn stored(instance: &Instance, version: u64) -> Result<Document, NoSnapsho
     Ok(Document::from_json(&bytes)?)
 }
 
-/// Waits until no other change of this instance is under way: it would be made of a version that is about to be old. The
-/// turn ends when what is returned is dropped. Looked for again and again, since no task may wake another's on WASI 0.3
-/// hosts.
+/// Waits until no other change of this instance is under way, because a change that starts meanwhile would start from
+/// an old version. The turn ends when the returned value is dropped. It is polled for, since no task may wake another's
+/// on WASI 0.3 hosts.
 pub(crate) async fn turn(instance: &Rc<Instance>) -> impl Drop + use<> {
     while instance.store.catalog.is_changing.replace(true) {
         host::wait_ms(TURN_LOOK_MS).await;
@@ -310,7 +315,7 @@ pub(crate) async fn turn(instance: &Rc<Instance>) -> impl Drop + use<> {
     host::OnDrop(move || instance.store.catalog.is_changing.set(false))
 }
 
-/// Stores a document as the version after `base` and makes it the one in force. `document` must be valid and sealed.
+/// Stores a document as the version after `base`, and puts it in force. `document` must be valid and sealed.
 pub(crate) async fn accept(instance: &Instance, document: &Document, base: u64) -> Result<u64, Refusal> {
     let store = key_value::open(instance).await.map_err(|said| unreachable(&said))?.ok_or_else(|| {
         Refusal::unavailable(
@@ -320,7 +325,7 @@ pub(crate) async fn accept(instance: &Instance, document: &Document, base: u64) 
     })?;
     let version = base.saturating_add(1);
     claim(instance, version).await?;
-    // Claims are forgotten with age; the pointer says for certain whether `base` is still the last version.
+    // Claims expire, so only the pointer says for certain whether `base` is still the last version.
     if stored_version(instance).await.map_err(|said| unreachable(&said))? != base {
         return Err(changed_meanwhile());
     }
@@ -329,7 +334,7 @@ pub(crate) async fn accept(instance: &Instance, document: &Document, base: u64) 
         failed => failed,
     };
     if let Err(error) = written {
-        // Let go, so that trying again is not taken for somebody else's change.
+        // The claim is given back, so that another try is not taken for a change by somebody else.
         let _ = database::write(instance, RELEASE, vec![database::number(Some(version))]).await;
         let said = format!("The catalog could not be written: {error}. Nothing changed; try again.");
         return Err(Refusal::unavailable("store_failed", said).after(1));
@@ -338,7 +343,7 @@ pub(crate) async fn accept(instance: &Instance, document: &Document, base: u64) 
     Ok(version)
 }
 
-/// Of two writers of the same version the first wins. Without a database the last one does.
+/// Claims a version: the first of two writers gets it. Without a database the last one wins.
 async fn claim(instance: &Instance, version: u64) -> Result<(), Refusal> {
     let now_ms = host::unix_ms();
     let parameters = vec![database::number(Some(version)), Value::Integer(now_ms), Value::Integer(now_ms - CLAIM_MS)];
@@ -352,14 +357,14 @@ async fn claim(instance: &Instance, version: u64) -> Result<(), Refusal> {
     }
 }
 
-/// Somebody else's version came first.
+/// The refusal of a change that came after somebody else's.
 pub(crate) fn changed_meanwhile() -> Refusal {
     Refusal::precondition_failed(
         "The catalog was changed meanwhile. Read it again, repeat the change and send the new etag.",
     )
 }
 
-/// FNV-1a: tells texts apart; nothing secret hangs on it.
+/// FNV-1a. It only tells texts apart; no secret depends on it.
 fn fingerprint(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -11,8 +11,8 @@ use crate::instance::Instance;
 
 pub(crate) use spin_sdk::sqlite::{RowResult as Row, Value};
 
-/// Idempotent single statements, in order. Each is run once per instance before its first other statement, and again
-/// with every maintenance.
+/// Idempotent single statements, in order. Each runs once per instance before any other statement, and again at every
+/// maintenance.
 const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_catalog_versions.sql"),
@@ -24,14 +24,14 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0008_quota_slots.sql"),
 ];
 
-/// A page of rows is waited for this long; a database that takes longer is busy with something else.
+/// How long a page of rows is waited for. A database that takes longer is busy with something else.
 const QUERY_MS_MAX: u64 = 5_000;
 
-/// An instance's way to the database.
+/// The connections of an instance to the database.
 #[derive(Default)]
 pub(crate) struct Database {
     connection: RefCell<Option<Rc<Connection>>>,
-    /// For statements that only go into the host's queue.
+    /// The connection for statements that only go into the host's queue.
     queue: RefCell<Option<wit::sqlite::Connection>>,
     is_absent: Cell<bool>,
 }
@@ -41,9 +41,9 @@ pub(crate) struct Database {
 pub(crate) enum Trouble {
     /// The host has no database: records are off.
     Absent,
-    /// It took too long.
+    /// The database took too long.
     Busy,
-    /// The database said no.
+    /// The database reported an error.
     Failed(String),
 }
 
@@ -69,15 +69,15 @@ impl From<Error> for Trouble {
     }
 }
 
-/// Runs a statement that changes something and gives nothing back. A host that queues writes has it in its queue when
-/// this returns and commits it in its own time; any other host has run it.
+/// Runs a statement that returns no rows. On a host that queues writes, the statement is in the queue when this
+/// returns, and is committed later; on any other host it has run.
 pub(crate) async fn write(instance: &Instance, sql: &str, parameters: Vec<Value>) -> Result<(), Trouble> {
     let connection = connection(instance).await?;
     if instance.host.queues_writes {
         match queue(&instance.store.database, sql, &parameters) {
             Ok(()) => return Ok(()),
             Err(Error::DatabaseFull) => return Err(Error::DatabaseFull.into()),
-            // The host has not met this statement yet; asked in the other way it gets to know it.
+            // The host has not prepared this statement yet. Executing it asynchronously makes it known.
             Err(_) => {}
         }
     }
@@ -89,8 +89,8 @@ pub(crate) async fn write(instance: &Instance, sql: &str, parameters: Vec<Value>
     Ok(())
 }
 
-/// The interface's synchronous call, which here only puts a statement into the host's queue: no stream and no future
-/// are made for an answer nobody waits for. On any other host it would stop every call of the instance.
+/// Puts a statement into the host's queue with the interface's synchronous call, which makes no stream and no future
+/// for an answer that nobody waits for. On a host without a queue this call would stop every call of the instance.
 fn queue(database: &Database, sql: &str, parameters: &[Value]) -> Result<(), Error> {
     let mut queue = database.queue.borrow_mut();
     if queue.is_none() {
@@ -99,13 +99,12 @@ fn queue(database: &Database, sql: &str, parameters: &[Value]) -> Result<(), Err
     queue.as_ref().map_or(Err(Error::InvalidConnection), |queue| queue.execute(sql, parameters).map(drop))
 }
 
-/// Runs a statement and waits for its rows, which are drained before anything else happens: some hosts hold locks for
-/// as long as rows remain.
+/// Runs a statement and reads all its rows before anything else, since some hosts hold locks while rows remain.
 pub(crate) async fn rows(instance: &Instance, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, Trouble> {
     rows_within(instance, sql, parameters, QUERY_MS_MAX).await
 }
 
-/// The same for somebody who waits no longer than this. The statement may run all the same.
+/// Like [`rows`], but waits no longer than this. The statement may still run afterwards.
 pub(crate) async fn rows_within(
     instance: &Instance,
     sql: &str,
@@ -118,7 +117,7 @@ pub(crate) async fn rows_within(
     }
 }
 
-/// The same, where it matters that a statement nobody waits for any more has run all the same: then `late` is done.
+/// Like [`rows_within`], for statements that matter even if they run too late: then `late` is called with the rows.
 pub(crate) async fn rows_or_late<F: Future<Output = ()>>(
     instance: &Rc<Instance>,
     sql: &'static str,
@@ -161,7 +160,7 @@ async fn connection(instance: &Instance) -> Result<Rc<Connection>, Trouble> {
     }
     let connection = Rc::new(opened?);
     run_migrations(instance, &connection).await?;
-    // Only now: a migration that failed is tried again by the next statement.
+    // Only now, so that a migration that failed is tried again by the next statement.
     database.connection.replace(Some(connection.clone()));
     Ok(connection)
 }
@@ -176,22 +175,22 @@ async fn run_migrations(instance: &Instance, connection: &Connection) -> Result<
     Ok(())
 }
 
-/// Makes what tables are missing: a host may have set a damaged file aside and begun a new one.
+/// Creates missing tables, since a host may have set a damaged file aside and begun a new one.
 pub(crate) async fn migrate(instance: &Instance) -> Result<(), Trouble> {
     run_migrations(instance, &*connection(instance).await?).await
 }
 
-/// Whether this host has no database, as far as is known by now.
+/// Whether this host has no database, as far as is known.
 pub(crate) fn is_absent(instance: &Instance) -> bool {
     instance.store.database.is_absent.get()
 }
 
-/// Text, or NULL.
+/// A text, or NULL.
 pub(crate) fn text(value: Option<String>) -> Value {
     value.map_or(Value::Null, Value::Text)
 }
 
-/// A number, or NULL. Numbers beyond 63 bits do not occur; they would become the largest.
+/// A number, or NULL. Numbers beyond 63 bits do not occur; they would become the largest one.
 pub(crate) fn number(value: Option<u64>) -> Value {
     value.map_or(Value::Null, |value| Value::Integer(i64::try_from(value).unwrap_or(i64::MAX)))
 }

@@ -1,8 +1,8 @@
-//! Health in key-value: `health/<subject>` for each subject in trouble, `cleared`, what people cleared of them and when,
-//! and `health`, a stamp that changes with any of these. Written on transitions only and never on a call's path; an
-//! instance looks at the stamp at most every 100 ms, and applies what it learns itself at once.
+//! Health in key-value: `health/<subject>` for each subject in trouble, `cleared` for what operators cleared and when,
+//! and `health`, a stamp that changes with any of these. It is written only when a state changes, and never while a
+//! call waits. An instance reads the stamp at most every 100 ms; what it learns itself holds at once.
 //!
-//! All of it is advice: a store that does not answer costs a few attempts and no call.
+//! Health is only advice: a store that does not answer costs some attempts and no call.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -11,7 +11,7 @@ use std::rc::Rc;
 use gateway_core::catalog::Catalog;
 use gateway_core::failover::RetryBudget;
 use gateway_core::health::{
-    At, Availability, Cleared, Health, PROBE_MS_MAX, Standing, Subject, Subjects, TargetLatency,
+    AttemptTime, Availability, ClearTimes, Health, PROBE_MS_MAX, Standing, Subject, Subjects, TargetLatency,
 };
 use gateway_core::outcome::limits::LimitSignal;
 use gateway_core::route::strategy::Rotation;
@@ -19,7 +19,7 @@ use gateway_core::verdict::{Class, Verdict};
 
 use super::database::{self, Trouble, Value};
 use super::key_value::{self, Open};
-use super::looks::Looks;
+use super::looks::LookTimes;
 use super::{quota, signals};
 use crate::host;
 use crate::instance::Instance;
@@ -28,22 +28,22 @@ const STAMP: &str = "health";
 const PREFIX: &str = "health/";
 const CLEARED: &str = "cleared";
 
-/// So often is what others published read for one look.
+/// How many times one look reads what others published.
 const LOOKS_MAX: usize = 2;
 
-/// Between two writes of an instance: Spin's key-value is slow, and a hosted one allows few.
+/// The time between two writes of an instance. Spin's key-value store is slow, and hosted ones allow few writes.
 const PUBLISH_MS: u64 = 250;
 
-/// Models whose retry budgets are kept; more than any catalog has, and a bound all the same.
+/// How many models' retry budgets are kept: more than any catalog has, but bounded.
 const MODELS_MAX: usize = 4096;
 
-/// A call waits no longer than this for a locked database.
+/// How long a call waits for a locked database.
 const CLAIM_MS_MAX: u64 = 250;
 
-/// No probe that somebody claimed lasts longer than this from now, on hosts whose clocks differ: then one was set back.
+/// A claimed probe that would last longer than this was claimed by a clock that is ahead, and is ignored.
 const CLAIMED_MS_MAX: i64 = 2 * PROBE_MS_MAX;
 
-/// Another call's probe is looked for again after this long.
+/// How long until another call's probe is looked at again.
 const PROBE_AGAIN_MS: i64 = 1_000;
 
 const CLAIM_PROBE: &str = "INSERT INTO probes (subject, until_ms) VALUES (?1, ?2) \
@@ -52,31 +52,32 @@ WHERE probes.until_ms < ?3 OR probes.until_ms > ?4 RETURNING subject";
 
 const END_PROBE: &str = "DELETE FROM probes WHERE subject = ?1";
 
-/// What an instance knows of health.
+/// What an instance remembers of health.
 #[derive(Default)]
-pub(crate) struct Known {
+pub(crate) struct HealthStore {
     health: RefCell<Health>,
     rotation: RefCell<Rotation>,
     budgets: RefCell<HashMap<String, RetryBudget>>,
-    /// The stamp it has seen.
+    /// The stamp that the instance has seen.
     seen: RefCell<Vec<u8>>,
-    looks: Looks,
-    /// On the monotonic clock, which may begin with the instance: so none is not zero.
+    looks: LookTimes,
+    /// The time of the last write on the monotonic clock, which may begin with the instance; `None` if there was none.
     published_ms: Cell<Option<u64>>,
-    /// Changed here and not written yet, and being written: up to when each is known, Unix milliseconds.
+    /// The subjects that changed here and are not written yet, and those that are being written; each with the time up
+    /// to which it is known, in Unix milliseconds.
     unpublished: RefCell<[BTreeMap<Subject, i64>; 2]>,
-    /// Subjects that this instance has published so far.
+    /// How many subjects this instance has published.
     writes: Cell<u64>,
     is_publishing: Cell<bool>,
 }
 
-impl Known {
-    /// Takes note of something, and says what changed by it.
+impl HealthStore {
+    /// Changes health, and queues the subjects that changed.
     fn change<T>(&self, act: impl FnOnce(&mut Health) -> T) -> T {
         act(&mut self.health.borrow_mut())
     }
 
-    /// Whether anything has to be written; it is then about to be.
+    /// Whether anything must be written. What must be is then counted as being written.
     fn begin_writing(&self) -> bool {
         let [waiting, writing] = &mut *self.unpublished.borrow_mut();
         writing.append(waiting);
@@ -89,14 +90,14 @@ impl Known {
     }
 }
 
-/// Takes over what other instances learnt, if that was not done a moment ago.
+/// Takes over what other instances learned, unless that was done a moment ago.
 pub(crate) async fn look(instance: &Rc<Instance>) {
     if instance.store.health.looks.is_due() {
         look_now(instance).await;
     }
 }
 
-/// The same, however recent the last look is.
+/// Takes over what other instances learned, even if that was done a moment ago.
 pub(crate) async fn look_now(instance: &Rc<Instance>) {
     let looks = &instance.store.health.looks;
     let begun_ms = looks.begin();
@@ -112,10 +113,10 @@ async fn take_over(instance: &Rc<Instance>) {
     if *known.seen.borrow() == stamp {
         return;
     }
-    // Somebody may have given back what a limit lacked.
+    // A limit may have got back what it lacked.
     quota::forget_spent(instance);
-    // What this instance wrote meanwhile may be missing in what was read, and is not unpublished any more either: then what
-    // was read is no use. The next look reads again.
+    // What this instance wrote meanwhile may be missing in what was read, although it is no longer unpublished. Then
+    // what was read is useless, and is read again.
     for _ in 0..LOOKS_MAX {
         let writes = known.writes.get();
         let Some(published) = published(&store).await else { return };
@@ -132,8 +133,8 @@ async fn take_over(instance: &Rc<Instance>) {
     }
 }
 
-/// What was cleared and when; a store that does not say so has lost it.
-async fn cleared(store: &Open) -> Cleared {
+/// What was cleared, and when; nothing if the store has lost it.
+async fn cleared(store: &Open) -> ClearTimes {
     let bytes = store.get(CLEARED).await.ok().flatten();
     bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
@@ -150,27 +151,27 @@ async fn published(store: &Open) -> Option<BTreeMap<Subject, Standing>> {
     Some(published)
 }
 
-/// Looks at health and at whose turn it is.
+/// Reads health, and takes a turn in the rotation.
 pub(crate) fn with<T>(instance: &Instance, act: impl FnOnce(&Health, &mut Rotation) -> T) -> T {
-    let Known { health, rotation, .. } = &instance.store.health;
+    let HealthStore { health, rotation, .. } = &instance.store.health;
     act(&health.borrow(), &mut rotation.borrow_mut())
 }
 
-/// Looks at health and at whose turn it would be, without anybody's turn being taken.
+/// Reads health and the rotation without taking a turn.
 pub(crate) fn rehearse<T>(instance: &Instance, act: impl FnOnce(&Health, &mut Rotation) -> T) -> T {
-    let Known { health, rotation, .. } = &instance.store.health;
+    let HealthStore { health, rotation, .. } = &instance.store.health;
     let mut rotation = rotation.borrow().clone();
     act(&health.borrow(), &mut rotation)
 }
 
-/// Looks at health.
+/// Reads health.
 pub(crate) fn peek<T>(instance: &Instance, act: impl FnOnce(&Health) -> T) -> T {
     act(&instance.store.health.health.borrow())
 }
 
-/// Looks at health and at a model's retry budget.
+/// Reads health and a model's retry budget.
 pub(crate) fn with_budget<T>(instance: &Instance, model: &str, act: impl FnOnce(&Health, &mut RetryBudget) -> T) -> T {
-    let Known { health, budgets, .. } = &instance.store.health;
+    let HealthStore { health, budgets, .. } = &instance.store.health;
     let mut budgets = budgets.borrow_mut();
     if budgets.len() >= MODELS_MAX && !budgets.contains_key(model) {
         budgets.clear();
@@ -183,13 +184,13 @@ pub(crate) fn with_budget<T>(instance: &Instance, model: &str, act: impl FnOnce(
     act(&health.borrow(), budget)
 }
 
-/// Takes note of a call of this model, which its retry budget grows by.
+/// Notes a call of this model, which increases the model's retry budget.
 pub(crate) fn count_call(instance: &Instance, model: &str) {
     let now_ms = host::unix_ms();
     with_budget(instance, model, |_, budget| budget.call(now_ms));
 }
 
-/// Takes note of an attempt's outcome; `said` is what people are shown of it.
+/// Notes the outcome of an attempt. `said` is the message that people are shown.
 pub(crate) fn note(instance: &Rc<Instance>, of: &Subjects, verdict: Verdict, said: &str, started_ms: i64) {
     let at = at(instance, started_ms);
     let changed = instance.store.health.change(|health| health.note(of, verdict, said, at));
@@ -199,54 +200,54 @@ pub(crate) fn note(instance: &Rc<Instance>, of: &Subjects, verdict: Verdict, sai
     }
 }
 
-/// How quick targets are.
+/// The latencies of targets.
 pub(crate) fn latencies(instance: &Instance) -> Vec<TargetLatency> {
     peek(instance, |health| health.latencies(host::unix_ms()))
 }
 
-/// Takes over how quick other instances found them.
+/// Takes over the latencies that other instances measured.
 pub(crate) fn merge_latencies(instance: &Instance, others: Vec<TargetLatency>) {
     instance.store.health.change(|health| health.merge_latencies(others, host::unix_ms()));
 }
 
-/// Takes note of what a provider said of its limits with a good answer.
+/// Notes limits that are used up, as a provider told in a good answer.
 pub(crate) fn used_up(instance: &Rc<Instance>, of: &Subjects, signals: &[LimitSignal]) {
     let changed = instance.store.health.change(|health| health.used_up(of, signals, host::unix_ms()));
     publish(instance, changed);
 }
 
-/// How long an answer took, where anybody wants to know it.
+/// How long an answer took, where it matters.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Took {
-    /// A stream, to its first content.
+pub(crate) enum AnswerTime {
+    /// The time to the first content of a stream.
     FirstContent(u64),
-    /// An answer that came as a whole.
+    /// The time to the end of an answer that came as a whole.
     Whole(u64),
     Unknown,
 }
 
-/// Takes note of an answer that has begun, and of how long that took.
-pub(crate) fn begun(instance: &Rc<Instance>, of: &Subjects, started_ms: i64, took: Took) {
+/// Notes an answer that has begun, and how long it took.
+pub(crate) fn begun(instance: &Rc<Instance>, of: &Subjects, started_ms: i64, took: AnswerTime) {
     let at = at(instance, started_ms);
     let changed = instance.store.health.change(|health| {
         match took {
-            Took::FirstContent(ms) => health.answered_in(&of.target, true, ms, at.now_ms),
-            Took::Whole(ms) => health.answered_in(&of.target, false, ms, at.now_ms),
-            Took::Unknown => {}
+            AnswerTime::FirstContent(ms) => health.answered_in(&of.target, true, ms, at.now_ms),
+            AnswerTime::Whole(ms) => health.answered_in(&of.target, false, ms, at.now_ms),
+            AnswerTime::Unknown => {}
         }
         health.begun(of, at)
     });
     publish(instance, changed);
-    if !matches!(took, Took::Unknown) {
+    if !matches!(took, AnswerTime::Unknown) {
         signals::latency_changed(instance);
     }
 }
 
-fn at(instance: &Instance, started_ms: i64) -> At {
-    At { started_ms, now_ms: host::unix_ms(), jitter: instance.chance.fraction() }
+fn at(instance: &Instance, started_ms: i64) -> AttemptTime {
+    AttemptTime { started_ms, now_ms: host::unix_ms(), jitter: instance.random.fraction() }
 }
 
-/// Clears one subject, or all; returns what was in trouble.
+/// Clears one subject, or all. Returns those that were in trouble.
 pub(crate) async fn reset(instance: &Rc<Instance>, subject: Option<&Subject>) -> Vec<Subject> {
     look_now(instance).await;
     let over = instance.store.health.change(|health| health.reset(subject));
@@ -258,8 +259,9 @@ pub(crate) async fn reset(instance: &Rc<Instance>, subject: Option<&Subject>) ->
     over
 }
 
-/// Tells the others that subjects, or all, are cleared: what they have learnt of it before, and not told yet, is over too.
-/// Written without a lock after being read: of two at the same moment one may not be heard, and is for who clears again.
+/// Tells other instances that subjects, or all, were cleared, so that what they learned before that no longer holds. It
+/// is read and written without a lock: of two operators who clear at the same moment one may be ignored, and has to
+/// clear again.
 async fn tell_cleared(instance: &Instance, subjects: Option<&[Subject]>) {
     let Ok(Some(store)) = key_value::open(instance).await else { return };
     let (mut cleared, now_ms) = (cleared(&store).await, host::unix_ms());
@@ -275,14 +277,14 @@ async fn tell_cleared(instance: &Instance, subjects: Option<&[Subject]>) {
     }
 }
 
-/// What keeps any of these out of use, and since when.
+/// The troubles that keep these subjects from being used, and their beginnings.
 pub(crate) async fn troubles(instance: &Rc<Instance>, subjects: impl Iterator<Item = &Subject>) -> Vec<(Subject, i64)> {
     look_now(instance).await;
     let trouble = |health: &Health, subject: &Subject| Some((subject.clone(), health.standing(subject)?.at_ms));
     peek(instance, |health| subjects.filter_map(|subject| trouble(health, subject)).collect())
 }
 
-/// Clears these troubles, but for those that began anew since; answers with what is in trouble no more.
+/// Clears these troubles, except those that began anew since. Returns the subjects that are no longer in trouble.
 pub(crate) async fn clear(instance: &Rc<Instance>, troubles: Vec<(Subject, i64)>) -> Vec<Subject> {
     let subjects = troubles.iter().map(|(subject, _)| subject);
     let renewed: Vec<_> =
@@ -295,18 +297,19 @@ pub(crate) async fn clear(instance: &Rc<Instance>, troubles: Vec<(Subject, i64)>
     over
 }
 
-/// Forgets what was learnt of providers that a new catalog reaches elsewhere or otherwise.
+/// Forgets what was learned about providers that a new catalog reaches in another way.
 pub(crate) fn forget_moved(instance: &Rc<Instance>, older: &Catalog, newer: &Catalog) {
     let forget = |health: &mut Health| newer.moved_since(older).flat_map(|each| health.forget_provider(each)).collect();
     publish(instance, instance.store.health.change(forget));
 }
 
-/// Forgets what was over long ago.
+/// Forgets what ended long ago.
 pub(crate) fn forget(instance: &Rc<Instance>) {
     publish(instance, instance.store.health.change(|health| health.forget(host::unix_ms())));
 }
 
-/// Takes the probe of a subject for one call, so that no other call probes it too: `Err` says until when another does.
+/// Claims the probe of a subject for one call, so that no other call probes it too. `Err` says until when another call
+/// does.
 pub(crate) async fn claim_probe(instance: &Instance, subject: &Subject) -> Result<(), i64> {
     let now_ms = host::unix_ms();
     let known = &instance.store.health;
@@ -314,7 +317,7 @@ pub(crate) async fn claim_probe(instance: &Instance, subject: &Subject) -> Resul
         return Err(until_ms);
     }
     let until_ms = now_ms + PROBE_MS_MAX;
-    // Before the database is asked: other calls of this instance must not ask it too.
+    // This comes before the database is asked, so that other calls of this instance do not ask too.
     known.change(|health| health.claim_probe(subject, until_ms));
     let last_ms = now_ms.saturating_add(CLAIMED_MS_MAX);
     let claim =
@@ -325,7 +328,7 @@ pub(crate) async fn claim_probe(instance: &Instance, subject: &Subject) -> Resul
             known.change(|health| health.claim_probe(subject, again_ms));
             Err(again_ms)
         }
-        // Without a database every instance has its own probe, and one that is in trouble must not stop them all.
+        // Without a database every instance probes for itself. A database in trouble must not stop all probes.
         Ok(_) | Err(Trouble::Absent | Trouble::Busy | Trouble::Failed(_)) => Ok(()),
     }
 }
@@ -345,7 +348,7 @@ fn publish(instance: &Rc<Instance>, changed: Vec<Subject>) {
     publish_from(instance, changed.into_iter().map(|subject| (subject, now_ms)).collect());
 }
 
-/// The same, where what changed is as old as this.
+/// Publishes changes that happened at these times.
 fn publish_from(instance: &Rc<Instance>, changed: Vec<(Subject, i64)>) {
     if changed.is_empty() {
         return;
@@ -358,7 +361,7 @@ fn publish_from(instance: &Rc<Instance>, changed: Vec<(Subject, i64)>) {
     let instance = instance.clone();
     host::spawn(async move {
         let known = &instance.store.health;
-        // Should the host end this task early, the next change starts another.
+        // If the host ends this task early, the next change starts another one.
         let _stopped = host::OnDrop(|| known.is_publishing.set(false));
         loop {
             let due_ms = known.published_ms.get().map_or(0, |published_ms| published_ms + PUBLISH_MS);
@@ -399,22 +402,22 @@ async fn write_changes(instance: &Instance) {
     stamp(instance, &store).await;
 }
 
-/// Whether the trouble that another instance has published meanwhile is a new one, not known to who ended the one before.
+/// Whether the published trouble is a new one, which the instance that ended the old one cannot have known.
 async fn began_after(store: &Open, name: &str, changed_ms: i64) -> bool {
     let bytes = store.get(name).await.ok().flatten();
     let standing: Option<Standing> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     standing.is_some_and(|standing| standing.at_ms > changed_ms && standing.at_ms <= host::unix_ms())
 }
 
-/// Tells the others that what is spent of a limit was set.
+/// Tells other instances that the spent amount of a limit was set.
 pub(crate) async fn tell_given_back(instance: &Instance) {
     if let Ok(Some(store)) = key_value::open(instance).await {
         stamp(instance, &store).await;
     }
 }
 
-/// Tells the others that something has changed.
+/// Changes the stamp, so that other instances look.
 async fn stamp(instance: &Instance, store: &Open) {
-    let stamp = format!("{}-{:016x}", host::unix_ms(), instance.chance.draw());
+    let stamp = format!("{}-{:016x}", host::unix_ms(), instance.random.draw());
     let _ = store.set(STAMP, stamp).await;
 }

@@ -1,4 +1,4 @@
-//! The key-value store, opened once per instance. What goes wrong with it is said in words: nobody acts on more.
+//! The key-value store, opened once per instance. Its errors are texts, since no caller distinguishes them.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,14 +7,14 @@ use spin_sdk::key_value::{Error, Store};
 
 use crate::instance::Instance;
 
-/// An instance's way to the store.
+/// The connection of an instance to the store.
 #[derive(Default)]
 pub(crate) struct KeyValue(RefCell<Option<Rc<Store>>>);
 
 /// An open store.
 pub(super) struct Open(Rc<Store>);
 
-/// The store; `None` on a host that has none for us.
+/// Opens the store; `None` on a host that has none for llmio.
 pub(super) async fn open(instance: &Instance) -> Result<Option<Open>, String> {
     let KeyValue(known) = &instance.store.key_value;
     if let Some(store) = &*known.borrow() {

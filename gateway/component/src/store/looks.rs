@@ -4,27 +4,27 @@ use std::cell::Cell;
 
 use crate::host;
 
-/// What was looked at is not looked at again for this long.
+/// How long a result is used without another look.
 const RECENT_MS: u64 = 100;
 
-/// While one call looks, the others go on with what the last look found, if it is no older than this.
+/// While one call looks, the others use the last result if it is no older than this.
 const LATE_MS_MAX: u64 = 250;
 
-/// Waits until no instance goes by what it knew before now: whoever is answered may count on what changed.
+/// Waits until no instance uses what it read before now, so that a caller who gets an answer can rely on a change.
 pub(crate) async fn seen_by_all() {
     host::wait_ms(LATE_MS_MAX + 1).await;
 }
 
-/// When looks began. On the monotonic clock, which may begin with the instance: so none is not zero.
+/// When looks began, on the monotonic clock, which may begin with the instance; `None` if there was none.
 #[derive(Default)]
-pub(super) struct Looks {
+pub(super) struct LookTimes {
     begun_ms: Cell<Option<u64>>,
-    /// Of the last one that is over.
+    /// When the last finished look began.
     done_ms: Cell<Option<u64>>,
 }
 
-impl Looks {
-    /// Whether a call has to look.
+impl LookTimes {
+    /// Whether a look is due.
     pub(super) fn is_due(&self) -> bool {
         let now_ms = host::now_ms();
         let within = |at: &Cell<Option<u64>>, ms: u64| at.get().is_some_and(|at_ms| now_ms.saturating_sub(at_ms) < ms);
@@ -32,14 +32,14 @@ impl Looks {
         !others_look && !within(&self.done_ms, RECENT_MS)
     }
 
-    /// A look begins: says when.
+    /// Begins a look, and returns its time.
     pub(super) fn begin(&self) -> u64 {
         let now_ms = host::now_ms();
         self.begun_ms.set(Some(now_ms));
         now_ms
     }
 
-    /// The look that began then is over.
+    /// Ends the look that began at this time.
     pub(super) fn end(&self, begun_ms: u64) {
         self.done_ms.set(self.done_ms.get().max(Some(begun_ms)));
     }

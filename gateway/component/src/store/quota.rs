@@ -1,5 +1,5 @@
-//! The quota ledger in SQLite. Each operation is one statement (`host.md`), so it is exact however many instances,
-//! processes or hosts share the database, and a crash in the middle leaves nothing half done.
+//! The quota ledger in SQLite. Each operation is one statement (`host.md`), so that it is exact however many instances,
+//! processes or hosts share the database, and a crash leaves nothing half done.
 //!
 //! The statements stand in files of their own beside this one, like the migrations: the tests run the very same text
 //! from many threads.
@@ -9,7 +9,7 @@ pub(crate) mod allowances;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use gateway_core::quota::{self, Adjustment, Charge, Moment, Over, Row, Spent};
+use gateway_core::quota::{self, Adjustment, Charge, ExceededLimit, Moment, Row, Spent};
 
 use super::catalog::{self, Freshness};
 use super::database::{self, Row as Found, Trouble, Value, number};
@@ -17,71 +17,71 @@ use super::health;
 use crate::host;
 use crate::instance::Instance;
 
-/// All charges or none: a row for each, or no row at all.
+/// Makes all charges or none: it returns a row for each charge, or no row at all.
 const RESERVE: &str = include_str!("quota/reserve.sql");
 
-/// Rows never fall below zero, and what is given back to a row that is gone stays gone.
+/// Corrects rows. None falls below zero, and a row that is gone does not come back.
 const SETTLE: &str = include_str!("quota/settle.sql");
 
 const READ: &str = include_str!("quota/read.sql");
 
-/// What was spent elsewhere stands in one bucket, and the others of the window are emptied.
+/// Sets what is spent: the whole amount goes into one bucket, and the other buckets of the window are emptied.
 const SET: &str = include_str!("quota/set.sql");
 
 const SWEEP: &str = include_str!("quota/sweep.sql");
 
-/// Slots of one call, whichever limits they are of. The ledger is looked through for them: it is small, and no index is
-/// worth its upkeep for what a crash alone asks for.
+/// Gives back the slots of one call, whichever limits they belong to. It scans the ledger, which is small; only a crash
+/// needs this, so an index would not pay.
 const RELEASE: &str = include_str!("quota/release.sql");
 
-/// A call waits no longer than this for a locked database.
+/// How long a call waits for a locked database.
 const RESERVE_MS_MAX: u64 = 250;
 
-/// So many limits are read at once: a sliding window has up to 61 rows.
+/// How many limits are read at once. A sliding window has up to 61 rows.
 const READ_MAX: usize = 100;
 
-/// Rows are kept this much longer than they count, for hosts whose clocks differ.
+/// How much longer rows are kept than they count, because the clocks of hosts differ.
 const SLACK_MS: i64 = 60 * 60 * 1000;
 
-/// No call of the only process began later than this from now: such a slot is left from before the clock was set back, as
-/// after a power cut on a machine that has none of its own.
+/// A slot of a call that would begin later than this from now is left over from before the clock was set back, as after
+/// a power cut on a machine without a clock of its own.
 const AHEAD_MS: i64 = 60 * 1000;
 
-/// What is spent of a limit that is not in the catalog is forgotten after two days: one that is taken out and put back
-/// goes on where it was.
+/// How long the spent amount of a limit is kept that is no longer in the catalog, so that a limit that is removed and
+/// added again goes on where it was.
 const UNKNOWN_MS: i64 = 2 * 24 * 60 * 60 * 1000;
 
-/// What never resets is kept for a quarter of a year after its last use: money is not to come back because a provider was
-/// taken out for a week.
+/// How long the spent amount of a credit that never resets is kept after its last use, so that money does not come back
+/// when a provider is removed for a week.
 const UNKNOWN_CREDIT_MS: i64 = 92 * 24 * 60 * 60 * 1000;
 
-/// Rows deleted by one statement; the text of [`SWEEP`] says so too.
+/// How many rows one statement deletes. The text of [`SWEEP`] repeats the number.
 const SWEEP_ROWS: usize = 500;
 
-/// So many corrections wait for a database that did not take them.
+/// How many corrections are kept while the database does not take them.
 const UNSETTLED_MAX: usize = 1024;
 
-/// What an instance knows of the ledger.
+/// What an instance remembers of the ledger.
 #[derive(Default)]
-pub(crate) struct Known {
+pub(crate) struct QuotaStore {
     spent: RefCell<Spent>,
-    /// Corrections that wait for a database that did not take them.
+    /// Corrections that the database has not taken yet.
     unsettled: RefCell<Vec<Adjustment>>,
-    allowances: allowances::Known,
+    allowances: allowances::AllowanceStore,
 }
 
-/// What became of a reservation.
+/// The result of a reservation.
 #[derive(Debug)]
 pub(crate) enum Reservation {
-    /// All charges are made; they must be settled or refunded.
+    /// All charges were made; they must be settled or given back.
     Reserved,
-    /// None is made, and these limits are why. Empty when the ledger did not say which in time.
-    Refused(Vec<Over>),
-    /// The ledger did not answer in time. What is sent all the same is charged afterwards ([`quota::charge_late`]).
+    /// No charge was made because of these limits. Empty if the ledger did not say in time which they are.
+    Refused(Vec<ExceededLimit>),
+    /// The ledger did not answer in time. If the attempt is made, it is charged afterwards ([`quota::charge_late`]).
     Unknown(Trouble),
 }
 
-/// Now, as quotas see it.
+/// The present time in the form that quotas need.
 pub(crate) fn moment(instance: &Instance, snapshot: &catalog::Snapshot) -> Moment {
     let (now_ms, total_ms_max) = (host::unix_ms(), snapshot.catalog.total_ms_max());
     Moment { now_ms, total_ms_max, boot_ms: instance.host.boot_ms(), slot: None }
@@ -94,10 +94,10 @@ pub(crate) async fn reserve(instance: &Rc<Instance>, charges: &[Charge], now_ms:
     }
     let deadline_ms = host::now_ms().saturating_add(RESERVE_MS_MAX);
     let left_ms = || deadline_ms.saturating_sub(host::now_ms()).max(1);
-    // Twice, since between a refusal and the look at its reason somebody may have given back what was missing.
+    // A second try, because what was missing may have been given back between the refusal and the look at its reason.
     for _ in 0..2 {
         let (made, settling) = (charges.to_vec(), instance.clone());
-        // A reservation that comes through after nobody waited for it any more is given back.
+        // A reservation that succeeds when nobody waits for it any more is given back.
         let late = |rows: Vec<Found>| async move {
             if !rows.is_empty() {
                 settle(&settling, &quota::refund(&made)).await;
@@ -115,8 +115,9 @@ pub(crate) async fn reserve(instance: &Rc<Instance>, charges: &[Charge], now_ms:
         let rows = database::rows_within(instance, READ, vec![parameter(charges)], left_ms()).await.unwrap_or_default();
         let over = quota::over(charges, &rows.into_iter().filter_map(row).collect::<Vec<_>>(), now_ms);
         if !over.is_empty() {
-            // A key's own limits are asked of the ledger with each of its calls; nobody else need know.
-            let of_providers: Vec<Over> = over.iter().filter(|over| !over.is_key()).cloned().collect();
+            // The limits of a key are checked in the ledger with each of its calls, so only those of providers are
+            // remembered.
+            let of_providers: Vec<ExceededLimit> = over.iter().filter(|over| !over.is_key()).cloned().collect();
             instance.store.quota.spent.borrow_mut().learn(&of_providers, now_ms);
             return Reservation::Refused(over);
         }
@@ -124,21 +125,21 @@ pub(crate) async fn reserve(instance: &Rc<Instance>, charges: &[Charge], now_ms:
     Reservation::Refused(Vec::new())
 }
 
-/// What this instance knows to be spent.
+/// Reads what this instance knows to be spent.
 pub(crate) fn with_spent<T>(instance: &Instance, look: impl FnOnce(&Spent) -> T) -> T {
     look(&instance.store.quota.spent.borrow())
 }
 
-/// Corrects the ledger after an attempt. On the runner this is queued and not waited for; where the database did not
-/// take it, it goes with the next one.
+/// Corrects the ledger after an attempt. On the runner this is queued and not waited for. If the database does not take
+/// a correction, it is sent again with the next one.
 pub(crate) async fn settle(instance: &Instance, adjustments: &[Adjustment]) {
     if adjustments.is_empty() {
         return;
     }
     allowances::corrected(instance, adjustments);
-    // What is given back may be what a limit lacked.
+    // A limit may have got back what it lacked.
     let given_back = adjustments.iter().filter(|adjustment| adjustment.delta < 0);
-    let Known { spent, unsettled: waiting, .. } = &instance.store.quota;
+    let QuotaStore { spent, unsettled: waiting, .. } = &instance.store.quota;
     given_back.for_each(|adjustment| spent.borrow_mut().forget(&adjustment.id));
     let unsettled = waiting.take();
     let first = unsettled.is_empty();
@@ -149,7 +150,8 @@ pub(crate) async fn settle(instance: &Instance, adjustments: &[Adjustment]) {
             if first {
                 host::log(&format!("what attempts used could not be settled yet: {trouble}; it is tried again"));
             }
-            // Others may have failed meanwhile; beyond the bound a slot under way is missing until its bucket is too old.
+            // Other corrections may have failed meanwhile. Beyond the bound, a slot stays taken until its bucket is too
+            // old.
             let mut unsettled = waiting.borrow_mut();
             unsettled.append(&mut all);
             unsettled.truncate(UNSETTLED_MAX);
@@ -157,7 +159,7 @@ pub(crate) async fn settle(instance: &Instance, adjustments: &[Adjustment]) {
     }
 }
 
-/// The rows that count for these limits.
+/// Reads the rows that count for these limits.
 pub(crate) async fn read(instance: &Instance, charges: &[Charge]) -> Result<Vec<Row>, Trouble> {
     let mut found = Vec::new();
     for some in charges.chunks(READ_MAX) {
@@ -180,12 +182,12 @@ pub(crate) async fn set(instance: &Instance, charge: &Charge, spent: u64) -> Res
     Ok(())
 }
 
-/// Forgets what this instance knows to be spent: the ledger is asked again.
+/// Forgets what this instance knows to be spent, so that the ledger is asked again.
 pub(crate) fn forget_spent(instance: &Instance) {
     instance.store.quota.spent.take();
 }
 
-/// Gives back what the call of this id holds that ended without giving it back itself.
+/// Gives back what the call of this id still holds, because it ended without doing so.
 pub(crate) async fn release(instance: &Instance, call: &str) -> Result<(), Trouble> {
     match quota::slot(call) {
         Some(slot) => database::write(instance, RELEASE, vec![Value::Integer(slot)]).await,
@@ -193,9 +195,9 @@ pub(crate) async fn release(instance: &Instance, call: &str) -> Result<(), Troub
     }
 }
 
-/// Drops rows that no window counts any more, and slots that nobody can hold any more. Returns how many.
+/// Deletes rows that no window counts any more, and slots that no call can hold any more. Returns their number.
 pub(crate) async fn sweep(instance: &Rc<Instance>) -> Result<usize, Trouble> {
-    // Without a catalog nobody knows what counts.
+    // Without a catalog it is not known which rows count.
     let Ok(snapshot) = catalog::current(instance, Freshness::Recent).await else { return Ok(0) };
     let at = moment(instance, &snapshot);
     let known = parameter(&quota::all(&snapshot.catalog, at));

@@ -1,23 +1,23 @@
-//! Records: saved off the client's path, read in pages. Whatever goes wrong here is counted and told on `/readyz`; it
-//! never reaches a call.
+//! Records: saved without keeping the client waiting, and read in pages. Errors here are counted and shown on
+//! `/readyz`; they never affect a call.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use gateway_core::record::{Filter, PAGE_MAX, Record};
 use gateway_core::state::State;
-use gateway_core::views::{Kept, RecordView};
+use gateway_core::views::{RecordView, StoredJson};
 
 use super::database::{self, Row as Found, Trouble, Value, number, text};
 use super::{health, quota, responses};
 use crate::host;
 use crate::instance::Instance;
 
-/// Rows deleted by one statement, so that no lock is held for long.
+/// How many rows one statement deletes, so that no lock is held for long.
 const SWEEP_ROWS: i64 = 500;
 
-/// One clean-up takes no longer than this and the next one goes on where it stopped. On the runner it has its own
-/// thread of the database and comes every minute; elsewhere it is the tail of somebody's request.
+/// How long one clean-up may take; the next one continues where it stopped. On the runner it has a thread of the
+/// database to itself and runs every minute; elsewhere it follows somebody's request.
 const SWEEP_MS_MAX: u64 = 10_000;
 const SWEEP_MS_MAX_ELSEWHERE: u64 = 1_000;
 
@@ -31,16 +31,16 @@ macro_rules! columns {
     };
 }
 
-/// A call that never had a `running` row: short, since its text crosses to the host with every call. A row that is
-/// there already is the host's word on how the call ended.
+/// Saves a call that never had a `running` row. The statement is short, since its text goes to the host with every
+/// call. A row that exists already was written by the host, which says how the call ended.
 const SAVE: &str = concat!(
     "INSERT OR IGNORE INTO records (",
     columns!(),
     ", boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)"
 );
 
-/// The end wins over `running` and over what was presumed of a call nobody heard of again, but not over what the host
-/// said of it.
+/// Saves the end of a call that has a row. The end replaces `running`, and what was presumed of a call that was not
+/// heard of again, but not what the host reported.
 const SAVE_OVER_RUNNING: &str = concat!(
     "INSERT INTO records (",
     columns!(),
@@ -62,17 +62,20 @@ ORDER BY id DESC LIMIT ?14"
 
 const READ: &str = concat!("SELECT ", columns!(), " FROM records WHERE id = ?1");
 
-/// When the host cuts a call the guest sees its client leave; the host knows better.
+/// Notes an end that the host reports. If the host cuts a call, the component only sees that its client left, so the
+/// host knows better.
 const END: &str = "INSERT INTO records (id, at_ms, state, boot) VALUES (?1, ?2, ?3, ?4) \
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, error = NULL, duration_ms = max(excluded.at_ms - records.at_ms, 0) \
 WHERE records.state IN ('running', 'interrupted', 'client_closed')";
 
-/// What the guest has told of a call whose client has its answer, or left, stays.
+/// Notes an end that the host reports after the client had its answer, or left. What the component recorded itself
+/// stays.
 const END_DELIVERED: &str = "INSERT INTO records (id, at_ms, state, boot) VALUES (?1, ?2, ?3, ?4) \
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, error = NULL, duration_ms = max(excluded.at_ms - records.at_ms, 0) \
 WHERE records.state IN ('running', 'interrupted')";
 
-/// What an earlier start left running, and what ran longer than it may: nobody will tell its end any more.
+/// Marks calls that an earlier start left running, or that have run for longer than any call may. Nobody will report
+/// their end.
 const INTERRUPT: &str = "UPDATE records SET state = 'interrupted' \
 WHERE state = 'running' AND ((?1 IS NOT NULL AND boot IS NOT ?1) OR until_ms < ?2) RETURNING id";
 
@@ -82,29 +85,29 @@ const SWEEP: &str =
 const CLAIM_MAINTENANCE: &str = "INSERT INTO maintenance (name, at_ms) VALUES ('records', ?1) \
 ON CONFLICT (name) DO UPDATE SET at_ms = excluded.at_ms WHERE maintenance.at_ms < ?2 RETURNING name";
 
-/// Between two clean-ups on a host that does not ask for them.
+/// The time between two clean-ups on a host that does not ask for them.
 const MAINTENANCE_MS: i64 = 60_000;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// What an instance knows of the records.
+/// What an instance remembers of the records.
 #[derive(Default)]
-pub(crate) struct Known {
+pub(crate) struct RecordStore {
     maintained_ms: Cell<i64>,
-    lost: RefCell<Lost>,
+    lost: RefCell<LostRecords>,
 }
 
 #[derive(Default)]
-struct Lost {
+struct LostRecords {
     count: u64,
     why: String,
 }
 
-/// A record as it is bound to a statement.
+/// The parameters of the statement that saves a record.
 pub(crate) struct Row(Vec<Value>);
 
-/// Saves the record of a call that has ended; `running_saved` says whether it has a `running` row. Of a call whose
-/// client left, the host may have told the end before the guest does.
+/// Saves the record of a call that has ended; `running_saved` says whether it has a `running` row. If its client left,
+/// the host may have reported the end already.
 pub(crate) async fn save(instance: &Instance, record: Record, running_saved: bool) {
     let may_be_there = running_saved || matches!(record.state, State::ClientClosed | State::Drained);
     execute(instance, if may_be_there { SAVE_OVER_RUNNING } else { SAVE }, row(instance, &record)).await;
@@ -171,7 +174,7 @@ pub(crate) fn row(instance: &Instance, record: &Record) -> Row {
     ])
 }
 
-/// A page, newest first.
+/// Reads a page of records, newest first.
 pub(crate) async fn list(instance: &Instance, filter: &Filter) -> Result<Vec<RecordView>, Trouble> {
     let integer = |value: Option<i64>| value.map_or(Value::Null, Value::Integer);
     let named = |value: &Option<String>| text(value.clone());
@@ -197,22 +200,22 @@ pub(crate) async fn list(instance: &Instance, filter: &Filter) -> Result<Vec<Rec
     Ok(rows.into_iter().map(view).collect())
 }
 
-/// An id begins with the time its host made it, a moment before or after the time of the record.
+/// An id begins with the time at which the host made it, which is about the time of the record.
 const ID_SLACK_MS: i64 = 60_000;
 
-/// The least id of that time: ids sort by time, so a span of time is a span of the table and needs no index.
+/// The smallest id of this time. Ids sort by time, so a span of time is a range of the table and needs no index.
 fn id_at(at_ms: i64) -> String {
     let millis = u64::try_from(at_ms).unwrap_or(0).min((1 << 48) - 1);
     uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid().to_string()
 }
 
-/// One record.
+/// Reads one record.
 pub(crate) async fn read(instance: &Instance, id: &str) -> Result<Option<RecordView>, Trouble> {
     let rows = database::rows(instance, READ, vec![Value::Text(id.to_owned())]).await?;
     Ok(rows.into_iter().next().map(view))
 }
 
-/// Notes the end of a call that ended without the guest, of one whose answer is `delivered` unless its end is known.
+/// Notes the end of a call as the host reports it. If the answer was `delivered`, an end that is known already stays.
 pub(crate) async fn end(
     instance: &Instance,
     id: &str,
@@ -229,8 +232,8 @@ pub(crate) async fn end(
     database::write(instance, if delivered { END_DELIVERED } else { END }, parameters).await
 }
 
-/// Maintains after a response, where the host does not ask for it: at most once a minute over all instances, which
-/// the database decides, since instances come and go there.
+/// Maintains after a response on hosts that do not ask for maintenance: at most once a minute over all instances. The
+/// database decides which instance does it, since instances come and go there.
 pub(crate) async fn maintain_lazily(instance: &Rc<Instance>, retention_days: u32) {
     let now_ms = host::unix_ms();
     let maintained_ms = &instance.store.records.maintained_ms;
@@ -246,8 +249,8 @@ pub(crate) async fn maintain_lazily(instance: &Rc<Instance>, retention_days: u32
     }
 }
 
-/// Deletes what is past its retention or counts no more and marks what nobody will end any more. Returns how many
-/// records were deleted and marked.
+/// Deletes what is past its retention or no longer counts, and marks calls whose end nobody will report. Returns how
+/// many records were deleted and marked.
 pub(crate) async fn maintain(instance: &Rc<Instance>, retention_days: u32) -> Result<(usize, usize), Trouble> {
     database::migrate(instance).await?;
     health::forget(instance);
@@ -259,7 +262,7 @@ pub(crate) async fn maintain(instance: &Rc<Instance>, retention_days: u32) -> Re
     Ok((deleted, interrupted))
 }
 
-/// The oldest rows are the first of the table. They go in small steps, so that no lock is held for long.
+/// Deletes old records. They are the first rows of the table, and go in small steps, so that no lock is held for long.
 async fn sweep(instance: &Instance, retention_days: u32) -> Result<usize, Trouble> {
     let oldest = id_at(host::unix_ms().saturating_sub(i64::from(retention_days).saturating_mul(DAY_MS)));
     let limit_ms = if instance.host.asks_for_maintenance { SWEEP_MS_MAX } else { SWEEP_MS_MAX_ELSEWHERE };
@@ -274,7 +277,7 @@ async fn sweep(instance: &Instance, retention_days: u32) -> Result<usize, Troubl
     }
 }
 
-/// What `/readyz` says of records.
+/// The troubles of records that `/readyz` shows.
 pub(crate) fn trouble(instance: &Instance) -> Vec<String> {
     if database::is_absent(instance) {
         return vec!["records: off, this host has no SQLite database".into()];
@@ -286,7 +289,7 @@ pub(crate) fn trouble(instance: &Instance) -> Vec<String> {
     }
 }
 
-/// A row as the admin API shows it. Its columns are read in the order in which [`columns`] names them.
+/// A row as the admin API shows it. Its columns are read in the order of [`columns`].
 fn view(row: Found) -> RecordView {
     let mut row = Columns(row.values.into_iter());
     let view = RecordView {
@@ -305,8 +308,8 @@ fn view(row: Found) -> RecordView {
         error: row.text(),
         provider: row.text(),
         upstream_model: row.text(),
-        decision: row.text().map(Kept::read),
-        attempts: row.text().map(Kept::read),
+        decision: row.text().map(StoredJson::read),
+        attempts: row.text().map(StoredJson::read),
         first_byte_ms: row.integer(),
         first_content_ms: row.integer(),
         duration_ms: row.integer(),
@@ -320,12 +323,12 @@ fn view(row: Found) -> RecordView {
         cost_nano: row.integer(),
         price: row.text(),
         tokens_per_second: row.real(),
-        warnings: row.text().map(Kept::read),
+        warnings: row.text().map(StoredJson::read),
     };
     view.now(row.integer(), host::unix_ms())
 }
 
-/// The columns of a row that are not read yet.
+/// The columns of a row that have not been read yet.
 struct Columns(std::vec::IntoIter<Value>);
 
 impl Columns {

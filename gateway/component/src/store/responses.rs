@@ -1,5 +1,5 @@
-//! Who made which response of the Responses API: what goes on from one, or asks for it again, has to reach the same
-//! provider with the same credential, since nobody else has it.
+//! Who made each response of the Responses API. A request that continues a response, or asks for it, must reach the
+//! same provider with the same credential, since nobody else has it.
 
 use gateway_core::call::Call;
 use gateway_core::candidate::ResponseOwner;
@@ -20,13 +20,13 @@ const IS_KNOWN: &str = "SELECT 1 FROM responses WHERE id = ?1";
 const SWEEP: &str =
     "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE at_ms < ?1 LIMIT 500) RETURNING 1";
 
-/// Before each look for a response.
+/// The pauses before the looks for a response.
 const PAUSES_MS: [u64; 4] = [0, 50, 150, 300];
 
-/// OpenAI keeps responses this long: <https://platform.openai.com/docs/guides/your-data>.
+/// How long OpenAI stores responses: <https://platform.openai.com/docs/guides/your-data>.
 const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
-/// Notes who made a response, for the holder of `key`.
+/// Notes who made a response for the holder of `key`.
 pub(crate) async fn save(instance: &Instance, id: String, key: &str, owner: ResponseOwner) {
     let ResponseOwner { provider, credential } = owner;
     let row = vec![
@@ -41,8 +41,8 @@ pub(crate) async fn save(instance: &Instance, id: String, key: &str, owner: Resp
     }
 }
 
-/// Who made a response; `None` where nobody knows, or where it is somebody else's. The admin's `key` is `None`. What was
-/// answered a moment ago may be asked for before it is noted down, so one that is not found is looked for again.
+/// Finds who made a response; `None` if it is unknown, or belongs to another key. The admin's `key` is `None`. A
+/// response that was answered a moment ago may not be noted yet, so one that is missing is looked for again.
 pub(crate) async fn find(instance: &Instance, id: &str, key: Option<&str>) -> Result<Option<ResponseOwner>, Refusal> {
     for pause_ms in PAUSES_MS {
         host::wait_ms(pause_ms).await;
@@ -66,7 +66,7 @@ fn unavailable(id: &str, trouble: &Trouble) -> Refusal {
     Refusal::unavailable("responses_unavailable", said).after(1)
 }
 
-/// The refusal of a response that is not the caller's, or that nobody has.
+/// The refusal of a response that does not exist or is not the caller's.
 pub(crate) fn unknown(id: &str) -> Refusal {
     let shown = kept_text(id);
     let said = format!(
@@ -84,9 +84,9 @@ fn owner(row: Row) -> Option<ResponseOwner> {
     Some(ResponseOwner { provider: values.next()??, credential: values.next().flatten() })
 }
 
-/// Who made the response that a call goes on from, where it goes on from one. Another key's is refused: its provider knows
-/// llmio's credential only, and would go on with somebody else's conversation. One that nobody made through llmio is the
-/// provider's to judge.
+/// Finds who made the response that a call continues, if it continues one. A response of another key is refused: its
+/// provider only knows llmio's credential, and would continue somebody else's conversation. A response that was not
+/// made through llmio is left to the provider to judge.
 pub(crate) async fn owner_before(
     instance: &Instance,
     call: &Call,
@@ -104,7 +104,7 @@ pub(crate) async fn owner_before(
     Ok(owner)
 }
 
-/// Deletes what no provider has any more.
+/// Deletes what no provider stores any more.
 pub(crate) async fn sweep(instance: &Instance) -> Result<(), Trouble> {
     database::rows(instance, SWEEP, vec![Value::Integer(host::unix_ms() - KEPT_MS)]).await.map(drop)
 }

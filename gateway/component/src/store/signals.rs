@@ -1,7 +1,7 @@
-//! What instances tell each other now and then, in one key `signals` of key-value: limits that providers have told, and how
-//! quick targets are while some model wants to know. Written with news only and at most once in five seconds, so that no
-//! call costs a write. Written without a lock after being read: of two instances at the same moment one is not heard, and
-//! is heard the next time, since each tells all it knows.
+//! What instances tell each other now and then, in the one key `signals` of key-value: limits that providers told, and
+//! latencies of targets while a model needs them. It is written only when there is news, and at most once in five
+//! seconds, so that no call costs a write. It is read and written without a lock: if two instances write at the same
+//! moment, the news of one is lost until its next write, which holds all that it knows.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -19,24 +19,24 @@ use crate::instance::Instance;
 
 const KEY: &str = "signals";
 
-/// Between two writes of an instance.
+/// The time between two writes of an instance.
 const PUBLISH_MS: u64 = 5_000;
 
-/// Between two looks of an instance at what the others found.
+/// The time between two reads of what other instances wrote.
 const LOOK_MS: u64 = 5_000;
 
-/// What an instance knows of the signals.
+/// What an instance remembers of the signals.
 #[derive(Default)]
-pub(crate) struct Known {
+pub(crate) struct SignalStore {
     learnt: RefCell<LearntLimits>,
-    /// On the monotonic clock, which may begin with the instance: so none is not zero.
+    /// The time on the monotonic clock, which may begin with the instance; `None` if there was none.
     published_ms: Cell<Option<u64>>,
     looked_ms: Cell<Option<u64>>,
     is_news: Cell<bool>,
     is_publishing: Cell<bool>,
 }
 
-/// What is kept under the key. What an older or a newer llmio does not know of it is left out.
+/// What is stored under the key. Members that are unknown to this version are ignored.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Signals {
@@ -51,7 +51,7 @@ fn known<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<
     Ok(all.into_iter().filter_map(|each| serde_json::from_value(each).ok()).collect())
 }
 
-/// Takes note of what a provider told of its limits.
+/// Notes what a provider told about its limits.
 pub(crate) fn learn(instance: &Rc<Instance>, of: &Subjects, signals: Vec<LimitSignal>) {
     let is_news = instance.store.signals.learnt.borrow_mut().learn(of, signals, host::unix_ms());
     if is_news {
@@ -59,7 +59,8 @@ pub(crate) fn learn(instance: &Rc<Instance>, of: &Subjects, signals: Vec<LimitSi
     }
 }
 
-/// A call goes by how quick targets are: takes over what other instances found, behind its back and every few seconds.
+/// Called when a call depends on latencies: takes over what other instances measured, in the background and every few
+/// seconds.
 pub(crate) fn look(instance: &Rc<Instance>) {
     let looked_ms = &instance.store.signals.looked_ms;
     let now_ms = host::now_ms();
@@ -70,7 +71,7 @@ pub(crate) fn look(instance: &Rc<Instance>) {
     }
 }
 
-/// A target took this long or failed. It is told to others only while calls look at it.
+/// Notes that a latency changed. It is published only while calls depend on latencies.
 pub(crate) fn latency_changed(instance: &Rc<Instance>) {
     let looked_ms = instance.store.signals.looked_ms.get();
     if looked_ms.is_some_and(|looked_ms| host::now_ms().saturating_sub(looked_ms) < 2 * LOOK_MS) {
@@ -78,12 +79,12 @@ pub(crate) fn latency_changed(instance: &Rc<Instance>) {
     }
 }
 
-/// Looks at what providers have told.
+/// Reads what providers told.
 pub(crate) fn with_learnt<T>(instance: &Instance, look: impl FnOnce(&LearntLimits) -> T) -> T {
     look(&instance.store.signals.learnt.borrow())
 }
 
-/// Takes over what other instances have told.
+/// Takes over what other instances were told.
 pub(crate) async fn look_now(instance: &Instance) {
     if let Ok(Some(store)) = key_value::open(instance).await {
         take_over(instance, &store).await;
@@ -106,7 +107,7 @@ fn publish(instance: &Rc<Instance>) {
     let instance = instance.clone();
     host::spawn(async move {
         let known = &instance.store.signals;
-        // Should the host end this task early, the next news starts another.
+        // If the host ends this task early, the next news starts another one.
         let _stopped = host::OnDrop(|| known.is_publishing.set(false));
         while known.is_news.get() {
             let due_ms = known.published_ms.get().map_or(0, |published_ms| published_ms + PUBLISH_MS);

@@ -187,7 +187,7 @@ fn names_in_gemini(text: &str, members: &Members<'_>) -> Result<Vec<NameAt>, Ref
         members.requests.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
     let mut names: Vec<&RawValue> = members.model.into_iter().collect();
     for raw in requests.into_iter().chain(members.generate_content_request) {
-        let named: Named<'_> = serde_json::from_str(raw.get()).map_err(|_| {
+        let named: ModelMember<'_> = serde_json::from_str(raw.get()).map_err(|_| {
             let said = "Each of the body's requests must be an object that names a `model` once at most.";
             Refusal::bad_request(said).about("requests")
         })?;
@@ -202,7 +202,7 @@ fn names_in_gemini(text: &str, members: &Members<'_>) -> Result<Vec<NameAt>, Ref
 
 /// An object as far as it names a model.
 #[derive(serde::Deserialize)]
-struct Named<'b> {
+struct ModelMember<'b> {
     #[serde(borrow, default)]
     model: Option<&'b RawValue>,
 }

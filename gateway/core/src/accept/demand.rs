@@ -15,7 +15,7 @@ use crate::scan::plain_length;
 /// The members a call's demand is read from, of every dialect, unparsed: a body is large, and a member of another shape
 /// than its dialect says must not hide the others.
 #[derive(serde::Deserialize)]
-struct Demanding<'b> {
+struct DemandMembers<'b> {
     #[serde(borrow, default)]
     tools: Option<&'b RawValue>,
     /// OpenAI chat.
@@ -49,7 +49,7 @@ struct Demanding<'b> {
 
 /// An object as far as it says what it is.
 #[derive(serde::Deserialize)]
-struct Typed<'b> {
+struct TypedObject<'b> {
     #[serde(borrow, rename = "type", default)]
     kind: Cow<'b, str>,
     #[serde(borrow, default)]
@@ -81,7 +81,7 @@ impl<'b> Message<'b> {
     }
 }
 
-impl<'b> Demanding<'b> {
+impl<'b> DemandMembers<'b> {
     fn tools(&self) -> Option<&'b str> {
         filled(self.tools)
     }
@@ -125,18 +125,18 @@ fn each<'b>(list: Option<&'b RawValue>, see: impl FnMut(&'b RawValue) -> Control
     let Some(list) = list.map(RawValue::get).filter(|list| list.starts_with('[')) else {
         return ControlFlow::Continue(());
     };
-    let mut each = Each { see, is_enough: false };
+    let mut each = EachItem { see, is_enough: false };
     // An error here is how the reading ends early.
     let _ = (&mut each).deserialize(&mut serde_json::Deserializer::from_str(list));
     if each.is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
-struct Each<F> {
+struct EachItem<F> {
     see: F,
     is_enough: bool,
 }
 
-impl<'b, F: FnMut(&'b RawValue) -> ControlFlow<()>> DeserializeSeed<'b> for &mut Each<F> {
+impl<'b, F: FnMut(&'b RawValue) -> ControlFlow<()>> DeserializeSeed<'b> for &mut EachItem<F> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'b>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -144,7 +144,7 @@ impl<'b, F: FnMut(&'b RawValue) -> ControlFlow<()>> DeserializeSeed<'b> for &mut
     }
 }
 
-impl<'b, F: FnMut(&'b RawValue) -> ControlFlow<()>> Visitor<'b> for &mut Each<F> {
+impl<'b, F: FnMut(&'b RawValue) -> ControlFlow<()>> Visitor<'b> for &mut EachItem<F> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -162,7 +162,7 @@ impl<'b, F: FnMut(&'b RawValue) -> ControlFlow<()>> Visitor<'b> for &mut Each<F>
     }
 }
 
-fn typed(raw: &RawValue) -> Option<Typed<'_>> {
+fn typed(raw: &RawValue) -> Option<TypedObject<'_>> {
     serde_json::from_str(raw.get()).ok()
 }
 
@@ -181,7 +181,7 @@ fn is_image(part: &RawValue) -> bool {
 /// body would be read a second time for nothing.
 pub fn demand(call: &Call, pace: Pace<'_>) -> Demand {
     let pieces = pieces(call);
-    let Ok(body) = serde_json::from_slice::<Demanding<'_>>(&call.body) else {
+    let Ok(body) = serde_json::from_slice::<DemandMembers<'_>>(&call.body) else {
         return Demand { pieces, ..Demand::default() };
     };
     pace.step(call.body.len());
@@ -221,7 +221,7 @@ pub fn prompt_beginning(call: &Call) -> Option<Vec<u8>> {
     if plain_length(first) / 4 < TOKENS_MIN {
         return None;
     }
-    let body: Demanding<'_> = serde_json::from_slice(&call.body).ok()?;
+    let body: DemandMembers<'_> = serde_json::from_slice(&call.body).ok()?;
     let mut beginning = Vec::new();
     let mut add = |said: &str| {
         let left = BEGINNING_BYTES_MAX - beginning.len();

@@ -17,7 +17,7 @@ const PREFIXES: [&str; 8] =
 
 /// The host's answers below one prefix.
 #[derive(Debug, Serialize)]
-pub struct Below {
+pub struct PathAnswers {
     /// What the path begins with.
     pub prefix: &'static str,
     /// The answers, by the host's name for why it answers.
@@ -36,12 +36,12 @@ pub struct Answer {
 }
 
 /// All answers, for every prefix.
-pub fn answers() -> Vec<Below> {
+pub fn answers() -> Vec<PathAnswers> {
     let refusals = refusals();
     let below = |prefix| {
         let shape = shape(prefix, &[], None);
         let answers = refusals.iter().map(|(name, refusal)| (*name, answer(refusal.reply(shape, ID_PLACE))));
-        Below { prefix, answers: answers.collect() }
+        PathAnswers { prefix, answers: answers.collect() }
     };
     PREFIXES.into_iter().map(below).collect()
 }

@@ -16,7 +16,7 @@ fn every_route_finds_itself_and_no_two_routes_are_the_same() {
     for (index, route) in ROUTES.iter().enumerate() {
         let path = route.path.replace("{}", "x");
         assert!(
-            matches!(find(route.method, &path), Found::Route(needs, endpoint, _)
+            matches!(find(route.method, &path), RouteMatch::Route(needs, endpoint, _)
             if needs == route.needs && endpoint == route.endpoint),
             "{} {}",
             route.method,
@@ -48,21 +48,21 @@ fn every_admin_route_needs_the_admin_token_and_every_data_route_a_key() {
 fn a_relay_takes_every_method_and_the_rest_of_its_path_as_it_stands() {
     for method in ["GET", "POST", "OPTIONS", "PROPFIND"] {
         let found = find(method, "/relay/gemini/v1beta/a%2Fb");
-        assert_eq!(found, Found::Route(Needs::Relay, Endpoint::Relay, "gemini/v1beta/a%2Fb"));
-        assert_eq!(find(method, "/proxy/x"), Found::Route(Needs::Relay, Endpoint::Relay, "x"));
-        assert_eq!(find(method, "/relay/"), Found::Unknown);
+        assert_eq!(found, RouteMatch::Route(Needs::Relay, Endpoint::Relay, "gemini/v1beta/a%2Fb"));
+        assert_eq!(find(method, "/proxy/x"), RouteMatch::Route(Needs::Relay, Endpoint::Relay, "x"));
+        assert_eq!(find(method, "/relay/"), RouteMatch::Unknown);
     }
 }
 
 /// What is found at a path with its version.
-fn of_version(path: &str) -> Found<'_> {
+fn of_version(path: &str) -> RouteMatch<'_> {
     let versioned = format!("/v1{path}");
     match find("POST", &versioned) {
-        Found::Route(needs, endpoint, parameter) => {
+        RouteMatch::Route(needs, endpoint, parameter) => {
             let at = path.find(parameter).expect("the path has it");
-            Found::Route(needs, endpoint, &path[at..at + parameter.len()])
+            RouteMatch::Route(needs, endpoint, &path[at..at + parameter.len()])
         }
-        _ => Found::Unknown,
+        _ => RouteMatch::Unknown,
     }
 }
 
@@ -82,13 +82,13 @@ fn a_client_that_leaves_the_version_out_reaches_the_same_routes() {
         "/models/a/b:free:streamGenerateContent",
     ] {
         assert_eq!(find("POST", path), of_version(path), "{path}");
-        assert!(matches!(find("POST", path), Found::Route(Needs::Key, ..)), "{path}");
-        assert_eq!(find("OPTIONS", path), Found::Preflight, "{path}");
+        assert!(matches!(find("POST", path), RouteMatch::Route(Needs::Key, ..)), "{path}");
+        assert_eq!(find("OPTIONS", path), RouteMatch::Preflight, "{path}");
     }
     for path in ["/models", "/models/a%2Fb", "/responses/r-1"] {
-        assert!(matches!(find("GET", path), Found::Route(Needs::Key, ..)), "{path}");
+        assert!(matches!(find("GET", path), RouteMatch::Route(Needs::Key, ..)), "{path}");
     }
-    assert_eq!(find("GET", "/responses"), Found::Route(Needs::Nothing, Endpoint::WebSocket, ""));
+    assert_eq!(find("GET", "/responses"), RouteMatch::Route(Needs::Nothing, Endpoint::WebSocket, ""));
     let shaped = |path: &str| shape(path, &[], None);
     assert_eq!(shaped("/messages"), Shape::Dialect(Dialect::Anthropic));
     assert_eq!(shaped("/models/m:generateContent"), Shape::Dialect(Dialect::Gemini));
@@ -110,13 +110,13 @@ fn what_providers_serve_and_llmio_does_not_is_named() {
         ("POST", "/v1/filesystem", None),
         ("POST", "/v1/nothing", None),
     ] {
-        assert_eq!(find(method, path), Found::Unknown, "{path}");
+        assert_eq!(find(method, path), RouteMatch::Unknown, "{path}");
         assert_eq!(not_served(path), what, "{path}");
         let refusal = Refusal::unknown_path(method, path, not_served(path));
         assert_eq!((refusal.status, refusal.code == Some("not_served")), (404, what.is_some()), "{path}");
         assert_eq!(refusal.message.contains("base URL"), what.is_none(), "{}", refusal.message);
     }
-    assert_eq!(find("POST", "/v1/models/qwen3:32b"), Found::WrongMethod("GET, HEAD".to_owned()));
+    assert_eq!(find("POST", "/v1/models/qwen3:32b"), RouteMatch::WrongMethod("GET, HEAD".to_owned()));
 }
 
 #[test]
@@ -129,9 +129,9 @@ fn a_repetition_says_so() {
 #[test]
 fn the_openai_prefix_leads_to_the_same_routes() {
     assert_eq!(find("POST", "/openai/v1/embeddings"), find("POST", "/v1/embeddings"));
-    assert_eq!(find("GET", "/openai/v1/models/a%2Fb"), Found::Route(Needs::Key, Endpoint::Model, "a%2Fb"));
-    assert_eq!(find("GET", "/openai/api/catalog"), Found::Unknown);
-    assert_eq!(find("GET", "/openai/healthz"), Found::Unknown);
+    assert_eq!(find("GET", "/openai/v1/models/a%2Fb"), RouteMatch::Route(Needs::Key, Endpoint::Model, "a%2Fb"));
+    assert_eq!(find("GET", "/openai/api/catalog"), RouteMatch::Unknown);
+    assert_eq!(find("GET", "/openai/healthz"), RouteMatch::Unknown);
 }
 
 #[test]
@@ -151,12 +151,12 @@ fn every_dialect_is_served_under_its_prefix_and_its_clients_paths() {
         ("/openai/v1/responses/input_tokens", call(Operation::InputTokens), ""),
         ("/anthropic/api/event_logging/batch", Endpoint::Telemetry, ""),
     ] {
-        assert_eq!(find("POST", path), Found::Route(Needs::Key, endpoint, parameter), "{path}");
+        assert_eq!(find("POST", path), RouteMatch::Route(Needs::Key, endpoint, parameter), "{path}");
     }
-    assert_eq!(find("POST", "/v1/models/:generateContent"), Found::WrongMethod("GET, HEAD".into()));
-    assert_eq!(find("GET", "/v1beta/models/m"), Found::Route(Needs::Key, Endpoint::Model, "m"));
-    assert_eq!(find("GET", "/v1/responses"), Found::Route(Needs::Nothing, Endpoint::WebSocket, ""));
-    assert_eq!(find("OPTIONS", "/gemini/v1beta/models/m:generateContent"), Found::Preflight);
+    assert_eq!(find("POST", "/v1/models/:generateContent"), RouteMatch::WrongMethod("GET, HEAD".into()));
+    assert_eq!(find("GET", "/v1beta/models/m"), RouteMatch::Route(Needs::Key, Endpoint::Model, "m"));
+    assert_eq!(find("GET", "/v1/responses"), RouteMatch::Route(Needs::Nothing, Endpoint::WebSocket, ""));
+    assert_eq!(find("OPTIONS", "/gemini/v1beta/models/m:generateContent"), RouteMatch::Preflight);
 }
 
 #[test]
@@ -198,24 +198,24 @@ fn tricks_with_paths_find_nothing() {
         "/v1\\models",
         "/api/../api/catalog",
     ] {
-        assert_eq!(find("GET", path), Found::Unknown, "{path}");
+        assert_eq!(find("GET", path), RouteMatch::Unknown, "{path}");
     }
 }
 
 #[test]
 fn a_wrong_method_names_the_right_ones() {
-    assert_eq!(find("GET", "/v1/chat/completions"), Found::WrongMethod("POST".into()));
-    assert_eq!(find("POST", "/api/catalog"), Found::WrongMethod("GET, PUT, PATCH".into()));
-    assert_eq!(find("HEAD", "/v1/models"), Found::Route(Needs::Key, Endpoint::Models, ""));
-    assert_eq!(find("HEAD", "/readyz"), Found::Route(Needs::Nothing, Endpoint::Ready, ""));
-    assert_eq!(find("HEAD", "/api/catalog"), Found::WrongMethod("GET, PUT, PATCH".into()));
+    assert_eq!(find("GET", "/v1/chat/completions"), RouteMatch::WrongMethod("POST".into()));
+    assert_eq!(find("POST", "/api/catalog"), RouteMatch::WrongMethod("GET, PUT, PATCH".into()));
+    assert_eq!(find("HEAD", "/v1/models"), RouteMatch::Route(Needs::Key, Endpoint::Models, ""));
+    assert_eq!(find("HEAD", "/readyz"), RouteMatch::Route(Needs::Nothing, Endpoint::Ready, ""));
+    assert_eq!(find("HEAD", "/api/catalog"), RouteMatch::WrongMethod("GET, PUT, PATCH".into()));
 }
 
 #[test]
 fn preflights_are_answered_on_data_routes_and_never_on_admin_ones() {
-    assert_eq!(find("OPTIONS", "/v1/chat/completions"), Found::Preflight);
-    assert_eq!(find("OPTIONS", "/api/catalog"), Found::WrongMethod("GET, PUT, PATCH".into()));
-    assert_eq!(find("OPTIONS", "/v1/nothing"), Found::Unknown);
+    assert_eq!(find("OPTIONS", "/v1/chat/completions"), RouteMatch::Preflight);
+    assert_eq!(find("OPTIONS", "/api/catalog"), RouteMatch::WrongMethod("GET, PUT, PATCH".into()));
+    assert_eq!(find("OPTIONS", "/v1/nothing"), RouteMatch::Unknown);
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn code(result: Result<Caller, Refusal>) -> Option<&'static str> {
 }
 
 #[test]
-fn a_key_and_the_token_open_data_routes_and_only_the_token_opens_admin_ones() {
+fn keys_and_the_token_open_data_routes_and_only_the_token_admin_ones() {
     assert_eq!(ask(Needs::Key, &["sk-laptop-0123456789"]), Ok(Caller::Key("laptop".into())));
     assert_eq!(ask(Needs::Key, &["the-admin-token-1"]), Ok(Caller::Admin));
     assert_eq!(ask(Needs::Admin, &["the-admin-token-1"]), Ok(Caller::Admin));

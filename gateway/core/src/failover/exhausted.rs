@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn providers_that_fail_are_503_and_a_catalog_without_a_usable_target_says_so() {
+    fn failing_providers_are_503_and_a_catalog_without_usable_targets_says_so() {
         let failing = refusal(&[skipped("a/x", SkipReason::Open, Some(2))]);
         assert_eq!((failing.status, failing.retry_after_s, failing.code), (503, Some(2), Some("no_target")));
         let wrong = refusal(&[skipped("a/x", SkipReason::TargetDisabled, None)]);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_its_keeper_can_mend_is_final_and_says_when_it_is_looked_at_again() {
+    fn what_only_the_operator_can_mend_is_final_and_says_when_to_look_again() {
         for reason in [SkipReason::CredentialsResting, SkipReason::UnknownModel, SkipReason::NoCredential] {
             let in_s = Some(300).filter(|_| reason != SkipReason::NoCredential);
             let refusal = refusal(&[skipped("a/x", reason, in_s), skipped("b/y", SkipReason::Capability, None)]);
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_too_long_for_every_target_is_told_in_the_words_that_make_agents_shorten_it() {
+    fn a_prompt_too_long_for_all_is_told_so_that_agents_shorten_it() {
         let none_fits = [skipped("a/x", SkipReason::Context, None), skipped("b/y", SkipReason::Capability, None)];
         let refusal = refusal(&none_fits);
         assert_eq!((refusal.status, refusal.code), (400, Some("context_length_exceeded")));

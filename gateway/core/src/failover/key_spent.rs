@@ -1,6 +1,6 @@
 //! What a caller is told whose own key has nothing left: nothing that other providers could help with.
 
-use crate::quota::{Over, Unit};
+use crate::quota::{ExceededLimit, Unit};
 use crate::refusal::{RETRY_AFTER_MAX_S, Refusal};
 use crate::state::State;
 
@@ -11,8 +11,8 @@ const SLOT_MS: i64 = 1_000;
 
 /// The refusal of a call whose key `name` is over these limits. A spent budget says so in the word that agents know for
 /// it and is never to be tried again by a machine, however soon it resets: it is there to stop somebody.
-pub fn key_spent(name: &str, over: &[Over], now_ms: i64) -> Refusal {
-    let said = over.iter().map(Over::describe).collect::<Vec<_>>().join(", ");
+pub fn key_spent(name: &str, over: &[ExceededLimit], now_ms: i64) -> Refusal {
+    let said = over.iter().map(ExceededLimit::describe).collect::<Vec<_>>().join(", ");
     let is_budget = over.iter().any(|over| over.unit == Unit::Money);
     let what = if is_budget { "budget" } else { "limits" };
     let are = if is_budget { "is" } else { "are" };
@@ -44,8 +44,8 @@ mod tests {
 
     const NOW_MS: i64 = 1_795_521_600_000;
 
-    fn over(limit_name: &str, unit: Unit, spent: u64, limit: u64, in_s: Option<i64>) -> Over {
-        Over {
+    fn over(limit_name: &str, unit: Unit, spent: u64, limit: u64, in_s: Option<i64>) -> ExceededLimit {
+        ExceededLimit {
             id: format!("key/k/{limit_name}"),
             scope: Scope::Key { key: "k".into() },
             limit_name: limit_name.to_owned(),
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spent_budget_says_what_is_spent_and_when_it_resets_and_stops_machines() {
+    fn a_spent_budget_says_what_is_spent_when_it_resets_and_stops_machines() {
         let day = over("budget-day", Unit::Money, 5_000_000_000, 5_000_000_000, Some(7200));
         let refusal = key_spent("k", &[day], NOW_MS);
         assert_eq!((refusal.status, refusal.code), (429, Some("insufficient_quota")));

@@ -78,7 +78,7 @@ fn run(pools: &[usize], attempts: u32, outcomes: Vec<Outcome>) -> (Vec<(usize, O
 }
 
 #[test]
-fn a_short_outage_of_the_only_target_is_waited_through_unless_the_client_does_it() {
+fn a_short_outage_of_the_only_target_is_waited_out_unless_the_client_does() {
     let outage = || vec![answered(503), refused_connection(), answered(503), answered(503)];
     let pauses = |candidates, is_repeated| {
         let (tried, end) = walk_as(candidates, 4, outage(), is_repeated);
@@ -193,7 +193,7 @@ fn a_404_that_names_no_model_goes_on_and_is_returned_at_last() {
 }
 
 #[test]
-fn a_refused_credential_is_followed_by_the_next_one_of_the_same_target_and_then_by_the_next_target() {
+fn a_refused_credential_is_followed_by_its_next_then_by_the_next_target() {
     let outcomes = vec![answered(401), answered(402), answered(401), Outcome::Head(200)];
     let (tried, end) = run(&[2, 2], 9, outcomes);
     assert_eq!(tried, [(0, Some(0)), (0, Some(1)), (1, Some(0)), (1, Some(1))]);
@@ -389,7 +389,7 @@ fn nothing_is_tried_again_without_a_budget_or_where_health_forbids_it() {
 }
 
 #[test]
-fn a_move_to_a_target_that_fails_too_is_paid_for_and_one_that_works_is_free() {
+fn a_move_to_a_failing_target_is_paid_for_and_to_a_working_one_is_free() {
     let mut empty = RetryBudget::default();
     while empty.spend(0) {}
     let mut three = candidates(&[0, 0, 0]);

@@ -3,7 +3,7 @@
 
 use super::backoff::Backoff;
 use super::standing::{Blame, told_ms};
-use super::{At, Health, Subject, Subjects, Trouble};
+use super::{AttemptTime, Health, Subject, Subjects, Trouble};
 use crate::verdict::{ErrorKind, Verdict};
 
 /// An open breaker: 1 s, doubling to 60 s, with jitter.
@@ -19,7 +19,13 @@ const ATTEMPTS_MIN: u32 = 20;
 const SECONDS: usize = 10;
 
 impl Health {
-    pub(super) fn target_failed(&mut self, of: &Subjects, verdict: Verdict, said: &str, at: At) -> Vec<Subject> {
+    pub(super) fn target_failed(
+        &mut self,
+        of: &Subjects,
+        verdict: Verdict,
+        said: &str,
+        at: AttemptTime,
+    ) -> Vec<Subject> {
         let (target, now_ms) = (&of.target, at.now_ms);
         if verdict.kind == ErrorKind::UnknownModel {
             let (trouble, told_ms, backoff) = (Trouble::UnknownModel, Some(UNKNOWN_MODEL_MS), &BREAKER_MS);
@@ -41,9 +47,9 @@ impl Health {
         trouble: Trouble,
         told_ms: Option<u64>,
         said: &str,
-        at: At,
+        at: AttemptTime,
     ) -> Vec<Subject> {
-        let At { now_ms, jitter, .. } = at;
+        let AttemptTime { now_ms, jitter, .. } = at;
         let window = self.windows.entry(subject.clone()).or_default();
         window.push(false, now_ms);
         let was_open = self.troubled.get(subject).is_some_and(|standing| standing.trouble == trouble);

@@ -16,18 +16,18 @@ const AHEAD_MS: i64 = 1_000;
 /// When subjects were cleared, as it is published. Unix milliseconds.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Cleared {
+pub struct ClearTimes {
     /// When all of them were.
     all_ms: i64,
     /// When one was.
     subjects: BTreeMap<Subject, i64>,
 }
 
-impl Cleared {
+impl ClearTimes {
     /// Takes note that one subject, or all, is cleared now.
     pub fn add(&mut self, subject: Option<&Subject>, now_ms: i64) {
         let Some(subject) = subject else {
-            *self = Cleared { all_ms: now_ms, subjects: BTreeMap::new() };
+            *self = ClearTimes { all_ms: now_ms, subjects: BTreeMap::new() };
             return;
         };
         self.subjects.insert(subject.clone(), now_ms);
@@ -49,7 +49,7 @@ impl Health {
     /// on its way there, all the same, and since when it was in trouble: that is to be published no more.
     pub fn merge_but(
         &mut self,
-        cleared: &Cleared,
+        cleared: &ClearTimes,
         published: BTreeMap<Subject, Standing>,
         unpublished: impl Fn(&Subject) -> bool,
         now_ms: i64,
@@ -91,8 +91,8 @@ mod tests {
         names.iter().map(|(name, at_ms)| (subject(name), standing(*at_ms))).collect()
     }
 
-    fn cleared(name: Option<&str>) -> Cleared {
-        let mut cleared = Cleared::default();
+    fn cleared(name: Option<&str>) -> ClearTimes {
+        let mut cleared = ClearTimes::default();
         cleared.add(name.map(subject).as_ref(), NOW_MS);
         let bytes = serde_json::to_vec(&cleared).unwrap();
         serde_json::from_slice(&bytes).unwrap()
@@ -100,7 +100,7 @@ mod tests {
 
     /// Which of `a` and `b` are in trouble, and what is to be published anew, where `a` was in trouble here and not
     /// published, and `b` is published.
-    fn merged(cleared: &Cleared, at_ms: i64, now_ms: i64) -> (Vec<Subject>, Vec<Subject>) {
+    fn merged(cleared: &ClearTimes, at_ms: i64, now_ms: i64) -> (Vec<Subject>, Vec<Subject>) {
         let mut health = Health::default();
         health.merge(published(&[("a", at_ms)]), |_| false);
         let anew = health.merge_but(cleared, published(&[("b", at_ms)]), |other| *other == subject("a"), now_ms);
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn what_began_later_is_not() {
         assert_eq!(merged(&cleared(None), NOW_MS + 1, NOW_MS + 9), (subjects(&["a", "b"]), subjects(&[])));
-        assert_eq!(merged(&Cleared::default(), NOW_MS, NOW_MS), (subjects(&["a", "b"]), subjects(&[])));
+        assert_eq!(merged(&ClearTimes::default(), NOW_MS, NOW_MS), (subjects(&["a", "b"]), subjects(&[])));
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn no_more_subjects_are_remembered_than_a_bound() {
-        let mut cleared = Cleared::default();
+        let mut cleared = ClearTimes::default();
         for index in 0..300 {
             cleared.add(Some(&subject(&format!("c-{index}"))), NOW_MS + index);
         }

@@ -2,13 +2,19 @@
 
 use super::lanes::CREDENTIAL_MS;
 use super::standing::{Blame, told_ms};
-use super::{At, Health, Subject, Subjects, Trouble};
+use super::{AttemptTime, Health, Subject, Subjects, Trouble};
 use crate::verdict::{ErrorKind, Verdict};
 
 impl Health {
     /// A place that is refused stays so. A proxy that is down may be back in a moment, and one failure in a hundred must
     /// not stop the other calls, so it is judged like a target.
-    pub(super) fn egress_failed(&mut self, of: &Subjects, verdict: Verdict, said: &str, at: At) -> Vec<Subject> {
+    pub(super) fn egress_failed(
+        &mut self,
+        of: &Subjects,
+        verdict: Verdict,
+        said: &str,
+        at: AttemptTime,
+    ) -> Vec<Subject> {
         let way = match (verdict.kind, &of.egress) {
             (ErrorKind::Egress, Some(egress)) => egress,
             (ErrorKind::Egress | ErrorKind::Tunnel, _) => &of.place,

@@ -19,7 +19,7 @@ const TARGET: &str = "target/";
 
 /// How long a target takes to its first content, or to a whole answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(into = "Published", try_from = "Published")]
+#[serde(into = "PublishedLatency", try_from = "PublishedLatency")]
 pub struct TargetLatency {
     /// The target.
     pub target: Subject,
@@ -33,14 +33,14 @@ pub struct TargetLatency {
 
 /// The same as it is published.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Published {
+struct PublishedLatency {
     /// The target's key, or that of its whole answers.
     target: String,
     first_content_ms: f64,
     as_of_ms: i64,
 }
 
-impl From<TargetLatency> for Published {
+impl From<TargetLatency> for PublishedLatency {
     fn from(latency: TargetLatency) -> Self {
         let TargetLatency { target, is_streamed, first_content_ms, as_of_ms } = latency;
         let key = target.key();
@@ -48,15 +48,15 @@ impl From<TargetLatency> for Published {
             Some(rest) if !is_streamed => format!("{WHOLE}{rest}"),
             _ => key,
         };
-        Published { target, first_content_ms, as_of_ms }
+        PublishedLatency { target, first_content_ms, as_of_ms }
     }
 }
 
-impl TryFrom<Published> for TargetLatency {
+impl TryFrom<PublishedLatency> for TargetLatency {
     type Error = String;
 
-    fn try_from(published: Published) -> Result<Self, String> {
-        let Published { target, first_content_ms, as_of_ms } = published;
+    fn try_from(published: PublishedLatency) -> Result<Self, String> {
+        let PublishedLatency { target, first_content_ms, as_of_ms } = published;
         let whole = target.strip_prefix(WHOLE);
         let target = Subject::try_from(whole.map_or(target.clone(), |rest| format!("{TARGET}{rest}")))?;
         Ok(TargetLatency { target, is_streamed: whole.is_none(), first_content_ms, as_of_ms })

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Health, Models, Subject};
-use crate::candidate::Named;
+use crate::candidate::AttemptParts;
 use crate::catalog::{Provider, Target};
 use crate::operation::Operation;
 
@@ -45,8 +45,8 @@ struct Names<'n> {
 
 impl Subjects {
     /// The subjects of an attempt at this.
-    pub fn to(to: Named<'_>, operation: Operation, health: &Health) -> Self {
-        let Named { target, provider, upstream_model, credential } = to;
+    pub fn to(to: AttemptParts<'_>, operation: Operation, health: &Health) -> Self {
+        let AttemptParts { target, provider, upstream_model, credential } = to;
         let (egress, address) = (provider.egress_of(credential), to.address(operation));
         let credential = credential.map(|credential| &credential.id);
         let egress = egress.and_then(|egress| egress.key());

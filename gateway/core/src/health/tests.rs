@@ -14,8 +14,8 @@ const NOW_MS: i64 = 1_800_000_000_000;
 const MINUTE_MS: i64 = 60_000;
 
 /// An attempt that took no time.
-fn at(now_ms: i64, jitter: f64) -> At {
-    At { started_ms: now_ms, now_ms, jitter }
+fn at(now_ms: i64, jitter: f64) -> AttemptTime {
+    AttemptTime { started_ms: now_ms, now_ms, jitter }
 }
 
 fn subject(key: &str) -> Subject {
@@ -145,7 +145,7 @@ fn calls_under_way_when_a_breaker_opens_do_not_make_it_longer() {
 }
 
 #[test]
-fn a_refused_credential_rests_five_minutes_doubling_to_an_hour_and_takes_no_target_down() {
+fn a_refused_credential_rests_five_minutes_to_an_hour_and_no_target_does() {
     let mut story = Story::new();
     for minutes in [5, 10, 20, 40, 60, 60] {
         story.class(Class::Credential);
@@ -315,7 +315,7 @@ fn a_long_rest_is_looked_at_once_an_hour_and_ends_when_it_is_over_early() {
 }
 
 #[test]
-fn what_others_publish_is_taken_over_and_what_is_not_published_yet_is_kept() {
+fn what_others_publish_is_taken_over_and_own_unpublished_news_is_kept() {
     let mut one = Health::default();
     let mut other = Health::default();
     let changed = one.note(&subjects(), Verdict::of(Class::Credential), "401", at(NOW_MS, 0.5));
@@ -354,7 +354,7 @@ fn a_reset_clears_one_subject_or_all_and_old_trouble_is_forgotten() {
 }
 
 #[test]
-fn the_latency_of_a_target_follows_its_answers_and_a_failure_counts_as_five_seconds() {
+fn latency_follows_the_answers_and_a_failure_counts_as_five_seconds() {
     let mut health = Health::default();
     let target = subjects().target;
     assert_eq!(health.latency_ms(&target, NOW_MS), None);
@@ -368,10 +368,10 @@ fn the_latency_of_a_target_follows_its_answers_and_a_failure_counts_as_five_seco
 fn an_attempt_that_began_before_the_trouble_does_not_clear_it() {
     let mut story = Story::new();
     story.note(verdict(Class::Rate, Some((72_000_000, true)))).later(2000);
-    let long = At { started_ms: story.now_ms - 5000, now_ms: story.now_ms, jitter: 0.5 };
+    let long = AttemptTime { started_ms: story.now_ms - 5000, now_ms: story.now_ms, jitter: 0.5 };
     assert!(story.health.note(&subjects(), Verdict::of(Class::Ok), "", long).is_empty());
     assert_eq!(story.says()[2], "71998000");
-    let after = At { started_ms: story.now_ms - 1000, ..long };
+    let after = AttemptTime { started_ms: story.now_ms - 1000, ..long };
     assert_eq!(story.health.note(&subjects(), Verdict::of(Class::Ok), "", after), [subjects().lane]);
 }
 

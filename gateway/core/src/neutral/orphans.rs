@@ -13,7 +13,7 @@ pub(super) const NO_RESULT: &str = "There is no result of this call.";
 /// that comes later, so that it is the same at every further turn.
 pub(crate) fn mend(messages: &mut Vec<Message>, warnings: &mut Warnings) {
     let mut mended: Vec<Message> = Vec::with_capacity(messages.len());
-    let mut open = Open::default();
+    let mut open = OpenCalls::default();
     for mut message in std::mem::take(messages) {
         if message.role == Role::User {
             message.parts = open.answer(message.parts, warnings);
@@ -21,7 +21,7 @@ pub(crate) fn mend(messages: &mut Vec<Message>, warnings: &mut Warnings) {
             open.close(&mut mended, warnings);
         }
         if message.role == Role::Assistant {
-            open = Open::of(&message.parts);
+            open = OpenCalls::of(&message.parts);
         }
         mended.push(message);
     }
@@ -31,16 +31,16 @@ pub(crate) fn mend(messages: &mut Vec<Message>, warnings: &mut Warnings) {
 
 /// The calls of a turn that wait for their results.
 #[derive(Default)]
-struct Open {
+struct OpenCalls {
     /// Id and name of each call, in order.
     calls: Vec<(String, String)>,
     /// How many of an id are not answered yet.
     unanswered: HashMap<String, usize>,
 }
 
-impl Open {
+impl OpenCalls {
     fn of(parts: &[Part]) -> Self {
-        let mut open = Open::default();
+        let mut open = OpenCalls::default();
         for part in parts {
             if let Part::ToolCall(call) = part {
                 *open.unanswered.entry(call.id.clone()).or_default() += 1;

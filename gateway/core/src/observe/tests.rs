@@ -22,6 +22,23 @@ fn known(input: u64, output: u64) -> Usage {
     Usage { input_tokens: Some(input), output_tokens: Some(output), ..Usage::default() }
 }
 
+/// Events of a stream as its provider writes them, each with a text of so many letters.
+fn texts(dialect: Dialect, letters: &[usize]) -> Vec<String> {
+    let frame = match dialect {
+        Dialect::OpenaiChat => {
+            r#"{"id":"c-1","object":"chat.completion.chunk","created":1795521600,"model":"m","usage":null,"choices":[{"index":0,"delta":{"content":"@"},"finish_reason":null}]}"#
+        }
+        Dialect::OpenaiResponses => {
+            r#"{"type":"response.output_text.delta","item_id":"msg_1","output_index":0,"content_index":0,"delta":"@","sequence_number":4}"#
+        }
+        Dialect::Anthropic => r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"@"}}"#,
+        Dialect::Gemini => {
+            r#"{"candidates":[{"content":{"parts":[{"text":"@"}],"role":"model"},"index":0}],"usageMetadata":{"promptTokenCount":11},"modelVersion":"m"}"#
+        }
+    };
+    letters.iter().map(|count| format!("data: {}\n\n", frame.replace('@', &"x".repeat(*count)))).collect()
+}
+
 const STREAM: &str = concat!(
     ": a comment\r\n\r\n",
     "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}],\"error\":null}\r\n\r\n",

@@ -12,7 +12,7 @@ const TUNNEL: &str = "egress tunnel: ";
 
 /// A way out that is not llmio's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Through {
+pub struct NamedEgress {
     /// What messages call it.
     pub name: String,
     /// It is the relay of another llmio, which is who is connected to.
@@ -42,8 +42,8 @@ impl SendError {
 
     /// The same error of an attempt that went through something, which is blamed for what is its own.
     #[must_use]
-    pub fn blamed(self, through: &Through) -> Self {
-        let Through { name, is_relay } = through;
+    pub fn blamed(self, through: &NamedEgress) -> Self {
+        let NamedEgress { name, is_relay } = through;
         match self {
             SendError::Egress(why) => SendError::Egress(format!("{name} {why}")),
             SendError::Tunnel(why) => SendError::Tunnel(format!("{name} {why}")),
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_way_out_is_blamed_for_what_is_its_own() {
-        let through = |is_relay| Through { name: "relay edge".into(), is_relay };
+        let through = |is_relay| NamedEgress { name: "relay edge".into(), is_relay };
         let blamed = |error: &SendError, is_relay| error.clone().blamed(&through(is_relay));
         let egress = |why: &str| SendError::Egress(format!("relay edge {why}"));
         assert_eq!(blamed(&SendError::Egress("is down".into()), false), egress("is down"));

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_window_that_is_empty_counts_and_the_last_one_to_be_refilled_decides() {
+    fn only_empty_windows_count_and_the_last_to_be_refilled_decides() {
         let full = [("x-ratelimit-remaining-requests", "9"), ("x-ratelimit-reset-requests", "6m0s")];
         assert_eq!(of(&full), None);
         let both = [

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::limits::{self, LimitSignal};
 use super::words::words_within;
 use super::{JudgeContext, Outcome, SendError, UpstreamError, verdict};
-use crate::candidate::Named;
+use crate::candidate::AttemptParts;
 use crate::dialect::Dialect;
 use crate::observation::{Observation, StreamError};
 use crate::verdict::{Class, Verdict};
@@ -42,7 +42,7 @@ pub fn lesson(outcome: &Outcome, verdict: Verdict, words: Option<&str>) -> Lesso
 pub fn lesson_of_end(
     observation: &mut Observation,
     error: Option<&SendError>,
-    to: Named<'_>,
+    to: AttemptParts<'_>,
     request: Option<&[u8]>,
 ) -> (Verdict, String) {
     if let Some(error) = &mut observation.error {
@@ -55,7 +55,7 @@ pub fn lesson_of_end(
     }
 }
 
-fn within_answer(error: &mut StreamError, to: Named<'_>) -> (Verdict, String) {
+fn within_answer(error: &mut StreamError, to: AttemptParts<'_>) -> (Verdict, String) {
     let (status, body) = (error.status.unwrap_or(STATUS_OF_AN_ERROR), std::mem::take(&mut error.data));
     // What an error says in the middle of an answer may be the client's own words: where that may be, all that it says
     // counts as an echo of the request, and only its codes are believed.
@@ -66,7 +66,7 @@ fn within_answer(error: &mut StreamError, to: Named<'_>) -> (Verdict, String) {
     (judged(&outcome, &request, to), status.to_string())
 }
 
-fn judged(outcome: &Outcome, request: &[u8], to: Named<'_>) -> Verdict {
+fn judged(outcome: &Outcome, request: &[u8], to: AttemptParts<'_>) -> Verdict {
     let is_clients_model = to.target.model.is_none();
     verdict(outcome, JudgeContext { rules: &to.provider.errors, request, is_clients_model })
 }

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_within_an_answer_keeps_its_message_only_where_it_can_be_compared() {
+    fn an_error_within_an_answer_keeps_its_message_only_where_comparable() {
         let data = r#"{"error":{"type":"server_error","message":"x"}}"#.as_bytes().to_vec();
         let error = |message: &str| StreamError { message: message.into(), status: None, data: data.clone() };
         let kept = |message: &str, request| words_within(&error(message), &secrets(), request);

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_costs_what_its_provider_publishes_and_what_is_not_listed_is_not_known() {
+    fn a_piece_costs_what_its_provider_publishes_and_else_is_not_known() {
         let of = |provider: &str, model: &str, pieces: Pieces| cost(None, provider, model, pieces);
         let wide = Some(1792 * 1024);
         for (pieces, nano) in [

@@ -124,14 +124,14 @@ pub(super) struct Row {
     parts: &'static [&'static str],
     /// The dialects in which that is so; empty: all.
     spoken: &'static [Dialect],
-    served: Served,
+    served: ServedBy,
     /// Each beside its source.
     pub(super) facts: &'static [(Fact, Source)],
 }
 
 /// Who serves a model, as far as its name tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Served {
+enum ServedBy {
     /// Anyone.
     Anywhere,
     /// Its maker, in whose API nobody's name stands before the model's, and who copies that.
@@ -154,11 +154,11 @@ impl Row {
     pub(super) fn is_of(&self, name: &ModelName<'_>, spoken: Dialect) -> bool {
         let version = name.version.unwrap_or(NEWEST);
         let is_served = match self.served {
-            Served::Anywhere => true,
-            Served::ByMaker => name.place == Place::Bare,
-            Served::OfMaker(maker) => name.place == Place::Bare || name.place == Place::Relay(maker),
-            Served::ByRelay => matches!(name.place, Place::Relay(_)),
-            Served::ByRelayAs(maker) => name.place == Place::Relay(maker),
+            ServedBy::Anywhere => true,
+            ServedBy::ByMaker => name.place == Place::Bare,
+            ServedBy::OfMaker(maker) => name.place == Place::Bare || name.place == Place::Relay(maker),
+            ServedBy::ByRelay => matches!(name.place, Place::Relay(_)),
+            ServedBy::ByRelayAs(maker) => name.place == Place::Relay(maker),
         };
         (self.families.is_empty() || self.families.contains(&name.family))
             && (self.since..self.before).contains(&version)
@@ -183,7 +183,7 @@ impl Row {
         Row { spoken, ..self }
     }
 
-    const fn served(self, served: Served) -> Row {
+    const fn served(self, served: ServedBy) -> Row {
         Row { served, ..self }
     }
 
@@ -194,7 +194,7 @@ impl Row {
 
 /// A row of all models of these families.
 const fn of(families: &'static [Family]) -> Row {
-    Row { families, since: (0, 0), before: NEVER, parts: &[], spoken: &[], served: Served::Anywhere, facts: &[] }
+    Row { families, since: (0, 0), before: NEVER, parts: &[], spoken: &[], served: ServedBy::Anywhere, facts: &[] }
 }
 
 /// A row of all models in these dialects.

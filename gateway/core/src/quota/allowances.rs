@@ -16,13 +16,13 @@ const SPENT: i64 = i64::MAX;
 /// What is spent within the present windows.
 #[derive(Debug, Default)]
 pub struct Allowances {
-    known: HashMap<String, Known>,
+    known: HashMap<String, WindowSpent>,
     /// How often the ledger was read.
     reads: u64,
 }
 
 #[derive(Debug)]
-struct Known {
+struct WindowSpent {
     since: i64,
     spent: u64,
 }
@@ -49,7 +49,7 @@ impl Allowances {
         let mut sums: HashMap<String, u64> = sums.into_iter().collect();
         let known = charges.iter().filter(|charge| is_allowance(charge)).map(|charge| {
             let spent = sums.remove(&charge.id).unwrap_or(0);
-            (charge.id.clone(), Known { since: charge.since, spent })
+            (charge.id.clone(), WindowSpent { since: charge.since, spent })
         });
         self.known = known.collect();
         self.reads = self.reads.wrapping_add(1);

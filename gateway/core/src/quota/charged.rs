@@ -3,9 +3,9 @@
 
 use std::cell::OnceCell;
 
-use super::{Adjustment, Charge, Moment, Over, Prompt, Seen, Spend, Spent, Unit};
+use super::{Adjustment, AnswerSummary, Charge, ExceededLimit, Moment, Prompt, Spend, Spent, Unit};
 use crate::call::{Call, Demand};
-use crate::candidate::{Named, Skip, SkipReason};
+use crate::candidate::{AttemptParts, Skip, SkipReason};
 use crate::catalog::Key;
 use crate::operation::Operation;
 use crate::outcome::Progress;
@@ -39,7 +39,7 @@ impl<'c> Estimate<'c> {
     }
 
     /// What an attempt takes of its provider's quotas; nothing where it has none.
-    pub fn of_attempt(&self, to: Named<'_>, at: Moment) -> Charges {
+    pub fn of_attempt(&self, to: AttemptParts<'_>, at: Moment) -> Charges {
         if !has_limits(to) {
             return Charges::default();
         }
@@ -55,7 +55,7 @@ impl<'c> Estimate<'c> {
     }
 
     /// The same without a look at prices: what orders targets by when their allowances expire asks for no more.
-    pub fn draws_on(&self, to: Named<'_>, at: Moment) -> Vec<Charge> {
+    pub fn draws_on(&self, to: AttemptParts<'_>, at: Moment) -> Vec<Charge> {
         super::windows(to.provider, to.credential, to.upstream_model, self.guess(None), at)
     }
 
@@ -105,7 +105,7 @@ impl<'c> Estimate<'c> {
 }
 
 /// Whether an attempt has any limits.
-pub fn has_limits(to: Named<'_>) -> bool {
+pub fn has_limits(to: AttemptParts<'_>) -> bool {
     !to.provider.quotas.is_empty() || to.credential.is_some_and(|credential| credential.quota.is_some())
 }
 
@@ -121,8 +121,8 @@ pub struct Charges {
 
 impl Charges {
     /// They are made, or are made afterwards where the ledger did not answer in time.
-    pub fn made(self, is_late: bool) -> Charged {
-        Charged { charges: self, is_late }
+    pub fn made(self, is_late: bool) -> UnsettledCharges {
+        UnsettledCharges { charges: self, is_late }
     }
 
     /// Why the attempt need not be made, where a quota is known to be spent.
@@ -134,8 +134,8 @@ impl Charges {
 
 /// Why an attempt is not made that these limits refuse. Where they do not say when they are free again it is looked for
 /// after `look_ms`.
-pub fn refused(over: &[Over], now_ms: i64, look_ms: u64) -> Skip {
-    let said = over.iter().map(Over::describe).collect::<Vec<_>>().join(", ");
+pub fn refused(over: &[ExceededLimit], now_ms: i64, look_ms: u64) -> Skip {
+    let said = over.iter().map(ExceededLimit::describe).collect::<Vec<_>>().join(", ");
     // When all of these are over.
     let back_ms = over.iter().filter_map(|over| over.until_ms).max();
     let back_ms = back_ms.unwrap_or(now_ms.saturating_add_unsigned(look_ms));
@@ -149,12 +149,12 @@ pub fn refused(over: &[Over], now_ms: i64, look_ms: u64) -> Skip {
 /// Charges that were made, or that are to be made afterwards. Each is corrected once: what is asked for a second time is
 /// nothing.
 #[derive(Debug)]
-pub struct Charged {
+pub struct UnsettledCharges {
     charges: Charges,
     is_late: bool,
 }
 
-impl Charged {
+impl UnsettledCharges {
     /// The ledger did not answer, and the attempt was made all the same.
     pub fn is_late(&self) -> bool {
         self.is_late
@@ -166,18 +166,18 @@ impl Charged {
     }
 
     /// Whether it is charged by more than what the provider said.
-    pub fn is_estimated(&self, seen: &Seen) -> bool {
+    pub fn is_estimated(&self, seen: &AnswerSummary) -> bool {
         let counts_use = |charge: &Charge| matches!(charge.unit, Unit::Tokens | Unit::Money);
         self.charges.list.iter().any(counts_use) && seen.is_estimated(self.charges.prompt)
     }
 
     /// Corrects it by what was seen of the answer.
-    pub fn settle(&mut self, seen: &Seen) -> Vec<Adjustment> {
+    pub fn settle(&mut self, seen: &AnswerSummary) -> Vec<Adjustment> {
         self.settle_at(seen, self.charges.price)
     }
 
     /// The same where only the answer shows what it is paid by.
-    pub fn settle_at(&mut self, seen: &Seen, price: Option<Price>) -> Vec<Adjustment> {
+    pub fn settle_at(&mut self, seen: &AnswerSummary, price: Option<Price>) -> Vec<Adjustment> {
         let used = seen.spend(self.charges.prompt, price.as_ref());
         self.correct(used)
     }

@@ -31,7 +31,7 @@ pub struct Adjustment {
 
 /// A limit that refused an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Over {
+pub struct ExceededLimit {
     /// Whose limit on which models.
     pub id: String,
     /// Whose limit.
@@ -53,10 +53,10 @@ pub struct Over {
     pub is_for_good: bool,
 }
 
-impl Over {
+impl ExceededLimit {
     /// What is spent, for messages: `relay-x (credential first): 100 of 100 rpd spent`.
     pub fn describe(&self) -> String {
-        let Over { limit_name, spent, limit, .. } = self;
+        let ExceededLimit { limit_name, spent, limit, .. } = self;
         let scope = self.scope.describe();
         if self.unit != Unit::Money {
             return format!("{scope}: {spent} of {limit} {limit_name} spent");
@@ -179,12 +179,12 @@ impl Charge {
 }
 
 /// The limits that stand against these charges, given the rows that [`Charge::since`] still counts.
-pub fn over(charges: &[Charge], rows: &[Row], now_ms: i64) -> Vec<Over> {
+pub fn over(charges: &[Charge], rows: &[Row], now_ms: i64) -> Vec<ExceededLimit> {
     let refused = charges.iter().filter_map(|charge| {
         let counted = counted(charge, rows);
         let spent = sum(&counted);
         let fits = spent.saturating_add(charge.amount) <= charge.limit;
-        (!fits).then(|| Over {
+        (!fits).then(|| ExceededLimit {
             id: charge.id.clone(),
             scope: charge.scope.clone(),
             limit_name: charge.limit_name.clone(),

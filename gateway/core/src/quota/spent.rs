@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Charge, Over};
+use super::{Charge, ExceededLimit};
 
 /// So many refusals are remembered; the one that ends first makes room.
 const KNOWN_MAX: usize = 1024;
@@ -15,11 +15,11 @@ const RECENT_MS: i64 = 10_000;
 /// Limits that refused lately.
 #[derive(Debug, Default)]
 pub struct Spent {
-    known: HashMap<String, Refused>,
+    known: HashMap<String, LimitRefusal>,
 }
 
 #[derive(Debug)]
-struct Refused {
+struct LimitRefusal {
     /// `None`: it never resets.
     until_ms: Option<i64>,
     ask_again_ms: i64,
@@ -27,7 +27,7 @@ struct Refused {
     limit: u64,
 }
 
-impl Refused {
+impl LimitRefusal {
     /// Whether the ledger need not be asked yet. What holds longer than anything was remembered before the clock was set
     /// back.
     fn holds(&self, now_ms: i64) -> bool {
@@ -37,15 +37,16 @@ impl Refused {
 
 impl Spent {
     /// Remembers what the ledger refused. What depends on calls under way is not: it may change at any moment.
-    pub fn learn(&mut self, over: &[Over], now_ms: i64) {
+    pub fn learn(&mut self, over: &[ExceededLimit], now_ms: i64) {
         for each in over {
             if each.until_ms.is_none() && !each.is_for_good {
                 continue;
             }
             let recent_ms = now_ms.saturating_add(RECENT_MS);
             let ask_again_ms = each.until_ms.map_or(recent_ms, |until_ms| until_ms.min(recent_ms));
-            let refused = Refused { until_ms: each.until_ms, ask_again_ms, amount: each.amount, limit: each.limit };
-            let less = |known: &Refused| known.holds(now_ms) && known.amount < each.amount;
+            let refused =
+                LimitRefusal { until_ms: each.until_ms, ask_again_ms, amount: each.amount, limit: each.limit };
+            let less = |known: &LimitRefusal| known.holds(now_ms) && known.amount < each.amount;
             // That less was refused already says more than that this much was.
             if !self.known.get(&each.id).is_some_and(less) {
                 self.make_room(now_ms);

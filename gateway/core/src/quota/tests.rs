@@ -89,7 +89,7 @@ fn an_attempt_is_charged_to_everything_that_covers_it() {
 }
 
 #[test]
-fn a_credentials_own_limit_stands_in_for_the_providers_and_leaves_the_others() {
+fn a_credentials_own_limit_replaces_the_providers_and_leaves_the_others() {
     let lines = r#"
         credentials = [{ id = "c-1", variable = "A", quota = { rpd = 9 } }]
         quota = { rpd = 1, rpm = 2 }"#;

@@ -11,7 +11,7 @@ const BYTES_PER_TOKEN: u64 = 4;
 
 /// What was seen of an answer by its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct AnswerSummary {
     /// What its provider said it used.
     pub usage: Usage,
     /// Content that passed.
@@ -31,14 +31,14 @@ pub struct Prompt {
     pub in_pieces: bool,
 }
 
-impl From<&Observation> for Seen {
+impl From<&Observation> for AnswerSummary {
     fn from(observation: &Observation) -> Self {
         let Observation { usage, content_bytes, unfinished, .. } = *observation;
-        Seen { usage, content_bytes, is_whole: !unfinished }
+        AnswerSummary { usage, content_bytes, is_whole: !unfinished }
     }
 }
 
-impl Seen {
+impl AnswerSummary {
     /// What is charged for it, at this price. What was not said is estimated: the prompt by its size, the answer by what
     /// passed of it.
     pub fn spend(&self, prompt: Prompt, price: Option<&Price>) -> Spend {
@@ -93,7 +93,7 @@ mod tests {
 
     fn spend(usage: Usage, content_bytes: u64, is_whole: bool) -> (Option<u64>, Option<u64>, bool) {
         let Spend { tokens, cost_nano, is_estimate } =
-            Seen { usage, content_bytes, is_whole }.spend(PROMPT, Some(&PRICE));
+            AnswerSummary { usage, content_bytes, is_whole }.spend(PROMPT, Some(&PRICE));
         (tokens, cost_nano, is_estimate)
     }
 
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_whose_provider_never_says_what_it_used_is_charged_by_its_size() {
+    fn an_answer_whose_provider_never_tells_usage_is_charged_by_its_size() {
         assert_eq!(spend(usage(None, None), 4_000, true), (Some(1_030), Some(10_030), true));
         assert_eq!(spend(usage(Some(11), None), 4_000, true), (Some(1_011), Some(10_011), true));
     }
@@ -119,20 +119,20 @@ mod tests {
     #[test]
     fn vectors_and_images_are_not_paid_by_their_size() {
         let prompt = Prompt { in_words: false, ..PROMPT };
-        let vectors = Seen { usage: usage(Some(11), None), content_bytes: 4_000, is_whole: true };
+        let vectors = AnswerSummary { usage: usage(Some(11), None), content_bytes: 4_000, is_whole: true };
         assert_eq!(
             vectors.spend(prompt, Some(&PRICE)),
             Spend { tokens: Some(11), cost_nano: Some(11), is_estimate: false }
         );
-        let unsaid = Seen { usage: usage(None, None), ..vectors };
+        let unsaid = AnswerSummary { usage: usage(None, None), ..vectors };
         assert_eq!(unsaid.spend(prompt, None), Spend { tokens: Some(30), cost_nano: None, is_estimate: true });
     }
 
     #[test]
-    fn images_of_which_nothing_is_said_cost_what_was_guessed_or_what_is_published() {
+    fn images_without_usage_cost_what_was_guessed_or_what_is_published() {
         let prompt = Prompt { in_words: false, in_pieces: true, ..PROMPT };
         let cost = |usage: Usage, price: Price| {
-            Seen { usage, content_bytes: 4_000, is_whole: true }.spend(prompt, Some(&price)).cost_nano
+            AnswerSummary { usage, content_bytes: 4_000, is_whole: true }.spend(prompt, Some(&price)).cost_nano
         };
         let published = Price { call: 40_000_000, ..Price::default() };
         assert_eq!(cost(usage(None, None), PRICE), None, "the guess stays");

@@ -5,14 +5,14 @@ use std::net::IpAddr;
 
 use super::{AttemptRecord, DecisionRecord, Record, kept_error, kept_text};
 use crate::call::Call;
-use crate::candidate::{Named, Skipped};
+use crate::candidate::{AttemptParts, Skipped};
 use crate::catalog::{Egress, Model};
 use crate::dialect::Dialect;
 use crate::observation::Observation;
 use crate::operation::Operation;
 use crate::outcome::{Outcome, Progress, SendError};
 use crate::price::{Pieces, Priced};
-use crate::quota::Seen;
+use crate::quota::AnswerSummary;
 use crate::refusal::Reply;
 use crate::state::State;
 use crate::usage::Usage;
@@ -60,7 +60,7 @@ pub struct Draft {
     record: Record,
     start_ms: u64,
     /// What was seen of its answer.
-    seen: Seen,
+    seen: AnswerSummary,
     /// How far its attempts came, the farthest of them.
     progress: Progress,
     /// An attempt is under way.
@@ -71,18 +71,18 @@ pub struct Draft {
 
 /// What is kept of a call that has ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct EndedCall {
     /// The record.
     pub record: Record,
     /// What was seen of its answer.
-    pub seen: Seen,
+    pub seen: AnswerSummary,
     /// How far it came, as its key's limits count it: whatever a provider makes of a call, its holder caused one.
     pub progress: Progress,
 }
 
 /// What came of an attempt.
 #[derive(Debug)]
-pub struct Attempted<'a> {
+pub struct AttemptEnd<'a> {
     /// What was asked of the provider.
     pub operation: Operation,
     /// The outcome.
@@ -138,7 +138,7 @@ impl Draft {
         Draft {
             record,
             start_ms: opening.start_ms,
-            seen: Seen::default(),
+            seen: AnswerSummary::default(),
             progress: Progress::Unsent,
             is_sent: false,
             as_array: false,
@@ -207,8 +207,8 @@ impl Draft {
     }
 
     /// What came of an attempt; one that was not sent is none.
-    pub fn attempted(&mut self, to: Named<'_>, attempted: &Attempted<'_>, now_ms: u64) {
-        let Attempted { operation, outcome, class, words, started_ms, pieces } = *attempted;
+    pub fn attempted(&mut self, to: AttemptParts<'_>, attempted: &AttemptEnd<'_>, now_ms: u64) {
+        let AttemptEnd { operation, outcome, class, words, started_ms, pieces } = *attempted;
         let (status, error) = match outcome {
             Outcome::Head(status) => (Some(*status), None),
             Outcome::Answered(error) => (Some(error.status), words.map(str::to_owned)),
@@ -237,8 +237,8 @@ impl Draft {
     }
 
     /// What the origin of a relay answered to `asked`, a method and a path, or who kept it from that and how.
-    pub fn passed_by(&mut self, relay: &str, asked: &str, answered: Passed, started_ms: u64, now_ms: u64) {
-        let Passed { status, class, error } = answered;
+    pub fn passed_by(&mut self, relay: &str, asked: &str, answered: OriginResult, started_ms: u64, now_ms: u64) {
+        let OriginResult { status, class, error } = answered;
         self.record.attempts.push(AttemptRecord {
             provider: relay.to_owned(),
             model: kept_text(asked),
@@ -271,8 +271,8 @@ impl Draft {
     }
 
     /// Takes note of what was seen of the answer, and says what of it is charged.
-    pub fn observed(&mut self, observation: &Observation) -> Seen {
-        self.seen = Seen::from(observation);
+    pub fn observed(&mut self, observation: &Observation) -> AnswerSummary {
+        self.seen = AnswerSummary::from(observation);
         let record = &mut self.record;
         // Content is found before its head is given away, but reaches nobody before.
         let head_ms = record.first_byte_ms.unwrap_or(0);
@@ -298,7 +298,7 @@ impl Draft {
     }
 
     /// It has ended.
-    pub fn end(self, state: State, error: Option<&str>, now_ms: u64) -> Ended {
+    pub fn end(self, state: State, error: Option<&str>, now_ms: u64) -> EndedCall {
         let duration_ms = self.open_ms(now_ms);
         let Draft { mut record, seen, progress, is_sent, .. } = self;
         record.state = state;
@@ -309,13 +309,13 @@ impl Draft {
             Progress::TurnedAway => Progress::Failed,
             progress => progress,
         };
-        Ended { record, seen, progress }
+        EndedCall { record, seen, progress }
     }
 }
 
 /// What an origin answered, or who kept it from that and how.
 #[derive(Debug)]
-pub struct Passed {
+pub struct OriginResult {
     /// The status it answered.
     pub status: Option<u16>,
     /// Who the outcome speaks of.

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::Secrets;
-use super::spelling::{Spelled, spelled};
+use super::spelling::{SpellingMatch, spelled};
 
 /// One answer's way past the secrets.
 #[derive(Debug)]
@@ -32,27 +32,27 @@ impl Mask {
         let mut at = 0;
         while let Some(found) = self.secrets.next_beginning(piece, at) {
             match self.look(piece.get(found..).unwrap_or_default()) {
-                Spelled::Whole(length) => {
+                SpellingMatch::Whole(length) => {
                     at = found + length;
                     piece.get_mut(found..at).unwrap_or_default().fill(b'*');
                 }
-                Spelled::Begun if !is_last => {
+                SpellingMatch::Begun if !is_last => {
                     self.held.extend_from_slice(piece.get(found..).unwrap_or_default());
                     piece.truncate(found);
                     return;
                 }
-                Spelled::Begun | Spelled::Not => at = found + 1,
+                SpellingMatch::Begun | SpellingMatch::Not => at = found + 1,
             }
         }
     }
 
-    fn look(&self, text: &[u8]) -> Spelled {
-        let mut best = Spelled::Not;
+    fn look(&self, text: &[u8]) -> SpellingMatch {
+        let mut best = SpellingMatch::Not;
         for form in self.secrets.unmistakable() {
             match spelled(text, form) {
-                Spelled::Whole(length) => return Spelled::Whole(length),
-                Spelled::Begun => best = Spelled::Begun,
-                Spelled::Not => {}
+                SpellingMatch::Whole(length) => return SpellingMatch::Whole(length),
+                SpellingMatch::Begun => best = SpellingMatch::Begun,
+                SpellingMatch::Not => {}
             }
         }
         best

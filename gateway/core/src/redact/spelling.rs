@@ -3,7 +3,7 @@
 
 /// How a place of a text looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spelled {
+pub(super) enum SpellingMatch {
     /// It begins with the text looked for, which takes so many bytes there.
     Whole(usize),
     /// It ends before one can tell.
@@ -16,15 +16,15 @@ pub(super) enum Spelled {
 const BACKSLASHES_MAX: usize = 16;
 
 /// Whether `text` begins with `wanted`, each byte of it written in any way.
-pub(super) fn spelled(text: &[u8], wanted: &[u8]) -> Spelled {
+pub(super) fn spelled(text: &[u8], wanted: &[u8]) -> SpellingMatch {
     let mut at = 0;
     for byte in wanted {
         match one(text.get(at..).unwrap_or_default(), *byte) {
-            Spelled::Whole(length) => at += length,
+            SpellingMatch::Whole(length) => at += length,
             other => return other,
         }
     }
-    Spelled::Whole(at)
+    SpellingMatch::Whole(at)
 }
 
 /// The bytes that a byte may begin with in a text.
@@ -32,82 +32,82 @@ pub(super) fn beginnings(byte: u8) -> [u8; 4] {
     [byte, b'\\', b'%', b'&']
 }
 
-fn one(text: &[u8], wanted: u8) -> Spelled {
-    let Some(first) = text.first() else { return Spelled::Begun };
+fn one(text: &[u8], wanted: u8) -> SpellingMatch {
+    let Some(first) = text.first() else { return SpellingMatch::Begun };
     let escaped = match first {
         b'\\' => backslashes(text, wanted),
         b'%' => percent(text, wanted),
         b'&' => reference(text, wanted),
-        _ => Spelled::Not,
+        _ => SpellingMatch::Not,
     };
     match escaped {
-        Spelled::Not if *first == wanted => Spelled::Whole(1),
+        SpellingMatch::Not if *first == wanted => SpellingMatch::Whole(1),
         other => other,
     }
 }
 
 /// `\/`, `\u002f`, `\x2f`, with as many backslashes as there are documents within each other.
-fn backslashes(text: &[u8], wanted: u8) -> Spelled {
+fn backslashes(text: &[u8], wanted: u8) -> SpellingMatch {
     let count = text.iter().take(BACKSLASHES_MAX).take_while(|byte| **byte == b'\\').count();
-    let Some(next) = text.get(count) else { return Spelled::Begun };
+    let Some(next) = text.get(count) else { return SpellingMatch::Begun };
     let code = match next {
         b'u' => number(text, count + 1, 4, 16),
         b'x' => number(text, count + 1, 2, 16),
         _ => Number::None,
     };
     match code {
-        Number::Is(code, end) if code == u32::from(wanted) => Spelled::Whole(end),
-        Number::Begun => Spelled::Begun,
-        _ if *next == wanted => Spelled::Whole(count + 1),
-        _ => Spelled::Not,
+        Number::Is(code, end) if code == u32::from(wanted) => SpellingMatch::Whole(end),
+        Number::Begun => SpellingMatch::Begun,
+        _ if *next == wanted => SpellingMatch::Whole(count + 1),
+        _ => SpellingMatch::Not,
     }
 }
 
 /// `%2F`, and `%252F` where it was encoded twice.
-fn percent(text: &[u8], wanted: u8) -> Spelled {
+fn percent(text: &[u8], wanted: u8) -> SpellingMatch {
     let mut at = 1;
     while text.get(at..at + 2) == Some(b"25") && at < BACKSLASHES_MAX {
         at += 2;
     }
     if wanted == b'%' {
         return match at {
-            1 if b"%25".starts_with(text) => Spelled::Begun,
-            1 => Spelled::Not,
-            _ => Spelled::Whole(at),
+            1 if b"%25".starts_with(text) => SpellingMatch::Begun,
+            1 => SpellingMatch::Not,
+            _ => SpellingMatch::Whole(at),
         };
     }
     match number(text, at, 2, 16) {
-        Number::Is(code, end) if code == u32::from(wanted) => Spelled::Whole(end),
-        Number::Begun => Spelled::Begun,
-        _ => Spelled::Not,
+        Number::Is(code, end) if code == u32::from(wanted) => SpellingMatch::Whole(end),
+        Number::Begun => SpellingMatch::Begun,
+        _ => SpellingMatch::Not,
     }
 }
 
 /// `&#47;`, `&#x2F;` and the names of HTML.
-fn reference(text: &[u8], wanted: u8) -> Spelled {
+fn reference(text: &[u8], wanted: u8) -> SpellingMatch {
     const NAMES: [(&[u8], u8); 6] =
         [(b"&amp;", b'&'), (b"&lt;", b'<'), (b"&gt;", b'>'), (b"&quot;", b'"'), (b"&apos;", b'\''), (b"&sol;", b'/')];
     const BYTES_MAX: usize = 10;
     for (name, byte) in NAMES {
         if text.starts_with(name) && byte == wanted {
-            return Spelled::Whole(name.len());
+            return SpellingMatch::Whole(name.len());
         }
         if name.starts_with(text) && byte == wanted {
-            return Spelled::Begun;
+            return SpellingMatch::Begun;
         }
     }
     let Some(rest) = text.strip_prefix(b"&#") else {
-        return if text.len() == 1 { Spelled::Begun } else { Spelled::Not };
+        return if text.len() == 1 { SpellingMatch::Begun } else { SpellingMatch::Not };
     };
     let Some(end) = rest.iter().take(BYTES_MAX).position(|byte| *byte == b';') else {
-        return if rest.len() < BYTES_MAX { Spelled::Begun } else { Spelled::Not };
+        return if rest.len() < BYTES_MAX { SpellingMatch::Begun } else { SpellingMatch::Not };
     };
     let digits = std::str::from_utf8(rest.get(..end).unwrap_or_default()).unwrap_or_default();
     let code = match digits.strip_prefix(['x', 'X']) {
         Some(digits) => u32::from_str_radix(digits, 16),
         None => digits.parse(),
     };
-    if code == Ok(u32::from(wanted)) { Spelled::Whole(2 + end + 1) } else { Spelled::Not }
+    if code == Ok(u32::from(wanted)) { SpellingMatch::Whole(2 + end + 1) } else { SpellingMatch::Not }
 }
 
 enum Number {
@@ -135,25 +135,25 @@ mod tests {
     #[test]
     fn a_place_where_the_text_ends_is_one_that_may_still_become_it() {
         for (text, found) in [
-            ("a/b", Spelled::Whole(3)),
-            ("a", Spelled::Begun),
-            ("a\\", Spelled::Begun),
-            (r"a\u00", Spelled::Begun),
-            ("a%2", Spelled::Begun),
-            ("a%25", Spelled::Begun),
-            ("a&#4", Spelled::Begun),
-            ("a&", Spelled::Begun),
-            (r"a\n", Spelled::Not),
-            ("a%2e", Spelled::Not),
-            ("a&nbsp;", Spelled::Not),
-            ("ab", Spelled::Not),
+            ("a/b", SpellingMatch::Whole(3)),
+            ("a", SpellingMatch::Begun),
+            ("a\\", SpellingMatch::Begun),
+            (r"a\u00", SpellingMatch::Begun),
+            ("a%2", SpellingMatch::Begun),
+            ("a%25", SpellingMatch::Begun),
+            ("a&#4", SpellingMatch::Begun),
+            ("a&", SpellingMatch::Begun),
+            (r"a\n", SpellingMatch::Not),
+            ("a%2e", SpellingMatch::Not),
+            ("a&nbsp;", SpellingMatch::Not),
+            ("ab", SpellingMatch::Not),
         ] {
             assert_eq!(spelled(text.as_bytes(), b"a/b"), found, "{text}");
         }
-        assert_eq!(spelled(b"%25b", b"%b"), Spelled::Whole(4));
-        assert_eq!(spelled(b"%b", b"%b"), Spelled::Whole(2));
-        assert_eq!(spelled(br"\u0026", b"&"), Spelled::Whole(6));
-        assert_eq!(spelled(br"\\", br"\"), Spelled::Begun);
+        assert_eq!(spelled(b"%25b", b"%b"), SpellingMatch::Whole(4));
+        assert_eq!(spelled(b"%b", b"%b"), SpellingMatch::Whole(2));
+        assert_eq!(spelled(br"\u0026", b"&"), SpellingMatch::Whole(6));
+        assert_eq!(spelled(br"\\", br"\"), SpellingMatch::Begun);
     }
 
     proptest::proptest! {

@@ -3,7 +3,7 @@
 use crate::candidate::{Skip, SkipReason};
 use crate::catalog::{Egress, Secret, Value};
 use crate::headers;
-use crate::outcome::Through;
+use crate::outcome::NamedEgress;
 
 use super::Outgoing;
 use crate::candidate::Account;
@@ -19,8 +19,8 @@ pub enum EgressRoute {
 
 impl EgressRoute {
     /// Who is to blame for what is its own.
-    pub fn through(&self) -> Through {
-        Through { name: self.describe(), is_relay: matches!(self, EgressRoute::Relay(_)) }
+    pub fn through(&self) -> NamedEgress {
+        NamedEgress { name: self.describe(), is_relay: matches!(self, EgressRoute::Relay(_)) }
     }
 
     /// What messages call it.

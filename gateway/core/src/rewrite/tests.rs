@@ -9,10 +9,15 @@ use crate::operation::Operation;
 const IDENTITY: ResponseIdentity<'_> = ResponseIdentity { id: "r-1", created_s: 7, pace: Pace::none() };
 
 /// The first target with the first credential.
-fn first(catalog: &Catalog) -> Named<'_> {
+fn first(catalog: &Catalog) -> AttemptParts<'_> {
     let target = &catalog.models[0].targets[0];
     let credential = target.provider.credentials.first().map(Arc::as_ref);
-    Named { target, provider: &target.provider, upstream_model: target.model.as_deref().expect("a name"), credential }
+    AttemptParts {
+        target,
+        provider: &target.provider,
+        upstream_model: target.model.as_deref().expect("a name"),
+        credential,
+    }
 }
 
 fn sent(providers: &str, body: &str, headers: &[(&str, &str)]) -> Outgoing {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::candidate::Named;
+use crate::candidate::AttemptParts;
 use crate::catalog::{Credential, Strategy, Target};
 use crate::price;
 
@@ -13,7 +13,7 @@ use crate::quota;
 pub(super) fn of_target(
     ask: &RouteRequest<'_>,
     strategy: Strategy,
-    to: Named<'_>,
+    to: AttemptParts<'_>,
     ranks: &[(Arc<Credential>, i64)],
 ) -> i64 {
     match strategy {
@@ -27,14 +27,14 @@ pub(super) fn of_target(
 pub(super) fn of_credentials(
     ask: &RouteRequest<'_>,
     strategy: Strategy,
-    to: Named<'_>,
+    to: AttemptParts<'_>,
     credentials: &[Arc<Credential>],
 ) -> Vec<(Arc<Credential>, i64)> {
     if strategy != Strategy::Quota {
         return Vec::new();
     }
     let rank = |credential: &Arc<Credential>| {
-        (Arc::clone(credential), (ask.expires)(Named { credential: Some(credential), ..to }))
+        (Arc::clone(credential), (ask.expires)(AttemptParts { credential: Some(credential), ..to }))
     };
     credentials.iter().map(rank).collect()
 }

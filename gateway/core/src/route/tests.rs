@@ -152,7 +152,7 @@ fn routed_as(operation: Operation, translation: &str, draw: u64) -> (Vec<usize>,
 }
 
 #[test]
-fn a_conversation_goes_to_any_dialect_unless_the_model_keeps_it_to_its_own() {
+fn a_conversation_goes_to_any_dialect_unless_its_model_forbids_it() {
     for draw in 0..20 {
         assert_eq!(routed_as(Operation::Messages, "", draw).0, [0, 1]);
         let (last, _) = routed_as(Operation::Messages, "translation = \"last-resort\", ", draw);
@@ -227,10 +227,10 @@ fn a_call_may_cost_what_its_dearest_candidate_does() {
 }
 
 #[test]
-fn of_credentials_that_are_all_spent_the_one_that_is_back_by_itself_says_when() {
+fn of_spent_credentials_the_one_that_comes_back_by_itself_says_when() {
     let catalog = catalog(r#""a/x""#);
     let health = Health::default();
-    let spent = |to: Named<'_>| {
+    let spent = |to: AttemptParts<'_>| {
         let is_first = to.credential.and_then(|each| each.value.known()).is_some_and(|key| key.expose() == "k1");
         Some(Skip::new(SkipReason::QuotaSpent, (!is_first).then_some(NOW_MS + 5)))
     };
@@ -243,7 +243,7 @@ fn what_expires_soonest_goes_first_and_of_equals_one_by_weight() {
     let targets = r#""a/late", "b/soon", "b/never", { provider = "b", model = "same", weight = 3 }"#;
     let catalog = catalog_with("strategy = \"quota\",", targets);
     let health = Health::default();
-    let expires = |to: Named<'_>| match (to.upstream_model, to.credential.and_then(|each| each.value.known())) {
+    let expires = |to: AttemptParts<'_>| match (to.upstream_model, to.credential.and_then(|each| each.value.known())) {
         ("soon" | "same", _) => 1,
         ("late", Some(key)) if key.expose() == "k2" => 2,
         ("late", _) => 9,

@@ -43,11 +43,11 @@ fn vector(list: &[u8]) -> Option<Vec<u8>> {
 /// Whether the request asks for base64.
 pub(super) fn are_wanted(request: &[u8]) -> bool {
     #[derive(serde::Deserialize)]
-    struct Asked {
+    struct EncodingRequest {
         encoding_format: Option<String>,
     }
     memchr::memmem::find(request, b"encoding_format").is_some()
-        && serde_json::from_slice::<Asked>(request)
+        && serde_json::from_slice::<EncodingRequest>(request)
             .is_ok_and(|asked| asked.encoding_format.as_deref() == Some("base64"))
 }
 

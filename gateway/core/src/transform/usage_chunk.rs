@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usage_chunk_is_left_out_and_nothing_else_however_the_stream_is_split() {
+    fn only_the_usage_chunk_is_left_out_however_the_stream_is_split() {
         let stream = format!("{TEXT}{FINISH}: note\n\n{USAGE}{DONE}");
         let expected = format!("{TEXT}{FINISH}: note\n\n{DONE}");
         for first in 0..stream.len() {

@@ -22,7 +22,7 @@ const AGAIN: &str = "__";
 
 /// What a provider takes.
 #[derive(Debug, Clone, Copy)]
-struct Taken {
+struct IdRules {
     characters_min: usize,
     characters_max: usize,
     is_taken: fn(char) -> bool,
@@ -33,7 +33,7 @@ struct Taken {
 /// made different for those who refuse them: Anthropic answers 400 `tool_use ids must be unique`.
 pub(super) fn carry(messages: &mut [Message], from: Dialect, to: Dialect, ids: CallIds) -> Vec<String> {
     let is_always_unique = ids != CallIds::Any && matches!(to, Dialect::Anthropic | Dialect::OpenaiResponses);
-    let (turn, given, calls, known) = (0, Given::default(), HashMap::new(), Vec::new());
+    let (turn, given, calls, known) = (0, UsedIds::default(), HashMap::new(), Vec::new());
     let mut carrier = Carrier { from, taken: taken(to, ids), is_always_unique, turn, given, calls, known };
     for (turn, message) in messages.iter_mut().enumerate() {
         for part in &mut message.parts {
@@ -51,11 +51,11 @@ pub(super) fn carry(messages: &mut [Message], from: Dialect, to: Dialect, ids: C
 /// keeps it.
 struct Carrier {
     from: Dialect,
-    taken: Option<Taken>,
+    taken: Option<IdRules>,
     /// No id may come twice in the whole conversation, and not only in one turn.
     is_always_unique: bool,
     turn: usize,
-    given: Given,
+    given: UsedIds,
     /// Of each id as the caller knows it, the turn that last called by it and what its calls got.
     calls: HashMap<String, (usize, VecDeque<String>)>,
     known: Vec<String>,
@@ -64,7 +64,7 @@ struct Carrier {
 impl Carrier {
     fn call(&mut self, id: &mut String, turn: usize) {
         if !self.is_always_unique && self.turn != turn {
-            self.given = Given::default();
+            self.given = UsedIds::default();
         }
         self.turn = turn;
         let made = || format!("call-{}", self.known.len());
@@ -105,12 +105,12 @@ impl Carrier {
 
 /// Ids that are taken.
 #[derive(Debug, Default)]
-struct Given {
+struct UsedIds {
     /// By id, the number of the last one that was made of it.
     counts: HashMap<String, usize>,
 }
 
-impl Given {
+impl UsedIds {
     /// Makes of `id` one that is not taken, by numbering it.
     fn make_new(&mut self, id: &mut String, numbered: impl Fn(&str, usize) -> String) {
         let base = id.clone();
@@ -129,12 +129,12 @@ impl Given {
 
 /// The ids that a client knows of: its conversation's, and those of the answer as it comes.
 #[derive(Debug)]
-pub(super) struct GivenIds(Given);
+pub(super) struct ClientIds(UsedIds);
 
-impl GivenIds {
+impl ClientIds {
     pub(super) fn new(context: &AnswerContext) -> Self {
         let counts = context.call_ids.iter().map(|id| (id.clone(), 1)).collect();
-        GivenIds(Given { counts })
+        ClientIds(UsedIds { counts })
     }
 
     /// Makes of the id of a call in an answer one that a client of the dialect `to` can keep apart from all others, and
@@ -165,16 +165,16 @@ fn for_client(id: &mut String, to: Dialect) {
 
 /// Anthropic answers 400 `tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'`; the length is that of clouds that
 /// sell it.
-const ANTHROPIC: Taken = Taken { characters_min: 0, characters_max: 64, is_taken: is_plain };
+const ANTHROPIC: IdRules = IdRules { characters_min: 0, characters_max: 64, is_taken: is_plain };
 
 /// Mistral answers 400 `Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9`, and so do the templates of
 /// its open models. <https://mistralai.github.io/mistral-common/usage/tools/>
-const MISTRAL: Taken =
-    Taken { characters_min: 9, characters_max: 9, is_taken: |letter| letter.is_ascii_alphanumeric() };
+const MISTRAL: IdRules =
+    IdRules { characters_min: 9, characters_max: 9, is_taken: |letter| letter.is_ascii_alphanumeric() };
 
 /// `None`: anything.
-fn taken(to: Dialect, ids: CallIds) -> Option<Taken> {
-    let any_up_to = |characters_max| Taken { characters_min: 0, characters_max, is_taken: |_| true };
+fn taken(to: Dialect, ids: CallIds) -> Option<IdRules> {
+    let any_up_to = |characters_max| IdRules { characters_min: 0, characters_max, is_taken: |_| true };
     match (ids, to) {
         (CallIds::Any, _) => None,
         (CallIds::NineLetters, _) => Some(MISTRAL),
@@ -188,7 +188,7 @@ fn taken(to: Dialect, ids: CallIds) -> Option<Taken> {
 }
 
 /// The same for the same id. `None`: it fits as it is.
-fn fit(id: &str, Taken { characters_min, characters_max, is_taken }: Taken) -> Option<String> {
+fn fit(id: &str, IdRules { characters_min, characters_max, is_taken }: IdRules) -> Option<String> {
     let has_length = (characters_min..=characters_max).contains(&id.chars().count());
     if has_length && id.chars().all(is_taken) {
         return None;
@@ -380,10 +380,10 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_a_provider_gives_again_is_new_to_the_client_and_the_providers_own_on_its_way_back() {
+    fn an_id_that_comes_again_is_made_new_and_goes_back_as_the_providers() {
         for to in Dialect::ALL {
             let context = AnswerContext { call_ids: vec!["call_0".to_owned()], ..AnswerContext::default() };
-            let mut given = GivenIds::new(&context);
+            let mut given = ClientIds::new(&context);
             let mut seen = vec!["call_0".to_owned()];
             for _ in 0..3 {
                 let mut id = "call_0".to_owned();
@@ -393,7 +393,7 @@ mod tests {
                 seen.push(id);
             }
         }
-        let mut given = GivenIds::new(&AnswerContext::default());
+        let mut given = ClientIds::new(&AnswerContext::default());
         let mut ids = ["functions.f:0", "functions.f:0", "functions.f:1"].map(str::to_owned);
         ids.iter_mut().for_each(|id| given.give(id, Dialect::Anthropic));
         let back = ids.map(|id| carried(&id, Dialect::Anthropic, Dialect::OpenaiChat, "kimi-k2"));
@@ -403,7 +403,7 @@ mod tests {
     /// Guards against trying every number for each of them.
     #[test]
     fn many_calls_that_share_an_id_are_numbered_at_once() {
-        let mut given = GivenIds::new(&AnswerContext::default());
+        let mut given = ClientIds::new(&AnswerContext::default());
         let mut last = String::new();
         for _ in 0..50_000 {
             last = "a".to_owned();

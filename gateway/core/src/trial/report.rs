@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::candidate::Named;
+use crate::candidate::AttemptParts;
 use crate::health::Subject;
 use crate::observation::Observation;
 use crate::operation::Operation;
@@ -45,7 +45,7 @@ pub struct TrialReport {
 
 impl TrialReport {
     /// A test that has not been sent.
-    pub fn begin(to: Named<'_>, operation: Operation, record: &str) -> Self {
+    pub fn begin(to: AttemptParts<'_>, operation: Operation, record: &str) -> Self {
         TrialReport {
             passed: false,
             target: String::new(),
@@ -95,7 +95,7 @@ impl TrialReport {
     }
 
     /// It is over.
-    pub fn finish(&mut self, to: Named<'_>, duration_ms: u64) {
+    pub fn finish(&mut self, to: AttemptParts<'_>, duration_ms: u64) {
         self.answer = to.secrets().hidden(&self.answer);
         self.error = self.error.take().map(|said| to.secrets().hidden(&said));
         self.duration_ms = duration_ms;
@@ -127,7 +127,7 @@ mod tests {
         let catalog = catalog();
         let target = &catalog.models[0].targets[0];
         let credential = target.provider.credentials.first().map(|credential| &**credential);
-        let to = Named { target, provider: &target.provider, upstream_model: "upstream", credential };
+        let to = AttemptParts { target, provider: &target.provider, upstream_model: "upstream", credential };
         let mut report = TrialReport::begin(to, Operation::Chat, "id");
         fill(&mut report);
         report.finish(to, 5);

@@ -96,7 +96,7 @@ impl LatencyView {
 mod tests {
     use super::*;
     use crate::catalog::Document;
-    use crate::health::{At, Models, Subjects};
+    use crate::health::{AttemptTime, Models, Subjects};
     use crate::verdict::{Class, Verdict};
 
     fn catalog() -> Catalog {
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_subject_is_shown_with_its_key_its_name_and_its_wait() {
         let mut health = Health::default();
-        let at = At { started_ms: 1_000, now_ms: 1_000, jitter: 0.5 };
+        let at = AttemptTime { started_ms: 1_000, now_ms: 1_000, jitter: 0.5 };
         health.note(&Subjects::of("p", "m", None, None), Verdict::of(Class::Rate), "429: slow down", at);
         let shown = |now_ms| serde_json::to_string(&SubjectView::all(&health, &catalog(), now_ms)).expect("JSON");
         assert_eq!(

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::accept::host::{self, Below, ID_PLACE};
+use crate::accept::host::{self, ID_PLACE, PathAnswers};
 use crate::catalog::Settings;
 
 /// What the host is to know: the answers that it gives where the component cannot, and the peers behind which many clients
@@ -12,7 +12,7 @@ pub struct HostView {
     /// What stands in those answers for a call's id.
     pub id_place: &'static str,
     /// They themselves, by the beginnings of paths.
-    pub answers: Vec<Below>,
+    pub answers: Vec<PathAnswers>,
     /// Networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
 }

@@ -60,9 +60,9 @@ pub struct RecordView {
     /// Its own name for the model.
     pub upstream_model: Option<String>,
     /// Why it went where it went.
-    pub decision: Option<Kept<DecisionRecord>>,
+    pub decision: Option<StoredJson<DecisionRecord>>,
     /// Every try.
-    pub attempts: Option<Kept<Vec<AttemptRecord>>>,
+    pub attempts: Option<StoredJson<Vec<AttemptRecord>>>,
     /// When the response head came.
     pub first_byte_ms: Option<i64>,
     /// When the first content came.
@@ -90,7 +90,7 @@ pub struct RecordView {
     /// Tokens per second of the generation.
     pub tokens_per_second: Option<f64>,
     /// What the reader should know.
-    pub warnings: Option<Kept<Vec<String>>>,
+    pub warnings: Option<StoredJson<Vec<String>>>,
 }
 
 impl RecordView {
@@ -107,19 +107,19 @@ impl RecordView {
 /// What is kept as JSON.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Kept<T> {
+pub enum StoredJson<T> {
     /// In the form of this version.
     Read(T),
     /// As another version wrote it: shown as it is.
     Other(Value),
 }
 
-impl<T: DeserializeOwned> Kept<T> {
+impl<T: DeserializeOwned> StoredJson<T> {
     /// Reads what was kept.
     pub fn read(text: String) -> Self {
         match serde_json::from_str(&text) {
-            Ok(read) => Kept::Read(read),
-            Err(_) => Kept::Other(serde_json::from_str(&text).unwrap_or(Value::String(text))),
+            Ok(read) => StoredJson::Read(read),
+            Err(_) => StoredJson::Other(serde_json::from_str(&text).unwrap_or(Value::String(text))),
         }
     }
 }
@@ -167,21 +167,21 @@ mod tests {
         let decision =
             DecisionRecord { skipped: vec![skipped], draw: "18446744073709551615".into(), ..Default::default() };
         let text = serde_json::to_string(&decision).expect("JSON");
-        let kept: Kept<DecisionRecord> = Kept::read(text.clone());
-        assert!(matches!(&kept, Kept::Read(read) if read.skipped == decision.skipped));
+        let kept: StoredJson<DecisionRecord> = StoredJson::read(text.clone());
+        assert!(matches!(&kept, StoredJson::Read(read) if read.skipped == decision.skipped));
         assert_eq!(serde_json::to_string(&kept).expect("JSON"), text);
         let text = r#"[{"provider":"p","model":"m","credential":"first","translated_to":"anthropic","egress":"e:80","status":200,"class":"ok","start_ms":1,"end_ms":2},{"provider":"p","model":"m","class":"target","error":"e","start_ms":3,"end_ms":4}]"#;
-        let kept: Kept<Vec<AttemptRecord>> = Kept::read(text.to_owned());
-        assert!(matches!(&kept, Kept::Read(attempts) if attempts.len() == 2));
+        let kept: StoredJson<Vec<AttemptRecord>> = StoredJson::read(text.to_owned());
+        assert!(matches!(&kept, StoredJson::Read(attempts) if attempts.len() == 2));
         assert_eq!(serde_json::to_string(&kept).expect("JSON"), text);
     }
 
     #[test]
     fn what_another_version_kept_is_shown_as_it_is() {
         for text in [r#"{"candidates":[],"draw":"1","mood":"good"}"#, r#"["a",1.50]"#, "null"] {
-            let kept: Kept<DecisionRecord> = Kept::read(text.to_owned());
+            let kept: StoredJson<DecisionRecord> = StoredJson::read(text.to_owned());
             assert_eq!(serde_json::to_string(&kept).expect("JSON"), text);
         }
-        assert_eq!(Kept::<Vec<String>>::read("half".to_owned()), Kept::Other("half".into()));
+        assert_eq!(StoredJson::<Vec<String>>::read("half".to_owned()), StoredJson::Other("half".into()));
     }
 }

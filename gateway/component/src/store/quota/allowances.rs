@@ -1,5 +1,5 @@
-//! What this instance knows of allowances that expire, for models with the strategy `quota`. Read behind the calls' backs
-//! and only while there are such calls: a call is ordered by what the last look found, and never waits for one.
+//! What this instance knows of allowances that expire, for models with the strategy `quota`. It is read in the
+//! background, and only while there are such calls. A call is ordered by the last result and never waits for a new one.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,41 +12,41 @@ use crate::host;
 use crate::instance::Instance;
 use crate::store::database::{self, Value};
 
-/// What is spent of each limit, as one number.
+/// The spent amount of each limit, as one number.
 const SUMS: &str = include_str!("sums.sql");
 
-/// What was read is not read again for this long.
+/// How long a result is used before it is read again.
 const RECENT_MS: u64 = 5_000;
 
-/// What an instance knows of allowances.
+/// What an instance remembers of allowances.
 #[derive(Default)]
-pub(crate) struct Known {
+pub(crate) struct AllowanceStore {
     allowances: RefCell<Allowances>,
     /// When the last look began, on the monotonic clock.
     looked_ms: Cell<Option<u64>>,
 }
 
-/// Looks at what is known.
+/// Reads what is known.
 pub(crate) fn with<T>(instance: &Instance, look: impl FnOnce(&Allowances) -> T) -> T {
     look(&instance.store.quota.allowances.allowances.borrow())
 }
 
-/// How often this instance has looked, to be asked before a reservation is sent.
+/// How many times this instance has read the ledger. Ask before a reservation is sent.
 pub(super) fn reads(instance: &Instance) -> u64 {
     with(instance, Allowances::reads)
 }
 
-/// Takes note of a reservation that was sent after so many looks.
+/// Notes a reservation that was sent after so many reads.
 pub(super) fn reserved(instance: &Instance, charges: &[Charge], reads_before: u64) {
     instance.store.quota.allowances.allowances.borrow_mut().reserved(charges, reads_before);
 }
 
-/// Takes note of corrections.
+/// Notes corrections.
 pub(super) fn corrected(instance: &Instance, adjustments: &[Adjustment]) {
     instance.store.quota.allowances.allowances.borrow_mut().corrected(adjustments);
 }
 
-/// Reads anew what is spent, unless that was done a moment ago.
+/// Reads again what is spent, unless that was done a moment ago.
 pub(crate) fn refresh(instance: &Rc<Instance>, catalog: &Catalog, at: Moment) {
     let now_ms = host::now_ms();
     let looked_ms = &instance.store.quota.allowances.looked_ms;
@@ -59,7 +59,7 @@ pub(crate) fn refresh(instance: &Rc<Instance>, catalog: &Catalog, at: Moment) {
     host::spawn(async move {
         let mut sums = Vec::new();
         for some in charges.chunks(READ_MAX) {
-            // A database that does not answer leaves what was known; the next look comes soon enough.
+            // If the database does not answer, the last result stays; the next read comes soon.
             let Ok(rows) = database::rows(&instance, SUMS, vec![parameter(some)]).await else { return };
             sums.extend(rows.into_iter().filter_map(|row| {
                 let mut values = row.values.into_iter();

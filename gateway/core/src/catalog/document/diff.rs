@@ -68,7 +68,7 @@ impl Document {
     pub fn changes(&self, after: &Document) -> Vec<Change> {
         let mut changes = Vec::new();
         let (before, after) = (with_uniform_credentials(self), with_uniform_credentials(after));
-        compare_members(&mut changes, At { path: "", name: "", place: Place::Open }, &before, &after);
+        compare_members(&mut changes, Location { path: "", name: "", place: Place::Open }, &before, &after);
         changes
     }
 }
@@ -76,13 +76,13 @@ impl Document {
 /// The place two values stand at. `name` is the member they stand under, which says what the entries of a list are
 /// matched by.
 #[derive(Clone, Copy)]
-struct At<'a> {
+struct Location<'a> {
     path: &'a str,
     name: &'a str,
     place: Place,
 }
 
-fn compare(changes: &mut Vec<Change>, at: At<'_>, before: &Value, after: &Value) {
+fn compare(changes: &mut Vec<Change>, at: Location<'_>, before: &Value, after: &Value) {
     let mut push = |difference| changes.push(Change { path: at.path.to_owned(), difference });
     match (before, after) {
         (Value::Object(before), Value::Object(after)) => compare_members(changes, at, before, after),
@@ -95,15 +95,20 @@ fn compare(changes: &mut Vec<Change>, at: At<'_>, before: &Value, after: &Value)
     }
 }
 
-fn compare_members(changes: &mut Vec<Change>, at: At<'_>, before: &Map<String, Value>, after: &Map<String, Value>) {
-    let At { path, name, place } = at;
+fn compare_members(
+    changes: &mut Vec<Change>,
+    at: Location<'_>,
+    before: &Map<String, Value>,
+    after: &Map<String, Value>,
+) {
+    let Location { path, name, place } = at;
     let path_of = |member: &str| if path.is_empty() { member.to_owned() } else { format!("{path}.{member}") };
     for (member, old) in before {
         let (path, inner) = (path_of(member), place_of(name, member));
         match after.get(member) {
             Some(new) if old == new => {}
             Some(_) if place == Place::Slot && is_secret(member) => changes.push(Change::secret_given(path)),
-            Some(new) => compare(changes, At { path: &path, name: member, place: inner }, old, new),
+            Some(new) => compare(changes, Location { path: &path, name: member, place: inner }, old, new),
             // The stored one got its id when it was stored; a file need not name it.
             None if place == Place::Slot && (member == "id" || is_secret(member)) => {}
             None => changes.push(Change::removed(path, inner, old)),
@@ -118,14 +123,14 @@ fn compare_members(changes: &mut Vec<Change>, at: At<'_>, before: &Map<String, V
     }
 }
 
-fn compare_entries(changes: &mut Vec<Change>, at: At<'_>, before: &[Value], after: &[Value]) {
-    let At { path, name, .. } = at;
+fn compare_entries(changes: &mut Vec<Change>, at: Location<'_>, before: &[Value], after: &[Value]) {
+    let Location { path, name, .. } = at;
     let (before, after) = (identified(name, before), identified(name, after));
     let place = if name == "credentials" { Place::Slot } else { Place::Open };
     for (identity, old) in &before {
         let path = format!("{path}[{identity}]");
         match entry(&after, identity) {
-            Some(new) => compare(changes, At { path: &path, name: "", place }, old, new),
+            Some(new) => compare(changes, Location { path: &path, name: "", place }, old, new),
             None => changes.push(Change::removed(path, place, old)),
         }
     }

@@ -69,7 +69,7 @@ impl Document {
     pub fn redacted(&self) -> Document {
         let mut shown = self.clone();
         for_each(&mut shown, &mut |place, slot| {
-            if matches!(place.held(slot), Held::Elsewhere) {
+            if matches!(place.held(slot), SecretValue::Elsewhere) {
                 return;
             }
             let id = place.id(slot);
@@ -83,7 +83,7 @@ impl Document {
         let mut open = self.clone();
         let mut problems = Problems(Vec::new());
         for_each(&mut open, &mut |place, slot| {
-            let Held::Sealed(sealed) = place.held(slot) else {
+            let SecretValue::Sealed(sealed) = place.held(slot) else {
                 return;
             };
             let id = place.id(slot);
@@ -116,7 +116,7 @@ enum Kind {
 }
 
 /// What stands there.
-enum Held {
+enum SecretValue {
     /// A reference to somewhere else, or nothing secret.
     Elsewhere,
     /// The secret itself.
@@ -129,21 +129,21 @@ enum Held {
 }
 
 impl Place {
-    fn held(&self, slot: &Value) -> Held {
+    fn held(&self, slot: &Value) -> SecretValue {
         let map = match (slot, &self.kind) {
-            (Value::String(_), Kind::Header { .. }) => return Held::Elsewhere,
+            (Value::String(_), Kind::Header { .. }) => return SecretValue::Elsewhere,
             (Value::String(text), Kind::Credential { .. } | Kind::RelayKey { .. }) => return plain_or_reference(text),
             (Value::String(text), Kind::Egress { .. }) => return egress::held(text),
             (Value::Object(map), _) => map,
-            _ => return Held::Unclear,
+            _ => return SecretValue::Unclear,
         };
         let text = |name: &str| map.get(name).and_then(Value::as_str);
         match (text("value"), text("sealed"), text("variable").or(text("file")), text("id")) {
             (Some(value), None, None, _) => plain_or_reference(value),
-            (None, Some(sealed), None, _) => Held::Sealed(sealed.to_owned()),
-            (None, None, Some(_), _) => Held::Elsewhere,
-            (None, None, None, Some(id)) if !map.contains_key("value") => Held::Kept(id.to_owned()),
-            _ => Held::Unclear,
+            (None, Some(sealed), None, _) => SecretValue::Sealed(sealed.to_owned()),
+            (None, None, Some(_), _) => SecretValue::Elsewhere,
+            (None, None, None, Some(id)) if !map.contains_key("value") => SecretValue::Kept(id.to_owned()),
+            _ => SecretValue::Unclear,
         }
     }
 
@@ -182,16 +182,16 @@ impl Place {
     }
 }
 
-fn plain_or_reference(text: &str) -> Held {
+fn plain_or_reference(text: &str) -> SecretValue {
     match format::variable_reference(text) {
-        Ok(None) => Held::Plain(text.to_owned()),
-        Ok(Some(_)) => Held::Elsewhere,
-        Err(_) => Held::Unclear,
+        Ok(None) => SecretValue::Plain(text.to_owned()),
+        Ok(Some(_)) => SecretValue::Elsewhere,
+        Err(_) => SecretValue::Unclear,
     }
 }
 
 fn recall_one(place: &Place, slot: &mut Value, stored: &HashMap<String, Stored>) -> Result<(), Problem> {
-    let Held::Kept(id) = place.held(slot) else {
+    let SecretValue::Kept(id) = place.held(slot) else {
         return Ok(());
     };
     let found = stored.get(&id).ok_or_else(|| Problem::new(join(&place.path, "id"), NO_SUCH_ID))?;
@@ -208,8 +208,8 @@ fn seal_one(
 ) -> Result<(), Problem> {
     let id = place.id(slot);
     let plain = match place.held(slot) {
-        Held::Elsewhere | Held::Unclear | Held::Kept(_) => return Ok(()),
-        Held::Sealed(sealed)
+        SecretValue::Elsewhere | SecretValue::Unclear | SecretValue::Kept(_) => return Ok(()),
+        SecretValue::Sealed(sealed)
             if sealed_under(slot).is_none_or(|written| Some(written) == id.as_deref())
                 && !sealer.is_some_and(|sealer| sealer.is_previous(id.as_deref().unwrap_or_default(), &sealed)) =>
         {
@@ -217,8 +217,8 @@ fn seal_one(
         }
         // A header is sealed under its provider's name: after the provider is renamed it is sealed anew. So is
         // everything that the previous master key sealed.
-        Held::Sealed(sealed) => open(place, slot, sealer, &sealed)?,
-        Held::Plain(value) => {
+        SecretValue::Sealed(sealed) => open(place, slot, sealer, &sealed)?,
+        SecretValue::Plain(value) => {
             checked(place, &value).map_err(|message| Problem::new(place.value_path(slot), message))?;
             Secret::new(value)
         }
@@ -266,8 +266,8 @@ impl Stored {
         let mut previous = previous.clone();
         for_each(&mut previous, &mut |place, slot| {
             let (form, text) = match place.held(slot) {
-                Held::Plain(text) => ("value", text),
-                Held::Sealed(text) => ("sealed", text),
+                SecretValue::Plain(text) => ("value", text),
+                SecretValue::Sealed(text) => ("sealed", text),
                 _ => return,
             };
             if let Some(id) = place.id(slot) {

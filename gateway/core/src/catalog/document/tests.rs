@@ -254,7 +254,7 @@ fn shows_no_secret_and_takes_the_shown_document_back() {
 }
 
 #[test]
-fn shows_no_secret_of_a_document_that_was_never_sealed_and_gives_the_same_ids() {
+fn shows_no_secret_of_an_unsealed_document_and_gives_the_same_ids() {
     let plain = document(SECRETS);
     assert!(plain.redacted() == sealed(SECRETS).redacted());
     assert!(!format!("{plain:?}").contains("sk-"));

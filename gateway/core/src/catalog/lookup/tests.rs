@@ -117,7 +117,7 @@ fn has_a_built_in_catalog_with_two_targets_of_weights_three_and_one() {
 }
 
 #[test]
-fn a_call_without_a_model_gets_the_one_that_is_named_or_the_only_one_that_is_able() {
+fn a_call_without_a_model_gets_the_default_or_the_only_able_one() {
     let catalog = |settings: &str, models: &str| {
         let text = format!(
             "{settings}\nproviders = [{{ name = \"a\", base_url = \"https://a.example/v1\" }}, {{ name = \"b\", dialect = \"anthropic\", base_url = \"https://b.example\" }}]\nmodels = [{models}]"

@@ -91,7 +91,7 @@ fn tells_ten_mistakes_at_once_each_with_its_path() {
 }
 
 #[test]
-fn parses_the_whole_documented_sample_and_refuses_only_what_is_not_built_yet() {
+fn parses_the_documented_sample_and_refuses_only_what_is_not_built_yet() {
     let found = problems(SAMPLE);
     let paths: Vec<&str> = found
         .iter()
@@ -124,7 +124,7 @@ fn checks_what_is_not_built_yet_before_refusing_it() {
 }
 
 #[test]
-fn accepts_the_defaults_of_what_is_not_built_yet_when_they_are_written_out() {
+fn accepts_written_out_defaults_of_what_is_not_built_yet() {
     catalog(
         r#"
         relays = []

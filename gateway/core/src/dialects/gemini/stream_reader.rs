@@ -31,7 +31,7 @@ pub(super) struct StreamReader {
 #[derive(Debug, Default)]
 struct Choice {
     /// The part that goes on, if the next chunk has more of its kind.
-    open: Option<Open>,
+    open: Option<OpenPart>,
     has_words: bool,
     calls_tools: bool,
     /// Why it ends, if nothing more comes.
@@ -39,7 +39,7 @@ struct Choice {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Open {
+struct OpenPart {
     part: usize,
     is_reasoning: bool,
 }
@@ -158,7 +158,7 @@ impl StreamReader {
             self.close(index, out);
             let kind = if is_reasoning { PartKind::Reasoning { sealed: None } } else { PartKind::Text };
             let part = self.begin(index, kind, out);
-            self.choices.entry(index).or_default().open = Some(Open { part, is_reasoning });
+            self.choices.entry(index).or_default().open = Some(OpenPart { part, is_reasoning });
             part
         };
         if !text.is_empty() {

@@ -24,7 +24,7 @@ pub(super) struct StreamWriter {
     /// The same in every chunk: clients take another one for another answer.
     id: Option<String>,
     sequence: Sequence,
-    open: Option<Open>,
+    open: Option<OpenPart>,
     finishes: BTreeMap<usize, Finish>,
     usage: Usage,
     /// Alternatives that have called a tool.
@@ -34,7 +34,7 @@ pub(super) struct StreamWriter {
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenPart {
     choice: usize,
     kind: Kind,
 }
@@ -55,7 +55,7 @@ impl WriteStream for StreamWriter {
 
     fn held(&self) -> usize {
         let arguments = match &self.open {
-            Some(Open { kind: Kind::Call { arguments, .. }, .. }) => arguments.len(),
+            Some(OpenPart { kind: Kind::Call { arguments, .. }, .. }) => arguments.len(),
             _ => 0,
         };
         arguments + self.sequence.held()
@@ -82,8 +82,10 @@ impl StreamWriter {
             Event::Begin { choice, kind, .. } => self.begin(choice, kind, out),
             Event::Delta { text, .. } => self.delta(text, out),
             Event::Signature { signature, .. } => match &mut self.open {
-                Some(Open { kind: Kind::Call { seal, .. }, .. }) => *seal = Some(signature.for_client(Dialect::Gemini)),
-                Some(Open { kind: Kind::Reasoning, choice }) => {
+                Some(OpenPart { kind: Kind::Call { seal, .. }, .. }) => {
+                    *seal = Some(signature.for_client(Dialect::Gemini))
+                }
+                Some(OpenPart { kind: Kind::Reasoning, choice }) => {
                     let (choice, seal) = (*choice, sealed::of_signature(signature, Dialect::Gemini));
                     self.chunk(choice, reasoning_part("", Some(seal)), out);
                 }
@@ -117,7 +119,7 @@ impl StreamWriter {
             }
             PartKind::ToolCall { id, name } => Kind::Call { id, name, arguments: String::new(), seal: None },
         };
-        self.open = Some(Open { choice, kind });
+        self.open = Some(OpenPart { choice, kind });
     }
 
     fn delta(&mut self, text: String, out: &mut Vec<u8>) {
@@ -131,7 +133,7 @@ impl StreamWriter {
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
-        if let Some(Open { choice, kind: Kind::Call { id, name, arguments, seal } }) = self.open.take() {
+        if let Some(OpenPart { choice, kind: Kind::Call { id, name, arguments, seal } }) = self.open.take() {
             let mut is_first = self.called.insert(choice);
             let seal = seal_of_call(seal, &mut is_first);
             self.chunk(choice, function_call(&id, &name, &arguments, seal), out);

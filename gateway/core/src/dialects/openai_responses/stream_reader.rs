@@ -13,7 +13,7 @@ use crate::dialects::room::ReadStream;
 use crate::neutral::json::text;
 use crate::neutral::{Event, Finish, PartKind};
 
-use items::{ItemKind, Items, Told};
+use items::{ItemKind, ItemLocation, Items};
 
 /// Reads a stream of this dialect.
 #[derive(Debug, Default)]
@@ -65,12 +65,12 @@ impl StreamReader {
             }
             "response.output_item.added" => {
                 if let Some(item) = data.get("item") {
-                    self.items.added(&Told::of(&data), item, out);
+                    self.items.added(&ItemLocation::of(&data), item, out);
                 }
             }
             "response.output_item.done" => {
                 if let Some(item) = data.get_mut("item").map(Value::take) {
-                    self.items.done(&Told::of(&data), item, out);
+                    self.items.done(&ItemLocation::of(&data), item, out);
                 }
             }
             _ => self.read_part(kind, &data, out),
@@ -79,7 +79,7 @@ impl StreamReader {
 
     /// A piece of a part, or all of it at its end.
     fn read_part(&mut self, kind: &str, data: &Value, out: &mut Vec<Event>) {
-        let told = Told::of(data);
+        let told = ItemLocation::of(data);
         let member = |name: &str| text(data, name).unwrap_or_default();
         let part = data.get("part").unwrap_or(&Value::Null);
         let in_part = |name: &str| text(part, name).unwrap_or_default();

@@ -29,8 +29,8 @@ pub(super) struct StreamWriter {
     /// Items come one at a time, as OpenAI's do.
     order: Sequence,
     /// A call that has begun, until it is known whether it is sealed: the seal goes before it.
-    waiting: Option<Waiting>,
-    open: Option<Open>,
+    waiting: Option<PendingCall>,
+    open: Option<OpenItem>,
     /// Bytes of the items, whole or not: the last event says all of them again.
     held: usize,
     finish: Option<Finish>,
@@ -39,14 +39,14 @@ pub(super) struct StreamWriter {
 
 /// A call that is not written yet.
 #[derive(Debug)]
-struct Waiting {
+struct PendingCall {
     id: String,
     name: String,
 }
 
 /// The item that is not complete.
 #[derive(Debug)]
-struct Open {
+struct OpenItem {
     place: usize,
     kind: Kind,
     text: String,
@@ -143,7 +143,7 @@ impl StreamWriter {
                 (Kind::Reasoning { sealed: sealed.clone() }, reasoning(context, place, "", sealed), None)
             }
             PartKind::ToolCall { id, name } => {
-                self.waiting = Some(Waiting { id, name });
+                self.waiting = Some(PendingCall { id, name });
                 return;
             }
         };
@@ -159,7 +159,7 @@ impl StreamWriter {
         }
     }
 
-    fn begin_call(&mut self, Waiting { id, name }: Waiting, out: &mut Vec<u8>) {
+    fn begin_call(&mut self, PendingCall { id, name }: PendingCall, out: &mut Vec<u8>) {
         let freeform = alias_of(&self.context, &name).is_some_and(|alias| alias.freeform);
         let item = tool_call(&self.context, self.output.len(), "in_progress", &id, &name, "");
         self.add(Kind::Call { id, name, freeform }, &item, out);
@@ -171,7 +171,7 @@ impl StreamWriter {
         self.output.push(Value::Null);
         self.held += ITEM_BYTES;
         self.emit("response.output_item.added", json!({ "output_index": place, "item": item }), out);
-        self.open = Some(Open { place, kind, text: String::new() });
+        self.open = Some(OpenItem { place, kind, text: String::new() });
     }
 
     fn delta(&mut self, text: &str, out: &mut Vec<u8>) {
@@ -208,7 +208,7 @@ impl StreamWriter {
 
     fn seal(&mut self, seal: Seal) {
         self.held += ITEM_BYTES + seal.text.len();
-        if let Some(Open { kind: Kind::Reasoning { sealed }, .. }) = &mut self.open {
+        if let Some(OpenItem { kind: Kind::Reasoning { sealed }, .. }) = &mut self.open {
             *sealed = Some(sealed::of_signature(seal, Dialect::OpenaiResponses));
         }
     }
@@ -231,8 +231,8 @@ impl StreamWriter {
         }
     }
 
-    fn end(&mut self, open: Open, out: &mut Vec<u8>) {
-        let Open { place, kind, text } = open;
+    fn end(&mut self, open: OpenItem, out: &mut Vec<u8>) {
+        let OpenItem { place, kind, text } = open;
         let item = match kind {
             Kind::Text => {
                 let data = json!({ "content_index": 0, "text": text, "logprobs": [] });

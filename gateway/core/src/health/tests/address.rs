@@ -64,7 +64,7 @@ fn a_connect_time_out_opens_its_address_at_once_each_for_twice_as_long() {
 fn connects_under_way_when_it_was_opened_make_it_no_longer() {
     let mut health = timed_out();
     for later_ms in [1, 999, 1_000, 4_999] {
-        let at = At { started_ms: NOW_MS - 1, now_ms: NOW_MS + later_ms, jitter: 0.5 };
+        let at = AttemptTime { started_ms: NOW_MS - 1, now_ms: NOW_MS + later_ms, jitter: 0.5 };
         assert!(health.note(&there("q", "n", "c-2"), failure(ErrorKind::ConnectTimeout), "", at).is_empty());
     }
     assert_eq!(says(&health, NOW_MS), "1000");
@@ -106,13 +106,13 @@ fn anything_that_comes_from_the_host_clears_its_address() {
 #[test]
 fn an_answer_that_was_asked_for_before_says_nothing_of_an_address() {
     let mut health = timed_out();
-    let earlier = At { started_ms: NOW_MS - 1, now_ms: NOW_MS + 1, jitter: 0.5 };
+    let earlier = AttemptTime { started_ms: NOW_MS - 1, now_ms: NOW_MS + 1, jitter: 0.5 };
     assert!(health.begun(&there("q", "n", "c-2"), earlier).is_empty());
     assert_eq!(says(&health, NOW_MS + 1), "999");
 }
 
 #[test]
-fn answers_end_a_row_of_refused_connects_but_half_of_twenty_open_all_the_same() {
+fn answers_end_a_row_of_refused_connects_but_half_of_twenty_still_open() {
     let mut health = Health::default();
     for _ in 0..2 {
         (0..4).for_each(|_| drop(noted(&mut health, ErrorKind::Unreachable, NOW_MS)));

@@ -1,7 +1,7 @@
 //! Targets that send on whatever name is asked.
 
 use super::*;
-use crate::candidate::Named;
+use crate::candidate::AttemptParts;
 use crate::catalog::{Catalog, Document};
 use crate::health::lanes::ASKED_LANES_MAX;
 use crate::health::subjects::{ASKED_TARGETS_MAX, ASKED_WINDOWS_MAX};
@@ -66,7 +66,7 @@ fn any() -> Catalog {
 
 fn to(catalog: &Catalog, health: &Health, name: &str) -> Subjects {
     let (target, provider) = (&catalog.models[0].targets[0], &catalog.providers[0]);
-    Subjects::to(Named { target, provider, upstream_model: name, credential: None }, Operation::Chat, health)
+    Subjects::to(AttemptParts { target, provider, upstream_model: name, credential: None }, Operation::Chat, health)
 }
 
 fn fails(catalog: &Catalog, health: &mut Health, name: &str) {

@@ -11,7 +11,7 @@ fn of_proxy(kind: ErrorKind) -> Verdict {
 }
 
 #[test]
-fn a_refused_place_rests_for_all_its_providers_credentials_and_nobody_else() {
+fn a_refused_place_rests_for_its_providers_credentials_and_nobody_else() {
     let mut health = Health::default();
     health.note(&through("p", "c-1"), Verdict::of(Class::Egress), "400", at(NOW_MS, 0.5));
     assert!(!health.is_able(&through("p", "c-1"), NOW_MS));
@@ -39,7 +39,7 @@ fn a_failing_proxy_rests_for_all_behind_it_and_opens_no_breaker() {
 }
 
 #[test]
-fn a_provider_the_proxy_does_not_get_through_to_takes_no_other_provider_down() {
+fn a_provider_the_proxy_cannot_reach_takes_no_other_provider_down() {
     let mut health = Health::default();
     for _ in 0..5 {
         health.note(&through("p", "c-1"), of_proxy(ErrorKind::Tunnel), "unsuccessful", at(NOW_MS, 0.5));

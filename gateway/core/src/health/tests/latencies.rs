@@ -8,7 +8,7 @@ fn known(health: &Health, now_ms: i64) -> Vec<(String, f64, i64)> {
 }
 
 #[test]
-fn what_another_instance_found_later_counts_and_new_samples_are_mixed_into_it() {
+fn what_another_instance_found_later_counts_and_mixes_with_new_samples() {
     let (mut one, mut other, target) = (Health::default(), Health::default(), subject("target/p/m"));
     one.answered_in(&target, true, 100, NOW_MS);
     other.answered_in(&target, true, 900, NOW_MS + 1000);

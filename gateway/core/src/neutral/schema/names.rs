@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_property_has_a_name_that_claude_takes_and_its_own_in_the_arguments() {
+    fn every_property_has_a_name_claude_takes_and_its_own_in_the_arguments() {
         let long = "x".repeat(70);
         let mut schema = json!({
             "type": "object",

@@ -11,10 +11,10 @@ fn catalog() -> Catalog {
     catalog
 }
 
-fn to(catalog: &Catalog) -> Named<'_> {
+fn to(catalog: &Catalog) -> AttemptParts<'_> {
     let target = &catalog.models[0].targets[0];
     let credential = target.provider.credentials.first().map(|credential| &**credential);
-    Named { target, provider: &target.provider, upstream_model: "upstream", credential }
+    AttemptParts { target, provider: &target.provider, upstream_model: "upstream", credential }
 }
 
 fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> Outcome {

@@ -76,7 +76,7 @@ fn what_is_no_number_or_in_the_past_is_not_told() {
 }
 
 #[test]
-fn an_error_of_google_tells_which_quotas_are_used_up_and_how_large_they_are() {
+fn an_error_of_google_tells_which_quotas_are_used_up_and_their_size() {
     let body = r#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[
         {"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[
             {"quotaMetric":"generativelanguage.googleapis.com/generate_content_free_tier_requests",

@@ -1,7 +1,7 @@
 //! Anthropic's models: newer ones refuse with 400 what older ones want.
 
 use super::{
-    CacheMarks, Dialect, Effort, Fact, Family, Row, Sampling, Seals, Served, Source, Thinking, ThinkingOff, of, read,
+    CacheMarks, Dialect, Effort, Fact, Family, Row, Sampling, Seals, ServedBy, Source, Thinking, ThinkingOff, of, read,
 };
 
 const CLAUDES: &[Family] = &[Family::Claude];
@@ -31,7 +31,7 @@ pub(super) const ROWS: &[Row] = &[
     of(CLAUDES).spoken(SPOKEN).facts(&[(Fact::CacheMarks(CacheMarks::Needed), CACHE)]),
     of(CLAUDES)
         .spoken(&[Dialect::OpenaiChat])
-        .served(Served::ByRelayAs("anthropic"))
+        .served(ServedBy::ByRelayAs("anthropic"))
         .facts(&[(Fact::CacheMarks(CacheMarks::Needed), CACHE_OF_RELAY)]),
     of(CLAUDES).spoken(SPOKEN).since(4, 5).facts(&[(Fact::Format(true), FORMAT)]),
     of(CLAUDES).spoken(SPOKEN).since(4, 6).facts(&[

@@ -1,6 +1,6 @@
 //! What a dialect's models take, whoever made them.
 
-use super::{CacheMarks, Dialect, Effort, Fact, OPENAIS, Row, Served, Source, Thinking, any, read};
+use super::{CacheMarks, Dialect, Effort, Fact, OPENAIS, Row, ServedBy, Source, Thinking, any, read};
 
 const ANTHROPIC_BUDGET: Source =
     read("2026-11-25", "https://platform.claude.com/docs/en/build-with-claude/extended-thinking");
@@ -26,16 +26,16 @@ pub(super) const ROWS: &[Row] = &[
     any(&[Dialect::OpenaiResponses]).facts(&[(Fact::OpenaisMembers(true), OPENAI_MEMBERS)]),
     // Seals that nobody said the origin of.
     any(&[Dialect::OpenaiChat])
-        .served(Served::ByRelay)
+        .served(ServedBy::ByRelay)
         .facts(&[(Fact::RelayedSeals(Dialect::OpenaiChat), OPENROUTER_SEALS)]),
     any(&[Dialect::OpenaiChat])
-        .served(Served::ByRelayAs("anthropic"))
+        .served(ServedBy::ByRelayAs("anthropic"))
         .facts(&[(Fact::RelayedSeals(Dialect::Anthropic), OPENROUTER_SEALS)]),
     any(&[Dialect::OpenaiChat])
-        .served(Served::ByRelayAs("openai"))
+        .served(ServedBy::ByRelayAs("openai"))
         .facts(&[(Fact::RelayedSeals(Dialect::OpenaiResponses), OPENROUTER_SEALS)]),
     any(&[Dialect::OpenaiChat])
-        .served(Served::ByRelayAs("google"))
+        .served(ServedBy::ByRelayAs("google"))
         .facts(&[(Fact::RelayedSeals(Dialect::Gemini), OPENROUTER_SEALS)]),
     // Models of others that speak this dialect take what Claude took when they learnt it.
     any(&[Dialect::Anthropic]).facts(&[

@@ -1,6 +1,6 @@
 //! Models of other makers, most of them open and served by many.
 
-use super::{CallIds, Dialect, Effort, Fact, Family, OPENAIS, Row, Sampling, Served, Source, of, read};
+use super::{CallIds, Dialect, Effort, Fact, Family, OPENAIS, Row, Sampling, ServedBy, Source, of, read};
 
 const CHAT: &[Dialect] = &[Dialect::OpenaiChat];
 const CHAT_AND_ANTHROPIC: &[Dialect] = &[Dialect::OpenaiChat, Dialect::Anthropic];
@@ -57,21 +57,21 @@ pub(super) const ROWS: &[Row] = &[
     of(&[Family::MiMo]).spoken(CHAT_AND_ANTHROPIC).facts(&[(Fact::ReadsReasoning(true), MIMO)]),
     of(&[Family::MiniMax]).spoken(CHAT_AND_ANTHROPIC).facts(&[(Fact::ReadsReasoning(true), MINIMAX)]),
     // It maps all of OpenAI's words to its own.
-    of(&[Family::DeepSeek]).spoken(OPENAIS).served(Served::ByMaker).facts(&[
+    of(&[Family::DeepSeek]).spoken(OPENAIS).served(ServedBy::ByMaker).facts(&[
         (Fact::Efforts(&[Effort::Low, Effort::Medium, Effort::High, Effort::ExtraHigh, Effort::Max]), DEEPSEEK),
         (Fact::ThinkingSwitch(true), DEEPSEEK),
     ]),
-    of(&[Family::Glm]).spoken(OPENAIS).served(Served::ByMaker).facts(&[(Fact::ThinkingSwitch(true), GLM)]),
+    of(&[Family::Glm]).spoken(OPENAIS).served(ServedBy::ByMaker).facts(&[(Fact::ThinkingSwitch(true), GLM)]),
     // Cerebras's name for it: there `reasoning_effort` is `none`.
     of(&[Family::Glm]).spoken(OPENAIS).named(&["zai-glm"]).facts(&[(Fact::ThinkingSwitch(false), GLM_AT_CEREBRAS)]),
-    of(&[Family::Kimi]).spoken(OPENAIS).served(Served::ByMaker).facts(&[
+    of(&[Family::Kimi]).spoken(OPENAIS).served(ServedBy::ByMaker).facts(&[
         (Fact::Efforts(&[Effort::Low, Effort::High, Effort::Max]), KIMI_EFFORT),
         // `invalid temperature: only 1 is allowed for this model`
         (Fact::Sampling(Sampling::Refused), KIMI_MODELS),
     ]),
     of(&[Family::Kimi])
         .spoken(OPENAIS)
-        .served(Served::ByMaker)
+        .served(ServedBy::ByMaker)
         .before(2, 5)
         .facts(&[(Fact::Sampling(Sampling::Taken), KIMI_MODELS)]),
     // `Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9`, and so do the templates of the open ones.
@@ -79,33 +79,37 @@ pub(super) const ROWS: &[Row] = &[
     // In Responses `none` keeps it from thinking.
     of(&[Family::DeepSeek])
         .spoken(&[Dialect::OpenaiResponses])
-        .served(Served::ByMaker)
+        .served(ServedBy::ByMaker)
         .facts(&[(Fact::Efforts(&[Effort::None, Effort::Low, Effort::High, Effort::Max]), DEEPSEEK_AGAIN)]),
     // Beside the switch, which it reads as older models of Anthropic's do but for the number of tokens.
     of(&[Family::DeepSeek])
         .spoken(&[Dialect::Anthropic])
         .facts(&[(Fact::Efforts(&[Effort::Low, Effort::High, Effort::Max]), DEEPSEEK_AGAIN)]),
-    of(&[Family::Glm]).spoken(OPENAIS).served(Served::ByMaker).since(5, 2).facts(&[(
+    of(&[Family::Glm]).spoken(OPENAIS).served(ServedBy::ByMaker).since(5, 2).facts(&[(
         Fact::Efforts(&[Effort::Low, Effort::Medium, Effort::High, Effort::ExtraHigh, Effort::Max]),
         GLM_EFFORT,
     )]),
     // K2 has no such word and a switch instead, but for those for code, which think in any case, as K3 does.
-    of(&[Family::Kimi]).spoken(OPENAIS).served(Served::ByMaker).before(3, 0).facts(&[(Fact::Efforts(&[]), KIMI_TRIED)]),
     of(&[Family::Kimi])
         .spoken(OPENAIS)
-        .served(Served::ByMaker)
+        .served(ServedBy::ByMaker)
+        .before(3, 0)
+        .facts(&[(Fact::Efforts(&[]), KIMI_TRIED)]),
+    of(&[Family::Kimi])
+        .spoken(OPENAIS)
+        .served(ServedBy::ByMaker)
         .since(2, 5)
         .before(2, 7)
         .facts(&[(Fact::ThinkingSwitch(true), KIMI_TRIED)]),
     of(&[Family::MiniMax])
         .spoken(OPENAIS)
-        .served(Served::ByMaker)
+        .served(ServedBy::ByMaker)
         .since(3, 0)
         .facts(&[(Fact::ThinkingSwitch(true), MINIMAX_SWITCH)]),
-    of(&[Family::Mistral]).spoken(OPENAIS).served(Served::ByMaker).facts(&[(Fact::Efforts(&[]), MISTRAL_EFFORT)]),
+    of(&[Family::Mistral]).spoken(OPENAIS).served(ServedBy::ByMaker).facts(&[(Fact::Efforts(&[]), MISTRAL_EFFORT)]),
     of(&[Family::Mistral])
         .spoken(OPENAIS)
-        .served(Served::ByMaker)
+        .served(ServedBy::ByMaker)
         .named(&[
             "mistral-small-2603",
             "mistral-small-latest",
@@ -115,32 +119,36 @@ pub(super) const ROWS: &[Row] = &[
             "mistral-medium-latest",
         ])
         .facts(&[(Fact::Efforts(&[Effort::None, Effort::High]), MISTRAL_EFFORT)]),
-    of(&[Family::Grok]).spoken(OPENAIS).served(Served::ByMaker).facts(&[(Fact::Efforts(&[]), GROK_WITHOUT)]),
+    of(&[Family::Grok]).spoken(OPENAIS).served(ServedBy::ByMaker).facts(&[(Fact::Efforts(&[]), GROK_WITHOUT)]),
     of(&[Family::Grok])
         .spoken(OPENAIS)
-        .served(Served::ByMaker)
+        .served(ServedBy::ByMaker)
         .named(&["grok-3-mini"])
         .facts(&[(Fact::Efforts(&[Effort::Low, Effort::High]), GROK)]),
     of(&[Family::Grok])
         .spoken(OPENAIS)
-        .served(Served::ByMaker)
+        .served(ServedBy::ByMaker)
         .named(&["grok-4.3"])
         .facts(&[(Fact::Efforts(&[Effort::None, Effort::Low, Effort::Medium, Effort::High]), GROK)]),
     of(&[Family::Grok])
         .spoken(OPENAIS)
-        .served(Served::ByMaker)
+        .served(ServedBy::ByMaker)
         .named(&["grok-4.5"])
         .facts(&[(Fact::Efforts(&[Effort::Low, Effort::Medium, Effort::High]), GROK_4_5)]),
     of(&[Family::Grok])
         .spoken(OPENAIS)
-        .served(Served::ByMaker)
+        .served(ServedBy::ByMaker)
         .named(&["grok-4.6", "grok-latest"])
         .facts(&[(Fact::Efforts(&[Effort::Low, Effort::Medium, Effort::High, Effort::ExtraHigh]), GROK_4_6)]),
     // They reason in any case.
-    of(&[Family::Kimi]).spoken(OPENAIS).served(Served::ByMaker).since(3, 0).facts(&[(Fact::Reasons(true), KIMI_TRIED)]),
+    of(&[Family::Kimi])
+        .spoken(OPENAIS)
+        .served(ServedBy::ByMaker)
+        .since(3, 0)
+        .facts(&[(Fact::Reasons(true), KIMI_TRIED)]),
     of(&[Family::Grok])
         .spoken(OPENAIS)
-        .served(Served::ByMaker)
+        .served(ServedBy::ByMaker)
         .named(&["grok-4.5", "grok-4.6", "grok-latest"])
         .facts(&[(Fact::Reasons(true), GROK_4_5)]),
 ];

@@ -1,7 +1,7 @@
 //! OpenAI's models. Each of those that reason knows other words for how hard, and answers 400 to the rest: `Unsupported
 //! value: 'minimal' is not supported with the 'gpt-5.1' model. Supported values are: 'none', 'low', 'medium', and 'high'.`
 
-use super::{Dialect, Effort, Fact, Family, OPENAIS, Row, Sampling, Seals, Served, Source, of, read};
+use super::{Dialect, Effort, Fact, Family, OPENAIS, Row, Sampling, Seals, ServedBy, Source, of, read};
 
 const CHAT: &[Dialect] = &[Dialect::OpenaiChat];
 
@@ -45,7 +45,7 @@ pub(super) const ROWS: &[Row] = &[
     // model that alternate (Gemma).
     of(&[Family::Gpt, Family::ChatGpt, Family::O])
         .spoken(CHAT)
-        .served(Served::OfMaker("openai"))
+        .served(ServedBy::OfMaker("openai"))
         .facts(&[(Fact::SystemInside(true), MESSAGES), (Fact::OpenaisMembers(true), MESSAGES)]),
     of(&[Family::O]).spoken(OPENAIS).facts(&[
         (Fact::Reasons(true), REASONING),
@@ -125,14 +125,14 @@ pub(super) const ROWS: &[Row] = &[
     of(&[Family::Gpt])
         .spoken(CHAT)
         .since(5, 4)
-        .served(Served::ByMaker)
+        .served(ServedBy::ByMaker)
         .facts(&[(Fact::EffortBesideTools(false), BESIDE_TOOLS)]),
     // They reason in any case.
     of(&[Family::Gpt])
         .spoken(CHAT)
         .since(5, 0)
         .named(&["-pro", "-codex"])
-        .served(Served::ByMaker)
+        .served(ServedBy::ByMaker)
         .facts(&[(Fact::EffortBesideTools(false), TOOLS_IN_CHAT)]),
     // `gpt-5-chat-latest` and its successors reason as hard as they like or not at all.
     of(&[Family::Gpt]).spoken(OPENAIS).since(5, 0).named(&["-chat"]).facts(&[

@@ -12,7 +12,7 @@ const LINES: &str = r#"quotas = [
 const NOW_MS: i64 = 1_795_521_600_000;
 
 #[test]
-fn the_first_end_of_a_day_counts_and_neither_minutes_nor_what_never_resets() {
+fn the_first_end_of_a_day_counts_but_no_minutes_nor_what_never_resets() {
     let of = |lines: &str| Allowances::default().expires_ms(&charges(lines, NOW_MS), NOW_MS);
     assert_eq!(of(LINES), NOW_MS + 3 * HOUR);
     assert_eq!(of("quota = { rpd = 10, zone = \"UTC\" }"), NOW_MS + 12 * HOUR);

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::*;
 use crate::call::{Call, Demand};
-use crate::candidate::{Named, SkipReason};
+use crate::candidate::{AttemptParts, SkipReason};
 use crate::operation::Operation;
 use crate::outcome::Progress;
 use crate::price::Price;
@@ -41,10 +41,10 @@ fn served(lines: &str) -> Catalog {
     catalog(lines, "rpm = 1\nbudget = \"1 USD/day\"".replace('\n', ", ").as_str())
 }
 
-fn to(catalog: &Catalog) -> Named<'_> {
+fn to(catalog: &Catalog) -> AttemptParts<'_> {
     let target = &catalog.models[0].targets[0];
     let credential = target.provider.credentials.first().map(|credential| &**credential);
-    Named { target, provider: &target.provider, upstream_model: "u", credential }
+    AttemptParts { target, provider: &target.provider, upstream_model: "u", credential }
 }
 
 fn with_target(lines: &str) -> Catalog {
@@ -64,7 +64,7 @@ fn an_attempt_without_limits_is_charged_nothing_and_asks_nobody() {
 }
 
 #[test]
-fn tokens_are_guessed_from_the_size_of_the_body_and_the_most_that_is_wanted() {
+fn tokens_are_guessed_from_the_size_of_the_body_and_the_wanted_maximum() {
     let catalog = with_target("quota = { tpd = 5000 }");
     let call = call(Operation::Chat);
     let estimate = Estimate::of(&call, &look);
@@ -99,7 +99,7 @@ fn a_budget_is_charged_the_dearest_and_counting_tokens_is_free() {
     assert_eq!(money(Operation::CountTokens), 0);
 }
 
-fn charged(is_late: bool) -> Charged {
+fn charged(is_late: bool) -> UnsettledCharges {
     let catalog = with_target("quota = { rpm = 10, tpd = 5000 }\nconcurrent = 2");
     let call = call(Operation::Chat);
     Estimate::of(&call, &look).of_attempt(to(&catalog), at(0)).made(is_late)
@@ -127,10 +127,10 @@ fn how_far_an_attempt_came_decides_what_it_stays_charged() {
 #[test]
 fn what_was_used_replaces_what_was_guessed_and_only_once() {
     let usage = Usage { input_tokens: Some(100), output_tokens: Some(20), ..Usage::default() };
-    let seen = Seen { usage, content_bytes: 80, is_whole: true };
+    let seen = AnswerSummary { usage, content_bytes: 80, is_whole: true };
     let mut made = charged(false);
     assert!(!made.is_estimated(&seen));
-    assert!(made.is_estimated(&Seen::default()));
+    assert!(made.is_estimated(&AnswerSummary::default()));
     assert_eq!(deltas(&made.settle(&seen)), [0, -30, -1]);
     assert_eq!(made.settle(&seen), []);
     assert_eq!(made.end(Progress::WorkedOn), [], "a call that is dropped afterwards corrects nothing");
@@ -173,6 +173,7 @@ fn a_refusal_says_which_limit_and_when_the_last_of_them_is_free_again() {
     assert!(skip.message.is_some_and(|said| said.contains("rpd") && said.contains("rpm")));
     let silent = refused(&[], 1_000, 500);
     assert_eq!((silent.until_ms, silent.message), (Some(1_500), None), "it is looked for again soon");
-    let for_good: Vec<Over> = over.into_iter().map(|each| Over { is_for_good: true, ..each }).collect();
+    let for_good: Vec<ExceededLimit> =
+        over.into_iter().map(|each| ExceededLimit { is_for_good: true, ..each }).collect();
     assert_eq!(refused(&for_good, 0, 500).until_ms, None);
 }

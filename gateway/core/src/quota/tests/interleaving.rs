@@ -15,7 +15,7 @@ impl Ledger {
         self.0.iter().map(|((id, bucket), spent)| Row { id: id.clone(), bucket: *bucket, spent: *spent }).collect()
     }
 
-    pub(super) fn reserve(&mut self, charges: &[Charge], now_ms: i64) -> Result<(), Vec<Over>> {
+    pub(super) fn reserve(&mut self, charges: &[Charge], now_ms: i64) -> Result<(), Vec<ExceededLimit>> {
         let over = over(charges, &self.rows(), now_ms);
         if !over.is_empty() {
             return Err(over);
@@ -148,7 +148,7 @@ proptest! {
     }
 }
 
-impl Over {
+impl ExceededLimit {
     fn unit_is_sliding(&self, charges: &[Charge]) -> bool {
         charges.iter().any(|charge| charge.id == self.id && matches!(charge.ends, Ends::After(_)))
     }

@@ -35,7 +35,7 @@ fn one_less_is_no_news_and_the_first_the_last_and_another_day_are() {
 }
 
 #[test]
-fn what_an_account_may_is_known_of_its_credential_and_the_rest_of_its_lane() {
+fn limits_of_an_account_are_its_credentials_and_the_rest_is_its_lanes() {
     let mut limits = LearntLimits::default();
     limits.learn(&subjects(), vec![LimitSignal { of_account: true, ..signal(2000, 9, HOUR) }, signal(500, 9, HOUR)], 5);
     let known: Vec<(String, Option<u64>)> = limits.all().map(|each| (each.subject.key(), each.signal.limit)).collect();

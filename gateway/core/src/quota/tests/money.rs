@@ -106,7 +106,7 @@ fn a_credit_that_is_spent_is_remembered_without_a_time() {
 }
 
 #[test]
-fn money_is_settled_with_what_a_call_cost_and_kept_where_that_is_not_known() {
+fn money_is_settled_with_the_cost_of_a_call_and_kept_where_it_is_unknown() {
     let charges = [budget("1 USD/day", 100, 0)];
     let delta = |adjustments: Vec<Adjustment>| adjustments.first().map_or(0, |each| each.delta);
     assert_eq!(delta(settle(&charges, spend(170))), 70);

@@ -85,7 +85,7 @@ fn an_attempt_is_kept_with_its_outcome_unless_it_was_not_sent() {
     let catalog = catalog();
     let target = &catalog.models[0].targets[0];
     let credential = target.provider.credentials.first().map(|credential| &**credential);
-    let to = Named { target, provider: &target.provider, upstream_model: "upstream", credential };
+    let to = AttemptParts { target, provider: &target.provider, upstream_model: "upstream", credential };
     let refused =
         UpstreamError { status: 503, headers: Vec::new(), body: Vec::new(), hint: None, dialect: Dialect::OpenaiChat };
     let timeout = SendError::FirstByteTimeout;
@@ -99,7 +99,7 @@ fn an_attempt_is_kept_with_its_outcome_unless_it_was_not_sent() {
         let (operation, class) = (Operation::Chat, Class::Target);
         draft.attempted(
             to,
-            &Attempted { operation, outcome: &outcome, class, words, started_ms: 110, pieces: Pieces::None },
+            &AttemptEnd { operation, outcome: &outcome, class, words, started_ms: 110, pieces: Pieces::None },
             130,
         );
     }

@@ -1,7 +1,7 @@
 //! Which ways out a call may take.
 
 use super::*;
-use crate::health::At;
+use crate::health::AttemptTime;
 use crate::verdict::{Class, ErrorKind, Verdict};
 
 fn behind_proxies() -> Catalog {
@@ -20,7 +20,7 @@ fn behind_proxies() -> Catalog {
 
 fn refused_at(egress: &str) -> Health {
     let mut health = Health::default();
-    let at = At { started_ms: NOW_MS, now_ms: NOW_MS, jitter: 0.5 };
+    let at = AttemptTime { started_ms: NOW_MS, now_ms: NOW_MS, jitter: 0.5 };
     health.note(&Subjects::of("a", "x", Some("c-0"), Some(egress)), Verdict::of(Class::Egress), "400", at);
     health
 }
@@ -75,7 +75,7 @@ fn an_unreachable_host_keeps_back_who_goes_there_directly_and_is_named() {
     let mut catalog = Document::from_toml(text).and_then(|document| document.validate()).expect("a valid catalog");
     catalog.resolve(None, &|_| None);
     let mut health = Health::default();
-    let at = |now_ms| At { started_ms: now_ms, now_ms, jitter: 0.5 };
+    let at = |now_ms| AttemptTime { started_ms: now_ms, now_ms, jitter: 0.5 };
     let of = Subjects::of("a", "x", None, None).at("http://down.example:80");
     let timed_out = Verdict { kind: ErrorKind::ConnectTimeout, ..Verdict::of(Class::Target) };
     health.note(&of, timed_out, "did not accept the connection in time", at(NOW_MS));
@@ -103,7 +103,7 @@ fn a_target_out_of_reach_tells_which_way_out_rests_and_until_when() {
     let text = r#"{ provider = "a", model = "x" }"#;
     let catalog = catalog(text);
     let mut health = Health::default();
-    let at = At { started_ms: NOW_MS, now_ms: NOW_MS, jitter: 0.5 };
+    let at = AttemptTime { started_ms: NOW_MS, now_ms: NOW_MS, jitter: 0.5 };
     health.note(&Subjects::of("a", "x", Some("c-0"), None), Verdict::of(Class::Egress), "400", at);
     let candidates = route(&ask(&catalog, &health, 1), &mut Rotation::default());
     let skipped = &candidates.skipped[0];

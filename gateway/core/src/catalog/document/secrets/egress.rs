@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Held, Kind, Place, plain_or_reference};
+use super::{Kind, Place, SecretValue, plain_or_reference};
 use crate::catalog::schema::{format, join};
 
 /// A proxy's URL is a secret where it holds a user and a password.
-pub(super) fn held(text: &str) -> Held {
+pub(super) fn held(text: &str) -> SecretValue {
     match (plain_or_reference(text), format::proxy_url(text)) {
-        (Held::Plain(_), Ok(())) if !text.contains('@') => Held::Elsewhere,
-        (Held::Plain(_), Err(_)) => Held::Unclear,
+        (SecretValue::Plain(_), Ok(())) if !text.contains('@') => SecretValue::Elsewhere,
+        (SecretValue::Plain(_), Err(_)) => SecretValue::Unclear,
         (held, _) => held,
     }
 }

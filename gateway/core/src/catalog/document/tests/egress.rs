@@ -86,7 +86,7 @@ fn an_egress_that_cannot_be_had_is_told_and_not_left_out() {
 }
 
 #[test]
-fn a_proxy_that_cannot_be_stored_without_a_master_key_is_told_with_its_place() {
+fn a_proxy_that_needs_a_master_key_to_be_stored_is_told_with_its_place() {
     let Err(problems) = document(EGRESS).accept(None, None, &mut nonces()) else { panic!("accepted") };
     let paths: Vec<&str> = problems.0.iter().map(|problem| problem.path.as_str()).collect();
     assert!(
@@ -118,7 +118,7 @@ fn the_key_for_a_relay_is_sealed_and_taken_back() {
 
 /// Whoever may edit the catalog must not read a stored secret by sending it past a host of his own.
 #[test]
-fn a_stored_secret_does_not_follow_to_a_way_out_where_somebody_else_reads_it() {
+fn a_stored_secret_does_not_follow_to_an_egress_where_others_read_it() {
     let stored = sealed(RELAY);
     let mut moved = stored.redacted();
     moved.sections["providers"][0]["egress"]["relay"] = json!("https://evil.example");

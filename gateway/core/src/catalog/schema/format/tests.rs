@@ -58,7 +58,7 @@ fn an_origin_and_a_proxy_have_no_path() {
 }
 
 #[test]
-fn a_proxy_may_name_a_user_and_a_password_and_says_what_is_wrong_with_them() {
+fn a_proxy_may_name_user_and_password_and_says_what_is_wrong_with_them() {
     for good in [
         "http://proxy.example",
         "HTTPS://u:p%40ss;w@proxy.example:8443/",

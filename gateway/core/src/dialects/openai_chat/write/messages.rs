@@ -36,7 +36,8 @@ pub(super) fn write(
             Role::System => written.push(message("system", content(parts, "\n\n", "messages")?)),
             Role::User => user(parts, &mut written, warnings)?,
             Role::Assistant => {
-                let kept = if calls || at >= current_turn { Kept::Whole { calls } } else { Kept::Nothing };
+                let kept =
+                    if calls || at >= current_turn { KeptReasoning::Whole { calls } } else { KeptReasoning::Nothing };
                 written.extend(assistant(parts, kept, profile));
             }
         }
@@ -91,13 +92,13 @@ fn tool(result: ToolResult, shown: &mut Vec<Part>, warnings: &mut Warnings) -> V
 /// Which reasoning is given back: that of the model's current turn and of turns in which it called tools. DeepSeek and
 /// Moonshot ask for that, and nobody reads the rest. <https://api-docs.deepseek.com/guides/thinking_mode#tool-calls>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kept {
+enum KeptReasoning {
     Nothing,
     Whole { calls: bool },
 }
 
 /// What a model does not read is left out: strict providers refuse it.
-fn assistant(parts: Vec<Part>, kept: Kept, profile: &Profile) -> Option<Value> {
+fn assistant(parts: Vec<Part>, kept: KeptReasoning, profile: &Profile) -> Option<Value> {
     let mut texts: Vec<String> = Vec::new();
     let mut tool_calls: Vec<ToolCall> = Vec::new();
     let mut reasoning: Vec<ReasoningPart> = Vec::new();
@@ -119,7 +120,7 @@ fn assistant(parts: Vec<Part>, kept: Kept, profile: &Profile) -> Option<Value> {
     message.insert("role".to_owned(), "assistant".into());
     let text = if texts.is_empty() { Value::Null } else { texts.join("\n").into() };
     message.insert("content".to_owned(), text);
-    if let Kept::Whole { calls } = kept {
+    if let KeptReasoning::Whole { calls } = kept {
         reasoning::write_for(profile, reasoning, calls, &mut message);
     }
     calls::write_all(tool_calls, false, &mut message);

@@ -95,19 +95,19 @@ impl Piece {
 
 /// What an event says of the item and the part it is about.
 #[derive(Debug)]
-pub(super) struct Told<'d> {
+pub(super) struct ItemLocation<'d> {
     place: Option<u64>,
     id: Option<&'d str>,
     content: Option<u64>,
     summary: u64,
 }
 
-impl<'d> Told<'d> {
+impl<'d> ItemLocation<'d> {
     pub(super) fn of(data: &'d Value) -> Self {
         let count = |name: &str| data.get(name).and_then(Value::as_u64);
         let content = count("content_index");
         let summary = count("summary_index").or(content).unwrap_or(0);
-        Told { place: count("output_index"), id: text(data, "item_id"), content, summary }
+        ItemLocation { place: count("output_index"), id: text(data, "item_id"), content, summary }
     }
 }
 
@@ -117,7 +117,7 @@ impl Items {
     }
 
     /// An item begins.
-    pub(super) fn added(&mut self, told: &Told<'_>, item: &Value, out: &mut Vec<Event>) {
+    pub(super) fn added(&mut self, told: &ItemLocation<'_>, item: &Value, out: &mut Vec<Event>) {
         let (kind, ids) = (ItemKind::of(item), ids_of(item));
         // Providers that count wrongly give several items one id, so that each beginning is that of another item.
         let begun = |item: &Item| !item.was_added && !item.is_done && item.has_id(&ids);
@@ -133,7 +133,14 @@ impl Items {
     }
 
     /// More words of a message; `is_all`: all of a part, which count where no piece came.
-    pub(super) fn words(&mut self, told: &Told<'_>, kind: &PartKind, words: &str, is_all: bool, out: &mut Vec<Event>) {
+    pub(super) fn words(
+        &mut self,
+        told: &ItemLocation<'_>,
+        kind: &PartKind,
+        words: &str,
+        is_all: bool,
+        out: &mut Vec<Event>,
+    ) {
         let Some(at) = self.find(told, ItemKind::Message, words, out) else { return };
         if let Some(item) = self.items.get_mut(at) {
             item.counts_parts |= told.content.is_some();
@@ -142,7 +149,7 @@ impl Items {
     }
 
     /// More reasoning. The pieces of a summary are one piece of reasoning, with a blank line between them.
-    pub(super) fn reasoning(&mut self, told: &Told<'_>, words: &str, is_all: bool, out: &mut Vec<Event>) {
+    pub(super) fn reasoning(&mut self, told: &ItemLocation<'_>, words: &str, is_all: bool, out: &mut Vec<Event>) {
         let Some(at) = self.find(told, ItemKind::Reasoning, words, out) else { return };
         let piece = self.piece(at, 0);
         let (is_filled, last) = piece.as_ref().map_or((false, 0), |piece| (piece.is_filled, piece.summary));
@@ -159,7 +166,14 @@ impl Items {
     }
 
     /// More arguments of a call.
-    pub(super) fn arguments(&mut self, told: &Told<'_>, text: &str, name: &str, is_all: bool, out: &mut Vec<Event>) {
+    pub(super) fn arguments(
+        &mut self,
+        told: &ItemLocation<'_>,
+        text: &str,
+        name: &str,
+        is_all: bool,
+        out: &mut Vec<Event>,
+    ) {
         let Some(at) = self.find(told, ItemKind::Call, text, out) else { return };
         let Some(item) = self.items.get(at) else { return };
         if item.was_added {
@@ -172,7 +186,7 @@ impl Items {
     }
 
     /// An item is told as a whole.
-    pub(super) fn done(&mut self, told: &Told<'_>, item: Value, out: &mut Vec<Event>) {
+    pub(super) fn done(&mut self, told: &ItemLocation<'_>, item: Value, out: &mut Vec<Event>) {
         let (kind, ids) = (ItemKind::of(&item), ids_of(&item));
         let open = |fits: &dyn Fn(&Item) -> bool| {
             self.items.iter().position(|item| item.kind == kind && !item.is_done && fits(item))
@@ -223,7 +237,7 @@ impl Items {
     }
 
     /// The item of this kind that an event is about; a new one where none can be meant and there is something to give.
-    fn find(&mut self, told: &Told<'_>, kind: ItemKind, given: &str, out: &mut Vec<Event>) -> Option<usize> {
+    fn find(&mut self, told: &ItemLocation<'_>, kind: ItemKind, given: &str, out: &mut Vec<Event>) -> Option<usize> {
         let is_named =
             |item: &Item| item.kind == kind && told.id.is_some_and(|id| item.ids.iter().any(|own| own == id));
         let named = self.items.iter().rposition(is_named);
