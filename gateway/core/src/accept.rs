@@ -1,5 +1,5 @@
-//! Step 1: what is asked for. [`find`] matches method and path against the one table of routes, which also declares
-//! what each route needs; [`call`] reads from the body only what llmio acts on and leaves the rest unparsed.
+//! Step 1: what a request asks for. [`find`] matches method and path against the one table of routes, which also
+//! declares what each route needs; [`call`] reads from the body only what llmio acts on and leaves the rest unparsed.
 
 mod body;
 pub mod browser;
@@ -20,7 +20,7 @@ use crate::refusal::Shape;
 
 pub use body::{Head, call};
 pub use demand::{demand, prompt_beginning};
-/// A request body may have this many bytes. Larger ones are refused with 413.
+/// The largest body of a request, in bytes. Larger ones are refused with 413.
 pub const BODY_BYTES_MAX: usize = 32 << 20;
 
 /// One row of the route table.
@@ -28,12 +28,12 @@ pub const BODY_BYTES_MAX: usize = 32 << 20;
 pub struct Route {
     /// The method, in capitals, or [`ANY`].
     pub method: &'static str,
-    /// The path; its `{}` takes what stands there, which must not be empty: all of it at the end of a path, and up to
-    /// the last place where the rest of the pattern fits elsewhere.
+    /// The path. Its `{}` matches any text that is not empty: the rest of the path if it stands at the end, and
+    /// otherwise as much as lets the rest of the pattern match.
     pub path: &'static str,
     /// What the caller must present.
     pub needs: Needs,
-    /// Where it leads.
+    /// The endpoint that it leads to.
     pub endpoint: Endpoint,
 }
 
@@ -45,11 +45,11 @@ const fn calls(path: &'static str, operation: Operation) -> Route {
     row("POST", path, Needs::Key, Endpoint::Call(operation))
 }
 
-/// Every method.
+/// Stands for every method.
 pub const ANY: &str = "*";
 
-/// Every route there is. A path that is not here is answered with 404, and nothing is answered without what its row
-/// needs. [`find`] knows the prefixes under which they are served as well.
+/// All routes. Any other path is answered with 404, and a request without what its row needs is refused. [`find`] also
+/// knows the prefixes under which the routes are served.
 pub const ROUTES: &[Route] = &[
     calls("/v1/chat/completions", Operation::Chat),
     calls("/v1/responses", Operation::Responses),
@@ -126,16 +126,16 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/api/host", Needs::Admin, Endpoint::Admin(Admin::Host)),
 ];
 
-/// What the route table says of a method and a path.
+/// The row that matches a method and a path, or why none does.
 #[derive(Debug, PartialEq, Eq)]
 pub enum RouteMatch<'p> {
-    /// A route, and what stood in the place of its `{}`, still percent-encoded.
+    /// A route, and the text that its `{}` matched, still percent-encoded.
     Route(Needs, Endpoint, &'p str),
     /// A CORS preflight for a data route.
     Preflight,
-    /// The path exists, with these methods.
+    /// The path exists, but only with these methods.
     WrongMethod(String),
-    /// No such path.
+    /// There is no such path.
     Unknown,
 }
 
@@ -144,19 +144,19 @@ pub fn is_admin(path: &str) -> bool {
     path == "/api" || path.starts_with("/api/")
 }
 
-/// Where each dialect is served besides `/v1` and `/v1beta`, and what may follow there.
+/// The prefix under which each dialect is served besides `/v1` and `/v1beta`, and what may follow it.
 const PREFIXES: [(&str, &[&str]); 3] =
     [("/openai", &["/v1/"]), ("/anthropic", &["/v1/"]), ("/gemini", &["/v1beta/", "/v1/"])];
 
-/// Whether a path belongs to the APIs that are proxied, which pages of any origin may call.
+/// Whether a path belongs to the proxied APIs, which pages of any origin may call.
 fn is_data(path: &str) -> bool {
     let is_versionless = |route: &&Route| versionless(route.path).is_some_and(|_| matches(route.path, path).is_some());
     ["/v1/", "/v1beta/", "/openai/"].iter().any(|prefix| path.starts_with(prefix))
         || ROUTES.iter().any(|route| is_versionless(&route))
 }
 
-/// Looks up a method and a path (without query) in [`ROUTES`]. What is read with GET outside of the admin API answers
-/// HEAD too, by which monitors ask whether something is there.
+/// Looks up a method and a path (without query) in [`ROUTES`]. Outside the admin API, paths that answer GET also answer
+/// HEAD, with which monitors check that a service is there.
 pub fn find<'p>(method: &str, path: &'p str) -> RouteMatch<'p> {
     let path = inner(path);
     let mut allowed: Vec<&str> = Vec::new();
@@ -174,7 +174,7 @@ pub fn find<'p>(method: &str, path: &'p str) -> RouteMatch<'p> {
     }
     match allowed.as_slice() {
         [] => RouteMatch::Unknown,
-        // Gemini's methods stand behind a colon, where names of models may have one too.
+        // Gemini's methods follow a colon, but names of models may contain a colon too.
         _ if method == "POST" && not_served(path).is_some() => RouteMatch::Unknown,
         _ if method == "OPTIONS" && is_data(path) => RouteMatch::Preflight,
         _ => RouteMatch::WrongMethod(allowed.join(", ")),
@@ -205,13 +205,13 @@ fn matches<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
     rest?.strip_suffix(suffix).filter(|rest| !rest.is_empty())
 }
 
-/// A path of some version without it.
+/// A path without its version.
 fn versionless(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("/v1beta").or_else(|| path.strip_prefix("/v1"))?;
     Some(rest).filter(|rest| rest.starts_with('/'))
 }
 
-/// What providers serve and llmio does not, by the first step of its path.
+/// Endpoints that providers serve and llmio does not, by the first segments of their paths.
 const NOT_SERVED: [(&str, &str); 26] = [
     ("files", "files"),
     ("uploads", "files"),
@@ -241,7 +241,7 @@ const NOT_SERVED: [(&str, &str); 26] = [
     ("operations", "long-running operations"),
 ];
 
-/// What an unknown path asks for, where it is something that providers serve.
+/// The endpoint that an unknown path asks for, if providers serve it.
 pub fn not_served(path: &str) -> Option<&'static str> {
     let path = inner(path);
     let path = versionless(path).unwrap_or(path).strip_prefix('/')?;
@@ -259,7 +259,7 @@ fn is_method(path: &str) -> bool {
     ["content", "contents", "tokens", "predict"].iter().any(|ending| method.ends_with(ending))
 }
 
-/// The shape of errors at this path, as far as it tells: `None` where several dialects share it.
+/// The shape of errors at this path; `None` if several dialects share the path.
 fn shape_of_path(path: &str) -> Option<Shape> {
     let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
     let dialect = match () {
@@ -274,8 +274,8 @@ fn shape_of_path(path: &str) -> Option<Shape> {
     Some(Shape::Dialect(dialect))
 }
 
-/// The shape in which a request is answered when its route does not say: by its path, else by the headers only one
-/// dialect's clients send. A list of models in another dialect's shape reads as an empty one.
+/// The shape in which a request is answered if its route does not say: by its path, or else by headers that only one
+/// dialect's clients send. A list of models in another dialect's shape would look empty to a client.
 pub fn shape(path: &str, headers: &[(String, Vec<u8>)], query: Option<&str>) -> Shape {
     let has = |name: &str| headers::value(headers, name).is_some();
     let has_key = || query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("key=")));
@@ -305,23 +305,23 @@ pub fn client_address(peer: Option<IpAddr>, headers: &[(String, Vec<u8>)], trust
     Some(address)
 }
 
-/// The address of one hop. Some load balancers write its port too, Azure's `203.0.113.9:51234` and `[2001:db8::1]:443`
-/// (<https://learn.microsoft.com/azure/application-gateway/how-application-gateway-works>).
+/// The address of one hop. Some load balancers add its port, such as Azure's `203.0.113.9:51234` and
+/// `[2001:db8::1]:443` (<https://learn.microsoft.com/azure/application-gateway/how-application-gateway-works>).
 fn address_of(hop: &str) -> Option<IpAddr> {
     let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
     bare.parse().or_else(|_| hop.parse::<SocketAddr>().map(|socket| socket.ip())).ok()
 }
 
-/// Whether a request is its client's own repetition of one that failed, as the official SDKs say.
+/// Whether a request is the client's own retry of one that failed, which the official SDKs say in a header.
 pub fn is_repeated(headers: &[(String, Vec<u8>)]) -> bool {
     let count = headers::text(headers, "x-stainless-retry-count").and_then(|count| count.parse::<u32>().ok());
     count.is_some_and(|count| count > 0)
 }
 
-/// Headers a client's session may stand in, most specific first.
+/// Headers that may name a client's session, most specific first.
 const SESSION_HEADERS: [&str; 4] = ["x-claude-code-session-id", "x-session-id", "session-id", "x-session-affinity"];
 
-/// The client's session where its headers name one.
+/// The client's session, if its headers name one.
 pub fn session_in(headers: &[(String, Vec<u8>)]) -> Option<&str> {
     SESSION_HEADERS.iter().find_map(|wanted| headers::text(headers, wanted).filter(|text| !text.is_empty()))
 }

@@ -1,5 +1,5 @@
-//! Step 2: who asks. A presented credential is the admin token or a key of the catalog; both are compared by SHA-256,
-//! so no comparison depends on where two secrets first differ.
+//! Step 2: who the caller is. A presented credential is the admin token or a key of the catalog. Both are compared by
+//! SHA-256, so that the time of a comparison does not show where two secrets first differ.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -13,23 +13,23 @@ use crate::endpoint::Needs;
 use crate::redact;
 use crate::refusal::Refusal;
 
-/// Failing credentials an address may present in a minute before it has to wait.
+/// How many wrong credentials an address may present in a minute before it must wait.
 const FAILURES_MAX: u32 = 10;
 const WINDOW_MS: i64 = 60_000;
 const WAIT_MS_FIRST: i64 = 60_000;
 const WAIT_MS_MAX: i64 = 3_600_000;
 
-/// Addresses remembered at once; the oldest are forgotten first.
+/// How many addresses are remembered. The oldest are forgotten first.
 const ADDRESSES_MAX: usize = 1024;
 
-/// What a credential may stand in: header name and what precedes the credential there.
+/// Headers that may hold a credential, and what precedes it in the value.
 const PLACES: [(&str, &str); 4] =
     [("authorization", "bearer "), ("x-api-key", ""), ("x-goog-api-key", ""), ("api-key", "")];
 
-/// Who asks.
+/// The caller of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// Nobody in particular: the route needs nothing.
+    /// An unknown caller, on a route that needs no credential.
     Anyone,
     /// The holder of the admin token.
     Admin,
@@ -38,7 +38,7 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// The name of the caller's key, where it called with one.
+    /// The name of the caller's key, if the caller used one.
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::Key(name) => Some(name),
@@ -46,7 +46,7 @@ impl Caller {
         }
     }
 
-    /// What records call the caller.
+    /// The caller's name in records.
     pub fn name(&self) -> &str {
         match self {
             Self::Anyone => "",
@@ -56,12 +56,12 @@ impl Caller {
     }
 }
 
-/// The admin token as it is compared: its hash, or nothing while llmio has none.
+/// The hash of the admin token, or nothing while llmio has none.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Token(Option<[u8; 32]>);
 
 impl Token {
-    /// Takes the token; an empty one means that llmio is not configured.
+    /// Hashes the token. An empty one means that llmio is not configured.
     pub fn new(token: &str) -> Self {
         Token((!token.is_empty()).then(|| Sha256::digest(token.as_bytes()).into()))
     }
@@ -76,10 +76,11 @@ impl Token {
     }
 }
 
-/// A word shorter than this is no credential that protects anything.
+/// The shortest word that can be a credential.
 const CREDENTIAL_BYTES_MIN: usize = 8;
 
-/// What a client says of itself, without keys: those it presents elsewhere in its request, and what else looks like one.
+/// Texts in which a client describes itself, without the credentials of its request and without anything that looks
+/// like one.
 pub fn without_credentials(text: &str, headers: &[(String, Vec<u8>)], query: Option<&str>) -> String {
     let is_presented = |word: &str| {
         word.len() >= CREDENTIAL_BYTES_MIN && presented(headers, query).iter().any(|credential| credential == word)
@@ -87,7 +88,7 @@ pub fn without_credentials(text: &str, headers: &[(String, Vec<u8>)], query: Opt
     redact::without_keys(text, is_presented)
 }
 
-/// The credentials a request presents, in the order of the documentation: headers, then `?key=`.
+/// The credentials of a request, in the order of the documentation: headers first, then `?key=`.
 pub fn presented(headers: &[(String, Vec<u8>)], query: Option<&str>) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for (name, value) in headers {
@@ -106,8 +107,8 @@ pub fn presented(headers: &[(String, Vec<u8>)], query: Option<&str>) -> Vec<Stri
     found
 }
 
-/// The query without the admin token. Where the token opens a route it is the credential and none of the route's
-/// parameters, and nothing that quotes or reads those comes to see it.
+/// The query without the admin token. If the token opens a route it is not one of the route's parameters, and must not
+/// appear in messages that quote them.
 pub fn without_token(query: &str, token: &Token) -> Option<String> {
     let is_token = |pair: &str| {
         let credential = pair.strip_prefix("key=").and_then(crate::uri::decode_parameter);
@@ -123,7 +124,7 @@ fn push_unique(found: &mut Vec<String>, credential: &str) {
     }
 }
 
-/// Decides who asks. `now_ms` is the wall clock; `url` is where keys are made, for the message.
+/// Decides who the caller is. `now_ms` is the wall clock; `url` is the page where keys are made, for the message.
 pub fn authenticate(
     needs: Needs,
     presented: &[String],
@@ -131,7 +132,7 @@ pub fn authenticate(
     catalog: &Catalog,
     now_ms: i64,
 ) -> Result<Caller, Refusal> {
-    // A relay asks for its key itself, and in a place of its own: the others hold what belongs to its origin.
+    // A relay checks its key itself, in a header of its own. All other credentials are meant for its origin.
     if matches!(needs, Needs::Nothing | Needs::Relay) {
         return Ok(Caller::Anyone);
     }
@@ -163,7 +164,7 @@ pub fn authenticate(
     }
 }
 
-/// The caller a key stands for, if it may be used now.
+/// The caller that a key stands for, if the key may be used now.
 pub fn allowed_now(key: &Key, now_ms: i64) -> Result<Caller, Refusal> {
     if !key.enabled {
         let said = format!("Key {:?} is disabled. Enable it in the catalog or use another.", key.name);
@@ -192,7 +193,8 @@ fn unknown(presented: &[String]) -> Refusal {
             "No key was presented. Send `Authorization: Bearer KEY`; `llmio keys create NAME` makes one.",
         ),
         Some(credential) => {
-            // Four characters help its owner to recognise it and nobody to use it; short ones show nothing.
+            // Four characters let the owner recognise the key, and are useless to others. Of short keys nothing is
+            // shown.
             let count = credential.chars().count();
             let tail: String = credential.chars().skip(count.saturating_sub(if count >= 16 { 4 } else { 0 })).collect();
             let ending = if tail.is_empty() { String::new() } else { format!(" ending {tail}") };
@@ -213,7 +215,7 @@ pub fn may_use(caller: &Caller, model: &str, catalog: &Catalog) -> bool {
     }
 }
 
-/// Whether the caller may use the model `name` that it asked for as `asked`, or why not.
+/// Checks that the caller may use the model `name`, which the request calls `asked`.
 pub fn check_model(caller: &Caller, name: &str, asked: &str, catalog: &Catalog) -> Result<(), Refusal> {
     if may_use(caller, name, catalog) || may_use(caller, asked, catalog) {
         return Ok(());
@@ -225,8 +227,8 @@ pub fn check_model(caller: &Caller, name: &str, asked: &str, catalog: &Catalog) 
     Err(Refusal::forbidden("model_not_allowed", said).about("model"))
 }
 
-/// Slows down addresses that keep presenting unknown credentials. Only failures are counted and only failures are
-/// refused: a valid key passes whatever its address did before.
+/// Slows down addresses that keep presenting wrong credentials. Only wrong credentials are counted and refused: a valid
+/// key passes whatever its address did before.
 #[derive(Debug, Default)]
 pub struct Throttle {
     addresses: HashMap<IpAddr, Failures>,
@@ -241,7 +243,7 @@ struct Failures {
 }
 
 impl Throttle {
-    /// Takes note of a failing credential. `Err` holds how many seconds its address has to wait by now.
+    /// Notes a wrong credential. `Err` holds the seconds that its address must wait now.
     pub fn failed(&mut self, address: IpAddr, now_ms: i64) -> Result<(), u64> {
         if self.addresses.len() >= ADDRESSES_MAX {
             self.forget_oldest();
@@ -275,7 +277,7 @@ impl Throttle {
     }
 }
 
-/// An IPv6 customer holds a /64 at least, so that is what is counted.
+/// The network of an address. A customer of IPv6 has at least a /64, so that whole networks are counted.
 fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX))),

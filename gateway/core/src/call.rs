@@ -1,42 +1,42 @@
-//! One client request that is to be balanced: what llmio reads of it, and what it needs of a target.
+//! A client's request that is balanced over targets: what llmio reads of it, and what it needs of a target.
 
 use std::ops::Range;
 
 use crate::operation::Operation;
 use crate::price::Pieces;
 
-/// One client request that is to be balanced, as far as llmio reads it.
+/// A client's request that is balanced over targets, as far as llmio reads it.
 #[derive(Debug)]
 pub struct Call {
-    /// What is asked of a provider.
+    /// The operation that is asked for.
     pub operation: Operation,
     /// The model's public name as the client wrote it.
     pub model: String,
-    /// Whether the answer is wanted as a stream.
+    /// Whether the client wants a stream.
     pub streamed: bool,
-    /// Gemini: the stream is wanted as a JSON array instead of events.
+    /// Gemini: whether the client wants the stream as a JSON array instead of events.
     pub as_array: bool,
-    /// Whether a streamed answer is wanted with a usage chunk.
+    /// Whether the client wants a usage chunk at the end of the stream.
     pub include_usage: bool,
-    /// The body as it came.
+    /// The body as the client sent it.
     pub body: Vec<u8>,
-    /// Where in `body` the model's name stands, or belongs.
+    /// Where in `body` the model's name stands, or would have to stand.
     pub names: Vec<NameAt>,
-    /// What to do to `body` for a usage chunk that the client did not ask for.
+    /// The edit of `body` that asks for a usage chunk if the client did not.
     pub usage_edit: Option<UsageEdit>,
-    /// The client's session, where the body names one.
+    /// The client's session, if the body names one.
     pub session: Option<String>,
-    /// Where in `body` the member `session_id` stands, which is meant for llmio.
+    /// Where in `body` the member `session_id` stands, which is meant for llmio and not for the provider.
     pub session_span: Option<Range<usize>>,
-    /// Tokens the client wants at most.
+    /// The most tokens that the client wants.
     pub tokens_max: Option<u64>,
-    /// Responses: the answer this call goes on from, which its provider keeps.
+    /// Responses: the stored response that this call continues.
     pub previous_response: Option<String>,
-    /// Responses: its provider keeps the answer, so that later calls can go on from it.
+    /// Responses: whether the provider stores the answer, so that later calls can continue it.
     pub is_stored: bool,
-    /// What of the query travels on.
+    /// The part of the query that is sent to the provider.
     pub query: Option<&'static str>,
-    /// The body has members by which a provider may be made to serve something else ([`ROUTING_MEMBERS`]).
+    /// Whether the body has members that make some providers serve another model ([`ROUTING_MEMBERS`]).
     pub has_routing: bool,
 }
 
@@ -68,31 +68,31 @@ pub const ROUTING_MEMBERS: [&str; 17] = [
     "provider_options",
 ];
 
-/// What gives a chat stream a usage chunk.
+/// The edit that asks for a usage chunk in a chat stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageEdit {
-    /// Where `stream_options` have their value, or where a member belongs.
+    /// Where the value of `stream_options` stands, or where the member would have to stand.
     pub span: Range<usize>,
     /// The value of `stream_options`.
     pub options: String,
-    /// There are none yet.
+    /// Whether the body has no `stream_options` yet.
     pub is_new: bool,
 }
 
 impl UsageEdit {
-    /// What stands in the place of the bytes of `span`.
+    /// The bytes that replace those of `span`.
     pub fn spliced(&self) -> Vec<u8> {
         let before = if self.is_new { ",\"stream_options\":" } else { "" };
         format!("{before}{}", self.options).into_bytes()
     }
 }
 
-/// A place in a body where the model's name stands, or belongs.
+/// A place in a body where the model's name stands, or would have to stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameAt {
     /// The bytes that are replaced: a whole JSON value, quotes included, or a form field's value.
     pub span: Range<usize>,
-    /// How it is written there.
+    /// How the name is written there.
     pub form: NameForm,
 }
 
@@ -107,7 +107,7 @@ pub enum NameForm {
     Plain,
     /// `"model":"name",` before the first member of an object that names none.
     Member {
-        /// Other members follow.
+        /// Whether other members follow.
         followed: bool,
     },
 }
@@ -115,14 +115,14 @@ pub enum NameForm {
 /// What a call needs of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Demand {
-    /// It brings tools.
+    /// The call has tools.
     pub tools: bool,
-    /// It wants an answer that follows a JSON schema.
+    /// The call wants an answer that follows a JSON schema.
     pub structured: bool,
-    /// It brings images.
+    /// The call has images.
     pub images: bool,
-    /// What it takes of a context window, estimated: four bytes to a token, without the escapes of JSON.
+    /// How many tokens of a context window it takes, estimated: four bytes for a token, without JSON's escapes.
     pub tokens: u64,
-    /// What it makes or hears that is not words.
+    /// What it generates or transcribes apart from text.
     pub pieces: Pieces,
 }

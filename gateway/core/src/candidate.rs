@@ -1,5 +1,5 @@
-//! The targets that can serve a call, one try at one of them, and the reasons why others cannot: what the router makes,
-//! failover walks, and records keep.
+//! The targets that can serve a call, one attempt at one of them, and the reasons why other targets cannot. The router
+//! makes these, failover walks them, and records keep them.
 
 use std::sync::Arc;
 
@@ -14,41 +14,41 @@ use crate::redact::Secrets;
 /// The targets that can serve a call, best first, and those that cannot.
 #[derive(Debug, Default)]
 pub struct Candidates {
-    /// In the order in which they are tried.
+    /// The candidates in the order in which they are tried.
     pub list: Vec<Candidate>,
-    /// The rest, each with its reason.
+    /// The other targets, each with its reason.
     pub skipped: Vec<Skipped>,
-    /// The number the order was drawn from.
+    /// The random number that decided the order.
     pub draw: u64,
-    /// What moved the first candidate to the front, where something did.
+    /// What moved the first candidate to the front, if anything did.
     pub affinity: Option<Affinity>,
 }
 
 /// A target and the credentials it can be called with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
-    /// One of the model asked for, or of one of its fallbacks.
+    /// A target of the requested model, or of one of its fallbacks.
     pub target: Arc<Target>,
     /// The provider's own name for the model.
     pub upstream_model: Arc<str>,
-    /// In the order in which they are tried. Empty: called without one.
+    /// The credentials in the order in which they are tried. If there are none, the target is called without one.
     pub credentials: Vec<Arc<Credential>>,
-    /// The way out of each of them; equal numbers share one.
+    /// The egress of each credential; credentials with equal numbers share one.
     pub egress_groups: Vec<usize>,
-    /// The last that was heard of it is a failure.
+    /// Whether the last known attempt at it failed.
     pub failing: bool,
-    /// Its context window in tokens, where that is known.
+    /// Its context window in tokens, if it is known.
     pub context: Option<u64>,
 }
 
 impl Candidate {
-    /// What it stands for, without a credential.
+    /// The parts of an attempt at it, without a credential.
     pub fn parts(&self) -> AttemptParts<'_> {
         let (target, upstream_model) = (&*self.target, &*self.upstream_model);
         AttemptParts { target, provider: &target.provider, upstream_model, credential: None }
     }
 
-    /// One try, with the credential at this place of its list.
+    /// The attempt with the credential at this place of the list.
     pub fn attempt(&self, credential: usize) -> Attempt {
         Attempt {
             target: Arc::clone(&self.target),
@@ -58,26 +58,26 @@ impl Candidate {
     }
 }
 
-/// One try at one target.
+/// One attempt at one target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
     /// The target.
     pub target: Arc<Target>,
     /// The provider's own name for the model.
     pub upstream_model: Arc<str>,
-    /// The credential, where one is used.
+    /// The credential, if one is used.
     pub credential: Option<Arc<Credential>>,
 }
 
 impl Attempt {
-    /// What it stands for.
+    /// The parts of the attempt.
     pub fn parts(&self) -> AttemptParts<'_> {
         let (target, upstream_model) = (&*self.target, &*self.upstream_model);
         AttemptParts { target, provider: &target.provider, upstream_model, credential: self.credential.as_deref() }
     }
 }
 
-/// What an attempt is made of, for whoever only looks at it.
+/// The parts of an attempt, as references.
 #[derive(Debug, Clone, Copy)]
 pub struct AttemptParts<'c> {
     /// The target.
@@ -86,58 +86,58 @@ pub struct AttemptParts<'c> {
     pub provider: &'c Provider,
     /// The provider's own name for the model.
     pub upstream_model: &'c str,
-    /// The credential, where one is used.
+    /// The credential, if one is used.
     pub credential: Option<&'c Credential>,
 }
 
 impl<'c> AttemptParts<'c> {
-    /// What records and messages call the target: `provider/upstream-model`.
+    /// The target's name in records and messages: `provider/upstream-model`.
     pub fn name(&self) -> String {
         format!("{}/{}", self.provider.name, self.upstream_model)
     }
 
-    /// The name that says what the model takes.
+    /// The name of the model's profile.
     pub fn profile(&self) -> &str {
         self.target.profile.as_deref().unwrap_or(self.upstream_model)
     }
 
-    /// The dialect a call has to be translated into, where the provider does not speak its own.
+    /// The dialect that a call must be translated into, if the provider does not speak the call's own.
     pub fn translated_to(&self, operation: Operation) -> Option<Dialect> {
         let endpoint = self.provider.serving(operation)?;
         (endpoint.dialect != operation.dialect()).then_some(endpoint.dialect)
     }
 
-    /// The address of the host that is asked; `None` behind an egress, which is then who is connected to.
+    /// The address of the host that is called; `None` behind an egress, since the connection then goes to the egress.
     pub fn address(&self, operation: Operation) -> Option<&'c Arc<str>> {
         let is_direct = self.provider.egress_of(self.credential).is_none();
         self.provider.serving(operation).filter(|_| is_direct).map(|endpoint| &endpoint.address)
     }
 
-    /// Whether an answer that names this model is one of the model that was asked for: by the provider's own name for it, a
-    /// version of that, or the name that says what it takes.
+    /// Whether a model that an answer names is the one that was asked for: the provider's own name for it, a version of
+    /// that, or the name of its profile.
     pub fn is_asked(&self, served: &str) -> bool {
         is_same_model(self.upstream_model, served) || is_same_model(self.profile(), served)
     }
 
-    /// What the model costs that it says it served instead. What the catalog says of the target is the least.
+    /// The price of the model that the provider says it served instead. It is never below the target's own price.
     pub fn priced_as(&self, served: &str) -> Option<Priced> {
         let other = self.provider.published(served)?;
         let is_dearer = |own: Price| other.price.input > own.input || other.price.output > own.output;
         self.target.price.is_none_or(is_dearer).then_some(other)
     }
 
-    /// The secrets its requests hold.
+    /// The secrets that its requests hold.
     pub fn secrets(self) -> &'c Arc<Secrets> {
         self.account().secrets()
     }
 
-    /// The provider and the credential alone.
+    /// Only the provider and the credential.
     pub fn account(self) -> Account<'c> {
         Account { provider: self.provider, credential: self.credential }
     }
 }
 
-/// Whether two names are of one model: providers add who made it, a channel and a date, or leave them out.
+/// Whether two names belong to one model: providers add or leave out the maker, a channel and a date.
 fn is_same_model(asked: &str, served: &str) -> bool {
     let bare = |name: &str| {
         let name = name.rsplit('/').next().unwrap_or_default();
@@ -152,7 +152,7 @@ fn is_same_model(asked: &str, served: &str) -> bool {
     is_version_of(&served, &asked) || is_version_of(&asked, &served)
 }
 
-/// Words that name a state of the same model.
+/// Words that name a release state of the same model.
 const VERSIONS: [&str; 6] = ["latest", "preview", "exp", "experimental", "free", "001"];
 
 /// A provider and the credential it is called with.
@@ -160,62 +160,62 @@ const VERSIONS: [&str; 6] = ["latest", "preview", "exp", "experimental", "free",
 pub struct Account<'c> {
     /// The provider.
     pub provider: &'c Provider,
-    /// The credential, where one is used.
+    /// The credential, if one is used.
     pub credential: Option<&'c Credential>,
 }
 
 impl<'c> Account<'c> {
-    /// The secrets its requests hold.
+    /// The secrets that its requests hold.
     pub fn secrets(self) -> &'c Arc<Secrets> {
         self.credential.map_or(&self.provider.secrets, |credential| &credential.secrets)
     }
 }
 
-/// A target that was not considered.
+/// A target that cannot be a candidate, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Skipped {
     /// `provider/upstream-model`
     pub target: String,
-    /// Why.
+    /// The reason.
     pub reason: SkipReason,
-    /// When it can be used again, Unix milliseconds; `None`: not before somebody changes something.
+    /// When it can be used again, in Unix milliseconds; `None` if an operator must change something first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<i64>,
-    /// More about it, such as which quota is spent.
+    /// More about the reason, such as which quota is spent.
     #[serde(rename = "said", skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
-/// The same without its target.
+/// A reason why a target cannot be used, without the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skip {
-    /// Why.
+    /// The reason.
     pub reason: SkipReason,
-    /// When it can be used again.
+    /// When the target can be used again.
     pub until_ms: Option<i64>,
-    /// More about it.
+    /// More about the reason.
     pub message: Option<String>,
 }
 
 impl Skip {
-    /// A reason that says all there is.
+    /// A skip whose reason needs no message.
     pub fn new(reason: SkipReason, until_ms: Option<i64>) -> Self {
         Skip { reason, until_ms, message: None }
     }
 
-    /// When it can be used again; what needs somebody to change something comes after all else.
+    /// When the target can be used again, for sorting: what an operator must change comes last.
     pub(crate) fn back_ms(&self) -> i64 {
         self.until_ms.unwrap_or(i64::MAX)
     }
 
-    /// With the target it is about.
+    /// The skip of this target.
     pub fn of(self, target: String) -> Skipped {
         Skipped { target, reason: self.reason, until_ms: self.until_ms, message: self.message }
     }
 }
 
-/// Why a target was not considered.
+/// Why a target was skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipReason {
@@ -227,45 +227,45 @@ pub enum SkipReason {
     Dialect,
     /// None of the provider's credentials is enabled and can be read.
     NoCredential,
-    /// It lacks a capability the call needs.
+    /// The target lacks an ability that the call needs.
     Capability,
     /// Its context window is too small for the prompt.
     Context,
-    /// Its provider has a tag the key avoids.
+    /// Its provider has a tag that the key avoids.
     Tag,
-    /// It is reached through an egress proxy, and this host can use none.
+    /// It is reached through an egress, which this host does not support.
     EgressUnsupported,
-    /// The way out does not work now, or the provider refuses where it comes out.
+    /// Its egress does not work now, or the provider refuses the place where it comes out.
     EgressResting,
-    /// There is no connection to its host, whoever is asked there.
+    /// Its host cannot be reached, whatever is asked there.
     Unreachable,
-    /// Every credential was refused and rests.
+    /// All its credentials were refused, and are paused.
     CredentialsResting,
     /// It is over its rate limit.
     Cooling,
-    /// It has failed too often of late.
+    /// It has failed too often lately.
     Open,
     /// Its provider does not know the model.
     UnknownModel,
-    /// It may be tried by one call at a time, and another one does.
+    /// Only one call at a time may try it, and another call does so now.
     Probing,
     /// A quota is spent.
     QuotaSpent,
-    /// The call goes on from a response that another provider or credential made.
+    /// The call continues a response that another provider or credential made.
     #[serde(rename = "other_maker")]
     OtherOwner,
-    /// What the request says cannot be said in the provider's dialect.
+    /// The request says something that the provider's dialect cannot express.
     Untranslatable,
     /// Its price is not known, and the caller's key has a budget in money.
     Unpriced,
 }
 
-/// Who made a response of the Responses API, and keeps it.
+/// Who made, and stores, a response of the Responses API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResponseOwner {
     /// The provider's name.
     pub provider: String,
-    /// The credential's id, where it was called with one.
+    /// The credential's id, if one was used.
     pub credential: Option<String>,
 }
 

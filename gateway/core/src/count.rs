@@ -1,5 +1,5 @@
-//! How many tokens a conversation has, where no provider of its dialect can say: an estimate, and marked as one. Clients
-//! use it to see how full a context window is, for which a wrong tenth is better than an error.
+//! An estimate of a conversation's tokens, marked as one, for calls that no provider can answer. Clients use it to see
+//! how full a context window is, for which an error of a tenth is better than no answer.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::dialect::Dialect;
 use crate::pace::Pace;
 use crate::refusal::Reply;
 
-/// Marks an answer that was estimated.
+/// The header that marks an estimated answer.
 pub const ESTIMATED: &str = "x-llmio-estimated";
 
 /// The answer to a call that counts tokens: four bytes to a token (without the escapes of JSON), and images by the piece.

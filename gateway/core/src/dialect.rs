@@ -1,6 +1,6 @@
-//! Which API is spoken: the name of each, and what has to be known of it before anything is read or written in it.
+//! The dialects: the name of each API, and what must be known about it before anything is read or written.
 
-/// An API dialect. One word, the same in the catalog, in records and in code.
+/// An API dialect. Its name is the same word in the catalog, in records and in code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Dialect {
     /// OpenAI chat completions and the endpoints beside them.
@@ -13,7 +13,7 @@ pub enum Dialect {
     Gemini,
 }
 
-/// How a credential is presented to a provider.
+/// How a credential is sent to a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Auth {
     /// `authorization: Bearer …`
@@ -47,7 +47,7 @@ impl Dialect {
         Self::ALL.into_iter().find(|dialect| dialect.name() == name)
     }
 
-    /// How a credential is presented, where a catalog does not say.
+    /// How a credential is sent if a catalog does not say.
     pub fn auth(self) -> Auth {
         match self {
             Self::OpenaiChat | Self::OpenaiResponses => Auth::Bearer,
@@ -56,8 +56,8 @@ impl Dialect {
         }
     }
 
-    /// What is added to a base URL none of whose path segments is a version. OpenAI's is used as it is given: its
-    /// relays put theirs anywhere.
+    /// The version that is added to a base URL without one. OpenAI's base URLs are used as they are given, since relays
+    /// of that API put their versions anywhere.
     pub(crate) fn version(self) -> Option<&'static str> {
         match self {
             Self::OpenaiChat | Self::OpenaiResponses => None,
@@ -66,7 +66,7 @@ impl Dialect {
         }
     }
 
-    /// The other dialects, the one that carries most of a conversation of this one first.
+    /// The other dialects, beginning with the one that can express most of a conversation of this one.
     pub(crate) fn nearest(self) -> &'static [Dialect] {
         match self {
             Self::OpenaiChat => &[Self::OpenaiResponses, Self::Anthropic, Self::Gemini],
@@ -76,7 +76,7 @@ impl Dialect {
         }
     }
 
-    /// Whether errors of this dialect read like those of the other.
+    /// Whether errors of this dialect look like those of the other.
     pub(crate) fn error_is_like(self, other: Dialect) -> bool {
         let is_openai = |dialect: Dialect| matches!(dialect, Self::OpenaiChat | Self::OpenaiResponses);
         self == other || (is_openai(self) && is_openai(other))

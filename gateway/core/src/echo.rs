@@ -1,5 +1,5 @@
-//! The built-in provider: answers inside the gateway with what was said to it, so that llmio can be tried before any
-//! provider is entered. It speaks like a real one: streamed or not, with usage.
+//! The built-in provider: it answers inside the gateway by repeating what it was told, so that llmio can be tried
+//! before there is a provider. It behaves like a real one: streamed or not, with usage.
 
 use serde_json::{Value, json};
 
@@ -11,18 +11,19 @@ use crate::refusal::{Refusal, Reply, Shape};
 use crate::scan::plain_length;
 use crate::translate::{self, AnswerContext, Direction, Stream};
 
-/// A larger body is refused: an answer is made of all of it at once, and the demo is for trying things out.
+/// The largest body. An answer is made from all of it at once, and the demo is only for trying things out.
 const BODY_BYTES_MAX: usize = 256 << 10;
 
-/// What is said back at most. One event a word: a book would be hundreds of megabytes of events.
+/// The most that is repeated. Each word becomes an event: a book would be hundreds of megabytes of events.
 const CHARACTERS_MAX: usize = 4096;
 
-/// Whether it has an answer to such calls.
+/// Whether the provider can answer such calls.
 pub fn serves(operation: Operation) -> bool {
     operation.is_chat() || matches!(operation, Operation::Completions | Operation::Embeddings)
 }
 
-/// The answer to a call, in its caller's dialect. `id` and `now_s` (Unix seconds) go into it as a provider's own would.
+/// The answer to a call, in the caller's dialect. It contains `id` and `now_s` (Unix seconds) as a provider's answer
+/// would.
 pub fn answer(call: &Call, upstream_model: &str, id: &str, now_s: i64) -> Reply {
     let dialect = call.operation.dialect();
     let refuse = |refusal: Refusal| refusal.reply(Shape::Dialect(dialect), id);
@@ -74,7 +75,7 @@ fn stream_reply(status: u16, media_type: &str, body: impl Into<Vec<u8>>) -> Repl
     reply
 }
 
-/// The same in OpenAI's words, of which `body` is the request.
+/// The answer in OpenAI's dialect; `body` is the request in it.
 fn of_openai(head: &Head<'_>, call: &Call, body: &[u8], include_usage: bool) -> Reply {
     let body_bytes = plain_length(&call.body);
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -142,7 +143,7 @@ impl Head<'_> {
     }
 }
 
-/// One event a word, then the finish, the usage where it was asked for, and the end marker.
+/// The stream: one event for each word, then the finish, the usage if it was asked for, and the end marker.
 fn stream(head: &Head<'_>, text: &str, usage: Option<&Value>) -> String {
     let mut events = String::new();
     for (index, word) in text.split_inclusive(' ').enumerate() {
@@ -156,7 +157,7 @@ fn stream(head: &Head<'_>, text: &str, usage: Option<&Value>) -> String {
     events
 }
 
-/// A vector of the text's own bytes: the same text always has the same one, and different texts differ.
+/// A vector made of the text's bytes: equal texts have equal vectors, and different texts have different ones.
 fn embeddings(body: &Value, body_bytes: usize, model: &str) -> Reply {
     let input = body.get("input").unwrap_or(&Value::Null);
     let texts: Vec<String> = match input {
@@ -207,7 +208,7 @@ fn text_of(value: &Value) -> String {
     }
 }
 
-/// Four bytes to a token: the usual rough estimate.
+/// An estimate of tokens: the usual four bytes for each.
 fn tokens(bytes: usize) -> usize {
     bytes.div_ceil(4)
 }

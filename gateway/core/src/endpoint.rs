@@ -1,4 +1,4 @@
-//! What llmio answers, endpoint by endpoint, and what a caller must present before one is entered.
+//! Every endpoint of llmio, and the credential that each of them needs.
 
 use crate::operation::Operation;
 
@@ -9,13 +9,13 @@ pub enum Needs {
     Nothing,
     /// A client key or the admin token.
     Key,
-    /// What the relay says: a key in `x-llmio-key`, or nothing where it is public.
+    /// The key that the relay asks for in `x-llmio-key`, or nothing if the relay is public.
     Relay,
     /// The admin token.
     Admin,
 }
 
-/// Everything llmio answers.
+/// Everything that llmio answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
     /// A call that is balanced over targets.
@@ -28,11 +28,11 @@ pub enum Endpoint {
     Model,
     /// `HEAD /`: what clients probe with.
     Probe,
-    /// A response that its provider keeps.
+    /// A response that its provider stores.
     Stored(Stored),
     /// `GET /v1/responses`: Codex asks for a WebSocket.
     WebSocket,
-    /// What Claude Code reports of itself: taken and dropped.
+    /// Claude Code's telemetry, which is accepted and dropped.
     Telemetry,
     /// `GET /healthz`
     Alive,
@@ -42,7 +42,7 @@ pub enum Endpoint {
     Admin(Admin),
 }
 
-/// What is done with a response that its provider keeps.
+/// What can be done with a response that its provider stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
     /// `GET /v1/responses/{id}`
@@ -56,7 +56,7 @@ pub enum Stored {
 }
 
 impl Stored {
-    /// The method, and what stands behind the id in the path.
+    /// The method, and what follows the id in the path.
     pub(crate) fn method_and_suffix(self) -> (&'static str, &'static str) {
         match self {
             Self::Read => ("GET", ""),

@@ -1,8 +1,8 @@
-//! Step 5: what follows from an attempt's outcome. A machine without clock or I/O: outcome in, decision out, so that
-//! every sequence of failures is a table test.
+//! Step 5: what follows from the outcome of an attempt. It is a machine without clock or I/O, which takes an outcome
+//! and returns a decision, so that every sequence of failures is a table test.
 //!
-//! The order of the candidates was made before the first attempt. What an outcome says of health is its [`verdict`](crate::outcome::verdict), which
-//! whoever keeps health notes; the machine itself only walks on.
+//! The order of the candidates was made before the first attempt. What an outcome says about health is its
+//! [`verdict`](crate::outcome::verdict), which the caller notes; the machine itself only walks the list.
 
 mod budget;
 mod exhausted;
@@ -23,70 +23,70 @@ pub use key_spent::key_spent;
 /// What to do next.
 #[derive(Debug, PartialEq)]
 pub enum Decision {
-    /// Give the client this answer's body as it comes. The commit point: there is no failover after it.
+    /// Pass this answer's body to the client as it comes. This is the commit point: there is no failover after it.
     Relay,
-    /// Try this one, after so many milliseconds.
+    /// Make this attempt, after this many milliseconds.
     Try(Attempt, u64),
-    /// Answer with this; it is already in the caller's dialect where the upstream wrote it.
+    /// Answer with this. If the provider wrote it, it is already in the caller's dialect.
     Answer(State, Reply),
     /// Answer with a refusal.
     Refuse(Refusal),
-    /// Nothing was sent to anybody: these are the reasons.
+    /// Nothing was sent to any provider, for these reasons.
     Exhausted(Vec<Skipped>),
 }
 
-/// What the machine may still do, as far as it does not know itself.
+/// What the machine needs to know from outside to decide about another attempt.
 pub struct RetryContext<'a> {
-    /// The call's total time allows another attempt.
+    /// Whether the call's total time allows another attempt.
     pub time_left: bool,
-    /// Wall clock, Unix milliseconds.
+    /// The wall clock in Unix milliseconds.
     pub now_ms: i64,
-    /// A draw from 0 to 1.
+    /// A random number from 0 to 1.
     pub jitter: f64,
     /// The model's retry budget.
     pub budget: &'a mut RetryBudget,
     /// Whether an attempt's target and credential may be used, by what is known now.
     pub able: &'a dyn Fn(&Attempt) -> bool,
-    /// The call is its client's own repetition of one that failed.
+    /// Whether the call is its client's own retry of one that failed.
     pub is_repeated: bool,
 }
 
 /// Walks the candidates of one call.
 #[derive(Debug)]
 pub struct Failover {
-    /// What the caller speaks.
+    /// The dialect of the caller.
     dialect: Dialect,
-    /// The call's id, for errors that name it.
+    /// The id of the call, for errors that name it.
     id: String,
     candidates: Vec<Candidate>,
     position: usize,
     credential: usize,
     attempts_left: u32,
-    /// How many credentials more may be turned away without costing an attempt.
+    /// How many more credentials may be refused without costing an attempt.
     spared_left: u32,
     failures: Vec<Failure>,
     not_sent: Vec<Skipped>,
-    /// Targets that failed in a way that may be over in a moment, each to be tried once more.
+    /// Targets whose failures may be over in a moment; each may be tried once more.
     repeatable: Vec<Attempt>,
     repeats: u32,
     last: Option<Attempt>,
-    /// When the last outcome was judged, Unix milliseconds.
+    /// When the last outcome was judged, in Unix milliseconds.
     now_ms: i64,
-    /// The last failure is one of the only target, and may be over in a moment.
+    /// Whether the last failure is one of the only target, and may be over in a moment.
     may_pass: bool,
-    /// The first answer that called the prompt too long, or the request of a translation wrong; what a caller gets when
-    /// no other target takes it.
+    /// The first answer that called the prompt too long, or a translated request wrong. The caller gets it if no other
+    /// target accepts the request.
     refused: Option<(UpstreamError, ErrorKind)>,
 }
 
 /// How often a call may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttemptLimits {
-    /// Attempts, whatever comes of them.
+    /// The most attempts, whatever their outcomes.
     pub attempts: u32,
-    /// Credentials beside them that are turned away at the door, where the same target has another one. Each is asked
-    /// once and rests then; without this a pool of which most are dead or used up fails calls that its last good one could
-    /// serve.
+    /// How many credentials may be refused besides, if the same target has another one. Each is asked once and is
+    /// paused then. Without this, a pool of mostly dead or spent credentials would fail calls that its last good one
+    /// could serve.
     pub turned_away: u32,
 }
 
@@ -97,15 +97,15 @@ struct Failure {
     verdict: Verdict,
 }
 
-/// Before the same target is tried again: a quarter of a second, doubling, and jitter.
+/// The pause before the same target is tried again: a quarter of a second, doubling, with jitter.
 const BACKOFF_MS: u64 = 250;
 
-/// The same where no other target is left, so that an outage of a second or two is waited through, for three seconds at
-/// most. A client that repeats calls itself waits itself.
+/// The pauses if no other target is left, so that an outage of a second or two is waited out, for three seconds at
+/// most. If the client retries by itself, it waits by itself.
 const ALONE_PAUSES_MS: [u64; 3] = [700, 1_700, 100];
 
 impl Failover {
-    /// A machine over candidates in their order, for the call `id` of a caller that speaks `dialect`.
+    /// A machine for these candidates in their order, for the call `id` of a caller that speaks `dialect`.
     pub fn new(candidates: Vec<Candidate>, most: AttemptLimits, dialect: Dialect, id: String) -> Self {
         Failover {
             dialect,
@@ -126,12 +126,12 @@ impl Failover {
         }
     }
 
-    /// The first attempt, or `None` when there is nothing to try. To be called once, before any outcome is judged.
+    /// The first attempt, or `None` if there is none. Call it once, before any outcome is judged.
     pub fn first(&mut self) -> Option<Attempt> {
         self.take()
     }
 
-    /// Judges the outcome of the last attempt; `target` is what messages call it.
+    /// Judges the outcome of the last attempt; `target` is its name in messages.
     pub fn judge(&mut self, target: &str, outcome: Outcome, verdict: Verdict, retry: RetryContext<'_>) -> Decision {
         let class = verdict.class;
         let walk = walk_after(&outcome, verdict);
@@ -174,7 +174,8 @@ impl Failover {
         self.next(retry)
     }
 
-    /// An attempt that was not made costs nothing: the next one is looked for as if it had never been a candidate.
+    /// Handles an attempt that was not sent. It costs nothing: the next one is chosen as if this had never been a
+    /// candidate.
     fn not_sent(&mut self, target: &str, skip: Skip, retry: RetryContext<'_>) -> Decision {
         self.attempts_left = self.attempts_left.saturating_add(1);
         self.advance(match skip.reason {
@@ -193,8 +194,8 @@ impl Failover {
                 self.explain("The call's total time is used up"),
             ));
         }
-        // A first move to a target that works is free, since leaving the last one benches it. One that is failing itself
-        // is paid for, or an outage of all would be multiplied by their number.
+        // Moving on to a target that works costs no budget, since the last target is paused now. Moving to one that is
+        // failing does, or an outage of all targets would be multiplied by their number.
         while let Some(candidate) = self.candidates.get(self.position) {
             let is_free = !candidate.failing || self.failures.is_empty() || self.credential > 0;
             if is_free || retry.budget.spend(retry.now_ms) {
@@ -217,9 +218,9 @@ impl Failover {
         Some(attempt)
     }
 
-    /// A failing credential leaves the target to its other credentials, and a failing way out to those with another
-    /// one; any other failure leaves the target, but for a rate limit, which may be that of one credential. Whether the
-    /// target is kept.
+    /// Moves to the next attempt. A failing credential leaves the target to its other credentials, and a failing egress
+    /// to those with another one. Any other failure leaves the target, except a rate limit, which may concern only one
+    /// credential. Returns whether the target is kept.
     fn advance(&mut self, class: Class) -> bool {
         let next = self.candidates.get(self.position).and_then(|candidate| {
             let egress = candidate.egress_groups.get(self.credential);
@@ -237,7 +238,7 @@ impl Failover {
         next.is_some()
     }
 
-    /// Once everybody was asked: one that failed in passing is asked once more, after a pause, if the budget allows it.
+    /// After all were asked: one whose failure may be over is asked once more, after a pause, if the budget allows it.
     fn repeat(&mut self, retry: RetryContext<'_>) -> Option<Decision> {
         if self.attempts_left == 0 {
             return None;
@@ -254,7 +255,7 @@ impl Failover {
         Some(Decision::Try(attempt, after_ms))
     }
 
-    /// Before the next repetition; `None`: it is waited for no longer.
+    /// The pause before the next retry; `None` if there is to be none.
     fn pause_ms(&self, retry: &RetryContext<'_>) -> Option<u64> {
         let jitter = retry.jitter.clamp(0.0, 1.0);
         let (pause_ms, factor) = if self.is_alone() && !retry.is_repeated {
@@ -267,13 +268,13 @@ impl Failover {
         Some(pause_ms)
     }
 
-    /// Nobody else serves the model.
+    /// Whether no other target serves the model.
     fn is_alone(&self) -> bool {
         self.candidates.len() == 1
     }
 
-    /// A request that was refused goes once to another target where that may take it: one whose context window is larger,
-    /// and, where a translation may have been at fault, the next one.
+    /// Another target for a request that was refused, if one may accept it: a target with a larger context window, or,
+    /// if a translation may have been at fault, the next target.
     fn another_for(&mut self, error: &UpstreamError, kind: ErrorKind) -> Option<Attempt> {
         match kind {
             ErrorKind::ContextLength => self.larger_context(),
@@ -285,7 +286,7 @@ impl Failover {
         }
     }
 
-    /// A prompt too long for one target goes once to a target whose context window is known to be larger.
+    /// A target for a prompt that is too long, whose context window is known to be larger.
     fn larger_context(&mut self) -> Option<Attempt> {
         let context = self.candidates.get(self.position)?.context.unwrap_or(0);
         let larger = |candidate: &Candidate| candidate.context.is_some_and(|other| other > context);
@@ -295,7 +296,7 @@ impl Failover {
         self.take()
     }
 
-    /// The last upstream answer a caller can act on, else a refusal that names every attempt.
+    /// The last provider's answer that the caller can act on, or else a refusal that names every attempt.
     fn give_up(&mut self) -> Decision {
         if let Some((error, kind)) = self.refused.take() {
             return Decision::Answer(State::ClientError, self.shaped(error, kind));
@@ -304,7 +305,7 @@ impl Failover {
             return Decision::Refuse(refusal);
         }
         let actionable = |failure: &Failure| match &failure.outcome {
-            // An error that names llmio's own choice (a model name, an address) would send the caller looking in vain.
+            // An error about llmio's own choices (the name of a model, an address) would mislead the caller.
             Outcome::Answered(error) => match failure.verdict.class {
                 Class::Rate => true,
                 Class::Target if failure.verdict.kind == ErrorKind::Request => error.status != 403,
@@ -318,7 +319,7 @@ impl Failover {
         {
             let state = if verdict.class == Class::Rate { State::RateLimitedUpstream } else { State::UpstreamError };
             let mut reply = self.shaped(error, verdict.kind);
-            // Some say it under a status that would blame the request.
+            // Some providers report it with a status that would blame the request.
             if verdict.class == Class::Rate && reply.status != 529 {
                 reply.status = 429;
             }
@@ -338,11 +339,11 @@ impl Failover {
             _ if last.verdict.class == Class::Credential => Refusal::bad_gateway(State::UpstreamAuth, message),
             _ => Refusal::bad_gateway(State::UpstreamError, message),
         };
-        // Its client's own patience may be longer than an outage.
+        // A client that retries may have more patience than the outage.
         Decision::Refuse(Refusal { should_retry: refusal.should_retry.filter(|_| !self.may_pass), ..refusal })
     }
 
-    /// What is told where nothing but the keeper of the catalog, or who pays the account, can mend any failure.
+    /// The refusal if only the operator, or the person who pays for the account, can repair every failure.
     fn for_operator(&self) -> Option<Refusal> {
         let is_final = |failure: &Failure| match failure.verdict.class {
             Class::Credential => true,
@@ -371,7 +372,7 @@ impl Failover {
             Outcome::Head(status) => format!("{} answered {status}", failure.target),
             Outcome::NotSent(..) => format!("{} was not asked", failure.target),
         });
-        // A pool may have said the same many times.
+        // The credentials of a pool may all have reported the same.
         let mut said: Vec<(String, usize)> = Vec::new();
         for text in each {
             match said.iter_mut().find(|(known, _)| *known == text) {
@@ -385,14 +386,15 @@ impl Failover {
     }
 }
 
-/// How the credentials of a target are walked after an outcome.
+/// How the next credential of a target is tried after an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Walk {
-    /// The next one is asked, as an attempt.
+    /// The next one is tried, as an attempt.
     GoesOn,
-    /// The next one is asked, and this one costs no attempt: it was turned away before anything was done.
+    /// The next one is tried, and this one costs no attempt, since it was refused before anything was done.
     IsFree,
-    /// None is asked any more: what was said is of whoever asks, and one key after the other would make it worse.
+    /// No other is tried: the failure concerns the caller whoever it is, and trying one key after the other would make
+    /// it worse.
     Ends,
 }
 
@@ -400,14 +402,14 @@ fn walk_after(outcome: &Outcome, verdict: Verdict) -> Walk {
     let Outcome::Answered(error) = outcome else { return Walk::GoesOn };
     match (verdict.class, error.status) {
         (Class::Credential | Class::Rate, _) if error.blames_asker() => Walk::Ends,
-        // An overload under another status is the provider's as a whole.
+        // An overload with another status concerns the provider as a whole.
         (Class::Credential, _) | (Class::Rate, 429) => Walk::IsFree,
         _ => Walk::GoesOn,
     }
 }
 
-/// Whether a failure may be over in a moment. A silence has cost its whole limit already, and what is wrong with an
-/// address or a certificate stays wrong.
+/// Whether a failure may be over in a moment. A silence has used its whole time limit already, and a wrong address or
+/// certificate stays wrong.
 fn may_pass(outcome: &Outcome, verdict: Verdict) -> bool {
     match outcome {
         Outcome::Answered(error) => {
@@ -428,7 +430,7 @@ fn may_pass(outcome: &Outcome, verdict: Verdict) -> bool {
     }
 }
 
-/// The upstream's text is not shown for a refused credential: providers echo parts of the key in it.
+/// The provider's text is not shown for a refused credential, since providers repeat parts of the key in it.
 fn describe_answer(status: u16, verdict: Verdict) -> String {
     match (verdict.class, status) {
         (Class::Target, _) if verdict.kind == ErrorKind::UnknownModel => {

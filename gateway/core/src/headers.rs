@@ -1,7 +1,7 @@
-//! Headers as they come: a list of lower-case names and the bytes of their values.
+//! Headers in the form in which they come: a list of lower-case names and the bytes of their values.
 
-/// Headers of one connection (RFC 9110, section 7.6.1, and what proxies and HTTP/2 upgrades add). Neither side's travel
-/// on, and no catalog may set one.
+/// Headers that belong to one connection (RFC 9110, section 7.6.1, and what proxies and HTTP/2 upgrades add). They are
+/// not passed on in either direction, and no catalog may set one.
 pub(crate) const HOP_BY_HOP: [&str; 10] = [
     "connection",
     "keep-alive",
@@ -15,8 +15,8 @@ pub(crate) const HOP_BY_HOP: [&str; 10] = [
     "http2-settings",
 ];
 
-/// The headers that a message's own `connection` adds to those (RFC 9110, section 7.6.1). The runner takes them away
-/// itself, together with `connection`; other hosts show it.
+/// The headers that a message's own `connection` adds to those (RFC 9110, section 7.6.1). The runner removes them
+/// itself, together with `connection`; other hosts do not.
 pub(crate) fn nominated(headers: &[(String, Vec<u8>)]) -> Vec<String> {
     let connection = headers.iter().filter(|(name, _)| name == "connection");
     let values = connection.filter_map(|(_, value)| std::str::from_utf8(value).ok());
@@ -28,26 +28,26 @@ pub fn value<'h>(headers: &'h [(String, Vec<u8>)], name: &str) -> Option<&'h [u8
     headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_slice())
 }
 
-/// The same, where it is text.
+/// The first value of a header, if it is text.
 pub fn text<'h>(headers: &'h [(String, Vec<u8>)], name: &str) -> Option<&'h str> {
     value(headers, name).and_then(|value| std::str::from_utf8(value).ok())
 }
 
-/// Counts the llmios a request has passed through.
+/// The header that counts how many instances of llmio a request has passed through.
 pub const HOPS: &str = "x-llmio-hops";
 
-/// A request that passed through this many llmios is refused: some `base_url` leads back.
+/// A request that has passed through this many is refused, since some `base_url` must lead back.
 pub const HOPS_MAX: u32 = 5;
 
-/// How many llmios a request has passed through already.
+/// How many instances of llmio a request has passed through already.
 pub fn hops(headers: &[(String, Vec<u8>)]) -> u32 {
     text(headers, HOPS).and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
-/// Where a relay's caller presents a key of llmio. Every other place belongs to the origin.
+/// The header in which a relay's caller presents a key of llmio. All other credentials belong to the origin.
 pub const RELAY_KEY: &str = "x-llmio-key";
 
-/// Tells proxies in between to hand a stream on as it comes. nginx holds answers back unless they say so themselves:
+/// Tells proxies to pass a stream on as it comes. nginx buffers answers unless they say this:
 /// <https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering>.
 pub fn unbuffered(headers: &mut Vec<(String, Vec<u8>)>) {
     let own: [(&str, &[u8]); 2] = [("cache-control", b"no-cache"), ("x-accel-buffering", b"no")];

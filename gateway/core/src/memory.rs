@@ -1,49 +1,50 @@
-//! What an instance keeps for its calls, in one budget of bytes: bodies, requests written for a provider, answers under
-//! translation, events that have not ended. An instance has 256 MiB, and what does not fit there would trap it and cut
-//! every other call; so a call that finds no room waits for its turn, and fails alone when that does not come.
+//! The memory that an instance spends on its calls, as one budget of bytes: bodies, requests that are written for a
+//! provider, answers under translation, unfinished events. An instance has 256 MiB; going beyond would trap it and cut
+//! off every call. So a call that finds no room waits for its turn, and fails alone if its turn does not come.
 //!
-//! Three things hold whatever others do. Calls that keep little are never refused. What large ones keep leaves room for
-//! bodies up to 1 MiB. And one caller's calls leave room for everybody else's. Of the large ones the oldest may always
-//! grow to the size of a body, and the oldest of each caller is not bound by its caller's share: so that however many
-//! wait for each other, one goes on.
+//! Three rules hold whatever other calls do. Calls that need little are never refused. Large calls leave room for
+//! bodies up to 1 MiB. And the calls of one caller leave room for everybody else's. The oldest large call may always
+//! grow to the size of a body, and the oldest of each caller is not bound by the caller's share, so that of calls that
+//! wait for each other one can always go on.
 
 use std::collections::BTreeMap;
 
-/// All that is kept. The rest of an instance is for the catalog, for what is known of providers, and for parsing and
-/// writing, of which there is one at a time.
+/// The whole budget. The rest of an instance is for the catalog, for what is known about providers, and for parsing and
+/// writing, which only one call does at a time.
 const BYTES_MAX: usize = 128 << 20;
 
-/// A call that keeps no more than this is not looked at. 256 of them, the most in an instance, have 16 MiB.
+/// Calls up to this size are not tracked. 256 of them, the most in an instance, have 16 MiB.
 pub const LITTLE_BYTES_MAX: usize = 64 << 10;
 
-/// All that is kept by calls that keep more.
+/// The budget of all larger calls together.
 const NOTED_BYTES_MAX: usize = BYTES_MAX - (16 << 20);
 
-/// A call that keeps more, or will, is a large one.
+/// A call that has more than this, or will have, is a large one.
 pub const SMALL_BYTES_MAX: usize = 1 << 20;
 
-/// All that large calls keep, which leaves 24 MiB for the others.
+/// The budget of all large calls, which leaves 24 MiB for the others.
 const LARGE_BYTES_MAX: usize = 88 << 20;
 
-/// All that large calls keep but for the oldest, which leaves it a body of 32 MiB.
+/// The budget of all large calls but the oldest, which leaves the oldest one a body of 32 MiB.
 const LARGE_SHARED_BYTES_MAX: usize = LARGE_BYTES_MAX - (32 << 20);
 
-/// All that one caller's calls keep, but for its oldest large one.
+/// The budget of one caller's calls, without its oldest large one.
 const SHARE_BYTES_MAX: usize = 48 << 20;
 
-/// The same of its large ones alone, which leaves others a body of 16 MiB and what is made of it.
+/// The budget of one caller's large calls, which leaves others a body of 16 MiB and what is made of it.
 const LARGE_SHARE_BYTES_MAX: usize = 24 << 20;
 
-/// A buffer below this size doubles when it is full, a larger one grows by a quarter: what is reserved follows what has
-/// come.
+/// A buffer below this size doubles when it is full, and a larger one grows by a quarter, so that not much more is
+/// reserved than has come.
 const DOUBLED_BYTES_MAX: usize = 1 << 20;
 
-/// By how much a full buffer of so many bytes grows.
+/// By how much a full buffer of this size grows.
 pub fn growth(bytes: usize) -> usize {
     if bytes < DOUBLED_BYTES_MAX { bytes.max(16 << 10) } else { bytes / 4 }
 }
 
-/// Appends to a buffer, unless there is no memory for it: whoever grows a buffer without asking traps then.
+/// Appends to a buffer. Returns `false` if there is no memory for it, where growing the buffer in the usual way would
+/// trap.
 pub fn append(buffer: &mut Vec<u8>, bytes: &[u8]) -> bool {
     let missing = bytes.len().saturating_sub(buffer.capacity() - buffer.len());
     let has_room = missing == 0 || buffer.try_reserve_exact(missing.max(growth(buffer.len()))).is_ok();
@@ -53,33 +54,33 @@ pub fn append(buffer: &mut Vec<u8>, bytes: &[u8]) -> bool {
     has_room
 }
 
-/// Whether a text of so many bytes can be parsed and written anew: its values, the text, and the room in which that grows.
-/// One at a time is, so this is not kept by anybody.
+/// Whether a text of this size can be parsed and written again: its values, the text, and the room to grow. Only one
+/// call does so at a time, so this is not part of the budget.
 pub fn has_room_to_translate(bytes: usize) -> bool {
     bytes <= SMALL_BYTES_MAX || Vec::<u8>::new().try_reserve_exact(bytes * 3 + TREE_BYTES).is_ok()
 }
 
-/// The most that values take beside their texts.
+/// The most that values take besides their texts.
 const TREE_BYTES: usize = 24 << 20;
 
-/// What is kept by whom.
+/// The memory of the calls of an instance.
 #[derive(Debug, Default)]
 pub struct Memory {
     total: usize,
     drawn: u64,
-    /// Calls that keep more than a little.
+    /// Calls that have more than a little.
     calls: BTreeMap<u64, CallBytes>,
 }
 
-/// For whom something is kept.
+/// The call that memory is taken for.
 #[derive(Debug, Clone, Copy)]
 pub struct Share<'s> {
     /// The call's [number](Memory::draw).
     pub call: u64,
-    /// Who made it.
+    /// The name of the caller.
     pub whose: &'s str,
-    /// It is a large one, although it may keep little so far: many of those that wait with what they have must not take
-    /// the room of small ones.
+    /// Whether the call is a large one, even if it has little so far: many large calls that wait must not take the room
+    /// of small ones.
     pub is_large: bool,
 }
 
@@ -87,7 +88,7 @@ pub struct Share<'s> {
 struct CallBytes {
     whose: Box<str>,
     bytes: usize,
-    /// A number that tells which of two calls became large first.
+    /// A number that orders calls by when they became large.
     large_since: Option<u64>,
 }
 
@@ -98,7 +99,7 @@ impl Memory {
         self.drawn
     }
 
-    /// Takes `more` for a call that keeps `had`, or nothing where there is no room.
+    /// Takes `more` bytes for a call that has `had`, or nothing if there is no room.
     pub fn grow(&mut self, share: Share<'_>, had: usize, more: usize) -> bool {
         let now = had.saturating_add(more);
         if self.total.saturating_add(more) > BYTES_MAX {
@@ -125,7 +126,7 @@ impl Memory {
         }
     }
 
-    /// Gives `less` back for a call that keeps `had`.
+    /// Gives `less` bytes back for a call that has `had`.
     pub fn shrink(&mut self, call: u64, had: usize, less: usize) {
         self.total = self.total.saturating_sub(less);
         let left = had.saturating_sub(less);
@@ -136,12 +137,12 @@ impl Memory {
         }
     }
 
-    /// What is kept in all.
+    /// All that calls have.
     pub fn total(&self) -> usize {
         self.total
     }
 
-    /// Whether a call may keep `now` bytes beside what the others keep.
+    /// Whether a call may have `now` bytes beside what the others have.
     fn has_room(&self, share: Share<'_>, now: usize) -> bool {
         let since = self.calls.get(&share.call).and_then(|kept| kept.large_since).unwrap_or(self.drawn + 1);
         let others = || self.calls.iter().filter(|(call, _)| **call != share.call).map(|(_, kept)| kept);
@@ -160,10 +161,10 @@ impl Memory {
     }
 }
 
-/// What some calls keep together.
+/// What several calls have together.
 struct Sum {
     bytes: usize,
-    /// Since when the oldest large one of them is large, and what it keeps.
+    /// Since when the oldest large one of them is large, and how much it has.
     oldest_since: u64,
     oldest_bytes: usize,
 }
@@ -195,7 +196,7 @@ mod tests {
         Share { call, whose, is_large: wanted > SMALL_BYTES_MAX }
     }
 
-    /// Grows a call in steps of a MiB as far as it goes; what it has then.
+    /// Grows a call in steps of a MiB as far as possible, and returns what it has then.
     fn fill(memory: &mut Memory, (call, whose): (u64, &str), wanted: usize) -> usize {
         let mut had = 0;
         while had < wanted && memory.grow(share(call, whose, wanted), had, MIB.min(wanted - had)) {
@@ -253,7 +254,7 @@ mod tests {
                 }
             }
             assert_eq!(had[0], 32 * MIB, "{whose:?}: {had:?}");
-            // As each one ends, the next goes on.
+            // When one ends, the next can go on.
             for call in 0..5 {
                 memory.shrink(call as u64, had[call], had[call]);
                 while had[call + 1] < 32 * MIB {

@@ -10,11 +10,11 @@ use crate::record::kept_text;
 use crate::refusal::{Refusal, Shape};
 use crate::uri::decode_parameter;
 
-/// Models have no birthday here, but the SDKs' types want one, and clients that show or sort by it read a zero as a
-/// mistake. It is the day from which on there is an llmio.
+/// The date of every model. Models have none here, but the types of the SDKs need one, and clients that show it or sort
+/// by it read zero as a mistake. It is the day of llmio's beginning.
 const CREATED_AT: &str = "2026-01-01T00:00:00Z";
 
-/// The same in Unix seconds.
+/// The same date in Unix seconds.
 const CREATED_S: i64 = 1_767_225_600;
 
 /// Every enabled model with an enabled target that the caller may use, sorted by name. `query` may ask for a page.
@@ -47,7 +47,7 @@ pub fn read(caller: &Caller, catalog: &Catalog, shape: Shape, parameter: &str) -
     }
 }
 
-/// 404 for a model that does not exist, or that the caller has no business to know of.
+/// The refusal of a model that does not exist, or that the caller may not know about.
 pub fn unknown(name: &str) -> Refusal {
     let shown = kept_text(name);
     let said = format!("There is no model {shown:?}. GET /v1/models lists the models this key may use.");
@@ -58,7 +58,7 @@ fn is_served(model: &Model) -> bool {
     model.enabled && model.targets.iter().any(|target| target.enabled && target.provider.enabled)
 }
 
-/// What the caller may call it: its own name, else those of its aliases the key allows.
+/// The names that the caller may use for a model: its own name, or else those of its aliases that the key allows.
 fn names<'c>(caller: &Caller, catalog: &Catalog, model: &'c Model) -> Vec<&'c str> {
     if may_use(caller, &model.name, catalog) {
         return vec![&model.name];
@@ -67,8 +67,8 @@ fn names<'c>(caller: &Caller, catalog: &Catalog, model: &'c Model) -> Vec<&'c st
     exact.map(String::as_str).filter(|alias| may_use(caller, alias, catalog)).collect()
 }
 
-/// <https://platform.openai.com/docs/api-reference/models>, <https://platform.claude.com/docs/en/api/models-list>,
-/// <https://ai.google.dev/api/models>.
+/// A model as an object. <https://platform.openai.com/docs/api-reference/models>,
+/// <https://platform.claude.com/docs/en/api/models-list>, <https://ai.google.dev/api/models>.
 fn object(name: &str, shape: Shape) -> Value {
     match shape {
         Shape::Dialect(Dialect::Anthropic) => {

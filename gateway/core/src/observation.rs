@@ -1,60 +1,60 @@
-//! What was seen of an answer: so far, which decides what becomes of its next bytes, and by its end.
+//! What the observer has seen of an answer: while it passes, which decides about its next bytes, and at its end.
 
 use crate::usage::Usage;
 
-/// What was seen by the end.
+/// What was seen of an answer by its end.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Observation {
-    /// Bytes seen.
+    /// The number of bytes.
     pub bytes: u64,
     /// When the first text, reasoning or tool call passed, in the caller's milliseconds.
     pub first_content_ms: Option<u64>,
-    /// What the provider says it used.
+    /// The usage that the provider reported.
     pub usage: Usage,
-    /// Content of the answer, in bytes: of an answer that is not streamed, all of it.
+    /// The bytes of content. If the answer is not streamed, these are all its bytes.
     pub content_bytes: u64,
-    /// Responses: what its provider calls the answer.
+    /// Responses: the id that the provider gave the response.
     pub response_id: Option<String>,
-    /// The model that it says it is of.
+    /// The model that the answer names.
     pub model: Option<String>,
-    /// An error inside a stream that had begun with 200.
+    /// An error inside a stream whose status was 200.
     pub error: Option<StreamError>,
-    /// A streamed answer that ended with neither a finish reason nor its end marker.
+    /// Whether a stream ended with neither a finish reason nor its end marker.
     pub unfinished: bool,
 }
 
-/// What was seen so far.
+/// What was seen of an answer so far.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedSoFar {
-    /// What it is has been seen in its first bytes.
+    /// Whether the first bytes have shown what kind of answer it is.
     pub is_understood: bool,
-    /// It is a JSON document.
+    /// Whether it is a JSON document.
     pub is_document: bool,
-    /// It is an event stream, so that an error event can be added to it.
+    /// Whether it is an event stream, so that an error event can be added to it.
     pub is_stream: bool,
-    /// It has said why it ends, so that nothing but usage can follow.
+    /// Whether it has given its finish reason, so that only usage can follow.
     pub finish_seen: bool,
-    /// Its provider has reported an error inside it.
+    /// Whether the provider has reported an error inside it.
     pub error_seen: bool,
-    /// The last bytes ended in the middle of an event.
+    /// Whether the last bytes ended in the middle of an event.
     pub in_event: bool,
-    /// The dialect's last event has come: whatever comes behind it is none of the answer.
+    /// Whether the dialect's last event has come. Whatever follows does not belong to the answer.
     pub has_ended: bool,
-    /// So many of the last bytes came behind it.
+    /// How many of the last bytes came after the dialect's last event.
     pub behind_end: usize,
-    /// Nothing is missing if nothing more comes: however the body ends, the answer is whole.
+    /// Whether the answer is complete if nothing more comes, however its body ends.
     pub is_settled: bool,
-    /// Nor will more come, if it does not soon: there is no last event to wait for.
+    /// Whether nothing more will come if nothing comes soon, because there is no last event to wait for.
     pub ends_in_silence: bool,
 }
 
-/// An error that stood inside a stream.
+/// An error inside a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamError {
-    /// What it says.
+    /// The message of the error.
     pub message: String,
-    /// The HTTP status it stands for, where it says one.
+    /// The HTTP status that the error stands for, if it names one.
     pub status: Option<u16>,
-    /// It as the body of an error answer, which the event's data mostly is.
+    /// The error in the form of an error answer's body, which most event data have already.
     pub data: Vec<u8>,
 }

@@ -1,5 +1,5 @@
-//! Step 6: what an answer's bytes tell as they pass. The observer only looks: it never holds a byte back, never ends a
-//! stream, and gives up on what it cannot read ("unknown") rather than on the answer.
+//! Step 6: what the bytes of an answer tell while they pass. The observer never holds a byte back and never ends a
+//! stream. If it cannot read something, it reports that as unknown and leaves the answer alone.
 
 mod array;
 mod events;
@@ -18,67 +18,68 @@ use crate::headers;
 use crate::observation::{Observation, ObservedSoFar};
 use crate::scan::unescaped;
 
-/// An answer that has said why it ends, in a dialect without a last event, ends when so long nothing more comes.
+/// In a dialect without a last event, an answer that gave its finish reason has ended when nothing more comes for this
+/// long.
 pub const SETTLED_MS: u64 = 1000;
 
 /// How an answer's body is read.
 #[derive(Debug)]
 enum Reader {
-    /// A conversation's answer of which too little has come to tell.
+    /// The answer of a conversation, of which too little has come to tell its form.
     Unknown(FirstBytes),
     Json(UsageScan),
     Sse(Sse),
-    /// Gemini's other form of a stream.
+    /// A JSON array of events, Gemini's other form of a stream.
     Array(Array),
-    /// Neither JSON nor an event stream, in a call that is no conversation: only counted.
+    /// Neither JSON nor events, in a call that is no conversation. Its bytes are only counted.
     Opaque,
-    /// A conversation is answered with none of them.
+    /// A web page, which no conversation is answered with.
     Page,
     Unreadable,
 }
 
-/// Watches one answer.
+/// Observes one answer.
 #[derive(Debug)]
 pub struct Observer {
     dialect: Dialect,
     as_array: bool,
-    /// What the header says.
+    /// Whether the content type announces an event stream.
     says_events: bool,
     says_page: bool,
     reader: Reader,
     bytes: u64,
-    /// So many of the last ones came behind the last event.
+    /// How many of the last bytes came after the dialect's last event.
     behind_end: usize,
     first_content_ms: Option<u64>,
-    /// It is JSON or an event stream, or it is no answer.
+    /// Whether the call is a conversation, so that only JSON or an event stream can be an answer.
     is_chat: bool,
 }
 
-/// How an answer looks before its first content.
+/// What an answer looks like before its first content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Preview {
     /// Too early to tell.
     Wait,
-    /// There is content, or what is there need not have any.
+    /// There is content, or no content is needed.
     Good,
-    /// It ended without any.
+    /// It ended without content.
     Empty,
-    /// It is an error in spite of its status; the status it stands for, where it says so.
+    /// It is an error in spite of its status. The status that it stands for, if it names one.
     Error {
         /// From 400 to 599.
         status: Option<u16>,
-        /// What it says, as JSON where the provider wrote JSON.
+        /// The error, as JSON if the provider wrote JSON.
         body: Vec<u8>,
     },
-    /// A web page came where an API was expected.
+    /// It is a web page, where an API should answer.
     Page,
-    /// It cannot be read, and why.
+    /// It cannot be read, for this reason.
     Unreadable(&'static str),
 }
 
 impl Observer {
-    /// An observer for an answer of this dialect with these headers, whose body is plain. `as_array`: the stream was asked
-    /// for as a JSON array.
+    /// An observer for an answer of this dialect with these headers, whose body is decoded. `as_array` says that the
+    /// stream was asked for as a JSON array.
     pub fn new(dialect: Dialect, as_array: bool, headers: &[(String, Vec<u8>)]) -> Self {
         let media_type = headers::value(headers, "content-type").unwrap_or_default();
         let is =
@@ -103,7 +104,8 @@ impl Observer {
         observer
     }
 
-    /// The answer is one of a conversation: what its first bytes say it is, whatever its header says.
+    /// Says whether the call is a conversation. The form of its answer is then told by the first bytes, whatever the
+    /// header says.
     pub fn of_chat(self, is_chat: bool) -> Self {
         let reader = if is_chat { Reader::Unknown(FirstBytes::default()) } else { self.reader };
         Observer { is_chat, reader, ..self }
@@ -119,7 +121,7 @@ impl Observer {
         };
     }
 
-    /// What decides what becomes of the bytes that come next.
+    /// What was seen so far, which decides about the next bytes.
     pub fn so_far(&self) -> ObservedSoFar {
         ObservedSoFar {
             is_understood: !matches!(self.reader, Reader::Unknown(_)),
@@ -135,7 +137,7 @@ impl Observer {
         }
     }
 
-    /// Bytes that are kept until more has come.
+    /// How many bytes are held until more has come.
     pub fn kept(&self) -> usize {
         match &self.reader {
             Reader::Sse(sse) => sse.kept(),
@@ -153,8 +155,8 @@ impl Observer {
         }
     }
 
-    /// Nothing follows an error or a last event without its blank line, a JSON document tells itself where it ends, and
-    /// where there is no last event there is nothing else to go by.
+    /// Whether silence ends the answer: after an error or a last event without its blank line, after a whole JSON
+    /// document, and where there is no last event to wait for.
     fn ends_in_silence(&self) -> bool {
         self.is_settled() && !self.has_ended()
     }
@@ -171,8 +173,8 @@ impl Observer {
         matches!(&self.reader, Reader::Sse(sse) if sse.events.finish_seen)
     }
 
-    /// Whether a stream of a conversation that ends here breaks off: it says neither why it ends nor that it does, nor that
-    /// something went wrong.
+    /// Whether a conversation's stream that ends now was cut off: it gave no finish reason, no end marker, and no
+    /// error.
     pub fn breaks_off(&self) -> bool {
         self.events().is_some_and(|events| !events.finished() && events.error.is_none())
     }
@@ -181,7 +183,7 @@ impl Observer {
         self.events().is_some_and(|events| events.error.is_some())
     }
 
-    /// Looks at the next bytes; `now_ms` is the time they came.
+    /// Reads the next bytes; `now_ms` is the time when they came.
     pub fn see(&mut self, bytes: &[u8], now_ms: u64) {
         self.bytes += bytes.len() as u64;
         if let Reader::Unknown(first) = &mut self.reader {
@@ -227,10 +229,10 @@ impl Observer {
         matches!(&self.reader, Reader::Sse(sse) if sse.in_event())
     }
 
-    /// How an answer that begins with 200 looks so far, before anything of it was given away. `held` is all that has
-    /// come, `ended` whether that is all, and `spoilt_by` are texts that make it a failure.
+    /// What an answer with status 200 looks like so far, before anything of it was passed on. `held` is all that has
+    /// come, `ended` says whether that is all, and `spoilt_by` are texts that make it a failure.
     pub fn preview(&self, held: &[u8], ended: bool, spoilt_by: &[String]) -> Preview {
-        // Some say it in what looks like content, so this comes first.
+        // This comes first, because some errors look like content.
         if is_spoilt(held, spoilt_by) {
             return Preview::Error { status: None, body: held.to_vec() };
         }
@@ -256,7 +258,7 @@ impl Observer {
             Reader::Json(scan) if self.is_chat && !scan.is_whole() => {
                 Preview::Unreadable("what came ends before its last bracket")
             }
-            // Where it is no conversation any value is an answer.
+            // If it is no conversation, any value is an answer.
             Reader::Json(_) => {
                 json::error_in(held).or_else(|| begun(held, &[b"{", b"[", b"\""])).unwrap_or(Preview::Empty)
             }
@@ -267,7 +269,7 @@ impl Observer {
         }
     }
 
-    /// What was seen.
+    /// Ends the observation.
     pub fn finish(self) -> Observation {
         let mut observation =
             Observation { bytes: self.bytes, first_content_ms: self.first_content_ms, ..Observation::default() };
@@ -290,7 +292,7 @@ impl Observer {
     }
 }
 
-/// What a body is by its first bytes, of which one of `signs` is to be expected; `None` without any.
+/// What a body is by its first bytes, which should be one of `signs`; `None` if there are no bytes yet.
 fn begun(held: &[u8], signs: &[&[u8]]) -> Option<Preview> {
     let begun = held.strip_prefix(b"\xef\xbb\xbf").unwrap_or(held).trim_ascii_start();
     let first = begun.first()?;
@@ -303,7 +305,7 @@ fn begun(held: &[u8], signs: &[&[u8]]) -> Option<Preview> {
     })
 }
 
-/// Whether one of the texts stands there, as it is written or with the escapes of JSON.
+/// Whether one of the texts occurs, plainly or with JSON's escapes.
 fn is_spoilt(held: &[u8], spoilt_by: &[String]) -> bool {
     if spoilt_by.is_empty() {
         return false;

@@ -1,4 +1,4 @@
-//! Step 7: what is kept of a call: one [`Record`] for every call that was accepted, with its true end state.
+//! Step 7: what is stored of a call: one [`Record`] for every call that was accepted, with its true end state.
 
 mod draft;
 mod filter;
@@ -16,7 +16,7 @@ use crate::usage::Usage;
 pub use draft::{AttemptEnd, Draft, EndedCall, HeadDue, Opening, OriginResult, end_of_answer};
 pub use filter::{Filter, PAGE_MAX};
 
-/// One try at one target, as it is kept.
+/// One attempt at one target, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttemptRecord {
@@ -27,47 +27,47 @@ pub struct AttemptRecord {
     /// The credential's label; never its value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
-    /// The dialect the call was translated into, where the provider does not speak the caller's.
+    /// The dialect that the call was translated into, if the provider does not speak the caller's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub translated_to: Option<Cow<'static, str>>,
-    /// The egress proxy's host and port or the egress relay's address, where it went through one.
+    /// The egress that was used: the host and port of a proxy, or the address of a relay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub egress: Option<String>,
-    /// The status it answered.
+    /// The status that it answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// Who the outcome speaks of.
+    /// The class of the outcome: what it speaks about.
     pub class: Cow<'static, str>,
     /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// When it began, since the call was accepted.
+    /// When it began, in milliseconds after the call was accepted.
     pub start_ms: u64,
-    /// When its outcome was known, since the call was accepted.
+    /// When its outcome was known, in milliseconds after the call was accepted.
     pub end_ms: u64,
 }
 
-/// Why the call went where it went.
+/// Which targets could serve the call, and why others could not.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionRecord {
-    /// The candidates in the order drawn, as `provider/upstream-model`.
+    /// The candidates in their order, as `provider/upstream-model`.
     pub candidates: Vec<String>,
-    /// Targets that were not considered, each with its reason.
+    /// The targets that were skipped, each with its reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<Skipped>,
-    /// The number the order was drawn from, as text: it has 64 bits and JSON readers keep 53.
+    /// The random number that the order was drawn from. It is text, since it has 64 bits and JSON readers keep 53.
     pub draw: String,
     /// What moved the first candidate to the front.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Cow<'static, str>>,
-    /// How long it waited for a slot, in milliseconds, where it did.
+    /// How long the call waited for a slot, in milliseconds, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waited_ms: Option<u64>,
 }
 
 impl DecisionRecord {
-    /// What is kept of the candidates of a call.
+    /// The part of a call's candidates that is stored.
     pub fn of(candidates: &Candidates) -> Self {
         DecisionRecord {
             candidates: candidates.list.iter().map(|candidate| candidate.parts().name()).collect(),
@@ -79,16 +79,16 @@ impl DecisionRecord {
     }
 }
 
-/// What is kept of a call. Times are milliseconds since the call was accepted, unless they are absolute.
+/// What is stored of a call. Times count in milliseconds from when the call was accepted, unless they are absolute.
 #[derive(Debug)]
 pub struct Record {
-    /// UUID v7; sorts by time.
+    /// A UUID of version 7, which sorts by time.
     pub id: String,
-    /// When the call was accepted, Unix milliseconds.
+    /// When the call was accepted, in Unix milliseconds.
     pub at_ms: i64,
     /// The caller's name.
     pub key: String,
-    /// The model asked for, as the client wrote it.
+    /// The model that was asked for, as the client wrote it.
     pub model: String,
     /// The dialect's name.
     pub dialect: &'static str,
@@ -102,48 +102,48 @@ pub struct Record {
     pub client: Option<String>,
     /// The client's user agent.
     pub user_agent: Option<String>,
-    /// How it ended.
+    /// How the call ended.
     pub state: State,
     /// The status the client saw.
     pub status: u16,
     /// Why it did not end well.
     pub error: Option<String>,
-    /// Why it went where it went.
+    /// Which targets could serve the call, and why others could not.
     pub decision: DecisionRecord,
-    /// Every try.
+    /// Every attempt.
     pub attempts: Vec<AttemptRecord>,
     /// When the response head came.
     pub first_byte_ms: Option<u64>,
     /// When the first text, reasoning or tool call came.
     pub first_content_ms: Option<u64>,
-    /// When it ended.
+    /// How long the call took.
     pub duration_ms: Option<u64>,
     /// Bytes of the client's body.
     pub bytes_in: u64,
-    /// Bytes of the answer's body that were handed over.
+    /// Bytes of the answer's body that the client got.
     pub bytes_out: u64,
-    /// What the provider says it used; absent numbers are unknown, not zero.
+    /// The usage that the provider reported. A missing number is unknown, not zero.
     pub usage: Usage,
-    /// The price of the target of the last attempt, and who says so.
+    /// The price of the target of the last attempt, and its source.
     pub priced: Option<Priced>,
-    /// What the reader should know.
+    /// Warnings for the reader.
     pub warnings: Vec<String>,
-    /// When its total time is over, Unix milliseconds: a call that has not ended by then never will.
+    /// When its total time is over, in Unix milliseconds. A call that has not ended by then never will.
     pub until_ms: i64,
 }
 
-/// Texts that come from clients are kept up to this many characters.
+/// The most characters that are stored of a client's text.
 const CHARACTERS_MAX: usize = 256;
 
-/// Errors, which name every attempt, up to this many.
+/// The most characters that are stored of an error, which may name every attempt.
 const ERROR_CHARACTERS_MAX: usize = 2048;
 
-/// A client's text as it is kept: capped, control characters replaced.
+/// A client's text as it is stored: shortened, and with control characters replaced.
 pub fn kept_text(text: &str) -> String {
     kept(text, CHARACTERS_MAX)
 }
 
-/// An error's text as it is kept.
+/// An error's text as it is stored.
 pub fn kept_error(text: &str) -> String {
     kept(text, ERROR_CHARACTERS_MAX)
 }
@@ -153,13 +153,13 @@ fn kept(text: &str, characters_max: usize) -> String {
 }
 
 impl Record {
-    /// What the call cost, in nano-dollars; `None`: price or usage are not known.
+    /// The cost of the call in nano-dollars; `None` if the price or the usage is unknown.
     pub fn cost_nano(&self) -> Option<i64> {
         price::cost(&self.priced?.price, &self.usage)
     }
 
-    /// Tokens per second of the generation: from the first content to the end of a stream, over the whole call of an
-    /// answer that came in one piece.
+    /// Tokens per second: from the first content to the end of a stream, or over the whole call if the answer came in
+    /// one piece.
     pub fn tokens_per_second(&self) -> Option<f64> {
         let from_ms = if self.streamed { self.first_content_ms? } else { 0 };
         let span_ms = self.duration_ms?.checked_sub(from_ms).filter(|span_ms| *span_ms > 0)?;

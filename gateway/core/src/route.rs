@@ -1,8 +1,8 @@
 //! Step 3: which targets can serve a call, in which order, and why others cannot.
 //!
-//! The order is drawn once, before the first attempt: failover then walks a list and never asks for luck again. The
-//! whole decision follows from the call, the catalog, what is known of health, and one number, the draw, which the
-//! record keeps.
+//! The order is drawn once, before the first attempt; failover then walks a list and draws nothing more. The whole
+//! decision follows from the call, the catalog, what is known about health, and one random number, which the record
+//! keeps.
 
 pub mod affinity;
 mod dearest;
@@ -28,47 +28,49 @@ use strategy::{Choice, Rotation};
 
 pub use egress::{probed, way_resting};
 
-/// Says why a quota forbids an attempt, as far as that is known.
+/// Tells why a quota forbids an attempt, as far as that is known.
 pub type KnownSpent<'a> = dyn Fn(AttemptParts<'_>) -> Option<Skip> + 'a;
 
-/// Says of an attempt when the first allowance that it draws on expires ([`Allowances::expires_ms`](crate::quota::Allowances::expires_ms)).
+/// Tells when the first allowance expires that an attempt draws on
+/// ([`Allowances::expires_ms`](crate::quota::Allowances::expires_ms)).
 pub type Expires<'a> = dyn Fn(AttemptParts<'_>) -> i64 + 'a;
 
-/// What a call asks of the router.
+/// What the router is asked for a call.
 pub struct RouteRequest<'a> {
     /// The configuration.
     pub catalog: &'a Catalog,
-    /// The model asked for.
+    /// The model that was asked for.
     pub model: &'a Model,
-    /// The name it was asked by.
+    /// The name by which it was asked for.
     pub asked: &'a str,
-    /// The API the caller speaks.
+    /// The operation that was asked for.
     pub operation: Operation,
-    /// The answer is wanted as a stream.
+    /// Whether the answer is wanted as a stream.
     pub streamed: bool,
     /// What the call needs of a target.
     pub demand: Demand,
-    /// Tags the caller's key avoids.
+    /// The tags that the caller's key avoids.
     pub avoid: &'a [String],
-    /// Only targets whose price is known: a budget cannot hold what nobody can count.
+    /// Whether only targets with a known price may serve the call, because the key has a budget.
     pub priced_only: bool,
-    /// What the call makes or hears that is not words.
+    /// What the call generates or transcribes apart from text.
     pub pieces: Pieces,
-    /// What the model's affinity hangs on, where the call has it: a hash of the session or of the prompt's beginning.
+    /// The hash that the model's affinity depends on, if the call has one: of the session, or of the beginning of the
+    /// prompt.
     pub affinity_hash: Option<u64>,
     /// What recent attempts say.
     pub health: &'a Health,
-    /// Whether the host can go through an egress proxy.
+    /// Whether the host can use an egress proxy.
     pub proxies: bool,
-    /// Whether a quota for an attempt is known to be spent.
+    /// Tells whether a quota for an attempt is known to be spent.
     pub spent: &'a KnownSpent<'a>,
-    /// When what may be spent expires; asked of models with the strategy `quota` only.
+    /// Tells when what may be spent expires. Only models with the strategy `quota` ask.
     pub expires: &'a Expires<'a>,
-    /// Wall clock, Unix milliseconds.
+    /// The wall clock in Unix milliseconds.
     pub now_ms: i64,
-    /// The number the order is drawn from.
+    /// The random number that the order is drawn from.
     pub draw: u64,
-    /// Who made the response that the call goes on from.
+    /// Who made the response that the call continues.
     pub owner: Option<&'a ResponseOwner>,
 }
 
@@ -83,7 +85,7 @@ pub fn route(ask: &RouteRequest<'_>, rotation: &mut Rotation) -> Candidates {
         let first = candidates.list.len();
         while let Some(tier) = able.iter().map(|each| each.tier).min() {
             let of_tier: Vec<AbleTarget> = able.extract_if(.., |each| each.tier == tier).collect();
-            // Whose turn it is is asked once a call: of the targets that are tried first.
+            // A turn is taken once for each call, among the targets that are tried first.
             let is_first = is_own && candidates.list.is_empty();
             order(model, of_tier, is_first.then_some(&mut *rotation), &mut random, &mut candidates.list);
         }
@@ -101,17 +103,18 @@ struct AbleTarget {
     tier: u64,
     weight: u32,
     latency_ms: Option<f64>,
-    /// The lowest goes first: what this call would cost there, in nano-dollars, or when an allowance expires. What is not
-    /// known comes after all that is.
+    /// The lowest goes first: what this call would cost there in nano-dollars, or when an allowance expires. What is
+    /// unknown comes last.
     rank: i64,
-    /// The same of each credential, where they differ in it.
+    /// The rank of each credential, if they differ.
     ranks: Vec<(Arc<Credential>, i64)>,
-    /// Its place among the model's targets.
+    /// Its position among the model's targets.
     place: usize,
     candidate: Candidate,
 }
 
-/// The targets of a model that can serve the call. Those without a name of their own are sent the one that was asked.
+/// The targets of a model that can serve the call. A target without a name of its own is sent the name that was asked
+/// for.
 fn able_targets(
     ask: &RouteRequest<'_>,
     model: &Model,
@@ -153,7 +156,7 @@ fn able_targets(
     able
 }
 
-/// The target's tier, or one behind all others where its translation is the last resort.
+/// The target's tier, or a tier behind all others if its translation is the last resort.
 fn tier(ask: &RouteRequest<'_>, model: &Model, target: &Target) -> u64 {
     const BEHIND_ALL: u64 = 1 << 32;
     let provider = &target.provider;
@@ -190,7 +193,7 @@ fn fits(ask: &RouteRequest<'_>, model: &Model, to: AttemptParts<'_>) -> Result<(
     Err(Skip::new(reason, None))
 }
 
-/// Whether the target's breaker lets a call through, and whether as a probe.
+/// Whether the target's breaker lets a call through, and whether only as a probe.
 fn standing(ask: &RouteRequest<'_>, target: &Subject) -> Result<bool, Skip> {
     match ask.health.availability(target, ask.now_ms) {
         Availability::Able => Ok(false),
@@ -200,7 +203,7 @@ fn standing(ask: &RouteRequest<'_>, target: &Subject) -> Result<bool, Skip> {
     }
 }
 
-/// The credentials that can be used now. When none can, the one that is back first says why.
+/// The credentials that can be used now. If none can, the one that recovers first says why.
 fn usable_credentials(ask: &RouteRequest<'_>, to: AttemptParts<'_>) -> Result<Vec<Arc<Credential>>, Skip> {
     let provider = to.provider;
     let kept_back = |credential: Option<&Credential>| {
@@ -234,7 +237,7 @@ fn usable_credentials(ask: &RouteRequest<'_>, to: AttemptParts<'_>) -> Result<Ve
     }
 }
 
-/// What health says against a credential on this model, or against the provider itself where it has none.
+/// What health says against a credential on this model, or against the provider if it is called without a credential.
 fn resting(ask: &RouteRequest<'_>, to: AttemptParts<'_>) -> Option<Skip> {
     if ask.health.is_calm() {
         return None;
@@ -251,14 +254,14 @@ fn resting(ask: &RouteRequest<'_>, to: AttemptParts<'_>) -> Option<Skip> {
     Some(account_resting(ask.health, subject, trouble, until_ms))
 }
 
-/// Whether the last that was heard of the host is that it cannot be reached, where one of these goes there directly.
+/// Whether the host is known to be unreachable, if one of these credentials connects to it directly.
 fn is_unreachable(ask: &RouteRequest<'_>, to: AttemptParts<'_>, credentials: &[Arc<Credential>]) -> bool {
     let first = credentials.iter().map(|each| Some(&**each)).chain(credentials.is_empty().then_some(None));
     let mut addresses = first.filter_map(|credential| AttemptParts { credential, ..to }.address(ask.operation));
     addresses.next().is_some_and(|address| ask.health.is_failing(&Subject::Address(Arc::clone(address))))
 }
 
-/// Why a credential is not used that is in this trouble.
+/// Why a credential in this trouble is not used.
 fn account_resting(health: &Health, subject: &Subject, trouble: Trouble, until_ms: i64) -> Skip {
     let reason = match trouble {
         Trouble::Spent => SkipReason::QuotaSpent,
@@ -306,8 +309,8 @@ fn order(
     }
 }
 
-/// Moves the target the call's session or prompt belongs to before the others of its tier. One that keeps failing has
-/// lost what it cached in any case.
+/// Moves the target that the call's session or prompt belongs to before the others of its tier. A target that keeps
+/// failing is not moved, since what it cached is lost anyway.
 fn keep_together(ask: &RouteRequest<'_>, model: &Model, first: usize, list: &mut [Candidate]) -> bool {
     let Some(hash) = ask.affinity_hash.filter(|_| model.affinity != Affinity::None) else { return false };
     let Some(own) = list.get_mut(first..) else { return false };

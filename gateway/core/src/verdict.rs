@@ -1,25 +1,26 @@
-//! Who an outcome speaks of, and what follows for that one: the words that judging, health and the catalog share.
+//! The class of an outcome, which says what the outcome speaks about, and what follows from it. Judging, health and the
+//! catalog share these words.
 
 mod wait_template;
 
 pub use wait_template::{WaitTemplate, go_duration_ms};
 
-/// Who an outcome speaks of.
+/// What an outcome speaks about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     /// It worked.
     Ok,
-    /// This credential: another one may do.
+    /// This credential; another one may work.
     Credential,
-    /// The way out: another credential with another egress may do.
+    /// The egress; another credential with another egress may work.
     Egress,
-    /// This target: another one may do.
+    /// This target; another one may work.
     Target,
-    /// Too much for now: another one may do.
+    /// This target or credential, which has too much to do for now; another one may work.
     Rate,
-    /// The request itself: nobody else will do better.
+    /// The request itself, which no other target would serve either.
     Client,
-    /// The client is gone, or the host is going.
+    /// The client, which is gone, or the host, which is shutting down.
     Gone,
 }
 
@@ -27,7 +28,7 @@ impl Class {
     /// The classes a catalog's `errors` may name.
     pub const NAMED: [Class; 5] = [Self::Credential, Self::Egress, Self::Target, Self::Rate, Self::Client];
 
-    /// What catalogs and records call it.
+    /// The class's name in catalogs and records.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -41,35 +42,36 @@ impl Class {
     }
 }
 
-/// What an error says beyond its class.
+/// What an outcome says beyond its class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ErrorKind {
     /// Nothing more.
     #[default]
     Plain,
-    /// The account has no money or no allowance left: it will not be better in a minute.
+    /// The account has no money or no allowance left, which will not change within a minute.
     Spent,
-    /// The provider does not know, or no longer serves, the model name llmio's catalog gives it.
+    /// The provider does not know, or no longer serves, the model name in llmio's catalog.
     UnknownModel,
-    /// The provider does not let this credential use this model: it may use others, and others may use this one.
+    /// The provider does not let this credential use this model. Either may work with another.
     ModelDenied,
-    /// A daily or longer quota is spent; a wait that is told is its reset and may be long.
+    /// A daily or longer quota is spent. If the provider tells a wait, it is the reset of the quota and may be long.
     Quota,
-    /// The same, of the account as a whole and not of this model alone.
+    /// Such a quota is spent for the whole account and not only for this model.
     AccountQuota,
-    /// The same, of all the models together that the account has for free; it may have paid ones too.
+    /// Such a quota is spent for all free models of the account together; paid ones may still work.
     FreeQuota,
-    /// The prompt is larger than this target's context window; a larger one may do.
+    /// The prompt is larger than this target's context window. A larger window may be enough.
     ContextLength,
-    /// This request is not served there, for a reason of its own; others may be, and others may serve it.
+    /// The target does not serve this request, for a reason of the request. Other requests may be served, and other
+    /// targets may serve this one.
     Request,
-    /// The egress proxy or relay itself is out of order, whoever is to be reached through it.
+    /// The egress proxy or relay itself does not work, whichever provider is behind it.
     Egress,
-    /// The egress proxy or relay does not get through to this provider; to others it may.
+    /// The egress proxy or relay cannot reach this provider. It may reach others.
     Tunnel,
-    /// There is no connection to the provider's host: whoever else is asked there is not reached either.
+    /// The provider's host cannot be reached, so that its other models cannot be either.
     Unreachable,
-    /// The same, and it took all the time there was for it.
+    /// The provider's host did not accept the connection within the time limit.
     ConnectTimeout,
     /// Nothing came that would show that the host was reached.
     NoAnswer,
@@ -78,21 +80,21 @@ pub enum ErrorKind {
 /// What follows from an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
-    /// Who it speaks of.
+    /// What the outcome speaks about.
     pub class: Class,
-    /// What it says beyond that.
+    /// What it says beyond its class.
     pub kind: ErrorKind,
-    /// How long whom it speaks of rests, where that is known.
+    /// How long the thing that it speaks about is paused, if that is known.
     pub rest: Option<Hint>,
 }
 
 impl Verdict {
-    /// A verdict that says no more than its class.
+    /// A verdict with nothing but a class.
     pub fn of(class: Class) -> Self {
         Verdict { class, kind: ErrorKind::Plain, rest: None }
     }
 
-    /// Whether something came from the provider's host, whatever it says of the attempt.
+    /// Whether something came from the provider's host, whatever the outcome.
     pub fn is_answer(self) -> bool {
         let is_silence = matches!(
             self.kind,
@@ -106,26 +108,26 @@ impl Verdict {
     }
 }
 
-/// A row a catalog adds: `errors = [{ status = 403, match = "余额不足", is = "credential", rest = "1h" }]`.
+/// A row that a catalog adds: `errors = [{ status = 403, match = "余额不足", is = "credential", rest = "1h" }]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorRule {
-    /// Only this status; absent: any error status.
+    /// The status of the error; absent for any error status.
     pub status: Option<u16>,
-    /// Only bodies that contain this, whatever the case; absent: any body.
+    /// A text that the body must contain, in upper or lower case; absent for any body.
     pub text: Option<String>,
-    /// Who it speaks of.
+    /// What the error speaks about.
     pub class: Class,
-    /// How long that one rests.
+    /// How long that is paused.
     pub rest_ms: Option<u64>,
-    /// Where the body says how long; `rest_ms` stands in where it does not.
+    /// Where the body tells how long; `rest_ms` applies if it does not.
     pub rest_from: Option<WaitTemplate>,
 }
 
-/// How long to stay away.
+/// How long to stay away from a target or credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hint {
-    /// From now, in milliseconds; at least 1.
+    /// The wait from now in milliseconds; at least 1.
     pub wait_ms: u64,
-    /// It is the reset of a quota: true however long it is. Any other wait is capped by whoever follows it.
+    /// Whether it is the reset of a quota, which is believed however long it is. Any other wait is capped.
     pub is_reset: bool,
 }

@@ -15,35 +15,35 @@ use crate::refusal::Refusal;
 use crate::scan::Name;
 use crate::uri::has_path_steps;
 
-/// JSON may nest this deep, so that no parser behind us recurses into a stack overflow.
+/// The deepest nesting of JSON that is accepted, so that no parser of a provider or of llmio overflows its stack.
 pub(super) const DEPTH_MAX: usize = 128;
 
 /// A model's name is repeated in headers, messages and the record, so it must not be as large as a body may be. Names
 /// in a catalog have 200 characters at most; the rest is for suffixes that clients add.
 pub(super) const MODEL_CHARACTERS_MAX: usize = 256;
 
-/// What names a session or a response is no longer than this.
+/// The longest text that names a session or a response.
 const ID_BYTES_MAX: usize = 4 << 10;
 
-/// Larger `stream_options` are left as they are.
+/// Larger `stream_options` are left unchanged.
 const STREAM_OPTIONS_BYTES_MAX: usize = 1024;
 
-/// What a request's head says of its call.
+/// What the head of a request says of its call.
 #[derive(Debug, Clone, Default)]
 pub struct Head<'h> {
-    /// The model, where the path names it.
+    /// The model, if the path names it.
     pub model: Option<String>,
-    /// The model where nobody names one.
+    /// The model for requests that name none.
     pub default_model: Option<String>,
     /// The body's media type.
     pub content_type: &'h [u8],
-    /// What stands behind `?` in the path.
+    /// What follows `?` in the path.
     pub query: Option<&'h str>,
-    /// Who is told how far the body has been read.
+    /// Called now and then while a long body is read.
     pub pace: Pace<'h>,
 }
 
-/// Reads a call out of a request, or says what is wrong with it in words for whoever wrote it.
+/// Reads a call from a request, or refuses it in words for the person who wrote the request.
 pub fn call(operation: Operation, head: Head<'_>, body: Vec<u8>) -> Result<Call, Refusal> {
     match form::boundary(head.content_type) {
         Some(boundary) => of_form(operation, head, body, &boundary),
@@ -171,7 +171,8 @@ fn check_name(model: &str) -> Result<(), Refusal> {
     Err(Refusal::bad_request(said).about("model"))
 }
 
-/// The name's place in a body of an API that names the model in its path: where it stands too, else where it belongs.
+/// Where the model's name stands in the body of an API that names the model in its path, or where it would have to
+/// stand.
 fn name_or_place(text: &str, members: &Members<'_>) -> NameAt {
     if let Some(raw) = members.model {
         return NameAt { span: span_of(text, raw.get()), form: NameForm::Json };
@@ -181,7 +182,7 @@ fn name_or_place(text: &str, members: &Members<'_>) -> NameAt {
     NameAt { span: start..start, form: NameForm::Member { followed } }
 }
 
-/// Gemini names the model in the path; some of its bodies repeat it.
+/// Where the model's name stands in Gemini's bodies: the path names the model, and some bodies repeat it.
 fn names_in_gemini(text: &str, members: &Members<'_>) -> Result<Vec<NameAt>, Refusal> {
     let requests: Vec<&RawValue> =
         members.requests.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
@@ -193,14 +194,14 @@ fn names_in_gemini(text: &str, members: &Members<'_>) -> Result<Vec<NameAt>, Ref
         })?;
         names.extend(named.model);
     }
-    // Read out of slices of the body, so that their places are places in the body.
+    // These are slices of the body, so that their places are places in the body.
     let texts = names.into_iter().filter(|raw| raw.get().starts_with('"'));
     let mut spans: Vec<Range<usize>> = texts.map(|raw| span_of(text, raw.get())).collect();
     spans.sort_unstable_by_key(|span| span.start);
     Ok(spans.into_iter().map(|span| NameAt { span, form: NameForm::Gemini }).collect())
 }
 
-/// An object as far as it names a model.
+/// The member of an object that names a model.
 #[derive(serde::Deserialize)]
 struct ModelMember<'b> {
     #[serde(borrow, default)]
@@ -228,8 +229,8 @@ fn tokens_max(members: &Members<'_>) -> Option<u64> {
     said.into_iter().flatten().filter_map(|raw| raw.get().parse().ok()).chain(in_config).max()
 }
 
-/// The option in the client's own `stream_options`, or a member of its own at the end, where it leaves the beginning of
-/// the body, which providers cache, as it is.
+/// The edit that asks for usage: inside the client's own `stream_options`, or else a new member at the end, which
+/// leaves the beginning of the body as it is, since providers cache it.
 fn usage_edit(text: &str, options: Option<&RawValue>) -> Option<UsageEdit> {
     let Some(raw) = options else {
         let end = text.rfind('}')?;
@@ -250,7 +251,7 @@ fn span_of(whole: &str, part: &str) -> Range<usize> {
     start..start + part.len()
 }
 
-/// Where a member of the object `text` stands, with the comma that goes when it goes.
+/// Where a member of the object `text` stands, including the comma that must be removed with it.
 fn member_span(text: &str, name: &str, value: &str) -> Range<usize> {
     let (start, end) = (span_of(text, name).start.saturating_sub(1), span_of(text, value).end);
     let before = text.get(..start).unwrap_or_default().trim_end();
@@ -262,27 +263,27 @@ fn member_span(text: &str, name: &str, value: &str) -> Range<usize> {
     }
 }
 
-/// The only member of `stream_options` llmio acts on. A type and no `Value`: what a client may send here is as large as
-/// a body, and as a tree of values it would be many times that.
+/// The only member of `stream_options` that llmio acts on. It is a type and not a `Value`, because a client may send a
+/// body full of it here, which would take many times its size as a tree of values.
 #[derive(serde::Deserialize)]
 struct StreamOptions {
     include_usage: Option<bool>,
 }
 
-/// The only member of Gemini's `generationConfig` llmio acts on.
+/// The only member of Gemini's `generationConfig` that llmio acts on.
 #[derive(serde::Deserialize)]
 struct GenerationConfig {
     #[serde(alias = "maxOutputTokens")]
     max_output_tokens: Option<u64>,
 }
 
-/// The only member of `metadata` llmio acts on: Anthropic's clients put their session into it.
+/// The only member of `metadata` that llmio acts on: Anthropic's clients put their session into it.
 #[derive(serde::Deserialize)]
 struct Metadata {
     user_id: String,
 }
 
-/// The top-level members llmio acts on, as they stand in the text.
+/// The top-level members that llmio acts on, as slices of the text.
 #[derive(Default)]
 struct Members<'b> {
     model: Option<&'b RawValue>,
@@ -296,7 +297,7 @@ struct Members<'b> {
     requests: Option<&'b RawValue>,
     generate_content_request: Option<&'b RawValue>,
     stream_options: Option<&'b RawValue>,
-    /// As it is written, without its quotes.
+    /// The text as it is written, without its quotes.
     session_name: Option<&'b str>,
     session_id: Option<&'b RawValue>,
     prompt_cache_key: Option<&'b RawValue>,
@@ -320,7 +321,7 @@ fn explain(text: &str, error: &serde_json::Error) -> String {
     match text.trim_start().bytes().next() {
         None => return "The body is empty. Send a JSON object with `model`.".into(),
         Some(b'{') => {}
-        // Not the parser's words: they would repeat a body that is one long string.
+        // The parser's message is not used, since it would repeat a body that is one long string.
         Some(_) => return "The body is not a JSON object. Send one with `model`, and encode it once.".into(),
     }
     let said = error.to_string();

@@ -1,6 +1,6 @@
-//! What a page in somebody's browser may ask of the admin API. A page cannot read llmio's answers, but it can send
-//! requests to an address on its visitor's machine or network, and a name of its own can be pointed there (DNS
-//! rebinding). So the API is served under names that are surely llmio's, and changes nothing for other origins.
+//! Which requests of a web page the admin API accepts. A page cannot read llmio's answers, but it can send requests to
+//! an address on its visitor's machine or network, and its own domain can be made to resolve there (DNS rebinding). So
+//! the API only answers under host names that are certainly llmio's, and changes nothing for other origins.
 
 use std::net::IpAddr;
 
@@ -8,12 +8,12 @@ use super::is_admin;
 use crate::refusal::Refusal;
 use crate::uri::{authority_of, host_of};
 
-/// What a browser says of a request.
+/// What a browser says about where a request comes from.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Visit<'a> {
-    /// In capitals.
+    /// The method in capitals.
     pub method: &'a str,
-    /// Without query.
+    /// The path without the query.
     pub path: &'a str,
     /// The host the request names, with its port.
     pub authority: Option<&'a str>,
@@ -21,12 +21,12 @@ pub struct Visit<'a> {
     pub origin: Option<&'a str>,
     /// The header `sec-fetch-site`.
     pub fetch_site: Option<&'a str>,
-    /// Where the operator says that llmio is reached; empty: nowhere else.
+    /// The address under which the operator says that llmio is reached; empty if there is none.
     pub public_url: &'a str,
 }
 
 impl Visit<'_> {
-    /// Whether the request may be served; calls of the proxied APIs may come from anywhere.
+    /// Whether the request may be served. Calls of the proxied APIs may come from anywhere.
     pub fn check(&self) -> Result<(), Refusal> {
         if !is_admin(self.path) {
             return Ok(());
@@ -49,7 +49,7 @@ impl Visit<'_> {
         Ok(())
     }
 
-    /// Only browsers send these headers, and no page can choose them.
+    /// Whether the request comes from llmio's own pages. Only browsers send these headers, and no page can choose them.
     fn is_of_same_origin(&self, authority: &str, public: &str) -> bool {
         let site = self.fetch_site.is_none_or(|site| matches!(site, "same-origin" | "none"));
         let origin = self.origin.is_none_or(|origin| {
@@ -60,7 +60,7 @@ impl Visit<'_> {
     }
 }
 
-/// Nobody can point a name below `localhost` or an address elsewhere.
+/// Whether the host is an address, or a name below `localhost`: nobody can make these point elsewhere.
 fn names_this_machine(authority: &str) -> bool {
     let host = host_of(authority).to_ascii_lowercase();
     host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok()

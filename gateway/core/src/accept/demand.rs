@@ -1,5 +1,5 @@
-//! What a call needs of a target, and what its prompt begins with: a second look at the body, taken only where a catalog
-//! asks for it.
+//! What a call needs of a target, and how its prompt begins. This is a second look at the body, taken only if a catalog
+//! needs it.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -12,8 +12,8 @@ use crate::call::{Call, Demand};
 use crate::pace::Pace;
 use crate::scan::plain_length;
 
-/// The members a call's demand is read from, of every dialect, unparsed: a body is large, and a member of another shape
-/// than its dialect says must not hide the others.
+/// The members of all dialects that the demand of a call is read from. They are not parsed, because a body is large,
+/// and because one member of an unexpected type must not hide the others.
 #[derive(serde::Deserialize)]
 struct DemandMembers<'b> {
     #[serde(borrow, default)]
@@ -47,7 +47,7 @@ struct DemandMembers<'b> {
     contents: Option<&'b RawValue>,
 }
 
-/// An object as far as it says what it is.
+/// The members of an object that say what kind of object it is.
 #[derive(serde::Deserialize)]
 struct TypedObject<'b> {
     #[serde(borrow, rename = "type", default)]
@@ -70,7 +70,7 @@ struct Message<'b> {
     content: Option<&'b RawValue>,
     #[serde(borrow, default)]
     parts: Option<&'b RawValue>,
-    /// Of the items in which Codex brings its tools, `additional_tools` and `tool_search_output`.
+    /// The tools of the items in which Codex sends them, `additional_tools` and `tool_search_output`.
     #[serde(borrow, default)]
     tools: Option<&'b RawValue>,
 }
@@ -86,7 +86,7 @@ impl<'b> DemandMembers<'b> {
         filled(self.tools)
     }
 
-    /// Shows one message after the other, until enough have been seen.
+    /// Calls `see` with one message after the other, until it has seen enough.
     fn each_message(&self, mut see: impl FnMut(&Message<'b>) -> ControlFlow<()>) {
         for list in [self.messages, self.input, self.contents] {
             let is_enough = each(list, |message| match serde_json::from_str(message.get()) {
@@ -115,18 +115,19 @@ impl<'b> DemandMembers<'b> {
     }
 }
 
-/// A list with something in it.
+/// The text of a list, unless it is empty.
 fn filled(list: Option<&RawValue>) -> Option<&str> {
     list.map(RawValue::get).filter(|list| list.starts_with('[') && *list != "[]")
 }
 
-/// Shows one item of a list after the other, until enough have been seen. None is kept: a body may have millions.
+/// Calls `see` with one item of a list after the other, until it has seen enough. No item is kept, since a body may
+/// have millions.
 fn each<'b>(list: Option<&'b RawValue>, see: impl FnMut(&'b RawValue) -> ControlFlow<()>) -> ControlFlow<()> {
     let Some(list) = list.map(RawValue::get).filter(|list| list.starts_with('[')) else {
         return ControlFlow::Continue(());
     };
     let mut each = EachItem { see, is_enough: false };
-    // An error here is how the reading ends early.
+    // An error here means that `see` ended the reading early.
     let _ = (&mut each).deserialize(&mut serde_json::Deserializer::from_str(list));
     if each.is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
@@ -166,9 +167,10 @@ fn typed(raw: &RawValue) -> Option<TypedObject<'_>> {
     serde_json::from_str(raw.get()).ok()
 }
 
-/// Gemini's documents come in the same member as its images; whoever reads one reads the other.
+/// Whether a part is an image, or one of Gemini's documents, which come in the same member and are read by the same
+/// models.
 fn is_image(part: &RawValue) -> bool {
-    // As clients write most parts.
+    // Most parts are written like this, and need not be parsed.
     !part.get().starts_with(r#"{"type":"text","#)
         && typed(part).is_some_and(|part| {
             matches!(&*part.kind, "image_url" | "input_image" | "image")
@@ -177,8 +179,8 @@ fn is_image(part: &RawValue) -> bool {
         })
 }
 
-/// Reads what a call needs of a target. Asked only where some target lacks something: most catalogs have none, and the
-/// body would be read a second time for nothing.
+/// Reads what a call needs of a target. Use it only if some target lacks an ability: in most catalogs none does, and
+/// the body would be read a second time for nothing.
 pub fn demand(call: &Call, pace: Pace<'_>) -> Demand {
     let pieces = pieces(call);
     let Ok(body) = serde_json::from_slice::<DemandMembers<'_>>(&call.body) else {
@@ -203,20 +205,20 @@ pub fn demand(call: &Call, pace: Pace<'_>) -> Demand {
         tools,
         structured: body.is_structured(),
         images,
-        // An image is worth a thousand tokens, not the millions of its base64.
+        // An image counts as a thousand tokens, not as the millions of its base64.
         tokens: (plain_length(&call.body).saturating_sub(image_bytes) / 4) as u64,
         pieces,
     }
 }
 
-/// So much of a prompt tells it from others.
+/// This much of a prompt tells it from others.
 const BEGINNING_BYTES_MAX: usize = 256 << 10;
 
 /// The beginning of a prompt that a provider may have cached: the tools, the system prompt and everything up to the
 /// first words of the user. `None` below 1,024 tokens, which no provider caches.
 pub fn prompt_beginning(call: &Call) -> Option<Vec<u8>> {
     const TOKENS_MIN: usize = 1024;
-    // An escape takes six bytes at most.
+    // An escape takes up to six bytes.
     let first = call.body.get(..TOKENS_MIN * 4 * 6).unwrap_or(&call.body);
     if plain_length(first) / 4 < TOKENS_MIN {
         return None;

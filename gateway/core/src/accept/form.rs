@@ -11,7 +11,7 @@ pub(super) struct Field {
     pub(super) value: Range<usize>,
 }
 
-/// The boundary of a body of this content type; `None` for any other.
+/// The boundary of a multipart body; `None` for any other content type.
 pub(super) fn boundary(content_type: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(content_type).ok()?;
     let (media_type, parameters) = text.split_once(';')?;
@@ -21,15 +21,15 @@ pub(super) fn boundary(content_type: &[u8]) -> Option<String> {
     parameter(parameters, "boundary").filter(|boundary| !boundary.is_empty())
 }
 
-/// A form has fewer parts than this.
+/// The most parts that are read of a form.
 const PARTS_MAX: usize = 10_000;
 
-/// The fields without a file, in order. `None` where the body is not made of parts, or of too many.
+/// The fields that are no files, in order. `None` if the body is not made of parts, or of too many.
 pub(super) fn fields(body: &[u8], boundary: &str) -> Option<Vec<Field>> {
     let delimiter = format!("--{boundary}");
     let mut found = Vec::new();
     let mut at = find(body, delimiter.as_bytes(), 0)? + delimiter.len();
-    // Every later delimiter has the line end before it, which belongs to it and not to the part.
+    // Every later delimiter includes the line end before it, which is not part of the value.
     let delimiter = format!("\r\n{delimiter}");
     for _ in 0..PARTS_MAX {
         if body.get(at..)?.starts_with(b"--") {
@@ -50,7 +50,7 @@ fn find(body: &[u8], text: &[u8], from: usize) -> Option<usize> {
     memchr::memmem::find(body.get(from..)?, text).map(|at| from + at)
 }
 
-/// The name in a part's head, unless the part is a file.
+/// The name of a part, unless the part is a file.
 fn plain_name(head: &str) -> Option<String> {
     let line = head.lines().find_map(|line| {
         let (name, rest) = line.split_once(':')?;

@@ -1,5 +1,6 @@
-//! What the host answers when no request reaches the component or no answer comes out of it. The host knows no dialect:
-//! it is handed these bodies at its start, and looks for the longest prefix of the path that was asked for.
+//! The answers that the host gives if a request does not reach the component, or if the component gives no answer. The
+//! host knows no dialect: it gets these bodies at its start, and uses those of the longest prefix of the requested
+//! path.
 
 use std::collections::BTreeMap;
 
@@ -8,30 +9,30 @@ use serde::Serialize;
 use super::shape;
 use crate::refusal::{Refusal, Reply};
 
-/// Stands in a body where the id of the call belongs.
+/// The placeholder for the call's id in a body.
 pub const ID_PLACE: &str = "00000000-0000-0000-0000-000000000000";
 
-/// Paths below which errors have one shape; the first is what every path begins with.
+/// Path prefixes below which errors have one shape. The first is the beginning of every path.
 const PREFIXES: [&str; 8] =
     ["/", "/api/", "/openai/", "/v1/messages", "/v1/v1/messages", "/anthropic/", "/v1beta/", "/gemini/"];
 
-/// The host's answers below one prefix.
+/// The host's answers for paths with one prefix.
 #[derive(Debug, Serialize)]
 pub struct PathAnswers {
-    /// What the path begins with.
+    /// The prefix of the path.
     pub prefix: &'static str,
-    /// The answers, by the host's name for why it answers.
+    /// The answers, by the host's name for the reason.
     pub answers: BTreeMap<&'static str, Answer>,
 }
 
-/// A whole answer as text.
+/// A whole answer.
 #[derive(Debug, Serialize)]
 pub struct Answer {
-    /// HTTP status.
+    /// The HTTP status.
     pub status: u16,
-    /// Names in lower case.
+    /// The headers, their names in lower case.
     pub headers: Vec<(String, String)>,
-    /// With [`ID_PLACE`] where the call's id belongs.
+    /// The body, with [`ID_PLACE`] where the call's id belongs.
     pub body: String,
 }
 

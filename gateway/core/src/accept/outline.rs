@@ -1,5 +1,5 @@
-//! A body's outline: how deep it nests and how many things it brings, told in one pass over its brackets and commas before
-//! anything is parsed. So nothing behind it recurses into a stack overflow, or makes a list of millions of two bytes each.
+//! The outline of a body: how deeply it nests and how many items it has. One pass over its brackets and commas finds
+//! this before anything is parsed, so that no parser overflows its stack or builds a list of millions of tiny items.
 
 use super::body::DEPTH_MAX;
 use crate::operation::Operation;
@@ -7,21 +7,21 @@ use crate::pace::Pace;
 use crate::refusal::Refusal;
 use crate::scan::end_of_string;
 
-/// Messages, parts and tools together, and members, may be so many. No provider takes as many, and what is made of each
-/// for another dialect takes hundreds of bytes.
+/// The most messages, parts and tools of a body, counted together, and the most members. No provider accepts as many,
+/// and each would take hundreds of bytes when translated.
 pub(super) const ITEMS_MAX: usize = 100_000;
 
-/// Items are counted in lists that nest no deeper: `contents[].parts[]`, `tools[].functionDeclarations[]`. What is deeper
-/// is within a schema or a document.
+/// Items are counted down to this depth: `contents[].parts[]`, `tools[].functionDeclarations[]`. What nests deeper
+/// belongs to a schema or a document.
 const ITEMS_DEPTH_MAX: usize = 4;
 
-/// The members whose items are counted. Of other members nothing is made, however long they are.
+/// The members whose items are counted. Nothing is built from the items of other members.
 const COUNTED: [&[u8]; 7] = [b"messages", b"contents", b"input", b"tools", b"system", b"functions", b"requests"];
 
-/// Between two looks at how far it has come.
+/// The number of bytes between two calls of the pace.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// Refuses what nests too deeply or brings too much.
+/// Refuses a body that nests too deeply or has too many items.
 pub(super) fn check(operation: Operation, json: &[u8], pace: Pace<'_>) -> Result<(), Refusal> {
     let mut outline = Outline { depth: 0, lists: [false; ITEMS_DEPTH_MAX], items: 0, name: 0..0, is_counted: false };
     let (mut at, mut told) = (0, 0);
@@ -53,9 +53,9 @@ struct Outline {
     /// Which of the outer levels are lists.
     lists: [bool; ITEMS_DEPTH_MAX],
     items: usize,
-    /// Where the last string at the top level stands, which is a member's name if a list or an object follows.
+    /// Where the last string at the top level stands. It is a member's name if a list or an object follows.
     name: std::ops::Range<usize>,
-    /// The member that is being read is one of those whose items are counted.
+    /// Whether the items of the present member are counted.
     is_counted: bool,
 }
 
@@ -63,7 +63,7 @@ impl Outline {
     fn open(&mut self, operation: Operation, json: &[u8], is_list: bool, at: usize) -> Result<(), Refusal> {
         if self.depth == 1 {
             let name = json.get(self.name.clone()).unwrap_or_default();
-            // What is embedded may be a list of tokens.
+            // The input of an embedding may be a list of tokens.
             let is_conversation = operation.is_chat() || operation.counts_tokens();
             self.is_counted = COUNTED.contains(&name) && (is_conversation || name != b"input");
         }
@@ -79,7 +79,7 @@ impl Outline {
         if is_list { self.count() } else { Ok(()) }
     }
 
-    /// A list has as many items as commas, and one more.
+    /// Counts a comma. A list has one item more than commas.
     fn count(&mut self) -> Result<(), Refusal> {
         let is_list = self.depth.checked_sub(1).and_then(|level| self.lists.get(level)).is_some_and(|is_list| *is_list);
         if self.depth == 1 || (self.is_counted && is_list) {

@@ -1,4 +1,5 @@
-//! What a call makes or hears that is not words, as far as its request tells: read only where money is counted.
+//! What a call generates or transcribes apart from text, as far as the request says. It is read only if money is
+//! counted.
 
 use serde_json::{Map, Value};
 
@@ -8,14 +9,14 @@ use crate::neutral::json::is_too_intricate;
 use crate::operation::Operation;
 use crate::price::{Pieces, Quality};
 
-/// Of a recording in no form that tells: 32 kbit/s, as speech is mostly compressed. Fewer seconds than there are would be
-/// paid by nobody.
+/// The rate that is assumed for a recording in an unknown format: 32 kbit/s, as speech is usually compressed. Too few
+/// seconds would leave part of the cost unpaid.
 const BYTES_PER_SECOND: u64 = 4_000;
 
-/// No image API makes more at once.
+/// The most images that any image API makes at once.
 const IMAGES_MAX: u64 = 100;
 
-/// Reads what a call makes or hears.
+/// Reads what a call generates or transcribes.
 pub(super) fn pieces(call: &Call) -> Pieces {
     match call.operation {
         Operation::Images | Operation::ImageEdits => {
@@ -37,8 +38,8 @@ pub(super) fn pieces(call: &Call) -> Pieces {
     }
 }
 
-/// The members that say it. Of one that is written twice the last counts, as with nearly all who read JSON. What has more
-/// values than may be parsed counts as the most that can be asked for.
+/// The members that tell it. If one is written twice the last counts, as for nearly all JSON parsers. A body with too
+/// many values to be parsed counts as the most that can be asked for.
 fn asked(call: &Call) -> Map<String, Value> {
     if is_too_intricate(&call.body) {
         return Map::from_iter([("n".to_owned(), IMAGES_MAX.into())]);
@@ -46,7 +47,7 @@ fn asked(call: &Call) -> Map<String, Value> {
     serde_json::from_slice(&call.body).ok().or_else(|| in_form(&call.body)).unwrap_or_default()
 }
 
-/// The same in a form, whose boundary stands in its first line.
+/// The same members in a form, whose first line holds its boundary.
 fn in_form(body: &[u8]) -> Option<Map<String, Value>> {
     let line = body.strip_prefix(b"--")?;
     let line = line.get(..line.iter().position(|byte| *byte == b'\r')?)?;
@@ -64,7 +65,7 @@ fn count(n: &Value) -> Option<u64> {
     Some(number.ceil().clamp(0.0, 1e9) as u64)
 }
 
-/// `1792x1024`; anything else is the model's own choice.
+/// The pixels of a size such as `1792x1024`; `None` if the model chooses the size.
 fn pixels(size: &str) -> Option<u64> {
     let (width, height) = size.split_once(['x', 'X', '*', '×'])?;
     width.trim().parse::<u64>().ok()?.checked_mul(height.trim().parse().ok()?)
@@ -79,7 +80,7 @@ fn quality(text: &str) -> Quality {
     }
 }
 
-/// How long a recording is: a WAV file says how many bytes a second takes.
+/// The length of a recording. A WAV file says how many bytes a second takes.
 fn audio_ms(body: &[u8]) -> u64 {
     const FORMAT: &[u8] = b"WAVEfmt ";
     let told = memchr::memmem::find(body, FORMAT).and_then(|at| {

@@ -1,13 +1,14 @@
-//! The retry budget of a model: what keeps a total outage from being multiplied. Of the calls of the last ten seconds a
-//! fifth may be tried once more, and ten a second beside, so that a quiet model may retry too.
+//! The retry budget of a model, which keeps a total outage from multiplying the load. It allows retries for a fifth of
+//! the calls of the last ten seconds, and ten retries a second besides, so that a model with few calls may retry too.
 //!
-//! A budget and not a count per call: a count lets every call of an outage triple the load on what is already down.
+//! It is not a count for each call, since with a count every call of an outage would triple the load on what is already
+//! down.
 
 const SECONDS: usize = 10;
 const FREE_PER_SECOND: u32 = 10;
 const CALLS_PER_RETRY: u32 = 5;
 
-/// Calls and retries of the last ten seconds, by the second.
+/// The calls and retries of the last ten seconds, second by second.
 #[derive(Debug, Default)]
 pub struct RetryBudget {
     seconds: [Second; SECONDS],
@@ -21,7 +22,7 @@ struct Second {
 }
 
 impl RetryBudget {
-    /// A call begins.
+    /// Notes a call.
     pub fn call(&mut self, now_ms: i64) {
         if let Some(second) = self.second(now_ms) {
             second.calls = second.calls.saturating_add(1);

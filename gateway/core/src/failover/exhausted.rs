@@ -1,5 +1,5 @@
-//! What a caller is told when no target can be tried now: why each of them cannot, when the first is back, and whether
-//! it is worth waiting. SDKs follow the status, `retry-after` and `x-should-retry`; people read the text.
+//! What a caller is told when no target can be tried now: why each of them cannot, when the first can again, and
+//! whether waiting is worthwhile. SDKs follow the status, `retry-after` and `x-should-retry`; people read the text.
 
 use jiff::Timestamp;
 
@@ -7,14 +7,14 @@ use crate::candidate::{SkipReason, Skipped};
 use crate::refusal::{RETRY_AFTER_MAX_S, Refusal, Reply, UNTIL, until};
 use crate::state::State;
 
-/// The refusal of a call of `model` none of whose targets can be tried; `record` is its id, where it is recorded.
+/// The refusal of a call of `model` that no target can serve; `record` is the call's id, if it is recorded.
 pub fn exhausted(model: &str, skipped: &[Skipped], record: Option<&str>, now_ms: i64) -> Refusal {
     let each: Vec<String> = skipped.iter().map(|skipped| describe(skipped, now_ms)).collect();
     let reasons = if each.is_empty() { "it has no target".to_owned() } else { each.join("; ") };
     let is = |wanted: SkipReason| skipped.iter().any(|skipped| skipped.reason == wanted);
     let Some(until_ms) = first_back_ms(skipped) else {
         let refusal = for_good(model, &reasons, record, is);
-        // When llmio itself looks at what was refused again.
+        // Its time says when llmio itself will try again what was refused.
         return Refusal { until_ms: skipped.iter().filter_map(|skipped| skipped.until_ms).min(), ..refusal };
     };
     let wait_s = wait_s(until_ms, now_ms);
@@ -34,8 +34,8 @@ pub fn exhausted(model: &str, skipped: &[Skipped], record: Option<&str>, now_ms:
     refusal.back_at(until_ms, wait_s)
 }
 
-/// Makes the answer to a call that met nothing but rate limits say when the first of all targets is back, which need not be
-/// the one whose answer it is.
+/// Adds to an answer of a call that met nothing but rate limits when the first of all targets can be used again, which
+/// need not be the target that answered.
 pub fn come_back(reply: &mut Reply, skipped: &[Skipped], now_ms: i64) {
     let Some(until_ms) = first_back_ms(skipped) else { return };
     reply.headers.retain(|(name, _)| !name.starts_with("retry-after") && name != "x-should-retry" && name != UNTIL);
@@ -50,19 +50,19 @@ pub fn come_back(reply: &mut Reply, skipped: &[Skipped], now_ms: i64) {
     }
 }
 
-/// When the first of these is back by itself, Unix milliseconds; `None`: none is. What its keeper has to mend is looked at
-/// again now and then, and nobody is told to wait for that.
+/// When the first of these can be used again, in Unix milliseconds; `None` if none can without an operator. What an
+/// operator must repair is tried again now and then, but no caller is told to wait for that.
 fn first_back_ms(skipped: &[Skipped]) -> Option<i64> {
     skipped.iter().filter(|skipped| !needs_operator(skipped.reason)).filter_map(|skipped| skipped.until_ms).min()
 }
 
-/// Whether only whoever keeps the catalog, or pays the account, can mend it.
+/// Whether only the operator, or the person who pays for the account, can repair it.
 pub(super) fn needs_operator(reason: SkipReason) -> bool {
     matches!(reason, SkipReason::CredentialsResting | SkipReason::UnknownModel | SkipReason::NoCredential)
 }
 
-/// None will be back by itself. Where it is the request that stands in the way, its caller can do something: agents that
-/// are told that their prompt is too long make it shorter. Everything else is for whoever keeps the catalog.
+/// The refusal if none of them recovers by itself. If the request is the obstacle, its caller can do something: an
+/// agent that is told that its prompt is too long shortens it. Everything else is for the operator.
 fn for_good(model: &str, reasons: &str, record: Option<&str>, is: impl Fn(SkipReason) -> bool) -> Refusal {
     let end = record.map(|record| format!(" Record {record}.")).unwrap_or_default();
     let unfit = |help: &str| format!("No target of model {model:?} can take this request: {reasons}. {help}{end}");
@@ -77,11 +77,11 @@ fn for_good(model: &str, reasons: &str, record: Option<&str>, is: impl Fn(SkipRe
     {
         mend()
     } else if is(SkipReason::QuotaSpent) {
-        // A matter of money, which agents that know OpenAI's word for it report as such.
+        // This is about money, and agents report it as such by OpenAI's code for it.
         let said = format!("No target of model {model:?} can be used: {reasons}. Mend the catalog.{end}");
         return Refusal::rate_limited(said, true).without_retry().ended(State::QuotaSpent);
     } else if is(SkipReason::Context) {
-        // As Anthropic's begins and OpenAI's is coded, by which their clients know it.
+        // The text begins as Anthropic's does and has OpenAI's code, since clients recognise the error by these.
         let said = format!("prompt is too long for model {model:?}: {reasons}. Make it shorter.{end}");
         Refusal::bad_request(said).coded("context_length_exceeded")
     } else if is(SkipReason::Untranslatable) {
@@ -132,7 +132,7 @@ fn describe(skipped: &Skipped, now_ms: i64) -> String {
     format!("{} {why}{}{}", skipped.target, said.unwrap_or_default(), until.unwrap_or_default())
 }
 
-/// A time to come, for people: `2026-11-24 14:00:01 UTC (in 3 h)`.
+/// A time in the future for people: `2026-11-24 14:00:01 UTC (in 3 h)`.
 pub(super) fn moment(until_ms: i64, now_ms: i64) -> Option<String> {
     let at = Timestamp::from_millisecond(until_ms).ok()?.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
     Some(format!("{at} (in {})", human(wait_s(until_ms, now_ms))))

@@ -1,4 +1,4 @@
-//! What a caller is told whose own key has nothing left: nothing that other providers could help with.
+//! What a caller is told whose own key has nothing left. No other provider could help.
 
 use crate::quota::{ExceededLimit, Unit};
 use crate::refusal::{RETRY_AFTER_MAX_S, Refusal};
@@ -6,11 +6,11 @@ use crate::state::State;
 
 use super::exhausted::{moment, wait_s};
 
-/// A slot that a call under way holds may be free at any moment; then it is worth asking again.
+/// A slot may become free at any moment, so asking again soon is worthwhile.
 const SLOT_MS: i64 = 1_000;
 
-/// The refusal of a call whose key `name` is over these limits. A spent budget says so in the word that agents know for
-/// it and is never to be tried again by a machine, however soon it resets: it is there to stop somebody.
+/// The refusal of a call whose key `name` is over these limits. A spent budget is reported by the code that agents know
+/// for it, and machines are told never to retry, however soon it resets: it is there to stop somebody.
 pub fn key_spent(name: &str, over: &[ExceededLimit], now_ms: i64) -> Refusal {
     let said = over.iter().map(ExceededLimit::describe).collect::<Vec<_>>().join(", ");
     let is_budget = over.iter().any(|over| over.unit == Unit::Money);

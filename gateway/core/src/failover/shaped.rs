@@ -1,5 +1,5 @@
-//! A provider's error as its caller gets it. What was written in the caller's own dialect stays byte for byte, since
-//! clients parse upstream messages; everything else gets the shape they expect, and keeps its words.
+//! A provider's error as its caller gets it. An error in the caller's own dialect stays byte for byte, since clients
+//! parse such messages; any other error gets the form that the caller expects, and keeps its words.
 
 use crate::dialect::Dialect;
 use crate::neutral::ApiError;
@@ -8,7 +8,7 @@ use crate::refusal::{RETRY_AFTER_MAX_S, Refusal, Reply, Shape, UNTIL, until};
 use crate::state::State;
 use crate::verdict::{ErrorKind, Hint};
 
-/// The error for the call `id` of a caller that speaks `dialect`.
+/// The error for the call `id`, whose caller speaks `dialect`.
 pub(super) fn shaped(error: UpstreamError, kind: ErrorKind, dialect: Dialect, id: &str) -> Reply {
     let UpstreamError { status, headers, body, dialect: spoken, .. } = error;
     let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok();
@@ -33,14 +33,14 @@ pub(super) fn shaped(error: UpstreamError, kind: ErrorKind, dialect: Dialect, id
     reply
 }
 
-/// Says of a wait that no client should sit out when it is over, instead of asking for it. `hint` is what the provider
-/// said, in whatever way.
+/// Replaces a wait that is too long for any client by the time when it is over. `hint` is what the provider said about
+/// the wait, in whatever way.
 pub(super) fn shorten_wait(reply: &mut Reply, hint: Option<Hint>, now_ms: i64) {
     let hint_ms = hint.map(|hint| hint.wait_ms);
     let waits = reply.headers.iter().filter_map(|(name, value)| {
         let number = || std::str::from_utf8(value).ok()?.trim().parse::<f64>().ok();
         match name.as_str() {
-            // A date, where it is no number.
+            // The value is a date if it is no number.
             "retry-after" => number().map(|seconds| seconds * 1000.0).or_else(|| hint_ms.map(as_f64)),
             "retry-after-ms" => number(),
             _ => None,

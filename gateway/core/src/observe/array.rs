@@ -1,20 +1,20 @@
-//! Reads Gemini's other form of a stream as it passes: a JSON array whose items are the events, split anywhere.
+//! Reads Gemini's other form of a stream while it passes: a JSON array whose items are the events, split anywhere.
 
 use super::events::Events;
 use crate::dialect::Dialect;
 use crate::scan::Nesting;
 
-/// A larger item is passed over: it is a picture.
+/// A larger item is passed over, since it is a picture.
 const ITEM_BYTES_MAX: usize = 128 << 10;
 
 #[derive(Debug)]
 pub(super) struct Array {
     nesting: Nesting,
-    /// The depth around the items: an error may come as an object instead of an array.
+    /// The depth around the items, since an error may come as an object instead of an array.
     outside: Option<u32>,
-    /// The item that is being read, as far as it is kept.
+    /// The part of the present item that is held.
     item: Vec<u8>,
-    /// What the events told.
+    /// What the events have told.
     pub(super) events: Events,
 }
 
@@ -24,7 +24,7 @@ impl Array {
         Array { nesting: Nesting::default(), outside: None, item: Vec::new(), events }
     }
 
-    /// Takes the next bytes.
+    /// Reads the next bytes.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             let was_inside = self.is_inside();
@@ -46,12 +46,12 @@ impl Array {
         }
     }
 
-    /// Whether the bracket around all has closed.
+    /// Whether the outermost bracket has closed.
     pub(super) fn is_whole(&self) -> bool {
         self.outside.is_some() && self.nesting.depth == 0
     }
 
-    /// Bytes of the item that has begun.
+    /// How many bytes of the present item are held.
     pub(super) fn kept(&self) -> usize {
         self.item.capacity()
     }

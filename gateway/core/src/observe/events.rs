@@ -1,4 +1,4 @@
-//! What the events of a streamed answer told so far, in whatever form they came.
+//! What the events of a streamed answer have told so far, in whatever form they came.
 //!
 //! Only events that can matter are parsed: until the first content each one, afterwards those that hold one of the
 //! texts their dialect tells more with than content.
@@ -21,22 +21,22 @@ pub(super) struct Events {
     pub(super) error: Option<StreamError>,
     pub(super) response_id: Option<String>,
     pub(super) model: Option<String>,
-    /// Content that has passed, as it was written, in bytes.
+    /// The bytes of content that have passed, as they were written.
     pub(super) content_bytes: u64,
-    /// What stands around the content of an event.
+    /// How many bytes of an event surround its content.
     frame_bytes: usize,
     end_seen: bool,
-    /// Alternatives that have said something since they last said why they end, a bit each.
+    /// The alternatives that have said something since they last gave a finish reason, one bit for each.
     speaking: u128,
-    /// The last event was too long to be read.
+    /// Whether the last event was too long to be read.
     passed_over: bool,
     usage: RawUsage,
 }
 
-/// Where an event names the model it is of: OpenAI, Anthropic, Responses, Gemini.
+/// Where an event names its model: in OpenAI chat, Anthropic, Responses and Gemini.
 const MODELS: [&str; 4] = ["/model", "/message/model", "/response/model", "/modelVersion"];
 
-/// An event of content holds a token at least.
+/// An event with content holds at least one token.
 const TOKEN_BYTES: usize = 4;
 
 impl Events {
@@ -59,7 +59,7 @@ impl Events {
         }
     }
 
-    /// Takes the data of one event, and its name, which stands for its type where that is left out.
+    /// Reads the data of one event, and its name, which stands for the type if the data have none.
     pub(super) fn take(&mut self, data: &[u8], name: &[u8]) {
         self.passed_over = false;
         if data == b"[DONE]" {
@@ -68,12 +68,12 @@ impl Events {
         }
         let tells =
             |place: &[u8]| self.dialect.room().telling.iter().any(|text| memchr::memmem::find(place, text).is_some());
-        // Behind a reason to end it matters whether more is said.
+        // After a finish reason it matters whether more is said.
         let is_awaited = !self.content_seen || (self.finish_seen && self.is_open_ended());
         let has_content = if is_awaited || tells(data) || tells(name) {
             lenient::event(data).is_some_and(|event| self.read(with_type(event.value, name), data))
         } else {
-            // Responses says at the end of each part once more what is in it.
+            // At the end of each part, Responses repeats all that is in it.
             self.dialect != Dialect::OpenaiResponses || memchr::memmem::find(data, b".delta\"").is_some()
         };
         if has_content {
@@ -81,19 +81,19 @@ impl Events {
         }
     }
 
-    /// An event came that is too long to be read. If none follows, it may have said why.
+    /// Notes an event that is too long to be read. If no other follows, it may have held the finish reason.
     pub(super) fn pass_over(&mut self) {
         self.passed_over = true;
     }
 
-    /// Counts the content of an event by its length, so that it need not be parsed: what stands around it is the same in
-    /// each of them.
+    /// Counts the content of an event by its length, so that it need not be parsed: what surrounds the content is
+    /// equally long in all of them.
     fn count(&mut self, length: usize) {
         self.frame_bytes = self.frame_bytes.min(length);
         self.content_bytes += (length - self.frame_bytes).max(TOKEN_BYTES) as u64;
     }
 
-    /// Whether there is content in it.
+    /// Reads an event, and returns whether there is content in it.
     fn read(&mut self, event: Value, data: &[u8]) -> bool {
         let seen = self.dialect.see(&event);
         if seen.content && !self.content_seen {
@@ -123,7 +123,8 @@ impl Events {
         seen.content
     }
 
-    /// Whether an answer that ended without content is none: it said no reason, or that the model failed.
+    /// Whether an answer that ended without content is no answer: it gave no finish reason, or said that the model
+    /// failed.
     pub(super) fn is_empty(&self) -> bool {
         self.failed_seen || !(self.finish_seen || self.passed_over)
     }
@@ -133,8 +134,8 @@ impl Events {
         self.end_seen
     }
 
-    /// Whether nothing is missing if nothing more comes. Where there is no last event that is so when every alternative
-    /// that spoke has said why it ends, and has said nothing since.
+    /// Whether the answer is complete if nothing more comes. Without a last event, this is so when every alternative
+    /// that spoke has given its finish reason and has said nothing since.
     pub(super) fn is_settled(&self) -> bool {
         let has_reasons = self.is_open_ended() && self.finish_seen && self.speaking == 0;
         self.end_seen || self.error.is_some() || has_reasons
@@ -154,7 +155,7 @@ impl Events {
     }
 }
 
-/// An error that does not stand in its event as in the body of an error answer, in that form.
+/// An error in the form of an error answer's body, if the event holds it in another form.
 fn error_body(event: &Value, error: &Value) -> Option<Vec<u8>> {
     if event.get("error").is_some_and(Value::is_object) {
         return None;
@@ -170,7 +171,7 @@ fn error_body(event: &Value, error: &Value) -> Option<Vec<u8>> {
     Some(json!({ "error": error }).to_string().into_bytes())
 }
 
-/// Some providers name their events and leave the type out.
+/// Adds the type to an event, since some providers name their events and leave the type out.
 fn with_type(mut event: Value, name: &[u8]) -> Value {
     if let (Some(members), Ok(name)) = (event.as_object_mut(), std::str::from_utf8(name))
         && !name.is_empty()
@@ -180,7 +181,7 @@ fn with_type(mut event: Value, name: &[u8]) -> Value {
     event
 }
 
-/// How long the texts are that an event brings, in any dialect.
+/// The length of the texts that an event brings, in any dialect.
 fn text_bytes(event: &Value) -> usize {
     const NAMES: [&str; 9] = [
         "content",

@@ -1,7 +1,7 @@
-//! What the answer of a conversation is, by its first bytes: providers and the servers in front of them send events as
-//! `text/plain` or without a type, and pages as JSON.
+//! Tells the form of a conversation's answer by its first bytes, because providers and the servers in front of them
+//! send events as `text/plain` or without a type, and pages as JSON.
 
-/// What an answer is.
+/// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// An event stream.
@@ -12,11 +12,11 @@ pub(super) enum Form {
     List,
     /// A web page, or XML.
     Page,
-    /// None of them.
+    /// None of these.
     Unreadable,
 }
 
-/// The first bytes, until they tell. Blank ones are signs of life and are not kept.
+/// The first bytes, until they tell the form. Blank ones are keep-alive bytes and are not held.
 #[derive(Debug, Default)]
 pub(super) struct FirstBytes {
     bytes: Vec<u8>,
@@ -24,11 +24,12 @@ pub(super) struct FirstBytes {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Fields of an event and comments.
+/// The fields of an event, and a comment.
 const SIGNS: [&[u8]; 5] = [b":", b"data:", b"event:", b"id:", b"retry:"];
 
 impl FirstBytes {
-    /// Takes the next bytes. `says_events`: the header calls them an event stream, which decides where they do not.
+    /// Adds the next bytes. `says_events` says that the header announces an event stream, which decides if the bytes do
+    /// not.
     pub(super) fn add(&mut self, bytes: &[u8], says_events: bool) -> Option<Form> {
         self.bytes.extend_from_slice(bytes);
         if !self.bytes.is_empty() && BYTE_ORDER_MARK.starts_with(&self.bytes) && self.bytes != BYTE_ORDER_MARK {
@@ -50,7 +51,7 @@ impl FirstBytes {
         }
     }
 
-    /// What has come, to be read again by whoever reads the rest.
+    /// The bytes that have come, to be read again by the reader of that form.
     pub(super) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
     }

@@ -1,6 +1,6 @@
-//! Finds the top-level member that says what was used (`usage`, or `usageMetadata`) of a JSON answer of any size, fed in pieces of any size, in constant memory.
-//! Not a parser: it follows strings and brackets only, so that an answer of many megabytes costs one look at each byte
-//! and a pretty-printed one is read like any other.
+//! Finds the member with the usage (`usage` or `usageMetadata`) at the top level of a JSON answer of any size, in
+//! pieces of any size and in constant memory. It is not a parser: it only follows strings and brackets, so that an
+//! answer of many megabytes costs one look at each byte, and a pretty-printed answer is read like any other.
 
 use serde_json::Value;
 
@@ -12,27 +12,27 @@ use crate::usage::{Members, Usage};
 /// A `usage` object larger than this is not read.
 const USAGE_BYTES_MAX: usize = 64 << 10;
 
-/// Names longer than this cannot be the one that is looked for.
+/// Longer names cannot be the one that is looked for.
 const NAME_BYTES_MAX: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct UsageScan {
     dialect: Dialect,
     depth: u32,
-    /// The value that the body is has ended.
+    /// Whether the value that forms the body has ended.
     is_whole: bool,
     in_string: bool,
     escaped: bool,
-    /// The last string at depth 1, while it may be a member's name.
+    /// The last string at depth 1, which may turn out to be a member's name.
     name: Vec<u8>,
     /// The value of `usage`, while it is being collected.
     value: Option<Vec<u8>>,
-    /// It is the model's name that is being collected.
+    /// Whether the value being collected is the model's name.
     is_model: bool,
     found: Option<Usage>,
     id: Option<String>,
     model: Option<String>,
-    /// By how much escapes are longer than what they stand for, as near as can be told from their first letter.
+    /// How much longer escapes are than what they stand for, as far as their first letter tells.
     escape_bytes: u64,
 }
 
@@ -59,7 +59,7 @@ impl UsageScan {
         let mut rest = bytes;
         while let Some((&byte, tail)) = rest.split_first() {
             if self.in_string && !self.escaped && byte != b'"' && byte != b'\\' {
-                // Most bytes are inside strings: pass over them as one run.
+                // Most bytes are inside strings, so a whole run of them is passed over at once.
                 let run = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
                 let (passed, after) = rest.split_at(run);
                 self.keep(passed);

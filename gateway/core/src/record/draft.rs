@@ -1,4 +1,4 @@
-//! The record of a call under way, as it fills up. The clock is an argument: `now_ms` is the monotonic clock's.
+//! The record of a call while it is under way. The clock is an argument: `now_ms` is the monotonic clock.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -18,31 +18,31 @@ use crate::state::State;
 use crate::usage::Usage;
 use crate::verdict::Class;
 
-/// What many servers log for a client that left before it was answered.
+/// The status that many servers log for a client that left before it was answered.
 const CLIENT_CLOSED_STATUS: u16 = 499;
 
-/// Until its model is known a call has the default total time, and then this long to say that it is over.
+/// The default total time of a call, which counts until its model is known, and then this long to report its end.
 const TOTAL_MS_DEFAULT: i64 = 60 * 60 * 1000;
 const GRACE_MS: i64 = 60_000;
 
-/// What a record says of a stream that ended with neither a finish reason nor its end marker.
+/// The warning about a stream that ended with neither a finish reason nor its end marker.
 const WITHOUT_FINISH: &str = "stream_ended_without_finish";
 
-/// What a record says of an answer that names another model than was asked for, and that model.
+/// The warning about an answer that names another model than the one asked for, followed by that model.
 const OTHER_MODEL: &str = "other_model";
 
-/// A call as it is known when it is accepted.
+/// What is known about a call when it is accepted.
 #[derive(Debug)]
 pub struct Opening<'o> {
     /// The record's id.
     pub id: &'o str,
-    /// When it was accepted, Unix milliseconds.
+    /// When it was accepted, in Unix milliseconds.
     pub at_ms: i64,
-    /// The same on the monotonic clock.
+    /// When it was accepted, on the monotonic clock.
     pub start_ms: u64,
     /// The caller's name.
     pub key: &'o str,
-    /// The dialect's name; empty where nobody looks into the request.
+    /// The dialect's name; empty if llmio does not read the request.
     pub dialect: &'static str,
     /// The endpoint's name.
     pub endpoint: &'static str,
@@ -61,48 +61,48 @@ pub struct Draft {
     start_ms: u64,
     /// What was seen of its answer.
     seen: AnswerSummary,
-    /// How far its attempts came, the farthest of them.
+    /// How far its farthest attempt came.
     progress: Progress,
-    /// An attempt is under way.
+    /// Whether an attempt is under way.
     is_sent: bool,
-    /// A stream is wanted in a form that has no signs of life.
+    /// Whether a stream is wanted as a JSON array, which cannot hold keep-alive bytes.
     as_array: bool,
 }
 
-/// What is kept of a call that has ended.
+/// What remains of a call that has ended.
 #[derive(Debug)]
 pub struct EndedCall {
     /// The record.
     pub record: Record,
     /// What was seen of its answer.
     pub seen: AnswerSummary,
-    /// How far it came, as its key's limits count it: whatever a provider makes of a call, its holder caused one.
+    /// How far it came, as its key's limits count it: however many attempts there were, the key's holder made one call.
     pub progress: Progress,
 }
 
-/// What came of an attempt.
+/// How an attempt ended.
 #[derive(Debug)]
 pub struct AttemptEnd<'a> {
-    /// What was asked of the provider.
+    /// The operation that was asked for.
     pub operation: Operation,
     /// The outcome.
     pub outcome: &'a Outcome,
-    /// Who it speaks of.
+    /// The class of the outcome: what it speaks about.
     pub class: Class,
     /// What the provider said of a failure.
     pub words: Option<&'a str>,
     /// When it began, on the monotonic clock.
     pub started_ms: u64,
-    /// What it was to make or hear that is not words.
+    /// What the call generates or transcribes apart from text.
     pub pieces: Pieces,
 }
 
-/// When a stream should have its head although it has no content.
+/// When a stream should get its head before it has any content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadDue {
-    /// On the monotonic clock.
+    /// The time on the monotonic clock.
     pub at_ms: u64,
-    /// After so long a silence its client gets a sign of life.
+    /// After this long a silence the client gets keep-alive bytes.
     pub keep_alive_ms: u64,
 }
 
@@ -145,17 +145,17 @@ impl Draft {
         }
     }
 
-    /// As it stands now.
+    /// The record as it stands now.
     pub fn record(&self) -> &Record {
         &self.record
     }
 
-    /// How long it has been open.
+    /// How long the call has been open.
     pub fn open_ms(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.start_ms)
     }
 
-    /// What the body asked for.
+    /// Notes what the body asked for.
     pub fn asked(&mut self, call: &Call) {
         self.as_array = call.as_array;
         let record = &mut self.record;
@@ -167,8 +167,8 @@ impl Draft {
         }
     }
 
-    /// Where it may go, and why not elsewhere. Says when a head is due; `None`: it is no stream that a sign of life can be
-    /// given.
+    /// Notes the candidates, and why others were skipped. Returns when the head is due; `None` if the call is no stream
+    /// that can hold keep-alive bytes.
     pub fn decided(&mut self, model: &Model, decision: DecisionRecord) -> Option<HeadDue> {
         let record = &mut self.record;
         record.until_ms = record.at_ms.saturating_add_unsigned(model.timeouts.total_ms).saturating_add(GRACE_MS);
@@ -179,18 +179,18 @@ impl Draft {
         })
     }
 
-    /// An attempt is being sent. Should nothing be heard of it any more, it may have been worked on.
+    /// Notes that an attempt is being sent. If the call is dropped from now on, the provider may have worked on it.
     pub fn sent(&mut self) {
         self.is_sent = true;
     }
 
-    /// How far that attempt came.
+    /// Notes how far that attempt came.
     pub fn reached(&mut self, progress: Progress) {
         self.is_sent = false;
         self.progress = self.progress.max(progress);
     }
 
-    /// A candidate that could not be asked after all, and why.
+    /// Notes a candidate that could not be asked after all, and why.
     pub fn skipped(&mut self, skipped: Skipped) {
         let known = &mut self.record.decision.skipped;
         if !known.contains(&skipped) {
@@ -198,7 +198,7 @@ impl Draft {
         }
     }
 
-    /// What the reader of the record should know.
+    /// Notes a warning for the reader of the record.
     pub fn warn(&mut self, warning: &str) {
         let known = &mut self.record.warnings;
         if !known.iter().any(|each| each == warning) {
@@ -206,7 +206,7 @@ impl Draft {
         }
     }
 
-    /// What came of an attempt; one that was not sent is none.
+    /// Notes how an attempt ended. One that was not sent is no attempt.
     pub fn attempted(&mut self, to: AttemptParts<'_>, attempted: &AttemptEnd<'_>, now_ms: u64) {
         let AttemptEnd { operation, outcome, class, words, started_ms, pieces } = *attempted;
         let (status, error) = match outcome {
@@ -230,13 +230,14 @@ impl Draft {
         });
     }
 
-    /// The answer is of another model, which costs this, where that is known.
+    /// Notes that another model answered, and its price, if it is known.
     pub fn served_other(&mut self, model: &str, priced: Option<Priced>) {
         self.warn(&format!("{OTHER_MODEL}: {}", kept_text(model)));
         self.record.priced = priced.or(self.record.priced);
     }
 
-    /// What the origin of a relay answered to `asked`, a method and a path, or who kept it from that and how.
+    /// Notes what the origin of a relay answered to `asked`, a method and a path, or what kept the origin from
+    /// answering.
     pub fn passed_by(&mut self, relay: &str, asked: &str, answered: OriginResult, started_ms: u64, now_ms: u64) {
         let OriginResult { status, class, error } = answered;
         self.record.attempts.push(AttemptRecord {
@@ -253,28 +254,28 @@ impl Draft {
         });
     }
 
-    /// So many bytes of the client's body were passed on.
+    /// Notes that this many bytes of the client's body were passed on.
     pub fn received(&mut self, bytes: u64) {
         self.record.bytes_in = self.record.bytes_in.saturating_add(bytes);
     }
 
-    /// So many bytes of the answer were handed over.
+    /// Notes that the client got this many bytes of the answer.
     pub fn handed_over(&mut self, bytes: u64) {
         self.record.bytes_out = bytes;
     }
 
-    /// The head goes to the client, unless it has one.
+    /// Notes the status that the client gets, unless it has one already.
     pub fn head(&mut self, status: u16, now_ms: u64) {
         let open_ms = self.open_ms(now_ms);
         self.record.status = status;
         self.record.first_byte_ms.get_or_insert(open_ms);
     }
 
-    /// Takes note of what was seen of the answer, and says what of it is charged.
+    /// Notes what was seen of the answer, and returns what of it is charged.
     pub fn observed(&mut self, observation: &Observation) -> AnswerSummary {
         self.seen = AnswerSummary::from(observation);
         let record = &mut self.record;
-        // Content is found before its head is given away, but reaches nobody before.
+        // Content is found before its head is sent, but nobody gets it before.
         let head_ms = record.first_byte_ms.unwrap_or(0);
         record.first_content_ms = observation.first_content_ms.map(|ms| ms.max(head_ms));
         record.bytes_out = observation.bytes;
@@ -285,19 +286,19 @@ impl Draft {
         self.seen
     }
 
-    /// An answer that is known as a whole goes to the client.
+    /// Notes an answer whose body is known.
     pub fn answered(&mut self, state: State, reply: &Reply) {
         let record = &mut self.record;
         (record.status, record.bytes_out) = match state {
-            // Nobody was there to get it.
+            // The client has left, and gets nothing.
             State::ClientClosed => (CLIENT_CLOSED_STATUS, 0),
-            // The client has a head already, which nothing can change.
+            // The client has a head already, which cannot be changed.
             _ if record.first_byte_ms.is_some() => (record.status, reply.body.len() as u64),
             _ => (reply.status, reply.body.len() as u64),
         };
     }
 
-    /// It has ended.
+    /// Ends the record.
     pub fn end(self, state: State, error: Option<&str>, now_ms: u64) -> EndedCall {
         let duration_ms = self.open_ms(now_ms);
         let Draft { mut record, seen, progress, is_sent, .. } = self;
@@ -313,12 +314,12 @@ impl Draft {
     }
 }
 
-/// What an origin answered, or who kept it from that and how.
+/// What the origin of a relay answered, or what kept it from answering.
 #[derive(Debug)]
 pub struct OriginResult {
-    /// The status it answered.
+    /// The status that it answered.
     pub status: Option<u16>,
-    /// Who the outcome speaks of.
+    /// The class of the outcome: what it speaks about.
     pub class: Class,
     /// What went wrong.
     pub error: Option<String>,

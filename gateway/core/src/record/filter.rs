@@ -1,16 +1,16 @@
-//! Which records a page shows: the query of `GET /api/records`, read once into what the store is asked for.
+//! Which records a page shows: the query of `GET /api/records`, parsed for the store.
 
 use crate::refusal::Refusal;
 use crate::state::State;
 use crate::uri::decode_parameter;
 
-/// A page without `limit` has this many records.
+/// The size of a page without `limit`.
 const PAGE: i64 = 50;
 
-/// A page has at most this many.
+/// The largest size of a page.
 pub const PAGE_MAX: i64 = 500;
 
-/// The parameters, in the order in which people are told of them.
+/// The parameters, in the order in which messages list them.
 const PARAMETERS: [&str; 14] = [
     "before",
     "since",
@@ -28,22 +28,22 @@ const PARAMETERS: [&str; 14] = [
     "limit",
 ];
 
-/// What a page of records is narrowed to. Every field is compared for equality, the times as a half-open span.
+/// What the records of a page must match. Every field is compared for equality; the times form a half-open span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
-    /// Only records before this one, which is the `next` of the page before.
+    /// Only records before this one, which is the `next` of the last page.
     pub before: Option<String>,
-    /// Only calls that were accepted then or later, Unix milliseconds.
+    /// Only calls that were accepted at this time or later, in Unix milliseconds.
     pub since_ms: Option<i64>,
-    /// Only calls that were accepted earlier.
+    /// Only calls that were accepted before this time.
     pub until_ms: Option<i64>,
     /// The caller's name.
     pub key: Option<String>,
-    /// The model asked for.
+    /// The model that was asked for.
     pub model: Option<String>,
     /// The provider of the last attempt.
     pub provider: Option<String>,
-    /// Its own name for the model.
+    /// That provider's own name for the model.
     pub upstream_model: Option<String>,
     /// How the call ended.
     pub state: Option<State>,
@@ -57,7 +57,7 @@ pub struct Filter {
     pub streamed: Option<bool>,
     /// The client's address.
     pub client: Option<String>,
-    /// The most records of the page.
+    /// The size of the page.
     pub limit: i64,
 }
 
@@ -83,7 +83,7 @@ impl Default for Filter {
 }
 
 impl Filter {
-    /// Reads a query string. Of a parameter that stands there twice the last counts.
+    /// Parses a query string. If a parameter occurs twice, the last one counts.
     pub fn parse(query: &str) -> Result<Self, Refusal> {
         let mut filter = Filter::default();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -128,7 +128,7 @@ fn integer(name: &str, value: &str) -> Result<i64, Refusal> {
     })
 }
 
-/// Ids are UUIDs in the one form in which they sort as text.
+/// Parses an id: a UUID in the only form in which ids sort as text.
 fn id(value: String) -> Result<String, Refusal> {
     let is_of_form = |(index, byte): (usize, u8)| match index {
         8 | 13 | 18 | 23 => byte == b'-',

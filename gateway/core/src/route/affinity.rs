@@ -1,6 +1,6 @@
-//! Affinity without a store: weighted rendezvous hashing. Every target has a score for every session, a pure function
-//! of both names, and the highest score wins; so all instances agree without a word, and when a target goes only its own
-//! sessions move. A ring or a table would have to be kept somewhere and agreed upon.
+//! Affinity without a store: weighted rendezvous hashing. Every target has a score for every session, computed from
+//! both names alone, and the highest score wins. So all instances agree without talking to each other, and if a target
+//! disappears only its own sessions move. A ring or a table would have to be stored and agreed upon.
 
 use sha2::{Digest, Sha256};
 
@@ -11,13 +11,14 @@ use crate::catalog::Affinity;
 pub struct Choice {
     /// Its position among the candidates.
     pub position: usize,
-    /// Its share.
+    /// Its weight.
     pub weight: u32,
-    /// Its name, `provider/upstream-model`, which survives edits of the catalog.
+    /// Its name, `provider/upstream-model`, which does not change when the catalog is edited.
     pub name: String,
 }
 
-/// What a call's affinity hangs on, as a hash: its session, or how its prompt begins, which is looked for only then.
+/// The hash that a call's affinity depends on: of its session, or of the beginning of its prompt, which is only read
+/// then.
 pub fn of(affinity: Affinity, session: Option<&str>, beginning: impl FnOnce() -> Option<Vec<u8>>) -> Option<u64> {
     match affinity {
         Affinity::None => None,
@@ -26,7 +27,7 @@ pub fn of(affinity: Affinity, session: Option<&str>, beginning: impl FnOnce() ->
     }
 }
 
-/// The hash of what a call's affinity hangs on.
+/// The hash of such a text.
 pub fn hash(text: &[u8]) -> u64 {
     let digest = Sha256::digest(text);
     digest.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))

@@ -1,13 +1,14 @@
-//! The most a call may cost wherever it goes: what its key's budget is charged before anything is sent. Not the price of
-//! the first candidate: failover may end at any of them, and a budget is asked only once for a call.
+//! The most that a call may cost wherever it goes, which its key's budget is charged before anything is sent. The price
+//! of the first candidate would not do, because failover may end at any of them and a budget is only asked once for a
+//! call.
 
 use crate::candidate::{Candidate, Candidates};
 use crate::catalog::{Catalog, Model, Target};
 use crate::price::{Pieces, Price};
 
-/// The largest of the guesses for the candidates of a call of `model` by the name `asked`, in nano-dollars. Where none is
-/// free at the moment, as when the call is about to wait for a slot, all enabled targets count. Targets without a price
-/// are none: a key with a budget skips them.
+/// The largest estimate over the candidates of a call of `model` by the name `asked`, in nano-dollars. If none is free
+/// at the moment, as when the call is about to wait for a slot, all enabled targets count. Targets without a price do
+/// not, since a key with a budget skips them.
 pub fn dearest(
     catalog: &Catalog,
     model: &Model,

@@ -1,4 +1,5 @@
-//! The way to a provider as the router sees it: who can take it, who shares it, and whether it works now.
+//! The egress of a provider in routing: whether this host can use it, which credentials share it, and whether it works
+//! now.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use crate::candidate::{Candidate, Skip, SkipReason};
 use crate::catalog::{Credential, Egress};
 use crate::health::{Availability, DIRECT, Health, Subject, Subjects};
 
-/// Why nobody can take this way here, whatever recent attempts say.
+/// Why this host cannot use the egress at all, whatever recent attempts say.
 pub(super) fn unusable(egress: Option<&Egress>, proxies: bool) -> Option<Skip> {
     let egress = egress?;
     let reason = match egress {
@@ -17,7 +18,7 @@ pub(super) fn unusable(egress: Option<&Egress>, proxies: bool) -> Option<Skip> {
     Some(Skip::new(reason, None))
 }
 
-/// Which of a candidate's credentials share a way out.
+/// Which credentials of a candidate share an egress.
 pub(super) fn shared(candidate: &Candidate) -> Vec<usize> {
     let provider = &candidate.target.provider;
     if provider.credentials.iter().all(|credential| credential.egress.is_none()) {
@@ -34,7 +35,8 @@ pub(super) fn shared(candidate: &Candidate) -> Vec<usize> {
     candidate.credentials.iter().map(egress).collect()
 }
 
-/// What health says against the way to the provider of an attempt, for a call that itself probes what it has `held`.
+/// Why the egress or address of an attempt cannot be used now. The call itself may probe the subjects that it has
+/// `held`.
 pub fn way_resting(
     health: &Health,
     of: &Subjects,
@@ -50,7 +52,7 @@ pub fn way_resting(
     Some(resting(way, egress, until_ms))
 }
 
-/// Why an attempt is not made that would have to probe a subject which another call probes.
+/// Why an attempt must not be made now, because another call is probing its subject.
 pub fn probed(health: &Health, of: &Subjects, egress: Option<&Egress>, subject: &Subject, until_ms: i64) -> Skip {
     match health.standing(subject) {
         Some(standing) if of.account().any(|other| other == subject) => {

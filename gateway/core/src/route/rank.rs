@@ -1,4 +1,4 @@
-//! What the strategies that rank targets rank them by: the lowest goes first.
+//! The ranks of targets for the strategies `cost` and `quota`; the lowest goes first.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::price;
 use super::RouteRequest;
 use crate::quota;
 
-/// Where a target stands among those of its tier, by strategies that rank them.
+/// The rank of a target among those of its tier.
 pub(super) fn of_target(
     ask: &RouteRequest<'_>,
     strategy: Strategy,
@@ -23,7 +23,7 @@ pub(super) fn of_target(
     }
 }
 
-/// When what each of these credentials may spend expires.
+/// The rank of each of these credentials: when what it may spend expires.
 pub(super) fn of_credentials(
     ask: &RouteRequest<'_>,
     strategy: Strategy,
@@ -39,7 +39,7 @@ pub(super) fn of_credentials(
     credentials.iter().map(rank).collect()
 }
 
-/// Estimated with an answer of the usual length: what matters is which target is cheaper.
+/// The cost with an answer of the usual length, which is enough to tell which target is cheaper.
 fn cost_nano(ask: &RouteRequest<'_>, target: &Target, upstream_model: &str) -> i64 {
     let priced = target.priced(upstream_model, ask.pieces);
     priced.map_or(i64::MAX, |priced| price::estimate(&priced.price, ask.demand.tokens, quota::ANSWER_TOKENS))

@@ -1,14 +1,14 @@
-//! How one target is chosen among those of a tier: by chance, in turn, or by how quick it has been.
+//! How one target is chosen from those of a tier: at random, in turn, or by latency.
 
 use std::collections::HashMap;
 
 use rand::RngExt;
 use rand::rngs::SmallRng;
 
-/// Models whose turns are remembered at once; more than any catalog has, and a bound all the same.
+/// How many models' turns are remembered: more than any catalog has, but bounded.
 const MODELS_MAX: usize = 4096;
 
-/// Draws one with a chance in proportion to its weight.
+/// Draws one at random, in proportion to the weights.
 pub fn draw(weights: &[u32], random: &mut SmallRng) -> Option<usize> {
     let total: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
     let mut point = random.random_range(0..total.max(1));
@@ -23,8 +23,8 @@ pub fn draw(weights: &[u32], random: &mut SmallRng) -> Option<usize> {
     chosen
 }
 
-/// Of two drawn by weight the one that is quicker. Two and not all: with all, whoever is quickest gets every call until
-/// it is not. One that nothing is known of goes first, or nothing ever would be.
+/// Draws two by weight and returns the faster one. If all were compared, the fastest would get every call until it is
+/// no longer the fastest. One whose latency is unknown goes first, since it would never become known otherwise.
 pub fn quicker_of_two(choices: &[(u32, Option<f64>)], random: &mut SmallRng) -> Option<usize> {
     let mut weights: Vec<u32> = choices.iter().map(|(weight, _)| *weight).collect();
     let one = draw(&weights, random)?;
@@ -37,23 +37,23 @@ pub fn quicker_of_two(choices: &[(u32, Option<f64>)], random: &mut SmallRng) -> 
     Some(if latency_ms(other) < latency_ms(one) { other } else { one })
 }
 
-/// One that takes its turn.
+/// A choice that takes turns.
 #[derive(Debug, Clone, Copy)]
 pub struct Choice {
-    /// What it is known by from turn to turn.
+    /// Its number, which stays the same from turn to turn.
     pub id: usize,
-    /// How often it comes, relative to the others.
+    /// How often its turn comes, relative to the others.
     pub weight: u32,
 }
 
-/// Whose turn it is, model by model. Smooth: weights 5, 1, 1 give a a b a c a a and not a a a a a b c.
+/// The turns of each model, evenly spread: weights 5, 1, 1 give a a b a c a a and not a a a a a b c.
 #[derive(Debug, Clone, Default)]
 pub struct Rotation {
     credits: HashMap<String, HashMap<usize, i64>>,
 }
 
 impl Rotation {
-    /// The next of these; everybody gains its weight, and who goes pays the sum.
+    /// The next of these choices. Each gains its weight, and the one that is chosen pays the sum.
     pub fn next(&mut self, model: &str, choices: &[Choice]) -> Option<usize> {
         if self.credits.len() >= MODELS_MAX && !self.credits.contains_key(model) {
             self.credits.clear();

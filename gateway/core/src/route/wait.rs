@@ -1,44 +1,44 @@
-//! Waiting for a slot: a call that nobody can serve now, of a model with `max_wait`, waits for the first rate limit or
-//! quota that is over in time. Calls wait in the order in which they came.
+//! Waiting for a slot: a call that no target can serve now, of a model with `max_wait`, waits for the first rate limit
+//! or quota that resets in time. Calls wait in the order in which they came.
 
 use std::collections::BTreeMap;
 
 use crate::candidate::{SkipReason, Skipped};
 
-/// Calls that wait for one model at most; each holds its body.
+/// How many calls may wait for one model. Each of them holds its body.
 pub const WAITING_MAX: usize = 64;
 
-/// When the first of these is back that comes back by itself and for certain: an end of a rate limit or of a quota's
-/// window. A target that keeps failing may go on failing, and is not waited for.
+/// When the first of these resets for certain: a rate limit or the window of a quota. A target that keeps failing may
+/// go on failing, and is not waited for.
 pub fn due_ms(skipped: &[Skipped]) -> Option<i64> {
     let slots = skipped.iter().filter(|each| matches!(each.reason, SkipReason::Cooling | SkipReason::QuotaSpent));
     slots.filter_map(|each| each.until_ms).min()
 }
 
-/// A slot that a call under way holds may be free at any moment: whose turn it is looks for it so soon.
+/// How soon the first call in line looks again, since a slot may become free at any moment.
 pub const LOOK_MS: u64 = 50;
 
-/// And the longer it finds none, the more rarely, up to here.
+/// The longest time between two looks; it grows while no slot is found.
 const LOOK_MS_MAX: u64 = 200;
 
-/// How often one whose slot is due looks whether it is its turn, for each that stands before it.
+/// How often a call whose slot is due looks whether it is its turn, for each call before it.
 const TURN_MS: u64 = 20;
 
-/// How soon one looks whose turn it has been so often in vain.
+/// How soon a call looks again whose turn it has been this often without success.
 pub fn look_ms(turns: u32) -> u64 {
     (LOOK_MS << turns.min(8)).min(LOOK_MS_MAX)
 }
 
-/// Those that wait for one model.
+/// The line of calls that wait for one model.
 #[derive(Debug, Default)]
 pub struct Line {
-    /// When each is due, Unix milliseconds, by ticket.
+    /// When each call is due, in Unix milliseconds, by ticket.
     waiting: BTreeMap<u64, i64>,
 }
 
 impl Line {
-    /// Lets a call in, at the place of its ticket: lower ones came earlier. One that is in already is due anew. `false`: the
-    /// line is full.
+    /// Adds a call at the place of its ticket; lower tickets came earlier. A call that is in line already gets a new
+    /// time. Returns `false` if the line is full.
     pub fn join(&mut self, ticket: u64, due_ms: i64) -> bool {
         let is_room = self.waiting.len() < WAITING_MAX || self.waiting.contains_key(&ticket);
         if is_room {
@@ -47,8 +47,9 @@ impl Line {
         is_room
     }
 
-    /// In how many milliseconds one should look again whether it is its turn; `None`: it is now. One before it has the turn
-    /// when it is due, or so soon that it only looks again for a slot that it did not find a moment ago.
+    /// In how many milliseconds a call should look again whether it is its turn; `None` if it is now. A call before it
+    /// has the turn when it is due, or so soon that it is only looking again for a slot that it did not find a moment
+    /// ago.
     pub fn turn_in_ms(&self, ticket: u64, now_ms: i64) -> Option<u64> {
         let own_due_ms = self.waiting.get(&ticket).copied().unwrap_or(now_ms);
         let soon_ms = now_ms.saturating_add_unsigned(LOOK_MS);
@@ -58,12 +59,12 @@ impl Line {
         Some(own_ms.max(turn_ms)).filter(|wait_ms| *wait_ms > 0)
     }
 
-    /// Takes a call out.
+    /// Removes a call.
     pub fn leave(&mut self, ticket: u64) {
         self.waiting.remove(&ticket);
     }
 
-    /// Nobody waits.
+    /// Whether no call waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

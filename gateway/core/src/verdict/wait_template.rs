@@ -1,11 +1,12 @@
 //! `rest_from` of an `errors` row: how a provider's error writes the wait, such as `"请 {seconds} 秒后重试"` or
-//! `"\"cooldown_ms\":{ms}"`. A text with one place in it and no regular expression: what people copy out of an error is a
-//! text, and looking for it takes no longer than the body is long.
+//! `"\"cooldown_ms\":{ms}"`. It is a text with one placeholder and no regular expression, because people copy it from
+//! an error, and because searching for it is linear in the length of the body.
 
-/// The longest wait that is believed: as of every provider that names no reset.
+/// The longest wait that is believed, as for every provider that names no reset.
 const WAIT_MS_MAX: f64 = 86_400_000.0;
 
-/// What may stand for the wait, and how many milliseconds one of it is; `None`: it is written as Go does, with its units.
+/// The placeholders, and how many milliseconds their unit has; `None` if the wait is written as Go does, with its
+/// units.
 const PLACES: [(&str, Option<u32>); 5] = [
     ("{ms}", Some(1)),
     ("{seconds}", Some(1_000)),
@@ -14,7 +15,7 @@ const PLACES: [(&str, Option<u32>); 5] = [
     ("{duration}", None),
 ];
 
-/// Where the wait stands in a body. Both texts are in lower case.
+/// The texts before and after the wait in a body, in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitTemplate {
     before: String,
@@ -23,7 +24,7 @@ pub struct WaitTemplate {
 }
 
 impl WaitTemplate {
-    /// Reads what a catalog says.
+    /// Parses the template of a catalog.
     pub fn parse(text: &str) -> Result<Self, String> {
         let places = || PLACES.map(|(place, _)| place).join(", ");
         let mut found = PLACES.iter().filter_map(|(place, unit_ms)| Some((text.split_once(place)?, *unit_ms)));
@@ -39,7 +40,7 @@ impl WaitTemplate {
         Ok(WaitTemplate { before: before.to_lowercase(), after: after.trim_start().to_lowercase(), unit_ms })
     }
 
-    /// The wait that a body in lower case names, in milliseconds. `None`: none, or none that can be.
+    /// The wait that a body in lower case names, in milliseconds; `None` if it names none that is possible.
     pub fn wait_ms(&self, body: &str) -> Option<u64> {
         body.match_indices(self.before.as_str()).find_map(|(at, before)| {
             let rest = body.get(at + before.len()..)?.trim_start();
@@ -64,7 +65,7 @@ impl WaitTemplate {
     }
 }
 
-/// Durations as Go writes them: `250ms`, `1s`, `6m0s`, `1h2m3.5s`.
+/// A duration as Go writes it: `250ms`, `1s`, `6m0s`, `1h2m3.5s`.
 pub fn go_duration_ms(text: &str) -> Option<f64> {
     let mut rest = text;
     let mut total_ms = 0.0;

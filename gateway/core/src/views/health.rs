@@ -1,66 +1,67 @@
-//! Health: who is kept out of use and until when, and how quick targets are.
+//! Health: which subjects are paused and until when, and the latencies of targets.
 
 use serde::Serialize;
 
 use crate::catalog::Catalog;
 use crate::health::{Health, Standing, Subject, TargetLatency, Trouble};
 
-/// Everything in trouble. What is not listed can be used.
+/// Every subject in trouble. Subjects that are not listed can be used.
 #[derive(Debug, Serialize)]
 pub struct HealthView {
-    /// When it was looked at, Unix milliseconds.
+    /// The time of the answer, in Unix milliseconds.
     pub now_ms: i64,
-    /// Who is in trouble.
+    /// The subjects in trouble.
     pub subjects: Vec<SubjectView>,
-    /// How quick targets have been within the last minute.
+    /// The latencies of targets within the last minute.
     pub latencies: Vec<LatencyView>,
 }
 
 /// A subject in trouble.
 #[derive(Debug, Serialize)]
 pub struct SubjectView {
-    /// What it is cleared by.
+    /// The subject, as `POST /api/health/reset` takes it.
     pub subject: Subject,
-    /// What sort of thing it is.
+    /// The kind of subject.
     pub kind: &'static str,
-    /// What people know it by.
+    /// The subject's name for people.
     pub name: String,
-    /// What keeps it out of use.
+    /// The trouble that keeps it from being used.
     pub trouble: Trouble,
-    /// What was said last: a status or an error.
+    /// The last status or error.
     pub said: String,
-    /// Since when, Unix milliseconds.
+    /// When the trouble began, in Unix milliseconds.
     pub since_ms: i64,
-    /// Until when.
+    /// When the subject may be used again.
     pub until_ms: i64,
-    /// Whether that is over, and the next call finds out whether it works again.
+    /// Whether that time is over, so that the next call tries the subject.
     pub over: bool,
-    /// How often in a row it came to this.
+    /// How many times in a row it came to this.
     pub in_a_row: u32,
 }
 
-/// How long streams of a target take to their first content, or other answers to come, as the strategy `latency` sees it.
+/// How long streams of a target take to their first content, or whole answers to come, as the strategy `latency` sees
+/// it.
 #[derive(Debug, Serialize)]
 pub struct LatencyView {
-    /// What people know the target by.
+    /// The target's name for people.
     pub target: String,
-    /// Of streams, and not of answers that come whole.
+    /// Whether this is the latency of streams, and not of whole answers.
     pub streamed: bool,
     /// The weighted mean, in whole milliseconds.
     pub first_content_ms: f64,
-    /// When the last of them came, Unix milliseconds.
+    /// When the last of these answers came, in Unix milliseconds.
     pub as_of_ms: i64,
 }
 
-/// What was taken back.
+/// The answer of `POST /api/health/reset`.
 #[derive(Debug, Serialize)]
 pub struct ClearedView {
-    /// Who was in trouble.
+    /// The subjects that were in trouble and no longer are.
     pub cleared: Vec<Subject>,
 }
 
 impl SubjectView {
-    /// Everybody in trouble.
+    /// Views of all subjects in trouble.
     pub fn all(health: &Health, catalog: &Catalog, now_ms: i64) -> Vec<Self> {
         health.troubled().map(|(subject, standing)| SubjectView::of(subject, standing, catalog, now_ms)).collect()
     }
@@ -81,7 +82,7 @@ impl SubjectView {
 }
 
 impl LatencyView {
-    /// What is shown of a target's.
+    /// The view of a target's latency.
     pub fn of(latency: &TargetLatency, catalog: &Catalog) -> Self {
         LatencyView {
             target: latency.target.name(catalog),

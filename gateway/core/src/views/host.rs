@@ -1,31 +1,31 @@
-//! What the host, and whoever watches it, are told of the gateway.
+//! What the gateway tells its host and its monitors.
 
 use serde::Serialize;
 
 use crate::accept::host::{self, ID_PLACE, PathAnswers};
 use crate::catalog::Settings;
 
-/// What the host is to know: the answers that it gives where the component cannot, and the peers behind which many clients
-/// stand.
+/// What the host needs to know: the answers that it gives if the component cannot, and the proxies behind which many
+/// clients share one address.
 #[derive(Debug, Serialize)]
 pub struct HostView {
-    /// What stands in those answers for a call's id.
+    /// The placeholder for a call's id in these answers.
     pub id_place: &'static str,
-    /// They themselves, by the beginnings of paths.
+    /// The answers, by path prefix.
     pub answers: Vec<PathAnswers>,
-    /// Networks whose `X-Forwarded-For` is believed.
+    /// The networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
 }
 
 impl HostView {
-    /// What these settings say.
+    /// The view for these settings.
     pub fn of(settings: &Settings) -> Self {
         let trusted_proxies = settings.trusted_proxies.iter().map(ToString::to_string).collect();
         HostView { id_place: ID_PLACE, answers: host::answers(), trusted_proxies }
     }
 }
 
-/// The answer of a request that asks whether the gateway is alive.
+/// The answer to a request that asks whether the gateway is alive.
 #[derive(Debug, Serialize)]
 pub struct AliveView {
     /// Always `ok`: a gateway that is not alive does not answer.
@@ -37,33 +37,33 @@ impl AliveView {
     pub const OK: Self = AliveView { status: "ok" };
 }
 
-/// Whether calls can be served, and what is in trouble without stopping them.
+/// Whether calls can be served, and what is in trouble although they can.
 #[derive(Debug, Serialize)]
 pub struct ReadyView {
     /// `ok` or `degraded`.
     pub status: &'static str,
     /// What does not work as it should.
     pub degraded: Vec<String>,
-    /// Whose calls are refused.
+    /// Which calls are refused.
     pub refusing: Vec<&'static str>,
     /// The version of the catalog in force.
     pub catalog: String,
 }
 
 impl ReadyView {
-    /// With the word that says whether anything is wrong.
+    /// A view with the right status.
     pub fn of(degraded: Vec<String>, refusing: Vec<&'static str>, catalog: String) -> Self {
         let status = if degraded.is_empty() { "ok" } else { "degraded" };
         ReadyView { status, degraded, refusing, catalog }
     }
 }
 
-/// What was cleaned up.
+/// The answer of `POST /api/maintain`.
 #[derive(Debug, Serialize)]
 pub struct MaintenanceView {
-    /// Records past their retention.
+    /// How many records were deleted because their retention was over.
     pub records_deleted: usize,
-    /// Calls that nobody will tell the end of any more.
+    /// How many calls were marked as interrupted, because nobody will report their end.
     pub records_interrupted: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Limits: those of the catalog with what is spent of them, and those that providers told.
+//! Limits: those of the catalog with what is spent of them, and those that providers told in their answers.
 
 use serde::Serialize;
 
@@ -7,25 +7,25 @@ use crate::health::Subject;
 use crate::outcome::limits::Span;
 use crate::quota::{Charge, Learnt, Row, Scope, Unit, status};
 
-/// Every limit.
+/// The answer of `GET /api/quota`.
 #[derive(Debug, Serialize)]
 pub struct QuotaView {
-    /// In the order of the catalog.
+    /// The limits of the catalog, in its order.
     pub quota: Vec<LimitView>,
-    /// What providers told themselves. Nothing is counted by it.
+    /// The limits that providers told in their answers. They are shown only; calls are not counted against them.
     pub learnt: Vec<LearntView>,
 }
 
 /// A limit of the catalog, what is spent of it, and how long the rest will last.
 #[derive(Debug, Serialize)]
 pub struct LimitView {
-    /// What it is set by.
+    /// The limit's id, as `PUT /api/quota/{id}` takes it.
     pub id: String,
-    /// Whose it is.
+    /// Whose limit it is.
     pub scope: ScopeView,
-    /// The models it covers; all where there are none.
+    /// The models that it covers; all if the list is empty.
     pub models: Vec<String>,
-    /// Such as `rpd`.
+    /// The limit's name, such as `rpd`.
     pub name: String,
     /// What it counts.
     pub unit: &'static str,
@@ -33,11 +33,11 @@ pub struct LimitView {
     pub limit: u64,
     /// What is spent within its window.
     pub spent: u64,
-    /// When the first of what is spent stops counting.
+    /// When the first part of what is spent stops counting.
     pub resets_at_ms: Option<i64>,
-    /// When it will be spent whole at the present rate.
+    /// When the limit will be used up at the present rate.
     pub runs_dry_at_ms: Option<i64>,
-    /// Where it was published, where llmio knows it and nobody wrote it down.
+    /// Where it was published, if it is a limit that llmio knows and nobody configured.
     pub known: Option<KnownLimitView>,
 }
 
@@ -46,65 +46,65 @@ pub struct LimitView {
 pub struct KnownLimitView {
     /// When it was read there.
     pub as_of: &'static str,
-    /// Its address.
+    /// The address of the publication.
     pub source: &'static str,
 }
 
-/// Whose limit, by the names people gave: never a secret, nor what is derived from one.
+/// Whose limit it is, by the names in the catalog. It holds no secret, and nothing that is derived from one.
 #[derive(Debug, Serialize)]
 #[serde(tag = "per", rename_all = "lowercase")]
 pub enum ScopeView {
-    /// A credential's, by its label.
+    /// The limit of a credential.
     Credential {
-        /// Its provider.
+        /// The provider's name.
         provider: String,
-        /// Its label; absent where the provider is called without one.
+        /// The credential's label; absent if the provider is called without one.
         credential: Option<String>,
     },
-    /// That of a pool of credentials.
+    /// The limit of a pool of credentials.
     Pool {
-        /// Its provider.
+        /// The provider's name.
         provider: String,
-        /// Its name.
+        /// The pool's name.
         pool: Option<String>,
     },
-    /// A provider's.
+    /// The limit of a provider.
     Provider {
-        /// Its name.
+        /// The provider's name.
         provider: String,
     },
-    /// That of a key of llmio's.
+    /// The limit of a key of llmio.
     Key {
-        /// Its name.
+        /// The key's name.
         key: String,
     },
 }
 
-/// A limit that a provider told itself.
+/// A limit that a provider told in its answers.
 #[derive(Debug, Serialize)]
 pub struct LearntView {
-    /// The credential, or the credential on one model, as health calls it.
+    /// The credential, or the credential on one model, as a subject of health.
     pub subject: Subject,
-    /// The same for people.
+    /// The subject's name for people.
     pub name: String,
-    /// What is counted, by the provider's word.
+    /// What is counted, in the provider's word.
     pub what: String,
-    /// Within which time.
+    /// The span of time that the limit covers.
     pub per: Option<Span>,
-    /// The most of it.
+    /// The limit.
     pub limit: Option<u64>,
     /// What is left of it.
     pub remaining: Option<u64>,
-    /// When there is more again.
+    /// When it is full again.
     pub resets_at_ms: Option<i64>,
-    /// When it was told.
+    /// When the provider told it.
     pub as_of_ms: i64,
-    /// That time is over.
+    /// Whether the limit has been reset since.
     pub over: bool,
 }
 
 impl LimitView {
-    /// A limit, given the rows of the ledger that it still counts.
+    /// The view of a limit, given its rows in the ledger.
     pub fn of(limit: &Charge, rows: &[Row], now_ms: i64) -> Self {
         let status = status(limit, rows, now_ms);
         LimitView {
@@ -138,7 +138,7 @@ impl ScopeView {
 }
 
 impl LearntView {
-    /// A limit that was told.
+    /// The view of a limit that a provider told.
     pub fn of(learnt: &Learnt, catalog: &Catalog, now_ms: i64) -> Self {
         let Learnt { subject, signal, as_of_ms } = learnt;
         LearntView {

@@ -1,18 +1,18 @@
-//! What a provider offers.
+//! The models that a provider offers.
 
 use serde::Serialize;
 
-/// What `GET /api/providers/{name}/models` answers.
+/// The answer of `GET /api/providers/{name}/models`.
 #[derive(Debug, Serialize)]
 pub struct OfferView {
     /// The provider's name.
     pub provider: String,
-    /// The label of the credential it was asked with.
+    /// The label of the credential that was used.
     pub credential: Option<String>,
-    /// The provider's own names, in its order.
+    /// The provider's own names for its models, in its order.
     pub models: Vec<String>,
-    /// The one to try first.
+    /// The model to try first.
     pub suggested: Option<String>,
-    /// What the answer took.
+    /// How long the provider took to answer.
     pub latency_ms: u64,
 }

@@ -1,29 +1,29 @@
-//! Which way a request would go now, and why not another.
+//! Where a request would be sent now, and why not elsewhere.
 
 use serde::Serialize;
 
 use crate::record::DecisionRecord;
 use crate::refusal::Refusal;
 
-/// What `POST /api/route` answers.
+/// The answer of `POST /api/route`.
 #[derive(Debug, Serialize)]
 pub struct PlanView {
-    /// The model's own name.
+    /// The model's name in the catalog.
     pub model: String,
-    /// The decision in the same form as a record's.
+    /// The decision, in the form that records have.
     pub decision: DecisionRecord,
-    /// What the client would be told where there is no way.
+    /// What the client would be told if no target can serve the request.
     pub refusal: Option<RefusalView>,
 }
 
-/// What a client would be told.
+/// A refusal as a client would get it.
 #[derive(Debug, Serialize)]
 pub struct RefusalView {
     /// The HTTP status.
     pub status: u16,
-    /// For people.
+    /// The message for people.
     pub message: String,
-    /// When it is worth to come back.
+    /// After how many seconds it is worth trying again.
     pub retry_after_s: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! Records as people are shown them.
+//! Records as the admin API shows them.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -7,17 +7,17 @@ use serde_json::Value;
 use crate::record::{AttemptRecord, DecisionRecord, Filter};
 use crate::state::State;
 
-/// A page, newest first.
+/// A page of records, newest first.
 #[derive(Debug, Serialize)]
 pub struct RecordsView {
-    /// Its records.
+    /// The records of the page.
     pub records: Vec<RecordView>,
-    /// What the next page begins `before`, where there may be one.
+    /// The `before` of the next page, if there may be one.
     pub next: Option<String>,
 }
 
 impl RecordsView {
-    /// What was found of a filter. Only a full page may have another one behind it.
+    /// The page of these records. Only a full page may be followed by another one.
     pub fn of(records: Vec<RecordView>, filter: &Filter) -> Self {
         let is_full = i64::try_from(records.len()).is_ok_and(|count| count >= filter.limit);
         let next = records.last().filter(|_| is_full).map(|record| record.id.clone());
@@ -25,17 +25,17 @@ impl RecordsView {
     }
 }
 
-/// What became of a call. Times are milliseconds since the call was accepted, unless they are absolute. Of a call that
-/// only its host told of, hardly more is known than how it ended.
+/// The record of a call. Times count in milliseconds from when the call was accepted, unless they are absolute. Of a
+/// call that only the host reported, hardly more than its end is known.
 #[derive(Debug, Default, Serialize)]
 pub struct RecordView {
-    /// Its id.
+    /// The record's id.
     pub id: String,
-    /// When the call was accepted, Unix milliseconds.
+    /// When the call was accepted, in Unix milliseconds.
     pub at_ms: i64,
     /// The caller's name.
     pub key: Option<String>,
-    /// The model asked for, as the client wrote it.
+    /// The model that was asked for, as the client wrote it.
     pub model: Option<String>,
     /// The dialect's name.
     pub dialect: Option<String>,
@@ -49,7 +49,7 @@ pub struct RecordView {
     pub client: Option<String>,
     /// The client's user agent.
     pub user_agent: Option<String>,
-    /// How it ended.
+    /// How the call ended.
     pub state: String,
     /// The status the client saw.
     pub status: Option<i64>,
@@ -57,11 +57,11 @@ pub struct RecordView {
     pub error: Option<String>,
     /// The provider of the last attempt.
     pub provider: Option<String>,
-    /// Its own name for the model.
+    /// That provider's own name for the model.
     pub upstream_model: Option<String>,
-    /// Why it went where it went.
+    /// Which targets could serve the call, and why others could not.
     pub decision: Option<StoredJson<DecisionRecord>>,
-    /// Every try.
+    /// Every attempt.
     pub attempts: Option<StoredJson<Vec<AttemptRecord>>>,
     /// When the response head came.
     pub first_byte_ms: Option<i64>,
@@ -71,30 +71,31 @@ pub struct RecordView {
     pub duration_ms: Option<i64>,
     /// Bytes of the client's body.
     pub bytes_in: Option<i64>,
-    /// Bytes of the answer that were handed over.
+    /// Bytes of the answer that the client got.
     pub bytes_out: Option<i64>,
-    /// Tokens, as far as the provider counted them.
+    /// Tokens of the request, if the provider counted them.
     pub input_tokens: Option<i64>,
-    /// Of these, read from a cache.
+    /// How many of these were read from a cache.
     pub cache_read_tokens: Option<i64>,
-    /// Of these, written to one.
+    /// How many of these were written to a cache.
     pub cache_write_tokens: Option<i64>,
     /// Tokens of the answer.
     pub output_tokens: Option<i64>,
-    /// Of these, reasoning.
+    /// How many of these were reasoning.
     pub reasoning_tokens: Option<i64>,
     /// What it cost, in nano-dollars.
     pub cost_nano: Option<i64>,
-    /// Where its price is from.
+    /// Where its price comes from.
     pub price: Option<String>,
     /// Tokens per second of the generation.
     pub tokens_per_second: Option<f64>,
-    /// What the reader should know.
+    /// Warnings for the reader.
     pub warnings: Option<StoredJson<Vec<String>>>,
 }
 
 impl RecordView {
-    /// As it is shown now. On a host that cannot tell, a call that ran longer than it may was interrupted.
+    /// The record as of now. On a host that reports no ends, a call that ran for longer than it may is shown as
+    /// interrupted.
     #[must_use]
     pub fn now(mut self, until_ms: Option<i64>, now_ms: i64) -> Self {
         if until_ms.is_some_and(|until_ms| until_ms < now_ms) && self.state == State::Running.name() {
@@ -104,18 +105,18 @@ impl RecordView {
     }
 }
 
-/// What is kept as JSON.
+/// A value that is stored as JSON.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum StoredJson<T> {
-    /// In the form of this version.
+    /// A value in this version's form.
     Read(T),
-    /// As another version wrote it: shown as it is.
+    /// A value that another version wrote, which is shown as it is.
     Other(Value),
 }
 
 impl<T: DeserializeOwned> StoredJson<T> {
-    /// Reads what was kept.
+    /// Reads the stored text.
     pub fn read(text: String) -> Self {
         match serde_json::from_str(&text) {
             Ok(read) => StoredJson::Read(read),
