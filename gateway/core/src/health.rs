@@ -1,15 +1,16 @@
-//! Health: what recent attempts say of a target or a credential. A machine: an outcome in, the subjects that changed
-//! out; whoever holds it publishes those, and merges what others published.
+//! Health: what recent attempts say about targets, credentials, egresses and addresses. It is a machine: an outcome
+//! goes in, and the subjects that changed come out. Its owner publishes those, and merges what other instances
+//! published.
 //!
-//! Several subjects, because several things fail apart: a *target* (a breaker: it may be down), a *credential* (it may
-//! be dead or out of money, on every model), a *lane*, a credential on one upstream model (it may have used up its
-//! minute) or on all those it has for free, an *egress*: a proxy, which may be down for everybody, or a way out as
-//! one provider sees it, which may be refused where it comes out, and an *address*: a host, which may be switched off for
+//! There are several kinds of subjects, because several things fail independently. A *target* has a breaker: it may be
+//! down. A *credential* may be dead or out of money, on every model. A *lane* is a credential on one upstream model,
+//! which may have used up its minute, or on all free ones. An *egress* is a proxy, which may be down for everybody, or
+//! a way out as one provider sees it, which may be refused there. An *address* is a host, which may be switched off for
 //! every model, provider and credential there. One failure counts against exactly one of them, so that a dead key or a
-//! dead proxy does not take its provider down, nor a dead provider the proxy.
+//! dead proxy does not pause its provider, nor a dead provider the proxy.
 //!
-//! Only subjects in trouble are kept, times are those of the wall clock since instances and restarts share them, and a
-//! clock that jumps back does not make anyone wait longer than was meant. Losing all of it costs a few attempts.
+//! Only subjects in trouble are stored. Times are those of the wall clock, since instances and restarts share them; a
+//! clock that is set back makes no pause longer than it was meant to be. Losing all of it costs a few attempts.
 
 use std::collections::BTreeMap;
 
@@ -38,21 +39,21 @@ pub use subjects::Subjects;
 use breaker::Window;
 use latency::Latencies;
 
-/// Subjects whose rest was over this long ago are forgotten, and with them how often they have failed.
+/// How long after its end a trouble is forgotten, and with it how many times it came.
 const FORGOTTEN_MS: i64 = 2 * 3_600_000;
 
-/// When an attempt began and when its outcome is noted, Unix milliseconds, and a draw from 0 to 1.
+/// When an attempt began, when its outcome is noted, and a random number for its pause.
 #[derive(Debug, Clone, Copy)]
 pub struct AttemptTime {
-    /// When it began.
+    /// When the attempt began, in Unix milliseconds.
     pub started_ms: i64,
-    /// When its outcome is noted.
+    /// When its outcome is noted, in Unix milliseconds.
     pub now_ms: i64,
-    /// So that instances do not all come back at the same moment.
+    /// A random number from 0 to 1, so that instances do not all try again at the same moment.
     pub jitter: f64,
 }
 
-/// Everything known of every subject.
+/// All that is known about all subjects.
 #[derive(Debug, Default)]
 pub struct Health {
     troubled: BTreeMap<Subject, Standing>,
@@ -62,21 +63,21 @@ pub struct Health {
 }
 
 impl Health {
-    /// Whether nobody is in trouble: then nothing need be looked up.
+    /// Whether no subject is in trouble, so that nothing need be looked up.
     pub fn is_calm(&self) -> bool {
         self.troubled.is_empty()
     }
 
-    /// Takes note of the outcome of an attempt that began at `at.started_ms`; `said` is a status or an error. Returns the
-    /// subjects whose standing changed.
+    /// Notes the outcome of an attempt that began at `at.started_ms`; `said` is a status or an error. Returns the
+    /// subjects whose trouble changed.
     pub fn note(&mut self, of: &Subjects, verdict: Verdict, said: &str, at: AttemptTime) -> Vec<Subject> {
         for subject in of.all() {
             self.probes.remove(subject);
         }
         let mut changed = match verdict.class {
-            // That its host was reached was noted at the beginning of its answer.
+            // That the host was reached was noted when the answer began.
             Class::Ok => return self.succeeded(of, at),
-            // The target answered, so it is up; nobody is to blame.
+            // The target answered, so it is up, and nothing is in trouble.
             Class::Client => self.end_probe(&of.target, at).into_iter().collect(),
             Class::Target if verdict.kind == ErrorKind::Request => self.end_probe(&of.target, at).into_iter().collect(),
             Class::Gone => Vec::new(),
@@ -91,12 +92,12 @@ impl Health {
         changed
     }
 
-    /// An answer has begun: enough to close a breaker, not yet to call the attempt a success.
+    /// Notes that an answer has begun. This closes a breaker, but does not yet make the attempt a success.
     pub fn begun(&mut self, of: &Subjects, at: AttemptTime) -> Vec<Subject> {
         self.end_probe(&of.target, at).into_iter().chain(self.reached(of, at)).collect()
     }
 
-    /// What is published of a subject; `None` when it is in no trouble.
+    /// The trouble of a subject; `None` if it has none.
     pub fn standing(&self, subject: &Subject) -> Option<&Standing> {
         self.troubled.get(subject)
     }
@@ -106,7 +107,7 @@ impl Health {
         self.troubled.iter()
     }
 
-    /// Replaces what is known by what is published, but for the subjects whose own change is still on its way there.
+    /// Replaces what is known by what is published, except for subjects whose own change is not published yet.
     pub fn merge(&mut self, published: BTreeMap<Subject, Standing>, unpublished: impl Fn(&Subject) -> bool) {
         self.troubled.retain(|subject, _| unpublished(subject) || published.contains_key(subject));
         for (subject, standing) in published {
@@ -118,7 +119,7 @@ impl Health {
         self.probes.retain(|subject, _| troubled.contains_key(subject));
     }
 
-    /// Clears one subject, or all; those that were in trouble.
+    /// Clears one subject, or all. Returns those that were in trouble.
     pub fn reset(&mut self, subject: Option<&Subject>) -> Vec<Subject> {
         self.forget_where(|other| subject.is_none_or(|subject| subject == other))
     }
@@ -130,10 +131,10 @@ impl Health {
         over
     }
 
-    /// Forgets what was over long ago.
+    /// Forgets what ended long ago. Returns those subjects.
     pub fn forget(&mut self, now_ms: i64) -> Vec<Subject> {
         let latest_ms = now_ms.saturating_add(FORGOTTEN_MS);
-        // What began hours from now is of a clock that was set back since.
+        // What began hours from now was noted before the clock was set back.
         let is_over =
             |standing: &Standing| standing.until_ms.saturating_add(FORGOTTEN_MS) < now_ms || standing.at_ms > latest_ms;
         let over = self.troubled.extract_if(.., |_, standing| is_over(standing)).map(|(subject, _)| subject).collect();
@@ -161,12 +162,12 @@ impl Health {
         self.clear(subject, at)
     }
 
-    /// An attempt that began before the trouble did says nothing of it: a stream that ends well does not refill a quota
-    /// that was spent meanwhile.
+    /// Ends the trouble of a subject after a success, unless the attempt began before the trouble did: a stream that
+    /// ends well does not refill a quota that was spent meanwhile.
     fn clear(&mut self, subject: &Subject, at: AttemptTime) -> Option<Subject> {
         let standing = self.troubled.get(subject)?;
         let is_newer = standing.said_ms() > at.started_ms && standing.said_ms() <= at.now_ms;
-        // Only a call that looked again says that there is something left after all.
+        // Only a call that tried it again can say that something is left after all.
         let is_spent = standing.trouble == Trouble::Spent && standing.until_ms > at.now_ms;
         if is_newer || (is_spent && !standing.is_due(at.started_ms)) {
             return None;

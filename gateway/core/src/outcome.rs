@@ -1,4 +1,4 @@
-//! What came of one attempt, and what it says: of whom it speaks, when one may come back, how far the request got.
+//! The outcome of an attempt and what it says: what it speaks about, how long to wait, and how far the request got.
 //! What follows for the call is decided in [`failover`](crate::failover).
 
 mod blame;
@@ -22,42 +22,43 @@ pub use progress::{Progress, progress};
 pub(crate) use words::excerpt;
 pub use words::{told, words};
 
-/// What came of an attempt before anything reached the client.
+/// The outcome of an attempt before anything has reached the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// A head that promises an answer: its body can be relayed.
+    /// A head with a status that promises an answer, whose body can be relayed.
     Head(u16),
-    /// An error answer, read as far as it is kept.
+    /// An error answer, with as much of it as is kept.
     Answered(UpstreamError),
     /// No answer.
     Failed(SendError),
-    /// Nothing was sent: what was free when the candidates were ordered is not free any more.
+    /// Nothing was sent, because what was free when the candidates were ordered no longer is.
     NotSent(Skip),
 }
 
-/// An upstream's error answer.
+/// A provider's error answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamError {
-    /// HTTP status, 300 or above. Of an error inside an answer that began with 200, the one it stands for.
+    /// The HTTP status, 300 or above. For an error inside an answer with status 200, the status that the error stands
+    /// for.
     pub status: u16,
-    /// Response headers as they go downstream.
+    /// The response headers that the client gets.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The body, as far as it was read.
     pub body: Vec<u8>,
-    /// When it says one may come back.
+    /// The wait that it tells.
     pub hint: Option<Hint>,
-    /// What the body is written in.
+    /// The dialect of the body.
     pub dialect: Dialect,
 }
 
 impl UpstreamError {
-    /// Whether it speaks of whoever asks, by address, place or conduct, and not of the credential alone.
+    /// Whether it blames the caller's address, place or conduct, and not only the credential.
     pub(crate) fn blames_asker(&self) -> bool {
         error_text::blames_asker(&self.body)
     }
 }
 
-/// What an outcome says of the target, the credential and the rate.
+/// The verdict on an outcome.
 pub fn verdict(outcome: &Outcome, asked: JudgeContext<'_>) -> Verdict {
     match outcome {
         Outcome::Head(_) => Verdict::of(Class::Ok),
@@ -70,25 +71,25 @@ pub fn verdict(outcome: &Outcome, asked: JudgeContext<'_>) -> Verdict {
     }
 }
 
-/// What an attempt that failed at its target says of the way there.
+/// What an attempt that failed at its target says about the way to it.
 fn kind_of(error: &SendError) -> ErrorKind {
     match error {
         SendError::Connect(_) => ErrorKind::Unreachable,
         SendError::ConnectTimeout | SendError::LookUpTimeout => ErrorKind::ConnectTimeout,
-        // Something came, if not an answer.
+        // Something came, although it was no answer.
         SendError::Tls(_) | SendError::Truncated | SendError::Empty => ErrorKind::Plain,
         _ => ErrorKind::NoAnswer,
     }
 }
 
-/// Why there is no answer. The component's shell translates its host's errors into these.
+/// Why there is no answer. The component translates its host's errors into these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendError {
-    /// The name could not be resolved, or nothing listens there.
+    /// The name could not be resolved, or nothing listens at the address.
     Connect(String),
-    /// The egress proxy or relay could not be used. Its name, and why.
+    /// The egress proxy or relay could not be used: its name, and why.
     Egress(String),
-    /// The egress proxy or relay did not get through to the provider. Its name, and why.
+    /// The egress proxy or relay could not reach the provider: its name, and why.
     Tunnel(String),
     /// The address is not public and the provider is not `local`.
     Denied,
@@ -100,7 +101,7 @@ pub enum SendError {
     LookUpTimeout,
     /// No response head came in time.
     FirstByteTimeout,
-    /// Silence between two chunks for too long.
+    /// Nothing came between two chunks for too long.
     IdleTimeout,
     /// The call's total time is used up.
     TotalTimeout,
@@ -108,29 +109,29 @@ pub enum SendError {
     Reset(String),
     /// The answer ended before its announced end.
     Truncated,
-    /// What came is not HTTP.
+    /// The answer is not HTTP.
     Protocol(String),
     /// The answer ended without any content.
     Empty,
     /// The client left; nobody waits for an answer.
     ClientClosed,
-    /// The host is shutting down and ended what was under way.
+    /// The host is shutting down, and ended what was under way.
     Drained,
-    /// The host has no descriptor for another connection: nobody else's fault.
+    /// The host has no descriptor left for another connection, which is not the provider's fault.
     Shortage,
-    /// There is no room for the request that was to be sent.
+    /// There is no memory for the request to be sent.
     NoRoom,
-    /// There is no room for the answer.
+    /// There is no memory for the answer.
     NoRoomForAnswer,
 }
 
 impl SendError {
-    /// Whether it says nothing of the provider: the client left, or llmio itself could not go on.
+    /// Whether it says nothing about the provider, because the client left or llmio itself could not go on.
     pub fn is_llmios_own(&self) -> bool {
         matches!(self, Self::ClientClosed | Self::Drained | Self::Shortage | Self::NoRoom | Self::NoRoomForAnswer)
     }
 
-    /// The end state of a call that ends with this.
+    /// The end state of a call that ends with this error.
     pub fn state(&self) -> State {
         match self {
             Self::Connect(_)
@@ -154,7 +155,7 @@ impl SendError {
         }
     }
 
-    /// What happened, to stand behind a provider's name.
+    /// What happened, worded to follow a provider's name.
     pub fn describe(&self) -> String {
         match self {
             Self::Connect(why) if why.is_empty() => "could not be reached".into(),
@@ -199,7 +200,7 @@ mod tests {
             (SendError::Tls(why()), ErrorKind::Plain),
             (SendError::Truncated, ErrorKind::Plain),
             (SendError::Empty, ErrorKind::Plain),
-            // The request may have been turned away before it left, or have left on a connection that was kept.
+            // The request may not have left, or may have left on a connection that was kept.
             (SendError::Denied, ErrorKind::NoAnswer),
             (SendError::Protocol(why()), ErrorKind::NoAnswer),
             (SendError::Reset(why()), ErrorKind::NoAnswer),

@@ -1,12 +1,12 @@
-//! Quotas: what an attempt is charged to, and what follows from what is spent.
+//! Quotas: what an attempt is charged against, and what follows from what is spent.
 //!
-//! Every limit becomes a [`Charge`] on rows `(id, bucket) → spent` of one ledger, and a limit holds while the rows its
-//! window still counts sum up to no more than it allows. So all kinds of windows are one thing to the store, which
-//! reserves all charges of an attempt or none in a single statement. Not a counter for each window with its own reset:
-//! that needs a clean-up in time to be right, and a row that says when to forget it is right by itself.
+//! Every limit becomes a [`Charge`] on rows `(id, bucket) → spent` of one ledger. A limit holds while the rows that its
+//! window still counts add up to no more than it allows. So the store sees only one kind of window, and reserves all
+//! charges of an attempt or none in a single statement. A counter with a reset for each window would only be right if
+//! it were cleaned up in time; a row that says when to forget it is right by itself.
 //!
-//! An id follows the credential's secret and not its position, its form or its provider's name, so what is spent survives
-//! every edit of the catalog that keeps the secret at its host.
+//! The id of a limit follows from the credential's secret and not from its position, its form or its provider's name,
+//! so that what is spent survives every edit of the catalog that keeps the secret at its host.
 
 mod allowances;
 mod charged;
@@ -38,60 +38,60 @@ pub use used::{AnswerSummary, Prompt};
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 
-/// A sliding minute has 12 buckets of 5 s and the one that is filling up: what is spent counts for 60 to 65 s.
+/// A sliding minute has 12 buckets of 5 s and the one that is filling, so that what is spent counts for 60 to 65 s.
 const MINUTE_BUCKETS: i64 = 12;
 
-/// A week, a month and what never resets have buckets of a day, which tell how fast it is spent.
+/// A week, a month and a limit that never resets have buckets of a day, which show how fast it is spent.
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// Rolling hours have 60 buckets and the one that is filling up.
+/// Rolling hours have 60 buckets and the one that is filling.
 const ROLLING_BUCKETS: i64 = 60;
 
-/// Tokens of an answer that are reserved, unless the client asks for fewer. Most answers are shorter, and what is used
-/// beyond it is charged when the answer ends.
+/// How many tokens of an answer are reserved, unless the client asks for fewer. Most answers are shorter; what exceeds
+/// it is charged when the answer ends.
 pub const ANSWER_TOKENS: u64 = 1024;
 
-/// What a ledger's row may hold at most, far beyond every limit: sums of rows never overflow.
+/// The most that a row of the ledger may hold, far beyond every limit, so that sums of rows never overflow.
 pub const SPENT_MAX: u64 = 1 << 50;
 
-/// What one attempt takes of one limit.
+/// What one attempt takes from one limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {
-    /// Whose limit on which models: the first part of its rows' key.
+    /// The id of the limit: the first part of its rows' key.
     pub id: String,
-    /// Whose limit.
+    /// Whose limit it is.
     pub scope: Scope,
-    /// The upstream models whose spending counts together; empty: all of them.
+    /// The upstream models that share the limit; all of them if it is empty.
     pub models: Arc<[String]>,
     /// The limit's name, such as `rpd`.
     pub limit_name: String,
     /// What it counts.
     pub unit: Unit,
-    /// The bucket it is charged to, Unix milliseconds of its beginning; of calls under way the [`slot()`].
+    /// The bucket that is charged: the Unix milliseconds of its beginning, or for calls under way the [`slot()`].
     pub bucket: i64,
     /// The first bucket that counts.
     pub since: i64,
-    /// The last one: what was spent at a time to come was spent before a clock was set back.
+    /// The last bucket that counts. Later ones were written before a clock was set back.
     pub last: i64,
-    /// How long a bucket is filled.
+    /// The length of a bucket.
     pub width_ms: i64,
     /// When what is spent stops counting.
     pub ends: Ends,
-    /// What it takes. Never more than the limit: a guess that exceeds it must not keep a call out for ever.
+    /// The amount. It never exceeds the limit, since too large an estimate must not keep a call out for ever.
     pub amount: u64,
     /// The most that may be spent.
     pub limit: u64,
-    /// Where it is from when it is the provider's own word and not the document's.
+    /// Where the limit was published, if it is the provider's and not the catalog's.
     pub source: Option<Source>,
 }
 
-/// Whose spending counts together.
+/// What shares a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// One credential, by its label; the provider itself where it has none.
+    /// One credential, by its label; or the provider if it is called without one.
     #[expect(missing_docs, reason = "what they are is said above")]
     Credential { provider: Arc<str>, credential: Option<String> },
-    /// The credentials of one pool; those that name none are one pool too.
+    /// The credentials of one pool. Those that name no pool form one too.
     #[expect(missing_docs, reason = "what they are is said above")]
     Pool { provider: Arc<str>, pool: Option<Arc<str>> },
     /// A provider.
@@ -102,74 +102,74 @@ pub enum Scope {
     Key { key: Arc<str> },
 }
 
-/// What a charge is made in, which decides what settling does to it.
+/// The unit of a charge, which decides how it is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Calls made.
     Calls,
-    /// Tokens, guessed before and known after.
+    /// Tokens, estimated before and known afterwards.
     Tokens,
-    /// Points, a fixed number for each call.
+    /// Points: a fixed number for each call.
     Points,
-    /// Nano-dollars, guessed before and known after.
+    /// Nano-dollars, estimated before and known afterwards.
     Money,
-    /// Calls under way, given back when they end.
+    /// Calls under way, which are given back when they end.
     InFlight,
 }
 
 /// When what is spent stops counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ends {
-    /// Each bucket so many milliseconds after its beginning.
+    /// Each bucket this many milliseconds after its beginning.
     After(i64),
-    /// All of it at this time.
+    /// Everything at this time.
     At(i64),
-    /// Not by itself.
+    /// Never by itself.
     Never,
-    /// With the calls themselves.
+    /// When the calls end.
     Unknown,
 }
 
-/// What an attempt takes as far as that is known: guessed before it, told by the provider after it.
+/// What an attempt uses, as far as it is known: estimated before it, reported by the provider after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Spend {
     /// Tokens, in and out.
     pub tokens: Option<u64>,
-    /// What it costs, in nano-dollars.
+    /// Its cost in nano-dollars.
     pub cost_nano: Option<u64>,
-    /// It was not told to the end: it may be more, and does not give back what was guessed before.
+    /// Whether not everything was reported, so that it may be more and gives back nothing of the estimate.
     pub is_estimate: bool,
 }
 
 impl Spend {
-    /// Nothing at all, which is known.
+    /// Nothing at all.
     pub const NOTHING: Spend = Spend { tokens: Some(0), cost_nano: Some(0), is_estimate: false };
 
-    /// So many tokens of no known price.
+    /// This many tokens, at an unknown price.
     pub fn tokens(tokens: u64) -> Self {
         Spend { tokens: Some(tokens), cost_nano: None, is_estimate: false }
     }
 }
 
-/// The time, and who asks.
+/// The time, and the call that asks.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     /// Unix milliseconds.
     pub now_ms: i64,
-    /// [`Catalog::total_ms_max`]: what is under way for longer was cut off by a crash.
+    /// [`Catalog::total_ms_max`]: what has been under way for longer was cut off by a crash.
     pub total_ms_max: u64,
-    /// When the only process that charges the ledger began; `None` where there may be several.
+    /// When the only process that charges the ledger began; `None` if there may be several.
     pub boot_ms: Option<i64>,
-    /// The [`slot()`] of the call that asks, where one does.
+    /// The [`slot()`] of the call that asks, if one does.
     pub slot: Option<i64>,
 }
 
-/// The tokens to reserve for a call whose body has so many bytes and that asks for so many tokens at most.
+/// How many tokens to reserve for a call, by the bytes of its body and the most tokens that it asks for.
 pub fn estimate(body_bytes: u64, tokens_max: Option<u64>) -> u64 {
     (body_bytes / 4).saturating_add(tokens_max.map_or(ANSWER_TOKENS, |max| max.min(ANSWER_TOKENS)))
 }
 
-/// Everything one attempt is charged to; all of it must hold together.
+/// Everything that one attempt is charged against. The charges are made together or not at all.
 pub fn windows(
     provider: &Provider,
     credential: Option<&Credential>,
@@ -189,13 +189,13 @@ pub fn windows(
     charges
 }
 
-/// Everything a call of this key is charged to, whichever target serves it.
+/// Everything that a call of this key is charged against, whichever target serves it.
 pub fn key_windows(key: &Key, guess: Spend, at: Moment) -> Vec<Charge> {
     let scope = Owner { path: format!("key/{}", key.name), scope: Scope::Key { key: key.name.clone() } };
     key.limits.iter().map(|limit| charge(&scope, None, limit, guess, at)).collect()
 }
 
-/// Every limit of the catalog as a charge that takes nothing: what the admin API shows and the sweep keeps.
+/// Every limit of the catalog as a charge of nothing, for the admin API and the sweep.
 pub fn all(catalog: &Catalog, at: Moment) -> Vec<Charge> {
     let (mut charges, none) = (Vec::new(), Spend::default());
     for provider in &catalog.providers {
@@ -222,14 +222,14 @@ pub fn all(catalog: &Catalog, at: Moment) -> Vec<Charge> {
     charges.into_iter().map(|charge| Charge { amount: 0, ..charge }).collect()
 }
 
-/// Whose limit, in both forms: for the ledger and for people.
+/// Whose limit it is, in the ledger's form and for people.
 struct Owner {
-    /// Part of ids, without a slash at its end.
+    /// The part of ids, without a slash at its end.
     path: String,
     scope: Scope,
 }
 
-/// A credential's own limit stands in for the provider's limit of the same kind on the same models.
+/// The limits of a credential. Its own limit replaces the provider's limit of the same kind on the same models.
 fn own_and_per_credential(
     provider: &Provider,
     credential: Option<&Credential>,
@@ -296,7 +296,7 @@ fn charge(owner: &Owner, quota: Option<&Quota>, limit: &Limit, guess: Spend, at:
     Charge { id, scope, models, limit_name, unit, bucket, since, last, width_ms, ends, amount, limit, source }
 }
 
-/// Where a window stands at a moment.
+/// The position of a window at a moment.
 struct Frame {
     bucket: i64,
     since: i64,
@@ -313,7 +313,7 @@ fn frame(window: &Window, at: Moment) -> Frame {
             sliding(at.now_ms, hours.saturating_mul(HOUR_MS / ROLLING_BUCKETS), ROLLING_BUCKETS)
         }
         Window::Day(day) => {
-            // An hour's buckets only tell how fast it is spent; all of them count until the day ends.
+            // The hours of a day only show how fast it is spent; all of them count until the day ends.
             let (start, next) = day::bounds(day, at.now_ms);
             let bucket = start.saturating_add(floor(at.now_ms.saturating_sub(start), HOUR_MS));
             Frame { bucket, since: start, last: next.saturating_sub(1), width_ms: HOUR_MS, ends: Ends::At(next) }

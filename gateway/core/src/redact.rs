@@ -1,8 +1,7 @@
-//! Texts without secrets: what a provider writes may repeat the credential it was asked with, the account behind it, or
-//! the prompt; what a client says of itself may hold a key.
-//!
-//! A secret is found in every form in which somebody may write it on (`spelling`), and not only as it was sent: a
-//! provider puts it into JSON, into a URL, or into a dump of the request's headers.
+//! Removes secrets from texts: what a provider writes may repeat the credential, the account behind it, or the prompt;
+//! and what a client says about itself may contain a key.
+//! A secret is found in every form in which it may be written (`spelling`), and not only as it was sent: a provider may
+//! put it into JSON, into a URL, or into a dump of the request's headers.
 
 mod account;
 mod echo;
@@ -24,36 +23,36 @@ pub use mask::Mask;
 
 use spelling::{SpellingMatch, beginnings, spelled};
 
-/// Fewer characters of a secret than these are no help in guessing it.
+/// A shorter part of a secret does not help to guess it.
 const SLICE_BYTES: usize = 6;
 
-/// What stands in the place of a secret.
+/// Stands for a secret.
 const HIDDEN: &[u8; 12] = b"(credential)";
 
-/// A shorter secret protects nothing, and its characters are part of many words.
+/// A shorter secret protects nothing, and occurs in many words.
 const HIDDEN_BYTES_MIN: usize = 8;
 
-/// From this length on a text can be nothing but the secret, whatever it is found in.
+/// A text of at least this length cannot be anything but the secret.
 const UNMISTAKABLE_BYTES: usize = 16;
 
-/// From this length on the same, where it has a digit: placeholders such as `password` have none.
+/// The same for a text with a digit; placeholders such as `password` have none.
 const UNMISTAKABLE_BYTES_WITH_DIGIT: usize = 10;
 
-/// Secrets that a provider was sent, and that none of what it answers may tell.
+/// The secrets that a provider was sent, which its answers must not show.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secrets {
-    /// As they were sent.
+    /// The secrets as they were sent.
     plain: Vec<String>,
-    /// All forms that are looked for.
+    /// All forms that are searched for.
     forms: Vec<Form>,
-    /// The bytes that may begin one of them: most places of a text do not, at a glance.
+    /// The bytes that can begin one of them, which quickly excludes most places of a text.
     begins: Bytes,
 }
 
 #[derive(Clone, PartialEq, Eq)]
 struct Form {
     text: Vec<u8>,
-    /// It is no other word, so that it is hidden in what a model says too.
+    /// Whether it cannot be another word, so that it is hidden in a model's text too.
     is_unmistakable: bool,
 }
 

@@ -1,6 +1,6 @@
-//! Every answer that is llmio's own: one type for "no", one place that gives it the caller's shape.
+//! Every error that llmio itself answers with: one type, and one place that writes it in the caller's dialect.
 //!
-//! A step of the line returns a [`Refusal`] instead of its value; nothing else in llmio writes an error body.
+//! A step of the line returns a [`Refusal`] instead of its value. Nothing else in llmio writes the body of an error.
 
 use serde_json::json;
 
@@ -8,40 +8,41 @@ use crate::dialect::Dialect;
 use crate::problem::Problems;
 use crate::state::State;
 
-/// No longer wait is ever sent as `retry-after`: agents sit out whatever they are told, without a word to their user.
+/// The longest wait that is sent as `retry-after`, since agents wait for as long as they are told, without telling
+/// their user.
 pub const RETRY_AFTER_MAX_S: u64 = 60;
 
-/// Says when to come back, where that is later than anybody waits: RFC 3339.
+/// The header that tells when to come back if that is later than any client should wait, as RFC 3339 writes it.
 pub const UNTIL: &str = "x-llmio-until";
 
-/// A moment as [`UNTIL`] says it, in whole seconds and not before it.
+/// A time in the form of [`UNTIL`], in whole seconds and never too early.
 pub fn until(at_ms: i64) -> Option<String> {
     let at_s = at_ms.saturating_add(999).div_euclid(1000);
     Some(jiff::Timestamp::from_second(at_s).ok()?.to_string())
 }
 
-/// Why a request is not served, in words that say what to do.
+/// Why a request is not served, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// HTTP status.
+    /// The HTTP status.
     pub status: u16,
     /// OpenAI's `code`, a stable word for programs.
     pub code: Option<&'static str>,
-    /// The member or header it is about.
+    /// The member or header that it is about.
     pub param: Option<&'static str>,
     /// One or two sentences for a person.
     pub message: String,
-    /// In how many seconds it may be served: `retry-after`, up to [`RETRY_AFTER_MAX_S`].
+    /// After how many seconds to try again: `retry-after`, up to [`RETRY_AFTER_MAX_S`].
     pub retry_after_s: Option<u64>,
-    /// When it may be served, Unix milliseconds: `x-llmio-until`, where that is too far for a client to wait.
+    /// When to try again, in Unix milliseconds: `x-llmio-until`, if that is too late for a client to wait.
     pub until_ms: Option<i64>,
-    /// Whether the official SDKs shall try again; `Some(false)` stops them from hammering for minutes.
+    /// Whether the official SDKs should retry; `Some(false)` stops them from doing so for minutes.
     pub should_retry: Option<bool>,
-    /// `allow`, for 405.
+    /// The header `allow`, for 405.
     pub allow: Option<Box<str>>,
-    /// What the call's record says, where there is one.
+    /// The end state in the call's record, if it has one.
     pub state: State,
-    /// The caller's own budget in money is spent, which Anthropic's clients have a word for.
+    /// Whether the caller's own budget in money is spent, for which Anthropic's dialect has an error type.
     pub is_budget: bool,
     /// The problems of a catalog, each with its path.
     pub problems: Option<Box<Problems>>,
@@ -50,18 +51,18 @@ pub struct Refusal {
 /// The shape an error is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// As the API of this dialect writes them.
+    /// As the API of this dialect writes errors.
     Dialect(Dialect),
     /// Problem details for HTTP APIs, RFC 9457.
     Problem,
 }
 
-/// A whole answer made by llmio.
+/// A whole answer that llmio makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// HTTP status.
+    /// The HTTP status.
     pub status: u16,
-    /// Headers, names in lower case.
+    /// The headers, their names in lower case.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The body.
     pub body: Vec<u8>,
@@ -74,12 +75,12 @@ impl Reply {
         Reply { status, headers, body: body.into() }
     }
 
-    /// A JSON answer. Only a map whose keys are no text could not be written, and no view has one.
+    /// A JSON answer. Only a map whose keys are no texts cannot be written, and no view has one.
     pub fn json(status: u16, body: &impl serde::Serialize) -> Self {
         Reply::new(status, "application/json", serde_json::to_string(body).unwrap_or_else(|_| "null".to_owned()))
     }
 
-    /// The same with one more header.
+    /// The same answer with one more header.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
@@ -109,28 +110,29 @@ impl Refusal {
         Refusal::new(400, message)
     }
 
-    /// 401: no credential, or one that is not known.
+    /// 401: there is no credential, or an unknown one.
     pub fn unauthorized(code: &'static str, message: impl Into<String>) -> Self {
         Refusal::new(401, message).coded(code).without_retry()
     }
 
-    /// 403: known, but not allowed.
+    /// 403: the caller is known, but not allowed to do this.
     pub fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
         Refusal::new(403, message).coded(code).without_retry()
     }
 
-    /// 404: no such thing.
+    /// 404: there is no such thing.
     pub fn not_found(code: &'static str, message: impl Into<String>) -> Self {
         Refusal::new(404, message).coded(code).without_retry()
     }
 
-    /// 405, with the methods there are.
+    /// 405: the path exists, but only with these methods.
     pub fn wrong_method(method: &str, path: &str, allow: String) -> Self {
         let message = format!("{method} is not served at {path}. Use {allow}.");
         Refusal { allow: Some(allow.into()), ..Refusal::new(405, message) }
     }
 
-    /// 404 for a path no route has. `not_served`: what it asks for, where providers serve it and llmio does not.
+    /// 404 for a path without a route. `not_served` is what the path asks for, if providers serve it and llmio does
+    /// not.
     pub fn unknown_path(method: &str, path: &str, not_served: Option<&str>) -> Self {
         if let Some(what) = not_served {
             let message = format!(
@@ -161,7 +163,7 @@ impl Refusal {
         Refusal::new(408, message).coded("request_timeout").ended(State::ClientStalled)
     }
 
-    /// 409: the thing is there already, or is not the caller's to change.
+    /// 409: the thing exists already, or is not the caller's to change.
     pub fn conflict(message: impl Into<String>) -> Self {
         Refusal::new(409, message).coded("conflict")
     }
@@ -179,7 +181,7 @@ impl Refusal {
         Refusal::new(415, message).coded("unsupported_encoding")
     }
 
-    /// 421: the host the request names is not one that llmio answers to.
+    /// 421: the request names a host that llmio does not answer for.
     pub fn misdirected(message: impl Into<String>) -> Self {
         Refusal::new(421, message).coded("misdirected").without_retry()
     }
@@ -190,21 +192,21 @@ impl Refusal {
         Refusal { problems: Some(Box::new(problems)), ..Refusal::new(422, message).coded("invalid_catalog") }
     }
 
-    /// 426: there are no WebSockets here. Codex asks for one first, and this is the one answer after which it goes on at
-    /// once without.
+    /// 426: there are no WebSockets here. Codex asks for one first, and this is the only status after which it
+    /// continues without one at once.
     pub fn no_web_socket() -> Self {
         let message = "There are no WebSockets here. Send POST /v1/responses; GET needs the id of a response.";
         Refusal::new(426, message).coded("upgrade_required")
     }
 
-    /// 429: no provider has anything left now. A `long` wait is one that no client should sit out: OpenAI's word for it
-    /// makes agents stop and say so.
+    /// 429: no provider has anything left now. If the wait is `long`, no client should wait for it: OpenAI's code for
+    /// that makes agents stop and say so.
     pub fn rate_limited(message: impl Into<String>, long: bool) -> Self {
         let word = if long { "insufficient_quota" } else { "rate_limit_exceeded" };
         Refusal::new(429, message).coded(word)
     }
 
-    /// 429: too many failing credentials from one address.
+    /// 429: one address has presented too many wrong credentials.
     pub fn throttled(wait_s: u64) -> Self {
         let message =
             format!("Too many unknown keys came from this address. Try again in {wait_s} s with a valid key.");
@@ -216,14 +218,14 @@ impl Refusal {
         Refusal::new(500, message).coded(code)
     }
 
-    /// 502: nothing usable came from any provider.
+    /// 502: no provider gave a usable answer.
     pub fn bad_gateway(state: State, message: impl Into<String>) -> Self {
         Refusal::new(502, message).coded(state.name()).without_retry().ended(state)
     }
 
-    /// 400: only whoever keeps the catalog can mend it (a refused or empty credential, a model its provider does not know).
-    /// It is the one status at which the agents of every dialect stop at once and show the message: most go on asking after
-    /// 401, 429 and 5xx, and Codex after 403 as well. Another llmio knows it by its code, and asks its next target.
+    /// 400: only an operator can repair it (a refused or empty credential, a model that its provider does not know). It
+    /// is the only status at which the agents of every dialect stop at once and show the message: most retry after 401,
+    /// 429 and 5xx, and Codex also after 403. Another llmio recognises the code, and tries its next target.
     pub fn needs_operator(message: impl Into<String>) -> Self {
         Refusal::new(400, message).coded("no_usable_provider").without_retry()
     }
@@ -233,7 +235,7 @@ impl Refusal {
         Refusal::new(503, message).coded(code)
     }
 
-    /// 503: there is no room for what the request needs, and its turn did not come.
+    /// 503: there is no memory for what the request needs, and its turn did not come.
     pub fn no_room() -> Self {
         let message = "Too many large requests are under way. Try again in a second.";
         Refusal::unavailable("busy", message).after(1)
@@ -244,7 +246,7 @@ impl Refusal {
         Refusal { status: 504, ..Refusal::bad_gateway(state, message) }
     }
 
-    /// 508: the request has passed through too many llmios.
+    /// 508: the request has passed through too many instances of llmio.
     pub fn loop_detected(hops_max: u32) -> Self {
         let message = format!(
             "The request passed through more than {hops_max} llmios. A provider's base_url leads back here; mend the catalog."
@@ -252,28 +254,28 @@ impl Refusal {
         Refusal::new(508, message).coded("loop_detected").without_retry()
     }
 
-    /// Names the member or header it is about.
+    /// Names the member or header that the refusal is about.
     #[must_use]
     pub fn about(mut self, param: &'static str) -> Self {
         self.param = Some(param);
         self
     }
 
-    /// Names the stable code.
+    /// Sets the stable code.
     #[must_use]
     pub fn coded(mut self, code: &'static str) -> Self {
         self.code = Some(code);
         self
     }
 
-    /// Tells clients when to come back.
+    /// Tells clients after how many seconds to try again.
     #[must_use]
     pub fn after(mut self, seconds: u64) -> Self {
         self.retry_after_s = Some(seconds);
         self
     }
 
-    /// Tells clients when to come back, or that it is too far away to wait for.
+    /// Tells clients when to try again, or that it is too late for them to wait.
     #[must_use]
     pub fn back_at(mut self, until_ms: i64, wait_s: u64) -> Self {
         self.until_ms = Some(until_ms);
@@ -281,7 +283,7 @@ impl Refusal {
         if wait_s > RETRY_AFTER_MAX_S { refusal.without_retry() } else { refusal }
     }
 
-    /// Says that it is the caller's own budget that is spent.
+    /// Says that the caller's own budget is spent.
     #[must_use]
     pub fn of_budget(mut self) -> Self {
         self.is_budget = true;
@@ -295,7 +297,7 @@ impl Refusal {
         self
     }
 
-    /// Tells SDKs that trying again cannot help.
+    /// Tells SDKs that a retry cannot help.
     #[must_use]
     pub fn without_retry(mut self) -> Self {
         self.should_retry = Some(false);

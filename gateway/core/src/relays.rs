@@ -1,6 +1,7 @@
-//! What a relay passes on: everything but what belongs to the connection, to the way here, or to llmio itself.
+//! What a relay passes on: everything except what belongs to the connection, to the way to the relay, or to llmio
+//! itself.
 //!
-//! No allow-list as for balanced calls: a relay is a way out for requests that were made for its origin, with the
+//! There is no allow-list as for balanced calls: a relay passes on requests that were made for its origin, with the
 //! origin's own credential in them.
 
 use base64::Engine;
@@ -15,13 +16,13 @@ use crate::state::State;
 use crate::uri::decode_parameter;
 use crate::verdict::Class;
 
-/// Marks a relay's own refusals, so that they are not taken for its origin's.
+/// Marks a relay's own refusals, so that they are not mistaken for its origin's.
 pub const MARK: &str = "x-llmio-relay";
 
-/// What the mark says.
+/// The value of the mark.
 pub const REFUSED: &str = "refused";
 
-/// What tells an origin who is behind the relay, and what the connection to it sets itself.
+/// Headers that would tell the origin about the client behind the relay, and those that the connection sets itself.
 const DROPPED: [&str; 14] = [
     "host",
     "expect",
@@ -39,25 +40,25 @@ const DROPPED: [&str; 14] = [
     "cf-visitor",
 ];
 
-/// Families of the same, and the words of llmio and its hosts among themselves.
+/// Prefixes of such headers, and of headers between llmio and its hosts.
 const DROPPED_PREFIXES: [&str; 3] = ["x-forwarded-", "x-llmio-", "spin-"];
 
 /// A request on its way to a relay's origin, without its body.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RelayedRequest {
-    /// Path and query.
+    /// The path and query.
     pub path: String,
-    /// Headers, names in lower case.
+    /// The headers, their names in lower case.
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
-/// The relay's name and the origin's path, of what stands behind `/relay/`.
+/// Splits what follows `/relay/` into the relay's name and the origin's path.
 pub fn split(rest: &str) -> (&str, &str) {
     rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash))
 }
 
-/// What goes to the origin. `own` says of a credential whether it is one of llmio's: those are nobody else's business,
-/// wherever a client put them. One in the path cannot be left out, so that request goes nowhere.
+/// The request for the origin. `own` tells whether a credential is one of llmio's: those are removed wherever a client
+/// put them. One in the path cannot be removed, so that the request is refused.
 pub fn request(
     path: &str,
     query: Option<&str>,
@@ -93,7 +94,7 @@ pub fn request(
     Ok(RelayedRequest { path, headers })
 }
 
-/// A user agent tells who asks, and no origin wants a key there.
+/// Removes keys from the user agent, which tells the origin who asks.
 fn without_keys_in_agent((name, value): &(String, Vec<u8>), own: &dyn Fn(&str) -> bool) -> (String, Vec<u8>) {
     let is_own = |word: &str| word.len() >= WORD_BYTES_MIN && own(word);
     match std::str::from_utf8(value) {
@@ -106,12 +107,12 @@ fn decoded(text: &str) -> String {
     decode_parameter(text).unwrap_or_else(|| text.to_owned())
 }
 
-/// Every key llmio makes and every admin token that is not for a test at home is longer. Shorter words of a text are not
-/// looked up, since there may be very many.
+/// Shorter words are not compared with llmio's credentials, since there may be many of them. Every key that llmio makes
+/// is longer, and so is every admin token that is not for a test.
 const WORD_BYTES_MIN: usize = 16;
 
-/// Whether a text holds a credential of llmio: as the whole, as what stands behind `Bearer` or a name, as a word between
-/// the marks of cookies and paths, or in the code of `Basic` (RFC 7617).
+/// Whether a text contains a credential of llmio: as the whole, after `Bearer` or a name, as a word between the
+/// delimiters of cookies and paths, or encoded for `Basic` (RFC 7617).
 fn holds_own(text: &str, own: &dyn Fn(&str) -> bool) -> bool {
     let behind = |separator: &str| text.split_once(separator).is_some_and(|(_, rest)| own(rest.trim()));
     let is_long = |word: &&str| word.len() >= WORD_BYTES_MIN;
@@ -128,7 +129,7 @@ fn holds_own(text: &str, own: &dyn Fn(&str) -> bool) -> bool {
             .is_some_and(|pair| pair.split(':').any(own) || pair.split_once(':').is_some_and(|(_, rest)| own(rest)))
 }
 
-/// What comes back: all of it, but for what belongs to the connection, the name of the origin's own record, and the
+/// The headers of the answer: all of them, except those of the connection, the id of the origin's own record, and the
 /// mark of a refusal, which only this llmio may set.
 pub fn answer(mut upstream: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
     let is_llmios = |name: &str| name == "x-llmio-record" || name == MARK;
@@ -140,7 +141,7 @@ pub fn answer(mut upstream: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
     upstream
 }
 
-/// What an origin's status says of the request, without a look at the body, which is the client's alone.
+/// What an origin's status says about the request. The body is not read, since it is only for the client.
 pub fn verdict(status: u16) -> (State, Class) {
     match status {
         101 | 500.. => (State::UpstreamError, Class::Target),
@@ -150,18 +151,18 @@ pub fn verdict(status: u16) -> (State, Class) {
     }
 }
 
-/// Who is to blame where an origin has not answered.
+/// What is to blame if an origin has not answered.
 pub fn blame(error: &SendError) -> Class {
     if error.is_llmios_own() { Class::Gone } else { Class::Target }
 }
 
-/// Whether an answer is a relay's own refusal and not from its origin.
+/// Whether an answer is a relay's own refusal and not its origin's answer.
 pub fn is_refusal(headers: &[(String, Vec<u8>)]) -> bool {
     text(headers, MARK) == Some(REFUSED)
 }
 
 impl Relay {
-    /// What messages call it.
+    /// The relay's name in messages.
     pub fn describe(&self) -> String {
         format!("the origin of relay {:?}", &*self.name)
     }

@@ -1,6 +1,6 @@
-//! Step 4: the request for one target. Where its provider speaks the caller's dialect the body is the client's bytes,
-//! spliced; elsewhere it is translated. The headers are an allow-list, so a credential or cookie of the client can never
-//! travel on.
+//! Step 4: the request for one target. If its provider speaks the caller's dialect, the body is the client's bytes with
+//! edits; otherwise it is translated. The headers are an allow-list, so that a client's credential or cookie can never
+//! be passed on.
 
 mod adjust;
 mod body;
@@ -25,61 +25,61 @@ use crate::transform::{RequestedAnswer, ResponseTransform, Translation, UsageChu
 use crate::translate::{self, AnswerContext};
 use crate::uri::push_encoded;
 
-/// What is to be sent to a provider.
+/// A request to a provider.
 #[derive(Debug)]
 pub struct Outgoing {
-    /// In capitals.
+    /// The method in capitals.
     pub method: &'static str,
     /// `true` for `https`.
     pub tls: bool,
-    /// Host and optional port.
+    /// The host, with a port if there is one.
     pub authority: String,
-    /// Path and query.
+    /// The path and query.
     pub path: String,
-    /// Headers, names in lower case, `content-length` among them.
+    /// The headers, their names in lower case, with `content-length`.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The body.
     pub body: Vec<u8>,
-    /// The address may be private.
+    /// Whether the address may be private.
     pub local: bool,
-    /// The way out, where it is not llmio's own.
+    /// The egress, if there is one.
     pub egress: Option<EgressRoute>,
-    /// What the provider answers in.
+    /// The dialect of the answer.
     pub dialect: Dialect,
-    /// A stream is wanted as a JSON array.
+    /// Whether a stream is wanted as a JSON array.
     pub as_array: bool,
-    /// What becomes of its answer.
+    /// How the answer is transformed for the client.
     pub transform: ResponseTransform,
-    /// What its caller asked for, where it is a conversation in the provider's own dialect.
+    /// What the caller asked for, if it is a conversation in the provider's own dialect.
     pub wanted: Option<RequestedAnswer>,
-    /// What a translation left out.
+    /// What a translation had to leave out.
     pub warnings: Vec<String>,
-    /// The secrets in it, of which no answer may tell.
+    /// The secrets in the request, which no answer may contain.
     pub secrets: Arc<Secrets>,
 }
 
-/// One attempt's destination.
+/// Where an attempt goes.
 #[derive(Debug)]
 pub enum Destination {
     /// Over HTTP.
     Http(Box<Outgoing>),
-    /// The built-in provider answers, under this model name.
+    /// To the built-in provider, under this model name.
     Echo(String),
 }
 
-/// What an answer says of itself, as far as its call tells, and who waits for the request meanwhile.
+/// What an answer needs to know about its call, and the pace of writing the request.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseIdentity<'a> {
-    /// The call's id.
+    /// The id of the call.
     pub id: &'a str,
-    /// When it was made, Unix seconds.
+    /// When the call was made, in Unix seconds.
     pub created_s: i64,
-    /// Who is told how far its request has been written.
+    /// Called now and then while a long request is written.
     pub pace: Pace<'a>,
 }
 
-/// Makes the request of `call` for one target, in the dialect its provider speaks. `Err`: a reason why this target
-/// cannot serve this call; others may. `is_limited`: the caller may not choose what a provider serves.
+/// Writes the request of `call` for one target, in the dialect of its provider. `Err` says why this target cannot serve
+/// the call; others may. `is_limited` says that the caller must not choose what a provider serves.
 pub fn request(
     call: &Call,
     client_headers: &[(String, Vec<u8>)],
@@ -101,7 +101,7 @@ pub fn request(
     let mut model = String::new();
     push_encoded(&mut model, to.upstream_model, b"/");
     let mut path = format!("{}{}", endpoint.path, operation.path(&model));
-    // Only a client that reads the provider's own bytes can want the stream as an array.
+    // Only a client that gets the provider's own bytes can want the stream as an array.
     let alt_sse = operation == Operation::StreamGenerate && !(call.as_array && endpoint.dialect == spoken);
     for pair in call.query.filter(|_| endpoint.dialect == spoken).into_iter().chain(alt_sse.then_some("alt=sse")) {
         push_pair(&mut path, pair);
@@ -131,8 +131,8 @@ pub fn request(
     egress::take(outgoing, to.account()).map(|outgoing| Destination::Http(Box::new(outgoing)))
 }
 
-/// What is done with the response `id` that `provider` keeps, with the credential that made it. `None`: the provider no
-/// longer speaks Responses, or the way to it is not known.
+/// The request about the response `id` that `provider` stores, with the credential that made it. `None` if the provider
+/// no longer speaks Responses, or its egress is unknown.
 pub fn stored(
     what: Stored,
     (id, query): (&str, Option<&str>),
@@ -149,10 +149,11 @@ pub fn stored(
     without_body(method, path, endpoint, client_headers, to)
 }
 
-/// The question what models a provider has. `None`: it answers inside the gateway, or the way to it is not known.
+/// The request for a provider's list of models. `None` if the provider answers inside the gateway, or its egress is
+/// unknown.
 pub fn models(to: Account<'_>) -> Option<Outgoing> {
     let endpoint = Dialect::ALL.into_iter().find_map(|dialect| to.provider.endpoint(dialect))?;
-    // Without it, pages of 20 and of 50.
+    // Otherwise pages have 20 or 50 models.
     let page = match endpoint.dialect {
         Dialect::OpenaiChat | Dialect::OpenaiResponses => "",
         Dialect::Anthropic => "?limit=1000",
@@ -190,7 +191,7 @@ fn without_body(
     egress::take(outgoing, to).ok()
 }
 
-/// What the caller gets where the provider answers in another form: the model keeps the name that the provider gives it.
+/// What the client gets if the provider answers in another form. The model keeps the name that the provider gives it.
 fn wanted(call: &Call, identity: ResponseIdentity<'_>) -> RequestedAnswer {
     let context = AnswerContext {
         id: identity.id.to_owned(),
@@ -202,7 +203,7 @@ fn wanted(call: &Call, identity: ResponseIdentity<'_>) -> RequestedAnswer {
     RequestedAnswer { streamed: call.streamed, context }
 }
 
-/// A body as it is sent, and what becomes of its answer.
+/// A body to be sent, and how its answer is transformed.
 struct WrittenBody {
     body: Vec<u8>,
     operation: Operation,
@@ -210,10 +211,10 @@ struct WrittenBody {
     warnings: Vec<String>,
 }
 
-/// Why a member of [`ROUTING_MEMBERS`] does not travel on.
+/// Why a member of [`ROUTING_MEMBERS`] is not passed on.
 const HELD_BACK: &str = "a key with a list of models or a budget may not choose what a provider serves";
 
-/// For a provider of the caller's own dialect: the caller's bytes, but for what must change.
+/// The body for a provider that speaks the caller's dialect: the caller's bytes, except for what must change.
 fn native(call: &Call, to: AttemptParts<'_>, is_limited: bool) -> WrittenBody {
     let holds_back = is_limited && call.has_routing && !to.provider.forward_routing;
     let held_back: &[&str] = if holds_back { &ROUTING_MEMBERS } else { &[] };
@@ -230,7 +231,7 @@ fn native(call: &Call, to: AttemptParts<'_>, is_limited: bool) -> WrittenBody {
     WrittenBody { body, operation: call.operation, transform, warnings }
 }
 
-/// For a provider of another dialect.
+/// The body for a provider of another dialect.
 fn translated(
     call: &Call,
     to: AttemptParts<'_>,
@@ -266,7 +267,7 @@ fn translated(
         call_ids: translated.call_ids,
         renamed_keys: translated.renamed_keys,
     };
-    // Anthropic's dialect wants a number where the others want none, so the translation writes one.
+    // Anthropic's dialect requires a number where the others do not, so the translation writes one.
     let is_unasked = |name: &str| name == "max_tokens" && call.tokens_max.is_none();
     let body = body::adjusted(translated.body, to.target.adjustments.as_deref(), is_unasked);
     Ok(WrittenBody {
@@ -282,7 +283,7 @@ fn push_pair(path: &mut String, pair: &str) {
     path.push_str(pair);
 }
 
-/// Presents the credential the way its provider wants it.
+/// Adds the credential in the way that its provider wants it.
 fn present(to: Account<'_>, at: &Endpoint, headers: &mut Vec<(String, Vec<u8>)>, path: &mut String) {
     let Some(Value::Plain(secret)) = to.credential.map(|credential| &credential.value) else { return };
     let secret = secret.expose();

@@ -1,5 +1,5 @@
-//! What becomes of an answer's bytes on their way to the client: nothing where provider and client speak the same, but
-//! for a usage chunk the client did not ask for; elsewhere they are translated.
+//! How the bytes of an answer are changed on their way to the client: not at all if provider and client speak the same
+//! dialect, except that a usage chunk may be left out; otherwise they are translated.
 
 mod embeddings;
 mod usage_chunk;
@@ -13,61 +13,61 @@ use crate::translate::{self, AnswerContext, Losses, Stream};
 
 pub use usage_chunk::UsageChunk;
 
-/// One answer's way.
+/// The transform of one answer.
 #[derive(Debug)]
 pub enum ResponseTransform {
-    /// Every byte passes as it came.
+    /// Every byte passes unchanged.
     AsIs,
-    /// All but the usage chunk passes.
+    /// Everything but the usage chunk passes.
     WithoutUsage(UsageChunk),
-    /// Embeddings become what was asked for, once all of them are here.
+    /// Embeddings are converted into the requested form once all of them have come.
     Embeddings(Vec<u8>),
-    /// It is translated, or given in the form that was asked for.
+    /// The answer is translated, or converted into the form that was asked for.
     Translated(Box<Translation>),
-    /// All of it is known, and passes.
+    /// The whole answer is known, and passes.
     Given {
-        /// It is events, to which others can be added.
+        /// Whether it consists of events, so that others can be added.
         as_events: bool,
-        /// What of it could not be read.
+        /// The parts of it that could not be read.
         losses: Losses,
     },
 }
 
-/// What the caller of a conversation asked for, should its provider answer in another form.
+/// What the caller of a conversation asked for, in case the provider answers in another form.
 #[derive(Debug)]
 pub struct RequestedAnswer {
-    /// A stream.
+    /// Whether a stream was asked for.
     pub streamed: bool,
-    /// What writing it takes.
+    /// What writing the answer needs to know.
     pub context: AnswerContext,
 }
 
-/// An answer that is to be translated.
+/// An answer to be translated.
 #[derive(Debug)]
 pub struct Translation {
     from: Dialect,
     to: Dialect,
     context: AnswerContext,
-    /// The client asked for a stream.
+    /// Whether the client asked for a stream.
     streamed: bool,
     form: Form,
-    /// What of a whole answer could not be read.
+    /// The parts of a whole answer that could not be read.
     losses: Losses,
 }
 
 #[derive(Debug)]
 enum Form {
-    /// Event by event; for a caller who wants a whole answer put together from them.
+    /// Event by event. If the caller wants a whole answer, it is put together from them.
     Stream(Box<Stream>),
-    /// As a whole, once all of it is here.
+    /// As a whole, once all of it has come.
     Whole(Vec<u8>),
 }
 
-/// A whole answer larger than this is not translated: it would have to be held, and written again, at once.
+/// A larger answer is not translated as a whole, since it would have to be held and written again at the same time.
 const WHOLE_BYTES_MAX: usize = 36 << 20;
 
 impl Translation {
-    /// An answer of the dialect `from` for a client that speaks `to`.
+    /// The translation of an answer in the dialect `from` for a client that speaks `to`.
     pub fn new(from: Dialect, to: Dialect, context: AnswerContext, streamed: bool) -> Self {
         Translation { from, to, context, streamed, form: Form::Whole(Vec::new()), losses: Losses::default() }
     }
@@ -76,7 +76,7 @@ impl Translation {
         self.streamed && !self.context.as_array
     }
 
-    /// The whole answer as the client gets it. What it is made of is not kept beside it.
+    /// The whole answer for the client. Its source is dropped first, so that not both are in memory.
     fn whole(&mut self) -> Option<Vec<u8>> {
         let Translation { from, to, context, streamed, form, losses } = self;
         let Form::Whole(held) = form else { return None };
@@ -98,13 +98,13 @@ impl Translation {
 }
 
 impl ResponseTransform {
-    /// Embeddings in the form that their `request` asks for.
+    /// The transform of embeddings into the form that their `request` asks for.
     pub fn embeddings(request: &[u8]) -> Self {
         if embeddings::are_wanted(request) { Self::Embeddings(Vec::new()) } else { Self::AsIs }
     }
 
-    /// What the answer is has been seen: an answer of the dialect of both in another form than was asked for is written
-    /// anew.
+    /// Called when the first bytes have shown the form of the answer. If provider and client speak the same dialect,
+    /// but the answer has another form than was asked for, it is written again.
     pub fn fit(&mut self, dialect: Dialect, seen: ObservedSoFar, wanted: Option<RequestedAnswer>) {
         if let (Self::AsIs | Self::WithoutUsage(_), Some(RequestedAnswer { streamed, context })) = (&self, wanted) {
             let is_other = match (streamed, context.as_array) {
@@ -124,15 +124,15 @@ impl ResponseTransform {
         }
     }
 
-    /// Whether nothing can be given before all of it is there.
+    /// Whether the client can only get the answer once all of it has come.
     pub fn holds_all(&self) -> bool {
         let Self::Translated(translation) = self else { return false };
         matches!(translation.form, Form::Whole(_)) || !translation.streamed
     }
 
-    /// The head is to go downstream with these headers: what is not true of the client's answer is replaced.
+    /// Changes the headers that no longer hold for the client's answer.
     pub fn begin(&self, headers: &mut Vec<(String, Vec<u8>)>, seen: ObservedSoFar) {
-        // Signs of life and an error at the end may make a stream longer than it was to be.
+        // Keep-alive bytes and an error at the end may make a stream longer than announced.
         if seen.is_stream || !matches!(self, Self::AsIs) {
             headers.retain(|(name, _)| name != "content-length");
         }
@@ -151,7 +151,7 @@ impl ResponseTransform {
         }
     }
 
-    /// Whether `bytes`, which the observer has seen, pass as they are and need not be handed over.
+    /// Whether `bytes`, which the observer has seen, pass unchanged and need not be transformed.
     pub fn lets_pass(&mut self, bytes: &[u8], seen: ObservedSoFar) -> bool {
         match self {
             Self::AsIs | Self::Given { .. } => true,
@@ -160,7 +160,7 @@ impl ResponseTransform {
         }
     }
 
-    /// What the client gets of the next bytes, which the observer has seen and which do not pass as they are.
+    /// What the client gets of the next bytes, which the observer has seen and which do not pass unchanged.
     pub fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         match self {
             Self::AsIs | Self::Given { .. } => bytes.to_vec(),
@@ -178,7 +178,7 @@ impl ResponseTransform {
                 Form::Stream(stream) => stream.feed(bytes),
                 Form::Whole(held) => {
                     if held.len() <= WHOLE_BYTES_MAX && !memory::append(held, bytes) {
-                        // What is not whole cannot be read.
+                        // An answer that is not whole cannot be read.
                         *held = Vec::new();
                     }
                     Vec::new()
@@ -187,8 +187,8 @@ impl ResponseTransform {
         }
     }
 
-    /// The last bytes of an answer all of which has come before any of it is given away; `None` where it cannot be read, so
-    /// that another target can be asked.
+    /// The last bytes of an answer that has come whole before any of it was given away; `None` if it cannot be read, so
+    /// that another target can be tried.
     pub fn take_all(&mut self) -> Option<Vec<u8>> {
         let Self::Translated(translation) = self else { return Some(Vec::new()) };
         let last = match &mut translation.form {
@@ -202,7 +202,7 @@ impl ResponseTransform {
         last
     }
 
-    /// Bytes that are kept until more has come.
+    /// How many bytes are held until more has come.
     pub fn kept(&self) -> usize {
         match self {
             Self::AsIs | Self::Given { .. } => 0,
@@ -215,7 +215,7 @@ impl ResponseTransform {
         }
     }
 
-    /// Whether the client has all of the answer but for [`end`](Self::end), whatever else the provider sends.
+    /// Whether the client has the whole answer except for [`end`](Self::end), whatever else the provider sends.
     pub fn is_over(&self, seen: ObservedSoFar) -> bool {
         let has_ended = match self {
             Self::Translated(translation) => matches!(&translation.form, Form::Stream(stream) if stream.is_finished()),
@@ -225,8 +225,8 @@ impl ResponseTransform {
         has_ended || seen.has_ended
     }
 
-    /// What is still to come when the provider's answer has ended as it should. `None`: it is not complete after all, or
-    /// could not be read.
+    /// What the client still gets when the provider's answer has ended properly. `None` if the answer is not complete
+    /// after all, or could not be read.
     pub fn end(&mut self, seen: ObservedSoFar) -> Option<Vec<u8>> {
         match self {
             Self::AsIs | Self::Given { .. } => Some(Vec::new()),
@@ -235,7 +235,7 @@ impl ResponseTransform {
             Self::Translated(translation) => match &mut translation.form {
                 Form::Stream(stream) => {
                     let end = stream.end();
-                    // An error the provider itself reported is its end.
+                    // An error that the provider itself reported is a proper end.
                     let is_readable = !stream.has_failed() || seen.error_seen;
                     (stream.is_finished() && is_readable).then_some(end)
                 }
@@ -244,15 +244,15 @@ impl ResponseTransform {
         }
     }
 
-    /// The client's last bytes of an answer that cannot be completed, where only the translation knows them: an error in
-    /// a stream it has begun.
+    /// The client's last bytes of an answer that cannot be completed, if only the translation knows them: an error in a
+    /// stream that it has begun.
     pub fn fail(&mut self, message: &str) -> Option<Vec<u8>> {
         let Self::Translated(translation) = self else { return None };
         let Form::Stream(stream) = &mut translation.form else { return None };
         Some(stream.fail(ApiError::bad_gateway(message)))
     }
 
-    /// What of the answer could not be read.
+    /// The parts of the answer that could not be read.
     pub fn losses(&self) -> Losses {
         match self {
             Self::Translated(translation) => translation.losses(),
@@ -261,7 +261,7 @@ impl ResponseTransform {
         }
     }
 
-    /// Whether the client gets events, to which others can be added.
+    /// Whether the client gets events, so that others can be added.
     pub fn gives_events(&self, seen: ObservedSoFar) -> bool {
         match self {
             Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) => seen.is_stream,
@@ -270,7 +270,7 @@ impl ResponseTransform {
         }
     }
 
-    /// Whether what the client has so far ends between two events.
+    /// Whether what the client has got so far ends between two events.
     pub fn is_between_events(&self, seen: ObservedSoFar) -> bool {
         match self {
             Self::WithoutUsage(filter) if filter.holds() => true,

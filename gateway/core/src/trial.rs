@@ -15,11 +15,11 @@ use crate::refusal::Refusal;
 
 pub use report::TrialReport;
 
-/// Enough for a word, and for models that think a little before it; Anthropic's API wants a number.
+/// Enough tokens for a word, and for models that reason a little first. Anthropic's API requires a number.
 const TOKENS_MAX: u32 = 64;
 
-/// What is asked where nobody says: a streamed conversation in the first dialect that the provider speaks, so that
-/// nothing is translated and the time to the first content is seen.
+/// The operation of a test that names none: a streamed conversation in the first dialect that the provider speaks, so
+/// that nothing is translated and the time to the first content is measured.
 pub fn operation(provider: &Provider) -> Operation {
     let dialect = match &provider.kind {
         ProviderKind::Echo => Dialect::OpenaiChat,
@@ -28,7 +28,7 @@ pub fn operation(provider: &Provider) -> Operation {
     Operation::chat_in(dialect, true)
 }
 
-/// The smallest call of an operation. There is none of those that need a file, or whose answer is expensive.
+/// The smallest call of an operation. There is none for operations that need a file, or whose answers are expensive.
 pub fn call(operation: Operation, model: &str) -> Result<Call, Refusal> {
     let words = "Answer with the word OK.";
     let messages = json!([{ "role": "user", "content": words }]);
@@ -67,8 +67,8 @@ pub fn call(operation: Operation, model: &str) -> Result<Call, Refusal> {
     accept::call(operation, head, body.to_string().into_bytes())
 }
 
-/// The target that is meant, by `provider/upstream-model` or by its provider alone where it has one target there. A model
-/// of one target needs no name of it.
+/// The target of this name: `provider/upstream-model`, or its provider alone if only one target is there. A model with
+/// one target needs no name.
 pub fn target<'m>(model: &'m Model, asked: &str, wanted: Option<&str>) -> Result<&'m Arc<Target>, Refusal> {
     let name = |target: &Target| format!("{}/{}", target.provider.name, target.model.as_deref().unwrap_or(asked));
     let found: Vec<&Arc<Target>> = match wanted {
@@ -91,7 +91,7 @@ pub fn target<'m>(model: &'m Model, asked: &str, wanted: Option<&str>) -> Result
     }
 }
 
-/// The credential that is meant, by its id or label; nobody named, the first that is enabled, if there is one.
+/// The credential with this id or label. Without a name, the first one that is enabled, if there is one.
 pub fn credential<'p>(provider: &'p Provider, wanted: Option<&str>) -> Result<Option<&'p Arc<Credential>>, Refusal> {
     let Some(wanted) = wanted else {
         let first = provider.credentials.iter().find(|credential| credential.enabled);

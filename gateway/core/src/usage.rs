@@ -1,4 +1,4 @@
-//! What a provider says a call used, in one form for every spelling of it.
+//! The usage that a provider reports for a call, in one form for every spelling.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,8 +26,8 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Takes over what a later report of the same call knows. A zero does not replace a number: some providers write
-    /// zeros into every report but one.
+    /// Takes over what a later report of the same call knows. A zero does not replace a number, since some providers
+    /// write zeroes into all reports but one.
     pub fn update(&mut self, later: Usage) {
         let newer = |old: Option<u64>, new: Option<u64>| new.filter(|count| *count > 0 || old.is_none()).or(old);
         self.input_tokens = newer(self.input_tokens, later.input_tokens);
@@ -43,7 +43,7 @@ impl Usage {
     }
 }
 
-/// No context window comes near this; a larger number is a mistake and would spoil every total.
+/// The largest count that is believed. No context window comes near it, and a larger number would spoil every total.
 const TOKENS_MAX: u64 = 1 << 40;
 
 /// A count of tokens. Negative, fractional and absurd numbers are unknown.
@@ -51,7 +51,7 @@ pub(crate) fn tokens(value: &Value) -> Option<u64> {
     value.as_u64().filter(|count| *count <= TOKENS_MAX)
 }
 
-/// Where counts are read from.
+/// Something that counts can be read from.
 pub(crate) trait Counts {
     /// The count at the end of a path of names.
     fn count(&self, path: &[&str]) -> Option<u64>;
@@ -63,14 +63,14 @@ impl Counts for Value {
     }
 }
 
-/// The members of an object as they stand in its text. What a call used is read from it without a tree, which would cost
-/// an allocation for every name and number.
+/// The members of an object as slices of its text. Usage is read from them without a tree, which would cost an
+/// allocation for every name and number.
 pub(crate) struct Members<'t>(Vec<(Cow<'t, str>, &'t RawValue)>);
 
 impl Counts for Members<'_> {
     fn count(&self, path: &[&str]) -> Option<u64> {
         let (name, rest) = path.split_first()?;
-        // Of members of one name the last one counts, as in a tree.
+        // If a name occurs twice, the last member counts, as in a tree.
         let (_, value) = self.0.iter().rev().find(|(member, _)| member == name)?;
         if rest.is_empty() {
             return value.get().parse().ok().filter(|count| *count <= TOKENS_MAX);

@@ -1,20 +1,20 @@
-//! The breaker of a target: opened by failures in a row or by a share of them, closed by the first answer. Also what is
-//! remembered of recent attempts, by which an egress and an address are judged too.
+//! The breaker of a target: it is opened by failures in a row or by a share of failures, and closed by the first
+//! answer. Also the window of recent attempts, by which an egress and an address are judged too.
 
 use super::backoff::Backoff;
 use super::standing::{Blame, told_ms};
 use super::{AttemptTime, Health, Subject, Subjects, Trouble};
 use crate::verdict::{ErrorKind, Verdict};
 
-/// An open breaker: 1 s, doubling to 60 s, with jitter.
+/// How long a breaker stays open: 1 s, doubling to 60 s, with jitter.
 pub(super) const BREAKER_MS: Backoff = Backoff::new(1_000, 60_000);
 
-/// A target whose provider does not know the model: nothing but an edit of the catalog will mend it soon.
+/// How long a target is paused whose provider does not know the model. Only an edit of the catalog can repair it soon.
 const UNKNOWN_MODEL_MS: u64 = 600_000;
 
-/// Failures in a row that open a breaker.
+/// How many failures in a row open a breaker.
 const CONSECUTIVE_MAX: u32 = 5;
-/// Attempts within the window that make a share of failures mean something.
+/// How many attempts within the window are needed before a share of failures counts.
 const ATTEMPTS_MIN: u32 = 20;
 const SECONDS: usize = 10;
 
@@ -39,8 +39,8 @@ impl Health {
         self.failed(target, Trouble::Open, told_ms, said, at)
     }
 
-    /// Counts a failure against a subject that has a breaker, which opens it if there were enough of them or if a wait was
-    /// told.
+    /// Counts a failure of a subject that has a breaker. The breaker opens if there were enough failures, or if a wait
+    /// was told.
     pub(super) fn failed(
         &mut self,
         subject: &Subject,
@@ -60,13 +60,13 @@ impl Health {
         self.trouble(subject, Blame { trouble, told_ms, backoff: &BREAKER_MS.jittered(jitter), said, now_ms })
     }
 
-    /// Whether the last that was heard of a target, or of an address, is a failure.
+    /// Whether the last known attempt at a target or an address failed.
     pub fn is_failing(&self, subject: &Subject) -> bool {
         self.troubled.contains_key(subject) || self.windows.get(subject).is_some_and(Window::is_failing)
     }
 }
 
-/// Outcomes of the last ten seconds, by the second, and how many failures came in a row.
+/// The outcomes of the last ten seconds, second by second, and the number of failures in a row.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     seconds: [Second; SECONDS],
@@ -93,7 +93,7 @@ impl Window {
         second.failures = second.failures.saturating_add(u32::from(!success));
     }
 
-    /// Five failures in a row, or half of at least twenty attempts in ten seconds.
+    /// Whether there were five failures in a row, or failures in half of at least twenty attempts in ten seconds.
     pub(super) fn is_bad(&self, now_ms: i64) -> bool {
         let now_s = now_ms.div_euclid(1000);
         let recent = || self.seconds.iter().filter(|second| (0..SECONDS as i64).contains(&(now_s - second.at_s)));
@@ -107,12 +107,12 @@ impl Window {
         self.consecutive > 0
     }
 
-    /// Starts anew: what opened a breaker must not open it again after one more failure.
+    /// Starts again: what opened a breaker must not open it again after one more failure.
     pub(super) fn clear(&mut self) {
         *self = Window::default();
     }
 
-    /// Whether anything happened within the last ten seconds, or the last thing was a failure within the last hour.
+    /// Whether there was an attempt within the last ten seconds, or the last one failed within the last hour.
     pub(super) fn is_recent(&self, now_ms: i64) -> bool {
         let limit_s = if self.consecutive > 0 { 3600 } else { SECONDS as i64 };
         let now_s = now_ms.div_euclid(1000);

@@ -1,5 +1,5 @@
-//! What people have cleared, and when: for instances that learnt of a trouble before and had not told of it yet, or had
-//! not heard that it was cleared. Whatever began before it was cleared is over, whoever still tells of it.
+//! What operators have cleared, and when: for instances that learned of a trouble before and had not published it, or
+//! did not know that it was cleared. A trouble that began before it was cleared is over, whoever still publishes it.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,24 @@ use serde::{Deserialize, Serialize};
 
 use super::{Health, Standing, Subject};
 
-/// So many subjects are remembered; what was cleared longest ago makes room. It matters for seconds only.
+/// How many cleared subjects are remembered; the oldest are forgotten. They only matter for some seconds.
 const KNOWN_MAX: usize = 256;
 
-/// Nobody can have cleared anything later than now, but for clocks that differ a little: a clock was set back.
+/// A time further in the future than this, by clocks that differ a little, means that a clock was set back.
 const AHEAD_MS: i64 = 1_000;
 
-/// When subjects were cleared, as it is published. Unix milliseconds.
+/// When subjects were cleared, in the published form. Times are Unix milliseconds.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClearTimes {
-    /// When all of them were.
+    /// When all subjects were cleared.
     all_ms: i64,
-    /// When one was.
+    /// When single subjects were cleared.
     subjects: BTreeMap<Subject, i64>,
 }
 
 impl ClearTimes {
-    /// Takes note that one subject, or all, is cleared now.
+    /// Notes that one subject, or all, is cleared now.
     pub fn add(&mut self, subject: Option<&Subject>, now_ms: i64) {
         let Some(subject) = subject else {
             *self = ClearTimes { all_ms: now_ms, subjects: BTreeMap::new() };
@@ -37,7 +37,7 @@ impl ClearTimes {
         }
     }
 
-    /// Whether this trouble of a subject began before it was cleared.
+    /// Whether this trouble of a subject began before the subject was cleared.
     fn ends(&self, subject: &Subject, standing: &Standing, now_ms: i64) -> bool {
         let times_ms = [Some(self.all_ms), self.subjects.get(subject).copied()];
         times_ms.into_iter().flatten().any(|at_ms| standing.at_ms <= at_ms && at_ms <= now_ms.saturating_add(AHEAD_MS))
@@ -45,8 +45,9 @@ impl ClearTimes {
 }
 
 impl Health {
-    /// Replaces what is known by what is published ([`Health::merge`]), but for what is cleared. Returns what is published, or
-    /// on its way there, all the same, and since when it was in trouble: that is to be published no more.
+    /// Replaces what is known by what is published ([`Health::merge`]), except for what was cleared. Returns the
+    /// cleared subjects that are published, or being published, all the same, with the time when their trouble began:
+    /// they must no longer be published.
     pub fn merge_but(
         &mut self,
         cleared: &ClearTimes,
@@ -98,7 +99,7 @@ mod tests {
         serde_json::from_slice(&bytes).unwrap()
     }
 
-    /// Which of `a` and `b` are in trouble, and what is to be published anew, where `a` was in trouble here and not
+    /// Which of `a` and `b` are in trouble, and which must be published again, if `a` was in trouble here and not
     /// published, and `b` is published.
     fn merged(cleared: &ClearTimes, at_ms: i64, now_ms: i64) -> (Vec<Subject>, Vec<Subject>) {
         let mut health = Health::default();

@@ -1,4 +1,4 @@
-//! What a failure of the way out means for those who take it.
+//! What a failure of the egress means for the calls that use it.
 
 use super::lanes::CREDENTIAL_MS;
 use super::standing::{Blame, told_ms};
@@ -6,8 +6,8 @@ use super::{AttemptTime, Health, Subject, Subjects, Trouble};
 use crate::verdict::{ErrorKind, Verdict};
 
 impl Health {
-    /// A place that is refused stays so. A proxy that is down may be back in a moment, and one failure in a hundred must
-    /// not stop the other calls, so it is judged like a target.
+    /// Notes a failure of the egress. A place that a provider refuses stays refused. A proxy that is down may be back
+    /// in a moment, and one failure in a hundred must not stop all other calls, so a proxy is judged like a target.
     pub(super) fn egress_failed(
         &mut self,
         of: &Subjects,

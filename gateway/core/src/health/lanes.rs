@@ -1,4 +1,4 @@
-//! Credentials and their lanes: who rests after a refusal, who cools down after a rate limit, and who has nothing left.
+//! Credentials and their lanes: they are paused after a refusal, after a rate limit, and when nothing is left.
 
 use super::backoff::Backoff;
 use super::standing::{Blame, told_ms};
@@ -6,15 +6,16 @@ use super::{Health, Models, Subject, Subjects, Trouble};
 use crate::outcome::limits::{self, LimitSignal};
 use crate::verdict::{ErrorKind, Verdict};
 
-/// A bucket that is refilled all the time, as a good answer told of it, is waited for this long at most.
+/// The longest pause for a bucket that is refilled all the time, as a good answer told.
 const BUCKET_MS_MAX: u64 = 60_000;
-/// A lane without a told wait: 5 s, doubling to 5 min.
+/// The pause of a lane if no wait was told: 5 s, doubling to 5 min.
 const LANE_MS: Backoff = Backoff::new(5_000, 300_000);
-/// A lane whose day or longer is used up, where nobody told how long: 5 min, doubling to 1 h.
+/// The pause of a lane whose daily or longer limit is used up, if no wait was told: 5 min, doubling to 1 h.
 const QUOTA_MS: Backoff = Backoff::new(300_000, 3_600_000);
-/// A refused credential: 5 min, doubling to 1 h.
+/// The pause of a refused credential: 5 min, doubling to 1 h.
 pub(super) const CREDENTIAL_MS: Backoff = Backoff::new(300_000, 3_600_000);
-/// So many lanes of a credential in trouble are kept apart by names that clients gave; then it is one lane for all.
+/// How many lanes of a credential, by names that clients sent, are kept apart while in trouble; beyond that they share
+/// one.
 pub(super) const ASKED_LANES_MAX: usize = 32;
 
 impl Health {
@@ -25,12 +26,12 @@ impl Health {
         said: &str,
         now_ms: i64,
     ) -> Vec<Subject> {
-        // Without a credential it is the provider that refuses llmio, on this model at least.
+        // Without a credential it is the provider that refuses llmio, at least on this model.
         let subject = match &of.credential {
             Some(credential) if verdict.kind != ErrorKind::ModelDenied => credential,
             _ => self.lane(of),
         };
-        // A name more than are kept apart says nothing of all the others.
+        // A refused name that is not kept apart says nothing about all the other models.
         if verdict.kind == ErrorKind::ModelDenied && of.wide_lane.as_ref() == Some(subject) {
             return Vec::new();
         }
@@ -53,8 +54,8 @@ impl Health {
         self.trouble(subject, Blame { trouble: Trouble::Cooling, told_ms, backoff, said, now_ms })
     }
 
-    /// Takes note that the provider has nothing left, as it said with an answer that was good: nobody need be refused to
-    /// learn it. A success does not end this, since it is one that told it.
+    /// Notes that the provider has nothing left, as it said in a good answer, so that no call must be refused to find
+    /// out. A success does not end this trouble, since a success told it.
     pub fn used_up(&mut self, of: &Subjects, told: &[LimitSignal], now_ms: i64) -> Vec<Subject> {
         let (account, lane): (Vec<LimitSignal>, Vec<LimitSignal>) =
             told.iter().cloned().partition(|each| each.of_account);
@@ -63,7 +64,7 @@ impl Health {
         let mut changed = Vec::new();
         for (subject, told) in subjects {
             let Some(hint) = limits::used_up(&told, now_ms) else { continue };
-            // OpenAI tells when a bucket is full again that has its first drop much sooner.
+            // OpenAI tells when a bucket is full again, although it has something again much sooner.
             let wait_ms = if hint.is_reset { hint.wait_ms } else { hint.wait_ms.min(BUCKET_MS_MAX) };
             let until_ms = now_ms.saturating_add_unsigned(wait_ms);
             if self.troubled.get(subject).is_none_or(|known| known.ends_ms(now_ms) < until_ms || known.is_due(now_ms)) {
@@ -75,7 +76,7 @@ impl Health {
         changed
     }
 
-    /// The lane that trouble of an attempt is kept under. Clients may give any name.
+    /// The lane that the trouble of an attempt belongs to, since clients may send any name.
     fn lane<'s>(&self, of: &'s Subjects) -> &'s Subject {
         let (Some(wide), Subject::Lane { account, .. }) = (&of.wide_lane, &of.lane) else { return &of.lane };
         let first = Subject::Lane { account: account.clone(), models: Models::Any };
@@ -86,7 +87,7 @@ impl Health {
     }
 }
 
-/// `the provider says that 0 of 50 requests are left`
+/// A message such as `the provider says that 0 of 50 requests are left`.
 fn describe_used_up(told: &[LimitSignal]) -> String {
     let of = |each: &LimitSignal| each.limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
     let used_up = told.iter().filter(|each| each.remaining == Some(0));

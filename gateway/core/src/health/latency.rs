@@ -1,4 +1,4 @@
-//! How quick targets are: what a client waits for is the first content of a stream, or a whole answer.
+//! The latencies of targets: what a client waits for is the first content of a stream, or a whole answer.
 
 use std::collections::BTreeMap;
 
@@ -7,34 +7,34 @@ use serde::{Deserialize, Serialize};
 use super::standing::TROUBLED_MAX;
 use super::{Health, Subject};
 
-/// No first content takes longer than a day.
+/// The longest latency that is believed: a day.
 const LATENCY_MS_MAX: f64 = 86_400_000.0;
 
-/// Another instance's clock may be this much ahead.
+/// How far the clock of another instance may be ahead.
 const AHEAD_MS: i64 = 1_000;
 
-/// What the published name of a target's whole answers begins with, in the place of `target`.
+/// The prefix of the published name of a target's whole answers, in place of `target`.
 const WHOLE: &str = "whole/";
 const TARGET: &str = "target/";
 
-/// How long a target takes to its first content, or to a whole answer.
+/// The latency of a target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(into = "PublishedLatency", try_from = "PublishedLatency")]
 pub struct TargetLatency {
     /// The target.
     pub target: Subject,
-    /// To the first content of a stream, and not to a whole answer.
+    /// Whether it is the time to the first content of a stream, and not to a whole answer.
     pub is_streamed: bool,
     /// The weighted mean, in milliseconds.
     pub first_content_ms: f64,
-    /// When the last sample came, Unix milliseconds.
+    /// When the last sample came, in Unix milliseconds.
     pub as_of_ms: i64,
 }
 
-/// The same as it is published.
+/// The latency of a target in its published form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct PublishedLatency {
-    /// The target's key, or that of its whole answers.
+    /// The target's key, or the name of its whole answers.
     target: String,
     first_content_ms: f64,
     as_of_ms: i64,
@@ -63,7 +63,7 @@ impl TryFrom<PublishedLatency> for TargetLatency {
     }
 }
 
-/// How quick all targets are.
+/// The latencies of all targets.
 #[derive(Debug, Default)]
 pub(super) struct Latencies {
     streams: BTreeMap<Subject, Latency>,
@@ -75,7 +75,7 @@ impl Latencies {
         if is_streamed { &mut self.streams } else { &mut self.wholes }
     }
 
-    /// A failure is waited for as well; of whole answers it says something only where any was seen.
+    /// Notes a failure, which clients wait for as well. It only affects the latency of whole answers if there is one.
     pub(super) fn failed(&mut self, target: &Subject, now_ms: i64) {
         self.streams.entry(target.clone()).or_default().push_failure(now_ms);
         if let Some(latency) = self.wholes.get_mut(target) {
@@ -90,8 +90,8 @@ impl Latencies {
 }
 
 impl Health {
-    /// How long a target takes to what a client waits for; as long as nothing is known of streams, whole answers tell more
-    /// than nothing, and the other way round.
+    /// How long a client waits for this target. If the latency of streams is unknown, that of whole answers is used,
+    /// and the other way round.
     pub fn wait_ms(&self, target: &Subject, streamed: bool, now_ms: i64) -> Option<f64> {
         let Latencies { streams, wholes } = &self.latencies;
         let value_ms = |of: &BTreeMap<Subject, Latency>| of.get(target)?.value_ms(now_ms);
@@ -99,17 +99,17 @@ impl Health {
         value_ms(first).or_else(|| value_ms(second))
     }
 
-    /// How long a target takes to its first content by recent calls, in milliseconds; `None` when nothing is known.
+    /// The recent time to the first content of a target, in milliseconds; `None` if it is unknown.
     pub fn latency_ms(&self, target: &Subject, now_ms: i64) -> Option<f64> {
         self.latencies.streams.get(target)?.value_ms(now_ms)
     }
 
-    /// Takes note of how long a target took to the first content of a stream, or to a whole answer.
+    /// Notes how long a target took to the first content of a stream, or to a whole answer.
     pub fn answered_in(&mut self, target: &Subject, streamed: bool, ms: u64, now_ms: i64) {
         self.latencies.of(streamed).entry(target.clone()).or_default().push(ms, now_ms);
     }
 
-    /// How long the targets take by recent calls, for other instances and for people.
+    /// The recent latencies, for other instances and for people.
     pub fn latencies(&self, now_ms: i64) -> Vec<TargetLatency> {
         let recent = |(of, is_streamed): (&'_ BTreeMap<Subject, Latency>, bool)| {
             let recent = of.iter().filter_map(move |(target, latency)| {
@@ -122,10 +122,10 @@ impl Health {
         [(&self.latencies.streams, true), (&self.latencies.wholes, false)].into_iter().flat_map(recent).collect()
     }
 
-    /// Takes over what other instances found, where it is newer.
+    /// Takes over the latencies of other instances that are newer.
     pub fn merge_latencies(&mut self, others: Vec<TargetLatency>, now_ms: i64) {
         for TargetLatency { target, is_streamed, first_content_ms, as_of_ms } in others {
-            // What lasts longer than a day, or was heard of in the future, is a mistake.
+            // A latency beyond a day, or from the future, is a mistake.
             let is_sound =
                 (0.0..=LATENCY_MS_MAX).contains(&first_content_ms) && as_of_ms <= now_ms.saturating_add(AHEAD_MS);
             let known = self.latencies.of(is_streamed);
@@ -136,7 +136,7 @@ impl Health {
     }
 }
 
-/// An exponentially weighted mean of the time to the first content: what is ten seconds old counts about a third.
+/// An exponentially weighted mean of latencies. A sample that is ten seconds old counts about a third.
 #[derive(Debug, Default)]
 pub(super) struct Latency {
     value_ms: f64,
@@ -144,12 +144,12 @@ pub(super) struct Latency {
 }
 
 impl Latency {
-    /// What a failure counts as, unless answers are slower still.
+    /// The latency that a failure counts as, unless answers are slower still.
     const FAILURE_MS: f64 = 5_000.0;
-    /// What is older than this is not known any more: a target that was slow once must be tried again.
+    /// Older samples are forgotten, since a target that was slow once must be tried again.
     const KNOWN_MS: i64 = 60_000;
     const DECAY_MS: f64 = 10_000.0;
-    /// Of calls at the same moment each still moves the mean by a tenth.
+    /// Even among calls at the same moment, each moves the mean by a tenth.
     const KEPT_MAX: f64 = 0.9;
 
     pub(super) fn push(&mut self, sample_ms: u64, now_ms: i64) {
@@ -169,14 +169,14 @@ impl Latency {
         self.at_ms = Some(now_ms);
     }
 
-    /// The mean and when its last sample came.
+    /// The mean, and when its last sample came.
     pub(super) fn known(&self) -> Option<(f64, i64)> {
         self.at_ms.map(|at_ms| (self.value_ms, at_ms))
     }
 
-    /// Takes another instance's mean in the place of an older one: each has mixed in what it heard of the others.
+    /// Replaces an older mean by that of another instance, which has mixed in what it knew of the others.
     pub(super) fn take_over(&mut self, value_ms: f64, at_ms: i64, now_ms: i64) {
-        // What is known from the time to come is from before the clock was set back.
+        // A sample from the future is from before the clock was set back.
         if self.at_ms.is_none_or(|known_ms| known_ms < at_ms || known_ms > now_ms.saturating_add(AHEAD_MS)) {
             (self.value_ms, self.at_ms) = (value_ms, Some(at_ms));
         }

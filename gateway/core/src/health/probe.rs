@@ -1,9 +1,9 @@
-//! Probes: whoever was out of order is tried by one call at a time, to find out whether it works again; so is whoever rests
-//! for long, once an hour, and whoever rests longer than was meant because the clock was set back.
+//! Probes: one call at a time tries a subject whose pause is over, to find out whether it works again. Once an hour a
+//! call also tries a subject with a long pause, or one whose pause became longer because the clock was set back.
 
 use super::{Health, Subject, Subjects, Trouble};
 
-/// A probe that nobody tells the end of is given up after this long.
+/// A probe whose end is not reported is over after this long.
 pub const PROBE_MS_MAX: i64 = 60_000;
 
 /// Whether a subject may be used.
@@ -11,9 +11,9 @@ pub const PROBE_MS_MAX: i64 = 60_000;
 pub enum Availability {
     /// Yes.
     Able,
-    /// By one call, to find out whether it works again.
+    /// Yes, but only by one call, to find out whether it works again.
     Probe,
-    /// Not yet.
+    /// Not before this time.
     Not(Trouble, i64),
 }
 
@@ -34,7 +34,7 @@ impl Health {
         }
     }
 
-    /// Whether an attempt may be made without being the probe of anybody.
+    /// Whether an attempt may be made that probes nothing.
     pub fn is_able(&self, of: &Subjects, now_ms: i64) -> bool {
         of.all().all(|subject| self.availability(subject, now_ms) == Availability::Able)
     }
@@ -47,13 +47,13 @@ impl Health {
         }
     }
 
-    /// Which of these one call at a time may try now.
+    /// The subjects among these that only one call at a time may try now.
     pub fn probes_due<'s>(&self, subjects: impl Iterator<Item = &'s Subject>, now_ms: i64) -> Vec<Subject> {
         let is_due = |subject: &&Subject| self.availability(subject, now_ms) == Availability::Probe;
         subjects.filter(is_due).cloned().collect()
     }
 
-    /// Takes the probe of a subject for one call of this instance; `until_ms` is when it is given up.
+    /// Takes the probe of a subject for one call of this instance, until `until_ms` at most.
     pub fn claim_probe(&mut self, subject: &Subject, until_ms: i64) {
         self.probes.insert(subject.clone(), until_ms);
     }

@@ -1,10 +1,10 @@
-//! What people are shown of subjects: a credential is kept by its id, and known to them by its provider and label.
+//! The names of subjects for people, who know a credential by its provider and label and not by its id.
 
 use super::{DIRECT, Subject};
 use crate::catalog::Catalog;
 
 impl Subject {
-    /// What people know it by: `relay-x first on gpt-5`.
+    /// The name for people: `relay-x first on gpt-5`.
     pub fn name(&self, catalog: &Catalog) -> String {
         match self {
             Subject::Address(address) => address.to_string(),

@@ -1,4 +1,4 @@
-//! Subjects in trouble: how they get into it, and what is published of them.
+//! Subjects in trouble: how they get into it, and what of it is published.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,19 +6,20 @@ use super::backoff::Backoff;
 use super::{Health, Subject};
 use crate::verdict::Hint;
 
-/// A wait somebody told is followed this long at most, unless it is the reset of a quota.
+/// The longest wait that is believed, unless it is the reset of a quota.
 const TOLD_MS_MAX: u64 = 86_400_000;
 
-/// Long rests are looked at again this often, by one call each.
+/// How often a long pause is interrupted by one call that tries the subject.
 pub(super) const LOOK_MS: i64 = 3_600_000;
 
-/// Clocks of hosts that share a store differ by less.
+/// How far the clocks of hosts that share a store may differ.
 const AHEAD_MS: i64 = 1_000;
 
-/// Subjects in trouble at once; each is a key of the store. Those that are over first are forgotten first.
+/// How many subjects can be in trouble at once, since each is a key of the store. Those whose trouble ends first are
+/// forgotten first.
 pub(super) const TROUBLED_MAX: usize = 1024;
 
-/// What keeps a subject from being used.
+/// Why a subject cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trouble {
@@ -26,49 +27,50 @@ pub enum Trouble {
     Open,
     /// A target's provider does not know the model.
     UnknownModel,
-    /// A credential rests.
+    /// A credential is paused.
     Resting,
-    /// A lane cools down.
+    /// A lane is paused after a rate limit.
     Cooling,
-    /// Nothing is left of what a lane, or a credential, may use: its provider said so with a good answer.
+    /// A lane, or a credential, has nothing left, as its provider said in a good answer.
     Spent,
 }
 
-/// A subject in trouble, as it is published.
+/// A subject's trouble, in the published form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
-    /// What keeps it from being used.
+    /// Why it cannot be used.
     pub trouble: Trouble,
-    /// Until when, Unix milliseconds.
+    /// When the trouble ends, in Unix milliseconds.
     pub until_ms: i64,
-    /// Since when.
+    /// When the trouble began.
     pub at_ms: i64,
-    /// When it was looked at again before its time, and said the same.
+    /// When a call last tried it before that time and failed in the same way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looked_ms: Option<i64>,
-    /// How often in a row, from 0: what doubles the wait.
+    /// How many times in a row it came to this, from 0. It doubles the wait.
     pub step: u32,
-    /// What was said last: a status or an error, never a body.
+    /// The last status or error, never a body.
     pub said: String,
 }
 
 impl Standing {
-    /// When it may be used again. What is meant to last a minute is over in a minute, whatever became of the clock.
+    /// When it may be used again. A trouble of one minute ends after one minute, even if the clock was set back.
     pub fn ends_ms(&self, now_ms: i64) -> i64 {
         self.until_ms.min(now_ms.saturating_add(self.until_ms.saturating_sub(self.at_ms)))
     }
 
-    /// When it last spoke for itself.
+    /// When an attempt last told something about it.
     pub(super) fn said_ms(&self) -> i64 {
         self.looked_ms.unwrap_or(self.at_ms).max(self.at_ms)
     }
 
-    /// Whether it began later than now, so that the clock was set back. Nobody knows how much of it is over.
+    /// Whether the trouble began in the future, because the clock was set back. Then it is unknown how much of it is
+    /// over.
     pub(super) fn is_ahead(&self, now_ms: i64) -> bool {
         self.said_ms() > now_ms.saturating_add(AHEAD_MS)
     }
 
-    /// Takes note that it said the same again, where that was looked for.
+    /// Notes that a call tried it again and failed in the same way, if that was due.
     fn look(&mut self, now_ms: i64) -> bool {
         let is_due = self.is_due(now_ms);
         if is_due {
@@ -77,26 +79,27 @@ impl Standing {
         is_due
     }
 
-    /// Whether it should be looked at before its time: providers give back early, and clocks are set right.
+    /// Whether a call should try it before its time, since providers may recover early and clocks may be corrected.
     pub(super) fn is_due(&self, now_ms: i64) -> bool {
         self.is_ahead(now_ms) || now_ms >= self.said_ms().saturating_add(LOOK_MS)
     }
 }
 
-/// What a failure means for whom it speaks of.
+/// What a failure means for the subject that it speaks about.
 #[derive(Clone, Copy)]
 pub(super) struct Blame<'a> {
     pub(super) trouble: Trouble,
-    /// The wait that somebody told, as long as it is followed.
+    /// The wait that was told, as far as it is believed.
     pub(super) told_ms: Option<u64>,
-    /// The wait where nobody did.
+    /// The wait if none was told.
     pub(super) backoff: &'a Backoff,
     pub(super) said: &'a str,
     pub(super) now_ms: i64,
 }
 
 impl Blame<'_> {
-    /// What is known to be used up until tomorrow is not back in five seconds because a call under way is refused.
+    /// Whether the known trouble is the worse one. A limit that is used up until tomorrow is not back in five seconds
+    /// because a call under way is refused.
     fn says_less_than(&self, known: &Standing) -> bool {
         let wait_ms = self.told_ms.unwrap_or_else(|| self.backoff.wait_ms(0));
         self.trouble == Trouble::Cooling
@@ -107,7 +110,7 @@ impl Blame<'_> {
     fn standing(&self, step: u32) -> Standing {
         let Blame { trouble, told_ms, backoff, said, now_ms } = *self;
         let wait_ms = match told_ms {
-            // A breaker is not probed before its own time either, however soon it is told to come back.
+            // A breaker is never probed before its own wait is over, however short the wait that was told.
             Some(told_ms) if trouble == Trouble::Open => told_ms.max(backoff.wait_ms(step)),
             Some(told_ms) => told_ms,
             None => backoff.wait_ms(step),
@@ -118,8 +121,8 @@ impl Blame<'_> {
 }
 
 impl Health {
-    /// Puts a subject in trouble, or makes its trouble longer. Calls that were under way when it began say the same once
-    /// more: that is no further step, and only a wait that was told can make it longer.
+    /// Puts a subject in trouble, or extends its trouble. Calls that were under way when it began say the same once
+    /// more: that is no further step, and only a wait that was told can extend the trouble.
     pub(super) fn trouble(&mut self, subject: &Subject, blame: Blame<'_>) -> Vec<Subject> {
         let now_ms = blame.now_ms;
         let step = match self.troubled.get_mut(subject) {
@@ -127,7 +130,7 @@ impl Health {
                 return if known.look(now_ms) { vec![subject.clone()] } else { Vec::new() };
             }
             Some(known) if known.trouble != blame.trouble => 0,
-            // How much of it was over the clock does not tell: it begins anew.
+            // The clock does not tell how much of it was over, so it begins again.
             Some(known) if known.is_ahead(now_ms) => known.step,
             Some(known) if known.until_ms > now_ms => {
                 let is_look = known.look(now_ms);
@@ -150,7 +153,7 @@ impl Health {
     }
 }
 
-/// A wait somebody told, as long as it is followed.
+/// The wait that was told, as far as it is believed.
 pub(super) fn told_ms(hint: Hint) -> u64 {
     if hint.is_reset { hint.wait_ms } else { hint.wait_ms.min(TOLD_MS_MAX) }
 }

@@ -1,5 +1,5 @@
-//! What can be in trouble, each with one name. A subject is made of names that the catalog shares, so it is made, cloned and
-//! looked up without writing a text; its [`key`](Subject::key) is for stores and people.
+//! Whatever can be in trouble, with one name each. A subject is made of names that it shares with the catalog, so that
+//! it is made, cloned and looked up without writing a text; its [`key`](Subject::key) is for stores and people.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,35 +7,35 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// What an attempt can be about.
+/// A subject of attempts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Subject {
-    /// The address of a host, for everybody who is sent there directly: scheme, host and port.
+    /// The address of a host, for everybody who connects to it directly: scheme, host and port.
     Address(Arc<str>),
     /// A credential on all models, by its id.
     Credential(Arc<str>),
-    /// An egress proxy or relay, by its key, for everybody who takes it.
+    /// An egress proxy or relay, by its key, for everybody who uses it.
     Egress(Arc<str>),
-    /// A way out as one provider sees it: the key of the egress, where there is one.
+    /// An egress as one provider sees it.
     Place {
-        /// The key of the egress; `None`: llmio's own way out.
+        /// The key of the egress; `None` without an egress.
         way: Option<Arc<str>>,
-        /// Who is called through it.
+        /// The provider that is called through it.
         provider: Arc<str>,
     },
-    /// A credential, or a provider that has none, on some of its models.
+    /// A credential, or a provider that is called without one, on some of its models.
     Lane {
         /// The credential's id or the provider's name.
         account: Arc<str>,
-        /// On which models.
+        /// The models.
         models: Models,
     },
     /// A model at a provider.
     Target {
         /// The provider's name.
         provider: Arc<str>,
-        /// Which of its models.
+        /// The models.
         models: Models,
     },
 }
@@ -43,25 +43,25 @@ pub enum Subject {
 /// Some of a provider's models.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Models {
-    /// Those that clients name and that are not kept apart.
+    /// All models that clients name and that are not kept apart.
     Any,
-    /// Those that the provider gives away.
+    /// All models that the provider offers for free.
     Free,
-    /// One, by the provider's own name for it.
+    /// One model, by the provider's own name for it.
     One(Arc<str>),
 }
 
-/// What the way out is called where there is no egress.
+/// The key of the way out without an egress.
 pub const DIRECT: &str = "direct";
 
 const ANY: &str = "*";
 
-/// How OpenRouter marks what it gives away: <https://openrouter.ai/docs/api-reference/limits>.
+/// How OpenRouter marks free models: <https://openrouter.ai/docs/api-reference/limits>.
 const FREE_MARK: &str = ":free";
 const FREE: &str = "*:free";
 
 impl Models {
-    /// The model of this name. No name of a model has a star, so those that have one stand for several.
+    /// The model of this name. No model's name contains a star, so names with a star stand for several models.
     pub fn of(name: Arc<str>) -> Self {
         match &*name {
             ANY => Models::Any,
@@ -70,12 +70,12 @@ impl Models {
         }
     }
 
-    /// Whether it is given away, as far as its name says so.
+    /// Whether a model is free, as far as its name says so.
     pub(super) fn is_free(name: &str) -> bool {
         name.ends_with(FREE_MARK)
     }
 
-    /// Its name.
+    /// The name of the models.
     pub fn name(&self) -> &str {
         match self {
             Models::Any => ANY,
@@ -91,7 +91,7 @@ impl Subject {
         Subject::Target { provider, models }
     }
 
-    /// What sort of thing it is, as keys and the admin API call it.
+    /// The kind of subject, as keys and the admin API name it.
     pub fn kind(&self) -> &'static str {
         match self {
             Subject::Address(_) => "address",
@@ -102,8 +102,8 @@ impl Subject {
         }
     }
 
-    /// Its name in stores and for people: `lane/c-1/gpt-5`. Names of providers and ids of credentials have no slash, and
-    /// what has one elsewhere in front of another name is escaped, so that each key is that of one subject.
+    /// Its name in stores and for people: `lane/c-1/gpt-5`. Names of providers and ids of credentials contain no slash,
+    /// and other names are escaped if another name follows, so that each key belongs to one subject.
     pub fn key(&self) -> String {
         let kind = self.kind();
         match self {
@@ -118,7 +118,7 @@ impl Subject {
         }
     }
 
-    /// The subject with this key; `None`: there is none.
+    /// The subject with this key; `None` if there is none.
     pub fn parse(key: &str) -> Option<Self> {
         let (kind, rest) = key.split_once('/')?;
         let subject = match (kind, rest.split_once('/')) {
@@ -135,7 +135,7 @@ impl Subject {
             ("target", Some((provider, model))) => Subject::target(provider.into(), Models::of(model.into())),
             _ => return None,
         };
-        // What an older llmio kept in another form is nobody's.
+        // A key in the form of an older llmio belongs to no subject.
         (subject.key() == key).then_some(subject)
     }
 }
@@ -145,7 +145,7 @@ fn is_address(text: &str) -> bool {
     authority.is_some_and(|authority| !authority.is_empty() && !authority.contains('/'))
 }
 
-/// The address of a relay has slashes.
+/// Escapes the slashes in the address of a relay.
 fn escaped(way: &str) -> Cow<'_, str> {
     if way.contains(['/', '%']) { way.replace('%', "%25").replace('/', "%2F").into() } else { way.into() }
 }

@@ -1,5 +1,5 @@
-//! What an attempt is about. A target that sends on whatever name is asked has subjects for each name, since one model
-//! that is broken says nothing of the others, up to a bound: clients may give any name.
+//! The subjects of an attempt. A target that passes on any model name has subjects for each name, since one broken
+//! model says nothing about the others. Their number is bounded, because clients may send any name.
 
 use std::sync::Arc;
 
@@ -8,35 +8,35 @@ use crate::candidate::AttemptParts;
 use crate::catalog::{Provider, Target};
 use crate::operation::Operation;
 
-/// So many targets of a provider in trouble, and in use, are kept apart by names that clients gave.
+/// How many targets of a provider, by names that clients sent, are kept apart while they are in trouble or in use.
 pub(super) const ASKED_TARGETS_MAX: usize = 32;
 pub(super) const ASKED_WINDOWS_MAX: usize = 256;
 
-/// What an attempt is about.
+/// The subjects of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subjects {
     /// The target.
     pub target: Subject,
-    /// The credential; a provider without any has none to blame.
+    /// The credential; `None` for a provider that is called without one.
     pub credential: Option<Subject>,
     /// The credential on this upstream model.
     pub lane: Subject,
-    /// The credential on all models, where the client names the upstream model: a name more than are kept apart.
+    /// The credential on all models, if the client names the upstream model and too many names are kept apart already.
     pub wide_lane: Option<Subject>,
-    /// The credential on all models that its provider gives away, where this is one of them.
+    /// The credential on all free models of its provider, if this is one of them.
     pub free_lane: Option<Subject>,
-    /// The egress proxy or relay, where there is one.
+    /// The egress proxy or relay, if there is one.
     pub egress: Option<Subject>,
-    /// The way out as this provider sees it.
+    /// The egress as this provider sees it.
     pub place: Subject,
-    /// The address of the provider's host, where it is asked without an egress.
+    /// The address of the provider's host, if it is called without an egress.
     pub address: Option<Subject>,
 }
 
-/// Names that the catalog shares.
+/// The names that subjects are made of, shared with the catalog.
 struct Names<'n> {
     provider: &'n Arc<str>,
-    /// `None`: whatever name is asked.
+    /// The model; `None` for a target that passes on any name.
     model: Option<&'n Arc<str>>,
     credential: Option<&'n Arc<str>>,
     egress: Option<&'n Arc<str>>,
@@ -44,7 +44,7 @@ struct Names<'n> {
 }
 
 impl Subjects {
-    /// The subjects of an attempt at this.
+    /// The subjects of an attempt at this target.
     pub fn to(to: AttemptParts<'_>, operation: Operation, health: &Health) -> Self {
         let AttemptParts { target, provider, upstream_model, credential } = to;
         let (egress, address) = (provider.egress_of(credential), to.address(operation));
@@ -77,41 +77,41 @@ impl Subjects {
         }
     }
 
-    /// The same for the name that is asked.
+    /// The subjects for a model name that the client sent.
     fn asked(self, account: &Arc<str>, upstream_model: &str) -> Self {
         let free_lane = free_lane(account, upstream_model);
         let lane = lane(account, Models::of(upstream_model.into()));
         Subjects { wide_lane: Some(self.lane), lane, free_lane, ..self }
     }
 
-    /// What has to be fit beside the target.
+    /// The subjects that must be usable besides the target.
     pub fn beside_target(&self) -> impl Iterator<Item = &Subject> {
         self.account().chain(self.ways())
     }
 
-    /// All of them.
+    /// All subjects.
     pub fn all(&self) -> impl Iterator<Item = &Subject> {
         [&self.target].into_iter().chain(self.beside_target())
     }
 
-    /// The credential and what it may use.
+    /// The credential and its lanes.
     pub fn account(&self) -> impl Iterator<Item = &Subject> {
         self.credential.iter().chain([&self.lane]).chain(&self.wide_lane).chain(&self.free_lane)
     }
 
-    /// The way to the provider: the egress for everybody and for this provider, or the address of its host.
+    /// The way to the provider: the egress, for all providers and for this one, or the address of its host.
     pub fn ways(&self) -> impl Iterator<Item = &Subject> {
         self.egresses().chain(&self.address)
     }
 
-    /// The way out, for everybody and for this provider.
+    /// The egress, for all providers and for this one.
     pub(super) fn egresses(&self) -> impl Iterator<Item = &Subject> {
         self.egress.iter().chain([&self.place])
     }
 }
 
 impl Health {
-    /// The target under which a breaker is kept.
+    /// The target whose breaker an attempt at this model uses.
     pub fn target_of(&self, provider: &Provider, of: &Target, upstream_model: &str) -> Subject {
         let name = &provider.name;
         if of.model.is_some() {
@@ -131,7 +131,8 @@ impl Health {
         if self.troubled.contains_key(&any) || (!is_known && is_full()) { any } else { target }
     }
 
-    /// Forgets all that was learnt of a provider, which is another one now; returns what was in trouble.
+    /// Forgets all that was learned about a provider, because it is another one now. Returns the subjects that were in
+    /// trouble.
     pub fn forget_provider(&mut self, provider: &Provider) -> Vec<Subject> {
         let name = &provider.name;
         let is_account = |account: &Arc<str>| provider.credentials.iter().any(|credential| credential.id == *account);
@@ -146,7 +147,7 @@ impl Health {
     }
 }
 
-/// The provider's name for the model, or any for a target that sends on whatever name is asked.
+/// The provider's name for the model, or any model for a target that passes on any name.
 fn models(model: Option<&Arc<str>>) -> Models {
     model.map_or(Models::Any, |model| Models::of(model.clone()))
 }
@@ -170,7 +171,7 @@ impl Subjects {
         Subjects::named(&Names { provider: &provider, model, credential, egress, address: None })
     }
 
-    /// The same where it is sent to this address without an egress.
+    /// The same subjects for a host at this address, without an egress.
     pub(crate) fn at(self, address: &str) -> Self {
         Subjects { address: Some(Subject::Address(address.into())), ..self }
     }

@@ -1,26 +1,27 @@
-//! Who is to blame for an attempt without an answer: its host's own words, and the way out it took.
+//! What is to blame for an attempt without an answer, by the host's message and the egress it used.
 
 use super::SendError;
 
-/// What llmio's runner says when it ended a call's requests because the client left, or because it shuts down.
+/// The runner's message when it ended the requests of a call because the client left, or because it shuts down.
 const CLIENT_CLOSED: &str = "client closed";
 const DRAINED: &str = "drained";
 
-/// What the runner's words begin with when the egress proxy could not be used, and when it did not get through.
+/// The beginning of the runner's message when the egress proxy could not be used, and when the proxy could not reach
+/// the provider.
 const PROXY: &str = "egress proxy: ";
 const TUNNEL: &str = "egress tunnel: ";
 
-/// A way out that is not llmio's own.
+/// An egress, by its name in messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedEgress {
-    /// What messages call it.
+    /// The name in messages.
     pub name: String,
-    /// It is the relay of another llmio, which is who is connected to.
+    /// Whether it is the relay of another llmio, so that the connection goes to the relay.
     pub is_relay: bool,
 }
 
 impl SendError {
-    /// What the runner said of an error that `wasi:http` has no word for. See `host.md`.
+    /// The error in the runner's message, where `wasi:http` has no code for it. See `host.md`.
     pub fn said_by_runner(said: &str) -> Self {
         match (said, said.strip_prefix(PROXY), said.strip_prefix(TUNNEL)) {
             (CLIENT_CLOSED, ..) => SendError::ClientClosed,
@@ -31,7 +32,7 @@ impl SendError {
         }
     }
 
-    /// The same error before there was a head. Some hosts have one word for both silences; without a head it is this one.
+    /// The same error before there was a head. Some hosts have one code for both kinds of silence.
     #[must_use]
     pub fn before_head(self) -> Self {
         match self {
@@ -40,7 +41,7 @@ impl SendError {
         }
     }
 
-    /// The same error of an attempt that went through something, which is blamed for what is its own.
+    /// The same error of an attempt that used this egress, blamed on the egress if it is its fault.
     #[must_use]
     pub fn blamed(self, through: &NamedEgress) -> Self {
         let NamedEgress { name, is_relay } = through;
@@ -60,18 +61,19 @@ impl SendError {
         }
     }
 
-    /// Why nothing can be an answer under this status, whatever stands behind it.
+    /// Why an answer with this status cannot be used, whatever its body is.
     pub fn of_status(status: u16, is_post: bool) -> Option<Self> {
         match status {
-            // Both say that there is no content (RFC 9110, sections 15.3.5 and 15.3.6), and a call asks for some.
+            // Both statuses say that there is no content (RFC 9110, sections 15.3.5 and 15.3.6), and a call needs some.
             204 | 205 if is_post => Some(SendError::Empty),
-            // HTTP knows five classes (RFC 9110, section 15). Hosts let more through.
+            // HTTP has five classes of status (RFC 9110, section 15). Hosts allow more.
             100..600 => None,
             _ => Some(SendError::Protocol(format!("its status is {status}"))),
         }
     }
 
-    /// What a relay's own answer of this status means: it did not reach the origin, or does not let llmio through.
+    /// The error when a relay itself answers with this status: it did not reach the origin, or does not let llmio use
+    /// it.
     pub fn refused_by_relay(name: &str, status: u16) -> Self {
         match status {
             502 | 504 => SendError::Tunnel(format!("{name} did not get through to it ({status})")),

@@ -1,8 +1,8 @@
-//! Who an error speaks of: judged by status **and** body, from one table.
+//! What an error speaks about, judged by status **and** body with one table.
 //!
-//! Not by status alone: the same 400 is the client's mistake, a dead key (Gemini), a blocked country or a model name
-//! that only llmio's catalog got wrong; the same 429 is a minute's pause or an empty account. A provider's own `errors`
-//! come first, then the rows of `table` in their order, then what the status means by itself.
+//! The status alone is not enough: the same 400 is the client's mistake, a dead key (Gemini), a blocked country, or a
+//! model name that only llmio's catalog got wrong; the same 429 is a minute's pause or an empty account. The provider's
+//! own `errors` come first, then the rows of `table` in their order, then the meaning of the status.
 
 use super::error_text::ErrorText;
 use crate::verdict::{Class, ErrorKind, ErrorRule, Hint, Verdict};
@@ -15,18 +15,18 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-/// What an error is judged by beside itself.
+/// What an error is judged by besides its own text.
 #[derive(Debug, Clone, Copy)]
 pub struct JudgeContext<'a> {
     /// The rows that the catalog adds for the provider.
     pub rules: &'a [ErrorRule],
-    /// The request as its client wrote it, which an error may repeat.
+    /// The request as the client wrote it, which an error may repeat.
     pub request: &'a [u8],
-    /// The client named the model and not the catalog.
+    /// Whether the client and not the catalog chose the model.
     pub is_clients_model: bool,
 }
 
-/// Judges an error answer. `hint` is what it says of when to come back, which a rule's own rest overrides.
+/// Judges an error. `hint` is the wait that it tells; the `rest` of a rule replaces it.
 pub(super) fn judge(status: u16, body: &[u8], asked: JudgeContext<'_>, hint: Option<Hint>) -> Verdict {
     let JudgeContext { rules, request, is_clients_model } = asked;
     let text = ErrorText::of(body);
@@ -45,33 +45,34 @@ pub(super) fn judge(status: u16, body: &[u8], asked: JudgeContext<'_>, hint: Opt
         return Verdict::of(Class::Client);
     }
     let spends = matches!(kind, ErrorKind::Quota | ErrorKind::AccountQuota | ErrorKind::FreeQuota | ErrorKind::Spent);
-    // Many send the reset of some window with every answer; it speaks of whoever is over its rate and of nobody else.
+    // Many providers send the reset of some window with every answer. It only matters if the rate was exceeded.
     let rest = hint.filter(|hint| class == Class::Rate || spends || !hint.is_reset);
-    // An empty account is not filled by waiting, however long a `retry-after` says; only a reset that is named ends it.
+    // Waiting does not fill an empty account, however long a `retry-after` is; only a named reset does.
     let rest = rest.filter(|hint| (status, class) != (402, Class::Credential) || hint.is_reset);
     let rest = rest.map(|hint| Hint { is_reset: hint.is_reset || spends, ..hint });
     Verdict { class, kind, rest }
 }
 
-/// What a status means when nothing in the body says more.
+/// The meaning of a status if the body says no more.
 fn by_status(status: u16, text: &ErrorText, is_clients_model: bool) -> (Class, ErrorKind) {
     let class = match status {
         200..=299 => Class::Ok,
         401 => Class::Credential,
         402 => return (Class::Credential, ErrorKind::Spent),
-        // Firewalls answer 403 to what a prompt holds. Only one that names a key, a permission or money is about those.
+        // Firewalls answer 403 to contents of a prompt. The error is only about the account if it names a key, a
+        // permission or money.
         403 => return (Class::Target, ErrorKind::Request),
         429 | 529 => Class::Rate,
         451 => Class::Egress,
-        // A proxy in front of this provider takes no more; another one's may.
+        // The limit of a proxy in front of this provider; another provider's may be larger.
         413 if text.is_page => return (Class::Target, ErrorKind::Request),
         400 | 404 if text.is_page => Class::Target,
-        // llmio chose the model and the address, and what the client may have named (a file, a cache) may be elsewhere.
+        // llmio chose the model and the address, and another provider may have what the client named (a file, a cache).
         404 if !is_clients_model => return (Class::Target, ErrorKind::Request),
-        // llmio chose address and method, so these are not the client's; 408, 409, 410 and 425 are the provider's state.
+        // llmio chose address and method, so 405 is not the client's fault; the others describe the provider's state.
         405 | 408 | 409 | 410 | 425 => Class::Target,
         400..=499 => Class::Client,
-        // Redirects are never followed: a key must not travel to where a response points.
+        // Redirects are never followed, since a key must not be sent where a response points.
         _ => Class::Target,
     };
     (class, ErrorKind::Plain)

@@ -1,6 +1,6 @@
-//! What an error says, taken apart by who chose the words: codes are the provider's own, a message may repeat what the
-//! client wrote. So quoted parts of a message are left out, and no other member is looked at: some providers answer a
-//! bad request with the whole of it.
+//! The text of an error, divided by its author: codes are the provider's own, but a message may repeat what the client
+//! wrote. So quoted parts of a message are left out, and no other members are read, since some providers answer a bad
+//! request with the whole request.
 
 use std::borrow::Cow;
 
@@ -9,19 +9,19 @@ use serde_json::Value;
 use crate::redact::closing;
 use crate::scan::unescaped;
 
-/// The part of a body that is looked at: an error says what it is in its first kilobytes.
+/// How much of a body is read. An error says what it is in its first kilobytes.
 const LOOKED_AT_BYTES: usize = 16 << 10;
 
-/// An error's words, in lower case, so that a row need not know how each relay capitalises what it passes on.
+/// The words of an error, in lower case, so that rows of the table need not know how each relay capitalises them.
 pub(super) struct ErrorText {
-    /// Each in quotes: codes, types, statuses, reasons, and the names of quotas.
+    /// Codes, types, statuses, reasons, and the names of quotas, each in quotes.
     pub(super) codes: String,
-    /// `message: ` and the message without what it quotes.
+    /// `message: `, and the message without what it quotes.
     pub(super) message: String,
-    /// All of it, as it came and without the escapes of JSON, for rows a catalog adds.
+    /// The whole body without JSON's escapes, for rows that a catalog adds.
     pub(super) whole: String,
-    /// A page and no API's error: a proxy or firewall on the way, or a base URL that leads to a web site. Whatever it
-    /// speaks of, it is not the credential or the model.
+    /// Whether it is a web page and not an API's error: from a proxy or firewall on the way, or because the base URL
+    /// leads to a web site. It says nothing about the credential or the model.
     pub(super) is_page: bool,
 }
 
@@ -35,7 +35,7 @@ impl ErrorText {
             Ok(Value::Array(items)) => items.iter().take(1).for_each(|item| read(item, &mut codes, &mut message)),
             Ok(value) => read(&value, &mut codes, &mut message),
             Err(_) if is_page => {}
-            // Nobody knows whose words plain text has, and so it may only speak of what is not quoted.
+            // The author of plain text is unknown, so only what it does not quote counts.
             Err(_) => message.push_str(&whole),
         }
         if let Cow::Owned(plain) = unescaped(looked_at) {
@@ -47,8 +47,8 @@ impl ErrorText {
     }
 }
 
-/// Words that name the address, the place or the abuse of whoever asks, in lower case. From Cloudflare's error 1015 and
-/// 1020, OpenAI's and Anthropic's notices of unusual activity, and those of relays.
+/// Words, in lower case, that blame the caller's address, place or conduct. From Cloudflare's errors 1015 and 1020,
+/// OpenAI's and Anthropic's notices of unusual activity, and relays.
 const OF_ASKER: [&str; 26] = [
     "abuse",
     "abusive",
@@ -78,15 +78,15 @@ const OF_ASKER: [&str; 26] = [
     "所在地区",
 ];
 
-/// Whether an error speaks of whoever asks and not of the credential.
+/// Whether an error blames the caller and not the credential.
 pub(super) fn blames_asker(body: &[u8]) -> bool {
     let text = ErrorText::of(body);
     let said = if text.is_page { &text.whole } else { &text.message };
-    // Gemini refuses keys of its free tier by place; one that is paid for may be used there.
+    // Gemini refuses keys of its free tier in some places; a paid key may be used there.
     !said.contains("free tier") && OF_ASKER.iter().any(|words| said.contains(words) || text.codes.contains(words))
 }
 
-/// Reads the error of `{"error": {…}}`, `{"errors": {…}}`, `{"error": "…"}` and of errors that stand at the top.
+/// Reads the error in `{"error": {…}}`, `{"errors": {…}}`, `{"error": "…"}`, and errors at the top level.
 fn read(body: &Value, codes: &mut String, message: &mut String) {
     let error = body.get("error").or_else(|| body.get("errors")).filter(|error| !error.is_null()).unwrap_or(body);
     if let Value::String(text) = error {
@@ -111,7 +111,7 @@ fn read(body: &Value, codes: &mut String, message: &mut String) {
     }
 }
 
-/// An error's message as it was written; `None`: there is none, or it is no JSON.
+/// The message of an error as it was written; `None` if there is none, or if the body is no JSON.
 pub(super) fn message_of(body: &[u8]) -> Option<String> {
     let (mut codes, mut message) = (String::new(), String::new());
     match serde_json::from_slice::<Value>(body).ok()? {
@@ -140,8 +140,9 @@ fn push_code(codes: &mut String, code: Option<&Value>) {
     }
 }
 
-/// Leaves out what stands between quotation marks of any kind; an opening one without its end takes all that follows.
-/// An apostrophe within a word is none. White space is made one space, since a name that was left out stood in two.
+/// Leaves out what stands between quotation marks of any kind; an opening mark without its end takes all that follows.
+/// An apostrophe within a word is no mark. White space becomes one space, because what is left out had some on both
+/// sides.
 fn without_quoted(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut before = ' ';

@@ -1,7 +1,7 @@
-//! When an error says one may come back: every spelling of it, in one wait.
+//! The wait that an error tells, in all the ways in which providers write it.
 //!
-//! The earliest source that says something wins: the quota or the date the body names, then an exact wait, then the
-//! window that a header says is empty. What is negative, past or not a number says nothing, nor does an absurd reset.
+//! The first source that tells something wins: the quota or the date that the body names, then an exact wait, then the
+//! window that a header says is empty. A wait that is negative, past, no number or absurdly long tells nothing.
 
 use crate::verdict::{self, Hint};
 use jiff::Timestamp;
@@ -15,14 +15,14 @@ use super::limits;
 
 mod words;
 
-/// Longer waits are mistakes: no quota of any provider resets later.
+/// The longest wait that is believed: no quota of any provider resets later.
 const WAIT_MS_MAX: i64 = 32 * 86_400_000;
 
-/// What a `retry-after` beyond that is taken for: somebody wants to be left alone, and nobody knows how long.
+/// The wait for a `retry-after` beyond that: the provider wants to be left alone, and nobody knows how long.
 const ABSURD_MS: u64 = 300_000;
 
-/// What an error answer says of when to come back. `now_ms` is the wall clock; a date is measured against the answer's
-/// own `date`, so that a provider's wrong clock does no harm.
+/// The wait that an error tells. `now_ms` is the wall clock; a date is compared with the answer's own `date`, so that a
+/// provider's wrong clock does no harm.
 pub fn read(headers: &[(String, Vec<u8>)], body: &[u8], now_ms: i64) -> Option<Hint> {
     let headers = Headers(headers);
     let said = ErrorText::of(body).message;
@@ -83,7 +83,7 @@ fn retry_after(headers: &Headers<'_>, now_ms: i64) -> Option<Hint> {
     if is_absurd { Some(Hint { wait_ms: ABSURD_MS, is_reset: false }) } else { hint(wait_ms, false) }
 }
 
-/// RFC 9110 dates are those of RFC 2822 with `GMT` for a zone.
+/// Parses a date of RFC 9110, which is one of RFC 2822 with `GMT` as its zone.
 fn http_date_ms(text: &str) -> Option<i64> {
     let zoned = rfc2822::DateTimeParser::new().parse_zoned(text).ok()?;
     Some(zoned.timestamp().as_millisecond())
@@ -95,21 +95,21 @@ pub(super) fn google_retry_delay_ms(body: &Value) -> Option<f64> {
     Some(delay.strip_suffix('s')?.parse::<f64>().ok()? * 1000.0)
 }
 
-/// `google.rpc.QuotaFailure` names the quota; one per day comes back at midnight Pacific time, whatever `RetryInfo`
-/// says beside it: <https://ai.google.dev/gemini-api/docs/rate-limits>.
+/// The reset of the quota that `google.rpc.QuotaFailure` names. A daily quota resets at midnight Pacific time, whatever
+/// `RetryInfo` says: <https://ai.google.dev/gemini-api/docs/rate-limits>.
 fn google_daily_reset(body: &Value, now_ms: i64) -> Option<Hint> {
     let violations = details(body).filter_map(|detail| detail.get("violations")?.as_array()).flatten();
     let mut ids = violations.filter_map(|violation| violation.get("quotaId")?.as_str());
     ids.any(|id| id.contains("PerDay")).then(|| next_midnight("America/Los_Angeles", now_ms)).flatten()
 }
 
-/// Gemini wraps errors in a list where the answer would have been one.
+/// The details of a Gemini error, which is wrapped in a list where the answer would have been a list.
 pub(super) fn details(body: &Value) -> impl Iterator<Item = &Value> {
     let error = body.get("error").or_else(|| body.get(0)?.get("error"));
     error.and_then(|error| error.get("details")?.as_array()).into_iter().flatten()
 }
 
-/// Durations as Go writes them, as long as they can be.
+/// A duration as Go writes it, up to the longest that is believed.
 pub(super) fn go_duration_ms(text: &str) -> Option<i64> {
     hint(verdict::go_duration_ms(text)?, false).and_then(|hint| i64::try_from(hint.wait_ms).ok())
 }
@@ -122,14 +122,14 @@ fn openrouter_reset(body: &Value, now_ms: i64) -> Option<Hint> {
     until(unix_ms(number)?, now_ms, true)
 }
 
-/// The plans of Codex, by the body of their `usage_limit_reached`: `"resets_at":1777936568,"resets_in_seconds":13872`.
+/// The reset in a `usage_limit_reached` of Codex's plans: `"resets_at":1777936568,"resets_in_seconds":13872`.
 fn codex_reset(body: &Value, now_ms: i64) -> Option<Hint> {
     let error = body.get("error")?;
     let in_ms = error.get("resets_in_seconds").and_then(Value::as_f64).and_then(|seconds| hint(seconds * 1000.0, true));
     in_ms.or_else(|| until(unix_ms(error.get("resets_at")?.as_f64()?)?, now_ms, true))
 }
 
-/// When a window begins anew, of a header: a duration as Go writes it, Unix time, or seconds from now (Azure, and
+/// The reset that a header tells: a duration as Go writes it, Unix time, or seconds from now (Azure, and
 /// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/> in its first forms).
 pub(super) fn reset_at_ms(text: &str, now_ms: i64) -> Option<i64> {
     let in_ms = match text.parse::<f64>() {
@@ -140,7 +140,7 @@ pub(super) fn reset_at_ms(text: &str, now_ms: i64) -> Option<i64> {
     Some(now_ms.saturating_add(in_ms))
 }
 
-/// OpenRouter writes Unix milliseconds, others seconds.
+/// Unix milliseconds from a number of milliseconds, as OpenRouter writes it, or of seconds, as others do.
 pub(super) fn unix_ms(number: f64) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "out of range saturates, and is then too far away")]
     match number {

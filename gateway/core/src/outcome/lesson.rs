@@ -1,4 +1,4 @@
-//! What health learns of an attempt: before anything reached the client, and at the end of its answer.
+//! What health learns from an attempt: before anything has reached the client, and at the end of its answer.
 
 use std::borrow::Cow;
 
@@ -10,21 +10,21 @@ use crate::dialect::Dialect;
 use crate::observation::{Observation, StreamError};
 use crate::verdict::{Class, Verdict};
 
-/// What an error within an answer counts as when it does not say.
+/// The status of an error within an answer that does not tell one.
 const STATUS_OF_AN_ERROR: u16 = 502;
 
-/// What is learnt of an outcome.
+/// What is learned from an outcome.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Lesson {
-    /// Nothing: nobody was asked.
+    /// Nothing, because no provider was asked.
     Nothing,
-    /// An answer has begun. It may still break off, so it is a success only at its end.
+    /// An answer has begun. It may still break off, so it only counts as a success at its end.
     Begun,
-    /// This, and what people are shown of it.
+    /// This verdict, with the message that people are shown.
     Noted(Verdict, String),
 }
 
-/// What is learnt of an outcome with this verdict; `words` are what the provider said of a failure.
+/// What is learned from an outcome with this verdict; `words` are the provider's words about a failure.
 pub fn lesson(outcome: &Outcome, verdict: Verdict, words: Option<&str>) -> Lesson {
     match outcome {
         Outcome::NotSent(_) => Lesson::Nothing,
@@ -37,8 +37,8 @@ pub fn lesson(outcome: &Outcome, verdict: Verdict, words: Option<&str>) -> Lesso
     }
 }
 
-/// What is learnt at the end of an answer. What is kept of an error in it is the provider's alone; `request` is what it may
-/// repeat, where that is still at hand.
+/// What is learned at the end of an answer. Only the provider's own words about an error in it are kept; `request` is
+/// the request, if it was kept, since the error may repeat it.
 pub fn lesson_of_end(
     observation: &mut Observation,
     error: Option<&SendError>,
@@ -57,10 +57,10 @@ pub fn lesson_of_end(
 
 fn within_answer(error: &mut StreamError, to: AttemptParts<'_>) -> (Verdict, String) {
     let (status, body) = (error.status.unwrap_or(STATUS_OF_AN_ERROR), std::mem::take(&mut error.data));
-    // What an error says in the middle of an answer may be the client's own words: where that may be, all that it says
-    // counts as an echo of the request, and only its codes are believed.
+    // An error in the middle of an answer may repeat the client's words. Without the request, the whole text counts as
+    // an echo and only the codes are believed.
     let request = body.clone();
-    // Only judged, and judged alike in every dialect.
+    // The dialect does not matter for judging.
     let dialect = Dialect::OpenaiChat;
     let outcome = Outcome::Answered(UpstreamError { status, headers: Vec::new(), body, hint: None, dialect });
     (judged(&outcome, &request, to), status.to_string())
@@ -71,28 +71,29 @@ fn judged(outcome: &Outcome, request: &[u8], to: AttemptParts<'_>) -> Verdict {
     verdict(outcome, JudgeContext { rules: &to.provider.errors, request, is_clients_model })
 }
 
-/// What an answer or a refusal told of its provider's own limits.
+/// The limits that an answer or a refusal told.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LimitNews {
-    /// All of it.
+    /// All of them.
     pub told: Vec<LimitSignal>,
-    /// With a refusal: what it says of the lane is in its verdict.
+    /// Whether they came with a refusal, whose verdict already covers the lane.
     is_refused: bool,
 }
 
 impl LimitNews {
-    /// What keeps the credential, or the credential on this model, back where it is used up.
+    /// The limits that are used up, and pause the credential or its lane.
     pub fn used_up(&self) -> Cow<'_, [LimitSignal]> {
         match self.is_refused {
-            // A lane that a good answer calls used up is left alone without being refused once more.
+            // A lane that is used up according to a good answer is paused without another refusal.
             false => Cow::Borrowed(&self.told),
-            // The account may be used up as well, on all its models.
+            // The whole account may be used up too, on all its models.
             true => Cow::Owned(self.told.iter().filter(|told| told.of_account).cloned().collect()),
         }
     }
 }
 
-/// What was told; `headers` are those of an answer that is relayed. `None`: nothing, as mostly.
+/// The limits that were told; `headers` are those of an answer that is relayed. `None` if there are none, which is
+/// usual.
 pub fn limit_news(outcome: &Outcome, headers: Option<&[(String, Vec<u8>)]>, now_ms: i64) -> Option<LimitNews> {
     match (outcome, headers) {
         (Outcome::Head(_), Some(headers)) if limits::tells(headers) => {

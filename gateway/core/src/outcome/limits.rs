@@ -1,5 +1,6 @@
-//! What a provider tells of its own limits, with every answer or in an error: how much there is, how much is left, and
-//! until when, in the headers that the table of [`providers`](crate::providers) names. Only ever advice: what is told is of the moment of the answer, and some that stand between tell anything.
+//! The limits that a provider tells with its answers or errors: how much there is, how much is left, and until when, in
+//! the headers that the table of [`providers`](crate::providers) names. They are only advice: they are true at the
+//! moment of the answer, and some proxies on the way invent them.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,29 +17,29 @@ mod draft;
 /// A limit as its provider tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitSignal {
-    /// What is counted, by the provider's word: `requests`, `tokens`, `input-tokens`, `output-tokens`.
+    /// What is counted, in the provider's word: `requests`, `tokens`, `input-tokens`, `output-tokens`.
     pub what: String,
-    /// Within which time, where that is said.
+    /// The span of time that it covers, if the provider says so.
     pub per: Option<Span>,
-    /// It counts for the credential on all models and not on this one alone.
+    /// Whether it covers all models of the credential, and not only this one.
     pub of_account: bool,
-    /// The most of it.
+    /// The limit.
     pub limit: Option<u64>,
     /// What is left of it.
     pub remaining: Option<u64>,
-    /// When there is more again, Unix milliseconds.
+    /// When it is full again, in Unix milliseconds.
     pub resets_at_ms: Option<i64>,
-    /// That time is the reset of a quota, and not when a bucket is full again that is refilled all the time.
+    /// Whether that is the reset of a quota, and not the time when a bucket is full that is refilled all the time.
     #[serde(skip)]
     pub is_reset: bool,
 }
 
-/// Whether an answer's headers tell anything. Most do not, and one look at the names shows it.
+/// Whether the headers of an answer tell any limits. Most do not, which a look at their names shows.
 pub fn tells(headers: &[(String, Vec<u8>)]) -> bool {
     headers.iter().any(|(name, _)| may_tell_limits(name))
 }
 
-/// What an answer's headers tell.
+/// The limits that the headers of an answer tell.
 pub fn read(headers: &[(String, Vec<u8>)], now_ms: i64) -> Vec<LimitSignal> {
     if tells(headers) { of_headers(&Headers(headers), now_ms) } else { Vec::new() }
 }
@@ -52,12 +53,12 @@ pub(super) fn of_headers(headers: &Headers<'_>, now_ms: i64) -> Vec<LimitSignal>
             LimitForm::Draft => all.extend(draft::read(headers, now_ms)),
         }
     }
-    // Relays whose limits are switched off tell zeroes.
+    // Relays whose limits are switched off send zeroes.
     all.retain(|signal| signal.limit != Some(0));
     all
 }
 
-/// A limit of this kind, where anything is said of it.
+/// A limit, if anything is known about it.
 fn signal(what: &str, per: Option<Span>, limit: Option<f64>, remaining: Option<f64>) -> Option<LimitSignal> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be a count")]
     let count = |number: Option<f64>| number.filter(|number| (0.0..=1e15).contains(number)).map(|number| number as u64);
@@ -73,7 +74,7 @@ fn signal(what: &str, per: Option<Span>, limit: Option<f64>, remaining: Option<f
     })
 }
 
-/// A limit that is told by how much there is, how much is left and until when.
+/// A limit that is told by its size, what is left, and until when.
 fn counted(headers: &Headers<'_>, limit: &Counted, now_ms: i64) -> Option<LimitSignal> {
     let Counted { before, behind, what, per, of_account, reset } = *limit;
     let name = |part: &str| format!("{before}{part}{behind}");
@@ -97,7 +98,7 @@ fn counted(headers: &Headers<'_>, limit: &Counted, now_ms: i64) -> Option<LimitS
     Some(LimitSignal { per, of_account, resets_at_ms, is_reset, ..signal })
 }
 
-/// A plan of which one window refuses.
+/// The limit of a plan of which one window is used up.
 fn plan(headers: &Headers<'_>, now_ms: i64) -> Option<LimitSignal> {
     if !headers.text("anthropic-ratelimit-unified-status")?.eq_ignore_ascii_case("rejected") {
         return None;
@@ -120,8 +121,8 @@ fn midnight(zone: &str, now_ms: i64) -> Option<i64> {
     Some(now_ms.saturating_add_unsigned(next_midnight(zone, now_ms)?.wait_ms))
 }
 
-/// What a Gemini error tells: each violation of its `QuotaFailure` names a quota that is used up, and most its size:
-/// <https://ai.google.dev/gemini-api/docs/rate-limits>.
+/// The limits in a Gemini error: each violation of its `QuotaFailure` names a quota that is used up, and most name its
+/// size: <https://ai.google.dev/gemini-api/docs/rate-limits>.
 pub fn in_error(body: &[u8], now_ms: i64) -> Vec<LimitSignal> {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let retry_at_ms = google_retry_delay_ms(&body).filter(|ms| (0.0..1e9).contains(ms)).map(|ms| {
@@ -149,12 +150,12 @@ pub fn in_error(body: &[u8], now_ms: i64) -> Vec<LimitSignal> {
     all.collect()
 }
 
-/// The end of a plan's window that is used up.
+/// When the used-up window of a plan ends.
 pub(super) fn plan_reset(headers: &Headers<'_>, now_ms: i64) -> Option<Hint> {
     until(plan(headers, now_ms)?.resets_at_ms?, now_ms, true)
 }
 
-/// When there is something again of what is used up; the last to come back decides.
+/// When something is left again of the limits that are used up; the last of them decides.
 pub fn used_up(signals: &[LimitSignal], now_ms: i64) -> Option<Hint> {
     let used_up = signals.iter().filter(|each| each.remaining == Some(0));
     used_up.filter_map(|each| until(each.resets_at_ms?, now_ms, each.is_reset)).max_by_key(|hint| hint.wait_ms)

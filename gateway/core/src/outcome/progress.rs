@@ -1,27 +1,27 @@
-//! How far an attempt came, which decides what it is charged: a provider counts the calls it gets, and not only those that
-//! it answers.
+//! How far an attempt came, which decides what it is charged: a provider also counts calls that it does not answer.
 
 use super::{Outcome, SendError};
 use crate::verdict::{Class, ErrorKind, Verdict};
 
-/// From nothing to all, in this order.
+/// The progress of an attempt, from least to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Progress {
-    /// Nobody got the request.
+    /// Nothing was sent.
     #[default]
     Unsent,
-    /// The provider turned it away at its door: the key, the rate or the address was wrong, and no model was asked. Its
-    /// limits do not count that.
+    /// The provider refused it at once, because of the key, the rate or the address, and asked no model. Its limits do
+    /// not count that.
     TurnedAway,
-    /// The provider took it and did not answer it: to its limits a call like any other, but without tokens. "Unsuccessful
-    /// requests contribute to your per-minute limit" (<https://developers.openai.com/api/docs/guides/rate-limits>); one that
-    /// "fails with a 400 or 500 error … will still count against your quota" (<https://ai.google.dev/gemini-api/docs/billing>).
+    /// The provider took it and did not answer it. Its limits count that as a call, but without tokens. "Unsuccessful
+    /// requests contribute to your per-minute limit" (<https://developers.openai.com/api/docs/guides/rate-limits>); one
+    /// that "fails with a 400 or 500 error … will still count against your quota"
+    /// (<https://ai.google.dev/gemini-api/docs/billing>).
     Failed,
     /// A model may have worked on it.
     WorkedOn,
 }
 
-/// How far the attempt came of which this is the outcome.
+/// How far the attempt with this outcome came.
 pub fn progress(outcome: &Outcome, verdict: Verdict) -> Progress {
     match outcome {
         Outcome::NotSent(_) => Progress::Unsent,
@@ -31,7 +31,7 @@ pub fn progress(outcome: &Outcome, verdict: Verdict) -> Progress {
     }
 }
 
-/// What fell silent or broke off in its answer may have been worked on.
+/// How far an attempt without an answer came. If its answer fell silent or broke off, a model may have worked on it.
 fn of_failure(error: &SendError) -> Progress {
     match error {
         SendError::Connect(_)

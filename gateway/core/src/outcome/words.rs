@@ -1,6 +1,6 @@
-//! A provider's own words about a failure that is llmio's to mend, for records and health: without them nobody can tell
-//! a spent account from a mistyped key. Nothing of them may be the client's: what they quote, and what stands in the
-//! request too, is left out; where that cannot be told, only the provider's codes are kept.
+//! A provider's own words about a failure that an operator must repair, for records and health: without them a spent
+//! account looks like a mistyped key. They must contain nothing of the client's: what they quote, and what also stands
+//! in the request, is left out; if that cannot be told apart, only the provider's codes are kept.
 
 use super::UpstreamError;
 use super::error_text::{codes_of, message_of};
@@ -8,11 +8,11 @@ use crate::observation::StreamError;
 use crate::redact::{Secrets, hide_accounts, said_apart};
 use crate::verdict::{Class, ErrorKind, Verdict};
 
-/// The first sentence or two say it.
+/// The first sentence or two are enough.
 const CHARACTERS_MAX: usize = 200;
 
-/// What is kept of the words of an error that came of this request and held these secrets. Nothing of one that is about
-/// the request: it may repeat what only its client may know.
+/// The words that are kept of an error, given the secrets of its request. An error about the request itself is dropped,
+/// since it may repeat what only its client may know.
 pub fn words(error: &UpstreamError, verdict: Verdict, secrets: &Secrets, request: &[u8]) -> Option<String> {
     let is_ours = match verdict.class {
         Class::Credential | Class::Egress | Class::Rate => true,
@@ -30,12 +30,12 @@ pub fn words(error: &UpstreamError, verdict: Verdict, secrets: &Secrets, request
     kept(&said, secrets)
 }
 
-/// What the body of an error says that nobody's prompt is in, whoever it is about.
+/// The message of an error to a request that has no prompt.
 pub fn told(body: &[u8], secrets: &Secrets) -> Option<String> {
     kept(&message_of(body).unwrap_or_else(|| excerpt(body)), secrets)
 }
 
-/// What is kept of an error within an answer: its message where the request is still at hand, else its codes.
+/// The words that are kept of an error within an answer: its message if the request was kept, or else its codes.
 pub(super) fn words_within(error: &StreamError, secrets: &Secrets, request: Option<&[u8]>) -> String {
     let codes = codes_of(&error.data);
     let message = request.and_then(|request| said_apart(&error.message, request)).unwrap_or_default();

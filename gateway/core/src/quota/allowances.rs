@@ -1,23 +1,23 @@
-//! What is left of allowances that expire, as one instance knows it: for the strategy `quota`, which spends first what
-//! would be lost first. Read from the ledger every few seconds and corrected by what the instance itself reserves and
-//! settles, so what other instances spent is seen up to five seconds late. The ledger alone decides what may be spent; this
-//! only orders.
+//! What is left of allowances that expire, as one instance knows it, for the strategy `quota`, which first spends what
+//! would be lost first. It is read from the ledger every few seconds, and corrected by what the instance itself
+//! reserves and settles, so that the spending of other instances is seen up to five seconds late. This only orders
+//! targets; the ledger alone decides what may be spent.
 
 use std::collections::HashMap;
 
 use super::{Adjustment, Charge, Ends, MINUTE_MS, Scope};
 
-/// After all that expires.
+/// Sorts after everything that expires.
 const NEVER: i64 = i64::MAX - 1;
 
-/// After all that may have something left.
+/// Sorts after everything that may have something left.
 const SPENT: i64 = i64::MAX;
 
 /// What is spent within the present windows.
 #[derive(Debug, Default)]
 pub struct Allowances {
     known: HashMap<String, WindowSpent>,
-    /// How often the ledger was read.
+    /// How many times the ledger was read.
     reads: u64,
 }
 
@@ -27,8 +27,8 @@ struct WindowSpent {
     spent: u64,
 }
 
-/// Whether a limit grants something that is lost when it is not used in time. A minute's is not worth chasing, and what
-/// is under way or was paid beforehand is never lost.
+/// Whether a limit grants something that is lost if it is not used in time. A minute's limit is not worth it, and slots
+/// and prepaid credit are never lost.
 pub fn is_allowance(charge: &Charge) -> bool {
     let is_of_provider = !matches!(charge.scope, Scope::Key { .. });
     is_of_provider && expires_ms(charge, 0).is_some()
@@ -37,14 +37,14 @@ pub fn is_allowance(charge: &Charge) -> bool {
 fn expires_ms(charge: &Charge, now_ms: i64) -> Option<i64> {
     match charge.ends {
         Ends::At(at_ms) => Some(at_ms),
-        // Rolling hours: what is not used within them is lost.
+        // Of rolling hours, whatever is not used within them is lost.
         Ends::After(ms) if ms > 2 * MINUTE_MS => Some(now_ms.saturating_add(ms)),
         Ends::After(_) | Ends::Never | Ends::Unknown => None,
     }
 }
 
 impl Allowances {
-    /// Takes over what the ledger says is spent of these limits; one that it says nothing of is unspent.
+    /// Takes over what the ledger says is spent of these limits. A limit that it does not mention is unspent.
     pub fn replace(&mut self, charges: &[Charge], sums: impl IntoIterator<Item = (String, u64)>) {
         let mut sums: HashMap<String, u64> = sums.into_iter().collect();
         let known = charges.iter().filter(|charge| is_allowance(charge)).map(|charge| {
@@ -55,13 +55,13 @@ impl Allowances {
         self.reads = self.reads.wrapping_add(1);
     }
 
-    /// How often the ledger was read, to be asked before a reservation is sent.
+    /// How many times the ledger was read. Ask before a reservation is sent.
     pub fn reads(&self) -> u64 {
         self.reads
     }
 
-    /// Takes note of what this instance has reserved itself. Where the ledger was read between, which may have seen the
-    /// reservation, nothing is added: counted twice, it would make what is left look spent until the next look.
+    /// Notes what this instance has reserved. If the ledger was read in between, it may have counted the reservation
+    /// already, so nothing is added: counted twice, it would make the rest look spent until the next read.
     pub fn reserved(&mut self, charges: &[Charge], reads_before: u64) {
         if reads_before != self.reads {
             return;
@@ -73,7 +73,7 @@ impl Allowances {
         }
     }
 
-    /// Takes note of what this instance has corrected.
+    /// Notes what this instance has corrected.
     pub fn corrected(&mut self, adjustments: &[Adjustment]) {
         for each in adjustments {
             if let Some(known) = self.known.get_mut(&each.id).filter(|known| each.bucket >= known.since) {
@@ -82,11 +82,11 @@ impl Allowances {
         }
     }
 
-    /// When the first of the allowances that these charges draw on expires, for sorting: Unix milliseconds, later than all
-    /// of them where none does, and later still where one is spent.
+    /// When the first of the allowances expires that these charges draw on, for sorting: Unix milliseconds, a later
+    /// value if none expires, and a still later one if one is spent.
     pub fn expires_ms(&self, charges: &[Charge], now_ms: i64) -> i64 {
         let spent = |charge: &Charge| {
-            // What was read of yesterday says nothing of today.
+            // What was spent yesterday says nothing about today.
             let known = self.known.get(&charge.id).filter(|known| known.since == charge.since || is_sliding(charge));
             known.map_or(0, |known| known.spent)
         };

@@ -1,5 +1,5 @@
-//! Limits as providers have told them, for people to see: the last word on each, and when it came. Nothing is counted by
-//! them; a lane that is told to be used up is kept back by health.
+//! The limits that providers told in their answers, for people to see: the last state of each, and when it came. Calls
+//! are not counted against them; if a lane is used up by them, health pauses it.
 
 use std::collections::BTreeMap;
 
@@ -8,36 +8,36 @@ use serde::{Deserialize, Serialize};
 use crate::health::{Subject, Subjects};
 use crate::outcome::limits::{LimitSignal, Span};
 
-/// So many limits are remembered; the one heard of longest ago makes room.
+/// How many limits are remembered. The one that was told longest ago is forgotten first.
 const KNOWN_MAX: usize = 1024;
 
-/// One that has not been told again for this long is forgotten.
+/// How long a limit is remembered that is not told again.
 const KNOWN_MS: i64 = 2 * 24 * 60 * 60 * 1000;
 
-/// A day's reset that moves by this much is that of another day.
+/// A daily reset that moves by more than this is the reset of another day.
 const SAME_RESET_MS: i64 = 60 * 60 * 1000;
 
-/// A limit as somebody has told it.
+/// A limit that a provider told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Learnt {
-    /// Of which credential or lane, as health calls it.
+    /// The credential or lane, as a subject of health.
     pub subject: Subject,
-    /// What was told.
+    /// The limit.
     #[serde(flatten)]
     pub signal: LimitSignal,
-    /// When, Unix milliseconds.
+    /// When it was told, in Unix milliseconds.
     pub as_of_ms: i64,
 }
 
-/// All of them, each by subject, what it counts, and within which time.
+/// All such limits, by subject, by what they count, and by span of time.
 #[derive(Debug, Default)]
 pub struct LearntLimits {
     known: BTreeMap<(Subject, String, Option<Span>), Learnt>,
 }
 
 impl LearntLimits {
-    /// Takes note of what was told with an answer. Whether it is news for others: another limit, or another day, or
-    /// something left where nothing was or the other way round. That one less is left is none.
+    /// Notes the limits that an answer told. Returns whether that is news for other instances: another limit, another
+    /// day, or something left where nothing was, or the reverse. One less left is no news.
     pub fn learn(&mut self, of: &Subjects, signals: Vec<LimitSignal>, now_ms: i64) -> bool {
         let mut is_news = false;
         for signal in signals {
@@ -49,12 +49,12 @@ impl LearntLimits {
         is_news
     }
 
-    /// Takes over what others have learnt, where it is newer.
+    /// Takes over newer limits of other instances.
     pub fn merge(&mut self, others: Vec<Learnt>, now_ms: i64) {
         for other in others {
             let key = (other.subject.clone(), other.signal.what.clone(), other.signal.per);
             let is_newer = self.known.get(&key).is_none_or(|known| known.as_of_ms < other.as_of_ms);
-            // Nobody can have heard it later than now: a clock is wrong.
+            // A time in the future means that a clock is wrong.
             if is_newer && other.as_of_ms <= now_ms.saturating_add(SAME_RESET_MS) {
                 self.take(other);
             }

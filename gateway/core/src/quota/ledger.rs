@@ -1,5 +1,5 @@
-//! What follows from the ledger's rows: corrections after an attempt, which limit refused it and until when, and how
-//! long what is left will last. Also how charges are written for the store's statements.
+//! What follows from the rows of the ledger: the corrections after an attempt, the limits that refused it and until
+//! when, and how long the rest will last. Also the form of charges in the store's statements.
 
 use std::collections::BTreeMap;
 
@@ -10,51 +10,51 @@ use super::{Charge, Ends, HOUR_MS, MINUTE_MS, SPENT_MAX, Scope, Spend, Unit, mon
 /// A row of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// Whose limit.
+    /// The limit that it belongs to.
     pub id: String,
-    /// When its time began, Unix milliseconds.
+    /// The beginning of its time, in Unix milliseconds.
     pub bucket: i64,
-    /// What was spent then.
+    /// What was spent in that time.
     pub spent: u64,
 }
 
-/// A correction of a row; no row ever falls below zero.
+/// A correction of a row. No row falls below zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adjustment {
-    /// Whose limit.
+    /// The limit that it belongs to.
     pub id: String,
-    /// Which row.
+    /// The row.
     pub bucket: i64,
-    /// What is added.
+    /// The amount to be added.
     pub delta: i64,
 }
 
 /// A limit that refused an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExceededLimit {
-    /// Whose limit on which models.
+    /// The id of the limit.
     pub id: String,
-    /// Whose limit.
+    /// Whose limit it is.
     pub scope: Scope,
     /// Its name, such as `rpd`.
     pub limit_name: String,
     /// What it counts.
     pub unit: Unit,
-    /// What was asked of it.
+    /// The amount that was asked for.
     pub amount: u64,
-    /// What was spent.
+    /// The amount that was spent.
     pub spent: u64,
     /// The most that may be spent.
     pub limit: u64,
-    /// When there will be enough again, Unix milliseconds; `None` when that depends on calls under way, or when it
-    /// never resets.
+    /// When there will be enough again, in Unix milliseconds; `None` if that depends on calls under way, or if it never
+    /// resets.
     pub until_ms: Option<i64>,
-    /// It never resets: only who changes the limit, or what is spent of it, gives more.
+    /// Whether it never resets, so that only an operator can give more.
     pub is_for_good: bool,
 }
 
 impl ExceededLimit {
-    /// What is spent, for messages: `relay-x (credential first): 100 of 100 rpd spent`.
+    /// A message such as `relay-x (credential first): 100 of 100 rpd spent`.
     pub fn describe(&self) -> String {
         let ExceededLimit { limit_name, spent, limit, .. } = self;
         let scope = self.scope.describe();
@@ -62,19 +62,19 @@ impl ExceededLimit {
             return format!("{scope}: {spent} of {limit} {limit_name} spent");
         }
         let (spent_usd, limit_usd, may_cost) = (money::human(*spent), money::human(*limit), money::human(self.amount));
-        // Less may be spent than there is: what a call may cost has to fit too.
+        // The limit may refuse a call although something is left, if the call may cost more than that.
         let of_call = if spent < limit { format!(", and this call may cost {may_cost}") } else { String::new() };
         format!("{scope}: {spent_usd} of {limit_usd} USD{} spent{of_call}", money::period(limit_name))
     }
 
-    /// Whether it is the caller's own limit, which no other target helps against.
+    /// Whether it is the limit of the caller's key, which no other target can help with.
     pub fn is_key(&self) -> bool {
         matches!(self.scope, Scope::Key { .. })
     }
 }
 
 impl Scope {
-    /// What messages call it.
+    /// The name for messages.
     pub fn describe(&self) -> String {
         match self {
             Scope::Credential { provider, credential: Some(label) } => format!("{provider} (credential {label})"),
@@ -87,18 +87,18 @@ impl Scope {
     }
 }
 
-/// How a limit fares.
+/// The state of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status {
     /// What is spent within its window.
     pub spent: u64,
-    /// When the first of what is spent stops counting; a day's end also while nothing is spent.
+    /// When the first part of what is spent stops counting; the end of a day even if nothing is spent.
     pub resets_at_ms: Option<i64>,
-    /// When it will be spent whole at the present rate; `None`: not before it resets.
+    /// When it will be used up at the present rate; `None` if not before it resets.
     pub runs_dry_at_ms: Option<i64>,
 }
 
-/// What is corrected when an answer has ended. Unknown usage keeps the guess.
+/// The corrections when an answer has ended. If the usage is unknown, the estimate stays.
 pub fn settle(charges: &[Charge], used: Spend) -> Vec<Adjustment> {
     correct(charges, |charge| match charge.unit {
         Unit::Tokens | Unit::Money => {
@@ -109,13 +109,13 @@ pub fn settle(charges: &[Charge], used: Spend) -> Vec<Adjustment> {
     })
 }
 
-/// What is given back when the provider did not count the call: it was not reached, or turned it away at its door.
+/// The corrections if the provider did not count the call, because it was not reached or refused the call at once.
 pub fn refund(charges: &[Charge]) -> Vec<Adjustment> {
     correct(charges, |charge| -signed(charge.amount))
 }
 
-/// What is charged afterwards for an attempt that went out without a reservation, since the ledger did not answer: once
-/// it can be written again it knows all that was spent.
+/// The charges for an attempt that was sent without a reservation, since the ledger did not answer. When it can be
+/// written again, it gets to know all that was spent.
 pub fn charge_late(charges: &[Charge], used: Spend) -> Vec<Adjustment> {
     correct(charges, |charge| match charge.unit {
         Unit::Calls | Unit::Points => signed(charge.amount),
@@ -125,14 +125,14 @@ pub fn charge_late(charges: &[Charge], used: Spend) -> Vec<Adjustment> {
 }
 
 impl Spend {
-    /// What of it counts against this limit; `None`: not known.
+    /// The part that counts against this limit; `None` if it is unknown.
     fn of(&self, charge: &Charge) -> Option<u64> {
         let used = if charge.unit == Unit::Money { self.cost_nano } else { self.tokens };
         used.map(|used| if self.is_estimate { used.max(charge.amount) } else { used })
     }
 }
 
-/// Several attempts' corrections as one, each row once.
+/// Combines the corrections of several attempts, so that each row occurs once.
 pub fn merge(adjustments: impl IntoIterator<Item = Adjustment>) -> Vec<Adjustment> {
     let mut deltas: BTreeMap<(String, i64), i64> = BTreeMap::new();
     for Adjustment { id, bucket, delta } in adjustments {
@@ -148,13 +148,13 @@ fn correct(charges: &[Charge], delta: impl Fn(&Charge) -> i64) -> Vec<Adjustment
     charges.iter().map(adjust).filter(|adjustment| adjustment.delta != 0).collect()
 }
 
-/// Providers may claim any usage; no row takes more than this.
+/// Bounds an amount, since providers may report any usage.
 fn signed(amount: u64) -> i64 {
     i64::try_from(amount.min(SPENT_MAX)).unwrap_or(i64::MAX)
 }
 
 impl Charge {
-    /// That it is spent, for messages, where it is not known by how much: `relay-x: 100 rpd spent`.
+    /// A message that it is spent, if the amount is unknown: `relay-x: 100 rpd spent`.
     pub fn describe_spent(&self) -> String {
         let scope = self.scope.describe();
         match self.unit {
@@ -165,10 +165,10 @@ impl Charge {
         }
     }
 
-    /// Where that is booked which was spent elsewhere within the present window: at a day's beginning, so that it is not
-    /// taken for the rate of the last hour; in any other window now, so that it counts as long as it may have to. What
-    /// never resets is booked a week ago for the same reason, and not at the beginning of time: the sweep forgets what
-    /// is old and of no known limit.
+    /// The bucket for what was spent elsewhere within the present window: the beginning of a day, so that it does not
+    /// look like the rate of the last hour; and now in any other window, so that it counts as long as it may have to.
+    /// What never resets goes to a week ago for the same reason, and not to the beginning of time, because the sweep
+    /// forgets old rows of unknown limits.
     pub fn elsewhere_bucket(&self) -> i64 {
         match self.ends {
             Ends::At(_) => self.since,
@@ -178,7 +178,7 @@ impl Charge {
     }
 }
 
-/// The limits that stand against these charges, given the rows that [`Charge::since`] still counts.
+/// The limits that refuse these charges, given the rows that still count since [`Charge::since`].
 pub fn over(charges: &[Charge], rows: &[Row], now_ms: i64) -> Vec<ExceededLimit> {
     let refused = charges.iter().filter_map(|charge| {
         let counted = counted(charge, rows);
@@ -199,7 +199,7 @@ pub fn over(charges: &[Charge], rows: &[Row], now_ms: i64) -> Vec<ExceededLimit>
     refused.collect()
 }
 
-/// How a limit fares, given the rows it still counts.
+/// The state of a limit, given the rows that still count.
 pub fn status(charge: &Charge, rows: &[Row], now_ms: i64) -> Status {
     let counted = counted(charge, rows);
     let resets_at_ms = match charge.ends {
@@ -222,7 +222,7 @@ fn sum(rows: &[&Row]) -> u64 {
     rows.iter().fold(0, |sum, row| sum.saturating_add(row.spent))
 }
 
-/// When enough of what is spent has stopped counting.
+/// When enough of what is spent will have stopped counting.
 fn free_at(charge: &Charge, counted: &[&Row]) -> Option<i64> {
     let after_ms = match charge.ends {
         Ends::After(ms) => ms,
@@ -239,7 +239,7 @@ fn free_at(charge: &Charge, counted: &[&Row]) -> Option<i64> {
     None
 }
 
-/// Follows the present rate into the future, while what is spent now stops counting bucket by bucket.
+/// Continues the present rate into the future, while what is spent now stops counting bucket by bucket.
 fn runs_dry_at(charge: &Charge, counted: &[&Row], now_ms: i64) -> Option<i64> {
     let mut spent = sum(counted);
     if charge.ends == Ends::Unknown || spent == 0 {
@@ -260,7 +260,7 @@ fn runs_dry_at(charge: &Charge, counted: &[&Row], now_ms: i64) -> Option<i64> {
     None
 }
 
-/// When rows stop counting, and with how much: after the last of them the rate alone decides, and it has shown by then
+/// When rows stop counting, and their amounts. After the last of them only the rate matters, which by then has shown
 /// that it does not fill the window.
 fn ends(charge: &Charge, counted: &[&Row], now_ms: i64) -> Vec<(i64, u64)> {
     match charge.ends {
@@ -276,22 +276,22 @@ fn ends(charge: &Charge, counted: &[&Row], now_ms: i64) -> Vec<(i64, u64)> {
     }
 }
 
-/// So much in so many milliseconds.
+/// An amount in a number of milliseconds.
 struct Rate {
     spent: u64,
     span_ms: i64,
 }
 
 impl Rate {
-    /// How long it takes to spend that much more.
+    /// How long it takes to spend this much more.
     fn span_for(&self, amount: u64) -> Option<i64> {
         let span_ms = u128::from(amount) * u128::try_from(self.span_ms).ok()? / u128::from(self.spent.max(1));
         i64::try_from(span_ms).ok().filter(|_| self.spent > 0)
     }
 }
 
-/// The rate of the last hour or so of a day, of the last days of what is longer, of a tenth of rolling hours, of a quarter
-/// of a minute: shorter spans jump about, longer ones are late to see a change.
+/// The present rate: of the last hour or so of a day, of the last days of longer windows, of a tenth of rolling hours,
+/// of a quarter of a minute. Shorter spans vary too much, and longer ones notice a change too late.
 fn rate(charge: &Charge, counted: &[&Row], now_ms: i64) -> Rate {
     let buckets = match charge.width_ms {
         HOUR_MS if matches!(charge.ends, Ends::At(_)) => 1,
@@ -304,8 +304,8 @@ fn rate(charge: &Charge, counted: &[&Row], now_ms: i64) -> Rate {
     Rate { spent, span_ms: now_ms.saturating_sub(from).max(1) }
 }
 
-/// The charges as the statements of the store read them: `[[id, bucket, since, amount, limit, last, ahead], …]`. What lies
-/// beyond `ahead` never counts again: of a window that slides, whatever is of a time to come.
+/// The charges in the form that the store's statements read: `[[id, bucket, since, amount, limit, last, ahead], …]`.
+/// Rows beyond `ahead` never count again: in a window that slides, those are all rows from the future.
 pub fn charges_json(charges: &[Charge]) -> String {
     let ahead = |charge: &Charge| match charge.ends {
         Ends::After(_) => charge.last,
@@ -318,7 +318,7 @@ pub fn charges_json(charges: &[Charge]) -> String {
     serde_json::Value::Array(charges.iter().map(row).collect()).to_string()
 }
 
-/// The corrections as the statements of the store read them: `[[id, bucket, delta], …]`.
+/// The corrections in the form that the store's statements read: `[[id, bucket, delta], …]`.
 pub fn adjustments_json(adjustments: &[Adjustment]) -> String {
     let row = |adjustment: &Adjustment| json!([adjustment.id, adjustment.bucket, adjustment.delta]);
     serde_json::Value::Array(adjustments.iter().map(row).collect()).to_string()

@@ -1,4 +1,4 @@
-//! Money in the ledger: whole nano-dollars like all that is spent, guessed before a call from its price.
+//! Money in the ledger: whole nano-dollars, estimated before a call from its price.
 
 use crate::price::{self, Price};
 
@@ -6,8 +6,8 @@ use super::ANSWER_TOKENS;
 
 const NANO_PER_USD: u64 = 1_000_000_000;
 
-/// What a call of a prompt of so many tokens is guessed to cost, in nano-dollars. No cache is counted on, and an answer is
-/// as long as [`super::estimate`] takes it to be.
+/// The estimated cost of a call whose prompt has this many tokens, in nano-dollars. It expects nothing from a cache,
+/// and an answer as long as [`super::estimate`] expects.
 pub fn estimate_cost(price: &Price, prompt_tokens: u64, tokens_max: Option<u64>) -> u64 {
     let answer_tokens = tokens_max.map_or(ANSWER_TOKENS, |max| max.min(ANSWER_TOKENS));
     u64::try_from(price::estimate(price, prompt_tokens, answer_tokens)).unwrap_or(0)
@@ -21,7 +21,7 @@ pub fn human(nano: u64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// What stands behind the amount of a limit of this name.
+/// The words after the amount of a limit of this name.
 pub(super) fn period(limit_name: &str) -> &'static str {
     match limit_name {
         "budget-hour" => "/hour",

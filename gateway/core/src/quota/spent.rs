@@ -1,15 +1,15 @@
-//! What this instance knows to be spent, so that a target is skipped without asking the ledger again before it can have
-//! changed. Advisory: it only ever refuses what the ledger refused a moment ago, and never lets anything through.
+//! What this instance knows to be spent, so that a target is skipped without asking the ledger again before anything
+//! can have changed. It only repeats a refusal of the ledger for a moment, and never allows anything.
 
 use std::collections::HashMap;
 
 use super::{Charge, ExceededLimit};
 
-/// So many refusals are remembered; the one that ends first makes room.
+/// How many refusals are remembered. The one that ends first is forgotten first.
 const KNOWN_MAX: usize = 1024;
 
-/// After this long the ledger is asked again, whatever it said: refunds, a changed catalog and `PUT /api/quota` give
-/// back before a window ends.
+/// How long until the ledger is asked again, whatever it said: refunds, a changed catalog and `PUT /api/quota` give
+/// something back before a window ends.
 const RECENT_MS: i64 = 10_000;
 
 /// Limits that refused lately.
@@ -20,7 +20,7 @@ pub struct Spent {
 
 #[derive(Debug)]
 struct LimitRefusal {
-    /// `None`: it never resets.
+    /// When it resets; `None` if it never does.
     until_ms: Option<i64>,
     ask_again_ms: i64,
     amount: u64,
@@ -28,15 +28,15 @@ struct LimitRefusal {
 }
 
 impl LimitRefusal {
-    /// Whether the ledger need not be asked yet. What holds longer than anything was remembered before the clock was set
-    /// back.
+    /// Whether the ledger need not be asked yet. A refusal that seems to hold for longer than any is remembered is from
+    /// before the clock was set back.
     fn holds(&self, now_ms: i64) -> bool {
         (now_ms.saturating_add(1)..=now_ms.saturating_add(RECENT_MS)).contains(&self.ask_again_ms)
     }
 }
 
 impl Spent {
-    /// Remembers what the ledger refused. What depends on calls under way is not: it may change at any moment.
+    /// Remembers what the ledger refused, except for limits on calls under way, which may change at any moment.
     pub fn learn(&mut self, over: &[ExceededLimit], now_ms: i64) {
         for each in over {
             if each.until_ms.is_none() && !each.is_for_good {
@@ -47,7 +47,7 @@ impl Spent {
             let refused =
                 LimitRefusal { until_ms: each.until_ms, ask_again_ms, amount: each.amount, limit: each.limit };
             let less = |known: &LimitRefusal| known.holds(now_ms) && known.amount < each.amount;
-            // That less was refused already says more than that this much was.
+            // If a smaller amount was refused already, that says more than this refusal.
             if !self.known.get(&each.id).is_some_and(less) {
                 self.make_room(now_ms);
                 self.known.insert(each.id.clone(), refused);
@@ -55,8 +55,8 @@ impl Spent {
         }
     }
 
-    /// The charge that would be refused and until when, where that is known without the ledger; of several the one that
-    /// lasts longest. `None` as a time: it never resets.
+    /// The charge that would be refused, and until when, as far as that is known without the ledger. Of several, the
+    /// one that lasts longest. The time is `None` if it never resets.
     pub fn is_spent<'c>(&self, charges: &'c [Charge], now_ms: i64) -> Option<(&'c Charge, Option<i64>)> {
         let refused = charges.iter().filter_map(|charge| {
             let known = self.known.get(&charge.id)?;
@@ -66,12 +66,12 @@ impl Spent {
         refused.max_by_key(|(_, until_ms)| until_ms.unwrap_or(i64::MAX))
     }
 
-    /// Whether nothing is known to be spent now: then no charges need be made to ask.
+    /// Whether nothing is known to be spent now, so that charges need not be worked out.
     pub fn is_calm(&self, now_ms: i64) -> bool {
         !self.known.values().any(|known| known.holds(now_ms))
     }
 
-    /// Forgets what was known of a limit.
+    /// Forgets what is known about a limit.
     pub fn forget(&mut self, id: &str) {
         self.known.remove(id);
     }

@@ -1,33 +1,33 @@
-//! What an answer used, where its provider did not say it to the end: whoever leaves a stream before its last event has
-//! not read for nothing.
+//! What an answer used, if its provider did not report all of it: a client that leaves a stream before its last event
+//! has still used tokens.
 
 use super::Spend;
 use crate::observation::Observation;
 use crate::price::{self, Price};
 use crate::usage::Usage;
 
-/// Bytes of text to a token, as in [`super::estimate`].
+/// How many bytes of text count as a token, as in [`super::estimate`].
 const BYTES_PER_TOKEN: u64 = 4;
 
 /// What was seen of an answer by its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AnswerSummary {
-    /// What its provider said it used.
+    /// The usage that the provider reported.
     pub usage: Usage,
-    /// Content that passed.
+    /// The bytes of content that passed.
     pub content_bytes: u64,
-    /// It came to its own end, so what was said is the last word.
+    /// Whether it reached its own end, so that what was reported is final.
     pub is_whole: bool,
 }
 
-/// What is known of a call beside its answer.
+/// What is known about a call besides its answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Prompt {
-    /// What it is guessed to hold.
+    /// The estimated tokens of the prompt.
     pub tokens: u64,
-    /// Whether its answer is paid by the word.
+    /// Whether its answer is paid by the token.
     pub in_words: bool,
-    /// Whether it is paid by what is made or heard, of which an answer may say nothing.
+    /// Whether it is paid by images, seconds or the like, about which an answer may say nothing.
     pub in_pieces: bool,
 }
 
@@ -39,13 +39,13 @@ impl From<&Observation> for AnswerSummary {
 }
 
 impl AnswerSummary {
-    /// What is charged for it, at this price. What was not said is estimated: the prompt by its size, the answer by what
-    /// passed of it.
+    /// What is charged for it at this price. What was not reported is estimated: the prompt by its size, the answer by
+    /// what passed of it.
     pub fn spend(&self, prompt: Prompt, price: Option<&Price>) -> Spend {
         let usage = self.completed(prompt);
         let tokens = usage.input_tokens.zip(usage.output_tokens).map(|(input, output)| input.saturating_add(output));
         let cost_nano = price.and_then(|price| price::cost(price, &usage));
-        // Without a word of its tokens what was guessed of them stays charged: it is not nearly nothing.
+        // If no tokens were reported, the estimate stays charged, since the call was not free.
         let is_unsaid = prompt.in_pieces && self.usage.is_unknown();
         let is_known = price.is_none_or(|price| price.call > 0 || price.is_free());
         let cost_nano = cost_nano.filter(|_| !is_unsaid || is_known);
@@ -56,7 +56,7 @@ impl AnswerSummary {
         }
     }
 
-    /// Whether not all of what is charged was said.
+    /// Whether part of the charge is estimated.
     pub fn is_estimated(&self, prompt: Prompt) -> bool {
         self.usage.input_tokens.is_none() || (prompt.in_words && self.said_output().is_none())
     }
@@ -68,8 +68,8 @@ impl AnswerSummary {
         Usage { input_tokens: Some(input_tokens), output_tokens: Some(output_tokens), ..self.usage }
     }
 
-    /// What was said of the answer, where it can be all of it: Gemini tells with each event what there was so far, Anthropic
-    /// with the first how little that is.
+    /// The reported output, if it can be all of it. Gemini reports what there was so far with each event, and Anthropic
+    /// a small number with the first.
     fn said_output(&self) -> Option<u64> {
         self.usage.output_tokens.filter(|said| self.is_whole || *said >= self.seen_tokens())
     }

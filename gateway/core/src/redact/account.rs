@@ -1,13 +1,13 @@
-//! Names of the account behind a credential, which providers write into their errors: a caller learns by them whose key is
-//! used, and that two gateways share it.
+//! Names of the account of a credential, which providers write into errors. They would tell a caller whose key is used,
+//! and that two gateways share it.
 
-/// What such names begin with, and how many letters and digits follow at least.
-/// `org-`: <https://platform.openai.com/docs/guides/rate-limits>; `org_`: Groq; `proj_`: projects of OpenAI; `acct_`: billing.
+/// What such names begin with, and how many letters and digits follow at least. `org-`:
+/// <https://platform.openai.com/docs/guides/rate-limits>; `org_`: Groq; `proj_`: projects of OpenAI; `acct_`: billing.
 const NAMES: [(&[u8], usize); 4] = [(b"org-", 12), (b"org_", 12), (b"proj_", 12), (b"acct_", 12)];
 
 const HIDDEN: &[u8] = b"(account)";
 
-/// Takes the names of accounts out of a text.
+/// Removes the names of accounts from a text.
 pub fn hide_accounts(text: &mut Vec<u8>) {
     let mut at = 0;
     while let Some((start, end)) = next(text, at) {

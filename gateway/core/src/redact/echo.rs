@@ -1,19 +1,21 @@
-//! What an error says without what the client said: many providers repeat a part of the prompt in it, or all.
+//! The text of an error without what it repeats of the request. Many providers repeat a part of the prompt, or all of
+//! it.
 
 use std::collections::HashSet;
 
 use crate::scan::unescaped;
 
-/// So many bytes that stand in the request too are an echo of it. Fewer would be phrases that any two texts share.
+/// The shortest text that counts as an echo if it also stands in the request. Shorter ones are phrases that any two
+/// texts share.
 const ECHO_BYTES: usize = 16;
 
-/// A larger request is not looked through: what an error says then counts as an echo of it.
+/// A larger request is not searched; then the whole text of an error counts as an echo.
 const REQUEST_BYTES_MAX: usize = 4 << 20;
 
-/// What stands in the place of what was left out.
+/// Stands for what was left out.
 const LEFT_OUT: char = '…';
 
-/// A message without what it quotes and without what stands in the request too. `None`: it cannot be told apart.
+/// A message without what it quotes and without what also stands in the request. `None` if these cannot be told apart.
 pub fn said_apart(message: &str, request: &[u8]) -> Option<String> {
     if request.len() > REQUEST_BYTES_MAX {
         return None;
@@ -24,7 +26,7 @@ pub fn said_apart(message: &str, request: &[u8]) -> Option<String> {
     if windows.is_empty() {
         return Some(message);
     }
-    // Most places of a request are told from all of the message's by four bytes: it may be large.
+    // The request may be large. Four bytes are enough to tell most of its places from every place of the message.
     let mut may_be = vec![false; 1 << 16];
     for window in &windows {
         if let Some(slot) = may_be.get_mut(slot(window)) {
@@ -59,8 +61,8 @@ fn without_echo(message: &str, is_echo_at: impl Fn(usize) -> bool) -> String {
     kept
 }
 
-/// Leaves out what stands between quotation marks of any kind; an opening one without its end takes all that follows.
-/// An apostrophe within a word is none.
+/// Leaves out what stands between quotation marks of any kind; an opening mark without its end takes all that follows.
+/// An apostrophe within a word is no mark.
 fn without_quoted(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut before = ' ';
@@ -76,7 +78,7 @@ fn without_quoted(text: &str) -> String {
     kept
 }
 
-/// What ends a quotation that this character begins.
+/// The character that ends a quotation beginning with this one.
 pub(crate) fn closing(character: char, before: char) -> Option<char> {
     match character {
         '"' | '`' => Some(character),

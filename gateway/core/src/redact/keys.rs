@@ -1,7 +1,8 @@
-//! Keys that clients put where a name was asked for, such as into their user agent.
+//! Keys that clients put into a field for a name, such as the user agent.
 
-/// What the keys of providers begin with, and llmio's own. From the providers' consoles and the patterns of GitHub's
-/// secret scanning: <https://docs.github.com/en/code-security/secret-scanning/introduction/supported-secret-scanning-patterns>.
+/// What the keys of providers and of llmio begin with. From the providers' consoles and the patterns of GitHub's secret
+/// scanning:
+/// <https://docs.github.com/en/code-security/secret-scanning/introduction/supported-secret-scanning-patterns>.
 const PREFIXES: [&str; 22] = [
     "sk-",
     "sk_",
@@ -30,13 +31,13 @@ const PREFIXES: [&str; 22] = [
 /// Shorter words are names and versions.
 const BYTES_MIN: usize = 16;
 
-/// A word of letters and digits from this length on is no name.
+/// A word of letters and digits that is at least this long is no name.
 const BYTES_MIN_OF_RANDOM: usize = 32;
 
-/// What stands in the place of a key.
+/// Stands for a key.
 const CUT: &str = "(key)";
 
-/// A text without the words that are keys. `own` says of a word whether it is one of llmio's.
+/// A text without the words that are keys. `own` tells whether a word is a key of llmio.
 pub fn without_keys(text: &str, own: impl Fn(&str) -> bool) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,15 +1,15 @@
-//! Hides secrets in an answer that passes piece by piece. What is hidden takes as many bytes as before, so that a length
-//! that was announced stays true; and a piece that may end within a secret keeps its end back until the next one comes.
+//! Hides secrets in an answer that passes in pieces. A hidden secret takes as many bytes as before, so that an
+//! announced length stays true; a piece that may end within a secret keeps its end back until the next one comes.
 //!
-//! Only secrets that can be nothing else are hidden there: what a model says must not lose the word `password` because
-//! somebody's server takes that for a key.
+//! Only secrets that cannot be anything else are hidden: a model's text must not lose the word `password` because it is
+//! the key of some server.
 
 use std::sync::Arc;
 
 use super::Secrets;
 use super::spelling::{SpellingMatch, spelled};
 
-/// One answer's way past the secrets.
+/// The mask of one answer.
 #[derive(Debug)]
 pub struct Mask {
     secrets: Arc<Secrets>,
@@ -17,13 +17,14 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// `None`: there is nothing to hide.
+    /// A mask for these secrets; `None` if there is nothing to hide.
     pub fn of(secrets: Arc<Secrets>) -> Option<Mask> {
         let has_some = secrets.unmistakable().next().is_some();
         has_some.then(|| Mask { secrets, held: Vec::new() })
     }
 
-    /// Hides what is in the next piece; `is_last`: nothing comes after it. What is held back comes with a later one.
+    /// Hides what is in the next piece; `is_last` says that nothing follows it. What is kept back comes with a later
+    /// piece.
     pub fn pass(&mut self, piece: &mut Vec<u8>, is_last: bool) {
         if !self.held.is_empty() {
             self.held.append(piece);

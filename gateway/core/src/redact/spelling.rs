@@ -1,21 +1,21 @@
-//! The ways in which one text is written within another: JSON's escapes, percent-encoding, HTML's references, and each of
-//! them once more where one document stands in another.
+//! The ways in which a text is written within another: JSON's escapes, percent-encoding, HTML's references, and each of
+//! these twice if one document is inside another.
 
-/// How a place of a text looks.
+/// Whether a place of a text spells the text that is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SpellingMatch {
-    /// It begins with the text looked for, which takes so many bytes there.
+    /// It does, in this many bytes.
     Whole(usize),
-    /// It ends before one can tell.
+    /// The text ends before that is certain.
     Begun,
-    /// Something else stands there.
+    /// It does not.
     Not,
 }
 
-/// More backslashes than these in a row come from no number of documents within each other.
+/// The most backslashes in a row that nested documents can need.
 const BACKSLASHES_MAX: usize = 16;
 
-/// Whether `text` begins with `wanted`, each byte of it written in any way.
+/// Whether `text` begins with `wanted`, with each byte spelled in any way.
 pub(super) fn spelled(text: &[u8], wanted: &[u8]) -> SpellingMatch {
     let mut at = 0;
     for byte in wanted {
@@ -27,7 +27,7 @@ pub(super) fn spelled(text: &[u8], wanted: &[u8]) -> SpellingMatch {
     SpellingMatch::Whole(at)
 }
 
-/// The bytes that a byte may begin with in a text.
+/// The bytes that the spellings of a byte can begin with.
 pub(super) fn beginnings(byte: u8) -> [u8; 4] {
     [byte, b'\\', b'%', b'&']
 }
@@ -46,7 +46,7 @@ fn one(text: &[u8], wanted: u8) -> SpellingMatch {
     }
 }
 
-/// `\/`, `\u002f`, `\x2f`, with as many backslashes as there are documents within each other.
+/// `\/`, `\u002f`, `\x2f`, with more backslashes for nested documents.
 fn backslashes(text: &[u8], wanted: u8) -> SpellingMatch {
     let count = text.iter().take(BACKSLASHES_MAX).take_while(|byte| **byte == b'\\').count();
     let Some(next) = text.get(count) else { return SpellingMatch::Begun };
@@ -63,7 +63,7 @@ fn backslashes(text: &[u8], wanted: u8) -> SpellingMatch {
     }
 }
 
-/// `%2F`, and `%252F` where it was encoded twice.
+/// `%2F`, and `%252F` if it was encoded twice.
 fn percent(text: &[u8], wanted: u8) -> SpellingMatch {
     let mut at = 1;
     while text.get(at..at + 2) == Some(b"25") && at < BACKSLASHES_MAX {
@@ -111,9 +111,9 @@ fn reference(text: &[u8], wanted: u8) -> SpellingMatch {
 }
 
 enum Number {
-    /// It and where it ends.
+    /// The character, and where its spelling ends.
     Is(u32, usize),
-    /// The text ends within it.
+    /// The text ends within the spelling.
     Begun,
     None,
 }

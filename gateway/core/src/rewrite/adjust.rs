@@ -1,5 +1,5 @@
-//! `set`, `default` and `remove` of a target: what one provider needs otherwise than its dialect says. Members of the
-//! body's top level are replaced, added and left out where they stand; what is between them stays as it is.
+//! `set`, `default` and `remove` of a target: what its provider needs that its dialect does not say. Members at the top
+//! level of the body are replaced, added and left out in place; everything between them stays as it is.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::body::Edit;
 use crate::catalog::Adjustments;
 
-/// A member of a body's top level, by its place.
+/// A member at the top level of a body, by its place.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) name: String,
@@ -18,18 +18,18 @@ pub(super) struct Member {
     value: Range<usize>,
 }
 
-/// What the top level is to become beside what the client wrote.
+/// The changes to the top level of a body.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     /// Values that replace a member's, or are added.
     pub(super) set: Vec<(String, String)>,
-    /// Members that go.
+    /// Members that are left out.
     pub(super) removed: Vec<String>,
 }
 
 impl Changes {
-    /// What `adjustments` make of a body with these members. `may_default` says whether a default may replace what only
-    /// a translation wrote.
+    /// Adds what `adjustments` change in a body with these members. `may_default` says whether a default may replace a
+    /// member, because only a translation wrote it.
     pub(super) fn add(&mut self, adjustments: &Adjustments, members: &[Member], may_default: impl Fn(&str) -> bool) {
         let is_there = |name: &str| members.iter().any(|member| member.name == name) && !may_default(name);
         let text = |(name, value): &(String, serde_json::Value)| (name.clone(), value.to_string());
@@ -38,14 +38,14 @@ impl Changes {
         self.set.extend(adjustments.set.iter().map(text));
     }
 
-    /// The edits that make these changes in a body with these members. A member that is set is not removed.
+    /// The edits for these changes in a body with these members. A member that is set is not removed.
     pub(super) fn edits(self, body: &[u8], members: &[Member]) -> Vec<Edit> {
         let Changes { set, removed } = self;
         let is_set = |name: &str| set.iter().any(|(set, _)| set == name);
         let goes = |member: &Member| removed.contains(&member.name) && !is_set(&member.name);
         let mut edits: Vec<Edit> = Vec::new();
         let kept: Vec<&Member> = members.iter().filter(|member| !goes(member)).collect();
-        // A member goes with the comma behind it; those at the end go with the comma before them.
+        // A member is removed with the comma behind it; members at the end are removed with the comma before them.
         let last_kept = kept.last().map(|member| member.span.end);
         for (index, member) in members.iter().enumerate().filter(|(_, member)| goes(member)) {
             let next = members.get(index + 1).map(|next| next.span.start);
@@ -70,11 +70,12 @@ impl Changes {
         };
         let mut added = String::new();
         for (index, (name, value)) in set.iter().enumerate() {
-            // Of one that is set twice the last one counts.
+            // If a member is set twice, the last value counts.
             if set.iter().skip(index + 1).any(|(other, _)| other == name) {
                 continue;
             }
-            // All of them, should a client have written it twice: readers disagree on which one counts.
+            // If the client wrote the member twice, all of them are replaced, since parsers disagree on which one
+            // counts.
             let same: Vec<&&Member> = kept.iter().filter(|member| member.name == *name).collect();
             match same.is_empty() {
                 false => edits.extend(same.iter().map(|member| (member.value.clone(), value.clone().into_bytes()))),
@@ -89,7 +90,7 @@ impl Changes {
     }
 }
 
-/// The members of a JSON object's top level, in order; none where `body` is no object.
+/// The members at the top level of a JSON object, in order; none if `body` is no object.
 pub(super) fn members(body: &[u8]) -> Vec<Member> {
     let Ok(text) = std::str::from_utf8(body) else { return Vec::new() };
     let mut reader = serde_json::Deserializer::from_str(text);
@@ -99,7 +100,7 @@ pub(super) fn members(body: &[u8]) -> Vec<Member> {
     for (name, raw) in read {
         let start = (raw.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
         let value = start..start + raw.get().len();
-        // Between two members stand a comma and spaces only, so the next quote is the name's.
+        // Between two members there are only a comma and spaces, so the next quote begins the name.
         let quote =
             text.get(at..value.start).and_then(|between| between.find('"')).map_or(value.start, |quote| at + quote);
         at = value.end;

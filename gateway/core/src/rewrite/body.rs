@@ -1,5 +1,5 @@
-//! Splices into the client's bytes instead of parsing and writing them again: numbers, order, spacing and fields
-//! nobody has heard of survive as they are, and prompt caches keyed on the prefix stay warm.
+//! Edits the client's bytes in place instead of parsing and writing them again: numbers, order, spacing and unknown
+//! fields stay as they are, and prompt caches that depend on the prefix keep working.
 
 use std::ops::Range;
 
@@ -10,14 +10,13 @@ use crate::catalog::Adjustments;
 /// One replacement of bytes by others.
 pub(super) type Edit = (Range<usize>, Vec<u8>);
 
-/// The body of `call` for a target that calls the model `model`: without the member `session_id`, which is the client's
-/// word to llmio, and which an API that allows no unknown members would refuse, with what makes a stream tell what it
-/// used, and with what the target wants otherwise.
+/// The body of `call` for a target that calls the model `model`: without the member `session_id`, which is meant for
+/// llmio and which a strict API would refuse, with the request for usage in streams, and with the target's adjustments.
 pub fn body_for(call: &Call, model: &str, adjustments: Option<&Adjustments>) -> Vec<u8> {
     body_without(call, model, adjustments, &[]).0
 }
 
-/// The same without those of the members `held_back` that are there, and their names.
+/// The same body without the members in `held_back`, and the names of those that were in it.
 pub(super) fn body_without(
     call: &Call,
     model: &str,
@@ -44,15 +43,15 @@ pub(super) fn body_without(
     let usage = call.usage_edit.as_ref().map(|edit| ("stream_options".to_owned(), edit.options.clone()));
     changes.set.extend(usage);
     if let Some(adjustments) = adjustments {
-        // What is held back counts as not written.
+        // A member that is held back counts as not written.
         changes.add(adjustments, &members, is_held_back);
     }
     edits.extend(changes.edits(&call.body, &members));
     (splice(&call.body, edits), removed)
 }
 
-/// A body that a translation wrote, with what the target wants otherwise. `may_default` says which members a default
-/// may replace, since the client wrote none of the kind.
+/// A body that a translation wrote, with the target's adjustments. `may_default` says which members a default may
+/// replace, since the client did not write them.
 pub(super) fn adjusted(
     body: Vec<u8>,
     adjustments: Option<&Adjustments>,
@@ -79,7 +78,7 @@ fn name_as(at: &NameAt, model: &str) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// `body` with every edit made. Edits that overlap an earlier one are not.
+/// Makes every edit in `body`, except edits that overlap an earlier one.
 pub(super) fn splice(body: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
     edits.sort_by_key(|(span, _)| span.start);
     let added: usize = edits.iter().map(|(_, text)| text.len()).sum();

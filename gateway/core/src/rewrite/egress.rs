@@ -1,4 +1,4 @@
-//! The way out of a request: as it is, through a proxy, or to a relay that stands for the provider's origin.
+//! The egress of a request: none, a proxy, or a relay in place of the provider's origin.
 
 use crate::candidate::{Skip, SkipReason};
 use crate::catalog::{Egress, Secret, Value};
@@ -8,22 +8,22 @@ use crate::outcome::NamedEgress;
 use super::Outgoing;
 use crate::candidate::Account;
 
-/// A way out that is not llmio's own.
+/// An egress.
 #[derive(Debug)]
 pub enum EgressRoute {
-    /// An egress proxy: its host and port, and its URL as the host is told it.
+    /// An egress proxy: its host and port, and its URL for the host.
     Proxy(String, Secret),
     /// The relay of another llmio: its address.
     Relay(String),
 }
 
 impl EgressRoute {
-    /// Who is to blame for what is its own.
+    /// The egress that is to blame for its own failures.
     pub fn through(&self) -> NamedEgress {
         NamedEgress { name: self.describe(), is_relay: matches!(self, EgressRoute::Relay(_)) }
     }
 
-    /// What messages call it.
+    /// The name in messages.
     pub fn describe(&self) -> String {
         match self {
             EgressRoute::Proxy(name, _) => format!("proxy {name}"),
@@ -32,8 +32,8 @@ impl EgressRoute {
     }
 }
 
-/// Sends a request out the way its credential or provider names. A way that is not known must not be left out: the call
-/// would come from the wrong place.
+/// Sends a request through the egress that its credential or provider names. A request whose egress is unknown is
+/// refused, since it would come from the wrong place.
 pub(super) fn take(mut outgoing: Outgoing, to: Account<'_>) -> Result<Outgoing, Skip> {
     let Some(egress) = to.provider.egress_of(to.credential) else { return Ok(outgoing) };
     let unknown = || Skip::new(SkipReason::NoCredential, None);

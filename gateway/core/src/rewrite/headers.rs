@@ -1,13 +1,13 @@
-//! Which headers pass: upstream an allow-list, downstream all but a deny-list.
+//! Which headers are passed on: an allow-list upstream, and a deny-list downstream.
 
 use crate::catalog::{Provider, Value};
 use crate::dialect::Dialect;
 use crate::headers::{HOP_BY_HOP, HOPS, hops, nominated};
 
-/// Client headers that travel on. Everything else, credentials and cookies above all, stays here.
+/// Client headers that are passed on. All others, above all credentials and cookies, are not.
 const ALLOWED: [&str; 4] = ["content-type", "accept", "idempotency-key", "traceparent"];
 
-/// What only providers of one dialect are told.
+/// Client headers that only providers of this dialect get.
 fn allowed_by(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::OpenaiChat | Dialect::OpenaiResponses => &["openai-beta"],
@@ -16,11 +16,11 @@ fn allowed_by(dialect: Dialect) -> &'static [&'static str] {
     }
 }
 
-/// Sent where a client names none: <https://platform.claude.com/docs/en/api/versioning>.
+/// The value if the client names none: <https://platform.claude.com/docs/en/api/versioning>.
 const ANTHROPIC_VERSION: &[u8] = b"2023-06-01";
 
-/// Other upstream headers that do not reach the client: what belongs to the upstream's own server, and what names the
-/// account behind the credential.
+/// Other upstream headers that the client does not get: those of the upstream's own server, and those that name the
+/// account of the credential.
 const DROPPED: [&str; 11] = [
     "set-cookie",
     "server",
@@ -35,12 +35,12 @@ const DROPPED: [&str; 11] = [
     "x-upstream-request-id",
 ];
 
-/// Families of upstream headers that do not reach the client: llmio says itself which pages may read its answers, and
-/// what another llmio behind it says of its own records and targets would be taken for this one's.
+/// Prefixes of upstream headers that the client does not get: llmio itself says which pages may read its answers, and
+/// the record and target of another llmio would be mistaken for this one's.
 const DROPPED_PREFIXES: [&str; 2] = ["access-control-", "x-llmio-"];
 
-/// The headers of a request to `provider`, without the credential. What a client says in the headers of one dialect
-/// means nothing in another that its request is translated to.
+/// The headers of a request to `provider`, without the credential. Headers of one dialect mean nothing in another that
+/// the request is translated into.
 pub fn upstream(
     client: &[(String, Vec<u8>)],
     provider: &Provider,
@@ -68,7 +68,7 @@ pub fn upstream(
         default("anthropic-version", ANTHROPIC_VERSION);
     }
     headers.push(("content-length".into(), body_bytes.to_string().into_bytes()));
-    // A compressed answer could not be observed without inflating it.
+    // A compressed answer could not be observed without decompressing it.
     headers.push(("accept-encoding".into(), b"identity".to_vec()));
     headers.push(("user-agent".into(), concat!("llmio/", env!("CARGO_PKG_VERSION")).as_bytes().to_vec()));
     headers.push((HOPS.into(), (hops(client) + 1).to_string().into_bytes()));
@@ -81,7 +81,7 @@ pub fn upstream(
     headers
 }
 
-/// The upstream's response headers as the client gets them, with the upstream's own id under another name.
+/// The upstream's response headers as the client gets them, with the upstream's own request id under another name.
 pub fn downstream(mut upstream: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
     let id = upstream.iter().find(|(name, _)| name == "x-request-id" || name == "request-id").map(|(_, id)| id.clone());
     let nominated = nominated(&upstream);

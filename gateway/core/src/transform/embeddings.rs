@@ -1,5 +1,5 @@
-//! Embeddings as their caller asked for them: OpenAI's SDKs ask for base64, and many servers answer with numbers all the
-//! same. <https://platform.openai.com/docs/api-reference/embeddings/create#embeddings-create-encoding_format>
+//! Embeddings in the form that the caller asked for: OpenAI's SDKs ask for base64, but many servers answer with
+//! numbers. <https://platform.openai.com/docs/api-reference/embeddings/create#embeddings-create-encoding_format>
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -7,8 +7,8 @@ use base64::prelude::BASE64_STANDARD;
 /// The member that holds a vector.
 const MEMBER: &[u8] = b"\"embedding\"";
 
-/// The answer with its vectors as little-endian 32-bit floats in base64. What is no list of numbers stays as it came. Own
-/// code and no parser: an answer may have millions of numbers, which as a tree would not fit into memory.
+/// The answer with its vectors as little-endian 32-bit floats in base64. What is no list of numbers stays as it is. It
+/// is not parsed, since an answer may have millions of numbers, which would not fit into memory as a tree.
 pub(super) fn in_base64(body: &[u8]) -> Vec<u8> {
     let mut written = Vec::with_capacity(body.len());
     let mut rest = body;
@@ -27,7 +27,7 @@ pub(super) fn in_base64(body: &[u8]) -> Vec<u8> {
     written
 }
 
-/// The inside of the list that is a member's value, and what stands behind it.
+/// The contents of the list that is a member's value, and what follows the list.
 fn list_of(after: &[u8]) -> Option<(&[u8], &[u8])> {
     let value = after.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"[")?;
     let end = memchr::memchr(b']', value)?;

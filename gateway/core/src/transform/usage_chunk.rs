@@ -1,28 +1,28 @@
-//! Leaves out the usage chunk of a stream whose client did not ask for one. It was asked for all the same, since
-//! without it nobody would know what a call used; some clients stumble over its empty `choices`.
+//! Leaves out the usage chunk of a stream if its client did not ask for one. llmio asks for it always, to know what a
+//! call used, but some clients fail on its empty `choices`.
 //!
-//! Only what comes after the finish reason is held until its event is complete; until then every byte passes at once.
+//! Only what follows the finish reason is held until its event is complete; until then every byte passes at once.
 
 use serde_json::Value;
 
-/// A larger event is no usage chunk and passes.
+/// A larger event cannot be a usage chunk, and passes.
 const EVENT_BYTES_MAX: usize = 16 << 10;
 
 /// Filters one stream.
 #[derive(Debug, Default)]
 pub struct UsageChunk {
-    /// The event that has begun, while it is held.
+    /// The present event, while it is held.
     held: Vec<u8>,
-    /// The bytes since the last line end have held something other than a CR.
+    /// Whether the bytes since the last line end contain anything but a CR.
     in_line: bool,
-    /// The event that has begun is passing.
+    /// Whether the present event is passing.
     in_event: bool,
-    /// The finish reason has passed.
+    /// Whether the finish reason has passed.
     armed: bool,
 }
 
 impl UsageChunk {
-    /// Whether the next bytes pass as they are. `finished`: the finish reason has come by the end of them.
+    /// Whether the next bytes pass unchanged. `finished` says that the finish reason comes before their end.
     pub fn lets_pass(&mut self, bytes: &[u8], finished: bool) -> bool {
         self.armed |= finished;
         if !self.armed {
@@ -31,7 +31,7 @@ impl UsageChunk {
         !self.armed
     }
 
-    /// What the client gets of bytes that do not pass as they are.
+    /// What the client gets of bytes that do not pass unchanged.
     pub fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut passed = Vec::with_capacity(bytes.len());
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -61,18 +61,18 @@ impl UsageChunk {
         !self.held.is_empty()
     }
 
-    /// How many bytes of it are held.
+    /// How many bytes are held.
     pub fn kept(&self) -> usize {
         self.held.capacity()
     }
 
-    /// What is still held when the stream has ended.
+    /// The bytes that are still held when the stream has ended.
     pub fn end(&mut self) -> Vec<u8> {
         let event = std::mem::take(&mut self.held);
         if is_usage_chunk(&event) { Vec::new() } else { event }
     }
 
-    /// Keeps track of where events end while everything passes.
+    /// Follows where events end while everything passes.
     fn follow(&mut self, bytes: &[u8]) {
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             let is_blank = !self.in_line && matches!(line, b"\n" | b"\r\n");
@@ -82,7 +82,7 @@ impl UsageChunk {
     }
 }
 
-/// A chunk that says what was used and nothing else.
+/// Whether an event is a chunk with usage and nothing else.
 fn is_usage_chunk(event: &[u8]) -> bool {
     let mut lines = event.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"data:"));
     let (Some(data), None) = (lines.next(), lines.next()) else { return false };

@@ -1,4 +1,4 @@
-//! What came of a test of one target with one credential, as the admin API tells it.
+//! The result of testing one target with one credential, as the admin API answers it.
 
 use serde::Serialize;
 
@@ -12,10 +12,10 @@ use crate::refusal::Reply;
 use crate::usage::Usage;
 use crate::verdict::Class;
 
-/// What came of it.
+/// The result of a test.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TrialReport {
-    /// It answered to its end.
+    /// Whether the target answered to the end.
     pub passed: bool,
     /// `provider/upstream-model`
     pub target: String,
@@ -23,21 +23,21 @@ pub struct TrialReport {
     pub credential: Option<String>,
     /// The endpoint's name.
     pub endpoint: &'static str,
-    /// What the provider answered with.
+    /// The status that the provider answered.
     pub status: Option<u16>,
-    /// How that is classed, where it was sent.
+    /// The class of the outcome, if the request was sent.
     pub class: Option<&'static str>,
-    /// Why it did not pass, where the answer does not say it.
+    /// Why it did not pass, if the answer does not say it.
     pub error: Option<String>,
-    /// Milliseconds since the test began.
+    /// When the first content came, in milliseconds after the test began.
     pub first_content_ms: Option<u64>,
-    /// How long it took.
+    /// How long the test took.
     pub duration_ms: u64,
-    /// What the provider says it used.
+    /// The usage that the provider reported.
     pub usage: Usage,
-    /// The beginning of the answer, as a client would have got it.
+    /// The beginning of the answer as a client would have got it.
     pub answer: String,
-    /// What health takes back now.
+    /// The subjects that are no longer paused.
     pub cleared: Vec<Subject>,
     /// The record's id.
     pub record: String,
@@ -63,7 +63,7 @@ impl TrialReport {
         }
     }
 
-    /// What came of the attempt.
+    /// Notes the outcome of the attempt.
     pub fn attempted(&mut self, outcome: &Outcome, class: Class) {
         self.class = Some(class.name());
         match outcome {
@@ -77,7 +77,7 @@ impl TrialReport {
         }
     }
 
-    /// What was seen of an answer by its end, with how it begins.
+    /// Notes what was seen of an answer by its end, and its beginning.
     pub fn ended(&mut self, observation: &Observation, error: Option<&SendError>, beginning: &[u8]) {
         let said = observation.error.as_ref().map(|error| kept_text(&error.message));
         let error = error.map(said_of);
@@ -88,13 +88,13 @@ impl TrialReport {
         self.answer = String::from_utf8_lossy(beginning).into_owned();
     }
 
-    /// An answer that is known as a whole.
+    /// Notes an answer whose body is known.
     pub fn replied(&mut self, reply: &Reply) {
         self.passed = reply.status < 300;
         self.answer = String::from_utf8_lossy(&reply.body).into_owned();
     }
 
-    /// It is over.
+    /// Ends the test.
     pub fn finish(&mut self, to: AttemptParts<'_>, duration_ms: u64) {
         self.answer = to.secrets().hidden(&self.answer);
         self.error = self.error.take().map(|said| to.secrets().hidden(&said));

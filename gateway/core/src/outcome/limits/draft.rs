@@ -1,15 +1,15 @@
-//! `RateLimit` and `RateLimit-Policy`, as the IETF drafts them:
-//! <https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/>. In the later form a list of policies, each by
-//! its name, `"day";r=0;t=1800`; in the one before it members by name, `limit=100, remaining=0, reset=1800`.
+//! `RateLimit` and `RateLimit-Policy` of the IETF drafts:
+//! <https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/>. The newer drafts have a list of policies
+//! with names, `"day";r=0;t=1800`; the older ones have named members, `limit=100, remaining=0, reset=1800`.
 
 use super::{Headers, LimitSignal, Span, signal};
 
-/// More policies than anybody has.
+/// The most policies that are read, more than any provider has.
 const POLICIES_MAX: usize = 16;
 
 const DAY_S: f64 = 86_400.0;
 
-/// Longer than any window.
+/// The longest reset that is believed, longer than any window.
 const RESET_S_MAX: f64 = 32.0 * DAY_S;
 
 pub(super) fn read(headers: &Headers<'_>, now_ms: i64) -> Vec<LimitSignal> {
@@ -22,7 +22,7 @@ pub(super) fn read(headers: &Headers<'_>, now_ms: i64) -> Vec<LimitSignal> {
     }
 }
 
-/// What is told and in how many seconds it is over.
+/// A limit, and in how many seconds it resets.
 type InSeconds = (LimitSignal, Option<f64>);
 
 fn finished((signal, reset_s): InSeconds, now_ms: i64) -> LimitSignal {
@@ -32,7 +32,7 @@ fn finished((signal, reset_s): InSeconds, now_ms: i64) -> LimitSignal {
     LimitSignal { resets_at_ms: reset_ms.map(|reset_ms| now_ms.saturating_add(reset_ms)), is_reset: true, ..signal }
 }
 
-/// `limit=100, remaining=0, reset=1800`
+/// Reads `limit=100, remaining=0, reset=1800`.
 fn members(text: &str) -> Option<InSeconds> {
     let number = |name: &str| {
         let mut pairs = text.split(',').filter_map(|pair| pair.split_once('='));
@@ -42,7 +42,7 @@ fn members(text: &str) -> Option<InSeconds> {
     Some((signal, number("reset")))
 }
 
-/// `"day";r=0;t=1800`, and of the policy of that name `"day";q=100;w=86400`.
+/// Reads `"day";r=0;t=1800`, with the policy of that name, `"day";q=100;w=86400`.
 fn of_policy(item: &str, policies: &str, now_ms: i64) -> Option<LimitSignal> {
     let name = item.split(';').next()?.trim();
     let policy = policies.split(',').find(|policy| policy.split(';').next().is_some_and(|other| other.trim() == name));
@@ -66,7 +66,7 @@ fn parameter(item: &str, name: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// Of a limit: its window, its size, what is left, and when that ends.
+    /// A limit's window, its size, what is left, and when it resets.
     type Expected = (Option<Span>, Option<u64>, Option<u64>, Option<i64>);
 
     fn of(limits: &str, policies: &str) -> Vec<Expected> {
