@@ -51,7 +51,7 @@ impl spin_sdk::wasip3::exports::http::handler::Guest for Gateway {
 }
 
 thread_local! {
-    /// An export of a component has no `self`, so this is where the one instance lives. Only [`instance`] reads it.
+    /// An export of a component has no `self`, so this is where the one instance lives. Only the function `instance` reads it.
     static INSTANCE: RefCell<Option<Rc<Instance>>> = const { RefCell::new(None) };
 }
 

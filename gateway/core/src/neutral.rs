@@ -1,8 +1,8 @@
-//! The neutral form: what the four dialects have in common, in no dialect's words. Every reader fills it and every
+//! The neutral form: what the four dialects have in common, in a form of its own. Every reader fills it and every
 //! writer reads it, so that four readers and four writers make sixteen pairs.
 //!
-//! It holds what changes an answer's meaning. What only one dialect knows is dropped by its reader with a warning, or
-//! refused where dropping it would change what is asked.
+//! It holds what changes the meaning of an answer. What only one dialect has is dropped by its reader with a warning,
+//! or refused if dropping it would change the request.
 
 mod answer;
 pub(crate) mod cache;
@@ -37,54 +37,54 @@ use crate::dialect::Dialect;
 pub struct Request {
     /// The provider's own name for the model.
     pub model: String,
-    /// What the model takes in the provider's dialect.
+    /// The profile of the model.
     pub profile: Profile,
     /// Whether the answer is wanted as a stream.
     pub streamed: bool,
-    /// What stands before the conversation: OpenAI's leading system and developer messages, `instructions`, Anthropic's
-    /// `system`, Gemini's `systemInstruction`.
+    /// The instructions before the conversation: OpenAI's leading system and developer messages, `instructions`,
+    /// Anthropic's `system`, Gemini's `systemInstruction`.
     pub system: Vec<Part>,
     /// The conversation.
     pub messages: Vec<Message>,
     /// Tools that the model may call.
     pub tools: Vec<Tool>,
-    /// Whether the model has to call a tool.
+    /// Whether the model must call a tool.
     pub tool_choice: Option<ToolChoice>,
-    /// Whether the model may call several tools at once; absent: the dialect's own default, which is yes everywhere.
+    /// Whether the model may call several tools at once; absent for the dialect's default, which is yes everywhere.
     pub parallel_tools: Option<bool>,
     /// The form of the answer's text.
     pub format: Option<Format>,
     /// Whether and how hard to reason.
     pub reasoning: Option<Reasoning>,
-    /// Reasoning is to be left out of the answer; see [`AnswerContext`].
+    /// Whether reasoning is left out of the answer; see [`AnswerContext`].
     pub hides_reasoning: bool,
     /// Sampling parameters, as the numbers were written.
     pub sampling: Sampling,
-    /// Most tokens to generate.
+    /// The most tokens to generate.
     pub tokens_max: Option<u64>,
     /// Texts that end the answer.
     pub stop: Vec<String>,
-    /// How many answers are wanted; absent: one.
+    /// How many answers are wanted; absent for one.
     pub choices: Option<u64>,
     /// Who the client says its user is.
     pub user: Option<String>,
-    /// OpenAI's `verbosity`: how long the answer's text shall be.
+    /// OpenAI's `verbosity`: how long the text of the answer should be.
     pub verbosity: Option<String>,
-    /// Whether the answer may show pictures.
+    /// Whether the answer may contain pictures.
     pub pictures: bool,
-    /// OpenAI's `prompt_cache_key`: requests that begin alike.
+    /// OpenAI's `prompt_cache_key`, for requests that begin alike.
     pub cache_key: Option<String>,
-    /// OpenAI's `service_tier`: how fast and at what price.
+    /// OpenAI's `service_tier`: the speed and its price.
     pub service_tier: Option<String>,
-    /// OpenAI chat: the tools came as `functions`.
+    /// OpenAI chat: whether the tools came as `functions`.
     pub legacy_functions: bool,
-    /// Tools the caller has under another name or in another form than `tools` says.
+    /// Tools that the caller has under another name or in another form than in `tools`.
     pub aliases: Vec<Alias>,
 }
 
 impl Request {
-    /// Tells the model in words that JSON is asked for, where nobody has. OpenAI refuses to answer so to a prompt that does
-    /// not speak of it, which other dialects do not ask for. Only the beginning is looked at, so that what is added is the
+    /// Tells the model in the prompt that JSON is asked for, unless the prompt does so. OpenAI refuses to answer in
+    /// JSON otherwise, which other dialects do not. Only the beginning is searched, so that what is added stays the
     /// same at every later turn.
     pub(crate) fn speak_of_json(&mut self) {
         let first = self.messages.first().into_iter().flat_map(|message| &message.parts);
@@ -95,12 +95,12 @@ impl Request {
     }
 }
 
-/// Whose turn a message is.
+/// The author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// An instruction in the middle of a conversation.
     System,
-    /// The person, and the results of tools.
+    /// The user, or the results of tools.
     User,
     /// The model.
     Assistant,
@@ -109,16 +109,16 @@ pub enum Role {
 /// One turn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// Whose turn it is.
+    /// The author.
     pub role: Role,
-    /// What it is made of, in order.
+    /// The parts of its content, in order.
     pub parts: Vec<Part>,
 }
 
-/// A piece of a message or of an answer.
+/// A part of a message or of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Part {
-    /// Words.
+    /// Text.
     Text(String),
     /// A picture.
     Image {
@@ -136,42 +136,43 @@ pub enum Part {
     },
     /// A recording.
     Audio(Media),
-    /// The model calls a tool.
+    /// A call of a tool.
     ToolCall(ToolCall),
     /// What a tool returned.
     ToolResult(ToolResult),
     /// What the model reasoned before it answered.
     Reasoning(ReasoningPart),
-    /// The model's own words for not answering.
+    /// The model's refusal to answer.
     Refusal(String),
-    /// What stands before it shall be kept for the next request. Only in requests to providers that read it.
+    /// A mark: what precedes it should be cached for the next request. It only occurs in requests to providers that
+    /// read it.
     CacheMark(CacheFor),
 }
 
-/// How long what stands before a mark is kept.
+/// How long what precedes a mark is cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheFor {
-    /// Five minutes, as is usual.
+    /// Five minutes, which is the default.
     FiveMinutes,
     /// An hour, at twice the price of reading it anew.
     OneHour,
 }
 
-/// Bytes, or where they are.
+/// The bytes of a picture, document or recording, or their address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Media {
-    /// Inline.
+    /// The bytes.
     Base64 {
         /// Such as `image/png`.
         media_type: String,
-        /// In base64.
+        /// The bytes in base64.
         data: String,
     },
-    /// At an address the provider fetches itself.
+    /// An address that the provider fetches itself.
     Url {
         /// The address.
         url: String,
-        /// Where it is known.
+        /// The media type, if it is known.
         media_type: Option<String>,
     },
 }
@@ -179,41 +180,39 @@ pub enum Media {
 /// A call of a tool.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ToolCall {
-    /// What its result names. Readers of requests make one from the call's place where there is none; in answers it may
-    /// stay empty, and [`translate`](crate::translate) fills it from the call's own id.
+    /// The id that its result refers to. A reader of requests makes one from the call's place if there is none; in
+    /// answers it may stay empty, and [`translate`](crate::translate) fills it from the id of the request.
     pub id: String,
-    /// The tool.
+    /// The name of the tool.
     pub name: String,
-    /// JSON as text, as the model wrote it.
+    /// The arguments as JSON text, as the model wrote them.
     pub arguments: String,
     /// A provider's seal on the reasoning that led to the call (Gemini's `thoughtSignature`).
     pub signature: Option<Seal>,
 }
 
-/// What only the provider that made it can read: the seal on reasoning, or reasoning that is shown to nobody else.
-///
-/// Clients give seals back with the next request. In the body of another dialect a seal carries a prefix that says whose
-/// it is, so that it finds its way back and never reaches a provider that would refuse it.
+/// Something that only the provider that made it can read: the seal on reasoning, or reasoning that is shown to nobody.
+/// Clients send seals back with the next request. In the body of another dialect a seal has a prefix that says whose it
+/// is, so that it comes back to its provider and never reaches one that would refuse it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seal {
     /// The dialect of the provider that made it.
     pub by: Dialect,
-    /// As that provider wrote it.
+    /// The text that the provider wrote.
     pub text: String,
 }
 
-/// What every seal that stands in the body of another dialect begins with.
+/// The prefix of every seal in the body of another dialect.
 pub(crate) const SEAL_PREFIX: &str = "llmio:";
 
-/// The same in base64, which Gemini's clients want a seal to be.
+/// The prefix in base64, for Gemini's clients, which expect seals in base64.
 pub(crate) const SEAL_PREFIX_BASE64: &str = "bGxtaW86";
 
-/// Stands where reasoning that has no seal wants one in the dialects of Anthropic and Responses, so that it can be told
-/// from those that have.
+/// The mark of reasoning without a seal in the dialects of Anthropic and Responses, which require one.
 pub(crate) const UNSIGNED: &str = "llmio:unsigned";
 
 impl Seal {
-    /// A seal that stands in a body of the dialect `own`. Empty ones and [`UNSIGNED`] are none.
+    /// A seal in a body of the dialect `own`. Empty ones and [`UNSIGNED`] are none.
     pub(crate) fn read(own: Dialect, text: impl Into<String>) -> Option<Seal> {
         let mut text = text.into();
         for by in Dialect::ALL {
@@ -225,7 +224,7 @@ impl Seal {
         (!text.is_empty() && !text.starts_with(SEAL_PREFIX)).then_some(Seal { by: own, text })
     }
 
-    /// The seal in a request to a provider of the dialect `own`; absent where another made it.
+    /// The seal in a request to a provider of the dialect `own`; absent if another provider made it.
     pub(crate) fn for_provider(self, own: Dialect) -> Option<String> {
         (self.by == own).then_some(self.text)
     }
@@ -243,24 +242,25 @@ impl Seal {
 /// What a tool returned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolResult {
-    /// The call it answers.
+    /// The id of the call that it answers.
     pub id: String,
-    /// The tool's name, where the dialect says it or the call is in the conversation.
+    /// The tool's name, if the dialect has it or the call is in the conversation.
     pub name: Option<String>,
     /// Text, images and files.
     pub parts: Vec<Part>,
-    /// The tool failed.
+    /// Whether the tool failed.
     pub is_error: bool,
 }
 
 /// What the model reasoned before it answered.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReasoningPart {
-    /// Its text, or a summary of it.
+    /// The text of the reasoning, or a summary of it.
     pub text: String,
-    /// A provider's seal on it: Anthropic's `signature`, Gemini's `thoughtSignature`. Only its own provider reads it.
+    /// A provider's seal on it: Anthropic's `signature`, Gemini's `thoughtSignature`. Only that provider can read it.
     pub signature: Option<Seal>,
-    /// The reasoning in a form only its provider reads: Anthropic's `redacted_thinking`, OpenAI's `encrypted_content`.
+    /// The reasoning in a form that only its provider can read: Anthropic's `redacted_thinking`, OpenAI's
+    /// `encrypted_content`.
     pub sealed: Option<Seal>,
 }
 
@@ -271,29 +271,29 @@ pub struct Tool {
     pub name: String,
     /// What it does.
     pub description: Option<String>,
-    /// JSON Schema of its arguments.
+    /// The JSON Schema of its arguments.
     pub parameters: Option<Value>,
     /// Whether arguments must follow the schema exactly.
     pub strict: Option<bool>,
-    /// The tools up to this one shall be kept for the next request; see [`Part::CacheMark`].
+    /// Whether the tools up to this one should be cached for the next request, and how long; see [`Part::CacheMark`].
     pub cache: Option<CacheFor>,
 }
 
-/// A tool that the caller has under a name that the provider would refuse, or, of OpenAI Responses, in a form no other
-/// dialect knows. Calls of it go back as the caller has it.
+/// A tool whose name the provider would refuse, or, in OpenAI Responses, whose form no other dialect has. Its calls are
+/// translated back for the caller.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Alias {
-    /// The name the provider is given.
+    /// The name that the provider gets.
     pub given: String,
     /// The caller's own name.
     pub name: String,
-    /// The namespace the tool stands in.
+    /// The namespace that the tool belongs to.
     pub namespace: Option<String>,
-    /// Its input is plain text and no JSON.
+    /// Whether its input is plain text and not JSON.
     pub freeform: bool,
 }
 
-/// Whether the model has to call a tool.
+/// Whether the model must call a tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToolChoice {
     /// The model decides.
@@ -325,7 +325,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The same in words, for providers that cannot be told otherwise.
+    /// The format as an instruction in words, for providers that have no other way to say it.
     pub(crate) fn into_instruction(self) -> Part {
         Part::Text(match self {
             Format::JsonObject => "Answer with one JSON object and nothing else.".to_owned(),
@@ -341,16 +341,16 @@ impl Format {
 /// Whether and how hard to reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reasoning {
-    /// How hard, in words.
+    /// The effort.
     pub effort: Option<Effort>,
-    /// Most tokens to spend on it.
+    /// The most tokens to spend on reasoning.
     pub tokens_max: Option<u64>,
-    /// Whether it, or a summary of it, is wanted in the answer; absent: nothing was said.
+    /// Whether the answer should contain it, or a summary of it; absent if the request does not say.
     pub shown: Option<bool>,
 }
 
 impl Reasoning {
-    /// How hard, in words, also where it was said in tokens. `None`: as the model likes.
+    /// The effort, also if the request gives a number of tokens. `None` if the model may choose.
     pub(crate) fn effort_said(self) -> Option<Effort> {
         let by_tokens = |tokens| match tokens {
             0..=2048 => Effort::Low,
@@ -360,7 +360,8 @@ impl Reasoning {
         self.effort.or_else(|| self.tokens_max.map(by_tokens))
     }
 
-    /// How many tokens, also where it was said in words. The numbers are ours: no dialect says what its words cost.
+    /// The budget in tokens, also if the request gives an effort. The numbers are llmio's own, since no dialect says
+    /// what its efforts cost.
     pub(crate) fn budget(self) -> u64 {
         self.tokens_max.unwrap_or(match self.effort {
             Some(Effort::None) => 0,
@@ -393,14 +394,14 @@ pub struct Sampling {
 /// A request that a dialect cannot carry without changing its meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Untranslatable {
-    /// The member of the caller's body it is about.
+    /// The member of the caller's body that it is about.
     pub param: String,
     /// What to do about it.
     pub message: String,
 }
 
 impl Untranslatable {
-    /// The member `param` cannot be carried; `message` says what to do.
+    /// The error that the member `param` cannot be expressed; `message` says what to do.
     pub fn new(param: impl Into<String>, message: impl Into<String>) -> Self {
         Untranslatable { param: param.into(), message: message.into() }
     }

@@ -1,8 +1,8 @@
-//! Between dialects: what a caller writes in one, a provider of another reads, and the other way round.
+//! Translation between dialects: requests, answers, errors and streams.
 //!
-//! dialect → [`neutral`](crate::neutral) form → dialect: each dialect's room has one reader and one writer of requests, whole
-//! answers, errors and streams, so that four readers and four writers make sixteen pairs. A stream's reader and writer
-//! are pure machines, and any split of the input gives the same output.
+//! dialect → [`neutral`](crate::neutral) form → dialect: each dialect's room has one reader and one writer of requests,
+//! whole answers, errors and streams, so that four readers and four writers make sixteen pairs. The reader and writer
+//! of a stream are pure machines, and the same input gives the same output however it is split.
 //!
 #![doc = include_str!("translate/losses.md")]
 
@@ -34,16 +34,16 @@ use ids::ClientIds;
 use tool_schemas::HeldArguments;
 use whole::WholeWriter;
 
-/// From which dialect to which a request goes, and for which model.
+/// The direction of a translation, and the model that it is for.
 #[derive(Debug, Clone, Copy)]
 pub struct Direction<'a> {
     /// The caller's dialect.
     pub from: Dialect,
-    /// The provider's.
+    /// The provider's dialect.
     pub to: Dialect,
     /// The provider's own name for the model.
     pub model: &'a str,
-    /// The name that says what the model takes, which is the same unless the provider has its own for it.
+    /// The name of the model's profile, which is the same unless the provider has its own name for the model.
     pub profile: &'a str,
     /// Whether the answer is wanted as a stream: Gemini says so in its path and not in its body.
     pub streamed: bool,
@@ -52,7 +52,7 @@ pub struct Direction<'a> {
 /// A request in the provider's dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Translated {
-    /// JSON.
+    /// The body as JSON.
     pub body: Vec<u8>,
     /// What was left out or changed.
     pub warnings: Vec<String>,
@@ -68,12 +68,12 @@ pub struct Translated {
     pub renamed_keys: Vec<RenamedKeys>,
 }
 
-/// The request `body` for a provider of another dialect.
+/// Translates the request `body` for a provider of another dialect.
 pub fn request(direction: Direction<'_>, body: &[u8]) -> Result<Translated, Untranslatable> {
     request_paced(direction, body, Pace::default())
 }
 
-/// The same for who has other things to do meanwhile.
+/// Like [`request`], but calls `pace` now and then.
 pub fn request_paced(direction: Direction<'_>, body: &[u8], pace: Pace<'_>) -> Result<Translated, Untranslatable> {
     if json::is_too_intricate(body) {
         return Err(Untranslatable::new("", TOO_INTRICATE));
@@ -87,7 +87,7 @@ pub fn request_paced(direction: Direction<'_>, body: &[u8], pace: Pace<'_>) -> R
     direction.model.clone_into(&mut request.model);
     request.profile = Profile::of(direction.profile, direction.to);
     request.streamed = direction.streamed;
-    // An empty one asks for nothing.
+    // An empty text would end nothing.
     request.stop.retain(|text| !text.is_empty());
     tool_names::fit(&mut request, direction.to);
     let renamed_keys = tool_schemas::fit(&mut request, direction.to, &mut warnings);
@@ -119,7 +119,7 @@ pub fn request_paced(direction: Direction<'_>, body: &[u8], pace: Pace<'_>) -> R
     Ok(Translated { body, warnings, legacy_functions, aliases, hides_reasoning, call_ids, renamed_keys })
 }
 
-/// Leaves to OpenAI what only it knows, and what strict providers of its dialect refuse.
+/// Leaves out members for which only OpenAI has a use, and which strict providers of its dialect refuse.
 fn drop_openais_own(request: &mut Request, warnings: &mut Warnings) {
     if request.profile.openais_members {
         return;
@@ -157,20 +157,20 @@ const TOO_LARGE: &str =
 const TOO_INTRICATE: &str = "The body has more values than can be carried to a provider of another dialect. Send fewer, \
                              or send long lists as text.";
 
-/// Arguments of calls, which most dialects have as JSON and not as text.
+/// The arguments of calls, which most dialects have as JSON and not as text.
 fn arguments_in<'p>(parts: impl Iterator<Item = &'p Part>) -> impl Iterator<Item = &'p str> {
     parts.filter_map(|part| if let Part::ToolCall(call) = part { Some(call.arguments.as_str()) } else { None })
 }
 
-/// The request `body` for a provider of the caller's own dialect, which calls a model of this profile, without what earlier
-/// translations left in the conversation: that provider refuses reasoning that it did not seal. `None`: nothing was left, or
-/// there is more in it than can be looked at, and the bytes stay as they are.
+/// The request `body` for a provider of the caller's own dialect and a model of this profile, without what earlier
+/// translations left in the conversation, since that provider refuses reasoning that it did not seal. `None` if nothing
+/// was left, or if the body is too intricate to be read; then the bytes stay as they are.
 pub fn native(dialect: Dialect, profile: &str, body: &[u8]) -> Option<Vec<u8>> {
     native::clean(dialect, profile, body)
 }
 
-/// A provider's whole answer in the caller's dialect. `None`: it is no answer of the dialect `from`, or one of more values
-/// than can be carried.
+/// A provider's whole answer in the caller's dialect. `None` if it is no answer of the dialect `from`, or has too many
+/// values to be translated.
 pub fn answer(from: Dialect, to: Dialect, context: &AnswerContext, body: &[u8]) -> Option<Vec<u8>> {
     answer_and_losses(from, to, context, body).map(|(written, _)| written)
 }
@@ -251,22 +251,23 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// The record's words.
+    /// The warnings in a record.
     pub fn warnings(self) -> impl Iterator<Item = &'static str> {
         let values = self.of_values.then_some("dropped: a value of the answer that cannot be read");
         values.into_iter().chain(self.of_events.then_some("dropped: an event of the answer that is no JSON"))
     }
 }
 
-/// Where the caller is told nothing else, it is told the model as the provider names it, as in an answer that is passed on.
+/// If no model is known for the caller, it gets the name that the provider gives, as in an answer that is not
+/// translated.
 fn name_model(context: &mut AnswerContext, model: Option<String>) {
     if let (true, Some(model)) = (context.model.is_empty(), model) {
         context.model = model;
     }
 }
 
-/// Bytes of an answer that a writer may keep: those of Responses until the answer's end, arguments of a call for Gemini,
-/// parts that wait for others. An answer of 128,000 tokens has some 600 KiB, and a picture may have 32 MiB.
+/// The most bytes of an answer that a writer may hold: those of Responses until the answer's end, arguments of a call
+/// for Gemini, parts that wait for others. An answer of 128,000 tokens has some 600 KiB, and a picture may have 32 MiB.
 const HELD_BYTES_MAX: usize = 36 << 20;
 
 /// A streamed answer on its way from a provider of one dialect to a caller of another.
@@ -278,15 +279,15 @@ pub struct Stream {
     reader: Box<dyn ReadStream>,
     hidden: HiddenReasoning,
     ids: ClientIds,
-    /// Alternatives that have called a tool.
+    /// The alternatives that have called a tool.
     calling: BTreeSet<usize>,
     arguments: HeldArguments,
     halves: Halves,
     losses: Losses,
     writer: Box<dyn WriteStream>,
-    /// The provider's answer is complete, or it reported an error: what else it sends is passed over.
+    /// Whether the provider's answer is complete, or it reported an error. Whatever else it sends is passed over.
     is_over: bool,
-    /// It was over because of an error.
+    /// Whether it ended with an error.
     has_failed: bool,
 }
 
@@ -297,7 +298,7 @@ impl Stream {
         Self::written_by(writer, from, to, context)
     }
 
-    /// The same for a caller who asked for a whole answer: nothing comes out of it until all is there.
+    /// Like [`new`](Self::new), for a caller that asked for a whole answer: nothing comes out until all of it has come.
     pub fn gathering(from: Dialect, to: Dialect, context: AnswerContext) -> Self {
         Self::written_by(Box::new(WholeWriter::new(to, context.clone())), from, to, context)
     }
@@ -325,7 +326,7 @@ impl Stream {
         }
     }
 
-    /// Takes the provider's next bytes and gives the caller's.
+    /// Reads the provider's next bytes, and returns the caller's.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         for event in self.events.feed(bytes) {
@@ -341,7 +342,8 @@ impl Stream {
         out
     }
 
-    /// `is_last`: its blank line is missing, so that it may be the beginning of one that was cut.
+    /// Reads an event. `is_last` says that its blank line is missing, so that it may be the beginning of one that was
+    /// cut off.
     fn read(&mut self, event: &ServerEvent, is_last: bool) -> Vec<Event> {
         let data = event.data.trim_ascii();
         if json::is_too_intricate(data) {
@@ -356,7 +358,7 @@ impl Stream {
                 self.halves.are_expected |= has_halves;
                 self.reader.feed(&event.name, value)
             }
-            // Words that are no JSON are those of some proxy, and part of no dialect.
+            // Text that is no JSON comes from some proxy and belongs to no dialect.
             None if is_last || memchr::memchr(b'{', data).is_none() => {
                 self.losses.of_events |= !data.is_empty();
                 Vec::new()
@@ -365,18 +367,18 @@ impl Stream {
         }
     }
 
-    /// What of the answer could not be read.
+    /// The parts of the answer that could not be read.
     pub(crate) fn losses(&self) -> Losses {
         Losses { of_values: self.losses.of_values || self.halves.has_loss, ..self.losses }
     }
 
-    /// Bytes that are kept until more has come.
+    /// How many bytes are held until more has come.
     pub fn kept(&self) -> usize {
         self.events.kept() + self.writer.held() + self.arguments.held()
     }
 
-    /// The provider's stream has ended as it should: the caller's last bytes. Empty where the end was given already,
-    /// and where the answer was not complete: then the caller gets no end that would make it look so.
+    /// The caller's last bytes when the provider's stream has ended properly. Empty if the end was given already, or if
+    /// the answer was not complete, because no end may make it look so.
     pub fn end(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         if let Some(event) = self.events.end() {
@@ -388,20 +390,20 @@ impl Stream {
         out
     }
 
-    /// The caller's bytes for a stream that llmio itself has to break off: an error in the caller's dialect. Empty
-    /// where the end was given already.
+    /// The caller's bytes for a stream that llmio itself must break off: an error in the caller's dialect. Empty if the
+    /// end was given already.
     pub fn fail(&mut self, error: ApiError) -> Vec<u8> {
         let mut out = Vec::new();
         self.pass(vec![Event::Error(error)], &mut out);
         out
     }
 
-    /// Whether the caller's end marker or an error has been given, so that nothing may follow.
+    /// Whether the caller has its end marker or an error, so that nothing may follow.
     pub fn is_finished(&self) -> bool {
         self.is_over
     }
 
-    /// Whether that was an error.
+    /// Whether it ended with an error.
     pub fn has_failed(&self) -> bool {
         self.has_failed
     }
@@ -446,8 +448,8 @@ fn broken(message: &str) -> Vec<Event> {
     vec![Event::Error(ApiError::bad_gateway(message.to_owned()))]
 }
 
-/// Gives a tool call that has no id one that no other call of the conversation has: Anthropic refuses requests in which
-/// an id comes twice, and OpenAI ids longer than 40 characters.
+/// Gives a tool call without an id one that no other call of the conversation has. Anthropic refuses requests in which
+/// an id occurs twice, and OpenAI refuses ids longer than 40 characters.
 fn fill_call_id(id: &mut String, context: &AnswerContext, part: usize) {
     if id.is_empty() {
         let root: Vec<char> = context.id.chars().filter(char::is_ascii_alphanumeric).collect();

@@ -130,6 +130,17 @@ fn every_link_leads_to_a_file_and_a_heading_that_exist() {
 
 /// What a reader of one language must not miss that a reader of the other has: sections, samples and commands.
 #[test]
+fn every_path_that_contributing_names_exists() {
+    let contributing = read(".github/CONTRIBUTING.md");
+    let words = contributing.split('`').skip(1).step_by(2);
+    let paths: Vec<&str> = words.filter(|word| word.contains('/') && !word.contains(' ')).collect();
+    assert!(paths.len() >= 20, "{paths:?}");
+    for path in paths {
+        assert!(root().join(path).exists(), "there is no {path}");
+    }
+}
+
+#[test]
 fn the_chinese_readme_has_the_english_sections_samples_and_links() {
     let (english, chinese) = (read("README.md"), read("README.zh-CN.md"));
     let levels = |text: &str| -> Vec<usize> {

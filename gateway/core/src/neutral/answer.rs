@@ -1,4 +1,4 @@
-//! The neutral form of answers: whole, as the steps of a stream, and as errors.
+//! The neutral form of answers: whole ones, the events of a stream, and errors.
 
 use super::{ApiError, Media, Part, ReasoningPart, Seal, ToolCall};
 use crate::usage::Usage;
@@ -6,18 +6,18 @@ use crate::usage::Usage;
 /// A whole answer.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Answer {
-    /// The provider's id of it.
+    /// The id that the provider gave it.
     pub id: Option<String>,
-    /// The model as the provider names it.
+    /// The provider's name of the model.
     pub model: Option<String>,
-    /// One, unless more were asked for.
+    /// The alternatives: one, unless more were asked for.
     pub choices: Vec<Choice>,
-    /// What it used.
+    /// The usage.
     pub usage: Usage,
 }
 
 impl Answer {
-    /// The same answer as the steps of a stream.
+    /// The same answer as events of a stream.
     pub(crate) fn into_events(self) -> Vec<Event> {
         let mut events = vec![Event::Start { id: self.id, model: self.model }];
         let mut part = 0;
@@ -36,7 +36,7 @@ impl Answer {
                         (PartKind::Image { media_type, data }, String::new(), None)
                     }
                     Part::Image { media, .. } => (PartKind::Text, media.in_words(), None),
-                    // No stream of any dialect has these as its own kind of part.
+                    // No dialect has these as parts of a stream.
                     Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => {
                         continue;
                     }
@@ -60,7 +60,7 @@ impl Answer {
 /// One of an answer's alternatives.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Choice {
-    /// What it is made of, in order.
+    /// The parts of its content, in order.
     pub parts: Vec<Part>,
     /// Why it ended.
     pub finish: Option<Finish>,
@@ -69,23 +69,23 @@ pub struct Choice {
 /// Why an answer ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finish {
-    /// It was done.
+    /// The model was done.
     Stop,
-    /// One of the request's `stop` texts came; which one, where that is said.
+    /// One of the request's `stop` texts came. If the provider says which, this is it.
     StopSequence(Option<String>),
-    /// There was no room for more tokens.
+    /// The limit of tokens was reached.
     Length,
-    /// It calls tools.
+    /// The answer calls tools.
     ToolCalls,
     /// A provider's filter ended it, or the model refused.
     Filtered,
-    /// Anthropic's `pause_turn`: it would go on.
+    /// Anthropic's `pause_turn`: the model would continue.
     Paused,
 }
 
 impl Finish {
-    /// The reason of an answer that calls tools, or does not: providers say that it does where there is no call, and that
-    /// it is done where there is one. Clients wait for a call that was announced, and run none that was not.
+    /// The reason to end that fits an answer that calls tools, or does not: some providers report calls where there is
+    /// none, or no call where there is one. Clients wait for a call that is reported, and run none that is not.
     pub(crate) fn of(self, calls_tools: bool) -> Finish {
         match self {
             Finish::ToolCalls if !calls_tools => Finish::Stop,
@@ -95,67 +95,67 @@ impl Finish {
     }
 }
 
-/// One step of a streamed answer. Parts may overlap where the reader's dialect lets them (parallel tool calls of OpenAI
-/// chat); a writer whose dialect does not puts them in order with `sequence`. Every part that began ends before its
+/// One event of a streamed answer. Parts may overlap if the reader's dialect allows it (parallel tool calls of OpenAI
+/// chat); a writer whose dialect does not puts them in order with `sequence`. Every part that has begun ends before its
 /// choice finishes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The answer begins. Once, first.
+    /// The answer begins. This comes once, as the first event.
     Start {
-        /// The provider's id of it.
+        /// The id that the provider gave it.
         id: Option<String>,
-        /// The model as the provider names it.
+        /// The provider's name of the model.
         model: Option<String>,
     },
     /// A part begins. `part` numbers the parts of the whole answer from 0.
     Begin {
-        /// Its number.
+        /// The part's number.
         part: usize,
-        /// Which alternative it belongs to.
+        /// The choice that it belongs to.
         choice: usize,
-        /// What it is.
+        /// The kind of part.
         kind: PartKind,
     },
-    /// More of a text, of reasoning, of a refusal, or of a call's arguments.
+    /// More of a text, a reasoning, a refusal, or the arguments of a call.
     Delta {
-        /// The part.
+        /// The part's number.
         part: usize,
-        /// What is added.
+        /// The text to be added.
         text: String,
     },
-    /// The seal on reasoning or on a call. That on a call comes straight after its beginning.
+    /// The seal on a reasoning or a call. The seal on a call directly follows its beginning.
     Signature {
-        /// The part.
+        /// The part's number.
         part: usize,
         /// The whole seal.
         signature: Seal,
     },
     /// A part is complete.
     End {
-        /// The part.
+        /// The part's number.
         part: usize,
     },
     /// A choice is complete.
     Finish {
-        /// Which alternative.
+        /// The choice's number.
         choice: usize,
-        /// Why.
+        /// The reason.
         finish: Finish,
     },
-    /// What is used so far; a later one replaces what it knows of an earlier one.
+    /// The usage so far. A later report replaces what it knows of an earlier one.
     Usage(Usage),
     /// The provider reports an error inside the stream. Nothing follows.
     Error(ApiError),
-    /// The answer is complete. Once, last; a stream that ends without it was cut.
+    /// The answer is complete. This comes once, as the last event; a stream without it was cut off.
     Done,
 }
 
-/// What a streamed part is.
+/// The kind of a streamed part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PartKind {
-    /// Words.
+    /// Text.
     Text,
-    /// What the model reasons; sealed as a whole where only its provider reads it.
+    /// Reasoning; sealed as a whole if only its provider can read it.
     Reasoning {
         /// See [`ReasoningPart::sealed`].
         sealed: Option<Seal>,
@@ -164,12 +164,12 @@ pub enum PartKind {
     ToolCall {
         /// See [`ToolCall::id`].
         id: String,
-        /// The tool.
+        /// The name of the tool.
         name: String,
     },
-    /// The model's words for not answering.
+    /// The model's refusal to answer.
     Refusal,
-    /// A picture, whole: its end follows. One at an address is words.
+    /// A whole picture, whose end follows. A picture at an address is text.
     Image {
         /// Such as `image/png`.
         media_type: String,

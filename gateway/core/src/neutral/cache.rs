@@ -1,5 +1,5 @@
-//! Marks that say which part of a request a provider shall keep for the next one, as Anthropic writes them and all who
-//! serve its models. <https://platform.claude.com/docs/en/build-with-claude/prompt-caching>
+//! Marks that say which part of a request a provider should cache for the next one, as Anthropic and everybody who
+//! serves its models write them. <https://platform.claude.com/docs/en/build-with-claude/prompt-caching>
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use super::{CacheFor, Message, Object, Part};
 pub(crate) const MEMBER: &str = "cache_control";
 
 impl CacheFor {
-    /// Takes the mark that `members` have, if they have one.
+    /// Takes the mark of `members`, if they have one.
     pub(crate) fn take(members: &mut Object) -> Option<CacheFor> {
         let mark = members.shift_remove(MEMBER)?;
         (text(&mark, "type") == Some("ephemeral")).then(|| match text(&mark, "ttl") {
@@ -35,8 +35,8 @@ pub(crate) fn mark_end(messages: &mut [Message], cache: CacheFor) {
     }
 }
 
-/// Takes the mark at the very end. OpenRouter wants it at the top of the request, since a tool's message cannot have one.
-/// <https://openrouter.ai/docs/guides/best-practices/prompt-caching#anthropic-claude>
+/// Takes the mark at the very end. OpenRouter wants it at the top of the request, since the message of a tool cannot
+/// have one. <https://openrouter.ai/docs/guides/best-practices/prompt-caching#anthropic-claude>
 pub(crate) fn take_end(messages: &mut [Message]) -> Option<CacheFor> {
     let parts = &mut messages.last_mut()?.parts;
     match parts.pop()? {

@@ -1,26 +1,26 @@
 //! Cuts a stream of bytes into server-sent events, split anywhere: inside UTF-8, between CR and LF, in a field's name.
 //! <https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>
 //!
-//! The observer has its own reader, which looks into few lines and copies none. Here every event is parsed anyway, so
-//! that whole events are put together first.
+//! The observer has a reader of its own, which looks at few lines and copies none. Here every event is parsed anyway,
+//! so events are put together first.
 
 use super::ApiError;
 use crate::memory;
 use crate::scan::Braces;
 
-/// An event may have this many bytes of data: a picture in base64 is one event. A longer one ends the stream with an
-/// error, since what came of it would be half an answer.
+/// The most bytes of data in an event: a picture in base64 is one event. A longer event ends the stream with an error,
+/// since the client would otherwise get half an answer.
 const EVENT_BYTES_MAX: usize = 32 << 20;
 
-/// What the line's buffer may keep for the next line.
+/// How much memory the buffer keeps for the next line.
 const LINE_BYTES_KEPT: usize = 16 << 10;
 
 /// One event.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct ServerEvent {
-    /// What stands behind `event:`; empty where nothing does.
+    /// The text after `event:`; empty if there is none.
     pub(crate) name: String,
-    /// The lines behind `data:`, joined by line feeds.
+    /// The lines after `data:`, joined by line feeds.
     pub(crate) data: Vec<u8>,
 }
 
@@ -30,15 +30,15 @@ pub(crate) struct Events {
     line: Vec<u8>,
     event: ServerEvent,
     has_data: bool,
-    /// The last byte was a CR: an LF that follows it belongs to the same line end.
+    /// Whether the last byte was a CR, so that an LF after it belongs to the same line end.
     after_cr: bool,
-    /// A line has been read: only before the first may a byte order mark stand.
+    /// Whether a line has been read. A byte order mark can only precede the first one.
     is_past_first: bool,
     is_broken: bool,
 }
 
 impl Events {
-    /// Takes the next bytes and gives the events that are complete. An error ends the stream.
+    /// Reads the next bytes and returns the complete events. An error ends the stream.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<Result<ServerEvent, ApiError>> {
         let mut events = Vec::new();
         let mut rest = bytes;
@@ -75,12 +75,12 @@ impl Events {
         events
     }
 
-    /// Bytes of the event that has begun.
+    /// How many bytes of the present event are held.
     pub(crate) fn kept(&self) -> usize {
         self.line.capacity() + self.event.data.capacity()
     }
 
-    /// The stream has ended: the last event where its blank line is missing.
+    /// Ends the stream, and returns the last event if its blank line is missing.
     pub(crate) fn end(&mut self) -> Option<ServerEvent> {
         let line = std::mem::take(&mut self.line);
         if !line.is_empty() {
@@ -109,7 +109,7 @@ impl Events {
             }
             b"event" => self.event.name = String::from_utf8_lossy(value).into_owned(),
             b"id" | b"retry" | b"" => {}
-            // Some providers write a line feed inside a text as it is: then this is the rest of that text.
+            // Some providers write a line feed inside a text without an escape; then this is the rest of that text.
             _ if self.has_data && !is_whole(&self.event.data) => {
                 self.event.data.push(b'\n');
                 self.event.data.extend_from_slice(line);
@@ -120,7 +120,7 @@ impl Events {
     }
 }
 
-/// Whether nothing can be missing of an event's data.
+/// Whether the data of an event are complete.
 fn is_whole(data: &[u8]) -> bool {
     let mut braces = Braces::default();
     braces.read(&String::from_utf8_lossy(data));

@@ -1,19 +1,19 @@
-//! Puts a whole answer together from the steps of a stream.
+//! Puts a whole answer together from the events of a stream.
 
 use super::sequence::bytes_of;
 use super::{Answer, Choice, Event, Media, Part, PartKind, ReasoningPart, ToolCall};
 
-/// What has come of an answer.
+/// The part of an answer that has come.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
     answer: Answer,
-    /// Where each part stands: its choice, and its place in it.
+    /// Where each part belongs: its choice, and its place in that.
     places: Vec<(usize, usize)>,
     held: usize,
 }
 
 impl Gathered {
-    /// Takes the next step.
+    /// Adds the next event.
     pub(crate) fn take(&mut self, event: Event) {
         self.held += bytes_of(&event);
         match event {
@@ -40,12 +40,12 @@ impl Gathered {
         }
     }
 
-    /// Bytes of what is kept.
+    /// How many bytes are held.
     pub(crate) fn held(&self) -> usize {
         self.held
     }
 
-    /// All that has come.
+    /// The answer of all events so far.
     pub(crate) fn into_answer(self) -> Answer {
         self.answer
     }
@@ -67,7 +67,7 @@ impl Gathered {
         }
     }
 
-    /// Readers give no more than 128.
+    /// The choice of this number. Readers produce at most 128.
     fn choice(&mut self, choice: usize) -> Option<&mut Choice> {
         if self.answer.choices.len() <= choice {
             self.answer.choices.resize_with(choice + 1, Choice::default);

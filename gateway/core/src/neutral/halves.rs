@@ -1,5 +1,5 @@
-//! Joins the halves of a surrogate pair that came in two events of a stream: some providers cut texts between two units of
-//! UTF-16.
+//! Joins the halves of a surrogate pair that came in two events of a stream, since some providers cut text between two
+//! units of UTF-16.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use super::lenient::{half_of, is_second};
 #[derive(Debug, Default)]
 pub(crate) struct Halves {
     waiting: BTreeMap<usize, u32>,
-    /// Halves have come: until then no text is looked through.
+    /// Whether any halves have come. Until then no text is searched.
     pub(crate) are_expected: bool,
-    /// One had no counterpart.
+    /// Whether a half had no counterpart.
     pub(crate) has_loss: bool,
 }
 
 impl Halves {
-    /// The events that follow from one whose texts may hold halves.
+    /// The events that follow from an event whose texts may contain halves.
     pub(crate) fn join(&mut self, event: Event) -> [Option<Event>; 2] {
         if !self.are_expected {
             return [Some(event), None];

@@ -1,5 +1,5 @@
-//! Members of JSON objects, taken out rather than copied: a picture in base64 may be megabytes. A member of another type
-//! than the one asked for stays, so that [`drop_rest`] reports it.
+//! Takes members out of JSON objects without copying them, since a picture in base64 may be megabytes. A member of
+//! another type than expected stays, so that [`drop_rest`] warns about it.
 
 use std::io;
 
@@ -10,23 +10,22 @@ use crate::memory;
 use crate::pace::Pace;
 use crate::scan::end_of_string;
 
-/// What is parsed at once may have this many values and names. One takes up to some two hundred bytes as a tree, even
-/// where it is two bytes of text (`0,`), and a guest has 256 MiB. Long conversations with
-/// many tools stay far below.
+/// How many values and names may be parsed at once. As a tree, one takes up to some two hundred bytes, even if it is
+/// two bytes of text (`0,`), and a guest has 256 MiB. Long conversations with many tools stay far below.
 const NODES_MAX: usize = 200_000;
 
-/// Whether a text of JSON is more than may be parsed: told before it is, in one pass that skips texts, so that a
+/// Whether JSON has too many values to be parsed. One pass that skips strings tells this before parsing, so that a
 /// picture in base64 costs nothing.
 pub(crate) fn is_too_intricate(json: &[u8]) -> bool {
     count_nodes(json) > NODES_MAX
 }
 
-/// The same of several that are parsed one by one and kept together.
+/// Whether several texts, which are parsed one by one and kept, have too many values together.
 pub(crate) fn are_too_intricate<'t>(texts: impl Iterator<Item = &'t str>) -> bool {
     texts.map(|text| count_nodes(text.as_bytes())).sum::<usize>() > NODES_MAX
 }
 
-/// At least as many as `json` has values and names, whether it is JSON or not.
+/// An upper bound for the values and names in `json`, whether it is JSON or not.
 fn count_nodes(json: &[u8]) -> usize {
     let mut nodes = 0;
     let mut rest = json;
@@ -41,11 +40,11 @@ fn count_marks(outside: &[u8]) -> usize {
     outside.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count()
 }
 
-/// A text that is written may have so many bytes: in another dialect JSON may stand in a text where it was JSON before,
-/// with an escape for each quote.
+/// The longest text that is written. In another dialect, JSON may become the contents of a string, with an escape for
+/// each quote.
 const WRITTEN_BYTES_MAX: usize = 44 << 20;
 
-/// The text of a value; `None` where it is too long, or there is no memory for it. `about` is how long it may be.
+/// The text of a value; `None` if it is too long or there is no memory for it. `about` is its expected length.
 pub(crate) fn written(value: &Value, about: usize, pace: Pace<'_>) -> Option<Vec<u8>> {
     let mut text = Text { bytes: Vec::new(), pace };
     text.bytes.try_reserve_exact(about).ok()?;
@@ -53,7 +52,7 @@ pub(crate) fn written(value: &Value, about: usize, pace: Pace<'_>) -> Option<Vec
     Some(text.bytes)
 }
 
-/// A text that grows where there is memory for it: one that grows by itself doubles, and traps where that does not fit.
+/// A text that grows only while there is memory for it. An ordinary string doubles, and traps if there is none.
 struct Text<'p> {
     bytes: Vec<u8>,
     pace: Pace<'p>,
@@ -82,13 +81,13 @@ pub(crate) fn object(value: Value, param: &str) -> Result<Object, Untranslatable
     }
 }
 
-/// An object of these members. Unlike `json!` it moves what it is given.
+/// An object of these members. Unlike `json!` it moves the values.
 pub(crate) fn from_members<const N: usize>(members: [(&str, Value); N]) -> Value {
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// A call's arguments as an object, as all dialects but OpenAI's have them. A model may have written something else: it
-/// is shown what it wrote.
+/// The arguments of a call as an object, as all dialects but OpenAI's have them. If a model wrote something else, it is
+/// shown what it wrote.
 pub(crate) fn arguments(text: &str) -> Value {
     match parse(text) {
         Some(Value::Object(members)) => Value::Object(members),
@@ -97,8 +96,8 @@ pub(crate) fn arguments(text: &str) -> Value {
     }
 }
 
-/// Arguments as text, as OpenAI's dialects have them. Some write the object itself, and others the text where an object
-/// belongs.
+/// The arguments of a call as text, as OpenAI's dialects have them. Some providers write the object itself, and others
+/// a text in place of an object.
 pub(crate) fn arguments_text(value: Value) -> String {
     match value {
         Value::String(text) => text,
@@ -107,7 +106,7 @@ pub(crate) fn arguments_text(value: Value) -> String {
     }
 }
 
-/// The value a text of JSON holds, unless it is [too intricate](is_too_intricate).
+/// The value of a JSON text, unless it is [too intricate](is_too_intricate).
 pub(crate) fn parse(text: &str) -> Option<Value> {
     if is_too_intricate(text.as_bytes()) {
         return None;
@@ -115,7 +114,7 @@ pub(crate) fn parse(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok()
 }
 
-/// Takes a member that is text.
+/// Takes a member that is a string.
 pub(crate) fn take_text(members: &mut Object, name: &str) -> Option<String> {
     match members.get_mut(name)? {
         Value::String(text) => {
@@ -165,19 +164,19 @@ pub(crate) fn take_count(members: &mut Object, name: &str) -> Option<u64> {
     Some(count)
 }
 
-/// Takes a member that is true or false.
+/// Takes a member that is a boolean.
 pub(crate) fn take_flag(members: &mut Object, name: &str) -> Option<bool> {
     let flag = members.get(name)?.as_bool()?;
     members.shift_remove(name);
     Some(flag)
 }
 
-/// A member that is text, where it stands.
+/// A member that is a string, without taking it.
 pub(crate) fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
     value.get(name)?.as_str()
 }
 
-/// Reports every member that was not taken, unless it says nothing: null, false or empty.
+/// Warns about every member that was not taken, unless it is null, false or empty.
 pub(crate) fn drop_rest(members: &Object, warnings: &mut Warnings) {
     for (name, value) in members {
         let says_nothing = match value {

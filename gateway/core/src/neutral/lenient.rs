@@ -1,22 +1,22 @@
-//! Reads what is nearly JSON: a value that cannot be read must not take the words beside it along.
+//! Reads text that is almost JSON, because one value that cannot be read must not spoil the text beside it.
 //!
-//! Providers write numbers as their language does (`NaN`, `-Infinity`), control characters as they are, texts that are no
-//! UTF-8, and cut a text between the two halves of a surrogate pair. Everything is read as JSON first; only what is none is
-//! gone through and written as JSON.
+//! Providers write numbers as their programming language does (`NaN`, `-Infinity`), control characters without escapes,
+//! and text that is not UTF-8, and they cut text between the halves of a surrogate pair. Everything is first read as
+//! JSON; only if that fails, it is corrected.
 
 use serde_json::Value;
 
-/// What was read.
+/// The value, and what was lost.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Lenient {
     pub(crate) value: Value,
-    /// A value or a character could not be read.
+    /// Whether a value or a character could not be read.
     pub(crate) has_loss: bool,
-    /// A text ends or begins with half a surrogate pair, which [`halves`](super::halves) may join.
+    /// Whether a text ends or begins with half a surrogate pair, which [`halves`](super::halves) may join.
     pub(crate) has_halves: bool,
 }
 
-/// The data of an event, whose texts may go on in the next; `None`: it cannot be read at all.
+/// The data of an event, whose texts may continue in the next event; `None` if it cannot be read at all.
 pub(crate) fn event(data: &[u8]) -> Option<Lenient> {
     read(data, true)
 }
@@ -39,7 +39,7 @@ fn read(data: &[u8], keeps_halves: bool) -> Option<Lenient> {
     Some(Lenient { value, has_loss: mending.has_loss, has_halves: mending.has_halves })
 }
 
-/// Half a surrogate pair, which no text can hold, as a character that can: one of the last private ones.
+/// Half of a surrogate pair, which no text can hold, is written as one of the last private characters.
 const HALVES: u32 = 0x10_F800;
 const SURROGATES: std::ops::Range<u32> = 0xD800..0xE000;
 const LOW_SURROGATES: std::ops::Range<u32> = 0xDC00..0xE000;
@@ -54,7 +54,7 @@ pub(crate) fn half_of(character: char) -> Option<u32> {
     SURROGATES.contains(&unit).then_some(unit)
 }
 
-/// Whether it is the second of its pair.
+/// Whether it is the second half of a pair.
 pub(crate) fn is_second(unit: u32) -> bool {
     LOW_SURROGATES.contains(&unit)
 }
@@ -101,7 +101,7 @@ impl Mending {
         }
     }
 
-    /// What stands in quotes, to the one that closes it; what follows that is given back.
+    /// Reads a string up to its closing quote, and returns what follows.
     fn string<'t>(&mut self, text: &'t str) -> &'t str {
         let mut rest = text;
         let mut is_first = true;
@@ -127,7 +127,7 @@ impl Mending {
         rest
     }
 
-    /// What stands behind a backslash. One before anything else than an escape stands for itself.
+    /// Reads what follows a backslash. A backslash that begins no escape stands for itself.
     fn escape<'t>(&mut self, text: &'t str, is_first: bool) -> &'t str {
         match text.chars().next() {
             Some(plain @ ('"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't')) => {
@@ -178,7 +178,7 @@ impl Mending {
     }
 }
 
-/// `u` and four digits.
+/// The length of `u` and four digits.
 const ESCAPE_BYTES: usize = 5;
 
 fn unit(text: &str) -> Option<u32> {

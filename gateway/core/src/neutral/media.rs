@@ -6,8 +6,8 @@ use base64::prelude::BASE64_STANDARD;
 use super::Media;
 
 impl Media {
-    /// What an address leads to: itself, or the bytes of a data URL. `None`: a data URL that is not in base64.
-    /// <https://www.rfc-editor.org/rfc/rfc2397>
+    /// The media of an address: the address itself, or the bytes of a data URL. `None` for a data URL that is not in
+    /// base64. <https://www.rfc-editor.org/rfc/rfc2397>
     pub(crate) fn from_url(mut url: String) -> Option<Media> {
         if !url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
             return Some(Media::Url { url, media_type: None });
@@ -21,8 +21,8 @@ impl Media {
         Some(Media::Base64 { media_type: media_type.to_ascii_lowercase(), data })
     }
 
-    /// What a client reads that has no place for a picture in an answer. The picture itself, in base64, would come back as
-    /// words with every further request.
+    /// A text in place of a picture, for clients whose dialect has no place for one in an answer. The picture in base64
+    /// would come back as text with every further request.
     pub(crate) fn in_words(&self) -> String {
         match self {
             Media::Url { url, .. } => format!("![picture]({url})"),
@@ -32,7 +32,7 @@ impl Media {
         }
     }
 
-    /// An address that leads to it.
+    /// An address or data URL of the media.
     pub(crate) fn into_url(self) -> String {
         match self {
             Media::Url { url, .. } => url,
@@ -45,7 +45,7 @@ impl Media {
     }
 }
 
-/// The text that stands in base64. `None`: it is none.
+/// The text that is encoded in base64; `None` if it is no text.
 pub(crate) fn text_of(data: &str) -> Option<String> {
     String::from_utf8(BASE64_STANDARD.decode(data).ok()?).ok()
 }

@@ -1,17 +1,17 @@
-//! A JSON object whose members a reader takes out one by one, each in any spelling, so that what is left at the end is
-//! exactly what the reader does not know.
+//! A JSON object whose members a reader takes out one by one, in any spelling, so that what remains is exactly what the
+//! reader does not know.
 
 use serde_json::{Number, Value};
 
 use super::json;
 use super::{Object, Warnings};
 
-/// What of an object has not been read yet.
+/// The members that have not been read yet.
 #[derive(Debug, Default)]
 pub(crate) struct Members(Object);
 
 impl Members {
-    /// The members of `value`; none where it is no object.
+    /// The members of `value`; none if it is no object.
     pub(crate) fn of(value: Value) -> Self {
         match value {
             Value::Object(members) => Members(members),
@@ -35,12 +35,12 @@ impl Members {
         self.find(name, json::take_text)
     }
 
-    /// Takes a list; empty where there is none.
+    /// Takes a list; empty if there is none.
     pub(crate) fn list(&mut self, name: &str) -> Vec<Value> {
         self.find(name, json::take_list).unwrap_or_default()
     }
 
-    /// Takes an object; empty where there is none.
+    /// Takes an object; empty if there is none.
     pub(crate) fn object(&mut self, name: &str) -> Members {
         self.find(name, json::take_object).map(Members).unwrap_or_default()
     }
@@ -55,31 +55,31 @@ impl Members {
         self.find(name, json::take_count).or_else(|| self.text(name)?.parse().ok())
     }
 
-    /// Takes what is true or false.
+    /// Takes a boolean.
     pub(crate) fn flag(&mut self, name: &str) -> Option<bool> {
         self.find(name, json::take_flag)
     }
 
-    /// Takes and forgets what no other dialect needs and no one misses.
+    /// Takes and drops members that no other dialect needs and nobody misses.
     pub(crate) fn ignore(&mut self, names: &[&str]) {
         for name in names {
             self.take(name);
         }
     }
 
-    /// The names of what was not taken.
+    /// The names of the members that were not taken.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// Reports what was not taken, by its path where it stands deeper.
+    /// Warns about the members that were not taken, with their path if they are nested.
     pub(crate) fn drop_rest(self, path: &str, warnings: &mut Warnings) {
         let named = self.0.into_iter().map(|(name, value)| (format!("{path}{name}"), value));
         json::drop_rest(&named.collect(), warnings);
     }
 }
 
-/// `None`: it is snake case already.
+/// A name in snake case; `None` if it is so already.
 fn snake_case(name: &str) -> Option<String> {
     let mut snake = String::with_capacity(name.len() + 4);
     for letter in name.chars() {

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 
 use super::{Message, Part, Role, ToolResult, Warnings};
 
-/// What a call gets that has no result.
+/// The result that a call without one gets.
 pub(super) const NO_RESULT: &str = "There is no result of this call.";
 
-/// Gives every call a result and makes words of every result that answers none, in a conversation whose results stand
-/// behind their calls; see [`results_behind_calls`](super::turns::results_behind_calls). What is added depends on nothing
-/// that comes later, so that it is the same at every further turn.
+/// Gives every call a result, and turns every result without a call into text, in a conversation whose results follow
+/// their calls (see [`results_behind_calls`](super::turns::results_behind_calls)). What is added depends on nothing
+/// that comes later, so that it stays the same at every further turn.
 pub(crate) fn mend(messages: &mut Vec<Message>, warnings: &mut Warnings) {
     let mut mended: Vec<Message> = Vec::with_capacity(messages.len());
     let mut open = OpenCalls::default();
@@ -29,12 +29,12 @@ pub(crate) fn mend(messages: &mut Vec<Message>, warnings: &mut Warnings) {
     *messages = mended;
 }
 
-/// The calls of a turn that wait for their results.
+/// The calls of a turn that have no result yet.
 #[derive(Default)]
 struct OpenCalls {
-    /// Id and name of each call, in order.
+    /// The id and name of each call, in order.
     calls: Vec<(String, String)>,
-    /// How many of an id are not answered yet.
+    /// How many calls of each id have no result yet.
     unanswered: HashMap<String, usize>,
 }
 
@@ -50,7 +50,7 @@ impl OpenCalls {
         open
     }
 
-    /// Takes the user's parts. Where they say more than results, nothing else answers the calls.
+    /// Takes the user's parts. If they contain more than results, no later message can answer the calls.
     fn answer(&mut self, parts: Vec<Part>, warnings: &mut Warnings) -> Vec<Part> {
         let (mut results, mut others) = (Vec::new(), Vec::new());
         for part in parts {
@@ -75,7 +75,7 @@ impl OpenCalls {
         results
     }
 
-    /// The turn is over: what was not answered is said to be so.
+    /// Ends the turn, and adds the missing results.
     fn close(&mut self, mended: &mut Vec<Message>, warnings: &mut Warnings) {
         let missing = self.missing(warnings);
         if missing.is_empty() {
@@ -87,7 +87,8 @@ impl OpenCalls {
         }
     }
 
-    /// Results for all that have none, in the order of the calls. The first calls of an id are the ones that were answered.
+    /// Results for all calls that have none, in the order of the calls. Of calls with the same id, the first ones count
+    /// as answered.
     fn missing(&mut self, warnings: &mut Warnings) -> Vec<Part> {
         let mut missing = Vec::new();
         for (id, name) in std::mem::take(&mut self.calls).into_iter().rev() {
@@ -104,7 +105,7 @@ impl OpenCalls {
     }
 }
 
-/// A result as its reader understands it without the call.
+/// A result as text, for a model that does not see the call.
 fn in_words(result: ToolResult) -> impl Iterator<Item = Part> {
     let of = result.name.map(|name| format!(" {name}")).unwrap_or_default();
     let how = if result.is_error { "error" } else { "result" };

@@ -1,4 +1,4 @@
-//! What the dialects demand of JSON Schemas: each its own subset.
+//! What each dialect requires of JSON Schemas.
 
 mod enums;
 mod names;
@@ -15,11 +15,11 @@ pub(crate) use top::flatten_top;
 
 use super::Object;
 
-/// The keywords under which a schema has further ones.
+/// The keywords whose values are schemas or contain some.
 const NESTED: [&str; 8] = ["properties", "items", "anyOf", "oneOf", "allOf", "$defs", "definitions", "prefixItems"];
 
-/// The keywords of Anthropic's structured output. It refuses others, of which its own SDKs tell the model in the
-/// description: <https://github.com/anthropics/anthropic-sdk-python/blob/main/src/anthropic/lib/_parse/_transform.py>.
+/// The keywords that Anthropic's structured output accepts. Its own SDKs move all others into the description:
+/// <https://github.com/anthropics/anthropic-sdk-python/blob/main/src/anthropic/lib/_parse/_transform.py>.
 const KNOWN_TO_ANTHROPIC: [&str; 17] = [
     "type",
     "properties",
@@ -40,18 +40,18 @@ const KNOWN_TO_ANTHROPIC: [&str; 17] = [
     "description",
 ];
 
-/// Keywords that say nothing of the answer.
+/// Keywords that do not restrict the answer.
 const SAY_NOTHING: [&str; 3] = ["$schema", "$id", "$comment"];
 
-/// The formats of texts that Anthropic's structured output knows.
+/// The formats of strings that Anthropic's structured output accepts.
 const FORMATS: [&str; 10] =
     ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 
-/// Keywords with which OpenAI takes no schema as `strict`.
+/// Keywords with which OpenAI accepts no schema as `strict`.
 const UNKNOWN_TO_STRICT: [&str; 4] = ["oneOf", "allOf", "not", "patternProperties"];
 
-/// Whether [`make_plain`] leaves of the schema what it is for: Anthropic's structured output knows closed objects alone, and
-/// one whose members have names of the model's choice, closed, is an empty one.
+/// Whether [`make_plain`] keeps the purpose of the schema: Anthropic's structured output only has closed objects, and
+/// an object whose members the model names would be empty if it were closed.
 pub(crate) fn can_be_plain(schema: &Value) -> bool {
     let Some(members) = schema.as_object() else { return true };
     let has_properties = members.get("properties").and_then(Value::as_object).is_some_and(|all| !all.is_empty());
@@ -63,8 +63,8 @@ pub(crate) fn can_be_plain(schema: &Value) -> bool {
     !(is_object(members) && is_open) && nested(members).all(can_be_plain)
 }
 
-/// Makes a schema one that Anthropic takes for structured output: objects are closed, `oneOf` is `anyOf`, and what it does
-/// not know stands in the description. True where there was such a thing.
+/// Changes a schema into one that Anthropic accepts for structured output: objects are closed, `oneOf` becomes `anyOf`,
+/// and unknown keywords move into the description. Returns whether there were any.
 /// <https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations>
 pub(crate) fn make_plain(schema: &mut Value) -> bool {
     let Some(members) = schema.as_object_mut() else { return false };
@@ -89,13 +89,13 @@ pub(crate) fn make_plain(schema: &mut Value) -> bool {
     limited
 }
 
-/// Makes all of them plain, unlike `any`, which would stop at the first that had a limit.
+/// Makes all of them plain. `any` would stop at the first that had a limit.
 fn count_limited<'s>(schemas: impl Iterator<Item = &'s mut Value>) -> usize {
     schemas.map(make_plain).filter(|limited| *limited).count()
 }
 
-/// Makes a tool's schema one that OpenAI takes, which every other dialect's are not: it is of an object that names its
-/// properties, if there are none as `{}`, and lists inside of it say what they are of.
+/// Changes a tool's schema into one that OpenAI accepts: it describes an object with `properties`, even if these are
+/// empty, and lists in it have `items`.
 pub(crate) fn complete_parameters(schema: &mut Value) {
     if !schema.is_object() {
         *schema = Value::Object(Object::new());
@@ -122,7 +122,7 @@ fn complete_lists(schema: &mut Value) {
     }
 }
 
-/// Moves what Anthropic does not know into the description. True where there was such a thing.
+/// Moves keywords that Anthropic does not know into the description. Returns whether there were any.
 fn describe_unknown(members: &mut Object) -> bool {
     let is_unknown = |name: &str, value: &Value| match name {
         "format" => !value.as_str().is_some_and(|format| FORMATS.contains(&format)),
@@ -146,7 +146,7 @@ fn describe_unknown(members: &mut Object) -> bool {
     true
 }
 
-/// Whether OpenAI takes the schema as `strict`: every object is closed and requires each of its properties.
+/// Whether OpenAI accepts the schema as `strict`: every object is closed and requires all its properties.
 /// <https://platform.openai.com/docs/guides/structured-outputs#supported-schemas>
 pub(crate) fn is_strict(schema: &Value) -> bool {
     let Some(members) = schema.as_object() else { return true };
@@ -154,7 +154,7 @@ pub(crate) fn is_strict(schema: &Value) -> bool {
     is_within && nested(members).all(is_strict) && (!is_object(members) || requires_all(schema))
 }
 
-/// The schemas that stand directly in one, under whatever keyword.
+/// The schemas directly inside a schema, under any keyword.
 fn all_nested_mut(members: &mut Object) -> Vec<&mut Value> {
     const ONE: [&str; 8] = ["items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames"];
     const NAMED: [&str; 2] = ["patternProperties", "dependentSchemas"];
@@ -173,7 +173,7 @@ fn all_nested_mut(members: &mut Object) -> Vec<&mut Value> {
     found
 }
 
-/// The schemas that stand directly in one.
+/// The schemas directly inside a schema.
 fn nested(members: &Object) -> impl Iterator<Item = &Value> {
     NESTED.iter().filter_map(|name| Some((*name, members.get(*name)?))).flat_map(|(name, value)| match value {
         Value::Array(schemas) => schemas.iter().collect(),
@@ -187,7 +187,8 @@ fn is_object(schema: &Object) -> bool {
     is_of(schema, "object")
 }
 
-/// Also one of `["object", "null"]`, as optional ones are written for OpenAI.
+/// Whether a schema has this type, also as one of `["object", "null"]`, which is how optional values are written for
+/// OpenAI.
 fn is_of(schema: &Object, kind: &str) -> bool {
     match schema.get("type") {
         Some(Value::String(word)) => word == kind,

@@ -1,5 +1,5 @@
-//! Seals in dialects with one place for them: Responses' `encrypted_content`, Gemini's `thoughtSignature`. There a seal
-//! of another provider is written with what it is a seal on, since the place does not say.
+//! Seals in dialects that have a single place for them: Responses' `encrypted_content`, Gemini's `thoughtSignature`. A
+//! seal of another provider is written there together with what it seals, since the place does not tell.
 
 use crate::dialect::Dialect;
 
@@ -9,16 +9,16 @@ const SIGNATURE: &str = "llmio:signature:";
 const WHOLE: &str = "llmio:whole:";
 const CALL: &str = "llmio:call:";
 
-/// What the one place for seals held.
+/// The contents of the single place for seals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Sealed {
-    /// On the reasoning it stands with.
+    /// The seal on the reasoning that it accompanies.
     Signature(Seal),
-    /// The reasoning itself.
+    /// Reasoning that is sealed as a whole.
     Whole(Seal),
-    /// On a call, by the call's id.
+    /// The seal on a call, with the call's id.
     Call(String, Seal),
-    /// The dialect's own, which says by its place what it is.
+    /// A seal of the dialect's own, whose meaning follows from its place.
     Own(Seal),
 }
 
@@ -44,12 +44,12 @@ fn written(kind: &str, seal: Seal, own: Dialect) -> String {
     if is_own { text } else { format!("{kind}{text}") }
 }
 
-/// The seal on a call, for a dialect whose calls have no place for it. No seal has a space in it; an id may have.
+/// The seal on a call, for a dialect whose calls have no place for it. A seal contains no space; an id may.
 pub(crate) fn of_call(id: &str, seal: Seal, own: Dialect) -> String {
     format!("{CALL}{id} {}", seal.for_client(own))
 }
 
-/// Reads what was written here, or a seal of the dialect's `own`.
+/// Reads what was written here, or a seal of the dialect `own`.
 pub(crate) fn read(text: String, own: Dialect) -> Option<Sealed> {
     if let Some(seal) = text.strip_prefix(SIGNATURE) {
         return Seal::read(own, seal).map(Sealed::Signature);

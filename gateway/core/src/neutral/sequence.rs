@@ -1,29 +1,30 @@
-//! Puts the parts of a streamed answer one after the other, for dialects whose parts do not overlap (all but OpenAI chat).
+//! Puts the parts of a streamed answer one after another, for dialects whose parts do not overlap (all but OpenAI
+//! chat).
 //!
-//! Nearly all streams are in order already and pass straight through. Where a part begins before the one before it has
-//! ended, its events wait.
+//! Nearly all streams are in order already and pass unchanged. If a part begins before the last one has ended, its
+//! events wait.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{Event, PartKind};
 
-/// The part whose turn it is, and the events that wait for theirs.
+/// The present part, and the events that wait.
 #[derive(Debug, Default)]
 pub(crate) struct Sequence {
     /// The part whose events pass.
     open: Option<usize>,
-    /// What waits, by part: parts are numbered in the order in which they begin.
+    /// The events that wait, by part. Parts are numbered in the order in which they begin.
     waiting: BTreeMap<usize, VecDeque<Event>>,
-    /// Bytes of what waits.
+    /// How many bytes wait.
     held: usize,
 }
 
 impl Sequence {
-    /// Takes an event and gives those whose turn has come.
+    /// Takes an event and returns those whose turn it is.
     pub(crate) fn feed(&mut self, event: Event) -> Vec<Event> {
         let mut passed = Vec::new();
         self.offer(event, &mut passed);
-        // A part that ended lets the next one pass, whose end may come with it.
+        // The end of a part lets the next one pass, which may have ended already.
         while self.open.is_none()
             && let Some((_, events)) = self.waiting.pop_first()
         {
@@ -35,7 +36,7 @@ impl Sequence {
         passed
     }
 
-    /// Bytes of what waits.
+    /// How many bytes wait.
     pub(crate) fn held(&self) -> usize {
         self.held
     }
@@ -62,7 +63,7 @@ impl Sequence {
     }
 }
 
-/// What an event takes in memory: a text of one letter takes as much as its event.
+/// The memory that an event takes. A text of one letter takes as much as its event.
 pub(super) fn bytes_of(event: &Event) -> usize {
     let text = match event {
         Event::Begin { kind: PartKind::ToolCall { id, name }, .. } => id.len() + name.len(),
@@ -119,7 +120,7 @@ mod tests {
         assert_eq!(order(vec![delta(3), begin(0), delta(7), end(0)]), [begin(0), end(0)]);
     }
 
-    /// This many would not end in time if each end looked at all that wait.
+    /// So many that they would not pass in time if each end looked at all that wait.
     #[test]
     fn parts_that_all_wait_for_the_first_pass_in_order_at_its_end() {
         let mut sequence = Sequence::default();

@@ -1,13 +1,13 @@
-//! Puts the turns of a conversation into the order a dialect wants.
+//! Puts the turns of a conversation into the order that a dialect requires.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Message, Part, Request, Role, Warnings};
 
-/// What the user says before a conversation that begins with the model, where the user's turn has to come first.
+/// The user's first message in a conversation that begins with the model, for dialects in which the user must begin.
 pub(crate) const BEGINNING: &str = "…";
 
-/// Gives every result of a tool the tool's name, which Gemini asks for and only the call says.
+/// Adds the name of the tool to every result. Gemini requires it, and only the call has it.
 pub(crate) fn name_results(request: &mut Request) {
     let mut names: HashMap<String, String> = HashMap::new();
     for part in request.messages.iter_mut().flat_map(|message| &mut message.parts) {
@@ -19,8 +19,8 @@ pub(crate) fn name_results(request: &mut Request) {
     }
 }
 
-/// One message for all that follow one another in the same role, results of tools first: Anthropic and Gemini want the
-/// answers to one turn's calls together at the beginning of the next.
+/// Combines messages of the same role that follow each other, with the results of tools first: Anthropic and Gemini
+/// require the results of one turn's calls together at the beginning of the next.
 pub(crate) fn merge(messages: Vec<Message>) -> Vec<Message> {
     let mut merged: Vec<Message> = Vec::new();
     for message in messages {
@@ -35,9 +35,9 @@ pub(crate) fn merge(messages: Vec<Message>) -> Vec<Message> {
     merged
 }
 
-/// Puts the results of tools directly behind the turn that called them, whatever stands between: OpenAI and Anthropic
-/// refuse a conversation in which anything else follows the calls. What the model said and called in several messages is
-/// one turn. A result whose call is not before it stays.
+/// Moves the results of tools directly behind the turn that called them: OpenAI and Anthropic refuse a conversation in
+/// which anything else follows the calls. Consecutive messages of the model are one turn. A result without an earlier
+/// call stays.
 pub(crate) fn results_behind_calls(messages: &mut Vec<Message>) {
     messages.dedup_by(|next, last| {
         let is_same_turn = next.role == Role::Assistant && last.role == Role::Assistant;
@@ -46,7 +46,7 @@ pub(crate) fn results_behind_calls(messages: &mut Vec<Message>) {
         }
         is_same_turn
     });
-    // Ids may come again in a later turn: the last call of an id is the one that is answered.
+    // An id may be used again in a later turn; a result answers the last call with its id.
     let mut homes: HashMap<String, usize> = HashMap::new();
     let mut moved: BTreeMap<usize, Vec<Part>> = BTreeMap::new();
     // The turn whose results may follow here without being moved.
@@ -76,7 +76,7 @@ pub(crate) fn results_behind_calls(messages: &mut Vec<Message>) {
     }
 }
 
-/// The conversation with results behind the messages at these places, behind those that stand there already.
+/// The conversation with these results behind the messages at these places, after results that are there already.
 fn with_moved(messages: Vec<Message>, mut moved: BTreeMap<usize, Vec<Part>>) -> Vec<Message> {
     let mut ordered: Vec<Message> = Vec::with_capacity(messages.len() + moved.len());
     let mut results = Vec::new();
@@ -89,7 +89,7 @@ fn with_moved(messages: Vec<Message>, mut moved: BTreeMap<usize, Vec<Part>>) -> 
             ordered.push(Message { role: Role::User, parts: std::mem::take(&mut results) });
         }
         results = moved.remove(&at).unwrap_or_default();
-        // What was nothing but results that were moved.
+        // A message that only had results is empty now.
         if message.role != Role::User || !message.parts.is_empty() {
             ordered.push(message);
         }
@@ -104,7 +104,7 @@ fn call_id(part: &Part) -> Option<&str> {
     if let Part::ToolCall(call) = part { Some(&call.id) } else { None }
 }
 
-/// The place of the turn that a result answers.
+/// The turn that a result answers.
 fn home_of(part: &Part, homes: &HashMap<String, usize>) -> Option<usize> {
     if let Part::ToolResult(result) = part { homes.get(&result.id).copied() } else { None }
 }
@@ -117,12 +117,12 @@ fn says_something(part: &Part) -> bool {
     !is_result(part) && !matches!(part, Part::CacheMark(_))
 }
 
-/// A stable sort: results keep their order, and so does everything else.
+/// Moves results to the front. The sort is stable, so that everything else keeps its order.
 fn results_first(parts: &mut [Part]) {
     parts.sort_by_key(|part| !is_result(part));
 }
 
-/// Leaves out what the model showed, for dialects in which it can only speak and call.
+/// Leaves out pictures and the like of the model, for dialects in which it can only write and call tools.
 pub(crate) fn drop_media_of_model(messages: &mut [Message], warnings: &mut Warnings) {
     for message in messages.iter_mut().filter(|message| message.role == Role::Assistant) {
         let before = message.parts.len();
@@ -133,8 +133,8 @@ pub(crate) fn drop_media_of_model(messages: &mut [Message], warnings: &mut Warni
     }
 }
 
-/// Lets the user ask for more where the conversation ends with the model, for models that do not go on from there. Other
-/// dialects' models take a last message of their own as something they said.
+/// Adds a request of the user to continue if the conversation ends with the model, for models that cannot continue
+/// their own text. Other dialects' models take the last message as something they have said.
 pub(crate) fn end_with_user(messages: &mut Vec<Message>, warnings: &mut Warnings) {
     if messages.last().is_some_and(|message| message.role == Role::Assistant) {
         warnings.changed("a last message of the assistant to one that the user wants continued");
@@ -142,7 +142,8 @@ pub(crate) fn end_with_user(messages: &mut Vec<Message>, warnings: &mut Warnings
     }
 }
 
-/// Instructions inside a conversation become words of the user, for dialects that know them before it only.
+/// Turns instructions inside a conversation into messages of the user, for dialects that only have them at the
+/// beginning.
 pub(crate) fn system_to_user(messages: &mut [Message], warnings: &mut Warnings) {
     for message in messages.iter_mut().filter(|message| message.role == Role::System) {
         warnings.changed("system message inside the conversation to text of the user");
@@ -155,12 +156,12 @@ pub(crate) fn system_to_user(messages: &mut [Message], warnings: &mut Warnings) 
     }
 }
 
-/// Where the model's current turn begins: behind the last message that is more than results of tools.
+/// Where the model's current turn begins: after the last message that is more than results of tools.
 pub(crate) fn current_turn(messages: &[Message]) -> usize {
     messages.iter().rposition(asks).map_or(0, |last| last + 1)
 }
 
-/// Of each message, whether it belongs to a turn in which the model calls tools.
+/// For each message, whether it belongs to a turn in which the model calls tools.
 pub(crate) fn with_calls(messages: &[Message]) -> Vec<bool> {
     let turns = messages.chunk_by(|_, next| !asks(next));
     let of_turn = |turn: &[Message]| {

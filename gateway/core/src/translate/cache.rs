@@ -1,7 +1,7 @@
-//! Which part of a request the provider shall keep for the next one. Anthropic keeps what it is told to, up to a mark; the
-//! others do it unasked. <https://platform.claude.com/docs/en/build-with-claude/prompt-caching>
+//! Which part of a request the provider should cache for the next one. Anthropic caches what a mark says; the others do
+//! it unasked. <https://platform.claude.com/docs/en/build-with-claude/prompt-caching>
 //!
-//! For Anthropic's dialect marks stand on blocks and not, as one for all, at the top of the request: Bedrock and Vertex
+//! In Anthropic's dialect marks are put on blocks and not once at the top of the request, because Bedrock and Vertex
 //! refuse that with 400 `cache_control: Extra inputs are not permitted`.
 //! <https://github.com/UKGovernmentBEIS/inspect_ai/pull/3851>
 
@@ -10,9 +10,9 @@ use crate::neutral::cache;
 use crate::neutral::{CacheFor, Part, Request, Role};
 use crate::profile::CacheMarks;
 
-/// Leaves the marks to those that read them, and sets some for a Claude where a caller of a dialect that needs none has set
-/// none. Writing costs a quarter more than reading anew and reading again a tenth, so that it pays where another
-/// request will begin with this one: in a conversation that goes on, or will since there are tools.
+/// Keeps the marks for those that read them, and sets some for a Claude if the caller's dialect needs none. Writing to
+/// a cache costs a quarter more than reading anew, and reading from it costs a tenth, so that it pays if another
+/// request will begin like this one: in a conversation that goes on, or will because it has tools.
 pub(super) fn fit(request: &mut Request, from: Dialect) {
     let marks = request.profile.cache_marks;
     if marks == CacheMarks::No {

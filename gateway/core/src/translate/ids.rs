@@ -1,9 +1,9 @@
-//! Ids of calls, which a result names. Each provider makes its own and some refuse another's, while a conversation may go
-//! through several of them.
+//! Ids of calls, which results refer to. Each provider makes its own and some refuse those of others, while a
+//! conversation may go through several providers.
 //!
-//! What a provider refuses is changed on the way to it, in a call and its result alike. Nothing is changed for good: Kimi
-//! takes its cue for the next id from those it is shown (`functions.search:0`), so a client that cannot keep such an id is
-//! given one from which it can be read again.
+//! An id that a provider refuses is changed on the way to it, in the call and its result alike. The change can always
+//! be undone: Kimi derives its next id from those it is shown (`functions.search:0`), so a client that cannot keep such
+//! an id gets another one from which it can be read again.
 //! <https://github.com/MoonshotAI/K2-Vendor-Verifier#suggestions-to-vendors>
 
 use std::collections::{HashMap, VecDeque};
@@ -14,13 +14,13 @@ use crate::dialect::Dialect;
 use crate::neutral::{AnswerContext, Message, Part};
 use crate::profile::CallIds;
 
-/// What an id begins with that stands for another in a conversation of Anthropic's dialect.
+/// The prefix of an id that stands for another one in a conversation of Anthropic's dialect.
 const WRITTEN: &str = "llmio_";
 
-/// What stands before the number of an id that its provider gave again. [`write()`] never writes it.
+/// What precedes the number of an id that its provider used again. [`write()`] never writes it.
 const AGAIN: &str = "__";
 
-/// What a provider takes.
+/// The ids that a provider accepts.
 #[derive(Debug, Clone, Copy)]
 struct IdRules {
     characters_min: usize,
@@ -28,9 +28,9 @@ struct IdRules {
     is_taken: fn(char) -> bool,
 }
 
-/// Gives every call and result of a conversation, which came in the dialect `from`, an id that a model which takes these
-/// ids takes behind a provider of the dialect `to`, and gives back those that its caller knows. Ids that come again are
-/// made different for those who refuse them: Anthropic answers 400 `tool_use ids must be unique`.
+/// Gives every call and result of a conversation in the dialect `from` an id that the model accepts behind a provider
+/// of the dialect `to`, and restores ids that the provider itself made. Ids that occur twice are made different for
+/// providers that refuse them: Anthropic answers 400 `tool_use ids must be unique`.
 pub(super) fn carry(messages: &mut [Message], from: Dialect, to: Dialect, ids: CallIds) -> Vec<String> {
     let is_always_unique = ids != CallIds::Any && matches!(to, Dialect::Anthropic | Dialect::OpenaiResponses);
     let (turn, given, calls, known) = (0, UsedIds::default(), HashMap::new(), Vec::new());
@@ -47,16 +47,16 @@ pub(super) fn carry(messages: &mut [Message], from: Dialect, to: Dialect, ids: C
     carrier.known
 }
 
-/// Goes through a conversation. What it writes depends on what came before alone, so that a conversation that goes on
-/// keeps it.
+/// Walks through a conversation. Each id depends only on what came before, so that it stays the same as a conversation
+/// goes on.
 struct Carrier {
     from: Dialect,
     taken: Option<IdRules>,
-    /// No id may come twice in the whole conversation, and not only in one turn.
+    /// Whether no id may occur twice in the whole conversation, and not only in one turn.
     is_always_unique: bool,
     turn: usize,
     given: UsedIds,
-    /// Of each id as the caller knows it, the turn that last called by it and what its calls got.
+    /// For each of the caller's ids, the last turn that used it and the ids that its calls got.
     calls: HashMap<String, (usize, VecDeque<String>)>,
     known: Vec<String>,
 }
@@ -83,7 +83,7 @@ impl Carrier {
         self.known.push(own);
     }
 
-    /// Results of calls that share an id come in the order of the calls.
+    /// Gives a result the id of its call. Results of calls that share an id come in the order of the calls.
     fn result(&mut self, id: &mut String) {
         let given = self
             .calls
@@ -94,7 +94,7 @@ impl Carrier {
         }
     }
 
-    /// The id as the provider takes it; `None`: there is none.
+    /// The id that the provider accepts; `None` if there is none.
     fn fitting(&self, id: &str) -> Option<String> {
         let is_written = self.from == Dialect::Anthropic || is_again(id);
         let id = is_written.then(|| read(id)).flatten().unwrap_or_else(|| id.to_owned());
@@ -103,15 +103,15 @@ impl Carrier {
     }
 }
 
-/// Ids that are taken.
+/// Ids that are in use.
 #[derive(Debug, Default)]
 struct UsedIds {
-    /// By id, the number of the last one that was made of it.
+    /// For each id, the last number that was added to it.
     counts: HashMap<String, usize>,
 }
 
 impl UsedIds {
-    /// Makes of `id` one that is not taken, by numbering it.
+    /// Makes `id` unique by numbering it.
     fn make_new(&mut self, id: &mut String, numbered: impl Fn(&str, usize) -> String) {
         let base = id.clone();
         loop {
@@ -127,7 +127,7 @@ impl UsedIds {
     }
 }
 
-/// The ids that a client knows of: its conversation's, and those of the answer as it comes.
+/// The ids that a client knows: those of its conversation, and those of the answer so far.
 #[derive(Debug)]
 pub(super) struct ClientIds(UsedIds);
 
@@ -137,8 +137,8 @@ impl ClientIds {
         ClientIds(UsedIds { counts })
     }
 
-    /// Makes of the id of a call in an answer one that a client of the dialect `to` can keep apart from all others, and
-    /// from which a translation reads the provider's own again.
+    /// Changes the id of a call in an answer so that a client of the dialect `to` can tell it from all others, and a
+    /// translation can read the provider's own id from it.
     pub(super) fn give(&mut self, id: &mut String, to: Dialect) {
         for_client(id, to);
         self.0.make_new(id, |id, number| {
@@ -148,13 +148,13 @@ impl ClientIds {
     }
 }
 
-/// An id that is given again, from which it can be read.
+/// An id that is used again, with a number, from which it can be read.
 fn again(id: &str, number: usize) -> String {
     let written = if id.starts_with(WRITTEN) { id.to_owned() } else { write(id) };
     format!("{written}{AGAIN}{number}")
 }
 
-/// The id of a call in an answer to a client of the dialect `to`, which gives it back.
+/// The id of a call in an answer to a client of the dialect `to`, which sends it back later.
 fn for_client(id: &mut String, to: Dialect) {
     if to != Dialect::Anthropic || id.chars().all(is_plain) {
         return;
@@ -163,8 +163,8 @@ fn for_client(id: &mut String, to: Dialect) {
     *id = if written.len() <= ANTHROPIC.characters_max { written } else { fit(id, ANTHROPIC).unwrap_or(written) };
 }
 
-/// Anthropic answers 400 `tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'`; the length is that of clouds that
-/// sell it.
+/// Anthropic answers 400 `tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'`; the length is the limit of
+/// clouds that resell it.
 const ANTHROPIC: IdRules = IdRules { characters_min: 0, characters_max: 64, is_taken: is_plain };
 
 /// Mistral answers 400 `Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9`, and so do the templates of
@@ -172,7 +172,7 @@ const ANTHROPIC: IdRules = IdRules { characters_min: 0, characters_max: 64, is_t
 const MISTRAL: IdRules =
     IdRules { characters_min: 9, characters_max: 9, is_taken: |letter| letter.is_ascii_alphanumeric() };
 
-/// `None`: anything.
+/// The ids that are accepted; `None` if all are.
 fn taken(to: Dialect, ids: CallIds) -> Option<IdRules> {
     let any_up_to = |characters_max| IdRules { characters_min: 0, characters_max, is_taken: |_| true };
     match (ids, to) {
@@ -187,7 +187,7 @@ fn taken(to: Dialect, ids: CallIds) -> Option<IdRules> {
     }
 }
 
-/// The same for the same id. `None`: it fits as it is.
+/// An id that fits, always the same for the same id. `None` if the id fits already.
 fn fit(id: &str, IdRules { characters_min, characters_max, is_taken }: IdRules) -> Option<String> {
     let has_length = (characters_min..=characters_max).contains(&id.chars().count());
     if has_length && id.chars().all(is_taken) {
@@ -206,7 +206,7 @@ fn is_plain(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-')
 }
 
-/// In letters, digits and `_`, which stands before the two digits of any other byte.
+/// Writes an id with letters, digits and `_`, which precedes the two digits of any other byte.
 fn write(id: &str) -> String {
     let mut written = WRITTEN.to_owned();
     for byte in id.bytes() {
@@ -218,19 +218,19 @@ fn write(id: &str) -> String {
     written
 }
 
-/// Whether an id was given since its provider had given it before.
+/// Whether an id has a number because its provider used it again.
 fn is_again(id: &str) -> bool {
     without_number(id).is_some()
 }
 
-/// An id without the number that tells it from those before it.
+/// An id without the number that makes it unique.
 fn without_number(id: &str) -> Option<&str> {
     let (id, number) = id.rsplit_once(AGAIN)?;
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     (is_number && id.starts_with(WRITTEN)).then_some(id)
 }
 
-/// What [`write()`] wrote. `None`: it is another id.
+/// The id that [`write()`] wrote; `None` if it did not write this one.
 fn read(written: &str) -> Option<String> {
     let written = without_number(written).unwrap_or(written);
     let mut pieces = written.strip_prefix(WRITTEN)?.split('_');

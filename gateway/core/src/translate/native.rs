@@ -1,8 +1,8 @@
-//! What translations leave in a conversation, put right before it goes to a provider of the caller's own dialect.
+//! Removes what translations left in a conversation before it goes to a provider of the caller's own dialect.
 //!
-//! A conversation may change providers at every turn. Seals of another dialect's provider, and the mark on reasoning that
-//! have none, come back from the client with the next request; translations read them, and a provider that is spoken to
-//! in its own words refuses them.
+//! A conversation may change providers at every turn. The client sends back the seals of another dialect's provider,
+//! and the mark on reasoning that has no seal. Translations read them, but a provider of the caller's own dialect
+//! refuses them.
 
 use serde_json::Value;
 
@@ -12,8 +12,8 @@ use crate::neutral::{SEAL_PREFIX, SEAL_PREFIX_BASE64};
 use crate::pace::Pace;
 use crate::profile::{NO_REASONING, Profile};
 
-/// The request without them for a model of this profile. `None`: there are none, or the body is too intricate to be
-/// parsed, and the bytes stay as they are.
+/// The request without them, for a model of this profile. `None` if there are none, or if the body is too intricate to
+/// be parsed; then the bytes stay as they are.
 pub(super) fn clean(dialect: Dialect, profile: &str, body: &[u8]) -> Option<Vec<u8>> {
     let trace = match dialect {
         Dialect::OpenaiChat => SEALS,
@@ -37,10 +37,11 @@ pub(super) fn clean(dialect: Dialect, profile: &str, body: &[u8]) -> Option<Vec<
     if changed > 0 { written(&body, bytes, Pace::default()) } else { None }
 }
 
-/// OpenAI chat's place for seals, which say themselves whose they are and may stay.
+/// OpenAI chat's place for seals. These say whose they are, and may stay.
 const SEALS: &str = "reasoning_details";
 
-/// A provider that hides the reasoning it seals leaves calls without any, and some models refuse those.
+/// Adds reasoning to calls without any. A provider that hides the reasoning it seals leaves such calls behind, and some
+/// models refuse them.
 fn fill(body: &mut Value) -> usize {
     let mut filled = 0;
     for message in items(body, "messages").into_iter().flatten().filter_map(Value::as_object_mut) {
@@ -63,15 +64,15 @@ fn is_foreign(value: &Value, member: &str) -> bool {
     text(value, member).is_some_and(|seal| seal.starts_with(SEAL_PREFIX))
 }
 
-/// Takes out the entries that have a foreign seal as one of `members`.
+/// Removes the items that have a foreign seal as one of `members`.
 fn remove(items: &mut Vec<Value>, members: &[&str]) -> usize {
     let before = items.len();
     items.retain(|item| !members.iter().any(|member| is_foreign(item, member)));
     before - items.len()
 }
 
-/// Models of others that speak Anthropic's dialect read reasoning that nobody signed, and some need it; see
-/// [`Profile::reads_reasoning`]. What is sealed as a whole they cannot read.
+/// Removes foreign seals. Models of other makers that speak Anthropic's dialect can read unsigned reasoning, and some
+/// need it (see [`Profile::reads_reasoning`]); they cannot read reasoning that is sealed as a whole.
 fn unsign(body: &mut Value) -> usize {
     let mut changed = 0;
     let Some(messages) = items(body, "messages") else { return 0 };
@@ -106,8 +107,8 @@ fn anthropic(body: &mut Value) -> usize {
         }
         messages.retain(says_something);
     }
-    // With a budget, Anthropic refuses a turn that calls tools and does not begin with reasoning, and clearing
-    // reasoning where there is none.
+    // With a budget, Anthropic refuses a turn that calls tools and does not begin with reasoning, and it refuses to
+    // clear reasoning where there is none.
     let has_budget = body.get("thinking").is_some_and(|thinking| text(thinking, "type") == Some("enabled"));
     if calls_without_reasoning
         && has_budget
@@ -119,7 +120,7 @@ fn anthropic(body: &mut Value) -> usize {
     removed
 }
 
-/// Foreign signatures, and reasoning that has nothing else.
+/// Removes foreign signatures, and reasoning that has nothing else.
 fn contents(body: &mut Value) -> usize {
     let mut removed = 0;
     for content in items(body, "contents").into_iter().flatten() {

@@ -1,5 +1,5 @@
-//! Names of tools as the provider takes them. A name that it would refuse is written in another way, everywhere in the
-//! request alike, and calls in its answer go back under the name the caller gave.
+//! Names of tools in the form that the provider accepts. A name that it would refuse is written in another way
+//! everywhere in the request, and calls in the answer get the caller's name back.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -8,11 +8,11 @@ use sha2::{Digest, Sha256};
 use crate::dialect::Dialect;
 use crate::neutral::{Alias, AnswerContext, Part, Request, ToolChoice};
 
-/// OpenAI's and Gemini's limit. Anthropic takes twice as many, and those who resell it do not.
+/// The limit of OpenAI and Gemini. Anthropic accepts twice as many characters, but its resellers do not.
 const CHARS_MAX: usize = 64;
 
-/// Gives every tool, its calls and results a name that the dialect `to` takes. It depends on nothing but the request, so
-/// that a conversation that goes on keeps it.
+/// Gives every tool, its calls and results a name that the dialect `to` accepts. The result depends on the request
+/// alone, so that it stays the same as a conversation goes on.
 pub(super) fn fit(request: &mut Request, to: Dialect) {
     let mut refused: Vec<String> = Vec::new();
     let mut given: HashSet<String> = HashSet::new();
@@ -50,7 +50,7 @@ pub(super) fn fit(request: &mut Request, to: Dialect) {
     request.aliases.extend(others);
 }
 
-/// Gives a call in an answer the caller's own name of the tool, where it was changed and nothing else was.
+/// Gives a call in an answer the caller's own name for the tool, if only the name was changed.
 pub(super) fn restore(name: &mut String, context: &AnswerContext) {
     let is_name_alone = |alias: &&Alias| alias.namespace.is_none() && !alias.freeform;
     if let Some(alias) = context.aliases.iter().filter(is_name_alone).find(|alias| alias.given == *name) {
@@ -88,13 +88,13 @@ fn is_plain(letter: char, to: Dialect) -> bool {
     letter.is_ascii_alphanumeric() || "_-".contains(letter) || to == Dialect::Gemini && ".:".contains(letter)
 }
 
-/// The name with `_` for what is refused in it. It may still be too long.
+/// The name with `_` in place of characters that are refused. It may still be too long.
 fn plain(name: &str, to: Dialect) -> String {
     let plain: String = name.chars().map(|letter| if is_plain(letter, to) { letter } else { '_' }).collect();
     if begins_well(&plain, to) { plain } else { format!("_{plain}") }
 }
 
-/// The beginning of the name, and a mark that no other name has.
+/// The beginning of the name, and a suffix that no other name has.
 fn marked(name: &str, to: Dialect) -> String {
     let mark: String = Sha256::digest(name.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     let kept: String = plain(name, to).chars().take(CHARS_MAX - 1 - mark.len()).collect();

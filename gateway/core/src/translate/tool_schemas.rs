@@ -1,4 +1,4 @@
-//! Schemas of tools as the provider takes them, and arguments of calls as each side knows their names.
+//! Schemas of tools in the form that the provider accepts, and arguments of calls under the names that each side knows.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,9 @@ use crate::dialect::Dialect;
 use crate::neutral::schema::{self, RenamedKeys};
 use crate::neutral::{AnswerContext, Event, Part, PartKind, Request, ToolCall, Warnings, json};
 
-/// Gives every tool a schema that the dialect `to` takes, and calls in the conversation the names of properties in it. The
-/// properties that have another name now, tool by tool. It depends on nothing but the tools, so that a conversation that goes
-/// on keeps it.
+/// Gives every tool a schema that the dialect `to` accepts, and renames properties in the conversation's calls
+/// accordingly. Returns the renamed properties of each tool. The result depends on the tools alone, so that it stays
+/// the same as a conversation goes on.
 pub(super) fn fit(request: &mut Request, to: Dialect, warnings: &mut Warnings) -> Vec<RenamedKeys> {
     let mut renamed = Vec::new();
     if to == Dialect::Gemini {
@@ -38,7 +38,7 @@ pub(super) fn fit(request: &mut Request, to: Dialect, warnings: &mut Warnings) -
     renamed
 }
 
-/// Gives the arguments of a call in an answer the caller's own names. The call has the name that the provider knows.
+/// Gives the arguments of a call in an answer the caller's own names. The tool still has the provider's name.
 pub(super) fn restore(call: &mut ToolCall, context: &AnswerContext) {
     if let Some(keys) = of_tool(&context.renamed_keys, &call.name) {
         rewrite(&mut call.arguments, |arguments| keys.restore(arguments));
@@ -49,7 +49,7 @@ fn of_tool<'k>(renamed: &'k [RenamedKeys], tool: &str) -> Option<&'k RenamedKeys
     renamed.iter().find(|keys| keys.tool == tool)
 }
 
-/// What is no JSON stays as it is.
+/// Changes arguments that are JSON. Others stay as they are.
 fn rewrite(arguments: &mut String, change: impl Fn(&mut serde_json::Value)) {
     if let Some(mut value) = json::parse(arguments) {
         change(&mut value);
@@ -57,15 +57,15 @@ fn rewrite(arguments: &mut String, change: impl Fn(&mut serde_json::Value)) {
     }
 }
 
-/// Holds arguments of a stream whose names are not the caller's until they are whole. All others pass as they come.
+/// Holds arguments of a stream until they are whole if their names must be changed. All others pass as they come.
 #[derive(Debug, Default)]
 pub(super) struct HeldArguments {
-    /// By part.
+    /// The calls whose arguments are held, by part.
     calls: BTreeMap<usize, ToolCall>,
 }
 
 impl HeldArguments {
-    /// The events in which an event comes to its caller. A call still has the name that the provider knows.
+    /// The events that the caller gets for an event. A call still has the provider's name.
     pub(super) fn pass(&mut self, event: Event, context: &AnswerContext) -> Vec<Event> {
         match event {
             Event::Begin { part, kind: PartKind::ToolCall { ref name, .. }, .. } => {
@@ -92,7 +92,7 @@ impl HeldArguments {
         }
     }
 
-    /// Bytes that are held.
+    /// How many bytes are held.
     pub(super) fn held(&self) -> usize {
         self.calls.values().map(|call| call.arguments.len()).sum()
     }

@@ -1,11 +1,12 @@
-//! Writes a streamed answer as a whole, for callers that asked for one: some providers answer every call with events.
+//! Writes a streamed answer as a whole for callers that asked for one, since some providers answer every call with
+//! events.
 
 use crate::dialect::Dialect;
 use crate::dialects::room::WriteStream;
 use crate::neutral::gathered::Gathered;
 use crate::neutral::{AnswerContext, Event};
 
-/// Writes nothing until all is there.
+/// Collects events, and writes the answer when all of them have come.
 #[derive(Debug)]
 pub(super) struct WholeWriter {
     to: Dialect,

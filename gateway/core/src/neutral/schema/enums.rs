@@ -1,12 +1,12 @@
-//! Lists of allowed values beside the types they are of.
+//! Lists of allowed values in schemas, and the types of these values.
 
 use serde_json::{Value, json};
 
 use super::all_nested_mut;
 use crate::neutral::Object;
 
-/// Puts every list of allowed values beside the one type its values have: Anthropic refuses one beside several types, as a
-/// value that may be null is written, with 400 `Enum value 'low' does not match declared type`.
+/// Gives every list of allowed values a single type. Anthropic refuses a list beside several types, as in a schema of a
+/// value that may be null, with 400 `Enum value 'low' does not match declared type`.
 pub(crate) fn split_enums(schema: &mut Value) {
     let Some(members) = schema.as_object_mut() else { return };
     allow_null(members);
@@ -53,7 +53,7 @@ fn split(members: &mut Object) {
         }
     }
     match alternatives.pop() {
-        // Values of no type that is named: they say more than it.
+        // These values have none of the declared types, and say more than the types do.
         None => drop(members.shift_remove("type")),
         Some(Value::Object(only)) if alternatives.is_empty() => {
             members.shift_remove("enum");

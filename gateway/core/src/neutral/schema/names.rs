@@ -1,4 +1,4 @@
-//! Names of properties as a provider takes them.
+//! Names of properties in the form that a provider accepts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,14 +14,14 @@ const CHARACTERS_MAX: usize = 64;
 /// The properties of a tool that the provider knows under other names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RenamedKeys {
-    /// The tool, as the provider knows it.
+    /// The provider's name of the tool.
     pub tool: String,
-    /// The caller's own name by the one the provider was given.
+    /// The caller's own name for each name that the provider got.
     pub own: BTreeMap<String, String>,
 }
 
-/// Gives the properties of a schema names that Claude takes, which depend on nothing but the schema. The caller's own name
-/// by each that was given instead of one.
+/// Renames properties so that Claude accepts their names, which depend on the schema alone. Returns the caller's own
+/// name for each new one.
 pub(crate) fn rename_keys(schema: &mut Value) -> BTreeMap<String, String> {
     let mut names = BTreeSet::new();
     each_object(schema, &mut |members| {
@@ -41,12 +41,12 @@ pub(crate) fn rename_keys(schema: &mut Value) -> BTreeMap<String, String> {
 }
 
 impl RenamedKeys {
-    /// Gives what a call's arguments hold the caller's own names.
+    /// Restores the caller's own names in the arguments of a call.
     pub(crate) fn restore(&self, arguments: &mut Value) {
         replace_keys(arguments, &self.own);
     }
 
-    /// Gives what a call's arguments hold the names the provider knows.
+    /// Puts the provider's names into the arguments of a call.
     pub(crate) fn apply(&self, arguments: &mut Value) {
         let given = self.own.iter().map(|(given, own)| (own.clone(), given.clone())).collect();
         replace_keys(arguments, &given);
@@ -64,7 +64,7 @@ fn replace_keys(value: &mut Value, names: &BTreeMap<String, String>) {
     }
 }
 
-/// Keeps the order of the members.
+/// Renames members and keeps their order.
 fn rename_members(members: &mut Object, names: &BTreeMap<String, String>) {
     if members.keys().any(|name| names.contains_key(name)) {
         let renamed = std::mem::take(members).into_iter();
@@ -80,7 +80,7 @@ fn each_object(schema: &mut Value, visit: &mut impl FnMut(&mut Object)) {
     }
 }
 
-/// Wherever a schema names a property.
+/// Renames properties wherever a schema names them.
 fn rename(members: &mut Object, names: &BTreeMap<String, String>) {
     let rename_list = |list: &mut Value| {
         for name in list.as_array_mut().into_iter().flatten() {
@@ -114,7 +114,7 @@ fn plain(name: &str) -> String {
     name.chars().map(|letter| if is_plain(letter) { letter } else { '_' }).collect()
 }
 
-/// The beginning of the name, and a mark that no other name has.
+/// The beginning of the name, and a suffix that no other name has.
 fn marked(name: &str) -> String {
     let mark: String = Sha256::digest(name.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     let kept: String = plain(name).chars().take(CHARACTERS_MAX - 1 - mark.len()).collect();

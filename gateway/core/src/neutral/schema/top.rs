@@ -1,4 +1,4 @@
-//! What stands at the top of a tool's schema.
+//! The top level of a tool's schema.
 
 use std::collections::BTreeSet;
 
@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 
 use crate::neutral::Object;
 
-/// So many schemas are looked at; what is behind them is left out. Some refer to themselves.
+/// How many schemas are looked at; the rest is left out. Some schemas refer to themselves.
 const STEPS_MAX: u32 = 256;
 
-/// What is refused at the top.
+/// The keywords that are refused at the top level.
 const REFUSED: [&str; 6] = ["$ref", "allOf", "anyOf", "oneOf", "enum", "not"];
 
-/// Makes one object of alternatives at the top of a tool's schema, with the properties of all of them: Claude refuses
-/// `anyOf`, `oneOf` and `allOf` there, and so does OpenAI, which refuses `enum` and `not` as well. What is required in each
-/// alternative stays so, and the description says the rest. True where there was something.
+/// Combines alternatives at the top level of a tool's schema into one object with the properties of all of them: Claude
+/// and OpenAI refuse `anyOf`, `oneOf` and `allOf` there, and OpenAI also `enum` and `not`. A property stays required if
+/// each alternative requires it, and the description says the rest. Returns whether anything was changed.
 pub(crate) fn flatten_top(schema: &mut Value) -> bool {
     let Some(top) = schema.as_object_mut() else { return false };
     if !REFUSED.iter().any(|keyword| top.contains_key(*keyword)) {
@@ -46,7 +46,7 @@ fn flatten(members: &mut Object, definitions: &Object, steps: &mut u32) {
                 objects.push(branch);
             }
         }
-        // What is no object is no tool's input.
+        // The input of a tool is always an object.
         objects.retain(|branch| branch.get("type").is_none_or(|kind| kind == "object"));
         join(members, objects, keyword);
     }
@@ -89,7 +89,7 @@ fn join(members: &mut Object, branches: Vec<Object>, keyword: &str) {
     }
 }
 
-/// Adds what `other` has. A property that both have is either, or both at once.
+/// Adds the members of `other`. A property that both have may be either one, or must be both.
 fn merge(members: &mut Object, other: Object, keyword: &str) {
     for (name, value) in other {
         match (members.get_mut(&name), value) {
@@ -100,7 +100,8 @@ fn merge(members: &mut Object, other: Object, keyword: &str) {
                     add_property(own, name, schema, keyword);
                 }
             }
-            // Closed to all properties but one branch's own, it would be closed to the other's.
+            // If one branch is closed to other properties, the combination would be closed to those of the other
+            // branch.
             (Some(own), value) if name == "additionalProperties" => {
                 if *own != value {
                     *own = true.into();
