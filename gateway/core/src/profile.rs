@@ -1,9 +1,9 @@
-//! What a model takes and refuses. Models of one dialect differ in what they answer 400 to, and nothing but their names
-//! says so.
+//! What a model accepts and refuses. Models that share a dialect answer 400 to different things, and only their names
+//! tell which.
 //!
-//! A name is parsed in one place ([`ModelName`]), and what follows from it is in one table (`rows`), each fact beside
-//! the page it was read on. Not a capability query to the provider: few have one, none tells what is told here, and a
-//! request cannot wait for it. What the table does not know is taken for what most models of the dialect are.
+//! A name is parsed in one place ([`ModelName`]), and its facts are in one table (`rows`), each with the page it was
+//! read on. The provider is not asked, because few have such an endpoint, none of these tells what is needed here, and
+//! a request cannot wait for it. A model that the table does not know counts as most models of its dialect.
 
 mod effort;
 mod known;
@@ -16,94 +16,94 @@ pub use name::{Family, ModelName, Place, Version};
 
 use crate::dialect::Dialect;
 
-/// What a model takes where it is spoken to in one dialect.
+/// What a model accepts in one dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Profile {
-    /// How hard it can be told to reason, from least to most; nothing where it refuses to be told in words.
+    /// The efforts of reasoning that it accepts, from least to most; empty if it accepts none.
     pub efforts: &'static [Effort],
-    /// OpenAI chat: it can be told so beside tools.
+    /// OpenAI chat: whether it accepts an effort together with tools.
     pub effort_beside_tools: bool,
-    /// It reasons whether it is told to or not, unless it is told not to.
+    /// Whether it reasons unless it is told not to.
     pub reasons: bool,
-    /// Anthropic and Gemini: how it is told to think.
+    /// Anthropic and Gemini: how thinking is requested.
     pub thinking: Thinking,
-    /// Anthropic: how it is told not to.
+    /// Anthropic: how thinking is switched off.
     pub thinking_off: ThinkingOff,
-    /// OpenAI chat: `thinking: {"type": "disabled"}` keeps it from thinking.
+    /// OpenAI chat: whether `thinking: {"type": "disabled"}` switches thinking off.
     pub thinking_switch: bool,
-    /// `temperature`, `top_p` and the like.
+    /// When it accepts `temperature`, `top_p` and the like.
     pub sampling: Sampling,
-    /// `presence_penalty` and `frequency_penalty`.
+    /// Whether it accepts `presence_penalty` and `frequency_penalty`.
     pub penalties: bool,
-    /// Sequences that end the answer.
+    /// Whether it accepts sequences that end the answer.
     pub stop: bool,
-    /// OpenAI chat: `max_tokens`, not `max_completion_tokens`.
+    /// OpenAI chat: whether it wants `max_tokens` and not `max_completion_tokens`.
     pub max_tokens: bool,
-    /// OpenAI chat: system messages inside the conversation.
+    /// OpenAI chat: whether it accepts system messages inside the conversation.
     pub system_inside: bool,
-    /// OpenAI Responses: `instructions` stand before the conversation, where a system prompt belongs.
+    /// OpenAI Responses: whether `instructions` precede the conversation, as a system prompt must.
     pub instructions: bool,
-    /// It can be made to call a tool.
+    /// Whether it can be made to call a tool.
     pub forced_tools: bool,
-    /// Members that only OpenAI knows, such as `service_tier` and the detail of an image.
+    /// Whether it accepts members that only OpenAI has, such as `service_tier` and the detail of an image.
     pub openais_members: bool,
-    /// A last message of the assistant that it goes on with.
+    /// Whether it continues a last message of the assistant.
     pub prefill: bool,
-    /// Anthropic: a schema for its answer.
+    /// Anthropic: whether it accepts a schema for its answer.
     pub format: bool,
-    /// Gemini: JSON as its answer's form beside tools.
+    /// Gemini: whether it accepts JSON as the form of its answer together with tools.
     pub format_beside_tools: bool,
-    /// It reads its own reasoning again, which no provider sealed.
+    /// Whether it reads its own reasoning again if no provider sealed it.
     pub reads_reasoning: bool,
-    /// It refuses a turn that called tools and does not say what led to them.
+    /// Whether it refuses a turn that called tools without the reasoning for the calls.
     pub needs_reasoning: bool,
     /// Who can read the reasoning that it seals.
     pub seals: Seals,
-    /// Reasoning that it sealed is refused where anything before it has changed.
+    /// Whether it refuses sealed reasoning if anything before that has changed.
     pub bound_to_prefix: bool,
-    /// OpenAI chat: whose seals on reasoning its relay hands back, by the dialect of the provider that made them.
+    /// OpenAI chat: the dialect of the provider whose seals on reasoning its relay hands back.
     pub relayed_seals: Option<Dialect>,
-    /// It wants seals on calls, Gemini's `thoughtSignature`.
+    /// Whether it requires seals on calls, Gemini's `thoughtSignature`.
     pub call_seals: bool,
-    /// Ids of calls.
+    /// The ids of calls that it accepts.
     pub call_ids: CallIds,
-    /// Marks for what the provider shall keep.
+    /// What it does with marks for caching.
     pub cache_marks: CacheMarks,
 }
 
-/// How a model is told to think, where its dialect has more than a word for it.
+/// How thinking is requested if the dialect has more than an effort for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Thinking {
-    /// It does not think and refuses to be told.
+    /// It never thinks, and refuses such a request.
     Never,
     /// By a number of tokens.
     Budget {
-        /// The smallest; 0 where thinking can be switched off so.
+        /// The smallest number; 0 if that switches thinking off.
         least: u64,
-        /// The largest.
+        /// The largest number.
         most: u64,
     },
     /// By one of [`Profile::efforts`].
     Effort,
 }
 
-/// How a model is told not to think, where its dialect has more than one way.
+/// How thinking is switched off if the dialect has more than one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ThinkingOff {
     /// `{"type": "disabled"}`
     Disabled,
-    /// `{"type": "between_tools"}`: it thinks no more than it must between calls of tools.
+    /// `{"type": "between_tools"}`: it only thinks as much as it must between calls of tools.
     BetweenTools,
-    /// It always thinks; the least of [`Profile::efforts`] comes nearest.
+    /// It always thinks; the least of [`Profile::efforts`] comes closest.
     Never,
 }
 
-/// When a model takes parameters of sampling.
+/// When a model accepts sampling parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sampling {
     /// Always.
     Taken,
-    /// Where it is told not to reason.
+    /// If it is told not to reason.
     WithoutReasoning,
     /// Never.
     Refused,
@@ -112,20 +112,20 @@ pub enum Sampling {
 /// Who can read reasoning that a model has sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seals {
-    /// It seals none, or any model of its maker's can.
+    /// Any model of its maker, or the model seals nothing.
     OfMaker,
-    /// It alone, and some models that its maker names.
+    /// Only this model, and some that its maker names.
     OfModel,
-    /// It alone, and only for the account that asked.
+    /// Only this model, for the account that asked.
     OfModelAndAccount,
-    /// Any model of its maker's, and only for the account that asked.
+    /// Any model of its maker, for the account that asked.
     OfAccount,
 }
 
-/// Which ids of calls a provider takes from other providers.
+/// Which ids of calls a provider accepts from other providers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallIds {
-    /// Those of its dialect.
+    /// Those that its dialect allows.
     OfDialect,
     /// Any.
     Any,
@@ -133,18 +133,18 @@ pub enum CallIds {
     NineLetters,
 }
 
-/// What becomes of marks for what the provider shall keep.
+/// What a model does with marks for caching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheMarks {
-    /// It reads none.
+    /// It does not read them.
     No,
-    /// It reads the caller's.
+    /// It reads those of the caller.
     Read,
-    /// It keeps nothing without.
+    /// It only caches with marks.
     Needed,
 }
 
-/// What stands for reasoning that a client did not give back, where a model needs some. DeepSeek and Kimi refuse an empty
+/// Stands for reasoning that a client did not send back, if a model requires some. DeepSeek and Kimi refuse an empty
 /// one: <https://github.com/NousResearch/hermes-agent/pull/18263>.
 pub const NO_REASONING: &str = " ";
 
@@ -157,7 +157,7 @@ pub struct Source {
     pub url: &'static str,
 }
 
-/// What is said of a model nobody knows.
+/// The profile of an unknown model.
 impl Default for Profile {
     fn default() -> Self {
         rows::COMMON
@@ -165,7 +165,7 @@ impl Default for Profile {
 }
 
 impl Profile {
-    /// What the model of this name takes in this dialect.
+    /// The profile of the model of this name in this dialect.
     pub fn of(model: &str, spoken: Dialect) -> Profile {
         let lower = model.to_ascii_lowercase();
         let name = ModelName::read(&lower);
@@ -178,12 +178,12 @@ impl Profile {
         profile
     }
 
-    /// The word for how hard to reason that is nearest to `asked`, the next harder one where it is between two.
+    /// The accepted effort that is nearest to `asked`; the next higher one if it is between two.
     pub fn effort_from(&self, asked: Effort) -> Option<Effort> {
         self.efforts.iter().find(|known| **known >= asked).or(self.efforts.last()).copied()
     }
 
-    /// The same with the next lesser one, where the harder costs out of proportion.
+    /// The same with the next lower one, for when a higher effort would cost too much.
     pub fn effort_up_to(&self, asked: Effort) -> Option<Effort> {
         self.efforts.iter().rfind(|known| **known <= asked).or(self.efforts.first()).copied()
     }

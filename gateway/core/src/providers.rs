@@ -1,12 +1,12 @@
-//! The providers known by name: what is public of them, one row each. `preset = "…"` fills a provider of the catalog in
-//! from its row, the bundled prices find their list by it, and it names the headers that tell its limits.
+//! The providers known by name, one row each. `preset = "…"` completes a provider of the catalog from its row, the
+//! bundled prices find their list by it, and it names the headers that tell its limits.
 //!
-//! A provider that speaks several dialects has an address for each, so that every client's own dialect reaches it
-//! untranslated. Addresses change: each row has the page it was taken from. Anything a document says itself wins over
-//! its preset.
+//! A provider that speaks several dialects has an address for each, so that every client's dialect reaches it
+//! untranslated. Addresses change, so each row has the page it was taken from. What a catalog says itself counts more
+//! than the preset.
 //!
-//! Two that are asked for are no presets: Cloudflare, whose address holds the account's id, and Cohere, which refuses the
-//! `stream_options` that every stream is asked with
+//! Two providers are no presets although people ask for them: Cloudflare, whose address contains the account's id, and
+//! Cohere, which refuses the `stream_options` that every stream is sent with
 //! (<https://strandsagents.com/docs/user-guide/concepts/model-providers/cohere/>).
 
 mod limits;

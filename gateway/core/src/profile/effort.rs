@@ -1,9 +1,9 @@
-//! How hard a model is told to reason, in the words that all dialects spell alike.
+//! How much effort a model should spend on reasoning, in the words that all dialects share.
 
-/// How hard to reason, from least to most.
+/// The effort, from least to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effort {
-    /// Not at all.
+    /// No reasoning.
     None,
     /// OpenAI's and Gemini's `minimal`.
     Minimal,
@@ -34,7 +34,7 @@ impl Effort {
         })
     }
 
-    /// Its name.
+    /// The name of the effort.
     pub fn word(self) -> &'static str {
         match self {
             Effort::None => "none",

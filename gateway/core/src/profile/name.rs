@@ -1,22 +1,22 @@
-//! The name of a model, taken apart once. A name is written in many ways: by its maker (`claude-opus-5-5`), by a relay that
-//! puts the maker before it (`anthropic/claude-opus-5.5`), by a cloud that puts its region and its own version around it
-//! (`us.anthropic.claude-opus-5-5-v1:0`, `claude-opus-4@20250514`), as a path (`models/gemini-3.5-flash`), or with what a
-//! relay or a local server adds at the end (`:free`, `:32b`, `[1m]`).
+//! The name of a model, parsed once. Names are written in many ways: by the maker (`claude-opus-5-5`), by a relay that
+//! puts the maker before it (`anthropic/claude-opus-5.5`), by a cloud that adds its region and its own version
+//! (`us.anthropic.claude-opus-5-5-v1:0`, `claude-opus-4@20250514`), as a path (`models/gemini-3.5-flash`), or with the
+//! suffix of a relay or local server (`:free`, `:32b`, `[1m]`).
 //!
-//! Only names decide here, and anyone may give any name to anything: a deployment or an alias says nothing, and then a
-//! target says itself which profile it is.
+//! Only the name decides here, but a deployment or an alias can have any name. Then the target itself says which
+//! profile its model has.
 
 /// A major and a minor number.
 pub type Version = (u32, u32);
 
-/// Models of one maker that follow one another and take much the same.
+/// Models of one maker that succeed each other and accept much the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// Anthropic's.
     Claude,
     /// OpenAI's numbered models.
     Gpt,
-    /// OpenAI's models as ChatGPT has them.
+    /// OpenAI's models as ChatGPT names them.
     ChatGpt,
     /// OpenAI's first reasoning models: `o1` to `o4-mini`.
     O,
@@ -24,7 +24,7 @@ pub enum Family {
     GptOss,
     /// Google's.
     Gemini,
-    /// Google's open models, and LearnLM, which is served as they are.
+    /// Google's open models, and LearnLM, which is served in the same way.
     Gemma,
     /// DeepSeek's.
     DeepSeek,
@@ -48,10 +48,10 @@ pub enum Family {
     Other,
 }
 
-/// Who gives the model this name.
+/// What surrounds the model in a name, which tells who serves it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place<'a> {
-    /// Nobody's name stands before it: its maker's own API, or one that copies it.
+    /// Nothing: the API of its maker, or a copy of that API.
     Bare,
     /// A relay that has one word for each maker: `anthropic/…`.
     Relay(&'a str),
@@ -61,22 +61,22 @@ pub enum Place<'a> {
     Path,
 }
 
-/// A name, taken apart.
+/// A parsed name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModelName<'a> {
-    /// Who gives it.
+    /// What surrounds the model's name.
     pub place: Place<'a>,
-    /// What the model itself is called, without what stands around it.
+    /// The model's own name.
     pub name: &'a str,
-    /// Whose it is.
+    /// The family.
     pub family: Family,
-    /// `None`: the name does not say. It is taken for the newest then.
+    /// The version; `None` if the name has none, which counts as the newest.
     pub version: Option<Version>,
-    /// What a relay, a cloud or a local server put behind it: `free`, `20250514`, `32b`.
+    /// The suffix of a relay, a cloud or a local server: `free`, `20250514`, `32b`.
     pub tag: Option<&'a str>,
 }
 
-/// A family and a part of its models' names, in lower case. The one that comes first in a name decides.
+/// The families and parts of their models' names, in lower case. The part that comes first in a name decides.
 const MARKS: [(&str, Family); 21] = [
     ("claude-", Family::Claude),
     ("gpt-oss", Family::GptOss),
@@ -105,7 +105,7 @@ const MARKS: [(&str, Family); 21] = [
 /// <https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html>.
 const REGIONS: [&str; 9] = ["us", "eu", "apac", "jp", "au", "ca", "us-gov", "global", "in"];
 
-/// Makers, as Bedrock has them before a model:
+/// Makers as Bedrock names them before a model:
 /// <https://docs.aws.amazon.com/bedrock/latest/userguide/models-supported.html>.
 const CLOUD_MAKERS: [&str; 15] = [
     "ai21",
@@ -126,11 +126,11 @@ const CLOUD_MAKERS: [&str; 15] = [
 ];
 
 impl<'a> ModelName<'a> {
-    /// Takes a name in lower case apart.
+    /// Parses a name in lower case.
     pub fn read(whole: &'a str) -> Self {
         let (before, last) = whole.rsplit_once('/').map_or((None, whole), |(before, last)| (Some(before), last));
         let place = before.map_or(Place::Bare, place);
-        // A fine-tuned model is what it was made from: `ft:gpt-4.1:our-team::id`.
+        // A fine-tuned model has the profile of its base model: `ft:gpt-4.1:our-team::id`.
         let last = last.strip_prefix("ft:").unwrap_or(last);
         let cut = last.char_indices().find(|(at, letter)| *at > 0 && matches!(letter, ':' | '@' | '['));
         let (name, tag) = last.split_at(cut.map_or(last.len(), |(at, _)| at));
@@ -147,13 +147,13 @@ impl<'a> ModelName<'a> {
         ModelName { place, name, family, version, tag }
     }
 
-    /// Whether any of these stands in the name.
+    /// Whether the name contains any of these.
     pub fn has_any(&self, parts: &[&str]) -> bool {
         parts.iter().any(|part| self.name.contains(part))
     }
 }
 
-/// A path is no maker: no relay writes more than one word.
+/// What surrounds the name, given what precedes it. A path is no maker, since relays only write one word.
 fn place(before: &str) -> Place<'_> {
     match before.strip_prefix('~').unwrap_or(before) {
         "models" | "tunedmodels" => Place::Path,
@@ -163,17 +163,17 @@ fn place(before: &str) -> Place<'_> {
     }
 }
 
-/// The maker and what it calls the model, where a cloud wrote both.
+/// The maker and the model in a cloud's name.
 fn cloud(name: &str) -> Option<(&str, &str)> {
     let (first, rest) = name.split_once('.')?;
     let (maker, rest) = if REGIONS.contains(&first) { rest.split_once('.')? } else { (first, rest) };
     CLOUD_MAKERS.contains(&maker).then_some((maker, rest))
 }
 
-/// The family, and where its version may begin.
+/// The family, and where the version may begin.
 fn family(name: &str) -> Option<(Family, usize)> {
     if let Some(rest) = name.strip_prefix("gpt-") {
-        // Not `gpt-image-1`, `gpt-realtime` and the like, which do not chat.
+        // `gpt-image-1`, `gpt-realtime` and the like are no chat models.
         let is_line = ["sol", "terra", "luna", "astra"].iter().any(|line| rest.starts_with(line));
         if is_line || rest.starts_with(|first: char| first.is_ascii_digit()) {
             return Some((Family::Gpt, 4));
@@ -194,16 +194,16 @@ fn marked(name: &str) -> Option<(Family, usize)> {
     found.min_by_key(|(at, _, _)| *at).map(|(at, length, family)| (family, at + length))
 }
 
-/// The version in what follows a family's name.
+/// The version in the text that follows a family's name.
 fn version(family: Family, rest: &str) -> Option<Version> {
     match family {
         Family::Claude => claude_version(rest),
         Family::Gpt => {
             let (major, minor) = leading_version(rest)?;
-            // Azure allowed no dot in a name: `gpt-35-turbo`.
+            // Azure allows no dot in a name: `gpt-35-turbo`.
             Some(if major >= 10 { (major / 10, major % 10) } else { (major, minor) })
         }
-        // The open models have sizes only.
+        // Open models only have sizes.
         Family::GptOss | Family::Other => None,
         _ => {
             let rest = rest.trim_start_matches(['-', '_', ' ']);
@@ -213,7 +213,7 @@ fn version(family: Family, rest: &str) -> Option<Version> {
     }
 }
 
-/// Claudes are numbered before or behind their line: `3-7-sonnet`, `sonnet-4.5`. A date is no number.
+/// The version of a Claude, which may precede or follow its line: `3-7-sonnet`, `sonnet-4.5`. A date is no version.
 fn claude_version(rest: &str) -> Option<Version> {
     let rest = rest.strip_prefix('v').unwrap_or(rest);
     let words = rest.split(['-', '.', '_']).filter(|word| word.len() <= 2);
@@ -221,7 +221,7 @@ fn claude_version(rest: &str) -> Option<Version> {
     Some((numbers.next()?, numbers.next().unwrap_or(0)))
 }
 
-/// `2.5` and `2p5`, unless they go on with more digits, which is a date, or with a unit, which is a size.
+/// `2.5` or `2p5`, unless more digits follow, as in a date, or a unit, as in a size.
 fn leading_version(text: &str) -> Option<Version> {
     let (major, rest) = number(text)?;
     let minor = rest.strip_prefix(['.', 'p']).and_then(number);
@@ -229,7 +229,7 @@ fn leading_version(text: &str) -> Option<Version> {
     (!rest.starts_with(['b', 'x'])).then_some((major, minor))
 }
 
-/// One or two digits.
+/// A number of one or two digits.
 fn number(text: &str) -> Option<(u32, &str)> {
     let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);

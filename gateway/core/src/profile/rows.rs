@@ -1,8 +1,8 @@
-//! The table: one row for a family and a range of its versions. Rows are in order, from what is common to what is
-//! particular, and of two that say something of one thing the later one counts.
+//! The table: one row for each family and range of versions. Rows are ordered from the general to the particular; if
+//! two rows state the same fact, the later one counts.
 //!
-//! Facts end nowhere by themselves: a row holds for every later version until another one says otherwise, as models rarely
-//! take again what they once refused.
+//! A row holds for every later version until another row says otherwise, since models rarely accept again what they
+//! once refused.
 
 mod anthropic;
 mod common;
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::dialect::Dialect;
 
-/// Before any row: what a model is taken for whose dialect has no row either.
+/// The profile before any row, which is also that of a model whose dialect has no row.
 pub(super) const COMMON: Profile = Profile {
     efforts: &[],
     effort_beside_tools: true,
@@ -50,7 +50,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Row> {
     [common::ROWS, openai::ROWS, anthropic::ROWS, google::ROWS, open::ROWS].into_iter().flatten()
 }
 
-/// One thing that a model takes or refuses; see the member of [`Profile`] of that name.
+/// One thing that a model accepts or refuses; see the member of [`Profile`] with that name.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fact {
     Efforts(&'static [Effort]),
@@ -81,7 +81,7 @@ pub(super) enum Fact {
 }
 
 impl Fact {
-    /// Writes it down.
+    /// Sets the fact in a profile.
     pub(super) fn apply(self, profile: &mut Profile) {
         match self {
             Fact::Efforts(efforts) => profile.efforts = efforts,
@@ -113,19 +113,19 @@ impl Fact {
     }
 }
 
-/// Facts of the models that a row is of.
+/// Facts about the models that a row covers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
-    /// Empty: any.
+    /// The families; empty for all.
     families: &'static [Family],
     since: Version,
     before: Version,
-    /// One of these stands in the name; empty: anything may.
+    /// One of these must occur in the name; empty for any name.
     parts: &'static [&'static str],
-    /// The dialects in which that is so; empty: all.
+    /// The dialects in which the facts hold; empty for all.
     spoken: &'static [Dialect],
     served: ServedBy,
-    /// Each beside its source.
+    /// The facts, each with its source.
     pub(super) facts: &'static [(Fact, Source)],
 }
 
@@ -134,9 +134,9 @@ pub(super) struct Row {
 enum ServedBy {
     /// Anyone.
     Anywhere,
-    /// Its maker, in whose API nobody's name stands before the model's, and who copies that.
+    /// Its maker, whose API has no prefix before the model's name, or a copy of that API.
     ByMaker,
-    /// Its maker, perhaps through a relay with this word for it.
+    /// Its maker, or a relay with this word for the maker.
     OfMaker(&'static str),
     /// A relay with one word for each maker.
     ByRelay,
@@ -144,13 +144,13 @@ enum ServedBy {
     ByRelayAs(&'static str),
 }
 
-/// A name without a number is of the newest version.
+/// The version of a name without a number.
 const NEWEST: Version = (u32::MAX - 1, 0);
 const NEVER: Version = (u32::MAX, 0);
 const OPENAIS: &[Dialect] = &[Dialect::OpenaiChat, Dialect::OpenaiResponses];
 
 impl Row {
-    /// Whether it holds for the model of this name in this dialect.
+    /// Whether the row holds for the model of this name in this dialect.
     pub(super) fn is_of(&self, name: &ModelName<'_>, spoken: Dialect) -> bool {
         let version = name.version.unwrap_or(NEWEST);
         let is_served = match self.served {

@@ -1,5 +1,5 @@
-//! The headers in which providers tell their own limits, one row for each form. All rows are read of everybody: relays
-//! hand on what whoever stands behind them tells.
+//! The headers in which providers tell their own limits, one row for each form. All rows are tried on every answer,
+//! because relays pass on the headers of the providers behind them.
 
 use std::sync::LazyLock;
 
@@ -7,57 +7,57 @@ use serde::{Deserialize, Serialize};
 
 use super::rows::PROVIDERS;
 
-/// How some providers tell their limits.
+/// A form in which some providers tell their limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitHeaders {
-    /// What is told in them.
+    /// The form.
     pub form: LimitForm,
-    /// The page that says so.
+    /// The page that describes it.
     pub source: &'static str,
 }
 
-/// What is told in headers of limits.
+/// The form of headers that tell limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitForm {
-    /// These limits, each in up to three headers.
+    /// Limits with up to three headers each.
     Counted(&'static [Counted]),
-    /// The window of a plan that refuses: `anthropic-ratelimit-unified-status: rejected` and `-reset`, Unix time.
+    /// The window of a plan that is used up: `anthropic-ratelimit-unified-status: rejected`, and `-reset` as Unix time.
     Plan,
     /// `RateLimit` and `RateLimit-Policy`.
     Draft,
 }
 
-/// A limit in headers whose names are made of three parts: `before`, one of `limit`, `remaining` and `reset`, and `behind`.
+/// A limit whose headers are named by three parts: `before`, one of `limit`, `remaining` and `reset`, and `behind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counted {
-    /// What stands before the word.
+    /// What precedes the word.
     pub before: &'static str,
-    /// What stands behind it.
+    /// What follows the word.
     pub behind: &'static str,
     /// What is counted.
     pub what: &'static str,
-    /// Within which time, where that is always the same.
+    /// The span of time that it covers, if that is always the same.
     pub per: Option<Span>,
-    /// It counts for the credential on all models and not on this one alone.
+    /// Whether it covers all models of the credential, and not only this one.
     pub of_account: bool,
-    /// How its reset is told.
+    /// The form of its reset.
     pub reset: ResetForm,
 }
 
-/// How a limit's reset is told.
+/// The form of a limit's reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResetForm {
-    /// A wait or a time, when a bucket is full again that is refilled all the time.
+    /// A wait or a time: when a bucket is full again that is refilled all the time.
     Bucket,
-    /// The same as an RFC 3339 time.
+    /// The same as a time of RFC 3339.
     BucketTime,
-    /// A wait or a time, the end of a window: a minute or a day, as its distance tells.
+    /// A wait or a time: the end of a window, which is a minute or a day, as its distance tells.
     Window,
-    /// Not at all. It is midnight in this time zone.
+    /// Not told. It is midnight in this time zone.
     Midnight(&'static str),
 }
 
-/// The time a limit is counted within.
+/// The span of time that a limit covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Span {
@@ -75,8 +75,8 @@ const fn per(per: Span, counted: Counted) -> Counted {
     Counted { per: Some(per), ..counted }
 }
 
-/// `x-ratelimit-reset-requests: 6m0s`. Of requests Groq tells those of a day and others those of a minute, so neither is
-/// taken for granted: <https://console.groq.com/docs/rate-limits>.
+/// `x-ratelimit-reset-requests: 6m0s`. Groq tells the requests of a day and others those of a minute, so the span is
+/// left open: <https://console.groq.com/docs/rate-limits>.
 pub(super) const OPENAI: LimitHeaders = LimitHeaders {
     form: LimitForm::Counted(&[
         counted("x-ratelimit-", "-requests", "requests", ResetForm::Bucket),
@@ -89,7 +89,7 @@ const fn anthropic(before: &'static str, what: &'static str) -> Counted {
     per(Span::Minute, counted(before, "", what, ResetForm::BucketTime))
 }
 
-/// All are of a minute.
+/// All of these cover a minute.
 pub(super) const ANTHROPIC: LimitHeaders = LimitHeaders {
     form: LimitForm::Counted(&[
         anthropic("anthropic-ratelimit-requests-", "requests"),
@@ -100,18 +100,18 @@ pub(super) const ANTHROPIC: LimitHeaders = LimitHeaders {
     source: "https://docs.claude.com/en/api/rate-limits",
 };
 
-/// The plans of Claude, which are an account's: of several windows the one that refuses is told with its end, and says so
-/// whatever `retry-after` stands beside it.
+/// The plans of Claude, which belong to an account. Of several windows, the one that is used up is told with its end,
+/// which counts more than a `retry-after`.
 pub(super) const CLAUDE_PLAN: LimitHeaders =
     LimitHeaders { form: LimitForm::Plan, source: "https://github.com/router-for-me/CLIProxyAPI/pull/3148" };
 
-/// One limit, with its reset as a time. Others tell it in seconds.
+/// One limit, with its reset as a time. Other providers tell the reset in seconds.
 pub(super) const OPENROUTER: LimitHeaders = LimitHeaders {
     form: LimitForm::Counted(&[counted("x-ratelimit-", "", "requests", ResetForm::Window)]),
     source: "https://openrouter.ai/docs/api-reference/limits",
 };
 
-/// Calls of a day, of the account and of each model.
+/// The calls of a day, of the account and of each model.
 pub(super) const MODELSCOPE: LimitHeaders = LimitHeaders {
     form: LimitForm::Counted(&[
         Counted {
@@ -125,7 +125,7 @@ pub(super) const MODELSCOPE: LimitHeaders = LimitHeaders {
 
 const SHANGHAI: ResetForm = ResetForm::Midnight("Asia/Shanghai");
 
-/// What nobody known by name tells, but relays do.
+/// Forms that relays use and no provider in the table does.
 const OF_RELAYS: [LimitHeaders; 2] = [
     LimitHeaders {
         form: LimitForm::Counted(&[counted("ratelimit-", "", "requests", ResetForm::Window)]),
@@ -137,16 +137,16 @@ const OF_RELAYS: [LimitHeaders; 2] = [
     },
 ];
 
-/// What the names of all these headers begin with.
+/// The prefixes of all these headers.
 const PREFIXES: [&str; 4] = ["x-ratelimit-", "ratelimit", "anthropic-ratelimit-", "modelscope-ratelimit-"];
 
-/// Whether a header of this name may tell of a limit. Most do not.
+/// Whether a header of this name may tell a limit. Most do not.
 pub fn may_tell_limits(name: &str) -> bool {
     let begins = |prefix: &&str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
     PREFIXES.iter().any(begins)
 }
 
-/// All of them, each once.
+/// All forms, each once.
 pub fn limit_headers() -> &'static [LimitHeaders] {
     static ALL: LazyLock<Vec<LimitHeaders>> = LazyLock::new(|| {
         let mut all: Vec<LimitHeaders> = Vec::new();

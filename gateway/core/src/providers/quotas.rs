@@ -1,28 +1,27 @@
-//! What providers known by name give away to everybody, as they have published it. Applied only where a document asks for
-//! it with `known_quotas = true`: most accounts that pay have more, and none is to be throttled because llmio does not know
-//! that it pays.
+//! What providers give to everybody for free, as they published it. It only applies if a catalog says `known_quotas =
+//! true`, since paying accounts usually have more, and must not be limited because llmio does not know that they pay.
 //!
-//! Gemini has none here: Google shows the limits of a project to its owner and publishes no numbers, and those are learnt
-//! from its errors.
+//! Gemini has none here: Google shows a project's limits to its owner and publishes no numbers. They are learned from
+//! its errors.
 
 use crate::profile::Source;
 
-/// A quota that a provider has published, of each account.
+/// A published quota of each account.
 #[derive(Debug, Clone, Copy)]
 pub struct KnownQuota {
-    /// The models it covers, together; all where there are none.
+    /// The models that share it; all if the list is empty.
     pub models: &'static [&'static str],
     /// Requests a minute.
     pub rpm: Option<u64>,
     /// Requests a day.
     pub rpd: Option<u64>,
-    /// Where its days begin.
+    /// The time zone of its days.
     pub zone: &'static str,
     /// Where it was published.
     pub source: Source,
 }
 
-/// Of an account that has bought less than ten dollars' worth, all `:free` models together and each UTC day.
+/// For an account that has bought less than ten dollars' worth: all `:free` models together, for each UTC day.
 pub(super) const OPENROUTER: [KnownQuota; 1] = [KnownQuota {
     models: &["*:free"],
     rpm: Some(20),
@@ -31,7 +30,7 @@ pub(super) const OPENROUTER: [KnownQuota; 1] = [KnownQuota {
     source: Source { as_of: "2026-11-24", url: "https://openrouter.ai/docs/api-reference/limits" },
 }];
 
-/// How much of it one model may take changes, and is learnt from the answers.
+/// How much of it one model may use changes, and is learned from the answers.
 pub(super) const MODELSCOPE: [KnownQuota; 1] = [KnownQuota {
     models: &[],
     rpm: None,

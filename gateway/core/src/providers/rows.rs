@@ -10,7 +10,8 @@ const RESPONSES: Dialect = Dialect::OpenaiResponses;
 const ANTHROPIC: Dialect = Dialect::Anthropic;
 const GEMINI: Dialect = Dialect::Gemini;
 
-/// Every provider: the presets in the order a list for choosing shows them, then those whose address is one's own.
+/// Every provider: first the presets, in the order in which a list for choosing shows them, then those whose address
+/// differs for each user.
 pub(super) const PROVIDERS: &[KnownProvider] = &[
     preset(
         "anthropic",
@@ -127,7 +128,7 @@ pub(super) const PROVIDERS: &[KnownProvider] = &[
         &["https://docs.z.ai/guides/overview/quick-start", "https://dev.to/hassann/how-to-use-the-glm-54-api-3940"],
     )
     .priced("zai", &["api.z.ai"]),
-    // The subscriptions for coding have addresses of their own; at those of the API they are not counted.
+    // The subscriptions for coding have addresses of their own; calls to the API's address do not count for them.
     bearer_preset(
         "zai-coding",
         &[(CHAT, "https://api.z.ai/api/coding/paas/v4"), (ANTHROPIC, "https://api.z.ai/api/anthropic")],
@@ -270,7 +271,7 @@ pub(super) const PROVIDERS: &[KnownProvider] = &[
         &["https://huggingface.co/deepseek-ai/DeepSeek-V4-Flash/blob/main/encoding/README.md"],
     ),
     preset(ECHO, &[], &["this crate"]),
-    // Of these no address is everybody's, or nobody asked for a preset.
+    // These have no common address, or nobody asked for a preset.
     charging("azure").priced(
         "azure",
         &["*.openai.azure.com", "*.services.ai.azure.com", "*.cognitiveservices.azure.com", "*.azure-api.net"],
@@ -299,17 +300,17 @@ const fn preset(name: &'static str, endpoints: Endpoints, sources: &'static [&'s
     KnownProvider { name, endpoints, auth: None, local: false, quotas: &[], prices: None, limits: &[], sources }
 }
 
-/// Providers that serve Anthropic's dialect beside their own take the same header for both.
+/// A preset whose provider also serves Anthropic's dialect, with the same header for the credential.
 const fn bearer_preset(name: &'static str, endpoints: Endpoints, sources: &'static [&'static str]) -> KnownProvider {
     KnownProvider { auth: Some(Auth::Bearer), ..preset(name, endpoints, sources) }
 }
 
-/// Servers on this machine, at the port they listen on unless they are told another.
+/// A server on this machine, at its default port.
 const fn local_preset(name: &'static str, endpoints: Endpoints, sources: &'static [&'static str]) -> KnownProvider {
     KnownProvider { local: true, ..bearer_preset(name, endpoints, sources) }
 }
 
-/// One of whom only the prices are known.
+/// A provider of which only the prices are known.
 const fn charging(name: &'static str) -> KnownProvider {
     preset(name, &[], &["https://github.com/pydantic/genai-prices"])
 }
