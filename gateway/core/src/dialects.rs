@@ -1,4 +1,4 @@
-//! One room for each dialect: everything that is spoken in it stands in one folder, in files of the same names.
+//! One room for each dialect: everything about a dialect is in one folder, in files of the same names.
 //!
 //! | file | what is in it |
 //! |---|---|
@@ -12,8 +12,8 @@
 //! | `stream_reader`, `stream_writer` | a streamed answer, event by event |
 //!
 //! Rooms know the [neutral form](crate::neutral) and nothing of each other, except that OpenAI's two dialects share
-//! `openai`. Going from one dialect to another is left to [`translate`](crate::translate). Where else a new dialect has
-//! something to say is listed in `tests/dialects.rs`.
+//! `openai`. Translating from one dialect to another is left to [`translate`](crate::translate). The other places that
+//! a new dialect must touch are listed in `tests/dialects.rs`.
 
 pub(crate) mod anthropic;
 pub(crate) mod gemini;
@@ -50,7 +50,7 @@ impl Dialect {
         self.room().keep_alive
     }
 
-    /// The body of an error, its message kept word for word, since clients read it; `id` is the call's.
+    /// The body of an error. Its message is kept word for word, since clients read it; `id` is the call's.
     pub fn error(self, error: &ApiError, id: &str) -> Value {
         (self.room().write_error)(error, id)
     }
@@ -60,12 +60,12 @@ impl Dialect {
         (self.room().error_event)(error, id)
     }
 
-    /// The same as all there is of a stream, whose head has been given already.
+    /// A stream that consists only of an error's body, for a client that has the head already.
     pub fn error_stream(self, error: &Value, id: &str) -> Vec<u8> {
         (self.room().error_stream)(error, id)
     }
 
-    /// A provider's error that came with this status. A body that is no error of the dialect, such as a page of HTML, becomes
+    /// Reads a provider's error with this status. A body that is no error of the dialect, such as an HTML page, becomes
     /// one that names the status.
     pub fn read_error(self, status: u16, body: &[u8]) -> ApiError {
         let body = Some(body).filter(|body| !json::is_too_intricate(body));
@@ -81,15 +81,15 @@ impl Dialect {
         (self.room().see)(event)
     }
 
-    /// What was used, in one form.
+    /// The usage, in one form for all dialects.
     pub(crate) fn usage(self, usage: &dyn Counts) -> Usage {
         (self.room().read_usage)(usage)
     }
 }
 
-/// The HTTP status that an error stands for, in whatever dialect it is written: relays mix them. Some providers put the
-/// status they would have answered with into `code` or `status`, as a number or as text; the others say what they mean
-/// in a word.
+/// The HTTP status that an error stands for, in whatever dialect it is written, since relays mix them. Some providers
+/// put the status that they would have answered with into `code` or `status`, as a number or as text; others have a
+/// word for it.
 pub(crate) fn status_of(error: &Value) -> Option<u16> {
     let numbers = ["code", "status"].iter().filter_map(|name| match error.get(name)? {
         Value::Number(number) => number.as_u64(),

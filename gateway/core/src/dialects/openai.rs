@@ -1,4 +1,5 @@
-//! What OpenAI's two dialects write alike: errors, functions, how hard to reason, how to sample and who the user is.
+//! What OpenAI's two dialects write alike: errors, functions, the effort of reasoning, sampling parameters and the
+//! user.
 
 pub(super) mod error;
 pub(super) mod usage;
@@ -10,12 +11,12 @@ use crate::neutral::schema;
 use crate::neutral::{Effort, Object, Reasoning, Tool, Warnings};
 use crate::profile::{Profile, Sampling};
 
-/// The characters OpenAI takes to say who the user is:
+/// The longest text that OpenAI accepts for the user:
 /// <https://platform.openai.com/docs/guides/safety-best-practices#safety-identifiers>.
 const USER_BYTES_MAX: usize = 64;
 
-/// Who the user is, in both of OpenAI's dialects. Claude Code says it in more characters than OpenAI takes, and the hash
-/// that OpenAI recommends anyway tells users apart as well.
+/// The user, in both of OpenAI's dialects. Claude Code's texts are longer than OpenAI accepts. A hash, which OpenAI
+/// recommends anyway, also tells users apart.
 pub(crate) fn write_user(user: String, warnings: &mut Warnings) -> String {
     if user.len() <= USER_BYTES_MAX {
         return user;
@@ -24,8 +25,8 @@ pub(crate) fn write_user(user: String, warnings: &mut Warnings) -> String {
     Sha256::digest(user.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A function in both of OpenAI's dialects. A schema that OpenAI does not take as strict is not marked as such: in other
-/// dialects one with optional properties may be.
+/// A function in both of OpenAI's dialects. A schema that OpenAI does not accept as strict is not marked so; in other
+/// dialects, strict schemas may have optional properties.
 pub(crate) fn write_function(tool: Tool, warnings: &mut Warnings) -> Object {
     let mut parameters = tool.parameters.unwrap_or_default();
     schema::complete_parameters(&mut parameters);
@@ -41,8 +42,8 @@ pub(crate) fn write_function(tool: Tool, warnings: &mut Warnings) -> Object {
     function
 }
 
-/// The word for how hard to reason that comes closest to what was asked. `None`: nothing is said. Who asks for no
-/// reasoning means a model that would reason anyway; most others do not, and refuse the word.
+/// The effort that comes closest to the requested one. `None` if none is written: a request for no reasoning concerns
+/// models that would reason anyway; most others do not, and refuse the word.
 pub(crate) fn write_effort(
     reasoning: Option<Reasoning>,
     profile: &Profile,
@@ -59,7 +60,7 @@ pub(crate) fn write_effort(
     Some(fitting)
 }
 
-/// Whether the model takes parameters of sampling where it is told to reason so hard.
+/// Whether the model accepts sampling parameters at this effort.
 pub(crate) fn takes_sampling(profile: &Profile, effort: Option<&str>) -> bool {
     match profile.sampling {
         Sampling::Taken => true,
@@ -68,7 +69,7 @@ pub(crate) fn takes_sampling(profile: &Profile, effort: Option<&str>) -> bool {
     }
 }
 
-/// A sampling parameter, unless the model refuses it. `default`: what it samples with anyway.
+/// A sampling parameter, unless the model refuses it. `default` is what the model uses anyway.
 pub(crate) fn write_sampled(
     name: &str,
     number: Option<Number>,

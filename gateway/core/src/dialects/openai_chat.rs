@@ -1,9 +1,9 @@
 //! OpenAI chat completions, and the many providers that speak it with an accent.
 //! <https://platform.openai.com/docs/api-reference/chat>
 //!
-//! OpenAI's own API shows no reasoning. What is read and written for it is what its followers agreed on: DeepSeek's
-//! `reasoning_content` (<https://api-docs.deepseek.com/guides/reasoning_model>), and OpenRouter's `reasoning_details` for
-//! seals (<https://openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks>).
+//! OpenAI's own API shows no reasoning. What is read and written for it is what other providers agreed on: DeepSeek's
+//! `reasoning_content` (<https://api-docs.deepseek.com/guides/reasoning_model>), and OpenRouter's `reasoning_details`
+//! for seals (<https://openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks>).
 
 mod answer;
 mod calls;

@@ -1,7 +1,8 @@
 //! OpenAI Responses: <https://platform.openai.com/docs/api-reference/responses>
 //!
-//! Stateless only: what a provider keeps (`previous_response_id`, `conversation`, `item_reference`) no other provider
-//! knows, so it is refused. Reasoning travels in `encrypted_content`, which clients send back as it came.
+//! Only the stateless form is translated: what a provider stores (`previous_response_id`, `conversation`,
+//! `item_reference`) is unknown to every other provider, so it is refused. Reasoning travels in `encrypted_content`,
+//! which clients send back unchanged.
 
 mod answer;
 mod error;

@@ -1,12 +1,12 @@
-//! Usage as it comes in pieces.
+//! Usage that comes in several reports.
 
 use serde_json::{Map, Value};
 
 use crate::dialect::Dialect;
 use crate::usage::Usage;
 
-/// What was said of usage in pieces, in a dialect's own words, before it is read: Anthropic says the input first and the
-/// output last, and adds up what it said apart.
+/// The reports of usage in a dialect's own members, combined before they are read: Anthropic reports the input first
+/// and the output last.
 #[derive(Debug, Default)]
 pub(crate) struct RawUsage(Map<String, Value>);
 
@@ -22,7 +22,7 @@ impl RawUsage {
         }
     }
 
-    /// All that is known so far.
+    /// The usage so far.
     pub(crate) fn read(&self, dialect: Dialect) -> Usage {
         if self.0.is_empty() { Usage::default() } else { dialect.usage(&Value::Object(self.0.clone())) }
     }

@@ -1,11 +1,11 @@
-//! A refusal as its caller gets it.
+//! A refusal as the caller gets it.
 
 use crate::dialect::Dialect;
 use crate::neutral::{ApiError, OwnError};
 use crate::refusal::{RETRY_AFTER_MAX_S, Refusal, Reply, Shape, UNTIL, until};
 
 impl Refusal {
-    /// The answer in the caller's shape. `id` is the request's.
+    /// The answer in the caller's dialect. `id` is the request's.
     pub fn reply(&self, shape: Shape, id: &str) -> Reply {
         let mut reply = match shape {
             Shape::Dialect(dialect) => Reply::json(self.status, &dialect.error(&self.error(), id)),
@@ -28,7 +28,7 @@ impl Refusal {
         reply
     }
 
-    /// The wait, where it is one that a client may sit out.
+    /// The wait, if it is one that a client should wait for.
     fn worth_waiting_s(&self) -> Option<u64> {
         self.retry_after_s.filter(|seconds| *seconds <= RETRY_AFTER_MAX_S)
     }
@@ -38,7 +38,7 @@ impl Refusal {
         dialect.error_event(&dialect.error(&self.error(), id), id)
     }
 
-    /// The error in no dialect's words.
+    /// The error in a form that belongs to no dialect.
     pub fn error(&self) -> ApiError {
         ApiError {
             message: self.message.clone(),

@@ -1,4 +1,4 @@
-//! The words of a dialect's errors: one table, by which they are read and written.
+//! The words of a dialect's errors, in one table for reading and writing.
 
 /// Which word stands for which HTTP status.
 #[derive(Debug)]

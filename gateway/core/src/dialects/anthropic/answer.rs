@@ -9,7 +9,7 @@ use crate::neutral::AnswerContext;
 use crate::neutral::json::{arguments, from_members, object, take_list, take_text, text};
 use crate::neutral::{Answer, Choice, Finish, Object, Part, ReasoningPart, Seal, UNSIGNED};
 
-/// A whole answer of this dialect in the neutral form; `None` where the body holds none.
+/// Reads a whole answer; `None` if the body contains none.
 pub(super) fn read_answer(body: Value) -> Option<Answer> {
     let mut body = object(body, "").ok()?;
     let blocks = take_list(&mut body, "content")?;
@@ -24,7 +24,7 @@ pub(super) fn read_answer(body: Value) -> Option<Answer> {
     })
 }
 
-/// `None`: what Anthropic's own tools did, which was not asked for and cannot be carried.
+/// A block; `None` for what Anthropic's own tools did, which was not asked for and cannot be translated.
 fn read_block(mut block: Object) -> Option<Part> {
     let mut text = |name: &str| take_text(&mut block, name).unwrap_or_default();
     Some(match text("type").as_str() {

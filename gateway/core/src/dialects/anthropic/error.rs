@@ -7,8 +7,8 @@ use crate::dialects::words::ErrorWords;
 use crate::neutral::ApiError;
 use crate::neutral::json::text;
 
-/// The documentation gives 529 to an API that is overloaded for now, which RFC 9110 gives to 503
-/// (<https://www.rfc-editor.org/rfc/rfc9110#section-15.6.4>), and `invalid_request_error` to all other 4xx.
+/// The documentation uses 529 for an API that is overloaded, for which RFC 9110 has 503
+/// (<https://www.rfc-editor.org/rfc/rfc9110#section-15.6.4>), and `invalid_request_error` for all other 4xx.
 pub(super) const WORDS: ErrorWords = ErrorWords {
     documented: &[
         (400, "invalid_request_error"),
@@ -29,13 +29,13 @@ pub(super) const WORDS: ErrorWords = ErrorWords {
     of_server: "api_error",
 };
 
-/// Claude Code shows it as a budget that is spent.
+/// Claude Code shows this as a spent budget.
 const BILLING: &str = "billing_error";
 
-/// By these first words of a message Claude Code knows that the conversation is too long.
+/// The first words of a message by which Claude Code recognises that the conversation is too long.
 const TOO_LONG: &str = "prompt is too long";
 
-/// An error of this dialect; `None` where the body holds none.
+/// Reads an error; `None` if the body contains none.
 pub(super) fn read(body: &Value) -> Option<ApiError> {
     let error = body.get("error")?;
     let message = text(error, "message").or_else(|| error.as_str())?;
@@ -56,7 +56,7 @@ pub(super) fn write(error: &ApiError, id: &str) -> Value {
     json!({ "type": "error", "error": { "type": word, "message": message }, "request_id": id })
 }
 
-/// The event that holds such a body. The official SDKs read over events without a name.
+/// The event with such a body. The official SDKs ignore events without a name.
 pub(super) fn event(body: &Value, _id: &str) -> Vec<u8> {
     format!("event: error\ndata: {body}\n\n").into_bytes()
 }

@@ -14,11 +14,11 @@ pub(super) fn read(reason: &str, sequence: Option<&str>) -> Finish {
     }
 }
 
-/// The reason and the stop sequence. `refused`: the answer holds the model's words for not answering.
+/// The reason and the stop sequence. `refused` says that the answer contains the model's refusal.
 pub(super) fn write(finish: Finish, refused: bool) -> (&'static str, Option<String>) {
     match finish {
         _ if refused => ("refusal", None),
-        // Which sequence it was is not known, and Anthropic always says it.
+        // It is not known which sequence it was, and Anthropic always names it.
         Finish::Stop | Finish::StopSequence(None) => ("end_turn", None),
         Finish::StopSequence(sequence) => ("stop_sequence", sequence),
         Finish::Length => ("max_tokens", None),

@@ -13,7 +13,7 @@ use crate::neutral::{
     CacheFor, Effort, Format, Object, Reasoning, Request, Sampling, Tool, ToolChoice, Untranslatable, Warnings,
 };
 
-/// Members that mean nothing to an answer, so that nobody needs to hear that they are left out.
+/// Members that do not affect the answer, so that no warning is needed when they are left out.
 const SILENT: [&str; 2] = ["stream", "session_id"];
 
 /// A request of this dialect in the neutral form.
@@ -54,7 +54,8 @@ pub(super) fn read_request(body: Value, warnings: &mut Warnings) -> Result<Reque
     Ok(request)
 }
 
-/// Tools the client runs. Those Anthropic defines or runs itself (`web_search_…`, `bash_…`) no other provider knows.
+/// Reads the tools that the client runs. No other provider has those that Anthropic defines or runs itself
+/// (`web_search_…`, `bash_…`).
 fn tools(body: &mut Object, warnings: &mut Warnings) -> Vec<Tool> {
     let mut tools = Vec::new();
     for tool in take_list(body, "tools").unwrap_or_default() {
@@ -112,8 +113,8 @@ fn format(mut format: Object) -> Result<Format, Untranslatable> {
     Ok(Format::JsonSchema { name: None, description: None, schema, strict: None })
 }
 
-/// <https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking>. Reasoning is shown to those who ask for
-/// it, unless they ask to have it left out.
+/// <https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking>. Callers that ask for reasoning get it in
+/// the answer, unless they ask to leave it out.
 fn read_reasoning(body: &mut Object, effort: Option<&str>, request: &mut Request) {
     let effort = effort.and_then(Effort::named);
     let thinking = take_object(body, "thinking").unwrap_or_default();

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::dialect::Dialect;
 use crate::neutral::{Part, Seal};
 
-/// Gemini seals calls and Anthropic does not: the seal goes to the client, and comes back from it, as reasoning that only
-/// its provider reads, before the call.
+/// Writes the seal on a call. Gemini seals calls and Anthropic does not, so the seal goes to the client, and comes
+/// back, as reasoning before the call that only its provider can read.
 pub(super) fn write(seal: Seal) -> Value {
     json!({ "type": "redacted_thinking", "data": seal.for_client(Dialect::Anthropic) })
 }

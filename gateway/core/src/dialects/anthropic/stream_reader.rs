@@ -17,7 +17,7 @@ use crate::neutral::{Event, Finish, PartKind, Seal};
 pub(super) struct StreamReader {
     has_started: bool,
     is_done: bool,
-    /// Anthropic's blocks that are open, by their index, with the part each became.
+    /// Anthropic's open blocks, by their index, with the part that each became.
     open: HashMap<u64, Block>,
     parts: usize,
     usage: RawUsage,
@@ -27,7 +27,7 @@ pub(super) struct StreamReader {
 #[derive(Debug)]
 struct Block {
     part: usize,
-    /// Some providers give a call's input with its start and not in deltas.
+    /// The input of a call, which some providers give with its start and not in deltas.
     input: Option<String>,
 }
 
@@ -63,7 +63,7 @@ impl ReadStream for StreamReader {
         out
     }
 
-    /// The stream has ended as it should; an answer without a reason to end was cut.
+    /// Ends the stream. An answer without a finish reason was cut off.
     fn end(&mut self) -> Vec<Event> {
         let mut out = Vec::new();
         if self.finish.is_some() {
@@ -99,7 +99,7 @@ impl StreamReader {
                 id: words(block, "id").unwrap_or_default(),
                 name: words(block, "name").unwrap_or_default(),
             },
-            // What Anthropic's own tools do was not asked for and cannot be carried.
+            // The use of Anthropic's own tools was not asked for and cannot be translated.
             _ => return,
         };
         self.stop(index, out);

@@ -18,12 +18,12 @@ pub(super) struct StreamWriter {
     context: AnswerContext,
     sequence: Sequence,
     has_started: bool,
-    /// Blocks written so far; the last is open or ended.
+    /// The number of blocks so far; the last one is open or ended.
     blocks: usize,
-    /// The name of the delta and of its member for the open block; absent for one that has none.
+    /// The name of the delta and of its member for the open block; absent if the block has no deltas.
     delta: Option<(&'static str, &'static str)>,
     is_open: bool,
-    /// A call that has begun, until it is known whether it is sealed: the seal goes before it.
+    /// A call that has begun, until it is known whether it has a seal, which must precede it.
     held: Option<Value>,
     refused: bool,
     finish: Option<Finish>,
@@ -148,7 +148,7 @@ impl StreamWriter {
         self.is_open = true;
     }
 
-    /// Signs the open reasoning, behind which only its end may follow.
+    /// Signs the open reasoning. Only its end may follow.
     fn sign(&mut self, signature: &str, out: &mut Vec<u8>) {
         self.block_delta(json!({ "type": "signature_delta", "signature": signature }), out);
         self.delta = None;
@@ -182,7 +182,7 @@ impl StreamWriter {
     }
 }
 
-/// An event with its name, without which Anthropic's SDKs pass it over.
+/// An event with its name. Anthropic's SDKs ignore events without one.
 fn event_of(data: &Value, out: &mut Vec<u8>) {
     let name = data.get("type").and_then(Value::as_str).unwrap_or_default();
     out.extend_from_slice(format!("event: {name}\ndata: {data}\n\n").as_bytes());

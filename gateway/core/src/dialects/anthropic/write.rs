@@ -13,9 +13,9 @@ use crate::neutral::schema;
 use crate::neutral::{Format, Object, Part, Request, Sampling, Tool, ToolChoice, Untranslatable, Warnings};
 use crate::profile::{self, Profile};
 
-/// Anthropic wants a number and other dialects do not. Every model it serves today can write this many, and it is what
-/// an agent needs to write a file; a target whose model can write less says so with `set = { max_tokens = … }`.
-/// <https://platform.claude.com/docs/en/about-claude/models/overview>
+/// The limit of tokens if the caller sets none, since Anthropic requires one. Every model that it serves today can
+/// write this many, and an agent needs as many to write a file; a target whose model can write fewer has `set = {
+/// max_tokens = … }`. <https://platform.claude.com/docs/en/about-claude/models/overview>
 const TOKENS_MAX: u64 = 32_000;
 
 /// A request in this dialect.
@@ -60,7 +60,7 @@ pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Re
     Ok(Value::Object(body))
 }
 
-/// In words, where the model or the dialect knows no such form.
+/// Writes the format as an instruction if the model or the dialect has no such member.
 fn write_format(
     format: Format,
     profile: &Profile,
@@ -84,8 +84,8 @@ fn write_format(
     }
 }
 
-/// The members `tools` and `tool_choice`. A conversation that holds calls is refused where no tools are named: then those
-/// it holds are, and none may be called.
+/// The members `tools` and `tool_choice`. A conversation with calls is refused without tools, so those that it calls
+/// are listed then, and none may be called.
 fn tools(request: &mut Request) -> (Option<Value>, Option<Value>) {
     if !request.tools.is_empty() {
         let choice = tool_choice(request.tool_choice.take(), request.parallel_tools);
@@ -134,8 +134,8 @@ fn tool_choice(choice: Option<ToolChoice>, parallel: Option<bool>) -> Option<Val
     Some(written)
 }
 
-/// Newer models refuse all three, older ones `temperature` beside `top_p`, and all of them any beside reasoning:
-/// <https://platform.claude.com/docs/en/build-with-claude/extended-thinking#feature-compatibility>.
+/// Newer models refuse all three parameters, older ones `temperature` beside `top_p`, and all of them refuse any beside
+/// reasoning: <https://platform.claude.com/docs/en/build-with-claude/extended-thinking#feature-compatibility>.
 fn write_sampling(sampling: Sampling, may: bool, body: &mut Object, warnings: &mut Warnings) {
     let mut carry = |name: &str, number: Option<Number>, may: bool| match number {
         Some(number) if may => drop(body.insert(name.to_owned(), number.into())),

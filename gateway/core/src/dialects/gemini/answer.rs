@@ -15,7 +15,7 @@ use crate::neutral::members::Members;
 use crate::neutral::sealed::{self, Sealed};
 use crate::neutral::{Answer, Choice, Event, Finish, Object, Part, ReasoningPart, ToolCall};
 
-/// The answer in `body`; `None` where it is none. A list is a stream that came whole.
+/// Reads the answer in `body`; `None` if it is none. A list is a stream that came as a whole.
 pub(super) fn read_answer(response: Value) -> Option<Answer> {
     if let Value::Array(chunks) = response {
         return read_chunks(chunks);
@@ -68,7 +68,7 @@ pub(super) fn read_part(part: Value, parts: &mut Vec<Part>) {
         }
     } else if let Some(text) = part.text("text") {
         match parts.last_mut() {
-            // A seal on words is no condition for the next turn, and no other dialect has a place for it.
+            // A seal on text is not needed for the next turn, and no other dialect has a place for it.
             Some(Part::Text(last)) => last.push_str(&text),
             _ if text.is_empty() => {}
             _ => parts.push(Part::Text(text)),
@@ -85,7 +85,7 @@ pub(super) fn read_part(part: Value, parts: &mut Vec<Part>) {
     }
 }
 
-/// Puts together what would have come as a stream.
+/// Combines the chunks of a stream.
 fn read_chunks(chunks: Vec<Value>) -> Option<Answer> {
     let mut reader = StreamReader::default();
     let mut events = Vec::new();
@@ -133,7 +133,7 @@ fn write_part(part: Part, is_first: &mut bool) -> Option<Value> {
     }
 }
 
-/// An answer or a chunk of one, its usage left to add.
+/// An answer or a chunk of one, without its usage.
 pub(super) fn envelope(context: &AnswerContext, id: Option<&str>, candidates: Vec<Value>) -> Object {
     let mut response = Object::new();
     response.insert("candidates".into(), candidates.into());
@@ -158,8 +158,7 @@ pub(super) fn function_call(id: &str, name: &str, text: &str, seal: Option<Strin
     with_seal(json!({ "functionCall": { "id": id, "name": name, "args": json::arguments(text) } }), seal)
 }
 
-/// Gemini 3 refuses a turn whose first call has no seal, also one that another provider made, if the conversation comes
-/// to it.
+/// The seal of a call. Gemini 3 refuses a turn whose first call has no seal, even if another provider made it.
 pub(super) fn seal_of_call(seal: Option<String>, is_first: &mut bool) -> Option<String> {
     let is_first = std::mem::take(is_first);
     seal.or_else(|| seals::NO_SEAL.first().filter(|_| is_first).map(|seal| (*seal).to_owned()))

@@ -29,8 +29,8 @@ pub(super) fn write(finish: &Finish) -> &'static str {
     }
 }
 
-/// The model tried to call a tool and wrote something that is no call, or else made nothing that could be given away:
-/// trying again helps. <https://ai.google.dev/api/generate-content#FinishReason>
+/// Whether the model tried to call a tool and wrote something that is no call, or produced nothing that could be given.
+/// Another attempt may help. <https://ai.google.dev/api/generate-content#FinishReason>
 pub(super) fn is_failure(reason: &str) -> bool {
     const REASONS: [&str; 5] = [
         MALFORMED_CALL,
@@ -42,11 +42,11 @@ pub(super) fn is_failure(reason: &str) -> bool {
     REASONS.contains(&reason)
 }
 
-/// A call was to come and none can be read.
+/// The reason if a call cannot be read.
 const MALFORMED_CALL: &str = "MALFORMED_FUNCTION_CALL";
 
-/// Whether an answer that ended for this reason is none: it has no call, and its words, if it has any, announce one at
-/// best. Reasoning alone is no answer.
+/// Whether an answer that ended for this reason is no answer: it has no call, and its text announces one at best.
+/// Reasoning alone is no answer.
 pub(super) fn is_none(reason: &str, has_words: bool, calls_tools: bool) -> bool {
     is_failure(reason) && !calls_tools && (!has_words || reason == MALFORMED_CALL)
 }

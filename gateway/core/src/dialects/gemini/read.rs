@@ -28,13 +28,13 @@ pub(super) fn read_request(body: Value, warnings: &mut Warnings) -> Result<Reque
     read_tool_config(body.object("toolConfig"), &mut request);
     read_generation(body.object("generationConfig"), &mut request, warnings)?;
     contents::read(body.take("contents"), &mut request, warnings)?;
-    // Other providers have filters of their own; the model stands in the path.
+    // Other providers have filters of their own, and the model is in the path.
     body.ignore(&["safetySettings", "labels", "model", "session_id"]);
     body.drop_rest("", warnings);
     Ok(request)
 }
 
-/// Functions are carried; what Google would run itself (search, code execution, …) is left out with a warning.
+/// Reads the functions. Tools that Google would run itself (search, code execution, …) are left out with a warning.
 fn read_tools(tools: Vec<Value>, request: &mut Request, warnings: &mut Warnings) {
     for tool in tools {
         let mut tool = Members::of(tool);
@@ -49,7 +49,7 @@ fn read_tools(tools: Vec<Value>, request: &mut Request, warnings: &mut Warnings)
             let parameters = parameters.or_else(|| function.take("parameters").map(schema::to_json_schema));
             request.tools.push(Tool { name, description, parameters, strict: None, cache: None });
         }
-        // Most of Google's own tools are asked for by an empty object.
+        // Most of Google's own tools are requested by an empty object.
         for name in tool.names() {
             warnings.dropped(&format!("tools: {name}"));
         }
@@ -132,7 +132,7 @@ fn read_thinking_config(config: Value) -> Option<Reasoning> {
     let mut config = Members::of(config);
     let shown = config.flag("includeThoughts").unwrap_or(false);
     let level = config.text("thinkingLevel").and_then(|level| Effort::named(&level.to_ascii_lowercase()));
-    // −1 leaves it to the model and is no count.
+    // −1 means that the model decides.
     let (effort, tokens_max) = match config.count("thinkingBudget") {
         Some(0) => (Some(Effort::None), None),
         budget => (level, budget),

@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 use crate::neutral::SEAL_PREFIX;
 use crate::neutral::sealed::{self, Sealed};
 
-/// What Google's documentation gives for calls that another model made and that so have no seal, the one written first;
+/// What Google's documentation gives for calls that another model made and that have no seal; the first one is written.
 /// Gemini 3 refuses calls without any. <https://ai.google.dev/gemini-api/docs/thought-signatures#faqs>
 pub(super) const NO_SEAL: [&str; 2] = ["skip_thought_signature_validator", "context_engineering_is_the_way_to_go"];
 
@@ -19,7 +19,7 @@ const EITHER: [GeneralPurpose; 2] = {
     [GeneralPurpose::new(&alphabet::STANDARD, CONFIG), GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG)]
 };
 
-/// What stands in a `thoughtSignature`.
+/// Reads a `thoughtSignature`.
 pub(super) fn read(signature: String) -> Option<Sealed> {
     if NO_SEAL.contains(&signature.as_str()) {
         return None;
@@ -31,7 +31,7 @@ pub(super) fn read(signature: String) -> Option<Sealed> {
     }
 }
 
-/// The field is of bytes: SDKs refuse what is not base64, as other providers' seals are not.
+/// Writes a seal. The field holds bytes, and SDKs refuse what is not base64, which other providers' seals are not.
 pub(super) fn write(seal: String) -> String {
     if seal.starts_with(SEAL_PREFIX) { general_purpose::STANDARD.encode(seal) } else { seal }
 }

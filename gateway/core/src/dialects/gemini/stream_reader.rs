@@ -1,8 +1,8 @@
-//! Reads a Gemini stream: chunks, each a whole answer's shape holding what is new.
+//! Reads a Gemini stream, whose chunks have the form of a whole answer and contain what is new.
 //! <https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent>
 //!
-//! There is no end marker. An answer is complete when each candidate gave a reason to finish and the stream ended. Some
-//! servers give the reason with every chunk, or with the first: it counts only then.
+//! There is no end marker. An answer is complete when each candidate has given a finish reason and the stream has
+//! ended. Some servers give the reason with every chunk, or with the first; it only counts at the end.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::dialects::room::ReadStream;
 use crate::neutral::members::Members;
 use crate::neutral::{ApiError, Event, Finish, Media, Part, PartKind, Seal};
 
-/// More candidates than Google gives.
+/// The most candidates, more than Google gives.
 const CHOICES_MAX: usize = 128;
 
 /// Reads a stream of this dialect.
@@ -30,11 +30,11 @@ pub(super) struct StreamReader {
 
 #[derive(Debug, Default)]
 struct Choice {
-    /// The part that goes on, if the next chunk has more of its kind.
+    /// The open part, which continues if the next chunk has more of its kind.
     open: Option<OpenPart>,
     has_words: bool,
     calls_tools: bool,
-    /// Why it ends, if nothing more comes.
+    /// The finish reason, which holds if nothing more comes.
     finish: Option<Finish>,
 }
 
@@ -69,7 +69,7 @@ impl ReadStream for StreamReader {
 }
 
 impl StreamReader {
-    /// Takes the next chunk.
+    /// Reads the next chunk.
     pub(super) fn read(&mut self, chunk: Value, out: &mut Vec<Event>) {
         if self.over || !chunk.is_object() {
             return;
@@ -149,7 +149,7 @@ impl StreamReader {
         out.push(Event::End { part });
     }
 
-    /// More of a text or of reasoning, in the open part where that is of the same kind.
+    /// Adds text or reasoning: to the open part if that is of the same kind, or to a new one.
     fn words(&mut self, index: usize, is_reasoning: bool, text: String, out: &mut Vec<Event>) -> usize {
         let open = self.choices.entry(index).or_default().open.filter(|open| open.is_reasoning == is_reasoning);
         let part = if let Some(open) = open {

@@ -1,8 +1,8 @@
 //! Writes a Gemini stream: an event stream of `data:` lines and nothing else, since comments and empty events break
-//! Google's clients, or one JSON array where the caller did not ask for `alt=sse`.
+//! Google's clients, or one JSON array if the caller did not ask for `alt=sse`.
 //!
-//! Arguments of a call are held back until they are whole, since Gemini has no pieces of them. Parts come one after the
-//! other, as Gemini's do.
+//! The arguments of a call are held until they are whole, since Gemini does not split them. Parts follow one another,
+//! as in Gemini's own streams.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ use crate::usage::Usage;
 #[derive(Debug)]
 pub(super) struct StreamWriter {
     context: AnswerContext,
-    /// The same in every chunk: clients take another one for another answer.
+    /// The id, which is the same in every chunk, since clients take another id for another answer.
     id: Option<String>,
     sequence: Sequence,
     open: Option<OpenPart>,
@@ -29,7 +29,7 @@ pub(super) struct StreamWriter {
     usage: Usage,
     /// Alternatives that have called a tool.
     called: BTreeSet<usize>,
-    /// Whether anything was written yet.
+    /// Whether anything was written.
     begun: bool,
 }
 
@@ -112,7 +112,7 @@ impl StreamWriter {
                 }
                 Kind::Reasoning
             }
-            // Its end has nothing more to say.
+            // The end of a picture adds nothing.
             PartKind::Image { media_type, data } => {
                 let media = Media::Base64 { media_type, data };
                 return self.chunk(choice, write_media(media, PICTURE), out);
@@ -145,7 +145,7 @@ impl StreamWriter {
         self.emit(&chunk.into(), out);
     }
 
-    /// Every reason to finish comes in one last chunk, with what was used. It has an empty text, as Google's own has:
+    /// Writes all finish reasons in one last chunk, with the usage. It has an empty text, as Google's own has, because
     /// clients read its parts.
     fn done(&mut self, out: &mut Vec<u8>) {
         self.end(out);
@@ -173,7 +173,7 @@ impl StreamWriter {
         out.extend_from_slice(written.as_bytes());
     }
 
-    /// A list that was cut has no end, so that it does not look complete.
+    /// Closes the array. An array that was cut off is left open, so that it does not look complete.
     fn close(&mut self, out: &mut Vec<u8>) {
         if self.context.as_array {
             out.extend_from_slice(b"]\r\n");

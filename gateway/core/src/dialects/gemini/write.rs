@@ -24,7 +24,7 @@ pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Re
     let mut system = write_system(std::mem::take(&mut request.system))?;
     let mut contents = contents::write(std::mem::take(&mut request.messages), &request.profile, warnings);
     if contents.is_empty() {
-        // Google refuses a request without contents; the others take instructions alone.
+        // Google refuses a request without contents; the other dialects accept instructions alone.
         contents.push(json!({ "role": "user", "parts": std::mem::take(&mut system) }));
     }
     if !system.is_empty() {
@@ -136,7 +136,7 @@ fn write_generation(request: Request, warnings: &mut Warnings) -> Object {
     config
 }
 
-/// Nothing is lost where they are zero.
+/// Warns about penalties, unless they are zero.
 fn drop_penalties(sampling: &mut Sampling, warnings: &mut Warnings) {
     let penalties =
         [("presence_penalty", &mut sampling.presence_penalty), ("frequency_penalty", &mut sampling.frequency_penalty)];

@@ -1,4 +1,4 @@
-//! Calls of tools in messages: `tool_calls`, and `function_call` as it was before.
+//! Calls of tools in messages: `tool_calls`, and the older `function_call`.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::dialect::Dialect;
 use crate::neutral::json::{arguments_text, text};
 use crate::neutral::{Object, Seal, ToolCall};
 
-/// One entry of `tool_calls`. Its id may be empty. `None`: it is no call of a function.
+/// Reads one entry of `tool_calls`. Its id may be empty. `None` if it does not call a function.
 pub(super) fn read(call: &Value) -> Option<ToolCall> {
     let function = call.get("function")?;
     let mut read = read_function(function)?;
@@ -26,7 +26,7 @@ pub(super) fn arguments(function: &Value) -> String {
     function.get("arguments").cloned().map(arguments_text).unwrap_or_default()
 }
 
-/// Gemini's seal where its compatible endpoint puts it:
+/// Gemini's seal, where its compatible endpoint puts it:
 /// <https://ai.google.dev/gemini-api/docs/thought-signatures#openai-compatibility>.
 pub(super) fn signature(call: &Value) -> Option<Seal> {
     let seal = call.pointer("/extra_content/google/thought_signature")?.as_str()?;
@@ -56,7 +56,7 @@ pub(super) fn write_all(calls: Vec<ToolCall>, legacy_functions: bool, message: &
         return;
     }
     if legacy_functions {
-        // The old form has room for one call only.
+        // The old form can only hold one call.
         message.insert("function_call".to_owned(), calls.swap_remove(0)["function"].take());
     } else {
         message.insert("tool_calls".to_owned(), calls.into());

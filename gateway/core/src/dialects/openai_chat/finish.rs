@@ -2,10 +2,10 @@
 
 use crate::neutral::{ApiError, Finish};
 
-/// Why an answer ended; some providers write an empty reason into every chunk, which is none. The words OpenAI does not
-/// have are DeepSeek's (<https://api-docs.deepseek.com/api/create-chat-completion>), GLM's
+/// Reads the finish reason. Some providers write an empty one into every chunk, which is none. The words that OpenAI
+/// does not have are DeepSeek's (<https://api-docs.deepseek.com/api/create-chat-completion>), GLM's
 /// (<https://docs.z.ai/api-reference/llm/chat-completion>) and Mistral's (<https://docs.mistral.ai/api/endpoint/chat>).
-/// `Err`: the provider broke the answer off, and what came of it is not the whole.
+/// `Err` if the provider broke the answer off, so that it is not whole.
 pub(super) fn read(reason: &str) -> Result<Option<Finish>, ApiError> {
     Ok(Some(match reason {
         "" => return Ok(None),

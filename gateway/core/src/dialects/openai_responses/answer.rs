@@ -11,7 +11,7 @@ use crate::neutral::members::Members;
 use crate::neutral::sealed;
 use crate::neutral::{Alias, Answer, Choice, Finish, Media, Object, Part, ReasoningPart, Seal, ToolCall, UNSIGNED};
 
-/// The answer in `body`; `None` where it is none, or reports that the model failed.
+/// Reads the answer in `body`; `None` if it is none, or reports that the model failed.
 pub(super) fn read_answer(response: Value) -> Option<Answer> {
     if response.get("error").is_some_and(|error| !error.is_null()) || !response.get("output")?.is_array() {
         return None;
@@ -39,8 +39,8 @@ pub(super) fn read_answer(response: Value) -> Option<Answer> {
     })
 }
 
-/// Callers of other dialects get the messages of an answer as one text: a blank line stands between them. Whether there are
-/// any words.
+/// Separates the messages of an answer by a blank line, since callers of other dialects get them as one text. Returns
+/// whether there is any text.
 fn separate<'p>(mut words: impl Iterator<Item = &'p mut String>, has_words: bool) -> bool {
     let Some(first) = words.find(|text| !text.is_empty()) else { return false };
     if has_words {
@@ -54,8 +54,8 @@ fn finish_of(parts: &[Part]) -> Finish {
     if calls { Finish::ToolCalls } else { Finish::Stop }
 }
 
-/// Adds the parts of one item of `output`. Items of tools that ran at the provider are left out: what they found stands
-/// in the text.
+/// Adds the parts of one item of `output`. Items of tools that ran at the provider are left out, since the text
+/// contains what they found.
 pub(super) fn read_item(item: Value, parts: &mut Vec<Part>) {
     let mut item = Members::of(item);
     match item.text("type").unwrap_or_default().as_str() {
@@ -83,8 +83,8 @@ pub(super) fn read_item(item: Value, parts: &mut Vec<Part>) {
             if !text.is_empty() {
                 parts.push(Part::Reasoning(ReasoningPart { text, ..ReasoningPart::default() }));
             }
-            // On its own, as in a stream, where it comes after the reasoning: other dialects know reasoning either in
-            // words or sealed.
+            // It is a part of its own, as in a stream, where it follows the reasoning: other dialects have reasoning
+            // either as text or sealed.
             let sealed = item.text("encrypted_content").and_then(|text| Seal::read(Dialect::OpenaiResponses, text));
             if sealed.is_some() {
                 parts.push(Part::Reasoning(ReasoningPart { sealed, ..ReasoningPart::default() }));
@@ -137,7 +137,7 @@ fn write_part(part: Part, context: &AnswerContext, output: &mut Vec<Value>) {
     }
 }
 
-/// A response object with nothing in it yet. The official SDKs require most of these members to be there.
+/// A response object without contents. The official SDKs require most of these members.
 pub(super) fn envelope(context: &AnswerContext, id: Option<&str>) -> Object {
     let response = json!({
         "id": id.unwrap_or(&context.id),
@@ -170,7 +170,7 @@ pub(super) fn envelope(context: &AnswerContext, id: Option<&str>) -> Object {
     }
 }
 
-/// Completes a response object. The event that tells so is `response.` and the status given back.
+/// Completes a response object. The event that announces it is `response.` followed by the returned status.
 pub(super) fn finish(response: &mut Object, finish: Option<&Finish>, output: Vec<Value>, usage: Value) -> &'static str {
     let reason = finish::write(finish);
     let status = if reason.is_some() { "incomplete" } else { "completed" };
@@ -183,7 +183,7 @@ pub(super) fn finish(response: &mut Object, finish: Option<&Finish>, output: Vec
     status
 }
 
-/// An item's id: the call's and the item's place. Clients send items back with them.
+/// The id of an item: the call's id and the item's place. Clients send items back with their ids.
 pub(super) fn item_id(kind: &str, context: &AnswerContext, place: usize) -> String {
     let call = context.id.rsplit('_').next().unwrap_or_default();
     format!("{kind}_{call}_{place}")
@@ -226,8 +226,8 @@ pub(super) fn reasoning(context: &AnswerContext, place: usize, text: &str, seale
     item
 }
 
-/// Without a seal OpenAI looks for the reasoning among what it keeps and refuses the request. The mark lets it be taken out
-/// when the conversation changes to OpenAI.
+/// Reasoning without a seal gets a mark: OpenAI would look for it among what it stores and refuse the request. The mark
+/// lets it be removed when the conversation moves to OpenAI.
 pub(super) fn sealed_or_not(sealed: Option<String>) -> String {
     sealed.unwrap_or_else(|| UNSIGNED.to_owned())
 }
@@ -236,12 +236,12 @@ pub(super) fn summary_part(text: &str) -> Value {
     json!({ "type": "summary_text", "text": text })
 }
 
-/// The alias under which the provider was given the tool `name`.
+/// The alias for the tool that the provider knows as `name`.
 pub(super) fn alias_of<'a>(context: &'a AnswerContext, name: &str) -> Option<&'a Alias> {
     context.aliases.iter().find(|alias| alias.given == name)
 }
 
-/// A call, in the form and under the name the caller gave the tool.
+/// A call in the form and under the name that the caller gave the tool.
 pub(super) fn tool_call(
     context: &AnswerContext,
     place: usize,

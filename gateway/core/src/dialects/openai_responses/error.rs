@@ -9,7 +9,7 @@ use crate::dialects::status_of;
 use crate::neutral::json::text;
 use crate::neutral::{AnswerContext, ApiError};
 
-/// What the events `error` and `response.failed` say.
+/// Reads the events `error` and `response.failed`.
 pub(super) fn read_event(data: &Value) -> ApiError {
     let error = data.pointer("/response/error").or_else(|| data.get("error")).filter(|error| error.is_object());
     let error = error.unwrap_or(data);
@@ -28,7 +28,7 @@ pub(super) fn code(error: &ApiError) -> &str {
     error.code.as_deref().unwrap_or(by_status)
 }
 
-/// A stream that is nothing but such an error: clients wait for a response to begin before it fails.
+/// A stream that consists only of such an error. Clients wait for a response to begin before it fails.
 pub(super) fn stream(body: &Value, id: &str) -> Vec<u8> {
     let context = AnswerContext { id: format!("resp_{id}"), ..AnswerContext::default() };
     let created = json!({ "type": "response.created", "sequence_number": 0, "response": envelope(&context, None) });
@@ -37,8 +37,8 @@ pub(super) fn stream(body: &Value, id: &str) -> Vec<u8> {
     begun
 }
 
-/// The event that holds such a body. Codex reads a stream that ends without one of its last events as a lost connection,
-/// and `error` is none of them.
+/// The event with such a body. Codex takes a stream without one of its last events for a lost connection, and `error`
+/// is none of them.
 pub(super) fn event(body: &Value, id: &str) -> Vec<u8> {
     let word = |name: &str| body.get("error").and_then(|error| error.get(name)).filter(|value| value.is_string());
     let (code, message) = (word("code").or_else(|| word("type")), word("message"));

@@ -9,7 +9,7 @@ use super::tools;
 use crate::neutral::members::Members;
 use crate::neutral::{Effort, Format, Part, Reasoning, Request, Untranslatable, Warnings, refuse};
 
-/// Members that steer what OpenAI itself keeps, caches or reports, and change nothing of an answer.
+/// Members that control what OpenAI itself stores, caches or reports, and change nothing of an answer.
 const IGNORED: [&str; 9] = [
     "client_metadata",
     "include",
@@ -58,7 +58,7 @@ pub(super) fn read_request(body: Value, warnings: &mut Warnings) -> Result<Reque
     Ok(request)
 }
 
-/// What only the provider that keeps it can resolve.
+/// Refuses what only the provider that stores it can resolve.
 fn refuse_state(body: &mut Members) -> Result<(), Untranslatable> {
     if body.take("previous_response_id").is_some() {
         return refuse(

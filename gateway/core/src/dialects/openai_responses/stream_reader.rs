@@ -1,7 +1,7 @@
 //! Reads a Responses stream. <https://platform.openai.com/docs/api-reference/responses-streaming>
 //!
-//! Words come twice, piece by piece and whole at the end of each part, item and response. The pieces count; the whole
-//! is read only where no piece came, as from providers that send the last events alone.
+//! Text comes twice: in pieces, and whole at the end of each part, item and response. The pieces count; the whole is
+//! only read if no piece came, as from providers that only send the last events.
 
 mod items;
 
@@ -39,7 +39,7 @@ impl ReadStream for StreamReader {
         out
     }
 
-    /// No event of this dialect; some servers end with it and with nothing else.
+    /// The end marker. This dialect has none, but some servers end with it and with nothing else.
     fn end_mark(&mut self) -> Vec<Event> {
         let mut out = Vec::new();
         if !self.over && self.items.have_parts() {
@@ -48,7 +48,7 @@ impl ReadStream for StreamReader {
         out
     }
 
-    /// The stream has ended. Without its last event it was cut.
+    /// Ends the stream. Without its last event it was cut off.
     fn end(&mut self) -> Vec<Event> {
         Vec::new()
     }

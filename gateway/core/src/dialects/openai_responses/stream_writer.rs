@@ -1,4 +1,4 @@
-//! Writes a Responses stream, every event the official SDKs and Codex wait for.
+//! Writes a Responses stream, with every event that the official SDKs and Codex wait for.
 //! <https://platform.openai.com/docs/api-reference/responses-streaming>
 
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::neutral::sequence::Sequence;
 use crate::neutral::{AnswerContext, ApiError, Event, Finish, Object, PartKind, Seal, sealed};
 use crate::usage::Usage;
 
-/// What an item takes in memory beside its text, roughly.
+/// Roughly the memory that an item takes besides its text.
 const ITEM_BYTES: usize = 1024;
 
 /// Writes a stream of this dialect.
@@ -22,16 +22,16 @@ const ITEM_BYTES: usize = 1024;
 pub(super) struct StreamWriter {
     context: AnswerContext,
     sequence: u64,
-    /// The response object, once it was announced.
+    /// The response object, once it was sent.
     response: Option<Object>,
     /// Items by place; `null` until they are complete.
     output: Vec<Value>,
-    /// Items come one at a time, as OpenAI's do.
+    /// Puts items one after another, as OpenAI does.
     order: Sequence,
-    /// A call that has begun, until it is known whether it is sealed: the seal goes before it.
+    /// A call that has begun, until it is known whether it has a seal, which must precede it.
     waiting: Option<PendingCall>,
     open: Option<OpenItem>,
-    /// Bytes of the items, whole or not: the last event says all of them again.
+    /// The bytes of all items, since the last event repeats them.
     held: usize,
     finish: Option<Finish>,
     usage: Usage,
@@ -198,7 +198,7 @@ impl StreamWriter {
                 self.emit_in(place, "rs", "response.reasoning_summary_text.delta", data, out);
             }
             Kind::Picture { .. } => {}
-            // Its plain text can be told from the JSON around it only when all is there.
+            // The plain text can only be told from the JSON around it when all of it has come.
             Kind::Call { freeform: true, .. } => {}
             Kind::Call { .. } => {
                 self.emit_in(place, "fc", "response.function_call_arguments.delta", json!({ "delta": text }), out);
@@ -213,7 +213,8 @@ impl StreamWriter {
         }
     }
 
-    /// A call has no place for a seal, but clients send reasoning back: it goes before the call, as an item of its own.
+    /// Writes the seal on a call. A call has no place for it, but clients send reasoning back, so it precedes the call
+    /// as an item of its own.
     fn seal_call(&mut self, id: &str, seal: Seal, out: &mut Vec<u8>) {
         self.held += ITEM_BYTES + seal.text.len();
         let place = self.output.len();
@@ -292,7 +293,8 @@ impl StreamWriter {
         self.emit(&format!("response.{status}"), json!({ "response": response }), out);
     }
 
-    /// `response.failed` and not `error`: Codex waits for one of the three last events and reads its `code`.
+    /// Writes `response.failed` and not `error`, since Codex waits for one of the three last events and reads its
+    /// `code`.
     fn fail(&mut self, error: &ApiError, out: &mut Vec<u8>) {
         self.start(None, out);
         let mut response = self.response.take().unwrap_or_default();

@@ -1,5 +1,6 @@
-//! Tools of a Responses request. Codex groups functions in namespaces and has tools whose input is plain text; other
-//! dialects know plain functions only, so both become such and each leaves an [`Alias`] by which its calls find back.
+//! Tools of a Responses request. Codex groups functions in namespaces and has tools whose input is plain text. Other
+//! dialects only have plain functions, so both are written as such, and each leaves an [`Alias`] with which its calls
+//! are translated back.
 
 use std::collections::HashSet;
 
@@ -50,8 +51,8 @@ fn read_one(kind: &str, mut tool: Members, namespace: Option<&str>, request: &mu
     request.tools.push(Tool { name: given, description, parameters, strict: tool.flag("strict"), cache: None });
 }
 
-/// Leaves every tool once: a conversation declares those in its input anew as it grows, and providers refuse two of one
-/// name.
+/// Removes tools that occur twice: a conversation that declares tools in its input repeats them as it grows, and
+/// providers refuse two of one name.
 pub(super) fn drop_repeated(request: &mut Request) {
     let mut seen = HashSet::new();
     request.tools.retain(|tool| seen.insert(tool.name.clone()));
@@ -59,7 +60,7 @@ pub(super) fn drop_repeated(request: &mut Request) {
     request.aliases.retain(|alias| seen.insert(alias.given.clone()));
 }
 
-/// The name of the plain function that stands for the tool, in `tools` and in the history alike.
+/// The name of the plain function that stands for the tool, the same in `tools` and in the conversation.
 pub(super) fn given_name(namespace: Option<&str>, name: &str) -> String {
     match namespace {
         Some(namespace) => format!("{}__{name}", namespace.trim_end_matches('_')),
@@ -76,7 +77,8 @@ fn freeform_schema() -> Value {
     })
 }
 
-/// A grammar cannot be enforced by providers of other dialects, but the model can be told of it.
+/// Describes the grammar of a tool with plain text as its input. Providers of other dialects cannot enforce it, but the
+/// model can be told.
 fn describe_freeform(description: Option<String>, mut format: Members) -> Option<String> {
     let Some(definition) = format.text("definition") else { return description };
     let syntax = format.text("syntax").unwrap_or_default();
@@ -89,7 +91,7 @@ pub(super) fn freeform_arguments(input: &str) -> String {
     json!({ "input": input }).to_string()
 }
 
-/// The plain text in a call's arguments; what is not in the form asked for is passed as it is.
+/// The plain text in the arguments of a call. Arguments in another form are passed on as they are.
 pub(super) fn freeform_input(arguments: &str) -> String {
     match json::parse(arguments) {
         Some(Value::Object(mut members)) => match members.remove("input") {

@@ -12,8 +12,8 @@ use crate::neutral::{
 };
 use crate::profile::Profile;
 
-/// Responses refuses a smaller `max_output_tokens`, which the other dialects allow; agents ask for one token to see
-/// whether a key works.
+/// Responses refuses a smaller `max_output_tokens`, which the other dialects allow: agents ask for one token to test a
+/// key.
 const TOKENS_MIN: u64 = 16;
 
 /// The request as JSON.
@@ -25,12 +25,12 @@ pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Re
     body.insert("model".into(), std::mem::take(&mut request.model).into());
     let mut messages = std::mem::take(&mut request.messages);
     if messages.is_empty() {
-        // OpenAI refuses a request without input; the others take instructions alone.
+        // OpenAI refuses a request without input; the other dialects accept instructions alone.
         messages.push(Message { role: Role::System, parts: std::mem::take(&mut request.system) });
     }
     let instructions = instructions(&request.system, warnings)?;
     let mut input = write_input(messages, warnings)?;
-    // The word JSON has to stand in the input, and instructions are none.
+    // The word JSON must occur in the input, and instructions do not count.
     let wants_json = request.format == Some(Format::JsonObject);
     match instructions {
         Some(text) if profile.instructions && !wants_json => drop(body.insert("instructions".into(), text.into())),
@@ -44,7 +44,7 @@ pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Re
     if request.streamed {
         body.insert("stream".into(), true.into());
     }
-    // What is asked through llmio in another dialect expects nothing to be kept.
+    // A caller of another dialect does not expect anything to be stored.
     body.insert("store".into(), false.into());
     write_tools(&mut request, &mut body, warnings);
     let effort = write_reasoning(&request, &profile, &mut body, warnings);
@@ -65,7 +65,7 @@ pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Re
     Ok(body.into())
 }
 
-/// What Responses has no word for: refused where the answer would be another, else noted.
+/// Handles what Responses cannot express: it is refused if the answer would differ, and otherwise noted.
 fn refuse_what_is_missing(request: &Request, warnings: &mut Warnings) -> Result<(), Untranslatable> {
     if request.choices.is_some_and(|choices| choices > 1) {
         return refuse("n", "The provider of this model speaks OpenAI Responses, which gives one answer. Ask for one.");
@@ -112,7 +112,7 @@ fn write_input(messages: Vec<Message>, warnings: &mut Warnings) -> Result<Vec<Va
             let item = match part {
                 Part::ToolCall(call) => Some(write_call(call)),
                 Part::ToolResult(result) => Some(write_result(result, warnings)?),
-                // Reasoning that another provider sealed, or none did, is left out: the model does without.
+                // Reasoning that another provider sealed, or that has no seal, is left out; the model does without it.
                 Part::Reasoning(reasoning) => write_reasoning_item(reasoning),
                 part => {
                     content.extend(write_content(part, role, warnings)?);
@@ -129,7 +129,7 @@ fn write_input(messages: Vec<Message>, warnings: &mut Warnings) -> Result<Vec<Va
     Ok(items)
 }
 
-/// Words of a turn stay in one item until something else comes between them.
+/// Adds the text of a turn as one item, until something else comes between.
 fn flush(role: Role, content: &mut Vec<Value>, items: &mut Vec<Value>) {
     if content.is_empty() {
         return;
@@ -186,7 +186,7 @@ fn write_call(call: ToolCall) -> Value {
     json!({ "type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments })
 }
 
-/// A text where it is nothing but text, since not every provider of this dialect knows lists here.
+/// The result of a tool as text if it has nothing else, since not every provider of this dialect accepts lists here.
 fn write_result(mut result: ToolResult, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
     if result.is_error {
         say_that_it_failed(&mut result.parts);
@@ -206,7 +206,7 @@ fn write_result(mut result: ToolResult, warnings: &mut Warnings) -> Result<Value
     Ok(json!({ "type": "function_call_output", "call_id": result.id, "output": output }))
 }
 
-/// There is no member for it.
+/// Says in the text that a tool failed, since there is no member for it.
 fn say_that_it_failed(parts: &mut Vec<Part>) {
     match parts.first_mut() {
         Some(Part::Text(text)) if text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("error")) => {}
@@ -215,7 +215,7 @@ fn say_that_it_failed(parts: &mut Vec<Part>) {
     }
 }
 
-/// Only reasoning that OpenAI sealed: it refuses what others did.
+/// Reasoning that OpenAI sealed; it refuses what others sealed.
 /// <https://platform.openai.com/docs/guides/reasoning#encrypted-reasoning-items>
 fn write_reasoning_item(reasoning: ReasoningPart) -> Option<Value> {
     let sealed = reasoning.sealed?.for_provider(Dialect::OpenaiResponses)?;
@@ -250,12 +250,12 @@ fn write_tool(tool: Tool, warnings: &mut Warnings) -> Value {
     let mut written = Object::new();
     written.insert("type".into(), "function".into());
     written.extend(openai::write_function(tool, warnings));
-    // Absent means strict here and not strict everywhere else.
+    // If the member is absent, this dialect means strict, and every other one does not.
     written.entry("strict").or_insert(false.into());
     written.into()
 }
 
-/// Gives the word for how hard to reason, where one is written.
+/// Writes the reasoning. Returns the effort, if one is written.
 fn write_reasoning(
     request: &Request,
     profile: &Profile,
@@ -273,7 +273,7 @@ fn write_reasoning(
     let effort = openai::write_effort(reasoning, profile, warnings);
     let mut written = Object::new();
     written.extend(effort.map(|effort| ("effort".to_owned(), effort.into())));
-    // OpenAI refuses to show them to organisations it has not verified.
+    // OpenAI refuses to show summaries to organisations that it has not verified.
     if reasoning.is_some_and(|reasoning| reasoning.shown == Some(true)) {
         written.insert("summary".into(), "auto".into());
     }
@@ -282,8 +282,8 @@ fn write_reasoning(
         body.insert("reasoning".into(), written.into());
     }
     if thinks && !request.hides_reasoning {
-        // Models that do not reason refuse this. Without it and with nothing kept, the reasoning of a turn with tools
-        // are lost.
+        // Models that do not reason refuse this. Without it, and with nothing stored, the reasoning of a turn with
+        // tools would be lost.
         body.insert("include".into(), json!(["reasoning.encrypted_content"]));
     }
     effort

@@ -10,8 +10,8 @@ use crate::neutral::{
     CacheFor, Media, Message, Object, Part, ReasoningPart, Role, Seal, ToolCall, ToolResult, Untranslatable, Warnings,
 };
 
-/// Claude Code puts this before its system prompt, for Anthropic's bills. It changes with every request and would keep
-/// other providers from caching what follows.
+/// Claude Code puts this before its system prompt for Anthropic's billing. It changes with every request, and would
+/// keep other providers from caching what follows.
 const BILLING: &str = "x-anthropic-billing-header:";
 
 /// `system`: text, or a list of texts.
@@ -58,7 +58,7 @@ fn content(said: Value, path: &str, warnings: &mut Warnings) -> Result<Vec<Part>
     }
 }
 
-/// One block of content. `None`: it cannot be carried and was reported.
+/// One block of content; `None` if it cannot be translated, which was reported.
 fn block(mut block: Object, path: &str, warnings: &mut Warnings) -> Result<Option<Part>, Untranslatable> {
     let kind = take_text(&mut block, "type").unwrap_or_default();
     let text = |block: &mut Object, name: &str| take_text(block, name).unwrap_or_default();
@@ -73,7 +73,7 @@ fn block(mut block: Object, path: &str, warnings: &mut Warnings) -> Result<Optio
             let is_error = take_flag(&mut block, "is_error").unwrap_or(false);
             let said = block.shift_remove("content").unwrap_or_default();
             let mut parts = content(said, &format!("{path}.content"), warnings)?;
-            // The block itself is where marks stand.
+            // Only the block itself can have marks.
             parts.retain(|part| !matches!(part, Part::CacheMark(_)));
             Part::ToolResult(ToolResult { id, name: None, parts, is_error })
         }
@@ -86,7 +86,7 @@ fn block(mut block: Object, path: &str, warnings: &mut Warnings) -> Result<Optio
             sealed: Seal::read(Dialect::Anthropic, text(&mut block, "data")),
             ..ReasoningPart::default()
         }),
-        // What a search for tools found; the tools themselves are among `tools`.
+        // The result of a search for tools; the tools themselves are in `tools`.
         // <https://platform.claude.com/docs/en/agents-and-tools/tool-use/tool-search-tool>
         "tool_reference" => Part::Text(format!("The tool {} is available.", text(&mut block, "tool_name"))),
         "container_upload" => return Err(unknown_file(path)),

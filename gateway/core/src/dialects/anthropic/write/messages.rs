@@ -46,7 +46,7 @@ pub(super) fn write(
             content.insert(0, unsigned_reasoning(NO_REASONING.to_owned()));
         }
         if written.is_empty() && role == "assistant" {
-            // Bedrock and relays refuse a conversation that begins with it.
+            // Bedrock and relays refuse a conversation that begins with the model.
             written.push(from_members([("role", "user".into()), ("content", turns::BEGINNING.into())]));
         }
         written.push(from_members([("role", role.into()), ("content", lone_text(content))]));
@@ -55,7 +55,7 @@ pub(super) fn write(
     Ok(((!system.is_empty()).then(|| lone_text(system)), written))
 }
 
-/// Anthropic refuses to go on from text that ends in white space.
+/// Removes white space at the end, since Anthropic refuses to continue a text that ends in it.
 fn trim_end(parts: &mut [Part]) {
     let last = parts.iter_mut().rev().find(|part| !matches!(part, Part::CacheMark(_)));
     if let Some(Part::Text(text)) = last {
@@ -63,7 +63,7 @@ fn trim_end(parts: &mut [Part]) {
     }
 }
 
-/// One block of text is written as text, as people write it.
+/// Writes a single block of text as a string, as people do.
 fn lone_text(mut blocks: Vec<Value>) -> Value {
     match blocks.as_mut_slice() {
         [Value::Object(block)] if block.len() == 2 && block.get("type").is_some_and(|kind| kind == "text") => {
@@ -84,7 +84,7 @@ fn blocks(parts: Vec<Part>, path: &str, profile: &Profile) -> Result<Vec<Value>,
     Ok(blocks)
 }
 
-/// Reasoning takes no mark.
+/// Adds a mark. Reasoning cannot have one.
 fn mark(block: Option<&mut Value>, cache: CacheFor) {
     let block = block.filter(|block| text(block, "type").is_some_and(|kind| !kind.ends_with("thinking")));
     if let Some(members) = block.and_then(Value::as_object_mut) {
@@ -92,7 +92,7 @@ fn mark(block: Option<&mut Value>, cache: CacheFor) {
     }
 }
 
-/// `None`: Anthropic takes no such block, and it says nothing either.
+/// A block; `None` if Anthropic has no such block and nothing is lost without it.
 fn block(part: Part, path: &str, profile: &Profile) -> Result<Option<Value>, Untranslatable> {
     Ok(Some(match part {
         Part::Text(text) | Part::Refusal(text) => {
@@ -124,7 +124,7 @@ fn block(part: Part, path: &str, profile: &Profile) -> Result<Option<Value>, Unt
     }))
 }
 
-/// Claude refuses reasoning whose seal is not Anthropic's own, and loses nothing without it.
+/// Reasoning. Claude refuses reasoning with a foreign seal, and loses nothing without it.
 fn reasoning_block(reasoning: ReasoningPart, profile: &Profile) -> Option<Value> {
     let own = |seal: Option<Seal>| seal?.for_provider(Dialect::Anthropic);
     if let Some(data) = own(reasoning.sealed) {
@@ -137,7 +137,7 @@ fn reasoning_block(reasoning: ReasoningPart, profile: &Profile) -> Option<Value>
     }
 }
 
-/// The member `signature` has to be there; DeepSeek and Kimi do not look into it.
+/// Reasoning without a seal. The member `signature` is required, but DeepSeek and Kimi do not check it.
 fn unsigned_reasoning(text: String) -> Value {
     json!({ "type": "thinking", "thinking": text, "signature": "" })
 }
@@ -156,7 +156,7 @@ fn source(media: Media) -> Value {
         Media::Url { url, .. } => from_members([("type", "url".into()), ("url", url.into())]),
         Media::Base64 { media_type, data } => from_members([
             ("type", "base64".into()),
-            // The name browsers use is not the registered one.
+            // Browsers use a name that is not the registered one.
             ("media_type", if media_type == "image/jpg" { "image/jpeg".into() } else { media_type.into() }),
             ("data", data.into()),
         ]),

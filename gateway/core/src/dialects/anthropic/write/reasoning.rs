@@ -1,4 +1,4 @@
-//! How much reasoning is asked of a model: older ones are told a number of tokens, newer ones a word.
+//! How reasoning is requested: older models get a number of tokens, and newer ones an effort.
 //! <https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking>
 
 use serde_json::{Value, json};
@@ -8,10 +8,10 @@ use crate::neutral::turns;
 use crate::neutral::{Effort, Object, Part, Request, ToolChoice, Warnings};
 use crate::profile::{Thinking, ThinkingOff};
 
-/// What has to be left of `max_tokens` for the answer itself.
+/// How much of `max_tokens` must be left for the answer itself.
 const ANSWER_MIN: u64 = 1024;
 
-/// Writes `thinking` and `output_config.effort`. True where the model reasons, which rules other members out.
+/// Writes `thinking` and `output_config.effort`. Returns whether the model reasons, which excludes other members.
 pub(super) fn write(
     request: &Request,
     tokens_max: u64,
@@ -44,13 +44,13 @@ pub(super) fn write(
         return false;
     }
     body.insert("thinking".to_owned(), json!({ "type": "enabled", "budget_tokens": budget }));
-    // Others than Anthropic's models may be told both.
+    // Models of other makers may get both.
     let effort = reasoning.effort_said().and_then(|asked| request.profile.effort_from(asked));
     output.extend(effort.map(|effort| ("effort".to_owned(), effort.word().into())));
     true
 }
 
-/// No thinking, or as little as the model can be told to do with. True where it thinks all the same.
+/// Switches thinking off, or as low as the model allows. Returns whether it thinks all the same.
 fn write_off(request: &Request, body: &mut Object, output: &mut Object, warnings: &mut Warnings) -> bool {
     let kind = match request.profile.thinking_off {
         ThinkingOff::Disabled => "disabled",
@@ -69,7 +69,7 @@ fn write_off(request: &Request, body: &mut Object, output: &mut Object, warnings
     kind != "disabled"
 }
 
-/// With a budget, Anthropic refuses a turn that calls tools and does not begin with the reasoning that led to them.
+/// Whether a turn calls tools without the reasoning before it, which Anthropic refuses with a budget.
 fn calls_without_reasoning(request: &Request) -> bool {
     let turn = request.messages.get(turns::current_turn(&request.messages)..).unwrap_or_default();
     let mut parts = turn.iter().flat_map(|message| &message.parts);

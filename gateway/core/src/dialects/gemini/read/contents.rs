@@ -1,7 +1,7 @@
 //! Reads the `contents` of a Gemini request. <https://ai.google.dev/api/caching#Content>
 //!
-//! Calls may come without ids. Then each gets one from its place in the conversation, and a response without one belongs
-//! to the first unanswered call of its name: Google matches them so too.
+//! Calls may come without ids. Then each gets one from its place in the conversation, and a response without an id
+//! belongs to the first unanswered call of its name, as Google itself matches them.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -67,7 +67,7 @@ struct Reader<'a> {
     unanswered: Unanswered,
 }
 
-/// Calls no response has come to yet, found by id and by name: conversations have thousands.
+/// Calls without a response yet, found by id and by name, since conversations have thousands.
 #[derive(Default)]
 struct Unanswered {
     /// Ids by the calls' order; `None` once answered.
@@ -83,11 +83,11 @@ impl Unanswered {
         self.ids.push(Some(id));
     }
 
-    /// Takes the first call of this id, else the first of this name, and gives its id.
+    /// Takes the first call of this id, or else the first of this name, and returns its id.
     fn take(&mut self, id: Option<&str>, name: Option<&str>) -> Option<String> {
         let mut first = |calls: Option<&mut VecDeque<usize>>| {
             let calls = calls?;
-            // One that was answered by its id still stands under its name, and the other way round.
+            // A call that was answered by its id is still listed under its name, and the other way round.
             std::iter::from_fn(|| calls.pop_front()).find_map(|call| self.ids.get_mut(call)?.take())
         };
         let by_id = first(id.and_then(|id| self.by_id.get_mut(id)));
@@ -150,7 +150,7 @@ impl Reader<'_> {
         Ok(Part::ToolResult(ToolResult { id, name, parts, is_error }))
     }
 
-    /// The call a response belongs to, which is answered now.
+    /// Takes the call that a response belongs to.
     fn answered(&mut self, id: Option<String>, name: Option<&str>) -> String {
         let id = id.filter(|id| !id.is_empty());
         self.unanswered.take(id.as_deref(), name).or(id).unwrap_or_else(|| {
@@ -160,8 +160,8 @@ impl Reader<'_> {
     }
 }
 
-/// The parts of a stream come back as they were sent: reasoning in pieces, its signature in the last of them. A
-/// signature holds for the whole only. Returns what is no further piece.
+/// Joins reasoning that the client sends back in the pieces in which it was streamed. The signature is in the last
+/// piece and only holds for the whole. Returns a part that is no further piece.
 fn joined(parts: &mut [Part], part: Part) -> Option<Part> {
     match (parts.last_mut(), part) {
         (Some(Part::Reasoning(last)), Part::Reasoning(next))
@@ -210,7 +210,7 @@ fn result_text(response: Option<Value>) -> (Option<String>, bool) {
 pub(in crate::dialects::gemini) fn inline_data(path: &str, mut data: Members) -> Result<Part, Untranslatable> {
     let media_type = data.text("mimeType").unwrap_or_default();
     let name = data.text("displayName");
-    // Protobuf's JSON takes the alphabet for addresses as well, and Google's Python SDK uses it; no other API does.
+    // Protobuf's JSON accepts the URL-safe alphabet too, and Google's Python SDK uses it; no other API does.
     let bytes = data.text("data").unwrap_or_default().replace('-', "+").replace('_', "/");
     let media = Media::Base64 { media_type: media_type.clone(), data: bytes };
     as_part(path, &media_type, media, name)

@@ -1,20 +1,20 @@
 //! Schemas of Gemini's own form, a subset of OpenAPI 3.0, as JSON Schema. <https://ai.google.dev/api/caching#Schema>
 //!
-//! Nothing is written in this form: `parametersJsonSchema` and `responseJsonSchema` take JSON Schema as it is, and the
-//! subset would lose `additionalProperties`, `$ref` and much else.
+//! Nothing is written in this form: `parametersJsonSchema` and `responseJsonSchema` accept JSON Schema as it is, while
+//! the subset lacks `additionalProperties`, `$ref` and much else.
 
 use serde_json::Value;
 
 use crate::neutral::Object;
 use crate::neutral::members::Members;
 
-/// Deeper ones are cut: a request must not exhaust the stack.
+/// Deeper schemas are cut off, since a request must not exhaust the stack.
 const DEPTH_MAX: u32 = 64;
 
 /// Members that hold counts. Google writes 64-bit integers as strings.
 const COUNTS: [&str; 6] = ["minItems", "maxItems", "minProperties", "maxProperties", "minLength", "maxLength"];
 
-/// Members that mean the same in both.
+/// Members that mean the same in both forms.
 const SAME: [&str; 8] = ["title", "description", "format", "enum", "default", "pattern", "minimum", "maximum"];
 
 /// The schema as JSON Schema.
@@ -33,7 +33,7 @@ fn convert(schema: Value, depth: u32) -> Value {
     for name in SAME {
         to.extend(from.take(name).map(|value| (name.to_owned(), value)));
     }
-    // The null that `nullable` allows is not among the values.
+    // The null that `nullable` allows is not listed among the values.
     let values = to.get_mut("enum").and_then(Value::as_array_mut).filter(|_| nullable);
     if let Some(values) = values.filter(|values| !values.contains(&Value::Null)) {
         values.push(Value::Null);
@@ -60,7 +60,7 @@ fn convert(schema: Value, depth: u32) -> Value {
     if !any.is_empty() {
         to.insert("anyOf".into(), any.into());
     }
-    // What SDKs put in although it is JSON Schema: kept as it is.
+    // SDKs add these although they belong to JSON Schema; they are kept.
     for name in ["$ref", "$defs", "const", "oneOf", "allOf"] {
         to.extend(from.take(name).map(|value| (name.to_owned(), value)));
     }

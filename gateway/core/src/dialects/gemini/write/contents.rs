@@ -37,12 +37,12 @@ pub(super) fn write(mut messages: Vec<Message>, profile: &Profile, warnings: &mu
 
 struct Writer<'a> {
     parts: Vec<Value>,
-    /// Pictures of tools' results, which have to follow all results.
+    /// Pictures in tools' results, which must follow all results.
     behind: Vec<Value>,
     warnings: &'a mut Warnings,
-    /// The model is of a generation that wants seals, and takes pictures inside of results.
+    /// Whether the model's generation requires seals, and accepts pictures inside results.
     seals: bool,
-    /// No call has come that has to have one.
+    /// Whether the next call must have a seal.
     wants_seal: bool,
 }
 
@@ -65,7 +65,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Only reasoning that Google sealed: it reads no other.
+    /// Writes reasoning that Google sealed; Gemini reads no other.
     fn reasoning(&mut self, reasoning: ReasoningPart) {
         if let Some(seal) = reasoning.signature.and_then(|seal| seal.for_provider(Dialect::Gemini)) {
             self.parts.push(json!({ "text": reasoning.text, "thought": true, "thoughtSignature": seal }));
@@ -76,7 +76,7 @@ impl Writer<'_> {
         let args = json::arguments(&call.arguments);
         let mut part = json!({ "functionCall": { "id": call.id, "name": call.name, "args": args } });
         let own = call.signature.and_then(|seal| seal.for_provider(Dialect::Gemini));
-        // Of calls side by side only the first has one.
+        // Of parallel calls only the first has a seal.
         let seal = seal_of_call(own, &mut self.wants_seal);
         if let (Some(seal), Some(members)) = (seal, part.as_object_mut()) {
             members.insert("thoughtSignature".into(), seal.into());
@@ -99,7 +99,7 @@ impl Writer<'_> {
         let mut response = Object::new();
         let name = if result.is_error { "error" } else { "output" };
         response.insert(name.into(), texts.join("\n").into());
-        // A result whose call is not in the conversation has no name, and Google wants one.
+        // A result without a call in the conversation has no name, and Google requires one.
         let name = result.name.unwrap_or_else(|| result.id.clone());
         let mut written = json!({ "id": result.id, "name": name, "response": response });
         if let (false, Some(members)) = (inside.is_empty(), written.as_object_mut()) {
@@ -115,7 +115,7 @@ impl Writer<'_> {
     }
 }
 
-/// What is most probably at an address that does not tell.
+/// The media type that is assumed if an address does not tell one.
 pub(in crate::dialects::gemini) const PICTURE: &str = "image/jpeg";
 const RECORDING: &str = "audio/mpeg";
 const DOCUMENT: &str = "application/pdf";

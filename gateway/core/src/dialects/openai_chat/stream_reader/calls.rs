@@ -1,8 +1,8 @@
-//! Calls of tools as they come in pieces: which call each piece belongs to, and what of it is new.
+//! Calls of tools that come in pieces: which call each piece belongs to, and what of it is new.
 //!
-//! A piece is told by its index, then by its name, then by its id, in that order of trust: providers give every call the
-//! index 0 or none, share ids between calls, make a new id for each piece, or repeat the name. Names come in pieces too,
-//! so that a call begins for its reader with the first of its arguments or with whatever follows it.
+//! A piece is recognised by its index, its name and its id, in this order of trust: some providers give every call the
+//! index 0 or none, share ids between calls, make a new id for each piece, or repeat the name. Names come in pieces
+//! too, so that a call begins for its reader with the first of its arguments, or with whatever follows it.
 
 use serde_json::Value;
 
@@ -12,10 +12,10 @@ use crate::neutral::json::text;
 use crate::neutral::{ApiError, Event, PartKind, Seal};
 use crate::scan::Nesting;
 
-/// A choice may have this many calls: each delta looks through all of them. OpenAI takes 128 tools.
+/// The most calls of a choice, since each delta looks through all of them. OpenAI accepts 128 tools.
 const CALLS_MAX: usize = 256;
 
-/// Arguments up to this size are known again when they are repeated.
+/// Arguments up to this size are recognised if they are repeated.
 const COMPARED_BYTES_MAX: usize = 64 << 10;
 
 /// What some providers write where arguments belong before they have any.

@@ -1,7 +1,7 @@
 //! Reads the `input` of a Responses request: a text, or items of the conversation.
 //!
-//! The model's items that follow each other (reasoning, words, calls) are one turn, as every other dialect has it; so are
-//! the results of parallel calls.
+//! Consecutive items of the model (reasoning, text, calls) form one turn, as in every other dialect; so do the results
+//! of parallel calls.
 
 use std::collections::HashMap;
 
@@ -109,7 +109,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Adds to the conversation. What the model said and did in one go is one message.
+    /// Adds parts to the conversation. Consecutive parts of the model form one message.
     fn say(&mut self, role: Role, parts: Vec<Part>) {
         if parts.is_empty() {
             return;

@@ -1,8 +1,8 @@
-//! The items of a streamed response: which of them each event is about, and what of them has been given.
+//! The items of a streamed response: which item each event belongs to, and what of it was given already.
 //!
-//! OpenAI says it with `output_index` and `item_id`. llama.cpp and LM Studio leave the index out, GitHub Copilot gives an
-//! item another id with every event, some give every item the index 0, and several close all items only at the end. So an
-//! id that was seen settles it, then the index, then what kind of item the event can be about.
+//! OpenAI tells it by `output_index` and `item_id`. llama.cpp and LM Studio leave the index out, GitHub Copilot gives
+//! an item another id with every event, some providers give every item the index 0, and several close all items only at
+//! the end. So a known id decides first, then the index, then the kind of item that the event can belong to.
 
 use serde_json::Value;
 
@@ -11,20 +11,20 @@ use crate::neutral::json::text;
 use crate::neutral::{ApiError, Event, Part, PartKind, ReasoningPart, ToolCall};
 use crate::scan::Braces;
 
-/// A response may have this many: each event looks through all of them.
+/// The most items of a response, since each event looks through all of them.
 const ITEMS_MAX: usize = 1024;
 
-/// The place of a seal in its item, for which no other part has any use.
+/// The place of a seal in its item, which no other part uses.
 const SEAL: u64 = u64::MAX;
 
 /// All of them, in the order in which they came.
 #[derive(Debug, Default)]
 pub(super) struct Items {
     items: Vec<Item>,
-    /// How many parts have begun.
+    /// The number of parts that have begun.
     parts: usize,
     calls_tools: bool,
-    /// The message whose words came last, and whether they ended in a line feed.
+    /// The message whose text came last, and whether that text ended in a line feed.
     last_said: Option<(usize, bool)>,
 }
 
@@ -33,11 +33,11 @@ struct Item {
     kind: ItemKind,
     place: Option<u64>,
     ids: Vec<String>,
-    /// Its beginning was told; else only something of it.
+    /// Whether its beginning was announced; otherwise only a part of it came.
     was_added: bool,
-    /// The events say which of its parts they are about.
+    /// Whether events say which of its parts they belong to.
     counts_parts: bool,
-    /// It was told as a whole.
+    /// Whether it was given as a whole.
     is_done: bool,
     pieces: Vec<Piece>,
 }
@@ -48,7 +48,7 @@ impl Item {
     }
 }
 
-/// What an item is, as far as it is read.
+/// The kind of an item, as far as it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ItemKind {
     Message,
@@ -75,14 +75,14 @@ impl ItemKind {
 #[derive(Debug)]
 struct Piece {
     content: u64,
-    /// The part it became, while that is open.
+    /// The part that it became, while that is open.
     part: Option<usize>,
-    /// Something of it was given.
+    /// Whether something of it was given.
     is_filled: bool,
-    /// Which piece of a summary of reasoning came last.
+    /// The piece of a summary of reasoning that came last.
     summary: u64,
     arguments: Braces,
-    /// A call that has no name yet: its id and what came of its arguments.
+    /// A call that has no name yet: its id, and its arguments so far.
     nameless: Option<(String, String)>,
 }
 
@@ -93,7 +93,7 @@ impl Piece {
     }
 }
 
-/// What an event says of the item and the part it is about.
+/// The item and the part that an event belongs to.
 #[derive(Debug)]
 pub(super) struct ItemLocation<'d> {
     place: Option<u64>,
@@ -116,10 +116,10 @@ impl Items {
         self.parts > 0
     }
 
-    /// An item begins.
+    /// Reads the beginning of an item.
     pub(super) fn added(&mut self, told: &ItemLocation<'_>, item: &Value, out: &mut Vec<Event>) {
         let (kind, ids) = (ItemKind::of(item), ids_of(item));
-        // Providers that count wrongly give several items one id, so that each beginning is that of another item.
+        // Providers that count wrongly give several items one id, so that each beginning belongs to another item.
         let begun = |item: &Item| !item.was_added && !item.is_done && item.has_id(&ids);
         let found = self.items.iter().position(begun).or_else(|| self.create(kind, told.place, ids.clone(), out));
         let Some(item_at) = found else { return };
@@ -132,7 +132,7 @@ impl Items {
         }
     }
 
-    /// More words of a message; `is_all`: all of a part, which count where no piece came.
+    /// Reads more text of a message. `is_all` says that it is all of a part, which only counts if no piece of it came.
     pub(super) fn words(
         &mut self,
         told: &ItemLocation<'_>,
@@ -148,7 +148,7 @@ impl Items {
         self.say(at, told.content.unwrap_or(0), kind, words, is_all, out);
     }
 
-    /// More reasoning. The pieces of a summary are one piece of reasoning, with a blank line between them.
+    /// Reads more reasoning. The pieces of a summary form one reasoning, with a blank line between them.
     pub(super) fn reasoning(&mut self, told: &ItemLocation<'_>, words: &str, is_all: bool, out: &mut Vec<Event>) {
         let Some(at) = self.find(told, ItemKind::Reasoning, words, out) else { return };
         let piece = self.piece(at, 0);
@@ -165,7 +165,7 @@ impl Items {
         self.say(at, 0, &PartKind::Reasoning { sealed: None }, words, false, out);
     }
 
-    /// More arguments of a call.
+    /// Reads more arguments of a call.
     pub(super) fn arguments(
         &mut self,
         told: &ItemLocation<'_>,
@@ -179,13 +179,13 @@ impl Items {
         if item.was_added {
             self.name_call(at, name, out);
         } else if item.pieces.is_empty() {
-            // The id by which its result will name it comes with the whole item.
+            // The id that its result will refer to comes with the whole item.
             self.begin_call(at, String::new(), "", out);
         }
         self.fill_call(at, text, is_all, out);
     }
 
-    /// An item is told as a whole.
+    /// Reads an item that is given as a whole.
     pub(super) fn done(&mut self, told: &ItemLocation<'_>, item: Value, out: &mut Vec<Event>) {
         let (kind, ids) = (ItemKind::of(&item), ids_of(&item));
         let open = |fits: &dyn Fn(&Item) -> bool| {
@@ -200,7 +200,7 @@ impl Items {
         }
     }
 
-    /// An item is told once more, in the response that has ended: the `place`th of all. `nth` counts each kind.
+    /// Reads an item again, in the response that has ended: the `place`th of all. `nth` counts each kind.
     pub(super) fn told_again(
         &mut self,
         place: u64,
@@ -220,7 +220,7 @@ impl Items {
         }
     }
 
-    /// Ends what is open. Whether tools were called.
+    /// Ends what is open. Returns whether tools were called.
     pub(super) fn end_all(&mut self, out: &mut Vec<Event>) -> bool {
         for at in 0..self.items.len() {
             self.end_item(at, out);
@@ -236,12 +236,12 @@ impl Items {
         self.items.iter().rposition(|item| place.is_some() && item.place == place && item.kind == kind)
     }
 
-    /// The item of this kind that an event is about; a new one where none can be meant and there is something to give.
+    /// The item of this kind that an event belongs to. A new one if none fits and there is something to give.
     fn find(&mut self, told: &ItemLocation<'_>, kind: ItemKind, given: &str, out: &mut Vec<Event>) -> Option<usize> {
         let is_named =
             |item: &Item| item.kind == kind && told.id.is_some_and(|id| item.ids.iter().any(|own| own == id));
         let named = self.items.iter().rposition(is_named);
-        // An event without either can only be about the last one.
+        // An event without either can only belong to the last one.
         let last = || self.items.iter().rposition(|item| item.kind == kind && !item.is_done);
         let found = named.or_else(|| self.at_place(told.place, kind));
         let found = found.or_else(|| if told.place.is_none() { last() } else { None });
@@ -295,7 +295,8 @@ impl Items {
         out.push(Event::Delta { part, text });
     }
 
-    /// A part begins. What else is open and can be over is: items are often closed late, and what follows would wait.
+    /// Begins a part, and ends whatever else is open and can be complete: items are often closed late, and what follows
+    /// would wait.
     fn begin(&mut self, at: usize, content: u64, kind: PartKind, out: &mut Vec<Event>) -> usize {
         for piece in self.items.iter_mut().flat_map(|item| {
             let is_call = item.kind == ItemKind::Call;
@@ -313,7 +314,7 @@ impl Items {
         part
     }
 
-    /// A call begins when its name is known.
+    /// Begins a call once its name is known.
     fn begin_call(&mut self, at: usize, id: String, name: &str, out: &mut Vec<Event>) {
         let Some(piece) = self.piece(at, 0) else { return };
         if name.is_empty() {
@@ -349,7 +350,7 @@ impl Items {
         }
     }
 
-    /// Gives what of an item has not been given.
+    /// Gives whatever of an item was not given yet.
     fn complete(&mut self, at: usize, item: Value, out: &mut Vec<Event>) {
         let Some(known) = self.items.get_mut(at).filter(|item| !item.is_done) else { return };
         known.is_done = true;
@@ -359,12 +360,12 @@ impl Items {
         answer::read_item(item, &mut parts);
         for (content, part) in (0..).zip(parts) {
             match part {
-                // Whose events do not count its parts has told all of them as the first.
+                // A provider whose events do not count parts has given all of them as the first.
                 Part::Text(_) | Part::Refusal(_) if was_filled && !counts_parts => {}
                 Part::Text(text) => self.say(at, content, &PartKind::Text, &text, true, out),
                 Part::Refusal(text) => self.say(at, content, &PartKind::Refusal, &text, true, out),
                 Part::Reasoning(ReasoningPart { sealed: sealed @ Some(_), .. }) => {
-                    // The seal stands alone behind the words, wherever they ended.
+                    // The seal follows the text, as a part of its own.
                     self.end_item(at, out);
                     let part = self.begin(at, SEAL, PartKind::Reasoning { sealed }, out);
                     out.push(Event::End { part });
@@ -397,7 +398,7 @@ impl Items {
     }
 }
 
-/// What events may call an item: llama.cpp names calls by their `call_id`.
+/// The ids that events may use for an item: llama.cpp names calls by their `call_id`.
 fn ids_of(item: &Value) -> Vec<String> {
     let named = ["id", "call_id"].iter().filter_map(|name| text(item, name));
     named.filter(|id| !id.is_empty()).map(str::to_owned).collect()
