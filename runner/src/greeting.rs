@@ -18,9 +18,16 @@ pub(crate) fn print_again(started: &Started, address: SocketAddr) {
     let _ = write(&Greeting::of(started, address).again());
 }
 
-/// The first model of the list that clients get.
-pub(crate) fn first_model(models: &Value) -> Option<String> {
-    models.get("data")?.as_array()?.first()?.get("id")?.as_str().map(str::to_owned)
+/// The model for the first call: of those in the list that clients get, the one that the catalog has first. What stands
+/// for all other names comes later in a catalog, and sorts first in the list: its own name is nothing a provider knows.
+pub(crate) fn first_model(models: &Value, catalog: &Value) -> Option<String> {
+    let names = |of: &Value, rows: &str, name: &str| -> Vec<String> {
+        let rows = of.get(rows).and_then(Value::as_array).into_iter().flatten();
+        rows.filter_map(|row| row.get(name)?.as_str().map(str::to_owned)).collect()
+    };
+    let served = names(models, "data", "id");
+    let written = names(catalog, "models", "name").into_iter().find(|name| served.contains(name));
+    written.or_else(|| served.into_iter().next())
 }
 
 fn write(text: &str) -> io::Result<()> {
@@ -166,11 +173,16 @@ mod tests {
     }
 
     #[test]
-    fn the_model_is_the_first_of_those_that_clients_may_call() {
-        let models = json!({ "object": "list", "data": [{ "id": "one" }, { "id": "other" }] });
-        assert_eq!(first_model(&models).as_deref(), Some("one"));
-        assert_eq!(first_model(&json!({ "object": "list", "data": [] })), None);
-        assert_eq!(first_model(&json!({ "error": {} })), None);
+    fn the_model_is_the_catalogs_first_of_those_that_clients_may_call() {
+        let models = json!({ "object": "list", "data": [{ "id": "any" }, { "id": "small" }] });
+        let catalog = json!({ "models": [{ "name": "disabled" }, { "name": "small" }, { "name": "any" }] });
+        assert_eq!(first_model(&models, &catalog).as_deref(), Some("small"));
+        // What is built in stands in no catalog.
+        for none in [json!({}), json!({ "error": {} }), Value::Null] {
+            assert_eq!(first_model(&models, &none).as_deref(), Some("any"));
+            assert_eq!(first_model(&none, &catalog), None);
+        }
+        assert_eq!(first_model(&json!({ "object": "list", "data": [] }), &catalog), None);
     }
 
     #[test]

@@ -97,9 +97,12 @@ pub(super) async fn first_catalog(gateway: &Handle, path: &Path) -> Result<(Cata
 
 /// A model that can be called at once, whether its catalog is from a file, stored or built in.
 async fn first_model(handle: &Handle) -> Option<String> {
-    let request = admin::request(handle.stores(), Method::GET, "/v1/models", "application/json", "").ok()?;
-    let response = timeout(ANSWER_TIMEOUT, handle.send(request)).await.ok()?.ok()?;
-    greeting::first_model(&serde_json::from_slice(response.body()).ok()?)
+    let read = async |path| {
+        let request = admin::request(handle.stores(), Method::GET, path, "application/json", "").ok()?;
+        let response = timeout(ANSWER_TIMEOUT, handle.send(request)).await.ok()?.ok()?;
+        serde_json::from_slice(response.body()).ok()
+    };
+    greeting::first_model(&read("/v1/models").await?, &read("/api/catalog").await?)
 }
 
 /// The host's duties while it serves; returns at a signal.
