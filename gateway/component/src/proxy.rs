@@ -21,11 +21,12 @@ use gateway_core::authenticate::{Caller, check_model};
 use gateway_core::call::Call;
 use gateway_core::candidate::{Candidates, ResponseOwner, Skipped};
 use gateway_core::catalog::{Key, Model};
-use gateway_core::failover::{self, AttemptLimits, Decision, Failover};
+use gateway_core::failover::{AttemptLimits, Decision, Failover};
 use gateway_core::headers;
 use gateway_core::health::Subject;
 use gateway_core::models;
 use gateway_core::operation::Operation;
+use gateway_core::outcome::Outcome;
 use gateway_core::pace::Pace;
 use gateway_core::quota::Estimate;
 use gateway_core::record::DecisionRecord;
@@ -251,11 +252,20 @@ impl CallContext<'_> {
         let limits = AttemptLimits { attempts: self.model.attempts, turned_away };
         let mut failover = Failover::new(candidates.list, limits, dialect, self.incoming.id.clone());
         let Some(mut attempt) = failover.first() else { return Ok(WalkResult::Exhausted(candidates.skipped)) };
+        let mut contentless = None;
         loop {
             let (made, outcome) = self.attempt(attempt).await;
+            let is_contentless = matches!(outcome, Outcome::Contentless(_));
             match self.judge(&mut failover, &made, outcome) {
-                Decision::Relay => return Ok(WalkResult::Relayed(self.relay(made, failover))),
+                Decision::Relay => return Ok(WalkResult::Relayed(self.relay(made, failover).await)),
+                Decision::RelayContentless => {
+                    let kept = if is_contentless { made } else { contentless.unwrap_or(made) };
+                    return Ok(WalkResult::Relayed(self.relay_contentless(kept, failover).await));
+                }
                 Decision::Try(next, after_ms) => {
+                    if is_contentless {
+                        contentless = Some(made);
+                    }
                     if after_ms > 0 {
                         host::wait_ms(after_ms).await;
                     }
@@ -284,16 +294,7 @@ impl CallContext<'_> {
         self.caller.key().and_then(|name| self.snapshot.catalog.key_named(name))
     }
 
-    /// Whether the caller's key limits models or money, so that its holder must not choose what a provider serves.
-    fn is_limited(&self) -> bool {
-        self.key().is_some_and(Key::is_limited)
-    }
-
     fn time_left(&self) -> bool {
         host::now_ms() < self.deadline_ms()
-    }
-
-    fn exhausted(&self, skipped: &[Skipped]) -> Refusal {
-        failover::exhausted(&self.model.name, skipped, Some(self.open.id()), host::unix_ms())
     }
 }

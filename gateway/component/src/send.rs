@@ -161,7 +161,7 @@ impl<'a> Terms<'a> {
     }
 }
 
-/// Makes one attempt. Only with [`Outcome::Head`] there is an answer. `room` is the memory of the request's body, which
+/// Makes one attempt. Only with [`Outcome::Head`] and [`Outcome::Contentless`] there is an answer. `room` is the memory of the request's body, which
 /// is given back when the body has been written.
 pub(crate) async fn attempt(
     instance: &Instance,

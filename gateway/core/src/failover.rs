@@ -11,7 +11,7 @@ mod shaped;
 
 use crate::candidate::{Attempt, Candidate, Skip, SkipReason, Skipped};
 use crate::dialect::Dialect;
-use crate::outcome::{Outcome, SendError, UpstreamError};
+use crate::outcome::{CONTENTLESS, Outcome, SendError, UpstreamError};
 use crate::refusal::{Refusal, Reply};
 use crate::state::State;
 use crate::verdict::{Class, ErrorKind, Verdict};
@@ -25,6 +25,8 @@ pub use key_spent::key_spent;
 pub enum Decision {
     /// Pass this answer's body to the client as it comes. This is the commit point: there is no failover after it.
     Relay,
+    /// Pass the last contentless answer to the client, since no target had more to say.
+    RelayContentless,
     /// Make this attempt, after this many milliseconds.
     Try(Attempt, u64),
     /// Answer with this. If the provider wrote it, it is already in the caller's dialect.
@@ -74,6 +76,8 @@ pub struct Failover {
     now_ms: i64,
     /// Whether the last failure is one of the only target, and may be over in a moment.
     may_pass: bool,
+    /// Whether a target answered with nothing in it, which is better than no answer.
+    has_contentless: bool,
     /// The first answer that called the prompt too long, or a translated request wrong. The caller gets it if no other
     /// target accepts the request.
     refused: Option<(UpstreamError, ErrorKind)>,
@@ -122,6 +126,7 @@ impl Failover {
             last: None,
             now_ms: 0,
             may_pass: false,
+            has_contentless: false,
             refused: None,
         }
     }
@@ -159,6 +164,7 @@ impl Failover {
                 return Decision::Answer(State::ClientError, self.shaped(error, kind));
             }
             (_, outcome) => {
+                self.has_contentless |= matches!(outcome, Outcome::Contentless(_));
                 self.may_pass = may_pass(&outcome, verdict) && self.is_alone();
                 if let Some(last) = self.last.take_if(|_| may_pass(&outcome, verdict)) {
                     self.repeatable.push(last);
@@ -189,6 +195,9 @@ impl Failover {
 
     fn next(&mut self, retry: RetryContext<'_>) -> Decision {
         if !retry.time_left {
+            if self.has_contentless {
+                return Decision::RelayContentless;
+            }
             return Decision::Refuse(Refusal::timed_out(
                 State::TotalTimeout,
                 self.explain("The call's total time is used up"),
@@ -301,6 +310,9 @@ impl Failover {
         if let Some((error, kind)) = self.refused.take() {
             return Decision::Answer(State::ClientError, self.shaped(error, kind));
         }
+        if self.has_contentless {
+            return Decision::RelayContentless;
+        }
         if let Some(refusal) = self.for_operator() {
             return Decision::Refuse(refusal);
         }
@@ -312,7 +324,7 @@ impl Failover {
                 Class::Target => error.status >= 500 && failure.verdict.kind == ErrorKind::Plain,
                 _ => false,
             },
-            Outcome::Head(_) | Outcome::Failed(_) | Outcome::NotSent(..) => false,
+            Outcome::Head(_) | Outcome::Contentless(_) | Outcome::Failed(_) | Outcome::NotSent(..) => false,
         };
         if let Some(position) = self.failures.iter().rposition(actionable)
             && let Failure { outcome: Outcome::Answered(error), verdict, .. } = self.failures.swap_remove(position)
@@ -370,6 +382,7 @@ impl Failover {
                 format!("{} {}", failure.target, describe_answer(error.status, failure.verdict))
             }
             Outcome::Head(status) => format!("{} answered {status}", failure.target),
+            Outcome::Contentless(_) => format!("{} {CONTENTLESS}", failure.target),
             Outcome::NotSent(..) => format!("{} was not asked", failure.target),
         });
         // The credentials of a pool may all have reported the same.
@@ -426,7 +439,7 @@ fn may_pass(outcome: &Outcome, verdict: Verdict) -> bool {
                 | SendError::Protocol(_)
                 | SendError::Empty
         ),
-        Outcome::Head(_) | Outcome::NotSent(..) => false,
+        Outcome::Head(_) | Outcome::Contentless(_) | Outcome::NotSent(..) => false,
     }
 }
 

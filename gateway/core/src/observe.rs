@@ -64,6 +64,8 @@ pub enum Preview {
     Good,
     /// It ended without content.
     Empty,
+    /// It ended as answers do, with nothing in it.
+    Contentless,
     /// It is an error in spite of its status. The status that it stands for, if it names one.
     Error {
         /// From 400 to 599.
@@ -248,7 +250,11 @@ impl Observer {
             return Preview::Good;
         }
         if let Some(events) = self.events() {
-            let nothing = || if events.is_empty() { Preview::Empty } else { Preview::Good };
+            let nothing = || match () {
+                () if events.is_empty() => Preview::Empty,
+                () if self.is_chat && !events.is_excused() => Preview::Contentless,
+                () => Preview::Good,
+            };
             return self.failure().unwrap_or_else(|| if ended { nothing() } else { Preview::Wait });
         }
         match &self.reader {
@@ -258,6 +264,11 @@ impl Observer {
             Reader::Json(scan) if self.is_chat && !scan.is_whole() => {
                 Preview::Unreadable("what came ends before its last bracket")
             }
+            Reader::Json(scan) if self.is_chat => match json::error_in(held) {
+                Some(error) => error,
+                None if scan.has_output() || json::has_content(self.dialect, held) => Preview::Good,
+                None => Preview::Contentless,
+            },
             // If it is no conversation, any value is an answer.
             Reader::Json(_) => {
                 json::error_in(held).or_else(|| begun(held, &[b"{", b"[", b"\""])).unwrap_or(Preview::Empty)
@@ -266,6 +277,15 @@ impl Observer {
             Reader::Unknown(_) => Preview::Wait,
             _ if self.says_page => Preview::Page,
             _ => Preview::Good,
+        }
+    }
+
+    /// What a provider of Responses calls its answer, once it has said so.
+    pub fn response_id(&self) -> Option<&str> {
+        match &self.reader {
+            Reader::Json(scan) => scan.id(),
+            Reader::Sse(Sse { events, .. }) | Reader::Array(Array { events, .. }) => events.response_id.as_deref(),
+            Reader::Unknown(_) | Reader::Opaque | Reader::Page | Reader::Unreadable => None,
         }
     }
 

@@ -27,6 +27,8 @@ pub use words::{told, words};
 pub enum Outcome {
     /// A head with a status that promises an answer, whose body can be relayed.
     Head(u16),
+    /// A whole answer with nothing in it. Another target may have more to say; if none has, it is better than no answer.
+    Contentless(u16),
     /// An error answer, with as much of it as is kept.
     Answered(UpstreamError),
     /// No answer.
@@ -62,6 +64,7 @@ impl UpstreamError {
 pub fn verdict(outcome: &Outcome, asked: JudgeContext<'_>) -> Verdict {
     match outcome {
         Outcome::Head(_) => Verdict::of(Class::Ok),
+        Outcome::Contentless(_) => Verdict::of(Class::Target),
         Outcome::Answered(error) => class::judge(error.status, &error.body, asked, error.hint),
         Outcome::Failed(error) if error.is_llmios_own() => Verdict::of(Class::Gone),
         Outcome::NotSent(..) => Verdict::of(Class::Gone),
@@ -81,6 +84,9 @@ fn kind_of(error: &SendError) -> ErrorKind {
         _ => ErrorKind::NoAnswer,
     }
 }
+
+/// What a contentless answer is called behind a provider's name.
+pub(crate) const CONTENTLESS: &str = "answered with nothing in it";
 
 /// Why there is no answer. The component translates its host's errors into these.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -112,6 +112,8 @@ pub struct Record {
     pub decision: DecisionRecord,
     /// Every attempt.
     pub attempts: Vec<AttemptRecord>,
+    /// The position of the attempt that the client got its answer from, if that is not the last one.
+    pub served_by: Option<usize>,
     /// When the response head came.
     pub first_byte_ms: Option<u64>,
     /// When the first text, reasoning or tool call came.
@@ -124,12 +126,19 @@ pub struct Record {
     pub bytes_out: u64,
     /// The usage that the provider reported. A missing number is unknown, not zero.
     pub usage: Usage,
-    /// The price of the target of the last attempt, and its source.
+    /// The price of the target that answered, or was tried last, and its source.
     pub priced: Option<Priced>,
     /// Warnings for the reader.
     pub warnings: Vec<String>,
     /// When its total time is over, in Unix milliseconds. A call that has not ended by then never will.
     pub until_ms: i64,
+}
+
+impl Record {
+    /// The attempt that the client got its answer from, or else the last one.
+    pub fn deciding_attempt(&self) -> Option<&AttemptRecord> {
+        self.served_by.map_or_else(|| self.attempts.last(), |position| self.attempts.get(position))
+    }
 }
 
 /// The most characters that are stored of a client's text.

@@ -342,8 +342,14 @@ fn what_clients_probe_for_is_answered(host: Host) {
     assert!(gateway.records("").is_empty());
 }
 
+/// A response that its provider keeps, as a whole.
+fn kept_response() -> String {
+    let said = json!({ "type": "message", "content": [{ "type": "output_text", "text": "Hi" }] });
+    json!({ "id": "resp_1", "object": "response", "output": [said] }).to_string()
+}
+
 fn a_call_that_goes_on_from_a_response_reaches_whoever_made_it(host: Host) {
-    let whole = json!({ "id": "resp_1", "object": "response", "output": [] }).to_string();
+    let whole = kept_response();
     let stream = [
         named("response.created", &json!({ "type": "response.created", "response": { "id": "resp_2" } })),
         named("response.output_text.delta", &json!({ "type": "response.output_text.delta", "delta": "Hi" })),
@@ -372,7 +378,7 @@ fn a_call_that_goes_on_from_a_response_reaches_whoever_made_it(host: Host) {
 }
 
 fn a_kept_response_is_read_and_deleted_where_it_was_made(host: Host) {
-    let whole = json!({ "id": "resp_1", "object": "response", "output": [] }).to_string();
+    let whole = kept_response();
     let first = Upstream::answering(Answer::json(404, "{}")).then([Answer::json(503, "{}")]);
     let second = Upstream::answering(Answer::json(200, &whole));
     let gateway = speaking_all(host, &[("a", &first), ("b", &second)]);

@@ -17,6 +17,7 @@ both_hosts![
     the_clients_own_mistake_inside_a_stream_is_its_error,
     what_cannot_be_an_answer_goes_to_the_next_target,
     a_status_that_http_does_not_have_is_no_answer,
+    an_answer_with_nothing_in_it_goes_to_the_next_target_and_else_passes,
     events_that_run_together_are_no_stream,
 ];
 
@@ -136,6 +137,26 @@ fn what_cannot_be_an_answer_goes_to_the_next_target(host: Host) {
     ];
     for (answer, streamed) in answers.into_iter().zip([false, true].into_iter().cycle()) {
         passed_over(host, answer, streamed, "target");
+    }
+}
+
+fn an_answer_with_nothing_in_it_goes_to_the_next_target_and_else_passes(host: Host) {
+    let silent = completion("").replace("\"completion_tokens\":7", "\"completion_tokens\":0");
+    let stop = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    let events = format!("{ROLE}{stop}data: [DONE]\n\n");
+    let no_choices = "{\"choices\":[]}".to_owned();
+    for (body, streamed) in [(silent, false), (no_choices, false), (events, true)] {
+        let answer = if streamed { Answer::stream().chunk(&body).end() } else { Answer::json(200, &body) };
+        passed_over(host, answer.clone(), streamed, "target");
+        let (first, second) = (Upstream::answering(answer), Upstream::absent());
+        let gateway =
+            Gateway::on(host).provider("a", &first).provider("b", &second).model("m", &["a/up", "b/up"]).start();
+        for _ in 0..3 {
+            let response = gateway.send(&if streamed { streamed_chat("m") } else { chat("m") });
+            assert_eq!((response.status, response.text(), response.end), (200, body.clone(), End::Clean));
+            assert_eq!(response.header("x-llmio-target"), Some("a/up"));
+            assert_eq!(gateway.record(&response)["state"], "ok");
+        }
     }
 }
 

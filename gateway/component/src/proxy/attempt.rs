@@ -3,7 +3,7 @@
 
 use gateway_core::accept;
 use gateway_core::candidate::{Attempt, AttemptParts, Skip};
-use gateway_core::catalog::{Egress, Strategy};
+use gateway_core::catalog::{Egress, Key, Strategy};
 use gateway_core::echo;
 use gateway_core::failover::{Decision, Failover, RetryContext};
 use gateway_core::health::{Subject, Subjects};
@@ -40,7 +40,7 @@ pub(super) struct MadeAttempt {
     /// When it began, in Unix milliseconds.
     pub(super) started_at_ms: i64,
     pub(super) verdict: Verdict,
-    /// The answer that can be relayed, if the outcome is a response head.
+    /// The answer that can be relayed, if the outcome is a response head or a contentless answer.
     pub(super) answer: Option<UpstreamAnswer>,
     /// The charges that the answer will settle. Those of an attempt without an answer are settled already.
     pub(super) charged: Option<LedgerCharges>,
@@ -96,6 +96,11 @@ impl CallContext<'_> {
         let made = MadeAttempt { attempt, target, subjects, started_at_ms, verdict, answer: sent.answer, charged };
         self.note(&made, &sent.outcome, started_ms);
         (made, sent.outcome)
+    }
+
+    /// Whether the caller's key limits models or money, so that its holder must not choose what a provider serves.
+    fn is_limited(&self) -> bool {
+        self.key().is_some_and(Key::is_limited)
     }
 
     /// The subjects of health that an attempt at this target is about.
@@ -205,7 +210,7 @@ impl CallContext<'_> {
     ) -> Option<LedgerCharges> {
         let progress = outcome::progress(outcome, verdict);
         self.open.reached(progress);
-        if matches!(outcome, Outcome::Head(_)) {
+        if matches!(outcome, Outcome::Head(_) | Outcome::Contentless(_)) {
             return charged;
         }
         if let Some(charged) = charged {

@@ -17,7 +17,7 @@ use crate::host;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
 use crate::relay::{ReadyAnswer, RelayResult, Terms};
-use crate::send::Answer;
+use crate::send::{Answer, RestOfAnswer};
 use crate::store::responses;
 
 use super::attempt::{MadeAttempt, UpstreamAnswer};
@@ -36,14 +36,14 @@ const REQUEST_BYTES_KEPT: usize = 8 << 10;
 impl CallContext<'_> {
     /// Steps 6 and 7. Taking the failover by value makes this the commit point: no other target can be tried
     /// afterwards.
-    pub(super) fn relay(&self, made: MadeAttempt, _committed: Failover) -> ReadyAnswer {
+    pub(super) async fn relay(&self, made: MadeAttempt, _committed: Failover) -> ReadyAnswer {
         let MadeAttempt { attempt, target, subjects, started_at_ms, answer, charged, .. } = made;
         match answer {
             Some(UpstreamAnswer::Streaming(answer)) => {
                 let tail = CallEnding {
                     instance: self.instance.clone(),
                     open: self.open.clone(),
-                    kept_for: self.will_be_kept(&attempt),
+                    kept_for: self.note_owner(&attempt, &answer).await,
                     request: (self.call.body.len() <= REQUEST_BYTES_KEPT).then(|| self.call.body.clone()),
                     attempt,
                     subjects,
@@ -60,6 +60,29 @@ impl CallContext<'_> {
                 refused(self.open, &refusal, self.call.operation.dialect())
             }
         }
+    }
+
+    /// Relays a contentless answer, after which other targets may have been asked in vain.
+    pub(super) async fn relay_contentless(&self, made: MadeAttempt, committed: Failover) -> ReadyAnswer {
+        self.open.served_by(made.attempt.parts(), self.estimate.pieces());
+        self.relay(made, committed).await
+    }
+
+    /// Notes who made a response that its provider keeps, as soon as its id is known: it may be asked for once its client
+    /// has read it. Returns what is to be noted at the end of the answer, if the id comes only then.
+    async fn note_owner(&self, attempt: &Attempt, answer: &Answer) -> Option<StoredResponse> {
+        let StoredResponse { key, owner } = self.will_be_kept(attempt)?;
+        let Some(id) = answer.observer.response_id().map(str::to_owned) else {
+            return Some(StoredResponse { key, owner });
+        };
+        let instance = self.instance.clone();
+        let saving = async move { responses::save(&instance, id, &key, owner).await };
+        match answer.rest {
+            RestOfAnswer::Ended(_) => saving.await,
+            // The rest of the answer takes longer than this.
+            RestOfAnswer::Reading(_) => host::spawn(saving),
+        }
+        None
     }
 
     fn relay_stream(&self, mut answer: Box<Answer>, target: &str, tail: CallEnding) -> ReadyAnswer {
@@ -95,6 +118,11 @@ impl CallContext<'_> {
         let credential = to.credential.map(|credential| credential.id.to_string());
         let owner = ResponseOwner { provider: to.provider.name.to_string(), credential };
         Some(StoredResponse { key: self.caller.name().to_owned(), owner })
+    }
+
+    /// Refuses the call because no target could be asked.
+    pub(super) fn exhausted(&self, skipped: &[Skipped]) -> Refusal {
+        failover::exhausted(&self.model.name, skipped, Some(self.open.id()), host::unix_ms())
     }
 
     /// Ends the call with a provider's error, because there is nothing better for the caller.

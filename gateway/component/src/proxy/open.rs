@@ -15,7 +15,7 @@ use gateway_core::catalog::{Catalog, Model};
 use gateway_core::observation::Observation;
 use gateway_core::operation::Operation;
 use gateway_core::outcome::Progress;
-use gateway_core::price::Priced;
+use gateway_core::price::{Pieces, Priced};
 use gateway_core::record::{self, AttemptEnd, DecisionRecord, Draft, HeadDue, Opening, OriginResult};
 use gateway_core::refusal::Reply;
 use gateway_core::state::State;
@@ -176,6 +176,11 @@ impl OpenCall {
     /// Notes how an attempt ended.
     pub(crate) fn attempted(&self, to: AttemptParts<'_>, attempted: &AttemptEnd<'_>) {
         self.with(|draft| draft.attempted(to, attempted, host::now_ms()));
+    }
+
+    /// Notes that the client gets the answer of this attempt although others were made after it.
+    pub(crate) fn served_by(&self, to: AttemptParts<'_>, pieces: Pieces) {
+        self.with(|draft| draft.served_by(to, pieces));
     }
 
     /// Notes what the origin of a relay answered to `asked`, a method and a path, or what kept the origin from

@@ -82,7 +82,7 @@ async fn ask(
     let terms = Terms::of_no_call(&timeouts, incoming);
     let Terms { start_ms, left_ms, .. } = terms;
     match send::attempt(instance, (outgoing, incoming.holder.nothing()), &terms).await {
-        (Outcome::Head(_), Some(answer)) => {
+        (Outcome::Head(_) | Outcome::Contentless(_), Some(answer)) => {
             let terms = relay::Terms {
                 dialect: DIALECT,
                 id: incoming.id.clone(),
@@ -100,7 +100,7 @@ async fn ask(
             let said = format!("Provider {:?} {}.", &*to.provider.name, error.describe());
             Err(Refusal::bad_gateway(error.state(), said))
         }
-        (Outcome::Head(_) | Outcome::NotSent(_), _) => {
+        (Outcome::Head(_) | Outcome::Contentless(_) | Outcome::NotSent(_), _) => {
             Err(Refusal::bad_gateway(State::UpstreamError, "The provider's answer was lost. Try again."))
         }
     }

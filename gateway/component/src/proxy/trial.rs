@@ -106,7 +106,9 @@ impl CallContext<'_> {
         report.target.clone_from(&made.target);
         report.attempted(&outcome, made.verdict.class);
         match self.judge(&mut failover, &made, outcome) {
-            Decision::Relay => self.read(self.relay(made, failover), report).await,
+            Decision::Relay | Decision::RelayContentless => {
+                self.read(self.relay(made, failover).await, report).await;
+            }
             Decision::Answer(state, reply) => self.open.answered(state, &reply, None),
             Decision::Refuse(refusal) => return Err(refusal),
             Decision::Exhausted(not_sent) => return Err(self.exhausted(&not_sent)),

@@ -86,6 +86,7 @@ pub(super) async fn preview(
         room,
         is_fitted: false,
         is_unpacked: false,
+        is_contentless: false,
     };
     let rest = match beginning.read(body).await {
         Ok(rest) => rest,
@@ -94,6 +95,7 @@ pub(super) async fn preview(
     if !memory::has_room_to_translate(beginning.reading.transform.kept()) {
         return (Outcome::Failed(SendError::NoRoomForAnswer), None);
     }
+    let is_contentless = beginning.is_contentless;
     let Some(mut answer) = beginning.into_answer(status, rest) else {
         let said = "an answer came that cannot be read in the provider's dialect";
         return (Outcome::Failed(SendError::Protocol(said.into())), None);
@@ -102,7 +104,7 @@ pub(super) async fn preview(
     if !answer.room.set_in_turn(kept, ANSWER_MS_MAX).await {
         return (Outcome::Failed(SendError::NoRoomForAnswer), None);
     }
-    (Outcome::Head(status), Some(answer))
+    (if is_contentless { Outcome::Contentless(status) } else { Outcome::Head(status) }, Some(answer))
 }
 
 /// An answer while it is judged. Nothing of it has gone to the client.
@@ -121,6 +123,8 @@ struct PreviewedAnswer<'a> {
     /// Whether the transform knows what the answer is.
     is_fitted: bool,
     is_unpacked: bool,
+    /// Whether it ended as answers do, with nothing in it.
+    is_contentless: bool,
 }
 
 impl PreviewedAnswer<'_> {
@@ -211,6 +215,10 @@ impl PreviewedAnswer<'_> {
         };
         match preview {
             Preview::Wait | Preview::Good => Ok(preview),
+            Preview::Contentless => {
+                self.is_contentless = true;
+                Ok(Preview::Good)
+            }
             bad => Err(failure(bad, std::mem::take(&mut self.raw), self.reading.dialect)),
         }
     }
@@ -261,7 +269,9 @@ fn failure(bad: Preview, raw: Vec<(String, Vec<u8>)>, dialect: Dialect) -> Outco
             return Outcome::Failed(SendError::Protocol(said.into()));
         }
         Preview::Unreadable(why) => return Outcome::Failed(SendError::Protocol(why.into())),
-        Preview::Empty | Preview::Wait | Preview::Good => return Outcome::Failed(SendError::Empty),
+        Preview::Empty | Preview::Contentless | Preview::Wait | Preview::Good => {
+            return Outcome::Failed(SendError::Empty);
+        }
     };
     let hint = hint::read(&raw, &body, host::unix_ms());
     let mut headers = rewrite::downstream(raw);

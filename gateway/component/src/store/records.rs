@@ -134,7 +134,7 @@ async fn execute(instance: &Instance, sql: &str, row: Row) {
 
 /// The row of a record in its present state.
 pub(crate) fn row(instance: &Instance, record: &Record) -> Row {
-    let last = record.attempts.last();
+    let deciding = record.deciding_attempt();
     let json = |value: Result<String, serde_json::Error>| text(value.ok());
     let usage = &record.usage;
     Row(vec![
@@ -151,8 +151,8 @@ pub(crate) fn row(instance: &Instance, record: &Record) -> Row {
         Value::Text(record.state.name().into()),
         number((record.status != 0).then(|| record.status.into())),
         text(record.error.clone()),
-        text(last.map(|attempt| attempt.provider.clone())),
-        text(last.map(|attempt| attempt.model.clone())),
+        text(deciding.map(|attempt| attempt.provider.clone())),
+        text(deciding.map(|attempt| attempt.model.clone())),
         json(serde_json::to_string(&record.decision)),
         json(serde_json::to_string(&record.attempts)),
         number(record.first_byte_ms),

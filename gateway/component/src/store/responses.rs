@@ -21,7 +21,7 @@ const SWEEP: &str =
     "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE at_ms < ?1 LIMIT 500) RETURNING 1";
 
 /// The pauses before the looks for a response.
-const PAUSES_MS: [u64; 4] = [0, 50, 150, 300];
+const PAUSES_MS: [u64; 2] = [0, 50];
 
 /// How long OpenAI stores responses: <https://platform.openai.com/docs/guides/your-data>.
 const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;

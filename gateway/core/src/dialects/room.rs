@@ -89,6 +89,8 @@ pub(crate) struct EventFacts<'e> {
     pub(crate) alternatives: Alternatives,
     /// The reason is that the model failed: without content there is no answer.
     pub(crate) failed: bool,
+    /// The reason says why there may be no content: a limit, a filter, a refusal.
+    pub(crate) excused: bool,
     /// Nothing follows it.
     pub(crate) end: bool,
     /// It says what was used so far.

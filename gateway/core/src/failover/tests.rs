@@ -145,7 +145,7 @@ fn status_of(decision: &Decision) -> u16 {
     match decision {
         Decision::Answer(_, reply) => reply.status,
         Decision::Refuse(refusal) => refusal.status,
-        Decision::Relay | Decision::Try(..) | Decision::Exhausted(_) => 200,
+        Decision::Relay | Decision::RelayContentless | Decision::Try(..) | Decision::Exhausted(_) => 200,
     }
 }
 
@@ -168,6 +168,24 @@ fn a_failing_target_is_left_for_the_next_one() {
         assert_eq!(tried, [(0, None), (1, None)], "{outcome:?}");
         assert_eq!(end, Decision::Relay);
     }
+}
+
+#[test]
+fn a_contentless_answer_is_kept_for_when_nobody_has_more_to_say() {
+    let nothing = || Outcome::Contentless(200);
+    for (candidates, outcomes, tries, expected) in [
+        (2, vec![nothing(), Outcome::Head(200)], 2, Decision::Relay),
+        (1, vec![nothing()], 1, Decision::RelayContentless),
+        (2, vec![nothing(), nothing()], 2, Decision::RelayContentless),
+        (2, vec![nothing(), answered(429)], 2, Decision::RelayContentless),
+        (2, vec![nothing(), answered(401)], 2, Decision::RelayContentless),
+        (2, vec![failed(SendError::Denied), nothing()], 2, Decision::RelayContentless),
+    ] {
+        let (tried, end) = run(&vec![0; candidates], 3, outcomes.clone());
+        assert_eq!((tried.len(), end), (tries, expected), "{outcomes:?}");
+    }
+    let (_, end) = run(&[0, 0], 3, vec![nothing(), answered(400)]);
+    assert!(matches!(end, Decision::Answer(State::ClientError, _)), "the client's own mistake is told: {end:?}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub(super) struct Events {
     pub(super) content_seen: bool,
     pub(super) finish_seen: bool,
     failed_seen: bool,
+    excused_seen: bool,
     pub(super) error: Option<StreamError>,
     pub(super) response_id: Option<String>,
     pub(super) model: Option<String>,
@@ -47,6 +48,7 @@ impl Events {
             content_seen: false,
             finish_seen: false,
             failed_seen: false,
+            excused_seen: false,
             error: None,
             response_id: None,
             model: None,
@@ -73,10 +75,11 @@ impl Events {
         let has_content = if is_awaited || tells(data) || tells(name) {
             lenient::event(data).is_some_and(|event| self.read(with_type(event.value, name), data))
         } else {
-            // At the end of each part, Responses repeats all that is in it.
-            self.dialect != Dialect::OpenaiResponses || memchr::memmem::find(data, b".delta\"").is_some()
+            true
         };
-        if has_content {
+        // At the end of each part, Responses repeats all that is in it.
+        let is_again = || self.dialect == Dialect::OpenaiResponses && memchr::memmem::find(data, b".delta\"").is_none();
+        if has_content && (self.content_bytes == 0 || !is_again()) {
             self.count(plain_length(data));
         }
     }
@@ -103,6 +106,7 @@ impl Events {
         self.content_seen |= seen.content;
         self.finish_seen |= seen.finish;
         self.failed_seen |= seen.failed;
+        self.excused_seen |= seen.excused;
         self.end_seen |= seen.end;
         if self.response_id.is_none() && self.dialect == Dialect::OpenaiResponses {
             self.response_id = event.pointer("/response/id").and_then(Value::as_str).map(str::to_owned);
@@ -127,6 +131,11 @@ impl Events {
     /// failed.
     pub(super) fn is_empty(&self) -> bool {
         self.failed_seen || !(self.finish_seen || self.passed_over)
+    }
+
+    /// Whether there is a reason for an answer without content: a limit, a filter, or tokens that are not shown.
+    pub(super) fn is_excused(&self) -> bool {
+        self.excused_seen || self.passed_over || self.usage().output_tokens.is_some_and(|tokens| tokens > 0)
     }
 
     /// Whether the dialect's last event has come.

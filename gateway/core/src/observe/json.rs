@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::Preview;
 use crate::dialect::Dialect;
 use crate::dialects::status_of;
+use crate::neutral::{Finish, Part, lenient};
 use crate::usage::{Members, Usage};
 
 /// A `usage` object larger than this is not read.
@@ -151,6 +152,16 @@ impl UsageScan {
         self.is_whole
     }
 
+    /// What a provider of Responses calls its answer, once it has said so.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// Whether tokens of an answer were made, shown or not.
+    pub(super) fn has_output(&self) -> bool {
+        self.found.as_ref().and_then(|usage| usage.output_tokens).is_some_and(|tokens| tokens > 0)
+    }
+
     /// What was used, what a provider of Responses calls its answer, and which model it says it is of.
     pub(super) fn finish(self) -> (Usage, Option<String>, Option<String>) {
         (self.found.unwrap_or_default(), self.id, self.model)
@@ -177,4 +188,23 @@ pub(super) fn error_in(body: &[u8]) -> Option<Preview> {
         return None;
     }
     Some(Preview::Error { status: status_of(&error), body: body.to_vec() })
+}
+
+/// Longer documents have content.
+const CONTENTLESS_BYTES_MAX: usize = 32 << 10;
+
+/// Whether anything is in a whole answer: words, reasoning, a call, a picture, or a reason why there is nothing.
+pub(super) fn has_content(dialect: Dialect, body: &[u8]) -> bool {
+    if body.len() > CONTENTLESS_BYTES_MAX {
+        return true;
+    }
+    let Some(answer) = lenient::document(body).and_then(|read| (dialect.room().read_answer)(read.value)) else {
+        return false;
+    };
+    let is_filled = |part: &Part| match part {
+        Part::Text(text) | Part::Refusal(text) => !text.is_empty(),
+        _ => true,
+    };
+    let is_plain = |finish: &Option<Finish>| matches!(finish, None | Some(Finish::Stop | Finish::ToolCalls));
+    answer.choices.iter().any(|choice| choice.parts.iter().any(is_filled) || !is_plain(&choice.finish))
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::limits::{self, LimitSignal};
 use super::words::words_within;
-use super::{JudgeContext, Outcome, SendError, UpstreamError, verdict};
+use super::{CONTENTLESS, JudgeContext, Outcome, SendError, UpstreamError, verdict};
 use crate::candidate::AttemptParts;
 use crate::dialect::Dialect;
 use crate::observation::{Observation, StreamError};
@@ -29,6 +29,7 @@ pub fn lesson(outcome: &Outcome, verdict: Verdict, words: Option<&str>) -> Lesso
     match outcome {
         Outcome::NotSent(_) => Lesson::Nothing,
         Outcome::Head(_) => Lesson::Begun,
+        Outcome::Contentless(_) => Lesson::Noted(verdict, CONTENTLESS.to_owned()),
         Outcome::Answered(error) => {
             let status = error.status;
             Lesson::Noted(verdict, words.map_or(status.to_string(), |words| format!("{status}: {words}")))
@@ -96,7 +97,7 @@ impl LimitNews {
 /// usual.
 pub fn limit_news(outcome: &Outcome, headers: Option<&[(String, Vec<u8>)]>, now_ms: i64) -> Option<LimitNews> {
     match (outcome, headers) {
-        (Outcome::Head(_), Some(headers)) if limits::tells(headers) => {
+        (Outcome::Head(_) | Outcome::Contentless(_), Some(headers)) if limits::tells(headers) => {
             Some(LimitNews { told: limits::read(headers, now_ms), is_refused: false })
         }
         (Outcome::Answered(UpstreamError { status: 429, headers, body, .. }), _) => {

@@ -25,7 +25,7 @@ pub enum Progress {
 pub fn progress(outcome: &Outcome, verdict: Verdict) -> Progress {
     match outcome {
         Outcome::NotSent(_) => Progress::Unsent,
-        Outcome::Head(_) => Progress::WorkedOn,
+        Outcome::Head(_) | Outcome::Contentless(_) => Progress::WorkedOn,
         Outcome::Failed(error) => of_failure(error),
         Outcome::Answered(error) => of_answer(error.status, verdict),
     }

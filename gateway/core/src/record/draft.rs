@@ -10,7 +10,7 @@ use crate::catalog::{Egress, Model};
 use crate::dialect::Dialect;
 use crate::observation::Observation;
 use crate::operation::Operation;
-use crate::outcome::{Outcome, Progress, SendError};
+use crate::outcome::{CONTENTLESS, Outcome, Progress, SendError};
 use crate::price::{Pieces, Priced};
 use crate::quota::AnswerSummary;
 use crate::refusal::Reply;
@@ -125,6 +125,7 @@ impl Draft {
             error: None,
             decision: DecisionRecord::default(),
             attempts: Vec::new(),
+            served_by: None,
             first_byte_ms: None,
             first_content_ms: None,
             duration_ms: None,
@@ -211,6 +212,7 @@ impl Draft {
         let AttemptEnd { operation, outcome, class, words, started_ms, pieces } = *attempted;
         let (status, error) = match outcome {
             Outcome::Head(status) => (Some(*status), None),
+            Outcome::Contentless(status) => (Some(*status), Some(CONTENTLESS.to_owned())),
             Outcome::Answered(error) => (Some(error.status), words.map(str::to_owned)),
             Outcome::Failed(error) => (None, Some(error.describe())),
             Outcome::NotSent(..) => return,
@@ -228,6 +230,18 @@ impl Draft {
             start_ms: started_ms.saturating_sub(self.start_ms),
             end_ms: self.open_ms(now_ms),
         });
+    }
+
+    /// Notes that the client gets the answer of this attempt although others were made after it.
+    pub fn served_by(&mut self, to: AttemptParts<'_>, pieces: Pieces) {
+        let label = to.credential.map(|credential| &credential.label);
+        let is_it = |attempt: &AttemptRecord| {
+            attempt.provider == *to.provider.name
+                && attempt.model == to.upstream_model
+                && attempt.credential.as_ref() == label
+        };
+        self.record.priced = to.target.priced(to.upstream_model, pieces);
+        self.record.served_by = self.record.attempts.iter().rposition(is_it);
     }
 
     /// Notes that another model answered, and its price, if it is known.

@@ -34,6 +34,7 @@ fn ended(first_content_ms: Option<u64>, duration_ms: Option<u64>, output_tokens:
         error: None,
         decision: DecisionRecord::default(),
         attempts: Vec::new(),
+        served_by: None,
         first_byte_ms: Some(100),
         first_content_ms,
         duration_ms,

@@ -67,7 +67,7 @@ impl TrialReport {
     pub fn attempted(&mut self, outcome: &Outcome, class: Class) {
         self.class = Some(class.name());
         match outcome {
-            Outcome::Head(status) => self.status = Some(*status),
+            Outcome::Head(status) | Outcome::Contentless(status) => self.status = Some(*status),
             Outcome::Answered(error) => {
                 self.status = Some(error.status);
                 self.answer = String::from_utf8_lossy(&error.body).into_owned();

@@ -26,8 +26,12 @@ pub(super) fn see(event: &Value) -> EventFacts<'_> {
     let delta_has =
         |names: &[&str]| names.iter().any(|name| delta.and_then(|delta| delta.get(name)).is_some_and(is_filled));
     let block = event.get("content_block").and_then(|block| block.get("type")).and_then(Value::as_str);
+    let block_has_words = || {
+        let block = event.get("content_block");
+        ["text", "thinking"].iter().any(|name| block.and_then(|block| block.get(name)).is_some_and(is_filled))
+    };
     let content = match kind {
-        "content_block_start" => block.is_some_and(|block| !matches!(block, "text" | "thinking")),
+        "content_block_start" => block.is_some_and(|block| !matches!(block, "text" | "thinking")) || block_has_words(),
         "content_block_delta" => delta_has(&["text", "thinking", "partial_json"]),
         _ => false,
     };
@@ -37,6 +41,7 @@ pub(super) fn see(event: &Value) -> EventFacts<'_> {
         finish,
         alternatives: Default::default(),
         failed: false,
+        excused: finish && delta.and_then(|delta| delta.get("stop_reason")).is_some_and(|reason| reason != "end_turn"),
         end: matches!(kind, "message_stop" | "error"),
         usage: match kind {
             "message_start" => event.get("message").and_then(|message| message.get("usage")),

@@ -37,6 +37,7 @@ pub(super) fn see(event: &Value) -> EventFacts<'_> {
         content: candidates().any(has_content),
         finish: blocked.is_some_and(is_filled) || reasons().any(is_filled),
         failed: reasons().filter_map(Value::as_str).any(is_failure),
+        excused: blocked.is_some_and(is_filled) || reasons().filter_map(Value::as_str).any(excuses),
         end: false,
         usage: event.get("usageMetadata").filter(|usage| usage.is_object()),
         error: event.get("error").filter(|error| !error.is_null()),
@@ -50,4 +51,9 @@ fn has_content(candidate: &Value) -> bool {
         Some(text) => is_filled(text),
         None => part.keys().any(|name| name != "thought" && name != "thoughtSignature"),
     })
+}
+
+/// Whether a reason says why there may be no content.
+fn excuses(reason: &str) -> bool {
+    !matches!(reason, "" | "STOP" | "FINISH_REASON_UNSPECIFIED" | "OTHER") && !is_failure(reason)
 }

@@ -34,6 +34,9 @@ pub(super) fn see(event: &Value) -> EventFacts<'_> {
         content: is_piece || ends || choices().any(has_content),
         finish: ends || reasons().any(is_filled),
         failed: reasons().filter_map(Value::as_str).any(is_broken_off),
+        excused: reasons()
+            .filter_map(Value::as_str)
+            .any(|reason| !matches!(reason, "" | "stop") && !is_broken_off(reason)),
         end: false,
         usage: event.get("usage").filter(|usage| usage.is_object()),
         // Some providers write `"error": null` into every chunk; that is no error.
@@ -45,7 +48,7 @@ pub(super) fn see(event: &Value) -> EventFacts<'_> {
 fn has_content(choice: &Value) -> bool {
     const NAMES: [&str; 7] =
         ["content", "reasoning_content", "reasoning", "tool_calls", "function_call", "refusal", "images"];
-    let delta = choice.get("delta");
+    let delta = choice.get("delta").or_else(|| choice.get("message"));
     delta.is_some_and(|delta| NAMES.iter().any(|name| delta.get(name).is_some_and(is_filled)))
         || choice.get("text").is_some_and(is_filled)
 }

@@ -29,7 +29,16 @@ pub(super) fn see(event: &Value) -> EventFacts<'_> {
         let item = event.get("item").and_then(|item| item.get("type")).and_then(Value::as_str).unwrap_or_default();
         kind == "response.output_item.added" && item.ends_with("_call")
     };
-    let content = (kind.ends_with(".delta") && event.get("delta").is_some_and(is_filled)) || begins_call();
+    let is_told =
+        || ["text", "refusal", "arguments", "input"].iter().any(|name| event.get(name).is_some_and(is_filled));
+    let output =
+        || response.and_then(|response| response.get("output")).and_then(Value::as_array).into_iter().flatten();
+    let content = (kind.ends_with(".delta") && event.get("delta").is_some_and(is_filled))
+        || begins_call()
+        || (kind.ends_with(".done") && (is_told() || event.get("item").is_some_and(has_content)))
+        || (ends && output().any(has_content));
+    let is_incomplete =
+        || response.and_then(|it| it.get("incomplete_details")).is_some_and(|details| !details.is_null());
     let error_of_response = || response.and_then(|response| response.get("error")).filter(|error| !error.is_null());
     let error = match kind {
         "error" => Some(event.get("error").filter(|error| error.is_object()).unwrap_or(event)),
@@ -44,6 +53,7 @@ pub(super) fn see(event: &Value) -> EventFacts<'_> {
         finish: ends,
         alternatives: Default::default(),
         failed: false,
+        excused: kind == "response.incomplete" || (ends && is_incomplete()),
         end: ends || kind == "error",
         usage: response.filter(|_| ends).and_then(|response| response.get("usage")).filter(|usage| usage.is_object()),
         error,
@@ -54,4 +64,18 @@ pub(super) fn see(event: &Value) -> EventFacts<'_> {
 /// events (<https://platform.openai.com/docs/api-reference/realtime-server-events/response/done>).
 pub(super) fn is_last(kind: &str) -> bool {
     matches!(kind, "response.completed" | "response.incomplete" | "response.failed" | "response.done")
+}
+
+/// Whether there is anything in an item.
+fn has_content(item: &Value) -> bool {
+    let pieces = |name: &str| item.get(name).and_then(Value::as_array).into_iter().flatten();
+    let is_said = |piece: &Value| ["text", "refusal"].iter().any(|name| piece.get(name).is_some_and(is_filled));
+    match item.get("type").and_then(Value::as_str) {
+        Some("message") => pieces("content").any(is_said),
+        Some("reasoning") => {
+            item.get("encrypted_content").is_some_and(is_filled)
+                || pieces("summary").chain(pieces("content")).any(is_said)
+        }
+        kind => kind.is_some(),
+    }
 }

@@ -73,3 +73,57 @@ fn reasoning_and_tool_calls_are_content() {
     let legacy = seen("text/event-stream", "data: {\"choices\":[{\"text\":\"a\"}]}\n\n", 9999);
     assert_eq!(legacy.first_content_ms, Some(0));
 }
+
+/// The preview of a conversation's answer at its end.
+fn at_end(dialect: Dialect, body: &str) -> Preview {
+    let mut observer = Observer::new(dialect, false, &[]).of_chat(true);
+    observer.see(body.as_bytes(), 0);
+    observer.preview(body.as_bytes(), true, &[])
+}
+
+#[test]
+fn an_answer_with_nothing_in_it_is_told_from_one_that_has_a_reason() {
+    let chat = |message: &str, reason: &str, tokens: u8| {
+        let choice = format!(r#"{{"index":0,"message":{message},"finish_reason":"{reason}"}}"#);
+        format!(r#"{{"choices":[{choice}],"usage":{{"prompt_tokens":1,"completion_tokens":{tokens}}}}}"#)
+    };
+    let streamed = |delta: &str, reason: &str| {
+        let choice = format!(r#"{{"index":0,"delta":{delta},"finish_reason":"{reason}"}}"#);
+        format!("data: {{\"choices\":[{choice}]}}\n\ndata: [DONE]\n\n")
+    };
+    let responses = |output: &str, details: &str| {
+        format!(r#"{{"status":"completed","error":null,"incomplete_details":{details},"output":[{output}]}}"#)
+    };
+    let completed = |response: &str| format!("data: {{\"type\":\"response.completed\",\"response\":{response}}}\n\n");
+    let call = r#"{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}"#;
+    let silent = r#"{"type":"message","content":[]}"#;
+    let (good, nothing) = (Preview::Good, Preview::Contentless);
+    for (dialect, body, expected) in [
+        (Dialect::OpenaiChat, r#"{"choices":[]}"#.to_owned(), &nothing),
+        (Dialect::OpenaiChat, chat(r#"{"content":null}"#, "stop", 0), &nothing),
+        (Dialect::OpenaiChat, chat(r#"{"content":""}"#, "stop", 0), &nothing),
+        (Dialect::OpenaiChat, chat(r#"{"content":""}"#, "stop", 3), &good),
+        (Dialect::OpenaiChat, chat(r#"{"content":""}"#, "length", 0), &good),
+        (Dialect::OpenaiChat, chat(r#"{"content":null}"#, "content_filter", 0), &good),
+        (Dialect::OpenaiChat, chat(r#"{"content":"","reasoning_content":"Hm."}"#, "stop", 0), &good),
+        (Dialect::OpenaiChat, chat(r#"{"refusal":"No."}"#, "stop", 0), &good),
+        (Dialect::OpenaiChat, streamed(r#"{"role":"assistant","content":""}"#, "stop"), &nothing),
+        (Dialect::OpenaiChat, streamed("{}", "content_filter"), &good),
+        (Dialect::OpenaiChat, streamed("{}", "network_error"), &Preview::Empty),
+        (Dialect::OpenaiResponses, responses("", "null"), &nothing),
+        (Dialect::OpenaiResponses, responses(silent, "null"), &nothing),
+        (Dialect::OpenaiResponses, responses(call, "null"), &good),
+        (Dialect::OpenaiResponses, responses("", r#"{"reason":"content_filter"}"#), &good),
+        (Dialect::OpenaiResponses, completed(&responses("", "null")), &nothing),
+        (Dialect::OpenaiResponses, completed(&responses(silent, "null")), &nothing),
+        (Dialect::OpenaiResponses, completed(&responses(call, "null")), &good),
+        (Dialect::Anthropic, r#"{"content":[],"stop_reason":"end_turn"}"#.to_owned(), &nothing),
+        (Dialect::Anthropic, r#"{"content":[],"stop_reason":"refusal"}"#.to_owned(), &good),
+        (Dialect::Gemini, r#"{"candidates":[{"finishReason":"STOP"}]}"#.to_owned(), &nothing),
+        (Dialect::Gemini, r#"{"candidates":[]}"#.to_owned(), &nothing),
+        (Dialect::Gemini, r#"{"promptFeedback":{"blockReason":"SAFETY"}}"#.to_owned(), &good),
+        (Dialect::Gemini, "data: {\"candidates\":[{\"finishReason\":\"MAX_TOKENS\"}]}\n\n".to_owned(), &good),
+    ] {
+        assert_eq!(at_end(dialect, &body), *expected, "{dialect:?} {body}");
+    }
+}

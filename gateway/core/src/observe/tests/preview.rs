@@ -37,7 +37,7 @@ fn what_a_conversation_is_answered_with_is_seen_in_its_first_bytes() {
     for body in ["{\"choices\":[]}", " \r\n[1]", "\u{feff}{"] {
         assert_eq!(plain(body, false), Preview::Wait, "{body:?}");
     }
-    assert_eq!(plain("{\"choices\":[1]}", true), Preview::Good);
+    assert_eq!(plain("{\"choices\":[{\"message\":{\"content\":\"a\"}}]}", true), Preview::Good);
     let content = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
     for before in ["", "\n\n", "\u{feff}", ": wait\n\n", "event: x\n"] {
         let body = format!("{before}{content}");
@@ -50,7 +50,10 @@ fn what_a_conversation_is_answered_with_is_seen_in_its_first_bytes() {
     assert_eq!((json("<html>"), json("")), (Preview::Page, Preview::Empty));
     assert!(matches!(json("OK"), Preview::Unreadable(_)));
     assert!(matches!(json("{\"choices\":["), Preview::Unreadable(_)), "a whole document has a last bracket");
-    assert_eq!(of_chat(&headers("text/html"), b"{\"choices\":[1]}", true), Preview::Good);
+    assert_eq!(
+        of_chat(&headers("text/html"), b"{\"choices\":[{\"message\":{\"content\":\"a\"}}]}", true),
+        Preview::Good
+    );
     assert_eq!(previewed("audio/mpeg", "xyz", false), Preview::Good, "not every call is a conversation");
 }
 
