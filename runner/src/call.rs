@@ -1,7 +1,7 @@
-//! Who waits for what: one `Call` per client request, known by the id the component repeats in `x-llmio-host`. wasmtime
-//! has no way yet to cancel a guest task, so when a client leaves, the host ends what the call has open upstream and
-//! the guest sees errors. The registry belongs to one thread; its lock is never contended and there because bodies
-//! must be `Send`.
+//! The calls in flight: one `Call` for each client request, with the id that the component repeats in `x-llmio-host`.
+//! wasmtime cannot cancel a guest task yet, so when a client leaves, the host ends what the call has open upstream, and
+//! the guest sees errors. The registry belongs to one thread; its lock is never contended, and only exists because
+//! bodies must be `Send`.
 
 use http::{Method, Uri};
 use hyper::body::Incoming;
@@ -14,17 +14,17 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 use wasmtime_wasi_http::Error;
 
-/// Why the host ends what a call has open upstream. The component knows the texts.
+/// Why the host ends what a call has open upstream. The component recognises the texts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Reason {
-    /// Its client is gone.
+    /// The client of the call has left.
     ClientClosed,
-    /// The process is ending and the grace is over; the client is still there to be told.
+    /// The process is ending and the grace period is over. The client is still there and can be told.
     Drained,
 }
 
 impl Reason {
-    /// What the guest gets from every exchange of the call, and from every new send.
+    /// The error that the guest gets from every exchange of the call, and from every new one.
     pub(crate) fn error(self) -> Error {
         let text = match self {
             Reason::ClientClosed => "client closed",
@@ -34,7 +34,7 @@ impl Reason {
     }
 }
 
-/// The calls of one thread whose answer is not yet complete.
+/// The calls of one thread whose answers are not complete.
 #[derive(Clone, Default)]
 pub(crate) struct Calls(Arc<Mutex<HashMap<Uuid, Arc<Call>>>>);
 
@@ -49,7 +49,7 @@ impl Calls {
         CallGuard { call, calls: self.clone() }
     }
 
-    /// The live call of that id. None: it has ended, and nothing may be sent on its behalf any more.
+    /// The live call of this id; `None` if it has ended, and nothing may be sent for it any more.
     pub(crate) fn find(&self, id: Uuid) -> Option<Arc<Call>> {
         lock(&self.0).get(&id).cloned()
     }
@@ -60,12 +60,12 @@ impl Calls {
         lock(&self.0).values().filter(here).cloned().collect()
     }
 
-    /// The ids of all live calls that may have a record: what is to be reported when they end without the guest.
+    /// The ids of all live calls that may have a record, which the host must report if they end without the guest.
     pub(crate) fn ids(&self) -> Vec<Uuid> {
         self.list(None).iter().filter_map(|call| call.recorded()).collect()
     }
 
-    /// Ends what all live calls have open upstream. Their clients still get what the guest says to that.
+    /// Ends what all live calls have open upstream. Their clients still get the guest's answer to that.
     pub(crate) fn drain(&self) {
         self.list(None).iter().for_each(|call| call.drain());
     }
@@ -78,17 +78,17 @@ pub(crate) struct Life {
     calls: AtomicUsize,
     /// How many bytes the bodies of these calls have or will have.
     bytes: AtomicU64,
-    /// Calls that are over for their clients, and when they were. The instance may still have to record them.
+    /// The calls that have ended for their clients, and when. The instance may still have to record them.
     ended: Mutex<VecDeque<(Uuid, Instant)>>,
 }
 
-/// A call is recorded within a moment of its end. Of one that ended longer ago, or before so many others, no record is
-/// missing.
+/// A call is recorded within this time after its end. Of one that ended longer ago, or before this many others, no
+/// record is missing.
 const RECORDED_AFTER: Duration = Duration::from_secs(10);
 const ENDED_MAX: usize = 4096;
 
 impl Life {
-    /// The instance trapped: what its bodies still lacked will never come.
+    /// Notes that the instance trapped, so that the rest of its bodies will never come.
     pub(crate) fn end(&self) {
         self.dead.store(true, Ordering::Relaxed);
     }
@@ -108,7 +108,7 @@ impl Life {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// The calls that ended lately, each told once: should the instance have trapped, their records may be missing.
+    /// The calls that ended lately, each returned once. If the instance has trapped, their records may be missing.
     pub(crate) fn take_ended(&self) -> Vec<Uuid> {
         let ended = std::mem::take(&mut *lock(&self.ended));
         ended.into_iter().filter(|(_, at)| at.elapsed() < RECORDED_AFTER).map(|(id, _)| id).collect()
@@ -123,18 +123,18 @@ impl Life {
     }
 }
 
-/// What a call is known by.
+/// What identifies a call.
 #[derive(Clone)]
 pub(crate) struct Request {
     /// The record's id.
     pub(crate) id: Uuid,
-    /// It may have a record, which the host has to complete should the instance not come to it.
+    /// Whether it may have a record, which the host must complete if the instance cannot.
     pub(crate) recorded: bool,
     /// Its method.
     pub(crate) method: Method,
     /// Its URI.
     pub(crate) uri: Uri,
-    /// How many bytes its body has or will have, of which an instance holds all.
+    /// How many bytes its body has or will have. An instance holds all of them.
     pub(crate) bytes: u64,
 }
 
@@ -147,7 +147,8 @@ pub(crate) struct Call {
     state: Mutex<CallState>,
 }
 
-/// For the log: what the call was doing. No query, which may hold a key, and of a relayed path only the relay's name.
+/// The call in log lines: what it was doing. The query is left out, since it may hold a key, and so is the origin's
+/// path behind a relay's name.
 impl fmt::Display for Call {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Request { id, method, uri, .. } = &self.request;
@@ -156,7 +157,7 @@ impl fmt::Display for Call {
     }
 }
 
-/// So much of a path is logged.
+/// How much of a path is logged.
 const PATH_CHARACTERS_MAX: usize = 80;
 
 fn shown(path: &str) -> String {
@@ -168,7 +169,7 @@ fn shown(path: &str) -> String {
 #[derive(Default)]
 struct CallState {
     stage: Stage,
-    /// Its answer says that there is no record of it.
+    /// Whether the answer says that there is no record of it.
     is_unrecorded: bool,
     upstreams: Vec<Arc<Upstream>>,
     waker: Option<Waker>,
@@ -195,17 +196,17 @@ impl Call {
         self.request.recorded.then_some(self.request.id)
     }
 
-    /// Its answer is here, and says whether there will be a record of it.
+    /// Notes that the answer has come, and whether there will be a record.
     pub(crate) fn answered(&self, is_recorded: bool) {
         lock(&self.state).is_unrecorded = !is_recorded;
     }
 
-    /// So many bytes of its body have come.
+    /// Notes that this many bytes of the body have come.
     pub(crate) fn received(&self, bytes: u64) {
         self.received.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// A new exchange with an upstream on behalf of this call, or why there may be none.
+    /// A new exchange with an upstream for this call, or why there may be none.
     pub(crate) fn upstream(&self) -> Result<Arc<Upstream>, Reason> {
         let mut state = lock(&self.state);
         match state.stage {
@@ -219,7 +220,7 @@ impl Call {
         }
     }
 
-    /// Ready when the answer was handed to the network whole, or with an error when the client left before that.
+    /// Ready when the whole answer was handed to the network, or with an error when the client left before that.
     pub(crate) fn poll_delivered(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let mut state = lock(&self.state);
         match state.stage {
@@ -260,7 +261,7 @@ impl Call {
     }
 }
 
-/// Keeps a call registered. Dropped before `sent`, the client has left.
+/// Keeps a call registered. If it is dropped before `sent`, the client has left.
 pub(crate) struct CallGuard {
     call: Arc<Call>,
     calls: Calls,
@@ -277,7 +278,7 @@ impl CallGuard {
         &self.call.life
     }
 
-    /// The answer is complete: dropping the guard no longer aborts anything.
+    /// Notes that the answer is complete, so that dropping the guard ends nothing.
     pub(crate) fn sent(&self) {
         self.call.end(Stage::Sent);
     }
@@ -296,8 +297,8 @@ impl Drop for CallGuard {
     }
 }
 
-/// One exchange with an upstream. It owns the response body, so that an abort closes the connection at once even while
-/// the guest is not reading.
+/// One exchange with an upstream. It owns the body of the response, so that ending it closes the connection at once
+/// even if the guest is not reading.
 #[derive(Default)]
 pub(crate) struct Upstream(Mutex<UpstreamState>);
 
@@ -317,7 +318,7 @@ impl Upstream {
         }
     }
 
-    /// Pending until the host ends the exchange.
+    /// Ready with an error when the host ends the exchange.
     pub(crate) fn poll_aborted(&self, context: &mut Context<'_>) -> Poll<Reason> {
         let mut state = lock(&self.0);
         if let Some(reason) = state.aborted {
@@ -348,7 +349,7 @@ impl Upstream {
         lock(&self.0).body.as_ref().map(read)
     }
 
-    /// Lets go of the body; unread, its connection closes.
+    /// Drops the body. If it was not read to its end, its connection closes.
     pub(crate) fn close(&self) {
         let body = lock(&self.0).body.take();
         drop(body);
@@ -374,7 +375,8 @@ impl UpstreamState {
     }
 }
 
-/// A poisoned lock here only means that a panic happened elsewhere; the state is a few flags and stays usable.
+/// Locks the mutex even if it is poisoned, which only means that a panic happened elsewhere. The state is a few flags
+/// and stays usable.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
@@ -445,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_ended_lately_is_told_of_once_unless_its_answer_says_it_has_no_record() {
+    fn an_ended_call_is_told_of_once_unless_its_answer_has_no_record() {
         let (calls, life) = (Calls::default(), Arc::new(Life::default()));
         let delivered = calls.open(request(1, true), life.clone());
         let left = calls.open(request(2, true), life.clone());

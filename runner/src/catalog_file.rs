@@ -1,6 +1,7 @@
-//! `--catalog FILE`: the component judges a text before it is published to it. The file is looked at twice a second
-//! instead of through inotify, which misses what editors, ConfigMaps and network mounts do to files. A text counts once
-//! two looks agree on it: a file that is written in place is empty or half for a moment, and may be valid then.
+//! `--catalog FILE`: the component checks a text before it is published. The file is read twice a second instead of
+//! being watched through inotify, which misses what editors, ConfigMaps and network mounts do to files. A text counts
+//! once two reads in a row find it, because a file that is written in place is empty or half written for a moment, and
+//! may be valid then.
 
 use crate::admin;
 use crate::gateway::Handle;
@@ -16,42 +17,43 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// A component that does not answer is asked again at the next look.
+/// How long the component may take. If it does not answer, it is asked again at the next look.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The watched file.
 pub(crate) struct CatalogFile {
     path: PathBuf,
-    /// The text that was published, or refused.
-    settled: Option<Seen>,
-    /// Another text, as the last look found it.
-    candidate: Option<Seen>,
-    /// What kept the last look from a text, and whether it was told.
+    /// The text that was published or refused last.
+    settled: Option<FileStamp>,
+    /// Another text, found by the last look.
+    candidate: Option<FileStamp>,
+    /// Why the last look could not read a text, and whether that was logged.
     unreadable: Option<(String, bool)>,
-    /// What kept the candidate from being checked, as it was told.
+    /// Why the candidate could not be checked, as it was logged.
     unchecked: Option<String>,
     /// Whether the settled text was refused.
     refused: bool,
 }
 
-/// The file as last looked at. The time alone would miss two changes within its grain.
+/// The file as the last look found it. The time alone would miss two changes that come too fast for the file system's
+/// clock.
 #[derive(PartialEq, Clone, Copy)]
-struct Seen {
+struct FileStamp {
     modified: Option<SystemTime>,
     length: u64,
     hash: u64,
 }
 
-/// What the component says of a text.
+/// What the component says about a text.
 pub(crate) enum Verdict {
-    /// It can be served; these are the warnings.
+    /// It can be served. The texts are warnings.
     Accepted(Vec<String>),
-    /// It cannot, for these reasons.
+    /// It cannot be served, for these reasons.
     Refused(Vec<String>),
 }
 
 impl CatalogFile {
-    /// Nothing is read yet.
+    /// A file that has not been read yet.
     pub(crate) fn new(path: &Path) -> CatalogFile {
         CatalogFile {
             path: path.to_owned(),
@@ -63,21 +65,21 @@ impl CatalogFile {
         }
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file's text, for the first time.
+    /// Reads the file for the first time.
     pub(crate) fn read(&mut self) -> Result<String> {
         let cannot = || format!("the catalog file {} cannot be used", self.path.display());
         let metadata = fs::metadata(&self.path).with_context(cannot)?;
         let text = self.text().map_err(anyhow::Error::msg).with_context(cannot)?;
-        self.settled = Some(Seen::of(&metadata, &text));
+        self.settled = Some(FileStamp::of(&metadata, &text));
         Ok(text)
     }
 
-    /// The new text, if there is one. It comes again at every look until it is settled.
+    /// The new text, if there is one. Every look returns it again until it is settled.
     pub(crate) fn changed(&mut self) -> Option<String> {
         match self.look() {
             Ok(text) => {
@@ -87,7 +89,7 @@ impl CatalogFile {
                 text
             }
             Err(reason) => {
-                // Told once, and not when it is only for the moment in which an editor replaces the file.
+                // It is logged once, and not if it only lasts for the moment in which an editor replaces the file.
                 let told = match self.unreadable.take() {
                     Some((before, false)) if before == reason => {
                         log::warn(format_args!("{}: {reason}; the last good catalog stays", self.path.display()));
@@ -102,14 +104,14 @@ impl CatalogFile {
         }
     }
 
-    /// The text that was given last is done with, published or refused.
+    /// Notes that the last text was published or refused.
     pub(crate) fn settle(&mut self) {
         self.settled = self.candidate.take().or(self.settled);
         self.unchecked = None;
     }
 
-    /// What keeps the file from being served as it is now; empty where nothing does. Neither its path nor its problems:
-    /// whoever asks whether the gateway is ready sees it, and the log has both.
+    /// Why the file is not served as it is now; empty if it is. It names neither the path nor the problems, since
+    /// anybody may ask whether the gateway is ready; the log has both.
     fn trouble(&self) -> &'static str {
         match (&self.unreadable, &self.unchecked) {
             (Some((_, true)), _) => "the catalog file cannot be read; the last good catalog stays (see the log)",
@@ -121,12 +123,12 @@ impl CatalogFile {
 
     fn look(&mut self) -> Result<Option<String>, String> {
         let metadata = fs::metadata(&self.path).map_err(|error| error.to_string())?;
-        let same = |seen: &Seen| seen.modified == metadata.modified().ok() && seen.length == metadata.len();
+        let same = |seen: &FileStamp| seen.modified == metadata.modified().ok() && seen.length == metadata.len();
         if self.candidate.is_none() && self.settled.as_ref().is_some_and(same) && !is_recent(&metadata) {
             return Ok(None);
         }
         let text = self.text().inspect_err(|_| self.candidate = None)?;
-        let now = Seen::of(&metadata, &text);
+        let now = FileStamp::of(&metadata, &text);
         if self.settled.is_some_and(|settled| settled.hash == now.hash) {
             (self.settled, self.candidate) = (Some(now), None);
             return Ok(None);
@@ -135,7 +137,8 @@ impl CatalogFile {
         Ok(agreed.then_some(text))
     }
 
-    /// The component takes an empty text for "no file", and would serve the built-in catalog.
+    /// The text of the file. An empty one is an error, since the component takes it for "no file" and would serve the
+    /// built-in catalog.
     fn text(&self) -> Result<String, String> {
         let text = fs::read_to_string(&self.path).map_err(|error| error.to_string())?;
         if is_blank(&text) { Err(BLANK.to_owned()) } else { Ok(text) }
@@ -150,25 +153,26 @@ impl CatalogFile {
     }
 }
 
-/// What is said of a file without a text.
+/// The message about a file without a text.
 pub(crate) const BLANK: &str = "it is empty";
 
-/// Whether a file holds no text, and so is none. A comment is one.
+/// Whether a file holds no text. A comment is a text.
 pub(crate) fn is_blank(text: &str) -> bool {
     text.trim().is_empty()
 }
 
-/// Within a file system's time grain a second change may keep length and time; then the text itself is compared.
+/// Whether the file changed so recently that another change may have kept its length and time. Then the text itself is
+/// compared.
 fn is_recent(metadata: &Metadata) -> bool {
     let age = metadata.modified().ok().and_then(|modified| modified.elapsed().ok());
     age.is_none_or(|age| age.as_secs() < 3)
 }
 
-impl Seen {
-    fn of(metadata: &Metadata, text: &str) -> Seen {
+impl FileStamp {
+    fn of(metadata: &Metadata, text: &str) -> FileStamp {
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
-        Seen { modified: metadata.modified().ok(), length: metadata.len(), hash: hasher.finish() }
+        FileStamp { modified: metadata.modified().ok(), length: metadata.len(), hash: hasher.finish() }
     }
 }
 
@@ -215,7 +219,7 @@ async fn publish_change(gateway: &Handle, file: &mut CatalogFile, text: String) 
     }
 }
 
-/// An answer that is neither yes nor no says nothing of the text.
+/// Asks the component to check a text. An answer that is neither yes nor no says nothing about the text.
 async fn check(gateway: &Handle, text: &str) -> Result<Verdict> {
     let stores = gateway.stores();
     let request = admin::request(stores, Method::POST, "/api/catalog/check", "application/toml", text.to_owned())?;
@@ -233,7 +237,7 @@ fn warnings(body: &[u8]) -> Vec<String> {
     listed.into_iter().flatten().filter_map(line).collect()
 }
 
-/// The problems of a problem-details answer, one line each; whatever else came back, as it is.
+/// The problems in a problem-details answer, one line each. Any other answer is returned as it is.
 pub(crate) fn problems(body: &[u8]) -> Vec<String> {
     let text = || vec![String::from_utf8_lossy(body).into_owned()];
     let Ok(details) = serde_json::from_slice::<Value>(body) else { return text() };

@@ -10,10 +10,10 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Says that `kv.sqlite` was made.
+/// The file that says that `kv.sqlite` was once made.
 const KEY_VALUE_MARK: &str = "kv.made";
 
-/// A data folder that is ours while this lives.
+/// A data folder that this process holds while the value lives.
 pub(crate) struct DataFolder {
     path: PathBuf,
     _lock: File,
@@ -31,7 +31,7 @@ impl DataFolder {
             Err(TryLockError::WouldBlock) => return Err(in_use(path).into()),
             Err(TryLockError::Error(error)) => return Err(unwritable(path, &error).into()),
         }
-        // Left behind by kill -9. Whoever listens there now is not this process, and must not be sent the admin token.
+        // Left behind by `kill -9`. Another process may listen there now, and must not be sent the admin token.
         let _ = fs::remove_file(path.join("address"));
         let is_new = !["store.db", "master.key"].iter().any(|name| path.join(name).exists());
         let folder = DataFolder { path: path.to_owned(), _lock: lock, is_new };
@@ -39,62 +39,62 @@ impl DataFolder {
         Ok(folder)
     }
 
-    /// Whether nothing was kept in it before this process.
+    /// Whether the folder was empty before this process.
     pub(crate) fn is_new(&self) -> bool {
         self.is_new
     }
 
-    /// Whether a start has told the operator all that is needed to go on. Not the same as being used before: a command
-    /// may have made the folder, and a start may have failed before it told anything.
+    /// Whether a start has told the operator all that is needed to go on. A folder that was used before may still lack
+    /// this: a command may have made it, or a start may have failed early.
     pub(crate) fn is_greeted(&self) -> bool {
         self.path.join("greeted").exists()
     }
 
-    /// From now on a start says one line.
+    /// Notes that from now on a start prints one line.
     pub(crate) fn set_greeted(&self) {
-        // Best effort: else the next start tells it again.
+        // If this fails, the next start simply tells it again.
         let _ = private().create(true).truncate(true).open(self.path.join("greeted"));
     }
 
-    /// Whether a `kv.sqlite` was ever in it.
+    /// Whether there was ever a `kv.sqlite` in it.
     pub(crate) fn had_key_value(&self) -> bool {
         self.path.join(KEY_VALUE_MARK).exists()
     }
 
-    /// From now on a `kv.sqlite` that is missing is one that is lost.
+    /// Notes that from now on a missing `kv.sqlite` is a lost one.
     pub(crate) fn set_key_value(&self) {
         if !self.had_key_value() {
-            // Best effort: rows in `store.db` say the same.
+            // If this fails, rows in `store.db` say the same.
             let _ = private().create(true).truncate(true).open(self.path.join(KEY_VALUE_MARK));
         }
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Catalog and health.
+    /// The file for catalog and health.
     pub(crate) fn key_value(&self) -> PathBuf {
         self.path.join("kv.sqlite")
     }
 
-    /// Records and quota.
+    /// The file for records and quota.
     pub(crate) fn database(&self) -> PathBuf {
         self.path.join("store.db")
     }
 
-    /// The admin token, made when there is none.
+    /// The admin token. It is made if there is none.
     pub(crate) fn token(&self) -> Result<String> {
         self.secret("token")
     }
 
-    /// The master key, made when there is none.
+    /// The master key. It is made if there is none.
     pub(crate) fn master_key(&self) -> Result<String> {
         self.secret("master.key")
     }
 
-    /// Tells the client commands where the server is.
+    /// Tells the client commands the address of the server.
     pub(crate) fn announce(&self, address: SocketAddr) -> Result<()> {
         let (file, draft) = (self.path.join("address"), self.path.join("address.new"));
         fs::write(&draft, address.to_string()).map_err(|error| unwritable(&self.path, &error))?;
@@ -112,7 +112,7 @@ impl DataFolder {
         }
         let secret = token::generate()?;
         let write = || -> io::Result<()> {
-            // Written aside first: a crash must not leave half a master key.
+            // It is written to another file first, so that a crash does not leave half a master key.
             let draft = self.path.join(format!("{name}.new"));
             let mut opened = private().create(true).truncate(true).open(&draft)?;
             opened.write_all(secret.as_bytes())?;
@@ -125,7 +125,7 @@ impl DataFolder {
         Ok(secret)
     }
 
-    /// A folder whose lock can be opened may still be on a full or read-only disk.
+    /// Checks that the folder can be written: even if its lock can be opened, the disk may be full or read-only.
     fn probe(&self) -> io::Result<()> {
         let file = self.path.join("probe");
         private().create(true).truncate(true).open(&file)?.write_all(b"x")?;
@@ -139,12 +139,12 @@ impl Drop for DataFolder {
     }
 }
 
-/// The address a server last announced. It may be gone since: only [`running_server`] says that it is there.
+/// The address that a server announced last. The server may have ended; only [`running_server`] tells whether it runs.
 pub(crate) fn announced(path: &Path) -> Option<SocketAddr> {
     fs::read_to_string(path.join("address")).ok()?.trim().parse().ok()
 }
 
-/// The admin token that is kept in the folder, for those who cannot lock it because a server runs on it.
+/// The admin token in the folder, for commands that cannot lock the folder because a server runs on it.
 pub(crate) fn kept_token(path: &Path) -> Result<Option<String>, Exit> {
     let file = path.join("token");
     match fs::read_to_string(&file) {
@@ -160,18 +160,18 @@ pub(crate) fn kept_token(path: &Path) -> Result<Option<String>, Exit> {
 
 /// The address of the server that runs on this folder, if one does.
 pub(crate) fn running_server(path: &Path) -> Option<SocketAddr> {
-    // Looked at first: trying the lock of a folder that nobody serves could make a server that starts just then
+    // The address is read first: trying the lock of a folder without a server could make a server that is just starting
     // believe that the folder is in use.
     let address = announced(path)?;
     let lock = File::open(path.join("lock")).ok()?;
     match lock.try_lock_shared() {
         Err(TryLockError::WouldBlock) => Some(address),
-        // Nobody holds it: an address left behind by kill -9 is nobody's.
+        // No process holds the lock, so the address was left behind by `kill -9`.
         Ok(()) | Err(TryLockError::Error(_)) => None,
     }
 }
 
-/// A file that was renamed is there after a power cut only when its folder is on the disk too.
+/// Syncs a folder. A renamed file survives a power cut only if its folder is on the disk too.
 pub(crate) fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }

@@ -7,7 +7,8 @@ use wasmtime::Config;
 pub(crate) fn engine_config() -> Config {
     let mut config = Config::new();
     config.wasm_component_model_async(true);
-    // A turn without end is trapped (see `instance/turn.rs`); nothing else can stop a loop inside the guest.
+    // A turn that does not end is trapped (see `instance/turn.rs`), since nothing else can stop a loop inside the
+    // guest.
     config.epoch_interruption(true);
     // The first backtrace of a process parses the whole binary's unwind tables: 0.8 s for every stream of the thread.
     config.wasm_backtrace_max_frames(None);

@@ -1,10 +1,10 @@
-//! The gateway inside this process: stores, workers and how to talk to it. `llmio serve` adds a listener; a client
-//! command without a running server starts the same thing without one and sends its request straight in.
+//! The gateway inside this process: its stores, its workers, and a handle to call it. `llmio serve` adds a listener; a
+//! client command without a running server starts the same gateway without one and calls it directly.
 
 use crate::data_folder::DataFolder;
 use crate::engine::Engine;
 use crate::exit::{self, Exit};
-use crate::host::key_value::{KeyValue, Past};
+use crate::host::key_value::{FolderHistory, KeyValue};
 use crate::host::outbound_http::{Net, OwnRoots, TlsConfig};
 use crate::host::sqlite::{self, Database, Journal};
 use crate::host::variables::Variables;
@@ -25,22 +25,22 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Rows that are queued when the process ends get this long to reach the disk.
+/// How long queued rows may take to reach the disk when the process ends.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
-/// And each file this long to be closed.
+/// How long each file may take to be closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// The same where something is stuck already.
+/// How long a file may take to be closed if something is stuck already.
 const LEAVE_TIMEOUT: Duration = Duration::from_millis(50);
 const BACKLOG: i32 = 4096;
-/// A client whose machine is gone is noticed 90 s after its last byte.
+/// A client whose machine has gone is noticed 90 s after its last byte.
 const KEEP_ALIVE: TcpKeepalive =
     TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10)).with_retries(3);
-/// What the kernel may hold that a client has no room for. Its default is megabytes: what a stream holds would not be
-/// bounded, and a client that takes nothing would long look like one that does.
+/// The most that the kernel buffers for a client. Its default is megabytes: the memory of a stream would not be
+/// bounded, and a client that reads nothing would look for long like one that does.
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES_MAX: u32 = 128 << 10;
 
-/// What a gateway is made of; `Secrets` never leave the process but to the component.
+/// The settings of a gateway. `Secrets` leave the process only towards the component.
 pub(crate) struct Settings {
     /// Event loops, each with its own instances.
     pub(crate) threads: usize,
@@ -54,21 +54,21 @@ pub(crate) struct Settings {
     pub(crate) connections: ConnectionLimits,
     /// Let requests ask for faults.
     pub(crate) faults: bool,
-    /// Admin token.
+    /// The admin token.
     pub(crate) token: String,
-    /// What seals stored secrets.
+    /// The key that seals stored secrets.
     pub(crate) master_key: String,
-    /// The one before, while secrets are sealed anew.
+    /// The previous one, while secrets are sealed again.
     pub(crate) master_key_previous: Option<String>,
-    /// Named secrets as a JSON object.
+    /// The named secrets as a JSON object.
     pub(crate) secrets: String,
-    /// What upstreams' certificates may come from beside Mozilla's roots.
+    /// Certificates that are trusted besides Mozilla's roots.
     pub(crate) roots: OwnRoots,
-    /// URL under which others reach the gateway; may be empty.
+    /// The URL under which others reach the gateway; may be empty.
     pub(crate) public_url: String,
 }
 
-/// What all instances of the process share.
+/// The state that all instances of the process share.
 pub(crate) struct Stores {
     /// Catalog and health.
     pub(crate) key_value: KeyValue,
@@ -76,15 +76,15 @@ pub(crate) struct Stores {
     pub(crate) database: Arc<Database>,
     /// Facts and catalog variables.
     pub(crate) variables: Variables,
-    /// For the host's own calls of the admin API.
+    /// The token for the host's own calls of the admin API.
     pub(crate) token: String,
-    /// Names of upstreams and trust in them.
+    /// The resolver and the TLS configuration for upstreams.
     pub(crate) net: Net,
     /// What the host counts.
     pub(crate) counters: Counters,
-    /// What the host says where the component cannot.
+    /// The host's answers for when the component cannot answer.
     pub(crate) refusals: Refusals,
-    /// Who has connections.
+    /// The connections of clients.
     pub(crate) admission: Arc<Admission>,
     /// Imitate Spin 4.1.
     pub(crate) quirks: bool,
@@ -96,7 +96,7 @@ pub(crate) struct Stores {
     pub(crate) faults: bool,
 }
 
-/// What happened to the host itself, for metrics.
+/// Events of the host itself, for metrics.
 #[derive(Default)]
 pub(crate) struct Counters {
     traps: AtomicU64,
@@ -104,25 +104,25 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// An instance trapped.
+    /// Notes that an instance trapped.
     pub(crate) fn trapped(&self) {
         self.traps.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A worker accepts no connections for a moment.
+    /// Notes that a worker accepts no connections for a moment.
     pub(crate) fn accept_paused(&self) {
         self.accept_pauses.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// How far the process is on its way out.
+/// The phases of the process's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Serving.
     Running,
     /// No new connections; calls in flight go on.
     Draining,
-    /// Nothing goes on.
+    /// Everything is cut.
     Cut,
 }
 
@@ -139,8 +139,8 @@ struct Worker {
 }
 
 impl Gateway {
-    /// Opens the stores of a data folder and starts the workers; nothing listens yet. An error when no worker can run
-    /// the component.
+    /// Opens the stores of a data folder and starts the workers. Nothing listens yet. Fails if no worker can run the
+    /// component.
     pub(crate) fn start(folder: &DataFolder, settings: Settings) -> Result<Gateway> {
         let stores = Arc::new(open(folder, &settings)?);
         let engine = Engine::load()?;
@@ -159,23 +159,23 @@ impl Gateway {
         Ok(Gateway { stores, workers, phase })
     }
 
-    /// A way to send requests to the component, past the network.
+    /// A handle that calls the component without the network.
     pub(crate) fn handle(&self) -> Result<Handle> {
         let worker = self.workers.first().context("no worker")?;
         Ok(Handle { stores: self.stores.clone(), commands: worker.commands.clone() })
     }
 
-    /// Listens with every worker; returns the address, which tells the port when 0 was asked for.
+    /// Listens with every worker. Returns the address, whose port is a new one if 0 was asked for.
     pub(crate) fn listen(&self, mut address: SocketAddr, limits: ClientLimits) -> Result<SocketAddr> {
-        // The workers share the port with SO_REUSEPORT, which would share it with a stranger too. Binding once without
-        // it is how a port in use is noticed; one that the kernel chooses is nobody's.
+        // The workers share the port with SO_REUSEPORT, which would share it with another process of the user too. So
+        // the port is bound once without it, to notice that it is in use. A port that the kernel chooses is free.
         if address.port() != 0 {
             drop(TcpListener::bind(address).map_err(|error| unbindable(address, &error))?);
         }
         let mut listeners = Vec::with_capacity(self.workers.len());
         for _ in &self.workers {
             let listener = listener(address).map_err(|error| unbindable(address, &error))?;
-            // The first one's port is the others'.
+            // The other workers use the port of the first one.
             address = listener.local_addr()?;
             listeners.push(listener);
         }
@@ -190,7 +190,7 @@ impl Gateway {
         &self.stores
     }
 
-    /// Whether a worker thread has ended, which none does while the phase is `Running`.
+    /// Whether a worker thread has ended, which must not happen while the phase is `Running`.
     pub(crate) fn has_lost_a_worker(&self) -> bool {
         self.workers.iter().any(|worker| worker.thread.is_finished())
     }
@@ -200,7 +200,7 @@ impl Gateway {
         self.workers.iter().all(|worker| worker.thread.is_finished())
     }
 
-    /// Whether all workers are done and all they queued is written.
+    /// Whether all workers are done and everything they queued is written.
     pub(crate) fn has_settled(&self) -> bool {
         self.has_ended() && self.stores.database.status().queued == 0
     }
@@ -222,9 +222,9 @@ impl Gateway {
         closed(ended, self.stores.close(FLUSH_TIMEOUT, CLOSE_TIMEOUT))
     }
 
-    /// The end of a process that has waited long enough: leaves behind what is not done and tells it.
+    /// Ends a process that has waited long enough. Leaves behind what is not done, and reports it.
     pub(crate) fn leave(self) -> Result<()> {
-        // Closing files that nobody uses takes a moment; one whose writer is stuck is not waited for.
+        // Closing files that nobody uses takes a moment. A file whose writer is stuck is not waited for.
         let close_timeout = if self.has_settled() { CLOSE_TIMEOUT } else { LEAVE_TIMEOUT };
         let (ended, late): (Vec<_>, Vec<_>) = self.workers.into_iter().partition(|worker| worker.thread.is_finished());
         if !late.is_empty() {
@@ -242,7 +242,8 @@ impl Worker {
     }
 }
 
-/// Rows that are lost come first: they are what cannot be repeated. A worker that failed hides none of that.
+/// The error of a process that ends. Lost rows come first, since they cannot be repeated; a worker that failed does not
+/// hide them.
 fn closed(workers: Vec<Result<()>>, flushed: Result<()>) -> Result<()> {
     let flushed = flushed.map_err(|error| anyhow!(Exit::new(exit::IO, format!("{error:#}"))));
     let failures: Vec<_> = std::iter::once(flushed).chain(workers).filter_map(Result::err).collect();
@@ -252,7 +253,7 @@ fn closed(workers: Vec<Result<()>>, flushed: Result<()>) -> Result<()> {
     Err(first)
 }
 
-/// Sends requests to the component, past the network.
+/// A handle that calls the component without the network.
 #[derive(Clone)]
 pub(crate) struct Handle {
     stores: Arc<Stores>,
@@ -260,7 +261,7 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    /// Sends one and waits for the whole answer.
+    /// Sends a request and waits for the whole answer.
     pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
         let (answer, answered) = oneshot::channel();
         self.commands.send(Command::Send(Box::new(request), answer)).map_err(|_| anyhow!("the gateway is ending"))?;
@@ -294,12 +295,12 @@ impl Stores {
         self.variables.set("host_metrics", text);
     }
 
-    /// What is wrong with the database, as JSON; empty: nothing.
+    /// What is wrong with the database, as JSON; empty if nothing is.
     pub(crate) fn store_trouble(&self) -> String {
         self.database.trouble().and_then(|trouble| serde_json::to_string(&trouble).ok()).unwrap_or_default()
     }
 
-    /// Flushed and closed, the two files have everything, and a copy of them is a backup.
+    /// Writes what is queued and closes both files. They have everything then, and a copy of them is a backup.
     fn close(&self, flush_timeout: Duration, close_timeout: Duration) -> Result<()> {
         let flushed = self.database.flush(flush_timeout);
         let closed =
@@ -317,7 +318,7 @@ impl Stores {
     }
 }
 
-/// One worker that can serve is enough: the others try again with their next call.
+/// Waits until one worker can serve, which is enough: the others try again at their next call.
 fn wait_for_an_instance(started: &std::sync::mpsc::Receiver<Result<(), String>>) -> Result<(), Exit> {
     let mut reason = "every worker ended".to_owned();
     for outcome in started {
@@ -364,19 +365,20 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
     })
 }
 
-/// Without its catalog a gateway would serve the built-in one and know no key, so one that was there must be there.
+/// Opens the key-value store. Without its catalog a gateway would serve the built-in one and know no key, so a store
+/// that existed must still exist.
 fn open_key_value(folder: &DataFolder, journal: Journal) -> Result<KeyValue> {
     let past = match () {
-        () if folder.is_new() => Past::None,
-        () if folder.had_key_value() || sqlite::has_rows(&folder.database()) => Past::Kept,
-        () => Past::Used,
+        () if folder.is_new() => FolderHistory::None,
+        () if folder.had_key_value() || sqlite::has_rows(&folder.database()) => FolderHistory::Kept,
+        () => FolderHistory::Used,
     };
     let key_value = KeyValue::open(&folder.key_value(), journal.name(), past)?;
     folder.set_key_value();
     Ok(key_value)
 }
 
-/// Only a port in use may be free at the next try.
+/// The error of an address that cannot be bound. Trying again may help only if the port is in use.
 fn unbindable(address: SocketAddr, error: &io::Error) -> Exit {
     let (code, hint) = match error.kind() {
         ErrorKind::AddrInUse => (exit::TEMPORARY, "end the process that does, or choose another address with --listen"),
@@ -401,7 +403,7 @@ fn listener(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
-    // Accepted connections inherit both, which saves the calls per connection.
+    // Accepted connections inherit both options, which saves system calls for each connection.
     socket.set_tcp_keepalive(&KEEP_ALIVE)?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;

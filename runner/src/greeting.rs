@@ -1,20 +1,20 @@
-//! What a start prints on stdout: at the first one all that is needed to go on, later one line.
+//! What a start prints to stdout: all that is needed to go on at the first start, and one line later.
 
 use crate::language::{self, Language};
 use crate::options::TOKEN_FLAG;
-use crate::start::Started;
+use crate::start::StartedGateway;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};
 use std::net::SocketAddr;
 
-/// Prints all that is needed to go on, with a call of this model as the example; without one there is no example.
-pub(crate) fn print_first(started: &Started, address: SocketAddr, model: Option<&str>) -> io::Result<()> {
+/// Prints all that is needed to go on, with an example call of this model, if there is one.
+pub(crate) fn print_first(started: &StartedGateway, address: SocketAddr, model: Option<&str>) -> io::Result<()> {
     write(&Greeting::of(started, address).first(model))
 }
 
-/// Prints where it listens; a closed stdout is no reason not to serve.
-pub(crate) fn print_again(started: &Started, address: SocketAddr) {
+/// Prints the address. A closed stdout is no reason not to serve.
+pub(crate) fn print_again(started: &StartedGateway, address: SocketAddr) {
     let _ = write(&Greeting::of(started, address).again());
 }
 
@@ -36,7 +36,7 @@ fn write(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// An address that means "all" is no address to call.
+/// An address that can be called, in place of one that means "all addresses".
 pub(crate) fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address {
@@ -47,10 +47,10 @@ pub(crate) fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// A line for a shell that makes a first call. The token may be an expression of the shell.
+/// A shell line that makes a first call. The token may be a shell expression.
 pub(crate) fn curl(url: &str, token: &str, model: &str) -> String {
     let body = json!({ "model": model, "messages": [{ "role": "user", "content": "Hello" }] });
-    // A quote ends the shell's quoted text; this is one between two quoted texts.
+    // A quote ends the shell's quoted text, so it is written as a quote between two quoted texts.
     let body = body.to_string().replace('\'', r"'\''");
     format!(
         "curl {url}/v1/chat/completions -H \"Authorization: Bearer {token}\" -H \"Content-Type: application/json\" -d \
@@ -62,15 +62,15 @@ struct Greeting<'a> {
     chinese: bool,
     url: String,
     folder: String,
-    /// The flag or variable the token was given in; then the token itself is not repeated.
+    /// The flag or variable that gave the token, which is then not repeated.
     given: Option<&'static str>,
     token: &'a str,
-    /// A log is read by more people than a terminal, and kept.
+    /// Whether the token is shown. A log is kept, and read by more people than a terminal.
     shows_token: bool,
 }
 
 impl Greeting<'_> {
-    fn of(started: &Started, address: SocketAddr) -> Greeting<'_> {
+    fn of(started: &StartedGateway, address: SocketAddr) -> Greeting<'_> {
         Greeting {
             chinese: language::of_process() == Language::Chinese,
             url: format!("http://{}", reachable(address)),
@@ -102,7 +102,7 @@ impl Greeting<'_> {
         let token = match self.given {
             None if self.shows_token => self.token.to_owned(),
             None => format!("$({})", self.token_command()),
-            // A flag of this process is nothing the reader's shell knows.
+            // The reader's shell does not know a flag of this process.
             Some(TOKEN_FLAG) => "YOUR_TOKEN".to_owned(),
             Some(variable) => format!("${variable}"),
         };

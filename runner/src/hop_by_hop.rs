@@ -1,13 +1,13 @@
-//! Headers that a message's `Connection` declares to be of its connection alone (RFC 9110, section 7.6.1: none of them may
-//! travel on). The component cannot know them: wasmtime shows no guest that header.
+//! Headers that a message's `Connection` names belong to that connection alone (RFC 9110, section 7.6.1) and must not
+//! be passed on. The component cannot know them, because wasmtime shows no guest that header.
 
 use http::{HeaderMap, HeaderName, header};
 
-/// Takes away what `Connection` names.
+/// Removes the headers that `Connection` names.
 pub(crate) fn strip_nominated(headers: &mut HeaderMap) {
     let values = headers.get_all(header::CONNECTION).into_iter().filter_map(|value| value.to_str().ok());
     let names = values.flat_map(|value| value.split(',')).map(str::trim);
-    // Nearly all say one of these, which name no header.
+    // Nearly all messages have one of these words, which name no header.
     let names = names.filter(|name| !["close", "keep-alive"].iter().any(|usual| name.eq_ignore_ascii_case(usual)));
     let nominated: Vec<_> = names.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect();
     for name in nominated {

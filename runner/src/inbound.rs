@@ -22,8 +22,8 @@ use crate::gateway::{Phase, Stores};
 use crate::hop_by_hop::strip_nominated;
 use crate::instance::{Answer, Dispatch, Fault, Instances};
 use crate::log;
-use activity::{Activity, Look};
-use admission::Admitted;
+use activity::{Activity, ActivityCheck};
+use admission::AdmittedConnection;
 use http::request::Parts;
 use http::uri::{Authority, Scheme, Uri};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version, header};
@@ -70,7 +70,7 @@ pub(crate) async fn listen(
     mut phase: watch::Receiver<Phase>,
 ) {
     let mut connections = JoinSet::new();
-    let mut door = Door::default();
+    let mut door = AcceptFailureLog::default();
     while *phase.borrow_and_update() == Phase::Running {
         tokio::select! {
             biased;
@@ -112,11 +112,11 @@ pub(crate) async fn listen(
 
 /// When a listener last told that it accepts no connection.
 #[derive(Default)]
-struct Door {
+struct AcceptFailureLog {
     told_at: Option<Instant>,
 }
 
-impl Door {
+impl AcceptFailureLog {
     /// The connection, unless it took a descriptor that is kept for others; then it is closed.
     fn tell(&mut self, error: &io::Error) {
         let now = Instant::now();
@@ -136,7 +136,7 @@ fn checked(accepted: (TcpStream, SocketAddr)) -> io::Result<(TcpStream, SocketAd
 }
 
 /// Tells a client why it is not served, whatever it asks for.
-async fn turn_away(stream: TcpStream, stores: Arc<Stores>, _place: Admitted) {
+async fn turn_away(stream: TcpStream, stores: Arc<Stores>, _place: AdmittedConnection) {
     let service = service_fn(|request: Request<Incoming>| {
         let mut response = stores.refusals.answer(Refusal::Busy, request.uri().path(), new_id());
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -207,9 +207,9 @@ async fn serve_requests(
                 connection.as_mut().graceful_shutdown();
             }
             () = look.as_mut() => match activity.look(limits, Instant::now()) {
-                Look::Again(at) => look.as_mut().reset(at),
-                Look::Late => return None,
-                Look::Stalled(call) => return call,
+                ActivityCheck::Again(at) => look.as_mut().reset(at),
+                ActivityCheck::Late => return None,
+                ActivityCheck::Stalled(call) => return call,
             },
         }
     }

@@ -1,6 +1,5 @@
-//! One instance of the component, shared by many calls. An instance per call would isolate better and costs four times
-//! the CPU; what isolation remains is the turn limit, the memory limit and that a trap never
-//! looks like a clean end.
+//! One instance of the component, shared by many calls. An instance for each call would isolate better, but costs four
+//! times the CPU. What remains are the limits of turns and memory, and that a trap never looks like a proper end.
 
 mod fault;
 mod guest_log;
@@ -34,7 +33,7 @@ use wasmtime_wasi_http::{FieldMap, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiH
 const MEMORY_BYTES_MAX: usize = 256 << 20;
 const HANDLES_MAX: usize = 50_000;
 
-/// What a store holds: tables, limits and the way to the world.
+/// The data of a store: tables, limits and the connections to the host.
 pub(crate) struct State {
     table: ResourceTable,
     wasi: WasiCtx,
@@ -64,17 +63,17 @@ impl WasiHttpView for State {
     }
 }
 
-/// A request on its way into an instance.
+/// A request on its way to an instance.
 pub(crate) struct Job {
     /// Head, already shaped by `inbound`.
     pub(crate) head: Parts,
     /// The client's body.
     pub(crate) body: RequestBody,
-    /// None where the guest is not told what became of its answer (imitating Spin).
+    /// The call; `None` if the guest is not told what happened to its answer (as under Spin).
     pub(crate) call: Option<Arc<Call>>,
-    /// What a test wants.
+    /// The fault that a test asks for.
     pub(crate) fault: Option<Fault>,
-    /// Where the answer goes; dropped unsent, the instance died.
+    /// The receiver of the answer. If it is dropped without one, the instance died.
     pub(crate) answer: oneshot::Sender<Result<http::Response<WasiBody>, GuestError>>,
 }
 
@@ -90,7 +89,7 @@ struct Instance {
 }
 
 impl Instance {
-    /// An error here is most often the machine's: no memory or no address space left.
+    /// Starts an instance. An error here usually means that the machine has no memory or address space left.
     async fn start(engine: &Engine, stores: Arc<Stores>, outbound: OutboundHttp) -> wasmtime::Result<Instance> {
         let mut store = new_store(engine, stores, outbound);
         let turn = Arc::new(Turn::default());
@@ -124,7 +123,7 @@ async fn run(instance: Instance, mut jobs: mpsc::UnboundedReceiver<Job>) -> wasm
             if open || !running.is_empty() {
                 return Poll::Pending;
             }
-            // Work after the response (records) is still the instance's: it ends when that has ended.
+            // Work after the response (records) still belongs to the instance, which ends when that work has.
             accessor.poll_no_interesting_tasks(context).map(Ok)
         })
         .await
@@ -159,7 +158,7 @@ async fn serve(accessor: &Accessor<State>, service: &Service, turn: &Turn, job: 
         Ok(response) => Ok(accessor.with(|access| into_http(access, response, call))?),
         Err(code) => Err(GuestError(format!("{code:?}"))),
     };
-    // Nobody listens when the client has left; the response is dropped and the guest notices at its next write.
+    // Nobody listens if the client has left. The response is dropped, and the guest notices at its next write.
     let _ = answer.send(answered);
     if let Some(Fault::AfterHead(delay)) = fault {
         tokio::time::sleep(delay).await;
@@ -168,7 +167,7 @@ async fn serve(accessor: &Accessor<State>, service: &Service, turn: &Turn, job: 
     Ok(())
 }
 
-/// The guest looks at the epoch wherever it runs next, and finds that it is over.
+/// Makes the guest trap: wherever it runs next, it checks the epoch and finds that it has passed.
 fn trap(accessor: &Accessor<State>, turn: &Turn) {
     turn.trap();
     accessor.with(|mut access| access.as_context_mut().set_epoch_deadline(0));
@@ -188,7 +187,7 @@ fn into_http(
     call: Option<Arc<Call>>,
 ) -> wasmtime::Result<http::Response<WasiBody>> {
     match call {
-        // The guest's view of the answer's fate: this future resolves what `response.new` returned to it.
+        // What the guest learns about its answer: this future resolves the one that `response.new` returned.
         Some(call) => {
             response.into_http(access, poll_fn(move |context: &mut Context<'_>| call.poll_delivered(context)))
         }
@@ -196,7 +195,7 @@ fn into_http(
     }
 }
 
-/// Marks an instance as dead unless it ended cleanly; on drop, so that a panic of the host counts too.
+/// Marks an instance as dead unless it ended properly. It does so when dropped, so that a panic of the host counts too.
 struct EndOfLife {
     life: Arc<Life>,
     clean: bool,
@@ -211,7 +210,7 @@ impl EndOfLife {
         &self.life
     }
 
-    /// Ended with nothing left to do; what its bodies still hold is complete.
+    /// Notes that the instance ended with nothing left to do, so that its bodies are complete.
     fn clean(mut self) {
         self.clean = true;
     }

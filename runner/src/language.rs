@@ -1,12 +1,12 @@
-//! The language of what people read: Chinese or English, as the environment says. Two languages need no translation
-//! files; each text stands in both where it is used.
+//! The language of texts for people: Chinese or English, as the environment says. Two languages need no translation
+//! files; both texts are written where they are used.
 
 /// A language llmio speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Language {
-    /// What everybody gets who does not ask for Chinese.
+    /// English, unless Chinese is asked for.
     English,
-    /// Where the locale starts with `zh`.
+    /// Chinese, if the locale starts with `zh`.
     Chinese,
 }
 

@@ -1,5 +1,6 @@
-//! The way out: stop accepting at once, let calls in flight end within the grace, then cut them; a second signal cuts
-//! them now, a third one waits for nothing any more. Records are flushed last, and lost ones are counted.
+//! Ending the process: it stops accepting at once, lets calls in flight end within the grace period, and then cuts
+//! them. A second signal cuts them at once, and a third one waits for nothing any more. Records are written last, and
+//! lost ones are counted.
 
 use crate::gateway::{Gateway, Phase};
 use crate::log;
@@ -8,9 +9,10 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// For reports, error events and records after the cut: exit is promised within grace + 2 s, and it takes a moment.
+/// The time for reports, error events and records after the cut. The process promises to exit within the grace period +
+/// 2 s.
 const CUT_GRACE: Duration = Duration::from_millis(1_900);
-/// For records where no call had to be cut: whoever holds the database may let go of it within this.
+/// The time for records if no call had to be cut: another process may hold the database for a while.
 const FLUSH_MAX: Duration = Duration::from_secs(10);
 
 /// SIGTERM, SIGINT and SIGQUIT; SIGHUP is swallowed.
@@ -22,7 +24,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// From here on the process no longer ends by itself at them.
+    /// Catches the signals, which no longer end the process by themselves.
     pub(crate) fn new() -> Result<Signals> {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
@@ -32,15 +34,15 @@ impl Signals {
         })
     }
 
-    /// Waits for the next that asks the process to end.
+    /// Waits for the next signal that asks the process to end.
     pub(crate) async fn next(&mut self) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                // What nginx and container images like its call a graceful stop.
+                // nginx, and container images like it, use this signal for a graceful stop.
                 _ = self.quit.recv() => return,
-                // Sent by a terminal that closes, and by habit to have files read again.
+                // Terminals send it when they close, and operators send it to have files read again.
                 _ = self.hang_up.recv() => log::note("SIGHUP is ignored; a catalog file that changes is noticed anyway"),
             }
         }

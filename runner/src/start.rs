@@ -13,8 +13,8 @@ use anyhow::Result;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::net::SocketAddr;
 
-/// A gateway without a listener, and its folder. The folder stays locked as long as it is kept.
-pub(crate) struct Started {
+/// A gateway without a listener, and its data folder, which stays locked as long as this value lives.
+pub(crate) struct StartedGateway {
     /// The gateway.
     pub(crate) gateway: Gateway,
     /// Its data.
@@ -24,7 +24,7 @@ pub(crate) struct Started {
 }
 
 /// Opens the data folder and starts a gateway on it.
-pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<Started> {
+pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<StartedGateway> {
     let given_token = settings.given_token(environment);
     if let Some(given) = &given_token {
         check_token(&given.token, given.name, address)?;
@@ -61,7 +61,7 @@ pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<
             public_url: settings.public_url.clone().unwrap_or_default(),
         },
     )?;
-    Ok(Started { gateway, folder, given_token })
+    Ok(StartedGateway { gateway, folder, given_token })
 }
 
 /// The process environment; a value that is not UTF-8 counts as absent.
@@ -71,21 +71,22 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 
 /// Limits of the process itself.
 pub(crate) fn prepare_process() {
-    // A core file would hold every key that is in memory.
+    // A core file would hold every key in memory.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-    // Where the system hands out huge pages unasked, an idle gateway would hold twice the memory it uses.
+    // On systems that use huge pages by default, an idle gateway would take twice the memory.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
-    // Databases hold what clients sent; SQLite makes its files with the mode the umask leaves.
+    // Databases hold what clients sent, and SQLite creates its files with the mode that the umask leaves.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     descriptors::raise_limit();
     std::panic::set_hook(Box::new(|info| {
-        // The place is enough to find it; the message may quote what a client sent.
+        // The place is enough to find the cause; the message may quote what a client sent.
         let place = info.location().map_or_else(String::new, |place| format!(" at {place}"));
         log::warn(format_args!("the host panicked{place}"));
     }));
 }
 
-/// What was made long ago, or put there by hand, protects as much as what is given now.
+/// The token in the data folder. It must be as strong as one that is given now, even if it was made long ago or by
+/// hand.
 fn kept_token(folder: &DataFolder, address: Option<SocketAddr>) -> Result<String> {
     let token = folder.token()?;
     check_token(&token, &folder.path().join("token").display().to_string(), address)?;
@@ -123,8 +124,8 @@ fn check_master_key(key: &str, name: &str) -> Result<(), Exit> {
     Ok(())
 }
 
-/// What protects stored secrets, and secrets themselves, as given from outside. Empty values count as absent: compose
-/// files and other templates pass a variable on whether it is set or not.
+/// The master key and named secrets, as they are given from outside. Empty values count as absent, since compose files
+/// and other templates pass a variable whether it is set or not.
 struct Secrets {
     master_key: Option<String>,
     master_key_previous: Option<String>,
@@ -141,7 +142,7 @@ impl Secrets {
         }
         let named = given(&settings.secrets).unwrap_or_else(|| "{}".to_owned());
         if let Err(error) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&named) {
-            // Not the parser's words: they may quote the value.
+            // The parser's message is not used, since it may quote the value.
             let (line, column) = (error.line(), error.column());
             let message = format!("LLMIO_SECRETS must be a JSON object; see line {line} column {column}");
             return Err(Exit::new(exit::CONFIG, message));

@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// How long post-response work (records) may go on after the last call of a process that ends.
+/// How long work after the last response (records) may go on when the process ends.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
 /// What other threads ask of a worker.
@@ -28,7 +28,7 @@ pub(crate) enum Command {
     Send(Box<Request<Bytes>>, oneshot::Sender<Result<Response<Bytes>>>),
 }
 
-/// Where a worker tells whether its first instance started, or why not.
+/// The channel on which a worker reports whether its first instance started, or why not.
 pub(crate) type Ready = std::sync::mpsc::Sender<Result<(), String>>;
 
 /// Starts a worker. It ends when the phase is past `Running` and its calls are done, or with its last command sender.
@@ -43,7 +43,7 @@ pub(crate) fn start(
     let main = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let ended = runtime.block_on(run(engine, stores, commands, phase, ready));
-        // What still blocks somewhere must not keep the process from ending.
+        // Work that still blocks must not keep the process from ending.
         runtime.shutdown_background();
         ended
     };
@@ -60,7 +60,7 @@ async fn run(
     let calls = Calls::default();
     let outbound = OutboundHttp::new(calls.clone(), stores.net.clone(), stores.quirks);
     let instances = Instances::new(engine, stores.clone(), outbound, calls);
-    // Nobody listens any more once another worker was faster.
+    // Nobody listens any more if another worker was faster.
     let _ = ready.send(instances.warm().await);
     drop(ready);
     let mut listening = None;

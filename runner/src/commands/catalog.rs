@@ -53,7 +53,7 @@ pub(crate) struct Import {
 
 /// What the component says of a catalog it accepts.
 #[derive(Deserialize)]
-struct Accepted {
+struct AcceptedCatalog {
     version: Option<u64>,
     /// The sections that stay because the file lacks them.
     #[serde(default)]
@@ -112,7 +112,7 @@ async fn export(client: &mut Client, json: bool, with_secrets: bool) -> Result<(
 async fn import(client: &mut Client, text: &CatalogText, replace: bool) -> Result<()> {
     let method = if replace { Method::PUT } else { Method::PATCH };
     let call = Call::new(method, "/api/catalog").with_body(text.content_type(), text.bytes());
-    let accepted: Accepted = judged(client, call, text).await?;
+    let accepted: AcceptedCatalog = judged(client, call, text).await?;
     let version = accepted.version.context("the answer names no version; is the server another version?")?;
     let (english, chinese) =
         (format!("Catalog version {version} is in force.\n"), format!("配置版本 {version} 已生效。\n"));
@@ -128,7 +128,7 @@ async fn import(client: &mut Client, text: &CatalogText, replace: bool) -> Resul
 }
 
 async fn check(client: &mut Client, text: &CatalogText, replace: bool) -> Result<()> {
-    let accepted: Accepted = judged(client, posted("/api/catalog/check", text, replace), text).await?;
+    let accepted: AcceptedCatalog = judged(client, posted("/api/catalog/check", text, replace), text).await?;
     let name = text.name();
     print(&language::of_process().pick(format!("{name} is valid.\n"), format!("{name} 有效。\n")))?;
     warn(&accepted.warnings);

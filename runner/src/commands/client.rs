@@ -14,7 +14,7 @@ use crate::exit::{self, Exit};
 use crate::gateway::Handle;
 use crate::language;
 use crate::options::Settings;
-use crate::start::{self, Started};
+use crate::start::{self, StartedGateway};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -37,12 +37,12 @@ pub(super) const TOML: &str = "application/toml";
 /// A way to the component's `/api`.
 pub(super) struct Client {
     token: String,
-    way: Way,
+    way: Transport,
 }
 
-enum Way {
+enum Transport {
     Server { connection: Connection, host: String },
-    Here { started: Box<Started>, handle: Handle },
+    Here { started: Box<StartedGateway>, handle: Handle },
 }
 
 /// A request of a command.
@@ -133,7 +133,7 @@ impl Client {
             Some(token) => token,
             None => data_folder::kept_token(&settings.data)?.ok_or_else(|| no_token(settings))?,
         };
-        Ok(Client { token, way: Way::Server { connection, host: address.to_string() } })
+        Ok(Client { token, way: Transport::Server { connection, host: address.to_string() } })
     }
 
     async fn of_component(settings: &Settings, keeps: bool) -> Result<Client> {
@@ -153,7 +153,7 @@ impl Client {
         let maintained =
             timeout(ANSWER_TIMEOUT, handle.send(maintain)).await.context("the component did not answer in time")??;
         anyhow::ensure!(maintained.status().is_success(), "{}", said(&maintained));
-        Ok(Client { token: handle.stores().token.clone(), way: Way::Here { started, handle } })
+        Ok(Client { token: handle.stores().token.clone(), way: Transport::Here { started, handle } })
     }
 
     /// Sends a request and waits for the whole answer, whatever it is.
@@ -161,8 +161,8 @@ impl Client {
         let request = self.request(call)?;
         let answer = async {
             match &mut self.way {
-                Way::Server { connection, .. } => connection.send(request).await,
-                Way::Here { handle, .. } => handle.send(request).await,
+                Transport::Server { connection, .. } => connection.send(request).await,
+                Transport::Here { handle, .. } => handle.send(request).await,
             }
         };
         timeout(ANSWER_TIMEOUT, answer).await.context("llmio did not answer in time; try again")?
@@ -185,7 +185,7 @@ impl Client {
     pub(super) fn refused(&self, response: &Response<Bytes>) -> anyhow::Error {
         let said = said(response);
         match (response.status(), &self.way) {
-            (StatusCode::UNAUTHORIZED, Way::Server { .. }) => anyhow::anyhow!(
+            (StatusCode::UNAUTHORIZED, Transport::Server { .. }) => anyhow::anyhow!(
                 "{said}\nThe running server has another admin token: give the one it was started with by LLMIO_TOKEN"
             ),
             _ => anyhow::anyhow!("{said}"),
@@ -194,8 +194,8 @@ impl Client {
 
     fn request(&self, call: Call) -> Result<Request<Bytes>> {
         let host = match &self.way {
-            Way::Server { host, .. } => host,
-            Way::Here { .. } => "localhost",
+            Transport::Server { host, .. } => host,
+            Transport::Here { .. } => "localhost",
         };
         let unsendable =
             |_| Exit::new(exit::CONFIG, "the admin token has a character that no HTTP header can carry; take it out");
@@ -210,10 +210,10 @@ impl Client {
 
     fn close(self) -> Result<()> {
         match self.way {
-            Way::Server { .. } => Ok(()),
-            Way::Here { started, handle } => {
+            Transport::Server { .. } => Ok(()),
+            Transport::Here { started, handle } => {
                 drop(handle);
-                let Started { gateway, folder, .. } = *started;
+                let StartedGateway { gateway, folder, .. } = *started;
                 let closed = gateway.close();
                 // Unlocked only now that everything is written.
                 drop(folder);

@@ -3,7 +3,7 @@
 
 use super::client::{Call, Client, JSON, TOML, with_scratch_client};
 use super::output::{plain, print, remark};
-use super::provide::{Drafted, MODEL, Offer, PROVIDER, given, key_reference, wanted};
+use super::provide::{CatalogDraft, MODEL, Offer, PROVIDER, given, key_reference, wanted};
 use crate::exit::{self, Exit};
 use crate::greeting;
 use crate::host::variables::API_KEY;
@@ -64,12 +64,12 @@ pub(crate) fn run(settings: &Settings, arguments: &Arguments) -> Result<()> {
 }
 
 /// A catalog that served a call, and the model it was made to.
-struct Tried {
+struct TriedCatalog {
     text: String,
     model: String,
 }
 
-async fn tried(client: &mut Client, arguments: &Arguments) -> Result<Tried> {
+async fn tried(client: &mut Client, arguments: &Arguments) -> Result<TriedCatalog> {
     let language = language::of_process();
     let provider = match arguments.provider.clone().or_else(|| given(PROVIDER)) {
         Some(provider) => provider,
@@ -94,13 +94,18 @@ async fn tried(client: &mut Client, arguments: &Arguments) -> Result<Tried> {
         let chinese = format!("{} 没有正常应答：{error}\n未写入任何文件。", report.target);
         anyhow::bail!(language.pick(english, chinese));
     }
-    Ok(Tried { text: drafted.catalog, model })
+    Ok(TriedCatalog { text: drafted.catalog, model })
 }
 
 /// A catalog for the provider, in force in the gateway of the client.
-async fn draft(client: &mut Client, provider: &str, credential: Option<&str>, model: Option<&str>) -> Result<Drafted> {
+async fn draft(
+    client: &mut Client,
+    provider: &str,
+    credential: Option<&str>,
+    model: Option<&str>,
+) -> Result<CatalogDraft> {
     let call = Call::new(Method::POST, "/api/catalog/draft").with_body(JSON, wanted(provider, credential, model));
-    let drafted: Drafted = client.read(call).await?;
+    let drafted: CatalogDraft = client.read(call).await?;
     client.ask(Call::new(Method::PUT, "/api/catalog").with_body(TOML, drafted.catalog.clone())).await?;
     Ok(drafted)
 }

@@ -52,12 +52,12 @@ pub(crate) struct Create {
 }
 
 #[derive(Deserialize)]
-struct Made {
+struct CreatedKey {
     key: String,
 }
 
 #[derive(Deserialize)]
-struct Listed {
+struct KeyList {
     keys: Vec<Key>,
 }
 
@@ -88,7 +88,7 @@ pub(crate) fn run(settings: &Settings, command: Command) -> Result<()> {
 
 async fn create(client: &mut Client, entry: &Entry) -> Result<()> {
     let call = Call::new(Method::POST, "/api/keys").with_body(JSON, serde_json::to_vec(entry)?);
-    let made: Made = client.read(call).await?;
+    let made: CreatedKey = client.read(call).await?;
     print(&format!("{}\n", made.key))?;
     let name = plain(entry.name());
     let english =
@@ -99,7 +99,7 @@ async fn create(client: &mut Client, entry: &Entry) -> Result<()> {
 }
 
 async fn list(client: &mut Client) -> Result<()> {
-    let listed: Listed = client.read(Call::new(Method::GET, "/api/keys")).await?;
+    let listed: KeyList = client.read(Call::new(Method::GET, "/api/keys")).await?;
     let language = language::of_process();
     if listed.keys.is_empty() {
         remark(language.pick(

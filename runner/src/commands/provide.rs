@@ -44,7 +44,7 @@ pub(super) fn wanted(provider: &str, credential: Option<&str>, model: Option<&st
 
 /// A catalog for one provider, as `POST /api/catalog/draft` writes it.
 #[derive(Deserialize)]
-pub(super) struct Drafted {
+pub(super) struct CatalogDraft {
     /// The provider's name in it.
     pub(super) provider: String,
     /// Its text.
@@ -72,13 +72,13 @@ impl Offer {
 pub(super) async fn provide(gateway: &Handle) -> Result<Option<Option<String>>> {
     let Some(provider) = given(PROVIDER) else { return Ok(None) };
     let credential = given(API_KEY).map(|_| key_reference());
-    let draft = async |model: Option<&str>| -> Result<Drafted> {
+    let draft = async |model: Option<&str>| -> Result<CatalogDraft> {
         let body = wanted(&provider, credential.as_deref(), model);
         let drafted = ask(gateway, Method::POST, "/api/catalog/draft", JSON, body, false).await?;
         serde_json::from_slice(drafted.body()).context("the draft of a catalog was not understood")
     };
     let model = given(MODEL);
-    let Drafted { provider: name, catalog } = draft(model.as_deref()).await?;
+    let CatalogDraft { provider: name, catalog } = draft(model.as_deref()).await?;
     let stored = ask(gateway, Method::PATCH, "/api/catalog", TOML, catalog, true).await?;
     match stored.status() {
         StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT => return Ok(None),

@@ -10,7 +10,7 @@ use crate::inbound::{ClientLimits, Refusals};
 use crate::log;
 use crate::options::Settings;
 use crate::shutdown::{self, Signals};
-use crate::start::{self, Started};
+use crate::start::{self, StartedGateway};
 use anyhow::{Context, Result};
 use http::Method;
 use std::net::SocketAddr;
@@ -32,7 +32,7 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
     runtime.block_on(serve(started, settings, address))
 }
 
-async fn serve(started: Started, settings: &Settings, address: SocketAddr) -> Result<()> {
+async fn serve(started: StartedGateway, settings: &Settings, address: SocketAddr) -> Result<()> {
     let handle = started.gateway.handle()?;
     let catalog = match &settings.catalog {
         Some(path) => {

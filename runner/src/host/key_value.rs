@@ -1,10 +1,10 @@
-//! spin:key-value: `kv.sqlite`, with its whole content in memory. The process lock makes us its only user, so a read
-//! never touches the disk and is ready at the first poll, which spares the guest a suspension; a write is on the disk
-//! before it resolves.
+//! spin:key-value: `kv.sqlite`, with its whole contents in memory. The process lock makes this process its only user,
+//! so that a read never touches the disk and is ready at the first poll, which spares the guest a suspension; a write
+//! resolves when it is on the disk.
 
 mod file;
 
-pub(crate) use file::Past;
+pub(crate) use file::FolderHistory;
 
 use super::Interfaces;
 use super::store_thread::StoreThread;
@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use wasmtime::component::{Accessor, FutureReader, Resource, StreamReader};
 
-/// The only label there is, here and in `spin.toml`.
+/// The only label that exists, here and in `spin.toml`.
 const LABEL: &str = "default";
 
 type Content = Arc<RwLock<HashMap<String, Vec<u8>>>>;
@@ -27,26 +27,26 @@ type Content = Arc<RwLock<HashMap<String, Vec<u8>>>>;
 /// The store behind all handles.
 pub(crate) struct KeyValue {
     content: Content,
-    /// None once it is closed.
+    /// The queue of changes; `None` once the store is closed.
     changes: Mutex<Option<mpsc::Sender<Change>>>,
     thread: StoreThread,
 }
 
-/// The guest's handle.
+/// The handle of the guest.
 #[expect(unreachable_pub, reason = "the generated code re-exports it")]
 pub struct Store;
 
 struct Change {
     key: String,
-    /// None deletes.
+    /// The value; `None` deletes the key.
     value: Option<Vec<u8>>,
     done: oneshot::Sender<Result<(), String>>,
 }
 
 impl KeyValue {
-    /// Opens or creates the file and reads it whole. `journal` is SQLite's journal mode; `is_new` says that nothing was
-    /// kept before, so that a file without content is no loss.
-    pub(crate) fn open(path: &Path, journal: &str, past: Past) -> Result<KeyValue> {
+    /// Opens or creates the file and reads all of it. `journal` is SQLite's journal mode; `past` says what the folder
+    /// held before, and so whether an empty file means that something was lost.
+    pub(crate) fn open(path: &Path, journal: &str, past: FolderHistory) -> Result<KeyValue> {
         let (connection, content) = file::open(path, journal, past)?;
         let content = Arc::new(RwLock::new(content));
         let (changes, receiver) = mpsc::channel();
@@ -55,8 +55,8 @@ impl KeyValue {
         Ok(KeyValue { content, changes: Mutex::new(Some(changes)), thread })
     }
 
-    /// Takes no more changes, writes those it has and closes the file, which then has everything and needs no WAL; false
-    /// when that is not done within the limit.
+    /// Accepts no more changes, writes those that are queued and closes the file, which then has everything and needs
+    /// no WAL. Returns `false` if that is not done within the limit.
     pub(crate) fn close(&self, limit: Duration) -> bool {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.thread.has_ended_within(limit)
@@ -85,7 +85,7 @@ impl KeyValue {
     }
 }
 
-/// One change at a time, each its own transaction; memory follows the disk, never the other way round.
+/// Writes one change at a time, each in its own transaction. Memory follows the disk, never the other way round.
 fn write(connection: &Connection, content: &Content, changes: &mpsc::Receiver<Change>) {
     for Change { key, value, done } in changes {
         let committed = match &value {
@@ -189,15 +189,15 @@ mod tests {
     fn a_value_that_was_acknowledged_is_there_after_the_process_ends() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("kv.sqlite");
-        let store = KeyValue::open(&path, "WAL", Past::None).expect("a new store");
+        let store = KeyValue::open(&path, "WAL", FolderHistory::None).expect("a new store");
         set(&store, "catalog", "2");
         set(&store, "gone", "x");
         block_on(store.change("gone".into(), None)).expect("a delete");
-        // A second connection sees only what is committed, as would a process started after kill -9.
+        // A second connection only sees what is committed, like a process that is started after `kill -9`.
         let content = file::read(&Connection::open(&path).expect("the same file")).expect("its rows");
         assert_eq!(content, HashMap::from([("catalog".to_owned(), b"2".to_vec())]));
         drop(store);
-        let store = KeyValue::open(&path, "WAL", Past::Kept).expect("the same store");
+        let store = KeyValue::open(&path, "WAL", FolderHistory::Kept).expect("the same store");
         assert_eq!(store.get("catalog"), Some(b"2".to_vec()));
         assert!(!store.contains("gone"));
         assert_eq!(store.keys(), ["catalog"]);
@@ -207,7 +207,7 @@ mod tests {
     fn a_write_that_fails_changes_nothing_in_memory() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("kv.sqlite");
-        let store = KeyValue::open(&path, "WAL", Past::None).expect("a new store");
+        let store = KeyValue::open(&path, "WAL", FolderHistory::None).expect("a new store");
         set(&store, "a", "1");
         Connection::open(&path).and_then(|other| other.execute_batch("DROP TABLE key_value")).expect("a broken table");
         assert!(block_on(store.change("a".into(), Some(b"2".to_vec()))).is_err());
@@ -218,14 +218,14 @@ mod tests {
     fn once_closed_everything_is_in_the_file_itself_and_no_change_is_taken() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("kv.sqlite");
-        let store = KeyValue::open(&path, "WAL", Past::None).expect("a new store");
+        let store = KeyValue::open(&path, "WAL", FolderHistory::None).expect("a new store");
         set(&store, "catalog", "2");
         assert!(store.close(LIMIT));
         assert!(block_on(store.change("catalog".into(), Some(b"3".to_vec()))).is_err());
         assert!(!folder.path().join("kv.sqlite-wal").exists());
         let copy = folder.path().join("copy");
         std::fs::copy(&path, &copy).expect("a copy of the one file");
-        let store = KeyValue::open(&copy, "WAL", Past::Kept).expect("the copy");
+        let store = KeyValue::open(&copy, "WAL", FolderHistory::Kept).expect("the copy");
         assert_eq!(store.get("catalog"), Some(b"2".to_vec()));
     }
 }

@@ -33,7 +33,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use kept::Turn;
+use kept::RequestTurn;
 use names::Names;
 use proxy::Proxy;
 use resend::{Clients, KeptBody};
@@ -130,17 +130,17 @@ impl OutboundHttp {
     }
 
     /// The exchange this request starts; an error when its call has ended.
-    fn exchange(&self, asked: &Asked) -> Result<Arc<Upstream>, Error> {
+    fn exchange(&self, asked: &HostInstructions) -> Result<Arc<Upstream>, Error> {
         let Some(id) = asked.call else { return Ok(Arc::default()) };
         let call = self.calls.find(id).ok_or(Reason::ClientClosed);
         call.and_then(|call| call.upstream()).map_err(Reason::error)
     }
 
-    fn asked(&self, headers: &mut HeaderMap) -> Result<Asked, Error> {
+    fn asked(&self, headers: &mut HeaderMap) -> Result<HostInstructions, Error> {
         if self.quirks {
-            return Ok(Asked { call: None, local: true, proxy: None });
+            return Ok(HostInstructions { call: None, local: true, proxy: None });
         }
-        let Some(value) = headers.remove(HOST_HEADER) else { return Ok(Asked::default()) };
+        let Some(value) = headers.remove(HOST_HEADER) else { return Ok(HostInstructions::default()) };
         value.to_str().ok().and_then(|text| text.parse().ok()).ok_or(Error::ConfigurationError)
     }
 }
@@ -198,7 +198,7 @@ async fn exchange(
     request: Request<WasiBody>,
     upstream: &Upstream,
     limits: &Limits,
-) -> Result<(Response<Incoming>, Option<Turn>), Error> {
+) -> Result<(Response<Incoming>, Option<RequestTurn>), Error> {
     let mut response = pin!(clients.request(request));
     let mut late = pin!(tokio::time::sleep(limits.first_byte));
     let head = poll_fn(|context| {
@@ -219,18 +219,18 @@ async fn exchange(
 
 /// What a request says to the host in `x-llmio-host`.
 #[derive(Debug, Default, PartialEq)]
-struct Asked {
+struct HostInstructions {
     call: Option<Uuid>,
     local: bool,
     proxy: Option<Proxy>,
 }
 
-impl FromStr for Asked {
+impl FromStr for HostInstructions {
     type Err = ();
 
     /// `call=<id>[; local][; proxy=<url>]`. Anything else is refused: an instruction this host does not know must not be dropped.
-    fn from_str(text: &str) -> Result<Asked, ()> {
-        let mut asked = Asked::default();
+    fn from_str(text: &str) -> Result<HostInstructions, ()> {
+        let mut asked = HostInstructions::default();
         for item in text.split(';').map(str::trim) {
             match item.split_once('=') {
                 None if item == "local" => asked.local = true,
@@ -298,8 +298,8 @@ mod tests {
     #[test]
     fn the_host_header_is_read_and_what_it_does_not_know_is_refused() {
         let id = Uuid::from_u128(9);
-        let asked = |text: &str| text.parse::<Asked>();
-        let expected = |call, local| Ok(Asked { call, local, proxy: None });
+        let asked = |text: &str| text.parse::<HostInstructions>();
+        let expected = |call, local| Ok(HostInstructions { call, local, proxy: None });
         assert_eq!(asked(&format!("call={id}")), expected(Some(id), false));
         assert_eq!(asked(&format!("call={id}; local")), expected(Some(id), true));
         assert_eq!(asked("local"), expected(None, true));
@@ -315,7 +315,7 @@ mod tests {
         let calls = Calls::default();
         let outbound = OutboundHttp::new(calls.clone(), net(), false);
         let id = Uuid::from_u128(3);
-        let asked = Asked { call: Some(id), ..Asked::default() };
+        let asked = HostInstructions { call: Some(id), ..HostInstructions::default() };
         assert!(matches!(outbound.exchange(&asked), Err(Error::InternalError(Some(text))) if text == "client closed"));
         let (method, uri) = (http::Method::POST, "/".parse().expect("a path"));
         let request = crate::call::Request { id, recorded: true, method, uri, bytes: 0 };

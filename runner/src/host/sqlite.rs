@@ -66,16 +66,16 @@ pub(crate) struct Status {
 /// The guest's handle. What it did last is its own, though all share one connection.
 #[derive(Clone, Default)]
 #[expect(unreachable_pub, reason = "the generated code re-exports it")]
-pub struct Connection(Arc<Last>);
+pub struct Connection(Arc<LastWrite>);
 
 /// What the last write of a handle did.
 #[derive(Default)]
-pub(crate) struct Last {
+pub(crate) struct LastWrite {
     changes: AtomicU64,
     row_id: AtomicI64,
 }
 
-impl Last {
+impl LastWrite {
     fn set(&self, changes: u64, row_id: i64) {
         self.changes.store(changes, Ordering::Relaxed);
         self.row_id.store(row_id, Ordering::Relaxed);
@@ -96,7 +96,7 @@ impl Database {
         &self,
         sql: String,
         parameters: Vec<Value>,
-        last: Arc<Last>,
+        last: Arc<LastWrite>,
     ) -> Result<Execution, Failure> {
         let sql: Arc<str> = sql.into();
         let kind = match self.kinds.get(&sql) {
@@ -112,7 +112,7 @@ impl Database {
     }
 
     /// Queues a write that was seen before; anything else would have to wait, which a synchronous call must not.
-    pub(crate) fn execute_now(&self, sql: String, parameters: Vec<Value>, last: Arc<Last>) -> Result<(), Failure> {
+    pub(crate) fn execute_now(&self, sql: String, parameters: Vec<Value>, last: Arc<LastWrite>) -> Result<(), Failure> {
         if self.kinds.get(&sql) != Some(Kind::Write) {
             return Err(Failure::Refused("a statement that was not run before, or has rows: use execute-async"));
         }
@@ -226,7 +226,7 @@ impl HostConnection for &mut State {
     }
 }
 
-type Executed = (Vec<String>, StreamReader<RowResult>, FutureReader<Result<(), Error>>);
+type ExecuteResult = (Vec<String>, StreamReader<RowResult>, FutureReader<Result<(), Error>>);
 
 impl<T: 'static> HostConnectionWithStore<T> for Interfaces {
     async fn open_async(
@@ -241,7 +241,7 @@ impl<T: 'static> HostConnectionWithStore<T> for Interfaces {
         connection: Resource<Connection>,
         sql: String,
         parameters: Vec<GuestValue>,
-    ) -> wasmtime::Result<Result<Executed, Error>> {
+    ) -> wasmtime::Result<Result<ExecuteResult, Error>> {
         let (stores, last) = accessor.with(|mut access| {
             let state = access.get();
             wasmtime::error::Ok((state.stores.clone(), state.table().get(&connection)?.0.clone()))
@@ -267,7 +267,7 @@ impl<T: 'static> HostConnectionWithStore<T> for Interfaces {
     }
 }
 
-fn answer<T: 'static>(mut access: Access<'_, T, Interfaces>, execution: Execution) -> wasmtime::Result<Executed> {
+fn answer<T: 'static>(mut access: Access<'_, T, Interfaces>, execution: Execution) -> wasmtime::Result<ExecuteResult> {
     match execution {
         Execution::Queued(outcome) => {
             let result = async move {
@@ -283,7 +283,7 @@ fn answer<T: 'static>(mut access: Access<'_, T, Interfaces>, execution: Executio
     }
 }
 
-fn failed_later<T: 'static>(mut access: Access<'_, T, Interfaces>, error: Error) -> wasmtime::Result<Executed> {
+fn failed_later<T: 'static>(mut access: Access<'_, T, Interfaces>, error: Error) -> wasmtime::Result<ExecuteResult> {
     let rows = StreamReader::new(&mut access, Vec::<RowResult>::new())?;
     Ok((Vec::new(), rows, FutureReader::new(&mut access, async { wasmtime::error::Ok(Err(error)) })?))
 }

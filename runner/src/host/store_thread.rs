@@ -1,5 +1,5 @@
-//! A store's own thread, which can be waited for. A `JoinHandle` cannot be waited for with a limit, and a database that
-//! is locked or hangs on its disk must not keep the process from ending.
+//! The thread of a store. Unlike for a `JoinHandle` there is a limit to the wait for its end, since a database that is
+//! locked or hangs on its disk must not keep the process from ending.
 
 use anyhow::{Context, Result};
 use std::sync::{Mutex, PoisonError, mpsc};
@@ -8,12 +8,12 @@ use std::time::Duration;
 
 /// A thread that was started.
 pub(super) struct StoreThread {
-    /// Nothing is ever sent: the other end is gone when the thread is.
+    /// Nothing is ever sent: the channel closes when the thread ends.
     end: Mutex<mpsc::Receiver<()>>,
 }
 
 impl StoreThread {
-    /// Starts it. What `run` owns is dropped before the thread counts as ended.
+    /// Starts the thread. What `run` owns is dropped before the thread counts as ended.
     pub(super) fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<StoreThread> {
         let (alive, end) = mpsc::channel::<()>();
         let main = move || {
@@ -27,7 +27,7 @@ impl StoreThread {
         Ok(StoreThread { end: Mutex::new(end) })
     }
 
-    /// Waits for its end; false when the limit passed first.
+    /// Waits for the end. Returns `false` if the limit passed first.
     pub(super) fn has_ended_within(&self, limit: Duration) -> bool {
         let end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         end.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Disconnected)

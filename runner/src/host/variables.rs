@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use wasmtime::component::Accessor;
 
-/// Names the host itself answers; never looked up outside, so that nobody's environment can pose as the host.
+/// Names that the host itself answers. They are never looked up elsewhere, so that the environment cannot pretend to be
+/// the host.
 const FACTS: [&str; 11] = [
     "boot",
     "catalog",
@@ -23,23 +24,23 @@ const FACTS: [&str; 11] = [
     "token",
 ];
 
-/// Where container platforms mount secrets.
+/// The folder in which container platforms mount secrets.
 const SECRETS_FOLDER: &str = "/run/secrets";
 
-/// The variables of one process.
+/// The variables of the process.
 pub(crate) struct Variables {
     facts: RwLock<HashMap<&'static str, Arc<str>>>,
-    /// None imitating Spin, which knows declared variables only.
+    /// The folder of secrets; `None` when imitating Spin, which only knows declared variables.
     secrets: Option<PathBuf>,
 }
 
 impl Variables {
-    /// As the runner answers: facts, then the environment, then mounted secrets.
+    /// The variables of the runner: facts, then the environment, then mounted secrets.
     pub(crate) fn new() -> Variables {
         Variables { facts: RwLock::default(), secrets: Some(PathBuf::from(SECRETS_FOLDER)) }
     }
 
-    /// As Spin answers with this project's `spin.toml`: declared variables only, all of them with a default.
+    /// The variables of Spin with this project's `spin.toml`: only declared ones, all of which have a default.
     pub(crate) fn declared_only() -> Variables {
         let variables = Variables { facts: RwLock::default(), secrets: None };
         for name in ["token", "master_key", "catalog", "public_url"] {
@@ -49,13 +50,13 @@ impl Variables {
         variables
     }
 
-    /// Sets a fact, visible at the component's next look.
+    /// Sets a fact. The component sees it when it looks next.
     pub(crate) fn set(&self, name: &'static str, value: impl Into<Arc<str>>) {
         debug_assert!(FACTS.contains(&name), "{name} is not listed as a fact");
         self.facts.write().unwrap_or_else(PoisonError::into_inner).insert(name, value.into());
     }
 
-    /// The value, or None when there is no such variable.
+    /// The value; `None` if there is no such variable.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         if let Some(value) = self.facts.read().unwrap_or_else(PoisonError::into_inner).get(name) {
             return Some(value.to_string());
@@ -68,11 +69,11 @@ impl Variables {
     }
 }
 
-/// The credential of the provider that the environment names: the only one of llmio's own variables that is meant for a
-/// catalog.
+/// The credential of the provider that the environment names. It is the only variable of llmio's own that a catalog may
+/// refer to.
 pub(crate) const API_KEY: &str = "LLMIO_API_KEY";
 
-/// A catalog may name any variable, but not one that would hand out what protects the gateway itself.
+/// Whether a catalog may refer to this variable: any one, except those that protect the gateway itself.
 fn may_be_looked_up(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -89,7 +90,7 @@ impl Host for &mut State {}
 impl<T> HostWithStore<T> for Interfaces {
     async fn get(accessor: &Accessor<T, Self>, name: String) -> wasmtime::Result<Result<String, Error>> {
         let stores = accessor.with(|mut access| access.get().stores.clone());
-        // As it is now, and not as it was when somebody last looked.
+        // The value is made now, and not when it was last asked for.
         if name == "store_trouble" && !stores.quirks {
             return Ok(Ok(stores.store_trouble()));
         }

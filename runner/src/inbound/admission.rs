@@ -1,10 +1,9 @@
-//! How many connections clients may have: in total, so that descriptors are left for upstreams, stores and logs, and from
-//! one address, so that one client leaves room for the others. Only new connections are turned away; those that are
-//! there go on.
+//! How many connections clients may have: in total, so that descriptors are left for upstreams, stores and logs, and
+//! from one address, so that one client leaves room for others. Only new connections are refused; open ones stay.
 //!
-//! Many clients stand behind a private address (a container network, a home) and behind a trusted proxy, so neither has
-//! a limit of its own. Which proxies are trusted the component says (`GET /api/host`). Behind one it is the proxy's
-//! business how many connections each of its clients has.
+//! Many clients can be behind a private address (a container network, a home) or a trusted proxy, so these have no
+//! limit of their own. The component tells which proxies are trusted (`GET /api/host`). How many connections each
+//! client of a proxy has is for the proxy to limit.
 
 use crate::descriptors;
 use crate::host::outbound_http::is_public;
@@ -14,13 +13,14 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-/// Beyond the total, for those on this machine: a health check that finds no room would have the process ended.
+/// How many connections from this machine are accepted beyond the total, since a failing health check would end the
+/// process.
 const LOOPBACK_EXTRA: usize = 16;
 
-/// Connections that are told why they are turned away, at once; more are closed without a word.
+/// How many refused connections get an answer at the same time. Others are just closed.
 const TOLD_MAX: usize = 64;
 
-/// Who has connections.
+/// The connections of clients.
 pub(crate) struct Admission {
     total_max: usize,
     per_address_max: usize,
@@ -31,7 +31,7 @@ pub(crate) struct Admission {
     refused: AtomicU64,
 }
 
-/// What the operator wants; where nothing is said it follows from the limit of descriptors.
+/// The operator's limits. If they are not set, they follow from the limit of descriptors.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ConnectionLimits {
     /// Connections in total.
@@ -40,8 +40,8 @@ pub(crate) struct ConnectionLimits {
     pub(crate) per_address: Option<usize>,
 }
 
-/// A connection that may be served; its place is free again when this is dropped.
-pub(crate) struct Admitted {
+/// A connection that may be served. Its place is free again when this is dropped.
+pub(crate) struct AdmittedConnection {
     admission: Arc<Admission>,
     place: Place,
 }
@@ -52,7 +52,7 @@ enum Place {
 }
 
 impl Admission {
-    /// Half of the descriptors, since a call needs one towards its upstream too; a quarter of these for one address.
+    /// Half of the descriptors, since each call also needs one for its upstream; a quarter of these for one address.
     pub(crate) fn new(limits: ConnectionLimits) -> Arc<Admission> {
         let half = usize::try_from(descriptors::limit() / 2).unwrap_or(usize::MAX);
         let total_max = limits.total.unwrap_or(half).clamp(1, half);
@@ -68,17 +68,17 @@ impl Admission {
         })
     }
 
-    /// From now on these peers are trusted proxies. What is no network is left out.
+    /// Takes the networks of trusted proxies. Texts that are no network are ignored.
     pub(crate) fn trust(&self, networks: &[String]) {
         let networks = networks.iter().filter_map(|text| text.parse().ok()).collect();
         *self.trusted.write().unwrap_or_else(PoisonError::into_inner) = networks;
     }
 
-    /// A place for a new connection; None: it is to be turned away.
-    pub(crate) fn admit(self: &Arc<Admission>, peer: IpAddr) -> Option<Admitted> {
+    /// A place for a new connection; `None` if it must be refused.
+    pub(crate) fn admit(self: &Arc<Admission>, peer: IpAddr) -> Option<AdmittedConnection> {
         let peer = peer.to_canonical();
         let extra = if peer.is_loopback() { LOOPBACK_EXTRA } else { 0 };
-        let mut admitted = Admitted::of(self, &self.open, self.total_max + extra, Place::Served(None))?;
+        let mut admitted = AdmittedConnection::of(self, &self.open, self.total_max + extra, Place::Served(None))?;
         if let Some(address) = self.counted(peer) {
             let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
             let count = by_address.entry(address).or_default();
@@ -91,10 +91,10 @@ impl Admission {
         Some(admitted)
     }
 
-    /// A place to tell a connection why it is turned away; None: there are too many of these as well.
-    pub(crate) fn tell(self: &Arc<Admission>) -> Option<Admitted> {
+    /// A place to tell a connection why it is refused; `None` if too many are being told already.
+    pub(crate) fn tell(self: &Arc<Admission>) -> Option<AdmittedConnection> {
         self.refused.fetch_add(1, Ordering::Relaxed);
-        Admitted::of(self, &self.told, TOLD_MAX, Place::Told)
+        AdmittedConnection::of(self, &self.told, TOLD_MAX, Place::Told)
     }
 
     /// Connections turned away since the start.
@@ -107,8 +107,8 @@ impl Admission {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// The address a peer's connections are counted under, if it has a limit of its own. Who has one IPv6 address has
-    /// all of its /64.
+    /// The address that a peer's connections are counted under, if it has a limit. An IPv6 address counts as its whole
+    /// /64.
     fn counted(&self, peer: IpAddr) -> Option<IpAddr> {
         let trusted = self.trusted.read().unwrap_or_else(PoisonError::into_inner);
         if !is_public(peer) || trusted.iter().any(|network| network.contains(&peer)) {
@@ -121,15 +121,15 @@ impl Admission {
     }
 }
 
-impl Admitted {
-    fn of(admission: &Arc<Admission>, counter: &AtomicUsize, max: usize, place: Place) -> Option<Admitted> {
+impl AdmittedConnection {
+    fn of(admission: &Arc<Admission>, counter: &AtomicUsize, max: usize, place: Place) -> Option<AdmittedConnection> {
         let below = |count| (count < max).then_some(count + 1);
         counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below).ok()?;
-        Some(Admitted { admission: admission.clone(), place })
+        Some(AdmittedConnection { admission: admission.clone(), place })
     }
 }
 
-impl Drop for Admitted {
+impl Drop for AdmittedConnection {
     fn drop(&mut self) {
         let Place::Served(address) = &self.place else {
             self.admission.told.fetch_sub(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Bodies between client and component: the request's with its limit, the response's with the guard of its call.
+//! Bodies between client and component: the request's with its size limit, the response's with the guard of its call.
 
 use super::activity::InService;
 use super::upload::Upload;
@@ -20,28 +20,28 @@ use wasmtime_wasi_http::{Error, WasiBody};
 /// One MiB more than the component's own limit: it answers 413 in the caller's dialect before the host cuts.
 pub(super) const READ_BYTES_MAX: u64 = 33 << 20;
 
-/// A body of which more has come is large, whatever it will be in the end.
+/// When this much of a body has come it counts as large, whatever its final size.
 const GATHERED_BYTES_MAX: u64 = 64 << 10;
 
-/// A client's body, or one the host made.
+/// The body of a client's request, or one that the host made.
 pub(crate) struct RequestBody {
     inner: Either<Incoming, Full<Bytes>>,
     bytes: u64,
     bytes_max: u64,
     upload: Option<Arc<Upload>>,
-    /// What came before it was known where the body is going.
+    /// What came before it was known which instance gets the body.
     gathered: VecDeque<Result<Frame<Bytes>, Error>>,
     /// The call it is counted for.
     call: Option<Arc<Call>>,
 }
 
 impl RequestBody {
-    /// What a client sends, at most so much and as fast as `upload` wants it.
+    /// A client's body, limited in size and in how slowly it may come.
     pub(super) fn client(body: Incoming, bytes_max: u64, upload: Option<Arc<Upload>>) -> RequestBody {
         RequestBody { bytes_max, upload, ..RequestBody::of(Either::Left(body)) }
     }
 
-    /// What the host itself sends.
+    /// A body that the host itself sends.
     pub(crate) fn whole(body: Bytes) -> RequestBody {
         RequestBody::of(Either::Right(Full::new(body)))
     }
@@ -50,8 +50,8 @@ impl RequestBody {
         RequestBody { inner, bytes: 0, bytes_max: u64::MAX, upload: None, gathered: VecDeque::new(), call: None }
     }
 
-    /// How many bytes it has or will have. Of a body without a length as many are waited for as tell a small one from a
-    /// large one.
+    /// How many bytes the body has or will have. Of a body without a length, as much is read as tells a small one from
+    /// a large one.
     pub(crate) async fn size(&mut self) -> u64 {
         if let Some(bytes) = self.inner.size_hint().exact() {
             return bytes;
@@ -67,7 +67,7 @@ impl RequestBody {
         READ_BYTES_MAX
     }
 
-    /// Counts what comes from now on, and what has come, for this call.
+    /// Counts what has come, and what comes from now on, for this call.
     pub(crate) fn count_for(&mut self, call: Arc<Call>) {
         call.received(self.bytes);
         self.call = Some(call);
@@ -119,7 +119,8 @@ impl Body for RequestBody {
     }
 }
 
-/// Whether the client broke off or sent what is no HTTP: the component blames it either way, with other words.
+/// Whether the client broke off or did not send HTTP. The component blames the client for either, with different
+/// messages.
 fn client_error(error: hyper::Error) -> Error {
     let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
     match cause {
@@ -129,12 +130,13 @@ fn client_error(error: hyper::Error) -> Error {
     }
 }
 
-/// The answer to a client. It ends its call: as sent when it was read to its end, as left when it is dropped before.
+/// The body of an answer to a client. It ends its call: as sent when it was read to its end, as left when it is dropped
+/// before.
 pub(crate) struct ResponseBody {
     inner: Inner,
-    /// An error met while earlier bytes may still wait in hyper's buffer.
+    /// An error that came while earlier bytes may still wait in hyper's buffer.
     failed: Option<Error>,
-    /// The request of a client is in service until hyper lets go of its answer.
+    /// Keeps the request in service until hyper drops its answer.
     service: Option<InService>,
 }
 
@@ -144,7 +146,7 @@ enum Inner {
 }
 
 impl ResponseBody {
-    /// The component's.
+    /// An answer of the component.
     pub(crate) fn guest(body: WasiBody, guard: CallGuard) -> ResponseBody {
         if body.is_end_stream() && !guard.life().is_dead() {
             guard.sent();
@@ -152,12 +154,12 @@ impl ResponseBody {
         ResponseBody { inner: Inner::Guest { body, guard }, failed: None, service: None }
     }
 
-    /// The host's own.
+    /// An answer of the host itself.
     pub(crate) fn text(text: String) -> ResponseBody {
         ResponseBody { inner: Inner::Host(Full::new(Bytes::from(text))), failed: None, service: None }
     }
 
-    /// The text of a body of the host's own.
+    /// The text of the host's own answer.
     pub(super) fn into_text(self) -> Option<String> {
         match self.inner {
             Inner::Host(body) => String::from_utf8(body.into_inner()?.to_vec()).ok(),
@@ -165,7 +167,7 @@ impl ResponseBody {
         }
     }
 
-    /// The same, as the answer to a client's request.
+    /// The same body, as the answer to a client's request.
     pub(super) fn in_service(mut self, service: InService) -> ResponseBody {
         if let Inner::Guest { guard, .. } = &self.inner {
             service.answers(guard.call().recorded());
@@ -203,8 +205,8 @@ impl Body for ResponseBody {
             }
             Some(Err(error)) => error,
         };
-        // hyper drops the connection at an error, with whatever it has buffered: often the very event that tells the
-        // client what went wrong. One more turn lets it flush first.
+        // At an error hyper drops the connection with whatever it has buffered, often the very event that tells the
+        // client what went wrong. Returning once more lets it flush first.
         self.failed = Some(error);
         context.waker().wake_by_ref();
         Poll::Pending

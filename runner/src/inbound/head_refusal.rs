@@ -1,16 +1,16 @@
-//! hyper answers a head that it cannot read by itself, without a body. On its way to the client that answer gets the
-//! words a client of this path understands. There is no other place: hyper tells of such a head only when it has
-//! written, and parsing every head twice would cost every call.
+//! hyper itself answers a head that it cannot read, without a body. On its way to the client this answer is replaced by
+//! one that a client of this path understands. There is no better place: hyper only reports such a head after it has
+//! answered, and parsing every head twice would cost every call.
 
 use super::refusal::{Refusal, Refusals};
 use http::{HeaderName, StatusCode, header};
 use std::fmt::Write as _;
 
-/// So much of a head is kept to know its path's beginning.
+/// How much of a head is kept to know the beginning of its path.
 pub(super) const BEGINNING_BYTES_MAX: usize = 64;
 
-/// The whole answer to stand in place of `written`, if that is one that hyper made for a head it could not read. Nothing
-/// may be in service: what the component answers is never touched.
+/// The answer that replaces `written`, if those bytes are hyper's answer to a head that it could not read. No request
+/// may be in service, since the component's answers are never changed.
 pub(super) fn in_place_of(written: &[u8], beginning: &[u8], refusals: &Refusals) -> Option<Vec<u8>> {
     let refusal = match status_of_bare_refusal(written)? {
         b"400" => Refusal::HeadUnreadable,
@@ -23,7 +23,7 @@ pub(super) fn in_place_of(written: &[u8], beginning: &[u8], refusals: &Refusals)
     Some(whole(head.status, &head.headers, &body))
 }
 
-/// hyper's own refusal has these headers and no other. Whatever the component answers has more.
+/// The status of hyper's own refusal, which has these headers and no others. The component's answers have more.
 fn status_of_bare_refusal(written: &[u8]) -> Option<&[u8]> {
     let text = written.strip_prefix(b"HTTP/1.1 ")?;
     let head = text.strip_suffix(b"\r\n\r\n")?;
@@ -38,7 +38,7 @@ fn status_of_bare_refusal(written: &[u8]) -> Option<&[u8]> {
     (lines.all(is_bare) && has_no_body).then_some(status)
 }
 
-/// The path that a head begins with, as far as it is one.
+/// The path at the beginning of a head, as far as there is one.
 fn path(beginning: &[u8]) -> String {
     let line = beginning.trim_ascii_start().split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
     let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();

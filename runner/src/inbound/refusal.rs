@@ -1,6 +1,6 @@
-//! What a client is answered when its request cannot reach the component, or the component's answer cannot be had. The
-//! component says in which words, by the beginning of the path (`GET /api/host`), since it alone knows the caller's
-//! dialect. Until it has said so there is one plain line for each reason.
+//! What a client is answered if its request cannot reach the component, or if the component gives no answer. The
+//! component provides these answers by path prefix (`GET /api/host`), since it alone knows the caller's dialect. Until
+//! then there is one plain line for each reason.
 
 use super::body::ResponseBody;
 use crate::admin;
@@ -25,18 +25,18 @@ pub(crate) enum Refusal {
     Failed,
     /// The request does not name exactly one host.
     HostMissing,
-    /// The body comes in a coding that nobody here undoes.
+    /// The body has a content coding that llmio does not decode.
     BodyCoded,
-    /// What came is no HTTP/1.1.
+    /// The request is not HTTP/1.1.
     HeadUnreadable,
     /// The head is over its limits.
     HeadTooLarge,
-    /// There are as many connections as there may be.
+    /// The connections are at their limit.
     Busy,
 }
 
 impl Refusal {
-    /// What the component calls it, and what is said before the component has told its words.
+    /// The component's name for the reason, and the answer until the component has provided its own.
     fn plain(self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Refusal::Trapped => {
@@ -62,7 +62,7 @@ impl Refusal {
     }
 }
 
-/// The component's words, once it has said them.
+/// The component's answers, once it has provided them.
 #[derive(Default)]
 pub(crate) struct Refusals(OnceLock<Host>);
 
@@ -70,12 +70,12 @@ pub(crate) struct Refusals(OnceLock<Host>);
 #[derive(Deserialize)]
 struct Host {
     id_place: String,
-    answers: Vec<Below>,
+    answers: Vec<PathAnswers>,
     trusted_proxies: Vec<String>,
 }
 
 #[derive(Deserialize)]
-struct Below {
+struct PathAnswers {
     prefix: String,
     answers: HashMap<String, Answer>,
 }
@@ -88,7 +88,7 @@ struct Answer {
 }
 
 impl Refusals {
-    /// Asks the component for its words, and which peers it trusts; to be asked again from time to time, since catalogs
+    /// Asks the component for its answers and for the trusted proxies. Call it from time to time, since catalogs
     /// change.
     pub(crate) async fn learn(gateway: &Handle) -> Result<()> {
         let stores = gateway.stores();
@@ -98,7 +98,7 @@ impl Refusals {
         ensure!(response.status().is_success(), "the component answered {}", response.status());
         let host: Host = serde_json::from_slice(response.body())?;
         stores.admission.trust(&host.trusted_proxies);
-        // The words are the same each time.
+        // The answers are the same each time.
         let _ = stores.refusals.0.set(host);
         Ok(())
     }

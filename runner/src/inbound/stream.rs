@@ -1,7 +1,7 @@
-//! A client's connection as hyper reads and writes it. On the way it is noted when bytes come and when a write has to
-//! wait, and the client's leave is noticed where hyper does not look for it: hyper sees the end of the stream only while
-//! it reads, and it reads nothing more once it holds bytes beyond the request in service (a blank line after a body, a
-//! pipelined request) or while the component does not ask for the body.
+//! A client's connection as hyper reads and writes it. It notes when bytes come and when a write must wait, and it
+//! notices that the client left if hyper does not: hyper sees the end of the stream only while it reads, and it stops
+//! reading once it holds bytes beyond the request in service (a blank line after a body, a pipelined request), or while
+//! the component does not ask for the body.
 
 use super::activity::Activity;
 use super::head_refusal;
@@ -18,12 +18,12 @@ use tokio::time::Instant;
 pub(super) struct ClientStream {
     stream: TcpStream,
     activity: Arc<Activity>,
-    /// hyper waits for bytes in this poll, and will see for itself that none come any more.
+    /// Whether hyper waits for bytes in this poll, and so notices the end by itself.
     is_read: bool,
     write_waits: bool,
     departure: Option<Departure>,
     stores: Arc<Stores>,
-    /// What is written in place of hyper's own refusal, as far as it is not written yet.
+    /// The rest of the answer that replaces hyper's own refusal.
     refusal: Option<Vec<u8>>,
 }
 
@@ -34,10 +34,10 @@ impl ClientStream {
         ClientStream { stream, activity, is_read: false, write_waits: false, departure: None, stores, refusal: None }
     }
 
-    /// Writes another answer where hyper refuses a head without a word. None: these bytes are something else.
+    /// Writes another answer in place of hyper's refusal of a head. `None` if these bytes are something else.
     fn poll_refusal(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Option<Poll<io::Result<usize>>> {
         if self.refusal.is_none() {
-            // Cheap for nearly every write: only then is it looked at more closely.
+            // This check is cheap, and excludes nearly every write.
             if !bytes.starts_with(b"HTTP/1.1 4") {
                 return None;
             }
@@ -57,18 +57,18 @@ impl ClientStream {
         Some(Poll::Ready(Ok(bytes.len())))
     }
 
-    /// An error once the client has left a request in service. Asked at the end of every poll of the connection, so the
-    /// usual case must be cheap: hyper reads, or nothing has come.
+    /// An error if the client left while a request was in service. It is called at the end of every poll of the
+    /// connection, so the usual case must be cheap: hyper reads, or nothing has come.
     fn poll_departed(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         if std::mem::take(&mut self.is_read) || !self.activity.is_serving() {
             return Poll::Pending;
         }
-        // Bytes nobody reads are waiting, or the end is. Only one of them is worth a wake-up later.
+        // Either unread bytes or the end are waiting. Only the end is worth a wake-up.
         let _ = ready!(self.stream.poll_read_ready(context));
         if self.departure.is_none() {
             match departure(&self.stream) {
                 Ok(departure) => self.departure = Some(departure),
-                // No descriptor is free: the leave is noticed later, at a write.
+                // Without a free descriptor, the client's leaving is noticed at the next write.
                 Err(_) => return Poll::Pending,
             }
         }
@@ -96,8 +96,8 @@ impl ClientStream {
     }
 }
 
-/// Resolves when the peer has closed its side or the connection is broken, whatever of its bytes is unread. On a
-/// descriptor of its own: readiness is cleared here without reading, which must not make hyper miss bytes.
+/// Resolves when the peer has closed its side or the connection is broken, whatever is unread. It uses a descriptor of
+/// its own, because it clears the readiness without reading, and hyper must not miss bytes.
 fn departure(stream: &TcpStream) -> io::Result<Departure> {
     let watched = TcpStream::from_std(socket2::SockRef::from(stream).try_clone()?.into())?;
     Ok(Box::pin(async move {
@@ -150,7 +150,7 @@ impl AsyncWrite for ClientStream {
         self.stream.is_write_vectored()
     }
 
-    /// hyper flushes at the end of every poll, which makes this the place to look for the client's leave.
+    /// hyper flushes at the end of every poll, so this is the place to notice that the client has left.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
         match self.poll_departed(context) {

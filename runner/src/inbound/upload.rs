@@ -7,9 +7,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// For which a body may be waited for whatever it brings.
+/// How long a body may be waited for even if nothing comes.
 const GRACE: Duration = Duration::from_secs(10);
-/// What it has to bring for each further second of waiting.
+/// How many bytes must come for each further second of waiting.
 const BYTES_PER_SECOND_MIN: u64 = 1 << 10;
 
 /// A body on its way in. Only the time in which the component waits for it counts.
@@ -25,7 +25,7 @@ struct State {
 }
 
 impl State {
-    /// When the present wait is over, should nothing come.
+    /// When the present wait is too long if nothing comes.
     fn due(&self) -> Option<Instant> {
         let allowed = GRACE + Duration::from_millis(self.bytes.saturating_mul(1_000) / BYTES_PER_SECOND_MIN);
         self.waits.as_ref().map(|(since, _)| *since + allowed.saturating_sub(self.waited))
@@ -37,7 +37,7 @@ impl Upload {
         Arc::default()
     }
 
-    /// So many bytes came, or the end.
+    /// Notes that this many bytes came, or the end.
     pub(super) fn received(&self, bytes: usize, now: impl FnOnce() -> Instant) {
         let mut state = self.state();
         state.bytes += bytes as u64;
@@ -46,7 +46,7 @@ impl Upload {
         }
     }
 
-    /// Nothing has come; ready when the client is too slow.
+    /// Called while nothing has come. Ready when the client is too slow.
     pub(super) fn poll_too_slow(&self, context: &Context<'_>, now: impl FnOnce() -> Instant) -> Poll<()> {
         let mut state = self.state();
         if state.too_slow {
@@ -57,7 +57,7 @@ impl Upload {
         Poll::Pending
     }
 
-    /// Fails the body if it is too slow by now; else tells when that may be.
+    /// Fails the body if it is too slow by now; otherwise tells when that may be.
     pub(super) fn look(&self, now: Instant) -> Option<Instant> {
         let mut state = self.state();
         let due = state.due()?;

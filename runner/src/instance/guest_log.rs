@@ -1,5 +1,5 @@
-//! The component's standard error becomes lines of the host's log. Its panics do not as they are: a panic's message may
-//! quote what a client sent, so only the place is kept.
+//! Turns the component's standard error into lines of the host's log. Of its panics only the place is kept, because the
+//! message may quote what a client sent.
 
 use crate::log;
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-/// A line is cut after this; nothing the component has to say is longer.
+/// The longest line; the component never writes a longer one.
 const LINE_BYTES_MAX: usize = 2_000;
 
 /// The standard error of one instance.
@@ -34,7 +34,7 @@ impl GuestLog {
 }
 
 impl Lines {
-    /// The lines these bytes complete, as far as they may be shown.
+    /// The lines that these bytes complete, as far as they may be shown.
     fn complete(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut complete = Vec::new();
         for byte in bytes {
@@ -50,7 +50,8 @@ impl Lines {
         complete
     }
 
-    /// A panic ends the instance, so all that follows its first line is the message and notes about backtraces.
+    /// The part of a line that is shown. A panic ends the instance, so what follows its first line is only the message
+    /// and notes about backtraces.
     fn shown(&mut self, line: &str) -> Option<String> {
         if let Some((_, place)) = line.split_once("panicked at ") {
             self.panicked = true;
@@ -71,7 +72,7 @@ impl StdoutStream for GuestLog {
         Box::new(self.clone())
     }
 
-    /// Written at once and not by a task of its own: what an instance says last comes right before it ends.
+    /// Written at once and not by a separate task, since an instance writes its last line right before it ends.
     fn p2_stream(&self) -> Box<dyn OutputStream> {
         Box::new(self.clone())
     }

@@ -1,8 +1,8 @@
-//! The instances of one thread: the first takes calls until it has its fill, then another starts; extras go when they
-//! have been idle for a while. No queue between calls and instances, so a call never waits for one.
+//! The instances of one thread: the first takes calls until it is full, then another starts; extra ones end when they
+//! have been idle for a while. There is no queue between calls and instances, so no call waits for one.
 //!
-//! Calls with large bodies go to instances of their own, few to each: what traps an instance or fills its memory is most
-//! often large, and takes all calls of its instance with it.
+//! Calls with large bodies go to separate instances, few to each: what traps an instance or fills its memory is usually
+//! large, and cuts off all calls of its instance.
 
 use super::{EndOfLife, Fault, GuestError, Instance, Job};
 use crate::admin;
@@ -21,15 +21,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use wasmtime_wasi_http::WasiBody;
 
-/// Before an instance is tried again after one could not be started; doubled each time. What is missing (memory) does
-/// not come back by asking in a loop.
+/// The pause before another instance is tried after one could not be started; it doubles each time. What is missing
+/// (memory) does not come back by asking in a loop.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// What an answer names its record with, where there is one.
+/// The header in which an answer names its record, if it has one.
 const RECORD_HEADER: HeaderName = HeaderName::from_static("x-llmio-record");
 
-/// A trap's log line tells of so many calls.
+/// How many calls the log line of a trap lists.
 const TOLD_MAX: usize = 16;
 
 /// What a call may share an instance with.
@@ -41,17 +41,17 @@ pub(crate) enum Isolation {
     Request,
 }
 
-/// How large the bodies of an instance's calls are.
+/// The size of the bodies of an instance's calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Size {
     Small,
     Large,
-    /// The host's reports of calls that were cut, which must not be cut with the next ones.
+    /// Reports of the host about calls that were cut, which must not be cut together with other calls.
     Report,
 }
 
 impl Size {
-    /// Larger bodies are seen often enough, but not from most callers.
+    /// Larger bodies are common, but not from most callers.
     const SMALL_BYTES_MAX: u64 = 1 << 20;
 
     fn of(bytes: u64) -> Size {
@@ -59,18 +59,17 @@ impl Size {
     }
 }
 
-/// What the instances of one size take.
+/// The capacity of the instances of one size.
 #[derive(Debug, Clone, Copy)]
 struct Room {
-    /// Calls in flight an instance takes at most.
+    /// The most calls in flight of an instance.
     calls: usize,
-    /// Bytes that the bodies of its calls have together, as long as there may be more instances. One call is always
-    /// taken.
+    /// The most bytes of its calls' bodies together, while there may be more instances. One call is always accepted.
     bytes: u64,
-    /// When there are so many instances, the emptiest one takes what none has room for. The component lets large bodies
-    /// wait for their turn.
+    /// When there are this many instances, the emptiest one takes calls that none has room for. The component lets
+    /// large bodies wait for their turn.
     instances: usize,
-    /// Calls in flight it takes then.
+    /// The most calls in flight of an instance then.
     calls_then: usize,
 }
 
@@ -79,7 +78,7 @@ impl Room {
         Room { calls, bytes: u64::MAX, instances: usize::MAX, calls_then: calls }
     }
 
-    /// Which of these instances takes a body of so many bytes; none: another is started.
+    /// The instance that takes a body of this size; `None` if another one must be started.
     fn choose(&self, lives: &[(usize, usize, u64)], bytes: u64) -> Option<usize> {
         let fits = |&&(_, calls, held): &&(usize, usize, u64)| {
             calls < self.calls && (calls == 0 || held.saturating_add(bytes) <= self.bytes)
@@ -96,22 +95,22 @@ impl Room {
 /// How instances are shared and when they go.
 #[derive(Clone, Copy)]
 struct Sharing {
-    /// For calls with small bodies.
+    /// The instances for calls with small bodies.
     small: Room,
-    /// For calls with large ones; none: they go where all go.
+    /// The instances for calls with large bodies; `None` if all calls share the same ones.
     large: Option<Room>,
-    /// Calls an instance serves in its life.
+    /// How many calls an instance serves in its life.
     uses_max: usize,
-    /// How long an instance may be without a call.
+    /// How long an instance may be idle.
     idle_max: Duration,
-    /// The same for one that served large bodies, whose memory never shrinks.
+    /// How long an instance that served large bodies may be idle, since its memory never shrinks.
     large_idle_max: Duration,
-    /// Whether the last one goes too.
+    /// Whether the last instance stays.
     keeps_one: bool,
 }
 
 impl Sharing {
-    /// As the runner does it. What is made of a body of 32 MiB fits into one instance beside some smaller ones.
+    /// The sharing of the runner. What is made of a body of 32 MiB fits into one instance beside some smaller ones.
     const RUNNER: Sharing = Sharing {
         small: Room { calls: 256, bytes: 48 << 20, instances: 16, calls_then: 256 },
         large: Some(Room { calls: 4, bytes: 24 << 20, instances: 8, calls_then: 256 }),
@@ -120,9 +119,9 @@ impl Sharing {
         large_idle_max: Duration::from_secs(10),
         keeps_one: true,
     };
-    /// The same, with an instance for every call; one waits for the next.
+    /// The same with an instance for every call, and one that waits for the next call.
     const PER_REQUEST: Sharing = Sharing { small: Room::of_calls(1), large: None, uses_max: 1, ..Sharing::RUNNER };
-    /// As Spin 4.1 does it.
+    /// The sharing of Spin 4.1.
     const SPIN: Sharing = Sharing {
         small: Room::of_calls(16),
         large: None,
@@ -140,7 +139,7 @@ impl Sharing {
         }
     }
 
-    /// Which instances take a body of so many bytes, and how much of such.
+    /// The instances that take a body of this size, and their capacity.
     fn place(&self, bytes: u64, is_report: bool) -> (Size, Room) {
         match (Size::of(bytes), self.large) {
             (_, Some(_)) if is_report => (Size::Report, self.small),
@@ -159,19 +158,19 @@ impl Sharing {
 
 /// A request on its way to an instance.
 pub(crate) struct Dispatch {
-    /// What its call is known by.
+    /// The identity of its call.
     pub(crate) request: Request,
     /// Its head, shaped by `inbound`.
     pub(crate) head: Parts,
-    /// Its body.
+    /// The body.
     pub(crate) body: RequestBody,
-    /// It is the host's report of a call that was cut.
+    /// Whether it is the host's report of a call that was cut.
     pub(crate) is_report: bool,
-    /// What a test wants.
+    /// The fault that a test asks for.
     pub(crate) fault: Option<Fault>,
 }
 
-/// What became of a request.
+/// The result of a request.
 pub(crate) enum Answer {
     /// The component's response, with the guard of its call.
     Response(http::Response<WasiBody>, CallGuard),
@@ -192,12 +191,12 @@ pub(crate) struct Instances {
     calls: Calls,
     sharing: Sharing,
     slots: Arc<Mutex<Vec<Slot>>>,
-    /// Instances that take no more calls and have not ended.
+    /// Instances that take no more calls and have not ended yet.
     ending: Arc<Mutex<Vec<JoinHandle<()>>>>,
     failures: Arc<Failures>,
 }
 
-/// Starts that failed since the last that did not.
+/// How many starts have failed in a row.
 #[derive(Default)]
 struct Failures(AtomicU32);
 
@@ -225,7 +224,7 @@ struct Slot {
 }
 
 impl Instances {
-    /// None started yet.
+    /// A pool that has started no instance.
     pub(crate) fn new(engine: Engine, stores: Arc<Stores>, outbound: OutboundHttp, calls: Calls) -> Instances {
         let sharing = Sharing::of(&stores);
         Instances {
@@ -260,14 +259,15 @@ impl Instances {
         }
     }
 
-    /// Starts the first instance, so that the first call does not wait for it, and tells why it cannot be started.
+    /// Starts the first instance, so that the first call does not wait for it. Returns why it cannot be started, if it
+    /// cannot.
     pub(crate) async fn warm(&self) -> Result<(), String> {
         let (started, outcome) = oneshot::channel();
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).push(self.spawn(Size::Small, Some(started)));
         outcome.await.unwrap_or_else(|_| Err("the host panicked".to_owned()))
     }
 
-    /// Lets idle extras go; called every second.
+    /// Ends idle extra instances; called every second.
     pub(crate) fn tidy(&self) {
         self.ending.lock().unwrap_or_else(PoisonError::into_inner).retain(|task| !task.is_finished());
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -280,7 +280,7 @@ impl Instances {
             if slot.life.calls() > 0 {
                 slot.idle_since = now;
             }
-            // A sender that is dropped ends its instance, once its work after the response is done.
+            // An instance whose sender is dropped ends when its work after the response is done.
             let is_kept = slot.size == Size::Small && std::mem::take(&mut keeps_one);
             is_kept || now - slot.idle_since < self.sharing.idle_max(slot.size)
         });
@@ -296,16 +296,17 @@ impl Instances {
         self.calls.ids()
     }
 
-    /// Ends what the calls in flight have open upstream, as drained.
+    /// Ends what the calls in flight have open upstream, because the process is ending.
     pub(crate) fn drain_calls(&self) {
         self.calls.drain();
     }
 
-    /// Ends all instances: none takes calls any more, and each goes when its work is done. Resolves when all are gone.
+    /// Ends all instances: none accepts calls any more, and each ends when its work is done. Resolves when all have
+    /// ended.
     pub(crate) async fn close(&self) {
         loop {
             let slots = std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner));
-            // All at once; and the report of one that traps meanwhile may have started another.
+            // All at once, because the report of an instance that traps meanwhile may have started another one.
             let mut tasks = std::mem::take(&mut *self.ending.lock().unwrap_or_else(PoisonError::into_inner));
             tasks.extend(slots.into_iter().map(|Slot { task, .. }| task));
             if tasks.is_empty() {
@@ -332,7 +333,7 @@ impl Instances {
         let guard = self.calls.open(request, slot.life.clone());
         body.count_for(guard.call().clone());
         let call = (!self.stores.quirks).then(|| guard.call().clone());
-        // Fails only when the instance died this instant; the job's reply is then dropped and the call sees it.
+        // This fails only if the instance just died; the job's reply is then dropped and the call sees it.
         let _ = slot.jobs.send(Job { head, body, call, fault, answer });
         if slot.uses >= self.sharing.uses_max {
             let Slot { task, .. } = slots.remove(index);
@@ -349,12 +350,12 @@ impl Instances {
             let instance = pool.start_instance().await;
             if let Some(started) = started {
                 let outcome = instance.as_ref().map(|_| ()).map_err(|error| format!("{error:#}"));
-                // Nobody listens when the process is ending already.
+                // Nobody listens if the process is ending already.
                 let _ = started.send(outcome);
             }
             match instance {
                 Err(error) => {
-                    // Its jobs' clients get their answer now, and not when all is reported.
+                    // The clients of its jobs get their answers now, and not when everything is reported.
                     drop(receiver);
                     pool.not_started(end, &error).await;
                 }
@@ -389,18 +390,18 @@ impl Instances {
         self.report_cut(end).await;
     }
 
-    /// The guest can no longer record its calls, so the host reports them to a fresh instance.
+    /// Reports the calls of an instance that trapped to a new instance, since the guest can no longer record them.
     async fn report_cut(&self, end: EndOfLife) {
         let cut: Vec<_> = self.calls.list(Some(end.life())).iter().filter_map(|call| call.recorded()).collect();
         let delivered = end.life().take_ended();
-        // Before anything is awaited: bodies are polled by other tasks of this thread and must see it.
+        // This comes before anything is awaited: other tasks of this thread poll the bodies, and must see it.
         drop(end);
         admin::report_ended(self, &cut, "guest_trap").await;
         admin::report_delivered(self, &delivered, "guest_trap").await;
     }
 }
 
-/// What happened, and what the instance was doing.
+/// The log line about a trap: what happened, and what the instance was doing.
 fn told(calls: &[Arc<Call>], trap: &wasmtime::Error) -> String {
     let mut line = format!("an instance trapped with {} calls in flight: {trap:#}", calls.len());
     for (index, call) in calls.iter().take(TOLD_MAX).enumerate() {

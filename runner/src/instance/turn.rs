@@ -1,9 +1,9 @@
-//! Turns: what the guest does between two looks of the host. One may take a second of CPU time, then the guest traps. Not
-//! of wall time: on a busy machine a thread that waits for a core does nothing wrong, and a trap would cut every call of
-//! its instance. And one that takes longer than a tick lets the thread's other instances and connections run after each:
-//! parsing 32 MiB takes hundreds of milliseconds, in which nobody else is to wait.
+//! Turns: what the guest does between two returns to the host. A turn may take one second of CPU time; then the guest
+//! traps. It is not wall time, because a thread that waits for a core on a busy machine does nothing wrong, and a trap
+//! would cut off every call of its instance. A turn that takes longer than a tick pauses after each one for the
+//! thread's other instances and connections: parsing 32 MiB takes hundreds of milliseconds.
 //!
-//! Only the epoch's callback reads the clock, so a turn that ends before the next tick costs one store.
+//! Only the callback of the epoch reads the clock, so a turn that ends before the next tick costs one store.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::pin::{Pin, pin};
@@ -15,7 +15,7 @@ use wasmtime::{Store, UpdateDeadline};
 
 const CPU_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// So long a turn goes on before others run. The epoch is looked at about as often.
+/// How long a turn runs before it pauses. The epoch is checked about as often.
 const STRETCH: Duration = Duration::from_millis(8);
 
 /// The turns of an instance. Only the thread of the instance changes it.
@@ -23,10 +23,10 @@ const STRETCH: Duration = Duration::from_millis(8);
 pub(super) struct Turn {
     number: AtomicU64,
     is_to_trap: AtomicBool,
-    /// Others run now, in the middle of a turn.
+    /// Whether the turn is paused and others run.
     is_paused: AtomicBool,
-    /// The thread's CPU time when the turn last went on after others had run, in nanoseconds; 0: it has not since it was
-    /// looked at.
+    /// The thread's CPU time when the turn last went on after a pause, in nanoseconds; 0 if it has not since the last
+    /// look.
     resumed: AtomicU64,
 }
 
@@ -41,7 +41,8 @@ impl Turn {
         self.is_to_trap.store(true, Ordering::Relaxed);
     }
 
-    /// Runs what runs the guest, and notes when it goes on after others: what they took is not the turn's.
+    /// Runs the future that runs the guest, and notes when it goes on after a pause, so that the time of others does
+    /// not count.
     pub(super) async fn running<F: Future>(&self, running: F) -> F::Output {
         let mut running = pin!(running);
         std::future::poll_fn(|context| self.poll(running.as_mut(), context)).await
@@ -59,16 +60,16 @@ impl Turn {
     }
 }
 
-/// The turn that was seen last.
-struct Seen {
+/// The turn that the last look saw.
+struct ObservedTurn {
     turn: u64,
-    /// The thread's CPU time when this stretch of the turn was seen first: at most a tick after its beginning.
+    /// The thread's CPU time when this stretch of the turn was first seen: at most a tick after it began.
     since: Duration,
-    /// What the stretches before it took.
+    /// The time that the turn's earlier stretches took.
     before: Duration,
 }
 
-/// What becomes of a turn.
+/// What happens to a turn.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
     GoOn,
@@ -76,11 +77,11 @@ enum Next {
     Trap,
 }
 
-impl Seen {
-    /// `resumed`: the turn was paused, and has gone on since then.
+impl ObservedTurn {
+    /// Looks at the turn. `resumed` is set if it was paused and has gone on since.
     fn look(&mut self, turn: u64, now: Duration, resumed: Option<Duration>) -> Next {
         if self.turn != turn {
-            *self = Seen { turn, since: now, before: Duration::ZERO };
+            *self = ObservedTurn { turn, since: now, before: Duration::ZERO };
         } else if let Some(resumed) = resumed {
             self.since = resumed;
         }
@@ -91,14 +92,14 @@ impl Seen {
         if stretch < STRETCH {
             return Next::GoOn;
         }
-        *self = Seen { turn, since: now, before: self.before + stretch };
+        *self = ObservedTurn { turn, since: now, before: self.before + stretch };
         Next::Pause
     }
 }
 
 /// Pauses and traps the guest when a turn takes too long.
 pub(super) fn limit<T>(store: &mut Store<T>, turn: Arc<Turn>) {
-    let mut seen = Seen { turn: 0, since: thread_cpu_time(), before: Duration::ZERO };
+    let mut seen = ObservedTurn { turn: 0, since: thread_cpu_time(), before: Duration::ZERO };
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
         if turn.is_to_trap.load(Ordering::Relaxed) {
@@ -128,7 +129,7 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    const NEW: Seen = Seen { turn: 0, since: Duration::ZERO, before: Duration::ZERO };
+    const NEW: ObservedTurn = ObservedTurn { turn: 0, since: Duration::ZERO, before: Duration::ZERO };
 
     #[test]
     fn a_turn_is_over_after_a_second_and_each_turn_has_its_own() {
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_pauses_after_each_tick_and_what_others_take_meanwhile_is_not_its_own() {
+    fn a_turn_pauses_after_each_tick_and_is_not_charged_for_others_meanwhile() {
         let mut seen = NEW;
         assert_eq!(seen.look(1, ms(10), None), Next::GoOn);
         for tick in 0..100 {

@@ -15,7 +15,7 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS key_value (key TEXT PRIMARY KEY,
 
 /// What is known of a data folder before its files are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Past {
+pub(crate) enum FolderHistory {
     /// Nothing was kept in it.
     None,
     /// It was used, as by a command that makes a token.
@@ -27,8 +27,8 @@ pub(crate) enum Past {
 pub(super) type Content = HashMap<String, Vec<u8>>;
 
 /// Opens the file and reads it whole. One that is not there is made, unless it was there once.
-pub(super) fn open(path: &Path, journal: &str, past: Past) -> Result<(Connection, Content), Exit> {
-    let is_new = past == Past::None;
+pub(super) fn open(path: &Path, journal: &str, past: FolderHistory) -> Result<(Connection, Content), Exit> {
+    let is_new = past == FolderHistory::None;
     match fs::metadata(path) {
         Ok(data) if data.len() == 0 && !is_new => return Err(empty(path)),
         Ok(_) => {}
@@ -36,7 +36,7 @@ pub(super) fn open(path: &Path, journal: &str, past: Past) -> Result<(Connection
             if beside(path, "-wal").exists() {
                 return Err(left_alone(path));
             }
-            if past == Past::Kept {
+            if past == FolderHistory::Kept {
                 return Err(gone(path));
             }
             let draft = beside(path, ".new");
@@ -177,7 +177,7 @@ mod tests {
     }
 
     fn refused(path: &Path) -> Exit {
-        open(path, "WAL", Past::Used).expect_err("it is refused")
+        open(path, "WAL", FolderHistory::Used).expect_err("it is refused")
     }
 
     #[test]
@@ -193,20 +193,20 @@ mod tests {
     fn a_new_file_has_its_table_from_its_first_moment() {
         let (_folder, path) = folder();
         make(&path).expect("a file");
-        let (_, content) = open(&path, "WAL", Past::Used).expect("a file with its table");
+        let (_, content) = open(&path, "WAL", FolderHistory::Used).expect("a file with its table");
         assert!(content.is_empty());
     }
 
     #[test]
     fn what_was_in_the_wal_at_the_start_is_in_the_file_itself_then() {
         let (_folder, path) = folder();
-        let (first, _) = open(&path, "WAL", Past::None).expect("a new file");
+        let (first, _) = open(&path, "WAL", FolderHistory::None).expect("a new file");
         first.execute_batch("INSERT INTO key_value VALUES ('catalog', x'32')").expect("a row");
-        let (second, content) = open(&path, "WAL", Past::Kept).expect("as after kill -9");
+        let (second, content) = open(&path, "WAL", FolderHistory::Kept).expect("as after kill -9");
         assert_eq!(content.get("catalog"), Some(&b"2".to_vec()));
         let copy = beside(&path, ".copy");
         fs::copy(&path, &copy).expect("a copy of the one file");
-        assert_eq!(open(&copy, "WAL", Past::Used).expect("the copy").1, content);
+        assert_eq!(open(&copy, "WAL", FolderHistory::Used).expect("the copy").1, content);
         drop((first, second));
     }
 
@@ -219,7 +219,7 @@ mod tests {
         assert!(exit.code == 78 && exit.message.contains("-wal"), "{}", exit.message);
         assert!(beside(&path, "-wal").exists(), "nothing is touched");
         fs::remove_file(beside(&path, "-wal")).expect("the WAL");
-        assert!(open(&path, "WAL", Past::None).is_ok(), "where nothing was kept there is no loss");
+        assert!(open(&path, "WAL", FolderHistory::None).is_ok(), "where nothing was kept there is no loss");
 
         let (_folder, path) = folder();
         let other = Connection::open(&path).expect("a database");
@@ -231,10 +231,10 @@ mod tests {
     #[test]
     fn a_file_that_is_gone_is_only_made_anew_where_there_was_none() {
         let (_folder, path) = folder();
-        let exit = open(&path, "WAL", Past::Kept).expect_err("it is refused");
+        let exit = open(&path, "WAL", FolderHistory::Kept).expect_err("it is refused");
         assert!(exit.code == 78 && exit.message.contains("Restore a backup"), "{}", exit.message);
         assert!(!path.exists());
-        assert!(open(&path, "WAL", Past::Used).is_ok());
+        assert!(open(&path, "WAL", FolderHistory::Used).is_ok());
     }
 
     #[test]

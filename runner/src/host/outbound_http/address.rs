@@ -1,9 +1,9 @@
-//! Which addresses may be connected to. The check is on addresses, after name resolution, and on every connection: a
-//! check of names is what rebinding and its many relatives get around.
+//! The addresses that may be connected to. Addresses are checked after name resolution and for every connection,
+//! because a check of names can be circumvented by rebinding and similar tricks.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether an address is on the public internet, whatever form it was written in.
+/// Whether an address is on the public internet, in whatever form it is written.
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -32,12 +32,12 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !special
 }
 
-/// Only global unicast (2000::/3) without its documentation and special parts: loopback, link-local, unique-local,
-/// multicast and all that is unassigned are outside of it.
+/// Only global unicast (2000::/3) without its documentation and special parts. Loopback, link-local, unique-local,
+/// multicast and unassigned addresses are outside of it.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
     let global = segments[0] & 0xe000 == 0x2000;
-    // 2001::/23 holds protocol assignments (Teredo, ORCHID, benchmarking) and nothing that serves an API.
+    // 2001::/23 is for protocol assignments (Teredo, ORCHID, benchmarking), and nothing in it serves an API.
     let special = match segments[0] {
         0x2001 => segments[1] < 0x0200 || segments[1] == 0x0db8,
         0x3fff => segments[1] < 0x1000,
@@ -46,13 +46,13 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     global && !special
 }
 
-/// The IPv4 address inside an IPv6 one: mapped, compatible, NAT64 and 6to4 all end at it.
+/// The IPv4 address inside an IPv6 one: mapped, compatible, NAT64 and 6to4 addresses all lead to it.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let s = address.segments();
     let low = Ipv4Addr::from(((s[6] as u32) << 16) | s[7] as u32);
     match s {
         [0, 0, 0, 0, 0, 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] => Some(low),
-        // ::/96 but for :: and ::1, which are no IPv4 addresses and not public either way.
+        // ::/96, except :: and ::1, which are no IPv4 addresses and are not public anyway.
         [0, 0, 0, 0, 0, 0, high, low_word] if high != 0 || low_word > 1 => Some(low),
         [0x64, 0xff9b, 0, 0, 0, 0, ..] => Some(low),
         [0x2002, high, low_word, ..] => Some(Ipv4Addr::from(((high as u32) << 16) | low_word as u32)),
@@ -60,8 +60,8 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// Whether a host that is no address in its usual form is one all the same: `127.1`, `0x7f000001`, `127.0.0.1.`, or a
-/// name that is loopback by definition. No name on the internet ends in a number.
+/// Whether a host is an address in an unusual form (`127.1`, `0x7f000001`, `127.0.0.1.`), or a name that is loopback by
+/// definition. No name on the internet ends in a number.
 pub(super) fn is_address_in_disguise(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     let last = host.rsplit('.').next().unwrap_or_default();

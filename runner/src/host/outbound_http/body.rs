@@ -1,8 +1,8 @@
-//! An upstream's body on its way to the guest: ends as an error when it ends early, when it stalls, or when the host
-//! ended its call.
+//! The body of an upstream on its way to the guest. It ends with an error if it ends early, if it stalls, or if the
+//! host ended its call.
 
 use super::failure;
-use super::kept::Turn;
+use super::kept::RequestTurn;
 use crate::call::Upstream;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -17,26 +17,27 @@ use wasmtime_wasi_http::Error;
 pub(super) struct UpstreamBody {
     upstream: Arc<Upstream>,
     limit: Duration,
-    stall: Option<Stall>,
-    /// Over when the body is.
-    turn: Option<Turn>,
+    stall: Option<ReadTimer>,
+    /// The request's turn on its connection, which ends with the body.
+    turn: Option<RequestTurn>,
 }
 
-/// A read that waits. The timer is set once and moved only when it fires, not at every chunk.
-struct Stall {
+/// The timer of a read that waits. It is set once and only moved when it fires, not at every chunk.
+struct ReadTimer {
     timer: Pin<Box<Sleep>>,
     since: Option<Instant>,
 }
 
 impl UpstreamBody {
-    pub(super) fn new(upstream: Arc<Upstream>, limit: Duration, turn: Option<Turn>) -> UpstreamBody {
+    pub(super) fn new(upstream: Arc<Upstream>, limit: Duration, turn: Option<RequestTurn>) -> UpstreamBody {
         UpstreamBody { upstream, limit, stall: None, turn }
     }
 
-    /// Counts from when the guest began to wait: while a slow client keeps it from reading, the upstream is not late.
+    /// Whether the upstream is too late. The time counts from when the guest began to wait, since an upstream is not
+    /// late while a slow client keeps the guest from reading.
     fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let limit = self.limit;
-        let fresh = || Stall { timer: Box::pin(tokio::time::sleep(limit)), since: None };
+        let fresh = || ReadTimer { timer: Box::pin(tokio::time::sleep(limit)), since: None };
         let stall = self.stall.get_or_insert_with(fresh);
         let since = *stall.since.get_or_insert_with(Instant::now);
         while stall.timer.as_mut().poll(context).is_ready() {

@@ -1,5 +1,6 @@
-//! Connections: name look-up, address check, TCP or an egress proxy, TLS, all inside one time limit. hyper-util's
-//! connector does the first and third with happy eyeballs, hyper-rustls the last; ours is the policy between them.
+//! Connections: name look-up, address check, TCP or an egress proxy, and TLS, all within one time limit. hyper-util's
+//! connector looks names up and connects with happy eyeballs, hyper-rustls does TLS; the policy between them is
+//! llmio's.
 
 use super::Net;
 use super::address::{is_address_in_disguise, is_public};
@@ -32,11 +33,11 @@ pub(super) enum NoConnection {
     Timeout,
     /// The name has no address.
     LookUp(std::io::Error),
-    /// Every address is one that may not be connected to.
+    /// No address of the name may be connected to.
     Prohibited,
-    /// There is no connection to the egress proxy.
+    /// The egress proxy cannot be reached.
     Proxy(String),
-    /// The egress proxy gives no connection to the destination.
+    /// The egress proxy cannot reach the destination.
     Tunnel(String),
     /// TCP or TLS failed.
     Failed(Box<dyn StdError + Send + Sync>),
@@ -57,7 +58,7 @@ impl fmt::Display for NoConnection {
 
 impl StdError for NoConnection {}
 
-/// A connection before the destination's own TLS. To an `https` proxy it is encrypted itself.
+/// A connection before the destination's own TLS. To an `https` proxy it is encrypted already.
 pub(super) type Wire = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Makes the connections of one client.
@@ -70,7 +71,7 @@ pub(super) struct Connector {
     peers: Peers,
 }
 
-/// How the bytes get to a destination.
+/// How bytes reach a destination.
 #[derive(Clone)]
 enum Transport {
     Direct(HttpConnector<Resolver>),
@@ -78,11 +79,11 @@ enum Transport {
 }
 
 impl Connector {
-    /// `local`: any address may be connected to, because the request names exactly one host and port. So does the
-    /// catalog with a proxy, whose address may be private whatever the destination's may be.
+    /// `local` allows any address, because the request names exactly one host and port. The same holds for a proxy that
+    /// the catalog names, whose address may be private whatever the destination's is.
     pub(super) fn new(timeout: Duration, local: bool, proxy: Option<Proxy>, net: &Net) -> Connector {
         let Net { tls, names } = net;
-        // A little less than the whole, so that a slow look-up is told from a slow connection.
+        // A little less than the whole limit, so that a slow look-up can be told from a slow connection.
         let resolver = Resolver { names: names.clone(), local, timeout: timeout / 10 * 9 };
         let is_proxied = proxy.is_some();
         let way = match proxy {
@@ -98,12 +99,12 @@ impl Connector {
         Connector { https, resolver, is_proxied, timeout, peers: Peers::default() }
     }
 
-    /// Whether a destination is one whose address is known to be forbidden before anything is resolved.
+    /// Whether a destination is known to be forbidden before any name is resolved.
     fn is_prohibited(&self, host: &str) -> bool {
         match literal(host) {
-            // A literal address never reaches the resolver.
+            // An address never reaches the resolver.
             Some(address) => !self.resolver.allows(address),
-            // The proxy's resolver is not ours, and would read such a name as the address it is.
+            // The proxy resolves names itself, and would understand such a name as the address it is.
             None => self.is_proxied && !self.resolver.local && is_address_in_disguise(host),
         }
     }
@@ -118,7 +119,7 @@ fn tcp(resolver: Resolver, timeout: Duration) -> HttpConnector<Resolver> {
     tcp
 }
 
-/// The connection, unless it took a descriptor that is kept for others; then it is closed.
+/// Returns the connection, unless it took a descriptor that is reserved; then it is closed.
 fn unreserved(stream: TokioIo<TcpStream>) -> io::Result<TokioIo<TcpStream>> {
     if descriptors::is_reserved(stream.inner()) {
         return Err(Errno::MFILE.into());
@@ -181,7 +182,7 @@ fn literal(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
-/// Ours, if the chain of causes holds one: the layers in between wrap it as they like.
+/// The connector's own error, if the chain of causes contains one. The layers in between wrap it.
 pub(super) fn cause(error: Box<dyn StdError + Send + Sync>) -> NoConnection {
     let mut link: Option<&(dyn StdError + 'static)> = Some(error.as_ref());
     while let Some(current) = link {
@@ -199,7 +200,7 @@ pub(super) fn cause(error: Box<dyn StdError + Send + Sync>) -> NoConnection {
     NoConnection::Failed(error)
 }
 
-/// Names' addresses, minus those that may not be connected to.
+/// Resolves names, and removes the addresses that may not be connected to.
 #[derive(Clone)]
 pub(super) struct Resolver {
     names: Names,

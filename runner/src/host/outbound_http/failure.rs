@@ -1,25 +1,26 @@
-//! What went wrong, in the words of wasi:http: the component's failover decides by them, so each cause has its own.
+//! The errors of requests as codes of wasi:http. The component's failover depends on them, so each cause has a code of
+//! its own.
 
 use super::connector::NoConnection;
-use super::kept::Unsent;
+use super::kept::UnsentRequest;
 use hyper_util::client::legacy;
 use rustix::io::Errno;
 use std::error::Error as StdError;
 use std::io;
 use wasmtime_wasi_http::Error;
 
-/// wasi:http has no words for egress proxies. The component knows these, and puts the proxy's name between them and
-/// what follows.
+/// wasi:http has no codes for egress proxies. The component recognises this prefix, and puts the proxy's name between
+/// it and what follows.
 const PROXY: &str = "egress proxy: ";
 const TUNNEL: &str = "egress tunnel: ";
 
-/// A request that got no response head.
+/// The error of a request without a response head.
 pub(super) fn of_request(error: &legacy::Error) -> Error {
     for cause in causes(error) {
         if let Some(no_connection) = cause.downcast_ref::<NoConnection>() {
             return of_connection(no_connection);
         }
-        // The guest's own body failed; it knows why.
+        // The guest's own body failed, and the guest knows why.
         if let Some(Error::HttpRequestBodySize(size)) = cause.downcast_ref::<Error>() {
             return Error::HttpRequestBodySize(*size);
         }
@@ -37,7 +38,8 @@ pub(super) fn of_request(error: &legacy::Error) -> Error {
     }
 }
 
-/// A body that broke off: `HttpResponseIncomplete` when it ended early, `ConnectionTerminated` when it was reset.
+/// The error of a body that broke off: `HttpResponseIncomplete` if it ended early, `ConnectionTerminated` if it was
+/// reset.
 pub(super) fn of_body(error: &hyper::Error) -> Error {
     if error.is_incomplete_message() {
         return Error::HttpResponseIncomplete;
@@ -45,29 +47,29 @@ pub(super) fn of_body(error: &hyper::Error) -> Error {
     of_stream(error, Error::HttpProtocolError)
 }
 
-/// Why not a byte of a request can have been acted on.
+/// Why it is certain that no byte of a request was acted on.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Unprocessed {
+pub(super) enum UnprocessedReason {
     /// Its kept connection was closed before anything was written.
     Unsent,
-    /// The connection takes no request of this number any more (RFC 9113, section 6.8).
+    /// The connection accepts no more requests of this number (RFC 9113, section 6.8).
     GoingAway,
-    /// The upstream did not look at this one (RFC 9113, section 8.7).
+    /// The upstream says that it did not look at this request (RFC 9113, section 8.7).
     Refused,
 }
 
-/// Whether a request that got no response is known not to have been acted on.
-pub(super) fn unprocessed(error: &legacy::Error) -> Option<Unprocessed> {
+/// Why a request without a response is known not to have been acted on; `None` if it is not.
+pub(super) fn unprocessed(error: &legacy::Error) -> Option<UnprocessedReason> {
     causes(error).find_map(|cause| {
         if let Some(error) = cause.downcast_ref::<io::Error>() {
-            return error.get_ref().filter(|inner| inner.is::<Unsent>()).map(|_| Unprocessed::Unsent);
+            return error.get_ref().filter(|inner| inner.is::<UnsentRequest>()).map(|_| UnprocessedReason::Unsent);
         }
-        // What we end ourselves may have been acted on. Of what the upstream has, h2 gives this error only to streams
-        // above the last that GOAWAY names.
+        // A request that the host itself ended may have been acted on. For upstream errors, h2 only reports this one
+        // for streams above the last that GOAWAY names.
         let error = cause.downcast_ref::<h2::Error>().filter(|error| error.is_remote())?;
         match error.reason() {
-            _ if error.is_go_away() => Some(Unprocessed::GoingAway),
-            Some(h2::Reason::REFUSED_STREAM) => Some(Unprocessed::Refused),
+            _ if error.is_go_away() => Some(UnprocessedReason::GoingAway),
+            Some(h2::Reason::REFUSED_STREAM) => Some(UnprocessedReason::Refused),
             _ => None,
         }
     })
@@ -108,7 +110,7 @@ fn of_connection(error: &NoConnection) -> Error {
     }
 }
 
-/// Why there is no connection to the egress proxy, to stand behind its name.
+/// Why there is no connection to the egress proxy, worded to follow the proxy's name.
 pub(super) fn of_proxy(error: &NoConnection) -> &'static str {
     match of_connection(error) {
         Error::DnsTimeout => "has a name that was not resolved in time",
@@ -127,7 +129,7 @@ fn of_handshake(cause: &(dyn StdError + 'static)) -> Option<Error> {
         return Some(of_tls(error));
     }
     let error = cause.downcast_ref::<io::Error>()?;
-    // `source` of an io::Error skips what it wraps, and rustls' errors come wrapped twice.
+    // `source` of an io::Error skips the error that it wraps, and rustls' errors are wrapped twice.
     if let Some(inner) = error.get_ref()
         && let Some(known) = of_handshake(inner)
     {
@@ -148,7 +150,7 @@ fn of_handshake(cause: &(dyn StdError + 'static)) -> Option<Error> {
     }
 }
 
-/// The process has no descriptor left, or the machine has none: nobody else's fault.
+/// Whether the process or the machine has no descriptor left, which is not the upstream's fault.
 fn is_shortage(error: &io::Error) -> bool {
     let shortages = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
     shortages.contains(&error.raw_os_error())

@@ -1,11 +1,11 @@
-//! Connections that are kept between requests, and what keeps requests from being lost on them. A peer may close one
-//! whenever it likes; who writes a request to it then cannot tell whether it was acted on. So it is found out before
-//! the first byte: a connection is not used again when its peer hung up (the socket is asked, not only what the event
-//! loop has heard so far), when it was idle for longer than its peer said it would wait, or for longer than the peer
-//! was seen to wait. What is refused here was never sent, and says so: [`Unsent`].
+//! Connections that are kept between requests, and how no request is lost on them. A peer may close a connection
+//! whenever it likes, and a request that is written to it then may or may not have been acted on. So this is checked
+//! before the first byte: a connection is not used again if its peer hung up (the socket is asked, and not only what
+//! the event loop has heard so far), if it was idle for longer than its peer announced, or for longer than the peer was
+//! seen to wait. A request that is refused here was never sent, which its error says: [`UnsentRequest`].
 //!
-//! hyper-util's pool has one limit for all peers and tells nobody whether a request was begun. HTTP/2 is left to its
-//! own means, GOAWAY and REFUSED_STREAM.
+//! hyper-util's pool has one limit for all peers, and does not tell whether a request was begun. HTTP/2 has its own
+//! means for this, GOAWAY and REFUSED_STREAM.
 
 use super::connector::Wire;
 use hyper_rustls::MaybeHttpsStream;
@@ -23,35 +23,35 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// Subtracted from what a peer says it waits: a request takes a while to get there.
+/// Subtracted from the time that a peer says it waits, since a request takes a while to reach it.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// A peer that hangs up sooner is not waiting for anything: it was restarted, or keeps no connections.
+/// A peer that hangs up sooner was restarted, or keeps no connections; it does not wait.
 const LIFE_MIN: Duration = Duration::from_secs(1);
 
-/// What was seen of a peer is forgotten after this: it may have hung up because it was restarted.
+/// How long the behaviour of a peer is remembered: it may have hung up because it was restarted.
 const SEEN_FOR: Duration = Duration::from_secs(600);
 
-/// Peers of one kind of client whose ways are remembered.
+/// How many peers of one kind of client are remembered.
 const PEERS_MAX: usize = 1024;
 
-/// The first write of a request is one TLS record at most: an error then means that no whole record was written, and
-/// what is not whole cannot be read.
+/// The first write of a request is at most one TLS record. If it fails, no whole record was written, and the peer
+/// cannot read a part of one.
 const RECORD_BYTES_MAX: usize = 16 << 10;
 
-/// Not a byte of the request was written.
+/// The error of a request of which no byte was written.
 #[derive(Debug)]
-pub(super) struct Unsent;
+pub(super) struct UnsentRequest;
 
-impl fmt::Display for Unsent {
+impl fmt::Display for UnsentRequest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("the kept connection was closed before the request")
     }
 }
 
-impl error::Error for Unsent {}
+impl error::Error for UnsentRequest {}
 
-/// How long the peers of one kind of client were seen to keep an idle connection, by scheme and authority.
+/// How long peers keep idle connections, as was seen, by scheme and authority.
 #[derive(Clone, Default)]
 pub(super) struct Peers(Arc<Mutex<HashMap<String, Arc<Peer>>>>);
 
@@ -68,7 +68,7 @@ impl Peers {
     }
 }
 
-/// The shortest time after which a peer closed an idle connection, and when that was seen.
+/// The shortest time after which the peer closed an idle connection, and when that was seen.
 #[derive(Default)]
 pub(super) struct Peer(Mutex<Option<(Duration, Instant)>>);
 
@@ -81,57 +81,57 @@ impl Peer {
         }
     }
 
-    /// How long a connection may have been idle to be used again.
+    /// How long a connection may have been idle and still be used again.
     fn patience(&self) -> Option<Duration> {
         let seen = *lock(&self.0);
         seen.filter(|(_, at)| at.elapsed() <= SEEN_FOR).map(|(shortest, _)| shortest / 10 * 9)
     }
 }
 
-/// What a connection and its requests know of each other.
+/// What a connection and its requests share.
 #[derive(Clone)]
-pub(super) struct Kept(Arc<State>);
+pub(super) struct KeptConnection(Arc<State>);
 
 struct State {
     peer: Arc<Peer>,
-    use_: Mutex<Use>,
+    use_: Mutex<ConnectionUse>,
 }
 
 #[derive(Default)]
-struct Use {
-    /// Requests that were given this connection.
+struct ConnectionUse {
+    /// How many requests got this connection.
     requests: u64,
-    /// Nothing of the newest one is written yet.
+    /// Whether nothing of the newest request has been written.
     is_unsent: bool,
-    /// For how long it was idle before that, and whether that is too long.
+    /// How long it was idle before that request, and whether that is too long.
     idle: Duration,
     is_stale: bool,
     idle_since: Option<Instant>,
-    /// What the peer last said it waits for the next request.
+    /// How long the peer last said that it waits for the next request.
     told: Option<Duration>,
 }
 
-/// One request's turn on a connection.
-pub(super) struct Turn {
-    kept: Kept,
+/// The turn of one request on a connection.
+pub(super) struct RequestTurn {
+    kept: KeptConnection,
     number: u64,
 }
 
-impl Kept {
-    pub(super) fn new(peer: Arc<Peer>) -> Kept {
-        Kept(Arc::new(State { peer, use_: Mutex::default() }))
+impl KeptConnection {
+    pub(super) fn new(peer: Arc<Peer>) -> KeptConnection {
+        KeptConnection(Arc::new(State { peer, use_: Mutex::default() }))
     }
 
-    /// Begins a request. To be called in the poll that takes the connection out of the pool: the connection's own task
-    /// runs in the same thread, and so has not written yet.
-    pub(super) fn begin(&self) -> Turn {
+    /// Begins a request. Call it in the poll that takes the connection out of the pool: the connection's own task runs
+    /// in the same thread, and so has not written yet.
+    pub(super) fn begin(&self) -> RequestTurn {
         let mut used = lock(&self.0.use_);
         used.requests += 1;
         used.is_unsent = true;
         let patience = [used.told, self.0.peer.patience()].into_iter().flatten().min();
         used.idle = used.idle_since.take().map(|since| since.elapsed()).unwrap_or_default();
         used.is_stale = patience.is_some_and(|patience| used.requests > 1 && used.idle >= patience);
-        Turn { kept: self.clone(), number: used.requests }
+        RequestTurn { kept: self.clone(), number: used.requests }
     }
 
     fn closed_by_peer(&self) {
@@ -141,8 +141,8 @@ impl Kept {
     }
 }
 
-impl Turn {
-    /// Notes what the head of the answer says of the connection's life (`Keep-Alive: timeout=5, max=100`).
+impl RequestTurn {
+    /// Notes how long the peer keeps the connection, as the head of its answer says (`Keep-Alive: timeout=5, max=100`).
     pub(super) fn note(&self, keep_alive: Option<&str>) {
         let seconds = keep_alive.and_then(|text| {
             let fields = text.split(',').filter_map(|field| field.split_once('='));
@@ -155,37 +155,37 @@ impl Turn {
         }
     }
 
-    pub(super) fn is_on(&self, kept: &Kept) -> bool {
+    pub(super) fn is_on(&self, kept: &KeptConnection) -> bool {
         Arc::ptr_eq(&self.kept.0, &kept.0)
     }
 }
 
-/// The answer was read, or is no longer wanted.
-impl Drop for Turn {
+/// Dropped when the answer was read, or is no longer wanted.
+impl Drop for RequestTurn {
     fn drop(&mut self) {
         let mut used = lock(&self.kept.0.use_);
-        // hyper may know sooner that the connection is free, and the next request be under way.
+        // hyper may know earlier that the connection is free, so that the next request has begun.
         if used.requests == self.number {
             used.idle_since = Some(Instant::now());
         }
     }
 }
 
-/// The bytes of a connection.
+/// The stream of a connection.
 pub(super) struct KeptStream {
     stream: TokioIo<MaybeHttpsStream<Wire>>,
-    /// `None` for HTTP/2.
-    kept: Option<Kept>,
+    /// The state of the connection; `None` for HTTP/2.
+    kept: Option<KeptConnection>,
 }
 
 impl KeptStream {
     pub(super) fn new(stream: MaybeHttpsStream<Wire>, peer: Arc<Peer>) -> KeptStream {
-        let kept = (!stream.connected().is_negotiated_h2()).then(|| Kept::new(peer));
+        let kept = (!stream.connected().is_negotiated_h2()).then(|| KeptConnection::new(peer));
         KeptStream { stream: TokioIo::new(stream), kept }
     }
 
-    /// Whether the next bytes are a request's first on a connection that was used before; an error if that is not to be
-    /// trusted.
+    /// Whether the next bytes are the first of a request on a connection that was used before. An error if that
+    /// connection cannot be trusted.
     fn is_first(&self) -> io::Result<bool> {
         let Some(kept) = &self.kept else { return Ok(false) };
         let used = lock(&kept.0.use_);
@@ -198,16 +198,16 @@ impl KeptStream {
         }
         match is_open && !used.is_stale {
             true => Ok(true),
-            false => Err(io::Error::new(io::ErrorKind::NotConnected, Unsent)),
+            false => Err(io::Error::new(io::ErrorKind::NotConnected, UnsentRequest)),
         }
     }
 
-    /// Notes what came of writing.
+    /// Notes the result of a write.
     fn note(&self, written: io::Result<usize>) -> io::Result<usize> {
         let Some(kept) = &self.kept else { return written };
         let mut used = lock(&kept.0.use_);
         match written {
-            Err(error) if used.is_unsent && used.requests > 1 => Err(io::Error::new(error.kind(), Unsent)),
+            Err(error) if used.is_unsent && used.requests > 1 => Err(io::Error::new(error.kind(), UnsentRequest)),
             Ok(count) if count > 0 => {
                 used.is_unsent = false;
                 Ok(count)
@@ -217,8 +217,8 @@ impl KeptStream {
     }
 }
 
-/// Nothing has come on an idle connection, and it is open: the kernel is asked, since the event loop may not have
-/// looked yet. What comes unasked is a farewell, or cannot be told from one under TLS.
+/// Whether an idle connection is open and nothing has come on it. The kernel is asked, since the event loop may not
+/// have looked yet. Unexpected bytes are a farewell, or cannot be told from one under TLS.
 fn is_silent(socket: &TcpStream) -> bool {
     let flags = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
     let mut polled = [PollFd::new(socket, flags)];
@@ -301,7 +301,7 @@ impl AsyncWrite for KeptStream {
     }
 }
 
-/// A poisoned lock only means that a panic happened elsewhere.
+/// Locks the mutex even if it is poisoned, which only means that a panic happened elsewhere.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,10 +1,10 @@
-//! Name look-ups by the system's resolver, on threads of their own. It knows every source of names that the machine is
-//! set up with (hosts file, `resolv.conf`, mDNS), but it blocks, cannot be cancelled, and takes half a minute when a
-//! name server is silent. On the event loops' blocking threads one provider's name would take them all, and everybody
-//! who needs a new connection would wait behind it. Here a name is looked up once for all who wait for it, so that a
-//! stuck one holds a thread or a few, however many calls want it.
+//! Looks names up with the system's resolver, on threads of its own. That resolver knows every source of names that the
+//! machine is set up with (hosts file, `resolv.conf`, mDNS), but it blocks, cannot be cancelled, and takes half a
+//! minute if a name server is silent. On the event loops' blocking threads one provider's name would take them all, and
+//! every call that needs a new connection would wait. Here a name is looked up once for all calls that wait for it, so
+//! that a stuck look-up holds a few threads at most.
 //!
-//! hickory-resolver needs no threads, but knows neither mDNS nor what else a machine may use, and is a megabyte.
+//! hickory-resolver needs no threads, but it does not know mDNS or the machine's other sources, and it is a megabyte.
 
 use rustix::io::Errno;
 use std::collections::HashMap;
@@ -14,19 +14,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// Look-ups under way at once, in the whole process. Names come from the catalog only, so there are never as many.
+/// How many look-ups may run at once in the process. Names only come from the catalog, so there are never as many.
 const LOOK_UPS_MAX: usize = 256;
 
-/// Whoever comes later than this does not wait for a look-up that may be stuck but begins another: its name server
-/// may be back.
+/// A call that comes later than this begins another look-up instead of waiting for one that may be stuck, since the
+/// name server may be back.
 const JOINED_FOR: Duration = Duration::from_secs(5);
 
-/// Plenty for the resolver; the usual 2 MiB would count where address space is limited.
+/// Enough for the resolver. The usual 2 MiB would matter where address space is limited.
 const STACK_BYTES: usize = 512 << 10;
 
 type LookUp = fn(&str) -> io::Result<Vec<SocketAddr>>;
-/// Shared by all who wait; an `io::Error` is not to be cloned.
-type Found = Result<Vec<SocketAddr>, Arc<io::Error>>;
+/// Shared by all who wait, since an `io::Error` cannot be cloned.
+type LookUpResult = Result<Vec<SocketAddr>, Arc<io::Error>>;
 
 /// The resolver of the process.
 #[derive(Clone)]
@@ -34,30 +34,30 @@ pub(crate) struct Names(Arc<Shared>);
 
 struct Shared {
     look_up: LookUp,
-    running: Mutex<Running>,
+    running: Mutex<LookUps>,
 }
 
 #[derive(Default)]
-struct Running {
+struct LookUps {
     threads: usize,
     /// The newest look-up of each name.
-    newest: HashMap<String, (Instant, watch::Receiver<Option<Found>>)>,
+    newest: HashMap<String, (Instant, watch::Receiver<Option<LookUpResult>>)>,
 }
 
 impl Default for Names {
     fn default() -> Names {
-        // The port is the connector's to fill in.
+        // The connector adds the port.
         Names::by(|name| (name, 0).to_socket_addrs().map(Iterator::collect))
     }
 }
 
 impl Names {
-    /// Looks names up by other means than the system's.
+    /// Looks names up with another function than the system's.
     pub(super) fn by(look_up: LookUp) -> Names {
         Names(Arc::new(Shared { look_up, running: Mutex::default() }))
     }
 
-    /// The addresses of a name. Dropping this does not end the look-up, which nothing can.
+    /// The addresses of a name. Dropping this does not end the look-up, since nothing can.
     pub(super) async fn look_up(&self, name: &str) -> io::Result<Vec<SocketAddr>> {
         let mut looking_up = self.join(name)?;
         let found = looking_up.wait_for(Option::is_some).await;
@@ -65,14 +65,14 @@ impl Names {
         found.unwrap_or_else(|| Ok(Vec::new())).map_err(|error| again(&error))
     }
 
-    fn join(&self, name: &str) -> io::Result<watch::Receiver<Option<Found>>> {
+    fn join(&self, name: &str) -> io::Result<watch::Receiver<Option<LookUpResult>>> {
         let mut running = self.running();
         if let Some((since, looking_up)) = running.newest.get(name)
             && since.elapsed() < JOINED_FOR
         {
             return Ok(looking_up.clone());
         }
-        // A shortage of this process, like that of descriptors, and not the name's fault.
+        // This is a shortage of the process, like one of descriptors, and not the fault of the name.
         if running.threads >= LOOK_UPS_MAX {
             return Err(Errno::MFILE.into());
         }
@@ -85,19 +85,24 @@ impl Names {
         Ok(looking_up)
     }
 
-    fn run(&self, name: &str, looking_up: &watch::Receiver<Option<Found>>, found: &watch::Sender<Option<Found>>) {
-        let _running = Ending { names: self, name, looking_up };
+    fn run(
+        &self,
+        name: &str,
+        looking_up: &watch::Receiver<Option<LookUpResult>>,
+        found: &watch::Sender<Option<LookUpResult>>,
+    ) {
+        let _running = LookUpGuard { names: self, name, looking_up };
         let addresses = (self.0.look_up)(name).map_err(Arc::new);
         found.send_replace(Some(addresses));
     }
 
-    /// A poisoned lock only means that a panic happened elsewhere.
-    fn running(&self) -> MutexGuard<'_, Running> {
+    /// Locks the mutex even if it is poisoned, which only means that a panic happened elsewhere.
+    fn running(&self) -> MutexGuard<'_, LookUps> {
         self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The same error for one more who waited: an error of the system keeps its number, by which a shortage is known.
+/// The same error for another caller that waited. A system error keeps its number, by which a shortage is recognised.
 fn again(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(number) => io::Error::from_raw_os_error(number),
@@ -105,14 +110,14 @@ fn again(error: &io::Error) -> io::Error {
     }
 }
 
-/// A look-up that ends, were it by a panic.
-struct Ending<'a> {
+/// A look-up under way. It also ends if it panics.
+struct LookUpGuard<'a> {
     names: &'a Names,
     name: &'a str,
-    looking_up: &'a watch::Receiver<Option<Found>>,
+    looking_up: &'a watch::Receiver<Option<LookUpResult>>,
 }
 
-impl Drop for Ending<'_> {
+impl Drop for LookUpGuard<'_> {
     fn drop(&mut self) {
         let mut running = self.names.running();
         running.threads -= 1;

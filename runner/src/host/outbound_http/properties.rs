@@ -2,7 +2,7 @@
 //! fuzzing would need a nightly compiler; these run with every test.
 
 use super::address::is_public;
-use super::kept::{Kept, Peers};
+use super::kept::{KeptConnection, Peers};
 use super::tls_tests::block_on;
 use super::*;
 use bytes::Bytes;
@@ -104,7 +104,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_an_upstream_says_is_an_answer_within_limits_or_an_error_in_time(answer in answer()) {
+    fn any_upstream_bytes_are_an_answer_within_limits_or_an_error_in_time(answer in answer()) {
         let answers = block_on(async { tokio::time::timeout(PATIENCE * 2, asked(answer)).await });
         for answer in answers.expect("an end") {
             let (head, body) = match answer {
@@ -133,7 +133,7 @@ proptest! {
 
     #[test]
     fn whatever_keep_alive_says_is_read_or_read_over(text in ".*", seconds in any::<u64>()) {
-        let turn = Kept::new(Peers::default().of("http://a/")).begin();
+        let turn = KeptConnection::new(Peers::default().of("http://a/")).begin();
         turn.note(Some(&text));
         turn.note(Some(&format!("timeout={seconds}, max=1")));
         turn.note(Some(&format!("{text}, timeout={seconds}{text}")));

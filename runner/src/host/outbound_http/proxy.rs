@@ -1,9 +1,10 @@
-//! Egress proxies: the way to a destination through an HTTP proxy (CONNECT, for `http` destinations too, so that no proxy
-//! reads, caches or changes a call) or through SOCKS5. The proxy resolves the destination's name: where it stands decides
-//! which address is the near one.
+//! Egress proxies: reaching a destination through an HTTP proxy (CONNECT, even for `http` destinations, so that no
+//! proxy reads, caches or changes a call) or through SOCKS5. The proxy resolves the name of the destination, because
+//! the nearest address depends on where the proxy is.
 //!
-//! hyper-util speaks both protocols, over a connection that is made first. Left to itself it would make that too, but its
-//! errors then do not tell a proxy that is down from one that does not get through, and who is to blame hangs on that.
+//! hyper-util speaks both protocols over a connection that is made first. It could make that connection too, but its
+//! errors would not tell a proxy that is down from one that cannot reach the destination, which decides what is to
+//! blame.
 
 use super::connector::{NoConnection, Resolver, Wire, cause};
 use super::failure;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tower_service::Service;
 
-/// An egress proxy. Two that differ in their user are two.
+/// An egress proxy. The same proxy with another user is another one.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Proxy {
     /// `http` or `https`, host and port: how the proxy itself is connected to.
@@ -30,9 +31,9 @@ pub(super) struct Proxy {
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Protocol {
-    /// With `proxy-authorization`.
+    /// CONNECT, with this `proxy-authorization`.
     Connect(Option<HeaderValue>),
-    /// With user and password.
+    /// SOCKS5, with this user and password.
     Socks5(Option<(String, String)>),
 }
 
@@ -57,14 +58,14 @@ impl FromStr for Proxy {
     }
 }
 
-/// Shows no user and no password.
+/// Hides the user and the password.
 impl fmt::Debug for Proxy {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Proxy({})", self.address)
     }
 }
 
-/// What hyper-util takes a missing port for is another one than we do.
+/// Adds the port if it is missing, since hyper-util assumes another default.
 fn with_port(scheme: &str, uri: &Uri, port_default: u16) -> Option<Uri> {
     let authority = format!("{}:{}", uri.host()?, uri.port_u16().unwrap_or(port_default));
     uri::Builder::new().scheme(scheme).authority(authority).path_and_query("/").build().ok()
@@ -79,7 +80,7 @@ pub(super) struct ThroughProxy {
 }
 
 impl ThroughProxy {
-    /// `limit` is that of the whole connection, the destination's own TLS included.
+    /// `limit` is the limit of the whole connection, including the destination's own TLS.
     pub(super) fn new(
         proxy: Proxy,
         connector: HttpsConnector<HttpConnector<Resolver>>,
@@ -88,7 +89,7 @@ impl ThroughProxy {
         ThroughProxy { proxy, connector, limit }
     }
 
-    /// The two limits leave something of the whole, so that it is told who was late: the proxy, the way from there to
+    /// Each step has a shorter limit than the whole, so that the error says what was too slow: the proxy, its way to
     /// the destination, or the destination.
     pub(super) async fn connect(mut self, destination: Uri) -> Result<Wire, NoConnection> {
         let tenth = self.limit / 10;
@@ -110,7 +111,7 @@ impl ThroughProxy {
         let Proxy { address, protocol } = self.proxy;
         let (scheme, port) = if destination.scheme_str() == Some("http") { ("http", 80) } else { ("https", 443) };
         let destination = with_port(scheme, &destination, port).ok_or("the destination has no host")?;
-        let made = Made(Some(wire));
+        let made = ReadyConnection(Some(wire));
         match protocol {
             Protocol::Connect(auth) => {
                 let mut tunnel = Tunnel::new(address, made);
@@ -130,31 +131,31 @@ impl ThroughProxy {
     }
 }
 
-/// The connection to the proxy, where hyper-util expects somebody who makes it.
-struct Made(Option<Wire>);
+/// The connection to the proxy, in the form of the connector that hyper-util expects.
+struct ReadyConnection(Option<Wire>);
 
-impl Service<Uri> for Made {
+impl Service<Uri> for ReadyConnection {
     type Response = Wire;
-    type Error = Taken;
-    type Future = Ready<Result<Wire, Taken>>;
+    type Error = AlreadyTaken;
+    type Future = Ready<Result<Wire, AlreadyTaken>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Taken>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), AlreadyTaken>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        ready(self.0.take().ok_or(Taken))
+        ready(self.0.take().ok_or(AlreadyTaken))
     }
 }
 
-/// It is asked for once, so this cannot be.
+/// The error of a second connection, which is never asked for.
 #[derive(Debug)]
-struct Taken;
+struct AlreadyTaken;
 
-impl fmt::Display for Taken {
+impl fmt::Display for AlreadyTaken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("the connection to the proxy was taken")
     }
 }
 
-impl std::error::Error for Taken {}
+impl std::error::Error for AlreadyTaken {}

@@ -1,11 +1,11 @@
-//! A request is sent again in silence only when not a byte of it can have been acted on: its kept connection was found
-//! closed before anything was written, or an HTTP/2 upstream said that it did not look at it (GOAWAY below its number,
-//! REFUSED_STREAM). Whatever else happens to it may have been delivered, and is told to the guest: that is an attempt
-//! of the call, counted and recorded. hyper-util resends by itself what never left its queue.
+//! A request is silently sent again only if it is certain that no byte of it was acted on: its kept connection was
+//! found closed before anything was written, or an HTTP/2 upstream said that it did not look at it (GOAWAY below its
+//! number, REFUSED_STREAM). A request that failed in any other way may have been delivered, so the guest is told: that
+//! is an attempt of the call, which is counted and recorded. hyper-util itself resends what never left its queue.
 
-use super::kept::{Kept, Turn};
+use super::kept::{KeptConnection, RequestTurn};
 use super::{HttpClient, connector::Connector, new_client};
-use super::{failure, failure::Unprocessed};
+use super::{failure, failure::UnprocessedReason};
 use bytes::Bytes;
 use http::{Extensions, Request, Response};
 use http_body::{Body, Frame, SizeHint};
@@ -18,19 +18,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use wasmtime_wasi_http::{Error, WasiBody};
 
-/// So much of a body is kept until its answer's head is there. More than most calls have; what is larger is not sent
+/// How much of a body is kept until the head of its answer comes. Most calls have less; larger bodies are not sent
 /// again.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
-/// Kept connections that are tried before a new one is made.
+/// How many kept connections are tried before a new one is made.
 const KEPT_TRIES_MAX: usize = 4;
 
-/// The ways to one kind of destination.
+/// The HTTP clients for one kind of destination.
 #[derive(Clone)]
 pub(super) struct Clients {
-    /// Keeps connections.
+    /// The client that keeps connections.
     pooled: HttpClient,
-    /// Makes one for each request.
+    /// The client that makes a connection for each request.
     fresh: HttpClient,
 }
 
@@ -39,11 +39,12 @@ impl Clients {
         Clients { pooled: new_client(connector.clone(), true), fresh: new_client(connector, false) }
     }
 
-    /// Sends a request and waits for the head of its response; with it comes its turn on a connection that may be kept.
+    /// Sends a request and waits for the head of its response. Also returns the request's turn, if its connection may
+    /// be kept.
     pub(super) async fn request(
         &self,
         request: Request<WasiBody>,
-    ) -> Result<(Response<Incoming>, Option<Turn>), legacy::Error> {
+    ) -> Result<(Response<Incoming>, Option<RequestTurn>), legacy::Error> {
         let (head, body) = request.into_parts();
         let (mut body, mut client, mut tries) = (KeptBody::new(body), &self.pooled, 0);
         loop {
@@ -64,15 +65,15 @@ impl Clients {
         }
     }
 
-    /// Where a request is sent again that was not looked at, if it is.
-    fn again(&self, why: Unprocessed, tries: usize) -> Option<&HttpClient> {
+    /// The client with which a request is sent again that was not looked at, if it is.
+    fn again(&self, why: UnprocessedReason, tries: usize) -> Option<&HttpClient> {
         match why {
-            Unprocessed::Unsent if tries < KEPT_TRIES_MAX => Some(&self.pooled),
-            // What else is kept may be dead for the same reason. A new connection never says this.
-            Unprocessed::Unsent => Some(&self.fresh),
-            // The pool lets go of such a connection, and all that it refused share the next.
-            Unprocessed::GoingAway => (tries == 1).then_some(&self.pooled),
-            Unprocessed::Refused => (tries == 1).then_some(&self.fresh),
+            UnprocessedReason::Unsent if tries < KEPT_TRIES_MAX => Some(&self.pooled),
+            // Other kept connections may be dead for the same reason. A new one never has this error.
+            UnprocessedReason::Unsent => Some(&self.fresh),
+            // The pool drops such a connection, and all requests that it refused share the next one.
+            UnprocessedReason::GoingAway => (tries == 1).then_some(&self.pooled),
+            UnprocessedReason::Refused => (tries == 1).then_some(&self.fresh),
         }
     }
 }
@@ -80,13 +81,13 @@ impl Clients {
 async fn send(
     client: &HttpClient,
     mut request: Request<KeptBody>,
-) -> Result<(Response<Incoming>, Option<Turn>), legacy::Error> {
+) -> Result<(Response<Incoming>, Option<RequestTurn>), legacy::Error> {
     let captured = capture_connection(&mut request);
     let mut response = pin!(client.request(request));
-    let mut turn: Option<Turn> = None;
+    let mut turn: Option<RequestTurn> = None;
     let head = poll_fn(|context| {
         let polled = response.as_mut().poll(context);
-        // The client itself may go on to another connection when it finds one closed.
+        // The client itself may move to another connection if it finds one closed.
         if let Some(kept) = kept(&captured).filter(|kept| !turn.as_ref().is_some_and(|turn| turn.is_on(kept))) {
             turn = Some(kept.begin());
         }
@@ -95,28 +96,28 @@ async fn send(
     Ok((head.await?, turn))
 }
 
-/// The connection a request was given.
-fn kept(captured: &CaptureConnection) -> Option<Kept> {
+/// The connection that a request got.
+fn kept(captured: &CaptureConnection) -> Option<KeptConnection> {
     let mut extensions = Extensions::new();
     captured.connection_metadata().as_ref()?.get_extras(&mut extensions);
     extensions.remove()
 }
 
-/// A body that can be read again as long as little of it was read.
+/// A body that can be read again while little of it was read.
 pub(super) struct KeptBody {
     shared: Arc<Mutex<Shared>>,
-    /// Which reading this is, and the next piece it reads again.
+    /// The number of this reading, and the next piece that it reads again.
     reading: u8,
     next: usize,
 }
 
 struct Shared {
     body: WasiBody,
-    /// What was read of it, for as long as it is kept.
+    /// The pieces that were read, while they are kept.
     pieces: Vec<Bytes>,
     bytes: usize,
     is_kept: bool,
-    /// Only the newest reading goes on: an earlier one may still be polled by its dying connection.
+    /// Only the newest reading continues. An earlier one may still be polled by its dying connection.
     reading: u8,
 }
 
@@ -130,12 +131,12 @@ impl KeptBody {
         KeptBody { shared: self.shared.clone(), reading: self.reading, next: self.next }
     }
 
-    /// It is not going to be read again.
+    /// Drops the pieces, because the body will not be read again.
     fn forget(&self) {
         lock(&self.shared).forget();
     }
 
-    /// Another reading, which ends this one; `None` when not all that was read is kept.
+    /// Another reading, which ends this one; `None` if not everything that was read is kept.
     fn once_more(self) -> Option<KeptBody> {
         let mut shared = lock(&self.shared);
         if !shared.is_kept {
@@ -154,14 +155,14 @@ impl Shared {
         self.pieces = Vec::new();
     }
 
-    /// Keeps a piece that was read, if there is room; returns how many there are.
+    /// Keeps a piece that was read, if there is room. Returns the number of pieces.
     fn keep(&mut self, frame: &Frame<Bytes>) -> usize {
         match frame.data_ref() {
             Some(piece) if self.bytes + piece.len() <= KEPT_BYTES_MAX => {
                 self.bytes += piece.len();
                 self.pieces.push(piece.clone());
             }
-            // Trailers are rare, and no reason to keep more than bytes.
+            // Trailers are rare, and only bytes are kept.
             _ => self.forget(),
         }
         self.pieces.len()
@@ -209,7 +210,7 @@ impl Body for KeptBody {
     }
 }
 
-/// A poisoned lock only means that a panic happened elsewhere.
+/// Locks the mutex even if it is poisoned, which only means that a panic happened elsewhere.
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

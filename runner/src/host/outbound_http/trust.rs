@@ -1,6 +1,6 @@
-//! Whom an upstream's certificate may come from: Mozilla's roots, which are compiled in so that a container without any
-//! still works, and beside them an operator's own. A company's proxy, or a server at home, often has a CA of its own.
-//! There is no switch that turns checking off.
+//! The authorities that an upstream's certificate may come from: Mozilla's roots, which are compiled in so that a
+//! container without any works, and an operator's own, since the proxy of a company or a server at home often has a CA
+//! of its own. There is no switch that turns checking off.
 
 use crate::exit::{self, Exit};
 use crate::log;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// The certificates an operator trusts.
 pub(crate) type OwnRoots = Vec<CertificateDer<'static>>;
 
-/// Trust in upstreams, shared by all threads with its session cache.
+/// The trusted roots, shared by all threads together with the TLS session cache.
 #[derive(Clone)]
 pub(crate) struct TlsConfig(pub(super) ClientConfig);
 
@@ -41,8 +41,8 @@ impl TlsConfig {
     }
 }
 
-/// Reads what `--ca` names, and what OpenSSL's own variables do. Who asks for a file with `--ca` must get it; the
-/// variables may be set for other programs, and what is wrong with them is only said.
+/// Reads the file that `--ca` names, and those of OpenSSL's own variables. A file from `--ca` must be usable; the
+/// variables may be meant for other programs, so problems with them are only logged.
 pub(crate) fn own_roots(ca: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Result<OwnRoots, Exit> {
     let given = |name| variable(name).filter(|value| !value.is_empty());
     let mut roots = OwnRoots::new();
@@ -60,7 +60,7 @@ pub(crate) fn own_roots(ca: Option<&Path>, variable: impl Fn(&str) -> Option<OsS
     if let Some(error) = found.errors.first() {
         return Err(refused(error.to_string()));
     }
-    // What cannot be used as a root is better said now than at the first request.
+    // It is better to report now what cannot be used as a root than at the first request.
     let (usable, _) = RootCertStore::empty().add_parsable_certificates(found.certs.iter().cloned());
     if usable == 0 {
         return Err(refused("there is no certificate in it; it must be a PEM file".to_owned()));

@@ -31,10 +31,10 @@ pub(super) struct Reader {
 
 struct Question {
     after: u64,
-    ask: Ask,
+    ask: QuestionKind,
 }
 
-enum Ask {
+enum QuestionKind {
     Kind(Arc<str>, oneshot::Sender<Result<Kind, Failure>>),
     Rows(Statement, oneshot::Sender<Result<Rows, Failure>>),
 }
@@ -60,18 +60,18 @@ impl Reader {
 
     /// What kind of statement that is; an error when it is invalid or not allowed.
     pub(super) async fn classify(&self, sql: Arc<str>, after: u64) -> Result<Kind, Failure> {
-        self.ask(after, |reply| Ask::Kind(sql, reply)).await
+        self.ask(after, |reply| QuestionKind::Kind(sql, reply)).await
     }
 
     /// Runs a statement that changes nothing.
     pub(super) async fn select(&self, statement: Statement, after: u64) -> Result<Rows, Failure> {
-        self.ask(after, |reply| Ask::Rows(statement, reply)).await
+        self.ask(after, |reply| QuestionKind::Rows(statement, reply)).await
     }
 
     async fn ask<T>(
         &self,
         after: u64,
-        ask: impl FnOnce(oneshot::Sender<Result<T, Failure>>) -> Ask,
+        ask: impl FnOnce(oneshot::Sender<Result<T, Failure>>) -> QuestionKind,
     ) -> Result<T, Failure> {
         let (reply, answer) = oneshot::channel();
         let full = |_| Failure::Busy("too many reads are waiting".to_owned());
@@ -88,11 +88,11 @@ struct Thread {
     file: PathBuf,
     journal: Journal,
     progress: Arc<Progress>,
-    connection: Option<(u64, Guarded)>,
+    connection: Option<(u64, TimedConnection)>,
 }
 
 /// A connection whose statements end in time.
-struct Guarded {
+struct TimedConnection {
     connection: Connection,
     late: Arc<Clock>,
 }
@@ -107,8 +107,8 @@ impl Thread {
     fn answer(&mut self, question: Question) {
         self.progress.wait_for(question.after, WAIT_MAX);
         match question.ask {
-            Ask::Kind(sql, reply) => drop(reply.send(self.with(|connection| Kind::of(&sql, connection)))),
-            Ask::Rows(statement, reply) => drop(reply.send(self.with(|connection| statement.run(connection)))),
+            QuestionKind::Kind(sql, reply) => drop(reply.send(self.with(|connection| Kind::of(&sql, connection)))),
+            QuestionKind::Rows(statement, reply) => drop(reply.send(self.with(|connection| statement.run(connection)))),
         }
     }
 
@@ -117,7 +117,7 @@ impl Thread {
         let current = self.connection.take().filter(|(opened, _)| *opened == generation);
         let (_, guarded) = match current {
             Some(current) => self.connection.insert(current),
-            None => self.connection.insert((generation, Guarded::open(&self.file)?)),
+            None => self.connection.insert((generation, TimedConnection::open(&self.file)?)),
         };
         let outcome = guarded.run(run);
         // Without WAL an idle reader's open file is no lock, but its cached page 1 would be re-read anyway.
@@ -128,14 +128,14 @@ impl Thread {
     }
 }
 
-impl Guarded {
-    fn open(file: &Path) -> rusqlite::Result<Guarded> {
+impl TimedConnection {
+    fn open(file: &Path) -> rusqlite::Result<TimedConnection> {
         let mut connection = store::open_to_read(file)?;
         let late = Arc::new(Clock { running: AtomicBool::new(false), until: Mutex::new(Instant::now()) });
         let clock = late.clone();
         connection.progress_handler(STEPS, Some(move || clock.is_over()))?;
         connection.authorizer(Some(|context: AuthContext<'_>| allow(context.action)))?;
-        Ok(Guarded { connection, late })
+        Ok(TimedConnection { connection, late })
     }
 
     fn run<T>(&self, run: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {

@@ -260,7 +260,7 @@ fn a_synchronous_call_only_enqueues_what_is_known_to_be_a_write() {
 #[test]
 fn a_handle_knows_what_its_last_write_did() {
     let bench = Bench::new();
-    let last: Arc<Last> = Arc::default();
+    let last: Arc<LastWrite> = Arc::default();
     let sql = "INSERT INTO records VALUES (41, 'a'), (42, 'b')".to_owned();
     let queued = block_on(bench.database.execute(sql, Vec::new(), last.clone())).expect("queued");
     let Execution::Queued(outcome) = queued else { panic!("an insert has no columns") };

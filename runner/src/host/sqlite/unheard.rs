@@ -8,13 +8,13 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// What has failed and was not told yet.
 #[derive(Default)]
-pub(super) struct Unheard {
+pub(super) struct UnreportedFailures {
     count: u64,
     last: Option<Failure>,
     told_at: Option<Instant>,
 }
 
-impl Unheard {
+impl UnreportedFailures {
     /// A write failed, and whoever asked for it does not listen.
     pub(super) fn add(&mut self, failure: Failure) {
         self.count += 1;
@@ -48,9 +48,9 @@ mod tests {
 
     #[test]
     fn failures_are_told_at_once_and_then_together() {
-        let mut unheard = Unheard::default();
+        let mut unheard = UnreportedFailures::default();
         let start = Instant::now();
-        let failed = |unheard: &mut Unheard| unheard.add(Failure::Sql("no such table: records".to_owned()));
+        let failed = |unheard: &mut UnreportedFailures| unheard.add(Failure::Sql("no such table: records".to_owned()));
         failed(&mut unheard);
         unheard.tell(start);
         assert_eq!(unheard.count, 0, "the first one is told at once");

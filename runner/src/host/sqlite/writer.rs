@@ -6,8 +6,8 @@ use super::schema::Schema;
 use super::statement::{Failure, Rows, Statement, is_damage, is_trouble};
 use super::store::{self, Journal};
 use super::trouble::{self, Trouble};
-use super::unheard::Unheard;
-use super::{Last, Status};
+use super::unheard::UnreportedFailures;
+use super::{LastWrite, Status};
 use crate::host::store_thread::StoreThread;
 use crate::log;
 use anyhow::{Result, bail};
@@ -60,7 +60,7 @@ struct Queue {
     failed: u64,
     /// Callers who wait for rows; they end the linger.
     urgent: usize,
-    sleep: Sleep,
+    sleep: WriterState,
     /// Since when the writer has had statements in its hands.
     busy_since: Option<Instant>,
     /// What keeps statements from being written now.
@@ -71,7 +71,7 @@ struct Queue {
 }
 
 #[derive(Default, PartialEq)]
-enum Sleep {
+enum WriterState {
     #[default]
     Awake,
     Lingering,
@@ -82,7 +82,7 @@ enum Sleep {
 struct Job {
     statement: Statement,
     bytes: usize,
-    last: Arc<Last>,
+    last: Arc<LastWrite>,
     reply: Reply,
     since: Option<Instant>,
 }
@@ -125,7 +125,7 @@ impl Writer {
     pub(super) fn queue(
         &self,
         statement: Statement,
-        last: Arc<Last>,
+        last: Arc<LastWrite>,
     ) -> Result<oneshot::Receiver<Result<(), Failure>>, Failure> {
         let (reply, outcome) = oneshot::channel();
         self.push(statement, last, Reply::Done(reply))?;
@@ -133,7 +133,7 @@ impl Writer {
     }
 
     /// Runs a write and waits for its rows.
-    pub(super) async fn run(&self, statement: Statement, last: Arc<Last>) -> Result<Rows, Failure> {
+    pub(super) async fn run(&self, statement: Statement, last: Arc<LastWrite>) -> Result<Rows, Failure> {
         let (reply, outcome) = oneshot::channel();
         self.push(statement, last, Reply::Rows(reply))?;
         outcome.await.unwrap_or_else(|_| Err(Failure::closed()))
@@ -169,7 +169,7 @@ impl Writer {
         self.thread.has_ended_within(limit)
     }
 
-    fn push(&self, statement: Statement, last: Arc<Last>, reply: Reply) -> Result<(), Failure> {
+    fn push(&self, statement: Statement, last: Arc<LastWrite>, reply: Reply) -> Result<(), Failure> {
         let bytes = statement.bytes();
         let urgent = matches!(reply, Reply::Rows(_));
         let mut queue = self.progress.lock();
@@ -189,9 +189,9 @@ impl Writer {
         let since = urgent.then(Instant::now);
         queue.waiting.push_back(Job { statement, bytes, last, reply, since });
         let wake = match queue.sleep {
-            Sleep::Awake => false,
-            Sleep::Lingering | Sleep::Retrying => urgent,
-            Sleep::Idle => true,
+            WriterState::Awake => false,
+            WriterState::Lingering | WriterState::Retrying => urgent,
+            WriterState::Idle => true,
         };
         drop(queue);
         // A writer that is awake looks at the queue anyway: no system call then.
@@ -238,17 +238,17 @@ struct Thread {
     progress: Arc<Progress>,
     connection: Option<Connection>,
     schema: Schema,
-    unheard: Unheard,
+    unheard: UnreportedFailures,
     /// Since when nothing could be written, and whether that was told.
     failing: Option<(Instant, bool)>,
 }
 
 /// Why a batch was not committed: nothing of it is on the disk.
-struct NotCommitted(rusqlite::Error);
+struct CommitFailure(rusqlite::Error);
 
 /// What the writer has found to do.
 #[derive(PartialEq)]
-enum Found {
+enum NextWork {
     Batch,
     /// Nothing, but the file could not be written a moment ago.
     Nothing,
@@ -257,7 +257,7 @@ enum Found {
 
 impl Thread {
     fn new(file: PathBuf, journal: Journal, progress: Arc<Progress>) -> Thread {
-        let (schema, unheard) = (Schema::default(), Unheard::default());
+        let (schema, unheard) = (Schema::default(), UnreportedFailures::default());
         Thread { file, journal, progress, connection: None, schema, unheard, failing: None }
     }
 
@@ -266,26 +266,26 @@ impl Thread {
         let mut gathers = false;
         loop {
             match self.take(&mut batch, gathers) {
-                Found::Batch => {
+                NextWork::Batch => {
                     gathers = batch.len() > 1;
                     self.commit(&mut batch);
                 }
-                Found::Nothing => self.probe(),
-                Found::End => return,
+                NextWork::Nothing => self.probe(),
+                NextWork::End => return,
             }
         }
     }
 
     /// Fills the batch; waits while there is nothing.
-    fn take(&self, batch: &mut Vec<Job>, gathers: bool) -> Found {
+    fn take(&self, batch: &mut Vec<Job>, gathers: bool) -> NextWork {
         let mut queue = self.progress.lock();
         if gathers && queue.urgent == 0 && queue.waiting.len() < BATCH_MAX {
-            queue.sleep = Sleep::Lingering;
+            queue.sleep = WriterState::Lingering;
             let calm = |queue: &mut Queue| queue.urgent == 0 && !queue.closing;
             let waited = self.progress.changed.wait_timeout_while(queue, LINGER, calm);
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        queue.sleep = Sleep::Idle;
+        queue.sleep = WriterState::Idle;
         let nothing = |queue: &mut Queue| queue.waiting.is_empty() && !queue.closing;
         queue = match queue.trouble {
             None => self.progress.changed.wait_while(queue, nothing).unwrap_or_else(PoisonError::into_inner),
@@ -294,22 +294,22 @@ impl Thread {
                 waited.unwrap_or_else(PoisonError::into_inner).0
             }
         };
-        queue.sleep = Sleep::Awake;
+        queue.sleep = WriterState::Awake;
         if queue.waiting.is_empty() {
-            return if queue.closing { Found::End } else { Found::Nothing };
+            return if queue.closing { NextWork::End } else { NextWork::Nothing };
         }
         queue.busy_since = Some(Instant::now());
         let count = queue.waiting.len().min(BATCH_MAX);
         batch.extend(queue.waiting.drain(..count));
         queue.urgent -= batch.iter().filter(|job| job.since.is_some()).count();
-        Found::Batch
+        NextWork::Batch
     }
 
     /// Looks whether the file can be written again.
     fn probe(&mut self) {
         match self.attempt(&[]) {
             Ok(_) => self.recovered(),
-            Err(NotCommitted(error)) => self.recover(&error),
+            Err(CommitFailure(error)) => self.recover(&error),
         }
     }
 
@@ -335,7 +335,7 @@ impl Thread {
                     self.recovered();
                     return self.settle(batch.drain(..).zip(outcomes).collect());
                 }
-                Err(NotCommitted(error)) => {
+                Err(CommitFailure(error)) => {
                     self.warn_of(&error);
                     self.recover(&error);
                     if self.progress.lock().closing {
@@ -362,9 +362,9 @@ impl Thread {
     }
 
     /// One transaction. A statement that fails takes no other with it.
-    fn attempt(&mut self, batch: &[Job]) -> Result<Vec<Outcome>, NotCommitted> {
-        let connection = self.connect().map_err(NotCommitted)?;
-        connection.execute_batch("BEGIN IMMEDIATE").map_err(NotCommitted)?;
+    fn attempt(&mut self, batch: &[Job]) -> Result<Vec<Outcome>, CommitFailure> {
+        let connection = self.connect().map_err(CommitFailure)?;
+        connection.execute_batch("BEGIN IMMEDIATE").map_err(CommitFailure)?;
         let mut outcomes = Vec::with_capacity(batch.len());
         for job in batch {
             match job.statement.run(connection) {
@@ -372,14 +372,14 @@ impl Thread {
                 Err(error) if error.sqlite_error_code().is_some_and(is_trouble) || connection.is_autocommit() => {
                     // Some errors end the transaction by themselves; then this has nothing to do and says so.
                     let _ = connection.execute_batch("ROLLBACK");
-                    return Err(NotCommitted(error));
+                    return Err(CommitFailure(error));
                 }
                 Err(error) => outcomes.push(Err(Failure::from(error))),
             }
         }
         if let Err(error) = connection.execute_batch("COMMIT") {
             let _ = connection.execute_batch("ROLLBACK");
-            return Err(NotCommitted(error));
+            return Err(CommitFailure(error));
         }
         give_back_pages(connection);
         for (job, _) in batch.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()) {
@@ -427,7 +427,7 @@ impl Thread {
     /// Sleeps; true when a deadline ended the sleep before its time.
     fn sleep(&self, batch: &[Job], until: Instant) -> bool {
         let mut queue = self.progress.lock();
-        queue.sleep = Sleep::Retrying;
+        queue.sleep = WriterState::Retrying;
         let first = batch.iter().filter_map(|job| job.deadline(self.journal)).min();
         let early = loop {
             let urgent = match queue.urgent {
@@ -443,7 +443,7 @@ impl Thread {
             let waited = self.progress.changed.wait_timeout(queue, next - now);
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         };
-        queue.sleep = Sleep::Awake;
+        queue.sleep = WriterState::Awake;
         early
     }
 

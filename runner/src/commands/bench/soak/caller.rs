@@ -72,7 +72,7 @@ enum End {
 
 /// How a call is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manner {
+enum CallStyle {
     Plain,
     Streamed,
     Large,
@@ -81,21 +81,21 @@ enum Manner {
     Trapping,
 }
 
-impl Manner {
-    fn drawn() -> Manner {
+impl CallStyle {
+    fn drawn() -> CallStyle {
         match rand::rng().random_range(0..1000) {
-            0..5 => Manner::Trapping,
-            5..35 => Manner::Large,
-            35..85 => Manner::Chunked,
-            85..185 => Manner::Leaving,
-            185..485 => Manner::Streamed,
-            _ => Manner::Plain,
+            0..5 => CallStyle::Trapping,
+            5..35 => CallStyle::Large,
+            35..85 => CallStyle::Chunked,
+            85..185 => CallStyle::Leaving,
+            185..485 => CallStyle::Streamed,
+            _ => CallStyle::Plain,
         }
     }
 
     fn body(self) -> String {
-        let streamed = matches!(self, Manner::Streamed | Manner::Leaving);
-        let content = if self == Manner::Large { "x".repeat(LARGE_BYTES) } else { "Hello".to_owned() };
+        let streamed = matches!(self, CallStyle::Streamed | CallStyle::Leaving);
+        let content = if self == CallStyle::Large { "x".repeat(LARGE_BYTES) } else { "Hello".to_owned() };
         let stream = if streamed { r#""stream":true,"# } else { "" };
         format!(r#"{{"model":"m",{stream}"messages":[{{"role":"user","content":"{content}"}}]}}"#)
     }
@@ -118,7 +118,7 @@ impl Caller {
     /// Calls until then and tells what came of it.
     pub(super) async fn call_until(mut self, until: Instant) -> Tally {
         while Instant::now() < until {
-            let end = timeout(CALL_MAX, self.call(Manner::drawn())).await;
+            let end = timeout(CALL_MAX, self.call(CallStyle::drawn())).await;
             self.tally.count(end.unwrap_or_else(|late| Err(late.into())));
             let pause = rand::rng().random_range(0..PAUSE_MS_MAX);
             tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -127,7 +127,7 @@ impl Caller {
     }
 
     /// A connection for each call: what is left behind by connections shows, too.
-    async fn call(&self, manner: Manner) -> Result<End> {
+    async fn call(&self, manner: CallStyle) -> Result<End> {
         let stream = TcpStream::connect(self.address).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let driver = tokio::spawn(connection);
@@ -135,19 +135,19 @@ impl Caller {
             .header(header::HOST, self.address.to_string())
             .header(header::AUTHORIZATION, format!("Bearer {TOKEN}"))
             .header(header::CONTENT_TYPE, "application/json");
-        if manner == Manner::Trapping {
+        if manner == CallStyle::Trapping {
             request = request.header("x-llmio-fault", "trap");
         }
         let body = Bytes::from(manner.body());
         let body: Either<Full<Bytes>, Chunks> = match manner {
-            Manner::Chunked => {
+            CallStyle::Chunked => {
                 let (first, second) = (body.slice(..body.len() / 2), body.slice(body.len() / 2..));
                 Either::Right(StreamBody::new(stream::iter(vec![Ok(Frame::data(first)), Ok(Frame::data(second))])))
             }
             _ => Either::Left(Full::new(body)),
         };
         let (head, mut body) = sender.send_request(request.body(body)?).await?.into_parts();
-        if manner == Manner::Leaving {
+        if manner == CallStyle::Leaving {
             body.frame().await.transpose()?;
             driver.abort();
             return Ok(End::Left);

@@ -14,7 +14,7 @@ pub(super) struct Provider(SocketAddr);
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy)]
-enum Mood {
+enum ProviderBehaviour {
     Well,
     Slow,
     Failing,
@@ -24,16 +24,16 @@ enum Mood {
     Garbled,
 }
 
-impl Mood {
-    fn drawn() -> Mood {
+impl ProviderBehaviour {
+    fn drawn() -> ProviderBehaviour {
         match rand::rng().random_range(0..100) {
-            0..3 => Mood::Failing,
-            3..5 => Mood::Limited,
-            5..7 => Mood::Silent,
-            7..10 => Mood::Cut,
-            10..12 => Mood::Garbled,
-            12..20 => Mood::Slow,
-            _ => Mood::Well,
+            0..3 => ProviderBehaviour::Failing,
+            3..5 => ProviderBehaviour::Limited,
+            5..7 => ProviderBehaviour::Silent,
+            7..10 => ProviderBehaviour::Cut,
+            10..12 => ProviderBehaviour::Garbled,
+            12..20 => ProviderBehaviour::Slow,
+            _ => ProviderBehaviour::Well,
         }
     }
 }
@@ -62,7 +62,7 @@ async fn serve(stream: TcpStream) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some(body) = read_request(&mut stream).await? {
         let streamed = body.windows(13).any(|window| window == b"\"stream\":true");
-        if !answer(&mut stream, Mood::drawn(), streamed).await? {
+        if !answer(&mut stream, ProviderBehaviour::drawn(), streamed).await? {
             return Ok(());
         }
     }
@@ -92,20 +92,22 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> std::io::Result<Opti
 }
 
 /// Whether the connection may be used again.
-async fn answer(stream: &mut BufReader<TcpStream>, mood: Mood, streamed: bool) -> std::io::Result<bool> {
+async fn answer(stream: &mut BufReader<TcpStream>, mood: ProviderBehaviour, streamed: bool) -> std::io::Result<bool> {
     match mood {
-        Mood::Silent => return Ok(false),
-        Mood::Failing => whole(stream, "500 Internal Server Error", "", r#"{"error":{"message":"broken"}}"#).await?,
-        Mood::Limited => {
+        ProviderBehaviour::Silent => return Ok(false),
+        ProviderBehaviour::Failing => {
+            whole(stream, "500 Internal Server Error", "", r#"{"error":{"message":"broken"}}"#).await?
+        }
+        ProviderBehaviour::Limited => {
             let body = r#"{"error":{"message":"slow down","type":"rate_limit_error"}}"#;
             whole(stream, "429 Too Many Requests", "retry-after: 1\r\n", body).await?;
         }
-        Mood::Garbled => whole(stream, "200 OK", "", "<html>no JSON</html>").await?,
-        Mood::Slow | Mood::Well | Mood::Cut => {
-            if matches!(mood, Mood::Slow) {
+        ProviderBehaviour::Garbled => whole(stream, "200 OK", "", "<html>no JSON</html>").await?,
+        ProviderBehaviour::Slow | ProviderBehaviour::Well | ProviderBehaviour::Cut => {
+            if matches!(mood, ProviderBehaviour::Slow) {
                 tokio::time::sleep(Duration::from_millis(300)).await;
             }
-            let cut = matches!(mood, Mood::Cut);
+            let cut = matches!(mood, ProviderBehaviour::Cut);
             if streamed {
                 events(stream, if cut { EVENTS / 2 } else { EVENTS }, cut).await?;
             } else if cut {
