@@ -66,7 +66,7 @@ fn main() -> Result<()> {
             println!("cargo::rerun-if-changed={}", file.display());
             file
         }
-        None => build_component(&root, &target_folder(&out)?.join("gateway"))?,
+        None => build_component(&root, &target_folder(&out)?.join("gateway"), component_profile(&out)?)?,
     };
     println!("cargo::rustc-env=LLMIO_GATEWAY_WASM={}", wasm.display());
     compile_memory_routines()?;
@@ -91,10 +91,20 @@ fn compile_memory_routines() -> Result<()> {
     Ok(())
 }
 
-/// `<target>` from `<target>[/<triple>]/<profile>/build/runner-<hash>/out`; no variable holds it.
+/// `<target>[/<triple>]/<profile>` from `…/<profile>/build/runner-<hash>/out`; no variable holds it.
+fn profile_folder(out: &Path) -> Result<&Path> {
+    out.ancestors().nth(3).context("OUT_DIR is not where cargo puts it")
+}
+
+/// `cargo run --release` is for a first look and has to be there soon. The tests, which are built as `debug`, run the very
+/// component that `dist` ships.
+fn component_profile(out: &Path) -> Result<&'static str> {
+    let name = profile_folder(out)?.file_name().context("OUT_DIR is not where cargo puts it")?;
+    Ok(if name == "release" { "gateway-quick" } else { "gateway" })
+}
+
 fn target_folder(out: &Path) -> Result<PathBuf> {
-    let profile = out.ancestors().nth(3).context("OUT_DIR is not where cargo puts it")?;
-    let mut target = profile.parent().context("OUT_DIR is not where cargo puts it")?;
+    let mut target = profile_folder(out)?.parent().context("OUT_DIR is not where cargo puts it")?;
     if target.file_name() == Some(variable("TARGET")?.as_ref()) {
         target = target.parent().context("OUT_DIR is not where cargo puts it")?;
     }
@@ -102,10 +112,10 @@ fn target_folder(out: &Path) -> Result<PathBuf> {
 }
 
 /// Runs the inner cargo in a target folder of its own: the outer cargo holds the lock of the usual one.
-fn build_component(root: &Path, target: &Path) -> Result<PathBuf> {
+fn build_component(root: &Path, target: &Path, profile: &str) -> Result<PathBuf> {
     let mut cargo = Command::new(variable("CARGO")?);
     cargo.current_dir(root);
-    cargo.args(["build", "--package", "gateway", "--profile", "gateway", "--target", "wasm32-wasip2"]);
+    cargo.args(["build", "--package", "gateway", "--profile", profile, "--target", "wasm32-wasip2"]);
     cargo.arg("--target-dir").arg(target).args(["--config", COMPONENT_FLAGS]);
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
@@ -119,7 +129,7 @@ fn build_component(root: &Path, target: &Path) -> Result<PathBuf> {
     if !status.success() {
         bail!("the component did not build; if the target is missing: rustup target add wasm32-wasip2");
     }
-    Ok(target.join("wasm32-wasip2/gateway/gateway.wasm"))
+    Ok(target.join("wasm32-wasip2").join(profile).join("gateway.wasm"))
 }
 
 /// Compiles unless this very wasm was compiled by this very wasmtime before: clippy and test builds run this too.
