@@ -47,7 +47,10 @@ pub(crate) async fn serve(
         Admin::ProvidersModels => providers::models(instance, incoming, &snapshot, parameter).await,
         Admin::KeysList => Ok(keys::list(&snapshot)),
         Admin::KeysCreate => keys::create(instance, incoming).await,
-        Admin::KeysDelete => keys::delete(instance, parameter).await,
+        Admin::KeysRead => keys::read(&snapshot, parameter),
+        Admin::KeysUpdate => keys::update(instance, incoming, parameter).await,
+        Admin::KeysRotate => keys::rotate(instance, incoming, parameter).await,
+        Admin::KeysDelete => keys::delete(instance, incoming, parameter).await,
         Admin::HealthList => Ok(health::list(instance, &snapshot).await),
         Admin::HealthReset => health::reset(instance, incoming).await,
         Admin::Route => route::decide(instance, incoming, &snapshot).await,
@@ -73,6 +76,8 @@ fn takes_back(admin: Admin) -> bool {
     match admin {
         Admin::CatalogUpdate
         | Admin::CatalogPatch
+        | Admin::KeysUpdate
+        | Admin::KeysRotate
         | Admin::KeysDelete
         | Admin::HealthReset
         | Admin::TargetsTest
@@ -84,6 +89,7 @@ fn takes_back(admin: Admin) -> bool {
         | Admin::PresetsList
         | Admin::ProvidersModels
         | Admin::KeysList
+        | Admin::KeysRead
         | Admin::KeysCreate
         | Admin::HealthList
         | Admin::Route

@@ -29,6 +29,9 @@ pub(crate) struct Capabilities {
     pub(crate) queues_writes: bool,
     /// The host calls `POST /api/maintain` every minute.
     pub(crate) asks_for_maintenance: bool,
+    /// The host does not limit outgoing requests, so that some can be made beside those of calls. Hosted platforms do:
+    /// Fermyon Cloud allows 500 an hour (<https://developer.fermyon.com/cloud/faq>).
+    pub(crate) asks_freely: bool,
     /// The host tells in the variable `store_trouble` how statements have fared, over all instances.
     pub(crate) tells_store_trouble: bool,
 }
@@ -45,6 +48,7 @@ impl Capabilities {
                 reads_instructions: true,
                 queues_writes: true,
                 asks_for_maintenance: true,
+                asks_freely: true,
                 tells_store_trouble: true,
             },
         }

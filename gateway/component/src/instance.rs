@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use gateway_core::authenticate::Throttle;
 use gateway_core::memory::Memory;
 
+use crate::counters::Asked;
 use crate::host::{Capabilities, RandomSource};
 use crate::proxy::{Lines, OpenCalls};
 use crate::send::Buffers;
@@ -22,6 +23,8 @@ pub(crate) struct Instance {
     pub(crate) memory: RefCell<Memory>,
     pub(crate) buffers: Buffers,
     pub(crate) store: Stores,
+    /// The accounts whose counters were asked for.
+    pub(crate) asked: Asked,
     /// The calls under way.
     pub(crate) open: OpenCalls,
     /// The calls that wait for a free slot.
@@ -38,6 +41,7 @@ impl Instance {
             memory: RefCell::default(),
             buffers: Buffers::default(),
             store: Stores::default(),
+            asked: Asked::default(),
             open: OpenCalls::default(),
             lines: Lines::default(),
         }

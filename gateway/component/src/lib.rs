@@ -6,6 +6,7 @@
 //! version of what they hold.
 
 mod admin;
+mod counters;
 mod hold;
 mod host;
 mod incoming;
@@ -16,6 +17,7 @@ mod ready;
 mod relay;
 mod send;
 mod store;
+mod usage;
 
 use gateway_core::accept::{self, RouteMatch};
 use gateway_core::authenticate::{self, Caller};
@@ -113,6 +115,7 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
             Ok(Reply::json(200, &models::list(&caller, &snapshot.catalog, shape, incoming.query.as_deref())))
         }
         Endpoint::Model => model(instance, &caller, &snapshot, shape, &parameter).await,
+        Endpoint::Usage => usage::reply(instance, &incoming, &caller, &snapshot).await,
         Endpoint::WebSocket => Err(Refusal::no_web_socket()),
         Endpoint::Telemetry => incoming.body().await.map(|_dropped| Reply::json(200, &serde_json::Map::new())),
         Endpoint::Alive | Endpoint::Probe => Ok(alive()),

@@ -189,7 +189,7 @@ async fn send(
         headers,
         local: relay.local,
         proxy: None,
-        id: &incoming.id,
+        id: Some(&incoming.id),
         limits: Limits { connect_ms: CONNECT_MS, first_byte_ms: FIRST_BYTE_MS_WHOLE, idle_ms: IDLE_MS },
     };
     send::pass_on(instance, head, contents)

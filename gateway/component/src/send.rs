@@ -32,8 +32,8 @@ const HOST_HEADER: &str = "x-llmio-host";
 /// An error answer is kept up to this many bytes.
 const ERROR_BYTES_MAX: usize = 256 << 10;
 
-/// A provider's list of models is read up to this many bytes.
-const LIST_BYTES_MAX: usize = 8 << 20;
+/// A provider's list of models, or what it keeps, is read up to this many bytes.
+pub(crate) const LIST_BYTES_MAX: usize = 8 << 20;
 
 const FIRST_BYTE_MS_STREAMED: u64 = 60_000;
 pub(crate) const FIRST_BYTE_MS_WHOLE: u64 = 300_000;
@@ -135,8 +135,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) left_ms: u64,
     /// When the call began, on the monotonic clock.
     pub(crate) start_ms: u64,
-    /// The id of the call, which tells the runner whose request this is.
-    pub(crate) id: &'a str,
+    /// The id of the call, which tells the runner whose request this is; `None` if it belongs to no call.
+    pub(crate) id: Option<&'a str>,
     /// Texts that make an answer with status 200 a failure.
     pub(crate) error_match: &'a [String],
     /// Whether the request is a conversation.
@@ -153,10 +153,24 @@ impl<'a> Terms<'a> {
             streamed: false,
             left_ms: timeouts.total_ms,
             start_ms: host::now_ms(),
-            id: &incoming.id,
+            id: Some(&incoming.id),
             error_match: &[],
             is_chat: false,
             holder: &incoming.holder,
+        }
+    }
+
+    /// The terms of a background request, which belongs to no call.
+    pub(crate) fn of_nobody(timeouts: &'a Timeouts, holder: &'a Holder) -> Self {
+        Terms {
+            timeouts,
+            streamed: false,
+            left_ms: timeouts.total_ms,
+            start_ms: host::now_ms(),
+            id: None,
+            error_match: &[],
+            is_chat: false,
+            holder,
         }
     }
 }
@@ -226,11 +240,12 @@ pub(crate) async fn attempt(
     }
 }
 
-/// Sends a request without a body and reads the whole answer, whatever its status is.
+/// Sends a request without a body and reads the whole answer, up to `bytes_max`, whatever its status is.
 pub(crate) async fn fetch(
     instance: &Instance,
     mut outgoing: Outgoing,
     terms: &Terms<'_>,
+    bytes_max: usize,
 ) -> Result<(u16, Vec<u8>), SendError> {
     let secrets = std::mem::take(&mut outgoing.secrets);
     let (request, writer, _) = build_attempt(instance, outgoing, terms)?;
@@ -238,7 +253,7 @@ pub(crate) async fn fetch(
     let response = client::send(request).await.map_err(|code| translate(code).before_head())?;
     let (status, mut headers, body) = Body::of(response);
     let body = body.unpacked(&headers, true);
-    let mut body = collect((body, terms.holder.nothing()), &mut headers, LIST_BYTES_MAX).await?;
+    let mut body = collect((body, terms.holder.nothing()), &mut headers, bytes_max).await?;
     secrets.hide(&mut body);
     Ok((status, body))
 }
@@ -294,8 +309,8 @@ pub(crate) struct Head<'h> {
     pub(crate) local: bool,
     /// The address of the proxy to send it through.
     pub(crate) proxy: Option<&'h str>,
-    /// The id of the call.
-    pub(crate) id: &'h str,
+    /// The id of the call, if there is one.
+    pub(crate) id: Option<&'h str>,
     pub(crate) limits: Limits,
 }
 
@@ -315,12 +330,12 @@ pub(crate) async fn pass_on(
 fn build(instance: &Instance, head: Head<'_>, contents: body::Reader) -> Result<types::Request, HostRefusal> {
     let Head { method, tls, authority, path, mut headers, local, proxy, id, limits } = head;
     if instance.host.reads_instructions {
-        let mut value = format!("call={id}{}", if local { "; local" } else { "" });
-        if let Some(url) = proxy {
-            value.push_str("; proxy=");
-            value.push_str(url);
+        let said =
+            [id.map(|id| format!("call={id}")), local.then(|| "local".into()), proxy.map(|url| format!("proxy={url}"))];
+        let said = said.into_iter().flatten().collect::<Vec<_>>().join("; ");
+        if !said.is_empty() {
+            headers.push((HOST_HEADER.into(), said.into_bytes()));
         }
-        headers.push((HOST_HEADER.into(), value.into_bytes()));
     }
     let fields = Fields::from_list(&headers).map_err(|_| HostRefusal("a header"))?;
     let options = RequestOptions::new();

@@ -2,6 +2,7 @@
 //! and one statement is one transaction (`host.md`): a cached connection is shared by concurrent calls.
 
 pub(crate) mod catalog;
+pub(crate) mod counters;
 pub(crate) mod database;
 pub(crate) mod health;
 mod key_value;
@@ -10,6 +11,7 @@ pub(crate) mod quota;
 pub(crate) mod records;
 pub(crate) mod responses;
 pub(crate) mod signals;
+pub(crate) mod usage;
 
 /// The stores of an instance: their connections, and what the instance remembers of their contents.
 #[derive(Default)]

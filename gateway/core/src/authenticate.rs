@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use crate::catalog::{Catalog, Key};
 use crate::endpoint::Needs;
 use crate::redact;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, until};
 
 /// How many wrong credentials an address may present in a minute before it must wait.
 const FAILURES_MAX: u32 = 10;
@@ -140,7 +140,7 @@ pub fn authenticate(
     let mut not_now: Option<Refusal> = None;
     for credential in presented {
         let hash: [u8; 32] = Sha256::digest(credential.as_bytes()).into();
-        let known = match catalog.key(&hash).map(|key| allowed_now(key, now_ms)) {
+        let known = match catalog.key(&hash).map(|key| known_now(key, &hash, now_ms)) {
             _ if token.is(&hash) => Caller::Admin,
             Some(Ok(known)) => known,
             Some(Err(refusal)) => {
@@ -162,6 +162,20 @@ pub fn authenticate(
         )),
         Some(caller) => Ok(caller),
     }
+}
+
+/// The caller that a secret with this hash stands for, if it may be used now. The old secret of a rotated key has an end of
+/// its own.
+fn known_now(key: &Key, hash: &[u8; 32], now_ms: i64) -> Result<Caller, Refusal> {
+    if let Some(previous) = key.rotated(hash)
+        && previous.until_ms <= now_ms
+    {
+        let since = until(previous.until_ms).map_or_else(String::new, |at| format!(" since {at}"));
+        let said =
+            format!("Key {:?} was rotated, and this secret of it is no longer good{since}. Use the new one.", key.name);
+        return Err(Refusal::unauthorized("key_rotated", said));
+    }
+    allowed_now(key, now_ms)
 }
 
 /// The caller that a key stands for, if the key may be used now.

@@ -11,21 +11,23 @@ mod lookup;
 mod new_key;
 mod relay;
 mod resolve;
+mod rotation;
 mod schema;
 mod seal;
 mod validate;
 mod warnings;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-pub use document::{Change, Difference, Document};
+pub use document::{Change, Difference, Document, fixed_key_field};
 pub use draft::{Draft, presets};
 pub use egress::{Egress, ProxyEgress, RelayEgress};
 pub use lookup::{hash_key, hash_text, without_suffix};
 pub use new_key::{NewKey, new_key};
 pub use relay::Relay;
+pub use rotation::Rotation;
 pub use seal::{SealError, Sealer};
 
 use jiff::civil::Time;
@@ -33,6 +35,7 @@ use jiff::tz::TimeZone;
 
 use crate::dialect::{Auth, Dialect};
 use crate::price::Price;
+use crate::providers::Counter;
 use crate::redact::Secrets;
 use crate::verdict::ErrorRule;
 
@@ -68,6 +71,8 @@ pub struct Settings {
     pub zone: TimeZone,
     /// Credentials of a call that may be turned away at the door without costing an attempt. Default 32.
     pub turned_away_max: u32,
+    /// What one unit of a currency is in USD, for amounts that come in it.
+    pub rates: BTreeMap<String, f64>,
     /// The models of calls that may leave theirs out. Default: the only model that is able.
     pub default_models: DefaultModels,
 }
@@ -127,6 +132,8 @@ pub struct Provider {
     pub tags: Vec<String>,
     /// What may be spent here: `quotas`, the shorthand `quota`, and `concurrent`. No two limit the same thing.
     pub quotas: Vec<Quota>,
+    /// The request by which it tells the numbers of an account, if it has one.
+    pub counter: Option<&'static Counter>,
     /// Of its headers, those whose values are secrets: tables and variables, as a credential is written.
     pub secret_headers: Vec<String>,
     /// All secrets that a request without a credential holds, once they are known.
@@ -500,6 +507,8 @@ pub struct Key {
     pub name: Arc<str>,
     /// SHA-256 of the key.
     pub hash: [u8; 32],
+    /// Its old secret, if it was rotated.
+    pub previous: Option<PreviousKey>,
     /// Names or patterns of models it may use, exact aliases replaced by their model's name; `None`: all.
     pub models: Option<Vec<String>>,
     /// Refused from then on, Unix milliseconds.
@@ -510,4 +519,13 @@ pub struct Key {
     pub avoid: Vec<String>,
     /// What its calls may spend. Default: no limits.
     pub limits: Vec<Limit>,
+}
+
+/// The old secret of a key that was rotated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PreviousKey {
+    /// SHA-256 of the secret.
+    pub hash: [u8; 32],
+    /// Refused from then on, Unix milliseconds.
+    pub until_ms: i64,
 }

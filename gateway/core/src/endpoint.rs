@@ -26,6 +26,8 @@ pub enum Endpoint {
     Models,
     /// `GET /v1/models/{id}`
     Model,
+    /// `GET /v1/usage`
+    Usage,
     /// `HEAD /`: what clients probe with.
     Probe,
     /// A response that its provider stores.
@@ -90,6 +92,12 @@ pub enum Admin {
     KeysList,
     /// `POST /api/keys`
     KeysCreate,
+    /// `GET /api/keys/{name}`
+    KeysRead,
+    /// `PATCH /api/keys/{name}`
+    KeysUpdate,
+    /// `POST /api/keys/{name}/rotate`
+    KeysRotate,
     /// `DELETE /api/keys/{name}`
     KeysDelete,
     /// `GET /api/health`

@@ -34,8 +34,9 @@
 //!
 //! Beside the line:
 //!
-//! - [`count`], [`models`], [`offer`], [`readiness`], [`relays`], [`trial`]: tokens of a prompt, the list of models, a
-//!   provider's own list, what is in trouble, what is passed through, and the smallest request
+//! - [`count`], [`models`], [`offer`], [`readiness`], [`relays`], [`spending`], [`trial`]: tokens of a prompt, the list of
+//!   models, a provider's own list, what is in trouble, what is passed through, what a key's holder has used, and the
+//!   smallest request
 //! - [`views`]: what the admin API tells, as types
 
 pub mod accept;
@@ -73,6 +74,7 @@ pub mod relays;
 pub mod rewrite;
 pub mod route;
 mod scan;
+pub mod spending;
 pub mod state;
 pub mod transform;
 pub mod translate;

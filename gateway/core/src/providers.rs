@@ -9,6 +9,7 @@
 //! Cohere, which refuses the `stream_options` that every stream is sent with
 //! (<https://strandsagents.com/docs/user-guide/concepts/model-providers/cohere/>).
 
+mod counters;
 mod limits;
 mod quotas;
 mod rows;
@@ -16,6 +17,7 @@ mod rows;
 use crate::dialect::{Auth, Dialect};
 use crate::uri::host_of;
 
+pub use counters::{Counter, CounterPer, CounterReading, CounterUnit, counter};
 pub use limits::{Counted, LimitForm, LimitHeaders, ResetForm, Span, limit_headers, may_tell_limits};
 pub use quotas::KnownQuota;
 use rows::PROVIDERS;
@@ -37,6 +39,8 @@ pub struct KnownProvider {
     pub prices: Option<PriceList>,
     /// The headers in which it tells its limits.
     pub limits: &'static [LimitHeaders],
+    /// What it can be asked of an account.
+    pub counter: Option<&'static Counter>,
     /// The pages that give the addresses.
     pub sources: &'static [&'static str],
 }

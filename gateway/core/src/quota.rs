@@ -16,6 +16,7 @@ mod ledger;
 mod money;
 mod slot;
 mod spent;
+mod told;
 mod used;
 
 use std::collections::BTreeSet;
@@ -33,6 +34,7 @@ pub use ledger::{
 pub use money::{estimate_cost, human};
 pub use slot::{born_ms, first_slot, slot};
 pub use spent::Spent;
+pub use told::{Told, ToldCounters, raises, read as read_told};
 pub use used::{AnswerSummary, Prompt};
 
 const MINUTE_MS: i64 = 60_000;
@@ -193,6 +195,11 @@ pub fn windows(
 pub fn key_windows(key: &Key, guess: Spend, at: Moment) -> Vec<Charge> {
     let scope = Owner { path: format!("key/{}", key.name), scope: Scope::Key { key: key.name.clone() } };
     key.limits.iter().map(|limit| charge(&scope, None, limit, guess, at)).collect()
+}
+
+/// Every limit of this key as a charge of nothing.
+pub fn limits_of(key: &Key, at: Moment) -> Vec<Charge> {
+    key_windows(key, Spend::default(), at).into_iter().map(|charge| Charge { amount: 0, ..charge }).collect()
 }
 
 /// Every limit of the catalog as a charge of nothing, for the admin API and the sweep.

@@ -162,6 +162,14 @@ pub fn models(to: Account<'_>) -> Option<Outgoing> {
     without_body("GET", format!("{}/models{page}", endpoint.path), endpoint, &[], to)
 }
 
+/// The question what is spent and left of a credential's account. `None`: nobody knows how to ask it, there is no
+/// credential, or the way to it is not known.
+pub fn counter(to: Account<'_>) -> Option<Outgoing> {
+    let (counter, ProviderKind::Http(endpoints)) = (to.provider.counter?, &to.provider.kind) else { return None };
+    to.credential.filter(|credential| matches!(credential.value, Value::Plain(_)))?;
+    without_body("GET", counter.path.to_owned(), endpoints.first()?, &[], to)
+}
+
 fn without_body(
     method: &'static str,
     mut path: String,

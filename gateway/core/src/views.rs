@@ -9,6 +9,7 @@ mod limits;
 mod offer;
 mod plan;
 mod records;
+mod told;
 
 pub use catalog::{CheckedView, DiffView, DraftView, PresetsView, StoredView};
 pub use health::{ClearedView, HealthView, LatencyView, SubjectView};
@@ -16,5 +17,6 @@ pub use host::{AliveView, HostView, MaintenanceView, ReadyView};
 pub use keys::{KeyView, KeysView, NewKeyView};
 pub use limits::{KnownLimitView, LearntView, LimitView, QuotaView, ScopeView};
 pub use offer::OfferView;
-pub use plan::{PlanView, RefusalView};
+pub use plan::{CandidateView, PlanView, RefusalView};
 pub use records::{RecordView, RecordsView, StoredJson};
+pub use told::ToldView;

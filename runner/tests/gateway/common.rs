@@ -320,6 +320,17 @@ pub(crate) fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     within(PATIENCE, look).unwrap_or_else(|| panic!("not within {PATIENCE:?}: {what}"))
 }
 
+/// Waits until a day that has just begun, or has long to go: what is spent of a day is forgotten when it ends (UTC).
+pub(crate) fn clear_of_midnight() {
+    let left_s = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock");
+        86_400 - since.as_secs() % 86_400
+    };
+    while left_s() < 60 {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
 /// Looks again and again until there is something or the time is over. A look may itself take longer than is left, so
 /// only one that began when the time was over is the last.
 fn within<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {

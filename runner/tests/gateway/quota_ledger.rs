@@ -19,6 +19,7 @@ const RESERVE: &str = include_str!("../../../gateway/component/src/store/quota/r
 const SETTLE: &str = include_str!("../../../gateway/component/src/store/quota/settle.sql");
 const READ: &str = include_str!("../../../gateway/component/src/store/quota/read.sql");
 const SET: &str = include_str!("../../../gateway/component/src/store/quota/set.sql");
+const RAISE: &str = include_str!("../../../gateway/component/src/store/quota/raise.sql");
 const SWEEP: &str = include_str!("../../../gateway/component/src/store/quota/sweep.sql");
 const RELEASE: &str = include_str!("../../../gateway/component/src/store/quota/release.sql");
 
@@ -77,6 +78,13 @@ impl Ledger {
         assert!(
             statement.query_map(parameters, |_| Ok(())).expect("it runs").map(|row| row.expect("a row")).count() > 0
         );
+    }
+
+    /// Whether it was less before.
+    fn raise(&self, charge: &Charge, spent: i64) -> bool {
+        let mut statement = self.0.prepare_cached(RAISE).expect("a statement");
+        let parameters = params![charge.id, charge.since, charge.last, charge.elsewhere_bucket(), spent];
+        statement.query_map(parameters, |_| Ok(())).expect("it runs").map(|row| row.expect("a row")).count() > 0
     }
 
     fn sweep(&self, charges: &[Charge], slack_ms: i64, oldest_ms: i64) -> usize {
@@ -344,4 +352,25 @@ fn many_threads_spend_a_credit_to_its_last_cent_and_no_further() {
     });
     let spent = ledger.spent(&charges, NOW_MS)[0];
     assert!((990_000_001..=1_000_000_000).contains(&spent), "{spent} of 10^9 after {granted:?} calls");
+}
+
+#[test]
+fn a_told_number_only_ever_raises_what_is_spent_in_its_window() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::shared(folder.path());
+    let day = charges("rpd = 1000", 0, NOW_MS);
+    let yesterday = charges("rpd = 1000", 0, NOW_MS - 24 * HOUR_MS);
+    ledger.set(&yesterday[0], 900);
+    assert!(ledger.reserve(&day));
+    let raised = AtomicUsize::new(0);
+    in_many_threads(folder.path(), |ledger, _| {
+        raised.fetch_add(usize::from(ledger.raise(&day[0], 300)), Ordering::Relaxed);
+    });
+    assert_eq!((raised.into_inner(), ledger.spent(&day, NOW_MS)[0]), (1, 300), "once, whoever comes first");
+    for told in [0, 1, 299, 300] {
+        assert!(!ledger.raise(&day[0], told), "{told}");
+    }
+    assert!(ledger.reserve(&day) && ledger.raise(&day[0], 400));
+    assert_eq!(ledger.spent(&day, NOW_MS), [400]);
+    assert_eq!(ledger.spent(&yesterday, NOW_MS - 24 * HOUR_MS), [900], "another day is not touched");
 }

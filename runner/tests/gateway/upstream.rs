@@ -123,6 +123,11 @@ pub(crate) struct Received {
 }
 
 impl Received {
+    /// The path, with its query.
+    pub(crate) fn path(&self) -> &str {
+        self.line.split(' ').nth(1).unwrap_or_default()
+    }
+
     /// The first value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
@@ -151,6 +156,8 @@ struct State {
     next: VecDeque<Answer>,
     /// What callers with each `authorization` get.
     refused: Vec<(String, Answer)>,
+    /// What is answered at each path.
+    at: Vec<(String, Answer)>,
     received: Vec<Received>,
     connections: usize,
     closed: usize,
@@ -212,6 +219,17 @@ impl Upstream {
     pub(crate) fn refusing(self, authorization: &str, answer: Answer) -> Self {
         self.shared.state().refused.push((authorization.to_owned(), answer));
         self
+    }
+
+    /// Answers every request for this path like that.
+    pub(crate) fn at(self, path: &str, answer: Answer) -> Self {
+        self.shared.state().at.push((path.to_owned(), answer));
+        self
+    }
+
+    /// The requests for this path so far.
+    pub(crate) fn asked_at(&self, path: &str) -> Vec<Received> {
+        self.received().into_iter().filter(|received| received.path() == path).collect()
     }
 
     /// Its address as a base URL without a path.
@@ -285,7 +303,11 @@ fn listen(listener: TcpListener, shared: &Arc<Shared>) {
 }
 
 impl State {
-    fn answer_for(&mut self, authorization: &str) -> Option<Answer> {
+    fn answer_for(&mut self, received: &Received) -> Option<Answer> {
+        if let Some((_, answer)) = self.at.iter().find(|(path, _)| path == received.path()) {
+            return Some(answer.clone());
+        }
+        let authorization = received.header("authorization").unwrap_or_default();
         match self.refused.iter().find(|(refused, _)| refused == authorization) {
             Some((_, answer)) => Some(answer.clone()),
             None => self.next.pop_front().or_else(|| self.usual.clone()),
@@ -320,8 +342,8 @@ fn serve(stream: TcpStream, shared: &Arc<Shared>) {
             shared.changed.notify_all();
         })
     };
-    while let Ok(authorization) = requests.recv() {
-        let answer = shared.state().answer_for(&authorization);
+    while let Ok(received) = requests.recv() {
+        let answer = shared.state().answer_for(&received);
         let answer = answer.unwrap_or_else(|| Answer::nothing().reset());
         let how = play(answer, &stream, shared, &requests);
         if matches!(how, Played::Whole) {
@@ -352,7 +374,7 @@ enum Played {
     HungUp,
 }
 
-fn play(answer: Answer, mut stream: &TcpStream, shared: &Shared, requests: &Receiver<String>) -> Played {
+fn play(answer: Answer, mut stream: &TcpStream, shared: &Shared, requests: &Receiver<Received>) -> Played {
     for step in answer.0 {
         match step {
             Step::Send(bytes) => {
@@ -385,7 +407,7 @@ enum Waited {
     InVain,
 }
 
-fn wait_for_release(shared: &Shared, requests: &Receiver<String>) -> Waited {
+fn wait_for_release(shared: &Shared, requests: &Receiver<Received>) -> Waited {
     let in_time = shared.wait(PATIENCE, |state| state.released > 0 || is_gone(requests));
     let mut state = shared.state();
     if state.released > 0 {
@@ -399,17 +421,16 @@ fn wait_for_release(shared: &Shared, requests: &Receiver<String>) -> Waited {
 }
 
 /// The reader ends with the connection, and its sender with it.
-fn is_gone(requests: &Receiver<String>) -> bool {
+fn is_gone(requests: &Receiver<Received>) -> bool {
     matches!(requests.try_recv(), Err(mpsc::TryRecvError::Disconnected))
 }
 
-fn read_requests(stream: &TcpStream, shared: &Shared, arrived: &Sender<String>) {
+fn read_requests(stream: &TcpStream, shared: &Shared, arrived: &Sender<Received>) {
     let mut reader = BufReader::new(stream);
     while let Some(received) = read_request(&mut reader) {
-        let authorization = received.header("authorization").unwrap_or_default().to_owned();
-        shared.state().received.push(received);
+        shared.state().received.push(received.clone());
         shared.changed.notify_all();
-        if arrived.send(authorization).is_err() {
+        if arrived.send(received).is_err() {
             return;
         }
     }

@@ -67,10 +67,9 @@ impl ImportScope {
 pub(super) async fn update(instance: &Rc<Instance>, incoming: &Incoming, scope: ImportScope) -> Result<Reply, Refusal> {
     let body = incoming.body().await?;
     let document = catalog::parse(&body.bytes).map_err(Refusal::invalid_catalog)?;
-    let base = incoming.header("if-match").filter(|wanted| wanted.trim() != "*");
     let mut whole = Document::empty();
     let keeps = incoming.header("if-none-match").is_some_and(|wanted| wanted.trim() == "*");
-    let changed = change(instance, base, |snapshot| {
+    let changed = change(instance, base(incoming), |snapshot| {
         let is_in = |other: &Document| document.as_json().keys().find(|section| other.as_json().contains_key(*section));
         if let Some(section) = is_in(&snapshot.stored).filter(|_| keeps) {
             let said = format!("`{section}` is stored already, and `If-None-Match: *` keeps what is there.");
@@ -166,6 +165,11 @@ async fn checked(incoming: &Incoming, snapshot: &Snapshot) -> Result<CheckedDocu
     let kept = if scope == ImportScope::Whole { Vec::new() } else { document.lacks(&in_force) };
     let kept = kept.into_iter().map(str::to_owned).collect();
     Ok(CheckedDocument { document, scope, kept, warnings: resolved.warnings() })
+}
+
+/// The versions (etags) that a change may start from.
+pub(super) fn base(incoming: &Incoming) -> Option<&str> {
+    incoming.header("if-match").filter(|wanted| wanted.trim() != "*")
 }
 
 /// Stores the catalog that `edit` makes of the one in force, and returns the snapshot that is in force then. `base`

@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use gateway_core::catalog::{Document, NewKey, new_key};
+use gateway_core::catalog::{Document, NewKey, Rotation, fixed_key_field, hash_key, hash_text, new_key};
 use gateway_core::refusal::{Refusal, Reply};
 use gateway_core::uri::decode_parameter;
 use gateway_core::views::{KeyView, KeysView, NewKeyView};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::catalog::change;
+use super::catalog::{base, change};
 use crate::host;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
@@ -26,7 +26,7 @@ pub(super) async fn create(instance: &Rc<Instance>, incoming: &Incoming) -> Resu
     let entry = wanted.entry(&key);
     let shown = KeyView::of(&entry);
     let entry = Value::Object(entry);
-    change(instance, None, |snapshot| {
+    change(instance, base(incoming), |snapshot| {
         let mut document = editable(snapshot)?;
         document.insert_key(entry.clone());
         Ok(document)
@@ -35,27 +35,72 @@ pub(super) async fn create(instance: &Rc<Instance>, incoming: &Incoming) -> Resu
     Ok(Reply::json(201, &NewKeyView { key, entry: shown }))
 }
 
-/// Revokes a key: from now on it is unknown.
-pub(super) async fn delete(instance: &Rc<Instance>, parameter: &str) -> Result<Reply, Refusal> {
+/// Shows one key.
+pub(super) fn read(snapshot: &Snapshot, parameter: &str) -> Result<Reply, Refusal> {
     let name = decode_parameter(parameter).unwrap_or_default();
-    change(instance, None, |snapshot| {
-        let mut document = editable(snapshot)?;
-        if !document.remove_key(&name) {
-            let said = format!("There is no key named {name:?}. GET /api/keys lists them.");
-            return Err(Refusal::not_found("key_not_found", said));
-        }
-        Ok(document)
-    })
-    .await?;
+    Ok(Reply::json(200, &find(snapshot, &name)?).with("etag", snapshot.etag.clone()))
+}
+
+/// Changes a key by a JSON merge patch (RFC 7396). Its name and its secret stay.
+pub(super) async fn update(instance: &Rc<Instance>, incoming: &Incoming, parameter: &str) -> Result<Reply, Refusal> {
+    let name = decode_parameter(parameter).unwrap_or_default();
+    let changes: Map<String, Value> = super::json(incoming).await?;
+    if let Some(field) = fixed_key_field(&changes) {
+        let said = format!("`{field}` of a key cannot be changed. Make another key, or rotate this one.");
+        return Err(Refusal::bad_request(said).about(field));
+    }
+    let snapshot = change_key(instance, incoming, &name, |document| document.change_key(&name, &changes)).await?;
+    Ok(Reply::json(200, &find(&snapshot, &name)?).with("etag", snapshot.etag.clone()))
+}
+
+/// Gives a key a new secret and shows it, this once. The old secret stays valid for a while.
+pub(super) async fn rotate(instance: &Rc<Instance>, incoming: &Incoming, parameter: &str) -> Result<Reply, Refusal> {
+    let name = decode_parameter(parameter).unwrap_or_default();
+    let body = incoming.body().await?;
+    let rotation = Rotation::parse(&body.bytes).map_err(Refusal::bad_request)?;
+    let key = new_key(&mut host::random_bytes);
+    let (hash, until) = (hash_text(&hash_key(&key)), rotation.until(host::unix_ms()));
+    let rotate = |document: &mut Document| document.rotate_key(&name, &hash, until.as_deref());
+    let snapshot = change_key(instance, incoming, &name, rotate).await?;
+    let entry = find(&snapshot, &name)?;
+    Ok(Reply::json(200, &NewKeyView { key, entry }).with("etag", snapshot.etag.clone()))
+}
+
+/// Revokes a key: from now on it is unknown.
+pub(super) async fn delete(instance: &Rc<Instance>, incoming: &Incoming, parameter: &str) -> Result<Reply, Refusal> {
+    let name = decode_parameter(parameter).unwrap_or_default();
+    change_key(instance, incoming, &name, |document| document.remove_key(&name)).await?;
     Ok(Reply { status: 204, headers: Vec::new(), body: Vec::new() })
+}
+
+/// Stores the catalog after an edit of a key. The edit returns `false` if there is no such key.
+async fn change_key(
+    instance: &Rc<Instance>,
+    incoming: &Incoming,
+    name: &str,
+    edit: impl Fn(&mut Document) -> bool,
+) -> Result<Rc<Snapshot>, Refusal> {
+    change(instance, base(incoming), |snapshot| {
+        let mut document = editable(snapshot)?;
+        if edit(&mut document) { Ok(document) } else { Err(not_found(name)) }
+    })
+    .await
+}
+
+fn find(snapshot: &Snapshot, name: &str) -> Result<KeyView, Refusal> {
+    KeyView::find(&snapshot.document, name).ok_or_else(|| not_found(name))
+}
+
+fn not_found(name: &str) -> Refusal {
+    Refusal::not_found("key_not_found", format!("There is no key named {name:?}. GET /api/keys lists them."))
 }
 
 /// The document an edit of keys starts from: what is stored, without the catalog file and the built-in catalog, so that an
 /// edit copies neither of them into the store.
 fn editable(snapshot: &Snapshot) -> Result<Document, Refusal> {
     if snapshot.file.as_ref().is_some_and(|file| file.as_json().contains_key("keys")) {
-        let said = "`keys` comes from the catalog file, which is the authority for it. Add the key there: \
-                    `llmio keys create NAME --print-toml` prints the lines.";
+        let said = "`keys` comes from the catalog file, which is the authority for it. Change it there: \
+                    `llmio keys create NAME --print-toml` prints the lines of a new key.";
         return Err(Refusal::conflict(said));
     }
     Ok(snapshot.stored.clone())

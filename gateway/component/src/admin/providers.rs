@@ -16,7 +16,7 @@ use gateway_core::views::{OfferView, PresetsView};
 use crate::host;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
-use crate::send::{self, Terms};
+use crate::send::{self, LIST_BYTES_MAX, Terms};
 use crate::store::catalog::Snapshot;
 
 /// A person waits for the list, and can simply ask again.
@@ -52,7 +52,7 @@ pub(super) async fn models(
     })?;
     let timeouts = Timeouts { total_ms: LIST_MS_MAX, ..Timeouts::default() };
     let terms = Terms::of_no_call(&timeouts, incoming);
-    let (status, body) = send::fetch(instance, outgoing, &terms)
+    let (status, body) = send::fetch(instance, outgoing, &terms, LIST_BYTES_MAX)
         .await
         .map_err(|error| Refusal::bad_gateway(error.state(), format!("Provider {name:?} {}.", error.describe())))?;
     let failed = |said: String| Refusal::bad_gateway(State::UpstreamError, said);

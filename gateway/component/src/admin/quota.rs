@@ -1,12 +1,12 @@
-//! `/api/quota`: every limit of the catalog, what is spent of it and how long the rest will last; and the limits that
-//! providers told in their answers.
+//! `/api/quota`: every limit of the catalog, what is spent of it and how long the rest will last; the limits that
+//! providers told in their answers; and what providers count themselves.
 
 use std::rc::Rc;
 
 use gateway_core::quota::{self, SPENT_MAX};
 use gateway_core::refusal::{Refusal, Reply};
 use gateway_core::uri::decode_parameter;
-use gateway_core::views::{LearntView, LimitView, QuotaView};
+use gateway_core::views::{LearntView, LimitView, QuotaView, ToldView};
 use serde::Deserialize;
 
 use crate::incoming::Incoming;
@@ -26,7 +26,10 @@ pub(super) async fn list(instance: &Rc<Instance>, snapshot: &Snapshot) -> Result
     let learnt = signals::with_learnt(instance, |learnt| {
         learnt.all().map(|each| LearntView::of(each, &snapshot.catalog, at.now_ms)).collect()
     });
-    Ok(Reply::json(200, &QuotaView { quota, learnt }))
+    let told = signals::with_told(instance, |told| {
+        told.all().filter_map(|each| ToldView::of(each, &snapshot.catalog)).collect()
+    });
+    Ok(Reply::json(200, &QuotaView { quota, learnt, told }))
 }
 
 #[derive(Debug, Deserialize)]

@@ -10,9 +10,8 @@ use gateway_core::models;
 use gateway_core::operation::Operation;
 use gateway_core::pace::Pace;
 use gateway_core::quota::Estimate;
-use gateway_core::record::DecisionRecord;
 use gateway_core::refusal::{Refusal, Reply};
-use gateway_core::views::{PlanView, RefusalView};
+use gateway_core::views::PlanView;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -86,7 +85,6 @@ pub(super) async fn decide(
         }
         Ok(()) => None,
     };
-    let decision = DecisionRecord::of(&candidates);
-    let view = PlanView { model: model.name.to_string(), decision, refusal: refused.map(RefusalView::from) };
+    let view = PlanView::of((model, &call.model), catalog, &candidates, refused);
     Ok(Reply::json(200, &view))
 }

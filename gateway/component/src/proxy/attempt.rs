@@ -16,6 +16,7 @@ use gateway_core::rewrite::{self, Destination};
 use gateway_core::route::{probed, way_resting};
 use gateway_core::verdict::Verdict;
 
+use crate::counters;
 use crate::hold::{HeldBytes, TURN_MS_MAX};
 use crate::host::{self, YieldPoint};
 use crate::send::{self, Answer, Terms};
@@ -172,7 +173,7 @@ impl CallContext<'_> {
             streamed: self.call.streamed,
             left_ms: self.deadline_ms().saturating_sub(now_ms).max(1),
             start_ms: incoming.start_ms,
-            id: &incoming.id,
+            id: Some(&incoming.id),
             error_match: &to.provider.error_match,
             is_chat: self.call.operation.is_chat(),
             holder: &incoming.holder,
@@ -237,6 +238,10 @@ impl CallContext<'_> {
         let learner = made.learner(self);
         learner.outcome(outcome, made.verdict, words, self.took(took_ms));
         learner.limits(outcome, made.headers(), took_ms);
+        // The account may have nothing left.
+        if matches!(outcome, Outcome::Answered(_)) {
+            counters::after(self.instance, self.snapshot, &made.attempt);
+        }
     }
 
     /// How long the answer took. A whole answer takes as long as it is long, so that its time only matters to models

@@ -13,11 +13,13 @@ use gateway_core::quota::AnswerSummary;
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::state::State;
 
+use crate::counters;
 use crate::host;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
 use crate::relay::{ReadyAnswer, RelayResult, Terms};
 use crate::send::{Answer, RestOfAnswer};
+use crate::store::catalog::Snapshot;
 use crate::store::responses;
 
 use super::attempt::{MadeAttempt, UpstreamAnswer};
@@ -42,6 +44,7 @@ impl CallContext<'_> {
             Some(UpstreamAnswer::Streaming(answer)) => {
                 let tail = CallEnding {
                     instance: self.instance.clone(),
+                    snapshot: self.snapshot.clone(),
                     open: self.open.clone(),
                     kept_for: self.note_owner(&attempt, &answer).await,
                     request: (self.call.body.len() <= REQUEST_BYTES_KEPT).then(|| self.call.body.clone()),
@@ -150,6 +153,7 @@ struct StoredResponse {
 /// What remains to be done when an answer has been relayed.
 struct CallEnding {
     instance: Rc<Instance>,
+    snapshot: Rc<Snapshot>,
     open: OpenCall,
     attempt: Attempt,
     subjects: Subjects,
@@ -163,7 +167,8 @@ struct CallEnding {
 
 impl CallEnding {
     async fn finish(self, mut ended: RelayResult) {
-        let CallEnding { instance, open, attempt, subjects, started_at_ms, request, kept_for, charged } = self;
+        let CallEnding { instance, snapshot, open, attempt, subjects, started_at_ms, request, kept_for, charged } =
+            self;
         Learner { instance: &instance, subjects: &subjects, started_at_ms }.end(
             &mut ended,
             &attempt,
@@ -185,6 +190,7 @@ impl CallEnding {
             charged.settle(&seen).await;
         }
         open.relayed(ended).await;
+        counters::after(&instance, &snapshot, &attempt);
     }
 }
 

@@ -28,6 +28,9 @@ const READ: &str = include_str!("quota/read.sql");
 /// Sets what is spent: the whole amount goes into one bucket, and the other buckets of the window are emptied.
 const SET: &str = include_str!("quota/set.sql");
 
+/// Raises what is spent to what the provider told: the difference goes into the bucket for what was spent elsewhere.
+const RAISE: &str = include_str!("quota/raise.sql");
+
 const SWEEP: &str = include_str!("quota/sweep.sql");
 
 /// Gives back the slots of one call, whichever limits they belong to. It scans the ledger, which is small; only a crash
@@ -180,6 +183,18 @@ pub(crate) async fn set(instance: &Instance, charge: &Charge, spent: u64) -> Res
     instance.store.quota.spent.borrow_mut().forget(&charge.id);
     health::tell_given_back(instance).await;
     Ok(())
+}
+
+/// Raises what is spent of a limit within its current window to this amount, if it is less.
+pub(crate) async fn raise(instance: &Instance, charge: &Charge, spent: u64) -> Result<(), Trouble> {
+    let parameters = vec![
+        Value::Text(charge.id.clone()),
+        Value::Integer(charge.since),
+        Value::Integer(charge.last),
+        Value::Integer(charge.elsewhere_bucket()),
+        number(Some(spent)),
+    ];
+    database::rows(instance, RAISE, parameters).await.map(drop)
 }
 
 /// Forgets what this instance knows to be spent, so that the ledger is asked again.

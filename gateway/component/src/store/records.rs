@@ -9,7 +9,7 @@ use gateway_core::state::State;
 use gateway_core::views::{RecordView, StoredJson};
 
 use super::database::{self, Row as Found, Trouble, Value, number, text};
-use super::{health, quota, responses};
+use super::{counters, health, quota, responses};
 use crate::host;
 use crate::instance::Instance;
 
@@ -204,7 +204,7 @@ pub(crate) async fn list(instance: &Instance, filter: &Filter) -> Result<Vec<Rec
 const ID_SLACK_MS: i64 = 60_000;
 
 /// The smallest id of this time. Ids sort by time, so a span of time is a range of the table and needs no index.
-fn id_at(at_ms: i64) -> String {
+pub(super) fn id_at(at_ms: i64) -> String {
     let millis = u64::try_from(at_ms).unwrap_or(0).min((1 << 48) - 1);
     uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid().to_string()
 }
@@ -259,6 +259,7 @@ pub(crate) async fn maintain(instance: &Rc<Instance>, retention_days: u32) -> Re
     let interrupted = database::rows(instance, INTERRUPT, vec![text(instance.host.boot.clone()), now_ms]).await?.len();
     quota::sweep(instance).await?;
     responses::sweep(instance).await?;
+    counters::sweep(instance).await?;
     Ok((deleted, interrupted))
 }
 

@@ -1,5 +1,5 @@
-//! What instances tell each other now and then, in the one key `signals` of key-value: limits that providers told, and
-//! latencies of targets while a model needs them. It is written only when there is news, and at most once in five
+//! What instances tell each other now and then, in the one key `signals` of key-value: limits that providers told, what
+//! they count themselves, and latencies of targets while a model needs them. It is written only when there is news, and at most once in five
 //! seconds, so that no call costs a write. It is read and written without a lock: if two instances write at the same
 //! moment, the news of one is lost until its next write, which holds all that it knows.
 
@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use gateway_core::health::{Subjects, TargetLatency};
 use gateway_core::outcome::limits::LimitSignal;
-use gateway_core::quota::{Learnt, LearntLimits};
+use gateway_core::quota::{Learnt, LearntLimits, Told, ToldCounters};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -29,6 +29,7 @@ const LOOK_MS: u64 = 5_000;
 #[derive(Default)]
 pub(crate) struct SignalStore {
     learnt: RefCell<LearntLimits>,
+    told: RefCell<ToldCounters>,
     /// The time on the monotonic clock, which may begin with the instance; `None` if there was none.
     published_ms: Cell<Option<u64>>,
     looked_ms: Cell<Option<u64>>,
@@ -44,6 +45,8 @@ struct Signals {
     learnt: Vec<Learnt>,
     #[serde(deserialize_with = "known")]
     latencies: Vec<TargetLatency>,
+    #[serde(deserialize_with = "known")]
+    told: Vec<Told>,
 }
 
 fn known<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T>, D::Error> {
@@ -57,6 +60,19 @@ pub(crate) fn learn(instance: &Rc<Instance>, of: &Subjects, signals: Vec<LimitSi
     if is_news {
         publish(instance);
     }
+}
+
+/// Takes over numbers that a provider counts itself.
+pub(crate) fn told(instance: &Rc<Instance>, told: Vec<Told>) {
+    if !told.is_empty() {
+        instance.store.signals.told.borrow_mut().merge(told, host::unix_ms());
+        publish(instance);
+    }
+}
+
+/// Reads the numbers that providers count themselves.
+pub(crate) fn with_told<T>(instance: &Instance, look: impl FnOnce(&ToldCounters) -> T) -> T {
+    look(&instance.store.signals.told.borrow())
 }
 
 /// Called when a call depends on latencies: takes over what other instances measured, in the background and every few
@@ -93,8 +109,9 @@ pub(crate) async fn look_now(instance: &Instance) {
 
 async fn take_over(instance: &Instance, store: &Open) {
     let Ok(Some(bytes)) = store.get(KEY).await else { return };
-    let Signals { learnt: others, latencies } = serde_json::from_slice(&bytes).unwrap_or_default();
+    let Signals { learnt: others, latencies, told } = serde_json::from_slice(&bytes).unwrap_or_default();
     instance.store.signals.learnt.borrow_mut().merge(others, host::unix_ms());
+    instance.store.signals.told.borrow_mut().merge(told, host::unix_ms());
     health::merge_latencies(instance, latencies);
 }
 
@@ -126,7 +143,9 @@ async fn write(instance: &Instance) {
     let Ok(Some(store)) = key_value::open(instance).await else { return };
     take_over(instance, &store).await;
     let learnt = with_learnt(instance, |learnt| learnt.all().cloned().collect());
-    let Ok(bytes) = serde_json::to_vec(&Signals { learnt, latencies: health::latencies(instance) }) else { return };
+    let told = with_told(instance, |told| told.all().cloned().collect());
+    let signals = Signals { learnt, latencies: health::latencies(instance), told };
+    let Ok(bytes) = serde_json::to_vec(&signals) else { return };
     if let Err(error) = store.set(KEY, bytes).await {
         host::log(&format!("other instances were not told of limits and latencies: {error}"));
     }

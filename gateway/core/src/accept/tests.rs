@@ -32,7 +32,12 @@ fn every_admin_route_needs_the_admin_token_and_every_data_route_a_key() {
     for route in ROUTES {
         match route.endpoint {
             Endpoint::Admin(_) => assert_eq!(route.needs, Needs::Admin, "{}", route.path),
-            Endpoint::Call(_) | Endpoint::Stored(_) | Endpoint::Models | Endpoint::Model | Endpoint::Telemetry => {
+            Endpoint::Call(_)
+            | Endpoint::Stored(_)
+            | Endpoint::Models
+            | Endpoint::Model
+            | Endpoint::Usage
+            | Endpoint::Telemetry => {
                 assert_eq!(route.needs, Needs::Key);
             }
             Endpoint::Relay => assert_eq!(route.needs, Needs::Relay),

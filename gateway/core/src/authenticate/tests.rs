@@ -11,11 +11,17 @@ fn catalog() -> Catalog {
             {{ name = "laptop", hash = "{}", models = ["qwen*"] }},
             {{ name = "off", hash = "{}", enabled = false }},
             {{ name = "old", hash = "{}", expires = "2026-01-01T00:00:00Z" }},
+            {{ name = "rotated", hash = "{}", previous = {{ hash = "{}", until = "2027-02-01T00:00:00Z" }} }},
+            {{ name = "rotated-long-ago", hash = "{}", previous = {{ hash = "{}", until = "2027-01-01T00:00:00Z" }} }},
         ]
         "#,
         hash("sk-laptop-0123456789"),
         hash("sk-off"),
-        hash("sk-old")
+        hash("sk-old"),
+        hash("sk-new-1"),
+        hash("sk-before-1"),
+        hash("sk-new-2"),
+        hash("sk-before-2"),
     );
     Document::from_toml(&text).and_then(|document| document.validate()).expect("a valid catalog")
 }
@@ -150,4 +156,16 @@ fn the_throttle_remembers_a_bounded_number_of_addresses() {
         let _ = throttle.failed(IpAddr::V4(number.into()), NOW_MS + i64::from(number));
     }
     assert!(throttle.addresses.len() <= ADDRESSES_MAX);
+}
+
+#[test]
+fn a_rotated_key_is_the_same_caller_for_as_long_as_it_is_good() {
+    let rotated = Ok(Caller::Key("rotated".into()));
+    assert_eq!(ask(Needs::Key, &["sk-new-1"]), rotated);
+    assert_eq!(ask(Needs::Key, &["sk-before-1"]), rotated);
+    assert_eq!(ask(Needs::Key, &["sk-before-1", "sk-new-1"]), rotated, "one caller with two secrets");
+    assert_eq!(ask(Needs::Key, &["sk-new-2"]), Ok(Caller::Key("rotated-long-ago".into())));
+    let refusal = ask(Needs::Key, &["sk-before-2"]).expect_err("too late");
+    assert_eq!((refusal.status, refusal.code), (401, Some("key_rotated")));
+    assert!(refusal.message.contains("since 2027-01-01T00:00:00Z. Use the new one."), "{}", refusal.message);
 }

@@ -4,6 +4,7 @@
 //! must name places in it. Only [`Document::validate`] turns it into types.
 
 mod diff;
+mod keys;
 mod secrets;
 mod text;
 
@@ -15,6 +16,7 @@ use super::{Catalog, validate};
 use crate::problem::{Problem, Problems};
 
 pub use diff::{Change, Difference};
+pub use keys::fixed_key_field;
 pub(super) use secrets::{credential_id, labels};
 
 const BUILT_IN: &str = include_str!("default.toml");
@@ -122,25 +124,6 @@ impl Document {
     /// The catalog of the document, or every problem in it.
     pub fn validate(&self) -> Result<Catalog, Problems> {
         validate::validate(&self.sections)
-    }
-
-    /// Adds an entry to `keys`. It is checked with everything else by [`Document::validate`], and so is a
-    /// section `keys` that is no list, which is left as it is.
-    pub fn insert_key(&mut self, key: Value) {
-        let keys = self.sections.entry("keys").or_insert_with(|| Value::Array(Vec::new()));
-        if let Value::Array(keys) = keys {
-            keys.push(key);
-        }
-    }
-
-    /// Removes the entry of this name from `keys`; `false` when there is none.
-    pub fn remove_key(&mut self, name: &str) -> bool {
-        let Some(Value::Array(keys)) = self.sections.get_mut("keys") else {
-            return false;
-        };
-        let before = keys.len();
-        keys.retain(|key| key.get("name").and_then(Value::as_str) != Some(name));
-        keys.len() < before
     }
 }
 

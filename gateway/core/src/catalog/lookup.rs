@@ -8,8 +8,8 @@ use subtle::ConstantTimeEq;
 
 use super::schema::nearest;
 use super::{
-    Capabilities, Catalog, Count, Document, Endpoint, Key, Limit, Model, Network, Provider, ProviderKind, Quota,
-    Secret, Strategy, Target, Value, Window,
+    Capabilities, Catalog, Count, Document, Endpoint, Key, Limit, Model, Network, PreviousKey, Provider, ProviderKind,
+    Quota, Secret, Strategy, Target, Value, Window,
 };
 use crate::dialect::{Auth, Dialect};
 use crate::operation::Operation;
@@ -65,10 +65,11 @@ impl Catalog {
         nearest(asked, names)
     }
 
-    /// The key with this hash. The table finds a candidate; the comparison that decides takes constant time.
+    /// The key that has this hash, or had it before a rotation. The table finds a candidate; the comparison that
+    /// decides takes constant time.
     pub fn key(&self, sha256: &[u8; 32]) -> Option<&Key> {
         let key = self.keys.get(*self.hashes.get(sha256)?)?;
-        bool::from(key.hash.ct_eq(sha256)).then_some(key)
+        (bool::from(key.hash.ct_eq(sha256)) || key.rotated(sha256).is_some()).then_some(key)
     }
 
     /// The key of this name.
@@ -95,6 +96,11 @@ impl Catalog {
 }
 
 impl Key {
+    /// Its old secret, if that has this hash.
+    pub fn rotated(&self, sha256: &[u8; 32]) -> Option<&PreviousKey> {
+        self.previous.as_ref().filter(|previous| previous.hash.ct_eq(sha256).into())
+    }
+
     /// Whether it has a budget in money. Its calls then go only where their price is known.
     pub fn has_budget(&self) -> bool {
         self.limits.iter().any(|limit| limit.count == Count::Money)

@@ -15,7 +15,7 @@ const CHARACTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkl
 const CHARACTERS_COUNT: usize = 43;
 
 /// The body of `POST /api/keys`. It is checked only when its entry is validated with the whole catalog.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
     /// The key's name, which records show.
@@ -24,13 +24,25 @@ pub struct NewKey {
     pub models: Option<Vec<String>>,
     /// When it expires, as RFC 3339 writes it. Default: never.
     pub expires: Option<String>,
+    /// What it may spend, as `keys[].limits` writes it. Default: no limits.
+    pub limits: Option<Map<String, Value>>,
+    /// Tags of providers that its calls must not go to. Default: none.
+    pub avoid: Option<Vec<String>>,
+    /// Whether it may be used. Default: yes.
+    pub enabled: Option<bool>,
 }
 
 impl NewKey {
     /// The entry of `keys` for this key. It holds the key's hash and never the key.
     pub fn entry(self, key: &str) -> Map<String, Value> {
-        let NewKey { name, models, expires } = self;
-        let optional = [("models", models.map(Value::from)), ("expires", expires.map(Value::from))];
+        let NewKey { name, models, expires, limits, avoid, enabled } = self;
+        let optional = [
+            ("models", models.map(Value::from)),
+            ("expires", expires.map(Value::from)),
+            ("limits", limits.map(Value::from)),
+            ("avoid", avoid.map(Value::from)),
+            ("enabled", enabled.map(Value::from)),
+        ];
         let mut entry = Map::new();
         entry.insert("name".to_owned(), name.into());
         entry.insert("hash".to_owned(), hash_text(&hash_key(key)).into());
@@ -86,6 +98,14 @@ mod tests {
             entry(r#"{"expires":"2999-12-31T00:00:00Z","models":["m","n*"],"name":"k"}"#),
             format!(r#"{{"name":"k","hash":"{hash}","models":["m","n*"],"expires":"2999-12-31T00:00:00Z"}}"#)
         );
-        assert!(serde_json::from_str::<NewKey>(r#"{"nmae":"k"}"#).is_err());
+        assert_eq!(
+            entry(r#"{"name":"k","limits":{"rpm":5,"budget":"5 USD/day"},"avoid":["t"],"enabled":false}"#),
+            format!(
+                r#"{{"name":"k","hash":"{hash}","limits":{{"rpm":5,"budget":"5 USD/day"}},"avoid":["t"],"enabled":false}}"#
+            )
+        );
+        for body in [r#"{"nmae":"k"}"#, r#"{"name":"k","hash":"sha256:x"}"#] {
+            assert!(serde_json::from_str::<NewKey>(body).is_err(), "{body}");
+        }
     }
 }

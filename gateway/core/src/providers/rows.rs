@@ -1,5 +1,6 @@
 //! The table of providers. Those that came in the autumn of 2026 were looked up on 2026-11-30.
 
+use super::counters::{self, Counter};
 use super::limits::{self, LimitHeaders};
 use super::quotas::{self, KnownQuota};
 use super::{ECHO, KnownProvider, PriceList};
@@ -34,13 +35,15 @@ pub(super) const PROVIDERS: &[KnownProvider] = &[
     )
     .giving(&quotas::OPENROUTER)
     .priced("openrouter", &["openrouter.ai"])
-    .telling(&[limits::OPENROUTER]),
+    .telling(&[limits::OPENROUTER])
+    .counting(&counters::OPENROUTER),
     bearer_preset(
         "deepseek",
         &[(CHAT, "https://api.deepseek.com"), (ANTHROPIC, "https://api.deepseek.com/anthropic")],
         &["https://api-docs.deepseek.com/", "https://api-docs.deepseek.com/guides/anthropic_api"],
     )
-    .priced("deepseek", &["api.deepseek.com"]),
+    .priced("deepseek", &["api.deepseek.com"])
+    .counting(&counters::DEEPSEEK),
     bearer_preset(
         "moonshot",
         &[(CHAT, "https://api.moonshot.cn/v1"), (ANTHROPIC, "https://api.moonshot.cn/anthropic")],
@@ -73,7 +76,14 @@ pub(super) const PROVIDERS: &[KnownProvider] = &[
         "siliconflow",
         &[(CHAT, "https://api.siliconflow.cn/v1")],
         &["https://docs.siliconflow.cn/cn/userguide/quickstart"],
-    ),
+    )
+    .counting(&counters::SILICONFLOW),
+    preset(
+        "siliconflow-intl",
+        &[(CHAT, "https://api.siliconflow.com/v1")],
+        &["https://docs.siliconflow.com/en/userguide/quickstart"],
+    )
+    .counting(&counters::SILICONFLOW_INTL),
     preset(
         "modelscope",
         &[(CHAT, "https://api-inference.modelscope.cn/v1")],
@@ -297,7 +307,8 @@ pub(super) const PROVIDERS: &[KnownProvider] = &[
 type Endpoints = &'static [(Dialect, &'static str)];
 
 const fn preset(name: &'static str, endpoints: Endpoints, sources: &'static [&'static str]) -> KnownProvider {
-    KnownProvider { name, endpoints, auth: None, local: false, quotas: &[], prices: None, limits: &[], sources }
+    let (auth, prices, counter) = (None, None, None);
+    KnownProvider { name, endpoints, auth, local: false, quotas: &[], prices, limits: &[], counter, sources }
 }
 
 /// A preset whose provider also serves Anthropic's dialect, with the same header for the credential.
@@ -326,5 +337,9 @@ impl KnownProvider {
 
     const fn telling(self, limits: &'static [LimitHeaders]) -> Self {
         KnownProvider { limits, ..self }
+    }
+
+    const fn counting(self, counter: &'static Counter) -> Self {
+        KnownProvider { counter: Some(counter), ..self }
     }
 }

@@ -12,7 +12,7 @@ pub struct KeysView {
     pub keys: Vec<KeyView>,
 }
 
-/// A key without its hash.
+/// A key without its hash, and without that of what it was before it was rotated.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct KeyView {
@@ -20,7 +20,7 @@ pub struct KeyView {
     members: Map<String, Value>,
 }
 
-/// The answer of `POST /api/keys`.
+/// The answer of `POST /api/keys` and of `POST /api/keys/{name}/rotate`.
 #[derive(Debug, Serialize)]
 pub struct NewKeyView {
     /// The key itself. No other answer shows it.
@@ -41,8 +41,22 @@ impl KeysView {
 impl KeyView {
     /// The view of an entry of `keys`.
     pub fn of(entry: &Map<String, Value>) -> Self {
-        let shown = entry.iter().filter(|(member, _)| *member != "hash");
-        KeyView { members: shown.map(|(member, value)| (member.clone(), value.clone())).collect() }
+        let without_hash = |members: &Map<String, Value>| -> Map<String, Value> {
+            let shown = members.iter().filter(|(member, _)| *member != "hash");
+            shown.map(|(member, value)| (member.clone(), value.clone())).collect()
+        };
+        let mut members = without_hash(entry);
+        if let Some(Value::Object(previous)) = members.get_mut("previous") {
+            *previous = without_hash(previous);
+        }
+        KeyView { members }
+    }
+
+    /// The key of this name, where a document has it.
+    pub fn find(document: &Document, name: &str) -> Option<Self> {
+        let entries = document.as_json().get("keys").and_then(Value::as_array).into_iter().flatten();
+        let mut entries = entries.filter_map(Value::as_object);
+        entries.find(|entry| entry.get("name").and_then(Value::as_str) == Some(name)).map(KeyView::of)
     }
 }
 
@@ -68,9 +82,19 @@ mod tests {
 
     #[test]
     fn a_new_key_is_shown_before_what_the_catalog_says_of_it() {
-        let wanted = NewKey { name: "k".into(), models: Some(vec!["m".into()]), expires: None };
+        let wanted = NewKey { name: "k".into(), models: Some(vec!["m".into()]), ..NewKey::default() };
         let entry = KeyView::of(&wanted.entry("sk-llmio-x"));
         let view = NewKeyView { key: "sk-llmio-x".into(), entry };
         assert_eq!(serde_json::to_string(&view).expect("JSON"), r#"{"key":"sk-llmio-x","name":"k","models":["m"]}"#);
+    }
+
+    #[test]
+    fn a_rotated_key_is_shown_with_the_time_of_its_old_secret_and_without_hashes() {
+        let toml =
+            "keys = [{ name = \"k\", hash = \"sha256:x\", previous = { hash = \"sha256:y\", until = \"2027\" } }]";
+        let document = Document::from_toml(toml).expect("TOML");
+        let shown = serde_json::to_string(&KeyView::find(&document, "k")).expect("JSON");
+        assert_eq!(shown, r#"{"name":"k","previous":{"until":"2027"}}"#);
+        assert_eq!(KeyView::find(&document, "l"), None);
     }
 }

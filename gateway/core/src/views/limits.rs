@@ -7,6 +7,8 @@ use crate::health::Subject;
 use crate::outcome::limits::Span;
 use crate::quota::{Charge, Learnt, Row, Scope, Unit, status};
 
+use super::ToldView;
+
 /// The answer of `GET /api/quota`.
 #[derive(Debug, Serialize)]
 pub struct QuotaView {
@@ -14,6 +16,8 @@ pub struct QuotaView {
     pub quota: Vec<LimitView>,
     /// The limits that providers told in their answers. They are shown only; calls are not counted against them.
     pub learnt: Vec<LearntView>,
+    /// What providers count themselves. It raises what is spent within its own window, and nothing lowers.
+    pub told: Vec<ToldView>,
 }
 
 /// A limit of the catalog, what is spent of it, and how long the rest will last.

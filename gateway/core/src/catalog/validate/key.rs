@@ -5,16 +5,20 @@ use std::collections::HashMap;
 use jiff::civil::Time;
 
 use crate::catalog::schema::{Place, Report, format};
-use crate::catalog::{Day, Key, Limit, Model};
+use crate::catalog::{Day, Key, Limit, Model, PreviousKey};
 
 use super::model::{Names, check_known, texts};
 use super::settings::RECORD_BODIES;
 use super::{References, name_of, quota};
 
+/// Stands for a hash that is missing or wrong, which is reported.
+const NO_HASH: [u8; 32] = [0; 32];
+
 pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Key {
     let mut key = Key {
         name: "".into(),
-        hash: [0; 32],
+        hash: NO_HASH,
+        previous: None,
         models: None,
         expires_ms: None,
         enabled: false,
@@ -26,6 +30,7 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Key {
     };
     key.name = name_of(&mut fields, format::label).into();
     key.hash = fields.needed("hash").and_then(|place| place.parsed(format::hash)).unwrap_or_default();
+    key.previous = fields.field("previous").and_then(|place| read_previous(&place));
     key.models = fields.field("models").map(|place| place.all_parsed(format::pattern));
     key.expires_ms = fields.field("expires").and_then(|place| place.parsed(format::timestamp_ms));
     key.enabled = fields.enabled();
@@ -37,6 +42,15 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Key {
     }
     fields.finish();
     key
+}
+
+/// The old secret of a rotated key.
+fn read_previous(place: &Place<'_>) -> Option<PreviousKey> {
+    let mut fields = place.fields()?;
+    let hash = fields.needed("hash").and_then(|place| place.parsed(format::hash));
+    let until_ms = fields.needed("until").and_then(|place| place.parsed(format::timestamp_ms));
+    fields.finish();
+    Some(PreviousKey { hash: hash?, until_ms: until_ms? })
 }
 
 fn read_limits(place: &Place<'_>, references: &References<'_>) -> Vec<Limit> {
@@ -51,15 +65,18 @@ fn read_limits(place: &Place<'_>, references: &References<'_>) -> Vec<Limit> {
     limits
 }
 
-/// Whose each hash is. Two keys with one hash would make the caller a matter of luck.
+/// Assigns each hash to its key, old hashes of rotated keys included. If two keys had the same hash, the caller would be
+/// ambiguous.
 pub(super) fn claim_hashes(report: &Report, keys: &[Key]) -> HashMap<[u8; 32], usize> {
     let mut hashes = HashMap::new();
-    // All zeroes stands for a hash that is missing or wrong, which is reported already.
-    for (index, key) in keys.iter().enumerate().filter(|(_, key)| key.hash != [0; 32]) {
-        if let Some(first) = hashes.get(&key.hash) {
-            report.problem(format!("keys[{index}].hash"), format!("is the hash of keys[{first}] too"));
-        } else {
-            hashes.insert(key.hash, index);
+    for (index, key) in keys.iter().enumerate() {
+        let previous = key.previous.as_ref().map(|previous| ("previous.hash", previous.hash));
+        for (member, hash) in [("hash", key.hash)].into_iter().chain(previous).filter(|(_, hash)| *hash != NO_HASH) {
+            if let Some(first) = hashes.get(&hash) {
+                report.problem(format!("keys[{index}].{member}"), format!("is the hash of keys[{first}] too"));
+            } else {
+                hashes.insert(hash, index);
+            }
         }
     }
     hashes

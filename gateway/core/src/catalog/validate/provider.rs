@@ -62,6 +62,8 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
         refuse_for_echo(&fields);
     }
     fields.finish();
+    let counter =
+        endpoints.first().and_then(|first| providers::counter(&first.authority, preset.map(|known| known.name)));
     let kind = if echo { ProviderKind::Echo } else { ProviderKind::Http(endpoints) };
     let credentials = credentials.unwrap_or_default();
     let forward_headers = forward_headers.unwrap_or_default();
@@ -80,6 +82,7 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
         error_match,
         tags,
         quotas,
+        counter,
         secret_headers,
         secrets: Arc::default(),
     }
@@ -102,6 +105,7 @@ pub(super) fn nothing() -> Provider {
         error_match: Vec::new(),
         tags: Vec::new(),
         quotas: Vec::new(),
+        counter: None,
         secret_headers: Vec::new(),
         secrets: Arc::default(),
     }

@@ -63,6 +63,7 @@ pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
         trusted_proxies: Vec::new(),
         zone: TimeZone::UTC,
         turned_away_max: TURNED_AWAY_DEFAULT,
+        rates: Currencies::default().rates,
         default_models: DefaultModels::default(),
     };
     let mut currencies = Currencies::default();
@@ -82,6 +83,7 @@ pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
     }
     if let Some(rates) = fields.field("rates") {
         currencies = read_rates(&rates);
+        settings.rates.clone_from(&currencies.rates);
     }
     fields.field("record_bodies").and_then(|place| place.choice(&RECORD_BODIES));
     fields.field("bodies_retention_days").and_then(|place| place.small_integer(1..=RETENTION_DAYS_MAX));

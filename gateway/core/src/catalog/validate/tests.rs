@@ -338,3 +338,24 @@ fn refuses_durations_without_unit_or_beyond_the_range() {
         refuses(&model(connect), &format!("models[0].timeouts.connect: {problem}"));
     }
 }
+
+#[test]
+fn reads_what_a_key_was_before_it_was_rotated() {
+    let hash = |digit: &str| format!("sha256:{}", digit.repeat(64));
+    let key = |previous: &str| format!("[[keys]]\nname = \"k\"\nhash = \"{}\"\nprevious = {previous}", hash("1"));
+    let whole = format!("{{ hash = \"{}\", until = \"2027-01-01T00:00:00Z\" }}", hash("2"));
+    let catalog = catalog(&key(&whole));
+    let key_of = |digit: u8| catalog.key(&[digit; 32]).map(|key| &*key.name);
+    assert_eq!((key_of(0x11), key_of(0x22), key_of(0x33)), (Some("k"), Some("k"), None));
+    assert_eq!(catalog.keys[0].rotated(&[0x22; 32]).map(|previous| previous.until_ms), Some(1_798_761_600_000));
+    assert_eq!(catalog.keys[0].rotated(&[0x11; 32]), None);
+    assert_eq!(
+        problems(&key("{ hash = \"x\", for = 1 }")),
+        [
+            "keys[0].previous.hash: must be `sha256:` and 64 hexadecimal digits, as `llmio keys create` prints it",
+            "keys[0].previous.until: is missing",
+            "keys[0].previous.for: unknown field",
+        ]
+    );
+    refuses(&key(&whole.replace(&hash("2"), &hash("1"))), "keys[0].previous.hash: is the hash of keys[0] too");
+}
