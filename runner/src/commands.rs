@@ -3,13 +3,17 @@
 pub(crate) mod bench;
 pub(crate) mod catalog;
 mod client;
+mod clock;
 pub(crate) mod health;
 pub(crate) mod init;
 pub(crate) mod keys;
 mod moment;
 mod output;
 pub(crate) mod provide;
+pub(crate) mod quota;
 pub(crate) mod records;
+pub(crate) mod route;
 pub(crate) mod serve;
 mod table;
+pub(crate) mod test;
 pub(crate) mod token;

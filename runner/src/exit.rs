@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+/// The answer is no: refused, or not able to serve.
+pub(crate) const REFUSED: u8 = 1;
 /// The command line is wrong: clap's code, which scripts know.
 pub(crate) const USAGE: u8 = 2;
 /// llmio itself is broken.

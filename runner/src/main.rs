@@ -41,9 +41,12 @@ fn main() -> ExitCode {
         Command::Init(arguments) => commands::init::run(&options.settings, &arguments),
         Command::Token => commands::token::run(&options.settings),
         Command::Bench(command) => commands::bench::run(&command),
-        Command::Health => commands::health::run(&options.settings),
+        Command::Health(arguments) => commands::health::run(&options.settings, arguments),
         Command::Catalog(command) => commands::catalog::run(&options.settings, command),
         Command::Keys(command) => commands::keys::run(&options.settings, command),
+        Command::Quota(arguments) => commands::quota::run(&options.settings, arguments),
+        Command::Test(arguments) => commands::test::run(&options.settings, &arguments),
+        Command::Route(arguments) => commands::route::run(&options.settings, &arguments),
         Command::Records(arguments) => commands::records::run(&options.settings, arguments),
     };
     match done {

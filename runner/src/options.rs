@@ -1,7 +1,7 @@
 //! The command line and the environment: flag before environment before default. All options are global, so that
 //! `llmio --listen …` and `llmio serve --listen …` are the same.
 
-use crate::commands::{bench, catalog, init, keys, records};
+use crate::commands::{bench, catalog, health, init, keys, quota, records, route, test};
 use crate::instance::Isolation;
 use crate::language;
 use clap::{Parser, Subcommand};
@@ -34,14 +34,21 @@ pub(crate) enum Command {
     Init(init::Arguments),
     /// Print the admin token; make one if there is none
     Token,
-    /// Ask the running server how it is: exit 0 if it serves all calls, 1 if it serves none or refuses some
-    Health,
+    /// Ask the running server how it is: exit 0 if it serves all calls, 1 if it serves none or refuses some; and who is
+    /// kept out of use, why and until when
+    Health(health::Arguments),
     /// Move the catalog between files and the gateway
     #[command(subcommand)]
     Catalog(catalog::Command),
-    /// Make, list and revoke the keys that clients call with
+    /// Make, change, rotate, list and revoke the keys that clients call with
     #[command(subcommand)]
     Keys(keys::Command),
+    /// List what is spent of every limit, and what providers tell of theirs
+    Quota(quota::Arguments),
+    /// Make a small real call to the targets of a model: exit 0 if all pass
+    Test(test::Arguments),
+    /// Show where a call of a model would go now, and why not elsewhere: exit 0 if there is a way
+    Route(route::Arguments),
     /// List what became of calls, newest first
     Records(records::Arguments),
     /// Measure what this binary does on this machine
@@ -51,6 +58,7 @@ pub(crate) enum Command {
 
 /// Options of all commands.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Options of all commands")]
 pub(crate) struct Settings {
     /// Folder for everything llmio keeps; made if absent
     #[arg(long, global = true, env = "LLMIO_DATA", value_name = "DIR", default_value = "data")]
@@ -104,6 +112,11 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "LLMIO_CONNECTIONS_PER_ADDRESS", value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections_per_address: Option<u32>,
+
+    /// Print times in UTC and not in local time
+    #[arg(long, global = true, env = "LLMIO_UTC", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value_t = false, default_missing_value = "true", hide_possible_values = true)]
+    pub(crate) utc: bool,
 
     /// How calls share the instances of the component: shared (many calls in one) or request (each call has its own, at
     /// about four times the CPU)
@@ -232,7 +245,7 @@ pub(crate) mod tests {
             assert!(option.get_help().is_some(), "{id} has no help");
             seen += 1;
         }
-        assert_eq!(seen, 18);
+        assert_eq!(seen, 19);
     }
 
     #[test]

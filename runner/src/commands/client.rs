@@ -72,6 +72,17 @@ pub(super) fn with_client<T>(settings: &Settings, work: impl AsyncFnOnce(&mut Cl
     work_on(settings, true, work)
 }
 
+/// Does the work with the server at this address, which runs on the data folder, and with nothing else: no component is
+/// started.
+pub(super) fn with_server<T>(
+    settings: &Settings,
+    address: SocketAddr,
+    work: impl AsyncFnOnce(&mut Client) -> Result<T>,
+) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async { work(&mut Client::of_server(settings, address).await?).await })
+}
+
 /// The same for work that keeps nothing: where there is no data folder none is made, so that a repository of catalogs
 /// stays clean.
 pub(super) fn with_passing_client<T>(
@@ -177,8 +188,7 @@ impl Client {
     /// Asks for JSON.
     pub(super) async fn read<T: serde::de::DeserializeOwned>(&mut self, call: Call) -> Result<T> {
         let response = self.ask(call).await?;
-        serde_json::from_slice(response.body())
-            .context("the server's answer could not be read; is the server another version?")
+        parsed(&response)
     }
 
     /// The error an answer stands for.
@@ -221,6 +231,12 @@ impl Client {
             }
         }
     }
+}
+
+/// The JSON of an answer.
+pub(super) fn parsed<T: serde::de::DeserializeOwned>(response: &Response<Bytes>) -> Result<T> {
+    serde_json::from_slice(response.body())
+        .context("the server's answer could not be read; is the server another version?")
 }
 
 /// What an answer says, line by line; its status where it says nothing.

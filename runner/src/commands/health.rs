@@ -1,8 +1,14 @@
-//! `llmio health`: whether a running server can serve, and serves everybody, for container health checks. It needs no token and no data
-//! folder, and never starts a component: a check that takes the lock could keep the server from starting.
+//! `llmio health`: whether a running server can serve, and serves everybody, for container health checks; and where the
+//! server runs on this data folder, who of its targets, credentials and addresses is kept out of use, why and until when.
+//!
+//! The exit code is the check's alone. That needs no token and no data folder, and never starts a component: a check that
+//! takes the lock could keep the server from starting.
 
-use super::client::Connection;
-use super::output::{plain, print};
+mod subjects;
+
+use super::client::{Call, Connection, JSON, with_client, with_server};
+use super::clock::Clock;
+use super::output::{json, plain, print, remark};
 use crate::catalog_file;
 use crate::data_folder;
 use crate::exit::{self, Exit};
@@ -12,8 +18,10 @@ use crate::options::Settings;
 use crate::start;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
+use http::Method;
 use http::{Request, Response, header};
 use serde::Deserialize;
+use serde_json::{Value, json as value};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -30,9 +38,45 @@ struct Ready {
     refusing: Vec<String>,
 }
 
+/// What is asked of health.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    /// Only whether the server serves, without who is kept out of use
+    #[arg(long)]
+    quick: bool,
+
+    /// Print JSON instead
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Use again what is kept out of use: one of it, or all
+    Reset {
+        /// What, as the column `subject` shows it [default: all]
+        subject: Option<String>,
+        /// Print JSON instead
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the command.
+pub(crate) fn run(settings: &Settings, arguments: Arguments) -> Result<()> {
+    let is_json = arguments.json;
+    match arguments.command {
+        Some(Command::Reset { subject, json }) => reset(settings, subject.as_deref(), json || is_json),
+        None => show(settings, &arguments),
+    }
+}
+
 /// Prints how the server is; an error when it is not ready or not there.
-pub(crate) fn run(settings: &Settings) -> Result<()> {
-    let language = language::of_process();
+fn show(settings: &Settings, arguments: &Arguments) -> Result<()> {
+    let (language, clock) = (language::of_process(), Clock::of(settings));
     let address = address(settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let asked = runtime.block_on(async { tokio::time::timeout(ANSWER_TIMEOUT, ask(address)).await });
@@ -48,11 +92,61 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
         bail!("{}", catalog_file::problems(response.body()).join("\n"));
     }
     let ready: Ready = serde_json::from_slice(response.body()).with_context(no_server)?;
-    print(&report(&ready, language))?;
+    let subjects = if arguments.quick { None } else { subjects(settings, address) };
+    if arguments.json {
+        let mut shown: Value = serde_json::from_slice(response.body()).with_context(no_server)?;
+        shown["health"] = subjects.unwrap_or_default();
+        json(shown.to_string().as_bytes())?;
+    } else {
+        print(&report(&ready, language))?;
+        let listed = subjects.and_then(|subjects| subjects::report(subjects, &clock, language));
+        listed.map_or(Ok(()), |listed| print(&format!("\n{listed}")))?;
+    }
     if !ready.refusing.is_empty() {
         bail!(language.pick("some calls are refused", "部分请求被拒绝"));
     }
     Ok(())
+}
+
+/// Who is kept out of use, where that can be asked of the server at this address: it runs on this data folder, and has its
+/// token. Of any other nothing is asked, since it would be sent the token. That nobody answers in time changes nothing of
+/// what is known already.
+fn subjects(settings: &Settings, address: SocketAddr) -> Option<Value> {
+    let running = data_folder::running_server(&settings.data).filter(|running| reachable(*running) == address)?;
+    let asked = with_server(settings, running, async |client| {
+        let asked = client.read::<Value>(Call::new(Method::GET, "/api/health"));
+        tokio::time::timeout(ANSWER_TIMEOUT, asked).await.context("it did not answer in time")?
+    });
+    asked
+        .map_err(|error| {
+            let what = language::of_process().pick("who is kept out of use is not known", "无法得知哪些目标被暂停使用");
+            remark(&format!("{what}: {error:#}"));
+        })
+        .ok()
+}
+
+/// Takes back what keeps a subject, or everybody, out of use.
+fn reset(settings: &Settings, subject: Option<&str>, as_json: bool) -> Result<()> {
+    let wanted = subject.map_or_else(|| value!({}), |subject| value!({ "subject": subject }));
+    let call = Call::new(Method::POST, "/api/health/reset").with_body(JSON, serde_json::to_vec(&wanted)?);
+    let response = with_client(settings, async |client| client.ask(call).await)?;
+    if as_json {
+        return json(response.body());
+    }
+    let Cleared { cleared } = super::client::parsed(&response)?;
+    let language = language::of_process();
+    if cleared.is_empty() {
+        remark(language.pick("Nobody was kept out of use.", "没有被暂停使用的目标。"));
+        return Ok(());
+    }
+    let lines = cleared.iter().map(|subject| format!("{}\n", plain(subject))).collect::<String>();
+    remark(language.pick("Used again:", "恢复使用："));
+    print(&lines)
+}
+
+#[derive(Deserialize)]
+struct Cleared {
+    cleared: Vec<String>,
 }
 
 /// Where the server is: as said, else as the server on this data folder says, else where it would listen.

@@ -1,29 +1,47 @@
-//! `llmio keys`: make, list and revoke what clients call with. A key is shown once, when it is made; the gateway keeps
-//! its hash only.
+//! `llmio keys`: make, change, rotate, list and revoke what clients call with. A key is shown once, when it is made or
+//! rotated; the gateway keeps its hash only.
 
 mod catalog_lines;
+mod wanted;
 
-use super::client::{Call, Client, JSON, encoded, with_client};
-use super::moment::Moment;
-use super::output::{plain, print, remark};
+use super::client::{Call, Client, JSON, encoded, parsed, with_client};
+use super::clock::Clock;
+use super::output::{json, plain, print, remark};
 use super::table::{Align, layout};
 use crate::exit::{Exit, USAGE};
 use crate::language::{self, Language};
 use crate::options::Settings;
 use anyhow::Result;
-use catalog_lines::Entry;
-use http::{Method, StatusCode};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
 use serde::Deserialize;
+use serde_json::{Map, Value};
+use wanted::{Changes, Wanted};
 
 /// What can be done with keys.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Make a key and print it; it is shown only once
-    Create(Create),
+    Create(Box<Create>),
+    /// Change what a key may do; what is not given stays as it is
+    Set(Box<Set>),
+    /// Give a key a new secret and print it; the old one is good for a day
+    Rotate {
+        /// Name of the key
+        name: String,
+        /// How long the old secret is good beside the new one: 1h, 7d, or 0s to refuse it at once
+        #[arg(long, value_name = "TIME", default_value = "24h")]
+        keep: String,
+        /// Print JSON instead
+        #[arg(long)]
+        json: bool,
+    },
     /// List all keys
-    List,
+    List {
+        /// Print JSON instead
+        #[arg(long)]
+        json: bool,
+    },
     /// Revoke a key: calls with it are refused from now on
     Revoke {
         /// Name of the key
@@ -33,27 +51,40 @@ pub(crate) enum Command {
 
 /// A key to be made.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "The key")]
 pub(crate) struct Create {
     /// Name of the key, such as the project or person it is for
     name: String,
 
-    /// Models it may use, with trailing * as a pattern [default: all]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    models: Option<Vec<String>>,
-
-    /// When it expires: 30d, 12h, 2027-01-01T00:00:00Z [default: never]
-    #[arg(long, value_name = "WHEN")]
-    expires: Option<Moment>,
+    #[command(flatten)]
+    wanted: Wanted,
 
     /// Store nothing; print the lines for a catalog file to stdout and the key to stderr
     #[arg(long)]
     print_toml: bool,
+
+    /// Print JSON instead
+    #[arg(long, conflicts_with = "print_toml")]
+    json: bool,
+}
+
+/// A key to be changed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Set {
+    /// Name of the key
+    name: String,
+
+    #[command(flatten)]
+    changes: Changes,
+
+    /// Print JSON instead
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Deserialize)]
 struct CreatedKey {
     key: String,
+    previous: Option<Previous>,
 }
 
 #[derive(Deserialize)]
@@ -68,29 +99,57 @@ struct Key {
     models: Option<Vec<String>>,
     expires: Option<String>,
     enabled: Option<bool>,
+    #[serde(default)]
+    limits: Map<String, Value>,
+    previous: Option<Previous>,
+}
+
+/// The secret that a key had before it was rotated.
+#[derive(Debug, Deserialize)]
+struct Previous {
+    until: String,
 }
 
 /// Runs the command.
 pub(crate) fn run(settings: &Settings, command: Command) -> Result<()> {
+    let clock = Clock::of(settings);
     match command {
         Command::Create(wanted) => {
-            let expires = wanted.expires.map(|moment| expiry(moment, Timestamp::now())).transpose()?;
-            let entry = Entry::new(wanted.name, wanted.models, expires);
-            match wanted.print_toml {
-                true => print_lines(entry),
-                false => with_client(settings, async |client| create(client, &entry).await),
+            let Create { name, wanted, print_toml, json } = *wanted;
+            let members = wanted.members(&clock)?;
+            match print_toml {
+                true => print_lines(&name, members),
+                false => with_client(settings, async |client| create(client, name, members, json).await),
             }
         }
-        Command::List => with_client(settings, list),
+        Command::Set(wanted) => {
+            let Set { name, changes, json } = *wanted;
+            let patch = changes.patch(&clock)?;
+            if patch.is_empty() {
+                let text = language::of_process().pick(
+                    "nothing to change was given; `llmio keys set --help` lists what can be",
+                    "没有给出要修改的内容；`llmio keys set --help` 可列出可修改的项目",
+                );
+                return Err(Exit::new(USAGE, text).into());
+            }
+            with_client(settings, async |client| set(client, &name, &patch, (&clock, json)).await)
+        }
+        Command::Rotate { name, keep, json } => {
+            with_client(settings, async |client| rotate(client, &name, &keep, (&clock, json)).await)
+        }
+        Command::List { json } => with_client(settings, async |client| list(client, &clock, json).await),
         Command::Revoke { name } => with_client(settings, async |client| revoke(client, &name).await),
     }
 }
 
-async fn create(client: &mut Client, entry: &Entry) -> Result<()> {
-    let call = Call::new(Method::POST, "/api/keys").with_body(JSON, serde_json::to_vec(entry)?);
-    let made: CreatedKey = client.read(call).await?;
-    print(&format!("{}\n", made.key))?;
-    let name = plain(entry.name());
+async fn create(client: &mut Client, name: String, members: Map<String, Value>, as_json: bool) -> Result<()> {
+    let mut wanted = Map::from_iter([("name".to_owned(), Value::String(name.clone()))]);
+    wanted.extend(members);
+    let call = Call::new(Method::POST, "/api/keys").with_body(JSON, serde_json::to_vec(&wanted)?);
+    let response = client.ask(call).await?;
+    let made: CreatedKey = parsed(&response)?;
+    print_secret(&response, &made, as_json)?;
+    let name = plain(&name);
     let english =
         format!("This is the only time the key \"{name}\" is shown. Clients send it as `Authorization: Bearer KEY`.");
     let chinese = format!("密钥“{name}”只显示这一次，请妥善保存。客户端以 `Authorization: Bearer 密钥` 发送。");
@@ -98,8 +157,58 @@ async fn create(client: &mut Client, entry: &Entry) -> Result<()> {
     Ok(())
 }
 
-async fn list(client: &mut Client) -> Result<()> {
-    let listed: KeyList = client.read(Call::new(Method::GET, "/api/keys")).await?;
+async fn rotate(client: &mut Client, name: &str, keep: &str, (clock, as_json): (&Clock, bool)) -> Result<()> {
+    let body = serde_json::to_vec(&serde_json::json!({ "keep": keep }))?;
+    let call = Call::new(Method::POST, format!("/api/keys/{}/rotate", encoded(name))).with_body(JSON, body);
+    let response = of_key(client, name, call).await?;
+    let made: CreatedKey = parsed(&response)?;
+    print_secret(&response, &made, as_json)?;
+    let name = plain(name);
+    let (english, chinese) = match &made.previous {
+        Some(previous) => {
+            let until = plain(&clock.show_text(&previous.until));
+            (
+                format!(
+                    "This is the only time the new secret of \"{name}\" is shown. The old one is good until {until}."
+                ),
+                format!("“{name}”的新密钥只显示这一次。旧密钥在 {until} 之前仍可使用。"),
+            )
+        }
+        None => (
+            format!("This is the only time the new secret of \"{name}\" is shown. The old one is refused from now on."),
+            format!("“{name}”的新密钥只显示这一次。旧密钥即刻失效。"),
+        ),
+    };
+    remark(&language::of_process().pick(english, chinese));
+    Ok(())
+}
+
+/// The secret goes to stdout alone and once, so that a script can take it.
+fn print_secret(response: &Response<Bytes>, made: &CreatedKey, as_json: bool) -> Result<()> {
+    if as_json { json(response.body()) } else { print(&format!("{}\n", made.key)) }
+}
+
+async fn set(
+    client: &mut Client,
+    name: &str,
+    patch: &Map<String, Value>,
+    (clock, as_json): (&Clock, bool),
+) -> Result<()> {
+    let call = Call::new(Method::PATCH, format!("/api/keys/{}", encoded(name)));
+    let response = of_key(client, name, call.with_body(JSON, serde_json::to_vec(patch)?)).await?;
+    if as_json {
+        return json(response.body());
+    }
+    let key: Key = parsed(&response)?;
+    print(&table(&[key], clock, language::of_process()))
+}
+
+async fn list(client: &mut Client, clock: &Clock, as_json: bool) -> Result<()> {
+    let response = client.ask(Call::new(Method::GET, "/api/keys")).await?;
+    if as_json {
+        return json(response.body());
+    }
+    let listed: KeyList = parsed(&response)?;
     let language = language::of_process();
     if listed.keys.is_empty() {
         remark(language.pick(
@@ -108,29 +217,35 @@ async fn list(client: &mut Client) -> Result<()> {
         ));
         return Ok(());
     }
-    print(&table(&listed.keys, Timestamp::now(), language))
+    print(&table(&listed.keys, clock, language))
 }
 
 async fn revoke(client: &mut Client, name: &str) -> Result<()> {
-    let response = client.send(Call::new(Method::DELETE, format!("/api/keys/{}", encoded(name)))).await?;
+    of_key(client, name, Call::new(Method::DELETE, format!("/api/keys/{}", encoded(name)))).await?;
     let name = plain(name);
-    match response.status() {
-        StatusCode::NOT_FOUND => {
-            let english = format!("there is no key named \"{name}\"; `llmio keys list` shows them");
-            let chinese = format!("没有名为“{name}”的密钥；`llmio keys list` 可列出全部密钥");
-            anyhow::bail!(language::of_process().pick(english, chinese));
-        }
-        status if status.is_success() => {}
-        _ => return Err(client.refused(&response)),
-    }
     let text = language::of_process().pick(format!("Key \"{name}\" is revoked.\n"), format!("密钥“{name}”已吊销。\n"));
     print(&text)
 }
 
+/// Sends a request about a key there may not be.
+async fn of_key(client: &mut Client, name: &str, call: Call) -> Result<Response<Bytes>> {
+    let response = client.send(call).await?;
+    match response.status() {
+        StatusCode::NOT_FOUND => {
+            let name = plain(name);
+            let english = format!("there is no key named \"{name}\"; `llmio keys list` shows them");
+            let chinese = format!("没有名为“{name}”的密钥；`llmio keys list` 可列出全部密钥");
+            anyhow::bail!(language::of_process().pick(english, chinese));
+        }
+        status if status.is_success() => Ok(response),
+        _ => Err(client.refused(&response)),
+    }
+}
+
 /// The lines go to stdout alone, so that `>> llmio.toml` adds them to a catalog file and the key not.
-fn print_lines(entry: Entry) -> Result<()> {
+fn print_lines(name: &str, members: Map<String, Value>) -> Result<()> {
     let key = catalog_lines::new_key();
-    let lines = entry.with_hash_of(&key).to_toml()?;
+    let lines = catalog_lines::lines(name, &key, members)?;
     let hint = language::of_process().pick(
         "The key, shown this once; the lines hold only its hash:",
         "密钥如下，只显示这一次；配置行中只有它的哈希：",
@@ -139,33 +254,48 @@ fn print_lines(entry: Entry) -> Result<()> {
     print(&lines)
 }
 
-fn expiry(moment: Moment, now: Timestamp) -> Result<Timestamp, Exit> {
-    let expires =
-        moment.after(now, &TimeZone::system()).map_err(|text| Exit::new(USAGE, format!("--expires: {text}")))?;
-    if expires <= now {
-        return Err(Exit::new(USAGE, format!("--expires: {expires:.0} is in the past; the key could never be used")));
-    }
-    Ok(expires)
-}
-
-fn table(keys: &[Key], now: Timestamp, language: Language) -> String {
-    let head = language.pick(["name", "models", "expires", "enabled"], ["名称", "模型", "过期时间", "启用"]);
-    let rows: Vec<[String; 4]> = keys
+fn table(keys: &[Key], clock: &Clock, language: Language) -> String {
+    let head = language.pick(
+        ["name", "models", "expires", "limits", "old secret until", "enabled"],
+        ["名称", "模型", "过期时间", "限额", "旧密钥有效至", "启用"],
+    );
+    let rows: Vec<[String; 6]> = keys
         .iter()
         .map(|key| {
             let models = key.models.as_ref().map_or_else(|| "*".to_owned(), |models| models.join(","));
-            let expires = key.expires.clone().unwrap_or_else(|| language.pick("never", "永不").to_owned());
-            [key.name.clone(), models, expires, standing(key, now, language).to_owned()]
+            let never = || language.pick("never", "永不").to_owned();
+            let expires = key.expires.as_deref().map_or_else(never, |expires| clock.show_text(expires));
+            let old = key.previous.as_ref().filter(|previous| !is_over(&previous.until, clock));
+            let old = old.map(|previous| clock.show_text(&previous.until)).unwrap_or_default();
+            let standing = standing(key, clock, language).to_owned();
+            [key.name.clone(), models, expires, limits(&key.limits), old, standing]
         })
         .collect();
     layout(head.map(|name| (name, Align::Left)), &rows)
 }
 
-fn standing(key: &Key, now: Timestamp, language: Language) -> &'static str {
-    let expires = key.expires.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
+/// `rpm 20, budget 5 USD/day`.
+fn limits(limits: &Map<String, Value>) -> String {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let limit = |(name, most): (&String, &Value)| match most {
+        Value::Array(several) => {
+            several.iter().map(|most| format!("{name} {}", text(most))).collect::<Vec<_>>().join(", ")
+        }
+        one => format!("{name} {}", text(one)),
+    };
+    limits.iter().map(limit).collect::<Vec<_>>().join(", ")
+}
+
+fn is_over(time: &str, clock: &Clock) -> bool {
+    time.parse::<jiff::Timestamp>().is_ok_and(|time| time <= clock.now)
+}
+
+fn standing(key: &Key, clock: &Clock, language: Language) -> &'static str {
     match key.enabled.unwrap_or(true) {
         false => language.pick("no", "否"),
-        true if expires.is_some_and(|expires| expires <= now) => language.pick("expired", "已过期"),
+        true if key.expires.as_deref().is_some_and(|expires| is_over(expires, clock)) => {
+            language.pick("expired", "已过期")
+        }
         true => language.pick("yes", "是"),
     }
 }
@@ -173,34 +303,23 @@ fn standing(key: &Key, now: Timestamp, language: Language) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn now() -> Timestamp {
-        "2026-11-23T12:00:00Z".parse().expect("a time")
-    }
+    use jiff::tz::TimeZone;
 
     #[test]
     fn keys_are_listed_with_what_they_may_and_whether_they_still_work() {
         let keys = serde_json::json!([
-            { "name": "laptop", "models": ["qwen3-*", "demo"], "expires": "2027-01-01T00:00:00Z" },
-            { "name": "old", "expires": "2026-01-01T00:00:00Z" },
-            { "name": "off", "models": [], "enabled": false, "limits": { "rpm": 1 } }
+            { "name": "laptop", "models": ["qwen3-*", "demo"], "expires": "2027-01-01T00:00:00Z",
+              "previous": { "until": "2026-11-24T12:00:00Z" } },
+            { "name": "old", "expires": "2026-01-01T00:00:00Z", "previous": { "until": "2026-11-23T12:00:00Z" } },
+            { "name": "off", "models": [], "enabled": false, "limits": { "rpm": 1, "budget": ["1 USD/day", "9 USD/week"] } }
         ]);
         let keys: Vec<Key> = serde_json::from_value(keys).expect("keys");
-        let expected = "name    models        expires               enabled\n\
-                        laptop  qwen3-*,demo  2027-01-01T00:00:00Z  yes\n\
-                        old     *             2026-01-01T00:00:00Z  expired\n\
-                        off                   never                 no\n";
-        assert_eq!(table(&keys, now(), Language::English), expected);
-        assert!(table(&keys, now(), Language::Chinese).starts_with("名称    模型"));
-    }
-
-    #[test]
-    fn a_key_that_could_never_be_used_is_refused_as_a_usage_error() {
-        let moment = "2026-11-23T11:59:59Z".parse().expect("a moment");
-        let exit = expiry(moment, now()).expect_err("a time in the past");
-        assert_eq!(exit.code, 2);
-        assert!(exit.message.contains("--expires"), "{}", exit.message);
-        let moment = "30d".parse().expect("a moment");
-        assert_eq!(expiry(moment, now()).expect("a time").to_string(), "2026-12-23T12:00:00Z");
+        let local = Clock::at("2026-11-23T12:00:00Z", TimeZone::fixed(jiff::tz::offset(8)), false);
+        let expected = "name    models        expires              limits                                      old secret until     enabled\n\
+                        laptop  qwen3-*,demo  2027-01-01 08:00:00                                              2026-11-24 20:00:00  yes\n\
+                        old     *             2026-01-01 08:00:00                                                                   expired\n\
+                        off                   never                rpm 1, budget 1 USD/day, budget 9 USD/week                       no\n";
+        assert_eq!(table(&keys, &local, Language::English), expected);
+        assert!(table(&keys, &local, Language::Chinese).starts_with("名称    模型"));
     }
 }

@@ -1,7 +1,7 @@
 //! What a command writes: results to stdout, so that they can be piped, and remarks to stderr, so that they are not.
 
 use crate::exit::{self, Exit};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::io::{self, ErrorKind, Write};
 use std::ops::ControlFlow;
 
@@ -18,6 +18,13 @@ pub(super) fn print_part(text: &str) -> Result<ControlFlow<()>> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
         Err(error) => Err(Exit::new(exit::IO, format!("the result cannot be written: {error}")).into()),
     }
+}
+
+/// Writes an answer of the server's for a program, indented.
+pub(super) fn json(body: &[u8]) -> Result<()> {
+    let answer: serde_json::Value = serde_json::from_slice(body)
+        .context("the server's answer could not be read; is the server another version?")?;
+    print(&format!("{answer:#}\n"))
 }
 
 /// Writes a remark, one line.

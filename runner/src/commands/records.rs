@@ -1,6 +1,7 @@
 //! `llmio records`: what became of calls, as a table for people or JSON lines for programs, newest first.
 
 use super::client::{Call, Client, encoded, with_client};
+use super::clock::Clock;
 use super::moment::Moment;
 use super::output::{print, print_part, remark};
 use super::table::{Align, layout};
@@ -113,8 +114,9 @@ pub(crate) fn run(settings: &Settings, arguments: Arguments) -> Result<()> {
         Some(Command::List(list)) => *list,
         None => arguments.list,
     };
-    let filter = filter(&chosen, Timestamp::now(), &TimeZone::system())?;
-    with_client(settings, async |client| list(client, &chosen, &filter).await)
+    let clock = Clock::of(settings);
+    let filter = filter(&chosen, clock.now, &clock.zone)?;
+    with_client(settings, async |client| list(client, &chosen, &filter, &clock).await)
 }
 
 async fn show(client: &mut Client, id: &str) -> Result<()> {
@@ -126,11 +128,10 @@ async fn show(client: &mut Client, id: &str) -> Result<()> {
     print(&format!("{:#}\n", Value::Object(record)))
 }
 
-async fn list(client: &mut Client, list: &List, filter: &str) -> Result<()> {
+async fn list(client: &mut Client, list: &List, filter: &str, clock: &Clock) -> Result<()> {
     let mut rows = Vec::new();
     let mut left = usize::try_from(list.limit.unwrap_or(LIMIT)).unwrap_or(usize::MAX);
     let mut before: Option<String> = None;
-    let zone = TimeZone::system();
     loop {
         let mut path = format!("/api/records?limit={}{filter}", left.min(PAGE_MAX));
         if let Some(before) = &before {
@@ -143,7 +144,7 @@ async fn list(client: &mut Client, list: &List, filter: &str) -> Result<()> {
                 return Ok(());
             }
         } else {
-            rows.extend(page.records.iter().map(|record| row(record, &zone)));
+            rows.extend(page.records.iter().map(|record| row(record, clock)));
         }
         before = page.next;
         if left == 0 || before.is_none() {
@@ -203,14 +204,13 @@ fn columns(language: Language) -> [(&'static str, Align); 11] {
 }
 
 /// A record as its table row; what is not known stays empty, since unknown is not zero.
-fn row(record: &Map<String, Value>, zone: &TimeZone) -> [String; 11] {
+fn row(record: &Map<String, Value>, clock: &Clock) -> [String; 11] {
     let text = |name: &str| match record.get(name) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),
         _ => String::new(),
     };
-    let at = record.get("at_ms").and_then(Value::as_i64).and_then(|at_ms| Timestamp::from_millisecond(at_ms).ok());
-    let time = at.map(|at| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string());
+    let time = record.get("at_ms").and_then(Value::as_i64).map(|at_ms| clock.show_ms(at_ms));
     let provider = text("provider");
     let served_by = if provider.is_empty() { provider } else { format!("{provider}/{}", text("upstream_model")) };
     [
@@ -303,8 +303,8 @@ mod tests {
 
     #[test]
     fn a_row_has_local_time_and_leaves_unknown_numbers_empty() {
-        let zone = TimeZone::fixed(jiff::tz::offset(8));
-        let rows = [row(&record(), &zone)];
+        let clock = Clock::at("2026-11-23T12:00:00Z", TimeZone::fixed(jiff::tz::offset(8)), false);
+        let rows = [row(&record(), &clock)];
         let expected = "time                 id    key     model  served by    state  status  ms  in  out        usd\n\
                         2026-11-23 20:00:00  01-a  laptop  demo   echo/echo-a  ok        200  12   3       0.0000375\n";
         assert_eq!(layout(columns(Language::English), &rows), expected);

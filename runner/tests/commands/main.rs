@@ -3,6 +3,7 @@
 
 mod catalog;
 mod keys;
+mod operating;
 mod records;
 mod running;
 mod start;
@@ -150,11 +151,15 @@ impl Place {
 impl Server {
     /// The status and body of a chat with `demo`.
     fn chat(&self, key: &str) -> (u16, String) {
-        let body = r#"{"model":"demo","messages":[{"role":"user","content":"Hello"}]}"#;
+        self.post("/v1/chat/completions", key, r#"{"model":"demo","messages":[{"role":"user","content":"Hello"}]}"#)
+    }
+
+    /// The status and answer of a request with this body.
+    fn post(&self, path: &str, key: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address).expect("a connection");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let request = format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n\
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n\
              content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
             body.len()
         );

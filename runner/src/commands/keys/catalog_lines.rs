@@ -2,9 +2,9 @@
 //! forms of key and hash are the documented ones; that the component takes them is tested against its own code.
 
 use anyhow::Result;
-use jiff::Timestamp;
 use rand::distr::{Alphanumeric, SampleString};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 const PREFIX: &str = "sk-llmio-";
@@ -12,45 +12,39 @@ const PREFIX: &str = "sk-llmio-";
 /// 43 characters of 62 hold 256 bits.
 const CHARACTERS_COUNT: usize = 43;
 
-/// One of `keys`, as catalogs and the admin API write it.
-#[derive(Debug, Serialize)]
-pub(super) struct Entry {
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    models: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires: Option<String>,
-}
-
 #[derive(Serialize)]
-struct Section<'e> {
-    keys: [&'e Entry; 1],
+struct Section {
+    keys: [toml::Table; 1],
 }
 
-impl Entry {
-    /// A key that is not made yet.
-    pub(super) fn new(name: String, models: Option<Vec<String>>, expires: Option<Timestamp>) -> Entry {
-        Entry { name, hash: None, models, expires: expires.map(|expires| format!("{expires:.0}")) }
-    }
+/// The lines of a catalog file for a key with these members, to be added at its end.
+pub(super) fn lines(name: &str, key: &str, members: Map<String, Value>) -> Result<String> {
+    let mut entry = toml::Table::new();
+    entry.insert("name".into(), name.into());
+    entry.insert("hash".into(), hash(key).into());
+    entry.extend(table(members));
+    Ok(format!("\n{}", toml::to_string(&Section { keys: [entry] })?))
+}
 
-    /// What it is called.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
+/// By hand, since numbers of any precision are none of TOML's. A key has texts, lists, tables and whole numbers.
+fn table(members: Map<String, Value>) -> toml::Table {
+    members.into_iter().filter_map(|(name, value)| Some((name, in_toml(value)?))).collect()
+}
 
-    /// The entry of this key.
-    pub(super) fn with_hash_of(self, key: &str) -> Entry {
-        let digest = Sha256::digest(key.as_bytes());
-        let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Entry { hash: Some(format!("sha256:{digits}")), ..self }
-    }
+fn in_toml(value: Value) -> Option<toml::Value> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Bool(value) => value.into(),
+        Value::Number(number) => number.as_i64()?.into(),
+        Value::String(text) => text.into(),
+        Value::Array(values) => toml::Value::Array(values.into_iter().filter_map(in_toml).collect()),
+        Value::Object(members) => toml::Value::Table(table(members)),
+    })
+}
 
-    /// The lines of a catalog file, to be added at its end.
-    pub(super) fn to_toml(&self) -> Result<String> {
-        Ok(format!("\n{}", toml::to_string(&Section { keys: [self] })?))
-    }
+fn hash(key: &str) -> String {
+    let digits: String = Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{digits}")
 }
 
 /// A key nobody can guess.
@@ -66,9 +60,12 @@ mod tests {
     #[test]
     fn the_component_takes_the_lines_and_knows_the_key() {
         let key = new_key();
-        let expires = "2027-01-01T00:00:00.123Z".parse().expect("a time");
-        let entry = Entry::new("my \"laptop\"".into(), Some(vec!["*".into()]), Some(expires)).with_hash_of(&key);
-        let lines = entry.to_toml().expect("lines");
+        let members = serde_json::json!({
+            "models": ["*"], "expires": "2027-01-01T00:00:00Z",
+            "limits": { "rpm": 20, "tpd": 5_000_000, "concurrent": 3, "budget": "5 USD/day" },
+        });
+        let Value::Object(members) = members else { panic!("{members}") };
+        let lines = lines("my \"laptop\"", &key, members).expect("lines");
         assert!(lines.starts_with("\n[[keys]]\n"), "{lines}");
         assert!(!lines.contains(&key), "the file never holds the key");
         let document = Document::from_toml(&lines).expect("TOML");
@@ -76,6 +73,7 @@ mod tests {
         assert_eq!(entry["name"], "my \"laptop\"");
         assert_eq!(entry["hash"], hash_text(&hash_key(&key)));
         assert_eq!(entry["expires"], "2027-01-01T00:00:00Z");
+        assert_eq!(entry["limits"]["rpm"], 20);
         document.validate().expect("a valid catalog");
     }
 
