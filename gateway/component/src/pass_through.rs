@@ -155,7 +155,7 @@ async fn pass(
     if !relay.public && headers::value(&headers, "access-control-allow-origin").is_none() {
         relay::allow_origin(incoming, &mut headers);
     }
-    let (response, writer) = relay::head(status, &headers);
+    let (response, writer) = relay::head(status, headers);
     let deadline_ms = incoming.start_ms.saturating_add(TOTAL_MS);
     let (instance, open) = (instance.clone(), open.clone());
     host::spawn(async move {

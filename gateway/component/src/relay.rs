@@ -76,7 +76,7 @@ pub(crate) fn respond(
         ReadyAnswer::Reply(reply) => self::reply(incoming, reply),
         ReadyAnswer::Answer(mut answer, terms, ended) => {
             allow_origin(incoming, &mut answer.headers);
-            let (response, writer) = head(answer.status, &answer.headers);
+            let (response, writer) = head(answer.status, std::mem::take(&mut answer.headers));
             host::spawn(give(instance.clone(), *answer, terms, ended, timer, writer));
             response
         }
@@ -98,7 +98,7 @@ pub(crate) fn respond_early(
     headers.push(("content-type".to_owned(), b"text/event-stream".to_vec()));
     headers::unbuffered(&mut headers);
     allow_origin(incoming, &mut headers);
-    let (response, mut writer) = head(200, &headers);
+    let (response, mut writer) = head(200, headers);
     host::spawn(async move {
         let mut line = line;
         let ready = loop {
@@ -407,7 +407,7 @@ pub(crate) fn whole(status: u16, mut headers: Vec<(String, Vec<u8>)>, body: Vec<
     if status != 204 {
         headers.push(("content-length".into(), body.len().to_string().into_bytes()));
     }
-    let (response, mut writer) = head(status, &headers);
+    let (response, mut writer) = head(status, headers);
     host::spawn(async move {
         if !is_head && !body.is_empty() {
             writer.write(body).await;
@@ -417,9 +417,11 @@ pub(crate) fn whole(status: u16, mut headers: Vec<(String, Vec<u8>)>, body: Vec<
     response
 }
 
-/// A response head, and the writer of its body. Until its end is written, the body counts as cut off.
-pub(crate) fn head(status: u16, headers: &[(String, Vec<u8>)]) -> (Response, Writer) {
-    let fields = Fields::from_list(headers).unwrap_or_else(|_| one_by_one(headers));
+/// A response head, and the writer of its body. Until its end is written, the body counts as cut off. No browser takes the
+/// answer for a page of the console.
+pub(crate) fn head(status: u16, mut headers: Vec<(String, Vec<u8>)>) -> (Response, Writer) {
+    headers::set_apart(&mut headers);
+    let fields = Fields::from_list(&headers).unwrap_or_else(|_| one_by_one(&headers));
     let (writer, contents) = body::answer();
     let (stream, end) = contents.into_parts();
     let (response, _transmitted) = types::Response::new(fields, stream, end);

@@ -47,6 +47,31 @@ pub fn hops(headers: &[(String, Vec<u8>)]) -> u32 {
 /// The header in which a relay's caller presents a key of llmio. All other credentials belong to the origin.
 pub const RELAY_KEY: &str = "x-llmio-key";
 
+/// What a browser would keep of an answer for the whole origin, or do to it: not an upstream's to say of llmio's. Neither
+/// those of relays nor others travel on.
+pub(crate) const OF_ORIGIN: [&str; 9] = [
+    "set-cookie",
+    "set-login",
+    "clear-site-data",
+    "service-worker-allowed",
+    "alt-svc",
+    "strict-transport-security",
+    "nel",
+    "report-to",
+    "reporting-endpoints",
+];
+
+/// Keeps an answer apart from llmio's own pages, should a browser show it: it runs no script, loads nothing and belongs to
+/// no origin, whatever it holds and whatever it says of itself.
+pub const APART: [(&str, &str); 2] =
+    [("content-security-policy", "sandbox; default-src 'none'"), ("x-content-type-options", "nosniff")];
+
+/// Adds [`APART`]. A policy that an upstream has set stays beside it: browsers hold to both.
+pub fn set_apart(headers: &mut Vec<(String, Vec<u8>)>) {
+    headers.retain(|(name, _)| name != "x-content-type-options");
+    headers.extend(APART.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())));
+}
+
 /// Tells proxies to pass a stream on as it comes. nginx buffers answers unless they say this:
 /// <https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering>.
 pub fn unbuffered(headers: &mut Vec<(String, Vec<u8>)>) {

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use crate::catalog::Relay;
-use crate::headers::{HOP_BY_HOP, HOPS, RELAY_KEY, hops, nominated, text, unbuffered};
+use crate::headers::{HOP_BY_HOP, HOPS, OF_ORIGIN, RELAY_KEY, hops, nominated, text, unbuffered};
 use crate::outcome::SendError;
 use crate::redact::without_keys;
 use crate::refusal::Refusal;
@@ -129,12 +129,13 @@ fn holds_own(text: &str, own: &dyn Fn(&str) -> bool) -> bool {
             .is_some_and(|pair| pair.split(':').any(own) || pair.split_once(':').is_some_and(|(_, rest)| own(rest)))
 }
 
-/// The headers of the answer: all of them, except those of the connection, the id of the origin's own record, and the
-/// mark of a refusal, which only this llmio may set.
+/// The headers of the answer: all of them, except those of the connection, those that a browser would apply to the whole
+/// origin, the id of the origin's own record, and the mark of a refusal, which only this llmio may set.
 pub fn answer(mut upstream: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
     let is_llmios = |name: &str| name == "x-llmio-record" || name == MARK;
     let nominated = nominated(&upstream);
-    upstream.retain(|(name, _)| !HOP_BY_HOP.contains(&name.as_str()) && !nominated.contains(name) && !is_llmios(name));
+    let is_dropped = |name: &str| HOP_BY_HOP.contains(&name) || OF_ORIGIN.contains(&name) || is_llmios(name);
+    upstream.retain(|(name, _)| !is_dropped(name) && !nominated.contains(name));
     if text(&upstream, "content-type").is_some_and(|media_type| media_type.starts_with("text/event-stream")) {
         unbuffered(&mut upstream);
     }
@@ -284,8 +285,15 @@ mod tests {
     #[test]
     fn an_answer_keeps_all_but_what_belongs_to_its_connection() {
         let upstream =
-            headers(&[("set-cookie", "a=b"), ("location", "/x"), ("keep-alive", "9"), ("x-llmio-record", "r")]);
-        assert_eq!(answer(upstream), headers(&[("set-cookie", "a=b"), ("location", "/x")]));
+            headers(&[("etag", "a"), ("location", "/x"), ("keep-alive", "9"), ("x-llmio-record", "r")]);
+        assert_eq!(answer(upstream), headers(&[("etag", "a"), ("location", "/x")]));
+    }
+
+    #[test]
+    fn an_origin_leaves_nothing_behind_in_a_browser() {
+        for name in OF_ORIGIN {
+            assert_eq!(answer(headers(&[(name, "1"), ("x-odd", "1")])), headers(&[("x-odd", "1")]), "{name}");
+        }
     }
 
     #[test]

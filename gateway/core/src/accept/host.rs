@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::shape;
+use crate::headers::set_apart;
 use crate::refusal::{Refusal, Reply};
 
 /// The placeholder for the call's id in a body.
@@ -72,7 +73,8 @@ fn refusals() -> [(&'static str, Refusal); 7] {
     ]
 }
 
-fn answer(reply: Reply) -> Answer {
+fn answer(mut reply: Reply) -> Answer {
+    set_apart(&mut reply.headers);
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let headers = reply.headers.into_iter().map(|(name, value)| (name, text(value))).collect();
     Answer { status: reply.status, headers, body: text(reply.body) }

@@ -2,7 +2,7 @@
 
 use crate::catalog::{Provider, Value};
 use crate::dialect::Dialect;
-use crate::headers::{HOP_BY_HOP, HOPS, hops, nominated};
+use crate::headers::{HOP_BY_HOP, HOPS, OF_ORIGIN, hops, nominated};
 
 /// Client headers that are passed on. All others, above all credentials and cookies, are not.
 const ALLOWED: [&str; 4] = ["content-type", "accept", "idempotency-key", "traceparent"];
@@ -21,12 +21,9 @@ const ANTHROPIC_VERSION: &[u8] = b"2023-06-01";
 
 /// Other upstream headers that the client does not get: those of the upstream's own server, and those that name the
 /// account of the credential.
-const DROPPED: [&str; 11] = [
-    "set-cookie",
+const DROPPED: [&str; 8] = [
     "server",
-    "alt-svc",
     "date",
-    "strict-transport-security",
     "openai-organization",
     "openai-project",
     "anthropic-organization-id",
@@ -89,6 +86,7 @@ pub fn downstream(mut upstream: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)
         HOP_BY_HOP.contains(&name)
             || nominated.iter().any(|nominated| nominated == name)
             || DROPPED.contains(&name)
+            || OF_ORIGIN.contains(&name)
             || DROPPED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
     };
     upstream.retain(|(name, _)| !dropped(name));
