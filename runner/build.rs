@@ -14,9 +14,15 @@ use std::process::Command;
 mod engine_config;
 
 /// What the component is made of, as paths from the workspace root.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 13] = [
     "gateway/core/src",
     "gateway/core/Cargo.toml",
+    "gateway/console/assets",
+    "gateway/console/build.rs",
+    "gateway/console/Cargo.toml",
+    "gateway/console/src",
+    "gateway/console/templates",
+    "gateway/docs/clients.md",
     "gateway/component/src",
     "gateway/component/Cargo.toml",
     "Cargo.toml",

@@ -8,9 +8,25 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};
 use std::net::SocketAddr;
 
-/// Prints all that is needed to go on, with an example call of this model, if there is one.
-pub(crate) fn print_first(started: &StartedGateway, address: SocketAddr, model: Option<&str>) -> io::Result<()> {
-    write(&Greeting::of(started, address).first(model))
+/// Prints all that is needed to go on, with an example call of this model, if there is one. `link` is a path that signs one
+/// browser in to the console.
+pub(crate) fn print_first(
+    started: &StartedGateway,
+    address: SocketAddr,
+    model: Option<&str>,
+    link: Option<&str>,
+) -> io::Result<()> {
+    write(&Greeting { link, ..Greeting::of(started, address) }.first(model))
+}
+
+/// Whether stdout is a terminal. A log is kept, and read by more people than a terminal.
+pub(crate) fn is_read_on_a_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// The path of the link that the component has made.
+pub(crate) fn link(made: &Value) -> Option<String> {
+    made.get("path")?.as_str().map(str::to_owned)
 }
 
 /// Prints the address. A closed stdout is no reason not to serve.
@@ -67,6 +83,8 @@ struct Greeting<'a> {
     token: &'a str,
     /// Whether the token is shown. A log is kept, and read by more people than a terminal.
     shows_token: bool,
+    /// A path that signs one browser in to the console.
+    link: Option<&'a str>,
 }
 
 impl Greeting<'_> {
@@ -77,7 +95,8 @@ impl Greeting<'_> {
             folder: started.folder.path().display().to_string(),
             given: started.given_token.as_ref().filter(|given| !given.token.is_empty()).map(|given| given.name),
             token: &started.gateway.stores().token,
-            shows_token: io::stdout().is_terminal(),
+            shows_token: is_read_on_a_terminal(),
+            link: None,
         }
     }
 
@@ -90,6 +109,16 @@ impl Greeting<'_> {
             (None, true) => writeln!(text, "\n管理令牌：{}\n（运行 `llmio token` 可再次查看）", self.token),
             (Some(name), false) => writeln!(text, "\nAdmin token: the one given in {name}"),
             (Some(name), true) => writeln!(text, "\n管理令牌：{name} 中设置的令牌"),
+        };
+        let _ = match (self.link, self.chinese) {
+            (Some(link), false) => {
+                writeln!(text, "\nConsole: {}/{link}\n(signs one browser in, once, within ten minutes)", self.url)
+            }
+            (Some(link), true) => {
+                writeln!(text, "\n控制台：{}/{link}\n（十分钟内，仅供一个浏览器登录一次）", self.url)
+            }
+            (None, false) => writeln!(text, "\nConsole: {}", self.url),
+            (None, true) => writeln!(text, "\n控制台：{}", self.url),
         };
         if let Some(model) = model {
             text.push_str(if self.chinese { "\n马上试一试：\n" } else { "\nTry it:\n" });
@@ -133,7 +162,7 @@ mod tests {
 
     fn greeting(chinese: bool, given: Option<&'static str>) -> Greeting<'static> {
         let (url, folder) = ("http://127.0.0.1:7070".into(), "data".into());
-        Greeting { chinese, url, folder, given, token: "abc123", shows_token: true }
+        Greeting { chinese, url, folder, given, token: "abc123", shows_token: true, link: None }
     }
 
     #[test]
@@ -156,6 +185,19 @@ mod tests {
         let body = curl.split('\'').nth(1).expect("a quoted body");
         let body: Value = serde_json::from_str(body).expect("JSON");
         assert_eq!(body["model"], "demo");
+    }
+
+    #[test]
+    fn a_link_to_the_console_is_whole() {
+        for chinese in [false, true] {
+            let text = Greeting { link: Some("console/enter?link=x"), ..greeting(chinese, None) }.first(Some("demo"));
+            assert!(text.contains("http://127.0.0.1:7070/console/enter?link=x\n"), "{text}");
+        }
+        assert_eq!(
+            link(&json!({ "path": "console/enter?link=x", "until_ms": 1 })).as_deref(),
+            Some("console/enter?link=x")
+        );
+        assert_eq!(link(&json!({ "status": 503 })), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod providers;
 mod quota;
 mod records;
 mod route;
+mod sessions;
 mod targets;
 
 use std::rc::Rc;
@@ -20,6 +21,11 @@ use gateway_core::operation::Operation;
 use gateway_core::refusal::{Refusal, Reply};
 
 use catalog::ImportScope;
+
+pub(crate) use health::view as health;
+pub(crate) use quota::view as quota;
+pub(crate) use records::{no_record, one as record};
+pub(crate) use sessions::{all as sessions, end as end_session};
 
 use crate::incoming::Incoming;
 use crate::instance::Instance;
@@ -58,6 +64,9 @@ pub(crate) async fn serve(
         Admin::RecordsList => records::list(instance, incoming).await,
         Admin::RecordsRead => records::read(instance, parameter).await,
         Admin::RecordsEnded => records::ended(instance, incoming).await,
+        Admin::SessionsList => sessions::list(instance, &snapshot).await,
+        Admin::SessionsCreate => sessions::create(instance, incoming, &snapshot).await,
+        Admin::SessionsDelete => sessions::delete(instance, parameter).await,
         Admin::QuotaList => quota::list(instance, &snapshot).await,
         Admin::QuotaUpdate => quota::update(instance, incoming, &snapshot, parameter).await,
         Admin::Maintain => maintain::run(instance, &snapshot).await,
@@ -96,6 +105,9 @@ fn takes_back(admin: Admin) -> bool {
         | Admin::RecordsList
         | Admin::RecordsRead
         | Admin::RecordsEnded
+        | Admin::SessionsList
+        | Admin::SessionsCreate
+        | Admin::SessionsDelete
         | Admin::QuotaList
         | Admin::Maintain
         | Admin::Host => false,
@@ -103,7 +115,7 @@ fn takes_back(admin: Admin) -> bool {
 }
 
 /// The refusal while the database does not answer. This is not the caller's fault, and it will pass.
-fn unavailable(trouble: Trouble) -> Refusal {
+pub(crate) fn unavailable(trouble: Trouble) -> Refusal {
     Refusal::unavailable("records_unavailable", format!("Records cannot be read now: {trouble}. Try again.")).after(1)
 }
 

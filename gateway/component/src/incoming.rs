@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use gateway_core::accept::browser::Visit;
-use gateway_core::accept::{BODY_BYTES_MAX, client_address, is_admin};
+use gateway_core::accept::{BODY_BYTES_MAX, client_address, is_own};
 use gateway_core::catalog::Network;
 use gateway_core::headers;
 use gateway_core::memory;
@@ -27,7 +27,8 @@ pub(crate) struct Incoming {
     pub(crate) path: String,
     /// What follows `?` in the request target.
     pub(crate) query: Option<String>,
-    /// The host that the request names. It is only read of admin requests, since every question to the host costs time.
+    /// The host that the request names. It is only read of requests to the admin API or the console, since every question
+    /// to the host costs time.
     authority: Option<String>,
     /// The headers, their names in lower case.
     pub(crate) headers: Vec<(String, Vec<u8>)>,
@@ -71,7 +72,7 @@ impl Incoming {
             None => (target, None),
         };
         let headers = request.get_headers().copy_all();
-        let authority = if is_admin(&path) { request.get_authority() } else { None };
+        let authority = if is_own(&path) { request.get_authority() } else { None };
         let at_ms = host::unix_ms();
         let mut incoming = Incoming {
             method,
@@ -110,6 +111,11 @@ impl Incoming {
             fetch_site: self.header("sec-fetch-site"),
             public_url,
         }
+    }
+
+    /// The host that a request to the admin API or the console names, with its port.
+    pub(crate) fn authority(&self) -> Option<&str> {
+        self.authority.as_deref()
     }
 
     fn header_last(&self, name: &str) -> Option<&str> {

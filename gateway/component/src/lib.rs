@@ -6,6 +6,7 @@
 //! version of what they hold.
 
 mod admin;
+mod console;
 mod counters;
 mod hold;
 mod host;
@@ -88,15 +89,17 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
         Endpoint::Ready => Shape::Problem,
         _ => shape,
     };
-    if needs == Needs::Admin
+    if matches!(needs, Needs::Admin | Needs::Session)
         && let Err(refusal) = incoming.visit(&host::variable("public_url").await.unwrap_or_default()).check()
     {
-        return relay::refuse(&incoming, &refusal, shape);
+        let is_page = needs == Needs::Session;
+        return if is_page { console::refuse(&incoming, &refusal) } else { relay::refuse(&incoming, &refusal, shape) };
     }
     let (caller, snapshot) = match enter(instance, needs, &incoming).await {
         Ok(entered) => entered,
         // A gateway that cannot serve calls is still alive; readiness is what says why it cannot serve.
         Err(_) if matches!(endpoint, Endpoint::Alive | Endpoint::Probe) => return relay::reply(&incoming, alive()),
+        Err(refusal) if needs == Needs::Session => return console::refuse(&incoming, &refusal),
         Err(refusal) => return relay::refuse(&incoming, &refusal, shape),
     };
     incoming.holder.belongs_to(caller.name());
@@ -111,6 +114,10 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
             return proxy::stored(instance, what, &incoming, &caller, snapshot, &parameter).await;
         }
         Endpoint::Relay => return pass_through::serve(instance, &incoming, snapshot, &parameter, shape).await,
+        Endpoint::Console => return console::serve(instance, &incoming, &snapshot).await,
+        Endpoint::WayIn => console::way_in(&incoming)
+            .ok_or_else(|| Refusal::wrong_method(&incoming.method, &incoming.path, "HEAD".to_owned())),
+        Endpoint::ConsoleSlash => Ok(console::with_slash()),
         Endpoint::Models => {
             Ok(Reply::json(200, &models::list(&caller, &snapshot.catalog, shape, incoming.query.as_deref())))
         }
@@ -132,7 +139,7 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
 async fn enter(instance: &Rc<Instance>, needs: Needs, incoming: &Incoming) -> Result<(Caller, Rc<Snapshot>), Refusal> {
     // An admin request sees what was stored a moment ago, whichever instance stored it.
     let mut snapshot = match needs {
-        Needs::Admin => store::catalog::administered(instance).await?,
+        Needs::Admin | Needs::Session => store::catalog::administered(instance).await?,
         Needs::Key | Needs::Relay | Needs::Nothing => store::catalog::current(instance, Freshness::Recent).await?,
     };
     if !snapshot.token.is_set() {

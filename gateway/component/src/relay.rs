@@ -393,9 +393,9 @@ pub(crate) fn reply(incoming: &Incoming, reply: Reply) -> Response {
     whole(status, headers, body, incoming.method == "HEAD")
 }
 
-/// Lets pages of any origin read an answer and all its headers, except those of the admin API.
+/// Lets pages of any origin read an answer and all its headers, except those of the admin API and the console.
 pub(crate) fn allow_origin(incoming: &Incoming, headers: &mut Vec<(String, Vec<u8>)>) {
-    if incoming.header("origin").is_some() && !gateway_core::accept::is_admin(&incoming.path) {
+    if incoming.header("origin").is_some() && !gateway_core::accept::is_own(&incoming.path) {
         headers.push(("access-control-allow-origin".into(), b"*".to_vec()));
         headers.push(("access-control-expose-headers".into(), b"*".to_vec()));
     }
@@ -403,11 +403,17 @@ pub(crate) fn allow_origin(incoming: &Incoming, headers: &mut Vec<(String, Vec<u
 
 /// Answers with a body that is already known.
 pub(crate) fn whole(status: u16, mut headers: Vec<(String, Vec<u8>)>, body: Vec<u8>, is_head: bool) -> Response {
+    headers::set_apart(&mut headers);
+    page(status, headers, body, is_head)
+}
+
+/// Answers with a page of the console, the one sort of answer that says itself what it may do.
+pub(crate) fn page(status: u16, mut headers: Vec<(String, Vec<u8>)>, body: Vec<u8>, is_head: bool) -> Response {
     headers.retain(|(name, _)| name != "content-length");
     if status != 204 {
         headers.push(("content-length".into(), body.len().to_string().into_bytes()));
     }
-    let (response, mut writer) = head(status, headers);
+    let (response, mut writer) = head_as_it_is(status, &headers);
     host::spawn(async move {
         if !is_head && !body.is_empty() {
             writer.write(body).await;
@@ -421,7 +427,11 @@ pub(crate) fn whole(status: u16, mut headers: Vec<(String, Vec<u8>)>, body: Vec<
 /// answer for a page of the console.
 pub(crate) fn head(status: u16, mut headers: Vec<(String, Vec<u8>)>) -> (Response, Writer) {
     headers::set_apart(&mut headers);
-    let fields = Fields::from_list(&headers).unwrap_or_else(|_| one_by_one(&headers));
+    head_as_it_is(status, &headers)
+}
+
+fn head_as_it_is(status: u16, headers: &[(String, Vec<u8>)]) -> (Response, Writer) {
+    let fields = Fields::from_list(headers).unwrap_or_else(|_| one_by_one(headers));
     let (writer, contents) = body::answer();
     let (stream, end) = contents.into_parts();
     let (response, _transmitted) = types::Response::new(fields, stream, end);

@@ -10,6 +10,7 @@ pub(crate) mod looks;
 pub(crate) mod quota;
 pub(crate) mod records;
 pub(crate) mod responses;
+pub(crate) mod sessions;
 pub(crate) mod signals;
 pub(crate) mod usage;
 

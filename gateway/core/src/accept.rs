@@ -100,6 +100,11 @@ pub const ROUTES: &[Route] = &[
     row(ANY, "/relay/{}", Needs::Relay, Endpoint::Relay),
     row(ANY, "/proxy/{}", Needs::Relay, Endpoint::Relay),
     row("HEAD", "/", Needs::Nothing, Endpoint::Probe),
+    row("GET", "/", Needs::Nothing, Endpoint::WayIn),
+    row("GET", "/console", Needs::Nothing, Endpoint::ConsoleSlash),
+    row("GET", "/console/", Needs::Session, Endpoint::Console),
+    row("GET", "/console/{}", Needs::Session, Endpoint::Console),
+    row("POST", "/console/{}", Needs::Session, Endpoint::Console),
     row("HEAD", "/api/hello", Needs::Nothing, Endpoint::Probe),
     row("GET", "/healthz", Needs::Nothing, Endpoint::Alive),
     row("GET", "/readyz", Needs::Nothing, Endpoint::Ready),
@@ -126,6 +131,9 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/api/records/{}", Needs::Admin, Endpoint::Admin(Admin::RecordsRead)),
     row("GET", "/api/quota", Needs::Admin, Endpoint::Admin(Admin::QuotaList)),
     row("PUT", "/api/quota/{}", Needs::Admin, Endpoint::Admin(Admin::QuotaUpdate)),
+    row("GET", "/api/sessions", Needs::Admin, Endpoint::Admin(Admin::SessionsList)),
+    row("POST", "/api/sessions", Needs::Admin, Endpoint::Admin(Admin::SessionsCreate)),
+    row("DELETE", "/api/sessions/{}", Needs::Admin, Endpoint::Admin(Admin::SessionsDelete)),
     row("POST", "/api/maintain", Needs::Admin, Endpoint::Admin(Admin::Maintain)),
     row("GET", "/api/host", Needs::Admin, Endpoint::Admin(Admin::Host)),
 ];
@@ -146,6 +154,12 @@ pub enum RouteMatch<'p> {
 /// Whether a path belongs to the admin API, whose errors are problem details.
 pub fn is_admin(path: &str) -> bool {
     path == "/api" || path.starts_with("/api/")
+}
+
+/// Whether a path belongs to the admin API or the console, which answer only under host names of llmio, and only to pages of
+/// its own origin.
+pub fn is_own(path: &str) -> bool {
+    is_admin(path) || path == "/console" || path.starts_with("/console/")
 }
 
 /// The prefix under which each dialect is served besides `/v1` and `/v1beta`, and what may follow it.

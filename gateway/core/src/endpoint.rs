@@ -11,6 +11,8 @@ pub enum Needs {
     Key,
     /// The key that the relay asks for in `x-llmio-key`, or nothing if the relay is public.
     Relay,
+    /// What the console's own routes say: a session of the browser, or nothing for what signs it in.
+    Session,
     /// The admin token.
     Admin,
 }
@@ -40,6 +42,12 @@ pub enum Endpoint {
     Alive,
     /// `GET /readyz`
     Ready,
+    /// `GET /`: the way to the console, for browsers.
+    WayIn,
+    /// `GET /console`, which lacks its slash.
+    ConsoleSlash,
+    /// A page or form of the console.
+    Console,
     /// The admin API.
     Admin(Admin),
 }
@@ -118,6 +126,12 @@ pub enum Admin {
     QuotaList,
     /// `PUT /api/quota/{id}`
     QuotaUpdate,
+    /// `GET /api/sessions`
+    SessionsList,
+    /// `POST /api/sessions`
+    SessionsCreate,
+    /// `DELETE /api/sessions/{id}`
+    SessionsDelete,
     /// `POST /api/maintain`
     Maintain,
     /// `GET /api/host`

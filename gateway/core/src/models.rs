@@ -17,11 +17,17 @@ const CREATED_AT: &str = "2026-01-01T00:00:00Z";
 /// The same date in Unix seconds.
 const CREATED_S: i64 = 1_767_225_600;
 
-/// Every enabled model with an enabled target that the caller may use, sorted by name. `query` may ask for a page.
-pub fn list(caller: &Caller, catalog: &Catalog, shape: Shape, query: Option<&str>) -> Value {
+/// The names of every enabled model with an enabled target that the caller may use, sorted.
+pub fn usable<'c>(caller: &Caller, catalog: &'c Catalog) -> Vec<&'c str> {
     let served = catalog.models.iter().filter(|model| is_served(model));
     let mut names: Vec<&str> = served.flat_map(|model| names(caller, catalog, model)).collect();
     names.sort_unstable();
+    names
+}
+
+/// Every enabled model with an enabled target that the caller may use, sorted by name. `query` may ask for a page.
+pub fn list(caller: &Caller, catalog: &Catalog, shape: Shape, query: Option<&str>) -> Value {
+    let names = usable(caller, catalog);
     match shape {
         Shape::Dialect(Dialect::Anthropic) => {
             let (page, has_more) = page(&names, query.unwrap_or_default());

@@ -284,8 +284,7 @@ mod tests {
 
     #[test]
     fn an_answer_keeps_all_but_what_belongs_to_its_connection() {
-        let upstream =
-            headers(&[("etag", "a"), ("location", "/x"), ("keep-alive", "9"), ("x-llmio-record", "r")]);
+        let upstream = headers(&[("etag", "a"), ("location", "/x"), ("keep-alive", "9"), ("x-llmio-record", "r")]);
         assert_eq!(answer(upstream), headers(&[("etag", "a"), ("location", "/x")]));
     }
 

@@ -14,6 +14,13 @@ fn hex(digit: u8) -> Option<u8> {
     (digit as char).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
+/// One path parameter or one value of a query, percent-encoded.
+pub fn encode_parameter(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    push_encoded(&mut encoded, text, &[]);
+    encoded
+}
+
 /// Percent-encodes everything but the unreserved characters of RFC 3986 and those of `kept`.
 pub(crate) fn push_encoded(path: &mut String, text: &str, kept: &[u8]) {
     for byte in text.bytes() {

@@ -9,6 +9,7 @@ mod limits;
 mod offer;
 mod plan;
 mod records;
+mod sessions;
 mod told;
 
 pub use catalog::{CheckedView, DiffView, DraftView, PresetsView, StoredView};
@@ -19,4 +20,5 @@ pub use limits::{KnownLimitView, LearntView, LimitView, QuotaView, ScopeView};
 pub use offer::OfferView;
 pub use plan::{CandidateView, PlanView, RefusalView};
 pub use records::{RecordView, RecordsView, StoredJson};
+pub use sessions::{LinkView, SessionView, SessionsView};
 pub use told::ToldView;

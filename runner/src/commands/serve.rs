@@ -58,10 +58,12 @@ async fn serve(started: StartedGateway, settings: &Settings, address: SocketAddr
     started.folder.announce(address)?;
     match greeting {
         // A closed stdout is no reason not to serve, but then nobody has read it, and the next start says it again.
-        Some(model) if greeting::print_first(&started, address, model.as_deref()).is_ok() => {
-            started.folder.set_greeted()
+        Some(model) => {
+            let link = if greeting::is_read_on_a_terminal() { console_link(&handle).await } else { None };
+            if greeting::print_first(&started, address, model.as_deref(), link.as_deref()).is_ok() {
+                started.folder.set_greeted();
+            }
         }
-        Some(_) => {}
         None => greeting::print_again(&started, address),
     }
     if let Err(error) = attend(&started.gateway, &handle, catalog, &mut signals).await {
@@ -103,6 +105,13 @@ async fn first_model(handle: &Handle) -> Option<String> {
         serde_json::from_slice(response.body()).ok()
     };
     greeting::first_model(&read("/v1/models").await?, &read("/api/catalog").await?)
+}
+
+/// A link that signs one browser in to the console; it is as good as the token, and shown where that would be.
+async fn console_link(handle: &Handle) -> Option<String> {
+    let request = admin::request(handle.stores(), Method::POST, "/api/sessions", "application/json", "").ok()?;
+    let response = timeout(ANSWER_TIMEOUT, handle.send(request)).await.ok()?.ok()?;
+    greeting::link(&serde_json::from_slice(response.body()).ok()?)
 }
 
 /// The host's duties while it serves; returns at a signal.

@@ -32,6 +32,7 @@ mod catalog_api;
 mod catalog_file;
 mod client_leaves;
 mod connections;
+mod console;
 mod cost;
 mod counters;
 mod credentials;

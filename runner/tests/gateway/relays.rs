@@ -56,9 +56,7 @@ fn a_request_and_its_answer_pass_as_they_are(host: Host) {
         .body(b"\0\xff body".to_vec());
     let response = gateway.send(&request);
     assert_eq!((response.status, response.text().as_str(), response.end), (418, "\0teapot", End::Clean));
-    for (name, value) in
-        [("content-type", "application/x-odd"), ("etag", "a"), ("server", "origin"), ("x-odd", "1")]
-    {
+    for (name, value) in [("content-type", "application/x-odd"), ("etag", "a"), ("server", "origin"), ("x-odd", "1")] {
         assert_eq!(response.header(name), Some(value), "{name}");
     }
     let received = upstream.only();

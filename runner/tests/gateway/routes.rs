@@ -2,7 +2,7 @@
 //! the core, so a row added there is tested here without a change.
 
 use gateway_core::accept::{ROUTES, Route};
-use gateway_core::endpoint::Needs;
+use gateway_core::endpoint::{Endpoint, Needs};
 
 use crate::common::{Gateway, Host, Request, Response, TOKEN};
 
@@ -18,6 +18,10 @@ fn ask(gateway: &Gateway, route: &Route, credential: Option<&str>, caller: u16) 
     let mut request = Request::new(route.method, &path);
     if let Some(credential) = credential {
         request = request.key(credential);
+    }
+    if route.endpoint == Endpoint::WayIn {
+        // The address itself answers browsers only.
+        request = request.header("accept", "text/html");
     }
     if matches!(route.method, "POST" | "PUT" | "PATCH") {
         // Understood by no route, so that none of them changes anything.
@@ -37,7 +41,8 @@ fn every_route_answers_to_what_it_declares_and_to_nothing_less(host: Host) {
     for route in ROUTES {
         let expected = match route.needs {
             // One that does not exist is unknown to everybody.
-            Needs::Nothing | Needs::Relay => [None; 4],
+            // The console asks who comes by a page of its own.
+            Needs::Nothing | Needs::Relay | Needs::Session => [None; 4],
             Needs::Key => [Some(401), Some(401), None, None],
             Needs::Admin => [Some(401), Some(401), Some(403), None],
         };

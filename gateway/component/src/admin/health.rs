@@ -15,12 +15,17 @@ use crate::store::{health, signals};
 
 /// Lists the subjects that are in trouble, and the latencies of targets.
 pub(super) async fn list(instance: &Rc<Instance>, snapshot: &Rc<Snapshot>) -> Reply {
+    Reply::json(200, &view(instance, snapshot).await)
+}
+
+/// The same as a view.
+pub(crate) async fn view(instance: &Rc<Instance>, snapshot: &Rc<Snapshot>) -> HealthView {
     health::look_now(instance).await;
     let now_ms = host::unix_ms();
     let subjects = health::peek(instance, |health| SubjectView::all(health, &snapshot.catalog, now_ms));
     signals::look_now(instance).await;
     let latencies = health::latencies(instance).iter().map(|each| LatencyView::of(each, &snapshot.catalog)).collect();
-    Reply::json(200, &HealthView { now_ms, subjects, latencies })
+    HealthView { now_ms, subjects, latencies }
 }
 
 /// The subject whose trouble is to be forgotten; all of them if there is none.

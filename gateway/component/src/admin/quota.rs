@@ -18,6 +18,11 @@ use crate::store::signals;
 
 /// Lists every limit in the order of the catalog.
 pub(super) async fn list(instance: &Rc<Instance>, snapshot: &Snapshot) -> Result<Reply, Refusal> {
+    Ok(Reply::json(200, &view(instance, snapshot).await?))
+}
+
+/// The same as a view.
+pub(crate) async fn view(instance: &Rc<Instance>, snapshot: &Snapshot) -> Result<QuotaView, Refusal> {
     let at = ledger::moment(instance, snapshot);
     let limits = quota::all(&snapshot.catalog, at);
     let rows = ledger::read(instance, &limits).await.map_err(unavailable)?;
@@ -29,7 +34,7 @@ pub(super) async fn list(instance: &Rc<Instance>, snapshot: &Snapshot) -> Result
     let told = signals::with_told(instance, |told| {
         told.all().filter_map(|each| ToldView::of(each, &snapshot.catalog)).collect()
     });
-    Ok(Reply::json(200, &QuotaView { quota, learnt, told }))
+    Ok(QuotaView { quota, learnt, told })
 }
 
 #[derive(Debug, Deserialize)]

@@ -6,7 +6,7 @@ use gateway_core::record::Filter;
 use gateway_core::refusal::{Refusal, Reply};
 use gateway_core::state::State;
 use gateway_core::uri::decode_parameter;
-use gateway_core::views::RecordsView;
+use gateway_core::views::{RecordView, RecordsView};
 use serde::Deserialize;
 
 use super::unavailable;
@@ -26,13 +26,17 @@ pub(super) async fn list(instance: &Instance, incoming: &Incoming) -> Result<Rep
 /// Answers with one record.
 pub(super) async fn read(instance: &Instance, parameter: &str) -> Result<Reply, Refusal> {
     let id = decode_parameter(parameter).unwrap_or_default();
-    match records::read(instance, &id).await.map_err(unavailable)? {
-        Some(record) => Ok(Reply::json(200, &record)),
-        None => Err(Refusal::not_found(
-            "record_not_found",
-            format!("There is no record {id:?}. It may have been deleted with age."),
-        )),
-    }
+    Ok(Reply::json(200, &one(instance, &id).await?))
+}
+
+/// The record of this id.
+pub(crate) async fn one(instance: &Instance, id: &str) -> Result<RecordView, Refusal> {
+    records::read(instance, id).await.map_err(unavailable)?.ok_or_else(|| no_record(id))
+}
+
+/// The refusal of a record that is not there.
+pub(crate) fn no_record(id: &str) -> Refusal {
+    Refusal::not_found("record_not_found", format!("There is no record {id:?}. It may have been deleted with age."))
 }
 
 #[derive(Debug, Deserialize)]

@@ -9,7 +9,7 @@ use gateway_core::state::State;
 use gateway_core::views::{RecordView, StoredJson};
 
 use super::database::{self, Row as Found, Trouble, Value, number, text};
-use super::{counters, health, quota, responses};
+use super::{counters, health, quota, responses, sessions};
 use crate::host;
 use crate::instance::Instance;
 
@@ -260,6 +260,7 @@ pub(crate) async fn maintain(instance: &Rc<Instance>, retention_days: u32) -> Re
     quota::sweep(instance).await?;
     responses::sweep(instance).await?;
     counters::sweep(instance).await?;
+    sessions::sweep(instance).await?;
     Ok((deleted, interrupted))
 }
 

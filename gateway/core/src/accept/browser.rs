@@ -1,10 +1,10 @@
-//! Which requests of a web page the admin API accepts. A page cannot read llmio's answers, but it can send requests to
+//! Which requests of a web page the admin API and the console accept. A page cannot read llmio's answers, but it can send requests to
 //! an address on its visitor's machine or network, and its own domain can be made to resolve there (DNS rebinding). So
-//! the API only answers under host names that are certainly llmio's, and changes nothing for other origins.
+//! they only answer under host names that are certainly llmio's, and change nothing for other origins.
 
 use std::net::IpAddr;
 
-use super::is_admin;
+use super::is_own;
 use crate::refusal::Refusal;
 use crate::uri::{authority_of, host_of};
 
@@ -28,14 +28,14 @@ pub struct Visit<'a> {
 impl Visit<'_> {
     /// Whether the request may be served. Calls of the proxied APIs may come from anywhere.
     pub fn check(&self) -> Result<(), Refusal> {
-        if !is_admin(self.path) {
+        if !is_own(self.path) {
             return Ok(());
         }
         let authority = self.authority.unwrap_or_default();
         let public = authority_of(self.public_url);
         if !names_this_machine(authority) && !is_same_host(authority, public) {
             let said = format!(
-                "The admin API is not served as {authority:?}, so that no page can reach it under a name of its own. Use \
+                "The admin API and the console are not served as {authority:?}, so that no page can reach it under a name of its own. Use \
                  the address itself, or set LLMIO_PUBLIC_URL (under Spin the variable `public_url`) to the URL it has."
             );
             return Err(Refusal::misdirected(said));

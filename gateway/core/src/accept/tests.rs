@@ -41,7 +41,13 @@ fn every_admin_route_needs_the_admin_token_and_every_data_route_a_key() {
                 assert_eq!(route.needs, Needs::Key);
             }
             Endpoint::Relay => assert_eq!(route.needs, Needs::Relay),
-            Endpoint::Probe | Endpoint::WebSocket | Endpoint::Alive | Endpoint::Ready => {
+            Endpoint::Console => assert_eq!(route.needs, Needs::Session),
+            Endpoint::Probe
+            | Endpoint::WebSocket
+            | Endpoint::Alive
+            | Endpoint::Ready
+            | Endpoint::WayIn
+            | Endpoint::ConsoleSlash => {
                 assert_eq!(route.needs, Needs::Nothing);
             }
         }

@@ -75,6 +75,15 @@ impl Models {
         name.ends_with(FREE_MARK)
     }
 
+    /// Whether the provider's model of this name may be one of them.
+    pub fn covers(&self, upstream_model: &str) -> bool {
+        match self {
+            Models::Any => true,
+            Models::Free => Models::is_free(upstream_model),
+            Models::One(name) => **name == *upstream_model,
+        }
+    }
+
     /// The name of the models.
     pub fn name(&self) -> &str {
         match self {

@@ -1,0 +1,160 @@
+//! Providers: who can answer, credential by credential.
+
+use askama::Template;
+use gateway_core::catalog::{Catalog, Credential, Provider};
+use gateway_core::uri::encode_parameter;
+use gateway_core::views::HealthView;
+
+use super::trouble::{self, Trouble};
+use crate::frame::Frame;
+use crate::parts::{Mark, Mid, Monogram};
+use crate::query::Query;
+use crate::routes::Page;
+use crate::show;
+use crate::words::providers::Words;
+
+/// Every provider with its credentials.
+#[derive(Debug, Template)]
+#[template(path = "providers.html")]
+pub struct ProvidersPage<'a> {
+    frame: &'a Frame,
+    here: Option<Page>,
+    words: Words,
+    providers: Vec<Group>,
+}
+
+#[derive(Debug)]
+struct Group {
+    href: String,
+    monogram: Monogram,
+    name: String,
+    state: Mark,
+    addresses: String,
+    credentials: Vec<CredentialRow>,
+    /// What is in trouble beside its credentials.
+    troubles: Vec<Trouble>,
+}
+
+#[derive(Debug)]
+struct CredentialRow {
+    label: String,
+    pool: Option<String>,
+    state: Mark,
+    troubles: Vec<Trouble>,
+}
+
+impl<'a> ProvidersPage<'a> {
+    /// The providers of a catalog, and what is in trouble.
+    pub fn of(frame: &'a Frame, catalog: &Catalog, health: &HealthView) -> Self {
+        let providers = catalog.providers.iter().map(|provider| Group::of(provider, health, frame));
+        let words = Words(frame.language);
+        ProvidersPage { frame, here: Some(Page::Providers), words, providers: providers.collect() }
+    }
+}
+
+impl Group {
+    fn of(provider: &Provider, health: &HealthView, frame: &Frame) -> Self {
+        let of_provider = health.subjects.iter().filter(|each| {
+            trouble::is_of(&each.subject, provider) && !trouble::is_of_a_credential(&each.subject, provider)
+        });
+        let troubles: Vec<Trouble> = of_provider.map(|subject| Trouble::of(subject, frame)).collect();
+        Group {
+            href: href(frame, &provider.name),
+            monogram: Monogram::of(&provider.name, false),
+            name: provider.name.to_string(),
+            state: trouble::standing(provider.enabled, None, frame),
+            addresses: addresses(provider).join(", "),
+            credentials: provider.credentials.iter().map(|each| CredentialRow::of(each, health, frame)).collect(),
+            troubles,
+        }
+    }
+}
+
+impl CredentialRow {
+    fn of(credential: &Credential, health: &HealthView, frame: &Frame) -> Self {
+        let own = health.subjects.iter().filter(|each| trouble::is_this(&each.subject, credential));
+        CredentialRow {
+            label: credential.label.clone(),
+            pool: credential.pool.as_deref().map(str::to_owned),
+            state: trouble::standing(credential.enabled, Some(&credential.value), frame),
+            troubles: own.map(|subject| Trouble::of(subject, frame)).collect(),
+        }
+    }
+}
+
+/// The page of a provider.
+pub(super) fn href(frame: &Frame, name: &str) -> String {
+    frame.link(&format!("providers/{}", encode_parameter(name)))
+}
+
+/// Where it is reached, with the dialect spoken there.
+fn addresses(provider: &Provider) -> Vec<String> {
+    let endpoints = trouble::endpoints(provider).iter();
+    endpoints.map(|endpoint| format!("{}{} ({})", endpoint.address, endpoint.path, endpoint.dialect.name())).collect()
+}
+
+/// One provider.
+#[derive(Debug, Template)]
+#[template(path = "provider.html")]
+pub struct ProviderPage<'a> {
+    frame: &'a Frame,
+    here: Option<Page>,
+    words: Words,
+    group: Group,
+    targets: Vec<TargetRow>,
+    latencies: Vec<(Mid, &'static str, String)>,
+    facts: Vec<(&'static str, String)>,
+    calls: String,
+}
+
+/// A target that is its.
+#[derive(Debug)]
+struct TargetRow {
+    href: String,
+    model: Mid,
+    upstream_model: Mid,
+    state: Mark,
+}
+
+impl<'a> ProviderPage<'a> {
+    /// A provider of a catalog, and what is in trouble.
+    pub fn of(frame: &'a Frame, catalog: &Catalog, provider: &Provider, health: &HealthView) -> Self {
+        let words = Words(frame.language);
+        let targets = catalog.models.iter().flat_map(|model| {
+            let own = model.targets.iter().filter(|target| target.provider.name == provider.name);
+            own.map(|target| TargetRow {
+                href: super::models::href(frame, &model.name),
+                model: Mid::of(&model.name),
+                upstream_model: Mid::of(target.model.as_deref().unwrap_or(&model.name)),
+                state: trouble::standing(target.enabled && model.enabled, None, frame),
+            })
+        });
+        let prefix = format!("{}/", provider.name);
+        let latencies = health.latencies.iter().filter_map(|each| {
+            let model = each.target.strip_prefix(&prefix)?;
+            let how = if each.streamed { words.streamed() } else { words.whole() };
+            #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
+            let ms = each.first_content_ms as i64;
+            Some((Mid::of(model), how, show::span(ms)))
+        });
+        let listed = |name, list: String| (!list.is_empty()).then_some((name, list));
+        let egress = provider.egress.as_ref().and_then(gateway_core::catalog::Egress::name);
+        let facts = [
+            listed(words.addresses(), addresses(provider).join("\n")),
+            trouble::endpoints(provider).is_empty().then(|| (words.addresses(), words.built_in().to_owned())),
+            provider.local.then(|| (words.addresses(), words.local().to_owned())),
+            egress.map(|egress| (words.way_out(), egress)),
+            listed(words.tags(), provider.tags.join(", ")),
+        ];
+        ProviderPage {
+            frame,
+            here: Some(Page::Providers),
+            words,
+            group: Group::of(provider, health, frame),
+            targets: targets.collect(),
+            latencies: latencies.collect(),
+            facts: facts.into_iter().flatten().collect(),
+            calls: Query::default().with("provider", &provider.name).link(&frame.link("records")),
+        }
+    }
+}

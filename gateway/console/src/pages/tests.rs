@@ -1,0 +1,407 @@
+//! What holds for every page: each is rendered here, for every reader and in every language, over values that attack it.
+
+use gateway_core::candidate::{SkipReason, Skipped};
+use gateway_core::catalog::{Catalog, Document};
+use gateway_core::health::{Subject, Trouble};
+use gateway_core::outcome::limits::Span;
+use gateway_core::quota::{Moment, Row};
+use gateway_core::record::{AttemptRecord, DecisionRecord};
+use gateway_core::refusal::Refusal;
+use gateway_core::state::State;
+use gateway_core::views::{
+    HealthView, LatencyView, LearntView, LimitView, QuotaView, RecordView, RecordsView, SessionView, SessionsView,
+    StoredJson, SubjectView,
+};
+use jiff::tz::TimeZone;
+
+use super::*;
+use crate::assets;
+use crate::frame::{Frame, Reader, Theme};
+use crate::language::Language;
+use crate::query::Query;
+use crate::routes::{self, Found};
+use crate::show::Clock;
+
+/// Would break out of a text, an attribute in either quotes, an address, a style or a script.
+const EVIL: &str = "</td></title></script><img src=x onerror=alert(1)>\"'><script>alert(2)</script>{{7*7}}javascript:x";
+
+const READERS: [fn() -> Reader; 3] = [|| Reader::Nobody, || Reader::Admin, || Reader::Holder(EVIL.to_owned())];
+
+fn frame(reader: Reader, language: Language, here: &str) -> Frame {
+    let clock = Clock { zone: TimeZone::UTC, now_ms: 1_764_000_000_000, language };
+    Frame { reader, language, theme: Theme::Dark, here: here.to_owned(), clock }
+}
+
+fn evil() -> String {
+    EVIL.to_owned()
+}
+
+fn attempt(class: &'static str, start_ms: u64) -> AttemptRecord {
+    AttemptRecord {
+        provider: evil(),
+        model: format!("{EVIL}{start_ms}"),
+        credential: Some(evil()),
+        translated_to: Some(evil().into()),
+        egress: Some(evil()),
+        status: Some(429),
+        class: class.into(),
+        error: Some(evil()),
+        start_ms,
+        end_ms: start_ms + 200,
+    }
+}
+
+fn record(state: &str, attempts: Vec<AttemptRecord>) -> RecordView {
+    let skipped = Skipped {
+        target: evil(),
+        reason: SkipReason::QuotaSpent,
+        until_ms: Some(1_764_000_000_000),
+        message: Some(evil()),
+    };
+    let decision = DecisionRecord {
+        candidates: vec![evil(), format!("{EVIL}/{EVIL}")],
+        skipped: vec![skipped],
+        draw: evil(),
+        affinity: Some("session".into()),
+        waited_ms: Some(12),
+    };
+    RecordView {
+        id: evil(),
+        at_ms: 1_763_999_000_000,
+        key: Some(evil()),
+        model: Some(evil()),
+        dialect: Some(evil()),
+        endpoint: Some(evil()),
+        streamed: Some(true),
+        session: Some(evil()),
+        client: Some(evil()),
+        user_agent: Some(evil()),
+        state: state.to_owned(),
+        status: Some(503),
+        error: Some(evil()),
+        provider: Some(evil()),
+        upstream_model: Some(evil()),
+        decision: Some(StoredJson::Read(decision)),
+        attempts: Some(StoredJson::Read(attempts)),
+        first_byte_ms: Some(300),
+        first_content_ms: Some(400),
+        duration_ms: Some(1000),
+        bytes_in: Some(12),
+        bytes_out: Some(0),
+        input_tokens: Some(41_236),
+        cache_read_tokens: None,
+        cache_write_tokens: Some(1),
+        output_tokens: Some(612),
+        reasoning_tokens: Some(3),
+        cost_nano: Some(31_000_000),
+        price: Some(evil()),
+        tokens_per_second: Some(78.4),
+        warnings: Some(StoredJson::Read(vec![evil()])),
+    }
+}
+
+fn records() -> Vec<RecordView> {
+    let failed = || vec![attempt("rate", 10), attempt("credential", 220)];
+    let mut records: Vec<RecordView> = State::ALL.iter().map(|state| record(state.name(), failed())).collect();
+    records.push(record("ok", vec![attempt("rate", 10), attempt("ok", 220)]));
+    records.push(record("ok", vec![attempt("ok", 3)]));
+    records.push(record(EVIL, Vec::new()));
+    records.push(RecordView { id: "bare".into(), ..RecordView::default() });
+    let kept = |text: &str| Some(StoredJson::read(serde_text(text)));
+    records.push(RecordView { decision: kept("decision"), warnings: None, ..record("ok", Vec::new()) });
+    records
+}
+
+/// JSON that no version of this code has written.
+fn serde_text(member: &str) -> String {
+    format!("{{\"{member}\": \"{}\"}}", EVIL.replace('"', "\\\""))
+}
+
+/// A catalog whose texts attack pages, as far as a catalog may have such.
+fn catalog() -> Catalog {
+    let evil = EVIL.replace('\\', "").replace('"', "\\\"");
+    let text = format!(
+        r#"{{"providers": [
+            {{"name": "p", "base_url": "https://p.example/v1", "tags": ["t"], "quotas": [{{"rpd": 5}}, {{"per": "pool", "tpm": 7}}],
+              "credentials": [{{"id": "c-1", "variable": "A", "label": "{evil}", "pool": "{pool}"}}, {{"id": "c-2", "value": "x", "label": "b", "enabled": false}}]}},
+            {{"name": "q", "base_url": "http://127.0.0.1:1/v1", "local": true, "enabled": false}}],
+          "models": [
+            {{"name": "{tight}", "aliases": ["a"], "fallback": ["n"], "targets": [{{"provider": "p", "model": "{tight}", "capabilities": {{"context": 5, "tools": false}}}}, {{"provider": "q", "model": "m", "tier": 2, "price": {{"input": 1, "output": 2}}}}]}},
+            {{"name": "n", "enabled": false, "targets": ["q/x"]}}],
+          "keys": [{{"name": "{tight}", "hash": "sha256:{hash}", "models": ["n"], "limits": {{"rpm": 5, "budget": "1 USD/day"}}}}],
+          "relays": [{{"name": "r", "origin": "https://r.example", "public": true}}]}}"#,
+        pool = evil.replace([' ', '/', '*'], ""),
+        tight = evil.replace([' ', '*'], ""),
+        hash = "0123456789abcdef".repeat(4),
+    );
+    let mut catalog = Document::from_json(text.as_bytes()).and_then(|d| d.validate()).unwrap_or_else(|e| panic!("{e}"));
+    catalog.resolve(None, &|_| None);
+    catalog
+}
+
+fn health(catalog: &Catalog) -> HealthView {
+    let subject = |key: &str, trouble, until_ms| SubjectView {
+        subject: Subject::parse(key).expect("a subject"),
+        kind: "k",
+        name: evil(),
+        trouble,
+        said: evil(),
+        since_ms: 1,
+        until_ms,
+        over: until_ms < 5,
+        in_a_row: 3,
+    };
+    let model = catalog.models[0].targets[0].model.as_deref().unwrap_or_default();
+    let subjects = vec![
+        subject("credential/c-1", Trouble::Resting, 9),
+        subject(&format!("lane/c-1/{model}"), Trouble::Cooling, 9),
+        subject(&format!("target/p/{model}"), Trouble::Open, 9),
+        subject("target/p/other", Trouble::UnknownModel, 1),
+        subject("lane/q/m", Trouble::Spent, 9),
+    ];
+    let latency = LatencyView { target: format!("p/{EVIL}"), streamed: true, first_content_ms: 12.0, as_of_ms: 1 };
+    HealthView { now_ms: 5, subjects, latencies: vec![latency] }
+}
+
+fn quota(catalog: &Catalog) -> QuotaView {
+    let at = Moment { now_ms: 1_764_000_000_000, total_ms_max: 1, boot_ms: None, slot: None };
+    let limits = gateway_core::quota::all(catalog, at);
+    let rows: Vec<Row> =
+        limits.iter().map(|each| Row { id: each.id.clone(), bucket: each.bucket, spent: each.limit }).collect();
+    let learnt = LearntView {
+        subject: Subject::parse("credential/c-1").expect("a subject"),
+        name: evil(),
+        what: evil(),
+        per: Some(Span::Day),
+        limit: None,
+        remaining: Some(3),
+        resets_at_ms: Some(9),
+        as_of_ms: 1,
+        over: false,
+    };
+    let shown = limits.iter().zip([&rows[..], &[]].into_iter().cycle());
+    let quota = shown.map(|(limit, rows)| LimitView::of(limit, rows, at.now_ms)).collect();
+    QuotaView { quota, learnt: vec![learnt], told: Vec::new() }
+}
+
+/// Every page there is, with the address it stands at, for every reader and in every language.
+fn every_page() -> Vec<(String, String)> {
+    let mut pages = Vec::new();
+    for language in [Language::English, Language::Chinese] {
+        for reader in READERS {
+            let mut add = |here: &str, page: &dyn Fn(&Frame) -> String| {
+                pages.push((here.to_owned(), page(&frame(reader(), language, here))));
+            };
+            add("sign-in?next=a", &|frame| {
+                html(&SignInPage::of(frame, "records?model=a%22", Some(SignInError::Unknown)))
+            });
+            add("sign-in", &|frame| html(&SignInPage::of(frame, EVIL, Some(SignInError::Wait(9)))));
+            add("enter?link=x", &|frame| html(&EnterPage::of(frame, EVIL)));
+            add("nothing/here", &|frame| html(&ErrorPage::of(frame, &Refusal::not_found("x", EVIL))));
+            add("records/x", &|frame| html(&ErrorPage::of(frame, &Refusal::unavailable("x", EVIL))));
+            let query = ["model", "key", "state", "since", "span", "streamed", "client", "before"];
+            let query = query.iter().fold(Query::default(), |query, name| query.with(name, EVIL));
+            let found = |next: Option<&str>| RecordsView { records: records(), next: next.map(str::to_owned) };
+            let suggested = || Suggested { models: vec![evil()], providers: vec![evil()], keys: vec![evil()] };
+            let here = query.link("records");
+            add(&here, &|frame| html(&RecordsPage::of(frame, &query, &found(Some(EVIL)), suggested(), None)));
+            let none = RecordsView { records: Vec::new(), next: None };
+            add("records", &|frame| html(&RecordsPage::of(frame, &query, &none, suggested(), Some(1))));
+            add("records", &|frame| html(&RecordsPage::of(frame, &Query::default(), &none, suggested(), None)));
+            let catalog = catalog();
+            let (health, quota) = (health(&catalog), quota(&catalog));
+            let nothing = HealthView { now_ms: 0, subjects: Vec::new(), latencies: Vec::new() };
+            let unlimited = QuotaView { quota: Vec::new(), learnt: Vec::new(), told: Vec::new() };
+            let empty = Catalog::built_in();
+            let names = vec![evil(), "n".to_owned()];
+            let url = "https://llm.example/\"><script>alert(1)</script>";
+            add("overview", &|frame| html(&OverviewPage::of(frame, &catalog, (&health, &quota), &records(), url)));
+            add("overview", &|frame| html(&OverviewPage::of(frame, &empty, (&nothing, &unlimited), &[], url)));
+            add("quota", &|frame| html(&QuotaPage::of(frame, &quota)));
+            add("quota", &|frame| html(&QuotaPage::of(frame, &unlimited)));
+            add("models", &|frame| html(&ModelsPage::of(frame, &catalog, &health)));
+            add("models/a%2Fb", &|frame| html(&ModelPage::of(frame, &catalog, &catalog.models[0], &health)));
+            add("models/n", &|frame| html(&ModelPage::of(frame, &catalog, &catalog.models[1], &nothing)));
+            add("providers", &|frame| html(&ProvidersPage::of(frame, &catalog, &health)));
+            add("providers/p", &|frame| html(&ProviderPage::of(frame, &catalog, &catalog.providers[0], &health)));
+            add("providers/q", &|frame| html(&ProviderPage::of(frame, &catalog, &catalog.providers[1], &nothing)));
+            add("keys", &|frame| html(&KeysPage::of(frame, &catalog)));
+            add("keys", &|frame| html(&KeysPage::of(frame, &empty)));
+            add("connect", &|frame| html(&ConnectPage::of(frame, url, &names, Some("n"))));
+            add("connect?model=x", &|frame| html(&ConnectPage::of(frame, url, &[], Some(EVIL))));
+            let session = |key: Option<&str>| SessionView {
+                id: evil(),
+                key: key.map(str::to_owned),
+                at_ms: 1,
+                until_ms: 2,
+                client: Some(evil()),
+                user_agent: Some(evil()),
+            };
+            let sessions = SessionsView { sessions: vec![session(None), session(Some(EVIL))] };
+            let stored = Stored { version: 3, file_sections: vec![EVIL], public_url: Some(url) };
+            add("settings", &|frame| html(&SettingsPage::of(frame, &catalog, &stored, &sessions)));
+            add("me", &|frame| html(&MePage::of(frame, &catalog.keys[0], &quota.quota, &names, 30)));
+            add("me", &|frame| html(&MePage::of(frame, &catalog.keys[0], &[], &[], 30)));
+            for record in records() {
+                let record = seen_by(&reader(), record);
+                add("records/a%2Fb", &|frame| html(&RecordPage::of(frame, &record)));
+            }
+        }
+    }
+    pages
+}
+
+/// The values of an attribute, unescaped.
+fn values(html: &str, attribute: &str) -> Vec<String> {
+    let before = format!(" {attribute}=\"");
+    let quoted = html.split(&before).skip(1).filter_map(|rest| rest.split('"').next());
+    quoted.map(|value| value.replace("&#38;", "&").replace("&amp;", "&")).collect()
+}
+
+#[test]
+fn every_page_escapes_every_value() {
+    for (here, html) in every_page() {
+        for raw in ["<img", "<script>alert", "onerror=alert(1)>", "\"'>", "49javascript"] {
+            assert!(!html.contains(raw), "{here}: {raw}");
+        }
+        assert!(!html.is_empty() && html.contains("</html>"), "{here}");
+    }
+}
+
+#[test]
+fn no_page_has_a_script_a_style_or_a_handler_in_it() {
+    for (here, html) in every_page() {
+        assert_eq!(html.matches("<script").count(), 1, "{here}");
+        assert!(html.contains("<script type=\"module\" src="), "{here}");
+        for word in ["<style", " style=", " onclick=", "javascript:\"", "srcdoc"] {
+            assert!(!html.contains(word), "{here}: {word}");
+        }
+    }
+}
+
+#[test]
+fn every_link_is_relative_and_leads_to_something() {
+    for (here, html) in every_page() {
+        let links = ["href", "src", "action", "formaction"].iter().flat_map(|attribute| values(&html, attribute));
+        for link in links {
+            if link.starts_with("https://") && here == "quota" {
+                // Where a limit was published.
+                continue;
+            }
+            assert!(!link.starts_with('/') && !link.contains("//"), "{here}: {link}");
+            let path = link.split(['?', '#']).next().unwrap_or_default();
+            let base: Vec<&str> = here.split('?').next().unwrap_or_default().split('/').collect();
+            let up = path.matches("../").count();
+            let bare = path.replace("../", "").replace("./", "");
+            assert!(up < base.len(), "{here}: {link} leaves the console");
+            let below = base.iter().take(base.len() - 1 - up).map(|step| format!("{step}/")).collect::<String>();
+            let path = format!("{below}{bare}");
+            if link.starts_with('#') {
+                assert!(html.contains(&format!("id=\"{}\"", &link[1..])), "{here}: {link}");
+                continue;
+            }
+            let found = ["GET", "POST"].map(|method| routes::find(method, &path));
+            let is_page = found.iter().any(|found| matches!(found, Found::Page(..)));
+            assert!(is_page, "{here}: {link} leads to {path:?}");
+            if let Some(asset) = path.strip_prefix("assets/") {
+                assert!(assets::find(asset).is_some(), "{here}: {link}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_drawing_that_a_page_names_is_there() {
+    let icons = assets::find(&format!("{}/icons.svg", assets::HASH)).expect("the drawings");
+    let icons = String::from_utf8(crate::pack::unpack(icons.packed).expect("gzip")).expect("text");
+    for (here, html) in every_page() {
+        for link in values(&html, "href").iter().filter_map(|link| link.split_once("icons.svg#")) {
+            assert!(icons.contains(&format!("id=\"{}\"", link.1)), "{here}: {}", link.1);
+        }
+    }
+}
+
+#[test]
+fn no_id_stands_twice_on_a_page() {
+    for (here, html) in every_page() {
+        let mut ids = values(&html, "id");
+        let count = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), count, "{here}");
+    }
+}
+
+#[test]
+fn a_page_is_small() {
+    let frame = frame(Reader::Admin, Language::English, "records");
+    let many = (0..50).map(|_| record("ok", vec![attempt("rate", 10), attempt("ok", 220)]));
+    let view = RecordsView {
+        records: many.map(|record| RecordView { model: Some("qwen3-coder".into()), ..record }).collect(),
+        next: None,
+    };
+    let page = html(&RecordsPage::of(&frame, &Query::default(), &view, Suggested::default(), None));
+    let packed = crate::pack::pack(page.as_bytes()).expect("gzip");
+    assert!(packed.len() < 60_000, "{} bytes, {} gzipped", page.len(), packed.len());
+}
+
+#[test]
+fn a_holder_sees_nothing_of_credentials_other_targets_and_addresses() {
+    let secrets = ["label-x", "egress-x", "203.0.113.9", "left-out-x", "never-needed-x", "words-x", "note-x"];
+    let mut record = record("ok", vec![attempt("rate", 1), attempt("ok", 2)]);
+    record.client = Some(secrets[2].into());
+    record.warnings = Some(StoredJson::Read(vec![secrets[6].into()]));
+    if let (Some(StoredJson::Read(attempts)), Some(StoredJson::Read(decision))) =
+        (&mut record.attempts, &mut record.decision)
+    {
+        for attempt in attempts {
+            attempt.credential = Some(secrets[0].into());
+            attempt.egress = Some(secrets[1].into());
+            attempt.error = Some(secrets[5].into());
+        }
+        decision.skipped[0].target = secrets[3].into();
+        decision.candidates.push(secrets[4].into());
+    }
+    let page = |reader: Reader, record: &RecordView| {
+        let frame = frame(reader, Language::English, "records/x");
+        let view = RecordsView { records: Vec::new(), next: None };
+        let list = html(&RecordsPage::of(&frame, &Query::default(), &view, Suggested::default(), None));
+        list + &html(&RecordPage::of(&frame, record))
+    };
+    let all = page(Reader::Admin, &record);
+    let holder = Reader::Holder("k".into());
+    let own = page(holder.clone(), &seen_by(&holder, record));
+    for secret in secrets {
+        assert!(all.contains(secret), "the admin sees {secret}");
+        assert!(!own.contains(secret), "a holder sees {secret}");
+    }
+}
+
+#[test]
+fn a_holder_is_shown_the_calls_of_its_own_key_whatever_it_asks_for() {
+    let query = Query::parse("key=other&client=x&model=m&span=1h").expect("a query");
+    let (shown, filter) = filter(&query, &Reader::Holder("k".into()), 7_200_000).expect("a filter");
+    assert_eq!((filter.key.as_deref(), filter.client, filter.model.as_deref()), (Some("k"), None, Some("m")));
+    assert_eq!((filter.since_ms, shown.text().as_str()), (Some(3_600_000), "model=m&span=1h"));
+    let (_, filter) = super::filter(&query, &Reader::Admin, 0).expect("a filter");
+    assert_eq!(filter.key.as_deref(), Some("other"));
+    assert!(super::filter(&Query::parse("state=odd").expect("a query"), &Reader::Admin, 0).is_err());
+}
+
+#[test]
+fn what_a_record_says_fits_how_the_call_went() {
+    let said = |record: RecordView| {
+        let frame = frame(Reader::Admin, Language::English, "records/x");
+        html(&RecordPage::of(&frame, &record))
+    };
+    let after_one = said(record("ok", vec![attempt("rate", 10), attempt("ok", 790)]));
+    assert!(after_one.contains("after one try that failed. The client noticed nothing but 790 ms."), "{after_one}");
+    assert!(said(record("ok", vec![attempt("ok", 1)])).contains("the first it was sent to."));
+    assert!(
+        said(record("upstream_error", vec![attempt("target", 1), attempt("target", 2)]))
+            .contains("Nobody answered, after 2 tries.")
+    );
+    assert!(said(record("quota_spent", Vec::new())).contains("It was sent to nobody."));
+    assert!(said(record("upstream_reset", vec![attempt("ok", 1)])).contains("had begun to answer when it ended."));
+    assert!(said(record("ok", vec![attempt("ok", 1)])).contains("Left out: A quota is spent."));
+}

@@ -1,0 +1,66 @@
+//! The query of a page: what it is narrowed to stands in its address, so that it can be kept and sent to others.
+
+use gateway_core::uri::{decode_parameter, encode_parameter};
+
+/// Names and values, decoded, in their order. Fields that were left empty are not among them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads what stands behind `?`, or a form's body; `None`: it is not UTF-8.
+    pub fn parse(text: &str) -> Option<Self> {
+        let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let decode = |text: &str| decode_parameter(&text.replace('+', " "));
+            Some((decode(name)?, decode(value)?.trim().to_owned()))
+        });
+        let pairs: Option<Vec<(String, String)>> = pairs.collect();
+        Some(Query(pairs?.into_iter().filter(|(_, value)| !value.is_empty()).collect()))
+    }
+
+    /// The last value of a name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The same without these names.
+    #[must_use]
+    pub fn without(&self, names: &[&str]) -> Self {
+        Query(self.0.iter().filter(|(name, _)| !names.contains(&name.as_str())).cloned().collect())
+    }
+
+    /// The same with this value of a name and no other of it.
+    #[must_use]
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let mut query = self.without(&[name]);
+        query.0.push((name.to_owned(), value.to_owned()));
+        query
+    }
+
+    /// As it is written behind `?`.
+    pub fn text(&self) -> String {
+        let pairs =
+            self.0.iter().map(|(name, value)| format!("{}={}", encode_parameter(name), encode_parameter(value)));
+        pairs.collect::<Vec<_>>().join("&")
+    }
+
+    /// A page with this query.
+    pub(crate) fn link(&self, page: &str) -> String {
+        if self.0.is_empty() { page.to_owned() } else { format!("{page}?{}", self.text()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_says_the_same_after_it_was_read_and_written() {
+        let query = Query::parse("model=a%2Fb+c&state=&key=%E7%9B%B2&model=d&x").expect("a query");
+        assert_eq!((query.get("model"), query.get("state"), query.get("key")), (Some("d"), None, Some("盲")));
+        assert_eq!(query.text(), "model=a%2Fb%20c&key=%E7%9B%B2&model=d");
+        assert_eq!(query.with("model", "&").without(&["key"]).link("records"), "records?model=%26");
+        assert_eq!(Query::default().link("records"), "records");
+        assert_eq!(Query::parse("a=%ff"), None);
+    }
+}

@@ -1,0 +1,154 @@
+//! Every path of the console, below `console/`, and who may go there.
+
+/// Who may see a page or send a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing: public by design.
+    Nothing,
+    /// A session, of the admin or of the holder of a key.
+    Session,
+    /// A session of the admin.
+    Admin,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// The first page of whoever has signed in.
+    Home,
+    /// The form that asks for a token or key.
+    SignIn,
+    /// What that form is sent to.
+    SignInSent,
+    /// A one-time link: a button, so that whoever only looks at the link does not use it up.
+    Enter,
+    /// What that button sends.
+    EnterSent,
+    /// Ends the session.
+    SignOut,
+    /// Sets language or theme.
+    Look,
+    /// What is happening.
+    Overview,
+    /// Every call.
+    Records,
+    /// One call.
+    Record,
+    /// What is left.
+    Quota,
+    /// Every model.
+    Models,
+    /// One model.
+    Model,
+    /// Every provider.
+    Providers,
+    /// One provider.
+    Provider,
+    /// The keys that clients call with.
+    Keys,
+    /// How clients are connected.
+    Connect,
+    /// What else there is.
+    Settings,
+    /// What a form of the settings changes.
+    SettingsSent,
+    /// What the holder of a key sees of itself.
+    Me,
+    /// A file of the console.
+    Asset,
+}
+
+struct Route {
+    method: &'static str,
+    /// `{}` takes one segment, or the rest at the end of an asset's path.
+    path: &'static str,
+    needs: Needs,
+    page: Page,
+}
+
+const fn row(method: &'static str, path: &'static str, needs: Needs, page: Page) -> Route {
+    Route { method, path, needs, page }
+}
+
+const ROUTES: &[Route] = &[
+    row("GET", "", Needs::Session, Page::Home),
+    row("GET", "sign-in", Needs::Nothing, Page::SignIn),
+    row("POST", "sign-in", Needs::Nothing, Page::SignInSent),
+    row("GET", "enter", Needs::Nothing, Page::Enter),
+    row("POST", "enter", Needs::Nothing, Page::EnterSent),
+    row("POST", "sign-out", Needs::Nothing, Page::SignOut),
+    row("POST", "look", Needs::Nothing, Page::Look),
+    row("GET", "records", Needs::Session, Page::Records),
+    row("GET", "records/{}", Needs::Session, Page::Record),
+    row("GET", "overview", Needs::Admin, Page::Overview),
+    row("GET", "quota", Needs::Admin, Page::Quota),
+    row("GET", "models", Needs::Admin, Page::Models),
+    row("GET", "models/{}", Needs::Admin, Page::Model),
+    row("GET", "providers", Needs::Admin, Page::Providers),
+    row("GET", "providers/{}", Needs::Admin, Page::Provider),
+    row("GET", "keys", Needs::Admin, Page::Keys),
+    row("GET", "connect", Needs::Session, Page::Connect),
+    row("GET", "settings", Needs::Admin, Page::Settings),
+    row("POST", "settings", Needs::Admin, Page::SettingsSent),
+    row("GET", "me", Needs::Session, Page::Me),
+    row("GET", "assets/{}", Needs::Nothing, Page::Asset),
+];
+
+/// What the table says of a method and a path.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found<'p> {
+    /// A page, and what stood in the place of its `{}`, still percent-encoded.
+    Page(Needs, Page, &'p str),
+    /// The path exists, with this method.
+    WrongMethod(&'static str),
+    /// No such path.
+    Unknown,
+}
+
+/// Looks up a path below `console/`. What is read with GET answers HEAD too.
+pub fn find<'p>(method: &str, path: &'p str) -> Found<'p> {
+    let method = if method == "HEAD" { "GET" } else { method };
+    let mut other = None;
+    for route in ROUTES {
+        let Some(rest) = matches(route, path) else { continue };
+        if route.method == method {
+            return Found::Page(route.needs, route.page, rest);
+        }
+        other = Some(route.method);
+    }
+    other.map_or(Found::Unknown, Found::WrongMethod)
+}
+
+fn matches<'p>(route: &Route, path: &'p str) -> Option<&'p str> {
+    let Some(prefix) = route.path.strip_suffix("{}") else { return (route.path == path).then_some("") };
+    let rest = path.strip_prefix(prefix).filter(|rest| !rest.is_empty())?;
+    (route.page == Page::Asset || !rest.contains('/')).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_leads_to_its_page_and_to_no_other() {
+        for (method, path, found) in [
+            ("GET", "", Found::Page(Needs::Session, Page::Home, "")),
+            ("HEAD", "records", Found::Page(Needs::Session, Page::Records, "")),
+            ("GET", "records/a%2Fb", Found::Page(Needs::Session, Page::Record, "a%2Fb")),
+            ("GET", "assets/0/console.css", Found::Page(Needs::Nothing, Page::Asset, "0/console.css")),
+            ("POST", "sign-in", Found::Page(Needs::Nothing, Page::SignInSent, "")),
+            ("POST", "records", Found::WrongMethod("GET")),
+            ("GET", "records/", Found::Unknown),
+            ("GET", "records/a/b", Found::Unknown),
+            ("GET", "nothing", Found::Unknown),
+        ] {
+            assert_eq!(find(method, path), found, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn what_needs_nothing_shows_nothing() {
+        let open: Vec<&str> = ROUTES.iter().filter(|r| r.needs == Needs::Nothing).map(|route| route.path).collect();
+        assert_eq!(open, ["sign-in", "sign-in", "enter", "enter", "sign-out", "look", "assets/{}"]);
+    }
+}
