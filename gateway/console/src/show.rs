@@ -119,6 +119,12 @@ pub(crate) fn money(nano: i64) -> String {
     }
 }
 
+/// Billionths of some currency, to its hundredth.
+pub(crate) fn billionths(nano: i64) -> String {
+    const WHOLE: i64 = 1_000_000_000;
+    format!("{}.{:02}", whole(nano / WHOLE), (nano % WHOLE).unsigned_abs() / 10_000_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +150,7 @@ mod tests {
             (money(1_234_000), "$0.00123"),
             (money(12_345), "$0.000012"),
             (money(5_319_999_999), "$5.31"),
+            (billionths(14_000_000_000), "14.00"),
         ] {
             assert_eq!(shown, expected);
         }

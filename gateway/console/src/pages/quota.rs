@@ -2,7 +2,8 @@
 
 use askama::Template;
 use gateway_core::outcome::limits::Span;
-use gateway_core::views::{LearntView, LimitView, QuotaView, ScopeView};
+use gateway_core::providers::CounterPer;
+use gateway_core::views::{LearntView, LimitView, QuotaView, ScopeView, ToldView};
 
 use crate::frame::Frame;
 use crate::parts::{Mark, Monogram, Time};
@@ -20,6 +21,7 @@ pub struct QuotaPage<'a> {
     says: String,
     groups: Vec<Group>,
     learnt: Vec<LearntRow>,
+    told: Vec<ToldRow>,
 }
 
 /// The limits of a provider, or those of keys.
@@ -55,6 +57,18 @@ struct LearntRow {
     told: Time,
 }
 
+/// What a provider counts itself.
+#[derive(Debug)]
+struct ToldRow {
+    monogram: Monogram,
+    whom: String,
+    what: String,
+    spent: String,
+    left: String,
+    told: Time,
+    source: Option<&'static str>,
+}
+
 impl<'a> QuotaPage<'a> {
     /// The limits as they stand.
     pub fn of(frame: &'a Frame, quota: &QuotaView) -> Self {
@@ -70,7 +84,8 @@ impl<'a> QuotaPage<'a> {
         }
         let learnt = quota.learnt.iter().filter(|each| !each.over).map(|each| LearntRow::of(each, frame)).collect();
         let says = words.says(frame.clock.zone_name());
-        QuotaPage { frame, here: Some(Page::Quota), words, says, groups, learnt }
+        let told = quota.told.iter().map(|each| ToldRow::of(each, frame)).collect();
+        QuotaPage { frame, here: Some(Page::Quota), words, says, groups, learnt, told }
     }
 }
 
@@ -195,6 +210,41 @@ impl LearntRow {
             left: words.of(amount(learnt.remaining), amount(learnt.limit)),
             back: learnt.resets_at_ms.map(|at_ms| frame.time(at_ms)),
             told: frame.time(learnt.as_of_ms),
+        }
+    }
+}
+
+impl ToldRow {
+    fn of(told: &ToldView, frame: &Frame) -> Self {
+        let words = Words(frame.language);
+        let amount = |number: u64| {
+            let number = i64::try_from(number).unwrap_or(i64::MAX);
+            match told.currency.as_deref() {
+                None => show::whole(number),
+                Some("USD") => show::money(number),
+                Some(currency) => format!("{} {currency}", show::billionths(number)),
+            }
+        };
+        let per = told.per.map(|per| match per {
+            CounterPer::Day => words.a_day(),
+            CounterPer::Week => words.a_week(),
+            CounterPer::Month => words.a_month(),
+            CounterPer::Ever => words.in_all(),
+        });
+        let models = told.models.join(", ");
+        let what = [Some(told.what.as_str()), per, Some(models.as_str()).filter(|models| !models.is_empty())];
+        let left = told.remaining.map(amount);
+        ToldRow {
+            monogram: Monogram::of(&told.provider, false),
+            whom: format!("{} {}", told.provider, told.credential),
+            what: what.into_iter().flatten().collect::<Vec<_>>().join(", "),
+            spent: told.spent.map(amount).unwrap_or_default(),
+            left: match (left, told.limit.map(amount)) {
+                (Some(left), Some(limit)) => words.of(left, limit),
+                (left, limit) => left.or(limit).unwrap_or_default(),
+            },
+            told: frame.time(told.as_of_ms),
+            source: Some(told.source).filter(|url| url.starts_with("https://")),
         }
     }
 }

@@ -10,7 +10,7 @@ use gateway_core::refusal::Refusal;
 use gateway_core::state::State;
 use gateway_core::views::{
     HealthView, LatencyView, LearntView, LimitView, QuotaView, RecordView, RecordsView, SessionView, SessionsView,
-    StoredJson, SubjectView,
+    StoredJson, SubjectView, ToldView,
 };
 use jiff::tz::TimeZone;
 
@@ -179,9 +179,22 @@ fn quota(catalog: &Catalog) -> QuotaView {
         as_of_ms: 1,
         over: false,
     };
+    let told = ToldView {
+        provider: evil(),
+        credential: evil(),
+        what: evil(),
+        currency: Some(evil()),
+        per: None,
+        models: vec![evil()],
+        spent: Some(1),
+        limit: None,
+        remaining: Some(7),
+        as_of_ms: 1,
+        source: "https://p.example/limits",
+    };
     let shown = limits.iter().zip([&rows[..], &[]].into_iter().cycle());
     let quota = shown.map(|(limit, rows)| LimitView::of(limit, rows, at.now_ms)).collect();
-    QuotaView { quota, learnt: vec![learnt], told: Vec::new() }
+    QuotaView { quota, learnt: vec![learnt], told: vec![told] }
 }
 
 /// Every page there is, with the address it stands at, for every reader and in every language.

@@ -43,6 +43,12 @@ super::words! {
     a_minute = "a minute" | "每分钟";
     a_day = "a day" | "每日";
     told_at = "Told" | "得知于";
+    counted = "What providers count" | "提供商的计数";
+    counted_says = "Their own numbers: what was used without llmio counts there too." | "提供商自己的数字：不经过 llmio 的用量也算在内。";
+    used = "Spent" | "已用";
+    a_week = "a week" | "每周";
+    a_month = "a month" | "每月";
+    in_all = "in all" | "总计";
     none = "No limits are known" | "没有已知的限额";
     none_says = "Limits stand in the catalog: quotas of providers, limits of keys. Those that providers publish are known for presets." | "限额写在配置里：提供商的 quotas、密钥的 limits。预设提供商公布的限额是已知的。";
 }
