@@ -22,10 +22,7 @@ impl fmt::Display for Icon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Icon { root, name } = self;
         let hash = assets::HASH;
-        write!(
-            f,
-            "<svg class=\"i-{name}\" aria-hidden=\"true\"><use href=\"{root}assets/{hash}/icons.svg#{name}\"/></svg>"
-        )
+        write!(f, "<svg aria-hidden=\"true\"><use href=\"{root}assets/{hash}/icons.svg#{name}\"/></svg>")
     }
 }
 
