@@ -52,11 +52,14 @@ impl Caller {
     pub fn name(&self) -> &str {
         match self {
             Self::Anyone => "",
-            Self::Admin => "admin",
+            Self::Admin => ADMIN_NAME,
             Self::Key(name) => name,
         }
     }
 }
+
+/// The name of the admin token's calls in records, which no key may have.
+pub const ADMIN_NAME: &str = "admin";
 
 /// The hash of the admin token, or nothing while llmio has none.
 #[derive(Debug, Clone, Copy, Default)]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use jiff::civil::Time;
 
+use crate::authenticate::ADMIN_NAME;
 use crate::catalog::schema::{Place, Report, format};
 use crate::catalog::{Day, Key, Limit, Model, PreviousKey};
 
@@ -28,7 +29,7 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Key {
     let Some(mut fields) = place.fields() else {
         return key;
     };
-    key.name = name_of(&mut fields, format::label).into();
+    key.name = name_of(&mut fields, key_name).into();
     key.hash = fields.needed("hash").and_then(|place| place.parsed(format::hash)).unwrap_or_default();
     key.previous = fields.field("previous").and_then(|place| read_previous(&place));
     key.models = fields.field("models").map(|place| place.all_parsed(format::pattern));
@@ -51,6 +52,13 @@ fn read_previous(place: &Place<'_>) -> Option<PreviousKey> {
     let until_ms = fields.needed("until").and_then(|place| place.parsed(format::timestamp_ms));
     fields.finish();
     Some(PreviousKey { hash: hash?, until_ms: until_ms? })
+}
+
+fn key_name(text: &str) -> Result<String, String> {
+    match format::label(text)? {
+        name if name == ADMIN_NAME => Err(format!("may not be {ADMIN_NAME:?}: records name the admin token so")),
+        name => Ok(name),
+    }
 }
 
 fn read_limits(place: &Place<'_>, references: &References<'_>) -> Vec<Limit> {

@@ -359,3 +359,10 @@ fn reads_what_a_key_was_before_it_was_rotated() {
     );
     refuses(&key(&whole.replace(&hash("2"), &hash("1"))), "keys[0].previous.hash: is the hash of keys[0] too");
 }
+
+#[test]
+fn no_key_is_named_as_records_name_the_token() {
+    let of = |name: &str| format!("[[keys]]\nname = \"{name}\"\nhash = \"sha256:{}\"", "a".repeat(64));
+    refuses(&of("admin"), "keys[0].name: may not be \"admin\": records name the admin token so");
+    catalog(&of("administrator"));
+}
