@@ -22,9 +22,9 @@ fuzz_target!(|input: (u8, u8, u16, &[u8])| {
         true => piece.to_vec(),
         false => filter.pass(piece),
     };
-    let mut passed = pass(first, parts.finish_seen());
+    let mut passed = pass(first, parts.so_far().finish_seen);
     parts.see(second, 1);
-    passed.extend(pass(second, parts.finish_seen()));
+    passed.extend(pass(second, parts.so_far().finish_seen));
     passed.extend(filter.end());
     assert!(passed.len() <= body.len());
     let _ = parts.preview(body, true, &[]);
