@@ -96,7 +96,12 @@ impl HeldBytes {
     /// Changes the number of bytes as soon as there is room. Returns `false` if all waits together took longer than
     /// `ms_max`.
     pub(crate) async fn set_in_turn(&mut self, bytes: usize, ms_max: u64) -> bool {
-        while !self.set(bytes) {
+        self.until(|held| held.set(bytes), ms_max).await
+    }
+
+    /// Waits until `has_room` says so. `false`: it has waited so long in all.
+    pub(crate) async fn until(&mut self, mut has_room: impl FnMut(&mut HeldBytes) -> bool, ms_max: u64) -> bool {
+        while !has_room(self) {
             if self.waited_ms > ms_max {
                 return false;
             }

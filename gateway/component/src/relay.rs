@@ -9,7 +9,7 @@ use std::rc::Rc;
 use futures_util::future::{Either, select};
 use gateway_core::dialect::Dialect;
 use gateway_core::headers;
-use gateway_core::memory;
+use gateway_core::memory::{self, LITTLE_BYTES_MAX};
 use gateway_core::observation::Observation;
 use gateway_core::observe::Observer;
 use gateway_core::outcome::SendError;
@@ -242,6 +242,34 @@ async fn give_held(
     held.is_empty() || receiver.take(held).await.is_empty()
 }
 
+/// Gives the client what becomes of the bytes that were read, beside `unread` ones that wait, and returns their buffer.
+async fn give_read(
+    (buffer, unread, now_ms): (Vec<u8>, usize, u64),
+    receiver: &mut impl Receiver,
+    observer: &Observer,
+    transform: &mut ResponseTransform,
+    room: &mut HeldBytes,
+    silence: &mut Silence<'_>,
+) -> Result<Vec<u8>, SendError> {
+    // Bytes that could not be written were not received.
+    let taken = |left: Vec<u8>| if left.is_empty() { Ok(left) } else { Err(SendError::ClientClosed) };
+    if transform.lets_pass(&buffer, observer.so_far()) {
+        silence.last_ms = now_ms;
+        return taken(receiver.take(buffer).await);
+    }
+    let passed = transform.pass(&buffer);
+    if passed.is_empty() {
+        return Ok(buffer);
+    }
+    silence.last_ms = now_ms;
+    // A client that takes its time must not hold more of the instance than there is for its call.
+    let kept = transform.kept() + observer.kept() + passed.capacity() + unread;
+    if passed.capacity() > LITTLE_BYTES_MAX && !room.set_in_turn(kept, ANSWER_MS_MAX).await {
+        return Err(SendError::NoRoomForAnswer);
+    }
+    taken(receiver.take(passed).await).map(|_| buffer)
+}
+
 /// Gives the client what was held back, and then the rest as it comes.
 async fn copy(
     instance: &Instance,
@@ -275,20 +303,10 @@ async fn copy(
         if !buffer.is_empty() {
             observer.see(&buffer, now_ms.saturating_sub(terms.start_ms));
             buffer.truncate(buffer.len() - observer.so_far().behind_end.min(buffer.len()));
-            let is_left = if transform.lets_pass(&buffer, observer.so_far()) {
-                silence.last_ms = now_ms;
-                buffer = receiver.take(buffer).await;
-                !buffer.is_empty()
-            } else {
-                let passed = transform.pass(&buffer);
-                if !passed.is_empty() {
-                    silence.last_ms = now_ms;
-                }
-                !passed.is_empty() && !receiver.take(passed).await.is_empty()
-            };
-            if is_left {
-                // Bytes that could not be written were not received.
-                break Some(SendError::ClientClosed);
+            let read = (buffer, body.kept(), now_ms);
+            match give_read(read, receiver, observer, transform, room, &mut silence).await {
+                Ok(read) => buffer = read,
+                Err(error) => return Some(error).into(),
             }
         }
         if transform.is_over(observer.so_far()) {
@@ -302,7 +320,7 @@ async fn copy(
         if now_ms > terms.deadline_ms {
             break Some(SendError::TotalTimeout);
         }
-        let kept = transform.kept() + observer.kept();
+        let kept = transform.kept() + observer.kept() + body.kept();
         let waited = {
             let reading = std::pin::pin!(read_in_turn(&mut body, buffer, room, kept));
             silence.next_read(reading, receiver, observer, transform).await
@@ -346,7 +364,7 @@ async fn write_end(
     if terms.is_chat && observer.breaks_off() {
         return Some(SendError::Truncated);
     }
-    if !memory::has_room_to_translate(transform.kept()) {
+    if !memory::has_room_to_translate(transform.unread()) {
         return Some(SendError::NoRoomForAnswer);
     }
     let Some(mut end) = transform.end(seen) else { return Some(SendError::Truncated) };

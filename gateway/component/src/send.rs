@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use futures_util::future::{Either, select};
 use gateway_core::catalog::Timeouts;
 use gateway_core::headers;
+use gateway_core::memory;
 use gateway_core::outcome::{NamedEgress, Outcome, SendError, UpstreamError, hint};
 use gateway_core::redact::{self, Mask};
 use gateway_core::relays;
@@ -82,6 +83,11 @@ impl Body {
     /// Whether the body was decoded, so that headers about its coding and length no longer hold.
     fn is_unpacked(&self) -> bool {
         self.unpacker.has_changed()
+    }
+
+    /// Bytes of it that are kept until they are read.
+    pub(crate) fn kept(&self) -> usize {
+        self.unpacker.kept()
     }
 
     /// Reads the next bytes into a buffer that is used again and again, and returns whether more may come.
@@ -385,8 +391,8 @@ async fn collect(
     loop {
         let (more, read) = body.read(buffer).await;
         buffer = read;
-        kept.extend_from_slice(&buffer);
-        let is_enough = kept.len() > bytes_max || !room.set(kept.len());
+        let has_room = memory::append(&mut kept, &buffer);
+        let is_enough = !has_room || kept.len() > bytes_max || !room.set(kept.capacity() + body.kept());
         if more && !is_enough {
             continue;
         }

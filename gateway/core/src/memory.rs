@@ -54,10 +54,47 @@ pub fn append(buffer: &mut Vec<u8>, bytes: &[u8]) -> bool {
     has_room
 }
 
-/// Whether a text of this size can be parsed and written again: its values, the text, and the room to grow. Only one
-/// call does so at a time, so this is not part of the budget.
+/// Appends to a buffer, for whoever has [made sure](has_room_for) that there is memory. One that grows by itself doubles.
+pub fn extend(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    let missing = bytes.len().saturating_sub(buffer.capacity() - buffer.len());
+    if missing > 0 && buffer.len() >= DOUBLED_BYTES_MAX {
+        buffer.reserve_exact(missing.max(growth(buffer.len())));
+    }
+    buffer.extend_from_slice(bytes);
+}
+
+/// The same of a text, which takes over what is appended to nothing.
+pub fn extend_text(text: &mut String, more: String) {
+    if text.is_empty() {
+        *text = more;
+        return;
+    }
+    let missing = more.len().saturating_sub(text.capacity() - text.len());
+    if missing > 0 && text.len() >= DOUBLED_BYTES_MAX {
+        text.reserve_exact(missing.max(growth(text.len())));
+    }
+    text.push_str(&more);
+}
+
+/// Whether there is memory for so many bytes in each of several pieces, at once. It is given back, for what is done next,
+/// before anybody else can take it.
+pub fn has_room_for<const N: usize>(pieces: [usize; N]) -> bool {
+    let mut taken = [const { Vec::<u8>::new() }; N];
+    let has_room = taken.iter_mut().zip(pieces).all(|(piece, bytes)| piece.try_reserve_exact(bytes).is_ok());
+    // A compiler may leave out what is taken for nothing.
+    std::hint::black_box(&taken);
+    has_room
+}
+
+/// Whether a text of so many bytes can be parsed and written anew. `tests/memory.rs` holds every dialect's reader and
+/// writer to it. One at a time is, so this is not kept by anybody.
 pub fn has_room_to_translate(bytes: usize) -> bool {
-    bytes <= SMALL_BYTES_MAX || Vec::<u8>::new().try_reserve_exact(bytes * 3 + TREE_BYTES).is_ok()
+    bytes <= SMALL_BYTES_MAX || has_room_for([TREE_BYTES, bytes, bytes, bytes])
+}
+
+/// Whether a text of so many bytes can be written anew as it stands but for a few members.
+pub fn has_room_to_copy(bytes: usize) -> bool {
+    bytes <= SMALL_BYTES_MAX || has_room_for([bytes, bytes])
 }
 
 /// The most that values take besides their texts.
@@ -264,6 +301,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn more_than_there_can_be_is_no_room_and_little_always_is() {
+        assert!(has_room_to_translate(SMALL_BYTES_MAX) && has_room_to_copy(2 * SMALL_BYTES_MAX));
+        assert!(!has_room_for([1, usize::MAX / 2]) && !has_room_to_copy(usize::MAX / 4));
+    }
+
+    #[test]
+    fn a_large_buffer_grows_by_a_quarter() {
+        let mut buffer = vec![0; 2 * MIB];
+        extend(&mut buffer, &[0]);
+        assert_eq!((buffer.len(), buffer.capacity()), (2 * MIB + 1, 2 * MIB + MIB / 2));
+        let mut text = String::new();
+        extend_text(&mut text, "x".repeat(2 * MIB));
+        extend_text(&mut text, "y".to_owned());
+        assert_eq!((text.len(), text.capacity()), (2 * MIB + 1, 2 * MIB + MIB / 2));
     }
 
     #[test]

@@ -131,6 +131,11 @@ pub fn request(
     egress::take(outgoing, to.account()).map(|outgoing| Destination::Http(Box::new(outgoing)))
 }
 
+/// Whether the request of `call` for this target has to be written in another dialect.
+pub fn is_translated(call: &Call, to: AttemptParts<'_>) -> bool {
+    to.provider.serving(call.operation).is_some_and(|endpoint| endpoint.dialect != call.operation.dialect())
+}
+
 /// The request about the response `id` that `provider` stores, with the credential that made it. `None` if the provider
 /// no longer speaks Responses, or its egress is unknown.
 pub fn stored(

@@ -122,9 +122,9 @@ pub(crate) struct Braces {
 
 impl Braces {
     /// Takes more of its text.
-    pub(crate) fn read(&mut self, text: &str) {
-        for byte in text.bytes() {
-            self.has_opened |= self.nesting.step(byte);
+    pub(crate) fn read(&mut self, text: &[u8]) {
+        for byte in text {
+            self.has_opened |= self.nesting.step(*byte);
         }
     }
 

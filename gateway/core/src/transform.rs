@@ -166,13 +166,14 @@ impl ResponseTransform {
             Self::AsIs | Self::Given { .. } => bytes.to_vec(),
             Self::WithoutUsage(filter) => filter.pass(bytes),
             Self::Embeddings(held) => {
-                held.extend_from_slice(bytes);
-                if held.len() <= WHOLE_BYTES_MAX {
+                if held.len() + bytes.len() <= WHOLE_BYTES_MAX && memory::append(held, bytes) {
                     return Vec::new();
                 }
-                let held = std::mem::take(held);
+                // What is too long to be written anew passes as it came.
+                let mut passed = std::mem::take(held);
                 *self = Self::AsIs;
-                held
+                memory::extend(&mut passed, bytes);
+                passed
             }
             Self::Translated(translation) => match &mut translation.form {
                 Form::Stream(stream) => stream.feed(bytes),
@@ -215,6 +216,18 @@ impl ResponseTransform {
         }
     }
 
+    /// Bytes of a whole answer, which is read and written at once when all of it has come. A stream asks itself whether
+    /// there is room for each of its events.
+    pub fn unread(&self) -> usize {
+        match self {
+            Self::Translated(translation) => match &translation.form {
+                Form::Whole(held) => held.len(),
+                Form::Stream(_) => 0,
+            },
+            Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) | Self::Given { .. } => 0,
+        }
+    }
+
     /// Whether the client has the whole answer except for [`end`](Self::end), whatever else the provider sends.
     pub fn is_over(&self, seen: ObservedSoFar) -> bool {
         let has_ended = match self {
@@ -231,7 +244,11 @@ impl ResponseTransform {
         match self {
             Self::AsIs | Self::Given { .. } => Some(Vec::new()),
             Self::WithoutUsage(filter) => Some(filter.end()),
-            Self::Embeddings(held) => Some(embeddings::in_base64(&std::mem::take(held))),
+            Self::Embeddings(held) => {
+                let held = std::mem::take(held);
+                // They are read as numbers where there is no room for them in base64.
+                Some(if memory::has_room_to_copy(held.len()) { embeddings::in_base64(&held) } else { held })
+            }
             Self::Translated(translation) => match &mut translation.form {
                 Form::Stream(stream) => {
                     let end = stream.end();

@@ -18,9 +18,10 @@ use std::collections::BTreeSet;
 
 use crate::dialect::Dialect;
 use crate::dialects::room::{ReadStream, WriteStream};
+use crate::memory::{self, SMALL_BYTES_MAX};
 pub use crate::neutral::AnswerContext;
 pub use crate::neutral::RenamedKeys;
-use crate::neutral::events::{Events, ServerEvent};
+use crate::neutral::events::{Events, NO_ROOM, ServerEvent};
 use crate::neutral::halves::Halves;
 use crate::neutral::lenient::{self, Lenient};
 use crate::neutral::{
@@ -236,6 +237,7 @@ pub(crate) fn stream_and_losses(
     let mut writer = (to.room().stream_writer)(&context);
     let mut out = Vec::new();
     for event in answer.into_events() {
+        reserve(&event, &*writer, &mut out)?;
         writer.write(event, &mut out);
     }
     Some((out, losses))
@@ -269,6 +271,10 @@ fn name_model(context: &mut AnswerContext, model: Option<String>) {
 /// The most bytes of an answer that a writer may hold: those of Responses until the answer's end, arguments of a call
 /// for Gemini, parts that wait for others. An answer of 128,000 tokens has some 600 KiB, and a picture may have 32 MiB.
 const HELD_BYTES_MAX: usize = 36 << 20;
+
+/// Bytes that a writer may have to write at the end of an answer. Responses says each text four times more, so that one may
+/// have 16 MiB, and a picture twice.
+const DUE_BYTES_MAX: usize = 64 << 20;
 
 /// A streamed answer on its way from a provider of one dialect to a caller of another.
 #[derive(Debug)]
@@ -334,17 +340,31 @@ impl Stream {
                 break;
             }
             let events = match event {
-                Ok(event) => self.read(&event, false),
+                Ok(event) if !self.has_room(event.data.len(), &mut out) => broken(NO_ROOM),
+                Ok(event) => self.read(event, false),
                 Err(error) => vec![Event::Error(error)],
             };
             self.pass(events, &mut out);
         }
+        out.shrink_to(out.len() + SMALL_BYTES_MAX);
         out
     }
 
-    /// Reads an event. `is_last` says that its blank line is missing, so that it may be the beginning of one that was
-    /// cut off.
-    fn read(&mut self, event: &ServerEvent, is_last: bool) -> Vec<Event> {
+    /// Whether an event of so many bytes can be read, and written to `to` with all that may have waited for it: its value,
+    /// the texts that are made of it, and what is written.
+    fn has_room(&self, bytes: usize, to: &mut Vec<u8>) -> bool {
+        let due = self.writer.due() + self.arguments.held();
+        if bytes + due <= SMALL_BYTES_MAX {
+            return true;
+        }
+        let spare = to.capacity() - to.len();
+        let written = ((bytes + bytes / 8) * self.writer.times() + due + SMALL_BYTES_MAX).saturating_sub(spare);
+        memory::has_room_for([written, bytes, bytes])
+            && (bytes <= SMALL_BYTES_MAX || to.try_reserve_exact(written).is_ok())
+    }
+
+    /// `is_last`: its blank line is missing, so that it may be the beginning of one that was cut.
+    fn read(&mut self, event: ServerEvent, is_last: bool) -> Vec<Event> {
         let data = event.data.trim_ascii();
         if json::is_too_intricate(data) {
             return broken("The provider sent an event of more values than can be carried.");
@@ -374,7 +394,7 @@ impl Stream {
 
     /// How many bytes are held until more has come.
     pub fn kept(&self) -> usize {
-        self.events.kept() + self.writer.held() + self.arguments.held()
+        self.events.kept() + self.writer.held() + self.writer.due() + self.arguments.held()
     }
 
     /// The caller's last bytes when the provider's stream has ended properly. Empty if the end was given already, or if
@@ -382,7 +402,8 @@ impl Stream {
     pub fn end(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         if let Some(event) = self.events.end() {
-            let events = self.read(&event, true);
+            let has_room = self.has_room(event.data.len(), &mut out);
+            let events = if has_room { self.read(event, true) } else { broken(NO_ROOM) };
             self.pass(events, &mut out);
         }
         let events = self.reader.end();
@@ -434,14 +455,30 @@ impl Stream {
                 }
                 _ => {}
             }
+            if reserve(&event, &*self.writer, out).is_none() {
+                (self.is_over, self.has_failed) = (true, true);
+                event = Event::Error(ApiError::bad_gateway(NO_ROOM.to_owned()));
+            }
             self.writer.write(event, out);
-            if !self.is_over && self.writer.held() + self.arguments.held() > HELD_BYTES_MAX {
+            let is_too_long = self.writer.held() + self.arguments.held() > HELD_BYTES_MAX;
+            if !self.is_over && (is_too_long || self.writer.due() > DUE_BYTES_MAX) {
                 (self.is_over, self.has_failed) = (true, true);
                 let message = "The provider sent an answer that is too long to be carried.".to_owned();
                 self.writer.write(Event::Error(ApiError::bad_gateway(message)), out);
             }
         }
     }
+}
+
+/// Makes room for what an event writes, where that is much: a buffer that grows is there twice for a moment. `None`: there
+/// is no memory for it.
+fn reserve(event: &Event, writer: &dyn WriteStream, out: &mut Vec<u8>) -> Option<()> {
+    let bytes = match event {
+        Event::Delta { text, .. } if text.len() > SMALL_BYTES_MAX => json::length_of(text, Pace::default()),
+        Event::End { .. } | Event::Done => writer.due(),
+        _ => 0,
+    };
+    if bytes <= SMALL_BYTES_MAX { Some(()) } else { out.try_reserve_exact(bytes + SMALL_BYTES_MAX).ok() }
 }
 
 fn broken(message: &str) -> Vec<Event> {

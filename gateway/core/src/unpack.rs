@@ -23,6 +23,9 @@ const STEP_BYTES: usize = 512;
 /// About as much is given at a time.
 const GIVEN_BYTES: usize = 16 << 10;
 
+/// What a decompressor takes: 32 KiB of what came before, as much again for its output, and its tables.
+const WINDOW_BYTES: usize = 80 << 10;
+
 /// From so many bytes at most it is told what a body is.
 const SIGN_BYTES: usize = 16;
 
@@ -149,6 +152,15 @@ impl Unpacker {
             self.at = 0;
         }
         plain.len() > before
+    }
+
+    /// Bytes that are kept until more has come, and what it takes to unpack them.
+    pub fn kept(&self) -> usize {
+        let window = match self.state {
+            State::Unknown | State::Plain => 0,
+            State::Gzip(_) | State::Zlib(_) | State::Deflate(_) => WINDOW_BYTES,
+        };
+        self.packed.capacity() + window
     }
 
     /// Why nothing more is given; `ended`: the body has ended as it should.

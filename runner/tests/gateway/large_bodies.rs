@@ -6,13 +6,14 @@ use std::net::TcpStream;
 use std::thread;
 
 use crate::common::{Builder, End, Gateway, Host, PATIENCE, Request, TOKEN, chat, eventually};
-use crate::upstream::{Answer, Upstream, completion};
+use crate::upstream::{Answer, Upstream, completion, event, last_events};
 
 both_hosts! {
     a_body_of_anything_ends_in_an_answer_and_never_in_a_trap,
     one_keys_slow_uploads_leave_room_for_everybody_elses,
     large_answers_through_translation_trap_nobody,
     unfinished_events_trap_nobody,
+    answers_that_are_said_several_times_trap_nobody,
 }
 
 const MIB: usize = 1 << 20;
@@ -169,5 +170,32 @@ fn unfinished_events_trap_nobody(host: Host) {
         (gateway.records("model=m&limit=100").iter().filter(|record| record["state"] != "running").count() == STREAMS)
             .then_some(())
     });
+    assert_untrapped(&gateway);
+}
+
+/// Responses says each text five times, the last time when all of it has come. A text of many lines is read once.
+fn answers_that_are_said_several_times_trap_nobody(host: Host) {
+    let said = |pieces: usize, bytes: usize| {
+        let piece = event(&"y".repeat(bytes));
+        let answer = (0..pieces).fold(Answer::stream().chunk(event("a")), |answer, _| answer.chunk(piece.clone()));
+        Upstream::answering(answer.chunk(last_events()).end())
+    };
+    let lines = format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "\nx".repeat(1_000_000));
+    let lines = Answer::stream().chunk(event("a")).chunk(lines).chunk(last_events()).end();
+    let upstreams = [said(1, 12 * MIB), said(192, 64 << 10), Upstream::answering(lines), said(1, 30 * MIB)];
+    let names = ["once", "often", "lines", "too-long"];
+    let gateway = names.iter().zip(&upstreams).fold(on(host), |gateway, (name, upstream)| {
+        gateway.provider(name, upstream).model(name, &[&format!("{name}/up")])
+    });
+    let gateway = gateway.start().settled();
+    for name in names {
+        let body = format!(r#"{{"model":"{name}","stream":true,"input":"Hi"}}"#);
+        let answer = gateway.send(&Request::new("POST", "/v1/responses").key(TOKEN).json(body));
+        let is_whole = (answer.status, answer.end) == (200, End::Clean) && answer.text().contains("response.completed");
+        let is_refused = answer.text().contains("event: response.failed") && name == "too-long";
+        assert!(is_whole || is_refused, "{name}: {} {:?}", answer.status, answer.end);
+        let state = if is_whole { "ok" } else { "upstream_truncated" };
+        assert_eq!(gateway.record(&answer)["state"], state, "{name}");
+    }
     assert_untrapped(&gateway);
 }

@@ -17,7 +17,7 @@ use gateway_core::route::{probed, way_resting};
 use gateway_core::verdict::Verdict;
 
 use crate::counters;
-use crate::hold::{HeldBytes, TURN_MS_MAX};
+use crate::hold::{ANSWER_MS_MAX, HeldBytes, TURN_MS_MAX};
 use crate::host::{self, YieldPoint};
 use crate::send::{self, Answer, Terms};
 use crate::store::health::{self, AnswerTime};
@@ -113,7 +113,10 @@ impl CallContext<'_> {
     async fn rewrite(&self, to: AttemptParts<'_>) -> Result<(Destination, HeldBytes), SendResult> {
         let bytes = self.call.body.len();
         let mut room = self.incoming.holder.nothing();
-        if !room.set_in_turn(bytes, TURN_MS_MAX).await || !memory::has_room_to_translate(bytes) {
+        let is_translated = rewrite::is_translated(self.call, to);
+        let fits = if is_translated { memory::has_room_to_translate } else { memory::has_room_to_copy };
+        // What others write at the moment is gone the next; what they keep may stay longer than is worth waiting for.
+        if !room.set_in_turn(bytes, TURN_MS_MAX).await || !room.until(|_| fits(bytes), ANSWER_MS_MAX).await {
             return Err(SendResult::failed(SendError::NoRoom));
         }
         let yields = YieldPoint::default();

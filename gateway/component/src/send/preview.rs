@@ -92,7 +92,7 @@ pub(super) async fn preview(
         Ok(rest) => rest,
         Err(outcome) => return (outcome, None),
     };
-    if !memory::has_room_to_translate(beginning.reading.transform.kept()) {
+    if !memory::has_room_to_translate(beginning.reading.transform.unread()) {
         return (Outcome::Failed(SendError::NoRoomForAnswer), None);
     }
     let is_contentless = beginning.is_contentless;
@@ -153,7 +153,7 @@ impl PreviewedAnswer<'_> {
                 }
             };
             self.see(&bytes, &body);
-            self.keep().await?;
+            self.keep(body.kept()).await?;
             if !more {
                 return self.end(body, bytes).await;
             }
@@ -170,8 +170,9 @@ impl PreviewedAnswer<'_> {
         }
     }
 
-    async fn keep(&mut self) -> Result<(), Outcome> {
-        let kept = self.reading.transform.kept() + self.observer.kept();
+    /// `unread` bytes are kept beside what has been read.
+    async fn keep(&mut self, unread: usize) -> Result<(), Outcome> {
+        let kept = self.reading.transform.kept() + self.observer.kept() + unread;
         let kept = kept + self.held.capacity() + self.given.capacity();
         let has_room = self.room.set_in_turn(kept, ANSWER_MS_MAX).await;
         if has_room { Ok(()) } else { Err(Outcome::Failed(SendError::NoRoomForAnswer)) }
@@ -238,11 +239,11 @@ impl PreviewedAnswer<'_> {
 
     /// The answer for the client; `None` if it cannot be decoded.
     fn into_answer(self, status: u16, rest: RestOfAnswer) -> Option<Answer> {
-        let PreviewedAnswer { raw, observer, reading, mut held, mut given, room, is_unpacked, .. } = self;
+        let PreviewedAnswer { raw, observer, reading, mut held, given, room, is_unpacked, .. } = self;
         let mut transform = reading.transform;
         if transform.holds_all() {
-            given.extend(transform.take_all()?);
-            held = given;
+            let rest = transform.take_all()?;
+            held = if given.is_empty() { rest } else { [given, rest].concat() };
         }
         let mut headers = rewrite::downstream(raw);
         if is_unpacked {

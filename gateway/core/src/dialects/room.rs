@@ -150,4 +150,14 @@ pub(crate) trait WriteStream: Debug {
     fn held(&self) -> usize {
         0
     }
+
+    /// How many bytes of those are written at the end, one after the other.
+    fn due(&self) -> usize {
+        self.held()
+    }
+
+    /// How often a text is written that comes with the end of its answer.
+    fn times(&self) -> usize {
+        1
+    }
 }

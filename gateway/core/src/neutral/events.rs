@@ -15,6 +15,12 @@ const EVENT_BYTES_MAX: usize = 32 << 20;
 /// How much memory the buffer keeps for the next line.
 const LINE_BYTES_KEPT: usize = 16 << 10;
 
+/// A longer line is used as it is, without a copy.
+const LINE_BYTES_COPIED: usize = 1 << 20;
+
+/// What is said where there is no memory for more of an answer.
+pub(crate) const NO_ROOM: &str = "The provider sent more at once than llmio has room for now. Try again in a moment.";
+
 /// One event.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct ServerEvent {
@@ -30,19 +36,22 @@ pub(crate) struct Events {
     line: Vec<u8>,
     event: ServerEvent,
     has_data: bool,
-    /// Whether the last byte was a CR, so that an LF after it belongs to the same line end.
+    /// What of the event's data has been looked at for [`is_whole`](Self::is_whole).
+    looked_at: LookedAt,
+    /// The last byte was a CR: an LF that follows it belongs to the same line end.
     after_cr: bool,
     /// Whether a line has been read. A byte order mark can only precede the first one.
     is_past_first: bool,
-    is_broken: bool,
+    broken: Option<Broken>,
 }
 
 impl Events {
-    /// Reads the next bytes and returns the complete events. An error ends the stream.
+    /// Takes the next bytes and gives the events that are complete. An error ends the stream, and what it kept is gone.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<Result<ServerEvent, ApiError>> {
+        let was_broken = self.broken.is_some();
         let mut events = Vec::new();
         let mut rest = bytes;
-        while !self.is_broken
+        while self.broken.is_none()
             && let Some(end) = memchr::memchr2(b'\n', b'\r', rest)
         {
             let (part, after) = rest.split_at(end);
@@ -54,28 +63,61 @@ impl Events {
             if self.line.is_empty() {
                 events.extend(self.take_line(part).map(Ok));
             } else {
-                self.line.extend_from_slice(part);
-                let mut line = std::mem::take(&mut self.line);
-                events.extend(self.take_line(&line).map(Ok));
-                line.clear();
-                line.shrink_to(LINE_BYTES_KEPT);
-                self.line = line;
+                self.begin_line(part);
+                events.extend(self.take_whole_line().map(Ok));
             }
         }
         self.after_cr &= rest.is_empty();
-        if !self.is_broken {
-            let has_room = memory::append(&mut self.line, rest);
-            if !has_room || self.line.len() + self.event.data.len() > EVENT_BYTES_MAX {
-                self.is_broken = true;
-                self.line = Vec::new();
-                let said = format!("The provider sent an event larger than {} MiB.", EVENT_BYTES_MAX >> 20);
-                events.push(Err(ApiError::bad_gateway(said)));
-            }
+        if self.broken.is_none() {
+            self.begin_line(rest);
+        }
+        if let (Some(broken), false) = (self.broken, was_broken) {
+            (self.line, self.event) = (Vec::new(), ServerEvent::default());
+            events.push(Err(ApiError::bad_gateway(broken.said())));
         }
         events
     }
 
-    /// How many bytes of the present event are held.
+    /// Keeps more of a line.
+    fn begin_line(&mut self, part: &[u8]) {
+        self.check(part.len());
+        if self.broken.is_none() && !memory::append(&mut self.line, part) {
+            self.broken = Some(Broken::NoRoom);
+        }
+    }
+
+    /// Takes the line that is kept.
+    fn take_whole_line(&mut self) -> Option<ServerEvent> {
+        let mut line = std::mem::take(&mut self.line);
+        if line.len() > LINE_BYTES_COPIED && !self.has_data && line.starts_with(b"data:") {
+            line.drain(..b"data:".len() + usize::from(line.get(b"data:".len()) == Some(&b' ')));
+            (self.has_data, self.is_past_first) = (true, true);
+            self.event.data = line;
+            return None;
+        }
+        let event = self.take_line(&line);
+        line.clear();
+        line.shrink_to(LINE_BYTES_KEPT);
+        self.line = line;
+        event
+    }
+
+    /// So many bytes more are still an event.
+    fn check(&mut self, more: usize) {
+        if self.line.len() + self.event.data.len() + more > EVENT_BYTES_MAX {
+            self.broken.get_or_insert(Broken::TooLarge);
+        }
+    }
+
+    /// More data of the event that has begun.
+    fn add(&mut self, data: &[u8]) {
+        self.check(data.len());
+        if self.broken.is_none() && !memory::append(&mut self.event.data, data) {
+            self.broken = Some(Broken::NoRoom);
+        }
+    }
+
+    /// Bytes of the event that has begun.
     pub(crate) fn kept(&self) -> usize {
         self.line.capacity() + self.event.data.capacity()
     }
@@ -84,9 +126,10 @@ impl Events {
     pub(crate) fn end(&mut self) -> Option<ServerEvent> {
         let line = std::mem::take(&mut self.line);
         if !line.is_empty() {
-            self.take_line(&line);
+            self.line = line;
+            self.take_whole_line();
         }
-        self.take_line(b"")
+        if self.broken.is_some() { None } else { self.take_line(b"") }
     }
 
     fn take_line(&mut self, line: &[u8]) -> Option<ServerEvent> {
@@ -94,6 +137,7 @@ impl Events {
         let line = line.strip_prefix(b"\xEF\xBB\xBF").filter(|_| is_first).unwrap_or(line);
         if line.is_empty() {
             let event = std::mem::take(&mut self.event);
+            self.looked_at = LookedAt::default();
             return std::mem::take(&mut self.has_data).then_some(event);
         }
         let colon = memchr::memchr(b':', line).unwrap_or(line.len());
@@ -103,28 +147,56 @@ impl Events {
         match field {
             b"data" => {
                 if std::mem::replace(&mut self.has_data, true) {
-                    self.event.data.push(b'\n');
+                    self.add(b"\n");
                 }
-                self.event.data.extend_from_slice(value);
+                self.add(value);
             }
             b"event" => self.event.name = String::from_utf8_lossy(value).into_owned(),
             b"id" | b"retry" | b"" => {}
-            // Some providers write a line feed inside a text without an escape; then this is the rest of that text.
-            _ if self.has_data && !is_whole(&self.event.data) => {
-                self.event.data.push(b'\n');
-                self.event.data.extend_from_slice(line);
+            // Some providers write a line feed inside a text as it is: then this is the rest of that text.
+            _ if self.has_data && !self.is_whole() => {
+                self.add(b"\n");
+                self.add(line);
             }
             _ => {}
         }
         None
     }
+
+    /// Whether nothing can be missing of the event's data.
+    fn is_whole(&mut self) -> bool {
+        let LookedAt { bytes, braces, first } = &mut self.looked_at;
+        let new = self.event.data.get(*bytes..).unwrap_or_default();
+        *bytes = self.event.data.len();
+        *first = first.or_else(|| new.trim_ascii_start().first().copied());
+        braces.read(new);
+        braces.are_whole() || *first != Some(b'{')
+    }
 }
 
-/// Whether the data of an event are complete.
-fn is_whole(data: &[u8]) -> bool {
-    let mut braces = Braces::default();
-    braces.read(&String::from_utf8_lossy(data));
-    braces.are_whole() || !data.trim_ascii_start().starts_with(b"{")
+/// No byte is looked at twice: an event may have a million lines.
+#[derive(Debug, Default)]
+struct LookedAt {
+    bytes: usize,
+    braces: Braces,
+    /// The first that is no blank.
+    first: Option<u8>,
+}
+
+/// Why no event follows.
+#[derive(Debug, Clone, Copy)]
+enum Broken {
+    TooLarge,
+    NoRoom,
+}
+
+impl Broken {
+    fn said(self) -> String {
+        match self {
+            Self::TooLarge => format!("The provider sent an event larger than {} MiB.", EVENT_BYTES_MAX >> 20),
+            Self::NoRoom => NO_ROOM.to_owned(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -167,6 +239,22 @@ mod tests {
     #[test]
     fn a_byte_order_mark_is_passed_over_only_at_the_beginning() {
         assert_eq!(read(&["data: 1\n\n\u{feff}data: 2\n\n".as_bytes()]), [event("", "1")]);
+    }
+
+    #[test]
+    fn an_event_of_many_lines_is_too_large_as_well() {
+        for line in ["data: ", "data: {\"a\":\""] {
+            let mut events = Events::default();
+            let mut given = events.feed(line.as_bytes());
+            let begun = if line.ends_with('"') { "\n" } else { "\ndata: " };
+            let lines = format!("{begun}{}", "x".repeat(1 << 10)).repeat(1 << 10);
+            for _ in 0..=EVENT_BYTES_MAX >> 20 {
+                given.extend(events.feed(lines.as_bytes()));
+            }
+            given.extend(events.feed(b"\n\ndata: more\n\n"));
+            assert!(matches!(given.as_slice(), [Err(fault)] if fault.status == Some(502)), "{given:?}");
+            assert_eq!(events.kept(), 0);
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::sequence::bytes_of;
 use super::{Answer, Choice, Event, Media, Part, PartKind, ReasoningPart, ToolCall};
+use crate::memory;
 
 /// The part of an answer that has come.
 #[derive(Debug, Default)]
@@ -20,9 +21,9 @@ impl Gathered {
             Event::Start { id, model } => (self.answer.id, self.answer.model) = (id, model),
             Event::Begin { choice, kind, .. } => self.begin(choice, kind),
             Event::Delta { part, text } => match self.part(part) {
-                Some(Part::Text(all) | Part::Refusal(all)) => all.push_str(&text),
-                Some(Part::Reasoning(reasoning)) => reasoning.text.push_str(&text),
-                Some(Part::ToolCall(call)) => call.arguments.push_str(&text),
+                Some(Part::Text(all) | Part::Refusal(all)) => memory::extend_text(all, text),
+                Some(Part::Reasoning(reasoning)) => memory::extend_text(&mut reasoning.text, text),
+                Some(Part::ToolCall(call)) => memory::extend_text(&mut call.arguments, text),
                 _ => {}
             },
             Event::Signature { part, signature } => match self.part(part) {

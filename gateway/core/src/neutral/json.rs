@@ -3,6 +3,7 @@
 
 use std::io;
 
+use serde::Serialize;
 use serde_json::{Number, Value, json};
 
 use super::{Object, Untranslatable, Warnings};
@@ -44,10 +45,12 @@ fn count_marks(outside: &[u8]) -> usize {
 /// each quote.
 const WRITTEN_BYTES_MAX: usize = 44 << 20;
 
-/// The text of a value; `None` if it is too long or there is no memory for it. `about` is its expected length.
+/// The text of a value; `None` where it is too long, or there is no memory for it. `about` is how long it may be: one that
+/// is long is measured first, since a buffer that grows is there twice for a moment.
 pub(crate) fn written(value: &Value, about: usize, pace: Pace<'_>) -> Option<Vec<u8>> {
     let mut text = Text { bytes: Vec::new(), pace };
-    text.bytes.try_reserve_exact(about).ok()?;
+    let length = if about > memory::SMALL_BYTES_MAX { length_of(value, pace) } else { about };
+    text.bytes.try_reserve_exact(length.min(WRITTEN_BYTES_MAX)).ok()?;
     serde_json::to_writer(&mut text, value).ok()?;
     Some(text.bytes)
 }
@@ -71,6 +74,56 @@ impl io::Write for Text<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Appends the text of a value.
+pub(crate) fn append(to: &mut Vec<u8>, value: &impl Serialize) {
+    // Neither this writer nor a value with names that are texts can fail.
+    let _ = serde_json::to_writer(Appending(to), value);
+}
+
+struct Appending<'t>(&'t mut Vec<u8>);
+
+impl io::Write for Appending<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        memory::extend(self.0, bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// How long the text of a value is.
+pub(crate) fn length_of(value: &impl Serialize, pace: Pace<'_>) -> usize {
+    let mut measuring = Measuring { bytes: 0, pace };
+    let _ = serde_json::to_writer(&mut measuring, value);
+    measuring.bytes
+}
+
+struct Measuring<'p> {
+    bytes: usize,
+    pace: Pace<'p>,
+}
+
+impl io::Write for Measuring<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.pace.step(bytes.len());
+        self.bytes += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The text of a value.
+pub(crate) fn text_of(value: &Value) -> String {
+    let mut text = Vec::with_capacity(length_of(value, Pace::default()));
+    append(&mut text, value);
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// The object `value` is, or a refusal about `param`.
@@ -102,7 +155,7 @@ pub(crate) fn arguments_text(value: Value) -> String {
     match value {
         Value::String(text) => text,
         Value::Null => String::new(),
-        value => value.to_string(),
+        value => text_of(&value),
     }
 }
 

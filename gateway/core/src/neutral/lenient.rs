@@ -6,6 +6,8 @@
 
 use serde_json::Value;
 
+use crate::memory::{self, SMALL_BYTES_MAX};
+
 /// The value, and what was lost.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Lenient {
@@ -30,13 +32,30 @@ fn read(data: &[u8], keeps_halves: bool) -> Option<Lenient> {
     if let Ok(value) = serde_json::from_slice(data) {
         return Some(Lenient { value, has_loss: false, has_halves: false });
     }
+    let mended_bytes = mended_bytes(data);
+    if mended_bytes > SMALL_BYTES_MAX && !memory::has_room_for([mended_bytes; 3]) {
+        return None;
+    }
     let text = String::from_utf8_lossy(data);
     let is_spoilt = matches!(text, std::borrow::Cow::Owned(_));
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let mut mending = Mending { keeps_halves, has_loss: is_spoilt, ..Mending::default() };
+    let written = String::with_capacity(mended_bytes);
+    let mut mending = Mending { written, keeps_halves, has_loss: is_spoilt, ..Mending::default() };
     mending.document(text);
     let value = serde_json::from_str(&mending.written).ok()?;
     Some(Lenient { value, has_loss: mending.has_loss, has_halves: mending.has_halves })
+}
+
+/// The greatest length of a text when it is corrected: a byte that is not UTF-8 becomes three, a control character six.
+fn mended_bytes(data: &[u8]) -> usize {
+    let beyond_ascii = if std::str::from_utf8(data).is_ok() { 1 } else { 3 };
+    let lengths = data.iter().map(|byte| match byte {
+        0..0x20 => 6,
+        b'\\' => 2,
+        0x80.. => beyond_ascii,
+        _ => 1,
+    });
+    lengths.sum()
 }
 
 /// Half of a surrogate pair, which no text can hold, is written as one of the last private characters.
@@ -105,26 +124,35 @@ impl Mending {
     fn string<'t>(&mut self, text: &'t str) -> &'t str {
         let mut rest = text;
         let mut is_first = true;
-        while let Some(character) = rest.chars().next() {
-            let after = rest.get(character.len_utf8()..).unwrap_or_default();
+        loop {
+            let end = rest.find(|other: char| other < ' ' || matches!(other, '"' | '\\')).unwrap_or(rest.len());
+            let (plain, special) = rest.split_at(end);
+            self.written.push_str(plain);
+            is_first &= plain.is_empty();
+            let Some(character) = special.chars().next() else { return special };
+            let after = special.get(character.len_utf8()..).unwrap_or_default();
             rest = match character {
                 '"' => {
                     self.written.push('"');
                     return after;
                 }
                 '\\' => self.escape(after, is_first),
-                control if control < ' ' => {
-                    self.written.push_str(&format!("\\u{:04x}", u32::from(control)));
-                    after
-                }
-                other => {
-                    self.written.push(other);
+                control => {
+                    self.control(control);
                     after
                 }
             };
             is_first = false;
         }
-        rest
+    }
+
+    /// Writes a control character as an escape. There may be millions of them.
+    fn control(&mut self, control: char) {
+        let digit = |value: u32| char::from_digit(value, 16).unwrap_or('0');
+        let code = u32::from(control);
+        self.written.push_str("\\u00");
+        self.written.push(digit(code >> 4));
+        self.written.push(digit(code & 0xf));
     }
 
     /// Reads what follows a backslash. A backslash that begins no escape stands for itself.

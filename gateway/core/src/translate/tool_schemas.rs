@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::dialect::Dialect;
+use crate::memory;
 use crate::neutral::schema::{self, RenamedKeys};
 use crate::neutral::{AnswerContext, Event, Part, PartKind, Request, ToolCall, Warnings, json};
 
@@ -76,7 +77,7 @@ impl HeldArguments {
             }
             Event::Delta { part, text } => match self.calls.get_mut(&part) {
                 Some(call) => {
-                    call.arguments.push_str(&text);
+                    memory::extend_text(&mut call.arguments, text);
                     Vec::new()
                 }
                 None => vec![Event::Delta { part, text }],

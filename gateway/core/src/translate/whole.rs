@@ -4,6 +4,7 @@
 use crate::dialect::Dialect;
 use crate::dialects::room::WriteStream;
 use crate::neutral::gathered::Gathered;
+use crate::neutral::json;
 use crate::neutral::{AnswerContext, Event};
 
 /// Collects events, and writes the answer when all of them have come.
@@ -27,7 +28,7 @@ impl WriteStream for WholeWriter {
         }
         let mut answer = std::mem::take(&mut self.gathered).into_answer();
         super::name_model(&mut self.context, answer.model.take());
-        out.extend_from_slice((self.to.room().write_answer)(answer, &self.context).to_string().as_bytes());
+        json::append(out, &(self.to.room().write_answer)(answer, &self.context));
     }
 
     fn held(&self) -> usize {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{error, finish, seals, usage};
 use crate::dialect::Dialect;
 use crate::dialects::room::WriteStream;
-use crate::neutral::json::from_members;
+use crate::neutral::json::{self, from_members};
 use crate::neutral::sequence::Sequence;
 use crate::neutral::{AnswerContext, Event, Finish, Media, PartKind, UNSIGNED};
 use crate::usage::Usage;
@@ -185,5 +185,7 @@ impl StreamWriter {
 /// An event with its name. Anthropic's SDKs ignore events without one.
 fn event_of(data: &Value, out: &mut Vec<u8>) {
     let name = data.get("type").and_then(Value::as_str).unwrap_or_default();
-    out.extend_from_slice(format!("event: {name}\ndata: {data}\n\n").as_bytes());
+    out.extend_from_slice(format!("event: {name}\ndata: ").as_bytes());
+    json::append(out, data);
+    out.extend_from_slice(b"\n\n");
 }

@@ -10,7 +10,7 @@ use crate::dialect::Dialect;
 use crate::dialects::room::ReadStream;
 use crate::neutral::AnswerContext;
 use crate::neutral::gathered::Gathered;
-use crate::neutral::json;
+use crate::neutral::json::{self, from_members};
 use crate::neutral::members::Members;
 use crate::neutral::sealed::{self, Sealed};
 use crate::neutral::{Answer, Choice, Event, Finish, Object, Part, ReasoningPart, ToolCall};
@@ -119,14 +119,14 @@ pub(super) fn write_answer(answer: Answer, context: &AnswerContext) -> Value {
 
 fn write_part(part: Part, is_first: &mut bool) -> Option<Value> {
     match part {
-        Part::Text(text) | Part::Refusal(text) => Some(json!({ "text": text })),
+        Part::Text(text) | Part::Refusal(text) => Some(from_members([("text", text.into())])),
         Part::ToolCall(call) => {
             let seal = call.signature.map(|seal| seal.for_client(Dialect::Gemini));
             Some(function_call(&call.id, &call.name, &call.arguments, seal_of_call(seal, is_first)))
         }
         Part::Reasoning(mut reasoning) => {
             let text = std::mem::take(&mut reasoning.text);
-            Some(reasoning_part(&text, sealed::of_reasoning(reasoning, Dialect::Gemini)))
+            Some(reasoning_part(text, sealed::of_reasoning(reasoning, Dialect::Gemini)))
         }
         Part::Image { media, .. } => Some(write_media(media, PICTURE)),
         Part::File { .. } | Part::Audio(_) | Part::ToolResult(_) | Part::CacheMark(_) => None,
@@ -150,8 +150,8 @@ pub(super) fn candidate(index: usize, parts: Vec<Value>, finish: Option<&str>) -
     candidate.into()
 }
 
-pub(super) fn reasoning_part(text: &str, seal: Option<String>) -> Value {
-    with_seal(json!({ "text": text, "thought": true }), seal)
+pub(super) fn reasoning_part(text: String, seal: Option<String>) -> Value {
+    with_seal(from_members([("text", text.into()), ("thought", true.into())]), seal)
 }
 
 pub(super) fn function_call(id: &str, name: &str, text: &str, seal: Option<String>) -> Value {

@@ -13,6 +13,8 @@ use super::write::{PICTURE, write_media};
 use super::{error, finish, usage};
 use crate::dialect::Dialect;
 use crate::dialects::room::WriteStream;
+use crate::memory;
+use crate::neutral::json::{self, from_members};
 use crate::neutral::sequence::Sequence;
 use crate::neutral::{AnswerContext, Event, Finish, Media, PartKind, sealed};
 use crate::usage::Usage;
@@ -87,7 +89,7 @@ impl StreamWriter {
                 }
                 Some(OpenPart { kind: Kind::Reasoning, choice }) => {
                     let (choice, seal) = (*choice, sealed::of_signature(signature, Dialect::Gemini));
-                    self.chunk(choice, reasoning_part("", Some(seal)), out);
+                    self.chunk(choice, reasoning_part(String::new(), Some(seal)), out);
                 }
                 _ => {}
             },
@@ -108,7 +110,7 @@ impl StreamWriter {
             PartKind::Reasoning { sealed } => {
                 if let Some(seal) = sealed {
                     let seal = sealed::of_whole(seal, Dialect::Gemini);
-                    self.chunk(choice, reasoning_part("", Some(seal)), out);
+                    self.chunk(choice, reasoning_part(String::new(), Some(seal)), out);
                 }
                 Kind::Reasoning
             }
@@ -126,9 +128,9 @@ impl StreamWriter {
         let Some(open) = &mut self.open else { return };
         let choice = open.choice;
         match &mut open.kind {
-            Kind::Call { arguments, .. } => arguments.push_str(&text),
-            Kind::Words => self.chunk(choice, serde_json::json!({ "text": text }), out),
-            Kind::Reasoning => self.chunk(choice, reasoning_part(&text, None), out),
+            Kind::Call { arguments, .. } => memory::extend_text(arguments, text),
+            Kind::Words => self.chunk(choice, from_members([("text", text.into())]), out),
+            Kind::Reasoning => self.chunk(choice, reasoning_part(text, None), out),
         }
     }
 
@@ -165,12 +167,14 @@ impl StreamWriter {
 
     fn emit(&mut self, chunk: &Value, out: &mut Vec<u8>) {
         let begun = std::mem::replace(&mut self.begun, true);
-        let written = match (self.context.as_array, begun) {
-            (false, _) => format!("data: {chunk}\n\n"),
-            (true, false) => format!("[{chunk}"),
-            (true, true) => format!(",\r\n{chunk}"),
+        let (before, after): (&[u8], &[u8]) = match (self.context.as_array, begun) {
+            (false, _) => (b"data: ", b"\n\n"),
+            (true, false) => (b"[", b""),
+            (true, true) => (b",\r\n", b""),
         };
-        out.extend_from_slice(written.as_bytes());
+        out.extend_from_slice(before);
+        json::append(out, chunk);
+        out.extend_from_slice(after);
     }
 
     /// Closes the array. An array that was cut off is left open, so that it does not look complete.

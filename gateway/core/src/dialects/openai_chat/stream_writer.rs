@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{answer, calls, error, finish, reasoning, usage};
 use crate::dialects::room::WriteStream;
-use crate::neutral::json::from_members;
+use crate::neutral::json::{self, from_members};
 use crate::neutral::{AnswerContext, Event, Media, PartKind};
 use crate::usage::Usage;
 
@@ -198,5 +198,7 @@ impl StreamWriter {
 }
 
 fn event_of(data: &Value, out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("data: {data}\n\n").as_bytes());
+    out.extend_from_slice(b"data: ");
+    json::append(out, data);
+    out.extend_from_slice(b"\n\n");
 }

@@ -114,17 +114,17 @@ pub(super) fn write_answer(answer: Answer, context: &AnswerContext) -> Value {
 
 fn write_part(part: Part, context: &AnswerContext, output: &mut Vec<Value>) {
     match part {
-        Part::Text(text) => output.push(message(context, output.len(), "completed", vec![text_part(&text)])),
-        Part::Refusal(text) => output.push(message(context, output.len(), "completed", vec![refusal_part(&text)])),
+        Part::Text(text) => output.push(message(context, output.len(), "completed", vec![text_part(text)])),
+        Part::Refusal(text) => output.push(message(context, output.len(), "completed", vec![refusal_part(text)])),
         Part::Reasoning(mut sealed_part) => {
             let text = std::mem::take(&mut sealed_part.text);
             let sealed = sealed::of_reasoning(sealed_part, Dialect::OpenaiResponses);
-            output.push(reasoning(context, output.len(), &text, Some(sealed_or_not(sealed))));
+            output.push(reasoning(context, output.len(), text, Some(sealed_or_not(sealed))));
         }
         Part::ToolCall(call) => {
             if let Some(seal) = call.signature {
                 let sealed = sealed::of_call(&call.id, seal, Dialect::OpenaiResponses);
-                output.push(reasoning(context, output.len(), "", Some(sealed)));
+                output.push(reasoning(context, output.len(), String::new(), Some(sealed)));
             }
             let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
             output.push(tool_call(context, output.len(), "completed", &call.id, &call.name, arguments));
@@ -189,22 +189,23 @@ pub(super) fn item_id(kind: &str, context: &AnswerContext, place: usize) -> Stri
     format!("{kind}_{call}_{place}")
 }
 
-pub(super) fn text_part(text: &str) -> Value {
-    json!({ "type": "output_text", "text": text, "annotations": [], "logprobs": [] })
+pub(super) fn text_part(text: String) -> Value {
+    let none = || Value::Array(Vec::new());
+    from_members([("type", "output_text".into()), ("text", text.into()), ("annotations", none()), ("logprobs", none())])
 }
 
-pub(super) fn refusal_part(text: &str) -> Value {
-    json!({ "type": "refusal", "refusal": text })
+pub(super) fn refusal_part(text: String) -> Value {
+    from_members([("type", "refusal".into()), ("refusal", text.into())])
 }
 
 pub(super) fn message(context: &AnswerContext, place: usize, status: &str, content: Vec<Value>) -> Value {
-    json!({
-        "id": item_id("msg", context, place),
-        "type": "message",
-        "status": status,
-        "role": "assistant",
-        "content": content,
-    })
+    from_members([
+        ("id", item_id("msg", context, place).into()),
+        ("type", "message".into()),
+        ("status", status.into()),
+        ("role", "assistant".into()),
+        ("content", content.into()),
+    ])
 }
 
 /// Where OpenAI's own models put what they draw: `data` is in base64.
@@ -217,9 +218,10 @@ pub(super) fn picture(context: &AnswerContext, place: usize, status: &str, data:
     ])
 }
 
-pub(super) fn reasoning(context: &AnswerContext, place: usize, text: &str, sealed: Option<String>) -> Value {
+pub(super) fn reasoning(context: &AnswerContext, place: usize, text: String, sealed: Option<String>) -> Value {
     let summary: Vec<Value> = if text.is_empty() { Vec::new() } else { vec![summary_part(text)] };
-    let mut item = json!({ "id": item_id("rs", context, place), "type": "reasoning", "summary": summary });
+    let id = item_id("rs", context, place);
+    let mut item = from_members([("id", id.into()), ("type", "reasoning".into()), ("summary", summary.into())]);
     if let (Some(sealed), Some(item)) = (sealed, item.as_object_mut()) {
         item.insert("encrypted_content".into(), sealed.into());
     }
@@ -232,8 +234,8 @@ pub(super) fn sealed_or_not(sealed: Option<String>) -> String {
     sealed.unwrap_or_else(|| UNSIGNED.to_owned())
 }
 
-pub(super) fn summary_part(text: &str) -> Value {
-    json!({ "type": "summary_text", "text": text })
+pub(super) fn summary_part(text: String) -> Value {
+    from_members([("type", "summary_text".into()), ("text", text.into())])
 }
 
 /// The alias for the tool that the provider knows as `name`.

@@ -1,6 +1,8 @@
 //! Writes a Responses stream, with every event that the official SDKs and Codex wait for.
 //! <https://platform.openai.com/docs/api-reference/responses-streaming>
 
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Value, json};
 
 use super::answer::{
@@ -10,12 +12,20 @@ use super::answer::{
 use super::{error, tools, usage};
 use crate::dialect::Dialect;
 use crate::dialects::room::WriteStream;
+use crate::memory;
+use crate::neutral::json;
 use crate::neutral::sequence::Sequence;
 use crate::neutral::{AnswerContext, ApiError, Event, Finish, Object, PartKind, Seal, sealed};
 use crate::usage::Usage;
 
 /// Roughly the memory that an item takes besides its text.
 const ITEM_BYTES: usize = 1024;
+
+/// How often a text is written once more when it has ended: as itself, as a part, as an item, and in the last event.
+const TIMES_OF_TEXT: usize = 4;
+
+/// The same of a picture, which comes as a whole.
+const TIMES_OF_PICTURE: usize = 2;
 
 /// Writes a stream of this dialect.
 #[derive(Debug)]
@@ -33,6 +43,8 @@ pub(super) struct StreamWriter {
     open: Option<OpenItem>,
     /// The bytes of all items, since the last event repeats them.
     held: usize,
+    /// Bytes that the events which are still to come say again.
+    due: usize,
     finish: Option<Finish>,
     usage: Usage,
 }
@@ -71,6 +83,14 @@ impl WriteStream for StreamWriter {
     fn held(&self) -> usize {
         self.held + self.order.held()
     }
+
+    fn due(&self) -> usize {
+        self.due + self.order.held() * TIMES_OF_TEXT
+    }
+
+    fn times(&self) -> usize {
+        1 + TIMES_OF_TEXT
+    }
 }
 
 impl StreamWriter {
@@ -84,6 +104,7 @@ impl StreamWriter {
             waiting: None,
             open: None,
             held: 0,
+            due: 0,
             finish: None,
             usage: Usage::default(),
         }
@@ -102,7 +123,7 @@ impl StreamWriter {
             // Responses knows no alternatives: its requests cannot ask for more than one.
             Event::Begin { choice: 0, kind, .. } => self.begin(kind, out),
             Event::Begin { .. } => {}
-            Event::Delta { text, .. } => self.delta(&text, out),
+            Event::Delta { text, .. } => self.delta(text, out),
             Event::Signature { signature, .. } => self.seal(signature),
             Event::End { .. } => self.end_open(out),
             Event::Finish { choice: 0, finish } => self.finish = Some(finish),
@@ -119,7 +140,7 @@ impl StreamWriter {
         }
         let response = envelope(&self.context, id);
         for name in ["response.created", "response.in_progress"] {
-            self.emit(name, json!({ "response": response }), out);
+            self.emit(name, &[("response", Said::Members(&response))], out);
         }
         self.response = Some(response);
     }
@@ -127,20 +148,21 @@ impl StreamWriter {
     fn begin(&mut self, kind: PartKind, out: &mut Vec<u8>) {
         self.start(None, out);
         let place = self.output.len();
+        self.keep(whole_bytes(&kind), TIMES_OF_PICTURE);
         let context = &self.context;
         let (kind, item, content) = match kind {
             PartKind::Image { data, .. } => {
-                self.held += data.len();
                 (Kind::Picture { data }, picture(context, place, "in_progress", None), None)
             }
-            PartKind::Text => (Kind::Text, message(context, place, "in_progress", vec![]), Some(text_part(""))),
+            PartKind::Text => {
+                (Kind::Text, message(context, place, "in_progress", vec![]), Some(text_part(String::new())))
+            }
             PartKind::Refusal => {
-                (Kind::Refusal, message(context, place, "in_progress", vec![]), Some(refusal_part("")))
+                (Kind::Refusal, message(context, place, "in_progress", vec![]), Some(refusal_part(String::new())))
             }
             PartKind::Reasoning { sealed } => {
-                self.held += sealed.as_ref().map_or(0, |seal| seal.text.len());
                 let sealed = sealed.map(|seal| sealed::of_whole(seal, Dialect::OpenaiResponses));
-                (Kind::Reasoning { sealed: sealed.clone() }, reasoning(context, place, "", sealed), None)
+                (Kind::Reasoning { sealed: sealed.clone() }, reasoning(context, place, String::new(), sealed), None)
             }
             PartKind::ToolCall { id, name } => {
                 self.waiting = Some(PendingCall { id, name });
@@ -149,13 +171,8 @@ impl StreamWriter {
         };
         self.add(kind, &item, out);
         if let Some(content) = content {
-            self.emit_in(
-                place,
-                "msg",
-                "response.content_part.added",
-                json!({ "content_index": 0, "part": content }),
-                out,
-            );
+            let said = [("content_index", Said::Count(0)), ("part", Said::Value(&content))];
+            self.emit_in(place, "msg", "response.content_part.added", &said, out);
         }
     }
 
@@ -169,45 +186,49 @@ impl StreamWriter {
     fn add(&mut self, kind: Kind, item: &Value, out: &mut Vec<u8>) {
         let place = self.output.len();
         self.output.push(Value::Null);
-        self.held += ITEM_BYTES;
-        self.emit("response.output_item.added", json!({ "output_index": place, "item": item }), out);
+        self.keep(ITEM_BYTES, 1);
+        self.emit_item("response.output_item.added", place, item, out);
         self.open = Some(OpenItem { place, kind, text: String::new() });
     }
 
-    fn delta(&mut self, text: &str, out: &mut Vec<u8>) {
-        let Some(open) = self.open.as_mut().filter(|_| !text.is_empty()) else { return };
-        let is_first = open.text.is_empty();
-        open.text.push_str(text);
-        self.held += text.len();
-        let place = open.place;
+    fn delta(&mut self, text: String, out: &mut Vec<u8>) {
+        let Some(open) = self.open.as_ref().filter(|_| !text.is_empty()) else { return };
+        let (place, is_first) = (open.place, open.text.is_empty());
+        let delta = ("delta", Said::Text(&text));
+        let index = ("content_index", Said::Count(0));
         match &open.kind {
             Kind::Text => {
-                let data = json!({ "content_index": 0, "delta": text, "logprobs": [] });
-                self.emit_in(place, "msg", "response.output_text.delta", data, out);
+                let said = [index, delta, ("logprobs", Said::Nothing([]))];
+                self.emit_in(place, "msg", "response.output_text.delta", &said, out);
             }
-            Kind::Refusal => {
-                let data = json!({ "content_index": 0, "delta": text });
-                self.emit_in(place, "msg", "response.refusal.delta", data, out);
-            }
+            Kind::Refusal => self.emit_in(place, "msg", "response.refusal.delta", &[index, delta], out),
             Kind::Reasoning { .. } => {
+                let index = ("summary_index", Said::Count(0));
                 if is_first {
-                    let data = json!({ "summary_index": 0, "part": summary_part("") });
-                    self.emit_in(place, "rs", "response.reasoning_summary_part.added", data, out);
+                    let said = [index, ("part", Said::Value(&summary_part(String::new())))];
+                    self.emit_in(place, "rs", "response.reasoning_summary_part.added", &said, out);
                 }
-                let data = json!({ "summary_index": 0, "delta": text });
-                self.emit_in(place, "rs", "response.reasoning_summary_text.delta", data, out);
+                self.emit_in(place, "rs", "response.reasoning_summary_text.delta", &[index, delta], out);
             }
             Kind::Picture { .. } => {}
             // The plain text can only be told from the JSON around it when all of it has come.
             Kind::Call { freeform: true, .. } => {}
-            Kind::Call { .. } => {
-                self.emit_in(place, "fc", "response.function_call_arguments.delta", json!({ "delta": text }), out);
-            }
+            Kind::Call { .. } => self.emit_in(place, "fc", "response.function_call_arguments.delta", &[delta], out),
+        }
+        self.keep(text.len(), TIMES_OF_TEXT);
+        if let Some(open) = &mut self.open {
+            memory::extend_text(&mut open.text, text);
         }
     }
 
+    /// So many bytes are kept, which will be said again so many times.
+    fn keep(&mut self, bytes: usize, times: usize) {
+        self.held += bytes;
+        self.due += bytes * times;
+    }
+
     fn seal(&mut self, seal: Seal) {
-        self.held += ITEM_BYTES + seal.text.len();
+        self.keep(ITEM_BYTES + seal.text.len(), TIMES_OF_PICTURE);
         if let Some(OpenItem { kind: Kind::Reasoning { sealed }, .. }) = &mut self.open {
             *sealed = Some(sealed::of_signature(seal, Dialect::OpenaiResponses));
         }
@@ -216,14 +237,14 @@ impl StreamWriter {
     /// Writes the seal on a call. A call has no place for it, but clients send reasoning back, so it precedes the call
     /// as an item of its own.
     fn seal_call(&mut self, id: &str, seal: Seal, out: &mut Vec<u8>) {
-        self.held += ITEM_BYTES + seal.text.len();
+        self.keep(ITEM_BYTES + seal.text.len(), TIMES_OF_PICTURE);
         let place = self.output.len();
         let sealed = sealed::of_call(id, seal, Dialect::OpenaiResponses);
-        let item = reasoning(&self.context, place, "", Some(sealed));
-        self.output.push(item.clone());
+        let item = reasoning(&self.context, place, String::new(), Some(sealed));
         for name in ["response.output_item.added", "response.output_item.done"] {
-            self.emit(name, json!({ "output_index": place, "item": item }), out);
+            self.emit_item(name, place, &item, out);
         }
+        self.output.push(item);
     }
 
     fn end_open(&mut self, out: &mut Vec<u8>) {
@@ -234,25 +255,23 @@ impl StreamWriter {
 
     fn end(&mut self, open: OpenItem, out: &mut Vec<u8>) {
         let OpenItem { place, kind, text } = open;
+        let said_again = text.len();
+        let index = ("content_index", Said::Count(0));
         let item = match kind {
             Kind::Text => {
-                let data = json!({ "content_index": 0, "text": text, "logprobs": [] });
-                self.emit_in(place, "msg", "response.output_text.done", data, out);
-                self.end_message(place, text_part(&text), out)
+                let said = [index, ("text", Said::Text(&text)), ("logprobs", Said::Nothing([]))];
+                self.emit_in(place, "msg", "response.output_text.done", &said, out);
+                self.end_message(place, text_part(text), out)
             }
             Kind::Refusal => {
-                let data = json!({ "content_index": 0, "refusal": text });
-                self.emit_in(place, "msg", "response.refusal.done", data, out);
-                self.end_message(place, refusal_part(&text), out)
+                let said = [index, ("refusal", Said::Text(&text))];
+                self.emit_in(place, "msg", "response.refusal.done", &said, out);
+                self.end_message(place, refusal_part(text), out)
             }
             Kind::Reasoning { sealed } => {
-                if !text.is_empty() {
-                    let data = json!({ "summary_index": 0, "text": text });
-                    self.emit_in(place, "rs", "response.reasoning_summary_text.done", data, out);
-                    let data = json!({ "summary_index": 0, "part": summary_part(&text) });
-                    self.emit_in(place, "rs", "response.reasoning_summary_part.done", data, out);
-                }
-                reasoning(&self.context, place, &text, Some(sealed_or_not(sealed)))
+                let item = reasoning(&self.context, place, text, Some(sealed_or_not(sealed)));
+                self.end_summary(place, &item, out);
+                item
             }
             Kind::Picture { data } => picture(&self.context, place, "completed", Some(data)),
             Kind::Call { id, name, freeform } => {
@@ -261,26 +280,40 @@ impl StreamWriter {
                 tool_call(&self.context, place, "completed", &id, &name, arguments)
             }
         };
-        self.emit("response.output_item.done", json!({ "output_index": place, "item": item }), out);
+        self.emit_item("response.output_item.done", place, &item, out);
+        // But for the last event, which says it once more.
+        self.due = self.due.saturating_sub(said_again * (TIMES_OF_TEXT - 1));
         if let Some(kept) = self.output.get_mut(place) {
             *kept = item;
         }
     }
 
     fn end_message(&mut self, place: usize, part: Value, out: &mut Vec<u8>) -> Value {
-        self.emit_in(place, "msg", "response.content_part.done", json!({ "content_index": 0, "part": part }), out);
+        let said = [("content_index", Said::Count(0)), ("part", Said::Value(&part))];
+        self.emit_in(place, "msg", "response.content_part.done", &said, out);
         message(&self.context, place, "completed", vec![part])
+    }
+
+    /// Reasoning that was said in words has one part.
+    fn end_summary(&mut self, place: usize, item: &Value, out: &mut Vec<u8>) {
+        let index = ("summary_index", Said::Count(0));
+        let Some(part) = item.pointer("/summary/0") else { return };
+        let text = json::text(part, "text").unwrap_or_default();
+        let said = [index, ("text", Said::Text(text))];
+        self.emit_in(place, "rs", "response.reasoning_summary_text.done", &said, out);
+        self.emit_in(place, "rs", "response.reasoning_summary_part.done", &[index, ("part", Said::Value(part))], out);
     }
 
     fn end_call(&mut self, place: usize, name: &str, freeform: bool, arguments: &str, out: &mut Vec<u8>) {
         if freeform {
             let input = tools::freeform_input(arguments);
-            self.emit_in(place, "ctc", "response.custom_tool_call_input.delta", json!({ "delta": input }), out);
-            self.emit_in(place, "ctc", "response.custom_tool_call_input.done", json!({ "input": input }), out);
+            let said = |name| [(name, Said::Text(&input))];
+            self.emit_in(place, "ctc", "response.custom_tool_call_input.delta", &said("delta"), out);
+            self.emit_in(place, "ctc", "response.custom_tool_call_input.done", &said("input"), out);
         } else {
-            let name = alias_of(&self.context, name).map_or(name, |alias| &alias.name);
-            let data = json!({ "name": name, "arguments": arguments });
-            self.emit_in(place, "fc", "response.function_call_arguments.done", data, out);
+            let name = alias_of(&self.context, name).map_or(name, |alias| &alias.name).to_owned();
+            let said = [("name", Said::Text(&name)), ("arguments", Said::Text(arguments))];
+            self.emit_in(place, "fc", "response.function_call_arguments.done", &said, out);
         }
     }
 
@@ -290,7 +323,7 @@ impl StreamWriter {
         let mut response = self.response.take().unwrap_or_default();
         let output = std::mem::take(&mut self.output);
         let status = finish(&mut response, self.finish.as_ref(), output, usage::write(&self.usage));
-        self.emit(&format!("response.{status}"), json!({ "response": response }), out);
+        self.emit(&format!("response.{status}"), &[("response", Said::Members(&response))], out);
     }
 
     /// Writes `response.failed` and not `error`, since Codex waits for one of the three last events and reads its
@@ -303,26 +336,65 @@ impl StreamWriter {
         let output = std::mem::take(&mut self.output);
         response.insert("output".into(), output.into_iter().filter(|item| !item.is_null()).collect());
         response.insert("usage".into(), usage::write(&self.usage));
-        self.emit("response.failed", json!({ "response": response }), out);
+        self.emit("response.failed", &[("response", Said::Members(&response))], out);
     }
 
     /// An event about the item at `place`.
-    fn emit_in(&mut self, place: usize, kind: &str, name: &str, mut data: Value, out: &mut Vec<u8>) {
-        if let Some(members) = data.as_object_mut() {
-            members.insert("item_id".into(), item_id(kind, &self.context, place).into());
-            members.insert("output_index".into(), place.into());
-        }
-        self.emit(name, data, out);
+    fn emit_in(&mut self, place: usize, kind: &str, name: &str, said: &[(&str, Said<'_>)], out: &mut Vec<u8>) {
+        let id = item_id(kind, &self.context, place);
+        let of_item = [("item_id", Said::Text(&id)), ("output_index", Said::Count(place))];
+        self.emit(name, &[said, &of_item].concat(), out);
     }
 
-    fn emit(&mut self, name: &str, data: Value, out: &mut Vec<u8>) {
-        let mut event = Object::new();
-        event.insert("type".into(), name.into());
-        event.insert("sequence_number".into(), self.sequence.into());
-        if let Value::Object(members) = data {
-            event.extend(members);
-        }
+    /// An event with a whole item.
+    fn emit_item(&mut self, name: &str, place: usize, item: &Value, out: &mut Vec<u8>) {
+        self.emit(name, &[("output_index", Said::Count(place)), ("item", Said::Value(item))], out);
+    }
+
+    fn emit(&mut self, name: &str, said: &[(&str, Said<'_>)], out: &mut Vec<u8>) {
+        let sequence = self.sequence;
         self.sequence += 1;
-        out.extend_from_slice(format!("event: {name}\ndata: {}\n\n", Value::Object(event)).as_bytes());
+        out.extend_from_slice(format!("event: {name}\ndata: ").as_bytes());
+        json::append(out, &Numbered { name, sequence, said });
+        out.extend_from_slice(b"\n\n");
+    }
+}
+
+/// What of a part comes with its beginning.
+fn whole_bytes(kind: &PartKind) -> usize {
+    match kind {
+        PartKind::Image { data, .. } => data.len(),
+        PartKind::Reasoning { sealed: Some(seal) } => seal.text.len(),
+        _ => 0,
+    }
+}
+
+/// A member of an event. Borrowed, since each text is said several times and may have megabytes.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(untagged)]
+enum Said<'s> {
+    Text(&'s str),
+    Count(usize),
+    Value(&'s Value),
+    Members(&'s Object),
+    Nothing([(); 0]),
+}
+
+/// An event as it is written.
+struct Numbered<'n> {
+    name: &'n str,
+    sequence: u64,
+    said: &'n [(&'n str, Said<'n>)],
+}
+
+impl Serialize for Numbered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("type", self.name)?;
+        members.serialize_entry("sequence_number", &self.sequence)?;
+        for (name, said) in self.said {
+            members.serialize_entry(name, said)?;
+        }
+        members.end()
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::dialect::Dialect;
 use crate::dialects::gemini::answer::seal_of_call;
-use crate::neutral::json;
+use crate::neutral::json::{self, from_members};
 use crate::neutral::turns;
 use crate::neutral::{Media, Message, Object, Part, ReasoningPart, Role, ToolCall, ToolResult, Warnings};
 use crate::profile::Profile;
@@ -74,7 +74,8 @@ impl Writer<'_> {
 
     fn call(&mut self, call: ToolCall) {
         let args = json::arguments(&call.arguments);
-        let mut part = json!({ "functionCall": { "id": call.id, "name": call.name, "args": args } });
+        let call_of = from_members([("id", call.id.into()), ("name", call.name.into()), ("args", args)]);
+        let mut part = from_members([("functionCall", call_of)]);
         let own = call.signature.and_then(|seal| seal.for_provider(Dialect::Gemini));
         // Of parallel calls only the first has a seal.
         let seal = seal_of_call(own, &mut self.wants_seal);
@@ -96,16 +97,18 @@ impl Writer<'_> {
                 _ => self.warnings.dropped("a part of a tool's result"),
             }
         }
+        let text = if texts.len() == 1 { texts.remove(0) } else { texts.join("\n") };
         let mut response = Object::new();
         let name = if result.is_error { "error" } else { "output" };
-        response.insert(name.into(), texts.join("\n").into());
-        // A result without a call in the conversation has no name, and Google requires one.
+        response.insert(name.into(), text.into());
+        // A result whose call is not in the conversation has no name, and Google wants one.
         let name = result.name.unwrap_or_else(|| result.id.clone());
-        let mut written = json!({ "id": result.id, "name": name, "response": response });
+        let mut written =
+            from_members([("id", result.id.into()), ("name", name.into()), ("response", response.into())]);
         if let (false, Some(members)) = (inside.is_empty(), written.as_object_mut()) {
             members.insert("parts".into(), inside.into());
         }
-        self.parts.push(json!({ "functionResponse": written }));
+        self.parts.push(from_members([("functionResponse", written)]));
     }
 
     fn media_of_result(&mut self, media: Media, usual: &str, inside: &mut Vec<Value>) {

@@ -345,7 +345,7 @@ impl Items {
             }
         } else if let Some(part) = piece.part {
             piece.is_filled = true;
-            piece.arguments.read(text);
+            piece.arguments.read(text.as_bytes());
             out.push(Event::Delta { part, text: text.to_owned() });
         }
     }
