@@ -320,6 +320,19 @@ pub(crate) fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     within(PATIENCE, look).unwrap_or_else(|| panic!("not within {PATIENCE:?}: {what}"))
 }
 
+/// Makes a call with a key that has limits until it is answered with this status, and says how many calls that took. While
+/// the ledger does not answer in time, as on a busy machine, such calls are refused with 503, and what they have reserved is
+/// given back a moment later. A call that is served where none should be fails the test.
+pub(crate) fn limited_call(gateway: &Gateway, request: &Request, wanted: u16) -> u64 {
+    let mut calls = 0;
+    eventually(&format!("it is answered with {wanted}"), || {
+        calls += 1;
+        let answer = gateway.send(request);
+        assert!(answer.status == wanted || [429, 503].contains(&answer.status), "{wanted}: {}", answer.text());
+        (answer.status == wanted).then_some(calls)
+    })
+}
+
 /// Waits until a day that has just begun, or has long to go: what is spent of a day is forgotten when it ends (UTC).
 pub(crate) fn clear_of_midnight() {
     let left_s = || {

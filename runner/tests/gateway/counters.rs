@@ -62,7 +62,8 @@ fn a_told_number_is_shown_and_raises_what_is_spent_in_its_window() {
     );
     assert!(told[0]["source"].as_str().is_some_and(|source| source.starts_with("https://openrouter.ai/")), "{told:?}");
     eventually("what is spent is raised", || (spent(&gateway, "rpd") == Some(12)).then_some(()));
-    assert_eq!(spent(&gateway, "rpm"), Some(1), "and nothing else");
+    // A minute may have passed since the call.
+    assert!(spent(&gateway, "rpm").is_some_and(|spent| spent <= 1), "and nothing else");
     // The next calls count on from there, and it is not asked again.
     for _ in 0..10 {
         assert_eq!(gateway.send(&chat("m")).status, 200);
@@ -84,7 +85,7 @@ fn less_than_is_known_lowers_nothing_and_the_answer_to_put_stands() {
     assert_eq!(gateway.admin("PUT", &format!("/api/quota/{id}"), r#"{"spent":30}"#).status, 200);
     assert_eq!(gateway.send(&chat("m")).status, 200);
     eventually("it is told", || quota(&gateway)["told"].get(0).map(drop));
-    assert_eq!(spent(&gateway, "rpd"), Some(31));
+    eventually("30 and the call are counted", || (spent(&gateway, "rpd") == Some(31)).then_some(()));
     assert_eq!(gateway.admin("PUT", &format!("/api/quota/{id}"), r#"{"spent":1}"#).status, 200);
     assert_eq!(spent(&gateway, "rpd"), Some(1), "lowering takes PUT, and nothing undoes it until it is asked again");
 }
@@ -132,7 +133,8 @@ fn a_question_that_fails_or_hangs_hurts_no_call_and_is_not_repeated() {
         }
         eventually("it is asked", || (upstream.asked_at(KEY).len() == 1).then_some(()));
         assert_eq!(gateway.send(&chat("m")).status, 200);
-        assert_eq!((quota(&gateway)["told"].clone(), spent(&gateway, "rpd")), (json!([]), Some(4)));
+        eventually("the four calls are counted", || (spent(&gateway, "rpd") == Some(4)).then_some(()));
+        assert_eq!(quota(&gateway)["told"], json!([]));
         assert_eq!(gateway.admin("GET", "/api/health", "").json()["subjects"], json!([]));
         assert_eq!(upstream.asked_at(KEY).len(), 1);
     }

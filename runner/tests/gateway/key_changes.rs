@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Gateway, Host, Request, TOKEN, chat, clear_of_midnight, eventually};
+use crate::common::{Gateway, Host, Request, TOKEN, chat, clear_of_midnight, eventually, limited_call};
 use crate::upstream::Upstream;
 
 both_hosts![
@@ -34,13 +34,13 @@ fn a_key_is_made_with_limits_and_changed_member_by_member(host: Host) {
     assert_eq!(shown.json(), json!({ "name": "k", "models": ["demo"], "limits": limits, "avoid": ["t"] }));
     assert!(shown.header("etag").is_some());
     for status in [200, 200, 429] {
-        assert_eq!(gateway.send(&chat("demo").key(&key)).status, status);
+        limited_call(&gateway, &chat("demo").key(&key), status);
     }
     let changed = patch(&gateway, "k", &json!({ "limits": { "rpd": 3, "tpd": null }, "avoid": null }));
     assert_eq!(changed, json!({ "name": "k", "models": ["demo"], "limits": { "rpd": 3 } }));
     // What is spent stays spent, on whichever instance is asked next.
     for status in [200, 429, 429, 429] {
-        assert_eq!(gateway.send(&chat("demo").key(&key)).status, status);
+        limited_call(&gateway, &chat("demo").key(&key), status);
     }
     patch(&gateway, "k", &json!({ "limits": null, "enabled": false }));
     for _ in 0..8 {
@@ -84,7 +84,7 @@ fn a_rotated_key_has_two_secrets_of_one_caller_for_a_while(host: Host) {
     let upstream = Upstream::saying("Hi");
     let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
     let old = made(&gateway, &json!({ "name": "my key", "limits": { "rpd": 4 } }));
-    assert_eq!(gateway.send(&chat("m").key(&old)).status, 200);
+    limited_call(&gateway, &chat("m").key(&old), 200);
     let rotated = gateway.admin("POST", "/api/keys/my%20key/rotate", "");
     assert_eq!(rotated.status, 200, "{}", rotated.text());
     let new = rotated.json()["key"].as_str().expect("a key").to_owned();
@@ -98,8 +98,9 @@ fn a_rotated_key_has_two_secrets_of_one_caller_for_a_while(host: Host) {
             assert_eq!(gateway.send(&Request::new("GET", "/v1/models").key(key)).status, 200);
         }
     }
+    // They share their limits.
     for (key, status) in [(&new, 200), (&old, 200), (&new, 200), (&old, 429), (&new, 429)] {
-        assert_eq!(gateway.send(&chat("m").key(key)).status, status, "they share their limits");
+        limited_call(&gateway, &chat("m").key(key), status);
     }
     eventually("all calls are one key's", || (gateway.records("key=my%20key&state=ok").len() == 4).then_some(()));
     let listed = gateway.admin("GET", "/api/keys", "").json();
