@@ -10,7 +10,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::catalog::{Catalog, Key};
+use crate::catalog::{ADMIN_NAME, Catalog, Key};
 use crate::endpoint::Needs;
 use crate::redact;
 use crate::refusal::{Refusal, until};
@@ -57,9 +57,6 @@ impl Caller {
         }
     }
 }
-
-/// The name of the admin token's calls in records, which no key may have.
-pub const ADMIN_NAME: &str = "admin";
 
 /// The hash of the admin token, or nothing while llmio has none.
 #[derive(Debug, Clone, Copy, Default)]

@@ -500,6 +500,9 @@ impl Default for Capabilities {
     }
 }
 
+/// The name of the admin token's calls in records, which no key may have.
+pub const ADMIN_NAME: &str = "admin";
+
 /// A credential llmio issues to a client.
 #[derive(Debug)]
 pub struct Key {

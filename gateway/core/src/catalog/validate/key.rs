@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use jiff::civil::Time;
 
-use crate::authenticate::ADMIN_NAME;
 use crate::catalog::schema::{Place, Report, format};
-use crate::catalog::{Day, Key, Limit, Model, PreviousKey};
+use crate::catalog::{ADMIN_NAME, Day, Key, Limit, Model, PreviousKey};
 
 use super::model::{Names, check_known, texts};
 use super::settings::RECORD_BODIES;
