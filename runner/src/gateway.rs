@@ -4,6 +4,7 @@
 use crate::data_folder::DataFolder;
 use crate::engine::Engine;
 use crate::exit::{self, Exit};
+use crate::host::files::{FileFolders, Files};
 use crate::host::key_value::{FolderHistory, KeyValue};
 use crate::host::outbound_http::{Net, OwnRoots, TlsConfig};
 use crate::host::sqlite::{self, Database, Journal};
@@ -66,6 +67,10 @@ pub(crate) struct Settings {
     pub(crate) roots: OwnRoots,
     /// The URL under which others reach the gateway; may be empty.
     pub(crate) public_url: String,
+    /// What stands before every path; may be empty.
+    pub(crate) base_path: String,
+    /// Where files may be that a catalog names.
+    pub(crate) files: FileFolders,
 }
 
 /// The state that all instances of the process share.
@@ -76,6 +81,10 @@ pub(crate) struct Stores {
     pub(crate) database: Arc<Database>,
     /// Facts and catalog variables.
     pub(crate) variables: Variables,
+    /// Files that a catalog names; none imitating Spin, which has none.
+    pub(crate) files: Option<Files>,
+    /// What stands before every path, or empty.
+    pub(crate) base_path: String,
     /// The token for the host's own calls of the admin API.
     pub(crate) token: String,
     /// The resolver and the TLS configuration for upstreams.
@@ -346,6 +355,7 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
     variables.set("master_key", settings.master_key.as_str());
     variables.set("secrets", settings.secrets.as_str());
     variables.set("public_url", settings.public_url.as_str());
+    variables.set("base_path", settings.base_path.as_str());
     if let Some(previous) = &settings.master_key_previous {
         variables.set("master_key_previous", previous.as_str());
     }
@@ -353,6 +363,8 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
         key_value: open_key_value(folder, journal)?,
         database: Arc::new(Database::open(&folder.database(), journal)?),
         variables,
+        files: (!quirks).then(|| Files::new(settings.files.clone())),
+        base_path: settings.base_path.clone(),
         token: settings.token.clone(),
         net: TlsConfig::new(&settings.roots)?.into(),
         counters: Counters::default(),

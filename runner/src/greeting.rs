@@ -91,7 +91,7 @@ impl Greeting<'_> {
     fn of(started: &StartedGateway, address: SocketAddr) -> Greeting<'_> {
         Greeting {
             chinese: language::of_process() == Language::Chinese,
-            url: format!("http://{}", reachable(address)),
+            url: format!("http://{}{}", reachable(address), started.gateway.stores().base_path),
             folder: started.folder.path().display().to_string(),
             given: started.given_token.as_ref().filter(|given| !given.token.is_empty()).map(|given| given.name),
             token: &started.gateway.stores().token,

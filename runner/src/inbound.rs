@@ -227,6 +227,7 @@ async fn answer(
 ) -> Response<ResponseBody> {
     let (mut head, body) = request.into_parts();
     let (id, refusals) = (new_id(), &instances.stores().refusals);
+    strip_base(&mut head.uri, &instances.stores().base_path);
     if !names_one_host(&head) {
         return unread(refusals.answer(Refusal::HostMissing, head.uri.path(), id));
     }
@@ -249,6 +250,19 @@ async fn answer(
     let request = call::Request { id, recorded, method, uri: uri.clone(), bytes };
     let answer = instances.send(Dispatch { request, head, body, is_report: false, fault }).await;
     respond(refusals, answer, uri.path(), id).map(|body| body.in_service(service))
+}
+
+/// Takes off what stands before every path. A proxy in front may have done so already.
+fn strip_base(uri: &mut Uri, base_path: &str) {
+    let rest = uri.path().strip_prefix(base_path).filter(|_| !base_path.is_empty());
+    let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with('/')) else { return };
+    let path = if rest.is_empty() { "/" } else { rest };
+    let text = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = text.parse().ok();
+    if let Ok(stripped) = Uri::from_parts(parts) {
+        *uri = stripped;
+    }
 }
 
 /// Who reads such a request otherwise, in front of llmio, may see another one begin behind it.

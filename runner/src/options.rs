@@ -76,6 +76,10 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "LLMIO_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
     pub(crate) public_url: Option<String>,
 
+    /// Path under which llmio is served, such as `/llm`, whether a proxy in front takes it off or not [default: none]
+    #[arg(long, global = true, env = "LLMIO_BASE_PATH", value_name = "PATH", value_parser = base_path)]
+    pub(crate) base_path: Option<String>,
+
     /// Admin token, 16 characters or more [default: $TOKEN, or the one in DIR/token, made at first start]
     #[arg(long, global = true, env = "LLMIO_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
@@ -211,6 +215,24 @@ fn public_url(text: &str) -> Result<String, String> {
     Err(text.to_owned())
 }
 
+/// With a slash at its beginning and none at its end; empty for the root.
+fn base_path(text: &str) -> Result<String, String> {
+    let bare = text.trim().trim_matches('/');
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let has_steps = bare.split('/').any(|step| matches!(step, "" | "." | ".."));
+    if bare.is_empty() {
+        return Ok(String::new());
+    }
+    if bare.bytes().all(is_plain) && !has_steps {
+        return Ok(format!("/{bare}"));
+    }
+    let text = language::of_process().pick(
+        "it must be a path of letters, digits, `-`, `.`, `_`, `~` and `/`, such as /llm",
+        "应为由字母、数字、`-`、`.`、`_`、`~` 和 `/` 组成的路径，例如 /llm",
+    );
+    Err(text.to_owned())
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -245,7 +267,7 @@ pub(crate) mod tests {
             assert!(option.get_help().is_some(), "{id} has no help");
             seen += 1;
         }
-        assert_eq!(seen, 19);
+        assert_eq!(seen, 20);
     }
 
     #[test]
@@ -263,6 +285,16 @@ pub(crate) mod tests {
         }
         for text in ["llm.example", "ftp://llm.example", "https://"] {
             assert!(parsed(&["--public-url", text]).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_base_path_has_one_form_however_it_is_written() {
+        for (text, path) in [("", ""), ("/", ""), ("llm", "/llm"), ("/a/b/", "/a/b")] {
+            assert_eq!(settings(&["--base-path", text]).base_path.as_deref(), Some(path), "{text}");
+        }
+        for wrong in ["a b", "/../x", "a//b", "a?b"] {
+            assert!(parsed(&["--base-path", wrong]).is_err(), "{wrong}");
         }
     }
 

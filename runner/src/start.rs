@@ -4,6 +4,7 @@ use crate::data_folder::DataFolder;
 use crate::descriptors;
 use crate::exit::{self, Exit};
 use crate::gateway::{self, Gateway};
+use crate::host::files::FileFolders;
 use crate::host::outbound_http::own_roots;
 use crate::inbound::ConnectionLimits;
 use crate::log;
@@ -59,6 +60,8 @@ pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<
             secrets: secrets.named,
             roots,
             public_url: settings.public_url.clone().unwrap_or_default(),
+            base_path: settings.base_path.clone().unwrap_or_default(),
+            files: FileFolders::of(settings.catalog.as_deref(), folder.path(), |name| std::env::var_os(name)),
         },
     )?;
     Ok(StartedGateway { gateway, folder, given_token })

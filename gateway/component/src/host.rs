@@ -5,8 +5,10 @@ pub(crate) mod body;
 use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::pin::Pin;
+use std::rc::Rc;
 
 use gateway_core::quota::born_ms;
+use gateway_core::uri;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use spin_sdk::wasip3::clocks::{monotonic_clock, system_clock};
@@ -32,6 +34,10 @@ pub(crate) struct Capabilities {
     /// The host does not limit outgoing requests, so that some can be made beside those of calls. Hosted platforms do:
     /// Fermyon Cloud allows 500 an hour (<https://developer.fermyon.com/cloud/faq>).
     pub(crate) asks_freely: bool,
+    /// It reads files that catalogs name.
+    pub(crate) has_files: bool,
+    /// What stands before every path where llmio is not served at the root of its address: `/llm`, or empty.
+    pub(crate) base_path: Rc<str>,
     /// The host tells in the variable `store_trouble` how statements have fared, over all instances.
     pub(crate) tells_store_trouble: bool,
 }
@@ -40,8 +46,9 @@ impl Capabilities {
     /// Asks the host. llmio's own runner is recognised by the id of its start, and has every ability; another host is
     /// assumed to have none.
     pub(crate) async fn read() -> Self {
+        let base_path = uri::base_path(&variable("base_path").await.unwrap_or_default()).unwrap_or_default().into();
         match variable("boot").await {
-            None => Capabilities::default(),
+            None => Capabilities { base_path, ..Capabilities::default() },
             boot => Capabilities {
                 boot,
                 names_calls: true,
@@ -49,6 +56,8 @@ impl Capabilities {
                 queues_writes: true,
                 asks_for_maintenance: true,
                 asks_freely: true,
+                has_files: true,
+                base_path,
                 tells_store_trouble: true,
             },
         }
@@ -156,6 +165,14 @@ pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
 /// The value of a variable, if it is defined and not empty.
 pub(crate) async fn variable(name: &str) -> Option<String> {
     spin_sdk::variables::get(name).await.ok().filter(|value| !value.is_empty())
+}
+
+/// The text of a file, by the name that the host knows it by; why there is none otherwise.
+pub(crate) async fn file(name: &str) -> Result<String, String> {
+    spin_sdk::variables::get(name).await.map_err(|error| match error {
+        spin_sdk::variables::Error::Provider(reason) | spin_sdk::variables::Error::Other(reason) => reason,
+        _ => "this host has no files; name variables instead, of which `secrets` may hold many".to_owned(),
+    })
 }
 
 /// Writes a line to standard error, which is the host's log. A failure to write is ignored, since a panic would be

@@ -8,10 +8,12 @@ use std::rc::Rc;
 
 use gateway_core::accept::browser::Visit;
 use gateway_core::accept::{BODY_BYTES_MAX, client_address, is_own};
-use gateway_core::catalog::Network;
+use gateway_core::authenticate::{self, Caller};
+use gateway_core::catalog::{Catalog, Network};
 use gateway_core::headers;
 use gateway_core::memory;
 use gateway_core::refusal::{Refusal, Reply};
+use gateway_core::uri;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Method};
 use spin_sdk::wasip3::wit_future;
 
@@ -23,8 +25,10 @@ use crate::instance::Instance;
 pub(crate) struct Incoming {
     /// The method in capitals.
     pub(crate) method: String,
-    /// The path without the query.
+    /// The path without the query, and without the base path.
     pub(crate) path: String,
+    /// What that is, for messages that name a path.
+    pub(crate) base_path: Rc<str>,
     /// What follows `?` in the request target.
     pub(crate) query: Option<String>,
     /// The host that the request names. It is only read of requests to the admin API or the console, since every question
@@ -71,12 +75,19 @@ impl Incoming {
             Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
             None => (target, None),
         };
+        // A proxy in front may have taken it away.
+        let base_path = instance.host.base_path.clone();
+        let path = match uri::without_base(&path, &base_path) {
+            Some(rest) => rest.to_owned(),
+            None => path,
+        };
         let headers = request.get_headers().copy_all();
         let authority = if is_own(&path) { request.get_authority() } else { None };
         let at_ms = host::unix_ms();
         let mut incoming = Incoming {
             method,
             path,
+            base_path,
             query,
             authority,
             headers,
@@ -231,6 +242,16 @@ pub(crate) fn preflight(incoming: &Incoming) -> Reply {
         .with("access-control-allow-headers", asked)
         .with("access-control-max-age", "86400")
         .with("vary", "access-control-request-headers")
+}
+
+/// Refuses a key that may not be used from where its caller is.
+pub(crate) fn check_address(incoming: &Incoming, caller: &Caller, catalog: &Catalog) -> Result<(), Refusal> {
+    let address = || client_address(incoming.peer, &incoming.headers, &catalog.settings.trusted_proxies);
+    // Most keys may be used from anywhere, and then nobody looks where that is.
+    match caller {
+        Caller::Key(_) => authenticate::check_address(caller, catalog, address()),
+        Caller::Anyone | Caller::Admin => Ok(()),
+    }
 }
 
 /// Counts a wrong credential, and refuses its address for longer once there were too many. Behind a trusted proxy this

@@ -158,7 +158,10 @@ async fn enter(instance: &Rc<Instance>, needs: Needs, incoming: &Incoming) -> Re
         decided = decide(&snapshot);
     }
     match decided {
-        Ok(caller) => Ok((caller, snapshot)),
+        Ok(caller) => {
+            incoming::check_address(incoming, &caller, &snapshot.catalog)?;
+            Ok((caller, snapshot))
+        }
         Err(refusal) if refusal.status == 401 && !presented.is_empty() => {
             Err(incoming::throttle(instance, incoming, &snapshot.catalog.settings.trusted_proxies, refusal))
         }

@@ -58,7 +58,7 @@ pub(crate) async fn serve(
         }
     };
     let (refusal, open) = refused;
-    let mut reply = refusal.reply(shape, &incoming.id).with(MARK, REFUSED);
+    let mut reply = refusal.under(&incoming.base_path).reply(shape, &incoming.id).with(MARK, REFUSED);
     if let Some(open) = open {
         reply = reply.with("x-llmio-record", open.id());
         open.answered(refusal.state, &reply, Some(&refusal.message));
@@ -79,7 +79,10 @@ async fn enter(
         decided = decide(incoming, &snapshot, name);
     }
     match decided {
-        Ok(caller) => Ok((snapshot, caller)),
+        Ok(caller) => {
+            incoming::check_address(incoming, &caller, &snapshot.catalog)?;
+            Ok((snapshot, caller))
+        }
         Err(refusal) if refusal.status == 401 && incoming.header(RELAY_KEY).is_some() => {
             Err(incoming::throttle(instance, incoming, &snapshot.catalog.settings.trusted_proxies, refusal))
         }
@@ -189,6 +192,7 @@ async fn send(
         headers,
         local: relay.local,
         proxy: None,
+        ca: None,
         id: Some(&incoming.id),
         limits: Limits { connect_ms: CONNECT_MS, first_byte_ms: FIRST_BYTE_MS_WHOLE, idle_ms: IDLE_MS },
     };

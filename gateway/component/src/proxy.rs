@@ -65,7 +65,7 @@ pub(crate) async fn call(
         let (instance, incoming, open) = (instance.clone(), incoming.clone(), open.clone());
         Box::pin(async move {
             let ended = line(&instance, operation, &parameter, &incoming, &caller, snapshot, &open).await;
-            ended.unwrap_or_else(|refusal| ending::refused(&open, &refusal, operation.dialect()))
+            ended.unwrap_or_else(|refusal| ending::refused(&open, &incoming, &refusal, operation.dialect()))
         })
     };
     let mut timer = StreamTimer::default();

@@ -401,7 +401,7 @@ async fn end_cut(
 
 /// Answers with a refusal in the caller's dialect.
 pub(crate) fn refuse(incoming: &Incoming, refusal: &Refusal, shape: Shape) -> Response {
-    reply(incoming, refusal.reply(shape, &incoming.id))
+    reply(incoming, refusal.under(&incoming.base_path).reply(shape, &incoming.id))
 }
 
 /// Answers with a body of llmio's own.

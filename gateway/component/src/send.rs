@@ -270,7 +270,7 @@ fn build_attempt(
     terms: &Terms<'_>,
 ) -> Result<(types::Request, body::Writer, Vec<u8>), SendError> {
     let Terms { timeouts, streamed, left_ms, id, .. } = *terms;
-    let Outgoing { method, tls, authority, path, headers, body, local, egress, .. } = outgoing;
+    let Outgoing { method, tls, authority, path, headers, body, local, ca, egress, .. } = outgoing;
     let proxy = match &egress {
         Some(EgressRoute::Proxy(_, url)) => Some(url.expose()),
         _ => None,
@@ -278,6 +278,9 @@ fn build_attempt(
     if let (false, Some(egress), Some(_)) = (instance.host.reads_instructions, &egress, proxy) {
         // This target should have been skipped. A request must never leave from another place than the one it names.
         return Err(SendError::Egress(format!("{} can be used by llmio's own runner only", egress.describe())));
+    }
+    if ca.is_some() && !instance.host.reads_instructions {
+        return Err(SendError::Protocol("has a `ca` in the catalog, which llmio's own runner can use only".to_owned()));
     }
     let first_byte_ms =
         timeouts.first_byte_ms.unwrap_or(if streamed { FIRST_BYTE_MS_STREAMED } else { FIRST_BYTE_MS_WHOLE });
@@ -287,7 +290,8 @@ fn build_attempt(
         idle_ms: timeouts.idle_ms.min(left_ms),
     };
     let (writer, contents) = body::known();
-    let head = Head { method, tls, authority: &authority, path: &path, headers, local, proxy, id, limits };
+    let (path, ca) = (path.as_str(), ca.as_deref());
+    let head = Head { method, tls, authority: &authority, path, headers, local, proxy, ca, id, limits };
     let request = build(instance, head, contents);
     let request = request.map_err(|HostRefusal(part)| {
         SendError::Protocol(format!("{part} was refused by the host; mend the provider's entry"))
@@ -315,6 +319,8 @@ pub(crate) struct Head<'h> {
     pub(crate) local: bool,
     /// The address of the proxy to send it through.
     pub(crate) proxy: Option<&'h str>,
+    /// A file of CA certificates to trust as well.
+    pub(crate) ca: Option<&'h str>,
     /// The id of the call, if there is one.
     pub(crate) id: Option<&'h str>,
     pub(crate) limits: Limits,
@@ -334,10 +340,14 @@ pub(crate) async fn pass_on(
 }
 
 fn build(instance: &Instance, head: Head<'_>, contents: body::Reader) -> Result<types::Request, HostRefusal> {
-    let Head { method, tls, authority, path, mut headers, local, proxy, id, limits } = head;
+    let Head { method, tls, authority, path, mut headers, local, proxy, ca, id, limits } = head;
     if instance.host.reads_instructions {
-        let said =
-            [id.map(|id| format!("call={id}")), local.then(|| "local".into()), proxy.map(|url| format!("proxy={url}"))];
+        let said = [
+            id.map(|id| format!("call={id}")),
+            local.then(|| "local".into()),
+            proxy.map(|url| format!("proxy={url}")),
+            ca.map(|file| format!("ca={file}")),
+        ];
         let said = said.into_iter().flatten().collect::<Vec<_>>().join("; ");
         if !said.is_empty() {
             headers.push((HOST_HEADER.into(), said.into_bytes()));

@@ -194,6 +194,19 @@ pub fn allowed_now(key: &Key, now_ms: i64) -> Result<Caller, Refusal> {
     Ok(Caller::Key(key.name.clone()))
 }
 
+/// Refuses a key that may not be used from where its caller is. Who cannot be told is nowhere.
+pub fn check_address(caller: &Caller, catalog: &Catalog, address: Option<IpAddr>) -> Result<(), Refusal> {
+    let key = caller.key().and_then(|name| catalog.key_named(name));
+    let Some((key, networks)) = key.and_then(|key| Some((key, key.networks.as_ref()?))) else { return Ok(()) };
+    if address.is_some_and(|address| networks.iter().any(|network| network.contains(address))) {
+        return Ok(());
+    }
+    let from = address.map_or_else(|| "an address that is not known".to_owned(), |address| address.to_string());
+    let said =
+        format!("Key {:?} may not be used from {from}; `ips` of the key in the catalog says from where.", key.name);
+    Err(Refusal::forbidden("address_not_allowed", said))
+}
+
 fn two_callers(one: &Caller, other: &Caller) -> Refusal {
     let said = format!(
         "Two different credentials were presented, of {:?} and of {:?}. Send one of them.",

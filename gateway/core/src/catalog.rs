@@ -7,6 +7,7 @@
 mod document;
 mod draft;
 mod egress;
+mod files;
 mod lookup;
 mod new_key;
 mod relay;
@@ -14,6 +15,7 @@ mod resolve;
 mod rotation;
 mod schema;
 mod seal;
+mod terms;
 mod validate;
 mod warnings;
 
@@ -29,6 +31,7 @@ pub use new_key::{NewKey, new_key};
 pub use relay::Relay;
 pub use rotation::Rotation;
 pub use seal::{SealError, Sealer};
+pub use terms::{Patience, PhaseLimits, Template};
 
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
@@ -52,6 +55,8 @@ pub struct Catalog {
     pub models: Vec<Arc<Model>>,
     /// The keys issued to clients.
     pub keys: Vec<Key>,
+    /// Those that share limits, in the order of the document.
+    pub teams: Vec<Arc<Team>>,
     /// The pass-throughs, in the order of the document.
     pub relays: Vec<Relay>,
     names: HashMap<String, usize>,
@@ -63,8 +68,8 @@ pub struct Catalog {
 /// What holds for the gateway as a whole.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Records older than this many days are deleted. Default 30.
-    pub retention_days: u32,
+    /// How long records are kept.
+    pub retention: Retention,
     /// Peers whose `x-forwarded-for` is believed, as networks. Default none.
     pub trusted_proxies: Vec<Network>,
     /// Where the days of quotas that name no zone begin. Default UTC.
@@ -73,8 +78,19 @@ pub struct Settings {
     pub turned_away_max: u32,
     /// What one unit of a currency is in USD, for amounts that come in it.
     pub rates: BTreeMap<String, f64>,
+    /// The fallback of models that say nothing of theirs, by name. Default none.
+    pub fallback: Vec<String>,
     /// The models of calls that may leave theirs out. Default: the only model that is able.
     pub default_models: DefaultModels,
+}
+
+/// How long records are kept: what goes first of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Records older than this many days are deleted. Default 30.
+    pub days: u32,
+    /// The oldest records are deleted while the database holds more than so many bytes. Default: no bound.
+    pub bytes_max: Option<u64>,
 }
 
 /// Which model serves a call that names none.
@@ -116,6 +132,12 @@ pub struct Provider {
     pub credentials: Vec<Arc<Credential>>,
     /// Headers added to every request, names in lower case.
     pub headers: Vec<(String, Value)>,
+    /// Pairs added to the query of every request.
+    pub query: Vec<(String, Value)>,
+    /// Limits of its attempts' phases where a target has none of its own.
+    pub timeouts: PhaseLimits,
+    /// What is put up with where a target says nothing.
+    pub patience: Patience,
     /// Client headers that travel on besides those that always do, names in lower case.
     pub forward_headers: Vec<String>,
     /// Members of a body that make it serve something else pass for limited keys too.
@@ -124,6 +146,8 @@ pub struct Provider {
     pub local: bool,
     /// The way out for credentials that have none of their own. Default: llmio's own.
     pub egress: Option<Egress>,
+    /// A file of CA certificates that its own may come from besides; read by the host that connects to it.
+    pub ca: Option<Arc<str>>,
     /// How this provider's errors are judged, before the rows llmio knows.
     pub errors: Vec<ErrorRule>,
     /// An answer of 200 that holds one of these before or in its first content has failed.
@@ -136,6 +160,8 @@ pub struct Provider {
     pub counter: Option<&'static Counter>,
     /// Of its headers, those whose values are secrets: tables and variables, as a credential is written.
     pub secret_headers: Vec<String>,
+    /// The same of its query.
+    pub secret_query: Vec<String>,
     /// All secrets that a request without a credential holds, once they are known.
     pub secrets: Arc<Secrets>,
 }
@@ -160,6 +186,8 @@ pub struct Endpoint {
     pub authority: String,
     /// Path before the dialect's own paths, with a leading and no trailing slash, or empty.
     pub path: String,
+    /// What its URL has behind the `?`, added to every request; or empty.
+    pub query: String,
     /// Scheme, host and port: what health knows the host by, whoever else is served there.
     pub address: Arc<str>,
 }
@@ -230,6 +258,8 @@ pub enum Count {
     Calls,
     /// Tokens, in and out.
     Tokens,
+    /// The same without those that were read from a cache, which some providers do not count.
+    FreshTokens,
     /// A fixed number for each call.
     Points {
         /// That number.
@@ -279,6 +309,8 @@ pub enum Value {
     Sealed(String),
     /// In the variable of this name; [`Catalog::resolve`] fills it in.
     Variable(String),
+    /// Each line of the file of this name; [`Catalog::expand`] puts them in its place. Of credentials only.
+    File(String),
     /// Could not be had, and why; the credential is not able until this is mended.
     Missing(String),
 }
@@ -454,9 +486,11 @@ pub struct Target {
     pub provider: Arc<Provider>,
     /// The provider's own name for the model; `None`: the name asked.
     pub model: Option<Arc<str>>,
+    /// How the name is made of the one that was asked, where that is not sent as it is.
+    pub template: Option<Arc<Template>>,
     /// The name that says what the model takes, where its provider calls it otherwise; see [`profile`](crate::profile).
     pub profile: Option<Arc<str>>,
-    /// Share of its tier, relative to the other weights there. At least 1. Default 1.
+    /// Share of its tier, relative to the other weights there. 0: only where no other of its tier can serve. Default 1.
     pub weight: u32,
     /// Lower tiers are used first. Default 1.
     pub tier: u32,
@@ -466,6 +500,12 @@ pub struct Target {
     pub enabled: bool,
     /// What it can do.
     pub capabilities: Capabilities,
+    /// Limits of its attempts' phases: its own, else its provider's.
+    pub timeouts: PhaseLimits,
+    /// What is put up with: by its own word, else its provider's, else its model's.
+    pub patience: Patience,
+    /// Headers added to its requests, names in lower case; they stand in for its provider's.
+    pub headers: Vec<(String, String)>,
     /// What it wants otherwise than a client writes it. `None`: nothing.
     pub adjustments: Option<Box<Adjustments>>,
 }
@@ -520,7 +560,20 @@ pub struct Key {
     pub enabled: bool,
     /// Tags of providers its calls must not go to.
     pub avoid: Vec<String>,
+    /// Networks it may be used from; `None`: anywhere.
+    pub networks: Option<Vec<Network>>,
     /// What its calls may spend. Default: no limits.
+    pub limits: Vec<Limit>,
+    /// Whose limits count the calls of several keys together.
+    pub team: Option<Arc<Team>>,
+}
+
+/// Keys that share limits.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Team {
+    /// Unique name.
+    pub name: Arc<str>,
+    /// What the calls of all its keys may spend together.
     pub limits: Vec<Limit>,
 }
 

@@ -66,7 +66,7 @@ fn is_served(model: &Model) -> bool {
 
 /// The names that the caller may use for a model: its own name, or else those of its aliases that the key allows.
 fn names<'c>(caller: &Caller, catalog: &Catalog, model: &'c Model) -> Vec<&'c str> {
-    if may_use(caller, &model.name, catalog) {
+    if !model.is_pattern() && may_use(caller, &model.name, catalog) {
         return vec![&model.name];
     }
     let exact = model.aliases.iter().filter(|alias| !alias.ends_with('*'));

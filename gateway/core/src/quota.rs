@@ -22,7 +22,7 @@ mod used;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, Count, Credential, Key, Limit, Per, Provider, Quota, Source, Window};
+use crate::catalog::{Catalog, Count, Credential, Key, Limit, Per, Provider, Quota, Source, Team, Window};
 
 pub use allowances::{Allowances, is_allowance};
 pub use charged::{Charges, Estimate, UnsettledCharges, has_limits, refused};
@@ -102,6 +102,9 @@ pub enum Scope {
     /// A client's key.
     #[expect(missing_docs, reason = "what it is is said above")]
     Key { key: Arc<str> },
+    /// Keys that share limits.
+    #[expect(missing_docs, reason = "what they are is said above")]
+    Team { team: Arc<str> },
 }
 
 /// The unit of a charge, which decides how it is settled.
@@ -111,6 +114,8 @@ pub enum Unit {
     Calls,
     /// Tokens, estimated before and known afterwards.
     Tokens,
+    /// The same without those that were read from a cache, which nobody knows before.
+    FreshTokens,
     /// Points: a fixed number for each call.
     Points,
     /// Nano-dollars, estimated before and known afterwards.
@@ -137,6 +142,8 @@ pub enum Ends {
 pub struct Spend {
     /// Tokens, in and out.
     pub tokens: Option<u64>,
+    /// Of these, those that were read from a cache.
+    pub cached_tokens: u64,
     /// Its cost in nano-dollars.
     pub cost_nano: Option<u64>,
     /// Whether not everything was reported, so that it may be more and gives back nothing of the estimate.
@@ -145,11 +152,11 @@ pub struct Spend {
 
 impl Spend {
     /// Nothing at all.
-    pub const NOTHING: Spend = Spend { tokens: Some(0), cost_nano: Some(0), is_estimate: false };
+    pub const NOTHING: Spend = Spend { tokens: Some(0), cached_tokens: 0, cost_nano: Some(0), is_estimate: false };
 
     /// This many tokens, at an unknown price.
     pub fn tokens(tokens: u64) -> Self {
-        Spend { tokens: Some(tokens), cost_nano: None, is_estimate: false }
+        Spend { tokens: Some(tokens), ..Spend::default() }
     }
 }
 
@@ -194,7 +201,14 @@ pub fn windows(
 /// Everything that a call of this key is charged against, whichever target serves it.
 pub fn key_windows(key: &Key, guess: Spend, at: Moment) -> Vec<Charge> {
     let scope = Owner { path: format!("key/{}", key.name), scope: Scope::Key { key: key.name.clone() } };
-    key.limits.iter().map(|limit| charge(&scope, None, limit, guess, at)).collect()
+    let own = key.limits.iter().map(|limit| charge(&scope, None, limit, guess, at));
+    own.chain(key.team.iter().flat_map(|team| team_windows(team, guess, at))).collect()
+}
+
+/// What a call of any of its keys is charged to.
+fn team_windows(team: &Team, guess: Spend, at: Moment) -> Vec<Charge> {
+    let scope = Owner { path: format!("team/{}", team.name), scope: Scope::Team { team: team.name.clone() } };
+    team.limits.iter().map(|limit| charge(&scope, None, limit, guess, at)).collect()
 }
 
 /// Every limit of this key as a charge of nothing.
@@ -225,7 +239,10 @@ pub fn all(catalog: &Catalog, at: Moment) -> Vec<Charge> {
             }
         }
     }
-    charges.extend(catalog.keys.iter().flat_map(|key| key_windows(key, none, at)));
+    // A team's limits are there once, however many keys it has.
+    let of_keys = catalog.keys.iter().flat_map(|key| key_windows(key, none, at));
+    charges.extend(of_keys.filter(|charge| !matches!(charge.scope, Scope::Team { .. })));
+    charges.extend(catalog.teams.iter().flat_map(|team| team_windows(team, none, at)));
     charges.into_iter().map(|charge| Charge { amount: 0, ..charge }).collect()
 }
 
@@ -294,6 +311,7 @@ fn charge(owner: &Owner, quota: Option<&Quota>, limit: &Limit, guess: Spend, at:
         (Window::InFlight, _) => (Unit::InFlight, 1),
         (_, Count::Calls) => (Unit::Calls, 1),
         (_, Count::Tokens) => (Unit::Tokens, guess.tokens.unwrap_or(0)),
+        (_, Count::FreshTokens) => (Unit::FreshTokens, guess.tokens.unwrap_or(0)),
         (_, Count::Money) => (Unit::Money, guess.cost_nano.unwrap_or(0)),
         (_, Count::Points { per_call }) => (Unit::Points, per_call),
     };

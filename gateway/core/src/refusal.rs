@@ -2,6 +2,8 @@
 //!
 //! A step of the line returns a [`Refusal`] instead of its value. Nothing else in llmio writes the body of an error.
 
+use std::borrow::Cow;
+
 use serde_json::json;
 
 use crate::dialect::Dialect;
@@ -11,6 +13,9 @@ use crate::state::State;
 /// The longest wait that is sent as `retry-after`, since agents wait for as long as they are told, without telling
 /// their user.
 pub const RETRY_AFTER_MAX_S: u64 = 60;
+
+/// How messages name a path of llmio's own.
+const NAMED_PATHS: [&str; 3] = ["GET /", "POST /", "is under /"];
 
 /// The header that tells when to come back if that is later than any client should wait, as RFC 3339 writes it.
 pub const UNTIL: &str = "x-llmio-until";
@@ -123,6 +128,18 @@ impl Refusal {
     /// 404: there is no such thing.
     pub fn not_found(code: &'static str, message: impl Into<String>) -> Self {
         Refusal::new(404, message).coded(code).without_retry()
+    }
+
+    /// The same where llmio is served under a path: what its message names is found there.
+    pub fn under(&self, base_path: &str) -> Cow<'_, Refusal> {
+        if base_path.is_empty() || !NAMED_PATHS.iter().any(|named| self.message.contains(named)) {
+            return Cow::Borrowed(self);
+        }
+        let named = |message: String, named: &&str| {
+            message.replace(named, &format!("{}{base_path}/", named.trim_end_matches('/')))
+        };
+        let message = NAMED_PATHS.iter().fold(self.message.clone(), named);
+        Cow::Owned(Refusal { message, ..self.clone() })
     }
 
     /// 405: the path exists, but only with these methods.

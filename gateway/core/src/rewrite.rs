@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use crate::call::{Call, ROUTING_MEMBERS};
 use crate::candidate::{Account, AttemptParts, Skip, SkipReason};
-use crate::catalog::{Endpoint, ProviderKind, Value};
+use crate::catalog::{Endpoint, Provider, ProviderKind, Value};
 use crate::dialect::{Auth, Dialect};
 use crate::endpoint::Stored;
 use crate::operation::Operation;
@@ -42,6 +42,8 @@ pub struct Outgoing {
     pub body: Vec<u8>,
     /// Whether the address may be private.
     pub local: bool,
+    /// A file of CA certificates that the provider's own may come from besides.
+    pub ca: Option<Arc<str>>,
     /// The egress, if there is one.
     pub egress: Option<EgressRoute>,
     /// The dialect of the answer.
@@ -98,14 +100,14 @@ pub fn request(
         translated(call, to, endpoint.dialect, identity)?
     };
     let mut headers = upstream(client_headers, to.provider, spoken, endpoint.dialect, body.len());
+    headers::put(&mut headers, to.target.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let mut model = String::new();
     push_encoded(&mut model, to.upstream_model, b"/");
     let mut path = format!("{}{}", endpoint.path, operation.path(&model));
     // Only a client that gets the provider's own bytes can want the stream as an array.
     let alt_sse = operation == Operation::StreamGenerate && !(call.as_array && endpoint.dialect == spoken);
-    for pair in call.query.filter(|_| endpoint.dialect == spoken).into_iter().chain(alt_sse.then_some("alt=sse")) {
-        push_pair(&mut path, pair);
-    }
+    let of_call = call.query.filter(|_| endpoint.dialect == spoken).into_iter().chain(alt_sse.then_some("alt=sse"));
+    push_query(&mut path, endpoint, to.provider, of_call);
     present(to.account(), endpoint, &mut headers, &mut path);
     let Endpoint { tls, authority, .. } = endpoint;
     let (tls, authority, local) = (*tls, authority.clone(), to.provider.local);
@@ -120,6 +122,7 @@ pub fn request(
         headers,
         body,
         local,
+        ca: to.provider.ca.clone(),
         egress: None,
         dialect,
         as_array,
@@ -150,7 +153,8 @@ pub fn stored(
     push_encoded(&mut path, id, b"");
     path.push_str(suffix);
     let passes = |pair: &&str| !pair.is_empty() && !pair.starts_with("key=");
-    query.into_iter().flat_map(|query| query.split('&')).filter(passes).for_each(|pair| push_pair(&mut path, pair));
+    let of_call = query.into_iter().flat_map(|query| query.split('&')).filter(passes);
+    push_query(&mut path, endpoint, to.provider, of_call);
     without_body(method, path, endpoint, client_headers, to)
 }
 
@@ -160,11 +164,13 @@ pub fn models(to: Account<'_>) -> Option<Outgoing> {
     let endpoint = Dialect::ALL.into_iter().find_map(|dialect| to.provider.endpoint(dialect))?;
     // Otherwise pages have 20 or 50 models.
     let page = match endpoint.dialect {
-        Dialect::OpenaiChat | Dialect::OpenaiResponses => "",
-        Dialect::Anthropic => "?limit=1000",
-        Dialect::Gemini => "?pageSize=1000",
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => None,
+        Dialect::Anthropic => Some("limit=1000"),
+        Dialect::Gemini => Some("pageSize=1000"),
     };
-    without_body("GET", format!("{}/models{page}", endpoint.path), endpoint, &[], to)
+    let mut path = format!("{}/models", endpoint.path);
+    push_query(&mut path, endpoint, to.provider, page.into_iter());
+    without_body("GET", path, endpoint, &[], to)
 }
 
 /// The question what is spent and left of a credential's account. `None`: nobody knows how to ask it, there is no
@@ -193,6 +199,7 @@ fn without_body(
         headers,
         body: Vec::new(),
         local: to.provider.local,
+        ca: to.provider.ca.clone(),
         egress: None,
         dialect,
         as_array: false,
@@ -289,6 +296,24 @@ fn translated(
         transform: ResponseTransform::Translated(Box::new(Translation::new(dialect, spoken, context, call.streamed))),
         warnings: translated.warnings,
     })
+}
+
+/// The query: what the provider always wants, and of the call's what that says nothing of.
+fn push_query<'q>(path: &mut String, at: &Endpoint, provider: &Provider, of_call: impl Iterator<Item = &'q str>) {
+    let of_provider = provider.query.iter().filter_map(|(name, value)| {
+        let mut pair = format!("{name}=");
+        push_encoded(&mut pair, value.known()?.expose(), b"");
+        Some(pair)
+    });
+    let of_address = at.query.split('&').filter(|pair| !pair.is_empty()).map(str::to_owned);
+    let mut fixed: Vec<String> = of_provider.collect();
+    let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+    for pair in of_address.chain(of_call.map(str::to_owned)) {
+        if !fixed.iter().any(|known| name(known) == name(&pair)) {
+            fixed.push(pair);
+        }
+    }
+    fixed.iter().for_each(|pair| push_pair(path, pair));
 }
 
 fn push_pair(path: &mut String, pair: &str) {

@@ -80,7 +80,8 @@ pub fn route(ask: &RouteRequest<'_>, rotation: &mut Rotation) -> Candidates {
     let mut candidates = Candidates { draw: ask.draw, ..Candidates::default() };
     for model in ask.catalog.with_fallbacks(ask.model).filter(|model| model.enabled) {
         let is_own = std::ptr::eq(model, ask.model);
-        let asked = if is_own { ask.asked.into() } else { Arc::clone(&model.name) };
+        // A pattern is no name that a provider could know.
+        let asked = if is_own || model.is_pattern() { ask.asked.into() } else { Arc::clone(&model.name) };
         let mut able = able_targets(ask, model, &asked, &mut candidates.skipped);
         let first = candidates.list.len();
         while let Some(tier) = able.iter().map(|each| each.tier).min() {
@@ -124,7 +125,7 @@ fn able_targets(
     let mut able = Vec::with_capacity(model.targets.len());
     for (place, target) in model.targets.iter().enumerate() {
         let provider = &*target.provider;
-        let upstream_model = target.model.as_ref().unwrap_or(asked);
+        let upstream_model = &target.upstream_model(asked);
         let subject = ask.health.target_of(provider, target, upstream_model);
         let to = AttemptParts { target, provider, upstream_model, credential: None };
         let usable = fits(ask, model, to)
@@ -135,7 +136,7 @@ fn able_targets(
                 let ranks = rank::of_credentials(ask, model.strategy, to, &credentials);
                 able.push(AbleTarget {
                     tier: tier(ask, model, target),
-                    weight: target.weight,
+                    weight: target.weight.max(1),
                     latency_ms: ask.health.wait_ms(&subject, ask.streamed, ask.now_ms),
                     rank: rank::of_target(ask, model.strategy, to, &ranks),
                     ranks,
@@ -156,14 +157,16 @@ fn able_targets(
     able
 }
 
-/// The target's tier, or a tier behind all others if its translation is the last resort.
+/// The target's tier, or a tier behind all others if its translation is the last resort. A target of weight 0 comes behind
+/// the others of its tier.
 fn tier(ask: &RouteRequest<'_>, model: &Model, target: &Target) -> u64 {
     const BEHIND_ALL: u64 = 1 << 32;
     let provider = &target.provider;
     let is_translated = model.translation == Translation::LastResort
         && matches!(provider.kind, ProviderKind::Http(_))
         && provider.endpoint(ask.operation.dialect()).is_none();
-    u64::from(target.tier) + if is_translated { BEHIND_ALL } else { 0 }
+    let tier = u64::from(target.tier) + if is_translated { BEHIND_ALL } else { 0 };
+    2 * tier + u64::from(target.weight == 0)
 }
 
 /// Whether a target could ever serve the call.
@@ -318,7 +321,7 @@ fn keep_together(ask: &RouteRequest<'_>, model: &Model, first: usize, list: &mut
     let of_tier = own.iter().take_while(|candidate| candidate.target.tier == lowest);
     let choices: Vec<affinity::Choice> = of_tier
         .enumerate()
-        .filter(|(_, candidate)| !candidate.failing)
+        .filter(|(_, candidate)| !candidate.failing && candidate.target.weight > 0)
         .map(|(position, candidate)| affinity::Choice {
             position,
             weight: candidate.target.weight,

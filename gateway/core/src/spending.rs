@@ -9,7 +9,7 @@ use serde_json::Number;
 
 use crate::authenticate::Caller;
 use crate::catalog::{Key, Settings};
-use crate::quota::{Charge, Row, Unit, status};
+use crate::quota::{Charge, Row, Scope, Unit, status};
 use crate::refusal::Refusal;
 use crate::uri::decode_parameter;
 
@@ -184,6 +184,9 @@ pub struct SpendingView {
 pub struct OwnLimitView {
     /// Such as `rpd`.
     pub name: String,
+    /// The team whose keys share it, if it is not the key's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
     /// What is counted.
     pub unit: &'static str,
     /// The most of it: dollars, or a whole number.
@@ -264,10 +267,15 @@ impl OwnLimitView {
         };
         OwnLimitView {
             name: limit.limit_name.clone(),
+            team: match &limit.scope {
+                Scope::Team { team } => Some(team.to_string()),
+                _ => None,
+            },
             unit: match limit.unit {
                 Unit::Money => "usd",
                 Unit::Calls => "calls",
                 Unit::Tokens => "tokens",
+                Unit::FreshTokens => "tokens without cache reads",
                 Unit::Points => "points",
                 Unit::InFlight => "calls under way",
             },

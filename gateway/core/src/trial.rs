@@ -70,7 +70,8 @@ pub fn call(operation: Operation, model: &str) -> Result<Call, Refusal> {
 /// The target of this name: `provider/upstream-model`, or its provider alone if only one target is there. A model with
 /// one target needs no name.
 pub fn target<'m>(model: &'m Model, asked: &str, wanted: Option<&str>) -> Result<&'m Arc<Target>, Refusal> {
-    let name = |target: &Target| format!("{}/{}", target.provider.name, target.model.as_deref().unwrap_or(asked));
+    let asked: Arc<str> = asked.into();
+    let name = |target: &Target| format!("{}/{}", target.provider.name, target.upstream_model(&asked));
     let found: Vec<&Arc<Target>> = match wanted {
         None => model.targets.iter().collect(),
         Some(wanted) => match model.targets.iter().find(|target| name(target) == wanted) {

@@ -45,6 +45,27 @@ pub(crate) fn has_path_steps(model: &str) -> bool {
     model.contains('/') && model.split('/').any(|step| matches!(step, "" | "." | "..")) || matches!(model, "." | "..")
 }
 
+/// What stands before every path where llmio is not served at the root of its address: a slash and no slash at the end, or
+/// empty. `None`: the text is no such path.
+pub fn base_path(text: &str) -> Option<String> {
+    let bare = text.trim().trim_matches('/');
+    if bare.is_empty() {
+        return Some(String::new());
+    }
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let has_steps = bare.split('/').any(|step| matches!(step, "" | "." | ".."));
+    (bare.bytes().all(is_plain) && !has_steps).then(|| format!("/{bare}"))
+}
+
+/// The path without what stands before every path; `None` where it does not stand there.
+pub fn without_base<'p>(path: &'p str, base_path: &str) -> Option<&'p str> {
+    let rest = path.strip_prefix(base_path).filter(|_| !base_path.is_empty())?;
+    match rest {
+        "" => Some("/"),
+        _ => rest.starts_with('/').then_some(rest),
+    }
+}
+
 /// `host:port` of a URL; empty where it has none.
 pub(crate) fn authority_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
@@ -73,6 +94,21 @@ mod tests {
         ] {
             assert_eq!(host_and_port(authority, 443), whole);
         }
+    }
+
+    #[test]
+    fn a_base_path_is_taken_off_where_it_stands_as_whole_segments() {
+        for (text, path) in [("", Some("")), ("/", Some("")), ("llm", Some("/llm")), ("/a/b/", Some("/a/b"))] {
+            assert_eq!(base_path(text).as_deref(), path, "{text}");
+        }
+        for wrong in ["a b", "/../x", "a//b", "a?b", "${X}", "a%2f"] {
+            assert_eq!(base_path(wrong), None, "{wrong}");
+        }
+        assert_eq!(without_base("/llm/v1/models", "/llm"), Some("/v1/models"));
+        assert_eq!(without_base("/llm", "/llm"), Some("/"));
+        assert_eq!(without_base("/llms/v1", "/llm"), None);
+        assert_eq!(without_base("/v1/models", "/llm"), None);
+        assert_eq!(without_base("/v1/models", ""), None);
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod tls_tests;
 use crate::call::{Calls, Reason, Upstream};
 use crate::framing;
 use crate::hop_by_hop::strip_nominated;
+use crate::log;
 use body::UpstreamBody;
 use connector::Connector;
 use http::{HeaderMap, HeaderName, Request, Response, header};
@@ -39,6 +40,7 @@ use proxy::Proxy;
 use resend::{Clients, KeptBody};
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -107,6 +109,8 @@ struct ClientKind {
     connect_timeout: Duration,
     local: bool,
     proxy: Option<Proxy>,
+    /// A file of CA certificates to trust besides. It is read when the first connection is made.
+    ca: Option<PathBuf>,
 }
 
 impl OutboundHttp {
@@ -116,17 +120,28 @@ impl OutboundHttp {
         OutboundHttp { clients: Arc::default(), calls, net, quirks, forbidden }
     }
 
-    fn clients(&self, kind: ClientKind) -> Clients {
+    fn clients(&self, kind: ClientKind) -> Result<Clients, Error> {
         let mut all = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(clients) = all.get(&kind) {
-            return clients.clone();
+            return Ok(clients.clone());
         }
         if all.len() >= CLIENTS_MAX {
             all.clear();
         }
-        let clients = Clients::new(Connector::new(kind.connect_timeout, kind.local, kind.proxy.clone(), &self.net));
+        let net = match &kind.ca {
+            None => self.net.clone(),
+            Some(file) => Net { tls: self.trusting(file)?, ..self.net.clone() },
+        };
+        let clients = Clients::new(Connector::new(kind.connect_timeout, kind.local, kind.proxy.clone(), &net));
         all.insert(kind, clients.clone());
-        clients
+        Ok(clients)
+    }
+
+    fn trusting(&self, file: &Path) -> Result<TlsConfig, Error> {
+        self.net.tls.and_file(file).map_err(|why| {
+            log::warn(format_args!("the catalog's ca {} cannot be used: {why}", file.display()));
+            Error::TlsCertificateError
+        })
     }
 
     /// The exchange this request starts; an error when its call has ended.
@@ -138,7 +153,7 @@ impl OutboundHttp {
 
     fn asked(&self, headers: &mut HeaderMap) -> Result<HostInstructions, Error> {
         if self.quirks {
-            return Ok(HostInstructions { call: None, local: true, proxy: None });
+            return Ok(HostInstructions { local: true, ..HostInstructions::default() });
         }
         let Some(value) = headers.remove(HOST_HEADER) else { return Ok(HostInstructions::default()) };
         value.to_str().ok().and_then(|text| text.parse().ok()).ok_or(Error::ConfigurationError)
@@ -172,8 +187,9 @@ impl WasiHttpHooks for OutboundHttp {
         let prepared = self.asked(request.headers_mut()).and_then(|asked| {
             let limits = Limits::of(options, self.quirks);
             let exchange = self.exchange(&asked)?;
-            let kind = ClientKind { connect_timeout: limits.connect, local: asked.local, proxy: asked.proxy };
-            Ok((self.clients(kind), exchange, limits))
+            let HostInstructions { local, proxy, ca, .. } = asked;
+            let kind = ClientKind { connect_timeout: limits.connect, local, proxy, ca };
+            Ok((self.clients(kind)?, exchange, limits))
         });
         Box::new(async move {
             let (clients, upstream, limits) = prepared?;
@@ -223,12 +239,13 @@ struct HostInstructions {
     call: Option<Uuid>,
     local: bool,
     proxy: Option<Proxy>,
+    ca: Option<PathBuf>,
 }
 
 impl FromStr for HostInstructions {
     type Err = ();
 
-    /// `call=<id>[; local][; proxy=<url>]`. Anything else is refused: an instruction this host does not know must not be dropped.
+    /// `call=<id>[; local][; proxy=<url>][; ca=<file>]`. Anything else is refused: an instruction this host does not know must not be dropped.
     fn from_str(text: &str) -> Result<HostInstructions, ()> {
         let mut asked = HostInstructions::default();
         for item in text.split(';').map(str::trim) {
@@ -236,6 +253,7 @@ impl FromStr for HostInstructions {
                 None if item == "local" => asked.local = true,
                 Some(("call", id)) => asked.call = Some(Uuid::try_parse(id).map_err(|_| ())?),
                 Some(("proxy", url)) => asked.proxy = Some(url.parse()?),
+                Some(("ca", file)) => asked.ca = Some(PathBuf::from(file)),
                 _ => return Err(()),
             }
         }
@@ -299,7 +317,7 @@ mod tests {
     fn the_host_header_is_read_and_what_it_does_not_know_is_refused() {
         let id = Uuid::from_u128(9);
         let asked = |text: &str| text.parse::<HostInstructions>();
-        let expected = |call, local| Ok(HostInstructions { call, local, proxy: None });
+        let expected = |call, local| Ok(HostInstructions { call, local, ..HostInstructions::default() });
         assert_eq!(asked(&format!("call={id}")), expected(Some(id), false));
         assert_eq!(asked(&format!("call={id}; local")), expected(Some(id), true));
         assert_eq!(asked("local"), expected(None, true));

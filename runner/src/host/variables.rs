@@ -10,11 +10,13 @@ use wasmtime::component::Accessor;
 
 /// Names that the host itself answers. They are never looked up elsewhere, so that the environment cannot pretend to be
 /// the host.
-const FACTS: [&str; 11] = [
+const FACTS: [&str; 13] = [
+    "base_path",
     "boot",
     "catalog",
     "catalog_trouble",
     "draining",
+    "files",
     "host_metrics",
     "master_key",
     "master_key_previous",
@@ -24,8 +26,14 @@ const FACTS: [&str; 11] = [
     "token",
 ];
 
+/// The name under which the component asks whether a file has changed that it was given.
+const FILES: &str = "files";
+
+/// Before the name of a file whose text it asks for.
+const FILE_PREFIX: &str = "file:";
+
 /// The folder in which container platforms mount secrets.
-const SECRETS_FOLDER: &str = "/run/secrets";
+pub(super) const SECRETS_FOLDER: &str = "/run/secrets";
 
 /// The variables of the process.
 pub(crate) struct Variables {
@@ -43,7 +51,7 @@ impl Variables {
     /// The variables of Spin with this project's `spin.toml`: only declared ones, all of which have a default.
     pub(crate) fn declared_only() -> Variables {
         let variables = Variables { facts: RwLock::default(), secrets: None };
-        for name in ["token", "master_key", "catalog", "public_url"] {
+        for name in ["token", "master_key", "catalog", "public_url", "base_path"] {
             variables.set(name, "");
         }
         variables.set("secrets", "{}");
@@ -93,6 +101,14 @@ impl<T> HostWithStore<T> for Interfaces {
         // The value is made now, and not when it was last asked for.
         if name == "store_trouble" && !stores.quirks {
             return Ok(Ok(stores.store_trouble()));
+        }
+        if let Some(files) = stores.files.as_ref() {
+            if name == FILES {
+                return Ok(Ok(files.generation()));
+            }
+            if let Some(path) = name.strip_prefix(FILE_PREFIX) {
+                return Ok(files.text(path).map_err(Error::Provider));
+            }
         }
         Ok(stores.variables.get(&name).ok_or(Error::Undefined(name)))
     }

@@ -45,6 +45,7 @@ mod early_heads;
 mod egress;
 mod egress_relay;
 mod ends;
+mod expressible;
 mod failed_responses;
 mod failover;
 mod first_provider;

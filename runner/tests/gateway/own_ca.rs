@@ -48,10 +48,15 @@ impl Server {
     }
 
     fn gateway(&self) -> Builder {
+        self.gateway_with("")
+    }
+
+    /// The same with a line more in its provider.
+    fn gateway_with(&self, line: &str) -> Builder {
         let port = self.port;
         Gateway::on(Host::Runner)
             .catalog(&format!(
-                "[[providers]]\nname = \"a\"\nbase_url = \"https://localhost:{port}/v1\"\ncredentials = [\"sk\"]\nlocal = true\n"
+                "[[providers]]\nname = \"a\"\nbase_url = \"https://localhost:{port}/v1\"\ncredentials = [\"sk\"]\nlocal = true\n{line}\n"
             ))
             .model("m", &["a/up"])
     }
@@ -93,6 +98,26 @@ fn an_authority_of_ones_own_is_trusted_by_flag_file_and_folder() {
         assert_eq!(response.status, 200, "{index}: {}", response.text());
         assert!(response.text().contains("Trusted"));
     }
+}
+
+#[test]
+fn an_authority_of_one_provider_is_trusted_for_that_one_alone() {
+    let (server, other) = (Server::start(), Server::start());
+    let own = format!("ca = {:?}", server.ca().display().to_string());
+    let stranger = format!(
+        "[[providers]]\nname = \"b\"\nbase_url = \"https://localhost:{}/v1\"\nlocal = true\nca = {:?}\n",
+        other.port,
+        server.ca().display().to_string()
+    );
+    let gateway = server.gateway_with(&own).catalog(&stranger).model("n", &["b/up"]).start();
+    let response = gateway.send(&chat("m"));
+    assert!(response.text().contains("Trusted"), "{}", response.text());
+    let refused = gateway.send(&chat("n"));
+    assert_eq!(gateway.record(&refused)["state"], "tls_error", "{}", refused.text());
+    let absent = server.gateway_with("ca = \"/absent.pem\"").start();
+    let refused = absent.send(&chat("m"));
+    assert_eq!(absent.record(&refused)["state"], "tls_error", "{}", refused.text());
+    assert!(absent.log().contains("the catalog's ca /absent.pem cannot be used"), "{}", absent.log());
 }
 
 #[test]

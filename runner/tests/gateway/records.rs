@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::common::{Gateway, Host, Request, Response, TOKEN, chat, eventually, streamed_chat};
+use crate::common::{Gateway, Host, PATIENCE, Request, Response, TOKEN, chat, eventually, streamed_chat};
 use crate::upstream::{Answer, Upstream, completion, event, last_events};
 
 both_hosts![
@@ -15,6 +15,7 @@ both_hosts![
     a_call_that_is_open_for_a_second_has_a_running_row,
     an_end_told_by_the_host_ends_a_running_record_only,
     maintenance_deletes_what_is_past_its_retention,
+    the_oldest_records_go_while_the_database_is_larger_than_it_may_be,
 ];
 
 /// The id of the only record in this state.
@@ -201,6 +202,38 @@ fn maintenance_deletes_what_is_past_its_retention(host: Host) {
     assert!((0..3).any(|_| deleted_of_one() == 1), "what is past its retention was never deleted");
     assert_eq!(gateway.records(""), [kept]);
     assert_eq!(deleted(), 0);
+}
+
+fn the_oldest_records_go_while_the_database_is_larger_than_it_may_be(host: Host) {
+    let gateway = Gateway::on(host).catalog("[settings]\nmax_db_mib = 16\n").start().settled();
+    let first = gateway.record(&gateway.send(&chat("nobody")));
+    let file = gateway.data().join("store.db");
+    let database = rusqlite::Connection::open(&file).expect("the database");
+    database.busy_timeout(PATIENCE).expect("patience");
+    let now_ms = i64::try_from(now_ms()).expect("a time");
+    let id = |row: u64| format!("{:08x}-{:04x}-7fff-8000-{row:012x}", now_ms >> 16, now_ms & 0xffff);
+    for row in 0..40 {
+        let sql = "INSERT INTO records (id, at_ms, state, decision) VALUES (?1, ?2, 'ok', json_object('x', hex(zeroblob(524288))))";
+        database.execute(sql, rusqlite::params![id(row), now_ms]).expect("a row of a MiB");
+    }
+    drop(database);
+    eventually("it has shrunk", || {
+        assert_eq!(gateway.admin("POST", "/api/maintain", "{}").status, 200);
+        let database = rusqlite::Connection::open(&file).expect("the database");
+        database.busy_timeout(PATIENCE).expect("patience");
+        let sql = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()";
+        let used: i64 = database.query_row(sql, [], |row| row.get(0)).expect("a size");
+        (used <= 16 << 20).then_some(())
+    });
+    let of = |id: &str| gateway.admin("GET", &format!("/api/records/{id}"), "").status;
+    assert_eq!(of(first["id"].as_str().expect("an id")), 404, "the oldest is gone");
+    assert_eq!((of(&id(0)), of(&id(39))), (404, 200), "the newest is not");
+    if host == Host::Runner {
+        eventually("the file is smaller", || {
+            let bytes = std::fs::metadata(&file).expect("the database").len();
+            (bytes <= 18 << 20).then_some(())
+        });
+    }
 }
 
 #[test]

@@ -208,7 +208,7 @@ async fn replace(
     let sealer = catalog::sealer().await.map_err(Refusal::invalid_catalog)?;
     let sealed = document.seal(Some(&snapshot.stored), sealer.as_ref(), &mut host::random_bytes);
     let whole = catalog::in_force(snapshot.file.as_ref(), &document);
-    match (sealed, whole.validate()) {
+    match (sealed, catalog::validated(&whole).await) {
         (Ok(()), Ok(_)) => {}
         (Err(unsealed), Err(invalid)) => return Err(Refusal::invalid_catalog(unsealed.and(invalid))),
         (Err(problems), Ok(_)) | (Ok(()), Err(problems)) => return Err(Refusal::invalid_catalog(problems)),

@@ -13,8 +13,7 @@ use crate::store::records;
 
 /// Deletes records past their retention and marks calls that an earlier start of the host left running.
 pub(super) async fn run(instance: &Rc<Instance>, snapshot: &Rc<Snapshot>) -> Result<Reply, Refusal> {
-    let retention_days = snapshot.catalog.settings.retention_days;
-    let (records_deleted, records_interrupted) =
-        records::maintain(instance, retention_days).await.map_err(unavailable)?;
+    let retention = snapshot.catalog.settings.retention;
+    let (records_deleted, records_interrupted) = records::maintain(instance, retention).await.map_err(unavailable)?;
     Ok(Reply::json(200, &MaintenanceView { records_deleted, records_interrupted }))
 }

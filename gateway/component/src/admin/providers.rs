@@ -50,7 +50,7 @@ pub(super) async fn models(
         let said = format!("Provider {name:?} answers inside llmio under any name, or its way out is not known.");
         Refusal::bad_request(said)
     })?;
-    let timeouts = Timeouts { total_ms: LIST_MS_MAX, ..Timeouts::default() };
+    let timeouts = provider.timeouts.within(&Timeouts { total_ms: LIST_MS_MAX, ..Timeouts::default() });
     let terms = Terms::of_no_call(&timeouts, incoming);
     let (status, body) = send::fetch(instance, outgoing, &terms, LIST_BYTES_MAX)
         .await

@@ -121,5 +121,5 @@ pub(super) async fn me(visit: &Visit<'_>) -> Result<Answer, Refusal> {
     let quota = admin::quota(visit.instance, visit.snapshot).await?;
     let limits: Vec<LimitView> = quota.quota.into_iter().filter(is_own).collect();
     let models = models_of(visit);
-    Ok(visit.page(&MePage::of(&visit.frame, key, &limits, &models, catalog.settings.retention_days)))
+    Ok(visit.page(&MePage::of(&visit.frame, key, &limits, &models, catalog.settings.retention.days)))
 }

@@ -171,8 +171,9 @@ impl CallContext<'_> {
                 return self.echoed(reply);
             }
         };
+        let timeouts = to.target.timeouts.within(&self.model.timeouts);
         let terms = Terms {
-            timeouts: &self.model.timeouts,
+            timeouts: &timeouts,
             streamed: self.call.streamed,
             left_ms: self.deadline_ms().saturating_sub(now_ms).max(1),
             start_ms: incoming.start_ms,

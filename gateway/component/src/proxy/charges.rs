@@ -114,7 +114,7 @@ pub(crate) async fn reserve_key(
     snapshot: &Snapshot,
     (model, candidates): (&Model, &Candidates),
 ) -> Result<Option<LedgerCharges>, Refusal> {
-    let Some(key) = key.filter(|key| !key.limits.is_empty()) else { return Ok(None) };
+    let Some(key) = key.filter(|key| key.all_limits().next().is_some()) else { return Ok(None) };
     let at = ledger::moment(instance, snapshot).of_call(id);
     let pieces = estimate.pieces();
     let most =

@@ -60,7 +60,7 @@ impl CallContext<'_> {
             // client gets an error, because a panic would cut off every other stream of the instance.
             None => {
                 let refusal = Refusal::bad_gateway(State::UpstreamError, "The provider's answer was lost. Try again.");
-                refused(self.open, &refusal, self.call.operation.dialect())
+                refused(self.open, self.incoming, &refusal, self.call.operation.dialect())
             }
         }
     }
@@ -195,7 +195,8 @@ impl CallEnding {
 }
 
 /// Ends the call with a refusal in the caller's dialect.
-pub(super) fn refused(open: &OpenCall, refusal: &Refusal, dialect: Dialect) -> ReadyAnswer {
+pub(super) fn refused(open: &OpenCall, incoming: &Incoming, refusal: &Refusal, dialect: Dialect) -> ReadyAnswer {
+    let refusal = refusal.under(&incoming.base_path);
     let reply = refusal.reply(Shape::Dialect(dialect), open.id());
     open.answered(refusal.state, &reply, Some(&refusal.message));
     ReadyAnswer::Reply(with_ids(reply, open, None))

@@ -11,7 +11,7 @@ use gateway_core::accept::{client_address, session_in};
 use gateway_core::authenticate::{Caller, without_credentials};
 use gateway_core::call::Call;
 use gateway_core::candidate::{AttemptParts, Skipped};
-use gateway_core::catalog::{Catalog, Model};
+use gateway_core::catalog::{Catalog, Model, Retention};
 use gateway_core::observation::Observation;
 use gateway_core::operation::Operation;
 use gateway_core::outcome::Progress;
@@ -52,7 +52,7 @@ struct Inner {
     /// The record's draft, which is taken out when the call ends.
     draft: RefCell<Option<Draft>>,
     is_running_saved: Cell<bool>,
-    retention_days: u32,
+    retention: Retention,
     /// The charges against its key's limits.
     charged: RefCell<Option<LedgerCharges>>,
     head: RefCell<Head>,
@@ -115,7 +115,7 @@ impl OpenCall {
             id: incoming.id.clone(),
             draft: RefCell::new(Some(draft)),
             is_running_saved: Cell::new(false),
-            retention_days: catalog.settings.retention_days,
+            retention: catalog.settings.retention,
             charged: RefCell::new(None),
             head: RefCell::new(Head::Unknown(None)),
         }));
@@ -281,7 +281,7 @@ impl OpenCall {
 
     async fn save(self, ended: record::EndedCall) {
         let record::EndedCall { record, seen, progress } = ended;
-        let Inner { instance, charged, is_running_saved, retention_days, .. } = &*self.0;
+        let Inner { instance, charged, is_running_saved, retention, .. } = &*self.0;
         let price = record.priced.map(|priced| priced.price);
         records::save(instance, record, is_running_saved.get()).await;
         let charged = charged.take();
@@ -290,7 +290,7 @@ impl OpenCall {
             (Some(charged), progress) => charged.end(progress),
             (None, _) => {}
         }
-        records::maintain_lazily(instance, *retention_days).await;
+        records::maintain_lazily(instance, *retention).await;
     }
 
     /// The `running` row, if it is due.

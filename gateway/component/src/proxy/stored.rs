@@ -78,7 +78,7 @@ async fn ask(
     to: Account<'_>,
     incoming: &Incoming,
 ) -> Result<ReadyAnswer, Refusal> {
-    let timeouts = Timeouts::default();
+    let timeouts = to.provider.timeouts.within(&Timeouts::default());
     let terms = Terms::of_no_call(&timeouts, incoming);
     let Terms { start_ms, left_ms, .. } = terms;
     match send::attempt(instance, (outgoing, incoming.holder.nothing()), &terms).await {

@@ -135,7 +135,7 @@ impl CallContext<'_> {
 fn candidate(target: &Arc<Target>, credential: Option<&Arc<Credential>>, asked: &str) -> Candidate {
     Candidate {
         target: Arc::clone(target),
-        upstream_model: target.model.clone().unwrap_or_else(|| asked.into()),
+        upstream_model: target.upstream_model(&asked.into()),
         credentials: credential.into_iter().cloned().collect(),
         egress_groups: Vec::new(),
         failing: false,

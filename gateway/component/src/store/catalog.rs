@@ -5,6 +5,7 @@
 //! compare-and-swap.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use gateway_core::authenticate::Token;
@@ -19,6 +20,12 @@ use crate::host;
 use crate::instance::Instance;
 
 const POINTER: &str = "catalog";
+
+/// The host's word for whether any file that it gave has changed.
+const FILES: &str = "files";
+
+/// Before the name of a file whose text the host is asked for.
+const FILE_PREFIX: &str = "file:";
 
 /// After this long, a writer that claimed a version and never moved the pointer loses its claim.
 const CLAIM_MS: i64 = 10_000;
@@ -51,6 +58,8 @@ struct Origin {
     version: u64,
     /// The admin token.
     token: String,
+    /// Changes when a file does that the catalog names.
+    files: String,
 }
 
 /// One accepted catalog.
@@ -198,6 +207,7 @@ async fn origin(instance: &Instance) -> Result<Origin, String> {
         file: host::variable("catalog").await.unwrap_or_default(),
         version: stored_version(instance).await?,
         token: host::variable("token").await.unwrap_or_default(),
+        files: if instance.host.has_files { host::variable(FILES).await.unwrap_or_default() } else { String::new() },
     })
 }
 
@@ -241,28 +251,48 @@ fn etag(origin: &Origin) -> String {
     }
 }
 
+/// Validates a document with the texts of its variables in their places.
+pub(crate) async fn validated(document: &Document) -> Result<Catalog, Problems> {
+    let names = document.text_variables();
+    if names.is_empty() {
+        return document.validate();
+    }
+    let values = variables(names).await;
+    document.filled(&|name| values.get(name).cloned())?.validate()
+}
+
 /// Validates a document and obtains its secrets.
 pub(crate) async fn resolved(document: &Document) -> Result<Catalog, Problems> {
-    let mut catalog = document.validate()?;
-    let mut values: Vec<(String, String)> = Vec::new();
-    let names: Vec<String> = catalog.variables().into_iter().map(str::to_owned).collect();
-    let secrets = if names.is_empty() { None } else { host::variable("secrets").await };
-    let secrets: serde_json::Value = secrets.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let mut catalog = validated(document).await?;
+    let mut files: HashMap<String, Result<String, String>> = HashMap::new();
+    let names: Vec<String> = catalog.files().into_iter().map(str::to_owned).collect();
     for name in names {
-        if let Some(value) = named_secret(&name, &secrets).await {
-            values.push((name, value));
-        }
+        let text = host::file(&format!("{FILE_PREFIX}{name}")).await;
+        files.insert(name, text);
     }
+    catalog.expand(&|name| files.get(name).cloned().unwrap_or_else(|| Err("it was not read".to_owned())));
+    let values = variables(catalog.variables().into_iter().map(str::to_owned).collect()).await;
     // A master key that cannot be used must not stop what needs none. Each sealed secret then reports that it cannot be
     // opened.
     let sealer = sealer().await.unwrap_or_else(|problems| {
         host::log(&format!("stored secrets cannot be opened: {problems}"));
         None
     });
-    catalog.resolve(sealer.as_ref(), &|name| {
-        values.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
-    });
+    catalog.resolve(sealer.as_ref(), &|name| values.get(name).cloned());
     Ok(catalog)
+}
+
+/// What these variables hold, as far as they are set.
+async fn variables(names: Vec<String>) -> HashMap<String, String> {
+    let mut values = HashMap::new();
+    let secrets = if names.is_empty() { None } else { host::variable("secrets").await };
+    let secrets: serde_json::Value = secrets.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    for name in names {
+        if let Some(value) = named_secret(&name, &secrets).await {
+            values.insert(name, value);
+        }
+    }
+    values
 }
 
 /// A named secret: a variable of this name, or else an entry of the variable `secrets`. Spin's variables have

@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use gateway_core::catalog::Retention;
 use gateway_core::record::{Filter, PAGE_MAX, Record};
 use gateway_core::state::State;
 use gateway_core::views::{RecordView, StoredJson};
@@ -82,6 +83,19 @@ WHERE state = 'running' AND ((?1 IS NOT NULL AND boot IS NOT ?1) OR until_ms < ?
 const SWEEP: &str =
     "DELETE FROM records WHERE id IN (SELECT id FROM records WHERE id < ?1 ORDER BY id LIMIT ?2) RETURNING 1";
 
+/// Deletes the oldest rows, no more of them than hold so many bytes. A call under way has its row until it ends.
+const SHRINK: &str = "DELETE FROM records WHERE id IN (SELECT id FROM (\
+SELECT id, sum(bytes) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM (\
+SELECT id, 300 + coalesce(length(decision), 0) + coalesce(length(attempts), 0) + coalesce(length(error), 0) \
++ coalesce(length(warnings), 0) + coalesce(length(user_agent), 0) AS bytes \
+FROM records WHERE state <> 'running' ORDER BY id LIMIT ?1)) WHERE coalesce(before, 0) < ?2) RETURNING 1";
+
+const USED_BYTES: &str = "SELECT (page_count - freelist_count) * page_size \
+FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()";
+
+/// What is full is emptied to so much of a hundred.
+const SHRINK_PERCENT: u64 = 95;
+
 const CLAIM_MAINTENANCE: &str = "INSERT INTO maintenance (name, at_ms) VALUES ('records', ?1) \
 ON CONFLICT (name) DO UPDATE SET at_ms = excluded.at_ms WHERE maintenance.at_ms < ?2 RETURNING name";
 
@@ -94,6 +108,8 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 #[derive(Default)]
 pub(crate) struct RecordStore {
     maintained_ms: Cell<i64>,
+    /// The host does not tell how large its database is, which was said once.
+    is_size_unknown: Cell<bool>,
     lost: RefCell<LostRecords>,
 }
 
@@ -234,7 +250,7 @@ pub(crate) async fn end(
 
 /// Maintains after a response on hosts that do not ask for maintenance: at most once a minute over all instances. The
 /// database decides which instance does it, since instances come and go there.
-pub(crate) async fn maintain_lazily(instance: &Rc<Instance>, retention_days: u32) {
+pub(crate) async fn maintain_lazily(instance: &Rc<Instance>, retention: Retention) {
     let now_ms = host::unix_ms();
     let maintained_ms = &instance.store.records.maintained_ms;
     if instance.host.asks_for_maintenance || now_ms - maintained_ms.get() < MAINTENANCE_MS {
@@ -243,7 +259,7 @@ pub(crate) async fn maintain_lazily(instance: &Rc<Instance>, retention_days: u32
     maintained_ms.set(now_ms);
     let due = vec![Value::Integer(now_ms), Value::Integer(now_ms - MAINTENANCE_MS)];
     if database::rows(instance, CLAIM_MAINTENANCE, due).await.is_ok_and(|rows| !rows.is_empty())
-        && let Err(trouble) = maintain(instance, retention_days).await
+        && let Err(trouble) = maintain(instance, retention).await
     {
         host::log(&format!("records were not cleaned up: {trouble}"));
     }
@@ -251,10 +267,10 @@ pub(crate) async fn maintain_lazily(instance: &Rc<Instance>, retention_days: u32
 
 /// Deletes what is past its retention or no longer counts, and marks calls whose end nobody will report. Returns how
 /// many records were deleted and marked.
-pub(crate) async fn maintain(instance: &Rc<Instance>, retention_days: u32) -> Result<(usize, usize), Trouble> {
+pub(crate) async fn maintain(instance: &Rc<Instance>, retention: Retention) -> Result<(usize, usize), Trouble> {
     database::migrate(instance).await?;
     health::forget(instance);
-    let deleted = sweep(instance, retention_days).await?;
+    let deleted = sweep(instance, retention.days).await? + shrink(instance, retention.bytes_max).await?;
     let now_ms = Value::Integer(host::unix_ms());
     let interrupted = database::rows(instance, INTERRUPT, vec![text(instance.host.boot.clone()), now_ms]).await?.len();
     quota::sweep(instance).await?;
@@ -276,6 +292,52 @@ async fn sweep(instance: &Instance, retention_days: u32) -> Result<usize, Troubl
         if swept == 0 || host::now_ms().saturating_sub(start_ms) > limit_ms {
             return Ok(deleted);
         }
+    }
+}
+
+/// Deletes the oldest records while the database holds more than it may. Pages that are free already do not count: the
+/// runner gives them back to the file system, and elsewhere the next rows go there. In small steps as well, and what is left
+/// over goes with the next maintenance.
+async fn shrink(instance: &Instance, bytes_max: Option<u64>) -> Result<usize, Trouble> {
+    let Some(bytes_max) = bytes_max else { return Ok(0) };
+    let limit_ms = if instance.host.asks_for_maintenance { SWEEP_MS_MAX } else { SWEEP_MS_MAX_ELSEWHERE };
+    let (mut deleted, start_ms) = (0, host::now_ms());
+    let Some(mut used) = used_bytes(instance).await else { return Ok(0) };
+    // A little more than has to go, so that it is not full again with the next record.
+    let goal = if used > bytes_max { bytes_max / 100 * SHRINK_PERCENT } else { bytes_max };
+    while used > goal && host::now_ms().saturating_sub(start_ms) <= limit_ms {
+        let excess = number(Some(used - goal));
+        let swept = database::rows(instance, SHRINK, vec![Value::Integer(SWEEP_ROWS), excess]).await?.len();
+        deleted += swept;
+        let left = used_bytes(instance).await.unwrap_or(0);
+        if swept == 0 {
+            let mib = used >> 20;
+            host::log(&format!(
+                "the database holds {mib} MiB without any record that could go: max_db_mib is too small"
+            ));
+            break;
+        }
+        used = left;
+    }
+    Ok(deleted)
+}
+
+/// What the database holds; `None` where its host does not say.
+async fn used_bytes(instance: &Instance) -> Option<u64> {
+    let rows = match database::rows(instance, USED_BYTES, Vec::new()).await {
+        Ok(rows) => rows,
+        Err(trouble) => {
+            if !instance.store.records.is_size_unknown.replace(true) {
+                host::log(&format!(
+                    "max_db_mib does not hold here: the host does not tell how large its database is ({trouble})"
+                ));
+            }
+            return None;
+        }
+    };
+    match rows.into_iter().next()?.values.into_iter().next()? {
+        Value::Integer(bytes) => u64::try_from(bytes).ok(),
+        _ => None,
     }
 }
 

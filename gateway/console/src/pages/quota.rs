@@ -102,7 +102,7 @@ fn heading(name: &str, frame: &Frame) -> (Monogram, String, String) {
 /// Whose a limit is, in short: the provider, or the key.
 pub(super) fn owner(scope: &ScopeView) -> &str {
     match scope {
-        ScopeView::Key { key } => key,
+        ScopeView::Key { key } | ScopeView::Team { team: key } => key,
         other => provider_of(other).unwrap_or_default(),
     }
 }
@@ -112,7 +112,7 @@ fn provider_of(scope: &ScopeView) -> Option<&str> {
         ScopeView::Credential { provider, .. }
         | ScopeView::Pool { provider, .. }
         | ScopeView::Provider { provider } => Some(provider),
-        ScopeView::Key { .. } => None,
+        ScopeView::Key { .. } | ScopeView::Team { .. } => None,
     }
 }
 
@@ -133,9 +133,9 @@ impl Row {
             ScopeView::Pool { pool: Some(pool), .. } => words.pool(pool),
             ScopeView::Pool { pool: None, .. } => words.the_pool().to_owned(),
             ScopeView::Provider { .. } => words.whole_provider().to_owned(),
-            ScopeView::Key { key } => key.clone(),
+            ScopeView::Key { key } | ScopeView::Team { team: key } => key.clone(),
         };
-        let is_key = matches!(limit.scope, ScopeView::Key { .. });
+        let is_key = matches!(limit.scope, ScopeView::Key { .. } | ScopeView::Team { .. });
         let models = match limit.models.as_slice() {
             [] if is_key => String::new(),
             [] => words.all_models().to_owned(),

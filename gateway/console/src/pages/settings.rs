@@ -54,7 +54,7 @@ impl<'a> SettingsPage<'a> {
         let version = if stored.version == 0 { words.none_stored().to_owned() } else { stored.version.to_string() };
         let facts = vec![
             (words.version(), version),
-            (words.retention(), words.days(settings.retention_days)),
+            (words.retention(), words.days(settings.retention.days)),
             (words.zone(), frame.clock.zone_name().to_owned()),
             (words.proxies(), if proxies.is_empty() { words.nobody().to_owned() } else { proxies.join(", ") }),
             (words.address(), stored.public_url.unwrap_or(words.not_set()).to_owned()),

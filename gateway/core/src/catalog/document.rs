@@ -7,6 +7,7 @@ mod diff;
 mod keys;
 mod secrets;
 mod text;
+mod variables;
 
 use std::fmt;
 

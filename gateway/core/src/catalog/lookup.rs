@@ -1,5 +1,6 @@
 //! Looking things up in a [`Catalog`]: models by the name asked, keys by their hash, addresses in networks.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -59,8 +60,8 @@ impl Catalog {
     /// The enabled model, by name or alias, whose name is nearest to one nobody has.
     pub fn nearest_model(&self, asked: &str) -> Option<&str> {
         let enabled = |index: &usize| self.models.get(*index).is_some_and(|model| model.enabled);
-        let mut names: Vec<&str> =
-            self.names.iter().filter(|(_, index)| enabled(index)).map(|(name, _)| name.as_str()).collect();
+        let is_meant = |(name, index): &(&String, &usize)| !name.ends_with('*') && enabled(index);
+        let mut names: Vec<&str> = self.names.iter().filter(is_meant).map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
         nearest(asked, names)
     }
@@ -95,6 +96,21 @@ impl Catalog {
     }
 }
 
+impl Model {
+    /// Whether its name is a pattern, so that it is asked for by other names than its own.
+    pub fn is_pattern(&self) -> bool {
+        self.name.ends_with('*')
+    }
+
+    /// What of its name and aliases ends in a `*`, without that, the longest first.
+    pub(super) fn patterns(&self) -> Vec<String> {
+        let names = std::iter::once(&*self.name).chain(self.aliases.iter().map(String::as_str));
+        let mut stems: Vec<String> = names.filter_map(|name| name.strip_suffix('*')).map(str::to_owned).collect();
+        stems.sort_by_key(|stem| Reverse(stem.len()));
+        stems
+    }
+}
+
 impl Key {
     /// Its old secret, if that has this hash.
     pub fn rotated(&self, sha256: &[u8; 32]) -> Option<&PreviousKey> {
@@ -103,7 +119,12 @@ impl Key {
 
     /// Whether it has a budget in money. Its calls then go only where their price is known.
     pub fn has_budget(&self) -> bool {
-        self.limits.iter().any(|limit| limit.count == Count::Money)
+        self.all_limits().any(|limit| limit.count == Count::Money)
+    }
+
+    /// Its own limits and its team's.
+    pub fn all_limits(&self) -> impl Iterator<Item = &Limit> {
+        self.limits.iter().chain(self.team.iter().flat_map(|team| &team.limits))
     }
 
     /// Whether its calls may be served by some models only, or cost so much only. Its holder must then not choose what
@@ -213,17 +234,25 @@ impl Limit {
     pub fn name(&self) -> String {
         let name = match (&self.window, self.count) {
             (Window::Ever, _) => "credit",
-            (Window::Rolling { .. }, Count::Money) => "budget-hour",
+            (Window::Rolling { hours: 1 }, Count::Money) => "budget-hour",
+            (Window::Rolling { hours }, Count::Money) => return format!("budget-{hours}h"),
             (Window::Day(_), Count::Money) => "budget-day",
-            (Window::Week(_), _) => "budget-week",
-            (Window::Month(_), _) => "budget-month",
+            (Window::Week(_), Count::Money) => "budget-week",
+            (Window::Month(_), Count::Money) => "budget-month",
+            (Window::Rolling { hours }, Count::Tokens | Count::FreshTokens) => {
+                return format!("rolling-tokens-{hours}h");
+            }
             (Window::Rolling { hours }, _) => return format!("rolling-{hours}h"),
             (Window::InFlight, _) => "concurrent",
             (Window::Day(_), Count::Points { .. }) => "points",
-            (Window::Minute, Count::Tokens) => "tpm",
-            (Window::Day(_), Count::Tokens) => "tpd",
+            (Window::Minute, Count::Tokens | Count::FreshTokens) => "tpm",
+            (Window::Day(_), Count::Tokens | Count::FreshTokens) => "tpd",
+            (Window::Week(_), Count::Tokens | Count::FreshTokens) => "tpweek",
+            (Window::Month(_), Count::Tokens | Count::FreshTokens) => "tpmonth",
             (Window::Minute, _) => "rpm",
             (Window::Day(_), Count::Calls) => "rpd",
+            (Window::Week(_), _) => "rpweek",
+            (Window::Month(_), _) => "rpmonth",
         };
         name.to_owned()
     }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::schema::format;
-use super::seal::{account, egress_id, header_id, relay_key_id};
+use super::seal::{account, egress_id, header_id, query_id, relay_key_id};
 use super::{Catalog, Egress, Provider, RelayEgress, Sealer, Secret, Value};
 use crate::redact::Secrets;
 
@@ -69,13 +69,15 @@ impl Catalog {
                 .headers
                 .iter()
                 .map(move |(header, value)| (format!("provider {name}, header {header}"), value));
+            let query =
+                provider.query.iter().map(move |(pair, value)| (format!("provider {name}, query {pair}"), value));
             let own = provider.egress.iter().filter_map(Egress::secret);
             let own = own.map(move |secret| (format!("provider {name}, egress"), secret));
             let others = provider.credentials.iter().filter_map(move |credential| {
                 let place = format!("provider {name}, credential {}, egress", credential.label);
                 Some((place, credential.egress.as_ref()?.secret()?))
             });
-            credentials.chain(headers).chain(own).chain(others)
+            credentials.chain(headers).chain(query).chain(own).chain(others)
         })
     }
 }
@@ -88,12 +90,17 @@ struct Source<'a> {
 impl Source<'_> {
     fn resolve_provider(&self, provider: &mut Provider) {
         let home = provider.home().to_owned();
-        let Provider { name, credentials, headers, egress, secret_headers, secrets, .. } = provider;
+        let Provider { name, credentials, headers, query, egress, secret_headers, secret_query, secrets, .. } =
+            provider;
         self.resolve_egress(egress, name, None);
         for (header, value) in headers.iter_mut() {
             self.resolve(value, &header_id(name, header), format::header_value);
         }
+        for (pair, value) in query.iter_mut() {
+            self.resolve(value, &query_id(name, pair), format::header_value);
+        }
         let secret = headers.iter().filter(|(header, _)| secret_headers.contains(header));
+        let secret = secret.chain(query.iter().filter(|(pair, _)| secret_query.contains(pair)));
         let mut own = Secrets::default();
         secret.filter_map(|(_, value)| value.known()).for_each(|value| own.add(value.expose()));
         let with_egress = |own: &Secrets, egress: &Option<Egress>| {
@@ -134,6 +141,7 @@ impl Source<'_> {
             Value::Plain(_) | Value::Missing(_) => return,
             Value::Sealed(sealed) => self.open(id, sealed),
             Value::Variable(name) => self.read(name, check),
+            Value::File(_) => Err("It is in a file, which nobody has read.".to_owned()),
         };
         *value = found.map_or_else(Value::Missing, Value::Plain);
     }

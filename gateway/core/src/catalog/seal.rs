@@ -132,6 +132,11 @@ pub(super) fn header_id(provider: &str, header: &str) -> String {
     format!("header/{provider}/{header}")
 }
 
+/// The id a secret of a provider's query is sealed under.
+pub(super) fn query_id(provider: &str, name: &str) -> String {
+    format!("query/{provider}/{name}")
+}
+
 /// The id the way out of a provider, or of one of its credentials, is sealed under.
 pub(super) fn egress_id(provider: &str, credential: Option<&str>) -> String {
     match credential {

@@ -22,7 +22,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use super::schema::{Fields, Place, Report};
-use super::{Catalog, Key, Model, Provider, Relay};
+use super::{Catalog, Key, Model, Provider, Relay, Team};
 use crate::problem::Problems;
 
 pub(super) fn validate(document: &Map<String, Value>) -> Result<Catalog, Problems> {
@@ -38,17 +38,20 @@ pub(super) fn validate(document: &Map<String, Value>) -> Result<Catalog, Problem
     let references = References { providers: provider_names, nobody: &nobody, currencies, zone: &settings.zone };
     let model_places = root.list("models");
     let mut models: Vec<Model> = model_places.iter().map(|place| model::read(place, &references)).collect();
+    let teams: Vec<Arc<Team>> =
+        root.list("teams").iter().map(|place| Arc::new(key::read_team(place, &references))).collect();
     let key_places = root.list("keys");
-    let mut keys: Vec<Key> = key_places.iter().map(|place| key::read(place, &references)).collect();
+    let mut keys: Vec<Key> = key_places.iter().map(|place| key::read(place, &references, &teams)).collect();
     let relays: Vec<Relay> = root.list("relays").iter().map(relay::read).collect();
     root.finish();
 
     unique(&report, "providers", "provider", providers.iter().map(|provider| &*provider.name));
     unique(&report, "keys", "key", keys.iter().map(|key| &*key.name));
+    unique(&report, "teams", "team", teams.iter().map(|team| &*team.name));
     unique(&report, "relays", "relay", relays.iter().map(|relay| &*relay.name));
     credential::check_unique(&report, &providers);
     let (names, patterns) = model::claim_names(&report, &model_places, &models);
-    model::resolve_fallbacks(&report, &model_places, &mut models, &names);
+    model::resolve_fallbacks(&report, &model_places, &mut models, (&names, &settings.fallback));
     settings::check_default_models(&report, &settings, |model| names.contains_key(model));
     let hashes = key::claim_hashes(&report, &keys);
     key::resolve_models(&report, &key_places, &mut keys, &models, (&names, &patterns));
@@ -58,7 +61,7 @@ pub(super) fn validate(document: &Map<String, Value>) -> Result<Catalog, Problem
     report.into_problems().into_result()?;
     let total_ms_max = models.iter().map(|model| model.timeouts.total_ms).max().unwrap_or(model::TOTAL_MS_DEFAULT);
     let (models, patterns) = (models.into_iter().map(Arc::new).collect(), longest_first(patterns));
-    Ok(Catalog { settings, providers, models, keys, relays, names, patterns, hashes, total_ms_max })
+    Ok(Catalog { settings, providers, models, keys, teams, relays, names, patterns, hashes, total_ms_max })
 }
 
 /// What the nouns of a document may refer to.

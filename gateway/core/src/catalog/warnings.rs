@@ -36,7 +36,7 @@ impl Catalog {
     pub fn warnings(&self) -> Vec<String> {
         let doubtful = self.values().filter_map(|(place, value)| match value {
             Value::Plain(secret) => Some((place, doubt(secret)?.to_owned())),
-            Value::Sealed(_) | Value::Variable(_) | Value::Missing(_) => None,
+            Value::Sealed(_) | Value::Variable(_) | Value::File(_) | Value::Missing(_) => None,
         });
         let all = self.missing().into_iter().chain(doubtful);
         all.map(|(place, reason)| format!("{place}: {reason}")).collect()

@@ -1,7 +1,9 @@
 //! The address of a provider's host. A host that is switched off is noticed once, and not once for every model,
 //! provider and credential there.
 
+use super::breaker::Failure;
 use super::{AttemptTime, Health, Subject, Subjects, Trouble};
+use crate::catalog::Patience;
 use crate::verdict::ErrorKind;
 
 impl Health {
@@ -21,7 +23,8 @@ impl Health {
             return Vec::new();
         }
         let told_ms = (kind == ErrorKind::ConnectTimeout).then_some(0);
-        self.failed(address, Trouble::Open, told_ms, said, at)
+        let patience = Patience::default();
+        self.failed(address, Failure { trouble: Trouble::Open, told_ms, patience, said }, at)
     }
 
     /// Notes that something came from the host.

@@ -13,6 +13,11 @@ impl Backoff {
         Backoff { first_ms, max_ms, percent: 100 }
     }
 
+    /// Always the same wait.
+    pub(super) const fn fixed(ms: u64) -> Self {
+        Backoff::new(ms, ms)
+    }
+
     /// The wait multiplied by three quarters to five quarters, so that instances do not all try again at the same
     /// moment.
     pub(super) fn jittered(&self, jitter: f64) -> Self {

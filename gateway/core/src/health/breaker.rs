@@ -4,6 +4,7 @@
 use super::backoff::Backoff;
 use super::standing::{Blame, told_ms};
 use super::{AttemptTime, Health, Subject, Subjects, Trouble};
+use crate::catalog::Patience;
 use crate::verdict::{ErrorKind, Verdict};
 
 /// How long a breaker stays open: 1 s, doubling to 60 s, with jitter.
@@ -36,34 +37,42 @@ impl Health {
             return self.connect_failed(address, verdict.kind, said, at);
         }
         let told_ms = verdict.rest.map(told_ms);
-        self.failed(target, Trouble::Open, told_ms, said, at)
+        self.failed(target, Failure { trouble: Trouble::Open, told_ms, patience: of.patience, said }, at)
     }
 
     /// Counts a failure of a subject that has a breaker. The breaker opens if there were enough failures, or if a wait
     /// was told.
-    pub(super) fn failed(
-        &mut self,
-        subject: &Subject,
-        trouble: Trouble,
-        told_ms: Option<u64>,
-        said: &str,
-        at: AttemptTime,
-    ) -> Vec<Subject> {
+    pub(super) fn failed(&mut self, subject: &Subject, failure: Failure<'_>, at: AttemptTime) -> Vec<Subject> {
         let AttemptTime { now_ms, jitter, .. } = at;
+        let Failure { trouble, told_ms, patience, said } = failure;
         let window = self.windows.entry(subject.clone()).or_default();
         window.push(false, now_ms);
         let was_open = self.troubled.get(subject).is_some_and(|standing| standing.trouble == trouble);
-        if !was_open && told_ms.is_none() && !window.is_bad(now_ms) {
+        if !was_open && told_ms.is_none() && !window.is_bad(now_ms, patience.failures) {
             return Vec::new();
         }
         window.clear();
-        self.trouble(subject, Blame { trouble, told_ms, backoff: &BREAKER_MS.jittered(jitter), said, now_ms })
+        let backoff = match patience.cooldown_ms {
+            Some(cooldown_ms) => Backoff::fixed(cooldown_ms),
+            None => BREAKER_MS.jittered(jitter),
+        };
+        self.trouble(subject, Blame { trouble, told_ms, backoff: &backoff, said, now_ms })
     }
 
     /// Whether the last known attempt at a target or an address failed.
     pub fn is_failing(&self, subject: &Subject) -> bool {
         self.troubled.contains_key(subject) || self.windows.get(subject).is_some_and(Window::is_failing)
     }
+}
+
+/// A failure of who has a breaker.
+#[derive(Clone, Copy)]
+pub(super) struct Failure<'a> {
+    pub(super) trouble: Trouble,
+    /// The wait that somebody told.
+    pub(super) told_ms: Option<u64>,
+    pub(super) patience: Patience,
+    pub(super) said: &'a str,
 }
 
 /// The outcomes of the last ten seconds, second by second, and the number of failures in a row.
@@ -93,13 +102,17 @@ impl Window {
         second.failures = second.failures.saturating_add(u32::from(!success));
     }
 
-    /// Whether there were five failures in a row, or failures in half of at least twenty attempts in ten seconds.
-    pub(super) fn is_bad(&self, now_ms: i64) -> bool {
+    /// Whether there were so many failures in a row (five unless the catalog says otherwise), or failures in half of at
+    /// least twenty attempts in ten seconds.
+    pub(super) fn is_bad(&self, now_ms: i64, failures_max: Option<u32>) -> bool {
+        let consecutive_max = failures_max.unwrap_or(CONSECUTIVE_MAX);
+        // A catalog that tolerates more in a row does not mean to give up for a share of fewer.
+        let attempts_min = ATTEMPTS_MIN.max(consecutive_max.saturating_mul(2));
         let now_s = now_ms.div_euclid(1000);
         let recent = || self.seconds.iter().filter(|second| (0..SECONDS as i64).contains(&(now_s - second.at_s)));
         let attempts: u32 = recent().map(|second| second.attempts).sum();
         let failures: u32 = recent().map(|second| second.failures).sum();
-        self.consecutive >= CONSECUTIVE_MAX || (attempts >= ATTEMPTS_MIN && failures * 2 >= attempts)
+        self.consecutive >= consecutive_max || (attempts >= attempts_min && failures * 2 >= attempts)
     }
 
     /// Whether the last attempt failed.
@@ -130,9 +143,10 @@ mod tests {
         for index in 0..19 {
             window.push(index % 2 == 1, 1000 * (index / 2));
         }
-        assert!(!window.is_bad(9000), "nineteen are too few to tell");
+        assert!(!window.is_bad(9000, None), "nineteen are too few to tell");
         window.push(true, 9000);
-        assert!(window.is_bad(9000));
-        assert!(!window.is_bad(10_000), "the first second has gone by");
+        assert!(window.is_bad(9000, None));
+        assert!(!window.is_bad(10_000, None), "the first second has gone by");
+        assert!(!window.is_bad(9000, Some(11)), "who puts up with eleven in a row");
     }
 }

@@ -1,8 +1,10 @@
 //! What a failure of the egress means for the calls that use it.
 
+use super::breaker::Failure;
 use super::lanes::CREDENTIAL_MS;
 use super::standing::{Blame, told_ms};
 use super::{AttemptTime, Health, Subject, Subjects, Trouble};
+use crate::catalog::Patience;
 use crate::verdict::{ErrorKind, Verdict};
 
 impl Health {
@@ -24,6 +26,7 @@ impl Health {
                 return self.trouble(&of.place, Blame { trouble, told_ms, backoff, said, now_ms });
             }
         };
-        self.failed(way, Trouble::Resting, None, said, at)
+        let patience = Patience::default();
+        self.failed(way, Failure { trouble: Trouble::Resting, told_ms: None, patience, said }, at)
     }
 }

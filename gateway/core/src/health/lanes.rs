@@ -46,9 +46,11 @@ impl Health {
             _ => None,
         };
         let subject = wider.unwrap_or_else(|| self.lane(of));
-        let backoff = match verdict.kind {
-            ErrorKind::Quota | ErrorKind::AccountQuota | ErrorKind::FreeQuota => &QUOTA_MS,
-            _ => &LANE_MS,
+        let of_catalog = of.patience.cooldown_ms.map(Backoff::fixed);
+        let backoff = match (verdict.kind, &of_catalog) {
+            (ErrorKind::Quota | ErrorKind::AccountQuota | ErrorKind::FreeQuota, _) => &QUOTA_MS,
+            (_, Some(cooldown)) => cooldown,
+            (_, None) => &LANE_MS,
         };
         let told_ms = verdict.rest.map(told_ms);
         self.trouble(subject, Blame { trouble: Trouble::Cooling, told_ms, backoff, said, now_ms })

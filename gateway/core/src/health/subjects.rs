@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Health, Models, Subject};
 use crate::candidate::AttemptParts;
-use crate::catalog::{Provider, Target};
+use crate::catalog::{Patience, Provider, Target};
 use crate::operation::Operation;
 
 /// How many targets of a provider, by names that clients sent, are kept apart while they are in trouble or in use.
@@ -31,6 +31,8 @@ pub struct Subjects {
     pub place: Subject,
     /// The address of the provider's host, if it is called without an egress.
     pub address: Option<Subject>,
+    /// What is put up with before these are left alone.
+    pub patience: Patience,
 }
 
 /// The names that subjects are made of, shared with the catalog.
@@ -51,7 +53,7 @@ impl Subjects {
         let credential = credential.map(|credential| &credential.id);
         let egress = egress.and_then(|egress| egress.key());
         let names = Names { provider: &provider.name, model: target.model.as_ref(), credential, egress, address };
-        let of = Subjects::named(&names);
+        let of = Subjects { patience: target.patience, ..Subjects::named(&names) };
         match &target.model {
             Some(_) => of,
             None => {
@@ -74,6 +76,7 @@ impl Subjects {
             egress: egress.cloned().map(Subject::Egress),
             place: Subject::Place { way: egress.cloned(), provider: provider.clone() },
             address: address.cloned().map(Subject::Address),
+            patience: Patience::default(),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::{Adjustment, Charge, Ends, MINUTE_MS, Scope};
+use super::{Adjustment, Charge, Ends, MINUTE_MS};
 
 /// Sorts after everything that expires.
 const NEVER: i64 = i64::MAX - 1;
@@ -30,7 +30,7 @@ struct WindowSpent {
 /// Whether a limit grants something that is lost if it is not used in time. A minute's limit is not worth it, and slots
 /// and prepaid credit are never lost.
 pub fn is_allowance(charge: &Charge) -> bool {
-    let is_of_provider = !matches!(charge.scope, Scope::Key { .. });
+    let is_of_provider = !charge.scope.is_of_caller();
     is_of_provider && expires_ms(charge, 0).is_some()
 }
 

@@ -63,7 +63,7 @@ impl<'c> Estimate<'c> {
     /// the call goes, so `dearest` finds the largest estimate over the targets that may serve the call; it is given a
     /// function that estimates one.
     pub fn of_key(&self, key: &Key, dearest: impl FnOnce(&dyn Fn(&Price) -> u64) -> u64, at: Moment) -> Charges {
-        if key.limits.is_empty() {
+        if key.all_limits().next().is_none() {
             return Charges::default();
         }
         let prompt = self.prompt(key.has_budget());
@@ -167,7 +167,7 @@ impl UnsettledCharges {
 
     /// Whether it is charged for more than the provider reported.
     pub fn is_estimated(&self, seen: &AnswerSummary) -> bool {
-        let counts_use = |charge: &Charge| matches!(charge.unit, Unit::Tokens | Unit::Money);
+        let counts_use = |charge: &Charge| matches!(charge.unit, Unit::Tokens | Unit::FreshTokens | Unit::Money);
         self.charges.list.iter().any(counts_use) && seen.is_estimated(self.charges.prompt)
     }
 

@@ -69,7 +69,7 @@ impl ExceededLimit {
 
     /// Whether it is the limit of the caller's key, which no other target can help with.
     pub fn is_key(&self) -> bool {
-        matches!(self.scope, Scope::Key { .. })
+        self.scope.is_of_caller()
     }
 }
 
@@ -83,7 +83,13 @@ impl Scope {
             | Scope::Pool { provider, pool: None }
             | Scope::Provider { provider } => provider.to_string(),
             Scope::Key { key } => format!("key {key}"),
+            Scope::Team { team } => format!("team {team}"),
         }
+    }
+
+    /// Whether it limits who calls and not who is called.
+    pub fn is_of_caller(&self) -> bool {
+        matches!(self, Scope::Key { .. } | Scope::Team { .. })
     }
 }
 
@@ -101,7 +107,7 @@ pub struct Status {
 /// The corrections when an answer has ended. If the usage is unknown, the estimate stays.
 pub fn settle(charges: &[Charge], used: Spend) -> Vec<Adjustment> {
     correct(charges, |charge| match charge.unit {
-        Unit::Tokens | Unit::Money => {
+        Unit::Tokens | Unit::FreshTokens | Unit::Money => {
             signed(used.of(charge).unwrap_or(charge.amount)).saturating_sub(signed(charge.amount))
         }
         Unit::InFlight => -signed(charge.amount),
@@ -119,7 +125,7 @@ pub fn refund(charges: &[Charge]) -> Vec<Adjustment> {
 pub fn charge_late(charges: &[Charge], used: Spend) -> Vec<Adjustment> {
     correct(charges, |charge| match charge.unit {
         Unit::Calls | Unit::Points => signed(charge.amount),
-        Unit::Tokens | Unit::Money => signed(used.of(charge).unwrap_or(charge.amount)),
+        Unit::Tokens | Unit::FreshTokens | Unit::Money => signed(used.of(charge).unwrap_or(charge.amount)),
         Unit::InFlight => 0,
     })
 }
@@ -127,7 +133,11 @@ pub fn charge_late(charges: &[Charge], used: Spend) -> Vec<Adjustment> {
 impl Spend {
     /// The part that counts against this limit; `None` if it is unknown.
     fn of(&self, charge: &Charge) -> Option<u64> {
-        let used = if charge.unit == Unit::Money { self.cost_nano } else { self.tokens };
+        let used = match charge.unit {
+            Unit::Money => self.cost_nano,
+            Unit::FreshTokens => self.tokens.map(|tokens| tokens.saturating_sub(self.cached_tokens)),
+            _ => self.tokens,
+        };
         used.map(|used| if self.is_estimate { used.max(charge.amount) } else { used })
     }
 }

@@ -22,12 +22,6 @@ pub fn human(nano: u64) -> String {
 }
 
 /// The words after the amount of a limit of this name.
-pub(super) fn period(limit_name: &str) -> &'static str {
-    match limit_name {
-        "budget-hour" => "/hour",
-        "budget-day" => "/day",
-        "budget-week" => "/week",
-        "budget-month" => "/month",
-        _ => "",
-    }
+pub(super) fn period(limit_name: &str) -> String {
+    limit_name.strip_prefix("budget-").map_or_else(String::new, |period| format!("/{period}"))
 }

@@ -48,6 +48,44 @@ fn ids(charges: &[Charge]) -> Vec<&str> {
 }
 
 #[test]
+fn a_call_of_a_teams_key_is_charged_to_both_and_the_team_is_listed_once() {
+    let hash = |digit: &str| digit.repeat(64);
+    let text = format!(
+        "teams = [{{ name = \"t\", limits = {{ rpd = 5 }} }}, {{ name = \"unused\", limits = {{ rpd = 6 }} }}]\n\
+        keys = [{{ name = \"j\", hash = \"sha256:{}\", team = \"t\", limits = {{ rpd = 1 }} }}, \
+        {{ name = \"k\", hash = \"sha256:{}\", team = \"t\" }}]",
+        hash("1"),
+        hash("2")
+    );
+    let catalog = Document::from_toml(&text).unwrap().validate().unwrap();
+    let of = |key: usize| key_windows(&catalog.keys[key], Spend::tokens(1), at(0));
+    assert_eq!(ids(&of(0)), ["key/j/rpd", "team/t/rpd"]);
+    assert_eq!(ids(&of(1)), ["team/t/rpd"]);
+    assert_eq!(ids(&all(&catalog, at(0))), ["key/j/rpd", "team/t/rpd", "team/unused/rpd"]);
+    let spent = [row(&of(1)[0], of(1)[0].bucket, 5)];
+    let refused = over(&of(0), &spent, 0);
+    assert!(refused.len() == 1 && refused[0].is_key(), "{refused:?}");
+    assert_eq!(refused[0].describe(), "team t: 5 of 5 rpd spent");
+}
+
+#[test]
+fn what_was_read_from_a_cache_is_left_out_where_a_limit_says_so() {
+    let seen = Spend { cached_tokens: 80, ..Spend::tokens(120) };
+    for (quota, spent) in [
+        ("tpm = 1000", 120),
+        ("tpm = 1000, cache_reads = true", 120),
+        ("tpm = 1000, cache_reads = false", 40),
+        ("tpmonth = 1000, cache_reads = false", 40),
+        ("rolling = { tokens = 1000, hours = 5 }, cache_reads = false", 40),
+    ] {
+        let charges = [one(quota, 0)];
+        assert_eq!(charges[0].amount, 100, "nobody knows before what the cache holds");
+        let delta = settle(&charges, seen)[0].delta;
+        assert_eq!(charges[0].amount.checked_add_signed(delta), Some(spent), "{quota}");
+    }
+}
+
+#[test]
 fn an_attempt_is_charged_to_everything_that_covers_it() {
     let lines = r#"
         credentials = [{ id = "c-1", variable = "A", label = "first", pool = "team" }]

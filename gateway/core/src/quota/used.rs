@@ -51,6 +51,7 @@ impl AnswerSummary {
         let cost_nano = cost_nano.filter(|_| !is_unsaid || is_known);
         Spend {
             tokens,
+            cached_tokens: self.usage.cache_read_tokens.unwrap_or(0),
             cost_nano: cost_nano.and_then(|nano| u64::try_from(nano).ok()),
             is_estimate: self.is_estimated(prompt),
         }
@@ -92,7 +93,7 @@ mod tests {
     }
 
     fn spend(usage: Usage, content_bytes: u64, is_whole: bool) -> (Option<u64>, Option<u64>, bool) {
-        let Spend { tokens, cost_nano, is_estimate } =
+        let Spend { tokens, cost_nano, is_estimate, .. } =
             AnswerSummary { usage, content_bytes, is_whole }.spend(PROMPT, Some(&PRICE));
         (tokens, cost_nano, is_estimate)
     }
@@ -120,12 +121,9 @@ mod tests {
     fn vectors_and_images_are_not_paid_by_their_size() {
         let prompt = Prompt { in_words: false, ..PROMPT };
         let vectors = AnswerSummary { usage: usage(Some(11), None), content_bytes: 4_000, is_whole: true };
-        assert_eq!(
-            vectors.spend(prompt, Some(&PRICE)),
-            Spend { tokens: Some(11), cost_nano: Some(11), is_estimate: false }
-        );
+        assert_eq!(vectors.spend(prompt, Some(&PRICE)), Spend { cost_nano: Some(11), ..Spend::tokens(11) });
         let unsaid = AnswerSummary { usage: usage(None, None), ..vectors };
-        assert_eq!(unsaid.spend(prompt, None), Spend { tokens: Some(30), cost_nano: None, is_estimate: true });
+        assert_eq!(unsaid.spend(prompt, None), Spend { is_estimate: true, ..Spend::tokens(30) });
     }
 
     #[test]

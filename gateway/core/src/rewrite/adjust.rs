@@ -6,8 +6,37 @@ use std::ops::Range;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::body::Edit;
+use super::body::{Edit, splice};
 use crate::catalog::Adjustments;
+
+/// Stands between the name of a member and what is within it.
+const NESTS: char = '.';
+
+impl Adjustments {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let pairs = self.set.iter().chain(&self.default).map(|(name, _)| name.as_str());
+        pairs.chain(self.remove.iter().map(String::as_str))
+    }
+
+    /// The members within which something is changed, each once.
+    fn heads(&self) -> Vec<&str> {
+        let mut heads: Vec<&str> = self.names().filter_map(|name| Some(name.split_once(NESTS)?.0)).collect();
+        heads.sort_unstable();
+        heads.dedup();
+        heads
+    }
+
+    /// What is changed within this member.
+    fn within(&self, head: &str) -> Adjustments {
+        let rest =
+            |name: &str| name.split_once(NESTS).filter(|(first, _)| *first == head).map(|(_, rest)| rest.to_owned());
+        let pairs = |list: &[(String, serde_json::Value)]| {
+            list.iter().filter_map(|(name, value)| Some((rest(name)?, value.clone()))).collect()
+        };
+        let remove = self.remove.iter().filter_map(|name| rest(name)).collect();
+        Adjustments { set: pairs(&self.set), default: pairs(&self.default), remove }
+    }
+}
 
 /// A member at the top level of a body, by its place.
 #[derive(Debug)]
@@ -30,12 +59,47 @@ pub(super) struct Changes {
 impl Changes {
     /// Adds what `adjustments` change in a body with these members. `may_default` says whether a default may replace a
     /// member, because only a translation wrote it.
-    pub(super) fn add(&mut self, adjustments: &Adjustments, members: &[Member], may_default: impl Fn(&str) -> bool) {
+    pub(super) fn add(
+        &mut self,
+        adjustments: &Adjustments,
+        (body, members): (&[u8], &[Member]),
+        may_default: impl Fn(&str) -> bool,
+    ) {
         let is_there = |name: &str| members.iter().any(|member| member.name == name) && !may_default(name);
+        let is_flat = |name: &str| !name.contains(NESTS);
         let text = |(name, value): &(String, serde_json::Value)| (name.clone(), value.to_string());
-        self.removed.extend(adjustments.remove.iter().cloned());
-        self.set.extend(adjustments.default.iter().filter(|(name, _)| !is_there(name)).map(text));
-        self.set.extend(adjustments.set.iter().map(text));
+        self.removed.extend(adjustments.remove.iter().filter(|name| is_flat(name)).cloned());
+        let flat = |list: &[(String, serde_json::Value)]| -> Vec<(String, String)> {
+            list.iter().filter(|(name, _)| is_flat(name)).map(text).collect()
+        };
+        self.set.extend(flat(&adjustments.default).into_iter().filter(|(name, _)| !is_there(name)));
+        self.set.extend(flat(&adjustments.set));
+        let nests = adjustments.names().any(|name| !is_flat(name));
+        for head in if nests { adjustments.heads() } else { Vec::new() } {
+            self.nest(head, &adjustments.within(head), body, members);
+        }
+    }
+
+    /// Changes what stands within a member that is a table, or that is none yet. One that a client wrote otherwise gives way
+    /// to what is set, and stays as it is where nothing is.
+    fn nest(&mut self, head: &str, within: &Adjustments, body: &[u8], members: &[Member]) {
+        let is_removed = self.removed.iter().any(|name| name == head);
+        let written = members.iter().rfind(|member| member.name == head).filter(|_| !is_removed);
+        let already = self.set.iter().rfind(|(name, _)| name == head).map(|(_, text)| text.as_bytes());
+        let text = already.or(written.and_then(|member| body.get(member.value.clone())));
+        let is_table = text.is_some_and(|text| text.trim_ascii_start().starts_with(b"{"));
+        let is_asked = !within.set.is_empty() || (text.is_none() && !within.default.is_empty());
+        if !is_table && !is_asked {
+            return;
+        }
+        let table = text.filter(|_| is_table).unwrap_or(b"{}");
+        let inner = self::members(table);
+        let mut changes = Changes::default();
+        changes.add(within, (table, &inner), |_| false);
+        let changed = splice(table, changes.edits(table, &inner));
+        if let Ok(changed) = String::from_utf8(changed) {
+            self.set.push((head.to_owned(), changed));
+        }
     }
 
     /// The edits for these changes in a body with these members. A member that is set is not removed.
@@ -129,7 +193,6 @@ impl<'b> Visitor<'b> for MembersVisitor {
 
 #[cfg(test)]
 mod tests {
-    use super::super::body::splice;
     use super::*;
 
     fn changed(body: &str, set: &[(&str, &str)], removed: &[&str]) -> String {
@@ -183,5 +246,36 @@ mod tests {
                 proptest::prop_assert_eq!(after.get(name), expected.as_ref(), "{}", text);
             }
         }
+    }
+
+    fn nested(body: &str, set: &[(&str, &str)], default: &[(&str, &str)], remove: &[&str]) -> String {
+        let pairs = |list: &[(&str, &str)]| {
+            list.iter().map(|(name, value)| ((*name).to_owned(), serde_json::from_str(value).expect("JSON"))).collect()
+        };
+        let remove = remove.iter().map(|name| (*name).to_owned()).collect();
+        let adjustments = Adjustments { set: pairs(set), default: pairs(default), remove };
+        let members = members(body.as_bytes());
+        let mut changes = Changes::default();
+        changes.add(&adjustments, (body.as_bytes(), &members), |_| false);
+        String::from_utf8(splice(body.as_bytes(), changes.edits(body.as_bytes(), &members))).expect("text")
+    }
+
+    #[test]
+    fn a_dotted_name_changes_what_is_within_a_member_and_nothing_beside_it() {
+        let body = r#"{"a":{ "x" : 1.0e2, "y":{"z":2} },"b":3}"#;
+        assert_eq!(nested(body, &[("a.y.z", "9")], &[], &[]), r#"{"a":{ "x" : 1.0e2, "y":{"z":9} },"b":3}"#);
+        assert_eq!(
+            nested(body, &[("a.n", "9"), ("a.x", "0")], &[], &[]),
+            r#"{"a":{ "x" : 0, "y":{"z":2},"n":9 },"b":3}"#
+        );
+        assert_eq!(
+            nested(body, &[], &[("a.x", "9"), ("a.n", "8")], &[]),
+            r#"{"a":{ "x" : 1.0e2, "y":{"z":2},"n":8 },"b":3}"#
+        );
+        assert_eq!(nested(body, &[], &[], &["a.x", "none.x", "b.x"]), r#"{"a":{ "y":{"z":2} },"b":3}"#);
+        assert_eq!(nested(body, &[("b.c", "1")], &[], &[]), r#"{"a":{ "x" : 1.0e2, "y":{"z":2} },"b":{"c":1}}"#);
+        assert_eq!(nested(body, &[], &[("b.c", "1")], &[]), body, "what the client wrote stays");
+        assert_eq!(nested("{}", &[("a.b.c", "1")], &[("d.e", "2")], &["f.g"]), r#"{"a":{"b":{"c":1}},"d":{"e":2}}"#);
+        assert_eq!(nested(body, &[("a.q", "1")], &[], &["a"]), r#"{"a":{"q":1},"b":3}"#);
     }
 }

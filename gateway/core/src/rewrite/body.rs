@@ -44,7 +44,7 @@ pub(super) fn body_without(
     changes.set.extend(usage);
     if let Some(adjustments) = adjustments {
         // A member that is held back counts as not written.
-        changes.add(adjustments, &members, is_held_back);
+        changes.add(adjustments, (&call.body, &members), is_held_back);
     }
     edits.extend(changes.edits(&call.body, &members));
     (splice(&call.body, edits), removed)
@@ -60,7 +60,7 @@ pub(super) fn adjusted(
     let Some(adjustments) = adjustments else { return body };
     let members = adjust::members(&body);
     let mut changes = Changes::default();
-    changes.add(adjustments, &members, may_default);
+    changes.add(adjustments, (&body, &members), may_default);
     let edits = changes.edits(&body, &members);
     splice(&body, edits)
 }

@@ -55,6 +55,8 @@ pub(super) fn take(mut outgoing: Outgoing, to: Account<'_>) -> Result<Outgoing, 
         authority: relay.authority.clone(),
         path: format!("{}{}", relay.path, outgoing.path),
         local: relay.local,
+        // It is the relay that is connected to.
+        ca: None,
         egress: Some(EgressRoute::Relay(name)),
         ..outgoing
     })

@@ -1,6 +1,6 @@
 //! Which headers are passed on: an allow-list upstream, and a deny-list downstream.
 
-use crate::catalog::{Provider, Value};
+use crate::catalog::Provider;
 use crate::dialect::Dialect;
 use crate::headers::{HOP_BY_HOP, HOPS, OF_ORIGIN, hops, nominated};
 
@@ -69,13 +69,17 @@ pub fn upstream(
     headers.push(("accept-encoding".into(), b"identity".to_vec()));
     headers.push(("user-agent".into(), concat!("llmio/", env!("CARGO_PKG_VERSION")).as_bytes().to_vec()));
     headers.push((HOPS.into(), (hops(client) + 1).to_string().into_bytes()));
-    for (name, value) in &provider.headers {
-        if let Value::Plain(value) = value {
-            headers.retain(|(present, _)| present != name);
-            headers.push((name.clone(), value.expose().as_bytes().to_vec()));
-        }
-    }
+    let known = provider.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.known()?.expose())));
+    put(&mut headers, known);
     headers
+}
+
+/// Puts these in, each in the place of another of its name.
+pub(super) fn put<'h>(headers: &mut Vec<(String, Vec<u8>)>, more: impl Iterator<Item = (&'h str, &'h str)>) {
+    for (name, value) in more {
+        headers.retain(|(present, _)| present != name);
+        headers.push((name.to_owned(), value.as_bytes().to_vec()));
+    }
 }
 
 /// The upstream's response headers as the client gets them, with the upstream's own request id under another name.

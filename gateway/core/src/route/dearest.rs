@@ -2,6 +2,8 @@
 //! of the first candidate would not do, because failover may end at any of them and a budget is only asked once for a
 //! call.
 
+use std::sync::Arc;
+
 use crate::candidate::{Candidate, Candidates};
 use crate::catalog::{Catalog, Model, Target};
 use crate::price::{Pieces, Price};
@@ -23,9 +25,10 @@ pub fn dearest(
         return candidates.list.iter().filter_map(of).max().unwrap_or(0);
     }
     let all = catalog.with_fallbacks(model).flat_map(|each| {
-        let asked = if std::ptr::eq(each, model) { asked } else { &each.name };
+        let is_asked = std::ptr::eq(each, model) || each.is_pattern();
+        let asked: Arc<str> = if is_asked { asked.into() } else { Arc::clone(&each.name) };
         let enabled = each.targets.iter().filter(|target| target.enabled);
-        enabled.map(move |target| (target, target.model.as_deref().unwrap_or(asked)))
+        enabled.map(move |target| (target, target.upstream_model(&asked)))
     });
-    all.filter_map(|(target, upstream_model)| of(target, upstream_model)).max().unwrap_or(0)
+    all.filter_map(|(target, upstream_model)| of(target, &upstream_model)).max().unwrap_or(0)
 }

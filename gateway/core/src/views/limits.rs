@@ -82,6 +82,11 @@ pub enum ScopeView {
         /// The key's name.
         key: String,
     },
+    /// That of the keys of a team together.
+    Team {
+        /// Its name.
+        team: String,
+    },
 }
 
 /// A limit that a provider told in its answers.
@@ -137,6 +142,7 @@ impl ScopeView {
             }
             Scope::Provider { provider } => ScopeView::Provider { provider: provider.to_string() },
             Scope::Key { key } => ScopeView::Key { key: key.to_string() },
+            Scope::Team { team } => ScopeView::Team { team: team.to_string() },
         }
     }
 }
@@ -163,6 +169,7 @@ fn unit(unit: Unit) -> &'static str {
     match unit {
         Unit::Calls => "calls",
         Unit::Tokens => "tokens",
+        Unit::FreshTokens => "tokens without cache reads",
         Unit::Points => "points",
         Unit::Money => "nano-dollars",
         Unit::InFlight => "calls under way",

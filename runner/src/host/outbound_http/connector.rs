@@ -90,11 +90,11 @@ impl Connector {
             None => Transport::Direct(tcp(resolver.clone(), timeout)),
             Some(proxy) => {
                 let to_proxy = tcp(Resolver { local: true, ..resolver.clone() }, timeout);
-                let https = HttpsConnectorBuilder::new().with_tls_config(tls.0.clone()).https_or_http();
+                let https = HttpsConnectorBuilder::new().with_tls_config(tls.config.clone()).https_or_http();
                 Transport::Through(ThroughProxy::new(proxy, https.enable_http1().wrap_connector(to_proxy), timeout))
             }
         };
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls.0.clone()).https_or_http();
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls.config.clone()).https_or_http();
         let https = https.enable_all_versions().wrap_connector(way);
         Connector { https, resolver, is_proxied, timeout, peers: Peers::default() }
     }

@@ -10,13 +10,17 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_native_certs::{CertificateResult, load_certs_from_paths};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The certificates an operator trusts.
 pub(crate) type OwnRoots = Vec<CertificateDer<'static>>;
 
 /// The trusted roots, shared by all threads together with the TLS session cache.
 #[derive(Clone)]
-pub(crate) struct TlsConfig(pub(super) ClientConfig);
+pub(crate) struct TlsConfig {
+    pub(super) config: ClientConfig,
+    roots: Arc<RootCertStore>,
+}
 
 impl TlsConfig {
     /// Trusts Mozilla's roots and these.
@@ -33,11 +37,19 @@ impl TlsConfig {
 
     /// Trusts these and nothing else.
     pub(super) fn with_roots(roots: RootCertStore) -> Result<TlsConfig> {
+        let roots = Arc::new(roots);
         let config = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
             .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
+            .with_root_certificates(roots.clone())
             .with_no_client_auth();
-        Ok(TlsConfig(config))
+        Ok(TlsConfig { config, roots })
+    }
+
+    /// Trusts what this does, and the certificates of this file.
+    pub(super) fn and_file(&self, file: &Path) -> Result<TlsConfig, String> {
+        let mut roots = (*self.roots).clone();
+        roots.add_parsable_certificates(certificates(file)?);
+        TlsConfig::with_roots(roots).map_err(|error| error.to_string())
     }
 }
 
@@ -55,18 +67,23 @@ pub(crate) fn own_roots(ca: Option<&Path>, variable: impl Fn(&str) -> Option<OsS
         roots.extend(told("SSL_CERT_DIR", load_certs_from_paths(None, Some(folder))));
     }
     let Some(file) = ca else { return Ok(roots) };
-    let refused = |why: String| Exit::new(exit::CONFIG, format!("--ca {}: {why}", file.display()));
+    // What cannot be used as a root is better said now than at the first request.
+    let found = certificates(file);
+    roots.extend(found.map_err(|why| Exit::new(exit::CONFIG, format!("--ca {}: {why}", file.display())))?);
+    Ok(roots)
+}
+
+/// The certificates of a file, of which one at least can be used as a root.
+fn certificates(file: &Path) -> Result<OwnRoots, String> {
     let found = load_certs_from_paths(Some(file), None);
     if let Some(error) = found.errors.first() {
-        return Err(refused(error.to_string()));
+        return Err(error.to_string());
     }
-    // It is better to report now what cannot be used as a root than at the first request.
     let (usable, _) = RootCertStore::empty().add_parsable_certificates(found.certs.iter().cloned());
     if usable == 0 {
-        return Err(refused("there is no certificate in it; it must be a PEM file".to_owned()));
+        return Err("there is no certificate in it; it must be a PEM file".to_owned());
     }
-    roots.extend(found.certs);
-    Ok(roots)
+    Ok(found.certs)
 }
 
 fn told(name: &str, found: CertificateResult) -> OwnRoots {

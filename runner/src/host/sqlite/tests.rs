@@ -218,10 +218,14 @@ fn transactions_attachments_and_pragmas_belong_to_the_host() {
         "DETACH x",
         "PRAGMA journal_mode = DELETE",
         "PRAGMA user_version",
+        "PRAGMA page_size = 8192",
     ];
     for sql in refused {
         assert!(matches!(bench.execute(sql, Vec::new()), Err(Failure::Refused(_))), "{sql}");
     }
+    let size = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count(), pragma_freelist_count(), \
+                pragma_page_size()";
+    assert!(bench.execute(size, Vec::new()).is_ok(), "how large it is anybody may ask");
     bench.write("INSERT INTO records VALUES (1, 'still works')").expect("a row");
     assert!(!bench.file.with_file_name("x.db").exists());
 }

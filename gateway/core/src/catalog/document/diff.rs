@@ -162,7 +162,7 @@ fn entry<'v>(entries: &[(String, &'v Value)], identity: &str) -> Option<&'v Valu
 fn identified<'v>(list: &str, entries: &'v [Value]) -> Vec<(String, &'v Value)> {
     let names: &[&str] = match list {
         "providers" => &["name", "preset"],
-        "models" | "keys" | "relays" => &["name"],
+        "models" | "keys" | "teams" | "relays" => &["name"],
         "credentials" => &["label"],
         _ => &[],
     };
@@ -180,7 +180,7 @@ fn identified<'v>(list: &str, entries: &'v [Value]) -> Vec<(String, &'v Value)> 
 
 fn place_of(parent: &str, member: &str) -> Place {
     // An egress proxy's URL may hold a password.
-    if parent == "headers" || member == "egress" { Place::Slot } else { Place::Open }
+    if matches!(parent, "headers" | "query") || member == "egress" { Place::Slot } else { Place::Open }
 }
 
 fn is_secret(member: &str) -> bool {

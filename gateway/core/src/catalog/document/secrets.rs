@@ -109,6 +109,8 @@ enum Kind {
     Credential { label: String },
     /// The value of a header; the name in lower case.
     Header { name: String },
+    /// The value of a pair in the query.
+    Query { name: String },
     /// The URL of an egress proxy: the provider's, or that of the credential with this id.
     Egress { credential: Option<String> },
     /// The key for an egress relay, likewise.
@@ -131,7 +133,7 @@ enum SecretValue {
 impl Place {
     fn held(&self, slot: &Value) -> SecretValue {
         let map = match (slot, &self.kind) {
-            (Value::String(_), Kind::Header { .. }) => return SecretValue::Elsewhere,
+            (Value::String(_), Kind::Header { .. } | Kind::Query { .. }) => return SecretValue::Elsewhere,
             (Value::String(text), Kind::Credential { .. } | Kind::RelayKey { .. }) => return plain_or_reference(text),
             (Value::String(text), Kind::Egress { .. }) => return egress::held(text),
             (Value::Object(map), _) => map,
@@ -150,6 +152,7 @@ impl Place {
     fn id(&self, slot: &Value) -> Option<String> {
         match &self.kind {
             Kind::Header { name } => Some(seal::header_id(&self.provider, name)),
+            Kind::Query { name } => Some(seal::query_id(&self.provider, name)),
             Kind::Credential { .. } => credential_id(&self.provider, slot),
             Kind::Egress { credential } => Some(seal::egress_id(&self.provider, credential.as_deref())),
             Kind::RelayKey { credential } => Some(seal::relay_key_id(&self.provider, credential.as_deref())),
@@ -247,7 +250,7 @@ fn cannot_be_stored(place: &Place) -> Problem {
 fn checked(place: &Place, value: &str) -> Result<(), String> {
     match place.kind {
         Kind::Credential { .. } | Kind::RelayKey { .. } => format::credential(value),
-        Kind::Header { .. } => format::header_value(value),
+        Kind::Header { .. } | Kind::Query { .. } => format::header_value(value),
         Kind::Egress { .. } => format::proxy_url(value),
     }
 }
@@ -305,7 +308,7 @@ pub(in crate::catalog) fn credential_id(provider: &str, credential: &Value) -> O
     }
 }
 
-/// A label for each of a provider's credentials: its own, its variable's name, or `#` and the lowest free number
+/// A label for each of a provider's credentials: its own, the name of its variable or file, or `#` and the lowest free number
 /// from its position on. Written down when it is sealed, so that it does not move when another is removed.
 pub(in crate::catalog) fn labels(credentials: &[Value]) -> Vec<String> {
     let own = |credential: &Value| credential.get("label").and_then(Value::as_str).map(str::to_owned);
@@ -326,7 +329,7 @@ pub(in crate::catalog) fn labels(credentials: &[Value]) -> Vec<String> {
 fn variable_of(credential: &Value) -> Option<String> {
     let text = |name: &str| credential.get(name).and_then(Value::as_str);
     let reference = || format::variable_reference(credential.as_str().or(text("value"))?).ok().flatten();
-    text("variable").or_else(reference).map(str::to_owned)
+    text("variable").or_else(reference).or(text("file")).map(str::to_owned)
 }
 
 /// Visits every place of the document that may hold a secret.
@@ -357,6 +360,12 @@ fn for_each(document: &mut Document, visit: &mut dyn FnMut(&Place, &mut Value)) 
                 visit(&place(path, Kind::Header { name: header.to_ascii_lowercase() }), slot);
             }
         }
+        if let Some(Value::Object(query)) = provider.get_mut("query") {
+            for (name, slot) in query.iter_mut() {
+                let path = join(&format!("providers[{index}].query"), name);
+                visit(&place(path, Kind::Query { name: name.clone() }), slot);
+            }
+        }
     }
 }
 
@@ -371,5 +380,10 @@ fn origins(provider: &Value) -> BTreeSet<String> {
         let preset = text("preset").and_then(providers::preset);
         urls.extend(preset.into_iter().flat_map(|preset| preset.endpoints).map(|(_, url)| *url));
     }
-    urls.into_iter().filter_map(|url| format::http_url(url).ok()).map(|url| url.origin()).collect()
+    // An address that is held elsewhere is another one than any that is written down.
+    let origin = |url: &str| match format::base_url(url) {
+        Ok((url, _)) if !url.authority.contains('$') => Some(url.origin()),
+        _ => url.contains("${").then(|| url.to_owned()),
+    };
+    urls.into_iter().filter_map(origin).collect()
 }

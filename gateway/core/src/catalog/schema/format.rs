@@ -39,6 +39,41 @@ pub(in crate::catalog) fn http_url(text: &str) -> Result<Url, String> {
     url(text, &["https", "http"])
 }
 
+/// What providers call a credential in a query. An address is shown, so it must hold none.
+const SECRETS_IN_QUERIES: [&str; 7] = ["key", "api_key", "apikey", "api-key", "token", "access_token", "secret"];
+
+/// The same with a query, which goes with every request: `https://x.example/v1?api-version=1`.
+pub(in crate::catalog) fn base_url(text: &str) -> Result<(Url, String), String> {
+    let (address, query) = text.split_once('?').unwrap_or((text, ""));
+    check_query(query)?;
+    let is_secret = |pair: &str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        SECRETS_IN_QUERIES.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+    };
+    if query.split('&').any(is_secret) {
+        return Err("holds a secret in its query; use credentials with auth = \"query\", or a secret value of `query`"
+            .to_owned());
+    }
+    http_url(address).map(|url| (url, query.to_owned()))
+}
+
+fn check_query(query: &str) -> Result<(), String> {
+    let allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte);
+    if query.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err("has characters in its query that a URL must write as %XX".to_owned())
+}
+
+/// The name of a pair in a query: what needs no escape there.
+pub(in crate::catalog) fn query_name(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~$".contains(&byte);
+    if text.is_empty() || text.len() > 128 || !text.bytes().all(plain) {
+        return Err("is no plain name of a query's parameter".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 const PROXY_SCHEMES: [&str; 4] = ["http", "https", "socks5", "socks5h"];
 
 /// The address of an egress proxy. User and password may stand before an `@`.
@@ -300,7 +335,7 @@ pub(in crate::catalog) fn name(text: &str) -> Result<String, String> {
 /// A provider's own name for a model: sent as it is.
 pub(in crate::catalog) fn upstream_model(text: &str) -> Result<String, String> {
     if text.contains('*') {
-        return Err("may be `*` as a whole, for the name asked, and have no `*` otherwise".to_owned());
+        return Err("may have one `*`, at its end, for the name asked".to_owned());
     }
     name(text)
 }
@@ -325,6 +360,15 @@ pub(in crate::catalog) fn path_segment(text: &str) -> Result<String, String> {
 pub(in crate::catalog) fn label(text: &str) -> Result<String, String> {
     if text.is_empty() || text.chars().count() > NAME_CHARACTERS_MAX || text.chars().any(char::is_control) {
         return Err(format!("must have 1 to {NAME_CHARACTERS_MAX} characters on one line"));
+    }
+    Ok(text.to_owned())
+}
+
+/// The path of a file: what an instruction to the host can carry.
+pub(in crate::catalog) fn file_path(text: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b';';
+    if text.is_empty() || text.len() > SECRET_BYTES_MAX || !text.bytes().all(is_plain) || text.trim() != text {
+        return Err("must be the path of a file, in ASCII and without `;`".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -403,15 +447,50 @@ pub(in crate::catalog) fn money(text: &str) -> Result<Money, String> {
     if amount > 0.0 { Ok(Money { amount, currency }) } else { Err(wrong()) }
 }
 
-/// The amount of `"5 USD/day"`, and the period.
-pub(in crate::catalog) fn budget(text: &str) -> Result<(Money, &'static str), String> {
-    let wrong = || "must be a budget like \"5 USD/day\" (hour, day, week, month or total)".to_owned();
-    let (amount, period) = text.split_once('/').ok_or_else(wrong)?;
-    let period = PERIODS.into_iter().find(|known| *known == period).ok_or_else(wrong)?;
-    Ok((money(amount).map_err(|_| wrong())?, period))
+/// What a budget is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::catalog) enum Period {
+    /// The last so many hours.
+    Hours(u64),
+    /// A day of the calendar.
+    Day,
+    /// A week of it.
+    Week,
+    /// A month of it.
+    Month,
+    /// All time.
+    Total,
 }
 
-const PERIODS: [&str; 5] = ["hour", "day", "week", "month", "total"];
+/// Nobody plans further ahead.
+pub(in crate::catalog) const HOURS_MAX: u64 = 24 * 366;
+
+/// The amount of `"5 USD/day"`, `"5 USD/5h"` or `"100 USD/30d"`, and the period.
+pub(in crate::catalog) fn budget(text: &str) -> Result<(Money, Period), String> {
+    let wrong =
+        || "must be a budget like \"5 USD/day\" (hour, day, week, month, total, or so many: 5h, 30d)".to_owned();
+    let (amount, period) = text.split_once('/').ok_or_else(wrong)?;
+    Ok((money(amount).map_err(|_| wrong())?, self::period(period).ok_or_else(wrong)?))
+}
+
+fn period(text: &str) -> Option<Period> {
+    let hours = |count: &str, each: u64| {
+        let count: u64 = count.bytes().all(|byte| byte.is_ascii_digit()).then(|| count.parse().ok()).flatten()?;
+        count.checked_mul(each).filter(|hours| (1..=HOURS_MAX).contains(hours)).map(Period::Hours)
+    };
+    match text {
+        "hour" => Some(Period::Hours(1)),
+        "day" => Some(Period::Day),
+        "week" => Some(Period::Week),
+        "month" => Some(Period::Month),
+        "total" => Some(Period::Total),
+        _ => match (text.strip_suffix('h'), text.strip_suffix('d')) {
+            (Some(count), _) => hours(count, 1),
+            (_, Some(count)) => hours(count, 24),
+            _ => None,
+        },
+    }
+}
 
 /// The SHA-256 of a key: `sha256:` and 64 hexadecimal digits.
 pub(in crate::catalog) fn hash(text: &str) -> Result<[u8; 32], String> {

@@ -160,11 +160,11 @@ fn read_value(fields: &mut Fields<'_>, check: Check, may_be_file: bool) -> Optio
     if sealed.is_some() && !fields.has("id") {
         fields.problem_at("sealed", "opens only under its id; give that too");
     }
-    file.and_then(|place| place.parsed(format::label));
+    let file = file.and_then(|place| place.parsed(format::label)).map(Value::File);
     let value = value.and_then(|place| read_text(&place, check));
     let variable = variable.and_then(|place| place.parsed(format::variable_name)).map(Value::Variable);
     let sealed = sealed.and_then(|place| place.parsed(read_sealed));
-    value.or(variable).or(sealed)
+    value.or(variable).or(file).or(sealed)
 }
 
 fn read_sealed(text: &str) -> Result<Value, String> {

@@ -1,11 +1,12 @@
 //! `[[keys]]`: what llmio issues to clients. Only the hash of a key is in a document.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::civil::Time;
 
-use crate::catalog::schema::{Place, Report, format};
-use crate::catalog::{ADMIN_NAME, Day, Key, Limit, Model, PreviousKey};
+use crate::catalog::schema::{Place, Report, did_you_mean, format};
+use crate::catalog::{ADMIN_NAME, Day, Key, Limit, Model, PreviousKey, Team};
 
 use super::model::{Names, check_known, texts};
 use super::settings::RECORD_BODIES;
@@ -14,7 +15,7 @@ use super::{References, name_of, quota};
 /// Stands for a hash that is missing or wrong, which is reported.
 const NO_HASH: [u8; 32] = [0; 32];
 
-pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Key {
+pub(super) fn read(place: &Place<'_>, references: &References<'_>, teams: &[Arc<Team>]) -> Key {
     let mut key = Key {
         name: "".into(),
         hash: NO_HASH,
@@ -23,7 +24,9 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Key {
         expires_ms: None,
         enabled: false,
         avoid: Vec::new(),
+        networks: None,
         limits: Vec::new(),
+        team: None,
     };
     let Some(mut fields) = place.fields() else {
         return key;
@@ -36,10 +39,12 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Key {
     key.enabled = fields.enabled();
     fields.field("record_bodies").and_then(|place| place.choice(&RECORD_BODIES));
     key.avoid = fields.field("avoid").map(|place| place.all_parsed(format::name)).unwrap_or_default();
+    key.networks = fields.field("ips").map(|place| place.all_parsed(format::network));
     fields.field("metrics").and_then(|place| place.boolean());
     if let Some(place) = fields.field("limits") {
         key.limits = read_limits(&place, references);
     }
+    key.team = fields.field("team").and_then(|place| team(&place, teams));
     fields.finish();
     key
 }
@@ -60,6 +65,26 @@ fn key_name(text: &str) -> Result<String, String> {
     }
 }
 
+/// `[[teams]]`: a name, and what all keys that bear it may spend together.
+pub(super) fn read_team(place: &Place<'_>, references: &References<'_>) -> Team {
+    let Some(mut fields) = place.fields() else { return Team { name: "".into(), limits: Vec::new() } };
+    let name = name_of(&mut fields, format::pool).into();
+    let limits = fields.field("limits").map(|place| read_limits(&place, references)).unwrap_or_default();
+    fields.finish();
+    Team { name, limits }
+}
+
+/// The team of this name.
+fn team(place: &Place<'_>, teams: &[Arc<Team>]) -> Option<Arc<Team>> {
+    let name = place.text()?;
+    let found = teams.iter().find(|team| *team.name == *name);
+    if found.is_none() {
+        let hint = did_you_mean(name, teams.iter().map(|team| &*team.name));
+        place.problem(format!("no team has this name{hint}"));
+    }
+    found.cloned()
+}
+
 fn read_limits(place: &Place<'_>, references: &References<'_>) -> Vec<Limit> {
     let Some(mut fields) = place.fields() else {
         return Vec::new();
@@ -67,8 +92,9 @@ fn read_limits(place: &Place<'_>, references: &References<'_>) -> Vec<Limit> {
     let day = Day { zone: references.zone.clone(), reset: Time::midnight() };
     let mut limits = quota::read_windows(&mut fields, &day);
     limits.extend(fields.field("concurrent").and_then(|place| quota::read_concurrent(&place)));
-    limits.extend(fields.field("budget").and_then(|place| quota::read_budget(&place, &day, &references.currencies)));
+    limits.extend(quota::read_budgets(&mut fields, &day, &references.currencies));
     fields.finish();
+    quota::refuse_twice(place, &limits);
     limits
 }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use crate::catalog::schema::format::{self, Url};
 use crate::catalog::schema::{Fields, Place, alternatives, did_you_mean};
-use crate::catalog::{Endpoint, Provider, ProviderKind, Value};
+use crate::catalog::{Endpoint, Patience, PhaseLimits, Provider, ProviderKind, Value};
 use crate::dialect::{Auth, Dialect};
 use crate::providers::{self, ECHO, KnownProvider};
 use crate::uri::host_and_port;
 use crate::verdict::{Class, ErrorRule, WaitTemplate};
 
+use super::model::{read_patience, read_phases};
 use super::quota::{self, Measures};
 use super::{credential, name_at};
 
@@ -45,13 +46,15 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
     let endpoints = read_endpoints(&mut fields, preset);
     let auth = fields.field("auth").and_then(|place| read_auth(&place)).or(preset.and_then(|preset| preset.auth));
     let credentials = fields.field("credentials").map(|place| credential::read_all(&place, &name, measures));
-    let headers: Vec<Header> = fields.field("headers").map(|place| read_headers(&place)).unwrap_or_default();
-    let secret_headers = headers.iter().filter(|header| header.is_secret).map(|header| header.name.clone()).collect();
-    let headers = headers.into_iter().map(|header| (header.name, header.value)).collect();
+    let (headers, secret_headers) = read_pairs(fields.field("headers"), format::header_name, "header names");
+    let (query, secret_query) = read_pairs(fields.field("query"), format::query_name, "names in a query");
+    let timeouts = fields.field("timeouts").map(|place| read_phases(&place)).unwrap_or_default();
+    let patience = read_patience(&mut fields);
     let forward_routing = fields.field("forward_routing").and_then(|place| place.boolean()).unwrap_or(false);
     let forward_headers = fields.field("forward_headers").map(|place| place.all_parsed(format::forwarded_header));
     let egress = fields.field("egress").and_then(|place| credential::read_egress(&place));
     let local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(is_local);
+    let ca = fields.field("ca").and_then(|place| place.parsed(format::file_path)).map(Into::into);
     let enabled = fields.enabled();
     let errors = fields.list("errors").iter().filter_map(read_error_rule).collect();
     let error_match = fields.field("error_match").map(|place| place.all_parsed(format::label)).unwrap_or_default();
@@ -74,16 +77,21 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
         auth,
         credentials,
         headers,
+        query,
+        timeouts,
+        patience,
         forward_headers,
         forward_routing,
         local,
         egress,
+        ca,
         errors,
         error_match,
         tags,
         quotas,
         counter,
         secret_headers,
+        secret_query,
         secrets: Arc::default(),
     }
 }
@@ -97,16 +105,21 @@ pub(super) fn nothing() -> Provider {
         auth: None,
         credentials: Vec::new(),
         headers: Vec::new(),
+        query: Vec::new(),
+        timeouts: PhaseLimits::default(),
+        patience: Patience::default(),
         forward_headers: Vec::new(),
         forward_routing: false,
         local: false,
         egress: None,
+        ca: None,
         errors: Vec::new(),
         error_match: Vec::new(),
         tags: Vec::new(),
         quotas: Vec::new(),
         counter: None,
         secret_headers: Vec::new(),
+        secret_query: Vec::new(),
         secrets: Arc::default(),
     }
 }
@@ -145,7 +158,7 @@ fn read_endpoints(fields: &mut Fields<'_>, preset: Option<&KnownProvider>) -> Ve
             read_endpoint_table(&endpoints)
         }
         (Some(base_url), None) => {
-            read_base_url(&base_url).map(|url| endpoint(dialect_or_default, url)).into_iter().collect()
+            read_base_url(&base_url).map(|(url, query)| endpoint(dialect_or_default, url, query)).into_iter().collect()
         }
         (None, None) => match preset {
             Some(preset) => preset_endpoints(preset, dialect.flatten(), fields),
@@ -162,8 +175,9 @@ fn read_endpoints(fields: &mut Fields<'_>, preset: Option<&KnownProvider>) -> Ve
 /// What the preset says, or of that the dialect that is wanted alone.
 fn preset_endpoints(preset: &KnownProvider, only: Option<Dialect>, fields: &Fields<'_>) -> Vec<Endpoint> {
     let wanted = preset.endpoints.iter().filter(|(dialect, _)| only.is_none_or(|only| only == *dialect));
-    let endpoints: Vec<Endpoint> =
-        wanted.filter_map(|(dialect, url)| Some(endpoint(*dialect, format::http_url(url).ok()?))).collect();
+    let endpoints: Vec<Endpoint> = wanted
+        .filter_map(|(dialect, url)| Some(endpoint(*dialect, format::http_url(url).ok()?, String::new())))
+        .collect();
     if endpoints.is_empty() && !preset.endpoints.is_empty() {
         let spoken: Vec<&str> = preset.endpoints.iter().map(|(dialect, _)| dialect.name()).collect();
         let said = format!("is not known to be spoken by {}; leave it out or give base_url", preset.name);
@@ -192,54 +206,55 @@ fn read_endpoint_table(place: &Place<'_>) -> Vec<Endpoint> {
             ));
             continue;
         };
-        endpoints.extend(read_base_url(&url).map(|url| endpoint(dialect, url)));
+        endpoints.extend(read_base_url(&url).map(|(url, query)| endpoint(dialect, url, query)));
     }
     endpoints
 }
 
-fn read_base_url(place: &Place<'_>) -> Option<Url> {
-    let url = place.parsed(format::http_url)?;
+fn read_base_url(place: &Place<'_>) -> Option<(Url, String)> {
+    let (url, query) = place.parsed(format::base_url)?;
     if let Some(copied) = COPIED_PATHS.into_iter().find(|path| url.path.ends_with(path)) {
         place.problem(format!("ends in {copied}, which llmio adds by itself; leave that off"));
     }
-    Some(url)
+    Some((url, query))
 }
 
 /// Where the dialect's own paths begin with a version, it is added to an address that has none.
-fn endpoint(dialect: Dialect, url: Url) -> Endpoint {
+fn endpoint(dialect: Dialect, url: Url, query: String) -> Endpoint {
     let is_version = |segment: &str| {
         segment.strip_prefix('v').is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
     };
     let version = dialect.version().filter(|_| !url.path.split('/').any(is_version)).unwrap_or_default();
     let tls = url.scheme == "https";
     let address = format!("{}://{}", url.scheme, host_and_port(&url.authority, if tls { 443 } else { 80 })).into();
-    Endpoint { dialect, tls, authority: url.authority, path: url.path + version, address }
+    Endpoint { dialect, tls, authority: url.authority, path: url.path + version, query, address }
 }
 
-struct Header {
-    name: String,
-    value: Value,
-    is_secret: bool,
-}
-
-fn read_headers(place: &Place<'_>) -> Vec<Header> {
-    let mut headers: Vec<Header> = Vec::new();
-    for (name, place) in place.entries() {
-        let name = match format::header_name(name) {
+/// Names with values that may be secret, and the names of those that are.
+fn read_pairs(
+    place: Option<Place<'_>>,
+    format: fn(&str) -> Result<String, String>,
+    what: &str,
+) -> (Vec<(String, Value)>, Vec<String>) {
+    let (mut pairs, mut secret): (Vec<(String, Value)>, Vec<String>) = (Vec::new(), Vec::new());
+    for (name, place) in place.map(|place| place.entries()).unwrap_or_default() {
+        let name = match format(name) {
             Ok(name) => name,
             Err(message) => {
                 place.problem(message);
                 continue;
             }
         };
-        if headers.iter().any(|other| other.name == name) {
-            place.problem("is there twice: header names do not differ in case");
+        if pairs.iter().any(|(other, _)| *other == name) {
+            place.problem(format!("is there twice: {what} do not differ in case"));
         }
         let Some(value) = credential::read_header_value(&place) else { continue };
-        let is_secret = !place.value.is_string() || matches!(value, Value::Variable(_));
-        headers.push(Header { name, value, is_secret });
+        if !place.value.is_string() || matches!(value, Value::Variable(_)) {
+            secret.push(name.clone());
+        }
+        pairs.push((name, value));
     }
-    headers
+    (pairs, secret)
 }
 
 fn read_error_rule(place: &Place<'_>) -> Option<ErrorRule> {
@@ -266,6 +281,8 @@ fn refuse_for_echo(fields: &Fields<'_>) {
         "auth",
         "credentials",
         "headers",
+        "query",
+        "timeouts",
         "local",
         "egress",
         "quota",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
+use crate::catalog::schema::format::{HOURS_MAX, Period};
 use crate::catalog::schema::{Fields, Place, format};
 use crate::catalog::{Count, Day, Limit, Per, Quota, Window};
 use crate::providers::{KnownProvider, KnownQuota};
@@ -13,10 +14,14 @@ use crate::providers::{KnownProvider, KnownQuota};
 use super::settings::Currencies;
 
 const PERS: [(&str, Per); 3] = [("credential", Per::Credential), ("pool", Per::Pool), ("provider", Per::Provider)];
-const WINDOWS: [&str; 4] = ["rpm", "tpm", "rpd", "tpd"];
+/// Calls and tokens, each within a window.
+const WINDOWS: [&str; 8] = ["rpm", "tpm", "rpd", "tpd", "rpweek", "tpweek", "rpmonth", "tpmonth"];
+/// What stands beside them in an entry of quotas.
+const OTHERS: [&str; 5] = ["rolling", "points", "budget", "credit", "concurrent"];
+/// Of all of them, what has a day that begins somewhere.
+const OF_DAYS: [&str; 8] = ["rpd", "tpd", "rpweek", "tpweek", "rpmonth", "tpmonth", "points", "budget"];
 const COUNT_MAX: u64 = 1 << 50;
 const CONCURRENT_MAX: u64 = 1_000_000;
-const HOURS_MAX: u64 = 24 * 366;
 
 /// What quotas are measured by where they do not say it themselves.
 #[derive(Clone, Copy)]
@@ -37,6 +42,7 @@ pub(super) fn read_all(fields: &mut Fields<'_>, measures: Measures<'_>, known: &
         for limit in &quota.limits {
             let same = (quota.per as u8, quota.group(), limit.name());
             match paths.get(&same) {
+                Some(other) if *other == place.path => place.problem(format!("limits {} a second time", limit.name())),
                 Some(other) => place.problem(format!("limits {} a second time, after {other}", limit.name())),
                 None => drop(paths.insert(same, place.path.clone())),
             }
@@ -94,6 +100,7 @@ pub(super) fn read_known(fields: &mut Fields<'_>, preset: Option<&'static KnownP
 /// A credential's own quota.
 pub(super) fn read_own(place: &Place<'_>, measures: Measures<'_>) -> Option<Quota> {
     let quota = read(place, measures)?;
+    refuse_twice(place, &quota.limits);
     if quota.per != Per::Credential {
         place.problem("is this credential's own, so `per` can only be \"credential\"; leave it out");
     }
@@ -109,17 +116,15 @@ fn read(place: &Place<'_>, measures: Measures<'_>) -> Option<Quota> {
     let per = fields.field("per").and_then(|place| read_per(&place)).unwrap_or(Per::Credential);
     let day = read_day(&mut fields, measures.zone);
     let mut limits = read_windows(&mut fields, &day);
-    if let Some([calls, hours]) = read_pair(&mut fields, "rolling", [("calls", COUNT_MAX), ("hours", HOURS_MAX)]) {
-        limits.push(Limit { count: Count::Calls, window: Window::Rolling { hours }, most: calls });
-    }
     limits.extend(read_points(&mut fields, &day));
+    limits.extend(read_budgets(&mut fields, &day, measures.currencies));
     if let Some(most) = fields.field("credit").and_then(|place| read_credit(&place, measures.currencies)) {
         limits.push(Limit { count: Count::Money, window: Window::Ever, most });
     }
     limits.extend(fields.field("concurrent").and_then(|place| read_concurrent(&place)));
-    let others = ["rolling", "points", "credit", "concurrent"];
-    if !WINDOWS.iter().chain(&others).any(|name| fields.has(name)) {
-        fields.problem("limits nothing; give rpm, tpm, rpd, tpd, rolling, points, credit or concurrent");
+    if !WINDOWS.iter().chain(&OTHERS).any(|name| fields.has(name)) {
+        let all = [&WINDOWS[..], &OTHERS[..]].concat();
+        fields.problem(format!("limits nothing; give one of {}", all.join(", ")));
     }
     fields.finish();
     Some(Quota { models: models.into(), per, limits, source: None })
@@ -133,8 +138,8 @@ fn read_per(place: &Place<'_>) -> Option<Per> {
 /// When the days of an entry begin. Said of an entry without days it would be a mistake that nobody notices.
 fn read_day(fields: &mut Fields<'_>, zone: &TimeZone) -> Day {
     for name in ["zone", "reset"] {
-        if fields.has(name) && !["rpd", "tpd", "points"].iter().any(|name| fields.has(name)) {
-            fields.problem_at(name, "says when a day begins; give it beside rpd, tpd or points");
+        if fields.has(name) && !OF_DAYS.iter().any(|name| fields.has(name)) {
+            fields.problem_at(name, "says when a day begins; give it beside what counts by day, week or month");
         }
     }
     let own = fields.field("zone").and_then(|place| place.parsed(format::zone));
@@ -142,16 +147,65 @@ fn read_day(fields: &mut Fields<'_>, zone: &TimeZone) -> Day {
     Day { zone: own.unwrap_or_else(|| zone.clone()), reset: reset.unwrap_or(Time::midnight()) }
 }
 
-/// Calls and tokens per sliding minute and per day.
+/// Calls and tokens per sliding minute, per day, week and month, and within rolling hours. `cache_reads = false` leaves
+/// out of the tokens what was read from a cache.
 pub(super) fn read_windows(fields: &mut Fields<'_>, day: &Day) -> Vec<Limit> {
     let mut limits = Vec::new();
+    let cache_reads = fields.field("cache_reads").and_then(|place| place.boolean());
+    let tokens = if cache_reads == Some(false) { Count::FreshTokens } else { Count::Tokens };
     for name in WINDOWS {
         let Some(most) = fields.field(name).and_then(|place| place.integer(1..=COUNT_MAX)) else { continue };
-        let count = if name.starts_with('r') { Count::Calls } else { Count::Tokens };
-        let window = if name.ends_with('m') { Window::Minute } else { Window::Day(day.clone()) };
+        let count = if name.starts_with('r') { Count::Calls } else { tokens };
+        let window = match name.get(2..).unwrap_or_default() {
+            "m" => Window::Minute,
+            "d" => Window::Day(day.clone()),
+            "week" => Window::Week(day.clone()),
+            _ => Window::Month(day.clone()),
+        };
         limits.push(Limit { count, window, most });
     }
+    for place in one_or_many(fields, "rolling") {
+        limits.extend(read_rolling(&place, tokens));
+    }
+    if cache_reads.is_some() && !limits.iter().any(|limit| limit.count == tokens) {
+        fields.problem_at("cache_reads", "says what counts as a token; give it beside a limit of tokens");
+    }
     limits
+}
+
+/// Calls, tokens or both within the last so many hours.
+fn read_rolling(place: &Place<'_>, tokens: Count) -> Vec<Limit> {
+    let Some(mut fields) = place.fields() else { return Vec::new() };
+    let hours = fields.needed("hours").and_then(|place| place.integer(1..=HOURS_MAX));
+    let mut most = |name| fields.field(name).map(|place| place.integer(1..=COUNT_MAX));
+    let counts = [(Count::Calls, most("calls")), (tokens, most("tokens"))];
+    if counts.iter().all(|(_, most)| most.is_none()) {
+        fields.problem("limits nothing; give calls, tokens or both");
+    }
+    fields.finish();
+    let Some(hours) = hours else { return Vec::new() };
+    let limit = |(count, most): (Count, Option<Option<u64>>)| {
+        most.flatten().map(|most| Limit { count, window: Window::Rolling { hours }, most })
+    };
+    counts.into_iter().filter_map(limit).collect()
+}
+
+/// What may be one or a list of several.
+fn one_or_many<'a>(fields: &mut Fields<'a>, name: &'static str) -> Vec<Place<'a>> {
+    match fields.field(name) {
+        Some(place) if place.value.is_array() => place.list(),
+        place => place.into_iter().collect(),
+    }
+}
+
+/// Reports a limit that an entry states twice.
+pub(super) fn refuse_twice(place: &Place<'_>, limits: &[Limit]) {
+    let names: Vec<String> = limits.iter().map(Limit::name).collect();
+    for (at, name) in names.iter().enumerate() {
+        if names.iter().take(at).any(|other| other == name) {
+            place.problem(format!("limits {name} a second time"));
+        }
+    }
 }
 
 /// How many may be under way at once.
@@ -165,15 +219,20 @@ fn read_credit(place: &Place<'_>, currencies: &Currencies) -> Option<u64> {
     currencies.nano(place, &place.parsed(format::money)?)
 }
 
-/// A key's budget. An hour slides, as a minute does; days, weeks and months begin at midnight.
-pub(super) fn read_budget(place: &Place<'_>, day: &Day, currencies: &Currencies) -> Option<Limit> {
+/// Budgets: one, or several of different periods that must all hold.
+pub(super) fn read_budgets(fields: &mut Fields<'_>, day: &Day, currencies: &Currencies) -> Vec<Limit> {
+    one_or_many(fields, "budget").iter().filter_map(|place| read_budget(place, day, currencies)).collect()
+}
+
+/// One budget. So many hours or days slide, as a minute does; days, weeks and months begin when the day does.
+fn read_budget(place: &Place<'_>, day: &Day, currencies: &Currencies) -> Option<Limit> {
     let (money, period) = place.parsed(format::budget)?;
     let window = match period {
-        "hour" => Window::Rolling { hours: 1 },
-        "day" => Window::Day(day.clone()),
-        "week" => Window::Week(day.clone()),
-        "month" => Window::Month(day.clone()),
-        _ => Window::Ever,
+        Period::Hours(hours) => Window::Rolling { hours },
+        Period::Day => Window::Day(day.clone()),
+        Period::Week => Window::Week(day.clone()),
+        Period::Month => Window::Month(day.clone()),
+        Period::Total => Window::Ever,
     };
     Some(Limit { count: Count::Money, window, most: currencies.nano(place, &money)? })
 }

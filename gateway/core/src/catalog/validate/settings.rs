@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::catalog::schema::format::Money;
 use crate::catalog::schema::{Place, Report, format};
-use crate::catalog::{DefaultModels, Settings};
+use crate::catalog::{DefaultModels, Retention, Settings};
 
 pub(super) const RECORD_BODIES: [&str; 3] = ["off", "errors", "all"];
 const RETENTION_DAYS_DEFAULT: u32 = 30;
@@ -59,11 +59,12 @@ impl Currencies {
 
 pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
     let mut settings = Settings {
-        retention_days: RETENTION_DAYS_DEFAULT,
+        retention: Retention { days: RETENTION_DAYS_DEFAULT, bytes_max: None },
         trusted_proxies: Vec::new(),
         zone: TimeZone::UTC,
         turned_away_max: TURNED_AWAY_DEFAULT,
         rates: Currencies::default().rates,
+        fallback: Vec::new(),
         default_models: DefaultModels::default(),
     };
     let mut currencies = Currencies::default();
@@ -71,7 +72,7 @@ pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
         return (settings, currencies);
     };
     if let Some(days) = fields.field("retention_days").and_then(|place| place.small_integer(1..=RETENTION_DAYS_MAX)) {
-        settings.retention_days = days;
+        settings.retention.days = days;
     }
     if let Some(proxies) = fields.field("trusted_proxies") {
         settings.trusted_proxies = proxies.all_parsed(format::network);
@@ -81,13 +82,15 @@ pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
         settings.default_models = DefaultModels { moderations: named("moderations"), images: named("images") };
         models.finish();
     }
+    settings.fallback = fields.field("fallback").map(|place| place.all_parsed(format::pattern)).unwrap_or_default();
     if let Some(rates) = fields.field("rates") {
         currencies = read_rates(&rates);
         settings.rates.clone_from(&currencies.rates);
     }
     fields.field("record_bodies").and_then(|place| place.choice(&RECORD_BODIES));
     fields.field("bodies_retention_days").and_then(|place| place.small_integer(1..=RETENTION_DAYS_MAX));
-    fields.field("max_db_mib").and_then(|place| place.integer(16..=1 << 24));
+    let mib_max = fields.field("max_db_mib").and_then(|place| place.integer(16..=1 << 24));
+    settings.retention.bytes_max = mib_max.map(|mib| mib << 20);
     if let Some(zone) = fields.field("zone").and_then(|place| place.parsed(format::zone)) {
         settings.zone = zone;
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::catalog::schema::{Fields, Place, did_you_mean, format};
-use crate::catalog::{Adjustments, Capabilities, Provider, Target};
+use crate::catalog::{Adjustments, Capabilities, Patience, PhaseLimits, Provider, Target, Template};
 use crate::price::Price;
 use crate::profile::{Family, ModelName, NAMES};
 use crate::uri::has_path_steps;
 
 use super::References;
+use super::model::{read_patience, read_phases};
 
 const WEIGHT_MAX: u64 = 1_000_000;
 const TIER_MAX: u32 = 1000;
@@ -19,32 +20,71 @@ const CONTEXT_MAX: u64 = 1 << 32;
 const PRICE_USD_MAX: f64 = 1_000_000.0;
 const NANO_PER_UNIT: f64 = 1e9;
 
-pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Target {
+/// `patience` is the model's, and `patterns` are what of its names and aliases ends in `*`, without that, the longest first.
+pub(super) fn read(place: &Place<'_>, references: &References<'_>, patience: Patience, patterns: &[String]) -> Target {
+    let (mut target, name) = read_parts(place, references);
+    target.timeouts = target.timeouts.or(target.provider.timeouts);
+    target.patience = target.patience.or(target.provider.patience).or(patience);
+    match name {
+        Some(UpstreamName::Own(name)) => target.model = Some(name),
+        Some(UpstreamName::Asked { prefix }) => {
+            target.template = template(prefix, &target.provider.name, patterns).map(Arc::new);
+        }
+        None => target.template = template(String::new(), &target.provider.name, patterns).map(Arc::new),
+    }
+    target
+}
+
+/// What a provider is asked for.
+enum UpstreamName {
+    /// A model by its own name there.
+    Own(Arc<str>),
+    /// The name that was asked, behind this.
+    Asked { prefix: String },
+}
+
+/// How the name is made that is sent. A `*` with nothing before it is the name asked, without the provider's own name where
+/// a pattern has that before its `*`: `openai/*` stands for all that openai calls otherwise. Behind something else it is
+/// what the pattern's `*` stood for.
+fn template(prefix: String, provider: &str, patterns: &[String]) -> Option<Template> {
+    let is_own = |stem: &&String| stem.strip_suffix('/') == Some(provider);
+    let stems: Vec<String> = match prefix.is_empty() {
+        true => patterns.iter().filter(is_own).cloned().collect(),
+        false => patterns.iter().filter(|stem| !stem.is_empty()).cloned().collect(),
+    };
+    (!prefix.is_empty() || !stems.is_empty()).then_some(Template { prefix, stems })
+}
+
+fn read_parts(place: &Place<'_>, references: &References<'_>) -> (Target, Option<UpstreamName>) {
     let capabilities = Capabilities::default();
     let mut target = Target {
         provider: Arc::clone(references.nobody),
         model: None,
+        template: None,
         profile: None,
         weight: 1,
         tier: 1,
         price: None,
         enabled: true,
         capabilities,
+        timeouts: PhaseLimits::default(),
+        patience: Patience::default(),
+        headers: Vec::new(),
         adjustments: None,
     };
     if let Value::String(short) = place.value {
-        read_short(place, short, &mut target, references);
-        return target;
+        let name = read_short(place, short, &mut target, references);
+        return (target, name);
     }
     let Some(mut fields) = place.fields() else {
-        return target;
+        return (target, None);
     };
     if let Some(place) = fields.needed("provider")
         && let Some(name) = place.text()
     {
         target.provider = provider(&place, name, references);
     }
-    target.model = fields.field("model").and_then(|place| read_model(&place));
+    let model = fields.field("model").and_then(|place| place.parsed(upstream_model));
     target.profile = fields.field("profile").and_then(|place| place.parsed(profile));
     target.weight = fields.field("weight").and_then(|place| read_weight(&place)).unwrap_or(1);
     target.tier = fields.field("tier").and_then(|place| place.small_integer(1..=TIER_MAX)).unwrap_or(1);
@@ -53,24 +93,46 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Target {
     if let Some(fields) = fields.field("capabilities").and_then(|place| place.fields()) {
         target.capabilities = read_capabilities(fields);
     }
+    target.timeouts = fields.field("timeouts").map(|place| read_phases(&place)).unwrap_or_default();
+    target.patience = read_patience(&mut fields);
+    target.headers = fields.field("headers").map(|place| read_headers(&place)).unwrap_or_default();
     target.adjustments = read_adjustments(&mut fields);
     fields.finish();
-    target
+    (target, model)
 }
 
-fn read_short(place: &Place<'_>, short: &str, target: &mut Target, references: &References<'_>) {
+fn read_short(
+    place: &Place<'_>,
+    short: &str,
+    target: &mut Target,
+    references: &References<'_>,
+) -> Option<UpstreamName> {
     let Some((name, model)) = short.split_once('/') else {
         place.problem("must be \"provider/upstream model\", or a table with provider and model");
-        return;
+        return None;
     };
     target.provider = provider(place, name, references);
-    target.model = match upstream_model(model) {
-        Ok(model) => model,
-        Err(message) => {
-            place.problem(format!("the model after the first / {message}"));
-            None
+    upstream_model(model).map_err(|message| place.problem(format!("the model after the first / {message}"))).ok()
+}
+
+/// Headers of one target: plain text, since what is secret belongs to its provider.
+fn read_headers(place: &Place<'_>) -> Vec<(String, String)> {
+    let mut headers: Vec<(String, String)> = Vec::new();
+    for (name, place) in place.entries() {
+        let name = match format::header_name(name) {
+            Ok(name) => name,
+            Err(message) => {
+                place.problem(message);
+                continue;
+            }
+        };
+        if headers.iter().any(|(other, _)| *other == name) {
+            place.problem("is there twice: header names do not differ in case");
         }
-    };
+        let value = place.parsed(|text| format::header_value(text).map(|()| text.to_owned()));
+        headers.extend(value.map(|value| (name, value)));
+    }
+    headers
 }
 
 /// The provider of this name, or what stands for one that does not exist.
@@ -83,19 +145,18 @@ fn provider(place: &Place<'_>, name: &str, references: &References<'_>) -> Arc<P
     Arc::clone(found.unwrap_or(references.nobody))
 }
 
-fn read_model(place: &Place<'_>) -> Option<Arc<str>> {
-    place.parsed(upstream_model).flatten()
-}
-
-/// The provider's own name for the model: `*` is the name asked.
-fn upstream_model(text: &str) -> Result<Option<Arc<str>>, String> {
-    if text == "*" {
-        return Ok(None);
+/// The provider's own name for the model. A `*` at its end is the name asked.
+fn upstream_model(text: &str) -> Result<UpstreamName, String> {
+    if let Some(prefix) = text.strip_suffix('*').filter(|prefix| !prefix.contains('*')) {
+        if !prefix.is_empty() {
+            format::upstream_model(prefix)?;
+        }
+        return Ok(UpstreamName::Asked { prefix: prefix.to_owned() });
     }
     if has_path_steps(text) {
         return Err("must have no steps of a path (\".\", \"..\" or nothing between two /)".to_owned());
     }
-    format::upstream_model(text).map(|name| Some(name.into()))
+    format::upstream_model(text).map(|name| UpstreamName::Own(name.into()))
 }
 
 /// A name that says what its model takes.
@@ -109,10 +170,10 @@ fn profile(text: &str) -> Result<std::sync::Arc<str>, String> {
 }
 
 fn read_weight(place: &Place<'_>) -> Option<u32> {
-    let weight = place.value.as_u64().filter(|weight| (1..=WEIGHT_MAX).contains(weight));
+    let weight = place.value.as_u64().filter(|weight| *weight <= WEIGHT_MAX);
     if weight.is_none() {
         place.problem(format!(
-            "must be a whole number from 1 to {WEIGHT_MAX}; to switch a target off set enabled = false"
+            "must be a whole number from 0 to {WEIGHT_MAX}; 0 is for one that serves when the others of its tier cannot"
         ));
     }
     weight.and_then(|weight| u32::try_from(weight).ok())

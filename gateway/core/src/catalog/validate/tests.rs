@@ -1,7 +1,8 @@
-use crate::catalog::{Catalog, Document, ProviderKind, Timeouts, Value};
+use crate::catalog::{Catalog, Document, ProviderKind, Retention, Timeouts, Value};
 use crate::dialect::{Auth, Dialect};
 use crate::problem::Problems;
 
+mod expressible;
 mod never_panics;
 mod prices;
 mod providers;
@@ -62,7 +63,7 @@ fn tells_ten_mistakes_at_once_each_with_its_path() {
         name = "a"
         aliases = ["b*c"]
         atempts = 3
-        targets = [{ provider = "opnrouter", weight = 0 }]
+        targets = [{ provider = "opnrouter", weight = -1 }]
 
         [[keys]]
         name = "laptop"
@@ -81,8 +82,8 @@ fn tells_ten_mistakes_at_once_each_with_its_path() {
              (credentials go into credentials)",
             "models[0].aliases[0]: may have a `*` at its end only",
             "models[0].targets[0].provider: no provider named \"opnrouter\"; did you mean \"openrouter\"?",
-            "models[0].targets[0].weight: must be a whole number from 1 to 1000000; \
-             to switch a target off set enabled = false",
+            "models[0].targets[0].weight: must be a whole number from 0 to 1000000; \
+             0 is for one that serves when the others of its tier cannot",
             "models[0].atempts: unknown field; did you mean \"attempts\"?",
             "keys[0].hash: must be `sha256:` and 64 hexadecimal digits, as `llmio keys create` prints it",
             "providers[1].name: the provider providers[0] is named \"openrouter\" too; names must differ",
@@ -99,14 +100,7 @@ fn parses_the_documented_sample_and_refuses_only_what_is_not_built_yet() {
         .collect();
     assert_eq!(
         paths,
-        [
-            "settings.record_bodies",
-            "settings.bodies_retention_days",
-            "settings.max_db_mib",
-            "providers[1].credentials[1].file",
-            "keys[0].record_bodies",
-            "keys[0].metrics",
-        ]
+        ["settings.record_bodies", "settings.bodies_retention_days", "keys[0].record_bodies", "keys[0].metrics",]
     );
 }
 
@@ -155,7 +149,7 @@ fn accepts_written_out_defaults_of_what_is_not_built_yet() {
 #[test]
 fn fills_in_defaults() {
     let catalog = catalog(SMALL);
-    assert_eq!(catalog.settings.retention_days, 30);
+    assert_eq!(catalog.settings.retention, Retention { days: 30, bytes_max: None });
     let provider = &catalog.providers[0];
     assert!(provider.enabled && !provider.local && provider.auth.is_none());
     let model = &catalog.models[0];
@@ -230,12 +224,12 @@ fn reads_every_built_field_of_models_and_keys() {
 }
 
 #[test]
-fn refuses_weights_that_are_not_positive_and_says_how_to_switch_off() {
-    for weight in ["0", "-1", "1.5", "1000001", "\"2\""] {
+fn refuses_weights_that_are_no_share() {
+    for weight in ["-1", "1.5", "1000001", "\"2\""] {
         refuses(
             &targets(&format!("[{{ provider = \"a\", weight = {weight} }}]")),
-            "models[0].targets[0].weight: must be a whole number from 1 to 1000000; \
-             to switch a target off set enabled = false",
+            "models[0].targets[0].weight: must be a whole number from 0 to 1000000; \
+             0 is for one that serves when the others of its tier cannot",
         );
     }
 }
@@ -265,10 +259,13 @@ fn a_targets_profile_is_a_name_that_says_something() {
 
 #[test]
 fn refuses_a_model_without_targets_unless_it_is_off() {
-    refuses(&targets("[]"), "models[0].targets: is empty; a model without a target needs enabled = false");
+    refuses(
+        &targets("[]"),
+        "models[0].targets: is empty; a model without a target or a fallback needs enabled = false",
+    );
     refuses(
         "[[models]]\nname = \"m\"",
-        "models[0].targets: is missing; a model without a target needs enabled = false",
+        "models[0].targets: is missing; a model without a target or a fallback needs enabled = false",
     );
     catalog("[[models]]\nname = \"m\"\nenabled = false");
 }

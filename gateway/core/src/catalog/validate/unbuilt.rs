@@ -18,8 +18,6 @@ struct Row {
 const UNBUILT: &[Row] = &[
     only("settings.record_bodies", &["off"], "recording of bodies"),
     row("settings.bodies_retention_days", "recording of bodies"),
-    row("settings.max_db_mib", "limits on the size of the records"),
-    row("providers[].credentials[].file", "credential files"),
     only("keys[].record_bodies", &["off"], "recording of bodies"),
     row("keys[].metrics", "metrics"),
 ];

@@ -26,9 +26,15 @@ fn a_zone_is_one_of_the_iana_database() {
 #[test]
 fn a_budget_is_an_amount_a_currency_and_a_period() {
     let money = |amount, currency: &str| Money { amount, currency: currency.to_owned() };
-    assert_eq!(budget("5 USD/day"), Ok((money(5.0, "USD"), "day")));
-    assert_eq!(budget("0.5 CNY/month"), Ok((money(0.5, "CNY"), "month")));
-    assert_eq!(budget("20 USD/total"), Ok((money(20.0, "USD"), "total")));
+    assert_eq!(budget("5 USD/day"), Ok((money(5.0, "USD"), Period::Day)));
+    assert_eq!(budget("0.5 CNY/month"), Ok((money(0.5, "CNY"), Period::Month)));
+    assert_eq!(budget("20 USD/total"), Ok((money(20.0, "USD"), Period::Total)));
+    assert_eq!(budget("1 USD/hour"), Ok((money(1.0, "USD"), Period::Hours(1))));
+    assert_eq!(budget("1 USD/5h"), Ok((money(1.0, "USD"), Period::Hours(5))));
+    assert_eq!(budget("1 USD/30d"), Ok((money(1.0, "USD"), Period::Hours(720))));
+    for wrong in ["1 USD/0h", "1 USD/d", "1 USD/h", "1 USD/400d", "1 USD/+5h", "1 USD/99999999999999999999d"] {
+        assert!(budget(wrong).is_err(), "{wrong}");
+    }
     for text in [
         "1.2.3 USD/day",
         "5  USD/day",

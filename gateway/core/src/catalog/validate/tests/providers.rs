@@ -4,6 +4,9 @@ use super::{SMALL, catalog, problems, refuses};
 use crate::catalog::ProviderKind;
 use crate::dialect::Dialect;
 
+const SECRET_IN_QUERY: &str =
+    "holds a secret in its query; use credentials with auth = \"query\", or a secret value of `query`";
+
 /// [`SMALL`] with another line in its provider.
 fn provider_with(line: &str) -> String {
     SMALL.replace("credentials = [\"${A_KEY}\"]", line)
@@ -13,8 +16,10 @@ fn provider_with(line: &str) -> String {
 fn refuses_urls_that_would_leak_or_be_misread() {
     let cases = [
         ("https://user:pass@a.example", "must hold no user or password; use credentials"),
-        ("https://a.example/v1?key=1", "must have no query and no fragment"),
-        ("https://a.example?key=1", "must have no query and no fragment"),
+        ("https://a.example/v1?key=1", SECRET_IN_QUERY),
+        ("https://a.example?x=1&API_KEY=1", SECRET_IN_QUERY),
+        ("https://a.example/v1?a=b c", "has characters in its query that a URL must write as %XX"),
+        ("https://a.example/v1?a=b#c", "has characters in its query that a URL must write as %XX"),
         ("https://a.example/v1#x", "must have no query and no fragment"),
         ("a.example/v1", "must start with \"https://\" or \"http://\""),
         ("https://", "has no valid host (a name outside ASCII is written in its xn-- form)"),

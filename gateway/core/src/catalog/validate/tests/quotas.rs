@@ -49,6 +49,42 @@ fn reads_every_kind_of_limit() {
 }
 
 #[test]
+fn several_windows_of_one_kind_hold_at_once_for_providers_credentials_and_keys() {
+    let limits = "rpd = 1, rpweek = 2, rpmonth = 3, tpweek = 4, tpmonth = 5, \
+        rolling = [{ calls = 6, tokens = 7, hours = 5 }, { tokens = 8, hours = 168 }], \
+        budget = [\"1 USD/day\", \"5 USD/week\", \"9 USD/month\", \"2 USD/5h\", \"8 USD/30d\"]";
+    let names = [
+        "rpd",
+        "rpweek",
+        "tpweek",
+        "rpmonth",
+        "tpmonth",
+        "rolling-5h",
+        "rolling-tokens-5h",
+        "rolling-tokens-168h",
+        "budget-day",
+        "budget-week",
+        "budget-month",
+        "budget-5h",
+        "budget-720h",
+    ];
+    let hash = "0123456789abcdef".repeat(4);
+    let own = format!("{{ variable = \"A\", quota = {{ {limits} }} }}");
+    let toml = provider_with(&format!("quota = {{ per = \"provider\", {limits} }}")).replace("\"${A_KEY}\"", &own);
+    let key = format!("[[keys]]\nname = \"k\"\nhash = \"sha256:{hash}\"\nlimits = {{ {limits} }}");
+    let catalog = catalog(&format!("{toml}{key}"));
+    let provider = &catalog.providers[0];
+    let credential = provider.credentials[0].quota.as_ref().expect("its own");
+    for limits in [&provider.quotas[0].limits, &credential.limits, &catalog.keys[0].limits] {
+        assert_eq!(limits.iter().map(Limit::name).collect::<Vec<_>>(), names);
+    }
+    let twice = format!(
+        "[[keys]]\nname = \"k\"\nhash = \"sha256:{hash}\"\nlimits = {{ budget = [\"1 USD/day\", \"2 USD/day\"] }}"
+    );
+    refuses(&format!("{SMALL}{twice}"), "keys[0].limits: limits budget-day a second time");
+}
+
+#[test]
 fn takes_the_zone_of_a_day_from_the_entry_then_from_the_settings_then_utc() {
     let settings = "[settings]\nzone = \"Asia/Shanghai\"\n";
     let entry = provider_with("quota = { rpd = 1, zone = \"America/Los_Angeles\", reset = \"08:30\" }");
@@ -117,9 +153,16 @@ fn refuses_two_limits_of_the_same_thing() {
 #[test]
 fn refuses_what_could_not_hold_or_would_do_nothing() {
     for (lines, problem) in [
-        ("quota = {}", ": limits nothing; give rpm, tpm, rpd, tpd, rolling, points, credit or concurrent"),
+        (
+            "quota = {}",
+            ": limits nothing; give one of rpm, tpm, rpd, tpd, rpweek, tpweek, rpmonth, tpmonth, rolling, points, \
+             budget, credit, concurrent",
+        ),
         ("quota = { rpm = 0 }", ".rpm: must be a whole number from 1 to 1125899906842624"),
-        ("quota = { rpm = 1, zone = \"UTC\" }", ".zone: says when a day begins; give it beside rpd, tpd or points"),
+        (
+            "quota = { rpm = 1, zone = \"UTC\" }",
+            ".zone: says when a day begins; give it beside what counts by day, week or month",
+        ),
         ("quota = { rpd = 1, zone = \"Mars\" }", ".zone: must be an IANA time zone like \"Asia/Shanghai\" or \"UTC\""),
         ("quota = { rpd = 1, reset = \"24:00\" }", ".reset: must be a time of day like \"08:00\""),
         (
@@ -127,6 +170,23 @@ fn refuses_what_could_not_hold_or_would_do_nothing() {
             ".points: has more points per call than per day, so no call could be made",
         ),
         ("quota = { rolling = { calls = 1 } }", ".rolling.hours: is missing"),
+        (
+            "quota = { rolling = [{ calls = 1, hours = 2 }, { hours = 1 }] }",
+            ".rolling[1]: limits nothing; give calls, tokens or both",
+        ),
+        (
+            "quota = { rolling = [{ calls = 1, hours = 2 }, { calls = 3, hours = 2 }] }",
+            ": limits rolling-2h a second time",
+        ),
+        ("quota = { budget = [\"1 USD/day\", \"2 USD/day\"] }", ": limits budget-day a second time"),
+        (
+            "quota = { budget = [\"1 USD/year\"] }",
+            ".budget[0]: must be a budget like \"5 USD/day\" (hour, day, week, month, total, or so many: 5h, 30d)",
+        ),
+        (
+            "quota = { rpm = 1, cache_reads = false }",
+            ".cache_reads: says what counts as a token; give it beside a limit of tokens",
+        ),
         ("quota = { credit = 5 }", ".credit: must be a string, not a number"),
         ("quota = { credit = \"5\" }", ".credit: must be an amount with its currency, like \"10 USD\""),
         (

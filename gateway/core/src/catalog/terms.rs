@@ -1,0 +1,99 @@
+//! What holds for attempts at one target, or at all targets of a provider, where it differs from what holds elsewhere: how
+//! long they may take, how many may fail, and what name goes upstream.
+
+use std::sync::Arc;
+
+use super::{Target, Timeouts};
+
+/// Limits of an attempt's phases, in milliseconds. What is not said is the model's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PhaseLimits {
+    /// TCP connect and TLS handshake together.
+    pub connect_ms: Option<u64>,
+    /// Until the response head.
+    pub first_byte_ms: Option<u64>,
+    /// Silence between two chunks.
+    pub idle_ms: Option<u64>,
+}
+
+impl PhaseLimits {
+    /// These, and of `others` what these do not say.
+    pub(super) fn or(self, others: PhaseLimits) -> PhaseLimits {
+        PhaseLimits {
+            connect_ms: self.connect_ms.or(others.connect_ms),
+            first_byte_ms: self.first_byte_ms.or(others.first_byte_ms),
+            idle_ms: self.idle_ms.or(others.idle_ms),
+        }
+    }
+
+    /// What holds for an attempt within a call of these limits.
+    pub fn within(self, call: &Timeouts) -> Timeouts {
+        Timeouts {
+            connect_ms: self.connect_ms.unwrap_or(call.connect_ms),
+            first_byte_ms: self.first_byte_ms.or(call.first_byte_ms),
+            idle_ms: self.idle_ms.unwrap_or(call.idle_ms),
+            ..*call
+        }
+    }
+}
+
+/// How much is put up with before something that fails is left alone, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Patience {
+    /// Failures in a row; default 5.
+    pub failures: Option<u32>,
+    /// For how long, in milliseconds, where its provider says nothing; default: a second for a target and five seconds for
+    /// a rate limit, twice as long each time.
+    pub cooldown_ms: Option<u64>,
+}
+
+impl Patience {
+    /// This, and of `others` what this does not say.
+    pub(super) fn or(self, others: Patience) -> Patience {
+        Patience { failures: self.failures.or(others.failures), cooldown_ms: self.cooldown_ms.or(others.cooldown_ms) }
+    }
+}
+
+/// How the name that goes upstream is made of the name that was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// What stands before the `*`.
+    pub prefix: String,
+    /// What is taken off the beginning of the name that was asked, the longest first.
+    pub stems: Vec<String>,
+}
+
+impl Template {
+    fn name(&self, asked: &str) -> String {
+        let rest = self.stems.iter().find_map(|stem| asked.strip_prefix(stem.as_str()).filter(|rest| !rest.is_empty()));
+        format!("{}{}", self.prefix, rest.unwrap_or(asked))
+    }
+}
+
+impl Target {
+    /// The provider's own name for the model that was asked for by this name.
+    pub fn upstream_model(&self, asked: &Arc<str>) -> Arc<str> {
+        match (&self.model, &self.template) {
+            (Some(model), _) => Arc::clone(model),
+            (None, Some(template)) => template.name(asked).into(),
+            (None, None) => Arc::clone(asked),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_stem_goes_and_a_name_that_is_nothing_else_stays_whole() {
+        let template = |prefix: &str| Template {
+            prefix: prefix.to_owned(),
+            stems: ["openai/gpt-", "openai/"].map(str::to_owned).into(),
+        };
+        assert_eq!(template("").name("openai/o3"), "o3");
+        assert_eq!(template("models/").name("openai/gpt-4o"), "models/4o");
+        assert_eq!(template("").name("o3"), "o3");
+        assert_eq!(template("").name("openai/"), "openai/");
+    }
+}
