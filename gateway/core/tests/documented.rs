@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gateway_core::catalog::Document;
+use gateway_core::catalog::{Catalog, Document};
+use gateway_core::problem::Problems;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -45,13 +46,29 @@ fn every_catalog_in_the_documents_is_valid() {
     let mut seen = 0;
     for (path, text) in documents() {
         for (_, sample) in blocks(&text).into_iter().filter(|(words, _)| *words == "toml") {
-            if let Err(problems) = Document::from_toml(&sample).and_then(|document| document.validate()) {
+            if let Err(problems) = accepted(&sample) {
                 panic!("{path}\n{sample}\n{problems}");
             }
             seen += 1;
         }
     }
     assert!(seen >= 12, "only {seen} samples were found");
+}
+
+/// A catalog where no variable is set: those of texts have defaults, and those of keys need not be there.
+fn accepted(text: &str) -> Result<Catalog, Problems> {
+    Document::from_toml(text)?.filled(&|_| None)?.validate()
+}
+
+#[test]
+fn somebody_elses_models_and_deployments_are_all_in_the_sample() {
+    let catalog =
+        accepted(&read("gateway/docs/samples/free-models.toml")).unwrap_or_else(|problems| panic!("{problems}"));
+    let targets: usize = catalog.models.iter().map(|model| model.targets.len()).sum();
+    assert_eq!((catalog.providers.len(), catalog.models.len(), targets), (15, 72, 147));
+    let model = catalog.model("glm-4.7-flash").expect("one of them");
+    let chain: Vec<&str> = catalog.with_fallbacks(model).map(|each| &*each.name).collect();
+    assert_eq!(chain, ["glm-4.7-flash", "glm-4.5-flash", "gpt-oss-120b", "deepseek-v4-flash"]);
 }
 
 #[test]

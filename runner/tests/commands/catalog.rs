@@ -160,6 +160,17 @@ fn what_is_no_secret_but_looks_like_a_mistake_is_warned_of() {
 }
 
 #[test]
+fn somebody_elses_whole_configuration_is_a_valid_catalog() {
+    let place = Place::new();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway/docs/samples/free-models.toml");
+    let done = place.run(&["catalog", "check", sample]);
+    assert_eq!((done.code, done.out), (0, format!("{sample} is valid.\n")), "{}", done.err);
+    let missing = done.err.lines().filter(|line| line.contains(" is not set")).count();
+    assert_eq!(missing, 15, "a key of each provider is missing, and nothing else is said: {}", done.err);
+    assert_eq!(done.err.lines().count(), 15, "{}", done.err);
+}
+
+#[test]
 fn checking_a_catalog_makes_no_data_folder() {
     let place = Place::new().with("RELAY_KEY", "sk-env");
     let file = place.file("llmio.toml", CATALOG);
