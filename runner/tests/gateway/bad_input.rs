@@ -229,7 +229,7 @@ fn under_api_mistakes_are_problem_details(host: Host) {
 const TEN_MISTAKES: &str = r#"
 [settings]
 retention_days = 0
-max_db_mib = 64
+bodies_retention_days = 3
 
 [[providers]]
 name = "one"
@@ -243,7 +243,7 @@ auth = "basic"
 [[models]]
 name = "m"
 attempts = 99
-targets = ["oen/x", { provider = "one", model = "y", weight = 0 }]
+targets = ["oen/x", { provider = "one", model = "y", weight = -1 }]
 
 [[models]]
 name = "m2"
@@ -271,7 +271,7 @@ fn a_catalog_with_ten_mistakes_lists_ten(host: Host) {
             "providers[1].auth",
             "providers[1].base_url",
             "providers[1].name",
-            "settings.max_db_mib",
+            "settings.bodies_retention_days",
             "settings.retention_days",
         ];
         assert_eq!(paths, ten, "{body}");
