@@ -28,6 +28,10 @@ pub struct NewKey {
     pub limits: Option<Map<String, Value>>,
     /// Tags of providers that its calls must not go to. Default: none.
     pub avoid: Option<Vec<String>>,
+    /// The team whose limits hold besides its own. Default: none.
+    pub team: Option<String>,
+    /// The networks that it may be used from. Default: anywhere.
+    pub ips: Option<Vec<String>>,
     /// Whether it may be used. Default: yes.
     pub enabled: Option<bool>,
 }
@@ -35,12 +39,14 @@ pub struct NewKey {
 impl NewKey {
     /// The entry of `keys` for this key. It holds the key's hash and never the key.
     pub fn entry(self, key: &str) -> Map<String, Value> {
-        let NewKey { name, models, expires, limits, avoid, enabled } = self;
+        let NewKey { name, models, expires, limits, avoid, team, ips, enabled } = self;
         let optional = [
             ("models", models.map(Value::from)),
             ("expires", expires.map(Value::from)),
             ("limits", limits.map(Value::from)),
             ("avoid", avoid.map(Value::from)),
+            ("team", team.map(Value::from)),
+            ("ips", ips.map(Value::from)),
             ("enabled", enabled.map(Value::from)),
         ];
         let mut entry = Map::new();
@@ -103,6 +109,10 @@ mod tests {
             format!(
                 r#"{{"name":"k","hash":"{hash}","limits":{{"rpm":5,"budget":"5 USD/day"}},"avoid":["t"],"enabled":false}}"#
             )
+        );
+        assert_eq!(
+            entry(r#"{"ips":["10.0.0.0/8"],"name":"k","team":"t"}"#),
+            format!(r#"{{"name":"k","hash":"{hash}","team":"t","ips":["10.0.0.0/8"]}}"#)
         );
         for body in [r#"{"nmae":"k"}"#, r#"{"name":"k","hash":"sha256:x"}"#] {
             assert!(serde_json::from_str::<NewKey>(body).is_err(), "{body}");

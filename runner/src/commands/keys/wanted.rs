@@ -45,6 +45,14 @@ pub(crate) struct Wanted {
     /// Tags of providers that its calls must not go to
     #[arg(long, value_name = "TAGS", value_delimiter = ',')]
     avoid: Option<Vec<String>>,
+
+    /// The team whose limits hold besides its own
+    #[arg(long, value_name = "NAME")]
+    team: Option<String>,
+
+    /// Networks that it may be used from, such as 10.0.0.0/8 [default: anywhere]
+    #[arg(long, value_name = "NETWORKS", value_delimiter = ',')]
+    ips: Option<Vec<String>>,
 }
 
 /// The same for one that is changed: what is not given stays as it is.
@@ -86,6 +94,14 @@ pub(crate) struct Changes {
     /// Tags of providers that its calls must not go to, or none
     #[arg(long, value_name = "TAGS", value_delimiter = ',')]
     avoid: Option<Vec<String>>,
+
+    /// The team whose limits hold besides its own, or none
+    #[arg(long, value_name = "NAME")]
+    team: Option<String>,
+
+    /// Networks that it may be used from, or none for anywhere
+    #[arg(long, value_name = "NETWORKS", value_delimiter = ',')]
+    ips: Option<Vec<String>>,
 
     /// Let it be used again
     #[arg(long, conflicts_with = "disable")]
@@ -131,7 +147,7 @@ impl<T> Change<T> {
 impl Wanted {
     /// The members of the key's entry beside its name.
     pub(super) fn members(self, clock: &Clock) -> Result<Map<String, Value>, Exit> {
-        let Wanted { models, expires, rpm, tpm, rpd, tpd, concurrent, budget, avoid } = self;
+        let Wanted { models, expires, rpm, tpm, rpd, tpd, concurrent, budget, avoid, team, ips } = self;
         let mut members = Map::new();
         models.map(|models| members.insert("models".into(), json!(models)));
         if let Some(expires) = expires {
@@ -145,6 +161,8 @@ impl Wanted {
             members.insert("limits".into(), Value::Object(limits));
         }
         avoid.map(|tags| members.insert("avoid".into(), json!(tags)));
+        team.map(|team| members.insert("team".into(), json!(team)));
+        ips.map(|networks| members.insert("ips".into(), json!(networks)));
         Ok(members)
     }
 }
@@ -152,7 +170,8 @@ impl Wanted {
 impl Changes {
     /// The changes as a merge patch of the key's entry.
     pub(super) fn patch(self, clock: &Clock) -> Result<Map<String, Value>, Exit> {
-        let Changes { models, expires, rpm, tpm, rpd, tpd, concurrent, budget, avoid, enable, disable } = self;
+        let Changes { models, expires, rpm, tpm, rpd, tpd, concurrent, budget, avoid, team, ips, enable, disable } =
+            self;
         let mut patch = Map::new();
         if let Some(models) = models {
             let is_all = models == ["*"];
@@ -176,9 +195,14 @@ impl Changes {
         if !limits.is_empty() {
             patch.insert("limits".into(), Value::Object(limits));
         }
-        if let Some(tags) = avoid {
-            let is_away = matches!(tags.as_slice(), [word] if AWAY.contains(&word.trim()));
-            patch.insert("avoid".into(), if is_away { Value::Null } else { json!(tags) });
+        for (member, list) in [("avoid", avoid), ("team", team.map(|team| vec![team])), ("ips", ips)] {
+            let Some(list) = list else { continue };
+            let value = match list.as_slice() {
+                [word] if AWAY.contains(&word.trim()) => Value::Null,
+                [team] if member == "team" => json!(team),
+                _ => json!(list),
+            };
+            patch.insert(member.into(), value);
         }
         if enable {
             patch.insert("enabled".into(), Value::Null);
@@ -243,6 +267,8 @@ mod tests {
             })
         );
         let several = made(&["--budget", "5 USD/day", "--budget", "50 USD/month", "--avoid", "x,y"]);
+        let placed = made(&["--team", "t", "--ips", "10.0.0.0/8,::1"]);
+        assert_eq!(placed, json!({ "team": "t", "ips": ["10.0.0.0/8", "::1"] }));
         assert_eq!(several, json!({ "limits": { "budget": ["5 USD/day", "50 USD/month"] }, "avoid": ["x", "y"] }));
     }
 
@@ -256,6 +282,8 @@ mod tests {
             (&["--models", "a,b"], json!({ "models": ["a", "b"] })),
             (&["--expires", "never"], json!({ "expires": null })),
             (&["--expires", "1d", "--enable"], json!({ "expires": "2026-11-24T12:00:00Z", "enabled": null })),
+            (&["--team", "none", "--ips", "10.0.0.1"], json!({ "team": null, "ips": ["10.0.0.1"] })),
+            (&["--team", "t", "--ips", "none"], json!({ "team": "t", "ips": null })),
             (&["--disable", "--avoid", "none"], json!({ "avoid": null, "enabled": false })),
         ] {
             assert_eq!(changed(arguments), patch, "{arguments:?}");
