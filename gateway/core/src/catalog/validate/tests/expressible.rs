@@ -94,7 +94,7 @@ fn a_pattern_may_be_a_name_and_owns_what_nobody_else_does() {
     assert_eq!(owner("gpt-4o").as_deref(), Some("gpt-4o"));
     assert_eq!(owner("gpt-5").as_deref(), Some("gpt-*"));
     assert_eq!(owner("claude").as_deref(), Some("*"));
-    assert_eq!(catalog.nearest_model("gpt-4").as_deref(), Some("gpt-4o"));
+    assert_eq!(catalog.nearest_model("gpt-4"), Some("gpt-4o"));
     let twice =
         "models = [{ name = \"g*\", targets = [\"a/x\"] }, { name = \"m\", aliases = [\"g*\"], targets = [\"a/x\"] }]";
     refuses(
