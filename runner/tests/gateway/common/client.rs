@@ -5,10 +5,9 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use serde_json::Value;
-
-use super::PATIENCE;
 
 /// A request, written as it stands.
 #[derive(Debug, Clone)]
@@ -183,6 +182,9 @@ pub(crate) struct OpenaiError {
     pub(crate) code: String,
 }
 
+/// Longer than an answer of 32 MiB takes to begin that is translated beside others like it, while the machine builds as well.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+
 /// A connection to the gateway, kept alive as long as answers end cleanly.
 pub(crate) struct Connection {
     stream: Arc<TcpStream>,
@@ -224,7 +226,7 @@ impl Connection {
         socket.connect(&address.into()).expect("the gateway listens");
         let stream: TcpStream = socket.into();
         stream.set_nodelay(true).expect("a socket");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        stream.set_read_timeout(Some(ANSWER_PATIENCE)).expect("a socket");
         Connection { stream: Arc::new(stream), buffer: Vec::new(), writer: None, head: None, is_head: false }
     }
 
@@ -396,7 +398,9 @@ impl Connection {
                     return Some(());
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => panic!("nothing came for {PATIENCE:?}"),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    panic!("nothing came for {ANSWER_PATIENCE:?}")
+                }
                 // Reset: an end like any other, and surely not a clean one.
                 Err(_) => return None,
             }
