@@ -47,7 +47,7 @@ pub use crate::profile::Source;
 /// One accepted catalog, ready for lookups. Cheap to share, never changed.
 #[derive(Debug)]
 pub struct Catalog {
-    /// What holds for the gateway as a whole.
+    /// The settings of the gateway as a whole.
     pub settings: Settings,
     /// The upstream services, in the order of the document.
     pub providers: Vec<Arc<Provider>>,
@@ -55,7 +55,7 @@ pub struct Catalog {
     pub models: Vec<Arc<Model>>,
     /// The keys issued to clients.
     pub keys: Vec<Key>,
-    /// Those that share limits, in the order of the document.
+    /// The teams, whose keys share limits, in the order of the document.
     pub teams: Vec<Arc<Team>>,
     /// The pass-throughs, in the order of the document.
     pub relays: Vec<Relay>,
@@ -65,7 +65,7 @@ pub struct Catalog {
     total_ms_max: u64,
 }
 
-/// What holds for the gateway as a whole.
+/// The settings of the gateway as a whole.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// How long records are kept.
@@ -74,17 +74,18 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// Where the days of quotas that name no zone begin. Default UTC.
     pub zone: TimeZone,
-    /// Credentials of a call that may be turned away at the door without costing an attempt. Default 32.
+    /// How many credentials of one call a provider may refuse (401, 402, 403, 429) without costing the call an attempt.
+    /// Default 32.
     pub turned_away_max: u32,
-    /// What one unit of a currency is in USD, for amounts that come in it.
+    /// How many USD one unit of each currency is worth, for amounts in that currency.
     pub rates: BTreeMap<String, f64>,
-    /// The fallback of models that say nothing of theirs, by name. Default none.
+    /// The names of the models that serve as the fallback of every model without its own. Default none.
     pub fallback: Vec<String>,
-    /// The models of calls that may leave theirs out. Default: the only model that is able.
+    /// The models that serve calls without a `model`. Default: the only model that can.
     pub default_models: DefaultModels,
 }
 
-/// How long records are kept: what goes first of the two.
+/// How long records are kept. Whichever of the two limits is reached first applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Records older than this many days are deleted. Default 30.
@@ -93,7 +94,7 @@ pub struct Retention {
     pub bytes_max: Option<u64>,
 }
 
-/// Which model serves a call that names none.
+/// Which model serves a call that names no model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DefaultModels {
     /// Calls of `moderations`.
@@ -117,59 +118,59 @@ impl fmt::Display for Network {
     }
 }
 
-/// An upstream service.
+/// A provider: an upstream service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Provider {
     /// Unique name.
     pub name: Arc<str>,
-    /// Off: every target of it is skipped.
+    /// Whether it is in use. If not, all its targets are skipped.
     pub enabled: bool,
-    /// How it is reached.
+    /// How the gateway reaches it.
     pub kind: ProviderKind,
-    /// How a credential is presented; `None`: as the dialect spoken does it.
+    /// How a credential is sent. `None`: as the dialect in use does it.
     pub auth: Option<Auth>,
-    /// The pool. Empty: requests go without a credential.
+    /// Its credentials. If there are none, requests are sent without one.
     pub credentials: Vec<Arc<Credential>>,
     /// Headers added to every request, names in lower case.
     pub headers: Vec<(String, Value)>,
     /// Pairs added to the query of every request.
     pub query: Vec<(String, Value)>,
-    /// Limits of its attempts' phases where a target has none of its own.
+    /// The time limits of attempts at targets that have none of their own.
     pub timeouts: PhaseLimits,
-    /// What is put up with where a target says nothing.
+    /// How many failures are tolerated where the target does not say.
     pub patience: Patience,
-    /// Client headers that travel on besides those that always do, names in lower case.
+    /// Client headers that are forwarded besides the usual ones; names in lower case.
     pub forward_headers: Vec<String>,
-    /// Members of a body that make it serve something else pass for limited keys too.
+    /// Whether limited keys, too, may send members that make the provider serve another model.
     pub forward_routing: bool,
-    /// The base URL's exact host and port may be private or loopback.
+    /// Whether the exact host and port of the base URL may be a private or loopback address.
     pub local: bool,
-    /// The way out for credentials that have none of their own. Default: llmio's own.
+    /// The egress of credentials that have none of their own. Default: a direct connection.
     pub egress: Option<Egress>,
-    /// A file of CA certificates that its own may come from besides; read by the host that connects to it.
+    /// A file of CA certificates to trust for this provider besides the usual ones. The host that connects reads it.
     pub ca: Option<Arc<str>>,
-    /// How this provider's errors are judged, before the rows llmio knows.
+    /// Rules that classify this provider's errors. They come before the built-in rules.
     pub errors: Vec<ErrorRule>,
-    /// An answer of 200 that holds one of these before or in its first content has failed.
+    /// An answer with status 200 counts as failed if one of these texts stands before or in its first content.
     pub error_match: Vec<String>,
-    /// What is true of the provider as a whole, such as `trains-on-prompts`; keys may avoid it.
+    /// Tags of the provider, such as `trains-on-prompts`. Keys can avoid providers by tag.
     pub tags: Vec<String>,
-    /// What may be spent here: `quotas`, the shorthand `quota`, and `concurrent`. No two limit the same thing.
+    /// Its quotas: from `quotas`, the shorthand `quota`, and `concurrent`. No two of them limit the same thing.
     pub quotas: Vec<Quota>,
-    /// The request by which it tells the numbers of an account, if it has one.
+    /// The request that returns the balance and counters of an account, if the provider has one.
     pub counter: Option<&'static Counter>,
-    /// Of its headers, those whose values are secrets: tables and variables, as a credential is written.
+    /// The headers whose values are secrets, which are written like credentials.
     pub secret_headers: Vec<String>,
-    /// The same of its query.
+    /// The query parameters whose values are secrets.
     pub secret_query: Vec<String>,
-    /// All secrets that a request without a credential holds, once they are known.
+    /// All secrets in a request without a credential, once they are resolved.
     pub secrets: Arc<Secrets>,
 }
 
-/// How a provider is reached.
+/// How the gateway reaches a provider.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ProviderKind {
-    /// Answers inside the gateway: what the built-in `demo` model uses.
+    /// The gateway itself answers, as for the built-in `demo` model.
     Echo,
     /// Over HTTP: a base URL for each dialect it speaks.
     Http(Vec<Endpoint>),
@@ -186,53 +187,54 @@ pub struct Endpoint {
     pub authority: String,
     /// Path before the dialect's own paths, with a leading and no trailing slash, or empty.
     pub path: String,
-    /// What its URL has behind the `?`, added to every request; or empty.
+    /// The query of its URL, which is added to every request; may be empty.
     pub query: String,
-    /// Scheme, host and port: what health knows the host by, whoever else is served there.
+    /// Scheme, host and port. Health is kept per origin, since several providers may share one.
     pub address: Arc<str>,
 }
 
 /// One API key of a provider.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Credential {
-    /// Stable across edits that keep the secret where it is written; what sealing binds to.
+    /// An identity that stays the same while the secret stays where it is written. Sealed secrets are bound to it.
     pub id: Arc<str>,
-    /// Whose spending it is: follows the secret itself, once that is known ([`Catalog::resolve`]), however it is written
-    /// and whatever its provider is called.
+    /// The account that its spending counts for. It is derived from the secret once that is known
+    /// ([`Catalog::resolve`]), so that it survives a new name of the provider and another way of writing the secret.
     pub account: Arc<str>,
-    /// What records and the console call it. Never derived from the secret's characters.
+    /// Its name in records and in the console, which is never derived from the secret.
     pub label: String,
-    /// Off: never used.
+    /// Whether it is in use.
     pub enabled: bool,
-    /// The secret itself or where it is.
+    /// The secret, or where to find it.
     pub value: Value,
-    /// Credentials of a provider that name one pool share an account there. Default: the pool without a name.
+    /// The pool: credentials of one pool share an account at the provider. Default: the pool without a name.
     pub pool: Option<Arc<str>>,
-    /// What this one may spend. Stands in for the provider's limits of the same kind per credential.
+    /// Its own quotas. They replace the provider's quotas of the same kind.
     pub quota: Option<Quota>,
-    /// Its way out. Default: its provider's.
+    /// Its egress. Default: that of its provider.
     pub egress: Option<Egress>,
-    /// All secrets that a request with it holds, once they are known ([`Catalog::resolve`]): no answer may tell them.
+    /// All secrets in a request with this credential, once they are resolved ([`Catalog::resolve`]). No answer may
+    /// contain them.
     pub secrets: Arc<Secrets>,
 }
 
-/// How much may be spent at a provider. All limits that apply to an attempt must hold.
+/// A quota at a provider. An attempt needs room in every quota that applies to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quota {
-    /// Upstream names or patterns (a `*` at either end), sorted, whose spending counts together. Empty (default): all.
+    /// The upstream names or patterns (with a `*` at either end), sorted, that share the quota. Empty (default): all.
     pub models: Arc<[String]>,
-    /// Whose spending counts together. Default: each credential for itself.
+    /// Who shares the quota. Default: each credential has its own.
     pub per: Per,
-    /// What may be spent, window by window.
+    /// The limits, one for each window.
     pub limits: Vec<Limit>,
-    /// Where it is from when it is the provider's own word and not the document's.
+    /// The source, if the limits were published by the provider and are not from the document.
     pub source: Option<Source>,
 }
 
-/// Whose spending counts together.
+/// Who shares a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Per {
-    /// Each credential for itself, or the provider where it has none.
+    /// Each credential has its own; a provider without credentials has one.
     Credential,
     /// All credentials of one pool.
     Pool,
@@ -240,14 +242,14 @@ pub enum Per {
     Provider,
 }
 
-/// How much of what may be spent within a window.
+/// A limit: how much of something may be spent within a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
     /// What is counted.
     pub count: Count,
-    /// Within which time.
+    /// The window.
     pub window: Window,
-    /// The most of it.
+    /// The most that may be spent.
     pub most: u64,
 }
 
@@ -258,7 +260,7 @@ pub enum Count {
     Calls,
     /// Tokens, in and out.
     Tokens,
-    /// The same without those that were read from a cache, which some providers do not count.
+    /// Tokens without those read from a cache, which some providers do not count.
     FreshTokens,
     /// A fixed number for each call.
     Points {
@@ -269,7 +271,7 @@ pub enum Count {
     Money,
 }
 
-/// The time a limit looks back over.
+/// The window of a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Window {
     /// The last minute.
@@ -280,30 +282,30 @@ pub enum Window {
     Week(Day),
     /// Since the month began.
     Month(Day),
-    /// The last so many hours.
+    /// A number of hours, up to now.
     Rolling {
-        /// That many.
+        /// How many.
         hours: u64,
     },
-    /// All there ever was: it never resets.
+    /// All time: it never resets.
     Ever,
-    /// Now: what is under way.
+    /// This moment: what is under way.
     InFlight,
 }
 
 /// When a day begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Day {
-    /// Where. Default [`Settings::zone`].
+    /// The time zone. Default: [`Settings::zone`].
     pub zone: TimeZone,
-    /// At which time there. Default midnight.
+    /// The time of day in that zone. Default: midnight.
     pub reset: Time,
 }
 
-/// A value that may be secret: written out, sealed, or held elsewhere under a name.
+/// A value that may be secret: in plain text, sealed, or kept elsewhere under a name.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// Known now.
+    /// The value itself.
     Plain(Secret),
     /// Sealed with the master key; [`Catalog::resolve`] opens it.
     Sealed(String),
@@ -311,7 +313,7 @@ pub enum Value {
     Variable(String),
     /// Each line of the file of this name; [`Catalog::expand`] puts them in its place. Of credentials only.
     File(String),
-    /// Could not be had, and why; the credential is not able until this is mended.
+    /// It is not available, and why. The credential cannot be used until then.
     Missing(String),
 }
 
@@ -320,7 +322,7 @@ pub enum Value {
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the secret in.
+    /// Wraps a secret.
     pub fn new(text: impl Into<String>) -> Self {
         Secret(text.into())
     }
@@ -337,58 +339,58 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A public name clients ask for.
+/// A public model: what clients ask for.
 #[derive(Debug, Clone)]
 pub struct Model {
     /// Unique name.
     pub name: Arc<str>,
     /// Other names it answers to; a trailing `*` makes a pattern.
     pub aliases: Vec<String>,
-    /// Off: unknown to clients.
+    /// Whether it is in use. If not, clients do not see it.
     pub enabled: bool,
     /// Upstream attempts a call may make at most. Default 3.
     pub attempts: u32,
-    /// Limits of a call's phases.
+    /// The time limits of a call.
     pub timeouts: Timeouts,
-    /// The ways to serve it.
+    /// The targets that serve it.
     pub targets: Vec<Arc<Target>>,
     /// How targets of one tier are ordered.
     pub strategy: Strategy,
-    /// What keeps a client's calls on one target.
+    /// What ties a client's calls to one target.
     pub affinity: Affinity,
-    /// The models whose targets follow when none of its own can serve, in their order, by their places in
-    /// [`Catalog::models`]. Not the models themselves, since two may be the fallback of each other.
+    /// The fallback models in order, as indexes into [`Catalog::models`]: their targets are used when none of its own
+    /// can serve. Indexes, since two models may be the fallback of each other.
     fallback: Vec<usize>,
-    /// Whether targets whose provider does not speak a caller's dialect serve it.
+    /// Whether calls may be translated for targets whose provider does not speak the caller's dialect.
     pub translation: Translation,
-    /// A stream without content by then gets its head, and signs of life while attempts go on, so that no proxy in
-    /// between takes it for dead. Default 20 s.
+    /// When a stream without content gets its head, and then signs of life while attempts go on, so that no proxy in
+    /// between closes it. Default: after 20 s.
     pub head_after_ms: u64,
-    /// How long a call that nobody can serve now waits for a rate limit or quota that is over by then. 0: not at all.
+    /// How long a call may wait for a rate limit or quota to end if no target can serve it now. 0: not at all.
     pub max_wait_ms: u64,
 }
 
 /// How targets of one tier are ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Strategy {
-    /// By chance, in proportion to the weights.
+    /// At random, in proportion to the weights.
     #[default]
     Weighted,
     /// In turn, as often as the weights say, evenly spread.
     RoundRobin,
-    /// Of two drawn by weight, the one that has been quicker to its first content.
+    /// The quicker to its first content of two targets that are drawn by weight.
     Latency,
-    /// The one that this call costs least at; of equals by chance.
+    /// The cheapest for this call; equals at random.
     Cost,
-    /// The one whose unspent allowance expires soonest; of equals by chance.
+    /// The one whose unspent quota expires soonest; equals at random.
     Quota,
 }
 
 impl Strategy {
-    /// The strategies that are built.
+    /// All strategies.
     pub const ALL: [Strategy; 5] = [Self::Weighted, Self::RoundRobin, Self::Latency, Self::Cost, Self::Quota];
 
-    /// What catalogs and records call it.
+    /// Its name in catalogs and records.
     pub fn name(self) -> &'static str {
         match self {
             Self::Weighted => "weighted",
@@ -400,7 +402,7 @@ impl Strategy {
     }
 }
 
-/// What keeps a client's calls on one target, so that what the provider has cached of them is used again.
+/// What ties a client's calls to one target, so that the provider's prompt cache is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Affinity {
     /// Nothing.
@@ -408,7 +410,7 @@ pub enum Affinity {
     None,
     /// The client's session.
     Session,
-    /// The beginning of the prompt, from 1,024 tokens on: shorter ones no provider caches.
+    /// The beginning of the prompt, if it has at least 1,024 tokens: no provider caches shorter ones.
     PromptCache,
 }
 
@@ -416,7 +418,7 @@ impl Affinity {
     /// Every affinity.
     pub const ALL: [Affinity; 3] = [Self::None, Self::Session, Self::PromptCache];
 
-    /// What catalogs and records call it.
+    /// Its name in catalogs and records.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -426,23 +428,23 @@ impl Affinity {
     }
 }
 
-/// Whether targets whose provider does not speak a caller's dialect serve it.
+/// Whether calls may be translated for targets whose provider does not speak the caller's dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Translation {
-    /// Like any other.
+    /// They serve it like any other target.
     #[default]
     Allow,
-    /// After all that speak it.
+    /// They come after all targets that speak it.
     LastResort,
-    /// Not at all.
+    /// They do not serve it.
     Off,
 }
 
 impl Translation {
-    /// Every way.
+    /// All values.
     pub const ALL: [Translation; 3] = [Self::Allow, Self::LastResort, Self::Off];
 
-    /// What catalogs call it.
+    /// Its name in catalogs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Allow => "allow",
@@ -452,18 +454,18 @@ impl Translation {
     }
 }
 
-/// Limits of a call's phases, in milliseconds.
+/// The time limits of a call, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// TCP connect and TLS handshake together. Default 5 s.
     pub connect_ms: u64,
-    /// Until the upstream's response head; `None`: 60 s streamed, 300 s not.
+    /// Until the head of the upstream's response. `None`: 60 s for streams, 300 s for whole answers.
     pub first_byte_ms: Option<u64>,
     /// Silence between two chunks. Default 90 s.
     pub idle_ms: u64,
     /// The whole call, all attempts together. Default 60 min.
     pub total_ms: u64,
-    /// Silence after which a stream's client gets a sign of life. Default 15 s.
+    /// Silence after which the client of a stream gets a sign of life. Default 15 s.
     pub keep_alive_ms: u64,
 }
 
@@ -479,49 +481,50 @@ impl Default for Timeouts {
     }
 }
 
-/// One way to serve a model.
+/// A target: a provider and its own model, which can serve a public model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
-    /// Who serves it.
+    /// The provider.
     pub provider: Arc<Provider>,
-    /// The provider's own name for the model; `None`: the name asked.
+    /// The provider's own name for the model. `None`: the name the client asked for.
     pub model: Option<Arc<str>>,
-    /// How the name is made of the one that was asked, where that is not sent as it is.
+    /// How the upstream name is derived from the name the client asked for, unless that is sent unchanged.
     pub template: Option<Arc<Template>>,
-    /// The name that says what the model takes, where its provider calls it otherwise; see [`profile`](crate::profile).
+    /// The name whose profile applies, if the provider has its own name for the model; see [`profile`](crate::profile).
     pub profile: Option<Arc<str>>,
-    /// Share of its tier, relative to the other weights there. 0: only where no other of its tier can serve. Default 1.
+    /// Its share within its tier, relative to the other weights. 0: only if no other target of the tier can serve.
+    /// Default 1.
     pub weight: u32,
     /// Lower tiers are used first. Default 1.
     pub tier: u32,
-    /// What the catalog says it costs.
+    /// Its price according to the catalog.
     pub price: Option<Price>,
-    /// Off: skipped.
+    /// Whether it is in use.
     pub enabled: bool,
-    /// What it can do.
+    /// Its capabilities.
     pub capabilities: Capabilities,
-    /// Limits of its attempts' phases: its own, else its provider's.
+    /// The time limits of its attempts: its own, else those of its provider.
     pub timeouts: PhaseLimits,
-    /// What is put up with: by its own word, else its provider's, else its model's.
+    /// How many failures are tolerated: its own value, else that of its provider, else that of its model.
     pub patience: Patience,
-    /// Headers added to its requests, names in lower case; they stand in for its provider's.
+    /// Headers added to its requests, names in lower case. They replace its provider's headers of the same name.
     pub headers: Vec<(String, String)>,
-    /// What it wants otherwise than a client writes it. `None`: nothing.
+    /// Changes to the client's body for this target. `None`: none.
     pub adjustments: Option<Box<Adjustments>>,
 }
 
-/// What a target wants otherwise than a client writes it, at the top level of a JSON body in the provider's dialect.
+/// Changes that a target makes to the top level of a JSON body in the provider's dialect.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Adjustments {
-    /// Members and their values, whatever the client wrote.
+    /// Members that are set, whatever the client wrote.
     pub set: Vec<(String, serde_json::Value)>,
-    /// Members and their values where the client wrote none.
+    /// Members that are set unless the client wrote them.
     pub default: Vec<(String, serde_json::Value)>,
-    /// Members that are left out.
+    /// Members that are removed.
     pub remove: Vec<String>,
 }
 
-/// What a target can do; what is not said it can.
+/// The capabilities of a target. It has those that the catalog does not mention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
     /// Tool calls. Default true.
@@ -530,7 +533,7 @@ pub struct Capabilities {
     pub structured: bool,
     /// Images in the prompt. Default true.
     pub images: bool,
-    /// Tokens of prompt and answer together; `None`: not known.
+    /// The most tokens of prompt and answer together. `None`: unknown.
     pub context: Option<u64>,
 }
 
@@ -543,45 +546,46 @@ impl Default for Capabilities {
 /// The name of the admin token's calls in records, which no key may have.
 pub const ADMIN_NAME: &str = "admin";
 
-/// A credential llmio issues to a client.
+/// A key: what llmio issues to a client.
 #[derive(Debug)]
 pub struct Key {
-    /// Unique name; what records call it.
+    /// Unique name, which records show.
     pub name: Arc<str>,
     /// SHA-256 of the key.
     pub hash: [u8; 32],
-    /// Its old secret, if it was rotated.
+    /// Its previous secret, if it was rotated.
     pub previous: Option<PreviousKey>,
-    /// Names or patterns of models it may use, exact aliases replaced by their model's name; `None`: all.
+    /// The names or patterns of the models it may use, with exact aliases replaced by the name of their model. `None`:
+    /// all.
     pub models: Option<Vec<String>>,
-    /// Refused from then on, Unix milliseconds.
+    /// When it expires, in Unix milliseconds.
     pub expires_ms: Option<i64>,
-    /// Off: refused.
+    /// Whether it is in use. If not, it is refused.
     pub enabled: bool,
-    /// Tags of providers its calls must not go to.
+    /// Providers with one of these tags do not get its calls.
     pub avoid: Vec<String>,
-    /// Networks it may be used from; `None`: anywhere.
+    /// The networks it may be used from. `None`: anywhere.
     pub networks: Option<Vec<Network>>,
-    /// What its calls may spend. Default: no limits.
+    /// The limits of its calls. Default: none.
     pub limits: Vec<Limit>,
-    /// Whose limits count the calls of several keys together.
+    /// Its team, whose limits count the calls of several keys together.
     pub team: Option<Arc<Team>>,
 }
 
-/// Keys that share limits.
+/// A team: keys that share limits.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Team {
     /// Unique name.
     pub name: Arc<str>,
-    /// What the calls of all its keys may spend together.
+    /// The limits of the calls of all its keys together.
     pub limits: Vec<Limit>,
 }
 
-/// The old secret of a key that was rotated.
+/// The previous secret of a rotated key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PreviousKey {
     /// SHA-256 of the secret.
     pub hash: [u8; 32],
-    /// Refused from then on, Unix milliseconds.
+    /// When it expires, in Unix milliseconds.
     pub until_ms: i64,
 }

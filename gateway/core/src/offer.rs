@@ -1,8 +1,8 @@
-//! What a provider says it offers: its own list of models.
+//! The list of models that a provider itself publishes.
 
 use serde::Deserialize;
 
-/// More names than any provider has; what comes behind them is left out.
+/// The most names of a list. The rest is left out; no provider has so many.
 const MODELS_MAX: usize = 10_000;
 
 /// Parts of names of models that hold no conversations.
@@ -47,17 +47,17 @@ enum ModelList {
 #[serde(untagged)]
 enum Model {
     Name(String),
-    /// Relays that know both have both: the id is what they are asked for.
+    /// Some relays have both members. The id is the one to ask for.
     Object {
         id: Option<String>,
         name: Option<String>,
         model: Option<String>,
     },
-    /// Whatever else stands among them.
+    /// An entry that is neither.
     Other(serde::de::IgnoredAny),
 }
 
-/// The names in a provider's list of models, in its order and each once; `None`: it is no such list.
+/// The names in a provider's list of models, in its order and each once. `None`: the body is no such list.
 pub fn read(body: &[u8]) -> Option<Vec<String>> {
     let models = match serde_json::from_slice(body).ok()? {
         ModelList::Data { data: models } | ModelList::Models { models } | ModelList::Bare(models) => models,
@@ -73,7 +73,7 @@ pub fn read(body: &[u8]) -> Option<Vec<String>> {
     Some(names.take(MODELS_MAX).collect())
 }
 
-/// The model to try first: one that holds conversations, and costs nothing where the names say so.
+/// The model to try first: one that holds conversations and, if the names show it, is free.
 pub fn suggested(models: &[String]) -> Option<&str> {
     let talks = |name: &&String| {
         let name = name.to_ascii_lowercase();

@@ -17,7 +17,7 @@ pub use pieces::{Pieces, Quality};
 /// Prices of a million tokens, in nano-dollars (10⁻⁹ USD).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Price {
-    /// Tokens of the prompt that no cache had to do with.
+    /// Tokens of the prompt that were neither read from nor written to a cache.
     pub input: u64,
     /// Tokens of the prompt read from a cache.
     pub cache_read: u64,
@@ -30,13 +30,13 @@ pub struct Price {
 }
 
 impl Price {
-    /// Whether nothing is paid by it.
+    /// Whether it is zero.
     pub fn is_free(&self) -> bool {
         *self == Price::default()
     }
 }
 
-/// A price and who says so.
+/// A price and its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Priced {
     /// The price.
@@ -45,13 +45,14 @@ pub struct Priced {
     pub source: &'static str,
 }
 
-/// What the bundled table says a model costs at a provider of this host and name. `None`: nothing, which is not free.
+/// The price of a model at a provider with this host and name, from the bundled table. `None`: unknown, which does not
+/// mean free.
 pub fn bundled(authority: Option<&str>, provider: &str, upstream_model: &str) -> Option<Priced> {
     let price = table::find(authority, provider, upstream_model)?;
     Some(Priced { price, source: table::NAME })
 }
 
-/// What the pieces of a call cost there, where the table knows.
+/// The price of the pieces of a call there, if the table knows it.
 pub fn of_pieces(authority: Option<&str>, provider: &str, upstream_model: &str, pieces: Pieces) -> Option<Priced> {
     let call = pieces::cost(authority, provider, upstream_model, pieces)?;
     Some(Priced { price: Price { call, ..Price::default() }, source: table::NAME })
@@ -63,12 +64,11 @@ const TOKENS_PER_PRICE: u128 = 1_000_000;
 /// but not overflow the sum over thousands of records, which SQLite answers with an error.
 pub const COST_NANO_MAX: i64 = 1_000_000_000_000_000;
 
-/// The cost of a call in nano-dollars, to the nearest one. `None` is unknown: a count that the price needs is missing.
-/// What is free needs no count, so an embedding's cost is known without output tokens.
+/// The cost of a call in nano-dollars, rounded. `None`: unknown, since a count that the price needs is missing. Parts
+/// that are free need no count, so the cost of an embedding is known without output tokens.
 ///
-/// [`Usage::input_tokens`] includes the cached ones; each of these is paid at its own price instead. Caches that are
-/// not told of are taken as not used. A provider that counts them apart by mistake is paid for both, never less than
-/// nothing.
+/// [`Usage::input_tokens`] includes cached tokens, which are paid at their own price instead. If a provider reports no
+/// cached tokens, none were used. If it counts them apart by mistake, both are paid; the cost is never negative.
 pub fn cost(price: &Price, usage: &Usage) -> Option<i64> {
     let cache_read_tokens = usage.cache_read_tokens.unwrap_or(0);
     let cache_write_tokens = usage.cache_write_tokens.unwrap_or(0);
@@ -84,7 +84,7 @@ pub fn cost(price: &Price, usage: &Usage) -> Option<i64> {
     Some(total(parts))
 }
 
-/// What a call would cost that no cache helps, in nano-dollars: for comparing targets before anything is sent.
+/// The cost of a call without any cache, in nano-dollars: for comparing targets before anything is sent.
 pub fn estimate(price: &Price, input_tokens: u64, output_tokens: u64) -> i64 {
     let (input, output) = (u128::from(price.input), u128::from(price.output));
     total([u128::from(input_tokens) * input, u128::from(output_tokens) * output, whole(price)])

@@ -1,33 +1,34 @@
-//! What `/readyz` says of a database that cannot be written, as the host tells it: the host sees all instances.
+//! What `/readyz` reports about a database that cannot be written. The host provides the facts, since it sees all
+//! instances.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-/// What the host tells in the variable `store_trouble`.
+/// The content of the host's variable `store_trouble`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct StoreTrouble {
     /// For how long nothing could be written.
     pub for_ms: i64,
-    /// Why not, in the database's words.
+    /// Why not, in the words of the database.
     pub why: String,
     /// Statements that wait to be written.
     pub queued: u64,
     /// Statements that were not kept.
     pub lost: u64,
-    /// Callers who were told that the database does not answer.
+    /// Callers that were refused because the database does not answer.
     pub turned_away: u64,
-    /// Nothing was written for so long that whoever needs a row now will be turned away too.
+    /// Whether nothing has been written for so long that calls that need a row are refused as well.
     pub stuck: bool,
 }
 
 impl StoreTrouble {
-    /// Reads what the host tells; `None` where there is no trouble.
+    /// Reads the variable. `None` if there is no trouble.
     pub fn read(text: &str) -> Option<StoreTrouble> {
         serde_json::from_str(text).ok()
     }
 
-    /// One line for whoever asks whether all is well. Times are those of the zone.
+    /// One line for the answer of `/readyz`. Its times are in this zone.
     pub fn degraded(&self, now_ms: i64, zone: &TimeZone) -> String {
         let since = Timestamp::from_millisecond(now_ms.saturating_sub(self.for_ms));
         let since = since.map(|since| since.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string());
@@ -37,7 +38,7 @@ impl StoreTrouble {
         format!("records: {} since {}{waiting}{lost}", self.why, since.unwrap_or_default())
     }
 
-    /// Whose calls are refused because of it.
+    /// Which calls are refused because of it.
     pub fn refusing(&self) -> Option<&'static str> {
         let refused = self.turned_away > 0 || self.stuck;
         refused.then_some("keys with limits: their calls get 503, as what they spend cannot be counted")

@@ -1,4 +1,4 @@
-//! JSON looked through without being parsed: where its strings end, what they say, and how deep it nests.
+//! Scans JSON without parsing it: where strings end, what they say, and how deeply it nests.
 
 use std::borrow::Cow;
 
@@ -8,8 +8,8 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 pub(crate) struct Name<'t>(#[serde(borrow)] pub(crate) Cow<'t, str>);
 
-/// Where the string that has begun before `at` ends: its closing quote, or the end of `bytes`. Strings are most of a
-/// prompt, so they are passed over as runs.
+/// The end of the string that began before `at`: its closing quote, or the end of `bytes`. Strings are most of a
+/// prompt, so they are skipped in runs.
 pub(crate) fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
     while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
         at += found;
@@ -21,8 +21,8 @@ pub(crate) fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
     bytes.len()
 }
 
-/// A text with the escapes of JSON's strings taken back, wherever they stand, so that it can be searched for words: many
-/// writers escape all that is not ASCII. What is no escape stays as it is.
+/// A text with all JSON escapes decoded, so that it can be searched for words: many writers escape everything but
+/// ASCII. What is no valid escape stays unchanged.
 pub(crate) fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\\', text).is_none() {
         return Cow::Borrowed(text);
@@ -39,8 +39,7 @@ pub(crate) fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(plain)
 }
 
-/// How long a text is without the escapes of JSON's strings: what a writer escapes is no longer for it, and a character
-/// is worth as many tokens however it is written.
+/// The length of a text with its JSON escapes decoded, since a character is worth as many tokens however it is written.
 pub(crate) fn plain_length(text: &[u8]) -> usize {
     let mut length = text.len();
     let mut rest = text;
@@ -79,17 +78,17 @@ fn unicode(text: &[u8]) -> Option<(char, usize)> {
     Some((character, character.len_utf16() * 6))
 }
 
-/// Follows the brackets of a text that comes in pieces. Those inside strings do not count.
+/// Tracks the brackets of a text that comes in pieces, except for those inside strings.
 #[derive(Debug, Default)]
 pub(crate) struct Nesting {
-    /// How many are open.
+    /// How many brackets are open.
     pub(crate) depth: u32,
     in_string: bool,
     is_escaped: bool,
 }
 
 impl Nesting {
-    /// Takes the next byte. Whether it opens a bracket.
+    /// Takes the next byte. Returns whether it opens a bracket.
     pub(crate) fn step(&mut self, byte: u8) -> bool {
         if self.in_string {
             match byte {

@@ -10,35 +10,35 @@ use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
 use crate::headers;
 
-/// No answer is unpacked to more than this.
+/// The most bytes that a body may unpack to.
 const PLAIN_BYTES_MAX: u64 = 64 << 20;
 
-/// Nor to so many times what came, once it is more than a short answer.
+/// The highest ratio of unpacked to packed bytes, except for short answers.
 const RATIO_MAX: u64 = 100;
 const SHORT_BYTES: u64 = 64 << 10;
 
-/// Packed bytes that are unpacked at once, and so a thousand times as many plain ones.
+/// How many packed bytes are unpacked at once. They hold at most a thousand times as many plain bytes.
 const STEP_BYTES: usize = 512;
 
-/// About as much is given at a time.
+/// About how many plain bytes are returned at a time.
 const GIVEN_BYTES: usize = 16 << 10;
 
-/// What a decompressor takes: 32 KiB of what came before, as much again for its output, and its tables.
+/// The memory of a decompressor: 32 KiB of history, as much again for its output, and its tables.
 const WINDOW_BYTES: usize = 80 << 10;
 
-/// From so many bytes at most it is told what a body is.
+/// The most bytes that are needed to recognise a coding.
 const SIGN_BYTES: usize = 16;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// A body on its way from its coding to plain bytes.
+/// A body that is being unpacked.
 #[derive(Debug)]
 pub struct Unpacker {
     declared: ContentEncoding,
-    /// A coding that nobody undoes is left as it is instead of being a fault.
+    /// Whether a body in an unknown coding passes unchanged instead of being an error.
     is_lenient: bool,
     state: State,
-    /// What has come and is not unpacked yet, from `at`.
+    /// Bytes that have come; those from `at` are not unpacked yet.
     packed: Vec<u8>,
     at: usize,
     packed_bytes: u64,
@@ -49,11 +49,11 @@ pub struct Unpacker {
 /// Why a body cannot be unpacked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// It is in a coding that nobody asked for and that is not known here.
+    /// It is in an unknown coding, which was not asked for.
     Coding(String),
-    /// It is not what it looked like, or ends too early.
+    /// It is damaged or ends too early.
     Damaged,
-    /// It is larger than anything that could be an answer.
+    /// It is too large for an answer.
     TooLarge,
 }
 
@@ -70,12 +70,12 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Takes away what headers say of a body that has been unpacked.
+/// Removes the headers that no longer apply to an unpacked body.
 pub fn of_plain(headers: &mut Vec<(String, Vec<u8>)>) {
     headers.retain(|(name, _)| !matches!(name.as_str(), "content-encoding" | "content-length"));
 }
 
-/// What `content-encoding` says.
+/// The value of `content-encoding`.
 #[derive(Debug, PartialEq, Eq)]
 enum ContentEncoding {
     Nothing,
@@ -86,7 +86,7 @@ enum ContentEncoding {
 
 #[derive(Debug)]
 enum State {
-    /// Too little has come to tell.
+    /// Not known yet: too few bytes have come.
     Unknown,
     Plain,
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
@@ -95,8 +95,8 @@ enum State {
 }
 
 impl Unpacker {
-    /// For a body with these headers. `is_lenient`: a coding that is not known passes as it came, as the bodies of errors
-    /// do, whose status says enough.
+    /// An unpacker for a body with these headers. `is_lenient`: a body in an unknown coding passes unchanged, as for
+    /// errors, whose status says enough.
     pub fn of(headers: &[(String, Vec<u8>)], is_lenient: bool) -> Self {
         Unpacker {
             declared: ContentEncoding::in_headers(headers),
@@ -110,12 +110,12 @@ impl Unpacker {
         }
     }
 
-    /// A body that passes as it came, whatever is in it.
+    /// An unpacker that passes every body unchanged.
     pub fn none() -> Self {
         Unpacker { state: State::Plain, ..Self::of(&[], true) }
     }
 
-    /// Whether `bytes`, the next of the body, are plain already. If not they are to be [taken](Self::take).
+    /// Whether `bytes`, the next ones of the body, are plain already. If not, pass them to [`take`](Self::take).
     pub fn lets_pass(&mut self, bytes: &[u8]) -> bool {
         if matches!(self.state, State::Unknown) && self.packed.is_empty() {
             self.decide(bytes, false);
@@ -123,7 +123,7 @@ impl Unpacker {
         matches!(self.state, State::Plain) && self.packed.is_empty()
     }
 
-    /// Takes the next bytes of the body; `is_last`: no others follow.
+    /// Takes the next bytes of the body. `is_last`: no more follow.
     pub fn take(&mut self, bytes: &[u8], is_last: bool) {
         self.packed.drain(..self.at);
         self.at = 0;
@@ -136,7 +136,7 @@ impl Unpacker {
         }
     }
 
-    /// Adds some of what they hold to `plain`. Whether there was any.
+    /// Appends some unpacked bytes to `plain`. Returns whether there were any.
     pub fn give(&mut self, plain: &mut Vec<u8>) -> bool {
         let before = plain.len();
         while plain.len() - before < GIVEN_BYTES && self.at < self.packed.len() && self.fault.is_none() {
@@ -154,7 +154,7 @@ impl Unpacker {
         plain.len() > before
     }
 
-    /// Bytes that are kept until more has come, and what it takes to unpack them.
+    /// How many bytes are held, with the memory of the decompressor.
     pub fn kept(&self) -> usize {
         let window = match self.state {
             State::Unknown | State::Plain => 0,
@@ -163,7 +163,7 @@ impl Unpacker {
         self.packed.capacity() + window
     }
 
-    /// Why nothing more is given; `ended`: the body has ended as it should.
+    /// Why no more bytes are returned. `ended`: the body has ended properly.
     pub fn fault(&mut self, ended: bool) -> Option<Fault> {
         let is_cut = match &mut self.state {
             State::Gzip(decoder) if ended => decoder.try_finish().is_err(),
@@ -172,7 +172,7 @@ impl Unpacker {
         self.fault.clone().or(is_cut.then_some(Fault::Damaged))
     }
 
-    /// Whether headers that speak of the packed body hold no longer.
+    /// Whether the headers of the packed body no longer apply.
     pub fn has_changed(&self) -> bool {
         match self.state {
             State::Unknown => false,
@@ -237,7 +237,7 @@ impl Unpacker {
     }
 }
 
-/// What has come is given at once: an event must not wait for the next one.
+/// Returns what has come at once, since an event must not wait for the next one.
 fn write(decoder: &mut impl Write, packed: &[u8]) -> Result<(), Fault> {
     let written: io::Result<()> = decoder.write_all(packed).and_then(|()| decoder.flush());
     written.map_err(|_| Fault::Damaged)

@@ -1,4 +1,4 @@
-//! Parts of paths and queries: percent-encoding, and names that may not lead elsewhere.
+//! Parts of paths and queries: percent-encoding, and names that must not change the path.
 
 /// Decodes the percent-encoding of one path parameter; `None` when it is not UTF-8 or holds a control character.
 pub fn decode_parameter(text: &str) -> Option<String> {
@@ -40,13 +40,14 @@ pub(crate) fn host_and_port(authority: &str, port: u16) -> String {
     if has_port { authority } else { format!("{authority}:{port}") }
 }
 
-/// Some providers have the name in a path, where such steps would lead to another model, or out of the API.
+/// Some providers take the name as a part of the path, where such segments would lead to another model or out of the
+/// API.
 pub(crate) fn has_path_steps(model: &str) -> bool {
     model.contains('/') && model.split('/').any(|step| matches!(step, "" | "." | "..")) || matches!(model, "." | "..")
 }
 
-/// What stands before every path where llmio is not served at the root of its address: a slash and no slash at the end, or
-/// empty. `None`: the text is no such path.
+/// The base path, if llmio is not served at the root of its address: with a leading and no trailing slash, or empty.
+/// `None`: the text is no such path.
 pub fn base_path(text: &str) -> Option<String> {
     let bare = text.trim().trim_matches('/');
     if bare.is_empty() {
@@ -57,7 +58,7 @@ pub fn base_path(text: &str) -> Option<String> {
     (bare.bytes().all(is_plain) && !has_steps).then(|| format!("/{bare}"))
 }
 
-/// The path without what stands before every path; `None` where it does not stand there.
+/// The path without the base path. `None` if it does not begin with that.
 pub fn without_base<'p>(path: &'p str, base_path: &str) -> Option<&'p str> {
     let rest = path.strip_prefix(base_path).filter(|_| !base_path.is_empty())?;
     match rest {

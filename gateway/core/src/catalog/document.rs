@@ -22,7 +22,7 @@ pub(super) use secrets::{credential_id, labels};
 
 const BUILT_IN: &str = include_str!("default.toml");
 
-/// The sections that say what is served; the others say to whom and how.
+/// The sections that say what is served. The other sections say to whom and how.
 const SERVING: [&str; 3] = ["providers", "models", "relays"];
 
 /// A catalog as written. Not yet checked; may hold secrets, so its `Debug` shows section names only.
@@ -37,8 +37,8 @@ impl Document {
         Document::default()
     }
 
-    /// What is served until a catalog says what to serve ([`Document::or_built_in`]): the model `demo`, answered inside
-    /// the gateway.
+    /// The built-in catalog, which applies until a catalog says what to serve ([`Document::or_built_in`]): the model
+    /// `demo`, which the gateway itself answers.
     pub fn built_in() -> Document {
         Document::from_toml(BUILT_IN).expect("default.toml is compiled in and parsed by a test")
     }
@@ -95,8 +95,8 @@ impl Document {
         other.sections.keys().filter(|name| !self.sections.contains_key(*name)).map(String::as_str).collect()
     }
 
-    /// Problems of this document on top of another. Who mends them looks into this one, so that those in a section of
-    /// the other say where they are and how to get at them.
+    /// The problems of this document on top of another. The reader edits this document, so a problem in a section of
+    /// the other one says where that section is kept and how to edit it.
     pub fn locate(&self, below: &Document, mut problems: Problems) -> Problems {
         let stored = self.lacks(below);
         for Problem { path, message } in &mut problems.0 {

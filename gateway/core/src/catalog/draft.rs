@@ -7,21 +7,21 @@ use toml::Value;
 use crate::providers;
 use crate::uri::{authority_of, host_of};
 
-/// One provider, and what of it is served.
+/// A provider, and which of its models to serve.
 #[derive(Debug, Clone, Copy)]
 pub struct Draft<'a> {
     /// A preset's name, or a base URL.
     pub provider: &'a str,
-    /// A credential or a reference to one; `None` for a server that asks for none.
+    /// A credential or a reference to one. `None` for a server that needs none.
     pub credential: Option<&'a str>,
-    /// A model that is known to be there. Any other name goes to the provider as it is.
+    /// A model that the provider is known to have. Any other name is sent to the provider unchanged.
     pub model: Option<&'a str>,
 }
 
 /// The public name of the model that stands for all others.
 const ANY: &str = "any";
 
-/// What a provider is called that has an address and no name.
+/// The name of a provider that has an address and no name.
 const LOCAL: &str = "local";
 
 /// The names of all presets that stand for a provider, in the order a list for choosing shows them.
@@ -30,7 +30,7 @@ pub fn presets() -> impl Iterator<Item = &'static str> {
 }
 
 impl Draft<'_> {
-    /// The provider's name in the catalog: for a URL what its host is called, but for `api` and `www`.
+    /// The provider's name in the catalog. For a URL it is the name of its host without `api` and `www`.
     pub fn provider_name(&self) -> &str {
         let Some(host) = self.host() else { return self.provider };
         if host.parse::<IpAddr>().is_ok() {
@@ -44,7 +44,7 @@ impl Draft<'_> {
         self.provider.contains("://").then(|| host_of(authority_of(self.provider)))
     }
 
-    /// The catalog as TOML, not yet judged.
+    /// The catalog as TOML, not yet validated.
     pub fn to_toml(self) -> String {
         let name = self.provider_name();
         let mut text = String::from("[[providers]]\n");
@@ -74,7 +74,7 @@ impl Draft<'_> {
     }
 }
 
-/// Whether a host is this machine or in a private network, as far as its name tells: `local` allows what is refused else.
+/// Whether a host's name shows that it is this machine or in a private network, which only `local` providers may use.
 fn is_near(host: &str) -> bool {
     match host.parse() {
         Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_private() || address.is_link_local(),

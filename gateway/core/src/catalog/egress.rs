@@ -1,4 +1,4 @@
-//! The way out to a provider where it is not llmio's own: an egress proxy, or the relay of another llmio.
+//! The egress to a provider: a proxy, or the relay of another llmio, instead of a direct connection.
 //!
 //! The URL of a proxy is one secret as a whole, for it may hold a password. What is shown of it is host and port.
 
@@ -26,7 +26,7 @@ pub enum Egress {
 pub struct ProxyEgress {
     /// Its URL.
     pub url: Value,
-    /// What its health is kept under, once that was asked: it is looked up with each call.
+    /// The key of its health, computed once: every call looks it up.
     key: OnceLock<Arc<str>>,
 }
 
@@ -40,7 +40,7 @@ impl ProxyEgress {
 /// A relay of another llmio.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RelayEgress {
-    /// What records and messages call it, and what its health is kept under: its address.
+    /// Its address, which is its name in records and messages and the key of its health.
     pub name: Arc<str>,
     /// `true` for `https`.
     pub tls: bool,
@@ -48,9 +48,9 @@ pub struct RelayEgress {
     pub authority: String,
     /// Path before the provider's own, with a leading and no trailing slash, or empty.
     pub path: String,
-    /// The key for it; a public relay needs none.
+    /// The key for the relay. A public relay needs none.
     pub key: Option<Value>,
-    /// Its exact host and port may be private or loopback.
+    /// Whether its exact host and port may be a private or loopback address.
     pub local: bool,
 }
 
@@ -63,13 +63,13 @@ impl Egress {
         }
     }
 
-    /// Whether everything that is needed to use it could be had.
+    /// Whether all its secrets are available.
     pub fn is_known(&self) -> bool {
         self.secret().is_none_or(|secret| secret.known().is_some())
     }
 
-    /// What records and messages call it: the proxy's host and port, or the relay's address. `None` while a proxy's URL
-    /// is not known.
+    /// Its name in records and messages: the proxy's host and port, or the relay's address. `None` while the URL of a
+    /// proxy is unknown.
     pub fn name(&self) -> Option<String> {
         match self {
             Egress::Proxy(_) => Some(self.address()?.name()),
@@ -77,7 +77,7 @@ impl Egress {
         }
     }
 
-    /// What its health is kept under: two users of one proxy may come out at two ends of the world.
+    /// The key of its health. It includes the user, since two users of one proxy may leave it in different countries.
     pub fn key(&self) -> Option<&Arc<str>> {
         let proxy = match self {
             Egress::Relay(relay) => return Some(&relay.name),
@@ -109,7 +109,7 @@ impl Egress {
         Some(format!("{}://{}", scheme.to_ascii_lowercase(), rest.replace(';', "%3B")))
     }
 
-    /// What of it nobody else may see: a proxy's password, as it is written and as it is meant, or the key for a relay.
+    /// Its secrets: a proxy's password, both as written and decoded, or the key for a relay.
     pub fn secret_parts(&self) -> Vec<String> {
         match self {
             Egress::Relay(relay) => {
@@ -161,7 +161,7 @@ impl Address<'_> {
 }
 
 impl Provider {
-    /// The way out for this credential: its own, else that of the provider.
+    /// The egress of this credential: its own, else that of the provider.
     pub fn egress_of<'c>(&'c self, credential: Option<&'c Credential>) -> Option<&'c Egress> {
         credential.and_then(|credential| credential.egress.as_ref()).or(self.egress.as_ref())
     }

@@ -1,7 +1,7 @@
 //! Credentials from files, one a line: `credentials = [{ file = "keys.txt", pool = "a" }]`.
 //!
-//! The entry of the document stands for as many credentials as its file has lines. Each follows its own secret, as one that
-//! is written out does, so that lines may move; what the entry says besides holds for each of them.
+//! The entry of the document stands for one credential per line of its file. The identity of each follows its secret,
+//! so that lines may move. The other members of the entry apply to all of them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use std::sync::Arc;
 use super::schema::format;
 use super::{Catalog, Credential, Secret, Value, seal};
 
-/// More than any pool has, and a bound all the same.
+/// The most credentials of a file: a bound that no pool reaches.
 const LINES_MAX: usize = 10_000;
 
-/// A line that is for people.
+/// The beginning of a comment.
 const COMMENT: char = '#';
 
 impl Catalog {
@@ -25,8 +25,8 @@ impl Catalog {
         names
     }
 
-    /// Puts the credentials of each file in the place of its entry; `file` gives the text of one, or says why not. To be
-    /// called before [`Catalog::resolve`].
+    /// Replaces each such entry by the credentials of its file. `file` returns the text of a file, or why it cannot be
+    /// read. Call this before [`Catalog::resolve`].
     pub fn expand(&mut self, file: &dyn Fn(&str) -> Result<String, String>) {
         for provider in &mut self.providers {
             if provider.credentials.iter().any(|credential| file_of(credential).is_some()) {
@@ -69,7 +69,7 @@ fn expanded(
     all
 }
 
-/// A credential for each line that holds one; its label has the line's number, which is where to look for it.
+/// A credential for each line that holds one. Its label contains the line's number.
 fn of_lines(provider: &str, entry: &Credential, text: &str) -> Result<Vec<Credential>, String> {
     let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
     let secrets = lines.map(|(index, line)| (index + 1, line.trim()));

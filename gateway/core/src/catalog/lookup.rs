@@ -32,8 +32,8 @@ impl Catalog {
         self.models.get(index).filter(|model| model.enabled)
     }
 
-    /// The model of a call that names none, where such a call may: the one that the settings name, else the only one whose
-    /// targets can serve it.
+    /// The model of a call that names none, if its endpoint allows that: the one that the settings name, else the only
+    /// one whose targets can serve it.
     pub fn default_model(&self, operation: Operation) -> Option<&str> {
         let named = match operation {
             Operation::Moderations => &self.settings.default_models.moderations,
@@ -51,13 +51,13 @@ impl Catalog {
         able.next().filter(|_| able.next().is_none()).map(|model| &*model.name)
     }
 
-    /// A model, and those whose targets follow when none of its own can serve.
+    /// A model, followed by its fallback models.
     pub fn with_fallbacks<'c>(&'c self, model: &'c Model) -> impl Iterator<Item = &'c Model> + use<'c> {
         let fallbacks = model.fallback.iter().filter_map(|index| self.models.get(*index));
         std::iter::once(model).chain(fallbacks.map(Arc::as_ref))
     }
 
-    /// The enabled model, by name or alias, whose name is nearest to one nobody has.
+    /// The enabled model whose name or alias is nearest to an unknown name.
     pub fn nearest_model(&self, asked: &str) -> Option<&str> {
         let enabled = |index: &usize| self.models.get(*index).is_some_and(|model| model.enabled);
         let is_meant = |(name, index): &(&String, &usize)| !name.ends_with('*') && enabled(index);
@@ -83,26 +83,26 @@ impl Catalog {
         self.with_fallbacks(model).any(|each| each.strategy == strategy)
     }
 
-    /// Whether it matters what a call of this model needs of a target: only where some target lacks something, or where
-    /// the size of the prompt decides which is cheaper.
+    /// Whether the needs of a call matter for the choice of a target of this model: only if a target lacks some
+    /// capability, or if the size of the prompt decides which one is cheaper.
     pub fn is_demanding(&self, model: &Model) -> bool {
         let lacks = |target: &Arc<Target>| target.capabilities != Capabilities::default();
         model.strategy == Strategy::Cost || self.with_fallbacks(model).flat_map(|each| &each.targets).any(lacks)
     }
 
-    /// The longest any call may take: what is under way cannot be older.
+    /// The longest that any call may take. Nothing under way can be older.
     pub fn total_ms_max(&self) -> u64 {
         self.total_ms_max
     }
 }
 
 impl Model {
-    /// Whether its name is a pattern, so that it is asked for by other names than its own.
+    /// Whether its name is a pattern, so that clients ask for it by other names.
     pub fn is_pattern(&self) -> bool {
         self.name.ends_with('*')
     }
 
-    /// What of its name and aliases ends in a `*`, without that, the longest first.
+    /// Its patterns (name and aliases) without their `*`, the longest first.
     pub(super) fn patterns(&self) -> Vec<String> {
         let names = std::iter::once(&*self.name).chain(self.aliases.iter().map(String::as_str));
         let mut stems: Vec<String> = names.filter_map(|name| name.strip_suffix('*')).map(str::to_owned).collect();
@@ -112,7 +112,7 @@ impl Model {
 }
 
 impl Key {
-    /// Its old secret, if that has this hash.
+    /// Its previous secret, if that has this hash.
     pub fn rotated(&self, sha256: &[u8; 32]) -> Option<&PreviousKey> {
         self.previous.as_ref().filter(|previous| previous.hash.ct_eq(sha256).into())
     }
@@ -127,8 +127,7 @@ impl Key {
         self.limits.iter().chain(self.team.iter().flat_map(|team| &team.limits))
     }
 
-    /// Whether its calls may be served by some models only, or cost so much only. Its holder must then not choose what
-    /// a provider serves.
+    /// Whether it is limited to some models or by a budget. The client must then not choose what the provider serves.
     pub fn is_limited(&self) -> bool {
         self.models.is_some() || self.has_budget()
     }
@@ -141,8 +140,8 @@ impl Key {
 }
 
 impl Catalog {
-    /// Providers that are reached elsewhere or otherwise than in an older catalog: what was learnt of them there no longer
-    /// holds.
+    /// The providers whose address or access differs from an older catalog, so that what was learnt about them no
+    /// longer applies.
     pub fn moved_since(&self, older: &Catalog) -> impl Iterator<Item = &Arc<Provider>> {
         self.providers.iter().filter(|provider| {
             let was = older.providers.iter().find(|other| other.name == provider.name);
@@ -165,7 +164,7 @@ impl Provider {
         self.reached().0.first().map_or("", |endpoint| &endpoint.authority)
     }
 
-    /// What a model is published to cost here.
+    /// The published price of a model at this provider.
     pub fn published(&self, upstream_model: &str) -> Option<Priced> {
         // The built-in provider may bear any name, but charges nothing that could be known.
         let ProviderKind::Http(endpoints) = &self.kind else { return None };
@@ -173,7 +172,7 @@ impl Provider {
         price::bundled(authority, &self.name, upstream_model)
     }
 
-    /// Where it speaks this dialect.
+    /// Its endpoint for this dialect.
     pub fn endpoint(&self, dialect: Dialect) -> Option<&Endpoint> {
         match &self.kind {
             ProviderKind::Echo => None,
@@ -181,8 +180,8 @@ impl Provider {
         }
     }
 
-    /// Where a call is sent: where the provider speaks its dialect, else, for a conversation, where it speaks the one
-    /// that carries most of it.
+    /// The endpoint a call is sent to: the one for its dialect or, for a conversation, else the one whose dialect loses
+    /// least.
     pub fn serving(&self, operation: Operation) -> Option<&Endpoint> {
         let dialect = operation.dialect();
         let others = if operation.is_chat() { dialect.nearest() } else { &[] };
@@ -191,9 +190,9 @@ impl Provider {
 }
 
 impl Target {
-    /// What it costs when it is asked for this model of its provider's and makes these pieces: what they are published to
-    /// cost, unless the catalog calls the target free; else the catalog's own word, else the bundled table's. `None`: not
-    /// known, which is not free.
+    /// The price of this upstream model and these pieces: the published price of the pieces, unless the catalog calls
+    /// the target free; else the catalog's price, else that of the bundled table. `None`: unknown, which does not mean
+    /// free.
     pub fn priced(&self, upstream_model: &str, pieces: Pieces) -> Option<Priced> {
         if pieces != Pieces::None
             && self.price.is_none_or(|price| !price.is_free())
@@ -223,14 +222,14 @@ impl Quota {
         self.limits.iter().any(|limit| limit.count == Count::Money)
     }
 
-    /// What ids call its models: their names, or `*` for every model.
+    /// How ids write its models: their names, or `*` for all models.
     pub fn group(&self) -> String {
         if self.models.is_empty() { "*".to_owned() } else { self.models.join(",") }
     }
 }
 
 impl Limit {
-    /// The limit's name in ids and answers. Has no `/`, so that it can be told from what stands before it.
+    /// The limit's name in ids and answers. It contains no `/`, which separates it from what stands before it.
     pub fn name(&self) -> String {
         let name = match (&self.window, self.count) {
             (Window::Ever, _) => "credit",
@@ -302,7 +301,7 @@ pub fn without_suffix(asked: &str) -> &str {
     }
 }
 
-/// The SHA-256 of a key, which is all that is kept of it.
+/// The SHA-256 of a key. Nothing else of a key is kept.
 pub fn hash_key(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }

@@ -9,15 +9,15 @@ use super::Catalog;
 pub struct Relay {
     /// Unique name: a segment of the path it is reached by.
     pub name: Arc<str>,
-    /// Off: unknown to clients.
+    /// Whether it is in use. If not, clients do not see it.
     pub enabled: bool,
-    /// The origin speaks TLS.
+    /// Whether the origin speaks TLS.
     pub tls: bool,
     /// The origin's host and port.
     pub authority: String,
-    /// Anybody may use it, without a key.
+    /// Whether anybody may use it without a key.
     pub public: bool,
-    /// The origin's address may be private.
+    /// Whether the origin's address may be private.
     pub local: bool,
 }
 

@@ -1,7 +1,7 @@
 //! Filling a [`Catalog`]'s secrets in: opened with the master key, or read from variables.
 //!
-//! A secret that cannot be had makes its credential unable and is told, but never refuses the catalog: a variable
-//! missing on one host must not take every other provider down.
+//! A missing secret disables its credential and is reported, but the catalog is still accepted: a variable that is
+//! missing on one host must not stop all other providers.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ impl Catalog {
         self.link_targets();
     }
 
-    /// Targets hold their provider themselves, so they are given the one whose secrets are filled in.
+    /// Targets hold their provider, so each gets the provider with its secrets filled in.
     fn link_targets(&mut self) {
         let resolved: HashMap<&str, &Arc<Provider>> =
             self.providers.iter().map(|provider| (&*provider.name, provider)).collect();
@@ -49,7 +49,7 @@ impl Catalog {
         names
     }
 
-    /// What could not be had, and why, each with its place: `provider relay-x, credential first`.
+    /// The missing secrets and why, each with its place: `provider relay-x, credential first`.
     pub fn missing(&self) -> Vec<(String, String)> {
         self.values()
             .filter_map(|(place, value)| match value {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::problem::{Problem, Problems};
 
-/// Longer names are cut in problems and never compared: nobody mistypes 64 characters.
+/// Longer names are cut in problems and never compared with known ones, since nobody mistypes 64 characters.
 const NAME_CHARACTERS_MAX: usize = 64;
 
 /// The problems found so far. Shared by every [`Place`] of a document.
@@ -175,14 +175,14 @@ impl<'a> Fields<'a> {
         Fields { path: String::new(), map, report, known: Vec::new() }
     }
 
-    /// The value of this name, if there is one; from now on the name is known.
+    /// The value of this name, if there is one. The name then counts as known.
     pub(super) fn field(&mut self, name: &'static str) -> Option<Place<'a>> {
         self.known.push(name);
         let value = self.map.get(name)?;
         Some(Place { path: join(&self.path, name), value, report: self.report })
     }
 
-    /// The value of this name, which must be there.
+    /// The value of this name. A missing one is a problem.
     pub(super) fn needed(&mut self, name: &'static str) -> Option<Place<'a>> {
         let place = self.field(name);
         if place.is_none() {
@@ -196,12 +196,12 @@ impl<'a> Fields<'a> {
         self.field(name).map(|place| place.list()).unwrap_or_default()
     }
 
-    /// Whether a value of this name is there. Does not make the name known.
+    /// Whether there is a value of this name. The name does not count as known by that.
     pub(super) fn has(&self, name: &str) -> bool {
         self.map.contains_key(name)
     }
 
-    /// Every noun's switch.
+    /// `enabled`, which every noun has.
     pub(super) fn enabled(&mut self) -> bool {
         self.field("enabled").and_then(|place| place.boolean()).unwrap_or(true)
     }
@@ -216,7 +216,7 @@ impl<'a> Fields<'a> {
         self.report.problem(join(&self.path, name), message);
     }
 
-    /// Reports every name nobody asked for. Call it once, after the last [`Fields::field`].
+    /// Reports every unknown name. Call it once, after the last [`Fields::field`].
     pub(super) fn finish(self) {
         for name in self.map.keys().filter(|name| !self.known.contains(&name.as_str())) {
             let hint = did_you_mean(name, self.known.iter().copied());

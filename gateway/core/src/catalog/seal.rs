@@ -19,7 +19,7 @@ const MASTER_KEY_CHARACTERS_MIN: usize = 16;
 const NONCE_BYTES: usize = 24;
 const VERSION: &str = "v1:";
 
-/// What a person has to do before a value can be stored.
+/// The advice for whoever stores a value without a master key.
 pub(super) const HOW_TO_SET_MASTER_KEY: &str = "set the variable `master_key` to 16 or more characters \
      (the runner makes one at first start; on Spin it is SPIN_VARIABLE_MASTER_KEY), \
      or name a variable instead: { variable = \"NAME\" }";
@@ -30,14 +30,14 @@ pub struct Sealer {
     previous: Option<XChaCha20Poly1305>,
 }
 
-/// Why a master key or a sealed value could not be used.
+/// Why a master key or a sealed value cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SealError {
     /// The master key has fewer than 16 characters.
     MasterKeyTooShort,
     /// The text is not `v1:` and base64 of a nonce and a ciphertext.
     Malformed,
-    /// No master key at hand opens it.
+    /// None of the known master keys opens it.
     OtherMasterKey,
 }
 
@@ -111,12 +111,12 @@ pub(super) fn is_sealed(text: &str) -> bool {
     parts(text).is_some()
 }
 
-/// The id of a credential that has none: it follows the secret, not the position in the list.
+/// The id of a credential without one. It is derived from the secret and not from its position in the list.
 pub(super) fn credential_id(kind: &str, provider: &str, value: &str) -> String {
     format!("c-{}", digest(kind, provider, value))
 }
 
-/// Who a secret is at a host, wherever the secret stands and whatever its provider is called.
+/// The account of a secret at a host, independent of where the secret is written and of the provider's name.
 pub(super) fn account(host: &str, secret: &str) -> String {
     format!("a-{}", digest("account", host, secret))
 }
@@ -137,7 +137,7 @@ pub(super) fn query_id(provider: &str, name: &str) -> String {
     format!("query/{provider}/{name}")
 }
 
-/// The id the way out of a provider, or of one of its credentials, is sealed under.
+/// The id under which the egress of a provider or credential is sealed.
 pub(super) fn egress_id(provider: &str, credential: Option<&str>) -> String {
     match credential {
         Some(id) => format!("egress/{provider}/{id}"),
@@ -145,7 +145,8 @@ pub(super) fn egress_id(provider: &str, credential: Option<&str>) -> String {
     }
 }
 
-/// The id the key for a relay is sealed under: never that of a proxy's URL, so that neither is taken for the other.
+/// The id under which the key for a relay is sealed. It differs from that of a proxy's URL, so that neither can be used
+/// in place of the other.
 pub(super) fn relay_key_id(provider: &str, credential: Option<&str>) -> String {
     format!("relay-key/{}", egress_id(provider, credential))
 }

@@ -1,11 +1,11 @@
-//! What holds for attempts at one target, or at all targets of a provider, where it differs from what holds elsewhere: how
-//! long they may take, how many may fail, and what name goes upstream.
+//! The terms of attempts at one target, or at all targets of a provider: how long they may take, how many may fail, and
+//! which name is sent upstream.
 
 use std::sync::Arc;
 
 use super::{Target, Timeouts};
 
-/// Limits of an attempt's phases, in milliseconds. What is not said is the model's.
+/// The time limits of an attempt, in milliseconds. The model's apply where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PhaseLimits {
     /// TCP connect and TLS handshake together.
@@ -17,7 +17,7 @@ pub struct PhaseLimits {
 }
 
 impl PhaseLimits {
-    /// These, and of `others` what these do not say.
+    /// These limits, and those of `others` where there is none.
     pub(super) fn or(self, others: PhaseLimits) -> PhaseLimits {
         PhaseLimits {
             connect_ms: self.connect_ms.or(others.connect_ms),
@@ -26,7 +26,7 @@ impl PhaseLimits {
         }
     }
 
-    /// What holds for an attempt within a call of these limits.
+    /// The limits of an attempt within a call with these limits.
     pub fn within(self, call: &Timeouts) -> Timeouts {
         Timeouts {
             connect_ms: self.connect_ms.unwrap_or(call.connect_ms),
@@ -37,29 +37,29 @@ impl PhaseLimits {
     }
 }
 
-/// How much is put up with before something that fails is left alone, and for how long.
+/// How many failures are tolerated before a target rests, and for how long it rests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Patience {
-    /// Failures in a row; default 5.
+    /// Failures in a row. Default 5.
     pub failures: Option<u32>,
-    /// For how long, in milliseconds, where its provider says nothing; default: a second for a target and five seconds for
-    /// a rate limit, twice as long each time.
+    /// For how long, in milliseconds, unless the provider says. Default: one second for a target and five seconds for a
+    /// rate limit, doubled each time.
     pub cooldown_ms: Option<u64>,
 }
 
 impl Patience {
-    /// This, and of `others` what this does not say.
+    /// This one, completed from `others`.
     pub(super) fn or(self, others: Patience) -> Patience {
         Patience { failures: self.failures.or(others.failures), cooldown_ms: self.cooldown_ms.or(others.cooldown_ms) }
     }
 }
 
-/// How the name that goes upstream is made of the name that was asked.
+/// How the upstream name is derived from the name the client asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    /// What stands before the `*`.
+    /// The text before the `*`.
     pub prefix: String,
-    /// What is taken off the beginning of the name that was asked, the longest first.
+    /// The prefixes that are removed from the name the client asked for, the longest first.
     pub stems: Vec<String>,
 }
 
@@ -71,7 +71,7 @@ impl Template {
 }
 
 impl Target {
-    /// The provider's own name for the model that was asked for by this name.
+    /// The upstream name for the name the client asked for.
     pub fn upstream_model(&self, asked: &Arc<str>) -> Arc<str> {
         match (&self.model, &self.template) {
             (Some(model), _) => Arc::clone(model),

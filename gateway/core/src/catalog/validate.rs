@@ -1,8 +1,9 @@
-//! From a document to a [`Catalog`]: reads every noun, then what holds between them, and tells all problems.
+//! From a document to a [`Catalog`]: reads every noun, then checks the references between them, and returns all
+//! problems.
 //!
 //! A reader always returns its noun, with defaults where something is wrong, because one mistake must not make
-//! others appear: a provider with a bad URL still exists for the targets that name it. Nothing half-right leaves
-//! this file: any problem refuses the document whole.
+//! others appear: a provider with a bad URL still exists for the targets that name it. Any problem refuses the whole
+//! document, so no default of this kind is ever used.
 
 mod credential;
 mod key;
@@ -64,16 +65,16 @@ pub(super) fn validate(document: &Map<String, Value>) -> Result<Catalog, Problem
     Ok(Catalog { settings, providers, models, keys, teams, relays, names, patterns, hashes, total_ms_max })
 }
 
-/// What the nouns of a document may refer to.
+/// The nouns that other nouns of the document refer to.
 struct References<'a> {
     providers: HashMap<&'a str, &'a Arc<Provider>>,
-    /// Stands for a provider that does not exist; the document is refused then.
+    /// Takes the place of a provider that does not exist. The document is then refused.
     nobody: &'a Arc<Provider>,
     currencies: settings::Currencies,
     zone: &'a TimeZone,
 }
 
-/// The name of a noun: checked, but also returned when it is wrong, so that references to it still find it.
+/// The name of a noun. It is checked, and returned even if it is wrong, so that references still find it.
 fn name_of(fields: &mut Fields<'_>, format: fn(&str) -> Result<String, String>) -> String {
     fields.needed("name").map(|place| name_at(&place, format)).unwrap_or_default()
 }
@@ -82,7 +83,7 @@ fn name_at(place: &Place<'_>, format: fn(&str) -> Result<String, String>) -> Str
     place.parsed(format).or(place.value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// Names within a section must differ; a missing name is reported already.
+/// Checks that the names of a section differ. Missing names are reported elsewhere.
 fn unique<'a>(report: &Report, section: &str, noun: &str, names: impl Iterator<Item = &'a str>) {
     let mut seen: HashMap<&str, usize> = HashMap::new();
     for (index, name) in names.enumerate().filter(|(_, name)| !name.is_empty()) {

@@ -1,10 +1,10 @@
-//! What whoever writes a catalog should know although it can be served: secrets that could not be had, and those that look
-//! like something else. No sentence shows what stands there.
+//! Warnings about a catalog that can be served: missing secrets, and secrets that look like something else. No warning
+//! shows the value.
 
 use super::schema::format::is_word;
 use super::{Catalog, Secret, Value};
 
-/// How other programs name a variable, and documents the place for a key: what stands before and behind the name.
+/// How other programs refer to a variable and documents mark the place of a key: the text before and after the name.
 const REFERENCES: [(&str, &str); 15] = [
     ("$", ""),
     ("$env:", ""),
@@ -32,7 +32,7 @@ const IS_QUOTED: &str =
     "It begins or ends with a quotation mark, which is sent as a part of it. Take the mark out if it is none.";
 
 impl Catalog {
-    /// All of it, each with its place: `provider relay-x, credential first: …`.
+    /// All warnings, each with its place: `provider relay-x, credential first: …`.
     pub fn warnings(&self) -> Vec<String> {
         let doubtful = self.values().filter_map(|(place, value)| match value {
             Value::Plain(secret) => Some((place, doubt(secret)?.to_owned())),
@@ -43,7 +43,7 @@ impl Catalog {
     }
 }
 
-/// What a secret looks like instead of one. Blanks need no warning: they are refused.
+/// What a value looks like if it is hardly a secret. Blanks need no warning, since they are refused.
 fn doubt(secret: &Secret) -> Option<&'static str> {
     let text = secret.expose();
     let bare = text.trim_matches(QUOTATION_MARKS);

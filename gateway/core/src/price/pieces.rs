@@ -1,35 +1,35 @@
-//! Prices of what is not paid by the word: images, speech and recordings.
+//! Prices of what is not paid by tokens: images, speech and recordings.
 //!
-//! A table of its own and not prices of tokens: an answer to such a call mostly says nothing of tokens, and a budget that
-//! counted the few of its request would let thousands of images pass for a cent.
+//! They have a table of their own, because answers to such calls mostly report no tokens: a budget that counted the few
+//! tokens of the request would let thousands of images pass for a cent.
 
 use crate::providers;
 
-/// What a call makes or hears that is not words.
+/// What a call makes or hears, if it is not text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pieces {
-    /// Nothing: it is paid by its tokens.
+    /// Nothing: the call is paid by its tokens.
     #[default]
     None,
-    /// So many images of at most so many pixels each.
+    /// Images.
     Images {
         /// How many.
         count: u64,
-        /// Width times height; `None`: the model's own choice.
+        /// Width times height of each. `None`: the model chooses.
         pixels: Option<u64>,
-        /// How fine.
+        /// Their quality.
         quality: Quality,
     },
-    /// Speech of a text of so many characters.
+    /// Speech, by the characters of its text.
     Characters(u64),
-    /// A recording of so many milliseconds.
+    /// A recording, by its milliseconds.
     AudioMs(u64),
 }
 
-/// How fine an image is to be.
+/// The quality of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Quality {
-    /// The model's own choice.
+    /// The model chooses.
     #[default]
     Unsaid,
     /// `low`
@@ -50,7 +50,7 @@ enum Rate {
 
 const SQUARE_PIXELS: u64 = 1024 * 1024;
 
-/// No recording is paid for less: <https://console.groq.com/docs/speech-to-text>.
+/// The shortest recording that is paid for: <https://console.groq.com/docs/speech-to-text>.
 const AUDIO_MS_MIN: u64 = 10_000;
 
 /// By the table's name of the provider and the model's own.
@@ -69,7 +69,7 @@ const ROWS: [(&str, &str, Rate); 10] = [
     ("x-ai", "grok-2-image", Rate::Image([70_000_000; 4])),
 ];
 
-/// What the pieces of a call cost, in nano-dollars. `None`: the table does not know, which is not free.
+/// The cost of the pieces of a call, in nano-dollars. `None`: unknown, which does not mean free.
 pub(super) fn cost(authority: Option<&str>, provider: &str, model: &str, pieces: Pieces) -> Option<u64> {
     if pieces == Pieces::None {
         return None;

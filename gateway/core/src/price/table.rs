@@ -1,12 +1,12 @@
-//! The bundled prices: found by who is asked and for which model.
+//! The bundled prices, by provider and model.
 //!
 //! Static tables, generated from the crate genai-prices into `table/data.rs` and checked in. Not the crate itself: it
 //! takes tens of milliseconds to decode its 782 KB, in every instance. Not a build script: the crate's API gives
 //! neither its rules nor its prices, and a price that changes should change in a diff that somebody reads.
 //! `table/generate.rs` is a test that makes the file anew and fails when it is stale.
 //!
-//! A provider is known by its host, and by its name only when its host is not known: what a relay charges is its own
-//! business, and unknown is better than wrong.
+//! A provider is found by its host, and by its name only if the host is unknown: a relay sets its own prices, and no
+//! price is better than a wrong one.
 
 #[rustfmt::skip]
 mod data;
@@ -20,14 +20,14 @@ use crate::providers;
 
 pub(super) use data::NAME;
 
-/// What one provider charges for its models.
+/// The prices of one provider.
 struct Provider {
     id: &'static str,
     /// Providers whose models it serves at their prices.
     fallbacks: &'static [&'static str],
     /// Names in lower case, sorted.
     exact: &'static [(&'static str, Cell)],
-    /// For names that are not there; the first that matches decides.
+    /// Patterns for other names; the first that matches decides.
     rules: &'static [(Rule, Cell)],
 }
 
@@ -35,17 +35,17 @@ struct Provider {
 /// these tokens alone, so that its cost stays unknown.
 type Cell = Option<&'static [u32; 4]>;
 
-/// Names in lower case that are meant together.
+/// A pattern of names in lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rule {
     Prefix(&'static str),
     Suffix(&'static str),
     Part(&'static str),
-    /// Begins so and ends with a date: `20260930` or `2026-09-30`.
+    /// The name begins with this text and ends with a date: `20260930` or `2026-09-30`.
     Dated(&'static str),
-    /// Begins so and goes on with a digit.
+    /// The name begins with this text and continues with a digit.
     Numbered(&'static str),
-    /// Begins so and does not speak, which costs more.
+    /// The name begins with this text and is no audio model, which would cost more.
     SilentPrefix(&'static str),
 }
 

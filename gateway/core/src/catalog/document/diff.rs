@@ -2,7 +2,8 @@
 //! written out is a difference, so that nothing a person wrote goes unmentioned.
 //!
 //! Nouns are matched by name and credentials by label, since their order means nothing; targets, quotas and error rows
-//! by position. Of a secret it is only told that one is given: what is shown has none to compare it with.
+//! by position. For a secret the difference only says that one is given, since documents that are shown contain none to
+//! compare it with.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -17,14 +18,14 @@ const CHARACTERS_MAX: usize = 120;
 /// One difference.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// Where, like `models[qwen3].targets[0].weight`.
+    /// The place, such as `models[qwen3].targets[0].weight`.
     pub path: String,
-    /// What is different there.
+    /// What changed there.
     #[serde(flatten)]
     pub difference: Difference,
 }
 
-/// What is different at a place; values are JSON text, where they may be shown.
+/// What changed at a place. Values are JSON text, if they may be shown.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Difference {
@@ -34,37 +35,37 @@ pub enum Difference {
         #[serde(skip_serializing_if = "Option::is_none")]
         value: Option<String>,
     },
-    /// It is gone.
+    /// It was removed.
     Removed {
         /// A plain value.
         #[serde(skip_serializing_if = "Option::is_none")]
         value: Option<String>,
     },
-    /// It is another value.
+    /// Its value changed.
     Changed {
         /// The old value.
         before: String,
         /// The new value.
         after: String,
     },
-    /// It is another value, and neither may be shown.
+    /// Its value changed, and neither value may be shown.
     Hidden,
-    /// A secret is written out; whether it is another one cannot be seen.
+    /// A secret is given in plain text. Whether it is a new one cannot be told.
     SecretGiven,
 }
 
-/// What stands at a place, as far as showing it goes.
+/// Whether the value at a place may be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// May be shown.
+    /// It may be shown.
     Open,
-    /// A credential or a header: may be a secret as a whole, or hold one.
+    /// It is a credential or a header, which may be or contain a secret.
     Slot,
 }
 
 impl Document {
-    /// Everything that is different in `after`, in the order of this document; what is new comes last at its level.
-    /// Both must be free of sealed secrets ([`Document::redacted`]), or these are told as given anew.
+    /// All changes from this document to `after`, in the order of this document. What is new comes last at its level.
+    /// Both must be free of sealed secrets ([`Document::redacted`]); otherwise these are listed as given anew.
     pub fn changes(&self, after: &Document) -> Vec<Change> {
         let mut changes = Vec::new();
         let (before, after) = (with_uniform_credentials(self), with_uniform_credentials(after));
@@ -73,8 +74,7 @@ impl Document {
     }
 }
 
-/// The place two values stand at. `name` is the member they stand under, which says what the entries of a list are
-/// matched by.
+/// The place of two values. `name` is the member they stand under, which decides how the entries of a list are matched.
 #[derive(Clone, Copy)]
 struct Location<'a> {
     path: &'a str,
@@ -157,8 +157,8 @@ fn entry<'v>(entries: &[(String, &'v Value)], identity: &str) -> Option<&'v Valu
     entries.iter().find(|(other, _)| other == identity).map(|(_, entry)| *entry)
 }
 
-/// What each entry of a list is matched by: its name or label, else its position. The second of two with one name is
-/// another one.
+/// What the entries of a list are matched by: their name or label, else their position. Of two entries with the same
+/// name the second counts as another one.
 fn identified<'v>(list: &str, entries: &'v [Value]) -> Vec<(String, &'v Value)> {
     let names: &[&str] = match list {
         "providers" => &["name", "preset"],
@@ -191,7 +191,7 @@ fn has_tables(values: &[Value]) -> bool {
     values.iter().any(|value| value.is_object() || value.is_array())
 }
 
-/// The value where it may be shown and fits a line; a table is only said to be there.
+/// The value, if it may be shown and fits a line. Of a table only its presence is shown.
 fn shown_in(place: Place, value: &Value) -> Option<String> {
     let is_plain = match value {
         Value::Object(_) => false,

@@ -20,7 +20,7 @@ use crate::providers;
 const NO_SUCH_ID: &str = "no stored secret has this id; give its value or a variable";
 
 impl Document {
-    /// What storing does: seals and validates, and tells the problems of both at once.
+    /// Prepares a document for storing: seals and validates it, and returns the problems of both at once.
     pub fn accept(
         mut self,
         previous: Option<&Document>,
@@ -51,8 +51,8 @@ impl Document {
         problems.into_result()
     }
 
-    /// Puts the secrets of the previous document, sealed or not, where this one only names their ids. Enough for
-    /// checking a document that is not going to be stored; needs no master key.
+    /// Fills in the secrets of the previous document, sealed or not, where this one only names their ids. This is
+    /// enough for checking a document that will not be stored, and needs no master key.
     pub fn recall(&mut self, previous: Option<&Document>) -> Result<(), Problems> {
         let stored = previous.map(Stored::all).unwrap_or_default();
         let mut problems = Problems(Vec::new());
@@ -96,7 +96,7 @@ impl Document {
     }
 }
 
-/// Where a secret may stand.
+/// A place that may hold a secret.
 struct Place {
     path: String,
     provider: String,
@@ -117,16 +117,16 @@ enum Kind {
     RelayKey { credential: Option<String> },
 }
 
-/// What stands there.
+/// The content of such a place.
 enum SecretValue {
-    /// A reference to somewhere else, or nothing secret.
+    /// A reference, or a value that is no secret.
     Elsewhere,
     /// The secret itself.
     Plain(String),
     Sealed(String),
-    /// Only the id of a stored one.
+    /// Only the id of a stored secret.
     Kept(String),
-    /// Nothing that can be understood; validation says what is wrong, and nothing of it is shown.
+    /// Something else. Validation reports what is wrong, and nothing of it is shown.
     Unclear,
 }
 
@@ -159,7 +159,7 @@ impl Place {
         }
     }
 
-    /// Puts the secret's new form in the place of its old one; everything else of a table stays.
+    /// Replaces the secret by its new form. The other members of a table stay.
     fn replace(&self, slot: &mut Value, id: Option<String>, secret: Option<(&str, String)>) {
         let mut map = Map::new();
         if let Some(id) = id {

@@ -1,9 +1,9 @@
-//! Texts of a document that are held elsewhere: `base_url = "${OLLAMA_URL:-http://127.0.0.1:11434/v1}"`.
+//! References to variables in the texts of a document: `base_url = "${OLLAMA_URL:-http://127.0.0.1:11434/v1}"`.
 //!
-//! They are filled in before the document is judged, so that what stands in a variable is checked like what is written
-//! down; what is stored and shown stays the reference. Secrets have places of their own and are not touched here
-//! ([`Catalog::resolve`](crate::catalog::Catalog::resolve)): one that is missing makes its credential unable, and a text that
-//! is missing leaves nothing to judge.
+//! They are filled in before the document is validated, so that the value of a variable is checked like any other. The
+//! stored document keeps the reference. Secrets are filled in elsewhere
+//! ([`Catalog::resolve`](crate::catalog::Catalog::resolve)), because a missing secret only disables its credential,
+//! while a document with a missing text cannot be validated.
 
 use std::collections::BTreeSet;
 
@@ -13,12 +13,12 @@ use super::Document;
 use crate::catalog::schema::{format, join};
 use crate::problem::{Problem, Problems};
 
-/// Members whose texts are secrets with references of their own, or somebody else's words: what is within them is never
-/// filled in.
+/// Members in which nothing is filled in: secrets have references of their own, and other texts are quoted from
+/// providers.
 const NOT_FILLED: [&str; 9] =
     ["credentials", "default", "egress", "error_match", "errors", "headers", "query", "remove", "set"];
 
-/// Begins a reference; written twice its first character stands for itself.
+/// The beginning of a reference. With its first character doubled it is plain text.
 const BEGINS: &str = "${";
 
 impl Document {
@@ -34,7 +34,7 @@ impl Document {
         names.into_iter().collect()
     }
 
-    /// The document with these texts in their places.
+    /// The document with all references replaced.
     pub fn filled(&self, variable: &dyn Fn(&str) -> Option<String>) -> Result<Document, Problems> {
         let (mut sections, mut problems) = (self.sections.clone(), Problems(Vec::new()));
         for_each_text(&mut sections, "", &mut |path, text| match filled(text, variable) {
@@ -87,11 +87,11 @@ enum Part<'t> {
     Variable { name: &'t str, default: Option<&'t str> },
 }
 
-/// What a text consists of.
+/// A part of a text.
 fn parts(text: &str) -> Result<Vec<Part<'_>>, String> {
     let (mut parts, mut rest) = (Vec::new(), text);
     while let Some((before, behind)) = rest.split_once(BEGINS) {
-        // A `$` before it makes it mean itself.
+        // After another `$` it is plain text.
         if let Some(before) = before.strip_suffix('$') {
             parts.extend([Part::Text(before), Part::Text(BEGINS)]);
             rest = behind;

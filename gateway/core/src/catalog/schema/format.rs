@@ -14,11 +14,11 @@ const NAME_CHARACTERS_MAX: usize = 200;
 const SECRET_BYTES_MAX: usize = 4096;
 const USER_BYTES_MAX: usize = 255;
 
-/// Set by the gateway and the host themselves, as is what is hop-by-hop.
+/// Headers that a catalog must not set: the gateway and the host set them, or they are hop-by-hop.
 const HEADERS_NOT_ALLOWED: [&str; 6] =
     ["authorization", "content-encoding", "content-length", "cookie", "expect", "host"];
 
-/// A URL's parts that matter to us.
+/// The parts of a URL that are used.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::catalog) struct Url {
     pub(in crate::catalog) scheme: &'static str,
@@ -28,7 +28,7 @@ pub(in crate::catalog) struct Url {
 }
 
 impl Url {
-    /// Scheme, host and port: where a secret may go.
+    /// Scheme, host and port. A secret may only be sent to its own origin.
     pub(in crate::catalog) fn origin(&self) -> String {
         format!("{}://{}", self.scheme, self.authority.to_ascii_lowercase())
     }
@@ -39,10 +39,10 @@ pub(in crate::catalog) fn http_url(text: &str) -> Result<Url, String> {
     url(text, &["https", "http"])
 }
 
-/// What providers call a credential in a query. An address is shown, so it must hold none.
+/// The names of credentials in queries. Addresses are shown, so they must contain no credential.
 const SECRETS_IN_QUERIES: [&str; 7] = ["key", "api_key", "apikey", "api-key", "token", "access_token", "secret"];
 
-/// The same with a query, which goes with every request: `https://x.example/v1?api-version=1`.
+/// The same with a query, which is added to every request: `https://x.example/v1?api-version=1`.
 pub(in crate::catalog) fn base_url(text: &str) -> Result<(Url, String), String> {
     let (address, query) = text.split_once('?').unwrap_or((text, ""));
     check_query(query)?;
@@ -94,7 +94,7 @@ pub(in crate::catalog) fn proxy_url(text: &str) -> Result<(), String> {
     user.map_or(Ok(()), check_user)
 }
 
-/// `user` or `user:password`. What a URL has no place for is written as %XX.
+/// `user` or `user:password`, percent-encoded where needed.
 fn check_user(user: &str) -> Result<(), String> {
     // RFC 3986, section 3.2.1.
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:%".contains(&byte);
@@ -255,7 +255,7 @@ pub(in crate::catalog) fn header_name(text: &str) -> Result<String, String> {
     Ok(name)
 }
 
-/// The name of a client's header that may travel on to a provider: never one that says who or where the client is.
+/// The name of a client header that may be forwarded: never one that tells who or where the client is.
 pub(in crate::catalog) fn forwarded_header(text: &str) -> Result<String, String> {
     const PRIVATE: [&str; 6] = ["x-api-key", "api-key", "x-goog-api-key", "forwarded", "x-real-ip", "via"];
     let name = header_name(text)?;
@@ -298,12 +298,12 @@ pub(in crate::catalog) fn variable_reference(text: &str) -> Result<Option<&str>,
     }
 }
 
-/// What the host tells the gateway itself (`host.md`): a credential that named one of these would send llmio's own
-/// secrets to a provider.
+/// The variables of the host itself (`host.md`). A credential that named one of these would send llmio's own secrets to
+/// a provider.
 const VARIABLES_RESERVED: [&str; 8] =
     ["boot", "catalog", "draining", "host_metrics", "master_key", "master_key_previous", "secrets", "token"];
 
-/// A variable's name: what an environment and Spin both can hold.
+/// Why a text is no variable name.
 pub(in crate::catalog) fn variable_name(text: &str) -> Result<String, String> {
     if VARIABLES_RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(text)) {
         return Err("must not be a variable of llmio itself; give the provider's key a name of its own".to_owned());
@@ -332,7 +332,7 @@ pub(in crate::catalog) fn name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A provider's own name for a model: sent as it is.
+/// A provider's own name for a model, which is sent unchanged.
 pub(in crate::catalog) fn upstream_model(text: &str) -> Result<String, String> {
     if text.contains('*') {
         return Err("may have one `*`, at its end, for the name asked".to_owned());
@@ -364,7 +364,7 @@ pub(in crate::catalog) fn label(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The path of a file: what an instruction to the host can carry.
+/// The path of a file, as far as an instruction to the host can contain it.
 pub(in crate::catalog) fn file_path(text: &str) -> Result<String, String> {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b';';
     if text.is_empty() || text.len() > SECRET_BYTES_MAX || !text.bytes().all(is_plain) || text.trim() != text {
@@ -447,7 +447,7 @@ pub(in crate::catalog) fn money(text: &str) -> Result<Money, String> {
     if amount > 0.0 { Ok(Money { amount, currency }) } else { Err(wrong()) }
 }
 
-/// What a budget is for.
+/// The period of a budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::catalog) enum Period {
     /// The last so many hours.
@@ -462,7 +462,7 @@ pub(in crate::catalog) enum Period {
     Total,
 }
 
-/// Nobody plans further ahead.
+/// The longest period of a budget.
 pub(in crate::catalog) const HOURS_MAX: u64 = 24 * 366;
 
 /// The amount of `"5 USD/day"`, `"5 USD/5h"` or `"100 USD/30d"`, and the period.

@@ -1,6 +1,6 @@
 //! Credentials and other values that may be secret: written out, sealed, or held elsewhere.
 //!
-//! No sentence here shows what stands in the document.
+//! No message here quotes the document.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) fn read_all(place: &Place<'_>, provider: &str, measures: Measures<'_>
     places.iter().zip(labels).map(|(place, label)| Arc::new(read(place, provider, label, measures))).collect()
 }
 
-/// Always a credential, so that the indexes of the document stay those of the list.
+/// Reads a credential. A wrong one is returned too, so that indexes stay those of the document.
 fn read(place: &Place<'_>, provider: &str, label: String, measures: Measures<'_>) -> Credential {
     let id: Arc<str> = credential_id(provider, place.value).unwrap_or_default().into();
     let (account, value) = (id.clone(), Value::Missing("is not valid".to_owned()));
@@ -108,12 +108,12 @@ fn proxy(url: Value) -> Egress {
     Egress::Proxy(ProxyEgress::new(url))
 }
 
-/// Labels within a provider and ids within the document must differ; an id stands for one secret.
+/// Checks that labels differ within a provider and ids within the document, since an id stands for one secret.
 pub(super) fn check_unique(report: &Report, providers: &[Arc<Provider>]) {
     let mut ids: HashMap<&str, String> = HashMap::new();
     for (provider_index, provider) in providers.iter().enumerate() {
         let mut labels: HashMap<&str, usize> = HashMap::new();
-        // What has no id is no valid credential, or a file of them.
+        // An invalid credential and a file of credentials have no id.
         let known = |(_, credential): &(usize, &Arc<Credential>)| !credential.id.is_empty();
         for (index, credential) in provider.credentials.iter().enumerate().filter(known) {
             let path = format!("providers[{provider_index}].credentials[{index}]");

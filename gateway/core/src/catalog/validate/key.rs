@@ -12,7 +12,7 @@ use super::model::{Names, check_known, texts};
 use super::settings::RECORD_BODIES;
 use super::{References, name_of, quota};
 
-/// Stands for a hash that is missing or wrong, which is reported.
+/// Takes the place of a missing or wrong hash, which is reported elsewhere.
 const NO_HASH: [u8; 32] = [0; 32];
 
 pub(super) fn read(place: &Place<'_>, references: &References<'_>, teams: &[Arc<Team>]) -> Key {
@@ -49,7 +49,7 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>, teams: &[Arc<
     key
 }
 
-/// The old secret of a rotated key.
+/// The previous secret of a rotated key.
 fn read_previous(place: &Place<'_>) -> Option<PreviousKey> {
     let mut fields = place.fields()?;
     let hash = fields.needed("hash").and_then(|place| place.parsed(format::hash));
@@ -115,8 +115,8 @@ pub(super) fn claim_hashes(report: &Report, keys: &[Key]) -> HashMap<[u8; 32], u
     hashes
 }
 
-/// Checks that each exact name a key lists is some model's, and puts the model's own name for its alias.
-/// Patterns stay as they are: they may be meant for models to come.
+/// Checks that each exact name that a key lists is a model, and replaces aliases by the model's name. Patterns are not
+/// checked, since they may be meant for future models.
 pub(super) fn resolve_models(
     report: &Report,
     places: &[Place<'_>],

@@ -70,7 +70,7 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>) -> Model {
     model
 }
 
-/// How many failures are put up with, and for how long who fails is left alone.
+/// How many failures are tolerated, and for how long a failing target then rests.
 pub(super) fn read_patience(fields: &mut Fields<'_>) -> Patience {
     Patience {
         failures: fields.field("allowed_fails").and_then(|place| place.small_integer(1..=FAILURES_MAX)),
@@ -78,7 +78,7 @@ pub(super) fn read_patience(fields: &mut Fields<'_>) -> Patience {
     }
 }
 
-/// The limits of an attempt. What is of the whole call is the model's to say.
+/// The time limits of an attempt. Limits of the whole call belong to the model.
 pub(super) fn read_phases(place: &Place<'_>) -> PhaseLimits {
     let Some(mut fields) = place.fields() else { return PhaseLimits::default() };
     let mut read = |name, ms_max| fields.field(name).and_then(|place| place.duration_ms(1..=ms_max));
@@ -109,10 +109,10 @@ fn read_timeouts(place: &Place<'_>) -> Timeouts {
     timeouts
 }
 
-/// Names to their models.
+/// The models by name.
 pub(super) type Names = HashMap<String, usize>;
 
-/// Who owns each exact name, and each pattern's stem; two owners of one are a problem.
+/// Finds the owner of each exact name and of each pattern's stem. Two owners of one are a problem.
 pub(super) fn claim_names(report: &Report, places: &[Place<'_>], models: &[Model]) -> (Names, Names) {
     let (mut names, mut patterns) = (Names::new(), Names::new());
     // Every name first: where a name and an alias meet, the alias is the one to change.
@@ -144,9 +144,9 @@ fn claim(report: &Report, owners: &mut Names, name: &str, index: usize, path: &s
     }
 }
 
-/// Every `fallback` must be a model, and another one. Models that say nothing of theirs have that of the longest pattern
-/// that is a model's name and fits theirs, else that of the settings; but for those that are named there: these are what is
-/// left when nobody else can serve.
+/// Checks that every `fallback` is another model. A model without its own has that of the longest pattern that is a
+/// model's name and matches its name, else that of the settings. The models that the settings name have none, since
+/// they are the last resort.
 pub(super) fn resolve_fallbacks(
     report: &Report,
     places: &[Place<'_>],
@@ -178,7 +178,7 @@ pub(super) fn resolve_fallbacks(
     }
 }
 
-/// What a model says itself, by the places of the models it names.
+/// The model's own fallback, as indexes of models.
 fn stated_fallback(report: &Report, place: &Place<'_>, index: usize, names: &Names) -> Vec<usize> {
     let mut stated = Vec::new();
     for (at, name) in texts(place, "fallback") {
@@ -204,7 +204,7 @@ pub(super) fn check_known(report: &Report, path: &str, name: &str, names: &Names
     report.problem(path, format!("no model answers to this name{hint}"));
 }
 
-/// The strings of a list, with their positions; what is none is reported elsewhere.
+/// The strings of a list with their positions. Other values are reported elsewhere.
 pub(super) fn texts<'a>(place: &Place<'a>, field: &str) -> impl Iterator<Item = (usize, &'a str)> + use<'a> {
     let list = place.value.get(field).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     list.iter().enumerate().filter_map(|(index, value)| Some((index, value.as_str()?)))

@@ -21,7 +21,7 @@ const AUTHS: [(&str, Auth); 5] = [
     ("x-goog-api-key", Auth::XGoogApiKey),
     ("query", Auth::Query),
 ];
-/// Paths people copy together with the base URL; the gateway appends them itself.
+/// Paths that people copy together with the base URL. The gateway appends them itself.
 const COPIED_PATHS: [&str; 5] = ["/chat/completions", "/completions", "/embeddings", "/responses", "/messages"];
 const REST_MS_MAX: u64 = 7 * 86_400_000;
 
@@ -96,7 +96,7 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
     }
 }
 
-/// Stands for an entry that is no table; its problem is reported.
+/// Takes the place of an entry that is no table, which is reported elsewhere.
 pub(super) fn nothing() -> Provider {
     Provider {
         name: "".into(),
@@ -172,7 +172,7 @@ fn read_endpoints(fields: &mut Fields<'_>, preset: Option<&KnownProvider>) -> Ve
     }
 }
 
-/// What the preset says, or of that the dialect that is wanted alone.
+/// The endpoints of the preset, or only that of the dialect that is wanted.
 fn preset_endpoints(preset: &KnownProvider, only: Option<Dialect>, fields: &Fields<'_>) -> Vec<Endpoint> {
     let wanted = preset.endpoints.iter().filter(|(dialect, _)| only.is_none_or(|only| only == *dialect));
     let endpoints: Vec<Endpoint> = wanted
@@ -219,7 +219,7 @@ fn read_base_url(place: &Place<'_>) -> Option<(Url, String)> {
     Some((url, query))
 }
 
-/// Where the dialect's own paths begin with a version, it is added to an address that has none.
+/// Adds the version to an address without one, if the dialect's own paths begin with a version.
 fn endpoint(dialect: Dialect, url: Url, query: String) -> Endpoint {
     let is_version = |segment: &str| {
         segment.strip_prefix('v').is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
@@ -230,7 +230,7 @@ fn endpoint(dialect: Dialect, url: Url, query: String) -> Endpoint {
     Endpoint { dialect, tls, authority: url.authority, path: url.path + version, query, address }
 }
 
-/// Names with values that may be secret, and the names of those that are.
+/// Names with their values, and the names of those whose value is secret.
 fn read_pairs(
     place: Option<Place<'_>>,
     format: fn(&str) -> Result<String, String>,

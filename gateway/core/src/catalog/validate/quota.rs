@@ -1,4 +1,4 @@
-//! Quotas and limits: how much per window. Of two limits that would count the same thing neither is taken to be meant.
+//! Quotas and limits: how much per window. Two limits that count the same thing are a problem.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,19 +16,19 @@ use super::settings::Currencies;
 const PERS: [(&str, Per); 3] = [("credential", Per::Credential), ("pool", Per::Pool), ("provider", Per::Provider)];
 /// Calls and tokens, each within a window.
 const WINDOWS: [&str; 8] = ["rpm", "tpm", "rpd", "tpd", "rpweek", "tpweek", "rpmonth", "tpmonth"];
-/// What stands beside them in an entry of quotas.
+/// The other members of an entry of `quotas`.
 const OTHERS: [&str; 5] = ["rolling", "points", "budget", "credit", "concurrent"];
-/// Of all of them, what has a day that begins somewhere.
+/// The members whose windows follow the calendar.
 const OF_DAYS: [&str; 8] = ["rpd", "tpd", "rpweek", "tpweek", "rpmonth", "tpmonth", "points", "budget"];
 const COUNT_MAX: u64 = 1 << 50;
 const CONCURRENT_MAX: u64 = 1_000_000;
 
-/// What quotas are measured by where they do not say it themselves.
+/// The defaults of quotas.
 #[derive(Clone, Copy)]
 pub(super) struct Measures<'a> {
     /// Where days begin.
     pub(super) zone: &'a TimeZone,
-    /// What money may be written in.
+    /// The known currencies.
     pub(super) currencies: &'a Currencies,
 }
 
@@ -57,7 +57,7 @@ pub(super) fn read_all(fields: &mut Fields<'_>, measures: Measures<'_>, known: &
         }
         quotas.push(Quota { models: Arc::default(), per: Per::Provider, limits: vec![limit], source: None });
     }
-    // What the document says itself of the same thing wins.
+    // The document's own limit of the same thing wins.
     for mut quota in known.iter().map(known_quota) {
         let group = quota.group();
         quota.limits.retain(|limit| !paths.contains_key(&(quota.per as u8, group.clone(), limit.name())));
@@ -66,7 +66,7 @@ pub(super) fn read_all(fields: &mut Fields<'_>, measures: Measures<'_>, known: &
     quotas
 }
 
-/// An account is what a pool of credentials shares.
+/// An account is shared by the credentials of a pool.
 fn known_quota(known: &KnownQuota) -> Quota {
     // A zone that this build does not know, which a test excludes, would make the day begin elsewhere.
     let zone = format::zone(known.zone).unwrap_or(TimeZone::UTC);
@@ -135,7 +135,7 @@ fn read_per(place: &Place<'_>) -> Option<Per> {
     PERS.iter().find(|(known, _)| *known == word).map(|(_, per)| *per)
 }
 
-/// When the days of an entry begin. Said of an entry without days it would be a mistake that nobody notices.
+/// When the days of an entry begin. An entry without days that says so is a mistake, and reported.
 fn read_day(fields: &mut Fields<'_>, zone: &TimeZone) -> Day {
     for name in ["zone", "reset"] {
         if fields.has(name) && !OF_DAYS.iter().any(|name| fields.has(name)) {
@@ -208,7 +208,7 @@ pub(super) fn refuse_twice(place: &Place<'_>, limits: &[Limit]) {
     }
 }
 
-/// How many may be under way at once.
+/// How many calls may be under way at once.
 pub(super) fn read_concurrent(place: &Place<'_>) -> Option<Limit> {
     let most = place.integer(1..=CONCURRENT_MAX)?;
     Some(Limit { count: Count::Calls, window: Window::InFlight, most })

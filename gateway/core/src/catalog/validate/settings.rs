@@ -1,4 +1,4 @@
-//! `[settings]`: what holds for the gateway as a whole.
+//! `[settings]`: the settings of the gateway as a whole.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ pub(super) const RECORD_BODIES: [&str; 3] = ["off", "errors", "all"];
 const RETENTION_DAYS_DEFAULT: u32 = 30;
 const RETENTION_DAYS_MAX: u32 = 3650;
 const TURNED_AWAY_DEFAULT: u32 = 32;
-/// More refusals in a row make a provider look at who asks.
+/// More refusals in a row may get the caller's address banned.
 const TURNED_AWAY_MAX: u32 = 1000;
-/// Every amount is converted to it.
+/// The currency that every amount is converted to.
 const BASE_CURRENCY: &str = "USD";
-/// The most a limit in money may be: what the ledger's rows hold.
+/// The highest limit in money, which is what a row of the ledger can hold.
 const USD_MAX: f64 = 1_000_000.0;
 const NANO_PER_UNIT: f64 = 1e9;
 

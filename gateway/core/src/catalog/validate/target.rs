@@ -16,11 +16,11 @@ use super::model::{read_patience, read_phases};
 const WEIGHT_MAX: u64 = 1_000_000;
 const TIER_MAX: u32 = 1000;
 const CONTEXT_MAX: u64 = 1 << 32;
-/// Of a million tokens. A larger price is a mistake, such as one of a single token in the wrong place.
+/// The highest price of a million tokens. A larger one is a mistake, such as the price of a single token.
 const PRICE_USD_MAX: f64 = 1_000_000.0;
 const NANO_PER_UNIT: f64 = 1e9;
 
-/// `patience` is the model's, and `patterns` are what of its names and aliases ends in `*`, without that, the longest first.
+/// `patience` is that of the model, and `patterns` are its patterns without their `*`, the longest first.
 pub(super) fn read(place: &Place<'_>, references: &References<'_>, patience: Patience, patterns: &[String]) -> Target {
     let (mut target, name) = read_parts(place, references);
     target.timeouts = target.timeouts.or(target.provider.timeouts);
@@ -35,11 +35,11 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>, patience: Pat
     target
 }
 
-/// What a provider is asked for.
+/// The model that the provider is asked for.
 enum UpstreamName {
     /// A model by its own name there.
     Own(Arc<str>),
-    /// The name that was asked, behind this.
+    /// This prefix, followed by the name the client asked for.
     Asked { prefix: String },
 }
 
@@ -135,7 +135,7 @@ fn read_headers(place: &Place<'_>) -> Vec<(String, String)> {
     headers
 }
 
-/// The provider of this name, or what stands for one that does not exist.
+/// The provider of this name, or a placeholder if there is none.
 fn provider(place: &Place<'_>, name: &str, references: &References<'_>) -> Arc<Provider> {
     let found = references.providers.get(name).copied();
     if found.is_none() {
@@ -159,7 +159,7 @@ fn upstream_model(text: &str) -> Result<UpstreamName, String> {
     format::upstream_model(text).map(|name| UpstreamName::Own(name.into()))
 }
 
-/// A name that says what its model takes.
+/// The name of a known model whose profile applies.
 fn profile(text: &str) -> Result<std::sync::Arc<str>, String> {
     let name = format::upstream_model(text)?;
     if ModelName::read(&name.to_ascii_lowercase()).family == Family::Other {
@@ -223,7 +223,7 @@ fn read_capabilities(mut fields: Fields<'_>) -> Capabilities {
     Capabilities { tools, structured, images, context }
 }
 
-/// `set`, `default` and `remove`. What llmio itself writes into a body is not theirs to change.
+/// `set`, `default` and `remove`. They may not change what llmio itself writes into a body.
 fn read_adjustments(fields: &mut Fields<'_>) -> Option<Box<Adjustments>> {
     let mut read = |name| {
         let entries = fields.field(name).map(|place| place.entries()).unwrap_or_default();
@@ -249,7 +249,7 @@ fn refuse_own(name: &str, place: &Place<'_>) {
     }
 }
 
-/// A name as a problem shows it. A short target without a provider may be anything, so long ones are cut.
+/// A name as problems show it. A short target without a provider may be any text, so long ones are cut.
 fn shortened(name: &str) -> String {
     const CHARACTERS_MAX: usize = 40;
     match name.char_indices().nth(CHARACTERS_MAX) {

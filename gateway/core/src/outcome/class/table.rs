@@ -1,4 +1,4 @@
-//! The table of what errors say, by status and words. The first row that matches decides, so narrow ones stand above
+//! The table of provider errors, by status and words. The first row that matches decides, so narrow rows stand above
 //! wide ones. Every row has a sample in `samples`.
 
 use crate::outcome::error_text::ErrorText;
@@ -7,14 +7,14 @@ use crate::verdict::{Class, ErrorKind};
 
 pub(super) struct Row {
     statuses: &'static [u16],
-    /// Any of these, in lower case. One between quotation marks is a whole code.
+    /// Any of these words, in lower case. A word in quotation marks is a whole code.
     pub(super) any: &'static [&'static str],
     pub(super) class: Class,
     pub(super) kind: ErrorKind,
 }
 
 impl Row {
-    /// Whether an error with this status, an answer to `request`, says one of this row's words of itself.
+    /// Whether this row matches an error with this status, which answers `request`.
     pub(super) fn is_said(&self, status: u16, text: &ErrorText, request: &[u8]) -> bool {
         let may_repeat = self.class != Class::Client && blames_request(status);
         let is_own = |word: &str| !may_repeat || !is_in(request, word);
@@ -30,7 +30,7 @@ fn blames_request(status: u16) -> bool {
     matches!(status, 400 | 404 | 422)
 }
 
-/// Whatever the case; words outside ASCII as they are.
+/// Ignores the case of ASCII letters.
 fn is_in(request: &[u8], word: &str) -> bool {
     let request = unescaped(request);
     let word = word.as_bytes();
@@ -48,8 +48,8 @@ const MODEL_STATUSES: &[u16] = &[400, 403, 404, 422, 500, 503];
 
 /// The rows in their order.
 pub(super) const TABLE: &[Row] = &[
-    // What is said of this request and no other comes first of all: it may ask for more than is left, or for what only
-    // some of a model's providers do.
+    // Errors about this one request come first: it may ask for more than is left, or for something that only some
+    // providers of the model support.
     row(
         &[402, 404, 413, 429],
         &[
@@ -65,7 +65,7 @@ pub(super) const TABLE: &[Row] = &[
     ),
     // Another llmio that its keeper has to mend: its other providers, or ours, may do.
     row(&[400], &["\"no_usable_provider\""], Class::Target, ErrorKind::Plain),
-    // What the prompt itself is refused for comes first: such texts also speak of limits and policies.
+    // Refusals of the prompt itself come next, since their texts also mention limits and policies.
     row(
         &[400, 413, 422, 500],
         &[
@@ -166,10 +166,10 @@ pub(super) const TABLE: &[Row] = &[
         Class::Credential,
         ErrorKind::Plain,
     ),
-    // OpenRouter counts all models that end in `:free` together, by minute and by day.
+    // OpenRouter counts all models whose names end in `:free` together, per minute and per day.
     row(&[429], &["free-models-per-", "free model requests per day"], Class::Rate, ErrorKind::FreeQuota),
     row(&[429], &["每日调用次数", "\"1304\""], Class::Rate, ErrorKind::AccountQuota),
-    // Gemini says it under the status of a rate.
+    // Gemini sends this with the status of a rate limit.
     row(&[429], &["credits are depleted"], Class::Credential, ErrorKind::Spent),
     // Gemini speaks of "your plan and billing details" whenever a minute's quota is used up, and so does DashScope.
     row(
@@ -195,7 +195,8 @@ pub(super) const TABLE: &[Row] = &[
         Class::Rate,
         ErrorKind::Plain,
     ),
-    // Money. Some say it under 400 (Anthropic, DashScope) and some under 429 (OpenAI, Zhipu), where waiting is no use.
+    // Money. Some providers use 400 (Anthropic, DashScope) and some 429 (OpenAI, Zhipu), for which waiting does not
+    // help.
     row(
         &[400, 402, 403, 429, 500],
         &[
@@ -226,7 +227,7 @@ pub(super) const TABLE: &[Row] = &[
         Class::Credential,
         ErrorKind::Spent,
     ),
-    // A model's own free allowance is gone; the account may have others.
+    // The free quota of this model is used up; other models of the account may have some left.
     row(
         &[403, 429],
         &["freetieronly", "free tier of the model has been exhausted", "free quota"],
@@ -326,9 +327,9 @@ pub(super) const TABLE: &[Row] = &[
         Class::Target,
         ErrorKind::UnknownModel,
     ),
-    // OpenAI of a path it does not have, since the provider's base_url is wrong.
+    // OpenAI about an unknown path: the provider's base_url is wrong.
     row(&[404], &["invalid url ("], Class::Target, ErrorKind::Plain),
-    // Overload said under a status that would blame somebody else.
+    // Overload with a status that would blame somebody else.
     row(
         &[400, 403, 500, 503],
         &["rate limit", "rate_limit", "too many requests", "上游负载已饱和", "并发数过高", "throttling"],
