@@ -39,29 +39,46 @@ async function signedIn(page, credential = TOKEN) {
   await Promise.all([page.waitForNavigation(), page.click("form .btn.main")]);
 }
 
-async function looked(page, path, theme, width, wants) {
-  const label = `${path} ${theme} ${width}`;
-  await page.setViewport({ width, height: width < 500 ? 800 : 900, deviceScaleFactor: 1 });
-  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
-  const answer = await page.goto(`${there.url}/console/${path}`, { waitUntil: "networkidle0" });
-  if (answer.status() !== wants.status) find(label, `status ${answer.status()}`);
-  const wide = await page.evaluate(() => {
-    const edge = document.documentElement.clientWidth;
-    const beyond = [...document.querySelectorAll("main *")].filter((each) => {
-      const box = each.getBoundingClientRect();
-      return box.width && box.right > edge + 1 && !each.closest("pre, .sr, .cut > *") && !each.parentElement.closest("svg") && getComputedStyle(each).position !== "absolute";
-    });
-    const said = beyond.slice(0, 3).map((each) => `${each.tagName}.${each.getAttribute("class")}`);
-    return document.documentElement.scrollWidth > edge ? [`page ${document.documentElement.scrollWidth}`, ...said] : said;
+// Boxes that stand out at the right of the window, but for those that something within it cuts off, lets be scrolled, or draws.
+function standingOut() {
+  const edge = document.documentElement.clientWidth;
+  const isCut = (each) => {
+    for (let around = each.parentElement; around && around !== document.body; around = around.parentElement) {
+      if (getComputedStyle(around).overflowX !== "visible" && around.getBoundingClientRect().right <= edge + 1) return true;
+    }
+    return false;
+  };
+  const beyond = [...document.querySelectorAll("main *")].filter((each) => {
+    const box = each.getBoundingClientRect();
+    return box.width && box.right > edge + 1 && !each.parentElement.closest("svg") && getComputedStyle(each).position !== "absolute" && !isCut(each);
   });
-  if (wide.length) find(label, `scrolls sideways: ${wide.join(", ")}`);
-  if (width === 360 || width === 1440) {
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate((rules) => globalThis.axe.run(document, { runOnly: rules }), RULES);
-    for (const each of violations) find(label, `axe ${each.id}: ${each.nodes.slice(0, 3).map((node) => `${node.target} ${node.any[0]?.message ?? node.all[0]?.message ?? ""}`).join(" | ")}`);
-    const name = `${path.replace(/[^a-z0-9]+/g, "-").slice(0, 40)}-${wants.language}-${theme}-${width}.png`;
-    if (shots) await page.screenshot({ path: join(shots, name), fullPage: width === 1440 });
+  const said = beyond.slice(0, 3).map((each) => `${each.tagName}.${each.getAttribute("class")} of ${each.parentElement.className} to ${Math.round(each.getBoundingClientRect().right)}`);
+  const width = document.documentElement.scrollWidth;
+  return width > edge ? [`page ${width}`, ...said] : said;
+}
+
+// Loads a page once and looks at it in both themes and at every width: styles follow these without another load.
+async function looked(page, path, { status, language }) {
+  const answer = await page.goto(`${there.url}/console/${path}`, { waitUntil: "load" });
+  if (answer.status() !== status) find(path, `status ${answer.status()}`);
+  await page.evaluate(axe);
+  for (const width of WIDTHS) {
+    await page.setViewport({ width, height: width < 500 ? 800 : 900, deviceScaleFactor: 1 });
+    for (const theme of ["light", "dark"]) {
+      const label = `${path} ${language} ${theme} ${width}`;
+      await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
+      const wide = await page.evaluate(standingOut);
+      if (wide.length) find(label, `scrolls sideways: ${wide.join(", ")}`);
+      if (width === 360 || width === 1440) await judged(page, path, { language, theme, width, label });
+    }
   }
+}
+
+async function judged(page, path, { language, theme, width, label }) {
+  const { violations } = await page.evaluate((rules) => globalThis.axe.run(document, { runOnly: rules, resultTypes: ["violations"] }), RULES);
+  for (const each of violations) find(label, `axe ${each.id}: ${each.nodes.slice(0, 3).map((node) => `${node.target} ${node.any[0]?.message ?? node.all[0]?.message ?? ""}`).join(" | ")}`);
+  const name = `${path.replace(/[^a-z0-9]+/g, "-").slice(0, 40)}-${language}-${theme}-${width}.png`;
+  if (shots) await page.screenshot({ path: join(shots, name), fullPage: width === 1440 });
 }
 
 const records = JSON.parse((await there.api("GET", "/api/records?limit=500")).text).records;
@@ -78,16 +95,10 @@ const paths = [
 for (const language of ["en", "zh-CN"]) {
   const context = await browser.createBrowserContext();
   const page = await opened(context, { language });
-  for (const theme of ["light", "dark"]) {
-    for (const width of WIDTHS) await looked(page, "sign-in", theme, width, { status: 200, language });
-  }
+  await looked(page, "sign-in", { status: 200, language });
   await signedIn(page);
   if (!page.url().endsWith("/console/overview")) find("signing in", `led to ${page.url()}`);
-  for (const [path, status] of paths) {
-    for (const theme of ["light", "dark"]) {
-      for (const width of WIDTHS) await looked(page, path, theme, width, { status, language });
-    }
-  }
+  for (const [path, status] of paths) await looked(page, path, { status, language });
   await context.close();
 }
 
@@ -97,7 +108,7 @@ for (const language of ["en", "zh-CN"]) {
   const page = await opened(context);
   await signedIn(page);
   for (let next = "records"; next; next = await page.evaluate(() => document.querySelector("a[rel=next]")?.getAttribute("href"))) {
-    await page.goto(`${there.url}/console/${next}`, { waitUntil: "networkidle0" });
+    await page.goto(`${there.url}/console/${next}`, { waitUntil: "load" });
     await page.click(".sel > summary");
   }
   for (const record of records) {
@@ -116,6 +127,8 @@ for (const language of ["en", "zh-CN"]) {
   const stolen = there.asked.filter((each) => each.includes("stolen"));
   if (stolen.length || workers) find("a relay", `became the console: ${stolen.join(", ")} ${workers} workers`);
   if (!there.asked.some((each) => each.includes("/page"))) find("a relay", "was not asked");
+  await quiet.close();
+  await page.bringToFront();
   await page.goto(`${there.url}/console/records`);
   if (!page.url().endsWith("/console/records")) find("a relay", "ended the session");
   await context.close();
@@ -128,11 +141,7 @@ for (const language of ["en", "zh-CN"]) {
   const page = await opened(context);
   await signedIn(page, JSON.parse(made.text).key);
   if (!page.url().endsWith("/console/me")) find("the holder of a key", `was led to ${page.url()}`);
-  for (const theme of ["light", "dark"]) {
-    for (const width of WIDTHS) {
-      for (const path of ["me", "records", "connect"]) await looked(page, path, theme, width, { status: 200, language: "holder" });
-    }
-  }
+  for (const path of ["me", "records", "connect"]) await looked(page, path, { status: 200, language: "holder" });
   await context.close();
 }
 
