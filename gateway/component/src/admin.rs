@@ -6,6 +6,7 @@ mod health;
 mod host;
 mod keys;
 mod maintain;
+mod nouns;
 mod providers;
 mod quota;
 mod records;
@@ -16,7 +17,7 @@ mod targets;
 use std::rc::Rc;
 
 use gateway_core::authenticate::Caller;
-use gateway_core::endpoint::Admin;
+use gateway_core::endpoint::{Admin, Verb};
 use gateway_core::operation::Operation;
 use gateway_core::refusal::{Refusal, Reply};
 
@@ -49,6 +50,9 @@ pub(crate) async fn serve(
         Admin::CatalogCheck => catalog::check(incoming, &snapshot).await,
         Admin::CatalogDiff => catalog::diff(incoming, &snapshot).await,
         Admin::CatalogDraft => catalog::draft(incoming).await,
+        Admin::Settings(verb) => nouns::settings(instance, incoming, &snapshot, verb).await,
+        Admin::Noun(noun, verb) => nouns::serve(instance, incoming, &snapshot, (noun, verb), parameter).await,
+        Admin::Part(part, verb) => nouns::serve_part(instance, incoming, &snapshot, (part, verb), parameter).await,
         Admin::PresetsList => Ok(providers::presets()),
         Admin::ProvidersModels => providers::models(instance, incoming, &snapshot, parameter).await,
         Admin::KeysList => Ok(keys::list(&snapshot)),
@@ -83,6 +87,7 @@ pub(crate) async fn serve(
 /// not know a key looks into the store.
 fn takes_back(admin: Admin) -> bool {
     match admin {
+        Admin::Settings(verb) | Admin::Noun(_, verb) | Admin::Part(_, verb) => !matches!(verb, Verb::List | Verb::Read),
         Admin::CatalogUpdate
         | Admin::CatalogPatch
         | Admin::KeysUpdate

@@ -11,9 +11,9 @@ mod pieces;
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::catalog::Network;
+use crate::catalog::{Network, Noun, Part};
 use crate::dialect::Dialect;
-use crate::endpoint::{Admin, Endpoint, Needs, Stored};
+use crate::endpoint::{Admin, Endpoint, Needs, Stored, Verb};
 use crate::headers;
 use crate::operation::Operation;
 use crate::refusal::Shape;
@@ -29,7 +29,8 @@ pub struct Route {
     /// The method, in capitals, or [`ANY`].
     pub method: &'static str,
     /// The path. Its `{}` matches any text that is not empty: the rest of the path if it stands at the end, and
-    /// otherwise as much as lets the rest of the pattern match.
+    /// otherwise as much as lets the rest of the pattern match. Two of them match what has no slash in it, and what stands
+    /// between them belongs to what they match.
     pub path: &'static str,
     /// What the caller must present.
     pub needs: Needs,
@@ -43,6 +44,14 @@ const fn row(method: &'static str, path: &'static str, needs: Needs, endpoint: E
 
 const fn calls(path: &'static str, operation: Operation) -> Route {
     row("POST", path, Needs::Key, Endpoint::Call(operation))
+}
+
+const fn noun(method: &'static str, path: &'static str, noun: Noun, verb: Verb) -> Route {
+    row(method, path, Needs::Admin, Endpoint::Admin(Admin::Noun(noun, verb)))
+}
+
+const fn part(method: &'static str, path: &'static str, part: Part, verb: Verb) -> Route {
+    row(method, path, Needs::Admin, Endpoint::Admin(Admin::Part(part, verb)))
 }
 
 /// Stands for every method.
@@ -115,7 +124,35 @@ pub const ROUTES: &[Route] = &[
     row("POST", "/api/catalog/diff", Needs::Admin, Endpoint::Admin(Admin::CatalogDiff)),
     row("POST", "/api/catalog/draft", Needs::Admin, Endpoint::Admin(Admin::CatalogDraft)),
     row("GET", "/api/presets", Needs::Admin, Endpoint::Admin(Admin::PresetsList)),
+    row("GET", "/api/settings", Needs::Admin, Endpoint::Admin(Admin::Settings(Verb::Read))),
+    row("PATCH", "/api/settings", Needs::Admin, Endpoint::Admin(Admin::Settings(Verb::Update))),
+    noun("GET", "/api/providers", Noun::Provider, Verb::List),
+    noun("POST", "/api/providers", Noun::Provider, Verb::Create),
     row("GET", "/api/providers/{}/models", Needs::Admin, Endpoint::Admin(Admin::ProvidersModels)),
+    part("GET", "/api/providers/{}/credentials", Part::Credential, Verb::List),
+    part("POST", "/api/providers/{}/credentials", Part::Credential, Verb::Create),
+    part("PATCH", "/api/providers/{}/credentials/{}", Part::Credential, Verb::Update),
+    part("DELETE", "/api/providers/{}/credentials/{}", Part::Credential, Verb::Delete),
+    noun("GET", "/api/providers/{}", Noun::Provider, Verb::Read),
+    noun("PUT", "/api/providers/{}", Noun::Provider, Verb::Replace),
+    noun("PATCH", "/api/providers/{}", Noun::Provider, Verb::Update),
+    noun("DELETE", "/api/providers/{}", Noun::Provider, Verb::Delete),
+    noun("GET", "/api/models", Noun::Model, Verb::List),
+    noun("POST", "/api/models", Noun::Model, Verb::Create),
+    part("GET", "/api/models/{}/targets", Part::Target, Verb::List),
+    part("POST", "/api/models/{}/targets", Part::Target, Verb::Create),
+    part("PATCH", "/api/models/{}/targets/{}", Part::Target, Verb::Update),
+    part("DELETE", "/api/models/{}/targets/{}", Part::Target, Verb::Delete),
+    noun("GET", "/api/models/{}", Noun::Model, Verb::Read),
+    noun("PUT", "/api/models/{}", Noun::Model, Verb::Replace),
+    noun("PATCH", "/api/models/{}", Noun::Model, Verb::Update),
+    noun("DELETE", "/api/models/{}", Noun::Model, Verb::Delete),
+    noun("GET", "/api/relays", Noun::Relay, Verb::List),
+    noun("POST", "/api/relays", Noun::Relay, Verb::Create),
+    noun("GET", "/api/relays/{}", Noun::Relay, Verb::Read),
+    noun("PUT", "/api/relays/{}", Noun::Relay, Verb::Replace),
+    noun("PATCH", "/api/relays/{}", Noun::Relay, Verb::Update),
+    noun("DELETE", "/api/relays/{}", Noun::Relay, Verb::Delete),
     row("GET", "/api/keys", Needs::Admin, Endpoint::Admin(Admin::KeysList)),
     row("POST", "/api/keys", Needs::Admin, Endpoint::Admin(Admin::KeysCreate)),
     row("POST", "/api/keys/{}/rotate", Needs::Admin, Endpoint::Admin(Admin::KeysRotate)),
@@ -215,6 +252,12 @@ fn matches<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
     let Some((prefix, suffix)) = pattern.split_once("{}") else {
         return (pattern == path || versionless(pattern) == Some(path)).then_some("");
     };
+    if let Some(middle) = suffix.strip_suffix("{}") {
+        let both = path.strip_prefix(prefix)?;
+        let (first, second) = both.split_once(middle)?;
+        let is_segment = |text: &str| !text.is_empty() && !text.contains('/');
+        return (is_segment(first) && is_segment(second)).then_some(both);
+    }
     let under_v1 = || {
         let shared = prefix.strip_prefix("/v1beta").filter(|_| suffix.starts_with(':'))?;
         path.strip_prefix("/v1")?.strip_prefix(shared)

@@ -1,5 +1,6 @@
 //! Every endpoint of llmio, and the credential that each of them needs.
 
+use crate::catalog::{Noun, Part};
 use crate::operation::Operation;
 
 /// What a caller must present before a route is entered.
@@ -77,6 +78,23 @@ impl Stored {
     }
 }
 
+/// What is done with a noun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// All are shown.
+    List,
+    /// One is shown.
+    Read,
+    /// One is added.
+    Create,
+    /// One is replaced.
+    Replace,
+    /// One is changed by a merge patch.
+    Update,
+    /// One is removed.
+    Delete,
+}
+
 /// Endpoints of the admin API, noun by noun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admin {
@@ -92,6 +110,12 @@ pub enum Admin {
     CatalogDiff,
     /// `POST /api/catalog/draft`
     CatalogDraft,
+    /// `GET`, `PATCH /api/settings`
+    Settings(Verb),
+    /// `/api/providers`, `/api/models`, `/api/relays`, and one of them by its name
+    Noun(Noun, Verb),
+    /// `/api/providers/{name}/credentials`, `/api/models/{name}/targets`, and one of them
+    Part(Part, Verb),
     /// `GET /api/presets`
     PresetsList,
     /// `GET /api/providers/{name}/models`

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use serde_json::json;
 
+use crate::catalog::EditError;
 use crate::dialect::Dialect;
 use crate::problem::Problems;
 use crate::state::State;
@@ -90,6 +91,17 @@ impl Reply {
     pub fn with(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
+    }
+}
+
+/// The code of a noun that is not there.
+fn missing_code(word: &str) -> &'static str {
+    match word {
+        "provider" => "provider_not_found",
+        "credential" => "credential_not_found",
+        "model" => "model_not_found",
+        "target" => "target_not_found",
+        _ => "relay_not_found",
     }
 }
 
@@ -183,6 +195,16 @@ impl Refusal {
     /// 409: the thing exists already, or is not the caller's to change.
     pub fn conflict(message: impl Into<String>) -> Self {
         Refusal::new(409, message).coded("conflict")
+    }
+
+    /// Why a noun of the catalog was not edited.
+    pub fn edit(error: &EditError) -> Self {
+        let said = error.to_string();
+        match error {
+            EditError::Missing(word, ..) => Refusal::not_found(missing_code(word), said),
+            EditError::Exists(..) | EditError::NoList(_) => Refusal::conflict(said),
+            EditError::Renames(..) => Refusal::bad_request(said).about("name"),
+        }
     }
 
     /// 413: the body is over the limit.

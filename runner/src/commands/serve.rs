@@ -80,6 +80,7 @@ async fn serve(started: StartedGateway, settings: &Settings, address: SocketAddr
 /// no last good one to go on with.
 pub(super) async fn first_catalog(gateway: &Handle, path: &Path) -> Result<(CatalogFile, Vec<String>)> {
     let mut file = CatalogFile::new(path);
+    gateway.stores().variables.set("catalog_path", path.display().to_string());
     let text = file.read().map_err(|error| Exit::new(exit::CONFIG, format!("{error:#}")))?;
     let checked = timeout(ANSWER_TIMEOUT, catalog_file::publish(gateway, text))
         .await

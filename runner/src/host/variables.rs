@@ -10,10 +10,11 @@ use wasmtime::component::Accessor;
 
 /// Names that the host itself answers. They are never looked up elsewhere, so that the environment cannot pretend to be
 /// the host.
-const FACTS: [&str; 13] = [
+const FACTS: [&str; 14] = [
     "base_path",
     "boot",
     "catalog",
+    "catalog_path",
     "catalog_trouble",
     "draining",
     "files",

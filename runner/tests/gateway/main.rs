@@ -61,6 +61,7 @@ mod learnt;
 mod locked_database;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod name_lookups;
+mod nouns;
 mod own_ca;
 mod preflight;
 mod preview;

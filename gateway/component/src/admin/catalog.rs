@@ -76,9 +76,7 @@ pub(super) async fn update(instance: &Rc<Instance>, incoming: &Incoming, scope: 
             return Err(Refusal::precondition_failed(said));
         }
         if let Some(section) = snapshot.file.as_ref().and_then(is_in) {
-            let said =
-                format!("`{section}` comes from the catalog file, which is the authority for it. Edit the file.");
-            return Err(Refusal::conflict(said));
+            snapshot.is_editable(section, "")?;
         }
         whole = scope.stored(&document, &snapshot.stored);
         Ok(whole.clone())

@@ -98,10 +98,9 @@ fn not_found(name: &str) -> Refusal {
 /// The document an edit of keys starts from: what is stored, without the catalog file and the built-in catalog, so that an
 /// edit copies neither of them into the store.
 fn editable(snapshot: &Snapshot) -> Result<Document, Refusal> {
-    if snapshot.file.as_ref().is_some_and(|file| file.as_json().contains_key("keys")) {
-        let said = "`keys` comes from the catalog file, which is the authority for it. Change it there: \
-                    `llmio keys create NAME --print-toml` prints the lines of a new key.";
-        return Err(Refusal::conflict(said));
-    }
+    snapshot.is_editable("keys", "").map_err(|mut refusal| {
+        refusal.message.push_str(" `llmio keys create NAME --print-toml` prints the lines of a new key.");
+        refusal
+    })?;
     Ok(snapshot.stored.clone())
 }

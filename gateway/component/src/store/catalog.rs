@@ -12,6 +12,7 @@ use gateway_core::authenticate::Token;
 use gateway_core::catalog::{Catalog, Document, Sealer};
 use gateway_core::problem::Problems;
 use gateway_core::refusal::Refusal;
+use gateway_core::views::SectionSource;
 
 use super::database::{self, Trouble, Value};
 use super::looks::LookTimes;
@@ -80,9 +81,33 @@ pub(crate) struct Snapshot {
     /// The admin token.
     pub(crate) token: Token,
     origin: Origin,
+    /// The path of the catalog file, where the host tells it.
+    path: Option<String>,
 }
 
 impl Snapshot {
+    /// Where a section comes from.
+    pub(crate) fn source(&self, section: &str) -> SectionSource {
+        let has = |document: &Document| document.as_json().contains_key(section);
+        match () {
+            () if self.file.as_ref().is_some_and(has) => SectionSource::File,
+            () if has(&self.document) && !has(&self.stored) => SectionSource::BuiltIn,
+            () => SectionSource::Stored,
+        }
+    }
+
+    /// Refuses an edit of a section that the catalog file holds, and says where to make it: `name` is the entry's.
+    pub(crate) fn is_editable(&self, section: &str, name: &str) -> Result<(), Refusal> {
+        if self.source(section) != SectionSource::File {
+            return Ok(());
+        }
+        let file = self.path.as_deref().unwrap_or("that llmio was given");
+        let line = Document::line_of(&self.origin.file, section, name);
+        let line = line.map_or_else(String::new, |line| format!(", line {line}"));
+        let said = format!("`{section}` comes from the catalog file {file}{line}, which is the authority for it.");
+        Err(Refusal::conflict(format!("{said} Edit the file.")))
+    }
+
     /// The secrets that could not be obtained, and why.
     pub(crate) fn missing(&self) -> Vec<String> {
         self.catalog.missing().into_iter().map(|(path, reason)| format!("{path}: {reason}")).collect()
@@ -187,6 +212,7 @@ pub(crate) async fn administered(instance: &Rc<Instance>) -> Result<Rc<Snapshot>
         etag: etag(&origin),
         token: Token::new(&origin.token),
         origin,
+        path: path().await,
     }))
 }
 
@@ -235,7 +261,13 @@ async fn load(instance: &Instance, origin: &Origin) -> Result<Snapshot, NoSnapsh
     let catalog = resolved(&document).await.map_err(located)?;
     let etag = etag(origin);
     let token = Token::new(&origin.token);
-    Ok(Snapshot { catalog, document, stored, file, version: origin.version, etag, token, origin: origin.clone() })
+    let (version, origin) = (origin.version, origin.clone());
+    Ok(Snapshot { catalog, document, stored, file, version, etag, token, origin, path: path().await })
+}
+
+/// The path of the catalog file.
+async fn path() -> Option<String> {
+    host::variable("catalog_path").await.filter(|path| !path.is_empty())
 }
 
 /// The document that is served: the stored one, with the sections of the catalog file in place of its own.

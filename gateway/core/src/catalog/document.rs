@@ -5,6 +5,7 @@
 
 mod diff;
 mod keys;
+mod nouns;
 mod secrets;
 mod text;
 mod variables;
@@ -18,6 +19,7 @@ use crate::problem::{Problem, Problems};
 
 pub use diff::{Change, Difference};
 pub use keys::fixed_key_field;
+pub use nouns::{Edit, EditError, Noun, Part};
 pub(super) use secrets::{credential_id, labels};
 
 const BUILT_IN: &str = include_str!("default.toml");
@@ -111,6 +113,12 @@ impl Document {
             message.push_str(&format!(" (in the stored `{section}`, which this catalog does not have: {mend})"));
         }
         problems
+    }
+
+    /// The line of a TOML text on which the entry of this name in a section begins, or else the section. Texts in another
+    /// form have none.
+    pub fn line_of(text: &str, section: &str, name: &str) -> Option<usize> {
+        text::line_of(text, section, name)
     }
 
     fn says_what_to_serve(&self) -> bool {

@@ -223,7 +223,7 @@ fn with_uniform_credentials(document: &Document) -> Map<String, Value> {
     sections
 }
 
-fn uniform(credential: &Value, label: String) -> Map<String, Value> {
+pub(super) fn uniform(credential: &Value, label: String) -> Map<String, Value> {
     let mut members = match credential {
         Value::Object(members) => members.clone(),
         other => Map::from_iter([("value".to_owned(), other.clone())]),

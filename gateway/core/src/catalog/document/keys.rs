@@ -61,7 +61,7 @@ pub fn fixed_key_field(changes: &Map<String, Value>) -> Option<&'static str> {
 }
 
 /// A JSON merge patch.
-fn merge(into: &mut Map<String, Value>, changes: &Map<String, Value>) {
+pub(super) fn merge(into: &mut Map<String, Value>, changes: &Map<String, Value>) {
     for (name, change) in changes {
         match (change, into.get_mut(name)) {
             (Value::Null, _) => drop(into.shift_remove(name)),

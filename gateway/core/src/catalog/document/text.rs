@@ -50,6 +50,23 @@ pub(super) fn to_toml(sections: &Map<String, Value>) -> Result<String, Problems>
         .map_err(|error| Problems::one("", format!("no TOML can express it: {error}")))
 }
 
+/// The line of a TOML text on which the entry of this name in a section begins, or else the section.
+pub(super) fn line_of(text: &str, section: &str, name: &str) -> Option<usize> {
+    let table = DeTable::parse(text).ok()?.into_inner();
+    let (key, value) = table.iter().find(|(key, _)| key.get_ref() == section)?;
+    let named = |entry: &Spanned<DeValue<'_>>| {
+        let DeValue::Table(members) = entry.get_ref() else { return None };
+        let own = ["name", "preset"].iter().find_map(|member| members.get(*member))?;
+        (own.get_ref().as_str() == Some(name)).then(|| own.span().start)
+    };
+    let entry = match value.get_ref() {
+        DeValue::Array(entries) => entries.iter().find_map(named),
+        _ => None,
+    };
+    let before = text.get(..entry.unwrap_or(key.span().start))?;
+    Some(before.matches('\n').count() + 1)
+}
+
 fn position(text: &str, offset: usize) -> String {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
