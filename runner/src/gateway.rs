@@ -12,6 +12,7 @@ use crate::host::variables::Variables;
 use crate::inbound::{Admission, ClientLimits, ConnectionLimits, Refusals};
 use crate::instance::Isolation;
 use crate::log;
+use crate::memory::Memory;
 use crate::worker::{self, Command};
 use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
@@ -53,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) isolation: Isolation,
     /// How many connections clients may have.
     pub(crate) connections: ConnectionLimits,
+    /// The most bytes of memory that the process may have; by default what its cgroup or machine has.
+    pub(crate) memory_max: Option<u64>,
     /// Let requests ask for faults.
     pub(crate) faults: bool,
     /// The admin token.
@@ -95,6 +98,10 @@ pub(crate) struct Stores {
     pub(crate) refusals: Refusals,
     /// The connections of clients.
     pub(crate) admission: Arc<Admission>,
+    /// The memory of the process.
+    pub(crate) memory: Memory,
+    /// How many threads share it.
+    pub(crate) threads: usize,
     /// Imitate Spin 4.1.
     pub(crate) quirks: bool,
     /// Let the component write to our stderr.
@@ -110,6 +117,7 @@ pub(crate) struct Stores {
 pub(crate) struct Counters {
     traps: AtomicU64,
     accept_pauses: AtomicU64,
+    turned_away: AtomicU64,
 }
 
 impl Counters {
@@ -121,6 +129,11 @@ impl Counters {
     /// Notes that a worker accepts no connections for a moment.
     pub(crate) fn accept_paused(&self) {
         self.accept_pauses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that a call was turned away because the memory is nearly used up. Returns whether it is the first.
+    pub(crate) fn turned_away(&self) -> bool {
+        self.turned_away.fetch_add(1, Ordering::Relaxed) == 0
     }
 }
 
@@ -298,6 +311,7 @@ impl Stores {
         metric("llmio_host_connections", "gauge", self.admission.open() as u64);
         metric("llmio_host_connections_refused_total", "counter", self.admission.refused());
         metric("llmio_host_accept_pauses_total", "counter", self.counters.accept_pauses.load(Ordering::Relaxed));
+        metric("llmio_host_calls_turned_away_total", "counter", self.counters.turned_away.load(Ordering::Relaxed));
         metric("llmio_host_statements_refused_total", "counter", database.refused);
         metric("llmio_host_statements_failed_total", "counter", database.failed);
         metric("llmio_host_statements_queued", "gauge", database.queued);
@@ -370,6 +384,8 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
         counters: Counters::default(),
         refusals: Refusals::default(),
         admission: Admission::new(settings.connections),
+        memory: Memory::new(settings.memory_max),
+        threads: settings.threads,
         quirks,
         guest_stderr: settings.guest_stderr,
         isolation: settings.isolation,

@@ -247,6 +247,12 @@ async fn answer(
         (body, bytes)
     };
     let (recorded, method, uri) = (may_have_record(&head), head.method.clone(), head.uri.clone());
+    if recorded && instances.stores().memory.is_short_for(bytes) {
+        if instances.stores().counters.turned_away() {
+            log::warn(format_args!("memory is short: calls are answered 503 until others have ended"));
+        }
+        return unread(refusals.answer(Refusal::MemoryShort, uri.path(), id));
+    }
     let request = call::Request { id, recorded, method, uri: uri.clone(), bytes };
     let answer = instances.send(Dispatch { request, head, body, is_report: false, fault }).await;
     respond(refusals, answer, uri.path(), id).map(|body| body.in_service(service))

@@ -30,7 +30,6 @@ use wasmtime_wasi_http::p3::bindings::Service;
 use wasmtime_wasi_http::p3::{Request, Response};
 use wasmtime_wasi_http::{FieldMap, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-const MEMORY_BYTES_MAX: usize = 256 << 20;
 const HANDLES_MAX: usize = 50_000;
 
 /// The data of a store: tables, limits and the connections to the host.
@@ -140,7 +139,7 @@ fn new_store(engine: &Engine, stores: Arc<Stores>, outbound: OutboundHttp) -> St
     } else {
         wasi.stderr(GuestLog::default());
     }
-    let limits = StoreLimitsBuilder::new().memory_size(MEMORY_BYTES_MAX).build();
+    let limits = StoreLimitsBuilder::new().memory_size(stores.memory.of_an_instance()).build();
     let state = State { table, wasi: wasi.build(), http: WasiHttpCtx::new(), limits, outbound, stores };
     let mut store = Store::new(&engine.engine, state);
     store.limiter(|state| &mut state.limits);

@@ -19,6 +19,7 @@ mod inbound;
 mod instance;
 mod language;
 mod log;
+mod memory;
 mod options;
 mod shutdown;
 mod start;

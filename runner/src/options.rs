@@ -117,6 +117,11 @@ pub(crate) struct Settings {
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections_per_address: Option<u32>,
 
+    /// Mebibytes of memory that llmio may take; when nine tenths are taken, new calls are answered 503 [default: what the
+    /// cgroup or the machine has]
+    #[arg(long, global = true, env = "LLMIO_MEMORY_MAX", value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) memory_max: Option<u32>,
+
     /// Print times in UTC and not in local time
     #[arg(long, global = true, env = "LLMIO_UTC", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_value_t = false, default_missing_value = "true", hide_possible_values = true)]

@@ -53,6 +53,7 @@ pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<
                 total: settings.connections.map(|count| count as usize),
                 per_address: settings.connections_per_address.map(|count| count as usize),
             },
+            memory_max: settings.memory_max.map(|mib| u64::from(mib) << 20),
             faults: settings.faults,
             token,
             master_key,

@@ -33,6 +33,8 @@ pub(crate) enum Refusal {
     HeadTooLarge,
     /// The connections are at their limit.
     Busy,
+    /// The memory of the process is nearly used up.
+    MemoryShort,
 }
 
 impl Refusal {
@@ -58,6 +60,9 @@ impl Refusal {
                 ("head_too_large", StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's head is too large")
             }
             Refusal::Busy => ("busy", StatusCode::SERVICE_UNAVAILABLE, "llmio has as many connections as it may have"),
+            Refusal::MemoryShort => {
+                ("memory_short", StatusCode::SERVICE_UNAVAILABLE, "llmio has no memory left for another call")
+            }
         }
     }
 }

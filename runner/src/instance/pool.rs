@@ -12,6 +12,7 @@ use crate::gateway::Stores;
 use crate::host::outbound_http::OutboundHttp;
 use crate::inbound::RequestBody;
 use crate::log;
+use crate::memory::LARGE_INSTANCES_MAX;
 use http::HeaderName;
 use http::request::Parts;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -113,7 +114,7 @@ impl Sharing {
     /// The sharing of the runner. What is made of a body of 32 MiB fits into one instance beside some smaller ones.
     const RUNNER: Sharing = Sharing {
         small: Room { calls: 256, bytes: 48 << 20, instances: 16, calls_then: 256 },
-        large: Some(Room { calls: 4, bytes: 24 << 20, instances: 8, calls_then: 256 }),
+        large: Some(Room { calls: 4, bytes: 24 << 20, instances: LARGE_INSTANCES_MAX, calls_then: 256 }),
         uses_max: usize::MAX,
         idle_max: Duration::from_secs(60),
         large_idle_max: Duration::from_secs(10),
@@ -134,7 +135,10 @@ impl Sharing {
     fn of(stores: &Stores) -> Sharing {
         match stores.isolation {
             _ if stores.quirks => Sharing::SPIN,
-            Isolation::Shared => Sharing::RUNNER,
+            Isolation::Shared => {
+                let instances = stores.memory.large_instances(stores.threads);
+                Sharing { large: Sharing::RUNNER.large.map(|room| Room { instances, ..room }), ..Sharing::RUNNER }
+            }
             Isolation::Request => Sharing::PER_REQUEST,
         }
     }

@@ -107,3 +107,17 @@ fn a_head_that_cannot_be_read_is_refused_in_the_callers_dialect() {
     let two_hosts = refused("GET /v1/messages HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n");
     assert_eq!((two_hosts.status, &two_hosts.json()["type"]), (400, &json!("error")));
 }
+
+#[test]
+fn without_memory_new_calls_are_turned_away_and_all_else_is_served() {
+    let gateway = runner().arg("--memory-max").arg("1").start();
+    let refused = gateway.send(&chat("demo"));
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("2")), "{}", refused.text());
+    assert_eq!(refused.openai_error().code, "memory_short");
+    let anthropic = gateway.send(&Request::new("POST", "/v1/messages").key(TOKEN).json("{}"));
+    assert_eq!((anthropic.status, &anthropic.json()["type"]), (503, &json!("error")));
+    assert_eq!(gateway.send(&Request::new("GET", "/healthz")).status, 200);
+    assert_eq!(gateway.admin("GET", "/api/records", "").status, 200);
+    assert_eq!(gateway.send(&Request::new("GET", "/v1/models").key(TOKEN)).status, 200);
+    assert!(gateway.log().contains("memory is short"), "{}", gateway.log());
+}

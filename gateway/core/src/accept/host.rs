@@ -48,7 +48,7 @@ pub fn answers() -> Vec<PathAnswers> {
     PREFIXES.into_iter().map(below).collect()
 }
 
-fn refusals() -> [(&'static str, Refusal); 7] {
+fn refusals() -> [(&'static str, Refusal); 8] {
     let bad = |code, said: &str| Refusal::bad_request(said).coded(code);
     let too_large = bad("head_too_large", "The request's head is larger than 64 KiB, or has more than 128 headers.");
     let coded = bad(
@@ -56,6 +56,8 @@ fn refusals() -> [(&'static str, Refusal); 7] {
         "The body comes in a transfer coding that is not understood. Send it as it is, or in chunks.",
     );
     let busy = "llmio has as many connections as it may have. Try again in a second.";
+    let memory =
+        "llmio has no memory left for another call of this size until others have ended. Try again in two seconds.";
     [
         ("trapped", Refusal::internal("guest_trap", "llmio stopped while it handled this request. Send it again.")),
         ("failed", Refusal::internal("internal_error", "llmio could not answer; its log says why.")),
@@ -70,6 +72,7 @@ fn refusals() -> [(&'static str, Refusal); 7] {
         ("body_coded", Refusal { status: 501, ..coded }),
         ("head_too_large", Refusal { status: 431, ..too_large }.without_retry()),
         ("busy", Refusal::unavailable("too_many_connections", busy).after(1)),
+        ("memory_short", Refusal::unavailable("memory_short", memory).after(2)),
     ]
 }
 

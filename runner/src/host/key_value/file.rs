@@ -210,6 +210,63 @@ mod tests {
         drop((first, second));
     }
 
+    fn keep(connection: &Connection, key: usize) {
+        let values = (format!("key {key}"), value(key));
+        connection.execute("INSERT INTO key_value VALUES (?1, ?2)", values).expect("a row");
+    }
+
+    /// Of several pages, so that it can be there in part.
+    fn value(key: usize) -> Vec<u8> {
+        (0..9000).map(|at| u8::try_from((at * 7 + key * 31) % 251).expect("below 251")).collect()
+    }
+
+    /// What a disk may hold of `later` after the power went while it was being written: of each sector behind what was
+    /// synced the new bytes, or none, and all behind some point missing.
+    fn torn(synced: &[u8], later: &[u8], mut seed: u64) -> Vec<u8> {
+        const SECTOR_BYTES: usize = 512;
+        let mut torn = synced.to_vec();
+        for sector in later[synced.len()..].chunks(SECTOR_BYTES) {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            match seed >> 59 {
+                0 => break,
+                1..6 => torn.resize(torn.len() + sector.len(), 0),
+                6..9 => torn.resize(torn.len() + sector.len(), 0xa5),
+                _ => torn.extend_from_slice(sector),
+            }
+        }
+        torn
+    }
+
+    #[test]
+    fn what_was_acknowledged_is_there_whatever_a_power_cut_leaves_of_the_rest() {
+        const KEPT: usize = 3;
+        let (_folder, path) = folder();
+        let (connection, _) = open(&path, "WAL", FolderHistory::None).expect("a new file");
+        let synchronous: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).expect("a setting");
+        assert_eq!(synchronous, 2, "FULL: each commit is on the disk before it is acknowledged");
+        (0..KEPT).for_each(|key| keep(&connection, key));
+        let wal = beside(&path, "-wal");
+        let (file, synced) = (fs::read(&path).expect("the file"), fs::read(&wal).expect("the WAL"));
+        keep(&connection, KEPT);
+        let later = fs::read(&wal).expect("the WAL");
+        assert!(later.len() > synced.len() + value(KEPT).len(), "it is appended to");
+        for seed in 0..300 {
+            let (_folder, path) = folder();
+            fs::write(&path, &file).expect("a file");
+            fs::write(beside(&path, "-wal"), torn(&synced, &later, seed)).expect("a WAL");
+            let (connection, content) = open(&path, "WAL", FolderHistory::Kept).expect("a file that is whole");
+            for key in 0..KEPT {
+                assert_eq!(content.get(&format!("key {key}")), Some(&value(key)), "{seed}");
+            }
+            assert!(
+                content.get(&format!("key {KEPT}")).is_none_or(|found| *found == value(KEPT)),
+                "half a value: {seed}"
+            );
+            let sound: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a check");
+            assert_eq!(sound, "ok", "{seed}");
+        }
+    }
+
     #[test]
     fn a_file_that_lost_its_content_is_refused_in_a_folder_that_was_used() {
         let (_folder, path) = folder();
