@@ -15,8 +15,9 @@
 //! - [`profile`]: what a model takes and refuses
 //! - [`providers`]: what is public of the providers known by name
 //! - [`observation`], [`price`], [`operation`]: what was seen of an answer, what tokens cost, what is asked of a provider
+//! - [`catalog`]: the whole configuration
 //! - [`endpoint`], [`call`]: what llmio answers, and the request that is balanced
-//! - [`refusal`], [`catalog`]: every answer that is llmio's own, and the whole configuration
+//! - [`refusal`]: every answer that is llmio's own
 //! - [`candidate`]: targets and attempts
 //! - [`neutral`]: what the dialects have in common
 //! - `dialects`: how each of them is read and written, errors included
