@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// What can be done with the catalog.
+/// The subcommands.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Print the catalog in force, as TOML
@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Diff(Import),
 }
 
-/// What is imported, or would be.
+/// The options of an import.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Import {
     /// TOML or JSON file; - for standard input
@@ -51,7 +51,7 @@ pub(crate) struct Import {
     replace: bool,
 }
 
-/// What the component says of a catalog it accepts.
+/// The component's answer for a catalog that it accepts.
 #[derive(Deserialize)]
 struct AcceptedCatalog {
     version: Option<u64>,

@@ -1,5 +1,6 @@
 //! How a command reaches the component's `/api`: through the server that runs on the data folder, else through a
-//! component started in this process without a listener. Commands do not see which, and neither needs the storage.
+//! component started in this process without a listener. Commands do not know which, and never open the stores
+//! themselves.
 
 mod connection;
 
@@ -23,11 +24,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
-/// A large catalog in a slow container is checked within this.
+/// How long a request may take. A large catalog in a slow container is checked within this time.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A folder may be locked without a server that answers for as long as a server takes to start, or another command
-/// to end.
+/// How long a locked folder without an answering server is waited for: a server may be starting, or another command
+/// running.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -51,7 +52,7 @@ pub(super) struct Call {
     pub(super) path: String,
     pub(super) content_type: &'static str,
     pub(super) body: Bytes,
-    /// What the answer may be, where the component can answer in more than one way.
+    /// The media type to accept, if the component has several.
     pub(super) accept: &'static str,
 }
 
@@ -67,13 +68,12 @@ impl Call {
     }
 }
 
-/// Does a command's work with a client, then ends what was started for it.
+/// Runs a command's work with a client, then ends whatever was started for it.
 pub(super) fn with_client<T>(settings: &Settings, work: impl AsyncFnOnce(&mut Client) -> Result<T>) -> Result<T> {
     work_on(settings, true, work)
 }
 
-/// Does the work with the server at this address, which runs on the data folder, and with nothing else: no component is
-/// started.
+/// Runs the work with the server at this address, which uses the data folder. No component is started.
 pub(super) fn with_server<T>(
     settings: &Settings,
     address: SocketAddr,
@@ -83,8 +83,8 @@ pub(super) fn with_server<T>(
     runtime.block_on(async { work(&mut Client::of_server(settings, address).await?).await })
 }
 
-/// The same for work that keeps nothing: where there is no data folder none is made, so that a repository of catalogs
-/// stays clean.
+/// The same for work that keeps nothing: a missing data folder is not created, so that a repository of catalogs stays
+/// clean.
 pub(super) fn with_passing_client<T>(
     settings: &Settings,
     work: impl AsyncFnOnce(&mut Client) -> Result<T>,
@@ -96,7 +96,7 @@ pub(super) fn with_passing_client<T>(
     work_on(&Settings { data: folder.path().to_owned(), ..settings.clone() }, false, work)
 }
 
-/// The same on a gateway of its own, which is empty and gone afterwards.
+/// The same with an empty gateway that exists only for this work.
 pub(super) fn with_scratch_client<T>(
     settings: &Settings,
     work: impl AsyncFnOnce(&mut Client) -> Result<T>,
@@ -159,7 +159,7 @@ impl Client {
         if let Some(path) = &settings.catalog {
             first_catalog(&handle, path).await?;
         }
-        // As at every start: calls that an earlier process left running are told as interrupted.
+        // As at every start: the calls that an earlier process left unfinished are recorded as interrupted.
         let maintain = admin::maintain(handle.stores())?;
         let maintained =
             timeout(ANSWER_TIMEOUT, handle.send(maintain)).await.context("the component did not answer in time")??;
@@ -167,7 +167,7 @@ impl Client {
         Ok(Client { token: handle.stores().token.clone(), way: Transport::Here { started, handle } })
     }
 
-    /// Sends a request and waits for the whole answer, whatever it is.
+    /// Sends a request and waits for the whole answer, whatever its status.
     pub(super) async fn send(&mut self, call: Call) -> Result<Response<Bytes>> {
         let request = self.request(call)?;
         let answer = async {
@@ -179,19 +179,19 @@ impl Client {
         timeout(ANSWER_TIMEOUT, answer).await.context("llmio did not answer in time; try again")?
     }
 
-    /// Sends a request; an answer that is no success is an error in the component's own words.
+    /// Sends a request. An unsuccessful answer is an error with the component's message.
     pub(super) async fn ask(&mut self, call: Call) -> Result<Response<Bytes>> {
         let response = self.send(call).await?;
         if response.status().is_success() { Ok(response) } else { Err(self.refused(&response)) }
     }
 
-    /// Asks for JSON.
+    /// Sends a request and parses the JSON of the answer.
     pub(super) async fn read<T: serde::de::DeserializeOwned>(&mut self, call: Call) -> Result<T> {
         let response = self.ask(call).await?;
         parsed(&response)
     }
 
-    /// The error an answer stands for.
+    /// The error of an unsuccessful answer.
     pub(super) fn refused(&self, response: &Response<Bytes>) -> anyhow::Error {
         let said = said(response);
         match (response.status(), &self.way) {
@@ -239,7 +239,7 @@ pub(super) fn parsed<T: serde::de::DeserializeOwned>(response: &Response<Bytes>)
         .context("the server's answer could not be read; is the server another version?")
 }
 
-/// What an answer says, line by line; its status where it says nothing.
+/// The message of an answer, line by line, or its status if it has none.
 fn said(response: &Response<Bytes>) -> String {
     let lines = catalog_file::problems(response.body()).join("\n");
     if lines.trim().is_empty() { format!("llmio answered {}", response.status()) } else { lines }

@@ -1,38 +1,38 @@
-//! Times as people are shown them: on the clock of where the command runs, or in UTC where that is asked for.
+//! Times as people read them: local to the command, or in UTC on request.
 
 use crate::options::Settings;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// When a command runs, and whose clock it goes by.
+/// The time of a command and the zone of its output.
 #[derive(Debug, Clone)]
 pub(super) struct Clock {
     /// The time of the command.
     pub(super) now: Timestamp,
-    /// The zone of whoever reads it.
+    /// The zone of its output.
     pub(super) zone: TimeZone,
     is_utc: bool,
 }
 
 impl Clock {
-    /// As the command line asks for.
+    /// The clock that the command line asks for.
     pub(super) fn of(settings: &Settings) -> Clock {
         let zone = if settings.utc { TimeZone::UTC } else { TimeZone::system() };
         Clock { now: Timestamp::now(), zone, is_utc: settings.utc }
     }
 
-    /// A moment: `2026-11-23 20:00:00`, with a `Z` where it is UTC because somebody asked for that.
+    /// A moment: `2026-11-23 20:00:00`, with a `Z` if the command line asks for UTC.
     pub(super) fn show(&self, at: Timestamp) -> String {
         let mark = if self.is_utc { "Z" } else { "" };
         format!("{}{mark}", at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S"))
     }
 
-    /// The same of Unix milliseconds; nothing where they are no time.
+    /// The same for Unix milliseconds. Empty if they are out of range.
     pub(super) fn show_ms(&self, at_ms: i64) -> String {
         Timestamp::from_millisecond(at_ms).map(|at| self.show(at)).unwrap_or_default()
     }
 
-    /// The same of a text in RFC 3339; the text itself where it is none.
+    /// The same for an RFC 3339 text. Other texts are returned unchanged.
     pub(super) fn show_text(&self, text: &str) -> String {
         text.parse().map_or_else(|_| text.to_owned(), |at| self.show(at))
     }
@@ -40,7 +40,7 @@ impl Clock {
 
 #[cfg(test)]
 impl Clock {
-    /// A clock that stands, for tests.
+    /// A clock that stands still, for tests.
     pub(super) fn at(now: &str, zone: TimeZone, is_utc: bool) -> Clock {
         Clock { now: now.parse().expect("a time"), zone, is_utc }
     }

@@ -25,10 +25,10 @@ use serde_json::{Value, json as value};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Docker's and Kubernetes' own limits are at least a second; a server that takes longer is not ready.
+/// How long the server may take. Docker and Kubernetes wait at least a second themselves.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What `/readyz` answers. Both are demanded: something else that listens there is not a healthy llmio.
+/// The answer of `/readyz`. Both members are required, since another program may listen there.
 #[derive(Deserialize)]
 struct Ready {
     status: String,
@@ -74,7 +74,7 @@ pub(crate) fn run(settings: &Settings, arguments: Arguments) -> Result<()> {
     }
 }
 
-/// Prints how the server is; an error when it is not ready or not there.
+/// Prints the state of the server. An error if it is not ready or does not answer.
 fn show(settings: &Settings, arguments: &Arguments) -> Result<()> {
     let (language, clock) = (language::of_process(), Clock::of(settings));
     let address = address(settings)?;
@@ -108,9 +108,8 @@ fn show(settings: &Settings, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Who is kept out of use, where that can be asked of the server at this address: it runs on this data folder, and has its
-/// token. Of any other nothing is asked, since it would be sent the token. That nobody answers in time changes nothing of
-/// what is known already.
+/// Prints who is kept out of use, if the server at this address runs on this data folder and so has its token. Any
+/// other server is not asked, since it would get the token. A server that does not answer in time is no error here.
 fn subjects(settings: &Settings, address: SocketAddr) -> Option<Value> {
     let running = data_folder::running_server(&settings.data).filter(|running| reachable(*running) == address)?;
     let asked = with_server(settings, running, async |client| {
@@ -125,7 +124,7 @@ fn subjects(settings: &Settings, address: SocketAddr) -> Option<Value> {
         .ok()
 }
 
-/// Takes back what keeps a subject, or everybody, out of use.
+/// Resets the health of one subject, or of all.
 fn reset(settings: &Settings, subject: Option<&str>, as_json: bool) -> Result<()> {
     let wanted = subject.map_or_else(|| value!({}), |subject| value!({ "subject": subject }));
     let call = Call::new(Method::POST, "/api/health/reset").with_body(JSON, serde_json::to_vec(&wanted)?);
@@ -149,7 +148,7 @@ struct Cleared {
     cleared: Vec<String>,
 }
 
-/// Where the server is: as said, else as the server on this data folder says, else where it would listen.
+/// The address of the server: the given one, else that of the server on this data folder, else the default.
 fn address(settings: &Settings) -> Result<SocketAddr> {
     let said = settings.listen.filter(|address| address.port() != 0);
     let address = match said.or_else(|| data_folder::announced(&settings.data)) {

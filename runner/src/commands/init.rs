@@ -19,7 +19,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Names in a list for choosing.
+/// The most names in a list to choose from.
 const SHOWN_MAX: usize = 20;
 
 /// What may be said beforehand.
@@ -63,7 +63,7 @@ pub(crate) fn run(settings: &Settings, arguments: &Arguments) -> Result<()> {
     print(&next_steps(settings, &arguments.file, &catalog.model))
 }
 
-/// A catalog that served a call, and the model it was made to.
+/// A catalog that has served a call, and the model of that call.
 struct TriedCatalog {
     text: String,
     model: String,
@@ -117,7 +117,7 @@ async fn ask_provider(client: &mut Client) -> Result<String> {
     asked(language.pick("Provider (a name, or a base URL): ", "服务商（名称或 base URL）："), PROVIDER, None)
 }
 
-/// Not shown while it is typed.
+/// Asks for a credential, which is not shown while it is typed.
 fn ask_key(provider: &str) -> Result<Option<String>> {
     let language = language::of_process();
     if !io::stdin().is_terminal() {
@@ -141,7 +141,7 @@ async fn ask_model(client: &mut Client, provider: &str) -> Result<String> {
     };
     let (models, suggested) = offer.map_or((Vec::new(), None), |offer| (offer.models, offer.suggested));
     match suggested {
-        // Nobody can be asked, and any model shows whether it works.
+        // Without a terminal nobody can choose, and any model shows whether it works.
         Some(model) if !io::stdin().is_terminal() => Ok(model),
         suggested => {
             if !models.is_empty() {
@@ -158,7 +158,7 @@ async fn ask_model(client: &mut Client, provider: &str) -> Result<String> {
     }
 }
 
-/// One line of the terminal. What is said to be `name` in the environment needs no terminal.
+/// The answer to a question on the terminal. `name` is the variable that says it where there is no terminal.
 fn asked(prompt: &str, name: &str, default: Option<String>) -> Result<String> {
     let language = language::of_process();
     let missing = || {
@@ -177,7 +177,7 @@ fn asked(prompt: &str, name: &str, default: Option<String>) -> Result<String> {
     if line.is_empty() { default.ok_or_else(|| missing().into()) } else { Ok(line.to_owned()) }
 }
 
-/// Readable by its owner alone, since it may hold a key; nothing is overwritten.
+/// Writes a file that only its owner can read, since it may contain a key. Never overwrites one.
 fn write(file: &Path, text: &str) -> Result<()> {
     let cannot = || format!("{} cannot be written", file.display());
     let mut opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).with_context(cannot)?;

@@ -1,4 +1,4 @@
-//! Points in time as people type them: `1h` and `30d` from now, `2027-01-01T00:00:00Z`, or a local date and time.
+//! Points in time as people type them: `1h` and `30d`, `2027-01-01T00:00:00Z`, or a local date and time.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -8,21 +8,21 @@ use std::str::FromStr;
 /// A point in time that may depend on when the command runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
-    /// A distance from now, never negative; a day is 24 hours.
+    /// A distance from now, never negative. A day has 24 hours.
     Distance(SignedDuration),
-    /// A date and time of its own.
+    /// A point in time with its own zone.
     At(Timestamp),
-    /// A date and time on the clock of where the command runs.
+    /// A local date and time.
     Local(DateTime),
 }
 
 impl Moment {
-    /// A distance counts back from now.
+    /// The time, with a distance counted back from now.
     pub(super) fn before(self, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
         self.resolve(now, zone, |distance| now.checked_sub(distance))
     }
 
-    /// A distance counts on from now.
+    /// The time, with a distance counted forward from now.
     pub(super) fn after(self, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
         self.resolve(now, zone, |distance| now.checked_add(distance))
     }

@@ -1,16 +1,16 @@
-//! What a command writes: results to stdout, so that they can be piped, and remarks to stderr, so that they are not.
+//! The output of commands: results to stdout, for pipes, and remarks to stderr.
 
 use crate::exit::{self, Exit};
 use anyhow::{Context, Result};
 use std::io::{self, ErrorKind, Write};
 use std::ops::ControlFlow;
 
-/// Writes a result. A reader that has seen enough (`| head`) is no failure.
+/// Writes a result. A reader that closes the pipe early (`| head`) is no failure.
 pub(super) fn print(text: &str) -> Result<()> {
     print_part(text).map(|_| ())
 }
 
-/// Writes a part of a result; Break when nobody reads what would follow.
+/// Writes a part of a result. Returns Break if nobody reads any more.
 pub(super) fn print_part(text: &str) -> Result<ControlFlow<()>> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -20,7 +20,7 @@ pub(super) fn print_part(text: &str) -> Result<ControlFlow<()>> {
     }
 }
 
-/// Writes an answer of the server's for a program, indented.
+/// Writes an answer of the server as indented JSON, for programs.
 pub(super) fn json(body: &[u8]) -> Result<()> {
     let answer: serde_json::Value = serde_json::from_slice(body)
         .context("the server's answer could not be read; is the server another version?")?;
@@ -32,7 +32,7 @@ pub(super) fn remark(text: &str) {
     let _ = io::stderr().lock().write_all(format!("{text}\n").as_bytes());
 }
 
-/// One line of text that came from elsewhere: it must not move the terminal's cursor or forge a line.
+/// Makes text from elsewhere one line that cannot move the cursor of the terminal or look like another line.
 pub(super) fn plain(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }

@@ -1,5 +1,5 @@
-//! `LLMIO_PROVIDER`: a first start that serves somebody, where nobody can be asked (compose, a hosting platform). What a
-//! catalog for one provider is, the component says.
+//! `LLMIO_PROVIDER`: a first start with one provider where nobody can be asked (Compose, a hosting platform). The
+//! component drafts the catalog.
 
 use super::client::{JSON, TOML, encoded};
 use crate::admin;
@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// A provider that does not list its models in time costs the first start no more than this.
+/// How long the first start waits for the provider's list of models.
 const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A preset's name or a base URL.
@@ -27,12 +27,12 @@ pub(super) const PROVIDER: &str = "LLMIO_PROVIDER";
 /// A model of it.
 pub(super) const MODEL: &str = "LLMIO_MODEL";
 
-/// What is set, and not to nothing: compose files and other templates pass a variable on whether it is set or not.
+/// The variable, if it is set and not empty: Compose files pass variables on whether they are set or not.
 pub(super) fn given(name: &str) -> Option<String> {
     start::environment(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
-/// What a reference to [`API_KEY`] looks like in a catalog.
+/// The reference to [`API_KEY`] in a catalog.
 pub(super) fn key_reference() -> String {
     format!("${{{API_KEY}}}")
 }
@@ -51,7 +51,7 @@ pub(super) struct CatalogDraft {
     pub(super) catalog: String,
 }
 
-/// What a provider lists, as `GET /api/providers/{name}/models` tells it.
+/// The answer of `GET /api/providers/{name}/models`.
 #[derive(Deserialize)]
 pub(super) struct Offer {
     /// The provider's own names.
@@ -97,7 +97,7 @@ pub(super) async fn provide(gateway: &Handle) -> Result<Option<Option<String>>> 
     Ok(Some(Some(model).filter(|_| stored.status().is_success())))
 }
 
-/// The model of a provider to try first; what keeps it from being known is told.
+/// The provider's model to try first. If it cannot be found out, the reason is printed.
 async fn suggested(gateway: &Handle, provider: &str) -> Option<String> {
     let path = Offer::path(provider);
     let listed = ask(gateway, Method::GET, &path, JSON, String::new(), false);

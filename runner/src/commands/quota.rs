@@ -17,7 +17,7 @@ const NANO: f64 = 1e9;
 /// The unit of amounts of money in the API.
 const MONEY: &str = "nano-dollars";
 
-/// What runs dry later than in a year is not said to: nobody's rate holds that long.
+/// The longest forecast. No rate stays the same for longer than a year.
 const SOON_MS: i64 = 366 * 24 * 60 * 60 * 1000;
 
 /// What can be done with quotas.
@@ -154,7 +154,7 @@ async fn set(client: &mut Client, id: &str, spent: f64, (clock, as_json): (&Cloc
     print(&limits(&[limit], clock, language::of_process()))
 }
 
-/// What a person wrote in the unit of the limit.
+/// The amount in the unit of the limit.
 fn amount(spent: f64, limit: &Limit) -> Result<u64, Exit> {
     let is_money = limit.unit == MONEY;
     let amount = if is_money { spent * NANO } else { spent };

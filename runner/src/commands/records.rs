@@ -16,13 +16,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::fmt::Write;
 
-/// What the component gives at once.
+/// The most records of one page of the component.
 const PAGE_MAX: usize = 500;
 
 const NANO_PER_USD: u64 = 1_000_000_000;
 const DIGITS_SHOWN: u32 = 6;
 
-/// What fits a screen.
+/// How many records fit a screen.
 const LIMIT: u32 = 20;
 
 /// Which records, and how they are shown.
@@ -203,7 +203,7 @@ fn columns(language: Language) -> [(&'static str, Align); 11] {
     std::array::from_fn(|index| (names[index], aligned[index]))
 }
 
-/// A record as its table row; what is not known stays empty, since unknown is not zero.
+/// The table row of a record. Unknown values stay empty, since unknown is not zero.
 fn row(record: &Map<String, Value>, clock: &Clock) -> [String; 11] {
     let text = |name: &str| match record.get(name) {
         Some(Value::String(text)) => text.clone(),
@@ -228,7 +228,7 @@ fn row(record: &Map<String, Value>, clock: &Clock) -> [String; 11] {
     ]
 }
 
-/// What a call cost, in dollars with six digits that count: one call may cost a dollar and the next a millionth.
+/// The cost of a call in dollars with six significant digits: one call may cost a dollar and the next a millionth.
 fn usd(record: &Map<String, Value>) -> Option<String> {
     let nano = record.get("cost_nano").and_then(Value::as_u64)?;
     let digits = nano.checked_ilog10().map_or(1, |digits| digits + 1);

@@ -104,7 +104,7 @@ async fn show(client: &mut Client, arguments: &Arguments, clock: &Clock) -> Resu
     if plan.refusal.is_some() { Err(refused().into()) } else { Ok(()) }
 }
 
-/// What a model's own targets are, for whoever asks for one after the other.
+/// The targets of a model.
 pub(super) async fn plan(client: &mut Client, model: &str) -> Result<Plan> {
     let wanted = value!({ "body": { "model": model, "messages": [] } });
     client.read(Call::new(Method::POST, "/api/route").with_body(JSON, serde_json::to_vec(&wanted)?)).await
@@ -187,7 +187,7 @@ fn skipped(skipped: &[Skipped], clock: &Clock, language: Language) -> String {
     layout(names.map(|name| (name, Align::Left)), &rows)
 }
 
-/// A reason in words; one that this version does not know as it came.
+/// A reason in words. An unknown one is shown unchanged.
 fn why(reason: &str, language: Language) -> String {
     let words = REASONS.iter().find(|(known, ..)| *known == reason);
     words.map_or_else(|| plain(reason), |(_, english, chinese)| language.pick(*english, *chinese).to_owned())

@@ -1,4 +1,4 @@
-//! `llmio serve`: start, listen, and what has to be done from time to time until a signal ends it.
+//! `llmio serve`: starts, listens, and does periodic duties until a signal ends it.
 
 use super::provide::provide;
 use crate::admin;
@@ -20,7 +20,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 const LOOK_AT_WORKERS_EVERY: Duration = Duration::from_secs(1);
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
-/// A component that does not answer its host must not hold up the host's other duties.
+/// How long a duty waits for the component, so that others are not held up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves until a signal.
@@ -51,7 +51,7 @@ async fn serve(started: StartedGateway, settings: &Settings, address: SocketAddr
         Some(model) => Some(model),
         None => Some(first_model(&handle).await),
     };
-    // From here on a signal drains; before there is nothing to drain, and it ends the process at once.
+    // From here on a signal starts draining. Before, it ends the process at once.
     let mut signals = Signals::new()?;
     let limits = ClientLimits::with_stall(Duration::from_millis(settings.client_stall_ms));
     let address = started.gateway.listen(address, limits)?;
@@ -76,8 +76,8 @@ async fn serve(started: StartedGateway, settings: &Settings, address: SocketAddr
     shutdown::drain(started.gateway, &mut signals, Duration::from_secs(settings.drain)).await
 }
 
-/// Publishes the file, and returns it with the component's warnings. At the start an invalid one is an error: there is
-/// no last good one to go on with.
+/// Publishes the catalog file and returns it with the component's warnings. At the start an invalid file is an error,
+/// since there is no last good one.
 pub(super) async fn first_catalog(gateway: &Handle, path: &Path) -> Result<(CatalogFile, Vec<String>)> {
     let mut file = CatalogFile::new(path);
     gateway.stores().variables.set("catalog_path", path.display().to_string());
@@ -98,7 +98,7 @@ pub(super) async fn first_catalog(gateway: &Handle, path: &Path) -> Result<(Cata
     }
 }
 
-/// A model that can be called at once, whether its catalog is from a file, stored or built in.
+/// A model to call first, whether its catalog is from a file, stored or built in.
 async fn first_model(handle: &Handle) -> Option<String> {
     let read = async |path| {
         let request = admin::request(handle.stores(), Method::GET, path, "application/json", "").ok()?;
@@ -122,7 +122,7 @@ async fn attend(gateway: &Gateway, handle: &Handle, catalog: Option<CatalogFile>
     for timer in [&mut maintain, &mut pulse] {
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
-    // Beside the other duties: the answer to a check may take long, and a signal must not.
+    // Apart from the other duties: a check may take long, and a signal must not wait for it.
     let watch = async {
         match catalog {
             Some(file) => catalog_file::watch(handle, file).await,

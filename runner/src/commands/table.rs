@@ -1,11 +1,11 @@
-//! Columns for people: as wide as their widest cell, by what a terminal shows and not by characters.
+//! Tables for people. Columns are as wide as their widest cell on a terminal, where some characters take two columns.
 
 use super::output::plain;
 use unicode_width::UnicodeWidthStr;
 
 const GAP: &str = "  ";
 
-/// How a column's cells stand.
+/// The alignment of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Align {
     /// Text.

@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// What came of a test, as far as it is shown.
+/// The result of a test, as far as it is shown.
 #[derive(Debug, Deserialize)]
 struct Report {
     passed: bool,
@@ -127,7 +127,7 @@ fn table(reports: &[Report], language: Language) -> String {
     layout(std::array::from_fn::<_, 7, _>(|index| (names[index], aligned[index])), &rows)
 }
 
-/// Why it did not pass, in the provider's words; or what was taken back since it did.
+/// Why it failed, in the provider's words, or which health was reset because it passed.
 fn said(report: &Report, language: Language) -> Option<String> {
     let target = plain(&report.target);
     if report.passed {

@@ -45,15 +45,15 @@ pub(crate) struct Database {
     kinds: Kinds,
 }
 
-/// What became of a statement so far.
+/// The result of a statement so far.
 pub(crate) enum Execution {
-    /// A write is queued; this tells when it is committed.
+    /// The write is queued. The receiver resolves when it is committed.
     Queued(oneshot::Receiver<Result<(), Failure>>),
-    /// It ran, and these are its rows.
+    /// The statement has run; these are its rows.
     Done(Rows),
 }
 
-/// How the database fares.
+/// Counters of the database.
 pub(crate) struct Status {
     /// Statements waiting for their commit.
     pub(crate) queued: u64,
@@ -63,7 +63,7 @@ pub(crate) struct Status {
     pub(crate) failed: u64,
 }
 
-/// The guest's handle. What it did last is its own, though all share one connection.
+/// The guest's handle. All handles share one connection, but each keeps what its own last write did.
 #[derive(Clone, Default)]
 #[expect(unreachable_pub, reason = "the generated code re-exports it")]
 pub struct Connection(Arc<LastWrite>);
@@ -83,7 +83,8 @@ impl LastWrite {
 }
 
 impl Database {
-    /// Opens or creates the file. A damaged file is set aside; one that is locked or full is waited for, not failed.
+    /// Opens or creates the file. A damaged file is set aside. If the file is locked or the disk full, the database
+    /// waits instead of failing.
     pub(crate) fn open(file: &Path, journal: Journal) -> Result<Database> {
         store::assert_version()?;
         let writer = Writer::start(file, journal)?;
@@ -111,7 +112,8 @@ impl Database {
         }
     }
 
-    /// Queues a write that was seen before; anything else would have to wait, which a synchronous call must not.
+    /// Queues a write whose kind is known already. Any other statement would have to wait, which a synchronous call
+    /// must not do.
     pub(crate) fn execute_now(&self, sql: String, parameters: Vec<Value>, last: Arc<LastWrite>) -> Result<(), Failure> {
         if self.kinds.get(&sql) != Some(Kind::Write) {
             return Err(Failure::Refused("a statement that was not run before, or has rows: use execute-async"));
@@ -119,7 +121,7 @@ impl Database {
         self.writer.queue(Statement { sql: sql.into(), parameters }, last).map(|_| ())
     }
 
-    /// Waits until all that is queued is committed.
+    /// Waits until everything in the queue is committed.
     pub(crate) fn flush(&self, limit: Duration) -> Result<()> {
         self.writer.flush(limit)
     }
@@ -131,12 +133,12 @@ impl Database {
         self.writer.close(limit) && read
     }
 
-    /// Figures for metrics.
+    /// The counters, for metrics.
     pub(crate) fn status(&self) -> Status {
         self.writer.status()
     }
 
-    /// What is wrong with it, for those who ask whether all is well.
+    /// What is wrong with the database, for readiness checks.
     pub(crate) fn trouble(&self) -> Option<TroubleReport> {
         self.writer.trouble(Instant::now())
     }

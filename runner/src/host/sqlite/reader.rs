@@ -14,15 +14,15 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// How long a read waits for earlier writes; while the database is locked it then shows what is there.
+/// How long a read waits for earlier writes. After that it returns what is committed.
 const WAIT_MAX: Duration = Duration::from_millis(250);
 const READ_MAX: Duration = Duration::from_secs(2);
 /// Virtual machine steps between two looks at the clock.
 const STEPS: i32 = 10_000;
-/// More readers than this are turned away; each holds a client's request.
+/// The most reads that wait, each of which holds a client's request. Others are refused.
 const QUEUE_MAX: usize = 256;
 
-/// The handle other threads hold.
+/// The handle for other threads.
 pub(super) struct Reader {
     /// None once it is closed.
     questions: Mutex<Option<mpsc::SyncSender<Question>>>,
@@ -52,13 +52,13 @@ impl Reader {
         Ok(Reader { questions: Mutex::new(Some(questions)), thread })
     }
 
-    /// Answers what was asked and ends the thread; false when that is not done within the limit.
+    /// Answers the reads in the queue and ends the thread. Returns false if that takes longer than the limit.
     pub(super) fn close(&self, limit: Duration) -> bool {
         self.questions.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.thread.has_ended_within(limit)
     }
 
-    /// What kind of statement that is; an error when it is invalid or not allowed.
+    /// The kind of a statement. An error if it is invalid or not allowed.
     pub(super) async fn classify(&self, sql: Arc<str>, after: u64) -> Result<Kind, Failure> {
         self.ask(after, |reply| QuestionKind::Kind(sql, reply)).await
     }
@@ -91,13 +91,13 @@ struct Thread {
     connection: Option<(u64, TimedConnection)>,
 }
 
-/// A connection whose statements end in time.
+/// A connection whose statements are interrupted at a deadline.
 struct TimedConnection {
     connection: Connection,
     late: Arc<Clock>,
 }
 
-/// When the current read has to be over.
+/// The deadline of the current read.
 struct Clock {
     running: AtomicBool,
     until: Mutex<Instant>,
@@ -158,7 +158,8 @@ impl Clock {
     }
 }
 
-/// Statements of all guests share one connection and one transaction, so none may open, end or leave them.
+/// Statements of all guests share one connection and one transaction, so none of them may begin or end a transaction or
+/// attach another file.
 fn allow(action: AuthAction<'_>) -> Authorization {
     match action {
         // How large the database is, anybody may ask; none of these changes anything without a value.

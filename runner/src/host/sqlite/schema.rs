@@ -1,12 +1,12 @@
-//! What the guests created, kept to create it again: an instance migrates once, so a file that is replaced while it runs
-//! would stay without tables, and every record would be lost until a restart.
+//! The statements with which guests created the schema, kept for creating it again. An instance migrates once, so a
+//! file that is replaced while it runs would have no tables, and every record would be lost until a restart.
 
 use super::statement::{Statement, is_trouble};
 use crate::log;
 use rusqlite::Connection;
 use std::sync::Arc;
 
-/// The component has a handful; this bounds the damage should that ever change.
+/// The most statements that are kept. The component has a handful.
 const STATEMENTS_MAX: usize = 256;
 
 /// The statements that made the schema, in the order in which they ran first.
@@ -14,7 +14,7 @@ const STATEMENTS_MAX: usize = 256;
 pub(super) struct Schema(Vec<Arc<str>>);
 
 impl Schema {
-    /// Keeps a statement that was committed, if it creates something.
+    /// Keeps a committed statement if it creates something.
     pub(super) fn remember(&mut self, statement: &Statement) {
         let sql = &statement.sql;
         let creates = sql.trim_start().get(..6).is_some_and(|verb| verb.eq_ignore_ascii_case("CREATE"));
@@ -23,13 +23,13 @@ impl Schema {
         }
     }
 
-    /// Creates all of it in a file that has nothing yet; any other file is left as it is.
+    /// Creates the schema in an empty file. Any other file is left unchanged.
     pub(super) fn create_if_empty(&self, connection: &Connection) -> rusqlite::Result<()> {
         let count = |row: &rusqlite::Row<'_>| row.get::<_, u32>(0);
         if self.0.is_empty() || connection.query_row("SELECT count(*) FROM sqlite_schema", [], count)? > 0 {
             return Ok(());
         }
-        // Whole or not at all: a part of it would look like a file that has its schema.
+        // In one transaction, since a file with a part of the schema would count as complete.
         let transaction = connection.unchecked_transaction()?;
         for sql in &self.0 {
             match transaction.execute_batch(sql) {

@@ -5,9 +5,9 @@ use rusqlite::{Connection, ErrorCode, params_from_iter};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// More than any page of records needs; a result set is held in memory.
+/// The most rows of a result, which is held in memory. No page of records needs so many.
 const RESULT_BYTES_MAX: usize = 32 << 20;
-/// The component's statements are literals, a few dozen; this bounds the damage should that ever change.
+/// The most statements whose kind is kept. The component has a few dozen.
 const KINDS_MAX: usize = 1024;
 
 /// A statement and its parameters.
@@ -17,7 +17,7 @@ pub(super) struct Statement {
 }
 
 impl Statement {
-    /// Roughly what it occupies while it waits.
+    /// About how much memory it takes while it waits.
     pub(super) fn bytes(&self) -> usize {
         let size = |value: &Value| match value {
             Value::Text(text) => text.len(),
@@ -27,7 +27,7 @@ impl Statement {
         self.sql.len() + self.parameters.iter().map(|value| size_of::<Value>() + size(value)).sum::<usize>()
     }
 
-    /// Runs it to its end.
+    /// Runs it to completion.
     pub(super) fn run(&self, connection: &Connection) -> Result<Rows, rusqlite::Error> {
         let mut prepared = connection.prepare_cached(&self.sql)?;
         let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
@@ -57,7 +57,7 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// SQLite stores what it is given: TEXT that is not UTF-8 must not end the process, as it ends Spin's.
+/// SQLite stores any bytes as TEXT. If they are not UTF-8 that must not end the process, as it does in Spin.
 fn owned(value: ValueRef<'_>) -> Value {
     match value {
         ValueRef::Null => Value::Null,
@@ -68,7 +68,7 @@ fn owned(value: ValueRef<'_>) -> Value {
     }
 }
 
-/// What a statement gave back.
+/// The result of a statement.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     /// Column names.
@@ -77,16 +77,16 @@ pub(crate) struct Rows {
     pub(crate) rows: Vec<Vec<Value>>,
 }
 
-/// Why a statement did not run.
+/// Why a statement failed.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
-    /// The queue of writes has reached its limit.
+    /// The queue of writes is full.
     QueueFull,
     /// The interface does not allow it.
     Refused(&'static str),
-    /// The database cannot be used right now.
+    /// The database cannot be used at the moment.
     Busy(String),
-    /// The statement itself is at fault.
+    /// The statement itself is wrong.
     Sql(String),
 }
 
@@ -109,7 +109,7 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
-/// Whether an error is about the database and not about the statement: then it is worth trying again.
+/// Whether an error is about the database and not about the statement, so that trying again may help.
 pub(super) fn is_trouble(code: ErrorCode) -> bool {
     matches!(
         code,
@@ -131,14 +131,14 @@ pub(super) fn is_damage(code: ErrorCode) -> bool {
     matches!(code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
 }
 
-/// Where a statement runs and when it resolves.
+/// The kind of a statement, which decides where it runs and when it resolves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Changes something, gives nothing back.
+    /// It changes something and returns no rows.
     Write,
-    /// Changes something and gives rows back (RETURNING).
+    /// It changes something and returns rows (RETURNING).
     WriteWithRows,
-    /// Changes nothing.
+    /// It changes nothing.
     Read,
 }
 
@@ -154,7 +154,7 @@ impl Kind {
     }
 }
 
-/// A write without rows, judged by its text alone; None where the text leaves a doubt.
+/// The kind of a write without rows, if the text alone shows that it is one.
 pub(super) fn plain_write(sql: &str) -> Option<Kind> {
     let mut words = sql.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
     let verb = words.find(|word| !word.is_empty())?.to_ascii_uppercase();

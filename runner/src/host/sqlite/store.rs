@@ -1,4 +1,4 @@
-//! The file: how it is opened, and what happens to one that is damaged.
+//! The database file: how it is opened, and what happens if it is damaged.
 
 use super::statement::is_damage;
 use crate::log;
@@ -9,20 +9,21 @@ use std::time::Duration;
 
 /// Before 3.51.3 a WAL reset could corrupt the database.
 const VERSION_MIN: i32 = 3_051_003;
-/// A larger file would delay the start; damage in it is found when it is met.
+/// The largest file that is checked at the start. Checking a larger one would delay it, so its damage is found in use.
 const CHECKED_BYTES_MAX: u64 = 32 << 20;
-/// Short: readers must not hold a thread.
+/// How long a reader waits for a lock: not long, since it holds a thread.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(100);
-/// Shorter still: the writer has its own, longer patience, and whoever waits for it is told in time.
+/// How long one attempt of the writer waits for a lock. It tries again for much longer, and answers those who wait in
+/// between.
 pub(super) const BUSY_TIMEOUT_WRITER: Duration = Duration::from_millis(25);
 const STATEMENTS_CACHED: usize = 64;
 
-/// SQLite's journal modes, as far as we use them.
+/// The journal modes of SQLite that are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Journal {
-    /// The runner's: readers and the writer do not wait for each other.
+    /// Write-ahead log, the default: readers and the writer do not wait for each other.
     Wal,
-    /// Spin's.
+    /// Rollback journal, as in Spin.
     Delete,
 }
 
@@ -44,14 +45,14 @@ impl Journal {
     }
 }
 
-/// Refuses to run with a SQLite that is known to lose data.
+/// Refuses versions of SQLite that are known to lose data.
 pub(super) fn assert_version() -> Result<()> {
     let version = rusqlite::version();
     ensure!(rusqlite::version_number() >= VERSION_MIN, "SQLite {version} is too old: 3.51.3 or later is needed");
     Ok(())
 }
 
-/// Opens the file, creating it; damaged, it is set aside and a new one created, since records must not stop traffic.
+/// Opens or creates the file. A damaged one is set aside and a new one created, since records must not stop traffic.
 pub(super) fn open_or_replace(file: &Path, journal: Journal) -> rusqlite::Result<Connection> {
     match open_checked(file, journal) {
         Err(error) if error.sqlite_error_code().is_some_and(is_damage) => {
@@ -62,7 +63,7 @@ pub(super) fn open_or_replace(file: &Path, journal: Journal) -> rusqlite::Result
     }
 }
 
-/// Moves a damaged file out of the way, with what belongs to it.
+/// Renames a damaged file and the files that belong to it.
 pub(super) fn set_aside(file: &Path, error: &rusqlite::Error) {
     let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
     let aside = |file: &Path, suffix: &str| PathBuf::from(format!("{}.corrupt-{time}{suffix}", file.display()));
@@ -80,7 +81,7 @@ pub(super) fn set_aside(file: &Path, error: &rusqlite::Error) {
     }
 }
 
-/// A connection for reading; the file must exist.
+/// Opens a connection for reading. The file must exist.
 pub(super) fn open_to_read(file: &Path) -> rusqlite::Result<Connection> {
     let connection =
         Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -108,7 +109,7 @@ fn open_checked(file: &Path, journal: Journal) -> rusqlite::Result<Connection> {
     }
     Ok(connection)
 }
-/// Whether anything is kept in a file. One that cannot be read counts as one that holds something.
+/// Whether a file contains any table. One that cannot be read counts as not empty.
 pub(crate) fn has_rows(file: &Path) -> bool {
     file.exists() && read_rows(file).unwrap_or(true)
 }
@@ -119,7 +120,7 @@ fn read_rows(file: &Path) -> rusqlite::Result<bool> {
         connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")?;
     let tables = tables.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     for table in tables {
-        // A name cannot be a parameter; quoted, it is nothing else.
+        // A name cannot be a parameter, so it is quoted.
         let sql = format!("SELECT EXISTS (SELECT 1 FROM \"{}\")", table.replace('"', "\"\""));
         if connection.query_row(&sql, [], |row| row.get(0))? {
             return Ok(true);

@@ -1,11 +1,11 @@
-//! The database as the interface uses it, with the troubles records must survive.
+//! Tests of the database through its interface, with the failures that records must survive.
 
 use super::*;
 use rusqlite::Connection as Raw;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// Nothing that is waited for takes this long, on however busy a machine.
+/// How long tests wait for anything, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a read waits for earlier writes (`reader::WAIT_MAX`).
@@ -61,7 +61,7 @@ impl Bench {
         }
     }
 
-    /// The count once all that is queued is written, however long that takes: a read alone gives up waiting.
+    /// The count once the queue is written, however long that takes. A read alone would not wait so long.
     fn count_at_last(&self) -> i64 {
         self.database.flush(PATIENCE).expect("written");
         self.count()
@@ -83,7 +83,7 @@ impl Bench {
         std::os::unix::fs::FileExt::write_all_at(&opened, &[0xff; 96], 0).expect("damage");
     }
 
-    /// Files that were set aside.
+    /// The files that were set aside.
     fn set_aside(&self) -> usize {
         let folder = self.file.parent().expect("a folder").read_dir().expect("the folder");
         let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());

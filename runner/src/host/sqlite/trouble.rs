@@ -1,47 +1,47 @@
-//! What is told of a database that cannot be written: the component puts it into words on `/readyz`. Counted here and not
-//! by each instance, so that the figures are those of the whole process and are gone when all is well again.
+//! The facts about a database that cannot be written, which the component reports on `/readyz`. They are counted here
+//! and not in each instance, so that the figures hold for the whole process and disappear when the trouble is over.
 
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// What has waited so long is told of; a shorter lock is nothing to worry about.
+/// How long a statement has to wait before it is reported. Shorter locks are normal.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// What keeps statements from being written, and what came of it.
+/// What keeps statements from being written, and the consequences.
 pub(super) struct Trouble {
     pub(super) since: Instant,
     pub(super) why: String,
-    /// Statements nobody waits for that were not kept.
+    /// Statements that were lost although nobody waits for them.
     pub(super) lost: u64,
-    /// Callers who waited for rows and were told that there are none.
+    /// Callers who waited for rows and were refused.
     pub(super) turned_away: u64,
 }
 
 impl Trouble {
-    /// One that begins now.
+    /// Trouble that begins now.
     pub(super) fn now(why: &str) -> Trouble {
         Trouble { since: Instant::now(), why: why.to_owned(), lost: 0, turned_away: 0 }
     }
 }
 
-/// The same for the component.
+/// The form for the component.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct TroubleReport {
     /// For how long nothing could be written.
     pub(crate) for_ms: u64,
-    /// Why not, in the database's words.
+    /// Why not, in the words of the database.
     pub(crate) why: String,
     /// Statements that wait to be written.
     pub(crate) queued: u64,
     /// Statements that were not kept.
     pub(crate) lost: u64,
-    /// Callers who were told that the database does not answer.
+    /// Callers who were refused because the database does not answer.
     pub(crate) turned_away: u64,
-    /// Nothing was written for so long that whoever needs a row now will be turned away too.
+    /// Whether nothing has been written for so long that calls that need a row are refused as well.
     pub(crate) stuck: bool,
 }
 
-/// Nothing is told before somebody was turned away, something is lost, or the first statement has waited too long.
+/// Trouble is reported once somebody was refused, a statement was lost, or the first one has waited too long.
 pub(super) fn told(
     trouble: Option<&Trouble>,
     busy_since: Option<Instant>,

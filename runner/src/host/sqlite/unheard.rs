@@ -1,4 +1,5 @@
-//! Failures of writes nobody waits for. One line each would be a line per call for as long as the trouble lasts.
+//! Failures of writes that nobody waits for, logged together: one line each would be a line per call for as long as the
+//! trouble lasts.
 
 use super::statement::Failure;
 use crate::log;
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant};
 
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// What has failed and was not told yet.
+/// The failures that are not logged yet.
 #[derive(Default)]
 pub(super) struct UnreportedFailures {
     count: u64,
@@ -15,13 +16,13 @@ pub(super) struct UnreportedFailures {
 }
 
 impl UnreportedFailures {
-    /// A write failed, and whoever asked for it does not listen.
+    /// Counts a failed write that nobody waits for.
     pub(super) fn add(&mut self, failure: Failure) {
         self.count += 1;
         self.last = Some(failure);
     }
 
-    /// Tells what there is, unless something was told a moment ago.
+    /// Logs the failures, unless some were logged a moment ago.
     pub(super) fn tell(&mut self, now: Instant) {
         if self.told_at.is_some_and(|told_at| now.saturating_duration_since(told_at) < TELL_EVERY) {
             return;

@@ -20,29 +20,29 @@ use tokio::sync::oneshot;
 
 pub(super) const STATEMENTS_MAX: usize = 10_000;
 pub(super) const BYTES_MAX: usize = 32 << 20;
-/// One transaction's share: a longer one would make readers of fresh rows wait.
+/// The most statements of a transaction. A longer one would make readers of fresh rows wait.
 const BATCH_MAX: usize = 1_000;
 /// After a batch of several, the writer lets the next one gather instead of committing row by row.
 const LINGER: Duration = Duration::from_millis(2);
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(1);
-/// A caller who waits for rows is told of trouble after this long (`design/host.md`: reserve waits 250 ms).
+/// How long a caller waits for rows while the file cannot be written. (Quota reservations wait 250 ms.)
 const PATIENCE: Duration = Duration::from_millis(250);
-/// Imitating Spin every statement gives up: its busy timeout.
+/// Spin's busy timeout, after which every statement fails when Spin is imitated.
 const PATIENCE_SPIN: Duration = Duration::from_secs(5);
-/// While nothing can be written and nothing waits, it is looked this often whether it can be written again.
+/// How often the writer checks whether the file can be written again while nothing waits.
 const PROBE_EVERY: Duration = Duration::from_millis(500);
-/// Free pages a file may keep for coming rows, 4 MiB; beyond them a few are given back after each batch.
+/// How many free pages (4 MiB) the file keeps for new rows. Of the rest a few are given back after each batch.
 const FREE_PAGES_MAX: u32 = 1_024;
 const VACUUM: &str = "PRAGMA incremental_vacuum(64)";
 
-/// The handle other threads hold.
+/// The handle for other threads.
 pub(super) struct Writer {
     progress: Arc<Progress>,
     thread: StoreThread,
 }
 
-/// The queue, and how far it has come; the reader waits on it for what was written before.
+/// The queue and its progress. The reader waits on it for earlier writes.
 pub(super) struct Progress {
     state: Mutex<Queue>,
     changed: Condvar,
@@ -51,7 +51,7 @@ pub(super) struct Progress {
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Job>,
-    /// Statements and bytes that are not settled, in the queue or in the writer's hands.
+    /// Statements and bytes that are not settled: in the queue or in the current batch.
     statements: usize,
     bytes: usize,
     queued: u64,
@@ -61,7 +61,7 @@ struct Queue {
     /// Callers who wait for rows; they end the linger.
     urgent: usize,
     sleep: WriterState,
-    /// Since when the writer has had statements in its hands.
+    /// When the current batch began.
     busy_since: Option<Instant>,
     /// What keeps statements from being written now.
     trouble: Option<Trouble>,
@@ -93,7 +93,7 @@ enum Reply {
 }
 
 impl Job {
-    /// When it no longer waits for trouble to end; None: never.
+    /// When the statement gives up while the file cannot be written. None: never.
     fn deadline(&self, journal: Journal) -> Option<Instant> {
         let patience = match (&self.reply, journal) {
             // An attempt may wait for the lock to its end.
@@ -109,7 +109,7 @@ impl Writer {
     pub(super) fn start(file: &Path, journal: Journal) -> Result<Writer> {
         let progress = Arc::new(Progress { state: Mutex::default(), changed: Condvar::new() });
         let mut thread = Thread::new(file.to_owned(), journal, progress.clone());
-        // Tried here once, so that the file exists when the reader opens it; trouble is the thread's to wait out.
+        // Opened here once, so that the file exists when the reader opens it. On failure the thread tries again.
         if let Err(error) = thread.connect() {
             log::warn(format_args!("{} cannot be opened yet: {error}", file.display()));
         }
@@ -149,7 +149,7 @@ impl Writer {
         Status { queued: queue.statements as u64, refused: queue.refused, failed: queue.failed }
     }
 
-    /// What is wrong, if that has had consequences by now.
+    /// The trouble, if it is to be reported by now.
     pub(super) fn trouble(&self, now: Instant) -> Option<super::TroubleReport> {
         let queue = self.progress.lock();
         trouble::told(queue.trouble.as_ref(), queue.busy_since, queue.statements as u64, now)
@@ -163,7 +163,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes no more and ends the thread; false when that is not done within the limit.
+    /// Takes no more statements and ends the thread. Returns false if that takes longer than the limit.
     pub(super) fn close(&self, limit: Duration) -> bool {
         self.progress.close();
         self.thread.has_ended_within(limit)
@@ -209,7 +209,7 @@ impl Drop for Writer {
 }
 
 impl Progress {
-    /// Waits until that statement is settled; false when the limit passed first.
+    /// Waits until a statement is settled. Returns false if that takes longer than the limit.
     pub(super) fn wait_for(&self, until: u64, limit: Duration) -> bool {
         let queue = self.lock();
         let unsettled = |queue: &mut Queue| queue.settled < until;
@@ -217,7 +217,7 @@ impl Progress {
         waited.unwrap_or_else(PoisonError::into_inner).0.settled >= until
     }
 
-    /// Which file the writer is on.
+    /// The number of the file that the writer has open.
     pub(super) fn generation(&self) -> u64 {
         self.lock().generation
     }
@@ -239,18 +239,18 @@ struct Thread {
     connection: Option<Connection>,
     schema: Schema,
     unheard: UnreportedFailures,
-    /// Since when nothing could be written, and whether that was told.
+    /// Since when nothing could be written, and whether that was logged.
     failing: Option<(Instant, bool)>,
 }
 
-/// Why a batch was not committed: nothing of it is on the disk.
+/// Why a batch was not committed. Nothing of it is on the disk.
 struct CommitFailure(rusqlite::Error);
 
-/// What the writer has found to do.
+/// The next work of the writer.
 #[derive(PartialEq)]
 enum NextWork {
     Batch,
-    /// Nothing, but the file could not be written a moment ago.
+    /// Nothing to write, but the file could not be written a moment ago.
     Nothing,
     End,
 }
@@ -276,7 +276,7 @@ impl Thread {
         }
     }
 
-    /// Fills the batch; waits while there is nothing.
+    /// Fills the batch, and waits while the queue is empty.
     fn take(&self, batch: &mut Vec<Job>, gathers: bool) -> NextWork {
         let mut queue = self.progress.lock();
         if gathers && queue.urgent == 0 && queue.waiting.len() < BATCH_MAX {
@@ -305,7 +305,7 @@ impl Thread {
         NextWork::Batch
     }
 
-    /// Looks whether the file can be written again.
+    /// Checks whether the file can be written again.
     fn probe(&mut self) {
         match self.attempt(&[]) {
             Ok(_) => self.recovered(),
@@ -326,7 +326,7 @@ impl Thread {
         }
     }
 
-    /// Commits the batch, however long that takes.
+    /// Commits the batch, trying again for as long as needed.
     fn commit(&mut self, batch: &mut Vec<Job>) {
         let mut pause = RETRY_FIRST;
         while !batch.is_empty() {
@@ -348,7 +348,7 @@ impl Thread {
         }
     }
 
-    /// Tells of trouble once, and not of a lock that is gone in a moment.
+    /// Logs trouble once, but not a short lock.
     fn warn_of(&mut self, error: &rusqlite::Error) {
         self.progress.lock().trouble.get_or_insert_with(|| Trouble::now(&error.to_string()));
         let (since, warned) = self.failing.get_or_insert_with(|| (Instant::now(), false));
@@ -361,7 +361,7 @@ impl Thread {
         }
     }
 
-    /// One transaction. A statement that fails takes no other with it.
+    /// Runs one transaction. A statement that fails does not affect the others.
     fn attempt(&mut self, batch: &[Job]) -> Result<Vec<Outcome>, CommitFailure> {
         let connection = self.connect().map_err(CommitFailure)?;
         connection.execute_batch("BEGIN IMMEDIATE").map_err(CommitFailure)?;
@@ -412,7 +412,7 @@ impl Thread {
         }
     }
 
-    /// Waits before the next attempt. Who does not wait for the trouble to end gets its answer in time.
+    /// Waits before the next attempt. Statements with a deadline are answered in between.
     fn pause(&mut self, batch: &mut Vec<Job>, error: &rusqlite::Error, pause: Duration) {
         let until = Instant::now() + pause;
         loop {
@@ -424,7 +424,7 @@ impl Thread {
         }
     }
 
-    /// Sleeps; true when a deadline ended the sleep before its time.
+    /// Sleeps. Returns true if a deadline ended the sleep early.
     fn sleep(&self, batch: &[Job], until: Instant) -> bool {
         let mut queue = self.progress.lock();
         queue.sleep = WriterState::Retrying;
@@ -447,7 +447,7 @@ impl Thread {
         early
     }
 
-    /// Takes out those whose deadline has passed, in the batch and behind it.
+    /// Removes the statements whose deadline has passed, from the batch and the queue.
     fn late(&self, batch: &mut Vec<Job>) -> Vec<Job> {
         let now = Instant::now();
         let over = |job: &mut Job| job.deadline(self.journal).is_some_and(|deadline| deadline <= now);
@@ -519,8 +519,7 @@ fn vacuum(connection: &Connection) -> rusqlite::Result<()> {
 
 type Outcome = Result<(Rows, u64, i64), Failure>;
 
-/// A receiver that is gone is a guest that did not wait, which is the normal case for records; a failure comes back
-/// then, for nobody else hears of it.
+/// Sends a result to whoever waits. For records nobody does, so a failure is then returned, to be logged.
 fn answer(job: Job, outcome: Outcome) -> Option<Failure> {
     let rows = outcome.map(|(rows, changes, row_id)| {
         job.last.set(changes, row_id);
