@@ -271,7 +271,8 @@ fn strip_base(uri: &mut Uri, base_path: &str) {
     }
 }
 
-/// Who reads such a request otherwise, in front of llmio, may see another one begin behind it.
+/// Closes the connection after a refusal: a proxy in front of llmio may read such a request differently, and take the
+/// rest of it for another request.
 fn unread(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response

@@ -182,7 +182,7 @@ struct CallContext<'c> {
     snapshot: &'c Rc<Snapshot>,
     /// The model that was asked for.
     model: &'c Model,
-    /// Who made the response that the call continues, if it continues one.
+    /// The maker of the response that the call continues, if it continues one.
     owner: Option<ResponseOwner>,
     /// Whether this is a test by an administrator.
     is_test: bool,

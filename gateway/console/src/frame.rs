@@ -7,12 +7,12 @@ use crate::routes::Page;
 use crate::show::Clock;
 use crate::words::frame::Words;
 
-/// Who has signed in.
+/// The person who has signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reader {
     /// Nobody.
     Nobody,
-    /// Who has the admin token.
+    /// The admin.
     Admin,
     /// The holder of the key of this name.
     Holder(String),
@@ -43,7 +43,7 @@ impl Theme {
 /// The frame of one page for one reader.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// Who reads.
+    /// The reader.
     pub reader: Reader,
     /// In which language.
     pub language: Language,

@@ -64,7 +64,7 @@ pub(crate) struct Mid {
 
 impl HtmlSafe for Mid {}
 
-/// So many characters of a name's end always stay.
+/// How many characters at the end of a name are always shown.
 const END_CHARACTERS: usize = 9;
 
 impl Mid {

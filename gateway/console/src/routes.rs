@@ -1,6 +1,6 @@
 //! Every path of the console, below `console/`, and who may go there.
 
-/// Who may see a page or send a form.
+/// The readers who may see a page or send a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
     /// Nothing: public by design.

@@ -54,7 +54,7 @@ const fn part(method: &'static str, path: &'static str, part: Part, verb: Verb) 
     row(method, path, Needs::Admin, Endpoint::Admin(Admin::Part(part, verb)))
 }
 
-/// Stands for every method.
+/// The word for every method.
 pub const ANY: &str = "*";
 
 /// All routes. Any other path is answered with 404, and a request without what its row needs is refused. [`find`] also

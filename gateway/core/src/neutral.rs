@@ -66,7 +66,7 @@ pub struct Request {
     pub stop: Vec<String>,
     /// How many answers are wanted; absent for one.
     pub choices: Option<u64>,
-    /// Who the client says its user is.
+    /// The end user, as named by the client.
     pub user: Option<String>,
     /// OpenAI's `verbosity`: how long the text of the answer should be.
     pub verbosity: Option<String>,

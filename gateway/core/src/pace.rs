@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-/// Who is told how many bytes more have been worked on.
+/// A receiver of progress: how many more bytes have been processed.
 #[derive(Clone, Copy, Default)]
 pub struct Pace<'p>(Option<&'p dyn Fn(usize)>);
 
@@ -18,7 +18,7 @@ impl<'p> Pace<'p> {
         Pace(Some(told))
     }
 
-    /// So many bytes more have been worked on.
+    /// Reports that this many more bytes have been processed.
     pub fn step(self, bytes: usize) {
         if let Some(told) = self.0 {
             told(bytes);

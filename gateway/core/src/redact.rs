@@ -26,7 +26,7 @@ use spelling::{SpellingMatch, beginnings, spelled};
 /// A shorter part of a secret does not help to guess it.
 const SLICE_BYTES: usize = 6;
 
-/// Stands for a secret.
+/// The mark in place of a secret.
 const HIDDEN: &[u8; 12] = b"(credential)";
 
 /// A shorter secret protects nothing, and occurs in many words.

@@ -70,7 +70,7 @@ pub struct RouteRequest<'a> {
     pub now_ms: i64,
     /// The random number that the order is drawn from.
     pub draw: u64,
-    /// Who made the response that the call continues.
+    /// The maker of the response that the call continues.
     pub owner: Option<&'a ResponseOwner>,
 }
 

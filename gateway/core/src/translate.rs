@@ -243,7 +243,7 @@ pub(crate) fn stream_and_losses(
     Some((out, losses))
 }
 
-/// What of an answer could not be read.
+/// The part of an answer that could not be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Losses {
     /// Values, or characters of texts.

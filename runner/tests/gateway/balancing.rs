@@ -1,4 +1,4 @@
-//! Who gets how much, and what is served before anything is configured.
+//! How calls are shared among targets, and what is served before anything is configured.
 
 use std::collections::HashMap;
 use std::thread;

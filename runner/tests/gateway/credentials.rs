@@ -1,4 +1,4 @@
-//! Who may enter: every place a credential may stand in, every reason to refuse one, and words that tell them apart.
+//! Authentication: every place a credential may stand in, every reason to refuse one, and the messages for each.
 
 use gateway_core::catalog::{hash_key, hash_text};
 

@@ -17,7 +17,7 @@ use crate::admin::{self, unavailable};
 use crate::host;
 use crate::store::records;
 
-/// So many calls stand on the overview.
+/// How many calls the overview shows.
 const LATEST: i64 = 10;
 
 pub(super) async fn overview(visit: &Visit<'_>) -> Result<Answer, Refusal> {

@@ -28,7 +28,7 @@ pub(crate) struct PlanRequest<'a> {
     pub(crate) session: Option<&'a str>,
     /// The name of the caller's key.
     pub(crate) key: Option<&'a str>,
-    /// Who made the response that the call continues.
+    /// The maker of the response that the call continues.
     pub(crate) owner: Option<&'a ResponseOwner>,
     /// The time, in the form that quotas need.
     pub(crate) at: Moment,

@@ -194,7 +194,7 @@ impl PreviewedAnswer<'_> {
             self.given.extend(transform.pass(if was_fitted { bytes } else { &self.held }));
         }
         if !seen.is_understood && self.held.len() >= HELD_BYTES_MAX {
-            // So many blank lines are keep-alive bytes.
+            // Up to this many blank lines count as keep-alive bytes.
             self.held.clear();
         }
     }

@@ -8,7 +8,7 @@ use super::database::{self, Row, Trouble, Value, text};
 use crate::host;
 use crate::instance::Instance;
 
-/// Whoever signs in is shown the next page at once, so the row is waited for.
+/// Waits for the row, since the next page is requested right after signing in.
 const SAVE: &str = "INSERT INTO sessions (hash, is_link, key, proof, at_ms, until_ms, client, user_agent) \
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING 1";
 

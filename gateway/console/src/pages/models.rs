@@ -124,7 +124,7 @@ struct TargetRow {
     upstream_model: Mid,
     state: Mark,
     share: String,
-    /// Of its tier, for a bar.
+    /// Its share of the tier, for a bar.
     percent: String,
     price: String,
     context: Option<String>,

@@ -28,7 +28,7 @@ pub struct OverviewPage<'a> {
     curl: String,
 }
 
-/// So many of the limits that run dry first are shown.
+/// How many of the limits that run dry first are shown.
 const DRY_MAX: usize = 3;
 
 impl<'a> OverviewPage<'a> {

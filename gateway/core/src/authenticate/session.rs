@@ -12,7 +12,7 @@ pub const LIFE_MS: i64 = 12 * 60 * 60 * 1000;
 /// A one-time link does.
 pub const LINK_MS: i64 = 10 * 60 * 1000;
 
-/// So many characters of its hash name a session to whoever lists and ends them.
+/// How many characters of its hash identify a session in lists.
 const ID_CHARACTERS: usize = 16;
 
 /// What a browser holds, made of bytes that nobody can predict.

@@ -36,7 +36,7 @@ pub(crate) struct Events {
     line: Vec<u8>,
     event: ServerEvent,
     has_data: bool,
-    /// What of the event's data has been looked at for [`is_whole`](Self::is_whole).
+    /// How much of the event's data [`is_whole`](Self::is_whole) has looked at.
     looked_at: LookedAt,
     /// The last byte was a CR: an LF that follows it belongs to the same line end.
     after_cr: bool,
@@ -102,7 +102,7 @@ impl Events {
         event
     }
 
-    /// So many bytes more are still an event.
+    /// Marks the event as too large if so many more bytes would exceed the limit.
     fn check(&mut self, more: usize) {
         if self.line.len() + self.event.data.len() + more > EVENT_BYTES_MAX {
             self.broken.get_or_insert(Broken::TooLarge);

@@ -129,7 +129,7 @@ pub(super) struct Row {
     pub(super) facts: &'static [(Fact, Source)],
 }
 
-/// Who serves a model, as far as its name tells.
+/// Where a model is served, as far as its name tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ServedBy {
     /// Anyone.

@@ -12,7 +12,7 @@ const ECHO_BYTES: usize = 16;
 /// A larger request is not searched; then the whole text of an error counts as an echo.
 const REQUEST_BYTES_MAX: usize = 4 << 20;
 
-/// Stands for what was left out.
+/// The mark in place of what was left out.
 const LEFT_OUT: char = '…';
 
 /// A message without what it quotes and without what also stands in the request. `None` if these cannot be told apart.

@@ -34,7 +34,7 @@ const BYTES_MIN: usize = 16;
 /// A word of letters and digits that is at least this long is no name.
 const BYTES_MIN_OF_RANDOM: usize = 32;
 
-/// Stands for a key.
+/// The mark in place of a key.
 const CUT: &str = "(key)";
 
 /// A text without the words that are keys. `own` tells whether a word is a key of llmio.

@@ -1,4 +1,4 @@
-//! Who is kept out of use, as a table: what it is, why, since when and until when.
+//! The table of everything that is kept out of use: what it is, why, since when and until when.
 
 use super::super::clock::Clock;
 use super::super::table::{Align, layout};

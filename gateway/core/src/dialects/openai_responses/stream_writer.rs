@@ -221,7 +221,7 @@ impl StreamWriter {
         }
     }
 
-    /// So many bytes are kept, which will be said again so many times.
+    /// Notes that this many bytes are kept and will be written again this many times.
     fn keep(&mut self, bytes: usize, times: usize) {
         self.held += bytes;
         self.due += bytes * times;
@@ -360,7 +360,7 @@ impl StreamWriter {
     }
 }
 
-/// What of a part comes with its beginning.
+/// The members of a part that come with its beginning.
 fn whole_bytes(kind: &PartKind) -> usize {
     match kind {
         PartKind::Image { data, .. } => data.len(),

@@ -116,7 +116,7 @@ fn the_key_for_a_relay_is_sealed_and_taken_back() {
     assert_eq!(secret.map(|secret| secret.expose()), Some("sk-llmio-edge"));
 }
 
-/// Whoever may edit the catalog must not read a stored secret by sending it past a host of his own.
+/// A person who may edit the catalog must not get a stored secret by sending it to a host of their own.
 #[test]
 fn a_stored_secret_does_not_follow_to_an_egress_where_others_read_it() {
     let stored = sealed(RELAY);

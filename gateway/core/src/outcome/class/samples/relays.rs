@@ -146,7 +146,7 @@ pub(super) const SAMPLES: &[Sample] = &[
         Class::Target,
         ErrorKind::Plain,
     ),
-    // Whoever stands in between.
+    // Proxies and relays in between.
     (
         "cloudflare, block page",
         403,
