@@ -1,9 +1,12 @@
 //! The admin API: one file per noun, its verbs in the order list, read, create, update, delete. JSON in and out,
 //! problem details for errors. Who may come here is decided by the route table before.
 
-mod catalog;
+pub(crate) mod catalog;
+pub(crate) mod check;
 mod health;
+pub(crate) mod history;
 mod host;
+pub(crate) mod join;
 mod keys;
 mod maintain;
 mod nouns;
@@ -53,6 +56,11 @@ pub(crate) async fn serve(
         Admin::Settings(verb) => nouns::settings(instance, incoming, &snapshot, verb).await,
         Admin::Noun(noun, verb) => nouns::serve(instance, incoming, &snapshot, (noun, verb), parameter).await,
         Admin::Part(part, verb) => nouns::serve_part(instance, incoming, &snapshot, (part, verb), parameter).await,
+        Admin::HistoryList => history::list(instance, incoming, &snapshot).await,
+        Admin::HistoryRead => history::read(instance, &snapshot, parameter).await,
+        Admin::HistoryRestore => history::restore(instance, incoming, parameter).await,
+        Admin::JoinPreview => join::preview(instance, incoming, &snapshot).await,
+        Admin::Join => join::join(instance, incoming).await,
         Admin::PresetsList => Ok(providers::presets()),
         Admin::ProvidersModels => providers::models(instance, incoming, &snapshot, parameter).await,
         Admin::KeysList => Ok(keys::list(&snapshot)),
@@ -91,6 +99,8 @@ fn takes_back(admin: Admin) -> bool {
         Admin::CatalogUpdate
         | Admin::CatalogPatch
         | Admin::KeysUpdate
+        | Admin::HistoryRestore
+        | Admin::Join
         | Admin::KeysRotate
         | Admin::KeysDelete
         | Admin::HealthReset
@@ -100,6 +110,9 @@ fn takes_back(admin: Admin) -> bool {
         | Admin::CatalogCheck
         | Admin::CatalogDiff
         | Admin::CatalogDraft
+        | Admin::HistoryList
+        | Admin::HistoryRead
+        | Admin::JoinPreview
         | Admin::PresetsList
         | Admin::ProvidersModels
         | Admin::KeysList

@@ -127,6 +127,7 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
         Endpoint::Telemetry => incoming.body().await.map(|_dropped| Reply::json(200, &serde_json::Map::new())),
         Endpoint::Alive | Endpoint::Probe => Ok(alive()),
         Endpoint::Ready => ready::reply(instance, &snapshot).await,
+        Endpoint::ProvidersCheck => return admin::check::serve(instance, incoming, &snapshot).await,
         Endpoint::Admin(admin) => admin::serve(instance, admin, &incoming, &caller, snapshot, &parameter).await,
     };
     match answered {

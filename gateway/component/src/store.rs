@@ -2,6 +2,7 @@
 //! and one statement is one transaction (`host.md`): a cached connection is shared by concurrent calls.
 
 pub(crate) mod catalog;
+pub(crate) mod changes;
 pub(crate) mod counters;
 pub(crate) mod database;
 pub(crate) mod health;

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-pub use document::{Change, Difference, Document, Edit, EditError, Noun, Part, fixed_key_field};
+pub use document::{Change, Difference, Document, Edit, EditError, Noun, Part, Unsaved, fixed_key_field};
 pub use draft::{Draft, presets};
 pub use egress::{Egress, ProxyEgress, RelayEgress};
 pub use lookup::{hash_key, hash_text, without_suffix};

@@ -49,6 +49,8 @@ pub enum Endpoint {
     ConsoleSlash,
     /// A page or form of the console.
     Console,
+    /// `POST /api/providers/check`, of the admin API too: it answers piece by piece.
+    ProvidersCheck,
     /// The admin API.
     Admin(Admin),
 }
@@ -110,6 +112,12 @@ pub enum Admin {
     CatalogDiff,
     /// `POST /api/catalog/draft`
     CatalogDraft,
+    /// `GET /api/catalog/history`
+    HistoryList,
+    /// `GET /api/catalog/history/{version}`
+    HistoryRead,
+    /// `POST /api/catalog/history/{version}/restore`
+    HistoryRestore,
     /// `GET`, `PATCH /api/settings`
     Settings(Verb),
     /// `/api/providers`, `/api/models`, `/api/relays`, and one of them by its name
@@ -120,6 +128,10 @@ pub enum Admin {
     PresetsList,
     /// `GET /api/providers/{name}/models`
     ProvidersModels,
+    /// `POST /api/models/join/preview`
+    JoinPreview,
+    /// `POST /api/models/join`
+    Join,
     /// `GET /api/keys`
     KeysList,
     /// `POST /api/keys`

@@ -35,9 +35,9 @@
 //!
 //! Beside the line:
 //!
-//! - [`count`], [`models`], [`offer`], [`readiness`], [`relays`], [`spending`], [`trial`]: tokens of a prompt, the list of
-//!   models, a provider's own list, what is in trouble, what is passed through, what a key's holder has used, and the
-//!   smallest request
+//! - [`count`], [`join`], [`models`], [`offer`], [`readiness`], [`relays`], [`spending`], [`trial`]: tokens of a prompt, what
+//!   providers offer as models of one name, the list of models, a provider's own list, what is in trouble, what is passed
+//!   through, what a key's holder has used, and the smallest request
 //! - [`views`]: what the admin API tells, as types
 
 pub mod accept;
@@ -53,6 +53,7 @@ pub mod endpoint;
 pub mod failover;
 pub mod headers;
 pub mod health;
+pub mod join;
 pub mod memory;
 pub mod models;
 pub mod neutral;

@@ -2,8 +2,11 @@
 //! made of them too.
 
 mod catalog;
+mod check;
 mod health;
+mod history;
 mod host;
+mod join;
 mod keys;
 mod limits;
 mod nouns;
@@ -14,8 +17,11 @@ mod sessions;
 mod told;
 
 pub use catalog::{CheckedView, DiffView, DraftView, PresetsView, StoredView};
+pub use check::{CheckBegunView, CheckDoneView, TriedView};
 pub use health::{ClearedView, HealthView, LatencyView, SubjectView};
+pub use history::{ChangeView, HistoryView, VersionView};
 pub use host::{AliveView, HostView, MaintenanceView, ReadyView};
+pub use join::{JoinPreviewView, NotAskedView};
 pub use keys::{KeyView, KeysView, NewKeyView};
 pub use limits::{KnownLimitView, LearntView, LimitView, QuotaView, ScopeView};
 pub use nouns::{EntryView, NounsView, PartView, PartsView, SectionSource, SettingsView};

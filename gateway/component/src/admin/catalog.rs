@@ -11,6 +11,7 @@ use crate::host;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
 use crate::store::catalog::{self, Snapshot};
+use crate::store::changes::{self, Author};
 
 /// How long a change is tried again while others are in its way: a little longer than a writer that died half way can
 /// block others.
@@ -69,7 +70,7 @@ pub(super) async fn update(instance: &Rc<Instance>, incoming: &Incoming, scope: 
     let document = catalog::parse(&body.bytes).map_err(Refusal::invalid_catalog)?;
     let mut whole = Document::empty();
     let keeps = incoming.header("if-none-match").is_some_and(|wanted| wanted.trim() == "*");
-    let changed = change(instance, base(incoming), |snapshot| {
+    let changed = change(instance, incoming, base(incoming), |snapshot| {
         let is_in = |other: &Document| document.as_json().keys().find(|section| other.as_json().contains_key(*section));
         if let Some(section) = is_in(&snapshot.stored).filter(|_| keeps) {
             let said = format!("`{section}` is stored already, and `If-None-Match: *` keeps what is there.");
@@ -173,8 +174,9 @@ pub(super) fn base(incoming: &Incoming) -> Option<&str> {
 /// Stores the catalog that `edit` makes of the one in force, and returns the snapshot that is in force then. `base`
 /// names the versions (etags) that the edit may start from. Without it the edit is made again whenever another change
 /// came first, so that edits that are sent at the same time all happen, one after the other.
-pub(super) async fn change(
+pub(crate) async fn change(
     instance: &Rc<Instance>,
+    incoming: &Incoming,
     base: Option<&str>,
     mut edit: impl FnMut(&Snapshot) -> Result<Document, Refusal>,
 ) -> Result<Rc<Snapshot>, Refusal> {
@@ -192,17 +194,21 @@ pub(super) async fn change(
                 }
                 host::wait_ms(1 + instance.random.draw() % PAUSE_MS_MAX).await;
             }
-            result => return result,
+            Ok((version, after)) => {
+                changes::save(instance, Author::of(incoming, &snapshot), Some(version)).await;
+                return Ok(after);
+            }
+            Err(refusal) => return Err(refusal),
         }
     }
 }
 
-/// Seals, validates and stores a document; returns the snapshot then in force.
+/// Seals, validates and stores a document; returns its version and the snapshot then in force.
 async fn replace(
     instance: &Rc<Instance>,
     mut document: Document,
     snapshot: &Snapshot,
-) -> Result<Rc<Snapshot>, Refusal> {
+) -> Result<(u64, Rc<Snapshot>), Refusal> {
     let sealer = catalog::sealer().await.map_err(Refusal::invalid_catalog)?;
     let sealed = document.seal(Some(&snapshot.stored), sealer.as_ref(), &mut host::random_bytes);
     let whole = catalog::in_force(snapshot.file.as_ref(), &document);
@@ -211,6 +217,6 @@ async fn replace(
         (Err(unsealed), Err(invalid)) => return Err(Refusal::invalid_catalog(unsealed.and(invalid))),
         (Err(problems), Ok(_)) | (Ok(()), Err(problems)) => return Err(Refusal::invalid_catalog(problems)),
     }
-    catalog::accept(instance, &document, snapshot.version).await?;
-    catalog::administered(instance).await
+    let version = catalog::accept(instance, &document, snapshot.version).await?;
+    Ok((version, catalog::administered(instance).await?))
 }

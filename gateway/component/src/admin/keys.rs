@@ -26,7 +26,7 @@ pub(super) async fn create(instance: &Rc<Instance>, incoming: &Incoming) -> Resu
     let entry = wanted.entry(&key);
     let shown = KeyView::of(&entry);
     let entry = Value::Object(entry);
-    change(instance, base(incoming), |snapshot| {
+    change(instance, incoming, base(incoming), |snapshot| {
         let mut document = editable(snapshot)?;
         document.insert_key(entry.clone());
         Ok(document)
@@ -80,7 +80,7 @@ async fn change_key(
     name: &str,
     edit: impl Fn(&mut Document) -> bool,
 ) -> Result<Rc<Snapshot>, Refusal> {
-    change(instance, base(incoming), |snapshot| {
+    change(instance, incoming, base(incoming), |snapshot| {
         let mut document = editable(snapshot)?;
         if edit(&mut document) { Ok(document) } else { Err(not_found(name)) }
     })

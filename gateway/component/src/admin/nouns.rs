@@ -111,7 +111,7 @@ pub(super) async fn change_entry(
     (section, name): (&'static str, &str),
     edit: impl Fn(&mut Document) -> Result<(), EditError>,
 ) -> Result<Rc<Snapshot>, Refusal> {
-    change(instance, base(incoming), |snapshot| {
+    change(instance, incoming, base(incoming), |snapshot| {
         snapshot.is_editable(section, name)?;
         // What is stored alone, so that an edit copies neither the catalog file nor the built-in catalog into the store.
         let mut document = snapshot.stored.clone();

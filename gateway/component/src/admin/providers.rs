@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use gateway_core::candidate::Account;
-use gateway_core::catalog::Timeouts;
+use gateway_core::catalog::{Credential, Provider, Timeouts};
 use gateway_core::offer;
-use gateway_core::outcome;
+use gateway_core::outcome::{self, SendError};
 use gateway_core::refusal::{Refusal, Reply};
-use gateway_core::rewrite;
+use gateway_core::rewrite::{self, Outgoing};
 use gateway_core::state::State;
 use gateway_core::trial;
 use gateway_core::uri::decode_parameter;
@@ -45,14 +45,32 @@ pub(super) async fn models(
         })?),
     };
     let credential = trial::credential(provider, label.as_deref())?.map(|credential| &**credential);
+    let start_ms = host::now_ms();
+    let models = listed(instance, incoming, provider, credential).await?;
+    let view = OfferView {
+        provider: name,
+        credential: credential.map(|credential| credential.label.clone()),
+        suggested: offer::suggested(&models).map(str::to_owned),
+        models,
+        latency_ms: host::now_ms().saturating_sub(start_ms),
+    };
+    Ok(Reply::json(200, &view))
+}
+
+/// The models that a provider lists when it is asked with this credential.
+pub(super) async fn listed(
+    instance: &Instance,
+    incoming: &Incoming,
+    provider: &Provider,
+    credential: Option<&Credential>,
+) -> Result<Vec<String>, Refusal> {
+    let name = &*provider.name;
     let account = Account { provider, credential };
     let outgoing = rewrite::models(account).ok_or_else(|| {
         let said = format!("Provider {name:?} answers inside llmio under any name, or its way out is not known.");
         Refusal::bad_request(said)
     })?;
-    let timeouts = provider.timeouts.within(&Timeouts { total_ms: LIST_MS_MAX, ..Timeouts::default() });
-    let terms = Terms::of_no_call(&timeouts, incoming);
-    let (status, body) = send::fetch(instance, outgoing, &terms, LIST_BYTES_MAX)
+    let (status, body) = asked(instance, incoming, provider, outgoing)
         .await
         .map_err(|error| Refusal::bad_gateway(error.state(), format!("Provider {name:?} {}.", error.describe())))?;
     let failed = |said: String| Refusal::bad_gateway(State::UpstreamError, said);
@@ -60,15 +78,19 @@ pub(super) async fn models(
         let told = outcome::told(&body, account.secrets()).map_or_else(String::new, |told| format!(": {told}"));
         return Err(failed(format!("Provider {name:?} answered {status}{told}")));
     }
-    let models = offer::read(&body).ok_or_else(|| {
+    offer::read(&body).ok_or_else(|| {
         failed(format!("Provider {name:?} answered {status}, but not with a list of models. See its base_url."))
-    })?;
-    let view = OfferView {
-        provider: name,
-        credential: credential.map(|credential| credential.label.clone()),
-        suggested: offer::suggested(&models).map(str::to_owned),
-        models,
-        latency_ms: host::now_ms().saturating_sub(terms.start_ms),
-    };
-    Ok(Reply::json(200, &view))
+    })
+}
+
+/// The answer of a provider to a request that is no call.
+pub(super) async fn asked(
+    instance: &Instance,
+    incoming: &Incoming,
+    provider: &Provider,
+    outgoing: Outgoing,
+) -> Result<(u16, Vec<u8>), SendError> {
+    let timeouts = provider.timeouts.within(&Timeouts { total_ms: LIST_MS_MAX, ..Timeouts::default() });
+    let terms = Terms::of_no_call(&timeouts, incoming);
+    send::fetch(instance, outgoing, &terms, LIST_BYTES_MAX).await
 }

@@ -358,6 +358,21 @@ pub(crate) fn parse(text: &[u8]) -> Result<Document, Problems> {
     Document::from_toml(text)
 }
 
+/// Where a version is kept.
+pub(super) fn version_key(version: i64) -> String {
+    format!("{POINTER}/{version}")
+}
+
+/// A version that was in force once, or is; `None`: there is no such version, or not any more.
+pub(crate) async fn version(instance: &Instance, version: u64) -> Result<Option<Document>, Refusal> {
+    // A writer that died half way may have left one that never was in force.
+    let last = stored_version(instance).await.map_err(|said| unreachable(&said))?;
+    let store = key_value::open(instance).await.map_err(|said| unreachable(&said))?;
+    let Some(store) = store.filter(|_| (1..=last).contains(&version)) else { return Ok(None) };
+    let bytes = store.get(&format!("{POINTER}/{version}")).await.map_err(|said| unreachable(&said))?;
+    bytes.map(|bytes| Document::from_json(&bytes)).transpose().map_err(Refusal::invalid_catalog)
+}
+
 async fn stored(instance: &Instance, version: u64) -> Result<Document, NoSnapshot> {
     let missing = || NoSnapshot::Unreachable(format!("version {version} is not in the key-value store"));
     let store = key_value::open(instance).await.map_err(NoSnapshot::Unreachable)?.ok_or_else(missing)?;

@@ -10,7 +10,7 @@ use gateway_core::state::State;
 use gateway_core::views::{RecordView, StoredJson};
 
 use super::database::{self, Row as Found, Trouble, Value, number, text};
-use super::{counters, health, quota, responses, sessions};
+use super::{changes, counters, health, quota, responses, sessions};
 use crate::host;
 use crate::instance::Instance;
 
@@ -277,6 +277,7 @@ pub(crate) async fn maintain(instance: &Rc<Instance>, retention: Retention) -> R
     responses::sweep(instance).await?;
     counters::sweep(instance).await?;
     sessions::sweep(instance).await?;
+    changes::sweep(instance, retention.days).await?;
     Ok((deleted, interrupted))
 }
 

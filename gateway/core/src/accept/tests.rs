@@ -31,7 +31,7 @@ fn every_route_finds_itself_and_no_two_routes_are_the_same() {
 fn every_admin_route_needs_the_admin_token_and_every_data_route_a_key() {
     for route in ROUTES {
         match route.endpoint {
-            Endpoint::Admin(_) => assert_eq!(route.needs, Needs::Admin, "{}", route.path),
+            Endpoint::Admin(_) | Endpoint::ProvidersCheck => assert_eq!(route.needs, Needs::Admin, "{}", route.path),
             Endpoint::Call(_)
             | Endpoint::Stored(_)
             | Endpoint::Models

@@ -8,6 +8,7 @@ mod keys;
 mod nouns;
 mod secrets;
 mod text;
+mod unsaved;
 mod variables;
 
 use std::fmt;
@@ -21,11 +22,15 @@ pub use diff::{Change, Difference};
 pub use keys::fixed_key_field;
 pub use nouns::{Edit, EditError, Noun, Part};
 pub(super) use secrets::{credential_id, labels};
+pub use unsaved::Unsaved;
 
 const BUILT_IN: &str = include_str!("default.toml");
 
 /// The sections that say what is served. The other sections say to whom and how.
 const SERVING: [&str; 3] = ["providers", "models", "relays"];
+
+/// The sections that say to whom.
+const WHO_MAY_ASK: [&str; 2] = ["keys", "teams"];
 
 /// A catalog as written. Not yet checked; may hold secrets, so its `Debug` shows section names only.
 #[derive(Clone, PartialEq, Default)]
@@ -113,6 +118,20 @@ impl Document {
             message.push_str(&format!(" (in the stored `{section}`, which this catalog does not have: {mend})"));
         }
         problems
+    }
+
+    /// What is stored when this old document is put back in the place of the one that is stored now. Keys and teams stay as they
+    /// are now unless they are asked for: a key that was revoked is not to come back with an old weight.
+    pub fn restored(&self, now: &Document, with_keys: bool) -> Document {
+        if with_keys {
+            return self.clone();
+        }
+        let is_kept = |name: &str| WHO_MAY_ASK.contains(&name);
+        let of = |document: &Document, kept: bool| {
+            let sections = document.sections.iter().filter(|(name, _)| is_kept(name) == kept);
+            sections.map(|(name, section)| (name.clone(), section.clone())).collect::<Vec<_>>()
+        };
+        Document { sections: of(self, false).into_iter().chain(of(now, true)).collect() }
     }
 
     /// The line of a TOML text on which the entry of this name in a section begins, or else the section. Texts in another

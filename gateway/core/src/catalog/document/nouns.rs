@@ -46,6 +46,9 @@ pub enum Edit {
     Delete,
 }
 
+/// An entry of a list, and what paths call it.
+type NamedEntry = (String, Map<String, Value>);
+
 /// Why an edit cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EditError {
@@ -142,14 +145,14 @@ impl Part {
 
     /// The entries of a list as tables, each with its name: a credential's label, or a target's provider and model. Of two
     /// targets with one name the second one's ends in `#2`.
-    pub fn named(self, owner: &str, entries: &[Value]) -> Vec<(String, Map<String, Value>)> {
+    pub fn named(self, owner: &str, entries: &[Value]) -> Vec<NamedEntry> {
         match self {
             Self::Credential => {
                 let labelled = labels(entries).into_iter().zip(entries);
                 labelled.map(|(label, entry)| (label.clone(), uniform(entry, label))).collect()
             }
             Self::Target => {
-                let mut named: Vec<(String, Map<String, Value>)> = Vec::with_capacity(entries.len());
+                let mut named: Vec<NamedEntry> = Vec::with_capacity(entries.len());
                 for entry in entries {
                     let members = target(entry);
                     let text = |member: &str| members.get(member).and_then(Value::as_str);
@@ -189,7 +192,7 @@ impl Document {
     }
 
     /// The parts of the noun of this name, each with its own name.
-    pub fn parts(&self, part: Part, owner: &str) -> Result<Vec<(String, Map<String, Value>)>, EditError> {
+    pub fn parts(&self, part: Part, owner: &str) -> Result<Vec<NamedEntry>, EditError> {
         let entry = self.entry(part.noun(), owner)?;
         let list = entry.get(part.list()).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         Ok(part.named(owner, list))
@@ -231,7 +234,7 @@ impl Document {
             return Err(EditError::NoList(part.list()));
         };
         let named = self.redacted().parts(part, owner)?;
-        let by_id = |(_, entry): &(String, Map<String, Value>)| entry.get("id").and_then(Value::as_str) == Some(name);
+        let by_id = |(_, entry): &NamedEntry| entry.get("id").and_then(Value::as_str) == Some(name);
         let index = named.iter().position(|(known, _)| known == name).or_else(|| named.iter().position(by_id));
         match (edit, index) {
             (Edit::Create(entry), _) => list.push(entry.clone()),

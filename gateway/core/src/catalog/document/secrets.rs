@@ -370,7 +370,7 @@ fn for_each(document: &mut Document, visit: &mut dyn FnMut(&Place, &mut Value)) 
 }
 
 /// The origins a provider's secrets may go to.
-fn origins(provider: &Value) -> BTreeSet<String> {
+pub(super) fn origins(provider: &Value) -> BTreeSet<String> {
     let text = |name: &str| provider.get(name).and_then(Value::as_str);
     let mut urls: Vec<&str> = text("base_url").into_iter().collect();
     if let Some(Value::Object(endpoints)) = provider.get("endpoints") {

@@ -1,0 +1,106 @@
+//! `/api/models/join`: makes public models of what providers offer under different names. A preview asks the providers; what of
+//! it is wanted is sent back and stored.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use futures_util::future::join_all;
+use gateway_core::catalog::{Provider, ProviderKind};
+use gateway_core::join::{self, Join, Joined, Offered};
+use gateway_core::refusal::{Refusal, Reply};
+use gateway_core::trial;
+use gateway_core::views::{JoinPreviewView, NotAskedView};
+use serde::Deserialize;
+
+use super::catalog::{base, change};
+use super::providers::listed;
+use crate::incoming::Incoming;
+use crate::instance::Instance;
+use crate::store::catalog::Snapshot;
+
+/// So many providers are asked at a time.
+const AT_A_TIME: usize = 10;
+
+/// The providers to be asked.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PreviewRequest {
+    /// By their names. Default: all that are enabled.
+    providers: Option<Vec<String>>,
+}
+
+/// Asks providers what they offer, and shows what joining that would do.
+pub(super) async fn preview(
+    instance: &Rc<Instance>,
+    incoming: &Incoming,
+    snapshot: &Snapshot,
+) -> Result<Reply, Refusal> {
+    let PreviewRequest { providers } = super::json(incoming).await?;
+    let view = planned(instance, incoming, snapshot, providers.as_deref()).await?;
+    Ok(Reply::json(200, &view).with("etag", snapshot.etag.clone()))
+}
+
+/// The same as a view.
+pub(crate) async fn planned(
+    instance: &Instance,
+    incoming: &Incoming,
+    snapshot: &Snapshot,
+    wanted: Option<&[String]>,
+) -> Result<JoinPreviewView, Refusal> {
+    let providers = &snapshot.catalog.providers;
+    let can_be_asked = |provider: &&Provider| matches!(provider.kind, ProviderKind::Http(_));
+    let asked: Vec<&Provider> = match wanted {
+        None => providers.iter().map(|provider| &**provider).filter(can_be_asked).filter(|it| it.enabled).collect(),
+        Some(names) => {
+            let found = names.iter().map(|name| {
+                let found = providers.iter().find(|provider| *provider.name == **name);
+                found.map(|provider| &**provider).ok_or_else(|| {
+                    Refusal::bad_request(format!("There is no provider {name:?} in the catalog.")).about("providers")
+                })
+            });
+            found.collect::<Result<Vec<_>, _>>()?
+        }
+    };
+    let (mut offers, mut failed) = (Vec::new(), Vec::new());
+    for some in asked.chunks(AT_A_TIME) {
+        let answers = join_all(some.iter().map(|provider| offered(instance, incoming, provider))).await;
+        for (provider, answer) in some.iter().zip(answers) {
+            let name = provider.name.to_string();
+            match answer {
+                Ok(models) => offers.push(Offered { provider: name, models }),
+                Err(refusal) => failed.push(NotAskedView { provider: name, said: refusal.message }),
+            }
+        }
+    }
+    Ok(JoinPreviewView { plan: join::plan(&snapshot.document, &offers), failed })
+}
+
+async fn offered(instance: &Instance, incoming: &Incoming, provider: &Provider) -> Result<Vec<String>, Refusal> {
+    let credential = trial::credential(provider, None)?.map(|credential| &**credential);
+    listed(instance, incoming, provider, credential).await
+}
+
+/// Stores what is wanted of a preview.
+pub(super) async fn join(instance: &Rc<Instance>, incoming: &Incoming) -> Result<Reply, Refusal> {
+    let wanted: Join = super::json(incoming).await?;
+    let (joined, snapshot) = carry_out(instance, incoming, base(incoming), &wanted).await?;
+    Ok(Reply::json(200, &joined).with("etag", snapshot.etag.clone()))
+}
+
+/// The same for whoever has read it already.
+pub(crate) async fn carry_out(
+    instance: &Rc<Instance>,
+    incoming: &Incoming,
+    base: Option<&str>,
+    wanted: &Join,
+) -> Result<(Joined, Rc<Snapshot>), Refusal> {
+    let joined = RefCell::new(Joined::default());
+    let edit = |snapshot: &Snapshot| {
+        snapshot.is_editable("models", "")?;
+        let mut document = snapshot.stored.clone();
+        joined.replace(wanted.apply(&mut document).map_err(|error| Refusal::edit(&error))?);
+        Ok(document)
+    };
+    let snapshot = change(instance, incoming, base, edit).await?;
+    Ok((joined.into_inner(), snapshot))
+}
