@@ -32,6 +32,7 @@ use gateway_core::quota::Estimate;
 use gateway_core::record::DecisionRecord;
 use gateway_core::refusal::{Refusal, Reply};
 use gateway_core::state::State;
+use gateway_core::thoughts::Makers;
 use gateway_core::uri;
 
 use crate::hold::HeldBytes;
@@ -40,7 +41,7 @@ use crate::incoming::{Body, Incoming};
 use crate::instance::Instance;
 use crate::relay::{self, ReadyAnswer, Response};
 use crate::store::catalog::{self, Freshness, Snapshot};
-use crate::store::{health, responses};
+use crate::store::{health, responses, seals};
 
 pub(crate) use open::{OpenCall, OpenCalls};
 pub(crate) use plan::{PlanRequest, plan};
@@ -116,6 +117,7 @@ async fn line(
         snapshot: &snapshot,
         model: &model,
         owner: responses::owner_before(instance, &call, caller.key()).await?,
+        makers: seals::makers(instance, &call).await,
         is_test: false,
         probing: RefCell::default(),
         wait: Wait::new(instance, &model),
@@ -184,6 +186,8 @@ struct CallContext<'c> {
     model: &'c Model,
     /// The maker of the response that the call continues, if it continues one.
     owner: Option<ResponseOwner>,
+    /// Who sealed the reasoning in the call.
+    makers: Makers,
     /// Whether this is a test by an administrator.
     is_test: bool,
     /// The subjects that this call is probing now.

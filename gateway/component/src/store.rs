@@ -11,6 +11,7 @@ pub(crate) mod looks;
 pub(crate) mod quota;
 pub(crate) mod records;
 pub(crate) mod responses;
+pub(crate) mod seals;
 pub(crate) mod sessions;
 pub(crate) mod signals;
 pub(crate) mod usage;

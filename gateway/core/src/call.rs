@@ -36,6 +36,12 @@ pub struct Call {
     pub is_stored: bool,
     /// The part of the query that is sent to the provider.
     pub query: Option<&'static str>,
+    /// Whether the body has tools.
+    pub has_tools: bool,
+    /// OpenAI chat: whether the model is told not to reason.
+    pub forbids_reasoning: bool,
+    /// Whether the client asks for its provider's review of tool calls, Claude Code's `safeguards`, and may rely on it.
+    pub has_safeguards: bool,
     /// Whether the body has members that make some providers serve another model ([`ROUTING_MEMBERS`]).
     pub has_routing: bool,
 }

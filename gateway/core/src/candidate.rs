@@ -101,10 +101,11 @@ impl<'c> AttemptParts<'c> {
         self.target.profile.as_deref().unwrap_or(self.upstream_model)
     }
 
-    /// The dialect that a call must be translated into, if the provider does not speak the call's own.
-    pub fn translated_to(&self, operation: Operation) -> Option<Dialect> {
-        let endpoint = self.provider.serving(operation)?;
-        (endpoint.dialect != operation.dialect()).then_some(endpoint.dialect)
+    /// Whether the provider reviews tool calls for a client that asks for its `safeguards`: it must speak Anthropic's
+    /// dialect to the caller, since no other can carry what they say.
+    pub fn gives_safeguards(&self, operation: Operation) -> bool {
+        let speaks = operation == Operation::Messages && self.provider.endpoint(Dialect::Anthropic).is_some();
+        speaks && self.target.safeguards.unwrap_or(self.provider.safeguards)
     }
 
     /// The address of the host that is called; `None` behind an egress, since the connection then goes to the egress.
@@ -258,6 +259,8 @@ pub enum SkipReason {
     Untranslatable,
     /// Its price is not known, and the caller's key has a budget in money.
     Unpriced,
+    /// Its provider does not review tool calls, which the client asks for and relies on.
+    Safeguards,
 }
 
 /// Who made, and stores, a response of the Responses API.

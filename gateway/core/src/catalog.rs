@@ -143,6 +143,8 @@ pub struct Provider {
     pub forward_headers: Vec<String>,
     /// Whether limited keys, too, may send members that make the provider serve another model.
     pub forward_routing: bool,
+    /// Whether it reviews tool calls if a client asks for `safeguards`, so that such calls may be sent to it.
+    pub safeguards: bool,
     /// Whether the exact host and port of the base URL may be a private or loopback address.
     pub local: bool,
     /// The egress of credentials that have none of their own. Default: a direct connection.
@@ -492,6 +494,8 @@ pub struct Target {
     pub template: Option<Arc<Template>>,
     /// The name whose profile applies, if the provider has its own name for the model; see [`profile`](crate::profile).
     pub profile: Option<Arc<str>>,
+    /// Whether it reviews tool calls if a client asks for `safeguards`. Default: as its provider.
+    pub safeguards: Option<bool>,
     /// Its share within its tier, relative to the other weights. 0: only if no other target of the tier can serve.
     /// Default 1.
     pub weight: u32,

@@ -9,6 +9,7 @@ use crate::headers;
 use crate::operation::Operation;
 use crate::refusal::{Refusal, Reply, Shape};
 use crate::scan::plain_length;
+use crate::thoughts::Readable;
 use crate::translate::{self, AnswerContext, Direction, Stream};
 
 /// The largest body. An answer is made from all of it at once, and the demo is only for trying things out.
@@ -40,6 +41,7 @@ pub fn answer(call: &Call, upstream_model: &str, id: &str, now_s: i64) -> Reply 
         model: upstream_model,
         profile: upstream_model,
         streamed: call.streamed,
+        readable: Readable::default(),
     };
     let translated = (call.operation.is_chat() && dialect != Dialect::OpenaiChat)
         .then(|| translate::request(as_chat, &call.body))

@@ -14,12 +14,14 @@
 //! - [`usage`], [`verdict`], [`dialect`], [`unpack`]: tokens used, of whom an outcome speaks, the APIs spoken, codings
 //! - [`profile`]: what a model takes and refuses
 //! - [`providers`]: what is public of the providers known by name
-//! - [`observation`], [`price`], [`operation`]: what was seen of an answer, what tokens cost, what is asked of a provider
+//! - [`price`], [`operation`]: what tokens cost, and what is asked of a provider
 //! - [`catalog`]: the whole configuration
 //! - [`endpoint`], [`call`]: what llmio answers, and the request that is balanced
 //! - [`refusal`]: every answer that is llmio's own
 //! - [`candidate`]: targets and attempts
 //! - [`neutral`]: what the dialects have in common
+//! - [`thoughts`]: who sealed which reasoning, and who can read it
+//! - [`observation`]: what was seen of an answer
 //! - `dialects`: how each of them is read and written, errors included
 //! - [`translate`]: requests, answers and streams from one dialect to another
 //! - [`transform`], [`echo`]: what becomes of an answer's bytes, and the built-in provider
@@ -78,6 +80,7 @@ pub mod route;
 mod scan;
 pub mod spending;
 pub mod state;
+pub mod thoughts;
 pub mod transform;
 pub mod translate;
 pub mod trial;

@@ -1,5 +1,6 @@
 //! What the observer has seen of an answer: while it passes, which decides about its next bytes, and at its end.
 
+use crate::thoughts::SealId;
 use crate::usage::Usage;
 
 /// What was seen of an answer by its end.
@@ -17,6 +18,8 @@ pub struct Observation {
     pub response_id: Option<String>,
     /// The model that the answer names.
     pub model: Option<String>,
+    /// The seals on reasoning that are in the answer.
+    pub seals: Vec<SealId>,
     /// An error inside a stream whose status was 200.
     pub error: Option<StreamError>,
     /// Whether a stream ended with neither a finish reason nor its end marker.

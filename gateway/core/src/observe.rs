@@ -17,6 +17,7 @@ use crate::dialect::Dialect;
 use crate::headers;
 use crate::observation::{Observation, ObservedSoFar};
 use crate::scan::unescaped;
+use crate::thoughts::SealScan;
 
 /// In a dialect without a last event, an answer that gave its finish reason has ended when nothing more comes for this
 /// long.
@@ -51,6 +52,8 @@ pub struct Observer {
     /// How many of the last bytes came after the dialect's last event.
     behind_end: usize,
     first_content_ms: Option<u64>,
+    /// The seals in the JSON document that a conversation is answered with.
+    seals: SealScan,
     /// Whether the call is a conversation, so that only JSON or an event stream can be an answer.
     is_chat: bool,
 }
@@ -96,6 +99,7 @@ impl Observer {
             bytes: 0,
             behind_end: 0,
             first_content_ms: None,
+            seals: SealScan::default(),
             is_chat: false,
         };
         match () {
@@ -199,7 +203,12 @@ impl Observer {
 
     fn read(&mut self, bytes: &[u8], now_ms: u64) {
         match &mut self.reader {
-            Reader::Json(scan) => scan.feed(bytes),
+            Reader::Json(scan) => {
+                scan.feed(bytes);
+                if self.is_chat {
+                    self.seals.feed(bytes);
+                }
+            }
             Reader::Sse(sse) => {
                 self.behind_end = sse.feed(bytes);
                 self.bytes = self.bytes.saturating_sub(self.behind_end as u64);
@@ -290,18 +299,20 @@ impl Observer {
     }
 
     /// Ends the observation.
-    pub fn finish(self) -> Observation {
+    pub fn finish(mut self) -> Observation {
         let mut observation =
             Observation { bytes: self.bytes, first_content_ms: self.first_content_ms, ..Observation::default() };
         match self.reader {
             Reader::Json(scan) => {
                 observation.content_bytes = self.bytes.saturating_sub(scan.escape_bytes());
+                observation.seals = self.seals.take();
                 (observation.usage, observation.response_id, observation.model) = scan.finish();
             }
             Reader::Sse(Sse { events, .. }) | Reader::Array(Array { events, .. }) => {
                 observation.unfinished = !events.finished();
                 observation.content_bytes = events.content_bytes;
                 observation.usage = events.usage();
+                observation.seals = events.seals;
                 observation.error = events.error;
                 observation.response_id = events.response_id;
                 observation.model = events.model;

@@ -41,6 +41,8 @@ pub struct KnownProvider {
     pub limits: &'static [LimitHeaders],
     /// What it can be asked of an account.
     pub counter: Option<&'static Counter>,
+    /// It reviews tool calls for clients that ask for `safeguards`.
+    pub safeguards: bool,
     /// The pages that give the addresses.
     pub sources: &'static [&'static str],
 }
@@ -52,6 +54,16 @@ pub struct PriceList {
     pub id: &'static str,
     /// Its hosts, at most one `*` for anything in each.
     pub hosts: &'static [&'static str],
+}
+
+/// Whether the provider at this address is known to review tool calls for clients that ask for `safeguards`.
+pub fn gives_safeguards(authority: &str) -> bool {
+    let host = host_of(authority).trim_end_matches('.');
+    let is_there = |(_, url): &(Dialect, &str)| {
+        let address = url.split("://").nth(1).and_then(|rest| rest.split('/').next());
+        address.is_some_and(|address| address.eq_ignore_ascii_case(host))
+    };
+    PROVIDERS.iter().filter(|known| known.safeguards).any(|known| known.endpoints.iter().any(is_there))
 }
 
 /// The preset that answers inside the gateway.

@@ -20,7 +20,9 @@ use crate::dialect::{Auth, Dialect};
 use crate::endpoint::Stored;
 use crate::operation::Operation;
 use crate::pace::Pace;
+use crate::profile::{Effort, Profile};
 use crate::redact::Secrets;
+use crate::thoughts::{Maker, Makers, Readable};
 use crate::transform::{RequestedAnswer, ResponseTransform, Translation, UsageChunk};
 use crate::translate::{self, AnswerContext};
 use crate::uri::push_encoded;
@@ -69,7 +71,7 @@ pub enum Destination {
     Echo(String),
 }
 
-/// What an answer needs to know about its call, and the pace of writing the request.
+/// What a request and its answer need to know about the call besides what it says, and the pace of writing the request.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseIdentity<'a> {
     /// The id of the call.
@@ -78,6 +80,10 @@ pub struct ResponseIdentity<'a> {
     pub created_s: i64,
     /// Called now and then while a long request is written.
     pub pace: Pace<'a>,
+    /// Who sealed the reasoning in the call, if it holds any.
+    pub makers: Option<&'a Makers>,
+    /// Whether a model may be asked in another dialect than the caller's although its provider speaks that too.
+    pub translates: bool,
 }
 
 /// Writes the request of `call` for one target, in the dialect of its provider. `Err` says why this target cannot serve
@@ -93,11 +99,14 @@ pub fn request(
         return Ok(Destination::Echo(to.upstream_model.to_owned()));
     }
     let spoken = call.operation.dialect();
-    let endpoint = to.provider.serving(call.operation).ok_or_else(|| Skip::new(SkipReason::Dialect, None))?;
+    let endpoint = endpoint(call, to, identity.translates).ok_or_else(|| Skip::new(SkipReason::Dialect, None))?;
+    let reader = identity.makers.and_then(|_| Maker::of(to, call.operation));
+    let readable = identity.makers.zip(reader.as_ref());
+    let readable = readable.map(|(makers, reader)| Readable::by(makers, reader, endpoint.dialect)).unwrap_or_default();
     let WrittenBody { body, operation, transform, warnings } = if endpoint.dialect == spoken {
-        native(call, to, is_limited)
+        native(call, to, readable, is_limited)
     } else {
-        translated(call, to, endpoint.dialect, identity)?
+        translated(call, to, (endpoint.dialect, readable), identity)?
     };
     let mut headers = upstream(client_headers, to.provider, spoken, endpoint.dialect, body.len());
     headers::put(&mut headers, to.target.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
@@ -134,9 +143,24 @@ pub fn request(
     egress::take(outgoing, to.account()).map(|outgoing| Destination::Http(Box::new(outgoing)))
 }
 
-/// Whether the request of `call` for this target has to be written in another dialect.
-pub fn is_translated(call: &Call, to: AttemptParts<'_>) -> bool {
-    to.provider.serving(call.operation).is_some_and(|endpoint| endpoint.dialect != call.operation.dialect())
+/// The dialect that the request of `call` for this target has to be written in, if it is not the caller's. `translates`
+/// is that of [`ResponseIdentity`].
+pub fn translated_to(call: &Call, to: AttemptParts<'_>, translates: bool) -> Option<Dialect> {
+    let dialect = endpoint(call, to, translates)?.dialect;
+    (dialect != call.operation.dialect()).then_some(dialect)
+}
+
+/// Where the request goes. A model that reasons and refuses tools in OpenAI chat is asked in Responses, if its provider
+/// speaks both: <https://developers.openai.com/api/docs/guides/latest-model>.
+fn endpoint<'c>(call: &Call, to: AttemptParts<'c>, translates: bool) -> Option<&'c Endpoint> {
+    let usual = to.provider.serving(call.operation)?;
+    if usual.dialect != Dialect::OpenaiChat || !(translates && call.has_tools && call.operation.is_chat()) {
+        return Some(usual);
+    }
+    let profile = Profile::of(to.profile(), Dialect::OpenaiChat);
+    let reasons = !(call.forbids_reasoning && profile.efforts.contains(&Effort::None));
+    let is_refused = reasons && !profile.effort_beside_tools && !profile.efforts.is_empty();
+    to.provider.endpoint(Dialect::OpenaiResponses).filter(|_| is_refused).or(Some(usual))
 }
 
 /// The request about the response `id` that `provider` stores, with the credential that made it. `None` if the provider
@@ -235,13 +259,16 @@ struct WrittenBody {
 const HELD_BACK: &str = "a key with a list of models or a budget may not choose what a provider serves";
 
 /// The body for a provider that speaks the caller's dialect: the caller's bytes, except for what must change.
-fn native(call: &Call, to: AttemptParts<'_>, is_limited: bool) -> WrittenBody {
+fn native(call: &Call, to: AttemptParts<'_>, readable: Readable<'_>, is_limited: bool) -> WrittenBody {
     let holds_back = is_limited && call.has_routing && !to.provider.forward_routing;
     let held_back: &[&str] = if holds_back { &ROUTING_MEMBERS } else { &[] };
     let (mut body, removed) = body::body_without(call, to.upstream_model, to.target.adjustments.as_deref(), held_back);
-    let warnings = removed.iter().map(|name| format!("`{name}` was left out: {HELD_BACK}")).collect();
-    if call.operation.is_chat() {
-        body = translate::native(call.operation.dialect(), to.profile(), &body).unwrap_or(body);
+    let mut warnings: Vec<String> = removed.iter().map(|name| format!("`{name}` was left out: {HELD_BACK}")).collect();
+    let is_chat = call.operation.is_chat();
+    let cleaned = is_chat.then(|| translate::native(call.operation.dialect(), to.profile(), &body, readable)).flatten();
+    if let Some((cleaned, warning)) = cleaned {
+        body = cleaned;
+        warnings.extend(warning);
     }
     let transform = match call.usage_edit {
         Some(_) => ResponseTransform::WithoutUsage(UsageChunk::default()),
@@ -255,7 +282,7 @@ fn native(call: &Call, to: AttemptParts<'_>, is_limited: bool) -> WrittenBody {
 fn translated(
     call: &Call,
     to: AttemptParts<'_>,
-    dialect: Dialect,
+    (dialect, readable): (Dialect, Readable<'_>),
     identity: ResponseIdentity<'_>,
 ) -> Result<WrittenBody, Skip> {
     let spoken = call.operation.dialect();
@@ -265,6 +292,7 @@ fn translated(
         model: to.upstream_model,
         profile: to.profile(),
         streamed: call.streamed,
+        readable,
     };
     let translated = translate::request_paced(direction, &call.body, identity.pace).map_err(|cannot| Skip {
         reason: SkipReason::Untranslatable,

@@ -8,6 +8,7 @@ pub mod affinity;
 mod dearest;
 mod egress;
 mod rank;
+mod session;
 pub mod strategy;
 pub mod wait;
 
@@ -23,6 +24,7 @@ use crate::echo;
 use crate::health::{Availability, Health, Subject, Subjects, Trouble};
 use crate::operation::Operation;
 use crate::price::Pieces;
+use crate::thoughts::Makers;
 pub use dearest::dearest;
 use strategy::{Choice, Rotation};
 
@@ -49,6 +51,8 @@ pub struct RouteRequest<'a> {
     pub streamed: bool,
     /// What the call needs of a target.
     pub demand: Demand,
+    /// Whether the client relies on its provider's review of tool calls.
+    pub has_safeguards: bool,
     /// The tags that the caller's key avoids.
     pub avoid: &'a [String],
     /// Whether only targets with a known price may serve the call, because the key has a budget.
@@ -58,6 +62,8 @@ pub struct RouteRequest<'a> {
     /// The hash that the model's affinity depends on, if the call has one: of the session, or of the beginning of the
     /// prompt.
     pub affinity_hash: Option<u64>,
+    /// Who sealed the reasoning in the call.
+    pub makers: Option<&'a Makers>,
     /// What recent attempts say.
     pub health: &'a Health,
     /// Whether the host can use an egress proxy.
@@ -90,8 +96,11 @@ pub fn route(ask: &RouteRequest<'_>, rotation: &mut Rotation) -> Candidates {
             let is_first = is_own && candidates.list.is_empty();
             order(model, of_tier, is_first.then_some(&mut *rotation), &mut random, &mut candidates.list);
         }
-        if is_own && keep_together(ask, model, first, &mut candidates.list) {
+        if is_own && session::keep_together(ask, model, first, &mut candidates.list) {
             candidates.affinity = Some(model.affinity);
+        }
+        if is_own && session::readers_first(ask, first, &mut candidates.list) {
+            candidates.affinity = Some(Affinity::Session);
         }
     }
     for candidate in &mut candidates.list {
@@ -187,6 +196,7 @@ fn fits(ask: &RouteRequest<'_>, model: &Model, to: AttemptParts<'_>) -> Result<(
         () if !provider.enabled => SkipReason::ProviderDisabled,
         () if !speaks() => SkipReason::Dialect,
         () if ask.owner.is_some_and(|owner| owner.provider != *provider.name) => SkipReason::OtherOwner,
+        () if ask.has_safeguards && !to.gives_safeguards(ask.operation) => SkipReason::Safeguards,
         () if lacks => SkipReason::Capability,
         () if can.context.is_some_and(|context| demand.tokens > context) => SkipReason::Context,
         () if provider.tags.iter().any(|tag| ask.avoid.contains(tag)) => SkipReason::Tag,
@@ -310,36 +320,6 @@ fn order(
         }
         list.push(candidate);
     }
-}
-
-/// Moves the target that the call's session or prompt belongs to before the others of its tier. A target that keeps
-/// failing is not moved, since what it cached is lost anyway.
-fn keep_together(ask: &RouteRequest<'_>, model: &Model, first: usize, list: &mut [Candidate]) -> bool {
-    let Some(hash) = ask.affinity_hash.filter(|_| model.affinity != Affinity::None) else { return false };
-    let Some(own) = list.get_mut(first..) else { return false };
-    let Some(lowest) = own.first().map(|candidate| candidate.target.tier) else { return false };
-    let of_tier = own.iter().take_while(|candidate| candidate.target.tier == lowest);
-    let choices: Vec<affinity::Choice> = of_tier
-        .enumerate()
-        .filter(|(_, candidate)| !candidate.failing && candidate.target.weight > 0)
-        .map(|(position, candidate)| affinity::Choice {
-            position,
-            weight: candidate.target.weight,
-            name: candidate.parts().name(),
-        })
-        .collect();
-    let Some(position) = affinity::choose(hash, &choices) else { return false };
-    if let Some(start) = own.get_mut(..=position) {
-        start.rotate_right(1);
-    }
-    // The cache belongs to the account, so the credential must be the same too.
-    if let Some(kept) = own.first_mut().filter(|kept| !kept.credentials.is_empty()) {
-        let pool = &kept.target.provider.credentials;
-        kept.credentials.sort_by_key(|each| pool.iter().position(|other| Arc::ptr_eq(each, other)));
-        let turn = hash % kept.credentials.len() as u64;
-        kept.credentials.rotate_left(usize::try_from(turn).unwrap_or(0));
-    }
-    true
 }
 
 fn shuffle(credentials: &mut [Arc<Credential>], random: &mut SmallRng) {

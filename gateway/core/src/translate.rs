@@ -25,11 +25,12 @@ use crate::neutral::events::{Events, NO_ROOM, ServerEvent};
 use crate::neutral::halves::Halves;
 use crate::neutral::lenient::{self, Lenient};
 use crate::neutral::{
-    Alias, Answer, ApiError, Event, Finish, Part, PartKind, Request, ToolChoice, Untranslatable, Warnings,
+    Alias, Answer, ApiError, Event, Finish, Part, PartKind, Request, Seal, ToolChoice, Untranslatable, Warnings,
 };
 use crate::neutral::{json, orphans, turns};
 use crate::pace::Pace;
 use crate::profile::Profile;
+use crate::thoughts::{self, Readable};
 use hidden_reasoning::HiddenReasoning;
 use ids::ClientIds;
 use tool_schemas::HeldArguments;
@@ -48,6 +49,8 @@ pub struct Direction<'a> {
     pub profile: &'a str,
     /// Whether the answer is wanted as a stream: Gemini says so in its path and not in its body.
     pub streamed: bool,
+    /// The sealed reasoning that the provider can read.
+    pub readable: Readable<'a>,
 }
 
 /// A request in the provider's dialect.
@@ -88,6 +91,7 @@ pub fn request_paced(direction: Direction<'_>, body: &[u8], pace: Pace<'_>) -> R
     direction.model.clone_into(&mut request.model);
     request.profile = Profile::of(direction.profile, direction.to);
     request.streamed = direction.streamed;
+    drop_unreadable(&mut request, direction, &mut warnings);
     // An empty text would end nothing.
     request.stop.retain(|text| !text.is_empty());
     tool_names::fit(&mut request, direction.to);
@@ -118,6 +122,33 @@ pub fn request_paced(direction: Direction<'_>, body: &[u8], pace: Pace<'_>) -> R
     let body = json::written(&body, bytes + bytes / 16, pace).ok_or_else(|| Untranslatable::new("", TOO_LARGE))?;
     let warnings = warnings.into_list();
     Ok(Translated { body, warnings, legacy_functions, aliases, hides_reasoning, call_ids, renamed_keys })
+}
+
+/// Leaves out seals of other models and accounts.
+fn drop_unreadable(request: &mut Request, direction: Direction<'_>, warnings: &mut Warnings) {
+    let (reads_all, profile) = (direction.readable.is_all(), request.profile);
+    let mut has_dropped = false;
+    let mut take = |seal: &mut Option<Seal>| {
+        // Those of another dialect's providers are left out by the writers.
+        let is_other = |seal: &Seal| seal.by != direction.to && profile.relayed_seals != Some(seal.by);
+        has_dropped |= !profile.reads_reasoning && seal.as_ref().is_some_and(is_other);
+        if !reads_all {
+            has_dropped |= seal.take_if(|seal| direction.readable.refuses(&seal.text)).is_some();
+        }
+    };
+    for part in request.messages.iter_mut().flat_map(|message| &mut message.parts) {
+        match part {
+            Part::Reasoning(reasoning) => {
+                take(&mut reasoning.signature);
+                take(&mut reasoning.sealed);
+            }
+            Part::ToolCall(call) => take(&mut call.signature),
+            _ => {}
+        }
+    }
+    if has_dropped {
+        warnings.dropped(thoughts::LEFT_OUT);
+    }
 }
 
 /// Leaves out members for which only OpenAI has a use, and which strict providers of its dialect refuse.
@@ -163,11 +194,18 @@ fn arguments_in<'p>(parts: impl Iterator<Item = &'p Part>) -> impl Iterator<Item
     parts.filter_map(|part| if let Part::ToolCall(call) = part { Some(call.arguments.as_str()) } else { None })
 }
 
-/// The request `body` for a provider of the caller's own dialect and a model of this profile, without what earlier
-/// translations left in the conversation, since that provider refuses reasoning that it did not seal. `None` if nothing
-/// was left, or if the body is too intricate to be read; then the bytes stay as they are.
-pub fn native(dialect: Dialect, profile: &str, body: &[u8]) -> Option<Vec<u8>> {
-    native::clean(dialect, profile, body)
+/// The request `body` for a provider of the caller's own dialect and a model of this profile, without reasoning that the
+/// model cannot read and what earlier translations left in the conversation, since the provider refuses both; and the
+/// warning that goes with it. `None` if there is none of that, or if the body is too intricate to be read; then the bytes
+/// stay as they are.
+pub fn native(
+    dialect: Dialect,
+    profile: &str,
+    body: &[u8],
+    readable: Readable<'_>,
+) -> Option<(Vec<u8>, Option<String>)> {
+    let native::Cleaned { body, lacks_reasoning } = native::clean(dialect, profile, body, readable)?;
+    Some((body, lacks_reasoning.then(|| format!("dropped: {}", thoughts::LEFT_OUT))))
 }
 
 /// A provider's whole answer in the caller's dialect. `None` if it is no answer of the dialect `from`, or has too many

@@ -36,13 +36,14 @@ const PLACES: [(&str, &str); 15] = [
 ];
 
 /// Files that name a dialect because they are about that one: a new dialect changes nothing there.
-const ABOUT_ONE: [(&str, &str); 8] = [
+const ABOUT_ONE: [(&str, &str); 9] = [
+    ("core/src/candidate.rs", "the review of tool calls that clients of Anthropic's dialect rely on"),
     ("core/src/providers/rows.rs", "the addresses of known providers"),
     ("core/src/catalog/validate/provider.rs", "a provider speaks OpenAI chat unless it says otherwise"),
     ("core/src/echo.rs", "the built-in provider speaks OpenAI chat"),
     ("core/src/outcome/lesson.rs", "an error within an answer is judged alike in every dialect"),
     ("core/src/profile/", "what models take, by the dialect they are asked in"),
-    ("core/src/rewrite.rs", "Responses that a provider keeps"),
+    ("core/src/rewrite.rs", "Responses that a provider keeps, and tools that OpenAI takes there alone"),
     ("core/src/trial.rs", "the smallest request"),
     ("component/src/proxy/stored.rs", "Responses that a provider keeps"),
 ];

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use gateway_core::dialect::Dialect;
 use gateway_core::neutral::Untranslatable;
+use gateway_core::thoughts::Readable;
 use gateway_core::translate::{self, AnswerContext, Direction, Stream, Translated};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -60,7 +61,14 @@ impl Case {
     fn translated(&self) -> Option<Result<Translated, Untranslatable>> {
         let request = self.request.as_ref()?;
         let model = self.settings.get("model").and_then(Value::as_str).unwrap_or("upstream-model");
-        let direction = Direction { from: self.from, to: self.to, model, profile: model, streamed: self.streamed() };
+        let direction = Direction {
+            from: self.from,
+            to: self.to,
+            model,
+            profile: model,
+            streamed: self.streamed(),
+            readable: Readable::default(),
+        };
         Some(translate::request(direction, request.to_string().as_bytes()))
     }
 

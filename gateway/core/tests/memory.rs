@@ -7,6 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gateway_core::dialect::Dialect;
+use gateway_core::thoughts::Readable;
 use gateway_core::translate::{self, AnswerContext, Direction, Stream};
 
 /// Counts what is allocated at once, and what was at most. One that grows is there twice, as if no allocator could extend
@@ -114,7 +115,8 @@ fn nothing_takes_more_memory_to_be_written_anew_than_is_asked_for() {
 }
 
 fn requests_take_three_times_their_size(chat: &[u8]) {
-    let direction = |from, to| Direction { from, to, model: "m", profile: "m", streamed: false };
+    let direction =
+        |from, to| Direction { from, to, model: "m", profile: "m", streamed: false, readable: Readable::default() };
     for from in Dialect::ALL {
         let body = match from {
             Dialect::OpenaiChat => chat.to_vec(),
@@ -124,7 +126,7 @@ fn requests_take_three_times_their_size(chat: &[u8]) {
             let (done, taken) = taken_by(|| translate::request(direction(from, to), &body).is_ok());
             assert!(done && taken <= 3 * body.len() + SLACK_BYTES, "{from:?} to {to:?}: {taken} of {}", body.len());
         }
-        let (_, taken) = taken_by(|| translate::native(from, "m", &body));
+        let (_, taken) = taken_by(|| translate::native(from, "m", &body, Readable::default()));
         assert!(taken <= 2 * body.len() + SLACK_BYTES, "{from:?}: {taken} of {}", body.len());
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use gateway_core::dialect::Dialect;
+use gateway_core::thoughts::Readable;
 use gateway_core::translate::{self, AnswerContext, Direction, Stream};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ fn context() -> AnswerContext {
 }
 
 fn direction(from: Dialect, to: Dialect) -> Direction<'static> {
-    Direction { from, to, model: "m", profile: "m", streamed: false }
+    Direction { from, to, model: "m", profile: "m", streamed: false, readable: Readable::default() }
 }
 
 fn request(from: Dialect, to: Dialect, body: &[u8]) -> Value {
@@ -504,7 +505,7 @@ fn a_stream_that_would_have_to_be_kept_ends_when_it_is_too_long() {
 fn try_everything(bytes: &[u8]) {
     for from in Dialect::ALL {
         for model in ["claude-opus-4-6", "deepseek-v4-pro"] {
-            translate::native(from, model, bytes);
+            translate::native(from, model, bytes, Readable::default());
         }
         for to in Dialect::ALL {
             drop(translate::request(direction(from, to), bytes));

@@ -20,7 +20,7 @@ use crate::incoming::Incoming;
 use crate::instance::Instance;
 use crate::proxy::{PlanRequest, plan};
 use crate::store::catalog::Snapshot;
-use crate::store::{health, quota, responses};
+use crate::store::{health, quota, responses, seals};
 
 /// A request as a client would send it.
 #[derive(Debug, Deserialize)]
@@ -74,7 +74,9 @@ pub(super) async fn decide(
     let owner = responses::owner_before(instance, &call, key).await?;
     let look = |call: &Call| accept::demand(call, Pace::default());
     let (estimate, at) = (Estimate::of(&call, &look), quota::moment(instance, snapshot));
-    let request = PlanRequest { call: &call, estimate: &estimate, model, session, key, owner: owner.as_ref(), at };
+    let makers = seals::makers(instance, &call).await;
+    let (owner, makers) = (owner.as_ref(), &makers);
+    let request = PlanRequest { call: &call, estimate: &estimate, model, session, key, owner, makers, at };
     let candidates =
         health::rehearse(instance, |health, rotation| plan(instance, &request, catalog, health, draw, rotation));
     let refused = match caller.and_then(|caller| authenticate::check_model(&caller, &model.name, &call.model, catalog))

@@ -3,7 +3,8 @@
 
 use gateway_core::accept;
 use gateway_core::candidate::{Attempt, AttemptParts, Skip};
-use gateway_core::catalog::{Egress, Key, Strategy};
+use gateway_core::catalog::{Egress, Key, Strategy, Translation};
+use gateway_core::dialect::Dialect;
 use gateway_core::echo;
 use gateway_core::failover::{Decision, Failover, RetryContext};
 use gateway_core::health::{Subject, Subjects};
@@ -104,6 +105,15 @@ impl CallContext<'_> {
         self.key().is_some_and(Key::is_limited)
     }
 
+    /// The dialect that the request for this target is written in, if it is not the caller's.
+    pub(super) fn translated_to(&self, to: AttemptParts<'_>) -> Option<Dialect> {
+        rewrite::translated_to(self.call, to, self.translates())
+    }
+
+    fn translates(&self) -> bool {
+        self.model.translation != Translation::Off
+    }
+
     /// The subjects of health that an attempt at this target is about.
     fn subjects(&self, to: AttemptParts<'_>) -> Subjects {
         health::peek(self.instance, |health| Subjects::to(to, self.call.operation, health))
@@ -113,8 +123,8 @@ impl CallContext<'_> {
     async fn rewrite(&self, to: AttemptParts<'_>) -> Result<(Destination, HeldBytes), SendResult> {
         let bytes = self.call.body.len();
         let mut room = self.incoming.holder.nothing();
-        let is_translated = rewrite::is_translated(self.call, to);
-        let fits = if is_translated { memory::has_room_to_translate } else { memory::has_room_to_copy };
+        let fits =
+            if self.translated_to(to).is_some() { memory::has_room_to_translate } else { memory::has_room_to_copy };
         // What others write at the moment is gone the next; what they keep may stay longer than is worth waiting for.
         if !room.set_in_turn(bytes, TURN_MS_MAX).await || !room.until(|_| fits(bytes), ANSWER_MS_MAX).await {
             return Err(SendResult::failed(SendError::NoRoom));
@@ -122,7 +132,13 @@ impl CallContext<'_> {
         let yields = YieldPoint::default();
         let step = |bytes| yields.step(bytes);
         let (id, created_s) = (&self.incoming.id, self.incoming.at_ms / 1000);
-        let identity = rewrite::ResponseIdentity { id, created_s, pace: Pace::of(&step) };
+        let identity = rewrite::ResponseIdentity {
+            id,
+            created_s,
+            pace: Pace::of(&step),
+            makers: Some(&self.makers),
+            translates: self.translates(),
+        };
         let mut destination = rewrite::request(self.call, self.headers, to, identity, self.is_limited())?;
         if let Destination::Http(outgoing) = &mut destination {
             std::mem::take(&mut outgoing.warnings).iter().for_each(|warning| self.open.warn(warning));
@@ -235,9 +251,9 @@ impl CallContext<'_> {
             _ => None,
         };
         let words = words.as_deref();
-        let (operation, class) = (self.call.operation, made.verdict.class);
+        let (translated_to, class) = (self.translated_to(to), made.verdict.class);
         let pieces = self.estimate.pieces();
-        self.open.attempted(to, &AttemptEnd { operation, outcome, class, words, started_ms, pieces });
+        self.open.attempted(to, &AttemptEnd { translated_to, outcome, class, words, started_ms, pieces });
         let took_ms = host::now_ms().saturating_sub(started_ms);
         let learner = made.learner(self);
         learner.outcome(outcome, made.verdict, words, self.took(took_ms));

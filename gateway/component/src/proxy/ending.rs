@@ -12,6 +12,7 @@ use gateway_core::operation::Operation;
 use gateway_core::quota::AnswerSummary;
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::state::State;
+use gateway_core::thoughts::Maker;
 
 use crate::counters;
 use crate::host;
@@ -20,7 +21,7 @@ use crate::instance::Instance;
 use crate::relay::{ReadyAnswer, RelayResult, Terms};
 use crate::send::{Answer, RestOfAnswer};
 use crate::store::catalog::Snapshot;
-use crate::store::responses;
+use crate::store::{responses, seals};
 
 use super::attempt::{MadeAttempt, UpstreamAnswer};
 use super::charges::LedgerCharges;
@@ -48,6 +49,7 @@ impl CallContext<'_> {
                     open: self.open.clone(),
                     kept_for: self.note_owner(&attempt, &answer).await,
                     request: (self.call.body.len() <= REQUEST_BYTES_KEPT).then(|| self.call.body.clone()),
+                    maker: Maker::of(attempt.parts(), self.call.operation),
                     attempt,
                     subjects,
                     started_at_ms,
@@ -115,7 +117,7 @@ impl CallContext<'_> {
     /// The key and the owner of a response that the provider will store, if it will.
     fn will_be_kept(&self, attempt: &Attempt) -> Option<StoredResponse> {
         let to = attempt.parts();
-        if !self.call.is_stored || to.translated_to(self.call.operation).is_some() {
+        if !self.call.is_stored || self.translated_to(to).is_some() {
             return None;
         }
         let credential = to.credential.map(|credential| credential.id.to_string());
@@ -162,18 +164,23 @@ struct CallEnding {
     /// The request, if it is small: an error within the answer may repeat parts of it.
     request: Option<Vec<u8>>,
     kept_for: Option<StoredResponse>,
+    /// Who sealed the reasoning in the answer, if it holds any.
+    maker: Option<Maker>,
     charged: Option<LedgerCharges>,
 }
 
 impl CallEnding {
     async fn finish(self, mut ended: RelayResult) {
-        let CallEnding { instance, snapshot, open, attempt, subjects, started_at_ms, request, kept_for, charged } =
-            self;
+        let CallEnding { instance, snapshot, open, attempt, subjects, started_at_ms, request, .. } = self;
+        let (kept_for, maker, charged) = (self.kept_for, self.maker, self.charged);
         Learner { instance: &instance, subjects: &subjects, started_at_ms }.end(
             &mut ended,
             &attempt,
             request.as_deref(),
         );
+        if let Some(maker) = maker.filter(|_| !ended.observation.seals.is_empty()) {
+            seals::save(&instance, &ended.observation.seals, maker).await;
+        }
         let to = attempt.parts();
         if let Some(served) = ended.observation.model.take().filter(|served| !to.is_asked(served)) {
             open.served_other(&served, to.priced_as(&served));

@@ -10,6 +10,7 @@ use gateway_core::health::Health;
 use gateway_core::quota::{Estimate, Moment};
 use gateway_core::route::strategy::Rotation;
 use gateway_core::route::{self, RouteRequest, affinity};
+use gateway_core::thoughts::Makers;
 
 use crate::instance::Instance;
 use crate::store::quota::{self as ledger, allowances};
@@ -30,6 +31,8 @@ pub(crate) struct PlanRequest<'a> {
     pub(crate) key: Option<&'a str>,
     /// The maker of the response that the call continues.
     pub(crate) owner: Option<&'a ResponseOwner>,
+    /// Who sealed the reasoning in the call.
+    pub(crate) makers: &'a Makers,
     /// The time, in the form that quotas need.
     pub(crate) at: Moment,
 }
@@ -68,10 +71,12 @@ pub(crate) fn plan(
         operation: call.operation,
         streamed: call.streamed,
         demand: if catalog.is_demanding(model) { estimate.demand() } else { Demand::default() },
+        has_safeguards: call.has_safeguards && call.operation.is_chat(),
         avoid: key.map_or(&[], |key: &Key| key.avoid.as_slice()),
         priced_only: key.is_some_and(Key::has_budget) && !call.operation.counts_tokens(),
         pieces: estimate.pieces(),
         affinity_hash: affinity::of(model.affinity, session, || accept::prompt_beginning(call)),
+        makers: Some(request.makers),
         health,
         proxies: instance.host.reads_instructions,
         spent: &spent,
@@ -93,6 +98,7 @@ impl CallContext<'_> {
             session: accept::session_in(self.headers).or(self.call.session.as_deref()),
             key: self.caller.key(),
             owner: self.owner.as_ref(),
+            makers: &self.makers,
             at: ledger::moment(self.instance, self.snapshot),
         }
     }

@@ -17,6 +17,7 @@ use gateway_core::pace::Pace;
 use gateway_core::quota::Estimate;
 use gateway_core::record::DecisionRecord;
 use gateway_core::refusal::{Refusal, Shape};
+use gateway_core::thoughts::Makers;
 use gateway_core::trial::TrialReport;
 
 use crate::host;
@@ -67,6 +68,7 @@ impl Trial<'_> {
             snapshot,
             model,
             owner: None,
+            makers: Makers::default(),
             is_test: true,
             probing: RefCell::default(),
             wait: Wait::new(instance, model),

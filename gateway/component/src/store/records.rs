@@ -10,7 +10,7 @@ use gateway_core::state::State;
 use gateway_core::views::{RecordView, StoredJson};
 
 use super::database::{self, Row as Found, Trouble, Value, number, text};
-use super::{changes, counters, health, quota, responses, sessions};
+use super::{changes, counters, health, quota, responses, seals, sessions};
 use crate::host;
 use crate::instance::Instance;
 
@@ -275,6 +275,7 @@ pub(crate) async fn maintain(instance: &Rc<Instance>, retention: Retention) -> R
     let interrupted = database::rows(instance, INTERRUPT, vec![text(instance.host.boot.clone()), now_ms]).await?.len();
     quota::sweep(instance).await?;
     responses::sweep(instance).await?;
+    seals::sweep(instance).await?;
     counters::sweep(instance).await?;
     sessions::sweep(instance).await?;
     changes::sweep(instance, retention.days).await?;

@@ -9,6 +9,7 @@ use gateway_core::accept::{Head, call, demand, prompt_beginning};
 use gateway_core::dialect::Dialect;
 use gateway_core::operation::Operation;
 use gateway_core::pace::Pace;
+use gateway_core::thoughts::Readable;
 use gateway_core::translate::{Direction, request};
 use libfuzzer_sys::fuzz_target;
 
@@ -30,6 +31,6 @@ fuzz_target!(|input: (u8, u8, u32, &str, &str, &str)| {
     assert!(read.get() <= bytes * 8 + (64 << 10), "{} bytes were looked at of {bytes}", read.get());
     assert!(prompt_beginning(&call).is_none_or(|beginning| beginning.len() <= 256 << 10));
     let to = Dialect::ALL[usize::from(to) % 4];
-    let direction = Direction { from: operation.dialect(), to, model: "up", profile: "up", streamed: false };
+    let direction = Direction { from: operation.dialect(), to, model: "up", profile: "up", streamed: false, readable: Readable::default() };
     let _ = request(direction, &call.body);
 });

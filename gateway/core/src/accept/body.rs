@@ -95,6 +95,9 @@ fn of_json(operation: Operation, head: Head<'_>, body: Vec<u8>) -> Result<Call, 
     let tokens_max = tokens_max(&members);
     let previous_response = members.previous_response_id.and_then(as_text);
     let is_stored = operation == Operation::Responses && members.store.is_none_or(|raw| raw.get() != "false");
+    let has_tools = is_filled(members.tools) || is_filled(members.functions);
+    let forbids_reasoning = members.reasoning_effort.is_some_and(|raw| raw.get() == "\"none\"");
+    let has_safeguards = is_filled(members.safeguards);
     let asks = |pair: &str| head.query.is_some_and(|query| query.split('&').any(|each| each == pair));
     Ok(Call {
         operation,
@@ -110,6 +113,9 @@ fn of_json(operation: Operation, head: Head<'_>, body: Vec<u8>) -> Result<Call, 
         previous_response,
         is_stored,
         query: (operation.dialect() == Dialect::Anthropic && asks("beta=true")).then_some("beta=true"),
+        has_tools,
+        forbids_reasoning,
+        has_safeguards,
         has_routing: members.has_routing,
         body,
     })
@@ -150,6 +156,9 @@ fn of_form(operation: Operation, head: Head<'_>, body: Vec<u8>, boundary: &str) 
         previous_response: None,
         is_stored: false,
         query: None,
+        has_tools: false,
+        forbids_reasoning: false,
+        has_safeguards: false,
         has_routing: false,
         body,
     })
@@ -206,6 +215,12 @@ fn names_in_gemini(text: &str, members: &Members<'_>) -> Result<Vec<NameAt>, Ref
 struct ModelMember<'b> {
     #[serde(borrow, default)]
     model: Option<&'b RawValue>,
+}
+
+/// Whether a member says anything: neither `null` nor an empty list.
+fn is_filled(raw: Option<&RawValue>) -> bool {
+    let text = raw.map_or("null", RawValue::get);
+    text != "null" && text.strip_prefix('[').is_none_or(|rest| !rest.trim_start().starts_with(']'))
 }
 
 fn as_text(raw: &RawValue) -> Option<String> {
@@ -302,6 +317,10 @@ struct Members<'b> {
     session_id: Option<&'b RawValue>,
     prompt_cache_key: Option<&'b RawValue>,
     metadata: Option<&'b RawValue>,
+    tools: Option<&'b RawValue>,
+    functions: Option<&'b RawValue>,
+    reasoning_effort: Option<&'b RawValue>,
+    safeguards: Option<&'b RawValue>,
     has_routing: bool,
 }
 
@@ -364,6 +383,10 @@ impl<'b> Visitor<'b> for MembersVisitor {
                 "session_id" => (&mut members.session_id, true),
                 "prompt_cache_key" => (&mut members.prompt_cache_key, false),
                 "metadata" => (&mut members.metadata, false),
+                "tools" => (&mut members.tools, false),
+                "functions" => (&mut members.functions, false),
+                "reasoning_effort" => (&mut members.reasoning_effort, false),
+                "safeguards" => (&mut members.safeguards, true),
                 name => {
                     members.has_routing |= ROUTING_MEMBERS.contains(&name);
                     map.next_value::<IgnoredAny>()?;

@@ -14,4 +14,6 @@ mod stream_writer;
 mod usage;
 mod write;
 
+pub(crate) use seals::NO_SEAL;
+
 super::room::room!();

@@ -87,6 +87,10 @@ fn for_good(model: &str, reasons: &str, record: Option<&str>, is: impl Fn(SkipRe
     } else if is(SkipReason::Untranslatable) {
         let help = "Leave it out, or use a model with a provider of your own dialect.";
         return Refusal::bad_request(unfit(help)).coded("untranslatable").without_retry().ended(State::Untranslatable);
+    } else if is(SkipReason::Safeguards) {
+        // Claude Code knows this sentence of Anthropic's API: it then has tool calls reviewed in another way, and lets
+        // none pass unreviewed. More words might keep it from recognising the sentence.
+        Refusal::bad_request("safeguards: Extra inputs are not permitted").about("safeguards")
     } else if is(SkipReason::Capability) {
         let help = "Leave out what it needs (tools, images or a schema), or use another model.";
         Refusal::bad_request(unfit(help)).coded("unsupported_capability")
@@ -125,6 +129,7 @@ fn describe(skipped: &Skipped, now_ms: i64) -> String {
         SkipReason::QuotaSpent => "has used up its quota",
         SkipReason::OtherOwner => "did not make the response this call goes on from",
         SkipReason::Untranslatable => "speaks another dialect, which cannot carry this request",
+        SkipReason::Safeguards => "does not give the safeguards that are asked for",
         SkipReason::Unpriced => "has no known price, which the budget of the key needs",
     };
     let until = skipped.until_ms.and_then(|until_ms| Some(format!(" until {}", moment(until_ms, now_ms)?)));
@@ -306,5 +311,19 @@ mod tests {
         assert_eq!((refusal.status, refusal.should_retry), (400, Some(false)));
         let said = "a/x has no known price, which the budget of the key needs. Mend the catalog";
         assert!(refusal.message.contains(said), "{}", refusal.message);
+    }
+
+    #[test]
+    fn a_review_that_nobody_gives_is_refused_in_the_words_that_its_client_knows() {
+        let only = |reason| refusal(&[skipped("a/x", SkipReason::Safeguards, None), skipped("b/y", reason, None)]);
+        let refused = only(SkipReason::TargetDisabled);
+        let reply = refused.reply(Shape::Dialect(Dialect::Anthropic), "r-1");
+        let body: serde_json::Value = serde_json::from_slice(&reply.body).expect("JSON");
+        assert_eq!((reply.status, &body["error"]["type"]), (400, &"invalid_request_error".into()));
+        assert_eq!(body["error"]["message"], "safeguards: Extra inputs are not permitted");
+        // Where another target would give it, what keeps that from serving is said.
+        assert!(only(SkipReason::CredentialsResting).message.contains("has refused every credential"));
+        let waits = refusal(&[skipped("a/x", SkipReason::Safeguards, None), skipped("b/y", SkipReason::Open, Some(4))]);
+        assert_eq!((waits.status, waits.retry_after_s), (503, Some(4)));
     }
 }

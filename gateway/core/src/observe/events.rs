@@ -10,6 +10,7 @@ use crate::dialects::{RawUsage, status_of};
 use crate::neutral::lenient;
 use crate::observation::StreamError;
 use crate::scan::plain_length;
+use crate::thoughts::{SealId, SealScan, has_trace};
 use crate::usage::Usage;
 
 #[derive(Debug)]
@@ -32,7 +33,12 @@ pub(super) struct Events {
     /// Whether the last event was too long to be read.
     passed_over: bool,
     usage: RawUsage,
+    /// The seals that have passed.
+    pub(super) seals: Vec<SealId>,
 }
+
+/// Seals that are remembered of one answer.
+const SEALS_MAX: usize = 4096;
 
 /// Where an event names its model: in OpenAI chat, Anthropic, Responses and Gemini.
 const MODELS: [&str; 4] = ["/model", "/message/model", "/response/model", "/modelVersion"];
@@ -58,6 +64,7 @@ impl Events {
             speaking: 0,
             passed_over: false,
             usage,
+            seals: Vec::new(),
         }
     }
 
@@ -67,6 +74,11 @@ impl Events {
         if data == b"[DONE]" {
             self.end_seen = true;
             return;
+        }
+        if has_trace(data) && self.seals.len() < SEALS_MAX {
+            let mut scan = SealScan::default();
+            scan.feed(data);
+            self.seals.append(&mut scan.take());
         }
         let tells =
             |place: &[u8]| self.dialect.room().telling.iter().any(|text| memchr::memmem::find(place, text).is_some());

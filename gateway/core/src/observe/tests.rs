@@ -1,6 +1,7 @@
 mod content;
 mod ends;
 mod preview;
+mod seals;
 
 use super::*;
 use crate::usage::Usage;

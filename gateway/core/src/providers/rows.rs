@@ -17,8 +17,12 @@ pub(super) const PROVIDERS: &[KnownProvider] = &[
     preset(
         "anthropic",
         &[(ANTHROPIC, "https://api.anthropic.com")],
-        &["https://platform.claude.com/docs/en/api/overview"],
+        &[
+            "https://platform.claude.com/docs/en/api/overview",
+            "https://code.claude.com/docs/en/auto-mode-classifier-billing",
+        ],
     )
+    .reviewing()
     .priced("anthropic", &["api.anthropic.com"])
     .telling(&[limits::ANTHROPIC, limits::CLAUDE_PLAN]),
     preset(
@@ -308,7 +312,8 @@ type Endpoints = &'static [(Dialect, &'static str)];
 
 const fn preset(name: &'static str, endpoints: Endpoints, sources: &'static [&'static str]) -> KnownProvider {
     let (auth, prices, counter) = (None, None, None);
-    KnownProvider { name, endpoints, auth, local: false, quotas: &[], prices, limits: &[], counter, sources }
+    let (local, quotas, limits, safeguards): (_, &[KnownQuota], &[LimitHeaders], _) = (false, &[], &[], false);
+    KnownProvider { name, endpoints, auth, local, quotas, prices, limits, counter, safeguards, sources }
 }
 
 /// A preset whose provider also serves Anthropic's dialect, with the same header for the credential.
@@ -327,6 +332,10 @@ const fn charging(name: &'static str) -> KnownProvider {
 }
 
 impl KnownProvider {
+    const fn reviewing(self) -> Self {
+        KnownProvider { safeguards: true, ..self }
+    }
+
     const fn giving(self, quotas: &'static [KnownQuota]) -> Self {
         KnownProvider { quotas, ..self }
     }

@@ -9,7 +9,6 @@ use crate::candidate::{AttemptParts, Skipped};
 use crate::catalog::{Egress, Model};
 use crate::dialect::Dialect;
 use crate::observation::Observation;
-use crate::operation::Operation;
 use crate::outcome::{CONTENTLESS, Outcome, Progress, SendError};
 use crate::price::{Pieces, Priced};
 use crate::quota::AnswerSummary;
@@ -83,8 +82,8 @@ pub struct EndedCall {
 /// How an attempt ended.
 #[derive(Debug)]
 pub struct AttemptEnd<'a> {
-    /// The operation that was asked for.
-    pub operation: Operation,
+    /// The dialect that the request was translated into.
+    pub translated_to: Option<Dialect>,
     /// The outcome.
     pub outcome: &'a Outcome,
     /// The class of the outcome: what it speaks about.
@@ -209,7 +208,7 @@ impl Draft {
 
     /// Notes how an attempt ended. One that was not sent is no attempt.
     pub fn attempted(&mut self, to: AttemptParts<'_>, attempted: &AttemptEnd<'_>, now_ms: u64) {
-        let AttemptEnd { operation, outcome, class, words, started_ms, pieces } = *attempted;
+        let AttemptEnd { translated_to, outcome, class, words, started_ms, pieces } = *attempted;
         let (status, error) = match outcome {
             Outcome::Head(status) => (Some(*status), None),
             Outcome::Contentless(status) => (Some(*status), Some(CONTENTLESS.to_owned())),
@@ -222,7 +221,7 @@ impl Draft {
             provider: to.provider.name.to_string(),
             model: to.upstream_model.to_owned(),
             credential: to.credential.map(|credential| credential.label.clone()),
-            translated_to: to.translated_to(operation).map(Dialect::name).map(Cow::Borrowed),
+            translated_to: translated_to.map(Dialect::name).map(Cow::Borrowed),
             egress: to.provider.egress_of(to.credential).and_then(Egress::name),
             status,
             class: class.name().into(),

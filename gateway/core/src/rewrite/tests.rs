@@ -6,7 +6,8 @@ use crate::catalog::{Catalog, Document};
 use crate::headers::{HOPS, hops};
 use crate::operation::Operation;
 
-const IDENTITY: ResponseIdentity<'_> = ResponseIdentity { id: "r-1", created_s: 7, pace: Pace::none() };
+const IDENTITY: ResponseIdentity<'_> =
+    ResponseIdentity { id: "r-1", created_s: 7, pace: Pace::none(), makers: None, translates: true };
 
 /// The first target with the first credential.
 fn first(catalog: &Catalog) -> AttemptParts<'_> {
@@ -343,4 +344,91 @@ fn what_chooses_another_model_is_held_back_from_limited_keys_alone() {
     }
     let plain = r#"{"model":"m","messages":[{"role":"user","content":"models"}]}"#;
     assert_eq!(sent("", plain, true).1, 0);
+}
+
+/// Where a call of this operation and body goes: the path, and what is said of the effort.
+fn asked_at(operation: Operation, model: &str, body: &str, translates: bool) -> (String, serde_json::Value) {
+    let text = format!(
+        r#"providers = [
+            {{ name = "both", endpoints = {{ openai-chat = "https://c.example/v1", openai-responses = "https://c.example/v1" }} }},
+            {{ name = "chat", base_url = "https://c.example/v1" }},
+        ]
+        models = [{{ name = "m", targets = ["{model}"] }}]"#
+    );
+    let catalog = Document::from_toml(&text).and_then(|document| document.validate()).expect("a valid catalog");
+    let head = match operation.dialect() {
+        Dialect::Gemini => path_model(None),
+        _ => accept::Head::default(),
+    };
+    let call = accept::call(operation, head, body.as_bytes().to_vec()).expect("a valid call");
+    let identity = ResponseIdentity { translates, ..IDENTITY };
+    match request(&call, &[], first(&catalog), identity, false).expect("a request") {
+        Destination::Http(outgoing) => {
+            let sent: serde_json::Value = serde_json::from_slice(&outgoing.body).expect("JSON");
+            let effort = sent.pointer("/reasoning/effort").or(sent.get("reasoning_effort")).cloned();
+            (outgoing.path, effort.unwrap_or_default())
+        }
+        Destination::Echo(_) => panic!("not the echo provider"),
+    }
+}
+
+#[test]
+fn tools_of_a_model_that_reasons_go_to_responses_where_chat_refuses_them() {
+    const TOOL: &str =
+        r#""tools":[{"type":"function","function":{"name":"t","parameters":{"type":"object","properties":{}}}}]"#;
+    let said = r#""model":"m","messages":[{"role":"user","content":"Hi"}]"#;
+    let chat = |more: &str| format!("{{{said}{more}}}");
+    let (tools, high, none) = (format!(",{TOOL}"), r#","reasoning_effort":"high""#, r#","reasoning_effort":"none""#);
+    for (model, body, path) in [
+        ("both/gpt-5.4", chat(&tools), "/v1/responses"),
+        ("both/gpt-5.4", chat(&format!("{tools}{high}")), "/v1/responses"),
+        ("both/gpt-6-astra", chat(&tools), "/v1/responses"),
+        // This one cannot be told not to reason.
+        ("both/gpt-6-astra", chat(&format!("{tools}{none}")), "/v1/responses"),
+        ("both/gpt-5.4", chat(&format!("{tools}{none}")), "/v1/chat/completions"),
+        ("both/gpt-5.4", chat(""), "/v1/chat/completions"),
+        ("both/gpt-5.4", chat(r#","tools":[]"#), "/v1/chat/completions"),
+        ("both/gpt-5.4", chat(r#","tools":[ ],"functions":null"#), "/v1/chat/completions"),
+        ("both/gpt-5.4", chat(r#","functions":[{"name":"t","parameters":{"type":"object"}}]"#), "/v1/responses"),
+        ("both/gpt-4o", chat(&tools), "/v1/chat/completions"),
+        ("both/openai/gpt-5.4", chat(&tools), "/v1/chat/completions"),
+        ("chat/gpt-5.4", chat(&tools), "/v1/chat/completions"),
+    ] {
+        assert_eq!(asked_at(Operation::Chat, model, &body, true).0, path, "{model} {body}");
+        assert_eq!(asked_at(Operation::Chat, model, &body, false).0, "/v1/chat/completions", "{model}");
+    }
+    assert_eq!(asked_at(Operation::Chat, "both/gpt-5.4", &chat(&format!("{tools}{high}")), true).1, "high");
+}
+
+#[test]
+fn tools_of_callers_of_other_dialects_go_to_responses_as_well() {
+    let anthropic = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"Hi"}],"thinking":{"type":"adaptive"},
+        "output_config":{"effort":"high"},"tools":[{"name":"t","input_schema":{"type":"object"}}]}"#;
+    let gemini =
+        r#"{"contents":[{"role":"user","parts":[{"text":"Hi"}]}],"tools":[{"functionDeclarations":[{"name":"t"}]}]}"#;
+    let without = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}"#;
+    for (operation, body, path) in [
+        (Operation::Messages, anthropic, "/v1/responses"),
+        (Operation::Generate, gemini, "/v1/responses"),
+        (Operation::Messages, without, "/v1/chat/completions"),
+    ] {
+        assert_eq!(asked_at(operation, "both/gpt-5.4", body, true).0, path);
+    }
+    assert_eq!(asked_at(Operation::Messages, "both/gpt-5.4", anthropic, true).1, "high");
+}
+
+#[test]
+fn what_a_client_relies_on_is_not_removed() {
+    let body = r#"{"model":"m","max_tokens":9,"safeguards":[{"type":"dangerous_tool_use"}],"x":1,"messages":[]}"#;
+    let text = r#"providers = [{ name = "p", preset = "anthropic", credentials = ["k"] }]
+        models = [{ name = "m", targets = [{ provider = "p", model = "c", remove = ["x", "safeguards"],
+        set = { "safeguards.type" = "none", safeguards = [] }, default = { safeguards = [1] } }] }]"#;
+    let catalog = Document::from_toml(text).and_then(|document| document.validate()).expect("a valid catalog");
+    let call = accept::call(Operation::Messages, accept::Head::default(), body.as_bytes().to_vec()).expect("a call");
+    assert!(call.has_safeguards);
+    let Ok(Destination::Http(outgoing)) = request(&call, &[], first(&catalog), IDENTITY, false) else {
+        panic!("it is sent")
+    };
+    let expected = r#"{"model":"c","max_tokens":9,"safeguards":[{"type":"dangerous_tool_use"}],"messages":[]}"#;
+    assert_eq!(String::from_utf8_lossy(&outgoing.body), expected);
 }

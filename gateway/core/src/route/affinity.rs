@@ -39,6 +39,11 @@ pub fn choose(of: u64, choices: &[Choice]) -> Option<usize> {
     scored.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, position)| position)
 }
 
+/// The place of a credential in the order of a call, which depends on both names alone: the highest comes first.
+pub fn turn(of: u64, credential: &str) -> u64 {
+    hash([&of.to_be_bytes(), credential.as_bytes()].concat().as_slice())
+}
+
 /// `-weight / ln(u)` with `u` uniform in (0, 1): the chance to have the highest is the weight's share (Efraimidis and
 /// Spirakis, "Weighted random sampling with a reservoir", 2006).
 fn score(of: u64, choice: &Choice) -> f64 {

@@ -1,4 +1,6 @@
 mod egress;
+mod safeguards;
+mod session;
 
 use super::*;
 use crate::catalog::Document;
@@ -37,10 +39,12 @@ fn ask<'a>(catalog: &'a Catalog, health: &'a Health, draw: u64) -> RouteRequest<
         operation: Operation::Chat,
         streamed: true,
         demand: Demand::default(),
+        has_safeguards: false,
         avoid: &[],
         priced_only: false,
         pieces: Pieces::None,
         affinity_hash: None,
+        makers: None,
         health,
         proxies: true,
         spent: &|_| None,

@@ -146,6 +146,7 @@ fn reason(reason: SkipReason, words: states::Words) -> &'static str {
         SkipReason::QuotaSpent => words.quota(),
         SkipReason::OtherOwner => words.other_maker(),
         SkipReason::Untranslatable => words.untranslatable_target(),
+        SkipReason::Safeguards => words.without_safeguards(),
         SkipReason::Unpriced => words.unpriced(),
     }
 }

@@ -51,6 +51,7 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
     let timeouts = fields.field("timeouts").map(|place| read_phases(&place)).unwrap_or_default();
     let patience = read_patience(&mut fields);
     let forward_routing = fields.field("forward_routing").and_then(|place| place.boolean()).unwrap_or(false);
+    let safeguards = fields.field("safeguards").and_then(|place| place.boolean());
     let forward_headers = fields.field("forward_headers").map(|place| place.all_parsed(format::forwarded_header));
     let egress = fields.field("egress").and_then(|place| credential::read_egress(&place));
     let local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(is_local);
@@ -67,6 +68,8 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
     fields.finish();
     let counter =
         endpoints.first().and_then(|first| providers::counter(&first.authority, preset.map(|known| known.name)));
+    let at_anthropic = endpoints.iter().find(|endpoint| endpoint.dialect == Dialect::Anthropic);
+    let gives_safeguards = at_anthropic.is_some_and(|endpoint| providers::gives_safeguards(&endpoint.authority));
     let kind = if echo { ProviderKind::Echo } else { ProviderKind::Http(endpoints) };
     let credentials = credentials.unwrap_or_default();
     let forward_headers = forward_headers.unwrap_or_default();
@@ -82,6 +85,7 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
         patience,
         forward_headers,
         forward_routing,
+        safeguards: safeguards.unwrap_or(gives_safeguards),
         local,
         egress,
         ca,
@@ -110,6 +114,7 @@ pub(super) fn nothing() -> Provider {
         patience: Patience::default(),
         forward_headers: Vec::new(),
         forward_routing: false,
+        safeguards: false,
         local: false,
         egress: None,
         ca: None,

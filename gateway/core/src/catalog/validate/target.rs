@@ -62,6 +62,7 @@ fn read_parts(place: &Place<'_>, references: &References<'_>) -> (Target, Option
         model: None,
         template: None,
         profile: None,
+        safeguards: None,
         weight: 1,
         tier: 1,
         price: None,
@@ -93,6 +94,7 @@ fn read_parts(place: &Place<'_>, references: &References<'_>) -> (Target, Option
     if let Some(fields) = fields.field("capabilities").and_then(|place| place.fields()) {
         target.capabilities = read_capabilities(fields);
     }
+    target.safeguards = fields.field("safeguards").and_then(|place| place.boolean());
     target.timeouts = fields.field("timeouts").map(|place| read_phases(&place)).unwrap_or_default();
     target.patience = read_patience(&mut fields);
     target.headers = fields.field("headers").map(|place| read_headers(&place)).unwrap_or_default();
@@ -223,7 +225,8 @@ fn read_capabilities(mut fields: Fields<'_>) -> Capabilities {
     Capabilities { tools, structured, images, context }
 }
 
-/// `set`, `default` and `remove`. They may not change what llmio itself writes into a body.
+/// `set`, `default` and `remove`. They may not change what llmio itself writes into a body, nor the `safeguards` that a client
+/// relies on, which are passed on unchanged or refused.
 fn read_adjustments(fields: &mut Fields<'_>) -> Option<Box<Adjustments>> {
     let mut read = |name| {
         let entries = fields.field(name).map(|place| place.entries()).unwrap_or_default();
@@ -231,16 +234,21 @@ fn read_adjustments(fields: &mut Fields<'_>) -> Option<Box<Adjustments>> {
             refuse_own(name, &place);
             (name.to_owned(), place.value.clone())
         });
-        pairs.collect::<Vec<_>>()
+        pairs.filter(|(name, _)| !is_of_safeguards(name)).collect::<Vec<_>>()
     };
     let (set, default) = (read("set"), read("default"));
     let remove = fields.field("remove").map(|place| {
-        let names = place.all_parsed(format::label);
+        let mut names = place.all_parsed(format::label);
         names.iter().for_each(|name| refuse_own(name, &place));
+        names.retain(|name| !is_of_safeguards(name));
         names
     });
     let adjustments = Adjustments { set, default, remove: remove.unwrap_or_default() };
     (adjustments != Adjustments::default()).then(|| Box::new(adjustments))
+}
+
+fn is_of_safeguards(name: &str) -> bool {
+    name.split('.').next() == Some("safeguards")
 }
 
 fn refuse_own(name: &str, place: &Place<'_>) {

@@ -161,7 +161,7 @@ pub(super) fn function_call(id: &str, name: &str, text: &str, seal: Option<Strin
 /// The seal of a call. Gemini 3 refuses a turn whose first call has no seal, even if another provider made it.
 pub(super) fn seal_of_call(seal: Option<String>, is_first: &mut bool) -> Option<String> {
     let is_first = std::mem::take(is_first);
-    seal.or_else(|| seals::NO_SEAL.first().filter(|_| is_first).map(|seal| (*seal).to_owned()))
+    seal.or_else(|| is_first.then(|| seals::NO_SEAL.to_owned()))
 }
 
 fn with_seal(mut part: Value, seal: Option<String>) -> Value {

@@ -8,9 +8,12 @@ use crate::dialect::Dialect;
 use crate::neutral::SEAL_PREFIX;
 use crate::neutral::sealed::{self, Sealed};
 
-/// What Google's documentation gives for calls that another model made and that have no seal; the first one is written.
-/// Gemini 3 refuses calls without any. <https://ai.google.dev/gemini-api/docs/thought-signatures#faqs>
-pub(super) const NO_SEAL: [&str; 2] = ["skip_thought_signature_validator", "context_engineering_is_the_way_to_go"];
+/// What Google's documentation gives for calls that another model made and that have no seal: Gemini 3 refuses calls
+/// without any. <https://ai.google.dev/gemini-api/docs/thought-signatures#faqs>
+pub(crate) const NO_SEAL: &str = "skip_thought_signature_validator";
+
+/// The same, and the other text for it.
+const NO_SEALS: [&str; 2] = [NO_SEAL, "context_engineering_is_the_way_to_go"];
 
 /// Reads both alphabets of base64: Google's Python SDK decodes one and encodes the other.
 const EITHER: [GeneralPurpose; 2] = {
@@ -21,7 +24,7 @@ const EITHER: [GeneralPurpose; 2] = {
 
 /// Reads a `thoughtSignature`.
 pub(super) fn read(signature: String) -> Option<Sealed> {
-    if NO_SEAL.contains(&signature.as_str()) {
+    if NO_SEALS.contains(&signature.as_str()) {
         return None;
     }
     let written = EITHER.iter().find_map(|engine| String::from_utf8(engine.decode(&signature).ok()?).ok());

@@ -1,6 +1,6 @@
 //! What a dialect's models take, whoever made them.
 
-use super::{CacheMarks, Dialect, Effort, Fact, OPENAIS, Row, ServedBy, Source, Thinking, any, read};
+use super::{CacheMarks, Dialect, Effort, Fact, OPENAIS, Row, Seals, ServedBy, Source, Thinking, any, read};
 
 const ANTHROPIC_BUDGET: Source =
     read("2026-11-25", "https://platform.claude.com/docs/en/build-with-claude/extended-thinking");
@@ -16,6 +16,8 @@ const OPENAI_MEMBERS: Source = read("2026-11-25", "https://platform.openai.com/d
 const OPENROUTER_SEALS: Source =
     read("2026-11-25", "https://openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks");
 
+const SEALS_OF_RESPONSES: Source = read("2026-11-30", "https://github.com/pydantic/pydantic-ai/issues/4608");
+
 /// The least Anthropic takes.
 pub(super) const BUDGET_MIN: u64 = 1024;
 
@@ -24,6 +26,8 @@ pub(super) const ROWS: &[Row] = &[
     any(OPENAIS)
         .facts(&[(Fact::Efforts(&[Effort::Minimal, Effort::Low, Effort::Medium, Effort::High]), OPENAI_EFFORT)]),
     any(&[Dialect::OpenaiResponses]).facts(&[(Fact::OpenaisMembers(true), OPENAI_MEMBERS)]),
+    // `The encrypted content … could not be verified.` to another organisation than the one it was made for.
+    any(&[Dialect::OpenaiResponses]).facts(&[(Fact::Seals(Seals::OfAccount), SEALS_OF_RESPONSES)]),
     // Seals that nobody said the origin of.
     any(&[Dialect::OpenaiChat])
         .served(ServedBy::ByRelay)

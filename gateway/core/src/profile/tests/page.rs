@@ -11,7 +11,8 @@ use super::*;
 const HEAD: &str = "# Models
 
 What llmio holds a model to take where it is spoken to in a dialect. A request that is translated is fitted to it; one in
-the provider's own dialect is not touched, but for reasoning that another provider sealed. A name is read however it is
+the provider's own dialect is not touched, but for reasoning that another model or account sealed, and tools that a model does
+not take beside reasoning in chat: they go to Responses where the provider speaks that too. A name is read however it is
 written: with a maker before it, a region, a path, a date or `:free` behind it. Where a relay or a deployment gives a model
 a name of its own, a target says which one it is: `profile = \"kimi-k2.6\"`.
 

@@ -28,6 +28,9 @@ fn call(operation: Operation) -> Call {
         previous_response: None,
         is_stored: false,
         query: None,
+        has_tools: false,
+        forbids_reasoning: false,
+        has_safeguards: false,
         has_routing: false,
     }
 }

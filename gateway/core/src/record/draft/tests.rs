@@ -2,6 +2,7 @@ use super::*;
 use crate::candidate::{Skip, SkipReason};
 use crate::catalog::{Catalog, Document};
 use crate::observation::StreamError;
+use crate::operation::Operation;
 use crate::outcome::UpstreamError;
 
 fn catalog() -> Catalog {
@@ -40,6 +41,9 @@ fn streamed(as_array: bool) -> Call {
         previous_response: None,
         is_stored: false,
         query: None,
+        has_tools: false,
+        forbids_reasoning: false,
+        has_safeguards: false,
         has_routing: false,
     }
 }
@@ -96,10 +100,10 @@ fn an_attempt_is_kept_with_its_outcome_unless_it_was_not_sent() {
         (Outcome::Failed(timeout.clone()), None),
         (Outcome::Head(200), None),
     ] {
-        let (operation, class) = (Operation::Chat, Class::Target);
+        let class = Class::Target;
         draft.attempted(
             to,
-            &AttemptEnd { operation, outcome: &outcome, class, words, started_ms: 110, pieces: Pieces::None },
+            &AttemptEnd { translated_to: None, outcome: &outcome, class, words, started_ms: 110, pieces: Pieces::None },
             130,
         );
     }
