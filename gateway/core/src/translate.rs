@@ -96,6 +96,9 @@ pub fn request_paced(direction: Direction<'_>, body: &[u8], pace: Pace<'_>) -> R
     request.stop.retain(|text| !text.is_empty());
     tool_names::fit(&mut request, direction.to);
     let renamed_keys = tool_schemas::fit(&mut request, direction.to, &mut warnings);
+    if !request.profile.prefill && direction.from.room().messages_are_turns {
+        request.messages = turns::between_assistants(request.messages);
+    }
     turns::results_behind_calls(&mut request.messages);
     orphans::mend(&mut request.messages, &mut warnings);
     let call_ids = ids::carry(&mut request.messages, direction.from, direction.to, request.profile.call_ids);
@@ -532,3 +535,6 @@ fn fill_call_id(id: &mut String, context: &AnswerContext, part: usize) {
         *id = format!("call_{root}_{part}");
     }
 }
+
+#[cfg(test)]
+mod tests;

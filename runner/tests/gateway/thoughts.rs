@@ -171,44 +171,37 @@ fn a_session_stays_with_the_account_that_sealed_its_reasoning(host: Host) {
 }
 
 fn a_session_whose_account_is_gone_goes_on_without_the_reasoning(host: Host) {
-    for (dialect, name) in BOUND {
+    for ((dialect, name), caller) in BOUND.iter().flat_map(|bound| DIALECTS.map(|caller| (*bound, caller))) {
         let upstream = Upstream::answering(Answer::json(200, &answer(dialect)));
         let with_keys = |keys: &str| provider("a", dialect, &upstream, keys) + &model("a", name);
-        let mut gateway = Gateway::on(host).catalog(&with_keys(r#""sk-one-1111""#)).start();
-        let firsts = DIALECTS.map(|caller| (caller, answered(&gateway, &gateway.send(&call(caller, "m", None)))));
+        let gateway = Gateway::on(host).catalog(&with_keys(r#""sk-one-1111""#)).start();
+        let first = answered(&gateway, &gateway.send(&call(caller, "m", None)));
         assert_eq!(gateway.put_catalog(&with_keys(r#""sk-two-2222""#)).status, 200);
-        gateway = gateway.settled();
-        for (caller, first) in firsts {
-            let response = gateway.send(&call(caller, "m", Some(&first)));
-            answered(&gateway, &response);
-            assert_eq!(last(&upstream), ("Bearer sk-two-2222".to_owned(), false), "{caller} to {dialect}");
-            assert!(lost(&gateway, &response), "{caller} to {dialect}");
-        }
+        let gateway = gateway.settled();
+        let response = gateway.send(&call(caller, "m", Some(&first)));
+        answered(&gateway, &response);
+        assert_eq!(last(&upstream), ("Bearer sk-two-2222".to_owned(), false), "{caller} to {dialect}");
+        assert!(lost(&gateway, &response), "{caller} to {dialect}");
     }
 }
 
 fn what_another_provider_sealed_is_left_out_in_every_dialect(host: Host) {
-    for (dialect, name) in
-        [("gemini", "gemini-3.8-flash"), ("openai-chat", "google/gemini-3.8-flash"), BOUND[0], BOUND[1]]
-    {
+    let bound = BOUND.iter().flat_map(|bound| DIALECTS.map(|caller| (*bound, caller)));
+    let gemini = DIALECTS.map(|caller| (("gemini", "gemini-3.8-flash"), caller));
+    // Seals in chat are only handed to callers of chat.
+    let chat = [(("openai-chat", "google/gemini-3.8-flash"), "openai-chat")];
+    for ((dialect, name), caller) in bound.chain(gemini).chain(chat) {
         let upstreams = [0, 1].map(|_| Upstream::answering(Answer::json(200, &answer(dialect))));
         let [a, b] = ["a", "b"].map(|provider| model(provider, name));
         let both = provider("a", dialect, &upstreams[0], "\"sk-one-1111\"")
             + &provider("b", dialect, &upstreams[1], "\"sk-two-2222\"");
-        let mut gateway = Gateway::on(host).catalog(&(both.clone() + &a)).start();
-        // Seals in chat are only handed to callers of chat.
-        let callers: &[&str] = if dialect == "openai-chat" { &DIALECTS[..1] } else { &DIALECTS };
-        let firsts: Vec<_> = callers
-            .iter()
-            .map(|caller| (caller, answered(&gateway, &gateway.send(&call(caller, "m", None)))))
-            .collect();
+        let gateway = Gateway::on(host).catalog(&(both.clone() + &a)).start();
+        let first = answered(&gateway, &gateway.send(&call(caller, "m", None)));
         assert_eq!(gateway.put_catalog(&(both + &b)).status, 200);
-        gateway = gateway.settled();
-        for (caller, first) in firsts {
-            let response = gateway.send(&call(caller, "m", Some(&first)));
-            answered(&gateway, &response);
-            assert!(!last(&upstreams[1]).1, "{caller} to {dialect}");
-            assert!(lost(&gateway, &response), "{caller} to {dialect}");
-        }
+        let gateway = gateway.settled();
+        let response = gateway.send(&call(caller, "m", Some(&first)));
+        answered(&gateway, &response);
+        assert!(!last(&upstreams[1]).1, "{caller} to {dialect}");
+        assert!(lost(&gateway, &response), "{caller} to {dialect}");
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Room {
     pub(crate) members: &'static [(&'static str, &'static str)],
     /// Whether a model may show pictures in its answer.
     pub(crate) shows_pictures: bool,
+    /// Whether each message of the model in a conversation is a whole turn.
+    pub(crate) messages_are_turns: bool,
     /// What one event of a streamed answer tells.
     pub(crate) see: fn(&Value) -> EventFacts<'_>,
     /// What was used, in one form.
@@ -60,6 +62,7 @@ macro_rules! room {
             usage_member: facts::USAGE_MEMBER,
             members: facts::MEMBERS,
             shows_pictures: facts::SHOWS_PICTURES,
+            messages_are_turns: facts::MESSAGES_ARE_TURNS,
             see: facts::see,
             read_usage: usage::read,
             error_words: &error::WORDS,

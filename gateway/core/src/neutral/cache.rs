@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::json::text;
-use super::{CacheFor, Message, Object, Part};
+use super::{CacheFor, Message, Object, Part, Role};
 
 /// The member that holds a mark.
 pub(crate) const MEMBER: &str = "cache_control";
@@ -32,6 +32,16 @@ impl CacheFor {
 pub(crate) fn mark_end(messages: &mut [Message], cache: CacheFor) {
     if let Some(last) = messages.last_mut() {
         last.parts.push(Part::CacheMark(cache));
+    }
+}
+
+/// Marks what the request before this one ended with: all that precedes the model's last turn. It had a mark then, and
+/// providers look for what they kept only some blocks before a mark, while one turn may have more.
+pub(crate) fn mark_end_before(messages: &mut [Message], cache: CacheFor) {
+    let last_turn = messages.iter().rposition(|message| message.role == Role::Assistant);
+    let before = last_turn.and_then(|at| at.checked_sub(1)).and_then(|at| messages.get_mut(at));
+    if let Some(before) = before.filter(|before| before.role != Role::Assistant) {
+        before.parts.push(Part::CacheMark(cache));
     }
 }
 

@@ -37,7 +37,8 @@ pub(crate) fn merge(messages: Vec<Message>) -> Vec<Message> {
 
 /// Moves the results of tools directly behind the turn that called them: OpenAI and Anthropic refuse a conversation in
 /// which anything else follows the calls. Consecutive messages of the model are one turn. A result without an earlier
-/// call stays.
+/// call stays, and so does one that comes after the model has spoken again: what it answered was a conversation without
+/// that result, whose beginning has to stay the same.
 pub(crate) fn results_behind_calls(messages: &mut Vec<Message>) {
     messages.dedup_by(|next, last| {
         let is_same_turn = next.role == Role::Assistant && last.role == Role::Assistant;
@@ -46,7 +47,7 @@ pub(crate) fn results_behind_calls(messages: &mut Vec<Message>) {
         }
         is_same_turn
     });
-    // An id may be used again in a later turn; a result answers the last call with its id.
+    // The calls of the last turn.
     let mut homes: HashMap<String, usize> = HashMap::new();
     let mut moved: BTreeMap<usize, Vec<Part>> = BTreeMap::new();
     // The turn whose results may follow here without being moved.
@@ -55,7 +56,7 @@ pub(crate) fn results_behind_calls(messages: &mut Vec<Message>) {
         match message.role {
             Role::Assistant => {
                 let calls = message.parts.iter().filter_map(|part| call_id(part));
-                homes.extend(calls.map(|id| (id.to_owned(), at)));
+                homes = calls.map(|id| (id.to_owned(), at)).collect();
                 open = Some(at);
             }
             Role::System => open = None,
@@ -138,9 +139,30 @@ pub(crate) fn drop_media_of_model(messages: &mut [Message], warnings: &mut Warni
 pub(crate) fn end_with_user(messages: &mut Vec<Message>, warnings: &mut Warnings) {
     if messages.last().is_some_and(|message| message.role == Role::Assistant) {
         warnings.changed("a last message of the assistant to one that the user wants continued");
-        messages.push(Message { role: Role::User, parts: vec![Part::Text("Continue.".to_owned())] });
+        messages.push(Message { role: Role::User, parts: vec![Part::Text(CONTINUE.to_owned())] });
     }
 }
+
+/// Adds the same request between two messages of the assistant, the first of which says something and calls nothing: a
+/// client that once ended a conversation with it has got its answer since, and the model's answer to a conversation with
+/// that request must not follow one without.
+pub(crate) fn between_assistants(messages: Vec<Message>) -> Vec<Message> {
+    let mut parted: Vec<Message> = Vec::with_capacity(messages.len());
+    for message in messages {
+        let ended = parted.last().filter(|last| last.role == Role::Assistant && message.role == Role::Assistant);
+        let is_text = |part: &Part| matches!(part, Part::Text(text) if !text.trim().is_empty());
+        if ended.is_some_and(|last| {
+            last.parts.iter().any(is_text) && !last.parts.iter().any(|part| call_id(part).is_some())
+        }) {
+            parted.push(Message { role: Role::User, parts: vec![Part::Text(CONTINUE.to_owned())] });
+        }
+        parted.push(message);
+    }
+    parted
+}
+
+/// What the user says in the place of a client that wants the assistant to go on.
+const CONTINUE: &str = "Continue.";
 
 /// Turns instructions inside a conversation into messages of the user, for dialects that only have them at the
 /// beginning.
@@ -201,7 +223,7 @@ mod tests {
         check("A +a, S rule, U -a", "A +a, U -a, S rule");
         check("A +a, U wait -a", "A +a, U -a wait");
         check("A +a, A +b, A text, U -a -b", "A +a +b text, U -a -b");
-        check("A +a, U wait, A text, U -a", "A +a, U -a, U wait, A text");
+        check("A +a, U wait, A text, U -a", "A +a, U wait, A text, U -a");
     }
 
     #[test]
@@ -220,6 +242,18 @@ mod tests {
         );
         check("A +a, U -a wait, A done", &[true, false, false]);
         check("U hi", &[false]);
+    }
+
+    #[test]
+    fn who_went_on_from_the_assistants_own_words_is_shown_to_have_asked_for_it() {
+        for (came, expected) in [
+            ("U hi, A hello, A there, U ok", "U hi, A hello, U Continue., A there, U ok"),
+            ("U hi, A hello, A +a, U -a", "U hi, A hello, U Continue., A +a, U -a"),
+            ("U hi, A +a, A +b, U -a -b", "U hi, A +a, A +b, U -a -b"),
+            ("U hi, A hello", "U hi, A hello"),
+        ] {
+            assert_eq!(between_assistants(conversation(came)), conversation(expected), "{came}");
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub(super) fn fit(request: &mut Request, from: Dialect) {
             request.system.push(mark());
         }
         cache::mark_end(&mut request.messages, CacheFor::FiveMinutes);
+        cache::mark_end_before(&mut request.messages, CacheFor::FiveMinutes);
     }
 }
 

@@ -20,6 +20,9 @@ pub(super) const MEMBERS: &[(&str, &str)] = &[("stop", "stop_sequences")];
 /// See [`Room::shows_pictures`](crate::dialects::room::Room::shows_pictures).
 pub(super) const SHOWS_PICTURES: bool = false;
 
+/// See [`Room::messages_are_turns`](crate::dialects::room::Room::messages_are_turns).
+pub(super) const MESSAGES_ARE_TURNS: bool = true;
+
 pub(super) fn see(event: &Value) -> EventFacts<'_> {
     let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
     let delta = event.get("delta");

@@ -27,6 +27,10 @@ pub(super) const MEMBERS: &[(&str, &str)] = &[
 /// See [`Room::shows_pictures`](crate::dialects::room::Room::shows_pictures).
 pub(super) const SHOWS_PICTURES: bool = true;
 
+/// See [`Room::messages_are_turns`](crate::dialects::room::Room::messages_are_turns). Clients keep the
+/// chunks of a stream as contents of their own, and the reader joins them.
+pub(super) const MESSAGES_ARE_TURNS: bool = false;
+
 pub(super) fn see(event: &Value) -> EventFacts<'_> {
     let candidates = || event.get("candidates").and_then(Value::as_array).into_iter().flatten();
     let reasons = || candidates().filter_map(|candidate| candidate.get("finishReason"));

@@ -22,6 +22,9 @@ pub(super) const MEMBERS: &[(&str, &str)] = &[("system", "messages")];
 /// See [`Room::shows_pictures`](crate::dialects::room::Room::shows_pictures).
 pub(super) const SHOWS_PICTURES: bool = true;
 
+/// See [`Room::messages_are_turns`](crate::dialects::room::Room::messages_are_turns).
+pub(super) const MESSAGES_ARE_TURNS: bool = true;
+
 pub(super) fn see(event: &Value) -> EventFacts<'_> {
     let choices = || event.get("choices").and_then(Value::as_array).into_iter().flatten();
     // Streams of speech, transcriptions and images have events with a type instead of choices.

@@ -25,18 +25,17 @@ pub(super) fn write(
     }
     turns::drop_media_of_model(&mut messages, warnings);
     turns::system_to_user(&mut messages, warnings);
+    for message in messages.iter_mut().filter(|message| message.role == Role::Assistant) {
+        trim_end(&mut message.parts);
+    }
     if !profile.prefill {
         turns::end_with_user(&mut messages, warnings);
     }
     let messages = turns::merge(messages);
-    let last = messages.len().saturating_sub(1);
     let calls = turns::with_calls(&messages);
     let mut written = Vec::with_capacity(messages.len());
-    for ((at, Message { role, mut parts }), calls) in messages.into_iter().enumerate().zip(calls) {
+    for (Message { role, parts }, calls) in messages.into_iter().zip(calls) {
         let role = if role == Role::Assistant { "assistant" } else { "user" };
-        if at == last && role == "assistant" {
-            trim_end(&mut parts);
-        }
         let mut content = blocks(parts, "messages", profile)?;
         if content.is_empty() {
             continue;
@@ -55,7 +54,8 @@ pub(super) fn write(
     Ok(((!system.is_empty()).then(|| lone_text(system)), written))
 }
 
-/// Removes white space at the end, since Anthropic refuses to continue a text that ends in it.
+/// Removes white space at the end, since Anthropic refuses to continue a text that ends in it. This is done in every turn
+/// of the model, so that each stays the same when others follow.
 fn trim_end(parts: &mut [Part]) {
     let last = parts.iter_mut().rev().find(|part| !matches!(part, Part::CacheMark(_)));
     if let Some(Part::Text(text)) = last {

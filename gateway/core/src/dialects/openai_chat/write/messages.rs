@@ -11,7 +11,7 @@ use crate::neutral::turns;
 use crate::neutral::{
     Media, Message, Object, Part, ReasoningPart, Role, ToolCall, ToolResult, Untranslatable, Warnings,
 };
-use crate::profile::Profile;
+use crate::profile::{CacheMarks, Profile};
 
 /// The system prompt and the conversation.
 pub(super) fn write(
@@ -21,8 +21,10 @@ pub(super) fn write(
     warnings: &mut Warnings,
 ) -> Result<Vec<Value>, Untranslatable> {
     let mut written = Vec::new();
+    // A mark may stand between two texts in one request and not in the next, so that only texts apart stay the same.
+    let joined = |between| (profile.cache_marks == CacheMarks::No).then_some(between);
     if !system.is_empty() {
-        written.push(message("system", content(system, "\n\n", "system")?));
+        written.push(message("system", content(system, joined("\n\n"), "system")?));
     }
     turns::drop_media_of_model(&mut messages, warnings);
     if !profile.system_inside {
@@ -33,8 +35,8 @@ pub(super) fn write(
     let calls = turns::with_calls(&messages);
     for ((at, Message { role, parts }), calls) in messages.into_iter().enumerate().zip(calls) {
         match role {
-            Role::System => written.push(message("system", content(parts, "\n\n", "messages")?)),
-            Role::User => user(parts, &mut written, warnings)?,
+            Role::System => written.push(message("system", content(parts, joined("\n\n"), "messages")?)),
+            Role::User => user(parts, joined("\n"), &mut written, warnings)?,
             Role::Assistant => {
                 let kept =
                     if calls || at >= current_turn { KeptReasoning::Whole { calls } } else { KeptReasoning::Nothing };
@@ -46,7 +48,12 @@ pub(super) fn write(
 }
 
 /// One message for each result of a tool, which have to come first, and one for the rest.
-fn user(parts: Vec<Part>, written: &mut Vec<Value>, warnings: &mut Warnings) -> Result<(), Untranslatable> {
+fn user(
+    parts: Vec<Part>,
+    joined: Option<&str>,
+    written: &mut Vec<Value>,
+    warnings: &mut Warnings,
+) -> Result<(), Untranslatable> {
     let mut shown = Vec::new();
     let mut rest = Vec::new();
     for part in parts {
@@ -59,7 +66,7 @@ fn user(parts: Vec<Part>, written: &mut Vec<Value>, warnings: &mut Warnings) -> 
     }
     shown.append(&mut rest);
     if !shown.is_empty() {
-        written.push(message("user", content(shown, "\n", "messages")?));
+        written.push(message("user", content(shown, joined, "messages")?));
     }
     Ok(())
 }
@@ -127,8 +134,10 @@ fn assistant(parts: Vec<Part>, kept: KeptReasoning, profile: &Profile) -> Option
     Some(Value::Object(message))
 }
 
-fn content(parts: Vec<Part>, between: &str, path: &str) -> Result<Value, Untranslatable> {
-    if parts.iter().all(|part| matches!(part, Part::Text(_))) {
+/// A string if there is nothing but text, with this between texts. `None`: several are not joined.
+fn content(parts: Vec<Part>, joined: Option<&str>, path: &str) -> Result<Value, Untranslatable> {
+    let between = if parts.len() > 1 { joined } else { Some("") };
+    if let Some(between) = between.filter(|_| parts.iter().all(|part| matches!(part, Part::Text(_)))) {
         let texts = parts.into_iter().filter_map(|part| if let Part::Text(text) = part { Some(text) } else { None });
         return Ok(texts.collect::<Vec<_>>().join(between).into());
     }
