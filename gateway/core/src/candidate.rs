@@ -121,8 +121,8 @@ impl<'c> AttemptParts<'c> {
     }
 
     /// The price of the model that the provider says it served instead. It is never below the target's own price.
-    pub fn priced_as(&self, served: &str) -> Option<Priced> {
-        let other = self.provider.published(served)?;
+    pub fn priced_as(&self, served: &str, at_ms: i64) -> Option<Priced> {
+        let other = self.provider.published(served, at_ms)?;
         let is_dearer = |own: Price| other.price.input > own.input || other.price.output > own.output;
         self.target.price.is_none_or(is_dearer).then_some(other)
     }

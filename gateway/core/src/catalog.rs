@@ -37,7 +37,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 use crate::dialect::{Auth, Dialect};
-use crate::price::Price;
+use crate::price::{Hours, Price};
 use crate::providers::Counter;
 use crate::redact::Secrets;
 use crate::verdict::ErrorRule;
@@ -503,6 +503,8 @@ pub struct Target {
     pub tier: u32,
     /// Its price according to the catalog.
     pub price: Option<Price>,
+    /// Hours in which it has another price. The first that hold apply.
+    pub hours: Vec<(Hours, Price)>,
     /// Whether it is in use.
     pub enabled: bool,
     /// Its capabilities.

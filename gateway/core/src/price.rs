@@ -4,14 +4,19 @@
 //! of floats depends on its order. A price is per million tokens, which is how providers publish it, and not per
 //! token, where 0.0375 USD per million would already be 37.5 nano-dollars: only the finished sum is divided.
 //!
+//! Where a provider charges more in some hours, the price is that of the time when the attempt began ([`Hours`]).
+//!
 //! Known limits: one price for the whole call, so no tiers by length of the prompt, no batch or priority rates, no
 //! hour-long cache writes, no fees for searches; audio and images that are reported as tokens count as those of text.
 
+mod hours;
 mod pieces;
 mod table;
 
+use crate::providers;
 use crate::usage::Usage;
 
+pub use hours::Hours;
 pub use pieces::{Pieces, Quality};
 
 /// Prices of a million tokens, in nano-dollars (10⁻⁹ USD).
@@ -34,6 +39,14 @@ impl Price {
     pub fn is_free(&self) -> bool {
         *self == Price::default()
     }
+
+    /// Each part so many times.
+    fn times(self, times: u64) -> Price {
+        let Price { input, cache_read, cache_write, output, call } = self;
+        let [input, cache_read, cache_write, output] =
+            [input, cache_read, cache_write, output].map(|part| part.saturating_mul(times));
+        Price { input, cache_read, cache_write, output, call }
+    }
 }
 
 /// A price and its source.
@@ -45,10 +58,11 @@ pub struct Priced {
     pub source: &'static str,
 }
 
-/// The price of a model at a provider with this host and name, from the bundled table. `None`: unknown, which does not
-/// mean free.
-pub fn bundled(authority: Option<&str>, provider: &str, upstream_model: &str) -> Option<Priced> {
+/// The price of a model at a provider with this host and name at this time, in Unix milliseconds, from the bundled table.
+/// `None`: unknown, which does not mean free.
+pub fn bundled(authority: Option<&str>, provider: &str, upstream_model: &str, at_ms: i64) -> Option<Priced> {
     let price = table::find(authority, provider, upstream_model)?;
+    let price = hours::published(providers::price_list(authority, provider), upstream_model, price, at_ms);
     Some(Priced { price, source: table::NAME })
 }
 

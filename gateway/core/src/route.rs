@@ -200,7 +200,9 @@ fn fits(ask: &RouteRequest<'_>, model: &Model, to: AttemptParts<'_>) -> Result<(
         () if lacks => SkipReason::Capability,
         () if can.context.is_some_and(|context| demand.tokens > context) => SkipReason::Context,
         () if provider.tags.iter().any(|tag| ask.avoid.contains(tag)) => SkipReason::Tag,
-        () if ask.priced_only && target.priced(upstream_model, ask.pieces).is_none() => SkipReason::Unpriced,
+        () if ask.priced_only && target.priced(upstream_model, ask.pieces, ask.now_ms).is_none() => {
+            SkipReason::Unpriced
+        }
         () => return Ok(()),
     };
     Err(Skip::new(reason, None))

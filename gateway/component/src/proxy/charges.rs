@@ -116,9 +116,8 @@ pub(crate) async fn reserve_key(
 ) -> Result<Option<LedgerCharges>, Refusal> {
     let Some(key) = key.filter(|key| key.all_limits().next().is_some()) else { return Ok(None) };
     let at = ledger::moment(instance, snapshot).of_call(id);
-    let pieces = estimate.pieces();
-    let most =
-        |guess: &dyn Fn(&Price) -> u64| dearest(&snapshot.catalog, model, &call.model, candidates, pieces, guess);
+    let paid = (estimate.pieces(), at.now_ms);
+    let most = |guess: &dyn Fn(&Price) -> u64| dearest(&snapshot.catalog, model, &call.model, candidates, paid, guess);
     let charges = estimate.of_key(key, most, at);
     match ledger::reserve(instance, &charges.list, at.now_ms).await {
         Reservation::Reserved => Ok(Some(LedgerCharges::new(instance, charges.made(false)))),

@@ -183,7 +183,7 @@ impl CallEnding {
         }
         let to = attempt.parts();
         if let Some(served) = ended.observation.model.take().filter(|served| !to.is_asked(served)) {
-            open.served_other(&served, to.priced_as(&served));
+            open.served_other(&served, to.priced_as(&served, started_at_ms));
         }
         if let (Some(StoredResponse { key, owner }), Some(id)) = (kept_for, ended.observation.response_id.take()) {
             responses::save(&instance, id, &key, owner).await;

@@ -178,7 +178,9 @@ impl TargetRow {
         let upstream_model = upstream_model(target, model);
         let provider = &*target.provider;
         let percent = if target.enabled { u64::from(target.weight) * 100 / whole.max(1) } else { 0 };
-        let price = target.price.or_else(|| provider.published(upstream_model).map(|published| published.price));
+        let price = target
+            .price
+            .or_else(|| provider.published(upstream_model, frame.clock.now_ms).map(|published| published.price));
         let of_target = health.subjects.iter();
         let of_target = of_target.filter(|each| trouble::is_of_model(&each.subject, provider, upstream_model));
         let able = &target.capabilities;

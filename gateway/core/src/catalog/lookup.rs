@@ -160,16 +160,16 @@ impl Provider {
     }
 
     /// The host it is at: that of its first endpoint.
-    pub(super) fn home(&self) -> &str {
+    pub fn home(&self) -> &str {
         self.reached().0.first().map_or("", |endpoint| &endpoint.authority)
     }
 
-    /// The published price of a model at this provider.
-    pub fn published(&self, upstream_model: &str) -> Option<Priced> {
+    /// The published price of a model at this provider and at this time, in Unix milliseconds.
+    pub fn published(&self, upstream_model: &str, at_ms: i64) -> Option<Priced> {
         // The built-in provider may bear any name, but charges nothing that could be known.
         let ProviderKind::Http(endpoints) = &self.kind else { return None };
         let authority = endpoints.first().map(|endpoint| endpoint.authority.as_str());
-        price::bundled(authority, &self.name, upstream_model)
+        price::bundled(authority, &self.name, upstream_model, at_ms)
     }
 
     /// Its endpoint for this dialect.
@@ -190,10 +190,10 @@ impl Provider {
 }
 
 impl Target {
-    /// The price of this upstream model and these pieces: the published price of the pieces, unless the catalog calls
-    /// the target free; else the catalog's price, else that of the bundled table. `None`: unknown, which does not mean
-    /// free.
-    pub fn priced(&self, upstream_model: &str, pieces: Pieces) -> Option<Priced> {
+    /// The price of this upstream model and these pieces at this time, in Unix milliseconds: the published price of the
+    /// pieces, unless the catalog calls the target free; else the catalog's price, else that of the bundled table. `None`:
+    /// unknown, which does not mean free.
+    pub fn priced(&self, upstream_model: &str, pieces: Pieces, at_ms: i64) -> Option<Priced> {
         if pieces != Pieces::None
             && self.price.is_none_or(|price| !price.is_free())
             && let ProviderKind::Http(_) = &self.provider.kind
@@ -204,10 +204,11 @@ impl Target {
         {
             return known;
         }
-        if let Some(price) = self.price {
+        if let Some(usual) = self.price {
+            let price = self.hours.iter().find(|(hours, _)| hours.hold(at_ms)).map_or(usual, |(_, price)| *price);
             return Some(Priced { price, source: "catalog" });
         }
-        self.provider.published(upstream_model)
+        self.provider.published(upstream_model, at_ms)
     }
 }
 

@@ -216,7 +216,9 @@ impl Draft {
             Outcome::Failed(error) => (None, Some(error.describe())),
             Outcome::NotSent(..) => return,
         };
-        self.record.priced = to.target.priced(to.upstream_model, pieces);
+        let began_ms = started_ms.saturating_sub(self.start_ms);
+        self.record.priced =
+            to.target.priced(to.upstream_model, pieces, self.record.at_ms.saturating_add_unsigned(began_ms));
         self.record.attempts.push(AttemptRecord {
             provider: to.provider.name.to_string(),
             model: to.upstream_model.to_owned(),
@@ -226,7 +228,7 @@ impl Draft {
             status,
             class: class.name().into(),
             error,
-            start_ms: started_ms.saturating_sub(self.start_ms),
+            start_ms: began_ms,
             end_ms: self.open_ms(now_ms),
         });
     }
@@ -239,8 +241,11 @@ impl Draft {
                 && attempt.model == to.upstream_model
                 && attempt.credential.as_ref() == label
         };
-        self.record.priced = to.target.priced(to.upstream_model, pieces);
         self.record.served_by = self.record.attempts.iter().rposition(is_it);
+        let served = self.record.served_by.and_then(|place| self.record.attempts.get(place));
+        let began_ms = served.map_or(0, |attempt| attempt.start_ms);
+        self.record.priced =
+            to.target.priced(to.upstream_model, pieces, self.record.at_ms.saturating_add_unsigned(began_ms));
     }
 
     /// Notes that another model answered, and its price, if it is known.

@@ -16,10 +16,10 @@ pub fn dearest(
     model: &Model,
     asked: &str,
     candidates: &Candidates,
-    pieces: Pieces,
+    (pieces, at_ms): (Pieces, i64),
     guess: impl Fn(&Price) -> u64,
 ) -> u64 {
-    let of = |target: &Target, upstream_model: &str| Some(guess(&target.priced(upstream_model, pieces)?.price));
+    let of = |target: &Target, upstream_model: &str| Some(guess(&target.priced(upstream_model, pieces, at_ms)?.price));
     if !candidates.list.is_empty() {
         let of = |candidate: &Candidate| of(&candidate.target, &candidate.upstream_model);
         return candidates.list.iter().filter_map(of).max().unwrap_or(0);

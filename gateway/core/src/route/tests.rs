@@ -224,7 +224,9 @@ fn a_call_may_cost_what_its_dearest_candidate_does() {
     let demand = Demand { images: true, ..Demand::default() };
     let candidates = route(&RouteRequest { demand, ..ask(&catalog, &health, 1) }, &mut Rotation::default());
     let input = |candidates: &Candidates| {
-        dearest(&catalog, &catalog.models[0], "m", candidates, Pieces::None, |price| price.input / 1_000_000_000)
+        dearest(&catalog, &catalog.models[0], "m", candidates, (Pieces::None, NOW_MS), |price| {
+            price.input / 1_000_000_000
+        })
     };
     assert_eq!(input(&candidates), 10);
     assert_eq!(input(&Candidates::default()), 99, "where none is free now any that may be later");

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::catalog::schema::{Fields, Place, did_you_mean, format};
 use crate::catalog::{Adjustments, Capabilities, Patience, PhaseLimits, Provider, Target, Template};
-use crate::price::Price;
+use crate::price::{Hours, Price};
 use crate::profile::{Family, ModelName, NAMES};
 use crate::uri::has_path_steps;
 
@@ -66,6 +66,7 @@ fn read_parts(place: &Place<'_>, references: &References<'_>) -> (Target, Option
         weight: 1,
         tier: 1,
         price: None,
+        hours: Vec::new(),
         enabled: true,
         capabilities,
         timeouts: PhaseLimits::default(),
@@ -89,7 +90,9 @@ fn read_parts(place: &Place<'_>, references: &References<'_>) -> (Target, Option
     target.profile = fields.field("profile").and_then(|place| place.parsed(profile));
     target.weight = fields.field("weight").and_then(|place| read_weight(&place)).unwrap_or(1);
     target.tier = fields.field("tier").and_then(|place| place.small_integer(1..=TIER_MAX)).unwrap_or(1);
-    target.price = fields.field("price").and_then(|place| read_price(&place, references));
+    if let Some((price, hours)) = fields.field("price").and_then(|place| read_price(&place, references)) {
+        (target.price, target.hours) = (Some(price), hours);
+    }
     target.enabled = fields.enabled();
     if let Some(fields) = fields.field("capabilities").and_then(|place| place.fields()) {
         target.capabilities = read_capabilities(fields);
@@ -183,7 +186,7 @@ fn read_weight(place: &Place<'_>) -> Option<u32> {
 
 /// Prices of a million tokens in `currency`, USD when absent. Input and output must be there: a part that was
 /// forgotten must not make calls look free. Tokens read from or written to a cache cost what others do unless told.
-fn read_price(place: &Place<'_>, references: &References<'_>) -> Option<Price> {
+fn read_price(place: &Place<'_>, references: &References<'_>) -> Option<(Price, Vec<(Hours, Price)>)> {
     let mut fields = place.fields()?;
     let rate = match fields.field("currency") {
         Some(place) => {
@@ -191,6 +194,30 @@ fn read_price(place: &Place<'_>, references: &References<'_>) -> Option<Price> {
         }
         None => Some(1.0),
     };
+    let hours: Vec<_> = fields.list("hours").iter().map(|place| read_hours(place, rate)).collect();
+    let price = read_parts_of_price(fields, rate)?;
+    Some((price, hours.into_iter().collect::<Option<_>>()?))
+}
+
+/// Hours of the week, in UTC, and what is paid in them.
+fn read_hours(place: &Place<'_>, rate: Option<f64>) -> Option<(Hours, Price)> {
+    const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+    let mut fields = place.fields()?;
+    let span =
+        |text: &str| Hours::span(text).ok_or("must be two times of a day in UTC, such as \"01:00-04:00\"".to_owned());
+    let spans = fields.needed("utc").map(|place| place.all_parsed(span));
+    let mut days = [!fields.has("days"); 7];
+    for place in fields.list("days") {
+        let day = place.choice(&DAYS).and_then(|day| DAYS.iter().position(|known| *known == day));
+        if let Some(day) = day.and_then(|day| days.get_mut(day)) {
+            *day = true;
+        }
+    }
+    let price = read_parts_of_price(fields, rate);
+    Some((Hours { spans: spans?, days }, price?))
+}
+
+fn read_parts_of_price(mut fields: Fields<'_>, rate: Option<f64>) -> Option<Price> {
     let part = |place: Place<'_>| read_nano(&place, rate?);
     let input = fields.needed("input").and_then(part);
     let output = fields.needed("output").and_then(part);

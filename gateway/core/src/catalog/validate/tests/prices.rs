@@ -1,7 +1,7 @@
 //! Prices of targets and the rates of their currencies.
 
-use super::{catalog, refuses, targets};
-use crate::price::Price;
+use super::{catalog, problems, refuses, targets};
+use crate::price::{Pieces, Price};
 
 /// The price of a target that has this table, with these rates.
 fn price(rates: &str, price: &str) -> Option<Price> {
@@ -20,6 +20,37 @@ fn a_price_is_of_a_million_tokens_in_dollars_unless_told() {
     assert_eq!(price("{}", written), Some(all));
     assert_eq!(price("{}", &written.replace(" }", ", currency = \"USD\" }")), Some(all));
     assert_eq!(catalog(&targets("[\"a/x\"]")).models[0].targets[0].price, None);
+}
+
+/// Monday, 30 November 2026, 00:00 UTC.
+const MONDAY_MS: i64 = 1_795_996_800_000;
+const HOUR_MS: i64 = 3_600_000;
+
+#[test]
+fn a_price_may_be_another_in_some_hours() {
+    let written = r#"{ input = 0.15, cache_read = 0.003, output = 0.6, hours = [
+        { utc = ["01:00-04:00", "06:00-10:00"], days = ["mon", "tue"], input = 0.3, cache_read = 0.006, output = 1.2 },
+        { utc = ["20:00-22:00"], input = 0, output = 0 },
+    ] }"#;
+    let catalog = catalog(&with("{}", written));
+    let target = &catalog.models[0].targets[0];
+    let output = |at_ms| target.priced("x", Pieces::None, at_ms).map(|priced| priced.price.output / 1_000_000);
+    for (day, hour, expected) in
+        [(0, 0, 600), (0, 1, 1200), (0, 4, 600), (1, 9, 1200), (2, 9, 600), (2, 21, 0), (6, 20, 0)]
+    {
+        assert_eq!(output(MONDAY_MS + (day * 24 + hour) * HOUR_MS), Some(expected), "{day} {hour}");
+    }
+    assert_eq!(target.hours[0].1.cache_read, 6_000_000);
+    for (hours, problem) in [
+        ("[{ utc = [\"1-4\"], input = 1, output = 1 }]", "hours[0].utc[0]: must be two times of a day in UTC"),
+        ("[{ input = 1, output = 1 }]", "hours[0].utc: is missing"),
+        ("[{ utc = [\"01:00-04:00\"], input = 1 }]", "hours[0].output: is missing"),
+        ("[{ utc = [\"01:00-04:00\"], days = [\"monday\"], input = 1, output = 1 }]", "hours[0].days[0]: must be"),
+    ] {
+        let price = format!("{{ input = 1, output = 1, hours = {hours} }}");
+        let found = problems(&with("{}", &price));
+        assert!(found[0].starts_with(&format!("models[0].targets[0].price.{problem}")), "{found:?}");
+    }
 }
 
 #[test]
