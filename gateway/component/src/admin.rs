@@ -50,7 +50,7 @@ pub(crate) async fn serve(
         Admin::CatalogRead => catalog::read(incoming, &snapshot).await,
         Admin::CatalogUpdate => catalog::update(instance, incoming, ImportScope::Whole).await,
         Admin::CatalogPatch => catalog::update(instance, incoming, ImportScope::Sections).await,
-        Admin::CatalogCheck => catalog::check(incoming, &snapshot).await,
+        Admin::CatalogCheck => catalog::check(instance, incoming, &snapshot).await,
         Admin::CatalogDiff => catalog::diff(incoming, &snapshot).await,
         Admin::CatalogDraft => catalog::draft(incoming).await,
         Admin::Settings(verb) => nouns::settings(instance, incoming, &snapshot, verb).await,

@@ -35,7 +35,7 @@ const KNOWN_MAX: usize = 1024;
 pub(crate) struct Asked(RefCell<HashMap<Rc<str>, u64>>);
 
 impl Asked {
-    fn is_due(&self, account: &str) -> bool {
+    pub(crate) fn is_due(&self, account: &str) -> bool {
         let now_ms = host::now_ms();
         let mut asked = self.0.borrow_mut();
         if asked.get(account).is_some_and(|at_ms| now_ms.saturating_sub(*at_ms) < ASK_MS) {

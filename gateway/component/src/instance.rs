@@ -23,7 +23,7 @@ pub(crate) struct Instance {
     pub(crate) memory: RefCell<Memory>,
     pub(crate) buffers: Buffers,
     pub(crate) store: Stores,
-    /// The accounts whose counters were asked for.
+    /// The accounts whose counters were asked for, and the hosts whose lists of models were.
     pub(crate) asked: Asked,
     /// The calls under way.
     pub(crate) open: OpenCalls,

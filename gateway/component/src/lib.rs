@@ -6,6 +6,7 @@
 //! version of what they hold.
 
 mod admin;
+mod announced;
 mod console;
 mod counters;
 mod hold;

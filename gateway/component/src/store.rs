@@ -13,6 +13,7 @@ pub(crate) mod records;
 pub(crate) mod responses;
 pub(crate) mod seals;
 pub(crate) mod sessions;
+pub(crate) mod shutdowns;
 pub(crate) mod signals;
 pub(crate) mod usage;
 

@@ -41,6 +41,8 @@ pub struct KnownProvider {
     pub limits: &'static [LimitHeaders],
     /// What it can be asked of an account.
     pub counter: Option<&'static Counter>,
+    /// Its list of models says which of them it will shut down.
+    pub announces: bool,
     /// It reviews tool calls for clients that ask for `safeguards`.
     pub safeguards: bool,
     /// The pages that give the addresses.
@@ -58,12 +60,21 @@ pub struct PriceList {
 
 /// Whether the provider at this address is known to review tool calls for clients that ask for `safeguards`.
 pub fn gives_safeguards(authority: &str) -> bool {
-    let host = host_of(authority).trim_end_matches('.');
-    let is_there = |(_, url): &(Dialect, &str)| {
-        let address = url.split("://").nth(1).and_then(|rest| rest.split('/').next());
-        address.is_some_and(|address| address.eq_ignore_ascii_case(host))
-    };
-    PROVIDERS.iter().filter(|known| known.safeguards).any(|known| known.endpoints.iter().any(is_there))
+    at(authority).any(|known| known.safeguards)
+}
+
+/// Whether the list of models of the provider at this address is known to say which of them it will shut down.
+pub fn announces(authority: &str) -> bool {
+    at(authority).any(|known| known.announces)
+}
+
+/// The presets with this address.
+fn at(authority: &str) -> impl Iterator<Item = &'static KnownProvider> {
+    let host = host_of(authority).trim_end_matches('.').to_ascii_lowercase();
+    PROVIDERS.iter().filter(move |known| {
+        let mut hosts = known.endpoints.iter().filter_map(|(_, url)| url.split("://").nth(1)?.split('/').next());
+        hosts.any(|known| known == host)
+    })
 }
 
 /// The preset that answers inside the gateway.

@@ -80,6 +80,7 @@ mod route_choice;
 mod routes;
 mod safeguards;
 mod secrecy;
+mod shutdowns;
 mod slow_clients;
 mod spoilt;
 mod streaming;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gateway_core::catalog::{Document, Draft};
+use gateway_core::catalog::{Catalog, Document, Draft};
 use gateway_core::refusal::{Refusal, Reply};
 use gateway_core::views::{CheckedView, DiffView, DraftView, StoredView};
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use crate::incoming::Incoming;
 use crate::instance::Instance;
 use crate::store::catalog::{self, Snapshot};
 use crate::store::changes::{self, Author};
+use crate::store::shutdowns;
 
 /// How long a change is tried again while others are in its way: a little longer than a writer that died half way can
 /// block others.
@@ -99,8 +100,9 @@ pub(super) async fn update(instance: &Rc<Instance>, incoming: &Incoming, scope: 
 
 /// Says whether a catalog would be accepted, and which sections would stay as they are: as a catalog file or by PATCH,
 /// or with `?replace=true` by PUT. Changes nothing.
-pub(super) async fn check(incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
-    let CheckedDocument { kept, warnings, .. } = checked(incoming, snapshot).await?;
+pub(super) async fn check(instance: &Instance, incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
+    let CheckedDocument { kept, mut warnings, catalog, .. } = checked(incoming, snapshot).await?;
+    warnings.extend(shutdowns::warnings(instance, &catalog).await);
     Ok(Reply::json(200, &CheckedView { ok: true, kept, warnings }))
 }
 
@@ -108,7 +110,7 @@ pub(super) async fn check(incoming: &Incoming, snapshot: &Snapshot) -> Result<Re
 pub(super) async fn diff(incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
     // The check comes first: a catalog that would be refused changes nothing, and only fields that are known are sure
     // to hold no secret.
-    let CheckedDocument { document, scope, kept, warnings } = checked(incoming, snapshot).await?;
+    let CheckedDocument { document, scope, kept, warnings, .. } = checked(incoming, snapshot).await?;
     let after = scope.stored(&document, &snapshot.stored.redacted()).or_built_in();
     let changes = snapshot.document.redacted().changes(&after);
     Ok(Reply::json(200, &DiffView { changes, kept, warnings }))
@@ -142,6 +144,8 @@ struct CheckedDocument {
     kept: Vec<String>,
     /// What is missing for the catalog to work, or doubtful.
     warnings: Vec<String>,
+    /// The catalog that would be in force.
+    catalog: Catalog,
 }
 
 async fn checked(incoming: &Incoming, snapshot: &Snapshot) -> Result<CheckedDocument, Refusal> {
@@ -163,7 +167,7 @@ async fn checked(incoming: &Incoming, snapshot: &Snapshot) -> Result<CheckedDocu
     let resolved = catalog::resolved(&in_force).await.map_err(located)?;
     let kept = if scope == ImportScope::Whole { Vec::new() } else { document.lacks(&in_force) };
     let kept = kept.into_iter().map(str::to_owned).collect();
-    Ok(CheckedDocument { document, scope, kept, warnings: resolved.warnings() })
+    Ok(CheckedDocument { document, scope, kept, warnings: resolved.warnings(), catalog: resolved })
 }
 
 /// The versions (etags) that a change may start from.

@@ -11,7 +11,7 @@ use crate::host;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
 use crate::store::catalog::Snapshot;
-use crate::store::{health, signals};
+use crate::store::{health, shutdowns, signals};
 
 /// Lists the subjects that are in trouble, and the latencies of targets.
 pub(super) async fn list(instance: &Rc<Instance>, snapshot: &Rc<Snapshot>) -> Reply {
@@ -25,7 +25,8 @@ pub(crate) async fn view(instance: &Rc<Instance>, snapshot: &Rc<Snapshot>) -> He
     let subjects = health::peek(instance, |health| SubjectView::all(health, &snapshot.catalog, now_ms));
     signals::look_now(instance).await;
     let latencies = health::latencies(instance).iter().map(|each| LatencyView::of(each, &snapshot.catalog)).collect();
-    HealthView { now_ms, subjects, latencies }
+    let warnings = shutdowns::warnings(instance, &snapshot.catalog).await;
+    HealthView { now_ms, subjects, latencies, warnings }
 }
 
 /// The subject whose trouble is to be forgotten; all of them if there is none.

@@ -13,6 +13,7 @@ use gateway_core::trial;
 use gateway_core::uri::decode_parameter;
 use gateway_core::views::{OfferView, PresetsView};
 
+use crate::announced;
 use crate::host;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
@@ -78,9 +79,11 @@ pub(super) async fn listed(
         let told = outcome::told(&body, account.secrets()).map_or_else(String::new, |told| format!(": {told}"));
         return Err(failed(format!("Provider {name:?} answered {status}{told}")));
     }
-    offer::read(&body).ok_or_else(|| {
+    let models = offer::read(&body).ok_or_else(|| {
         failed(format!("Provider {name:?} answered {status}, but not with a list of models. See its base_url."))
-    })
+    })?;
+    announced::note(instance, provider.home(), &body).await;
+    Ok(models)
 }
 
 /// The answer of a provider to a request that is no call.

@@ -14,6 +14,7 @@ use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::state::State;
 use gateway_core::thoughts::Maker;
 
+use crate::announced;
 use crate::counters;
 use crate::host;
 use crate::incoming::Incoming;
@@ -198,6 +199,7 @@ impl CallEnding {
         }
         open.relayed(ended).await;
         counters::after(&instance, &snapshot, &attempt);
+        announced::after(&instance, &attempt);
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) use spin_sdk::sqlite::{RowResult as Row, Value};
 
 /// Idempotent single statements, in order. Each runs once per instance before any other statement, and again at every
 /// maintenance.
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_catalog_versions.sql"),
     include_str!("migrations/0003_maintenance.sql"),
@@ -25,7 +25,8 @@ const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/0009_records_by_key.sql"),
     include_str!("migrations/0010_sessions.sql"),
     include_str!("migrations/0012_catalog_changes.sql"),
-    include_str!("migrations/0013_seals.sql"),
+    include_str!("migrations/0020_seals.sql"),
+    include_str!("migrations/0021_shutdowns.sql"),
 ];
 
 /// How long a page of rows is waited for. A database that takes longer is busy with something else.

@@ -160,7 +160,7 @@ fn health(catalog: &Catalog) -> HealthView {
         subject("lane/q/m", Trouble::Spent, 9),
     ];
     let latency = LatencyView { target: format!("p/{EVIL}"), streamed: true, first_content_ms: 12.0, as_of_ms: 1 };
-    HealthView { now_ms: 5, subjects, latencies: vec![latency] }
+    HealthView { now_ms: 5, subjects, latencies: vec![latency], warnings: Vec::new() }
 }
 
 fn quota(catalog: &Catalog) -> QuotaView {
@@ -223,7 +223,7 @@ fn every_page() -> Vec<(String, String)> {
             add("records", &|frame| html(&RecordsPage::of(frame, &Query::default(), &none, suggested(), None)));
             let catalog = catalog();
             let (health, quota) = (health(&catalog), quota(&catalog));
-            let nothing = HealthView { now_ms: 0, subjects: Vec::new(), latencies: Vec::new() };
+            let nothing = HealthView { now_ms: 0, subjects: Vec::new(), latencies: Vec::new(), warnings: Vec::new() };
             let unlimited = QuotaView { quota: Vec::new(), learnt: Vec::new(), told: Vec::new() };
             let empty = Catalog::built_in();
             let names = vec![evil(), "n".to_owned()];

@@ -28,8 +28,12 @@ pub(super) const PROVIDERS: &[KnownProvider] = &[
     preset(
         "openai",
         &[(CHAT, "https://api.openai.com/v1"), (RESPONSES, "https://api.openai.com/v1")],
-        &["https://platform.openai.com/docs/api-reference/introduction"],
+        &[
+            "https://platform.openai.com/docs/api-reference/introduction",
+            "https://developers.openai.com/api/docs/deprecations",
+        ],
     )
+    .announcing()
     .priced("openai", &["api.openai.com"])
     .telling(&[limits::OPENAI]),
     bearer_preset(
@@ -312,8 +316,9 @@ type Endpoints = &'static [(Dialect, &'static str)];
 
 const fn preset(name: &'static str, endpoints: Endpoints, sources: &'static [&'static str]) -> KnownProvider {
     let (auth, prices, counter) = (None, None, None);
-    let (local, quotas, limits, safeguards): (_, &[KnownQuota], &[LimitHeaders], _) = (false, &[], &[], false);
-    KnownProvider { name, endpoints, auth, local, quotas, prices, limits, counter, safeguards, sources }
+    let (quotas, limits): (&[KnownQuota], &[LimitHeaders]) = (&[], &[]);
+    let (local, safeguards, announces) = (false, false, false);
+    KnownProvider { name, endpoints, auth, local, quotas, prices, limits, counter, announces, safeguards, sources }
 }
 
 /// A preset whose provider also serves Anthropic's dialect, with the same header for the credential.
@@ -332,6 +337,10 @@ const fn charging(name: &'static str) -> KnownProvider {
 }
 
 impl KnownProvider {
+    const fn announcing(self) -> Self {
+        KnownProvider { announces: true, ..self }
+    }
+
     const fn reviewing(self) -> Self {
         KnownProvider { safeguards: true, ..self }
     }

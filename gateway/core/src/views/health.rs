@@ -14,6 +14,8 @@ pub struct HealthView {
     pub subjects: Vec<SubjectView>,
     /// The latencies of targets within the last minute.
     pub latencies: Vec<LatencyView>,
+    /// What will keep targets from serving although nothing does now: models that their providers will shut down.
+    pub warnings: Vec<String>,
 }
 
 /// A subject in trouble.
