@@ -26,6 +26,10 @@ pub fn usable<'c>(caller: &Caller, catalog: &'c Catalog) -> Vec<&'c str> {
 }
 
 /// Every enabled model with an enabled target that the caller may use, sorted by name. `query` may ask for a page.
+///
+/// Codex asks with its version, and reads `models` in a form of its own. It takes a list without it for broken; one with
+/// entries replaces the system prompts that it has for each model, so it gets an empty one and keeps what it knows.
+/// <https://github.com/openai/codex/issues/37122>
 pub fn list(caller: &Caller, catalog: &Catalog, shape: Shape, query: Option<&str>) -> Value {
     let names = usable(caller, catalog);
     match shape {
@@ -38,7 +42,12 @@ pub fn list(caller: &Caller, catalog: &Catalog, shape: Shape, query: Option<&str
             json!({ "models": names.iter().map(|name| object(name, shape)).collect::<Vec<_>>() })
         }
         Shape::Dialect(_) | Shape::Problem => {
-            json!({ "object": "list", "data": names.iter().map(|name| object(name, shape)).collect::<Vec<_>>() })
+            let mut list =
+                json!({ "object": "list", "data": names.iter().map(|name| object(name, shape)).collect::<Vec<_>>() });
+            if query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("client_version="))) {
+                list["models"] = json!([]);
+            }
+            list
         }
     }
 }
@@ -138,6 +147,14 @@ mod tests {
             [&anthropic["has_more"], &anthropic["first_id"], &anthropic["last_id"]],
             [&json!(false), &json!("a/1"), &json!("c")]
         );
+    }
+
+    #[test]
+    fn codex_finds_a_list_of_its_own_beside_that_of_everybody() {
+        let codex = listed(Dialect::OpenaiResponses, "client_version=0.169.0");
+        assert_eq!((&codex["models"], codex["data"].as_array().map(Vec::len)), (&json!([]), Some(3)));
+        assert_eq!(listed(Dialect::OpenaiChat, "").get("models"), None);
+        assert_eq!(listed(Dialect::Anthropic, "client_version=1").get("models"), None);
     }
 
     #[test]

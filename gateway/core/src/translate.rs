@@ -245,11 +245,15 @@ fn read_answer(from: Dialect, to: Dialect, context: &AnswerContext, body: &[u8])
     let mut ids = ClientIds::new(context);
     let parts = answer.choices.iter_mut().flat_map(|choice| &mut choice.parts);
     for (number, part) in parts.enumerate() {
-        if let Part::ToolCall(call) = part {
-            fill_call_id(&mut call.id, context, number);
-            tool_schemas::restore(call, context);
-            tool_names::restore(&mut call.name, context);
-            ids.give(&mut call.id, to);
+        match part {
+            Part::ToolCall(call) => {
+                fill_call_id(&mut call.id, context, number);
+                tool_schemas::restore(call, context);
+                tool_names::restore(&mut call.name, context);
+                ids.give(&mut call.id, to);
+            }
+            Part::Text(text) => tool_schemas::restore_answer(text, context),
+            _ => {}
         }
     }
     for choice in &mut answer.choices {

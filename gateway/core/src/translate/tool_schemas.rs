@@ -1,11 +1,15 @@
-//! Schemas of tools in the form that the provider accepts, and arguments of calls under the names that each side knows.
+//! Schemas of tools, and of the answer, in the form that the provider accepts, and arguments and answers under the names
+//! that each side knows.
 
 use std::collections::BTreeMap;
 
 use crate::dialect::Dialect;
 use crate::memory;
 use crate::neutral::schema::{self, RenamedKeys};
-use crate::neutral::{AnswerContext, Event, Part, PartKind, Request, ToolCall, Warnings, json};
+use crate::neutral::{AnswerContext, Event, Format, Part, PartKind, Request, ToolCall, Warnings, json};
+
+/// Stands for the answer itself where a tool would be named. No tool has this name.
+const ANSWER: &str = "";
 
 /// Gives every tool a schema that the dialect `to` accepts, and renames properties in the conversation's calls
 /// accordingly. Returns the renamed properties of each tool. The result depends on the tools alone, so that it stays
@@ -30,6 +34,9 @@ pub(super) fn fit(request: &mut Request, to: Dialect, warnings: &mut Warnings) -
             renamed.push(RenamedKeys { tool: tool.name.clone(), own });
         }
     }
+    if to == Dialect::Anthropic && request.profile.format {
+        renamed.extend(fit_answer(request, warnings));
+    }
     let parts = request.messages.iter_mut().flat_map(|message| &mut message.parts);
     for call in parts.filter_map(|part| if let Part::ToolCall(call) = part { Some(call) } else { None }) {
         if let Some(keys) = of_tool(&renamed, &call.name) {
@@ -37,6 +44,24 @@ pub(super) fn fit(request: &mut Request, to: Dialect, warnings: &mut Warnings) -
         }
     }
     renamed
+}
+
+/// Renames properties in the schema of the answer, unless it is told in words.
+fn fit_answer(request: &mut Request, warnings: &mut Warnings) -> Option<RenamedKeys> {
+    let Some(Format::JsonSchema { schema, .. }) = &mut request.format else { return None };
+    let own = if schema::can_be_plain(schema) { schema::rename_keys(schema) } else { return None };
+    if own.is_empty() {
+        return None;
+    }
+    warnings.changed("names in the schema of the answer to such as the provider takes");
+    Some(RenamedKeys { tool: ANSWER.to_owned(), own })
+}
+
+/// Gives an answer that follows a schema the caller's own names.
+pub(super) fn restore_answer(text: &mut String, context: &AnswerContext) {
+    if let Some(keys) = of_tool(&context.renamed_keys, ANSWER) {
+        rewrite(text, |answer| keys.restore(answer));
+    }
 }
 
 /// Gives the arguments of a call in an answer the caller's own names. The tool still has the provider's name.
@@ -58,10 +83,11 @@ fn rewrite(arguments: &mut String, change: impl Fn(&mut serde_json::Value)) {
     }
 }
 
-/// Holds arguments of a stream until they are whole if their names must be changed. All others pass as they come.
+/// Holds arguments of a stream, or its answer, until they are whole if their names must be changed. All others pass as
+/// they come.
 #[derive(Debug, Default)]
 pub(super) struct HeldArguments {
-    /// The calls whose arguments are held, by part.
+    /// The calls whose arguments are held, by part; [`ANSWER`] names the answer.
     calls: BTreeMap<usize, ToolCall>,
 }
 
@@ -74,6 +100,18 @@ impl HeldArguments {
                     self.calls.insert(part, ToolCall { name: name.clone(), ..ToolCall::default() });
                 }
                 vec![event]
+            }
+            Event::Begin { part, kind: PartKind::Text, .. } if of_tool(&context.renamed_keys, ANSWER).is_some() => {
+                self.calls.insert(part, ToolCall::default());
+                vec![event]
+            }
+            // Whatever has not ended by then, ends without saying so.
+            Event::Finish { .. } | Event::Done => {
+                let whole = std::mem::take(&mut self.calls).into_iter().map(|(part, mut call)| {
+                    restore(&mut call, context);
+                    Event::Delta { part, text: call.arguments }
+                });
+                whole.chain([event]).collect()
             }
             Event::Delta { part, text } => match self.calls.get_mut(&part) {
                 Some(call) => {
