@@ -143,6 +143,8 @@ pub struct Provider {
     pub forward_headers: Vec<String>,
     /// Whether limited keys, too, may send members that make the provider serve another model.
     pub forward_routing: bool,
+    /// Whether it refuses `stream_options`, which are then left out.
+    pub refuses_stream_options: bool,
     /// Whether it reviews tool calls if a client asks for `safeguards`, so that such calls may be sent to it.
     pub safeguards: bool,
     /// Whether the exact host and port of the base URL may be a private or loopback address.

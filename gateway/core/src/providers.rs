@@ -5,9 +5,8 @@
 //! untranslated. Addresses change, so each row has the page it was taken from. What a catalog says itself counts more
 //! than the preset.
 //!
-//! Two providers are no presets although people ask for them: Cloudflare, whose address contains the account's id, and
-//! Cohere, which refuses the `stream_options` that every stream is sent with
-//! (<https://strandsagents.com/docs/user-guide/concepts/model-providers/cohere/>).
+//! Cloudflare is no preset although people ask for it, since its address contains the account's id:
+//! `https://api.cloudflare.com/client/v4/accounts/${CLOUDFLARE_ACCOUNT_ID}/ai/v1`.
 
 mod counters;
 mod limits;
@@ -41,6 +40,8 @@ pub struct KnownProvider {
     pub limits: &'static [LimitHeaders],
     /// What it can be asked of an account.
     pub counter: Option<&'static Counter>,
+    /// It refuses `stream_options`, by which the usage of a chat stream is asked for.
+    pub refuses_stream_options: bool,
     /// Its list of models says which of them it will shut down.
     pub announces: bool,
     /// It reviews tool calls for clients that ask for `safeguards`.
@@ -61,6 +62,11 @@ pub struct PriceList {
 /// Whether the provider at this address is known to review tool calls for clients that ask for `safeguards`.
 pub fn gives_safeguards(authority: &str) -> bool {
     at(authority).any(|known| known.safeguards)
+}
+
+/// Whether the provider at this address is known to refuse `stream_options`.
+pub fn refuses_stream_options(authority: &str) -> bool {
+    at(authority).any(|known| known.refuses_stream_options)
 }
 
 /// Whether the list of models of the provider at this address is known to say which of them it will shut down.

@@ -7,6 +7,7 @@ mod body;
 mod egress;
 mod headers;
 
+use body::STREAM_OPTIONS;
 pub use body::body_for;
 pub use egress::EgressRoute;
 pub use headers::{downstream, upstream};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use crate::call::{Call, ROUTING_MEMBERS};
 use crate::candidate::{Account, AttemptParts, Skip, SkipReason};
-use crate::catalog::{Endpoint, Provider, ProviderKind, Value};
+use crate::catalog::{Adjustments, Endpoint, Provider, ProviderKind, Value};
 use crate::dialect::{Auth, Dialect};
 use crate::endpoint::Stored;
 use crate::operation::Operation;
@@ -261,9 +262,11 @@ const HELD_BACK: &str = "a key with a list of models or a budget may not choose 
 /// The body for a provider that speaks the caller's dialect: the caller's bytes, except for what must change.
 fn native(call: &Call, to: AttemptParts<'_>, readable: Readable<'_>, is_limited: bool) -> WrittenBody {
     let holds_back = is_limited && call.has_routing && !to.provider.forward_routing;
-    let held_back: &[&str] = if holds_back { &ROUTING_MEMBERS } else { &[] };
-    let (mut body, removed) = body::body_without(call, to.upstream_model, to.target.adjustments.as_deref(), held_back);
-    let mut warnings: Vec<String> = removed.iter().map(|name| format!("`{name}` was left out: {HELD_BACK}")).collect();
+    let mut held_back: Vec<&str> = if holds_back { ROUTING_MEMBERS.to_vec() } else { Vec::new() };
+    held_back.extend(to.provider.refuses_stream_options.then_some(STREAM_OPTIONS));
+    let (mut body, removed) = body::body_without(call, to.upstream_model, to.target.adjustments.as_deref(), &held_back);
+    let removed = removed.iter().filter(|name| *name != STREAM_OPTIONS);
+    let mut warnings: Vec<String> = removed.map(|name| format!("`{name}` was left out: {HELD_BACK}")).collect();
     let is_chat = call.operation.is_chat();
     let cleaned = is_chat.then(|| translate::native(call.operation.dialect(), to.profile(), &body, readable)).flatten();
     if let Some((cleaned, warning)) = cleaned {
@@ -271,9 +274,9 @@ fn native(call: &Call, to: AttemptParts<'_>, readable: Readable<'_>, is_limited:
         warnings.extend(warning);
     }
     let transform = match call.usage_edit {
-        Some(_) => ResponseTransform::WithoutUsage(UsageChunk::default()),
+        Some(_) if !to.provider.refuses_stream_options => ResponseTransform::WithoutUsage(UsageChunk::default()),
         None if call.operation == Operation::Embeddings => ResponseTransform::embeddings(&call.body),
-        None => ResponseTransform::AsIs,
+        None | Some(_) => ResponseTransform::AsIs,
     };
     WrittenBody { body, operation: call.operation, transform, warnings }
 }
@@ -317,13 +320,22 @@ fn translated(
     };
     // Anthropic's dialect requires a number where the others do not, so the translation writes one.
     let is_unasked = |name: &str| name == "max_tokens" && call.tokens_max.is_none();
-    let body = body::adjusted(translated.body, to.target.adjustments.as_deref(), is_unasked);
+    let body = match to.provider.refuses_stream_options {
+        true => body::adjusted(translated.body, Some(&without(STREAM_OPTIONS)), |_| false),
+        false => translated.body,
+    };
+    let body = body::adjusted(body, to.target.adjustments.as_deref(), is_unasked);
     Ok(WrittenBody {
         body,
         operation: Operation::chat_in(dialect, call.streamed),
         transform: ResponseTransform::Translated(Box::new(Translation::new(dialect, spoken, context, call.streamed))),
         warnings: translated.warnings,
     })
+}
+
+/// The removal of this member.
+fn without(member: &str) -> Adjustments {
+    Adjustments { remove: vec![member.to_owned()], ..Adjustments::default() }
 }
 
 /// The query: what the provider always wants, and of the call's what that says nothing of.

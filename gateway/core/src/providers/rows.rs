@@ -237,6 +237,16 @@ pub(super) const PROVIDERS: &[KnownProvider] = &[
         &["https://reference-server.pipecat.ai/en/latest/api/pipecat.services.cerebras.llm.html"],
     )
     .priced("cerebras", &["api.cerebras.ai"]),
+    preset(
+        "cohere",
+        &[(CHAT, "https://api.cohere.ai/compatibility/v1")],
+        &[
+            "https://docs.cohere.com/docs/compatibility-api",
+            "https://strandsagents.com/docs/user-guide/concepts/model-providers/cohere/",
+        ],
+    )
+    .refusing_stream_options()
+    .priced("cohere", &["api.cohere.ai", "api.cohere.com"]),
     preset("nvidia", &[(CHAT, "https://integrate.api.nvidia.com/v1")], &["https://docs.api.nvidia.com/nim/"]),
     preset(
         "huggingface",
@@ -299,7 +309,6 @@ pub(super) const PROVIDERS: &[KnownProvider] = &[
     charging("avian").priced("avian", &["api.avian.io"]),
     charging("baseten").priced("baseten", &["inference.baseten.co"]),
     charging("cloudflare").priced("cloudflare", &["api.cloudflare.com"]),
-    charging("cohere").priced("cohere", &["api.cohere.ai", "api.cohere.com"]),
     charging("databricks")
         .priced("databricks", &["*.cloud.databricks.com", "*.gcp.databricks.com", "*.azuredatabricks.net"]),
     charging("doubleword").priced("doubleword", &["api.doubleword.ai"]),
@@ -315,10 +324,23 @@ pub(super) const PROVIDERS: &[KnownProvider] = &[
 type Endpoints = &'static [(Dialect, &'static str)];
 
 const fn preset(name: &'static str, endpoints: Endpoints, sources: &'static [&'static str]) -> KnownProvider {
-    let (auth, prices, counter) = (None, None, None);
     let (quotas, limits): (&[KnownQuota], &[LimitHeaders]) = (&[], &[]);
-    let (local, safeguards, announces) = (false, false, false);
-    KnownProvider { name, endpoints, auth, local, quotas, prices, limits, counter, announces, safeguards, sources }
+    let (auth, local, prices, counter) = (None, false, None, None);
+    let (refuses_stream_options, safeguards, announces) = (false, false, false);
+    KnownProvider {
+        name,
+        endpoints,
+        auth,
+        local,
+        quotas,
+        prices,
+        limits,
+        counter,
+        refuses_stream_options,
+        announces,
+        safeguards,
+        sources,
+    }
 }
 
 /// A preset whose provider also serves Anthropic's dialect, with the same header for the credential.
@@ -337,6 +359,10 @@ const fn charging(name: &'static str) -> KnownProvider {
 }
 
 impl KnownProvider {
+    const fn refusing_stream_options(self) -> Self {
+        KnownProvider { refuses_stream_options: true, ..self }
+    }
+
     const fn announcing(self) -> Self {
         KnownProvider { announces: true, ..self }
     }

@@ -16,6 +16,9 @@ pub fn body_for(call: &Call, model: &str, adjustments: Option<&Adjustments>) -> 
     body_without(call, model, adjustments, &[]).0
 }
 
+/// Asks for the usage of a chat stream, which not every provider accepts.
+pub(super) const STREAM_OPTIONS: &str = "stream_options";
+
 /// The same body without the members in `held_back`, and the names of those that were in it.
 pub(super) fn body_without(
     call: &Call,
@@ -26,9 +29,10 @@ pub(super) fn body_without(
     let mut edits: Vec<Edit> = call.names.iter().map(|at| (at.span.clone(), name_as(at, model))).collect();
     let is_looked_at = adjustments.is_some() || !held_back.is_empty();
     let members = if is_looked_at { adjust::members(&call.body) } else { Vec::new() };
+    let usage_edit = call.usage_edit.as_ref().filter(|_| !held_back.contains(&STREAM_OPTIONS));
     if members.is_empty() {
         edits.extend(call.session_span.iter().map(|span| (span.clone(), Vec::new())));
-        edits.extend(call.usage_edit.iter().map(|edit| (edit.span.clone(), edit.spliced())));
+        edits.extend(usage_edit.iter().map(|edit| (edit.span.clone(), edit.spliced())));
         return (splice(&call.body, edits), Vec::new());
     }
     let is_held_back = |name: &str| held_back.contains(&name);
@@ -40,7 +44,7 @@ pub(super) fn body_without(
     }
     let mut changes = Changes { removed: removed.clone(), ..Changes::default() };
     changes.removed.extend(call.session_span.as_ref().map(|_| "session_id".to_owned()));
-    let usage = call.usage_edit.as_ref().map(|edit| ("stream_options".to_owned(), edit.options.clone()));
+    let usage = usage_edit.map(|edit| (STREAM_OPTIONS.to_owned(), edit.options.clone()));
     changes.set.extend(usage);
     if let Some(adjustments) = adjustments {
         // A member that is held back counts as not written.

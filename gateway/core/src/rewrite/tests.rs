@@ -1,3 +1,5 @@
+mod stream_options;
+
 use std::sync::Arc;
 
 use super::*;

@@ -30,16 +30,7 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
         return nothing();
     };
     let preset = fields.field("preset").and_then(|place| read_preset(&place));
-    let name = match (fields.field("name"), preset) {
-        (Some(place), _) => name_at(&place, format::provider_name),
-        (None, Some(preset)) => preset.name.to_owned(),
-        (None, None) => {
-            if !fields.has("preset") {
-                fields.problem_at("name", "is missing (or name a preset)");
-            }
-            String::new()
-        }
-    };
+    let name = read_name(&mut fields, preset);
     let echo = preset.is_some_and(|preset| preset.name == ECHO);
     // The private address is meant where the preset's own is used.
     let is_local = preset.is_some_and(|preset| preset.local) && !fields.has("base_url") && !fields.has("endpoints");
@@ -51,7 +42,7 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
     let timeouts = fields.field("timeouts").map(|place| read_phases(&place)).unwrap_or_default();
     let patience = read_patience(&mut fields);
     let forward_routing = fields.field("forward_routing").and_then(|place| place.boolean()).unwrap_or(false);
-    let safeguards = fields.field("safeguards").and_then(|place| place.boolean());
+    let safeguards = read_safeguards(&mut fields, &endpoints);
     let forward_headers = fields.field("forward_headers").map(|place| place.all_parsed(format::forwarded_header));
     let egress = fields.field("egress").and_then(|place| credential::read_egress(&place));
     let local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(is_local);
@@ -68,8 +59,8 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
     fields.finish();
     let counter =
         endpoints.first().and_then(|first| providers::counter(&first.authority, preset.map(|known| known.name)));
-    let at_anthropic = endpoints.iter().find(|endpoint| endpoint.dialect == Dialect::Anthropic);
-    let gives_safeguards = at_anthropic.is_some_and(|endpoint| providers::gives_safeguards(&endpoint.authority));
+    let refuses_stream_options =
+        endpoints.iter().any(|endpoint| providers::refuses_stream_options(&endpoint.authority));
     let kind = if echo { ProviderKind::Echo } else { ProviderKind::Http(endpoints) };
     let credentials = credentials.unwrap_or_default();
     let forward_headers = forward_headers.unwrap_or_default();
@@ -85,7 +76,8 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
         patience,
         forward_headers,
         forward_routing,
-        safeguards: safeguards.unwrap_or(gives_safeguards),
+        refuses_stream_options,
+        safeguards,
         local,
         egress,
         ca,
@@ -98,6 +90,29 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
         secret_query,
         secrets: Arc::default(),
     }
+}
+
+fn read_name(fields: &mut Fields<'_>, preset: Option<&KnownProvider>) -> String {
+    match (fields.field("name"), preset) {
+        (Some(place), _) => name_at(&place, format::provider_name),
+        (None, Some(preset)) => preset.name.to_owned(),
+        (None, None) => {
+            if !fields.has("preset") {
+                fields.problem_at("name", "is missing (or name a preset)");
+            }
+            String::new()
+        }
+    }
+}
+
+/// Whether its targets give Claude Code the safeguards that it asks for: what the entry says, else what is known of the
+/// address.
+fn read_safeguards(fields: &mut Fields<'_>, endpoints: &[Endpoint]) -> bool {
+    let said = fields.field("safeguards").and_then(|place| place.boolean());
+    said.unwrap_or_else(|| {
+        let at_anthropic = endpoints.iter().find(|endpoint| endpoint.dialect == Dialect::Anthropic);
+        at_anthropic.is_some_and(|endpoint| providers::gives_safeguards(&endpoint.authority))
+    })
 }
 
 /// Takes the place of an entry that is no table, which is reported elsewhere.
@@ -114,6 +129,7 @@ pub(super) fn nothing() -> Provider {
         patience: Patience::default(),
         forward_headers: Vec::new(),
         forward_routing: false,
+        refuses_stream_options: false,
         safeguards: false,
         local: false,
         egress: None,
