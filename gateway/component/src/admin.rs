@@ -6,6 +6,7 @@ pub(crate) mod check;
 mod health;
 pub(crate) mod history;
 mod host;
+mod import;
 pub(crate) mod join;
 mod keys;
 mod maintain;
@@ -61,6 +62,8 @@ pub(crate) async fn serve(
         Admin::HistoryRestore => history::restore(instance, incoming, parameter).await,
         Admin::JoinPreview => join::preview(instance, incoming, &snapshot).await,
         Admin::Join => join::join(instance, incoming).await,
+        Admin::ImportList => Ok(import::list()),
+        Admin::Import => import::create(instance, incoming, &snapshot).await,
         Admin::PresetsList => Ok(providers::presets()),
         Admin::ProvidersModels => providers::models(instance, incoming, &snapshot, parameter).await,
         Admin::KeysList => Ok(keys::list(&snapshot)),
@@ -98,6 +101,7 @@ fn takes_back(admin: Admin) -> bool {
         Admin::Settings(verb) | Admin::Noun(_, verb) | Admin::Part(_, verb) => !matches!(verb, Verb::List | Verb::Read),
         Admin::CatalogUpdate
         | Admin::CatalogPatch
+        | Admin::Import
         | Admin::KeysUpdate
         | Admin::HistoryRestore
         | Admin::Join
@@ -113,6 +117,7 @@ fn takes_back(admin: Admin) -> bool {
         | Admin::HistoryList
         | Admin::HistoryRead
         | Admin::JoinPreview
+        | Admin::ImportList
         | Admin::PresetsList
         | Admin::ProvidersModels
         | Admin::KeysList

@@ -126,6 +126,8 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/api/catalog/history", Needs::Admin, Endpoint::Admin(Admin::HistoryList)),
     row("POST", "/api/catalog/history/{}/restore", Needs::Admin, Endpoint::Admin(Admin::HistoryRestore)),
     row("GET", "/api/catalog/history/{}", Needs::Admin, Endpoint::Admin(Admin::HistoryRead)),
+    row("GET", "/api/import", Needs::Admin, Endpoint::Admin(Admin::ImportList)),
+    row("POST", "/api/import", Needs::Admin, Endpoint::Admin(Admin::Import)),
     row("GET", "/api/presets", Needs::Admin, Endpoint::Admin(Admin::PresetsList)),
     row("GET", "/api/settings", Needs::Admin, Endpoint::Admin(Admin::Settings(Verb::Read))),
     row("PATCH", "/api/settings", Needs::Admin, Endpoint::Admin(Admin::Settings(Verb::Update))),

@@ -124,6 +124,10 @@ pub enum Admin {
     Noun(Noun, Verb),
     /// `/api/providers/{name}/credentials`, `/api/models/{name}/targets`, and one of them
     Part(Part, Verb),
+    /// `GET /api/import`
+    ImportList,
+    /// `POST /api/import`
+    Import,
     /// `GET /api/presets`
     PresetsList,
     /// `GET /api/providers/{name}/models`

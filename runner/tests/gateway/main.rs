@@ -64,6 +64,7 @@ mod locked_database;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod name_lookups;
 mod nouns;
+mod other_gateways;
 mod overloaded;
 mod own_ca;
 mod preflight;

@@ -6,7 +6,8 @@ use gateway_core::views::HostView;
 
 use crate::store::catalog::Snapshot;
 
-/// Answers with the bodies that the host sends where the component cannot answer, and with the trusted proxies.
+/// Answers with the bodies that the host sends where the component cannot answer, the trusted proxies,
+/// and where providers are called.
 pub(super) fn read(snapshot: &Snapshot) -> Reply {
-    Reply::json(200, &HostView::of(&snapshot.catalog.settings))
+    Reply::json(200, &HostView::of(&snapshot.catalog))
 }

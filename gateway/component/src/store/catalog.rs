@@ -315,7 +315,7 @@ pub(crate) async fn resolved(document: &Document) -> Result<Catalog, Problems> {
 }
 
 /// What these variables hold, as far as they are set.
-async fn variables(names: Vec<String>) -> HashMap<String, String> {
+pub(crate) async fn variables(names: Vec<String>) -> HashMap<String, String> {
     let mut values = HashMap::new();
     let secrets = if names.is_empty() { None } else { host::variable("secrets").await };
     let secrets: serde_json::Value = secrets.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();

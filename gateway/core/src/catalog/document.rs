@@ -60,6 +60,11 @@ impl Document {
         Ok(Document { sections: text::from_json(text)? })
     }
 
+    /// The document of these sections.
+    pub(crate) fn of_sections(sections: Map<String, Value>) -> Document {
+        Document { sections }
+    }
+
     /// The document as a JSON object.
     pub fn as_json(&self) -> &Map<String, Value> {
         &self.sections
