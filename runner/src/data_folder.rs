@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// The file that says that `kv.sqlite` was once made.
 const KEY_VALUE_MARK: &str = "kv.made";
 
+/// The file that says that Go llmio's database was imported.
+const IMPORT_MARK: &str = "imported";
+
 /// A data folder that this process holds while the value lives.
 pub(crate) struct DataFolder {
     path: PathBuf,
@@ -137,6 +140,17 @@ impl Drop for DataFolder {
     fn drop(&mut self) {
         let _ = fs::remove_file(self.path.join("address"));
     }
+}
+
+/// Whether what Go llmio left behind was taken over.
+pub(crate) fn has_imported(path: &Path) -> bool {
+    path.join(IMPORT_MARK).exists()
+}
+
+/// Notes that it was, so that it is not done again.
+pub(crate) fn set_imported(path: &Path) -> Result<()> {
+    private().create(true).truncate(true).open(path.join(IMPORT_MARK)).map_err(|error| unwritable(path, &error))?;
+    Ok(())
 }
 
 /// The address that a server announced last. The server may have ended; only [`running_server`] tells whether it runs.

@@ -1,6 +1,7 @@
 //! `llmio`: parse, start, exit code. The native host of the gateway component; what the gateway decides is not here.
 
 mod admin;
+mod backup;
 mod bindings;
 mod call;
 mod catalog_file;
@@ -40,6 +41,10 @@ fn main() -> ExitCode {
     let done = match options.command.unwrap_or(Command::Serve) {
         Command::Serve => commands::serve::run(&options.settings),
         Command::Init(arguments) => commands::init::run(&options.settings, &arguments),
+        Command::Import(arguments) => commands::import::run(&options.settings, &arguments),
+        Command::Backup(arguments) => commands::backup::backup(&options.settings, &arguments),
+        Command::Restore(arguments) => commands::backup::restore(&options.settings, &arguments),
+        Command::Doctor(arguments) => commands::doctor::run(&options.settings, &arguments),
         Command::Token => commands::token::run(&options.settings),
         Command::Bench(command) => commands::bench::run(&command),
         Command::Health(arguments) => commands::health::run(&options.settings, arguments),

@@ -1,7 +1,7 @@
 //! The command line and the environment: flag before environment before default. All options are global, so that
 //! `llmio --listen …` and `llmio serve --listen …` are the same.
 
-use crate::commands::{bench, catalog, health, init, keys, quota, records, route, test};
+use crate::commands::{backup, bench, catalog, doctor, health, import, init, keys, quota, records, route, test};
 use crate::instance::Isolation;
 use crate::language;
 use clap::{Parser, Subcommand};
@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Serve,
     /// Write a catalog file for a first provider, after a call to it
     Init(init::Arguments),
+    /// Take providers, models and keys from another gateway's file; only shows what would be taken, unless --apply
+    Import(import::Arguments),
     /// Print the admin token; make one if there is none
     Token,
     /// Ask the running server how it is: exit 0 if it serves all calls, 1 if it serves none or refuses some; and who is
@@ -51,6 +53,12 @@ pub(crate) enum Command {
     Route(route::Arguments),
     /// List what became of calls, newest first
     Records(records::Arguments),
+    /// Look at what the installation stands on: exit 0 if all is well, 1 if something is wrong, and what to do
+    Doctor(doctor::Arguments),
+    /// Write what llmio keeps into one file, while it serves or not
+    Backup(backup::BackupArguments),
+    /// Put a backup in the place of the data folder, whose old content is kept beside it
+    Restore(backup::RestoreArguments),
     /// Measure what this binary does on this machine
     #[command(subcommand, hide = true)]
     Bench(bench::Command),
@@ -176,13 +184,17 @@ pub(crate) struct GivenToken {
 }
 
 impl Settings {
-    /// The address to listen on. `PORT` is what hosting platforms set; it changes the port, never the exposure.
+    /// The address to listen on. `PORT` is what hosting platforms set, `LLMIO_SERVER_PORT` what Go llmio had; they change
+    /// the port, never the exposure.
     pub(crate) fn listen_address(&self, environment: impl Fn(&str) -> Option<String>) -> Result<SocketAddr, String> {
         if let Some(address) = self.listen {
             return Ok(address);
         }
-        let port = match environment("PORT").filter(|port| !port.is_empty()) {
-            Some(text) => text.parse().map_err(|_| format!("PORT is \"{text}\"; it must be a number up to 65535"))?,
+        let given = |name| environment(name).filter(|port| !port.is_empty()).map(|port| (name, port));
+        let port = match given("PORT").or_else(|| given("LLMIO_SERVER_PORT")) {
+            Some((name, text)) => {
+                text.parse().map_err(|_| format!("{name} is \"{text}\"; it must be a number up to 65535"))?
+            }
             None => PORT,
         };
         Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
@@ -272,7 +284,7 @@ pub(crate) mod tests {
             assert!(option.get_help().is_some(), "{id} has no help");
             seen += 1;
         }
-        assert_eq!(seen, 20);
+        assert_eq!(seen, 21);
     }
 
     #[test]
@@ -310,6 +322,8 @@ pub(crate) mod tests {
         let given = settings(&["--listen", "0.0.0.0:80"]);
         assert_eq!(given.listen_address(with("PORT", "81")), Ok("0.0.0.0:80".parse().expect("an address")));
         assert!(settings(&[]).listen_address(with("PORT", "http")).is_err_and(|text| text.contains("PORT")));
+        let old = settings(&[]).listen_address(with("LLMIO_SERVER_PORT", "8081"));
+        assert_eq!(old, Ok("127.0.0.1:8081".parse().expect("an address")), "as Go llmio was told");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! From options to a gateway that can answer: what `serve` and the client commands without a server have in common.
 
+use crate::commands::import;
 use crate::data_folder::DataFolder;
 use crate::descriptors;
 use crate::exit::{self, Exit};
@@ -26,9 +27,12 @@ pub(crate) struct StartedGateway {
 
 /// Opens the data folder and starts a gateway on it.
 pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<StartedGateway> {
-    let given_token = settings.given_token(environment);
+    let given_token = given_token(settings);
     if let Some(given) = &given_token {
         check_token(&given.token, given.name, address)?;
+    }
+    if address.is_some() {
+        tell_old_token(settings);
     }
     let secrets = Secrets::of(settings)?;
     let roots = own_roots(settings.ca.as_deref(), |name| std::env::var_os(name))?;
@@ -66,6 +70,29 @@ pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<
         },
     )?;
     Ok(StartedGateway { gateway, folder, given_token })
+}
+
+/// The admin token that was given from outside. What Go llmio had as its token is none if it is too short for that.
+pub(crate) fn given_token(settings: &Settings) -> Option<GivenToken> {
+    settings.given_token(environment).filter(|given| !import::is_old_token(settings, &given.token))
+}
+
+/// Tells whoever set a token that it is not the admin's.
+fn tell_old_token(settings: &Settings) {
+    if let Some(given) = settings.given_token(environment).filter(|given| import::is_old_token(settings, &given.token))
+    {
+        let (name, folder) = (given.name, settings.data.display());
+        log::warn(format_args!(
+            "{name} has fewer than 16 characters and is not the admin token any more: it is the key of a client, and \
+             `llmio token --data {folder}` prints the admin token"
+        ));
+    }
+}
+
+/// The token that was given, where it is too short to be the admin's.
+pub(crate) fn too_short_token(settings: &Settings) -> Option<String> {
+    let given = settings.given_token(environment).map(|given| given.token);
+    given.filter(|token| !token.is_empty() && token.chars().count() < token::LENGTH_MIN)
 }
 
 /// The process environment; a value that is not UTF-8 counts as absent.

@@ -139,7 +139,7 @@ impl Client {
 
     async fn of_server(settings: &Settings, address: SocketAddr) -> Result<Client> {
         let connection = Connection::open(address).await.map_err(|error| unreachable(settings, address, &error))?;
-        let given = settings.given_token(start::environment).map(|given| given.token);
+        let given = start::given_token(settings).map(|given| given.token);
         let token = match given.filter(|token| !token.is_empty()) {
             Some(token) => token,
             None => data_folder::kept_token(&settings.data)?.ok_or_else(|| no_token(settings))?,

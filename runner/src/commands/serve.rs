@@ -1,5 +1,6 @@
 //! `llmio serve`: starts, listens, and does periodic duties until a signal ends it.
 
+use super::import::take_over;
 use super::provide::provide;
 use crate::admin;
 use crate::catalog_file::{self, CatalogFile, Verdict};
@@ -45,7 +46,8 @@ async fn serve(started: StartedGateway, settings: &Settings, address: SocketAddr
     if settings.host_quirks.is_none() {
         Refusals::learn(&handle).await.context("the component does not say how to refuse requests")?;
     }
-    let provided = if catalog.is_none() { provide(&handle).await? } else { None };
+    let is_taken_over = take_over(&handle, settings, catalog.is_some()).await?;
+    let provided = if catalog.is_none() && !is_taken_over { provide(&handle).await? } else { None };
     let greeting = match provided {
         _ if started.folder.is_greeted() => None,
         Some(model) => Some(model),

@@ -20,7 +20,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prints the token; on a fresh data folder it is made, as `serve` would.
 pub(crate) fn run(settings: &Settings) -> Result<()> {
     start::prepare_process();
-    let given = settings.given_token(start::environment).map(|given| given.token);
+    let given = start::given_token(settings).map(|given| given.token);
     let token = match given.filter(|token| !token.is_empty()) {
         Some(token) => token,
         None => kept(settings)?,

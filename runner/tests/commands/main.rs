@@ -1,7 +1,10 @@
 //! The client commands as a person or a script runs them: the real binary, with a server on the data folder and
 //! without one. What the commands print is asserted; how the gateway behaves is the gateway suite's business.
 
+mod backup;
 mod catalog;
+mod doctor;
+mod import;
 mod keys;
 mod operating;
 mod records;

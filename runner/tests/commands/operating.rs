@@ -6,13 +6,13 @@ use serde_json::json;
 use std::thread;
 
 /// A provider that answers every key but one.
-struct Provider(SocketAddr);
+pub(super) struct Provider(pub(super) SocketAddr);
 
 /// The key it refuses.
 const REFUSED: &str = "sk-refused-1234567890";
 
 impl Provider {
-    fn new() -> Provider {
+    pub(super) fn new() -> Provider {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
         let address = listener.local_addr().expect("its address");
         thread::spawn(move || {
@@ -24,7 +24,7 @@ impl Provider {
     }
 
     /// A catalog with this provider twice: once with a key it takes, once with the one it refuses.
-    fn catalog(&self) -> String {
+    pub(super) fn catalog(&self) -> String {
         let Provider(address) = self;
         format!(
             r#"

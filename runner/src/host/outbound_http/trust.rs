@@ -35,6 +35,16 @@ impl TlsConfig {
         TlsConfig::with_roots(roots)
     }
 
+    /// How a client trusts so.
+    pub(crate) fn client(&self) -> ClientConfig {
+        self.config.clone()
+    }
+
+    /// The same, and the certificates of this file.
+    pub(crate) fn trusting(&self, file: &Path) -> Result<ClientConfig, String> {
+        self.and_file(file).map(|tls| tls.config)
+    }
+
     /// Trusts these and nothing else.
     pub(super) fn with_roots(roots: RootCertStore) -> Result<TlsConfig> {
         let roots = Arc::new(roots);
