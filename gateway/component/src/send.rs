@@ -147,6 +147,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) error_match: &'a [String],
     /// Whether the request is a conversation.
     pub(crate) is_chat: bool,
+    /// Whether the answer may hold what only its maker can read.
+    pub(crate) is_sealed: bool,
     /// The owner of the memory that the answer takes until it goes to the client.
     pub(crate) holder: &'a Holder,
 }
@@ -162,6 +164,7 @@ impl<'a> Terms<'a> {
             id: Some(&incoming.id),
             error_match: &[],
             is_chat: false,
+            is_sealed: false,
             holder: &incoming.holder,
         }
     }
@@ -176,6 +179,7 @@ impl<'a> Terms<'a> {
             id: None,
             error_match: &[],
             is_chat: false,
+            is_sealed: false,
             holder,
         }
     }

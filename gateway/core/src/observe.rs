@@ -52,10 +52,12 @@ pub struct Observer {
     /// How many of the last bytes came after the dialect's last event.
     behind_end: usize,
     first_content_ms: Option<u64>,
-    /// The seals in the JSON document that a conversation is answered with.
+    /// The seals in the JSON document that is the answer.
     seals: SealScan,
     /// Whether the call is a conversation, so that only JSON or an event stream can be an answer.
     is_chat: bool,
+    /// Whether seals are looked for in a JSON document.
+    is_sealed: bool,
 }
 
 /// What an answer looks like before its first content.
@@ -101,6 +103,7 @@ impl Observer {
             first_content_ms: None,
             seals: SealScan::default(),
             is_chat: false,
+            is_sealed: false,
         };
         match () {
             () if says_events => observer.read_as(Form::Events),
@@ -115,6 +118,11 @@ impl Observer {
     pub fn of_chat(self, is_chat: bool) -> Self {
         let reader = if is_chat { Reader::Unknown(FirstBytes::default()) } else { self.reader };
         Observer { is_chat, reader, ..self }
+    }
+
+    /// Says whether seals are looked for if the answer is a JSON document.
+    pub fn of_sealed(self, is_sealed: bool) -> Self {
+        Observer { is_sealed, ..self }
     }
 
     fn read_as(&mut self, form: Form) {
@@ -205,7 +213,7 @@ impl Observer {
         match &mut self.reader {
             Reader::Json(scan) => {
                 scan.feed(bytes);
-                if self.is_chat {
+                if self.is_sealed {
                     self.seals.feed(bytes);
                 }
             }

@@ -126,6 +126,17 @@ impl Operation {
         matches!(self, Self::Chat | Self::Responses | Self::Messages | Self::Generate | Self::StreamGenerate)
     }
 
+    /// Whether its request holds a conversation, and with it reasoning that models sealed.
+    pub fn holds_conversation(self) -> bool {
+        self.is_chat() || self.counts_tokens() || self == Self::Compact
+    }
+
+    /// Whether its answer may hold what only the model and the account that made it can read: sealed reasoning, or a
+    /// conversation made shorter.
+    pub fn is_answered_sealed(self) -> bool {
+        self.is_chat() || self == Self::Compact
+    }
+
     /// A conversation in this dialect.
     pub(crate) fn chat_in(dialect: Dialect, streamed: bool) -> Self {
         match dialect {

@@ -267,8 +267,9 @@ fn native(call: &Call, to: AttemptParts<'_>, readable: Readable<'_>, is_limited:
     let (mut body, removed) = body::body_without(call, to.upstream_model, to.target.adjustments.as_deref(), &held_back);
     let removed = removed.iter().filter(|name| *name != STREAM_OPTIONS);
     let mut warnings: Vec<String> = removed.map(|name| format!("`{name}` was left out: {HELD_BACK}")).collect();
-    let is_chat = call.operation.is_chat();
-    let cleaned = is_chat.then(|| translate::native(call.operation.dialect(), to.profile(), &body, readable)).flatten();
+    let is_conversation = call.operation.holds_conversation();
+    let cleaned =
+        is_conversation.then(|| translate::native(call.operation.dialect(), to.profile(), &body, readable)).flatten();
     if let Some((cleaned, warning)) = cleaned {
         body = cleaned;
         warnings.extend(warning);

@@ -11,6 +11,7 @@ both_hosts![
     a_session_stays_with_the_account_that_sealed_its_reasoning,
     a_session_whose_account_is_gone_goes_on_without_the_reasoning,
     what_another_provider_sealed_is_left_out_in_every_dialect,
+    a_conversation_made_shorter_stays_with_its_account_and_is_never_left_out,
 ];
 
 const SEAL: &str = "c2VhbGVkLXJlYXNvbmluZw";
@@ -204,4 +205,30 @@ fn what_another_provider_sealed_is_left_out_in_every_dialect(host: Host) {
         assert!(!last(&upstreams[1]).1, "{caller} to {dialect}");
         assert!(lost(&gateway, &response), "{caller} to {dialect}");
     }
+}
+
+fn a_conversation_made_shorter_stays_with_its_account_and_is_never_left_out(host: Host) {
+    let upstream = Upstream::answering(Answer::json(200, &answer("openai-responses")));
+    let with_keys = |keys: &str| provider("a", "openai-responses", &upstream, keys) + &model("a", "gpt-5.5");
+    let gateway = Gateway::on(host).catalog(&with_keys(THREE_KEYS)).start();
+    let asked = |path: &str, items: &[Value]| {
+        let input = [items.to_vec(), vec![json!({ "role": "user", "content": "Go on" })]].concat();
+        let body = json!({ "model": "m", "input": input });
+        Request::new("POST", path).key(TOKEN).json(body.to_string())
+    };
+    let shorter = json!({ "type": "compaction", "id": "cmp_1", "encrypted_content": SEAL });
+    answered(&gateway, &gateway.send(&asked("/v1/responses/compact", &[])));
+    let (key, _) = last(&upstream);
+    for _ in 0..5 {
+        answered(&gateway, &gateway.send(&asked("/v1/responses", std::slice::from_ref(&shorter))));
+        assert_eq!(last(&upstream), (key.clone(), true));
+    }
+    assert_eq!(gateway.put_catalog(&with_keys(r#""sk-four-4444""#)).status, 200);
+    let gateway = gateway.settled();
+    let thought = json!({ "type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": SEAL });
+    let response = gateway.send(&asked("/v1/responses/compact", &[shorter, thought]));
+    answered(&gateway, &response);
+    assert!(lost(&gateway, &response));
+    let sent = String::from_utf8(upstream.received().pop().expect("a request").body).expect("text");
+    assert_eq!((sent.contains("cmp_1"), sent.contains("rs_2")), (true, false), "{sent}");
 }

@@ -196,6 +196,7 @@ impl CallContext<'_> {
             id: Some(&incoming.id),
             error_match: &to.provider.error_match,
             is_chat: self.call.operation.is_chat(),
+            is_sealed: self.call.operation.is_answered_sealed(),
             holder: &incoming.holder,
         };
         let (outcome, answer) = send::attempt(self.instance, (outgoing, room), &terms).await;

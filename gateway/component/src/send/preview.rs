@@ -73,7 +73,8 @@ pub(super) async fn preview(
     reading: ReadOptions,
     terms: &Terms<'_>,
 ) -> (Outcome, Option<Answer>) {
-    let observer = Observer::new(reading.dialect, reading.as_array, &raw).of_chat(terms.is_chat);
+    let observer = Observer::new(reading.dialect, reading.as_array, &raw);
+    let observer = observer.of_chat(terms.is_chat).of_sealed(terms.is_sealed);
     let (held, given, room) = (Vec::new(), Vec::new(), terms.holder.nothing());
     let mut beginning = PreviewedAnswer {
         instance,

@@ -42,7 +42,7 @@ pub(crate) async fn save(instance: &Instance, seals: &[SealId], maker: Maker) {
 /// Finds who sealed the reasoning in a call. An answer that ended a moment ago may not be noted yet, so the last seal is
 /// looked for again. Nothing that goes wrong here keeps a call from being served.
 pub(crate) async fn makers(instance: &Instance, call: &Call) -> Makers {
-    let seals = if call.operation.is_chat() { in_request(&call.body) } else { Vec::new() };
+    let seals = if call.operation.holds_conversation() { in_request(&call.body) } else { Vec::new() };
     let Some(last) = seals.last() else { return Makers::default() };
     let mut known = HashMap::new();
     for pause_ms in PAUSES_MS {

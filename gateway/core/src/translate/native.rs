@@ -129,10 +129,15 @@ impl Foreign<'_> {
     }
 
     /// Responses: removes items with reasoning. OpenAI refuses an item whose id it knows without the reasoning before
-    /// it, so that the ids go too.
+    /// it, so that the ids go too. A conversation that was made shorter stays, whoever sealed it: nothing would be left of
+    /// it, and its provider's refusal says so.
     fn input(self, body: &mut Value) -> usize {
         let Some(input) = items(body, "input") else { return 0 };
-        let removed = self.remove(input, &["encrypted_content", "id"]);
+        let is_reasoning = |item: &Value| matches!(text(item, "type"), Some("reasoning" | "item_reference"));
+        let is_foreign = |item: &Value| ["encrypted_content", "id"].iter().any(|member| self.is_at(item, member));
+        let before = input.len();
+        input.retain(|item| !(is_reasoning(item) && is_foreign(item)));
+        let removed = before - input.len();
         for item in input.iter_mut().filter(|_| removed > 0) {
             let is_output = matches!(text(item, "type"), Some("message" | "function_call" | "custom_tool_call"));
             if let Some(members) = item.as_object_mut().filter(|_| is_output) {
@@ -334,6 +339,9 @@ mod tests {
         let input = |items: &[&Value]| json!({ "input": items });
         let body = input(&[&item("c2VhbA=="), &call, &item("b3du")]);
         assert_eq!(without(Dialect::OpenaiResponses, "gpt-5.5", &body), input(&[&called, &item("b3du")]));
+        let shorter = json!({ "type": "compaction", "id": "cmp_1", "encrypted_content": "c2VhbA==" });
+        let body = input(&[&shorter, &item("c2VhbA==")]);
+        assert_eq!(without(Dialect::OpenaiResponses, "gpt-5.5", &body), input(&[&shorter]));
 
         let part = |seal: &str| json!({ "functionCall": { "name": "n" }, "thoughtSignature": seal });
         let contents = |parts: &[&Value]| json!({ "contents": [{ "role": "model", "parts": parts }] });

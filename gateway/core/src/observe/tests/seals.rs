@@ -35,10 +35,18 @@ fn the_seals_of_an_answer_are_found_streamed_and_whole_however_it_is_split() {
             [("text/event-stream", format!("{text}data: {event}\n\n{text}")), ("application/json", whole.to_owned())]
         {
             for size in [1, 7, 4096] {
-                let mut observer = Observer::new(dialect, false, &headers(media_type)).of_chat(true);
+                let mut observer = Observer::new(dialect, false, &headers(media_type)).of_chat(true).of_sealed(true);
                 body.as_bytes().chunks(size).for_each(|piece| observer.see(piece, 1));
                 assert_eq!(observer.finish().seals, expected, "{} {media_type} {size}", dialect.name());
             }
         }
     }
+}
+
+#[test]
+fn the_seal_of_a_conversation_made_shorter_is_found() {
+    let body = br#"{"object":"response.compaction","output":[{"type":"compaction","encrypted_content":"c2VhbA"}]}"#;
+    let mut observer = Observer::new(Dialect::OpenaiResponses, false, &headers("application/json")).of_sealed(true);
+    observer.see(body, 1);
+    assert_eq!(observer.finish().seals, in_request(body));
 }
