@@ -1,6 +1,6 @@
 //! Claude Code Router's `config.json`: providers with their models, and which of them stand for Claude's.
 //!
-//! Source: the README and `docs/configuration-schema.md` of musistudio/claude-code-router.
+//! Source: the README of musistudio/claude-code-router, looked up on 2026-11-30.
 
 use serde_json::{Map, Value, json};
 
