@@ -54,7 +54,7 @@ fn seen(
     headers: &[(String, Vec<u8>)],
     pieces: &[&[u8]],
 ) -> (String, Option<Vec<u8>>, String) {
-    let mut observer = Observer::new(dialect, false, headers).of_chat(true);
+    let mut observer = Observer::new(dialect, false, headers).of_chat(true).of_sealed(true);
     pieces.iter().for_each(|piece| observer.see(piece, 1));
     let all = pieces.concat();
     let preview = format!("{:?}", observer.preview(&all, true, &[]));
