@@ -24,7 +24,7 @@ const SWEEPS_MAX: usize = 50;
 const PAUSES_MS: [u64; 2] = [0, 50];
 
 /// A look that takes longer is given up: the conversation then goes on as if nobody knew who sealed what.
-const FIND_MS_MAX: u64 = 500;
+const FIND_MS_MAX: u64 = 2_000;
 
 /// A conversation that has rested for longer than this is sent as it is.
 const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
