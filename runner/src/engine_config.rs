@@ -13,5 +13,8 @@ pub(crate) fn engine_config() -> Config {
     // The first backtrace of a process parses the whole binary's unwind tables: 0.8 s for every stream of the thread.
     config.wasm_backtrace_max_frames(None);
     config.generate_address_map(false);
+    // These tables are for debuggers of the host. wasmtime walks and unwinds its own stacks without them, and a musl
+    // binary would register each of thousands of functions at its start.
+    config.native_unwind_info(false);
     config
 }
