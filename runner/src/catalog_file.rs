@@ -180,7 +180,7 @@ impl FileStamp {
 pub(crate) async fn publish(gateway: &Handle, text: String) -> Result<Verdict> {
     let verdict = check(gateway, &text).await?;
     if matches!(verdict, Verdict::Accepted(_)) {
-        gateway.stores().variables.set("catalog", text);
+        gateway.stores().variables.set_catalog(text);
     }
     Ok(verdict)
 }

@@ -363,7 +363,7 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
     let variables = if quirks { Variables::declared_only() } else { Variables::new() };
     if !quirks {
         variables.set("boot", uuid::Uuid::now_v7().to_string());
-        variables.set("catalog", "");
+        variables.set_catalog("");
     }
     variables.set("token", settings.token.as_str());
     variables.set("master_key", settings.master_key.as_str());

@@ -10,12 +10,13 @@ use wasmtime::component::Accessor;
 
 /// Names that the host itself answers. They are never looked up elsewhere, so that the environment cannot pretend to be
 /// the host.
-const FACTS: [&str; 14] = [
+const FACTS: [&str; 15] = [
     "base_path",
     "boot",
-    "catalog",
+    CATALOG,
     "catalog_path",
     "catalog_trouble",
+    CATALOG_VERSION,
     "draining",
     "files",
     "host_metrics",
@@ -26,6 +27,12 @@ const FACTS: [&str; 14] = [
     "store_trouble",
     "token",
 ];
+
+/// The text of the catalog file.
+const CATALOG: &str = "catalog";
+
+/// Changes with the text, so that the component need not read the text to notice a change.
+const CATALOG_VERSION: &str = "catalog_version";
 
 /// The name under which the component asks whether a file has changed that it was given.
 const FILES: &str = "files";
@@ -63,6 +70,17 @@ impl Variables {
     pub(crate) fn set(&self, name: &'static str, value: impl Into<Arc<str>>) {
         debug_assert!(FACTS.contains(&name), "{name} is not listed as a fact");
         self.facts.write().unwrap_or_else(PoisonError::into_inner).insert(name, value.into());
+    }
+
+    /// Sets the text of the catalog file.
+    pub(crate) fn set_catalog(&self, text: impl Into<Arc<str>>) {
+        let mut facts = self.facts.write().unwrap_or_else(PoisonError::into_inner);
+        facts.insert(CATALOG, text.into());
+        // Spin has no such variable.
+        if self.secrets.is_some() {
+            let before: u64 = facts.get(CATALOG_VERSION).and_then(|version| version.parse().ok()).unwrap_or(0);
+            facts.insert(CATALOG_VERSION, (before + 1).to_string().into());
+        }
     }
 
     /// The value; `None` if there is no such variable.
@@ -156,5 +174,18 @@ mod tests {
         assert_eq!(variables.get("token").as_deref(), Some(""));
         assert_eq!(variables.get("PATH"), None);
         assert_eq!(variables.get("boot"), None);
+    }
+
+    #[test]
+    fn every_catalog_has_a_version_of_its_own_which_spin_does_not_know() {
+        let (own, spin) = (Variables::new(), Variables::declared_only());
+        let versions = ["", "a", "", "a"].map(|text| {
+            own.set_catalog(text);
+            spin.set_catalog(text);
+            assert_eq!([&own, &spin].map(|each| each.get(CATALOG)), [Some(text.to_owned()), Some(text.to_owned())]);
+            assert_eq!(spin.get(CATALOG_VERSION), None);
+            own.get(CATALOG_VERSION).expect("a version")
+        });
+        assert_eq!(std::collections::HashSet::from(versions).len(), 4);
     }
 }

@@ -22,6 +22,10 @@ use crate::instance::Instance;
 
 const POINTER: &str = "catalog";
 
+/// The text of the catalog file, and the host's word for whether it has changed.
+const FILE: &str = "catalog";
+const FILE_VERSION: &str = "catalog_version";
+
 /// The host's word for whether any file that it gave has changed.
 const FILES: &str = "files";
 
@@ -54,7 +58,9 @@ pub(crate) struct CatalogStore {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Origin {
     /// The text of the catalog file, or nothing.
-    file: String,
+    file: Rc<str>,
+    /// The host's word for whether that text has changed; `None` on hosts that do not say.
+    file_version: Option<String>,
     /// The stored version, or 0.
     version: u64,
     /// The admin token.
@@ -156,7 +162,7 @@ pub(crate) async fn current(instance: &Rc<Instance>, freshness: Freshness) -> Re
 
 async fn look(instance: &Rc<Instance>, known: Option<Rc<Snapshot>>) -> Result<Rc<Snapshot>, Refusal> {
     let CatalogStore { current, refused, .. } = &instance.store.catalog;
-    let origin = match origin(instance).await {
+    let origin = match origin(instance, known.as_deref()).await {
         Ok(origin) => origin,
         // A store that does not answer says nothing about the catalog, so the one in force stays.
         Err(said) => return known.ok_or_else(|| unreachable(&said)),
@@ -192,7 +198,7 @@ pub(crate) async fn administered(instance: &Rc<Instance>) -> Result<Rc<Snapshot>
         Ok(snapshot) => return Ok(snapshot),
         Err(refusal) => refusal,
     };
-    let origin = origin(instance).await.map_err(|said| unreachable(&said))?;
+    let origin = origin(instance, None).await.map_err(|said| unreachable(&said))?;
     let stored = match origin.version {
         0 => Document::empty(),
         version => match stored(instance, version).await {
@@ -228,9 +234,18 @@ fn unreachable(said: &str) -> Refusal {
     Refusal::unavailable("store_failed", said).after(1)
 }
 
-async fn origin(instance: &Instance) -> Result<Origin, String> {
+/// The source of the catalog in force. A text that has not changed is not read again, since there may be megabytes of it
+/// and every instance asks ten times a second.
+async fn origin(instance: &Instance, known: Option<&Snapshot>) -> Result<Origin, String> {
+    let file_version = host::variable(FILE_VERSION).await;
+    let is_same = |known: &&Origin| file_version.is_some() && known.file_version == file_version;
+    let file = match known.map(|known| &known.origin).filter(is_same) {
+        Some(known) => known.file.clone(),
+        None => host::variable(FILE).await.unwrap_or_default().into(),
+    };
     Ok(Origin {
-        file: host::variable("catalog").await.unwrap_or_default(),
+        file,
+        file_version,
         version: stored_version(instance).await?,
         token: host::variable("token").await.unwrap_or_default(),
         files: if instance.host.has_files { host::variable(FILES).await.unwrap_or_default() } else { String::new() },
@@ -277,7 +292,7 @@ pub(crate) fn in_force(file: Option<&Document>, stored: &Document) -> Document {
 
 /// The entity tag of a source. A catalog file has no version, so a hash of its text takes that place.
 fn etag(origin: &Origin) -> String {
-    match origin.file.as_str() {
+    match &*origin.file {
         "" => format!("\"{}\"", origin.version),
         file => format!("\"{}-{:016x}\"", origin.version, fingerprint(file)),
     }
