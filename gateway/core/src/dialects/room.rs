@@ -1,7 +1,9 @@
 //! What every dialect's room offers, as one table: a room that lacks an entry does not compile.
 
 use std::fmt::Debug;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde_json::Value;
 
 use super::words::ErrorWords;
@@ -15,7 +17,7 @@ pub(crate) struct Room {
     /// dead. A blank line is read over by every client; comments break Gemini's, an empty `data:` OpenAI's.
     pub(crate) keep_alive: &'static [u8],
     /// Texts one of which is in every event that tells more than content.
-    pub(crate) telling: &'static [&'static [u8]],
+    pub(crate) telling: LazyLock<Texts>,
     /// The member of a whole answer that says what was used.
     pub(crate) usage_member: &'static str,
     /// Members of a request that have another name than in the neutral form, whose names are OpenAI chat's.
@@ -52,13 +54,28 @@ pub(crate) struct Room {
     pub(crate) stream_writer: fn(&AnswerContext) -> Box<dyn WriteStream>,
 }
 
+/// Texts that are looked for in every event. What prepares the search is done once.
+#[derive(Debug)]
+pub(crate) struct Texts(Vec<Finder<'static>>);
+
+impl Texts {
+    pub(super) fn of(texts: &'static [&'static [u8]]) -> Self {
+        Texts(texts.iter().map(Finder::new).collect())
+    }
+
+    /// Whether one of them is in this place.
+    pub(crate) fn are_in(&self, place: &[u8]) -> bool {
+        !place.is_empty() && self.0.iter().any(|text| text.find(place).is_some())
+    }
+}
+
 /// The table of a room. Files and functions have the same names in every room, and so it reads the same in each.
 macro_rules! room {
     () => {
         /// What the dialect offers.
         pub(super) static ROOM: crate::dialects::room::Room = crate::dialects::room::Room {
             keep_alive: facts::KEEP_ALIVE,
-            telling: facts::TELLING,
+            telling: std::sync::LazyLock::new(|| crate::dialects::room::Texts::of(facts::TELLING)),
             usage_member: facts::USAGE_MEMBER,
             members: facts::MEMBERS,
             shows_pictures: facts::SHOWS_PICTURES,

@@ -80,8 +80,7 @@ impl Events {
             scan.feed(data);
             self.seals.append(&mut scan.take());
         }
-        let tells =
-            |place: &[u8]| self.dialect.room().telling.iter().any(|text| memchr::memmem::find(place, text).is_some());
+        let tells = |place: &[u8]| self.dialect.room().telling.are_in(place);
         // After a finish reason it matters whether more is said.
         let is_awaited = !self.content_seen || (self.finish_seen && self.is_open_ended());
         let has_content = if is_awaited || tells(data) || tells(name) {
