@@ -1,6 +1,8 @@
 //! What the host provides beside HTTP and the stores: time, random numbers, variables, tasks, and abilities of its own.
 
 pub(crate) mod body;
+mod clock;
+mod task;
 
 use std::cell::{Cell, RefCell};
 use std::io::Write;
@@ -11,9 +13,13 @@ use gateway_core::quota::born_ms;
 use gateway_core::uri;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use spin_sdk::wasip3::clocks::{monotonic_clock, system_clock};
+use spin_sdk::wasip3::clocks::monotonic_clock;
 use spin_sdk::wasip3::random::random::get_random_bytes;
 use spin_sdk::wasip3::wit_bindgen;
+
+pub(crate) use clock::{now_ms, unix_ms};
+use task::WhenWoken;
+pub(crate) use task::{run, spawn};
 
 /// The abilities of a host beyond WASI and Spin's interfaces. They are read once, since they do not change while an
 /// instance lives. See `host.md`.
@@ -69,43 +75,32 @@ impl Capabilities {
     }
 }
 
-/// The monotonic clock in milliseconds. It measures spans and says nothing of dates.
-pub(crate) fn now_ms() -> u64 {
-    monotonic_clock::now() / 1_000_000
-}
-
-/// The wall clock in Unix milliseconds.
-pub(crate) fn unix_ms() -> i64 {
-    let now = system_clock::now();
-    now.seconds.saturating_mul(1000).saturating_add(i64::from(now.nanoseconds / 1_000_000))
-}
-
 /// Waits. A call that is served at once has no timer of its own: only admin requests, the shared ticker, streams,
 /// reservations of quota and calls that wait for a slot do.
 pub(crate) async fn wait_ms(ms: u64) {
     monotonic_clock::wait_for(ms.saturating_mul(1_000_000)).await;
 }
 
-/// Starts a task that goes on when the request that started it has its answer.
-pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
-    spin_sdk::wasip3::spawn(task);
-}
-
 /// The only timer of a stream: first for the response head, then for each silence. A timer that was not used up is used
 /// again, since each one costs a call of the host; it may therefore fire early, and its users look at the clock. One
 /// timer for all streams of an instance would cost less still, but no task may wake another's on WASI 0.3 hosts.
 #[derive(Default)]
-pub(crate) struct StreamTimer(Option<Pin<Box<dyn Future<Output = ()>>>>);
+pub(crate) struct StreamTimer(Option<WhenWoken<Pin<Box<dyn Future<Output = ()>>>>>);
 
 impl StreamTimer {
     /// A timer that fires after `ms`.
     pub(crate) fn of(ms: u64) -> Self {
-        StreamTimer(Some(Box::pin(wait_ms(ms))))
+        StreamTimer(Some(WhenWoken::new(Box::pin(wait_ms(ms)))))
     }
 
     /// Waits for about `ms`, or less.
     pub(crate) async fn beat(&mut self, ms: u64) {
-        self.0.get_or_insert_with(|| Box::pin(wait_ms(ms))).await;
+        if self.0.is_none() {
+            *self = StreamTimer::of(ms);
+        }
+        if let Some(timer) = &mut self.0 {
+            timer.await;
+        }
         self.0 = None;
     }
 }
@@ -124,8 +119,7 @@ impl YieldPoint {
         let worked = self.0.get() + bytes;
         self.0.set(worked % PIECE_BYTES);
         if worked >= PIECE_BYTES {
-            // A call that is cancelled meanwhile notices it at its next wait.
-            let _ = wit_bindgen::yield_blocking();
+            task::pause(wit_bindgen::yield_blocking);
         }
     }
 }

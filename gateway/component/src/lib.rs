@@ -48,9 +48,12 @@ struct Gateway;
 
 impl spin_sdk::wasip3::exports::http::handler::Guest for Gateway {
     async fn handle(request: types::Request) -> Result<types::Response, ErrorCode> {
-        let instance = instance().await;
-        let incoming = Incoming::read(&instance, request);
-        Ok(serve(&instance, incoming).await)
+        let answered = host::run(async {
+            let instance = instance().await;
+            let incoming = Incoming::read(&instance, request);
+            serve(&instance, incoming).await
+        });
+        Ok(answered.await)
     }
 }
 
