@@ -6,6 +6,7 @@
 //! version of what they hold.
 
 mod admin;
+mod allocator;
 mod announced;
 mod console;
 mod counters;
@@ -39,10 +40,8 @@ use std::rc::Rc;
 
 spin_sdk::wasip3::http::service::export!(Gateway);
 
-/// The standard allocator took a quarter of all instructions of a call. An instance has one thread, so that this one
-/// needs no locks.
 #[global_allocator]
-static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+static ALLOCATOR: allocator::Allocator = allocator::Allocator::new();
 
 struct Gateway;
 
