@@ -159,6 +159,8 @@ pub struct Provider {
     pub error_match: Vec<String>,
     /// Tags of the provider, such as `trains-on-prompts`. Keys can avoid providers by tag.
     pub tags: Vec<String>,
+    /// The bundled table's name for its list of prices. It is looked up once, by the host and the name.
+    pub(crate) price_list: Arc<str>,
     /// Its quotas: from `quotas`, the shorthand `quota`, and `concurrent`. No two of them limit the same thing.
     pub quotas: Vec<Quota>,
     /// The request that returns the balance and counters of an account, if the provider has one.

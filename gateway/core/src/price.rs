@@ -13,7 +13,6 @@ mod hours;
 mod pieces;
 mod table;
 
-use crate::providers;
 use crate::usage::Usage;
 
 pub use hours::Hours;
@@ -58,11 +57,11 @@ pub struct Priced {
     pub source: &'static str,
 }
 
-/// The price of a model at a provider with this host and name at this time, in Unix milliseconds, from the bundled table.
-/// `None`: unknown, which does not mean free.
-pub fn bundled(authority: Option<&str>, provider: &str, upstream_model: &str, at_ms: i64) -> Option<Priced> {
-    let price = table::find(authority, provider, upstream_model)?;
-    let price = hours::published(providers::price_list(authority, provider), upstream_model, price, at_ms);
+/// The price of a model in this list of the bundled table ([`price_list`](crate::providers::price_list)) at this time, in
+/// Unix milliseconds. `None`: unknown, which does not mean free.
+pub fn bundled(price_list: &str, upstream_model: &str, at_ms: i64) -> Option<Priced> {
+    let price = table::find(price_list, upstream_model)?;
+    let price = hours::published(price_list, upstream_model, price, at_ms);
     Some(Priced { price, source: table::NAME })
 }
 

@@ -167,9 +167,10 @@ impl Provider {
     /// The published price of a model at this provider and at this time, in Unix milliseconds.
     pub fn published(&self, upstream_model: &str, at_ms: i64) -> Option<Priced> {
         // The built-in provider may bear any name, but charges nothing that could be known.
-        let ProviderKind::Http(endpoints) = &self.kind else { return None };
-        let authority = endpoints.first().map(|endpoint| endpoint.authority.as_str());
-        price::bundled(authority, &self.name, upstream_model, at_ms)
+        match self.kind {
+            ProviderKind::Echo => None,
+            ProviderKind::Http(_) => price::bundled(&self.price_list, upstream_model, at_ms),
+        }
     }
 
     /// Its endpoint for this dialect.

@@ -16,7 +16,6 @@ mod generate;
 use std::borrow::Cow;
 
 use super::Price;
-use crate::providers;
 
 pub(super) use data::NAME;
 
@@ -70,9 +69,9 @@ fn is_date(text: &str) -> bool {
         && text.bytes().enumerate().all(|(index, byte)| if dash(index) { byte == b'-' } else { byte.is_ascii_digit() })
 }
 
-/// The price of a model at the provider with this address and this name in the catalog.
-pub(super) fn find(authority: Option<&str>, name: &str, model: &str) -> Option<Price> {
-    let asked = provider(providers::price_list(authority, name))?;
+/// The price of a model in the list with this name.
+pub(super) fn find(list: &str, model: &str) -> Option<Price> {
+    let asked = provider(list)?;
     let lower = if model.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(model.to_ascii_lowercase())
     } else {

@@ -61,6 +61,8 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
         endpoints.first().and_then(|first| providers::counter(&first.authority, preset.map(|known| known.name)));
     let refuses_stream_options =
         endpoints.iter().any(|endpoint| providers::refuses_stream_options(&endpoint.authority));
+    let authority = endpoints.first().map(|endpoint| endpoint.authority.as_str());
+    let price_list = providers::price_list(authority, &name).into();
     let kind = if echo { ProviderKind::Echo } else { ProviderKind::Http(endpoints) };
     let credentials = credentials.unwrap_or_default();
     let forward_headers = forward_headers.unwrap_or_default();
@@ -84,6 +86,7 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
         errors,
         error_match,
         tags,
+        price_list,
         quotas,
         counter,
         secret_headers,
@@ -137,6 +140,7 @@ pub(super) fn nothing() -> Provider {
         errors: Vec::new(),
         error_match: Vec::new(),
         tags: Vec::new(),
+        price_list: "".into(),
         quotas: Vec::new(),
         counter: None,
         secret_headers: Vec::new(),

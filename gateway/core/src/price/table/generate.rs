@@ -284,7 +284,7 @@ fn every_price_is_the_one_the_crate_calculates() {
     let (mut compared, mut different) = (0, Vec::new());
     for provider in &data::PROVIDERS {
         for name in samples(provider) {
-            let Some(price) = find(None, provider.id, &name) else { continue };
+            let Some(price) = find(provider.id, &name) else { continue };
             let request = PriceRequest::new(&name, &theirs).with_provider_id(provider.id).with_timestamp(at);
             let theirs = Calculator::bundled().calculate(&request).map(|found| found.total_price * 1e9);
             let ours = cost(&price, &usage).expect("every count is there");

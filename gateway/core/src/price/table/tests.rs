@@ -1,6 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::providers;
+
+fn find(authority: Option<&str>, name: &str, model: &str) -> Option<Price> {
+    super::find(providers::price_list(authority, name), model)
+}
 
 /// Input, cache reads, cache writes and output in micro-dollars for a million tokens.
 fn of(host: &str, model: &str) -> Option<[u64; 4]> {
