@@ -281,14 +281,14 @@ impl Observer {
             Reader::Json(scan) if self.is_chat && !scan.is_whole() => {
                 Preview::Unreadable("what came ends before its last bracket")
             }
-            Reader::Json(scan) if self.is_chat => match json::error_in(held) {
+            Reader::Json(scan) if self.is_chat => match scan.error(held) {
                 Some(error) => error,
                 None if scan.has_output() || json::has_content(self.dialect, held) => Preview::Good,
                 None => Preview::Contentless,
             },
             // If it is no conversation, any value is an answer.
-            Reader::Json(_) => {
-                json::error_in(held).or_else(|| begun(held, &[b"{", b"[", b"\""])).unwrap_or(Preview::Empty)
+            Reader::Json(scan) => {
+                scan.error(held).or_else(|| begun(held, &[b"{", b"[", b"\""])).unwrap_or(Preview::Empty)
             }
             Reader::Unknown(_) if ended => Preview::Empty,
             Reader::Unknown(_) => Preview::Wait,

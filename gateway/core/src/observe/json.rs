@@ -35,6 +35,8 @@ pub(super) struct UsageScan {
     model: Option<String>,
     /// How much longer escapes are than what they stand for, as far as their first letter tells.
     escape_bytes: u64,
+    /// Whether there is a member called `error`.
+    has_error: bool,
 }
 
 impl UsageScan {
@@ -53,6 +55,7 @@ impl UsageScan {
             id,
             model: None,
             escape_bytes: 0,
+            has_error: false,
         }
     }
 
@@ -107,6 +110,7 @@ impl UsageScan {
                 if self.depth == 0 { self.end_value() } else { self.keep(&[byte]) }
             }
             b':' if self.depth == 1 => {
+                self.has_error |= self.name == b"error";
                 self.is_model = matches!(self.name.as_slice(), b"model" | b"modelVersion");
                 self.value = (self.is_model || self.wants()).then(Vec::new);
             }
@@ -147,6 +151,11 @@ impl UsageScan {
         self.escape_bytes
     }
 
+    /// The error that some relays write under a status of 200, if this answer is one: see [`error_in`].
+    pub(super) fn error(&self, body: &[u8]) -> Option<Preview> {
+        if self.has_error { error_in(body) } else { None }
+    }
+
     /// Whether all of the answer has come, whatever comes behind it.
     pub(super) fn is_whole(&self) -> bool {
         self.is_whole
@@ -170,13 +179,12 @@ impl UsageScan {
 
 /// An error that some relays write under a status of 200: an object with `error` and nothing that would be an answer, or a
 /// response that failed.
-pub(super) fn error_in(body: &[u8]) -> Option<Preview> {
+fn error_in(body: &[u8]) -> Option<Preview> {
     #[derive(serde::Deserialize)]
     struct Answer {
         error: Option<Value>,
         status: Option<Value>,
     }
-    memchr::memmem::find(body, b"\"error\"")?;
     let Answer { error, status } = serde_json::from_slice(body).ok()?;
     let error = error.filter(|error| !error.is_null())?;
     let answer: Value = serde_json::from_slice(body).ok()?;
