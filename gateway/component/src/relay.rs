@@ -453,8 +453,11 @@ fn head_as_it_is(status: u16, headers: &[(String, Vec<u8>)]) -> (Response, Write
     let (writer, contents) = body::answer();
     let (stream, end) = contents.into_parts();
     let (response, _transmitted) = types::Response::new(fields, stream, end);
-    // A host only refuses a status outside 100 to 999. Then the status stays 200, and the body tells the rest.
-    let _ = response.set_status_code(status);
+    // It is 200 if nobody says anything else. A host only refuses a status outside 100 to 999. Then it stays 200 too, and
+    // the body tells the rest.
+    if status != 200 {
+        let _ = response.set_status_code(status);
+    }
     (response, writer)
 }
 

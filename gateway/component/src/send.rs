@@ -344,19 +344,18 @@ pub(crate) async fn pass_on(
 }
 
 fn build(instance: &Instance, head: Head<'_>, contents: body::Reader) -> Result<types::Request, HostRefusal> {
-    let Head { method, tls, authority, path, mut headers, local, proxy, ca, id, limits } = head;
+    let (stream, end) = contents.into_parts();
     if instance.host.reads_instructions {
-        let said = [
-            id.map(|id| format!("call={id}")),
-            local.then(|| "local".into()),
-            proxy.map(|url| format!("proxy={url}")),
-            ca.map(|file| format!("ca={file}")),
-        ];
-        let said = said.into_iter().flatten().collect::<Vec<_>>().join("; ");
-        if !said.is_empty() {
-            headers.push((HOST_HEADER.into(), said.into_bytes()));
-        }
+        let said = instructions(&head);
+        let Head { mut headers, authority, path, .. } = head;
+        headers.push((HOST_HEADER.into(), said.into_bytes()));
+        let fields = Fields::from_list(&headers).map_err(|_| HostRefusal("a header"))?;
+        let (request, _transmitted) = types::Request::new(fields, stream, end, None);
+        request.set_authority(Some(authority)).map_err(|()| HostRefusal("the host name"))?;
+        request.set_path_with_query(Some(path)).map_err(|()| HostRefusal("the path"))?;
+        return Ok(request);
     }
+    let Head { method, tls, authority, path, headers, limits, .. } = head;
     let fields = Fields::from_list(&headers).map_err(|_| HostRefusal("a header"))?;
     let options = RequestOptions::new();
     // A host that does not know one of these options keeps its own limit.
@@ -364,7 +363,6 @@ fn build(instance: &Instance, head: Head<'_>, contents: body::Reader) -> Result<
     let _ = options.set_connect_timeout(nanos(limits.connect_ms));
     let _ = options.set_first_byte_timeout(nanos(limits.first_byte_ms));
     let _ = options.set_between_bytes_timeout(nanos(limits.idle_ms));
-    let (stream, end) = contents.into_parts();
     let (request, _transmitted) = types::Request::new(fields, stream, end, Some(options));
     let scheme = if tls { Scheme::Https } else { Scheme::Http };
     request.set_method(&method_of(method)).map_err(|()| HostRefusal("the method"))?;
@@ -372,6 +370,22 @@ fn build(instance: &Instance, head: Head<'_>, contents: body::Reader) -> Result<
     request.set_authority(Some(authority)).map_err(|()| HostRefusal("the host name"))?;
     request.set_path_with_query(Some(path)).map_err(|()| HostRefusal("the path"))?;
     Ok(request)
+}
+
+/// What the runner is told of a request. Method, scheme and limits are told here too, since setting them takes seven calls
+/// of the host.
+fn instructions(head: &Head<'_>) -> String {
+    let Head { method, tls, local, proxy, ca, id, limits, .. } = head;
+    let Limits { connect_ms, first_byte_ms, idle_ms } = limits;
+    let mut said = format!("method={method}; limits={connect_ms},{first_byte_ms},{idle_ms}");
+    said.push_str(if *tls { "" } else { "; plain" });
+    said.push_str(if *local { "; local" } else { "" });
+    for (name, value) in [("; call=", id), ("; proxy=", proxy), ("; ca=", ca)] {
+        if let Some(value) = value {
+            said.extend([name, value]);
+        }
+    }
+    said
 }
 
 /// The host's type for a method in capitals.

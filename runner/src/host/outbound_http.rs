@@ -29,7 +29,8 @@ use crate::hop_by_hop::strip_nominated;
 use crate::log;
 use body::UpstreamBody;
 use connector::Connector;
-use http::{HeaderMap, HeaderName, Request, Response, header};
+use http::uri::Scheme;
+use http::{HeaderMap, HeaderName, Method, Request, Response, Uri, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
@@ -185,9 +186,13 @@ impl WasiHttpHooks for OutboundHttp {
         _received: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
         let prepared = self.asked(request.headers_mut()).and_then(|asked| {
-            let limits = Limits::of(options, self.quirks);
             let exchange = self.exchange(&asked)?;
-            let HostInstructions { local, proxy, ca, .. } = asked;
+            let HostInstructions { local, proxy, ca, method, plain, limits, .. } = asked;
+            let limits = limits.unwrap_or_else(|| Limits::of(options, self.quirks));
+            method.into_iter().for_each(|method| *request.method_mut() = method);
+            if plain {
+                *request.uri_mut() = over_plain_http(request.uri())?;
+            }
             let kind = ClientKind { connect_timeout: limits.connect, local, proxy, ca };
             Ok((self.clients(kind)?, exchange, limits))
         });
@@ -240,20 +245,27 @@ struct HostInstructions {
     local: bool,
     proxy: Option<Proxy>,
     ca: Option<PathBuf>,
+    method: Option<Method>,
+    /// Not over TLS.
+    plain: bool,
+    limits: Option<Limits>,
 }
 
 impl FromStr for HostInstructions {
     type Err = ();
 
-    /// `call=<id>[; local][; proxy=<url>][; ca=<file>]`. Anything else is refused: an instruction this host does not know must not be dropped.
+    /// Items separated by `; `. One that this host does not know is refused, since an instruction must not be dropped.
     fn from_str(text: &str) -> Result<HostInstructions, ()> {
         let mut asked = HostInstructions::default();
         for item in text.split(';').map(str::trim) {
             match item.split_once('=') {
                 None if item == "local" => asked.local = true,
-                Some(("call", id)) => asked.call = Some(Uuid::try_parse(id).map_err(|_| ())?),
+                None if item == "plain" => asked.plain = true,
+                Some(("call", id)) => asked.call = Some(Uuid::try_parse(id).map_err(drop)?),
                 Some(("proxy", url)) => asked.proxy = Some(url.parse()?),
                 Some(("ca", file)) => asked.ca = Some(PathBuf::from(file)),
+                Some(("method", method)) => asked.method = Some(method.parse().map_err(drop)?),
+                Some(("limits", ms)) => asked.limits = Some(ms.parse()?),
                 _ => return Err(()),
             }
         }
@@ -261,11 +273,31 @@ impl FromStr for HostInstructions {
     }
 }
 
+/// The same URL with another scheme: wasmtime gives one to a request that names none.
+fn over_plain_http(uri: &Uri) -> Result<Uri, Error> {
+    let mut parts = uri.clone().into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    Uri::from_parts(parts).map_err(|_| Error::HttpRequestUriInvalid)
+}
+
+#[derive(Debug, PartialEq)]
 struct Limits {
     connect: Duration,
     first_byte: Duration,
     between_bytes: Duration,
     quirks: bool,
+}
+
+impl FromStr for Limits {
+    type Err = ();
+
+    /// To the connection, to the first byte and between two bytes, in milliseconds.
+    fn from_str(text: &str) -> Result<Limits, ()> {
+        let mut each = text.split(',').map(|ms| ms.parse().map(Duration::from_millis).map_err(drop));
+        let mut next = || each.next().unwrap_or(Err(()));
+        let limits = Limits { connect: next()?, first_byte: next()?, between_bytes: next()?, quirks: false };
+        each.next().map_or(Ok(limits), |_| Err(()))
+    }
 }
 
 impl Limits {
@@ -323,6 +355,15 @@ mod tests {
         assert_eq!(asked("local"), expected(None, true));
         let through = asked("local; proxy=http://u:p@proxy.example:1").expect("all of it is known");
         assert_eq!(through.proxy, "http://u:p@proxy.example:1".parse().ok());
+        let whole = asked(&format!("method=POST; limits=1,20,300; plain; local; call={id}"));
+        let whole = whole.expect("all of it is known");
+        assert_eq!((whole.call, whole.local, whole.plain), (Some(id), true, true));
+        assert_eq!(whole.method, Some(Method::POST));
+        let [connect, first_byte, between_bytes] = [1, 20, 300].map(Duration::from_millis);
+        assert_eq!(whole.limits, Some(Limits { connect, first_byte, between_bytes, quirks: false }));
+        for text in ["limits=1,2", "limits=1,2,3,4", "limits=1,,3", "method=A B", "plain=1"] {
+            assert_eq!(asked(text), Err(()), "{text:?}");
+        }
         for text in ["", "call=x", "proxy", "proxy=", "proxy=ftp://p.example", "Local", "local=1", "local,local"] {
             assert_eq!(asked(text), Err(()), "{text:?}");
         }
