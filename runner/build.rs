@@ -7,6 +7,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::env;
 use std::fs;
 use std::hash::{Hash, Hasher};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -144,7 +145,13 @@ fn build_component(root: &Path, target: &Path, profile: &str) -> Result<PathBuf>
 fn compile_ahead_of_time(wasm: &Path, out: &Path) -> Result<()> {
     let bytes = fs::read(wasm).with_context(|| format!("{} cannot be read", wasm.display()))?;
     let mut hasher = DefaultHasher::new();
-    (&bytes, env!("CARGO_PKG_VERSION"), include_str!("src/engine_config.rs"), include_str!("Cargo.toml"))
+    (
+        &bytes,
+        env!("CARGO_PKG_VERSION"),
+        include_str!("src/engine_config.rs"),
+        include_str!("Cargo.toml"),
+        include_str!("build.rs"),
+    )
         .hash(&mut hasher);
     let fingerprint = format!("{:016x}", hasher.finish());
     let (compiled, mark) = (out.join("gateway.cwasm"), out.join("gateway.fingerprint"));
@@ -153,6 +160,7 @@ fn compile_ahead_of_time(wasm: &Path, out: &Path) -> Result<()> {
     }
     // wasmtime's error type is no std error.
     let code = compile(&bytes).map_err(|error| anyhow!("{} cannot be compiled: {error:#}", wasm.display()))?;
+    let code = without_symbols(&code).context("wasmtime writes another form of ELF than it did")?;
     fs::write(compiled, code)?;
     fs::write(mark, fingerprint)?;
     Ok(())
@@ -163,6 +171,47 @@ fn compile(wasm: &[u8]) -> wasmtime::Result<Vec<u8>> {
     // Naming the target keeps to its baseline: without it the code would need every feature of the building CPU.
     config.target(&env::var("TARGET")?)?;
     wasmtime::Engine::new(&config)?.precompile_component(wasm)
+}
+
+const SECTION_OFFSET: Range<usize> = 0x18..0x20;
+const SECTION_SIZE: Range<usize> = 0x20..0x28;
+const TABLE_OFFSET: Range<usize> = 0x28..0x30;
+const SYMBOLS: u8 = 2;
+const STRINGS: u8 = 3;
+
+/// Compiled code without its symbol table, a quarter of a megabyte that only debuggers of the host would read. The table and
+/// its names are the last sections but one, which has the names of the sections.
+fn without_symbols(elf: &[u8]) -> Option<Vec<u8>> {
+    let number =
+        |from: &[u8], at: Range<usize>| usize::try_from(u64::from_le_bytes(from.get(at)?.try_into().ok()?)).ok();
+    let short = |at: usize| Some(usize::from(u16::from_le_bytes(elf.get(at..at + 2)?.try_into().ok()?)));
+    let (table, header_bytes, names) = (number(elf, TABLE_OFFSET)?, short(0x3a)?, short(0x3e)?);
+    let mut headers: Vec<Vec<u8>> = elf.get(table..)?.chunks_exact(header_bytes).map(<[u8]>::to_vec).collect();
+    let place = |header: &[u8]| {
+        let offset = number(header, SECTION_OFFSET)?;
+        Some(offset..offset + number(header, SECTION_SIZE)?)
+    };
+    let is_dropped = |(index, header): (usize, &Vec<u8>)| {
+        header.get(4) == Some(&SYMBOLS) || (header.get(4) == Some(&STRINGS) && index != names)
+    };
+    let kept_to = |(index, header): (usize, &Vec<u8>)| {
+        if index == names || is_dropped((index, header)) { Some(0) } else { Some(place(header)?.end) }
+    };
+    let end = headers.iter().enumerate().map(kept_to).collect::<Option<Vec<_>>>()?.into_iter().max()?;
+    let section_names = elf.get(place(headers.get(names)?)?)?;
+    let mut smaller = elf.get(..end)?.to_vec();
+    for index in 0..headers.len() {
+        if is_dropped((index, headers.get(index)?)) {
+            headers.get_mut(index)?.fill(0);
+        }
+    }
+    headers.get_mut(names)?.get_mut(SECTION_OFFSET)?.copy_from_slice(&(end as u64).to_le_bytes());
+    smaller.extend_from_slice(section_names);
+    smaller.resize(smaller.len().next_multiple_of(8), 0);
+    let table = smaller.len() as u64;
+    smaller.get_mut(TABLE_OFFSET)?.copy_from_slice(&table.to_le_bytes());
+    smaller.extend(headers.into_iter().flatten());
+    Some(smaller)
 }
 
 fn variable(name: &str) -> Result<String> {
