@@ -38,6 +38,11 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
+    /// The compiled component, as it lies in the binary.
+    pub(crate) fn embedded() -> &'static [u8] {
+        &COMPILED.0
+    }
+
     /// Loads and links the component and starts the tick thread.
     pub(crate) fn load() -> Result<Engine> {
         let engine = link().map_err(|error| anyhow!("the component cannot be loaded: {error:#}"))?;

@@ -22,6 +22,7 @@ mod language;
 mod log;
 mod memory;
 mod options;
+mod pages;
 mod shutdown;
 mod start;
 mod token;

@@ -4,12 +4,14 @@ use super::import::take_over;
 use super::provide::provide;
 use crate::admin;
 use crate::catalog_file::{self, CatalogFile, Verdict};
+use crate::engine::Engine;
 use crate::exit::{self, Exit};
 use crate::gateway::{Gateway, Handle};
 use crate::greeting;
 use crate::inbound::{ClientLimits, Refusals};
 use crate::log;
 use crate::options::Settings;
+use crate::pages;
 use crate::shutdown::{self, Signals};
 use crate::start::{self, StartedGateway};
 use anyhow::{Context, Result};
@@ -117,6 +119,9 @@ async fn console_link(handle: &Handle) -> Option<String> {
     greeting::link(&serde_json::from_slice(response.body()).ok()?)
 }
 
+/// How long the start goes on after the listener is there.
+const START_SETTLES: Duration = Duration::from_secs(1);
+
 /// The host's duties while it serves; returns at a signal.
 async fn attend(gateway: &Gateway, handle: &Handle, catalog: Option<CatalogFile>, signals: &mut Signals) -> Result<()> {
     let mut maintain = interval(MAINTAIN_EVERY);
@@ -132,10 +137,13 @@ async fn attend(gateway: &Gateway, handle: &Handle, catalog: Option<CatalogFile>
         }
     };
     tokio::pin!(watch);
+    let settled = tokio::time::sleep(START_SETTLES);
+    tokio::pin!(settled);
     loop {
         tokio::select! {
             biased;
             () = signals.next() => return Ok(()),
+            () = &mut settled, if !settled.is_elapsed() => pages::give_back(Engine::embedded()),
             _ = pulse.tick() => {
                 // Its listener is gone with it, and the connections the kernel hashes to it would hang.
                 if gateway.has_lost_a_worker() {

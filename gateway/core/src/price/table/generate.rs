@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::price::cost;
+use crate::providers;
 use crate::usage::Usage;
 
 /// The version that `data.rs` was made from and the day it was published, which the crate itself does not tell. After
