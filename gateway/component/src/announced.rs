@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use gateway_core::candidate::{Account, Attempt};
 use gateway_core::catalog::Timeouts;
-use gateway_core::{offer, providers, rewrite};
+use gateway_core::{offer, rewrite};
 
 use crate::hold::Holder;
 use crate::host;
@@ -20,8 +20,8 @@ const ANSWER_MS_MAX: u64 = 20_000;
 
 /// Asks the provider of an attempt that has ended, if it is time to.
 pub(crate) fn after(instance: &Rc<Instance>, attempt: &Attempt) {
-    let place = attempt.target.provider.home();
-    if !instance.host.asks_freely || !providers::announces(place) || !instance.asked.is_due(&turn(place)) {
+    let provider = &attempt.target.provider;
+    if !instance.host.asks_freely || !provider.announces || !instance.asked.is_due(&turn(provider.home())) {
         return;
     }
     let (instance, attempt) = (instance.clone(), attempt.clone());

@@ -145,6 +145,8 @@ pub struct Provider {
     pub forward_routing: bool,
     /// Whether it refuses `stream_options`, which are then left out.
     pub refuses_stream_options: bool,
+    /// Whether its list of models is known to say which of them it will shut down.
+    pub announces: bool,
     /// Whether it reviews tool calls if a client asks for `safeguards`, so that such calls may be sent to it.
     pub safeguards: bool,
     /// Whether the exact host and port of the base URL may be a private or loopback address.

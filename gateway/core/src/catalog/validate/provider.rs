@@ -62,6 +62,7 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
     let refuses_stream_options =
         endpoints.iter().any(|endpoint| providers::refuses_stream_options(&endpoint.authority));
     let authority = endpoints.first().map(|endpoint| endpoint.authority.as_str());
+    let announces = authority.is_some_and(providers::announces);
     let price_list = providers::price_list(authority, &name).into();
     let kind = if echo { ProviderKind::Echo } else { ProviderKind::Http(endpoints) };
     let credentials = credentials.unwrap_or_default();
@@ -79,6 +80,7 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
         forward_headers,
         forward_routing,
         refuses_stream_options,
+        announces,
         safeguards,
         local,
         egress,
@@ -133,6 +135,7 @@ pub(super) fn nothing() -> Provider {
         forward_headers: Vec::new(),
         forward_routing: false,
         refuses_stream_options: false,
+        announces: false,
         safeguards: false,
         local: false,
         egress: None,
