@@ -8,13 +8,13 @@ pub(crate) mod history;
 mod host;
 mod import;
 pub(crate) mod join;
-mod keys;
+pub(crate) mod keys;
 mod maintain;
-mod nouns;
-mod providers;
+pub(crate) mod nouns;
+pub(crate) mod providers;
 mod quota;
 mod records;
-mod route;
+pub(crate) mod route;
 mod sessions;
 mod targets;
 

@@ -1,7 +1,11 @@
 //! The console under `/console/`: who may see a page, what it shows, and what a form changes. Which paths there are and
 //! what pages look like is the crate `gateway-console`'s.
 
+mod catalog;
+mod edit;
+mod keys;
 mod look;
+mod providers;
 mod records;
 mod session;
 mod state;
@@ -19,6 +23,7 @@ use gateway_console::{assets, pack};
 use gateway_core::refusal::{Refusal, Reply};
 use gateway_core::uri::encode_parameter;
 
+use crate::host::body::Writer;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
 use crate::relay::{self, Response};
@@ -30,7 +35,7 @@ const BELOW: &str = "/console/";
 /// One request of a browser, and all that its page is made from.
 struct Visit<'a> {
     instance: &'a Rc<Instance>,
-    incoming: &'a Incoming,
+    incoming: &'a Rc<Incoming>,
     snapshot: &'a Rc<Snapshot>,
     frame: Frame,
     query: Query,
@@ -44,6 +49,8 @@ enum Answer {
     Elsewhere(String, Vec<String>),
     /// A file.
     Asset(assets::Asset),
+    /// A page that comes in pieces.
+    Pieces(Response),
 }
 
 /// Sends a browser that asks for the address itself to the console.
@@ -74,7 +81,8 @@ pub(crate) fn refuse(incoming: &Incoming, refusal: &Refusal) -> Response {
 }
 
 /// Answers a request below `/console/`.
-pub(crate) async fn serve(instance: &Rc<Instance>, incoming: &Incoming, snapshot: &Rc<Snapshot>) -> Response {
+pub(crate) async fn serve(instance: &Rc<Instance>, incoming: Incoming, snapshot: &Rc<Snapshot>) -> Response {
+    let incoming = &Rc::new(incoming);
     let path = incoming.path.strip_prefix(BELOW).unwrap_or_default();
     let zone = snapshot.catalog.settings.zone.clone();
     let clock = Clock { zone, now_ms: incoming.at_ms, language: language(incoming) };
@@ -118,14 +126,27 @@ impl Visit<'_> {
             Page::Record => records::read(self, parameter).await,
             Page::Overview => state::overview(self).await,
             Page::Quota => state::quota(self).await,
-            Page::Models => Ok(state::models(self).await),
-            Page::Model => state::model(self, parameter).await,
-            Page::Providers => Ok(state::providers(self).await),
-            Page::Provider => state::provider(self, parameter).await,
-            Page::Keys => Ok(state::keys(self)),
+            Page::Models => Ok(catalog::models(self, None).await),
+            Page::ModelsSent => catalog::make_model(self).await,
+            Page::Model => catalog::model(self, parameter, None).await,
+            Page::ModelSent => catalog::change_model(self, parameter).await,
+            Page::Join => catalog::join(self).await,
+            Page::JoinSent => catalog::carry_out_join(self).await,
+            Page::Providers => Ok(providers::list(self).await),
+            Page::Provider => providers::read(self, parameter, (None, None)).await,
+            Page::ProviderSent => providers::change(self, parameter).await,
+            Page::AddProvider => Ok(providers::add(self, &self.query, None)),
+            Page::AddProviderSent => providers::added(self).await,
+            Page::Keys => Ok(keys::list(self, self.snapshot, (None, None))),
+            Page::KeysSent => keys::make(self).await,
+            Page::Key => keys::read(self, parameter, None).await,
+            Page::KeySent => keys::change(self, parameter).await,
             Page::Connect => Ok(state::connect(self).await),
-            Page::Settings => state::settings(self).await,
-            Page::SettingsSent => state::change_settings(self).await,
+            Page::Settings => catalog::settings(self, None).await,
+            Page::SettingsSent => catalog::change_settings(self).await,
+            Page::History => catalog::history(self).await,
+            Page::Version => catalog::version(self, parameter, None).await,
+            Page::VersionSent => catalog::put_back(self, parameter).await,
             Page::Me => state::me(self).await,
             Page::Asset => {
                 let unknown = || Refusal::not_found("unknown_asset", "There is no such file in this version.");
@@ -154,9 +175,12 @@ impl Visit<'_> {
 
     /// The fields of a form.
     async fn form(&self) -> Result<Query, Refusal> {
-        let is_small = self.incoming.announced().is_some_and(|bytes| bytes <= form::BYTES_MAX);
+        let most = if self.frame.reader == Reader::Nobody { form::BYTES_MAX } else { form::BYTES_MAX_SIGNED_IN };
+        let is_small = self.incoming.announced().is_some_and(|bytes| bytes <= most);
         if !is_small {
-            return Err(Refusal::bad_request("A form of the console says its length, which is at most 16 KiB."));
+            return Err(Refusal::bad_request(
+                "A form of the console says its length, which is at most 16 KiB, and 256 KiB of who has signed in.",
+            ));
         }
         let body = self.incoming.body().await?;
         form::fields(&body.bytes).ok_or_else(|| Refusal::bad_request("The form is not UTF-8."))
@@ -182,9 +206,7 @@ fn language(incoming: &Incoming) -> Language {
 /// Sends an answer. A page is made for one reader and kept by nobody.
 fn answer(incoming: &Incoming, answer: Answer) -> Response {
     let takes_gzip = incoming.header("accept-encoding").is_some_and(pack::is_taken);
-    let mut headers: Vec<(&str, String)> =
-        gateway_console::HEADERS.map(|(name, value)| (name, value.to_owned())).into();
-    headers.push(("vary", "accept-encoding, cookie, accept-language".to_owned()));
+    let mut headers = headers();
     let (status, body, is_packed) = match answer {
         Answer::Page(status, html) => {
             headers.push(("content-type", "text/html; charset=utf-8".to_owned()));
@@ -202,6 +224,7 @@ fn answer(incoming: &Incoming, answer: Answer) -> Response {
                 None => (200, asset.packed.to_vec(), true),
             }
         }
+        Answer::Pieces(response) => return response,
         Answer::Elsewhere(location, cookies) => {
             headers.push(("location", location));
             headers.extend(cookies.into_iter().map(|cookie| ("set-cookie", cookie)));
@@ -211,6 +234,26 @@ fn answer(incoming: &Incoming, answer: Answer) -> Response {
     if is_packed {
         headers.push(("content-encoding", "gzip".to_owned()));
     }
-    let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())).collect();
-    relay::page(status, headers, body, incoming.method == "HEAD")
+    relay::page(status, in_bytes(headers), body, incoming.method == "HEAD")
+}
+
+/// The headers of every answer of the console.
+fn headers() -> Vec<(&'static str, String)> {
+    let mut headers: Vec<(&str, String)> =
+        gateway_console::HEADERS.map(|(name, value)| (name, value.to_owned())).into();
+    headers.push(("vary", "accept-encoding, cookie, accept-language".to_owned()));
+    headers
+}
+
+fn in_bytes(headers: Vec<(&str, String)>) -> Vec<(String, Vec<u8>)> {
+    headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())).collect()
+}
+
+/// Begins a page that comes in pieces, and returns what writes the others.
+fn begun() -> (Response, Writer) {
+    let mut headers = headers();
+    headers.push(("content-type", "text/html; charset=utf-8".to_owned()));
+    // Proxies in front that gather an answer would show nothing until it is whole.
+    headers.push(("x-accel-buffering", "no".to_owned()));
+    relay::head_as_it_is(200, &in_bytes(headers))
 }

@@ -117,7 +117,7 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
             return proxy::stored(instance, what, &incoming, &caller, snapshot, &parameter).await;
         }
         Endpoint::Relay => return pass_through::serve(instance, &incoming, snapshot, &parameter, shape).await,
-        Endpoint::Console => return console::serve(instance, &incoming, &snapshot).await,
+        Endpoint::Console => return console::serve(instance, incoming, &snapshot).await,
         Endpoint::WayIn => console::way_in(&incoming)
             .ok_or_else(|| Refusal::wrong_method(&incoming.method, &incoming.path, "HEAD".to_owned())),
         Endpoint::ConsoleSlash => Ok(console::with_slash()),

@@ -448,7 +448,8 @@ pub(crate) fn head(status: u16, mut headers: Vec<(String, Vec<u8>)>) -> (Respons
     head_as_it_is(status, &headers)
 }
 
-fn head_as_it_is(status: u16, headers: &[(String, Vec<u8>)]) -> (Response, Writer) {
+/// The same for a page of the console that comes in pieces.
+pub(crate) fn head_as_it_is(status: u16, headers: &[(String, Vec<u8>)]) -> (Response, Writer) {
     let fields = Fields::from_list(headers).unwrap_or_else(|_| one_by_one(headers));
     let (writer, contents) = body::answer();
     let (stream, end) = contents.into_parts();

@@ -2,12 +2,15 @@
 
 use crate::query::Query;
 
-/// A form's body is small; more is not read.
+/// A form's body is small; more is not read of who has not signed in.
 pub const BYTES_MAX: usize = 16 << 10;
+
+/// The same of who has: hundreds of keys may be pasted.
+pub const BYTES_MAX_SIGNED_IN: usize = 256 << 10;
 
 /// The fields of `application/x-www-form-urlencoded`.
 pub fn fields(body: &[u8]) -> Option<Query> {
-    Query::parse(std::str::from_utf8(body).ok()?)
+    Query::parse_form(std::str::from_utf8(body).ok()?)
 }
 
 /// A cookie's value, of the `Cookie` headers of a request.

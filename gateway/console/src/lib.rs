@@ -8,6 +8,7 @@
 //! it is served.
 
 pub mod assets;
+pub mod edit;
 pub mod form;
 pub mod frame;
 pub mod language;

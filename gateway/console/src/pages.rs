@@ -1,7 +1,11 @@
 //! The pages, one file each. Each is a type with what it shows, made of core's views, and a template that sets it.
 
+mod add_provider;
 mod connect;
 mod error;
+mod history;
+mod join;
+mod key;
 mod keys;
 mod me;
 mod models;
@@ -14,11 +18,15 @@ mod settings;
 mod sign_in;
 mod trouble;
 
+pub use add_provider::{AddProviderPage, CheckPieces, Entered};
 pub use connect::ConnectPage;
 pub use error::ErrorPage;
+pub use history::{HistoryPage, VersionPage};
+pub use join::{JoinPage, wanted as wanted_join};
+pub use key::{KeyPage, key_changes, names, number_or_text};
 pub use keys::KeysPage;
 pub use me::MePage;
-pub use models::{ModelPage, ModelsPage};
+pub use models::{ModelPage, ModelState, ModelsPage};
 pub use overview::OverviewPage;
 pub use providers::{ProviderPage, ProvidersPage};
 pub use quota::QuotaPage;

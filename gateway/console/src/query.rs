@@ -18,6 +18,25 @@ impl Query {
         Some(Query(pairs?.into_iter().filter(|(_, value)| !value.is_empty()).collect()))
     }
 
+    /// Reads a form's body, whose values may have several lines; `None`: it is not UTF-8.
+    pub(crate) fn parse_form(text: &str) -> Option<Self> {
+        // Lines are decoded one by one, since no single one may hold a control character.
+        let text = text.replace("%0d", "%0D").replace("%0a", "%0A").replace("%0D%0A", "%0A");
+        let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let decode = |text: &str| decode_parameter(&text.replace('+', " "));
+            let lines: Option<Vec<String>> = value.split("%0A").map(decode).collect();
+            Some((decode(name)?, lines?.join("\n").trim().to_owned()))
+        });
+        let pairs: Option<Vec<(String, String)>> = pairs.collect();
+        Some(Query(pairs?.into_iter().filter(|(_, value)| !value.is_empty()).collect()))
+    }
+
+    /// Every value of a name, in their order.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
+    }
+
     /// The last value of a name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -53,6 +72,14 @@ impl Query {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_forms_values_may_have_lines_and_come_more_than_once() {
+        let form = Query::parse_form("k=a%0D%0Ab+c%0d%0a&k=d%0Ae&x=%09").map(|form| form.text());
+        assert_eq!(form, None, "other control characters are none of a form's");
+        let form = Query::parse_form("k=a%0D%0Ab+c%0d%0a&k=d%0Ae").expect("a form");
+        assert_eq!(form.all("k"), ["a\nb c", "d\ne"]);
+    }
 
     #[test]
     fn a_query_says_the_same_after_it_was_read_and_written() {

@@ -40,18 +40,44 @@ pub enum Page {
     Models,
     /// One model.
     Model,
+    /// What a form of the models' page makes.
+    ModelsSent,
+    /// What a form of a model's page changes.
+    ModelSent,
+    /// Models of providers that become one.
+    Join,
+    /// What of them is added.
+    JoinSent,
     /// Every provider.
     Providers,
     /// One provider.
     Provider,
+    /// What a form of a provider's page changes.
+    ProviderSent,
+    /// A provider that is added.
+    AddProvider,
+    /// Its keys, to be checked or saved.
+    AddProviderSent,
     /// The keys that clients call with.
     Keys,
+    /// A key that is made.
+    KeysSent,
+    /// One key.
+    Key,
+    /// What a form of its page changes.
+    KeySent,
     /// How clients are connected.
     Connect,
     /// What else there is.
     Settings,
     /// What a form of the settings changes.
     SettingsSent,
+    /// Who changed the catalog.
+    History,
+    /// A version of the catalog.
+    Version,
+    /// A version that is put back.
+    VersionSent,
     /// What the holder of a key sees of itself.
     Me,
     /// A file of the console.
@@ -83,13 +109,26 @@ const ROUTES: &[Route] = &[
     row("GET", "overview", Needs::Admin, Page::Overview),
     row("GET", "quota", Needs::Admin, Page::Quota),
     row("GET", "models", Needs::Admin, Page::Models),
+    row("POST", "models", Needs::Admin, Page::ModelsSent),
     row("GET", "models/{}", Needs::Admin, Page::Model),
+    row("POST", "models/{}", Needs::Admin, Page::ModelSent),
+    row("GET", "join", Needs::Admin, Page::Join),
+    row("POST", "join", Needs::Admin, Page::JoinSent),
     row("GET", "providers", Needs::Admin, Page::Providers),
     row("GET", "providers/{}", Needs::Admin, Page::Provider),
+    row("POST", "providers/{}", Needs::Admin, Page::ProviderSent),
+    row("GET", "add-provider", Needs::Admin, Page::AddProvider),
+    row("POST", "add-provider", Needs::Admin, Page::AddProviderSent),
     row("GET", "keys", Needs::Admin, Page::Keys),
+    row("POST", "keys", Needs::Admin, Page::KeysSent),
+    row("GET", "keys/{}", Needs::Admin, Page::Key),
+    row("POST", "keys/{}", Needs::Admin, Page::KeySent),
     row("GET", "connect", Needs::Session, Page::Connect),
     row("GET", "settings", Needs::Admin, Page::Settings),
     row("POST", "settings", Needs::Admin, Page::SettingsSent),
+    row("GET", "history", Needs::Admin, Page::History),
+    row("GET", "history/{}", Needs::Admin, Page::Version),
+    row("POST", "history/{}", Needs::Admin, Page::VersionSent),
     row("GET", "me", Needs::Session, Page::Me),
     row("GET", "assets/{}", Needs::Nothing, Page::Asset),
 ];

@@ -32,11 +32,16 @@ macro_rules! words {
 }
 pub(crate) use words;
 
+pub(crate) mod add_provider;
 pub(crate) mod connect;
+pub(crate) mod edit;
 pub(crate) mod error;
 pub(crate) mod frame;
+pub(crate) mod history;
+pub(crate) mod key_forms;
 pub(crate) mod keys;
 pub(crate) mod me;
+pub(crate) mod model_forms;
 pub(crate) mod models;
 pub(crate) mod overview;
 pub(crate) mod providers;

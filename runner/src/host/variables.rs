@@ -26,6 +26,7 @@ const FACTS: [&str; 15] = [
     "secrets",
     "store_trouble",
     "token",
+    "trusted_proxies",
 ];
 
 /// The text of the catalog file.
@@ -59,7 +60,7 @@ impl Variables {
     /// The variables of Spin with this project's `spin.toml`: only declared ones, all of which have a default.
     pub(crate) fn declared_only() -> Variables {
         let variables = Variables { facts: RwLock::default(), secrets: None };
-        for name in ["token", "master_key", "catalog", "public_url", "base_path"] {
+        for name in ["token", "master_key", "catalog", "public_url", "base_path", "trusted_proxies"] {
             variables.set(name, "");
         }
         variables.set("secrets", "{}");

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import puppeteer from "puppeteer-core";
+import { story } from "./story.mjs";
 import { TOKEN, world } from "./world.mjs";
 
 const option = (name, otherwise) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : otherwise);
@@ -15,7 +16,8 @@ const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pra
 const findings = [];
 const find = (where, what) => { findings.push(`${where}: ${what}`); console.log(`${where}: ${what}`); };
 
-const there = await world(option("--binary", "target/debug/llmio"));
+const binary = option("--binary", "target/debug/llmio");
+const there = await world(binary);
 const browser = await puppeteer.launch({
   executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb", "--hide-scrollbars"],
 });
@@ -82,13 +84,16 @@ async function judged(page, path, { language, theme, width, label }) {
 }
 
 const records = JSON.parse((await there.api("GET", "/api/records?limit=500")).text).records;
+await there.api("POST", "/api/keys", JSON.stringify({ name: "someone", models: ["assistant"], limits: { rpm: 5, budget: "5 USD/day" } }));
 const newest = (test) => records.find(test)?.id ?? find("the world", `has no record ${test}`);
 const failedOver = newest((record) => record.model === "qwen3-coder" && record.attempts.length > 1);
 const paths = [
   ["records", 200], [`records/${failedOver}`, 200], [`records/${newest((r) => r.model === "assistant")}`, 200],
   [`records/${newest((r) => r.model === "broken" && r.attempts.length)}`, 200],
   ["overview", 200], ["quota", 200], ["models", 200], ["models/qwen3-coder", 200], ["providers", 200], ["providers/modelscope", 200],
-  ["keys", 200], ["connect", 200], ["settings", 200],
+  ["keys", 200], ["keys/someone", 200], ["connect", 200], ["settings", 200], ["history", 200], ["history/1", 200],
+  ["add-provider", 200], ["add-provider?to=modelscope", 200], ["join", 200], ["join?ask=yes&provider=modelscope", 200],
+  ["models/qwen3-coder?try=yes", 200], ["models/qwen3-coder?saved=1", 200],
   ["records?state=ok&span=24h&model=assistant", 200], ["records?model=none", 200], ["records?state=odd", 400], ["nothing", 404],
 ];
 
@@ -168,6 +173,8 @@ for (const language of ["en", "zh-CN"]) {
   if (!page.url().endsWith("/console/sign-in")) find("without scripts", `signing out led to ${page.url()}`);
   await context.close();
 }
+
+await story(browser, opened, find, binary);
 
 await browser.close();
 there.close();

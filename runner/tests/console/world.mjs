@@ -47,6 +47,53 @@ function json(response, status, value) {
   response.end(JSON.stringify(value));
 }
 
+// llmio with nothing in it.
+async function started(binary) {
+  const data = mkdtempSync(join(tmpdir(), "llmio-console-"));
+  const child = spawn(resolve(binary), [], {
+    env: { PATH: process.env.PATH, LLMIO_TOKEN: TOKEN, LLMIO_DATA: join(data, "data"), LLMIO_LISTEN: "127.0.0.1:0" },
+    cwd: data, stdio: ["ignore", "ignore", "inherit"],
+  });
+  const announced = join(data, "data", "address");
+  for (const start = Date.now(); !existsSync(announced); await new Promise((ok) => setTimeout(ok, 20))) {
+    if (Date.now() - start > 30_000) throw new Error("llmio does not listen");
+  }
+  const url = `http://${readFileSync(announced, "utf8").trim()}`;
+  const api = async (method, path, body, headers = {}) => {
+    const answer = await fetch(url + path, { method, body, headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json", ...headers } });
+    return { status: answer.status, id: answer.headers.get("x-llmio-record"), text: await answer.text() };
+  };
+  const end = () => {
+    child.kill();
+    rmSync(data, { recursive: true, force: true });
+  };
+  return { url, api, end };
+}
+
+// Keys of the providers of a story.
+export const API_KEYS = { good: "sk-good-0001", bad: "sk-bad-0002" };
+
+// llmio with nothing in it, and two providers that know one key and call the same model differently.
+export async function fresh(binary) {
+  const { url, api, end } = await started(binary);
+  const models = { alpha: ["qwen/qwen3-coder:free", "x/small"], beta: ["Qwen/Qwen3-Coder", "y/large"] };
+  const servers = await Promise.all(Object.values(models).map((names) => listening((request, response, body) => {
+    if (request.headers.authorization !== `Bearer ${API_KEYS.good}`) return json(response, 401, { error: { message: "Incorrect API key provided" } });
+    if (request.url.endsWith("/models")) return json(response, 200, { data: names.map((id) => ({ id })) });
+    return json(response, 200, {
+      id: "1", object: "chat.completion", model: JSON.parse(body).model, choices: [{ index: 0, message: { role: "assistant", content: "Hi" }, finish_reason: "stop" }],
+      usage: { prompt_tokens: 5, completion_tokens: 1, total_tokens: 6 },
+    });
+  })));
+  const providers = Object.fromEntries(Object.keys(models).map((name, index) => [name, `${servers[index].url}/v1`]));
+  const call = (key, model) => api("POST", "/v1/chat/completions", JSON.stringify({ model, messages: [{ role: "user", content: "hello" }] }), { authorization: `Bearer ${key}` });
+  const close = () => {
+    end();
+    for (const { server } of servers) server.close();
+  };
+  return { url, api, token: TOKEN, providers, call, close };
+}
+
 export async function world(binary) {
   const provider = await listening((request, response, body) => {
     const asked = body ? JSON.parse(body) : {};
@@ -68,26 +115,12 @@ export async function world(binary) {
     });
     response.end(text);
   });
-  const data = mkdtempSync(join(tmpdir(), "llmio-console-"));
-  const child = spawn(resolve(binary), [], {
-    env: { PATH: process.env.PATH, LLMIO_TOKEN: TOKEN, LLMIO_DATA: join(data, "data"), LLMIO_LISTEN: "127.0.0.1:0" },
-    cwd: data, stdio: ["ignore", "ignore", "inherit"],
-  });
-  const announced = join(data, "data", "address");
-  for (const start = Date.now(); !existsSync(announced); await new Promise((ok) => setTimeout(ok, 20))) {
-    if (Date.now() - start > 30_000) throw new Error("llmio does not listen");
-  }
-  const url = `http://${readFileSync(announced, "utf8").trim()}`;
-  const api = async (method, path, body, headers = {}) => {
-    const answer = await fetch(url + path, { method, body, headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json", ...headers } });
-    return { status: answer.status, id: answer.headers.get("x-llmio-record"), text: await answer.text() };
-  };
+  const { url, api, end } = await started(binary);
   await filled(api, provider.url, origin.url);
   const close = () => {
-    child.kill();
+    end();
     provider.server.close();
     origin.server.close();
-    rmSync(data, { recursive: true, force: true });
   };
   return { url, api, asked, close };
 }

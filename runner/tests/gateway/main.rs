@@ -33,6 +33,7 @@ mod catalog_file;
 mod client_leaves;
 mod connections;
 mod console;
+mod console_edit;
 mod cost;
 mod counters;
 mod credentials;

@@ -119,7 +119,7 @@ impl Check {
     }
 
     /// Where the provider is reached.
-    fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         let outgoing =
             self.catalog.providers.first().and_then(|provider| rewrite::models(Account { provider, credential: None }));
         outgoing.map_or_else(|| "llmio itself".to_owned(), |outgoing| outgoing.authority)

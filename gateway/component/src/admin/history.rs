@@ -100,7 +100,8 @@ pub(crate) async fn put_back(
     change(instance, incoming, base, |snapshot| Ok(version.restored(&snapshot.stored, with_keys))).await
 }
 
-fn number(parameter: &str) -> Result<u64, Refusal> {
+/// The version that stands in a path.
+pub(crate) fn number(parameter: &str) -> Result<u64, Refusal> {
     parameter.parse().map_err(|_| no_version(parameter))
 }
 

@@ -22,17 +22,28 @@ pub(super) fn list(snapshot: &Snapshot) -> Reply {
 /// Makes a key and shows it, this once.
 pub(super) async fn create(instance: &Rc<Instance>, incoming: &Incoming) -> Result<Reply, Refusal> {
     let wanted: NewKey = super::json(incoming).await?;
+    let (made, _) = make(instance, incoming, base(incoming), wanted).await?;
+    Ok(Reply::json(201, &made))
+}
+
+/// The same for whoever has read what is wanted.
+pub(crate) async fn make(
+    instance: &Rc<Instance>,
+    incoming: &Incoming,
+    base: Option<&str>,
+    wanted: NewKey,
+) -> Result<(NewKeyView, Rc<Snapshot>), Refusal> {
     let key = new_key(&mut host::random_bytes);
     let entry = wanted.entry(&key);
     let shown = KeyView::of(&entry);
     let entry = Value::Object(entry);
-    change(instance, incoming, base(incoming), |snapshot| {
+    let snapshot = change(instance, incoming, base, |snapshot| {
         let mut document = editable(snapshot)?;
         document.insert_key(entry.clone());
         Ok(document)
     })
     .await?;
-    Ok(Reply::json(201, &NewKeyView { key, entry: shown }))
+    Ok((NewKeyView { key, entry: shown }, snapshot))
 }
 
 /// Shows one key.
@@ -49,7 +60,8 @@ pub(super) async fn update(instance: &Rc<Instance>, incoming: &Incoming, paramet
         let said = format!("`{field}` of a key cannot be changed. Make another key, or rotate this one.");
         return Err(Refusal::bad_request(said).about(field));
     }
-    let snapshot = change_key(instance, incoming, &name, |document| document.change_key(&name, &changes)).await?;
+    let change = |document: &mut Document| document.change_key(&name, &changes);
+    let snapshot = change_key(instance, incoming, base(incoming), &name, change).await?;
     Ok(Reply::json(200, &find(&snapshot, &name)?).with("etag", snapshot.etag.clone()))
 }
 
@@ -58,29 +70,42 @@ pub(super) async fn rotate(instance: &Rc<Instance>, incoming: &Incoming, paramet
     let name = decode_parameter(parameter).unwrap_or_default();
     let body = incoming.body().await?;
     let rotation = Rotation::parse(&body.bytes).map_err(Refusal::bad_request)?;
+    let (made, snapshot) = renew(instance, incoming, base(incoming), &name, rotation).await?;
+    Ok(Reply::json(200, &made).with("etag", snapshot.etag.clone()))
+}
+
+/// The same for whoever has read how long the old secret stays.
+pub(crate) async fn renew(
+    instance: &Rc<Instance>,
+    incoming: &Incoming,
+    base: Option<&str>,
+    name: &str,
+    rotation: Rotation,
+) -> Result<(NewKeyView, Rc<Snapshot>), Refusal> {
     let key = new_key(&mut host::random_bytes);
     let (hash, until) = (hash_text(&hash_key(&key)), rotation.until(host::unix_ms()));
-    let rotate = |document: &mut Document| document.rotate_key(&name, &hash, until.as_deref());
-    let snapshot = change_key(instance, incoming, &name, rotate).await?;
-    let entry = find(&snapshot, &name)?;
-    Ok(Reply::json(200, &NewKeyView { key, entry }).with("etag", snapshot.etag.clone()))
+    let rotate = |document: &mut Document| document.rotate_key(name, &hash, until.as_deref());
+    let snapshot = change_key(instance, incoming, base, name, rotate).await?;
+    let entry = find(&snapshot, name)?;
+    Ok((NewKeyView { key, entry }, snapshot))
 }
 
 /// Revokes a key: from now on it is unknown.
 pub(super) async fn delete(instance: &Rc<Instance>, incoming: &Incoming, parameter: &str) -> Result<Reply, Refusal> {
     let name = decode_parameter(parameter).unwrap_or_default();
-    change_key(instance, incoming, &name, |document| document.remove_key(&name)).await?;
+    change_key(instance, incoming, base(incoming), &name, |document| document.remove_key(&name)).await?;
     Ok(Reply { status: 204, headers: Vec::new(), body: Vec::new() })
 }
 
 /// Stores the catalog after an edit of a key. The edit returns `false` if there is no such key.
-async fn change_key(
+pub(crate) async fn change_key(
     instance: &Rc<Instance>,
     incoming: &Incoming,
+    base: Option<&str>,
     name: &str,
     edit: impl Fn(&mut Document) -> bool,
 ) -> Result<Rc<Snapshot>, Refusal> {
-    change(instance, incoming, base(incoming), |snapshot| {
+    change(instance, incoming, base, |snapshot| {
         let mut document = editable(snapshot)?;
         if edit(&mut document) { Ok(document) } else { Err(not_found(name)) }
     })

@@ -41,7 +41,7 @@ pub(super) async fn serve(
     }
     let place = (noun.section(), name.as_str());
     let edited = |document: &mut Document| document.edit(noun, &name, &edit);
-    let snapshot = change_entry(instance, incoming, place, edited).await?;
+    let snapshot = change_entry(instance, incoming, base(incoming), place, edited).await?;
     if verb == Verb::Delete {
         return Ok(gone(&snapshot));
     }
@@ -70,7 +70,7 @@ pub(super) async fn serve_part(
     let place_in_list = Cell::new(0);
     let edited =
         |document: &mut Document| document.edit_part(part, &owner, &name, &edit).map(|place| place_in_list.set(place));
-    let snapshot = change_entry(instance, incoming, place, edited).await?;
+    let snapshot = change_entry(instance, incoming, base(incoming), place, edited).await?;
     if verb == Verb::Delete {
         return Ok(gone(&snapshot));
     }
@@ -90,7 +90,7 @@ pub(super) async fn settings(
     };
     let Some(Edit::Update(changes)) = edit(incoming, verb).await? else { return Ok(shown(snapshot)) };
     let edited = |document: &mut Document| document.change_settings(&changes);
-    Ok(shown(&*change_entry(instance, incoming, ("settings", ""), edited).await?))
+    Ok(shown(&*change_entry(instance, incoming, base(incoming), ("settings", ""), edited).await?))
 }
 
 /// What a request asks to be edited; `None` where it only asks to be shown something.
@@ -105,13 +105,14 @@ async fn edit(incoming: &Incoming, verb: Verb) -> Result<Option<Edit>, Refusal> 
 }
 
 /// Stores the catalog after an edit of a section's entry.
-pub(super) async fn change_entry(
+pub(crate) async fn change_entry(
     instance: &Rc<Instance>,
     incoming: &Incoming,
+    base: Option<&str>,
     (section, name): (&'static str, &str),
     edit: impl Fn(&mut Document) -> Result<(), EditError>,
 ) -> Result<Rc<Snapshot>, Refusal> {
-    change(instance, incoming, base(incoming), |snapshot| {
+    change(instance, incoming, base, |snapshot| {
         snapshot.is_editable(section, name)?;
         // What is stored alone, so that an edit copies neither the catalog file nor the built-in catalog into the store.
         let mut document = snapshot.stored.clone();

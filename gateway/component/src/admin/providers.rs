@@ -59,7 +59,7 @@ pub(super) async fn models(
 }
 
 /// The models that a provider lists when it is asked with this credential.
-pub(super) async fn listed(
+pub(crate) async fn listed(
     instance: &Instance,
     incoming: &Incoming,
     provider: &Provider,

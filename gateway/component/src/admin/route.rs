@@ -25,7 +25,7 @@ use crate::store::{health, quota, responses, seals};
 /// A request as a client would send it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DecideRequest {
+pub(crate) struct DecideRequest {
     /// The endpoint's name as records write it. Default: `chat/completions`.
     endpoint: Option<String>,
     /// The name of the key it would be sent with. Default: the admin token, which may use everything.
@@ -47,7 +47,30 @@ pub(super) async fn decide(
     incoming: &Incoming,
     snapshot: &Rc<Snapshot>,
 ) -> Result<Reply, Refusal> {
-    let wanted: DecideRequest = super::json(incoming).await?;
+    Ok(Reply::json(200, &planned(instance, snapshot, super::json(incoming).await?).await?))
+}
+
+impl DecideRequest {
+    /// The smallest conversation with a model, sent with this key.
+    pub(crate) fn of(model: &str, key: Option<&str>) -> Option<Self> {
+        let body = serde_json::value::to_raw_value(&serde_json::json!({ "model": model })).ok()?;
+        Some(DecideRequest {
+            endpoint: None,
+            key: key.map(str::to_owned),
+            session: None,
+            draw: None,
+            model: None,
+            body,
+        })
+    }
+}
+
+/// The same as a view.
+pub(crate) async fn planned(
+    instance: &Rc<Instance>,
+    snapshot: &Rc<Snapshot>,
+    wanted: DecideRequest,
+) -> Result<PlanView, Refusal> {
     let head = accept::Head { model: wanted.model, ..accept::Head::default() };
     let operation = wanted.endpoint.as_deref().map_or(Ok(Operation::Chat), super::operation)?;
     let call = accept::call(operation, head, wanted.body.get().as_bytes().to_vec())?;
@@ -87,6 +110,5 @@ pub(super) async fn decide(
         }
         Ok(()) => None,
     };
-    let view = PlanView::of((model, &call.model), catalog, &candidates, refused);
-    Ok(Reply::json(200, &view))
+    Ok(PlanView::of((model, &call.model), catalog, &candidates, refused))
 }

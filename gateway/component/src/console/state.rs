@@ -1,15 +1,11 @@
-//! What is: the overview, health, quota, the catalog's models, providers and keys, and settings.
+//! What is: the overview, quota, how clients are connected, and what is left to a key.
 
 use gateway_console::frame::Reader;
-use gateway_console::pages::{
-    ConnectPage, KeysPage, MePage, ModelPage, ModelsPage, OverviewPage, ProviderPage, ProvidersPage, QuotaPage,
-    SettingsPage, Stored,
-};
+use gateway_console::pages::{ConnectPage, MePage, OverviewPage, QuotaPage};
 use gateway_core::authenticate::Caller;
 use gateway_core::models;
 use gateway_core::record::Filter;
 use gateway_core::refusal::Refusal;
-use gateway_core::uri::decode_parameter;
 use gateway_core::views::{LimitView, ScopeView};
 
 use super::{Answer, Visit};
@@ -35,40 +31,6 @@ pub(super) async fn quota(visit: &Visit<'_>) -> Result<Answer, Refusal> {
     Ok(visit.page(&QuotaPage::of(&visit.frame, &quota)))
 }
 
-pub(super) async fn models(visit: &Visit<'_>) -> Answer {
-    let health = admin::health(visit.instance, visit.snapshot).await;
-    visit.page(&ModelsPage::of(&visit.frame, &visit.snapshot.catalog, &health))
-}
-
-pub(super) async fn model(visit: &Visit<'_>, parameter: &str) -> Result<Answer, Refusal> {
-    let name = decode_parameter(parameter).unwrap_or_default();
-    let catalog = &visit.snapshot.catalog;
-    let model = catalog.models.iter().find(|model| *model.name == *name);
-    let unknown = || Refusal::not_found("model_not_found", format!("There is no model {name:?} in the catalog."));
-    let model = model.ok_or_else(unknown)?;
-    let health = admin::health(visit.instance, visit.snapshot).await;
-    Ok(visit.page(&ModelPage::of(&visit.frame, catalog, model, &health)))
-}
-
-pub(super) async fn providers(visit: &Visit<'_>) -> Answer {
-    let health = admin::health(visit.instance, visit.snapshot).await;
-    visit.page(&ProvidersPage::of(&visit.frame, &visit.snapshot.catalog, &health))
-}
-
-pub(super) async fn provider(visit: &Visit<'_>, parameter: &str) -> Result<Answer, Refusal> {
-    let name = decode_parameter(parameter).unwrap_or_default();
-    let catalog = &visit.snapshot.catalog;
-    let provider = catalog.providers.iter().find(|provider| *provider.name == *name);
-    let unknown = || Refusal::not_found("provider_not_found", format!("There is no provider {name:?} in the catalog."));
-    let provider = provider.ok_or_else(unknown)?;
-    let health = admin::health(visit.instance, visit.snapshot).await;
-    Ok(visit.page(&ProviderPage::of(&visit.frame, catalog, provider, &health)))
-}
-
-pub(super) fn keys(visit: &Visit<'_>) -> Answer {
-    visit.page(&KeysPage::of(&visit.frame, &visit.snapshot.catalog))
-}
-
 pub(super) async fn connect(visit: &Visit<'_>) -> Answer {
     let address = address(visit).await;
     let models = models_of(visit);
@@ -89,26 +51,6 @@ fn models_of(visit: &Visit<'_>) -> Vec<String> {
 async fn address(visit: &Visit<'_>) -> String {
     let public_url = host::variable("public_url").await.filter(|url| !url.is_empty());
     public_url.unwrap_or_else(|| format!("http://{}", visit.incoming.authority().unwrap_or_default()))
-}
-
-pub(super) async fn settings(visit: &Visit<'_>) -> Result<Answer, Refusal> {
-    let snapshot = visit.snapshot;
-    let public_url = host::variable("public_url").await;
-    let sections = snapshot.file.iter().flat_map(|file| file.as_json().keys());
-    let stored = Stored {
-        version: snapshot.version,
-        file_sections: sections.map(String::as_str).collect(),
-        public_url: public_url.as_deref().filter(|url| !url.is_empty()),
-    };
-    let sessions = admin::sessions(visit.instance, snapshot).await?;
-    Ok(visit.page(&SettingsPage::of(&visit.frame, &snapshot.catalog, &stored, &sessions)))
-}
-
-/// Ends a session.
-pub(super) async fn change_settings(visit: &Visit<'_>) -> Result<Answer, Refusal> {
-    let form = visit.form().await?;
-    admin::end_session(visit.instance, form.get("session").unwrap_or_default()).await?;
-    Ok(visit.to("settings"))
 }
 
 /// The reader's own key. The admin has none, and an overview instead.

@@ -104,14 +104,19 @@ impl Snapshot {
 
     /// Refuses an edit of a section that the catalog file holds, and says where to make it: `name` is the entry's.
     pub(crate) fn is_editable(&self, section: &str, name: &str) -> Result<(), Refusal> {
+        let Some(place) = self.place_in_file(section, name) else { return Ok(()) };
+        let said = format!("`{section}` comes from the catalog file {place}, which is the authority for it.");
+        Err(Refusal::conflict(format!("{said} Edit the file.")))
+    }
+
+    /// The file and the line where an entry stands, or its section; `None`: the section is not in the catalog file.
+    pub(crate) fn place_in_file(&self, section: &str, name: &str) -> Option<String> {
         if self.source(section) != SectionSource::File {
-            return Ok(());
+            return None;
         }
         let file = self.path.as_deref().unwrap_or("that llmio was given");
         let line = Document::line_of(&self.origin.file, section, name);
-        let line = line.map_or_else(String::new, |line| format!(", line {line}"));
-        let said = format!("`{section}` comes from the catalog file {file}{line}, which is the authority for it.");
-        Err(Refusal::conflict(format!("{said} Edit the file.")))
+        Some(line.map_or_else(|| file.to_owned(), |line| format!("{file}, line {line}")))
     }
 
     /// The secrets that could not be obtained, and why.
@@ -273,7 +278,10 @@ async fn load(instance: &Instance, origin: &Origin) -> Result<Snapshot, NoSnapsh
         Some(file) => file.locate(&stored, problems),
         None => problems,
     };
-    let catalog = resolved(&document).await.map_err(located)?;
+    let mut catalog = resolved(&document).await.map_err(located)?;
+    if let Err(said) = catalog.trust(&host::variable("trusted_proxies").await.unwrap_or_default()) {
+        host::log(&format!("the variable `trusted_proxies` is not used: {said}"));
+    }
     let etag = etag(origin);
     let token = Token::new(&origin.token);
     let (version, origin) = (origin.version, origin.clone());

@@ -2,13 +2,16 @@
 
 use askama::Template;
 use gateway_core::catalog::{Catalog, Key, Limit};
+use gateway_core::uri::encode_parameter;
 
 use super::quota::name as limit_name;
+use crate::edit::{Banner, Editing, Form, Kind};
 use crate::frame::Frame;
 use crate::parts::{Mark, Time};
 use crate::query::Query;
 use crate::routes::Page;
 use crate::show;
+use crate::words::key_forms;
 use crate::words::keys::Words;
 use crate::words::quota;
 
@@ -19,11 +22,17 @@ pub struct KeysPage<'a> {
     frame: &'a Frame,
     here: Option<Page>,
     words: Words,
+    form_words: key_forms::Words,
+    banner: Option<Banner>,
+    /// A key that was made or rotated just now, with its name.
+    made: Option<(&'a str, &'a str)>,
     rows: Vec<Row>,
+    new: Option<Form>,
 }
 
 #[derive(Debug)]
 struct Row {
+    href: String,
     name: String,
     state: Mark,
     models: String,
@@ -35,11 +44,60 @@ struct Row {
 
 impl<'a> KeysPage<'a> {
     /// The keys of a catalog.
-    pub fn of(frame: &'a Frame, catalog: &Catalog) -> Self {
-        let words = Words(frame.language);
+    pub fn of(frame: &'a Frame, catalog: &Catalog, editing: &Editing<'_>, made: Option<(&'a str, &'a str)>) -> Self {
+        let (words, form_words) = (Words(frame.language), key_forms::Words(frame.language));
         let rows = catalog.keys.iter().map(|key| Row::of(key, frame, words)).collect();
-        KeysPage { frame, here: Some(Page::Keys), words, rows }
+        let new = editing.locked.is_none().then(|| new(frame, editing, catalog));
+        let banner = Banner::of(frame, editing);
+        KeysPage { frame, here: Some(Page::Keys), words, form_words, banner, made, rows, new }
     }
+}
+
+/// A key that is made.
+fn new(frame: &Frame, editing: &Editing<'_>, catalog: &Catalog) -> Form {
+    let words = key_forms::Words(frame.language);
+    let form = Form::new(frame, editing, "new", "keys").field("name", words.name(), Kind::Text(Vec::new()), "");
+    let form = may(form, frame, catalog, &May::default());
+    form.button("add", words.make()).whole()
+}
+
+/// What a key may do, as forms show it.
+#[derive(Debug, Default)]
+pub(super) struct May {
+    pub(super) models: String,
+    pub(super) expires: String,
+    pub(super) rpm: String,
+    pub(super) rpd: String,
+    pub(super) tpd: String,
+    pub(super) budget: String,
+    pub(super) ips: String,
+    pub(super) team: String,
+    pub(super) avoid: String,
+}
+
+/// The fields of what a key may do.
+pub(super) fn may(form: Form, frame: &Frame, catalog: &Catalog, may: &May) -> Form {
+    let words = key_forms::Words(frame.language);
+    let form = form
+        .field("models", words.models(), Kind::Text(Vec::new()), &may.models)
+        .hint(words.models_hint())
+        .field("rpm", words.rpm(), Kind::Number, &may.rpm)
+        .field("rpd", words.rpd(), Kind::Number, &may.rpd)
+        .field("tpd", words.tpd(), Kind::Number, &may.tpd)
+        .field("budget", words.budget(), Kind::Text(Vec::new()), &may.budget)
+        .hint(words.budget_hint())
+        .field("expires", words.expires(), Kind::Text(Vec::new()), &may.expires)
+        .hint(words.expires_hint())
+        .field("ips", words.ips(), Kind::Text(Vec::new()), &may.ips)
+        .hint(words.ips_hint())
+        .field("avoid", words.avoid(), Kind::Text(Vec::new()), &may.avoid)
+        .hint(words.avoid_hint());
+    if catalog.teams.is_empty() {
+        return form;
+    }
+    let none = (String::new(), words.no_team().to_owned());
+    let teams = catalog.teams.iter().map(|team| (team.name.to_string(), team.name.to_string()));
+    form.field("team", words.team(), Kind::Choice(std::iter::once(none).chain(teams).collect()), &may.team)
 }
 
 impl Row {
@@ -52,6 +110,7 @@ impl Row {
         };
         let limits: Vec<String> = key.limits.iter().map(|each| limit(each, quota::Words(frame.language))).collect();
         Row {
+            href: frame.link(&format!("keys/{}", encode_parameter(&key.name))),
             name: key.name.to_string(),
             state: Mark::of(tone, frame.icon(icon), word.to_owned()),
             models: key.models.as_ref().map_or_else(|| words.all_models().to_owned(), |models| models.join(", ")),

@@ -1,17 +1,23 @@
 //! Models, and who shares their calls.
 
+mod forms;
+
+use std::sync::Arc;
+
 use askama::Template;
-use gateway_core::catalog::{Catalog, Model, Target};
+use gateway_core::catalog::{Catalog, Document, Model, Part, Target};
 use gateway_core::price::Price;
 use gateway_core::uri::encode_parameter;
-use gateway_core::views::HealthView;
+use gateway_core::views::{HealthView, PlanView};
 
 use super::trouble::{self, Trouble};
+use crate::edit::{Banner, Editing, Form};
 use crate::frame::Frame;
 use crate::parts::{Mark, Mid, Monogram};
 use crate::query::Query;
 use crate::routes::Page;
 use crate::show;
+use crate::words::model_forms;
 use crate::words::models::Words;
 use crate::words::trouble as troubles;
 
@@ -22,7 +28,10 @@ pub struct ModelsPage<'a> {
     frame: &'a Frame,
     here: Option<Page>,
     words: Words,
+    form_words: model_forms::Words,
+    banner: Option<Banner>,
     rows: Vec<Row>,
+    new: Option<Form>,
 }
 
 #[derive(Debug)]
@@ -38,10 +47,12 @@ struct Row {
 
 impl<'a> ModelsPage<'a> {
     /// The models of a catalog, and what keeps their targets out of use.
-    pub fn of(frame: &'a Frame, catalog: &Catalog, health: &HealthView) -> Self {
-        let words = Words(frame.language);
-        let rows = catalog.models.iter().map(|model| Row::of(model, health, frame, words));
-        ModelsPage { frame, here: Some(Page::Models), words, rows: rows.collect() }
+    pub fn of(frame: &'a Frame, catalog: &Catalog, health: &HealthView, editing: &Editing<'_>) -> Self {
+        let (words, form_words) = (Words(frame.language), model_forms::Words(frame.language));
+        let rows = catalog.models.iter().map(|model| Row::of(model, health, frame, words)).collect();
+        let new = editing.locked.is_none().then(|| forms::new(frame, editing, catalog));
+        let banner = Banner::of(frame, editing);
+        ModelsPage { frame, here: Some(Page::Models), words, form_words, banner, rows, new }
     }
 }
 
@@ -104,9 +115,30 @@ pub struct ModelPage<'a> {
     words: Words,
     name: &'a str,
     strategy: &'static str,
+    form_words: model_forms::Words,
+    banner: Option<Banner>,
     tiers: Vec<Tier>,
     facts: Vec<(&'static str, String)>,
     calls: String,
+    settings: Option<Form>,
+    add: Option<Form>,
+    /// The keys that a call may be thought of with, and whether it is this one.
+    keys: Vec<(String, bool)>,
+    path: String,
+    plan: Option<forms::Plan>,
+}
+
+/// What the page of a model shows besides the model.
+#[derive(Debug)]
+pub struct ModelState<'a> {
+    /// The catalog as it is written, whose names of targets forms use.
+    pub document: &'a Document,
+    /// What keeps targets out of use.
+    pub health: &'a HealthView,
+    /// For its forms.
+    pub editing: &'a Editing<'a>,
+    /// Where a call would go, and with which key that was asked.
+    pub plan: Option<(&'a PlanView, Option<&'a str>)>,
 }
 
 #[derive(Debug)]
@@ -130,12 +162,21 @@ struct TargetRow {
     context: Option<String>,
     lacks: String,
     troubles: Vec<Trouble>,
+    form: Option<Form>,
 }
 
 impl<'a> ModelPage<'a> {
-    /// A model of a catalog, and what keeps its targets out of use.
-    pub fn of(frame: &'a Frame, catalog: &Catalog, model: &'a Model, health: &HealthView) -> Self {
+    /// A model of a catalog.
+    pub fn of(frame: &'a Frame, catalog: &Catalog, model: &'a Model, state: &ModelState<'_>) -> Self {
+        let ModelState { document, health, editing, plan } = state;
         let words = Words(frame.language);
+        let path = format!("models/{}", encode_parameter(&model.name));
+        let named = document.parts(Part::Target, &model.name).unwrap_or_default();
+        let form = |index: usize, target: &Target| {
+            let (name, _) = named.get(index)?;
+            let is_open = editing.locked.is_none();
+            is_open.then(|| forms::target(frame, editing, (model, target), (index, name.as_str()), &path))
+        };
         let mut tiers: Vec<u32> = model.targets.iter().map(|target| target.tier).collect();
         tiers.sort_unstable();
         tiers.dedup();
@@ -143,8 +184,9 @@ impl<'a> ModelPage<'a> {
         let tiers = tiers.into_iter().map(|number| Tier {
             word: words.tier(number),
             says: if Some(number) == first { words.tier_first() } else { words.tier_later() },
-            targets: tier(model, number, health, frame, words),
+            targets: tier(model, number, health, frame, &form),
         });
+        let asked_with = plan.and_then(|(_, key)| key);
         let fallbacks: Vec<&str> = catalog.with_fallbacks(model).skip(1).map(|each| &*each.name).collect();
         let listed = |name, list: String| (!list.is_empty()).then_some((name, list));
         let facts = [
@@ -160,21 +202,39 @@ impl<'a> ModelPage<'a> {
             words,
             name: &model.name,
             strategy: model.strategy.name(),
+            form_words: model_forms::Words(frame.language),
+            banner: Banner::of(frame, editing),
             tiers: tiers.collect(),
             facts: facts.into_iter().flatten().collect(),
             calls: Query::default().with("model", &model.name).link(&frame.link("records")),
+            settings: editing.locked.is_none().then(|| forms::settings(frame, editing, catalog, model, &path)),
+            add: editing.locked.is_none().then(|| forms::add(frame, editing, catalog, &path)),
+            keys: catalog.keys.iter().map(|key| (key.name.to_string(), asked_with == Some(&*key.name))).collect(),
+            path: frame.link(&path),
+            plan: plan.map(|(view, _)| forms::Plan::of(view, frame)),
         }
     }
 }
 
-fn tier(model: &Model, number: u32, health: &HealthView, frame: &Frame, words: Words) -> Vec<TargetRow> {
-    let of_tier = || model.targets.iter().filter(|target| target.tier == number);
-    let whole: u64 = of_tier().filter(|target| target.enabled).map(|target| u64::from(target.weight)).sum();
-    of_tier().map(|target| TargetRow::of(target, model, whole, health, frame, words)).collect()
+fn tier(
+    model: &Model,
+    number: u32,
+    health: &HealthView,
+    frame: &Frame,
+    form: &dyn Fn(usize, &Target) -> Option<Form>,
+) -> Vec<TargetRow> {
+    let of_tier = || model.targets.iter().enumerate().filter(|(_, target)| target.tier == number);
+    let whole: u64 = of_tier().filter(|(_, target)| target.enabled).map(|(_, target)| u64::from(target.weight)).sum();
+    let row = |(index, target): (usize, &Arc<Target>)| TargetRow {
+        form: form(index, target),
+        ..TargetRow::of(target, model, whole, health, frame)
+    };
+    of_tier().map(row).collect()
 }
 
 impl TargetRow {
-    fn of(target: &Target, model: &Model, whole: u64, health: &HealthView, frame: &Frame, words: Words) -> Self {
+    fn of(target: &Target, model: &Model, whole: u64, health: &HealthView, frame: &Frame) -> Self {
+        let words = Words(frame.language);
         let upstream_model = upstream_model(target, model);
         let provider = &*target.provider;
         let percent = if target.enabled { u64::from(target.weight) * 100 / whole.max(1) } else { 0 };
@@ -197,6 +257,7 @@ impl TargetRow {
             context: able.context.map(|tokens| show::count(i64::try_from(tokens).unwrap_or(i64::MAX))),
             lacks: lacks.iter().filter(|(has, _)| !has).map(|(_, word)| *word).collect::<Vec<_>>().join(", "),
             troubles: of_target.map(|subject| Trouble::of(subject, frame)).collect(),
+            form: None,
         }
     }
 }

@@ -6,11 +6,13 @@ use gateway_core::uri::encode_parameter;
 use gateway_core::views::HealthView;
 
 use super::trouble::{self, Trouble};
+use crate::edit::{Banner, Editing, Form, Kind};
 use crate::frame::Frame;
 use crate::parts::{Mark, Mid, Monogram};
 use crate::query::Query;
 use crate::routes::Page;
 use crate::show;
+use crate::words::edit;
 use crate::words::providers::Words;
 
 /// Every provider with its credentials.
@@ -20,6 +22,7 @@ pub struct ProvidersPage<'a> {
     frame: &'a Frame,
     here: Option<Page>,
     words: Words,
+    banner: Option<Banner>,
     providers: Vec<Group>,
 }
 
@@ -41,14 +44,16 @@ struct CredentialRow {
     pool: Option<String>,
     state: Mark,
     troubles: Vec<Trouble>,
+    form: Option<Form>,
 }
 
 impl<'a> ProvidersPage<'a> {
     /// The providers of a catalog, and what is in trouble.
-    pub fn of(frame: &'a Frame, catalog: &Catalog, health: &HealthView) -> Self {
+    pub fn of(frame: &'a Frame, catalog: &Catalog, health: &HealthView, editing: &Editing<'_>) -> Self {
         let providers = catalog.providers.iter().map(|provider| Group::of(provider, health, frame));
         let words = Words(frame.language);
-        ProvidersPage { frame, here: Some(Page::Providers), words, providers: providers.collect() }
+        let banner = Banner::of(frame, editing);
+        ProvidersPage { frame, here: Some(Page::Providers), words, banner, providers: providers.collect() }
     }
 }
 
@@ -78,6 +83,7 @@ impl CredentialRow {
             pool: credential.pool.as_deref().map(str::to_owned),
             state: trouble::standing(credential.enabled, Some(&credential.value), frame),
             troubles: own.map(|subject| Trouble::of(subject, frame)).collect(),
+            form: None,
         }
     }
 }
@@ -100,7 +106,12 @@ pub struct ProviderPage<'a> {
     frame: &'a Frame,
     here: Option<Page>,
     words: Words,
+    banner: Option<Banner>,
+    /// What a test of a credential has shown.
+    tested: Option<String>,
     group: Group,
+    more: String,
+    settings: Option<Form>,
     targets: Vec<TargetRow>,
     latencies: Vec<(Mid, &'static str, String)>,
     facts: Vec<(&'static str, String)>,
@@ -118,7 +129,13 @@ struct TargetRow {
 
 impl<'a> ProviderPage<'a> {
     /// A provider of a catalog, and what is in trouble.
-    pub fn of(frame: &'a Frame, catalog: &Catalog, provider: &Provider, health: &HealthView) -> Self {
+    pub fn of(
+        frame: &'a Frame,
+        catalog: &Catalog,
+        provider: &Provider,
+        health: &HealthView,
+        (editing, tested): (&Editing<'_>, Option<(usize, u64)>),
+    ) -> Self {
         let words = Words(frame.language);
         let targets = catalog.models.iter().flat_map(|model| {
             let own = model.targets.iter().filter(|target| target.provider.name == provider.name);
@@ -137,6 +154,15 @@ impl<'a> ProviderPage<'a> {
             let ms = each.first_content_ms as i64;
             Some((Mid::of(model), how, show::span(ms)))
         });
+        let mut group = Group::of(provider, health, frame);
+        if editing.locked.is_none() {
+            for (index, row) in group.credentials.iter_mut().enumerate() {
+                row.form = provider
+                    .credentials
+                    .get(index)
+                    .map(|each| credential_form(frame, editing, provider, (index, &**each)));
+            }
+        }
         let listed = |name, list: String| (!list.is_empty()).then_some((name, list));
         let egress = provider.egress.as_ref().and_then(gateway_core::catalog::Egress::name);
         let facts = [
@@ -150,11 +176,46 @@ impl<'a> ProviderPage<'a> {
             frame,
             here: Some(Page::Providers),
             words,
-            group: Group::of(provider, health, frame),
+            banner: Banner::of(frame, editing),
+            tested: tested.map(|(models, ms)| words.listed(models, show::span(i64::try_from(ms).unwrap_or(i64::MAX)))),
+            group,
+            more: Query::default().with("to", &provider.name).link(&frame.link("add-provider")),
+            settings: editing.locked.is_none().then(|| settings(frame, editing, provider)),
             targets: targets.collect(),
             latencies: latencies.collect(),
             facts: facts.into_iter().flatten().collect(),
             calls: Query::default().with("provider", &provider.name).link(&frame.link("records")),
         }
     }
+}
+
+/// What is done with one credential, which is the `index`-th.
+fn credential_form(
+    frame: &Frame,
+    editing: &Editing<'_>,
+    provider: &Provider,
+    (index, credential): (usize, &Credential),
+) -> Form {
+    let (words, edit) = (Words(frame.language), edit::Words(frame.language));
+    let path = format!("providers/{}", encode_parameter(&provider.name));
+    let form = Form::new(frame, editing, &format!("credential-{index}"), &path).in_a_row();
+    let form = form.with("credential", &credential.label).button("test", words.test());
+    let form = match credential.enabled {
+        true => form.button("off", edit.switch_off()),
+        false => form.button("on", edit.switch_on()),
+    };
+    form.ask("remove", edit.remove(), edit.sure_remove(&credential.label)).whole()
+}
+
+/// What can be changed of the provider as a whole.
+fn settings(frame: &Frame, editing: &Editing<'_>, provider: &Provider) -> Form {
+    let (words, edit) = (Words(frame.language), edit::Words(frame.language));
+    let path = format!("providers/{}", encode_parameter(&provider.name));
+    Form::new(frame, editing, "provider", &path)
+        .field("tags", words.tags(), Kind::Text(Vec::new()), provider.tags.join(", "))
+        .hint(words.tags_hint())
+        .field("enabled", words.enabled(), Kind::Box, if provider.enabled { "yes" } else { "" })
+        .button("save", edit.save())
+        .ask("remove", words.remove_provider(), edit.sure_remove(&provider.name))
+        .whole()
 }

@@ -17,6 +17,7 @@ use crate::words::{record::Words, states};
 
 use time::TimeWent;
 use way::Stop;
+pub(super) use way::reason as skip_reason;
 
 /// A record as its reader may see it: the holder of a key sees no credential, nothing of other targets, no address and no
 /// word of a provider that did not reach its client.

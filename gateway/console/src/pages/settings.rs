@@ -3,10 +3,13 @@
 use askama::Template;
 use gateway_core::catalog::Catalog;
 use gateway_core::views::{SessionView, SessionsView};
+use serde_json::{Map, Value};
 
+use crate::edit::{Banner, Editing, Form, Kind};
 use crate::frame::Frame;
 use crate::parts::Time;
 use crate::routes::Page;
+use crate::words::edit;
 use crate::words::settings::Words;
 
 /// What a page of settings is made from, beside the catalog itself.
@@ -29,9 +32,20 @@ pub struct SettingsPage<'a> {
     words: Words,
     facts: Vec<(&'static str, String)>,
     catalog_file: Option<String>,
-    relays: Vec<(String, String, &'static str)>,
+    banner: Option<Banner>,
+    change: Option<Form>,
+    new_relay: Option<Form>,
+    relays: Vec<RelayRow>,
     sessions: Vec<Row>,
     warnings: Vec<String>,
+}
+
+#[derive(Debug)]
+struct RelayRow {
+    name: String,
+    origin: String,
+    access: &'static str,
+    form: Option<Form>,
 }
 
 #[derive(Debug)]
@@ -47,7 +61,13 @@ struct Row {
 
 impl<'a> SettingsPage<'a> {
     /// The settings of a catalog, and the sessions that have not ended.
-    pub fn of(frame: &'a Frame, catalog: &Catalog, stored: &Stored<'_>, sessions: &SessionsView) -> Self {
+    pub fn of(
+        frame: &'a Frame,
+        catalog: &Catalog,
+        (stored, written): (&Stored<'_>, &Map<String, Value>),
+        sessions: &SessionsView,
+        editing: &Editing<'_>,
+    ) -> Self {
         let words = Words(frame.language);
         let settings = &catalog.settings;
         let proxies: Vec<String> = settings.trusted_proxies.iter().map(ToString::to_string).collect();
@@ -59,18 +79,30 @@ impl<'a> SettingsPage<'a> {
             (words.proxies(), if proxies.is_empty() { words.nobody().to_owned() } else { proxies.join(", ") }),
             (words.address(), stored.public_url.unwrap_or(words.not_set()).to_owned()),
         ];
-        let relays = catalog.relays.iter().filter(|relay| relay.enabled).map(|relay| {
-            let scheme = if relay.tls { "https" } else { "http" };
-            let access = if relay.public { words.public() } else { words.with_key() };
-            (relay.name.to_string(), format!("{scheme}://{}", relay.authority), access)
-        });
         let sections = &stored.file_sections;
+        let is_open = |section: &str| !sections.contains(&section);
+        let relays = catalog.relays.iter().enumerate().map(|(index, relay)| {
+            let scheme = if relay.tls { "https" } else { "http" };
+            RelayRow {
+                name: relay.name.to_string(),
+                origin: format!("{scheme}://{}", relay.authority),
+                access: match (relay.enabled, relay.public) {
+                    (false, _) => words.off(),
+                    (true, true) => words.public(),
+                    (true, false) => words.with_key(),
+                },
+                form: is_open("relays").then(|| relay_form(frame, editing, (index, &*relay.name), relay.enabled)),
+            }
+        });
         SettingsPage {
             frame,
             here: Some(Page::Settings),
             words,
             facts,
             catalog_file: (!sections.is_empty()).then(|| words.catalog_file_says(sections.join(", "))),
+            banner: Banner::of(frame, editing),
+            change: is_open("settings").then(|| change(frame, editing, written)),
+            new_relay: is_open("relays").then(|| new_relay(frame, editing)),
             relays: relays.collect(),
             sessions: sessions.sessions.iter().map(|session| Row::of(session, frame, words)).collect(),
             warnings: catalog.warnings(),
@@ -90,4 +122,44 @@ impl Row {
             browser: session.user_agent.clone().unwrap_or_default(),
         }
     }
+}
+
+/// The settings that people change, as they are written.
+fn change(frame: &Frame, editing: &Editing<'_>, settings: &Map<String, Value>) -> Form {
+    let (words, edit) = (Words(frame.language), edit::Words(frame.language));
+    let written = |name: &str| match settings.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(values)) => values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    };
+    Form::new(frame, editing, "settings", "settings")
+        .field("retention_days", words.retention_days(), Kind::Number, written("retention_days"))
+        .hint(words.retention_hint())
+        .field("max_db_mib", words.max_db_mib(), Kind::Number, written("max_db_mib"))
+        .hint(words.max_db_hint())
+        .field("zone", words.zone(), Kind::Text(Vec::new()), written("zone"))
+        .hint(words.zone_hint())
+        .field("trusted_proxies", words.proxies(), Kind::Text(Vec::new()), written("trusted_proxies"))
+        .hint(words.proxies_hint())
+        .button("save", edit.save())
+        .whole()
+}
+
+fn relay_form(frame: &Frame, editing: &Editing<'_>, (index, name): (usize, &str), is_on: bool) -> Form {
+    let edit = edit::Words(frame.language);
+    let form = Form::new(frame, editing, &format!("relay-{index}"), "settings").in_a_row().with("relay", name);
+    let form = if is_on { form.button("off", edit.switch_off()) } else { form.button("on", edit.switch_on()) };
+    form.ask("remove", edit.remove(), edit.sure_remove(name)).whole()
+}
+
+fn new_relay(frame: &Frame, editing: &Editing<'_>) -> Form {
+    let words = Words(frame.language);
+    Form::new(frame, editing, "new-relay", "settings")
+        .field("name", words.relay(), Kind::Text(Vec::new()), "")
+        .field("origin", words.origin(), Kind::Text(Vec::new()), "")
+        .hint(words.origin_hint())
+        .field("public", words.relay_public(), Kind::Box, "")
+        .button("add", words.add_relay())
+        .whole()
 }

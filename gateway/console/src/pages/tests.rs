@@ -1,21 +1,26 @@
 //! What holds for every page: each is rendered here, for every reader and in every language, over values that attack it.
 
 use gateway_core::candidate::{SkipReason, Skipped};
-use gateway_core::catalog::{Catalog, Document};
+use gateway_core::catalog::{Catalog, Change, Difference, Document};
 use gateway_core::health::{Subject, Trouble};
+use gateway_core::join::{JoinPlan, JoinedModel, JoinedTarget, Vanished};
 use gateway_core::outcome::limits::Span;
+use gateway_core::problem::{Problem, Problems};
 use gateway_core::quota::{Moment, Row};
 use gateway_core::record::{AttemptRecord, DecisionRecord};
 use gateway_core::refusal::Refusal;
 use gateway_core::state::State;
+use gateway_core::uri::encode_parameter;
 use gateway_core::views::{
-    HealthView, LatencyView, LearntView, LimitView, QuotaView, RecordView, RecordsView, SessionView, SessionsView,
-    StoredJson, SubjectView, ToldView,
+    CandidateView, ChangeView, CheckDoneView, HealthView, HistoryView, JoinPreviewView, KeyView, LatencyView,
+    LearntView, LimitView, NotAskedView, PlanView, QuotaView, RecordView, RecordsView, RefusalView, SessionView,
+    SessionsView, StoredJson, SubjectView, ToldView, TriedView, VersionView,
 };
 use jiff::tz::TimeZone;
 
 use super::*;
 use crate::assets;
+use crate::edit::{Editing, Refused};
 use crate::frame::{Frame, Reader, Theme};
 use crate::language::Language;
 use crate::query::Query;
@@ -119,8 +124,15 @@ fn serde_text(member: &str) -> String {
 
 /// A catalog whose texts attack pages, as far as a catalog may have such.
 fn catalog() -> Catalog {
+    let text = catalog_text();
+    let mut catalog = Document::from_json(text.as_bytes()).and_then(|d| d.validate()).unwrap_or_else(|e| panic!("{e}"));
+    catalog.resolve(None, &|_| None);
+    catalog
+}
+
+fn catalog_text() -> String {
     let evil = EVIL.replace('\\', "").replace('"', "\\\"");
-    let text = format!(
+    format!(
         r#"{{"providers": [
             {{"name": "p", "base_url": "https://p.example/v1", "tags": ["t"], "quotas": [{{"rpd": 5}}, {{"per": "pool", "tpm": 7}}],
               "credentials": [{{"id": "c-1", "variable": "A", "label": "{evil}", "pool": "{pool}"}}, {{"id": "c-2", "value": "x", "label": "b", "enabled": false}}]}},
@@ -133,10 +145,7 @@ fn catalog() -> Catalog {
         pool = evil.replace([' ', '/', '*'], ""),
         tight = evil.replace([' ', '*'], ""),
         hash = "0123456789abcdef".repeat(4),
-    );
-    let mut catalog = Document::from_json(text.as_bytes()).and_then(|d| d.validate()).unwrap_or_else(|e| panic!("{e}"));
-    catalog.resolve(None, &|_| None);
-    catalog
+    )
 }
 
 fn health(catalog: &Catalog) -> HealthView {
@@ -232,14 +241,7 @@ fn every_page() -> Vec<(String, String)> {
             add("overview", &|frame| html(&OverviewPage::of(frame, &empty, (&nothing, &unlimited), &[], url)));
             add("quota", &|frame| html(&QuotaPage::of(frame, &quota)));
             add("quota", &|frame| html(&QuotaPage::of(frame, &unlimited)));
-            add("models", &|frame| html(&ModelsPage::of(frame, &catalog, &health)));
-            add("models/a%2Fb", &|frame| html(&ModelPage::of(frame, &catalog, &catalog.models[0], &health)));
-            add("models/n", &|frame| html(&ModelPage::of(frame, &catalog, &catalog.models[1], &nothing)));
-            add("providers", &|frame| html(&ProvidersPage::of(frame, &catalog, &health)));
-            add("providers/p", &|frame| html(&ProviderPage::of(frame, &catalog, &catalog.providers[0], &health)));
-            add("providers/q", &|frame| html(&ProviderPage::of(frame, &catalog, &catalog.providers[1], &nothing)));
-            add("keys", &|frame| html(&KeysPage::of(frame, &catalog)));
-            add("keys", &|frame| html(&KeysPage::of(frame, &empty)));
+            catalog_pages(&mut add, (&catalog, &empty), (&health, &nothing));
             add("connect", &|frame| html(&ConnectPage::of(frame, url, &names, Some("n"))));
             add("connect?model=x", &|frame| html(&ConnectPage::of(frame, url, &[], Some(EVIL))));
             let session = |key: Option<&str>| SessionView {
@@ -251,8 +253,13 @@ fn every_page() -> Vec<(String, String)> {
                 user_agent: Some(evil()),
             };
             let sessions = SessionsView { sessions: vec![session(None), session(Some(EVIL))] };
+            let written = serde_json::json!({ "zone": EVIL, "retention_days": 7, "trusted_proxies": [EVIL] });
+            let refusals = refusals();
             let stored = Stored { version: 3, file_sections: vec![EVIL], public_url: Some(url) };
-            add("settings", &|frame| html(&SettingsPage::of(frame, &catalog, &stored, &sessions)));
+            for editing in every_editing(&refusals) {
+                let settings = (&stored, written.as_object().expect("a table"));
+                add("settings", &|frame| html(&SettingsPage::of(frame, &catalog, settings, &sessions, &editing)));
+            }
             add("me", &|frame| html(&MePage::of(frame, &catalog.keys[0], &quota.quota, &names, 30)));
             add("me", &|frame| html(&MePage::of(frame, &catalog.keys[0], &[], &[], 30)));
             for record in records() {
@@ -262,6 +269,145 @@ fn every_page() -> Vec<(String, String)> {
         }
     }
     pages
+}
+
+/// What forms may be told: nothing, that something was saved, that the file is the place, and why a form was refused.
+fn refusals() -> Vec<(Query, Refusal)> {
+    let problems = ["models[0].targets[0].weight", "settings.zone", EVIL];
+    let problems = problems.map(|path| Problem::new(path, EVIL)).to_vec();
+    let invalid = Refusal::invalid_catalog(Problems(problems));
+    let forms =
+        ["model", "target-0", "add", "new", "provider", "credential-0", "add-provider", "key", "settings", "restore"];
+    let sent = |form: &str| {
+        let values = ["name", "weight", "tier", "model", "credentials", "zone"]
+            .map(|name| format!("{name}={}", encode_parameter(EVIL)));
+        Query::parse(&format!("form={form}&base=%221%22&{}", values.join("&"))).expect("a form")
+    };
+    let stale = Refusal::precondition_failed(EVIL);
+    let mut all: Vec<(Query, Refusal)> = forms.iter().map(|form| (sent(form), invalid.clone())).collect();
+    all.extend(["target-0", "settings"].map(|form| (sent(form), stale.clone())));
+    all.push((sent("add"), Refusal::conflict(EVIL)));
+    all
+}
+
+fn every_editing(refusals: &[(Query, Refusal)]) -> Vec<Editing<'_>> {
+    let changes = || {
+        let differences = [
+            Difference::Added { value: Some(evil()) },
+            Difference::Removed { value: None },
+            Difference::Changed { before: evil(), after: evil() },
+            Difference::SecretGiven,
+        ];
+        differences.into_iter().map(|difference| Change { path: evil(), difference }).collect()
+    };
+    let mut all = vec![
+        Editing { etag: EVIL, ..Editing::default() },
+        Editing { etag: EVIL, saved: Some(7), ..Editing::default() },
+        Editing { etag: EVIL, locked: Some(("models", evil())), ..Editing::default() },
+    ];
+    all.extend(refusals.iter().map(|(sent, refusal)| {
+        let refused = Some(Refused { sent, refusal, changes: changes() });
+        Editing { etag: EVIL, refused, ..Editing::default() }
+    }));
+    all
+}
+
+/// The pages about what the catalog says, in every state of their forms.
+fn catalog_pages(
+    add: &mut dyn FnMut(&str, &dyn Fn(&Frame) -> String),
+    (catalog, empty): (&Catalog, &Catalog),
+    (health, nothing): (&HealthView, &HealthView),
+) {
+    let refusals = refusals();
+    let document = Document::from_json(catalog_text().as_bytes()).expect("a document");
+    let plan = plan();
+    let query = Query::parse(&format!("provider={0}&name={0}&to={0}", encode_parameter(EVIL))).expect("a query");
+    for editing in every_editing(&refusals) {
+        let key = KeyView::of(document.as_json()["keys"][0].as_object().expect("a key"));
+        for (plan, health) in [(None, nothing), (Some((&plan, Some(EVIL))), health)] {
+            let state = ModelState { document: &document, health, editing: &editing, plan };
+            add("models/a%2Fb", &|frame| html(&ModelPage::of(frame, catalog, &catalog.models[0], &state)));
+            add("models/n", &|frame| html(&ModelPage::of(frame, catalog, &catalog.models[1], &state)));
+        }
+        add("models", &|frame| html(&ModelsPage::of(frame, catalog, health, &editing)));
+        add("models", &|frame| html(&ModelsPage::of(frame, empty, nothing, &editing)));
+        add("providers", &|frame| html(&ProvidersPage::of(frame, catalog, health, &editing)));
+        add("providers", &|frame| html(&ProvidersPage::of(frame, empty, nothing, &editing)));
+        for (index, tested) in [(0, None), (1, Some((3, 400)))] {
+            let provider = &catalog.providers[index];
+            add("providers/p", &|frame| html(&ProviderPage::of(frame, catalog, provider, health, (&editing, tested))));
+        }
+        add("add-provider", &|frame| html(&AddProviderPage::of(frame, &editing, None, &query)));
+        add("add-provider?to=x", &|frame| html(&AddProviderPage::of(frame, &editing, Some(EVIL), &query)));
+        add("keys", &|frame| html(&KeysPage::of(frame, catalog, &editing, None)));
+        add("keys", &|frame| html(&KeysPage::of(frame, empty, &editing, Some((EVIL, EVIL)))));
+        add("keys/k", &|frame| html(&KeyPage::of(frame, catalog, &catalog.keys[0], &key, &editing)));
+        add("join", &|frame| html(&JoinPage::of(frame, catalog, &query, &editing, None)));
+        add("join", &|frame| html(&JoinPage::of(frame, catalog, &query, &editing, Some(&joined()))));
+        add("join", &|frame| html(&JoinPage::of(frame, empty, &Query::default(), &editing, None)));
+        add("history/3", &|frame| html(&VersionPage::of(frame, &version(3), &editing)));
+    }
+    add("history/7", &|frame| html(&VersionPage::of(frame, &version(7), &Editing::default())));
+    add("history", &|frame| html(&HistoryPage::of(frame, &HistoryView::of(7, vec![change()], 1))));
+    add("history", &|frame| html(&HistoryPage::of(frame, &HistoryView::of(0, Vec::new(), 1))));
+    add("add-provider", &|frame| {
+        let pieces = CheckPieces::of(frame, 3, EVIL);
+        let tried = |works, is_proven, said: Option<&str>| TriedView {
+            index: 0,
+            label: evil(),
+            works,
+            is_proven,
+            status: said.map(|_| 401),
+            said: said.map(str::to_owned),
+            models: 3,
+            latency_ms: 5,
+        };
+        let rows = [tried(true, true, None), tried(false, false, None), tried(false, true, Some(EVIL))];
+        let rows: String = rows.iter().map(|row| CheckPieces::row(frame, row)).collect();
+        let entered =
+            Query::parse(&format!("preset=groq&name={0}&credentials={0}", encode_parameter(EVIL))).expect("a form");
+        let end = CheckPieces::end(frame, EVIL, &entered, &[0], &CheckDoneView::default());
+        format!("{}{rows}{end}{}", pieces.first, pieces.last)
+    });
+}
+
+fn change() -> ChangeView {
+    ChangeView { id: 9, at_ms: 5, version: Some(3), client: Some(evil()), user_agent: Some(evil()), action: evil() }
+}
+
+fn version(version: u64) -> VersionView {
+    let change = || Change { path: evil(), difference: Difference::Hidden };
+    let changed = (version == 3).then(|| vec![change()]);
+    VersionView { version, current: 7, made: Some(self::change()), changed, restoring: vec![change()] }
+}
+
+fn joined() -> JoinPreviewView {
+    let target = |provider: &str, tier| JoinedTarget { provider: provider.into(), model: evil(), tier };
+    let model = |exists, targets| JoinedModel { name: evil(), exists, targets, kept: 0 };
+    let models = vec![model(true, vec![target("p", 1), target("q", 2)]), model(false, vec![target(EVIL, 1)])];
+    let plan = JoinPlan { models, vanished: vec![Vanished { model: evil(), target: evil() }] };
+    JoinPreviewView { plan, failed: vec![NotAskedView { provider: evil(), said: evil() }] }
+}
+
+fn plan() -> PlanView {
+    let skipped = Skipped { target: evil(), reason: SkipReason::Cooling, until_ms: Some(5), message: Some(evil()) };
+    let decision = DecisionRecord {
+        candidates: vec![evil()],
+        skipped: vec![skipped],
+        draw: evil(),
+        affinity: None,
+        waited_ms: None,
+    };
+    let candidate = CandidateView {
+        target: evil(),
+        fallback: Some(evil()),
+        tier: 1,
+        weight: 2,
+        credentials: vec![evil()],
+        failing: true,
+    };
+    let refusal = Some(RefusalView { status: 503, message: evil(), retry_after_s: None });
+    PlanView { model: evil(), strategy: "cost", targets: vec![evil()], candidates: vec![candidate], decision, refusal }
 }
 
 /// The values of an attribute, unescaped.

@@ -20,5 +20,6 @@ super::words! {
     signed_in_as_admin = "Signed in as admin" | "以管理员身份登录";
     signed_in_with(key) = "Signed in with key {key}" | "以密钥 {key} 登录";
     failed_hop(provider) = "{provider} failed, " | "{provider} 失败，";
+    add_provider = "Add a provider" | "添加提供商";
     not_told = "not told" | "未告知";
 }

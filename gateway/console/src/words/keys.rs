@@ -17,5 +17,5 @@ super::words! {
     off = "off" | "停用";
     expired = "expired" | "已过期";
     none = "There are no keys" | "还没有密钥";
-    none_says = "“llmio keys create NAME” makes one. Until then only the admin token may call." | "用 llmio keys create NAME 创建。在此之前只有管理令牌可以调用。";
+    none_says = "Make one for each client. Until then only the admin token may call." | "为每个客户端创建一个。在此之前只有管理令牌可以调用。";
 }

@@ -10,7 +10,7 @@ super::words! {
     no_credential = "called without a credential" | "无需凭据";
     serves = "Serves" | "服务于";
     none = "There are no providers" | "还没有提供商";
-    none_says = "llmio init asks for one and its key, and writes a catalog that serves." | "运行 llmio init 填写提供商和密钥，即可生成可用的配置。";
+    none_says = "Enter one with its keys; they are checked before they are saved. Or llmio init asks for it in a shell." | "填写提供商及其密钥，保存前会先检查；也可以在终端运行 llmio init。";
     addresses = "Addresses" | "地址";
     facts = "Facts" | "详情";
     built_in = "Answers inside llmio." | "在 llmio 内部应答。";
@@ -24,5 +24,12 @@ super::words! {
     quick_says = "Of the last minute: streams to their first content, other answers whole." | "最近一分钟：流式到首字，其他到完整应答。";
     streamed = "streamed" | "流式";
     whole = "whole" | "完整";
+    test = "Test" | "测试";
+    listed(models, span) = "It answered with {models} models in {span}." | "{span} 后列出 {models} 个模型。";
+    add_credentials = "Add credentials" | "添加凭据";
+    tags_hint = "Names between commas; keys may avoid providers by them." | "用逗号分隔；密钥可按标签避开提供商。";
+    enabled = "Calls may go to it" | "允许调用";
+    remove_provider = "Remove this provider" | "移除此提供商";
+    change = "Change this provider" | "修改此提供商";
     calls = "Its calls" | "它的调用";
 }

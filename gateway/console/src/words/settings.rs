@@ -18,7 +18,6 @@ super::words! {
     relays = "Relays" | "中继";
     relay = "Relay" | "中继";
     origin = "Origin" | "源站";
-    access = "Access" | "访问";
     public = "anybody" | "任何人";
     with_key = "with a key" | "需要密钥";
     no_relays = "There are none." | "没有中继。";
@@ -31,5 +30,18 @@ super::words! {
     end = "End" | "结束";
     end_of(id) = "End session {id}" | "结束会话 {id}";
     doubtful = "What is missing or doubtful" | "缺失或存疑";
+    off = "off" | "停用";
+    change = "Change the settings" | "修改设置";
+    retention_days = "Days that records are kept" | "记录保留天数";
+    retention_hint = "From 1 to 3650. Left empty: 30." | "1 到 3650。留空为 30。";
+    max_db_mib = "MiB that the database may hold" | "数据库上限（MiB）";
+    max_db_hint = "The oldest records go first. Left empty: no limit." | "先删除最旧的记录。留空表示不限。";
+    zone_hint = "Whose days quotas and pages count, such as Asia/Shanghai. Left empty: UTC." | "额度和页面按此时区划分日期，例如 Asia/Shanghai。留空为 UTC。";
+    proxies_hint = "Addresses in front of llmio whose X-Forwarded-For is believed, between commas." | "llmio 前面、其 X-Forwarded-For 可信的地址，用逗号分隔。";
+    relay_public = "Anybody may use it, without a key" | "任何人可用，无需密钥";
+    origin_hint = "Such as https://api.example.com." | "例如 https://api.example.com。";
+    add_relay = "Add this relay" | "添加此中继";
+    add_relay_title = "Add a relay" | "添加中继";
+    history = "Who changed the catalog" | "配置修改历史";
     all_well = "Nothing." | "没有。";
 }

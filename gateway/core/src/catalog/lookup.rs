@@ -22,6 +22,16 @@ impl Catalog {
         Document::built_in().validate().expect("default.toml is compiled in and validated by a test")
     }
 
+    /// Believes what proxies in these networks say of clients too: networks between commas, as a host that has no catalog of its
+    /// own may be told them. `Err`: what is wrong with one; then none of them is believed.
+    pub fn trust(&mut self, networks: &str) -> Result<(), String> {
+        let texts = networks.split(',').map(str::trim).filter(|text| !text.is_empty());
+        let read = |text: &str| super::schema::format::network(text).map_err(|said| format!("{text:?} {said}"));
+        let networks: Vec<Network> = texts.map(read).collect::<Result<_, _>>()?;
+        self.settings.trusted_proxies.extend(networks);
+        Ok(())
+    }
+
     /// The model that answers to this name: by its name, by an alias, then by the longest pattern.
     /// A suffix like `[1m]` is ignored when nothing has the full name. The owner of a name is found first and
     /// then asked whether it is enabled: a name switched off does not fall to another model's pattern.

@@ -39,6 +39,11 @@ impl KeysView {
 }
 
 impl KeyView {
+    /// What the catalog says of the key.
+    pub fn members(&self) -> &Map<String, Value> {
+        &self.members
+    }
+
     /// The view of an entry of `keys`.
     pub fn of(entry: &Map<String, Value>) -> Self {
         let without_hash = |members: &Map<String, Value>| -> Map<String, Value> {

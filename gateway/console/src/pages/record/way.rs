@@ -126,7 +126,7 @@ impl Try {
     }
 }
 
-fn reason(reason: SkipReason, words: states::Words) -> &'static str {
+pub(in crate::pages) fn reason(reason: SkipReason, words: states::Words) -> &'static str {
     match reason {
         SkipReason::TargetDisabled => words.target_disabled(),
         SkipReason::ProviderDisabled => words.provider_disabled(),

@@ -29,6 +29,17 @@ fn place(catalog: &Catalog, asked: &str) -> Option<usize> {
 }
 
 #[test]
+fn proxies_that_a_host_tells_are_trusted_besides_those_of_the_catalog() {
+    let mut catalog = Catalog::built_in();
+    assert_eq!(catalog.trust(" 10.0.0.0/8, fd00::1 ,"), Ok(()));
+    let trusted: Vec<String> = catalog.settings.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(trusted, ["10.0.0.0/8", "fd00::1/128"]);
+    let said = catalog.trust("10.0.0.0/8, proxy").expect_err("a name is no network");
+    assert!(said.starts_with("\"proxy\" must be a network"), "{said}");
+    assert_eq!(catalog.settings.trusted_proxies.len(), 2, "of a list with a mistake nothing is trusted");
+}
+
+#[test]
 fn finds_a_model_by_name_then_alias_then_the_longest_pattern() {
     let catalog = models();
     let cases = [

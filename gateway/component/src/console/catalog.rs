@@ -1,0 +1,263 @@
+//! Models, joining them, settings and history: what is shown, and what forms change.
+
+use gateway_console::pages::{
+    self, HistoryPage, JoinPage, ModelPage, ModelState, ModelsPage, SettingsPage, Stored, VersionPage, names,
+    number_or_text,
+};
+use gateway_console::query::Query;
+use gateway_core::catalog::{Document, Edit, EditError, Noun, Part};
+use gateway_core::refusal::Refusal;
+use gateway_core::uri::{decode_parameter, encode_parameter};
+use serde_json::{Map, Value, json};
+
+use super::edit::{Failed, base, does, is_of_the_form};
+use super::{Answer, Visit};
+use crate::admin::nouns::change_entry;
+use crate::admin::route::DecideRequest;
+use crate::admin::{self, history, join};
+use crate::host;
+
+/// Every model.
+pub(super) async fn models(visit: &Visit<'_>, failed: Option<Failed<'_>>) -> Answer {
+    let health = admin::health(visit.instance, visit.snapshot).await;
+    let editing = visit.editing("models", "", failed).await;
+    let page = ModelsPage::of(&visit.frame, &visit.snapshot.catalog, &health, &editing);
+    Answer::Page(status(failed), pages::html(&page))
+}
+
+/// The status of a page, which is that of the form on it that was refused.
+pub(super) fn status(failed: Option<Failed<'_>>) -> u16 {
+    failed.map_or(200, |(_, refusal)| refusal.status)
+}
+
+/// Makes a model with one target.
+pub(super) async fn make_model(visit: &Visit<'_>) -> Result<Answer, Refusal> {
+    let form = visit.form().await?;
+    let name = form.get("name").unwrap_or_default();
+    let mut entry = members(&form, &[("name", text)]);
+    let mut target = members(&form, &[("provider", text), ("model", text)]);
+    target.retain(|_, value| !value.is_null());
+    entry.insert("targets".to_owned(), json!([target]));
+    let edit = Edit::Create(Value::Object(entry));
+    let edited = |document: &mut Document| document.edit(Noun::Model, name, &edit);
+    match change_entry(visit.instance, visit.incoming, base(&form), ("models", name), edited).await {
+        Ok(snapshot) => Ok(visit.saved(&format!("models/{}", encode_parameter(name)), &snapshot).await),
+        Err(refusal) if is_of_the_form(&refusal) => Ok(models(visit, Some((&form, &refusal))).await),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// One model, and where a call would go where that is asked for.
+pub(super) async fn model(visit: &Visit<'_>, parameter: &str, failed: Option<Failed<'_>>) -> Result<Answer, Refusal> {
+    let name = decode_parameter(parameter).unwrap_or_default();
+    let catalog = &visit.snapshot.catalog;
+    let model = catalog.models.iter().find(|model| *model.name == *name);
+    let unknown = || Refusal::not_found("model_not_found", format!("There is no model {name:?} in the catalog."));
+    let model = model.ok_or_else(unknown)?;
+    let health = admin::health(visit.instance, visit.snapshot).await;
+    let editing = visit.editing("models", &name, failed).await;
+    let key = visit.query.get("key");
+    let plan = match visit.query.get("try").and_then(|_| DecideRequest::of(&name, key)) {
+        Some(wanted) => Some(admin::route::planned(visit.instance, visit.snapshot, wanted).await?),
+        None => None,
+    };
+    let state = ModelState {
+        document: &visit.snapshot.document,
+        health: &health,
+        editing: &editing,
+        plan: plan.as_ref().map(|plan| (plan, key)),
+    };
+    Ok(Answer::Page(status(failed), pages::html(&ModelPage::of(&visit.frame, catalog, model, &state))))
+}
+
+/// Changes a model or one of its targets.
+pub(super) async fn change_model(visit: &Visit<'_>, parameter: &str) -> Result<Answer, Refusal> {
+    let name = decode_parameter(parameter).unwrap_or_default();
+    let form = visit.form().await?;
+    let is_whole = form.get("form") == Some("model");
+    let edited = |document: &mut Document| match (is_whole, does(&form)) {
+        (true, "remove") => document.edit(Noun::Model, &name, &Edit::Delete),
+        (true, _) => document.edit(Noun::Model, &name, &Edit::Update(model_changes(&form))),
+        (false, _) => change_target(document, &name, &form),
+    };
+    let changed = change_entry(visit.instance, visit.incoming, base(&form), ("models", &name), edited).await;
+    match changed {
+        Ok(snapshot) if is_whole && does(&form) == "remove" => Ok(visit.saved("models", &snapshot).await),
+        Ok(snapshot) => Ok(visit.saved(&format!("models/{}", encode_parameter(&name)), &snapshot).await),
+        Err(refusal) if is_of_the_form(&refusal) => model(visit, parameter, Some((&form, &refusal))).await,
+        Err(refusal) => Err(refusal),
+    }
+}
+
+fn change_target(document: &mut Document, model: &str, form: &Query) -> Result<(), EditError> {
+    let name = form.get("target").unwrap_or_default();
+    let switched = |is_on: bool| Edit::Update(Map::from_iter([("enabled".to_owned(), on(is_on))]));
+    let edit = match does(form) {
+        "add" => {
+            let mut entry = members(form, &[("provider", text), ("model", text), ("weight", number), ("tier", number)]);
+            entry.retain(|_, value| !value.is_null());
+            Edit::Create(Value::Object(entry))
+        }
+        "off" => switched(false),
+        "on" => switched(true),
+        "remove" => Edit::Delete,
+        _ => Edit::Update(members(form, &[("weight", number), ("tier", number)])),
+    };
+    document.edit_part(Part::Target, model, name, &edit).map(drop)
+}
+
+fn model_changes(form: &Query) -> Map<String, Value> {
+    let fields: [Field<'_>; 6] = [
+        ("strategy", text),
+        ("attempts", number),
+        ("affinity", text),
+        ("translation", text),
+        ("aliases", list),
+        ("fallback", list),
+    ];
+    let mut changes = members(form, &fields);
+    changes.insert("enabled".to_owned(), on(form.get("enabled").is_some()));
+    changes
+}
+
+/// A field of a form, and how its text becomes a value of the catalog.
+type Field<'a> = (&'a str, fn(&str) -> Value);
+
+/// The members of a merge patch that a form's fields are. What was left empty is taken away.
+pub(super) fn members(form: &Query, fields: &[Field<'_>]) -> Map<String, Value> {
+    let value = |name: &str, read: fn(&str) -> Value| form.get(name).map_or(Value::Null, read);
+    fields.iter().map(|(name, read)| ((*name).to_owned(), value(name, *read))).collect()
+}
+
+pub(super) fn text(text: &str) -> Value {
+    text.into()
+}
+
+pub(super) fn number(text: &str) -> Value {
+    number_or_text(text)
+}
+
+pub(super) fn list(text: &str) -> Value {
+    names(text).into()
+}
+
+/// What `enabled` says: nothing where it is on, as where nobody has ever switched it off.
+pub(super) fn on(is_on: bool) -> Value {
+    if is_on { Value::Null } else { json!(false) }
+}
+
+/// Models of providers that become one: which providers, and then what that would do.
+pub(super) async fn join(visit: &Visit<'_>) -> Result<Answer, Refusal> {
+    join_page(visit, None).await
+}
+
+async fn join_page(visit: &Visit<'_>, failed: Option<Failed<'_>>) -> Result<Answer, Refusal> {
+    let editing = visit.editing("models", "", failed).await;
+    let told = match visit.query.get("ask") {
+        None => None,
+        Some(_) => {
+            let chosen: Vec<String> = visit.query.all("provider").into_iter().map(str::to_owned).collect();
+            let chosen = (!chosen.is_empty()).then_some(chosen);
+            Some(join::planned(visit.instance, visit.incoming, visit.snapshot, chosen.as_deref()).await?)
+        }
+    };
+    let page = JoinPage::of(&visit.frame, &visit.snapshot.catalog, &visit.query, &editing, told.as_ref());
+    Ok(Answer::Page(status(failed), pages::html(&page)))
+}
+
+/// Adds what was ticked.
+pub(super) async fn carry_out_join(visit: &Visit<'_>) -> Result<Answer, Refusal> {
+    let form = visit.form().await?;
+    let wanted = pages::wanted_join(&form);
+    match join::carry_out(visit.instance, visit.incoming, base(&form), &wanted).await {
+        Ok((_, snapshot)) => Ok(visit.saved("models", &snapshot).await),
+        Err(refusal) if is_of_the_form(&refusal) => join_page(visit, Some((&form, &refusal))).await,
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// What holds for the gateway as a whole.
+pub(super) async fn settings(visit: &Visit<'_>, failed: Option<Failed<'_>>) -> Result<Answer, Refusal> {
+    let snapshot = visit.snapshot;
+    let public_url = host::variable("public_url").await;
+    let sections = snapshot.file.iter().flat_map(|file| file.as_json().keys());
+    let stored = Stored {
+        version: snapshot.version,
+        file_sections: sections.map(String::as_str).collect(),
+        public_url: public_url.as_deref().filter(|url| !url.is_empty()),
+    };
+    let nothing = Map::new();
+    let written = snapshot.document.as_json().get("settings").and_then(Value::as_object).unwrap_or(&nothing);
+    let sessions = admin::sessions(visit.instance, snapshot).await?;
+    let mut editing = visit.editing("settings", "", failed).await;
+    // The page says itself which sections come from the file.
+    editing.locked = None;
+    let page = SettingsPage::of(&visit.frame, &snapshot.catalog, (&stored, written), &sessions, &editing);
+    Ok(Answer::Page(status(failed), pages::html(&page)))
+}
+
+/// Ends a session, or changes the settings or a relay.
+pub(super) async fn change_settings(visit: &Visit<'_>) -> Result<Answer, Refusal> {
+    let form = visit.form().await?;
+    if let Some(session) = form.get("session") {
+        admin::end_session(visit.instance, session).await?;
+        return Ok(visit.to("settings"));
+    }
+    let section = if form.get("form") == Some("settings") { "settings" } else { "relays" };
+    let relay = form.get("relay").or(form.get("name")).unwrap_or_default();
+    let edited = |document: &mut Document| match section {
+        "settings" => document.change_settings(&members(
+            &form,
+            &[("retention_days", number), ("max_db_mib", number), ("zone", text), ("trusted_proxies", list)],
+        )),
+        _ => document.edit(Noun::Relay, relay, &relay_edit(&form)),
+    };
+    match change_entry(visit.instance, visit.incoming, base(&form), (section, relay), edited).await {
+        Ok(snapshot) => Ok(visit.saved("settings", &snapshot).await),
+        Err(refusal) if is_of_the_form(&refusal) => settings(visit, Some((&form, &refusal))).await,
+        Err(refusal) => Err(refusal),
+    }
+}
+
+fn relay_edit(form: &Query) -> Edit {
+    let switched = |is_on: bool| Edit::Update(Map::from_iter([("enabled".to_owned(), on(is_on))]));
+    match does(form) {
+        "off" => switched(false),
+        "on" => switched(true),
+        "remove" => Edit::Delete,
+        _ => {
+            let mut entry = members(form, &[("name", text), ("origin", text)]);
+            if form.get("public").is_some() {
+                entry.insert("public".to_owned(), json!(true));
+            }
+            entry.retain(|_, value| !value.is_null());
+            Edit::Create(Value::Object(entry))
+        }
+    }
+}
+
+/// Who changed the catalog.
+pub(super) async fn history(visit: &Visit<'_>) -> Result<Answer, Refusal> {
+    let before = visit.query.get("before").and_then(|id| id.parse().ok());
+    let view = history::page(visit.instance, visit.snapshot, before).await?;
+    Ok(visit.page(&HistoryPage::of(&visit.frame, &view)))
+}
+
+/// One version of the catalog.
+pub(super) async fn version(visit: &Visit<'_>, parameter: &str, failed: Option<Failed<'_>>) -> Result<Answer, Refusal> {
+    let view = history::version(visit.instance, visit.snapshot, history::number(parameter)?).await?;
+    let editing = visit.editing("", "", failed).await;
+    Ok(Answer::Page(status(failed), pages::html(&VersionPage::of(&visit.frame, &view, &editing))))
+}
+
+/// Puts a version back.
+pub(super) async fn put_back(visit: &Visit<'_>, parameter: &str) -> Result<Answer, Refusal> {
+    let form = visit.form().await?;
+    let with_keys = form.get("keys").is_some();
+    let number = history::number(parameter)?;
+    match history::put_back(visit.instance, visit.incoming, base(&form), number, with_keys).await {
+        Ok(snapshot) => Ok(visit.saved("models", &snapshot).await),
+        Err(refusal) if is_of_the_form(&refusal) => version(visit, parameter, Some((&form, &refusal))).await,
+        Err(refusal) => Err(refusal),
+    }
+}

@@ -1,0 +1,56 @@
+//! What can be changed of models, and joining them.
+
+super::words! {
+    weight = "Weight" | "权重";
+    tier = "Tier" | "层";
+    strategy = "How targets of a tier take turns" | "同层目标的分配方式";
+    weighted = "by chance, as the weights say (weighted)" | "按权重随机（weighted）";
+    round_robin = "in turn, as the weights say (round-robin)" | "按权重轮流（round-robin）";
+    latency = "the quicker of two (latency)" | "两个中较快的（latency）";
+    cost = "the cheapest for this call (cost)" | "本次最便宜的（cost）";
+    quota = "whose allowance expires first (quota)" | "额度最早过期的（quota）";
+    attempts = "Attempts at most" | "最多尝试";
+    affinity = "What keeps a client on one target" | "让客户端留在同一目标";
+    translation = "Targets of another API" | "其他接口的目标";
+    aliases = "Also asked for as" | "别名";
+    aliases_hint = "Names between commas. One that ends in * stands for all that begin so." | "用逗号分隔。以 * 结尾的名称代表所有以此开头的名称。";
+    fallback = "When none can serve" | "都不可用时";
+    enabled = "Clients may ask for it" | "客户端可以使用";
+    remove_model = "Remove this model" | "移除此模型";
+    provider = "Provider" | "提供商";
+    upstream_name = "Its own name for the model" | "该提供商的模型名称";
+    add_target = "Add this target" | "添加此目标";
+    add_target_title = "Add a target" | "添加目标";
+    settings_title = "How calls are shared" | "如何分担调用";
+    name = "Name that clients ask for" | "客户端请求的名称";
+    new_model = "Make this model" | "创建此模型";
+    new_model_title = "Make a model" | "创建模型";
+    change = "Change" | "修改";
+    try_title = "Where a call would go now" | "现在的调用会去哪里";
+    try_it = "Work it out" | "推算";
+    try_says = "Nothing is sent. A draw decides among equals, so that the next call may go elsewhere." | "不会发送任何请求。同等目标由抽签决定，下一次调用可能去别处。";
+    as_key = "Asked with" | "使用";
+    admin_token = "the admin token" | "管理令牌";
+    would_try(target, tier, weight) = "{target}, tier {tier}, weight {weight}" | "{target}，第 {tier} 层，权重 {weight}";
+    with_credentials(labels) = "with {labels}" | "凭据 {labels}";
+    of_fallback(model) = "as the fallback {model}" | "来自后备模型 {model}";
+    would_be_told(status, said) = "Nobody can serve it. The client would get {status}: {said}" | "没有目标可用。客户端会收到 {status}：{said}";
+    left_out_title = "Left out" | "跳过的目标";
+    join = "Join models of providers" | "合并提供商的模型";
+    join_says = "Names that are the same without their organisation, capitals and “:free” become one model with a target for each provider." | "去掉组织名、大小写和 “:free” 后相同的名称，合并为一个模型，每个提供商各为一个目标。";
+    join_ask = "Ask these providers what they offer" | "询问这些提供商的模型";
+    join_none = "There is nothing to join: the catalog has everything these providers list." | "没有可合并的：这些提供商列出的模型都已在配置中。";
+    join_no_providers = "There are no providers to ask" | "没有可询问的提供商";
+    join_store = "Add what is ticked" | "添加选中的模型";
+    join_shared(count) = "Offered by several ({count})" | "多家提供（{count}）";
+    join_single(count) = "Offered by one ({count})" | "一家提供（{count}）";
+    join_first(count) = "The first {count} are shown. Narrow them by a name." | "仅显示前 {count} 个，可按名称筛选。";
+    join_narrow = "Name contains" | "名称包含";
+    join_exists = "is there already" | "已存在";
+    join_new = "new" | "新";
+    join_targets(targets) = "gets {targets}" | "新增 {targets}";
+    join_vanished = "No longer listed" | "不再列出";
+    join_vanished_says = "What is ticked is switched off, not removed." | "选中的会被停用，而不是移除。";
+    join_failed(provider) = "{provider} did not tell what it offers:" | "{provider} 没有告知其模型：";
+    paid(target) = "{target} (paid, tier 2)" | "{target}（付费，第 2 层）";
+}
