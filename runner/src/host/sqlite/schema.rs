@@ -14,10 +14,12 @@ const STATEMENTS_MAX: usize = 256;
 pub(super) struct Schema(Vec<Arc<str>>);
 
 impl Schema {
-    /// Keeps a committed statement if it creates something.
+    /// Keeps a committed statement if it creates something or adds a column.
     pub(super) fn remember(&mut self, statement: &Statement) {
         let sql = &statement.sql;
-        let creates = sql.trim_start().get(..6).is_some_and(|verb| verb.eq_ignore_ascii_case("CREATE"));
+        let begins =
+            |word: &str| sql.trim_start().get(..word.len()).is_some_and(|verb| verb.eq_ignore_ascii_case(word));
+        let creates = begins("CREATE") || begins("ALTER");
         if creates && self.0.len() < STATEMENTS_MAX && !self.0.contains(sql) {
             self.0.push(sql.clone());
         }
