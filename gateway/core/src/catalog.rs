@@ -235,6 +235,9 @@ pub struct Quota {
     pub per: Per,
     /// The limits, one for each window.
     pub limits: Vec<Limit>,
+    /// Whether its calls cost nothing, so that what is left of it is there to be used. Default: those that were published
+    /// for everybody.
+    pub is_free: bool,
     /// The source, if the limits were published by the provider and are not from the document.
     pub source: Option<Source>,
 }

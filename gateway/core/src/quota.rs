@@ -83,6 +83,8 @@ pub struct Charge {
     pub amount: u64,
     /// The most that may be spent.
     pub limit: u64,
+    /// Whether what it grants is free.
+    pub is_free: bool,
     /// Where the limit was published, if it is the provider's and not the catalog's.
     pub source: Option<Source>,
 }
@@ -317,8 +319,8 @@ fn charge(owner: &Owner, quota: Option<&Quota>, limit: &Limit, guess: Spend, at:
     };
     let Frame { bucket, since, last, width_ms, ends } = frame(&limit.window, at);
     let (amount, limit, scope) = (amount.min(limit.most), limit.most, owner.scope.clone());
-    let source = quota.and_then(|quota| quota.source);
-    Charge { id, scope, models, limit_name, unit, bucket, since, last, width_ms, ends, amount, limit, source }
+    let (source, is_free) = (quota.and_then(|quota| quota.source), quota.is_some_and(|quota| quota.is_free));
+    Charge { id, scope, models, limit_name, unit, bucket, since, last, width_ms, ends, amount, limit, is_free, source }
 }
 
 /// The position of a window at a moment.

@@ -41,6 +41,8 @@ pub struct LimitView {
     pub resets_at_ms: Option<i64>,
     /// When the limit will be used up at the present rate.
     pub runs_dry_at_ms: Option<i64>,
+    /// Whether what it grants is free.
+    pub free: bool,
     /// Where it was published, if it is a limit that llmio knows and nobody configured.
     pub known: Option<KnownLimitView>,
 }
@@ -126,6 +128,7 @@ impl LimitView {
             spent: status.spent,
             resets_at_ms: status.resets_at_ms,
             runs_dry_at_ms: status.runs_dry_at_ms,
+            free: limit.is_free,
             known: limit.source.map(|source| KnownLimitView { as_of: source.as_of, source: source.url }),
         }
     }

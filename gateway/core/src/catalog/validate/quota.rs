@@ -55,7 +55,13 @@ pub(super) fn read_all(fields: &mut Fields<'_>, measures: Measures<'_>, known: &
         if let Some(other) = paths.get(&(Per::Provider as u8, "*".to_owned(), limit.name())) {
             place.problem(format!("is a second limit of the same, after {other}"));
         }
-        quotas.push(Quota { models: Arc::default(), per: Per::Provider, limits: vec![limit], source: None });
+        quotas.push(Quota {
+            models: Arc::default(),
+            per: Per::Provider,
+            limits: vec![limit],
+            is_free: false,
+            source: None,
+        });
     }
     // The document's own limit of the same thing wins.
     for mut quota in known.iter().map(known_quota) {
@@ -74,7 +80,7 @@ fn known_quota(known: &KnownQuota) -> Quota {
     let day = Window::Day(Day { zone, reset: Time::midnight() });
     let limits = limit(known.rpm, Window::Minute).into_iter().chain(limit(known.rpd, day)).collect();
     let models: Vec<String> = known.models.iter().map(|model| (*model).to_owned()).collect();
-    Quota { models: models.into(), per: Per::Pool, limits, source: Some(known.source) }
+    Quota { models: models.into(), per: Per::Pool, limits, is_free: true, source: Some(known.source) }
 }
 
 /// What the preset adds where `known_quotas = true` asks for it.
@@ -126,8 +132,9 @@ fn read(place: &Place<'_>, measures: Measures<'_>) -> Option<Quota> {
         let all = [&WINDOWS[..], &OTHERS[..]].concat();
         fields.problem(format!("limits nothing; give one of {}", all.join(", ")));
     }
+    let is_free = fields.field("free").and_then(|place| place.boolean()).unwrap_or(false);
     fields.finish();
-    Some(Quota { models: models.into(), per, limits, source: None })
+    Some(Quota { models: models.into(), per, limits, is_free, source: None })
 }
 
 fn read_per(place: &Place<'_>) -> Option<Per> {

@@ -45,7 +45,7 @@ fn reads_every_kind_of_limit() {
     ];
     let names: Vec<String> = limits.iter().map(Limit::name).collect();
     assert_eq!(names, ["rpm", "tpm", "rpd", "tpd", "rolling-6h", "points", "concurrent"]);
-    assert_eq!(found, [Quota { models: Arc::default(), per: Per::Credential, limits, source: None }]);
+    assert_eq!(found, [Quota { models: Arc::default(), per: Per::Credential, limits, is_free: false, source: None }]);
 }
 
 #[test]
