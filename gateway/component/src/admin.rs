@@ -16,6 +16,7 @@ mod quota;
 mod records;
 pub(crate) mod route;
 mod sessions;
+mod stats;
 mod targets;
 
 use std::rc::Rc;
@@ -29,7 +30,7 @@ use catalog::ImportScope;
 
 pub(crate) use health::view as health;
 pub(crate) use quota::view as quota;
-pub(crate) use records::{no_record, one as record};
+pub(crate) use records::{export, no_record, one as record, tail};
 pub(crate) use sessions::{all as sessions, end as end_session};
 
 use crate::incoming::Incoming;
@@ -77,8 +78,14 @@ pub(crate) async fn serve(
         Admin::Route => route::decide(instance, incoming, &snapshot).await,
         Admin::TargetsTest => targets::test(instance, incoming, caller, &snapshot).await,
         Admin::RecordsList => records::list(instance, incoming).await,
+        Admin::RecordsSessions => records::sessions(instance, incoming).await,
         Admin::RecordsRead => records::read(instance, parameter).await,
+        // Their answers are streams, which are sent elsewhere.
+        Admin::RecordsExport | Admin::RecordsTail => {
+            Err(Refusal::not_found("not_found", "There is nothing to read here."))
+        }
         Admin::RecordsEnded => records::ended(instance, incoming).await,
+        Admin::Stats => stats::read(instance, incoming, &snapshot).await,
         Admin::SessionsList => sessions::list(instance, &snapshot).await,
         Admin::SessionsCreate => sessions::create(instance, incoming, &snapshot).await,
         Admin::SessionsDelete => sessions::delete(instance, parameter).await,
@@ -127,7 +134,11 @@ fn takes_back(admin: Admin) -> bool {
         | Admin::Route
         | Admin::RecordsList
         | Admin::RecordsRead
+        | Admin::RecordsSessions
+        | Admin::RecordsExport
+        | Admin::RecordsTail
         | Admin::RecordsEnded
+        | Admin::Stats
         | Admin::SessionsList
         | Admin::SessionsCreate
         | Admin::SessionsDelete

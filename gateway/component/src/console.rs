@@ -49,7 +49,7 @@ enum Answer {
     Elsewhere(String, Vec<String>),
     /// A file.
     Asset(assets::Asset),
-    /// A page that comes in pieces.
+    /// A page or records that are sent in pieces.
     Pieces(Response),
 }
 
@@ -123,6 +123,9 @@ impl Visit<'_> {
             Page::SignOut => session::sign_out(self).await,
             Page::Look => look::change(self).await,
             Page::Records => records::list(self).await,
+            Page::RecordsExport => records::export(self),
+            Page::RecordsTail => records::tail(self),
+            Page::Conversations => records::conversations(self).await,
             Page::Record => records::read(self, parameter).await,
             Page::Overview => state::overview(self).await,
             Page::Quota => state::quota(self).await,
@@ -137,7 +140,7 @@ impl Visit<'_> {
             Page::ProviderSent => providers::change(self, parameter).await,
             Page::AddProvider => Ok(providers::add(self, &self.query, None)),
             Page::AddProviderSent => providers::added(self).await,
-            Page::Keys => Ok(keys::list(self, self.snapshot, (None, None))),
+            Page::Keys => Ok(keys::list(self, self.snapshot, (None, None)).await),
             Page::KeysSent => keys::make(self).await,
             Page::Key => keys::read(self, parameter, None).await,
             Page::KeySent => keys::change(self, parameter).await,

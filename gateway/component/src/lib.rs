@@ -10,6 +10,7 @@ mod allocator;
 mod announced;
 mod console;
 mod counters;
+mod feed;
 mod hold;
 mod host;
 mod incoming;
@@ -24,7 +25,7 @@ mod usage;
 
 use gateway_core::accept::{self, RouteMatch};
 use gateway_core::authenticate::{self, Caller};
-use gateway_core::endpoint::{Endpoint, Needs};
+use gateway_core::endpoint::{Admin, Endpoint, Needs};
 use gateway_core::models;
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::views::AliveView;
@@ -131,6 +132,8 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
         Endpoint::Alive | Endpoint::Probe => Ok(alive()),
         Endpoint::Ready => ready::reply(instance, &snapshot).await,
         Endpoint::ProvidersCheck => return admin::check::serve(instance, incoming, &snapshot).await,
+        Endpoint::Admin(Admin::RecordsExport) => return admin::export(instance, &incoming),
+        Endpoint::Admin(Admin::RecordsTail) => return admin::tail(instance, &incoming),
         Endpoint::Admin(admin) => admin::serve(instance, admin, &incoming, &caller, snapshot, &parameter).await,
     };
     match answered {

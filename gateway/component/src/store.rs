@@ -15,7 +15,7 @@ pub(crate) mod seals;
 pub(crate) mod sessions;
 pub(crate) mod shutdowns;
 pub(crate) mod signals;
-pub(crate) mod usage;
+pub(crate) mod stats;
 
 /// The stores of an instance: their connections, and what the instance remembers of their contents.
 #[derive(Default)]
@@ -27,4 +27,5 @@ pub(crate) struct Stores {
     signals: signals::SignalStore,
     quota: quota::QuotaStore,
     records: records::RecordStore,
+    stats: stats::StatsStore,
 }

@@ -13,7 +13,7 @@ use crate::instance::Instance;
 use crate::store::catalog::Snapshot;
 use crate::store::database::Trouble;
 use crate::store::quota as ledger;
-use crate::store::usage;
+use crate::store::stats;
 
 /// The usage of the presented key, or of the calls that were made with the admin token.
 pub(crate) async fn reply(
@@ -27,7 +27,7 @@ pub(crate) async fn reply(
     let key = caller.key().and_then(|name| snapshot.catalog.key_named(name));
     let limits: Vec<Charge> = key.map_or_else(Vec::new, |key| quota::limits_of(key, at));
     let rows = ledger::read(instance, &limits).await.map_err(unavailable)?;
-    let found = usage::read(instance, caller.name(), &period).await.map_err(unavailable)?;
+    let found = stats::used(instance, caller.name(), &period).await.map_err(unavailable)?;
     let view = SpendingView::of((caller, key), (&limits, &rows), (&period, &found), at.now_ms);
     Ok(Reply::json(200, &view).with("cache-control", "no-store"))
 }

@@ -134,6 +134,11 @@ impl Frame {
         format!("{}{page}", self.root())
     }
 
+    /// The page itself, once more.
+    pub(crate) fn here_again(&self) -> String {
+        self.link(&self.here)
+    }
+
     /// The console's first page.
     pub(crate) fn first_page(&self) -> &'static str {
         if self.root().is_empty() { "./" } else { self.root() }

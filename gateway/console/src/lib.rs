@@ -8,6 +8,7 @@
 //! it is served.
 
 pub mod assets;
+mod chart;
 pub mod edit;
 pub mod form;
 pub mod frame;

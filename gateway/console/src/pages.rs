@@ -2,7 +2,10 @@
 
 mod add_provider;
 mod connect;
+mod conversations;
 mod error;
+mod figures;
+mod hero;
 mod history;
 mod join;
 mod key;
@@ -20,7 +23,9 @@ mod trouble;
 
 pub use add_provider::{AddProviderPage, CheckPieces, Entered};
 pub use connect::ConnectPage;
+pub use conversations::ConversationsPage;
 pub use error::ErrorPage;
+pub use figures::{Calls, Counted, last_day, periods};
 pub use history::{HistoryPage, VersionPage};
 pub use join::{JoinPage, wanted as wanted_join};
 pub use key::{KeyPage, key_changes, names, number_or_text};
@@ -31,7 +36,7 @@ pub use overview::OverviewPage;
 pub use providers::{ProviderPage, ProvidersPage};
 pub use quota::QuotaPage;
 pub use record::{RecordPage, seen_by};
-pub use records::{RecordsPage, Suggested, filter, own_key};
+pub use records::{RecordsPage, Suggested, countable, filter, own_key};
 pub use settings::{SettingsPage, Stored};
 pub use sign_in::{EnterPage, SignInError, SignInPage};
 

@@ -95,6 +95,10 @@ pub(crate) struct Monogram {
 impl HtmlSafe for Monogram {}
 
 impl Monogram {
+    pub(crate) fn hue(&self) -> u32 {
+        self.hue
+    }
+
     pub(crate) fn of(name: &str, failed: bool) -> Self {
         Monogram { name: name.to_owned(), letters: letters(name), hue: hue(name), failed }
     }

@@ -32,6 +32,12 @@ pub enum Page {
     Overview,
     /// Every call.
     Records,
+    /// All calls that fit, as a file.
+    RecordsExport,
+    /// The calls that come from now on.
+    RecordsTail,
+    /// Calls that belong together.
+    Conversations,
     /// One call.
     Record,
     /// What is left.
@@ -105,7 +111,10 @@ const ROUTES: &[Route] = &[
     row("POST", "sign-out", Needs::Nothing, Page::SignOut),
     row("POST", "look", Needs::Nothing, Page::Look),
     row("GET", "records", Needs::Session, Page::Records),
+    row("GET", "records/export", Needs::Session, Page::RecordsExport),
+    row("GET", "records/tail", Needs::Session, Page::RecordsTail),
     row("GET", "records/{}", Needs::Session, Page::Record),
+    row("GET", "sessions", Needs::Session, Page::Conversations),
     row("GET", "overview", Needs::Admin, Page::Overview),
     row("GET", "quota", Needs::Admin, Page::Quota),
     row("GET", "models", Needs::Admin, Page::Models),

@@ -41,6 +41,30 @@ impl Clock {
         self.write(at_ms, format)
     }
 
+    /// Hour and minute.
+    pub(crate) fn minute(&self, at_ms: i64) -> String {
+        self.write(at_ms, "%H:%M")
+    }
+
+    /// The date without its year.
+    pub(crate) fn day(&self, at_ms: i64) -> String {
+        let format = match self.language {
+            Language::English => "%-d %b",
+            Language::Chinese => "%m-%d",
+        };
+        self.write(at_ms, format)
+    }
+
+    /// Date, hour and minute.
+    pub(crate) fn day_and_minute(&self, at_ms: i64) -> String {
+        format!("{} {}", self.day(at_ms), self.minute(at_ms))
+    }
+
+    /// Whether a day begins then.
+    pub(crate) fn is_midnight(&self, at_ms: i64) -> bool {
+        self.minute(at_ms) == "00:00"
+    }
+
     /// For machines, and for who wants to know exactly: RFC 3339 with the zone's offset.
     pub(crate) fn iso(&self, at_ms: i64) -> String {
         self.write(at_ms, "%Y-%m-%dT%H:%M:%S%.3f%:z")
@@ -97,6 +121,12 @@ pub(crate) fn count(number: i64) -> String {
     }
 }
 
+/// A part of a whole in percent, with a digit behind the point where it is small.
+pub(crate) fn percent(part: u64, whole: u64) -> String {
+    let permille = u128::from(part) * 1_000 / u128::from(whole.max(1));
+    if permille >= 100 { format!("{} %", permille / 10) } else { format!("{}.{} %", permille / 10, permille % 10) }
+}
+
 /// Bytes, in decimal units.
 pub(crate) fn bytes(number: i64) -> String {
     match number {
@@ -151,6 +181,9 @@ mod tests {
             (money(12_345), "$0.000012"),
             (money(5_319_999_999), "$5.31"),
             (billionths(14_000_000_000), "14.00"),
+            (percent(214, 1862), "11 %"),
+            (percent(17, 1862), "0.9 %"),
+            (percent(1, 0), "100 %"),
         ] {
             assert_eq!(shown, expected);
         }

@@ -34,8 +34,10 @@ pub(crate) use words;
 
 pub(crate) mod add_provider;
 pub(crate) mod connect;
+pub(crate) mod conversations;
 pub(crate) mod edit;
 pub(crate) mod error;
+pub(crate) mod figures;
 pub(crate) mod frame;
 pub(crate) mod history;
 pub(crate) mod key_forms;

@@ -160,8 +160,16 @@ pub enum Admin {
     RecordsList,
     /// `GET /api/records/{id}`
     RecordsRead,
+    /// `GET /api/records/sessions`
+    RecordsSessions,
+    /// `GET /api/records/export`
+    RecordsExport,
+    /// `GET /api/records/tail`
+    RecordsTail,
     /// `POST /api/records/ended`
     RecordsEnded,
+    /// `GET /api/stats`
+    Stats,
     /// `GET /api/quota`
     QuotaList,
     /// `PUT /api/quota/{id}`

@@ -37,6 +37,7 @@
 //!
 //! Beside the line:
 //!
+//! - [`stats`]: what calls come to when they are added up
 //! - [`count`], [`join`], [`models`], [`offer`], [`readiness`], [`relays`], [`spending`], [`trial`]: tokens of a prompt, what
 //!   providers offer as models of one name, the list of models, a provider's own list, what is in trouble, what is passed
 //!   through, what a key's holder has used, and the smallest request
@@ -82,6 +83,7 @@ pub mod route;
 mod scan;
 pub mod spending;
 pub mod state;
+pub mod stats;
 pub mod thoughts;
 pub mod transform;
 pub mod translate;

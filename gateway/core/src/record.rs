@@ -4,17 +4,18 @@ mod draft;
 mod filter;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::candidate::{Candidates, Skipped};
-use crate::catalog::Affinity;
+use crate::catalog::{Affinity, Strategy};
 use crate::price::{self, Priced};
 use crate::state::State;
 use crate::usage::Usage;
 
 pub use draft::{AttemptEnd, Draft, EndedCall, HeadDue, Opening, OriginResult, end_of_answer};
-pub use filter::{Filter, PAGE_MAX};
+pub use filter::{FAILED_OVER, Filter, MISTAKEN, NOT_SERVED, NotFilter, PAGE_MAX, SLOW};
 
 /// One attempt at one target, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,18 @@ pub struct AttemptRecord {
 pub struct DecisionRecord {
     /// The candidates in their order, as `provider/upstream-model`.
     pub candidates: Vec<String>,
+    /// The tier of each candidate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tiers: Vec<u32>,
+    /// The weight of each candidate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<u32>,
+    /// The strategy that ordered them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Cow<'static, str>>,
+    /// The version of the catalog that was in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<u64>,
     /// The targets that were skipped, each with its reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<Skipped>,
@@ -67,10 +80,16 @@ pub struct DecisionRecord {
 }
 
 impl DecisionRecord {
-    /// The part of a call's candidates that is stored.
-    pub fn of(candidates: &Candidates) -> Self {
+    /// The part of a call's candidates that is stored, and by which strategy of which version of the catalog they were
+    /// ordered.
+    pub fn of(candidates: &Candidates, strategy: Strategy, version: u64) -> Self {
+        let targets = || candidates.list.iter().map(|candidate| &candidate.target);
         DecisionRecord {
             candidates: candidates.list.iter().map(|candidate| candidate.parts().name()).collect(),
+            tiers: targets().map(|target| target.tier).collect(),
+            weights: targets().map(|target| target.weight).collect(),
+            strategy: Some(Cow::Borrowed(strategy.name())),
+            catalog: Some(version),
             skipped: candidates.skipped.clone(),
             draw: candidates.draw.to_string(),
             affinity: candidates.affinity.map(Affinity::name).map(Cow::Borrowed),
@@ -90,7 +109,9 @@ pub struct Record {
     pub key: String,
     /// The model that was asked for, as the client wrote it.
     pub model: String,
-    /// The dialect's name.
+    /// The catalog's own name for that model, if it has such a model.
+    pub catalog_model: Option<Arc<str>>,
+    /// The dialect's name; empty if llmio does not read the request.
     pub dialect: &'static str,
     /// The endpoint's name, such as `chat/completions`.
     pub endpoint: &'static str,

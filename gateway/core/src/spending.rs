@@ -19,7 +19,7 @@ const DAYS: i32 = 7;
 /// How many days can be shown at most.
 const DAYS_MAX: i32 = 92;
 
-/// How many models of a day are shown. Clients can ask for any name, so there may be very many.
+/// How many models of a day are shown.
 const MODELS_MAX: usize = 100;
 
 const NANO: f64 = 1e9;
@@ -122,12 +122,12 @@ pub struct Used {
     pub unpriced_calls: u64,
 }
 
-/// What the calls of one day used, for one model or for all.
+/// What the calls of one day used of one model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsedOf {
     /// The index of the day.
     pub day: usize,
-    /// The model, by the name that clients asked for; `None` for all models together.
+    /// The model's name in the catalog; `None`: the catalog has no such model.
     pub model: Option<String>,
     /// What was used.
     pub used: Used,
@@ -214,16 +214,16 @@ pub struct DayView {
 /// A day's calls of a model.
 #[derive(Debug, Serialize)]
 pub struct ModelView {
-    /// Its name as it was asked for.
-    pub model: String,
+    /// Its name in the catalog, whichever of its names was asked for; none for calls that asked for no model there is.
+    pub model: Option<String>,
     /// Its calls.
     #[serde(flatten)]
     pub used: Used,
 }
 
 impl SpendingView {
-    /// The view for this caller, given the limits of its key and their rows in the ledger. `found` holds the sum of each day
-    /// and the sums of each day and model.
+    /// The view for this caller, given the limits of its key and their rows in the ledger. `found` holds the sums of each
+    /// day and model.
     pub fn of(
         (caller, key): (&Caller, Option<&Key>),
         (limits, rows): (&[Charge], &[Row]),
@@ -231,7 +231,7 @@ impl SpendingView {
         now_ms: i64,
     ) -> Self {
         let mut total = Used::default();
-        found.iter().filter(|found| found.model.is_none()).for_each(|found| total.add(&found.used));
+        found.iter().for_each(|found| total.add(&found.used));
         let days = period.days();
         let days = days.iter().enumerate().filter_map(|(index, day)| DayView::of(index, day, found)).collect();
         SpendingView {
@@ -252,9 +252,11 @@ impl SpendingView {
 impl DayView {
     fn of(index: usize, day: &DaySpan, found: &[UsedOf]) -> Option<Self> {
         let of_day = || found.iter().filter(|found| found.day == index);
-        let used = of_day().find(|found| found.model.is_none())?.used;
-        let models = of_day().filter_map(|found| Some(ModelView { model: found.model.clone()?, used: found.used }));
-        Some(DayView { date: day.date.to_string(), used, models: models.take(MODELS_MAX).collect() })
+        let mut used = Used::default();
+        of_day().for_each(|found| used.add(&found.used));
+        let models = of_day().map(|found| ModelView { model: found.model.clone(), used: found.used });
+        let models: Vec<ModelView> = models.take(MODELS_MAX).collect();
+        (!models.is_empty()).then(|| DayView { date: day.date.to_string(), used, models })
     }
 }
 

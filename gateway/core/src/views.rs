@@ -3,6 +3,8 @@
 
 mod catalog;
 mod check;
+mod conversations;
+mod export;
 mod health;
 mod history;
 mod host;
@@ -15,10 +17,13 @@ mod offer;
 mod plan;
 mod records;
 mod sessions;
+mod stats;
 mod told;
 
 pub use catalog::{CheckedView, DiffView, DraftView, PresetsView, StoredView};
 pub use check::{CheckBegunView, CheckDoneView, TriedView};
+pub use conversations::{ConversationView, ConversationsView};
+pub use export::Export;
 pub use health::{ClearedView, HealthView, LatencyView, SubjectView};
 pub use history::{ChangeView, HistoryView, VersionView};
 pub use host::{AliveView, HostView, MaintenanceView, ReadyView};
@@ -29,6 +34,7 @@ pub use limits::{KnownLimitView, LearntView, LimitView, QuotaView, ScopeView};
 pub use nouns::{EntryView, NounsView, PartView, PartsView, SectionSource, SettingsView};
 pub use offer::OfferView;
 pub use plan::{CandidateView, PlanView, RefusalView};
-pub use records::{RecordView, RecordsView, StoredJson};
+pub use records::{LookedView, RecordView, RecordsView, StoredJson, at_of_id};
 pub use sessions::{LinkView, SessionView, SessionsView};
+pub use stats::{FiguresView, PointView, StatsRowView, StatsView};
 pub use told::ToldView;

@@ -94,7 +94,8 @@ const paths = [
   ["keys", 200], ["keys/someone", 200], ["connect", 200], ["settings", 200], ["history", 200], ["history/1", 200],
   ["add-provider", 200], ["add-provider?to=modelscope", 200], ["join", 200], ["join?ask=yes&provider=modelscope", 200],
   ["models/qwen3-coder?try=yes", 200], ["models/qwen3-coder?saved=1", 200],
-  ["records?state=ok&span=24h&model=assistant", 200], ["records?model=none", 200], ["records?state=odd", 400], ["nothing", 404],
+  ["records?state=ok&span=24h&model=assistant", 200], ["records?failed_over=true&q=rate", 200], ["sessions", 200],
+  ["overview?span=7d&show=tokens", 200], ["records?model=none", 200], ["records?state=odd", 400], ["nothing", 404],
 ];
 
 for (const language of ["en", "zh-CN"]) {
@@ -147,6 +148,22 @@ for (const language of ["en", "zh-CN"]) {
   await signedIn(page, JSON.parse(made.text).key);
   if (!page.url().endsWith("/console/me")) find("the holder of a key", `was led to ${page.url()}`);
   for (const path of ["me", "records", "connect"]) await looked(page, path, { status: 200, language: "holder" });
+  await context.close();
+}
+
+// New calls come by themselves where that is asked for.
+{
+  const context = await browser.createBrowserContext();
+  const page = await opened(context);
+  await signedIn(page);
+  await page.setViewport({ width: 1280, height: 900 });
+  await page.goto(`${there.url}/console/records`);
+  await page.click("[data-tail]");
+  await page.waitForSelector('[data-tail][aria-pressed="true"]');
+  const before = await page.$eval(".rec tbody a.row", (first) => first.getAttribute("href"));
+  await there.api("POST", "/v1/chat/completions", JSON.stringify({ model: "qwen3-coder", messages: [{ role: "user", content: "hello" }] }));
+  const isNew = (old) => document.querySelector(".rec tbody a.row").getAttribute("href") !== old;
+  await page.waitForFunction(isNew, { timeout: 30_000 }, before).catch(() => find("live", "the new call did not come"));
   await context.close();
 }
 

@@ -11,6 +11,7 @@ both_hosts![
     a_key_without_limits_sees_its_use_too,
     days_are_chosen_and_bounded,
     who_may_not_ask_is_told_so_in_openais_shape,
+    what_was_used_is_told_when_its_records_are_gone,
 ];
 
 const PRICED: &str = "[[models]]\nname = \"m\"\n[[models.targets]]\nprovider = \"a\"\nmodel = \"up\"\n\
@@ -124,22 +125,16 @@ fn who_may_not_ask_is_told_so_in_openais_shape(host: Host) {
     assert_eq!((refused.status, refused.header("allow")), (405, Some("GET, HEAD")));
 }
 
-/// A page of a holder must not read through everybody's records.
-#[test]
-fn a_holders_use_is_read_from_the_index_of_its_key_alone() {
-    let gateway = Gateway::on(Host::Runner).start();
-    let key = gateway.new_key("k", &[]);
-    usage(&gateway, &key, "");
+/// What a key has used is added up when a call ends: it stays when records go, and no record is read for it.
+fn what_was_used_is_told_when_its_records_are_gone(host: Host) {
+    clear_of_midnight();
+    let upstream = Upstream::saying("Hi");
+    let gateway = gateway(host, &upstream);
+    let key = gateway.new_key("k", &["m"]);
+    assert_eq!(gateway.send(&chat("m").key(&key)).status, 200);
+    let before = usage_of(&gateway, &key, 1);
     let database = Connection::open(gateway.data().join("store.db")).expect("the database");
     database.busy_timeout(PATIENCE).expect("a connection");
-    for statement in [
-        include_str!("../../../gateway/component/src/store/usage/by_day.sql"),
-        include_str!("../../../gateway/component/src/store/usage/by_model.sql"),
-    ] {
-        let mut plan = database.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).expect("a statement");
-        let steps = plan.query_map(params!["k", r#"[["a","b"]]"#], |row| row.get::<_, String>("detail")).expect("rows");
-        let steps: Vec<String> = steps.map(|step| step.expect("a step")).collect();
-        let wanted = "SEARCH records USING COVERING INDEX records_by_key (key=? AND id>? AND id<?)";
-        assert!(steps.iter().any(|step| step == wanted), "{steps:#?}");
-    }
+    assert_eq!(database.execute("DELETE FROM records", params![]).expect("the records go"), 1);
+    assert_eq!(usage(&gateway, &key, "")["total"], before["total"]);
 }

@@ -3,24 +3,55 @@
 use std::rc::Rc;
 
 use gateway_core::record::Filter;
-use gateway_core::refusal::{Refusal, Reply};
+use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::state::State;
 use gateway_core::uri::decode_parameter;
-use gateway_core::views::{RecordView, RecordsView};
+use gateway_core::views::{Export, RecordView, RecordsView};
 use serde::Deserialize;
 
 use super::unavailable;
+use crate::feed;
 use crate::host;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
+use crate::relay::{self, Response};
 use crate::store::quota;
-use crate::store::records;
+use crate::store::records::{self, Page};
 
 /// Lists records, newest first. `before` takes the `next` of the last page; the other parameters narrow the list.
 pub(super) async fn list(instance: &Instance, incoming: &Incoming) -> Result<Reply, Refusal> {
     let filter = Filter::parse(incoming.query.as_deref().unwrap_or_default())?;
-    let records = records::list(instance, &filter).await.map_err(unavailable)?;
-    Ok(Reply::json(200, &RecordsView::of(records, &filter)))
+    let Page { records, stopped } = records::page(instance, &filter).await.map_err(unavailable)?;
+    Ok(Reply::json(200, &RecordsView::of(records, stopped, &filter)))
+}
+
+/// Lists the sessions of the latest calls: those of a key, or of all.
+pub(super) async fn sessions(instance: &Instance, incoming: &Incoming) -> Result<Reply, Refusal> {
+    let filter = Filter::parse(incoming.query.as_deref().unwrap_or_default())?;
+    let only = Filter { key: filter.key.clone(), before: filter.before.clone(), ..Filter::default() };
+    if only != filter {
+        return Err(Refusal::bad_request("GET /api/records/sessions takes `key` and `before`, or no parameter."));
+    }
+    let found = records::conversations(instance, filter.key, filter.before).await.map_err(unavailable)?;
+    Ok(Reply::json(200, &found))
+}
+
+/// Sends every record that fits, as a file.
+pub(crate) fn export(instance: &Rc<Instance>, incoming: &Incoming) -> Response {
+    let asked = Export::parse(incoming.query.as_deref().unwrap_or_default());
+    let asked = asked.and_then(|(format, query)| Ok((format, Filter::parse(&query)?)));
+    match asked {
+        Ok((format, filter)) => feed::export(instance, filter, format, Box::new(|record| record)),
+        Err(refusal) => relay::refuse(incoming, &refusal, Shape::Problem),
+    }
+}
+
+/// Sends the records that come from now on.
+pub(crate) fn tail(instance: &Rc<Instance>, incoming: &Incoming) -> Response {
+    match Filter::parse(incoming.query.as_deref().unwrap_or_default()) {
+        Ok(filter) => feed::tail(instance, filter, Box::new(|record| record)),
+        Err(refusal) => relay::refuse(incoming, &refusal, Shape::Problem),
+    }
 }
 
 /// Answers with one record.
@@ -70,7 +101,7 @@ pub(super) async fn ended(instance: &Rc<Instance>, incoming: &Incoming) -> Resul
     }
     let at_ms = if ended.at > 0 { ended.at } else { host::unix_ms() };
     for id in &ids {
-        records::end(instance, id, state.name(), at_ms, ended.delivered).await.map_err(unavailable)?;
+        records::end(instance, id, state, at_ms, ended.delivered).await.map_err(unavailable)?;
         // Every other end is noticed by the component itself, or the host reports it separately.
         if state == State::GuestTrap {
             quota::release(instance, id).await.map_err(unavailable)?;

@@ -110,5 +110,5 @@ pub(crate) async fn planned(
         }
         Ok(()) => None,
     };
-    Ok(PlanView::of((model, &call.model), catalog, &candidates, refused))
+    Ok(PlanView::of((model, &call.model), (catalog, snapshot.version), &candidates, refused))
 }

@@ -1,16 +1,18 @@
 //! Models, joining them, settings and history: what is shown, and what forms change.
 
 use gateway_console::pages::{
-    self, HistoryPage, JoinPage, ModelPage, ModelState, ModelsPage, SettingsPage, Stored, VersionPage, names,
+    self, Calls, HistoryPage, JoinPage, ModelPage, ModelState, ModelsPage, SettingsPage, Stored, VersionPage, names,
     number_or_text,
 };
 use gateway_console::query::Query;
 use gateway_core::catalog::{Document, Edit, EditError, Noun, Part};
 use gateway_core::refusal::Refusal;
+use gateway_core::stats::By;
 use gateway_core::uri::{decode_parameter, encode_parameter};
 use serde_json::{Map, Value, json};
 
 use super::edit::{Failed, base, does, is_of_the_form};
+use super::state::calls_of_a_day;
 use super::{Answer, Visit};
 use crate::admin::nouns::change_entry;
 use crate::admin::route::DecideRequest;
@@ -20,8 +22,9 @@ use crate::host;
 /// Every model.
 pub(super) async fn models(visit: &Visit<'_>, failed: Option<Failed<'_>>) -> Answer {
     let health = admin::health(visit.instance, visit.snapshot).await;
+    let calls = Calls::by(By::Model, &calls_of_a_day(visit).await);
     let editing = visit.editing("models", "", failed).await;
-    let page = ModelsPage::of(&visit.frame, &visit.snapshot.catalog, &health, &editing);
+    let page = ModelsPage::of(&visit.frame, &visit.snapshot.catalog, &health, &calls, &editing);
     Answer::Page(status(failed), pages::html(&page))
 }
 

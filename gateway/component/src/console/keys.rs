@@ -3,29 +3,32 @@
 use std::rc::Rc;
 
 use gateway_console::edit::Editing;
-use gateway_console::pages::{self, KeyPage, KeysPage, key_changes};
+use gateway_console::pages::{self, Calls, KeyPage, KeysPage, key_changes};
 use gateway_core::catalog::{Document, NewKey, Rotation};
 use gateway_core::refusal::Refusal;
+use gateway_core::stats::By;
 use gateway_core::uri::{decode_parameter, encode_parameter};
 use gateway_core::views::KeyView;
 use serde_json::{Value, json};
 
 use super::catalog::status;
 use super::edit::{Failed, base, is_of_the_form};
+use super::state::calls_of_a_day;
 use super::{Answer, Visit};
 use crate::admin::keys;
 use crate::store::catalog::Snapshot;
 use crate::store::looks;
 
 /// Every key, and one that was made just now, with its name.
-pub(super) fn list(
+pub(super) async fn list(
     visit: &Visit<'_>,
     snapshot: &Rc<Snapshot>,
     (failed, made): (Option<Failed<'_>>, Option<(&str, &str)>),
 ) -> Answer {
     let refused = failed.map(|(sent, refusal)| gateway_console::edit::Refused { sent, refusal, changes: Vec::new() });
     let editing = Editing { refused, etag: &snapshot.etag, ..visit.unchanged("keys", "") };
-    let page = KeysPage::of(&visit.frame, &snapshot.catalog, &editing, made);
+    let calls = Calls::by(By::Key, &calls_of_a_day(visit).await);
+    let page = KeysPage::of(&visit.frame, &snapshot.catalog, &calls, &editing, made);
     Answer::Page(status(failed), pages::html(&page))
 }
 
@@ -40,9 +43,11 @@ pub(super) async fn make(visit: &Visit<'_>) -> Result<Answer, Refusal> {
     };
     match made {
         Ok((made, snapshot)) => {
-            Ok(list(visit, &snapshot, (None, Some((form.get("name").unwrap_or_default(), &made.key)))))
+            Ok(list(visit, &snapshot, (None, Some((form.get("name").unwrap_or_default(), &made.key)))).await)
         }
-        Err(refusal) if is_of_the_form(&refusal) => Ok(list(visit, visit.snapshot, (Some((&form, &refusal)), None))),
+        Err(refusal) if is_of_the_form(&refusal) => {
+            Ok(list(visit, visit.snapshot, (Some((&form, &refusal)), None)).await)
+        }
         Err(refusal) => Err(refusal),
     }
 }
@@ -94,5 +99,5 @@ async fn rotate(visit: &Visit<'_>, name: &str, form: &gateway_console::query::Qu
     let rotation = Rotation::parse(keep.as_bytes()).map_err(Refusal::bad_request)?;
     let (made, snapshot) = keys::renew(visit.instance, visit.incoming, base(form), name, rotation).await?;
     looks::seen_by_all().await;
-    Ok(list(visit, &snapshot, (None, Some((name, &made.key)))))
+    Ok(list(visit, &snapshot, (None, Some((name, &made.key)))).await)
 }

@@ -1,9 +1,10 @@
 //! Providers: what is shown of them, what forms change, and adding one whose keys are checked first.
 
-use gateway_console::pages::{self, AddProviderPage, CheckPieces, Entered, ProviderPage, ProvidersPage};
+use gateway_console::pages::{self, AddProviderPage, Calls, CheckPieces, Entered, ProviderPage, ProvidersPage};
 use gateway_console::query::Query;
 use gateway_core::catalog::{Document, Edit, EditError, Noun, Part, Unsaved};
 use gateway_core::refusal::Refusal;
+use gateway_core::stats::By;
 use gateway_core::trial;
 use gateway_core::uri::{decode_parameter, encode_parameter};
 use gateway_core::views::CheckDoneView;
@@ -11,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::catalog::{list as names, members, on, status};
 use super::edit::{Failed, base, does, is_of_the_form};
+use super::state::calls_of_a_day;
 use super::{Answer, Visit, begun};
 use crate::admin;
 use crate::admin::check::Check;
@@ -24,8 +26,10 @@ type Tested = (usize, u64);
 /// Every provider.
 pub(super) async fn list(visit: &Visit<'_>) -> Answer {
     let health = admin::health(visit.instance, visit.snapshot).await;
+    let calls = calls_of_a_day(visit).await;
+    let calls = (&Calls::by(By::Provider, &calls), &Calls::by(By::Credential, &calls));
     let editing = visit.unchanged("providers", "");
-    visit.page(&ProvidersPage::of(&visit.frame, &visit.snapshot.catalog, &health, &editing))
+    visit.page(&ProvidersPage::of(&visit.frame, &visit.snapshot.catalog, &health, calls, &editing))
 }
 
 /// One provider.
@@ -39,8 +43,10 @@ pub(super) async fn read(
     let provider = catalog.providers.iter().find(|provider| *provider.name == *name);
     let provider = provider.ok_or_else(|| unknown(&name))?;
     let health = admin::health(visit.instance, visit.snapshot).await;
+    let calls = calls_of_a_day(visit).await;
+    let calls = (&Calls::by(By::Provider, &calls), &Calls::by(By::Credential, &calls));
     let editing = visit.editing("providers", &name, failed).await;
-    let page = ProviderPage::of(&visit.frame, catalog, provider, &health, (&editing, tested));
+    let page = ProviderPage::of(&visit.frame, catalog, provider, &health, calls, (&editing, tested));
     Ok(Answer::Page(status(failed), pages::html(&page)))
 }
 

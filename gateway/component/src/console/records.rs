@@ -1,30 +1,69 @@
 //! Records: the list, and one of them.
 
 use gateway_console::frame::Reader;
-use gateway_console::pages::{self, RecordPage, RecordsPage, Suggested};
+use gateway_console::pages::{self, ConversationsPage, Counted, RecordPage, RecordsPage, Suggested};
+use gateway_console::query::Query;
 use gateway_core::record::Filter;
 use gateway_core::refusal::Refusal;
 use gateway_core::uri::decode_parameter;
-use gateway_core::views::RecordsView;
+use gateway_core::views::{Export, RecordsView};
 
 use super::{Answer, Visit};
 use crate::admin::{self, unavailable};
-use crate::store::records;
+use crate::feed;
+use crate::store::records::{self, Page};
+use crate::store::stats;
 
 /// Every call that the reader may see, narrowed by the address.
 pub(super) async fn list(visit: &Visit<'_>) -> Result<Answer, Refusal> {
     let Visit { instance, frame, .. } = visit;
     let (query, filter) = pages::filter(&visit.query, &frame.reader, visit.incoming.at_ms)?;
-    let found = records::list(instance, &filter).await.map_err(unavailable)?;
+    let Page { records: found, stopped } = records::page(instance, &filter).await.map_err(unavailable)?;
     let found = found.into_iter().map(|record| pages::seen_by(&frame.reader, record)).collect();
-    let found = RecordsView::of(found, &filter);
+    let found = RecordsView::of(found, stopped, &filter);
     let last_ms = if found.records.is_empty() {
         let newest = Filter { key: pages::own_key(&frame.reader), limit: 1, ..Filter::default() };
         records::list(instance, &newest).await.map_err(unavailable)?.first().map(|record| record.at_ms)
     } else {
         None
     };
-    Ok(visit.page(&RecordsPage::of(frame, &query, &found, suggested(visit), last_ms)))
+    let counted = counted(visit, &filter).await;
+    Ok(visit.page(&RecordsPage::of(frame, &query, &found, suggested(visit), (last_ms, counted.as_ref()))))
+}
+
+/// What the calls of these filters come to. Where that cannot be read, the list stands without it.
+async fn counted(visit: &Visit<'_>, filter: &Filter) -> Option<Counted> {
+    let zone = &visit.snapshot.catalog.settings.zone;
+    let period = pages::countable(filter, zone, visit.incoming.at_ms)?;
+    let by_step = stats::by_step(visit.instance, &period).await.ok()?;
+    Some(Counted { period, by_step, by_series: Vec::new(), calls_before: 0 })
+}
+
+/// Sessions of clients, of those calls that the reader may see.
+pub(super) async fn conversations(visit: &Visit<'_>) -> Result<Answer, Refusal> {
+    let key = pages::own_key(&visit.frame.reader);
+    let found = records::conversations(visit.instance, key, None).await.map_err(unavailable)?;
+    Ok(visit.page(&ConversationsPage::of(&visit.frame, &found)))
+}
+
+/// The calls that fit, as a file.
+pub(super) fn export(visit: &Visit<'_>) -> Result<Answer, Refusal> {
+    let (format, query) = Export::parse(visit.incoming.query.as_deref().unwrap_or_default())?;
+    let query = Query::parse(&query).unwrap_or_default();
+    let (_, filter) = pages::filter(&query, &visit.frame.reader, visit.incoming.at_ms)?;
+    Ok(Answer::Pieces(feed::export(visit.instance, filter, format, shown(visit))))
+}
+
+/// The calls that come from now on.
+pub(super) fn tail(visit: &Visit<'_>) -> Result<Answer, Refusal> {
+    let (_, filter) = pages::filter(&visit.query, &visit.frame.reader, visit.incoming.at_ms)?;
+    Ok(Answer::Pieces(feed::tail(visit.instance, filter, shown(visit))))
+}
+
+/// A record as the reader may see it.
+fn shown(visit: &Visit<'_>) -> feed::Shown {
+    let reader = visit.frame.reader.clone();
+    Box::new(move |record| pages::seen_by(&reader, record))
 }
 
 /// Names to choose from: of keys only those that the reader may know.

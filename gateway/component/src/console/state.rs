@@ -1,17 +1,18 @@
 //! What is: the overview, quota, how clients are connected, and what is left to a key.
 
 use gateway_console::frame::Reader;
-use gateway_console::pages::{ConnectPage, MePage, OverviewPage, QuotaPage};
+use gateway_console::pages::{self, ConnectPage, Counted, MePage, OverviewPage, QuotaPage};
 use gateway_core::authenticate::Caller;
 use gateway_core::models;
 use gateway_core::record::Filter;
 use gateway_core::refusal::Refusal;
+use gateway_core::stats::{Narrowed, SeriesSums};
 use gateway_core::views::{LimitView, ScopeView};
 
 use super::{Answer, Visit};
 use crate::admin::{self, unavailable};
 use crate::host;
-use crate::store::records;
+use crate::store::{records, stats};
 
 /// How many calls the overview shows.
 const LATEST: i64 = 10;
@@ -21,9 +22,27 @@ pub(super) async fn overview(visit: &Visit<'_>) -> Result<Answer, Refusal> {
     let quota = admin::quota(visit.instance, visit.snapshot).await?;
     let latest = Filter { limit: LATEST, ..Filter::default() };
     let latest = records::list(visit.instance, &latest).await.map_err(unavailable)?;
+    let counted = counted(visit, &Narrowed::default()).await?;
     let address = address(visit).await;
     let catalog = &visit.snapshot.catalog;
-    Ok(visit.page(&OverviewPage::of(&visit.frame, catalog, (&health, &quota), &latest, &address)))
+    let asked = (&visit.query, &counted);
+    Ok(visit.page(&OverviewPage::of(&visit.frame, catalog, (&health, &quota), asked, &latest, &address)))
+}
+
+/// What the calls of the address's span of time come to, of those that the reader may see.
+async fn counted(visit: &Visit<'_>, narrowed: &Narrowed) -> Result<Counted, Refusal> {
+    let zone = &visit.snapshot.catalog.settings.zone;
+    let (period, before) = pages::periods(&visit.query, zone, visit.incoming.at_ms, narrowed);
+    let by_step = stats::by_step(visit.instance, &period).await.map_err(unavailable)?;
+    let by_series = stats::by_series(visit.instance, &period).await.map_err(unavailable)?;
+    let calls_before = stats::calls(visit.instance, &before).await.map_err(unavailable)?;
+    Ok(Counted { period, by_step, by_series, calls_before })
+}
+
+/// The calls of the last day. Where they cannot be read, rows say none, since all else can.
+pub(super) async fn calls_of_a_day(visit: &Visit<'_>) -> Vec<SeriesSums> {
+    let zone = &visit.snapshot.catalog.settings.zone;
+    stats::by_series(visit.instance, &pages::last_day(zone, visit.incoming.at_ms)).await.unwrap_or_default()
 }
 
 pub(super) async fn quota(visit: &Visit<'_>) -> Result<Answer, Refusal> {
@@ -63,5 +82,8 @@ pub(super) async fn me(visit: &Visit<'_>) -> Result<Answer, Refusal> {
     let quota = admin::quota(visit.instance, visit.snapshot).await?;
     let limits: Vec<LimitView> = quota.quota.into_iter().filter(is_own).collect();
     let models = models_of(visit);
-    Ok(visit.page(&MePage::of(&visit.frame, key, &limits, &models, catalog.settings.retention.days)))
+    let own = Narrowed { key: Some(name.clone()), ..Narrowed::default() };
+    let counted = counted(visit, &own).await?;
+    let (of_key, asked) = ((&limits[..], &models[..]), (&visit.query, &counted));
+    Ok(visit.page(&MePage::of(&visit.frame, key, of_key, asked, catalog.settings.retention.days)))
 }

@@ -12,8 +12,8 @@ use crate::instance::Instance;
 pub(crate) use spin_sdk::sqlite::{RowResult as Row, Value};
 
 /// Idempotent single statements, in order. Each runs once per instance before any other statement, and again at every
-/// maintenance.
-const MIGRATIONS: [&str; 13] = [
+/// maintenance. A column that is there already is what its statement asks for; SQLite has no words to say so.
+const MIGRATIONS: [&str; 28] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_catalog_versions.sql"),
     include_str!("migrations/0003_maintenance.sql"),
@@ -22,12 +22,30 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/0006_probes.sql"),
     include_str!("migrations/0007_responses.sql"),
     include_str!("migrations/0008_quota_slots.sql"),
-    include_str!("migrations/0009_records_by_key.sql"),
     include_str!("migrations/0010_sessions.sql"),
     include_str!("migrations/0012_catalog_changes.sql"),
     include_str!("migrations/0020_seals.sql"),
     include_str!("migrations/0021_shutdowns.sql"),
+    include_str!("migrations/0030_records_cell.sql"),
+    include_str!("migrations/0031_records_marks.sql"),
+    include_str!("migrations/0032_stats_series.sql"),
+    include_str!("migrations/0033_stats_fresh.sql"),
+    include_str!("migrations/0034_stats_minutes.sql"),
+    include_str!("migrations/0035_stats_quarters.sql"),
+    include_str!("migrations/0036_stats_of_new.sql"),
+    include_str!("migrations/0037_stats_of_changed.sql"),
+    include_str!("migrations/0038_stats_taken_back.sql"),
+    include_str!("migrations/0039_stats_turn.sql"),
+    include_str!("migrations/0040_stats_gathered.sql"),
+    include_str!("migrations/0041_records_uncounted.sql"),
+    include_str!("migrations/0042_records_failed_over.sql"),
+    include_str!("migrations/0043_records_not_served.sql"),
+    include_str!("migrations/0044_records_slow.sql"),
+    include_str!("migrations/0045_no_records_by_key.sql"),
 ];
+
+/// How SQLite refuses to add a column again.
+const COLUMN_IS_THERE: &str = "duplicate column name";
 
 /// How long a page of rows is waited for. A database that takes longer is busy with something else.
 const QUERY_MS_MAX: u64 = 5_000;
@@ -172,10 +190,18 @@ async fn connection(instance: &Instance) -> Result<Rc<Connection>, Trouble> {
 
 async fn run_migrations(instance: &Instance, connection: &Connection) -> Result<(), Trouble> {
     for migration in MIGRATIONS {
-        let result = connection.execute(migration, []).await?;
-        if !instance.host.queues_writes {
-            result.collect().await?;
+        match migrate_once(instance, connection, migration).await {
+            Err(error) if error.to_string().contains(COLUMN_IS_THERE) => {}
+            done => done?,
         }
+    }
+    Ok(())
+}
+
+async fn migrate_once(instance: &Instance, connection: &Connection, migration: &str) -> Result<(), Error> {
+    let result = connection.execute(migration, []).await?;
+    if !instance.host.queues_writes {
+        result.collect().await?;
     }
     Ok(())
 }

@@ -5,17 +5,18 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use gateway_core::catalog::Retention;
-use gateway_core::record::{Filter, PAGE_MAX, Record};
+use gateway_core::record::Record;
 use gateway_core::state::State;
+use gateway_core::stats::{Counted, marks_of};
 use gateway_core::views::{RecordView, StoredJson};
 
 use super::database::{self, Row as Found, Trouble, Value, number, text};
-use super::{changes, counters, health, quota, responses, seals, sessions};
+use super::{changes, counters, health, quota, responses, seals, sessions, stats};
 use crate::host;
 use crate::instance::Instance;
 
-/// How many rows one statement deletes, so that no lock is held for long.
-const SWEEP_ROWS: i64 = 500;
+/// How many rows one statement deletes or counts, so that no lock is held for long.
+pub(super) const SWEEP_ROWS: i64 = 500;
 
 /// How long one clean-up may take; the next one continues where it stopped. On the runner it has a thread of the
 /// database to itself and runs every minute; elsewhere it follows somebody's request.
@@ -32,12 +33,18 @@ macro_rules! columns {
     };
 }
 
+mod conversations;
+mod list;
+
+pub(crate) use conversations::conversations;
+pub(crate) use list::{Page, list, page};
+
 /// Saves a call that never had a `running` row. The statement is short, since its text goes to the host with every
 /// call. A row that exists already was written by the host, which says how the call ended.
 const SAVE: &str = concat!(
     "INSERT OR IGNORE INTO records (",
     columns!(),
-    ", boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)"
+    ", boot, cell, marks) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35)"
 );
 
 /// Saves the end of a call that has a row. The end replaces `running`, and what was presumed of a call that was not
@@ -45,20 +52,8 @@ const SAVE: &str = concat!(
 const SAVE_OVER_RUNNING: &str = concat!(
     "INSERT INTO records (",
     columns!(),
-    ", boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33) \
-ON CONFLICT (id) DO UPDATE SET model = excluded.model, streamed = excluded.streamed, session = excluded.session, state = CASE WHEN records.state IN ('running', 'interrupted') THEN excluded.state ELSE records.state END, status = excluded.status, error = excluded.error, provider = excluded.provider, upstream_model = excluded.upstream_model, decision = excluded.decision, attempts = excluded.attempts, first_byte_ms = excluded.first_byte_ms, first_content_ms = excluded.first_content_ms, duration_ms = excluded.duration_ms, bytes_in = excluded.bytes_in, bytes_out = excluded.bytes_out, input_tokens = excluded.input_tokens, cache_read_tokens = excluded.cache_read_tokens, cache_write_tokens = excluded.cache_write_tokens, output_tokens = excluded.output_tokens, reasoning_tokens = excluded.reasoning_tokens, cost_nano = excluded.cost_nano, price = excluded.price, tokens_per_second = excluded.tokens_per_second, warnings = excluded.warnings"
-);
-
-const LIST: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM records \
-WHERE id < coalesce(?1, '~') AND id >= coalesce(?15, '') AND id < coalesce(?16, '~') \
-AND (?2 IS NULL OR at_ms >= ?2) AND (?3 IS NULL OR at_ms < ?3) AND (?4 IS NULL OR key = ?4) AND (?5 IS NULL OR model = ?5) AND (?6 IS NULL OR provider = ?6) \
-AND (?7 IS NULL OR upstream_model = ?7) AND (?8 IS NULL OR state = ?8) AND (?9 IS NULL OR status = ?9) \
-AND (?10 IS NULL OR session = ?10) AND (?11 IS NULL OR endpoint = ?11) AND (?12 IS NULL OR streamed = ?12) \
-AND (?13 IS NULL OR client = ?13) \
-ORDER BY id DESC LIMIT ?14"
+    ", boot, cell, marks) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35) \
+ON CONFLICT (id) DO UPDATE SET model = excluded.model, streamed = excluded.streamed, session = excluded.session, state = CASE WHEN records.state IN ('running', 'interrupted') THEN excluded.state ELSE records.state END, status = excluded.status, error = excluded.error, provider = excluded.provider, upstream_model = excluded.upstream_model, decision = excluded.decision, attempts = excluded.attempts, first_byte_ms = excluded.first_byte_ms, first_content_ms = excluded.first_content_ms, duration_ms = excluded.duration_ms, bytes_in = excluded.bytes_in, bytes_out = excluded.bytes_out, input_tokens = excluded.input_tokens, cache_read_tokens = excluded.cache_read_tokens, cache_write_tokens = excluded.cache_write_tokens, output_tokens = excluded.output_tokens, reasoning_tokens = excluded.reasoning_tokens, cost_nano = excluded.cost_nano, price = excluded.price, tokens_per_second = excluded.tokens_per_second, warnings = excluded.warnings, cell = excluded.cell, marks = CASE WHEN records.state IN ('running', 'interrupted') THEN excluded.marks ELSE records.marks END"
 );
 
 const READ: &str = concat!("SELECT ", columns!(), " FROM records WHERE id = ?1");
@@ -66,18 +61,18 @@ const READ: &str = concat!("SELECT ", columns!(), " FROM records WHERE id = ?1")
 /// Notes an end that the host reports. If the host cuts a call, the component only sees that its client left, so the
 /// host knows better.
 const END: &str = "INSERT INTO records (id, at_ms, state, boot) VALUES (?1, ?2, ?3, ?4) \
-ON CONFLICT (id) DO UPDATE SET state = excluded.state, error = NULL, duration_ms = max(excluded.at_ms - records.at_ms, 0) \
+ON CONFLICT (id) DO UPDATE SET state = excluded.state, error = NULL, duration_ms = max(excluded.at_ms - records.at_ms, 0), marks = ?5 \
 WHERE records.state IN ('running', 'interrupted', 'client_closed')";
 
 /// Notes an end that the host reports after the client had its answer, or left. What the component recorded itself
 /// stays.
 const END_DELIVERED: &str = "INSERT INTO records (id, at_ms, state, boot) VALUES (?1, ?2, ?3, ?4) \
-ON CONFLICT (id) DO UPDATE SET state = excluded.state, error = NULL, duration_ms = max(excluded.at_ms - records.at_ms, 0) \
+ON CONFLICT (id) DO UPDATE SET state = excluded.state, error = NULL, duration_ms = max(excluded.at_ms - records.at_ms, 0), marks = ?5 \
 WHERE records.state IN ('running', 'interrupted')";
 
 /// Marks calls that an earlier start left running, or that have run for longer than any call may. Nobody will report
 /// their end.
-const INTERRUPT: &str = "UPDATE records SET state = 'interrupted' \
+const INTERRUPT: &str = "UPDATE records SET state = 'interrupted', marks = 2 \
 WHERE state = 'running' AND ((?1 IS NOT NULL AND boot IS NOT ?1) OR until_ms < ?2) RETURNING id";
 
 const SWEEP: &str =
@@ -104,6 +99,11 @@ const MAINTENANCE_MS: i64 = 60_000;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
+/// How long a step of the maintenance may take on this host.
+pub(super) fn step_ms_max(instance: &Instance) -> u64 {
+    if instance.host.asks_for_maintenance { SWEEP_MS_MAX } else { SWEEP_MS_MAX_ELSEWHERE }
+}
+
 /// What an instance remembers of the records.
 #[derive(Default)]
 pub(crate) struct RecordStore {
@@ -119,8 +119,13 @@ struct LostRecords {
     why: String,
 }
 
-/// The parameters of the statement that saves a record.
-pub(crate) struct Row(Vec<Value>);
+/// What is to be saved of a record.
+pub(crate) struct Row {
+    /// The parameters of the statement.
+    values: Vec<Value>,
+    /// The names that it is counted under, if they have to be written before.
+    naming: Option<stats::Naming>,
+}
 
 /// Saves the record of a call that has ended; `running_saved` says whether it has a `running` row. If its client left,
 /// the host may have reported the end already.
@@ -135,7 +140,10 @@ pub(crate) async fn save_running(instance: &Instance, row: Row) {
 }
 
 async fn execute(instance: &Instance, sql: &str, row: Row) {
-    match database::write(instance, sql, row.0).await {
+    if let Some(naming) = row.naming {
+        stats::name(instance, naming).await;
+    }
+    match database::write(instance, sql, row.values).await {
         Ok(()) | Err(Trouble::Absent) => {}
         Err(trouble) => {
             let mut lost = instance.store.records.lost.borrow_mut();
@@ -150,10 +158,11 @@ async fn execute(instance: &Instance, sql: &str, row: Row) {
 
 /// The row of a record in its present state.
 pub(crate) fn row(instance: &Instance, record: &Record) -> Row {
+    let counted = Counted::of(record);
     let deciding = record.deciding_attempt();
     let json = |value: Result<String, serde_json::Error>| text(value.ok());
     let usage = &record.usage;
-    Row(vec![
+    let values = vec![
         Value::Text(record.id.clone()),
         Value::Integer(record.at_ms),
         Value::Text(record.key.clone()),
@@ -187,33 +196,10 @@ pub(crate) fn row(instance: &Instance, record: &Record) -> Row {
         if record.warnings.is_empty() { Value::Null } else { json(serde_json::to_string(&record.warnings)) },
         Value::Integer(record.until_ms),
         text(instance.host.boot.clone()),
-    ])
-}
-
-/// Reads a page of records, newest first.
-pub(crate) async fn list(instance: &Instance, filter: &Filter) -> Result<Vec<RecordView>, Trouble> {
-    let integer = |value: Option<i64>| value.map_or(Value::Null, Value::Integer);
-    let named = |value: &Option<String>| text(value.clone());
-    let parameters = vec![
-        named(&filter.before),
-        integer(filter.since_ms),
-        integer(filter.until_ms),
-        named(&filter.key),
-        named(&filter.model),
-        named(&filter.provider),
-        named(&filter.upstream_model),
-        text(filter.state.map(|state| state.name().to_owned())),
-        integer(filter.status),
-        named(&filter.session),
-        named(&filter.endpoint),
-        integer(filter.streamed.map(i64::from)),
-        named(&filter.client),
-        Value::Integer(filter.limit.clamp(1, PAGE_MAX)),
-        text(filter.since_ms.map(|since_ms| id_at(since_ms.saturating_sub(ID_SLACK_MS)))),
-        text(filter.until_ms.map(|until_ms| id_at(until_ms.saturating_add(ID_SLACK_MS)))),
+        Value::Integer(counted.cell),
+        Value::Integer(counted.marks),
     ];
-    let rows = database::rows(instance, LIST, parameters).await?;
-    Ok(rows.into_iter().map(view).collect())
+    Row { values, naming: stats::naming(instance, &counted.series) }
 }
 
 /// An id begins with the time at which the host made it, which is about the time of the record.
@@ -235,15 +221,16 @@ pub(crate) async fn read(instance: &Instance, id: &str) -> Result<Option<RecordV
 pub(crate) async fn end(
     instance: &Instance,
     id: &str,
-    state: &str,
+    state: State,
     at_ms: i64,
     delivered: bool,
 ) -> Result<(), Trouble> {
     let parameters = vec![
         Value::Text(id.to_owned()),
         Value::Integer(at_ms),
-        Value::Text(state.to_owned()),
+        Value::Text(state.name().to_owned()),
         text(instance.host.boot.clone()),
+        Value::Integer(marks_of(state, 0)),
     ];
     database::write(instance, if delivered { END_DELIVERED } else { END }, parameters).await
 }
@@ -270,6 +257,7 @@ pub(crate) async fn maintain_lazily(instance: &Rc<Instance>, retention: Retentio
 pub(crate) async fn maintain(instance: &Rc<Instance>, retention: Retention) -> Result<(usize, usize), Trouble> {
     database::migrate(instance).await?;
     health::forget(instance);
+    stats::gather(instance).await?;
     let deleted = sweep(instance, retention.days).await? + shrink(instance, retention.bytes_max).await?;
     let now_ms = Value::Integer(host::unix_ms());
     let interrupted = database::rows(instance, INTERRUPT, vec![text(instance.host.boot.clone()), now_ms]).await?.len();
@@ -285,7 +273,7 @@ pub(crate) async fn maintain(instance: &Rc<Instance>, retention: Retention) -> R
 /// Deletes old records. They are the first rows of the table, and go in small steps, so that no lock is held for long.
 async fn sweep(instance: &Instance, retention_days: u32) -> Result<usize, Trouble> {
     let oldest = id_at(host::unix_ms().saturating_sub(i64::from(retention_days).saturating_mul(DAY_MS)));
-    let limit_ms = if instance.host.asks_for_maintenance { SWEEP_MS_MAX } else { SWEEP_MS_MAX_ELSEWHERE };
+    let limit_ms = step_ms_max(instance);
     let (mut deleted, start_ms) = (0, host::now_ms());
     loop {
         let swept =
@@ -302,7 +290,7 @@ async fn sweep(instance: &Instance, retention_days: u32) -> Result<usize, Troubl
 /// over goes with the next maintenance.
 async fn shrink(instance: &Instance, bytes_max: Option<u64>) -> Result<usize, Trouble> {
     let Some(bytes_max) = bytes_max else { return Ok(0) };
-    let limit_ms = if instance.host.asks_for_maintenance { SWEEP_MS_MAX } else { SWEEP_MS_MAX_ELSEWHERE };
+    let limit_ms = step_ms_max(instance);
     let (mut deleted, start_ms) = (0, host::now_ms());
     let Some(mut used) = used_bytes(instance).await else { return Ok(0) };
     // A little more than has to go, so that it is not full again with the next record.

@@ -4,6 +4,7 @@ use askama::Template;
 use gateway_core::catalog::{Catalog, Key, Limit};
 use gateway_core::uri::encode_parameter;
 
+use super::figures::Calls;
 use super::quota::name as limit_name;
 use crate::edit::{Banner, Editing, Form, Kind};
 use crate::frame::Frame;
@@ -11,6 +12,7 @@ use crate::parts::{Mark, Time};
 use crate::query::Query;
 use crate::routes::Page;
 use crate::show;
+use crate::words::figures;
 use crate::words::key_forms;
 use crate::words::keys::Words;
 use crate::words::quota;
@@ -26,6 +28,7 @@ pub struct KeysPage<'a> {
     banner: Option<Banner>,
     /// A key that was made or rotated just now, with its name.
     made: Option<(&'a str, &'a str)>,
+    figures: figures::Words,
     rows: Vec<Row>,
     new: Option<Form>,
 }
@@ -38,18 +41,27 @@ struct Row {
     models: String,
     limits: String,
     expires: Option<Time>,
+    count: String,
     calls: String,
     calls_word: String,
 }
 
 impl<'a> KeysPage<'a> {
-    /// The keys of a catalog.
-    pub fn of(frame: &'a Frame, catalog: &Catalog, editing: &Editing<'_>, made: Option<(&'a str, &'a str)>) -> Self {
+    /// The keys of a catalog, and how many calls they made.
+    pub fn of(
+        frame: &'a Frame,
+        catalog: &Catalog,
+        calls: &Calls,
+        editing: &Editing<'_>,
+        made: Option<(&'a str, &'a str)>,
+    ) -> Self {
         let (words, form_words) = (Words(frame.language), key_forms::Words(frame.language));
-        let rows = catalog.keys.iter().map(|key| Row::of(key, frame, words)).collect();
+        let row = |key: &Key| Row { count: calls.of(&key.name), ..Row::of(key, frame, words) };
+        let rows = catalog.keys.iter().map(row).collect();
         let new = editing.locked.is_none().then(|| new(frame, editing, catalog));
         let banner = Banner::of(frame, editing);
-        KeysPage { frame, here: Some(Page::Keys), words, form_words, banner, made, rows, new }
+        let figures = figures::Words(frame.language);
+        KeysPage { frame, here: Some(Page::Keys), words, form_words, banner, made, figures, rows, new }
     }
 }
 
@@ -116,6 +128,7 @@ impl Row {
             models: key.models.as_ref().map_or_else(|| words.all_models().to_owned(), |models| models.join(", ")),
             limits: if limits.is_empty() { words.no_limits().to_owned() } else { limits.join(", ") },
             expires: key.expires_ms.map(|at_ms| frame.time(at_ms)),
+            count: String::new(),
             calls: Query::default().with("key", &key.name).link(&frame.link("records")),
             calls_word: words.calls_of(&key.name),
         }

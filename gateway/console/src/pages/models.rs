@@ -10,6 +10,7 @@ use gateway_core::price::Price;
 use gateway_core::uri::encode_parameter;
 use gateway_core::views::{HealthView, PlanView};
 
+use super::figures::Calls;
 use super::trouble::{self, Trouble};
 use crate::edit::{Banner, Editing, Form};
 use crate::frame::Frame;
@@ -17,6 +18,7 @@ use crate::parts::{Mark, Mid, Monogram};
 use crate::query::Query;
 use crate::routes::Page;
 use crate::show;
+use crate::words::figures;
 use crate::words::model_forms;
 use crate::words::models::Words;
 use crate::words::trouble as troubles;
@@ -30,6 +32,7 @@ pub struct ModelsPage<'a> {
     words: Words,
     form_words: model_forms::Words,
     banner: Option<Banner>,
+    figures: figures::Words,
     rows: Vec<Row>,
     new: Option<Form>,
 }
@@ -42,17 +45,20 @@ struct Row {
     said: String,
     strategy: &'static str,
     count: usize,
+    calls: String,
     state: Mark,
 }
 
 impl<'a> ModelsPage<'a> {
-    /// The models of a catalog, and what keeps their targets out of use.
-    pub fn of(frame: &'a Frame, catalog: &Catalog, health: &HealthView, editing: &Editing<'_>) -> Self {
+    /// The models of a catalog, what keeps their targets out of use, and how many calls they had.
+    pub fn of(frame: &'a Frame, catalog: &Catalog, health: &HealthView, calls: &Calls, editing: &Editing<'_>) -> Self {
         let (words, form_words) = (Words(frame.language), model_forms::Words(frame.language));
-        let rows = catalog.models.iter().map(|model| Row::of(model, health, frame, words)).collect();
+        let row = |model: &Arc<Model>| Row { calls: calls.of(&model.name), ..Row::of(model, health, frame, words) };
+        let rows = catalog.models.iter().map(row).collect();
         let new = editing.locked.is_none().then(|| forms::new(frame, editing, catalog));
         let banner = Banner::of(frame, editing);
-        ModelsPage { frame, here: Some(Page::Models), words, form_words, banner, rows, new }
+        let figures = figures::Words(frame.language);
+        ModelsPage { frame, here: Some(Page::Models), words, form_words, banner, figures, rows, new }
     }
 }
 
@@ -75,6 +81,7 @@ impl Row {
             providers: providers.into_iter().map(|name| Monogram::of(name, false)).collect(),
             strategy: model.strategy.name(),
             count: all,
+            calls: String::new(),
             state,
         }
     }

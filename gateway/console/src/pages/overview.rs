@@ -2,12 +2,16 @@
 
 use askama::Template;
 use gateway_core::catalog::Catalog;
+use gateway_core::stats::By;
 use gateway_core::views::{HealthView, QuotaView, RecordView};
 
+use super::figures::{Counted, Figures};
+use super::hero::Hero;
 use super::quota;
 use super::records::Row;
 use super::trouble::Trouble;
 use crate::frame::Frame;
+use crate::query::Query;
 use crate::routes::Page;
 use crate::words::overview::Words;
 use crate::words::{quota as quotas, records as calls};
@@ -21,6 +25,9 @@ pub struct OverviewPage<'a> {
     words: Words,
     calls: calls::Words,
     says: String,
+    /// Of a gateway that has been called.
+    figures: Option<Figures>,
+    hero: Option<Hero>,
     troubles: Vec<Trouble>,
     dry: Vec<String>,
     rows: Vec<Row>,
@@ -32,11 +39,12 @@ pub struct OverviewPage<'a> {
 const DRY_MAX: usize = 3;
 
 impl<'a> OverviewPage<'a> {
-    /// The state of things, and the latest calls. `address` is where the reader reaches llmio.
+    /// The state of things, what was counted, and the latest calls. `address` is where the reader reaches llmio.
     pub fn of(
         frame: &'a Frame,
         catalog: &Catalog,
         (health, quota): (&HealthView, &QuotaView),
+        (query, counted): (&Query, &Counted),
         latest: &[RecordView],
         address: &str,
     ) -> Self {
@@ -54,6 +62,8 @@ impl<'a> OverviewPage<'a> {
             (words.step_model(), has_providers && !catalog.models.is_empty()),
             (words.step_key(), !catalog.keys.is_empty()),
         ];
+        let by = [By::Model, By::Provider, By::Key, By::Client];
+        let figures = (!latest.is_empty()).then(|| Figures::of(frame, "overview", query, counted, &by));
         let model = catalog.models.first().map_or("demo", |model| &*model.name);
         OverviewPage {
             frame,
@@ -61,6 +71,8 @@ impl<'a> OverviewPage<'a> {
             words,
             calls: calls::Words(frame.language),
             says,
+            hero: figures.as_ref().map(|figures| Hero::of(quota, figures, frame)),
+            figures,
             troubles,
             dry: dry(quota, frame, words),
             rows: latest.iter().map(|record| Row::of(record, frame)).collect(),

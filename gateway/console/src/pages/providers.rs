@@ -1,10 +1,13 @@
 //! Providers: who can answer, credential by credential.
 
+use std::sync::Arc;
+
 use askama::Template;
 use gateway_core::catalog::{Catalog, Credential, Provider};
 use gateway_core::uri::encode_parameter;
 use gateway_core::views::HealthView;
 
+use super::figures::Calls;
 use super::trouble::{self, Trouble};
 use crate::edit::{Banner, Editing, Form, Kind};
 use crate::frame::Frame;
@@ -33,6 +36,8 @@ struct Group {
     name: String,
     state: Mark,
     addresses: String,
+    /// How many calls it answered, or was asked last for.
+    calls: String,
     credentials: Vec<CredentialRow>,
     /// What is in trouble beside its credentials.
     troubles: Vec<Trouble>,
@@ -42,15 +47,22 @@ struct Group {
 struct CredentialRow {
     label: String,
     pool: Option<String>,
+    calls: String,
     state: Mark,
     troubles: Vec<Trouble>,
     form: Option<Form>,
 }
 
 impl<'a> ProvidersPage<'a> {
-    /// The providers of a catalog, and what is in trouble.
-    pub fn of(frame: &'a Frame, catalog: &Catalog, health: &HealthView, editing: &Editing<'_>) -> Self {
-        let providers = catalog.providers.iter().map(|provider| Group::of(provider, health, frame));
+    /// The providers of a catalog, what is in trouble, and how many calls they and their credentials had.
+    pub fn of(
+        frame: &'a Frame,
+        catalog: &Catalog,
+        health: &HealthView,
+        calls: (&Calls, &Calls),
+        editing: &Editing<'_>,
+    ) -> Self {
+        let providers = catalog.providers.iter().map(|provider| Group::of(provider, health, calls, frame));
         let words = Words(frame.language);
         let banner = Banner::of(frame, editing);
         ProvidersPage { frame, here: Some(Page::Providers), words, banner, providers: providers.collect() }
@@ -58,18 +70,27 @@ impl<'a> ProvidersPage<'a> {
 }
 
 impl Group {
-    fn of(provider: &Provider, health: &HealthView, frame: &Frame) -> Self {
+    fn of(provider: &Provider, health: &HealthView, calls: (&Calls, &Calls), frame: &Frame) -> Self {
         let of_provider = health.subjects.iter().filter(|each| {
             trouble::is_of(&each.subject, provider) && !trouble::is_of_a_credential(&each.subject, provider)
         });
         let troubles: Vec<Trouble> = of_provider.map(|subject| Trouble::of(subject, frame)).collect();
+        let words = Words(frame.language);
+        let row = |credential: &Arc<Credential>| {
+            let name = format!("{}/{}", provider.name, credential.label);
+            CredentialRow {
+                calls: words.calls_in_a_day(calls.1.of(&name)),
+                ..CredentialRow::of(credential, health, frame)
+            }
+        };
         Group {
             href: href(frame, &provider.name),
             monogram: Monogram::of(&provider.name, false),
             name: provider.name.to_string(),
             state: trouble::standing(provider.enabled, None, frame),
             addresses: addresses(provider).join(", "),
-            credentials: provider.credentials.iter().map(|each| CredentialRow::of(each, health, frame)).collect(),
+            calls: words.calls_in_a_day(calls.0.of(&provider.name)),
+            credentials: provider.credentials.iter().map(row).collect(),
             troubles,
         }
     }
@@ -81,6 +102,7 @@ impl CredentialRow {
         CredentialRow {
             label: credential.label.clone(),
             pool: credential.pool.as_deref().map(str::to_owned),
+            calls: String::new(),
             state: trouble::standing(credential.enabled, Some(&credential.value), frame),
             troubles: own.map(|subject| Trouble::of(subject, frame)).collect(),
             form: None,
@@ -128,12 +150,13 @@ struct TargetRow {
 }
 
 impl<'a> ProviderPage<'a> {
-    /// A provider of a catalog, and what is in trouble.
+    /// A provider of a catalog, what is in trouble, and how many calls it and its credentials had.
     pub fn of(
         frame: &'a Frame,
         catalog: &Catalog,
         provider: &Provider,
         health: &HealthView,
+        calls: (&Calls, &Calls),
         (editing, tested): (&Editing<'_>, Option<(usize, u64)>),
     ) -> Self {
         let words = Words(frame.language);
@@ -154,7 +177,7 @@ impl<'a> ProviderPage<'a> {
             let ms = each.first_content_ms as i64;
             Some((Mid::of(model), how, show::span(ms)))
         });
-        let mut group = Group::of(provider, health, frame);
+        let mut group = Group::of(provider, health, calls, frame);
         if editing.locked.is_none() {
             for (index, row) in group.credentials.iter_mut().enumerate() {
                 row.form = provider

@@ -107,7 +107,7 @@ pub(super) fn owner(scope: &ScopeView) -> &str {
     }
 }
 
-fn provider_of(scope: &ScopeView) -> Option<&str> {
+pub(super) fn provider_of(scope: &ScopeView) -> Option<&str> {
     match scope {
         ScopeView::Credential { provider, .. }
         | ScopeView::Pool { provider, .. }

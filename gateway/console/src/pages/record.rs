@@ -214,6 +214,7 @@ fn facts(record: &RecordView, frame: &Frame, words: Words) -> Vec<Fact> {
         Some(streamed) => format!("{endpoint} · {streamed}"),
         None => endpoint.clone(),
     });
+    let decided = decision(record);
     let key = record.key.clone().filter(|key| !key.is_empty());
     let key_list = key.as_ref().filter(|_| frame.reader == Reader::Admin).and_then(|key| list("key", key));
     let session_list = record.session.as_ref().and_then(|session| list("session", session));
@@ -225,7 +226,9 @@ fn facts(record: &RecordView, frame: &Frame, words: Words) -> Vec<Fact> {
         fact(words.endpoint(), endpoint, None, false),
         fact(words.dialect(), record.dialect.clone().filter(|dialect| !dialect.is_empty()), None, false),
         fact(words.bytes(), bytes.map(|(i, o)| words.bytes_in_out(show::bytes(i), show::bytes(o))), None, false),
-        fact(words.draw(), decision(record).map(|decision| decision.draw.clone()), None, true),
+        fact(words.strategy(), decided.and_then(|each| each.strategy.as_ref().map(ToString::to_string)), None, false),
+        fact(words.catalog(), decided.and_then(|each| each.catalog).map(|number| words.version(number)), None, false),
+        fact(words.draw(), decided.map(|decision| decision.draw.clone()), None, true),
         fact(words.id(), Some(record.id.clone()), None, true),
     ]
     .into_iter()

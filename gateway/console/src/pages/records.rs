@@ -4,8 +4,12 @@ use askama::Template;
 use gateway_core::record::{AttemptRecord, Filter};
 use gateway_core::refusal::Refusal;
 use gateway_core::state::State;
+use gateway_core::stats::{Narrowed, Period, Step};
 use gateway_core::views::{RecordView, RecordsView, StoredJson};
+use jiff::tz::TimeZone;
 
+use super::figures::{self, Counted};
+use crate::chart::Chart;
 use crate::frame::{Frame, Reader};
 use crate::parts::{self, Hops, Mark, Mid, Time};
 use crate::query::Query;
@@ -32,7 +36,7 @@ const PLACE: [&str; 2] = ["before", "limit"];
 /// What a page's query asks the store for, and what of it its reader may ask for: a holder sees the calls of its own key.
 pub fn filter(query: &Query, reader: &Reader, now_ms: i64) -> Result<(Query, Filter), Refusal> {
     let query = match reader {
-        Reader::Holder(_) => query.without(&["key", "client"]),
+        Reader::Holder(_) => query.without(&["key", "client", "not_key", "not_client"]),
         Reader::Admin | Reader::Nobody => query.clone(),
     };
     let mut filter = Filter::parse(&query.without(&["span"]).text())?;
@@ -51,6 +55,24 @@ pub fn own_key(reader: &Reader) -> Option<String> {
         Reader::Holder(key) => Some(key.clone()),
         Reader::Admin | Reader::Nobody => None,
     }
+}
+
+/// What the calls of these filters are counted by, and when; `None` where only looking at each of them would tell.
+pub fn countable(filter: &Filter, zone: &TimeZone, now_ms: i64) -> Option<Period> {
+    let bare = Filter { key: None, model: None, provider: None, upstream_model: None, ..filter.clone() };
+    if !bare.takes_all() {
+        return None;
+    }
+    let Filter { key, model, provider, upstream_model, .. } = filter.clone();
+    let narrowed = Narrowed { key, model, provider, upstream_model, ..Narrowed::default() };
+    let until_ms = filter.until_ms.unwrap_or(now_ms).min(now_ms);
+    let since_ms = filter.since_ms.unwrap_or(until_ms.saturating_sub(24 * HOUR_MS));
+    let step = match until_ms.saturating_sub(since_ms) {
+        ..=7_200_000 if since_ms > now_ms.saturating_sub(47 * HOUR_MS) => Step::Minute,
+        ..=345_600_000 => Step::Hour,
+        _ => Step::Day,
+    };
+    Period::between(step, (since_ms, until_ms), zone, narrowed)
 }
 
 /// Names to choose filters from.
@@ -77,6 +99,13 @@ pub struct RecordsPage<'a> {
     choices: Vec<Choice>,
     rows: Vec<Row>,
     count: String,
+    /// How far a look went that took too long.
+    looked: Option<String>,
+    /// How many calls there were, and when.
+    chart: Option<(Chart, String)>,
+    exports: [(String, &'static str); 2],
+    /// Where new calls are told of, on the page of the newest ones.
+    tail: Option<String>,
     older: Option<String>,
     newest: Option<String>,
     /// The page is empty although there are calls: when the last one came.
@@ -132,19 +161,21 @@ pub(super) struct Row {
 }
 
 impl<'a> RecordsPage<'a> {
-    /// A page of the list. `last_ms` is when the last call came, where the page is empty.
+    /// A page of the list. `last_ms` is when the last call came, where the page is empty; `counted` what the calls of these
+    /// filters come to, where that is known.
     pub fn of(
         frame: &'a Frame,
         query: &Query,
         found: &RecordsView,
         suggested: Suggested,
-        last_ms: Option<i64>,
+        (last_ms, counted): (Option<i64>, Option<&Counted>),
     ) -> Self {
         let words = Words(frame.language);
         let is_admin = frame.reader == Reader::Admin;
         let zone = frame.clock.zone_name();
         let says = if is_admin { words.says(zone) } else { words.says_own(zone) };
         let narrowing = query.without(&PLACE);
+        let is_newest = ["before", "until"].iter().all(|name| query.get(name).is_none());
         RecordsPage {
             frame,
             here: Some(Page::Records),
@@ -155,6 +186,14 @@ impl<'a> RecordsPage<'a> {
             choices: choices(&narrowing, words, states::Words(frame.language)),
             rows: found.records.iter().map(|record| Row::of(record, frame)).collect(),
             count: words.count_of_page(found.records.len()),
+            looked: found.looked.as_ref().map(|looked| {
+                let calls = show::whole(i64::try_from(looked.calls).unwrap_or(i64::MAX));
+                words.looked_at(calls, frame.clock.short(looked.back_to_ms))
+            }),
+            chart: counted.map(|counted| figures::chart_of_calls(frame, counted)),
+            exports: [("jsonl", words.json_lines()), ("csv", words.csv())]
+                .map(|(format, word)| (narrowing.with("format", format).link(&frame.link("records/export")), word)),
+            tail: is_newest.then(|| narrowing.link(&frame.link("records/tail"))),
             older: found.next.as_ref().map(|next| query.with("before", next).link(&frame.link("records"))),
             newest: query.get("before").map(|_| query.without(&["before"]).link(&frame.link("records"))),
             last: last_ms.map(|at_ms| frame.clock.short(at_ms)),
@@ -164,15 +203,29 @@ impl<'a> RecordsPage<'a> {
 }
 
 /// The filters that are texts, with their words.
-const TEXTS: [(&str, Word, bool); 8] = [
+const TEXTS: [(&str, Word, bool); 14] = [
+    ("q", Words::text, false),
     ("model", Words::model, false),
     ("key", Words::key, true),
     ("provider", Words::provider, false),
     ("upstream_model", Words::upstream_model, false),
+    ("tried", Words::tried, false),
     ("status", Words::status, false),
     ("session", Words::session, false),
     ("endpoint", Words::endpoint, false),
     ("client", Words::client, true),
+    ("not_model", Words::not_model, false),
+    ("not_key", Words::not_key, true),
+    ("not_provider", Words::not_provider, false),
+    ("not_client", Words::not_client, true),
+];
+
+/// The filters that are said with yes and no.
+const TRUTHS: [(&str, Word); 4] = [
+    ("failed_over", Words::failed_over),
+    ("not_served", Words::not_served),
+    ("slow", Words::slow),
+    ("streamed", Words::streamed),
 ];
 
 fn chips(frame: &Frame, query: &Query, words: Words) -> Vec<Chip> {
@@ -185,10 +238,18 @@ fn chips(frame: &Frame, query: &Query, words: Words) -> Vec<Chip> {
             let word = State::named(value).map(|state| parts::word(state, states::Words(frame.language)));
             Some((words.end(), word.unwrap_or(value).to_owned()))
         }
-        "streamed" => Some((words.streamed(), if value == "true" { words.yes() } else { words.no() }.to_owned())),
+        "not_state" => {
+            let word = State::named(value).map(|state| parts::word(state, states::Words(frame.language)));
+            Some((words.not_end(), word.unwrap_or(value).to_owned()))
+        }
+        truth if TRUTHS.iter().any(|known| known.0 == truth) => {
+            let word = TRUTHS.iter().find(|known| known.0 == truth).map(|(_, word)| word(words));
+            word.map(|word| (word, if value == "true" { words.yes() } else { words.no() }.to_owned()))
+        }
         _ => TEXTS.iter().find(|text| text.0 == name).map(|(_, word, _)| (word(words), value.to_owned())),
     };
-    let names = ["span", "since", "until", "state", "streamed"].into_iter().chain(TEXTS.iter().map(|text| text.0));
+    let names = ["span", "since", "until", "state", "not_state"].into_iter();
+    let names = names.chain(TRUTHS.iter().map(|truth| truth.0)).chain(TEXTS.iter().map(|text| text.0));
     let chip = |name: &'static str| {
         let (word, value) = spelt(name, query.get(name)?)?;
         let remove = query.without(&[name]).link(&frame.link("records"));
@@ -200,7 +261,8 @@ fn chips(frame: &Frame, query: &Query, words: Words) -> Vec<Chip> {
 fn fields(query: &Query, mut suggested: Suggested, is_admin: bool, words: Words) -> Vec<Field> {
     let mut take = |name: &str| match name {
         "model" => std::mem::take(&mut suggested.models),
-        "provider" => std::mem::take(&mut suggested.providers),
+        "provider" => suggested.providers.clone(),
+        "tried" => std::mem::take(&mut suggested.providers),
         "key" => std::mem::take(&mut suggested.keys),
         _ => Vec::new(),
     };
@@ -221,11 +283,14 @@ fn choices(query: &Query, words: Words, states: states::Words) -> Vec<Choice> {
         Choice { name, word, options: options.map(|(value, word)| (value, word, value == here)).collect() }
     };
     let ends = State::ALL.iter().map(|state| (state.name(), parts::word(*state, states)));
-    vec![
+    let truth = |(name, word): &(&'static str, Word)| {
+        choice(name, word(words), vec![("true", words.yes()), ("false", words.no())])
+    };
+    let others = vec![
         choice("span", words.time(), SPANS.iter().map(|(name, _, word)| (*name, word(words))).collect()),
         choice("state", words.end(), ends.collect()),
-        choice("streamed", words.streamed(), vec![("true", words.yes()), ("false", words.no())]),
-    ]
+    ];
+    others.into_iter().chain(TRUTHS.iter().map(truth)).collect()
 }
 
 impl Row {
@@ -271,6 +336,6 @@ fn hops(record: &RecordView, frame: &Frame) -> Option<Hops> {
 }
 
 /// The program that a user agent names first.
-fn program(user_agent: &str) -> Option<String> {
+pub(super) fn program(user_agent: &str) -> Option<String> {
     user_agent.split_whitespace().next().map(|word| word.replacen('/', " ", 1))
 }

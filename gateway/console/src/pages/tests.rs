@@ -10,11 +10,13 @@ use gateway_core::quota::{Moment, Row};
 use gateway_core::record::{AttemptRecord, DecisionRecord};
 use gateway_core::refusal::Refusal;
 use gateway_core::state::State;
+use gateway_core::stats::{By, Narrowed, SeriesSums, SpanSums, Sums, bucket};
 use gateway_core::uri::encode_parameter;
 use gateway_core::views::{
-    CandidateView, ChangeView, CheckDoneView, HealthView, HistoryView, JoinPreviewView, KeyView, LatencyView,
-    LearntView, LimitView, NotAskedView, PlanView, QuotaView, RecordView, RecordsView, RefusalView, SessionView,
-    SessionsView, StoredJson, SubjectView, ToldView, TriedView, VersionView,
+    CandidateView, ChangeView, CheckDoneView, ConversationView, ConversationsView, HealthView, HistoryView,
+    JoinPreviewView, KeyView, LatencyView, LearntView, LimitView, LookedView, NotAskedView, PlanView, QuotaView,
+    RecordView, RecordsView, RefusalView, SessionView, SessionsView, StoredJson, SubjectView, ToldView, TriedView,
+    VersionView,
 };
 use jiff::tz::TimeZone;
 
@@ -65,6 +67,10 @@ fn record(state: &str, attempts: Vec<AttemptRecord>) -> RecordView {
     };
     let decision = DecisionRecord {
         candidates: vec![evil(), format!("{EVIL}/{EVIL}")],
+        tiers: vec![1, 2],
+        weights: vec![3],
+        strategy: Some(EVIL.into()),
+        catalog: Some(7),
         skipped: vec![skipped],
         draw: evil(),
         affinity: Some("session".into()),
@@ -206,6 +212,30 @@ fn quota(catalog: &Catalog) -> QuotaView {
     QuotaView { quota, learnt: vec![learnt], told: vec![told] }
 }
 
+/// What calls came to whose names attack pages, in the last week and the one before.
+fn counted() -> Counted {
+    let query = Query::default().with("span", "7d");
+    let (period, _) = periods(&query, &TimeZone::UTC, 1_764_000_000_000, &Narrowed::default());
+    let sums = |calls| {
+        let mut sums = Sums::of_cell([calls, 1, 2, 1, 41_236, 12, 3, 612, 1, 31_000_000, 1, 9_000]);
+        sums.add(&Sums::of_first(bucket(Some(900)), calls));
+        sums
+    };
+    let series = |name: Option<String>, calls| SeriesSums {
+        key: name.clone(),
+        model: name.clone(),
+        provider: name.clone(),
+        upstream_model: name.clone(),
+        credential: name.clone(),
+        client: name,
+        sums: sums(calls),
+    };
+    let many = (0..9).map(|index| series(Some(format!("{EVIL}{index}")), index + 3));
+    let by_series = many.chain([series(Some(evil()), 90), series(None, 4)]).collect();
+    let by_step = (0..168).step_by(5).map(|span| SpanSums { span, sums: sums(4) }).collect();
+    Counted { period, by_step, by_series, calls_before: 70 }
+}
+
 /// Every page there is, with the address it stands at, for every reader and in every language.
 fn every_page() -> Vec<(String, String)> {
     let mut pages = Vec::new();
@@ -221,15 +251,50 @@ fn every_page() -> Vec<(String, String)> {
             add("enter?link=x", &|frame| html(&EnterPage::of(frame, EVIL)));
             add("nothing/here", &|frame| html(&ErrorPage::of(frame, &Refusal::not_found("x", EVIL))));
             add("records/x", &|frame| html(&ErrorPage::of(frame, &Refusal::unavailable("x", EVIL))));
-            let query = ["model", "key", "state", "since", "span", "streamed", "client", "before"];
+            let query = [
+                "model",
+                "key",
+                "state",
+                "since",
+                "span",
+                "streamed",
+                "client",
+                "before",
+                "q",
+                "tried",
+                "slow",
+                "failed_over",
+                "not_model",
+                "not_state",
+            ];
             let query = query.iter().fold(Query::default(), |query, name| query.with(name, EVIL));
-            let found = |next: Option<&str>| RecordsView { records: records(), next: next.map(str::to_owned) };
+            let found = |next: Option<&str>| RecordsView {
+                records: records(),
+                next: next.map(str::to_owned),
+                looked: Some(LookedView { calls: 20_000, back_to_ms: 9 }),
+            };
             let suggested = || Suggested { models: vec![evil()], providers: vec![evil()], keys: vec![evil()] };
             let here = query.link("records");
-            add(&here, &|frame| html(&RecordsPage::of(frame, &query, &found(Some(EVIL)), suggested(), None)));
-            let none = RecordsView { records: Vec::new(), next: None };
-            add("records", &|frame| html(&RecordsPage::of(frame, &query, &none, suggested(), Some(1))));
-            add("records", &|frame| html(&RecordsPage::of(frame, &Query::default(), &none, suggested(), None)));
+            add(&here, &|frame| {
+                html(&RecordsPage::of(frame, &query, &found(Some(EVIL)), suggested(), (None, Some(&counted()))))
+            });
+            let none = RecordsView { records: Vec::new(), next: None, looked: None };
+            add("records", &|frame| html(&RecordsPage::of(frame, &query, &none, suggested(), (Some(1), None))));
+            add("records", &|frame| html(&RecordsPage::of(frame, &Query::default(), &none, suggested(), (None, None))));
+            let session = || ConversationView {
+                session: evil(),
+                key: Some(evil()),
+                user_agent: Some(evil()),
+                models: vec![evil(), evil()],
+                providers: vec![evil()],
+                calls: 3,
+                input_tokens: 7,
+                ..ConversationView::default()
+            };
+            let looked = || Some(LookedView { calls: 20_000, back_to_ms: 9 });
+            let sessions = ConversationsView { sessions: vec![session(), session()], looked: looked() };
+            add("sessions", &|frame| html(&ConversationsPage::of(frame, &sessions)));
+            add("sessions", &|frame| html(&ConversationsPage::of(frame, &ConversationsView::default())));
             let catalog = catalog();
             let (health, quota) = (health(&catalog), quota(&catalog));
             let nothing = HealthView { now_ms: 0, subjects: Vec::new(), latencies: Vec::new(), warnings: Vec::new() };
@@ -237,11 +302,28 @@ fn every_page() -> Vec<(String, String)> {
             let empty = Catalog::built_in();
             let names = vec![evil(), "n".to_owned()];
             let url = "https://llm.example/\"><script>alert(1)</script>";
-            add("overview", &|frame| html(&OverviewPage::of(frame, &catalog, (&health, &quota), &records(), url)));
-            add("overview", &|frame| html(&OverviewPage::of(frame, &empty, (&nothing, &unlimited), &[], url)));
+            let counted = counted();
+            let none_yet = Query::default();
+            for show in ["", "calls", "failed_over", "not_served", "first", "tokens", "cost", EVIL] {
+                let query = Query::default().with("show", show).with("span", "7d");
+                let here = query.link("overview");
+                add(&here, &|frame| {
+                    html(&OverviewPage::of(frame, &catalog, (&health, &quota), (&query, &counted), &records(), url))
+                });
+            }
+            add("overview", &|frame| {
+                html(&OverviewPage::of(frame, &catalog, (&health, &unlimited), (&none_yet, &counted), &records(), url))
+            });
+            add("overview", &|frame| {
+                html(&OverviewPage::of(frame, &empty, (&nothing, &unlimited), (&none_yet, &counted), &[], url))
+            });
+            let calls = |by| Calls::by(by, &counted.by_series);
+            let (of_models, of_keys) = (calls(By::Model), calls(By::Key));
+            let of_providers = (&calls(By::Provider), &calls(By::Credential));
             add("quota", &|frame| html(&QuotaPage::of(frame, &quota)));
             add("quota", &|frame| html(&QuotaPage::of(frame, &unlimited)));
-            catalog_pages(&mut add, (&catalog, &empty), (&health, &nothing));
+            let calls = (&of_models, &of_keys, of_providers);
+            catalog_pages(&mut add, (&catalog, &empty), (&health, &nothing), calls);
             add("connect", &|frame| html(&ConnectPage::of(frame, url, &names, Some("n"))));
             add("connect?model=x", &|frame| html(&ConnectPage::of(frame, url, &[], Some(EVIL))));
             let session = |key: Option<&str>| SessionView {
@@ -260,8 +342,11 @@ fn every_page() -> Vec<(String, String)> {
                 let settings = (&stored, written.as_object().expect("a table"));
                 add("settings", &|frame| html(&SettingsPage::of(frame, &catalog, settings, &sessions, &editing)));
             }
-            add("me", &|frame| html(&MePage::of(frame, &catalog.keys[0], &quota.quota, &names, 30)));
-            add("me", &|frame| html(&MePage::of(frame, &catalog.keys[0], &[], &[], 30)));
+            let me = |frame: &Frame, of_key: (&[LimitView], &[String])| {
+                html(&MePage::of(frame, &catalog.keys[0], of_key, (&none_yet, &counted), 30))
+            };
+            add("me", &|frame| me(frame, (&quota.quota, &names)));
+            add("me", &|frame| me(frame, (&[], &[])));
             for record in records() {
                 let record = seen_by(&reader(), record);
                 add("records/a%2Fb", &|frame| html(&RecordPage::of(frame, &record)));
@@ -317,6 +402,7 @@ fn catalog_pages(
     add: &mut dyn FnMut(&str, &dyn Fn(&Frame) -> String),
     (catalog, empty): (&Catalog, &Catalog),
     (health, nothing): (&HealthView, &HealthView),
+    (of_models, of_keys, of_providers): (&Calls, &Calls, (&Calls, &Calls)),
 ) {
     let refusals = refusals();
     let document = Document::from_json(catalog_text().as_bytes()).expect("a document");
@@ -329,18 +415,20 @@ fn catalog_pages(
             add("models/a%2Fb", &|frame| html(&ModelPage::of(frame, catalog, &catalog.models[0], &state)));
             add("models/n", &|frame| html(&ModelPage::of(frame, catalog, &catalog.models[1], &state)));
         }
-        add("models", &|frame| html(&ModelsPage::of(frame, catalog, health, &editing)));
-        add("models", &|frame| html(&ModelsPage::of(frame, empty, nothing, &editing)));
-        add("providers", &|frame| html(&ProvidersPage::of(frame, catalog, health, &editing)));
-        add("providers", &|frame| html(&ProvidersPage::of(frame, empty, nothing, &editing)));
+        add("models", &|frame| html(&ModelsPage::of(frame, catalog, health, of_models, &editing)));
+        add("models", &|frame| html(&ModelsPage::of(frame, empty, nothing, of_models, &editing)));
+        add("providers", &|frame| html(&ProvidersPage::of(frame, catalog, health, of_providers, &editing)));
+        add("providers", &|frame| html(&ProvidersPage::of(frame, empty, nothing, of_providers, &editing)));
         for (index, tested) in [(0, None), (1, Some((3, 400)))] {
             let provider = &catalog.providers[index];
-            add("providers/p", &|frame| html(&ProviderPage::of(frame, catalog, provider, health, (&editing, tested))));
+            add("providers/p", &|frame| {
+                html(&ProviderPage::of(frame, catalog, provider, health, of_providers, (&editing, tested)))
+            });
         }
         add("add-provider", &|frame| html(&AddProviderPage::of(frame, &editing, None, &query)));
         add("add-provider?to=x", &|frame| html(&AddProviderPage::of(frame, &editing, Some(EVIL), &query)));
-        add("keys", &|frame| html(&KeysPage::of(frame, catalog, &editing, None)));
-        add("keys", &|frame| html(&KeysPage::of(frame, empty, &editing, Some((EVIL, EVIL)))));
+        add("keys", &|frame| html(&KeysPage::of(frame, catalog, of_keys, &editing, None)));
+        add("keys", &|frame| html(&KeysPage::of(frame, empty, of_keys, &editing, Some((EVIL, EVIL)))));
         add("keys/k", &|frame| html(&KeyPage::of(frame, catalog, &catalog.keys[0], &key, &editing)));
         add("join", &|frame| html(&JoinPage::of(frame, catalog, &query, &editing, None)));
         add("join", &|frame| html(&JoinPage::of(frame, catalog, &query, &editing, Some(&joined()))));
@@ -393,6 +481,10 @@ fn plan() -> PlanView {
     let skipped = Skipped { target: evil(), reason: SkipReason::Cooling, until_ms: Some(5), message: Some(evil()) };
     let decision = DecisionRecord {
         candidates: vec![evil()],
+        tiers: vec![1],
+        weights: vec![2],
+        strategy: Some(EVIL.into()),
+        catalog: Some(7),
         skipped: vec![skipped],
         draw: evil(),
         affinity: None,
@@ -498,10 +590,44 @@ fn a_page_is_small() {
     let view = RecordsView {
         records: many.map(|record| RecordView { model: Some("qwen3-coder".into()), ..record }).collect(),
         next: None,
+        looked: None,
     };
-    let page = html(&RecordsPage::of(&frame, &Query::default(), &view, Suggested::default(), None));
+    let counted = counted();
+    let told = (None, Some(&counted));
+    let page = html(&RecordsPage::of(&frame, &Query::default(), &view, Suggested::default(), told));
     let packed = crate::pack::pack(page.as_bytes()).expect("gzip");
     assert!(packed.len() < 60_000, "{} bytes, {} gzipped", page.len(), packed.len());
+}
+
+#[test]
+fn the_overview_is_small_and_begins_with_what_is_free() {
+    let (catalog, counted) = (catalog(), counted());
+    let (health, mut quota) = (health(&catalog), quota(&catalog));
+    let said = |quota: &QuotaView, counted: &Counted| {
+        let frame = frame(Reader::Admin, Language::English, "overview");
+        html(&OverviewPage::of(
+            &frame,
+            &catalog,
+            (&health, quota),
+            (&Query::default(), counted),
+            &records()[..10],
+            "http://a",
+        ))
+    };
+    assert!(!said(&quota, &counted).contains("free calls left"), "nothing is said to be free");
+    for limit in quota.quota.iter_mut().filter(|limit| limit.name == "rpd").take(1) {
+        (limit.free, limit.limit, limit.spent) = (true, 2000, 1120);
+    }
+    let page = said(&quota, &counted);
+    assert!(page.contains("free calls left, of 2,000") && page.contains("<span class=\"big\">880</span>"), "{page}");
+    let packed = crate::pack::pack(page.as_bytes()).expect("gzip");
+    assert!(packed.len() < 60_000, "{} bytes, {} gzipped", page.len(), packed.len());
+    for unit in &mut quota.quota {
+        unit.free = false;
+    }
+    let money =
+        quota.quota.iter().any(|limit| limit.unit == "nano-dollars" && quota::provider_of(&limit.scope).is_some());
+    assert!(!money && said(&quota, &counted).contains("calls in 24 h"), "neither free calls nor money: calls");
 }
 
 #[test]
@@ -523,8 +649,8 @@ fn a_holder_sees_nothing_of_credentials_other_targets_and_addresses() {
     }
     let page = |reader: Reader, record: &RecordView| {
         let frame = frame(reader, Language::English, "records/x");
-        let view = RecordsView { records: Vec::new(), next: None };
-        let list = html(&RecordsPage::of(&frame, &Query::default(), &view, Suggested::default(), None));
+        let view = RecordsView { records: Vec::new(), next: None, looked: None };
+        let list = html(&RecordsPage::of(&frame, &Query::default(), &view, Suggested::default(), (None, None)));
         list + &html(&RecordPage::of(&frame, record))
     };
     let all = page(Reader::Admin, &record);
@@ -544,7 +670,28 @@ fn a_holder_is_shown_the_calls_of_its_own_key_whatever_it_asks_for() {
     assert_eq!((filter.since_ms, shown.text().as_str()), (Some(3_600_000), "model=m&span=1h"));
     let (_, filter) = super::filter(&query, &Reader::Admin, 0).expect("a filter");
     assert_eq!(filter.key.as_deref(), Some("other"));
+    let query = Query::parse("not_key=other&not_client=x&not_model=m").expect("a query");
+    let (shown, filter) = super::filter(&query, &Reader::Holder("k".into()), 0).expect("a filter");
+    assert_eq!((filter.not.key, filter.not.client, shown.text().as_str()), (None, None, "not_model=m"));
     assert!(super::filter(&Query::parse("state=odd").expect("a query"), &Reader::Admin, 0).is_err());
+}
+
+#[test]
+fn calls_are_counted_where_cells_tell_them_apart() {
+    let period = |query: &str| {
+        let query = Query::parse(query).expect("a query");
+        let (_, filter) = super::filter(&query, &Reader::Holder("k".into()), 1_764_000_000_000).expect("a filter");
+        let period = countable(&filter, &TimeZone::UTC, 1_764_000_000_000)?;
+        Some((period.spans().len(), period.narrowed.key, period.narrowed.model))
+    };
+    let (key, model) = (Some("k".to_owned()), Some("m".to_owned()));
+    assert_eq!(period(""), Some((25, key.clone(), None)));
+    assert_eq!(period("span=1h&model=m"), Some((61, key.clone(), model)));
+    assert_eq!(period("span=30d").map(|found| found.0), Some(31));
+    assert_eq!(period("since=1763999000000").map(|found| found.0), Some(18));
+    for query in ["session=s", "q=x", "slow=true", "tried=p", "not_model=m", "status=200", "streamed=true"] {
+        assert_eq!(period(query), None, "{query}");
+    }
 }
 
 #[test]

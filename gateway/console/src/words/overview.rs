@@ -8,7 +8,6 @@ super::words! {
     look = "Needs a look" | "需要留意";
     latest = "Latest calls" | "最近的调用";
     all_calls = "All calls" | "全部调用";
-    first_dry = "First to run dry" | "最先用尽";
     dry_at(limit, whom, time) = "{limit} of {whom}: {time}" | "{whom} 的{limit}：{time}";
     steps = "To begin with" | "开始使用";
     step_provider = "Name a provider and its key: “llmio init” asks for both." | "填写提供商和密钥：运行 llmio init。";

@@ -31,5 +31,6 @@ super::words! {
     enabled = "Calls may go to it" | "允许调用";
     remove_provider = "Remove this provider" | "移除此提供商";
     change = "Change this provider" | "修改此提供商";
+    calls_in_a_day(count) = "{count} calls in 24 h" | "24 小时 {count} 次调用";
     calls = "Its calls" | "它的调用";
 }

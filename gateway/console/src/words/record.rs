@@ -29,6 +29,10 @@ super::words! {
     not_reached = "Not tried." | "未尝试。";
     left_out = "Left out:" | "跳过：";
     until(time) = "Until {time}." | "到 {time}。";
+    place_with(number, tier, weight) = "drawn as number {number}, tier {tier}, weight {weight}" | "抽签第 {number}，第 {tier} 层，权重 {weight}";
+    strategy = "Strategy" | "策略";
+    catalog = "Catalog" | "配置";
+    version(number) = "version {number}" | "版本 {number}";
     place(number) = "drawn as number {number}" | "抽签第 {number}";
     time_went = "Where the time went" | "时间花在哪里";
     before_first_try = "Inside llmio" | "llmio 内部";

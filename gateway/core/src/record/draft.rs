@@ -113,6 +113,7 @@ impl Draft {
             at_ms: opening.at_ms,
             key: opening.key.to_owned(),
             model: String::new(),
+            catalog_model: None,
             dialect: opening.dialect,
             endpoint: opening.endpoint,
             streamed: false,
@@ -173,6 +174,7 @@ impl Draft {
         let record = &mut self.record;
         record.until_ms = record.at_ms.saturating_add_unsigned(model.timeouts.total_ms).saturating_add(GRACE_MS);
         record.decision = decision;
+        record.catalog_model = Some(model.name.clone());
         (record.streamed && !self.as_array).then_some(HeadDue {
             at_ms: self.start_ms.saturating_add(model.head_after_ms),
             keep_alive_ms: model.timeouts.keep_alive_ms,

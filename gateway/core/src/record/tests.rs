@@ -23,6 +23,7 @@ fn ended(first_content_ms: Option<u64>, duration_ms: Option<u64>, output_tokens:
         at_ms: 0,
         key: String::new(),
         model: String::new(),
+        catalog_model: None,
         dialect: "openai-chat",
         endpoint: "chat/completions",
         streamed: true,

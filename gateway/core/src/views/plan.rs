@@ -58,7 +58,7 @@ impl PlanView {
     /// The view of the candidates of a call that asks for `model` by the name `asked`.
     pub fn of(
         (model, asked): (&Model, &str),
-        catalog: &Catalog,
+        (catalog, version): (&Catalog, u64),
         candidates: &Candidates,
         refusal: Option<Refusal>,
     ) -> Self {
@@ -70,7 +70,7 @@ impl PlanView {
             strategy: model.strategy.name(),
             targets: targets.collect(),
             candidates: shown.collect(),
-            decision: DecisionRecord::of(candidates),
+            decision: DecisionRecord::of(candidates, model.strategy, version),
             refusal: refusal.map(RefusalView::from),
         }
     }
@@ -126,8 +126,9 @@ mod tests {
             }
         };
         let candidates = Candidates { list: vec![candidate(0, 0), candidate(1, 0)], ..Candidates::default() };
-        let view = PlanView::of((&catalog.models[0], "asked"), &catalog, &candidates, None);
+        let view = PlanView::of((&catalog.models[0], "asked"), (&catalog, 7), &candidates, None);
         let shown = serde_json::to_value(&view).expect("JSON");
+        assert_eq!((&view.decision.tiers[..], &view.decision.weights[..]), (&[1, 2][..], &[3, 1][..]));
         assert_eq!(shown["targets"], serde_json::json!(["p/asked", "p/x"]));
         assert_eq!(
             shown["candidates"],
@@ -142,10 +143,10 @@ mod tests {
     fn a_refusal_is_told_as_its_client_would_get_it() {
         let catalog = catalog();
         let refusal = Refusal::unavailable("no_target", "None can.").after(3);
-        let view = PlanView::of((&catalog.models[1], "n"), &catalog, &Candidates::default(), Some(refusal));
+        let view = PlanView::of((&catalog.models[1], "n"), (&catalog, 7), &Candidates::default(), Some(refusal));
         assert_eq!(
             serde_json::to_string(&view).expect("JSON"),
-            r#"{"model":"n","strategy":"weighted","targets":["p/y"],"candidates":[],"decision":{"candidates":[],"draw":"0"},"refusal":{"status":503,"message":"None can.","retry_after_s":3}}"#
+            r#"{"model":"n","strategy":"weighted","targets":["p/y"],"candidates":[],"decision":{"candidates":[],"strategy":"weighted","catalog":7,"draw":"0"},"refusal":{"status":503,"message":"None can.","retry_after_s":3}}"#
         );
     }
 }

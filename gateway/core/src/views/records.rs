@@ -14,15 +14,37 @@ pub struct RecordsView {
     pub records: Vec<RecordView>,
     /// The `before` of the next page, if there may be one.
     pub next: Option<String>,
+    /// How far the look went, where it ended before the page was full or everything was looked at.
+    pub looked: Option<LookedView>,
+}
+
+/// How far a look went that was ended because it took too long. It goes on with the page's `next`.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct LookedView {
+    /// So many calls were looked at, at most.
+    pub calls: u64,
+    /// Back to this time, Unix milliseconds.
+    pub back_to_ms: i64,
 }
 
 impl RecordsView {
-    /// The page of these records. Only a full page may be followed by another one.
-    pub fn of(records: Vec<RecordView>, filter: &Filter) -> Self {
+    /// The page of these records. Only a full page may be followed by another one, or one whose look was ended at this
+    /// record after so many calls.
+    pub fn of(records: Vec<RecordView>, stopped: Option<(String, u64)>, filter: &Filter) -> Self {
         let is_full = i64::try_from(records.len()).is_ok_and(|count| count >= filter.limit);
-        let next = records.last().filter(|_| is_full).map(|record| record.id.clone());
-        RecordsView { records, next }
+        if is_full {
+            let next = records.last().map(|record| record.id.clone());
+            return RecordsView { records, next, looked: None };
+        }
+        let looked = stopped.as_ref().map(|(id, calls)| LookedView { calls: *calls, back_to_ms: at_of_id(id) });
+        RecordsView { records, next: stopped.map(|(id, _)| id), looked }
     }
+}
+
+/// The time that an id begins with, Unix milliseconds (UUID of version 7).
+pub fn at_of_id(id: &str) -> i64 {
+    let digits: String = id.chars().filter(|letter| *letter != '-').take(12).collect();
+    i64::from_str_radix(&digits, 16).unwrap_or(0)
 }
 
 /// The record of a call. Times count in milliseconds from when the call was accepted, unless they are absolute. Of a
@@ -105,6 +127,16 @@ impl RecordView {
     }
 }
 
+impl RecordView {
+    /// The providers that were tried, each once where it was tried several times in a row.
+    pub fn tried(&self) -> Vec<&str> {
+        let Some(StoredJson::Read(attempts)) = &self.attempts else { return Vec::new() };
+        let mut tried: Vec<&str> = attempts.iter().map(|attempt| attempt.provider.as_str()).collect();
+        tried.dedup();
+        tried
+    }
+}
+
 /// A value that is stored as JSON.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -132,7 +164,7 @@ mod tests {
 
     fn page(count: usize, limit: i64) -> RecordsView {
         let record = |index: usize| RecordView { id: format!("r-{index}"), ..RecordView::default() };
-        RecordsView::of((0..count).map(record).collect(), &Filter { limit, ..Filter::default() })
+        RecordsView::of((0..count).map(record).collect(), None, &Filter { limit, ..Filter::default() })
     }
 
     #[test]
@@ -140,6 +172,10 @@ mod tests {
         for (count, limit, next) in [(0, 1, None), (1, 2, None), (2, 2, Some("r-1"))] {
             assert_eq!(page(count, limit).next.as_deref(), next, "{count} of {limit}");
         }
+        let stopped = Some(("019ab3c5-0000-7000-8000-000000000000".to_owned(), 20_000));
+        let bounded = RecordsView::of(Vec::new(), stopped, &Filter::default());
+        assert_eq!(bounded.next.as_deref(), Some("019ab3c5-0000-7000-8000-000000000000"));
+        assert_eq!(bounded.looked, Some(LookedView { calls: 20_000, back_to_ms: 0x019a_b3c5_0000 }));
         let last = serde_json::to_value(page(1, 2)).expect("JSON");
         assert!(last["next"].is_null() && last["records"][0]["model"].is_null(), "{last}");
     }

@@ -47,7 +47,14 @@ pub(super) fn stops(record: &RecordView, attempts: &[AttemptRecord], frame: &Fra
     let words = Words(frame.language);
     let candidates: &[String] = decision(record).map_or(&[], |decision| &decision.candidates);
     let place = |target: &str| candidates.iter().position(|candidate| candidate == target);
-    let place_word = |target: &str| place(target).map(|place| words.place(place + 1));
+    let of = |place: usize| decision(record).map(|decision| (decision.tiers.get(place), decision.weights.get(place)));
+    let place_word = |target: &str| {
+        let place = place(target)?;
+        Some(match of(place) {
+            Some((Some(tier), Some(weight))) => words.place_with(place + 1, tier, weight),
+            _ => words.place(place + 1),
+        })
+    };
     let mut stops: Vec<Stop> = Vec::new();
     for tries in attempts.chunk_by(|one, next| one.provider == next.provider && one.model == next.model) {
         let Some(last) = tries.last() else { continue };

@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS records_not_served ON records (id) WHERE marks & 2

@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS records_slow ON records (id) WHERE marks & 8

@@ -1,0 +1,388 @@
+//! What calls come to. The database adds each record to its cell itself (`0036_stats_of_new.sql`), in the statement that
+//! writes the record: `stats_fresh` holds the cells of the last minutes, so that this touches few and small rows. The
+//! maintenance gathers them into quarters of an hour and into minutes, each cell once for all its records. Whoever reads
+//! adds what has not been gathered yet.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+
+use gateway_core::spending::{self, Used, UsedOf};
+use gateway_core::stats::{Counted, MINUTE_MS, Narrowed, Period, Series, SeriesSums, SpanSums, Step, Sums, Uncounted};
+
+use super::database::{self, Row, Trouble, Value, text};
+use super::records;
+use crate::host;
+use crate::instance::Instance;
+
+/// The sums of cells, in the order of their columns.
+macro_rules! sums {
+    () => {
+        "sum(calls), sum(failed_over), sum(not_served), sum(mistaken), sum(input_tokens), sum(cache_read_tokens), \
+         sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cost_nano), sum(unpriced), sum(duration_ms)"
+    };
+}
+
+/// The cells of these minutes, of whom is meant: where nothing narrows them, no series is looked up.
+macro_rules! cells {
+    ($table:literal) => {
+        concat!(
+            $table,
+            " WHERE minute >= ?1 AND minute < ?2 AND (?3 = 0 OR cell >> 6 IN (SELECT id FROM stats_series \
+             WHERE (?4 IS NULL OR model = ?4) AND (?5 IS NULL OR provider = ?5) AND (?6 IS NULL OR upstream_model = ?6) \
+             AND (?7 IS NULL OR credential = ?7) AND (?8 IS NULL OR key = ?8) AND (?9 IS NULL OR client = ?9)))"
+        )
+    };
+}
+
+/// The sums of each minute that cells have. They stand in this order, so that nothing is sorted. Those that are not gathered
+/// yet come as rows of their own.
+macro_rules! by_minute {
+    ($table:literal) => {
+        concat!(
+            "SELECT minute, ",
+            sums!(),
+            " FROM ",
+            cells!($table),
+            " GROUP BY minute UNION ALL SELECT minute, ",
+            sums!(),
+            " FROM ",
+            cells!("stats_fresh"),
+            " GROUP BY minute"
+        )
+    };
+}
+
+/// When the first content came of the calls of each minute.
+macro_rules! first_by_minute {
+    ($table:literal) => {
+        concat!(
+            "SELECT minute, cell & 63, sum(calls) FROM ",
+            cells!($table),
+            " GROUP BY 1, 2 UNION ALL SELECT minute, cell & 63, sum(calls) FROM ",
+            cells!("stats_fresh"),
+            " GROUP BY 1, 2"
+        )
+    };
+}
+
+/// The sums of each series.
+macro_rules! by_series {
+    ($table:literal) => {
+        concat!(
+            "SELECT key, model, provider, upstream_model, credential, client, found.* FROM (SELECT cell >> 6 AS series, ",
+            sums!(),
+            " FROM (SELECT * FROM ",
+            cells!($table),
+            " UNION ALL SELECT * FROM ",
+            cells!("stats_fresh"),
+            ") GROUP BY 1) AS found LEFT JOIN stats_series ON id = series LIMIT 20000"
+        )
+    };
+}
+
+/// When the first content came of the calls of each series.
+macro_rules! first_by_series {
+    ($table:literal) => {
+        concat!(
+            "SELECT key, model, provider, upstream_model, credential, client, of_cell & 63, calls FROM (SELECT cell AS of_cell, \
+             sum(calls) AS calls FROM (SELECT cell, calls FROM ",
+            cells!($table),
+            " UNION ALL SELECT cell, calls FROM ",
+            cells!("stats_fresh"),
+            ") GROUP BY 1) LEFT JOIN stats_series ON id = of_cell >> 6 LIMIT 50000"
+        )
+    };
+}
+
+/// The statements over cells of one length.
+struct Statements {
+    sums: &'static str,
+    first: &'static str,
+    series: &'static str,
+    first_of_series: &'static str,
+}
+
+const QUARTERS: Statements = Statements {
+    sums: by_minute!("stats_quarters"),
+    first: first_by_minute!("stats_quarters"),
+    series: by_series!("stats_quarters"),
+    first_of_series: first_by_series!("stats_quarters"),
+};
+
+const MINUTES: Statements = Statements {
+    sums: by_minute!("stats_minutes"),
+    first: first_by_minute!("stats_minutes"),
+    series: by_series!("stats_minutes"),
+    first_of_series: first_by_series!("stats_minutes"),
+};
+
+const CALLS: &str = concat!(
+    "SELECT sum(calls) FROM (SELECT calls FROM ",
+    cells!("stats_quarters"),
+    " UNION ALL SELECT calls FROM ",
+    cells!("stats_fresh"),
+    ")"
+);
+
+/// What the calls of one key used, by day and model.
+const USED: &str = concat!(
+    "SELECT step, model, sum(calls), sum(input_tokens), sum(cache_read_tokens), sum(output_tokens), sum(cost_nano), \
+     sum(unpriced) FROM ",
+    "(SELECT step.key AS step, cells.* FROM json_each(?1) AS step CROSS JOIN stats_quarters AS cells \
+     WHERE cells.minute >= step.value ->> 0 AND cells.minute < step.value ->> 1 \
+     UNION ALL SELECT step.key, fresh.* FROM json_each(?1) AS step CROSS JOIN stats_fresh AS fresh \
+     WHERE fresh.minute >= step.value ->> 0 AND fresh.minute < step.value ->> 1)",
+    " JOIN stats_series ON id = cell >> 6 WHERE key = ?2 GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2"
+);
+
+const NAME: &str = "INSERT OR IGNORE INTO stats_series (id, key, model, provider, upstream_model, credential, client) \
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+/// The database gathers when this is written: what belongs together happens in one statement.
+const GATHER: &str = "UPDATE maintenance SET at_ms = ?1 WHERE name = 'stats'";
+
+/// What decides where a record is counted. A model was looked for where there was a draw; records that are longer than any
+/// were written by nobody, and are left as they are.
+const UNCOUNTED: &str = "SELECT id, key, model, decision IS NOT NULL AND instr(decision, '\"draw\":\"\"') = 0, endpoint, user_agent, state, status, \
+    provider, upstream_model, CASE WHEN length(attempts) < 65536 THEN attempts END, first_content_ms, duration_ms \
+    FROM records WHERE cell IS NULL AND state <> 'running' AND coalesce(length(decision), 0) < 65536 ORDER BY id DESC LIMIT ?1";
+
+const COUNT: &str = "UPDATE records SET cell = counted.value ->> 1, marks = counted.value ->> 2 \
+                     FROM json_each(?1) AS counted WHERE records.id = counted.value ->> 0";
+
+/// So many series an instance remembers to have named. There are about as many as ways that calls take.
+const NAMED_MAX: usize = 4096;
+
+/// For so long.
+const NAMED_MS_MAX: u64 = 10 * 60_000;
+
+/// What an instance remembers: the series that it has named.
+#[derive(Default)]
+pub(crate) struct StatsStore {
+    named: RefCell<BTreeSet<i64>>,
+    cleared_ms: Cell<u64>,
+}
+
+/// The names of a series that has to be written before a record of it.
+pub(super) struct Naming {
+    id: i64,
+    parameters: Vec<Value>,
+}
+
+/// The names of a series, unless this instance has written them a while ago. Cells know its id alone.
+pub(super) fn naming(instance: &Instance, series: &Series<'_>) -> Option<Naming> {
+    let id = series.id();
+    let StatsStore { named, cleared_ms } = &instance.store.stats;
+    let now_ms = host::now_ms();
+    let mut named = named.borrow_mut();
+    // The database may be another one by now.
+    if named.len() >= NAMED_MAX || now_ms.saturating_sub(cleared_ms.get()) > NAMED_MS_MAX {
+        named.clear();
+        cleared_ms.set(now_ms);
+    }
+    if named.contains(&id) {
+        return None;
+    }
+    let owned = |name: Option<&str>| text(name.map(str::to_owned));
+    let parameters = vec![
+        Value::Integer(id),
+        owned(Some(series.key)),
+        owned(series.model),
+        owned(series.provider),
+        owned(series.upstream_model),
+        owned(series.credential),
+        owned(Some(series.client)),
+    ];
+    Some(Naming { id, parameters })
+}
+
+/// Writes the names of a series. What is wrong with the database is told of the record that follows.
+pub(super) async fn name(instance: &Instance, Naming { id, parameters }: Naming) {
+    if database::write(instance, NAME, parameters).await.is_ok() {
+        instance.store.stats.named.borrow_mut().insert(id);
+    }
+}
+
+/// Counts records that were not counted when they were written, gathers cells, and forgets what is past its time. The
+/// names are written again in case the database is another one.
+pub(super) async fn gather(instance: &Instance) -> Result<(), Trouble> {
+    instance.store.stats.named.borrow_mut().clear();
+    let start_ms = host::now_ms();
+    loop {
+        let limit = vec![Value::Integer(records::SWEEP_ROWS)];
+        let rows = database::rows(instance, UNCOUNTED, limit).await?;
+        let uncounted: Vec<Uncounted> = rows.into_iter().map(self::uncounted).collect();
+        count(instance, &uncounted).await?;
+        if uncounted.is_empty() || host::now_ms().saturating_sub(start_ms) > records::step_ms_max(instance) {
+            break;
+        }
+    }
+    database::write(instance, GATHER, vec![Value::Integer(host::unix_ms())]).await
+}
+
+fn uncounted(row: Row) -> Uncounted {
+    let mut columns = Columns(row.values.into_iter());
+    let attempts = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    Uncounted {
+        id: columns.text().unwrap_or_default(),
+        key: columns.text(),
+        model: columns.text(),
+        is_model_known: columns.integer() == Some(1),
+        endpoint: columns.text(),
+        user_agent: columns.text(),
+        state: columns.text().unwrap_or_default(),
+        status: columns.integer(),
+        provider: columns.text(),
+        upstream_model: columns.text(),
+        attempts: attempts(columns.text()),
+        first_content_ms: columns.integer(),
+        duration_ms: columns.integer(),
+    }
+}
+
+async fn count(instance: &Instance, uncounted: &[Uncounted]) -> Result<(), Trouble> {
+    let counted: Vec<(&str, Counted<'_>)> =
+        uncounted.iter().map(|record| (record.id.as_str(), record.counted())).collect();
+    for naming in counted.iter().filter_map(|(_, counted)| naming(instance, &counted.series)).collect::<Vec<_>>() {
+        name(instance, naming).await;
+    }
+    let cells: Vec<(&str, i64, i64)> = counted.iter().map(|(id, counted)| (*id, counted.cell, counted.marks)).collect();
+    if cells.is_empty() {
+        return Ok(());
+    }
+    database::write(instance, COUNT, vec![Value::Text(serde_json::to_string(&cells).unwrap_or_default())]).await
+}
+
+fn statements(period: &Period) -> &'static Statements {
+    if period.step == Step::Minute { &MINUTES } else { &QUARTERS }
+}
+
+/// The calls of each step of a period.
+pub(crate) async fn by_step(instance: &Instance, period: &Period) -> Result<Vec<SpanSums>, Trouble> {
+    let statements = statements(period);
+    let span = |minute: i64| {
+        let at_ms = minute.saturating_mul(MINUTE_MS);
+        period.spans().partition_point(|span| span.from_ms <= at_ms).checked_sub(1)
+    };
+    let rows = database::rows(instance, statements.sums, parameters(period)).await?;
+    let sums = |row: Row| {
+        let mut columns = Columns(row.values.into_iter());
+        Some(SpanSums { span: span(columns.integer()?)?, sums: columns.sums()? })
+    };
+    let mut found: Vec<SpanSums> = rows.into_iter().filter_map(sums).collect();
+    let rows = database::rows(instance, statements.first, parameters(period)).await?;
+    let first = |row: Row| {
+        let mut columns = Columns(row.values.into_iter());
+        Some(SpanSums { span: span(columns.integer()?)?, sums: columns.first()? })
+    };
+    found.extend(rows.into_iter().filter_map(first));
+    Ok(found)
+}
+
+/// The number of calls in a period.
+pub(crate) async fn calls(instance: &Instance, period: &Period) -> Result<u64, Trouble> {
+    let rows = database::rows(instance, CALLS, parameters(period)).await?;
+    Ok(rows.into_iter().next().and_then(|row| Columns(row.values.into_iter()).number()).unwrap_or(0))
+}
+
+/// The calls of each series within a period.
+pub(crate) async fn by_series(instance: &Instance, period: &Period) -> Result<Vec<SeriesSums>, Trouble> {
+    let rows = database::rows(instance, statements(period).series, parameters(period)).await?;
+    let read = |row: Row| {
+        let mut columns = Columns(row.values.into_iter());
+        let mut series = columns.series();
+        let _id = columns.integer();
+        series.sums = columns.sums()?;
+        Some(series)
+    };
+    Ok(rows.into_iter().filter_map(read).collect())
+}
+
+/// When the first content came of the calls of each series.
+pub(crate) async fn first_by_series(instance: &Instance, period: &Period) -> Result<Vec<SeriesSums>, Trouble> {
+    let rows = database::rows(instance, statements(period).first_of_series, parameters(period)).await?;
+    let read = |row: Row| {
+        let mut columns = Columns(row.values.into_iter());
+        let mut series = columns.series();
+        series.sums = columns.first()?;
+        Some(series)
+    };
+    Ok(rows.into_iter().filter_map(read).collect())
+}
+
+/// What the calls of one key used on each day, by model.
+pub(crate) async fn used(instance: &Instance, key: &str, period: &spending::Period) -> Result<Vec<UsedOf>, Trouble> {
+    let days: Vec<[i64; 2]> = period.days().iter().map(|day| minutes(day.from_ms, day.until_ms)).collect();
+    let days = Value::Text(serde_json::to_string(&days).unwrap_or_default());
+    let rows = database::rows(instance, USED, vec![days, Value::Text(key.to_owned())]).await?;
+    let read = |row: Row| {
+        let mut columns = Columns(row.values.into_iter());
+        let day = usize::try_from(columns.number()?).ok()?;
+        let model = columns.text();
+        let [calls, input_tokens, cache_read_tokens, output_tokens, cost_nano, unpriced_calls] = columns.numbers()?;
+        let used = Used { calls, input_tokens, cache_read_tokens, output_tokens, cost_nano, unpriced_calls };
+        (calls > 0).then_some(UsedOf { day, model, used })
+    };
+    Ok(rows.into_iter().filter_map(read).collect())
+}
+
+/// A span of time in the minutes of cells. Steps begin with a minute, and those of more than a minute with a quarter.
+fn minutes(from_ms: i64, until_ms: i64) -> [i64; 2] {
+    [from_ms.div_euclid(MINUTE_MS), until_ms.div_euclid(MINUTE_MS)]
+}
+
+fn parameters(period: &Period) -> Vec<Value> {
+    let Narrowed { model, provider, upstream_model, credential, key, client } = &period.narrowed;
+    let names = [model, provider, upstream_model, credential, key, client];
+    let is_narrowed = Value::Integer(names.iter().any(|name| name.is_some()).into());
+    let [from, until] = minutes(period.from_ms(), period.until_ms()).map(Value::Integer);
+    [from, until, is_narrowed].into_iter().chain(names.map(|name| text(name.clone()))).collect()
+}
+
+/// The columns of a row that have not been read yet.
+struct Columns(std::vec::IntoIter<Value>);
+
+impl Columns {
+    fn integer(&mut self) -> Option<i64> {
+        match self.0.next()? {
+            Value::Integer(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.integer().and_then(|number| u64::try_from(number).ok())
+    }
+
+    fn text(&mut self) -> Option<String> {
+        match self.0.next()? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn numbers<const COUNT: usize>(&mut self) -> Option<[u64; COUNT]> {
+        let mut numbers = [0; COUNT];
+        for number in &mut numbers {
+            *number = self.number()?;
+        }
+        Some(numbers)
+    }
+
+    /// The names of a series.
+    fn series(&mut self) -> SeriesSums {
+        let [key, model, provider, upstream_model, credential, client] = std::array::from_fn(|_| self.text());
+        SeriesSums { key, model, provider, upstream_model, credential, client, sums: Sums::default() }
+    }
+
+    /// Sums, unless all that was counted in them was taken back.
+    fn sums(&mut self) -> Option<Sums> {
+        Some(Sums::of_cell(self.numbers()?)).filter(|sums| sums.calls > 0)
+    }
+
+    /// When the first content of some calls came.
+    fn first(&mut self) -> Option<Sums> {
+        let bucket = u8::try_from(self.integer()?).ok()?;
+        Some(Sums::of_first(bucket, self.number()?))
+    }
+}

@@ -1,0 +1,55 @@
+//! Figures, their chart and their shares.
+
+super::words! {
+    happened = "What happened" | "调用情况";
+    last_hour = "1 h" | "1 小时";
+    last_day = "24 h" | "24 小时";
+    last_week = "7 d" | "7 天";
+    last_month = "30 d" | "30 天";
+    span = "Time" | "时间范围";
+    calls = "Calls" | "调用";
+    more(percent) = "+{percent} on the time before" | "比上一时段多 {percent}";
+    less(percent) = "−{percent} on the time before" | "比上一时段少 {percent}";
+    the_same = "as many as in the time before" | "与上一时段持平";
+    failed_over = "Saved by failover" | "故障转移挽回";
+    of_all(percent) = "{percent} of all calls" | "占全部调用的 {percent}";
+    not_served = "Not served" | "未送达";
+    not_served_of(percent, mistakes) = "{percent} · {mistakes} by clients’ mistakes" | "{percent} · 其中 {mistakes} 次是客户端错误";
+    first = "First content" | "首字";
+    within(span) = "95 % within {span}" | "95 % 在 {span} 内";
+    not_told = "not told" | "未知";
+    tokens = "Tokens" | "Token";
+    read_from_caches(percent) = "{percent} read from caches" | "{percent} 来自缓存";
+    cost = "Cost" | "费用";
+    unpriced(count) = "price unknown for {count} calls" | "{count} 次调用价格未知";
+    all_priced = "every price is known" | "价格全部已知";
+    by_first = "served by the first target" | "首选目标应答";
+    by_later = "served after a failover" | "故障转移后应答";
+    by_nobody = "not served, below the line" | "未送达，在线下方";
+    bar(time, served, later, lost) = "{time}: {served} served, {later} of them after a failover; {lost} not served" | "{time}：应答 {served} 次，其中 {later} 次在故障转移后；{lost} 次未送达";
+    bar_of(time, value) = "{time}: {value}" | "{time}：{value}";
+    counted(calls, time, later, lost) = "{calls} calls since {time}, {later} of them served after a failover, {lost} not served." | "{time} 起 {calls} 次调用，其中 {later} 次在故障转移后应答，{lost} 次未送达。";
+    as_table = "The same as a table" | "以表格查看";
+    from = "From" | "起始";
+    first_target = "First target" | "首选目标";
+    after_failover = "After a failover" | "故障转移后";
+    model = "Model asked for" | "请求模型";
+    provider = "Answered by" | "应答者";
+    key = "Key" | "密钥";
+    client = "Client" | "客户端";
+    nobody = "nobody" | "无";
+    no_model = "no model there is" | "不存在的模型";
+    unnamed = "not named" | "未命名";
+    others(count) = "{count} others" | "其他 {count} 项";
+    free_left(limit) = "free calls left, of {limit}" | "次免费调用剩余，共 {limit}";
+    money_left(limit) = "left, of {limit}" | "剩余，共 {limit}";
+    calls_in(span) = "calls in {span}" | "次调用，{span}内";
+    of(limit) = "of {limit}" | "共 {limit}";
+    back(time) = "back {time}" | "{time} 恢复";
+    dry_until(time) = "dry {time}" | "{time} 用尽";
+    spent = "spent" | "已用尽";
+    lasts = "lasts" | "够用";
+    free_strip(list) = "Free calls left: {list}" | "免费调用剩余：{list}";
+    see_quota = "See every quota" | "查看全部额度";
+    calls_24h = "Calls, 24 h" | "24 小时调用";
+}
