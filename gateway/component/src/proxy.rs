@@ -186,7 +186,6 @@ struct CallContext<'c> {
     model: &'c Model,
     /// The maker of the response that the call continues, if it continues one.
     owner: Option<ResponseOwner>,
-    /// Who sealed the reasoning in the call.
     makers: Makers,
     /// Whether this is a test by an administrator.
     is_test: bool,
@@ -296,9 +295,5 @@ impl CallContext<'_> {
     /// The key the call was made with, if it was made with one.
     fn key(&self) -> Option<&Key> {
         self.caller.key().and_then(|name| self.snapshot.catalog.key_named(name))
-    }
-
-    fn time_left(&self) -> bool {
-        host::now_ms() < self.deadline_ms()
     }
 }

@@ -1,5 +1,6 @@
 //! `POST /api/route`: says where a request would be sent now, and why not elsewhere, without sending it.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use gateway_core::accept;
@@ -53,7 +54,7 @@ pub(super) async fn decide(
 impl DecideRequest {
     /// The smallest conversation with a model, sent with this key.
     pub(crate) fn of(model: &str, key: Option<&str>) -> Option<Self> {
-        let body = serde_json::value::to_raw_value(&serde_json::json!({ "model": model })).ok()?;
+        let body = serde_json::value::to_raw_value(&BTreeMap::from([("model", model)])).ok()?;
         Some(DecideRequest {
             endpoint: None,
             key: key.map(str::to_owned),

@@ -9,7 +9,7 @@ use gateway_core::catalog::{Document, Edit, EditError, Noun, Part};
 use gateway_core::refusal::Refusal;
 use gateway_core::stats::By;
 use gateway_core::uri::{decode_parameter, encode_parameter};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::edit::{Failed, base, does, is_of_the_form};
 use super::state::calls_of_a_day;
@@ -40,7 +40,7 @@ pub(super) async fn make_model(visit: &Visit<'_>) -> Result<Answer, Refusal> {
     let mut entry = members(&form, &[("name", text)]);
     let mut target = members(&form, &[("provider", text), ("model", text)]);
     target.retain(|_, value| !value.is_null());
-    entry.insert("targets".to_owned(), json!([target]));
+    entry.insert("targets".to_owned(), Value::Array(vec![Value::Object(target)]));
     let edit = Edit::Create(Value::Object(entry));
     let edited = |document: &mut Document| document.edit(Noun::Model, name, &edit);
     match change_entry(visit.instance, visit.incoming, base(&form), ("models", name), edited).await {
@@ -146,7 +146,7 @@ pub(super) fn list(text: &str) -> Value {
 
 /// What `enabled` says: nothing where it is on, as where nobody has ever switched it off.
 pub(super) fn on(is_on: bool) -> Value {
-    if is_on { Value::Null } else { json!(false) }
+    if is_on { Value::Null } else { Value::Bool(false) }
 }
 
 /// Models of providers that become one: which providers, and then what that would do.
@@ -231,7 +231,7 @@ fn relay_edit(form: &Query) -> Edit {
         _ => {
             let mut entry = members(form, &[("name", text), ("origin", text)]);
             if form.get("public").is_some() {
-                entry.insert("public".to_owned(), json!(true));
+                entry.insert("public".to_owned(), Value::Bool(true));
             }
             entry.retain(|_, value| !value.is_null());
             Edit::Create(Value::Object(entry))

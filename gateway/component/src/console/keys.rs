@@ -9,7 +9,7 @@ use gateway_core::refusal::Refusal;
 use gateway_core::stats::By;
 use gateway_core::uri::{decode_parameter, encode_parameter};
 use gateway_core::views::KeyView;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::catalog::status;
 use super::edit::{Failed, base, is_of_the_form};
@@ -36,7 +36,7 @@ pub(super) async fn list(
 pub(super) async fn make(visit: &Visit<'_>) -> Result<Answer, Refusal> {
     let form = visit.form().await?;
     let mut wanted = key_changes(&form, true);
-    wanted.insert("name".to_owned(), json!(form.get("name").unwrap_or_default()));
+    wanted.insert("name".to_owned(), Value::from(form.get("name").unwrap_or_default()));
     let made = match serde_json::from_value::<NewKey>(Value::Object(wanted)) {
         Ok(wanted) => keys::make(visit.instance, visit.incoming, base(&form), wanted).await,
         Err(error) => Err(Refusal::bad_request(format!("The form was not understood: {error}."))),
@@ -95,8 +95,8 @@ pub(super) async fn change(visit: &Visit<'_>, parameter: &str) -> Result<Answer,
 
 /// Gives a key another secret and shows it.
 async fn rotate(visit: &Visit<'_>, name: &str, form: &gateway_console::query::Query) -> Result<Answer, Refusal> {
-    let keep = json!({ "keep": form.get("keep").unwrap_or("24h") }).to_string();
-    let rotation = Rotation::parse(keep.as_bytes()).map_err(Refusal::bad_request)?;
+    let keep = Map::from_iter([("keep".to_owned(), Value::from(form.get("keep").unwrap_or("24h")))]);
+    let rotation = Rotation::parse(Value::Object(keep).to_string().as_bytes()).map_err(Refusal::bad_request)?;
     let (made, snapshot) = keys::renew(visit.instance, visit.incoming, base(form), name, rotation).await?;
     looks::seen_by_all().await;
     Ok(list(visit, &snapshot, (None, Some((name, &made.key)))).await)

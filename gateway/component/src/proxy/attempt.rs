@@ -275,6 +275,11 @@ impl CallContext<'_> {
         }
     }
 
+    /// Whether the call may take longer.
+    pub(super) fn time_left(&self) -> bool {
+        host::now_ms() < self.deadline_ms()
+    }
+
     /// When the call must be over, on the monotonic clock.
     pub(super) fn deadline_ms(&self) -> u64 {
         self.incoming.start_ms.saturating_add(self.model.timeouts.total_ms)

@@ -19,7 +19,7 @@ const READ: &str = "SELECT place, model, date FROM shutdowns LIMIT 5000";
 pub(crate) async fn save(instance: &Instance, place: &str, announced: &[Shutdown]) -> Result<(), Trouble> {
     let rows: Vec<[&str; 2]> = announced.iter().map(|each| [each.model.as_str(), each.date.as_str()]).collect();
     let (place, now_ms) = (|| Value::Text(place.to_owned()), Value::Integer(host::unix_ms()));
-    let list = Value::Text(serde_json::json!(rows).to_string());
+    let list = Value::Text(serde_json::to_string(&rows).unwrap_or_default());
     database::write(instance, SAVE, vec![place(), list, now_ms.clone()]).await?;
     database::write(instance, FORGET, vec![place(), now_ms]).await
 }
