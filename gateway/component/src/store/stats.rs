@@ -22,6 +22,27 @@ macro_rules! sums {
     };
 }
 
+/// The same with the names of the columns, to be added up again.
+macro_rules! named_sums {
+    () => {
+        "sum(calls) AS calls, sum(failed_over) AS failed_over, sum(not_served) AS not_served, sum(mistaken) AS mistaken, \
+         sum(input_tokens) AS input_tokens, sum(cache_read_tokens) AS cache_read_tokens, \
+         sum(cache_write_tokens) AS cache_write_tokens, sum(output_tokens) AS output_tokens, \
+         sum(reasoning_tokens) AS reasoning_tokens, sum(cost_nano) AS cost_nano, sum(unpriced) AS unpriced, \
+         sum(duration_ms) AS duration_ms"
+    };
+}
+
+/// How minutes that are not gathered yet become those of a table's cells.
+macro_rules! length {
+    ("stats_quarters") => {
+        "15 * 15"
+    };
+    ("stats_minutes") => {
+        "1"
+    };
+}
+
 /// The cells of these minutes, of whom is meant: where nothing narrows them, no series is looked up.
 macro_rules! cells {
     ($table:literal) => {
@@ -34,33 +55,39 @@ macro_rules! cells {
     };
 }
 
-/// The sums of each minute that cells have. They stand in this order, so that nothing is sorted. Those that are not gathered
-/// yet come as rows of their own.
+/// The sums of each minute that cells have. They stand in this order, so that what is many is not sorted. Those that are not
+/// gathered yet may take something back from the others, so both are added before anybody reads them.
 macro_rules! by_minute {
-    ($table:literal) => {
+    ($table:tt) => {
         concat!(
             "SELECT minute, ",
             sums!(),
+            " FROM (SELECT minute, ",
+            named_sums!(),
             " FROM ",
             cells!($table),
-            " GROUP BY minute UNION ALL SELECT minute, ",
-            sums!(),
+            " GROUP BY minute UNION ALL SELECT minute / ",
+            length!($table),
+            ", ",
+            named_sums!(),
             " FROM ",
             cells!("stats_fresh"),
-            " GROUP BY minute"
+            " GROUP BY 1) GROUP BY minute"
         )
     };
 }
 
 /// When the first content came of the calls of each minute.
 macro_rules! first_by_minute {
-    ($table:literal) => {
+    ($table:tt) => {
         concat!(
-            "SELECT minute, cell & 63, sum(calls) FROM ",
+            "SELECT minute, bucket, sum(calls) FROM (SELECT minute, cell & 63 AS bucket, sum(calls) AS calls FROM ",
             cells!($table),
-            " GROUP BY 1, 2 UNION ALL SELECT minute, cell & 63, sum(calls) FROM ",
+            " GROUP BY 1, 2 UNION ALL SELECT minute / ",
+            length!($table),
+            ", cell & 63, sum(calls) FROM ",
             cells!("stats_fresh"),
-            " GROUP BY 1, 2"
+            " GROUP BY 1, 2) GROUP BY 1, 2"
         )
     };
 }

@@ -32,8 +32,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 const PATIENCE_SPIN: Duration = Duration::from_secs(5);
 /// How often the writer checks whether the file can be written again while nothing waits.
 const PROBE_EVERY: Duration = Duration::from_millis(500);
-/// How many free pages (4 MiB) the file keeps for new rows. Of the rest a few are given back after each batch.
-const FREE_PAGES_MAX: u32 = 1_024;
+/// How many free pages (3 MiB) the file keeps for new rows. Of the rest a few are given back after each batch.
+const FREE_PAGES_MAX: u32 = 768;
 const VACUUM: &str = "PRAGMA incremental_vacuum(64)";
 
 /// The handle for other threads.
