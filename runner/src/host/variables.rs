@@ -10,7 +10,7 @@ use wasmtime::component::Accessor;
 
 /// Names that the host itself answers. They are never looked up elsewhere, so that the environment cannot pretend to be
 /// the host.
-const FACTS: [&str; 15] = [
+const FACTS: [&str; 16] = [
     "base_path",
     "boot",
     CATALOG,
