@@ -78,12 +78,16 @@ WHERE state = 'running' AND ((?1 IS NOT NULL AND boot IS NOT ?1) OR until_ms < ?
 const SWEEP: &str =
     "DELETE FROM records WHERE id IN (SELECT id FROM records WHERE id < ?1 ORDER BY id LIMIT ?2) RETURNING 1";
 
-/// Deletes the oldest rows, no more of them than hold so many bytes. A call under way has its row until it ends.
+/// Deletes the oldest rows, no more of them than the database holds beyond so many bytes. Its size is read within the
+/// statement: two instances that delete at the same time must not delete twice as much. A call under way has its row
+/// until it ends.
 const SHRINK: &str = "DELETE FROM records WHERE id IN (SELECT id FROM (\
 SELECT id, sum(bytes) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM (\
 SELECT id, 300 + coalesce(length(decision), 0) + coalesce(length(attempts), 0) + coalesce(length(error), 0) \
 + coalesce(length(warnings), 0) + coalesce(length(user_agent), 0) AS bytes \
-FROM records WHERE state <> 'running' ORDER BY id LIMIT ?1)) WHERE coalesce(before, 0) < ?2) RETURNING 1";
+FROM records WHERE state <> 'running' ORDER BY id LIMIT ?1)) WHERE coalesce(before, 0) < (\
+SELECT (page_count - freelist_count) * page_size \
+FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()) - ?2) RETURNING 1";
 
 const USED_BYTES: &str = "SELECT (page_count - freelist_count) * page_size \
 FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()";
@@ -296,11 +300,14 @@ async fn shrink(instance: &Instance, bytes_max: Option<u64>) -> Result<usize, Tr
     // A little more than has to go, so that it is not full again with the next record.
     let goal = if used > bytes_max { bytes_max / 100 * SHRINK_PERCENT } else { bytes_max };
     while used > goal && host::now_ms().saturating_sub(start_ms) <= limit_ms {
-        let excess = number(Some(used - goal));
-        let swept = database::rows(instance, SHRINK, vec![Value::Integer(SWEEP_ROWS), excess]).await?.len();
+        let swept = database::rows(instance, SHRINK, vec![Value::Integer(SWEEP_ROWS), number(Some(goal))]).await?.len();
         deleted += swept;
         let left = used_bytes(instance).await.unwrap_or(0);
         if swept == 0 {
+            // Another instance may have done it meanwhile.
+            if left <= goal {
+                break;
+            }
             let mib = used >> 20;
             host::log(&format!(
                 "the database holds {mib} MiB without any record that could go: max_db_mib is too small"
