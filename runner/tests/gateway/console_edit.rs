@@ -229,7 +229,7 @@ fn the_holder_of_a_key_changes_nothing(host: Host) {
         let response = post(&gateway, &format!("/console/{path}"), &holder, "form=new&name=x&do=add");
         assert_eq!(response.status, 403, "{path}: {}", response.text());
     }
-    let foreign = Request::new("POST", "/console/keys").header("cookie", &session(&gateway, TOKEN));
+    let foreign = Request::new("POST", "/console/keys").header("cookie", session(&gateway, TOKEN));
     let foreign = foreign.header("origin", "https://evil.example").header("sec-fetch-site", "cross-site");
     let foreign =
         gateway.send(&foreign.header("content-type", "application/x-www-form-urlencoded").body("form=new&name=x"));

@@ -236,6 +236,9 @@ fn counted() -> Counted {
     Counted { period, by_step, by_series, calls_before: 70 }
 }
 
+/// Adds a page at an address.
+type Add<'a> = dyn FnMut(&str, &dyn Fn(&Frame) -> String) + 'a;
+
 /// Every page there is, with the address it stands at, for every reader and in every language.
 fn every_page() -> Vec<(String, String)> {
     let mut pages = Vec::new();
@@ -244,116 +247,136 @@ fn every_page() -> Vec<(String, String)> {
             let mut add = |here: &str, page: &dyn Fn(&Frame) -> String| {
                 pages.push((here.to_owned(), page(&frame(reader(), language, here))));
             };
-            add("sign-in?next=a", &|frame| {
-                html(&SignInPage::of(frame, "records?model=a%22", Some(SignInError::Unknown)))
-            });
-            add("sign-in", &|frame| html(&SignInPage::of(frame, EVIL, Some(SignInError::Wait(9)))));
-            add("enter?link=x", &|frame| html(&EnterPage::of(frame, EVIL)));
-            add("nothing/here", &|frame| html(&ErrorPage::of(frame, &Refusal::not_found("x", EVIL))));
-            add("records/x", &|frame| html(&ErrorPage::of(frame, &Refusal::unavailable("x", EVIL))));
-            let query = [
-                "model",
-                "key",
-                "state",
-                "since",
-                "span",
-                "streamed",
-                "client",
-                "before",
-                "q",
-                "tried",
-                "slow",
-                "failed_over",
-                "not_model",
-                "not_state",
-            ];
-            let query = query.iter().fold(Query::default(), |query, name| query.with(name, EVIL));
-            let found = |next: Option<&str>| RecordsView {
-                records: records(),
-                next: next.map(str::to_owned),
-                looked: Some(LookedView { calls: 20_000, back_to_ms: 9 }),
-            };
-            let suggested = || Suggested { models: vec![evil()], providers: vec![evil()], keys: vec![evil()] };
-            let here = query.link("records");
-            add(&here, &|frame| {
-                html(&RecordsPage::of(frame, &query, &found(Some(EVIL)), suggested(), (None, Some(&counted()))))
-            });
-            let none = RecordsView { records: Vec::new(), next: None, looked: None };
-            add("records", &|frame| html(&RecordsPage::of(frame, &query, &none, suggested(), (Some(1), None))));
-            add("records", &|frame| html(&RecordsPage::of(frame, &Query::default(), &none, suggested(), (None, None))));
-            let session = || ConversationView {
-                session: evil(),
-                key: Some(evil()),
-                user_agent: Some(evil()),
-                models: vec![evil(), evil()],
-                providers: vec![evil()],
-                calls: 3,
-                input_tokens: 7,
-                ..ConversationView::default()
-            };
-            let looked = || Some(LookedView { calls: 20_000, back_to_ms: 9 });
-            let sessions = ConversationsView { sessions: vec![session(), session()], looked: looked() };
-            add("sessions", &|frame| html(&ConversationsPage::of(frame, &sessions)));
-            add("sessions", &|frame| html(&ConversationsPage::of(frame, &ConversationsView::default())));
-            let catalog = catalog();
-            let (health, quota) = (health(&catalog), quota(&catalog));
-            let nothing = HealthView { now_ms: 0, subjects: Vec::new(), latencies: Vec::new(), warnings: Vec::new() };
-            let unlimited = QuotaView { quota: Vec::new(), learnt: Vec::new(), told: Vec::new() };
-            let empty = Catalog::built_in();
-            let names = vec![evil(), "n".to_owned()];
-            let url = "https://llm.example/\"><script>alert(1)</script>";
-            let counted = counted();
-            let none_yet = Query::default();
-            for show in ["", "calls", "failed_over", "not_served", "first", "tokens", "cost", EVIL] {
-                let query = Query::default().with("show", show).with("span", "7d");
-                let here = query.link("overview");
-                add(&here, &|frame| {
-                    html(&OverviewPage::of(frame, &catalog, (&health, &quota), (&query, &counted), &records(), url))
-                });
-            }
-            add("overview", &|frame| {
-                html(&OverviewPage::of(frame, &catalog, (&health, &unlimited), (&none_yet, &counted), &records(), url))
-            });
-            add("overview", &|frame| {
-                html(&OverviewPage::of(frame, &empty, (&nothing, &unlimited), (&none_yet, &counted), &[], url))
-            });
-            let calls = |by| Calls::by(by, &counted.by_series);
-            let (of_models, of_keys) = (calls(By::Model), calls(By::Key));
-            let of_providers = (&calls(By::Provider), &calls(By::Credential));
-            add("quota", &|frame| html(&QuotaPage::of(frame, &quota)));
-            add("quota", &|frame| html(&QuotaPage::of(frame, &unlimited)));
-            let calls = (&of_models, &of_keys, of_providers);
-            catalog_pages(&mut add, (&catalog, &empty), (&health, &nothing), calls);
-            add("connect", &|frame| html(&ConnectPage::of(frame, url, &names, Some("n"))));
-            add("connect?model=x", &|frame| html(&ConnectPage::of(frame, url, &[], Some(EVIL))));
-            let session = |key: Option<&str>| SessionView {
-                id: evil(),
-                key: key.map(str::to_owned),
-                at_ms: 1,
-                until_ms: 2,
-                client: Some(evil()),
-                user_agent: Some(evil()),
-            };
-            let sessions = SessionsView { sessions: vec![session(None), session(Some(EVIL))] };
-            let written = serde_json::json!({ "zone": EVIL, "retention_days": 7, "trusted_proxies": [EVIL] });
-            let refusals = refusals();
-            let stored = Stored { version: 3, file_sections: vec![EVIL], public_url: Some(url) };
-            for editing in every_editing(&refusals) {
-                let settings = (&stored, written.as_object().expect("a table"));
-                add("settings", &|frame| html(&SettingsPage::of(frame, &catalog, settings, &sessions, &editing)));
-            }
-            let me = |frame: &Frame, of_key: (&[LimitView], &[String])| {
-                html(&MePage::of(frame, &catalog.keys[0], of_key, (&none_yet, &counted), 30))
-            };
-            add("me", &|frame| me(frame, (&quota.quota, &names)));
-            add("me", &|frame| me(frame, (&[], &[])));
-            for record in records() {
-                let record = seen_by(&reader(), record);
-                add("records/a%2Fb", &|frame| html(&RecordPage::of(frame, &record)));
-            }
+            front_pages(&mut add);
+            record_pages(&mut add, &reader());
+            state_pages(&mut add);
+            settings_pages(&mut add);
         }
     }
     pages
+}
+
+/// The pages before signing in, and those about errors.
+fn front_pages(add: &mut Add<'_>) {
+    add("sign-in?next=a", &|frame| html(&SignInPage::of(frame, "records?model=a%22", Some(SignInError::Unknown))));
+    add("sign-in", &|frame| html(&SignInPage::of(frame, EVIL, Some(SignInError::Wait(9)))));
+    add("enter?link=x", &|frame| html(&EnterPage::of(frame, EVIL)));
+    add("nothing/here", &|frame| html(&ErrorPage::of(frame, &Refusal::not_found("x", EVIL))));
+    add("records/x", &|frame| html(&ErrorPage::of(frame, &Refusal::unavailable("x", EVIL))));
+}
+
+/// The pages about records and the sessions of clients.
+fn record_pages(add: &mut Add<'_>, reader: &Reader) {
+    let query = [
+        "model",
+        "key",
+        "state",
+        "since",
+        "span",
+        "streamed",
+        "client",
+        "before",
+        "q",
+        "tried",
+        "slow",
+        "failed_over",
+        "not_model",
+        "not_state",
+    ];
+    let query = query.iter().fold(Query::default(), |query, name| query.with(name, EVIL));
+    let found = |next: Option<&str>| RecordsView {
+        records: records(),
+        next: next.map(str::to_owned),
+        looked: Some(LookedView { calls: 20_000, back_to_ms: 9 }),
+    };
+    let suggested = || Suggested { models: vec![evil()], providers: vec![evil()], keys: vec![evil()] };
+    let here = query.link("records");
+    add(&here, &|frame| {
+        html(&RecordsPage::of(frame, &query, &found(Some(EVIL)), suggested(), (None, Some(&counted()))))
+    });
+    let none = RecordsView { records: Vec::new(), next: None, looked: None };
+    add("records", &|frame| html(&RecordsPage::of(frame, &query, &none, suggested(), (Some(1), None))));
+    add("records", &|frame| html(&RecordsPage::of(frame, &Query::default(), &none, suggested(), (None, None))));
+    let session = || ConversationView {
+        session: evil(),
+        key: Some(evil()),
+        user_agent: Some(evil()),
+        models: vec![evil(), evil()],
+        providers: vec![evil()],
+        calls: 3,
+        input_tokens: 7,
+        ..ConversationView::default()
+    };
+    let looked = || Some(LookedView { calls: 20_000, back_to_ms: 9 });
+    let sessions = ConversationsView { sessions: vec![session(), session()], looked: looked() };
+    add("sessions", &|frame| html(&ConversationsPage::of(frame, &sessions)));
+    add("sessions", &|frame| html(&ConversationsPage::of(frame, &ConversationsView::default())));
+    for record in records() {
+        let record = seen_by(reader, record);
+        add("records/a%2Fb", &|frame| html(&RecordPage::of(frame, &record)));
+    }
+}
+
+/// The pages about how things are.
+fn state_pages(add: &mut Add<'_>) {
+    let catalog = catalog();
+    let (health, quota) = (health(&catalog), quota(&catalog));
+    let nothing = HealthView { now_ms: 0, subjects: Vec::new(), latencies: Vec::new(), warnings: Vec::new() };
+    let unlimited = QuotaView { quota: Vec::new(), learnt: Vec::new(), told: Vec::new() };
+    let empty = Catalog::built_in();
+    let names = vec![evil(), "n".to_owned()];
+    let url = "https://llm.example/\"><script>alert(1)</script>";
+    let counted = counted();
+    let none_yet = Query::default();
+    for show in ["", "calls", "failed_over", "not_served", "first", "tokens", "cost", EVIL] {
+        let query = Query::default().with("show", show).with("span", "7d");
+        let here = query.link("overview");
+        add(&here, &|frame| {
+            html(&OverviewPage::of(frame, &catalog, (&health, &quota), (&query, &counted), &records(), url))
+        });
+    }
+    add("overview", &|frame| {
+        html(&OverviewPage::of(frame, &catalog, (&health, &unlimited), (&none_yet, &counted), &records(), url))
+    });
+    add("overview", &|frame| {
+        html(&OverviewPage::of(frame, &empty, (&nothing, &unlimited), (&none_yet, &counted), &[], url))
+    });
+    let calls = |by| Calls::by(by, &counted.by_series);
+    let (of_models, of_keys) = (calls(By::Model), calls(By::Key));
+    let of_providers = (&calls(By::Provider), &calls(By::Credential));
+    add("quota", &|frame| html(&QuotaPage::of(frame, &quota)));
+    add("quota", &|frame| html(&QuotaPage::of(frame, &unlimited)));
+    let calls = (&of_models, &of_keys, of_providers);
+    catalog_pages(add, (&catalog, &empty), (&health, &nothing), calls);
+    add("connect", &|frame| html(&ConnectPage::of(frame, url, &names, Some("n"))));
+    add("connect?model=x", &|frame| html(&ConnectPage::of(frame, url, &[], Some(EVIL))));
+    let me = |frame: &Frame, of_key: (&[LimitView], &[String])| {
+        html(&MePage::of(frame, &catalog.keys[0], of_key, (&none_yet, &counted), 30))
+    };
+    add("me", &|frame| me(frame, (&quota.quota, &names)));
+    add("me", &|frame| me(frame, (&[], &[])));
+}
+
+/// The settings, in every state of their forms.
+fn settings_pages(add: &mut Add<'_>) {
+    let catalog = catalog();
+    let url = "https://llm.example/\"><script>alert(1)</script>";
+    let session = |key: Option<&str>| SessionView {
+        id: evil(),
+        key: key.map(str::to_owned),
+        at_ms: 1,
+        until_ms: 2,
+        client: Some(evil()),
+        user_agent: Some(evil()),
+    };
+    let sessions = SessionsView { sessions: vec![session(None), session(Some(EVIL))] };
+    let written = serde_json::json!({ "zone": EVIL, "retention_days": 7, "trusted_proxies": [EVIL] });
+    let refusals = refusals();
+    let stored = Stored { version: 3, file_sections: vec![EVIL], public_url: Some(url) };
+    for editing in every_editing(&refusals) {
+        let settings = (&stored, written.as_object().expect("a table"));
+        add("settings", &|frame| html(&SettingsPage::of(frame, &catalog, settings, &sessions, &editing)));
+    }
 }
 
 /// What forms may be told: nothing, that something was saved, that the file is the place, and why a form was refused.
@@ -399,7 +422,7 @@ fn every_editing(refusals: &[(Query, Refusal)]) -> Vec<Editing<'_>> {
 
 /// The pages about what the catalog says, in every state of their forms.
 fn catalog_pages(
-    add: &mut dyn FnMut(&str, &dyn Fn(&Frame) -> String),
+    add: &mut Add<'_>,
     (catalog, empty): (&Catalog, &Catalog),
     (health, nothing): (&HealthView, &HealthView),
     (of_models, of_keys, of_providers): (&Calls, &Calls, (&Calls, &Calls)),

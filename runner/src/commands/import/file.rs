@@ -97,7 +97,7 @@ fn rows(connection: &Connection, wanted: &[String]) -> rusqlite::Result<Content>
 
 fn rows_of(connection: &Connection, quoted: &str) -> rusqlite::Result<Vec<Value>> {
     let mut statement = connection.prepare(&format!("SELECT * FROM {quoted}"))?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let row = |row: &rusqlite::Row<'_>| {
         let mut members = Map::new();
         for (index, column) in columns.iter().enumerate() {

@@ -187,7 +187,7 @@ mod tests {
             (json!({ "base_url": "https://e.example", "headers": { "x": { "variable": "A" } } }), json!("k"), false),
             (json!({ "base_url": "https://e.example", "headers": { "x": "plain" } }), json!("k"), true),
         ] {
-            let tried = tried(provider.clone(), &[credential.clone()]);
+            let tried = tried(provider.clone(), std::slice::from_ref(&credential));
             assert_eq!(tried.is_ok(), is_allowed, "{provider} {credential}: {tried:?}");
         }
     }
