@@ -63,6 +63,12 @@ impl SealScan {
         let mut rest = bytes;
         while let Some((&byte, tail)) = rest.split_first() {
             if !self.in_string {
+                // Unless a name of seals has just ended, nothing matters until the next string.
+                let passed = match self.named {
+                    Named::No => memchr::memchr(b'"', rest).unwrap_or(rest.len()),
+                    Named::Name | Named::Colon => 0,
+                };
+                let Some((&byte, tail)) = rest.get(passed..).and_then(<[u8]>::split_first) else { return };
                 self.outside(byte);
                 rest = tail;
                 continue;
