@@ -10,11 +10,11 @@ use gateway_core::candidate::Account;
 use gateway_core::catalog::{Catalog, Credential, Provider, Unsaved};
 use gateway_core::refusal::{Refusal, Shape};
 use gateway_core::views::{CheckBegunView, CheckDoneView, TriedView};
-use gateway_core::{offer, outcome, rewrite};
+use gateway_core::{outcome, rewrite};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::providers::asked;
+use super::providers::{NoList, asked, list};
 use crate::host;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
@@ -170,7 +170,7 @@ async fn tried(
         let counted = asked(instance, incoming, provider, outgoing).await;
         match counted {
             Ok((200..300, _)) => (tried.works, tried.is_proven) = (true, true),
-            Ok((status @ (401 | 403), body)) => offered = Err(refused(status, &body, account)),
+            Ok((status @ (401 | 403), body)) => offered = Err(refused(status, outcome::told(&body, account.secrets()))),
             _ => {}
         }
     }
@@ -199,17 +199,16 @@ struct Failed {
 /// Asks for the provider's list of models.
 async fn listed(instance: &Instance, incoming: &Incoming, account: Account<'_>) -> Result<Vec<String>, Failed> {
     let failed = |said: String| Failed { status: None, said };
-    let outgoing = rewrite::models(account)
-        .ok_or_else(|| failed("It answers inside llmio, or its way out is not known.".to_owned()))?;
-    let answer = asked(instance, incoming, account.provider, outgoing).await;
-    let (status, body) = answer.map_err(|error| failed(format!("It {}.", error.describe())))?;
-    if !(200..300).contains(&status) {
-        return Err(refused(status, &body, account));
-    }
-    offer::read(&body).ok_or_else(|| failed(format!("It answered {status}, but not with a list of models.")))
+    let list = list(instance, incoming, account).await.map_err(|error| match error {
+        NoList::NoAddress => failed("It answers inside llmio, or its way out is not known.".to_owned()),
+        NoList::NotSent(error) => failed(format!("It {}.", error.describe())),
+        NoList::Refused(status, told) => refused(status, told),
+        NoList::Unreadable(status) => failed(format!("It answered {status}, but not with a list of models.")),
+    })?;
+    Ok(list.models)
 }
 
-fn refused(status: u16, body: &[u8], account: Account<'_>) -> Failed {
-    let said = outcome::told(body, account.secrets()).unwrap_or_else(|| format!("It answered {status}."));
+fn refused(status: u16, told: Option<String>) -> Failed {
+    let said = told.unwrap_or_else(|| format!("It answered {status}."));
     Failed { status: Some(status), said }
 }

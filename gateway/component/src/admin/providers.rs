@@ -66,24 +66,54 @@ pub(crate) async fn listed(
     credential: Option<&Credential>,
 ) -> Result<Vec<String>, Refusal> {
     let name = &*provider.name;
-    let account = Account { provider, credential };
-    let outgoing = rewrite::models(account).ok_or_else(|| {
-        let said = format!("Provider {name:?} answers inside llmio under any name, or its way out is not known.");
-        Refusal::bad_request(said)
-    })?;
-    let (status, body) = asked(instance, incoming, provider, outgoing)
-        .await
-        .map_err(|error| Refusal::bad_gateway(error.state(), format!("Provider {name:?} {}.", error.describe())))?;
     let failed = |said: String| Refusal::bad_gateway(State::UpstreamError, said);
-    if !(200..300).contains(&status) {
-        let told = outcome::told(&body, account.secrets()).map_or_else(String::new, |told| format!(": {told}"));
-        return Err(failed(format!("Provider {name:?} answered {status}{told}")));
-    }
-    let models = offer::read(&body).ok_or_else(|| {
-        failed(format!("Provider {name:?} answered {status}, but not with a list of models. See its base_url."))
+    let list = list(instance, incoming, Account { provider, credential }).await.map_err(|error| match error {
+        NoList::NoAddress => Refusal::bad_request(format!(
+            "Provider {name:?} answers inside llmio under any name, or its way out is not known."
+        )),
+        NoList::NotSent(error) => {
+            Refusal::bad_gateway(error.state(), format!("Provider {name:?} {}.", error.describe()))
+        }
+        NoList::Refused(status, told) => {
+            let told = told.map_or_else(String::new, |told| format!(": {told}"));
+            failed(format!("Provider {name:?} answered {status}{told}"))
+        }
+        NoList::Unreadable(status) => {
+            failed(format!("Provider {name:?} answered {status}, but not with a list of models. See its base_url."))
+        }
     })?;
-    announced::note(instance, provider.home(), &body).await;
-    Ok(models)
+    announced::note(instance, provider.home(), &list.body).await;
+    Ok(list.models)
+}
+
+/// A provider's list of models.
+pub(super) struct List {
+    pub(super) models: Vec<String>,
+    body: Vec<u8>,
+}
+
+/// Why there is no list of models.
+pub(super) enum NoList {
+    /// The provider has no address.
+    NoAddress,
+    /// The request was not answered.
+    NotSent(SendError),
+    /// The answer is an error of this status; what it says, if anything.
+    Refused(u16, Option<String>),
+    /// The answer of this status is no list of models.
+    Unreadable(u16),
+}
+
+/// Asks a provider for its list of models.
+pub(super) async fn list(instance: &Instance, incoming: &Incoming, account: Account<'_>) -> Result<List, NoList> {
+    let outgoing = rewrite::models(account).ok_or(NoList::NoAddress)?;
+    let answer = asked(instance, incoming, account.provider, outgoing).await;
+    let (status, body) = answer.map_err(NoList::NotSent)?;
+    if !(200..300).contains(&status) {
+        return Err(NoList::Refused(status, outcome::told(&body, account.secrets())));
+    }
+    let models = offer::read(&body).ok_or(NoList::Unreadable(status))?;
+    Ok(List { models, body })
 }
 
 /// The answer of a provider to a request that is no call.
