@@ -8,7 +8,7 @@ use gateway_core::refusal::Refusal;
 use gateway_core::views::ChangeView;
 
 use super::catalog::{self, Snapshot};
-use super::database::{self, Row, Trouble, Value, number, text};
+use super::database::{self, Columns, Row, Trouble, Value, number, text};
 use super::key_value;
 use crate::host;
 use crate::incoming::Incoming;
@@ -111,27 +111,13 @@ fn unavailable(trouble: &Trouble) -> Refusal {
 }
 
 fn change(row: Row) -> Option<ChangeView> {
-    let mut values = row.values.into_iter();
+    let mut columns = Columns::of(row);
     Some(ChangeView {
-        id: as_integer(values.next())?,
-        at_ms: as_integer(values.next())?,
-        version: as_integer(values.next()).and_then(|version| u64::try_from(version).ok()),
-        client: as_text(values.next()),
-        user_agent: as_text(values.next()),
-        action: as_text(values.next())?,
+        id: columns.integer()?,
+        at_ms: columns.integer()?,
+        version: columns.number(),
+        client: columns.text(),
+        user_agent: columns.text(),
+        action: columns.text()?,
     })
-}
-
-fn as_text(value: Option<Value>) -> Option<String> {
-    match value {
-        Some(Value::Text(text)) => Some(text),
-        _ => None,
-    }
-}
-
-fn as_integer(value: Option<Value>) -> Option<i64> {
-    match value {
-        Some(Value::Integer(number)) => Some(number),
-        _ => None,
-    }
 }

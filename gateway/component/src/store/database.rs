@@ -225,3 +225,37 @@ pub(crate) fn text(value: Option<String>) -> Value {
 pub(crate) fn number(value: Option<u64>) -> Value {
     value.map_or(Value::Null, |value| Value::Integer(i64::try_from(value).unwrap_or(i64::MAX)))
 }
+
+/// The columns of a row that have not been read yet. One of another type reads as none, as NULL does.
+pub(crate) struct Columns(std::vec::IntoIter<Value>);
+
+impl Columns {
+    pub(crate) fn of(row: Row) -> Self {
+        Columns(row.values.into_iter())
+    }
+
+    pub(crate) fn text(&mut self) -> Option<String> {
+        match self.0.next()? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn integer(&mut self) -> Option<i64> {
+        match self.0.next()? {
+            Value::Integer(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn number(&mut self) -> Option<u64> {
+        self.integer().and_then(|number| u64::try_from(number).ok())
+    }
+
+    pub(crate) fn real(&mut self) -> Option<f64> {
+        match self.0.next()? {
+            Value::Real(number) => Some(number),
+            _ => None,
+        }
+    }
+}

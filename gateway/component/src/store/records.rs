@@ -10,7 +10,7 @@ use gateway_core::state::State;
 use gateway_core::stats::{Counted, marks_of};
 use gateway_core::views::{RecordView, StoredJson};
 
-use super::database::{self, Row as Found, Trouble, Value, number, text};
+use super::database::{self, Columns, Row as Found, Trouble, Value, number, text};
 use super::{changes, counters, health, quota, responses, seals, sessions, stats};
 use crate::host;
 use crate::instance::Instance;
@@ -352,7 +352,7 @@ pub(crate) fn trouble(instance: &Instance) -> Vec<String> {
 
 /// A row as the admin API shows it. Its columns are read in the order of [`columns`].
 fn view(row: Found) -> RecordView {
-    let mut row = Columns(row.values.into_iter());
+    let mut row = Columns::of(row);
     let view = RecordView {
         id: row.text().unwrap_or_default(),
         at_ms: row.integer().unwrap_or_default(),
@@ -387,30 +387,4 @@ fn view(row: Found) -> RecordView {
         warnings: row.text().map(StoredJson::read),
     };
     view.now(row.integer(), host::unix_ms())
-}
-
-/// The columns of a row that have not been read yet.
-struct Columns(std::vec::IntoIter<Value>);
-
-impl Columns {
-    fn text(&mut self) -> Option<String> {
-        match self.0.next()? {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    fn integer(&mut self) -> Option<i64> {
-        match self.0.next()? {
-            Value::Integer(number) => Some(number),
-            _ => None,
-        }
-    }
-
-    fn real(&mut self) -> Option<f64> {
-        match self.0.next()? {
-            Value::Real(number) => Some(number),
-            _ => None,
-        }
-    }
 }

@@ -6,7 +6,7 @@ use gateway_core::candidate::ResponseOwner;
 use gateway_core::record::kept_text;
 use gateway_core::refusal::Refusal;
 
-use super::database::{self, Row, Trouble, Value, text};
+use super::database::{self, Columns, Row, Trouble, Value, text};
 use crate::host;
 use crate::instance::Instance;
 
@@ -77,11 +77,8 @@ pub(crate) fn unknown(id: &str) -> Refusal {
 }
 
 fn owner(row: Row) -> Option<ResponseOwner> {
-    let mut values = row.values.into_iter().map(|value| match value {
-        Value::Text(text) => Some(text),
-        _ => None,
-    });
-    Some(ResponseOwner { provider: values.next()??, credential: values.next().flatten() })
+    let mut columns = Columns::of(row);
+    Some(ResponseOwner { provider: columns.text()?, credential: columns.text() })
 }
 
 /// Finds who made the response that a call continues, if it continues one. A response of another key is refused: its

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use gateway_core::call::Call;
 use gateway_core::thoughts::{Maker, Makers, SealId, in_request};
 
-use super::database::{self, Row, Trouble, Value, text};
+use super::database::{self, Columns, Row, Trouble, Value, text};
 use crate::host;
 use crate::instance::Instance;
 
@@ -64,14 +64,9 @@ fn list(seals: &[SealId]) -> Value {
 }
 
 fn maker(row: Row) -> Option<(SealId, Maker)> {
-    let mut values = row.values.into_iter();
-    let Some(Value::Integer(id)) = values.next() else { return None };
-    let mut next = || match values.next() {
-        Some(Value::Text(text)) => Some(text),
-        _ => None,
-    };
-    let (place, account, profile) = (next(), next(), next());
-    Some((SealId(id), Maker { place: place?, account, profile: profile? }))
+    let mut columns = Columns::of(row);
+    let id = SealId(columns.integer()?);
+    Some((id, Maker { place: columns.text()?, account: columns.text(), profile: columns.text()? }))
 }
 
 /// Deletes what is no longer kept.

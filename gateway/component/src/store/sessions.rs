@@ -4,7 +4,7 @@
 use gateway_core::authenticate::session::hash;
 use gateway_core::refusal::Refusal;
 
-use super::database::{self, Row, Trouble, Value, text};
+use super::database::{self, Columns, Row, Trouble, Value, text};
 use crate::host;
 use crate::instance::Instance;
 
@@ -115,32 +115,18 @@ fn unavailable(trouble: &Trouble) -> Refusal {
 }
 
 fn opened(row: Row) -> Option<Opened> {
-    let mut values = row.values.into_iter();
-    Some(Opened { key: as_text(values.next()), proof: as_text(values.next())? })
+    let mut columns = Columns::of(row);
+    Some(Opened { key: columns.text(), proof: columns.text()? })
 }
 
 fn listed(row: Row) -> Option<Listed> {
-    let mut values = row.values.into_iter();
+    let mut columns = Columns::of(row);
     Some(Listed {
-        hash: as_text(values.next())?,
-        key: as_text(values.next()),
-        at_ms: as_integer(values.next())?,
-        until_ms: as_integer(values.next())?,
-        client: as_text(values.next()),
-        user_agent: as_text(values.next()),
+        hash: columns.text()?,
+        key: columns.text(),
+        at_ms: columns.integer()?,
+        until_ms: columns.integer()?,
+        client: columns.text(),
+        user_agent: columns.text(),
     })
-}
-
-fn as_text(value: Option<Value>) -> Option<String> {
-    match value {
-        Some(Value::Text(text)) => Some(text),
-        _ => None,
-    }
-}
-
-fn as_integer(value: Option<Value>) -> Option<i64> {
-    match value {
-        Some(Value::Integer(number)) => Some(number),
-        _ => None,
-    }
 }

@@ -3,7 +3,7 @@
 use gateway_core::catalog::Catalog;
 use gateway_core::offer::{Shutdown, shutdown_warnings};
 
-use super::database::{self, Row, Trouble, Value};
+use super::database::{self, Columns, Row, Trouble, Value};
 use crate::host;
 use crate::instance::Instance;
 
@@ -32,10 +32,6 @@ pub(crate) async fn warnings(instance: &Instance, catalog: &Catalog) -> Vec<Stri
 }
 
 fn announcement(row: Row) -> Option<(String, Shutdown)> {
-    let mut values = row.values.into_iter().map(|value| match value {
-        Value::Text(text) => Some(text),
-        _ => None,
-    });
-    let (place, model, date) = (values.next()??, values.next()??, values.next()??);
-    Some((place, Shutdown { model, date }))
+    let mut columns = Columns::of(row);
+    Some((columns.text()?, Shutdown { model: columns.text()?, date: columns.text()? }))
 }

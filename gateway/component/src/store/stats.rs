@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use gateway_core::spending::{self, Used, UsedOf};
 use gateway_core::stats::{Counted, MINUTE_MS, Narrowed, Period, Series, SeriesSums, SpanSums, Step, Sums, Uncounted};
 
-use super::database::{self, Row, Trouble, Value, text};
+use super::database::{self, Columns, Row, Trouble, Value, text};
 use super::records;
 use crate::host;
 use crate::instance::Instance;
@@ -248,7 +248,7 @@ pub(super) async fn gather(instance: &Instance) -> Result<(), Trouble> {
 }
 
 fn uncounted(row: Row) -> Uncounted {
-    let mut columns = Columns(row.values.into_iter());
+    let mut columns = Columns::of(row);
     let attempts = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     Uncounted {
         id: columns.text().unwrap_or_default(),
@@ -292,34 +292,34 @@ pub(crate) async fn by_step(instance: &Instance, period: &Period) -> Result<Vec<
         period.spans().partition_point(|span| span.from_ms <= at_ms).checked_sub(1)
     };
     let rows = database::rows(instance, statements.sums, parameters(period)).await?;
-    let sums = |row: Row| {
-        let mut columns = Columns(row.values.into_iter());
-        Some(SpanSums { span: span(columns.integer()?)?, sums: columns.sums()? })
+    let read = |row: Row| {
+        let mut columns = Columns::of(row);
+        Some(SpanSums { span: span(columns.integer()?)?, sums: sums(&mut columns)? })
     };
-    let mut found: Vec<SpanSums> = rows.into_iter().filter_map(sums).collect();
+    let mut found: Vec<SpanSums> = rows.into_iter().filter_map(read).collect();
     let rows = database::rows(instance, statements.first, parameters(period)).await?;
-    let first = |row: Row| {
-        let mut columns = Columns(row.values.into_iter());
-        Some(SpanSums { span: span(columns.integer()?)?, sums: columns.first()? })
+    let read = |row: Row| {
+        let mut columns = Columns::of(row);
+        Some(SpanSums { span: span(columns.integer()?)?, sums: first(&mut columns)? })
     };
-    found.extend(rows.into_iter().filter_map(first));
+    found.extend(rows.into_iter().filter_map(read));
     Ok(found)
 }
 
 /// The number of calls in a period.
 pub(crate) async fn calls(instance: &Instance, period: &Period) -> Result<u64, Trouble> {
     let rows = database::rows(instance, CALLS, parameters(period)).await?;
-    Ok(rows.into_iter().next().and_then(|row| Columns(row.values.into_iter()).number()).unwrap_or(0))
+    Ok(rows.into_iter().next().and_then(|row| Columns::of(row).number()).unwrap_or(0))
 }
 
 /// The calls of each series within a period.
 pub(crate) async fn by_series(instance: &Instance, period: &Period) -> Result<Vec<SeriesSums>, Trouble> {
     let rows = database::rows(instance, statements(period).series, parameters(period)).await?;
     let read = |row: Row| {
-        let mut columns = Columns(row.values.into_iter());
-        let mut series = columns.series();
+        let mut columns = Columns::of(row);
+        let mut series = series(&mut columns);
         let _id = columns.integer();
-        series.sums = columns.sums()?;
+        series.sums = sums(&mut columns)?;
         Some(series)
     };
     Ok(rows.into_iter().filter_map(read).collect())
@@ -329,9 +329,9 @@ pub(crate) async fn by_series(instance: &Instance, period: &Period) -> Result<Ve
 pub(crate) async fn first_by_series(instance: &Instance, period: &Period) -> Result<Vec<SeriesSums>, Trouble> {
     let rows = database::rows(instance, statements(period).first_of_series, parameters(period)).await?;
     let read = |row: Row| {
-        let mut columns = Columns(row.values.into_iter());
-        let mut series = columns.series();
-        series.sums = columns.first()?;
+        let mut columns = Columns::of(row);
+        let mut series = series(&mut columns);
+        series.sums = first(&mut columns)?;
         Some(series)
     };
     Ok(rows.into_iter().filter_map(read).collect())
@@ -343,10 +343,10 @@ pub(crate) async fn used(instance: &Instance, key: &str, period: &spending::Peri
     let days = Value::Text(serde_json::to_string(&days).unwrap_or_default());
     let rows = database::rows(instance, USED, vec![days, Value::Text(key.to_owned())]).await?;
     let read = |row: Row| {
-        let mut columns = Columns(row.values.into_iter());
+        let mut columns = Columns::of(row);
         let day = usize::try_from(columns.number()?).ok()?;
         let model = columns.text();
-        let [calls, input_tokens, cache_read_tokens, output_tokens, cost_nano, unpriced_calls] = columns.numbers()?;
+        let [calls, input_tokens, cache_read_tokens, output_tokens, cost_nano, unpriced_calls] = numbers(&mut columns)?;
         let used = Used { calls, input_tokens, cache_read_tokens, output_tokens, cost_nano, unpriced_calls };
         (calls > 0).then_some(UsedOf { day, model, used })
     };
@@ -366,50 +366,28 @@ fn parameters(period: &Period) -> Vec<Value> {
     [from, until, is_narrowed].into_iter().chain(names.map(|name| text(name.clone()))).collect()
 }
 
-/// The columns of a row that have not been read yet.
-struct Columns(std::vec::IntoIter<Value>);
-
-impl Columns {
-    fn integer(&mut self) -> Option<i64> {
-        match self.0.next()? {
-            Value::Integer(number) => Some(number),
-            _ => None,
-        }
+/// The next numbers of a row.
+fn numbers<const COUNT: usize>(columns: &mut Columns) -> Option<[u64; COUNT]> {
+    let mut numbers = [0; COUNT];
+    for number in &mut numbers {
+        *number = columns.number()?;
     }
+    Some(numbers)
+}
 
-    fn number(&mut self) -> Option<u64> {
-        self.integer().and_then(|number| u64::try_from(number).ok())
-    }
+/// The names of a series.
+fn series(columns: &mut Columns) -> SeriesSums {
+    let [key, model, provider, upstream_model, credential, client] = std::array::from_fn(|_| columns.text());
+    SeriesSums { key, model, provider, upstream_model, credential, client, sums: Sums::default() }
+}
 
-    fn text(&mut self) -> Option<String> {
-        match self.0.next()? {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
-    }
+/// Sums, unless all that was counted in them was taken back.
+fn sums(columns: &mut Columns) -> Option<Sums> {
+    Some(Sums::of_cell(numbers(columns)?)).filter(|sums| sums.calls > 0)
+}
 
-    fn numbers<const COUNT: usize>(&mut self) -> Option<[u64; COUNT]> {
-        let mut numbers = [0; COUNT];
-        for number in &mut numbers {
-            *number = self.number()?;
-        }
-        Some(numbers)
-    }
-
-    /// The names of a series.
-    fn series(&mut self) -> SeriesSums {
-        let [key, model, provider, upstream_model, credential, client] = std::array::from_fn(|_| self.text());
-        SeriesSums { key, model, provider, upstream_model, credential, client, sums: Sums::default() }
-    }
-
-    /// Sums, unless all that was counted in them was taken back.
-    fn sums(&mut self) -> Option<Sums> {
-        Some(Sums::of_cell(self.numbers()?)).filter(|sums| sums.calls > 0)
-    }
-
-    /// When the first content of some calls came.
-    fn first(&mut self) -> Option<Sums> {
-        let bucket = u8::try_from(self.integer()?).ok()?;
-        Some(Sums::of_first(bucket, self.number()?))
-    }
+/// When the first content of some calls came.
+fn first(columns: &mut Columns) -> Option<Sums> {
+    let bucket = u8::try_from(columns.integer()?).ok()?;
+    Some(Sums::of_first(bucket, columns.number()?))
 }

@@ -2,7 +2,7 @@
 
 use gateway_core::views::{ConversationView, ConversationsView, LookedView, at_of_id};
 
-use super::super::database::{self, Row, Trouble, Value, text};
+use super::super::database::{self, Columns, Row, Trouble, Value, text};
 use crate::instance::Instance;
 
 /// So many of the latest records are looked at.
@@ -30,7 +30,7 @@ pub(crate) async fn conversations(
     let parameters = vec![before.clone(), Value::Integer(LOOK), text(key), Value::Integer(SESSIONS_MAX)];
     let rows = database::rows(instance, LIST, parameters).await?;
     let last = database::rows(instance, LOOKED, vec![before, Value::Integer(LOOK - 1)]).await?;
-    let last = last.into_iter().next().and_then(|row| super::Columns(row.values.into_iter()).text());
+    let last = last.into_iter().next().and_then(|row| Columns::of(row).text());
     let calls = LOOK.unsigned_abs();
     Ok(ConversationsView {
         sessions: rows.into_iter().map(conversation).collect(),
@@ -39,23 +39,22 @@ pub(crate) async fn conversations(
 }
 
 fn conversation(row: Row) -> ConversationView {
-    let mut columns = super::Columns(row.values.into_iter());
+    let mut columns = Columns::of(row);
     let list = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    let unsigned = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0);
     ConversationView {
         session: columns.text().unwrap_or_default(),
         key: columns.text(),
         user_agent: columns.text(),
         since_ms: columns.integer().unwrap_or_default(),
         last_ms: columns.integer().unwrap_or_default(),
-        calls: unsigned(columns.integer()),
-        failed_over: unsigned(columns.integer()),
-        not_served: unsigned(columns.integer()),
+        calls: columns.number().unwrap_or(0),
+        failed_over: columns.number().unwrap_or(0),
+        not_served: columns.number().unwrap_or(0),
         models: list(columns.text()),
         providers: list(columns.text()),
-        input_tokens: unsigned(columns.integer()),
-        cache_read_tokens: unsigned(columns.integer()),
-        output_tokens: unsigned(columns.integer()),
-        cost_nano: unsigned(columns.integer()),
+        input_tokens: columns.number().unwrap_or(0),
+        cache_read_tokens: columns.number().unwrap_or(0),
+        output_tokens: columns.number().unwrap_or(0),
+        cost_nano: columns.number().unwrap_or(0),
     }
 }

@@ -5,7 +5,7 @@
 use gateway_core::record::{FAILED_OVER, Filter, NOT_SERVED, PAGE_MAX};
 use gateway_core::views::RecordView;
 
-use super::super::database::{self, Trouble, Value, text};
+use super::super::database::{self, Columns, Trouble, Value, text};
 use super::{id_at, view};
 use crate::host;
 use crate::instance::Instance;
@@ -89,10 +89,7 @@ pub(crate) async fn page(instance: &Instance, filter: &Filter) -> Result<Page, T
     for count in LOOKS {
         let step = vec![Value::Text(upper.clone()), Value::Text(lower.clone()), Value::Integer(count - 1)];
         let end = database::rows(instance, look, step).await?.into_iter().next();
-        let end = end.and_then(|row| match row.values.into_iter().next() {
-            Some(Value::Text(id)) => Some(id),
-            _ => None,
-        });
+        let end = end.and_then(|row| Columns::of(row).text());
         let from = end.as_deref().unwrap_or(&lower);
         let parameters = parameters(filter, (&upper, from), limit - records.len());
         records.extend(database::rows(instance, list, parameters).await?.into_iter().map(view));
