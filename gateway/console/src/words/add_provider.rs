@@ -9,10 +9,10 @@ super::words! {
     base_url = "Address" | "地址";
     base_url_hint = "Where its API is served, such as https://relay.example/v1. Only for another address." | "API 的地址，例如 https://relay.example/v1。仅在选择其他地址时填写。";
     name = "Name" | "名称";
-    name_hint = "How catalogs and records call it. Left empty, it is called after the provider." | "配置和记录中的名称。留空则使用提供商的名称。";
+    name_hint = "Its name in catalogs and records. Left empty, it is named after the provider." | "配置和记录中的名称。留空则使用提供商的名称。";
     keys = "Keys, one a line" | "密钥，每行一个";
     keys_hint = "Or ${NAME} for a variable of this host." | "也可以写 ${NAME}，引用本机变量。";
-    local = "This private address is meant" | "确认使用此私有地址";
+    local = "Use this private address" | "确认使用此私有地址";
     check = "Check" | "检查";
     save_unchecked = "Save without checking" | "不检查直接保存";
     checking(count, address) = "Asking {address} about {count} keys." | "正在向 {address} 检查 {count} 个密钥。";

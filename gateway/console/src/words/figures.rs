@@ -8,9 +8,9 @@ super::words! {
     last_month = "30 d" | "30 天";
     span = "Time" | "时间范围";
     calls = "Calls" | "调用";
-    more(percent) = "+{percent} on the time before" | "比上一时段多 {percent}";
-    less(percent) = "−{percent} on the time before" | "比上一时段少 {percent}";
-    the_same = "as many as in the time before" | "与上一时段持平";
+    more(percent) = "+{percent} on the period before" | "比上一时段多 {percent}";
+    less(percent) = "−{percent} on the period before" | "比上一时段少 {percent}";
+    the_same = "as many as in the period before" | "与上一时段持平";
     failed_over = "Saved by failover" | "故障转移挽回";
     of_all(percent) = "{percent} of all calls" | "占全部调用的 {percent}";
     not_served = "Not served" | "未送达";
@@ -38,7 +38,7 @@ super::words! {
     key = "Key" | "密钥";
     client = "Client" | "客户端";
     nobody = "nobody" | "无";
-    no_model = "no model there is" | "不存在的模型";
+    no_model = "unknown model" | "不存在的模型";
     unnamed = "not named" | "未命名";
     others(count) = "{count} others" | "其他 {count} 项";
     free_left(limit) = "free calls left, of {limit}" | "次免费调用剩余，共 {limit}";

@@ -10,7 +10,7 @@ super::words! {
     who = "Who" | "谁";
     how = "How" | "方式";
     none = "Nothing was changed yet" | "还没有修改";
-    none_says = "The first change by the API, the console or llmio catalog import stands here." | "通过 API、控制台或 llmio catalog import 的第一次修改会显示在这里。";
+    none_says = "The first change by the API, the console or llmio catalog import will be listed here." | "通过 API、控制台或 llmio catalog import 的第一次修改会显示在这里。";
     older = "Older" | "更早";
     not_stored = "nothing stored" | "未存储";
     what_changed = "What it changed" | "修改内容";

@@ -20,7 +20,7 @@ super::words! {
     no_team = "none" | "无";
     make = "Make this key" | "创建此密钥";
     made(name) = "The key of {name}" | "{name} 的密钥";
-    made_says = "It is shown this once. llmio keeps a hash of it and cannot tell it again." | "仅显示这一次。llmio 只保存其哈希，无法再次显示。";
+    made_says = "It is shown only once. llmio keeps a hash of it and cannot show it again." | "仅显示这一次。llmio 只保存其哈希，无法再次显示。";
     copy = "Copy" | "复制";
     copied = "Copied" | "已复制";
     not_copied = "Select and press Ctrl C" | "请选中后按 Ctrl C";
@@ -33,7 +33,7 @@ super::words! {
     keep = "The old one is good for" | "旧密文继续有效";
     revoke_title = "Take it back" | "吊销";
     revoke = "Revoke" | "吊销";
-    revoke_says = "It is unknown from then on, and its records stay." | "此后不再识别该密钥，其记录保留。";
+    revoke_says = "Calls with it are refused from then on. Its records stay." | "此后不再识别该密钥，其记录保留。";
     sure_revoke(name) = "Revoke {name}" | "确认吊销 {name}";
     other_limits(limits) = "Limits that are written in the catalog and stay as they are: {limits}." | "写在配置中、保持不变的限额：{limits}。";
     calls = "Its calls" | "它的调用";

@@ -10,9 +10,9 @@ super::words! {
     cost = "the cheapest for this call (cost)" | "本次最便宜的（cost）";
     quota = "whose allowance expires first (quota)" | "额度最早过期的（quota）";
     attempts = "Attempts at most" | "最多尝试";
-    affinity = "What keeps a client on one target" | "让客户端留在同一目标";
+    affinity = "What ties a client to one target" | "让客户端留在同一目标";
     translation = "Targets of another API" | "其他接口的目标";
-    aliases = "Also asked for as" | "别名";
+    aliases = "Aliases" | "别名";
     aliases_hint = "Names between commas. One that ends in * stands for all that begin so." | "用逗号分隔。以 * 结尾的名称代表所有以此开头的名称。";
     fallback = "When none can serve" | "都不可用时";
     enabled = "Clients may ask for it" | "客户端可以使用";
@@ -51,6 +51,6 @@ super::words! {
     join_targets(targets) = "gets {targets}" | "新增 {targets}";
     join_vanished = "No longer listed" | "不再列出";
     join_vanished_says = "What is ticked is switched off, not removed." | "选中的会被停用，而不是移除。";
-    join_failed(provider) = "{provider} did not tell what it offers:" | "{provider} 没有告知其模型：";
+    join_failed(provider) = "{provider} did not list its models:" | "{provider} 没有告知其模型：";
     paid(target) = "{target} (paid, tier 2)" | "{target}（付费，第 2 层）";
 }

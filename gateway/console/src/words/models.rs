@@ -24,7 +24,7 @@ super::words! {
     tools = "tools" | "工具";
     structured = "structured answers" | "结构化输出";
     images = "images" | "图像";
-    also = "Also asked for as" | "别名";
+    also = "Aliases" | "别名";
     fallback = "When none can serve" | "都不可用时";
     attempts = "Attempts at most" | "最多尝试";
     affinity = "Affinity" | "亲和";

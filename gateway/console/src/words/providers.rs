@@ -14,7 +14,7 @@ super::words! {
     addresses = "Addresses" | "地址";
     facts = "Facts" | "详情";
     built_in = "Answers inside llmio." | "在 llmio 内部应答。";
-    local = "Its private address is meant." | "允许私有地址。";
+    local = "Its private address is allowed." | "允许私有地址。";
     way_out = "Way out" | "出口";
     tags = "Tags" | "标签";
     pool = "Pool" | "账户池";
@@ -31,6 +31,6 @@ super::words! {
     enabled = "Calls may go to it" | "允许调用";
     remove_provider = "Remove this provider" | "移除此提供商";
     change = "Change this provider" | "修改此提供商";
-    calls_in_a_day(count) = "{count} calls in 24 h" | "24 小时 {count} 次调用";
+    calls_in_a_day(count) = "calls in 24 h: {count}" | "24 小时 {count} 次调用";
     calls = "Its calls" | "它的调用";
 }
