@@ -15,7 +15,7 @@ use std::process::Command;
 mod engine_config;
 
 /// What the component is made of, as paths from the workspace root.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 15] = [
     "gateway/core/src",
     "gateway/core/Cargo.toml",
     "gateway/console/assets",
@@ -23,6 +23,8 @@ const SOURCES: [&str; 13] = [
     "gateway/console/Cargo.toml",
     "gateway/console/src",
     "gateway/console/templates",
+    "gateway/import/Cargo.toml",
+    "gateway/import/src",
     "gateway/docs/clients.md",
     "gateway/component/src",
     "gateway/component/Cargo.toml",

@@ -118,7 +118,7 @@ pub fn plan(document: &Document, offers: &[Offered]) -> JoinPlan {
     let known = known_models(document);
     let mut models: Vec<JoinedModel> =
         groups.into_iter().filter_map(|(common, offered)| joined(document, &known, common, &offered)).collect();
-    models.sort_by_key(|model| (Reverse(model.providers()), model.name.clone()));
+    models.sort_by_cached_key(|model| (Reverse(model.providers()), model.name.clone()));
     JoinPlan { models, vanished: vanished(document, offers) }
 }
 

@@ -41,7 +41,6 @@
 //! - [`count`], [`join`], [`models`], [`offer`], [`readiness`], [`relays`], [`spending`], [`trial`]: tokens of a prompt, what
 //!   providers offer as models of one name, the list of models, a provider's own list, what is in trouble, what is passed
 //!   through, what a key's holder has used, and the smallest request
-//! - [`import`]: what the files of other gateways are in words of the catalog
 //! - [`views`]: what the admin API tells, as types
 
 pub mod accept;
@@ -57,7 +56,6 @@ pub mod endpoint;
 pub mod failover;
 pub mod headers;
 pub mod health;
-pub mod import;
 pub mod join;
 pub mod memory;
 pub mod models;

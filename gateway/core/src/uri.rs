@@ -68,13 +68,13 @@ pub fn without_base<'p>(path: &'p str, base_path: &str) -> Option<&'p str> {
 }
 
 /// `host:port` of a URL; empty where it has none.
-pub(crate) fn authority_of(url: &str) -> &str {
+pub fn authority_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
 /// The host without its port, and an IPv6 address without its brackets.
-pub(crate) fn host_of(authority: &str) -> &str {
+pub fn host_of(authority: &str) -> &str {
     if let Some(rest) = authority.strip_prefix('[') {
         return rest.split(']').next().unwrap_or_default();
     }

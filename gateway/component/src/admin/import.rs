@@ -1,14 +1,13 @@
-//! `/api/import`: the files of other gateways, as a part of the catalog. What they mean is decided in core; whoever asks
-//! has read the file.
+//! `/api/import`: the files of other gateways, as a part of the catalog. What they mean is decided in
+//! `gateway-import`; whoever asks has read the file.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use gateway_core::catalog::Document;
-use gateway_core::import::{Draft, ImportRequest, Imported};
 use gateway_core::problem::Problems;
 use gateway_core::refusal::{Refusal, Reply};
-use gateway_core::views::{ImportView, ImportsView};
+use gateway_import::{Draft, ImportRequest, ImportView, Imported, ImportsView};
 
 use super::catalog::{base, change};
 use crate::incoming::Incoming;

@@ -61,7 +61,7 @@ impl Document {
     }
 
     /// The document of these sections.
-    pub(crate) fn of_sections(sections: Map<String, Value>) -> Document {
+    pub fn of_sections(sections: Map<String, Value>) -> Document {
         Document { sections }
     }
 

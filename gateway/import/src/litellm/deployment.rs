@@ -8,8 +8,8 @@ use super::super::address;
 use super::super::draft::{Draft, Provider, Target};
 use super::super::row::Row;
 use super::{Texts, limit};
-use crate::profile::{Family, ModelName};
-use crate::providers;
+use gateway_core::profile::{Family, ModelName};
+use gateway_core::providers;
 
 /// How a provider is reached that stands before a model's name.
 enum Reach {

@@ -1,7 +1,7 @@
 use super::*;
 
 fn hash(key: &str) -> String {
-    crate::catalog::hash_text(&crate::catalog::hash_key(key)).trim_start_matches("sha256:").to_owned()
+    gateway_core::catalog::hash_text(&gateway_core::catalog::hash_key(key)).trim_start_matches("sha256:").to_owned()
 }
 
 fn file() -> Value {

@@ -91,7 +91,7 @@ fn channels_become_providers_and_their_models_targets() {
 fn tokens_become_keys_that_are_sent_with_their_prefix() {
     let imported = imported(&file());
     let keys = section(&imported, "keys");
-    let hash = |key: &str| crate::catalog::hash_text(&crate::catalog::hash_key(key));
+    let hash = |key: &str| gateway_core::catalog::hash_text(&gateway_core::catalog::hash_key(key));
     assert_eq!(
         keys,
         json!([

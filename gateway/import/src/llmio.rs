@@ -31,7 +31,7 @@ pub(super) fn read(draft: &mut Draft, request: &ImportRequest) {
     let providers: Vec<(i64, usize)> =
         live("providers").filter_map(|row| Some((row.integer("id")?, provider(draft, row)?))).collect();
     let mut models: Vec<Row<'_>> = live("models").collect();
-    models.sort_by_key(|row| std::cmp::Reverse(row.integer("display_order").unwrap_or(0)));
+    models.sort_by_cached_key(|row| std::cmp::Reverse(row.integer("display_order").unwrap_or(0)));
     let associations: Vec<Row<'_>> = live("model_with_providers").collect();
     for row in models {
         model(draft, row, &associations, &providers);

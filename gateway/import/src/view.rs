@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::import::{KNOWN, Kind, Known, Report};
+use crate::{KNOWN, Kind, Known, Report};
 
 /// The answer of `GET /api/import`.
 #[derive(Debug, Serialize)]

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::Kind;
 use super::draft::{Draft, Key, Model, Provider};
 use super::report::{Entry, Report, counted};
-use crate::catalog::{ADMIN_NAME, Document};
-use crate::problem::{Problem, Problems};
+use gateway_core::catalog::{ADMIN_NAME, Document};
+use gateway_core::problem::{Problem, Problems};
 
 /// Each round takes something out; a file needs one for what is wrong and one for what stood on that.
 const ROUNDS_MAX: usize = 64;

@@ -8,7 +8,7 @@ mod merge;
 mod new_api;
 
 use super::*;
-use crate::catalog::Document;
+use gateway_core::catalog::Document;
 use serde_json::json;
 
 /// What an import of these rows is laid onto a stored catalog.

@@ -17,6 +17,7 @@ mod merge;
 mod new_api;
 mod report;
 mod row;
+mod view;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ use serde_json::{Map, Value};
 pub use draft::Draft;
 pub use merge::{Imported, Judge};
 pub use report::{Entry, Report};
+pub use view::{ImportView, ImportsView};
 
 use row::Row;
 

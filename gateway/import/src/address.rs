@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::uri::{authority_of, host_of};
+use gateway_core::uri::{authority_of, host_of};
 
 /// Paths that people write with an address and that llmio adds by itself; one that ends like another stands before it.
 const ENDINGS: [&str; 7] =

@@ -93,7 +93,7 @@ fn providers_and_their_models_mean_the_same() {
 fn keys_go_on_working_as_hashes_and_a_short_token_without_rights() {
     let imported = imported(&file());
     let keys = section(&imported, "keys");
-    let hash = |key: &str| crate::catalog::hash_text(&crate::catalog::hash_key(key));
+    let hash = |key: &str| gateway_core::catalog::hash_text(&gateway_core::catalog::hash_key(key));
     assert_eq!(
         keys,
         json!([

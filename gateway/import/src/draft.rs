@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::report::{Entry, counted};
 use super::{Kind, address};
-use crate::catalog::{hash_key, hash_text};
+use gateway_core::catalog::{hash_key, hash_text};
 
 /// Everything that was found in a file.
 #[derive(Debug)]
