@@ -5,6 +5,7 @@ use crate::bindings::{key_value, sqlite, variables};
 use crate::engine_config::engine_config;
 use crate::host::Interfaces;
 use crate::instance::State;
+use crate::wasi;
 use anyhow::{Context, Result, anyhow};
 use rustix::mm::{MprotectFlags, mprotect};
 use std::ptr::NonNull;
@@ -57,10 +58,7 @@ fn link() -> wasmtime::Result<Engine> {
     let engine = wasmtime::Engine::new(&config)?;
     let component = deserialize(&engine)?;
     let mut linker = Linker::<State>::new(&engine);
-    // wasm32-wasip2's std imports the 0.2 interfaces, the component's own code the 0.3 ones.
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
-    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    wasi::add_to_linker(&mut linker)?;
     key_value::add_to_linker::<_, Interfaces>(&mut linker, |state| state)?;
     sqlite::add_to_linker::<_, Interfaces>(&mut linker, |state| state)?;
     variables::add_to_linker::<_, Interfaces>(&mut linker, |state| state)?;

@@ -26,6 +26,7 @@ mod pages;
 mod shutdown;
 mod start;
 mod token;
+mod wasi;
 mod worker;
 
 use clap::Parser;
