@@ -48,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) threads: usize,
     /// Imitate Spin 4.1 instead of being the runner.
     pub(crate) quirks: bool,
+    /// Let messages cross between the component and the host.
+    pub(crate) carries: bool,
     /// Let the component write to our stderr.
     pub(crate) guest_stderr: bool,
     /// What calls may share an instance with.
@@ -104,6 +106,8 @@ pub(crate) struct Stores {
     pub(crate) threads: usize,
     /// Imitate Spin 4.1.
     pub(crate) quirks: bool,
+    /// Let messages cross between the component and the host.
+    pub(crate) carries: bool,
     /// Let the component write to our stderr.
     pub(crate) guest_stderr: bool,
     /// What calls may share an instance with.
@@ -387,6 +391,7 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
         memory: Memory::new(settings.memory_max),
         threads: settings.threads,
         quirks,
+        carries: settings.carries,
         guest_stderr: settings.guest_stderr,
         isolation: settings.isolation,
         faults: settings.faults,

@@ -1,5 +1,6 @@
 //! What the component imports beside wasi: one file per interface, of the same name.
 
+pub(crate) mod carry;
 pub(crate) mod files;
 pub(crate) mod key_value;
 pub(crate) mod outbound_http;

@@ -25,7 +25,7 @@ use crate::log;
 use activity::{Activity, ActivityCheck};
 use admission::AdmittedConnection;
 use http::request::Parts;
-use http::uri::{Authority, Scheme, Uri};
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version, header};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -239,8 +239,8 @@ async fn answer(
     shape(&mut head, id, client, instances.stores().quirks);
     let fault = if instances.stores().faults { Fault::take(&mut head.headers) } else { None };
     // What is relayed is held nowhere as a whole.
-    let (body, bytes) = if is_relayed(&head) {
-        (RequestBody::client(body, u64::MAX, upload), 0)
+    let (mut body, bytes) = if is_relayed(&head) {
+        (RequestBody::client(body, body::PASSED_ON, upload), 0)
     } else {
         let mut body = RequestBody::client(body, body::READ_BYTES_MAX, upload);
         let bytes = body.size().await;
@@ -252,6 +252,9 @@ async fn answer(
             log::warn(format_args!("memory is short: calls are answered 503 until others have ended"));
         }
         return unread(refusals.answer(Refusal::MemoryShort, uri.path(), id));
+    }
+    if instances.stores().carries && !head.headers.contains_key(header::EXPECT) {
+        body.gather_small().await;
     }
     let request = call::Request { id, recorded, method, uri: uri.clone(), bytes };
     let answer = instances.send(Dispatch { request, head, body, is_report: false, fault }).await;
@@ -353,8 +356,10 @@ fn whole(uri: Uri, headers: &HeaderMap) -> Uri {
     if parts.authority.is_none() {
         parts.authority = Some(Authority::from_static("localhost"));
     }
-    if parts.path_and_query.is_none() {
-        parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
+    // Such a path is one of the host's own; `carry` says what for.
+    let target = parts.path_and_query.as_ref().map_or("", PathAndQuery::as_str);
+    if !target.starts_with(['/', '*']) {
+        parts.path_and_query = format!("/{target}").parse().ok();
     }
     Uri::from_parts(parts).unwrap_or_default()
 }

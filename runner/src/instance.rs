@@ -12,16 +12,18 @@ pub(crate) use pool::{Answer, Dispatch, Instances, Isolation};
 use crate::call::{Call, Life};
 use crate::engine::Engine;
 use crate::gateway::Stores;
+use crate::host::carry::{Answering, Carry};
 use crate::host::outbound_http::OutboundHttp;
 use crate::inbound::RequestBody;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use guest_log::GuestLog;
 use http::request::Parts;
+use http::uri::{PathAndQuery, Uri};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use turn::Turn;
 use wasmtime::component::{Accessor, ResourceTable};
 use wasmtime::{AsContextMut, Store, StoreLimits, StoreLimitsBuilder};
@@ -39,6 +41,8 @@ pub(crate) struct State {
     http: WasiHttpCtx,
     limits: StoreLimits,
     outbound: OutboundHttp,
+    /// What crosses as messages.
+    pub(crate) carry: Carry,
     /// Databases and variables, shared by all instances of the process.
     pub(crate) stores: Arc<Stores>,
 }
@@ -47,6 +51,11 @@ impl State {
     /// The table of the resources the guest holds.
     pub(crate) fn table(&mut self) -> &mut ResourceTable {
         &mut self.table
+    }
+
+    /// The way out.
+    pub(crate) fn outbound(&self) -> &OutboundHttp {
+        &self.outbound
     }
 }
 
@@ -73,7 +82,7 @@ pub(crate) struct Job {
     /// The fault that a test asks for.
     pub(crate) fault: Option<Fault>,
     /// The receiver of the answer. If it is dropped without one, the instance died.
-    pub(crate) answer: oneshot::Sender<Result<http::Response<WasiBody>, GuestError>>,
+    pub(crate) answer: Answering,
 }
 
 /// The component returned an error code instead of a response.
@@ -140,7 +149,15 @@ fn new_store(engine: &Engine, stores: Arc<Stores>, outbound: OutboundHttp) -> St
         wasi.stderr(GuestLog::default());
     }
     let limits = StoreLimitsBuilder::new().memory_size(stores.memory.of_an_instance()).build();
-    let state = State { table, wasi: wasi.build(), http: WasiHttpCtx::new(), limits, outbound, stores };
+    let state = State {
+        table,
+        wasi: wasi.build(),
+        http: WasiHttpCtx::new(),
+        limits,
+        outbound,
+        carry: Carry::default(),
+        stores,
+    };
     let mut store = Store::new(&engine.engine, state);
     store.limiter(|state| &mut state.limits);
     store.set_max_component_handles(HANDLES_MAX);
@@ -152,13 +169,20 @@ async fn serve(accessor: &Accessor<State>, service: &Service, turn: &Turn, job: 
     if fault == Some(Fault::BeforeHead) {
         trap(accessor, turn);
     }
-    let request = accessor.with(|mut access| new_request(access.data_mut(), head, body));
-    let answered = match service.handle(accessor, request).await? {
-        Ok(response) => Ok(accessor.with(|access| into_http(access, response, call))?),
-        Err(code) => Err(GuestError(format!("{code:?}"))),
+    let (request, crossing) = accessor.with(|mut access| begin(access.data_mut(), head, body, answer));
+    let answered = service.handle(accessor, request).await?;
+    let answer = match crossing {
+        Crossing::Message(key) => accessor.with(|mut access| access.data_mut().carry.end(&key)),
+        Crossing::Parts(answer) => Some(answer),
     };
-    // Nobody listens if the client has left. The response is dropped, and the guest notices at its next write.
-    let _ = answer.send(answered);
+    if let Some(answer) = answer {
+        let answered = match answered {
+            Ok(response) => Ok(accessor.with(|access| into_http(access, response, call))?),
+            Err(code) => Err(GuestError(format!("{code:?}"))),
+        };
+        // Nobody listens if the client has left. The response is dropped, and the guest notices at its next write.
+        let _ = answer.send(answered);
+    }
     if let Some(Fault::AfterHead(delay)) = fault {
         tokio::time::sleep(delay).await;
         trap(accessor, turn);
@@ -170,6 +194,27 @@ async fn serve(accessor: &Accessor<State>, service: &Service, turn: &Turn, job: 
 fn trap(accessor: &Accessor<State>, turn: &Turn) {
     turn.trap();
     accessor.with(|mut access| access.as_context_mut().set_epoch_deadline(0));
+}
+
+/// How a request crosses.
+enum Crossing {
+    /// As a message with this key. The store has where its answer goes.
+    Message(String),
+    /// Through wasi:http alone.
+    Parts(Answering),
+}
+
+/// Makes the request that the component gets. If its head crosses as a message, there is nothing in it but the way to that,
+/// and the body if that does not cross too.
+fn begin(state: &mut State, mut head: Parts, mut body: RequestBody, answer: Answering) -> (Request, Crossing) {
+    if !state.carry.is_open() {
+        return (new_request(state, head, body), Crossing::Parts(answer));
+    }
+    let whole = body.take_whole();
+    let key = state.carry.begin(&head, whole.as_deref(), answer);
+    head.headers.clear();
+    head.uri = PathAndQuery::from_maybe_shared(key.clone()).map(Uri::from).unwrap_or_default();
+    (new_request(state, head, body), Crossing::Message(key))
 }
 
 fn new_request(state: &mut State, head: Parts, body: RequestBody) -> Request {

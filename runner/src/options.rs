@@ -147,7 +147,7 @@ pub(crate) struct Settings {
     )]
     pub(crate) isolation: Isolation,
 
-    /// Imitate another host, for tests: spin
+    /// Imitate another host, for tests: spin, or this one without its faster way to the component: parts
     #[arg(long, global = true, env = "LLMIO_HOST_QUIRKS", value_name = "HOST", hide = true)]
     pub(crate) host_quirks: Option<HostQuirks>,
 
@@ -172,6 +172,8 @@ pub(crate) struct Settings {
 pub(crate) enum HostQuirks {
     /// Spin 4.1.
     Spin,
+    /// This one, without messages between component and host.
+    Parts,
 }
 
 /// The admin token as given from outside, and the name it was given under.
@@ -341,5 +343,6 @@ pub(crate) mod tests {
     fn options_mean_the_same_before_and_after_the_command() {
         assert_eq!(settings(&["--data", "x", "serve"]).data, settings(&["serve", "--data", "x"]).data);
         assert_eq!(settings(&["serve", "--host-quirks", "spin"]).host_quirks, Some(HostQuirks::Spin));
+        assert_eq!(settings(&["serve", "--host-quirks", "parts"]).host_quirks, Some(HostQuirks::Parts));
     }
 }

@@ -51,6 +51,7 @@ pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<
         gateway::Settings {
             threads: settings.threads.map_or_else(cores, usize::from),
             quirks: settings.host_quirks == Some(HostQuirks::Spin),
+            carries: settings.host_quirks.is_none(),
             guest_stderr: settings.guest_stderr,
             isolation: settings.isolation,
             connections: ConnectionLimits {

@@ -26,7 +26,7 @@ use gateway_core::uri::encode_parameter;
 use crate::host::body::Writer;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
-use crate::relay::{self, Response};
+use crate::response::{self, Response};
 use crate::store::catalog::Snapshot;
 
 /// Every path of the console begins so.
@@ -237,7 +237,7 @@ fn answer(incoming: &Incoming, answer: Answer) -> Response {
     if is_packed {
         headers.push(("content-encoding", "gzip".to_owned()));
     }
-    relay::page(status, in_bytes(headers), body, incoming.method == "HEAD")
+    response::page(status, in_bytes(headers), body, incoming.method == "HEAD")
 }
 
 /// The headers of every answer of the console.
@@ -258,5 +258,5 @@ fn begun() -> (Response, Writer) {
     headers.push(("content-type", "text/html; charset=utf-8".to_owned()));
     // Proxies in front that gather an answer would show nothing until it is whole.
     headers.push(("x-accel-buffering", "no".to_owned()));
-    relay::head_as_it_is(200, &in_bytes(headers))
+    response::head_as_it_is(200, &in_bytes(headers))
 }

@@ -11,7 +11,7 @@ use gateway_core::views::{Export, RecordView, RecordsView};
 use crate::host;
 use crate::host::body::Writer;
 use crate::instance::Instance;
-use crate::relay::{self, Response};
+use crate::response::{self, Response};
 use crate::store::records;
 
 /// How a record is shown to whoever asked.
@@ -37,7 +37,7 @@ pub(crate) fn export(instance: &Rc<Instance>, mut filter: Filter, format: Export
     let mut headers: Vec<(String, Vec<u8>)> =
         format.headers().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).into();
     headers.push(("cache-control".to_owned(), b"no-store".to_vec()));
-    let (response, mut writer) = relay::head(200, headers);
+    let (response, mut writer) = response::head(200, headers);
     let instance = instance.clone();
     host::spawn(async move {
         filter.limit = PAGE_MAX;
@@ -65,7 +65,7 @@ pub(crate) fn tail(instance: &Rc<Instance>, filter: Filter, shown: Shown) -> Res
         ("cache-control".to_owned(), b"no-store".to_vec()),
     ];
     headers::unbuffered(&mut headers);
-    let (response, writer) = relay::head(200, headers);
+    let (response, writer) = response::head(200, headers);
     host::spawn(watch(instance.clone(), filter, shown, writer));
     response
 }

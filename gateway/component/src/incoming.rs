@@ -9,6 +9,7 @@ use std::rc::Rc;
 use gateway_core::accept::browser::Visit;
 use gateway_core::accept::{BODY_BYTES_MAX, client_address, is_own};
 use gateway_core::authenticate::{self, Caller};
+use gateway_core::carry::Request;
 use gateway_core::catalog::{Catalog, Network};
 use gateway_core::headers;
 use gateway_core::memory;
@@ -17,6 +18,7 @@ use gateway_core::uri;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Method};
 use spin_sdk::wasip3::wit_future;
 
+use crate::carry::Call;
 use crate::hold::{HeldBytes, Holder, TURN_MS_MAX};
 use crate::host::{self, body};
 use crate::instance::Instance;
@@ -31,8 +33,8 @@ pub(crate) struct Incoming {
     pub(crate) base_path: Rc<str>,
     /// What follows `?` in the request target.
     pub(crate) query: Option<String>,
-    /// The host that the request names. It is only read of requests to the admin API or the console, since every question
-    /// to the host costs time.
+    /// The host that the request names. It may not have been read of requests that are not to the admin API or the
+    /// console.
     authority: Option<String>,
     /// The headers, their names in lower case.
     pub(crate) headers: Vec<(String, Vec<u8>)>,
@@ -47,6 +49,8 @@ pub(crate) struct Incoming {
     /// The memory that the request takes.
     pub(crate) holder: Holder,
     request: Cell<Option<types::Request>>,
+    /// The body, if it came with the head.
+    carried: Cell<Option<Vec<u8>>>,
 }
 
 /// A body, and the memory that it takes.
@@ -56,21 +60,22 @@ pub(crate) struct Body {
 }
 
 impl Incoming {
-    /// Reads the head of a request.
-    pub(crate) fn read(instance: &Rc<Instance>, request: types::Request) -> Self {
-        let method = match request.get_method() {
-            Method::Get => "GET".into(),
-            Method::Head => "HEAD".into(),
-            Method::Post => "POST".into(),
-            Method::Put => "PUT".into(),
-            Method::Delete => "DELETE".into(),
-            Method::Connect => "CONNECT".into(),
-            Method::Options => "OPTIONS".into(),
-            Method::Trace => "TRACE".into(),
-            Method::Patch => "PATCH".into(),
-            Method::Other(name) => name,
-        };
+    /// Reads the head of a request. If the request crosses as a message, there is the key of its answer too.
+    pub(crate) async fn read(instance: &Rc<Instance>, request: types::Request) -> (Self, Option<Call>) {
         let target = request.get_path_with_query().unwrap_or_default();
+        let carried = match &instance.carrier {
+            Some(carrier) => carrier.request(&target).await,
+            None => None,
+        };
+        let (call, head) = match carried {
+            Some((call, head)) => (Some(call), head),
+            None => (None, read_head(&request, target, &instance.host.base_path)),
+        };
+        (Incoming::of(instance, head, request), call)
+    }
+
+    fn of(instance: &Rc<Instance>, head: Request, request: types::Request) -> Self {
+        let Request { method, target, authority, headers, body } = head;
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
             None => (target, None),
@@ -81,15 +86,13 @@ impl Incoming {
             Some(rest) => rest.to_owned(),
             None => path,
         };
-        let headers = request.get_headers().copy_all();
-        let authority = if is_own(&path) { request.get_authority() } else { None };
         let at_ms = host::unix_ms();
         let mut incoming = Incoming {
             method,
             path,
             base_path,
             query,
-            authority,
+            authority: Some(authority).filter(|authority| !authority.is_empty()),
             headers,
             id: String::new(),
             peer: None,
@@ -97,6 +100,7 @@ impl Incoming {
             start_ms: host::now_ms(),
             holder: Holder::new(instance),
             request: Cell::new(Some(request)),
+            carried: Cell::new(body),
         };
         // Spin puts its own header last and does not strip a client's, so the last one is the true one.
         incoming.peer = incoming.header_last("spin-client-addr").and_then(parse_address);
@@ -141,6 +145,16 @@ impl Incoming {
 
     /// The body as a stream, to be passed on. It is given once; afterwards there is none.
     pub(crate) fn contents(&self) -> Option<body::Reader> {
+        if let Some(bytes) = self.carried.take() {
+            drop(self.request.take());
+            let (mut writer, reader) = body::passed_on();
+            host::spawn(async move {
+                if bytes.is_empty() || writer.write(bytes).await.is_empty() {
+                    writer.finish().await;
+                }
+            });
+            return Some(reader);
+        }
         let (_result, result_reader) = wit_future::new(|| Ok(()));
         let request = self.request.take()?;
         Some(body::Reader::of(types::Request::consume_body(request, result_reader)))
@@ -159,10 +173,38 @@ impl Incoming {
         }
         self.holder.expects(announced);
         let mut held = self.holder.nothing();
+        if let Some(bytes) = self.carried.take() {
+            drop(self.request.take());
+            if !held.set_in_turn(bytes.capacity(), TURN_MS_MAX).await {
+                return Err(Refusal::no_room());
+            }
+            return Ok(Body { bytes, held });
+        }
         let Some(contents) = self.contents() else { return Ok(Body { bytes: Vec::new(), held }) };
         let bytes = collect(contents, announced, &mut held).await?;
         Ok(Body { bytes, held })
     }
+}
+
+/// Reads the head of a request from the host, part by part.
+fn read_head(request: &types::Request, target: String, base_path: &str) -> Request {
+    let method = match request.get_method() {
+        Method::Get => "GET".into(),
+        Method::Head => "HEAD".into(),
+        Method::Post => "POST".into(),
+        Method::Put => "PUT".into(),
+        Method::Delete => "DELETE".into(),
+        Method::Connect => "CONNECT".into(),
+        Method::Options => "OPTIONS".into(),
+        Method::Trace => "TRACE".into(),
+        Method::Patch => "PATCH".into(),
+        Method::Other(name) => name,
+    };
+    let path = target.split_once('?').map_or(&*target, |(path, _)| path);
+    // It is only needed of requests to the admin API or the console, and every question to the host costs time.
+    let is_asked = is_own(uri::without_base(path, base_path).unwrap_or(path));
+    let authority = if is_asked { request.get_authority().unwrap_or_default() } else { String::new() };
+    Request { method, authority, headers: request.get_headers().copy_all(), body: None, target }
 }
 
 /// How much memory is reserved before the first byte has come. Most bodies are smaller. A length that is only announced

@@ -2,10 +2,12 @@
 //! request and passed as an argument to whatever needs it.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use gateway_core::authenticate::Throttle;
 use gateway_core::memory::Memory;
 
+use crate::carry::Carrier;
 use crate::counters::Asked;
 use crate::host::{Capabilities, RandomSource};
 use crate::proxy::{Lines, OpenCalls};
@@ -16,6 +18,8 @@ use crate::store::Stores;
 pub(crate) struct Instance {
     /// The abilities of the host.
     pub(crate) host: Capabilities,
+    /// The faster way to the host, if it has one.
+    pub(crate) carrier: Option<Rc<Carrier>>,
     pub(crate) random: RandomSource,
     /// Addresses that presented wrong credentials lately.
     pub(crate) throttle: RefCell<Throttle>,
@@ -33,9 +37,10 @@ pub(crate) struct Instance {
 
 impl Instance {
     /// An instance that knows only its host.
-    pub(crate) fn new(host: Capabilities) -> Self {
+    pub(crate) fn new(host: Capabilities, carrier: Option<Rc<Carrier>>) -> Self {
         Instance {
             host,
+            carrier,
             random: RandomSource::default(),
             throttle: RefCell::default(),
             memory: RefCell::default(),

@@ -8,6 +8,7 @@
 mod admin;
 mod allocator;
 mod announced;
+mod carry;
 mod console;
 mod counters;
 mod feed;
@@ -19,6 +20,7 @@ mod pass_through;
 mod proxy;
 mod ready;
 mod relay;
+mod response;
 mod send;
 mod store;
 mod usage;
@@ -31,9 +33,10 @@ use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::views::AliveView;
 use spin_sdk::wasip3::http::types::{self, ErrorCode};
 
+use carry::Carrier;
 use incoming::Incoming;
 use instance::Instance;
-use relay::Response;
+use response::Response;
 use store::catalog::{Freshness, Snapshot};
 
 use std::cell::RefCell;
@@ -50,10 +53,10 @@ impl spin_sdk::wasip3::exports::http::handler::Guest for Gateway {
     async fn handle(request: types::Request) -> Result<types::Response, ErrorCode> {
         let answered = host::run(async {
             let instance = instance().await;
-            let incoming = Incoming::read(&instance, request);
-            serve(&instance, incoming).await
+            let (incoming, call) = Incoming::read(&instance, request).await;
+            serve(&instance, incoming).await.give(&instance, call).await
         });
-        Ok(answered.await)
+        answered.await
     }
 }
 
@@ -68,9 +71,9 @@ async fn instance() -> Rc<Instance> {
     if let Some(instance) = INSTANCE.with_borrow(Clone::clone) {
         return instance;
     }
-    let host = host::Capabilities::read().await;
+    let (host, carrier) = (host::Capabilities::read().await, Carrier::open().await);
     // Another request may have been quicker.
-    INSTANCE.with_borrow_mut(|instance| instance.get_or_insert_with(|| Rc::new(Instance::new(host))).clone())
+    INSTANCE.with_borrow_mut(|instance| instance.get_or_insert_with(|| Rc::new(Instance::new(host, carrier))).clone())
 }
 
 /// Finds the route of a request, checks that the caller may use it, and hands the request over.

@@ -21,7 +21,8 @@ use crate::host::{self, body};
 use crate::incoming::{self, Incoming};
 use crate::instance::Instance;
 use crate::proxy::OpenCall;
-use crate::relay::{self, Response};
+use crate::relay;
+use crate::response::{self, Response};
 use crate::send::{self, Body, FIRST_BYTE_MS_WHOLE, HostRefusal, Limits};
 use crate::store::catalog::{self, Freshness, Snapshot};
 
@@ -158,7 +159,7 @@ async fn pass(
     if !relay.public && headers::value(&headers, "access-control-allow-origin").is_none() {
         relay::allow_origin(incoming, &mut headers);
     }
-    let (response, writer) = relay::head(status, headers);
+    let (response, writer) = response::head(status, headers);
     let deadline_ms = incoming.start_ms.saturating_add(TOTAL_MS);
     let (instance, open) = (instance.clone(), open.clone());
     host::spawn(async move {

@@ -39,7 +39,8 @@ use crate::hold::HeldBytes;
 use crate::host::{self, StreamTimer, YieldPoint};
 use crate::incoming::{Body, Incoming};
 use crate::instance::Instance;
-use crate::relay::{self, ReadyAnswer, Response};
+use crate::relay::{self, ReadyAnswer};
+use crate::response::Response;
 use crate::store::catalog::{self, Freshness, Snapshot};
 use crate::store::{health, responses, seals};
 
@@ -78,7 +79,7 @@ pub(crate) async fn call(
         }
     };
     match first {
-        Either::Left(ready) => relay::respond(instance, &incoming, ready, timer),
+        Either::Left(ready) => relay::respond(instance, &incoming, ready, timer).await,
         Either::Right((keep_alive_ms, line)) => {
             let terms = ending::early_terms(&incoming, operation, keep_alive_ms);
             open.head(200);

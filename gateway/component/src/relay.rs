@@ -16,18 +16,15 @@ use gateway_core::outcome::SendError;
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::transform::ResponseTransform;
 use gateway_core::translate::Losses;
-use spin_sdk::wasip3::http::types::{self, Fields};
 
 use crate::hold::{ANSWER_MS_MAX, HeldBytes};
-use crate::host::body::{self, Writer};
+use crate::host::body::Writer;
 use crate::host::{self, StreamTimer};
 use crate::incoming::Incoming;
 use crate::instance::Instance;
+use crate::response::{self, Response};
 use crate::send::{Answer, Body, Read, RestOfAnswer, read_next};
 use silence::{ReadResult, Silence};
-
-/// The response to the client: its head, and a body that may still be written.
-pub(crate) type Response = types::Response;
 
 /// How relaying an answer ended.
 pub(crate) struct RelayResult {
@@ -66,7 +63,7 @@ pub(crate) struct Terms {
 }
 
 /// Answers a call.
-pub(crate) fn respond(
+pub(crate) async fn respond(
     instance: &Rc<Instance>,
     incoming: &Incoming,
     ready: ReadyAnswer,
@@ -76,11 +73,44 @@ pub(crate) fn respond(
         ReadyAnswer::Reply(reply) => self::reply(incoming, reply),
         ReadyAnswer::Answer(mut answer, terms, ended) => {
             allow_origin(incoming, &mut answer.headers);
-            let (response, writer) = head(answer.status, std::mem::take(&mut answer.headers));
+            if matches!(answer.rest, RestOfAnswer::Ended(Ok(()))) {
+                return respond_whole(instance, *answer, terms, ended).await;
+            }
+            let (response, writer) = response::head(answer.status, std::mem::take(&mut answer.headers));
             host::spawn(give(instance.clone(), *answer, terms, ended, timer, writer));
             response
         }
     }
+}
+
+/// Answers with an answer that has come whole, and so has no silences.
+async fn respond_whole(instance: &Instance, answer: Answer, terms: Terms, ended: OnEnd) -> Response {
+    let Answer { status, headers, mut observer, mut transform, held, rest, mut room } = answer;
+    let (mut given, silence) = (AllBytes(Vec::new()), Silence::none(&terms));
+    let CopyResult { error, .. } =
+        copy(instance, (held, rest, &mut room), &mut given, &mut observer, &mut transform, silence).await;
+    let Some(error) = error else {
+        return response::whole(status, headers, given.0, false).then(Box::new(move |is_there| {
+            let error = (!is_there).then_some(SendError::ClientClosed);
+            let losses = transform.losses();
+            Box::pin(async move {
+                ended(RelayResult { observation: observer.finish(), error, losses }).await;
+                drop(room);
+            })
+        }));
+    };
+    // It turned out not to be complete.
+    let (response, mut writer) = response::head(status, headers);
+    host::spawn(async move {
+        let is_left = !given.0.is_empty() && !writer.write(given.0).await.is_empty();
+        if !is_left {
+            end_cut(writer, &observer, &mut transform, &error, &terms).await;
+        }
+        let error = if is_left { SendError::ClientClosed } else { error };
+        ended(RelayResult { observation: observer.finish(), error: Some(error), losses: transform.losses() }).await;
+        drop(room);
+    });
+    response
 }
 
 /// Sends the head of a stream before there is an answer, and keep-alive bytes until there is one, since some proxies
@@ -98,7 +128,7 @@ pub(crate) fn respond_early(
     headers.push(("content-type".to_owned(), b"text/event-stream".to_vec()));
     headers::unbuffered(&mut headers);
     allow_origin(incoming, &mut headers);
-    let (response, mut writer) = head(200, headers);
+    let (response, mut writer) = response::head(200, headers);
     host::spawn(async move {
         let mut line = line;
         let ready = loop {
@@ -178,7 +208,7 @@ async fn drain(instance: &Instance, mut unread: Read) {
 /// got.
 pub(crate) async fn read(instance: &Instance, answer: Answer, terms: &Terms) -> (RelayResult, Vec<u8>) {
     let Answer { mut observer, mut transform, held, rest, mut room, .. } = answer;
-    let silence = Silence { terms, last_ms: host::now_ms(), timer: StreamTimer::default() };
+    let silence = Silence::none(terms);
     let mut beginning = FirstBytes(Vec::new());
     let CopyResult { error, unread } =
         copy(instance, (held, rest, &mut room), &mut beginning, &mut observer, &mut transform, silence).await;
@@ -197,6 +227,19 @@ trait Receiver {
 impl Receiver for Writer {
     async fn take(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         self.write(bytes).await
+    }
+}
+
+/// The receiver of an answer that is given when all of it is there.
+struct AllBytes(Vec<u8>);
+
+impl Receiver for AllBytes {
+    async fn take(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        match self.0.is_empty() {
+            true => self.0 = bytes,
+            false => self.0.extend(bytes),
+        }
+        Vec::new()
     }
 }
 
@@ -408,7 +451,7 @@ pub(crate) fn refuse(incoming: &Incoming, refusal: &Refusal, shape: Shape) -> Re
 pub(crate) fn reply(incoming: &Incoming, reply: Reply) -> Response {
     let Reply { status, mut headers, body } = reply;
     allow_origin(incoming, &mut headers);
-    whole(status, headers, body, incoming.method == "HEAD")
+    response::whole(status, headers, body, incoming.method == "HEAD")
 }
 
 /// Lets pages of any origin read an answer and all its headers, except those of the admin API and the console.
@@ -417,56 +460,4 @@ pub(crate) fn allow_origin(incoming: &Incoming, headers: &mut Vec<(String, Vec<u
         headers.push(("access-control-allow-origin".into(), b"*".to_vec()));
         headers.push(("access-control-expose-headers".into(), b"*".to_vec()));
     }
-}
-
-/// Answers with a body that is already known.
-pub(crate) fn whole(status: u16, mut headers: Vec<(String, Vec<u8>)>, body: Vec<u8>, is_head: bool) -> Response {
-    headers::set_apart(&mut headers);
-    page(status, headers, body, is_head)
-}
-
-/// Answers with a page of the console, the one sort of answer that says itself what it may do.
-pub(crate) fn page(status: u16, mut headers: Vec<(String, Vec<u8>)>, body: Vec<u8>, is_head: bool) -> Response {
-    headers.retain(|(name, _)| name != "content-length");
-    if status != 204 {
-        headers.push(("content-length".into(), body.len().to_string().into_bytes()));
-    }
-    let (response, mut writer) = head_as_it_is(status, &headers);
-    host::spawn(async move {
-        if !is_head && !body.is_empty() {
-            writer.write(body).await;
-        }
-        writer.finish().await;
-    });
-    response
-}
-
-/// A response head, and the writer of its body. Until its end is written, the body counts as cut off. No browser takes the
-/// answer for a page of the console.
-pub(crate) fn head(status: u16, mut headers: Vec<(String, Vec<u8>)>) -> (Response, Writer) {
-    headers::set_apart(&mut headers);
-    head_as_it_is(status, &headers)
-}
-
-/// The same for a page of the console that comes in pieces.
-pub(crate) fn head_as_it_is(status: u16, headers: &[(String, Vec<u8>)]) -> (Response, Writer) {
-    let fields = Fields::from_list(headers).unwrap_or_else(|_| one_by_one(headers));
-    let (writer, contents) = body::answer();
-    let (stream, end) = contents.into_parts();
-    let (response, _transmitted) = types::Response::new(fields, stream, end);
-    // It is 200 if nobody says anything else. A host only refuses a status outside 100 to 999. Then it stays 200 too, and
-    // the body tells the rest.
-    if status != 200 {
-        let _ = response.set_status_code(status);
-    }
-    (response, writer)
-}
-
-/// Adds the headers one by one, because the host refused one of them and the others are fine.
-fn one_by_one(headers: &[(String, Vec<u8>)]) -> Fields {
-    let fields = Fields::new();
-    for (name, value) in headers {
-        let _ = fields.append(name, value);
-    }
-    fields
 }

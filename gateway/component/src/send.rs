@@ -3,9 +3,11 @@
 
 mod preview;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use futures_util::future::{Either, select};
+use gateway_core::carry;
 use gateway_core::catalog::Timeouts;
 use gateway_core::headers;
 use gateway_core::memory;
@@ -20,6 +22,7 @@ use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Method, RequestOpti
 use spin_sdk::wasip3::wit_bindgen::FutureWriter;
 use spin_sdk::wasip3::wit_future;
 
+use crate::carry::{Arriving, Carrier, Failure};
 use crate::hold::{HeldBytes, Holder};
 use crate::host::{self, body};
 use crate::incoming::Incoming;
@@ -51,7 +54,7 @@ pub(crate) struct Buffers(RefCell<Vec<Vec<u8>>>);
 
 /// The body of a provider's answer: its bytes, and then how it ended.
 pub(crate) struct Body {
-    contents: body::Reader,
+    contents: Contents,
     /// The number of bytes still to come, if the provider announced the length.
     left: Option<u64>,
     /// Masks secrets in the body.
@@ -59,8 +62,30 @@ pub(crate) struct Body {
     /// Whether the host has delivered all of the body.
     is_read: bool,
     unpacker: Unpacker,
-    /// Dropping it tells the host that nobody reads the body any more.
-    _consumed: FutureWriter<Result<(), ErrorCode>>,
+}
+
+/// Where the bytes of a body come from.
+enum Contents {
+    /// A stream of the host. Dropping the writer tells the host that nobody reads it any more.
+    Stream(body::Reader, FutureWriter<Result<(), ErrorCode>>),
+    /// Messages.
+    Messages(Arriving),
+}
+
+impl Contents {
+    async fn read(&mut self, buffer: Vec<u8>) -> (bool, Vec<u8>) {
+        match self {
+            Contents::Stream(reader, _) => reader.read(buffer).await,
+            Contents::Messages(arriving) => arriving.read(buffer).await,
+        }
+    }
+
+    async fn end(self) -> Result<(), ErrorCode> {
+        match self {
+            Contents::Stream(reader, _consumed) => reader.end().await.into_result(),
+            Contents::Messages(arriving) => arriving.end(),
+        }
+    }
 }
 
 impl Body {
@@ -70,9 +95,12 @@ impl Body {
         let headers = response.get_headers().copy_all();
         let (consumed, consumed_reader) = wit_future::new(|| Ok(()));
         let contents = body::Reader::of(types::Response::consume_body(response, consumed_reader));
-        let left = announced(&headers);
-        let unpacker = Unpacker::none();
-        (status, headers, Body { contents, left, is_read: false, unpacker, mask: None, _consumed: consumed })
+        let body = Body::new(Contents::Stream(contents, consumed), &headers);
+        (status, headers, body)
+    }
+
+    fn new(contents: Contents, headers: &[(String, Vec<u8>)]) -> Body {
+        Body { contents, left: announced(headers), is_read: false, unpacker: Unpacker::none(), mask: None }
     }
 
     /// The same body, decoded. `is_lenient`: see [`Unpacker::of`].
@@ -127,7 +155,7 @@ impl Body {
             return Err(SendError::Protocol(fault.to_string()));
         }
         if self.left != Some(0) {
-            self.contents.end().await.into_result().map_err(translate)?;
+            self.contents.end().await.map_err(translate)?;
         }
         self.unpacker.fault(true).map_or(Ok(()), |fault| Err(SendError::Protocol(fault.to_string())))
     }
@@ -196,32 +224,15 @@ pub(crate) async fn attempt(
     let (as_array, is_post, wanted) = (outgoing.as_array, outgoing.method == "POST", outgoing.wanted.take());
     let secrets = std::mem::take(&mut outgoing.secrets);
     let through = outgoing.egress.as_ref().map(EgressRoute::through);
-    let (request, mut writer, body) = match build_attempt(instance, outgoing, terms) {
-        Ok(built) => built,
-        Err(error) => return (Outcome::Failed(error), None),
-    };
-    let write = async move {
-        writer.write(body).await;
-        drop((writer, room));
-    };
-    // The answer may come before the whole body was taken. Then the rest of the body is no longer waited for, since a
-    // provider that refused it may never read on.
-    let sent = match select(Box::pin(client::send(request)), Box::pin(write)).await {
-        Either::Left((sent, rest)) => {
-            host::spawn(rest);
-            sent
-        }
-        Either::Right(((), sending)) => sending.await,
-    };
-    let response = match sent {
-        Ok(response) => response,
-        Err(code) => {
+    let (status, mut raw, body) = match transmit(instance, outgoing, Some(room), terms).await {
+        Ok(answer) => answer,
+        Err(Unsent::Failed(code)) => {
             let error = translate(code).before_head();
             let error = if let Some(through) = through { error.blamed(&through) } else { error };
             return (Outcome::Failed(error), None);
         }
+        Err(Unsent::Unfit(error)) => return (Outcome::Failed(error), None),
     };
-    let (status, mut raw, body) = Body::of(response);
     secrets.hide_in_headers(&mut raw);
     if let Some(NamedEgress { name, is_relay: true }) = &through
         && relays::is_refusal(&raw)
@@ -258,21 +269,38 @@ pub(crate) async fn fetch(
     bytes_max: usize,
 ) -> Result<(u16, Vec<u8>), SendError> {
     let secrets = std::mem::take(&mut outgoing.secrets);
-    let (request, writer, _) = build_attempt(instance, outgoing, terms)?;
-    drop(writer);
-    let response = client::send(request).await.map_err(|code| translate(code).before_head())?;
-    let (status, mut headers, body) = Body::of(response);
+    let (status, mut headers, body) =
+        transmit(instance, outgoing, None, terms).await.map_err(|unsent| match unsent {
+            Unsent::Failed(code) => translate(code).before_head(),
+            Unsent::Unfit(error) => error,
+        })?;
     let body = body.unpacked(&headers, true);
     let mut body = collect((body, terms.holder.nothing()), &mut headers, bytes_max).await?;
     secrets.hide(&mut body);
     Ok((status, body))
 }
 
-fn build_attempt(
+/// Why there is no answer to a request.
+enum Unsent {
+    /// The host's error.
+    Failed(ErrorCode),
+    /// The request was not sent.
+    Unfit(SendError),
+}
+
+impl From<HostRefusal> for Unsent {
+    fn from(HostRefusal(part): HostRefusal) -> Self {
+        Unsent::Unfit(SendError::Protocol(format!("{part} was refused by the host; mend the provider's entry")))
+    }
+}
+
+/// Sends a request and waits for the head of its answer. `room` is the memory of the body.
+async fn transmit(
     instance: &Instance,
     outgoing: Outgoing,
+    room: Option<HeldBytes>,
     terms: &Terms<'_>,
-) -> Result<(types::Request, body::Writer, Vec<u8>), SendError> {
+) -> Result<(u16, Vec<(String, Vec<u8>)>, Body), Unsent> {
     let Terms { timeouts, streamed, left_ms, id, .. } = *terms;
     let Outgoing { method, tls, authority, path, headers, body, local, ca, egress, .. } = outgoing;
     let proxy = match &egress {
@@ -281,10 +309,12 @@ fn build_attempt(
     };
     if let (false, Some(egress), Some(_)) = (instance.host.reads_instructions, &egress, proxy) {
         // This target should have been skipped. A request must never leave from another place than the one it names.
-        return Err(SendError::Egress(format!("{} can be used by llmio's own runner only", egress.describe())));
+        let said = format!("{} can be used by llmio's own runner only", egress.describe());
+        return Err(Unsent::Unfit(SendError::Egress(said)));
     }
     if ca.is_some() && !instance.host.reads_instructions {
-        return Err(SendError::Protocol("has a `ca` in the catalog, which llmio's own runner can use only".to_owned()));
+        let said = "has a `ca` in the catalog, which llmio's own runner can use only".to_owned();
+        return Err(Unsent::Unfit(SendError::Protocol(said)));
     }
     let first_byte_ms =
         timeouts.first_byte_ms.unwrap_or(if streamed { FIRST_BYTE_MS_STREAMED } else { FIRST_BYTE_MS_WHOLE });
@@ -293,14 +323,48 @@ fn build_attempt(
         first_byte_ms: first_byte_ms.min(left_ms),
         idle_ms: timeouts.idle_ms.min(left_ms),
     };
-    let (writer, contents) = body::known();
     let (path, ca) = (path.as_str(), ca.as_deref());
     let head = Head { method, tls, authority: &authority, path, headers, local, proxy, ca, id, limits };
-    let request = build(instance, head, contents);
-    let request = request.map_err(|HostRefusal(part)| {
-        SendError::Protocol(format!("{part} was refused by the host; mend the provider's entry"))
-    })?;
-    Ok((request, writer, body))
+    if let Some(carrier) = &instance.carrier
+        && let Some(message) = Carrier::message(&head.with_body(&body))
+    {
+        drop((body, head));
+        let answer = carrier.send(&message).await;
+        let (status, headers, arriving) = answer.map_err(|failure| match failure {
+            Failure::Code(code) => Unsent::Failed(code),
+            Failure::Refused(part) => HostRefusal(part.into()).into(),
+        })?;
+        let body = Body::new(Contents::Messages(arriving), &headers);
+        return Ok((status, headers, body));
+    }
+    let (writer, contents) = body::known();
+    let request = build(instance, head, contents)?;
+    let response = exchange(request, writer, (body, room)).await.map_err(Unsent::Failed)?;
+    Ok(Body::of(response))
+}
+
+/// Writes the body of a request and waits for the head of the answer, which may come first. Then the rest of the body is no
+/// longer waited for, since a provider that refused it may never read on.
+async fn exchange(
+    request: types::Request,
+    mut writer: body::Writer,
+    (body, room): (Vec<u8>, Option<HeldBytes>),
+) -> Result<types::Response, ErrorCode> {
+    if body.is_empty() {
+        drop(writer);
+        return client::send(request).await;
+    }
+    let write = async move {
+        writer.write(body).await;
+        drop((writer, room));
+    };
+    match select(Box::pin(client::send(request)), Box::pin(write)).await {
+        Either::Left((sent, rest)) => {
+            host::spawn(rest);
+            sent
+        }
+        Either::Right(((), sending)) => sending.await,
+    }
 }
 
 /// The time limits that the host enforces.
@@ -330,8 +394,28 @@ pub(crate) struct Head<'h> {
     pub(crate) limits: Limits,
 }
 
+impl Head<'_> {
+    fn with_body<'s>(&'s self, body: &'s [u8]) -> carry::Sent<'s> {
+        let Head { method, tls, authority, path, headers, local, proxy, ca, id, limits } = self;
+        let Limits { connect_ms, first_byte_ms, idle_ms } = *limits;
+        carry::Sent {
+            method,
+            tls: *tls,
+            local: *local,
+            authority,
+            path,
+            limits_ms: [connect_ms, first_byte_ms, idle_ms],
+            call: *id,
+            proxy: *proxy,
+            ca: *ca,
+            headers,
+            body,
+        }
+    }
+}
+
 /// The part of a request that the host refused, in words.
-pub(crate) struct HostRefusal(pub(crate) &'static str);
+pub(crate) struct HostRefusal(pub(crate) Cow<'static, str>);
 
 /// Sends a request whose body is written by another task.
 pub(crate) async fn pass_on(
@@ -349,14 +433,14 @@ fn build(instance: &Instance, head: Head<'_>, contents: body::Reader) -> Result<
         let said = instructions(&head);
         let Head { mut headers, authority, path, .. } = head;
         headers.push((HOST_HEADER.into(), said.into_bytes()));
-        let fields = Fields::from_list(&headers).map_err(|_| HostRefusal("a header"))?;
+        let fields = Fields::from_list(&headers).map_err(|_| HostRefusal("a header".into()))?;
         let (request, _transmitted) = types::Request::new(fields, stream, end, None);
-        request.set_authority(Some(authority)).map_err(|()| HostRefusal("the host name"))?;
-        request.set_path_with_query(Some(path)).map_err(|()| HostRefusal("the path"))?;
+        request.set_authority(Some(authority)).map_err(|()| HostRefusal("the host name".into()))?;
+        request.set_path_with_query(Some(path)).map_err(|()| HostRefusal("the path".into()))?;
         return Ok(request);
     }
     let Head { method, tls, authority, path, headers, limits, .. } = head;
-    let fields = Fields::from_list(&headers).map_err(|_| HostRefusal("a header"))?;
+    let fields = Fields::from_list(&headers).map_err(|_| HostRefusal("a header".into()))?;
     let options = RequestOptions::new();
     // A host that does not know one of these options keeps its own limit.
     let nanos = |ms: u64| Some(ms.saturating_mul(1_000_000));
@@ -365,10 +449,10 @@ fn build(instance: &Instance, head: Head<'_>, contents: body::Reader) -> Result<
     let _ = options.set_between_bytes_timeout(nanos(limits.idle_ms));
     let (request, _transmitted) = types::Request::new(fields, stream, end, Some(options));
     let scheme = if tls { Scheme::Https } else { Scheme::Http };
-    request.set_method(&method_of(method)).map_err(|()| HostRefusal("the method"))?;
-    request.set_scheme(Some(&scheme)).map_err(|()| HostRefusal("the scheme"))?;
-    request.set_authority(Some(authority)).map_err(|()| HostRefusal("the host name"))?;
-    request.set_path_with_query(Some(path)).map_err(|()| HostRefusal("the path"))?;
+    request.set_method(&method_of(method)).map_err(|()| HostRefusal("the method".into()))?;
+    request.set_scheme(Some(&scheme)).map_err(|()| HostRefusal("the scheme".into()))?;
+    request.set_authority(Some(authority)).map_err(|()| HostRefusal("the host name".into()))?;
+    request.set_path_with_query(Some(path)).map_err(|()| HostRefusal("the path".into()))?;
     Ok(request)
 }
 

@@ -10,7 +10,7 @@
 //!
 //! - `scan`, [`headers`], [`uri`], [`problem`], [`state`], [`memory`], [`pace`]: bytes, header lists, paths, what is wrong,
 //!   how a call ends, what is kept for calls, and long work in pieces
-//! - [`redact`]: texts without secrets
+//! - [`redact`], [`carry`]: texts without secrets, and messages between the component and its host
 //! - [`usage`], [`verdict`], [`dialect`], [`unpack`]: tokens used, of whom an outcome speaks, the APIs spoken, codings
 //! - [`profile`]: what a model takes and refuses
 //! - [`providers`]: what is public of the providers known by name
@@ -47,6 +47,7 @@ pub mod accept;
 pub mod authenticate;
 pub mod call;
 pub mod candidate;
+pub mod carry;
 pub mod catalog;
 pub mod count;
 pub mod dialect;

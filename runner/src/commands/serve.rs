@@ -10,7 +10,7 @@ use crate::gateway::{Gateway, Handle};
 use crate::greeting;
 use crate::inbound::{ClientLimits, Refusals};
 use crate::log;
-use crate::options::Settings;
+use crate::options::{HostQuirks, Settings};
 use crate::pages;
 use crate::shutdown::{self, Signals};
 use crate::start::{self, StartedGateway};
@@ -45,7 +45,7 @@ async fn serve(started: StartedGateway, settings: &Settings, address: SocketAddr
         }
         None => None,
     };
-    if settings.host_quirks.is_none() {
+    if settings.host_quirks != Some(HostQuirks::Spin) {
         Refusals::learn(&handle).await.context("the component does not say how to refuse requests")?;
     }
     let is_taken_over = take_over(&handle, settings, catalog.is_some()).await?;

@@ -7,6 +7,7 @@ mod file;
 pub(crate) use file::FolderHistory;
 
 use super::Interfaces;
+use super::carry;
 use super::store_thread::StoreThread;
 use crate::bindings::key_value::{Error, Host, HostStore, HostStoreWithStore};
 use crate::instance::State;
@@ -33,8 +34,14 @@ pub(crate) struct KeyValue {
 }
 
 /// The handle of the guest.
+#[derive(Clone, Copy)]
 #[expect(unreachable_pub, reason = "the generated code re-exports it")]
-pub struct Store;
+pub enum Store {
+    /// The values that are kept.
+    Values,
+    /// What crosses as messages.
+    Messages,
+}
 
 struct Change {
     key: String,
@@ -116,37 +123,59 @@ impl HostStore for &mut State {
     }
 }
 
+fn kind<T: 'static>(accessor: &Accessor<T, Interfaces>, store: &Resource<Store>) -> wasmtime::Result<Store> {
+    accessor.with(|mut access| Ok(*access.get().table().get(store)?))
+}
+
 impl<T: 'static> HostStoreWithStore<T> for Interfaces {
     async fn open(accessor: &Accessor<T, Self>, label: String) -> wasmtime::Result<Result<Resource<Store>, Error>> {
-        if label != LABEL {
-            return Ok(Err(Error::NoSuchStore));
-        }
-        accessor.with(|mut access| Ok(Ok(access.get().table().push(Store)?)))
+        accessor.with(|mut access| {
+            let state = access.get();
+            let store = match &*label {
+                LABEL => Store::Values,
+                carry::STORE if state.stores.carries => {
+                    state.carry.open();
+                    Store::Messages
+                }
+                _ => return Ok(Err(Error::NoSuchStore)),
+            };
+            Ok(Ok(state.table().push(store)?))
+        })
     }
 
     async fn get(
         accessor: &Accessor<T, Self>,
-        _: Resource<Store>,
+        store: Resource<Store>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
-        Ok(Ok(accessor.with(|mut access| access.get().stores.key_value.get(&key))))
+        match kind(accessor, &store)? {
+            Store::Values => Ok(Ok(accessor.with(|mut access| access.get().stores.key_value.get(&key)))),
+            Store::Messages => Ok(Ok(carry::get(accessor, key).await)),
+        }
     }
 
     async fn set(
         accessor: &Accessor<T, Self>,
-        _: Resource<Store>,
+        store: Resource<Store>,
         key: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), Error>> {
+        if let Store::Messages = kind(accessor, &store)? {
+            return Ok(accessor.with(|mut access| carry::set(access.get(), &key, &value)));
+        }
         let stores = accessor.with(|mut access| access.get().stores.clone());
         Ok(stores.key_value.change(key, Some(value)).await)
     }
 
     async fn delete(
         accessor: &Accessor<T, Self>,
-        _: Resource<Store>,
+        store: Resource<Store>,
         key: String,
     ) -> wasmtime::Result<Result<(), Error>> {
+        if let Store::Messages = kind(accessor, &store)? {
+            accessor.with(|mut access| carry::delete(access.get(), &key));
+            return Ok(Ok(()));
+        }
         let stores = accessor.with(|mut access| access.get().stores.clone());
         Ok(stores.key_value.change(key, None).await)
     }

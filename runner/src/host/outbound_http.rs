@@ -27,8 +27,8 @@ use crate::call::{Calls, Reason, Upstream};
 use crate::framing;
 use crate::hop_by_hop::strip_nominated;
 use crate::log;
-use body::UpstreamBody;
 use connector::Connector;
+use http::response::Parts;
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, Method, Request, Response, Uri, header};
 use http_body_util::BodyExt;
@@ -52,6 +52,7 @@ use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks};
 
 pub(crate) use address::is_public;
+pub(super) use body::UpstreamBody;
 pub(crate) use trust::{OwnRoots, TlsConfig, own_roots};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -152,6 +153,15 @@ impl OutboundHttp {
         call.and_then(|call| call.upstream()).map_err(Reason::error)
     }
 
+    /// Finds what a request needs to be sent as it is asked for. `options` are those of `wasi:http`.
+    pub(super) fn prepare(&self, asked: HostInstructions, options: Option<RequestOptions>) -> Result<Prepared, Error> {
+        let upstream = self.exchange(&asked)?;
+        let HostInstructions { local, proxy, ca, limits, .. } = asked;
+        let limits = limits.unwrap_or_else(|| Limits::of(options, self.quirks));
+        let clients = self.clients(ClientKind { connect_timeout: limits.connect, local, proxy, ca })?;
+        Ok(Prepared { clients, upstream, limits })
+    }
+
     fn asked(&self, headers: &mut HeaderMap) -> Result<HostInstructions, Error> {
         if self.quirks {
             return Ok(HostInstructions { local: true, ..HostInstructions::default() });
@@ -186,30 +196,42 @@ impl WasiHttpHooks for OutboundHttp {
         _received: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
         let prepared = self.asked(request.headers_mut()).and_then(|asked| {
-            let exchange = self.exchange(&asked)?;
-            let HostInstructions { local, proxy, ca, method, plain, limits, .. } = asked;
-            let limits = limits.unwrap_or_else(|| Limits::of(options, self.quirks));
-            method.into_iter().for_each(|method| *request.method_mut() = method);
-            if plain {
+            if let Some(method) = &asked.method {
+                *request.method_mut() = method.clone();
+            }
+            if asked.plain {
                 *request.uri_mut() = over_plain_http(request.uri())?;
             }
-            let kind = ClientKind { connect_timeout: limits.connect, local, proxy, ca };
-            Ok((self.clients(kind)?, exchange, limits))
+            self.prepare(asked, options)
         });
         Box::new(async move {
-            let (clients, upstream, limits) = prepared?;
-            let (response, turn) = exchange(&clients, request, &upstream, &limits).await?;
-            let (mut head, body) = response.into_parts();
-            if let Some(turn) = &turn {
-                turn.note(head.headers.get(KEEP_ALIVE).and_then(|value| value.to_str().ok()));
-            }
-            strip_nominated(&mut head.headers);
-            upstream.set_body(body);
-            let body = UpstreamBody::new(upstream, limits.between_bytes, turn).boxed_unsync();
+            let (head, body) = prepared?.send(request).await?;
             // Ready at the first poll: then wasmtime spawns no task to watch it.
             let sent: Box<dyn Future<Output = _> + Send> = Box::new(std::future::ready(Ok(())));
-            Ok((Response::from_parts(head, body), sent))
+            Ok((Response::from_parts(head, body.boxed_unsync()), sent))
         })
+    }
+}
+
+/// A request that can be sent.
+pub(super) struct Prepared {
+    clients: Clients,
+    upstream: Arc<Upstream>,
+    limits: Limits,
+}
+
+impl Prepared {
+    /// Sends the request and waits for the head of its response.
+    pub(super) async fn send(self, request: Request<WasiBody>) -> Result<(Parts, UpstreamBody), Error> {
+        let Prepared { clients, upstream, limits } = self;
+        let (response, turn) = exchange(&clients, request, &upstream, &limits).await?;
+        let (mut head, body) = response.into_parts();
+        if let Some(turn) = &turn {
+            turn.note(head.headers.get(KEEP_ALIVE).and_then(|value| value.to_str().ok()));
+        }
+        strip_nominated(&mut head.headers);
+        upstream.set_body(body);
+        Ok((head, UpstreamBody::new(upstream, limits.between_bytes, turn)))
     }
 }
 
@@ -238,17 +260,17 @@ async fn exchange(
     Ok((response, turn))
 }
 
-/// What a request says to the host in `x-llmio-host`.
+/// What a request says to the host: in `x-llmio-host`, or in the message that it is.
 #[derive(Debug, Default, PartialEq)]
-struct HostInstructions {
-    call: Option<Uuid>,
-    local: bool,
-    proxy: Option<Proxy>,
-    ca: Option<PathBuf>,
-    method: Option<Method>,
+pub(super) struct HostInstructions {
+    pub(super) call: Option<Uuid>,
+    pub(super) local: bool,
+    pub(super) proxy: Option<Proxy>,
+    pub(super) ca: Option<PathBuf>,
+    pub(super) method: Option<Method>,
     /// Not over TLS.
-    plain: bool,
-    limits: Option<Limits>,
+    pub(super) plain: bool,
+    pub(super) limits: Option<Limits>,
 }
 
 impl FromStr for HostInstructions {
@@ -281,7 +303,7 @@ fn over_plain_http(uri: &Uri) -> Result<Uri, Error> {
 }
 
 #[derive(Debug, PartialEq)]
-struct Limits {
+pub(super) struct Limits {
     connect: Duration,
     first_byte: Duration,
     between_bytes: Duration,
@@ -295,12 +317,17 @@ impl FromStr for Limits {
     fn from_str(text: &str) -> Result<Limits, ()> {
         let mut each = text.split(',').map(|ms| ms.parse().map(Duration::from_millis).map_err(drop));
         let mut next = || each.next().unwrap_or(Err(()));
-        let limits = Limits { connect: next()?, first_byte: next()?, between_bytes: next()?, quirks: false };
+        let limits = Limits::told(next()?, next()?, next()?);
         each.next().map_or(Ok(limits), |_| Err(()))
     }
 }
 
 impl Limits {
+    /// As an instruction of the component says.
+    pub(super) fn told(connect: Duration, first_byte: Duration, between_bytes: Duration) -> Limits {
+        Limits { connect, first_byte, between_bytes, quirks: false }
+    }
+
     fn of(options: Option<RequestOptions>, quirks: bool) -> Limits {
         let options = options.unwrap_or_default();
         Limits {
@@ -332,7 +359,7 @@ fn new_client(connector: Connector, is_pooled: bool) -> HttpClient {
 }
 
 /// wasmtime's list, without the allocation its default makes for every header.
-fn is_forbidden(name: &HeaderName) -> bool {
+pub(super) fn is_forbidden(name: &HeaderName) -> bool {
     // The usual headers are none of them; most are told apart by their length.
     !matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH) && DEFAULT_FORBIDDEN_HEADERS.contains(name)
 }

@@ -3,6 +3,7 @@
 use super::activity::InService;
 use super::upload::Upload;
 use crate::call::{Call, CallGuard};
+use crate::host::carry;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
@@ -11,7 +12,7 @@ use std::collections::VecDeque;
 use std::error::Error as _;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::time::Instant;
@@ -19,6 +20,12 @@ use wasmtime_wasi_http::{Error, WasiBody};
 
 /// One MiB more than the component's own limit: it answers 413 in the caller's dialect before the host cuts.
 pub(super) const READ_BYTES_MAX: u64 = 33 << 20;
+
+/// A body that may be gathered before it is known who sends it.
+const SMALL_BYTES_MAX: u64 = carry::BODY_BYTES_MAX as u64;
+
+/// The limit of a body that is passed on as it comes.
+pub(super) const PASSED_ON: u64 = u64::MAX;
 
 /// When this much of a body has come it counts as large, whatever its final size.
 const GATHERED_BYTES_MAX: u64 = 64 << 10;
@@ -65,6 +72,46 @@ impl RequestBody {
             }
         }
         READ_BYTES_MAX
+    }
+
+    /// Gathers a small body of known length if the connection has read it together with the head. Nothing is waited for.
+    pub(super) async fn gather_small(&mut self) {
+        let (Either::Left(body), false) = (&mut self.inner, self.bytes_max == PASSED_ON) else { return };
+        let Some(1..=SMALL_BYTES_MAX) = body.size_hint().exact() else { return };
+        // The connection hands a body over only when it is asked to, in its own turn.
+        let mut turn = pin!(tokio::task::yield_now());
+        let frame = poll_fn(|context| match Pin::new(&mut *body).poll_frame(context) {
+            Poll::Ready(frame) => Poll::Ready(frame),
+            Poll::Pending => turn.as_mut().poll(context).map(|()| None),
+        });
+        let Some(frame) = frame.await else { return };
+        let length = frame.as_ref().ok().and_then(Frame::data_ref).map_or(0, Bytes::len);
+        if let Some(upload) = &self.upload {
+            upload.received(length, Instant::now);
+        }
+        self.bytes += length as u64;
+        self.gathered.push_back(frame.map_err(client_error));
+    }
+
+    /// Takes the body if all of it is here and there is not much of it.
+    pub(crate) fn take_whole(&mut self) -> Option<Bytes> {
+        let is_small = |bytes: &Bytes| bytes.len() as u64 <= SMALL_BYTES_MAX;
+        match &mut self.inner {
+            Either::Right(body) => {
+                let whole = body.clone().into_inner().unwrap_or_default();
+                is_small(&whole).then(|| std::mem::take(body)).map(|_| whole)
+            }
+            // The component reads it as it comes.
+            Either::Left(_) if self.bytes_max == PASSED_ON => None,
+            Either::Left(body) if self.gathered.is_empty() => body.is_end_stream().then(Bytes::new),
+            Either::Left(body) => {
+                let is_all = body.is_end_stream() && self.gathered.len() == 1;
+                let only = self.gathered.front()?.as_ref().ok()?.data_ref().filter(|only| is_all && is_small(only))?;
+                let whole = only.clone();
+                self.gathered.clear();
+                Some(whole)
+            }
+        }
     }
 
     /// Counts what has come, and what comes from now on, for this call.

@@ -380,6 +380,8 @@ fn command(builder: &Builder, data: &Path, logs: &Path) -> Command {
     }
     if builder.host == Host::Spin {
         command.args(["--host-quirks", "spin"]);
+    } else if std::env::var("LLMIO_TEST_CROSSING").is_ok_and(|way| way == "parts") {
+        command.args(["--host-quirks", "parts"]);
     }
     command.args(&builder.arguments).envs(builder.variables.iter().map(|(name, value)| (name, value)));
     command

@@ -37,6 +37,7 @@ mod console_edit;
 mod cost;
 mod counters;
 mod credentials;
+mod crossings;
 mod cuts;
 mod damage;
 mod dead_providers;

@@ -18,7 +18,8 @@ use super::providers::{NoList, asked, list};
 use crate::host;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
-use crate::relay::{self, Response};
+use crate::relay;
+use crate::response::{self, Response};
 use crate::store::catalog::{self, Snapshot};
 use crate::store::changes::{self, Author};
 
@@ -49,7 +50,7 @@ pub(crate) async fn serve(instance: &Rc<Instance>, incoming: Incoming, snapshot:
         Err(refusal) => return relay::refuse(&incoming, &refusal, Shape::Problem),
     };
     let headers = vec![("content-type".to_owned(), b"application/jsonl".to_vec())];
-    let (response, mut writer) = relay::head(200, headers);
+    let (response, mut writer) = response::head(200, headers);
     let instance = instance.clone();
     host::spawn(async move {
         let mut is_heard = writer.write(line(&CheckBegunView { count: check.count() })).await.is_empty();

@@ -14,7 +14,8 @@ use crate::feed;
 use crate::host;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
-use crate::relay::{self, Response};
+use crate::relay;
+use crate::response::Response;
 use crate::store::quota;
 use crate::store::records::{self, Page};
 

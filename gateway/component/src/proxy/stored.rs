@@ -18,7 +18,8 @@ use gateway_core::uri::decode_parameter;
 use crate::host::StreamTimer;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
-use crate::relay::{self, ReadyAnswer, Response};
+use crate::relay::{self, ReadyAnswer};
+use crate::response::Response;
 use crate::send::{self, Terms};
 use crate::store::catalog::{self, Freshness, Snapshot};
 use crate::store::responses;
@@ -35,7 +36,7 @@ pub(crate) async fn stored(
     parameter: &str,
 ) -> Response {
     match pass_on(instance, what, incoming, caller, snapshot, parameter).await {
-        Ok(ready) => relay::respond(instance, incoming, ready, StreamTimer::default()),
+        Ok(ready) => relay::respond(instance, incoming, ready, StreamTimer::default()).await,
         Err(refusal) => relay::refuse(incoming, &refusal, Shape::Dialect(DIALECT)),
     }
 }

@@ -25,7 +25,12 @@ pub(super) enum ReadResult<T> {
     Left,
 }
 
-impl Silence<'_> {
+impl<'t> Silence<'t> {
+    /// The client has just got bytes, and no timer is set.
+    pub(super) fn none(terms: &'t Terms) -> Self {
+        Silence { terms, last_ms: host::now_ms(), timer: StreamTimer::default() }
+    }
+
     /// Waits for the next read, unless the answer is known to be complete.
     pub(super) async fn next_read<F: Future + Unpin>(
         &mut self,

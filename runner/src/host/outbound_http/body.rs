@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::Error;
 
 /// The body of one exchange.
-pub(super) struct UpstreamBody {
+pub(in crate::host) struct UpstreamBody {
     upstream: Arc<Upstream>,
     limit: Duration,
     stall: Option<ReadTimer>,
@@ -31,6 +31,13 @@ struct ReadTimer {
 impl UpstreamBody {
     pub(super) fn new(upstream: Arc<Upstream>, limit: Duration, turn: Option<RequestTurn>) -> UpstreamBody {
         UpstreamBody { upstream, limit, stall: None, turn }
+    }
+
+    /// Notes that the guest does not wait for more now, so that what it takes until it does is not the upstream's time.
+    pub(in crate::host) fn is_not_waited_for(&mut self) {
+        if let Some(stall) = &mut self.stall {
+            stall.since = None;
+        }
     }
 
     /// Whether the upstream is too late. The time counts from when the guest began to wait, since an upstream is not

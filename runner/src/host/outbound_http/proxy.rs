@@ -23,7 +23,7 @@ use tower_service::Service;
 
 /// An egress proxy. The same proxy with another user is another one.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Proxy {
+pub(in crate::host) struct Proxy {
     /// `http` or `https`, host and port: how the proxy itself is connected to.
     address: Uri,
     protocol: Protocol,

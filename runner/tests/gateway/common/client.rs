@@ -256,6 +256,12 @@ impl Connection {
         self.read_whole()
     }
 
+    /// Sends the rest of a request and reads the whole answer.
+    pub(crate) fn exchange_raw(&mut self, rest: Vec<u8>) -> Response {
+        self.send_raw(rest);
+        self.read_whole()
+    }
+
     /// The status, once the head is here.
     pub(crate) fn status(&mut self) -> u16 {
         self.head().status
