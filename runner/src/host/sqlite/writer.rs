@@ -20,6 +20,10 @@ use tokio::sync::oneshot;
 
 pub(super) const STATEMENTS_MAX: usize = 10_000;
 pub(super) const BYTES_MAX: usize = 32 << 20;
+/// A large statement must leave room for small ones, which are the records of calls: it is refused before the queue is full, and
+/// nobody need look into that.
+const LARGE_BYTES: usize = 16 << 10;
+const BYTES_MAX_OF_LARGE: usize = BYTES_MAX / 4 * 3;
 /// The most statements of a transaction. A longer one would make readers of fresh rows wait.
 const BATCH_MAX: usize = 1_000;
 /// After a batch of several, the writer lets the next one gather instead of committing row by row.
@@ -176,7 +180,11 @@ impl Writer {
         if queue.closing {
             return Err(Failure::closed());
         }
-        if queue.statements >= STATEMENTS_MAX || queue.bytes.saturating_add(bytes) > BYTES_MAX {
+        let now = queue.bytes.saturating_add(bytes);
+        if bytes > LARGE_BYTES && now > BYTES_MAX_OF_LARGE {
+            return Err(Failure::QueueFull);
+        }
+        if queue.statements >= STATEMENTS_MAX || now > BYTES_MAX {
             queue.refused += 1;
             queue.trouble.get_or_insert_with(|| Trouble::now("more is written than the disk takes")).lost += 1;
             return Err(Failure::QueueFull);
