@@ -1,6 +1,7 @@
 //! The admin API: one file per noun, its verbs in the order list, read, create, update, delete. JSON in and out,
 //! problem details for errors. Who may come here is decided by the route table before.
 
+pub(crate) mod bodies;
 pub(crate) mod catalog;
 pub(crate) mod check;
 mod health;
@@ -80,6 +81,9 @@ pub(crate) async fn serve(
         Admin::RecordsList => records::list(instance, incoming).await,
         Admin::RecordsSessions => records::sessions(instance, incoming).await,
         Admin::RecordsRead => records::read(instance, parameter).await,
+        Admin::RecordsBodies => bodies::read(instance, incoming, caller, &snapshot, parameter).await,
+        Admin::RecordsBodiesDelete => bodies::delete_one(instance, incoming, &snapshot, parameter).await,
+        Admin::BodiesDelete => bodies::delete(instance, incoming, &snapshot).await,
         // Their answers are streams, which are sent elsewhere.
         Admin::RecordsExport | Admin::RecordsTail => {
             Err(Refusal::not_found("not_found", "There is nothing to read here."))
@@ -134,6 +138,9 @@ fn takes_back(admin: Admin) -> bool {
         | Admin::Route
         | Admin::RecordsList
         | Admin::RecordsRead
+        | Admin::RecordsBodies
+        | Admin::RecordsBodiesDelete
+        | Admin::BodiesDelete
         | Admin::RecordsSessions
         | Admin::RecordsExport
         | Admin::RecordsTail

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use gateway_core::memory::{SMALL_BYTES_MAX, Share};
 
+use crate::bodies;
 use crate::host;
 use crate::instance::Instance;
 
@@ -90,6 +91,8 @@ impl HeldBytes {
         }
         of_call.set((had + bytes).saturating_sub(self.bytes));
         self.bytes = bytes;
+        drop(memory);
+        bodies::give_way(instance);
         true
     }
 

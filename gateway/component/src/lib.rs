@@ -8,6 +8,7 @@
 mod admin;
 mod allocator;
 mod announced;
+mod bodies;
 mod carry;
 mod console;
 mod counters;
@@ -96,7 +97,7 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
         Endpoint::Ready => Shape::Problem,
         _ => shape,
     };
-    if matches!(needs, Needs::Admin | Needs::Session)
+    if matches!(needs, Needs::Admin | Needs::Reader | Needs::Session)
         && let Err(refusal) = incoming.visit(&host::variable("public_url").await.unwrap_or_default()).check()
     {
         let is_page = needs == Needs::Session;
@@ -110,7 +111,7 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
         Err(refusal) => return relay::refuse(&incoming, &refusal, shape),
     };
     incoming.holder.belongs_to(caller.name());
-    if needs == Needs::Admin {
+    if matches!(needs, Needs::Admin | Needs::Reader) {
         incoming.query = incoming.query.and_then(|query| authenticate::without_token(&query, &snapshot.token));
     }
     let answered = match endpoint {
@@ -130,6 +131,7 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
         }
         Endpoint::Model => model(instance, &caller, &snapshot, shape, &parameter).await,
         Endpoint::Usage => usage::reply(instance, &incoming, &caller, &snapshot).await,
+        Endpoint::RecordBodies(verb) => admin::bodies::of_key(instance, &incoming, verb, &caller, &snapshot).await,
         Endpoint::WebSocket => Err(Refusal::no_web_socket()),
         Endpoint::Telemetry => incoming.body().await.map(|_dropped| Reply::json(200, &serde_json::Map::new())),
         Endpoint::Alive | Endpoint::Probe => Ok(alive()),
@@ -149,7 +151,7 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
 async fn enter(instance: &Rc<Instance>, needs: Needs, incoming: &Incoming) -> Result<(Caller, Rc<Snapshot>), Refusal> {
     // An admin request sees what was stored a moment ago, whichever instance stored it.
     let mut snapshot = match needs {
-        Needs::Admin | Needs::Session => store::catalog::administered(instance).await?,
+        Needs::Admin | Needs::Reader | Needs::Session => store::catalog::administered(instance).await?,
         Needs::Key | Needs::Relay | Needs::Nothing => store::catalog::current(instance, Freshness::Recent).await?,
     };
     if !snapshot.token.is_set() {

@@ -23,6 +23,9 @@ pub(crate) async fn reply(instance: &Instance, snapshot: &Rc<Snapshot>) -> Resul
     let zone = &snapshot.catalog.settings.zone;
     degraded.extend(trouble.as_ref().map(|trouble| trouble.degraded(host::unix_ms(), zone)));
     degraded.extend(snapshot.missing());
+    if snapshot.catalog.keeps_bodies() && !matches!(store::catalog::sealer().await, Ok(Some(_))) {
+        degraded.push("bodies: not kept, there is no master key to seal them with".to_owned());
+    }
     // The host's message about a catalog file that it could not publish.
     degraded.extend(host::variable("catalog_trouble").await.filter(|trouble| !trouble.is_empty()));
     let refusing = trouble.as_ref().and_then(StoreTrouble::refusing).into_iter().collect();

@@ -22,6 +22,7 @@ use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Method, RequestOpti
 use spin_sdk::wasip3::wit_bindgen::FutureWriter;
 use spin_sdk::wasip3::wit_future;
 
+use crate::bodies::Bodies;
 use crate::carry::{Arriving, Carrier, Failure};
 use crate::hold::{HeldBytes, Holder};
 use crate::host::{self, body};
@@ -179,6 +180,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) is_sealed: bool,
     /// The owner of the memory that the answer takes until it goes to the client.
     pub(crate) holder: &'a Holder,
+    /// Where the answer is kept, if it is.
+    pub(crate) bodies: Option<&'a Bodies>,
 }
 
 impl<'a> Terms<'a> {
@@ -194,6 +197,7 @@ impl<'a> Terms<'a> {
             is_chat: false,
             is_sealed: false,
             holder: &incoming.holder,
+            bodies: None,
         }
     }
 
@@ -209,6 +213,7 @@ impl<'a> Terms<'a> {
             is_chat: false,
             is_sealed: false,
             holder,
+            bodies: None,
         }
     }
 }

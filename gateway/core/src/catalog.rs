@@ -70,6 +70,10 @@ pub struct Catalog {
 pub struct Settings {
     /// How long records are kept.
     pub retention: Retention,
+    /// Which calls' bodies are kept. Default off.
+    pub record_bodies: RecordBodies,
+    /// How long bodies are kept.
+    pub bodies: BodiesRetention,
     /// Peers whose `x-forwarded-for` is believed, as networks. Default none.
     pub trusted_proxies: Vec<Network>,
     /// Where the days of quotas that name no zone begin. Default UTC.
@@ -92,6 +96,46 @@ pub struct Retention {
     pub days: u32,
     /// The oldest records are deleted while the database holds more than so many bytes. Default: no bound.
     pub bytes_max: Option<u64>,
+}
+
+/// Which calls' bodies are kept: from none to all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RecordBodies {
+    /// None.
+    #[default]
+    Off,
+    /// Those of calls that do not end well.
+    Errors,
+    /// All.
+    All,
+}
+
+impl RecordBodies {
+    /// Every word, from none to all.
+    pub const ALL: [RecordBodies; 3] = [Self::Off, Self::Errors, Self::All];
+
+    /// Its word in catalogs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Errors => "errors",
+            Self::All => "all",
+        }
+    }
+
+    /// What this word means.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kept| kept.name() == name)
+    }
+}
+
+/// How long bodies are kept. Whichever of the two limits is reached first applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodiesRetention {
+    /// Bodies older than this many days are deleted. Default 7.
+    pub days: u32,
+    /// The oldest bodies are deleted while all of them hold more than so many bytes, compressed. Default 512 MiB.
+    pub bytes_max: u64,
 }
 
 /// Which model serves a call that names no model.
@@ -585,6 +629,12 @@ pub struct Key {
     pub limits: Vec<Limit>,
     /// Its team, whose limits count the calls of several keys together.
     pub team: Option<Arc<Team>>,
+    /// What the admin says of its calls' bodies, in place of the setting.
+    pub record_bodies: Option<RecordBodies>,
+    /// The most that its holder lets be kept.
+    pub record_bodies_at_most: Option<RecordBodies>,
+    /// Whether its holder may read the bodies of its own calls. Default no.
+    pub see_bodies: bool,
 }
 
 /// A team: keys that share limits.

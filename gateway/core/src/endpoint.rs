@@ -14,6 +14,8 @@ pub enum Needs {
     Relay,
     /// What the console's own routes say: a session of the browser, or nothing for what signs it in.
     Session,
+    /// The admin token; or a key, whose holder sees what is its own.
+    Reader,
     /// The admin token.
     Admin,
 }
@@ -31,6 +33,8 @@ pub enum Endpoint {
     Model,
     /// `GET /v1/usage`
     Usage,
+    /// `GET`, `PUT /v1/record_bodies`: what is kept of the bodies of a key's calls, for whoever holds it.
+    RecordBodies(Verb),
     /// `HEAD /`: what clients probe with.
     Probe,
     /// A response that its provider stores.
@@ -160,6 +164,12 @@ pub enum Admin {
     RecordsList,
     /// `GET /api/records/{id}`
     RecordsRead,
+    /// `GET /api/records/{id}/bodies`, for the holder of the record's key too.
+    RecordsBodies,
+    /// `DELETE /api/records/{id}/bodies`
+    RecordsBodiesDelete,
+    /// `DELETE /api/records/bodies`
+    BodiesDelete,
     /// `GET /api/records/sessions`
     RecordsSessions,
     /// `GET /api/records/export`

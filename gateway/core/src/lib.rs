@@ -38,6 +38,7 @@
 //! Beside the line:
 //!
 //! - [`stats`]: what calls come to when they are added up
+//! - [`bodies`]: what was said in a call, where that is kept
 //! - [`count`], [`join`], [`models`], [`offer`], [`readiness`], [`relays`], [`spending`], [`trial`]: tokens of a prompt, what
 //!   providers offer as models of one name, the list of models, a provider's own list, what is in trouble, what is passed
 //!   through, what a key's holder has used, and the smallest request
@@ -45,6 +46,7 @@
 
 pub mod accept;
 pub mod authenticate;
+pub mod bodies;
 pub mod call;
 pub mod candidate;
 pub mod carry;

@@ -38,6 +38,9 @@ const LARGE_SHARE_BYTES_MAX: usize = 24 << 20;
 /// reserved than has come.
 const DOUBLED_BYTES_MAX: usize = 1 << 20;
 
+/// The most that is kept of bodies for records. It is no part of what calls may take, and gives way as soon as calls need it.
+const KEPT_BYTES_MAX: usize = 16 << 20;
+
 /// By how much a full buffer of this size grows.
 pub fn growth(bytes: usize) -> usize {
     if bytes < DOUBLED_BYTES_MAX { bytes.max(16 << 10) } else { bytes / 4 }
@@ -104,6 +107,8 @@ const TREE_BYTES: usize = 24 << 20;
 #[derive(Debug, Default)]
 pub struct Memory {
     total: usize,
+    /// What is kept of bodies.
+    kept: usize,
     drawn: u64,
     /// Calls that have more than a little.
     calls: BTreeMap<u64, CallBytes>,
@@ -172,6 +177,21 @@ impl Memory {
         } else if let Some(kept) = self.calls.get_mut(&call) {
             kept.bytes = left;
         }
+    }
+
+    /// Changes how much is kept of the bodies of a call, or nothing if there is no room beside the calls.
+    pub fn keep(&mut self, had: usize, now: usize) -> bool {
+        let kept = self.kept.saturating_sub(had).saturating_add(now);
+        if now > had && (kept > KEPT_BYTES_MAX || self.total.saturating_add(kept) > BYTES_MAX) {
+            return false;
+        }
+        self.kept = kept;
+        true
+    }
+
+    /// Whether bodies that are kept must give way to what calls have.
+    pub fn is_crowded(&self) -> bool {
+        self.kept > 0 && self.total.saturating_add(self.kept) > BYTES_MAX
     }
 
     /// All that calls have.
@@ -301,6 +321,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_kept_of_bodies_gives_way_to_calls() {
+        let mut memory = Memory::default();
+        assert!(memory.keep(0, KEPT_BYTES_MAX) && !memory.keep(0, 1) && !memory.is_crowded());
+        assert!(memory.keep(KEPT_BYTES_MAX, 8 * MIB));
+        assert_eq!(fill(&mut memory, (1, "a"), 88 * MIB), 88 * MIB, "calls have what they would have without");
+        for call in 2..26 {
+            assert_eq!(fill(&mut memory, (call, "b"), MIB), MIB, "{call}");
+        }
+        for call in 200..456 {
+            assert!(memory.grow(share(call, "little", 0), 0, LITTLE_BYTES_MAX), "{call}");
+        }
+        assert!(memory.total() == BYTES_MAX && memory.is_crowded() && !memory.keep(8 * MIB, 9 * MIB));
+        assert!(memory.keep(8 * MIB, 0) && !memory.is_crowded() && !memory.keep(0, 1));
     }
 
     #[test]

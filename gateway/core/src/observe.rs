@@ -13,6 +13,8 @@ use form::{FirstBytes, Form};
 use json::UsageScan;
 use sse::Sse;
 
+use std::fmt;
+
 use crate::dialect::Dialect;
 use crate::headers;
 use crate::observation::{Observation, ObservedSoFar};
@@ -58,6 +60,25 @@ pub struct Observer {
     is_chat: bool,
     /// Whether seals are looked for in a JSON document.
     is_sealed: bool,
+    tap: Option<Tap>,
+}
+
+/// Something that is shown the bytes of an answer as well, as they come.
+pub struct Tap(Box<Shown>);
+
+type Shown = dyn FnMut(&[u8]);
+
+impl Tap {
+    /// A tap of this.
+    pub fn of(shown: impl FnMut(&[u8]) + 'static) -> Self {
+        Tap(Box::new(shown))
+    }
+}
+
+impl fmt::Debug for Tap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tap")
+    }
 }
 
 /// What an answer looks like before its first content.
@@ -104,6 +125,7 @@ impl Observer {
             seals: SealScan::default(),
             is_chat: false,
             is_sealed: false,
+            tap: None,
         };
         match () {
             () if says_events => observer.read_as(Form::Events),
@@ -123,6 +145,11 @@ impl Observer {
     /// Says whether seals are looked for if the answer is a JSON document.
     pub fn of_sealed(self, is_sealed: bool) -> Self {
         Observer { is_sealed, ..self }
+    }
+
+    /// Shows the bytes to this as well.
+    pub fn tapped(self, tap: Option<Tap>) -> Self {
+        Observer { tap, ..self }
     }
 
     fn read_as(&mut self, form: Form) {
@@ -200,6 +227,9 @@ impl Observer {
     /// Reads the next bytes; `now_ms` is the time when they came.
     pub fn see(&mut self, bytes: &[u8], now_ms: u64) {
         self.bytes += bytes.len() as u64;
+        if let Some(Tap(shown)) = &mut self.tap {
+            shown(bytes);
+        }
         if let Reader::Unknown(first) = &mut self.reader {
             let Some(form) = first.add(bytes, self.says_events) else { return };
             let begun = first.take();

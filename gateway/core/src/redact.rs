@@ -19,6 +19,7 @@ pub use account::hide_accounts;
 pub(crate) use echo::closing;
 pub use echo::said_apart;
 pub use keys::without_keys;
+pub(crate) use keys::{has_shape_of_key, is_of_word};
 pub use mask::Mask;
 
 use spelling::{SpellingMatch, beginnings, spelled};
@@ -104,6 +105,11 @@ impl Secrets {
     /// The same for those of others.
     pub fn add_all(&mut self, others: &Secrets) {
         others.plain.iter().for_each(|secret| self.add(secret));
+    }
+
+    /// The secrets as they were sent.
+    pub fn plain(&self) -> impl Iterator<Item = &str> {
+        self.plain.iter().map(String::as_str)
     }
 
     /// Takes the secrets out of a text.

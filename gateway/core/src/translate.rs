@@ -464,6 +464,18 @@ impl Stream {
         out
     }
 
+    /// How many bytes a [gathered](Self::gathering) answer has so far.
+    pub(crate) fn gathered(&self) -> usize {
+        self.writer.held()
+    }
+
+    /// What a [gathered](Self::gathering) answer came to, however it ended.
+    pub(crate) fn so_far(mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.writer.write(Event::Done, &mut out);
+        out
+    }
+
     /// Whether the caller has its end marker or an error, so that nothing may follow.
     pub fn is_finished(&self) -> bool {
         self.is_over

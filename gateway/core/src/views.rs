@@ -1,6 +1,7 @@
 //! The answers of the admin API as types. Its JSON is written from them, and a page that shows the same to people can be
 //! made of them too.
 
+mod bodies;
 mod catalog;
 mod check;
 mod conversations;
@@ -19,6 +20,7 @@ mod sessions;
 mod stats;
 mod told;
 
+pub use bodies::{BodiesView, BodyView, DeletedBodiesView, KeptOfKeyView, body, conversation, lowered};
 pub use catalog::{CheckedView, DiffView, DraftView, PresetsView, StoredView};
 pub use check::{CheckBegunView, CheckDoneView, TriedView};
 pub use conversations::{ConversationView, ConversationsView};

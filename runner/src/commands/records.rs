@@ -42,6 +42,9 @@ enum Command {
     Show {
         /// The record's id, from the list or an answer's x-llmio-record header
         id: String,
+        /// Show what was said as well, if that was kept
+        #[arg(long)]
+        bodies: bool,
     },
 }
 
@@ -110,7 +113,9 @@ pub(crate) fn run(settings: &Settings, arguments: Arguments) -> Result<()> {
             );
             return Err(Exit::new(USAGE, text).into());
         }
-        Some(Command::Show { id }) => return with_client(settings, async |client| show(client, &id).await),
+        Some(Command::Show { id, bodies }) => {
+            return with_client(settings, async |client| show(client, &id, bodies).await);
+        }
         Some(Command::List(list)) => *list,
         None => arguments.list,
     };
@@ -119,11 +124,16 @@ pub(crate) fn run(settings: &Settings, arguments: Arguments) -> Result<()> {
     with_client(settings, async |client| list(client, &chosen, &filter, &clock).await)
 }
 
-async fn show(client: &mut Client, id: &str) -> Result<()> {
+async fn show(client: &mut Client, id: &str, bodies: bool) -> Result<()> {
     let mut record: Map<String, Value> =
         client.read(Call::new(Method::GET, format!("/api/records/{}", encoded(id)))).await?;
     if let Some(cost) = usd(&record) {
         record.insert("cost_usd".to_owned(), Value::String(cost));
+    }
+    if bodies {
+        let path = format!("/api/records/{}/bodies", encoded(id));
+        let mut said: Map<String, Value> = client.read(Call::new(Method::GET, path)).await?;
+        record.extend(said.remove_entry("bodies"));
     }
     print(&format!("{:#}\n", Value::Object(record)))
 }
@@ -273,7 +283,7 @@ mod tests {
     #[test]
     fn show_takes_an_id_and_no_filter() {
         let arguments = parsed(&["--data", "x", "show", "01-a"]).expect("arguments");
-        assert!(matches!(arguments.command, Some(Command::Show { id }) if id == "01-a"));
+        assert!(matches!(arguments.command, Some(Command::Show { id, bodies: false }) if id == "01-a"));
         assert!(arguments.list == List::default());
         let settings = options::tests::parsed(&[]).expect("arguments").settings;
         for filter in [["--model", "x"], ["--limit", "20"]] {

@@ -47,7 +47,7 @@ fn every_route_answers_to_what_it_declares_and_to_nothing_less(host: Host) {
             // One that does not exist is unknown to everybody.
             // The console asks who comes by a page of its own.
             Needs::Nothing | Needs::Relay | Needs::Session => [None; 4],
-            Needs::Key => [Some(401), Some(401), None, None],
+            Needs::Key | Needs::Reader => [Some(401), Some(401), None, None],
             Needs::Admin => [Some(401), Some(401), Some(403), None],
         };
         for (caller, expected) in callers.iter().zip(expected) {

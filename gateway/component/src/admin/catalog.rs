@@ -165,6 +165,8 @@ async fn checked(incoming: &Incoming, snapshot: &Snapshot) -> Result<CheckedDocu
     let located = |problems| Refusal::invalid_catalog(recalled.locate(&whole, problems));
     let in_force = whole.clone().or_built_in();
     let resolved = catalog::resolved(&in_force).await.map_err(located)?;
+    let has_master_key = matches!(catalog::sealer().await, Ok(Some(_)));
+    resolved.check_bodies(has_master_key).map_err(Refusal::invalid_catalog)?;
     let kept = if scope == ImportScope::Whole { Vec::new() } else { document.lacks(&in_force) };
     let kept = kept.into_iter().map(str::to_owned).collect();
     Ok(CheckedDocument { document, scope, kept, warnings: resolved.warnings(), catalog: resolved })
@@ -217,7 +219,7 @@ async fn replace(
     let sealed = document.seal(Some(&snapshot.stored), sealer.as_ref(), &mut host::random_bytes);
     let whole = catalog::in_force(snapshot.file.as_ref(), &document);
     match (sealed, catalog::validated(&whole).await) {
-        (Ok(()), Ok(_)) => {}
+        (Ok(()), Ok(catalog)) => catalog.check_bodies(sealer.is_some()).map_err(Refusal::invalid_catalog)?,
         (Err(unsealed), Err(invalid)) => return Err(Refusal::invalid_catalog(unsealed.and(invalid))),
         (Err(problems), Ok(_)) | (Ok(()), Err(problems)) => return Err(Refusal::invalid_catalog(problems)),
     }

@@ -13,7 +13,8 @@ use crate::store::records;
 
 /// Deletes records past their retention and marks calls that an earlier start of the host left running.
 pub(super) async fn run(instance: &Rc<Instance>, snapshot: &Rc<Snapshot>) -> Result<Reply, Refusal> {
-    let retention = snapshot.catalog.settings.retention;
-    let (records_deleted, records_interrupted) = records::maintain(instance, retention).await.map_err(unavailable)?;
+    let settings = &snapshot.catalog.settings;
+    let kept = (settings.retention, settings.bodies);
+    let (records_deleted, records_interrupted) = records::maintain(instance, kept).await.map_err(unavailable)?;
     Ok(Reply::json(200, &MaintenanceView { records_deleted, records_interrupted }))
 }

@@ -198,6 +198,7 @@ impl CallContext<'_> {
             is_chat: self.call.operation.is_chat(),
             is_sealed: self.call.operation.is_answered_sealed(),
             holder: &incoming.holder,
+            bodies: self.open.sending(to, &outgoing, self.call.operation.is_chat()),
         };
         let (outcome, answer) = send::attempt(self.instance, (outgoing, room), &terms).await;
         let answer = answer.map(|answer| UpstreamAnswer::Streaming(Box::new(answer)));

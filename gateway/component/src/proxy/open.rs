@@ -11,15 +11,17 @@ use gateway_core::accept::{client_address, session_in};
 use gateway_core::authenticate::{Caller, without_credentials};
 use gateway_core::call::Call;
 use gateway_core::candidate::{AttemptParts, Skipped};
-use gateway_core::catalog::{Catalog, Model, Retention};
+use gateway_core::catalog::{BodiesRetention, Catalog, Model, Retention};
 use gateway_core::observation::Observation;
 use gateway_core::operation::Operation;
-use gateway_core::outcome::Progress;
+use gateway_core::outcome::{Outcome, Progress};
 use gateway_core::price::{Pieces, Priced};
 use gateway_core::record::{self, AttemptEnd, DecisionRecord, Draft, HeadDue, Opening, OriginResult};
 use gateway_core::refusal::Reply;
+use gateway_core::rewrite::Outgoing;
 use gateway_core::state::State;
 
+use crate::bodies::Bodies;
 use crate::host::{self, StreamTimer};
 use crate::incoming::Incoming;
 use crate::instance::Instance;
@@ -52,7 +54,9 @@ struct Inner {
     /// The record's draft, which is taken out when the call ends.
     draft: RefCell<Option<Draft>>,
     is_running_saved: Cell<bool>,
-    retention: Retention,
+    retention: (Retention, BodiesRetention),
+    /// What is kept of what is said in it, if anything is.
+    bodies: Option<Bodies>,
     /// The charges against its key's limits.
     charged: RefCell<Option<LedgerCharges>>,
     head: RefCell<Head>,
@@ -68,6 +72,13 @@ enum Head {
     Never,
 }
 
+impl OpenCalls {
+    /// Drops what is kept of what is said in them, since calls need the room.
+    pub(crate) fn drop_bodies(&self) {
+        self.calls.borrow().values().filter_map(|call| call.0.bodies.as_ref()).for_each(Bodies::give_way);
+    }
+}
+
 impl OpenCall {
     /// Opens the record of a call whose caller is known.
     pub(crate) fn begin(
@@ -77,7 +88,8 @@ impl OpenCall {
         caller: &Caller,
         catalog: &Catalog,
     ) -> Self {
-        Self::begin_as(instance, (operation.dialect().name(), operation.name()), incoming, caller, catalog)
+        let bodies = Bodies::begin(instance, incoming, operation.dialect(), caller, catalog);
+        Self::begin_as(instance, (operation.dialect().name(), operation.name()), incoming, caller, (catalog, bodies))
     }
 
     /// Opens the record of a request to a relay. It has no dialect, since llmio does not read such requests.
@@ -87,7 +99,7 @@ impl OpenCall {
         caller: &Caller,
         catalog: &Catalog,
     ) -> Self {
-        Self::begin_as(instance, ("", "relay"), incoming, caller, catalog)
+        Self::begin_as(instance, ("", "relay"), incoming, caller, (catalog, None))
     }
 
     fn begin_as(
@@ -95,7 +107,7 @@ impl OpenCall {
         (dialect, endpoint): (&'static str, &'static str),
         incoming: &Incoming,
         caller: &Caller,
-        catalog: &Catalog,
+        (catalog, bodies): (&Catalog, Option<Bodies>),
     ) -> Self {
         let user_agent = incoming.header("user-agent");
         let user_agent = user_agent.map(|text| without_credentials(text, &incoming.headers, incoming.query.as_deref()));
@@ -115,7 +127,8 @@ impl OpenCall {
             id: incoming.id.clone(),
             draft: RefCell::new(Some(draft)),
             is_running_saved: Cell::new(false),
-            retention: catalog.settings.retention,
+            retention: (catalog.settings.retention, catalog.settings.bodies),
+            bodies,
             charged: RefCell::new(None),
             head: RefCell::new(Head::Unknown(None)),
         }));
@@ -137,6 +150,9 @@ impl OpenCall {
     /// Notes what the body asked for.
     pub(crate) fn asked(&self, call: &Call) {
         self.with(|draft| draft.asked(call));
+        if let Some(bodies) = &self.0.bodies {
+            bodies.asked(call);
+        }
     }
 
     /// Notes the candidates, and why the others were skipped.
@@ -158,6 +174,13 @@ impl OpenCall {
         self.with(Draft::sent);
     }
 
+    /// Keeps what is sent, if anything is kept. Returns where its answer is kept.
+    pub(crate) fn sending(&self, to: AttemptParts<'_>, outgoing: &Outgoing, is_chat: bool) -> Option<&Bodies> {
+        let bodies = self.0.bodies.as_ref()?;
+        bodies.sending(to, outgoing, is_chat);
+        Some(bodies)
+    }
+
     /// Notes how far that attempt came, which decides what its key's limits are charged.
     pub(crate) fn reached(&self, progress: Progress) {
         self.with(|draft| draft.reached(progress));
@@ -176,6 +199,9 @@ impl OpenCall {
     /// Notes how an attempt ended.
     pub(crate) fn attempted(&self, to: AttemptParts<'_>, attempted: &AttemptEnd<'_>) {
         self.with(|draft| draft.attempted(to, attempted, host::now_ms()));
+        if let (Some(bodies), Outcome::Answered(error)) = (&self.0.bodies, attempted.outcome) {
+            bodies.failed(error);
+        }
     }
 
     /// Notes that the client gets the answer of this attempt although others were made after it.
@@ -243,6 +269,9 @@ impl OpenCall {
     /// Ends the call with an answer whose body is known.
     pub(crate) fn answered(&self, state: State, reply: &Reply, error: Option<&str>) {
         self.with(|draft| draft.answered(state, reply));
+        if let Some(bodies) = &self.0.bodies {
+            bodies.answered(&reply.body);
+        }
         self.end_soon(state, error);
     }
 
@@ -281,9 +310,13 @@ impl OpenCall {
 
     async fn save(self, ended: record::EndedCall) {
         let record::EndedCall { record, seen, progress } = ended;
-        let Inner { instance, charged, is_running_saved, retention, .. } = &*self.0;
+        let Inner { instance, charged, is_running_saved, retention, bodies, .. } = &*self.0;
+        let state = record.state;
         let price = record.priced.map(|priced| priced.price);
         records::save(instance, record, is_running_saved.get()).await;
+        if let Some(bodies) = bodies {
+            host::spawn(bodies.clone().save(state));
+        }
         let charged = charged.take();
         match (charged, progress) {
             (Some(charged), Progress::WorkedOn) => charged.settle_at(&seen, price).await,

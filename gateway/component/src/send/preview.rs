@@ -16,6 +16,7 @@ use gateway_core::transform::{RequestedAnswer, ResponseTransform};
 use gateway_core::unpack;
 
 use super::{Body, Terms};
+use crate::bodies::Bodies;
 use crate::hold::{ANSWER_MS_MAX, HeldBytes};
 use crate::host;
 use crate::instance::Instance;
@@ -74,7 +75,7 @@ pub(super) async fn preview(
     terms: &Terms<'_>,
 ) -> (Outcome, Option<Answer>) {
     let observer = Observer::new(reading.dialect, reading.as_array, &raw);
-    let observer = observer.of_chat(terms.is_chat).of_sealed(terms.is_sealed);
+    let observer = observer.of_chat(terms.is_chat).of_sealed(terms.is_sealed).tapped(terms.bodies.map(Bodies::tap));
     let (held, given, room) = (Vec::new(), Vec::new(), terms.holder.nothing());
     let mut beginning = PreviewedAnswer {
         instance,

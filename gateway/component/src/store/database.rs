@@ -13,7 +13,7 @@ pub(crate) use spin_sdk::sqlite::{RowResult as Row, Value};
 
 /// Idempotent single statements, in order. Each runs once per instance before any other statement, and again at every
 /// maintenance. A column that is there already is what its statement asks for; SQLite has no words to say so.
-const MIGRATIONS: [&str; 28] = [
+const MIGRATIONS: [&str; 30] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_catalog_versions.sql"),
     include_str!("migrations/0003_maintenance.sql"),
@@ -42,6 +42,8 @@ const MIGRATIONS: [&str; 28] = [
     include_str!("migrations/0043_records_not_served.sql"),
     include_str!("migrations/0044_records_slow.sql"),
     include_str!("migrations/0045_no_records_by_key.sql"),
+    include_str!("migrations/0050_bodies.sql"),
+    include_str!("migrations/0051_bodies_kept.sql"),
 ];
 
 /// How SQLite refuses to add a column again.
@@ -250,6 +252,13 @@ impl Columns {
 
     pub(crate) fn number(&mut self) -> Option<u64> {
         self.integer().and_then(|number| u64::try_from(number).ok())
+    }
+
+    pub(crate) fn blob(&mut self) -> Option<Vec<u8>> {
+        match self.0.next()? {
+            Value::Blob(bytes) => Some(bytes),
+            _ => None,
+        }
     }
 
     pub(crate) fn real(&mut self) -> Option<f64> {

@@ -4,14 +4,14 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use gateway_core::catalog::Retention;
+use gateway_core::catalog::{BodiesRetention, Retention};
 use gateway_core::record::Record;
 use gateway_core::state::State;
 use gateway_core::stats::{Counted, marks_of};
 use gateway_core::views::{RecordView, StoredJson};
 
 use super::database::{self, Columns, Row as Found, Trouble, Value, number, text};
-use super::{changes, counters, health, quota, responses, seals, sessions, stats};
+use super::{bodies, changes, counters, health, quota, responses, seals, sessions, stats};
 use crate::host;
 use crate::instance::Instance;
 
@@ -101,7 +101,7 @@ ON CONFLICT (name) DO UPDATE SET at_ms = excluded.at_ms WHERE maintenance.at_ms 
 /// The time between two clean-ups on a host that does not ask for them.
 const MAINTENANCE_MS: i64 = 60_000;
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+pub(super) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// How long a step of the maintenance may take on this host.
 pub(super) fn step_ms_max(instance: &Instance) -> u64 {
@@ -241,7 +241,7 @@ pub(crate) async fn end(
 
 /// Maintains after a response on hosts that do not ask for maintenance: at most once a minute over all instances. The
 /// database decides which instance does it, since instances come and go there.
-pub(crate) async fn maintain_lazily(instance: &Rc<Instance>, retention: Retention) {
+pub(crate) async fn maintain_lazily(instance: &Rc<Instance>, kept: (Retention, BodiesRetention)) {
     let now_ms = host::unix_ms();
     let maintained_ms = &instance.store.records.maintained_ms;
     if instance.host.asks_for_maintenance || now_ms - maintained_ms.get() < MAINTENANCE_MS {
@@ -250,7 +250,7 @@ pub(crate) async fn maintain_lazily(instance: &Rc<Instance>, retention: Retentio
     maintained_ms.set(now_ms);
     let due = vec![Value::Integer(now_ms), Value::Integer(now_ms - MAINTENANCE_MS)];
     if database::rows(instance, CLAIM_MAINTENANCE, due).await.is_ok_and(|rows| !rows.is_empty())
-        && let Err(trouble) = maintain(instance, retention).await
+        && let Err(trouble) = maintain(instance, kept).await
     {
         host::log(&format!("records were not cleaned up: {trouble}"));
     }
@@ -258,10 +258,14 @@ pub(crate) async fn maintain_lazily(instance: &Rc<Instance>, retention: Retentio
 
 /// Deletes what is past its retention or no longer counts, and marks calls whose end nobody will report. Returns how
 /// many records were deleted and marked.
-pub(crate) async fn maintain(instance: &Rc<Instance>, retention: Retention) -> Result<(usize, usize), Trouble> {
+pub(crate) async fn maintain(
+    instance: &Rc<Instance>,
+    (retention, kept_bodies): (Retention, BodiesRetention),
+) -> Result<(usize, usize), Trouble> {
     database::migrate(instance).await?;
     health::forget(instance);
     stats::gather(instance).await?;
+    bodies::sweep(instance, kept_bodies, retention.days).await?;
     let deleted = sweep(instance, retention.days).await? + shrink(instance, retention.bytes_max).await?;
     let now_ms = Value::Integer(host::unix_ms());
     let interrupted = database::rows(instance, INTERRUPT, vec![text(instance.host.boot.clone()), now_ms]).await?.len();
@@ -299,6 +303,11 @@ async fn shrink(instance: &Instance, bytes_max: Option<u64>) -> Result<usize, Tr
     let Some(mut used) = used_bytes(instance).await else { return Ok(0) };
     // A little more than has to go, so that it is not full again with the next record.
     let goal = if used > bytes_max { bytes_max / 100 * SHRINK_PERCENT } else { bytes_max };
+    if used > goal {
+        // What was said goes before what became of it.
+        bodies::make_room(instance, used - goal).await?;
+        used = used_bytes(instance).await.unwrap_or(0);
+    }
     while used > goal && host::now_ms().saturating_sub(start_ms) <= limit_ms {
         let swept = database::rows(instance, SHRINK, vec![Value::Integer(SWEEP_ROWS), number(Some(goal))]).await?.len();
         deleted += swept;

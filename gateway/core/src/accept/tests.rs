@@ -31,12 +31,14 @@ fn every_route_finds_itself_and_no_two_routes_are_the_same() {
 fn every_admin_route_needs_the_admin_token_and_every_data_route_a_key() {
     for route in ROUTES {
         match route.endpoint {
+            Endpoint::Admin(Admin::RecordsBodies) => assert_eq!(route.needs, Needs::Reader, "{}", route.path),
             Endpoint::Admin(_) | Endpoint::ProvidersCheck => assert_eq!(route.needs, Needs::Admin, "{}", route.path),
             Endpoint::Call(_)
             | Endpoint::Stored(_)
             | Endpoint::Models
             | Endpoint::Model
             | Endpoint::Usage
+            | Endpoint::RecordBodies(_)
             | Endpoint::Telemetry => {
                 assert_eq!(route.needs, Needs::Key);
             }
@@ -51,7 +53,8 @@ fn every_admin_route_needs_the_admin_token_and_every_data_route_a_key() {
                 assert_eq!(route.needs, Needs::Nothing);
             }
         }
-        assert_eq!(is_admin(route.path) && route.method != "HEAD", route.needs == Needs::Admin, "{}", route.path);
+        let is_of_admin = matches!(route.needs, Needs::Admin | Needs::Reader);
+        assert_eq!(is_admin(route.path) && route.method != "HEAD", is_of_admin, "{}", route.path);
     }
 }
 

@@ -8,13 +8,16 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::schema::nearest;
+use super::seal::HOW_TO_SET_MASTER_KEY;
 use super::{
     Capabilities, Catalog, Count, Document, Endpoint, Key, Limit, Model, Network, PreviousKey, Provider, ProviderKind,
-    Quota, Secret, Strategy, Target, Value, Window,
+    Quota, RecordBodies, Secret, Strategy, Target, Value, Window,
 };
 use crate::dialect::{Auth, Dialect};
 use crate::operation::Operation;
 use crate::price::{self, Pieces, Priced};
+use crate::problem::Problems;
+use crate::redact::Secrets;
 
 impl Catalog {
     /// The catalog of [`Document::built_in`].
@@ -88,6 +91,38 @@ impl Catalog {
         self.keys.iter().find(|key| &*key.name == name)
     }
 
+    /// Which bodies of a caller's calls are kept. `key` is the name of its key, if it has one.
+    pub fn record_bodies(&self, key: Option<&str>) -> RecordBodies {
+        let setting = self.settings.record_bodies;
+        key.and_then(|name| self.key_named(name)).map_or(setting, |key| key.keeps_bodies(setting))
+    }
+
+    /// Whether bodies of anybody's calls are kept, so that there must be a master key to seal them with.
+    pub fn keeps_bodies(&self) -> bool {
+        let setting = self.settings.record_bodies;
+        setting > RecordBodies::Off || self.keys.iter().any(|key| key.keeps_bodies(setting) > RecordBodies::Off)
+    }
+
+    /// Refuses to keep bodies where nothing could seal them.
+    pub fn check_bodies(&self, has_master_key: bool) -> Result<(), Problems> {
+        if has_master_key || !self.keeps_bodies() {
+            return Ok(());
+        }
+        let setting = self.settings.record_bodies;
+        let raised = self.keys.iter().position(|key| key.keeps_bodies(setting) > setting);
+        let path = raised.filter(|_| setting == RecordBodies::Off).map(|index| format!("keys[{index}].record_bodies"));
+        let said = format!("what is kept of bodies is sealed, and there is no master key: {HOW_TO_SET_MASTER_KEY}");
+        Err(Problems::one(path.unwrap_or_else(|| "settings.record_bodies".to_owned()), said))
+    }
+
+    /// The secrets that requests to any provider hold.
+    pub fn known_secrets(&self) -> impl Iterator<Item = &Secrets> {
+        self.providers.iter().flat_map(|provider| {
+            let credentials = provider.credentials.iter().map(|credential| &*credential.secrets);
+            std::iter::once(&*provider.secrets).chain(credentials)
+        })
+    }
+
     /// Whether a call of this model may be ordered by this strategy: its own, or that of one of its fallbacks.
     pub fn may_order_by(&self, strategy: Strategy, model: &Model) -> bool {
         self.with_fallbacks(model).any(|each| each.strategy == strategy)
@@ -125,6 +160,13 @@ impl Key {
     /// Its previous secret, if that has this hash.
     pub fn rotated(&self, sha256: &[u8; 32]) -> Option<&PreviousKey> {
         self.previous.as_ref().filter(|previous| previous.hash.ct_eq(sha256).into())
+    }
+
+    /// Which bodies of its calls are kept where the settings say this: the admin's word for it replaces that of the
+    /// settings, and its holder can only lower it.
+    pub fn keeps_bodies(&self, setting: RecordBodies) -> RecordBodies {
+        let admins = self.record_bodies.unwrap_or(setting);
+        self.record_bodies_at_most.map_or(admins, |at_most| at_most.min(admins))
     }
 
     /// Whether it has a budget in money. Its calls then go only where their price is known.

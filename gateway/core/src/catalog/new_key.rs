@@ -34,12 +34,16 @@ pub struct NewKey {
     pub ips: Option<Vec<String>>,
     /// Whether it may be used. Default: yes.
     pub enabled: Option<bool>,
+    /// Which of its calls' bodies are kept. Default: as the settings say.
+    pub record_bodies: Option<String>,
+    /// Whether its holder may read them. Default: no.
+    pub see_bodies: Option<bool>,
 }
 
 impl NewKey {
     /// The entry of `keys` for this key. It holds the key's hash and never the key.
     pub fn entry(self, key: &str) -> Map<String, Value> {
-        let NewKey { name, models, expires, limits, avoid, team, ips, enabled } = self;
+        let NewKey { name, models, expires, limits, avoid, team, ips, enabled, record_bodies, see_bodies } = self;
         let optional = [
             ("models", models.map(Value::from)),
             ("expires", expires.map(Value::from)),
@@ -48,6 +52,8 @@ impl NewKey {
             ("team", team.map(Value::from)),
             ("ips", ips.map(Value::from)),
             ("enabled", enabled.map(Value::from)),
+            ("record_bodies", record_bodies.map(Value::from)),
+            ("see_bodies", see_bodies.map(Value::from)),
         ];
         let mut entry = Map::new();
         entry.insert("name".to_owned(), name.into());

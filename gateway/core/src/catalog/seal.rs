@@ -21,8 +21,7 @@ const VERSION: &str = "v1:";
 
 /// The advice for whoever stores a value without a master key.
 pub(super) const HOW_TO_SET_MASTER_KEY: &str = "set the variable `master_key` to 16 or more characters \
-     (the runner makes one at first start; on Spin it is SPIN_VARIABLE_MASTER_KEY), \
-     or name a variable instead: { variable = \"NAME\" }";
+     (the runner makes one at first start; on Spin it is SPIN_VARIABLE_MASTER_KEY)";
 
 /// Seals and opens secrets with a master key, and opens those of the master key before it.
 pub struct Sealer {
@@ -69,14 +68,29 @@ impl Sealer {
 
     /// The sealed text of a secret. The nonce must be random and never used again.
     pub fn seal(&self, id: &str, plain: &Secret, nonce: [u8; NONCE_BYTES]) -> String {
-        let payload = Payload { msg: plain.expose().as_bytes(), aad: id.as_bytes() };
+        format!("{VERSION}{}", STANDARD.encode(self.seal_bytes(id, plain.expose().as_bytes(), nonce)))
+    }
+
+    /// The sealed form of bytes: nonce and ciphertext. The nonce must be random and never used again.
+    pub fn seal_bytes(&self, id: &str, plain: &[u8], nonce: [u8; NONCE_BYTES]) -> Vec<u8> {
+        let payload = Payload { msg: plain, aad: id.as_bytes() };
         let ciphertext = self
             .current
             .encrypt(&XNonce::from(nonce), payload)
             .expect("XChaCha20-Poly1305 takes any message shorter than 256 GiB");
-        let mut sealed = nonce.to_vec();
-        sealed.extend_from_slice(&ciphertext);
-        format!("{VERSION}{}", STANDARD.encode(sealed))
+        [nonce.as_slice(), &ciphertext].concat()
+    }
+
+    /// The bytes of a sealed form.
+    pub fn open_bytes(&self, id: &str, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+        let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(SealError::Malformed)?;
+        let opened = |cipher: &XChaCha20Poly1305| open(cipher, id, *nonce, ciphertext);
+        self.ciphers().find_map(opened).ok_or(SealError::OtherMasterKey)
+    }
+
+    /// The ciphers that may have sealed a value, the current one first.
+    fn ciphers(&self) -> impl Iterator<Item = &XChaCha20Poly1305> {
+        std::iter::once(&self.current).chain(&self.previous)
     }
 
     /// Whether a value is one that only the previous master key opens, so that it must be sealed anew before that key
@@ -91,11 +105,7 @@ impl Sealer {
         if !is_sealed(sealed) {
             return Err(SealError::Malformed);
         }
-        let plain = [Some(&self.current), self.previous.as_ref()]
-            .into_iter()
-            .flatten()
-            .find_map(|cipher| decrypt(cipher, id, sealed))
-            .ok_or(SealError::OtherMasterKey)?;
+        let plain = self.ciphers().find_map(|cipher| decrypt(cipher, id, sealed)).ok_or(SealError::OtherMasterKey)?;
         String::from_utf8(plain).map(Secret::new).map_err(|_| SealError::Malformed)
     }
 }
@@ -164,7 +174,11 @@ fn cipher(master_key: &str) -> Result<XChaCha20Poly1305, SealError> {
 
 fn decrypt(cipher: &XChaCha20Poly1305, id: &str, sealed: &str) -> Option<Vec<u8>> {
     let (nonce, ciphertext) = parts(sealed)?;
-    cipher.decrypt(&XNonce::from(nonce), Payload { msg: &ciphertext, aad: id.as_bytes() }).ok()
+    open(cipher, id, nonce, &ciphertext)
+}
+
+fn open(cipher: &XChaCha20Poly1305, id: &str, nonce: [u8; NONCE_BYTES], ciphertext: &[u8]) -> Option<Vec<u8>> {
+    cipher.decrypt(&XNonce::from(nonce), Payload { msg: ciphertext, aad: id.as_bytes() }).ok()
 }
 
 fn parts(sealed: &str) -> Option<([u8; NONCE_BYTES], Vec<u8>)> {
@@ -186,6 +200,17 @@ mod tests {
         assert!(sealed.starts_with("v1:") && !sealed.contains("sk-abc"));
         assert_eq!(sealer.open("c-1", &sealed).unwrap().expose(), "sk-abc");
         assert_eq!(sealer.open("c-2", &sealed).unwrap_err(), SealError::OtherMasterKey);
+    }
+
+    #[test]
+    fn bytes_open_under_their_own_id_only_and_with_the_previous_master_key() {
+        let (old, bytes) = (Sealer::new(MASTER).unwrap(), [0, 159, 146, 150]);
+        let sealed = old.seal_bytes("bodies/1", &bytes, [7; 24]);
+        assert_eq!(old.open_bytes("bodies/1", &sealed).unwrap(), bytes);
+        assert_eq!(old.open_bytes("bodies/2", &sealed).unwrap_err(), SealError::OtherMasterKey);
+        assert_eq!(old.open_bytes("bodies/1", &sealed[..20]).unwrap_err(), SealError::Malformed);
+        let both = Sealer::with_previous("the master key of today", MASTER).unwrap();
+        assert_eq!(both.open_bytes("bodies/1", &sealed).unwrap(), bytes);
     }
 
     #[test]

@@ -16,7 +16,8 @@ pub(crate) struct Gathered {
 impl Gathered {
     /// Adds the next event.
     pub(crate) fn take(&mut self, event: Event) {
-        self.held += bytes_of(&event);
+        // A text that is added to another takes no more than itself.
+        self.held += if let Event::Delta { text, .. } = &event { text.len() } else { bytes_of(&event) };
         match event {
             Event::Start { id, model } => (self.answer.id, self.answer.model) = (id, model),
             Event::Begin { choice, kind, .. } => self.begin(choice, kind),

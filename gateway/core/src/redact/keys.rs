@@ -53,8 +53,14 @@ pub fn without_keys(text: &str, own: impl Fn(&str) -> bool) -> String {
     kept
 }
 
-fn is_of_word(each: char) -> bool {
+/// Whether a key may have this character.
+pub(crate) fn is_of_word(each: char) -> bool {
     each.is_ascii_alphanumeric() || matches!(each, '-' | '_' | '.' | '~' | '+')
+}
+
+/// Whether a word begins as keys do, and is as long as keys are.
+pub(crate) fn has_shape_of_key(word: &str) -> bool {
+    word.len() >= BYTES_MIN && PREFIXES.iter().any(|prefix| word.starts_with(prefix))
 }
 
 fn is_key(word: &str) -> bool {
@@ -66,7 +72,7 @@ fn is_key(word: &str) -> bool {
             && !word.contains('.')
             && !is_hex_and_dashes()
     };
-    word.len() >= BYTES_MIN && PREFIXES.iter().any(|prefix| word.starts_with(prefix)) || is_random()
+    has_shape_of_key(word) || is_random()
 }
 
 #[cfg(test)]

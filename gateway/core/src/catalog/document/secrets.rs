@@ -244,7 +244,13 @@ fn open(place: &Place, slot: &Value, sealer: Option<&Sealer>, sealed: &str) -> R
 }
 
 fn cannot_be_stored(place: &Place) -> Problem {
-    Problem::new(place.path.clone(), format!("cannot be stored: {}", seal::HOW_TO_SET_MASTER_KEY))
+    Problem::new(
+        place.path.clone(),
+        format!(
+            "cannot be stored: {}, or name a variable instead: {{ variable = \"NAME\" }}",
+            seal::HOW_TO_SET_MASTER_KEY
+        ),
+    )
 }
 
 fn checked(place: &Place, value: &str) -> Result<(), String> {

@@ -9,7 +9,7 @@ use crate::catalog::schema::{Place, Report, did_you_mean, format};
 use crate::catalog::{ADMIN_NAME, Day, Key, Limit, Model, PreviousKey, Team};
 
 use super::model::{Names, check_known, texts};
-use super::settings::RECORD_BODIES;
+use super::settings::record_bodies;
 use super::{References, name_of, quota};
 
 /// Takes the place of a missing or wrong hash, which is reported elsewhere.
@@ -27,6 +27,9 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>, teams: &[Arc<
         networks: None,
         limits: Vec::new(),
         team: None,
+        record_bodies: None,
+        record_bodies_at_most: None,
+        see_bodies: false,
     };
     let Some(mut fields) = place.fields() else {
         return key;
@@ -37,7 +40,9 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>, teams: &[Arc<
     key.models = fields.field("models").map(|place| place.all_parsed(format::pattern));
     key.expires_ms = fields.field("expires").and_then(|place| place.parsed(format::timestamp_ms));
     key.enabled = fields.enabled();
-    fields.field("record_bodies").and_then(|place| place.choice(&RECORD_BODIES));
+    key.record_bodies = fields.field("record_bodies").and_then(|place| record_bodies(&place));
+    key.record_bodies_at_most = fields.field("record_bodies_at_most").and_then(|place| record_bodies(&place));
+    key.see_bodies = fields.field("see_bodies").and_then(|place| place.boolean()).unwrap_or(false);
     key.avoid = fields.field("avoid").map(|place| place.all_parsed(format::name)).unwrap_or_default();
     key.networks = fields.field("ips").map(|place| place.all_parsed(format::network));
     fields.field("metrics").and_then(|place| place.boolean());

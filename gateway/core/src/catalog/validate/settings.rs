@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 
 use crate::catalog::schema::format::Money;
-use crate::catalog::schema::{Place, Report, format};
-use crate::catalog::{DefaultModels, Retention, Settings};
+use crate::catalog::schema::{Fields, Place, Report, format};
+use crate::catalog::{BodiesRetention, DefaultModels, RecordBodies, Retention, Settings};
 
-pub(super) const RECORD_BODIES: [&str; 3] = ["off", "errors", "all"];
 const RETENTION_DAYS_DEFAULT: u32 = 30;
+const BODIES_RETENTION_DAYS_DEFAULT: u32 = 7;
+const BODIES_MIB_DEFAULT: u64 = 512;
 const RETENTION_DAYS_MAX: u32 = 3650;
 const TURNED_AWAY_DEFAULT: u32 = 32;
 /// More refusals in a row may get the caller's address banned.
@@ -60,6 +61,8 @@ impl Currencies {
 pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
     let mut settings = Settings {
         retention: Retention { days: RETENTION_DAYS_DEFAULT, bytes_max: None },
+        record_bodies: RecordBodies::Off,
+        bodies: BodiesRetention { days: BODIES_RETENTION_DAYS_DEFAULT, bytes_max: BODIES_MIB_DEFAULT << 20 },
         trusted_proxies: Vec::new(),
         zone: TimeZone::UTC,
         turned_away_max: TURNED_AWAY_DEFAULT,
@@ -87,8 +90,7 @@ pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
         currencies = read_rates(&rates);
         settings.rates.clone_from(&currencies.rates);
     }
-    fields.field("record_bodies").and_then(|place| place.choice(&RECORD_BODIES));
-    fields.field("bodies_retention_days").and_then(|place| place.small_integer(1..=RETENTION_DAYS_MAX));
+    read_bodies(&mut fields, &mut settings);
     let mib_max = fields.field("max_db_mib").and_then(|place| place.integer(16..=1 << 24));
     settings.retention.bytes_max = mib_max.map(|mib| mib << 20);
     if let Some(zone) = fields.field("zone").and_then(|place| place.parsed(format::zone)) {
@@ -99,6 +101,20 @@ pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
     }
     fields.finish();
     (settings, currencies)
+}
+
+/// What is kept of bodies, and how long.
+fn read_bodies(fields: &mut Fields<'_>, settings: &mut Settings) {
+    settings.record_bodies = fields.field("record_bodies").and_then(|place| record_bodies(&place)).unwrap_or_default();
+    let days = fields.field("bodies_retention_days").and_then(|place| place.small_integer(1..=RETENTION_DAYS_MAX));
+    let mib = fields.field("max_bodies_mib").and_then(|place| place.integer(1..=1 << 24));
+    settings.bodies.days = days.unwrap_or(settings.bodies.days);
+    settings.bodies.bytes_max = mib.map_or(settings.bodies.bytes_max, |mib| mib << 20);
+}
+
+/// One of the words of [`RecordBodies`].
+pub(super) fn record_bodies(place: &Place<'_>) -> Option<RecordBodies> {
+    place.choice(&RecordBodies::ALL.map(RecordBodies::name)).and_then(RecordBodies::named)
 }
 
 /// Reports default models that `is_known` does not know.

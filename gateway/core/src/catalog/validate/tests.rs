@@ -1,4 +1,4 @@
-use crate::catalog::{Catalog, Document, ProviderKind, Retention, Timeouts, Value};
+use crate::catalog::{BodiesRetention, Catalog, Document, ProviderKind, RecordBodies, Retention, Timeouts, Value};
 use crate::dialect::{Auth, Dialect};
 use crate::problem::Problems;
 
@@ -98,10 +98,7 @@ fn parses_the_documented_sample_and_refuses_only_what_is_not_built_yet() {
         .iter()
         .map(|problem| problem.split_once(": not built yet; remove it (it comes with ").expect(problem).0)
         .collect();
-    assert_eq!(
-        paths,
-        ["settings.record_bodies", "settings.bodies_retention_days", "keys[0].record_bodies", "keys[0].metrics",]
-    );
+    assert_eq!(paths, ["keys[0].metrics"]);
 }
 
 #[test]
@@ -150,6 +147,8 @@ fn accepts_written_out_defaults_of_what_is_not_built_yet() {
 fn fills_in_defaults() {
     let catalog = catalog(SMALL);
     assert_eq!(catalog.settings.retention, Retention { days: 30, bytes_max: None });
+    assert_eq!(catalog.settings.record_bodies, RecordBodies::Off);
+    assert_eq!(catalog.settings.bodies, BodiesRetention { days: 7, bytes_max: 512 << 20 });
     let provider = &catalog.providers[0];
     assert!(provider.enabled && !provider.local && provider.auth.is_none());
     let model = &catalog.models[0];

@@ -10,24 +10,17 @@ use crate::catalog::schema::Report;
 struct Row {
     /// Names from the root, `[]` after a list.
     path: &'static str,
-    /// Words that ask for nothing beyond what is built.
-    built: &'static [&'static str],
     comes_with: &'static str,
 }
 
-const UNBUILT: &[Row] = &[
-    only("settings.record_bodies", &["off"], "recording of bodies"),
-    row("settings.bodies_retention_days", "recording of bodies"),
-    only("keys[].record_bodies", &["off"], "recording of bodies"),
-    row("keys[].metrics", "metrics"),
-];
+const UNBUILT: &[Row] = &[row("keys[].metrics", "metrics")];
 
 /// Reports each field of the table that asks for something.
 pub(super) fn check(document: &Map<String, Value>, report: &Report) {
     for row in UNBUILT {
         let (first, rest) = row.path.split_once('.').unwrap_or((row.path, ""));
         step(document, first, rest, "", &mut |path, value| {
-            if !asks_for_nothing(value, row.built) {
+            if !asks_for_nothing(value) {
                 report.problem(path, format!("not built yet; remove it (it comes with {})", row.comes_with));
             }
         });
@@ -58,20 +51,15 @@ fn step(map: &Map<String, Value>, segment: &str, rest: &str, path: &str, found: 
     }
 }
 
-fn asks_for_nothing(value: &Value, built: &[&str]) -> bool {
+fn asks_for_nothing(value: &Value) -> bool {
     match value {
         Value::Array(values) => values.is_empty(),
         Value::Object(map) => map.is_empty(),
         Value::Bool(value) => !value,
-        Value::String(text) => built.contains(&text.as_str()),
         _ => false,
     }
 }
 
 const fn row(path: &'static str, comes_with: &'static str) -> Row {
-    Row { path, built: &[], comes_with }
-}
-
-const fn only(path: &'static str, built: &'static [&'static str], comes_with: &'static str) -> Row {
-    Row { path, built, comes_with }
+    Row { path, comes_with }
 }

@@ -1,0 +1,6 @@
+CREATE TABLE IF NOT EXISTS bodies (
+  id TEXT PRIMARY KEY,
+  bytes INTEGER NOT NULL,
+  gone TEXT,
+  sealed BLOB
+)

@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS bodies_kept ON bodies (id, bytes) WHERE sealed IS NOT NULL
