@@ -127,6 +127,8 @@ impl Visit<'_> {
             Page::RecordsTail => records::tail(self),
             Page::Conversations => records::conversations(self).await,
             Page::Record => records::read(self, parameter).await,
+            Page::Bodies => records::download(self, parameter).await,
+            Page::BodiesSent => records::forget(self, parameter).await,
             Page::Overview => state::overview(self).await,
             Page::Quota => state::quota(self).await,
             Page::Models => Ok(catalog::models(self, None).await),
@@ -150,7 +152,8 @@ impl Visit<'_> {
             Page::History => catalog::history(self).await,
             Page::Version => catalog::version(self, parameter, None).await,
             Page::VersionSent => catalog::put_back(self, parameter).await,
-            Page::Me => state::me(self).await,
+            Page::Me => state::me(self, None).await,
+            Page::MeSent => state::lower(self).await,
             Page::Asset => {
                 let unknown = || Refusal::not_found("unknown_asset", "There is no such file in this version.");
                 assets::find(parameter).map(Answer::Asset).ok_or_else(unknown)

@@ -9,7 +9,7 @@ use askama::filters::HtmlSafe;
 use gateway_core::catalog::{Change, Difference};
 use gateway_core::refusal::Refusal;
 
-use crate::frame::Frame;
+use crate::frame::{Frame, Reader};
 use crate::parts::Icon;
 use crate::query::Query;
 use crate::words::edit::Words;
@@ -245,7 +245,8 @@ impl Banner {
     pub(crate) fn of(frame: &Frame, editing: &Editing<'_>) -> Option<Self> {
         let words = Words(frame.language);
         if let Some(version) = editing.saved {
-            let undo = Some((frame.link(&format!("history/{version}")), words.see_and_undo()));
+            let undo = (frame.reader == Reader::Admin)
+                .then(|| (frame.link(&format!("history/{version}")), words.see_and_undo()));
             return Some(Banner { icon: frame.icon("s-ok"), tone: "ok", said: words.saved(version), undo });
         }
         let said = editing.locked.as_ref().map(|(section, place)| words.locked(section, place))?;
@@ -258,7 +259,7 @@ mod tests {
     use gateway_core::problem::Problems;
 
     use super::*;
-    use crate::frame::{Reader, Theme};
+    use crate::frame::Theme;
     use crate::language::Language;
     use crate::show::{self, Clock};
 

@@ -35,7 +35,7 @@ pub use models::{ModelPage, ModelState, ModelsPage};
 pub use overview::OverviewPage;
 pub use providers::{ProviderPage, ProvidersPage};
 pub use quota::QuotaPage;
-pub use record::{RecordPage, seen_by};
+pub use record::{RecordPage, Said, seen_by};
 pub use records::{RecordsPage, Suggested, countable, filter, own_key};
 pub use settings::{SettingsPage, Stored};
 pub use sign_in::{EnterPage, SignInError, SignInPage};

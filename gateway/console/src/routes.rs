@@ -40,6 +40,10 @@ pub enum Page {
     Conversations,
     /// One call.
     Record,
+    /// What was said in it, as a file.
+    Bodies,
+    /// What a form deletes of that.
+    BodiesSent,
     /// What is left.
     Quota,
     /// Every model.
@@ -86,6 +90,8 @@ pub enum Page {
     VersionSent,
     /// What the holder of a key sees of itself.
     Me,
+    /// What it wants to be kept.
+    MeSent,
     /// A file of the console.
     Asset,
 }
@@ -114,6 +120,8 @@ const ROUTES: &[Route] = &[
     row("GET", "records/export", Needs::Session, Page::RecordsExport),
     row("GET", "records/tail", Needs::Session, Page::RecordsTail),
     row("GET", "records/{}", Needs::Session, Page::Record),
+    row("GET", "bodies/{}", Needs::Session, Page::Bodies),
+    row("POST", "bodies/{}", Needs::Admin, Page::BodiesSent),
     row("GET", "sessions", Needs::Session, Page::Conversations),
     row("GET", "overview", Needs::Admin, Page::Overview),
     row("GET", "quota", Needs::Admin, Page::Quota),
@@ -139,6 +147,7 @@ const ROUTES: &[Route] = &[
     row("GET", "history/{}", Needs::Admin, Page::Version),
     row("POST", "history/{}", Needs::Admin, Page::VersionSent),
     row("GET", "me", Needs::Session, Page::Me),
+    row("POST", "me", Needs::Session, Page::MeSent),
     row("GET", "assets/{}", Needs::Nothing, Page::Asset),
 ];
 

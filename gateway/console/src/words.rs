@@ -50,6 +50,7 @@ pub(crate) mod providers;
 pub(crate) mod quota;
 pub(crate) mod record;
 pub(crate) mod records;
+pub(crate) mod said;
 pub(crate) mod settings;
 pub(crate) mod sign_in;
 pub(crate) mod states;

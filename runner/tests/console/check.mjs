@@ -90,6 +90,7 @@ const failedOver = newest((record) => record.model === "qwen3-coder" && record.a
 const paths = [
   ["records", 200], [`records/${failedOver}`, 200], [`records/${newest((r) => r.model === "assistant")}`, 200],
   [`records/${newest((r) => r.model === "broken" && r.attempts.length)}`, 200],
+  [`records/${newest((r) => r.model === "assistant")}?view=request`, 200],
   ["overview", 200], ["quota", 200], ["models", 200], ["models/qwen3-coder", 200], ["providers", 200], ["providers/modelscope", 200],
   ["keys", 200], ["keys/someone", 200], ["connect", 200], ["settings", 200], ["history", 200], ["history/1", 200],
   ["add-provider", 200], ["add-provider?to=modelscope", 200], ["join", 200], ["join?ask=yes&provider=modelscope", 200],

@@ -1,6 +1,6 @@
 // The first hour with the console, as a person goes through it: by mouse, by keyboard alone, and without scripts. From the
 // one-time link to a provider with a good and a bad key, models that are joined, a key, a call and why it went where it went, a
-// weight, and back to the catalog from before.
+// weight, and back to the catalog from before. What is said is kept, and read as a conversation.
 import { API_KEYS, fresh } from "./world.mjs";
 
 // What a person does. `selector` names the element; `press` leads to another page.
@@ -85,6 +85,12 @@ async function told(browser, opened, find, binary, { scripts, hands }) {
   await go("models/qwen3-coder");
   await expect("two providers do not share the model", () => document.querySelectorAll(".targets > li").length === 2);
 
+  await go("settings");
+  await toggle("section.flush details.change > summary");
+  await choose("#settings-record_bodies", "all");
+  await press("#settings button[value=save]");
+  await has("what is said is not kept", "Saved as version");
+
   await go("keys");
   await fill("#new-name", "laptop");
   await press("#new button.main");
@@ -96,9 +102,12 @@ async function told(browser, opened, find, binary, { scripts, hands }) {
   await there.call(there.token, "qwen3-coder");
   for (let tries = 0; tries < 200; tries += 1) {
     const answer = await go(`records/${call.id}`);
-    if (answer.status() === 200 && (await page.$(".way .served"))) break;
+    if (answer.status() === 200 && (await page.$(".way .served")) && (await page.$(".talk"))) break;
   }
   await has("the record does not say why", "the first it was sent to.");
+  await expect("what was said is no conversation", () => [...document.querySelectorAll(".talk article")].map((turn) => turn.innerText.replace(/\s+/g, " ").trim()).join("|") === "User hello|Answer Hi Ended with stop.");
+  await press(".tabsl a[href*='view=sent']");
+  await has("what was sent is not shown as it stands", `"content":"hello"`);
 
   await go("models/qwen3-coder");
   const before = await page.$eval("#target-0 [name=target]", (input) => input.value);
@@ -119,6 +128,8 @@ async function told(browser, opened, find, binary, { scripts, hands }) {
   if (!page.url().endsWith("/console/me")) find(where, `the holder was led to ${page.url()}`);
   await go("records");
   await expect("the holder sees calls of others", () => document.querySelectorAll(".rec tbody tr").length === 1);
+  await go(`records/${call.id}`);
+  await expect("the holder reads what it may not", () => document.body.innerText.includes("may not read what was said") && !document.querySelector(".talk"));
   const refused = await go("models");
   if (refused.status() !== 403) find(where, `the holder sees models: ${refused.status()}`);
   await context.close();

@@ -130,7 +130,7 @@ async function filled(api, provider, origin) {
   const target = (name, model, tier) => ({ provider: name, model, tier });
   const long = "Qwen/Qwen3-Coder-480B-A35B-Instruct-with-a-long-name";
   const catalog = {
-    settings: { zone: "Asia/Shanghai" },
+    settings: { zone: "Asia/Shanghai", record_bodies: "all" },
     providers: [
       { name: "openrouter", base_url: `${provider}/failing/v1`, local: true, credentials: [{ value: "sk-main-0001", label: "main" }] },
       { name: "modelscope", base_url: `${provider}/v1`, local: true, credentials: [{ value: "sk-ms-0001", label: "ms-1" }, { value: "sk-ms-0002", label: "ms-2" }], quotas: [{ rpd: 2000 }] },

@@ -25,6 +25,7 @@ macro_rules! both_hosts {
 mod abuse;
 mod bad_input;
 mod balancing;
+mod bodies;
 mod browser;
 mod budgets;
 mod busy_machine;

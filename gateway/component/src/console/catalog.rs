@@ -211,7 +211,15 @@ pub(super) async fn change_settings(visit: &Visit<'_>) -> Result<Answer, Refusal
     let edited = |document: &mut Document| match section {
         "settings" => document.change_settings(&members(
             &form,
-            &[("retention_days", number), ("max_db_mib", number), ("zone", text), ("trusted_proxies", list)],
+            &[
+                ("retention_days", number),
+                ("max_db_mib", number),
+                ("record_bodies", text),
+                ("bodies_retention_days", number),
+                ("max_bodies_mib", number),
+                ("zone", text),
+                ("trusted_proxies", list),
+            ],
         )),
         _ => document.edit(Noun::Relay, relay, &relay_edit(&form)),
     };

@@ -1,16 +1,18 @@
 //! Records: the list, and one of them.
 
 use gateway_console::frame::Reader;
-use gateway_console::pages::{self, ConversationsPage, Counted, RecordPage, RecordsPage, Suggested};
+use gateway_console::pages::{self, ConversationsPage, Counted, RecordPage, RecordsPage, Said, Suggested};
 use gateway_console::query::Query;
+use gateway_core::bodies::What;
 use gateway_core::record::Filter;
 use gateway_core::refusal::Refusal;
-use gateway_core::uri::decode_parameter;
-use gateway_core::views::{Export, RecordsView};
+use gateway_core::uri::{decode_parameter, encode_parameter};
+use gateway_core::views::{Export, RecordView, RecordsView};
 
 use super::{Answer, Visit};
-use crate::admin::{self, unavailable};
+use crate::admin::{self, bodies, unavailable};
 use crate::feed;
+use crate::response;
 use crate::store::records::{self, Page};
 use crate::store::stats;
 
@@ -82,11 +84,58 @@ fn suggested(visit: &Visit<'_>) -> Suggested {
 /// One call. Another key's is none that its reader could know of.
 pub(super) async fn read(visit: &Visit<'_>, parameter: &str) -> Result<Answer, Refusal> {
     let id = decode_parameter(parameter).unwrap_or_default();
-    let record = admin::record(visit.instance, &id).await?;
+    let record = pages::seen_by(&visit.frame.reader, own(visit, &id).await?);
+    let said = said(visit, &id).await;
+    Ok(visit.page(&RecordPage::of(&visit.frame, &record, &said, &visit.query)))
+}
+
+/// The record of this id, if the reader may see it.
+async fn own(visit: &Visit<'_>, id: &str) -> Result<RecordView, Refusal> {
+    let record = admin::record(visit.instance, id).await?;
     let is_own = pages::own_key(&visit.frame.reader).is_none_or(|key| record.key.as_deref() == Some(key.as_str()));
-    if !is_own {
-        return Err(admin::no_record(&id));
+    if is_own { Ok(record) } else { Err(admin::no_record(id)) }
+}
+
+/// What was said in a call that the reader may see. Where it cannot be read, the rest of the page stands without it.
+async fn said(visit: &Visit<'_>, id: &str) -> Said {
+    if pages::own_key(&visit.frame.reader).is_some_and(|key| !bodies::may_see(visit.snapshot, &key)) {
+        return Said::Hidden;
     }
-    let record = pages::seen_by(&visit.frame.reader, record);
-    Ok(visit.page(&RecordPage::of(&visit.frame, &record)))
+    match bodies::opened(visit.instance, id).await {
+        Ok(Ok(bodies)) => Said::Kept(bodies),
+        Ok(Err(gone)) => Said::Gone(gone),
+        Err(_) => Said::Unread,
+    }
+}
+
+/// One body, as a file.
+pub(super) async fn download(visit: &Visit<'_>, parameter: &str) -> Result<Answer, Refusal> {
+    let id = decode_parameter(parameter).unwrap_or_default();
+    own(visit, &id).await?;
+    let what = visit.query.get("what").and_then(What::named);
+    let kept = match said(visit, &id).await {
+        Said::Kept(kept) => kept,
+        Said::Gone(_) | Said::Hidden | Said::Unread => Vec::new(),
+    };
+    let body = what.and_then(|what| kept.into_iter().find(|body| body.what == what));
+    let body = body.ok_or_else(|| Refusal::not_found("bodies_not_there", "There is no such body, or not for you."))?;
+    let ending = if body.what == What::Events { "txt" } else { "json" };
+    let name = format!("attachment; filename=\"{}-{}.{ending}\"", body.what.name(), id.replace(['"', '\\'], ""));
+    let headers = [
+        ("content-type", "text/plain; charset=utf-8".to_owned()),
+        ("content-disposition", name),
+        ("cache-control", "no-store".to_owned()),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.into_bytes())).into();
+    let is_head = visit.incoming.method == "HEAD";
+    Ok(Answer::Pieces(response::whole(200, headers, body.text.into_bytes(), is_head)))
+}
+
+/// Deletes what was said in a call.
+pub(super) async fn forget(visit: &Visit<'_>, parameter: &str) -> Result<Answer, Refusal> {
+    let id = decode_parameter(parameter).unwrap_or_default();
+    own(visit, &id).await?;
+    let _form = visit.form().await?;
+    bodies::forget(visit.instance, visit.incoming, visit.snapshot, id.clone()).await?;
+    Ok(visit.to(&format!("records/{}#said", encode_parameter(&id))))
 }

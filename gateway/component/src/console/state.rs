@@ -1,5 +1,6 @@
 //! What is: the overview, quota, how clients are connected, and what is left to a key.
 
+use gateway_console::edit::{Editing, Refused};
 use gateway_console::frame::Reader;
 use gateway_console::pages::{self, ConnectPage, Counted, MePage, OverviewPage, QuotaPage};
 use gateway_core::authenticate::Caller;
@@ -7,10 +8,12 @@ use gateway_core::models;
 use gateway_core::record::Filter;
 use gateway_core::refusal::Refusal;
 use gateway_core::stats::{Narrowed, SeriesSums};
-use gateway_core::views::{LimitView, ScopeView};
+use gateway_core::views::{KeptOfKeyView, LimitView, ScopeView};
 
+use super::catalog::status;
+use super::edit::{Failed, is_of_the_form};
 use super::{Answer, Visit};
-use crate::admin::{self, unavailable};
+use crate::admin::{self, bodies, unavailable};
 use crate::host;
 use crate::store::{records, stats};
 
@@ -73,7 +76,7 @@ async fn address(visit: &Visit<'_>) -> String {
 }
 
 /// The reader's own key. The admin has none, and an overview instead.
-pub(super) async fn me(visit: &Visit<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn me(visit: &Visit<'_>, failed: Option<Failed<'_>>) -> Result<Answer, Refusal> {
     let Reader::Holder(name) = &visit.frame.reader else { return Ok(visit.to("overview")) };
     let catalog = &visit.snapshot.catalog;
     let gone = || Refusal::unauthorized("key_unknown", "This key was taken back just now.");
@@ -85,5 +88,21 @@ pub(super) async fn me(visit: &Visit<'_>) -> Result<Answer, Refusal> {
     let own = Narrowed { key: Some(name.clone()), ..Narrowed::default() };
     let counted = counted(visit, &own).await?;
     let (of_key, asked) = ((&limits[..], &models[..]), (&visit.query, &counted));
-    Ok(visit.page(&MePage::of(&visit.frame, key, of_key, asked, catalog.settings.retention.days)))
+    let kept = (catalog.settings.retention.days, &KeptOfKeyView::of(catalog, Some(key)));
+    let refused = failed.map(|(sent, refusal)| Refused { sent, refusal, changes: Vec::new() });
+    let editing = Editing { refused, locked: None, ..visit.unchanged("keys", name) };
+    let page = MePage::of(&visit.frame, key, of_key, asked, kept, &editing);
+    Ok(Answer::Page(status(failed), pages::html(&page)))
+}
+
+/// Lowers what is kept of the calls of the reader's own key.
+pub(super) async fn lower(visit: &Visit<'_>) -> Result<Answer, Refusal> {
+    let Reader::Holder(name) = &visit.frame.reader else { return Ok(visit.to("overview")) };
+    let form = visit.form().await?;
+    let wanted = form.get("record_bodies").unwrap_or_default();
+    match bodies::lower(visit.instance, visit.incoming, visit.snapshot, name, wanted).await {
+        Ok(snapshot) => Ok(visit.to(&format!("me?saved={}", snapshot.version))),
+        Err(refusal) if is_of_the_form(&refusal) || refusal.status == 403 => me(visit, Some((&form, &refusal))).await,
+        Err(refusal) => Err(refusal),
+    }
 }

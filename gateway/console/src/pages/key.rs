@@ -88,6 +88,8 @@ fn as_written(entry: &KeyView) -> May {
         ips: member("ips"),
         team: member("team"),
         avoid: member("avoid"),
+        record_bodies: member("record_bodies"),
+        see_bodies: if members.get("see_bodies") == Some(&Value::Bool(true)) { "yes" } else { "" },
     }
 }
 
@@ -102,6 +104,8 @@ pub fn key_changes(form: &Query, is_new: bool) -> Map<String, Value> {
         ("ips", list("ips")),
         ("avoid", list("avoid")),
         ("team", text("team")),
+        ("record_bodies", text("record_bodies")),
+        ("see_bodies", form.get("see_bodies").map(|_| Value::Bool(true))),
     ];
     let limits: Map<String, Value> = LIMITS
         .iter()
@@ -141,7 +145,7 @@ mod tests {
         let form = |text: &str| Query::parse(text).expect("a form");
         let changes = Value::Object(key_changes(&form("models=a,+b*&rpm=5&budget=1+USD/day&enabled=yes"), false));
         let expected = json!({
-            "models": ["a", "b*"], "expires": null, "ips": null, "avoid": null, "team": null, "enabled": true,
+            "models": ["a", "b*"], "expires": null, "ips": null, "avoid": null, "team": null, "enabled": true, "record_bodies": null, "see_bodies": null,
             "limits": { "budget": "1 USD/day", "rpd": null, "rpm": 5, "tpd": null },
         });
         assert_eq!(changes, expected);

@@ -1,7 +1,7 @@
 //! The keys that clients call with. None of them is shown: llmio has their hashes only.
 
 use askama::Template;
-use gateway_core::catalog::{Catalog, Key, Limit};
+use gateway_core::catalog::{Catalog, Key, Limit, RecordBodies};
 use gateway_core::uri::encode_parameter;
 
 use super::figures::Calls;
@@ -85,6 +85,8 @@ pub(super) struct May {
     pub(super) ips: String,
     pub(super) team: String,
     pub(super) avoid: String,
+    pub(super) record_bodies: String,
+    pub(super) see_bodies: &'static str,
 }
 
 /// The fields of what a key may do.
@@ -103,13 +105,23 @@ pub(super) fn may(form: Form, frame: &Frame, catalog: &Catalog, may: &May) -> Fo
         .field("ips", words.ips(), Kind::Text(Vec::new()), &may.ips)
         .hint(words.ips_hint())
         .field("avoid", words.avoid(), Kind::Text(Vec::new()), &may.avoid)
-        .hint(words.avoid_hint());
+        .hint(words.avoid_hint())
+        .field("record_bodies", words.bodies(), Kind::Choice(bodies(frame)), &may.record_bodies)
+        .hint(words.bodies_hint())
+        .field("see_bodies", words.see_bodies(), Kind::Box, may.see_bodies);
     if catalog.teams.is_empty() {
         return form;
     }
     let none = (String::new(), words.no_team().to_owned());
     let teams = catalog.teams.iter().map(|team| (team.name.to_string(), team.name.to_string()));
     form.field("team", words.team(), Kind::Choice(std::iter::once(none).chain(teams).collect()), &may.team)
+}
+
+/// What may be kept of what is said in a key's calls.
+fn bodies(frame: &Frame) -> Vec<(String, String)> {
+    let as_set = (String::new(), key_forms::Words(frame.language).bodies_as_set().to_owned());
+    let word = |kept: RecordBodies| (kept.name().to_owned(), key_forms::bodies(kept, frame.language).to_owned());
+    std::iter::once(as_set).chain(RecordBodies::ALL.map(word)).collect()
 }
 
 impl Row {

@@ -1,16 +1,18 @@
 //! Me: what the holder of a key sees of itself.
 
 use askama::Template;
-use gateway_core::catalog::Key;
+use gateway_core::catalog::{Key, RecordBodies};
 use gateway_core::stats::By;
-use gateway_core::views::LimitView;
+use gateway_core::views::{KeptOfKeyView, LimitView};
 
 use super::figures::{Counted, Figures};
 use super::quota::Row;
+use crate::edit::{Banner, Editing, Form, Kind};
 use crate::frame::Frame;
 use crate::parts::Time;
 use crate::query::Query;
 use crate::routes::Page;
+use crate::words::key_forms;
 use crate::words::me::Words as Me;
 use crate::words::quota::Words;
 
@@ -27,6 +29,9 @@ pub struct MePage<'a> {
     rows: Vec<Row>,
     expires: Option<Time>,
     kept: String,
+    bodies: String,
+    lower: Option<Form>,
+    banner: Option<Banner>,
     figures: Figures,
 }
 
@@ -37,7 +42,8 @@ impl<'a> MePage<'a> {
         key: &Key,
         (limits, models): (&[LimitView], &'a [String]),
         (query, counted): (&Query, &Counted),
-        retention_days: u32,
+        (retention_days, kept): (u32, &KeptOfKeyView),
+        editing: &Editing<'_>,
     ) -> Self {
         let me = Me(frame.language);
         MePage {
@@ -50,7 +56,32 @@ impl<'a> MePage<'a> {
             rows: limits.iter().map(|limit| Row::of(limit, frame)).collect(),
             expires: key.expires_ms.map(|at_ms| frame.time(at_ms)),
             kept: me.kept_says(retention_days),
+            bodies: bodies(kept, me),
+            lower: lower(frame, kept, editing),
+            banner: Banner::of(frame, editing),
             figures: Figures::of(frame, "me", query, counted, &[By::Model, By::Client]),
         }
     }
+}
+
+/// What is kept of what is said in the key's calls.
+fn bodies(kept: &KeptOfKeyView, me: Me) -> String {
+    let says = match RecordBodies::named(kept.record_bodies) {
+        Some(RecordBodies::All) => me.bodies_all(kept.days),
+        Some(RecordBodies::Errors) => me.bodies_errors(kept.days),
+        Some(RecordBodies::Off) | None => return me.bodies_off().to_owned(),
+    };
+    let seen = if kept.see_bodies { me.bodies_seen() } else { me.bodies_unseen() };
+    format!("{says} {seen}")
+}
+
+/// Lowers it, where there is something to lower.
+fn lower(frame: &Frame, kept: &KeptOfKeyView, editing: &Editing<'_>) -> Option<Form> {
+    let me = Me(frame.language);
+    let most = RecordBodies::named(kept.most).filter(|most| *most > RecordBodies::Off)?;
+    let choices = RecordBodies::ALL.into_iter().filter(|each| *each <= most);
+    let choices = choices.map(|each| (each.name().to_owned(), key_forms::bodies(each, frame.language).to_owned()));
+    let form = Form::new(frame, editing, "kept", "me");
+    let form = form.field("record_bodies", me.keep(), Kind::Choice(choices.collect()), kept.record_bodies);
+    Some(form.button("save", me.save()).whole())
 }

@@ -1,5 +1,6 @@
 //! One call: where it went and why, what each that was tried said, and where the time went.
 
+mod said;
 mod time;
 mod way;
 
@@ -15,6 +16,8 @@ use crate::routes::Page;
 use crate::show;
 use crate::words::{record::Words, states};
 
+pub use said::Said;
+use said::{Block, SaidPart};
 use time::TimeWent;
 use way::Stop;
 pub(super) use way::reason as skip_reason;
@@ -74,6 +77,7 @@ pub struct RecordPage<'a> {
     tokens: Vec<(&'static str, String)>,
     cost: Option<String>,
     price: String,
+    said: SaidPart,
 }
 
 /// Something that is known of a call, and where it leads.
@@ -86,8 +90,8 @@ struct Fact {
 }
 
 impl<'a> RecordPage<'a> {
-    /// The page of this record, as [`seen_by`] its reader.
-    pub fn of(frame: &'a Frame, record: &'a RecordView) -> Self {
+    /// The page of this record, as [`seen_by`] its reader, and of what was said in the call; the address says how that is shown.
+    pub fn of(frame: &'a Frame, record: &'a RecordView, said: &Said, query: &Query) -> Self {
         let words = Words(frame.language);
         let attempts = attempts(record);
         let model = record.model.as_deref().filter(|model| !model.is_empty());
@@ -113,6 +117,7 @@ impl<'a> RecordPage<'a> {
                 .price
                 .as_ref()
                 .map_or_else(|| words.price_unknown().to_owned(), |from| words.price_from(from)),
+            said: SaidPart::of(frame, &record.id, said, query),
         }
     }
 }

@@ -1,16 +1,17 @@
 //! Settings: what holds for the gateway as a whole, and who is signed in.
 
 use askama::Template;
-use gateway_core::catalog::Catalog;
+use gateway_core::catalog::{Catalog, RecordBodies, Settings};
 use gateway_core::views::{SessionView, SessionsView};
 use serde_json::{Map, Value};
 
 use crate::edit::{Banner, Editing, Form, Kind};
 use crate::frame::Frame;
+use crate::language::Language;
 use crate::parts::Time;
 use crate::routes::Page;
-use crate::words::edit;
 use crate::words::settings::Words;
+use crate::words::{edit, key_forms};
 
 /// What a page of settings is made from, beside the catalog itself.
 #[derive(Debug)]
@@ -75,6 +76,7 @@ impl<'a> SettingsPage<'a> {
         let facts = vec![
             (words.version(), version),
             (words.retention(), words.days(settings.retention.days)),
+            (words.bodies(), kept_bodies(settings, words, frame.language)),
             (words.zone(), frame.clock.zone_name().to_owned()),
             (words.proxies(), if proxies.is_empty() { words.nobody().to_owned() } else { proxies.join(", ") }),
             (words.address(), stored.public_url.unwrap_or(words.not_set()).to_owned()),
@@ -124,6 +126,15 @@ impl Row {
     }
 }
 
+/// What is kept of what is said in calls, and how long.
+fn kept_bodies(settings: &Settings, words: Words, language: Language) -> String {
+    let kept = key_forms::bodies(settings.record_bodies, language);
+    match settings.record_bodies {
+        RecordBodies::Off => kept.to_owned(),
+        RecordBodies::Errors | RecordBodies::All => words.bodies_for(kept, settings.bodies.days),
+    }
+}
+
 /// The settings that people change, as they are written.
 fn change(frame: &Frame, editing: &Editing<'_>, settings: &Map<String, Value>) -> Form {
     let (words, edit) = (Words(frame.language), edit::Words(frame.language));
@@ -133,11 +144,20 @@ fn change(frame: &Frame, editing: &Editing<'_>, settings: &Map<String, Value>) -
         Some(other) => other.to_string(),
         None => String::new(),
     };
+    let word = |kept: RecordBodies| (kept.name().to_owned(), key_forms::bodies(kept, frame.language).to_owned());
+    let bodies = RecordBodies::ALL.map(word).to_vec();
+    let kept = Some(written("record_bodies")).filter(|kept| !kept.is_empty()).unwrap_or_else(|| "off".to_owned());
     Form::new(frame, editing, "settings", "settings")
         .field("retention_days", words.retention_days(), Kind::Number, written("retention_days"))
         .hint(words.retention_hint())
         .field("max_db_mib", words.max_db_mib(), Kind::Number, written("max_db_mib"))
         .hint(words.max_db_hint())
+        .field("record_bodies", words.bodies(), Kind::Choice(bodies), kept)
+        .hint(words.bodies_hint())
+        .field("bodies_retention_days", words.bodies_days(), Kind::Number, written("bodies_retention_days"))
+        .hint(words.bodies_days_hint())
+        .field("max_bodies_mib", words.bodies_mib(), Kind::Number, written("max_bodies_mib"))
+        .hint(words.bodies_mib_hint())
         .field("zone", words.zone(), Kind::Text(Vec::new()), written("zone"))
         .hint(words.zone_hint())
         .field("trusted_proxies", words.proxies(), Kind::Text(Vec::new()), written("trusted_proxies"))

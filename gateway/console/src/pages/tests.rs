@@ -1,5 +1,6 @@
 //! What holds for every page: each is rendered here, for every reader and in every language, over values that attack it.
 
+use gateway_core::bodies::{Gone, KeptBody, What};
 use gateway_core::candidate::{SkipReason, Skipped};
 use gateway_core::catalog::{Catalog, Change, Difference, Document};
 use gateway_core::health::{Subject, Trouble};
@@ -14,11 +15,12 @@ use gateway_core::stats::{By, Narrowed, SeriesSums, SpanSums, Sums, bucket};
 use gateway_core::uri::encode_parameter;
 use gateway_core::views::{
     CandidateView, ChangeView, CheckDoneView, ConversationView, ConversationsView, HealthView, HistoryView,
-    JoinPreviewView, KeyView, LatencyView, LearntView, LimitView, LookedView, NotAskedView, PlanView, QuotaView,
-    RecordView, RecordsView, RefusalView, SessionView, SessionsView, StoredJson, SubjectView, ToldView, TriedView,
-    VersionView,
+    JoinPreviewView, KeptOfKeyView, KeyView, LatencyView, LearntView, LimitView, LookedView, NotAskedView, PlanView,
+    QuotaView, RecordView, RecordsView, RefusalView, SessionView, SessionsView, StoredJson, SubjectView, ToldView,
+    TriedView, VersionView,
 };
 use jiff::tz::TimeZone;
+use serde_json::json;
 
 use super::*;
 use crate::assets;
@@ -313,7 +315,61 @@ fn record_pages(add: &mut Add<'_>, reader: &Reader) {
     add("sessions", &|frame| html(&ConversationsPage::of(frame, &ConversationsView::default())));
     for record in records() {
         let record = seen_by(reader, record);
-        add("records/a%2Fb", &|frame| html(&RecordPage::of(frame, &record)));
+        add("records/a%2Fb", &|frame| html(&RecordPage::of(frame, &record, &Said::Hidden, &Query::default())));
+    }
+    said_pages(reader, add);
+}
+
+/// A body of this sort, in this dialect.
+fn body(what: What, dialect: &str, text: String) -> KeptBody {
+    let (provider, model) = (Some(evil()), Some(evil()));
+    KeptBody {
+        what,
+        dialect: dialect.into(),
+        provider,
+        model,
+        bytes: 2 << 20,
+        cut: true,
+        merged: true,
+        broken: true,
+        text,
+    }
+}
+
+/// A conversation of everything that can be said.
+fn talk(text: &str) -> (String, String) {
+    let request = json!({ "model": text, "messages": [
+        { "role": "system", "content": text },
+        { "role": "user", "content": [{ "type": "text", "text": text }, { "type": "image_url", "image_url": { "url": text } },
+            { "type": "file", "file": { "filename": text, "file_data": "data:application/pdf;base64,AA" } }] },
+        { "role": "assistant", "tool_calls": [{ "id": text, "type": "function", "function": { "name": text, "arguments": text } }] },
+        { "role": "tool", "tool_call_id": text, "content": text },
+    ], "tools": [{ "type": "function", "function": { "name": text } }] });
+    let message = json!({ "role": "assistant", "reasoning_content": text, "content": text, "refusal": text });
+    let answer = json!({ "choices": [{ "finish_reason": "length", "message": message }] });
+    (request.to_string(), answer.to_string())
+}
+
+/// The part of a record's page about what was said, in every state and view.
+fn said_pages(reader: &Reader, add: &mut Add<'_>) {
+    let record = seen_by(reader, record("ok", vec![attempt("ok", 3)]));
+    let (request, answer) = talk(EVIL);
+    let kept = |dialect: &str| {
+        Said::Kept(vec![
+            body(What::Request, dialect, request.clone()),
+            body(What::Sent, dialect, evil()),
+            body(What::Answer, dialect, answer.clone()),
+            body(What::Events, dialect, evil()),
+        ])
+    };
+    let gone = [Gone::Off, Gone::Dropped, Gone::Expired, Gone::Deleted, Gone::Sealed].map(Said::Gone);
+    let own = KeptBody { provider: None, model: None, ..body(What::Answer, EVIL, String::new()) };
+    let all = [kept("openai-chat"), kept(EVIL), Said::Kept(vec![own]), Said::Kept(Vec::new()), Said::Unread];
+    for said in all.iter().chain(&gone) {
+        for view in ["", "request", "sent", "answer", "events", EVIL] {
+            let query = Query::default().with("view", view);
+            add("records/a%2Fb", &|frame| html(&RecordPage::of(frame, &record, said, &query)));
+        }
     }
 }
 
@@ -350,8 +406,9 @@ fn state_pages(add: &mut Add<'_>) {
     catalog_pages(add, (&catalog, &empty), (&health, &nothing), calls);
     add("connect", &|frame| html(&ConnectPage::of(frame, url, &names, Some("n"))));
     add("connect?model=x", &|frame| html(&ConnectPage::of(frame, url, &[], Some(EVIL))));
+    let kept = KeptOfKeyView { record_bodies: "errors", most: "all", days: 7, see_bodies: true };
     let me = |frame: &Frame, of_key: (&[LimitView], &[String])| {
-        html(&MePage::of(frame, &catalog.keys[0], of_key, (&none_yet, &counted), 30))
+        html(&MePage::of(frame, &catalog.keys[0], of_key, (&none_yet, &counted), (30, &kept), &Editing::default()))
     };
     add("me", &|frame| me(frame, (&quota.quota, &names)));
     add("me", &|frame| me(frame, (&[], &[])));
@@ -674,7 +731,7 @@ fn a_holder_sees_nothing_of_credentials_other_targets_and_addresses() {
         let frame = frame(reader, Language::English, "records/x");
         let view = RecordsView { records: Vec::new(), next: None, looked: None };
         let list = html(&RecordsPage::of(&frame, &Query::default(), &view, Suggested::default(), (None, None)));
-        list + &html(&RecordPage::of(&frame, record))
+        list + &html(&RecordPage::of(&frame, record, &Said::Hidden, &Query::default()))
     };
     let all = page(Reader::Admin, &record);
     let holder = Reader::Holder("k".into());
@@ -721,7 +778,7 @@ fn calls_are_counted_where_cells_tell_them_apart() {
 fn what_a_record_says_fits_how_the_call_went() {
     let said = |record: RecordView| {
         let frame = frame(Reader::Admin, Language::English, "records/x");
-        html(&RecordPage::of(&frame, &record))
+        html(&RecordPage::of(&frame, &record, &Said::Gone(Gone::Off), &Query::default()))
     };
     let after_one = said(record("ok", vec![attempt("rate", 10), attempt("ok", 790)]));
     assert!(after_one.contains("after one try that failed. The client noticed nothing but 790 ms."), "{after_one}");
@@ -733,4 +790,48 @@ fn what_a_record_says_fits_how_the_call_went() {
     assert!(said(record("quota_spent", Vec::new())).contains("It was sent to nobody."));
     assert!(said(record("upstream_reset", vec![attempt("ok", 1)])).contains("had begun to answer when it ended."));
     assert!(said(record("ok", vec![attempt("ok", 1)])).contains("Left out: A quota is spent."));
+}
+
+fn said(bodies: Vec<KeptBody>, view: &str) -> String {
+    let record = record("ok", vec![attempt("ok", 3)]);
+    let frame = frame(Reader::Admin, Language::English, "records/x");
+    html(&RecordPage::of(&frame, &record, &Said::Kept(bodies), &Query::default().with("view", view)))
+}
+
+#[test]
+fn what_was_said_is_read_as_a_conversation_and_as_it_stands() {
+    let (request, answer) = talk("words");
+    let bodies =
+        || vec![body(What::Request, "openai-chat", request.clone()), body(What::Answer, "openai-chat", answer.clone())];
+    let page = said(bodies(), "");
+    for part in [
+        "System</b>",
+        "User</b>",
+        "Assistant</b>",
+        "Tool</b>",
+        "Answer</b>",
+        "Ended with length.",
+        "A picture, which is not kept",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(page.contains("Cut at 1 MiB") && page.contains("Delete what was said"), "{page}");
+    let raw = said(bodies(), "request");
+    assert!(raw.contains("&#34;messages&#34;") && raw.contains("what=request") && !raw.contains("User</b>"), "{raw}");
+    assert!(
+        said(vec![body(What::Request, "openai-chat", "no JSON".into())], "")
+            .contains("cannot be read as a conversation")
+    );
+}
+
+#[test]
+fn however_much_was_said_the_page_stays_small() {
+    let turn = json!({ "role": "user", "content": "<said> 说 ".repeat(2_000) });
+    let request = json!({ "messages": vec![turn; 40] }).to_string();
+    for view in ["", "request"] {
+        let page = said(vec![body(What::Request, "openai-chat", request.clone())], view);
+        assert!(page.len() < 60_000, "{view}: {}", page.len());
+        assert!(page.contains("more bytes"), "{view}");
+    }
+    assert!(said(vec![body(What::Request, "openai-chat", request)], "").contains("earlier turns stand in the request"));
 }

@@ -1,5 +1,9 @@
 //! Keys that are made and changed.
 
+use gateway_core::catalog::RecordBodies;
+
+use crate::language::Language;
+
 super::words! {
     new_title = "Make a key" | "创建密钥";
     name = "Name" | "名称";
@@ -36,5 +40,22 @@ super::words! {
     revoke_says = "Calls with it are refused from then on. Its records stay." | "此后不再识别该密钥，其记录保留。";
     sure_revoke(name) = "Revoke {name}" | "确认吊销 {name}";
     other_limits(limits) = "Limits that are written in the catalog and stay as they are: {limits}." | "写在配置中、保持不变的限额：{limits}。";
+    bodies = "Keep what is said in its calls" | "保存其调用的对话内容";
+    bodies_hint = "Sealed, without files and keys that are known for such. Its holder can only lower it." | "加密保存，不含文件和可识别的密钥。持有者只能调低。";
+    bodies_as_set = "As the settings say" | "按设置";
+    bodies_off = "Never" | "从不";
+    bodies_errors = "Of calls that do not end well" | "仅未正常结束的调用";
+    bodies_all = "Of all calls" | "全部调用";
+    see_bodies = "Its holder may read it" | "持有者可以查看";
     calls = "Its calls" | "它的调用";
+}
+
+/// What is kept of what is said, in words.
+pub(crate) fn bodies(kept: RecordBodies, language: Language) -> &'static str {
+    let words = Words(language);
+    match kept {
+        RecordBodies::Off => words.bodies_off(),
+        RecordBodies::Errors => words.bodies_errors(),
+        RecordBodies::All => words.bodies_all(),
+    }
 }

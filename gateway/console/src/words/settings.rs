@@ -36,6 +36,13 @@ super::words! {
     retention_hint = "From 1 to 3650. Left empty: 30." | "1 到 3650。留空为 30。";
     max_db_mib = "MiB that the database may hold" | "数据库上限（MiB）";
     max_db_hint = "The oldest records go first. Left empty: no limit." | "先删除最旧的记录。留空表示不限。";
+    bodies = "What is said in calls is kept" | "保存对话内容";
+    bodies_for(kept, days) = "{kept}, for {days} days" | "{kept}，保留 {days} 天";
+    bodies_hint = "Sealed with the master key, without files and keys that are known for such. A key can have its own." | "以主密钥加密，不含文件和可识别的密钥。密钥可单独设置。";
+    bodies_days = "Days that it is kept" | "内容保留天数";
+    bodies_days_hint = "From 1 to 3650. Left empty: 7." | "1 到 3650。留空为 7。";
+    bodies_mib = "MiB that it may take" | "内容上限（MiB）";
+    bodies_mib_hint = "The oldest goes first. Left empty: 512." | "先删除最旧的。留空为 512。";
     zone_hint = "Whose days quotas and pages count, such as Asia/Shanghai. Left empty: UTC." | "额度和页面按此时区划分日期，例如 Asia/Shanghai。留空为 UTC。";
     proxies_hint = "Addresses in front of llmio whose X-Forwarded-For is believed, between commas." | "llmio 前面、其 X-Forwarded-For 可信的地址，用逗号分隔。";
     relay_public = "Anybody may use it, without a key" | "任何人可用，无需密钥";

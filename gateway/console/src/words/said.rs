@@ -1,0 +1,49 @@
+//! What was said in a call.
+
+super::words! {
+    title = "What was said" | "对话内容";
+    views = "Views of what was said" | "内容视图";
+    conversation = "Conversation" | "对话";
+    request = "Request" | "请求";
+    sent = "As sent" | "发往上游";
+    answer = "Answer" | "回答";
+    events = "Events" | "事件";
+    download = "Download" | "下载";
+    of_request = "What the client sent." | "客户端发来的内容。";
+    of_sent(target) = "What the last attempt sent to {target}." | "最后一次尝试发往 {target} 的内容。";
+    of_answer(target) = "What {target} answered." | "{target} 的回答。";
+    of_own = "What llmio answered itself: no provider did." | "没有提供商应答，这是 llmio 自己的回答。";
+    of_events(target) = "The stream of {target} as it came." | "{target} 的流，原样。";
+    merged = "It was put together from a stream." | "由流式事件合并而成。";
+    broken = "Its stream broke off." | "流在结束前中断。";
+    cut(bytes) = "Cut at 1 MiB of {bytes}." | "共 {bytes}，只保留前 1 MiB。";
+    more(count) = "and {count} more bytes" | "其余 {count} 字节";
+    earlier(count) = "{count} earlier turns stand in the request." | "更早的 {count} 轮见请求。";
+    no_conversation = "This cannot be read as a conversation; here is what the client sent." | "无法读作对话，以下是客户端发来的内容。";
+    request_unread = "The request cannot be read as a conversation; it stands under Request." | "请求无法读作对话，见“请求”。";
+    system = "System" | "系统";
+    user = "User" | "用户";
+    assistant = "Assistant" | "助手";
+    tool = "Tool" | "工具";
+    tools(names) = "Tools it could call: {names}" | "可调用的工具：{names}";
+    reasoning = "Reasoning" | "推理";
+    sealed = "Reasoning that only its provider can read." | "只有提供商能读的推理。";
+    refusal = "Refused" | "拒绝";
+    failed = "failed" | "失败";
+    result_of(name) = "Result of {name}" | "{name} 的结果";
+    arguments_of(name) = "Arguments of {name}" | "{name} 的参数";
+    file(kind) = "A file ({kind}), which is not kept." | "文件（{kind}），不保存。";
+    image = "A picture, which is not kept." | "图片，不保存。";
+    ended(finish) = "Ended with {finish}." | "以 {finish} 结束。";
+    off = "Bodies were not kept: that was off for this call." | "这次调用没有保存内容：当时未开启。";
+    settings = "Settings" | "设置";
+    dropped = "Bodies were to be kept, but there was no room for them." | "本应保存内容，但当时没有空间。";
+    expired = "Bodies are kept no longer: their time or their room is over." | "内容已过保留期或超出空间，不再保存。";
+    deleted = "What was said was deleted." | "内容已删除。";
+    other_master_key = "What was said was sealed with another master key." | "内容由另一个主密钥加密，无法打开。";
+    hidden = "Your key may not read what was said. An admin allows it." | "你的密钥无权查看内容，需管理员允许。";
+    unread = "What was said cannot be read now." | "现在无法读取内容。";
+    delete = "Delete what was said" | "删除内容";
+    sure_delete = "Delete it for good" | "确认永久删除";
+    empty = "Nothing." | "空。";
+}
