@@ -13,7 +13,7 @@ mod state;
 use std::rc::Rc;
 
 use gateway_console::form;
-use gateway_console::frame::{Frame, Reader, Theme};
+use gateway_console::frame::{Frame, Labels, Reader, Theme};
 use gateway_console::language::Language;
 use gateway_console::pages::{self, EnterPage, ErrorPage, SignInPage};
 use gateway_console::query::Query;
@@ -88,6 +88,8 @@ pub(crate) async fn serve(instance: &Rc<Instance>, incoming: Incoming, snapshot:
     let clock = Clock { zone, now_ms: incoming.at_ms, language: language(incoming) };
     let query = incoming.query.as_deref().and_then(Query::parse).unwrap_or_default();
     let mut visit = Visit { instance, incoming, snapshot, frame: frame(incoming, Reader::Nobody, clock), query };
+    let providers = snapshot.catalog.providers.iter();
+    visit.frame.labels = Labels::of(providers.map(|provider| (&*provider.name, &provider.label)));
     let answered = match routes::find(&incoming.method, path) {
         Found::Page(needs, page, parameter) => visit.enter(needs, page, parameter).await,
         Found::WrongMethod(allow) => Err(Refusal::wrong_method(&incoming.method, &incoming.path, allow.to_owned())),
@@ -201,7 +203,7 @@ fn frame(incoming: &Incoming, reader: Reader, clock: Clock) -> Frame {
         None => path.to_owned(),
     };
     let theme = form::cookie(&incoming.headers, look::THEME).and_then(Theme::named).unwrap_or(Theme::Browser);
-    Frame { reader, language: clock.language, theme, here, clock }
+    Frame { reader, language: clock.language, theme, here, clock, labels: Labels::default() }
 }
 
 fn language(incoming: &Incoming) -> Language {

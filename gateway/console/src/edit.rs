@@ -259,13 +259,20 @@ mod tests {
     use gateway_core::problem::Problems;
 
     use super::*;
-    use crate::frame::Theme;
+    use crate::frame::{Labels, Theme};
     use crate::language::Language;
     use crate::show::{self, Clock};
 
     fn frame() -> Frame {
         let clock = Clock { zone: show::utc(), now_ms: 0, language: Language::English };
-        Frame { reader: Reader::Admin, language: clock.language, theme: Theme::Browser, here: "models/m".into(), clock }
+        Frame {
+            reader: Reader::Admin,
+            language: clock.language,
+            theme: Theme::Browser,
+            here: "models/m".into(),
+            clock,
+            labels: Labels::default(),
+        }
     }
 
     fn shown(editing: &Editing<'_>) -> String {

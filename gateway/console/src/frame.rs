@@ -1,8 +1,13 @@
 //! What stands around every page: who reads it, in which language, and the way to the others.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use gateway_core::catalog::ProviderLabel;
+
 use crate::assets;
 use crate::language::Language;
-use crate::parts::{Icon, Time};
+use crate::parts::{Icon, Monogram, Time};
 use crate::routes::Page;
 use crate::show::Clock;
 use crate::words::frame::Words;
@@ -53,6 +58,20 @@ pub struct Frame {
     pub here: String,
     /// When, and in whose time.
     pub clock: Clock,
+    /// How providers are marked.
+    pub labels: Labels,
+}
+
+/// How providers are marked that do not leave it to their names.
+#[derive(Debug, Clone, Default)]
+pub struct Labels(Rc<BTreeMap<String, ProviderLabel>>);
+
+impl Labels {
+    /// Those of these providers.
+    pub fn of<'p>(providers: impl Iterator<Item = (&'p str, &'p ProviderLabel)>) -> Self {
+        let marked = providers.filter(|(_, label)| **label != ProviderLabel::default());
+        Labels(Rc::new(marked.map(|(name, label)| (name.to_owned(), label.clone())).collect()))
+    }
 }
 
 /// A page in the navigation.
@@ -114,6 +133,11 @@ pub(crate) struct Link {
 }
 
 impl Frame {
+    /// The mark of a provider.
+    pub(crate) fn monogram(&self, provider: &str, failed: bool) -> Monogram {
+        Monogram::of(provider, self.labels.0.get(provider), failed)
+    }
+
     /// The frame's own words.
     pub(crate) fn words(&self) -> Words {
         Words(self.language)

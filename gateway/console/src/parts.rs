@@ -5,11 +5,13 @@ use std::fmt;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
+use gateway_core::catalog::ProviderLabel;
 use gateway_core::state::State;
 
 use crate::assets;
+use crate::frame::Frame;
 use crate::show::Clock;
-use crate::words::{frame, states};
+use crate::words::states;
 
 /// A drawing of `icons.svg`, for the eye only: words stand beside it.
 #[derive(Debug, Clone, Copy)]
@@ -99,8 +101,11 @@ impl Monogram {
         self.hue
     }
 
-    pub(crate) fn of(name: &str, failed: bool) -> Self {
-        Monogram { name: name.to_owned(), letters: letters(name), hue: hue(name), failed }
+    /// That of a provider: as it is labelled, else by its name.
+    pub(crate) fn of(name: &str, label: Option<&ProviderLabel>, failed: bool) -> Self {
+        let letters = label.and_then(|label| label.short.clone()).unwrap_or_else(|| letters(name));
+        let hue = label.and_then(|label| label.hue).unwrap_or_else(|| hue(name));
+        Monogram { name: name.to_owned(), letters, hue, failed }
     }
 }
 
@@ -138,12 +143,13 @@ impl HtmlSafe for Hops {}
 
 impl Hops {
     /// Of providers, each with whether it failed.
-    pub(crate) fn of(tried: &[(&str, bool)], words: frame::Words) -> Self {
+    pub(crate) fn of(tried: &[(&str, bool)], frame: &Frame) -> Self {
+        let words = frame.words();
         let said = tried.iter().map(|(name, failed)| match failed {
             true => words.failed_hop(name),
             false => (*name).to_owned(),
         });
-        Hops { marks: tried.iter().map(|(name, failed)| Monogram::of(name, *failed)).collect(), said: said.collect() }
+        Hops { marks: tried.iter().map(|(name, failed)| frame.monogram(name, *failed)).collect(), said: said.collect() }
     }
 }
 
@@ -230,6 +236,7 @@ pub(crate) fn word(state: State, words: states::Words) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::{Labels, Reader, Theme};
     use crate::language::Language;
 
     #[test]
@@ -249,6 +256,16 @@ mod tests {
     }
 
     #[test]
+    fn a_label_takes_the_place_of_what_the_name_says() {
+        let label = |short: Option<&str>, hue| ProviderLabel { short: short.map(str::to_owned), hue };
+        let shown = |label: Option<&ProviderLabel>| Monogram::of("gemini", label, false).to_string();
+        let by_name = shown(None);
+        assert!(shown(Some(&label(Some("MS"), Some(3)))).contains("class=\"mg p3\"") && by_name.contains(">GM<"));
+        assert_eq!(shown(Some(&label(Some("MS"), None))), by_name.replace(">GM<", ">MS<"));
+        assert_eq!(shown(Some(&label(None, None))), by_name);
+    }
+
+    #[test]
     fn a_long_name_keeps_its_end() {
         let shown = Mid::of("Qwen/Qwen3-Coder-480B-A35B-Instruct").to_string();
         assert!(shown.ends_with("<span>-Instruct</span></span>"), "{shown}");
@@ -258,13 +275,22 @@ mod tests {
     #[test]
     fn every_part_escapes_what_it_shows() {
         let evil = "<script>\"'&";
-        let words = (frame::Words(Language::English), states::Words(Language::English));
+        let words = states::Words(Language::English);
         let clock = Clock { zone: jiff::tz::TimeZone::UTC, now_ms: 0, language: Language::English };
+        let label = ProviderLabel { short: Some(evil.into()), hue: Some(3) };
+        let frame = Frame {
+            reader: Reader::Admin,
+            language: Language::English,
+            theme: Theme::Browser,
+            here: String::new(),
+            clock: clock.clone(),
+            labels: Labels::of([(evil, &label)].into_iter()),
+        };
         for shown in [
             Mid::of(evil).to_string(),
-            Monogram::of(evil, true).to_string(),
-            Hops::of(&[(evil, true), (evil, false)], words.0).to_string(),
-            Mark::of_call(evil, "", words.1).to_string(),
+            Monogram::of(evil, Some(&label), true).to_string(),
+            Hops::of(&[(evil, true), (evil, false)], &frame).to_string(),
+            Mark::of_call(evil, "", words).to_string(),
             Time::short(&clock, 0).to_string(),
         ] {
             assert!(!shown.contains("<script") && !shown.contains("\"'"), "{shown}");

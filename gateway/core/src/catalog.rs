@@ -167,6 +167,8 @@ impl fmt::Display for Network {
 pub struct Provider {
     /// Unique name.
     pub name: Arc<str>,
+    /// How pages mark it.
+    pub label: ProviderLabel,
     /// Whether it is in use. If not, all its targets are skipped.
     pub enabled: bool,
     /// How the gateway reaches it.
@@ -217,6 +219,15 @@ pub struct Provider {
     pub secret_query: Vec<String>,
     /// All secrets in a request without a credential, once they are resolved.
     pub secrets: Arc<Secrets>,
+}
+
+/// How pages mark a provider where there is no room for its name. Default: by its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProviderLabel {
+    /// One or two characters.
+    pub short: Option<String>,
+    /// One of eight hues, from 1 on.
+    pub hue: Option<u32>,
 }
 
 /// How the gateway reaches a provider.

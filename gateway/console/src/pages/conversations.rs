@@ -79,7 +79,7 @@ impl Row {
             name: Mid::of(&session.session),
             key: session.key.clone().filter(|key| !key.is_empty()),
             program: session.user_agent.as_deref().and_then(program),
-            hops: (!providers.is_empty()).then(|| Hops::of(&providers, frame.words())),
+            hops: (!providers.is_empty()).then(|| Hops::of(&providers, frame)),
             models: session.models.join(", "),
             calls: whole(session.calls),
             failed_over: if session.failed_over > 0 { whole(session.failed_over) } else { "–".to_owned() },

@@ -357,7 +357,7 @@ impl Share {
             By::Key | By::Client => words.unnamed(),
         };
         let is_provider = by == By::Provider;
-        let monogram = name.filter(|_| is_provider).map(|name| Monogram::of(name, false));
+        let monogram = name.filter(|_| is_provider).map(|name| frame.monogram(name, false));
         Share {
             hue: monogram.as_ref().map(Monogram::hue),
             monogram,

@@ -93,7 +93,7 @@ fn parts(free: &[&LimitView], whole: u64, frame: &Frame, words: Words) -> Vec<Pa
     let mut from = 0_u64;
     let part = |limit: &&LimitView| {
         let provider = quota::provider_of(&limit.scope).unwrap_or_default();
-        let monogram = Monogram::of(provider, false);
+        let monogram = frame.monogram(provider, false);
         let is_dry_first = |dry: &i64| limit.resets_at_ms.is_none_or(|back| *dry < back);
         let lasts = match limit.runs_dry_at_ms.filter(is_dry_first) {
             _ if left(limit) == 0 => words.spent().to_owned(),

@@ -78,7 +78,7 @@ impl Row {
             href: href(frame, &model.name),
             name: Mid::of(&model.name),
             said: providers.join(", "),
-            providers: providers.into_iter().map(|name| Monogram::of(name, false)).collect(),
+            providers: providers.into_iter().map(|name| frame.monogram(name, false)).collect(),
             strategy: model.strategy.name(),
             count: all,
             calls: String::new(),
@@ -253,7 +253,7 @@ impl TargetRow {
         let able = &target.capabilities;
         let lacks = [(able.tools, words.tools()), (able.structured, words.structured()), (able.images, words.images())];
         TargetRow {
-            monogram: Monogram::of(&provider.name, false),
+            monogram: frame.monogram(&provider.name, false),
             provider: provider.name.to_string(),
             provider_href: super::providers::href(frame, &provider.name),
             upstream_model: Mid::of(upstream_model),

@@ -85,7 +85,7 @@ impl Group {
         };
         Group {
             href: href(frame, &provider.name),
-            monogram: Monogram::of(&provider.name, false),
+            monogram: frame.monogram(&provider.name, false),
             name: provider.name.to_string(),
             state: trouble::standing(provider.enabled, None, frame),
             addresses: addresses(provider).join(", "),

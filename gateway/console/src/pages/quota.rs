@@ -96,7 +96,7 @@ impl Group {
 }
 
 fn heading(name: &str, frame: &Frame) -> (Monogram, String, String) {
-    (Monogram::of(name, false), name.to_owned(), super::providers::href(frame, name))
+    (frame.monogram(name, false), name.to_owned(), super::providers::href(frame, name))
 }
 
 /// Whose a limit is, in short: the provider, or the key.
@@ -235,7 +235,7 @@ impl ToldRow {
         let what = [Some(told.what.as_str()), per, Some(models.as_str()).filter(|models| !models.is_empty())];
         let left = told.remaining.map(amount);
         ToldRow {
-            monogram: Monogram::of(&told.provider, false),
+            monogram: frame.monogram(&told.provider, false),
             whom: format!("{} {}", told.provider, told.credential),
             what: what.into_iter().flatten().collect::<Vec<_>>().join(", "),
             spent: told.spent.map(amount).unwrap_or_default(),

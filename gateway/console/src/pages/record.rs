@@ -106,7 +106,7 @@ impl<'a> RecordPage<'a> {
             line: line(record, attempts, words),
             because: because(record, attempts, words),
             way: way::stops(record, attempts, frame),
-            time: TimeWent::of(record, attempts, words),
+            time: TimeWent::of(record, attempts, frame),
             error: record.error.as_deref(),
             notes: notes(record),
             kept: kept(record),

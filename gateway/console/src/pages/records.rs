@@ -332,7 +332,7 @@ fn hops(record: &RecordView, frame: &Frame) -> Option<Hops> {
             _ => tried.push((&attempt.provider, failed(attempt))),
         }
     }
-    (!tried.is_empty()).then(|| Hops::of(&tried, frame.words()))
+    (!tried.is_empty()).then(|| Hops::of(&tried, frame))
 }
 
 /// The program that a user agent names first.

@@ -2,7 +2,7 @@
 
 use gateway_core::bodies::{Gone, KeptBody, What};
 use gateway_core::candidate::{SkipReason, Skipped};
-use gateway_core::catalog::{Catalog, Change, Difference, Document};
+use gateway_core::catalog::{Catalog, Change, Difference, Document, ProviderLabel};
 use gateway_core::health::{Subject, Trouble};
 use gateway_core::join::{JoinPlan, JoinedModel, JoinedTarget, Vanished};
 use gateway_core::outcome::limits::Span;
@@ -25,7 +25,7 @@ use serde_json::json;
 use super::*;
 use crate::assets;
 use crate::edit::{Editing, Refused};
-use crate::frame::{Frame, Reader, Theme};
+use crate::frame::{Frame, Labels, Reader, Theme};
 use crate::language::Language;
 use crate::query::Query;
 use crate::routes::{self, Found};
@@ -38,7 +38,9 @@ const READERS: [fn() -> Reader; 3] = [|| Reader::Nobody, || Reader::Admin, || Re
 
 fn frame(reader: Reader, language: Language, here: &str) -> Frame {
     let clock = Clock { zone: TimeZone::UTC, now_ms: 1_764_000_000_000, language };
-    Frame { reader, language, theme: Theme::Dark, here: here.to_owned(), clock }
+    let label = ProviderLabel { short: Some(evil()), hue: Some(3) };
+    let labels = Labels::of([(EVIL, &label)].into_iter());
+    Frame { reader, language, theme: Theme::Dark, here: here.to_owned(), clock, labels }
 }
 
 fn evil() -> String {

@@ -4,6 +4,7 @@ use gateway_core::record::AttemptRecord;
 use gateway_core::views::RecordView;
 
 use super::answered;
+use crate::frame::Frame;
 use crate::parts::Monogram;
 use crate::show;
 use crate::words::record::Words;
@@ -29,7 +30,8 @@ pub(super) struct Bar {
 
 impl TimeWent {
     /// Nothing is to be seen of a call that was sent to nobody or has not ended.
-    pub(super) fn of(record: &RecordView, attempts: &[AttemptRecord], words: Words) -> Option<Self> {
+    pub(super) fn of(record: &RecordView, attempts: &[AttemptRecord], frame: &Frame) -> Option<Self> {
+        let words = Words(frame.language);
         let (first, last) = (attempts.first()?, attempts.last()?);
         let end_ms = record.duration_ms.filter(|ms| *ms > 0)?;
         let start = |attempt: &AttemptRecord| whole(attempt.start_ms);
@@ -49,14 +51,15 @@ impl TimeWent {
         let bars = attempts.iter().map(|attempt| {
             let is_serving = serving.is_some_and(|serving| std::ptr::eq(serving, attempt));
             let marks = if is_serving { [byte_ms, content_ms] } else { [None, None] };
-            Bar::of(attempt, marks, end_ms, words)
+            Bar::of(attempt, marks, end_ms, frame)
         });
         Some(TimeWent { phases: phases.into_iter().flatten().collect(), bars: bars.collect() })
     }
 }
 
 impl Bar {
-    fn of(attempt: &AttemptRecord, [byte_ms, content_ms]: [Option<i64>; 2], whole_ms: i64, words: Words) -> Self {
+    fn of(attempt: &AttemptRecord, [byte_ms, content_ms]: [Option<i64>; 2], whole_ms: i64, frame: &Frame) -> Self {
+        let words = Words(frame.language);
         let start_ms = whole(attempt.start_ms);
         let end_ms = if byte_ms.is_some() { whole_ms } else { whole(attempt.end_ms) };
         let edges = match byte_ms {
@@ -79,7 +82,7 @@ impl Bar {
             None => format!("{} · {outcome}", attempt.provider),
         };
         Bar {
-            monogram: Monogram::of(&attempt.provider, !answered(attempt)),
+            monogram: frame.monogram(&attempt.provider, !answered(attempt)),
             said: words.attempt_took(format!("{} {name}", attempt.provider), &took),
             name,
             took,

@@ -364,6 +364,14 @@ pub(in crate::catalog) fn label(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// One or two characters that stand for a name.
+pub(in crate::catalog) fn short_label(text: &str) -> Result<String, String> {
+    if !matches!(text.chars().count(), 1 | 2) || text.chars().any(|each| each.is_whitespace() || each.is_control()) {
+        return Err("must have one or two characters, and no blanks".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// The path of a file, as far as an instruction to the host can contain it.
 pub(in crate::catalog) fn file_path(text: &str) -> Result<String, String> {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b';';

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::catalog::schema::format::{self, Url};
 use crate::catalog::schema::{Fields, Place, alternatives, did_you_mean};
-use crate::catalog::{Endpoint, Patience, PhaseLimits, Provider, ProviderKind, Value};
+use crate::catalog::{Endpoint, Patience, PhaseLimits, Provider, ProviderKind, ProviderLabel, Value};
 use crate::dialect::{Auth, Dialect};
 use crate::providers::{self, ECHO, KnownProvider};
 use crate::uri::host_and_port;
@@ -31,6 +31,7 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
     };
     let preset = fields.field("preset").and_then(|place| read_preset(&place));
     let name = read_name(&mut fields, preset);
+    let label = fields.field("label").and_then(|place| read_label(&place)).unwrap_or_default();
     let echo = preset.is_some_and(|preset| preset.name == ECHO);
     // The private address is meant where the preset's own is used.
     let is_local = preset.is_some_and(|preset| preset.local) && !fields.has("base_url") && !fields.has("endpoints");
@@ -69,6 +70,7 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
     let forward_headers = forward_headers.unwrap_or_default();
     Provider {
         name: name.into(),
+        label,
         enabled,
         kind,
         auth,
@@ -110,6 +112,15 @@ fn read_name(fields: &mut Fields<'_>, preset: Option<&KnownProvider>) -> String 
     }
 }
 
+/// `label = { short = "MS", hue = 3 }`.
+fn read_label(place: &Place<'_>) -> Option<ProviderLabel> {
+    let mut fields = place.fields()?;
+    let short = fields.field("short").and_then(|place| place.parsed(format::short_label));
+    let hue = fields.field("hue").and_then(|place| place.small_integer(1..=8));
+    fields.finish();
+    Some(ProviderLabel { short, hue })
+}
+
 /// Whether its targets give Claude Code the safeguards that it asks for: what the entry says, else what is known of the
 /// address.
 fn read_safeguards(fields: &mut Fields<'_>, endpoints: &[Endpoint]) -> bool {
@@ -124,6 +135,7 @@ fn read_safeguards(fields: &mut Fields<'_>, endpoints: &[Endpoint]) -> bool {
 pub(super) fn nothing() -> Provider {
     Provider {
         name: "".into(),
+        label: ProviderLabel::default(),
         enabled: false,
         kind: ProviderKind::Echo,
         auth: None,

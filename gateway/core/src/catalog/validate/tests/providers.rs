@@ -1,7 +1,7 @@
 //! Providers, their addresses, headers and credentials.
 
 use super::{SMALL, catalog, problems, refuses};
-use crate::catalog::ProviderKind;
+use crate::catalog::{ProviderKind, ProviderLabel};
 use crate::dialect::Dialect;
 
 const SECRET_IN_QUERY: &str =
@@ -240,5 +240,26 @@ fn every_presets_addresses_are_valid() {
             ProviderKind::Http(endpoints) => endpoints.len(),
         };
         assert_eq!(spoken, preset.endpoints.len(), "{}", preset.name);
+    }
+}
+
+#[test]
+fn a_label_is_two_characters_and_a_hue_or_nothing() {
+    let with =
+        |label: &str| format!("[[providers]]\nname = \"a\"\nbase_url = \"https://a.example/v1\"\nlabel = {label}\n");
+    let label = |text: &str| catalog(&with(text)).providers[0].label.clone();
+    assert_eq!(label("{ short = \"MS\", hue = 3 }"), ProviderLabel { short: Some("MS".into()), hue: Some(3) });
+    assert_eq!(label("{ short = \"魔\" }"), ProviderLabel { short: Some("魔".into()), hue: None });
+    assert_eq!(label("{}"), ProviderLabel::default());
+    for (wrong, path) in [
+        ("{ short = \"\" }", "providers[0].label.short"),
+        ("{ short = \"abc\" }", "providers[0].label.short"),
+        ("{ short = \"a b\" }", "providers[0].label.short"),
+        ("{ hue = 0 }", "providers[0].label.hue"),
+        ("{ hue = 9 }", "providers[0].label.hue"),
+        ("{ color = 3 }", "providers[0].label.color"),
+    ] {
+        let found = problems(&with(wrong));
+        assert!(found.iter().any(|problem| problem.starts_with(path)), "{wrong}: {found:?}");
     }
 }
