@@ -78,6 +78,7 @@ fn main() -> Result<()> {
         None => build_component(&root, &target_folder(&out)?.join("gateway"), component_profile(&out)?)?,
     };
     println!("cargo::rustc-env=LLMIO_GATEWAY_WASM={}", wasm.display());
+    lay_down_for_spin(&wasm, &target_folder(&out)?)?;
     compile_memory_routines()?;
     compile_ahead_of_time(&wasm, &out)
 }
@@ -141,6 +142,17 @@ fn build_component(root: &Path, target: &Path, profile: &str) -> Result<PathBuf>
         bail!("the component did not build; if the target is missing: rustup target add wasm32-wasip2");
     }
     Ok(target.join("wasm32-wasip2").join(profile).join("gateway.wasm"))
+}
+
+/// Puts the component where `spin.toml` looks for it and `spin build` leaves it, so that `spin up` works after a build of the
+/// runner too. What lies there may be one file with cargo's own copy, so it is replaced and not written over.
+fn lay_down_for_spin(wasm: &Path, target: &Path) -> Result<()> {
+    let folder = target.join("wasm32-wasip2/gateway");
+    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let (draft, place) = (folder.join("gateway.wasm.new"), folder.join("gateway.wasm"));
+    fs::copy(wasm, &draft).with_context(|| format!("{} cannot be copied", wasm.display()))?;
+    fs::rename(draft, place)?;
+    Ok(())
 }
 
 /// Compiles unless this very wasm was compiled by this very wasmtime before: clippy and test builds run this too.

@@ -51,6 +51,10 @@ pub(crate) struct Variables {
     secrets: Option<PathBuf>,
 }
 
+/// What `spin.toml` declares with an empty default.
+const EMPTY_UNDER_SPIN: [&str; 7] =
+    ["token", "master_key", "master_key_previous", "public_url", "base_path", "trusted_proxies", "catalog"];
+
 impl Variables {
     /// The variables of the runner: facts, then the environment, then mounted secrets.
     pub(crate) fn new() -> Variables {
@@ -60,7 +64,7 @@ impl Variables {
     /// The variables of Spin with this project's `spin.toml`: only declared ones, all of which have a default.
     pub(crate) fn declared_only() -> Variables {
         let variables = Variables { facts: RwLock::default(), secrets: None };
-        for name in ["token", "master_key", "catalog", "public_url", "base_path", "trusted_proxies"] {
+        for name in EMPTY_UNDER_SPIN {
             variables.set(name, "");
         }
         variables.set("secrets", "{}");
@@ -175,6 +179,19 @@ mod tests {
         assert_eq!(variables.get("token").as_deref(), Some(""));
         assert_eq!(variables.get("PATH"), None);
         assert_eq!(variables.get("boot"), None);
+    }
+
+    #[test]
+    fn imitating_spin_the_variables_are_those_of_its_manifest() {
+        let manifest: toml::Table = include_str!("../../../spin.toml").parse().expect("TOML");
+        let declared = manifest["variables"].as_table().expect("variables");
+        let handed_on = manifest["component"]["gateway"]["variables"].as_table().expect("those of the component");
+        for (name, variable) in declared {
+            assert_eq!(handed_on[name].as_str(), Some(format!("{{{{ {name} }}}}").as_str()));
+            let default = variable["default"].as_str().expect("a default");
+            assert_eq!(Variables::declared_only().get(name).as_deref(), Some(default), "{name}");
+        }
+        assert_eq!((declared.len(), handed_on.len()), (EMPTY_UNDER_SPIN.len() + 1, declared.len()));
     }
 
     #[test]

@@ -88,6 +88,7 @@ mod safeguards;
 mod secrecy;
 mod shutdowns;
 mod slow_clients;
+mod spin_manifest;
 mod spoilt;
 mod stats;
 mod streaming;

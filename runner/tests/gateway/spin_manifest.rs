@@ -1,0 +1,48 @@
+//! `spin.toml`: what it names is there after a build of the runner as after one of its own, and is built in the same way.
+
+use std::fs;
+use std::path::Path;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository")
+}
+
+fn component() -> toml::Table {
+    let manifest: toml::Table = fs::read_to_string(root().join("spin.toml")).expect("spin.toml").parse().expect("TOML");
+    manifest["component"]["gateway"].as_table().expect("the component").clone()
+}
+
+/// The word behind a flag of the build command.
+fn flag<'a>(command: &'a str, name: &str) -> &'a str {
+    let rest = command.split_once(name).unwrap_or_else(|| panic!("no {name}: {command}")).1;
+    rest.trim_start().split(' ').next().unwrap_or_default()
+}
+
+#[test]
+fn what_spin_up_looks_for_is_there_after_a_build_of_the_runner() {
+    let component = component();
+    let source = component["source"].as_str().expect("a source");
+    let below = source.strip_prefix("target/").expect("in cargo's folder");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo's folder");
+    let wasm = fs::read(target.join(below)).unwrap_or_else(|error| panic!("{below}: {error}"));
+    assert!(wasm.starts_with(b"\0asm"), "{} bytes", wasm.len());
+}
+
+#[test]
+fn spin_build_leaves_its_component_where_spin_up_looks() {
+    let component = component();
+    let command = component["build"]["command"].as_str().expect("a command");
+    let (target, profile) = (flag(command, "--target "), flag(command, "--profile "));
+    assert_eq!(component["source"].as_str(), Some(format!("target/{target}/{profile}/gateway.wasm").as_str()));
+    assert_eq!(flag(command, "-p "), "gateway");
+}
+
+#[test]
+fn spin_builds_the_component_with_the_flags_of_the_runner() {
+    let component = component();
+    let command = component["build"]["command"].as_str().expect("a command");
+    let build = fs::read_to_string(root().join("runner/build.rs")).expect("build.rs");
+    let (_, flags) = command.split_once("--config \"").expect("flags");
+    let flags = flags.strip_suffix('"').expect("the end of the flags");
+    assert!(build.contains(&format!("const COMPONENT_FLAGS: &str = \"{flags}\"")), "{flags}");
+}
