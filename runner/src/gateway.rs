@@ -7,7 +7,7 @@ use crate::exit::{self, Exit};
 use crate::host::files::{FileFolders, Files};
 use crate::host::key_value::{FolderHistory, KeyValue};
 use crate::host::outbound_http::{Net, OwnRoots, TlsConfig};
-use crate::host::sqlite::{self, Database, Journal};
+use crate::host::sqlite::{self, Database, QueuedDatabase, SpinDatabase};
 use crate::host::variables::Variables;
 use crate::inbound::{Admission, ClientLimits, ConnectionLimits, Refusals};
 use crate::instance::Isolation;
@@ -50,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) quirks: bool,
     /// Let messages cross between the component and the host.
     pub(crate) carries: bool,
+    /// Imitating Spin, refuse the component's PRAGMAs, as libSQL does.
+    pub(crate) refuses_pragmas: bool,
     /// Let the component write to our stderr.
     pub(crate) guest_stderr: bool,
     /// What calls may share an instance with.
@@ -363,7 +365,11 @@ fn wait_for_an_instance(started: &std::sync::mpsc::Receiver<Result<(), String>>)
 
 fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
     let quirks = settings.quirks;
-    let journal = if quirks { Journal::Delete } else { Journal::Wal };
+    let journal = if quirks { "DELETE" } else { "WAL" };
+    let database = match quirks {
+        true => Database::Spin(SpinDatabase::new(&folder.database(), settings.refuses_pragmas)),
+        false => Database::Queued(QueuedDatabase::open(&folder.database())?),
+    };
     let variables = if quirks { Variables::declared_only() } else { Variables::new() };
     if !quirks {
         variables.set("boot", uuid::Uuid::now_v7().to_string());
@@ -379,7 +385,7 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
     }
     Ok(Stores {
         key_value: open_key_value(folder, journal)?,
-        database: Arc::new(Database::open(&folder.database(), journal)?),
+        database: Arc::new(database),
         variables,
         files: (!quirks).then(|| Files::new(settings.files.clone())),
         base_path: settings.base_path.clone(),
@@ -400,13 +406,13 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
 
 /// Opens the key-value store. Without its catalog a gateway would serve the built-in one and know no key, so a store
 /// that existed must still exist.
-fn open_key_value(folder: &DataFolder, journal: Journal) -> Result<KeyValue> {
+fn open_key_value(folder: &DataFolder, journal: &str) -> Result<KeyValue> {
     let past = match () {
         () if folder.is_new() => FolderHistory::None,
         () if folder.had_key_value() || sqlite::has_rows(&folder.database()) => FolderHistory::Kept,
         () => FolderHistory::Used,
     };
-    let key_value = KeyValue::open(&folder.key_value(), journal.name(), past)?;
+    let key_value = KeyValue::open(&folder.key_value(), journal, past)?;
     folder.set_key_value();
     Ok(key_value)
 }

@@ -26,7 +26,7 @@ use activity::{Activity, ActivityCheck};
 use admission::AdmittedConnection;
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -234,15 +234,19 @@ async fn answer(
     if framing::is_coded(&head.headers) {
         return unread(refusals.answer(Refusal::BodyCoded, head.uri.path(), id));
     }
-    let upload = (!body.is_end_stream()).then(Upload::new);
+    let quirks = instances.stores().quirks;
+    if quirks && head.headers.values().any(|value| std::str::from_utf8(value.as_bytes()).is_err()) {
+        return bare_error();
+    }
+    let upload = (!quirks && !body.is_end_stream()).then(Upload::new);
     let service = activity.serve(upload.clone());
-    shape(&mut head, id, client, instances.stores().quirks);
+    shape(&mut head, id, client, quirks);
     let fault = if instances.stores().faults { Fault::take(&mut head.headers) } else { None };
     // What is relayed is held nowhere as a whole.
-    let (mut body, bytes) = if is_relayed(&head) {
-        (RequestBody::client(body, body::PASSED_ON, upload), 0)
+    let (mut body, bytes) = if is_relayed(&head) || quirks {
+        (RequestBody::client(body, body::PASSED_ON, upload, quirks), 0)
     } else {
-        let mut body = RequestBody::client(body, body::READ_BYTES_MAX, upload);
+        let mut body = RequestBody::client(body, body::READ_BYTES_MAX, upload, quirks);
         let bytes = body.size().await;
         (body, bytes)
     };
@@ -258,7 +262,14 @@ async fn answer(
     }
     let request = call::Request { id, recorded, method, uri: uri.clone(), bytes };
     let answer = instances.send(Dispatch { request, head, body, is_report: false, fault }).await;
-    respond(refusals, answer, uri.path(), id).map(|body| body.in_service(service))
+    respond(refusals, answer, uri.path(), id).map(|body| body.in_service(service).drops_at_errors(quirks))
+}
+
+/// What Spin says of a header that is not UTF-8 (`crates/trigger-http/src/headers.rs`), before any component sees it.
+fn bare_error() -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::text(String::new()));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
 }
 
 /// Takes off what stands before every path. A proxy in front may have done so already.
@@ -321,8 +332,10 @@ pub(crate) fn respond(refusals: &Refusals, answer: Answer, path: &str, id: Uuid)
 pub(crate) fn shape(head: &mut Parts, id: Uuid, client: Option<HeaderValue>, quirks: bool) {
     head.uri = whole(std::mem::take(&mut head.uri), &head.headers);
     // Before the host adds its own, which no client may have taken away.
-    strip_nominated(&mut head.headers);
-    if !quirks {
+    if quirks {
+        head.headers.remove(header::CONNECTION);
+    } else {
+        strip_nominated(&mut head.headers);
         strip_reserved(&mut head.headers);
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
         let text: &str = id.hyphenated().encode_lower(&mut text);

@@ -147,7 +147,7 @@ pub(crate) struct Settings {
     )]
     pub(crate) isolation: Isolation,
 
-    /// Imitate another host, for tests: spin, or this one without its faster way to the component: parts
+    /// Imitate another host, for tests: spin, libsql, or this one without its faster way to the component: parts
     #[arg(long, global = true, env = "LLMIO_HOST_QUIRKS", value_name = "HOST", hide = true)]
     pub(crate) host_quirks: Option<HostQuirks>,
 
@@ -174,6 +174,8 @@ pub(crate) enum HostQuirks {
     Spin,
     /// This one, without messages between component and host.
     Parts,
+    /// Spin with libSQL as its database, which takes no PRAGMA.
+    Libsql,
 }
 
 /// The admin token as given from outside, and the name it was given under.
@@ -186,6 +188,11 @@ pub(crate) struct GivenToken {
 }
 
 impl Settings {
+    /// Whether the host is one that is not ours.
+    pub(crate) fn imitates_spin(&self) -> bool {
+        matches!(self.host_quirks, Some(HostQuirks::Spin | HostQuirks::Libsql))
+    }
+
     /// The address to listen on. `PORT` is what hosting platforms set, `LLMIO_SERVER_PORT` what Go llmio had; they change
     /// the port, never the exposure.
     pub(crate) fn listen_address(&self, environment: impl Fn(&str) -> Option<String>) -> Result<SocketAddr, String> {

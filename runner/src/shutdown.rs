@@ -15,8 +15,10 @@ const CUT_GRACE: Duration = Duration::from_millis(1_900);
 /// The time for records if no call had to be cut: another process may hold the database for a while.
 const FLUSH_MAX: Duration = Duration::from_secs(10);
 
-/// SIGTERM, SIGINT and SIGQUIT; SIGHUP is swallowed.
-pub(crate) struct Signals {
+/// SIGTERM, SIGINT and SIGQUIT; SIGHUP is swallowed. None of them is caught where they are left alone.
+pub(crate) struct Signals(Option<Caught>);
+
+struct Caught {
     terminate: Signal,
     interrupt: Signal,
     quit: Signal,
@@ -26,24 +28,30 @@ pub(crate) struct Signals {
 impl Signals {
     /// Catches the signals, which no longer end the process by themselves.
     pub(crate) fn new() -> Result<Signals> {
-        Ok(Signals {
+        Ok(Signals(Some(Caught {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
             hang_up: signal(SignalKind::hangup())?,
-        })
+        })))
+    }
+
+    /// Leaves the signals to end the process at once, as they do under Spin.
+    pub(crate) fn left_alone() -> Signals {
+        Signals(None)
     }
 
     /// Waits for the next signal that asks the process to end.
     pub(crate) async fn next(&mut self) {
+        let Some(caught) = &mut self.0 else { return std::future::pending().await };
         loop {
             tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
+                _ = caught.terminate.recv() => return,
+                _ = caught.interrupt.recv() => return,
                 // nginx, and container images like it, use this signal for a graceful stop.
-                _ = self.quit.recv() => return,
+                _ = caught.quit.recv() => return,
                 // Terminals send it when they close, and operators send it to have files read again.
-                _ = self.hang_up.recv() => log::note("SIGHUP is ignored; a catalog file that changes is noticed anyway"),
+                _ = caught.hang_up.recv() => log::note("SIGHUP is ignored; a catalog file that changes is noticed anyway"),
             }
         }
     }

@@ -28,13 +28,15 @@ pub(crate) struct StartedGateway {
 /// Opens the data folder and starts a gateway on it.
 pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<StartedGateway> {
     let given_token = given_token(settings);
-    if let Some(given) = &given_token {
+    // Spin judges nothing that it is given.
+    let judges = !settings.imitates_spin();
+    if let Some(given) = given_token.as_ref().filter(|_| judges) {
         check_token(&given.token, given.name, address)?;
     }
     if address.is_some() {
         tell_old_token(settings);
     }
-    let secrets = Secrets::of(settings)?;
+    let secrets = if judges { Secrets::of(settings)? } else { Secrets::unjudged(settings) };
     let roots = own_roots(settings.ca.as_deref(), |name| std::env::var_os(name))?;
     let folder = DataFolder::open(&settings.data)?;
     let token = match given_token.as_ref().filter(|given| !given.token.is_empty()) {
@@ -50,8 +52,9 @@ pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<
         &folder,
         gateway::Settings {
             threads: settings.threads.map_or_else(cores, usize::from),
-            quirks: settings.host_quirks == Some(HostQuirks::Spin),
+            quirks: settings.imitates_spin(),
             carries: settings.host_quirks.is_none(),
+            refuses_pragmas: settings.host_quirks == Some(HostQuirks::Libsql),
             guest_stderr: settings.guest_stderr,
             isolation: settings.isolation,
             connections: ConnectionLimits {
@@ -166,13 +169,20 @@ struct Secrets {
 }
 
 impl Secrets {
-    fn of(settings: &Settings) -> Result<Secrets, Exit> {
+    fn unjudged(settings: &Settings) -> Secrets {
         let given = |value: &Option<String>| value.clone().filter(|value| !value.trim().is_empty());
-        let (master_key, previous) = (given(&settings.master_key), given(&settings.master_key_previous));
+        Secrets {
+            master_key: given(&settings.master_key),
+            master_key_previous: given(&settings.master_key_previous),
+            named: given(&settings.secrets).unwrap_or_else(|| "{}".to_owned()),
+        }
+    }
+
+    fn of(settings: &Settings) -> Result<Secrets, Exit> {
+        let Secrets { master_key, master_key_previous: previous, named } = Secrets::unjudged(settings);
         for (key, name) in [(&master_key, "LLMIO_MASTER_KEY"), (&previous, "LLMIO_MASTER_KEY_PREVIOUS")] {
             key.as_ref().map_or(Ok(()), |key| check_master_key(key, name))?;
         }
-        let named = given(&settings.secrets).unwrap_or_else(|| "{}".to_owned());
         if let Err(error) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&named) {
             // The parser's message is not used, since it may quote the value.
             let (line, column) = (error.line(), error.column());

@@ -140,6 +140,24 @@ mod tests {
     }
 
     #[test]
+    fn the_component_judges_tokens_by_the_same_rules() {
+        use gateway_core::authenticate::strength::{TokenTrouble, trouble};
+        let tokens = [
+            "",
+            "change-me",
+            "aaaaaaaaaaaaaaaaaaaa",
+            "correct horse battery",
+            "c5ba29f1a0d34e6f8b17\n",
+            " c5ba29f1a0d34e6f8b17",
+        ];
+        let samples = SAMPLES.map(|sample| format!("c5ba29f1-{sample}-a0d34e6f8b17"));
+        for token in tokens.into_iter().chain(samples.iter().map(String::as_str)) {
+            let own = unsendable(token).map(TokenTrouble::Unsendable).or(weakness(token).map(TokenTrouble::Weak));
+            assert_eq!(trouble(token), own, "{token:?}");
+        }
+    }
+
+    #[test]
     fn only_loopback_addresses_are_private_to_the_machine() {
         for address in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
             assert!(!is_beyond_loopback(address.parse().expect("an address")), "{address}");

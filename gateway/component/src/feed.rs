@@ -11,6 +11,7 @@ use gateway_core::views::{Export, RecordView, RecordsView};
 use crate::host;
 use crate::host::body::Writer;
 use crate::instance::Instance;
+use crate::relay;
 use crate::response::{self, Response};
 use crate::store::records;
 
@@ -43,7 +44,9 @@ pub(crate) fn export(instance: &Rc<Instance>, mut filter: Filter, format: Export
         filter.limit = PAGE_MAX;
         let mut text = format.head();
         loop {
-            let Ok(page) = records::page(&instance, &filter).await else { return writer.cut().await };
+            let Ok(page) = records::page(&instance, &filter).await else {
+                return relay::cut(&instance, writer).await;
+            };
             let page = RecordsView::of(page.records, page.stopped, &filter);
             page.records.into_iter().for_each(|record| text.push_str(&format.line(&shown(record))));
             if !text.is_empty() && !writer.write(std::mem::take(&mut text).into_bytes()).await.is_empty() {

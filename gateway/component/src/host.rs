@@ -46,6 +46,15 @@ pub(crate) struct Capabilities {
     pub(crate) base_path: Rc<str>,
     /// The host tells in the variable `store_trouble` how statements have fared, over all instances.
     pub(crate) tells_store_trouble: bool,
+    /// The host has a code of its own for each way in which an exchange with a provider breaks off.
+    pub(crate) names_breaks: bool,
+    /// The key-value store takes as many keys as there is disk. Fermyon Cloud's takes 1,024.
+    pub(crate) has_many_keys: bool,
+    /// A client gets what was written before its answer is cut. Other hosts drop it with the connection.
+    pub(crate) flushes_cuts: bool,
+    /// The host has judged the token, the master key, the secrets and the catalog file that it was given, before it began to
+    /// serve.
+    pub(crate) judges_settings: bool,
 }
 
 impl Capabilities {
@@ -65,6 +74,10 @@ impl Capabilities {
                 has_files: true,
                 base_path,
                 tells_store_trouble: true,
+                names_breaks: true,
+                has_many_keys: true,
+                flushes_cuts: true,
+                judges_settings: true,
             },
         }
     }

@@ -240,7 +240,7 @@ async fn collect(
         }
     }
     let end = contents.end().await;
-    match (end.unfinished(), end.into_result()) {
+    match (end.unfinished(announced.is_some()), end.into_result()) {
         (None, _) if announced.is_none_or(|announced| announced == bytes.len()) => Ok(bytes),
         (None, _) | (_, Err(ErrorCode::HttpRequestBodySize(_))) if bytes.len() >= BODY_BYTES_MAX => {
             Err(Refusal::too_large(BODY_BYTES_MAX))

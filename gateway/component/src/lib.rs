@@ -23,6 +23,7 @@ mod ready;
 mod relay;
 mod response;
 mod send;
+mod settings;
 mod store;
 mod usage;
 
@@ -159,6 +160,7 @@ async fn enter(instance: &Rc<Instance>, needs: Needs, incoming: &Incoming) -> Re
                     (SPIN_VARIABLE_TOKEN under Spin) and start it again.";
         return Err(Refusal::unavailable("not_configured", said));
     }
+    settings::check_token(instance, &snapshot.token, incoming)?;
     let presented = authenticate::presented(&incoming.headers, incoming.query.as_deref());
     let decide = |snapshot: &Snapshot| {
         authenticate::authenticate(needs, &presented, &snapshot.token, &snapshot.catalog, incoming.at_ms)

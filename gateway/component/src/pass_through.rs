@@ -248,7 +248,7 @@ async fn copy(
     instance.buffers.give(buffer);
     match &error {
         None => writer.finish().await,
-        Some(_) => writer.cut().await,
+        Some(_) => relay::cut(instance, writer).await,
     }
     (bytes, error)
 }

@@ -8,6 +8,7 @@ use gateway_core::views::ReadyView;
 
 use crate::host;
 use crate::instance::Instance;
+use crate::settings;
 use crate::store::{self, catalog::Snapshot};
 
 /// Answers 200 with what is degraded and which calls are refused. Only a gateway that is shutting down answers 503.
@@ -22,6 +23,7 @@ pub(crate) async fn reply(instance: &Instance, snapshot: &Rc<Snapshot>) -> Resul
     let trouble = host::variable("store_trouble").await.and_then(|text| StoreTrouble::read(&text));
     let zone = &snapshot.catalog.settings.zone;
     degraded.extend(trouble.as_ref().map(|trouble| trouble.degraded(host::unix_ms(), zone)));
+    degraded.extend(settings::troubles(instance, &snapshot.token).await);
     degraded.extend(snapshot.missing());
     if snapshot.catalog.keeps_bodies() && !matches!(store::catalog::sealer().await, Ok(Some(_))) {
         degraded.push("bodies: not kept, there is no master key to seal them with".to_owned());

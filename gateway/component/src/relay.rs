@@ -84,7 +84,7 @@ pub(crate) async fn respond(
 }
 
 /// Answers with an answer that has come whole, and so has no silences.
-async fn respond_whole(instance: &Instance, answer: Answer, terms: Terms, ended: OnEnd) -> Response {
+async fn respond_whole(instance: &Rc<Instance>, answer: Answer, terms: Terms, ended: OnEnd) -> Response {
     let Answer { status, headers, mut observer, mut transform, held, rest, mut room } = answer;
     let (mut given, silence) = (AllBytes(Vec::new()), Silence::none(&terms));
     let CopyResult { error, .. } =
@@ -101,10 +101,11 @@ async fn respond_whole(instance: &Instance, answer: Answer, terms: Terms, ended:
     };
     // It turned out not to be complete.
     let (response, mut writer) = response::head(status, headers);
+    let instance = instance.clone();
     host::spawn(async move {
         let is_left = !given.0.is_empty() && !writer.write(given.0).await.is_empty();
         if !is_left {
-            end_cut(writer, &observer, &mut transform, &error, &terms).await;
+            end_cut(&instance, writer, &observer, &mut transform, &error, &terms).await;
         }
         let error = if is_left { SendError::ClientClosed } else { error };
         ended(RelayResult { observation: observer.finish(), error: Some(error), losses: transform.losses() }).await;
@@ -153,7 +154,7 @@ pub(crate) fn respond_early(
             ReadyAnswer::Reply(reply) => {
                 let error = serde_json::from_slice(&reply.body).unwrap_or_default();
                 writer.write(terms.dialect.error_stream(&error, &terms.id)).await;
-                writer.cut().await;
+                cut(&instance, writer).await;
             }
         }
     });
@@ -176,7 +177,7 @@ async fn give(
     match &error {
         None => writer.finish().await,
         Some(SendError::ClientClosed) => drop(writer),
-        Some(error) => end_cut(writer, &observer, &mut transform, error, &terms).await,
+        Some(error) => end_cut(&instance, writer, &observer, &mut transform, error, &terms).await,
     }
     ended(RelayResult { observation: observer.finish(), error, losses: transform.losses() }).await;
     if let Some(unread) = unread {
@@ -423,6 +424,7 @@ async fn write_end(
 
 /// Ends an answer that was cut off: a stream gets an error event in its dialect, and every body an unclean end.
 async fn end_cut(
+    instance: &Instance,
     mut writer: Writer,
     observer: &Observer,
     transform: &mut ResponseTransform,
@@ -438,6 +440,18 @@ async fn end_cut(
     });
     if transform.gives_events(observer.so_far()) && !event.is_empty() {
         writer.write(event).await;
+    }
+    cut(instance, writer).await;
+}
+
+/// How long an answer waits before it is cut on a host that drops with the connection what it has not sent yet. Its server
+/// sends when it finds nothing more to send, which is a matter of its next turn.
+const CUT_PAUSE_MS: u64 = 100;
+
+/// Ends an answer so that it does not look complete, after its client has what was written.
+pub(crate) async fn cut(instance: &Instance, writer: Writer) {
+    if !instance.host.flushes_cuts {
+        host::wait_ms(CUT_PAUSE_MS).await;
     }
     writer.cut().await;
 }

@@ -62,6 +62,8 @@ pub(crate) struct Body {
     mask: Option<Mask>,
     /// Whether the host has delivered all of the body.
     is_read: bool,
+    /// Whether the host tells one break from another.
+    names_breaks: bool,
     unpacker: Unpacker,
 }
 
@@ -91,17 +93,18 @@ impl Contents {
 
 impl Body {
     /// Status, headers and body of an answer. The body still has its content coding.
-    fn of(response: types::Response) -> (u16, Vec<(String, Vec<u8>)>, Body) {
+    fn of(instance: &Instance, response: types::Response) -> (u16, Vec<(String, Vec<u8>)>, Body) {
         let status = response.get_status_code();
         let headers = response.get_headers().copy_all();
         let (consumed, consumed_reader) = wit_future::new(|| Ok(()));
         let contents = body::Reader::of(types::Response::consume_body(response, consumed_reader));
-        let body = Body::new(Contents::Stream(contents, consumed), &headers);
+        let body = Body::new(Contents::Stream(contents, consumed), &headers, instance.host.names_breaks);
         (status, headers, body)
     }
 
-    fn new(contents: Contents, headers: &[(String, Vec<u8>)]) -> Body {
-        Body { contents, left: announced(headers), is_read: false, unpacker: Unpacker::none(), mask: None }
+    fn new(contents: Contents, headers: &[(String, Vec<u8>)], names_breaks: bool) -> Body {
+        let left = announced(headers);
+        Body { contents, left, is_read: false, names_breaks, unpacker: Unpacker::none(), mask: None }
     }
 
     /// The same body, decoded. `is_lenient`: see [`Unpacker::of`].
@@ -156,7 +159,8 @@ impl Body {
             return Err(SendError::Protocol(fault.to_string()));
         }
         if self.left != Some(0) {
-            self.contents.end().await.map_err(translate)?;
+            let names_breaks = self.names_breaks;
+            self.contents.end().await.map_err(|code| of_body(code, names_breaks))?;
         }
         self.unpacker.fault(true).map_or(Ok(()), |fault| Err(SendError::Protocol(fault.to_string())))
     }
@@ -232,7 +236,7 @@ pub(crate) async fn attempt(
     let (status, mut raw, body) = match transmit(instance, outgoing, Some(room), terms).await {
         Ok(answer) => answer,
         Err(Unsent::Failed(code)) => {
-            let error = translate(code).before_head();
+            let error = of_head(code, instance);
             let error = if let Some(through) = through { error.blamed(&through) } else { error };
             return (Outcome::Failed(error), None);
         }
@@ -276,7 +280,7 @@ pub(crate) async fn fetch(
     let secrets = std::mem::take(&mut outgoing.secrets);
     let (status, mut headers, body) =
         transmit(instance, outgoing, None, terms).await.map_err(|unsent| match unsent {
-            Unsent::Failed(code) => translate(code).before_head(),
+            Unsent::Failed(code) => of_head(code, instance),
             Unsent::Unfit(error) => error,
         })?;
     let body = body.unpacked(&headers, true);
@@ -339,13 +343,13 @@ async fn transmit(
             Failure::Code(code) => Unsent::Failed(code),
             Failure::Refused(part) => HostRefusal(part.into()).into(),
         })?;
-        let body = Body::new(Contents::Messages(arriving), &headers);
+        let body = Body::new(Contents::Messages(arriving), &headers, true);
         return Ok((status, headers, body));
     }
     let (writer, contents) = body::known();
     let request = build(instance, head, contents)?;
     let response = exchange(request, writer, (body, room)).await.map_err(Unsent::Failed)?;
-    Ok(Body::of(response))
+    Ok(Body::of(instance, response))
 }
 
 /// Writes the body of a request and waits for the head of the answer, which may come first. Then the rest of the body is no
@@ -429,7 +433,7 @@ pub(crate) async fn pass_on(
     contents: body::Reader,
 ) -> Result<Result<(u16, Vec<(String, Vec<u8>)>, Body), SendError>, HostRefusal> {
     let request = build(instance, head, contents)?;
-    Ok(client::send(request).await.map(Body::of).map_err(|code| translate(code).before_head()))
+    Ok(client::send(request).await.map(|response| Body::of(instance, response)).map_err(|code| of_head(code, instance)))
 }
 
 fn build(instance: &Instance, head: Head<'_>, contents: body::Reader) -> Result<types::Request, HostRefusal> {
@@ -518,6 +522,26 @@ async fn collect(
             unpack::of_plain(headers);
         }
         return if is_enough || is_spoilt { Ok(kept) } else { body.end().await.map(|()| kept) };
+    }
+}
+
+/// The error of an answer without a head. Hosts other than the runner have one code for a connection that was closed, which
+/// is common, and for what is no HTTP.
+fn of_head(code: ErrorCode, instance: &Instance) -> SendError {
+    match code {
+        ErrorCode::HttpProtocolError if !instance.host.names_breaks => {
+            SendError::Reset("or sent what is no HTTP".into())
+        }
+        code => translate(code).before_head(),
+    }
+}
+
+/// The error of a body. The same hosts have one code for an end that came too early and for chunks that are no HTTP; that it
+/// is not complete is true of all.
+fn of_body(code: ErrorCode, names_breaks: bool) -> SendError {
+    match code {
+        ErrorCode::HttpProtocolError if !names_breaks => SendError::Truncated,
+        code => translate(code),
     }
 }
 

@@ -2,6 +2,7 @@
 //! SHA-256, so that the time of a comparison does not show where two secrets first differ.
 
 pub mod session;
+pub mod strength;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,6 +15,8 @@ use crate::catalog::{ADMIN_NAME, Catalog, Key};
 use crate::endpoint::Needs;
 use crate::redact;
 use crate::refusal::{Refusal, until};
+
+use strength::TokenTrouble;
 
 /// How many wrong credentials an address may present in a minute before it must wait.
 const FAILURES_MAX: u32 = 10;
@@ -60,21 +63,30 @@ impl Caller {
 
 /// The hash of the admin token, or nothing while llmio has none.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Token(Option<[u8; 32]>);
+pub struct Token {
+    hash: Option<[u8; 32]>,
+    trouble: Option<TokenTrouble>,
+}
 
 impl Token {
     /// Hashes the token. An empty one means that llmio is not configured.
     pub fn new(token: &str) -> Self {
-        Token((!token.is_empty()).then(|| Sha256::digest(token.as_bytes()).into()))
+        let hash = (!token.is_empty()).then(|| Sha256::digest(token.as_bytes()).into());
+        Token { hash, trouble: strength::trouble(token) }
     }
 
     /// Whether there is a token at all.
     pub fn is_set(&self) -> bool {
-        self.0.is_some()
+        self.hash.is_some()
+    }
+
+    /// What is wrong with it, if anything is.
+    pub fn trouble(&self) -> Option<TokenTrouble> {
+        self.trouble
     }
 
     fn is(&self, hash: &[u8; 32]) -> bool {
-        self.0.is_some_and(|token| token.ct_eq(hash).into())
+        self.hash.is_some_and(|token| token.ct_eq(hash).into())
     }
 }
 

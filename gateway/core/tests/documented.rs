@@ -21,7 +21,7 @@ fn read(path: &str) -> String {
 fn documents() -> Vec<(String, String)> {
     let mut paths: Vec<String> =
         ["README.md", "README.zh-CN.md", ".github/CONTRIBUTING.md"].map(str::to_owned).to_vec();
-    for folder in ["gateway/docs", "runner/docs"] {
+    for folder in ["gateway/docs", "gateway/docs/deploy", "runner/docs"] {
         let entries = fs::read_dir(root().join(folder)).expect(folder);
         let names = entries.map(|entry| entry.expect(folder).file_name().into_string().expect("a plain name"));
         paths.extend(names.filter(|name| name.ends_with(".md")).map(|name| format!("{folder}/{name}")));
@@ -75,7 +75,7 @@ fn somebody_elses_models_and_deployments_are_all_in_the_sample() {
 fn every_sample_can_be_read_in_the_language_that_it_names() {
     for (path, text) in documents() {
         for (words, sample) in blocks(&text) {
-            let is_known = ["sh", "toml", "toml client", "python", "json", "text", "rust"].contains(&words);
+            let is_known = ["sh", "toml", "toml client", "python", "json", "text", "rust", "yaml"].contains(&words);
             assert!(is_known, "{path}: {words:?} before\n{sample}");
             let read = match words {
                 "json" => {
@@ -83,6 +83,9 @@ fn every_sample_can_be_read_in_the_language_that_it_names() {
                 }
                 // Of catalogs more is asked above.
                 "toml" | "toml client" => sample.parse::<toml::Table>().map(drop).map_err(|error| error.to_string()),
+                "yaml" => {
+                    serde_saphyr::from_str::<serde_json::Value>(&sample).map(drop).map_err(|error| error.to_string())
+                }
                 "sh" => shell_takes(&sample),
                 _ => Ok(()),
             };

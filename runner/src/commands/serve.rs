@@ -10,7 +10,7 @@ use crate::gateway::{Gateway, Handle};
 use crate::greeting;
 use crate::inbound::{ClientLimits, Refusals};
 use crate::log;
-use crate::options::{HostQuirks, Settings};
+use crate::options::Settings;
 use crate::pages;
 use crate::shutdown::{self, Signals};
 use crate::start::{self, StartedGateway};
@@ -37,7 +37,13 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
 
 async fn serve(started: StartedGateway, settings: &Settings, address: SocketAddr) -> Result<()> {
     let handle = started.gateway.handle()?;
+    let quirks = settings.imitates_spin();
     let catalog = match &settings.catalog {
+        Some(path) if quirks => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            handle.stores().variables.set_catalog(text);
+            None
+        }
         Some(path) => {
             let (file, warnings) = first_catalog(&handle, path).await?;
             warnings.iter().for_each(log::warn);
@@ -45,18 +51,18 @@ async fn serve(started: StartedGateway, settings: &Settings, address: SocketAddr
         }
         None => None,
     };
-    if settings.host_quirks != Some(HostQuirks::Spin) {
+    if !quirks {
         Refusals::learn(&handle).await.context("the component does not say how to refuse requests")?;
     }
-    let is_taken_over = take_over(&handle, settings, catalog.is_some()).await?;
-    let provided = if catalog.is_none() && !is_taken_over { provide(&handle).await? } else { None };
+    let is_taken_over = take_over(&handle, settings, settings.catalog.is_some()).await?;
+    let provided = if settings.catalog.is_none() && !is_taken_over { provide(&handle).await? } else { None };
     let greeting = match provided {
         _ if started.folder.is_greeted() => None,
         Some(model) => Some(model),
         None => Some(first_model(&handle).await),
     };
     // From here on a signal starts draining. Before, it ends the process at once.
-    let mut signals = Signals::new()?;
+    let mut signals = if quirks { Signals::left_alone() } else { Signals::new()? };
     let limits = ClientLimits::with_stall(Duration::from_millis(settings.client_stall_ms));
     let address = started.gateway.listen(address, limits)?;
     started.folder.announce(address)?;
@@ -152,7 +158,8 @@ async fn attend(gateway: &Gateway, handle: &Handle, catalog: Option<CatalogFile>
                 handle.stores().publish_metrics();
             }
             never = &mut watch => match never {},
-            _ = maintain.tick() => {
+            // Spin asks for nothing.
+            _ = maintain.tick(), if !handle.stores().quirks => {
                 let handle = handle.clone();
                 tokio::spawn(async move {
                     if let Err(error) = run_maintenance(&handle).await {
@@ -169,5 +176,5 @@ async fn run_maintenance(handle: &Handle) -> Result<()> {
     let response =
         timeout(ANSWER_TIMEOUT, handle.send(request)).await.context("the component did not answer in time")??;
     anyhow::ensure!(response.status().is_success(), "the component answered {}", response.status());
-    if handle.stores().quirks { Ok(()) } else { Refusals::learn(handle).await }
+    Refusals::learn(handle).await
 }

@@ -204,11 +204,14 @@ impl WasiHttpHooks for OutboundHttp {
             }
             self.prepare(asked, options)
         });
+        let quirks = self.quirks;
         Box::new(async move {
             let (head, body) = prepared?.send(request).await?;
             // Ready at the first poll: then wasmtime spawns no task to watch it.
             let sent: Box<dyn Future<Output = _> + Send> = Box::new(std::future::ready(Ok(())));
-            Ok((Response::from_parts(head, body.boxed_unsync()), sent))
+            let body =
+                if quirks { body.map_err(failure::of_body_under_spin).boxed_unsync() } else { body.boxed_unsync() };
+            Ok((Response::from_parts(head, body), sent))
         })
     }
 }
@@ -229,7 +232,9 @@ impl Prepared {
         if let Some(turn) = &turn {
             turn.note(head.headers.get(KEEP_ALIVE).and_then(|value| value.to_str().ok()));
         }
-        strip_nominated(&mut head.headers);
+        if !limits.quirks {
+            strip_nominated(&mut head.headers);
+        }
         upstream.set_body(body);
         Ok((head, UpstreamBody::new(upstream, limits.between_bytes, turn)))
     }
@@ -249,12 +254,13 @@ async fn exchange(
             return Poll::Ready(Err(reason.error()));
         }
         if let Poll::Ready(response) = response.as_mut().poll(context) {
-            return Poll::Ready(response.map_err(|error| failure::of_request(&error)));
+            let of_request = if limits.quirks { failure::of_request_under_spin } else { failure::of_request };
+            return Poll::Ready(response.map_err(|error| of_request(&error)));
         }
         late.as_mut().poll(context).map(|()| Err(limits.late()))
     });
     let (response, turn) = head.await?;
-    if framing::is_ambiguous(response.headers()) || framing::is_coded(response.headers()) {
+    if !limits.quirks && (framing::is_ambiguous(response.headers()) || framing::is_coded(response.headers())) {
         return Err(Error::HttpProtocolError);
     }
     Ok((response, turn))

@@ -3,8 +3,10 @@
 //! serves clients. The interface's synchronous calls only enqueue: made blocking, or async as Spin makes them, they
 //! would stop every call of the instance (wasmtime #11869).
 
+mod queued;
 mod reader;
 mod schema;
+mod spin;
 mod statement;
 mod store;
 mod trouble;
@@ -14,8 +16,10 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use queued::QueuedDatabase;
+pub(crate) use spin::SpinDatabase;
 pub(crate) use statement::{Failure, Rows};
-pub(crate) use store::{Journal, has_rows};
+pub(crate) use store::has_rows;
 pub(crate) use trouble::TroubleReport;
 
 use super::Interfaces;
@@ -24,25 +28,24 @@ use crate::bindings::sqlite::{
 };
 use crate::instance::State;
 use anyhow::Result;
-use reader::Reader;
 use rusqlite::types::Value;
-use statement::{Kind, Kinds, Statement};
-use std::path::Path;
+use spin::OwnConnection;
+use statement::Statement;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::oneshot;
 use wasmtime::component::{Access, Accessor, FutureReader, Resource, StreamReader};
-use writer::Writer;
 
 /// The only database there is, here and in `spin.toml`.
 const LABEL: &str = "default";
 
-/// Both halves of the database.
-pub(crate) struct Database {
-    writer: Writer,
-    reader: Reader,
-    kinds: Kinds,
+/// The database, in the way of one host.
+pub(crate) enum Database {
+    /// The runner's.
+    Queued(QueuedDatabase),
+    /// Spin's, of which each handle has a connection of its own.
+    Spin(SpinDatabase),
 }
 
 /// The result of a statement so far.
@@ -54,6 +57,7 @@ pub(crate) enum Execution {
 }
 
 /// Counters of the database.
+#[derive(Default)]
 pub(crate) struct Status {
     /// Statements waiting for their commit.
     pub(crate) queued: u64,
@@ -63,10 +67,14 @@ pub(crate) struct Status {
     pub(crate) failed: u64,
 }
 
-/// The guest's handle. All handles share one connection, but each keeps what its own last write did.
+/// The guest's handle, which keeps what its own last write did.
 #[derive(Clone, Default)]
 #[expect(unreachable_pub, reason = "the generated code re-exports it")]
-pub struct Connection(Arc<LastWrite>);
+pub struct Connection {
+    last: Arc<LastWrite>,
+    /// As under Spin. All handles of the runner share one connection.
+    own: Option<Arc<OwnConnection>>,
+}
 
 /// What the last write of a handle did.
 #[derive(Default)]
@@ -83,77 +91,66 @@ impl LastWrite {
 }
 
 impl Database {
-    /// Opens or creates the file. A damaged file is set aside. If the file is locked or the disk full, the database
-    /// waits instead of failing.
-    pub(crate) fn open(file: &Path, journal: Journal) -> Result<Database> {
-        store::assert_version()?;
-        let writer = Writer::start(file, journal)?;
-        let reader = Reader::start(file, journal, writer.progress())?;
-        Ok(Database { writer, reader, kinds: Kinds::default() })
-    }
-
-    /// Runs a statement: a write without columns resolves when queued, everything else with its rows.
-    pub(crate) async fn execute(
-        &self,
-        sql: String,
-        parameters: Vec<Value>,
-        last: Arc<LastWrite>,
-    ) -> Result<Execution, Failure> {
-        let sql: Arc<str> = sql.into();
-        let kind = match self.kinds.get(&sql) {
-            Some(kind) => kind,
-            None => self.classify(&sql).await?,
+    /// A handle.
+    fn connect(&self) -> Connection {
+        let own = match self {
+            Database::Queued(_) => None,
+            Database::Spin(database) => Some(Arc::new(database.connect())),
         };
-        let statement = Statement { sql, parameters };
-        match kind {
-            Kind::Write => Ok(Execution::Queued(self.writer.queue(statement, last)?)),
-            Kind::WriteWithRows => self.writer.run(statement, last).await.map(Execution::Done),
-            Kind::Read => self.reader.select(statement, self.writer.queued_until()).await.map(Execution::Done),
+        Connection { last: Arc::default(), own }
+    }
+
+    /// Runs a statement of this handle.
+    async fn execute(&self, connection: Connection, statement: Statement) -> Result<Execution, Failure> {
+        match (self, connection.own) {
+            (Database::Queued(queued), _) => queued.execute(statement.sql, statement.parameters, connection.last).await,
+            (Database::Spin(_), Some(own)) => own.run(statement, connection.last).await.map(Execution::Done),
+            (Database::Spin(_), None) => Err(Failure::closed()),
         }
     }
 
-    /// Queues a write whose kind is known already. Any other statement would have to wait, which a synchronous call
-    /// must not do.
-    pub(crate) fn execute_now(&self, sql: String, parameters: Vec<Value>, last: Arc<LastWrite>) -> Result<(), Failure> {
-        if self.kinds.get(&sql) != Some(Kind::Write) {
-            return Err(Failure::Refused("a statement that was not run before, or has rows: use execute-async"));
+    /// Runs a statement of this handle for a synchronous call.
+    fn execute_now(&self, connection: &Connection, statement: Statement) -> Result<Rows, Failure> {
+        let Statement { sql, parameters } = statement;
+        match (self, &connection.own) {
+            (Database::Queued(queued), _) => {
+                queued.execute_now(sql, parameters, connection.last.clone()).map(|()| Rows::default())
+            }
+            (Database::Spin(_), Some(own)) => own.run_now(&Statement { sql, parameters }, &connection.last),
+            (Database::Spin(_), None) => Err(Failure::closed()),
         }
-        self.writer.queue(Statement { sql: sql.into(), parameters }, last).map(|_| ())
     }
 
     /// Waits until everything in the queue is committed.
     pub(crate) fn flush(&self, limit: Duration) -> Result<()> {
-        self.writer.flush(limit)
+        match self {
+            Database::Queued(queued) => queued.flush(limit),
+            Database::Spin(_) => Ok(()),
+        }
     }
 
-    /// Ends both threads; false when they do not end within the limit. What is queued should be flushed before. The
-    /// writer is last, since the last connection to leave moves what is in the WAL into the file itself.
+    /// Closes the file; false when that takes longer than the limit.
     pub(crate) fn close(&self, limit: Duration) -> bool {
-        let read = self.reader.close(limit);
-        self.writer.close(limit) && read
+        match self {
+            Database::Queued(queued) => queued.close(limit),
+            Database::Spin(_) => true,
+        }
     }
 
     /// The counters, for metrics.
     pub(crate) fn status(&self) -> Status {
-        self.writer.status()
+        match self {
+            Database::Queued(queued) => queued.status(),
+            Database::Spin(_) => Status::default(),
+        }
     }
 
     /// What is wrong with the database, for readiness checks.
     pub(crate) fn trouble(&self) -> Option<TroubleReport> {
-        self.writer.trouble(Instant::now())
-    }
-
-    async fn classify(&self, sql: &Arc<str>) -> Result<Kind, Failure> {
-        let known = match self.reader.classify(sql.clone(), self.writer.queued_until()).await {
-            Ok(kind) => kind,
-            Err(Failure::Refused(reason)) => return Err(Failure::Refused(reason)),
-            // Records must go on being queued while another process holds the database, even those of a kind not met
-            // before. A locked reader may also say "no such table" of one that was made a moment ago. The text is
-            // enough to tell a plain write, and the writer finds out what is wrong with it.
-            Err(failure) => return statement::plain_write(sql).ok_or(failure),
-        };
-        self.kinds.insert(sql.clone(), known);
-        Ok(known)
+        match self {
+            Database::Queued(queued) => queued.trouble(),
+            Database::Spin(_) => None,
+        }
     }
 }
 
@@ -193,7 +190,8 @@ fn open(state: &mut State, label: &str) -> wasmtime::Result<Result<Resource<Conn
     if label != LABEL {
         return Ok(Err(Error::NoSuchDatabase));
     }
-    Ok(Ok(state.table().push(Connection::default())?))
+    let connection = state.stores.database.connect();
+    Ok(Ok(state.table().push(connection)?))
 }
 
 impl Host for &mut State {}
@@ -209,17 +207,18 @@ impl HostConnection for &mut State {
         sql: String,
         parameters: Vec<GuestValue>,
     ) -> wasmtime::Result<Result<QueryResult, Error>> {
-        let last = self.table().get(&connection)?.0.clone();
-        let queued = self.stores.database.execute_now(sql, from_guest(parameters), last);
-        Ok(queued.map(|()| QueryResult { columns: Vec::new(), rows: Vec::new() }).map_err(Error::from))
+        let connection = self.table().get(&connection)?.clone();
+        let statement = Statement { sql: sql.into(), parameters: from_guest(parameters) };
+        let executed = self.stores.database.execute_now(&connection, statement);
+        Ok(executed.map(|Rows { columns, rows }| QueryResult { columns, rows: to_guest(rows) }).map_err(Error::from))
     }
 
     fn last_insert_rowid(&mut self, connection: Resource<Connection>) -> wasmtime::Result<i64> {
-        Ok(self.table().get(&connection)?.0.row_id.load(Ordering::Relaxed))
+        Ok(self.table().get(&connection)?.last.row_id.load(Ordering::Relaxed))
     }
 
     fn changes(&mut self, connection: Resource<Connection>) -> wasmtime::Result<u64> {
-        Ok(self.table().get(&connection)?.0.changes.load(Ordering::Relaxed))
+        Ok(self.table().get(&connection)?.last.changes.load(Ordering::Relaxed))
     }
 
     fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
@@ -244,11 +243,12 @@ impl<T: 'static> HostConnectionWithStore<T> for Interfaces {
         sql: String,
         parameters: Vec<GuestValue>,
     ) -> wasmtime::Result<Result<ExecuteResult, Error>> {
-        let (stores, last) = accessor.with(|mut access| {
+        let (stores, connection) = accessor.with(|mut access| {
             let state = access.get();
-            wasmtime::error::Ok((state.stores.clone(), state.table().get(&connection)?.0.clone()))
+            wasmtime::error::Ok((state.stores.clone(), state.table().get(&connection)?.clone()))
         })?;
-        let executed = stores.database.execute(sql, from_guest(parameters), last).await;
+        let statement = Statement { sql: sql.into(), parameters: from_guest(parameters) };
+        let executed = stores.database.execute(connection, statement).await;
         accessor.with(|access| match executed {
             Ok(execution) => answer(access, execution).map(Ok),
             // Spin says Ok before the statement runs; what is wrong with it shows only in the result.

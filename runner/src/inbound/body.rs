@@ -36,6 +36,8 @@ pub(crate) struct RequestBody {
     bytes: u64,
     bytes_max: u64,
     upload: Option<Arc<Upload>>,
+    /// As under Spin, whose one code for every error of a body is this.
+    is_unnamed: bool,
     /// What came before it was known which instance gets the body.
     gathered: VecDeque<Result<Frame<Bytes>, Error>>,
     /// The call it is counted for.
@@ -44,8 +46,8 @@ pub(crate) struct RequestBody {
 
 impl RequestBody {
     /// A client's body, limited in size and in how slowly it may come.
-    pub(super) fn client(body: Incoming, bytes_max: u64, upload: Option<Arc<Upload>>) -> RequestBody {
-        RequestBody { bytes_max, upload, ..RequestBody::of(Either::Left(body)) }
+    pub(super) fn client(body: Incoming, bytes_max: u64, upload: Option<Arc<Upload>>, is_unnamed: bool) -> RequestBody {
+        RequestBody { bytes_max, upload, is_unnamed, ..RequestBody::of(Either::Left(body)) }
     }
 
     /// A body that the host itself sends.
@@ -54,7 +56,8 @@ impl RequestBody {
     }
 
     fn of(inner: Either<Incoming, Full<Bytes>>) -> RequestBody {
-        RequestBody { inner, bytes: 0, bytes_max: u64::MAX, upload: None, gathered: VecDeque::new(), call: None }
+        let gathered = VecDeque::new();
+        RequestBody { inner, bytes: 0, bytes_max: u64::MAX, upload: None, is_unnamed: false, gathered, call: None }
     }
 
     /// How many bytes the body has or will have. Of a body without a length, as much is read as tells a small one from
@@ -122,6 +125,9 @@ impl RequestBody {
 
     fn poll_inner(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let polled = match &mut self.inner {
+            Either::Left(body) if self.is_unnamed => {
+                Pin::new(body).poll_frame(context).map_err(|_| Error::HttpProtocolError)
+            }
             Either::Left(body) => Pin::new(body).poll_frame(context).map_err(client_error),
             Either::Right(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
         };
@@ -185,6 +191,8 @@ pub(crate) struct ResponseBody {
     failed: Option<Error>,
     /// Keeps the request in service until hyper drops its answer.
     service: Option<InService>,
+    /// As under Spin: an error goes to the server at once, with what it has not sent yet.
+    drops_at_errors: bool,
 }
 
 enum Inner {
@@ -198,12 +206,21 @@ impl ResponseBody {
         if body.is_end_stream() && !guard.life().is_dead() {
             guard.sent();
         }
-        ResponseBody { inner: Inner::Guest { body, guard }, failed: None, service: None }
+        ResponseBody::of(Inner::Guest { body, guard })
     }
 
     /// An answer of the host itself.
     pub(crate) fn text(text: String) -> ResponseBody {
-        ResponseBody { inner: Inner::Host(Full::new(Bytes::from(text))), failed: None, service: None }
+        ResponseBody::of(Inner::Host(Full::new(Bytes::from(text))))
+    }
+
+    fn of(inner: Inner) -> ResponseBody {
+        ResponseBody { inner, failed: None, service: None, drops_at_errors: false }
+    }
+
+    /// The same body, whose errors may come too early for what was sent before.
+    pub(super) fn drops_at_errors(self, drops_at_errors: bool) -> ResponseBody {
+        ResponseBody { drops_at_errors, ..self }
     }
 
     /// The text of the host's own answer.
@@ -252,6 +269,9 @@ impl Body for ResponseBody {
             }
             Some(Err(error)) => error,
         };
+        if self.drops_at_errors {
+            return Poll::Ready(Some(Err(error)));
+        }
         // At an error hyper drops the connection with whatever it has buffered, often the very event that tells the
         // client what went wrong. Returning once more lets it flush first.
         self.failed = Some(error);

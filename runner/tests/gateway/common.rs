@@ -10,6 +10,7 @@ pub(crate) use client::{Connection, End, Request, Response, source_address};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -41,6 +42,8 @@ pub(crate) struct Builder {
     catalog: String,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
+    /// The data of another gateway whose database it shares.
+    beside: Option<PathBuf>,
 }
 
 /// A running gateway. It is killed when it is dropped, and tells its log when the test failed.
@@ -59,6 +62,7 @@ impl Gateway {
             catalog: String::new(),
             arguments: Vec::new(),
             variables: vec![("LLMIO_TOKEN".to_owned(), TOKEN.to_owned())],
+            beside: None,
         }
     }
 }
@@ -107,6 +111,12 @@ impl Builder {
         self
     }
 
+    /// Lets it share the database of another gateway, and begin with that one's catalog.
+    pub(crate) fn beside(mut self, other: &Gateway) -> Self {
+        self.beside = Some(other.data());
+        self
+    }
+
     /// Leaves the admin token to the gateway.
     pub(crate) fn without_token(mut self) -> Self {
         self.variables.retain(|(name, _)| name != "LLMIO_TOKEN");
@@ -116,6 +126,12 @@ impl Builder {
     /// Starts it, waits until it listens and stores the catalog.
     pub(crate) fn start(self) -> Gateway {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        if let Some(other) = &self.beside {
+            let data = folder.path().join("data");
+            fs::create_dir(&data).expect("its data folder");
+            std::os::unix::fs::symlink(other.join("store.db"), data.join("store.db")).expect("a link");
+            fs::copy(other.join("kv.sqlite"), data.join("kv.sqlite")).expect("a copy");
+        }
         let (child, address) = spawn(&self, folder.path());
         let gateway = Gateway { builder: self, folder, child, address };
         if !gateway.builder.catalog.is_empty() {
@@ -268,10 +284,13 @@ impl Gateway {
         self.start_again();
     }
 
-    /// Lets it end in its own time and starts it again on the same data.
+    /// Lets it end in its host's way and starts it again on the same data.
     pub(crate) fn restart(&mut self) {
         self.terminate();
-        assert!(self.ended().success());
+        let ended = self.ended();
+        // Spin catches no signal.
+        let is_expected = if self.builder.host == Host::Spin { ended.signal() == Some(15) } else { ended.success() };
+        assert!(is_expected, "{ended}");
         self.start_again();
     }
 
@@ -378,10 +397,13 @@ fn command(builder: &Builder, data: &Path, logs: &Path) -> Command {
     if !builder.arguments.iter().any(|argument| argument == "--listen") {
         command.env("LLMIO_LISTEN", "127.0.0.1:0");
     }
-    if builder.host == Host::Spin {
-        command.args(["--host-quirks", "spin"]);
-    } else if std::env::var("LLMIO_TEST_CROSSING").is_ok_and(|way| way == "parts") {
-        command.args(["--host-quirks", "parts"]);
+    let quirks = match builder.host {
+        Host::Spin => Some("spin"),
+        Host::Runner => std::env::var("LLMIO_TEST_CROSSING").is_ok_and(|way| way == "parts").then_some("parts"),
+    };
+    let is_given = builder.arguments.iter().any(|argument| argument == "--host-quirks");
+    if let Some(quirks) = quirks.filter(|_| !is_given) {
+        command.args(["--host-quirks", quirks]);
     }
     command.args(&builder.arguments).envs(builder.variables.iter().map(|(name, value)| (name, value)));
     command

@@ -245,7 +245,9 @@ fn what_a_catalog_file_says_is_not_changed(host: Host) {
     let gateway = Gateway::on(host).arg("--catalog").arg(path).start();
     let admin = session(&gateway, TOKEN);
     let page = shown(&gateway, "/console/models/m", &admin);
-    assert!(page.contains(path) && page.contains("line 4") && !page.contains("name=\"base\""), "{page}");
+    // Other hosts hand on the file's text alone.
+    let place = if host == Host::Runner { path } else { "(variable `catalog`)" };
+    assert!(page.contains(place) && page.contains("line 4") && !page.contains("name=\"base\""), "{page}");
     let refused = post(&gateway, "/console/models/m", &admin, "form=model&strategy=cost");
     assert_eq!(refused.status, 409, "{}", refused.text());
 }

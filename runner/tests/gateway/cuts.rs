@@ -15,6 +15,11 @@ both_hosts![
     other_calls_go_on_when_one_is_cut,
 ];
 
+/// Spin has one word for a reset, for chunks that are no HTTP and for an end that came too early, which is the commonest.
+fn named_by(host: Host, state: &'static str) -> &'static str {
+    if host == Host::Runner { state } else { "upstream_truncated" }
+}
+
 fn cut_stream(host: Host, upstream: &Upstream, state: &str) -> Response {
     let gateway = Gateway::on(host).provider("a", upstream).model("m", &["a/up"]).start();
     let mut stream = gateway.open(&streamed_chat("m"));
@@ -50,7 +55,8 @@ fn a_stream_shorter_than_its_length_is_cut_for_the_client_too(host: Host) {
 
 fn a_stream_that_is_reset_is_cut_for_the_client_too(host: Host) {
     let upstream = Upstream::answering(Answer::stream().chunk(event("one")).wait().reset());
-    assert_eq!(error_code(&cut_stream(host, &upstream, "upstream_reset").text()), "upstream_reset");
+    let state = named_by(host, "upstream_reset");
+    assert_eq!(error_code(&cut_stream(host, &upstream, state).text()), state);
 }
 
 fn a_json_answer_shorter_than_its_length_is_cut_for_the_client_too(host: Host) {
@@ -74,8 +80,9 @@ fn an_answer_cut_within_an_event_gets_its_error_as_an_event_of_its_own(host: Hos
 
 fn a_malformed_chunk_is_no_clean_end(host: Host) {
     let answer = Answer::stream().chunk(event("one")).wait().raw("nonsense\r\n");
-    let rest = cut_stream(host, &Upstream::answering(answer), "upstream_error");
-    assert_eq!(error_code(&rest.text()), "upstream_error");
+    let state = named_by(host, "upstream_error");
+    let rest = cut_stream(host, &Upstream::answering(answer), state);
+    assert_eq!(error_code(&rest.text()), state);
 }
 
 /// Without length and chunks the end of the connection is the end of the answer (RFC 9112, section 6.3).

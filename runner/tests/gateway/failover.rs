@@ -51,7 +51,9 @@ fn a_head_that_is_too_large_is_told_in_words(host: Host) {
     let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
     let response = gateway.send(&chat("m"));
     let said = response.openai_error().message;
-    assert!(response.status == 502 && said.contains("the head of its answer is too large"), "{said}");
+    // Spin has one word for whatever is no answer.
+    let words = if host == Host::Runner { "the head of its answer is too large" } else { "or sent what is no HTTP" };
+    assert!(response.status == 502 && said.contains(words), "{said}");
 }
 
 /// Puts `first` before a provider that works; the client must see nothing of it.

@@ -1,5 +1,6 @@
 //! The history of the catalog: every version with who made it, what it changed, and the way back.
 
+use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
 use crate::common::{Gateway, Host, Request, TOKEN, chat, eventually};
@@ -84,4 +85,24 @@ fn a_restored_catalog_that_is_not_valid_any_more_is_refused(host: Host) {
     let refused = gateway.admin("POST", "/api/catalog/history/1/restore", "");
     assert!(refused.status == 422 && refused.text().contains("keys[0].models[0]"), "{}", refused.text());
     assert_eq!(gateway.send(&chat("o")).status, 200, "what is in force stays");
+}
+
+/// Hosted key-value stores take 1,024 keys, and health needs some.
+#[test]
+fn where_a_store_takes_few_keys_the_latest_200_versions_are_kept() {
+    let gateway = Gateway::on(Host::Spin).start();
+    for turned_away in (1..=32).cycle().take(203) {
+        let stored = gateway.put_catalog(&format!("settings = {{ turned_away_max = {turned_away} }}\n"));
+        assert_eq!(stored.status, 200, "{}", stored.text());
+    }
+    let store = Connection::open_with_flags(gateway.data().join("kv.sqlite"), OpenFlags::SQLITE_OPEN_READ_ONLY);
+    let kept =
+        store
+            .expect("the store")
+            .query_row("SELECT count(*) FROM key_value WHERE key LIKE 'catalog/%'", [], |row| row.get::<_, i64>(0));
+    assert_eq!(kept.expect("a number"), 200);
+    for (version, status) in [(3, 404), (4, 200), (203, 200)] {
+        let read = gateway.admin("GET", &format!("/api/catalog/history/{version}"), "");
+        assert_eq!(read.status, status, "{version}: {}", read.text());
+    }
 }

@@ -110,9 +110,13 @@ impl End {
         self.0.map(drop)
     }
 
-    /// The refusal of a client's body that did not come whole. Whatever the host's error code, the client caused it.
-    pub(crate) fn unfinished(&self) -> Option<Refusal> {
-        self.0.as_ref().err().map(unfinished)
+    /// The refusal of a client's body that did not come whole. Whatever the host's error code, the client caused it. A body
+    /// whose length was announced can only end too early, although some hosts say of that as well that it is no HTTP.
+    pub(crate) fn unfinished(&self, has_length: bool) -> Option<Refusal> {
+        self.0.as_ref().err().map(|code| match code {
+            ErrorCode::HttpProtocolError if has_length => broken_off(),
+            code => unfinished(code),
+        })
     }
 }
 

@@ -35,12 +35,13 @@ impl Upload {
             (more, beginning) = contents.read(beginning).await;
         }
         if beginning.is_empty() && !more {
-            let broken = contents.end().await.unfinished();
+            let broken = contents.end().await.unfinished(announced.is_some());
             return broken.map_or_else(|| Ok((Upload::default(), body::Reader::none())), Err);
         }
         let upload = Upload::default();
         let (writer, reader) = body::passed_on();
-        let passing = UploadTask { instance: instance.clone(), upload: upload.clone(), open: open.clone() };
+        let has_length = announced.is_some();
+        let passing = UploadTask { instance: instance.clone(), upload: upload.clone(), open: open.clone(), has_length };
         host::spawn(passing.pass(contents, (beginning, more), writer));
         Ok((upload, reader))
     }
@@ -56,6 +57,7 @@ struct UploadTask {
     instance: Rc<Instance>,
     upload: Upload,
     open: OpenCall,
+    has_length: bool,
 }
 
 impl UploadTask {
@@ -78,7 +80,7 @@ impl UploadTask {
         }
         self.instance.buffers.give(buffer);
         let end = contents.end().await;
-        *self.upload.0.borrow_mut() = end.unfinished();
+        *self.upload.0.borrow_mut() = end.unfinished(self.has_length);
         writer.end(end).await;
     }
 }

@@ -35,6 +35,9 @@ const FILE_PREFIX: &str = "file:";
 /// After this long, a writer that claimed a version and never moved the pointer loses its claim.
 const CLAIM_MS: i64 = 10_000;
 
+/// How many versions are kept where a store takes few keys. The one that falls out goes with each new one.
+const VERSIONS_KEPT: u64 = 200;
+
 /// The time between two looks of a change that waits for its turn.
 const TURN_LOOK_MS: u64 = 5;
 
@@ -114,7 +117,7 @@ impl Snapshot {
         if self.source(section) != SectionSource::File {
             return None;
         }
-        let file = self.path.as_deref().unwrap_or("that llmio was given");
+        let file = self.path.as_deref().unwrap_or("(variable `catalog`)");
         let line = Document::line_of(&self.origin.file, section, name);
         Some(line.map_or_else(|| file.to_owned(), |line| format!("{file}, line {line}")))
     }
@@ -176,7 +179,7 @@ async fn look(instance: &Rc<Instance>, known: Option<Rc<Snapshot>>) -> Result<Rc
         return Ok(snapshot.clone());
     }
     if refused.borrow().as_ref() == Some(&origin) {
-        return known.ok_or_else(no_catalog);
+        return known.ok_or_else(|| no_catalog(instance, &origin));
     }
     match load(instance, &origin).await {
         Ok(snapshot) => {
@@ -189,8 +192,9 @@ async fn look(instance: &Rc<Instance>, known: Option<Rc<Snapshot>>) -> Result<Rc
         }
         Err(NoSnapshot::Refused(problems)) => {
             host::log(&format!("the catalog was refused, the last good one stays: {problems}"));
+            let refusal = known.ok_or_else(|| no_catalog(instance, &origin));
             refused.replace(Some(origin));
-            known.ok_or_else(no_catalog)
+            refusal
         }
         Err(NoSnapshot::Unreachable(said)) => known.ok_or_else(|| unreachable(&said)),
     }
@@ -228,9 +232,20 @@ pub(crate) async fn administered(instance: &Rc<Instance>) -> Result<Rc<Snapshot>
 }
 
 /// The problems are not told here, since they name providers and models and this caller is not authenticated.
-fn no_catalog() -> Refusal {
-    let said = "llmio has no valid catalog. Its log says what is wrong with the stored one; `llmio catalog import FILE` \
-                or PUT /api/catalog replaces it.";
+fn no_catalog(instance: &Instance, origin: &Origin) -> Refusal {
+    let said = match () {
+        () if instance.host.judges_settings => {
+            "llmio has no valid catalog. Its log says what is wrong with the stored one; `llmio catalog import FILE` or \
+             PUT /api/catalog replaces it."
+        }
+        () if origin.file.is_empty() => {
+            "llmio has no valid catalog. The host's log says what is wrong with the stored one; PUT /api/catalog replaces it."
+        }
+        () => {
+            "The variable `catalog` holds no valid catalog. The host's log says what is wrong with it. Mend the file and give \
+             it again (spin up --variable catalog=@llmio.toml), or take the variable away."
+        }
+    };
     Refusal::unavailable("no_catalog", said)
 }
 
@@ -440,6 +455,10 @@ pub(crate) async fn accept(instance: &Instance, document: &Document, base: u64) 
         return Err(Refusal::unavailable("store_failed", said).after(1));
     }
     instance.store.catalog.refused.replace(None);
+    if let Some(old) = version.checked_sub(VERSIONS_KEPT).filter(|old| *old > 0 && !instance.host.has_many_keys) {
+        // One that stays behind takes a little room and does no harm.
+        let _ = store.delete(&format!("{POINTER}/{old}")).await;
+    }
     Ok(version)
 }
 

@@ -11,9 +11,10 @@ use crate::instance::Instance;
 
 pub(crate) use spin_sdk::sqlite::{RowResult as Row, Value};
 
-/// Idempotent single statements, in order. Each runs once per instance before any other statement, and again at every
-/// maintenance. A column that is there already is what its statement asks for; SQLite has no words to say so.
-const MIGRATIONS: [&str; 30] = [
+/// Idempotent single statements, in order. On a host that queues writes each runs once per instance before any other
+/// statement, and again at every maintenance; elsewhere once per database, since many instances would do it at once. A
+/// column that is there already is what its statement asks for; SQLite has no words to say so.
+const MIGRATIONS: [&str; 31] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_catalog_versions.sql"),
     include_str!("migrations/0003_maintenance.sql"),
@@ -44,10 +45,33 @@ const MIGRATIONS: [&str; 30] = [
     include_str!("migrations/0045_no_records_by_key.sql"),
     include_str!("migrations/0050_bodies.sql"),
     include_str!("migrations/0051_bodies_kept.sql"),
+    include_str!("migrations/0060_migrated.sql"),
 ];
 
 /// How SQLite refuses to add a column again.
 const COLUMN_IS_THERE: &str = "duplicate column name";
+
+/// Whether a database has had so many migrations, or more of a later llmio.
+const ARE_MIGRATED: &str = "SELECT 1 FROM migrated WHERE migrations >= ?1 LIMIT 1";
+
+const NOTE_MIGRATED: &str = "INSERT OR IGNORE INTO migrated (migrations) VALUES (?1)";
+
+/// Readers and the writer do not wait for each other then. The file keeps this mode.
+const WRITE_AHEAD: &str = "PRAGMA journal_mode = WAL";
+
+/// A commit does not wait for the disk: safe against crashes, and a power cut may cost the last rows. Without a write-ahead
+/// log it could cost the file.
+const NO_SYNC: &str = "PRAGMA synchronous = NORMAL";
+
+/// How SQLite says that another connection writes, after the host has waited.
+const LOCKED: [&str; 2] = ["database is locked", "database table is locked"];
+
+/// How often a write is tried again that found the database locked, and after which pause.
+const LOCKED_TRIES: u32 = 4;
+const LOCKED_PAUSE_MS: u64 = 100;
+
+/// The time between two looks of a statement that waits for its instance's connection.
+const OPENING_LOOK_MS: u64 = 2;
 
 /// How long a page of rows is waited for. A database that takes longer is busy with something else.
 const QUERY_MS_MAX: u64 = 5_000;
@@ -59,6 +83,8 @@ pub(crate) struct Database {
     /// The connection for statements that only go into the host's queue.
     queue: RefCell<Option<wit::sqlite::Connection>>,
     is_absent: Cell<bool>,
+    /// Whether the connection is being made ready.
+    is_opening: Cell<bool>,
 }
 
 /// Why a statement did not run.
@@ -106,12 +132,27 @@ pub(crate) async fn write(instance: &Instance, sql: &str, parameters: Vec<Value>
             Err(_) => {}
         }
     }
-    let result = connection.execute(sql, parameters).await?;
     if instance.host.queues_writes {
+        connection.execute(sql, parameters).await?;
         return Ok(());
     }
-    result.collect().await?;
-    Ok(())
+    let mut tries = 0;
+    loop {
+        match run(&connection, sql, parameters.clone()).await {
+            Err(error) if is_locked(&error) && tries < LOCKED_TRIES => tries += 1,
+            ran => return ran.map(drop).map_err(Trouble::from),
+        }
+        host::wait_ms(LOCKED_PAUSE_MS).await;
+    }
+}
+
+/// Runs a statement to its end. A host may accept one before it looks at it, so that only the end says whether it ran.
+async fn run(connection: &Connection, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, Error> {
+    connection.execute(sql, parameters).await?.collect().await
+}
+
+fn is_locked(error: &Error) -> bool {
+    matches!(error, Error::Io(said) if LOCKED.iter().any(|locked| said.contains(locked)))
 }
 
 /// Puts a statement into the host's queue with the interface's synchronous call, which makes no stream and no future
@@ -167,27 +208,62 @@ pub(crate) async fn rows_or_late<F: Future<Output = ()>>(
 
 async fn query(instance: &Instance, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, Trouble> {
     let connection = connection(instance).await?;
-    let result = connection.execute(sql, parameters).await?;
-    Ok(result.collect().await?)
+    Ok(run(&connection, sql, parameters).await?)
 }
 
 async fn connection(instance: &Instance) -> Result<Rc<Connection>, Trouble> {
     let database = &instance.store.database;
-    if let Some(connection) = &*database.connection.borrow() {
-        return Ok(connection.clone());
+    loop {
+        if let Some(connection) = &*database.connection.borrow() {
+            return Ok(connection.clone());
+        }
+        if database.is_absent.get() {
+            return Err(Trouble::Absent);
+        }
+        if !database.is_opening.replace(true) {
+            break;
+        }
+        // Polled for, since no task may wake another's on WASI 0.3 hosts.
+        host::wait_ms(OPENING_LOOK_MS).await;
     }
-    if database.is_absent.get() {
-        return Err(Trouble::Absent);
-    }
+    let _opened = host::OnDrop(|| database.is_opening.set(false));
     let opened = Connection::open_default().await.map_err(Trouble::from);
     if matches!(opened, Err(Trouble::Absent)) {
         database.is_absent.set(true);
     }
     let connection = Rc::new(opened?);
-    run_migrations(instance, &connection).await?;
+    if !instance.host.queues_writes {
+        tune(&connection).await;
+    }
+    migrate_if_needed(instance, &connection).await?;
     // Only now, so that a migration that failed is tried again by the next statement.
     database.connection.replace(Some(connection.clone()));
     Ok(connection)
+}
+
+/// Asks for what many writers at once need. A host that has set its database up in another way, as libSQL's, refuses.
+async fn tune(connection: &Connection) {
+    let mode = run(connection, WRITE_AHEAD, Vec::new()).await;
+    let is_ahead = mode.is_ok_and(|rows| {
+        let mode = rows.into_iter().next().and_then(|row| Columns::of(row).text());
+        mode.is_some_and(|mode| mode.eq_ignore_ascii_case("wal"))
+    });
+    if is_ahead {
+        let _ = run(connection, NO_SYNC, Vec::new()).await;
+    }
+}
+
+async fn migrate_if_needed(instance: &Instance, connection: &Connection) -> Result<(), Trouble> {
+    if instance.host.queues_writes {
+        return run_migrations(instance, connection).await;
+    }
+    let number = || vec![number(Some(MIGRATIONS.len() as u64))];
+    // There is no such table in a database that is new.
+    if run(connection, ARE_MIGRATED, number()).await.is_ok_and(|rows| !rows.is_empty()) {
+        return Ok(());
+    }
+    run_migrations(instance, connection).await?;
+    run(connection, NOTE_MIGRATED, number()).await.map(drop).map_err(Trouble::from)
 }
 
 async fn run_migrations(instance: &Instance, connection: &Connection) -> Result<(), Trouble> {
@@ -201,16 +277,15 @@ async fn run_migrations(instance: &Instance, connection: &Connection) -> Result<
 }
 
 async fn migrate_once(instance: &Instance, connection: &Connection, migration: &str) -> Result<(), Error> {
-    let result = connection.execute(migration, []).await?;
-    if !instance.host.queues_writes {
-        result.collect().await?;
+    if instance.host.queues_writes {
+        return connection.execute(migration, []).await.map(drop);
     }
-    Ok(())
+    run(connection, migration, Vec::new()).await.map(drop)
 }
 
 /// Creates missing tables, since a host may have set a damaged file aside and begun a new one.
 pub(crate) async fn migrate(instance: &Instance) -> Result<(), Trouble> {
-    run_migrations(instance, &*connection(instance).await?).await
+    migrate_if_needed(instance, &*connection(instance).await?).await
 }
 
 /// Whether this host has no database, as far as is known.

@@ -34,7 +34,7 @@ pub fn id(hash: &str) -> &str {
 pub fn proof(caller: &Caller, token: &Token, catalog: &Catalog) -> Option<String> {
     let hash = match caller {
         Caller::Anyone => None,
-        Caller::Admin => token.0,
+        Caller::Admin => token.hash,
         Caller::Key(name) => catalog.key_named(name).map(|key| key.hash),
     }?;
     let mut proof = Sha256::new_with_prefix("llmio session ");

@@ -47,6 +47,28 @@ pub(super) fn of_body(error: &hyper::Error) -> Error {
     of_stream(error, Error::HttpProtocolError)
 }
 
+/// The same error as Spin names it (`crates/factor-outbound-http/src/wasi.rs`): what is known of a connection, and one word
+/// for whatever hyper says.
+pub(super) fn of_request_under_spin(error: &legacy::Error) -> Error {
+    match causes(error).find_map(|cause| cause.downcast_ref::<NoConnection>()).map(of_connection) {
+        None => Error::HttpProtocolError,
+        Some(Error::DnsError { .. } | Error::DnsTimeout) => {
+            Error::DnsError { rcode: Some("address not available".to_owned()), info_code: Some(0) }
+        }
+        Some(Error::TlsCertificateError | Error::TlsAlertReceived { .. }) => Error::TlsProtocolError,
+        Some(Error::DestinationIpUnroutable | Error::ConnectionTerminated) => Error::ConnectionRefused,
+        Some(other) => other,
+    }
+}
+
+/// The error of a body as Spin names it.
+pub(super) fn of_body_under_spin(error: Error) -> Error {
+    match error {
+        Error::HttpResponseIncomplete | Error::ConnectionTerminated => Error::HttpProtocolError,
+        other => other,
+    }
+}
+
 /// Why it is certain that no byte of a request was acted on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum UnprocessedReason {

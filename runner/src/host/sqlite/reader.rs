@@ -2,7 +2,7 @@
 //! time, for what was queued before the question: a client sees its own writes.
 
 use super::statement::{Failure, Kind, Rows, Statement};
-use super::store::{self, Journal};
+use super::store;
 use super::writer::Progress;
 use crate::host::store_thread::StoreThread;
 use anyhow::Result;
@@ -40,9 +40,9 @@ enum QuestionKind {
 }
 
 impl Reader {
-    pub(super) fn start(file: &Path, journal: Journal, progress: Arc<Progress>) -> Result<Reader> {
+    pub(super) fn start(file: &Path, progress: Arc<Progress>) -> Result<Reader> {
         let (questions, receiver) = mpsc::sync_channel(QUEUE_MAX);
-        let mut thread = Thread { file: file.to_owned(), progress, connection: None, journal };
+        let mut thread = Thread { file: file.to_owned(), progress, connection: None };
         let run = move || {
             for question in receiver {
                 thread.answer(question);
@@ -86,7 +86,6 @@ impl Reader {
 
 struct Thread {
     file: PathBuf,
-    journal: Journal,
     progress: Arc<Progress>,
     connection: Option<(u64, TimedConnection)>,
 }
@@ -119,12 +118,7 @@ impl Thread {
             Some(current) => self.connection.insert(current),
             None => self.connection.insert((generation, TimedConnection::open(&self.file)?)),
         };
-        let outcome = guarded.run(run);
-        // Without WAL an idle reader's open file is no lock, but its cached page 1 would be re-read anyway.
-        if self.journal == Journal::Delete && outcome.is_err() {
-            self.connection = None;
-        }
-        Ok(outcome?)
+        Ok(guarded.run(run)?)
     }
 }
 

@@ -18,33 +18,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 pub(super) const BUSY_TIMEOUT_WRITER: Duration = Duration::from_millis(25);
 const STATEMENTS_CACHED: usize = 64;
 
-/// The journal modes of SQLite that are used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Journal {
-    /// Write-ahead log, the default: readers and the writer do not wait for each other.
-    Wal,
-    /// Rollback journal, as in Spin.
-    Delete,
-}
-
-impl Journal {
-    /// As in `PRAGMA journal_mode`.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Journal::Wal => "WAL",
-            Journal::Delete => "DELETE",
-        }
-    }
-
-    fn synchronous(self) -> &'static str {
-        match self {
-            // Safe against crashes; a power cut may cost the last rows, never the file.
-            Journal::Wal => "NORMAL",
-            Journal::Delete => "FULL",
-        }
-    }
-}
-
 /// Refuses versions of SQLite that are known to lose data.
 pub(super) fn assert_version() -> Result<()> {
     let version = rusqlite::version();
@@ -53,11 +26,11 @@ pub(super) fn assert_version() -> Result<()> {
 }
 
 /// Opens or creates the file. A damaged one is set aside and a new one created, since records must not stop traffic.
-pub(super) fn open_or_replace(file: &Path, journal: Journal) -> rusqlite::Result<Connection> {
-    match open_checked(file, journal) {
+pub(super) fn open_or_replace(file: &Path) -> rusqlite::Result<Connection> {
+    match open_checked(file) {
         Err(error) if error.sqlite_error_code().is_some_and(is_damage) => {
             set_aside(file, &error);
-            open_checked(file, journal)
+            open_checked(file)
         }
         opened => opened,
     }
@@ -91,14 +64,16 @@ pub(super) fn open_to_read(file: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn open_checked(file: &Path, journal: Journal) -> rusqlite::Result<Connection> {
+fn open_checked(file: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(file)?;
     connection.busy_timeout(BUSY_TIMEOUT_WRITER)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     // Only possible before the first table: lets retention give space back without rewriting the file.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    connection.pragma_update(None, "journal_mode", journal.name())?;
-    connection.pragma_update(None, "synchronous", journal.synchronous())?;
+    // Readers and the writer do not wait for each other.
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // Safe against crashes; a power cut may cost the last rows, never the file.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     if std::fs::metadata(file).is_ok_and(|data| data.len() <= CHECKED_BYTES_MAX) {
         let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;

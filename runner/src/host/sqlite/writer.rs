@@ -4,7 +4,7 @@
 
 use super::schema::Schema;
 use super::statement::{Failure, Rows, Statement, is_damage, is_trouble};
-use super::store::{self, Journal};
+use super::store;
 use super::trouble::{self, Trouble};
 use super::unheard::UnreportedFailures;
 use super::{LastWrite, Status};
@@ -32,8 +32,6 @@ const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(1);
 /// How long a caller waits for rows while the file cannot be written. (Quota reservations wait 250 ms.)
 const PATIENCE: Duration = Duration::from_millis(250);
-/// Spin's busy timeout, after which every statement fails when Spin is imitated.
-const PATIENCE_SPIN: Duration = Duration::from_secs(5);
 /// How often the writer checks whether the file can be written again while nothing waits.
 const PROBE_EVERY: Duration = Duration::from_millis(500);
 /// How many free pages (3 MiB) the file keeps for new rows. Of the rest a few are given back after each batch.
@@ -98,21 +96,19 @@ enum Reply {
 
 impl Job {
     /// When the statement gives up while the file cannot be written. None: never.
-    fn deadline(&self, journal: Journal) -> Option<Instant> {
-        let patience = match (&self.reply, journal) {
+    fn deadline(&self) -> Option<Instant> {
+        match self.reply {
             // An attempt may wait for the lock to its end.
-            (Reply::Rows(_), _) => PATIENCE - store::BUSY_TIMEOUT_WRITER,
-            (Reply::Done(_), Journal::Delete) => PATIENCE_SPIN,
-            (Reply::Done(_), Journal::Wal) => return None,
-        };
-        self.since.map(|since| since + patience)
+            Reply::Rows(_) => self.since.map(|since| since + PATIENCE - store::BUSY_TIMEOUT_WRITER),
+            Reply::Done(_) => None,
+        }
     }
 }
 
 impl Writer {
-    pub(super) fn start(file: &Path, journal: Journal) -> Result<Writer> {
+    pub(super) fn start(file: &Path) -> Result<Writer> {
         let progress = Arc::new(Progress { state: Mutex::default(), changed: Condvar::new() });
-        let mut thread = Thread::new(file.to_owned(), journal, progress.clone());
+        let mut thread = Thread::new(file.to_owned(), progress.clone());
         // Opened here once, so that the file exists when the reader opens it. On failure the thread tries again.
         if let Err(error) = thread.connect() {
             log::warn(format_args!("{} cannot be opened yet: {error}", file.display()));
@@ -242,7 +238,6 @@ impl Progress {
 
 struct Thread {
     file: PathBuf,
-    journal: Journal,
     progress: Arc<Progress>,
     connection: Option<Connection>,
     schema: Schema,
@@ -264,9 +259,9 @@ enum NextWork {
 }
 
 impl Thread {
-    fn new(file: PathBuf, journal: Journal, progress: Arc<Progress>) -> Thread {
+    fn new(file: PathBuf, progress: Arc<Progress>) -> Thread {
         let (schema, unheard) = (Schema::default(), UnreportedFailures::default());
-        Thread { file, journal, progress, connection: None, schema, unheard, failing: None }
+        Thread { file, progress, connection: None, schema, unheard, failing: None }
     }
 
     fn run(mut self) {
@@ -402,7 +397,7 @@ impl Thread {
         match &mut self.connection {
             Some(connection) => Ok(connection),
             empty => {
-                let connection = store::open_or_replace(&self.file, self.journal)?;
+                let connection = store::open_or_replace(&self.file)?;
                 self.schema.create_if_empty(&connection)?;
                 self.progress.lock().generation += 1;
                 Ok(empty.insert(connection))
@@ -438,12 +433,12 @@ impl Thread {
     fn sleep(&self, batch: &[Job], until: Instant) -> bool {
         let mut queue = self.progress.lock();
         queue.sleep = WriterState::Retrying;
-        let first = batch.iter().filter_map(|job| job.deadline(self.journal)).min();
+        let first = batch.iter().filter_map(|job| job.deadline()).min();
         let early = loop {
             let urgent = match queue.urgent {
                 0 => None,
                 // They stand in the order in which they came.
-                _ => queue.waiting.iter().find_map(|job| job.deadline(self.journal)),
+                _ => queue.waiting.iter().find_map(|job| job.deadline()),
             };
             let deadline = first.into_iter().chain(urgent).min().filter(|deadline| *deadline < until);
             let (now, next) = (Instant::now(), deadline.unwrap_or(until));
@@ -460,7 +455,7 @@ impl Thread {
     /// Removes the statements whose deadline has passed, from the batch and the queue.
     fn late(&self, batch: &mut Vec<Job>) -> Vec<Job> {
         let now = Instant::now();
-        let over = |job: &mut Job| job.deadline(self.journal).is_some_and(|deadline| deadline <= now);
+        let over = |job: &mut Job| job.deadline().is_some_and(|deadline| deadline <= now);
         for job in batch.iter_mut() {
             job.since.get_or_insert(now);
         }
