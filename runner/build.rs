@@ -51,7 +51,9 @@ const OUTER_VARIABLES: [&str; 13] = [
 ];
 
 /// Every host of WASI 0.3 has SIMD, and looking through large bodies is what a gateway does most. `spin.toml` says so too.
-const COMPONENT_FLAGS: &str = "target.wasm32-wasip2.rustflags=['-Ctarget-feature=+simd128']";
+/// Hashing is better without: its shuffles of bytes are calls of the host where the code has to run on every x86-64.
+const COMPONENT_FLAGS: &str =
+    "target.wasm32-wasip2.rustflags=['-Ctarget-feature=+simd128', '--cfg=sha2_256_backend=\"soft\"']";
 
 /// Quick routines for musl, whose own are slow.
 const MEMORY_ROUTINES: &str = "src/musl/memory.c";
