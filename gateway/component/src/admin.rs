@@ -18,7 +18,7 @@ mod records;
 pub(crate) mod route;
 mod sessions;
 mod stats;
-mod targets;
+pub(crate) mod targets;
 
 use std::rc::Rc;
 
@@ -77,6 +77,7 @@ pub(crate) async fn serve(
         Admin::HealthList => Ok(health::list(instance, &snapshot).await),
         Admin::HealthReset => health::reset(instance, incoming).await,
         Admin::Route => route::decide(instance, incoming, &snapshot).await,
+        Admin::TargetsLeaveOut => targets::leave_out(instance, incoming).await,
         Admin::TargetsTest => targets::test(instance, incoming, caller, &snapshot).await,
         Admin::RecordsList => records::list(instance, incoming).await,
         Admin::RecordsSessions => records::sessions(instance, incoming).await,
@@ -120,6 +121,7 @@ fn takes_back(admin: Admin) -> bool {
         | Admin::KeysDelete
         | Admin::HealthReset
         | Admin::TargetsTest
+        | Admin::TargetsLeaveOut
         | Admin::QuotaUpdate => true,
         Admin::CatalogRead
         | Admin::CatalogCheck

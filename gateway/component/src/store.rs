@@ -9,6 +9,7 @@ pub(crate) mod database;
 pub(crate) mod health;
 mod key_value;
 pub(crate) mod looks;
+pub(crate) mod parameters;
 pub(crate) mod quota;
 pub(crate) mod records;
 pub(crate) mod responses;

@@ -172,6 +172,7 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/api/health", Needs::Admin, Endpoint::Admin(Admin::HealthList)),
     row("POST", "/api/health/reset", Needs::Admin, Endpoint::Admin(Admin::HealthReset)),
     row("POST", "/api/route", Needs::Admin, Endpoint::Admin(Admin::Route)),
+    row("POST", "/api/targets/leave-out", Needs::Admin, Endpoint::Admin(Admin::TargetsLeaveOut)),
     row("POST", "/api/targets/test", Needs::Admin, Endpoint::Admin(Admin::TargetsTest)),
     row("GET", "/api/records", Needs::Admin, Endpoint::Admin(Admin::RecordsList)),
     row("POST", "/api/records/ended", Needs::Admin, Endpoint::Admin(Admin::RecordsEnded)),

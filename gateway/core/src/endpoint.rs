@@ -160,6 +160,8 @@ pub enum Admin {
     Route,
     /// `POST /api/targets/test`
     TargetsTest,
+    /// `POST /api/targets/leave-out`
+    TargetsLeaveOut,
     /// `GET /api/records`
     RecordsList,
     /// `GET /api/records/{id}`

@@ -7,6 +7,7 @@ mod error_text;
 pub mod hint;
 mod lesson;
 pub mod limits;
+mod parameter;
 mod progress;
 mod words;
 
@@ -18,6 +19,7 @@ use crate::verdict::{Class, ErrorKind, Hint, Verdict};
 pub use blame::NamedEgress;
 pub use class::JudgeContext;
 pub use lesson::{Lesson, LimitNews, lesson, lesson_of_end, limit_news};
+pub use parameter::refused_parameter;
 pub use progress::{Progress, progress};
 pub(crate) use words::excerpt;
 pub use words::{told, words};

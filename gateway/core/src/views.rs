@@ -25,7 +25,7 @@ pub use catalog::{CheckedView, DiffView, DraftView, PresetsView, StoredView};
 pub use check::{CheckBegunView, CheckDoneView, TriedView};
 pub use conversations::{ConversationView, ConversationsView};
 pub use export::Export;
-pub use health::{ClearedView, HealthView, LatencyView, SubjectView};
+pub use health::{ClearedView, HealthView, LatencyView, LeftOutView, RefusedParameterView, SubjectView};
 pub use history::{ChangeView, HistoryView, VersionView};
 pub use host::{AliveView, HostView, MaintenanceView, ReadyView};
 pub use join::{JoinPreviewView, NotAskedView};

@@ -71,6 +71,7 @@ mod other_gateways;
 mod overloaded;
 mod own_ca;
 mod own_connections;
+mod parameters;
 mod preflight;
 mod preview;
 mod process;

@@ -11,7 +11,7 @@ use crate::host;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
 use crate::store::catalog::Snapshot;
-use crate::store::{health, shutdowns, signals};
+use crate::store::{health, parameters, shutdowns, signals};
 
 /// Lists the subjects that are in trouble, and the latencies of targets.
 pub(super) async fn list(instance: &Rc<Instance>, snapshot: &Rc<Snapshot>) -> Reply {
@@ -26,7 +26,8 @@ pub(crate) async fn view(instance: &Rc<Instance>, snapshot: &Rc<Snapshot>) -> He
     signals::look_now(instance).await;
     let latencies = health::latencies(instance).iter().map(|each| LatencyView::of(each, &snapshot.catalog)).collect();
     let warnings = shutdowns::warnings(instance, &snapshot.catalog).await;
-    HealthView { now_ms, subjects, latencies, warnings }
+    let refused_parameters = parameters::refused(instance, &snapshot.catalog).await;
+    HealthView { now_ms, subjects, latencies, refused_parameters, warnings }
 }
 
 /// The subject whose trouble is to be forgotten; all of them if there is none.

@@ -1,17 +1,24 @@
-//! `POST /api/targets/test`: a small real call, which shows whether a target works with a credential.
+//! `POST /api/targets/test`: a small real call, which shows whether a target works with a credential. `POST
+//! /api/targets/leave-out`: what a target refuses is sent to it no longer.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use gateway_core::authenticate::Caller;
+use gateway_core::catalog::Document;
 use gateway_core::models;
 use gateway_core::refusal::{Refusal, Reply};
 use gateway_core::trial;
+use gateway_core::views::LeftOutView;
 use serde::Deserialize;
 
+use super::catalog::base;
+use super::nouns::change_entry;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
 use crate::proxy::Trial;
 use crate::store::catalog::Snapshot;
+use crate::store::parameters;
 
 /// The target to be tested.
 #[derive(Debug, Deserialize)]
@@ -47,4 +54,37 @@ pub(super) async fn test(
     let call = trial::call(operation, &wanted.model)?;
     let report = Trial { call: &call, model, target, credential }.run(instance, incoming, caller, snapshot).await?;
     Ok(Reply::json(200, &report))
+}
+
+/// A parameter, and the target that refuses it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refused {
+    provider: String,
+    model: String,
+    parameter: String,
+}
+
+/// Leaves a parameter out of requests to every target of a provider and its model.
+pub(super) async fn leave_out(instance: &Rc<Instance>, incoming: &Incoming) -> Result<Reply, Refusal> {
+    let Refused { provider, model, parameter } = super::json(incoming).await?;
+    let (targets, snapshot) = left_out(instance, incoming, base(incoming), [&provider, &model, &parameter]).await?;
+    Ok(Reply::json(200, &LeftOutView { targets }).with("etag", snapshot.etag.clone()))
+}
+
+/// The same for whoever has read which.
+pub(crate) async fn left_out(
+    instance: &Rc<Instance>,
+    incoming: &Incoming,
+    base: Option<&str>,
+    [provider, model, parameter]: [&str; 3],
+) -> Result<(usize, Rc<Snapshot>), Refusal> {
+    let targets = Cell::new(0);
+    let edited = |document: &mut Document| {
+        targets.set(document.leave_out(provider, model, parameter)?);
+        Ok(())
+    };
+    let snapshot = change_entry(instance, incoming, base, ("models", ""), edited).await?;
+    parameters::forget(instance, provider, model, parameter).await;
+    Ok((targets.get(), snapshot))
 }

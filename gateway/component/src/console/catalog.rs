@@ -16,7 +16,7 @@ use super::state::calls_of_a_day;
 use super::{Answer, Visit};
 use crate::admin::nouns::change_entry;
 use crate::admin::route::DecideRequest;
-use crate::admin::{self, history, join};
+use crate::admin::{self, history, join, targets};
 use crate::host;
 
 /// Every model.
@@ -77,6 +77,9 @@ pub(super) async fn model(visit: &Visit<'_>, parameter: &str, failed: Option<Fai
 pub(super) async fn change_model(visit: &Visit<'_>, parameter: &str) -> Result<Answer, Refusal> {
     let name = decode_parameter(parameter).unwrap_or_default();
     let form = visit.form().await?;
+    if does(&form) == "leave-out" {
+        return leave_out(visit, parameter, &name, &form).await;
+    }
     let is_whole = form.get("form") == Some("model");
     let edited = |document: &mut Document| match (is_whole, does(&form)) {
         (true, "remove") => document.edit(Noun::Model, &name, &Edit::Delete),
@@ -88,6 +91,16 @@ pub(super) async fn change_model(visit: &Visit<'_>, parameter: &str) -> Result<A
         Ok(snapshot) if is_whole && does(&form) == "remove" => Ok(visit.saved("models", &snapshot).await),
         Ok(snapshot) => Ok(visit.saved(&format!("models/{}", encode_parameter(&name)), &snapshot).await),
         Err(refusal) if is_of_the_form(&refusal) => model(visit, parameter, Some((&form, &refusal))).await,
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// Leaves a parameter out that a target of the model refuses.
+async fn leave_out(visit: &Visit<'_>, parameter: &str, name: &str, form: &Query) -> Result<Answer, Refusal> {
+    let what = ["provider", "upstream", "parameter"].map(|field| form.get(field).unwrap_or_default());
+    match targets::left_out(visit.instance, visit.incoming, base(form), what).await {
+        Ok((_, snapshot)) => Ok(visit.saved(&format!("models/{}", encode_parameter(name)), &snapshot).await),
+        Err(refusal) if is_of_the_form(&refusal) => model(visit, parameter, Some((form, &refusal))).await,
         Err(refusal) => Err(refusal),
     }
 }

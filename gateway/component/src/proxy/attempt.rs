@@ -15,7 +15,7 @@ use gateway_core::record::AttemptEnd;
 use gateway_core::refusal::Reply;
 use gateway_core::rewrite::{self, Destination};
 use gateway_core::route::{probed, way_resting};
-use gateway_core::verdict::Verdict;
+use gateway_core::verdict::{Class, Verdict};
 
 use crate::counters;
 use crate::hold::{ANSWER_MS_MAX, HeldBytes, TURN_MS_MAX};
@@ -260,6 +260,11 @@ impl CallContext<'_> {
         let learner = made.learner(self);
         learner.outcome(outcome, made.verdict, words, self.took(took_ms));
         learner.limits(outcome, made.headers(), took_ms);
+        if let (Outcome::Answered(error), Class::Client, None) = (outcome, class, translated_to)
+            && let Some(parameter) = outcome::refused_parameter(error, &self.call.body)
+        {
+            learner.parameter(to, parameter);
+        }
         // The account may have nothing left.
         if matches!(outcome, Outcome::Answered(_)) {
             counters::after(self.instance, self.snapshot, &made.attempt);

@@ -2,15 +2,16 @@
 
 use std::rc::Rc;
 
-use gateway_core::candidate::Attempt;
+use gateway_core::candidate::{Attempt, AttemptParts};
 use gateway_core::health::Subjects;
 use gateway_core::outcome::{self, Lesson, Outcome};
 use gateway_core::verdict::Verdict;
 
+use crate::host;
 use crate::instance::Instance;
 use crate::relay::RelayResult;
 use crate::store::health::{self, AnswerTime};
-use crate::store::signals;
+use crate::store::{parameters, signals};
 
 /// An attempt that something is learnt from.
 pub(super) struct Learner<'i> {
@@ -40,6 +41,12 @@ impl Learner<'_> {
             health::used_up(self.instance, self.subjects, &news.used_up());
             signals::learn(self.instance, self.subjects, news.told);
         }
+    }
+
+    /// Notes a parameter that the target refused, for an operator.
+    pub(super) fn parameter(&self, to: AttemptParts<'_>, parameter: String) {
+        let (instance, to) = (self.instance.clone(), parameters::target(to));
+        host::spawn(async move { parameters::save(&instance, to, parameter).await });
     }
 
     /// Learns from the end of an answer. `request` is the request, if it was kept.

@@ -14,7 +14,7 @@ pub(crate) use spin_sdk::sqlite::{RowResult as Row, Value};
 /// Idempotent single statements, in order. On a host that queues writes each runs once per instance before any other
 /// statement, and again at every maintenance; elsewhere once per database, since many instances would do it at once. A
 /// column that is there already is what its statement asks for; SQLite has no words to say so.
-const MIGRATIONS: [&str; 31] = [
+const MIGRATIONS: [&str; 32] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_catalog_versions.sql"),
     include_str!("migrations/0003_maintenance.sql"),
@@ -45,6 +45,7 @@ const MIGRATIONS: [&str; 31] = [
     include_str!("migrations/0045_no_records_by_key.sql"),
     include_str!("migrations/0050_bodies.sql"),
     include_str!("migrations/0051_bodies_kept.sql"),
+    include_str!("migrations/0052_refused_parameters.sql"),
     include_str!("migrations/0060_migrated.sql"),
 ];
 

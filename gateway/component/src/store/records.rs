@@ -11,7 +11,7 @@ use gateway_core::stats::{Counted, marks_of};
 use gateway_core::views::{RecordView, StoredJson};
 
 use super::database::{self, Columns, Row as Found, Trouble, Value, number, text};
-use super::{bodies, changes, counters, health, quota, responses, seals, sessions, stats};
+use super::{bodies, changes, counters, health, parameters, quota, responses, seals, sessions, stats};
 use crate::host;
 use crate::instance::Instance;
 
@@ -274,6 +274,7 @@ pub(crate) async fn maintain(
     seals::sweep(instance).await?;
     counters::sweep(instance).await?;
     sessions::sweep(instance).await?;
+    parameters::sweep(instance).await?;
     changes::sweep(instance, retention.days).await?;
     Ok((deleted, interrupted))
 }

@@ -169,6 +169,8 @@ struct TargetRow {
     context: Option<String>,
     lacks: String,
     troubles: Vec<Trouble>,
+    /// Parameters that it refuses, each with what leaves it out.
+    refused: Vec<(String, Option<Form>)>,
     form: Option<Form>,
 }
 
@@ -184,6 +186,8 @@ impl<'a> ModelPage<'a> {
             let is_open = editing.locked.is_none();
             is_open.then(|| forms::target(frame, editing, (model, target), (index, name.as_str()), &path))
         };
+        let refused =
+            |index: usize, target: &Target| forms::refused(frame, editing, (model, target, index), health, &path);
         let mut tiers: Vec<u32> = model.targets.iter().map(|target| target.tier).collect();
         tiers.sort_unstable();
         tiers.dedup();
@@ -191,7 +195,7 @@ impl<'a> ModelPage<'a> {
         let tiers = tiers.into_iter().map(|number| Tier {
             word: words.tier(number),
             says: if Some(number) == first { words.tier_first() } else { words.tier_later() },
-            targets: tier(model, number, health, frame, &form),
+            targets: tier(model, number, health, frame, (&form, &refused)),
         });
         let asked_with = plan.and_then(|(_, key)| key);
         let fallbacks: Vec<&str> = catalog.with_fallbacks(model).skip(1).map(|each| &*each.name).collect();
@@ -223,17 +227,22 @@ impl<'a> ModelPage<'a> {
     }
 }
 
+/// The form of a target, and the parameters that it refuses, by its place.
+type FormOf<'f> = dyn Fn(usize, &Target) -> Option<Form> + 'f;
+type RefusedOf<'f> = dyn Fn(usize, &Target) -> Vec<(String, Option<Form>)> + 'f;
+
 fn tier(
     model: &Model,
     number: u32,
     health: &HealthView,
     frame: &Frame,
-    form: &dyn Fn(usize, &Target) -> Option<Form>,
+    (form, refused): (&FormOf<'_>, &RefusedOf<'_>),
 ) -> Vec<TargetRow> {
     let of_tier = || model.targets.iter().enumerate().filter(|(_, target)| target.tier == number);
     let whole: u64 = of_tier().filter(|(_, target)| target.enabled).map(|(_, target)| u64::from(target.weight)).sum();
     let row = |(index, target): (usize, &Arc<Target>)| TargetRow {
         form: form(index, target),
+        refused: refused(index, target),
         ..TargetRow::of(target, model, whole, health, frame)
     };
     of_tier().map(row).collect()
@@ -264,6 +273,7 @@ impl TargetRow {
             context: able.context.map(|tokens| show::count(i64::try_from(tokens).unwrap_or(i64::MAX))),
             lacks: lacks.iter().filter(|(has, _)| !has).map(|(_, word)| *word).collect::<Vec<_>>().join(", "),
             troubles: of_target.map(|subject| Trouble::of(subject, frame)).collect(),
+            refused: Vec::new(),
             form: None,
         }
     }

@@ -16,8 +16,8 @@ use gateway_core::uri::encode_parameter;
 use gateway_core::views::{
     CandidateView, ChangeView, CheckDoneView, ConversationView, ConversationsView, HealthView, HistoryView,
     JoinPreviewView, KeptOfKeyView, KeyView, LatencyView, LearntView, LimitView, LookedView, NotAskedView, PlanView,
-    QuotaView, RecordView, RecordsView, RefusalView, SessionView, SessionsView, StoredJson, SubjectView, ToldView,
-    TriedView, VersionView,
+    QuotaView, RecordView, RecordsView, RefusalView, RefusedParameterView, SessionView, SessionsView, StoredJson,
+    SubjectView, ToldView, TriedView, VersionView,
 };
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -179,7 +179,15 @@ fn health(catalog: &Catalog) -> HealthView {
         subject("lane/q/m", Trouble::Spent, 9),
     ];
     let latency = LatencyView { target: format!("p/{EVIL}"), streamed: true, first_content_ms: 12.0, as_of_ms: 1 };
-    HealthView { now_ms: 5, subjects, latencies: vec![latency], warnings: Vec::new() }
+    let refused = RefusedParameterView {
+        provider: catalog.models[0].targets[0].provider.name.to_string(),
+        model: model.to_owned(),
+        parameter: evil(),
+        calls: 3,
+        last_ms: 1,
+    };
+    let refused_parameters = vec![refused];
+    HealthView { now_ms: 5, subjects, latencies: vec![latency], refused_parameters, warnings: Vec::new() }
 }
 
 fn quota(catalog: &Catalog) -> QuotaView {
@@ -379,7 +387,13 @@ fn said_pages(reader: &Reader, add: &mut Add<'_>) {
 fn state_pages(add: &mut Add<'_>) {
     let catalog = catalog();
     let (health, quota) = (health(&catalog), quota(&catalog));
-    let nothing = HealthView { now_ms: 0, subjects: Vec::new(), latencies: Vec::new(), warnings: Vec::new() };
+    let nothing = HealthView {
+        now_ms: 0,
+        subjects: Vec::new(),
+        latencies: Vec::new(),
+        refused_parameters: Vec::new(),
+        warnings: Vec::new(),
+    };
     let unlimited = QuotaView { quota: Vec::new(), learnt: Vec::new(), told: Vec::new() };
     let empty = Catalog::built_in();
     let names = vec![evil(), "n".to_owned()];

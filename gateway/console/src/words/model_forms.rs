@@ -53,4 +53,6 @@ super::words! {
     join_vanished_says = "What is ticked is switched off, not removed." | "选中的会被停用，而不是移除。";
     join_failed(provider) = "{provider} did not list its models:" | "{provider} 没有告知其模型：";
     paid(target) = "{target} (paid, tier 2)" | "{target}（付费，第 2 层）";
+    refuses(parameter, calls, at) = "It refuses the parameter {parameter}: calls {calls}, last at {at}." | "它拒绝参数 {parameter}：{calls} 次，最近 {at}。";
+    leave_out = "Leave it out" | "不再发送";
 }

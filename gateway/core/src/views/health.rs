@@ -14,6 +14,8 @@ pub struct HealthView {
     pub subjects: Vec<SubjectView>,
     /// The latencies of targets within the last minute.
     pub latencies: Vec<LatencyView>,
+    /// Parameters of requests that targets have refused, and that are still sent to them.
+    pub refused_parameters: Vec<RefusedParameterView>,
     /// What will keep targets from serving although nothing does now: models that their providers will shut down.
     pub warnings: Vec<String>,
 }
@@ -53,6 +55,42 @@ pub struct LatencyView {
     pub first_content_ms: f64,
     /// When the last of these answers came, in Unix milliseconds.
     pub as_of_ms: i64,
+}
+
+/// A parameter that a target refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RefusedParameterView {
+    /// The provider.
+    pub provider: String,
+    /// That provider's own name for the model.
+    pub model: String,
+    /// The parameter, as the client sent it.
+    pub parameter: String,
+    /// How often it was refused.
+    pub calls: u64,
+    /// When the last time was, in Unix milliseconds.
+    pub last_ms: i64,
+}
+
+impl RefusedParameterView {
+    /// Whether any target of the catalog is still sent it.
+    pub fn is_sent(&self, catalog: &Catalog) -> bool {
+        let targets = catalog.models.iter().flat_map(|model| model.targets.iter().map(move |target| (model, target)));
+        let mut own = targets.filter(|(model, target)| {
+            *target.provider.name == *self.provider && **target.model.as_ref().unwrap_or(&model.name) == *self.model
+        });
+        own.any(|(_, target)| {
+            let adjustments = target.adjustments.as_ref();
+            adjustments.is_none_or(|adjustments| adjustments.remove.iter().all(|name| *name != self.parameter))
+        })
+    }
+}
+
+/// The answer of `POST /api/targets/leave-out`.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct LeftOutView {
+    /// For how many targets the parameter is left out.
+    pub targets: usize,
 }
 
 /// The answer of `POST /api/health/reset`.

@@ -2,11 +2,13 @@
 
 use gateway_core::candidate::Skipped;
 use gateway_core::catalog::{Affinity, Catalog, Model, Strategy, Target, Translation};
-use gateway_core::views::PlanView;
+use gateway_core::views::{HealthView, PlanView, RefusedParameterView};
 
 use super::super::record::skip_reason;
+use super::upstream_model;
 use crate::edit::{Editing, Form, Kind};
 use crate::frame::Frame;
+use crate::show;
 use crate::words::{edit, model_forms::Words, states};
 
 /// Weight, tier and switch of one target, which is the `index`-th of its model.
@@ -30,6 +32,27 @@ pub(super) fn target(
         1 => form.whole(),
         _ => form.ask("remove", edit.remove(), edit.sure_remove(name)).whole(),
     }
+}
+
+/// The parameters that a target refuses, each with the button that leaves it out.
+pub(super) fn refused(
+    frame: &Frame,
+    editing: &Editing<'_>,
+    (model, target, index): (&Model, &Target, usize),
+    health: &HealthView,
+    path: &str,
+) -> Vec<(String, Option<Form>)> {
+    let words = Words(frame.language);
+    let (provider, upstream) = (&*target.provider.name, upstream_model(target, model));
+    let own = health.refused_parameters.iter().filter(|each| each.provider == provider && each.model == upstream);
+    let row = |(number, each): (usize, &RefusedParameterView)| {
+        let calls = show::whole(i64::try_from(each.calls).unwrap_or(i64::MAX));
+        let said = words.refuses(&each.parameter, calls, frame.clock.short(each.last_ms));
+        let form = Form::new(frame, editing, &format!("refused-{index}-{number}"), path).in_a_row();
+        let form = form.with("provider", provider).with("upstream", upstream).with("parameter", &each.parameter);
+        (said, editing.locked.is_none().then(|| form.button("leave-out", words.leave_out()).whole()))
+    };
+    own.enumerate().map(row).collect()
 }
 
 /// How the model shares calls among its targets.

@@ -259,6 +259,34 @@ impl Document {
         Ok(place)
     }
 
+    /// Leaves a parameter out of requests to every target of this provider that serves by this model of its. Returns how many
+    /// there are.
+    pub fn leave_out(&mut self, provider: &str, model: &str, parameter: &str) -> Result<usize, EditError> {
+        let names = self.entries(Noun::Model).iter().filter_map(|entry| Noun::Model.name_of(entry));
+        let names: Vec<String> = names.map(str::to_owned).collect();
+        let mut count = 0;
+        for owner in names {
+            for (name, target) in self.parts(Part::Target, &owner)? {
+                let text = |member: &str| target.get(member).and_then(Value::as_str);
+                if text("provider") != Some(provider) || text("model").unwrap_or(&owner) != model {
+                    continue;
+                }
+                let mut removed = target.get("remove").and_then(Value::as_array).cloned().unwrap_or_default();
+                if removed.iter().all(|each| each != parameter) {
+                    removed.push(json!(parameter));
+                }
+                let change = Map::from_iter([("remove".to_owned(), Value::Array(removed))]);
+                self.edit_part(Part::Target, &owner, &name, &Edit::Update(change))?;
+                count += 1;
+            }
+        }
+        if count == 0 {
+            let target = format!("{provider}/{model}");
+            return Err(EditError::Missing(Part::Target.word(), target, Vec::new()));
+        }
+        Ok(count)
+    }
+
     fn missing(&self, noun: Noun, name: &str) -> EditError {
         const NAMES_MAX: usize = 20;
         let names = self.entries(noun).iter().filter_map(|entry| noun.name_of(entry)).take(NAMES_MAX);

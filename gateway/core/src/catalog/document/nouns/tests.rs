@@ -190,3 +190,25 @@ fn settings_are_changed_member_by_member() {
     let after = accepted(|document| document.change_settings(&changes)).expect("accepted");
     assert_eq!(after.as_json()["settings"], json!({ "retention_days": 7 }));
 }
+
+#[test]
+fn a_parameter_is_left_out_for_every_target_of_a_provider_and_its_model() {
+    let mut document = Document::from_toml(
+        r#"
+        [[models]]
+        name = "m"
+        targets = ["a/up", { provider = "b", model = "up" }, { provider = "a", model = "other" }]
+        [[models]]
+        name = "up"
+        targets = [{ provider = "a", weight = 3, remove = ["seed", "top_k"] }]
+        "#,
+    )
+    .expect("TOML");
+    assert_eq!(document.leave_out("a", "up", "top_k"), Ok(2));
+    let models = &document.as_json()["models"];
+    let first = json!({ "provider": "a", "model": "up", "remove": ["top_k"] });
+    assert_eq!(models[0]["targets"][0], first);
+    assert_eq!(models[0]["targets"][1], json!({ "provider": "b", "model": "up" }));
+    assert_eq!(models[1]["targets"][0]["remove"], json!(["seed", "top_k"]));
+    assert!(document.leave_out("c", "up", "top_k").is_err());
+}
