@@ -11,6 +11,7 @@ use gateway_core::call::Call;
 use gateway_core::candidate::AttemptParts;
 use gateway_core::catalog::{Catalog, RecordBodies};
 use gateway_core::dialect::Dialect;
+use gateway_core::memory;
 use gateway_core::observe::Tap;
 use gateway_core::outcome::UpstreamError;
 use gateway_core::pace::Pace;
@@ -23,6 +24,9 @@ use crate::incoming::Incoming;
 use crate::instance::Instance;
 use crate::store::bodies as store;
 use crate::store::catalog::{self, Freshness};
+
+/// What cleaning, packing and sealing takes, twice over: more than all bodies of a call.
+const PACKING_BYTES: usize = 4 << 20;
 
 /// The bodies of a call. Clones stand for the same call.
 #[derive(Clone)]
@@ -235,11 +239,14 @@ impl Bodies {
         }
     }
 
-    /// Their sealed form; `None` without a master key.
+    /// Their sealed form; `None` without a master key, or where there is no memory for it.
     async fn sealed(&self, kept: Kept) -> Option<Vec<u8>> {
         let Inner { instance, id, presented, .. } = &*self.0;
         let Kept { request, sent, answer, to } = kept;
         let sealer = catalog::sealer().await.ok().flatten()?;
+        if !memory::has_room_for([PACKING_BYTES, PACKING_BYTES]) {
+            return None;
+        }
         let snapshot = catalog::current(instance, Freshness::Recent).await.ok()?;
         let yields = YieldPoint::default();
         let step = |bytes| yields.step(bytes);

@@ -47,7 +47,9 @@ const NAMES: [&str; 14] = [
 /// said behind a picture is kept. Returns whether anything else is missing.
 pub fn copied(body: &[u8]) -> (Vec<u8>, bool) {
     if body.len() <= BODY_BYTES_MAX {
-        return (body.to_vec(), false);
+        let mut copy = Vec::new();
+        let has_room = memory::append(&mut copy, body);
+        return (copy, !has_room);
     }
     let mut copy = without_files(body, BODY_BYTES_MAX);
     let is_cut = copy.len() > BODY_BYTES_MAX;
