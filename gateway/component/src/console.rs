@@ -5,6 +5,7 @@ mod catalog;
 mod edit;
 mod keys;
 mod look;
+mod playground;
 mod providers;
 mod records;
 mod session;
@@ -20,6 +21,7 @@ use gateway_console::query::Query;
 use gateway_console::routes::{self, Found, Needs, Page};
 use gateway_console::show::Clock;
 use gateway_console::{assets, pack};
+use gateway_core::authenticate::Caller;
 use gateway_core::refusal::{Refusal, Reply};
 use gateway_core::uri::encode_parameter;
 
@@ -149,6 +151,8 @@ impl Visit<'_> {
             Page::Key => keys::read(self, parameter, None).await,
             Page::KeySent => keys::change(self, parameter).await,
             Page::Connect => Ok(state::connect(self).await),
+            Page::Playground => Ok(playground::show(self)),
+            Page::PlaygroundSent => Ok(playground::send(self).await),
             Page::Settings => catalog::settings(self, None).await,
             Page::SettingsSent => catalog::change_settings(self).await,
             Page::History => catalog::history(self).await,
@@ -171,6 +175,15 @@ impl Visit<'_> {
     /// The way to a page of the console.
     fn to(&self, page: &str) -> Answer {
         Answer::Elsewhere(self.frame.link(page), Vec::new())
+    }
+
+    /// Who has signed in, as the caller of a call.
+    fn caller(&self) -> Caller {
+        match &self.frame.reader {
+            Reader::Nobody => Caller::Anyone,
+            Reader::Admin => Caller::Admin,
+            Reader::Holder(key) => Caller::Key(key.as_str().into()),
+        }
     }
 
     /// The way to the sign-in form, which leads back here.

@@ -49,7 +49,7 @@ pub(crate) struct Incoming {
     /// The memory that the request takes.
     pub(crate) holder: Holder,
     request: Cell<Option<types::Request>>,
-    /// The body, if it came with the head.
+    /// The body, if it came with the head or was made here.
     carried: Cell<Option<Vec<u8>>>,
 }
 
@@ -109,6 +109,31 @@ impl Incoming {
             None => new_id(instance, at_ms),
         };
         incoming
+    }
+
+    /// The request that this one asks for in the name of its caller: another body in JSON and another query, and nothing of
+    /// what a browser adds.
+    pub(crate) fn asking(&self, instance: &Rc<Instance>, query: Option<String>, body: Vec<u8>) -> Self {
+        const NOT_OURS: [&str; 5] = ["accept", "content-encoding", "content-length", "content-type", "cookie"];
+        let kept = self.headers.iter().filter(|(name, _)| !NOT_OURS.contains(&name.as_str()));
+        let mut headers: Vec<(String, Vec<u8>)> = kept.cloned().collect();
+        headers.push(("content-type".to_owned(), b"application/json".to_vec()));
+        headers.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
+        Incoming {
+            method: self.method.clone(),
+            path: self.path.clone(),
+            base_path: self.base_path.clone(),
+            query,
+            authority: self.authority.clone(),
+            headers,
+            id: self.id.clone(),
+            peer: self.peer,
+            at_ms: self.at_ms,
+            start_ms: self.start_ms,
+            holder: Holder::new(instance),
+            request: Cell::new(None),
+            carried: Cell::new(Some(body)),
+        }
     }
 
     /// The first value of a header, where it is text.

@@ -64,10 +64,12 @@ impl Chart {
             let height = u128::from(value) * u128::from(GROUND - TOP) / u128::from(step.saturating_mul(3)).max(1);
             u64::try_from(height).unwrap_or(GROUND - TOP).max(u64::from(value > 0)).min(GROUND - TOP)
         };
+        // What hangs has less room. If the most of it does not fit, all of it gets a scale of its own.
+        let deepest = measured.iter().map(|bar| height(bar.below)).max().unwrap_or(0).max(DEPTH_MAX);
+        let depth = |value: u64| if value == 0 { 0 } else { (height(value) * DEPTH_MAX / deepest).max(SEEN_MIN) };
         let count = measured.len().max(1);
         let bars = measured.iter().enumerate().map(|(index, bar)| {
-            let (filled, outlined) = (height(bar.filled), height(bar.outlined));
-            let below = if bar.below == 0 { 0 } else { height(bar.below).clamp(SEEN_MIN, DEPTH_MAX) };
+            let (filled, outlined, below) = (height(bar.filled), height(bar.outlined), depth(bar.below));
             let pieces = [
                 ("c2", GROUND.saturating_sub(filled + outlined), outlined),
                 ("c1", GROUND.saturating_sub(filled), filled),
@@ -143,6 +145,14 @@ mod tests {
         assert_eq!(chart.bars[0].pieces, [("c2", 152 - 86 - 28, 28), ("c1", 152 - 86, 86), ("c3", 154, 3)]);
         assert_eq!(chart.bars[0].place, ("8.00%".into(), "34.00%".into()));
         assert!(chart.bars[1].pieces.is_empty());
+    }
+
+    #[test]
+    fn of_what_was_not_served_the_most_hangs_lowest() {
+        let bar = |below| Measured { filled: 90, below, ..Measured::default() };
+        let chart = Chart::of(&[bar(60), bar(30), bar(1)], |number| number.to_string(), &clock());
+        let depths: Vec<u64> = chart.bars.iter().map(|bar| bar.pieces[1].2).collect();
+        assert_eq!(depths, [16, 7, 3]);
     }
 
     #[test]

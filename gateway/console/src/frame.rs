@@ -119,6 +119,7 @@ const PLACES: &[&[Place]] = &[
     ],
     &[
         place(Page::Connect, "connect", "connect", Words::connect, For::Both, true),
+        place(Page::Playground, "playground", "playground", Words::playground, For::Both, false),
         place(Page::Settings, "settings", "settings", Words::settings, For::Admin, false),
     ],
 ];

@@ -78,6 +78,10 @@ pub enum Page {
     KeySent,
     /// How clients are connected.
     Connect,
+    /// A model to talk to.
+    Playground,
+    /// What is said to it.
+    PlaygroundSent,
     /// What else there is.
     Settings,
     /// What a form of the settings changes.
@@ -141,6 +145,8 @@ const ROUTES: &[Route] = &[
     row("GET", "keys/{}", Needs::Admin, Page::Key),
     row("POST", "keys/{}", Needs::Admin, Page::KeySent),
     row("GET", "connect", Needs::Session, Page::Connect),
+    row("GET", "playground", Needs::Session, Page::Playground),
+    row("POST", "playground", Needs::Session, Page::PlaygroundSent),
     row("GET", "settings", Needs::Admin, Page::Settings),
     row("POST", "settings", Needs::Admin, Page::SettingsSent),
     row("GET", "history", Needs::Admin, Page::History),

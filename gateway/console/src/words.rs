@@ -46,6 +46,7 @@ pub(crate) mod me;
 pub(crate) mod model_forms;
 pub(crate) mod models;
 pub(crate) mod overview;
+pub(crate) mod playground;
 pub(crate) mod providers;
 pub(crate) mod quota;
 pub(crate) mod record;

@@ -1,5 +1,7 @@
-//! The smallest request that shows whether a target works: what `POST /api/targets/test` sends.
+//! The smallest request that shows whether a target works, which is what `POST /api/targets/test` sends, and what a person
+//! writes to a model in the console.
 
+mod conversation;
 mod report;
 
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use crate::dialect::Dialect;
 use crate::operation::Operation;
 use crate::refusal::Refusal;
 
+pub use conversation::Conversation;
 pub use report::TrialReport;
 
 /// Enough tokens for a word, and for models that reason a little first. Anthropic's API requires a number.

@@ -92,7 +92,7 @@ const paths = [
   [`records/${newest((r) => r.model === "broken" && r.attempts.length)}`, 200],
   [`records/${newest((r) => r.model === "assistant")}?view=request`, 200],
   ["overview", 200], ["quota", 200], ["models", 200], ["models/qwen3-coder", 200], ["providers", 200], ["providers/modelscope", 200],
-  ["keys", 200], ["keys/someone", 200], ["connect", 200], ["settings", 200], ["history", 200], ["history/1", 200],
+  ["keys", 200], ["keys/someone", 200], ["connect", 200], ["playground", 200], ["settings", 200], ["history", 200], ["history/1", 200],
   ["add-provider", 200], ["add-provider?to=modelscope", 200], ["join", 200], ["join?ask=yes&provider=modelscope", 200],
   ["models/qwen3-coder?try=yes", 200], ["models/qwen3-coder?saved=1", 200],
   ["records?state=ok&span=24h&model=assistant", 200], ["records?failed_over=true&q=rate", 200], ["sessions", 200],
@@ -148,7 +148,7 @@ for (const language of ["en", "zh-CN"]) {
   const page = await opened(context);
   await signedIn(page, JSON.parse(made.text).key);
   if (!page.url().endsWith("/console/me")) find("the holder of a key", `was led to ${page.url()}`);
-  for (const path of ["me", "records", "connect"]) await looked(page, path, { status: 200, language: "holder" });
+  for (const path of ["me", "records", "connect", "playground"]) await looked(page, path, { status: 200, language: "holder" });
   await context.close();
 }
 

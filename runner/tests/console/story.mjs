@@ -109,6 +109,16 @@ async function told(browser, opened, find, binary, { scripts, hands }) {
   await press(".tabsl a[href*='view=sent']");
   await has("what was sent is not shown as it stands", `"content":"hello"`);
 
+  if (scripts) {
+    await go("playground");
+    await fill("#turn", "Hello");
+    await toggle(".playg .btn.main");
+    await page.waitForSelector("#way .way", { timeout: 30000 }).catch(() => {});
+    await expect("the playground shows no answer", () => [...document.querySelectorAll(".talk .words")].filter((words) => words.textContent).length === 2);
+    await expect("the playground reports a failure", () => !document.querySelector(".talk .st-fail"));
+    await has("the playground does not say why", "the first it was sent to.");
+  }
+
   await go("models/qwen3-coder");
   const before = await page.$eval("#target-0 [name=target]", (input) => input.value);
   await toggle(".targets > li:first-child summary");

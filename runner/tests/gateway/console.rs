@@ -20,24 +20,24 @@ both_hosts![
     what_is_recorded_is_shown_as_text,
 ];
 
-fn get(gateway: &Gateway, path: &str, cookie: &str) -> Response {
+pub(crate) fn get(gateway: &Gateway, path: &str, cookie: &str) -> Response {
     gateway.send(&Request::new("GET", path).header("accept", "text/html").header("cookie", cookie))
 }
 
-fn post(gateway: &Gateway, path: &str, cookie: &str, form: &str) -> Response {
+pub(crate) fn post(gateway: &Gateway, path: &str, cookie: &str, form: &str) -> Response {
     let request = Request::new("POST", path).header("cookie", cookie);
     gateway.send(&request.header("content-type", "application/x-www-form-urlencoded").body(form))
 }
 
 /// Signs in and returns the session's cookie.
-fn session(gateway: &Gateway, credential: &str) -> String {
+pub(crate) fn session(gateway: &Gateway, credential: &str) -> String {
     let response = post(gateway, "/console/sign-in", "", &format!("credential={credential}"));
     assert_eq!(response.status, 303, "{}", response.text());
     let cookie = response.header("set-cookie").expect("a session");
     cookie.split(';').next().expect("a name and a value").to_owned()
 }
 
-fn shows(gateway: &Gateway, path: &str, cookie: &str) -> String {
+pub(crate) fn shows(gateway: &Gateway, path: &str, cookie: &str) -> String {
     let response = get(gateway, path, cookie);
     assert_eq!(response.status, 200, "{path}: {}", response.text());
     response.text()

@@ -72,6 +72,7 @@ mod overloaded;
 mod own_ca;
 mod own_connections;
 mod parameters;
+mod playground;
 mod preflight;
 mod preview;
 mod process;

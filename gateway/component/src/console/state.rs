@@ -3,7 +3,6 @@
 use gateway_console::edit::{Editing, Refused};
 use gateway_console::frame::Reader;
 use gateway_console::pages::{self, ConnectPage, Counted, MePage, OverviewPage, QuotaPage};
-use gateway_core::authenticate::Caller;
 use gateway_core::models;
 use gateway_core::record::Filter;
 use gateway_core::refusal::Refusal;
@@ -60,13 +59,8 @@ pub(super) async fn connect(visit: &Visit<'_>) -> Answer {
 }
 
 /// The models that the reader may use.
-fn models_of(visit: &Visit<'_>) -> Vec<String> {
-    let caller = match &visit.frame.reader {
-        Reader::Nobody => Caller::Anyone,
-        Reader::Admin => Caller::Admin,
-        Reader::Holder(key) => Caller::Key(key.as_str().into()),
-    };
-    models::usable(&caller, &visit.snapshot.catalog).into_iter().map(str::to_owned).collect()
+pub(super) fn models_of(visit: &Visit<'_>) -> Vec<String> {
+    models::usable(&visit.caller(), &visit.snapshot.catalog).into_iter().map(str::to_owned).collect()
 }
 
 /// Where the reader reaches llmio: where the operator says, or as this request came.

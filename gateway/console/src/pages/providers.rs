@@ -191,7 +191,7 @@ impl<'a> ProviderPage<'a> {
         let facts = [
             listed(words.addresses(), addresses(provider).join("\n")),
             trouble::endpoints(provider).is_empty().then(|| (words.addresses(), words.built_in().to_owned())),
-            provider.local.then(|| (words.addresses(), words.local().to_owned())),
+            provider.local.then(|| (words.reach(), words.local().to_owned())),
             egress.map(|egress| (words.way_out(), egress)),
             listed(words.tags(), provider.tags.join(", ")),
         ];

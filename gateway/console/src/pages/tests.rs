@@ -421,6 +421,8 @@ fn state_pages(add: &mut Add<'_>) {
     let calls = (&of_models, &of_keys, of_providers);
     catalog_pages(add, (&catalog, &empty), (&health, &nothing), calls);
     add("connect", &|frame| html(&ConnectPage::of(frame, url, &names, Some("n"))));
+    add("playground", &|frame| html(&PlaygroundPage::of(frame, &names, &["laptop", EVIL], Some("n"))));
+    add("playground?model=x", &|frame| html(&PlaygroundPage::of(frame, &[], &[], Some(EVIL))));
     add("connect?model=x", &|frame| html(&ConnectPage::of(frame, url, &[], Some(EVIL))));
     let kept = KeptOfKeyView { record_bodies: "errors", most: "all", days: 7, see_bodies: true };
     let me = |frame: &Frame, of_key: (&[LimitView], &[String])| {

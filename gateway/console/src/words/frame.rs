@@ -12,6 +12,7 @@ super::words! {
     providers = "Providers" | "提供商";
     keys = "Keys" | "密钥";
     connect = "Connect" | "接入";
+    playground = "Playground" | "试用";
     settings = "Settings" | "设置";
     me = "Me" | "我";
     sign_out = "Sign out" | "退出登录";

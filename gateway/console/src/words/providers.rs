@@ -14,6 +14,7 @@ super::words! {
     addresses = "Addresses" | "地址";
     facts = "Facts" | "详情";
     built_in = "Answers inside llmio." | "在 llmio 内部应答。";
+    reach = "Network" | "网络";
     local = "Its private address is allowed." | "允许私有地址。";
     way_out = "Way out" | "出口";
     tags = "Tags" | "标签";
