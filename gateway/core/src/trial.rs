@@ -15,7 +15,7 @@ use crate::dialect::Dialect;
 use crate::operation::Operation;
 use crate::refusal::Refusal;
 
-pub use conversation::Conversation;
+pub use conversation::{Conversation, Written};
 pub use report::TrialReport;
 
 /// Enough tokens for a word, and for models that reason a little first. Anthropic's API requires a number.

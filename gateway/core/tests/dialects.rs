@@ -14,7 +14,7 @@ const ROOM: [&str; 9] =
     ["answer", "error", "facts", "finish", "read", "stream_reader", "stream_writer", "usage", "write"];
 
 /// Files outside the rooms that tell dialects apart, and what a new one has to say there.
-const PLACES: [(&str, &str); 15] = [
+const PLACES: [(&str, &str); 16] = [
     (
         "core/src/dialect.rs",
         "its name, how a credential is presented, the version in its paths, and its nearest others",
@@ -28,6 +28,7 @@ const PLACES: [(&str, &str); 15] = [
     ("core/src/observe/events.rs", "whether a provider keeps answers under an id"),
     ("core/src/observe/json.rs", "whether a provider keeps answers under an id"),
     ("core/src/rewrite/headers.rs", "headers of its own"),
+    ("core/src/trial/conversation.rs", "how what a person says in the console is written"),
     ("core/src/translate/cache.rs", "whether requests mark what is to be kept"),
     ("core/src/translate/ids.rs", "which ids of calls it takes"),
     ("core/src/translate/native.rs", "where other providers' seals stand in its requests"),
@@ -36,7 +37,7 @@ const PLACES: [(&str, &str); 15] = [
 ];
 
 /// Files that name a dialect because they are about that one: a new dialect changes nothing there.
-const ABOUT_ONE: [(&str, &str); 9] = [
+const ABOUT_ONE: [(&str, &str); 10] = [
     ("core/src/candidate.rs", "the review of tool calls that clients of Anthropic's dialect rely on"),
     ("core/src/providers/rows.rs", "the addresses of known providers"),
     ("core/src/catalog/validate/provider.rs", "a provider speaks OpenAI chat unless it says otherwise"),
@@ -45,6 +46,7 @@ const ABOUT_ONE: [(&str, &str); 9] = [
     ("core/src/profile/", "what models take, by the dialect they are asked in"),
     ("core/src/rewrite.rs", "Responses that a provider keeps, and tools that OpenAI takes there alone"),
     ("core/src/trial.rs", "the smallest request"),
+    ("component/src/console/playground.rs", "what is wrong with a form is said as OpenAI chat says it"),
     ("component/src/proxy/stored.rs", "Responses that a provider keeps"),
 ];
 

@@ -234,7 +234,11 @@ fn under_api_mistakes_are_problem_details(host: Host) {
 const TEN_MISTAKES: &str = r#"
 [settings]
 retention_days = 0
-bodies_retention_days = 3
+
+[[keys]]
+name = "k"
+hash = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+metrics = true
 
 [[providers]]
 name = "one"
@@ -268,6 +272,7 @@ fn a_catalog_with_ten_mistakes_lists_ten(host: Host) {
         let mut paths: Vec<&str> = problems.iter().map(|problem| problem["path"].as_str().expect("a path")).collect();
         paths.sort_unstable();
         let ten = [
+            "keys[0].metrics",
             "models[0].attempts",
             "models[0].targets[0]",
             "models[0].targets[1].weight",
@@ -276,7 +281,6 @@ fn a_catalog_with_ten_mistakes_lists_ten(host: Host) {
             "providers[1].auth",
             "providers[1].base_url",
             "providers[1].name",
-            "settings.bodies_retention_days",
             "settings.retention_days",
         ];
         assert_eq!(paths, ten, "{body}");

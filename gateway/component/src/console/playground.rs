@@ -5,7 +5,7 @@ use gateway_console::pages::{Asked, PlaygroundPage, asked};
 use gateway_core::authenticate::Caller;
 use gateway_core::dialect::Dialect;
 use gateway_core::refusal::{Refusal, Shape};
-use gateway_core::uri::encode_parameter;
+use gateway_core::trial::Written;
 
 use super::{Answer, Visit, state};
 use crate::incoming;
@@ -43,10 +43,7 @@ async fn call(visit: &Visit<'_>) -> Result<Response, Refusal> {
         catalog.key_named(name).ok_or_else(unknown)?;
     }
     incoming::check_address(visit.incoming, &caller, catalog)?;
-    let (operation, body) = conversation.in_dialect(dialect);
-    let is_gemini = dialect == Dialect::Gemini;
-    let query = (is_gemini && conversation.streamed).then(|| "alt=sse".to_owned());
-    let parameter = if is_gemini { encode_parameter(conversation.model) } else { String::new() };
+    let Written { operation, parameter, query, body } = conversation.in_dialect(dialect);
     let incoming = visit.incoming.asking(visit.instance, query, body);
     incoming.holder.belongs_to(caller.name());
     Ok(proxy::call(visit.instance, operation, &parameter, incoming, caller, visit.snapshot.clone()).await)

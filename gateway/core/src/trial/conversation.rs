@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::dialect::Dialect;
 use crate::operation::Operation;
+use crate::uri::encode_parameter;
 
 /// The most tokens of an answer where nobody says how many. Anthropic's API requires a number.
 const TOKENS_DEFAULT: u64 = 4096;
@@ -25,9 +26,22 @@ pub struct Conversation<'a> {
     pub tokens_max: Option<u64>,
 }
 
+/// A conversation as a request.
+#[derive(Debug)]
+pub struct Written {
+    /// What is asked of a provider.
+    pub operation: Operation,
+    /// The part of the path that names the model, where it stands there.
+    pub parameter: String,
+    /// What stands behind the path.
+    pub query: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
 impl Conversation<'_> {
-    /// The call of this dialect and its body.
-    pub fn in_dialect(&self, dialect: Dialect) -> (Operation, Vec<u8>) {
+    /// The request of this dialect.
+    pub fn in_dialect(&self, dialect: Dialect) -> Written {
         let (model, streamed) = (self.model, self.streamed);
         let body = match dialect {
             Dialect::OpenaiChat => {
@@ -83,7 +97,13 @@ impl Conversation<'_> {
                 ])
             }
         };
-        (Operation::chat_in(dialect, streamed), body.to_string().into_bytes())
+        let is_gemini = dialect == Dialect::Gemini;
+        Written {
+            operation: Operation::chat_in(dialect, streamed),
+            parameter: if is_gemini { encode_parameter(model) } else { String::new() },
+            query: (is_gemini && streamed).then(|| "alt=sse".to_owned()),
+            body: body.to_string().into_bytes(),
+        }
     }
 
     /// These members with what is asked of the answer, under the names that the dialect has for it.
@@ -147,9 +167,9 @@ mod tests {
                 r#"{"systemInstruction":{"parts":[{"text":"s"}]},"contents":[{"role":"user","parts":[{"text":"a"}]},{"role":"model","parts":[{"text":"b"}]},{"role":"user","parts":[{"text":"c"}]}],"generationConfig":{"temperature":0.5,"maxOutputTokens":9}}"#,
             ),
         ] {
-            let (operation, body) = asked(true).in_dialect(dialect);
-            assert_eq!(operation, Operation::chat_in(dialect, true));
-            assert_eq!(String::from_utf8(body).expect("text"), wanted);
+            let written = asked(true).in_dialect(dialect);
+            assert_eq!(written.operation, Operation::chat_in(dialect, true));
+            assert_eq!(String::from_utf8(written.body).expect("text"), wanted);
         }
     }
 
@@ -159,9 +179,9 @@ mod tests {
             let bare =
                 Conversation { system: None, turns: vec!["a"], temperature: None, tokens_max: None, ..asked(streamed) };
             for conversation in [asked(streamed), bare] {
-                let (operation, body) = conversation.in_dialect(dialect);
-                let model = (dialect == Dialect::Gemini).then(|| "m".to_owned());
-                let head = Head { model, query: Some("alt=sse"), ..Head::default() };
+                let Written { operation, parameter, query, body } = conversation.in_dialect(dialect);
+                let model = Some(parameter).filter(|parameter| !parameter.is_empty());
+                let head = Head { model, query: query.as_deref(), ..Head::default() };
                 let call = accept::call(operation, head, body).expect("a call");
                 assert_eq!((call.model.as_str(), call.streamed), ("m", streamed), "{dialect:?}");
             }
