@@ -9,7 +9,7 @@ super::words! {
     dialect = "Dialect" | "协议";
     system = "System prompt" | "系统提示词";
     temperature = "Temperature" | "Temperature";
-    tokens = "Most tokens" | "最多 token";
+    tokens = "Max tokens" | "最多 token";
     theirs = "the model’s" | "模型默认";
     streamed = "Streamed" | "流式";
     message = "Message" | "消息";
