@@ -32,9 +32,9 @@ const KNOWN_MAX: usize = 1024;
 
 /// When this instance last considered each account, on the monotonic clock, so that not every call asks the database.
 #[derive(Default)]
-pub(crate) struct Asked(RefCell<HashMap<Rc<str>, u64>>);
+pub(crate) struct LastConsidered(RefCell<HashMap<Rc<str>, u64>>);
 
-impl Asked {
+impl LastConsidered {
     pub(crate) fn is_due(&self, account: &str) -> bool {
         let now_ms = host::now_ms();
         let mut asked = self.0.borrow_mut();

@@ -8,7 +8,7 @@ use gateway_core::authenticate::Throttle;
 use gateway_core::memory::Memory;
 
 use crate::carry::Carrier;
-use crate::counters::Asked;
+use crate::counters::LastConsidered;
 use crate::host::{Capabilities, RandomSource};
 use crate::proxy::{Lines, OpenCalls};
 use crate::send::Buffers;
@@ -28,7 +28,7 @@ pub(crate) struct Instance {
     pub(crate) buffers: Buffers,
     pub(crate) store: Stores,
     /// The accounts whose counters were asked for, and the hosts whose lists of models were.
-    pub(crate) asked: Asked,
+    pub(crate) asked: LastConsidered,
     /// The calls under way.
     pub(crate) open: OpenCalls,
     /// The calls that wait for a free slot.
@@ -46,7 +46,7 @@ impl Instance {
             memory: RefCell::default(),
             buffers: Buffers::default(),
             store: Stores::default(),
-            asked: Asked::default(),
+            asked: LastConsidered::default(),
             open: OpenCalls::default(),
             lines: Lines::default(),
         }

@@ -34,7 +34,7 @@ pub use keys::KeysPage;
 pub use me::MePage;
 pub use models::{ModelPage, ModelState, ModelsPage};
 pub use overview::OverviewPage;
-pub use playground::{Asked, PlaygroundPage, asked};
+pub use playground::{PlaygroundPage, PlaygroundRequest, playground_request};
 pub use providers::{ProviderPage, ProvidersPage};
 pub use quota::QuotaPage;
 pub use record::{RecordPage, Said, seen_by};

@@ -34,7 +34,7 @@ pub use ledger::{
 pub use money::{estimate_cost, human};
 pub use slot::{born_ms, first_slot, slot};
 pub use spent::Spent;
-pub use told::{Told, ToldCounters, raises, read as read_told};
+pub use told::{ReportedLimit, ToldCounters, raises, read as read_told};
 pub use used::{AnswerSummary, Prompt};
 
 const MINUTE_MS: i64 = 60_000;

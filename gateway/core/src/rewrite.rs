@@ -23,7 +23,7 @@ use crate::operation::Operation;
 use crate::pace::Pace;
 use crate::profile::{Effort, Profile};
 use crate::redact::Secrets;
-use crate::thoughts::{Maker, Makers, Readable};
+use crate::thoughts::{Makers, Readable, SealMaker};
 use crate::transform::{RequestedAnswer, ResponseTransform, Translation, UsageChunk};
 use crate::translate::{self, AnswerContext};
 use crate::uri::push_encoded;
@@ -101,7 +101,7 @@ pub fn request(
     }
     let spoken = call.operation.dialect();
     let endpoint = endpoint(call, to, identity.translates).ok_or_else(|| Skip::new(SkipReason::Dialect, None))?;
-    let reader = identity.makers.and_then(|_| Maker::of(to, call.operation));
+    let reader = identity.makers.and_then(|_| SealMaker::of(to, call.operation));
     let readable = identity.makers.zip(reader.as_ref());
     let readable = readable.map(|(makers, reader)| Readable::by(makers, reader, endpoint.dialect)).unwrap_or_default();
     let WrittenBody { body, operation, transform, warnings } = if endpoint.dialect == spoken {

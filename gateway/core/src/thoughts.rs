@@ -71,7 +71,7 @@ pub fn in_request(body: &[u8]) -> Vec<SealId> {
 
 /// Who makes seals and reads them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Maker {
+pub struct SealMaker {
     /// The host that is asked: two providers with one address are one.
     pub place: String,
     /// The account that is asked, if a credential is used.
@@ -80,16 +80,16 @@ pub struct Maker {
     pub profile: String,
 }
 
-impl Maker {
+impl SealMaker {
     /// Who answers an attempt; `None` if the answer is made inside the gateway.
-    pub fn of(to: AttemptParts<'_>, operation: Operation) -> Option<Maker> {
+    pub fn of(to: AttemptParts<'_>, operation: Operation) -> Option<SealMaker> {
         let place = to.provider.serving(operation)?.authority.clone();
         let account = to.credential.map(|credential| credential.account.to_string());
-        Some(Maker { place, account, profile: to.profile().to_owned() })
+        Some(SealMaker { place, account, profile: to.profile().to_owned() })
     }
 
     /// Whether it reads what `maker` sealed in this dialect.
-    fn reads(&self, maker: &Maker, dialect: Dialect) -> bool {
+    fn reads(&self, maker: &SealMaker, dialect: Dialect) -> bool {
         if self.place != maker.place {
             return false;
         }
@@ -113,21 +113,21 @@ fn is_family(one: &str, other: &str) -> bool {
 /// Who made the seals of a request, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Makers {
-    known: HashMap<SealId, Maker>,
+    known: HashMap<SealId, SealMaker>,
     /// The last seal of the conversation whose maker is known.
     last: Option<SealId>,
 }
 
 impl Makers {
     /// The makers that were found of these seals, which are in the order of the conversation.
-    pub fn new(seals: &[SealId], known: HashMap<SealId, Maker>) -> Self {
+    pub fn new(seals: &[SealId], known: HashMap<SealId, SealMaker>) -> Self {
         let last = seals.iter().rev().find(|seal| known.contains_key(seal)).copied();
         Makers { known, last }
     }
 
     /// Whether `reader` can read what was sealed last, which the conversation needs most. So can everybody if nobody
     /// knows who sealed it.
-    pub fn last_is_read_by(&self, reader: &Maker, dialect: Dialect) -> bool {
+    pub fn last_is_read_by(&self, reader: &SealMaker, dialect: Dialect) -> bool {
         self.last.and_then(|last| self.known.get(&last)).is_none_or(|maker| reader.reads(maker, dialect))
     }
 
@@ -140,12 +140,12 @@ impl Makers {
 /// Which seals of a request one target can read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Readable<'a> {
-    by: Option<(&'a Makers, &'a Maker, Dialect)>,
+    by: Option<(&'a Makers, &'a SealMaker, Dialect)>,
 }
 
 impl<'a> Readable<'a> {
     /// Those that `reader`, which is asked in this dialect, can read.
-    pub fn by(makers: &'a Makers, reader: &'a Maker, dialect: Dialect) -> Self {
+    pub fn by(makers: &'a Makers, reader: &'a SealMaker, dialect: Dialect) -> Self {
         Readable { by: Some((makers, reader, dialect)) }
     }
 

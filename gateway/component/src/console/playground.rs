@@ -1,7 +1,7 @@
 //! The playground: a call that a browser makes, on the line that every call takes.
 
 use gateway_console::frame::Reader;
-use gateway_console::pages::{Asked, PlaygroundPage, asked};
+use gateway_console::pages::{PlaygroundPage, PlaygroundRequest, playground_request};
 use gateway_core::authenticate::Caller;
 use gateway_core::dialect::Dialect;
 use gateway_core::refusal::{Refusal, Shape};
@@ -32,7 +32,7 @@ pub(super) async fn send(visit: &Visit<'_>) -> Answer {
 
 async fn call(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let form = visit.form().await?;
-    let Asked { key, dialect, conversation } = asked(&form)?;
+    let PlaygroundRequest { key, dialect, conversation } = playground_request(&form)?;
     let caller = match key.filter(|_| visit.frame.reader == Reader::Admin) {
         Some(key) => Caller::Key(key.into()),
         None => visit.caller(),

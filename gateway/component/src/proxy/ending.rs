@@ -12,7 +12,7 @@ use gateway_core::operation::Operation;
 use gateway_core::quota::AnswerSummary;
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::state::State;
-use gateway_core::thoughts::Maker;
+use gateway_core::thoughts::SealMaker;
 
 use crate::announced;
 use crate::counters;
@@ -50,7 +50,7 @@ impl CallContext<'_> {
                     open: self.open.clone(),
                     kept_for: self.note_owner(&attempt, &answer).await,
                     request: (self.call.body.len() <= REQUEST_BYTES_KEPT).then(|| self.call.body.clone()),
-                    maker: Maker::of(attempt.parts(), self.call.operation),
+                    maker: SealMaker::of(attempt.parts(), self.call.operation),
                     attempt,
                     subjects,
                     started_at_ms,
@@ -166,7 +166,7 @@ struct CallEnding {
     request: Option<Vec<u8>>,
     kept_for: Option<StoredResponse>,
     /// Who sealed the reasoning in the answer, if it holds any.
-    maker: Option<Maker>,
+    maker: Option<SealMaker>,
     charged: Option<LedgerCharges>,
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use gateway_core::call::Call;
-use gateway_core::thoughts::{Maker, Makers, SealId, in_request};
+use gateway_core::thoughts::{Makers, SealId, SealMaker, in_request};
 
 use super::database::{self, Columns, Row, Trouble, Value, text};
 use crate::host;
@@ -30,8 +30,8 @@ const FIND_MS_MAX: u64 = 2_000;
 const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// Notes who sealed what an answer holds.
-pub(crate) async fn save(instance: &Instance, seals: &[SealId], maker: Maker) {
-    let Maker { place, account, profile } = maker;
+pub(crate) async fn save(instance: &Instance, seals: &[SealId], maker: SealMaker) {
+    let SealMaker { place, account, profile } = maker;
     let now_ms = Value::Integer(host::unix_ms());
     let row = vec![list(seals), now_ms, Value::Text(place), text(account), Value::Text(profile)];
     if let Err(trouble @ (Trouble::Busy | Trouble::Failed(_))) = database::write(instance, SAVE, row).await {
@@ -63,10 +63,10 @@ fn list(seals: &[SealId]) -> Value {
     Value::Text(format!("[{}]", ids.join(",")))
 }
 
-fn maker(row: Row) -> Option<(SealId, Maker)> {
+fn maker(row: Row) -> Option<(SealId, SealMaker)> {
     let mut columns = Columns::of(row);
     let id = SealId(columns.integer()?);
-    Some((id, Maker { place: columns.text()?, account: columns.text(), profile: columns.text()? }))
+    Some((id, SealMaker { place: columns.text()?, account: columns.text(), profile: columns.text()? }))
 }
 
 /// Deletes what is no longer kept.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use gateway_core::health::{Subjects, TargetLatency};
 use gateway_core::outcome::limits::LimitSignal;
-use gateway_core::quota::{Learnt, LearntLimits, Told, ToldCounters};
+use gateway_core::quota::{Learnt, LearntLimits, ReportedLimit, ToldCounters};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -46,7 +46,7 @@ struct Signals {
     #[serde(deserialize_with = "known")]
     latencies: Vec<TargetLatency>,
     #[serde(deserialize_with = "known")]
-    told: Vec<Told>,
+    told: Vec<ReportedLimit>,
 }
 
 fn known<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T>, D::Error> {
@@ -63,7 +63,7 @@ pub(crate) fn learn(instance: &Rc<Instance>, of: &Subjects, signals: Vec<LimitSi
 }
 
 /// Takes over numbers that a provider counts itself.
-pub(crate) fn told(instance: &Rc<Instance>, told: Vec<Told>) {
+pub(crate) fn told(instance: &Rc<Instance>, told: Vec<ReportedLimit>) {
     if !told.is_empty() {
         instance.store.signals.told.borrow_mut().merge(told, host::unix_ms());
         publish(instance);

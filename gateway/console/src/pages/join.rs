@@ -30,12 +30,12 @@ pub struct JoinPage<'a> {
     /// Every provider, and whether it is asked.
     providers: Vec<(String, bool)>,
     narrow: String,
-    asked: Option<Asked>,
+    asked: Option<AskedProvider>,
     wrong: Option<String>,
 }
 
 #[derive(Debug)]
-struct Asked {
+struct AskedProvider {
     shared: Vec<Row>,
     single: Vec<Row>,
     shared_title: String,
@@ -74,7 +74,7 @@ impl<'a> JoinPage<'a> {
             banner: Banner::of(frame, editing),
             etag: editing.etag,
             providers: providers.map(|it| (it.name.to_string(), is_asked(&it.name, it.enabled))).collect(),
-            asked: told.map(|told| Asked::of(told, &narrow, words)),
+            asked: told.map(|told| AskedProvider::of(told, &narrow, words)),
             narrow,
             wrong: editing.refused.as_ref().map(|refused| said(refused.refusal)),
         }
@@ -86,14 +86,14 @@ fn said(refusal: &Refusal) -> String {
     std::iter::once(refusal.message.clone()).chain(problems).collect::<Vec<_>>().join(" ")
 }
 
-impl Asked {
+impl AskedProvider {
     fn of(told: &JoinPreviewView, narrow: &str, words: Words) -> Self {
         let narrow = narrow.to_lowercase();
         let fits = |model: &&JoinedModel| model.name.to_lowercase().contains(&narrow);
         let fitting: Vec<&JoinedModel> = told.plan.models.iter().filter(fits).collect();
         let shown = fitting.iter().take(SHOWN_MAX);
         let (shared, single): (Vec<&JoinedModel>, Vec<&JoinedModel>) = shown.partition(|model| model.providers() > 1);
-        Asked {
+        AskedProvider {
             shared_title: words.join_shared(fitting.iter().filter(|model| model.providers() > 1).count()),
             single_title: words.join_single(fitting.iter().filter(|model| model.providers() <= 1).count()),
             cut: (fitting.len() > SHOWN_MAX).then(|| words.join_first(SHOWN_MAX)),

@@ -50,7 +50,7 @@ fn title(dialect: Dialect) -> &'static str {
 
 /// What the form asks for.
 #[derive(Debug)]
-pub struct Asked<'f> {
+pub struct PlaygroundRequest<'f> {
     /// The key to call as. `None`: as who has signed in.
     pub key: Option<&'f str>,
     /// The dialect of the call.
@@ -60,7 +60,7 @@ pub struct Asked<'f> {
 }
 
 /// Reads the form.
-pub fn asked(form: &Query) -> Result<Asked<'_>, Refusal> {
+pub fn playground_request(form: &Query) -> Result<PlaygroundRequest<'_>, Refusal> {
     let missing = |name: &'static str| Refusal::bad_request(format!("The form has no `{name}`.")).about(name);
     let dialect = match form.get("dialect") {
         None => Dialect::OpenaiChat,
@@ -80,7 +80,7 @@ pub fn asked(form: &Query) -> Result<Asked<'_>, Refusal> {
         temperature: number(form, "temperature", 0.0, 2.0)?,
         tokens_max: whole(form, "tokens")?,
     };
-    Ok(Asked { key: form.get("key"), dialect, conversation })
+    Ok(PlaygroundRequest { key: form.get("key"), dialect, conversation })
 }
 
 fn number(form: &Query, name: &'static str, least: f64, most: f64) -> Result<Option<f64>, Refusal> {
@@ -108,13 +108,13 @@ mod tests {
     fn a_form_becomes_the_conversation_it_shows() {
         let sent =
             form("model=m&key=k&dialect=gemini&system=s&turn=a&turn=b&turn=c&temperature=0.5&tokens=9&streamed=yes");
-        let Asked { key, dialect, conversation } = asked(&sent).expect("a whole form");
+        let PlaygroundRequest { key, dialect, conversation } = playground_request(&sent).expect("a whole form");
         assert_eq!((key, dialect, conversation.model), (Some("k"), Dialect::Gemini, "m"));
         assert_eq!(conversation.turns, ["a", "b", "c"]);
         assert_eq!((conversation.system, conversation.streamed), (Some("s"), true));
         assert_eq!((conversation.temperature, conversation.tokens_max), (Some(0.5), Some(9)));
         let least = form("model=m&turn=a");
-        let Asked { key, dialect, conversation } = asked(&least).expect("all it takes");
+        let PlaygroundRequest { key, dialect, conversation } = playground_request(&least).expect("all it takes");
         assert_eq!((key, dialect, conversation.streamed), (None, Dialect::OpenaiChat, false));
     }
 
@@ -131,7 +131,7 @@ mod tests {
             ("model=m&turn=a&tokens=0", "tokens"),
             ("model=m&turn=a&tokens=1.5", "tokens"),
         ] {
-            let refusal = asked(&form(text)).expect_err(text);
+            let refusal = playground_request(&form(text)).expect_err(text);
             assert!(
                 refusal.message.contains(&format!("`{field}`")) || refusal.message.contains(field),
                 "{text}: {refusal:?}"

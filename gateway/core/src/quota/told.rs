@@ -27,7 +27,7 @@ const NANO: f64 = 1e9;
 
 /// A number that a provider told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct ReportedLimit {
     /// The credential's id.
     pub credential: String,
     /// Its name for people.
@@ -49,7 +49,7 @@ pub struct Told {
 }
 
 /// Reads the numbers of a credential's account from an answer. What is missing or not a number is left out.
-pub fn read(counter: &Counter, credential: &Credential, body: &[u8], now_ms: i64) -> Vec<Told> {
+pub fn read(counter: &Counter, credential: &Credential, body: &[u8], now_ms: i64) -> Vec<ReportedLimit> {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else { return Vec::new() };
     let read = |reading: &CounterReading| {
         let currency = match reading.unit {
@@ -60,7 +60,7 @@ pub fn read(counter: &Counter, credential: &Credential, body: &[u8], now_ms: i64
         let number = |place: Option<&str>| number(answer.pointer(place?)?, currency.is_some());
         let (spent, limit, remaining) = (number(reading.spent), number(reading.limit), number(reading.remaining));
         let is_told = [spent, limit, remaining].iter().any(Option::is_some);
-        is_told.then(|| Told {
+        is_told.then(|| ReportedLimit {
             credential: credential.id.to_string(),
             what: reading.what.to_owned(),
             currency,
@@ -102,12 +102,12 @@ fn number(value: &Value, is_money: bool) -> Option<u64> {
 pub fn raises(
     provider: &Provider,
     credential: &Credential,
-    told: &[Told],
+    told: &[ReportedLimit],
     rates: &BTreeMap<String, f64>,
     at: Moment,
 ) -> Vec<(Charge, u64)> {
     let charges = of_account(provider, credential, at);
-    let raise = |told: &Told| {
+    let raise = |told: &ReportedLimit| {
         let raised = charges.iter().filter_map(|charge| {
             let names = told.names(charge, at).then(|| told.spent_of(charge, provider, rates)).flatten();
             names.filter(|spent| *spent > 0).map(|spent| (charge.clone(), spent.min(SPENT_MAX)))
@@ -117,7 +117,7 @@ pub fn raises(
     told.iter().flat_map(raise).collect()
 }
 
-impl Told {
+impl ReportedLimit {
     /// Whether a limit counts the same unit in the same window, for at least the same models.
     fn names(&self, charge: &Charge, at: Moment) -> bool {
         let covers = charge.models.is_empty() || (!self.models.is_empty() && charge.models[..] == self.models[..]);
@@ -179,12 +179,12 @@ fn of_account(provider: &Provider, credential: &Credential, at: Moment) -> Vec<C
 /// The newest value of each number, by credential, name, window and currency.
 #[derive(Debug, Default)]
 pub struct ToldCounters {
-    known: BTreeMap<(String, String, Option<CounterPer>, Option<String>), Told>,
+    known: BTreeMap<(String, String, Option<CounterPer>, Option<String>), ReportedLimit>,
 }
 
 impl ToldCounters {
     /// Takes over newer values, told to this instance or to another one.
-    pub fn merge(&mut self, told: Vec<Told>, now_ms: i64) {
+    pub fn merge(&mut self, told: Vec<ReportedLimit>, now_ms: i64) {
         for each in told {
             let key = (each.credential.clone(), each.what.clone(), each.per, each.currency.clone());
             let is_newer = self.known.get(&key).is_none_or(|known| known.as_of_ms < each.as_of_ms);
@@ -201,7 +201,7 @@ impl ToldCounters {
     }
 
     /// All remembered numbers.
-    pub fn all(&self) -> impl Iterator<Item = &Told> {
+    pub fn all(&self) -> impl Iterator<Item = &ReportedLimit> {
         self.known.values()
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{RouteRequest, affinity};
 use crate::candidate::{AttemptParts, Candidate};
 use crate::catalog::{Affinity, Credential, Model};
-use crate::thoughts::Maker;
+use crate::thoughts::SealMaker;
 
 /// Moves the target that the call's session or prompt belongs to before the others of its tier. A target that keeps
 /// failing is not moved, since what it cached is lost anyway.
@@ -51,7 +51,7 @@ pub(super) fn readers_first(ask: &RouteRequest<'_>, first: usize, list: &mut [Ca
     let reads = |candidate: &Candidate, credential: Option<&Credential>| {
         let to = AttemptParts { credential, ..candidate.parts() };
         let dialect = to.provider.serving(ask.operation).map(|endpoint| endpoint.dialect);
-        let reader = Maker::of(to, ask.operation);
+        let reader = SealMaker::of(to, ask.operation);
         reader.zip(dialect).is_some_and(|(reader, dialect)| makers.last_is_read_by(&reader, dialect))
     };
     let own = first_tier(list, first);

@@ -2,8 +2,8 @@ use serde_json::json;
 
 use super::*;
 
-fn maker(place: &str, account: &str, profile: &str) -> Maker {
-    Maker { place: place.to_owned(), account: Some(account.to_owned()), profile: profile.to_owned() }
+fn maker(place: &str, account: &str, profile: &str) -> SealMaker {
+    SealMaker { place: place.to_owned(), account: Some(account.to_owned()), profile: profile.to_owned() }
 }
 
 #[test]

@@ -224,7 +224,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::thoughts::{Maker, Makers, in_request};
+    use crate::thoughts::{Makers, SealMaker, in_request};
 
     fn cleaned(dialect: Dialect, body: Value) -> Option<Value> {
         cleaned_for("claude-sonnet-4-5", dialect, body)
@@ -314,7 +314,7 @@ mod tests {
 
     /// The request without what somebody else sealed with `c2VhbA==`.
     fn without(dialect: Dialect, model: &str, body: &Value) -> Value {
-        let maker = |place: &str| Maker { place: place.to_owned(), account: None, profile: "m".to_owned() };
+        let maker = |place: &str| SealMaker { place: place.to_owned(), account: None, profile: "m".to_owned() };
         let seals = in_request(body.to_string().as_bytes());
         let foreign = in_request(br#"{"signature":"c2VhbA=="}"#);
         let known = seals.iter().map(|seal| (*seal, maker(if foreign.contains(seal) { "a" } else { "b" }))).collect();

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::catalog::Catalog;
 use crate::providers::CounterPer;
-use crate::quota::Told;
+use crate::quota::ReportedLimit;
 
 /// A number that a provider told. Amounts of money are billionths of the currency.
 #[derive(Debug, Serialize)]
@@ -35,13 +35,13 @@ pub struct ToldView {
 
 impl ToldView {
     /// The view of a number; `None` if the catalog no longer has its credential.
-    pub fn of(told: &Told, catalog: &Catalog) -> Option<Self> {
+    pub fn of(told: &ReportedLimit, catalog: &Catalog) -> Option<Self> {
         let found = catalog.providers.iter().find_map(|provider| {
             let credential = provider.credentials.iter().find(|credential| *credential.id == *told.credential)?;
             Some((provider.name.to_string(), credential.label.clone(), provider.counter?.source))
         });
         let (provider, credential, source) = found?;
-        let Told { what, currency, per, models, spent, limit, remaining, as_of_ms, .. } = told.clone();
+        let ReportedLimit { what, currency, per, models, spent, limit, remaining, as_of_ms, .. } = told.clone();
         Some(ToldView { provider, credential, what, currency, per, models, spent, limit, remaining, as_of_ms, source })
     }
 }
@@ -56,7 +56,7 @@ mod tests {
         let text = "[[providers]]\npreset = \"deepseek\"\nname = \"ds\"\n\
                     credentials = [{ id = \"c-1\", variable = \"A\", label = \"first\" }]";
         let catalog = Document::from_toml(text).and_then(|document| document.validate()).expect("a valid catalog");
-        let told = |credential: &str| Told {
+        let told = |credential: &str| ReportedLimit {
             credential: credential.into(),
             what: "balance".into(),
             currency: Some("CNY".into()),

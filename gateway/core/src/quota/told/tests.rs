@@ -18,7 +18,7 @@ fn catalog(preset: &str, fields: &str, rates: &str) -> Catalog {
     Document::from_toml(&text).and_then(|document| document.validate()).unwrap_or_else(|said| panic!("{said}"))
 }
 
-fn told(catalog: &Catalog, body: &str) -> Vec<Told> {
+fn told(catalog: &Catalog, body: &str) -> Vec<ReportedLimit> {
     let provider = &catalog.providers[0];
     read(provider.counter.expect("a counter"), &provider.credentials[0], body.as_bytes(), NOW_MS)
 }
@@ -113,9 +113,9 @@ fn the_newest_word_on_each_number_is_kept() {
     let mut known = ToldCounters::default();
     let first = told(&catalog, OPENROUTER);
     known.merge(first.clone(), NOW_MS);
-    let newer = Told { spent: Some(13), as_of_ms: NOW_MS + 1, ..first[4].clone() };
-    let older = Told { spent: Some(11), as_of_ms: NOW_MS - 1, ..first[4].clone() };
-    let of_tomorrow = Told { spent: Some(99), as_of_ms: NOW_MS + 2 * AHEAD_MS, ..first[4].clone() };
+    let newer = ReportedLimit { spent: Some(13), as_of_ms: NOW_MS + 1, ..first[4].clone() };
+    let older = ReportedLimit { spent: Some(11), as_of_ms: NOW_MS - 1, ..first[4].clone() };
+    let of_tomorrow = ReportedLimit { spent: Some(99), as_of_ms: NOW_MS + 2 * AHEAD_MS, ..first[4].clone() };
     known.merge(vec![newer, older, of_tomorrow], NOW_MS + 1);
     let free = known.all().find(|told| told.what == "free calls").and_then(|told| told.spent);
     assert_eq!((free, known.all().count()), (Some(13), 5));

@@ -41,7 +41,7 @@ fn a_key_that_rests_moves_only_its_own_sessions() {
 /// The makers of a conversation whose last reasoning this credential of the first provider sealed.
 fn makers(catalog: &Catalog, place: usize, profile: &str) -> Makers {
     let account = Some(catalog.providers[0].credentials[place].account.to_string());
-    let maker = |place: &str| crate::thoughts::Maker {
+    let maker = |place: &str| crate::thoughts::SealMaker {
         place: place.to_owned(),
         account: account.clone(),
         profile: profile.to_owned(),
