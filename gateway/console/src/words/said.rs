@@ -16,7 +16,7 @@ super::words! {
     of_events(target) = "The stream of {target} as it came." | "{target} 的流，原样。";
     merged = "It was put together from a stream." | "由流式事件合并而成。";
     broken = "Its stream broke off." | "流在结束前中断。";
-    cut(bytes) = "Cut at 1 MiB of {bytes}." | "共 {bytes}，只保留前 1 MiB。";
+    cut(bytes) = "Cut at 1 MiB; {bytes} came." | "共 {bytes}，只保留前 1 MiB。";
     more(count) = "and {count} more bytes" | "其余 {count} 字节";
     earlier(count) = "{count} earlier turns stand in the request." | "更早的 {count} 轮见请求。";
     no_conversation = "This cannot be read as a conversation; here is what the client sent." | "无法读作对话，以下是客户端发来的内容。";
@@ -38,7 +38,7 @@ super::words! {
     off = "Bodies were not kept: that was off for this call." | "这次调用没有保存内容：当时未开启。";
     settings = "Settings" | "设置";
     dropped = "Bodies were to be kept, but there was no room for them." | "本应保存内容，但当时没有空间。";
-    expired = "Bodies are kept no longer: their time or their room is over." | "内容已过保留期或超出空间，不再保存。";
+    expired = "No longer kept: too old, or the oldest of more than may be kept." | "内容已过保留期或超出空间，不再保存。";
     deleted = "What was said was deleted." | "内容已删除。";
     other_master_key = "What was said was sealed with another master key." | "内容由另一个主密钥加密，无法打开。";
     hidden = "Your key may not read what was said. An admin allows it." | "你的密钥无权查看内容，需管理员允许。";
