@@ -7,31 +7,8 @@ use std::net::IpAddr;
 /// Fewer characters can be guessed.
 pub(crate) const LENGTH_MIN: usize = 16;
 
-/// What samples, tutorials and defaults look like, letters and digits only.
-const SAMPLES: [&str; 22] = [
-    "changeme",
-    "yourtoken",
-    "youradmintoken",
-    "yoursecret",
-    "yourmasterkey",
-    "password",
-    "admintoken",
-    "example",
-    "12345678",
-    "placeholder",
-    "16characters",
-    "characters16",
-    "0123456789abcdef",
-    "abcdefgh",
-    "replaceme",
-    "replacethis",
-    "tokenhere",
-    "secrethere",
-    "mysecret",
-    "mytoken",
-    "llmiotoken",
-    "letmein",
-];
+/// What samples, tutorials and defaults look like, letters and digits only. The component judges by the same file.
+const SAMPLES: &str = include_str!("../../gateway/core/src/authenticate/samples.txt");
 
 /// 256 random bits as 64 hexadecimal digits.
 pub(crate) fn generate() -> anyhow::Result<String> {
@@ -50,7 +27,7 @@ pub(crate) fn weakness(token: &str) -> Option<&'static str> {
         Some("is empty")
     } else if token.chars().count() < LENGTH_MIN {
         Some("has fewer than 16 characters")
-    } else if SAMPLES.iter().any(|sample| plain.contains(sample)) {
+    } else if SAMPLES.lines().any(|sample| plain.contains(sample)) {
         Some("looks like one from a sample")
     } else if characters.len() < 5 {
         Some("repeats a few characters")
@@ -150,7 +127,7 @@ mod tests {
             "c5ba29f1a0d34e6f8b17\n",
             " c5ba29f1a0d34e6f8b17",
         ];
-        let samples = SAMPLES.map(|sample| format!("c5ba29f1-{sample}-a0d34e6f8b17"));
+        let samples: Vec<String> = SAMPLES.lines().map(|sample| format!("c5ba29f1-{sample}-a0d34e6f8b17")).collect();
         for token in tokens.into_iter().chain(samples.iter().map(String::as_str)) {
             let own = unsendable(token).map(TokenTrouble::Unsendable).or(weakness(token).map(TokenTrouble::Weak));
             assert_eq!(trouble(token), own, "{token:?}");

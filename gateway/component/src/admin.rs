@@ -31,7 +31,7 @@ use catalog::ImportScope;
 
 pub(crate) use health::view as health;
 pub(crate) use quota::view as quota;
-pub(crate) use records::{export, no_record, one as record, tail};
+pub(crate) use records::{export, one as record, own as own_record, tail};
 pub(crate) use sessions::{all as sessions, end as end_session};
 
 use crate::incoming::Incoming;

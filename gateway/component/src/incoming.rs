@@ -170,19 +170,23 @@ impl Incoming {
 
     /// The body as a stream, to be passed on. It is given once; afterwards there is none.
     pub(crate) fn contents(&self) -> Option<body::Reader> {
-        if let Some(bytes) = self.carried.take() {
-            drop(self.request.take());
-            let (mut writer, reader) = body::passed_on();
+        if let Some(bytes) = self.carried() {
+            let (writer, reader) = body::passed_on();
             host::spawn(async move {
-                if bytes.is_empty() || writer.write(bytes).await.is_empty() {
-                    writer.finish().await;
-                }
+                writer.give(bytes).await;
             });
             return Some(reader);
         }
         let (_result, result_reader) = wit_future::new(|| Ok(()));
         let request = self.request.take()?;
         Some(body::Reader::of(types::Request::consume_body(request, result_reader)))
+    }
+
+    /// The body, if it is here. Nothing more is read of the request then.
+    fn carried(&self) -> Option<Vec<u8>> {
+        let bytes = self.carried.take()?;
+        drop(self.request.take());
+        Some(bytes)
     }
 
     /// Reads the whole body. A second call returns an empty one.
@@ -198,8 +202,7 @@ impl Incoming {
         }
         self.holder.expects(announced);
         let mut held = self.holder.nothing();
-        if let Some(bytes) = self.carried.take() {
-            drop(self.request.take());
+        if let Some(bytes) = self.carried() {
             if !held.set_in_turn(bytes.capacity(), TURN_MS_MAX).await {
                 return Err(Refusal::no_room());
             }

@@ -113,7 +113,9 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
     };
     incoming.holder.belongs_to(caller.name());
     if matches!(needs, Needs::Admin | Needs::Reader) {
-        incoming.query = incoming.query.and_then(|query| authenticate::without_token(&query, &snapshot.token));
+        let own = (&snapshot.token, &snapshot.catalog);
+        incoming.query =
+            incoming.query.and_then(|query| authenticate::without_credential(&query, &caller, own.0, own.1));
     }
     let answered = match endpoint {
         Endpoint::Call(operation) => {

@@ -61,13 +61,9 @@ impl Response {
 impl WholeResponse {
     fn begin(self) -> types::Response {
         let WholeResponse { status, headers, body, on_end } = self;
-        let (response, mut writer) = begin(status, &headers);
+        let (response, writer) = begin(status, &headers);
         host::spawn(async move {
-            let is_given = body.is_empty() || writer.write(body).await.is_empty();
-            match is_given {
-                true => writer.finish().await,
-                false => drop(writer),
-            }
+            let is_given = writer.give(body).await;
             if let Some(on_end) = on_end {
                 on_end(is_given).await;
             }

@@ -121,14 +121,19 @@ pub fn presented(headers: &[(String, Vec<u8>)], query: Option<&str>) -> Vec<Stri
     found
 }
 
-/// The query without the admin token. If the token opens a route it is not one of the route's parameters, and must not
+/// The query without the credential of this caller. What opens a route is not one of the route's parameters, and must not
 /// appear in messages that quote them.
-pub fn without_token(query: &str, token: &Token) -> Option<String> {
-    let is_token = |pair: &str| {
-        let credential = pair.strip_prefix("key=").and_then(crate::uri::decode_parameter);
-        credential.is_some_and(|credential| token.is(&Sha256::digest(credential.as_bytes()).into()))
+pub fn without_credential(query: &str, caller: &Caller, token: &Token, catalog: &Catalog) -> Option<String> {
+    let is_own = |hash: &[u8; 32]| match caller {
+        Caller::Admin => token.is(hash),
+        Caller::Key(name) => catalog.key(hash).is_some_and(|key| key.name == *name),
+        Caller::Anyone => false,
     };
-    let others: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();
+    let is_credential = |pair: &str| {
+        let credential = pair.strip_prefix("key=").and_then(crate::uri::decode_parameter);
+        credential.is_some_and(|credential| is_own(&Sha256::digest(credential.as_bytes()).into()))
+    };
+    let others: Vec<&str> = query.split('&').filter(|pair| !is_credential(pair)).collect();
     (!others.is_empty()).then(|| others.join("&"))
 }
 

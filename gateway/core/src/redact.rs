@@ -19,7 +19,7 @@ pub use account::hide_accounts;
 pub(crate) use echo::closing;
 pub use echo::said_apart;
 pub use keys::without_keys;
-pub(crate) use keys::{has_shape_of_key, is_of_word};
+pub(crate) use keys::{KEY_MARK, has_shape_of_key, is_of_word};
 pub use mask::Mask;
 
 use spelling::{SpellingMatch, beginnings, spelled};

@@ -334,6 +334,18 @@ pub(crate) fn streamed_chat(model: &str) -> Request {
     Request::new("POST", "/v1/chat/completions").key(TOKEN).json(body)
 }
 
+/// Makes so many calls of `demo` one after the other on each of so many connections at once, and says how many were served.
+pub(crate) fn served_at_once(gateway: &Gateway, clients: usize, calls: usize) -> usize {
+    let client = || {
+        let mut connection = gateway.connect();
+        (0..calls).filter(|_| connection.exchange(&chat("demo")).status == 200).count()
+    };
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..clients).map(|_| scope.spawn(client)).collect();
+        clients.into_iter().map(|client| client.join().expect("a client ends")).sum()
+    })
+}
+
 /// Looks again and again until there is something, and fails with `what` when there never is.
 pub(crate) fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     within(PATIENCE, look).unwrap_or_else(|| panic!("not within {PATIENCE:?}: {what}"))

@@ -2,12 +2,11 @@
 //! there once it is let go.
 
 use std::process::Command;
-use std::thread;
 
 use gateway_core::catalog::{hash_key, hash_text};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::common::{Gateway, Host, PATIENCE, Request, TOKEN, chat, eventually};
+use crate::common::{Gateway, Host, PATIENCE, Request, TOKEN, chat, eventually, served_at_once};
 
 const CLIENTS: usize = 96;
 const CALLS: usize = 25;
@@ -20,15 +19,7 @@ fn calls_go_on_and_keep_their_records_while_the_database_is_locked() {
     let lock = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("the database");
     lock.busy_timeout(PATIENCE).expect("a connection");
     lock.execute_batch("BEGIN EXCLUSIVE").expect("the lock");
-    let client = || {
-        let mut connection = gateway.connect();
-        (0..CALLS).filter(|_| connection.exchange(&chat("demo")).status == 200).count()
-    };
-    let served: usize = thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
-        clients.into_iter().map(|client| client.join().expect("a client ends")).sum()
-    });
-    assert_eq!(served, CLIENTS * CALLS);
+    assert_eq!(served_at_once(&gateway, CLIENTS, CALLS), CLIENTS * CALLS);
     let count = || {
         let counted = lock.query_row("SELECT count(*) FROM records", [], |row| row.get::<_, i64>(0));
         counted.ok().and_then(|count| usize::try_from(count).ok()).expect("the records can be counted")

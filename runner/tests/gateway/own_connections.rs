@@ -7,7 +7,7 @@ use std::time::Duration;
 use gateway_core::catalog::{hash_key, hash_text};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::common::{Gateway, Host, PATIENCE, chat, clear_of_midnight, eventually, limited_call};
+use crate::common::{Gateway, Host, PATIENCE, chat, clear_of_midnight, eventually, limited_call, served_at_once};
 
 const CLIENTS: usize = 64;
 const CALLS: usize = 8;
@@ -24,15 +24,7 @@ fn journal_mode(gateway: &Gateway) -> String {
 #[test]
 fn every_call_has_its_record_however_many_write_at_once() {
     let gateway = Gateway::on(Host::Spin).start();
-    let client = || {
-        let mut connection = gateway.connect();
-        (0..CALLS).filter(|_| connection.exchange(&chat("demo")).status == 200).count()
-    };
-    let served: usize = thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
-        clients.into_iter().map(|client| client.join().expect("a client ends")).sum()
-    });
-    assert_eq!(served, CLIENTS * CALLS);
+    assert_eq!(served_at_once(&gateway, CLIENTS, CALLS), CLIENTS * CALLS);
     let count = || {
         let counted = database(&gateway).query_row("SELECT count(*) FROM records", [], |row| row.get::<_, i64>(0));
         counted.ok().and_then(|count| usize::try_from(count).ok())

@@ -13,7 +13,7 @@ use gateway_core::views::{BodiesView, DeletedBodiesView, KeptOfKeyView, lowered}
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{keys, no_record, record, unavailable};
+use super::{keys, own_record, record, unavailable};
 use crate::bodies::seal_id;
 use crate::host;
 use crate::incoming::Incoming;
@@ -39,19 +39,14 @@ pub(super) async fn read(
     parameter: &str,
 ) -> Result<Reply, Refusal> {
     let id = decode_parameter(parameter).unwrap_or_default();
-    let found = record(instance, &id).await?;
-    if let Some(name) = caller.key() {
-        if found.key.as_deref() != Some(name) {
-            return Err(no_record(&id));
-        }
-        if !may_see(snapshot, name) {
-            let said = "This key may not read what was said in its calls. An admin allows it: `see_bodies` of the key.";
-            return Err(Refusal::forbidden("may_not_see_bodies", said));
-        }
+    own_record(instance, &id, caller.key()).await?;
+    if caller.key().is_some_and(|name| !may_see(snapshot, name)) {
+        let said = "This key may not read what was said in its calls. An admin allows it: `see_bodies` of the key.";
+        return Err(Refusal::forbidden("may_not_see_bodies", said));
     }
     let bodies = opened(instance, &id).await?.map_err(gone)?;
-    let query = incoming.query.as_deref().filter(|query| !query.starts_with("key="));
-    Ok(Reply::json(200, &BodiesView::of(&id, bodies, query)?).with("cache-control", "no-store"))
+    let view = BodiesView::of(&id, bodies, incoming.query.as_deref())?;
+    Ok(Reply::json(200, &view).with("cache-control", "no-store"))
 }
 
 /// Whether the holder of a key may read the bodies of its own calls.

@@ -66,8 +66,15 @@ pub(crate) async fn one(instance: &Instance, id: &str) -> Result<RecordView, Ref
     records::read(instance, id).await.map_err(unavailable)?.ok_or_else(|| no_record(id))
 }
 
+/// The same for the holder of this key, who knows of no other key's; for the admin, if there is none.
+pub(crate) async fn own(instance: &Instance, id: &str, key: Option<&str>) -> Result<RecordView, Refusal> {
+    let record = one(instance, id).await?;
+    let is_own = key.is_none_or(|key| record.key.as_deref() == Some(key));
+    if is_own { Ok(record) } else { Err(no_record(id)) }
+}
+
 /// The refusal of a record that is not there.
-pub(crate) fn no_record(id: &str) -> Refusal {
+fn no_record(id: &str) -> Refusal {
     Refusal::not_found("record_not_found", format!("There is no record {id:?}. It may have been deleted with age."))
 }
 

@@ -91,9 +91,7 @@ pub(super) async fn read(visit: &Visit<'_>, parameter: &str) -> Result<Answer, R
 
 /// The record of this id, if the reader may see it.
 async fn own(visit: &Visit<'_>, id: &str) -> Result<RecordView, Refusal> {
-    let record = admin::record(visit.instance, id).await?;
-    let is_own = pages::own_key(&visit.frame.reader).is_none_or(|key| record.key.as_deref() == Some(key.as_str()));
-    if is_own { Ok(record) } else { Err(admin::no_record(id)) }
+    admin::own_record(visit.instance, id, pages::own_key(&visit.frame.reader).as_deref()).await
 }
 
 /// What was said in a call that the reader may see. Where it cannot be read, the rest of the page stands without it.

@@ -87,6 +87,15 @@ impl Writer {
         self.stream.write_all(bytes).await
     }
 
+    /// Writes all of a body and ends it. Returns whether somebody has read it.
+    pub(crate) async fn give(mut self, bytes: Vec<u8>) -> bool {
+        let is_given = bytes.is_empty() || self.write(bytes).await.is_empty();
+        if is_given {
+            self.finish().await;
+        }
+        is_given
+    }
+
     /// Ends the body properly.
     pub(crate) async fn finish(self) {
         self.end(End(Ok(None))).await;

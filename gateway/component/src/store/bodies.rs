@@ -5,7 +5,7 @@ use gateway_core::bodies::Gone;
 use gateway_core::catalog::BodiesRetention;
 
 use super::database::{self, Columns, Trouble, Value, number};
-use super::records::{DAY_MS, SWEEP_ROWS, id_at, step_ms_max};
+use super::records::{DAY_MS, SWEEP_ROWS, id_at, in_steps};
 use crate::host;
 use crate::instance::Instance;
 
@@ -69,8 +69,8 @@ pub(crate) async fn delete(instance: &Instance, ids: &[String]) -> Result<usize,
 pub(crate) async fn sweep(instance: &Instance, retention: BodiesRetention, record_days: u32) -> Result<(), Trouble> {
     let oldest = |days: u32| id_at(host::unix_ms().saturating_sub(i64::from(days).saturating_mul(DAY_MS)));
     let rows = Value::Integer(SWEEP_ROWS);
-    repeat(instance, FORGET, vec![Value::Text(oldest(record_days)), rows.clone()]).await?;
-    repeat(instance, EXPIRE, vec![Value::Text(oldest(retention.days)), rows]).await?;
+    in_steps(instance, FORGET, vec![Value::Text(oldest(record_days)), rows.clone()]).await?;
+    in_steps(instance, EXPIRE, vec![Value::Text(oldest(retention.days)), rows]).await?;
     shrink(instance, retention.bytes_max).await
 }
 
@@ -84,22 +84,12 @@ async fn shrink(instance: &Instance, bytes_max: u64) -> Result<(), Trouble> {
     if held(instance).await? <= bytes_max {
         return Ok(());
     }
-    repeat(instance, SHRINK, vec![Value::Integer(SWEEP_ROWS), number(Some(bytes_max))]).await
+    in_steps(instance, SHRINK, vec![Value::Integer(SWEEP_ROWS), number(Some(bytes_max))]).await?;
+    Ok(())
 }
 
 /// What all bodies hold.
 async fn held(instance: &Instance) -> Result<u64, Trouble> {
     let rows = database::rows(instance, HELD, Vec::new()).await?;
     Ok(rows.into_iter().next().and_then(|row| Columns::of(row).number()).unwrap_or(0))
-}
-
-/// Runs a statement until it finds no more rows, or takes too long; the next maintenance continues.
-async fn repeat(instance: &Instance, sql: &str, parameters: Vec<Value>) -> Result<(), Trouble> {
-    let (start_ms, limit_ms) = (host::now_ms(), step_ms_max(instance));
-    while !database::rows(instance, sql, parameters.clone()).await?.is_empty() {
-        if host::now_ms().saturating_sub(start_ms) > limit_ms {
-            break;
-        }
-    }
-    Ok(())
 }

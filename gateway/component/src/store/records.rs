@@ -282,14 +282,19 @@ pub(crate) async fn maintain(
 /// Deletes old records. They are the first rows of the table, and go in small steps, so that no lock is held for long.
 async fn sweep(instance: &Instance, retention_days: u32) -> Result<usize, Trouble> {
     let oldest = id_at(host::unix_ms().saturating_sub(i64::from(retention_days).saturating_mul(DAY_MS)));
-    let limit_ms = step_ms_max(instance);
-    let (mut deleted, start_ms) = (0, host::now_ms());
+    in_steps(instance, SWEEP, vec![Value::Text(oldest), Value::Integer(SWEEP_ROWS)]).await
+}
+
+/// Runs a statement that changes a few rows until it finds no more, or takes too long; the next maintenance goes on. Returns
+/// how many rows it changed.
+pub(super) async fn in_steps(instance: &Instance, sql: &str, parameters: Vec<Value>) -> Result<usize, Trouble> {
+    let (limit_ms, start_ms) = (step_ms_max(instance), host::now_ms());
+    let mut changed = 0;
     loop {
-        let swept =
-            database::rows(instance, SWEEP, vec![Value::Text(oldest.clone()), Value::Integer(SWEEP_ROWS)]).await?.len();
-        deleted += swept;
-        if swept == 0 || host::now_ms().saturating_sub(start_ms) > limit_ms {
-            return Ok(deleted);
+        let now = database::rows(instance, sql, parameters.clone()).await?.len();
+        changed += now;
+        if now == 0 || host::now_ms().saturating_sub(start_ms) > limit_ms {
+            return Ok(changed);
         }
     }
 }

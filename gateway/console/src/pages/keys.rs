@@ -120,8 +120,7 @@ pub(super) fn may(form: Form, frame: &Frame, catalog: &Catalog, may: &May) -> Fo
 /// What may be kept of what is said in a key's calls.
 fn bodies(frame: &Frame) -> Vec<(String, String)> {
     let as_set = (String::new(), key_forms::Words(frame.language).bodies_as_set().to_owned());
-    let word = |kept: RecordBodies| (kept.name().to_owned(), key_forms::bodies(kept, frame.language).to_owned());
-    std::iter::once(as_set).chain(RecordBodies::ALL.map(word)).collect()
+    std::iter::once(as_set).chain(key_forms::bodies_up_to(RecordBodies::All, frame.language)).collect()
 }
 
 impl Row {

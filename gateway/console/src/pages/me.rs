@@ -79,9 +79,8 @@ fn bodies(kept: &KeptOfKeyView, me: Me) -> String {
 fn lower(frame: &Frame, kept: &KeptOfKeyView, editing: &Editing<'_>) -> Option<Form> {
     let me = Me(frame.language);
     let most = RecordBodies::named(kept.most).filter(|most| *most > RecordBodies::Off)?;
-    let choices = RecordBodies::ALL.into_iter().filter(|each| *each <= most);
-    let choices = choices.map(|each| (each.name().to_owned(), key_forms::bodies(each, frame.language).to_owned()));
+    let choices = key_forms::bodies_up_to(most, frame.language).collect();
     let form = Form::new(frame, editing, "kept", "me");
-    let form = form.field("record_bodies", me.keep(), Kind::Choice(choices.collect()), kept.record_bodies);
+    let form = form.field("record_bodies", me.keep(), Kind::Choice(choices), kept.record_bodies);
     Some(form.button("save", me.save()).whole())
 }

@@ -144,8 +144,7 @@ fn change(frame: &Frame, editing: &Editing<'_>, settings: &Map<String, Value>) -
         Some(other) => other.to_string(),
         None => String::new(),
     };
-    let word = |kept: RecordBodies| (kept.name().to_owned(), key_forms::bodies(kept, frame.language).to_owned());
-    let bodies = RecordBodies::ALL.map(word).to_vec();
+    let bodies = key_forms::bodies_up_to(RecordBodies::All, frame.language).collect();
     let kept = Some(written("record_bodies")).filter(|kept| !kept.is_empty()).unwrap_or_else(|| "off".to_owned());
     Form::new(frame, editing, "settings", "settings")
         .field("retention_days", words.retention_days(), Kind::Number, written("retention_days"))

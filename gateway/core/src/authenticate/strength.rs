@@ -51,7 +51,7 @@ fn unsendable(token: &str) -> Option<&'static str> {
 
 fn weakness(token: &str) -> Option<&'static str> {
     let plain: String = token.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    let is_sample = SAMPLES.lines().filter(|sample| !sample.is_empty()).any(|sample| plain.contains(sample));
+    let is_sample = SAMPLES.lines().any(|sample| plain.contains(sample));
     let different: std::collections::BTreeSet<char> = plain.chars().collect();
     match () {
         () if token.is_empty() => Some("is empty"),

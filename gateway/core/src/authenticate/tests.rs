@@ -48,14 +48,26 @@ fn keys_and_the_token_open_data_routes_and_only_the_token_admin_ones() {
 #[test]
 fn the_admin_token_is_no_parameter_of_the_route_it_opens() {
     let token = Token::new("the-admin-token-1");
-    let left = |query: &str| without_token(query, &token);
+    let left = |query: &str| without_credential(query, &Caller::Admin, &token, &catalog());
     assert_eq!(left("key=the-admin-token-1"), None);
     assert_eq!(
         left("limit=1&key=the%2Dadmin-token-1&key=laptop&state=ok").as_deref(),
         Some("limit=1&key=laptop&state=ok")
     );
     assert_eq!(left("key=the-admin-token-2").as_deref(), Some("key=the-admin-token-2"));
-    assert_eq!(without_token("key=", &Token::default()).as_deref(), Some("key="));
+    let unset = without_credential("key=", &Caller::Admin, &Token::default(), &catalog());
+    assert_eq!(unset.as_deref(), Some("key="));
+}
+
+#[test]
+fn a_key_is_no_parameter_of_the_route_it_opens() {
+    let left = |query: &str| {
+        let caller = Caller::Key("rotated".into());
+        without_credential(query, &caller, &Token::new("the-admin-token-1"), &catalog())
+    };
+    assert_eq!(left("key=sk-new-1&as=conversation").as_deref(), Some("as=conversation"));
+    assert_eq!(left("as=conversation&key=sk-before-1").as_deref(), Some("as=conversation"));
+    assert_eq!(left("key=sk-new-2").as_deref(), Some("key=sk-new-2"), "another key's");
 }
 
 #[test]

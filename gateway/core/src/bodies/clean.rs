@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::memory;
 use crate::pace::Pace;
-use crate::redact::{Secrets, has_shape_of_key, is_of_word};
+use crate::redact::{KEY_MARK, Secrets, has_shape_of_key, is_of_word};
 use crate::scan::end_of_string;
 
 use super::BODY_BYTES_MAX;
@@ -15,9 +15,6 @@ const FILE_BYTES_MIN: usize = 2 << 10;
 
 /// So much of a string is looked at to tell whether it is base64.
 const LOOK_BYTES: usize = 256;
-
-/// The mark in place of a key.
-const KEY: &str = "(key)";
 
 /// A shorter word is no key, even where one would stand.
 const BYTES_MIN: usize = 8;
@@ -59,18 +56,21 @@ pub fn copied(body: &[u8]) -> (Vec<u8>, bool) {
 
 /// JSON without long strings of base64. Ends soon after `bytes_max`.
 fn without_files(json: &[u8], bytes_max: usize) -> Vec<u8> {
+    // One byte more shows that there is more. Returns whether there was memory for it.
+    let keep = |kept: &mut Vec<u8>, bytes: &[u8]| {
+        let left = bytes_max.saturating_add(1).saturating_sub(kept.len());
+        memory::append(kept, bytes.get(..left).unwrap_or(bytes))
+    };
     let mut kept = Vec::new();
     let mut rest = json;
     while kept.len() <= bytes_max {
         let Some(quote) = memchr::memchr(b'"', rest) else {
-            let left = bytes_max.saturating_add(1).saturating_sub(kept.len());
-            kept.extend_from_slice(rest.get(..left).unwrap_or(rest));
+            keep(&mut kept, rest);
             break;
         };
         let end = end_of_string(rest, quote + 1).min(rest.len());
         let (before, text) = (rest.get(..=quote).unwrap_or_default(), rest.get(quote + 1..end).unwrap_or_default());
-        let left = bytes_max.saturating_add(1).saturating_sub(kept.len());
-        if !memory::append(&mut kept, before.get(..left).unwrap_or(before)) {
+        if !keep(&mut kept, before) {
             break;
         }
         match file_in(text) {
@@ -78,12 +78,8 @@ fn without_files(json: &[u8], bytes_max: usize) -> Vec<u8> {
                 kept.extend_from_slice(text.get(..file).unwrap_or_default());
                 kept.extend_from_slice(format!("({} characters left out)", text.len() - file).as_bytes());
             }
-            None => {
-                let left = bytes_max.saturating_add(1).saturating_sub(kept.len());
-                if !memory::append(&mut kept, text.get(..left).unwrap_or(text)) {
-                    break;
-                }
-            }
+            None if !keep(&mut kept, text) => break,
+            None => {}
         }
         // The closing quote is taken as it stands: the next search begins behind it.
         let Some(behind) = rest.get(end + 1..) else { break };
@@ -175,12 +171,13 @@ impl<'s> Cleaner<'s> {
             let before = text.get(..begin).unwrap_or_default();
             let begin = begin + escape_in(before, word);
             let word = text.get(begin..end).unwrap_or_default();
-            let is_named = || is_value_of_key(before) && word.bytes().any(|byte| byte.is_ascii_digit());
+            let has_digit = || word.bytes().any(|byte| byte.is_ascii_digit());
+            let is_named = || has_digit() && is_value_of_key(before);
             let is_borne = || word.len() >= BEARER_BYTES_MIN && is_behind_scheme(before);
-            let is_shaped = || has_shape_of_key(word) && word.bytes().any(|byte| byte.is_ascii_digit());
+            let is_shaped = || has_shape_of_key(word) && has_digit();
             if word.len() >= BYTES_MIN && (self.known.contains(word) || is_shaped() || is_borne() || is_named()) {
                 kept.push_str(text.get(copied_to..begin).unwrap_or_default());
-                kept.push_str(KEY);
+                kept.push_str(KEY_MARK);
                 let rest = text.get(end..).unwrap_or_default();
                 copied_to = end + rest.find(|each: char| !is_of_secret(each)).unwrap_or(rest.len());
                 at = copied_to;

@@ -165,8 +165,13 @@ impl Key {
     /// Which bodies of its calls are kept where the settings say this: the admin's word for it replaces that of the
     /// settings, and its holder can only lower it.
     pub fn keeps_bodies(&self, setting: RecordBodies) -> RecordBodies {
-        let admins = self.record_bodies.unwrap_or(setting);
-        self.record_bodies_at_most.map_or(admins, |at_most| at_most.min(admins))
+        let most = self.may_keep_bodies(setting);
+        self.record_bodies_at_most.map_or(most, |at_most| at_most.min(most))
+    }
+
+    /// The most that its holder may let be kept.
+    pub fn may_keep_bodies(&self, setting: RecordBodies) -> RecordBodies {
+        self.record_bodies.unwrap_or(setting)
     }
 
     /// Whether it has a budget in money. Its calls then go only where their price is known.

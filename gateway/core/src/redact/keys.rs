@@ -35,7 +35,7 @@ const BYTES_MIN: usize = 16;
 const BYTES_MIN_OF_RANDOM: usize = 32;
 
 /// The mark in place of a key.
-const CUT: &str = "(key)";
+pub(crate) const KEY_MARK: &str = "(key)";
 
 /// A text without the words that are keys. `own` tells whether a word is a key of llmio.
 pub fn without_keys(text: &str, own: impl Fn(&str) -> bool) -> String {
@@ -44,7 +44,7 @@ pub fn without_keys(text: &str, own: impl Fn(&str) -> bool) -> String {
     while !rest.is_empty() {
         let end = rest.find(|each: char| !is_of_word(each)).unwrap_or(rest.len());
         let (word, behind) = rest.split_at(end);
-        kept.push_str(if is_key(word) || (!word.is_empty() && own(word)) { CUT } else { word });
+        kept.push_str(if is_key(word) || (!word.is_empty() && own(word)) { KEY_MARK } else { word });
         let mark = behind.chars().next().map_or(0, char::len_utf8);
         let (mark, behind) = behind.split_at(mark);
         kept.push_str(mark);

@@ -86,7 +86,7 @@ impl KeptOfKeyView {
         let settings = &catalog.settings;
         KeptOfKeyView {
             record_bodies: catalog.record_bodies(key.map(|key| &*key.name)).name(),
-            most: key.and_then(|key| key.record_bodies).unwrap_or(settings.record_bodies).name(),
+            most: key.map_or(settings.record_bodies, |key| key.may_keep_bodies(settings.record_bodies)).name(),
             days: settings.bodies.days,
             see_bodies: key.is_none_or(|key| key.see_bodies),
         }
@@ -95,7 +95,7 @@ impl KeptOfKeyView {
 
 /// What the holder of a key may set: nothing above what the admin says.
 pub fn lowered(catalog: &Catalog, key: &Key, wanted: &str) -> Result<RecordBodies, Refusal> {
-    let most = key.record_bodies.unwrap_or(catalog.settings.record_bodies);
+    let most = key.may_keep_bodies(catalog.settings.record_bodies);
     let wanted = RecordBodies::named(wanted).ok_or_else(|| {
         Refusal::bad_request("`record_bodies` must be `off`, `errors` or `all`.").about("record_bodies")
     })?;
