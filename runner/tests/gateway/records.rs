@@ -10,6 +10,7 @@ use crate::upstream::{Answer, Upstream, completion, event, last_events};
 both_hosts![
     a_record_holds_what_is_true_of_its_call,
     every_accepted_call_has_exactly_one_record,
+    a_record_is_there_for_whoever_has_the_answer,
     records_are_found_by_every_filter,
     pages_follow_each_other_without_gap_or_repetition,
     a_call_that_is_open_for_a_second_has_a_running_row,
@@ -83,6 +84,18 @@ fn every_accepted_call_has_exactly_one_record(host: Host) {
     let states: Vec<Value> = responses[..5].iter().map(|response| gateway.record(response)["state"].clone()).collect();
     assert_eq!(states, ["ok", "client_error", "upstream_error", "rejected", "rejected"]);
     assert_eq!(gateway.records("").len(), 5);
+}
+
+fn a_record_is_there_for_whoever_has_the_answer(host: Host) {
+    let upstream = Upstream::saying("Hi");
+    let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
+    for _ in 0..20 {
+        let response = gateway.send(&chat("m"));
+        let path = format!("/api/records/{}", response.header("x-llmio-record").expect("its record"));
+        assert_eq!(gateway.admin("GET", &path, "").status, 200);
+    }
+    let old = gateway.admin("GET", "/api/records/01900000-0000-7000-8000-000000000000", "");
+    assert_eq!((old.status, &old.json()["title"]), (404, &json!("record_not_found")));
 }
 
 fn records_are_found_by_every_filter(host: Host) {

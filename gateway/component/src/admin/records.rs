@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use gateway_core::quota::born_ms;
 use gateway_core::record::Filter;
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::state::State;
@@ -18,6 +19,13 @@ use crate::relay;
 use crate::response::Response;
 use crate::store::quota;
 use crate::store::records::{self, Page};
+
+/// The pauses before the looks for a record. A record is saved behind the answer of its call, which names it, so that its
+/// client may ask for it first.
+const PAUSES_MS: [u64; 10] = [0, 10, 20, 50, 100, 200, 400, 800, 1600, 2000];
+
+/// A call that began earlier is not waited for.
+const NEW_MS_MAX: i64 = 60_000;
 
 /// Lists records, newest first. `before` takes the `next` of the last page; the other parameters narrow the list.
 pub(super) async fn list(instance: &Instance, incoming: &Incoming) -> Result<Reply, Refusal> {
@@ -63,7 +71,17 @@ pub(super) async fn read(instance: &Instance, parameter: &str) -> Result<Reply, 
 
 /// The record of this id.
 pub(crate) async fn one(instance: &Instance, id: &str) -> Result<RecordView, Refusal> {
-    records::read(instance, id).await.map_err(unavailable)?.ok_or_else(|| no_record(id))
+    let age_ms = born_ms(id).map(|born_ms| host::unix_ms().saturating_sub(born_ms));
+    let is_new = age_ms.is_some_and(|age_ms| (0..NEW_MS_MAX).contains(&age_ms));
+    for pause_ms in PAUSES_MS.iter().take(if is_new { PAUSES_MS.len() } else { 1 }) {
+        if *pause_ms > 0 {
+            host::wait_ms(*pause_ms).await;
+        }
+        if let Some(record) = records::read(instance, id).await.map_err(unavailable)? {
+            return Ok(record);
+        }
+    }
+    Err(no_record(id))
 }
 
 /// The same for the holder of this key, who knows of no other key's; for the admin, if there is none.
