@@ -15,11 +15,28 @@ use libfuzzer_sys::fuzz_target;
 
 const BYTES_MAX: usize = 4 << 20;
 
-fuzz_target!(|input: (u8, u8, u32, &str, &str, &str)| {
-    let (operation, to, times, before, unit, after) = input;
+/// What may stand before and behind the repeated text, so that the fuzzer need not find out how a request is written.
+const FRAMES: [(&str, &str); 12] = [
+    ("", ""),
+    (r#"{"model":"m","messages":["#, "]}"),
+    (r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":["#, "]}]}"),
+    (r#"{"model":"m","messages":[{"role":"user","content":""#, r#""}]}"#),
+    (r#"{"model":"m","messages":[{"role":"user","content":"Hi"}],"tools":["#, "]}"),
+    (r#"{"model":"m","messages":[{"role":"assistant","tool_calls":["#, "]}]}"),
+    (r#"{"model":"m","messages":[{"role":"user","content":"Hi"}],"x":["#, "]}"),
+    (r#"{"model":"m","messages":[{"role":"user","content":"Hi"}],"x":{"#, "}}"),
+    (r#"{"model":"m","input":["#, "]}"),
+    (r#"{"contents":["#, "]}"),
+    (r#"{"contents":[{"role":"user","parts":["#, "]}]}"),
+    (r#"{"model":"m",""#, r#"":1}"#),
+];
+
+fuzz_target!(|input: (u8, u8, u8, u32, &str, &str, &str)| {
+    let (operation, to, frame, times, first, unit, last) = input;
     let operation = Operation::ALL[usize::from(operation) % Operation::ALL.len()];
+    let (before, after) = FRAMES[usize::from(frame) % FRAMES.len()];
     let times = (times as usize) % (BYTES_MAX / unit.len().max(1));
-    let body = [before, &unit.repeat(times), after].concat().into_bytes();
+    let body = [before, first, &unit.repeat(times), last, after].concat().into_bytes();
     let read = Cell::new(0);
     let step = |bytes| read.set(read.get() + bytes);
     let head = Head { model: Some("m".to_owned()), pace: Pace::of(&step), ..Head::default() };
