@@ -84,7 +84,7 @@ impl Connector {
     pub(super) fn new(timeout: Duration, local: bool, proxy: Option<Proxy>, net: &Net) -> Connector {
         let Net { tls, names } = net;
         // A little less than the whole limit, so that a slow look-up can be told from a slow connection.
-        let resolver = Resolver { names: names.clone(), local, timeout: timeout / 10 * 9 };
+        let resolver = Resolver::new(names.clone(), local, timeout / 10 * 9);
         let is_proxied = proxy.is_some();
         let way = match proxy {
             None => Transport::Direct(tcp(resolver.clone(), timeout)),
@@ -209,6 +209,10 @@ pub(super) struct Resolver {
 }
 
 impl Resolver {
+    pub(super) fn new(names: Names, local: bool, timeout: Duration) -> Resolver {
+        Resolver { names, local, timeout }
+    }
+
     fn allows(&self, address: IpAddr) -> bool {
         self.local || is_public(address)
     }
@@ -269,9 +273,8 @@ mod tests {
     #[test]
     fn a_mixed_answer_of_the_resolver_keeps_only_what_is_public() {
         let found = ["10.0.0.1:0", "1.1.1.1:0", "[::1]:0"].map(|text| text.parse().expect("an address"));
-        let allowed = Resolver { names: Names::default(), local: false, timeout: Duration::ZERO }
-            .allowed(found.into())
-            .expect("one is public");
+        let resolver = Resolver::new(Names::default(), false, Duration::ZERO);
+        let allowed = resolver.allowed(found.into()).expect("one is public");
         assert_eq!(allowed.collect::<Vec<_>>(), ["1.1.1.1:0".parse().expect("an address")]);
     }
 

@@ -1,17 +1,21 @@
 //! What holds for whatever an upstream or a name server says: made-up heads, bodies and addresses. Coverage-guided
-//! fuzzing would need a nightly compiler; these run with every test.
+//! fuzzing would need a nightly compiler; these run with every test, and with `PROPTEST_CASES=100000` for longer.
 
-use super::address::is_public;
+use super::address::{is_address_in_disguise, is_public};
+use super::connector::{NoConnection, Resolver};
 use super::kept::{KeptConnection, Peers};
 use super::tls_tests::block_on;
 use super::*;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::connect::dns::Name;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tower_service::Service;
 
 /// Nothing here takes long: every answer ends with its connection.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -100,8 +104,118 @@ async fn asked(answer: Vec<u8>) -> Vec<Result<(http::response::Parts, Result<Byt
     answers
 }
 
+/// An address, more often a near or special one than chance would have it.
+fn address() -> impl Strategy<Value = IpAddr> {
+    let beginnings = prop::sample::select(vec![0_u8, 1, 8, 10, 100, 127, 169, 172, 192, 198, 203, 224, 255]);
+    let v4 = (beginnings, any::<[u8; 3]>()).prop_map(|(first, [b, c, d])| Ipv4Addr::from([first, b, c, d]));
+    let heads = prop::sample::select(vec![0_u16, 0x64, 0x2001, 0x2002, 0x2606, 0x3fff, 0xfc00, 0xfe80, 0xff02]);
+    let v6 = (heads, any::<u128>(), 0_u32..128)
+        .prop_map(|(head, bits, zeros)| Ipv6Addr::from(u128::from(head) << 112 | bits >> 16 >> zeros));
+    prop_oneof![
+        4 => v4.clone().prop_map(IpAddr::V4),
+        2 => v4.prop_map(|address| IpAddr::V6(address.to_ipv6_mapped())),
+        3 => v6.prop_map(IpAddr::V6),
+        1 => any::<u32>().prop_map(|bits| IpAddr::V4(Ipv4Addr::from(bits))),
+    ]
+}
+
+/// What a resolver says of a name.
+#[derive(Debug, Clone)]
+enum Said {
+    Addresses(Vec<(IpAddr, u16)>),
+    Error(i32),
+    Panic,
+}
+
+fn said() -> impl Strategy<Value = Said> {
+    prop_oneof![
+        8 => vec((address(), any::<u16>()), 0..12).prop_map(Said::Addresses),
+        1 => (1..140_i32).prop_map(Said::Error),
+        1 => Just(Said::Panic),
+    ]
+}
+
+impl Said {
+    /// The name that [`Said::of`] answers with this. Names are the only thing that a look-up is given.
+    fn name(&self) -> String {
+        match self {
+            Said::Addresses(all) => all.iter().map(|(address, port)| format!("{address}={port},")).collect(),
+            Said::Error(number) => format!("error,{number}"),
+            Said::Panic => "panic".to_owned(),
+        }
+    }
+
+    fn of(name: &str) -> io::Result<Vec<SocketAddr>> {
+        if let Some(number) = name.strip_prefix("error,") {
+            return Err(io::Error::from_raw_os_error(number.parse().expect("a number")));
+        }
+        // Its thread ends as by a panic, but without a message in the test's output.
+        if name == "panic" {
+            std::panic::resume_unwind(Box::new("a resolver that panics"));
+        }
+        let address = |text: &str| {
+            let (address, port) = text.split_once('=').expect("an address and a port");
+            SocketAddr::new(address.parse().expect("an address"), port.parse().expect("a port"))
+        };
+        Ok(name.split_terminator(',').map(address).collect())
+    }
+}
+
+/// The spellings of an IPv4 address that `inet_aton` and with it most resolvers read: one to four numbers, of which the last
+/// fills what is left, each decimal, octal or hexadecimal.
+fn spelling() -> impl Strategy<Value = String> {
+    let number = |(value, base, zeros): (u32, u8, usize)| match base {
+        0 => value.to_string(),
+        1 => format!("0{}{value:o}", "0".repeat(zeros)),
+        2 => format!("0x{}{value:x}", "0".repeat(zeros)),
+        _ => format!("0X{}{value:X}", "0".repeat(zeros)),
+    };
+    let parts = (any::<u32>(), 1..=4_u32, vec((0..4_u8, 0..4_usize), 4), any::<bool>());
+    parts.prop_map(move |(bits, count, forms, is_dotted)| {
+        let left = 32 - 8 * (count - 1);
+        let last = if left == 32 { bits } else { bits & ((1 << left) - 1) };
+        let values = (0..count).map(|at| if at + 1 == count { last } else { bits >> (24 - 8 * at) & 0xff });
+        let parts: Vec<_> = values.zip(&forms).map(|(value, (base, zeros))| number((value, *base, *zeros))).collect();
+        parts.join(".") + if is_dotted { "." } else { "" }
+    })
+}
+
+/// At least 400 cases, and more where more are asked for.
+fn cases() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: usual.cases.max(400), failure_persistence: None, ..usual }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases())]
+
+    #[test]
+    fn whatever_a_resolver_says_only_what_is_allowed_is_connected_to(said in said(), is_local in any::<bool>()) {
+        let mut resolver = Resolver::new(Names::by(Said::of), is_local, PATIENCE);
+        let name = Name::from_str(&said.name()).expect("any text is a name");
+        let found = block_on(resolver.call(name));
+        match said {
+            Said::Addresses(all) => {
+                let all = all.into_iter().map(|(address, port)| SocketAddr::new(address, port));
+                let allowed: Vec<_> = all.filter(|address| is_local || is_public(address.ip())).collect();
+                match found {
+                    Ok(found) => prop_assert_eq!(found.collect::<Vec<_>>(), allowed),
+                    Err(NoConnection::Prohibited) => prop_assert!(allowed.is_empty()),
+                    Err(error) => prop_assert!(false, "{}", error),
+                }
+            }
+            Said::Error(number) => {
+                let Err(NoConnection::LookUp(error)) = found else { return Err(TestCaseError::fail("no error")) };
+                prop_assert_eq!(error.raw_os_error(), Some(number), "a shortage stays one");
+            }
+            Said::Panic => prop_assert!(matches!(found, Err(NoConnection::LookUp(_)))),
+        }
+    }
+
+    #[test]
+    fn no_spelling_of_an_address_is_taken_for_a_name(host in spelling()) {
+        prop_assert!(is_address_in_disguise(&host), "{host}");
+    }
 
     #[test]
     fn any_upstream_bytes_are_an_answer_within_limits_or_an_error_in_time(answer in answer()) {
