@@ -52,12 +52,12 @@ pub(crate) struct Made {
 /// Writes a backup of a data folder, whether a server runs on it or not. A file that is there is not replaced.
 pub(crate) fn backup(folder: &Path, file: &Path, wanted: &Wanted<'_>) -> Result<Made> {
     if !folder.join("kv.sqlite").exists() {
-        let said = format!("{} holds nothing yet: there is no kv.sqlite in it; give --data DIR", folder.display());
-        return Err(Exit::new(exit::CONFIG, said).into());
+        let message = format!("{} holds nothing yet: there is no kv.sqlite in it; give --data DIR", folder.display());
+        return Err(Exit::new(exit::CONFIG, message).into());
     }
     if file.exists() {
-        let said = format!("{} is there already and is not replaced; give another name", file.display());
-        return Err(Exit::new(exit::IO, said).into());
+        let message = format!("{} is there already and is not replaced; give another name", file.display());
+        return Err(Exit::new(exit::IO, message).into());
     }
     let beside = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Beside the file, where its room is, and readable by nobody else.

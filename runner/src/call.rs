@@ -429,8 +429,8 @@ mod tests {
         assert_eq!(poll(|context| upstream.poll_aborted(context)), Poll::Ready(Reason::Drained));
         assert!(matches!(guard.call().upstream(), Err(Reason::Drained)));
         assert!(poll(|context| guard.call().poll_delivered(context)).is_pending());
-        let said = poll(|context| upstream.poll_body(context, |_, _| Poll::Ready(())));
-        assert!(matches!(said, Poll::Ready(Err(Error::InternalError(Some(text)))) if text == "drained"));
+        let polled = poll(|context| upstream.poll_body(context, |_, _| Poll::Ready(())));
+        assert!(matches!(polled, Poll::Ready(Err(Error::InternalError(Some(text)))) if text == "drained"));
         guard.sent();
         assert!(matches!(poll(|context| guard.call().poll_delivered(context)), Poll::Ready(Ok(()))));
     }

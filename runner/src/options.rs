@@ -299,8 +299,8 @@ pub(crate) mod tests {
     #[test]
     fn an_address_to_listen_on_that_is_none_is_told_what_one_looks_like() {
         for text in ["localhost:7070", ":7070", "", "127.0.0.1"] {
-            let said = parsed(&["--listen", text]).expect_err("no address").to_string();
-            assert!(said.contains("127.0.0.1:7070") && said.contains("0.0.0.0:7070"), "{said}");
+            let message = parsed(&["--listen", text]).expect_err("no address").to_string();
+            assert!(message.contains("127.0.0.1:7070") && message.contains("0.0.0.0:7070"), "{message}");
         }
     }
 

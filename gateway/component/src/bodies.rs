@@ -255,8 +255,8 @@ impl Bodies {
         let known = known.chain(presented.iter().map(String::as_str));
         let cleaner = Cleaner::new(to.as_ref().map(|to| &*to.secrets), known, pace);
         let texts = [
-            request.and_then(|body| said(&cleaner, What::Request, body)),
-            sent.and_then(|body| said(&cleaner, What::Sent, body)).map(|body| of(body, to.as_ref())),
+            request.and_then(|body| cleaned_body(&cleaner, What::Request, body)),
+            sent.and_then(|body| cleaned_body(&cleaner, What::Sent, body)).map(|body| of(body, to.as_ref())),
         ];
         let answers = answer.into_iter().flat_map(|answer| answered(&cleaner, answer));
         let answers = answers.map(|body| of(body, to.as_ref()));
@@ -276,7 +276,7 @@ fn of(body: KeptBody, to: Option<&To>) -> KeptBody {
 }
 
 /// A body without its secrets; `None`: it is no text.
-fn said(cleaner: &Cleaner<'_>, what: What, copied: Copied) -> Option<KeptBody> {
+fn cleaned_body(cleaner: &Cleaner<'_>, what: What, copied: Copied) -> Option<KeptBody> {
     let Copied { dialect, bytes, body, is_cut } = copied;
     let (text, cut) = cleaner.text(body, is_cut)?;
     let dialect = dialect.name().to_owned();
@@ -286,7 +286,7 @@ fn said(cleaner: &Cleaner<'_>, what: What, copied: Copied) -> Option<KeptBody> {
 /// An answer, and its events where it was a short stream.
 fn answered(cleaner: &Cleaner<'_>, answer: Answer) -> Vec<KeptBody> {
     let (keeper, dialect) = match answer {
-        Answer::Whole(copied) => return said(cleaner, What::Answer, copied).into_iter().collect(),
+        Answer::Whole(copied) => return cleaned_body(cleaner, What::Answer, copied).into_iter().collect(),
         Answer::Coming(keeper, dialect) => (keeper, dialect),
     };
     let kept = keeper.finish();
@@ -294,9 +294,9 @@ fn answered(cleaner: &Cleaner<'_>, answer: Answer) -> Vec<KeptBody> {
         return Vec::new();
     }
     let copied = |body: Vec<u8>, is_cut| Copied { dialect, bytes: kept.bytes, body, is_cut };
-    let whole = said(cleaner, What::Answer, copied(kept.whole, kept.is_cut));
+    let whole = cleaned_body(cleaner, What::Answer, copied(kept.whole, kept.is_cut));
     let whole = whole.map(|body| KeptBody { merged: kept.is_merged, broken: kept.is_broken, ..body });
-    let events = kept.events.and_then(|events| said(cleaner, What::Events, copied(events, false)));
+    let events = kept.events.and_then(|events| cleaned_body(cleaner, What::Events, copied(events, false)));
     whole.into_iter().chain(events).collect()
 }
 

@@ -73,7 +73,7 @@ impl Carrier {
                 let rest = rest.map(|key| Rest { carrier: self.clone(), key });
                 Ok((status, headers, Arriving { first: body, rest, failed: None }))
             }
-            Some(Answer::Failed(code, said)) => Err(Failure::Code(error_code(code, said))),
+            Some(Answer::Failed(code, detail)) => Err(Failure::Code(error_code(code, detail))),
             Some(Answer::Refused(part)) => Err(Failure::Refused(part)),
             Some(Answer::Chunk { .. }) | None => Err(Failure::Code(ErrorCode::ConfigurationError)),
         }
@@ -106,8 +106,8 @@ impl Arriving {
                 buffer.extend_from_slice(&bytes);
                 more
             }
-            Some(Answer::Failed(code, said)) => {
-                self.failed = Some(error_code(code, said));
+            Some(Answer::Failed(code, detail)) => {
+                self.failed = Some(error_code(code, detail));
                 false
             }
             Some(Answer::Head { .. } | Answer::Refused(_)) | None => {
@@ -152,10 +152,10 @@ impl Drop for Rest {
 }
 
 /// The error codes of `wasi:http` that have a number in messages. Any other one is told in words.
-fn error_code(code: u64, said: String) -> ErrorCode {
+fn error_code(code: u64, detail: String) -> ErrorCode {
     match code {
         1 => ErrorCode::DnsTimeout,
-        2 => ErrorCode::DnsError(DnsErrorPayload { rcode: Some(said), info_code: None }),
+        2 => ErrorCode::DnsError(DnsErrorPayload { rcode: Some(detail), info_code: None }),
         3 => ErrorCode::DestinationNotFound,
         4 => ErrorCode::DestinationUnavailable,
         5 => ErrorCode::DestinationIpProhibited,
@@ -168,7 +168,7 @@ fn error_code(code: u64, said: String) -> ErrorCode {
         12 => ErrorCode::ConnectionLimitReached,
         13 => ErrorCode::TlsProtocolError,
         14 => ErrorCode::TlsCertificateError,
-        15 => ErrorCode::TlsAlertReceived(TlsAlertReceivedPayload { alert_id: None, alert_message: Some(said) }),
+        15 => ErrorCode::TlsAlertReceived(TlsAlertReceivedPayload { alert_id: None, alert_message: Some(detail) }),
         16 => ErrorCode::HttpRequestDenied,
         17 => ErrorCode::HttpRequestUriInvalid,
         18 => ErrorCode::HttpResponseIncomplete,
@@ -176,6 +176,6 @@ fn error_code(code: u64, said: String) -> ErrorCode {
         20 => ErrorCode::HttpResponseTimeout,
         21 => ErrorCode::HttpProtocolError,
         22 => ErrorCode::ConfigurationError,
-        _ => ErrorCode::InternalError(Some(said)),
+        _ => ErrorCode::InternalError(Some(detail)),
     }
 }

@@ -158,9 +158,9 @@ async fn enter(instance: &Rc<Instance>, needs: Needs, incoming: &Incoming) -> Re
         Needs::Key | Needs::Relay | Needs::Nothing => store::catalog::current(instance, Freshness::Recent).await?,
     };
     if !snapshot.token.is_set() {
-        let said = "llmio is not configured: it has no admin token. Set the variable `token` \
+        let message = "llmio is not configured: it has no admin token. Set the variable `token` \
                     (SPIN_VARIABLE_TOKEN under Spin) and start it again.";
-        return Err(Refusal::unavailable("not_configured", said));
+        return Err(Refusal::unavailable("not_configured", message));
     }
     settings::check_token(instance, &snapshot.token, incoming)?;
     let presented = authenticate::presented(&incoming.headers, incoming.query.as_deref());

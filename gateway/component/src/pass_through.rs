@@ -97,16 +97,16 @@ fn decide(incoming: &Incoming, snapshot: &Snapshot, name: &str) -> Result<Caller
         return Ok(Caller::Anyone);
     }
     let Some(key) = incoming.header(RELAY_KEY) else {
-        let said = format!("Relay {name:?} needs a key of llmio in the header `{RELAY_KEY}`.");
-        return Err(Refusal::unauthorized(KEY_MISSING, said));
+        let message = format!("Relay {name:?} needs a key of llmio in the header `{RELAY_KEY}`.");
+        return Err(Refusal::unauthorized(KEY_MISSING, message));
     };
     let presented = [key.trim().to_owned()];
     authenticate(Needs::Key, &presented, &snapshot.token, &snapshot.catalog, incoming.at_ms)
 }
 
 fn unknown(name: &str) -> Refusal {
-    let said = format!("There is no relay {:?}. The catalog's `relays` name those there are.", kept_text(name));
-    Refusal::not_found("relay_not_found", said)
+    let message = format!("There is no relay {:?}. The catalog's `relays` name those there are.", kept_text(name));
+    Refusal::not_found("relay_not_found", message)
 }
 
 async fn pass(
@@ -145,13 +145,13 @@ async fn pass(
     let passed = record::OriginResult { status: Some(status), class: relays::verdict(status).1, error: None };
     open.passed_by(&relay.name, &asked, passed, started_ms);
     if status == 101 {
-        let said =
+        let message =
             format!("{} changed the protocol, which nobody asked for: relays carry no WebSockets.", relay.describe());
-        return Err(Refusal::bad_gateway(State::UpstreamError, said));
+        return Err(Refusal::bad_gateway(State::UpstreamError, message));
     }
     if status >= 600 {
-        let said = format!("{} answered with the status {status}, which HTTP does not have.", relay.describe());
-        return Err(Refusal::bad_gateway(State::UpstreamError, said));
+        let message = format!("{} answered with the status {status}, which HTTP does not have.", relay.describe());
+        return Err(Refusal::bad_gateway(State::UpstreamError, message));
     }
     open.head(status);
     let mut headers = relays::answer(headers);
@@ -164,12 +164,12 @@ async fn pass(
     let (instance, open) = (instance.clone(), open.clone());
     host::spawn(async move {
         let (bytes, error) = copy(&instance, body, writer, deadline_ms).await;
-        let (state, said) = match (error, upload.broken()) {
+        let (state, message) = match (error, upload.broken()) {
             (None, _) => (relays::verdict(status).0, None),
             (Some(_), Some(refusal)) => (refusal.state, Some(refusal.message)),
             (Some(error), None) => (error.state(), Some(error.describe())),
         };
-        open.passed(bytes, state, said).await;
+        open.passed(bytes, state, message).await;
     });
     Ok(response)
 }
@@ -203,18 +203,18 @@ async fn send(
 }
 
 fn failed(relay: &Relay, error: &SendError) -> Refusal {
-    let said = format!("{} {}.", relay.describe(), error.describe());
+    let message = format!("{} {}.", relay.describe(), error.describe());
     match error {
         SendError::ClientClosed | SendError::Drained => {
             Refusal::unavailable("draining", "llmio ended the request. Try again.").after(1).ended(error.state())
         }
-        SendError::Denied => Refusal::bad_gateway(error.state(), said),
-        SendError::Shortage => Refusal::unavailable("busy", said).after(1),
+        SendError::Denied => Refusal::bad_gateway(error.state(), message),
+        SendError::Shortage => Refusal::unavailable("busy", message).after(1),
         // Unlike for a balanced call nothing was retried here, so the client is told that it may try again.
         SendError::FirstByteTimeout | SendError::IdleTimeout => {
-            Refusal { should_retry: None, ..Refusal::timed_out(error.state(), said) }
+            Refusal { should_retry: None, ..Refusal::timed_out(error.state(), message) }
         }
-        _ => Refusal { should_retry: None, ..Refusal::bad_gateway(error.state(), said) },
+        _ => Refusal { should_retry: None, ..Refusal::bad_gateway(error.state(), message) },
     }
 }
 

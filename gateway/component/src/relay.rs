@@ -431,9 +431,9 @@ async fn end_cut(
     error: &SendError,
     terms: &Terms,
 ) {
-    let said = format!("The provider {}. The answer is incomplete.", error.describe());
-    let event = transform.fail(&said).unwrap_or_else(|| {
-        let refusal = Refusal::bad_gateway(error.state(), said);
+    let message = format!("The provider {}. The answer is incomplete.", error.describe());
+    let event = transform.fail(&message).unwrap_or_else(|| {
+        let refusal = Refusal::bad_gateway(error.state(), message);
         let event = refusal.event(terms.dialect, &terms.id);
         let close_event: &[u8] = if transform.is_between_events(observer.so_far()) { b"" } else { b"\n\n" };
         [close_event, &event].concat()

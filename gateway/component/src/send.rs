@@ -318,12 +318,12 @@ async fn transmit(
     };
     if let (false, Some(egress), Some(_)) = (instance.host.reads_instructions, &egress, proxy) {
         // This target should have been skipped. A request must never leave from another place than the one it names.
-        let said = format!("{} can be used by llmio's own runner only", egress.describe());
-        return Err(Unsent::Unfit(SendError::Egress(said)));
+        let detail = format!("{} can be used by llmio's own runner only", egress.describe());
+        return Err(Unsent::Unfit(SendError::Egress(detail)));
     }
     if ca.is_some() && !instance.host.reads_instructions {
-        let said = "has a `ca` in the catalog, which llmio's own runner can use only".to_owned();
-        return Err(Unsent::Unfit(SendError::Protocol(said)));
+        let detail = "has a `ca` in the catalog, which llmio's own runner can use only".to_owned();
+        return Err(Unsent::Unfit(SendError::Protocol(detail)));
     }
     let first_byte_ms =
         timeouts.first_byte_ms.unwrap_or(if streamed { FIRST_BYTE_MS_STREAMED } else { FIRST_BYTE_MS_WHOLE });
@@ -439,9 +439,9 @@ pub(crate) async fn pass_on(
 fn build(instance: &Instance, head: Head<'_>, contents: body::Reader) -> Result<types::Request, HostRefusal> {
     let (stream, end) = contents.into_parts();
     if instance.host.reads_instructions {
-        let said = instructions(&head);
+        let value = instructions(&head);
         let Head { mut headers, authority, path, .. } = head;
-        headers.push((HOST_HEADER.into(), said.into_bytes()));
+        headers.push((HOST_HEADER.into(), value.into_bytes()));
         let fields = Fields::from_list(&headers).map_err(|_| HostRefusal("a header".into()))?;
         let (request, _transmitted) = types::Request::new(fields, stream, end, None);
         request.set_authority(Some(authority)).map_err(|()| HostRefusal("the host name".into()))?;
@@ -470,15 +470,15 @@ fn build(instance: &Instance, head: Head<'_>, contents: body::Reader) -> Result<
 fn instructions(head: &Head<'_>) -> String {
     let Head { method, tls, local, proxy, ca, id, limits, .. } = head;
     let Limits { connect_ms, first_byte_ms, idle_ms } = limits;
-    let mut said = format!("method={method}; limits={connect_ms},{first_byte_ms},{idle_ms}");
-    said.push_str(if *tls { "" } else { "; plain" });
-    said.push_str(if *local { "; local" } else { "" });
+    let mut text = format!("method={method}; limits={connect_ms},{first_byte_ms},{idle_ms}");
+    text.push_str(if *tls { "" } else { "; plain" });
+    text.push_str(if *local { "; local" } else { "" });
     for (name, value) in [("; call=", id), ("; proxy=", proxy), ("; ca=", ca)] {
         if let Some(value) = value {
-            said.extend([name, value]);
+            text.extend([name, value]);
         }
     }
-    said
+    text
 }
 
 /// The host's type for a method in capitals.
@@ -549,7 +549,7 @@ fn of_body(code: ErrorCode, names_breaks: bool) -> SendError {
 fn translate(code: ErrorCode) -> SendError {
     let payload = |text: Option<String>| text.unwrap_or_default();
     match code {
-        ErrorCode::InternalError(Some(said)) => SendError::said_by_runner(&said),
+        ErrorCode::InternalError(Some(detail)) => SendError::from_runner_message(&detail),
         ErrorCode::DnsTimeout => SendError::LookUpTimeout,
         ErrorCode::DnsError(error) => SendError::Connect(match payload(error.rcode) {
             rcode if rcode.is_empty() => "its name could not be resolved".into(),

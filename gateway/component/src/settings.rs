@@ -26,8 +26,8 @@ pub(crate) fn check_token(instance: &Instance, token: &Token, incoming: &Incomin
         TokenTrouble::Unsendable(why) => format!("{why}, which no HTTP header can carry"),
         TokenTrouble::Weak(why) => format!("{why}, and others can reach llmio"),
     };
-    let said = format!("The admin token {why}: {}, and start it again.", how_to_set("token", GOOD_TOKEN));
-    Err(Refusal::unavailable("not_configured", said))
+    let message = format!("The admin token {why}: {}, and start it again.", how_to_set("token", GOOD_TOKEN));
+    Err(Refusal::unavailable("not_configured", message))
 }
 
 /// What is wrong with the settings although calls are served, for `/readyz`. No value is repeated.

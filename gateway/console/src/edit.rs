@@ -233,7 +233,7 @@ pub(crate) fn told(change: &Change, words: Words) -> String {
 pub(crate) struct Banner {
     icon: Icon,
     tone: &'static str,
-    said: String,
+    message: String,
     /// What was saved, and how to undo it.
     undo: Option<(String, &'static str)>,
 }
@@ -247,10 +247,10 @@ impl Banner {
         if let Some(version) = editing.saved {
             let undo = (frame.reader == Reader::Admin)
                 .then(|| (frame.link(&format!("history/{version}")), words.see_and_undo()));
-            return Some(Banner { icon: frame.icon("s-ok"), tone: "ok", said: words.saved(version), undo });
+            return Some(Banner { icon: frame.icon("s-ok"), tone: "ok", message: words.saved(version), undo });
         }
-        let said = editing.locked.as_ref().map(|(section, place)| words.locked(section, place))?;
-        Some(Banner { icon: frame.icon("s-warn"), tone: "wait", said, undo: None })
+        let message = editing.locked.as_ref().map(|(section, place)| words.locked(section, place))?;
+        Some(Banner { icon: frame.icon("s-warn"), tone: "wait", message, undo: None })
     }
 }
 

@@ -37,7 +37,7 @@ pub use overview::OverviewPage;
 pub use playground::{PlaygroundPage, PlaygroundRequest, playground_request};
 pub use providers::{ProviderPage, ProvidersPage};
 pub use quota::QuotaPage;
-pub use record::{RecordPage, Said, seen_by};
+pub use record::{RecordPage, StoredBodies, seen_by};
 pub use records::{RecordsPage, Suggested, countable, filter, own_key};
 pub use settings::{SettingsPage, Stored};
 pub use sign_in::{EnterPage, SignInError, SignInPage};

@@ -131,12 +131,12 @@ fn hue(name: &str) -> u32 {
 /// Every provider that was tried, the last one being who answered where one did.
 #[derive(Debug, Clone, Template)]
 #[template(
-    source = r#"<span class="hops">{% for mark in marks %}{{ mark }}{% endfor %}<span class="sr">{{ said }}</span></span>"#,
+    source = r#"<span class="hops">{% for mark in marks %}{{ mark }}{% endfor %}<span class="sr">{{ label }}</span></span>"#,
     ext = "html"
 )]
 pub(crate) struct Hops {
     marks: Vec<Monogram>,
-    said: String,
+    label: String,
 }
 
 impl HtmlSafe for Hops {}
@@ -145,11 +145,14 @@ impl Hops {
     /// Of providers, each with whether it failed.
     pub(crate) fn of(tried: &[(&str, bool)], frame: &Frame) -> Self {
         let words = frame.words();
-        let said = tried.iter().map(|(name, failed)| match failed {
+        let label = tried.iter().map(|(name, failed)| match failed {
             true => words.failed_hop(name),
             false => (*name).to_owned(),
         });
-        Hops { marks: tried.iter().map(|(name, failed)| frame.monogram(name, *failed)).collect(), said: said.collect() }
+        Hops {
+            marks: tried.iter().map(|(name, failed)| frame.monogram(name, *failed)).collect(),
+            label: label.collect(),
+        }
     }
 }
 

@@ -33,6 +33,7 @@ macro_rules! words {
 pub(crate) use words;
 
 pub(crate) mod add_provider;
+pub(crate) mod bodies;
 pub(crate) mod connect;
 pub(crate) mod conversations;
 pub(crate) mod edit;
@@ -51,7 +52,6 @@ pub(crate) mod providers;
 pub(crate) mod quota;
 pub(crate) mod record;
 pub(crate) mod records;
-pub(crate) mod said;
 pub(crate) mod settings;
 pub(crate) mod sign_in;
 pub(crate) mod states;

@@ -191,9 +191,9 @@ fn known_now(key: &Key, hash: &[u8; 32], now_ms: i64) -> Result<Caller, Refusal>
         && previous.until_ms <= now_ms
     {
         let since = until(previous.until_ms).map_or_else(String::new, |at| format!(" since {at}"));
-        let said =
+        let message =
             format!("Key {:?} was rotated, and this secret of it is no longer good{since}. Use the new one.", key.name);
-        return Err(Refusal::unauthorized("key_rotated", said));
+        return Err(Refusal::unauthorized("key_rotated", message));
     }
     allowed_now(key, now_ms)
 }
@@ -201,12 +201,12 @@ fn known_now(key: &Key, hash: &[u8; 32], now_ms: i64) -> Result<Caller, Refusal>
 /// The caller that a key stands for, if the key may be used now.
 pub fn allowed_now(key: &Key, now_ms: i64) -> Result<Caller, Refusal> {
     if !key.enabled {
-        let said = format!("Key {:?} is disabled. Enable it in the catalog or use another.", key.name);
-        return Err(Refusal::unauthorized("key_disabled", said));
+        let message = format!("Key {:?} is disabled. Enable it in the catalog or use another.", key.name);
+        return Err(Refusal::unauthorized("key_disabled", message));
     }
     if key.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms) {
-        let said = format!("Key {:?} has expired. Make another with `llmio keys create`.", key.name);
-        return Err(Refusal::unauthorized("key_expired", said));
+        let message = format!("Key {:?} has expired. Make another with `llmio keys create`.", key.name);
+        return Err(Refusal::unauthorized("key_expired", message));
     }
     Ok(Caller::Key(key.name.clone()))
 }
@@ -219,18 +219,18 @@ pub fn check_address(caller: &Caller, catalog: &Catalog, address: Option<IpAddr>
         return Ok(());
     }
     let from = address.map_or_else(|| "an address that is not known".to_owned(), |address| address.to_string());
-    let said =
+    let message =
         format!("Key {:?} may not be used from {from}; `ips` of the key in the catalog says from where.", key.name);
-    Err(Refusal::forbidden("address_not_allowed", said))
+    Err(Refusal::forbidden("address_not_allowed", message))
 }
 
 fn two_callers(one: &Caller, other: &Caller) -> Refusal {
-    let said = format!(
+    let message = format!(
         "Two different credentials were presented, of {:?} and of {:?}. Send one of them.",
         one.name(),
         other.name()
     );
-    Refusal::unauthorized("two_credentials", said)
+    Refusal::unauthorized("two_credentials", message)
 }
 
 fn unknown(presented: &[String]) -> Refusal {
@@ -245,10 +245,10 @@ fn unknown(presented: &[String]) -> Refusal {
             let count = credential.chars().count();
             let tail: String = credential.chars().skip(count.saturating_sub(if count >= 16 { 4 } else { 0 })).collect();
             let ending = if tail.is_empty() { String::new() } else { format!(" ending {tail}") };
-            let said = format!(
+            let message = format!(
                 "Unknown key{ending}. `llmio keys list` shows the keys there are; `llmio keys create NAME` makes one."
             );
-            Refusal::unauthorized("key_unknown", said)
+            Refusal::unauthorized("key_unknown", message)
         }
     }
 }
@@ -267,11 +267,11 @@ pub fn check_model(caller: &Caller, name: &str, asked: &str, catalog: &Catalog) 
     if may_use(caller, name, catalog) || may_use(caller, asked, catalog) {
         return Ok(());
     }
-    let said = format!(
+    let message = format!(
         "Key {:?} may not use model {name:?}. Ask for it in the key's `models`, or use one of GET /v1/models.",
         caller.name()
     );
-    Err(Refusal::forbidden("model_not_allowed", said).about("model"))
+    Err(Refusal::forbidden("model_not_allowed", message).about("model"))
 }
 
 /// Slows down addresses that keep presenting wrong credentials. Only wrong credentials are counted and refused: a valid

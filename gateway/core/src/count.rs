@@ -37,8 +37,8 @@ mod tests {
 
     #[test]
     fn a_character_counts_the_same_however_it_is_escaped() {
-        let said = "你好，世界。\n\"😀\"".repeat(200);
-        let plain = serde_json::to_string(&said).expect("text");
+        let sentence = "你好，世界。\n\"😀\"".repeat(200);
+        let plain = serde_json::to_string(&sentence).expect("text");
         let escape = |unit: u16| match u8::try_from(unit) {
             Ok(byte) if byte.is_ascii() => char::from(byte).to_string(),
             _ => format!("\\u{unit:04x}"),

@@ -29,11 +29,11 @@ pub fn answer(call: &Call, upstream_model: &str, id: &str, now_s: i64) -> Reply 
     let dialect = call.operation.dialect();
     let refuse = |refusal: Refusal| refusal.reply(Shape::Dialect(dialect), id);
     if call.body.len() > BODY_BYTES_MAX {
-        let said = format!(
+        let message = format!(
             "The built-in provider takes bodies of at most {} KiB. Enter a real provider for more.",
             BODY_BYTES_MAX >> 10
         );
-        return refuse(Refusal { status: 413, ..Refusal::bad_request(said) });
+        return refuse(Refusal { status: 413, ..Refusal::bad_request(message) });
     }
     let as_chat = Direction {
         from: dialect,
@@ -81,12 +81,12 @@ fn stream_reply(status: u16, media_type: &str, body: impl Into<Vec<u8>>) -> Repl
 fn of_openai(head: &Head<'_>, call: &Call, body: &[u8], include_usage: bool) -> Reply {
     let body_bytes = plain_length(&call.body);
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let said = match head.operation {
+    let prompt = match head.operation {
         Operation::Chat => last_user_text(&body),
         Operation::Embeddings => return embeddings(&body, body_bytes, head.model),
         _ => text_of(body.get("prompt").unwrap_or(&Value::Null)),
     };
-    let text = format!("You said: {}", said.chars().take(CHARACTERS_MAX).collect::<String>());
+    let text = format!("You said: {}", prompt.chars().take(CHARACTERS_MAX).collect::<String>());
     let usage = json!({
         "prompt_tokens": tokens(body_bytes),
         "completion_tokens": tokens(text.len()),

@@ -148,8 +148,8 @@ impl Failover {
             (Class::Gone, Outcome::Failed(SendError::Shortage)) => return Decision::Refuse(busy()),
             (Class::Gone, Outcome::Failed(SendError::NoRoom)) => return Decision::Refuse(Refusal::no_room()),
             (Class::Gone, Outcome::Failed(error @ SendError::NoRoomForAnswer)) => {
-                let said = format!("{target} {}. Try again in a moment.", error.describe());
-                return Decision::Refuse(Refusal::bad_gateway(error.state(), said));
+                let message = format!("{target} {}. Try again in a moment.", error.describe());
+                return Decision::Refuse(Refusal::bad_gateway(error.state(), message));
             }
             (Class::Gone, _) => return Decision::Refuse(client_closed()),
             (Class::Client, Outcome::Answered(error)) => {
@@ -386,16 +386,16 @@ impl Failover {
             Outcome::NotSent(..) => format!("{} was not asked", failure.target),
         });
         // The credentials of a pool may all have reported the same.
-        let mut said: Vec<(String, usize)> = Vec::new();
+        let mut counted: Vec<(String, usize)> = Vec::new();
         for text in each {
-            match said.iter_mut().find(|(known, _)| *known == text) {
+            match counted.iter_mut().find(|(known, _)| *known == text) {
                 Some((_, times)) => *times += 1,
-                None => said.push((text, 1)),
+                None => counted.push((text, 1)),
             }
         }
-        let said =
-            said.into_iter().map(|(text, times)| if times > 1 { format!("{text} ({times} times)") } else { text });
-        format!("{what}: {}.", said.collect::<Vec<_>>().join("; "))
+        let counted =
+            counted.into_iter().map(|(text, times)| if times > 1 { format!("{text} ({times} times)") } else { text });
+        format!("{what}: {}.", counted.collect::<Vec<_>>().join("; "))
     }
 }
 
@@ -467,8 +467,8 @@ fn client_closed() -> Refusal {
 }
 
 fn busy() -> Refusal {
-    let said = "llmio has as many connections as it may have. Try again in a second.";
-    Refusal::unavailable("busy", said).after(1)
+    let message = "llmio has as many connections as it may have. Try again in a second.";
+    Refusal::unavailable("busy", message).after(1)
 }
 
 fn shutting_down() -> Refusal {

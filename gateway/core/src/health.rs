@@ -68,9 +68,9 @@ impl Health {
         self.troubled.is_empty()
     }
 
-    /// Notes the outcome of an attempt that began at `at.started_ms`; `said` is a status or an error. Returns the
+    /// Notes the outcome of an attempt that began at `at.started_ms`; `message` is a status or an error. Returns the
     /// subjects whose trouble changed.
-    pub fn note(&mut self, of: &Subjects, verdict: Verdict, said: &str, at: AttemptTime) -> Vec<Subject> {
+    pub fn note(&mut self, of: &Subjects, verdict: Verdict, message: &str, at: AttemptTime) -> Vec<Subject> {
         for subject in of.all() {
             self.probes.remove(subject);
         }
@@ -81,10 +81,10 @@ impl Health {
             Class::Client => self.end_probe(&of.target, at).into_iter().collect(),
             Class::Target if verdict.kind == ErrorKind::Request => self.end_probe(&of.target, at).into_iter().collect(),
             Class::Gone => Vec::new(),
-            Class::Target => self.target_failed(of, verdict, said, at),
-            Class::Credential => self.credential_failed(of, verdict, said, at.now_ms),
-            Class::Egress => self.egress_failed(of, verdict, said, at),
-            Class::Rate => self.cool(of, verdict, said, at.now_ms),
+            Class::Target => self.target_failed(of, verdict, message, at),
+            Class::Credential => self.credential_failed(of, verdict, message, at.now_ms),
+            Class::Egress => self.egress_failed(of, verdict, message, at),
+            Class::Rate => self.cool(of, verdict, message, at.now_ms),
         };
         if verdict.is_answer() {
             changed.extend(self.reached(of, at));
@@ -166,7 +166,7 @@ impl Health {
     /// ends well does not refill a quota that was spent meanwhile.
     fn clear(&mut self, subject: &Subject, at: AttemptTime) -> Option<Subject> {
         let standing = self.troubled.get(subject)?;
-        let is_newer = standing.said_ms() > at.started_ms && standing.said_ms() <= at.now_ms;
+        let is_newer = standing.last_failed_ms() > at.started_ms && standing.last_failed_ms() <= at.now_ms;
         // Only a call that tried it again can say that something is left after all.
         let is_spent = standing.trouble == Trouble::Spent && standing.until_ms > at.now_ms;
         if is_newer || (is_spent && !standing.is_due(at.started_ms)) {

@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn what_matches_joins_one_model_and_what_is_there_already_is_left_out() {
         let plan = plan(&document(), &offers());
-        let said: Vec<String> = plan
+        let lines: Vec<String> = plan
             .models
             .iter()
             .map(|model| {
@@ -284,7 +284,7 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            said,
+            lines,
             [
                 "Qwen3-Coder true openrouter/qwen/qwen3-coder@2 ms/Qwen/Qwen3-Coder@1",
                 "deepseek-v3.1 false openrouter/deepseek/deepseek-v3.1@1 ms/deepseek-ai/DeepSeek-V3.1@1",

@@ -65,8 +65,8 @@ pub fn read(caller: &Caller, catalog: &Catalog, shape: Shape, parameter: &str) -
 /// The refusal of a model that does not exist, or that the caller may not know about.
 pub fn unknown(name: &str) -> Refusal {
     let shown = kept_text(name);
-    let said = format!("There is no model {shown:?}. GET /v1/models lists the models this key may use.");
-    Refusal::not_found("model_not_found", said).about("model")
+    let message = format!("There is no model {shown:?}. GET /v1/models lists the models this key may use.");
+    Refusal::not_found("model_not_found", message).about("model")
 }
 
 fn is_served(model: &Model) -> bool {

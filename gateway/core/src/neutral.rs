@@ -351,7 +351,7 @@ pub struct Reasoning {
 
 impl Reasoning {
     /// The effort, also if the request gives a number of tokens. `None` if the model may choose.
-    pub(crate) fn effort_said(self) -> Option<Effort> {
+    pub(crate) fn explicit_effort(self) -> Option<Effort> {
         let by_tokens = |tokens| match tokens {
             0..=2048 => Effort::Low,
             2049..=8192 => Effort::Medium,
@@ -468,10 +468,10 @@ impl Warnings {
         self.push(format!("changed: {what}"));
     }
 
-    fn push(&mut self, said: String) {
-        let said: String = said.chars().filter(|character| !character.is_control()).take(100).collect();
-        if self.0.len() < WARNINGS_MAX && !self.0.contains(&said) {
-            self.0.push(said);
+    fn push(&mut self, warning: String) {
+        let warning: String = warning.chars().filter(|character| !character.is_control()).take(100).collect();
+        if self.0.len() < WARNINGS_MAX && !self.0.contains(&warning) {
+            self.0.push(warning);
         }
     }
 

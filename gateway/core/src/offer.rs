@@ -103,31 +103,31 @@ pub fn shutdowns(body: &[u8]) -> Option<Vec<Shutdown>> {
 }
 
 /// How many days ahead a shutdown is told.
-const TOLD_DAYS: i64 = 30;
+const WARNING_DAYS: i64 = 30;
 
 /// The sentences about targets whose model is shut down within thirty days or has been. `known` are announcements, each
 /// with the host that made it.
 pub fn shutdown_warnings(catalog: &Catalog, known: &[(String, Shutdown)], now_ms: i64) -> Vec<String> {
-    let mut said = Vec::new();
+    let mut warnings = Vec::new();
     for model in catalog.models.iter().filter(|model| model.enabled) {
         for target in model.targets.iter().filter(|target| target.enabled) {
-            let (host, asked) = (target.provider.home(), target.upstream_model(&model.name));
-            let of_target = known.iter().find(|(place, shutdown)| place == host && *shutdown.model == *asked);
+            let (host, upstream_model) = (target.provider.home(), target.upstream_model(&model.name));
+            let of_target = known.iter().find(|(place, shutdown)| place == host && *shutdown.model == *upstream_model);
             let Some(left) = of_target.and_then(|(_, shutdown)| days_left(&shutdown.date, now_ms)) else { continue };
-            let Some((_, Shutdown { date, .. })) = of_target.filter(|_| left <= TOLD_DAYS) else { continue };
+            let Some((_, Shutdown { date, .. })) = of_target.filter(|_| left <= WARNING_DAYS) else { continue };
             let when = match left {
                 ..0 => format!("was shut down on {date}"),
                 0 => "is shut down today".to_owned(),
                 1 => format!("is shut down tomorrow, on {date}"),
                 days => format!("is shut down on {date}, in {days} days"),
             };
-            said.push(format!(
-                "model {}, target {}/{asked}: its provider says that it {when}.",
+            warnings.push(format!(
+                "model {}, target {}/{upstream_model}: its provider says that it {when}.",
                 model.name, target.provider.name
             ));
         }
     }
-    said
+    warnings
 }
 
 fn days_left(date: &str, now_ms: i64) -> Option<i64> {

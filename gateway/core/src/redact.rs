@@ -17,7 +17,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 pub use account::hide_accounts;
 pub(crate) use echo::closing;
-pub use echo::said_apart;
+pub use echo::without_request_text;
 pub use keys::without_keys;
 pub(crate) use keys::{KEY_MARK, has_shape_of_key, is_of_word};
 pub use mask::Mask;
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn a_secret_is_taken_out_in_every_spelling() {
         let secrets = secrets("sk/secret+1=");
-        for said in [
+        for text in [
             "sk/secret+1=",
             r"sk\/secret\u002b1=",
             r"\u0073\u006B/secret+1\u003D",
@@ -233,9 +233,9 @@ mod tests {
             r"sk\x2fsecret\x2b1=",
         ] {
             assert_eq!(
-                secrets.hidden(&format!("bad key {said}, {said}!")),
+                secrets.hidden(&format!("bad key {text}, {text}!")),
                 "bad key (credential), (credential)!",
-                "{said}"
+                "{text}"
             );
         }
         for before in ["", "x", "Bearer ", "user:", "ab"] {
@@ -253,8 +253,8 @@ mod tests {
     #[test]
     fn what_is_not_the_secret_stays_as_it_is() {
         let secrets = secrets("sk/secret+1=");
-        for said in ["sk/secret+2=", r"sk\/secret", "100 % of \\u and & more", r"\\\\", "sk/secret+1", ""] {
-            assert_eq!(secrets.hidden(said), said);
+        for text in ["sk/secret+2=", r"sk\/secret", "100 % of \\u and & more", r"\\\\", "sk/secret+1", ""] {
+            assert_eq!(secrets.hidden(text), text);
         }
         let short = super::tests::secrets("s");
         assert_eq!(
@@ -272,8 +272,8 @@ mod tests {
     #[test]
     fn no_six_characters_of_a_secret_are_kept_where_only_people_read() {
         let secrets = secrets("sk-proj-0123456789abcdefXYZ");
-        let said = "Incorrect API key: sk-proj-0123***********XYZ. Or 89abcdefXYZ?";
-        assert_eq!(secrets.without_slices(said), "Incorrect API key: …***********XYZ. Or …?");
+        let text = "Incorrect API key: sk-proj-0123***********XYZ. Or 89abcdefXYZ?";
+        assert_eq!(secrets.without_slices(text), "Incorrect API key: …***********XYZ. Or …?");
     }
 
     #[test]

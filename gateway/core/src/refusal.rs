@@ -199,11 +199,11 @@ impl Refusal {
 
     /// Why a noun of the catalog was not edited.
     pub fn edit(error: &EditError) -> Self {
-        let said = error.to_string();
+        let message = error.to_string();
         match error {
-            EditError::Missing(word, ..) => Refusal::not_found(missing_code(word), said),
-            EditError::Exists(..) | EditError::NoList(_) => Refusal::conflict(said),
-            EditError::Renames(..) => Refusal::bad_request(said).about("name"),
+            EditError::Missing(word, ..) => Refusal::not_found(missing_code(word), message),
+            EditError::Exists(..) | EditError::NoList(_) => Refusal::conflict(message),
+            EditError::Renames(..) => Refusal::bad_request(message).about("name"),
         }
     }
 

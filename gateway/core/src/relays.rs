@@ -66,10 +66,10 @@ pub fn request(
     own: &dyn Fn(&str) -> bool,
 ) -> Result<RelayedRequest, Refusal> {
     if path.split('/').any(|segment| holds_own(&decoded(segment), own)) {
-        let said = format!(
+        let message = format!(
             "The path holds a key of llmio, which no origin may see. Relays take it in the header `{RELAY_KEY}`."
         );
-        return Err(Refusal::bad_request(said));
+        return Err(Refusal::bad_request(message));
     }
     let nominated = nominated(client);
     let client: Vec<(String, Vec<u8>)> = client.iter().map(|header| without_keys_in_agent(header, own)).collect();
@@ -298,9 +298,9 @@ mod tests {
     #[test]
     fn a_stream_is_not_to_be_held_back_by_proxies_in_between() {
         let upstream = headers(&[("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "public")]);
-        let said = answer(upstream);
-        assert_eq!(text(&said, "cache-control"), Some("no-cache"));
-        assert_eq!(text(&said, "x-accel-buffering"), Some("no"));
+        let answered = answer(upstream);
+        assert_eq!(text(&answered, "cache-control"), Some("no-cache"));
+        assert_eq!(text(&answered, "x-accel-buffering"), Some("no"));
         let other = headers(&[("content-type", "application/json"), ("cache-control", "public")]);
         assert_eq!(answer(other.clone()), other);
     }

@@ -283,7 +283,8 @@ fn account_resting(health: &Health, subject: &Subject, trouble: Trouble, until_m
         Trouble::Cooling => SkipReason::Cooling,
         _ => SkipReason::CredentialsResting,
     };
-    let message = (trouble == Trouble::Spent).then(|| health.standing(subject).map(|standing| standing.said.clone()));
+    let message =
+        (trouble == Trouble::Spent).then(|| health.standing(subject).map(|standing| standing.message.clone()));
     Skip { reason, until_ms: Some(until_ms), message: message.flatten() }
 }
 

@@ -59,8 +59,8 @@ impl Period {
                 // A client may present its key here.
                 "key" => {}
                 _ => {
-                    let said = "GET /v1/usage takes `from` and `to`, dates such as 2026-11-30, or no parameter.";
-                    return Err(Refusal::bad_request(said));
+                    let message = "GET /v1/usage takes `from` and `to`, dates such as 2026-11-30, or no parameter.";
+                    return Err(Refusal::bad_request(message));
                 }
             }
         }
@@ -71,12 +71,13 @@ impl Period {
         let days_before = |count: i32| to.checked_sub(Span::new().days(count - 1)).unwrap_or(to);
         let from = from.unwrap_or_else(|| days_before(DAYS));
         if from > to {
-            let said = format!("`from` must not be after `to`, which is {to} here.");
-            return Err(Refusal::bad_request(said).about("from"));
+            let message = format!("`from` must not be after `to`, which is {to} here.");
+            return Err(Refusal::bad_request(message).about("from"));
         }
         if from < days_before(DAYS_MAX) {
-            let said = format!("{DAYS_MAX} days at most can be asked for at once. Ask for less with `from` and `to`.");
-            return Err(Refusal::bad_request(said).about("from"));
+            let message =
+                format!("{DAYS_MAX} days at most can be asked for at once. Ask for less with `from` and `to`.");
+            return Err(Refusal::bad_request(message).about("from"));
         }
         Ok(Period { from, to, zone })
     }

@@ -60,8 +60,9 @@ pub fn call(operation: Operation, model: &str) -> Result<Call, Refusal> {
         | Operation::Speech
         | Operation::Transcriptions
         | Operation::Translations => {
-            let said = "Images and audio have no small request: they need files, or are dear. Test another endpoint.";
-            return Err(Refusal::bad_request(said).about("endpoint"));
+            let message =
+                "Images and audio have no small request: they need files, or are dear. Test another endpoint.";
+            return Err(Refusal::bad_request(message).about("endpoint"));
         }
     };
     let is_gemini = operation.dialect() == Dialect::Gemini;
@@ -86,11 +87,11 @@ pub fn target<'m>(model: &'m Model, asked: &str, wanted: Option<&str>) -> Result
         [target] => Ok(target),
         _ => {
             let names = model.targets.iter().map(|target| name(target)).collect::<Vec<_>>().join(", ");
-            let said = match wanted {
+            let message = match wanted {
                 None => format!("`target` is missing. Model {:?} has {names}.", &*model.name),
                 Some(wanted) => format!("{wanted:?} is not one target of model {:?}. It has {names}.", &*model.name),
             };
-            Err(Refusal::bad_request(said).about("target"))
+            Err(Refusal::bad_request(message).about("target"))
         }
     }
 }
@@ -105,11 +106,11 @@ pub fn credential<'p>(provider: &'p Provider, wanted: Option<&str>) -> Result<Op
     of(|credential| &credential.id).or_else(|| of(|credential| &credential.label)).map(Some).ok_or_else(|| {
         let labels = provider.credentials.iter().map(|credential| credential.label.as_str());
         let labels = labels.collect::<Vec<_>>().join(", ");
-        let said = match labels.is_empty() {
+        let message = match labels.is_empty() {
             true => format!("Provider {:?} has no credentials.", &*provider.name),
             false => format!("Provider {:?} has no credential {wanted:?}. It has {labels}.", &*provider.name),
         };
-        Refusal::bad_request(said).about("credential")
+        Refusal::bad_request(message).about("credential")
     })
 }
 

@@ -54,8 +54,8 @@ impl Case {
     }
 
     fn streamed(&self) -> bool {
-        let said = self.request.as_ref().and_then(|request| request.get("stream")?.as_bool());
-        self.flag("streamed").or(said).unwrap_or_else(|| self.has("upstream.sse"))
+        let streams = self.request.as_ref().and_then(|request| request.get("stream")?.as_bool());
+        self.flag("streamed").or(streams).unwrap_or_else(|| self.has("upstream.sse"))
     }
 
     fn translated(&self) -> Option<Result<Translated, Untranslatable>> {

@@ -66,8 +66,8 @@ fn escaped(text: &str) -> String {
 }
 
 fn answers() -> Vec<Vec<u8>> {
-    let of = |said: String| {
-        let choice = format!(r#"{{"index":0,"message":{{"role":"assistant",{said}}},"finish_reason":"stop"}}"#);
+    let of = |members: String| {
+        let choice = format!(r#"{{"index":0,"message":{{"role":"assistant",{members}}},"finish_reason":"stop"}}"#);
         format!(r#"{{"id":"1","object":"chat.completion","created":1,"model":"m","choices":[{choice}]}}"#).into_bytes()
     };
     let call = |text: &str| {

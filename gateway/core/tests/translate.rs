@@ -50,7 +50,7 @@ fn read(path: &Path) -> Vec<u8> {
 }
 
 /// What a stream of OpenAI chat says, put together.
-fn said(stream: &[u8]) -> (String, Vec<(String, String, String)>, Value) {
+fn contents(stream: &[u8]) -> (String, Vec<(String, String, String)>, Value) {
     let (mut text, mut calls, mut usage) = (String::new(), Vec::new(), Value::Null);
     for line in String::from_utf8_lossy(stream).lines() {
         let Some(Ok(chunk)) = line.strip_prefix("data: ").map(serde_json::from_str::<Value>) else { continue };
@@ -234,9 +234,9 @@ fn answers_and_comes_back(through: Dialect, text: &str, calls: &[Value], counts:
     let mut back = stream.feed(&there.expect("it is an answer"));
     back.extend(stream.end());
     assert!(stream.is_finished(), "{}", through.name());
-    let (said_text, said_calls, said_usage) = said(&back);
-    assert_eq!((said_text.as_str(), &said_usage), (text, &usage), "{}", through.name());
-    let written = said_calls.into_iter().map(|(id, name, arguments)| {
+    let (text_back, calls_back, usage_back) = contents(&back);
+    assert_eq!((text_back.as_str(), &usage_back), (text, &usage), "{}", through.name());
+    let written = calls_back.into_iter().map(|(id, name, arguments)| {
         json!({ "id": id, "type": "function", "function": { "name": name, "arguments": arguments } })
     });
     assert_eq!(written.collect::<Vec<_>>(), calls, "{}", through.name());
@@ -275,7 +275,7 @@ fn an_answer_of_openai_chat_that_its_provider_broke_off_is_none() {
     for reason in ["insufficient_system_resource", "network_error", "error"] {
         assert_eq!(answer(reason), None, "{reason}");
     }
-    for (reason, said) in [
+    for (reason, expected) in [
         ("stop", "STOP"),
         ("eos", "STOP"),
         ("sensitive", "SAFETY"),
@@ -283,7 +283,7 @@ fn an_answer_of_openai_chat_that_its_provider_broke_off_is_none() {
         ("model_context_window_exceeded", "MAX_TOKENS"),
     ] {
         let body: Value = serde_json::from_slice(&answer(reason).expect("an answer")).expect("JSON");
-        assert_eq!(body["candidates"][0]["finishReason"], said, "{reason}");
+        assert_eq!(body["candidates"][0]["finishReason"], expected, "{reason}");
     }
 }
 
@@ -293,12 +293,12 @@ fn what_would_not_fit_into_memory_is_not_parsed() {
     let zeros = format!("[{}0]", "0,".repeat(2 << 20));
     let answer =
         format!(r#"{{"choices":[{{"message":{{"content":{zeros}}}}}],"error":{{"message":"x","y":{zeros}}}}}"#);
-    let said = "more values than can be carried";
+    let message = "more values than can be carried";
     for from in Dialect::ALL {
         for to in Dialect::ALL {
             let refused = translate::request(direction(from, to), format!(r#"{{"messages":{zeros}}}"#).as_bytes());
             let refused = refused.expect_err("it is too much");
-            assert!(refused.message.contains(said), "{refused:?}");
+            assert!(refused.message.contains(message), "{refused:?}");
             assert_eq!(translate::answer(from, to, &context(), answer.as_bytes()), None);
             assert_eq!(translate::answer_as_stream(from, to, &context(), answer.as_bytes()), None);
             let error = to.error(&from.read_error(500, answer.as_bytes()), "id");
@@ -307,7 +307,7 @@ fn what_would_not_fit_into_memory_is_not_parsed() {
             let mut written = stream.feed(format!("data: {answer}\n\n").as_bytes());
             assert!(stream.is_finished());
             written.extend(stream.feed(b"data: [DONE]\n\n"));
-            assert!(String::from_utf8_lossy(&written).contains(said));
+            assert!(String::from_utf8_lossy(&written).contains(message));
         }
     }
 }

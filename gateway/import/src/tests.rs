@@ -69,14 +69,14 @@ fn a_file_is_known_by_its_content() {
     ] {
         assert_eq!(kind(request.clone()), Ok(expected), "{request}");
     }
-    for (request, said) in [
+    for (request, message) in [
         (json!({}), "no file of a gateway"),
         (json!({ "text": "hello" }), "no file of a gateway"),
         (json!({ "text": "{\"a: [" }), "neither JSON nor YAML"),
         (json!({ "kind": "litellm", "tables": { "channels": [] } }), "no file of LiteLLM"),
         (json!({ "kind": "llmio", "text": "{}" }), "no file of llmio (Go)"),
     ] {
-        assert!(kind(request.clone()).is_err_and(|error| error.contains(said)), "{request}");
+        assert!(kind(request.clone()).is_err_and(|error| error.contains(message)), "{request}");
     }
 }
 

@@ -80,8 +80,8 @@ fn draft_folder(folder: &Path) -> Result<TempDir> {
         Ok(draft) => Ok(draft),
         Err(_) if folder.exists() => Ok(builder.prefix(&prefix).tempdir_in(folder)?),
         Err(error) => {
-            let said = format!("{} cannot be written: {error}; give --data DIR", beside.display());
-            Err(Exit::new(exit::IO, said).into())
+            let message = format!("{} cannot be written: {error}; give --data DIR", beside.display());
+            Err(Exit::new(exit::IO, message).into())
         }
     }
 }

@@ -133,12 +133,12 @@ fn what_is_no_whole_backup_changes_nothing() {
     let mut changed = whole.clone();
     let at = whole.len() / 2;
     changed[at] ^= 1;
-    for (bytes, said) in
+    for (bytes, message) in
         [(&whole[..at], "no whole backup"), (changed.as_slice(), "no whole backup"), (b"hello", "no whole backup")]
     {
         fs::write(&damaged, bytes).expect("a file");
         let error = put(&damaged, &folder).err().expect("it is damaged");
-        assert!(error.to_string().contains(said), "{error:#}");
+        assert!(error.to_string().contains(message), "{error:#}");
         assert!(folder.join("kv.sqlite").exists() && folder.join("token").exists());
     }
     let held = crate::data_folder::DataFolder::open(&folder).expect("a server");

@@ -135,19 +135,19 @@ fn new_passphrase() -> Result<String> {
         }
     };
     if passphrase.chars().count() < PASSPHRASE_CHARACTERS_MIN {
-        let said = language.pick("the passphrase has fewer than 8 characters", "口令少于 8 个字符");
-        return Err(Exit::new(exit::CONFIG, said).into());
+        let message = language.pick("the passphrase has fewer than 8 characters", "口令少于 8 个字符");
+        return Err(Exit::new(exit::CONFIG, message).into());
     }
     Ok(passphrase)
 }
 
 fn asked(question: &str) -> Result<String> {
     if !io::stdin().is_terminal() {
-        let said = language::of_process().pick(
+        let message = language::of_process().pick(
             "nobody can be asked for the passphrase here; set LLMIO_BACKUP_PASSPHRASE",
             "此处无法询问口令；请设置 LLMIO_BACKUP_PASSPHRASE",
         );
-        return Err(Exit::new(exit::CONFIG, said).into());
+        return Err(Exit::new(exit::CONFIG, message).into());
     }
     Ok(rpassword::prompt_password(question)?)
 }

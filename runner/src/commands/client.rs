@@ -163,7 +163,7 @@ impl Client {
         let maintain = admin::maintain(handle.stores())?;
         let maintained =
             timeout(ANSWER_TIMEOUT, handle.send(maintain)).await.context("the component did not answer in time")??;
-        anyhow::ensure!(maintained.status().is_success(), "{}", said(&maintained));
+        anyhow::ensure!(maintained.status().is_success(), "{}", message(&maintained));
         Ok(Client { token: handle.stores().token.clone(), way: Transport::Here { started, handle } })
     }
 
@@ -193,12 +193,12 @@ impl Client {
 
     /// The error of an unsuccessful answer.
     pub(super) fn refused(&self, response: &Response<Bytes>) -> anyhow::Error {
-        let said = said(response);
+        let message = message(response);
         match (response.status(), &self.way) {
             (StatusCode::UNAUTHORIZED, Transport::Server { .. }) => anyhow::anyhow!(
-                "{said}\nThe running server has another admin token: give the one it was started with by LLMIO_TOKEN"
+                "{message}\nThe running server has another admin token: give the one it was started with by LLMIO_TOKEN"
             ),
-            _ => anyhow::anyhow!("{said}"),
+            _ => anyhow::anyhow!("{message}"),
         }
     }
 
@@ -240,7 +240,7 @@ pub(super) fn parsed<T: serde::de::DeserializeOwned>(response: &Response<Bytes>)
 }
 
 /// The message of an answer, line by line, or its status if it has none.
-fn said(response: &Response<Bytes>) -> String {
+fn message(response: &Response<Bytes>) -> String {
     let lines = catalog_file::problems(response.body()).join("\n");
     if lines.trim().is_empty() { format!("llmio answered {}", response.status()) } else { lines }
 }

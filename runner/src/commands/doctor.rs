@@ -47,7 +47,8 @@ struct Finding {
     check: Check,
     ok: bool,
     /// What is so, in a sentence without a final full stop.
-    said: String,
+    #[serde(rename = "said")]
+    message: String,
     /// What helps, where something is wrong.
     #[serde(rename = "do", skip_serializing_if = "Option::is_none")]
     todo: Option<String>,
@@ -79,27 +80,27 @@ pub(crate) fn run(settings: &Settings, arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     let count = findings.checks.len();
-    let said = language.pick(format!("{wrong} of {count} are wrong"), format!("{count} 项中有 {wrong} 项异常"));
-    Err(Exit::new(exit::REFUSED, said).into())
+    let message = language.pick(format!("{wrong} of {count} are wrong"), format!("{count} 项中有 {wrong} 项异常"));
+    Err(Exit::new(exit::REFUSED, message).into())
 }
 
 impl Finding {
-    fn ok(check: Check, said: impl Into<String>) -> Finding {
-        Finding { check, ok: true, said: said.into(), todo: None }
+    fn ok(check: Check, message: impl Into<String>) -> Finding {
+        Finding { check, ok: true, message: message.into(), todo: None }
     }
 
-    fn wrong(check: Check, said: impl Into<String>, todo: impl Into<String>) -> Finding {
-        Finding { check, ok: false, said: said.into(), todo: Some(todo.into()) }
+    fn wrong(check: Check, message: impl Into<String>, todo: impl Into<String>) -> Finding {
+        Finding { check, ok: false, message: message.into(), todo: Some(todo.into()) }
     }
 }
 
 impl Findings {
     fn report(&self, language: Language) -> String {
         let mut text = String::new();
-        for Finding { check, ok, said, todo } in &self.checks {
+        for Finding { check, ok, message, todo } in &self.checks {
             let state = if *ok { language.pick("ok   ", "正常") } else { language.pick("wrong", "异常") };
             let colon = language.pick(":", "：");
-            let _ = writeln!(text, "{state}  {}{colon} {}", check.title(language), plain(said));
+            let _ = writeln!(text, "{state}  {}{colon} {}", check.title(language), plain(message));
             if let Some(todo) = todo {
                 let _ = writeln!(text, "       → {}", plain(todo));
             }

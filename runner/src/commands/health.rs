@@ -150,8 +150,8 @@ struct Cleared {
 
 /// The address of the server: the given one, else that of the server on this data folder, else the default.
 fn address(settings: &Settings) -> Result<SocketAddr> {
-    let said = settings.listen.filter(|address| address.port() != 0);
-    let address = match said.or_else(|| data_folder::announced(&settings.data)) {
+    let given = settings.listen.filter(|address| address.port() != 0);
+    let address = match given.or_else(|| data_folder::announced(&settings.data)) {
         Some(address) => address,
         None => settings.listen_address(start::environment).map_err(|text| Exit::new(exit::CONFIG, text))?,
     };

@@ -132,8 +132,8 @@ async fn show(client: &mut Client, id: &str, bodies: bool) -> Result<()> {
     }
     if bodies {
         let path = format!("/api/records/{}/bodies", encoded(id));
-        let mut said: Map<String, Value> = client.read(Call::new(Method::GET, path)).await?;
-        record.extend(said.remove_entry("bodies"));
+        let mut stored: Map<String, Value> = client.read(Call::new(Method::GET, path)).await?;
+        record.extend(stored.remove_entry("bodies"));
     }
     print(&format!("{:#}\n", Value::Object(record)))
 }

@@ -73,7 +73,8 @@ struct Skipped {
     target: String,
     reason: String,
     until_ms: Option<i64>,
-    said: Option<String>,
+    #[serde(rename = "said")]
+    message: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -181,7 +182,7 @@ fn skipped(skipped: &[Skipped], clock: &Clock, language: Language) -> String {
         .map(|each| {
             let until = each.until_ms.map(|until_ms| clock.show_ms(until_ms)).unwrap_or_default();
             let why = why(&each.reason, language);
-            [each.target.clone(), why, until, each.said.clone().unwrap_or_default()]
+            [each.target.clone(), why, until, each.message.clone().unwrap_or_default()]
         })
         .collect();
     layout(names.map(|name| (name, Align::Left)), &rows)

@@ -72,7 +72,7 @@ async fn test(client: &mut Client, arguments: &Arguments) -> Result<()> {
     }
     if !arguments.json {
         print(&table(&reports, language))?;
-        reports.iter().filter_map(|report| said(report, language)).for_each(|said| remark(&said));
+        reports.iter().filter_map(|report| summary(report, language)).for_each(|summary| remark(&summary));
     }
     let failed = reports.iter().filter(|report| !report.passed).count();
     if failed == 0 {
@@ -128,7 +128,7 @@ fn table(reports: &[Report], language: Language) -> String {
 }
 
 /// Why it failed, in the provider's words, or which health was reset because it passed.
-fn said(report: &Report, language: Language) -> Option<String> {
+fn summary(report: &Report, language: Language) -> Option<String> {
     let target = plain(&report.target);
     if report.passed {
         let cleared = report.cleared.iter().map(|subject| plain(subject)).collect::<Vec<_>>().join(", ");
@@ -164,8 +164,8 @@ target  credential  result               status  first content ms  ms  record
 a/up    one         passed                  200                12  30  01-a
 b/up                failed (credential)     401                     5  01-b
 ";
-        assert_eq!(said(&good, Language::English).as_deref(), Some("a/up is used again: credential/c-1"));
-        assert_eq!(said(&bad, Language::English).as_deref(), Some("b/up: It refused. {\"error\":\"bad key\"}"));
+        assert_eq!(summary(&good, Language::English).as_deref(), Some("a/up is used again: credential/c-1"));
+        assert_eq!(summary(&bad, Language::English).as_deref(), Some("b/up: It refused. {\"error\":\"bad key\"}"));
         assert_eq!(table(&[good, bad], Language::English), expected);
     }
 }

@@ -154,10 +154,10 @@ impl Failure {
         let mut message = Message::with_room(64);
         match self {
             Failure::Failed(error) => {
-                let (code, said) = code(error);
+                let (code, detail) = code(error);
                 message.number(FAILED);
                 message.number(code);
-                message.bytes(said.as_bytes());
+                message.bytes(detail.as_bytes());
             }
             Failure::Refused(part) => {
                 message.number(REFUSED);
@@ -352,7 +352,7 @@ fn is_length_of(headers: &HeaderMap, body: &[u8]) -> bool {
 fn code(error: &HttpError) -> (u64, Cow<'_, str>) {
     let text = |text: &Option<String>| Cow::Owned(text.clone().unwrap_or_default());
     let code = match error {
-        HttpError::InternalError(said) => return (0, text(said)),
+        HttpError::InternalError(detail) => return (0, text(detail)),
         HttpError::DnsTimeout => 1,
         HttpError::DnsError { rcode, .. } => return (2, text(rcode)),
         HttpError::DestinationNotFound => 3,

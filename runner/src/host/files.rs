@@ -212,8 +212,8 @@ mod tests {
         assert_eq!(files.text(&absolute.display().to_string()).as_deref(), Ok("sk-1"));
         let elsewhere = other.join("keys.txt").display().to_string();
         for name in ["../other/keys.txt", elsewhere.as_str(), "link.txt", "data/token"] {
-            let said = files.text(name).expect_err(name);
-            assert!(said.starts_with("a catalog may name files in "), "{name}: {said}");
+            let message = files.text(name).expect_err(name);
+            assert!(message.starts_with("a catalog may name files in "), "{name}: {message}");
         }
         assert_eq!(files.text("none.txt"), Err("it is not there".to_owned()));
         assert_eq!(files.text("."), Err("it is no file".to_owned()));

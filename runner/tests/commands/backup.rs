@@ -74,8 +74,8 @@ fn a_backup_under_load_is_restored_into_an_empty_folder_and_is_the_same() {
     for secret in ["sk-good-1234567890", key.trim(), token.trim()] {
         assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "a secret is in it");
     }
-    let said = place.fails(&["restore", &file], 75);
-    assert!(said.contains("stop it first"), "{said}");
+    let message = place.fails(&["restore", &file], 75);
+    assert!(message.contains("stop it first"), "{message}");
     let catalog = place.ok(&["catalog", "export"]);
     server.stop();
 
@@ -121,12 +121,12 @@ fn restoring_never_lowers_what_was_spent() {
 #[test]
 fn what_is_no_backup_is_refused_and_an_empty_folder_has_none() {
     let place = Place::new();
-    let said = place.fails(&["backup", "backup.tar"], 78);
-    assert!(said.contains("holds nothing yet"), "{said}");
-    let said = place.fails(&["restore", &place.file("backup.tar", "hello")], 78);
-    assert!(said.contains("no whole backup") && !place.data().exists(), "{said}");
+    let message = place.fails(&["backup", "backup.tar"], 78);
+    assert!(message.contains("holds nothing yet"), "{message}");
+    let message = place.fails(&["restore", &place.file("backup.tar", "hello")], 78);
+    assert!(message.contains("no whole backup") && !place.data().exists(), "{message}");
     place.ok(&["keys", "create", "k"]);
-    let said = place.fails(&["backup", "made.tar", "--with-secrets"], 78);
-    assert!(said.contains("LLMIO_BACKUP_PASSPHRASE"), "{said}");
+    let message = place.fails(&["backup", "made.tar", "--with-secrets"], 78);
+    assert!(message.contains("LLMIO_BACKUP_PASSPHRASE"), "{message}");
     assert!(!place.folder.path().join("made.tar").exists());
 }

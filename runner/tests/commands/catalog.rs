@@ -97,8 +97,8 @@ fn a_problem_in_what_is_stored_says_so_and_which_command_changes_it() {
         &["catalog", "check", &file],
         &["catalog", "import", &file],
     ] {
-        let said = place.fails(arguments, 78);
-        assert!(said.contains("in the stored `keys`") && said.contains("`llmio keys revoke NAME`"), "{said}");
+        let message = place.fails(arguments, 78);
+        assert!(message.contains("in the stored `keys`") && message.contains("`llmio keys revoke NAME`"), "{message}");
     }
     place.ok(&["keys", "revoke", "laptop"]);
     place.ok(&["catalog", "import", &file]);
@@ -110,14 +110,14 @@ fn a_catalog_that_does_not_validate_is_refused_line_by_line_with_78() {
     let text = CATALOG.replace("provider = \"relay-x\"", "provider = \"relay-y\"").replace("weight = 1", "wait = 1");
     let file = place.file("llmio.toml", &text);
     for command in ["check", "import", "diff"] {
-        let said = place.fails(&["catalog", command, &file], 78);
-        let lines: Vec<&str> = said.lines().filter(|line| line.starts_with("models[0].targets[0].")).collect();
-        assert_eq!(lines.len(), 2, "{said}");
-        assert!(said.contains("did you mean \"relay-x\"?") && !said.contains("canary"), "{said}");
+        let message = place.fails(&["catalog", command, &file], 78);
+        let lines: Vec<&str> = message.lines().filter(|line| line.starts_with("models[0].targets[0].")).collect();
+        assert_eq!(lines.len(), 2, "{message}");
+        assert!(message.contains("did you mean \"relay-x\"?") && !message.contains("canary"), "{message}");
     }
     assert!(place.ok(&["catalog", "export"]).contains("demo"), "nothing was changed");
-    let said = place.fails(&["catalog", "check", "missing.toml"], 1);
-    assert!(said.contains("missing.toml"), "{said}");
+    let message = place.fails(&["catalog", "check", "missing.toml"], 1);
+    assert!(message.contains("missing.toml"), "{message}");
 }
 
 #[test]

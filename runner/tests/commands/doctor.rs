@@ -69,10 +69,10 @@ fn a_port_that_another_process_has_is_told() {
     place.ok(&["keys", "create", "k"]);
     let taken = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
     let address = taken.local_addr().expect("its address").to_string();
-    let (check, said, todo) = only_wrong(&place, &["--listen", &address]);
+    let (check, message, todo) = only_wrong(&place, &["--listen", &address]);
     assert!(
-        check == "port" && said.contains(&address) && todo.contains("another process listens there"),
-        "{said} {todo}"
+        check == "port" && message.contains(&address) && todo.contains("another process listens there"),
+        "{message} {todo}"
     );
 }
 
@@ -82,8 +82,11 @@ fn secrets_that_others_can_read_are_told() {
     place.ok(&["keys", "create", "k"]);
     let key = place.data().join("master.key");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).expect("a mode");
-    let (check, said, todo) = only_wrong(&place, &["--listen", "127.0.0.1:0"]);
-    assert!(check == "permissions" && said.contains("master.key") && todo.starts_with("chmod 600 "), "{said} {todo}");
+    let (check, message, todo) = only_wrong(&place, &["--listen", "127.0.0.1:0"]);
+    assert!(
+        check == "permissions" && message.contains("master.key") && todo.starts_with("chmod 600 "),
+        "{message} {todo}"
+    );
 }
 
 #[test]
@@ -102,8 +105,11 @@ fn a_damaged_file_and_a_lost_key_are_told() {
     assert_eq!(fs::read(&path).expect("the file"), [b'x'; 8192], "nothing is changed");
     fs::write(&path, whole).expect("the file as it was");
     fs::remove_file(place.data().join("master.key")).expect("the key");
-    let (check, said, todo) = only_wrong(&place, &["--listen", "127.0.0.1:0"]);
-    assert!(check == "files" && said.contains("master.key is gone") && todo.contains("LLMIO_MASTER_KEY"), "{said}");
+    let (check, message, todo) = only_wrong(&place, &["--listen", "127.0.0.1:0"]);
+    assert!(
+        check == "files" && message.contains("master.key is gone") && todo.contains("LLMIO_MASTER_KEY"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -111,30 +117,33 @@ fn providers_that_are_not_reached_are_told_with_what_helps() {
     let (place, nobody) = (Place::new(), Nobody::new());
     let gone = provider_at("gone", &format!("http://{}/v1", nobody.address));
     place.ok(&["catalog", "import", &place.file("llmio.toml", &gone)]);
-    let (check, said, todo) = only_wrong(&place, &["--listen", "127.0.0.1:0"]);
+    let (check, message, todo) = only_wrong(&place, &["--listen", "127.0.0.1:0"]);
     assert!(
-        check == "tls" && said.contains("(gone): there is no connection") && todo.contains("firewall"),
-        "{said} {todo}"
+        check == "tls" && message.contains("(gone): there is no connection") && todo.contains("firewall"),
+        "{message} {todo}"
     );
 
     let Provider(address) = Provider::new();
     let plain = provider_at("plain", &format!("https://{address}/v1"));
     place.ok(&["catalog", "import", &place.file("llmio.toml", &plain)]);
-    let (check, said, todo) = only_wrong(&place, &["--listen", "127.0.0.1:0"]);
-    assert!(check == "tls" && said.contains("TLS fails") && todo.contains("http://"), "{said} {todo}");
+    let (check, message, todo) = only_wrong(&place, &["--listen", "127.0.0.1:0"]);
+    assert!(check == "tls" && message.contains("TLS fails") && todo.contains("http://"), "{message} {todo}");
 
     let proxied = provider_at("proxied", "https://relay.example/v1");
     let proxied = format!("{proxied}egress = \"http://user:c4n4ry@{}\"\n", nobody.address);
     place.ok(&["catalog", "import", &place.file("llmio.toml", &proxied)]);
-    let (check, said, _) = only_wrong(&place, &["--listen", "127.0.0.1:0"]);
-    assert!(check == "proxy" && said.contains("egress of proxied") && !said.contains("c4n4ry"), "{said}");
+    let (check, message, _) = only_wrong(&place, &["--listen", "127.0.0.1:0"]);
+    assert!(check == "proxy" && message.contains("egress of proxied") && !message.contains("c4n4ry"), "{message}");
 }
 
 #[test]
 fn a_weak_token_that_others_could_guess_is_told() {
     let place = Place::new().with("TOKEN", "123456");
-    let (check, said, todo) = only_wrong(&place, &["--listen", "0.0.0.0:0"]);
-    assert!(check == "token" && said.contains("TOKEN has fewer than 16") && todo.contains("16 or more"), "{said}");
+    let (check, message, todo) = only_wrong(&place, &["--listen", "0.0.0.0:0"]);
+    assert!(
+        check == "token" && message.contains("TOKEN has fewer than 16") && todo.contains("16 or more"),
+        "{message}"
+    );
     assert!(doctor(&place, &["--listen", "127.0.0.1:0"]).0, "on loopback nobody else can try");
 }
 
@@ -159,6 +168,9 @@ fn a_clock_that_is_not_that_of_providers_is_told() {
     let place = Place::new();
     let catalog = provider_at("other", &format!("http://{}/v1", of_another_time()));
     place.ok(&["catalog", "import", &place.file("llmio.toml", &catalog)]);
-    let (check, said, todo) = only_wrong(&place, &["--listen", "127.0.0.1:0"]);
-    assert!(check == "clock" && said.contains("ahead of what providers say") && todo.contains("NTP"), "{said} {todo}");
+    let (check, message, todo) = only_wrong(&place, &["--listen", "127.0.0.1:0"]);
+    assert!(
+        check == "clock" && message.contains("ahead of what providers say") && todo.contains("NTP"),
+        "{message} {todo}"
+    );
 }

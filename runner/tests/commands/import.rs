@@ -154,10 +154,10 @@ fn what_was_changed_and_left_is_told_and_a_wrong_file_is_refused() {
     let shown = place.run(&["import", &file, "--kind", "gpt-load"]);
     assert_eq!((shown.code, shown.out.contains("providers[")), (0, false), "{}{}", shown.out, shown.err);
     let text = place.file("text.txt", "hello");
-    let said = place.fails(&["import", &text], 1);
-    assert!(said.contains("no file of a gateway that is known here"), "{said}");
-    let said = place.fails(&["import", "none.db"], 1);
-    assert!(said.contains("none.db cannot be read"), "{said}");
+    let message = place.fails(&["import", &text], 1);
+    assert!(message.contains("no file of a gateway that is known here"), "{message}");
+    let message = place.fails(&["import", "none.db"], 1);
+    assert!(message.contains("none.db cannot be read"), "{message}");
 }
 
 #[test]
@@ -166,8 +166,8 @@ fn a_catalog_file_keeps_its_sections() {
     let file = place.file("llmio.toml", "[[providers]]\npreset = \"echo\"\n");
     let place = place.with("LLMIO_CATALOG", file);
     let old = database(&place, "old.db", &llmio_sql("127.0.0.1:1".parse().expect("an address")));
-    let said = place.fails(&["import", &old, "--apply"], 1);
-    assert!(said.contains("comes from the catalog file"), "{said}");
+    let message = place.fails(&["import", &old, "--apply"], 1);
+    assert!(message.contains("comes from the catalog file"), "{message}");
 }
 
 /// A data folder that has what Go llmio left behind.
@@ -186,9 +186,9 @@ fn an_old_database_is_announced_and_with_auto_taken_over_once() {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
     eventually("it listens", || place.data().join("address").exists().then_some(()));
     child.kill().expect("a child of ours");
-    let said = child.wait_with_output().expect("its output").stderr;
-    let said = String::from_utf8(said).expect("UTF-8");
-    assert!(said.contains("`llmio import ") && said.contains("LLMIO_IMPORT=auto"), "{said}");
+    let message = child.wait_with_output().expect("its output").stderr;
+    let message = String::from_utf8(message).expect("UTF-8");
+    assert!(message.contains("`llmio import ") && message.contains("LLMIO_IMPORT=auto"), "{message}");
 
     // An old token of the old length goes on working for clients, and opens no admin route.
     let place = place.with("LLMIO_IMPORT", "auto").with("TOKEN", "123456");

@@ -21,11 +21,11 @@ fn a_token_that_only_the_server_was_given_is_asked_for() {
     let server = server_place.serve();
     let place = Place::on(server_place.folder);
     for arguments in [["token"].as_slice(), &["keys", "list"]] {
-        let said = place.fails(arguments, 78);
-        assert!(said.contains("LLMIO_TOKEN"), "{said}");
+        let message = place.fails(arguments, 78);
+        assert!(message.contains("LLMIO_TOKEN"), "{message}");
     }
-    let said = place.fails(&["keys", "list", "--token", "another-1234567890"], 1);
-    assert!(said.contains("LLMIO_TOKEN") && !said.contains('{'), "{said}");
+    let message = place.fails(&["keys", "list", "--token", "another-1234567890"], 1);
+    assert!(message.contains("LLMIO_TOKEN") && !message.contains('{'), "{message}");
     drop(server);
 }
 
@@ -60,8 +60,8 @@ fn a_key_made_through_a_running_server_calls_is_recorded_and_is_revoked() {
     assert!(head.starts_with("time") && row.contains(id) && row.contains("my laptop  demo   echo/echo-"), "{table}");
 
     assert_eq!(place.ok(&["keys", "revoke", "my laptop"]), "Key \"my laptop\" is revoked.\n");
-    let said = place.fails(&["keys", "revoke", "my laptop"], 1);
-    assert!(said.contains("no key named") && said.contains("`llmio keys list`"), "{said}");
+    let message = place.fails(&["keys", "revoke", "my laptop"], 1);
+    assert!(message.contains("no key named") && message.contains("`llmio keys list`"), "{message}");
     let server = place.serve();
     assert_eq!(server.chat(key).0, 401);
 }
@@ -72,10 +72,10 @@ fn a_key_made_without_a_server_is_known_to_the_next_one() {
     let key = place.ok(&["keys", "create", "cron"]);
     let server = place.serve();
     assert_eq!(server.chat(key.trim()).0, 200);
-    let said = place.fails(&["keys", "create", "cron"], 1);
-    assert!(said.contains("keys[1].name"), "the problem is told with its path: {said}");
-    let said = place.fails(&["keys", "create", "late", "--expires", "2020-01-01T00:00:00Z"], 2);
-    assert!(said.contains("past"), "{said}");
+    let message = place.fails(&["keys", "create", "cron"], 1);
+    assert!(message.contains("keys[1].name"), "the problem is told with its path: {message}");
+    let message = place.fails(&["keys", "create", "late", "--expires", "2020-01-01T00:00:00Z"], 2);
+    assert!(message.contains("past"), "{message}");
 }
 
 #[test]

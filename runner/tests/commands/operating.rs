@@ -140,18 +140,18 @@ fn a_key_is_made_with_limits_changed_and_rotated_without_editing_files() {
 fn what_cannot_be_done_with_a_key_is_told_with_what_to_do() {
     let place = Place::new();
     place.ok(&["keys", "create", "k"]);
-    let said = place.fails(&["keys", "set", "k"], 2);
-    assert!(said.contains("nothing to change") && said.contains("--help"), "{said}");
+    let message = place.fails(&["keys", "set", "k"], 2);
+    assert!(message.contains("nothing to change") && message.contains("--help"), "{message}");
     for arguments in [["keys", "set", "l", "--rpm", "1"].as_slice(), &["keys", "rotate", "l"]] {
-        let said = place.fails(arguments, 1);
-        assert!(said.contains("no key named \"l\"") && said.contains("`llmio keys list`"), "{said}");
+        let message = place.fails(arguments, 1);
+        assert!(message.contains("no key named \"l\"") && message.contains("`llmio keys list`"), "{message}");
     }
-    let said = place.fails(&["keys", "set", "k", "--budget", "5 dollars"], 1);
-    assert!(said.contains("keys[0].limits.budget") && said.contains("\"5 USD/day\""), "{said}");
-    let said = place.fails(&["keys", "rotate", "k", "--keep", "long"], 1);
-    assert!(said.contains("`keep` must be a duration"), "{said}");
-    let said = place.fails(&["keys", "set", "k", "--rpm", "lots"], 2);
-    assert!(said.contains("`none` takes it away"), "{said}");
+    let message = place.fails(&["keys", "set", "k", "--budget", "5 dollars"], 1);
+    assert!(message.contains("keys[0].limits.budget") && message.contains("\"5 USD/day\""), "{message}");
+    let message = place.fails(&["keys", "rotate", "k", "--keep", "long"], 1);
+    assert!(message.contains("`keep` must be a duration"), "{message}");
+    let message = place.fails(&["keys", "set", "k", "--rpm", "lots"], 2);
+    assert!(message.contains("`none` takes it away"), "{message}");
 }
 
 #[test]
@@ -168,12 +168,12 @@ fn print_toml_writes_limits_too() {
 fn quotas_are_listed_and_what_is_spent_is_set() {
     let provider = Provider::new();
     let place = Place::new().with("LLMIO_UTC", "true");
-    let said = place.run(&["quota"]);
+    let output = place.run(&["quota"]);
     assert!(
-        said.code == 0 && said.out.is_empty() && said.err.contains("There are no limits"),
+        output.code == 0 && output.out.is_empty() && output.err.contains("There are no limits"),
         "{}{}",
-        said.out,
-        said.err
+        output.out,
+        output.err
     );
     place.ok(&["catalog", "import", &place.file("llmio.toml", &provider.catalog())]);
     let server = place.serve();
@@ -190,10 +190,13 @@ fn quotas_are_listed_and_what_is_spent_is_set() {
     assert_eq!((&shown["spent"], &shown["unit"]), (&json!(99), &json!("calls")));
     let listed = parsed(&place.ok(&["quota", "--json"]));
     assert_eq!(listed["quota"][1]["spent"], 2_500_000_000_u64, "{listed}");
-    let said = place.fails(&["quota", "set", "key/nobody/rpm", "1"], 1);
-    assert!(said.contains("no limit with the id \"key/nobody/rpm\"") && said.contains("`llmio quota`"), "{said}");
-    let said = place.fails(&["quota", "set", id, "-1"], 2);
-    assert!(!said.is_empty(), "{said}");
+    let message = place.fails(&["quota", "set", "key/nobody/rpm", "1"], 1);
+    assert!(
+        message.contains("no limit with the id \"key/nobody/rpm\"") && message.contains("`llmio quota`"),
+        "{message}"
+    );
+    let message = place.fails(&["quota", "set", id, "-1"], 2);
+    assert!(!message.is_empty(), "{message}");
     server.stop();
     assert_eq!(row(&place.ok(&["quota"]), "good (credential first)  rpd")[2], "99", "the same without a server");
 }
@@ -224,8 +227,8 @@ fn health_tells_who_rests_and_reset_takes_it_back() {
     let subject = cells.last().expect("a subject");
     assert_eq!(place.ok(&["health", "reset", subject]), format!("{subject}\n"));
     assert_eq!(place.ok(&["health"]), "ok\n");
-    let said = place.fails(&["health", "reset", subject], 1);
-    assert!(said.contains("is in no trouble"), "{said}");
+    let message = place.fails(&["health", "reset", subject], 1);
+    assert!(message.contains("is in no trouble"), "{message}");
     assert_eq!(place.ok(&["health", "reset"]), "");
     assert_eq!(parsed(&place.ok(&["health", "reset", "--json"])), json!({ "cleared": [] }));
 }
@@ -253,13 +256,13 @@ fn targets_are_tested_one_or_all_and_fail_with_the_providers_words() {
         let shown = place.run(&["records", "show", record]);
         (shown.code == 0 && shown.out.contains("\"test\"")).then_some(())
     });
-    for (arguments, said) in [
+    for (arguments, message) in [
         (["test", "qwen4"].as_slice(), "qwen4"),
         (&["test", "qwen3", "nobody"], "It has bad/up, good/up"),
         (&["test", "qwen3", "good", "--credential", "third"], "It has first"),
     ] {
         let told = place.fails(arguments, 1);
-        assert!(told.contains(said), "{arguments:?}: {told}");
+        assert!(told.contains(message), "{arguments:?}: {told}");
     }
 }
 
@@ -296,11 +299,11 @@ fn a_route_is_told_with_every_reason_and_nothing_is_sent() {
     place.ok(&["keys", "create", "k", "--models", "gone"]);
     let refused = place.run(&["route", "qwen3", "--key", "k"]);
     assert!(refused.code == 1 && refused.out.contains("403 Key \"k\" may not use"), "{}", refused.out);
-    for (arguments, said) in
+    for (arguments, message) in
         [(["route", "qwen4"].as_slice(), "qwen4"), (&["route", "qwen3", "--key", "l"], "no key named \"l\"")]
     {
         let told = place.fails(arguments, 1);
-        assert!(told.contains(said), "{arguments:?}: {told}");
+        assert!(told.contains(message), "{arguments:?}: {told}");
     }
     server.stop();
 }

@@ -19,8 +19,8 @@ fn records_come_in_pages_up_to_the_limit_newest_first() {
     assert!(all.is_sorted_by(|newer, older| newer > older), "{all:?}");
     assert_eq!(ids(&["records", "--json", "--limit", "2"]), all[..2]);
     assert_eq!(ids(&["records", "--json", "--limit", "5000"]), all, "more than a page may be asked for");
-    let said = place.fails(&["records", "--state", "nonsense"], 1);
-    assert!(said.contains("client_closed"), "the states there are: {said}");
+    let message = place.fails(&["records", "--state", "nonsense"], 1);
+    assert!(message.contains("client_closed"), "the states there are: {message}");
 }
 
 #[test]

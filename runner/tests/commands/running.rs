@@ -5,8 +5,8 @@ use super::*;
 #[test]
 fn health_is_0_when_ok_or_degraded_and_1_without_a_server() {
     let place = Place::new();
-    let said = place.fails(&["health"], 1);
-    assert!(said.contains("llmio serve"), "{said}");
+    let message = place.fails(&["health"], 1);
+    assert!(message.contains("llmio serve"), "{message}");
     assert!(!place.data().exists(), "a check makes no data folder");
     let server = place.serve();
     assert_eq!(place.ok(&["health"]), "ok\n");
@@ -46,12 +46,12 @@ fn a_folder_that_is_locked_by_something_that_does_not_answer_gives_75() {
     place.ok(&["token"]);
     let lock = File::options().write(true).open(place.data().join("lock")).expect("the lock");
     lock.lock().expect("the lock is free");
-    let said = place.fails(&["keys", "list"], 75);
-    assert!(said.contains("data"), "{said}");
+    let message = place.fails(&["keys", "list"], 75);
+    assert!(message.contains("data"), "{message}");
     let gone = Nobody::new();
     fs::write(place.data().join("address"), gone.address.to_string()).expect("an announcement");
-    let said = place.fails(&["keys", "list"], 75);
-    assert!(said.contains(&gone.address.to_string()), "{said}");
+    let message = place.fails(&["keys", "list"], 75);
+    assert!(message.contains(&gone.address.to_string()), "{message}");
     drop(lock);
     place.run(&["keys", "list"]);
 }
@@ -75,8 +75,8 @@ fn a_data_folder_that_cannot_be_made_gives_74() {
     let place = Place::new();
     place.file("data", "a file in the way");
     for arguments in [["token"].as_slice(), &["keys", "list"], &["records"]] {
-        let said = place.fails(arguments, 74);
-        assert!(said.contains("--data"), "{said}");
+        let message = place.fails(arguments, 74);
+        assert!(message.contains("--data"), "{message}");
     }
 }
 

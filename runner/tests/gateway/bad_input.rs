@@ -284,8 +284,8 @@ fn a_catalog_with_ten_mistakes_lists_ten(host: Host) {
             "settings.retention_days",
         ];
         assert_eq!(paths, ten, "{body}");
-        let said = body.to_string();
-        assert!(said.contains(r#"did you mean \"one\"?"#) && said.contains("not built yet"), "{said}");
+        let message = body.to_string();
+        assert!(message.contains(r#"did you mean \"one\"?"#) && message.contains("not built yet"), "{message}");
     }
     assert_eq!(gateway.admin("GET", "/api/catalog", "").header("etag").map(str::to_owned), before);
     assert_eq!(gateway.send(&chat("m")).status, 200, "the last good catalog stays");

@@ -68,12 +68,12 @@ fn the_demo_model_streams(host: Host) {
     let text = response.text();
     let events: Vec<&str> = text.split_terminator("\n\n").collect();
     assert_eq!(events.last(), Some(&"data: [DONE]"));
-    let said: String = events[..events.len() - 1]
+    let content: String = events[..events.len() - 1]
         .iter()
         .map(|event| serde_json::from_str(event.strip_prefix("data: ").expect("data")).expect("JSON"))
         .map(|event: serde_json::Value| event["choices"][0]["delta"]["content"].as_str().unwrap_or("").to_owned())
         .collect();
-    assert_eq!(said, "You said: Hello");
+    assert_eq!(content, "You said: Hello");
     let record = gateway.record(&response);
     assert!(record["state"] == "ok" && record["first_content_ms"].is_u64(), "{record}");
 }

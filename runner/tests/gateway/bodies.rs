@@ -73,8 +73,8 @@ fn is_on_disk(folder: &Path, needle: &str) -> bool {
 }
 
 fn what_was_said_is_kept_without_secrets_and_sealed(host: Host) {
-    let said = completion(&format!("c4n4ry-answer {}", upstream_key("b")));
-    let upstream = Upstream::answering(Answer::json(200, &said));
+    let upstream_body = completion(&format!("c4n4ry-answer {}", upstream_key("b")));
+    let upstream = Upstream::answering(Answer::json(200, &upstream_body));
     let other = Upstream::saying("Hi");
     let settings = "[settings]\nrecord_bodies = \"all\"\n";
     let gateway = Gateway::on(host).catalog(settings).provider("a", &upstream).provider("b", &other);
@@ -83,13 +83,13 @@ fn what_was_said_is_kept_without_secrets_and_sealed(host: Host) {
     let asked = format!("c4n4ry-question, my key is {key}, theirs sk-proj-0123456789abcdef");
     let request = json!({ "model": "m", "messages": [{ "role": "user", "content": asked }] }).to_string();
     let response = gateway.send(&chat("m").key(&key).json(request.as_str()));
-    assert_eq!((response.status, response.text()), (200, said.clone()));
+    assert_eq!((response.status, response.text()), (200, upstream_body.clone()));
     let kept = bodies(&gateway, &id(&response));
     let cleaned = request.replace(&key, "(key)").replace("sk-proj-0123456789abcdef", "(key)");
     let (request_kept, sent, answer) = (body(&kept, "request"), body(&kept, "sent"), body(&kept, "answer"));
     assert_eq!((text(request_kept), &request_kept["bytes"]), (cleaned.as_str(), &json!(request.len())));
     assert_eq!(text(sent), cleaned.replace(r#""model":"m""#, r#""model":"up""#));
-    assert_eq!(text(answer), said.replace(&upstream_key("b"), "(key)"));
+    assert_eq!(text(answer), upstream_body.replace(&upstream_key("b"), "(key)"));
     for each in [sent, answer] {
         assert_eq!(
             (&each["provider"], &each["model"], &each["dialect"]),
@@ -112,16 +112,16 @@ fn a_stream_is_kept_as_the_answer_that_it_comes_to(host: Host) {
     let upstream = Upstream::answering(broken).then([whole, long]);
     let gateway = keeping(host, "all", &upstream);
     let kept = |response: &Response| bodies(&gateway, &id(response));
-    let said = |body: &Value| parsed(body)["choices"][0]["message"]["content"].clone();
+    let content = |body: &Value| parsed(body)["choices"][0]["message"]["content"].clone();
     let short = kept(&gateway.send(&streamed_chat("m")));
     let (answer, events) = (body(&short, "answer"), body(&short, "events"));
-    assert_eq!((said(answer), &answer["merged"], &answer["broken"]), (json!("Hello"), &json!(true), &json!(false)));
+    assert_eq!((content(answer), &answer["merged"], &answer["broken"]), (json!("Hello"), &json!(true), &json!(false)));
     assert_eq!((text(events), &events["bytes"]), (stream.as_str(), &json!(stream.len())));
     let long = kept(&gateway.send(&streamed_chat("m")));
-    assert_eq!(said(body(&long, "answer")), json!("word ".repeat(20 * 600)));
+    assert_eq!(content(body(&long, "answer")), json!("word ".repeat(20 * 600)));
     assert!(long.iter().all(|body| body["what"] != "events"), "a long stream is not kept as it came");
     let cut = kept(&gateway.send(&streamed_chat("m")));
-    assert_eq!((said(body(&cut, "answer")), &body(&cut, "answer")["broken"]), (json!("Hel"), &json!(true)));
+    assert_eq!((content(body(&cut, "answer")), &body(&cut, "answer")["broken"]), (json!("Hel"), &json!(true)));
 }
 
 fn every_dialect_is_read_as_a_conversation(host: Host) {

@@ -83,8 +83,9 @@ fn a_keys_budget_is_paid_with_what_calls_really_cost_and_then_refuses(host: Host
     let error = refused.openai_error();
     assert_eq!((error.kind.as_str(), error.code.as_str()), ("insufficient_quota", "insufficient_quota"));
     assert_eq!(refused.header("x-should-retry"), Some("false"));
-    let said = "The budget of key \"busy\" is used up (key busy: 0.72 of 1 USD/month spent, and this call may cost 0.";
-    assert!(error.message.starts_with(said), "{}", error.message);
+    let message =
+        "The budget of key \"busy\" is used up (key busy: 0.72 of 1 USD/month spent, and this call may cost 0.";
+    assert!(error.message.starts_with(message), "{}", error.message);
     assert!(error.message.contains("It resets at 20"), "{}", error.message);
     assert_eq!(gateway.record(refused)["state"], "quota_spent");
     let shown = limit(&gateway, "budget-month");
@@ -114,8 +115,8 @@ fn a_budget_takes_no_call_where_the_price_is_unknown(host: Host) {
         Some(gateway.send(&call(&key))).filter(|response| response.openai_error().code != "limits_unknown")
     });
     assert_eq!((refused.status, refused.header("x-should-retry")), (400, Some("false")));
-    let said = "a/unknown has no known price, which the budget of the key needs. Mend the catalog";
-    assert!(refused.openai_error().message.contains(said), "{}", refused.text());
+    let message = "a/unknown has no known price, which the budget of the key needs. Mend the catalog";
+    assert!(refused.openai_error().message.contains(message), "{}", refused.text());
 }
 
 fn a_call_that_cost_nothing_is_given_back_to_its_budget(host: Host) {

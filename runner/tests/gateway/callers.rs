@@ -77,7 +77,7 @@ pub(crate) fn answer(dialect: &str) -> String {
 }
 
 /// What an answer, whole or in events, says.
-pub(crate) fn said(dialect: &str, text: &str) -> String {
+pub(crate) fn text_of(dialect: &str, text: &str) -> String {
     let documents: Vec<Value> = match serde_json::from_str(text) {
         Ok(whole) => vec![whole],
         Err(_) => text

@@ -88,7 +88,7 @@ fn a_kept_secret_does_not_move_to_another_origin(host: Host) {
     assert_eq!(refused.status, 422);
     let problem = refused.json()["problems"][0].clone();
     assert_eq!(problem["path"], "providers[0].credentials[0].id");
-    assert!(problem["message"].as_str().is_some_and(|said| said.contains("give its value again")), "{problem}");
+    assert!(problem["message"].as_str().is_some_and(|message| message.contains("give its value again")), "{problem}");
     document["providers"][0]["credentials"][0]["id"] = "no-such-id".into();
     assert_eq!(gateway.put_catalog(&document.to_string()).status, 422);
 }

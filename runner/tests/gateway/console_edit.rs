@@ -86,7 +86,7 @@ fn what_is_wrong_is_told_beside_the_field_and_what_was_entered_stays(host: Host)
     let (one, two) = (Upstream::saying("one"), Upstream::saying("two"));
     let gateway = two_targets(host, &one, &two);
     let admin = session(&gateway, TOKEN);
-    for (path, form, status, said) in [
+    for (path, form, status, message) in [
         (
             "/console/models/m",
             "form=target-0&target=a%2Fx&weight=heavy&tier=1&do=save",
@@ -111,7 +111,7 @@ fn what_is_wrong_is_told_beside_the_field_and_what_was_entered_stays(host: Host)
     ] {
         let response = post(&gateway, path, &admin, form);
         assert!(
-            response.status == status && response.text().contains(said),
+            response.status == status && response.text().contains(message),
             "{form}: {} {}",
             response.status,
             response.text()

@@ -55,8 +55,8 @@ fn a_missing_and_an_unknown_key_are_told_apart(host: Host) {
         assert_eq!((error.kind.as_str(), error.code.as_str()), ("authentication_error", code));
         assert!(error.message.contains("llmio keys create"), "{}", error.message);
     }
-    let said = unknown.openai_error().message;
-    assert!(said.contains("ending x9Qf") && !said.contains("klmnop"), "{said}");
+    let message = unknown.openai_error().message;
+    assert!(message.contains("ending x9Qf") && !message.contains("klmnop"), "{message}");
     assert_eq!(missing.header("x-llmio-record"), None, "a call of nobody is not recorded");
 }
 
@@ -98,8 +98,8 @@ fn two_known_credentials_that_differ_are_refused(host: Host) {
         Some(gateway.send(&both)).filter(|response| response.status != 200)
     });
     assert_eq!((response.status, response.openai_error().code.as_str()), (401, "two_credentials"));
-    let said = response.openai_error().message;
-    assert!(said.contains("\"mine\"") && said.contains("\"admin\"") && said.contains("Send one"), "{said}");
+    let message = response.openai_error().message;
+    assert!(message.contains("\"mine\"") && message.contains("\"admin\"") && message.contains("Send one"), "{message}");
     assert_eq!(gateway.send(&chat("demo").key(&key).header("x-api-key", &key)).status, 200);
 }
 

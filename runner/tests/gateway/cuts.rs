@@ -38,7 +38,7 @@ fn cut_stream(host: Host, upstream: &Upstream, state: &str) -> Response {
 fn error_code(event: &str) -> String {
     let data = event.strip_prefix("data: ").and_then(|data| data.strip_suffix("\n\n"));
     let error: serde_json::Value = serde_json::from_str(data.expect("one whole event")).expect("JSON");
-    assert!(error["error"]["message"].as_str().is_some_and(|said| said.contains("incomplete")), "{error}");
+    assert!(error["error"]["message"].as_str().is_some_and(|message| message.contains("incomplete")), "{error}");
     error["error"]["code"].as_str().expect("a code").to_owned()
 }
 

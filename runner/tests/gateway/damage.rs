@@ -143,9 +143,9 @@ fn a_catalog_file_without_text_is_refused_at_the_start_and_ignored_later() {
 
     fs::write(&file, MODEL).expect("a catalog");
     let gateway = runner().arg("--catalog").arg(path).start();
-    for (bytes, said) in [(b"".as_slice(), "it is empty"), (b"\xff", "UTF-8")] {
+    for (bytes, message) in [(b"".as_slice(), "it is empty"), (b"\xff", "UTF-8")] {
         fs::write(&file, bytes).expect("no text");
-        eventually("it is told", || gateway.log().contains(said).then_some(()));
+        eventually("it is told", || gateway.log().contains(message).then_some(()));
         assert_eq!(gateway.send(&chat("kept")).status, 200, "the last good one stays");
         assert_eq!(gateway.send(&chat("demo")).status, 404, "the built-in catalog does not come back");
     }

@@ -30,7 +30,7 @@ fn message(response: &Response) -> String {
 }
 
 fn a_dead_provider_is_final_in_every_dialect_from_the_first_call_on(host: Host) {
-    for (status, error, said) in [
+    for (status, error, expected) in [
         (401, r#"{"error":{"message":"Incorrect API key provided"}}"#, "refused llmio's credential (401)"),
         (402, r#"{"error":{"message":"Insufficient Balance"}}"#, "has nothing left (402)"),
         (
@@ -53,7 +53,7 @@ fn a_dead_provider_is_final_in_every_dialect_from_the_first_call_on(host: Host) 
             assert_eq!(response.header("retry-after"), None, "{what}");
             assert!(!what.contains("RetryInfo"), "{what}");
         }
-        assert!(message(&answers[0]).contains(said), "{}", message(&answers[0]));
+        assert!(message(&answers[0]).contains(expected), "{}", message(&answers[0]));
         let later = answers.last().expect("eight of them");
         assert!(later.header("x-llmio-until").is_some_and(|until| until.ends_with('Z')), "{}", later.text());
         assert_eq!(answers[0].openai_error().code, "no_usable_provider");

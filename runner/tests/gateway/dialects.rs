@@ -182,7 +182,7 @@ fn a_stream_that_breaks_off_ends_with_an_error_of_its_dialect(host: Host) {
         let added = text.strip_prefix(&spoken.stream[..cut]).expect("what came before the cut");
         let data = added.lines().find_map(|line| line.strip_prefix("data: ")).expect("an event");
         let error: Value = serde_json::from_str(data).expect("JSON");
-        let said = match spoken.dialect {
+        let message = match spoken.dialect {
             "anthropic" => {
                 assert!(added.contains("event: error\n"), "{added}");
                 &error["error"]["message"]
@@ -193,7 +193,7 @@ fn a_stream_that_breaks_off_ends_with_an_error_of_its_dialect(host: Host) {
             }
             _ => &error["error"]["message"],
         };
-        assert!(said.as_str().is_some_and(|said| said.contains("incomplete")), "{added}");
+        assert!(message.as_str().is_some_and(|message| message.contains("incomplete")), "{added}");
         assert_ne!(gateway.record(&response)["state"], "ok");
     }
 }
@@ -344,8 +344,8 @@ fn what_clients_probe_for_is_answered(host: Host) {
 
 /// A response that its provider keeps, as a whole.
 fn kept_response() -> String {
-    let said = json!({ "type": "message", "content": [{ "type": "output_text", "text": "Hi" }] });
-    json!({ "id": "resp_1", "object": "response", "output": [said] }).to_string()
+    let item = json!({ "type": "message", "content": [{ "type": "output_text", "text": "Hi" }] });
+    json!({ "id": "resp_1", "object": "response", "output": [item] }).to_string()
 }
 
 fn a_call_that_goes_on_from_a_response_reaches_whoever_made_it(host: Host) {

@@ -44,9 +44,9 @@ fn thoughts_that_are_left_out_of_a_stream_are_silence(host: Host) {
     let body =
         json!({ "model": "m", "max_tokens": 9, "stream": true, "messages": [{ "role": "user", "content": "Hi" }] });
     let mut stream = gateway.open(&Request::new("POST", "/v1/messages").key(TOKEN).json(body.to_string()));
-    let said = stream.read_until("event: ping");
-    let said = String::from_utf8_lossy(&said);
-    assert!(said.contains("message_start") && !said.contains("Hm."), "{said}");
+    let text = stream.read_until("event: ping");
+    let text = String::from_utf8_lossy(&text);
+    assert!(text.contains("message_start") && !text.contains("Hm."), "{text}");
 }
 
 fn a_stream_without_content_gets_its_head_and_then_its_answer(host: Host) {

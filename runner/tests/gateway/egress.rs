@@ -64,10 +64,10 @@ fn a_proxy_gets_its_user_and_password_and_nobody_else_is_told() {
         let gateway = gateway.model("m", &["a/up"]).model("n", &["b/up"]).start();
         let (good, bad) = (gateway.send(&chat("m")), gateway.send(&chat("n")));
         assert_eq!((good.status, bad.status), (200, 502), "{}", bad.text());
-        let said = bad.openai_error().message;
+        let message = bad.openai_error().message;
         assert!(
-            said.contains(&format!("b/up was not reached: the egress proxy {} did not get", proxy.name())),
-            "{said}"
+            message.contains(&format!("b/up was not reached: the egress proxy {} did not get", proxy.name())),
+            "{message}"
         );
         let mut told = vec![good.text(), bad.text(), gateway.log(), gateway.stdout()];
         told.extend([&good, &bad].map(|response| gateway.record(response).to_string()));
@@ -138,8 +138,8 @@ fn a_proxy_that_is_down_is_left_for_another_and_no_provider_is_blamed() {
         for attempt in record["attempts"].as_array().expect("attempts").iter().filter(|each| each["class"] != "ok") {
             failures += 1;
             assert_eq!(attempt["class"], "egress", "{record}");
-            let said = format!("was not reached: the egress proxy {} refused the connection", dead.authority());
-            assert_eq!(attempt["error"], said.as_str());
+            let message = format!("was not reached: the egress proxy {} refused the connection", dead.authority());
+            assert_eq!(attempt["error"], message.as_str());
         }
         assert!(record["attempts"].as_array().expect("attempts").len() <= 2, "its twin is not tried: {record}");
     }

@@ -70,14 +70,14 @@ fn a_relay_that_refuses_is_blamed_itself_and_another_egress_is_tried(host: Host)
     let good = format!("{{ relay = \"{}\", key = \"{key}\", local = true }}", at(&edge).replace("/relay/", "/proxy/"));
     let more = format!(", {{ value = \"sk-provider-2\", egress = {good} }}");
     let gateway = home(host, &at(&edge), "sk-llmio-wrong", &more).start();
-    let said = format!("was not reached: the egress relay {}/relay/far refused llmio (401)", edge.address());
+    let message = format!("was not reached: the egress relay {}/relay/far refused llmio (401)", edge.address());
     let mut connection = gateway.connect();
     loop {
         let response = connection.exchange(&chat("m"));
         assert_eq!(response.status, 200, "{}", response.text());
         let attempt = gateway.record(&response)["attempts"][0].clone();
         if attempt["class"] == "egress" {
-            assert!(attempt["error"].as_str().is_some_and(|error| error.starts_with(&said)), "{attempt}");
+            assert!(attempt["error"].as_str().is_some_and(|error| error.starts_with(&message)), "{attempt}");
             break;
         }
     }
@@ -89,15 +89,15 @@ fn a_relay_that_refuses_is_blamed_itself_and_another_egress_is_tried(host: Host)
 fn a_relay_out_of_reach_is_told_from_a_provider_out_of_reach(host: Host) {
     let absent = Upstream::absent();
     let gateway = home(host, &format!("{}/relay/far", absent.url()), "k", "").start();
-    let said = gateway.send(&chat("m")).openai_error().message;
+    let message = gateway.send(&chat("m")).openai_error().message;
     assert!(
-        said.contains(&format!("the egress relay {}/relay/far could not be reached", absent.authority())),
-        "{said}"
+        message.contains(&format!("the egress relay {}/relay/far could not be reached", absent.authority())),
+        "{message}"
     );
     let (edge, key) = edge(&absent);
     let gateway = home(host, &at(&edge), &key, "").start();
-    let said = gateway.send(&chat("m")).openai_error().message;
-    assert!(said.contains("/relay/far did not get through to it (502)"), "{said}");
+    let message = gateway.send(&chat("m")).openai_error().message;
+    assert!(message.contains("/relay/far did not get through to it (502)"), "{message}");
 }
 
 fn the_key_for_a_relay_is_told_nowhere(host: Host) {

@@ -50,10 +50,10 @@ fn a_head_that_is_too_large_is_told_in_words(host: Host) {
     let upstream = Upstream::answering(Answer::whole(200, &format!("x-large: {}", "x".repeat(1 << 20)), "{}"));
     let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
     let response = gateway.send(&chat("m"));
-    let said = response.openai_error().message;
+    let message = response.openai_error().message;
     // Spin has one word for whatever is no answer.
     let words = if host == Host::Runner { "the head of its answer is too large" } else { "or sent what is no HTTP" };
-    assert!(response.status == 502 && said.contains(words), "{said}");
+    assert!(response.status == 502 && message.contains(words), "{message}");
 }
 
 /// Puts `first` before a provider that works; the client must see nothing of it.
@@ -74,8 +74,8 @@ fn passed_over(host: Host, first: &Upstream, status: Option<u64>, class: &str) -
 
 fn a_provider_that_refuses_connections_is_passed_over(host: Host) {
     let record = passed_over(host, &Upstream::absent(), None, "target");
-    let said = record["attempts"][0]["error"].as_str().expect("a reason");
-    assert!(said.contains("connection refused"), "{said}");
+    let message = record["attempts"][0]["error"].as_str().expect("a reason");
+    assert!(message.contains("connection refused"), "{message}");
 }
 
 fn a_provider_that_resets_before_its_head_is_passed_over(host: Host) {

@@ -141,9 +141,9 @@ fn init_writes_a_catalog_that_served_a_call() {
     let upstream = Upstream::answering(stream()).then([list(&["embed-1", "qwen3"])]);
     let folder = tempfile::tempdir().expect("a folder");
     let made = init(folder.path(), &upstream, &[("LLMIO_API_KEY", KEY)]);
-    let said = String::from_utf8_lossy(&made.stdout).into_owned();
+    let output = String::from_utf8_lossy(&made.stdout).into_owned();
     assert!(made.status.success(), "{made:?}");
-    assert!(said.contains("llmio --catalog llmio.toml") && said.contains("curl http://127.0.0.1:7070"), "{said}");
+    assert!(output.contains("llmio --catalog llmio.toml") && output.contains("curl http://127.0.0.1:7070"), "{output}");
     let file = folder.path().join("llmio.toml");
     let mode = fs::metadata(&file).expect("the file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "a typed key would stand in it");
@@ -162,11 +162,11 @@ fn init_writes_nothing_when_the_call_fails_and_says_why() {
     let upstream = Upstream::answering(refusal);
     let folder = tempfile::tempdir().expect("a folder");
     let failed = init(folder.path(), &upstream, &[("LLMIO_MODEL", "qwen3")]);
-    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
-    assert!(!failed.status.success() && said.contains("refused llmio's credential (401)"), "{said}");
-    assert!(said.contains("Nothing was written"), "{said}");
+    let output = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(!failed.status.success() && output.contains("refused llmio's credential (401)"), "{output}");
+    assert!(output.contains("Nothing was written"), "{output}");
     let missing = init(folder.path(), &upstream, &[]);
-    let said = String::from_utf8_lossy(&missing.stderr).into_owned();
-    assert!(missing.status.code() == Some(78) && said.contains("LLMIO_MODEL is missing"), "{said}");
+    let output = String::from_utf8_lossy(&missing.stderr).into_owned();
+    assert!(missing.status.code() == Some(78) && output.contains("LLMIO_MODEL is missing"), "{output}");
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0);
 }

@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use serde_json::json;
 
-use crate::callers::{DIALECTS, answer, calls, gateway, said, stream};
+use crate::callers::{DIALECTS, answer, calls, gateway, stream, text_of};
 use crate::common::{End, Gateway, Host, chat, streamed_chat};
 use crate::upstream::{Answer, Upstream, completion, event, last_events};
 
@@ -41,7 +41,7 @@ fn is_answered(gateway: &Gateway, number: usize, streamed: bool, what: &str) {
         let what = format!("{what}, {dialect}, streamed: {streamed}");
         let response = gateway.send(&call);
         assert_eq!((response.status, response.end), (200, End::Clean), "{what}: {}", response.text());
-        assert_eq!(said(dialect, &response.text()), "one", "{what}: {}", response.text());
+        assert_eq!(text_of(dialect, &response.text()), "one", "{what}: {}", response.text());
         let media_type = if streamed { "text/event-stream" } else { "application/json" };
         let named = response.header("content-type").unwrap_or_default();
         assert!(named.starts_with(media_type), "{what}: {named}");
@@ -160,6 +160,6 @@ fn an_error_behind_content_of_a_whole_call_goes_to_the_next_target(host: Host) {
     let second = Upstream::saying("from b");
     let gateway = Gateway::on(host).provider("a", &first).provider("b", &second).model("m", &["a/up", "b/up"]).start();
     let response = gateway.send(&chat("m"));
-    assert_eq!(said("openai-chat", &response.text()), "from b", "{}", response.text());
+    assert_eq!(text_of("openai-chat", &response.text()), "from b", "{}", response.text());
     assert_eq!(gateway.record(&response)["attempts"][0]["class"], "target");
 }

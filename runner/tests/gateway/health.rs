@@ -70,9 +70,9 @@ fn a_rate_limited_model_is_429_with_the_true_wait(host: Host) {
     let wait_s: u64 = response.header("retry-after").and_then(|wait| wait.parse().ok()).expect("a wait");
     assert!((1..=40).contains(&wait_s), "{wait_s}");
     let message = response.openai_error().message;
-    for said in ["a/x is over its rate limit until ", "(in 3 h)", "b/y is over its rate limit", "The first is back in"]
+    for part in ["a/x is over its rate limit until ", "(in 3 h)", "b/y is over its rate limit", "The first is back in"]
     {
-        assert!(message.contains(said), "{said}: {message}");
+        assert!(message.contains(part), "{part}: {message}");
     }
     assert_eq!((first.received().len(), second.received().len()), (1, 1), "who is known to refuse is not asked");
     let record = gateway.record(&response);

@@ -47,9 +47,9 @@ fn credentials_are_checked_before_they_are_saved_and_told_one_by_one(host: Host)
     for line in &lines[1..14] {
         let works = line["index"] == 5;
         assert_eq!((&line["works"], &line["proven"]), (&json!(works), &json!(true)), "{line}");
-        let (status, said) =
+        let (status, message) =
             if works { (json!(null), json!(null)) } else { (json!(401), json!("Incorrect API key provided")) };
-        assert_eq!((&line["status"], &line["said"]), (&status, &said), "{line}");
+        assert_eq!((&line["status"], &line["said"]), (&status, &message), "{line}");
     }
     let last = &lines[14];
     assert_eq!(
@@ -83,7 +83,7 @@ fn a_check_reaches_no_further_than_the_catalog(host: Host) {
         let body = json!({ "provider": provider, "credentials": [credential] }).to_string();
         gateway.send(&Request::new("POST", "/api/providers/check").key(TOKEN).json(body))
     };
-    for (provider, credential, status, said) in [
+    for (provider, credential, status, message) in [
         (entry(&saved, true), json!("sk-good"), 200, "\"works\":true"),
         (entry(&saved, true), json!({ "id": id }), 200, "\"works\":true"),
         (entry(&other, true), json!("sk-good"), 400, "Save the provider first"),
@@ -99,7 +99,7 @@ fn a_check_reaches_no_further_than_the_catalog(host: Host) {
         (json!("none"), json!("k"), 400, "There is no provider"),
     ] {
         let response = ask(provider, credential);
-        assert!(response.status == status && response.text().contains(said), "{}", response.text());
+        assert!(response.status == status && response.text().contains(message), "{}", response.text());
     }
     // Where the host itself keeps private addresses out, an unsaved one is not reached.
     let refused = ask(entry(&other, false), json!("sk-good"));

@@ -54,7 +54,7 @@ fn a_key_is_made_with_limits_and_changed_member_by_member(host: Host) {
 fn what_cannot_be_changed_is_refused_with_its_reason(host: Host) {
     let gateway = Gateway::on(host).start();
     gateway.new_key("k", &[]);
-    for (path, changes, status, said) in [
+    for (path, changes, status, message) in [
         ("/api/keys/k", r#"{"name":"l"}"#, 400, "`name` of a key cannot be changed"),
         ("/api/keys/k", r#"{"hash":"sha256:00"}"#, 400, "`hash` of a key cannot be changed"),
         ("/api/keys/k", r#"{"previous":null}"#, 400, "`previous` of a key cannot be changed"),
@@ -65,16 +65,16 @@ fn what_cannot_be_changed_is_refused_with_its_reason(host: Host) {
     ] {
         let refused = gateway.admin("PATCH", path, changes);
         assert_eq!(refused.status, status, "{path} {changes}: {}", refused.text());
-        assert!(refused.text().contains(said), "{path} {changes}: {}", refused.text());
+        assert!(refused.text().contains(message), "{path} {changes}: {}", refused.text());
     }
-    for (path, body, status, said) in [
+    for (path, body, status, message) in [
         ("/api/keys/other/rotate", "", 404, "no key named"),
         ("/api/keys/k/rotate", r#"{"keep":"soon"}"#, 400, "`keep` must be a duration"),
         ("/api/keys/k/rotate", r#"{"keep":"91d"}"#, 400, "`keep` must be at most 90d"),
     ] {
         let refused = gateway.admin("POST", path, body);
         assert_eq!(refused.status, status, "{path} {body}: {}", refused.text());
-        assert!(refused.problem_detail().contains(said), "{path} {body}: {}", refused.text());
+        assert!(refused.problem_detail().contains(message), "{path} {body}: {}", refused.text());
     }
     assert_eq!(gateway.admin("GET", "/api/keys/other", "").status, 404);
     assert_eq!(gateway.admin("GET", "/api/keys", "").json()["keys"], json!([{ "name": "k" }]));

@@ -130,8 +130,8 @@ fn one_keys_slow_uploads_leave_room_for_everybody_elses(host: Host) {
 }
 
 fn large_answers_through_translation_trap_nobody(host: Host) {
-    let said = "y".repeat(30 * MIB);
-    let upstream = Upstream::answering(Answer::json(200, &completion(&said)));
+    let text = "y".repeat(30 * MIB);
+    let upstream = Upstream::answering(Answer::json(200, &completion(&text)));
     let gateway = on(host).provider("a", &upstream).model("m", &["a/up"]).start().settled();
     let request = Request::new("POST", "/v1/messages").key(TOKEN).json(saying("m", r#""Hi""#));
     thread::scope(|scope| {
@@ -139,7 +139,7 @@ fn large_answers_through_translation_trap_nobody(host: Host) {
         for answer in answers {
             let answer = answer.join().expect("an answer");
             match answer.status {
-                200 => assert!(answer.end == End::Clean && answer.text().contains(&said), "it is not whole"),
+                200 => assert!(answer.end == End::Clean && answer.text().contains(&text), "it is not whole"),
                 502 => assert!(answer.text().contains("more than llmio has room for"), "{}", answer.text()),
                 status => panic!("{status}: {}", answer.text()),
             }
@@ -175,14 +175,15 @@ fn unfinished_events_trap_nobody(host: Host) {
 
 /// Responses says each text five times, the last time when all of it has come. A text of many lines is read once.
 fn answers_that_are_said_several_times_trap_nobody(host: Host) {
-    let said = |pieces: usize, bytes: usize| {
+    let upstream_of = |pieces: usize, bytes: usize| {
         let piece = event(&"y".repeat(bytes));
         let answer = (0..pieces).fold(Answer::stream().chunk(event("a")), |answer, _| answer.chunk(piece.clone()));
         Upstream::answering(answer.chunk(last_events()).end())
     };
     let lines = format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "\nx".repeat(1_000_000));
     let lines = Answer::stream().chunk(event("a")).chunk(lines).chunk(last_events()).end();
-    let upstreams = [said(1, 12 * MIB), said(192, 64 << 10), Upstream::answering(lines), said(1, 30 * MIB)];
+    let upstreams =
+        [upstream_of(1, 12 * MIB), upstream_of(192, 64 << 10), Upstream::answering(lines), upstream_of(1, 30 * MIB)];
     let names = ["once", "often", "lines", "too-long"];
     let gateway = names.iter().zip(&upstreams).fold(on(host), |gateway, (name, upstream)| {
         gateway.provider(name, upstream).model(name, &[&format!("{name}/up")])

@@ -78,10 +78,10 @@ fn readiness_tells_of_the_first_call_refused_and_of_its_end() {
     lock.execute_batch("BEGIN IMMEDIATE").expect("the lock");
     let refused = gateway.send(&call);
     assert_eq!(refused.status, 503, "{}", refused.text());
-    let (ready, code, said) = health(&gateway);
-    assert_eq!((&ready["status"], code), (&"degraded".into(), 1), "{ready} {said}");
+    let (ready, code, message) = health(&gateway);
+    assert_eq!((&ready["status"], code), (&"degraded".into(), 1), "{ready} {message}");
     assert!(ready["refusing"][0].as_str().is_some_and(|text| text.contains("keys with limits")), "{ready}");
-    assert!(said.contains("keys with limits"), "{said}");
+    assert!(message.contains("keys with limits"), "{message}");
     assert_eq!(gateway.send(&chat("m").key(TOKEN)).status, 200, "others are served");
     lock.execute_batch("COMMIT").expect("the lock is let go");
     eventually("all is well again", || {

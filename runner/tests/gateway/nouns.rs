@@ -125,7 +125,7 @@ fn an_edit_that_the_catalog_refuses_changes_nothing(host: Host) {
     let upstream = Upstream::saying("Hi");
     let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/x"]).start();
     let before = gateway.admin("GET", "/api/catalog", "").text();
-    for (method, path, body, status, said) in [
+    for (method, path, body, status, message) in [
         ("DELETE", "/api/providers/a", "", 422, "models[0].targets[0]"),
         ("PATCH", "/api/providers/a", r#"{"base_url":"https://other.example"}"#, 422, "the stored secret is for"),
         ("PATCH", "/api/providers/a", r#"{"name":"b"}"#, 400, "The name of provider"),
@@ -137,7 +137,7 @@ fn an_edit_that_the_catalog_refuses_changes_nothing(host: Host) {
         ("PATCH", "/api/settings", r#"{"retention_days":0}"#, 422, "settings.retention_days"),
     ] {
         let response = gateway.admin(method, path, body);
-        assert!(response.status == status && response.text().contains(said), "{method} {path}: {}", response.text());
+        assert!(response.status == status && response.text().contains(message), "{method} {path}: {}", response.text());
     }
     assert_eq!(gateway.admin("GET", "/api/catalog", "").text(), before);
 }
@@ -152,11 +152,11 @@ fn what_a_catalog_file_says_is_edited_there(host: Host) {
     let gateway = Gateway::on(host).arg("--catalog").arg(path).start();
     assert_eq!(gateway.admin("GET", "/api/models", "").json()["source"], "file");
     let refused = gateway.admin("PATCH", "/api/models/n", r#"{"strategy":"cost"}"#);
-    let said = refused.problem_detail();
-    assert!(refused.status == 409 && said.contains("`models` comes from the catalog file"), "{said}");
-    assert!(said.contains("line 8, which is the authority"), "{said}");
+    let message = refused.problem_detail();
+    assert!(refused.status == 409 && message.contains("`models` comes from the catalog file"), "{message}");
+    assert!(message.contains("line 8, which is the authority"), "{message}");
     if host == Host::Runner {
-        assert!(said.contains(path), "{said}");
+        assert!(message.contains(path), "{message}");
     }
     let relay = gateway.admin("POST", "/api/relays", r#"{"name":"r","origin":"https://r.example"}"#);
     assert_eq!(relay.status, 201, "a section that the file does not have is edited here: {}", relay.text());

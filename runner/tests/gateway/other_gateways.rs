@@ -77,13 +77,13 @@ fn an_import_starts_from_the_version_that_it_names(host: Host) {
 
 fn what_is_no_file_of_a_gateway_is_told(host: Host) {
     let gateway = Gateway::on(host).start();
-    for (body, said) in [
+    for (body, message) in [
         (json!({ "text": "hello: world" }), "no file of a gateway that is known here"),
         (json!({ "text": "{\"key\": \"c4n4ry" }), "neither JSON nor YAML"),
         (json!({ "kind": "llmi" }), "was not understood"),
     ] {
         let refused = import(&gateway, &body, None);
-        assert!(refused.status == 400 && refused.problem_detail().contains(said), "{}", refused.text());
+        assert!(refused.status == 400 && refused.problem_detail().contains(message), "{}", refused.text());
         assert!(!refused.text().contains("c4n4ry"), "{}", refused.text());
     }
     let key = gateway.new_key("k", &[]);

@@ -29,7 +29,7 @@ fn an_overloaded_provider_is_told_as_such_to_clients_of_anthropic(host: Host) {
             assert_eq!(response.status, 529, "{dialect} {streamed}: {}", response.text());
             let body = response.json();
             assert_eq!(body["error"]["type"], "overloaded_error", "{dialect} {streamed}: {body}");
-            assert!(body["error"]["message"].as_str().is_some_and(|said| said.contains("Overloaded")), "{body}");
+            assert!(body["error"]["message"].as_str().is_some_and(|message| message.contains("Overloaded")), "{body}");
         }
     }
 }

@@ -133,6 +133,6 @@ fn a_stranger_is_not_trusted_whatever_other_authority_is() {
 
 #[test]
 fn a_file_of_authorities_that_cannot_be_read_is_refused_at_the_start() {
-    let (code, said) = Gateway::on(Host::Runner).arg("--ca").arg("absent.pem").run_to_end();
-    assert!(code == 78 && said.contains("--ca absent.pem"), "{code}: {said}");
+    let (code, message) = Gateway::on(Host::Runner).arg("--ca").arg("absent.pem").run_to_end();
+    assert!(code == 78 && message.contains("--ca absent.pem"), "{code}: {message}");
 }

@@ -88,9 +88,9 @@ fn what_is_wrong_in_the_playground_is_said_as_an_api_says_it(host: Host) {
         ("model=nowhere&turn=Hello", 404, "no model"),
     ] {
         let response = say(&gateway, &admin, form);
-        let said = response.openai_error().message;
-        assert_eq!(response.status, status, "{form}: {said}");
-        assert!(said.contains(word), "{form}: {said}");
+        let message = response.openai_error().message;
+        assert_eq!(response.status, status, "{form}: {message}");
+        assert!(message.contains(word), "{form}: {message}");
     }
     assert_eq!(get(&gateway, "/console/playground", "").status, 303);
 }

@@ -134,7 +134,7 @@ fn a_spent_quota_leaves_its_target_for_the_next_and_the_record_says_why(host: Ho
     let skipped = &record["decision"]["skipped"][0];
     assert_eq!((&skipped["target"], &skipped["reason"]), (&json!("a/up"), &json!("quota_spent")), "{record}");
     assert!(
-        skipped["until_ms"].is_i64() && skipped["said"].as_str().is_some_and(|said| said.contains("2 rpd")),
+        skipped["until_ms"].is_i64() && skipped["said"].as_str().is_some_and(|message| message.contains("2 rpd")),
         "{record}"
     );
 }
@@ -294,8 +294,8 @@ fn a_keys_limits_are_its_own(host: Host) {
     let refused = eventually("an answer of the ledger", || {
         Some(gateway.send(&with_key(&busy))).filter(|response| response.status != 503)
     });
-    let said = refused.openai_error().message;
-    assert!(said.contains("The limits of key \"busy\" are used up (key busy: 3 of 3 rpd spent)"), "{said}");
+    let message = refused.openai_error().message;
+    assert!(message.contains("The limits of key \"busy\" are used up (key busy: 3 of 3 rpd spent)"), "{message}");
     assert_eq!(gateway.record(&refused)["state"], "quota_spent");
     let calm = gateway.new_key("calm", &[]);
     assert_eq!((gateway.send(&with_key(&calm)).status, gateway.send(&chat("m")).status), (200, 200));

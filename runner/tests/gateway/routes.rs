@@ -120,7 +120,7 @@ fn what_is_not_served_is_named_in_the_callers_shape(host: Host) {
         let response = gateway.send(&Request::new("POST", path).key(TOKEN).json("{}"));
         assert_eq!((response.status, response.header("x-should-retry")), (404, Some("false")), "{}", response.text());
         assert!(response.json().pointer(pointer).is_some(), "{}", response.text());
-        let said = response.text();
-        assert!(said.contains(&format!("llmio serves no {what}")) && !said.contains("base URL"), "{said}");
+        let message = response.text();
+        assert!(message.contains(&format!("llmio serves no {what}")) && !message.contains("base URL"), "{message}");
     }
 }

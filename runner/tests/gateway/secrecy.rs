@@ -81,8 +81,8 @@ fn a_providers_secret_is_told_on_no_path_and_in_no_spelling(host: Host) {
     const IN_BASE64: &str = "QmVhcmVyIHNrLXVwc3RyZWFtLWEtYzRuNHJ5";
     let key = upstream_key("a");
     let headers = format!("content-type: application/json\r\nx-debug: Bearer {key}\r\nlocation: /?key={key}");
-    let error = |said: &str| format!(r#"{{"error":{{"message":"bad key {said}"}}}}"#);
-    let in_event = |said: &str| format!("data: {}\n\n", error(said));
+    let error = |secret: &str| format!(r#"{{"error":{{"message":"bad key {secret}"}}}}"#);
+    let in_event = |secret: &str| format!("data: {}\n\n", error(secret));
     let (start, end) = key.split_at(9);
     let stream = || Answer::stream().chunk(event("Hi"));
     let answers = [

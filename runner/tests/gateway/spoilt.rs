@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::callers::{calls, gateway, said};
+use crate::callers::{calls, gateway, text_of};
 use crate::common::{End, Host};
 use crate::upstream::{Answer, Upstream, event, last_events};
 
@@ -26,7 +26,7 @@ fn halves_of_a_character_in_two_events_are_joined(host: Host) {
     for (dialect, call) in calls("m0", true).into_iter().skip(1) {
         let response = gateway.send(&call);
         assert_eq!((response.status, response.end), (200, End::Clean), "{dialect}: {}", response.text());
-        assert_eq!(said(dialect, &response.text()), "one 😀", "{dialect}: {}", response.text());
+        assert_eq!(text_of(dialect, &response.text()), "one 😀", "{dialect}: {}", response.text());
         let record = gateway.record(&response);
         assert_eq!(
             (&record["state"], record["warnings"].as_array().map_or(0, Vec::len)),
@@ -41,7 +41,7 @@ fn a_value_that_cannot_be_read_costs_itself_alone_and_is_told(host: Host) {
     let gateway = gateway(host, &[("openai-chat", upstream)]);
     for (dialect, call) in calls("m0", true).into_iter().skip(1) {
         let response = gateway.send(&call);
-        assert_eq!(said(dialect, &response.text()), "two one", "{dialect}: {}", response.text());
+        assert_eq!(text_of(dialect, &response.text()), "two one", "{dialect}: {}", response.text());
         let record = gateway.record(&response);
         assert_eq!(record["state"], "ok", "{dialect}: {record}");
         let warnings = record["warnings"].to_string();

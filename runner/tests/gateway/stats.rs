@@ -178,14 +178,14 @@ fn records_of_before_are_counted_by_the_maintenance(host: Host) {
 
 fn what_is_asked_for_is_bounded_and_named(host: Host) {
     let gateway = Gateway::on(host).start();
-    for (query, said) in [
+    for (query, message) in [
         ("step=minute&since=0", "2880 steps at most"),
         ("by=colour", "`by` must be one of model, "),
         ("colour=blue", "There is no parameter `colour`."),
     ] {
         let refused = gateway.admin("GET", &format!("/api/stats?{query}"), "");
         assert_eq!(refused.status, 400, "{query}");
-        assert!(refused.text().contains(said), "{query}: {}", refused.text());
+        assert!(refused.text().contains(message), "{query}: {}", refused.text());
     }
     assert_eq!(gateway.send(&Request::new("GET", "/api/stats")).status, 401);
 }

@@ -129,8 +129,8 @@ fn every_stream_tells_proxies_in_front_not_to_hold_it_back(host: Host) {
         let anthropic = json!({ "model": model, "max_tokens": 9, "stream": true, "messages": messages }).to_string();
         for request in [streamed_chat(model), Request::new("POST", "/v1/messages").key(TOKEN).json(anthropic)] {
             let response = gateway.send(&request);
-            let said = ["content-type", "cache-control", "x-accel-buffering"].map(|name| response.header(name));
-            assert_eq!(said, [Some("text/event-stream"), Some("no-cache"), Some("no")], "{model}");
+            let headers = ["content-type", "cache-control", "x-accel-buffering"].map(|name| response.header(name));
+            assert_eq!(headers, [Some("text/event-stream"), Some("no-cache"), Some("no")], "{model}");
         }
     }
 }

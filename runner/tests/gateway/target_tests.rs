@@ -89,8 +89,8 @@ fn a_passing_test_takes_back_what_a_reset_far_away_kept_out(host: Host) {
 }
 
 fn a_test_that_fails_shows_what_the_provider_answered(host: Host) {
-    let said = r#"{"error":{"message":"Incorrect API key provided: key-number-1"}}"#;
-    let upstream = Upstream::answering(Answer::json(401, said));
+    let refused = r#"{"error":{"message":"Incorrect API key provided: key-number-1"}}"#;
+    let upstream = Upstream::answering(Answer::json(401, refused));
     let gateway = Gateway::on(host).catalog(&two_keys(&upstream)).model("m", &["a/x"]).start();
     let mut connection = gateway.connect();
     let (status, found) = test(&mut connection, &json!({ "model": "m" }));
@@ -143,7 +143,7 @@ fn what_cannot_be_tested_says_what_can(host: Host) {
     let upstream = Upstream::answering(stream());
     let gateway = Gateway::on(host).catalog(&two_keys(&upstream)).model("m", &["a/x", "a/y"]).start();
     let mut connection = gateway.connect();
-    for (wanted, status, said) in [
+    for (wanted, status, message) in [
         (json!({ "model": "n" }), 404, "There is no model"),
         (json!({ "model": "m" }), 400, "a/x, a/y"),
         (json!({ "model": "m", "target": "b/x" }), 400, "a/x, a/y"),
@@ -153,7 +153,7 @@ fn what_cannot_be_tested_says_what_can(host: Host) {
     ] {
         let (found, problem) = test(&mut connection, &wanted);
         let detail = problem["detail"].as_str().unwrap_or_default();
-        assert!(found == status && detail.contains(said), "{wanted}: {problem}");
+        assert!(found == status && detail.contains(message), "{wanted}: {problem}");
     }
     assert_eq!(upstream.received().len(), 0);
 }

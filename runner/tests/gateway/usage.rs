@@ -101,7 +101,7 @@ fn days_are_chosen_and_bounded(host: Host) {
         (&chosen["from"], &chosen["to"], &chosen["days"]),
         (&json!("2026-01-01"), &json!("2026-01-31"), &json!([]))
     );
-    for (query, said) in [
+    for (query, message) in [
         ("?from=2025-01-01&to=2026-01-31", "92 days at most"),
         ("?from=2026-02-01&to=2026-01-31", "`from` must not be after `to`"),
         ("?from=yesterday", "`from` must be a date such as"),
@@ -110,7 +110,7 @@ fn days_are_chosen_and_bounded(host: Host) {
         let refused = gateway.send(&Request::new("GET", &format!("/v1/usage{query}")).key(&key));
         assert_eq!(refused.status, 400, "{query}");
         let error = refused.openai_error();
-        assert!(error.message.starts_with(said) && error.kind == "invalid_request_error", "{error:?}");
+        assert!(error.message.starts_with(message) && error.kind == "invalid_request_error", "{error:?}");
     }
 }
 

@@ -41,8 +41,8 @@ pub(super) async fn read(
     let id = decode_parameter(parameter).unwrap_or_default();
     own_record(instance, &id, caller.key()).await?;
     if caller.key().is_some_and(|name| !may_see(snapshot, name)) {
-        let said = "This key may not read what was said in its calls. An admin allows it: `see_bodies` of the key.";
-        return Err(Refusal::forbidden("may_not_see_bodies", said));
+        let message = "This key may not read what was said in its calls. An admin allows it: `see_bodies` of the key.";
+        return Err(Refusal::forbidden("may_not_see_bodies", message));
     }
     let bodies = opened(instance, &id).await?.map_err(gone)?;
     let view = BodiesView::of(&id, bodies, incoming.query.as_deref())?;
@@ -147,8 +147,8 @@ pub(crate) async fn of_key(
     if verb == Verb::Replace {
         let Wanted { record_bodies } = super::json(incoming).await?;
         let Some(name) = caller.key() else {
-            let said = "What is kept of the calls of the admin token is `record_bodies` of the settings.";
-            return Err(Refusal::bad_request(said));
+            let message = "What is kept of the calls of the admin token is `record_bodies` of the settings.";
+            return Err(Refusal::bad_request(message));
         };
         snapshot = lower(instance, incoming, &snapshot, name, &record_bodies).await?;
     }

@@ -74,8 +74,8 @@ pub(super) async fn update(instance: &Rc<Instance>, incoming: &Incoming, scope: 
     let changed = change(instance, incoming, base(incoming), |snapshot| {
         let is_in = |other: &Document| document.as_json().keys().find(|section| other.as_json().contains_key(*section));
         if let Some(section) = is_in(&snapshot.stored).filter(|_| keeps) {
-            let said = format!("`{section}` is stored already, and `If-None-Match: *` keeps what is there.");
-            return Err(Refusal::precondition_failed(said));
+            let message = format!("`{section}` is stored already, and `If-None-Match: *` keeps what is there.");
+            return Err(Refusal::precondition_failed(message));
         }
         if let Some(section) = snapshot.file.as_ref().and_then(is_in) {
             snapshot.is_editable(section, "")?;
@@ -153,8 +153,8 @@ async fn checked(incoming: &Incoming, snapshot: &Snapshot) -> Result<CheckedDocu
         Some("replace=true") => ImportScope::Whole,
         None | Some("") => ImportScope::Sections,
         Some(_) => {
-            let said = format!("POST {} takes `replace=true` or no parameter.", incoming.path);
-            return Err(Refusal::bad_request(said));
+            let message = format!("POST {} takes `replace=true` or no parameter.", incoming.path);
+            return Err(Refusal::bad_request(message));
         }
     };
     let body = incoming.body().await?;

@@ -182,8 +182,8 @@ async fn tried(
                 (tried.works, tried.is_proven) = (true, true);
             }
         }
-        Err(Failed { status, said }) => {
-            (tried.is_proven, tried.status, tried.said) = (status.is_some(), *status, Some(said.clone()));
+        Err(Failed { status, message }) => {
+            (tried.is_proven, tried.status, tried.message) = (status.is_some(), *status, Some(message.clone()));
         }
     }
     tried.latency_ms = host::now_ms().saturating_sub(start_ms);
@@ -194,12 +194,12 @@ async fn tried(
 struct Failed {
     /// The status, where it answered.
     status: Option<u16>,
-    said: String,
+    message: String,
 }
 
 /// Asks for the provider's list of models.
 async fn listed(instance: &Instance, incoming: &Incoming, account: Account<'_>) -> Result<Vec<String>, Failed> {
-    let failed = |said: String| Failed { status: None, said };
+    let failed = |message: String| Failed { status: None, message };
     let list = list(instance, incoming, account).await.map_err(|error| match error {
         NoList::NoAddress => failed("It answers inside llmio, or its way out is not known.".to_owned()),
         NoList::NotSent(error) => failed(format!("It {}.", error.describe())),
@@ -210,6 +210,6 @@ async fn listed(instance: &Instance, incoming: &Incoming, account: Account<'_>) 
 }
 
 fn refused(status: u16, told: Option<String>) -> Failed {
-    let said = told.unwrap_or_else(|| format!("It answered {status}."));
-    Failed { status: Some(status), said }
+    let message = told.unwrap_or_else(|| format!("It answered {status}."));
+    Failed { status: Some(status), message }
 }

@@ -48,8 +48,8 @@ pub(super) async fn reset(instance: &Rc<Instance>, incoming: &Incoming) -> Resul
         None => health::reset(instance, None).await,
     };
     if let Some(subject) = wanted.subject.filter(|_| cleared.is_empty()) {
-        let said = format!("{subject:?} is in no trouble. GET /api/health lists what is.");
-        return Err(Refusal::not_found("subject_not_found", said));
+        let message = format!("{subject:?} is in no trouble. GET /api/health lists what is.");
+        return Err(Refusal::not_found("subject_not_found", message));
     }
     Ok(Reply::json(200, &ClearedView { cleared }))
 }

@@ -110,6 +110,6 @@ async fn find(instance: &Instance, number: u64) -> Result<Document, Refusal> {
 }
 
 fn no_version(number: &str) -> Refusal {
-    let said = format!("There is no version {number:?} of the catalog. GET /api/catalog/history lists them.");
-    Refusal::not_found("version_not_found", said)
+    let message = format!("There is no version {number:?} of the catalog. GET /api/catalog/history lists them.");
+    Refusal::not_found("version_not_found", message)
 }

@@ -42,8 +42,8 @@ pub(super) async fn create(
     let mut told = None;
     let stored = change(instance, incoming, base(incoming), |snapshot| {
         if only_first && (snapshot.file.is_some() || !snapshot.stored.as_json().is_empty()) {
-            let said = "There is a catalog already, and `If-None-Match: *` keeps what is there.";
-            return Err(Refusal::precondition_failed(said));
+            let message = "There is a catalog already, and `If-None-Match: *` keeps what is there.";
+            return Err(Refusal::precondition_failed(message));
         }
         let Imported { document, report, kind } = laid(draft()?, snapshot, &variables)?;
         told = Some((report, kind));
@@ -62,11 +62,11 @@ fn laid(draft: Draft, snapshot: &Snapshot, variables: &HashMap<String, String>) 
     if let Some(file) = &snapshot.file
         && let Some(section) = sections.iter().find(|section| file.as_json().contains_key(**section))
     {
-        let said = format!(
+        let message = format!(
             "`{section}` comes from the catalog file, which is the authority for it. Import without that file, and \
              `llmio catalog export` prints what was taken."
         );
-        return Err(Refusal::conflict(said));
+        return Err(Refusal::conflict(message));
     }
     let judge = |document: &Document| -> Result<(), Problems> {
         let whole = catalog::in_force(snapshot.file.as_ref(), document);

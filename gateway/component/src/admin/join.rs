@@ -68,7 +68,7 @@ pub(crate) async fn planned(
             let name = provider.name.to_string();
             match answer {
                 Ok(models) => offers.push(Offered { provider: name, models }),
-                Err(refusal) => failed.push(NotAskedView { provider: name, said: refusal.message }),
+                Err(refusal) => failed.push(NotAskedView { provider: name, message: refusal.message }),
             }
         }
     }

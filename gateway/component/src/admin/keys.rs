@@ -57,8 +57,8 @@ pub(super) async fn update(instance: &Rc<Instance>, incoming: &Incoming, paramet
     let name = decode_parameter(parameter).unwrap_or_default();
     let changes: Map<String, Value> = super::json(incoming).await?;
     if let Some(field) = fixed_key_field(&changes) {
-        let said = format!("`{field}` of a key cannot be changed. Make another key, or rotate this one.");
-        return Err(Refusal::bad_request(said).about(field));
+        let message = format!("`{field}` of a key cannot be changed. Make another key, or rotate this one.");
+        return Err(Refusal::bad_request(message).about(field));
     }
     let change = |document: &mut Document| document.change_key(&name, &changes);
     let snapshot = change_key(instance, incoming, base(incoming), &name, change).await?;

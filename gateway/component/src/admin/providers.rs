@@ -66,7 +66,7 @@ pub(crate) async fn listed(
     credential: Option<&Credential>,
 ) -> Result<Vec<String>, Refusal> {
     let name = &*provider.name;
-    let failed = |said: String| Refusal::bad_gateway(State::UpstreamError, said);
+    let failed = |message: String| Refusal::bad_gateway(State::UpstreamError, message);
     let list = list(instance, incoming, Account { provider, credential }).await.map_err(|error| match error {
         NoList::NoAddress => Refusal::bad_request(format!(
             "Provider {name:?} answers inside llmio under any name, or its way out is not known."

@@ -68,6 +68,6 @@ pub(super) async fn update(
 }
 
 fn unavailable(trouble: Trouble) -> Refusal {
-    let said = format!("What is spent cannot be read or set now: {trouble}. Try again.");
-    Refusal::unavailable("quota_unavailable", said).after(1)
+    let message = format!("What is spent cannot be read or set now: {trouble}. Try again.");
+    Refusal::unavailable("quota_unavailable", message).after(1)
 }

@@ -89,8 +89,8 @@ pub(crate) async fn planned(
     let draw = match wanted.draw {
         None => instance.random.draw(),
         Some(text) => {
-            let said = format!("`draw` must be a whole number of 64 bits as text, not {text:?}.");
-            text.parse().map_err(|_| Refusal::bad_request(said))?
+            let message = format!("`draw` must be a whole number of 64 bits as text, not {text:?}.");
+            text.parse().map_err(|_| Refusal::bad_request(message))?
         }
     };
     health::look_now(instance).await;

@@ -60,8 +60,8 @@ pub(super) async fn delete(instance: &Instance, parameter: &str) -> Result<Reply
 /// Ends the session of this name.
 pub(crate) async fn end(instance: &Instance, id: &str) -> Result<(), Refusal> {
     if !sessions::end_named(instance, id).await? {
-        let said = format!("There is no session {id:?}. GET /api/sessions lists them.");
-        return Err(Refusal::not_found("session_not_found", said));
+        let message = format!("There is no session {id:?}. GET /api/sessions lists them.");
+        return Err(Refusal::not_found("session_not_found", message));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Records: the list, and one of them.
 
 use gateway_console::frame::Reader;
-use gateway_console::pages::{self, ConversationsPage, Counted, RecordPage, RecordsPage, Said, Suggested};
+use gateway_console::pages::{self, ConversationsPage, Counted, RecordPage, RecordsPage, StoredBodies, Suggested};
 use gateway_console::query::Query;
 use gateway_core::bodies::What;
 use gateway_core::record::Filter;
@@ -85,8 +85,8 @@ fn suggested(visit: &Visit<'_>) -> Suggested {
 pub(super) async fn read(visit: &Visit<'_>, parameter: &str) -> Result<Answer, Refusal> {
     let id = decode_parameter(parameter).unwrap_or_default();
     let record = pages::seen_by(&visit.frame.reader, own(visit, &id).await?);
-    let said = said(visit, &id).await;
-    Ok(visit.page(&RecordPage::of(&visit.frame, &record, &said, &visit.query)))
+    let stored_bodies = stored_bodies(visit, &id).await;
+    Ok(visit.page(&RecordPage::of(&visit.frame, &record, &stored_bodies, &visit.query)))
 }
 
 /// The record of this id, if the reader may see it.
@@ -95,14 +95,14 @@ async fn own(visit: &Visit<'_>, id: &str) -> Result<RecordView, Refusal> {
 }
 
 /// What was said in a call that the reader may see. Where it cannot be read, the rest of the page stands without it.
-async fn said(visit: &Visit<'_>, id: &str) -> Said {
+async fn stored_bodies(visit: &Visit<'_>, id: &str) -> StoredBodies {
     if pages::own_key(&visit.frame.reader).is_some_and(|key| !bodies::may_see(visit.snapshot, &key)) {
-        return Said::Hidden;
+        return StoredBodies::Hidden;
     }
     match bodies::opened(visit.instance, id).await {
-        Ok(Ok(bodies)) => Said::Kept(bodies),
-        Ok(Err(gone)) => Said::Gone(gone),
-        Err(_) => Said::Unread,
+        Ok(Ok(bodies)) => StoredBodies::Kept(bodies),
+        Ok(Err(gone)) => StoredBodies::Gone(gone),
+        Err(_) => StoredBodies::Unread,
     }
 }
 
@@ -111,9 +111,9 @@ pub(super) async fn download(visit: &Visit<'_>, parameter: &str) -> Result<Answe
     let id = decode_parameter(parameter).unwrap_or_default();
     own(visit, &id).await?;
     let what = visit.query.get("what").and_then(What::named);
-    let kept = match said(visit, &id).await {
-        Said::Kept(kept) => kept,
-        Said::Gone(_) | Said::Hidden | Said::Unread => Vec::new(),
+    let kept = match stored_bodies(visit, &id).await {
+        StoredBodies::Kept(kept) => kept,
+        StoredBodies::Gone(_) | StoredBodies::Hidden | StoredBodies::Unread => Vec::new(),
     };
     let body = what.and_then(|what| kept.into_iter().find(|body| body.what == what));
     let body = body.ok_or_else(|| Refusal::not_found("bodies_not_there", "There is no such body, or not for you."))?;

@@ -141,8 +141,8 @@ fn unfinished(code: &ErrorCode) -> Refusal {
             Refusal::bad_request("The body's length or chunks are not valid HTTP. Send it again.")
         }
         _ => {
-            let said = "The body ended before its announced end. Send it again.";
-            Refusal::bad_request(said).ended(State::ClientClosed)
+            let message = "The body ended before its announced end. Send it again.";
+            Refusal::bad_request(message).ended(State::ClientClosed)
         }
     }
 }

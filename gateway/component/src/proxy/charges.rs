@@ -122,15 +122,15 @@ pub(crate) async fn reserve_key(
     match ledger::reserve(instance, &charges.list, at.now_ms).await {
         Reservation::Reserved => Ok(Some(LedgerCharges::new(instance, charges.made(false)))),
         Reservation::Unknown(Trouble::Absent) => {
-            let said = format!(
+            let message = format!(
                 "Key {:?} has limits, and this host has no database to count them in. Take them out of the catalog.",
                 &*key.name
             );
-            Err(Refusal::unavailable("limits_unknown", said).without_retry())
+            Err(Refusal::unavailable("limits_unknown", message).without_retry())
         }
         Reservation::Unknown(trouble) => {
-            let said = format!("The limits of key {:?} cannot be checked now: {trouble}. Try again.", &*key.name);
-            Err(Refusal::unavailable("limits_unknown", said).after(1))
+            let message = format!("The limits of key {:?} cannot be checked now: {trouble}. Try again.", &*key.name);
+            Err(Refusal::unavailable("limits_unknown", message).after(1))
         }
         Reservation::Refused(over) => Err(failover::key_spent(&key.name, &over, host::unix_ms())),
     }

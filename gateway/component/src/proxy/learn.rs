@@ -27,8 +27,8 @@ impl Learner<'_> {
         match outcome::lesson(outcome, verdict, words) {
             Lesson::Nothing => {}
             Lesson::Begun => health::begun(self.instance, self.subjects, self.started_at_ms, took),
-            Lesson::Noted(verdict, said) => {
-                health::note(self.instance, self.subjects, verdict, &said, self.started_at_ms);
+            Lesson::Noted(verdict, message) => {
+                health::note(self.instance, self.subjects, verdict, &message, self.started_at_ms);
             }
         }
     }
@@ -52,7 +52,7 @@ impl Learner<'_> {
     /// Learns from the end of an answer. `request` is the request, if it was kept.
     pub(super) fn end(&self, ended: &mut RelayResult, attempt: &Attempt, request: Option<&[u8]>) {
         let (observation, error) = (&mut ended.observation, ended.error.as_ref());
-        let (verdict, said) = outcome::lesson_of_end(observation, error, attempt.parts(), request);
-        health::note(self.instance, self.subjects, verdict, &said, self.started_at_ms);
+        let (verdict, message) = outcome::lesson_of_end(observation, error, attempt.parts(), request);
+        health::note(self.instance, self.subjects, verdict, &message, self.started_at_ms);
     }
 }

@@ -278,9 +278,9 @@ impl OpenCall {
     /// Ends the call with the end of a relayed answer.
     pub(crate) async fn relayed(self, RelayResult { observation, error, losses }: RelayResult) {
         losses.warnings().for_each(|warning| self.warn(warning));
-        let (state, said) = record::end_of_answer(&observation, error.as_ref());
+        let (state, message) = record::end_of_answer(&observation, error.as_ref());
         self.observed(&observation);
-        self.end(state, said.as_deref()).await;
+        self.end(state, message.as_deref()).await;
     }
 
     /// Ends the call and saves its record, without keeping the answer waiting.

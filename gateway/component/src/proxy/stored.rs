@@ -98,8 +98,8 @@ async fn ask(
             Ok(ReadyAnswer::Reply(Reply { status, headers, body }))
         }
         (Outcome::Failed(error), _) => {
-            let said = format!("Provider {:?} {}.", &*to.provider.name, error.describe());
-            Err(Refusal::bad_gateway(error.state(), said))
+            let message = format!("Provider {:?} {}.", &*to.provider.name, error.describe());
+            Err(Refusal::bad_gateway(error.state(), message))
         }
         (Outcome::Head(_) | Outcome::Contentless(_) | Outcome::NotSent(_), _) => {
             Err(Refusal::bad_gateway(State::UpstreamError, "The provider's answer was lost. Try again."))

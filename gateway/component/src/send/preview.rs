@@ -99,8 +99,8 @@ pub(super) async fn preview(
     }
     let is_contentless = beginning.is_contentless;
     let Some(mut answer) = beginning.into_answer(status, rest) else {
-        let said = "an answer came that cannot be read in the provider's dialect";
-        return (Outcome::Failed(SendError::Protocol(said.into())), None);
+        let message = "an answer came that cannot be read in the provider's dialect";
+        return (Outcome::Failed(SendError::Protocol(message.into())), None);
     };
     let kept = answer.held.capacity() + answer.transform.kept() + answer.observer.kept();
     if !answer.room.set_in_turn(kept, ANSWER_MS_MAX).await {
@@ -268,8 +268,8 @@ fn failure(bad: Preview, raw: Vec<(String, Vec<u8>)>, dialect: Dialect) -> Outco
     let (status, body) = match bad {
         Preview::Error { status, body } => (status.unwrap_or(STATUS_OF_AN_ERROR), body),
         Preview::Page => {
-            let said = "a web page came instead of an answer; check the provider's base_url";
-            return Outcome::Failed(SendError::Protocol(said.into()));
+            let message = "a web page came instead of an answer; check the provider's base_url";
+            return Outcome::Failed(SendError::Protocol(message.into()));
         }
         Preview::Unreadable(why) => return Outcome::Failed(SendError::Protocol(why.into())),
         Preview::Empty | Preview::Contentless | Preview::Wait | Preview::Good => {

@@ -108,8 +108,8 @@ impl Snapshot {
     /// Refuses an edit of a section that the catalog file holds, and says where to make it: `name` is the entry's.
     pub(crate) fn is_editable(&self, section: &str, name: &str) -> Result<(), Refusal> {
         let Some(place) = self.place_in_file(section, name) else { return Ok(()) };
-        let said = format!("`{section}` comes from the catalog file {place}, which is the authority for it.");
-        Err(Refusal::conflict(format!("{said} Edit the file.")))
+        let sentence = format!("`{section}` comes from the catalog file {place}, which is the authority for it.");
+        Err(Refusal::conflict(format!("{sentence} Edit the file.")))
     }
 
     /// The file and the line where an entry stands, or its section; `None`: the section is not in the catalog file.
@@ -173,7 +173,7 @@ async fn look(instance: &Rc<Instance>, known: Option<Rc<Snapshot>>) -> Result<Rc
     let origin = match origin(instance, known.as_deref()).await {
         Ok(origin) => origin,
         // A store that does not answer says nothing about the catalog, so the one in force stays.
-        Err(said) => return known.ok_or_else(|| unreachable(&said)),
+        Err(message) => return known.ok_or_else(|| unreachable(&message)),
     };
     if let Some(snapshot) = known.as_ref().filter(|snapshot| snapshot.origin == origin) {
         return Ok(snapshot.clone());
@@ -196,7 +196,7 @@ async fn look(instance: &Rc<Instance>, known: Option<Rc<Snapshot>>) -> Result<Rc
             refused.replace(Some(origin));
             refusal
         }
-        Err(NoSnapshot::Unreachable(said)) => known.ok_or_else(|| unreachable(&said)),
+        Err(NoSnapshot::Unreachable(message)) => known.ok_or_else(|| unreachable(&message)),
     }
 }
 
@@ -207,11 +207,11 @@ pub(crate) async fn administered(instance: &Rc<Instance>) -> Result<Rc<Snapshot>
         Ok(snapshot) => return Ok(snapshot),
         Err(refusal) => refusal,
     };
-    let origin = origin(instance, None).await.map_err(|said| unreachable(&said))?;
+    let origin = origin(instance, None).await.map_err(|message| unreachable(&message))?;
     let stored = match origin.version {
         0 => Document::empty(),
         version => match stored(instance, version).await {
-            Err(NoSnapshot::Unreachable(said)) => return Err(unreachable(&said)),
+            Err(NoSnapshot::Unreachable(message)) => return Err(unreachable(&message)),
             Err(NoSnapshot::Refused(_)) => Document::empty(),
             Ok(stored) => stored,
         },
@@ -233,7 +233,7 @@ pub(crate) async fn administered(instance: &Rc<Instance>) -> Result<Rc<Snapshot>
 
 /// The problems are not told here, since they name providers and models and this caller is not authenticated.
 fn no_catalog(instance: &Instance, origin: &Origin) -> Refusal {
-    let said = match () {
+    let message = match () {
         () if instance.host.judges_settings => {
             "llmio has no valid catalog. Its log says what is wrong with the stored one; `llmio catalog import FILE` or \
              PUT /api/catalog replaces it."
@@ -246,12 +246,12 @@ fn no_catalog(instance: &Instance, origin: &Origin) -> Refusal {
              it again (spin up --variable catalog=@llmio.toml), or take the variable away."
         }
     };
-    Refusal::unavailable("no_catalog", said)
+    Refusal::unavailable("no_catalog", message)
 }
 
-fn unreachable(said: &str) -> Refusal {
-    let said = format!("The catalog cannot be read now: {said}. Try again.");
-    Refusal::unavailable("store_failed", said).after(1)
+fn unreachable(message: &str) -> Refusal {
+    let message = format!("The catalog cannot be read now: {message}. Try again.");
+    Refusal::unavailable("store_failed", message).after(1)
 }
 
 /// The source of the catalog in force. A text that has not changed is not read again, since there may be megabytes of it
@@ -294,8 +294,8 @@ async fn load(instance: &Instance, origin: &Origin) -> Result<Snapshot, NoSnapsh
         None => problems,
     };
     let mut catalog = resolved(&document).await.map_err(located)?;
-    if let Err(said) = catalog.trust(&host::variable("trusted_proxies").await.unwrap_or_default()) {
-        host::log(&format!("the variable `trusted_proxies` is not used: {said}"));
+    if let Err(message) = catalog.trust(&host::variable("trusted_proxies").await.unwrap_or_default()) {
+        host::log(&format!("the variable `trusted_proxies` is not used: {message}"));
     }
     let etag = etag(origin);
     let token = Token::new(&origin.token);
@@ -404,10 +404,10 @@ pub(super) fn version_key(version: i64) -> String {
 /// A version that was in force once, or is; `None`: there is no such version, or not any more.
 pub(crate) async fn version(instance: &Instance, version: u64) -> Result<Option<Document>, Refusal> {
     // A writer that died half way may have left one that never was in force.
-    let last = stored_version(instance).await.map_err(|said| unreachable(&said))?;
-    let store = key_value::open(instance).await.map_err(|said| unreachable(&said))?;
+    let last = stored_version(instance).await.map_err(|message| unreachable(&message))?;
+    let store = key_value::open(instance).await.map_err(|message| unreachable(&message))?;
     let Some(store) = store.filter(|_| (1..=last).contains(&version)) else { return Ok(None) };
-    let bytes = store.get(&format!("{POINTER}/{version}")).await.map_err(|said| unreachable(&said))?;
+    let bytes = store.get(&format!("{POINTER}/{version}")).await.map_err(|message| unreachable(&message))?;
     bytes.map(|bytes| Document::from_json(&bytes)).transpose().map_err(Refusal::invalid_catalog)
 }
 
@@ -432,7 +432,7 @@ pub(crate) async fn turn(instance: &Rc<Instance>) -> impl Drop + use<> {
 
 /// Stores a document as the version after `base`, and puts it in force. `document` must be valid and sealed.
 pub(crate) async fn accept(instance: &Instance, document: &Document, base: u64) -> Result<u64, Refusal> {
-    let store = key_value::open(instance).await.map_err(|said| unreachable(&said))?.ok_or_else(|| {
+    let store = key_value::open(instance).await.map_err(|message| unreachable(&message))?.ok_or_else(|| {
         Refusal::unavailable(
             "no_key_value",
             "This host has no key-value store, so no catalog can be kept. Use the `catalog` variable.",
@@ -441,7 +441,7 @@ pub(crate) async fn accept(instance: &Instance, document: &Document, base: u64) 
     let version = base.saturating_add(1);
     claim(instance, version).await?;
     // Claims expire, so only the pointer says for certain whether `base` is still the last version.
-    if stored_version(instance).await.map_err(|said| unreachable(&said))? != base {
+    if stored_version(instance).await.map_err(|message| unreachable(&message))? != base {
         return Err(changed_meanwhile());
     }
     let written = match store.set(&format!("{POINTER}/{version}"), document.to_json_string()).await {
@@ -451,8 +451,8 @@ pub(crate) async fn accept(instance: &Instance, document: &Document, base: u64) 
     if let Err(error) = written {
         // The claim is given back, so that another try is not taken for a change by somebody else.
         let _ = database::write(instance, RELEASE, vec![database::number(Some(version))]).await;
-        let said = format!("The catalog could not be written: {error}. Nothing changed; try again.");
-        return Err(Refusal::unavailable("store_failed", said).after(1));
+        let message = format!("The catalog could not be written: {error}. Nothing changed; try again.");
+        return Err(Refusal::unavailable("store_failed", message).after(1));
     }
     instance.store.catalog.refused.replace(None);
     if let Some(old) = version.checked_sub(VERSIONS_KEPT).filter(|old| *old > 0 && !instance.host.has_many_keys) {
@@ -470,8 +470,8 @@ async fn claim(instance: &Instance, version: u64) -> Result<(), Refusal> {
         Ok(rows) if rows.is_empty() => Err(changed_meanwhile()),
         Ok(_) | Err(Trouble::Absent) => Ok(()),
         Err(trouble) => {
-            let said = format!("The catalog could not be written: {trouble}. Nothing changed; try again.");
-            Err(Refusal::unavailable("store_failed", said).after(1))
+            let message = format!("The catalog could not be written: {trouble}. Nothing changed; try again.");
+            Err(Refusal::unavailable("store_failed", message).after(1))
         }
     }
 }

@@ -104,7 +104,7 @@ impl std::fmt::Display for Trouble {
         match self {
             Self::Absent => f.write_str("this host has no SQLite database"),
             Self::Busy => f.write_str("the database is busy"),
-            Self::Failed(said) => f.write_str(said),
+            Self::Failed(text) => f.write_str(text),
         }
     }
 }
@@ -153,7 +153,7 @@ async fn run(connection: &Connection, sql: &str, parameters: Vec<Value>) -> Resu
 }
 
 fn is_locked(error: &Error) -> bool {
-    matches!(error, Error::Io(said) if LOCKED.iter().any(|locked| said.contains(locked)))
+    matches!(error, Error::Io(text) if LOCKED.iter().any(|locked| text.contains(locked)))
 }
 
 /// Puts a statement into the host's queue with the interface's synchronous call, which makes no stream and no future

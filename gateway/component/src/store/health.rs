@@ -190,10 +190,10 @@ pub(crate) fn count_call(instance: &Instance, model: &str) {
     with_budget(instance, model, |_, budget| budget.call(now_ms));
 }
 
-/// Notes the outcome of an attempt. `said` is the message that people are shown.
-pub(crate) fn note(instance: &Rc<Instance>, of: &Subjects, verdict: Verdict, said: &str, started_ms: i64) {
+/// Notes the outcome of an attempt. `message` is what people are shown.
+pub(crate) fn note(instance: &Rc<Instance>, of: &Subjects, verdict: Verdict, message: &str, started_ms: i64) {
     let at = at(instance, started_ms);
-    let changed = instance.store.health.change(|health| health.note(of, verdict, said, at));
+    let changed = instance.store.health.change(|health| health.note(of, verdict, message, at));
     publish(instance, changed);
     if verdict.class == Class::Target {
         signals::latency_changed(instance);

@@ -62,18 +62,18 @@ pub(crate) async fn find(instance: &Instance, id: &str, key: Option<&str>) -> Re
 }
 
 fn unavailable(id: &str, trouble: &Trouble) -> Refusal {
-    let said = format!("Who made response {:?} cannot be looked up now: {trouble}. Try again.", kept_text(id));
-    Refusal::unavailable("responses_unavailable", said).after(1)
+    let message = format!("Who made response {:?} cannot be looked up now: {trouble}. Try again.", kept_text(id));
+    Refusal::unavailable("responses_unavailable", message).after(1)
 }
 
 /// The refusal of a response that does not exist or is not the caller's.
 pub(crate) fn unknown(id: &str) -> Refusal {
     let shown = kept_text(id);
-    let said = format!(
+    let message = format!(
         "There is no response {shown:?} that was made through llmio with this key, or its provider is gone. Those made \
          with `store` = false, or translated from another dialect, are not kept."
     );
-    Refusal::not_found("response_not_found", said)
+    Refusal::not_found("response_not_found", message)
 }
 
 fn owner(row: Row) -> Option<ResponseOwner> {

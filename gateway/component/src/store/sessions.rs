@@ -110,8 +110,9 @@ pub(crate) async fn sweep(instance: &Instance) -> Result<(), Trouble> {
 }
 
 fn unavailable(trouble: &Trouble) -> Refusal {
-    let said = format!("Sessions cannot be kept or looked up now: {trouble}. The API takes the admin token as before.");
-    Refusal::unavailable("sessions_unavailable", said).after(1)
+    let message =
+        format!("Sessions cannot be kept or looked up now: {trouble}. The API takes the admin token as before.");
+    Refusal::unavailable("sessions_unavailable", message).after(1)
 }
 
 fn opened(row: Row) -> Option<Opened> {

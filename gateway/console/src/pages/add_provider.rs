@@ -119,13 +119,13 @@ struct CheckingPage<'a> {
 /// One key that was tried.
 #[derive(Debug, Template)]
 #[template(
-    source = r#"<li><span>{{ name }}</span><span>{{ mark }}</span><span class="soft" lang="en">{{ said }}</span></li>"#,
+    source = r#"<li><span>{{ name }}</span><span>{{ mark }}</span><span class="soft" lang="en">{{ message }}</span></li>"#,
     ext = "html"
 )]
 struct TriedRow {
     name: String,
     mark: Mark,
-    said: String,
+    message: String,
 }
 
 /// What is offered when all were tried.
@@ -171,7 +171,7 @@ impl CheckPieces {
         super::html(&TriedRow {
             name: words.number(tried.index + 1),
             mark: Mark::of(tone, frame.icon(icon), text),
-            said: tried.said.clone().unwrap_or_default(),
+            message: tried.message.clone().unwrap_or_default(),
         })
     }
 

@@ -15,7 +15,7 @@ pub struct ErrorPage<'a> {
     here: Option<Page>,
     words: Words,
     title: &'static str,
-    said: &'a str,
+    message: &'a str,
     /// It is this page's trouble and not that of calls.
     calls_go_on: bool,
 }
@@ -30,6 +30,6 @@ impl<'a> ErrorPage<'a> {
             500.. => words.failed(),
             _ => words.refused(),
         };
-        ErrorPage { frame, here: None, words, title, said: &refusal.message, calls_go_on: refusal.status >= 500 }
+        ErrorPage { frame, here: None, words, title, message: &refusal.message, calls_go_on: refusal.status >= 500 }
     }
 }

@@ -76,12 +76,12 @@ impl<'a> JoinPage<'a> {
             providers: providers.map(|it| (it.name.to_string(), is_asked(&it.name, it.enabled))).collect(),
             asked: told.map(|told| AskedProvider::of(told, &narrow, words)),
             narrow,
-            wrong: editing.refused.as_ref().map(|refused| said(refused.refusal)),
+            wrong: editing.refused.as_ref().map(|refused| problem(refused.refusal)),
         }
     }
 }
 
-fn said(refusal: &Refusal) -> String {
+fn problem(refusal: &Refusal) -> String {
     let problems = refusal.problems.iter().flat_map(|problems| problems.0.iter().map(ToString::to_string));
     std::iter::once(refusal.message.clone()).chain(problems).collect::<Vec<_>>().join(" ")
 }
@@ -105,7 +105,7 @@ impl AskedProvider {
                 .iter()
                 .map(|it| (value(&[&it.model, &it.target]), format!("{}: {}", it.model, it.target)))
                 .collect(),
-            failed: told.failed.iter().map(|it| (words.join_failed(&it.provider), it.said.clone())).collect(),
+            failed: told.failed.iter().map(|it| (words.join_failed(&it.provider), it.message.clone())).collect(),
         }
     }
 }

@@ -42,7 +42,7 @@ struct Row {
     href: String,
     name: Mid,
     providers: Vec<Monogram>,
-    said: String,
+    provider_names: String,
     strategy: &'static str,
     count: usize,
     calls: String,
@@ -77,7 +77,7 @@ impl Row {
         Row {
             href: href(frame, &model.name),
             name: Mid::of(&model.name),
-            said: providers.join(", "),
+            provider_names: providers.join(", "),
             providers: providers.into_iter().map(|name| frame.monogram(name, false)).collect(),
             strategy: model.strategy.name(),
             count: all,

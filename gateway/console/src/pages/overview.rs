@@ -90,11 +90,11 @@ fn dry(quota: &QuotaView, frame: &Frame, words: Words) -> Vec<String> {
     });
     let mut dry: Vec<_> = dry.collect();
     dry.sort_by_key(|(at_ms, _)| *at_ms);
-    let said = |(at_ms, limit): (i64, &gateway_core::views::LimitView)| {
+    let line = |(at_ms, limit): (i64, &gateway_core::views::LimitView)| {
         let name = quota::name(&limit.name, quotas::Words(frame.language));
         words.dry_at(name, quota::owner(&limit.scope), frame.clock.short(at_ms))
     };
-    dry.into_iter().take(DRY_MAX).map(said).collect()
+    dry.into_iter().take(DRY_MAX).map(line).collect()
 }
 
 /// A line for a shell that makes a call. Names of models have no quotes or control characters that could leave theirs.

@@ -86,8 +86,8 @@ pub fn playground_request(form: &Query) -> Result<PlaygroundRequest<'_>, Refusal
 fn number(form: &Query, name: &'static str, least: f64, most: f64) -> Result<Option<f64>, Refusal> {
     let Some(text) = form.get(name) else { return Ok(None) };
     let number = text.parse::<f64>().ok().filter(|number| (least..=most).contains(number));
-    let said = || Refusal::bad_request(format!("`{name}` is a number from {least} to {most}.")).about(name);
-    number.map(Some).ok_or_else(said)
+    let refusal = || Refusal::bad_request(format!("`{name}` is a number from {least} to {most}.")).about(name);
+    number.map(Some).ok_or_else(refusal)
 }
 
 fn whole(form: &Query, name: &'static str) -> Result<Option<u64>, Refusal> {

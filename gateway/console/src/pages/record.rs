@@ -1,6 +1,6 @@
 //! One call: where it went and why, what each that was tried said, and where the time went.
 
-mod said;
+mod bodies;
 mod time;
 mod way;
 
@@ -16,8 +16,8 @@ use crate::routes::Page;
 use crate::show;
 use crate::words::{record::Words, states};
 
-pub use said::Said;
-use said::{Block, SaidPart};
+pub use bodies::StoredBodies;
+use bodies::{Block, BodiesPart};
 use time::TimeWent;
 use way::Stop;
 pub(super) use way::reason as skip_reason;
@@ -77,7 +77,7 @@ pub struct RecordPage<'a> {
     tokens: Vec<(&'static str, String)>,
     cost: Option<String>,
     price: String,
-    said: SaidPart,
+    bodies: BodiesPart,
 }
 
 /// Something that is known of a call, and where it leads.
@@ -91,7 +91,7 @@ struct Fact {
 
 impl<'a> RecordPage<'a> {
     /// The page of this record, as [`seen_by`] its reader, and of what was said in the call; the address says how that is shown.
-    pub fn of(frame: &'a Frame, record: &'a RecordView, said: &Said, query: &Query) -> Self {
+    pub fn of(frame: &'a Frame, record: &'a RecordView, bodies: &StoredBodies, query: &Query) -> Self {
         let words = Words(frame.language);
         let attempts = attempts(record);
         let model = record.model.as_deref().filter(|model| !model.is_empty());
@@ -117,7 +117,7 @@ impl<'a> RecordPage<'a> {
                 .price
                 .as_ref()
                 .map_or_else(|| words.price_unknown().to_owned(), |from| words.price_from(from)),
-            said: SaidPart::of(frame, &record.id, said, query),
+            bodies: BodiesPart::of(frame, &record.id, bodies, query),
         }
     }
 }
@@ -172,16 +172,16 @@ fn line(record: &RecordView, attempts: &[AttemptRecord], words: Words) -> String
 
 /// The answer to the question of the page, in words.
 fn because(record: &RecordView, attempts: &[AttemptRecord], words: Words) -> Vec<String> {
-    let mut said = vec![outcome(record, attempts, words)];
+    let mut sentences = vec![outcome(record, attempts, words)];
     if let Some(decision) = decision(record) {
-        said.extend(match decision.affinity.as_deref() {
+        sentences.extend(match decision.affinity.as_deref() {
             Some("session") => Some(words.stayed_session().to_owned()),
             Some("prompt-cache") => Some(words.stayed_cache().to_owned()),
             _ => None,
         });
-        said.extend(decision.waited_ms.map(|ms| words.waited(show::span(i64::try_from(ms).unwrap_or(i64::MAX)))));
+        sentences.extend(decision.waited_ms.map(|ms| words.waited(show::span(i64::try_from(ms).unwrap_or(i64::MAX)))));
     }
-    said
+    sentences
 }
 
 fn outcome(record: &RecordView, attempts: &[AttemptRecord], words: Words) -> String {

@@ -164,7 +164,7 @@ fn health(catalog: &Catalog) -> HealthView {
         kind: "k",
         name: evil(),
         trouble,
-        said: evil(),
+        message: evil(),
         since_ms: 1,
         until_ms,
         over: until_ms < 5,
@@ -325,9 +325,9 @@ fn record_pages(add: &mut Add<'_>, reader: &Reader) {
     add("sessions", &|frame| html(&ConversationsPage::of(frame, &ConversationsView::default())));
     for record in records() {
         let record = seen_by(reader, record);
-        add("records/a%2Fb", &|frame| html(&RecordPage::of(frame, &record, &Said::Hidden, &Query::default())));
+        add("records/a%2Fb", &|frame| html(&RecordPage::of(frame, &record, &StoredBodies::Hidden, &Query::default())));
     }
-    said_pages(reader, add);
+    body_pages(reader, add);
 }
 
 /// A body of this sort, in this dialect.
@@ -361,24 +361,30 @@ fn talk(text: &str) -> (String, String) {
 }
 
 /// The part of a record's page about what was said, in every state and view.
-fn said_pages(reader: &Reader, add: &mut Add<'_>) {
+fn body_pages(reader: &Reader, add: &mut Add<'_>) {
     let record = seen_by(reader, record("ok", vec![attempt("ok", 3)]));
     let (request, answer) = talk(EVIL);
     let kept = |dialect: &str| {
-        Said::Kept(vec![
+        StoredBodies::Kept(vec![
             body(What::Request, dialect, request.clone()),
             body(What::Sent, dialect, evil()),
             body(What::Answer, dialect, answer.clone()),
             body(What::Events, dialect, evil()),
         ])
     };
-    let gone = [Gone::Off, Gone::Dropped, Gone::Expired, Gone::Deleted, Gone::Sealed].map(Said::Gone);
+    let gone = [Gone::Off, Gone::Dropped, Gone::Expired, Gone::Deleted, Gone::Sealed].map(StoredBodies::Gone);
     let own = KeptBody { provider: None, model: None, ..body(What::Answer, EVIL, String::new()) };
-    let all = [kept("openai-chat"), kept(EVIL), Said::Kept(vec![own]), Said::Kept(Vec::new()), Said::Unread];
-    for said in all.iter().chain(&gone) {
+    let all = [
+        kept("openai-chat"),
+        kept(EVIL),
+        StoredBodies::Kept(vec![own]),
+        StoredBodies::Kept(Vec::new()),
+        StoredBodies::Unread,
+    ];
+    for bodies in all.iter().chain(&gone) {
         for view in ["", "request", "sent", "answer", "events", EVIL] {
             let query = Query::default().with("view", view);
-            add("records/a%2Fb", &|frame| html(&RecordPage::of(frame, &record, said, &query)));
+            add("records/a%2Fb", &|frame| html(&RecordPage::of(frame, &record, bodies, &query)));
         }
     }
 }
@@ -538,13 +544,13 @@ fn catalog_pages(
     add("history", &|frame| html(&HistoryPage::of(frame, &HistoryView::of(0, Vec::new(), 1))));
     add("add-provider", &|frame| {
         let pieces = CheckPieces::of(frame, 3, EVIL);
-        let tried = |works, is_proven, said: Option<&str>| TriedView {
+        let tried = |works, is_proven, message: Option<&str>| TriedView {
             index: 0,
             label: evil(),
             works,
             is_proven,
-            status: said.map(|_| 401),
-            said: said.map(str::to_owned),
+            status: message.map(|_| 401),
+            message: message.map(str::to_owned),
             models: 3,
             latency_ms: 5,
         };
@@ -572,7 +578,7 @@ fn joined() -> JoinPreviewView {
     let model = |exists, targets| JoinedModel { name: evil(), exists, targets, kept: 0 };
     let models = vec![model(true, vec![target("p", 1), target("q", 2)]), model(false, vec![target(EVIL, 1)])];
     let plan = JoinPlan { models, vanished: vec![Vanished { model: evil(), target: evil() }] };
-    JoinPreviewView { plan, failed: vec![NotAskedView { provider: evil(), said: evil() }] }
+    JoinPreviewView { plan, failed: vec![NotAskedView { provider: evil(), message: evil() }] }
 }
 
 fn plan() -> PlanView {
@@ -701,7 +707,7 @@ fn a_page_is_small() {
 fn the_overview_is_small_and_begins_with_what_is_free() {
     let (catalog, counted) = (catalog(), counted());
     let (health, mut quota) = (health(&catalog), quota(&catalog));
-    let said = |quota: &QuotaView, counted: &Counted| {
+    let text = |quota: &QuotaView, counted: &Counted| {
         let frame = frame(Reader::Admin, Language::English, "overview");
         html(&OverviewPage::of(
             &frame,
@@ -712,11 +718,11 @@ fn the_overview_is_small_and_begins_with_what_is_free() {
             "http://a",
         ))
     };
-    assert!(!said(&quota, &counted).contains("free calls left"), "nothing is said to be free");
+    assert!(!text(&quota, &counted).contains("free calls left"), "nothing is said to be free");
     for limit in quota.quota.iter_mut().filter(|limit| limit.name == "rpd").take(1) {
         (limit.free, limit.limit, limit.spent) = (true, 2000, 1120);
     }
-    let page = said(&quota, &counted);
+    let page = text(&quota, &counted);
     assert!(page.contains("free calls left, of 2,000") && page.contains("<span class=\"big\">880</span>"), "{page}");
     let packed = crate::pack::pack(page.as_bytes()).expect("gzip");
     assert!(packed.len() < 60_000, "{} bytes, {} gzipped", page.len(), packed.len());
@@ -725,7 +731,7 @@ fn the_overview_is_small_and_begins_with_what_is_free() {
     }
     let money =
         quota.quota.iter().any(|limit| limit.unit == "nano-dollars" && quota::provider_of(&limit.scope).is_some());
-    assert!(!money && said(&quota, &counted).contains("calls in 24 h"), "neither free calls nor money: calls");
+    assert!(!money && text(&quota, &counted).contains("calls in 24 h"), "neither free calls nor money: calls");
 }
 
 #[test]
@@ -749,7 +755,7 @@ fn a_holder_sees_nothing_of_credentials_other_targets_and_addresses() {
         let frame = frame(reader, Language::English, "records/x");
         let view = RecordsView { records: Vec::new(), next: None, looked: None };
         let list = html(&RecordsPage::of(&frame, &Query::default(), &view, Suggested::default(), (None, None)));
-        list + &html(&RecordPage::of(&frame, record, &Said::Hidden, &Query::default()))
+        list + &html(&RecordPage::of(&frame, record, &StoredBodies::Hidden, &Query::default()))
     };
     let all = page(Reader::Admin, &record);
     let holder = Reader::Holder("k".into());
@@ -794,26 +800,26 @@ fn calls_are_counted_where_cells_tell_them_apart() {
 
 #[test]
 fn what_a_record_says_fits_how_the_call_went() {
-    let said = |record: RecordView| {
+    let text = |record: RecordView| {
         let frame = frame(Reader::Admin, Language::English, "records/x");
-        html(&RecordPage::of(&frame, &record, &Said::Gone(Gone::Off), &Query::default()))
+        html(&RecordPage::of(&frame, &record, &StoredBodies::Gone(Gone::Off), &Query::default()))
     };
-    let after_one = said(record("ok", vec![attempt("rate", 10), attempt("ok", 790)]));
+    let after_one = text(record("ok", vec![attempt("rate", 10), attempt("ok", 790)]));
     assert!(after_one.contains("after one try that failed. The client noticed nothing but 790 ms."), "{after_one}");
-    assert!(said(record("ok", vec![attempt("ok", 1)])).contains("the first it was sent to."));
+    assert!(text(record("ok", vec![attempt("ok", 1)])).contains("the first it was sent to."));
     assert!(
-        said(record("upstream_error", vec![attempt("target", 1), attempt("target", 2)]))
+        text(record("upstream_error", vec![attempt("target", 1), attempt("target", 2)]))
             .contains("Nobody answered, after 2 tries.")
     );
-    assert!(said(record("quota_spent", Vec::new())).contains("It was sent to nobody."));
-    assert!(said(record("upstream_reset", vec![attempt("ok", 1)])).contains("had begun to answer when it ended."));
-    assert!(said(record("ok", vec![attempt("ok", 1)])).contains("Left out: A quota is spent."));
+    assert!(text(record("quota_spent", Vec::new())).contains("It was sent to nobody."));
+    assert!(text(record("upstream_reset", vec![attempt("ok", 1)])).contains("had begun to answer when it ended."));
+    assert!(text(record("ok", vec![attempt("ok", 1)])).contains("Left out: A quota is spent."));
 }
 
-fn said(bodies: Vec<KeptBody>, view: &str) -> String {
+fn shown_bodies(bodies: Vec<KeptBody>, view: &str) -> String {
     let record = record("ok", vec![attempt("ok", 3)]);
     let frame = frame(Reader::Admin, Language::English, "records/x");
-    html(&RecordPage::of(&frame, &record, &Said::Kept(bodies), &Query::default().with("view", view)))
+    html(&RecordPage::of(&frame, &record, &StoredBodies::Kept(bodies), &Query::default().with("view", view)))
 }
 
 #[test]
@@ -821,7 +827,7 @@ fn what_was_said_is_read_as_a_conversation_and_as_it_stands() {
     let (request, answer) = talk("words");
     let bodies =
         || vec![body(What::Request, "openai-chat", request.clone()), body(What::Answer, "openai-chat", answer.clone())];
-    let page = said(bodies(), "");
+    let page = shown_bodies(bodies(), "");
     for part in [
         "System</b>",
         "User</b>",
@@ -834,10 +840,10 @@ fn what_was_said_is_read_as_a_conversation_and_as_it_stands() {
         assert!(page.contains(part), "{part}: {page}");
     }
     assert!(page.contains("Cut at 1 MiB") && page.contains("Delete what was said"), "{page}");
-    let raw = said(bodies(), "request");
+    let raw = shown_bodies(bodies(), "request");
     assert!(raw.contains("&#34;messages&#34;") && raw.contains("what=request") && !raw.contains("User</b>"), "{raw}");
     assert!(
-        said(vec![body(What::Request, "openai-chat", "no JSON".into())], "")
+        shown_bodies(vec![body(What::Request, "openai-chat", "no JSON".into())], "")
             .contains("cannot be read as a conversation")
     );
 }
@@ -847,9 +853,12 @@ fn however_much_was_said_the_page_stays_small() {
     let turn = json!({ "role": "user", "content": "<said> 说 ".repeat(2_000) });
     let request = json!({ "messages": vec![turn; 40] }).to_string();
     for view in ["", "request"] {
-        let page = said(vec![body(What::Request, "openai-chat", request.clone())], view);
+        let page = shown_bodies(vec![body(What::Request, "openai-chat", request.clone())], view);
         assert!(page.len() < 60_000, "{view}: {}", page.len());
         assert!(page.contains("more bytes"), "{view}");
     }
-    assert!(said(vec![body(What::Request, "openai-chat", request)], "").contains("earlier turns stand in the request"));
+    assert!(
+        shown_bodies(vec![body(What::Request, "openai-chat", request)], "")
+            .contains("earlier turns stand in the request")
+    );
 }

@@ -31,10 +31,12 @@ impl Trouble {
             false => Some(words.until(frame.clock.short(subject.until_ms))),
         };
         let text = until.map_or_else(|| word.to_owned(), |until| format!("{word} {until}"));
-        let said = Some(subject.said.as_str()).filter(|said| !said.is_empty()).map(|said| words.said(said));
+        let message = Some(subject.message.as_str())
+            .filter(|message| !message.is_empty())
+            .map(|message| words.last_message(message));
         let next = subject.over.then(|| words.tried_next().to_owned());
         let often = (subject.in_a_row > 1).then(|| words.in_a_row(subject.in_a_row));
-        let why = [said, often, next].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let why = [message, often, next].into_iter().flatten().collect::<Vec<_>>().join(" ");
         Trouble { name: subject.name.clone(), mark: Mark::of(tone, frame.icon(icon), text), why }
     }
 }

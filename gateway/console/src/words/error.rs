@@ -5,7 +5,7 @@ super::words! {
     not_allowed = "This is not yours to see" | "你无权查看";
     failed = "This cannot be shown now" | "现在无法显示";
     refused = "This was refused" | "请求被拒绝";
-    said = "llmio said:" | "llmio 的说明：";
+    message_of_llmio = "llmio said:" | "llmio 的说明：";
     back = "To the first page" | "回到首页";
     calls_go_on = "Calls are served all the same." | "调用照常服务。";
 }

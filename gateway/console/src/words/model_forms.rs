@@ -34,7 +34,7 @@ super::words! {
     would_try(target, tier, weight) = "{target}, tier {tier}, weight {weight}" | "{target}，第 {tier} 层，权重 {weight}";
     with_credentials(labels) = "with {labels}" | "凭据 {labels}";
     of_fallback(model) = "as the fallback {model}" | "来自后备模型 {model}";
-    would_be_told(status, said) = "Nobody can serve it. The client would get {status}: {said}" | "没有目标可用。客户端会收到 {status}：{said}";
+    would_be_answered(status, message) = "Nobody can serve it. The client would get {status}: {message}" | "没有目标可用。客户端会收到 {status}：{message}";
     left_out_title = "Left out" | "跳过的目标";
     join = "Join models of providers" | "合并提供商的模型";
     join_says = "Names that are the same without their organisation, capitals and “:free” become one model with a target for each provider." | "去掉组织名、大小写和 “:free” 后相同的名称，合并为一个模型，每个提供商各为一个目标。";

@@ -68,5 +68,5 @@ super::words! {
     price_unknown = "The price of this target is not known." | "这个目标的价格未知。";
     notes = "Notes" | "提示";
     as_kept = "As an earlier version kept it" | "由其他版本保存的原样";
-    said_to_client = "What the client was told" | "客户端得到的说明";
+    error_of_client = "What the client was told" | "客户端得到的说明";
 }

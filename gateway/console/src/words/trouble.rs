@@ -8,7 +8,7 @@ super::words! {
     spent = "spent" | "已用尽";
     until(time) = "until {time}" | "到 {time}";
     tried_next = "The next call tries it." | "下一次调用将试探。";
-    said(words) = "It said “{words}”." | "它说「{words}」。";
+    last_message(words) = "It said “{words}”." | "它说「{words}」。";
     in_a_row(count) = "{count} times in a row." | "连续 {count} 次。";
     ready = "ready" | "可用";
     off = "off" | "停用";

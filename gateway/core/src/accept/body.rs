@@ -122,8 +122,8 @@ fn of_json(operation: Operation, head: Head<'_>, body: Vec<u8>) -> Result<Call, 
 }
 
 fn of_form(operation: Operation, head: Head<'_>, body: Vec<u8>, boundary: &str) -> Result<Call, Refusal> {
-    let said = "The body is not a complete multipart/form-data body with the boundary its content-type names.";
-    let fields = form::fields(&body, boundary).ok_or_else(|| Refusal::bad_request(said))?;
+    let message = "The body is not a complete multipart/form-data body with the boundary its content-type names.";
+    let fields = form::fields(&body, boundary).ok_or_else(|| Refusal::bad_request(message))?;
     let text_of = |field: &form::Field| {
         let bytes = body.get(field.value.clone()).unwrap_or_default();
         String::from_utf8_lossy(bytes).into_owned()
@@ -136,8 +136,8 @@ fn of_form(operation: Operation, head: Head<'_>, body: Vec<u8>, boundary: &str) 
             None => return Err(model_missing()),
         },
         (Some(_), Some(_)) => {
-            let said = "`model` stands in the form more than once. Send it once.";
-            return Err(Refusal::bad_request(said).about("model"));
+            let message = "`model` stands in the form more than once. Send it once.";
+            return Err(Refusal::bad_request(message).about("model"));
         }
     };
     check_name(&model)?;
@@ -173,11 +173,11 @@ fn check_name(model: &str) -> Result<(), Refusal> {
     if is_short && !model.chars().any(char::is_control) && !has_path_steps(model) {
         return Ok(());
     }
-    let said = format!(
+    let message = format!(
         "`model` must be a name of 1 to {MODEL_CHARACTERS_MAX} characters without control characters and without steps \
          of a path (`.`, `..` or nothing between two `/`); GET /v1/models lists them."
     );
-    Err(Refusal::bad_request(said).about("model"))
+    Err(Refusal::bad_request(message).about("model"))
 }
 
 /// Where the model's name stands in the body of an API that names the model in its path, or where it would have to
@@ -198,8 +198,8 @@ fn names_in_gemini(text: &str, members: &Members<'_>) -> Result<Vec<NameAt>, Ref
     let mut names: Vec<&RawValue> = members.model.into_iter().collect();
     for raw in requests.into_iter().chain(members.generate_content_request) {
         let named: ModelMember<'_> = serde_json::from_str(raw.get()).map_err(|_| {
-            let said = "Each of the body's requests must be an object that names a `model` once at most.";
-            Refusal::bad_request(said).about("requests")
+            let message = "Each of the body's requests must be an object that names a `model` once at most.";
+            Refusal::bad_request(message).about("requests")
         })?;
         names.extend(named.model);
     }
@@ -240,8 +240,8 @@ fn tokens_max(members: &Members<'_>) -> Option<u64> {
         let config: GenerationConfig = serde_json::from_str(raw.get()).ok()?;
         config.max_output_tokens
     });
-    let said = [members.max_tokens, members.max_completion_tokens, members.max_output_tokens];
-    said.into_iter().flatten().filter_map(|raw| raw.get().parse().ok()).chain(in_config).max()
+    let limits = [members.max_tokens, members.max_completion_tokens, members.max_output_tokens];
+    limits.into_iter().flatten().filter_map(|raw| raw.get().parse().ok()).chain(in_config).max()
 }
 
 /// The edit that asks for usage: inside the client's own `stream_options`, or else a new member at the end, which
@@ -343,13 +343,13 @@ fn explain(text: &str, error: &serde_json::Error) -> String {
         // The parser's message is not used, since it would repeat a body that is one long string.
         Some(_) => return "The body is not a JSON object. Send one with `model`, and encode it once.".into(),
     }
-    let said = error.to_string();
-    match said.strip_prefix("duplicate member ") {
+    let message = error.to_string();
+    match message.strip_prefix("duplicate member ") {
         Some(rest) => {
             let name = rest.split(' ').next().unwrap_or(rest);
             format!("{name} stands in the body more than once. Send it once: providers disagree on which one counts.")
         }
-        None => format!("The body is not a JSON object: {said}."),
+        None => format!("The body is not a JSON object: {message}."),
     }
 }
 

@@ -34,17 +34,17 @@ impl Visit<'_> {
         let authority = self.authority.unwrap_or_default();
         let public = authority_of(self.public_url);
         if !names_this_machine(authority) && !is_same_host(authority, public) {
-            let said = format!(
+            let message = format!(
                 "The admin API and the console are not served as {authority:?}, so that no page can reach it under a name of its own. Use \
                  the address itself, or set LLMIO_PUBLIC_URL (under Spin the variable `public_url`) to the URL it has."
             );
-            return Err(Refusal::misdirected(said));
+            return Err(Refusal::misdirected(message));
         }
         let reads = matches!(self.method, "GET" | "HEAD");
         if !reads && !self.is_of_same_origin(authority, public) {
-            let said = "Pages of other origins may not change anything here. Send the request from llmio's own address, \
+            let message = "Pages of other origins may not change anything here. Send the request from llmio's own address, \
                         or without a browser.";
-            return Err(Refusal::forbidden("cross_origin", said));
+            return Err(Refusal::forbidden("cross_origin", message));
         }
         Ok(())
     }

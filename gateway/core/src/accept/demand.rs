@@ -76,7 +76,7 @@ struct Message<'b> {
 }
 
 impl<'b> Message<'b> {
-    fn said(&self) -> Option<&'b RawValue> {
+    fn content(&self) -> Option<&'b RawValue> {
         self.content.or(self.parts)
     }
 }
@@ -191,7 +191,7 @@ pub fn demand(call: &Call, pace: Pace<'_>) -> Demand {
     let (mut images, mut image_bytes) = (false, 0);
     body.each_message(|message| {
         tools |= filled(message.tools).is_some();
-        let _ = each(message.said(), |part| {
+        let _ = each(message.content(), |part| {
             if is_image(part) {
                 images = true;
                 image_bytes += plain_length(part.get().as_bytes());
@@ -225,17 +225,17 @@ pub fn prompt_beginning(call: &Call) -> Option<Vec<u8>> {
     }
     let body: DemandMembers<'_> = serde_json::from_slice(&call.body).ok()?;
     let mut beginning = Vec::new();
-    let mut add = |said: &str| {
+    let mut add = |text: &str| {
         let left = BEGINNING_BYTES_MAX - beginning.len();
-        beginning.extend(said.bytes().take(left));
+        beginning.extend(text.bytes().take(left));
         beginning.len() == BEGINNING_BYTES_MAX
     };
     add(body.tools().unwrap_or_default());
-    for said in [body.system, body.instructions, body.system_instruction].into_iter().flatten() {
-        add(said.get());
+    for text in [body.system, body.instructions, body.system_instruction].into_iter().flatten() {
+        add(text.get());
     }
     body.each_message(|message| {
-        let is_full = add(message.said().map_or("", RawValue::get));
+        let is_full = add(message.content().map_or("", RawValue::get));
         if is_full || message.role == "user" { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     (!beginning.is_empty()).then_some(beginning)

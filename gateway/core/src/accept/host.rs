@@ -49,7 +49,7 @@ pub fn answers() -> Vec<PathAnswers> {
 }
 
 fn refusals() -> [(&'static str, Refusal); 8] {
-    let bad = |code, said: &str| Refusal::bad_request(said).coded(code);
+    let bad = |code, message: &str| Refusal::bad_request(message).coded(code);
     let too_large = bad("head_too_large", "The request's head is larger than 64 KiB, or has more than 128 headers.");
     let coded = bad(
         "unsupported_transfer_coding",

@@ -287,10 +287,10 @@ fn what_is_wrong_with_a_body_is_said() {
         (b"{\"model\":\"m\",\"stream\":\"yes\"}", "`stream` must be true or false"),
         (b"{\"model\":\"\xff\"}", "not valid UTF-8 (at byte 10)"),
     ];
-    for (body, said) in cases {
+    for (body, message) in cases {
         let refusal = refused(body);
         assert_eq!(refusal.status, 400);
-        assert!(refusal.message.contains(said), "{said}: {}", refusal.message);
+        assert!(refusal.message.contains(message), "{message}: {}", refusal.message);
     }
 }
 

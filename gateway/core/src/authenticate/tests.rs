@@ -80,9 +80,9 @@ fn each_reason_to_refuse_a_key_has_its_own_message() {
 
 #[test]
 fn an_unknown_key_is_named_by_its_last_four_characters_if_it_is_long() {
-    let said = |key: &str| ask(Needs::Key, &[key]).expect_err("refused").message;
-    assert!(said("sk-unknown-0123456789-x9Qf").contains("Unknown key ending x9Qf."));
-    assert!(said("hunter2").starts_with("Unknown key. "));
+    let message = |key: &str| ask(Needs::Key, &[key]).expect_err("refused").message;
+    assert!(message("sk-unknown-0123456789-x9Qf").contains("Unknown key ending x9Qf."));
+    assert!(message("hunter2").starts_with("Unknown key. "));
 }
 
 #[test]

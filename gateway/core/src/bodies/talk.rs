@@ -235,7 +235,7 @@ mod tests {
         }
     }
 
-    fn said(dialect: &str, request: &Value, answer: &Value) -> Vec<String> {
+    fn turns_of(dialect: &str, request: &Value, answer: &Value) -> Vec<String> {
         let (request, answer) = (body(What::Request, dialect, request), body(What::Answer, dialect, answer));
         let conversation = Conversation::of(Some(&request), Some(&answer)).expect("a conversation");
         let turns = conversation.turns.iter();
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn every_dialect_is_read_as_the_same_conversation() {
         let picture = "data:image/png;base64,(9 characters left out)";
-        let chat = said(
+        let chat = turns_of(
             "openai-chat",
             &json!({ "model": "m", "messages": [
                 { "role": "system", "content": "Be brief." },
@@ -269,7 +269,7 @@ mod tests {
             ] }),
             &json!({ "choices": [{ "finish_reason": "stop", "message": { "role": "assistant", "reasoning_content": "hm", "content": "Yes" } }] }),
         );
-        let messages = said(
+        let messages = turns_of(
             "anthropic",
             &json!({ "model": "m", "system": "Be brief.", "messages": [
                 { "role": "user", "content": [{ "type": "text", "text": "Hi" }, { "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": "(9 characters left out)" } }] },
@@ -278,7 +278,7 @@ mod tests {
             ] }),
             &json!({ "type": "message", "content": [{ "type": "thinking", "thinking": "hm", "signature": "s" }, { "type": "text", "text": "Yes" }], "stop_reason": "end_turn" }),
         );
-        let responses = said(
+        let responses = turns_of(
             "openai-responses",
             &json!({ "model": "m", "instructions": "Be brief.", "previous_response_id": "r0", "input": [
                 { "role": "user", "content": [{ "type": "input_text", "text": "Hi" }, { "type": "input_image", "image_url": picture }] },
@@ -307,7 +307,7 @@ mod tests {
         assert_eq!(messages, expected);
         assert_eq!(responses, expected);
         for answer in [whole, array] {
-            let gemini = said("gemini", &gemini_request, &answer);
+            let gemini = turns_of("gemini", &gemini_request, &answer);
             assert!(gemini[..3] == expected[..3] && gemini[4] == expected[4], "{gemini:?}");
             assert!(gemini[3].starts_with("Tool: c1=") && gemini[3].contains("seen"), "{gemini:?}");
         }

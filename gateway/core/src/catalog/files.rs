@@ -145,12 +145,12 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_file_is_told_and_shows_no_secret() {
-        for (text, said) in [
+        for (text, message) in [
             (Err("it is not there"), "The file \"keys.txt\" cannot be read: it is not there."),
             (Ok("# nothing\n"), "The file of keys.txt holds no key; write one a line."),
         ] {
             let found = catalog("{ file = \"keys.txt\" }", text);
-            assert_eq!(found.warnings(), [format!("provider p, credential keys.txt: {said}")]);
+            assert_eq!(found.warnings(), [format!("provider p, credential keys.txt: {message}")]);
         }
         let found = catalog("{ file = \"keys.txt\" }", Ok("sk 1\nsk-2"));
         assert_eq!(known(&found), [("keys.txt:2", "sk-2")]);

@@ -29,7 +29,7 @@ impl Catalog {
     /// own may be told them. `Err`: what is wrong with one; then none of them is believed.
     pub fn trust(&mut self, networks: &str) -> Result<(), String> {
         let texts = networks.split(',').map(str::trim).filter(|text| !text.is_empty());
-        let read = |text: &str| super::schema::format::network(text).map_err(|said| format!("{text:?} {said}"));
+        let read = |text: &str| super::schema::format::network(text).map_err(|problem| format!("{text:?} {problem}"));
         let networks: Vec<Network> = texts.map(read).collect::<Result<_, _>>()?;
         self.settings.trusted_proxies.extend(networks);
         Ok(())
@@ -111,8 +111,8 @@ impl Catalog {
         let setting = self.settings.record_bodies;
         let raised = self.keys.iter().position(|key| key.keeps_bodies(setting) > setting);
         let path = raised.filter(|_| setting == RecordBodies::Off).map(|index| format!("keys[{index}].record_bodies"));
-        let said = format!("what is kept of bodies is sealed, and there is no master key: {HOW_TO_SET_MASTER_KEY}");
-        Err(Problems::one(path.unwrap_or_else(|| "settings.record_bodies".to_owned()), said))
+        let message = format!("what is kept of bodies is sealed, and there is no master key: {HOW_TO_SET_MASTER_KEY}");
+        Err(Problems::one(path.unwrap_or_else(|| "settings.record_bodies".to_owned()), message))
     }
 
     /// The secrets that requests to any provider hold.

@@ -33,7 +33,7 @@ impl Rotation {
             body => serde_json::from_slice(body).map_err(|error| format!("The body was not understood: {error}."))?,
         };
         let Some(keep) = wanted.keep else { return Ok(Rotation { keep_ms: KEEP_MS }) };
-        let keep_ms = format::duration_ms(&keep).map_err(|said| format!("`keep` {said}, not {keep:?}."))?;
+        let keep_ms = format::duration_ms(&keep).map_err(|message| format!("`keep` {message}, not {keep:?}."))?;
         if keep_ms > KEEP_MS_MAX {
             return Err(format!("`keep` must be at most {}, not {keep:?}.", human_duration(KEEP_MS_MAX)));
         }
@@ -69,14 +69,14 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for (body, said) in [
+        for (body, message) in [
             ("x", "The body was not understood: "),
             (r#"{"keep":"soon"}"#, "`keep` must be a duration like \"500ms\""),
             (r#"{"keep":"91d"}"#, "`keep` must be at most 90d, not \"91d\"."),
             (r#"{"kept":"1d"}"#, "The body was not understood: unknown field"),
         ] {
             let refused = Rotation::parse(body.as_bytes()).expect_err(body);
-            assert!(refused.starts_with(said), "{body}: {refused}");
+            assert!(refused.starts_with(message), "{body}: {refused}");
         }
     }
 }

@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn what_looks_like_a_variable_or_is_quoted_is_doubted_and_not_shown() {
-        for (text, said) in [
+        for (text, message) in [
             ("$OPENAI_KEY", Some(IS_REFERENCE)),
             ("$env:OPENAI_KEY", Some(IS_REFERENCE)),
             ("os.environ/OPENAI_KEY", Some(IS_REFERENCE)),
@@ -78,7 +78,7 @@ mod tests {
             ("AIza/env:x", None),
             ("eyJhbGciOi.J9%3D", None),
         ] {
-            assert_eq!(doubt(&Secret::new(text)), said, "{text}");
+            assert_eq!(doubt(&Secret::new(text)), message, "{text}");
         }
     }
 

@@ -49,13 +49,13 @@ pub(crate) fn write_effort(
     profile: &Profile,
     warnings: &mut Warnings,
 ) -> Option<&'static str> {
-    let asked = reasoning?.effort_said()?;
-    if asked == Effort::None && !profile.reasons && !profile.efforts.contains(&asked) {
+    let effort = reasoning?.explicit_effort()?;
+    if effort == Effort::None && !profile.reasons && !profile.efforts.contains(&effort) {
         return None;
     }
-    let fitting = profile.effort_from(asked)?.word();
-    if fitting != asked.word() {
-        warnings.changed(&format!("reasoning_effort {} to {fitting}", asked.word()));
+    let fitting = profile.effort_from(effort)?.word();
+    if fitting != effort.word() {
+        warnings.changed(&format!("reasoning_effort {} to {fitting}", effort.word()));
     }
     Some(fitting)
 }

@@ -55,7 +55,7 @@ fn a_long_text_is_said_back_in_part_and_a_long_body_is_refused() {
     assert_eq!((reply.status, reply.body.len() < 1 << 20), (200, true));
     let reply = ask(Operation::Chat, &chat(&"x ".repeat(200_000)));
     assert_eq!(reply.status, 413);
-    assert!(json_of(&reply)["error"]["message"].as_str().is_some_and(|said| said.contains("256 KiB")));
+    assert!(json_of(&reply)["error"]["message"].as_str().is_some_and(|message| message.contains("256 KiB")));
 }
 
 #[test]

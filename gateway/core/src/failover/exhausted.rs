@@ -18,18 +18,18 @@ pub fn exhausted(model: &str, skipped: &[Skipped], record: Option<&str>, now_ms:
         return Refusal { until_ms: skipped.iter().filter_map(|skipped| skipped.until_ms).min(), ..refusal };
     };
     let wait_s = wait_s(until_ms, now_ms);
-    let said = format!(
+    let message = format!(
         "No provider can serve model {model:?} now: {reasons}. The first is back in {}. More credentials or targets in \
          the catalog help{}.",
         human(wait_s),
         record.map(|record| format!("; `llmio records show {record}` tells more")).unwrap_or_default()
     );
     let refusal = if is(SkipReason::QuotaSpent) {
-        Refusal::rate_limited(said, wait_s > RETRY_AFTER_MAX_S).ended(State::QuotaSpent)
+        Refusal::rate_limited(message, wait_s > RETRY_AFTER_MAX_S).ended(State::QuotaSpent)
     } else if is(SkipReason::Cooling) {
-        Refusal::rate_limited(said, wait_s > RETRY_AFTER_MAX_S).ended(State::RateLimitedUpstream)
+        Refusal::rate_limited(message, wait_s > RETRY_AFTER_MAX_S).ended(State::RateLimitedUpstream)
     } else {
-        Refusal::unavailable("no_target", said).ended(State::NoTarget)
+        Refusal::unavailable("no_target", message).ended(State::NoTarget)
     };
     refusal.back_at(until_ms, wait_s)
 }
@@ -67,9 +67,9 @@ fn for_good(model: &str, reasons: &str, record: Option<&str>, is: impl Fn(SkipRe
     let end = record.map(|record| format!(" Record {record}.")).unwrap_or_default();
     let unfit = |help: &str| format!("No target of model {model:?} can take this request: {reasons}. {help}{end}");
     let mend = || {
-        let said =
+        let message =
             format!("No target of model {model:?} can be used: {reasons}. Mend the catalog or the account.{end}");
-        Refusal::needs_operator(said)
+        Refusal::needs_operator(message)
     };
     let refusal = if [SkipReason::CredentialsResting, SkipReason::UnknownModel, SkipReason::NoCredential]
         .into_iter()
@@ -78,12 +78,12 @@ fn for_good(model: &str, reasons: &str, record: Option<&str>, is: impl Fn(SkipRe
         mend()
     } else if is(SkipReason::QuotaSpent) {
         // This is about money, and agents report it as such by OpenAI's code for it.
-        let said = format!("No target of model {model:?} can be used: {reasons}. Mend the catalog.{end}");
-        return Refusal::rate_limited(said, true).without_retry().ended(State::QuotaSpent);
+        let message = format!("No target of model {model:?} can be used: {reasons}. Mend the catalog.{end}");
+        return Refusal::rate_limited(message, true).without_retry().ended(State::QuotaSpent);
     } else if is(SkipReason::Context) {
         // The text begins as Anthropic's does and has OpenAI's code, since clients recognise the error by these.
-        let said = format!("prompt is too long for model {model:?}: {reasons}. Make it shorter.{end}");
-        Refusal::bad_request(said).coded("context_length_exceeded")
+        let message = format!("prompt is too long for model {model:?}: {reasons}. Make it shorter.{end}");
+        Refusal::bad_request(message).coded("context_length_exceeded")
     } else if is(SkipReason::Untranslatable) {
         let help = "Leave it out, or use a model with a provider of your own dialect.";
         return Refusal::bad_request(unfit(help)).coded("untranslatable").without_retry().ended(State::Untranslatable);
@@ -133,8 +133,8 @@ fn describe(skipped: &Skipped, now_ms: i64) -> String {
         SkipReason::Unpriced => "has no known price, which the budget of the key needs",
     };
     let until = skipped.until_ms.and_then(|until_ms| Some(format!(" until {}", moment(until_ms, now_ms)?)));
-    let said = skipped.message.as_ref().map(|said| format!(" ({said})"));
-    format!("{} {why}{}{}", skipped.target, said.unwrap_or_default(), until.unwrap_or_default())
+    let message = skipped.message.as_ref().map(|message| format!(" ({message})"));
+    format!("{} {why}{}{}", skipped.target, message.unwrap_or_default(), until.unwrap_or_default())
 }
 
 /// A time in the future for people: `2026-11-24 14:00:01 UTC (in 3 h)`.
@@ -191,8 +191,8 @@ mod tests {
 
     #[test]
     fn a_long_wait_is_an_insufficient_quota_that_is_not_to_be_tried_again() {
-        let said = Some("a (credential first): 5 of 5 rpd spent".to_owned());
-        let refusal = refusal(&[Skipped { message: said, ..skipped("a/x", SkipReason::QuotaSpent, Some(7201)) }]);
+        let message = Some("a (credential first): 5 of 5 rpd spent".to_owned());
+        let refusal = refusal(&[Skipped { message, ..skipped("a/x", SkipReason::QuotaSpent, Some(7201)) }]);
         assert_eq!((refusal.status, refusal.state), (429, State::QuotaSpent));
         let reply = refusal.reply(Shape::Dialect(Dialect::OpenaiChat), "r-1");
         let header =
@@ -294,8 +294,8 @@ mod tests {
 
     #[test]
     fn what_is_spent_for_good_is_an_insufficient_quota_without_an_end() {
-        let said = Some("a: 10 of 10 USD spent".to_owned());
-        let refusal = refusal(&[Skipped { message: said, ..skipped("a/x", SkipReason::QuotaSpent, None) }]);
+        let message = Some("a: 10 of 10 USD spent".to_owned());
+        let refusal = refusal(&[Skipped { message, ..skipped("a/x", SkipReason::QuotaSpent, None) }]);
         assert_eq!((refusal.status, refusal.code), (429, Some("insufficient_quota")));
         assert_eq!((refusal.retry_after_s, refusal.should_retry), (None, Some(false)));
         assert!(
@@ -309,8 +309,8 @@ mod tests {
     fn a_price_that_a_budget_needs_is_asked_for_and_not_tried_for_again() {
         let refusal = refusal(&[skipped("a/x", SkipReason::Unpriced, None)]);
         assert_eq!((refusal.status, refusal.should_retry), (400, Some(false)));
-        let said = "a/x has no known price, which the budget of the key needs. Mend the catalog";
-        assert!(refusal.message.contains(said), "{}", refusal.message);
+        let message = "a/x has no known price, which the budget of the key needs. Mend the catalog";
+        assert!(refusal.message.contains(message), "{}", refusal.message);
     }
 
     #[test]

@@ -12,23 +12,23 @@ const SLOT_MS: i64 = 1_000;
 /// The refusal of a call whose key `name` is over these limits. A spent budget is reported by the code that agents know
 /// for it, and machines are told never to retry, however soon it resets: it is there to stop somebody.
 pub fn key_spent(name: &str, over: &[ExceededLimit], now_ms: i64) -> Refusal {
-    let said = over.iter().map(ExceededLimit::describe).collect::<Vec<_>>().join(", ");
+    let used_up = over.iter().map(ExceededLimit::describe).collect::<Vec<_>>().join(", ");
     let is_budget = over.iter().any(|over| over.unit == Unit::Money);
     let what = if is_budget { "budget" } else { "limits" };
     let are = if is_budget { "is" } else { "are" };
     let where_from = "its limits are in the catalog";
     if over.iter().any(|over| over.is_for_good) {
         let message =
-            format!("The {what} of key {name:?} {are} used up ({said}). It never resets by itself; {where_from}.");
+            format!("The {what} of key {name:?} {are} used up ({used_up}). It never resets by itself; {where_from}.");
         return Refusal::rate_limited(message, true).of_budget().without_retry().ended(State::QuotaSpent);
     }
     let back_ms = over.iter().filter_map(|over| over.until_ms).max().unwrap_or(now_ms.saturating_add(SLOT_MS));
     let wait_s = wait_s(back_ms, now_ms);
     let at = moment(back_ms, now_ms).map(|at| format!(" at {at}")).unwrap_or_default();
     let message = if is_budget {
-        format!("The budget of key {name:?} is used up ({said}). It resets{at}; {where_from}.")
+        format!("The budget of key {name:?} is used up ({used_up}). It resets{at}; {where_from}.")
     } else {
-        format!("The limits of key {name:?} are used up ({said}). It can be used again in {wait_s} s; {where_from}.")
+        format!("The limits of key {name:?} are used up ({used_up}). It can be used again in {wait_s} s; {where_from}.")
     };
     let is_long = is_budget || wait_s > RETRY_AFTER_MAX_S;
     let refusal = Refusal::rate_limited(message, is_long).back_at(back_ms, wait_s).ended(State::QuotaSpent);
@@ -78,16 +78,16 @@ mod tests {
         let refusal =
             key_spent("k", &[over("budget-hour", Unit::Money, 9_990_000_000, 10_000_000_000, Some(3))], NOW_MS);
         assert_eq!((refusal.code, refusal.should_retry), (Some("insufficient_quota"), Some(false)));
-        let said = "key k: 9.99 of 10 USD/hour spent, and this call may cost 0.02";
-        assert!(refusal.message.contains(said), "{}", refusal.message);
+        let message = "key k: 9.99 of 10 USD/hour spent, and this call may cost 0.02";
+        assert!(refusal.message.contains(message), "{}", refusal.message);
     }
 
     #[test]
     fn a_budget_that_never_resets_names_no_time() {
         let refusal = key_spent("k", &[over("credit", Unit::Money, 1_000_000_000, 1_000_000_000, None)], NOW_MS);
         assert_eq!((refusal.retry_after_s, refusal.should_retry), (None, Some(false)));
-        let said = "(key k: 1 of 1 USD spent). It never resets by itself; its limits are in the catalog.";
-        assert!(refusal.message.ends_with(said), "{}", refusal.message);
+        let message = "(key k: 1 of 1 USD spent). It never resets by itself; its limits are in the catalog.";
+        assert!(refusal.message.ends_with(message), "{}", refusal.message);
     }
 
     #[test]

@@ -20,11 +20,11 @@ pub(super) fn shaped(error: UpstreamError, kind: ErrorKind, dialect: Dialect, id
         let error = ApiError { is_too_long: kind == ErrorKind::ContextLength, ..error };
         Reply::json(status, &dialect.error(&error, id))
     } else {
-        let said = match excerpt(&body) {
+        let message = match excerpt(&body) {
             text if text.is_empty() => format!("The provider answered {status} without an explanation."),
             text => format!("The provider answered {status}: {text}"),
         };
-        let refusal = Refusal { status, ..Refusal::bad_gateway(State::UpstreamError, said) };
+        let refusal = Refusal { status, ..Refusal::bad_gateway(State::UpstreamError, message) };
         refusal.reply(Shape::Dialect(dialect), id)
     };
     let kept = |name: &str| name.starts_with("retry-after") || name == "x-upstream-request-id";

@@ -55,7 +55,7 @@ fn answered_with(status: u16, headers: Vec<(String, Vec<u8>)>, body: &str) -> Ou
     })
 }
 
-fn said(status: u16, body: &str) -> Outcome {
+fn error_answer(status: u16, body: &str) -> Outcome {
     answered_with(status, Vec::new(), body)
 }
 
@@ -201,7 +201,7 @@ fn the_clients_own_error_is_returned_as_it_is_and_never_retried() {
 
 #[test]
 fn a_404_that_names_no_model_goes_on_and_is_returned_at_last() {
-    let unknown = || said(404, r#"{"error":{"message":"Vector store with id 'vs_1' not found."}}"#);
+    let unknown = || error_answer(404, r#"{"error":{"message":"Vector store with id 'vs_1' not found."}}"#);
     let (tried, end) = run(&[0, 0], 3, vec![unknown(), Outcome::Head(200)]);
     assert_eq!((tried, end), (vec![(0, None), (1, None)], Decision::Relay));
     let (_, end) = run(&[0, 0], 3, vec![unknown(), unknown()]);
@@ -242,10 +242,11 @@ fn no_other_credential_is_asked_where_the_words_are_about_the_asker() {
         (429, "<html>error code: 1015</html>"),
         (401, r#"{"error":{"message":"检测到滥用，令牌已禁用"}}"#),
     ] {
-        let (tried, end) = run(&[3, 1], 3, vec![said(status, body), Outcome::Head(200)]);
+        let (tried, end) = run(&[3, 1], 3, vec![error_answer(status, body), Outcome::Head(200)]);
         assert_eq!((tried, end), (vec![(0, Some(0)), (1, Some(0))], Decision::Relay), "{body}");
     }
-    let (tried, _) = run(&[3], 3, vec![said(401, r#"{"error":{"message":"Incorrect API key"}}"#), Outcome::Head(200)]);
+    let (tried, _) =
+        run(&[3], 3, vec![error_answer(401, r#"{"error":{"message":"Incorrect API key"}}"#), Outcome::Head(200)]);
     assert_eq!(tried, [(0, Some(0)), (0, Some(1))]);
 }
 
@@ -390,7 +391,7 @@ fn what_does_not_pass_by_itself_is_not_tried_again() {
         answered(302),
         answered(401),
         answered(429),
-        said(404, r#"{"error":{"code":"model_not_found"}}"#),
+        error_answer(404, r#"{"error":{"code":"model_not_found"}}"#),
     ] {
         let (tried, _) = walk(candidates(&[0]), 9, vec![outcome.clone()], &mut RetryBudget::default(), &|_| true);
         assert_eq!(tried.len(), 1, "{outcome:?}");
@@ -428,7 +429,7 @@ fn translated_400() -> Outcome {
 fn a_translated_request_that_is_refused_goes_once_to_the_next_target() {
     let (tried, end) = run(&[0, 0, 0], 3, vec![translated_400(), Outcome::Head(200)]);
     assert_eq!((tried, end), (vec![(0, None), (1, None)], Decision::Relay));
-    for second in [said(400, "{\"error\":{\"message\":\"other\"}}"), translated_400()] {
+    for second in [error_answer(400, "{\"error\":{\"message\":\"other\"}}"), translated_400()] {
         let (tried, end) = run(&[0, 0, 0], 3, vec![translated_400(), second]);
         let Decision::Answer(State::ClientError, reply) = end else { panic!("{end:?}") };
         assert_eq!((tried.len(), reply.status), (2, 400));
@@ -440,7 +441,7 @@ fn a_translated_request_that_is_refused_goes_once_to_the_next_target() {
 
 #[test]
 fn a_prompt_that_is_too_long_goes_once_to_a_larger_context() {
-    let too_long = || said(400, r#"{"error":{"code":"context_length_exceeded","message":"too long"}}"#);
+    let too_long = || error_answer(400, r#"{"error":{"code":"context_length_exceeded","message":"too long"}}"#);
     let with = |contexts: &[Option<u64>]| {
         let mut list = candidates(&vec![0; contexts.len()]);
         list.iter_mut().zip(contexts).for_each(|(candidate, context)| candidate.context = *context);
@@ -458,14 +459,14 @@ fn a_prompt_that_is_too_long_goes_once_to_a_larger_context() {
 fn a_prompt_no_larger_context_took_is_still_the_clients_to_shorten() {
     let mut two = candidates(&[0, 0]);
     two[1].context = Some(1_000_000);
-    let outcomes = vec![said(400, r#"{"error":{"code":"context_length_exceeded"}}"#), refused_connection()];
+    let outcomes = vec![error_answer(400, r#"{"error":{"code":"context_length_exceeded"}}"#), refused_connection()];
     let (_, end) = walk(two, 9, outcomes, &mut RetryBudget::default(), &|_| false);
     assert!(matches!(&end, Decision::Answer(State::ClientError, reply) if reply.status == 400), "{end:?}");
 }
 
 #[test]
 fn a_rate_limit_is_429_whatever_status_it_came_under() {
-    let (_, end) = run(&[1], 1, vec![said(500, r#"{"error":{"message":"上游负载已饱和"}}"#)]);
+    let (_, end) = run(&[1], 1, vec![error_answer(500, r#"{"error":{"message":"上游负载已饱和"}}"#)]);
     assert!(matches!(&end, Decision::Answer(State::RateLimitedUpstream, reply) if reply.status == 429), "{end:?}");
 }
 
@@ -486,15 +487,15 @@ fn an_attempt_not_made_costs_none_and_a_spent_quota_leaves_others() {
 
 #[test]
 fn an_error_about_llmios_own_choice_is_explained_and_not_passed_on() {
-    let (_, end) = run(&[1], 3, vec![said(404, r#"{"error":{"code":"model_not_found","message":"gpt-9"}}"#)]);
+    let (_, end) = run(&[1], 3, vec![error_answer(404, r#"{"error":{"code":"model_not_found","message":"gpt-9"}}"#)]);
     let Decision::Refuse(refusal) = end else { panic!("{end:?}") };
     assert_eq!(refusal.status, 400);
     assert!(refusal.message.contains("does not serve a model of that name (404)"), "{}", refusal.message);
-    let (_, end) = run(&[1], 3, vec![said(403, r#"{"error":{"message":"No access to model: o9"}}"#)]);
+    let (_, end) = run(&[1], 3, vec![error_answer(403, r#"{"error":{"message":"No access to model: o9"}}"#)]);
     let Decision::Refuse(refusal) = end else { panic!("{end:?}") };
     assert_eq!((refusal.status, refusal.state), (400, State::UpstreamAuth));
     assert!(refusal.message.contains("does not let llmio's credential use this model (403)"), "{}", refusal.message);
-    let (_, end) = run(&[1], 3, vec![said(429, r#"{"error":{"code":"insufficient_quota"}}"#)]);
+    let (_, end) = run(&[1], 3, vec![error_answer(429, r#"{"error":{"code":"insufficient_quota"}}"#)]);
     let Decision::Refuse(refusal) = end else { panic!("{end:?}") };
     assert_eq!((refusal.status, refusal.state), (400, State::UpstreamAuth));
     assert!(refusal.message.contains("nothing left (429)"), "{}", refusal.message);

@@ -14,7 +14,7 @@ impl Health {
         &mut self,
         address: &Subject,
         kind: ErrorKind,
-        said: &str,
+        message: &str,
         at: AttemptTime,
     ) -> Vec<Subject> {
         let known = self.troubled.get(address);
@@ -24,7 +24,7 @@ impl Health {
         }
         let told_ms = (kind == ErrorKind::ConnectTimeout).then_some(0);
         let patience = Patience::default();
-        self.failed(address, Failure { trouble: Trouble::Open, told_ms, patience, said }, at)
+        self.failed(address, Failure { trouble: Trouble::Open, told_ms, patience, message }, at)
     }
 
     /// Notes that something came from the host.

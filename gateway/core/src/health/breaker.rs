@@ -24,27 +24,27 @@ impl Health {
         &mut self,
         of: &Subjects,
         verdict: Verdict,
-        said: &str,
+        message: &str,
         at: AttemptTime,
     ) -> Vec<Subject> {
         let (target, now_ms) = (&of.target, at.now_ms);
         if verdict.kind == ErrorKind::UnknownModel {
             let (trouble, told_ms, backoff) = (Trouble::UnknownModel, Some(UNKNOWN_MODEL_MS), &BREAKER_MS);
-            return self.trouble(target, Blame { trouble, told_ms, backoff, said, now_ms });
+            return self.trouble(target, Blame { trouble, told_ms, backoff, message, now_ms });
         }
         self.latencies.failed(target, now_ms);
         if let (ErrorKind::Unreachable | ErrorKind::ConnectTimeout, Some(address)) = (verdict.kind, &of.address) {
-            return self.connect_failed(address, verdict.kind, said, at);
+            return self.connect_failed(address, verdict.kind, message, at);
         }
         let told_ms = verdict.rest.map(told_ms);
-        self.failed(target, Failure { trouble: Trouble::Open, told_ms, patience: of.patience, said }, at)
+        self.failed(target, Failure { trouble: Trouble::Open, told_ms, patience: of.patience, message }, at)
     }
 
     /// Counts a failure of a subject that has a breaker. The breaker opens if there were enough failures, or if a wait
     /// was told.
     pub(super) fn failed(&mut self, subject: &Subject, failure: Failure<'_>, at: AttemptTime) -> Vec<Subject> {
         let AttemptTime { now_ms, jitter, .. } = at;
-        let Failure { trouble, told_ms, patience, said } = failure;
+        let Failure { trouble, told_ms, patience, message } = failure;
         let window = self.windows.entry(subject.clone()).or_default();
         window.push(false, now_ms);
         let was_open = self.troubled.get(subject).is_some_and(|standing| standing.trouble == trouble);
@@ -56,7 +56,7 @@ impl Health {
             Some(cooldown_ms) => Backoff::fixed(cooldown_ms),
             None => BREAKER_MS.jittered(jitter),
         };
-        self.trouble(subject, Blame { trouble, told_ms, backoff: &backoff, said, now_ms })
+        self.trouble(subject, Blame { trouble, told_ms, backoff: &backoff, message, now_ms })
     }
 
     /// Whether the last known attempt at a target or an address failed.
@@ -72,7 +72,7 @@ pub(super) struct Failure<'a> {
     /// The wait that somebody told.
     pub(super) told_ms: Option<u64>,
     pub(super) patience: Patience,
-    pub(super) said: &'a str,
+    pub(super) message: &'a str,
 }
 
 /// The outcomes of the last ten seconds, second by second, and the number of failures in a row.

@@ -80,7 +80,7 @@ mod tests {
             at_ms,
             looked_ms: None,
             step: 0,
-            said: "401".to_owned(),
+            message: "401".to_owned(),
         }
     }
 

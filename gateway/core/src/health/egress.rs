@@ -14,7 +14,7 @@ impl Health {
         &mut self,
         of: &Subjects,
         verdict: Verdict,
-        said: &str,
+        message: &str,
         at: AttemptTime,
     ) -> Vec<Subject> {
         let way = match (verdict.kind, &of.egress) {
@@ -23,10 +23,10 @@ impl Health {
             _ => {
                 let told_ms = verdict.rest.filter(|rest| rest.is_reset).map(told_ms);
                 let (trouble, backoff, now_ms) = (Trouble::Resting, &CREDENTIAL_MS, at.now_ms);
-                return self.trouble(&of.place, Blame { trouble, told_ms, backoff, said, now_ms });
+                return self.trouble(&of.place, Blame { trouble, told_ms, backoff, message, now_ms });
             }
         };
         let patience = Patience::default();
-        self.failed(way, Failure { trouble: Trouble::Resting, told_ms: None, patience, said }, at)
+        self.failed(way, Failure { trouble: Trouble::Resting, told_ms: None, patience, message }, at)
     }
 }

@@ -23,7 +23,7 @@ impl Health {
         &mut self,
         of: &Subjects,
         verdict: Verdict,
-        said: &str,
+        message: &str,
         now_ms: i64,
     ) -> Vec<Subject> {
         // Without a credential it is the provider that refuses llmio, at least on this model.
@@ -36,10 +36,10 @@ impl Health {
             return Vec::new();
         }
         let told_ms = verdict.rest.filter(|rest| rest.is_reset).map(told_ms);
-        self.trouble(subject, Blame { trouble: Trouble::Resting, told_ms, backoff: &CREDENTIAL_MS, said, now_ms })
+        self.trouble(subject, Blame { trouble: Trouble::Resting, told_ms, backoff: &CREDENTIAL_MS, message, now_ms })
     }
 
-    pub(super) fn cool(&mut self, of: &Subjects, verdict: Verdict, said: &str, now_ms: i64) -> Vec<Subject> {
+    pub(super) fn cool(&mut self, of: &Subjects, verdict: Verdict, message: &str, now_ms: i64) -> Vec<Subject> {
         let wider = match verdict.kind {
             ErrorKind::AccountQuota => of.credential.as_ref(),
             ErrorKind::FreeQuota => of.free_lane.as_ref(),
@@ -53,7 +53,7 @@ impl Health {
             (_, None) => &LANE_MS,
         };
         let told_ms = verdict.rest.map(told_ms);
-        self.trouble(subject, Blame { trouble: Trouble::Cooling, told_ms, backoff, said, now_ms })
+        self.trouble(subject, Blame { trouble: Trouble::Cooling, told_ms, backoff, message, now_ms })
     }
 
     /// Notes that the provider has nothing left, as it said in a good answer, so that no call must be refused to find
@@ -70,8 +70,8 @@ impl Health {
             let wait_ms = if hint.is_reset { hint.wait_ms } else { hint.wait_ms.min(BUCKET_MS_MAX) };
             let until_ms = now_ms.saturating_add_unsigned(wait_ms);
             if self.troubled.get(subject).is_none_or(|known| known.ends_ms(now_ms) < until_ms || known.is_due(now_ms)) {
-                let (said, told_ms) = (describe_used_up(&told), Some(wait_ms));
-                let blame = Blame { trouble: Trouble::Spent, told_ms, backoff: &LANE_MS, said: &said, now_ms };
+                let (message, told_ms) = (describe_used_up(&told), Some(wait_ms));
+                let blame = Blame { trouble: Trouble::Spent, told_ms, backoff: &LANE_MS, message: &message, now_ms };
                 changed.extend(self.trouble(subject, blame));
             }
         }

@@ -50,7 +50,8 @@ pub struct Standing {
     /// How many times in a row it came to this, from 0. It doubles the wait.
     pub step: u32,
     /// The last status or error, never a body.
-    pub said: String,
+    #[serde(rename = "said")]
+    pub message: String,
 }
 
 impl Standing {
@@ -60,14 +61,14 @@ impl Standing {
     }
 
     /// When an attempt last told something about it.
-    pub(super) fn said_ms(&self) -> i64 {
+    pub(super) fn last_failed_ms(&self) -> i64 {
         self.looked_ms.unwrap_or(self.at_ms).max(self.at_ms)
     }
 
     /// Whether the trouble began in the future, because the clock was set back. Then it is unknown how much of it is
     /// over.
     pub(super) fn is_ahead(&self, now_ms: i64) -> bool {
-        self.said_ms() > now_ms.saturating_add(AHEAD_MS)
+        self.last_failed_ms() > now_ms.saturating_add(AHEAD_MS)
     }
 
     /// Notes that a call tried it again and failed in the same way, if that was due.
@@ -81,7 +82,7 @@ impl Standing {
 
     /// Whether a call should try it before its time, since providers may recover early and clocks may be corrected.
     pub(super) fn is_due(&self, now_ms: i64) -> bool {
-        self.is_ahead(now_ms) || now_ms >= self.said_ms().saturating_add(LOOK_MS)
+        self.is_ahead(now_ms) || now_ms >= self.last_failed_ms().saturating_add(LOOK_MS)
     }
 }
 
@@ -93,7 +94,7 @@ pub(super) struct Blame<'a> {
     pub(super) told_ms: Option<u64>,
     /// The wait if none was told.
     pub(super) backoff: &'a Backoff,
-    pub(super) said: &'a str,
+    pub(super) message: &'a str,
     pub(super) now_ms: i64,
 }
 
@@ -108,7 +109,7 @@ impl Blame<'_> {
     }
 
     fn standing(&self, step: u32) -> Standing {
-        let Blame { trouble, told_ms, backoff, said, now_ms } = *self;
+        let Blame { trouble, told_ms, backoff, message, now_ms } = *self;
         let wait_ms = match told_ms {
             // A breaker is never probed before its own wait is over, however short the wait that was told.
             Some(told_ms) if trouble == Trouble::Open => told_ms.max(backoff.wait_ms(step)),
@@ -116,7 +117,7 @@ impl Blame<'_> {
             None => backoff.wait_ms(step),
         };
         let until_ms = now_ms.saturating_add_unsigned(wait_ms);
-        Standing { trouble, until_ms, at_ms: now_ms, looked_ms: None, step, said: said.to_owned() }
+        Standing { trouble, until_ms, at_ms: now_ms, looked_ms: None, step, message: message.to_owned() }
     }
 }
 

@@ -73,7 +73,7 @@ impl Events {
         }
         if let (Some(broken), false) = (self.broken, was_broken) {
             (self.line, self.event) = (Vec::new(), ServerEvent::default());
-            events.push(Err(ApiError::bad_gateway(broken.said())));
+            events.push(Err(ApiError::bad_gateway(broken.message())));
         }
         events
     }
@@ -191,7 +191,7 @@ enum Broken {
 }
 
 impl Broken {
-    fn said(self) -> String {
+    fn message(self) -> String {
         match self {
             Self::TooLarge => format!("The provider sent an event larger than {} MiB.", EVENT_BYTES_MAX >> 20),
             Self::NoRoom => NO_ROOM.to_owned(),

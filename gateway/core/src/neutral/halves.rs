@@ -82,7 +82,7 @@ mod tests {
     /// What comes of texts as JSON writes them, each in an event of its part, and whether something was lost.
     fn joined(texts: &[(usize, &str)]) -> (String, bool) {
         let mut halves = Halves { are_expected: true, ..Halves::default() };
-        let mut said = String::new();
+        let mut whole = String::new();
         let parts: std::collections::BTreeSet<usize> = texts.iter().map(|(part, _)| *part).collect();
         let deltas = texts.iter().map(|(part, text)| {
             let read = lenient::event(format!("[\"{text}\"]").as_bytes()).expect("a text");
@@ -92,11 +92,11 @@ mod tests {
         for event in deltas.chain(ends) {
             for event in halves.join(event).into_iter().flatten() {
                 if let Event::Delta { text, .. } = event {
-                    said.push_str(&text);
+                    whole.push_str(&text);
                 }
             }
         }
-        (said, halves.has_loss)
+        (whole, halves.has_loss)
     }
 
     #[test]

@@ -109,18 +109,18 @@ impl OpenCalls {
 fn in_words(result: ToolResult) -> impl Iterator<Item = Part> {
     let of = result.name.map(|name| format!(" {name}")).unwrap_or_default();
     let how = if result.is_error { "error" } else { "result" };
-    let mut said = format!("The {how} of an earlier call of the tool{of}:");
+    let mut words = format!("The {how} of an earlier call of the tool{of}:");
     let mut others = Vec::new();
     for part in result.parts {
         match part {
             Part::Text(text) => {
-                said.push('\n');
-                said.push_str(&text);
+                words.push('\n');
+                words.push_str(&text);
             }
             part => others.push(part),
         }
     }
-    [Part::Text(said)].into_iter().chain(others)
+    [Part::Text(words)].into_iter().chain(others)
 }
 
 #[cfg(test)]
@@ -144,10 +144,10 @@ mod tests {
             ("A +a, U -a -a", "A +a, U -a ?a", 1),
             ("A +a +a, U -a, A +a, U -a", "A +a +a, U -a !a, A +a, U -a", 1),
         ] {
-            let (mut messages, mut said) = (conversation(came), Warnings::default());
-            mend(&mut messages, &mut said);
+            let (mut messages, mut found) = (conversation(came), Warnings::default());
+            mend(&mut messages, &mut found);
             assert_eq!(messages, conversation(expected), "{came}");
-            assert_eq!(said.into_list().len(), warnings, "{came}");
+            assert_eq!(found.into_list().len(), warnings, "{came}");
         }
     }
 }

@@ -5,9 +5,9 @@ use super::{Message, Part, Role, ToolCall, ToolResult};
 
 /// `A` speaks as the assistant, `U` as the user and `S` as the system: `+x` calls, `-x` answers, `!x` says that there is no
 /// answer, `?x` is an answer without its call, other words are text.
-pub(super) fn conversation(said: &str) -> Vec<Message> {
-    let message = |said: &str| {
-        let role = match said.get(..1) {
+pub(super) fn conversation(sketch: &str) -> Vec<Message> {
+    let message = |sketch: &str| {
+        let role = match sketch.get(..1) {
             Some("A") => Role::Assistant,
             Some("S") => Role::System,
             _ => Role::User,
@@ -16,7 +16,7 @@ pub(super) fn conversation(said: &str) -> Vec<Message> {
             let parts = vec![Part::Text(text.to_owned())];
             Part::ToolResult(ToolResult { id: id.to_owned(), name: Some(id.to_owned()), parts, is_error })
         };
-        let parts = said.split(' ').skip(1).map(|word| match word.split_at(1) {
+        let parts = sketch.split(' ').skip(1).map(|word| match word.split_at(1) {
             ("+", id) => Part::ToolCall(ToolCall { id: id.to_owned(), name: id.to_owned(), ..ToolCall::default() }),
             ("-", id) => result(id, "done", false),
             ("!", id) => result(id, NO_RESULT, true),
@@ -25,5 +25,5 @@ pub(super) fn conversation(said: &str) -> Vec<Message> {
         });
         Message { role, parts: parts.collect() }
     };
-    said.split(", ").map(message).collect()
+    sketch.split(", ").map(message).collect()
 }

@@ -132,16 +132,16 @@ fn describe_unknown(members: &mut Object) -> bool {
     let (unknown, known): (Object, Object) =
         std::mem::take(members).into_iter().partition(|(name, value)| is_unknown(name, value));
     *members = known;
-    let said = unknown.iter().filter(|(name, _)| !SAY_NOTHING.contains(&name.as_str()));
-    let said: Vec<String> = said.map(|(name, value)| format!("{name}: {value}")).collect();
-    if said.is_empty() {
+    let notes = unknown.iter().filter(|(name, _)| !SAY_NOTHING.contains(&name.as_str()));
+    let notes: Vec<String> = notes.map(|(name, value)| format!("{name}: {value}")).collect();
+    if notes.is_empty() {
         return false;
     }
     let mut description = members.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
     if !description.is_empty() {
         description.push_str("\n\n");
     }
-    description.push_str(&format!("{{{}}}", said.join(", ")));
+    description.push_str(&format!("{{{}}}", notes.join(", ")));
     members.insert("description".to_owned(), description.into());
     true
 }

@@ -235,7 +235,8 @@ mod tests {
 
     #[test]
     fn a_turn_goes_from_what_the_user_says_to_what_the_user_says_next() {
-        let check = |said: &str, expected: &[bool]| assert_eq!(with_calls(&conversation(said)), expected, "{said}");
+        let check =
+            |sketch: &str, expected: &[bool]| assert_eq!(with_calls(&conversation(sketch)), expected, "{sketch}");
         check(
             "U hi, A hello, U go, A +a, U -a, A done, U thanks, A welcome",
             &[false, false, true, true, true, true, false, false],

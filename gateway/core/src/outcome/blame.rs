@@ -22,13 +22,13 @@ pub struct NamedEgress {
 
 impl SendError {
     /// The error in the runner's message, where `wasi:http` has no code for it. See `host.md`.
-    pub fn said_by_runner(said: &str) -> Self {
-        match (said, said.strip_prefix(PROXY), said.strip_prefix(TUNNEL)) {
+    pub fn from_runner_message(message: &str) -> Self {
+        match (message, message.strip_prefix(PROXY), message.strip_prefix(TUNNEL)) {
             (CLIENT_CLOSED, ..) => SendError::ClientClosed,
             (DRAINED, ..) => SendError::Drained,
             (_, Some(why), _) => SendError::Egress(why.to_owned()),
             (_, _, Some(why)) => SendError::Tunnel(why.to_owned()),
-            _ => SendError::Protocol(format!("internal error: {said}")),
+            _ => SendError::Protocol(format!("internal error: {message}")),
         }
     }
 
@@ -89,14 +89,14 @@ mod tests {
 
     #[test]
     fn the_runners_words_say_who_ended_an_attempt() {
-        for (said, error) in [
+        for (message, error) in [
             ("client closed", SendError::ClientClosed),
             ("drained", SendError::Drained),
             ("egress proxy: refused it", SendError::Egress("refused it".into())),
             ("egress tunnel: answered 502", SendError::Tunnel("answered 502".into())),
             ("a bug", SendError::Protocol("internal error: a bug".into())),
         ] {
-            assert_eq!(SendError::said_by_runner(said), error);
+            assert_eq!(SendError::from_runner_message(message), error);
         }
     }
 

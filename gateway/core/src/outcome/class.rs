@@ -39,7 +39,7 @@ pub(super) fn judge(status: u16, body: &[u8], asked: JudgeContext<'_>, hint: Opt
         let rest = captured.or(rule.rest_ms).map(|wait_ms| Hint { wait_ms, is_reset: true }).or(hint);
         return Verdict { class: rule.class, kind: ErrorKind::Plain, rest };
     }
-    let row = TABLE.iter().find(|row| row.is_said(status, &text, request));
+    let row = TABLE.iter().find(|row| row.matches(status, &text, request));
     let (class, kind) = row.map_or_else(|| by_status(status, &text, is_clients_model), |row| (row.class, row.kind));
     if kind == ErrorKind::UnknownModel && is_clients_model {
         return Verdict::of(Class::Client);

@@ -81,9 +81,10 @@ const OF_ASKER: [&str; 26] = [
 /// Whether an error blames the caller and not the credential.
 pub(super) fn blames_asker(body: &[u8]) -> bool {
     let text = ErrorText::of(body);
-    let said = if text.is_page { &text.whole } else { &text.message };
+    let searched = if text.is_page { &text.whole } else { &text.message };
     // Gemini refuses keys of its free tier in some places; a paid key may be used there.
-    !said.contains("free tier") && OF_ASKER.iter().any(|words| said.contains(words) || text.codes.contains(words))
+    !searched.contains("free tier")
+        && OF_ASKER.iter().any(|words| searched.contains(words) || text.codes.contains(words))
 }
 
 /// Reads the error in `{"error": {…}}`, `{"errors": {…}}`, `{"error": "…"}`, and errors at the top level.
@@ -175,18 +176,18 @@ mod tests {
 
     #[test]
     fn codes_and_message_are_found_in_every_shape() {
-        let said = |body: &str| ErrorText::of(body.as_bytes());
-        let openai = said(r#"{"error":{"code":"X_Y","type":"t","message":"No 'way'"}}"#);
+        let error = |body: &str| ErrorText::of(body.as_bytes());
+        let openai = error(r#"{"error":{"code":"X_Y","type":"t","message":"No 'way'"}}"#);
         assert_eq!((openai.codes.as_str(), openai.message.as_str()), ("\"x_y\" \"t\" ", "message: no "));
-        assert_eq!(said(r#"{"error":"Broke"}"#).message, "message: broke");
-        assert_eq!(said(r#"{"errors":{"message":"M"}}"#).message, "message: m");
-        assert_eq!(said(r#"{"code":30001,"message":"M"}"#).codes, "\"30001\" ");
+        assert_eq!(error(r#"{"error":"Broke"}"#).message, "message: broke");
+        assert_eq!(error(r#"{"errors":{"message":"M"}}"#).message, "message: m");
+        assert_eq!(error(r#"{"code":30001,"message":"M"}"#).codes, "\"30001\" ");
         assert_eq!(
-            said(r#"[{"error":{"status":"S","details":[{"violations":[{"quotaId":"PerDay"}]}]}}]"#).codes,
+            error(r#"[{"error":{"status":"S","details":[{"violations":[{"quotaId":"PerDay"}]}]}}]"#).codes,
             "\"s\" \"perday\" "
         );
-        assert_eq!(said(r#"{"detail":[{"input":"insufficient balance"}]}"#).message, "message: ");
-        assert_eq!(said("Bad gateway").message, "message: bad gateway");
-        assert_eq!(said(" <html>Access denied</html>").message, "message: ");
+        assert_eq!(error(r#"{"detail":[{"input":"insufficient balance"}]}"#).message, "message: ");
+        assert_eq!(error("Bad gateway").message, "message: bad gateway");
+        assert_eq!(error(" <html>Access denied</html>").message, "message: ");
     }
 }

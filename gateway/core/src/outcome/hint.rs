@@ -25,20 +25,20 @@ const ABSURD_MS: u64 = 300_000;
 /// provider's wrong clock does no harm.
 pub fn read(headers: &[(String, Vec<u8>)], body: &[u8], now_ms: i64) -> Option<Hint> {
     let headers = Headers(headers);
-    let said = ErrorText::of(body).message;
+    let message = ErrorText::of(body).message;
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let reset = google_daily_reset(&body, now_ms)
-        .or_else(|| words::date(&said, now_ms))
+        .or_else(|| words::date(&message, now_ms))
         .or_else(|| limits::plan_reset(&headers, now_ms));
     reset
         .or_else(|| codex_reset(&body, now_ms))
         .or_else(|| hint(headers.number("retry-after-ms")?, false))
         .or_else(|| retry_after(&headers, now_ms))
         .or_else(|| hint(google_retry_delay_ms(&body)?, false))
-        .or_else(|| words::wait_ms(&said).and_then(|wait_ms| hint(wait_ms, false)))
+        .or_else(|| words::wait_ms(&message).and_then(|wait_ms| hint(wait_ms, false)))
         .or_else(|| limits::used_up(&limits::of_headers(&headers, now_ms), now_ms))
         .or_else(|| openrouter_reset(&body, now_ms))
-        .or_else(|| words::end_of_window(&said, now_ms))
+        .or_else(|| words::end_of_window(&message, now_ms))
 }
 
 fn hint(wait_ms: f64, is_reset: bool) -> Option<Hint> {

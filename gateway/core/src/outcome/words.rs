@@ -5,7 +5,7 @@
 use super::UpstreamError;
 use super::error_text::{codes_of, message_of};
 use crate::observation::StreamError;
-use crate::redact::{Secrets, hide_accounts, said_apart};
+use crate::redact::{Secrets, hide_accounts, without_request_text};
 use crate::verdict::{Class, ErrorKind, Verdict};
 
 /// The first sentence or two are enough.
@@ -20,14 +20,14 @@ pub fn words(error: &UpstreamError, verdict: Verdict, secrets: &Secrets, request
         Class::Ok | Class::Client | Class::Gone => false,
     };
     let codes = || codes_of(&error.body);
-    let said = match message_of(&error.body) {
+    let text = match message_of(&error.body) {
         _ if !is_ours => return None,
-        Some(message) => said_apart(&message, request).unwrap_or_else(codes),
+        Some(message) => without_request_text(&message, request).unwrap_or_else(codes),
         // JSON without a message may be anything, and often is the request.
         None if is_json(&error.body) => codes(),
-        None => said_apart(&excerpt(&error.body), request).unwrap_or_default(),
+        None => without_request_text(&excerpt(&error.body), request).unwrap_or_default(),
     };
-    kept(&said, secrets)
+    kept(&text, secrets)
 }
 
 /// The message of an error to a request that has no prompt.
@@ -38,22 +38,22 @@ pub fn told(body: &[u8], secrets: &Secrets) -> Option<String> {
 /// The words that are kept of an error within an answer: its message if the request was kept, or else its codes.
 pub(super) fn words_within(error: &StreamError, secrets: &Secrets, request: Option<&[u8]>) -> String {
     let codes = codes_of(&error.data);
-    let message = request.and_then(|request| said_apart(&error.message, request)).unwrap_or_default();
-    let said = if message.is_empty() { codes } else { message };
-    kept(&said, secrets).unwrap_or_else(|| "an error within the answer".to_owned())
+    let message = request.and_then(|request| without_request_text(&error.message, request)).unwrap_or_default();
+    let text = if message.is_empty() { codes } else { message };
+    kept(&text, secrets).unwrap_or_else(|| "an error within the answer".to_owned())
 }
 
 fn is_json(body: &[u8]) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
 }
 
-fn kept(said: &str, secrets: &Secrets) -> Option<String> {
-    let mut said = secrets.without_slices(said.trim()).into_bytes();
-    hide_accounts(&mut said);
-    let said = String::from_utf8_lossy(&said);
-    let said: String =
-        said.chars().take(CHARACTERS_MAX).map(|each| if each.is_control() { ' ' } else { each }).collect();
-    (!said.is_empty()).then_some(said)
+fn kept(text: &str, secrets: &Secrets) -> Option<String> {
+    let mut text = secrets.without_slices(text.trim()).into_bytes();
+    hide_accounts(&mut text);
+    let text = String::from_utf8_lossy(&text);
+    let text: String =
+        text.chars().take(CHARACTERS_MAX).map(|each| if each.is_control() { ' ' } else { each }).collect();
+    (!text.is_empty()).then_some(text)
 }
 
 /// The first words of a text or HTML page, without its tags.
@@ -95,30 +95,30 @@ mod tests {
         secrets
     }
 
-    fn said(class: Class, body: &str) -> Option<String> {
+    fn words_of(class: Class, body: &str) -> Option<String> {
         words(&error(body), Verdict::of(class), &secrets(), REQUEST)
     }
 
     #[test]
     fn the_message_is_kept_or_the_words_of_a_page() {
         let json = r#"{"error":{"message":" Your credit balance is too low\nto go on. ","code":"x"}}"#;
-        assert_eq!(said(Class::Credential, json), Some("Your credit balance is too low to go on.".into()));
-        assert_eq!(said(Class::Target, "<h1>502</h1> Bad gateway"), Some("502 Bad gateway".into()));
-        assert_eq!(said(Class::Rate, ""), None);
+        assert_eq!(words_of(Class::Credential, json), Some("Your credit balance is too low to go on.".into()));
+        assert_eq!(words_of(Class::Target, "<h1>502</h1> Bad gateway"), Some("502 Bad gateway".into()));
+        assert_eq!(words_of(Class::Rate, ""), None);
         let long = format!("{{\"message\":\"{}\"}}", "忙".repeat(500));
-        assert_eq!(said(Class::Rate, &long).map(|said| said.chars().count()), Some(CHARACTERS_MAX));
+        assert_eq!(words_of(Class::Rate, &long).map(|words_of| words_of.chars().count()), Some(CHARACTERS_MAX));
     }
 
     #[test]
     fn no_six_characters_of_the_credential_are_kept() {
         let json = r#"{"error":{"message":"Incorrect API key: sk-proj-0123***********XYZ. Or 89abcdefXYZ?"}}"#;
-        assert_eq!(said(Class::Credential, json), Some("Incorrect API key: …***********XYZ. Or …?".into()));
+        assert_eq!(words_of(Class::Credential, json), Some("Incorrect API key: …***********XYZ. Or …?".into()));
     }
 
     #[test]
     fn what_is_about_the_request_is_not_kept() {
         let json = r#"{"error":{"message":"Invalid value: 'my secret diary'"}}"#;
-        assert_eq!(said(Class::Client, json), None);
+        assert_eq!(words_of(Class::Client, json), None);
         let of_request = Verdict { kind: ErrorKind::Request, ..Verdict::of(Class::Target) };
         assert_eq!(words(&error(json), of_request, &secrets(), REQUEST), None);
     }
@@ -134,7 +134,7 @@ mod tests {
                 ("<p>what I wrote in my diary today</p>", Some("…")),
                 ("Blocked what I wrote in my diary today", Some("Blocked …")),
             ] {
-                assert_eq!(said(class, body).as_deref(), kept, "{class:?} {body}");
+                assert_eq!(words_of(class, body).as_deref(), kept, "{class:?} {body}");
             }
         }
     }

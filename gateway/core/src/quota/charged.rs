@@ -136,14 +136,14 @@ impl Charges {
 /// Why an attempt is not made that these limits refuse. If they do not say when they are free again, the call looks
 /// again after `look_ms`.
 pub fn refused(over: &[ExceededLimit], now_ms: i64, look_ms: u64) -> Skip {
-    let said = over.iter().map(ExceededLimit::describe).collect::<Vec<_>>().join(", ");
+    let message = over.iter().map(ExceededLimit::describe).collect::<Vec<_>>().join(", ");
     // The time when all of these are over.
     let back_ms = over.iter().filter_map(|over| over.until_ms).max();
     let back_ms = back_ms.unwrap_or(now_ms.saturating_add_unsigned(look_ms));
     Skip {
         reason: SkipReason::QuotaSpent,
         until_ms: (!over.iter().any(|over| over.is_for_good)).then_some(back_ms),
-        message: Some(said).filter(|said| !said.is_empty()),
+        message: Some(message).filter(|message| !message.is_empty()),
     }
 }
 

@@ -59,20 +59,20 @@ impl AnswerSummary {
 
     /// Whether part of the charge is estimated.
     pub fn is_estimated(&self, prompt: Prompt) -> bool {
-        self.usage.input_tokens.is_none() || (prompt.in_words && self.said_output().is_none())
+        self.usage.input_tokens.is_none() || (prompt.in_words && self.reported_output().is_none())
     }
 
     fn completed(&self, prompt: Prompt) -> Usage {
         let seen = if prompt.in_words { self.seen_tokens() } else { 0 };
-        let output_tokens = self.said_output().unwrap_or_else(|| self.usage.output_tokens.unwrap_or(0).max(seen));
+        let output_tokens = self.reported_output().unwrap_or_else(|| self.usage.output_tokens.unwrap_or(0).max(seen));
         let input_tokens = self.usage.input_tokens.unwrap_or(prompt.tokens);
         Usage { input_tokens: Some(input_tokens), output_tokens: Some(output_tokens), ..self.usage }
     }
 
     /// The reported output, if it can be all of it. Gemini reports what there was so far with each event, and Anthropic
     /// a small number with the first.
-    fn said_output(&self) -> Option<u64> {
-        self.usage.output_tokens.filter(|said| self.is_whole || *said >= self.seen_tokens())
+    fn reported_output(&self) -> Option<u64> {
+        self.usage.output_tokens.filter(|reported| self.is_whole || *reported >= self.seen_tokens())
     }
 
     fn seen_tokens(&self) -> u64 {

@@ -179,8 +179,8 @@ impl Filter {
             "not_client" => self.not.client = Some(value),
             "limit" => self.limit = limit(name, &value)?,
             _ => {
-                let said = format!("There is no parameter `{name}`. Use {}.", PARAMETERS.join(", "));
-                return Err(Refusal::bad_request(said));
+                let message = format!("There is no parameter `{name}`. Use {}.", PARAMETERS.join(", "));
+                return Err(Refusal::bad_request(message));
             }
         }
         Ok(())
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused_and_says_what_is() {
-        for (query, said) in [
+        for (query, message) in [
             ("colour=blue", "There is no parameter `colour`. Use before, after, since, "),
             ("limit=0", "`limit` must be from 1 to 500, not 0."),
             ("limit=501", "`limit` must be from 1 to 500, not 501."),
@@ -325,7 +325,7 @@ mod tests {
         ] {
             let refusal = Filter::parse(query).expect_err(query);
             assert_eq!(refusal.status, 400, "{query}");
-            assert!(refusal.message.starts_with(said), "{query}: {}", refusal.message);
+            assert!(refusal.message.starts_with(message), "{query}: {}", refusal.message);
         }
     }
 

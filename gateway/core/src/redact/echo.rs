@@ -16,7 +16,7 @@ const REQUEST_BYTES_MAX: usize = 4 << 20;
 const LEFT_OUT: char = '…';
 
 /// A message without what it quotes and without what also stands in the request. `None` if these cannot be told apart.
-pub fn said_apart(message: &str, request: &[u8]) -> Option<String> {
+pub fn without_request_text(message: &str, request: &[u8]) -> Option<String> {
     if request.len() > REQUEST_BYTES_MAX {
         return None;
     }
@@ -110,8 +110,8 @@ mod tests {
             ("don't do \u{201c}that\u{201d}", "don't do \u{201c}…\u{201d}"),
             ("", ""),
         ] {
-            assert_eq!(said_apart(message, REQUEST).as_deref(), Some(apart), "{message}");
+            assert_eq!(without_request_text(message, REQUEST).as_deref(), Some(apart), "{message}");
         }
-        assert_eq!(said_apart("anything", &vec![b' '; REQUEST_BYTES_MAX + 1]), None);
+        assert_eq!(without_request_text("anything", &vec![b' '; REQUEST_BYTES_MAX + 1]), None);
     }
 }

@@ -55,9 +55,9 @@ fn a_401_names_the_scheme_a_405_the_methods_and_a_429_the_wait() {
 
 #[test]
 fn a_path_nobody_serves_and_a_doubled_prefix_are_explained() {
-    let said = |path: &str| Refusal::unknown_path("POST", path, None).message;
-    assert!(said("/v1/v1/chat/completions").contains("already ends in /v1"));
-    assert!(said("/typo").contains("…/v1"));
+    let message = |path: &str| Refusal::unknown_path("POST", path, None).message;
+    assert!(message("/v1/v1/chat/completions").contains("already ends in /v1"));
+    assert!(message("/typo").contains("…/v1"));
 }
 
 #[test]

@@ -378,8 +378,8 @@ fn asked_at(operation: Operation, model: &str, body: &str, translates: bool) -> 
 fn tools_of_a_model_that_reasons_go_to_responses_where_chat_refuses_them() {
     const TOOL: &str =
         r#""tools":[{"type":"function","function":{"name":"t","parameters":{"type":"object","properties":{}}}}]"#;
-    let said = r#""model":"m","messages":[{"role":"user","content":"Hi"}]"#;
-    let chat = |more: &str| format!("{{{said}{more}}}");
+    let members = r#""model":"m","messages":[{"role":"user","content":"Hi"}]"#;
+    let chat = |more: &str| format!("{{{members}{more}}}");
     let (tools, high, none) = (format!(",{TOOL}"), r#","reasoning_effort":"high""#, r#","reasoning_effort":"none""#);
     for (model, body, path) in [
         ("both/gpt-5.4", chat(&tools), "/v1/responses"),

@@ -36,7 +36,7 @@ fn the_last_seven_days_are_shown_where_nobody_says_which() {
 
 #[test]
 fn what_is_no_period_is_refused_with_what_to_do() {
-    for (query, said) in [
+    for (query, message) in [
         ("from=2026-08-30", "92 days at most"),
         ("from=2026-12-01", "`from` must not be after `to`, which is 2026-11-30 here."),
         ("from=2026-11-02&to=2026-11-01", "`from` must not be after `to`"),
@@ -45,7 +45,7 @@ fn what_is_no_period_is_refused_with_what_to_do() {
         ("key_name=other", "GET /v1/usage takes `from` and `to`"),
     ] {
         let refused = period("UTC", query).expect_err(query);
-        assert!(refused.starts_with(said), "{query}: {refused}");
+        assert!(refused.starts_with(message), "{query}: {refused}");
     }
 }
 

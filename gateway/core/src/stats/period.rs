@@ -153,8 +153,8 @@ impl Period {
                 "key" => narrowed.key = Some(value),
                 "client" => narrowed.client = Some(value),
                 _ => {
-                    let said = format!("There is no parameter `{name}`. Use {}.", PARAMETERS.join(", "));
-                    return Err(Refusal::bad_request(said));
+                    let message = format!("There is no parameter `{name}`. Use {}.", PARAMETERS.join(", "));
+                    return Err(Refusal::bad_request(message));
                 }
             }
         }
@@ -215,9 +215,9 @@ fn spans(step: Step, (since_ms, until_ms): (Option<i64>, i64), zone: &TimeZone) 
     let mut start = first.clone();
     while start <= last {
         if i64::try_from(spans.len()).unwrap_or(i64::MAX) >= most {
-            let said =
+            let message =
                 format!("{most} steps at most can be asked for at once. Ask for longer steps or a shorter time.");
-            return Err(Refusal::bad_request(said).about("since"));
+            return Err(Refusal::bad_request(message).about("since"));
         }
         let next = start.checked_add(step.duration(1)).map_err(|_| out_of_time())?;
         spans.push(Span { from_ms: start.timestamp().as_millisecond(), until_ms: next.timestamp().as_millisecond() });
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused_and_says_what_is() {
-        for (query, said) in [
+        for (query, message) in [
             ("colour=blue", "There is no parameter `colour`. Use step, since, "),
             ("step=week", "`step` must be minute, hour or day, not \"week\"."),
             ("by=colour", "`by` must be one of model, provider, target, credential, key, client, not \"colour\"."),
@@ -318,7 +318,7 @@ mod tests {
         ] {
             let refusal = Period::parse(query, &TimeZone::UTC, NOW_MS).expect_err(query);
             assert_eq!(refusal.status, 400, "{query}");
-            assert!(refusal.message.starts_with(said), "{query}: {}", refusal.message);
+            assert!(refusal.message.starts_with(message), "{query}: {}", refusal.message);
         }
     }
 

@@ -36,8 +36,8 @@ fn seals_are_found_in_every_dialect_and_nothing_else_is() {
     }
     let stored = json!({ "input": [{ "type": "reasoning", "id": "rs_1", "summary": [] }, { "type": "message", "id": "msg_1" }] });
     assert_eq!(in_request(stored.to_string().as_bytes()), [SealId::of("rs_1").expect("a seal")]);
-    let said = json!({ "text": "\"signature\": \"c2VhbA==\"", "signature": null, "is": "signature", "a": "c2VhbA==" });
-    assert_eq!(in_request(said.to_string().as_bytes()), []);
+    let body = json!({ "text": "\"signature\": \"c2VhbA==\"", "signature": null, "is": "signature", "a": "c2VhbA==" });
+    assert_eq!(in_request(body.to_string().as_bytes()), []);
     assert_eq!(in_request(br#"{"signature": "c2Vhb\u0041\u003d\u003d"}"#), [own]);
 }
 

@@ -34,8 +34,8 @@ fn is_mark(part: &Part) -> bool {
 }
 
 fn has_marks(request: &Request) -> bool {
-    let said = request.messages.iter().flat_map(|message| &message.parts);
-    request.system.iter().chain(said).any(is_mark) || request.tools.iter().any(|tool| tool.cache.is_some())
+    let parts = request.messages.iter().flat_map(|message| &message.parts);
+    request.system.iter().chain(parts).any(is_mark) || request.tools.iter().any(|tool| tool.cache.is_some())
 }
 
 fn remove(request: &mut Request) {
@@ -91,8 +91,8 @@ mod tests {
         assert_eq!(marks("claude-sonnet-4-5", Dialect::Anthropic, |request| request.tools.clear()), (0, 0));
         let with_history = |request: &mut Request| {
             request.tools.clear();
-            let said = Message { role: Role::Assistant, parts: vec![Part::Text("Hello.".to_owned())] };
-            request.messages.insert(0, said);
+            let message = Message { role: Role::Assistant, parts: vec![Part::Text("Hello.".to_owned())] };
+            request.messages.insert(0, message);
         };
         assert_eq!(marks("claude-sonnet-4-5", Dialect::Anthropic, with_history), (1, 1));
     }

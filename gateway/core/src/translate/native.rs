@@ -80,7 +80,7 @@ fn items<'v>(value: &'v mut Value, name: &str) -> Option<&'v mut Vec<Value>> {
 }
 
 fn says_something(message: &Value) -> bool {
-    message.get("content").and_then(Value::as_array).is_none_or(|said| !said.is_empty())
+    message.get("content").and_then(Value::as_array).is_none_or(|content| !content.is_empty())
 }
 
 /// Finds what the provider would refuse.
@@ -329,9 +329,12 @@ mod tests {
     fn what_another_account_sealed_is_left_out_and_the_rest_stays() {
         let thinking = |seal: &str| json!({ "type": "thinking", "thinking": "Hm.", "signature": seal });
         let text = json!({ "type": "text", "text": "c2VhbA==" });
-        let said = |blocks: &[&Value]| json!({ "messages": [{ "role": "assistant", "content": blocks }] });
+        let conversation = |blocks: &[&Value]| json!({ "messages": [{ "role": "assistant", "content": blocks }] });
         let (own, other) = (thinking("b3du"), thinking("c2VhbA=="));
-        assert_eq!(without(Dialect::Anthropic, "claude-opus-4-6", &said(&[&other, &own, &text])), said(&[&own, &text]));
+        assert_eq!(
+            without(Dialect::Anthropic, "claude-opus-4-6", &conversation(&[&other, &own, &text])),
+            conversation(&[&own, &text])
+        );
 
         let item = |seal: &str| json!({ "type": "reasoning", "id": "rs_1", "encrypted_content": seal });
         let call = json!({ "type": "function_call", "id": "fc_1", "call_id": "c", "name": "n", "arguments": "{}" });

@@ -11,7 +11,7 @@ use crate::thoughts::Readable;
 
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq)]
-enum Said {
+enum Turn {
     User(String),
     System(String),
     Assistant(String),
@@ -21,36 +21,36 @@ enum Said {
     Results(Vec<String>),
 }
 
-impl Said {
+impl Turn {
     fn is_of_model(&self) -> bool {
-        matches!(self, Said::Assistant(_) | Said::Calls(_))
+        matches!(self, Turn::Assistant(_) | Turn::Calls(_))
     }
 }
 
 /// Whole turns: what is asked, what the model calls and what comes of it, and what it says in the end.
-fn conversation() -> impl Strategy<Value = Vec<Said>> {
+fn conversation() -> impl Strategy<Value = Vec<Turn>> {
     let words = || prop_oneof!["[a-z]{1,6}", "[a-z]{1,6} \n", Just("JSON ".to_owned())];
     let ids = || prop::collection::vec("[ab]", 1..3);
     // Some results never come, come late or belong to no call.
     let tools = (ids(), prop::option::of(words()), prop::option::of(ids())).prop_map(|(called, wait, answered)| {
-        let wait = wait.map(Said::User);
-        [Some(Said::Calls(called.clone())), wait, Some(Said::Results(answered.unwrap_or(called)))]
+        let wait = wait.map(Turn::User);
+        [Some(Turn::Calls(called.clone())), wait, Some(Turn::Results(answered.unwrap_or(called)))]
     });
     let end = (words(), prop::option::of(words()));
     let turn = (prop::option::of(words()), words(), prop::collection::vec(tools, 0..3), prop::option::of(end));
-    let said = turn.prop_map(|(system, asked, tools, end)| {
+    let messages = turn.prop_map(|(system, asked, tools, end)| {
         let (first, second) = end.unzip();
-        let asks = system.map(Said::System).into_iter().chain([Said::User(asked)]);
-        let ends = first.into_iter().chain(second.flatten()).map(Said::Assistant);
+        let asks = system.map(Turn::System).into_iter().chain([Turn::User(asked)]);
+        let ends = first.into_iter().chain(second.flatten()).map(Turn::Assistant);
         asks.chain(tools.into_iter().flatten().flatten()).chain(ends).collect::<Vec<_>>()
     });
-    prop::collection::vec(said, 1..4).prop_map(|turns| turns.concat())
+    prop::collection::vec(messages, 1..4).prop_map(|turns| turns.concat())
 }
 
 /// The request of a conversation in each dialect.
-fn written(dialect: Dialect, said: &[Said]) -> Value {
+fn written(dialect: Dialect, turns: &[Turn]) -> Value {
     let schema = json!({ "type": "object", "properties": { "x": { "type": "string" } } });
-    let messages: Vec<Value> = said.iter().flat_map(|said| message(dialect, said)).collect();
+    let messages: Vec<Value> = turns.iter().flat_map(|turns| message(dialect, turns)).collect();
     match dialect {
         Dialect::OpenaiChat => {
             json!({ "model": "m", "messages": messages, "response_format": { "type": "json_object" },
@@ -65,54 +65,54 @@ fn written(dialect: Dialect, said: &[Said]) -> Value {
     }
 }
 
-fn message(dialect: Dialect, said: &Said) -> Vec<Value> {
+fn message(dialect: Dialect, turn: &Turn) -> Vec<Value> {
     let call =
         |id: &String| json!({ "id": id, "type": "function", "function": { "name": "look at", "arguments": "{}" } });
-    match (dialect, said) {
-        (Dialect::OpenaiChat, Said::User(text)) => vec![json!({ "role": "user", "content": text })],
-        (Dialect::OpenaiChat, Said::System(text)) => vec![json!({ "role": "system", "content": text })],
-        (Dialect::OpenaiChat, Said::Assistant(text)) => vec![json!({ "role": "assistant", "content": text })],
-        (Dialect::OpenaiChat, Said::Calls(ids)) => {
+    match (dialect, turn) {
+        (Dialect::OpenaiChat, Turn::User(text)) => vec![json!({ "role": "user", "content": text })],
+        (Dialect::OpenaiChat, Turn::System(text)) => vec![json!({ "role": "system", "content": text })],
+        (Dialect::OpenaiChat, Turn::Assistant(text)) => vec![json!({ "role": "assistant", "content": text })],
+        (Dialect::OpenaiChat, Turn::Calls(ids)) => {
             let calls: Vec<Value> = ids.iter().map(call).collect();
             vec![json!({ "role": "assistant", "content": null, "reasoning_content": "Hm.", "tool_calls": calls })]
         }
-        (Dialect::OpenaiChat, Said::Results(ids)) => {
+        (Dialect::OpenaiChat, Turn::Results(ids)) => {
             ids.iter().map(|id| json!({ "role": "tool", "tool_call_id": id, "content": "done" })).collect()
         }
-        (Dialect::OpenaiResponses, Said::User(text)) => vec![json!({ "role": "user", "content": text })],
-        (Dialect::OpenaiResponses, Said::System(text)) => vec![json!({ "role": "developer", "content": text })],
-        (Dialect::OpenaiResponses, Said::Assistant(text)) => vec![json!({ "role": "assistant", "content": text })],
-        (Dialect::OpenaiResponses, Said::Calls(ids)) => {
+        (Dialect::OpenaiResponses, Turn::User(text)) => vec![json!({ "role": "user", "content": text })],
+        (Dialect::OpenaiResponses, Turn::System(text)) => vec![json!({ "role": "developer", "content": text })],
+        (Dialect::OpenaiResponses, Turn::Assistant(text)) => vec![json!({ "role": "assistant", "content": text })],
+        (Dialect::OpenaiResponses, Turn::Calls(ids)) => {
             let call = |id| json!({ "type": "function_call", "call_id": id, "name": "look at", "arguments": "{}" });
             ids.iter().map(call).collect()
         }
-        (Dialect::OpenaiResponses, Said::Results(ids)) => {
+        (Dialect::OpenaiResponses, Turn::Results(ids)) => {
             ids.iter().map(|id| json!({ "type": "function_call_output", "call_id": id, "output": "done" })).collect()
         }
-        (Dialect::Anthropic, Said::User(text)) => vec![json!({ "role": "user", "content": text })],
-        (Dialect::Anthropic, Said::System(text)) => vec![json!({ "role": "system", "content": text })],
-        (Dialect::Anthropic, Said::Assistant(text)) => vec![json!({ "role": "assistant", "content": text })],
-        (Dialect::Anthropic, Said::Calls(ids)) => {
+        (Dialect::Anthropic, Turn::User(text)) => vec![json!({ "role": "user", "content": text })],
+        (Dialect::Anthropic, Turn::System(text)) => vec![json!({ "role": "system", "content": text })],
+        (Dialect::Anthropic, Turn::Assistant(text)) => vec![json!({ "role": "assistant", "content": text })],
+        (Dialect::Anthropic, Turn::Calls(ids)) => {
             let thinking = json!({ "type": "thinking", "thinking": "Hm.", "signature": "c2VhbA==" });
             let calls = ids.iter().map(|id| json!({ "type": "tool_use", "id": id, "name": "look at", "input": {} }));
             let blocks: Vec<Value> = std::iter::once(thinking).chain(calls).collect();
             vec![json!({ "role": "assistant", "content": blocks })]
         }
-        (Dialect::Anthropic, Said::Results(ids)) => {
+        (Dialect::Anthropic, Turn::Results(ids)) => {
             let result = |id| json!({ "type": "tool_result", "tool_use_id": id, "content": "done" });
             let results: Vec<Value> = ids.iter().map(result).collect();
             vec![json!({ "role": "user", "content": results })]
         }
-        (Dialect::Gemini, Said::User(text) | Said::System(text)) => {
+        (Dialect::Gemini, Turn::User(text) | Turn::System(text)) => {
             vec![json!({ "role": "user", "parts": [{ "text": text }] })]
         }
-        (Dialect::Gemini, Said::Assistant(text)) => vec![json!({ "role": "model", "parts": [{ "text": text }] })],
-        (Dialect::Gemini, Said::Calls(ids)) => {
+        (Dialect::Gemini, Turn::Assistant(text)) => vec![json!({ "role": "model", "parts": [{ "text": text }] })],
+        (Dialect::Gemini, Turn::Calls(ids)) => {
             let call = |id| json!({ "functionCall": { "id": id, "name": "look at", "args": {} }, "thoughtSignature": "c2VhbA==" });
             let calls: Vec<Value> = ids.iter().map(call).collect();
             vec![json!({ "role": "model", "parts": calls })]
         }
-        (Dialect::Gemini, Said::Results(ids)) => {
+        (Dialect::Gemini, Turn::Results(ids)) => {
             let result =
                 |id| json!({ "functionResponse": { "id": id, "name": "look at", "response": { "result": "done" } } });
             let results: Vec<Value> = ids.iter().map(result).collect();
@@ -125,11 +125,11 @@ fn message(dialect: Dialect, said: &Said) -> Vec<Value> {
 fn pieces(request: &Value) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     let first = ["system", "instructions", "systemInstruction"].iter().filter_map(|name| request.get(name));
-    found.extend(first.flat_map(|said| parts("system", said)));
+    found.extend(first.flat_map(|value| parts("system", value)));
     let lists = ["messages", "input", "contents"].iter().filter_map(|name| request.get(name)?.as_array());
     for message in lists.flatten() {
         let role = message.get("role").and_then(Value::as_str).unwrap_or("item");
-        let said = ["content", "parts"].iter().find_map(|name| message.get(name));
+        let value = ["content", "parts"].iter().find_map(|name| message.get(name));
         let mut rest = message.clone();
         for name in ["content", "parts", "role"] {
             rest.as_object_mut().expect("a message").shift_remove(name);
@@ -137,7 +137,7 @@ fn pieces(request: &Value) -> Vec<(String, Value)> {
         if rest.get("type").is_some_and(|kind| kind == "message") {
             rest = json!({});
         }
-        found.extend(said.into_iter().flat_map(|said| parts(role, said)));
+        found.extend(value.into_iter().flat_map(|value| parts(role, value)));
         if rest.as_object().is_some_and(|rest| !rest.is_empty()) {
             found.push((role.to_owned(), rest));
         }
@@ -145,8 +145,8 @@ fn pieces(request: &Value) -> Vec<(String, Value)> {
     found
 }
 
-fn parts(role: &str, said: &Value) -> Vec<(String, Value)> {
-    let list = match said {
+fn parts(role: &str, value: &Value) -> Vec<(String, Value)> {
+    let list = match value {
         Value::Null => Vec::new(),
         Value::Array(list) => list.clone(),
         Value::Object(content) if content.contains_key("parts") => content["parts"].as_array().expect("parts").clone(),
@@ -162,9 +162,9 @@ fn parts(role: &str, said: &Value) -> Vec<(String, Value)> {
 }
 
 /// The conversations that were sent to get this one: up to each answer of the model, and all of it.
-fn sent(said: &[Said]) -> Vec<&[Said]> {
-    let is_end = |at: &usize| *at == said.len() || said.get(*at).is_some_and(Said::is_of_model);
-    (1..=said.len()).filter(is_end).filter_map(|at| said.get(..at)).collect()
+fn sent(turns: &[Turn]) -> Vec<&[Turn]> {
+    let is_end = |at: &usize| *at == turns.len() || turns.get(*at).is_some_and(Turn::is_of_model);
+    (1..=turns.len()).filter(is_end).filter_map(|at| turns.get(..at)).collect()
 }
 
 const MODELS: [(Dialect, &[&str]); 4] = [
@@ -174,11 +174,11 @@ const MODELS: [(Dialect, &[&str]); 4] = [
     (Dialect::Gemini, &["gemini-2.5-pro", "gemini-3.8-flash"]),
 ];
 
-fn stays(said: &[Said], from: Dialect, to: Dialect, model: &str) {
+fn stays(turns: &[Turn], from: Dialect, to: Dialect, model: &str) {
     let mut before: Vec<(String, Value)> = Vec::new();
-    for said in sent(said) {
+    for turns in sent(turns) {
         let direction = Direction { from, to, model, profile: model, streamed: false, readable: Readable::default() };
-        let body = written(from, said).to_string();
+        let body = written(from, turns).to_string();
         let translated = request(direction, body.as_bytes()).unwrap_or_else(|error| panic!("{error:?}: {body}"));
         let now = pieces(&serde_json::from_slice(&translated.body).expect("JSON"));
         assert!(now.starts_with(&before), "{} to {model}:\n{body}\n{before:#?}\n{now:#?}", from.name());
@@ -190,7 +190,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_conversation_that_goes_on_begins_as_it_did_before(said in conversation()) {
+    fn a_conversation_that_goes_on_begins_as_it_did_before(turns in conversation()) {
         for (from, (to, models)) in Dialect::ALL.iter().flat_map(|from| MODELS.iter().map(move |to| (*from, to))) {
             if from == *to {
                 continue;
@@ -199,9 +199,9 @@ proptest! {
                 // Two messages of the model are one turn where they cannot be told from one, and where the model goes on
                 // with its own text.
                 let tells_turns = from.room().messages_are_turns && !Profile::of(model, *to).prefill;
-                let has_two = said.windows(2).any(|two| matches!(two, [Said::Assistant(_), Said::Assistant(_)]));
+                let has_two = turns.windows(2).any(|two| matches!(two, [Turn::Assistant(_), Turn::Assistant(_)]));
                 if tells_turns || !has_two {
-                    stays(&said, from, *to, model);
+                    stays(&turns, from, *to, model);
                 }
             }
         }

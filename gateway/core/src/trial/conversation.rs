@@ -120,14 +120,14 @@ impl Conversation<'_> {
     }
 
     fn messages(&self) -> impl Iterator<Item = Value> {
-        self.said_by("assistant").map(|(role, text)| json!({ "role": role, "content": text }))
+        self.turns_with_roles("assistant").map(|(role, text)| json!({ "role": role, "content": text }))
     }
 
     fn contents(&self) -> impl Iterator<Item = Value> {
-        self.said_by("model").map(|(role, text)| json!({ "role": role, "parts": [{ "text": text }] }))
+        self.turns_with_roles("model").map(|(role, text)| json!({ "role": role, "parts": [{ "text": text }] }))
     }
 
-    fn said_by(&self, model: &'static str) -> impl Iterator<Item = (&'static str, &str)> {
+    fn turns_with_roles(&self, model: &'static str) -> impl Iterator<Item = (&'static str, &str)> {
         self.turns.iter().enumerate().map(move |(turn, text)| (if turn % 2 == 0 { "user" } else { model }, *text))
     }
 }

@@ -72,17 +72,17 @@ impl TrialReport {
                 self.status = Some(error.status);
                 self.answer = String::from_utf8_lossy(&error.body).into_owned();
             }
-            Outcome::Failed(error) => self.error = Some(said_of(error)),
+            Outcome::Failed(error) => self.error = Some(message_of(error)),
             Outcome::NotSent(_) => self.class = None,
         }
     }
 
     /// Notes what was seen of an answer by its end, and its beginning.
     pub fn ended(&mut self, observation: &Observation, error: Option<&SendError>, beginning: &[u8]) {
-        let said = observation.error.as_ref().map(|error| kept_text(&error.message));
-        let error = error.map(said_of);
-        self.passed = error.is_none() && said.is_none();
-        self.error = error.or(said);
+        let observed = observation.error.as_ref().map(|error| kept_text(&error.message));
+        let error = error.map(message_of);
+        self.passed = error.is_none() && observed.is_none();
+        self.error = error.or(observed);
         self.first_content_ms = observation.first_content_ms;
         self.usage = observation.usage;
         self.answer = String::from_utf8_lossy(beginning).into_owned();
@@ -97,12 +97,12 @@ impl TrialReport {
     /// Ends the test.
     pub fn finish(&mut self, to: AttemptParts<'_>, duration_ms: u64) {
         self.answer = to.secrets().hidden(&self.answer);
-        self.error = self.error.take().map(|said| to.secrets().hidden(&said));
+        self.error = self.error.take().map(|observed| to.secrets().hidden(&observed));
         self.duration_ms = duration_ms;
     }
 }
 
-fn said_of(error: &SendError) -> String {
+fn message_of(error: &SendError) -> String {
     format!("The provider {}.", error.describe())
 }
 
@@ -140,7 +140,7 @@ mod tests {
         let good = report(|report| report.ended(&seen, None, b"hi"));
         assert_eq!((good.passed, good.error, good.first_content_ms, good.answer.as_str()), (true, None, Some(3), "hi"));
         let cut = report(|report| report.ended(&seen, Some(&SendError::Truncated), b"h"));
-        assert_eq!((cut.passed, cut.error), (false, Some(said_of(&SendError::Truncated))));
+        assert_eq!((cut.passed, cut.error), (false, Some(message_of(&SendError::Truncated))));
         let error = StreamError { message: "broken".into(), status: None, data: Vec::new() };
         let seen = Observation { error: Some(error), ..Observation::default() };
         let broken = report(|report| report.ended(&seen, None, b""));
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(report(|report| report.attempted(&skip, Class::Gone)).class, None);
         let failed = report(|report| report.attempted(&Outcome::Failed(SendError::ConnectTimeout), Class::Target));
         assert_eq!((failed.class, failed.status), (Some("target"), None));
-        assert_eq!(failed.error, Some(said_of(&SendError::ConnectTimeout)));
+        assert_eq!(failed.error, Some(message_of(&SendError::ConnectTimeout)));
     }
 
     #[test]

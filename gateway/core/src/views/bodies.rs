@@ -100,12 +100,12 @@ pub fn lowered(catalog: &Catalog, key: &Key, wanted: &str) -> Result<RecordBodie
         Refusal::bad_request("`record_bodies` must be `off`, `errors` or `all`.").about("record_bodies")
     })?;
     if wanted > most {
-        let said = format!(
+        let message = format!(
             "The bodies of this key's calls are kept as {:?} at most. Only an admin can raise that, in the settings or for \
              the key.",
             most.name()
         );
-        return Err(Refusal::forbidden("only_an_admin_raises", said));
+        return Err(Refusal::forbidden("only_an_admin_raises", message));
     }
     Ok(wanted)
 }

@@ -27,7 +27,8 @@ pub struct TriedView {
     /// The status of a refusal.
     pub status: Option<u16>,
     /// What was said with it, or why there was no answer.
-    pub said: Option<String>,
+    #[serde(rename = "said")]
+    pub message: Option<String>,
     /// How many models it was shown.
     pub models: usize,
     /// How long that took.
@@ -53,12 +54,21 @@ impl TriedView {
     /// A credential that was not tried yet.
     pub fn new(index: usize, credential: &Credential) -> Self {
         let label = credential.label.clone();
-        TriedView { index, label, works: false, is_proven: false, status: None, said: None, models: 0, latency_ms: 0 }
+        TriedView {
+            index,
+            label,
+            works: false,
+            is_proven: false,
+            status: None,
+            message: None,
+            models: 0,
+            latency_ms: 0,
+        }
     }
 
     /// Whether it may work, as far as anybody knows.
     pub fn may_work(&self) -> bool {
-        self.works || !self.is_proven && self.said.is_none()
+        self.works || !self.is_proven && self.message.is_none()
     }
 }
 
@@ -83,9 +93,9 @@ impl CheckDoneView {
 mod tests {
     use super::*;
 
-    fn checked(works: bool, is_proven: bool, said: Option<&str>) -> TriedView {
-        let said = said.map(str::to_owned);
-        TriedView { index: 0, label: "a".into(), works, is_proven, status: None, said, models: 1, latency_ms: 3 }
+    fn checked(works: bool, is_proven: bool, message: Option<&str>) -> TriedView {
+        let message = message.map(str::to_owned);
+        TriedView { index: 0, label: "a".into(), works, is_proven, status: None, message, models: 1, latency_ms: 3 }
     }
 
     #[test]

@@ -32,7 +32,8 @@ pub struct SubjectView {
     /// The trouble that keeps it from being used.
     pub trouble: Trouble,
     /// The last status or error.
-    pub said: String,
+    #[serde(rename = "said")]
+    pub message: String,
     /// When the trouble began, in Unix milliseconds.
     pub since_ms: i64,
     /// When the subject may be used again.
@@ -112,7 +113,7 @@ impl SubjectView {
             kind: subject.kind(),
             name: subject.name(catalog),
             trouble: standing.trouble,
-            said: standing.said.clone(),
+            message: standing.message.clone(),
             since_ms: standing.at_ms,
             until_ms: standing.ends_ms(now_ms),
             over: standing.until_ms <= now_ms,

@@ -20,5 +20,6 @@ pub struct NotAskedView {
     /// Its name.
     pub provider: String,
     /// Why.
-    pub said: String,
+    #[serde(rename = "said")]
+    pub message: String,
 }

@@ -59,21 +59,21 @@ fn permissions(folder: &Path) -> Finding {
     let open: Vec<&str> = names.into_iter().filter(|name| mode(&folder.join(name)) & 0o077 != 0).collect();
     let shown = folder.display();
     if mode(folder) & 0o022 != 0 {
-        let said = format!("{shown} can be changed by others (mode {:o})", mode(folder));
-        return Finding::wrong(Check::Permissions, said, format!("chmod 700 {shown}"));
+        let message = format!("{shown} can be changed by others (mode {:o})", mode(folder));
+        return Finding::wrong(Check::Permissions, message, format!("chmod 700 {shown}"));
     }
     if !open.is_empty() {
         let paths: Vec<String> = open.iter().map(|name| format!("{shown}/{name}")).collect();
-        let said = format!("others can read {}", open.join(", "));
-        return Finding::wrong(Check::Permissions, said, format!("chmod 600 {}", paths.join(" ")));
+        let message = format!("others can read {}", open.join(", "));
+        return Finding::wrong(Check::Permissions, message, format!("chmod 600 {}", paths.join(" ")));
     }
     let user = rustix::process::geteuid().as_raw();
     let foreign = names
         .into_iter()
         .find(|name| user != 0 && fs::metadata(folder.join(name)).is_ok_and(|data| data.uid() != user));
     if let Some(name) = foreign {
-        let said = format!("{name} belongs to another user than {user}");
-        return Finding::wrong(Check::Permissions, said, format!("chown -R {user} {shown}"));
+        let message = format!("{name} belongs to another user than {user}");
+        return Finding::wrong(Check::Permissions, message, format!("chown -R {user} {shown}"));
     }
     Finding::ok(Check::Permissions, "nobody else can read what is secret")
 }
@@ -85,7 +85,7 @@ fn files(settings: &Settings) -> Vec<Finding> {
         let path = folder.join(name);
         if path.exists() {
             findings.push(match whole(&path, table) {
-                Ok(said) => Finding::ok(Check::Files, format!("{name} {said}")),
+                Ok(message) => Finding::ok(Check::Files, format!("{name} {message}")),
                 Err(error) => Finding::wrong(
                     Check::Files,
                     format!("{name} cannot be used: {error}"),
@@ -93,16 +93,16 @@ fn files(settings: &Settings) -> Vec<Finding> {
                 ),
             });
         } else if table.is_some() && folder.join("kv.made").exists() {
-            let said = format!("{name} is gone, and with it the catalog and the keys");
-            findings.push(Finding::wrong(Check::Files, said, "restore a backup with `llmio restore FILE`"));
+            let message = format!("{name} is gone, and with it the catalog and the keys");
+            findings.push(Finding::wrong(Check::Files, message, "restore a backup with `llmio restore FILE`"));
         }
     }
     let is_used = folder.join("kv.sqlite").exists();
     let is_given = settings.master_key.as_ref().is_some_and(|key| !key.trim().is_empty());
     if is_used && !is_given && !folder.join("master.key").exists() {
-        let said = "master.key is gone: stored credentials cannot be opened";
+        let message = "master.key is gone: stored credentials cannot be opened";
         let todo = "put its copy back, or set LLMIO_MASTER_KEY; otherwise enter the credentials again";
-        findings.push(Finding::wrong(Check::Files, said, todo));
+        findings.push(Finding::wrong(Check::Files, message, todo));
     }
     findings
 }
@@ -127,10 +127,10 @@ fn whole(path: &Path, table: Option<&str>) -> Result<&'static str, String> {
 fn disk(folder: &Path) -> Option<Finding> {
     let room = statvfs(folder).ok()?;
     let free = room.f_bavail.saturating_mul(room.f_frsize);
-    let said = format!("{} MiB are free", free / MIB);
+    let message = format!("{} MiB are free", free / MIB);
     if free < FREE_BYTES_MIN {
         let todo = "make room, or let `settings.retention_days` or `settings.max_db_mib` keep less";
-        return Some(Finding::wrong(Check::Disk, said, todo));
+        return Some(Finding::wrong(Check::Disk, message, todo));
     }
     if room.f_files > 0 && room.f_favail == 0 {
         return Some(Finding::wrong(
@@ -139,5 +139,5 @@ fn disk(folder: &Path) -> Option<Finding> {
             "delete files: the inodes are used up",
         ));
     }
-    Some(Finding::ok(Check::Disk, said))
+    Some(Finding::ok(Check::Disk, message))
 }

@@ -137,7 +137,7 @@ fn look_at(address: &Address, tls: &TlsConfig) -> (Finding, Option<i64>) {
             let time = time_of(stream, host);
             (Finding::ok(Check::Tls, format!("{shown} is reached, and its certificate is good")), time)
         }
-        Err((said, todo)) => (Finding::wrong(Check::Tls, format!("{shown}: {said}"), todo), None),
+        Err((message, todo)) => (Finding::wrong(Check::Tls, format!("{shown}: {message}"), todo), None),
     }
 }
 
@@ -145,9 +145,9 @@ fn look_at(address: &Address, tls: &TlsConfig) -> (Finding, Option<i64>) {
 fn way_out(provider: &str, way: &str) -> Finding {
     let authority = way.split('/').next().unwrap_or_default();
     if authority == "?" {
-        let said =
+        let message =
             format!("the egress of {provider} is not known: its variable is not set, or its secret cannot be opened");
-        return Finding::wrong(Check::Proxy, said, "`llmio health` names what is missing");
+        return Finding::wrong(Check::Proxy, message, "`llmio health` names what is missing");
     }
     let has_port = authority.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
     let with_port = if has_port { authority.to_owned() } else { format!("{authority}:443") };
@@ -160,13 +160,13 @@ fn way_out(provider: &str, way: &str) -> Finding {
 /// Why there is no connection.
 struct NoConnection {
     check: Check,
-    said: String,
+    message: String,
     todo: &'static str,
 }
 
 impl NoConnection {
     fn of(self, shown: &str) -> Finding {
-        Finding::wrong(self.check, format!("{shown}: {}", self.said), self.todo)
+        Finding::wrong(self.check, format!("{shown}: {}", self.message), self.todo)
     }
 }
 
@@ -175,10 +175,10 @@ fn connect(authority: &str) -> Result<TcpStream, NoConnection> {
         Ok(addresses) => addresses.collect(),
         Err(error) => {
             let todo = "see that the name is right, and that this machine can look names up (/etc/resolv.conf)";
-            return Err(NoConnection { check: Check::Dns, said: format!("its name is not found: {error}"), todo });
+            return Err(NoConnection { check: Check::Dns, message: format!("its name is not found: {error}"), todo });
         }
     };
-    let mut said = "its name has no address".to_owned();
+    let mut message = "its name has no address".to_owned();
     for address in addresses {
         match TcpStream::connect_timeout(&address, TIMEOUT) {
             Ok(stream) => {
@@ -187,12 +187,12 @@ fn connect(authority: &str) -> Result<TcpStream, NoConnection> {
                     return Ok(stream);
                 }
             }
-            Err(error) => said = format!("there is no connection to {address}: {error}"),
+            Err(error) => message = format!("there is no connection to {address}: {error}"),
         }
     }
     let todo =
         "see that it runs and that a firewall lets llmio out; `egress` of a provider names a proxy that leads there";
-    Err(NoConnection { check: Check::Tls, said, todo })
+    Err(NoConnection { check: Check::Tls, message, todo })
 }
 
 type Secured = StreamOwned<ClientConnection, TcpStream>;
@@ -276,6 +276,6 @@ fn clock(times: &[i64]) -> Finding {
 fn proxies() -> Vec<Finding> {
     let names = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
     let set = names.into_iter().filter(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
-    let said = |name| format!("{name} is set, and llmio does not use it: `egress` of a provider names its proxy");
-    set.map(|name| Finding::ok(Check::Proxy, said(name))).collect()
+    let message = |name| format!("{name} is set, and llmio does not use it: `egress` of a provider names its proxy");
+    set.map(|name| Finding::ok(Check::Proxy, message(name))).collect()
 }

@@ -28,8 +28,8 @@ pub(super) fn look(settings: &Settings) -> Vec<Finding> {
     match (running, &address) {
         (Some(address), _) => findings.extend(running_server(address)),
         (None, Ok(address)) => findings.push(port(*address)),
-        (None, Err(said)) => {
-            findings.push(Finding::wrong(Check::Port, said.clone(), "set it to a port, or take it away"))
+        (None, Err(message)) => {
+            findings.push(Finding::wrong(Check::Port, message.clone(), "set it to a port, or take it away"))
         }
     }
     findings.extend(token_of(settings, running.or(address.ok())));
@@ -50,8 +50,8 @@ fn running_server(address: SocketAddr) -> Vec<Finding> {
             vec![Finding::wrong(Check::Server, format!("{shown} does not answer: {error:#}"), todo)]
         }
         Ok((false, body)) => {
-            let said = format!("{shown} serves nobody: {}", catalog_file::problems(&body).join("; "));
-            vec![Finding::wrong(Check::Server, said, "see its log")]
+            let message = format!("{shown} serves nobody: {}", catalog_file::problems(&body).join("; "));
+            vec![Finding::wrong(Check::Server, message, "see its log")]
         }
         Ok((true, body)) => {
             let told: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -63,7 +63,8 @@ fn running_server(address: SocketAddr) -> Vec<Finding> {
             if troubles.is_empty() {
                 return vec![Finding::ok(Check::Server, format!("{shown} serves all calls"))];
             }
-            let wrong = |said: String| Finding::wrong(Check::Server, said, "`llmio health` tells when it is over");
+            let wrong =
+                |message: String| Finding::wrong(Check::Server, message, "`llmio health` tells when it is over");
             troubles.into_iter().map(wrong).collect()
         }
     }
@@ -110,11 +111,11 @@ fn token_of(settings: &Settings, address: Option<SocketAddr>) -> Option<Finding>
 
 fn descriptors() -> Option<Finding> {
     let most = getrlimit(Resource::Nofile).current?;
-    let said = format!("{most} files and connections at once");
+    let message = format!("{most} files and connections at once");
     Some(match most {
         ..DESCRIPTORS_MIN => {
-            Finding::wrong(Check::Descriptors, said, "raise `ulimit -n`, or LimitNOFILE of the service")
+            Finding::wrong(Check::Descriptors, message, "raise `ulimit -n`, or LimitNOFILE of the service")
         }
-        _ => Finding::ok(Check::Descriptors, said),
+        _ => Finding::ok(Check::Descriptors, message),
     })
 }

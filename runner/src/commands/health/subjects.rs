@@ -18,7 +18,8 @@ struct Subject {
     kind: String,
     name: String,
     trouble: String,
-    said: String,
+    #[serde(rename = "said")]
+    message: String,
     since_ms: i64,
     until_ms: i64,
     over: bool,
@@ -41,7 +42,7 @@ pub(super) fn report(health: Value, clock: &Clock, language: Language) -> Option
         };
         let (kind, state) = (kind(&subject.kind, language), state(&subject.trouble, language));
         let since = clock.show_ms(subject.since_ms);
-        [kind, subject.name.clone(), state, since, until, subject.said.clone(), subject.subject.clone()]
+        [kind, subject.name.clone(), state, since, until, subject.message.clone(), subject.subject.clone()]
     };
     let rows: Vec<[String; 7]> = subjects.iter().map(row).collect();
     Some(format!("{title}\n{}", layout(names.map(|name| (name, Align::Left)), &rows)))

@@ -120,8 +120,8 @@ fn an_answer_whose_length_is_wrong_is_none_and_a_forbidden_header_is_left_out() 
 fn errors_have_the_numbers_that_the_component_knows() {
     let dns = HttpError::DnsError { rcode: Some("NXDOMAIN".into()), info_code: None };
     let told = |error: HttpError| {
-        let (code, said) = code(&error);
-        (code, said.into_owned())
+        let (code, message) = code(&error);
+        (code, message.into_owned())
     };
     assert_eq!(told(dns), (2, "NXDOMAIN".into()));
     assert_eq!(told(HttpError::InternalError(Some("client closed".into()))), (0, "client closed".into()));

@@ -65,8 +65,8 @@ fn a_proxy_may_itself_be_reached_by_tls_and_must_then_be_trusted() {
         let answer = get(&through(&url, &[&server, &front]), server.port).await.expect("an answer");
         assert_eq!(answer.0, http::Version::HTTP_2);
         let refused = get(&through(&url, &[&server]), server.port).await;
-        let said = "egress proxy: failed the TLS handshake";
-        assert!(matches!(&refused, Err(Error::InternalError(Some(text))) if text == said), "{refused:?}");
+        let message = "egress proxy: failed the TLS handshake";
+        assert!(matches!(&refused, Err(Error::InternalError(Some(text))) if text == message), "{refused:?}");
     });
 }
 

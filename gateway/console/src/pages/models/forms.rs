@@ -47,10 +47,10 @@ pub(super) fn refused(
     let own = health.refused_parameters.iter().filter(|each| each.provider == provider && each.model == upstream);
     let row = |(number, each): (usize, &RefusedParameterView)| {
         let calls = show::whole(i64::try_from(each.calls).unwrap_or(i64::MAX));
-        let said = words.refuses(&each.parameter, calls, frame.clock.short(each.last_ms));
+        let sentence = words.refuses(&each.parameter, calls, frame.clock.short(each.last_ms));
         let form = Form::new(frame, editing, &format!("refused-{index}-{number}"), path).in_a_row();
         let form = form.with("provider", provider).with("upstream", upstream).with("parameter", &each.parameter);
-        (said, editing.locked.is_none().then(|| form.button("leave-out", words.leave_out()).whole()))
+        (sentence, editing.locked.is_none().then(|| form.button("leave-out", words.leave_out()).whole()))
     };
     own.enumerate().map(row).collect()
 }
@@ -126,20 +126,20 @@ impl Plan {
         let words = Words(frame.language);
         let order = view.candidates.iter().map(|each| {
             let credentials = each.credentials.join(", ");
-            let said = words.would_try(&each.target, each.tier, each.weight);
+            let outcome = words.would_try(&each.target, each.tier, each.weight);
             let with = (!credentials.is_empty()).then(|| words.with_credentials(credentials));
             let of = each.fallback.as_ref().map(|model| words.of_fallback(model));
-            [Some(said), of, with].into_iter().flatten().collect::<Vec<_>>().join(" ")
+            [Some(outcome), of, with].into_iter().flatten().collect::<Vec<_>>().join(" ")
         });
         let left_out = |skipped: &Skipped| {
             let reason = skip_reason(skipped.reason, states::Words(frame.language));
-            let said = skipped.message.clone().map(|said| format!(" {said}")).unwrap_or_default();
-            format!("{}: {reason}{said}", skipped.target)
+            let message = skipped.message.clone().map(|message| format!(" {message}")).unwrap_or_default();
+            format!("{}: {reason}{message}", skipped.target)
         };
         Plan {
             order: order.collect(),
             left_out: view.decision.skipped.iter().map(left_out).collect(),
-            refusal: view.refusal.as_ref().map(|refusal| words.would_be_told(refusal.status, &refusal.message)),
+            refusal: view.refusal.as_ref().map(|refusal| words.would_be_answered(refusal.status, &refusal.message)),
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct TimeWent {
 pub(super) struct Bar {
     pub(super) monogram: Monogram,
     pub(super) name: String,
-    pub(super) said: String,
+    pub(super) summary: String,
     pub(super) took: String,
     /// Class, and beginning and width in percent.
     pub(super) pieces: Vec<(&'static str, String, String)>,
@@ -83,7 +83,7 @@ impl Bar {
         };
         Bar {
             monogram: frame.monogram(&attempt.provider, !answered(attempt)),
-            said: words.attempt_took(format!("{} {name}", attempt.provider), &took),
+            summary: words.attempt_took(format!("{} {name}", attempt.provider), &took),
             name,
             took,
             pieces: pieces.collect(),

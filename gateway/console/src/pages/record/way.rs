@@ -27,7 +27,7 @@ pub(super) struct Stop {
     pub(super) reason: Option<String>,
     pub(super) until: Option<String>,
     /// More about the reason, as it was said.
-    pub(super) said: Option<String>,
+    pub(super) message: Option<String>,
 }
 
 /// A try at a target.
@@ -37,7 +37,7 @@ pub(super) struct Try {
     /// What it came to, and how long that took.
     pub(super) outcome: String,
     /// What the provider said of a failure.
-    pub(super) said: Option<String>,
+    pub(super) message: Option<String>,
     /// Translated, or sent through something.
     pub(super) how: String,
 }
@@ -71,7 +71,7 @@ pub(super) fn stops(record: &RecordView, attempts: &[AttemptRecord], frame: &Fra
             tries: tries.iter().map(|attempt| Try::of(attempt, words)).collect(),
             reason: None,
             until: None,
-            said: None,
+            message: None,
         });
     }
     let was_tried = |target: &str| attempts.iter().any(|attempt| is_target(target, &attempt.provider, &attempt.model));
@@ -85,7 +85,7 @@ pub(super) fn stops(record: &RecordView, attempts: &[AttemptRecord], frame: &Fra
         let reason = format!("{} {}", words.left_out(), reason(skip.reason, states::Words(frame.language)));
         stops.push(Stop {
             until: skip.until_ms.map(|at_ms| words.until(frame.clock.short(at_ms))),
-            said: skip.message.clone(),
+            message: skip.message.clone(),
             ..rest(&skip.target, reason, frame)
         });
     }
@@ -110,7 +110,7 @@ fn rest(target: &str, reason: String, frame: &Frame) -> Stop {
         tries: Vec::new(),
         reason: Some(reason),
         until: None,
-        said: None,
+        message: None,
     }
 }
 
@@ -127,7 +127,7 @@ impl Try {
                 Some(status) => words.status_in(status, took),
                 None => words.failed_in(took),
             },
-            said: attempt.error.clone(),
+            message: attempt.error.clone(),
             how: how.into_iter().flatten().collect::<Vec<_>>().join(" · "),
         }
     }

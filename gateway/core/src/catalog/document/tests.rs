@@ -176,14 +176,14 @@ fn a_problem_outside_the_document_says_where_it_is_and_how_to_mend_it() {
     let file = document("[[providers]]\npreset = \"echo\"\n[[relays]]\nname = \"r\"");
     let stored = document("models = [{ name = \"m\", targets = [\"gone/x\"] }]\nkeys = [{ name = \"k\" }]");
     let problems = file.locate(&stored, file.overlay(&stored).validate().unwrap_err());
-    let said = |path: &str| {
+    let problem_at = |path: &str| {
         let found = problems.0.iter().find(|problem| problem.path == path);
         found.unwrap_or_else(|| panic!("{path} in {problems}")).message.clone()
     };
-    assert!(said("models[0].targets[0]").contains("in the stored `models`"), "{problems}");
-    assert!(said("models[0].targets[0]").contains("`llmio catalog import`"), "{problems}");
-    assert!(said("keys[0].hash").contains("`llmio keys revoke NAME`"), "{problems}");
-    assert!(!said("relays[0].origin").contains("stored"), "{problems}");
+    assert!(problem_at("models[0].targets[0]").contains("in the stored `models`"), "{problems}");
+    assert!(problem_at("models[0].targets[0]").contains("`llmio catalog import`"), "{problems}");
+    assert!(problem_at("keys[0].hash").contains("`llmio keys revoke NAME`"), "{problems}");
+    assert!(!problem_at("relays[0].origin").contains("stored"), "{problems}");
     let own = stored.locate(&stored, stored.validate().unwrap_err());
     assert!(!own.to_string().contains("stored"), "{own}");
 }

@@ -63,9 +63,9 @@ impl Document {
         // Not as the preset would have it: a private address is reached only where that is saved.
         let is_local = self.of_origins(&origins).any(is_local);
         if entry.get("local") == Some(&json!(true)) && !is_local {
-            let said =
+            let message =
                 "`local` allows a private address, which is reached only where it is saved. Save the provider first.";
-            return Err(said.to_owned());
+            return Err(message.to_owned());
         }
         entry.insert("local".to_owned(), json!(is_local));
         Ok(entry)
@@ -195,8 +195,8 @@ mod tests {
     #[test]
     fn nothing_else_of_a_provider_is_tried() {
         for member in ["egress", "query", "ca", "credentials", "timeouts"] {
-            let said = tried(json!({ "preset": "groq", member: "x" }), &[]).expect_err("refused");
-            assert!(said.contains(&format!("not {member:?}")), "{said}");
+            let message = tried(json!({ "preset": "groq", member: "x" }), &[]).expect_err("refused");
+            assert!(message.contains(&format!("not {member:?}")), "{message}");
         }
         let many = vec![json!("k"); CHECKED_MAX + 1];
         assert!(tried(json!({ "preset": "groq" }), &many).is_err());

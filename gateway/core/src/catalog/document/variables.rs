@@ -148,13 +148,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_filled_in_says_where_and_what_to_do() {
-        for (text, said) in [
+        for (text, message) in [
             ("${NONE}", "the variable NONE is not set; set it, or give a default: `${NONE:-…}`"),
             ("${EMPTY}", "the variable EMPTY is not set; set it, or give a default: `${EMPTY:-…}`"),
             ("${master_key}", "must not be a variable of llmio itself; give the provider's key a name of its own"),
         ] {
             let problems = document(&format!("[[providers]]\nbase_url = \"{text}\"")).filled(&set).expect_err(text);
-            assert_eq!(problems.to_string(), format!("providers[0].base_url: {said}"));
+            assert_eq!(problems.to_string(), format!("providers[0].base_url: {message}"));
         }
         for text in ["${HOST", "${}", "${A B}", "x${"] {
             let problems = document(&format!("[[keys]]\nname = \"{text}\"")).filled(&set).expect_err(text);

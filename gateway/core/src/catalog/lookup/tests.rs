@@ -34,8 +34,8 @@ fn proxies_that_a_host_tells_are_trusted_besides_those_of_the_catalog() {
     assert_eq!(catalog.trust(" 10.0.0.0/8, fd00::1 ,"), Ok(()));
     let trusted: Vec<String> = catalog.settings.trusted_proxies.iter().map(ToString::to_string).collect();
     assert_eq!(trusted, ["10.0.0.0/8", "fd00::1/128"]);
-    let said = catalog.trust("10.0.0.0/8, proxy").expect_err("a name is no network");
-    assert!(said.starts_with("\"proxy\" must be a network"), "{said}");
+    let message = catalog.trust("10.0.0.0/8, proxy").expect_err("a name is no network");
+    assert!(message.starts_with("\"proxy\" must be a network"), "{message}");
     assert_eq!(catalog.settings.trusted_proxies.len(), 2, "of a list with a mistake nothing is trusted");
 }
 

@@ -124,8 +124,8 @@ fn read_label(place: &Place<'_>) -> Option<ProviderLabel> {
 /// Whether its targets give Claude Code the safeguards that it asks for: what the entry says, else what is known of the
 /// address.
 fn read_safeguards(fields: &mut Fields<'_>, endpoints: &[Endpoint]) -> bool {
-    let said = fields.field("safeguards").and_then(|place| place.boolean());
-    said.unwrap_or_else(|| {
+    let chosen = fields.field("safeguards").and_then(|place| place.boolean());
+    chosen.unwrap_or_else(|| {
         let at_anthropic = endpoints.iter().find(|endpoint| endpoint.dialect == Dialect::Anthropic);
         at_anthropic.is_some_and(|endpoint| providers::gives_safeguards(&endpoint.authority))
     })
@@ -220,8 +220,8 @@ fn preset_endpoints(preset: &KnownProvider, only: Option<Dialect>, fields: &Fiel
         .collect();
     if endpoints.is_empty() && !preset.endpoints.is_empty() {
         let spoken: Vec<&str> = preset.endpoints.iter().map(|(dialect, _)| dialect.name()).collect();
-        let said = format!("is not known to be spoken by {}; leave it out or give base_url", preset.name);
-        fields.problem_at("dialect", format!("{said} ({})", spoken.join(", ")));
+        let message = format!("is not known to be spoken by {}; leave it out or give base_url", preset.name);
+        fields.problem_at("dialect", format!("{message} ({})", spoken.join(", ")));
     }
     endpoints
 }

@@ -90,8 +90,8 @@ pub(super) fn read_known(fields: &mut Fields<'_>, preset: Option<&'static KnownP
         _ if !is_wanted => &[],
         Some(preset) if !preset.quotas.is_empty() => preset.quotas,
         Some(preset) => {
-            let said = format!("no quotas are known of the preset \"{}\"; write them into quotas", preset.name);
-            fields.problem_at("known_quotas", said);
+            let message = format!("no quotas are known of the preset \"{}\"; write them into quotas", preset.name);
+            fields.problem_at("known_quotas", message);
             &[]
         }
         None => {

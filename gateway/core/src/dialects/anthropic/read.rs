@@ -95,9 +95,9 @@ fn read_tool_choice(body: &mut Object, request: &mut Request) -> Result<(), Untr
         ToolChoice::Auto | ToolChoice::None => false,
     };
     if is_missing {
-        let said = "The tool that has to be called cannot be carried to a provider of another dialect. \
+        let message = "The tool that has to be called cannot be carried to a provider of another dialect. \
                     Choose one with an `input_schema`.";
-        return Err(Untranslatable::new("tool_choice", said));
+        return Err(Untranslatable::new("tool_choice", message));
     }
     request.tool_choice = Some(choice);
     Ok(())
@@ -106,8 +106,8 @@ fn read_tool_choice(body: &mut Object, request: &mut Request) -> Result<(), Untr
 /// <https://platform.claude.com/docs/en/build-with-claude/structured-outputs>
 fn format(mut format: Object) -> Result<Format, Untranslatable> {
     if format.get("type").and_then(Value::as_str) != Some("json_schema") {
-        let said = "This form of answer cannot be carried to a provider of another dialect. Use json_schema.";
-        return Err(Untranslatable::new("output_config.format.type", said));
+        let message = "This form of answer cannot be carried to a provider of another dialect. Use json_schema.";
+        return Err(Untranslatable::new("output_config.format.type", message));
     }
     let schema = format.shift_remove("schema").unwrap_or_else(|| Value::Object(Object::new()));
     Ok(Format::JsonSchema { name: None, description: None, schema, strict: None })

@@ -51,7 +51,7 @@ impl ReadStream for StreamReader {
                 if let Some(reason) = text(delta, "stop_reason") {
                     self.finish = Some(finish::read(reason, text(delta, "stop_sequence")));
                 }
-                out.extend(data.get("usage").map(|usage| self.said(usage)));
+                out.extend(data.get("usage").map(|usage| self.update_usage(usage)));
             }
             "message_stop" => self.complete(&mut out),
             "error" => self.fail(&data, &mut out),
@@ -74,7 +74,7 @@ impl ReadStream for StreamReader {
 }
 
 impl StreamReader {
-    fn said(&mut self, usage: &Value) -> Event {
+    fn update_usage(&mut self, usage: &Value) -> Event {
         self.usage.update(usage);
         Event::Usage(self.usage.read(Dialect::Anthropic))
     }
@@ -82,7 +82,7 @@ impl StreamReader {
     fn start(&mut self, message: &Value, out: &mut Vec<Event>) {
         if !std::mem::replace(&mut self.has_started, true) {
             out.push(Event::Start { id: words(message, "id"), model: words(message, "model") });
-            out.extend(message.get("usage").map(|usage| self.said(usage)));
+            out.extend(message.get("usage").map(|usage| self.update_usage(usage)));
         }
     }
 

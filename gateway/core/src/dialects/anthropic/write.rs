@@ -21,8 +21,8 @@ const TOKENS_MAX: u64 = 32_000;
 /// A request in this dialect.
 pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Result<Value, Untranslatable> {
     if request.choices.is_some_and(|count| count > 1) {
-        let said = "The provider's dialect gives one answer at a time. Ask several times instead.";
-        return Err(Untranslatable::new("n", said));
+        let message = "The provider's dialect gives one answer at a time. Ask several times instead.";
+        return Err(Untranslatable::new("n", message));
     }
     let tokens_max = request.tokens_max.unwrap_or(TOKENS_MAX);
     let (mut body, mut output) = (Object::new(), Object::new());

@@ -110,8 +110,9 @@ impl StreamReader {
         };
         let choice = self.choices.entry(index).or_default();
         if finish::is_none(&reason, choice.has_words, choice.calls_tools) {
-            let said = candidate.text("finishMessage");
-            let message = said.unwrap_or_else(|| format!("The model's call of a tool cannot be read ({reason})."));
+            let finish_message = candidate.text("finishMessage");
+            let message =
+                finish_message.unwrap_or_else(|| format!("The model's call of a tool cannot be read ({reason})."));
             return self.fail(ApiError::bad_gateway(message), out);
         }
         choice.finish = Some(finish::read(&reason, choice.calls_tools));

@@ -162,7 +162,7 @@ fn write_thinking_config(reasoning: &Reasoning, profile: &Profile, warnings: &mu
     let mut config = Object::new();
     match profile.thinking {
         Thinking::Never => {
-            if reasoning.effort_said().is_some_and(|effort| effort != Effort::None) {
+            if reasoning.explicit_effort().is_some_and(|effort| effort != Effort::None) {
                 warnings.dropped("reasoning");
             }
             return None;
@@ -173,7 +173,7 @@ fn write_thinking_config(reasoning: &Reasoning, profile: &Profile, warnings: &mu
             }
         }
         Thinking::Effort => {
-            let level = reasoning.effort_said().and_then(|asked| profile.effort_from(asked));
+            let level = reasoning.explicit_effort().and_then(|effort| profile.effort_from(effort));
             config.extend(level.map(|level| ("thinkingLevel".to_owned(), level.word().into())));
         }
     }

@@ -80,9 +80,9 @@ pub(super) fn content_parts(item: &Value) -> Vec<Part> {
 }
 
 /// A part of content in which Mistral's models think: a list of texts, or one.
-pub(super) fn thinking(said: Option<&Value>) -> ReasoningPart {
-    let listed = said.and_then(Value::as_array).into_iter().flatten().filter_map(|part| text(part, "text"));
-    let text = said.and_then(Value::as_str).into_iter().chain(listed).collect();
+pub(super) fn thinking(value: Option<&Value>) -> ReasoningPart {
+    let listed = value.and_then(Value::as_array).into_iter().flatten().filter_map(|part| text(part, "text"));
+    let text = value.and_then(Value::as_str).into_iter().chain(listed).collect();
     ReasoningPart { text, ..ReasoningPart::default() }
 }
 
@@ -104,11 +104,11 @@ pub(super) fn write_answer(answer: Answer, context: &AnswerContext) -> Value {
 }
 
 fn write_choice(index: usize, choice: Choice, context: &AnswerContext) -> Value {
-    let (mut said, mut refused) = (String::new(), String::new());
+    let (mut content, mut refused) = (String::new(), String::new());
     let (mut reasoning, mut tools, mut pictures) = (Vec::new(), Vec::new(), Vec::new());
     for part in choice.parts {
         match part {
-            Part::Text(text) => said.push_str(&text),
+            Part::Text(text) => content.push_str(&text),
             Part::Refusal(text) => refused.push_str(&text),
             Part::Reasoning(part) => reasoning.push(part),
             Part::ToolCall(call) => tools.push(call),
@@ -123,7 +123,7 @@ fn write_choice(index: usize, choice: Choice, context: &AnswerContext) -> Value 
     message.insert("role".to_owned(), "assistant".into());
     let is_silent = tools.is_empty() && refused.is_empty();
     // Clients read `content` as text unless there is something in its place.
-    message.insert("content".to_owned(), if is_silent { said.into() } else { or_null(said) });
+    message.insert("content".to_owned(), if is_silent { content.into() } else { or_null(content) });
     message.insert("refusal".to_owned(), or_null(refused));
     if !pictures.is_empty() {
         message.insert("images".to_owned(), pictures.into());

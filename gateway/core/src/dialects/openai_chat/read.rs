@@ -71,8 +71,8 @@ fn modalities(body: &mut Object) -> Result<bool, Untranslatable> {
             Some("text") => {}
             Some("image") => pictures = true,
             _ => {
-                let said = "Spoken answers cannot be carried from a provider of another dialect. Ask for text only.";
-                return Err(Untranslatable::new("modalities", said));
+                let message = "Spoken answers cannot be carried from a provider of another dialect. Ask for text only.";
+                return Err(Untranslatable::new("modalities", message));
             }
         }
     }
@@ -112,8 +112,8 @@ fn tool_choice(body: &mut Object, tools: &mut Vec<Tool>) -> Result<Option<ToolCh
         (_, Some(choice)) if !choice.is_null() => ("function_call", choice),
         _ => return Ok(None),
     };
-    let said = "This choice of tools cannot be carried to a provider of another dialect. Name a function.";
-    let refused = || Untranslatable::new(name, said);
+    let message = "This choice of tools cannot be carried to a provider of another dialect. Name a function.";
+    let refused = || Untranslatable::new(name, message);
     let named = match &choice {
         Value::String(word) => word_choice(word).ok_or_else(refused)?,
         choice if text(choice, "type") == Some("allowed_tools") => {
@@ -166,8 +166,8 @@ fn format(body: &mut Object) -> Result<Option<Format>, Untranslatable> {
             }))
         }
         Some(_) => {
-            let said = "This form of answer cannot be carried to a provider of another dialect. Use json_schema.";
-            Err(Untranslatable::new("response_format.type", said))
+            let message = "This form of answer cannot be carried to a provider of another dialect. Use json_schema.";
+            Err(Untranslatable::new("response_format.type", message))
         }
     }
 }

@@ -79,9 +79,9 @@ fn write_reasoning(
     body: &mut Object,
     warnings: &mut Warnings,
 ) -> Option<&'static str> {
-    let said = reasoning.and_then(Reasoning::effort_said);
-    let asks = said.is_some_and(|effort| effort != Effort::None);
-    if profile.thinking_switch && said == Some(Effort::None) {
+    let effort = reasoning.and_then(Reasoning::explicit_effort);
+    let asks = effort.is_some_and(|effort| effort != Effort::None);
+    if profile.thinking_switch && effort == Some(Effort::None) {
         body.insert("thinking".to_owned(), json!({ "type": "disabled" }));
     }
     if asks && profile.efforts.is_empty() {
@@ -96,7 +96,7 @@ fn write_reasoning(
         }
         Some(Effort::None.word())
     } else {
-        if said.is_some() {
+        if effort.is_some() {
             warnings.dropped("reasoning_effort, since there are tools");
         }
         None

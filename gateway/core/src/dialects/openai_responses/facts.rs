@@ -72,12 +72,12 @@ pub(super) fn is_last(kind: &str) -> bool {
 /// Whether there is anything in an item.
 fn has_content(item: &Value) -> bool {
     let pieces = |name: &str| item.get(name).and_then(Value::as_array).into_iter().flatten();
-    let is_said = |piece: &Value| ["text", "refusal"].iter().any(|name| piece.get(name).is_some_and(is_filled));
+    let is_spoken = |piece: &Value| ["text", "refusal"].iter().any(|name| piece.get(name).is_some_and(is_filled));
     match item.get("type").and_then(Value::as_str) {
-        Some("message") => pieces("content").any(is_said),
+        Some("message") => pieces("content").any(is_spoken),
         Some("reasoning") => {
             item.get("encrypted_content").is_some_and(is_filled)
-                || pieces("summary").chain(pieces("content")).any(is_said)
+                || pieces("summary").chain(pieces("content")).any(is_spoken)
         }
         kind => kind.is_some(),
     }

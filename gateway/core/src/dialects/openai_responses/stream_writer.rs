@@ -140,7 +140,7 @@ impl StreamWriter {
         }
         let response = envelope(&self.context, id);
         for name in ["response.created", "response.in_progress"] {
-            self.emit(name, &[("response", Said::Members(&response))], out);
+            self.emit(name, &[("response", MemberValue::Members(&response))], out);
         }
         self.response = Some(response);
     }
@@ -171,8 +171,8 @@ impl StreamWriter {
         };
         self.add(kind, &item, out);
         if let Some(content) = content {
-            let said = [("content_index", Said::Count(0)), ("part", Said::Value(&content))];
-            self.emit_in(place, "msg", "response.content_part.added", &said, out);
+            let members = [("content_index", MemberValue::Count(0)), ("part", MemberValue::Value(&content))];
+            self.emit_in(place, "msg", "response.content_part.added", &members, out);
         }
     }
 
@@ -194,19 +194,19 @@ impl StreamWriter {
     fn delta(&mut self, text: String, out: &mut Vec<u8>) {
         let Some(open) = self.open.as_ref().filter(|_| !text.is_empty()) else { return };
         let (place, is_first) = (open.place, open.text.is_empty());
-        let delta = ("delta", Said::Text(&text));
-        let index = ("content_index", Said::Count(0));
+        let delta = ("delta", MemberValue::Text(&text));
+        let index = ("content_index", MemberValue::Count(0));
         match &open.kind {
             Kind::Text => {
-                let said = [index, delta, ("logprobs", Said::Nothing([]))];
-                self.emit_in(place, "msg", "response.output_text.delta", &said, out);
+                let members = [index, delta, ("logprobs", MemberValue::Nothing([]))];
+                self.emit_in(place, "msg", "response.output_text.delta", &members, out);
             }
             Kind::Refusal => self.emit_in(place, "msg", "response.refusal.delta", &[index, delta], out),
             Kind::Reasoning { .. } => {
-                let index = ("summary_index", Said::Count(0));
+                let index = ("summary_index", MemberValue::Count(0));
                 if is_first {
-                    let said = [index, ("part", Said::Value(&summary_part(String::new())))];
-                    self.emit_in(place, "rs", "response.reasoning_summary_part.added", &said, out);
+                    let members = [index, ("part", MemberValue::Value(&summary_part(String::new())))];
+                    self.emit_in(place, "rs", "response.reasoning_summary_part.added", &members, out);
                 }
                 self.emit_in(place, "rs", "response.reasoning_summary_text.delta", &[index, delta], out);
             }
@@ -255,17 +255,17 @@ impl StreamWriter {
 
     fn end(&mut self, open: OpenItem, out: &mut Vec<u8>) {
         let OpenItem { place, kind, text } = open;
-        let said_again = text.len();
-        let index = ("content_index", Said::Count(0));
+        let repeated_bytes = text.len();
+        let index = ("content_index", MemberValue::Count(0));
         let item = match kind {
             Kind::Text => {
-                let said = [index, ("text", Said::Text(&text)), ("logprobs", Said::Nothing([]))];
-                self.emit_in(place, "msg", "response.output_text.done", &said, out);
+                let members = [index, ("text", MemberValue::Text(&text)), ("logprobs", MemberValue::Nothing([]))];
+                self.emit_in(place, "msg", "response.output_text.done", &members, out);
                 self.end_message(place, text_part(text), out)
             }
             Kind::Refusal => {
-                let said = [index, ("refusal", Said::Text(&text))];
-                self.emit_in(place, "msg", "response.refusal.done", &said, out);
+                let members = [index, ("refusal", MemberValue::Text(&text))];
+                self.emit_in(place, "msg", "response.refusal.done", &members, out);
                 self.end_message(place, refusal_part(text), out)
             }
             Kind::Reasoning { sealed } => {
@@ -282,38 +282,44 @@ impl StreamWriter {
         };
         self.emit_item("response.output_item.done", place, &item, out);
         // But for the last event, which says it once more.
-        self.due = self.due.saturating_sub(said_again * (TIMES_OF_TEXT - 1));
+        self.due = self.due.saturating_sub(repeated_bytes * (TIMES_OF_TEXT - 1));
         if let Some(kept) = self.output.get_mut(place) {
             *kept = item;
         }
     }
 
     fn end_message(&mut self, place: usize, part: Value, out: &mut Vec<u8>) -> Value {
-        let said = [("content_index", Said::Count(0)), ("part", Said::Value(&part))];
-        self.emit_in(place, "msg", "response.content_part.done", &said, out);
+        let members = [("content_index", MemberValue::Count(0)), ("part", MemberValue::Value(&part))];
+        self.emit_in(place, "msg", "response.content_part.done", &members, out);
         message(&self.context, place, "completed", vec![part])
     }
 
     /// Reasoning that was said in words has one part.
     fn end_summary(&mut self, place: usize, item: &Value, out: &mut Vec<u8>) {
-        let index = ("summary_index", Said::Count(0));
+        let index = ("summary_index", MemberValue::Count(0));
         let Some(part) = item.pointer("/summary/0") else { return };
         let text = json::text(part, "text").unwrap_or_default();
-        let said = [index, ("text", Said::Text(text))];
-        self.emit_in(place, "rs", "response.reasoning_summary_text.done", &said, out);
-        self.emit_in(place, "rs", "response.reasoning_summary_part.done", &[index, ("part", Said::Value(part))], out);
+        let members = [index, ("text", MemberValue::Text(text))];
+        self.emit_in(place, "rs", "response.reasoning_summary_text.done", &members, out);
+        self.emit_in(
+            place,
+            "rs",
+            "response.reasoning_summary_part.done",
+            &[index, ("part", MemberValue::Value(part))],
+            out,
+        );
     }
 
     fn end_call(&mut self, place: usize, name: &str, freeform: bool, arguments: &str, out: &mut Vec<u8>) {
         if freeform {
             let input = tools::freeform_input(arguments);
-            let said = |name| [(name, Said::Text(&input))];
-            self.emit_in(place, "ctc", "response.custom_tool_call_input.delta", &said("delta"), out);
-            self.emit_in(place, "ctc", "response.custom_tool_call_input.done", &said("input"), out);
+            let members = |name| [(name, MemberValue::Text(&input))];
+            self.emit_in(place, "ctc", "response.custom_tool_call_input.delta", &members("delta"), out);
+            self.emit_in(place, "ctc", "response.custom_tool_call_input.done", &members("input"), out);
         } else {
             let name = alias_of(&self.context, name).map_or(name, |alias| &alias.name).to_owned();
-            let said = [("name", Said::Text(&name)), ("arguments", Said::Text(arguments))];
-            self.emit_in(place, "fc", "response.function_call_arguments.done", &said, out);
+            let members = [("name", MemberValue::Text(&name)), ("arguments", MemberValue::Text(arguments))];
+            self.emit_in(place, "fc", "response.function_call_arguments.done", &members, out);
         }
     }
 
@@ -323,7 +329,7 @@ impl StreamWriter {
         let mut response = self.response.take().unwrap_or_default();
         let output = std::mem::take(&mut self.output);
         let status = finish(&mut response, self.finish.as_ref(), output, usage::write(&self.usage));
-        self.emit(&format!("response.{status}"), &[("response", Said::Members(&response))], out);
+        self.emit(&format!("response.{status}"), &[("response", MemberValue::Members(&response))], out);
     }
 
     /// Writes `response.failed` and not `error`, since Codex waits for one of the three last events and reads its
@@ -336,26 +342,33 @@ impl StreamWriter {
         let output = std::mem::take(&mut self.output);
         response.insert("output".into(), output.into_iter().filter(|item| !item.is_null()).collect());
         response.insert("usage".into(), usage::write(&self.usage));
-        self.emit("response.failed", &[("response", Said::Members(&response))], out);
+        self.emit("response.failed", &[("response", MemberValue::Members(&response))], out);
     }
 
     /// An event about the item at `place`.
-    fn emit_in(&mut self, place: usize, kind: &str, name: &str, said: &[(&str, Said<'_>)], out: &mut Vec<u8>) {
+    fn emit_in(
+        &mut self,
+        place: usize,
+        kind: &str,
+        name: &str,
+        members: &[(&str, MemberValue<'_>)],
+        out: &mut Vec<u8>,
+    ) {
         let id = item_id(kind, &self.context, place);
-        let of_item = [("item_id", Said::Text(&id)), ("output_index", Said::Count(place))];
-        self.emit(name, &[said, &of_item].concat(), out);
+        let of_item = [("item_id", MemberValue::Text(&id)), ("output_index", MemberValue::Count(place))];
+        self.emit(name, &[members, &of_item].concat(), out);
     }
 
     /// An event with a whole item.
     fn emit_item(&mut self, name: &str, place: usize, item: &Value, out: &mut Vec<u8>) {
-        self.emit(name, &[("output_index", Said::Count(place)), ("item", Said::Value(item))], out);
+        self.emit(name, &[("output_index", MemberValue::Count(place)), ("item", MemberValue::Value(item))], out);
     }
 
-    fn emit(&mut self, name: &str, said: &[(&str, Said<'_>)], out: &mut Vec<u8>) {
+    fn emit(&mut self, name: &str, members: &[(&str, MemberValue<'_>)], out: &mut Vec<u8>) {
         let sequence = self.sequence;
         self.sequence += 1;
         out.extend_from_slice(format!("event: {name}\ndata: ").as_bytes());
-        json::append(out, &Numbered { name, sequence, said });
+        json::append(out, &Numbered { name, sequence, members });
         out.extend_from_slice(b"\n\n");
     }
 }
@@ -372,7 +385,7 @@ fn whole_bytes(kind: &PartKind) -> usize {
 /// A member of an event. Borrowed, since each text is said several times and may have megabytes.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(untagged)]
-enum Said<'s> {
+enum MemberValue<'s> {
     Text(&'s str),
     Count(usize),
     Value(&'s Value),
@@ -384,7 +397,7 @@ enum Said<'s> {
 struct Numbered<'n> {
     name: &'n str,
     sequence: u64,
-    said: &'n [(&'n str, Said<'n>)],
+    members: &'n [(&'n str, MemberValue<'n>)],
 }
 
 impl Serialize for Numbered<'_> {
@@ -392,8 +405,8 @@ impl Serialize for Numbered<'_> {
         let mut members = serializer.serialize_map(None)?;
         members.serialize_entry("type", self.name)?;
         members.serialize_entry("sequence_number", &self.sequence)?;
-        for (name, said) in self.said {
-            members.serialize_entry(name, said)?;
+        for (name, value) in self.members {
+            members.serialize_entry(name, value)?;
         }
         members.end()
     }

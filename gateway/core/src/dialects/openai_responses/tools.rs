@@ -82,8 +82,12 @@ fn freeform_schema() -> Value {
 fn describe_freeform(description: Option<String>, mut format: Members) -> Option<String> {
     let Some(definition) = format.text("definition") else { return description };
     let syntax = format.text("syntax").unwrap_or_default();
-    let said = description.unwrap_or_default();
-    Some(format!("{said}\n\nThe input has to follow this {syntax} grammar:\n{definition}").trim_start().to_owned())
+    let description = description.unwrap_or_default();
+    Some(
+        format!("{description}\n\nThe input has to follow this {syntax} grammar:\n{definition}")
+            .trim_start()
+            .to_owned(),
+    )
 }
 
 /// The arguments of a function that stands for a tool with plain text as its input.

@@ -265,7 +265,7 @@ fn write_reasoning(
     let reasoning = request.reasoning;
     if profile.efforts.is_empty() {
         // A model that does not reason refuses the whole member.
-        if reasoning.is_some_and(|reasoning| reasoning.effort_said() != Some(Effort::None)) {
+        if reasoning.is_some_and(|reasoning| reasoning.explicit_effort() != Some(Effort::None)) {
             warnings.dropped("reasoning, which the model does not take");
         }
         return None;

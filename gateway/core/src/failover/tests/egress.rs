@@ -14,7 +14,7 @@ fn no_proxy() -> Outcome {
 }
 
 fn location() -> Outcome {
-    said(
+    error_answer(
         400,
         r#"{"error":{"message":"User location is not supported for the API use.","status":"FAILED_PRECONDITION"}}"#,
     )
@@ -40,7 +40,7 @@ fn credentials_that_share_a_way_out_are_not_asked_in_turn_about_it() {
 #[test]
 fn a_free_key_refused_in_its_country_is_followed_by_a_paid_one() {
     let message = "Gemini API free tier is not available in your country. Please enable billing on your project.";
-    let free = said(400, &format!(r#"{{"error":{{"message":"{message}","status":"FAILED_PRECONDITION"}}}}"#));
+    let free = error_answer(400, &format!(r#"{{"error":{{"message":"{message}","status":"FAILED_PRECONDITION"}}}}"#));
     let (tried, end) = run(&[2], 5, vec![free, Outcome::Head(200)]);
     assert_eq!((tried, end), (vec![(0, Some(0)), (0, Some(1))], Decision::Relay));
 }

@@ -30,7 +30,7 @@ fn a_used_up_lane_rests_until_its_reset_whatever_success_told_of_it() {
     assert_eq!(story.told(&[told(false, 0, 4 * 3_600_000, true)]), [""; 0], "the same again is no news");
     let standing = story.health.standing(&subjects().lane).unwrap();
     assert_eq!(
-        (standing.trouble, standing.said.as_str()),
+        (standing.trouble, standing.message.as_str()),
         (Trouble::Spent, "the provider says that 0 of 50 requests are left")
     );
     story.later(4 * 3_600_000);

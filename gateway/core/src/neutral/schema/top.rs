@@ -81,9 +81,9 @@ fn join(members: &mut Object, branches: Vec<Object>, keyword: &str) {
     }
     if differ {
         let sets = each.iter().map(|names| format!("[{}]", names.iter().cloned().collect::<Vec<_>>().join(", ")));
-        let said = format!("Give the properties of one of these: {}.", sets.collect::<Vec<_>>().join(", "));
+        let hint = format!("Give the properties of one of these: {}.", sets.collect::<Vec<_>>().join(", "));
         let description = members.get("description").and_then(Value::as_str).unwrap_or_default();
-        let description = [description, &said].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
+        let description = [description, &hint].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
         let description = description.join("\n\n");
         members.insert("description".to_owned(), description.into());
     }

@@ -19,9 +19,9 @@ fn content_is_counted_without_what_stands_around_it() {
 #[test]
 fn an_escaped_character_counts_as_what_it_stands_for() {
     for dialect in Dialect::ALL {
-        let said = |text: &str| texts(dialect, &[20, 20]).concat().replace(&"x".repeat(20), &text.repeat(20));
-        assert_eq!(content_bytes(dialect, &said(r"\u4f60")), 120, "{}", dialect.name());
-        assert_eq!(content_bytes(dialect, &said("你")), 120, "{}", dialect.name());
+        let body = |text: &str| texts(dialect, &[20, 20]).concat().replace(&"x".repeat(20), &text.repeat(20));
+        assert_eq!(content_bytes(dialect, &body(r"\u4f60")), 120, "{}", dialect.name());
+        assert_eq!(content_bytes(dialect, &body("你")), 120, "{}", dialect.name());
         let whole = |text: &str| {
             let mut observer = Observer::new(dialect, false, &headers("application/json"));
             observer.see(format!("{{\"text\":\"{}\"}}", text.repeat(20)).as_bytes(), 0);

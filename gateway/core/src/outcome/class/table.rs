@@ -15,11 +15,11 @@ pub(super) struct Row {
 
 impl Row {
     /// Whether this row matches an error with this status, which answers `request`.
-    pub(super) fn is_said(&self, status: u16, text: &ErrorText, request: &[u8]) -> bool {
+    pub(super) fn matches(&self, status: u16, text: &ErrorText, request: &[u8]) -> bool {
         let may_repeat = self.class != Class::Client && blames_request(status);
         let is_own = |word: &str| !may_repeat || !is_in(request, word);
-        let is_said = |word: &&str| text.codes.contains(*word) || text.message.contains(*word) && is_own(word);
-        self.statuses.contains(&status) && self.any.iter().any(is_said)
+        let is_found = |word: &&str| text.codes.contains(*word) || text.message.contains(*word) && is_own(word);
+        self.statuses.contains(&status) && self.any.iter().any(is_found)
     }
 }
 

@@ -18,8 +18,8 @@ fn each_sample_is_judged_by_what_its_provider_means() {
 fn every_row_has_a_sample_that_it_decides() {
     for (index, row) in TABLE.iter().enumerate() {
         let decides = |(_, status, body, ..): &&Sample| {
-            let said = ErrorText::of(body.as_bytes());
-            TABLE.iter().position(|row| row.is_said(*status, &said, b"")) == Some(index)
+            let error = ErrorText::of(body.as_bytes());
+            TABLE.iter().position(|row| row.matches(*status, &error, b"")) == Some(index)
         };
         assert!(samples::all().any(|sample| decides(&sample)), "row {index} ({:?}) has none", row.any);
     }

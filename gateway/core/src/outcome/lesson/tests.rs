@@ -26,7 +26,7 @@ fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> Outcome {
 #[test]
 fn only_an_answer_that_failed_is_noted_before_its_end() {
     let verdict = Verdict::of(Class::Target);
-    let noted = |said: &str| Lesson::Noted(verdict, said.to_owned());
+    let noted = |message: &str| Lesson::Noted(verdict, message.to_owned());
     for (outcome, words, learnt) in [
         (Outcome::NotSent(Skip::new(SkipReason::QuotaSpent, None)), None, Lesson::Nothing),
         (Outcome::Head(200), None, Lesson::Begun),
@@ -45,16 +45,16 @@ fn stream_error(status: Option<u16>, data: &str) -> Observation {
 
 #[test]
 fn an_answer_that_came_to_its_end_is_good() {
-    let (verdict, said) = lesson_of_end(&mut Observation::default(), None, to(&catalog()), None);
-    assert_eq!((verdict, said.as_str()), (Verdict::of(Class::Ok), ""));
+    let (verdict, message) = lesson_of_end(&mut Observation::default(), None, to(&catalog()), None);
+    assert_eq!((verdict, message.as_str()), (Verdict::of(Class::Ok), ""));
 }
 
 #[test]
 fn a_connection_that_broke_says_more_than_an_error_in_the_answer() {
     let catalog = catalog();
     let mut observation = stream_error(Some(429), "{}");
-    let (verdict, said) = lesson_of_end(&mut observation, Some(&SendError::Truncated), to(&catalog), None);
-    assert_eq!((verdict.class, said), (Class::Target, SendError::Truncated.describe()));
+    let (verdict, message) = lesson_of_end(&mut observation, Some(&SendError::Truncated), to(&catalog), None);
+    assert_eq!((verdict.class, message), (Class::Target, SendError::Truncated.describe()));
 }
 
 #[test]
@@ -62,8 +62,8 @@ fn an_error_in_an_answer_is_judged_by_its_codes_alone() {
     let catalog = catalog();
     let data = r#"{"error":{"message":"insufficient_quota","code":"overloaded"}}"#;
     let mut observation = stream_error(None, data);
-    let (verdict, said) = lesson_of_end(&mut observation, None, to(&catalog), Some(b"{}"));
-    assert_eq!((verdict.class, verdict.kind, said.as_str()), (Class::Target, ErrorKind::Plain, "502"));
+    let (verdict, message) = lesson_of_end(&mut observation, None, to(&catalog), Some(b"{}"));
+    assert_eq!((verdict.class, verdict.kind, message.as_str()), (Class::Target, ErrorKind::Plain, "502"));
     let error = observation.error.expect("it stays");
     assert!(!error.message.contains("sk-secret-of-p"), "{}", error.message);
 }

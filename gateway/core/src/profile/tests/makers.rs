@@ -162,8 +162,8 @@ fn this_autumns_claudes_take_what_their_pages_say() {
         ("claude-mythos-5-2", Off::Never, false, S::OfModel, true),
     ] {
         let profile = anthropic(model);
-        let said = (profile.thinking_off, profile.forced_tools, profile.seals, profile.bound_to_prefix);
-        assert_eq!(said, (off, forced_tools, seals, bound), "{model}");
+        let facts = (profile.thinking_off, profile.forced_tools, profile.seals, profile.bound_to_prefix);
+        assert_eq!(facts, (off, forced_tools, seals, bound), "{model}");
         assert_eq!((profile.thinking, profile.prefill, profile.sampling), (Thinking::Effort, false, Sampling::Refused));
     }
     assert!(!chat("anthropic/claude-opus-5.5").forced_tools);

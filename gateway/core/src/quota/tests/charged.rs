@@ -161,7 +161,7 @@ fn what_is_known_to_be_spent_is_not_asked_for_again() {
     spent.learn(&over(&charges.list, &rows, 0), 0);
     let skip = charges.known_spent(&spent, 0).expect("it is spent");
     assert_eq!(skip.reason, SkipReason::QuotaSpent);
-    assert!(skip.until_ms.is_some() && skip.message.is_some_and(|said| said.contains("rpd")));
+    assert!(skip.until_ms.is_some() && skip.message.is_some_and(|message| message.contains("rpd")));
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a_refusal_says_which_limit_and_when_the_last_of_them_is_free_again() {
     let over = over(&charges, &rows, 0);
     let skip = refused(&over, 0, 500);
     assert_eq!(skip.until_ms, over.iter().filter_map(|over| over.until_ms).max());
-    assert!(skip.message.is_some_and(|said| said.contains("rpd") && said.contains("rpm")));
+    assert!(skip.message.is_some_and(|message| message.contains("rpd") && message.contains("rpm")));
     let silent = refused(&[], 1_000, 500);
     assert_eq!((silent.until_ms, silent.message), (Some(1_500), None), "it is looked for again soon");
     let for_good: Vec<ExceededLimit> =

@@ -15,7 +15,7 @@ fn catalog(preset: &str, fields: &str, rates: &str) -> Catalog {
         "settings = {{ rates = {{ {rates} }} }}\n[[providers]]\npreset = \"{preset}\"\n\
          credentials = [{{ id = \"c-1\", variable = \"A\", label = \"one\" }}]\n{fields}"
     );
-    Document::from_toml(&text).and_then(|document| document.validate()).unwrap_or_else(|said| panic!("{said}"))
+    Document::from_toml(&text).and_then(|document| document.validate()).unwrap_or_else(|message| panic!("{message}"))
 }
 
 fn told(catalog: &Catalog, body: &str) -> Vec<ReportedLimit> {

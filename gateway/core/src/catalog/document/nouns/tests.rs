@@ -141,7 +141,7 @@ fn secrets_stay_until_another_is_given_and_never_go_to_another_host() {
 #[test]
 fn an_edit_that_cannot_be_made_says_why() {
     let update = |changes: Value| Edit::Update(members(changes));
-    for (noun, name, edit, said) in [
+    for (noun, name, edit, message) in [
         (Noun::Model, "x", Edit::Delete, "There is no model \"x\". There is m, n."),
         (
             Noun::Model,
@@ -162,7 +162,7 @@ fn an_edit_that_cannot_be_made_says_why() {
         (Noun::Relay, "r", update(json!({ "origin": "ftp://x" })), "relays[0].origin"),
     ] {
         let refused = accepted(|document| document.edit(noun, name, &edit)).expect_err("refused");
-        assert!(refused.starts_with(said), "{name}: {refused}");
+        assert!(refused.starts_with(message), "{name}: {refused}");
     }
     let mut bare = Document::from_json(br#"{"models": 7}"#).expect("an object");
     assert_eq!(bare.edit(Noun::Model, "m", &Edit::Create(json!({}))), Err(EditError::NoList("models")));

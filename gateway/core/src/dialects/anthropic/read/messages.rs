@@ -33,15 +33,15 @@ pub(super) fn messages(messages: Vec<Value>, warnings: &mut Warnings) -> Result<
             Some("system") => Role::System,
             _ => return Err(Untranslatable::new(format!("{path}.role"), "Roles are user, assistant and system.")),
         };
-        let said = message.shift_remove("content").unwrap_or_default();
-        let parts = seals::read(content(said, &format!("{path}.content"), warnings)?);
+        let value = message.shift_remove("content").unwrap_or_default();
+        let parts = seals::read(content(value, &format!("{path}.content"), warnings)?);
         read.push(Message { role, parts });
     }
     Ok(read)
 }
 
-fn content(said: Value, path: &str, warnings: &mut Warnings) -> Result<Vec<Part>, Untranslatable> {
-    match said {
+fn content(value: Value, path: &str, warnings: &mut Warnings) -> Result<Vec<Part>, Untranslatable> {
+    match value {
         Value::Null => Ok(Vec::new()),
         Value::String(text) => Ok(vec![Part::Text(text)]),
         Value::Array(blocks) => {
@@ -71,8 +71,8 @@ fn block(mut block: Object, path: &str, warnings: &mut Warnings) -> Result<Optio
         "tool_result" => {
             let id = text(&mut block, "tool_use_id");
             let is_error = take_flag(&mut block, "is_error").unwrap_or(false);
-            let said = block.shift_remove("content").unwrap_or_default();
-            let mut parts = content(said, &format!("{path}.content"), warnings)?;
+            let value = block.shift_remove("content").unwrap_or_default();
+            let mut parts = content(value, &format!("{path}.content"), warnings)?;
             // Only the block itself can have marks.
             parts.retain(|part| !matches!(part, Part::CacheMark(_)));
             Part::ToolResult(ToolResult { id, name: None, parts, is_error })
@@ -135,8 +135,8 @@ fn document(mut block: Object, path: &str, warnings: &mut Warnings) -> Result<Op
             Ok(Some(titled(name, text)))
         }
         Some("content") => {
-            let said = source.shift_remove("content").unwrap_or_default();
-            let parts = content(said, &format!("{path}.source.content"), warnings)?;
+            let value = source.shift_remove("content").unwrap_or_default();
+            let parts = content(value, &format!("{path}.source.content"), warnings)?;
             Ok(Some(titled(name, joined(parts, warnings))))
         }
         Some("url") => {
@@ -159,8 +159,8 @@ fn document(mut block: Object, path: &str, warnings: &mut Warnings) -> Result<Op
 fn search_result(mut block: Object, path: &str, warnings: &mut Warnings) -> Result<Option<Part>, Untranslatable> {
     let names = [take_text(&mut block, "title"), take_text(&mut block, "source")];
     let name = names.into_iter().flatten().collect::<Vec<_>>().join(" ");
-    let said = block.shift_remove("content").unwrap_or_default();
-    let parts = content(said, &format!("{path}.content"), warnings)?;
+    let value = block.shift_remove("content").unwrap_or_default();
+    let parts = content(value, &format!("{path}.content"), warnings)?;
     Ok(Some(titled(Some(name), joined(parts, warnings))))
 }
 
@@ -184,6 +184,6 @@ fn joined(parts: Vec<Part>, warnings: &mut Warnings) -> String {
 }
 
 fn unknown_file(path: &str) -> Untranslatable {
-    let said = "A file is known by its id only to the provider it was uploaded to. Send it in base64 or as a URL.";
-    Untranslatable::new(path, said)
+    let message = "A file is known by its id only to the provider it was uploaded to. Send it in base64 or as a URL.";
+    Untranslatable::new(path, message)
 }

@@ -104,8 +104,8 @@ fn block(part: Part, path: &str, profile: &Profile) -> Result<Option<Value>, Unt
         Part::Image { media, .. } => from_members([("type", "image".into()), ("source", source(media))]),
         Part::File { media, name } => document(media, name, path)?,
         Part::Audio(_) => {
-            let said = "The provider's dialect takes no recordings. Send text, or use a model whose providers do.";
-            return Err(Untranslatable::new(path, said));
+            let message = "The provider's dialect takes no recordings. Send text, or use a model whose providers do.";
+            return Err(Untranslatable::new(path, message));
         }
         Part::ToolCall(call) => tool_use(call),
         Part::ToolResult(result) => {
@@ -172,8 +172,8 @@ fn document(media: Media, name: Option<String>, path: &str) -> Result<Value, Unt
             from_members([("type", "text".into()), ("media_type", "text/plain".into()), ("data", text.into())])
         }
         Media::Base64 { media_type, .. } if media_type != "application/pdf" => {
-            let said = format!("The provider's dialect takes PDF and text documents, not {media_type}.");
-            return Err(Untranslatable::new(path, said));
+            let message = format!("The provider's dialect takes PDF and text documents, not {media_type}.");
+            return Err(Untranslatable::new(path, message));
         }
         media => source(media),
     };

@@ -30,7 +30,7 @@ pub(super) fn write(
     let Thinking::Budget { least, most } = request.profile.thinking else {
         let display = if reasoning.shown == Some(false) { "omitted" } else { "summarized" };
         body.insert("thinking".to_owned(), json!({ "type": "adaptive", "display": display }));
-        let effort = reasoning.effort_said().and_then(|asked| request.profile.effort_up_to(asked));
+        let effort = reasoning.explicit_effort().and_then(|effort| request.profile.effort_up_to(effort));
         output.extend(effort.map(|effort| ("effort".to_owned(), effort.word().into())));
         return true;
     };
@@ -45,7 +45,7 @@ pub(super) fn write(
     }
     body.insert("thinking".to_owned(), json!({ "type": "enabled", "budget_tokens": budget }));
     // Models of other makers may get both.
-    let effort = reasoning.effort_said().and_then(|asked| request.profile.effort_from(asked));
+    let effort = reasoning.explicit_effort().and_then(|effort| request.profile.effort_from(effort));
     output.extend(effort.map(|effort| ("effort".to_owned(), effort.word().into())));
     true
 }

@@ -21,17 +21,17 @@ pub(super) fn read(messages: Vec<Value>, request: &mut Request, warnings: &mut W
         }
         let (role, parts) = match role.as_str() {
             "system" | "developer" => {
-                let parts = said(&mut message, &path)?;
+                let parts = content_without_reasoning(&mut message, &path)?;
                 if request.messages.is_empty() {
                     request.system.extend(parts);
                     continue;
                 }
                 (Role::System, parts)
             }
-            "user" => (Role::User, said(&mut message, &path)?),
+            "user" => (Role::User, content_without_reasoning(&mut message, &path)?),
             "assistant" => (Role::Assistant, assistant(message, &path, at, &mut legacy_calls, warnings)?),
             "tool" | "function" => {
-                let mut parts = said(&mut message, &path)?;
+                let mut parts = content_without_reasoning(&mut message, &path)?;
                 let mark = parts.extract_if(.., |part| matches!(part, Part::CacheMark(_))).last();
                 let name = take_text(&mut message, "name");
                 let id = take_text(&mut message, "tool_call_id");
@@ -40,8 +40,8 @@ pub(super) fn read(messages: Vec<Value>, request: &mut Request, warnings: &mut W
                 (Role::User, [result].into_iter().chain(mark).collect())
             }
             _ => {
-                let said = "Roles are system, developer, user, assistant, tool and function.";
-                return Err(Untranslatable::new(format!("{path}.role"), said));
+                let reason = "Roles are system, developer, user, assistant, tool and function.";
+                return Err(Untranslatable::new(format!("{path}.role"), reason));
             }
         };
         request.messages.push(Message { role, parts });
@@ -63,15 +63,15 @@ fn assistant(
     let mut parts: Vec<Part> = reasoning::take(&mut message).into_iter().map(Part::Reasoning).collect();
     parts.extend(content(&mut message, path)?);
     parts.extend(take_text(&mut message, "refusal").map(Part::Refusal));
-    for (name, said) in [("audio", "messages[].audio"), ("images", "messages[].images")] {
+    for (name, member) in [("audio", "messages[].audio"), ("images", "messages[].images")] {
         if message.get(name).is_some_and(|media| !media.is_null()) {
-            warnings.dropped(said);
+            warnings.dropped(member);
         }
     }
     for (number, call) in take_list(&mut message, "tool_calls").unwrap_or_default().iter().enumerate() {
         let Some(mut call) = calls::read(call) else {
-            let said = "Only calls of functions can be carried to a provider of another dialect.";
-            return Err(Untranslatable::new(format!("{path}.tool_calls[{number}]"), said));
+            let reason = "Only calls of functions can be carried to a provider of another dialect.";
+            return Err(Untranslatable::new(format!("{path}.tool_calls[{number}]"), reason));
         };
         if call.id.is_empty() {
             call.id = format!("call_{at}_{number}");
@@ -88,7 +88,7 @@ fn assistant(
 }
 
 /// The content of a message that is not the model's, in which nobody thinks.
-fn said(message: &mut Object, path: &str) -> Result<Vec<Part>, Untranslatable> {
+fn content_without_reasoning(message: &mut Object, path: &str) -> Result<Vec<Part>, Untranslatable> {
     let mut parts = content(message, path)?;
     parts.retain(|part| !matches!(part, Part::Reasoning(_)));
     Ok(parts)
@@ -148,9 +148,9 @@ fn part(mut item: Object, path: &str) -> Result<Option<Part>, Untranslatable> {
             Part::File { media: from_url(url, path, "document_url")?, name }
         }
         _ => {
-            let said =
+            let message =
                 format!("A part of type {kind:?} cannot be carried to a provider of another dialect. Leave it out.");
-            return Err(Untranslatable::new(format!("{path}.type"), said));
+            return Err(Untranslatable::new(format!("{path}.type"), message));
         }
     }))
 }
@@ -178,8 +178,8 @@ fn from_url(url: String, path: &str, name: &str) -> Result<Media, Untranslatable
 fn file(mut file: Object, path: &str) -> Result<Part, Untranslatable> {
     let name = take_text(&mut file, "filename");
     let Some(data) = take_text(&mut file, "file_data") else {
-        let said = "A file is known by its id only to the provider it was uploaded to. Send `file_data` instead.";
-        return Err(Untranslatable::new(format!("{path}.file"), said));
+        let message = "A file is known by its id only to the provider it was uploaded to. Send `file_data` instead.";
+        return Err(Untranslatable::new(format!("{path}.file"), message));
     };
     let media = if data.starts_with("data:") {
         from_url(data, path, "file.file_data")?

@@ -261,8 +261,8 @@ impl Arguments {
     /// Takes the next piece and gives what of it is new.
     fn take(&mut self, text: String) -> Option<String> {
         if self.is_whole() {
-            let said = text.trim();
-            let says_nothing = said.is_empty() || PLACEHOLDERS.contains(&said) || self.is(said);
+            let trimmed = text.trim();
+            let says_nothing = trimmed.is_empty() || PLACEHOLDERS.contains(&trimmed) || self.is(trimmed);
             return (!says_nothing).then_some(text);
         }
         let new = if self.has_begun { text } else { self.first(text)? };

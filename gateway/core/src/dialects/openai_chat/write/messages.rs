@@ -167,8 +167,8 @@ fn content_part(part: Part, path: &str) -> Result<Value, Untranslatable> {
             inner("file", [("filename", name.into()), ("file_data", media.into_url().into())])
         }
         Part::File { .. } => {
-            let said = "The provider's dialect takes documents only inside the request. Send it in base64.";
-            return Err(Untranslatable::new(path, said));
+            let message = "The provider's dialect takes documents only inside the request. Send it in base64.";
+            return Err(Untranslatable::new(path, message));
         }
         Part::Audio(Media::Base64 { media_type, data }) => {
             let format = match media_type.as_str() {
@@ -179,8 +179,8 @@ fn content_part(part: Part, path: &str) -> Result<Value, Untranslatable> {
             inner("input_audio", [("data", data.into()), ("format", format.into())])
         }
         Part::Audio(Media::Url { .. }) => {
-            let said = "The provider's dialect takes recordings only inside the request. Send it in base64.";
-            return Err(Untranslatable::new(path, said));
+            let message = "The provider's dialect takes recordings only inside the request. Send it in base64.";
+            return Err(Untranslatable::new(path, message));
         }
         Part::ToolCall(_) | Part::ToolResult(_) | Part::Reasoning(_) | Part::CacheMark(_) => {
             return Err(Untranslatable::new(path, "This part does not belong into a message of this role."));

@@ -25,7 +25,7 @@ pub(super) struct Items {
     parts: usize,
     calls_tools: bool,
     /// The message whose text came last, and whether that text ended in a line feed.
-    last_said: Option<(usize, bool)>,
+    last_part: Option<(usize, bool)>,
 }
 
 #[derive(Debug)]
@@ -285,12 +285,12 @@ impl Items {
         };
         let mut text = words.to_owned();
         if *kind == PartKind::Text {
-            let is_next = self.last_said.is_some_and(|(last, is_lined)| last != at && !is_lined);
+            let is_next = self.last_part.is_some_and(|(last, is_lined)| last != at && !is_lined);
             if is_next && !words.starts_with('\n') {
                 // Callers of other dialects get the messages of an answer as one text.
                 text.insert_str(0, "\n\n");
             }
-            self.last_said = Some((at, words.ends_with('\n')));
+            self.last_part = Some((at, words.ends_with('\n')));
         }
         out.push(Event::Delta { part, text });
     }

@@ -9,11 +9,11 @@ use crate::edit::{Editing, Form};
 use crate::frame::{Frame, Reader};
 use crate::query::Query;
 use crate::show;
-use crate::words::said::Words;
+use crate::words::bodies::Words;
 
 /// What is there of what was said.
 #[derive(Debug)]
-pub enum Said {
+pub enum StoredBodies {
     /// These bodies.
     Kept(Vec<KeptBody>),
     /// Nothing, and why.
@@ -31,7 +31,7 @@ const PAGE_BYTES: usize = 28_000;
 
 /// The part of a record's page about what was said.
 #[derive(Debug)]
-pub(super) struct SaidPart {
+pub(super) struct BodiesPart {
     pub(super) words: Words,
     /// What is to be said where nothing is shown.
     pub(super) note: Option<&'static str>,
@@ -79,11 +79,11 @@ pub(super) struct Shown {
     pub(super) more: Option<String>,
 }
 
-impl SaidPart {
+impl BodiesPart {
     /// What is said of these bodies in the view that the address asks for.
-    pub(super) fn of(frame: &Frame, id: &str, said: &Said, query: &Query) -> Self {
+    pub(super) fn of(frame: &Frame, id: &str, stored: &StoredBodies, query: &Query) -> Self {
         let words = Words(frame.language);
-        let mut part = SaidPart {
+        let mut part = BodiesPart {
             words,
             note: None,
             settings: None,
@@ -94,15 +94,15 @@ impl SaidPart {
             raw: None,
             delete: None,
         };
-        match said {
-            Said::Kept(bodies) => part.fill(frame, id, bodies, query),
-            Said::Gone(gone) => {
+        match stored {
+            StoredBodies::Kept(bodies) => part.fill(frame, id, bodies, query),
+            StoredBodies::Gone(gone) => {
                 part.note = Some(gone_says(*gone, words));
                 let is_off = *gone == Gone::Off && frame.reader == Reader::Admin;
                 part.settings = is_off.then(|| frame.link("settings"));
             }
-            Said::Hidden => part.note = Some(words.hidden()),
-            Said::Unread => part.note = Some(words.unread()),
+            StoredBodies::Hidden => part.note = Some(words.hidden()),
+            StoredBodies::Unread => part.note = Some(words.unread()),
         }
         part
     }
@@ -112,8 +112,8 @@ impl SaidPart {
         let page = format!("records/{}", encode_parameter(id));
         let chosen = query.get("view").and_then(What::named).filter(|what| body(bodies, *what).is_some());
         let link = |view: Option<What>| {
-            let asked = view.map(|what| Query::default().with("view", what.name())).unwrap_or_default();
-            format!("{}#said", asked.link(&frame.link(&page)))
+            let address = view.map(|what| Query::default().with("view", what.name())).unwrap_or_default();
+            format!("{}#conversation", address.link(&frame.link(&page)))
         };
         let tab = |view: Option<What>, word, size| Tab { href: link(view), word, size, is_here: view == chosen };
         self.tabs.push(tab(None, words.conversation(), None));
@@ -147,8 +147,8 @@ impl SaidPart {
         };
         self.about.push(about);
         self.about.extend(marks(body, words));
-        let asked = Query::default().with("what", body.what.name());
-        self.download = Some(asked.link(&frame.link(&format!("bodies/{}", encode_parameter(id)))));
+        let address = Query::default().with("what", body.what.name());
+        self.download = Some(address.link(&frame.link(&format!("bodies/{}", encode_parameter(id)))));
         self.raw = Some(Shown::of(&body.text, PAGE_BYTES, words));
     }
 
@@ -168,8 +168,8 @@ impl SaidPart {
             self.about.push(words.request_unread().to_owned());
         }
         for body in [What::Request, What::Answer].into_iter().filter_map(|what| body(bodies, what)) {
-            let said = |mark| format!("{}: {mark}", name(body.what, words));
-            self.about.extend(marks(body, words).into_iter().map(said));
+            let line = |mark| format!("{}: {mark}", name(body.what, words));
+            self.about.extend(marks(body, words).into_iter().map(line));
         }
         if !read.tools.is_empty() {
             self.about.push(words.tools(Shown::of(&read.tools.join(", "), SYSTEM_BYTES, words).text));
