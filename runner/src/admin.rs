@@ -86,16 +86,16 @@ pub(crate) fn report_delivered<'a>(
 }
 
 async fn report(instances: &Instances, ids: &[Uuid], state: &str, is_delivered: bool) {
-    let mut told = tell(instances, ids, state, is_delivered).await;
+    let mut delivered = tell(instances, ids, state, is_delivered).await;
     // The instance that was told may trap in its turn; the next one need not.
     for pause in REPORT_PAUSES {
-        if told.is_ok() {
+        if delivered.is_ok() {
             return;
         }
         tokio::time::sleep(pause).await;
-        told = tell(instances, ids, state, is_delivered).await;
+        delivered = tell(instances, ids, state, is_delivered).await;
     }
-    if let Err(error) = told {
+    if let Err(error) = delivered {
         let shown: Vec<String> = ids.iter().map(Uuid::to_string).collect();
         log::warn(format_args!("{} ended as {state}; not recorded: {error:#}", shown.join(", ")));
     }

@@ -32,7 +32,7 @@ const MARKS: [&str; 3] = ["kv.made", "greeted", "imported"];
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a backup is to have.
-pub(crate) struct Wanted<'w> {
+pub(crate) struct BackupOptions<'w> {
     /// What the secrets are kept under; `None`: they are left out.
     pub(crate) passphrase: Option<&'w str>,
     /// Whether what clients said and were answered is in it.
@@ -50,7 +50,7 @@ pub(crate) struct Made {
 }
 
 /// Writes a backup of a data folder, whether a server runs on it or not. A file that is there is not replaced.
-pub(crate) fn backup(folder: &Path, file: &Path, wanted: &Wanted<'_>) -> Result<Made> {
+pub(crate) fn backup(folder: &Path, file: &Path, options: &BackupOptions<'_>) -> Result<Made> {
     if !folder.join("kv.sqlite").exists() {
         let message = format!("{} holds nothing yet: there is no kv.sqlite in it; give --data DIR", folder.display());
         return Err(Exit::new(exit::CONFIG, message).into());
@@ -66,10 +66,10 @@ pub(crate) fn backup(folder: &Path, file: &Path, wanted: &Wanted<'_>) -> Result<
     for name in DATABASES {
         let source = folder.join(name);
         if source.exists() {
-            left_out.extend(snapshot(&source, &drafts.path().join(name), wanted.bodies)?);
+            left_out.extend(snapshot(&source, &drafts.path().join(name), options.bodies)?);
         }
     }
-    let secrets = match wanted.passphrase {
+    let secrets = match options.passphrase {
         Some(passphrase) => {
             let secrets = secrets(folder)?;
             fs::write(drafts.path().join(archive::SEALED), sealed::seal(&secrets, passphrase)?)?;

@@ -90,7 +90,7 @@ impl CatalogFile {
             }
             Err(reason) => {
                 // It is logged once, and not if it only lasts for the moment in which an editor replaces the file.
-                let told = match self.unreadable.take() {
+                let logged = match self.unreadable.take() {
                     Some((before, false)) if before == reason => {
                         log::warn(format_args!("{}: {reason}; the last good catalog stays", self.path.display()));
                         true
@@ -98,7 +98,7 @@ impl CatalogFile {
                     Some((before, true)) => before == reason,
                     _ => false,
                 };
-                self.unreadable = Some((reason, told));
+                self.unreadable = Some((reason, logged));
                 None
             }
         }

@@ -79,7 +79,7 @@ struct Greeting<'a> {
     url: String,
     folder: String,
     /// The flag or variable that gave the token, which is then not repeated.
-    given: Option<&'static str>,
+    token_source: Option<&'static str>,
     token: &'a str,
     /// Whether the token is shown. A log is kept, and read by more people than a terminal.
     shows_token: bool,
@@ -93,7 +93,11 @@ impl Greeting<'_> {
             chinese: language::of_process() == Language::Chinese,
             url: format!("http://{}{}", reachable(address), started.gateway.stores().base_path),
             folder: started.folder.path().display().to_string(),
-            given: started.given_token.as_ref().filter(|given| !given.token.is_empty()).map(|given| given.name),
+            token_source: started
+                .configured_token
+                .as_ref()
+                .filter(|token_source| !token_source.token.is_empty())
+                .map(|token_source| token_source.name),
             token: &started.gateway.stores().token,
             shows_token: is_read_on_a_terminal(),
             link: None,
@@ -102,7 +106,7 @@ impl Greeting<'_> {
 
     fn first(&self, model: Option<&str>) -> String {
         let mut text = self.again();
-        let _ = match (self.given, self.chinese) {
+        let _ = match (self.token_source, self.chinese) {
             (None, false) if !self.shows_token => writeln!(text, "\nAdmin token: `{}` prints it", self.token_command()),
             (None, true) if !self.shows_token => writeln!(text, "\n管理令牌：运行 `{}` 查看", self.token_command()),
             (None, false) => writeln!(text, "\nAdmin token: {}\n(`llmio token` prints it again)", self.token),
@@ -128,7 +132,7 @@ impl Greeting<'_> {
     }
 
     fn curl(&self, model: &str) -> String {
-        let token = match self.given {
+        let token = match self.token_source {
             None if self.shows_token => self.token.to_owned(),
             None => format!("$({})", self.token_command()),
             // The reader's shell does not know a flag of this process.
@@ -160,9 +164,9 @@ impl Greeting<'_> {
 mod tests {
     use super::*;
 
-    fn greeting(chinese: bool, given: Option<&'static str>) -> Greeting<'static> {
+    fn greeting(chinese: bool, token_source: Option<&'static str>) -> Greeting<'static> {
         let (url, folder) = ("http://127.0.0.1:7070".into(), "data".into());
-        Greeting { chinese, url, folder, given, token: "abc123", shows_token: true, link: None }
+        Greeting { chinese, url, folder, token_source, token: "abc123", shows_token: true, link: None }
     }
 
     #[test]

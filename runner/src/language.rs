@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     fn language(variables: &[(&str, &str)]) -> Language {
-        of(|asked| variables.iter().find(|(name, _)| *name == asked).map(|(_, value)| (*value).to_owned()))
+        of(|variable| variables.iter().find(|(name, _)| *name == variable).map(|(_, value)| (*value).to_owned()))
     }
 
     #[test]

@@ -180,7 +180,7 @@ pub(crate) enum HostQuirks {
 
 /// The admin token as given from outside, and the name it was given under.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct GivenToken {
+pub(crate) struct ConfiguredToken {
     /// The token itself.
     pub(crate) token: String,
     /// The variable or [`TOKEN_FLAG`].
@@ -199,8 +199,8 @@ impl Settings {
         if let Some(address) = self.listen {
             return Ok(address);
         }
-        let given = |name| environment(name).filter(|port| !port.is_empty()).map(|port| (name, port));
-        let port = match given("PORT").or_else(|| given("LLMIO_SERVER_PORT")) {
+        let variable = |name| environment(name).filter(|port| !port.is_empty()).map(|port| (name, port));
+        let port = match variable("PORT").or_else(|| variable("LLMIO_SERVER_PORT")) {
             Some((name, text)) => {
                 text.parse().map_err(|_| format!("{name} is \"{text}\"; it must be a number up to 65535"))?
             }
@@ -210,12 +210,12 @@ impl Settings {
     }
 
     /// The token given by flag, `LLMIO_TOKEN` or `TOKEN`, in that order.
-    pub(crate) fn given_token(&self, environment: impl Fn(&str) -> Option<String>) -> Option<GivenToken> {
+    pub(crate) fn configured_token(&self, environment: impl Fn(&str) -> Option<String>) -> Option<ConfiguredToken> {
         let Some(token) = self.token.clone() else {
-            return environment("TOKEN").map(|token| GivenToken { token, name: "TOKEN" });
+            return environment("TOKEN").map(|token| ConfiguredToken { token, name: "TOKEN" });
         };
         let in_variable = environment("LLMIO_TOKEN").is_some_and(|variable| variable == token);
-        Some(GivenToken { token, name: if in_variable { "LLMIO_TOKEN" } else { TOKEN_FLAG } })
+        Some(ConfiguredToken { token, name: if in_variable { "LLMIO_TOKEN" } else { TOKEN_FLAG } })
     }
 }
 
@@ -276,7 +276,7 @@ pub(crate) mod tests {
     }
 
     fn with(name: &'static str, value: &'static str) -> impl Fn(&str) -> Option<String> {
-        move |asked| (asked == name).then(|| value.to_owned())
+        move |name_asked| (name_asked == name).then(|| value.to_owned())
     }
 
     #[test]
@@ -328,8 +328,8 @@ pub(crate) mod tests {
     fn the_listen_flag_wins_over_port_and_port_over_the_default() {
         assert_eq!(settings(&[]).listen_address(|_| None), Ok("127.0.0.1:7070".parse().expect("an address")));
         assert_eq!(settings(&[]).listen_address(with("PORT", "81")), Ok("127.0.0.1:81".parse().expect("an address")));
-        let given = settings(&["--listen", "0.0.0.0:80"]);
-        assert_eq!(given.listen_address(with("PORT", "81")), Ok("0.0.0.0:80".parse().expect("an address")));
+        let variable = settings(&["--listen", "0.0.0.0:80"]);
+        assert_eq!(variable.listen_address(with("PORT", "81")), Ok("0.0.0.0:80".parse().expect("an address")));
         assert!(settings(&[]).listen_address(with("PORT", "http")).is_err_and(|text| text.contains("PORT")));
         let old = settings(&[]).listen_address(with("LLMIO_SERVER_PORT", "8081"));
         assert_eq!(old, Ok("127.0.0.1:8081".parse().expect("an address")), "as Go llmio was told");
@@ -337,13 +337,13 @@ pub(crate) mod tests {
 
     #[test]
     fn the_token_flag_wins_over_the_token_variable() {
-        let flag = settings(&["--token", "flag"]).given_token(with("TOKEN", "variable")).expect("a token");
+        let flag = settings(&["--token", "flag"]).configured_token(with("TOKEN", "variable")).expect("a token");
         assert_eq!((flag.token.as_str(), flag.name), ("flag", TOKEN_FLAG));
-        let own = settings(&["--token", "own"]).given_token(with("LLMIO_TOKEN", "own")).expect("a token");
+        let own = settings(&["--token", "own"]).configured_token(with("LLMIO_TOKEN", "own")).expect("a token");
         assert_eq!(own.name, "LLMIO_TOKEN");
-        let variable = settings(&[]).given_token(with("TOKEN", "variable")).expect("a token");
+        let variable = settings(&[]).configured_token(with("TOKEN", "variable")).expect("a token");
         assert_eq!((variable.token.as_str(), variable.name), ("variable", "TOKEN"));
-        assert_eq!(settings(&[]).given_token(|_| None), None);
+        assert_eq!(settings(&[]).configured_token(|_| None), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::host::files::FileFolders;
 use crate::host::outbound_http::own_roots;
 use crate::inbound::ConnectionLimits;
 use crate::log;
-use crate::options::{GivenToken, HostQuirks, Settings};
+use crate::options::{ConfiguredToken, HostQuirks, Settings};
 use crate::token;
 use anyhow::Result;
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -22,16 +22,16 @@ pub(crate) struct StartedGateway {
     /// Its data.
     pub(crate) folder: DataFolder,
     /// The admin token, if it was given from outside.
-    pub(crate) given_token: Option<GivenToken>,
+    pub(crate) configured_token: Option<ConfiguredToken>,
 }
 
 /// Opens the data folder and starts a gateway on it.
 pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<StartedGateway> {
-    let given_token = given_token(settings);
+    let configured_token = configured_token(settings);
     // Spin judges nothing that it is given.
     let judges = !settings.imitates_spin();
-    if let Some(given) = given_token.as_ref().filter(|_| judges) {
-        check_token(&given.token, given.name, address)?;
+    if let Some(configured) = configured_token.as_ref().filter(|_| judges) {
+        check_token(&configured.token, configured.name, address)?;
     }
     if address.is_some() {
         tell_old_token(settings);
@@ -39,8 +39,8 @@ pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<
     let secrets = if judges { Secrets::of(settings)? } else { Secrets::unjudged(settings) };
     let roots = own_roots(settings.ca.as_deref(), |name| std::env::var_os(name))?;
     let folder = DataFolder::open(&settings.data)?;
-    let token = match given_token.as_ref().filter(|given| !given.token.is_empty()) {
-        Some(given) => given.token.clone(),
+    let token = match configured_token.as_ref().filter(|configured| !configured.token.is_empty()) {
+        Some(configured) => configured.token.clone(),
         None => kept_token(&folder, address)?,
     };
     let master_key = match secrets.master_key {
@@ -73,19 +73,20 @@ pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<
             files: FileFolders::of(settings.catalog.as_deref(), folder.path(), |name| std::env::var_os(name)),
         },
     )?;
-    Ok(StartedGateway { gateway, folder, given_token })
+    Ok(StartedGateway { gateway, folder, configured_token })
 }
 
 /// The admin token that was given from outside. What Go llmio had as its token is none if it is too short for that.
-pub(crate) fn given_token(settings: &Settings) -> Option<GivenToken> {
-    settings.given_token(environment).filter(|given| !import::is_old_token(settings, &given.token))
+pub(crate) fn configured_token(settings: &Settings) -> Option<ConfiguredToken> {
+    settings.configured_token(environment).filter(|configured| !import::is_old_token(settings, &configured.token))
 }
 
 /// Tells whoever set a token that it is not the admin's.
 fn tell_old_token(settings: &Settings) {
-    if let Some(given) = settings.given_token(environment).filter(|given| import::is_old_token(settings, &given.token))
+    if let Some(configured) =
+        settings.configured_token(environment).filter(|configured| import::is_old_token(settings, &configured.token))
     {
-        let (name, folder) = (given.name, settings.data.display());
+        let (name, folder) = (configured.name, settings.data.display());
         log::warn(format_args!(
             "{name} has fewer than 16 characters and is not the admin token any more: it is the key of a client, and \
              `llmio token --data {folder}` prints the admin token"
@@ -95,8 +96,8 @@ fn tell_old_token(settings: &Settings) {
 
 /// The token that was given, where it is too short to be the admin's.
 pub(crate) fn too_short_token(settings: &Settings) -> Option<String> {
-    let given = settings.given_token(environment).map(|given| given.token);
-    given.filter(|token| !token.is_empty() && token.chars().count() < token::LENGTH_MIN)
+    let configured = settings.configured_token(environment).map(|configured| configured.token);
+    configured.filter(|token| !token.is_empty() && token.chars().count() < token::LENGTH_MIN)
 }
 
 /// The process environment; a value that is not UTF-8 counts as absent.
@@ -170,11 +171,11 @@ struct Secrets {
 
 impl Secrets {
     fn unjudged(settings: &Settings) -> Secrets {
-        let given = |value: &Option<String>| value.clone().filter(|value| !value.trim().is_empty());
+        let configured = |value: &Option<String>| value.clone().filter(|value| !value.trim().is_empty());
         Secrets {
-            master_key: given(&settings.master_key),
-            master_key_previous: given(&settings.master_key_previous),
-            named: given(&settings.secrets).unwrap_or_else(|| "{}".to_owned()),
+            master_key: configured(&settings.master_key),
+            master_key_previous: configured(&settings.master_key_previous),
+            named: configured(&settings.secrets).unwrap_or_else(|| "{}".to_owned()),
         }
     }
 

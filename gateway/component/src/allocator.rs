@@ -69,35 +69,35 @@ unsafe impl GlobalAlloc for Allocator {
     }
 
     #[inline(never)]
-    unsafe fn dealloc(&self, given: *mut u8, layout: Layout) {
+    unsafe fn dealloc(&self, block_start: *mut u8, layout: Layout) {
         // SAFETY: the block was given out with this layout, and so by the same list or by talc, and is aligned for a
         // pointer.
         unsafe {
-            let Some((list, block)) = self.list(layout) else { return self.large.dealloc(given, layout) };
+            let Some((list, block)) = self.list(layout) else { return self.large.dealloc(block_start, layout) };
             let blocks = list.blocks.get();
             if blocks * block.size() >= KEPT_BYTES_MAX {
-                return self.large.dealloc(given, block);
+                return self.large.dealloc(block_start, block);
             }
-            given.cast::<*mut u8>().write(list.first.get());
-            list.first.set(given);
+            block_start.cast::<*mut u8>().write(list.first.get());
+            list.first.set(block_start);
             list.blocks.set(blocks + 1);
         }
     }
 
     #[inline(never)]
-    unsafe fn realloc(&self, given: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+    unsafe fn realloc(&self, block_start: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: as above; the caller guarantees that the new size makes a layout with the old alignment.
         unsafe {
-            let wanted = Layout::from_size_align_unchecked(size, layout.align());
-            match (self.list(layout), self.list(wanted)) {
-                (None, None) => return self.large.realloc(given, layout, size),
-                (Some((_, block)), Some((_, other))) if block == other => return given,
+            let new_layout = Layout::from_size_align_unchecked(size, layout.align());
+            match (self.list(layout), self.list(new_layout)) {
+                (None, None) => return self.large.realloc(block_start, layout, size),
+                (Some((_, block)), Some((_, other))) if block == other => return block_start,
                 _ => {}
             }
-            let taken = self.alloc(wanted);
+            let taken = self.alloc(new_layout);
             if !taken.is_null() {
-                ptr::copy_nonoverlapping(given, taken, layout.size().min(size));
-                self.dealloc(given, layout);
+                ptr::copy_nonoverlapping(block_start, taken, layout.size().min(size));
+                self.dealloc(block_start, layout);
             }
             taken
         }

@@ -21,7 +21,7 @@ const ANSWER_MS_MAX: u64 = 20_000;
 /// Asks the provider of an attempt that has ended, if it is time to.
 pub(crate) fn after(instance: &Rc<Instance>, attempt: &Attempt) {
     let provider = &attempt.target.provider;
-    if !instance.host.asks_freely || !provider.announces || !instance.asked.is_due(&turn(provider.home())) {
+    if !instance.host.asks_freely || !provider.announces || !instance.considered.is_due(&turn(provider.home())) {
         return;
     }
     let (instance, attempt) = (instance.clone(), attempt.clone());

@@ -34,14 +34,14 @@ pub(crate) struct Bodies(Rc<Inner>);
 
 struct Inner {
     instance: Rc<Instance>,
-    wanted: RecordBodies,
+    level: RecordBodies,
     id: String,
     at_ms: i64,
     dialect: Dialect,
     /// What the client was let in with.
     presented: Vec<String>,
     /// `None`: there was no room for them.
-    kept: RefCell<Option<Kept>>,
+    kept: RefCell<Option<CopiedBodies>>,
     /// How many bytes they hold in memory.
     held: Cell<usize>,
     /// The number of the attempt that is under way.
@@ -50,7 +50,7 @@ struct Inner {
 
 /// What there is of a call.
 #[derive(Default)]
-struct Kept {
+struct CopiedBodies {
     request: Option<Copied>,
     sent: Option<Copied>,
     answer: Option<Answer>,
@@ -88,7 +88,7 @@ impl Copied {
     }
 }
 
-impl Kept {
+impl CopiedBodies {
     fn held(&self) -> usize {
         let copied = |copied: &Option<Copied>| copied.as_ref().map_or(0, |copied| copied.body.capacity());
         let answer = match &self.answer {
@@ -116,27 +116,27 @@ impl Bodies {
         caller: &Caller,
         catalog: &Catalog,
     ) -> Option<Self> {
-        let wanted = catalog.record_bodies(caller.key());
+        let level = catalog.record_bodies(caller.key());
         let is_form =
             || incoming.header("content-type").is_some_and(|kind| kind.trim_start().starts_with("multipart/"));
-        if wanted == RecordBodies::Off || is_form() {
+        if level == RecordBodies::Off || is_form() {
             return None;
         }
         Some(Bodies(Rc::new(Inner {
             instance: instance.clone(),
-            wanted,
+            level,
             id: incoming.id.clone(),
             at_ms: incoming.at_ms,
             dialect,
             presented: presented(&incoming.headers, incoming.query.as_deref()),
-            kept: RefCell::new(Some(Kept::default())),
+            kept: RefCell::new(Some(CopiedBodies::default())),
             held: Cell::new(0),
             attempt: Cell::new(0),
         })))
     }
 
     /// Keeps what the client sent.
-    pub(crate) fn asked(&self, call: &Call) {
+    pub(crate) fn set_call(&self, call: &Call) {
         self.change(|kept| kept.request = Some(Copied::of(self.0.dialect, &call.body)));
     }
 
@@ -208,7 +208,7 @@ impl Bodies {
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut Kept)) {
+    fn change(&self, change: impl FnOnce(&mut CopiedBodies)) {
         let Inner { kept, held, instance, .. } = &*self.0;
         let mut kept = kept.borrow_mut();
         let Some(some) = &mut *kept else { return };
@@ -224,8 +224,8 @@ impl Bodies {
 
     /// Writes them, when the call has ended in this state.
     pub(crate) async fn save(self, state: State) {
-        let Inner { instance, wanted, id, kept, .. } = &*self.0;
-        if *wanted == RecordBodies::Errors && state == State::Ok {
+        let Inner { instance, level, id, kept, .. } = &*self.0;
+        if *level == RecordBodies::Errors && state == State::Ok {
             return;
         }
         let kept = kept.take();
@@ -240,9 +240,9 @@ impl Bodies {
     }
 
     /// Their sealed form; `None` without a master key, or where there is no memory for it.
-    async fn sealed(&self, kept: Kept) -> Option<Vec<u8>> {
+    async fn sealed(&self, kept: CopiedBodies) -> Option<Vec<u8>> {
         let Inner { instance, id, presented, .. } = &*self.0;
-        let Kept { request, sent, answer, to } = kept;
+        let CopiedBodies { request, sent, answer, to } = kept;
         let sealer = catalog::sealer().await.ok().flatten()?;
         if !memory::has_room_for([PACKING_BYTES, PACKING_BYTES]) {
             return None;

@@ -56,7 +56,7 @@ enum Answer {
 }
 
 /// Sends a browser that asks for the address itself to the console.
-pub(crate) fn way_in(incoming: &Incoming) -> Option<Reply> {
+pub(crate) fn root(incoming: &Incoming) -> Option<Reply> {
     let wants_page = incoming.header("accept").is_some_and(|accept| accept.contains("text/html"));
     wants_page.then(|| elsewhere("console/"))
 }

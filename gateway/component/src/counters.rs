@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use gateway_core::candidate::{Account, Attempt};
 use gateway_core::catalog::Timeouts;
-use gateway_core::quota::{raises, read_told};
+use gateway_core::quota::{raises, read_reported};
 use gateway_core::rewrite;
 
 use crate::hold::Holder;
@@ -37,14 +37,14 @@ pub(crate) struct LastConsidered(RefCell<HashMap<Rc<str>, u64>>);
 impl LastConsidered {
     pub(crate) fn is_due(&self, account: &str) -> bool {
         let now_ms = host::now_ms();
-        let mut asked = self.0.borrow_mut();
-        if asked.get(account).is_some_and(|at_ms| now_ms.saturating_sub(*at_ms) < ASK_MS) {
+        let mut considered_at = self.0.borrow_mut();
+        if considered_at.get(account).is_some_and(|at_ms| now_ms.saturating_sub(*at_ms) < ASK_MS) {
             return false;
         }
-        if asked.len() >= KNOWN_MAX {
-            asked.clear();
+        if considered_at.len() >= KNOWN_MAX {
+            considered_at.clear();
         }
-        asked.insert(account.into(), now_ms);
+        considered_at.insert(account.into(), now_ms);
         true
     }
 }
@@ -55,7 +55,7 @@ pub(crate) fn after(instance: &Rc<Instance>, snapshot: &Rc<Snapshot>, attempt: &
     let (true, Some(_), Some(credential)) = (instance.host.asks_freely, provider.counter, &attempt.credential) else {
         return;
     };
-    if !instance.asked.is_due(&credential.account) {
+    if !instance.considered.is_due(&credential.account) {
         return;
     }
     let (instance, snapshot, attempt) = (instance.clone(), snapshot.clone(), attempt.clone());
@@ -79,11 +79,11 @@ async fn ask(instance: &Rc<Instance>, snapshot: &Snapshot, attempt: &Attempt) {
         404 | 405 | 410 => return counters::not_there(instance, &credential.account).await,
         _ => return,
     }
-    let told = read_told(counter, credential, &body, host::unix_ms());
+    let reported = read_reported(counter, credential, &body, host::unix_ms());
     let at = ledger::moment(instance, snapshot);
-    for (limit, spent) in raises(provider, credential, &told, &snapshot.catalog.settings.rates, at) {
+    for (limit, spent) in raises(provider, credential, &reported, &snapshot.catalog.settings.rates, at) {
         // If the ledger does not answer now, the next answer of the provider raises it.
         let _ = ledger::raise(instance, &limit, spent).await;
     }
-    signals::told(instance, told);
+    signals::reported(instance, reported);
 }

@@ -306,10 +306,10 @@ pub(crate) fn is_preflight(incoming: &Incoming) -> bool {
 /// The answer to a CORS preflight. Data routes may be called from any page, since they are protected by keys, and a
 /// browser never adds a key by itself.
 pub(crate) fn preflight(incoming: &Incoming) -> Reply {
-    let asked = incoming.header("access-control-request-headers").unwrap_or("authorization, content-type");
+    let requested = incoming.header("access-control-request-headers").unwrap_or("authorization, content-type");
     Reply { status: 204, headers: Vec::new(), body: Vec::new() }
         .with("access-control-allow-methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
-        .with("access-control-allow-headers", asked)
+        .with("access-control-allow-headers", requested)
         .with("access-control-max-age", "86400")
         .with("vary", "access-control-request-headers")
 }

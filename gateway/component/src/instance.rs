@@ -28,7 +28,7 @@ pub(crate) struct Instance {
     pub(crate) buffers: Buffers,
     pub(crate) store: Stores,
     /// The accounts whose counters were asked for, and the hosts whose lists of models were.
-    pub(crate) asked: LastConsidered,
+    pub(crate) considered: LastConsidered,
     /// The calls under way.
     pub(crate) open: OpenCalls,
     /// The calls that wait for a free slot.
@@ -46,7 +46,7 @@ impl Instance {
             memory: RefCell::default(),
             buffers: Buffers::default(),
             store: Stores::default(),
-            asked: LastConsidered::default(),
+            considered: LastConsidered::default(),
             open: OpenCalls::default(),
             lines: Lines::default(),
         }

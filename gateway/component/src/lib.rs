@@ -126,7 +126,7 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
         }
         Endpoint::Relay => return pass_through::serve(instance, &incoming, snapshot, &parameter, shape).await,
         Endpoint::Console => return console::serve(instance, incoming, &snapshot).await,
-        Endpoint::WayIn => console::way_in(&incoming)
+        Endpoint::Root => console::root(&incoming)
             .ok_or_else(|| Refusal::wrong_method(&incoming.method, &incoming.path, "HEAD".to_owned())),
         Endpoint::ConsoleSlash => Ok(console::with_slash()),
         Endpoint::Models => {

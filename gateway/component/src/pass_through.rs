@@ -127,7 +127,7 @@ async fn pass(
             || authenticate(Needs::Key, &presented, &snapshot.token, &snapshot.catalog, incoming.at_ms).is_ok()
     };
     let passed = relays::request(path, incoming.query.as_deref(), &incoming.headers, &own)?;
-    let asked = format!("{} {path}", incoming.method);
+    let request_line = format!("{} {path}", incoming.method);
     let started_ms = host::now_ms();
     let (upload, contents) = Upload::start(instance, incoming, open).await?;
     let (status, headers, body) = match send(instance, incoming, relay, passed, contents).await? {
@@ -138,12 +138,12 @@ async fn pass(
                 None => (failed(relay, &error), relays::blame(&error), error.describe()),
             };
             let passed = record::OriginResult { status: None, class, error: Some(why) };
-            open.passed_by(&relay.name, &asked, passed, started_ms);
+            open.passed_by(&relay.name, &request_line, passed, started_ms);
             return Err(refusal);
         }
     };
     let passed = record::OriginResult { status: Some(status), class: relays::verdict(status).1, error: None };
-    open.passed_by(&relay.name, &asked, passed, started_ms);
+    open.passed_by(&relay.name, &request_line, passed, started_ms);
     if status == 101 {
         let message =
             format!("{} changed the protocol, which nobody asked for: relays carry no WebSockets.", relay.describe());

@@ -101,7 +101,7 @@ async fn line(
 ) -> Result<ReadyAnswer, Refusal> {
     // The memory that the body takes is given back when the call has its answer.
     let (call, _held) = accept(operation, parameter, incoming, &snapshot).await?;
-    open.asked(&call);
+    open.set_call(&call);
     let (snapshot, model) = find_model(instance, &call, caller, snapshot).await?;
     health::count_call(instance, &model.name);
     let yields = YieldPoint::default();

@@ -86,11 +86,11 @@ pub(crate) async fn respond(
 /// Answers with an answer that has come whole, and so has no silences.
 async fn respond_whole(instance: &Rc<Instance>, answer: Answer, terms: Terms, ended: OnEnd) -> Response {
     let Answer { status, headers, mut observer, mut transform, held, rest, mut room } = answer;
-    let (mut given, silence) = (AllBytes(Vec::new()), Silence::none(&terms));
+    let (mut collected, silence) = (AllBytes(Vec::new()), Silence::none(&terms));
     let CopyResult { error, .. } =
-        copy(instance, (held, rest, &mut room), &mut given, &mut observer, &mut transform, silence).await;
+        copy(instance, (held, rest, &mut room), &mut collected, &mut observer, &mut transform, silence).await;
     let Some(error) = error else {
-        return response::whole(status, headers, given.0, false).then(Box::new(move |is_there| {
+        return response::whole(status, headers, collected.0, false).then(Box::new(move |is_there| {
             let error = (!is_there).then_some(SendError::ClientClosed);
             let losses = transform.losses();
             Box::pin(async move {
@@ -103,7 +103,7 @@ async fn respond_whole(instance: &Rc<Instance>, answer: Answer, terms: Terms, en
     let (response, mut writer) = response::head(status, headers);
     let instance = instance.clone();
     host::spawn(async move {
-        let is_left = !given.0.is_empty() && !writer.write(given.0).await.is_empty();
+        let is_left = !collected.0.is_empty() && !writer.write(collected.0).await.is_empty();
         if !is_left {
             end_cut(&instance, writer, &observer, &mut transform, &error, &terms).await;
         }

@@ -24,11 +24,11 @@ pub(crate) struct WholeResponse {
     status: u16,
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
-    on_end: Option<OnGiven>,
+    on_end: Option<OnDelivered>,
 }
 
 /// Called once when the client has been given all of a response, or has left before. It is told which.
-pub(crate) type OnGiven = Box<dyn FnOnce(bool) -> Pin<Box<dyn Future<Output = ()>>>>;
+pub(crate) type OnDelivered = Box<dyn FnOnce(bool) -> Pin<Box<dyn Future<Output = ()>>>>;
 
 impl Response {
     /// Gives the response to the host.
@@ -50,7 +50,7 @@ impl Response {
     }
 
     /// The same response, after which this is called.
-    pub(crate) fn then(self, on_end: OnGiven) -> Self {
+    pub(crate) fn then(self, on_end: OnDelivered) -> Self {
         match self {
             Response::Whole(whole) => Response::Whole(Box::new(WholeResponse { on_end: Some(on_end), ..*whole })),
             begun @ Response::Begun(_) => begun,

@@ -230,7 +230,7 @@ pub(crate) async fn attempt(
     terms: &Terms<'_>,
 ) -> (Outcome, Option<Answer>) {
     let (dialect, transform) = (outgoing.dialect, std::mem::replace(&mut outgoing.transform, ResponseTransform::AsIs));
-    let (as_array, is_post, wanted) = (outgoing.as_array, outgoing.method == "POST", outgoing.wanted.take());
+    let (as_array, is_post, requested) = (outgoing.as_array, outgoing.method == "POST", outgoing.requested.take());
     let secrets = std::mem::take(&mut outgoing.secrets);
     let through = outgoing.egress.as_ref().map(EgressRoute::through);
     let (status, mut raw, body) = match transmit(instance, outgoing, Some(room), terms).await {
@@ -254,7 +254,7 @@ pub(crate) async fn attempt(
     if (200..300).contains(&status) {
         let mut body = body.unpacked(&raw, false);
         body.mask = Mask::of(secrets);
-        let reading = preview::ReadOptions { dialect, as_array, transform, wanted };
+        let reading = preview::ReadOptions { dialect, as_array, transform, requested };
         return preview::preview(instance, (status, raw), body, reading, terms).await;
     }
     let body = body.unpacked(&raw, true);

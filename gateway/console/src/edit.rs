@@ -114,7 +114,7 @@ impl Form {
         if let Some(Refused { refusal, changes, .. }) = refused {
             is_stale = refusal.status == 412;
             title = if is_stale { words.stale() } else { words.refused() };
-            problems = changes.iter().map(|change| told(change, words)).collect();
+            problems = changes.iter().map(|change| describe_change(change, words)).collect();
             match &refusal.problems {
                 Some(all) => {
                     wrong = all.0.iter().map(|each| (each.path.clone(), each.message.clone())).collect();
@@ -215,7 +215,7 @@ fn is_about(path: &str, name: &str) -> bool {
 }
 
 /// A change in one line.
-pub(crate) fn told(change: &Change, words: Words) -> String {
+pub(crate) fn describe_change(change: &Change, words: Words) -> String {
     let path = &change.path;
     match &change.difference {
         Difference::Added { value: Some(value) } => words.added_value(path, value),

@@ -28,7 +28,7 @@ pub use conversations::ConversationsPage;
 pub use error::ErrorPage;
 pub use figures::{Calls, Counted, last_day, periods};
 pub use history::{HistoryPage, VersionPage};
-pub use join::{JoinPage, wanted as wanted_join};
+pub use join::{JoinPage, of_form as join_of_form};
 pub use key::{KeyPage, key_changes, names, number_or_text};
 pub use keys::KeysPage;
 pub use me::MePage;

@@ -143,14 +143,14 @@ impl HtmlSafe for Hops {}
 
 impl Hops {
     /// Of providers, each with whether it failed.
-    pub(crate) fn of(tried: &[(&str, bool)], frame: &Frame) -> Self {
+    pub(crate) fn of(providers: &[(&str, bool)], frame: &Frame) -> Self {
         let words = frame.words();
-        let label = tried.iter().map(|(name, failed)| match failed {
+        let label = providers.iter().map(|(name, failed)| match failed {
             true => words.failed_hop(name),
             false => (*name).to_owned(),
         });
         Hops {
-            marks: tried.iter().map(|(name, failed)| frame.monogram(name, *failed)).collect(),
+            marks: providers.iter().map(|(name, failed)| frame.monogram(name, *failed)).collect(),
             label: label.collect(),
         }
     }

@@ -111,7 +111,7 @@ pub const ROUTES: &[Route] = &[
     row(ANY, "/relay/{}", Needs::Relay, Endpoint::Relay),
     row(ANY, "/proxy/{}", Needs::Relay, Endpoint::Relay),
     row("HEAD", "/", Needs::Nothing, Endpoint::Probe),
-    row("GET", "/", Needs::Nothing, Endpoint::WayIn),
+    row("GET", "/", Needs::Nothing, Endpoint::Root),
     row("GET", "/console", Needs::Nothing, Endpoint::ConsoleSlash),
     row("GET", "/console/", Needs::Session, Endpoint::Console),
     row("GET", "/console/{}", Needs::Session, Endpoint::Console),

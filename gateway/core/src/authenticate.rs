@@ -263,8 +263,8 @@ pub fn may_use(caller: &Caller, model: &str, catalog: &Catalog) -> bool {
 }
 
 /// Checks that the caller may use the model `name`, which the request calls `asked`.
-pub fn check_model(caller: &Caller, name: &str, asked: &str, catalog: &Catalog) -> Result<(), Refusal> {
-    if may_use(caller, name, catalog) || may_use(caller, asked, catalog) {
+pub fn check_model(caller: &Caller, name: &str, requested: &str, catalog: &Catalog) -> Result<(), Refusal> {
+    if may_use(caller, name, catalog) || may_use(caller, requested, catalog) {
         return Ok(());
     }
     let message = format!(

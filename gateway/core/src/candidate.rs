@@ -139,18 +139,18 @@ impl<'c> AttemptParts<'c> {
 }
 
 /// Whether two names belong to one model: providers add or leave out the maker, a channel and a date.
-fn is_same_model(asked: &str, served: &str) -> bool {
+fn is_same_model(requested: &str, served: &str) -> bool {
     let bare = |name: &str| {
         let name = name.rsplit('/').next().unwrap_or_default();
         name.split([':', '@']).next().unwrap_or_default().to_ascii_lowercase()
     };
-    let (asked, served) = (bare(asked), bare(served));
+    let (requested, served) = (bare(requested), bare(served));
     let is_version = |rest: &str| {
         let mut parts = rest.split(['-', '.', '_']).filter(|part| !part.is_empty());
         parts.all(|part| VERSIONS.contains(&part) || part.len() >= 2 && part.bytes().all(|byte| byte.is_ascii_digit()))
     };
     let is_version_of = |name: &str, of: &str| name.strip_prefix(of).is_some_and(is_version);
-    is_version_of(&served, &asked) || is_version_of(&asked, &served)
+    is_version_of(&served, &requested) || is_version_of(&requested, &served)
 }
 
 /// Words that name a release state of the same model.
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_date_a_channel_and_a_maker_make_no_other_model() {
-        for (asked, served, is_same) in [
+        for (requested, served, is_same) in [
             ("gpt-4o", "gpt-4o-2024-08-06", true),
             ("claude-sonnet-4-5", "claude-sonnet-4-5-20250929", true),
             ("models/gemini-2.5-flash", "gemini-2.5-flash-preview-05-20", true),
@@ -289,7 +289,7 @@ mod tests {
             ("claude-sonnet-4", "claude-sonnet-4-5", false),
             ("cheap/free:free", "dear/opus", false),
         ] {
-            assert_eq!(is_same_model(asked, served), is_same, "{asked} {served}");
+            assert_eq!(is_same_model(requested, served), is_same, "{requested} {served}");
         }
     }
 }

@@ -48,7 +48,7 @@ pub enum Endpoint {
     /// `GET /readyz`
     Ready,
     /// `GET /`: the way to the console, for browsers.
-    WayIn,
+    Root,
     /// `GET /console`, which lacks its slash.
     ConsoleSlash,
     /// A page or form of the console.

@@ -304,8 +304,8 @@ mod tests {
     fn a_plan_that_is_carried_out_adds_targets_and_switches_off_and_leaves_nothing_to_join() {
         let (mut document, offers) = (document(), offers());
         let plan = plan(&document, &offers);
-        let wanted = json!({ "models": plan.models.iter().map(|model| json!({ "name": model.name, "targets": model.targets })).collect::<Vec<_>>(), "vanished": plan.vanished });
-        let join: Join = serde_json::from_value(wanted).expect("a plan is what is sent back");
+        let body = json!({ "models": plan.models.iter().map(|model| json!({ "name": model.name, "targets": model.targets })).collect::<Vec<_>>(), "vanished": plan.vanished });
+        let join: Join = serde_json::from_value(body).expect("a plan is what is sent back");
         let done = join.apply(&mut document).expect("nothing is in the way");
         assert_eq!(done.created, ["deepseek-v3.1", "only"]);
         assert_eq!((done.extended, done.switched_off), (vec!["Qwen3-Coder".to_owned()], 1));

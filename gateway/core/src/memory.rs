@@ -249,15 +249,15 @@ mod tests {
 
     const MIB: usize = 1 << 20;
 
-    fn share(call: u64, whose: &str, wanted: usize) -> Share<'_> {
-        Share { call, whose, is_large: wanted > SMALL_BYTES_MAX }
+    fn share(call: u64, whose: &str, bytes: usize) -> Share<'_> {
+        Share { call, whose, is_large: bytes > SMALL_BYTES_MAX }
     }
 
     /// Grows a call in steps of a MiB as far as possible, and returns what it has then.
-    fn fill(memory: &mut Memory, (call, whose): (u64, &str), wanted: usize) -> usize {
+    fn fill(memory: &mut Memory, (call, whose): (u64, &str), bytes: usize) -> usize {
         let mut had = 0;
-        while had < wanted && memory.grow(share(call, whose, wanted), had, MIB.min(wanted - had)) {
-            had += MIB.min(wanted - had);
+        while had < bytes && memory.grow(share(call, whose, bytes), had, MIB.min(bytes - had)) {
+            had += MIB.min(bytes - had);
         }
         had
     }

@@ -102,17 +102,17 @@ fn object(name: &str, shape: Shape) -> Value {
 
 /// The page that Anthropic's `limit`, `after_id` and `before_id` ask for, and whether there is more beyond it.
 fn page<'n, 's>(names: &'n [&'s str], query: &str) -> (&'n [&'s str], bool) {
-    let asked = |wanted: &str| {
-        let pair = query.split('&').find_map(|pair| pair.split_once('=').filter(|(name, _)| *name == wanted));
+    let parameter = |key: &str| {
+        let pair = query.split('&').find_map(|pair| pair.split_once('=').filter(|(name, _)| *name == key));
         pair.and_then(|(_, value)| decode_parameter(value))
     };
-    let limit = asked("limit").and_then(|limit| limit.parse().ok()).unwrap_or(1000).max(1);
-    if let Some(before) = asked("before_id") {
+    let limit = parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(1000).max(1);
+    if let Some(before) = parameter("before_id") {
         let end = names.partition_point(|name| *name < before.as_str());
         let start = end.saturating_sub(limit);
         return (names.get(start..end).unwrap_or_default(), start > 0);
     }
-    let start = asked("after_id").map_or(0, |after| names.partition_point(|name| *name <= after.as_str()));
+    let start = parameter("after_id").map_or(0, |after| names.partition_point(|name| *name <= after.as_str()));
     let end = names.len().min(start.saturating_add(limit));
     (names.get(start..end).unwrap_or_default(), end < names.len())
 }

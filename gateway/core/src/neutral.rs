@@ -284,7 +284,7 @@ pub struct Tool {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Alias {
     /// The name that the provider gets.
-    pub given: String,
+    pub shown: String,
     /// The caller's own name.
     pub name: String,
     /// The namespace that the tool belongs to.

@@ -110,8 +110,9 @@ impl Observer {
     /// stream was asked for as a JSON array.
     pub fn new(dialect: Dialect, as_array: bool, headers: &[(String, Vec<u8>)]) -> Self {
         let media_type = headers::value(headers, "content-type").unwrap_or_default();
-        let is =
-            |wanted: &[u8]| media_type.len() >= wanted.len() && media_type[..wanted.len()].eq_ignore_ascii_case(wanted);
+        let is = |expected: &[u8]| {
+            media_type.len() >= expected.len() && media_type[..expected.len()].eq_ignore_ascii_case(expected)
+        };
         let (says_events, says_json) = (is(b"text/event-stream"), is(b"application/json"));
         let mut observer = Observer {
             dialect,

@@ -22,7 +22,7 @@ pub use lesson::{Lesson, LimitNews, lesson, lesson_of_end, limit_news};
 pub use parameter::refused_parameter;
 pub use progress::{Progress, progress};
 pub(crate) use words::excerpt;
-pub use words::{told, words};
+pub use words::{error_message, words};
 
 /// The outcome of an attempt before anything has reached the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,11 +63,11 @@ impl UpstreamError {
 }
 
 /// The verdict on an outcome.
-pub fn verdict(outcome: &Outcome, asked: JudgeContext<'_>) -> Verdict {
+pub fn verdict(outcome: &Outcome, context: JudgeContext<'_>) -> Verdict {
     match outcome {
         Outcome::Head(_) => Verdict::of(Class::Ok),
         Outcome::Contentless(_) => Verdict::of(Class::Target),
-        Outcome::Answered(error) => class::judge(error.status, &error.body, asked, error.hint),
+        Outcome::Answered(error) => class::judge(error.status, &error.body, context, error.hint),
         Outcome::Failed(error) if error.is_llmios_own() => Verdict::of(Class::Gone),
         Outcome::NotSent(..) => Verdict::of(Class::Gone),
         Outcome::Failed(SendError::Egress(_)) => Verdict { kind: ErrorKind::Egress, ..Verdict::of(Class::Egress) },
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_failure_says_whether_its_host_was_reached() {
-        let asked = JudgeContext { rules: &[], request: b"{}", is_clients_model: false };
+        let context = JudgeContext { rules: &[], request: b"{}", is_clients_model: false };
         let why = String::new;
         for (error, kind) in [
             (SendError::Connect(why()), ErrorKind::Unreachable),
@@ -216,7 +216,7 @@ mod tests {
             (SendError::IdleTimeout, ErrorKind::NoAnswer),
             (SendError::TotalTimeout, ErrorKind::NoAnswer),
         ] {
-            let judged = verdict(&Outcome::Failed(error.clone()), asked);
+            let judged = verdict(&Outcome::Failed(error.clone()), context);
             assert_eq!((judged.class, judged.kind), (Class::Target, kind), "{error:?}");
             assert_eq!(judged.is_answer(), kind == ErrorKind::Plain, "{error:?}");
         }

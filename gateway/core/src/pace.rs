@@ -14,14 +14,14 @@ impl<'p> Pace<'p> {
     }
 
     /// Tells this one.
-    pub fn of(told: &'p dyn Fn(usize)) -> Self {
-        Pace(Some(told))
+    pub fn of(note: &'p dyn Fn(usize)) -> Self {
+        Pace(Some(note))
     }
 
     /// Reports that this many more bytes have been processed.
     pub fn step(self, bytes: usize) {
-        if let Some(told) = self.0 {
-            told(bytes);
+        if let Some(note) = self.0 {
+            note(bytes);
         }
     }
 }

@@ -45,8 +45,8 @@ impl Problems {
 
     /// These, and those of the others that are about other places: of two answers to one mistake the first is kept.
     pub fn and(mut self, others: Problems) -> Self {
-        let told: HashSet<String> = self.0.iter().map(|problem| problem.path.clone()).collect();
-        self.0.extend(others.0.into_iter().filter(|problem| !told.contains(&problem.path)));
+        let known: HashSet<String> = self.0.iter().map(|problem| problem.path.clone()).collect();
+        self.0.extend(others.0.into_iter().filter(|problem| !known.contains(&problem.path)));
         self
     }
 

@@ -179,13 +179,13 @@ impl Profile {
     }
 
     /// The accepted effort that is nearest to `asked`; the next higher one if it is between two.
-    pub fn effort_from(&self, asked: Effort) -> Option<Effort> {
-        self.efforts.iter().find(|known| **known >= asked).or(self.efforts.last()).copied()
+    pub fn effort_from(&self, effort: Effort) -> Option<Effort> {
+        self.efforts.iter().find(|known| **known >= effort).or(self.efforts.last()).copied()
     }
 
     /// The same with the next lower one, for when a higher effort would cost too much.
-    pub fn effort_up_to(&self, asked: Effort) -> Option<Effort> {
-        self.efforts.iter().rfind(|known| **known <= asked).or(self.efforts.first()).copied()
+    pub fn effort_up_to(&self, effort: Effort) -> Option<Effort> {
+        self.efforts.iter().rfind(|known| **known <= effort).or(self.efforts.first()).copied()
     }
 }
 

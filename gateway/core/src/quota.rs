@@ -14,9 +14,9 @@ mod day;
 mod learnt;
 mod ledger;
 mod money;
+mod reported;
 mod slot;
 mod spent;
-mod told;
 mod used;
 
 use std::collections::BTreeSet;
@@ -32,9 +32,9 @@ pub use ledger::{
     status,
 };
 pub use money::{estimate_cost, human};
+pub use reported::{ReportedLimit, ReportedLimits, raises, read as read_reported};
 pub use slot::{born_ms, first_slot, slot};
 pub use spent::Spent;
-pub use told::{ReportedLimit, ToldCounters, raises, read as read_told};
 pub use used::{AnswerSummary, Prompt};
 
 const MINUTE_MS: i64 = 60_000;

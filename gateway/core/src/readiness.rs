@@ -49,7 +49,7 @@ impl StoreTrouble {
 mod tests {
     use super::*;
 
-    fn told(more: &str) -> StoreTrouble {
+    fn trouble(more: &str) -> StoreTrouble {
         let text = format!(r#"{{"for_ms": 60000, "why": "disk full", {more}}}"#);
         StoreTrouble::read(&text).expect("trouble")
     }
@@ -61,18 +61,18 @@ mod tests {
 
     #[test]
     fn a_line_says_why_since_when_and_what_is_lost() {
-        let lost = told(r#""queued": 10000, "lost": 312, "turned_away": 0, "stuck": false"#);
+        let lost = trouble(r#""queued": 10000, "lost": 312, "turned_away": 0, "stuck": false"#);
         let noon_ms = 1_790_000_000_000 - 1_790_000_000_000 % 86_400_000 + 43_200_000;
         let line = lost.degraded(noon_ms, &TimeZone::UTC);
         assert_eq!(line, "records: disk full since 11:59:00, 10000 wait to be written, 312 not kept");
-        let bare = told(r#""queued": 0, "lost": 0, "turned_away": 1, "stuck": false"#);
+        let bare = trouble(r#""queued": 0, "lost": 0, "turned_away": 1, "stuck": false"#);
         assert_eq!(bare.degraded(noon_ms, &TimeZone::UTC), "records: disk full since 11:59:00");
     }
 
     #[test]
     fn keys_with_limits_are_refused_after_one_refusal_or_long_without_a_write() {
         let with = |turned_away: u64, stuck: bool| {
-            told(&format!(r#""queued": 1, "lost": 0, "turned_away": {turned_away}, "stuck": {stuck}"#))
+            trouble(&format!(r#""queued": 1, "lost": 0, "turned_away": {turned_away}, "stuck": {stuck}"#))
         };
         assert!(with(1, false).refusing().is_some() && with(0, true).refusing().is_some());
         assert_eq!(with(0, false).refusing(), None);

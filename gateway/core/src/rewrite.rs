@@ -56,7 +56,7 @@ pub struct Outgoing {
     /// How the answer is transformed for the client.
     pub transform: ResponseTransform,
     /// What the caller asked for, if it is a conversation in the provider's own dialect.
-    pub wanted: Option<RequestedAnswer>,
+    pub requested: Option<RequestedAnswer>,
     /// What a translation had to leave out.
     pub warnings: Vec<String>,
     /// The secrets in the request, which no answer may contain.
@@ -137,7 +137,7 @@ pub fn request(
         dialect,
         as_array,
         transform,
-        wanted: is_native.then(|| wanted(call, identity)),
+        requested: is_native.then(|| requested_answer(call, identity)),
         warnings,
         secrets,
     };
@@ -229,7 +229,7 @@ fn without_body(
         dialect,
         as_array: false,
         transform: ResponseTransform::AsIs,
-        wanted: None,
+        requested: None,
         warnings: Vec::new(),
         secrets: Arc::clone(to.secrets()),
     };
@@ -237,7 +237,7 @@ fn without_body(
 }
 
 /// What the client gets if the provider answers in another form. The model keeps the name that the provider gives it.
-fn wanted(call: &Call, identity: ResponseIdentity<'_>) -> RequestedAnswer {
+fn requested_answer(call: &Call, identity: ResponseIdentity<'_>) -> RequestedAnswer {
     let context = AnswerContext {
         id: identity.id.to_owned(),
         created_s: identity.created_s,

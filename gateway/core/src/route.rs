@@ -44,7 +44,7 @@ pub struct RouteRequest<'a> {
     /// The model that was asked for.
     pub model: &'a Model,
     /// The name by which it was asked for.
-    pub asked: &'a str,
+    pub requested: &'a str,
     /// The operation that was asked for.
     pub operation: Operation,
     /// Whether the answer is wanted as a stream.
@@ -87,8 +87,8 @@ pub fn route(ask: &RouteRequest<'_>, rotation: &mut Rotation) -> Candidates {
     for model in ask.catalog.with_fallbacks(ask.model).filter(|model| model.enabled) {
         let is_own = std::ptr::eq(model, ask.model);
         // A pattern is no name that a provider could know.
-        let asked = if is_own || model.is_pattern() { ask.asked.into() } else { Arc::clone(&model.name) };
-        let mut able = able_targets(ask, model, &asked, &mut candidates.skipped);
+        let requested = if is_own || model.is_pattern() { ask.requested.into() } else { Arc::clone(&model.name) };
+        let mut able = able_targets(ask, model, &requested, &mut candidates.skipped);
         let first = candidates.list.len();
         while let Some(tier) = able.iter().map(|each| each.tier).min() {
             let of_tier: Vec<AbleTarget> = able.extract_if(.., |each| each.tier == tier).collect();
@@ -128,13 +128,13 @@ struct AbleTarget {
 fn able_targets(
     ask: &RouteRequest<'_>,
     model: &Model,
-    asked: &Arc<str>,
+    requested: &Arc<str>,
     skipped: &mut Vec<Skipped>,
 ) -> Vec<AbleTarget> {
     let mut able = Vec::with_capacity(model.targets.len());
     for (place, target) in model.targets.iter().enumerate() {
         let provider = &*target.provider;
-        let upstream_model = &target.upstream_model(asked);
+        let upstream_model = &target.upstream_model(requested);
         let subject = ask.health.target_of(provider, target, upstream_model);
         let to = AttemptParts { target, provider, upstream_model, credential: None };
         let usable = fits(ask, model, to)
@@ -311,8 +311,8 @@ fn order(
         let lowest = able.iter().map(|each| each.rank).min();
         let weight = |each: &AbleTarget| if Some(each.rank) == lowest { each.weight } else { 0 };
         let weights: Vec<u32> = able.iter().map(weight).collect();
-        let wanted = first.take().and_then(|place| able.iter().position(|each| each.place == place));
-        let Some(position) = wanted.or_else(|| strategy::draw(&weights, random)) else { return };
+        let position_of_first = first.take().and_then(|place| able.iter().position(|each| each.place == place));
+        let Some(position) = position_of_first.or_else(|| strategy::draw(&weights, random)) else { return };
         let AbleTarget { mut candidate, ranks, .. } = able.remove(position);
         shuffle(&mut candidate.credentials, random);
         if !ranks.is_empty() {

@@ -85,7 +85,7 @@ pub struct Facts<'r> {
     /// The caller's name.
     pub key: &'r str,
     /// The model that was asked for.
-    pub asked: &'r str,
+    pub requested: &'r str,
     /// Its name in the catalog.
     pub model: Option<&'r str>,
     /// Whether the request was passed to a relay.
@@ -111,7 +111,7 @@ impl<'r> Counted<'r> {
     pub fn of(record: &'r Record) -> Self {
         Counted::by(&Facts {
             key: &record.key,
-            asked: &record.model,
+            requested: &record.model,
             model: record.catalog_model.as_deref(),
             is_relayed: record.dialect.is_empty(),
             attempts: &record.attempts,
@@ -130,7 +130,7 @@ impl<'r> Counted<'r> {
         let upstream_model = deciding.filter(|_| !facts.is_relayed).map(|attempt| {
             // A pattern passes on any name that a client asks for.
             match facts.model {
-                Some(model) if attempt.model == facts.asked => model,
+                Some(model) if attempt.model == facts.requested => model,
                 _ => &attempt.model,
             }
         });

@@ -25,7 +25,7 @@ pub enum ResponseTransform {
     /// The answer is translated, or converted into the form that was asked for.
     Translated(Box<Translation>),
     /// The whole answer is known, and passes.
-    Given {
+    Ready {
         /// Whether it consists of events, so that others can be added.
         as_events: bool,
         /// The parts of it that could not be read.
@@ -105,8 +105,8 @@ impl ResponseTransform {
 
     /// Called when the first bytes have shown the form of the answer. If provider and client speak the same dialect,
     /// but the answer has another form than was asked for, it is written again.
-    pub fn fit(&mut self, dialect: Dialect, seen: ObservedSoFar, wanted: Option<RequestedAnswer>) {
-        if let (Self::AsIs | Self::WithoutUsage(_), Some(RequestedAnswer { streamed, context })) = (&self, wanted) {
+    pub fn fit(&mut self, dialect: Dialect, seen: ObservedSoFar, requested: Option<RequestedAnswer>) {
+        if let (Self::AsIs | Self::WithoutUsage(_), Some(RequestedAnswer { streamed, context })) = (&self, requested) {
             let is_other = match (streamed, context.as_array) {
                 (true, false) => seen.is_document,
                 (true, true) | (false, _) => seen.is_stream,
@@ -142,7 +142,7 @@ impl ResponseTransform {
         }
         let is_json = match self {
             Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) => seen.is_document,
-            Self::Translated(_) | Self::Given { .. } => true,
+            Self::Translated(_) | Self::Ready { .. } => true,
         };
         if gives_events {
             name_type(headers, b"text/event-stream");
@@ -154,7 +154,7 @@ impl ResponseTransform {
     /// Whether `bytes`, which the observer has seen, pass unchanged and need not be transformed.
     pub fn lets_pass(&mut self, bytes: &[u8], seen: ObservedSoFar) -> bool {
         match self {
-            Self::AsIs | Self::Given { .. } => true,
+            Self::AsIs | Self::Ready { .. } => true,
             Self::WithoutUsage(filter) => filter.lets_pass(bytes, seen.finish_seen),
             Self::Embeddings(_) | Self::Translated(_) => false,
         }
@@ -163,7 +163,7 @@ impl ResponseTransform {
     /// What the client gets of the next bytes, which the observer has seen and which do not pass unchanged.
     pub fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         match self {
-            Self::AsIs | Self::Given { .. } => bytes.to_vec(),
+            Self::AsIs | Self::Ready { .. } => bytes.to_vec(),
             Self::WithoutUsage(filter) => filter.pass(bytes),
             Self::Embeddings(held) => {
                 if held.len() + bytes.len() <= WHOLE_BYTES_MAX && memory::append(held, bytes) {
@@ -199,14 +199,14 @@ impl ResponseTransform {
                 (stream.is_finished() && !stream.has_failed()).then_some(last)
             }
         };
-        *self = Self::Given { as_events: translation.gives_events(), losses: translation.losses() };
+        *self = Self::Ready { as_events: translation.gives_events(), losses: translation.losses() };
         last
     }
 
     /// How many bytes are held until more has come.
     pub fn kept(&self) -> usize {
         match self {
-            Self::AsIs | Self::Given { .. } => 0,
+            Self::AsIs | Self::Ready { .. } => 0,
             Self::WithoutUsage(filter) => filter.kept(),
             Self::Embeddings(held) => held.capacity(),
             Self::Translated(translation) => match &translation.form {
@@ -224,7 +224,7 @@ impl ResponseTransform {
                 Form::Whole(held) => held.len(),
                 Form::Stream(_) => 0,
             },
-            Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) | Self::Given { .. } => 0,
+            Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) | Self::Ready { .. } => 0,
         }
     }
 
@@ -233,7 +233,7 @@ impl ResponseTransform {
         let has_ended = match self {
             Self::Translated(translation) => matches!(&translation.form, Form::Stream(stream) if stream.is_finished()),
             Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) => false,
-            Self::Given { .. } => true,
+            Self::Ready { .. } => true,
         };
         has_ended || seen.has_ended
     }
@@ -242,7 +242,7 @@ impl ResponseTransform {
     /// after all, or could not be read.
     pub fn end(&mut self, seen: ObservedSoFar) -> Option<Vec<u8>> {
         match self {
-            Self::AsIs | Self::Given { .. } => Some(Vec::new()),
+            Self::AsIs | Self::Ready { .. } => Some(Vec::new()),
             Self::WithoutUsage(filter) => Some(filter.end()),
             Self::Embeddings(held) => {
                 let held = std::mem::take(held);
@@ -273,7 +273,7 @@ impl ResponseTransform {
     pub fn losses(&self) -> Losses {
         match self {
             Self::Translated(translation) => translation.losses(),
-            Self::Given { losses, .. } => *losses,
+            Self::Ready { losses, .. } => *losses,
             Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) => Losses::default(),
         }
     }
@@ -283,7 +283,7 @@ impl ResponseTransform {
         match self {
             Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) => seen.is_stream,
             Self::Translated(translation) => translation.gives_events(),
-            Self::Given { as_events, .. } => *as_events,
+            Self::Ready { as_events, .. } => *as_events,
         }
     }
 
@@ -293,7 +293,7 @@ impl ResponseTransform {
             Self::WithoutUsage(filter) if filter.holds() => true,
             Self::AsIs | Self::WithoutUsage(_) | Self::Embeddings(_) => !seen.in_event,
             // A translation gives whole events.
-            Self::Translated(_) | Self::Given { .. } => true,
+            Self::Translated(_) | Self::Ready { .. } => true,
         }
     }
 }

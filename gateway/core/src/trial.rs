@@ -73,23 +73,23 @@ pub fn call(operation: Operation, model: &str) -> Result<Call, Refusal> {
 
 /// The target of this name: `provider/upstream-model`, or its provider alone if only one target is there. A model with
 /// one target needs no name.
-pub fn target<'m>(model: &'m Model, asked: &str, wanted: Option<&str>) -> Result<&'m Arc<Target>, Refusal> {
-    let asked: Arc<str> = asked.into();
-    let name = |target: &Target| format!("{}/{}", target.provider.name, target.upstream_model(&asked));
-    let found: Vec<&Arc<Target>> = match wanted {
+pub fn target<'m>(model: &'m Model, requested: &str, choice: Option<&str>) -> Result<&'m Arc<Target>, Refusal> {
+    let requested: Arc<str> = requested.into();
+    let name = |target: &Target| format!("{}/{}", target.provider.name, target.upstream_model(&requested));
+    let found: Vec<&Arc<Target>> = match choice {
         None => model.targets.iter().collect(),
-        Some(wanted) => match model.targets.iter().find(|target| name(target) == wanted) {
+        Some(choice) => match model.targets.iter().find(|target| name(target) == choice) {
             Some(target) => vec![target],
-            None => model.targets.iter().filter(|target| *target.provider.name == *wanted).collect(),
+            None => model.targets.iter().filter(|target| *target.provider.name == *choice).collect(),
         },
     };
     match found.as_slice() {
         [target] => Ok(target),
         _ => {
             let names = model.targets.iter().map(|target| name(target)).collect::<Vec<_>>().join(", ");
-            let message = match wanted {
+            let message = match choice {
                 None => format!("`target` is missing. Model {:?} has {names}.", &*model.name),
-                Some(wanted) => format!("{wanted:?} is not one target of model {:?}. It has {names}.", &*model.name),
+                Some(choice) => format!("{choice:?} is not one target of model {:?}. It has {names}.", &*model.name),
             };
             Err(Refusal::bad_request(message).about("target"))
         }
@@ -97,18 +97,18 @@ pub fn target<'m>(model: &'m Model, asked: &str, wanted: Option<&str>) -> Result
 }
 
 /// The credential with this id or label. Without a name, the first one that is enabled, if there is one.
-pub fn credential<'p>(provider: &'p Provider, wanted: Option<&str>) -> Result<Option<&'p Arc<Credential>>, Refusal> {
-    let Some(wanted) = wanted else {
+pub fn credential<'p>(provider: &'p Provider, choice: Option<&str>) -> Result<Option<&'p Arc<Credential>>, Refusal> {
+    let Some(choice) = choice else {
         let first = provider.credentials.iter().find(|credential| credential.enabled);
         return Ok(first.or(provider.credentials.first()));
     };
-    let of = |is: fn(&Credential) -> &str| provider.credentials.iter().find(|credential| is(credential) == wanted);
+    let of = |is: fn(&Credential) -> &str| provider.credentials.iter().find(|credential| is(credential) == choice);
     of(|credential| &credential.id).or_else(|| of(|credential| &credential.label)).map(Some).ok_or_else(|| {
         let labels = provider.credentials.iter().map(|credential| credential.label.as_str());
         let labels = labels.collect::<Vec<_>>().join(", ");
         let message = match labels.is_empty() {
             true => format!("Provider {:?} has no credentials.", &*provider.name),
-            false => format!("Provider {:?} has no credential {wanted:?}. It has {labels}.", &*provider.name),
+            false => format!("Provider {:?} has no credential {choice:?}. It has {labels}.", &*provider.name),
         };
         Refusal::bad_request(message).about("credential")
     })
@@ -176,8 +176,8 @@ targets = ["b/z"]
         let place = |model: usize, found: &Arc<Target>| {
             catalog.models[model].targets.iter().position(|target| Arc::ptr_eq(target, found)).expect("one of it")
         };
-        let find = |wanted| {
-            let found = target(&catalog.models[0], "m", wanted).map_err(|refusal| refusal.message);
+        let find = |choice| {
+            let found = target(&catalog.models[0], "m", choice).map_err(|refusal| refusal.message);
             found.map(|found| place(0, found))
         };
         assert_eq!(find(Some("a/y")), Ok(1));
@@ -196,8 +196,8 @@ targets = ["b/z"]
         let place = |found: &Arc<Credential>| {
             provider.credentials.iter().position(|each| Arc::ptr_eq(each, found)).expect("one of it")
         };
-        let find = |wanted| {
-            let found = credential(provider, wanted).map_err(|refusal| refusal.message);
+        let find = |choice| {
+            let found = credential(provider, choice).map_err(|refusal| refusal.message);
             found.map(|found| found.map(place))
         };
         assert_eq!(find(None), Ok(Some(1)));

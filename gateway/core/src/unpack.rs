@@ -21,7 +21,7 @@ const SHORT_BYTES: u64 = 64 << 10;
 const STEP_BYTES: usize = 512;
 
 /// About how many plain bytes are returned at a time.
-const GIVEN_BYTES: usize = 16 << 10;
+const OUTPUT_BYTES: usize = 16 << 10;
 
 /// The memory of a decompressor: 32 KiB of history, as much again for its output, and its tables.
 const WINDOW_BYTES: usize = 80 << 10;
@@ -139,7 +139,7 @@ impl Unpacker {
     /// Appends some unpacked bytes to `plain`. Returns whether there were any.
     pub fn give(&mut self, plain: &mut Vec<u8>) -> bool {
         let before = plain.len();
-        while plain.len() - before < GIVEN_BYTES && self.at < self.packed.len() && self.fault.is_none() {
+        while plain.len() - before < OUTPUT_BYTES && self.at < self.packed.len() && self.fault.is_none() {
             if let Err(fault) = self.step(plain) {
                 self.fault = Some(fault);
             }
@@ -310,12 +310,12 @@ mod tests {
             }
             unpacker.take(piece, false);
             loop {
-                let mut given = Vec::new();
-                if !unpacker.give(&mut given) {
+                let mut output = Vec::new();
+                if !unpacker.give(&mut output) {
                     break;
                 }
-                assert!(given.len() < GIVEN_BYTES + 1100 * STEP_BYTES, "{} at once", given.len());
-                plain.extend(given);
+                assert!(output.len() < OUTPUT_BYTES + 1100 * STEP_BYTES, "{} at once", output.len());
+                plain.extend(output);
             }
         }
         let mut rest = Vec::new();
@@ -347,8 +347,8 @@ mod tests {
             for size in [1, 2, 7, 1000] {
                 let mut unpacker = Unpacker::of(&declared(coding), false);
                 let (plain, fault) = unpacked(&mut unpacker, &body, size);
-                let wanted = if body.starts_with(b"\xef") { body.as_slice() } else { ANSWER };
-                assert_eq!((plain.as_slice(), fault), (wanted, None), "{coding:?} in pieces of {size}");
+                let expected = if body.starts_with(b"\xef") { body.as_slice() } else { ANSWER };
+                assert_eq!((plain.as_slice(), fault), (expected, None), "{coding:?} in pieces of {size}");
                 assert_eq!(unpacker.has_changed(), changed, "{coding:?} in pieces of {size}");
             }
         }

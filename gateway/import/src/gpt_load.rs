@@ -143,17 +143,17 @@ fn models(draft: &mut Draft, group: &Group<'_>, is_alone: bool) {
     let rules = row.object("model_redirect_rules");
     let public = literal(name);
     let mut named: Vec<(String, String)> =
-        rules.iter().filter_map(|(asked, sent)| Some((literal(asked), literal(sent.as_str()?)))).collect();
+        rules.iter().filter_map(|(requested, sent)| Some((literal(requested), literal(sent.as_str()?)))).collect();
     if let Some(test) = row.text("test_model").filter(|test| !rules.contains_key(*test)) {
         named.push((literal(test), literal(test)));
     }
-    for (asked, sent) in named {
+    for (requested, sent) in named {
         for (provider, weight) in providers {
-            let target = draft.model(&asked, &from).target(*provider, &sent);
+            let target = draft.model(&requested, &from).target(*provider, &sent);
             target.set("weight", *weight);
             fill(target, &set);
         }
-        attempts(draft.model(&asked, &from), retries);
+        attempts(draft.model(&requested, &from), retries);
     }
     if row.flag("model_redirect_strict") == Some(true) {
         return;

@@ -51,7 +51,7 @@ pub enum Kind {
 
 /// What is known of a source before it is read.
 #[derive(Debug, Serialize)]
-pub struct Known {
+pub struct KnownFormat {
     /// The source.
     pub kind: Kind,
     /// What people call its file.
@@ -61,13 +61,13 @@ pub struct Known {
 }
 
 /// Every source, in the order of the documentation.
-pub const KNOWN: [Known; 6] = [
-    Known { kind: Kind::Llmio, file: "llmio.db", tables: llmio::TABLES },
-    Known { kind: Kind::Litellm, file: "config.yaml", tables: &[] },
-    Known { kind: Kind::NewApi, file: "one-api.db", tables: new_api::TABLES },
-    Known { kind: Kind::OneApi, file: "one-api.db", tables: new_api::TABLES },
-    Known { kind: Kind::GptLoad, file: "gpt-load.db", tables: gpt_load::TABLES },
-    Known { kind: Kind::ClaudeCodeRouter, file: "config.json", tables: &[] },
+pub const KNOWN: [KnownFormat; 6] = [
+    KnownFormat { kind: Kind::Llmio, file: "llmio.db", tables: llmio::TABLES },
+    KnownFormat { kind: Kind::Litellm, file: "config.yaml", tables: &[] },
+    KnownFormat { kind: Kind::NewApi, file: "one-api.db", tables: new_api::TABLES },
+    KnownFormat { kind: Kind::OneApi, file: "one-api.db", tables: new_api::TABLES },
+    KnownFormat { kind: Kind::GptLoad, file: "gpt-load.db", tables: gpt_load::TABLES },
+    KnownFormat { kind: Kind::ClaudeCodeRouter, file: "config.json", tables: &[] },
 ];
 
 /// What was read from the file of another gateway.

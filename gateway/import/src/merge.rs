@@ -108,8 +108,8 @@ impl<'s> Merge<'s> {
 
     /// Adds a provider, or finds that it is there; returns its name in the catalog.
     fn provider(&mut self, provider: Provider) -> String {
-        let Provider { name: wanted, from, fields, credentials } = provider;
-        let plain = plain_name(&wanted, "provider");
+        let Provider { name: original, from, fields, credentials } = provider;
+        let plain = plain_name(&original, "provider");
         let is_same = |stored: &Map<String, Value>| ADDRESS.iter().all(|name| stored.get(*name) == fields.get(*name));
         let candidates = std::iter::once(plain.clone()).chain((2..).map(|number| format!("{plain}-{number}")));
         let mut name = plain.clone();
@@ -127,8 +127,8 @@ impl<'s> Merge<'s> {
                 break;
             }
         }
-        if name != wanted {
-            let why = format!("{from} is named so here, because {}", renamed(&wanted, &plain));
+        if name != original {
+            let why = format!("{from} is named so here, because {}", renamed(&original, &plain));
             self.report.changed.push(Entry::new(format!("providers[{name}]"), why));
         }
         let mut entry = Map::new();
@@ -174,7 +174,7 @@ impl<'s> Merge<'s> {
     }
 
     fn key(&mut self, key: Key) {
-        let Key { name: wanted, from, hash, fields } = key;
+        let Key { name: original, from, hash, fields } = key;
         let mut entries = self.stored("keys").chain(self.keys.iter().map(|new| &new.entry));
         let known = entries.find(|entry| entry.get("hash").and_then(Value::as_str) == Some(&hash));
         let known = known.and_then(|entry| entry.get("name")?.as_str()).map(str::to_owned);
@@ -184,10 +184,10 @@ impl<'s> Merge<'s> {
             self.report.left.push(Entry::new(from, note));
             return;
         }
-        let plain = label(&wanted);
+        let plain = label(&original);
         let name = self.free_key_name(&plain);
-        if name != wanted {
-            let why = format!("{from} is named so here, because {}", renamed(&wanted, &plain));
+        if name != original {
+            let why = format!("{from} is named so here, because {}", renamed(&original, &plain));
             self.report.changed.push(Entry::new(format!("keys[{name}]"), why));
         }
         let mut entry = Map::new();
@@ -431,8 +431,8 @@ fn switched_off(entry: &Map<String, Value>) -> &'static str {
     if entry.get("enabled") == Some(&Value::Bool(false)) { ", switched off" } else { "" }
 }
 
-fn renamed(wanted: &str, plain: &str) -> String {
-    if wanted == plain { "its name is taken".to_owned() } else { format!("{wanted:?} cannot be a name here") }
+fn renamed(original: &str, plain: &str) -> String {
+    if original == plain { "its name is taken".to_owned() } else { format!("{original:?} cannot be a name here") }
 }
 
 /// A name that targets can refer to.

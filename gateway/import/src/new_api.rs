@@ -65,7 +65,7 @@ pub(super) fn read(draft: &mut Draft, request: &ImportRequest) {
 
 impl Options {
     fn of(request: &ImportRequest) -> Options {
-        let row = |wanted: &str| request.rows("options").find(|row| row.text("key") == Some(wanted));
+        let row = |key: &str| request.rows("options").find(|row| row.text("key") == Some(key));
         let ratios = |name: &str| row(name).map(|row| row.object("value")).unwrap_or_default();
         let per_dollar = row("QuotaPerUnit").and_then(|row| row.number("value")).filter(|units| *units > 0.0);
         Options {

@@ -41,7 +41,7 @@ fn says(entries: &[Entry], what: &str, note: &str) -> bool {
 }
 
 /// Asserts that the report says each of these things.
-fn told(entries: &[Entry], sayings: &[(&str, &str)]) {
+fn check_reasons(entries: &[Entry], sayings: &[(&str, &str)]) {
     for (what, note) in sayings {
         assert!(says(entries, what, note), "{what}: {note}: {entries:#?}");
     }

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use crate::{KNOWN, Kind, Known, Report};
+use crate::{KNOWN, Kind, KnownFormat, Report};
 
 /// The answer of `GET /api/import`.
 #[derive(Debug, Serialize)]
 pub struct ImportsView {
     /// The gateways whose files are understood, and the tables of theirs that are read.
-    pub imports: &'static [Known],
+    pub imports: &'static [KnownFormat],
 }
 
 /// The answer of `POST /api/import`.

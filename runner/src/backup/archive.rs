@@ -102,15 +102,15 @@ fn read_entries(file: File, folder: &Path) -> Result<Manifest> {
     for entry in entries {
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
-        let at = missing.iter().position(|wanted| path.as_os_str() == wanted.name.as_str());
-        let Some(wanted) = at.map(|at| missing.remove(at)) else {
+        let at = missing.iter().position(|part| path.as_os_str() == part.name.as_str());
+        let Some(part) = at.map(|at| missing.remove(at)) else {
             anyhow::bail!("it has a file that its manifest lacks")
         };
-        let is_known = super::DATABASES.contains(&wanted.name.as_str()) || wanted.name == SEALED;
+        let is_known = super::DATABASES.contains(&part.name.as_str()) || part.name == SEALED;
         ensure!(is_known, "it has a file that nobody knows");
-        let mut written = create(&folder.join(&wanted.name))?;
+        let mut written = create(&folder.join(&part.name))?;
         let (bytes, sha256) = copied(&mut entry, &mut written)?;
-        ensure!(bytes == wanted.bytes && sha256 == wanted.sha256, "{} is not what it was", wanted.name);
+        ensure!(bytes == part.bytes && sha256 == part.sha256, "{} is not what it was", part.name);
         written.sync_all()?;
     }
     ensure!(missing.is_empty(), "{} is missing", missing.first().map_or("", |entry| entry.name.as_str()));

@@ -42,7 +42,7 @@ fn spent(folder: &Path, id: &str) -> i64 {
 }
 
 fn make(folder: &Path, file: &Path, passphrase: Option<&str>, bodies: bool) -> Made {
-    backup(folder, file, &Wanted { passphrase, bodies }).expect("a backup")
+    backup(folder, file, &BackupOptions { passphrase, bodies }).expect("a backup")
 }
 
 fn put(file: &Path, folder: &Path) -> Result<Restored> {
@@ -58,7 +58,7 @@ fn a_backup_has_no_secret_and_no_body_unless_asked_to() {
     let bytes = fs::read(&file).expect("the backup");
     assert!(!bytes.windows(6).any(|bytes| bytes == b"c4n4ry"), "a secret or a body is in it");
     assert_eq!(fs::metadata(&file).expect("metadata").permissions().mode() & 0o777, 0o600);
-    let again = backup(&folder, &file, &Wanted { passphrase: None, bodies: false }).err().expect("it is there");
+    let again = backup(&folder, &file, &BackupOptions { passphrase: None, bodies: false }).err().expect("it is there");
     assert!(again.to_string().contains("not replaced"), "{again}");
     let whole = parent.path().join("whole.tar");
     let made = make(&folder, &whole, Some(PASSPHRASE), true);

@@ -2,8 +2,8 @@
 //! possible where it does not start.
 
 use super::output::{print, remark};
-use super::provide::given;
-use crate::backup::{self, Made, Restored, Wanted};
+use super::provide::variable;
+use crate::backup::{self, BackupOptions, Made, Restored};
 use crate::data_folder;
 use crate::exit::{self, Exit};
 use crate::language;
@@ -45,8 +45,8 @@ pub(crate) struct RestoreArguments {
 pub(crate) fn backup(settings: &Settings, arguments: &BackupArguments) -> Result<()> {
     start::prepare_process();
     let passphrase = if arguments.with_secrets { Some(new_passphrase()?) } else { None };
-    let wanted = Wanted { passphrase: passphrase.as_deref(), bodies: arguments.with_bodies };
-    let Made { bytes, left_out, secrets } = backup::backup(&settings.data, &arguments.file, &wanted)?;
+    let options = BackupOptions { passphrase: passphrase.as_deref(), bodies: arguments.with_bodies };
+    let Made { bytes, left_out, secrets } = backup::backup(&settings.data, &arguments.file, &options)?;
     let (file, language) = (arguments.file.display(), language::of_process());
     print(&language.pick(format!("{file}: {bytes} bytes\n"), format!("{file}：{bytes} 字节\n")))?;
     if secrets.is_empty() {
@@ -114,20 +114,20 @@ fn tell(settings: &Settings, restored: &Restored) -> Result<()> {
 
 /// The passphrase of a backup that is there.
 fn passphrase() -> Result<String> {
-    match given(PASSPHRASE) {
+    match variable(PASSPHRASE) {
         Some(passphrase) => Ok(passphrase),
-        None => asked(language::of_process().pick("Passphrase of the backup: ", "备份的口令：")),
+        None => prompt(language::of_process().pick("Passphrase of the backup: ", "备份的口令：")),
     }
 }
 
 /// One for a new backup: whoever types it does so twice.
 fn new_passphrase() -> Result<String> {
     let language = language::of_process();
-    let passphrase = match given(PASSPHRASE) {
+    let passphrase = match variable(PASSPHRASE) {
         Some(passphrase) => passphrase,
         None => {
-            let first = asked(language.pick("New passphrase for the backup: ", "为备份设置口令："))?;
-            let second = asked(language.pick("The same again: ", "再输入一次："))?;
+            let first = prompt(language.pick("New passphrase for the backup: ", "为备份设置口令："))?;
+            let second = prompt(language.pick("The same again: ", "再输入一次："))?;
             if first != second {
                 return Err(Exit::new(exit::CONFIG, language.pick("the two differ", "两次输入不一致")).into());
             }
@@ -141,7 +141,7 @@ fn new_passphrase() -> Result<String> {
     Ok(passphrase)
 }
 
-fn asked(question: &str) -> Result<String> {
+fn prompt(question: &str) -> Result<String> {
     if !io::stdin().is_terminal() {
         let message = language::of_process().pick(
             "nobody can be asked for the passphrase here; set LLMIO_BACKUP_PASSPHRASE",

@@ -139,8 +139,8 @@ impl Client {
 
     async fn of_server(settings: &Settings, address: SocketAddr) -> Result<Client> {
         let connection = Connection::open(address).await.map_err(|error| unreachable(settings, address, &error))?;
-        let given = start::given_token(settings).map(|given| given.token);
-        let token = match given.filter(|token| !token.is_empty()) {
+        let configured = start::configured_token(settings).map(|configured| configured.token);
+        let token = match configured.filter(|token| !token.is_empty()) {
             Some(token) => token,
             None => data_folder::kept_token(&settings.data)?.ok_or_else(|| no_token(settings))?,
         };

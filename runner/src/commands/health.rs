@@ -79,7 +79,7 @@ fn show(settings: &Settings, arguments: &Arguments) -> Result<()> {
     let (language, clock) = (language::of_process(), Clock::of(settings));
     let address = address(settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let asked = runtime.block_on(async { tokio::time::timeout(ANSWER_TIMEOUT, ask(address)).await });
+    let answer = runtime.block_on(async { tokio::time::timeout(ANSWER_TIMEOUT, ask(address)).await });
     let no_server = || {
         let chinese = format!("http://{address} 没有可用的服务器；请先运行 `llmio serve`，或用 --listen 指定地址");
         language.pick(
@@ -87,7 +87,7 @@ fn show(settings: &Settings, arguments: &Arguments) -> Result<()> {
             chinese,
         )
     };
-    let response = asked.context("it did not answer in time").and_then(|answer| answer).with_context(no_server)?;
+    let response = answer.context("it did not answer in time").and_then(|answer| answer).with_context(no_server)?;
     if !response.status().is_success() {
         bail!("{}", catalog_file::problems(response.body()).join("\n"));
     }
@@ -112,11 +112,11 @@ fn show(settings: &Settings, arguments: &Arguments) -> Result<()> {
 /// other server is not asked, since it would get the token. A server that does not answer in time is no error here.
 fn subjects(settings: &Settings, address: SocketAddr) -> Option<Value> {
     let running = data_folder::running_server(&settings.data).filter(|running| reachable(*running) == address)?;
-    let asked = with_server(settings, running, async |client| {
-        let asked = client.read::<Value>(Call::new(Method::GET, "/api/health"));
-        tokio::time::timeout(ANSWER_TIMEOUT, asked).await.context("it did not answer in time")?
+    let answer = with_server(settings, running, async |client| {
+        let answer = client.read::<Value>(Call::new(Method::GET, "/api/health"));
+        tokio::time::timeout(ANSWER_TIMEOUT, answer).await.context("it did not answer in time")?
     });
-    asked
+    answer
         .map_err(|error| {
             let what = language::of_process().pick("who is kept out of use is not known", "无法得知哪些目标被暂停使用");
             remark(&format!("{what}: {error:#}"));
@@ -126,8 +126,8 @@ fn subjects(settings: &Settings, address: SocketAddr) -> Option<Value> {
 
 /// Resets the health of one subject, or of all.
 fn reset(settings: &Settings, subject: Option<&str>, as_json: bool) -> Result<()> {
-    let wanted = subject.map_or_else(|| value!({}), |subject| value!({ "subject": subject }));
-    let call = Call::new(Method::POST, "/api/health/reset").with_body(JSON, serde_json::to_vec(&wanted)?);
+    let body = subject.map_or_else(|| value!({}), |subject| value!({ "subject": subject }));
+    let call = Call::new(Method::POST, "/api/health/reset").with_body(JSON, serde_json::to_vec(&body)?);
     let response = with_client(settings, async |client| client.ask(call).await)?;
     if as_json {
         return json(response.body());
@@ -188,15 +188,15 @@ mod tests {
     fn an_address_that_is_given_wins_over_the_announced_one() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().to_str().expect("a path");
-        let asked = |arguments: &[&str]| {
+        let address_of = |arguments: &[&str]| {
             let arguments: Vec<&str> = ["--data", path].into_iter().chain(arguments.iter().copied()).collect();
             address(&settings(&arguments)).expect("an address").to_string()
         };
-        assert_eq!(asked(&["--listen", "0.0.0.0:81"]), "127.0.0.1:81");
+        assert_eq!(address_of(&["--listen", "0.0.0.0:81"]), "127.0.0.1:81");
         std::fs::write(folder.path().join("address"), "0.0.0.0:4321").expect("an announcement");
-        assert_eq!(asked(&[]), "127.0.0.1:4321");
-        assert_eq!(asked(&["--listen", "127.0.0.1:0"]), "127.0.0.1:4321", "port 0 says nothing");
-        assert_eq!(asked(&["--listen", "127.0.0.1:82"]), "127.0.0.1:82");
+        assert_eq!(address_of(&[]), "127.0.0.1:4321");
+        assert_eq!(address_of(&["--listen", "127.0.0.1:0"]), "127.0.0.1:4321", "port 0 says nothing");
+        assert_eq!(address_of(&["--listen", "127.0.0.1:82"]), "127.0.0.1:82");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::start;
 use anyhow::Result;
 use file::Content;
 use http::Method;
-use report::{Known, Outcome};
+use report::{KnownFormats, Outcome};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
 /// Runs the command.
 pub(crate) fn run(settings: &Settings, arguments: &Arguments) -> Result<()> {
     let work = async |client: &mut Client| {
-        let known: Known = client.read(Call::new(Method::GET, PATH)).await?;
+        let known: KnownFormats = client.read(Call::new(Method::GET, PATH)).await?;
         let content = file::read(&arguments.file, &known.tables())?;
         let old = start::too_short_token(settings);
         let body = body(content, arguments.kind.as_deref(), arguments.apply, old);

@@ -3,7 +3,7 @@
 
 use super::client::{Call, Client, JSON, TOML, with_scratch_client};
 use super::output::{plain, print, remark};
-use super::provide::{CatalogDraft, MODEL, Offer, PROVIDER, given, key_reference, wanted};
+use super::provide::{CatalogDraft, MODEL, Offer, PROVIDER, draft_request, key_reference, variable};
 use crate::exit::{self, Exit};
 use crate::greeting;
 use crate::host::variables::API_KEY;
@@ -58,29 +58,29 @@ pub(crate) fn run(settings: &Settings, arguments: &Arguments) -> Result<()> {
         let chinese = format!("{file} 已存在，不会覆盖；请换一个文件名，或先移走它");
         return Err(Exit::new(exit::CONFIG, language::of_process().pick(english, chinese)).into());
     }
-    let catalog = with_scratch_client(settings, async |client| tried(client, arguments).await)?;
+    let catalog = with_scratch_client(settings, async |client| check_catalog(client, arguments).await)?;
     write(&arguments.file, &catalog.text)?;
     print(&next_steps(settings, &arguments.file, &catalog.model))
 }
 
 /// A catalog that has served a call, and the model of that call.
-struct TriedCatalog {
+struct CheckedCatalog {
     text: String,
     model: String,
 }
 
-async fn tried(client: &mut Client, arguments: &Arguments) -> Result<TriedCatalog> {
+async fn check_catalog(client: &mut Client, arguments: &Arguments) -> Result<CheckedCatalog> {
     let language = language::of_process();
-    let provider = match arguments.provider.clone().or_else(|| given(PROVIDER)) {
+    let provider = match arguments.provider.clone().or_else(|| variable(PROVIDER)) {
         Some(provider) => provider,
         None => ask_provider(client).await?,
     };
-    let credential = match given(API_KEY) {
+    let credential = match variable(API_KEY) {
         Some(_) => Some(key_reference()),
         None => ask_key(&provider)?,
     };
     let drafted = draft(client, &provider, credential.as_deref(), None).await?;
-    let model = match arguments.model.clone().or_else(|| given(MODEL)) {
+    let model = match arguments.model.clone().or_else(|| variable(MODEL)) {
         Some(model) => model,
         None => ask_model(client, &drafted.provider).await?,
     };
@@ -94,7 +94,7 @@ async fn tried(client: &mut Client, arguments: &Arguments) -> Result<TriedCatalo
         let chinese = format!("{} 没有正常应答：{error}\n未写入任何文件。", report.target);
         anyhow::bail!(language.pick(english, chinese));
     }
-    Ok(TriedCatalog { text: drafted.catalog, model })
+    Ok(CheckedCatalog { text: drafted.catalog, model })
 }
 
 /// A catalog for the provider, in force in the gateway of the client.
@@ -104,7 +104,8 @@ async fn draft(
     credential: Option<&str>,
     model: Option<&str>,
 ) -> Result<CatalogDraft> {
-    let call = Call::new(Method::POST, "/api/catalog/draft").with_body(JSON, wanted(provider, credential, model));
+    let call =
+        Call::new(Method::POST, "/api/catalog/draft").with_body(JSON, draft_request(provider, credential, model));
     let drafted: CatalogDraft = client.read(call).await?;
     client.ask(Call::new(Method::PUT, "/api/catalog").with_body(TOML, drafted.catalog.clone())).await?;
     Ok(drafted)
@@ -114,7 +115,7 @@ async fn ask_provider(client: &mut Client) -> Result<String> {
     let Presets { presets } = client.read(Call::new(Method::GET, "/api/presets")).await?;
     let (names, language) = (presets.join(", "), language::of_process());
     remark(&language.pick(format!("Providers known by name: {names}"), format!("内置的服务商：{names}")));
-    asked(language.pick("Provider (a name, or a base URL): ", "服务商（名称或 base URL）："), PROVIDER, None)
+    ask_for(language.pick("Provider (a name, or a base URL): ", "服务商（名称或 base URL）："), PROVIDER, None)
 }
 
 /// Asks for a credential, which is not shown while it is typed.
@@ -153,13 +154,13 @@ async fn ask_model(client: &mut Client, provider: &str) -> Result<String> {
             }
             let hint = suggested.as_ref().map_or_else(String::new, |name| format!(" [{}]", plain(name)));
             let (english, chinese) = (format!("Model to serve{hint}: "), format!("要提供的模型{hint}："));
-            asked(&language.pick(english, chinese), MODEL, suggested)
+            ask_for(&language.pick(english, chinese), MODEL, suggested)
         }
     }
 }
 
 /// The answer to a question on the terminal. `name` is the variable that says it where there is no terminal.
-fn asked(prompt: &str, name: &str, default: Option<String>) -> Result<String> {
+fn ask_for(prompt: &str, name: &str, default: Option<String>) -> Result<String> {
     let language = language::of_process();
     let missing = || {
         let english = format!("{name} is missing: set it, or run `llmio init` on a terminal");

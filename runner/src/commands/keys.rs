@@ -2,7 +2,7 @@
 //! rotated; the gateway keeps its hash only.
 
 mod catalog_lines;
-mod wanted;
+mod key_settings;
 
 use super::client::{Call, Client, JSON, encoded, parsed, with_client};
 use super::clock::Clock;
@@ -14,9 +14,9 @@ use crate::options::Settings;
 use anyhow::Result;
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
+use key_settings::{Changes, KeySettings};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use wanted::{Changes, Wanted};
 
 /// What can be done with keys.
 #[derive(Debug, clap::Subcommand)]
@@ -56,7 +56,7 @@ pub(crate) struct Create {
     name: String,
 
     #[command(flatten)]
-    wanted: Wanted,
+    key_settings: KeySettings,
 
     /// Store nothing; print the lines for a catalog file to stdout and the key to stderr
     #[arg(long)]
@@ -114,16 +114,16 @@ struct Previous {
 pub(crate) fn run(settings: &Settings, command: Command) -> Result<()> {
     let clock = Clock::of(settings);
     match command {
-        Command::Create(wanted) => {
-            let Create { name, wanted, print_toml, json } = *wanted;
-            let members = wanted.members(&clock)?;
+        Command::Create(arguments) => {
+            let Create { name, key_settings, print_toml, json } = *arguments;
+            let members = key_settings.members(&clock)?;
             match print_toml {
                 true => print_lines(&name, members),
                 false => with_client(settings, async |client| create(client, name, members, json).await),
             }
         }
-        Command::Set(wanted) => {
-            let Set { name, changes, json } = *wanted;
+        Command::Set(arguments) => {
+            let Set { name, changes, json } = *arguments;
             let patch = changes.patch(&clock)?;
             if patch.is_empty() {
                 let text = language::of_process().pick(
@@ -143,9 +143,9 @@ pub(crate) fn run(settings: &Settings, command: Command) -> Result<()> {
 }
 
 async fn create(client: &mut Client, name: String, members: Map<String, Value>, as_json: bool) -> Result<()> {
-    let mut wanted = Map::from_iter([("name".to_owned(), Value::String(name.clone()))]);
-    wanted.extend(members);
-    let call = Call::new(Method::POST, "/api/keys").with_body(JSON, serde_json::to_vec(&wanted)?);
+    let mut body = Map::from_iter([("name".to_owned(), Value::String(name.clone()))]);
+    body.extend(members);
+    let call = Call::new(Method::POST, "/api/keys").with_body(JSON, serde_json::to_vec(&body)?);
     let response = client.ask(call).await?;
     let made: CreatedKey = parsed(&response)?;
     print_secret(&response, &made, as_json)?;

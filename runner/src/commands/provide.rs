@@ -28,7 +28,7 @@ pub(super) const PROVIDER: &str = "LLMIO_PROVIDER";
 pub(super) const MODEL: &str = "LLMIO_MODEL";
 
 /// The variable, if it is set and not empty: Compose files pass variables on whether they are set or not.
-pub(super) fn given(name: &str) -> Option<String> {
+pub(super) fn variable(name: &str) -> Option<String> {
     start::environment(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
@@ -38,7 +38,7 @@ pub(super) fn key_reference() -> String {
 }
 
 /// The body that asks for a draft.
-pub(super) fn wanted(provider: &str, credential: Option<&str>, model: Option<&str>) -> String {
+pub(super) fn draft_request(provider: &str, credential: Option<&str>, model: Option<&str>) -> String {
     json!({ "provider": provider, "credential": credential, "model": model }).to_string()
 }
 
@@ -70,14 +70,14 @@ impl Offer {
 /// Stores a catalog for the provider that the environment names, where none is stored. `None`: nothing was stored;
 /// otherwise the model to try, if one is known.
 pub(super) async fn provide(gateway: &Handle) -> Result<Option<Option<String>>> {
-    let Some(provider) = given(PROVIDER) else { return Ok(None) };
-    let credential = given(API_KEY).map(|_| key_reference());
+    let Some(provider) = variable(PROVIDER) else { return Ok(None) };
+    let credential = variable(API_KEY).map(|_| key_reference());
     let draft = async |model: Option<&str>| -> Result<CatalogDraft> {
-        let body = wanted(&provider, credential.as_deref(), model);
+        let body = draft_request(&provider, credential.as_deref(), model);
         let drafted = ask(gateway, Method::POST, "/api/catalog/draft", JSON, body, false).await?;
         serde_json::from_slice(drafted.body()).context("the draft of a catalog was not understood")
     };
-    let model = given(MODEL);
+    let model = variable(MODEL);
     let CatalogDraft { provider: name, catalog } = draft(model.as_deref()).await?;
     let stored = ask(gateway, Method::PATCH, "/api/catalog", TOML, catalog, true).await?;
     match stored.status() {

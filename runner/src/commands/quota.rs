@@ -50,8 +50,8 @@ struct Quota {
     quota: Vec<Limit>,
     #[serde(default)]
     learnt: Vec<Learnt>,
-    #[serde(default)]
-    told: Vec<Told>,
+    #[serde(default, rename = "told")]
+    reported: Vec<ReportedLimit>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,7 +95,7 @@ struct Learnt {
 
 /// What a provider counts itself.
 #[derive(Debug, Deserialize)]
-struct Told {
+struct ReportedLimit {
     provider: String,
     credential: String,
     what: String,
@@ -126,7 +126,7 @@ async fn list(client: &mut Client, clock: &Clock, as_json: bool) -> Result<()> {
     }
     let quota: Quota = parsed(&response)?;
     let language = language::of_process();
-    if quota.quota.is_empty() && quota.learnt.is_empty() && quota.told.is_empty() {
+    if quota.quota.is_empty() && quota.learnt.is_empty() && quota.reported.is_empty() {
         remark(language.pick(
             "There are no limits: the catalog has no quotas, no key has limits, and no provider has told any.",
             "没有任何限额：配置中没有 quota，密钥没有限额，服务商也没有告知。",
@@ -160,10 +160,10 @@ fn amount(spent: f64, limit: &Limit) -> Result<u64, Exit> {
     let amount = if is_money { spent * NANO } else { spent };
     let is_whole = is_money || spent.fract() == 0.0;
     if !(0.0..1e15).contains(&amount) || !is_whole {
-        let wanted = if is_money { "an amount of dollars" } else { "a whole number" };
+        let expected = if is_money { "an amount of dollars" } else { "a whole number" };
         return Err(Exit::new(
             USAGE,
-            format!("what is spent of {} is {wanted} of at least 0, not {spent}", plain(&limit.name)),
+            format!("what is spent of {} is {expected} of at least 0, not {spent}", plain(&limit.name)),
         ));
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 10^15")]
@@ -175,9 +175,9 @@ fn report(quota: &Quota, clock: &Clock, language: Language) -> String {
     if !quota.quota.is_empty() {
         parts.push(limits(&quota.quota, clock, language));
     }
-    if !quota.told.is_empty() {
+    if !quota.reported.is_empty() {
         let head = language.pick("Told by the provider when it was asked:", "询问时由服务商告知：");
-        parts.push(format!("{head}\n{}", told(&quota.told, clock, language)));
+        parts.push(format!("{head}\n{}", reported(&quota.reported, clock, language)));
     }
     if !quota.learnt.is_empty() {
         let head = language.pick("Told by the provider with its answers:", "随应答由服务商告知：");
@@ -219,13 +219,13 @@ fn limits(limits: &[Limit], clock: &Clock, language: Language) -> String {
     layout(std::array::from_fn::<_, 7, _>(|index| (names[index], aligned[index])), &rows)
 }
 
-fn told(told: &[Told], clock: &Clock, language: Language) -> String {
+fn reported(reported: &[ReportedLimit], clock: &Clock, language: Language) -> String {
     use Align::{Left, Right};
     let names = language.pick(
         ["provider", "credential", "what", "per", "spent", "left", "of", "as of"],
         ["服务商", "凭据", "内容", "周期", "已用", "剩余", "上限", "截至"],
     );
-    let rows: Vec<[String; 8]> = told
+    let rows: Vec<[String; 8]> = reported
         .iter()
         .map(|each| {
             let shown = |amount: Option<u64>| match (amount, &each.currency) {

@@ -190,8 +190,8 @@ fn filter(list: &List, now: Timestamp, zone: &TimeZone) -> Result<String, Exit> 
         ("since", time("since", list.since)?),
         ("until", time("until", list.until)?),
     ];
-    let given = parameters.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-    Ok(given.map(|(name, value)| format!("&{name}={}", encoded(value))).collect())
+    let present = parameters.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    Ok(present.map(|(name, value)| format!("&{name}={}", encoded(value))).collect())
 }
 
 fn json_lines(records: &[Map<String, Value>]) -> String {

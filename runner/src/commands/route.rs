@@ -107,23 +107,23 @@ async fn show(client: &mut Client, arguments: &Arguments, clock: &Clock) -> Resu
 
 /// The targets of a model.
 pub(super) async fn plan(client: &mut Client, model: &str) -> Result<Plan> {
-    let wanted = value!({ "body": { "model": model, "messages": [] } });
-    client.read(Call::new(Method::POST, "/api/route").with_body(JSON, serde_json::to_vec(&wanted)?)).await
+    let body = value!({ "body": { "model": model, "messages": [] } });
+    client.read(Call::new(Method::POST, "/api/route").with_body(JSON, serde_json::to_vec(&body)?)).await
 }
 
 fn call(arguments: &Arguments) -> Result<Call> {
     let Arguments { model, key, session, endpoint, draw, json: _ } = arguments;
-    let mut wanted = value!({ "body": { "model": model, "messages": [] } });
+    let mut body = value!({ "body": { "model": model, "messages": [] } });
     let members = [("key", key), ("session", session), ("endpoint", endpoint), ("draw", draw)];
     for (name, member) in members.into_iter().filter_map(|(name, member)| Some((name, member.as_ref()?))) {
-        wanted[name] = value!(member);
+        body[name] = value!(member);
     }
     // Gemini's endpoints name it in their path.
     let is_gemini = endpoint.as_ref().is_some_and(|endpoint| endpoint.to_lowercase().contains("content"));
     if is_gemini {
-        wanted["model"] = value!(model);
+        body["model"] = value!(model);
     }
-    Ok(Call::new(Method::POST, "/api/route").with_body(JSON, serde_json::to_vec(&wanted)?))
+    Ok(Call::new(Method::POST, "/api/route").with_body(JSON, serde_json::to_vec(&body)?))
 }
 
 fn report(plan: &Plan, clock: &Clock, language: Language) -> String {
@@ -224,15 +224,15 @@ mod tests {
     use jiff::tz::TimeZone;
     use serde_json::Value;
 
-    fn arguments(given: &[&str]) -> Arguments {
-        match options(&[&["route"], given].concat()).expect("arguments").command {
+    fn arguments(arguments_given: &[&str]) -> Arguments {
+        match options(&[&["route"], arguments_given].concat()).expect("arguments").command {
             Some(options::Command::Route(arguments)) => arguments,
             other => panic!("{other:?}"),
         }
     }
 
-    fn body(given: &[&str]) -> Value {
-        serde_json::from_slice(&call(&arguments(given)).expect("a call").body).expect("JSON")
+    fn body(arguments_given: &[&str]) -> Value {
+        serde_json::from_slice(&call(&arguments(arguments_given)).expect("a call").body).expect("JSON")
     }
 
     #[test]

@@ -86,13 +86,13 @@ async fn test(client: &mut Client, arguments: &Arguments) -> Result<()> {
 }
 
 fn call(arguments: &Arguments, target: &str) -> Result<Call> {
-    let mut wanted = json!({ "model": arguments.model, "target": target });
+    let mut body = json!({ "model": arguments.model, "target": target });
     for (name, member) in [("credential", &arguments.credential), ("endpoint", &arguments.endpoint)] {
         if let Some(member) = member {
-            wanted[name] = json!(member);
+            body[name] = json!(member);
         }
     }
-    Ok(Call::new(Method::POST, "/api/targets/test").with_body(JSON, serde_json::to_vec(&wanted)?))
+    Ok(Call::new(Method::POST, "/api/targets/test").with_body(JSON, serde_json::to_vec(&body)?))
 }
 
 fn table(reports: &[Report], language: Language) -> String {

@@ -20,8 +20,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prints the token; on a fresh data folder it is made, as `serve` would.
 pub(crate) fn run(settings: &Settings) -> Result<()> {
     start::prepare_process();
-    let given = start::given_token(settings).map(|given| given.token);
-    let token = match given.filter(|token| !token.is_empty()) {
+    let configured = start::configured_token(settings).map(|configured| configured.token);
+    let token = match configured.filter(|token| !token.is_empty()) {
         Some(token) => token,
         None => kept(settings)?,
     };
@@ -42,13 +42,13 @@ fn kept(settings: &Settings) -> Result<String> {
 /// Whether the server says that this is not its token. One that cannot be asked is believed to have it: the token that
 /// is kept is what it would be given at its next start.
 fn is_refused(address: SocketAddr, token: &str) -> bool {
-    let asked = || -> Result<StatusCode> {
+    let answered = || -> Result<StatusCode> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let asked = async { tokio::time::timeout(ANSWER_TIMEOUT, ask(address, token)).await };
-        runtime.block_on(asked).context("the component did not answer in time")?
+        let answered = async { tokio::time::timeout(ANSWER_TIMEOUT, ask(address, token)).await };
+        runtime.block_on(answered).context("the component did not answer in time")?
     };
     let refusals = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
-    asked().is_ok_and(|status| refusals.contains(&status))
+    answered().is_ok_and(|status| refusals.contains(&status))
 }
 
 async fn ask(address: SocketAddr, token: &str) -> Result<StatusCode> {

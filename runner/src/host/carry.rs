@@ -294,7 +294,7 @@ fn request_of(message: &Bytes) -> Result<(Request<WasiBody>, HostInstructions), 
     let mut read = || {
         let (flags, method, authority, path) = (rest.number()?, rest.text()?, rest.text()?, rest.text()?);
         let mut ms = || rest.number().map(Duration::from_millis);
-        let limits = Limits::told(ms()?, ms()?, ms()?);
+        let limits = Limits::from_instructions(ms()?, ms()?, ms()?);
         let (call, proxy, ca) = (rest.some_text()?, rest.some_text()?, rest.some_text()?);
         let headers = rest.headers(is_forbidden)?;
         Some((flags, method, (authority, path), limits, (call, proxy, ca), headers))

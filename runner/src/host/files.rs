@@ -87,21 +87,21 @@ struct Watched {
 
 struct File {
     text: Result<String, String>,
-    seen: Option<Seen>,
+    seen: Option<FileStamp>,
     /// Another state, as the last look found it.
-    candidate: Option<Option<Seen>>,
+    candidate: Option<Option<FileStamp>>,
 }
 
 /// A file as last looked at; none where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
+struct FileStamp {
     modified: Option<SystemTime>,
     length: u64,
 }
 
-impl Seen {
-    fn of(metadata: &Metadata) -> Seen {
-        Seen { modified: metadata.modified().ok(), length: metadata.len() }
+impl FileStamp {
+    fn of(metadata: &Metadata) -> FileStamp {
+        FileStamp { modified: metadata.modified().ok(), length: metadata.len() }
     }
 }
 
@@ -155,8 +155,8 @@ impl Files {
         file.candidate.replace(now) == Some(now)
     }
 
-    fn look(&self, name: &str) -> Option<Seen> {
-        fs::metadata(self.folders.find(name).ok()?).ok().map(|metadata| Seen::of(&metadata))
+    fn look(&self, name: &str) -> Option<FileStamp> {
+        fs::metadata(self.folders.find(name).ok()?).ok().map(|metadata| FileStamp::of(&metadata))
     }
 
     fn read(&self, name: &str) -> File {

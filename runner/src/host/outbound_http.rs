@@ -147,22 +147,26 @@ impl OutboundHttp {
     }
 
     /// The exchange this request starts; an error when its call has ended.
-    fn exchange(&self, asked: &HostInstructions) -> Result<Arc<Upstream>, Error> {
-        let Some(id) = asked.call else { return Ok(Arc::default()) };
+    fn exchange(&self, instructions: &HostInstructions) -> Result<Arc<Upstream>, Error> {
+        let Some(id) = instructions.call else { return Ok(Arc::default()) };
         let call = self.calls.find(id).ok_or(Reason::ClientClosed);
         call.and_then(|call| call.upstream()).map_err(Reason::error)
     }
 
     /// Finds what a request needs to be sent as it is asked for. `options` are those of `wasi:http`.
-    pub(super) fn prepare(&self, asked: HostInstructions, options: Option<RequestOptions>) -> Result<Prepared, Error> {
-        let upstream = self.exchange(&asked)?;
-        let HostInstructions { local, proxy, ca, limits, .. } = asked;
+    pub(super) fn prepare(
+        &self,
+        instructions: HostInstructions,
+        options: Option<RequestOptions>,
+    ) -> Result<Prepared, Error> {
+        let upstream = self.exchange(&instructions)?;
+        let HostInstructions { local, proxy, ca, limits, .. } = instructions;
         let limits = limits.unwrap_or_else(|| Limits::of(options, self.quirks));
         let clients = self.clients(ClientKind { connect_timeout: limits.connect, local, proxy, ca })?;
         Ok(Prepared { clients, upstream, limits })
     }
 
-    fn asked(&self, headers: &mut HeaderMap) -> Result<HostInstructions, Error> {
+    fn instructions(&self, headers: &mut HeaderMap) -> Result<HostInstructions, Error> {
         if self.quirks {
             return Ok(HostInstructions { local: true, ..HostInstructions::default() });
         }
@@ -195,14 +199,14 @@ impl WasiHttpHooks for OutboundHttp {
         options: Option<RequestOptions>,
         _received: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
-        let prepared = self.asked(request.headers_mut()).and_then(|asked| {
-            if let Some(method) = &asked.method {
+        let prepared = self.instructions(request.headers_mut()).and_then(|instructions| {
+            if let Some(method) = &instructions.method {
                 *request.method_mut() = method.clone();
             }
-            if asked.plain {
+            if instructions.plain {
                 *request.uri_mut() = over_plain_http(request.uri())?;
             }
-            self.prepare(asked, options)
+            self.prepare(instructions, options)
         });
         let quirks = self.quirks;
         Box::new(async move {
@@ -284,20 +288,20 @@ impl FromStr for HostInstructions {
 
     /// Items separated by `; `. One that this host does not know is refused, since an instruction must not be dropped.
     fn from_str(text: &str) -> Result<HostInstructions, ()> {
-        let mut asked = HostInstructions::default();
+        let mut instructions = HostInstructions::default();
         for item in text.split(';').map(str::trim) {
             match item.split_once('=') {
-                None if item == "local" => asked.local = true,
-                None if item == "plain" => asked.plain = true,
-                Some(("call", id)) => asked.call = Some(Uuid::try_parse(id).map_err(drop)?),
-                Some(("proxy", url)) => asked.proxy = Some(url.parse()?),
-                Some(("ca", file)) => asked.ca = Some(PathBuf::from(file)),
-                Some(("method", method)) => asked.method = Some(method.parse().map_err(drop)?),
-                Some(("limits", ms)) => asked.limits = Some(ms.parse()?),
+                None if item == "local" => instructions.local = true,
+                None if item == "plain" => instructions.plain = true,
+                Some(("call", id)) => instructions.call = Some(Uuid::try_parse(id).map_err(drop)?),
+                Some(("proxy", url)) => instructions.proxy = Some(url.parse()?),
+                Some(("ca", file)) => instructions.ca = Some(PathBuf::from(file)),
+                Some(("method", method)) => instructions.method = Some(method.parse().map_err(drop)?),
+                Some(("limits", ms)) => instructions.limits = Some(ms.parse()?),
                 _ => return Err(()),
             }
         }
-        Ok(asked)
+        Ok(instructions)
     }
 }
 
@@ -323,14 +327,14 @@ impl FromStr for Limits {
     fn from_str(text: &str) -> Result<Limits, ()> {
         let mut each = text.split(',').map(|ms| ms.parse().map(Duration::from_millis).map_err(drop));
         let mut next = || each.next().unwrap_or(Err(()));
-        let limits = Limits::told(next()?, next()?, next()?);
+        let limits = Limits::from_instructions(next()?, next()?, next()?);
         each.next().map_or(Ok(limits), |_| Err(()))
     }
 }
 
 impl Limits {
     /// As an instruction of the component says.
-    pub(super) fn told(connect: Duration, first_byte: Duration, between_bytes: Duration) -> Limits {
+    pub(super) fn from_instructions(connect: Duration, first_byte: Duration, between_bytes: Duration) -> Limits {
         Limits { connect, first_byte, between_bytes, quirks: false }
     }
 
@@ -381,24 +385,24 @@ mod tests {
     #[test]
     fn the_host_header_is_read_and_what_it_does_not_know_is_refused() {
         let id = Uuid::from_u128(9);
-        let asked = |text: &str| text.parse::<HostInstructions>();
+        let instructions = |text: &str| text.parse::<HostInstructions>();
         let expected = |call, local| Ok(HostInstructions { call, local, ..HostInstructions::default() });
-        assert_eq!(asked(&format!("call={id}")), expected(Some(id), false));
-        assert_eq!(asked(&format!("call={id}; local")), expected(Some(id), true));
-        assert_eq!(asked("local"), expected(None, true));
-        let through = asked("local; proxy=http://u:p@proxy.example:1").expect("all of it is known");
+        assert_eq!(instructions(&format!("call={id}")), expected(Some(id), false));
+        assert_eq!(instructions(&format!("call={id}; local")), expected(Some(id), true));
+        assert_eq!(instructions("local"), expected(None, true));
+        let through = instructions("local; proxy=http://u:p@proxy.example:1").expect("all of it is known");
         assert_eq!(through.proxy, "http://u:p@proxy.example:1".parse().ok());
-        let whole = asked(&format!("method=POST; limits=1,20,300; plain; local; call={id}"));
+        let whole = instructions(&format!("method=POST; limits=1,20,300; plain; local; call={id}"));
         let whole = whole.expect("all of it is known");
         assert_eq!((whole.call, whole.local, whole.plain), (Some(id), true, true));
         assert_eq!(whole.method, Some(Method::POST));
         let [connect, first_byte, between_bytes] = [1, 20, 300].map(Duration::from_millis);
         assert_eq!(whole.limits, Some(Limits { connect, first_byte, between_bytes, quirks: false }));
         for text in ["limits=1,2", "limits=1,2,3,4", "limits=1,,3", "method=A B", "plain=1"] {
-            assert_eq!(asked(text), Err(()), "{text:?}");
+            assert_eq!(instructions(text), Err(()), "{text:?}");
         }
         for text in ["", "call=x", "proxy", "proxy=", "proxy=ftp://p.example", "Local", "local=1", "local,local"] {
-            assert_eq!(asked(text), Err(()), "{text:?}");
+            assert_eq!(instructions(text), Err(()), "{text:?}");
         }
     }
 
@@ -407,14 +411,16 @@ mod tests {
         let calls = Calls::default();
         let outbound = OutboundHttp::new(calls.clone(), net(), false);
         let id = Uuid::from_u128(3);
-        let asked = HostInstructions { call: Some(id), ..HostInstructions::default() };
-        assert!(matches!(outbound.exchange(&asked), Err(Error::InternalError(Some(text))) if text == "client closed"));
+        let instructions = HostInstructions { call: Some(id), ..HostInstructions::default() };
+        assert!(
+            matches!(outbound.exchange(&instructions), Err(Error::InternalError(Some(text))) if text == "client closed")
+        );
         let (method, uri) = (http::Method::POST, "/".parse().expect("a path"));
         let request = crate::call::Request { id, recorded: true, method, uri, bytes: 0 };
         let guard = calls.open(request, Arc::default());
-        assert!(outbound.exchange(&asked).is_ok());
+        assert!(outbound.exchange(&instructions).is_ok());
         drop(guard);
-        assert!(outbound.exchange(&asked).is_err());
+        assert!(outbound.exchange(&instructions).is_err());
     }
 
     #[test]
@@ -427,10 +433,10 @@ mod tests {
     fn imitating_spin_the_host_header_means_nothing_and_is_not_stripped() {
         let mut headers = HeaderMap::from_iter([(HOST_HEADER, http::HeaderValue::from_static("call=x"))]);
         let spin = OutboundHttp::new(Calls::default(), net(), true);
-        assert!(spin.asked(&mut headers).is_ok_and(|asked| asked.local));
+        assert!(spin.instructions(&mut headers).is_ok_and(|instructions| instructions.local));
         assert!(headers.contains_key(HOST_HEADER));
         let runner = OutboundHttp::new(Calls::default(), net(), false);
-        assert!(runner.asked(&mut headers).is_err());
+        assert!(runner.instructions(&mut headers).is_err());
         assert!(!headers.contains_key(HOST_HEADER));
     }
 }

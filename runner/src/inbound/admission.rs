@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 const LOOPBACK_EXTRA: usize = 16;
 
 /// How many refused connections get an answer at the same time. Others are just closed.
-const TOLD_MAX: usize = 64;
+const REFUSING_MAX: usize = 64;
 
 /// The connections of clients.
 pub(crate) struct Admission {
@@ -27,7 +27,7 @@ pub(crate) struct Admission {
     trusted: RwLock<Vec<IpNet>>,
     open: AtomicUsize,
     by_address: Mutex<HashMap<IpAddr, usize>>,
-    told: AtomicUsize,
+    refusing: AtomicUsize,
     refused: AtomicU64,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct AdmittedConnection {
 
 enum Place {
     Served(Option<IpAddr>),
-    Told,
+    Refused,
 }
 
 impl Admission {
@@ -63,7 +63,7 @@ impl Admission {
             trusted: RwLock::default(),
             open: AtomicUsize::new(0),
             by_address: Mutex::default(),
-            told: AtomicUsize::new(0),
+            refusing: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
         })
     }
@@ -94,7 +94,7 @@ impl Admission {
     /// A place to tell a connection why it is refused; `None` if too many are being told already.
     pub(crate) fn tell(self: &Arc<Admission>) -> Option<AdmittedConnection> {
         self.refused.fetch_add(1, Ordering::Relaxed);
-        AdmittedConnection::of(self, &self.told, TOLD_MAX, Place::Told)
+        AdmittedConnection::of(self, &self.refusing, REFUSING_MAX, Place::Refused)
     }
 
     /// Connections turned away since the start.
@@ -132,7 +132,7 @@ impl AdmittedConnection {
 impl Drop for AdmittedConnection {
     fn drop(&mut self) {
         let Place::Served(address) = &self.place else {
-            self.admission.told.fetch_sub(1, Ordering::Relaxed);
+            self.admission.refusing.fetch_sub(1, Ordering::Relaxed);
             return;
         };
         self.admission.open.fetch_sub(1, Ordering::Relaxed);
@@ -211,9 +211,9 @@ mod tests {
     #[test]
     fn only_so_many_are_told_why_at_once() {
         let admission = admission(1, 1);
-        let told: Vec<_> = (0..100).filter_map(|_| admission.tell()).collect();
-        assert_eq!((told.len(), admission.refused()), (TOLD_MAX, 100));
-        drop(told);
+        let refusing: Vec<_> = (0..100).filter_map(|_| admission.tell()).collect();
+        assert_eq!((refusing.len(), admission.refused()), (REFUSING_MAX, 100));
+        drop(refusing);
         assert!(admission.tell().is_some());
     }
 }

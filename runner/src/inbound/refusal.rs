@@ -111,8 +111,8 @@ impl Refusals {
     /// The answer to the request of this path and id.
     pub(crate) fn answer(&self, refusal: Refusal, path: &str, id: Uuid) -> Response<ResponseBody> {
         let (name, status, message) = refusal.plain();
-        let told = self.0.get().and_then(|host| host.answer(name, path, id));
-        told.unwrap_or_else(|| {
+        let own = self.0.get().and_then(|host| host.answer(name, path, id));
+        own.unwrap_or_else(|| {
             let mut response = Response::new(ResponseBody::text(format!("{message}\n")));
             *response.status_mut() = status;
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
@@ -159,11 +159,11 @@ mod tests {
     #[test]
     fn the_longest_prefix_that_fits_has_the_words_and_the_id_stands_in_them() {
         let refusals = Refusals::default();
-        let told = r#"{"id_place": "ID", "trusted_proxies": [], "answers": [
+        let answers = r#"{"id_place": "ID", "trusted_proxies": [], "answers": [
             {"prefix": "/", "answers": {"trapped": {"status": 500, "headers": [], "body": "any ID"}}},
             {"prefix": "/v1/", "answers": {"trapped": {"status": 503, "headers": [["retry-after", "1"]], "body": "ID!"}}}
         ]}"#;
-        assert!(refusals.0.set(serde_json::from_str(told).expect("JSON")).is_ok());
+        assert!(refusals.0.set(serde_json::from_str(answers).expect("JSON")).is_ok());
         let response = refusals.answer(Refusal::Trapped, "/v1/models", ID);
         assert_eq!(response.headers()["retry-after"], "1");
         assert_eq!(text(response), (503, format!("{ID}!")));

@@ -31,7 +31,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const RECORD_HEADER: HeaderName = HeaderName::from_static("x-llmio-record");
 
 /// How many calls the log line of a trap lists.
-const TOLD_MAX: usize = 16;
+const LOGGED_CALLS_MAX: usize = 16;
 
 /// What a call may share an instance with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -389,7 +389,7 @@ impl Instances {
     }
 
     async fn trapped(&self, end: EndOfLife, trap: &wasmtime::Error) {
-        log::warn(told(&self.calls.list(Some(end.life())), trap));
+        log::warn(trapped_calls(&self.calls.list(Some(end.life())), trap));
         self.stores.counters.trapped();
         self.report_cut(end).await;
     }
@@ -410,13 +410,13 @@ impl Instances {
 }
 
 /// The log line about a trap: what happened, and what the instance was doing.
-fn told(calls: &[Arc<Call>], trap: &wasmtime::Error) -> String {
+fn trapped_calls(calls: &[Arc<Call>], trap: &wasmtime::Error) -> String {
     let mut line = format!("an instance trapped with {} calls in flight: {trap:#}", calls.len());
-    for (index, call) in calls.iter().take(TOLD_MAX).enumerate() {
+    for (index, call) in calls.iter().take(LOGGED_CALLS_MAX).enumerate() {
         line.push_str(if index == 0 { "; it served " } else { ", " });
         line.push_str(&call.to_string());
     }
-    match calls.len().saturating_sub(TOLD_MAX) {
+    match calls.len().saturating_sub(LOGGED_CALLS_MAX) {
         0 => line,
         more => format!("{line} and {more} more"),
     }

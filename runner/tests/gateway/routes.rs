@@ -23,7 +23,7 @@ fn ask(gateway: &Gateway, route: &Route, credential: Option<&str>, caller: u16) 
     if let Some(credential) = credential {
         request = request.key(credential);
     }
-    if route.endpoint == Endpoint::WayIn {
+    if route.endpoint == Endpoint::Root {
         // The address itself answers browsers only.
         request = request.header("accept", "text/html");
     }

@@ -131,7 +131,7 @@ pub(super) async fn delete(instance: &Instance, incoming: &Incoming, snapshot: &
 /// What the holder of a key wants to be kept.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct RecordBodiesRequest {
     record_bodies: String,
 }
 
@@ -145,7 +145,7 @@ pub(crate) async fn of_key(
 ) -> Result<Reply, Refusal> {
     let mut snapshot = snapshot.clone();
     if verb == Verb::Replace {
-        let Wanted { record_bodies } = super::json(incoming).await?;
+        let RecordBodiesRequest { record_bodies } = super::json(incoming).await?;
         let Some(name) = caller.key() else {
             let message = "What is kept of the calls of the admin token is `record_bodies` of the settings.";
             return Err(Refusal::bad_request(message));
@@ -162,12 +162,12 @@ pub(crate) async fn lower(
     incoming: &Incoming,
     snapshot: &Snapshot,
     name: &str,
-    wanted: &str,
+    level: &str,
 ) -> Result<Rc<Snapshot>, Refusal> {
     let key =
         snapshot.catalog.key_named(name).ok_or_else(|| Refusal::unauthorized("key_unknown", "The key is gone."))?;
-    let wanted = lowered(&snapshot.catalog, key, wanted)?;
-    let at_most = if wanted == RecordBodies::All { Value::Null } else { Value::from(wanted.name()) };
+    let level = lowered(&snapshot.catalog, key, level)?;
+    let at_most = if level == RecordBodies::All { Value::Null } else { Value::from(level.name()) };
     let changes = Map::from_iter([("record_bodies_at_most".to_owned(), at_most)]);
     let change = |document: &mut Document| document.change_key(name, &changes);
     let changed = keys::change_key(instance, incoming, None, name, change).await?;

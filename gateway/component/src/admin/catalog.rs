@@ -70,7 +70,7 @@ pub(super) async fn update(instance: &Rc<Instance>, incoming: &Incoming, scope: 
     let body = incoming.body().await?;
     let document = catalog::parse(&body.bytes).map_err(Refusal::invalid_catalog)?;
     let mut whole = Document::empty();
-    let keeps = incoming.header("if-none-match").is_some_and(|wanted| wanted.trim() == "*");
+    let keeps = incoming.header("if-none-match").is_some_and(|etags| etags.trim() == "*");
     let changed = change(instance, incoming, base(incoming), |snapshot| {
         let is_in = |other: &Document| document.as_json().keys().find(|section| other.as_json().contains_key(*section));
         if let Some(section) = is_in(&snapshot.stored).filter(|_| keeps) {
@@ -174,7 +174,7 @@ async fn checked(incoming: &Incoming, snapshot: &Snapshot) -> Result<CheckedDocu
 
 /// The versions (etags) that a change may start from.
 pub(super) fn base(incoming: &Incoming) -> Option<&str> {
-    incoming.header("if-match").filter(|wanted| wanted.trim() != "*")
+    incoming.header("if-match").filter(|etags| etags.trim() != "*")
 }
 
 /// Stores the catalog that `edit` makes of the one in force, and returns the snapshot that is in force then. `base`
@@ -190,7 +190,7 @@ pub(crate) async fn change(
     let _turn = catalog::turn(instance).await;
     loop {
         let snapshot = catalog::administered(instance).await?;
-        if base.is_some_and(|wanted| !wanted.split(',').any(|etag| etag.trim() == snapshot.etag)) {
+        if base.is_some_and(|etags| !etags.split(',').any(|etag| etag.trim() == snapshot.etag)) {
             return Err(catalog::changed_meanwhile());
         }
         match replace(instance, edit(&snapshot)?, &snapshot).await {

@@ -9,12 +9,12 @@ use futures_util::future::select_all;
 use gateway_core::candidate::Account;
 use gateway_core::catalog::{Catalog, Credential, Provider, Unsaved};
 use gateway_core::refusal::{Refusal, Shape};
-use gateway_core::views::{CheckBegunView, CheckDoneView, TriedView};
+use gateway_core::views::{CheckBegunView, CheckDoneView, CredentialCheckView};
 use gateway_core::{outcome, rewrite};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::providers::{NoList, asked, list};
+use super::providers::{NoList, exchange, list};
 use crate::host;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
@@ -93,7 +93,7 @@ pub(crate) struct Check {
 }
 
 /// One that is being tried: what became of it, and the models that it was shown.
-type Trial<'a> = Pin<Box<dyn Future<Output = (TriedView, Vec<String>)> + 'a>>;
+type Trial<'a> = Pin<Box<dyn Future<Output = (CredentialCheckView, Vec<String>)> + 'a>>;
 
 impl Check {
     /// Makes sure that these credentials may be tried, and notes who does.
@@ -131,7 +131,7 @@ impl Check {
         &self,
         instance: &Instance,
         incoming: &Incoming,
-        mut told: impl AsyncFnMut(TriedView, Vec<String>) -> bool,
+        mut on_checked: impl AsyncFnMut(CredentialCheckView, Vec<String>) -> bool,
     ) {
         let Some(provider) = self.catalog.providers.first() else { return };
         let is_open = listed(instance, incoming, Account { provider, credential: None }).await.is_ok();
@@ -141,14 +141,14 @@ impl Check {
             while under_way.len() < AT_A_TIME
                 && let Some((index, credential)) = waiting.next()
             {
-                under_way.push(Box::pin(tried(instance, incoming, (provider, credential), index, is_open)));
+                under_way.push(Box::pin(check_credential(instance, incoming, (provider, credential), index, is_open)));
             }
             if under_way.is_empty() {
                 return;
             }
             let ((checked, offered), _, rest) = select_all(under_way).await;
             under_way = rest;
-            if !told(checked, offered).await {
+            if !on_checked(checked, offered).await {
                 return;
             }
         }
@@ -156,38 +156,40 @@ impl Check {
 }
 
 /// Tries one credential. A list that is shown to anybody (`is_open`) proves nothing of it; the numbers of its account do.
-async fn tried(
+async fn check_credential(
     instance: &Instance,
     incoming: &Incoming,
     (provider, credential): (&Provider, &Credential),
     index: usize,
     is_open: bool,
-) -> (TriedView, Vec<String>) {
+) -> (CredentialCheckView, Vec<String>) {
     let start_ms = host::now_ms();
-    let mut tried = TriedView::new(index, credential);
+    let mut check = CredentialCheckView::new(index, credential);
     let account = Account { provider, credential: Some(credential) };
     let mut offered = listed(instance, incoming, account).await;
     if let (Ok(_), true, Some(outgoing)) = (&offered, is_open, rewrite::counter(account)) {
-        let counted = asked(instance, incoming, provider, outgoing).await;
+        let counted = exchange(instance, incoming, provider, outgoing).await;
         match counted {
-            Ok((200..300, _)) => (tried.works, tried.is_proven) = (true, true),
-            Ok((status @ (401 | 403), body)) => offered = Err(refused(status, outcome::told(&body, account.secrets()))),
+            Ok((200..300, _)) => (check.works, check.is_proven) = (true, true),
+            Ok((status @ (401 | 403), body)) => {
+                offered = Err(refused(status, outcome::error_message(&body, account.secrets())))
+            }
             _ => {}
         }
     }
     match &offered {
         Ok(models) => {
-            tried.models = models.len();
+            check.models = models.len();
             if !is_open {
-                (tried.works, tried.is_proven) = (true, true);
+                (check.works, check.is_proven) = (true, true);
             }
         }
         Err(Failed { status, message }) => {
-            (tried.is_proven, tried.status, tried.message) = (status.is_some(), *status, Some(message.clone()));
+            (check.is_proven, check.status, check.message) = (status.is_some(), *status, Some(message.clone()));
         }
     }
-    tried.latency_ms = host::now_ms().saturating_sub(start_ms);
-    (tried, offered.unwrap_or_default())
+    check.latency_ms = host::now_ms().saturating_sub(start_ms);
+    (check, offered.unwrap_or_default())
 }
 
 /// Why a provider showed no list.
@@ -203,13 +205,13 @@ async fn listed(instance: &Instance, incoming: &Incoming, account: Account<'_>) 
     let list = list(instance, incoming, account).await.map_err(|error| match error {
         NoList::NoAddress => failed("It answers inside llmio, or its way out is not known.".to_owned()),
         NoList::NotSent(error) => failed(format!("It {}.", error.describe())),
-        NoList::Refused(status, told) => refused(status, told),
+        NoList::Refused(status, reason) => refused(status, reason),
         NoList::Unreadable(status) => failed(format!("It answered {status}, but not with a list of models.")),
     })?;
     Ok(list.models)
 }
 
-fn refused(status: u16, told: Option<String>) -> Failed {
-    let message = told.unwrap_or_else(|| format!("It answered {status}."));
+fn refused(status: u16, reason: Option<String>) -> Failed {
+    let message = reason.unwrap_or_else(|| format!("It answered {status}."));
     Failed { status: Some(status), message }
 }

@@ -39,15 +39,15 @@ struct HealthReset {
 
 /// Clears one subject (`{"subject": "credential/c-…"}`) or all (`{}`).
 pub(super) async fn reset(instance: &Rc<Instance>, incoming: &Incoming) -> Result<Reply, Refusal> {
-    let wanted: HealthReset = super::json(incoming).await?;
+    let body: HealthReset = super::json(incoming).await?;
     // A text that is no subject names nothing that could be in trouble.
-    let subject = wanted.subject.as_deref().map(Subject::parse);
+    let subject = body.subject.as_deref().map(Subject::parse);
     let cleared = match &subject {
         Some(None) => Vec::new(),
         Some(Some(subject)) => health::reset(instance, Some(subject)).await,
         None => health::reset(instance, None).await,
     };
-    if let Some(subject) = wanted.subject.filter(|_| cleared.is_empty()) {
+    if let Some(subject) = body.subject.filter(|_| cleared.is_empty()) {
         let message = format!("{subject:?} is in no trouble. GET /api/health lists what is.");
         return Err(Refusal::not_found("subject_not_found", message));
     }

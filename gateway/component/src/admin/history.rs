@@ -76,13 +76,13 @@ struct RestoreRequest {
 /// Stores an old version once more.
 pub(super) async fn restore(instance: &Rc<Instance>, incoming: &Incoming, parameter: &str) -> Result<Reply, Refusal> {
     let body = incoming.body().await?;
-    let wanted: RestoreRequest = match body.bytes.as_slice() {
+    let request: RestoreRequest = match body.bytes.as_slice() {
         [] => RestoreRequest::default(),
         body => serde_json::from_slice(body)
             .map_err(|error| Refusal::bad_request(format!("The body was not understood: {error}.")))?,
     };
     let number = number(parameter.strip_suffix("/restore").unwrap_or(parameter))?;
-    let snapshot = put_back(instance, incoming, base(incoming), number, wanted.keys).await?;
+    let snapshot = put_back(instance, incoming, base(incoming), number, request.keys).await?;
     let warnings = snapshot.catalog.warnings();
     let view = StoredView { version: snapshot.version, etag: &snapshot.etag, kept: Vec::new(), warnings };
     Ok(Reply::json(200, &view).with("etag", snapshot.etag.clone()))

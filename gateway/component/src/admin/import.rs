@@ -26,9 +26,9 @@ pub(super) async fn create(
     incoming: &Incoming,
     snapshot: &Snapshot,
 ) -> Result<Reply, Refusal> {
-    let wanted: ImportRequest = super::json(incoming).await?;
-    let applies = wanted.apply;
-    let draft = || wanted.draft().map_err(Refusal::bad_request);
+    let body: ImportRequest = super::json(incoming).await?;
+    let applies = body.apply;
+    let draft = || body.draft().map_err(Refusal::bad_request);
     let variables = variables(&draft()?, snapshot).await;
     if !applies {
         let Imported { document, report, kind } = laid(draft()?, snapshot, &variables)?;
@@ -38,19 +38,19 @@ pub(super) async fn create(
         let view = ImportView { kind, title, applied: false, version: None, report, warnings, etag };
         return Ok(Reply::json(200, &view));
     }
-    let only_first = incoming.header("if-none-match").is_some_and(|wanted| wanted.trim() == "*");
-    let mut told = None;
+    let only_first = incoming.header("if-none-match").is_some_and(|body| body.trim() == "*");
+    let mut imported = None;
     let stored = change(instance, incoming, base(incoming), |snapshot| {
         if only_first && (snapshot.file.is_some() || !snapshot.stored.as_json().is_empty()) {
             let message = "There is a catalog already, and `If-None-Match: *` keeps what is there.";
             return Err(Refusal::precondition_failed(message));
         }
         let Imported { document, report, kind } = laid(draft()?, snapshot, &variables)?;
-        told = Some((report, kind));
+        imported = Some((report, kind));
         Ok(document)
     });
     let stored = stored.await?;
-    let Some((report, kind)) = told else { return Err(catalog::changed_meanwhile()) };
+    let Some((report, kind)) = imported else { return Err(catalog::changed_meanwhile()) };
     let (version, warnings, etag) = (Some(stored.version), stored.catalog.warnings(), stored.etag.as_str());
     let view = ImportView { kind, title: kind.title(), applied: true, version, report, warnings, etag };
     Ok(Reply::json(200, &view).with("etag", stored.etag.clone()))

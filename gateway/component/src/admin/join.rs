@@ -9,7 +9,7 @@ use gateway_core::catalog::{Provider, ProviderKind};
 use gateway_core::join::{self, Join, Joined, Offered};
 use gateway_core::refusal::{Refusal, Reply};
 use gateway_core::trial;
-use gateway_core::views::{JoinPreviewView, NotAskedView};
+use gateway_core::views::{FailedProviderView, JoinPreviewView};
 use serde::Deserialize;
 
 use super::catalog::{base, change};
@@ -45,11 +45,11 @@ pub(crate) async fn planned(
     instance: &Instance,
     incoming: &Incoming,
     snapshot: &Snapshot,
-    wanted: Option<&[String]>,
+    chosen: Option<&[String]>,
 ) -> Result<JoinPreviewView, Refusal> {
     let providers = &snapshot.catalog.providers;
     let can_be_asked = |provider: &&Provider| matches!(provider.kind, ProviderKind::Http(_));
-    let asked: Vec<&Provider> = match wanted {
+    let to_ask: Vec<&Provider> = match chosen {
         None => providers.iter().map(|provider| &**provider).filter(can_be_asked).filter(|it| it.enabled).collect(),
         Some(names) => {
             let found = names.iter().map(|name| {
@@ -62,13 +62,13 @@ pub(crate) async fn planned(
         }
     };
     let (mut offers, mut failed) = (Vec::new(), Vec::new());
-    for some in asked.chunks(AT_A_TIME) {
+    for some in to_ask.chunks(AT_A_TIME) {
         let answers = join_all(some.iter().map(|provider| offered(instance, incoming, provider))).await;
         for (provider, answer) in some.iter().zip(answers) {
             let name = provider.name.to_string();
             match answer {
                 Ok(models) => offers.push(Offered { provider: name, models }),
-                Err(refusal) => failed.push(NotAskedView { provider: name, message: refusal.message }),
+                Err(refusal) => failed.push(FailedProviderView { provider: name, message: refusal.message }),
             }
         }
     }
@@ -82,8 +82,8 @@ async fn offered(instance: &Instance, incoming: &Incoming, provider: &Provider) 
 
 /// Stores what is wanted of a preview.
 pub(super) async fn join(instance: &Rc<Instance>, incoming: &Incoming) -> Result<Reply, Refusal> {
-    let wanted: Join = super::json(incoming).await?;
-    let (joined, snapshot) = carry_out(instance, incoming, base(incoming), &wanted).await?;
+    let request: Join = super::json(incoming).await?;
+    let (joined, snapshot) = carry_out(instance, incoming, base(incoming), &request).await?;
     Ok(Reply::json(200, &joined).with("etag", snapshot.etag.clone()))
 }
 
@@ -92,13 +92,13 @@ pub(crate) async fn carry_out(
     instance: &Rc<Instance>,
     incoming: &Incoming,
     base: Option<&str>,
-    wanted: &Join,
+    request: &Join,
 ) -> Result<(Joined, Rc<Snapshot>), Refusal> {
     let joined = RefCell::new(Joined::default());
     let edit = |snapshot: &Snapshot| {
         snapshot.is_editable("models", "")?;
         let mut document = snapshot.stored.clone();
-        joined.replace(wanted.apply(&mut document).map_err(|error| Refusal::edit(&error))?);
+        joined.replace(request.apply(&mut document).map_err(|error| Refusal::edit(&error))?);
         Ok(document)
     };
     let snapshot = change(instance, incoming, base, edit).await?;

@@ -21,8 +21,8 @@ pub(super) fn list(snapshot: &Snapshot) -> Reply {
 
 /// Makes a key and shows it, this once.
 pub(super) async fn create(instance: &Rc<Instance>, incoming: &Incoming) -> Result<Reply, Refusal> {
-    let wanted: NewKey = super::json(incoming).await?;
-    let (made, _) = make(instance, incoming, base(incoming), wanted).await?;
+    let request: NewKey = super::json(incoming).await?;
+    let (made, _) = make(instance, incoming, base(incoming), request).await?;
     Ok(Reply::json(201, &made))
 }
 
@@ -31,10 +31,10 @@ pub(crate) async fn make(
     instance: &Rc<Instance>,
     incoming: &Incoming,
     base: Option<&str>,
-    wanted: NewKey,
+    request: NewKey,
 ) -> Result<(NewKeyView, Rc<Snapshot>), Refusal> {
     let key = new_key(&mut host::random_bytes);
-    let entry = wanted.entry(&key);
+    let entry = request.entry(&key);
     let shown = KeyView::of(&entry);
     let entry = Value::Object(entry);
     let snapshot = change(instance, incoming, base, |snapshot| {

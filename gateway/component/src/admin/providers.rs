@@ -74,9 +74,9 @@ pub(crate) async fn listed(
         NoList::NotSent(error) => {
             Refusal::bad_gateway(error.state(), format!("Provider {name:?} {}.", error.describe()))
         }
-        NoList::Refused(status, told) => {
-            let told = told.map_or_else(String::new, |told| format!(": {told}"));
-            failed(format!("Provider {name:?} answered {status}{told}"))
+        NoList::Refused(status, reason) => {
+            let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+            failed(format!("Provider {name:?} answered {status}{reason}"))
         }
         NoList::Unreadable(status) => {
             failed(format!("Provider {name:?} answered {status}, but not with a list of models. See its base_url."))
@@ -107,17 +107,17 @@ pub(super) enum NoList {
 /// Asks a provider for its list of models.
 pub(super) async fn list(instance: &Instance, incoming: &Incoming, account: Account<'_>) -> Result<List, NoList> {
     let outgoing = rewrite::models(account).ok_or(NoList::NoAddress)?;
-    let answer = asked(instance, incoming, account.provider, outgoing).await;
+    let answer = exchange(instance, incoming, account.provider, outgoing).await;
     let (status, body) = answer.map_err(NoList::NotSent)?;
     if !(200..300).contains(&status) {
-        return Err(NoList::Refused(status, outcome::told(&body, account.secrets())));
+        return Err(NoList::Refused(status, outcome::error_message(&body, account.secrets())));
     }
     let models = offer::read(&body).ok_or(NoList::Unreadable(status))?;
     Ok(List { models, body })
 }
 
 /// The answer of a provider to a request that is no call.
-pub(super) async fn asked(
+pub(super) async fn exchange(
     instance: &Instance,
     incoming: &Incoming,
     provider: &Provider,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use gateway_core::quota::{self, SPENT_MAX};
 use gateway_core::refusal::{Refusal, Reply};
 use gateway_core::uri::decode_parameter;
-use gateway_core::views::{LearntView, LimitView, QuotaView, ToldView};
+use gateway_core::views::{LearntView, LimitView, QuotaView, ReportedLimitView};
 use serde::Deserialize;
 
 use crate::incoming::Incoming;
@@ -31,10 +31,10 @@ pub(crate) async fn view(instance: &Rc<Instance>, snapshot: &Snapshot) -> Result
     let learnt = signals::with_learnt(instance, |learnt| {
         learnt.all().map(|each| LearntView::of(each, &snapshot.catalog, at.now_ms)).collect()
     });
-    let told = signals::with_told(instance, |told| {
-        told.all().filter_map(|each| ToldView::of(each, &snapshot.catalog)).collect()
+    let reported = signals::with_reported(instance, |reported| {
+        reported.all().filter_map(|each| ReportedLimitView::of(each, &snapshot.catalog)).collect()
     });
-    Ok(QuotaView { quota, learnt, told })
+    Ok(QuotaView { quota, learnt, reported })
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,8 +50,8 @@ pub(super) async fn update(
     snapshot: &Snapshot,
     parameter: &str,
 ) -> Result<Reply, Refusal> {
-    let wanted: QuotaUpdate = super::json(incoming).await?;
-    if wanted.spent > SPENT_MAX {
+    let body: QuotaUpdate = super::json(incoming).await?;
+    if body.spent > SPENT_MAX {
         return Err(Refusal::bad_request(format!("`spent` must be from 0 to {SPENT_MAX}.")));
     }
     let id = decode_parameter(parameter).unwrap_or_default();
@@ -60,7 +60,7 @@ pub(super) async fn update(
     let limit = limit.ok_or_else(|| {
         Refusal::not_found("quota_not_found", format!("There is no limit with id {id:?}. GET /api/quota lists them."))
     })?;
-    ledger::set(instance, &limit, wanted.spent).await.map_err(unavailable)?;
+    ledger::set(instance, &limit, body.spent).await.map_err(unavailable)?;
     let limits = [limit];
     let rows = ledger::read(instance, &limits).await.map_err(unavailable)?;
     let [limit] = limits;

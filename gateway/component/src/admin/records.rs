@@ -47,9 +47,9 @@ pub(super) async fn sessions(instance: &Instance, incoming: &Incoming) -> Result
 
 /// Sends every record that fits, as a file.
 pub(crate) fn export(instance: &Rc<Instance>, incoming: &Incoming) -> Response {
-    let asked = Export::parse(incoming.query.as_deref().unwrap_or_default());
-    let asked = asked.and_then(|(format, query)| Ok((format, Filter::parse(&query)?)));
-    match asked {
+    let parsed = Export::parse(incoming.query.as_deref().unwrap_or_default());
+    let parsed = parsed.and_then(|(format, query)| Ok((format, Filter::parse(&query)?)));
+    match parsed {
         Ok((format, filter)) => feed::export(instance, filter, format, Box::new(|record| record)),
         Err(refusal) => relay::refuse(incoming, &refusal, Shape::Problem),
     }

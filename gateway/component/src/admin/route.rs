@@ -70,14 +70,14 @@ impl DecideRequest {
 pub(crate) async fn planned(
     instance: &Rc<Instance>,
     snapshot: &Rc<Snapshot>,
-    wanted: DecideRequest,
+    body: DecideRequest,
 ) -> Result<PlanView, Refusal> {
-    let head = accept::Head { model: wanted.model, ..accept::Head::default() };
-    let operation = wanted.endpoint.as_deref().map_or(Ok(Operation::Chat), super::operation)?;
-    let call = accept::call(operation, head, wanted.body.get().as_bytes().to_vec())?;
+    let head = accept::Head { model: body.model, ..accept::Head::default() };
+    let operation = body.endpoint.as_deref().map_or(Ok(Operation::Chat), super::operation)?;
+    let call = accept::call(operation, head, body.body.get().as_bytes().to_vec())?;
     let catalog = &snapshot.catalog;
     let model = catalog.model(&call.model).ok_or_else(|| models::unknown(&call.model))?;
-    let key = wanted.key.as_deref();
+    let key = body.key.as_deref();
     let caller = match key {
         None => Ok(Caller::Admin),
         Some(name) => {
@@ -86,7 +86,7 @@ pub(crate) async fn planned(
             authenticate::allowed_now(found.ok_or_else(unknown)?, host::unix_ms())
         }
     };
-    let draw = match wanted.draw {
+    let draw = match body.draw {
         None => instance.random.draw(),
         Some(text) => {
             let message = format!("`draw` must be a whole number of 64 bits as text, not {text:?}.");
@@ -94,7 +94,7 @@ pub(crate) async fn planned(
         }
     };
     health::look_now(instance).await;
-    let session = wanted.session.as_deref().or(call.session.as_deref());
+    let session = body.session.as_deref().or(call.session.as_deref());
     let owner = responses::owner_before(instance, &call, key).await?;
     let look = |call: &Call| accept::demand(call, Pace::default());
     let (estimate, at) = (Estimate::of(&call, &look), quota::moment(instance, snapshot));

@@ -41,17 +41,17 @@ pub(super) async fn test(
     caller: &Caller,
     snapshot: &Rc<Snapshot>,
 ) -> Result<Reply, Refusal> {
-    let wanted: TestRequest = super::json(incoming).await?;
+    let body: TestRequest = super::json(incoming).await?;
     let catalog = &snapshot.catalog;
-    let model = catalog.model(&wanted.model).ok_or_else(|| models::unknown(&wanted.model))?;
-    let target = trial::target(model, &wanted.model, wanted.target.as_deref())?;
+    let model = catalog.model(&body.model).ok_or_else(|| models::unknown(&body.model))?;
+    let target = trial::target(model, &body.model, body.target.as_deref())?;
     let provider = &target.provider;
-    let credential = trial::credential(provider, wanted.credential.as_deref())?;
-    let operation = match wanted.endpoint.as_deref() {
+    let credential = trial::credential(provider, body.credential.as_deref())?;
+    let operation = match body.endpoint.as_deref() {
         None => trial::operation(provider),
         Some(name) => super::operation(name)?,
     };
-    let call = trial::call(operation, &wanted.model)?;
+    let call = trial::call(operation, &body.model)?;
     let report = Trial { call: &call, model, target, credential }.run(instance, incoming, caller, snapshot).await?;
     Ok(Reply::json(200, &report))
 }

@@ -61,7 +61,7 @@ pub(super) async fn model(visit: &Visit<'_>, parameter: &str, failed: Option<Fai
     let editing = visit.editing("models", &name, failed).await;
     let key = visit.query.get("key");
     let plan = match visit.query.get("try").and_then(|_| DecideRequest::of(&name, key)) {
-        Some(wanted) => Some(admin::route::planned(visit.instance, visit.snapshot, wanted).await?),
+        Some(request) => Some(admin::route::planned(visit.instance, visit.snapshot, request).await?),
         None => None,
     };
     let state = ModelState {
@@ -169,7 +169,7 @@ pub(super) async fn join(visit: &Visit<'_>) -> Result<Answer, Refusal> {
 
 async fn join_page(visit: &Visit<'_>, failed: Option<Failed<'_>>) -> Result<Answer, Refusal> {
     let editing = visit.editing("models", "", failed).await;
-    let told = match visit.query.get("ask") {
+    let preview = match visit.query.get("ask") {
         None => None,
         Some(_) => {
             let chosen: Vec<String> = visit.query.all("provider").into_iter().map(str::to_owned).collect();
@@ -177,15 +177,15 @@ async fn join_page(visit: &Visit<'_>, failed: Option<Failed<'_>>) -> Result<Answ
             Some(join::planned(visit.instance, visit.incoming, visit.snapshot, chosen.as_deref()).await?)
         }
     };
-    let page = JoinPage::of(&visit.frame, &visit.snapshot.catalog, &visit.query, &editing, told.as_ref());
+    let page = JoinPage::of(&visit.frame, &visit.snapshot.catalog, &visit.query, &editing, preview.as_ref());
     Ok(Answer::Page(status(failed), pages::html(&page)))
 }
 
 /// Adds what was ticked.
 pub(super) async fn carry_out_join(visit: &Visit<'_>) -> Result<Answer, Refusal> {
     let form = visit.form().await?;
-    let wanted = pages::wanted_join(&form);
-    match join::carry_out(visit.instance, visit.incoming, base(&form), &wanted).await {
+    let request = pages::join_of_form(&form);
+    match join::carry_out(visit.instance, visit.incoming, base(&form), &request).await {
         Ok((_, snapshot)) => Ok(visit.saved("models", &snapshot).await),
         Err(refusal) if is_of_the_form(&refusal) => join_page(visit, Some((&form, &refusal))).await,
         Err(refusal) => Err(refusal),

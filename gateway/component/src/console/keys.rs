@@ -35,10 +35,10 @@ pub(super) async fn list(
 /// Makes a key and shows it.
 pub(super) async fn make(visit: &Visit<'_>) -> Result<Answer, Refusal> {
     let form = visit.form().await?;
-    let mut wanted = key_changes(&form, true);
-    wanted.insert("name".to_owned(), Value::from(form.get("name").unwrap_or_default()));
-    let made = match serde_json::from_value::<NewKey>(Value::Object(wanted)) {
-        Ok(wanted) => keys::make(visit.instance, visit.incoming, base(&form), wanted).await,
+    let mut fields = key_changes(&form, true);
+    fields.insert("name".to_owned(), Value::from(form.get("name").unwrap_or_default()));
+    let made = match serde_json::from_value::<NewKey>(Value::Object(fields)) {
+        Ok(new_key) => keys::make(visit.instance, visit.incoming, base(&form), new_key).await,
         Err(error) => Err(Refusal::bad_request(format!("The form was not understood: {error}."))),
     };
     match made {

@@ -179,12 +179,12 @@ async fn check(visit: &Visit<'_>, form: Query, entered: Entered) -> Result<Answe
         let (mut done, mut good) = (CheckDoneView::default(), Vec::new());
         if is_heard {
             check
-                .run(&instance, &incoming, async |tried, offered| {
-                    if tried.may_work() {
-                        good.push(tried.index);
+                .run(&instance, &incoming, async |checked, offered| {
+                    if checked.may_work() {
+                        good.push(checked.index);
                     }
-                    let row = CheckPieces::row(&frame, &tried);
-                    done.add(&tried, offered);
+                    let row = CheckPieces::row(&frame, &checked);
+                    done.add(&checked, offered);
                     is_heard = writer.write(row.into_bytes()).await.is_empty();
                     is_heard
                 })

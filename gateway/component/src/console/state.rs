@@ -27,8 +27,8 @@ pub(super) async fn overview(visit: &Visit<'_>) -> Result<Answer, Refusal> {
     let counted = counted(visit, &Narrowed::default()).await?;
     let address = address(visit).await;
     let catalog = &visit.snapshot.catalog;
-    let asked = (&visit.query, &counted);
-    Ok(visit.page(&OverviewPage::of(&visit.frame, catalog, (&health, &quota), asked, &latest, &address)))
+    let figures = (&visit.query, &counted);
+    Ok(visit.page(&OverviewPage::of(&visit.frame, catalog, (&health, &quota), figures, &latest, &address)))
 }
 
 /// What the calls of the address's span of time come to, of those that the reader may see.
@@ -81,11 +81,11 @@ pub(super) async fn me(visit: &Visit<'_>, failed: Option<Failed<'_>>) -> Result<
     let models = models_of(visit);
     let own = Narrowed { key: Some(name.clone()), ..Narrowed::default() };
     let counted = counted(visit, &own).await?;
-    let (of_key, asked) = ((&limits[..], &models[..]), (&visit.query, &counted));
+    let (of_key, figures) = ((&limits[..], &models[..]), (&visit.query, &counted));
     let kept = (catalog.settings.retention.days, &KeptOfKeyView::of(catalog, Some(key)));
     let refused = failed.map(|(sent, refusal)| Refused { sent, refusal, changes: Vec::new() });
     let editing = Editing { refused, locked: None, ..visit.unchanged("keys", name) };
-    let page = MePage::of(&visit.frame, key, of_key, asked, kept, &editing);
+    let page = MePage::of(&visit.frame, key, of_key, figures, kept, &editing);
     Ok(Answer::Page(status(failed), pages::html(&page)))
 }
 
@@ -93,8 +93,8 @@ pub(super) async fn me(visit: &Visit<'_>, failed: Option<Failed<'_>>) -> Result<
 pub(super) async fn lower(visit: &Visit<'_>) -> Result<Answer, Refusal> {
     let Reader::Holder(name) = &visit.frame.reader else { return Ok(visit.to("overview")) };
     let form = visit.form().await?;
-    let wanted = form.get("record_bodies").unwrap_or_default();
-    match bodies::lower(visit.instance, visit.incoming, visit.snapshot, name, wanted).await {
+    let level = form.get("record_bodies").unwrap_or_default();
+    match bodies::lower(visit.instance, visit.incoming, visit.snapshot, name, level).await {
         Ok(snapshot) => Ok(visit.to(&format!("me?saved={}", snapshot.version))),
         Err(refusal) if is_of_the_form(&refusal) || refusal.status == 403 => me(visit, Some((&form, &refusal))).await,
         Err(refusal) => Err(refusal),

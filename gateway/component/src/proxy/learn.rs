@@ -39,7 +39,7 @@ impl Learner<'_> {
         let now_ms = self.started_at_ms.saturating_add_unsigned(took_ms);
         if let Some(news) = outcome::limit_news(outcome, headers, now_ms) {
             health::used_up(self.instance, self.subjects, &news.used_up());
-            signals::learn(self.instance, self.subjects, news.told);
+            signals::learn(self.instance, self.subjects, news.signals);
         }
     }
 

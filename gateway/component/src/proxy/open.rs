@@ -148,10 +148,10 @@ impl OpenCall {
     }
 
     /// Notes what the body asked for.
-    pub(crate) fn asked(&self, call: &Call) {
-        self.with(|draft| draft.asked(call));
+    pub(crate) fn set_call(&self, call: &Call) {
+        self.with(|draft| draft.set_call(call));
         if let Some(bodies) = &self.0.bodies {
-            bodies.asked(call);
+            bodies.set_call(call);
         }
     }
 
@@ -211,8 +211,8 @@ impl OpenCall {
 
     /// Notes what the origin of a relay answered to `asked`, a method and a path, or what kept the origin from
     /// answering.
-    pub(crate) fn passed_by(&self, relay: &str, asked: &str, answered: OriginResult, started_ms: u64) {
-        self.with(|draft| draft.passed_by(relay, asked, answered, started_ms, host::now_ms()));
+    pub(crate) fn passed_by(&self, relay: &str, request_line: &str, answered: OriginResult, started_ms: u64) {
+        self.with(|draft| draft.passed_by(relay, request_line, answered, started_ms, host::now_ms()));
     }
 
     /// Notes that this many bytes of the client's body were passed on.

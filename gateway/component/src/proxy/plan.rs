@@ -67,7 +67,7 @@ pub(crate) fn plan(
     let ask = RouteRequest {
         catalog,
         model,
-        asked: &call.model,
+        requested: &call.model,
         operation: call.operation,
         streamed: call.streamed,
         demand: if catalog.is_demanding(model) { estimate.demand() } else { Demand::default() },

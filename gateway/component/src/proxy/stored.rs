@@ -68,7 +68,7 @@ fn account<'s>(owner: &ResponseOwner, snapshot: &'s Snapshot) -> Option<Account<
     let provider = snapshot.catalog.providers.iter().find(|provider| *provider.name == *owner.provider)?;
     let credential = match &owner.credential {
         None => None,
-        Some(wanted) => Some(&**provider.credentials.iter().find(|credential| *credential.id == **wanted)?),
+        Some(id) => Some(&**provider.credentials.iter().find(|credential| *credential.id == **id)?),
     };
     Some(Account { provider, credential })
 }

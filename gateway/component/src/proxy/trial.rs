@@ -53,7 +53,7 @@ impl Trial<'_> {
     ) -> Result<TrialReport, Refusal> {
         let Trial { call, model, target, credential } = self;
         let open = OpenCall::begin(instance, incoming, call.operation, caller, &snapshot.catalog);
-        open.asked(call);
+        open.set_call(call);
         open.warn(WARNING);
         let look = |call: &Call| accept::demand(call, Pace::default());
         let context = CallContext {
@@ -134,10 +134,10 @@ impl CallContext<'_> {
     }
 }
 
-fn candidate(target: &Arc<Target>, credential: Option<&Arc<Credential>>, asked: &str) -> Candidate {
+fn candidate(target: &Arc<Target>, credential: Option<&Arc<Credential>>, requested: &str) -> Candidate {
     Candidate {
         target: Arc::clone(target),
-        upstream_model: target.upstream_model(&asked.into()),
+        upstream_model: target.upstream_model(&requested.into()),
         credentials: credential.into_iter().cloned().collect(),
         egress_groups: Vec::new(),
         failing: false,

@@ -63,7 +63,7 @@ pub(super) struct ReadOptions {
     /// Whether the stream was asked for as a JSON array.
     pub(super) as_array: bool,
     pub(super) transform: ResponseTransform,
-    pub(super) wanted: Option<RequestedAnswer>,
+    pub(super) requested: Option<RequestedAnswer>,
 }
 
 /// Reads until it is clear what an answer with this head is.
@@ -76,7 +76,7 @@ pub(super) async fn preview(
 ) -> (Outcome, Option<Answer>) {
     let observer = Observer::new(reading.dialect, reading.as_array, &raw);
     let observer = observer.of_chat(terms.is_chat).of_sealed(terms.is_sealed).tapped(terms.bodies.map(Bodies::tap));
-    let (held, given, room) = (Vec::new(), Vec::new(), terms.holder.nothing());
+    let (held, transformed, room) = (Vec::new(), Vec::new(), terms.holder.nothing());
     let mut beginning = PreviewedAnswer {
         instance,
         terms,
@@ -84,7 +84,7 @@ pub(super) async fn preview(
         observer,
         reading,
         held,
-        given,
+        transformed,
         room,
         is_fitted: false,
         is_unpacked: false,
@@ -119,7 +119,7 @@ struct PreviewedAnswer<'a> {
     /// The bytes as they came: all of them, or only the beginning if the answer can only be given as a whole.
     held: Vec<u8>,
     /// The bytes for the client, if the answer can only be given as a whole.
-    given: Vec<u8>,
+    transformed: Vec<u8>,
     /// The memory that all of it takes.
     room: HeldBytes,
     /// Whether the transform knows what the answer is.
@@ -175,7 +175,7 @@ impl PreviewedAnswer<'_> {
     /// `unread` bytes are kept beside what has been read.
     async fn keep(&mut self, unread: usize) -> Result<(), Outcome> {
         let kept = self.reading.transform.kept() + self.observer.kept() + unread;
-        let kept = kept + self.held.capacity() + self.given.capacity();
+        let kept = kept + self.held.capacity() + self.transformed.capacity();
         let has_room = self.room.set_in_turn(kept, ANSWER_MS_MAX).await;
         if has_room { Ok(()) } else { Err(Outcome::Failed(SendError::NoRoomForAnswer)) }
     }
@@ -186,14 +186,14 @@ impl PreviewedAnswer<'_> {
         let (seen, transform) = (self.observer.so_far(), &mut self.reading.transform);
         let was_fitted = self.is_fitted;
         if seen.is_understood && !was_fitted {
-            transform.fit(self.reading.dialect, seen, self.reading.wanted.take());
+            transform.fit(self.reading.dialect, seen, self.reading.requested.take());
             self.is_fitted = true;
         }
         if !transform.holds_all() || self.held.len() < HELD_BYTES_MAX {
             self.held.extend_from_slice(bytes);
         }
         if transform.holds_all() && self.is_fitted {
-            self.given.extend(transform.pass(if was_fitted { bytes } else { &self.held }));
+            self.transformed.extend(transform.pass(if was_fitted { bytes } else { &self.held }));
         }
         if !seen.is_understood && self.held.len() >= HELD_BYTES_MAX {
             // Up to this many blank lines count as keep-alive bytes.
@@ -241,11 +241,11 @@ impl PreviewedAnswer<'_> {
 
     /// The answer for the client; `None` if it cannot be decoded.
     fn into_answer(self, status: u16, rest: RestOfAnswer) -> Option<Answer> {
-        let PreviewedAnswer { raw, observer, reading, mut held, given, room, is_unpacked, .. } = self;
+        let PreviewedAnswer { raw, observer, reading, mut held, transformed, room, is_unpacked, .. } = self;
         let mut transform = reading.transform;
         if transform.holds_all() {
             let rest = transform.take_all()?;
-            held = if given.is_empty() { rest } else { [given, rest].concat() };
+            held = if transformed.is_empty() { rest } else { [transformed, rest].concat() };
         }
         let mut headers = rewrite::downstream(raw);
         if is_unpacked {

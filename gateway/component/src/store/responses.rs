@@ -46,8 +46,8 @@ pub(crate) async fn save(instance: &Instance, id: String, key: &str, owner: Resp
 pub(crate) async fn find(instance: &Instance, id: &str, key: Option<&str>) -> Result<Option<ResponseOwner>, Refusal> {
     for pause_ms in PAUSES_MS {
         host::wait_ms(pause_ms).await;
-        let asked = vec![Value::Text(id.to_owned()), text(key.map(str::to_owned))];
-        match database::rows(instance, FIND, asked).await {
+        let parameters = vec![Value::Text(id.to_owned()), text(key.map(str::to_owned))];
+        match database::rows(instance, FIND, parameters).await {
             Ok(rows) => {
                 let found = rows.into_iter().next().and_then(owner);
                 if found.is_some() {

@@ -71,8 +71,8 @@ pub(crate) async fn use_link(instance: &Instance, secret: &str) -> Result<Option
 }
 
 async fn one(instance: &Instance, sql: &str, secret: &str) -> Result<Option<Opened>, Refusal> {
-    let asked = vec![Value::Text(hash(secret)), Value::Integer(host::unix_ms())];
-    let rows = database::rows(instance, sql, asked).await.map_err(|trouble| unavailable(&trouble))?;
+    let parameters = vec![Value::Text(hash(secret)), Value::Integer(host::unix_ms())];
+    let rows = database::rows(instance, sql, parameters).await.map_err(|trouble| unavailable(&trouble))?;
     Ok(rows.into_iter().next().and_then(opened))
 }
 
@@ -94,8 +94,8 @@ pub(crate) async fn list(instance: &Instance) -> Result<Vec<Listed>, Refusal> {
 
 /// Ends the session of this secret.
 pub(crate) async fn end(instance: &Instance, secret: &str) -> Result<(), Refusal> {
-    let asked = vec![Value::Text(hash(secret))];
-    database::rows(instance, END, asked).await.map(drop).map_err(|trouble| unavailable(&trouble))
+    let parameters = vec![Value::Text(hash(secret))];
+    database::rows(instance, END, parameters).await.map(drop).map_err(|trouble| unavailable(&trouble))
 }
 
 /// Ends the session of this name; says whether there was one.

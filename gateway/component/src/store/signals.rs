@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use gateway_core::health::{Subjects, TargetLatency};
 use gateway_core::outcome::limits::LimitSignal;
-use gateway_core::quota::{Learnt, LearntLimits, ReportedLimit, ToldCounters};
+use gateway_core::quota::{Learnt, LearntLimits, ReportedLimit, ReportedLimits};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -29,7 +29,7 @@ const LOOK_MS: u64 = 5_000;
 #[derive(Default)]
 pub(crate) struct SignalStore {
     learnt: RefCell<LearntLimits>,
-    told: RefCell<ToldCounters>,
+    reported: RefCell<ReportedLimits>,
     /// The time on the monotonic clock, which may begin with the instance; `None` if there was none.
     published_ms: Cell<Option<u64>>,
     looked_ms: Cell<Option<u64>>,
@@ -45,8 +45,8 @@ struct Signals {
     learnt: Vec<Learnt>,
     #[serde(deserialize_with = "known")]
     latencies: Vec<TargetLatency>,
-    #[serde(deserialize_with = "known")]
-    told: Vec<ReportedLimit>,
+    #[serde(rename = "told", deserialize_with = "known")]
+    reported: Vec<ReportedLimit>,
 }
 
 fn known<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T>, D::Error> {
@@ -63,16 +63,16 @@ pub(crate) fn learn(instance: &Rc<Instance>, of: &Subjects, signals: Vec<LimitSi
 }
 
 /// Takes over numbers that a provider counts itself.
-pub(crate) fn told(instance: &Rc<Instance>, told: Vec<ReportedLimit>) {
-    if !told.is_empty() {
-        instance.store.signals.told.borrow_mut().merge(told, host::unix_ms());
+pub(crate) fn reported(instance: &Rc<Instance>, reported: Vec<ReportedLimit>) {
+    if !reported.is_empty() {
+        instance.store.signals.reported.borrow_mut().merge(reported, host::unix_ms());
         publish(instance);
     }
 }
 
 /// Reads the numbers that providers count themselves.
-pub(crate) fn with_told<T>(instance: &Instance, look: impl FnOnce(&ToldCounters) -> T) -> T {
-    look(&instance.store.signals.told.borrow())
+pub(crate) fn with_reported<T>(instance: &Instance, look: impl FnOnce(&ReportedLimits) -> T) -> T {
+    look(&instance.store.signals.reported.borrow())
 }
 
 /// Called when a call depends on latencies: takes over what other instances measured, in the background and every few
@@ -109,9 +109,9 @@ pub(crate) async fn look_now(instance: &Instance) {
 
 async fn take_over(instance: &Instance, store: &Open) {
     let Ok(Some(bytes)) = store.get(KEY).await else { return };
-    let Signals { learnt: others, latencies, told } = serde_json::from_slice(&bytes).unwrap_or_default();
+    let Signals { learnt: others, latencies, reported } = serde_json::from_slice(&bytes).unwrap_or_default();
     instance.store.signals.learnt.borrow_mut().merge(others, host::unix_ms());
-    instance.store.signals.told.borrow_mut().merge(told, host::unix_ms());
+    instance.store.signals.reported.borrow_mut().merge(reported, host::unix_ms());
     health::merge_latencies(instance, latencies);
 }
 
@@ -143,8 +143,8 @@ async fn write(instance: &Instance) {
     let Ok(Some(store)) = key_value::open(instance).await else { return };
     take_over(instance, &store).await;
     let learnt = with_learnt(instance, |learnt| learnt.all().cloned().collect());
-    let told = with_told(instance, |told| told.all().cloned().collect());
-    let signals = Signals { learnt, latencies: health::latencies(instance), told };
+    let reported = with_reported(instance, |reported| reported.all().cloned().collect());
+    let signals = Signals { learnt, latencies: health::latencies(instance), reported };
     let Ok(bytes) = serde_json::to_vec(&signals) else { return };
     if let Err(error) = store.set(KEY, bytes).await {
         host::log(&format!("other instances were not told of limits and latencies: {error}"));

@@ -3,7 +3,7 @@
 
 use askama::Template;
 use gateway_core::catalog::presets;
-use gateway_core::views::{CheckDoneView, TriedView};
+use gateway_core::views::{CheckDoneView, CredentialCheckView};
 use serde_json::{Map, Value, json};
 
 use crate::edit::{Banner, Editing, Form, Kind};
@@ -42,22 +42,22 @@ impl<'a> AddProviderPage<'a> {
 fn form(frame: &Frame, editing: &Editing<'_>, to: Option<&str>, query: &Query) -> Form {
     let words = Words(frame.language);
     let mut form = Form::new(frame, editing, "add-provider", "add-provider");
-    let given = |name: &str| query.get(name).unwrap_or_default().to_owned();
+    let entered = |name: &str| query.get(name).unwrap_or_default().to_owned();
     match to {
         Some(name) => form = form.with("to", name),
         None => {
             let other = (String::new(), words.other().to_owned());
             let known = presets().map(|name| (name.to_owned(), name.to_owned()));
             form = form
-                .field("preset", words.preset(), Kind::Choice(known.chain([other]).collect()), given("preset"))
-                .field("base_url", words.base_url(), Kind::Text(Vec::new()), given("base_url"))
+                .field("preset", words.preset(), Kind::Choice(known.chain([other]).collect()), entered("preset"))
+                .field("base_url", words.base_url(), Kind::Text(Vec::new()), entered("base_url"))
                 .hint(words.base_url_hint())
-                .field("local", words.local(), Kind::Box, given("local"))
-                .field("name", words.name(), Kind::Text(Vec::new()), given("name"))
+                .field("local", words.local(), Kind::Box, entered("local"))
+                .field("name", words.name(), Kind::Text(Vec::new()), entered("name"))
                 .hint(words.name_hint());
         }
     }
-    form.field("credentials", words.keys(), Kind::Lines, given("credentials"))
+    form.field("credentials", words.keys(), Kind::Lines, entered("credentials"))
         .hint(words.keys_hint())
         .button("check", words.check())
         .button("save", words.save_unchecked())
@@ -122,7 +122,7 @@ struct CheckingPage<'a> {
     source = r#"<li><span>{{ name }}</span><span>{{ mark }}</span><span class="soft" lang="en">{{ message }}</span></li>"#,
     ext = "html"
 )]
-struct TriedRow {
+struct CheckRow {
     name: String,
     mark: Mark,
     message: String,
@@ -159,19 +159,19 @@ impl CheckPieces {
     }
 
     /// What is shown of one key.
-    pub fn row(frame: &Frame, tried: &TriedView) -> String {
+    pub fn row(frame: &Frame, check: &CredentialCheckView) -> String {
         let words = Words(frame.language);
-        let span = show::span(i64::try_from(tried.latency_ms).unwrap_or(i64::MAX));
-        let (tone, icon, text) = match (tried.works, tried.may_work(), tried.status) {
-            (true, _, _) => ("ok", "s-ok", words.works(tried.models, span)),
-            (false, true, _) => ("wait", "s-warn", words.not_proven(tried.models)),
+        let span = show::span(i64::try_from(check.latency_ms).unwrap_or(i64::MAX));
+        let (tone, icon, text) = match (check.works, check.may_work(), check.status) {
+            (true, _, _) => ("ok", "s-ok", words.works(check.models, span)),
+            (false, true, _) => ("wait", "s-warn", words.not_proven(check.models)),
             (false, false, Some(status)) => ("bad", "s-fail", words.refused_with(status)),
             (false, false, None) => ("bad", "s-fail", words.fails().to_owned()),
         };
-        super::html(&TriedRow {
-            name: words.number(tried.index + 1),
+        super::html(&CheckRow {
+            name: words.number(check.index + 1),
             mark: Mark::of(tone, frame.icon(icon), text),
-            message: tried.message.clone().unwrap_or_default(),
+            message: check.message.clone().unwrap_or_default(),
         })
     }
 

@@ -45,8 +45,8 @@ pub fn last_day(zone: &TimeZone, now_ms: i64) -> Period {
 }
 
 fn span(query: &Query) -> (&'static str, Step, i64, Word) {
-    let asked = query.get("span").and_then(|name| SPANS.iter().find(|span| span.0 == name));
-    *asked.unwrap_or(&SPANS[SPAN])
+    let chosen = query.get("span").and_then(|name| SPANS.iter().find(|span| span.0 == name));
+    *chosen.unwrap_or(&SPANS[SPAN])
 }
 
 /// What was counted in a period, and in the one before it.

@@ -3,7 +3,7 @@
 use askama::Template;
 use gateway_core::views::{ChangeView, HistoryView, VersionView};
 
-use crate::edit::{Editing, Form, Kind, told};
+use crate::edit::{Editing, Form, Kind, describe_change};
 use crate::frame::Frame;
 use crate::parts::Time;
 use crate::query::Query;
@@ -85,7 +85,8 @@ impl<'a> VersionPage<'a> {
             let form = Form::new(frame, editing, "restore", &path).field("keys", words.with_keys(), Kind::Box, "");
             form.hint(words.keys_stay()).button("restore", words.put_back()).whole()
         });
-        let lines = |changes: &[gateway_core::catalog::Change]| changes.iter().map(|it| told(it, edit)).collect();
+        let lines =
+            |changes: &[gateway_core::catalog::Change]| changes.iter().map(|it| describe_change(it, edit)).collect();
         VersionPage {
             frame,
             here: Some(Page::Settings),

@@ -30,12 +30,12 @@ pub struct JoinPage<'a> {
     /// Every provider, and whether it is asked.
     providers: Vec<(String, bool)>,
     narrow: String,
-    asked: Option<AskedProvider>,
+    plan: Option<PlanPart>,
     wrong: Option<String>,
 }
 
 #[derive(Debug)]
-struct AskedProvider {
+struct PlanPart {
     shared: Vec<Row>,
     single: Vec<Row>,
     shared_title: String,
@@ -60,7 +60,7 @@ impl<'a> JoinPage<'a> {
         catalog: &Catalog,
         query: &Query,
         editing: &Editing<'a>,
-        told: Option<&JoinPreviewView>,
+        preview: Option<&JoinPreviewView>,
     ) -> Self {
         let words = Words(frame.language);
         let chosen = query.all("provider");
@@ -74,7 +74,7 @@ impl<'a> JoinPage<'a> {
             banner: Banner::of(frame, editing),
             etag: editing.etag,
             providers: providers.map(|it| (it.name.to_string(), is_asked(&it.name, it.enabled))).collect(),
-            asked: told.map(|told| AskedProvider::of(told, &narrow, words)),
+            plan: preview.map(|preview| PlanPart::of(preview, &narrow, words)),
             narrow,
             wrong: editing.refused.as_ref().map(|refused| problem(refused.refusal)),
         }
@@ -86,26 +86,26 @@ fn problem(refusal: &Refusal) -> String {
     std::iter::once(refusal.message.clone()).chain(problems).collect::<Vec<_>>().join(" ")
 }
 
-impl AskedProvider {
-    fn of(told: &JoinPreviewView, narrow: &str, words: Words) -> Self {
+impl PlanPart {
+    fn of(preview: &JoinPreviewView, narrow: &str, words: Words) -> Self {
         let narrow = narrow.to_lowercase();
         let fits = |model: &&JoinedModel| model.name.to_lowercase().contains(&narrow);
-        let fitting: Vec<&JoinedModel> = told.plan.models.iter().filter(fits).collect();
+        let fitting: Vec<&JoinedModel> = preview.plan.models.iter().filter(fits).collect();
         let shown = fitting.iter().take(SHOWN_MAX);
         let (shared, single): (Vec<&JoinedModel>, Vec<&JoinedModel>) = shown.partition(|model| model.providers() > 1);
-        AskedProvider {
+        PlanPart {
             shared_title: words.join_shared(fitting.iter().filter(|model| model.providers() > 1).count()),
             single_title: words.join_single(fitting.iter().filter(|model| model.providers() <= 1).count()),
             cut: (fitting.len() > SHOWN_MAX).then(|| words.join_first(SHOWN_MAX)),
             shared: shared.into_iter().map(|model| Row::of(model, words)).collect(),
             single: single.into_iter().map(|model| Row::of(model, words)).collect(),
-            vanished: told
+            vanished: preview
                 .plan
                 .vanished
                 .iter()
                 .map(|it| (value(&[&it.model, &it.target]), format!("{}: {}", it.model, it.target)))
                 .collect(),
-            failed: told.failed.iter().map(|it| (words.join_failed(&it.provider), it.message.clone())).collect(),
+            failed: preview.failed.iter().map(|it| (words.join_failed(&it.provider), it.message.clone())).collect(),
         }
     }
 }
@@ -134,7 +134,7 @@ fn value(parts: &[&str]) -> String {
 }
 
 /// What a form of this page asks for.
-pub fn wanted(form: &Query) -> Join {
+pub fn of_form(form: &Query) -> Join {
     let models = form.all("model").into_iter().filter_map(|text| {
         let mut parts = text.split(SEPARATOR);
         let name = parts.next()?.to_owned();
@@ -162,11 +162,11 @@ mod tests {
     fn what_is_ticked_is_what_is_wanted() {
         let value = encode_parameter(&value(&["m", "1", "a", "x/y:free", "2", "b", "Z"]));
         let body = format!("model={value}&vanished={}&other=1", encode_parameter("m␟a/b"));
-        let wanted = wanted(&form::fields(body.as_bytes()).expect("a form"));
-        assert_eq!(wanted.models.len(), 1);
+        let join = join(&form::fields(body.as_bytes()).expect("a form"));
+        assert_eq!(join.models.len(), 1);
         let targets: Vec<(u32, &str, &str)> =
-            wanted.models[0].targets.iter().map(|it| (it.tier, it.provider.as_str(), it.model.as_str())).collect();
-        assert_eq!((wanted.models[0].name.as_str(), targets), ("m", vec![(1, "a", "x/y:free"), (2, "b", "Z")]));
-        assert_eq!(wanted.vanished, [Vanished { model: "m".into(), target: "a/b".into() }]);
+            join.models[0].targets.iter().map(|it| (it.tier, it.provider.as_str(), it.model.as_str())).collect();
+        assert_eq!((join.models[0].name.as_str(), targets), ("m", vec![(1, "a", "x/y:free"), (2, "b", "Z")]));
+        assert_eq!(join.vanished, [Vanished { model: "m".into(), target: "a/b".into() }]);
     }
 }

@@ -3,7 +3,7 @@
 use askama::Template;
 use gateway_core::outcome::limits::Span;
 use gateway_core::providers::CounterPer;
-use gateway_core::views::{LearntView, LimitView, QuotaView, ScopeView, ToldView};
+use gateway_core::views::{LearntView, LimitView, QuotaView, ReportedLimitView, ScopeView};
 
 use crate::frame::Frame;
 use crate::parts::{Mark, Monogram, Time};
@@ -21,7 +21,7 @@ pub struct QuotaPage<'a> {
     says: String,
     groups: Vec<Group>,
     learnt: Vec<LearntRow>,
-    told: Vec<ToldRow>,
+    reported: Vec<ReportedRow>,
 }
 
 /// The limits of a provider, or those of keys.
@@ -54,18 +54,18 @@ struct LearntRow {
     what: String,
     left: String,
     back: Option<Time>,
-    told: Time,
+    reported: Time,
 }
 
 /// What a provider counts itself.
 #[derive(Debug)]
-struct ToldRow {
+struct ReportedRow {
     monogram: Monogram,
     whom: String,
     what: String,
     spent: String,
     left: String,
-    told: Time,
+    reported: Time,
     source: Option<&'static str>,
 }
 
@@ -84,8 +84,8 @@ impl<'a> QuotaPage<'a> {
         }
         let learnt = quota.learnt.iter().filter(|each| !each.over).map(|each| LearntRow::of(each, frame)).collect();
         let says = words.says(frame.clock.zone_name());
-        let told = quota.told.iter().map(|each| ToldRow::of(each, frame)).collect();
-        QuotaPage { frame, here: Some(Page::Quota), words, says, groups, learnt, told }
+        let reported = quota.reported.iter().map(|each| ReportedRow::of(each, frame)).collect();
+        QuotaPage { frame, here: Some(Page::Quota), words, says, groups, learnt, reported }
     }
 }
 
@@ -209,42 +209,42 @@ impl LearntRow {
             what: per.map_or_else(|| learnt.what.clone(), |per| format!("{}, {per}", learnt.what)),
             left: words.of(amount(learnt.remaining), amount(learnt.limit)),
             back: learnt.resets_at_ms.map(|at_ms| frame.time(at_ms)),
-            told: frame.time(learnt.as_of_ms),
+            reported: frame.time(learnt.as_of_ms),
         }
     }
 }
 
-impl ToldRow {
-    fn of(told: &ToldView, frame: &Frame) -> Self {
+impl ReportedRow {
+    fn of(reported: &ReportedLimitView, frame: &Frame) -> Self {
         let words = Words(frame.language);
         let amount = |number: u64| {
             let number = i64::try_from(number).unwrap_or(i64::MAX);
-            match told.currency.as_deref() {
+            match reported.currency.as_deref() {
                 None => show::whole(number),
                 Some("USD") => show::money(number),
                 Some(currency) => format!("{} {currency}", show::billionths(number)),
             }
         };
-        let per = told.per.map(|per| match per {
+        let per = reported.per.map(|per| match per {
             CounterPer::Day => words.a_day(),
             CounterPer::Week => words.a_week(),
             CounterPer::Month => words.a_month(),
             CounterPer::Ever => words.in_all(),
         });
-        let models = told.models.join(", ");
-        let what = [Some(told.what.as_str()), per, Some(models.as_str()).filter(|models| !models.is_empty())];
-        let left = told.remaining.map(amount);
-        ToldRow {
-            monogram: frame.monogram(&told.provider, false),
-            whom: format!("{} {}", told.provider, told.credential),
+        let models = reported.models.join(", ");
+        let what = [Some(reported.what.as_str()), per, Some(models.as_str()).filter(|models| !models.is_empty())];
+        let left = reported.remaining.map(amount);
+        ReportedRow {
+            monogram: frame.monogram(&reported.provider, false),
+            whom: format!("{} {}", reported.provider, reported.credential),
             what: what.into_iter().flatten().collect::<Vec<_>>().join(", "),
-            spent: told.spent.map(amount).unwrap_or_default(),
-            left: match (left, told.limit.map(amount)) {
+            spent: reported.spent.map(amount).unwrap_or_default(),
+            left: match (left, reported.limit.map(amount)) {
                 (Some(left), Some(limit)) => words.of(left, limit),
                 (left, limit) => left.or(limit).unwrap_or_default(),
             },
-            told: frame.time(told.as_of_ms),
-            source: Some(told.source).filter(|url| url.starts_with("https://")),
+            reported: frame.time(reported.as_of_ms),
+            source: Some(reported.source).filter(|url| url.starts_with("https://")),
         }
     }
 }

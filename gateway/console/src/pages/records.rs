@@ -325,14 +325,14 @@ impl Row {
 fn hops(record: &RecordView, frame: &Frame) -> Option<Hops> {
     let Some(StoredJson::Read(attempts)) = &record.attempts else { return None };
     let failed = |attempt: &AttemptRecord| attempt.class != "ok";
-    let mut tried: Vec<(&str, bool)> = Vec::new();
+    let mut providers: Vec<(&str, bool)> = Vec::new();
     for attempt in attempts {
-        match tried.last_mut() {
+        match providers.last_mut() {
             Some(last) if last.0 == attempt.provider => last.1 = failed(attempt),
-            _ => tried.push((&attempt.provider, failed(attempt))),
+            _ => providers.push((&attempt.provider, failed(attempt))),
         }
     }
-    (!tried.is_empty()).then(|| Hops::of(&tried, frame))
+    (!providers.is_empty()).then(|| Hops::of(&providers, frame))
 }
 
 /// The program that a user agent names first.

@@ -14,10 +14,10 @@ use gateway_core::state::State;
 use gateway_core::stats::{By, Narrowed, SeriesSums, SpanSums, Sums, bucket};
 use gateway_core::uri::encode_parameter;
 use gateway_core::views::{
-    CandidateView, ChangeView, CheckDoneView, ConversationView, ConversationsView, HealthView, HistoryView,
-    JoinPreviewView, KeptOfKeyView, KeyView, LatencyView, LearntView, LimitView, LookedView, NotAskedView, PlanView,
-    QuotaView, RecordView, RecordsView, RefusalView, RefusedParameterView, SessionView, SessionsView, StoredJson,
-    SubjectView, ToldView, TriedView, VersionView,
+    CandidateView, ChangeView, CheckDoneView, ConversationView, ConversationsView, CredentialCheckView,
+    FailedProviderView, HealthView, HistoryView, JoinPreviewView, KeptOfKeyView, KeyView, LatencyView, LearntView,
+    LimitView, LookedView, PlanView, QuotaView, RecordView, RecordsView, RefusalView, RefusedParameterView,
+    ReportedLimitView, SessionView, SessionsView, StoredJson, SubjectView, VersionView,
 };
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -206,7 +206,7 @@ fn quota(catalog: &Catalog) -> QuotaView {
         as_of_ms: 1,
         over: false,
     };
-    let told = ToldView {
+    let reported = ReportedLimitView {
         provider: evil(),
         credential: evil(),
         what: evil(),
@@ -221,7 +221,7 @@ fn quota(catalog: &Catalog) -> QuotaView {
     };
     let shown = limits.iter().zip([&rows[..], &[]].into_iter().cycle());
     let quota = shown.map(|(limit, rows)| LimitView::of(limit, rows, at.now_ms)).collect();
-    QuotaView { quota, learnt: vec![learnt], told: vec![told] }
+    QuotaView { quota, learnt: vec![learnt], reported: vec![reported] }
 }
 
 /// What calls came to whose names attack pages, in the last week and the one before.
@@ -544,7 +544,7 @@ fn catalog_pages(
     add("history", &|frame| html(&HistoryPage::of(frame, &HistoryView::of(0, Vec::new(), 1))));
     add("add-provider", &|frame| {
         let pieces = CheckPieces::of(frame, 3, EVIL);
-        let tried = |works, is_proven, message: Option<&str>| TriedView {
+        let check = |works, is_proven, message: Option<&str>| CredentialCheckView {
             index: 0,
             label: evil(),
             works,
@@ -554,7 +554,7 @@ fn catalog_pages(
             models: 3,
             latency_ms: 5,
         };
-        let rows = [tried(true, true, None), tried(false, false, None), tried(false, true, Some(EVIL))];
+        let rows = [check(true, true, None), check(false, false, None), check(false, true, Some(EVIL))];
         let rows: String = rows.iter().map(|row| CheckPieces::row(frame, row)).collect();
         let entered =
             Query::parse(&format!("preset=groq&name={0}&credentials={0}", encode_parameter(EVIL))).expect("a form");
@@ -578,7 +578,7 @@ fn joined() -> JoinPreviewView {
     let model = |exists, targets| JoinedModel { name: evil(), exists, targets, kept: 0 };
     let models = vec![model(true, vec![target("p", 1), target("q", 2)]), model(false, vec![target(EVIL, 1)])];
     let plan = JoinPlan { models, vanished: vec![Vanished { model: evil(), target: evil() }] };
-    JoinPreviewView { plan, failed: vec![NotAskedView { provider: evil(), message: evil() }] }
+    JoinPreviewView { plan, failed: vec![FailedProviderView { provider: evil(), message: evil() }] }
 }
 
 fn plan() -> PlanView {
@@ -697,7 +697,7 @@ fn a_page_is_small() {
         looked: None,
     };
     let counted = counted();
-    let told = (None, Some(&counted));
+    let figures = (None, Some(&counted));
     let page = html(&RecordsPage::of(&frame, &Query::default(), &view, Suggested::default(), told));
     let packed = crate::pack::pack(page.as_bytes()).expect("gzip");
     assert!(packed.len() < 60_000, "{} bytes, {} gzipped", page.len(), packed.len());

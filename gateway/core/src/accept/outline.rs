@@ -24,7 +24,7 @@ const PIECE_BYTES: usize = 1 << 20;
 /// Refuses a body that nests too deeply or has too many items.
 pub(super) fn check(operation: Operation, json: &[u8], pace: Pace<'_>) -> Result<(), Refusal> {
     let mut outline = Outline { depth: 0, lists: [false; ITEMS_DEPTH_MAX], items: 0, name: 0..0, is_counted: false };
-    let (mut at, mut told) = (0, 0);
+    let (mut at, mut paced) = (0, 0);
     while let Some(byte) = json.get(at) {
         match byte {
             b'"' => {
@@ -40,9 +40,9 @@ pub(super) fn check(operation: Operation, json: &[u8], pace: Pace<'_>) -> Result
             _ => {}
         }
         at += 1;
-        if at - told >= PIECE_BYTES {
-            pace.step(at - told);
-            told = at;
+        if at - paced >= PIECE_BYTES {
+            pace.step(at - paced);
+            paced = at;
         }
     }
     Ok(())
@@ -145,10 +145,10 @@ mod tests {
 
     #[test]
     fn who_paces_it_is_told_of_each_piece() {
-        let told = std::cell::Cell::new(0);
-        let pace = |bytes| told.set(told.get() + bytes);
+        let paced = std::cell::Cell::new(0);
+        let pace = |bytes| paced.set(paced.get() + bytes);
         let body = format!(r#"{{"x":{}}}"#, list("0", 4 * PIECE_BYTES));
         check(Operation::Chat, body.as_bytes(), Pace::of(&pace)).expect("no messages");
-        assert!((body.len() - PIECE_BYTES..=body.len()).contains(&told.get()));
+        assert!((body.len() - PIECE_BYTES..=body.len()).contains(&paced.get()));
     }
 }

@@ -20,17 +20,17 @@ const IMAGES_MAX: u64 = 100;
 pub(super) fn pieces(call: &Call) -> Pieces {
     match call.operation {
         Operation::Images | Operation::ImageEdits => {
-            let asked = asked(call);
-            let text = |name: &str| asked.get(name).and_then(Value::as_str);
+            let members = members_of(call);
+            let text = |name: &str| members.get(name).and_then(Value::as_str);
             Pieces::Images {
-                count: asked.get("n").and_then(count).unwrap_or(1).clamp(1, IMAGES_MAX),
+                count: members.get("n").and_then(count).unwrap_or(1).clamp(1, IMAGES_MAX),
                 pixels: text("size").and_then(pixels),
                 quality: text("quality").map_or(Quality::Unsaid, quality),
             }
         }
         Operation::Speech => {
-            let asked = asked(call);
-            let input = asked.get("input").and_then(Value::as_str);
+            let members = members_of(call);
+            let input = members.get("input").and_then(Value::as_str);
             Pieces::Characters(input.map_or(call.body.len(), |input| input.chars().count()) as u64)
         }
         Operation::Transcriptions | Operation::Translations => Pieces::AudioMs(audio_ms(&call.body)),
@@ -40,7 +40,7 @@ pub(super) fn pieces(call: &Call) -> Pieces {
 
 /// The members that tell it. If one is written twice the last counts, as for nearly all JSON parsers. A body with too
 /// many values to be parsed counts as the most that can be asked for.
-fn asked(call: &Call) -> Map<String, Value> {
+fn members_of(call: &Call) -> Map<String, Value> {
     if is_too_intricate(&call.body) {
         return Map::from_iter([("n".to_owned(), IMAGES_MAX.into())]);
     }
@@ -83,11 +83,11 @@ fn quality(text: &str) -> Quality {
 /// The length of a recording. A WAV file says how many bytes a second takes.
 fn audio_ms(body: &[u8]) -> u64 {
     const FORMAT: &[u8] = b"WAVEfmt ";
-    let told = memchr::memmem::find(body, FORMAT).and_then(|at| {
+    let found = memchr::memmem::find(body, FORMAT).and_then(|at| {
         let rate = body.get(at + FORMAT.len() + 12..)?.first_chunk::<4>()?;
         Some(u64::from(u32::from_le_bytes(*rate))).filter(|rate| (1_000..=200_000).contains(rate))
     });
-    (body.len() as u64).saturating_mul(1000) / told.unwrap_or(BYTES_PER_SECOND)
+    (body.len() as u64).saturating_mul(1000) / found.unwrap_or(BYTES_PER_SECOND)
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ fn every_admin_route_needs_the_admin_token_and_every_data_route_a_key() {
             | Endpoint::WebSocket
             | Endpoint::Alive
             | Endpoint::Ready
-            | Endpoint::WayIn
+            | Endpoint::Root
             | Endpoint::ConsoleSlash => {
                 assert_eq!(route.needs, Needs::Nothing);
             }

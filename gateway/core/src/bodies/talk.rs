@@ -104,12 +104,12 @@ pub enum Piece {
 impl Conversation {
     /// What was said; `None`: neither body can be read as a conversation.
     pub fn of(request: Option<&KeptBody>, answer: Option<&KeptBody>) -> Option<Self> {
-        let asked = request.and_then(read_request);
+        let request_read = request.and_then(read_request);
         let answered = answer.and_then(read_answer);
-        if asked.is_none() && answered.is_none() {
+        if request_read.is_none() && answered.is_none() {
             return None;
         }
-        let mut conversation = asked.map(of_request).unwrap_or_default();
+        let mut conversation = request_read.map(of_request).unwrap_or_default();
         let choices = answered.into_iter().flat_map(|answer| answer.choices);
         conversation
             .turns

@@ -38,9 +38,9 @@ impl Catalog {
     /// The model that answers to this name: by its name, by an alias, then by the longest pattern.
     /// A suffix like `[1m]` is ignored when nothing has the full name. The owner of a name is found first and
     /// then asked whether it is enabled: a name switched off does not fall to another model's pattern.
-    pub fn model(&self, asked: &str) -> Option<&Arc<Model>> {
-        let exact = self.names.get(asked).or_else(|| self.names.get(without_suffix(asked))).copied();
-        let by_pattern = || self.patterns.iter().find(|(stem, _)| asked.starts_with(stem)).map(|(_, index)| *index);
+    pub fn model(&self, requested: &str) -> Option<&Arc<Model>> {
+        let exact = self.names.get(requested).or_else(|| self.names.get(without_suffix(requested))).copied();
+        let by_pattern = || self.patterns.iter().find(|(stem, _)| requested.starts_with(stem)).map(|(_, index)| *index);
         let index = exact.or_else(by_pattern)?;
         self.models.get(index).filter(|model| model.enabled)
     }
@@ -71,12 +71,12 @@ impl Catalog {
     }
 
     /// The enabled model whose name or alias is nearest to an unknown name.
-    pub fn nearest_model(&self, asked: &str) -> Option<&str> {
+    pub fn nearest_model(&self, requested: &str) -> Option<&str> {
         let enabled = |index: &usize| self.models.get(*index).is_some_and(|model| model.enabled);
         let is_meant = |(name, index): &(&String, &usize)| !name.ends_with('*') && enabled(index);
         let mut names: Vec<&str> = self.names.iter().filter(is_meant).map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
-        nearest(asked, names)
+        nearest(requested, names)
     }
 
     /// The key that has this hash, or had it before a rotation. The table finds a candidate; the comparison that
@@ -353,10 +353,10 @@ fn matches(entry: &str, name: &str) -> bool {
 }
 
 /// The name without a suffix like `[1m]`, which clients add for themselves.
-pub fn without_suffix(asked: &str) -> &str {
-    match asked.rfind('[') {
-        Some(start) if start > 0 && asked.ends_with(']') => asked.get(..start).unwrap_or(asked),
-        _ => asked,
+pub fn without_suffix(requested: &str) -> &str {
+    match requested.rfind('[') {
+        Some(start) if start > 0 && requested.ends_with(']') => requested.get(..start).unwrap_or(requested),
+        _ => requested,
     }
 }
 

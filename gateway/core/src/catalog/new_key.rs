@@ -101,8 +101,8 @@ mod tests {
     #[test]
     fn the_entry_of_a_key_holds_what_was_asked_for_and_the_hash() {
         let entry = |body: &str| {
-            let wanted: NewKey = serde_json::from_str(body).expect("a body");
-            Value::Object(wanted.entry("sk-llmio-x")).to_string()
+            let new_key: NewKey = serde_json::from_str(body).expect("a body");
+            Value::Object(new_key.entry("sk-llmio-x")).to_string()
         };
         let hash = hash_text(&hash_key("sk-llmio-x"));
         assert_eq!(entry(r#"{"name":"k"}"#), format!(r#"{{"name":"k","hash":"{hash}"}}"#));

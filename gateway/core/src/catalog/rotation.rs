@@ -21,18 +21,18 @@ pub struct Rotation {
 /// The body of `POST /api/keys/{name}/rotate`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct RotationRequest {
     keep: Option<String>,
 }
 
 impl Rotation {
     /// Reads the body of a request, which may be empty: `{"keep": "24h"}`. `Err`: what is wrong with it.
     pub fn parse(body: &[u8]) -> Result<Self, String> {
-        let wanted: Wanted = match body {
-            [] => Wanted::default(),
+        let request: RotationRequest = match body {
+            [] => RotationRequest::default(),
             body => serde_json::from_slice(body).map_err(|error| format!("The body was not understood: {error}."))?,
         };
-        let Some(keep) = wanted.keep else { return Ok(Rotation { keep_ms: KEEP_MS }) };
+        let Some(keep) = request.keep else { return Ok(Rotation { keep_ms: KEEP_MS }) };
         let keep_ms = format::duration_ms(&keep).map_err(|message| format!("`keep` {message}, not {keep:?}."))?;
         if keep_ms > KEEP_MS_MAX {
             return Err(format!("`keep` must be at most {}, not {keep:?}.", human_duration(KEEP_MS_MAX)));

@@ -155,8 +155,8 @@ impl<'a> Place<'a> {
     }
 
     /// Names the type only: what stands here may be a secret in the wrong place.
-    fn wrong_type<T>(&self, wanted: &str) -> Option<T> {
-        self.problem(format!("must be {wanted}, not {}", type_name(self.value)));
+    fn wrong_type<T>(&self, expected: &str) -> Option<T> {
+        self.problem(format!("must be {expected}, not {}", type_name(self.value)));
         None
     }
 }
@@ -226,24 +226,24 @@ impl<'a> Fields<'a> {
 }
 
 /// `; did you mean "…"?` when one of the candidates is near, else nothing.
-pub(super) fn did_you_mean<'c>(asked: &str, candidates: impl IntoIterator<Item = &'c str>) -> String {
-    match nearest(asked, candidates) {
+pub(super) fn did_you_mean<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> String {
+    match nearest(name, candidates) {
         Some(candidate) => format!("; did you mean \"{candidate}\"?"),
         None => String::new(),
     }
 }
 
 /// The candidate a person may have meant: at most a third of the characters differ.
-pub(super) fn nearest<'c>(asked: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    let length = asked.chars().count();
+pub(super) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let length = name.chars().count();
     if length > NAME_CHARACTERS_MAX {
         return None;
     }
-    let asked = asked.to_lowercase();
+    let name = name.to_lowercase();
     candidates
         .into_iter()
         .filter(|candidate| candidate.chars().count() <= NAME_CHARACTERS_MAX)
-        .map(|candidate| (strsim::damerau_levenshtein(&asked, &candidate.to_lowercase()), candidate))
+        .map(|candidate| (strsim::damerau_levenshtein(&name, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= (length / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

@@ -64,19 +64,20 @@ pub struct Template {
 }
 
 impl Template {
-    fn name(&self, asked: &str) -> String {
-        let rest = self.stems.iter().find_map(|stem| asked.strip_prefix(stem.as_str()).filter(|rest| !rest.is_empty()));
-        format!("{}{}", self.prefix, rest.unwrap_or(asked))
+    fn name(&self, requested: &str) -> String {
+        let rest =
+            self.stems.iter().find_map(|stem| requested.strip_prefix(stem.as_str()).filter(|rest| !rest.is_empty()));
+        format!("{}{}", self.prefix, rest.unwrap_or(requested))
     }
 }
 
 impl Target {
     /// The upstream name for the name the client asked for.
-    pub fn upstream_model(&self, asked: &Arc<str>) -> Arc<str> {
+    pub fn upstream_model(&self, requested: &Arc<str>) -> Arc<str> {
         match (&self.model, &self.template) {
             (Some(model), _) => Arc::clone(model),
-            (None, Some(template)) => template.name(asked).into(),
-            (None, None) => Arc::clone(asked),
+            (None, Some(template)) => template.name(requested).into(),
+            (None, None) => Arc::clone(requested),
         }
     }
 }

@@ -96,7 +96,7 @@ mod tests {
         Profile::of(model, Dialect::OpenaiChat)
     }
 
-    fn told(model: &str, effort: Effort) -> Option<&'static str> {
+    fn level_of(model: &str, effort: Effort) -> Option<&'static str> {
         let reasoning = Reasoning { effort: Some(effort), ..Reasoning::default() };
         write_effort(Some(reasoning), &chat(model), &mut Warnings::default())
     }
@@ -119,7 +119,7 @@ mod tests {
             ("gpt-6", "none", "low", "medium", "xhigh"),
         ] {
             let words =
-                [Effort::None, Effort::Minimal, Effort::Medium, Effort::ExtraHigh].map(|word| told(model, word));
+                [Effort::None, Effort::Minimal, Effort::Medium, Effort::ExtraHigh].map(|word| level_of(model, word));
             assert_eq!(words, [none, minimal, medium, extra_high].map(Some), "{model}");
         }
     }
@@ -127,12 +127,12 @@ mod tests {
     #[test]
     fn a_model_of_another_maker_is_told_no_word_it_may_not_know() {
         for model in ["glm-4.6", "gpt-oss-120b", "m"] {
-            let words = [Effort::None, Effort::Low, Effort::ExtraHigh, Effort::Max].map(|word| told(model, word));
+            let words = [Effort::None, Effort::Low, Effort::ExtraHigh, Effort::Max].map(|word| level_of(model, word));
             assert_eq!(words, [None, Some("low"), Some("high"), Some("high")], "{model}");
         }
-        assert_eq!(told("deepseek-v4-pro", Effort::Max), Some("max"));
-        assert_eq!(told("deepseek/deepseek-v4-pro", Effort::Max), Some("high"));
-        assert_eq!(told("kimi-k3", Effort::Medium), Some("high"));
+        assert_eq!(level_of("deepseek-v4-pro", Effort::Max), Some("max"));
+        assert_eq!(level_of("deepseek/deepseek-v4-pro", Effort::Max), Some("high"));
+        assert_eq!(level_of("kimi-k3", Effort::Medium), Some("high"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::state::State;
 pub fn exhausted(model: &str, skipped: &[Skipped], record: Option<&str>, now_ms: i64) -> Refusal {
     let each: Vec<String> = skipped.iter().map(|skipped| describe(skipped, now_ms)).collect();
     let reasons = if each.is_empty() { "it has no target".to_owned() } else { each.join("; ") };
-    let is = |wanted: SkipReason| skipped.iter().any(|skipped| skipped.reason == wanted);
+    let is = |reason: SkipReason| skipped.iter().any(|skipped| skipped.reason == reason);
     let Some(until_ms) = first_back_ms(skipped) else {
         let refusal = for_good(model, &reasons, record, is);
         // Its time says when llmio itself will try again what was refused.
@@ -204,9 +204,9 @@ mod tests {
             (&body["error"]["code"], &body["error"]["type"]),
             (&"insufficient_quota".into(), &"insufficient_quota".into())
         );
-        let told =
+        let expected =
             "a/x has used up its quota (a (credential first): 5 of 5 rpd spent) until 2026-11-24 14:00:01 UTC (in 3 h)";
-        assert!(refusal.message.contains(told), "{}", refusal.message);
+        assert!(refusal.message.contains(expected), "{}", refusal.message);
     }
 
     #[test]
@@ -253,8 +253,8 @@ mod tests {
             let skipped =
                 [skipped("a/x", SkipReason::Cooling, Some(200)), skipped("b/y", SkipReason::Cooling, until_s)];
             come_back(&mut reply, &skipped, NOW_MS);
-            let told = reply.headers.into_iter().filter(|(name, _)| name != "content-type");
-            told.map(|(name, value)| (name, String::from_utf8(value).expect("text"))).collect::<Vec<_>>()
+            let others = reply.headers.into_iter().filter(|(name, _)| name != "content-type");
+            others.map(|(name, value)| (name, String::from_utf8(value).expect("text"))).collect::<Vec<_>>()
         };
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(headers(Some(2)), [pair("retry-after", "2")]);

@@ -73,21 +73,21 @@ fn most(attempts: u32) -> AttemptLimits {
 
 /// Feeds outcomes until the machine ends, and returns who was tried and how it ended. Nothing may be repeated.
 fn run(pools: &[usize], attempts: u32, outcomes: Vec<Outcome>) -> (Vec<(usize, Option<usize>)>, Decision) {
-    let (tried, end) = walk(candidates(pools), attempts, outcomes, &mut RetryBudget::default(), &|_| false);
-    (tried.iter().map(|(attempt, _)| (target_of(attempt), credential_of(attempt))).collect(), end)
+    let (attempted, end) = walk(candidates(pools), attempts, outcomes, &mut RetryBudget::default(), &|_| false);
+    (attempted.iter().map(|(attempt, _)| (target_of(attempt), credential_of(attempt))).collect(), end)
 }
 
 #[test]
 fn a_short_outage_of_the_only_target_is_waited_out_unless_the_client_does() {
     let outage = || vec![answered(503), refused_connection(), answered(503), answered(503)];
     let pauses = |candidates, is_repeated| {
-        let (tried, end) = walk_as(candidates, 4, outage(), is_repeated);
+        let (attempted, end) = walk_as(candidates, 4, outage(), is_repeated);
         let retry = match end {
             Decision::Answer(_, reply) => reply.headers.iter().any(|(name, _)| name == "x-should-retry"),
             Decision::Refuse(refusal) => refusal.should_retry.is_some(),
             _ => panic!("{end:?}"),
         };
-        (tried.into_iter().map(|(_, after_ms)| after_ms).collect::<Vec<_>>(), retry)
+        (attempted.into_iter().map(|(_, after_ms)| after_ms).collect::<Vec<_>>(), retry)
     };
     let (alone, forbids) = pauses(candidates(&[0]), false);
     assert_eq!(alone, [0, 700, 1700, 100]);
@@ -129,16 +129,16 @@ fn walk_on(
     (budget, able, is_repeated): (&mut RetryBudget, Able<'_>, bool),
 ) -> (Vec<(Attempt, u64)>, Decision) {
     let mut failover = Failover::new(candidates, most(attempts), Dialect::OpenaiChat, String::new());
-    let mut tried = vec![(failover.first().expect("a candidate"), 0)];
+    let mut attempted = vec![(failover.first().expect("a candidate"), 0)];
     for outcome in outcomes {
         let verdict = verdict(&outcome, ASKED);
         let retry = RetryContext { time_left: true, now_ms: 0, jitter: 0.5, budget: &mut *budget, able, is_repeated };
         match failover.judge("p/m", outcome, verdict, retry) {
-            Decision::Try(next, after_ms) => tried.push((next, after_ms)),
-            end => return (tried, end),
+            Decision::Try(next, after_ms) => attempted.push((next, after_ms)),
+            end => return (attempted, end),
         }
     }
-    panic!("the machine wants another outcome after {tried:?}");
+    panic!("the machine wants another outcome after {attempted:?}");
 }
 
 fn status_of(decision: &Decision) -> u16 {
@@ -164,8 +164,8 @@ fn a_failing_target_is_left_for_the_next_one() {
         answered(529),
         answered(302),
     ] {
-        let (tried, end) = run(&[0, 0], 3, vec![outcome.clone(), Outcome::Head(200)]);
-        assert_eq!(tried, [(0, None), (1, None)], "{outcome:?}");
+        let (attempted, end) = run(&[0, 0], 3, vec![outcome.clone(), Outcome::Head(200)]);
+        assert_eq!(attempted, [(0, None), (1, None)], "{outcome:?}");
         assert_eq!(end, Decision::Relay);
     }
 }
@@ -181,8 +181,8 @@ fn a_contentless_answer_is_kept_for_when_nobody_has_more_to_say() {
         (2, vec![nothing(), answered(401)], 2, Decision::RelayContentless),
         (2, vec![failed(SendError::Denied), nothing()], 2, Decision::RelayContentless),
     ] {
-        let (tried, end) = run(&vec![0; candidates], 3, outcomes.clone());
-        assert_eq!((tried.len(), end), (tries, expected), "{outcomes:?}");
+        let (attempted, end) = run(&vec![0; candidates], 3, outcomes.clone());
+        assert_eq!((attempted.len(), end), (tries, expected), "{outcomes:?}");
     }
     let (_, end) = run(&[0, 0], 3, vec![nothing(), answered(400)]);
     assert!(matches!(end, Decision::Answer(State::ClientError, _)), "the client's own mistake is told: {end:?}");
@@ -191,8 +191,8 @@ fn a_contentless_answer_is_kept_for_when_nobody_has_more_to_say() {
 #[test]
 fn the_clients_own_error_is_returned_as_it_is_and_never_retried() {
     for status in [400, 413, 422] {
-        let (tried, end) = run(&[0, 0], 3, vec![answered(status)]);
-        assert_eq!(tried.len(), 1);
+        let (attempted, end) = run(&[0, 0], 3, vec![answered(status)]);
+        assert_eq!(attempted.len(), 1);
         let Decision::Answer(State::ClientError, reply) = end else { panic!("{end:?}") };
         assert_eq!((reply.status, reply.body), (status, format!("{{\"error\":{status}}}").into_bytes()));
         assert!(!reply.headers.iter().any(|(name, _)| name == "x-should-retry"), "the upstream's answer is untouched");
@@ -202,8 +202,8 @@ fn the_clients_own_error_is_returned_as_it_is_and_never_retried() {
 #[test]
 fn a_404_that_names_no_model_goes_on_and_is_returned_at_last() {
     let unknown = || error_answer(404, r#"{"error":{"message":"Vector store with id 'vs_1' not found."}}"#);
-    let (tried, end) = run(&[0, 0], 3, vec![unknown(), Outcome::Head(200)]);
-    assert_eq!((tried, end), (vec![(0, None), (1, None)], Decision::Relay));
+    let (attempted, end) = run(&[0, 0], 3, vec![unknown(), Outcome::Head(200)]);
+    assert_eq!((attempted, end), (vec![(0, None), (1, None)], Decision::Relay));
     let (_, end) = run(&[0, 0], 3, vec![unknown(), unknown()]);
     let Decision::Answer(_, reply) = end else { panic!("{end:?}") };
     assert_eq!(reply.status, 404);
@@ -213,8 +213,8 @@ fn a_404_that_names_no_model_goes_on_and_is_returned_at_last() {
 #[test]
 fn a_refused_credential_is_followed_by_its_next_then_by_the_next_target() {
     let outcomes = vec![answered(401), answered(402), answered(401), Outcome::Head(200)];
-    let (tried, end) = run(&[2, 2], 9, outcomes);
-    assert_eq!(tried, [(0, Some(0)), (0, Some(1)), (1, Some(0)), (1, Some(1))]);
+    let (attempted, end) = run(&[2, 2], 9, outcomes);
+    assert_eq!(attempted, [(0, Some(0)), (0, Some(1)), (1, Some(0)), (1, Some(1))]);
     assert_eq!(end, Decision::Relay);
 }
 
@@ -222,15 +222,15 @@ fn a_refused_credential_is_followed_by_its_next_then_by_the_next_target() {
 fn credentials_that_are_turned_away_use_up_no_attempts_up_to_a_limit() {
     for status in [401, 402, 429] {
         let dead = |count| vec![answered(status); count];
-        let (tried, end) = run(&[6], 3, [dead(5), vec![Outcome::Head(200)]].concat());
-        assert_eq!((tried.len(), end), (6, Decision::Relay), "the last one of the pool is good: {status}");
-        let (tried, end) = run(&[40], 3, dead(11));
-        assert_eq!((tried.len(), status_of(&end) >= 400), (11, true), "{status}");
-        let (tried, _) = run(&[1, 1, 1, 1], 3, dead(3));
-        assert_eq!(tried.len(), 3, "targets with one credential each are attempts like any: {status}");
+        let (attempted, end) = run(&[6], 3, [dead(5), vec![Outcome::Head(200)]].concat());
+        assert_eq!((attempted.len(), end), (6, Decision::Relay), "the last one of the pool is good: {status}");
+        let (attempted, end) = run(&[40], 3, dead(11));
+        assert_eq!((attempted.len(), status_of(&end) >= 400), (11, true), "{status}");
+        let (attempted, _) = run(&[1, 1, 1, 1], 3, dead(3));
+        assert_eq!(attempted.len(), 3, "targets with one credential each are attempts like any: {status}");
     }
-    let (tried, _) = run(&[6], 3, vec![answered(529); 3]);
-    assert_eq!(tried.len(), 3, "an overload is the provider's as a whole");
+    let (attempted, _) = run(&[6], 3, vec![answered(529); 3]);
+    assert_eq!(attempted.len(), 3, "an overload is the provider's as a whole");
 }
 
 #[test]
@@ -242,12 +242,12 @@ fn no_other_credential_is_asked_where_the_words_are_about_the_asker() {
         (429, "<html>error code: 1015</html>"),
         (401, r#"{"error":{"message":"检测到滥用，令牌已禁用"}}"#),
     ] {
-        let (tried, end) = run(&[3, 1], 3, vec![error_answer(status, body), Outcome::Head(200)]);
-        assert_eq!((tried, end), (vec![(0, Some(0)), (1, Some(0))], Decision::Relay), "{body}");
+        let (attempted, end) = run(&[3, 1], 3, vec![error_answer(status, body), Outcome::Head(200)]);
+        assert_eq!((attempted, end), (vec![(0, Some(0)), (1, Some(0))], Decision::Relay), "{body}");
     }
-    let (tried, _) =
+    let (attempted, _) =
         run(&[3], 3, vec![error_answer(401, r#"{"error":{"message":"Incorrect API key"}}"#), Outcome::Head(200)]);
-    assert_eq!(tried, [(0, Some(0)), (0, Some(1))]);
+    assert_eq!(attempted, [(0, Some(0)), (0, Some(1))]);
 }
 
 #[test]
@@ -259,14 +259,14 @@ fn what_many_credentials_were_told_is_said_once() {
 
 #[test]
 fn a_failing_target_is_left_whatever_credentials_it_still_has() {
-    let (tried, _) = run(&[3, 1], 9, vec![answered(500), Outcome::Head(200)]);
-    assert_eq!(tried, [(0, Some(0)), (1, Some(0))]);
+    let (attempted, _) = run(&[3, 1], 9, vec![answered(500), Outcome::Head(200)]);
+    assert_eq!(attempted, [(0, Some(0)), (1, Some(0))]);
 }
 
 #[test]
 fn no_more_than_the_allowed_attempts_are_made() {
-    let (tried, end) = run(&[0, 0, 0, 0], 3, vec![answered(500), answered(500), answered(502)]);
-    assert_eq!(tried.len(), 3);
+    let (attempted, end) = run(&[0, 0, 0, 0], 3, vec![answered(500), answered(500), answered(502)]);
+    assert_eq!(attempted.len(), 3);
     assert_eq!(status_of(&end), 502);
 }
 
@@ -286,9 +286,9 @@ fn no_wait_that_nobody_sits_out_is_sent_as_one() {
         let hint = hint_ms.map(|wait_ms| crate::verdict::Hint { wait_ms, is_reset: false });
         let (_, end) = run(&[0], 1, vec![Outcome::Answered(UpstreamError { hint, ..error })]);
         let Decision::Answer(_, reply) = end else { panic!("{end:?}") };
-        let told =
+        let others =
             reply.headers.into_iter().filter(|(name, _)| name.starts_with("retry-after") || name == "x-llmio-until");
-        told.map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(&value))).collect::<Vec<_>>()
+        others.map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(&value))).collect::<Vec<_>>()
     };
     for status in [429, 503, 400] {
         assert_eq!(relayed(status, "retry-after", "60", None), ["retry-after: 60"]);
@@ -323,8 +323,8 @@ fn with_no_answer_at_all_the_refusal_names_every_attempt() {
 
 #[test]
 fn nothing_is_tried_for_a_client_that_left() {
-    let (tried, end) = run(&[0, 0], 3, vec![failed(SendError::ClientClosed)]);
-    assert_eq!(tried.len(), 1);
+    let (attempted, end) = run(&[0, 0], 3, vec![failed(SendError::ClientClosed)]);
+    assert_eq!(attempted.len(), 1);
     assert!(matches!(end, Decision::Refuse(refusal) if refusal.state == State::ClientClosed));
 }
 
@@ -367,17 +367,18 @@ fn an_html_error_gets_the_shape_clients_expect_and_keeps_its_retry_after() {
 
 #[test]
 fn a_rate_limit_leaves_the_target_to_its_other_credentials() {
-    let (tried, end) = run(&[2, 1], 9, vec![answered(429), answered(429), Outcome::Head(200)]);
-    assert_eq!(tried, [(0, Some(0)), (0, Some(1)), (1, Some(0))]);
+    let (attempted, end) = run(&[2, 1], 9, vec![answered(429), answered(429), Outcome::Head(200)]);
+    assert_eq!(attempted, [(0, Some(0)), (0, Some(1)), (1, Some(0))]);
     assert_eq!(end, Decision::Relay);
 }
 
 #[test]
 fn a_target_that_failed_in_passing_is_tried_once_more_after_a_pause() {
     let outcomes = vec![refused_connection(), answered(503), answered(500), Outcome::Head(200)];
-    let (tried, end) = walk(candidates(&[0, 0]), 9, outcomes, &mut RetryBudget::default(), &|_| true);
-    let tried: Vec<(usize, u64)> = tried.iter().map(|(attempt, after_ms)| (target_of(attempt), *after_ms)).collect();
-    assert_eq!((tried, end), (vec![(0, 0), (1, 0), (0, 250), (1, 500)], Decision::Relay));
+    let (attempted, end) = walk(candidates(&[0, 0]), 9, outcomes, &mut RetryBudget::default(), &|_| true);
+    let attempted: Vec<(usize, u64)> =
+        attempted.iter().map(|(attempt, after_ms)| (target_of(attempt), *after_ms)).collect();
+    assert_eq!((attempted, end), (vec![(0, 0), (1, 0), (0, 250), (1, 500)], Decision::Relay));
 }
 
 #[test]
@@ -393,8 +394,8 @@ fn what_does_not_pass_by_itself_is_not_tried_again() {
         answered(429),
         error_answer(404, r#"{"error":{"code":"model_not_found"}}"#),
     ] {
-        let (tried, _) = walk(candidates(&[0]), 9, vec![outcome.clone()], &mut RetryBudget::default(), &|_| true);
-        assert_eq!(tried.len(), 1, "{outcome:?}");
+        let (attempted, _) = walk(candidates(&[0]), 9, vec![outcome.clone()], &mut RetryBudget::default(), &|_| true);
+        assert_eq!(attempted.len(), 1, "{outcome:?}");
     }
 }
 
@@ -413,8 +414,8 @@ fn a_move_to_a_failing_target_is_paid_for_and_to_a_working_one_is_free() {
     while empty.spend(0) {}
     let mut three = candidates(&[0, 0, 0]);
     three[1].failing = true;
-    let (tried, end) = walk(three, 9, vec![answered(500), Outcome::Head(200)], &mut empty, &|_| true);
-    assert_eq!(tried.iter().map(|(attempt, _)| target_of(attempt)).collect::<Vec<_>>(), [0, 2]);
+    let (attempted, end) = walk(three, 9, vec![answered(500), Outcome::Head(200)], &mut empty, &|_| true);
+    assert_eq!(attempted.iter().map(|(attempt, _)| target_of(attempt)).collect::<Vec<_>>(), [0, 2]);
     assert_eq!(end, Decision::Relay);
 }
 
@@ -427,16 +428,16 @@ fn translated_400() -> Outcome {
 
 #[test]
 fn a_translated_request_that_is_refused_goes_once_to_the_next_target() {
-    let (tried, end) = run(&[0, 0, 0], 3, vec![translated_400(), Outcome::Head(200)]);
-    assert_eq!((tried, end), (vec![(0, None), (1, None)], Decision::Relay));
+    let (attempted, end) = run(&[0, 0, 0], 3, vec![translated_400(), Outcome::Head(200)]);
+    assert_eq!((attempted, end), (vec![(0, None), (1, None)], Decision::Relay));
     for second in [error_answer(400, "{\"error\":{\"message\":\"other\"}}"), translated_400()] {
-        let (tried, end) = run(&[0, 0, 0], 3, vec![translated_400(), second]);
+        let (attempted, end) = run(&[0, 0, 0], 3, vec![translated_400(), second]);
         let Decision::Answer(State::ClientError, reply) = end else { panic!("{end:?}") };
-        assert_eq!((tried.len(), reply.status), (2, 400));
+        assert_eq!((attempted.len(), reply.status), (2, 400));
         assert!(String::from_utf8_lossy(&reply.body).contains("odd"), "the first one's words");
     }
-    let (tried, _) = run(&[0], 3, vec![translated_400()]);
-    assert_eq!(tried.len(), 1);
+    let (attempted, _) = run(&[0], 3, vec![translated_400()]);
+    assert_eq!(attempted.len(), 1);
 }
 
 #[test]
@@ -446,9 +447,9 @@ fn a_prompt_that_is_too_long_goes_once_to_a_larger_context() {
         let mut list = candidates(&vec![0; contexts.len()]);
         list.iter_mut().zip(contexts).for_each(|(candidate, context)| candidate.context = *context);
         let outcomes = vec![too_long(), too_long()];
-        let (tried, end) = walk(list, 9, outcomes, &mut RetryBudget::default(), &|_| true);
+        let (attempted, end) = walk(list, 9, outcomes, &mut RetryBudget::default(), &|_| true);
         assert!(matches!(end, Decision::Answer(State::ClientError, _)), "{end:?}");
-        tried.iter().map(|(attempt, _)| target_of(attempt)).collect::<Vec<_>>()
+        attempted.iter().map(|(attempt, _)| target_of(attempt)).collect::<Vec<_>>()
     };
     assert_eq!(with(&[Some(8000), Some(4000), Some(128_000), Some(1_000_000)]), [0, 2]);
     assert_eq!(with(&[Some(8000), None]), [0]);
@@ -474,8 +475,8 @@ fn a_rate_limit_is_429_whatever_status_it_came_under() {
 fn an_attempt_not_made_costs_none_and_a_spent_quota_leaves_others() {
     let not_sent = |reason, until_ms| Outcome::NotSent(Skip { reason, until_ms, message: None });
     let spent = || not_sent(SkipReason::QuotaSpent, Some(9));
-    let (tried, end) = run(&[2, 1], 1, vec![spent(), spent(), Outcome::Head(200)]);
-    assert_eq!(tried, [(0, Some(0)), (0, Some(1)), (1, Some(0))]);
+    let (attempted, end) = run(&[2, 1], 1, vec![spent(), spent(), Outcome::Head(200)]);
+    assert_eq!(attempted, [(0, Some(0)), (0, Some(1)), (1, Some(0))]);
     assert_eq!(end, Decision::Relay);
     let (_, end) = run(&[1, 0], 3, vec![spent(), not_sent(SkipReason::Probing, Some(5))]);
     let Decision::Exhausted(skipped) = end else { panic!("{end:?}") };

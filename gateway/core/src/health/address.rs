@@ -22,9 +22,9 @@ impl Health {
         if known.is_some_and(|known| known.at_ms > at.started_ms && known.at_ms <= at.now_ms) {
             return Vec::new();
         }
-        let told_ms = (kind == ErrorKind::ConnectTimeout).then_some(0);
+        let hint_ms = (kind == ErrorKind::ConnectTimeout).then_some(0);
         let patience = Patience::default();
-        self.failed(address, Failure { trouble: Trouble::Open, told_ms, patience, message }, at)
+        self.failed(address, Failure { trouble: Trouble::Open, hint_ms, patience, message }, at)
     }
 
     /// Notes that something came from the host.

@@ -2,7 +2,7 @@
 //! answer. Also the window of recent attempts, by which an egress and an address are judged too.
 
 use super::backoff::Backoff;
-use super::standing::{Blame, told_ms};
+use super::standing::{Blame, hint_ms};
 use super::{AttemptTime, Health, Subject, Subjects, Trouble};
 use crate::catalog::Patience;
 use crate::verdict::{ErrorKind, Verdict};
@@ -29,26 +29,26 @@ impl Health {
     ) -> Vec<Subject> {
         let (target, now_ms) = (&of.target, at.now_ms);
         if verdict.kind == ErrorKind::UnknownModel {
-            let (trouble, told_ms, backoff) = (Trouble::UnknownModel, Some(UNKNOWN_MODEL_MS), &BREAKER_MS);
-            return self.trouble(target, Blame { trouble, told_ms, backoff, message, now_ms });
+            let (trouble, hint_ms, backoff) = (Trouble::UnknownModel, Some(UNKNOWN_MODEL_MS), &BREAKER_MS);
+            return self.trouble(target, Blame { trouble, hint_ms, backoff, message, now_ms });
         }
         self.latencies.failed(target, now_ms);
         if let (ErrorKind::Unreachable | ErrorKind::ConnectTimeout, Some(address)) = (verdict.kind, &of.address) {
             return self.connect_failed(address, verdict.kind, message, at);
         }
-        let told_ms = verdict.rest.map(told_ms);
-        self.failed(target, Failure { trouble: Trouble::Open, told_ms, patience: of.patience, message }, at)
+        let hint_ms = verdict.rest.map(hint_ms);
+        self.failed(target, Failure { trouble: Trouble::Open, hint_ms, patience: of.patience, message }, at)
     }
 
     /// Counts a failure of a subject that has a breaker. The breaker opens if there were enough failures, or if a wait
     /// was told.
     pub(super) fn failed(&mut self, subject: &Subject, failure: Failure<'_>, at: AttemptTime) -> Vec<Subject> {
         let AttemptTime { now_ms, jitter, .. } = at;
-        let Failure { trouble, told_ms, patience, message } = failure;
+        let Failure { trouble, hint_ms, patience, message } = failure;
         let window = self.windows.entry(subject.clone()).or_default();
         window.push(false, now_ms);
         let was_open = self.troubled.get(subject).is_some_and(|standing| standing.trouble == trouble);
-        if !was_open && told_ms.is_none() && !window.is_bad(now_ms, patience.failures) {
+        if !was_open && hint_ms.is_none() && !window.is_bad(now_ms, patience.failures) {
             return Vec::new();
         }
         window.clear();
@@ -56,7 +56,7 @@ impl Health {
             Some(cooldown_ms) => Backoff::fixed(cooldown_ms),
             None => BREAKER_MS.jittered(jitter),
         };
-        self.trouble(subject, Blame { trouble, told_ms, backoff: &backoff, message, now_ms })
+        self.trouble(subject, Blame { trouble, hint_ms, backoff: &backoff, message, now_ms })
     }
 
     /// Whether the last known attempt at a target or an address failed.
@@ -70,7 +70,7 @@ impl Health {
 pub(super) struct Failure<'a> {
     pub(super) trouble: Trouble,
     /// The wait that somebody told.
-    pub(super) told_ms: Option<u64>,
+    pub(super) hint_ms: Option<u64>,
     pub(super) patience: Patience,
     pub(super) message: &'a str,
 }

@@ -58,11 +58,11 @@ impl Health {
         let is_over = |subject: &Subject, standing: &mut Standing| cleared.ends(subject, standing, now_ms);
         let mut published = published;
         let since = |(subject, standing): (Subject, Standing)| (subject, standing.at_ms);
-        let mut told: Vec<(Subject, i64)> = published.extract_if(.., is_over).map(since).collect();
+        let mut news: Vec<(Subject, i64)> = published.extract_if(.., is_over).map(since).collect();
         let own = self.troubled.extract_if(.., is_over).map(since);
-        told.extend(own.filter(|(subject, _)| unpublished(subject)));
+        news.extend(own.filter(|(subject, _)| unpublished(subject)));
         self.merge(published, unpublished);
-        told
+        news
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::breaker::Failure;
 use super::lanes::CREDENTIAL_MS;
-use super::standing::{Blame, told_ms};
+use super::standing::{Blame, hint_ms};
 use super::{AttemptTime, Health, Subject, Subjects, Trouble};
 use crate::catalog::Patience;
 use crate::verdict::{ErrorKind, Verdict};
@@ -21,12 +21,12 @@ impl Health {
             (ErrorKind::Egress, Some(egress)) => egress,
             (ErrorKind::Egress | ErrorKind::Tunnel, _) => &of.place,
             _ => {
-                let told_ms = verdict.rest.filter(|rest| rest.is_reset).map(told_ms);
+                let hint_ms = verdict.rest.filter(|rest| rest.is_reset).map(hint_ms);
                 let (trouble, backoff, now_ms) = (Trouble::Resting, &CREDENTIAL_MS, at.now_ms);
-                return self.trouble(&of.place, Blame { trouble, told_ms, backoff, message, now_ms });
+                return self.trouble(&of.place, Blame { trouble, hint_ms, backoff, message, now_ms });
             }
         };
         let patience = Patience::default();
-        self.failed(way, Failure { trouble: Trouble::Resting, told_ms: None, patience, message }, at)
+        self.failed(way, Failure { trouble: Trouble::Resting, hint_ms: None, patience, message }, at)
     }
 }

@@ -1,7 +1,7 @@
 //! Credentials and their lanes: they are paused after a refusal, after a rate limit, and when nothing is left.
 
 use super::backoff::Backoff;
-use super::standing::{Blame, told_ms};
+use super::standing::{Blame, hint_ms};
 use super::{Health, Models, Subject, Subjects, Trouble};
 use crate::outcome::limits::{self, LimitSignal};
 use crate::verdict::{ErrorKind, Verdict};
@@ -16,7 +16,7 @@ const QUOTA_MS: Backoff = Backoff::new(300_000, 3_600_000);
 pub(super) const CREDENTIAL_MS: Backoff = Backoff::new(300_000, 3_600_000);
 /// How many lanes of a credential, by names that clients sent, are kept apart while in trouble; beyond that they share
 /// one.
-pub(super) const ASKED_LANES_MAX: usize = 32;
+pub(super) const REQUESTED_LANES_MAX: usize = 32;
 
 impl Health {
     pub(super) fn credential_failed(
@@ -35,8 +35,8 @@ impl Health {
         if verdict.kind == ErrorKind::ModelDenied && of.wide_lane.as_ref() == Some(subject) {
             return Vec::new();
         }
-        let told_ms = verdict.rest.filter(|rest| rest.is_reset).map(told_ms);
-        self.trouble(subject, Blame { trouble: Trouble::Resting, told_ms, backoff: &CREDENTIAL_MS, message, now_ms })
+        let hint_ms = verdict.rest.filter(|rest| rest.is_reset).map(hint_ms);
+        self.trouble(subject, Blame { trouble: Trouble::Resting, hint_ms, backoff: &CREDENTIAL_MS, message, now_ms })
     }
 
     pub(super) fn cool(&mut self, of: &Subjects, verdict: Verdict, message: &str, now_ms: i64) -> Vec<Subject> {
@@ -52,26 +52,26 @@ impl Health {
             (_, Some(cooldown)) => cooldown,
             (_, None) => &LANE_MS,
         };
-        let told_ms = verdict.rest.map(told_ms);
-        self.trouble(subject, Blame { trouble: Trouble::Cooling, told_ms, backoff, message, now_ms })
+        let hint_ms = verdict.rest.map(hint_ms);
+        self.trouble(subject, Blame { trouble: Trouble::Cooling, hint_ms, backoff, message, now_ms })
     }
 
     /// Notes that the provider has nothing left, as it said in a good answer, so that no call must be refused to find
     /// out. A success does not end this trouble, since a success told it.
-    pub fn used_up(&mut self, of: &Subjects, told: &[LimitSignal], now_ms: i64) -> Vec<Subject> {
+    pub fn used_up(&mut self, of: &Subjects, signals: &[LimitSignal], now_ms: i64) -> Vec<Subject> {
         let (account, lane): (Vec<LimitSignal>, Vec<LimitSignal>) =
-            told.iter().cloned().partition(|each| each.of_account);
+            signals.iter().cloned().partition(|each| each.of_account);
         let of_lane = self.lane(of);
         let subjects = [(of.credential.as_ref().unwrap_or(of_lane), account), (of_lane, lane)];
         let mut changed = Vec::new();
-        for (subject, told) in subjects {
-            let Some(hint) = limits::used_up(&told, now_ms) else { continue };
+        for (subject, signals) in subjects {
+            let Some(hint) = limits::used_up(&signals, now_ms) else { continue };
             // OpenAI tells when a bucket is full again, although it has something again much sooner.
             let wait_ms = if hint.is_reset { hint.wait_ms } else { hint.wait_ms.min(BUCKET_MS_MAX) };
             let until_ms = now_ms.saturating_add_unsigned(wait_ms);
             if self.troubled.get(subject).is_none_or(|known| known.ends_ms(now_ms) < until_ms || known.is_due(now_ms)) {
-                let (message, told_ms) = (describe_used_up(&told), Some(wait_ms));
-                let blame = Blame { trouble: Trouble::Spent, told_ms, backoff: &LANE_MS, message: &message, now_ms };
+                let (message, hint_ms) = (describe_used_up(&signals), Some(wait_ms));
+                let blame = Blame { trouble: Trouble::Spent, hint_ms, backoff: &LANE_MS, message: &message, now_ms };
                 changed.extend(self.trouble(subject, blame));
             }
         }
@@ -84,15 +84,15 @@ impl Health {
         let first = Subject::Lane { account: account.clone(), models: Models::Any };
         let is_of_account = |subject: &Subject| matches!(subject, Subject::Lane { account: of, .. } if of == account);
         let of_account = self.troubled.range::<Subject, _>(&first..).take_while(|(subject, _)| is_of_account(subject));
-        let is_full = !self.troubled.contains_key(&of.lane) && of_account.count() >= ASKED_LANES_MAX;
+        let is_full = !self.troubled.contains_key(&of.lane) && of_account.count() >= REQUESTED_LANES_MAX;
         if is_full { wide } else { &of.lane }
     }
 }
 
 /// A message such as `the provider says that 0 of 50 requests are left`.
-fn describe_used_up(told: &[LimitSignal]) -> String {
+fn describe_used_up(signals: &[LimitSignal]) -> String {
     let of = |each: &LimitSignal| each.limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
-    let used_up = told.iter().filter(|each| each.remaining == Some(0));
-    let each: Vec<String> = used_up.map(|told| format!("0{} {}", of(told), told.what)).collect();
+    let used_up = signals.iter().filter(|each| each.remaining == Some(0));
+    let each: Vec<String> = used_up.map(|signals| format!("0{} {}", of(signals), signals.what)).collect();
     format!("the provider says that {} are left", each.join(", "))
 }

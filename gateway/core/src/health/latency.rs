@@ -194,8 +194,8 @@ mod tests {
     #[test]
     fn the_mean_follows_new_samples_and_more_so_after_a_pause() {
         let mut latency = Latency::default();
-        let is = |latency: &Latency, now_ms, wanted: f64| {
-            latency.value_ms(now_ms).is_some_and(|value_ms| (value_ms - wanted).abs() < 10.0)
+        let is = |latency: &Latency, now_ms, expected: f64| {
+            latency.value_ms(now_ms).is_some_and(|value_ms| (value_ms - expected).abs() < 10.0)
         };
         latency.push(100, 0);
         assert!(is(&latency, 0, 100.0));

@@ -7,7 +7,7 @@ use super::{Health, Subject};
 use crate::verdict::Hint;
 
 /// The longest wait that is believed, unless it is the reset of a quota.
-const TOLD_MS_MAX: u64 = 86_400_000;
+const HINT_MS_MAX: u64 = 86_400_000;
 
 /// How often a long pause is interrupted by one call that tries the subject.
 pub(super) const LOOK_MS: i64 = 3_600_000;
@@ -91,7 +91,7 @@ impl Standing {
 pub(super) struct Blame<'a> {
     pub(super) trouble: Trouble,
     /// The wait that was told, as far as it is believed.
-    pub(super) told_ms: Option<u64>,
+    pub(super) hint_ms: Option<u64>,
     /// The wait if none was told.
     pub(super) backoff: &'a Backoff,
     pub(super) message: &'a str,
@@ -102,18 +102,18 @@ impl Blame<'_> {
     /// Whether the known trouble is the worse one. A limit that is used up until tomorrow is not back in five seconds
     /// because a call under way is refused.
     fn says_less_than(&self, known: &Standing) -> bool {
-        let wait_ms = self.told_ms.unwrap_or_else(|| self.backoff.wait_ms(0));
+        let wait_ms = self.hint_ms.unwrap_or_else(|| self.backoff.wait_ms(0));
         self.trouble == Trouble::Cooling
             && known.trouble == Trouble::Spent
             && known.ends_ms(self.now_ms) > self.now_ms.saturating_add_unsigned(wait_ms)
     }
 
     fn standing(&self, step: u32) -> Standing {
-        let Blame { trouble, told_ms, backoff, message, now_ms } = *self;
-        let wait_ms = match told_ms {
+        let Blame { trouble, hint_ms, backoff, message, now_ms } = *self;
+        let wait_ms = match hint_ms {
             // A breaker is never probed before its own wait is over, however short the wait that was told.
-            Some(told_ms) if trouble == Trouble::Open => told_ms.max(backoff.wait_ms(step)),
-            Some(told_ms) => told_ms,
+            Some(hint_ms) if trouble == Trouble::Open => hint_ms.max(backoff.wait_ms(step)),
+            Some(hint_ms) => hint_ms,
             None => backoff.wait_ms(step),
         };
         let until_ms = now_ms.saturating_add_unsigned(wait_ms);
@@ -135,7 +135,7 @@ impl Health {
             Some(known) if known.is_ahead(now_ms) => known.step,
             Some(known) if known.until_ms > now_ms => {
                 let is_look = known.look(now_ms);
-                let until_ms = blame.told_ms.map_or(i64::MIN, |told_ms| now_ms.saturating_add_unsigned(told_ms));
+                let until_ms = blame.hint_ms.map_or(i64::MIN, |hint_ms| now_ms.saturating_add_unsigned(hint_ms));
                 let is_longer = until_ms > known.until_ms;
                 known.until_ms = known.until_ms.max(until_ms);
                 return if is_look || is_longer { vec![subject.clone()] } else { Vec::new() };
@@ -155,6 +155,6 @@ impl Health {
 }
 
 /// The wait that was told, as far as it is believed.
-pub(super) fn told_ms(hint: Hint) -> u64 {
-    if hint.is_reset { hint.wait_ms } else { hint.wait_ms.min(TOLD_MS_MAX) }
+pub(super) fn hint_ms(hint: Hint) -> u64 {
+    if hint.is_reset { hint.wait_ms } else { hint.wait_ms.min(HINT_MS_MAX) }
 }

@@ -9,8 +9,8 @@ use crate::catalog::{Patience, Provider, Target};
 use crate::operation::Operation;
 
 /// How many targets of a provider, by names that clients sent, are kept apart while they are in trouble or in use.
-pub(super) const ASKED_TARGETS_MAX: usize = 32;
-pub(super) const ASKED_WINDOWS_MAX: usize = 256;
+pub(super) const REQUESTED_TARGETS_MAX: usize = 32;
+pub(super) const REQUESTED_WINDOWS_MAX: usize = 256;
 
 /// The subjects of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +57,8 @@ impl Subjects {
         match &target.model {
             Some(_) => of,
             None => {
-                let asked = of.asked(credential.unwrap_or(&provider.name), upstream_model);
-                Subjects { target: health.target_of(provider, target, upstream_model), ..asked }
+                let requested = of.with_requested_model(credential.unwrap_or(&provider.name), upstream_model);
+                Subjects { target: health.target_of(provider, target, upstream_model), ..requested }
             }
         }
     }
@@ -81,7 +81,7 @@ impl Subjects {
     }
 
     /// The subjects for a model name that the client sent.
-    fn asked(self, account: &Arc<str>, upstream_model: &str) -> Self {
+    fn with_requested_model(self, account: &Arc<str>, upstream_model: &str) -> Self {
         let free_lane = free_lane(account, upstream_model);
         let lane = lane(account, Models::of(upstream_model.into()));
         Subjects { wide_lane: Some(self.lane), lane, free_lane, ..self }
@@ -120,8 +120,8 @@ impl Health {
         if of.model.is_some() {
             return Subject::target(name.clone(), models(of.model.as_ref()));
         }
-        let (asked, any) = (Models::of(upstream_model.into()), Subject::target(name.clone(), Models::Any));
-        let target = Subject::target(name.clone(), asked);
+        let (requested, any) = (Models::of(upstream_model.into()), Subject::target(name.clone(), Models::Any));
+        let target = Subject::target(name.clone(), requested);
         if self.troubled.contains_key(&target) {
             return target;
         }
@@ -129,7 +129,7 @@ impl Health {
             |subject: &Subject| matches!(subject, Subject::Target { provider, .. } if provider == name);
         let troubled = || self.troubled.range::<Subject, _>(&any..).take_while(|(subject, _)| is_of_provider(subject));
         let windows = || self.windows.range::<Subject, _>(&any..).take_while(|(subject, _)| is_of_provider(subject));
-        let is_full = || troubled().count() >= ASKED_TARGETS_MAX || windows().count() >= ASKED_WINDOWS_MAX;
+        let is_full = || troubled().count() >= REQUESTED_TARGETS_MAX || windows().count() >= REQUESTED_WINDOWS_MAX;
         let is_known = self.windows.contains_key(&target);
         if self.troubled.contains_key(&any) || (!is_known && is_full()) { any } else { target }
     }
@@ -179,7 +179,7 @@ impl Subjects {
         Subjects { address: Some(Subject::Address(address.into())), ..self }
     }
 
-    pub(super) fn of_asked(self, account: &str, upstream_model: &str) -> Self {
-        self.asked(&account.into(), upstream_model)
+    pub(super) fn of_requested(self, account: &str, upstream_model: &str) -> Self {
+        self.with_requested_model(&account.into(), upstream_model)
     }
 }

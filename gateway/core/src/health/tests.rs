@@ -1,6 +1,6 @@
 mod address;
-mod asked;
 mod egress;
+mod requested_models;
 
 use super::*;
 use crate::catalog::Document;

@@ -245,14 +245,14 @@ mod tests {
     fn an_event_of_many_lines_is_too_large_as_well() {
         for line in ["data: ", "data: {\"a\":\""] {
             let mut events = Events::default();
-            let mut given = events.feed(line.as_bytes());
+            let mut read = events.feed(line.as_bytes());
             let begun = if line.ends_with('"') { "\n" } else { "\ndata: " };
             let lines = format!("{begun}{}", "x".repeat(1 << 10)).repeat(1 << 10);
             for _ in 0..=EVENT_BYTES_MAX >> 20 {
-                given.extend(events.feed(lines.as_bytes()));
+                read.extend(events.feed(lines.as_bytes()));
             }
-            given.extend(events.feed(b"\n\ndata: more\n\n"));
-            assert!(matches!(given.as_slice(), [Err(fault)] if fault.status == Some(502)), "{given:?}");
+            read.extend(events.feed(b"\n\ndata: more\n\n"));
+            assert!(matches!(read.as_slice(), [Err(fault)] if fault.status == Some(502)), "{read:?}");
             assert_eq!(events.kept(), 0);
         }
     }
@@ -260,12 +260,12 @@ mod tests {
     #[test]
     fn an_event_that_is_too_large_ends_the_stream_with_an_error() {
         let mut events = Events::default();
-        let mut given = Vec::new();
-        given.extend(events.feed(b"data: "));
+        let mut read = Vec::new();
+        read.extend(events.feed(b"data: "));
         for _ in 0..=EVENT_BYTES_MAX >> 20 {
-            given.extend(events.feed(&vec![b'x'; 1 << 20]));
+            read.extend(events.feed(&vec![b'x'; 1 << 20]));
         }
-        given.extend(events.feed(b"\n\ndata: more\n\n"));
-        assert!(matches!(given.as_slice(), [Err(fault)] if fault.status == Some(502)), "{given:?}");
+        read.extend(events.feed(b"\n\ndata: more\n\n"));
+        assert!(matches!(read.as_slice(), [Err(fault)] if fault.status == Some(502)), "{read:?}");
     }
 }

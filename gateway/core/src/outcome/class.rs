@@ -27,12 +27,12 @@ pub struct JudgeContext<'a> {
 }
 
 /// Judges an error. `hint` is the wait that it tells; the `rest` of a rule replaces it.
-pub(super) fn judge(status: u16, body: &[u8], asked: JudgeContext<'_>, hint: Option<Hint>) -> Verdict {
-    let JudgeContext { rules, request, is_clients_model } = asked;
+pub(super) fn judge(status: u16, body: &[u8], context: JudgeContext<'_>, hint: Option<Hint>) -> Verdict {
+    let JudgeContext { rules, request, is_clients_model } = context;
     let text = ErrorText::of(body);
     let matches = |rule: &&ErrorRule| {
-        rule.status.is_none_or(|wanted| wanted == status)
-            && rule.text.as_ref().is_none_or(|wanted| text.whole.contains(&wanted.to_lowercase()))
+        rule.status.is_none_or(|expected| expected == status)
+            && rule.text.as_ref().is_none_or(|expected| text.whole.contains(&expected.to_lowercase()))
     };
     if let Some(rule) = rules.iter().find(matches) {
         let captured = rule.rest_from.as_ref().and_then(|template| template.wait_ms(&text.whole));

@@ -76,7 +76,7 @@ fn judged(outcome: &Outcome, request: &[u8], to: AttemptParts<'_>) -> Verdict {
 #[derive(Debug, PartialEq, Eq)]
 pub struct LimitNews {
     /// All of them.
-    pub told: Vec<LimitSignal>,
+    pub signals: Vec<LimitSignal>,
     /// Whether they came with a refusal, whose verdict already covers the lane.
     is_refused: bool,
 }
@@ -86,9 +86,9 @@ impl LimitNews {
     pub fn used_up(&self) -> Cow<'_, [LimitSignal]> {
         match self.is_refused {
             // A lane that is used up according to a good answer is paused without another refusal.
-            false => Cow::Borrowed(&self.told),
+            false => Cow::Borrowed(&self.signals),
             // The whole account may be used up too, on all its models.
-            true => Cow::Owned(self.told.iter().filter(|told| told.of_account).cloned().collect()),
+            true => Cow::Owned(self.signals.iter().filter(|signal| signal.of_account).cloned().collect()),
         }
     }
 }
@@ -98,11 +98,11 @@ impl LimitNews {
 pub fn limit_news(outcome: &Outcome, headers: Option<&[(String, Vec<u8>)]>, now_ms: i64) -> Option<LimitNews> {
     match (outcome, headers) {
         (Outcome::Head(_) | Outcome::Contentless(_), Some(headers)) if limits::tells(headers) => {
-            Some(LimitNews { told: limits::read(headers, now_ms), is_refused: false })
+            Some(LimitNews { signals: limits::read(headers, now_ms), is_refused: false })
         }
         (Outcome::Answered(UpstreamError { status: 429, headers, body, .. }), _) => {
-            let told = limits::read(headers, now_ms).into_iter().chain(limits::in_error(body, now_ms)).collect();
-            Some(LimitNews { told, is_refused: true })
+            let signals = limits::read(headers, now_ms).into_iter().chain(limits::in_error(body, now_ms)).collect();
+            Some(LimitNews { signals, is_refused: true })
         }
         _ => None,
     }

@@ -80,15 +80,15 @@ fn counted(headers: &Headers<'_>, limit: &Counted, now_ms: i64) -> Option<LimitS
     let name = |part: &str| format!("{before}{part}{behind}");
     let signal = signal(what, per, headers.number(&name("limit")), headers.number(&name("remaining")))?;
     let name = name("reset");
-    let told = || headers.text(&name);
+    let value = || headers.text(&name);
     let (resets_at_ms, is_reset) = match reset {
-        ResetForm::Bucket => (told().and_then(|at| reset_at_ms(at, now_ms)), false),
+        ResetForm::Bucket => (value().and_then(|at| reset_at_ms(at, now_ms)), false),
         ResetForm::BucketTime => {
-            let at: Option<Timestamp> = told().and_then(|at| at.parse().ok());
+            let at: Option<Timestamp> = value().and_then(|at| at.parse().ok());
             (at.map(Timestamp::as_millisecond).filter(|at_ms| *at_ms > now_ms), false)
         }
         ResetForm::Window => {
-            let at_ms = told().and_then(|at| reset_at_ms(at, now_ms));
+            let at_ms = value().and_then(|at| reset_at_ms(at, now_ms));
             (at_ms.filter(|at_ms| until(*at_ms, now_ms, true).is_some()), true)
         }
         ResetForm::Midnight(zone) => (midnight(zone, now_ms), true),

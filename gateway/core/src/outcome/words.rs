@@ -31,7 +31,7 @@ pub fn words(error: &UpstreamError, verdict: Verdict, secrets: &Secrets, request
 }
 
 /// The message of an error to a request that has no prompt.
-pub fn told(body: &[u8], secrets: &Secrets) -> Option<String> {
+pub fn error_message(body: &[u8], secrets: &Secrets) -> Option<String> {
     kept(&message_of(body).unwrap_or_else(|| excerpt(body)), secrets)
 }
 

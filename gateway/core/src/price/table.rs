@@ -71,7 +71,7 @@ fn is_date(text: &str) -> bool {
 
 /// The price of a model in the list with this name.
 pub(super) fn find(list: &str, model: &str) -> Option<Price> {
-    let asked = provider(list)?;
+    let own = provider(list)?;
     let lower = if model.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(model.to_ascii_lowercase())
     } else {
@@ -79,8 +79,8 @@ pub(super) fn find(list: &str, model: &str) -> Option<Price> {
     };
     // Gemini's own way to write a model.
     let model = lower.strip_prefix("models/").unwrap_or(&lower);
-    let others = asked.fallbacks.iter().filter_map(|id| provider(id));
-    std::iter::once(asked).chain(others).find_map(|provider| provider.cell(model))?.map(price)
+    let others = own.fallbacks.iter().filter_map(|id| provider(id));
+    std::iter::once(own).chain(others).find_map(|provider| provider.cell(model))?.map(price)
 }
 
 fn provider(id: &str) -> Option<&'static Provider> {

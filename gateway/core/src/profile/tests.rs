@@ -26,14 +26,18 @@ fn a_name_without_a_number_is_of_the_newest_version() {
 #[test]
 fn an_effort_between_two_is_the_nearest_that_is_known() {
     let profile = Profile { efforts: &[Effort::Low, Effort::High, Effort::Max], ..rows::COMMON };
-    for (asked, from, up_to) in [
+    for (effort, from, up_to) in [
         (Effort::None, Effort::Low, Effort::Low),
         (Effort::Low, Effort::Low, Effort::Low),
         (Effort::Medium, Effort::High, Effort::Low),
         (Effort::ExtraHigh, Effort::Max, Effort::High),
         (Effort::Max, Effort::Max, Effort::Max),
     ] {
-        assert_eq!((profile.effort_from(asked), profile.effort_up_to(asked)), (Some(from), Some(up_to)), "{asked:?}");
+        assert_eq!(
+            (profile.effort_from(effort), profile.effort_up_to(effort)),
+            (Some(from), Some(up_to)),
+            "{effort:?}"
+        );
     }
     assert_eq!(rows::COMMON.effort_from(Effort::Low), None);
 }

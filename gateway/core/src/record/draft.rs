@@ -157,7 +157,7 @@ impl Draft {
     }
 
     /// Notes what the body asked for.
-    pub fn asked(&mut self, call: &Call) {
+    pub fn set_call(&mut self, call: &Call) {
         self.as_array = call.as_array;
         let record = &mut self.record;
         record.model = kept_text(&call.model);
@@ -258,11 +258,11 @@ impl Draft {
 
     /// Notes what the origin of a relay answered to `asked`, a method and a path, or what kept the origin from
     /// answering.
-    pub fn passed_by(&mut self, relay: &str, asked: &str, answered: OriginResult, started_ms: u64, now_ms: u64) {
+    pub fn passed_by(&mut self, relay: &str, request_line: &str, answered: OriginResult, started_ms: u64, now_ms: u64) {
         let OriginResult { status, class, error } = answered;
         self.record.attempts.push(AttemptRecord {
             provider: relay.to_owned(),
-            model: kept_text(asked),
+            model: kept_text(request_line),
             credential: None,
             translated_to: None,
             egress: None,

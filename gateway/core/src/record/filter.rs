@@ -89,7 +89,7 @@ pub struct Filter {
     /// Whether its first content, or its end where there was none, came late.
     pub slow: Option<bool>,
     /// A provider that one of its attempts was made at.
-    pub tried: Option<String>,
+    pub attempt_at: Option<String>,
     /// A text within the model, the error, or the client's address or program.
     pub text: Option<String>,
     /// What it must not be.
@@ -129,7 +129,7 @@ impl Default for Filter {
             failed_over: None,
             not_served: None,
             slow: None,
-            tried: None,
+            attempt_at: None,
             text: None,
             not: NotFilter::default(),
             limit: PAGE,
@@ -170,7 +170,7 @@ impl Filter {
             "failed_over" => self.failed_over = Some(truth(name, &value)?),
             "not_served" => self.not_served = Some(truth(name, &value)?),
             "slow" => self.slow = Some(truth(name, &value)?),
-            "tried" => self.tried = Some(value),
+            "tried" => self.attempt_at = Some(value),
             "q" => self.text = Some(value.chars().take(TEXT_MAX).collect()).filter(|text: &String| !text.is_empty()),
             "not_key" => self.not.key = Some(value),
             "not_model" => self.not.model = Some(value),
@@ -197,13 +197,13 @@ impl Filter {
     /// The mark that an index holds, where only records with it are asked for.
     pub fn mark(&self) -> Option<i64> {
         let marked = [(self.not_served, NOT_SERVED), (self.failed_over, FAILED_OVER), (self.slow, SLOW)];
-        marked.into_iter().find(|(wanted, _)| *wanted == Some(true)).map(|(_, mark)| mark)
+        marked.into_iter().find(|(value, _)| *value == Some(true)).map(|(_, mark)| mark)
     }
 
     /// The marks that records must have, and those that they must not have.
     pub fn marks(&self) -> (i64, i64) {
         let marked = [(self.not_served, NOT_SERVED), (self.failed_over, FAILED_OVER), (self.slow, SLOW)];
-        let of = |wanted: bool| marked.iter().filter(|(told, _)| *told == Some(wanted)).map(|(_, mark)| mark).sum();
+        let of = |value: bool| marked.iter().filter(|(given, _)| *given == Some(value)).map(|(_, mark)| mark).sum();
         (of(true), of(false))
     }
 }
@@ -281,7 +281,7 @@ mod tests {
             ("after=01890000-0000-7000-8000-00000000000a", Filter { after: text(ID), ..none() }),
             ("failed_over=true&slow=false", Filter { failed_over: Some(true), slow: Some(false), ..none() }),
             ("not_served=true", Filter { not_served: Some(true), ..none() }),
-            ("tried=relay-x&q=", Filter { tried: text("relay-x"), ..none() }),
+            ("tried=relay-x&q=", Filter { attempt_at: text("relay-x"), ..none() }),
             ("q=no+channel", Filter { text: text("no channel"), ..none() }),
             (
                 "not_key=k&not_model=m&not_provider=p&not_state=ok&not_client=c",

@@ -16,9 +16,9 @@ pub(super) enum SpellingMatch {
 const BACKSLASHES_MAX: usize = 16;
 
 /// Whether `text` begins with `wanted`, with each byte spelled in any way.
-pub(super) fn spelled(text: &[u8], wanted: &[u8]) -> SpellingMatch {
+pub(super) fn spelled(text: &[u8], expected: &[u8]) -> SpellingMatch {
     let mut at = 0;
-    for byte in wanted {
+    for byte in expected {
         match one(text.get(at..).unwrap_or_default(), *byte) {
             SpellingMatch::Whole(length) => at += length,
             other => return other,
@@ -32,22 +32,22 @@ pub(super) fn beginnings(byte: u8) -> [u8; 4] {
     [byte, b'\\', b'%', b'&']
 }
 
-fn one(text: &[u8], wanted: u8) -> SpellingMatch {
+fn one(text: &[u8], expected: u8) -> SpellingMatch {
     let Some(first) = text.first() else { return SpellingMatch::Begun };
     let escaped = match first {
-        b'\\' => backslashes(text, wanted),
-        b'%' => percent(text, wanted),
-        b'&' => reference(text, wanted),
+        b'\\' => backslashes(text, expected),
+        b'%' => percent(text, expected),
+        b'&' => reference(text, expected),
         _ => SpellingMatch::Not,
     };
     match escaped {
-        SpellingMatch::Not if *first == wanted => SpellingMatch::Whole(1),
+        SpellingMatch::Not if *first == expected => SpellingMatch::Whole(1),
         other => other,
     }
 }
 
 /// `\/`, `\u002f`, `\x2f`, with more backslashes for nested documents.
-fn backslashes(text: &[u8], wanted: u8) -> SpellingMatch {
+fn backslashes(text: &[u8], expected: u8) -> SpellingMatch {
     let count = text.iter().take(BACKSLASHES_MAX).take_while(|byte| **byte == b'\\').count();
     let Some(next) = text.get(count) else { return SpellingMatch::Begun };
     let code = match next {
@@ -56,20 +56,20 @@ fn backslashes(text: &[u8], wanted: u8) -> SpellingMatch {
         _ => Number::None,
     };
     match code {
-        Number::Is(code, end) if code == u32::from(wanted) => SpellingMatch::Whole(end),
+        Number::Is(code, end) if code == u32::from(expected) => SpellingMatch::Whole(end),
         Number::Begun => SpellingMatch::Begun,
-        _ if *next == wanted => SpellingMatch::Whole(count + 1),
+        _ if *next == expected => SpellingMatch::Whole(count + 1),
         _ => SpellingMatch::Not,
     }
 }
 
 /// `%2F`, and `%252F` if it was encoded twice.
-fn percent(text: &[u8], wanted: u8) -> SpellingMatch {
+fn percent(text: &[u8], expected: u8) -> SpellingMatch {
     let mut at = 1;
     while text.get(at..at + 2) == Some(b"25") && at < BACKSLASHES_MAX {
         at += 2;
     }
-    if wanted == b'%' {
+    if expected == b'%' {
         return match at {
             1 if b"%25".starts_with(text) => SpellingMatch::Begun,
             1 => SpellingMatch::Not,
@@ -77,22 +77,22 @@ fn percent(text: &[u8], wanted: u8) -> SpellingMatch {
         };
     }
     match number(text, at, 2, 16) {
-        Number::Is(code, end) if code == u32::from(wanted) => SpellingMatch::Whole(end),
+        Number::Is(code, end) if code == u32::from(expected) => SpellingMatch::Whole(end),
         Number::Begun => SpellingMatch::Begun,
         _ => SpellingMatch::Not,
     }
 }
 
 /// `&#47;`, `&#x2F;` and the names of HTML.
-fn reference(text: &[u8], wanted: u8) -> SpellingMatch {
+fn reference(text: &[u8], expected: u8) -> SpellingMatch {
     const NAMES: [(&[u8], u8); 6] =
         [(b"&amp;", b'&'), (b"&lt;", b'<'), (b"&gt;", b'>'), (b"&quot;", b'"'), (b"&apos;", b'\''), (b"&sol;", b'/')];
     const BYTES_MAX: usize = 10;
     for (name, byte) in NAMES {
-        if text.starts_with(name) && byte == wanted {
+        if text.starts_with(name) && byte == expected {
             return SpellingMatch::Whole(name.len());
         }
-        if name.starts_with(text) && byte == wanted {
+        if name.starts_with(text) && byte == expected {
             return SpellingMatch::Begun;
         }
     }
@@ -107,7 +107,7 @@ fn reference(text: &[u8], wanted: u8) -> SpellingMatch {
         Some(digits) => u32::from_str_radix(digits, 16),
         None => digits.parse(),
     };
-    if code == Ok(u32::from(wanted)) { SpellingMatch::Whole(2 + end + 1) } else { SpellingMatch::Not }
+    if code == Ok(u32::from(expected)) { SpellingMatch::Whole(2 + end + 1) } else { SpellingMatch::Not }
 }
 
 enum Number {

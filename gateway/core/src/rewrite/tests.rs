@@ -157,8 +157,8 @@ fn a_chat_stream_is_asked_for_its_usage_where_the_client_did_not() {
     ] {
         assert_eq!(String::from_utf8(sent(PLAIN, body, &[]).body).expect("text"), expected);
     }
-    let asked = r#"{"model":"m","stream":true,"stream_options":{ "include_usage": true }}"#;
-    assert_eq!(sent(PLAIN, asked, &[]).body, asked.replace("\"m\"", "\"up/stream\"").into_bytes());
+    let streamed = r#"{"model":"m","stream":true,"stream_options":{ "include_usage": true }}"#;
+    assert_eq!(sent(PLAIN, streamed, &[]).body, streamed.replace("\"m\"", "\"up/stream\"").into_bytes());
 }
 
 fn header<'o>(outgoing: &'o Outgoing, name: &str) -> Option<&'o str> {

@@ -14,7 +14,7 @@ use crate::price::{Pieces, Price};
 pub fn dearest(
     catalog: &Catalog,
     model: &Model,
-    asked: &str,
+    requested: &str,
     candidates: &Candidates,
     (pieces, at_ms): (Pieces, i64),
     guess: impl Fn(&Price) -> u64,
@@ -26,9 +26,9 @@ pub fn dearest(
     }
     let all = catalog.with_fallbacks(model).flat_map(|each| {
         let is_asked = std::ptr::eq(each, model) || each.is_pattern();
-        let asked: Arc<str> = if is_asked { asked.into() } else { Arc::clone(&each.name) };
+        let requested: Arc<str> = if is_asked { requested.into() } else { Arc::clone(&each.name) };
         let enabled = each.targets.iter().filter(|target| target.enabled);
-        enabled.map(move |target| (target, target.upstream_model(&asked)))
+        enabled.map(move |target| (target, target.upstream_model(&requested)))
     });
     all.filter_map(|(target, upstream_model)| of(target, &upstream_model)).max().unwrap_or(0)
 }

@@ -35,7 +35,7 @@ fn ask<'a>(catalog: &'a Catalog, health: &'a Health, draw: u64) -> RouteRequest<
     RouteRequest {
         catalog,
         model: &catalog.models[0],
-        asked: "m",
+        requested: "m",
         operation: Operation::Chat,
         streamed: true,
         demand: Demand::default(),

@@ -52,11 +52,11 @@ impl FirstContent {
 
     /// The time within which this many of a hundred of the calls with a content had it, in milliseconds.
     pub fn percentile(&self, percent: u64) -> Option<u64> {
-        let wanted = (self.count() * percent).div_ceil(100).max(1);
+        let rank = (self.count() * percent).div_ceil(100).max(1);
         let mut seen = 0;
         let reached = |count: &u64| {
             seen += count;
-            seen >= wanted
+            seen >= rank
         };
         let step = self.0.iter().skip(1).position(reached)?;
         let end = ENDS.get(step).or(ENDS.last()).copied()?;
@@ -84,9 +84,9 @@ mod tests {
         for ms in (20..600_000_u64).step_by(7) {
             let mut first = FirstContent::default();
             first.add(bucket(Some(ms)), 1);
-            let told = first.percentile(50).expect("a call");
+            let percentile = first.percentile(50).expect("a call");
             let percent = if ms < 100 { 140 } else { 125 };
-            assert!(told.abs_diff(ms) * 1000 <= ms * percent, "{told} for {ms}");
+            assert!(percentile.abs_diff(ms) * 1000 <= ms * percent, "{percentile} for {ms}");
         }
     }
 

@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn what_is_counted_and_told_apart_is_named() {
-        let asked = period("by=target&model=a%2Fb&provider=p&upstream_model=u&credential=c&key=k&client=Claude+Code");
+        let parsed = period("by=target&model=a%2Fb&provider=p&upstream_model=u&credential=c&key=k&client=Claude+Code");
         let text = |value: &str| Some(value.to_owned());
         let narrowed = Narrowed {
             model: text("a/b"),
@@ -298,7 +298,7 @@ mod tests {
             key: text("k"),
             client: text("Claude Code"),
         };
-        assert_eq!((asked.by, asked.narrowed), (Some(By::Target), narrowed));
+        assert_eq!((parsed.by, parsed.narrowed), (Some(By::Target), narrowed));
     }
 
     #[test]

@@ -18,7 +18,7 @@ fn attempt(provider: &str, model: &str, credential: Option<&str>) -> AttemptReco
 fn facts(attempts: &[AttemptRecord]) -> Facts<'_> {
     Facts {
         key: "laptop",
-        asked: "m",
+        requested: "m",
         model: Some("m"),
         is_relayed: false,
         attempts,
@@ -56,11 +56,11 @@ fn a_call_counts_with_those_of_the_same_names_and_quickness() {
 #[test]
 fn names_that_clients_make_up_make_no_series() {
     let passed_on = [attempt("a", "claude-opus-x", None)];
-    let asked = Facts { asked: "claude-opus-x", model: Some("claude"), ..facts(&passed_on) };
-    assert_eq!(Counted::by(&asked).series.upstream_model, Some("claude"));
+    let requested = Facts { requested: "claude-opus-x", model: Some("claude"), ..facts(&passed_on) };
+    assert_eq!(Counted::by(&requested).series.upstream_model, Some("claude"));
     let relayed = [attempt("relay", "GET /any/path", None)];
-    let asked = Facts { asked: "", model: None, is_relayed: true, ..facts(&relayed) };
-    let series = Counted::by(&asked).series;
+    let requested = Facts { requested: "", model: None, is_relayed: true, ..facts(&relayed) };
+    let series = Counted::by(&requested).series;
     assert_eq!((series.model, series.provider, series.upstream_model), (None, Some("relay"), None));
 }
 

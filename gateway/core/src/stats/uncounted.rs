@@ -46,7 +46,7 @@ impl Uncounted {
         let unsigned = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
         Counted::by(&Facts {
             key: self.key.as_deref().unwrap_or_default(),
-            asked: model,
+            requested: model,
             model: self.is_model_known.then_some(model),
             is_relayed: self.endpoint.as_deref() == Some("relay"),
             attempts: &self.attempts,

@@ -48,7 +48,7 @@ pub(super) fn are_wanted(request: &[u8]) -> bool {
     }
     memchr::memmem::find(request, b"encoding_format").is_some()
         && serde_json::from_slice::<EncodingRequest>(request)
-            .is_ok_and(|asked| asked.encoding_format.as_deref() == Some("base64"))
+            .is_ok_and(|members| members.encoding_format.as_deref() == Some("base64"))
 }
 
 #[cfg(test)]

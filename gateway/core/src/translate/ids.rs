@@ -33,8 +33,8 @@ struct IdRules {
 /// providers that refuse them: Anthropic answers 400 `tool_use ids must be unique`.
 pub(super) fn carry(messages: &mut [Message], from: Dialect, to: Dialect, ids: CallIds) -> Vec<String> {
     let is_always_unique = ids != CallIds::Any && matches!(to, Dialect::Anthropic | Dialect::OpenaiResponses);
-    let (turn, given, calls, known) = (0, UsedIds::default(), HashMap::new(), Vec::new());
-    let mut carrier = Carrier { from, taken: taken(to, ids), is_always_unique, turn, given, calls, known };
+    let (turn, used, calls, known) = (0, UsedIds::default(), HashMap::new(), Vec::new());
+    let mut carrier = Carrier { from, taken: taken(to, ids), is_always_unique, turn, used, calls, known };
     for (turn, message) in messages.iter_mut().enumerate() {
         for part in &mut message.parts {
             match part {
@@ -55,7 +55,7 @@ struct Carrier {
     /// Whether no id may occur twice in the whole conversation, and not only in one turn.
     is_always_unique: bool,
     turn: usize,
-    given: UsedIds,
+    used: UsedIds,
     /// For each of the caller's ids, the last turn that used it and the ids that its calls got.
     calls: HashMap<String, (usize, VecDeque<String>)>,
     known: Vec<String>,
@@ -64,32 +64,32 @@ struct Carrier {
 impl Carrier {
     fn call(&mut self, id: &mut String, turn: usize) {
         if !self.is_always_unique && self.turn != turn {
-            self.given = UsedIds::default();
+            self.used = UsedIds::default();
         }
         self.turn = turn;
         let made = || format!("call-{}", self.known.len());
         let mut fitting = self.fitting(id).or_else(|| self.fitting(&made())).unwrap_or_default();
-        self.given.make_new(&mut fitting, |id, number| {
+        self.used.make_new(&mut fitting, |id, number| {
             let again = again(id, number);
             self.taken.and_then(|taken| fit(&again, taken)).unwrap_or(again)
         });
         let own = std::mem::replace(id, fitting.clone());
-        let (last, given) = self.calls.entry(own.clone()).or_default();
+        let (last, used) = self.calls.entry(own.clone()).or_default();
         if *last != turn {
-            given.clear();
+            used.clear();
         }
         *last = turn;
-        given.push_back(fitting);
+        used.push_back(fitting);
         self.known.push(own);
     }
 
     /// Gives a result the id of its call. Results of calls that share an id come in the order of the calls.
     fn result(&mut self, id: &mut String) {
-        let given = self
+        let used = self
             .calls
             .get_mut(id)
-            .and_then(|(_, given)| if given.len() > 1 { given.pop_front() } else { given.front().cloned() });
-        if let Some(fitting) = given.or_else(|| self.fitting(id)) {
+            .and_then(|(_, used)| if used.len() > 1 { used.pop_front() } else { used.front().cloned() });
+        if let Some(fitting) = used.or_else(|| self.fitting(id)) {
             *id = fitting;
         }
     }
@@ -291,9 +291,9 @@ mod tests {
 
     #[test]
     fn mistral_gets_nine_letters_and_digits() {
-        let given = |id: &str| carried(id, Dialect::Gemini, Dialect::OpenaiChat, "mistralai/Devstral-Small");
-        assert_eq!(given("aB3dE6gH9"), "aB3dE6gH9");
-        let others = ["call_0", "call_1", "call_1234", "", "toolu_01ABCDEFGHIJKLMNOP"].map(given);
+        let carried_id = |id: &str| carried(id, Dialect::Gemini, Dialect::OpenaiChat, "mistralai/Devstral-Small");
+        assert_eq!(carried_id("aB3dE6gH9"), "aB3dE6gH9");
+        let others = ["call_0", "call_1", "call_1234", "", "toolu_01ABCDEFGHIJKLMNOP"].map(carried_id);
         for (at, id) in others.iter().enumerate() {
             assert!(id.len() == 9 && id.chars().all(|letter| letter.is_ascii_alphanumeric()), "{id}");
             assert!(!others[..at].contains(id), "{id}");
@@ -308,10 +308,10 @@ mod tests {
     #[test]
     fn kimi_gets_back_the_ids_it_made_through_a_client_that_cannot_keep_them() {
         for id in ["functions.Bash:0", "functions.mcp__docs__find-it:12", "a é", "_", "functions.x:1"] {
-            let mut given = id.to_owned();
-            for_client(&mut given, Dialect::Anthropic);
-            assert!(given.chars().all(is_plain), "{given}");
-            assert_eq!(carried(&given, Dialect::Anthropic, Dialect::OpenaiChat, "kimi-k2"), id);
+            let mut carried_id = id.to_owned();
+            for_client(&mut carried_id, Dialect::Anthropic);
+            assert!(carried_id.chars().all(is_plain), "{carried_id}");
+            assert_eq!(carried(&carried_id, Dialect::Anthropic, Dialect::OpenaiChat, "kimi-k2"), id);
         }
         let long = format!("functions.{}:0", "x".repeat(60));
         assert_eq!(carried(&long, Dialect::Gemini, Dialect::OpenaiChat, "moonshotai/Kimi-K2"), long);
@@ -319,15 +319,15 @@ mod tests {
 
     #[test]
     fn an_id_in_an_answer_changes_only_where_its_client_would_refuse_it() {
-        let given = |id: &str, to: Dialect| {
+        let carried_id = |id: &str, to: Dialect| {
             let mut id = id.to_owned();
             for_client(&mut id, to);
             id
         };
-        assert_eq!(given("functions.Bash:0", Dialect::Anthropic), "llmio_functions_2EBash_3A0");
-        assert_eq!(given("call_1", Dialect::Anthropic), "call_1");
-        assert_eq!(given("functions.Bash:0", Dialect::Gemini), "functions.Bash:0");
-        let long = given(&"a:".repeat(40), Dialect::Anthropic);
+        assert_eq!(carried_id("functions.Bash:0", Dialect::Anthropic), "llmio_functions_2EBash_3A0");
+        assert_eq!(carried_id("call_1", Dialect::Anthropic), "call_1");
+        assert_eq!(carried_id("functions.Bash:0", Dialect::Gemini), "functions.Bash:0");
+        let long = carried_id(&"a:".repeat(40), Dialect::Anthropic);
         assert!(long.len() == 64 && long.chars().all(is_plain), "{long}");
     }
 
@@ -383,19 +383,19 @@ mod tests {
     fn an_id_that_comes_again_is_made_new_and_goes_back_as_the_providers() {
         for to in Dialect::ALL {
             let context = AnswerContext { call_ids: vec!["call_0".to_owned()], ..AnswerContext::default() };
-            let mut given = ClientIds::new(&context);
+            let mut client_ids = ClientIds::new(&context);
             let mut seen = vec!["call_0".to_owned()];
             for _ in 0..3 {
                 let mut id = "call_0".to_owned();
-                given.give(&mut id, to);
+                client_ids.give(&mut id, to);
                 assert!(!seen.contains(&id) && id.chars().all(is_plain), "{id}");
                 assert_eq!(carried(&id, to, Dialect::OpenaiChat, "m"), "call_0");
                 seen.push(id);
             }
         }
-        let mut given = ClientIds::new(&AnswerContext::default());
+        let mut client_ids = ClientIds::new(&AnswerContext::default());
         let mut ids = ["functions.f:0", "functions.f:0", "functions.f:1"].map(str::to_owned);
-        ids.iter_mut().for_each(|id| given.give(id, Dialect::Anthropic));
+        ids.iter_mut().for_each(|id| client_ids.give(id, Dialect::Anthropic));
         let back = ids.map(|id| carried(&id, Dialect::Anthropic, Dialect::OpenaiChat, "kimi-k2"));
         assert_eq!(back, ["functions.f:0", "functions.f:0", "functions.f:1"]);
     }
@@ -403,11 +403,11 @@ mod tests {
     /// Guards against trying every number for each of them.
     #[test]
     fn many_calls_that_share_an_id_are_numbered_at_once() {
-        let mut given = ClientIds::new(&AnswerContext::default());
+        let mut client_ids = ClientIds::new(&AnswerContext::default());
         let mut last = String::new();
         for _ in 0..50_000 {
             last = "a".to_owned();
-            given.give(&mut last, Dialect::OpenaiChat);
+            client_ids.give(&mut last, Dialect::OpenaiChat);
         }
         assert_eq!(last, "llmio_a__50000");
     }

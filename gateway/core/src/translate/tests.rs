@@ -38,9 +38,9 @@ fn conversation() -> impl Strategy<Value = Vec<Turn>> {
     });
     let end = (words(), prop::option::of(words()));
     let turn = (prop::option::of(words()), words(), prop::collection::vec(tools, 0..3), prop::option::of(end));
-    let messages = turn.prop_map(|(system, asked, tools, end)| {
+    let messages = turn.prop_map(|(system, question, tools, end)| {
         let (first, second) = end.unzip();
-        let asks = system.map(Turn::System).into_iter().chain([Turn::User(asked)]);
+        let asks = system.map(Turn::System).into_iter().chain([Turn::User(question)]);
         let ends = first.into_iter().chain(second.flatten()).map(Turn::Assistant);
         asks.chain(tools.into_iter().flatten().flatten()).chain(ends).collect::<Vec<_>>()
     });

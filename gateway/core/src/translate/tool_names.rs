@@ -15,10 +15,10 @@ const CHARS_MAX: usize = 64;
 /// alone, so that it stays the same as a conversation goes on.
 pub(super) fn fit(request: &mut Request, to: Dialect) {
     let mut refused: Vec<String> = Vec::new();
-    let mut given: HashSet<String> = HashSet::new();
+    let mut used: HashSet<String> = HashSet::new();
     each_name(request, |name| {
         if fits(name, to) {
-            given.insert(name.clone());
+            used.insert(name.clone());
         } else {
             refused.push(name.clone());
         }
@@ -28,9 +28,9 @@ pub(super) fn fit(request: &mut Request, to: Dialect) {
         if renamed.contains_key(&name) {
             continue;
         }
-        let plain = Some(plain(&name, to)).filter(|plain| fits(plain, to) && !given.contains(plain));
+        let plain = Some(plain(&name, to)).filter(|plain| fits(plain, to) && !used.contains(plain));
         let fitting = plain.unwrap_or_else(|| marked(&name, to));
-        given.insert(fitting.clone());
+        used.insert(fitting.clone());
         renamed.insert(name, fitting);
     }
     if renamed.is_empty() {
@@ -42,18 +42,18 @@ pub(super) fn fit(request: &mut Request, to: Dialect) {
         }
     });
     for alias in &mut request.aliases {
-        if let Some(fitting) = renamed.remove(&alias.given) {
-            alias.given = fitting;
+        if let Some(fitting) = renamed.remove(&alias.shown) {
+            alias.shown = fitting;
         }
     }
-    let others = renamed.into_iter().map(|(name, given)| Alias { given, name, ..Alias::default() });
+    let others = renamed.into_iter().map(|(name, shown)| Alias { shown, name, ..Alias::default() });
     request.aliases.extend(others);
 }
 
 /// Gives a call in an answer the caller's own name for the tool, if only the name was changed.
 pub(super) fn restore(name: &mut String, context: &AnswerContext) {
     let is_name_alone = |alias: &&Alias| alias.namespace.is_none() && !alias.freeform;
-    if let Some(alias) = context.aliases.iter().filter(is_name_alone).find(|alias| alias.given == *name) {
+    if let Some(alias) = context.aliases.iter().filter(is_name_alone).find(|alias| alias.shown == *name) {
         name.clone_from(&alias.name);
     }
 }

@@ -142,14 +142,14 @@ mod tests {
     use super::*;
     use crate::accept::{self, Head};
 
-    fn asked(streamed: bool) -> Conversation<'static> {
+    fn conversation(streamed: bool) -> Conversation<'static> {
         let turns = vec!["a", "b", "c"];
         Conversation { model: "m", system: Some("s"), turns, streamed, temperature: Some(0.5), tokens_max: Some(9) }
     }
 
     #[test]
     fn a_conversation_is_written_in_the_words_of_each_dialect() {
-        for (dialect, wanted) in [
+        for (dialect, expected) in [
             (
                 Dialect::OpenaiChat,
                 r#"{"model":"m","messages":[{"role":"system","content":"s"},{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"}],"stream":true,"stream_options":{"include_usage":true},"temperature":0.5,"max_completion_tokens":9}"#,
@@ -167,18 +167,23 @@ mod tests {
                 r#"{"systemInstruction":{"parts":[{"text":"s"}]},"contents":[{"role":"user","parts":[{"text":"a"}]},{"role":"model","parts":[{"text":"b"}]},{"role":"user","parts":[{"text":"c"}]}],"generationConfig":{"temperature":0.5,"maxOutputTokens":9}}"#,
             ),
         ] {
-            let written = asked(true).in_dialect(dialect);
+            let written = conversation(true).in_dialect(dialect);
             assert_eq!(written.operation, Operation::chat_in(dialect, true));
-            assert_eq!(String::from_utf8(written.body).expect("text"), wanted);
+            assert_eq!(String::from_utf8(written.body).expect("text"), expected);
         }
     }
 
     #[test]
     fn what_is_written_is_accepted_as_a_call() {
         for (dialect, streamed) in Dialect::ALL.into_iter().flat_map(|dialect| [(dialect, true), (dialect, false)]) {
-            let bare =
-                Conversation { system: None, turns: vec!["a"], temperature: None, tokens_max: None, ..asked(streamed) };
-            for conversation in [asked(streamed), bare] {
+            let bare = Conversation {
+                system: None,
+                turns: vec!["a"],
+                temperature: None,
+                tokens_max: None,
+                ..conversation(streamed)
+            };
+            for conversation in [conversation(streamed), bare] {
                 let Written { operation, parameter, query, body } = conversation.in_dialect(dialect);
                 let model = Some(parameter).filter(|parameter| !parameter.is_empty());
                 let head = Head { model, query: query.as_deref(), ..Head::default() };

@@ -94,12 +94,12 @@ impl KeptOfKeyView {
 }
 
 /// What the holder of a key may set: nothing above what the admin says.
-pub fn lowered(catalog: &Catalog, key: &Key, wanted: &str) -> Result<RecordBodies, Refusal> {
+pub fn lowered(catalog: &Catalog, key: &Key, level: &str) -> Result<RecordBodies, Refusal> {
     let most = key.may_keep_bodies(catalog.settings.record_bodies);
-    let wanted = RecordBodies::named(wanted).ok_or_else(|| {
+    let level = RecordBodies::named(level).ok_or_else(|| {
         Refusal::bad_request("`record_bodies` must be `off`, `errors` or `all`.").about("record_bodies")
     })?;
-    if wanted > most {
+    if level > most {
         let message = format!(
             "The bodies of this key's calls are kept as {:?} at most. Only an admin can raise that, in the settings or for \
              the key.",
@@ -107,7 +107,7 @@ pub fn lowered(catalog: &Catalog, key: &Key, wanted: &str) -> Result<RecordBodie
         );
         return Err(Refusal::forbidden("only_an_admin_raises", message));
     }
-    Ok(wanted)
+    Ok(level)
 }
 
 #[cfg(test)]
@@ -138,12 +138,9 @@ mod tests {
             assert_eq!((view.record_bodies, view.most, view.days), (kept, most, 7), "{setting} {key}");
             assert_eq!(KeptOfKeyView::of(&catalog, None).record_bodies, setting);
             let most = RecordBodies::named(most).expect("a word");
-            for wanted in RecordBodies::ALL {
-                let allowed = lowered(&catalog, held, wanted.name());
-                assert_eq!(
-                    allowed.map_err(|refusal| refusal.status),
-                    if wanted <= most { Ok(wanted) } else { Err(403) }
-                );
+            for level in RecordBodies::ALL {
+                let allowed = lowered(&catalog, held, level.name());
+                assert_eq!(allowed.map_err(|refusal| refusal.status), if level <= most { Ok(level) } else { Err(403) });
             }
             assert_eq!(lowered(&catalog, held, "some").map_err(|refusal| refusal.status), Err(400));
         }

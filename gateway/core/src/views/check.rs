@@ -14,7 +14,7 @@ pub struct CheckBegunView {
 
 /// The line of one credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TriedView {
+pub struct CredentialCheckView {
     /// Its place among those that were sent.
     pub index: usize,
     /// What it would be called.
@@ -50,11 +50,11 @@ pub struct CheckDoneView {
     pub suggested: Option<String>,
 }
 
-impl TriedView {
+impl CredentialCheckView {
     /// A credential that was not tried yet.
     pub fn new(index: usize, credential: &Credential) -> Self {
         let label = credential.label.clone();
-        TriedView {
+        CredentialCheckView {
             index,
             label,
             works: false,
@@ -74,7 +74,7 @@ impl TriedView {
 
 impl CheckDoneView {
     /// Counts one more, with the models that it was shown.
-    pub fn add(&mut self, checked: &TriedView, offered: Vec<String>) {
+    pub fn add(&mut self, checked: &CredentialCheckView, offered: Vec<String>) {
         match (checked.works, checked.may_work()) {
             (true, _) => self.works += 1,
             (false, true) => self.unproven += 1,
@@ -93,9 +93,18 @@ impl CheckDoneView {
 mod tests {
     use super::*;
 
-    fn checked(works: bool, is_proven: bool, message: Option<&str>) -> TriedView {
+    fn checked(works: bool, is_proven: bool, message: Option<&str>) -> CredentialCheckView {
         let message = message.map(str::to_owned);
-        TriedView { index: 0, label: "a".into(), works, is_proven, status: None, message, models: 1, latency_ms: 3 }
+        CredentialCheckView {
+            index: 0,
+            label: "a".into(),
+            works,
+            is_proven,
+            status: None,
+            message,
+            models: 1,
+            latency_ms: 3,
+        }
     }
 
     #[test]

@@ -11,12 +11,12 @@ pub struct JoinPreviewView {
     #[serde(flatten)]
     pub plan: JoinPlan,
     /// Providers that did not tell what they offer.
-    pub failed: Vec<NotAskedView>,
+    pub failed: Vec<FailedProviderView>,
 }
 
 /// A provider that did not tell what it offers.
 #[derive(Debug, Serialize)]
-pub struct NotAskedView {
+pub struct FailedProviderView {
     /// Its name.
     pub provider: String,
     /// Why.

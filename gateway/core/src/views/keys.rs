@@ -87,8 +87,8 @@ mod tests {
 
     #[test]
     fn a_new_key_is_shown_before_what_the_catalog_says_of_it() {
-        let wanted = NewKey { name: "k".into(), models: Some(vec!["m".into()]), ..NewKey::default() };
-        let entry = KeyView::of(&wanted.entry("sk-llmio-x"));
+        let new_key = NewKey { name: "k".into(), models: Some(vec!["m".into()]), ..NewKey::default() };
+        let entry = KeyView::of(&new_key.entry("sk-llmio-x"));
         let view = NewKeyView { key: "sk-llmio-x".into(), entry };
         assert_eq!(serde_json::to_string(&view).expect("JSON"), r#"{"key":"sk-llmio-x","name":"k","models":["m"]}"#);
     }

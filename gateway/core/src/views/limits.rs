@@ -7,7 +7,7 @@ use crate::health::Subject;
 use crate::outcome::limits::Span;
 use crate::quota::{Charge, Learnt, Row, Scope, Unit, status};
 
-use super::ToldView;
+use super::ReportedLimitView;
 
 /// The answer of `GET /api/quota`.
 #[derive(Debug, Serialize)]
@@ -17,7 +17,8 @@ pub struct QuotaView {
     /// The limits that providers told in their answers. They are shown only; calls are not counted against them.
     pub learnt: Vec<LearntView>,
     /// What providers count themselves. It raises what is spent within its own window, and nothing lowers.
-    pub told: Vec<ToldView>,
+    #[serde(rename = "told")]
+    pub reported: Vec<ReportedLimitView>,
 }
 
 /// A limit of the catalog, what is spent of it, and how long the rest will last.

@@ -57,12 +57,12 @@ pub struct RefusalView {
 impl PlanView {
     /// The view of the candidates of a call that asks for `model` by the name `asked`.
     pub fn of(
-        (model, asked): (&Model, &str),
+        (model, requested): (&Model, &str),
         (catalog, version): (&Catalog, u64),
         candidates: &Candidates,
         refusal: Option<Refusal>,
     ) -> Self {
-        let name = |upstream: Option<&str>, provider: &str| format!("{provider}/{}", upstream.unwrap_or(asked));
+        let name = |upstream: Option<&str>, provider: &str| format!("{provider}/{}", upstream.unwrap_or(requested));
         let targets = model.targets.iter().map(|target| name(target.model.as_deref(), &target.provider.name));
         let shown = candidates.list.iter().map(|candidate| CandidateView::of(candidate, model, catalog));
         PlanView {

@@ -203,8 +203,8 @@ mod tests {
         let point = |span, calls, first_ms| SpanSums { span, sums: sums(calls, first_ms) };
         let steps = [point(3, 1, 100), point(0, 2, 100), point(3, 1, 9_000)];
         let view = StatsView::of(&period, &steps, &[series("a", None, 2), series("b", None, 2)]);
-        let told: Vec<(i64, u64)> = view.series.iter().map(|point| (point.at_ms, point.figures.calls)).collect();
-        assert_eq!(told, [(period.from_ms(), 2), (period.from_ms() + 3 * 3_600_000, 2)]);
+        let points: Vec<(i64, u64)> = view.series.iter().map(|point| (point.at_ms, point.figures.calls)).collect();
+        assert_eq!(points, [(period.from_ms(), 2), (period.from_ms() + 3 * 3_600_000, 2)]);
         let total = &view.total;
         assert_eq!((total.calls, total.failed_over, total.not_served, total.client_mistakes), (4, 3, 6, 3));
         assert_eq!(

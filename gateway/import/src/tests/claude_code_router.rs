@@ -61,7 +61,7 @@ fn its_key_is_a_clients_and_what_is_chosen_by_content_is_told() {
     let imported = of_text(CONFIG);
     assert_eq!(section(&imported, "keys")[0]["name"], "claude-code-router");
     let Report { changed, left, .. } = &imported.report;
-    told(
+    check_reasons(
         left,
         &[
             ("Router.think", "does not choose models"),

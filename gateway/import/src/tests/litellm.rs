@@ -115,7 +115,7 @@ fn the_master_key_is_a_clients_and_the_rest_is_told() {
     assert_eq!(section(&imported, "keys")[0]["name"], "master_key");
     let Report { changed, left, .. } = &imported.report;
     assert!(says(changed, "keys[master_key]", "without the rights of an admin"));
-    told(
+    check_reasons(
         left,
         &[
             ("model_list[5]", "no way to call what LiteLLM calls \"bedrock\""),

@@ -116,7 +116,7 @@ fn what_has_no_place_is_told() {
     assert!(says(taken, "providers[my-relay]", "1 credential (provider 1)"), "{taken:?}");
     assert!(says(taken, "models[ranked]", "2 targets"));
     assert!(says(taken, "keys[laptop]", "all models"));
-    told(
+    check_reasons(
         changed,
         &[
             ("providers[my-relay]", "cannot be a name"),
@@ -128,7 +128,7 @@ fn what_has_no_place_is_told() {
             ("breaker", "2 models"),
         ],
     );
-    told(
+    check_reasons(
         left,
         &[
             ("table providers", "deleted there"),

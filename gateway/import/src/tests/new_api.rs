@@ -103,7 +103,7 @@ fn tokens_become_keys_that_are_sent_with_their_prefix() {
         ])
     );
     let Report { changed, left, .. } = &imported.report;
-    told(
+    check_reasons(
         changed,
         &[
             ("groups default, vip", "no groups"),
@@ -114,7 +114,7 @@ fn tokens_become_keys_that_are_sent_with_their_prefix() {
             ("3 targets", "ModelRatio"),
         ],
     );
-    told(
+    check_reasons(
         left,
         &[
             ("channel 4", "AWS"),

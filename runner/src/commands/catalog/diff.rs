@@ -64,8 +64,8 @@ mod tests {
     use super::*;
 
     fn report(changes: &str, language: Language) -> String {
-        let told = format!(r#"{{"changes":[{changes}],"kept":[],"warnings":[]}}"#);
-        serde_json::from_str::<Differences>(&told).expect("an answer").report(language)
+        let answer = format!(r#"{{"changes":[{changes}],"kept":[],"warnings":[]}}"#);
+        serde_json::from_str::<Differences>(&answer).expect("an answer").report(language)
     }
 
     #[test]

@@ -27,7 +27,7 @@ const ANSWER_BYTES_MAX: usize = 16 << 10;
 
 /// What the component tells its host.
 #[derive(Deserialize)]
-struct Told {
+struct HostView {
     #[serde(default)]
     addresses: Vec<Address>,
 }
@@ -46,9 +46,9 @@ pub(super) fn look(settings: &Settings, is_whole: bool) -> Vec<Finding> {
     let mut findings = proxies();
     let mut times = Vec::new();
     if is_whole || data_folder::running_server(&settings.data).is_some() {
-        let (found, told) = providers(settings);
+        let (found, differences) = providers(settings);
         findings.extend(found);
-        times = told;
+        times = differences;
     }
     findings.push(clock(&times));
     findings
@@ -78,7 +78,7 @@ fn counted(count: usize) -> String {
 /// Where providers are called, each place once; `None` while nothing is configured. Nothing is made for that.
 fn addresses(settings: &Settings) -> Result<Option<Vec<Address>>> {
     let call = || Call::new(Method::GET, "/api/host");
-    let told: Told = match data_folder::running_server(&settings.data) {
+    let host: HostView = match data_folder::running_server(&settings.data) {
         Some(address) => with_server(settings, address, async |client| client.read(call()).await)?,
         None if settings.data.join("kv.sqlite").exists() || settings.catalog.is_some() => {
             with_client(settings, async |client| client.read(call()).await)?
@@ -86,7 +86,7 @@ fn addresses(settings: &Settings) -> Result<Option<Vec<Address>>> {
         None => return Ok(None),
     };
     let mut places: BTreeMap<(String, Option<String>, Option<String>), Address> = BTreeMap::new();
-    for each in told.addresses {
+    for each in host.addresses {
         let place = (each.address.clone(), each.egress.clone(), each.ca.clone());
         places.entry(place).or_insert(each);
     }
@@ -239,8 +239,8 @@ fn time_of(mut stream: impl Read + Write, host: &str) -> Option<i64> {
     let head = head_of(&mut stream);
     let date = head.lines().find(|line| line.get(..5).is_some_and(|name| name.eq_ignore_ascii_case("date:")))?;
     let date = date.get(5..)?;
-    let told = jiff::fmt::rfc2822::parse(date.trim()).ok()?.timestamp();
-    Some(jiff::Timestamp::now().as_second() - told.as_second())
+    let sent_at = jiff::fmt::rfc2822::parse(date.trim()).ok()?.timestamp();
+    Some(jiff::Timestamp::now().as_second() - sent_at.as_second())
 }
 
 /// The head of an answer, or what came of it in time.

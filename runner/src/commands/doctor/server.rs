@@ -38,13 +38,13 @@ pub(super) fn look(settings: &Settings) -> Vec<Finding> {
 }
 
 fn running_server(address: SocketAddr) -> Vec<Finding> {
-    let asked = || -> Result<(bool, Bytes)> {
+    let readiness = || -> Result<(bool, Bytes)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let asked = runtime.block_on(async { tokio::time::timeout(ANSWER_TIMEOUT, ready(address)).await });
-        asked.context("it did not answer in time")?
+        let readiness = runtime.block_on(async { tokio::time::timeout(ANSWER_TIMEOUT, ready(address)).await });
+        readiness.context("it did not answer in time")?
     };
     let shown = format!("http://{}", reachable(address));
-    match asked() {
+    match readiness() {
         Err(error) => {
             let todo = "see its log; end it and start it again";
             vec![Finding::wrong(Check::Server, format!("{shown} does not answer: {error:#}"), todo)]
@@ -54,9 +54,9 @@ fn running_server(address: SocketAddr) -> Vec<Finding> {
             vec![Finding::wrong(Check::Server, message, "see its log")]
         }
         Ok((true, body)) => {
-            let told: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let readiness: Value = serde_json::from_slice(&body).unwrap_or_default();
             let texts = |name: &str| -> Vec<String> {
-                let texts = told.get(name).and_then(Value::as_array).into_iter().flatten();
+                let texts = readiness.get(name).and_then(Value::as_array).into_iter().flatten();
                 texts.filter_map(Value::as_str).map(str::to_owned).collect()
             };
             let troubles: Vec<String> = texts("degraded").into_iter().chain(texts("refusing")).collect();
@@ -91,9 +91,9 @@ fn port(address: SocketAddr) -> Finding {
 }
 
 fn token_of(settings: &Settings, address: Option<SocketAddr>) -> Option<Finding> {
-    let given = start::given_token(settings).filter(|given| !given.token.is_empty());
-    let (token, name) = match given {
-        Some(given) => (given.token, given.name.to_owned()),
+    let configured = start::configured_token(settings).filter(|configured| !configured.token.is_empty());
+    let (token, name) = match configured {
+        Some(configured) => (configured.token, configured.name.to_owned()),
         None => match data_folder::kept_token(&settings.data) {
             Ok(kept) => (kept?, "the token in the data folder".to_owned()),
             Err(exit) => return Some(Finding::wrong(Check::Token, exit.message, "run this as the server's user")),

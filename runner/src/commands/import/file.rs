@@ -31,13 +31,13 @@ pub(super) enum Content {
 }
 
 /// Reads a file. Of a database these tables are wanted.
-pub(super) fn read(path: &Path, wanted: &[String]) -> Result<Content> {
+pub(super) fn read(path: &Path, wanted_tables: &[String]) -> Result<Content> {
     let unreadable = || format!("{} cannot be read", path.display());
     let mut file = File::open(path).with_context(unreadable)?;
     let mut begin = Vec::new();
     (&mut file).take(MAGIC.len() as u64).read_to_end(&mut begin).with_context(unreadable)?;
     if begin == MAGIC {
-        return read_database(path, wanted).with_context(unreadable);
+        return read_database(path, wanted_tables).with_context(unreadable);
     }
     if file.metadata().with_context(unreadable)?.len() > TEXT_BYTES_MAX {
         return Err(Exit::new(exit::CONFIG, format!("{} is no configuration: it is too large", path.display())).into());
@@ -52,9 +52,9 @@ pub(super) fn read(path: &Path, wanted: &[String]) -> Result<Content> {
 
 /// What is in the WAL beside a database counts too. Reading that may need a file beside it: where the folder cannot be
 /// written, as when it is mounted read-only, a copy is read.
-fn read_database(path: &Path, wanted: &[String]) -> Result<Content> {
+fn read_database(path: &Path, wanted_tables: &[String]) -> Result<Content> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    match Connection::open_with_flags(path, flags).and_then(|connection| rows(&connection, wanted)) {
+    match Connection::open_with_flags(path, flags).and_then(|connection| rows(&connection, wanted_tables)) {
         Err(error) if needs_a_copy(&error) => {}
         read => return Ok(read?),
     }
@@ -66,7 +66,7 @@ fn read_database(path: &Path, wanted: &[String]) -> Result<Content> {
             fs::copy(&from, format!("{}{suffix}", copy.display()))?;
         }
     }
-    Ok(Connection::open(&copy).and_then(|connection| rows(&connection, wanted))?)
+    Ok(Connection::open(&copy).and_then(|connection| rows(&connection, wanted_tables))?)
 }
 
 fn needs_a_copy(error: &rusqlite::Error) -> bool {
@@ -74,7 +74,7 @@ fn needs_a_copy(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code().is_some_and(|code| codes.contains(&code))
 }
 
-fn rows(connection: &Connection, wanted: &[String]) -> rusqlite::Result<Content> {
+fn rows(connection: &Connection, wanted_tables: &[String]) -> rusqlite::Result<Content> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // All tables as they were at one moment.
     let transaction = connection.unchecked_transaction()?;
@@ -85,7 +85,7 @@ fn rows(connection: &Connection, wanted: &[String]) -> rusqlite::Result<Content>
     for name in names {
         // A name cannot be a parameter; quoted, it is nothing else.
         let quoted = format!("\"{}\"", name.replace('"', "\"\""));
-        if wanted.contains(&name) {
+        if wanted_tables.contains(&name) {
             tables.insert(name, rows_of(&transaction, &quoted)?.into());
         } else {
             let count: i64 = transaction.query_row(&format!("SELECT count(*) FROM {quoted}"), [], |row| row.get(0))?;

@@ -2,11 +2,11 @@
 //! replaces the image of a compose file goes on with old keys and models.
 
 use super::file;
-use super::report::{Known, Outcome};
+use super::report::{KnownFormats, Outcome};
 use super::{PATH, body, shown};
 use crate::admin;
 use crate::catalog_file;
-use crate::commands::provide::given;
+use crate::commands::provide::variable;
 use crate::data_folder;
 use crate::exit::{self, Exit};
 use crate::gateway::Handle;
@@ -48,7 +48,7 @@ pub(crate) fn is_old_token(settings: &Settings, token: &str) -> bool {
 }
 
 fn is_auto() -> bool {
-    given(IMPORT).is_some_and(|wanted| wanted == "auto")
+    variable(IMPORT).is_some_and(|value| value == "auto")
 }
 
 /// Takes the old database over into an empty catalog, once; otherwise says that it is there. `has_file`: a catalog file
@@ -69,10 +69,10 @@ pub(in crate::commands) async fn take_over(gateway: &Handle, settings: &Settings
         let message = format!("{shown} cannot be imported: {error:#}; mend it, or take {IMPORT}=auto away");
         anyhow::Error::from(Exit::new(exit::CONFIG, message))
     };
-    let known: Known = parsed(&ask(gateway, Method::GET, String::new()).await?)?;
+    let known: KnownFormats = parsed(&ask(gateway, Method::GET, String::new()).await?)?;
     let content = file::read(&file, &known.tables()).map_err(unusable)?;
-    let wanted = body(content, Some("llmio"), true, start::too_short_token(settings));
-    let answer = ask(gateway, Method::POST, wanted).await?;
+    let request = body(content, Some("llmio"), true, start::too_short_token(settings));
+    let answer = ask(gateway, Method::POST, request).await?;
     match answer.status() {
         StatusCode::PRECONDITION_FAILED => {
             log::note(format_args!(

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 /// The gateways that are understood.
 #[derive(Deserialize)]
-pub(super) struct Known {
+pub(super) struct KnownFormats {
     imports: Vec<KnownImport>,
 }
 
@@ -34,7 +34,7 @@ struct Entry {
     note: String,
 }
 
-impl Known {
+impl KnownFormats {
     /// Every table that one of them reads.
     pub(super) fn tables(self) -> Vec<String> {
         self.imports.into_iter().flat_map(|known| known.tables).collect()
@@ -104,12 +104,12 @@ mod tests {
     use super::*;
 
     fn outcome(applied: bool) -> Outcome {
-        let told = serde_json::json!({
+        let answer = serde_json::json!({
             "kind": "llmio", "title": "llmio (Go)", "applied": applied, "version": applied.then_some(2), "etag": "\"2\"",
             "taken": [{ "what": "providers[a]", "note": "1 credential" }], "changed": [],
             "left": [{ "what": "io\u{1b}[2J", "note": "x" }], "warnings": ["w"],
         });
-        serde_json::from_value(told).expect("an answer")
+        serde_json::from_value(answer).expect("an answer")
     }
 
     #[test]

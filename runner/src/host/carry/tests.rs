@@ -73,8 +73,11 @@ fn a_request_is_sent_as_its_message_says() {
     let Ok((request, instructions)) = sent(SENT) else { panic!("it is a request") };
     assert_eq!((request.method(), request.uri().to_string()), (&Method::POST, "http://h:1/p".to_owned()));
     assert_eq!(request.headers()["a"], "b");
-    let limits =
-        Limits::told(Duration::from_millis(5), Duration::from_millis(130), Duration::from_millis((1 << 28) - 1));
+    let limits = Limits::from_instructions(
+        Duration::from_millis(5),
+        Duration::from_millis(130),
+        Duration::from_millis((1 << 28) - 1),
+    );
     let call = Uuid::try_parse("018f0000-0000-7000-8000-000000000001").ok();
     let expected = HostInstructions { call, local: true, limits: Some(limits), ..HostInstructions::default() };
     assert_eq!(instructions, expected);
@@ -119,13 +122,13 @@ fn an_answer_whose_length_is_wrong_is_none_and_a_forbidden_header_is_left_out() 
 #[test]
 fn errors_have_the_numbers_that_the_component_knows() {
     let dns = HttpError::DnsError { rcode: Some("NXDOMAIN".into()), info_code: None };
-    let told = |error: HttpError| {
+    let error_code = |error: HttpError| {
         let (code, message) = code(&error);
         (code, message.into_owned())
     };
-    assert_eq!(told(dns), (2, "NXDOMAIN".into()));
-    assert_eq!(told(HttpError::InternalError(Some("client closed".into()))), (0, "client closed".into()));
-    assert_eq!(told(HttpError::LoopDetected), (0, "LoopDetected".into()));
+    assert_eq!(error_code(dns), (2, "NXDOMAIN".into()));
+    assert_eq!(error_code(HttpError::InternalError(Some("client closed".into()))), (0, "client closed".into()));
+    assert_eq!(error_code(HttpError::LoopDetected), (0, "LoopDetected".into()));
     let plain = [
         (1, HttpError::DnsTimeout),
         (3, HttpError::DestinationNotFound),
@@ -149,7 +152,7 @@ fn errors_have_the_numbers_that_the_component_knows() {
         (22, HttpError::ConfigurationError),
     ];
     for (number, error) in plain {
-        assert_eq!(told(error), (number, String::new()));
+        assert_eq!(error_code(error), (number, String::new()));
     }
     assert_eq!(Failure::Refused("why").message(), b"\0\0\0\x03\0\0\0\x03why");
     assert_eq!(Failure::Failed(HttpError::ConnectionRefused).message(), b"\0\0\0\x02\0\0\0\x07\0\0\0\0");

@@ -108,7 +108,7 @@ struct ConnectionUse {
     is_stale: bool,
     idle_since: Option<Instant>,
     /// How long the peer last said that it waits for the next request.
-    told: Option<Duration>,
+    announced: Option<Duration>,
 }
 
 /// The turn of one request on a connection.
@@ -128,7 +128,7 @@ impl KeptConnection {
         let mut used = lock(&self.0.use_);
         used.requests += 1;
         used.is_unsent = true;
-        let patience = [used.told, self.0.peer.patience()].into_iter().flatten().min();
+        let patience = [used.announced, self.0.peer.patience()].into_iter().flatten().min();
         used.idle = used.idle_since.take().map(|since| since.elapsed()).unwrap_or_default();
         used.is_stale = patience.is_some_and(|patience| used.requests > 1 && used.idle >= patience);
         RequestTurn { kept: self.clone(), number: used.requests }
@@ -151,7 +151,7 @@ impl RequestTurn {
             timeout?.1.trim().trim_matches('"').parse::<u32>().ok()
         });
         if let Some(seconds) = seconds {
-            lock(&self.kept.0.use_).told = Some(Duration::from_secs(seconds.into()).saturating_sub(MARGIN));
+            lock(&self.kept.0.use_).announced = Some(Duration::from_secs(seconds.into()).saturating_sub(MARGIN));
         }
     }
 

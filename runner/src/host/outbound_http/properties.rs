@@ -73,7 +73,7 @@ fn answer() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Asks twice, so that what is left of the first answer has a chance to be taken for the second.
-async fn asked(answer: Vec<u8>) -> Vec<Result<(http::response::Parts, Result<Bytes, Error>), Error>> {
+async fn answers_of(answer: Vec<u8>) -> Vec<Result<(http::response::Parts, Result<Bytes, Error>), Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("its address").port();
     let server = tokio::spawn(async move {
@@ -219,7 +219,7 @@ proptest! {
 
     #[test]
     fn any_upstream_bytes_are_an_answer_within_limits_or_an_error_in_time(answer in answer()) {
-        let answers = block_on(async { tokio::time::timeout(PATIENCE * 2, asked(answer)).await });
+        let answers = block_on(async { tokio::time::timeout(PATIENCE * 2, answers_of(answer)).await });
         for answer in answers.expect("an end") {
             let (head, body) = match answer {
                 Ok(answer) => answer,

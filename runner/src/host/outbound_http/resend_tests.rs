@@ -30,11 +30,11 @@ enum Then {
 }
 
 /// Bodies of the requests it got, each with the number of its connection.
-type Seen = Arc<Mutex<Vec<(usize, Vec<u8>)>>>;
+type ReceivedRequests = Arc<Mutex<Vec<(usize, Vec<u8>)>>>;
 
-async fn server(script: Script) -> (u16, Seen) {
+async fn server(script: Script) -> (u16, ReceivedRequests) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let (port, seen) = (listener.local_addr().expect("its address").port(), Seen::default());
+    let (port, seen) = (listener.local_addr().expect("its address").port(), ReceivedRequests::default());
     let shared = seen.clone();
     tokio::spawn(async move {
         for connection in 0.. {
@@ -46,7 +46,12 @@ async fn server(script: Script) -> (u16, Seen) {
     (port, seen)
 }
 
-async fn serve(mut stream: TcpStream, script: &'static [Then], connection: usize, seen: Seen) -> std::io::Result<()> {
+async fn serve(
+    mut stream: TcpStream,
+    script: &'static [Then],
+    connection: usize,
+    seen: ReceivedRequests,
+) -> std::io::Result<()> {
     for request in 0.. {
         let body = read_request(&mut stream).await?;
         seen.lock().expect("no thread panics with it").push((connection, body));

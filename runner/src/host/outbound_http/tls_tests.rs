@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 /// What reached the server.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct HandshakeLog {
     connections: AtomicUsize,
     pub(super) requests: AtomicUsize,
 }
@@ -25,7 +25,7 @@ pub(super) struct Server {
     certificate: CertificateDer<'static>,
     /// For whoever else is to be known by its certificate.
     pub(super) acceptor: TlsAcceptor,
-    pub(super) seen: Arc<Seen>,
+    pub(super) seen: Arc<HandshakeLog>,
 }
 
 /// A certificate of this name, and who shows it: a server that speaks the first of `protocols` the client offers.
@@ -49,12 +49,12 @@ pub(super) async fn server(parameters: CertificateParams, protocols: &[&str]) ->
     let (certificate, acceptor) = identity(parameters, protocols);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("its address").port();
-    let seen = Arc::<Seen>::default();
+    let seen = Arc::<HandshakeLog>::default();
     tokio::spawn(accept(listener, acceptor.clone(), seen.clone()));
     Server { port, certificate, acceptor, seen }
 }
 
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, seen: Arc<Seen>) {
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, seen: Arc<HandshakeLog>) {
     while let Ok((stream, _)) = listener.accept().await {
         let (acceptor, seen) = (acceptor.clone(), seen.clone());
         tokio::spawn(async move {

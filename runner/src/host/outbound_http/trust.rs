@@ -66,15 +66,15 @@ impl TlsConfig {
 /// Reads the file that `--ca` names, and those of OpenSSL's own variables. A file from `--ca` must be usable; the
 /// variables may be meant for other programs, so problems with them are only logged.
 pub(crate) fn own_roots(ca: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Result<OwnRoots, Exit> {
-    let given = |name| variable(name).filter(|value| !value.is_empty());
+    let variable_set = |name| variable(name).filter(|value| !value.is_empty());
     let mut roots = OwnRoots::new();
-    if let Some(file) = given("SSL_CERT_FILE") {
-        roots.extend(told("SSL_CERT_FILE", load_certs_from_paths(Some(Path::new(&file)), None)));
+    if let Some(file) = variable_set("SSL_CERT_FILE") {
+        roots.extend(read_roots("SSL_CERT_FILE", load_certs_from_paths(Some(Path::new(&file)), None)));
     }
     let folders: Vec<PathBuf> =
-        given("SSL_CERT_DIR").map(|list| std::env::split_paths(&list).collect()).unwrap_or_default();
+        variable_set("SSL_CERT_DIR").map(|list| std::env::split_paths(&list).collect()).unwrap_or_default();
     for folder in folders.iter().filter(|folder| !folder.as_os_str().is_empty()) {
-        roots.extend(told("SSL_CERT_DIR", load_certs_from_paths(None, Some(folder))));
+        roots.extend(read_roots("SSL_CERT_DIR", load_certs_from_paths(None, Some(folder))));
     }
     let Some(file) = ca else { return Ok(roots) };
     // What cannot be used as a root is better said now than at the first request.
@@ -96,7 +96,7 @@ fn certificates(file: &Path) -> Result<OwnRoots, String> {
     Ok(found.certs)
 }
 
-fn told(name: &str, found: CertificateResult) -> OwnRoots {
+fn read_roots(name: &str, found: CertificateResult) -> OwnRoots {
     for error in &found.errors {
         log::warn(format_args!("{name}: {error}"));
     }

@@ -42,7 +42,7 @@ pub(crate) struct TroubleReport {
 }
 
 /// Trouble is reported once somebody was refused, a statement was lost, or the first one has waited too long.
-pub(super) fn told(
+pub(super) fn trouble_of(
     trouble: Option<&Trouble>,
     busy_since: Option<Instant>,
     queued: u64,
@@ -71,20 +71,20 @@ mod tests {
     fn the_first_one_turned_away_or_lost_is_told_at_once() {
         let mut trouble = Trouble::now("locked");
         let now = trouble.since + SECOND;
-        assert_eq!(told(Some(&trouble), Some(trouble.since), 1, now), None, "a short lock hurts nobody");
+        assert_eq!(trouble_of(Some(&trouble), Some(trouble.since), 1, now), None, "a short lock hurts nobody");
         trouble.turned_away = 1;
-        let one = told(Some(&trouble), None, 0, now).expect("somebody was turned away");
+        let one = trouble_of(Some(&trouble), None, 0, now).expect("somebody was turned away");
         assert_eq!((one.turned_away, one.for_ms, one.stuck), (1, 1_000, false));
         (trouble.turned_away, trouble.lost) = (0, 1);
-        assert_eq!(told(Some(&trouble), None, 0, now).map(|told| told.lost), Some(1));
+        assert_eq!(trouble_of(Some(&trouble), None, 0, now).map(|trouble_of| trouble_of.lost), Some(1));
     }
 
     #[test]
     fn what_has_waited_for_five_seconds_is_told_whatever_the_reason() {
         let start = Instant::now();
-        assert_eq!(told(None, Some(start), 1, start + 4 * SECOND), None);
-        let hung = told(None, Some(start), 1, start + 5 * SECOND).expect("it waits");
+        assert_eq!(trouble_of(None, Some(start), 1, start + 4 * SECOND), None);
+        let hung = trouble_of(None, Some(start), 1, start + 5 * SECOND).expect("it waits");
         assert!(hung.stuck && hung.queued == 1 && hung.why.contains("disk"), "{hung:?}");
-        assert_eq!(told(None, None, 0, start + 500 * SECOND), None);
+        assert_eq!(trouble_of(None, None, 0, start + 500 * SECOND), None);
     }
 }

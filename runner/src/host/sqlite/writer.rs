@@ -152,7 +152,7 @@ impl Writer {
     /// The trouble, if it is to be reported by now.
     pub(super) fn trouble(&self, now: Instant) -> Option<super::TroubleReport> {
         let queue = self.progress.lock();
-        trouble::told(queue.trouble.as_ref(), queue.busy_since, queue.statements as u64, now)
+        trouble::trouble_of(queue.trouble.as_ref(), queue.busy_since, queue.statements as u64, now)
     }
 
     pub(super) fn flush(&self, limit: Duration) -> Result<()> {
@@ -317,10 +317,10 @@ impl Thread {
     }
 
     fn recovered(&mut self) {
-        let was_told = self.failing.take().is_some_and(|(_, told)| told);
+        let was_logged = self.failing.take().is_some_and(|(_, trouble_of)| trouble_of);
         // Most commits follow a commit that went well; then there is nothing to look for.
         let lost = self.progress.lock().trouble.take().map_or(0, |trouble| trouble.lost);
-        match (was_told, lost) {
+        match (was_logged, lost) {
             (false, 0) => {}
             (_, 0) => log::note(format_args!("{} can be written again; nothing was lost", self.file.display())),
             (_, lost) => {

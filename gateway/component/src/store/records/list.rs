@@ -142,7 +142,7 @@ fn parameters(filter: &Filter, (upper, lower): (&str, &str), limit: usize) -> Ve
         named(&filter.client),
         Value::Integer(marked),
         Value::Integer(unmarked),
-        text(filter.tried.as_deref().map(attempt_at)),
+        text(filter.attempt_at.as_deref().map(attempt_at)),
         text(filter.text.as_deref().map(within)),
         named(&not.key),
         named(&not.model),

@@ -147,8 +147,8 @@ impl BodiesPart {
         };
         self.about.push(about);
         self.about.extend(marks(body, words));
-        let address = Query::default().with("what", body.what.name());
-        self.download = Some(address.link(&frame.link(&format!("bodies/{}", encode_parameter(id)))));
+        let parameters = Query::default().with("what", body.what.name());
+        self.download = Some(parameters.link(&frame.link(&format!("bodies/{}", encode_parameter(id)))));
         self.raw = Some(Shown::of(&body.text, PAGE_BYTES, words));
     }
 

@@ -278,12 +278,12 @@ mod tests {
     fn a_change_is_an_object_with_its_path_and_kind() {
         let model = |more: Value| json!({ "settings": more });
         let [removed, added] = changes(model(json!({ "a": 1 })), model(json!({ "b": {} }))).try_into().expect("two");
-        let told = [removed, added].map(|change| serde_json::to_value(change).expect("JSON"));
+        let written = [removed, added].map(|change| serde_json::to_value(change).expect("JSON"));
         let expected = json!([
             { "path": "settings.a", "change": "removed", "value": "1" },
             { "path": "settings.b", "change": "added" },
         ]);
-        assert_eq!(json!(told), expected);
+        assert_eq!(json!(written), expected);
     }
 
     #[test]

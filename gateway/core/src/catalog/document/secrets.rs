@@ -323,8 +323,8 @@ pub(in crate::catalog) fn labels(credentials: &[Value]) -> Vec<String> {
     for (index, credential) in credentials.iter().enumerate() {
         let label = own(credential).unwrap_or_else(|| {
             let numbered = (index + 1..).map(|number| format!("#{number}"));
-            let mut wanted = variable_of(credential).into_iter().chain(numbered);
-            wanted.find(|label| !taken.contains(label)).unwrap_or_default()
+            let mut free_labels = variable_of(credential).into_iter().chain(numbered);
+            free_labels.find(|label| !taken.contains(label)).unwrap_or_default()
         });
         taken.insert(label.clone());
         labels.push(label);

@@ -40,9 +40,9 @@ impl Document {
         }
         let origins = origins(&Value::Object(entry.clone()));
         let allowed = self.references(&origins);
-        let mut wanted = BTreeSet::new();
-        credentials.iter().for_each(|credential| references(credential, &mut wanted));
-        refuse_unnamed(&wanted, &allowed)?;
+        let mut named = BTreeSet::new();
+        credentials.iter().for_each(|credential| references(credential, &mut named));
+        refuse_unnamed(&named, &allowed)?;
         entry.insert("credentials".to_owned(), Value::Array(credentials));
         let mut sections = Map::new();
         sections.insert("providers".to_owned(), json!([entry]));
@@ -57,9 +57,9 @@ impl Document {
         let mut entry = entry.clone();
         let value = Value::Object(entry.clone());
         let origins = origins(&value);
-        let mut wanted = BTreeSet::new();
-        references(&value, &mut wanted);
-        refuse_unnamed(&wanted, &self.references(&origins))?;
+        let mut named = BTreeSet::new();
+        references(&value, &mut named);
+        refuse_unnamed(&named, &self.references(&origins))?;
         // Not as the preset would have it: a private address is reached only where that is saved.
         let is_local = self.of_origins(&origins).any(is_local);
         if entry.get("local") == Some(&json!(true)) && !is_local {
@@ -72,8 +72,8 @@ impl Document {
     }
 
     /// Saved providers that are reached at no other origin than these, and at each of them.
-    fn of_origins<'a>(&'a self, wanted: &'a BTreeSet<String>) -> impl Iterator<Item = &'a Value> {
-        self.entries(Noun::Provider).iter().filter(move |entry| !wanted.is_empty() && origins(entry) == *wanted)
+    fn of_origins<'a>(&'a self, named: &'a BTreeSet<String>) -> impl Iterator<Item = &'a Value> {
+        self.entries(Noun::Provider).iter().filter(move |entry| !named.is_empty() && origins(entry) == *named)
     }
 
     /// The variables and files that saved providers of these origins name.
@@ -118,8 +118,8 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-fn refuse_unnamed(wanted: &BTreeSet<String>, allowed: &BTreeSet<String>) -> Result<(), String> {
-    match wanted.difference(allowed).next() {
+fn refuse_unnamed(named: &BTreeSet<String>, allowed: &BTreeSet<String>) -> Result<(), String> {
+    match named.difference(allowed).next() {
         None => Ok(()),
         Some(other) => Err(format!(
             "{other:?} is not checked: no saved provider of this address names it. Save it, or give the credential itself."
@@ -144,7 +144,7 @@ mod tests {
         Document::from_toml(text).expect("TOML")
     }
 
-    fn tried(provider: Value, credentials: &[Value]) -> Result<Value, String> {
+    fn unsaved(provider: Value, credentials: &[Value]) -> Result<Value, String> {
         let provider = match provider {
             Value::String(name) => Unsaved::Saved(name),
             other => Unsaved::New(other.as_object().cloned().expect("a table")),
@@ -154,21 +154,21 @@ mod tests {
 
     #[test]
     fn an_unsaved_provider_stands_alone_with_its_credentials() {
-        let preset = tried(json!({ "preset": "groq" }), &[json!("gsk-1")]);
+        let preset = unsaved(json!({ "preset": "groq" }), &[json!("gsk-1")]);
         assert_eq!(preset, Ok(json!({ "preset": "groq", "local": false, "credentials": ["gsk-1"] })));
-        let url = tried(json!({ "base_url": "https://r.example/v1" }), &[]).expect("allowed");
+        let url = unsaved(json!({ "base_url": "https://r.example/v1" }), &[]).expect("allowed");
         assert_eq!((&url["name"], &url["local"]), (&json!("unsaved"), &json!(false)));
-        let more = tried(json!("home"), &[json!("k")]).expect("allowed");
+        let more = unsaved(json!("home"), &[json!("k")]).expect("allowed");
         assert_eq!((&more["local"], &more["credentials"]), (&json!(true), &json!(["k"])));
     }
 
     #[test]
     fn private_addresses_are_tried_only_where_they_are_saved() {
-        let at = |url: &str, local: bool| tried(json!({ "base_url": url, "local": local }), &[json!("k")]);
+        let at = |url: &str, local: bool| unsaved(json!({ "base_url": url, "local": local }), &[json!("k")]);
         assert!(at("http://127.0.0.1:9/v1", true).expect_err("refused").contains("Save the provider first"));
         assert_eq!(at("http://127.0.0.1:9/v1", false).expect("the host refuses it")["local"], false);
         assert_eq!(at("http://192.168.1.20:11434/other", true).expect("saved there")["local"], true);
-        assert_eq!(tried(json!({ "preset": "ollama" }), &[]).expect("allowed")["local"], false);
+        assert_eq!(unsaved(json!({ "preset": "ollama" }), &[]).expect("allowed")["local"], false);
     }
 
     #[test]
@@ -187,19 +187,19 @@ mod tests {
             (json!({ "base_url": "https://e.example", "headers": { "x": { "variable": "A" } } }), json!("k"), false),
             (json!({ "base_url": "https://e.example", "headers": { "x": "plain" } }), json!("k"), true),
         ] {
-            let tried = tried(provider.clone(), std::slice::from_ref(&credential));
-            assert_eq!(tried.is_ok(), is_allowed, "{provider} {credential}: {tried:?}");
+            let result = unsaved(provider.clone(), std::slice::from_ref(&credential));
+            assert_eq!(result.is_ok(), is_allowed, "{provider} {credential}: {result:?}");
         }
     }
 
     #[test]
     fn nothing_else_of_a_provider_is_tried() {
         for member in ["egress", "query", "ca", "credentials", "timeouts"] {
-            let message = tried(json!({ "preset": "groq", member: "x" }), &[]).expect_err("refused");
+            let message = unsaved(json!({ "preset": "groq", member: "x" }), &[]).expect_err("refused");
             assert!(message.contains(&format!("not {member:?}")), "{message}");
         }
         let many = vec![json!("k"); CHECKED_MAX + 1];
-        assert!(tried(json!({ "preset": "groq" }), &many).is_err());
-        assert!(tried(json!("none"), &[]).expect_err("refused").contains("There is no provider"));
+        assert!(unsaved(json!({ "preset": "groq" }), &many).is_err());
+        assert!(unsaved(json!("none"), &[]).expect_err("refused").contains("There is no provider"));
     }
 }

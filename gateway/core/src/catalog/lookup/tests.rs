@@ -23,8 +23,8 @@ fn models() -> Catalog {
 }
 
 /// The place of the model that answers to this name.
-fn place(catalog: &Catalog, asked: &str) -> Option<usize> {
-    let found = catalog.model(asked)?;
+fn place(catalog: &Catalog, requested: &str) -> Option<usize> {
+    let found = catalog.model(requested)?;
     catalog.models.iter().position(|model| Arc::ptr_eq(model, found))
 }
 
@@ -51,8 +51,8 @@ fn finds_a_model_by_name_then_alias_then_the_longest_pattern() {
         ("unknown", None),
         ("", None),
     ];
-    for (asked, index) in cases {
-        assert_eq!(place(&catalog, asked), index, "{asked}");
+    for (requested, index) in cases {
+        assert_eq!(place(&catalog, requested), index, "{requested}");
     }
 }
 

@@ -141,8 +141,8 @@ fn read_value(fields: &mut Fields<'_>, check: Check, may_be_file: bool) -> Optio
     let variable = fields.field("variable");
     let sealed = fields.field("sealed");
     let file = if may_be_file { fields.field("file") } else { None };
-    let given: Vec<&str> = SOURCES.into_iter().filter(|source| fields.has(source)).collect();
-    match (given.as_slice(), fields.has("id")) {
+    let sources: Vec<&str> = SOURCES.into_iter().filter(|source| fields.has(source)).collect();
+    match (sources.as_slice(), fields.has("id")) {
         ([_], _) => {}
         ([], true) => {
             fields.problem_at("id", "no stored secret has this id; give its value or a variable");

@@ -214,8 +214,8 @@ fn read_endpoints(fields: &mut Fields<'_>, preset: Option<&KnownProvider>) -> Ve
 
 /// The endpoints of the preset, or only that of the dialect that is wanted.
 fn preset_endpoints(preset: &KnownProvider, only: Option<Dialect>, fields: &Fields<'_>) -> Vec<Endpoint> {
-    let wanted = preset.endpoints.iter().filter(|(dialect, _)| only.is_none_or(|only| only == *dialect));
-    let endpoints: Vec<Endpoint> = wanted
+    let spoken_endpoints = preset.endpoints.iter().filter(|(dialect, _)| only.is_none_or(|only| only == *dialect));
+    let endpoints: Vec<Endpoint> = spoken_endpoints
         .filter_map(|(dialect, url)| Some(endpoint(*dialect, format::http_url(url).ok()?, String::new())))
         .collect();
     if endpoints.is_empty() && !preset.endpoints.is_empty() {

@@ -27,7 +27,7 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>, patience: Pat
     target.patience = target.patience.or(target.provider.patience).or(patience);
     match name {
         Some(UpstreamName::Own(name)) => target.model = Some(name),
-        Some(UpstreamName::Asked { prefix }) => {
+        Some(UpstreamName::Requested { prefix }) => {
             target.template = template(prefix, &target.provider.name, patterns).map(Arc::new);
         }
         None => target.template = template(String::new(), &target.provider.name, patterns).map(Arc::new),
@@ -40,7 +40,7 @@ enum UpstreamName {
     /// A model by its own name there.
     Own(Arc<str>),
     /// This prefix, followed by the name the client asked for.
-    Asked { prefix: String },
+    Requested { prefix: String },
 }
 
 /// How the name is made that is sent. A `*` with nothing before it is the name asked, without the provider's own name where
@@ -156,7 +156,7 @@ fn upstream_model(text: &str) -> Result<UpstreamName, String> {
         if !prefix.is_empty() {
             format::upstream_model(prefix)?;
         }
-        return Ok(UpstreamName::Asked { prefix: prefix.to_owned() });
+        return Ok(UpstreamName::Requested { prefix: prefix.to_owned() });
     }
     if has_path_steps(text) {
         return Err("must have no steps of a path (\".\", \"..\" or nothing between two /)".to_owned());

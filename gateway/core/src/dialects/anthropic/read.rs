@@ -90,7 +90,7 @@ fn read_tool_choice(body: &mut Object, request: &mut Request) -> Result<(), Untr
         _ => ToolChoice::Auto,
     };
     let is_missing = match &choice {
-        ToolChoice::Tool(wanted) => !request.tools.iter().any(|tool| tool.name == *wanted),
+        ToolChoice::Tool(chosen) => !request.tools.iter().any(|tool| tool.name == *chosen),
         ToolChoice::Any => request.tools.is_empty(),
         ToolChoice::Auto | ToolChoice::None => false,
     };
@@ -119,12 +119,12 @@ fn read_reasoning(body: &mut Object, effort: Option<&str>, request: &mut Request
     let effort = effort.and_then(Effort::named);
     let thinking = take_object(body, "thinking").unwrap_or_default();
     let kind = thinking.get("type").and_then(Value::as_str);
-    let asked = matches!(kind, Some("enabled" | "adaptive"));
-    request.hides_reasoning = !asked && request.tools.is_empty();
+    let is_switched_on = matches!(kind, Some("enabled" | "adaptive"));
+    request.hides_reasoning = !is_switched_on && request.tools.is_empty();
     let effort = if kind == Some("disabled") { Some(Effort::None) } else { effort };
     let tokens_max = thinking.get("budget_tokens").and_then(Value::as_u64).filter(|_| kind == Some("enabled"));
-    let shown = Some(asked && thinking.get("display").and_then(Value::as_str) != Some("omitted"));
-    if asked || effort.is_some() {
+    let shown = Some(is_switched_on && thinking.get("display").and_then(Value::as_str) != Some("omitted"));
+    if is_switched_on || effort.is_some() {
         request.reasoning = Some(Reasoning { effort, tokens_max, shown });
     }
 }

@@ -134,7 +134,7 @@ fn tool_choice(body: &mut Object, tools: &mut Vec<Tool>) -> Result<Option<ToolCh
         }
     };
     let is_missing = match &named {
-        ToolChoice::Tool(wanted) => !tools.iter().any(|tool| tool.name == *wanted),
+        ToolChoice::Tool(chosen) => !tools.iter().any(|tool| tool.name == *chosen),
         ToolChoice::Any => tools.is_empty(),
         ToolChoice::Auto | ToolChoice::None => false,
     };

@@ -79,31 +79,33 @@ impl StreamReader {
 
     /// A piece of a part, or all of it at its end.
     fn read_part(&mut self, kind: &str, data: &Value, out: &mut Vec<Event>) {
-        let told = ItemLocation::of(data);
+        let location = ItemLocation::of(data);
         let member = |name: &str| text(data, name).unwrap_or_default();
         let part = data.get("part").unwrap_or(&Value::Null);
         let in_part = |name: &str| text(part, name).unwrap_or_default();
         match kind {
-            "response.output_text.delta" => self.items.words(&told, &PartKind::Text, member("delta"), false, out),
-            "response.output_text.done" => self.items.words(&told, &PartKind::Text, member("text"), true, out),
-            "response.refusal.delta" => self.items.words(&told, &PartKind::Refusal, member("delta"), false, out),
-            "response.refusal.done" => self.items.words(&told, &PartKind::Refusal, member("refusal"), true, out),
+            "response.output_text.delta" => self.items.words(&location, &PartKind::Text, member("delta"), false, out),
+            "response.output_text.done" => self.items.words(&location, &PartKind::Text, member("text"), true, out),
+            "response.refusal.delta" => self.items.words(&location, &PartKind::Refusal, member("delta"), false, out),
+            "response.refusal.done" => self.items.words(&location, &PartKind::Refusal, member("refusal"), true, out),
             "response.content_part.done" => match text(part, "type") {
-                Some("output_text") => self.items.words(&told, &PartKind::Text, in_part("text"), true, out),
-                Some("refusal") => self.items.words(&told, &PartKind::Refusal, in_part("refusal"), true, out),
-                Some("reasoning_text") => self.items.reasoning(&told, in_part("text"), true, out),
+                Some("output_text") => self.items.words(&location, &PartKind::Text, in_part("text"), true, out),
+                Some("refusal") => self.items.words(&location, &PartKind::Refusal, in_part("refusal"), true, out),
+                Some("reasoning_text") => self.items.reasoning(&location, in_part("text"), true, out),
                 _ => {}
             },
             "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
-                self.items.reasoning(&told, member("delta"), false, out);
+                self.items.reasoning(&location, member("delta"), false, out);
             }
             "response.reasoning_summary_text.done" | "response.reasoning_text.done" => {
-                self.items.reasoning(&told, member("text"), true, out);
+                self.items.reasoning(&location, member("text"), true, out);
             }
-            "response.reasoning_summary_part.done" => self.items.reasoning(&told, in_part("text"), true, out),
-            "response.function_call_arguments.delta" => self.items.arguments(&told, member("delta"), "", false, out),
+            "response.reasoning_summary_part.done" => self.items.reasoning(&location, in_part("text"), true, out),
+            "response.function_call_arguments.delta" => {
+                self.items.arguments(&location, member("delta"), "", false, out)
+            }
             "response.function_call_arguments.done" => {
-                self.items.arguments(&told, member("arguments"), member("name"), true, out);
+                self.items.arguments(&location, member("arguments"), member("name"), true, out);
             }
             _ => {}
         }
@@ -119,7 +121,7 @@ impl StreamReader {
         if let Some(Value::Array(output)) = response.get_mut("output").map(Value::take) {
             let mut places = [0_usize; ItemKind::COUNT];
             for (place, item) in (0..).zip(output) {
-                self.items.told_again(place, &mut places, item, out);
+                self.items.repeated(place, &mut places, item, out);
             }
         }
         let calls_tools = self.items.end_all(out);

@@ -36,7 +36,7 @@ fn read_one(kind: &str, mut tool: Members, namespace: Option<&str>, request: &mu
         other => return warnings.dropped(&format!("tools: {other}")),
     };
     let Some(name) = tool.text("name") else { return warnings.dropped("tools: one without a name") };
-    let given = given_name(namespace, &name);
+    let shown = shown_name(namespace, &name);
     let mut description = tool.text("description");
     let parameters = if freeform {
         description = describe_freeform(description, tool.object("format"));
@@ -46,9 +46,9 @@ fn read_one(kind: &str, mut tool: Members, namespace: Option<&str>, request: &mu
     };
     if freeform || namespace.is_some() {
         let namespace = namespace.map(str::to_owned);
-        request.aliases.push(Alias { given: given.clone(), name, namespace, freeform });
+        request.aliases.push(Alias { shown: shown.clone(), name, namespace, freeform });
     }
-    request.tools.push(Tool { name: given, description, parameters, strict: tool.flag("strict"), cache: None });
+    request.tools.push(Tool { name: shown, description, parameters, strict: tool.flag("strict"), cache: None });
 }
 
 /// Removes tools that occur twice: a conversation that declares tools in its input repeats them as it grows, and
@@ -57,11 +57,11 @@ pub(super) fn drop_repeated(request: &mut Request) {
     let mut seen = HashSet::new();
     request.tools.retain(|tool| seen.insert(tool.name.clone()));
     seen.clear();
-    request.aliases.retain(|alias| seen.insert(alias.given.clone()));
+    request.aliases.retain(|alias| seen.insert(alias.shown.clone()));
 }
 
 /// The name of the plain function that stands for the tool, the same in `tools` and in the conversation.
-pub(super) fn given_name(namespace: Option<&str>, name: &str) -> String {
+pub(super) fn shown_name(namespace: Option<&str>, name: &str) -> String {
     match namespace {
         Some(namespace) => format!("{}__{name}", namespace.trim_end_matches('_')),
         None => name.to_owned(),
@@ -144,11 +144,11 @@ fn read_choice_object(mut choice: Members, request: &mut Request) -> Result<Opti
     match kind.as_str() {
         "function" | "custom" => {
             let name = choice.text("name").unwrap_or_default();
-            let given = given_name(choice.text("namespace").as_deref(), &name);
-            if !request.tools.iter().any(|tool| tool.name == given) {
+            let shown = shown_name(choice.text("namespace").as_deref(), &name);
+            if !request.tools.iter().any(|tool| tool.name == shown) {
                 return refuse("tool_choice", "The tool that has to be called is not among `tools`. Name one that is.");
             }
-            Ok(Some(ToolChoice::Tool(given)))
+            Ok(Some(ToolChoice::Tool(shown)))
         }
         "allowed_tools" => {
             let allowed: HashSet<String> = choice.list("tools").into_iter().filter_map(allowed_name).collect();
@@ -166,7 +166,7 @@ fn read_choice_object(mut choice: Members, request: &mut Request) -> Result<Opti
 fn allowed_name(tool: Value) -> Option<String> {
     let mut tool = Members::of(tool);
     let name = tool.text("name")?;
-    Some(given_name(tool.text("namespace").as_deref(), &name))
+    Some(shown_name(tool.text("namespace").as_deref(), &name))
 }
 
 #[cfg(test)]
@@ -175,9 +175,9 @@ mod tests {
 
     #[test]
     fn a_name_in_a_namespace_says_which() {
-        assert_eq!(given_name(None, "search.docs"), "search.docs");
-        assert_eq!(given_name(Some("mcp__docs__"), "search"), "mcp__docs__search");
-        assert_eq!(given_name(Some("docs"), "search"), "docs__search");
+        assert_eq!(shown_name(None, "search.docs"), "search.docs");
+        assert_eq!(shown_name(Some("mcp__docs__"), "search"), "mcp__docs__search");
+        assert_eq!(shown_name(Some("docs"), "search"), "docs__search");
     }
 
     #[test]

@@ -25,13 +25,14 @@ fn what_is_old_is_not_told_and_what_cannot_be_is_not_believed() {
     let mut health = Health::default();
     health.answered_in(&subject("target/p/m"), true, 100, NOW_MS);
     assert_eq!(known(&health, NOW_MS + MINUTE_MS), []);
-    let told = |first_content_ms: f64, as_of_ms: i64| TargetLatency {
+    let latency = |first_content_ms: f64, as_of_ms: i64| TargetLatency {
         target: subject("target/p/n"),
         is_streamed: true,
         first_content_ms,
         as_of_ms,
     };
-    let wrong = [told(f64::NAN, NOW_MS), told(-1.0, NOW_MS), told(1e12, NOW_MS), told(5.0, NOW_MS + MINUTE_MS)];
+    let wrong =
+        [latency(f64::NAN, NOW_MS), latency(-1.0, NOW_MS), latency(1e12, NOW_MS), latency(5.0, NOW_MS + MINUTE_MS)];
     health.merge_latencies(wrong.to_vec(), NOW_MS);
     assert_eq!(known(&health, NOW_MS).len(), 1);
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::outcome::limits::{LimitSignal, Span};
 
-fn told(of_account: bool, remaining: u64, in_ms: i64, is_reset: bool) -> LimitSignal {
+fn signal(of_account: bool, remaining: u64, in_ms: i64, is_reset: bool) -> LimitSignal {
     LimitSignal {
         what: "requests".to_owned(),
         per: is_reset.then_some(Span::Day),
@@ -16,18 +16,18 @@ fn told(of_account: bool, remaining: u64, in_ms: i64, is_reset: bool) -> LimitSi
 }
 
 impl Story {
-    fn told(&mut self, told: &[LimitSignal]) -> Vec<Subject> {
-        self.health.used_up(&subjects(), told, self.now_ms)
+    fn used_up(&mut self, signals: &[LimitSignal]) -> Vec<Subject> {
+        self.health.used_up(&subjects(), signals, self.now_ms)
     }
 }
 
 #[test]
 fn a_used_up_lane_rests_until_its_reset_whatever_success_told_of_it() {
     let mut story = Story::new();
-    assert_eq!(story.told(&[told(false, 0, 4 * 3_600_000, true)]), ["lane/c-1/m"]);
+    assert_eq!(story.used_up(&[signal(false, 0, 4 * 3_600_000, true)]), ["lane/c-1/m"]);
     story.class(Class::Ok);
     assert_eq!(story.says(), ["yes", "yes", "14400000"]);
-    assert_eq!(story.told(&[told(false, 0, 4 * 3_600_000, true)]), [""; 0], "the same again is no news");
+    assert_eq!(story.used_up(&[signal(false, 0, 4 * 3_600_000, true)]), [""; 0], "the same again is no news");
     let standing = story.health.standing(&subjects().lane).unwrap();
     assert_eq!(
         (standing.trouble, standing.message.as_str()),
@@ -42,32 +42,32 @@ fn a_used_up_lane_rests_until_its_reset_whatever_success_told_of_it() {
 #[test]
 fn what_is_used_up_of_an_account_keeps_its_credential_back() {
     let mut story = Story::new();
-    assert_eq!(story.told(&[told(true, 0, 1000, true), told(false, 7, 9000, true)]), ["credential/c-1"]);
+    assert_eq!(story.used_up(&[signal(true, 0, 1000, true), signal(false, 7, 9000, true)]), ["credential/c-1"]);
     assert_eq!(story.says(), ["yes", "1000", "yes"]);
 }
 
 #[test]
 fn something_left_or_no_time_to_wait_for_keeps_nobody_back() {
     let mut story = Story::new();
-    let past = told(false, 0, 0, true);
+    let past = signal(false, 0, 0, true);
     let never = LimitSignal { resets_at_ms: None, ..past.clone() };
-    assert_eq!(story.told(&[told(false, 1, 9000, true), past, never]), [""; 0]);
+    assert_eq!(story.used_up(&[signal(false, 1, 9000, true), past, never]), [""; 0]);
     assert!(story.health.is_calm());
 }
 
 #[test]
 fn a_bucket_that_is_refilled_all_the_time_is_waited_for_a_minute_at_most() {
     let mut story = Story::new();
-    story.told(&[told(false, 0, 2000, false)]);
+    story.used_up(&[signal(false, 0, 2000, false)]);
     assert_eq!(story.says(), ["yes", "yes", "2000"]);
-    story.told(&[told(false, 0, 240_000, false)]);
+    story.used_up(&[signal(false, 0, 240_000, false)]);
     assert_eq!(story.says(), ["yes", "yes", "60000"]);
 }
 
 #[test]
 fn a_refusal_meanwhile_may_make_a_used_up_day_longer_but_not_shorter() {
     let mut story = Story::new();
-    story.told(&[told(false, 0, 3_600_000, true)]);
+    story.used_up(&[signal(false, 0, 3_600_000, true)]);
     story.class(Class::Rate);
     assert_eq!(story.says(), ["yes", "yes", "3600000"]);
     story.note(verdict(Class::Rate, Some((7_200_000, true))));
@@ -77,11 +77,11 @@ fn a_refusal_meanwhile_may_make_a_used_up_day_longer_but_not_shorter() {
 #[test]
 fn a_used_up_day_is_looked_at_each_hour_and_given_back_once_served() {
     let mut story = Story::new();
-    let day = [told(false, 0, 4 * 3_600_000, true)];
-    story.told(&day);
+    let day = [signal(false, 0, 4 * 3_600_000, true)];
+    story.used_up(&day);
     story.later(3_600_000);
     assert_eq!(story.says()[2], "probe");
-    story.told(&day);
+    story.used_up(&day);
     assert_eq!(story.says()[2], "10800000", "the answer said that nothing is left all the same");
     story.class(Class::Ok);
     assert_eq!(story.says()[2], "10800000");

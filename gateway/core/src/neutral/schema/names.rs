@@ -28,16 +28,16 @@ pub(crate) fn rename_keys(schema: &mut Value) -> BTreeMap<String, String> {
         let properties = members.get("properties").and_then(Value::as_object);
         names.extend(properties.into_iter().flat_map(Object::keys).cloned());
     });
-    let mut given: BTreeMap<String, String> = BTreeMap::new();
+    let mut renamed: BTreeMap<String, String> = BTreeMap::new();
     for name in names.iter().filter(|name| !is_taken(name)) {
         let plain = plain(name);
-        let is_free = is_taken(&plain) && !names.contains(&plain) && !given.values().any(|other| *other == plain);
-        given.insert(name.clone(), if is_free { plain } else { marked(name) });
+        let is_free = is_taken(&plain) && !names.contains(&plain) && !renamed.values().any(|other| *other == plain);
+        renamed.insert(name.clone(), if is_free { plain } else { marked(name) });
     }
-    if !given.is_empty() {
-        each_object(schema, &mut |members| rename(members, &given));
+    if !renamed.is_empty() {
+        each_object(schema, &mut |members| rename(members, &renamed));
     }
-    given.into_iter().map(|(own, given)| (given, own)).collect()
+    renamed.into_iter().map(|(own, sent)| (sent, own)).collect()
 }
 
 impl RenamedKeys {
@@ -48,8 +48,8 @@ impl RenamedKeys {
 
     /// Puts the provider's names into the arguments of a call.
     pub(crate) fn apply(&self, arguments: &mut Value) {
-        let given = self.own.iter().map(|(given, own)| (own.clone(), given.clone())).collect();
-        replace_keys(arguments, &given);
+        let sent = self.own.iter().map(|(sent, own)| (own.clone(), sent.clone())).collect();
+        replace_keys(arguments, &sent);
     }
 }
 
@@ -84,8 +84,8 @@ fn each_object(schema: &mut Value, visit: &mut impl FnMut(&mut Object)) {
 fn rename(members: &mut Object, names: &BTreeMap<String, String>) {
     let rename_list = |list: &mut Value| {
         for name in list.as_array_mut().into_iter().flatten() {
-            if let Some(given) = name.as_str().and_then(|name| names.get(name)) {
-                *name = given.as_str().into();
+            if let Some(sent) = name.as_str().and_then(|name| names.get(name)) {
+                *name = sent.as_str().into();
             }
         }
     };

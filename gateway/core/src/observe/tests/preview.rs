@@ -88,17 +88,17 @@ fn a_model_that_failed_before_any_content_has_given_no_answer() {
 #[test]
 fn an_error_before_any_content_is_no_answer_and_tells_its_status() {
     let error = r#"{"error":{"code":429,"message":"slow down"}}"#;
-    let wanted = |status| Preview::Error { status, body: error.as_bytes().to_vec() };
-    assert_eq!(previewed("text/event-stream", &format!("data: {error}\n\n"), false), wanted(Some(429)));
-    assert_eq!(previewed("application/json", error, true), wanted(Some(429)));
+    let expected = |status| Preview::Error { status, body: error.as_bytes().to_vec() };
+    assert_eq!(previewed("text/event-stream", &format!("data: {error}\n\n"), false), expected(Some(429)));
+    assert_eq!(previewed("application/json", error, true), expected(Some(429)));
     assert_eq!(previewed("application/json", error, false), Preview::Wait);
     for (failed, status) in [
         (r#"{"choices":[],"error":{"message":"x"}}"#, None),
         (r#"{"status":"failed","error":{"code":"server_error"},"output":[{"type":"message"}]}"#, Some(500)),
         (r#"{"status":"failed","error":{"code":"rate_limit_exceeded"},"output":[]}"#, Some(429)),
     ] {
-        let wanted = Preview::Error { status, body: failed.as_bytes().to_vec() };
-        assert_eq!(previewed("application/json", failed, true), wanted, "{failed}");
+        let expected = Preview::Error { status, body: failed.as_bytes().to_vec() };
+        assert_eq!(previewed("application/json", failed, true), expected, "{failed}");
     }
     for fine in [
         r#"{"choices":[{}],"error":{"message":"x"}}"#,

@@ -46,11 +46,11 @@ fn a_catalogs_own_rows_come_first_and_say_how_long() {
         rule(None, Some("Try Later"), Class::Rate, None),
         rule(Some(418), None, Class::Target, None),
     ];
-    let told = Some(Hint { wait_ms: 9, is_reset: false });
-    let judged = |status, body: &str| judge(status, body.as_bytes(), JudgeContext { rules: &rules, ..to(b"{}") }, told);
+    let hint = Some(Hint { wait_ms: 9, is_reset: false });
+    let judged = |status, body: &str| judge(status, body.as_bytes(), JudgeContext { rules: &rules, ..to(b"{}") }, hint);
     let hour = Some(Hint { wait_ms: 3_600_000, is_reset: true });
     assert_eq!(judged(403, "账户余额不足"), Verdict { class: Class::Credential, kind: ErrorKind::Plain, rest: hour });
-    assert_eq!((judged(400, "please TRY LATER").class, judged(400, "please TRY LATER").rest), (Class::Rate, told));
+    assert_eq!((judged(400, "please TRY LATER").class, judged(400, "please TRY LATER").rest), (Class::Rate, hint));
     let escaped = r#"{"error":"\u8d26\u6237\u4f59\u989d\u4e0d\u8db3"}"#;
     assert_eq!(
         judged(403, escaped),
@@ -66,8 +66,8 @@ fn a_catalogs_own_row_may_say_where_the_wait_stands() {
     let rest_from = crate::verdict::WaitTemplate::parse("请 {seconds} 秒后重试").ok();
     let rules = [ErrorRule { status: Some(429), text: None, class: Class::Rate, rest_ms: Some(5_000), rest_from }];
     let rest = |body: &str| {
-        let asked = JudgeContext { rules: &rules, ..to(b"{}") };
-        judge(429, body.as_bytes(), asked, None).rest.map(|rest| rest.wait_ms)
+        let context = JudgeContext { rules: &rules, ..to(b"{}") };
+        judge(429, body.as_bytes(), context, None).rest.map(|rest| rest.wait_ms)
     };
     assert_eq!(rest("额度不足，请 90 秒后重试"), Some(90_000));
     assert_eq!(rest(r#"{"msg":"\u8bf7 90 \u79d2\u540e\u91cd\u8bd5"}"#), Some(90_000), "escaped");
@@ -133,9 +133,9 @@ fn a_refused_key_is_refused_whatever_the_prompt_says() {
 
 #[test]
 fn a_model_that_is_not_there_is_the_mistake_of_whoever_named_it() {
-    let asked = JudgeContext { is_clients_model: true, ..to(b"{}") };
+    let context = JudgeContext { is_clients_model: true, ..to(b"{}") };
     for body in [r#"{"error":{"code":"model_not_found"}}"#, r#"{"error":{"message":"nowhere"}}"#] {
-        assert_eq!(judge(404, body.as_bytes(), asked, None), Verdict::of(Class::Client));
+        assert_eq!(judge(404, body.as_bytes(), context, None), Verdict::of(Class::Client));
         assert_eq!(judge(404, body.as_bytes(), to(b"{}"), None).class, Class::Target);
     }
 }
@@ -165,8 +165,8 @@ fn the_reset_of_some_window_is_no_wait_for_a_provider_that_is_down() {
 
 #[test]
 fn a_spent_quota_makes_any_wait_a_reset() {
-    let told = Some(Hint { wait_ms: 40_000_000, is_reset: false });
-    let rest = |body: &str| judge(429, body.as_bytes(), to(b"{}"), told).rest.map(|hint| hint.is_reset);
+    let hint = Some(Hint { wait_ms: 40_000_000, is_reset: false });
+    let rest = |body: &str| judge(429, body.as_bytes(), to(b"{}"), hint).rest.map(|hint| hint.is_reset);
     assert_eq!(rest("Rate limit reached on requests per day"), Some(true));
     assert_eq!(rest("Rate limit reached on requests per min"), Some(false));
 }

@@ -17,7 +17,7 @@ pub(super) fn read(headers: &Headers<'_>, now_ms: i64) -> Vec<LimitSignal> {
     let policies = headers.text("ratelimit-policy").unwrap_or_default();
     let told_of = |item: &str| of_policy(item, policies, now_ms);
     match members(limits) {
-        Some(told) => vec![finished(told, now_ms)],
+        Some(draft) => vec![finished(draft, now_ms)],
         None => limits.split(',').take(POLICIES_MAX).filter_map(told_of).collect(),
     }
 }
@@ -72,8 +72,11 @@ mod tests {
     fn of(limits: &str, policies: &str) -> Vec<Expected> {
         let headers = [("RateLimit", limits), ("RateLimit-Policy", policies)];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-        let told = read(&Headers(&headers), 0);
-        told.into_iter().map(|told| (told.per, told.limit, told.remaining, told.resets_at_ms)).collect()
+        let signals = read(&Headers(&headers), 0);
+        signals
+            .into_iter()
+            .map(|signals| (signals.per, signals.limit, signals.remaining, signals.resets_at_ms))
+            .collect()
     }
 
     #[test]

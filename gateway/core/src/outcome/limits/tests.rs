@@ -131,7 +131,10 @@ fn a_plan_that_refuses_is_told_of_its_account_until_its_window_ends() {
         headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
     };
     assert_eq!(read(&headers("allowed"), NOW_MS), []);
-    let told = read(&headers("rejected"), NOW_MS);
-    assert_eq!(told.iter().map(|told| (told.of_account, told.remaining)).collect::<Vec<_>>(), [(true, Some(0))]);
-    assert_eq!(used_up(&told, NOW_MS), Some(Hint { wait_ms: 124_633_000, is_reset: true }));
+    let signals = read(&headers("rejected"), NOW_MS);
+    assert_eq!(
+        signals.iter().map(|signals| (signals.of_account, signals.remaining)).collect::<Vec<_>>(),
+        [(true, Some(0))]
+    );
+    assert_eq!(used_up(&signals, NOW_MS), Some(Hint { wait_ms: 124_633_000, is_reset: true }));
 }

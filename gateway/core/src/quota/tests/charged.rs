@@ -61,9 +61,9 @@ fn with_target(lines: &str) -> Catalog {
 #[test]
 fn an_attempt_without_limits_is_charged_nothing_and_asks_nobody() {
     let catalog = with_target("");
-    let asked = |_: &Call| -> Demand { panic!("nobody counts money") };
+    let demand = |_: &Call| -> Demand { panic!("nobody counts money") };
     let call = call(Operation::Chat);
-    assert_eq!(Estimate::of(&call, &asked).of_attempt(to(&catalog), at(0)), Charges::default());
+    assert_eq!(Estimate::of(&call, &demand).of_attempt(to(&catalog), at(0)), Charges::default());
 }
 
 #[test]

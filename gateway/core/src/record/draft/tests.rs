@@ -56,7 +56,7 @@ fn reply(status: u16, body: &str) -> Reply {
 fn what_clients_write_is_kept_as_text_that_cannot_forge_lines() {
     let mut draft = draft();
     assert_eq!(draft.record().user_agent.as_deref(), Some("a\u{fffd}b"));
-    draft.asked(&streamed(false));
+    draft.set_call(&streamed(false));
     let record = draft.record();
     assert_eq!((record.model.as_str(), record.session.as_deref(), record.bytes_in), ("m", Some("s"), 2));
 }
@@ -66,7 +66,7 @@ fn only_a_stream_of_events_gets_its_head_early() {
     let catalog = catalog();
     let due = |call: Option<Call>| {
         let mut draft = draft();
-        call.iter().for_each(|call| draft.asked(call));
+        call.iter().for_each(|call| draft.set_call(call));
         draft.decided(&catalog.models[0], DecisionRecord::default()).map(|due| due.at_ms)
     };
     assert_eq!(due(Some(streamed(false))), Some(3_100));

@@ -118,11 +118,11 @@ impl Server {
     pub(super) async fn stop(mut self) -> Result<String> {
         let process = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no process id")?;
         kill_process(process, Signal::TERM)?;
-        let asked = Instant::now();
+        let since = Instant::now();
         let status = loop {
             match self.child.try_wait()? {
                 Some(status) => break status,
-                None if asked.elapsed() > STOP_MAX => bail!("the server does not end:\n{}", self.log()),
+                None if since.elapsed() > STOP_MAX => bail!("the server does not end:\n{}", self.log()),
                 None => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         };

@@ -57,10 +57,10 @@ fn patience_is_the_targets_then_the_providers_then_the_models() {
 }
 
 /// The upstream names of the model that is asked for by this name.
-fn upstream(models: &str, asked: &str) -> Vec<String> {
+fn upstream(models: &str, requested: &str) -> Vec<String> {
     let catalog = catalog(&format!("{}{models}", ONE_PROVIDER.replace("\"a\"", "\"openai\"")));
-    let model = catalog.model(asked).expect("a model");
-    model.targets.iter().map(|target| target.upstream_model(&asked.into()).to_string()).collect()
+    let model = catalog.model(requested).expect("a model");
+    model.targets.iter().map(|target| target.upstream_model(&requested.into()).to_string()).collect()
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_pattern_may_be_a_name_and_owns_what_nobody_else_does() {
     let text = "models = [{ name = \"*\", targets = [\"a/any\"] }, { name = \"gpt-*\", targets = [\"a/gpt\"] }, \
         { name = \"gpt-4o\", targets = [\"a/4o\"] }]";
     let catalog = catalog(&format!("{ONE_PROVIDER}{text}"));
-    let owner = |asked: &str| catalog.model(asked).map(|model| model.name.to_string());
+    let owner = |requested: &str| catalog.model(requested).map(|model| model.name.to_string());
     assert_eq!(owner("gpt-4o").as_deref(), Some("gpt-4o"));
     assert_eq!(owner("gpt-5").as_deref(), Some("gpt-*"));
     assert_eq!(owner("claude").as_deref(), Some("*"));

@@ -156,7 +156,7 @@ impl Reader<'_> {
 
     fn call(&mut self, mut item: Members, arguments: String) {
         let id = item.text("call_id").or_else(|| item.text("id")).unwrap_or_default();
-        let name = tools::given_name(item.text("namespace").as_deref(), &item.text("name").unwrap_or_default());
+        let name = tools::shown_name(item.text("namespace").as_deref(), &item.text("name").unwrap_or_default());
         self.say(Role::Assistant, vec![Part::ToolCall(ToolCall { id, name, arguments, signature: None })]);
     }
 

@@ -117,11 +117,11 @@ impl Items {
     }
 
     /// Reads the beginning of an item.
-    pub(super) fn added(&mut self, told: &ItemLocation<'_>, item: &Value, out: &mut Vec<Event>) {
+    pub(super) fn added(&mut self, location: &ItemLocation<'_>, item: &Value, out: &mut Vec<Event>) {
         let (kind, ids) = (ItemKind::of(item), ids_of(item));
         // Providers that count wrongly give several items one id, so that each beginning belongs to another item.
         let begun = |item: &Item| !item.was_added && !item.is_done && item.has_id(&ids);
-        let found = self.items.iter().position(begun).or_else(|| self.create(kind, told.place, ids.clone(), out));
+        let found = self.items.iter().position(begun).or_else(|| self.create(kind, location.place, ids.clone(), out));
         let Some(item_at) = found else { return };
         if let Some(known) = self.items.get_mut(item_at) {
             known.was_added = true;
@@ -135,31 +135,31 @@ impl Items {
     /// Reads more text of a message. `is_all` says that it is all of a part, which only counts if no piece of it came.
     pub(super) fn words(
         &mut self,
-        told: &ItemLocation<'_>,
+        location: &ItemLocation<'_>,
         kind: &PartKind,
         words: &str,
         is_all: bool,
         out: &mut Vec<Event>,
     ) {
-        let Some(at) = self.find(told, ItemKind::Message, words, out) else { return };
+        let Some(at) = self.find(location, ItemKind::Message, words, out) else { return };
         if let Some(item) = self.items.get_mut(at) {
-            item.counts_parts |= told.content.is_some();
+            item.counts_parts |= location.content.is_some();
         }
-        self.say(at, told.content.unwrap_or(0), kind, words, is_all, out);
+        self.say(at, location.content.unwrap_or(0), kind, words, is_all, out);
     }
 
     /// Reads more reasoning. The pieces of a summary form one reasoning, with a blank line between them.
-    pub(super) fn reasoning(&mut self, told: &ItemLocation<'_>, words: &str, is_all: bool, out: &mut Vec<Event>) {
-        let Some(at) = self.find(told, ItemKind::Reasoning, words, out) else { return };
+    pub(super) fn reasoning(&mut self, location: &ItemLocation<'_>, words: &str, is_all: bool, out: &mut Vec<Event>) {
+        let Some(at) = self.find(location, ItemKind::Reasoning, words, out) else { return };
         let piece = self.piece(at, 0);
         let (is_filled, last) = piece.as_ref().map_or((false, 0), |piece| (piece.is_filled, piece.summary));
-        if is_all && is_filled && last >= told.summary {
+        if is_all && is_filled && last >= location.summary {
             return;
         }
         if let Some(piece) = piece {
-            piece.summary = told.summary;
+            piece.summary = location.summary;
         }
-        if is_filled && last != told.summary {
+        if is_filled && last != location.summary {
             self.say(at, 0, &PartKind::Reasoning { sealed: None }, "\n\n", false, out);
         }
         self.say(at, 0, &PartKind::Reasoning { sealed: None }, words, false, out);
@@ -168,13 +168,13 @@ impl Items {
     /// Reads more arguments of a call.
     pub(super) fn arguments(
         &mut self,
-        told: &ItemLocation<'_>,
+        location: &ItemLocation<'_>,
         text: &str,
         name: &str,
         is_all: bool,
         out: &mut Vec<Event>,
     ) {
-        let Some(at) = self.find(told, ItemKind::Call, text, out) else { return };
+        let Some(at) = self.find(location, ItemKind::Call, text, out) else { return };
         let Some(item) = self.items.get(at) else { return };
         if item.was_added {
             self.name_call(at, name, out);
@@ -186,22 +186,22 @@ impl Items {
     }
 
     /// Reads an item that is given as a whole.
-    pub(super) fn done(&mut self, told: &ItemLocation<'_>, item: Value, out: &mut Vec<Event>) {
+    pub(super) fn done(&mut self, location: &ItemLocation<'_>, item: Value, out: &mut Vec<Event>) {
         let (kind, ids) = (ItemKind::of(&item), ids_of(&item));
         let open = |fits: &dyn Fn(&Item) -> bool| {
             self.items.iter().position(|item| item.kind == kind && !item.is_done && fits(item))
         };
-        let both = open(&|item| item.has_id(&ids) && item.place == told.place);
+        let both = open(&|item| item.has_id(&ids) && item.place == location.place);
         let named = || open(&|item| item.has_id(&ids)).or_else(|| self.with_id(&ids));
-        let any = || if told.place.is_none() { open(&|_| true) } else { None };
-        let found = both.or_else(named).or_else(|| self.at_place(told.place, kind)).or_else(any);
-        if let Some(at) = found.or_else(|| self.create(kind, told.place, ids, out)) {
+        let any = || if location.place.is_none() { open(&|_| true) } else { None };
+        let found = both.or_else(named).or_else(|| self.at_place(location.place, kind)).or_else(any);
+        if let Some(at) = found.or_else(|| self.create(kind, location.place, ids, out)) {
             self.complete(at, item, out);
         }
     }
 
     /// Reads an item again, in the response that has ended: the `place`th of all. `nth` counts each kind.
-    pub(super) fn told_again(
+    pub(super) fn repeated(
         &mut self,
         place: u64,
         nth: &mut [usize; ItemKind::COUNT],
@@ -237,18 +237,18 @@ impl Items {
     }
 
     /// The item of this kind that an event belongs to. A new one if none fits and there is something to give.
-    fn find(&mut self, told: &ItemLocation<'_>, kind: ItemKind, given: &str, out: &mut Vec<Event>) -> Option<usize> {
+    fn find(&mut self, location: &ItemLocation<'_>, kind: ItemKind, text: &str, out: &mut Vec<Event>) -> Option<usize> {
         let is_named =
-            |item: &Item| item.kind == kind && told.id.is_some_and(|id| item.ids.iter().any(|own| own == id));
+            |item: &Item| item.kind == kind && location.id.is_some_and(|id| item.ids.iter().any(|own| own == id));
         let named = self.items.iter().rposition(is_named);
         // An event without either can only belong to the last one.
         let last = || self.items.iter().rposition(|item| item.kind == kind && !item.is_done);
-        let found = named.or_else(|| self.at_place(told.place, kind));
-        let found = found.or_else(|| if told.place.is_none() { last() } else { None });
-        if found.is_some() || given.is_empty() {
+        let found = named.or_else(|| self.at_place(location.place, kind));
+        let found = found.or_else(|| if location.place.is_none() { last() } else { None });
+        if found.is_some() || text.is_empty() {
             return found;
         }
-        self.create(kind, told.place, told.id.map(str::to_owned).into_iter().collect(), out)
+        self.create(kind, location.place, location.id.map(str::to_owned).into_iter().collect(), out)
     }
 
     fn create(&mut self, kind: ItemKind, place: Option<u64>, ids: Vec<String>, out: &mut Vec<Event>) -> Option<usize> {

@@ -42,10 +42,10 @@ fn piece(index: Option<u64>, id: &str, name: &str, arguments: &str) -> Value {
     piece
 }
 
-type Given = (Option<u64>, &'static str, &'static str, &'static str);
+type PieceParts = (Option<u64>, &'static str, &'static str, &'static str);
 
 /// What is shown, what comes, and the calls that come of it: id, name and arguments.
-type Case = (&'static str, Vec<Given>, Vec<(&'static str, &'static str, &'static str)>);
+type Case = (&'static str, Vec<PieceParts>, Vec<(&'static str, &'static str, &'static str)>);
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -187,9 +187,8 @@ fn pieces_of_calls_are_put_together_by_index_name_and_id() {
         ("none at all", vec![(I0, "a", "f", "null")], one("a", "f", "")),
         ("what is no object", vec![(I0, "a", "f", "x"), (I0, "", "", "y")], one("a", "f", "xy")),
     ];
-    for (what, given, expected) in cases {
-        let pieces: Vec<Value> =
-            given.into_iter().map(|(index, id, name, args)| piece(index, id, name, args)).collect();
+    for (what, sent, expected) in cases {
+        let pieces: Vec<Value> = sent.into_iter().map(|(index, id, name, args)| piece(index, id, name, args)).collect();
         let (came, finish) = calls(&pieces);
         let came: Vec<_> = came.iter().map(|(id, name, args)| (id.as_str(), name.as_str(), args.as_str())).collect();
         assert_eq!(came, expected, "{what}");

@@ -9,7 +9,7 @@ use std::str::FromStr;
 /// What a key may do, for one that is made.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "What it may do")]
-pub(crate) struct Wanted {
+pub(crate) struct KeySettings {
     /// Models it may use, with trailing * as a pattern [default: all]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     models: Option<Vec<String>>,
@@ -144,10 +144,10 @@ impl<T> Change<T> {
     }
 }
 
-impl Wanted {
+impl KeySettings {
     /// The members of the key's entry beside its name.
     pub(super) fn members(self, clock: &Clock) -> Result<Map<String, Value>, Exit> {
-        let Wanted { models, expires, rpm, tpm, rpd, tpd, concurrent, budget, avoid, team, ips } = self;
+        let KeySettings { models, expires, rpm, tpm, rpd, tpd, concurrent, budget, avoid, team, ips } = self;
         let mut members = Map::new();
         models.map(|models| members.insert("models".into(), json!(models)));
         if let Some(expires) = expires {
@@ -246,7 +246,7 @@ mod tests {
     fn made(arguments: &[&str]) -> Value {
         let options = parsed(&[&["keys", "create", "k"], arguments].concat()).expect("arguments");
         let Some(options::Command::Keys(Command::Create(create))) = options.command else { panic!("{arguments:?}") };
-        Value::Object(create.wanted.members(&clock()).expect("members"))
+        Value::Object(create.key_settings.members(&clock()).expect("members"))
     }
 
     fn changed(arguments: &[&str]) -> Value {

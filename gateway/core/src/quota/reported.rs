@@ -59,8 +59,8 @@ pub fn read(counter: &Counter, credential: &Credential, body: &[u8], now_ms: i64
         };
         let number = |place: Option<&str>| number(answer.pointer(place?)?, currency.is_some());
         let (spent, limit, remaining) = (number(reading.spent), number(reading.limit), number(reading.remaining));
-        let is_told = [spent, limit, remaining].iter().any(Option::is_some);
-        is_told.then(|| ReportedLimit {
+        let is_reported = [spent, limit, remaining].iter().any(Option::is_some);
+        is_reported.then(|| ReportedLimit {
             credential: credential.id.to_string(),
             what: reading.what.to_owned(),
             currency,
@@ -102,19 +102,19 @@ fn number(value: &Value, is_money: bool) -> Option<u64> {
 pub fn raises(
     provider: &Provider,
     credential: &Credential,
-    told: &[ReportedLimit],
+    reported: &[ReportedLimit],
     rates: &BTreeMap<String, f64>,
     at: Moment,
 ) -> Vec<(Charge, u64)> {
     let charges = of_account(provider, credential, at);
-    let raise = |told: &ReportedLimit| {
+    let raise = |reported: &ReportedLimit| {
         let raised = charges.iter().filter_map(|charge| {
-            let names = told.names(charge, at).then(|| told.spent_of(charge, provider, rates)).flatten();
+            let names = reported.names(charge, at).then(|| reported.spent_of(charge, provider, rates)).flatten();
             names.filter(|spent| *spent > 0).map(|spent| (charge.clone(), spent.min(SPENT_MAX)))
         });
         raised.collect::<Vec<_>>()
     };
-    told.iter().flat_map(raise).collect()
+    reported.iter().flat_map(raise).collect()
 }
 
 impl ReportedLimit {
@@ -178,14 +178,14 @@ fn of_account(provider: &Provider, credential: &Credential, at: Moment) -> Vec<C
 
 /// The newest value of each number, by credential, name, window and currency.
 #[derive(Debug, Default)]
-pub struct ToldCounters {
+pub struct ReportedLimits {
     known: BTreeMap<(String, String, Option<CounterPer>, Option<String>), ReportedLimit>,
 }
 
-impl ToldCounters {
+impl ReportedLimits {
     /// Takes over newer values, told to this instance or to another one.
-    pub fn merge(&mut self, told: Vec<ReportedLimit>, now_ms: i64) {
-        for each in told {
+    pub fn merge(&mut self, reported: Vec<ReportedLimit>, now_ms: i64) {
+        for each in reported {
             let key = (each.credential.clone(), each.what.clone(), each.per, each.currency.clone());
             let is_newer = self.known.get(&key).is_none_or(|known| known.as_of_ms < each.as_of_ms);
             if !is_newer || each.as_of_ms > now_ms.saturating_add(AHEAD_MS) {

@@ -8,7 +8,7 @@ use crate::quota::ReportedLimit;
 
 /// A number that a provider told. Amounts of money are billionths of the currency.
 #[derive(Debug, Serialize)]
-pub struct ToldView {
+pub struct ReportedLimitView {
     /// The provider's name.
     pub provider: String,
     /// The label of the credential it was asked with.
@@ -33,16 +33,28 @@ pub struct ToldView {
     pub source: &'static str,
 }
 
-impl ToldView {
+impl ReportedLimitView {
     /// The view of a number; `None` if the catalog no longer has its credential.
-    pub fn of(told: &ReportedLimit, catalog: &Catalog) -> Option<Self> {
+    pub fn of(reported: &ReportedLimit, catalog: &Catalog) -> Option<Self> {
         let found = catalog.providers.iter().find_map(|provider| {
-            let credential = provider.credentials.iter().find(|credential| *credential.id == *told.credential)?;
+            let credential = provider.credentials.iter().find(|credential| *credential.id == *reported.credential)?;
             Some((provider.name.to_string(), credential.label.clone(), provider.counter?.source))
         });
         let (provider, credential, source) = found?;
-        let ReportedLimit { what, currency, per, models, spent, limit, remaining, as_of_ms, .. } = told.clone();
-        Some(ToldView { provider, credential, what, currency, per, models, spent, limit, remaining, as_of_ms, source })
+        let ReportedLimit { what, currency, per, models, spent, limit, remaining, as_of_ms, .. } = reported.clone();
+        Some(ReportedLimitView {
+            provider,
+            credential,
+            what,
+            currency,
+            per,
+            models,
+            spent,
+            limit,
+            remaining,
+            as_of_ms,
+            source,
+        })
     }
 }
 
@@ -56,7 +68,7 @@ mod tests {
         let text = "[[providers]]\npreset = \"deepseek\"\nname = \"ds\"\n\
                     credentials = [{ id = \"c-1\", variable = \"A\", label = \"first\" }]";
         let catalog = Document::from_toml(text).and_then(|document| document.validate()).expect("a valid catalog");
-        let told = |credential: &str| ReportedLimit {
+        let reported = |credential: &str| ReportedLimit {
             credential: credential.into(),
             what: "balance".into(),
             currency: Some("CNY".into()),
@@ -68,9 +80,12 @@ mod tests {
             as_of_ms: 5,
         };
         assert_eq!(
-            serde_json::to_string(&ToldView::of(&told("c-1"), &catalog)).expect("JSON"),
+            serde_json::to_string(&ReportedLimitView::of(&reported("c-1"), &catalog)).expect("JSON"),
             r#"{"provider":"ds","credential":"first","what":"balance","currency":"CNY","per":"ever","models":[],"spent":null,"limit":null,"remaining":7000000000,"as_of_ms":5,"source":"https://api-docs.deepseek.com/api/get-user-balance"}"#
         );
-        assert!(ToldView::of(&told("c-2"), &catalog).is_none(), "of a credential that is gone nothing is shown");
+        assert!(
+            ReportedLimitView::of(&reported("c-2"), &catalog).is_none(),
+            "of a credential that is gone nothing is shown"
+        );
     }
 }

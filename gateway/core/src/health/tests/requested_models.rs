@@ -3,20 +3,20 @@
 use super::*;
 use crate::candidate::AttemptParts;
 use crate::catalog::{Catalog, Document};
-use crate::health::lanes::ASKED_LANES_MAX;
-use crate::health::subjects::{ASKED_TARGETS_MAX, ASKED_WINDOWS_MAX};
+use crate::health::lanes::REQUESTED_LANES_MAX;
+use crate::health::subjects::{REQUESTED_TARGETS_MAX, REQUESTED_WINDOWS_MAX};
 use crate::operation::Operation;
 
-fn asked(name: &str) -> Subjects {
-    Subjects::of("p", "*", Some("c-1"), None).of_asked("c-1", name)
+fn requested(name: &str) -> Subjects {
+    Subjects::of("p", "*", Some("c-1"), None).of_requested("c-1", name)
 }
 
 fn cooled(health: &mut Health, name: &str, now_ms: i64) {
-    health.note(&asked(name), Verdict::of(Class::Rate), "429", at(now_ms, 0.5));
+    health.note(&requested(name), Verdict::of(Class::Rate), "429", at(now_ms, 0.5));
 }
 
 fn is_able(health: &Health, name: &str) -> bool {
-    asked(name).beside_target().all(|subject| health.availability(subject, NOW_MS + 100) == Availability::Able)
+    requested(name).beside_target().all(|subject| health.availability(subject, NOW_MS + 100) == Availability::Able)
 }
 
 #[test]
@@ -32,9 +32,9 @@ fn names_beyond_those_kept_apart_share_one_lane() {
     for number in 0..1000 {
         cooled(&mut health, &format!("n-{number}"), NOW_MS + number / 20);
     }
-    assert_eq!(health.troubled().count(), ASKED_LANES_MAX + 1);
+    assert_eq!(health.troubled().count(), REQUESTED_LANES_MAX + 1);
     assert!(!is_able(&health, "n-999") && !is_able(&health, "never-seen"));
-    let other = Subjects::of("p", "*", Some("c-2"), None).of_asked("c-2", "n-1");
+    let other = Subjects::of("p", "*", Some("c-2"), None).of_requested("c-2", "n-1");
     assert!(other.beside_target().all(|subject| health.availability(subject, NOW_MS) == Availability::Able));
 }
 
@@ -42,7 +42,7 @@ fn names_beyond_those_kept_apart_share_one_lane() {
 fn free_models_that_clients_name_share_what_is_free() {
     let mut health = Health::default();
     let spent = Verdict { kind: ErrorKind::FreeQuota, ..Verdict::of(Class::Rate) };
-    health.note(&asked("a:free"), spent, "429", at(NOW_MS, 0.5));
+    health.note(&requested("a:free"), spent, "429", at(NOW_MS, 0.5));
     assert!(!is_able(&health, "b:free") && is_able(&health, "a"));
 }
 
@@ -51,9 +51,9 @@ fn names_a_credential_may_not_use_never_rest_it_on_all_the_others() {
     let mut health = Health::default();
     for number in 0..1000 {
         let denied = Verdict { kind: ErrorKind::ModelDenied, ..Verdict::of(Class::Credential) };
-        health.note(&asked(&format!("n-{number}")), denied, "403", at(NOW_MS, 0.5));
+        health.note(&requested(&format!("n-{number}")), denied, "403", at(NOW_MS, 0.5));
     }
-    assert_eq!(health.troubled().count(), ASKED_LANES_MAX);
+    assert_eq!(health.troubled().count(), REQUESTED_LANES_MAX);
     assert!(!is_able(&health, "n-1") && is_able(&health, "never-seen"));
 }
 
@@ -88,7 +88,7 @@ fn names_beyond_those_kept_apart_share_one_breaker() {
     for number in 0..100 {
         fails(&catalog, &mut health, &format!("n-{number}"));
     }
-    assert_eq!(health.troubled().count(), ASKED_TARGETS_MAX + 1);
+    assert_eq!(health.troubled().count(), REQUESTED_TARGETS_MAX + 1);
     assert_eq!(to(&catalog, &health, "n-0").target, "target/p/n-0");
     assert_eq!(to(&catalog, &health, "never-seen").target, "target/p/*");
     let mut health = Health::default();
@@ -96,5 +96,5 @@ fn names_beyond_those_kept_apart_share_one_breaker() {
         let of = to(&catalog, &health, &format!("n-{number}"));
         health.note(&of, Verdict::of(Class::Ok), "", at(NOW_MS, 0.5));
     }
-    assert_eq!(health.windows.keys().filter(|known| known.kind() == "target").count(), ASKED_WINDOWS_MAX + 1);
+    assert_eq!(health.windows.keys().filter(|known| known.kind() == "target").count(), REQUESTED_WINDOWS_MAX + 1);
 }

@@ -18,7 +18,7 @@ fn catalog(preset: &str, fields: &str, rates: &str) -> Catalog {
     Document::from_toml(&text).and_then(|document| document.validate()).unwrap_or_else(|message| panic!("{message}"))
 }
 
-fn told(catalog: &Catalog, body: &str) -> Vec<ReportedLimit> {
+fn read_body(catalog: &Catalog, body: &str) -> Vec<ReportedLimit> {
     let provider = &catalog.providers[0];
     read(provider.counter.expect("a counter"), &provider.credentials[0], body.as_bytes(), NOW_MS)
 }
@@ -27,7 +27,7 @@ fn told(catalog: &Catalog, body: &str) -> Vec<ReportedLimit> {
 fn raised(catalog: &Catalog, body: &str) -> Vec<(String, u64)> {
     let provider = &catalog.providers[0];
     let at = Moment { now_ms: NOW_MS, total_ms_max: 1, boot_ms: None, slot: None };
-    let raises = raises(provider, &provider.credentials[0], &told(catalog, body), &catalog.settings.rates, at);
+    let raises = raises(provider, &provider.credentials[0], &read_body(catalog, body), &catalog.settings.rates, at);
     raises
         .into_iter()
         .map(|(charge, spent)| (format!("{}{}", charge.limit_name, charge.models.join(",")), spent))
@@ -36,9 +36,11 @@ fn raised(catalog: &Catalog, body: &str) -> Vec<(String, u64)> {
 
 #[test]
 fn an_answer_is_read_as_far_as_it_is_understood() {
-    let told = told(&catalog("openrouter", "", ""), OPENROUTER);
-    let shown: Vec<_> =
-        told.iter().map(|told| (told.what.as_str(), told.per, told.spent, told.limit, told.remaining)).collect();
+    let reported = read_body(&catalog("openrouter", "", ""), OPENROUTER);
+    let shown: Vec<_> = reported
+        .iter()
+        .map(|reported| (reported.what.as_str(), reported.per, reported.spent, reported.limit, reported.remaining))
+        .collect();
     let nano = |usd: f64| Some((usd * 1e9) as u64);
     assert_eq!(
         shown,
@@ -50,26 +52,26 @@ fn an_answer_is_read_as_far_as_it_is_understood() {
             ("free calls", Some(CounterPer::Day), Some(12), Some(50), Some(38)),
         ]
     );
-    assert_eq!(told[4].models, ["*:free"]);
+    assert_eq!(reported[4].models, ["*:free"]);
     for body in ["", "null", "[1]", "<html>", r#"{"data":{"usage_daily":true,"limit":null}}"#, r#"{"data":"x"}"#] {
-        assert_eq!(super::tests::told(&catalog("openrouter", "", ""), body), [], "{body}");
+        assert_eq!(super::tests::read_body(&catalog("openrouter", "", ""), body), [], "{body}");
     }
 }
 
 #[test]
 fn numbers_are_bounded_and_currencies_are_codes() {
     let catalog = catalog("deepseek", "", "");
-    let told = |currency: &str, balance: &str| {
+    let money = |currency: &str, balance: &str| {
         let body = format!(r#"{{"balance_infos":[{{"currency":"{currency}","total_balance":{balance}}}]}}"#);
-        super::tests::told(&catalog, &body).first().map(|told| (told.currency.clone(), told.remaining))
+        super::tests::read_body(&catalog, &body).first().map(|reported| (reported.currency.clone(), reported.remaining))
     };
-    assert_eq!(told("CNY", r#""110.00""#), Some((Some("CNY".into()), Some(110_000_000_000))));
-    assert_eq!(told("CNY", "-3.5").and_then(|told| told.1), Some(0), "a debt is nothing that is left");
-    assert_eq!(told("CNY", r#""1e200""#).and_then(|told| told.1), Some(SPENT_MAX));
+    assert_eq!(money("CNY", r#""110.00""#), Some((Some("CNY".into()), Some(110_000_000_000))));
+    assert_eq!(money("CNY", "-3.5").and_then(|reported| reported.1), Some(0), "a debt is nothing that is left");
+    assert_eq!(money("CNY", r#""1e200""#).and_then(|reported| reported.1), Some(SPENT_MAX));
     for (currency, balance) in
         [("CNY", r#""NaN""#), ("CNY", r#""inf""#), ("renminbi", "1"), ("cny", "1"), ("CNY", "{}")]
     {
-        assert_eq!(told(currency, balance), None, "{currency} {balance}");
+        assert_eq!(money(currency, balance), None, "{currency} {balance}");
     }
 }
 
@@ -110,14 +112,14 @@ fn what_is_left_of_a_balance_tells_what_is_spent_of_a_credit() {
 #[test]
 fn the_newest_word_on_each_number_is_kept() {
     let catalog = catalog("openrouter", "", "");
-    let mut known = ToldCounters::default();
-    let first = told(&catalog, OPENROUTER);
+    let mut known = ReportedLimits::default();
+    let first = read_body(&catalog, OPENROUTER);
     known.merge(first.clone(), NOW_MS);
     let newer = ReportedLimit { spent: Some(13), as_of_ms: NOW_MS + 1, ..first[4].clone() };
     let older = ReportedLimit { spent: Some(11), as_of_ms: NOW_MS - 1, ..first[4].clone() };
     let of_tomorrow = ReportedLimit { spent: Some(99), as_of_ms: NOW_MS + 2 * AHEAD_MS, ..first[4].clone() };
     known.merge(vec![newer, older, of_tomorrow], NOW_MS + 1);
-    let free = known.all().find(|told| told.what == "free calls").and_then(|told| told.spent);
+    let free = known.all().find(|reported| reported.what == "free calls").and_then(|reported| reported.spent);
     assert_eq!((free, known.all().count()), (Some(13), 5));
     known.merge(Vec::new(), NOW_MS + KNOWN_MS + 1);
     assert_eq!(known.all().count(), 0);
