@@ -56,7 +56,7 @@ pub(crate) fn backup(folder: &Path, file: &Path, options: &BackupOptions<'_>) ->
         return Err(Exit::new(exit::CONFIG, message).into());
     }
     if file.exists() {
-        let message = format!("{} is there already and is not replaced; give another name", file.display());
+        let message = format!("{} exists already and is not replaced; give another name", file.display());
         return Err(Exit::new(exit::IO, message).into());
     }
     let beside = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

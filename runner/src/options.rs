@@ -36,8 +36,8 @@ pub(crate) enum Command {
     Import(import::Arguments),
     /// Print the admin token; make one if there is none
     Token,
-    /// Ask the running server how it is: exit 0 if it serves all calls, 1 if it serves none or refuses some; and who is
-    /// kept out of use, why and until when
+    /// Ask the running server how it is: exit 0 if it serves all calls, 1 if it serves none or refuses some; and what
+    /// is kept out of use, why and until when
     Health(health::Arguments),
     /// Move the catalog between files and the gateway
     #[command(subcommand)]
@@ -45,11 +45,11 @@ pub(crate) enum Command {
     /// Make, change, rotate, list and revoke the keys that clients call with
     #[command(subcommand)]
     Keys(keys::Command),
-    /// List what is spent of every limit, and what providers tell of theirs
+    /// List what is spent of every limit, and what providers report of theirs
     Quota(quota::Arguments),
     /// Make a small real call to the targets of a model: exit 0 if all pass
     Test(test::Arguments),
-    /// Show where a call of a model would go now, and why not elsewhere: exit 0 if there is a way
+    /// Show where a call of a model would go now, and why not elsewhere: exit 0 if it would be sent
     Route(route::Arguments),
     /// List what became of calls, newest first
     Records(records::Arguments),
@@ -161,7 +161,7 @@ pub(crate) struct Settings {
           default_value_t = false, default_missing_value = "true")]
     pub(crate) faults: bool,
 
-    /// Milliseconds a client may take nothing of what waits for it before it is cut
+    /// Milliseconds for which a client may take nothing of what waits for it before its connection is cut
     #[arg(long, global = true, env = "LLMIO_CLIENT_STALL_MS", value_name = "MS", hide = true, default_value_t = 60_000,
           value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) client_stall_ms: u64,

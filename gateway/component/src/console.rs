@@ -110,7 +110,7 @@ impl Visit<'_> {
             match self.frame.reader {
                 Reader::Nobody => return Ok(self.to_sign_in()),
                 Reader::Holder(_) if needs == Needs::Admin => {
-                    return Err(Refusal::forbidden("admin_needed", "Only who has the admin token may see this."));
+                    return Err(Refusal::forbidden("admin_needed", "Only the holder of the admin token may see this."));
                 }
                 Reader::Admin | Reader::Holder(_) => {}
             }
@@ -200,7 +200,7 @@ impl Visit<'_> {
         let is_small = self.incoming.announced().is_some_and(|bytes| bytes <= most);
         if !is_small {
             return Err(Refusal::bad_request(
-                "A form of the console says its length, which is at most 16 KiB, and 256 KiB of who has signed in.",
+                "A form of the console must state its length: at most 16 KiB, or 256 KiB once you are signed in.",
             ));
         }
         let body = self.incoming.body().await?;

@@ -11,9 +11,9 @@ use gateway_core::catalog::{Relay, hash_key};
 use gateway_core::endpoint::Needs;
 use gateway_core::headers::{self, RELAY_KEY};
 use gateway_core::outcome::SendError;
+use gateway_core::pass_through::{self, MARK, REFUSED, RelayedRequest};
 use gateway_core::record::{self, kept_text};
 use gateway_core::refusal::{Refusal, Shape};
-use gateway_core::relays::{self, MARK, REFUSED, RelayedRequest};
 use gateway_core::state::State;
 use gateway_core::verdict::Class;
 
@@ -43,7 +43,7 @@ pub(crate) async fn serve(
     rest: &str,
     shape: Shape,
 ) -> Response {
-    let (name, path) = relays::split(rest);
+    let (name, path) = pass_through::split(rest);
     let refused = match enter(instance, incoming, snapshot, name).await {
         // A preflight never carries a key. If the relay needs none, the preflight is passed on like any other request.
         Err(refusal) if refusal.code == Some(KEY_MISSING) && incoming::is_preflight(incoming) => {
@@ -105,7 +105,7 @@ fn decide(incoming: &Incoming, snapshot: &Snapshot, name: &str) -> Result<Caller
 }
 
 fn unknown(name: &str) -> Refusal {
-    let message = format!("There is no relay {:?}. The catalog's `relays` name those there are.", kept_text(name));
+    let message = format!("There is no relay {:?}. `relays` in the catalog lists them.", kept_text(name));
     Refusal::not_found("relay_not_found", message)
 }
 
@@ -126,7 +126,7 @@ async fn pass(
         snapshot.catalog.key(&hash_key(credential)).is_some()
             || authenticate(Needs::Key, &presented, &snapshot.token, &snapshot.catalog, incoming.at_ms).is_ok()
     };
-    let passed = relays::request(path, incoming.query.as_deref(), &incoming.headers, &own)?;
+    let passed = pass_through::request(path, incoming.query.as_deref(), &incoming.headers, &own)?;
     let request_line = format!("{} {path}", incoming.method);
     let started_ms = host::now_ms();
     let (upload, contents) = Upload::start(instance, incoming, open).await?;
@@ -135,14 +135,14 @@ async fn pass(
         Err(error) => {
             let (refusal, class, why) = match upload.broken() {
                 Some(refusal) => (refusal.clone(), Class::Gone, refusal.message),
-                None => (failed(relay, &error), relays::blame(&error), error.describe()),
+                None => (failed(relay, &error), pass_through::blame(&error), error.describe()),
             };
             let passed = record::OriginResult { status: None, class, error: Some(why) };
             open.passed_by(&relay.name, &request_line, passed, started_ms);
             return Err(refusal);
         }
     };
-    let passed = record::OriginResult { status: Some(status), class: relays::verdict(status).1, error: None };
+    let passed = record::OriginResult { status: Some(status), class: pass_through::verdict(status).1, error: None };
     open.passed_by(&relay.name, &request_line, passed, started_ms);
     if status == 101 {
         let message =
@@ -154,7 +154,7 @@ async fn pass(
         return Err(Refusal::bad_gateway(State::UpstreamError, message));
     }
     open.head(status);
-    let mut headers = relays::answer(headers);
+    let mut headers = pass_through::answer(headers);
     headers.push(("x-llmio-record".to_owned(), open.id().as_bytes().to_vec()));
     if !relay.public && headers::value(&headers, "access-control-allow-origin").is_none() {
         relay::allow_origin(incoming, &mut headers);
@@ -165,7 +165,7 @@ async fn pass(
     host::spawn(async move {
         let (bytes, error) = copy(&instance, body, writer, deadline_ms).await;
         let (state, message) = match (error, upload.broken()) {
-            (None, _) => (relays::verdict(status).0, None),
+            (None, _) => (pass_through::verdict(status).0, None),
             (Some(_), Some(refusal)) => (refusal.state, Some(refusal.message)),
             (Some(error), None) => (error.state(), Some(error.describe())),
         };

@@ -29,10 +29,10 @@ use gateway_core::operation::Operation;
 use gateway_core::outcome::Outcome;
 use gateway_core::pace::Pace;
 use gateway_core::quota::Estimate;
+use gateway_core::reasoning_seals::Makers;
 use gateway_core::record::DecisionRecord;
 use gateway_core::refusal::{Refusal, Reply};
 use gateway_core::state::State;
-use gateway_core::thoughts::Makers;
 use gateway_core::uri;
 
 use crate::hold::HeldBytes;

@@ -13,7 +13,7 @@ use gateway_core::headers;
 use gateway_core::memory;
 use gateway_core::outcome::{NamedEgress, Outcome, SendError, UpstreamError, hint};
 use gateway_core::redact::{self, Mask};
-use gateway_core::relays;
+use gateway_core::pass_through;
 use gateway_core::rewrite::{self, EgressRoute, Outgoing};
 use gateway_core::transform::ResponseTransform;
 use gateway_core::unpack::{self, Unpacker};
@@ -244,7 +244,7 @@ pub(crate) async fn attempt(
     };
     secrets.hide_in_headers(&mut raw);
     if let Some(NamedEgress { name, is_relay: true }) = &through
-        && relays::is_refusal(&raw)
+        && pass_through::is_refusal(&raw)
     {
         return (Outcome::Failed(SendError::refused_by_relay(name, status)), None);
     }

@@ -3,7 +3,7 @@
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// A browser may keep it for as long as it likes: other contents have another name.
+/// A browser may keep it for as long as it likes, since other contents get another name.
 pub const CACHE: &str = "public, max-age=31536000, immutable";
 
 /// A file of the console.

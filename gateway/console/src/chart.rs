@@ -7,16 +7,16 @@ use crate::show::Clock;
 const TOP: u64 = 8;
 const GROUND: u64 = 152;
 
-/// Below the ground there is room for so much.
+/// How much room there is below the ground.
 const DEPTH_MAX: u64 = 16;
 
 /// What can be seen at all.
 const SEEN_MIN: u64 = 3;
 
-/// So many bars are wide enough to be pointed at.
+/// With more bars than this they would be too narrow to point at.
 const BARS_MAX: usize = 62;
 
-/// About so many times fit below the bars.
+/// About how many times fit below the bars.
 const TIMES: usize = 8;
 
 const DAY_MS: i64 = 86_400_000;
@@ -64,7 +64,7 @@ impl Chart {
             let height = u128::from(value) * u128::from(GROUND - TOP) / u128::from(step.saturating_mul(3)).max(1);
             u64::try_from(height).unwrap_or(GROUND - TOP).max(u64::from(value > 0)).min(GROUND - TOP)
         };
-        // What hangs has less room. If the most of it does not fit, all of it gets a scale of its own.
+        // Bars below the ground have less room. If the deepest does not fit, all of them get a scale of their own.
         let deepest = measured.iter().map(|bar| height(bar.below)).max().unwrap_or(0).max(DEPTH_MAX);
         let depth = |value: u64| if value == 0 { 0 } else { (height(value) * DEPTH_MAX / deepest).max(SEEN_MIN) };
         let count = measured.len().max(1);
@@ -87,7 +87,7 @@ impl Chart {
     }
 }
 
-/// A third of the height: one, two or five of some power of ten, so that all bars fit.
+/// A third of the height: one, two or five times a power of ten, so that all bars fit.
 fn step(most: u64) -> u64 {
     let mut power = 1_u64;
     loop {
@@ -122,7 +122,7 @@ fn times(measured: &[Measured], clock: &Clock) -> Vec<(String, String)> {
     marked.iter().step_by(every).map(time).collect()
 }
 
-/// How many neighbours become one bar, so that there are not too many.
+/// How many steps become one bar, so that there are not too many bars.
 pub(crate) fn together(count: usize) -> usize {
     count.div_ceil(BARS_MAX).max(1)
 }

@@ -1,6 +1,6 @@
-//! Forms that change the catalog. They stand where what they change is read, work without a script, and come back as they were
-//! sent with what was wrong beside the field; one that somebody else was faster with comes back with what that was, and saves on
-//! top of it when it is sent again.
+//! Forms that change the catalog. They stand on the page that shows what they change, and work without a script. A
+//! refused form comes back as it was sent, with the problem beside its field. If somebody else changed the catalog
+//! meanwhile, the form comes back with that change, and saves on top of it when it is sent again.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ use crate::words::edit::Words;
 pub struct Editing<'a> {
     /// The version of the catalog that the page shows.
     pub etag: &'a str,
-    /// The section and its place in the catalog file, where it comes from that: then nothing can be changed here.
+    /// The section and its place in the catalog file, if it comes from that file, so that nothing can be changed here.
     pub locked: Option<(&'static str, String)>,
     /// The form that was refused just now.
     pub refused: Option<Refused<'a>>,
@@ -106,7 +106,7 @@ pub(crate) enum Kind {
 }
 
 impl Form {
-    /// A form of this page that is sent to this path. `id` tells it from the page's others.
+    /// A form that is sent to this path. `id` distinguishes it from the other forms of its page.
     pub(crate) fn new(frame: &Frame, editing: &Editing<'_>, id: &str, action: &str) -> Self {
         let words = Words(frame.language);
         let refused = editing.refused.as_ref().filter(|refused| refused.sent.get("form") == Some(id));
@@ -153,7 +153,7 @@ impl Form {
         self
     }
 
-    /// One more field. `value` is what stands now. Problems of the member of this name are told beside it.
+    /// Adds a field. `value` is the present value. Problems of the member of this name are shown beside it.
     pub(crate) fn field(
         mut self,
         name: &'static str,
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_that_was_refused_comes_back_as_it_was_sent_with_the_error_beside_the_field() {
+    fn a_refused_form_comes_back_as_sent_with_the_error_beside_the_field() {
         let sent = Query::parse("form=target-0&weight=x").expect("a form");
         let refusal = Refusal::invalid_catalog(Problems::one("models[0].targets[0].weight", "must be whole"));
         let refused = |refusal| Some(Refused { sent: &sent, refusal, changes: Vec::new() });
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_that_came_too_late_shows_the_other_change_and_saves_on_top_of_it() {
+    fn a_form_that_came_too_late_shows_the_other_change_and_saves_after_it() {
         let sent = Query::parse("form=target-0&weight=9").expect("a form");
         let refusal = Refusal::precondition_failed("changed");
         let difference = Difference::Changed { before: "1".into(), after: "2".into() };

@@ -2,7 +2,7 @@
 
 use crate::query::Query;
 
-/// A form's body is small; more is not read of who has not signed in.
+/// The largest body of a form. Nothing larger is read from anybody who has not signed in.
 pub const BYTES_MAX: usize = 16 << 10;
 
 /// The same of who has: hundreds of keys may be pasted.

@@ -1,4 +1,4 @@
-//! What stands around every page: who reads it, in which language, and the way to the others.
+//! What surrounds every page: who reads it, in which language, and the links to the other pages.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -23,7 +23,7 @@ pub enum Reader {
     Holder(String),
 }
 
-/// Light or dark, where a reader wants it other than the browser says.
+/// Light or dark, if a reader wants another theme than that of the browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
     /// As the browser says.
@@ -81,7 +81,7 @@ struct Place {
     icon: &'static str,
     word: fn(Words) -> &'static str,
     is_for: For,
-    /// It stands in the phone's bar; the others stand behind More.
+    /// Whether it is in the bar on a phone; the others are behind More.
     is_in_bar: bool,
 }
 

@@ -27,7 +27,7 @@ impl Language {
             let primary = range.trim().split('-').next().unwrap_or_default().to_ascii_lowercase();
             Some((Self::tagged(&primary)?, weight)).filter(|(_, weight)| *weight > 0.0)
         });
-        // Of two that are liked as much the first one counts.
+        // Of two languages with the same weight the first one counts.
         weighed.fold((Self::English, 0.0), |best, next| if next.1 > best.1 { next } else { best }).0
     }
 

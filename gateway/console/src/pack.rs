@@ -14,8 +14,8 @@ pub fn is_taken(header: &str) -> bool {
     })
 }
 
-/// A page, gzipped: quickly, since it is made for one reader. There is no secret in a page beside what a reader wrote whose
-/// length could tell of it.
+/// A page, gzipped: quickly, since it is made for one reader. No page holds a secret next to text of an attacker, which
+/// compression could reveal.
 pub fn pack(text: &[u8]) -> Option<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 4), Compression::fast());
     encoder.write_all(text).ok()?;

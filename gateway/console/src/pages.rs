@@ -1,4 +1,4 @@
-//! The pages, one file each. Each is a type with what it shows, made of core's views, and a template that sets it.
+//! The pages, one file each. Each is a type with what it shows, made of core's views, and a template that lays it out.
 
 mod add_provider;
 mod connect;

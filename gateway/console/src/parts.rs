@@ -41,7 +41,7 @@ pub(crate) struct Time {
 impl HtmlSafe for Time {}
 
 impl Time {
-    /// As short as it may be.
+    /// In its shortest form.
     pub(crate) fn short(clock: &Clock, at_ms: i64) -> Self {
         Time { iso: clock.iso(at_ms), text: clock.short(at_ms) }
     }
@@ -81,7 +81,7 @@ impl Mid {
     }
 }
 
-/// A provider's two letters in its colour. Its name stands beside it, or is said by [`Hops`].
+/// A provider's two letters in its colour. Its name stands beside it, or [`Hops`] names it.
 #[derive(Debug, Clone, Template)]
 #[template(
     source = r#"<span class="mg {% if failed %}x{% else %}p{{ hue }}{% endif %}" title="{{ name }}" aria-hidden="true">{{ letters }}</span>"#,

@@ -1,4 +1,4 @@
-//! The query of a page: what it is narrowed to stands in its address, so that it can be kept and sent to others.
+//! The query of a page: its filters are in its address, so that it can be kept and sent to others.
 
 use gateway_core::uri::{decode_parameter, encode_parameter};
 

@@ -1,5 +1,5 @@
-//! What to set in each client: the samples of `gateway/docs/clients.md`, which are tested with the clients themselves. They
-//! have no other home; here they get the address and the model of whoever reads them.
+//! What to set in each client: the samples of `gateway/docs/clients.md`, which are tested with the clients themselves.
+//! They are written only there; here they get the reader's address and model.
 
 /// The document.
 const CLIENTS: &str = include_str!("../../docs/clients.md");
@@ -19,7 +19,8 @@ pub(crate) struct Sample {
     pub(crate) text: String,
 }
 
-/// Every sample, for this address and model. Each is a fence behind a line that names its client: `Codex (`~/.codex/…`):`.
+/// Every sample, for this address and model. Each is a fenced block after a line that names its client: `Codex
+/// (`~/.codex/…`):`.
 pub(crate) fn all(address: &str, model: &str) -> Vec<Sample> {
     let section = CLIENTS.split("\n## ").find(|section| section.starts_with("Connect a client")).unwrap_or_default();
     let parts: Vec<&'static str> = section.split("```").collect();
@@ -41,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_client_of_the_document_is_there_with_the_readers_address_and_model() {
+    fn every_client_of_the_document_has_the_readers_address_and_model() {
         let samples = all("https://llm.example/x", "qwen3-coder");
         let clients: Vec<&str> = samples.iter().map(|sample| sample.client).collect();
         assert_eq!(clients, ["Claude Code", "Codex", "Gemini CLI", "Qwen Code", "Python"]);

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use crate::language::Language;
 
-/// How times are written: where, in which language, and as seen from when.
+/// How times are written: in which zone and language, and relative to which time.
 #[derive(Debug, Clone)]
 pub struct Clock {
     /// Whose days and hours.
@@ -65,7 +65,7 @@ impl Clock {
         self.minute(at_ms) == "00:00"
     }
 
-    /// For machines, and for who wants to know exactly: RFC 3339 with the zone's offset.
+    /// For machines, and for people who want to know exactly: RFC 3339 with the zone's offset.
     pub(crate) fn iso(&self, at_ms: i64) -> String {
         self.write(at_ms, "%Y-%m-%dT%H:%M:%S%.3f%:z")
     }
@@ -78,7 +78,7 @@ impl Clock {
     fn write(&self, at_ms: i64, format: &str) -> String {
         match Timestamp::from_millisecond(at_ms) {
             Ok(at) => at.to_zoned(self.zone.clone()).strftime(format).to_string(),
-            // Beyond the year 9999 there is nothing to read.
+            // A time beyond the year 9999 cannot be written as a date.
             Err(_) => at_ms.to_string(),
         }
     }

@@ -192,7 +192,7 @@ fn known_now(key: &Key, hash: &[u8; 32], now_ms: i64) -> Result<Caller, Refusal>
     {
         let since = until(previous.until_ms).map_or_else(String::new, |at| format!(" since {at}"));
         let message =
-            format!("Key {:?} was rotated, and this secret of it is no longer good{since}. Use the new one.", key.name);
+            format!("Key {:?} was rotated, and this secret is no longer valid{since}. Use the new one.", key.name);
         return Err(Refusal::unauthorized("key_rotated", message));
     }
     allowed_now(key, now_ms)

@@ -7,9 +7,9 @@ use crate::call::Call;
 use crate::dialect::Dialect;
 use crate::headers;
 use crate::operation::Operation;
+use crate::reasoning_seals::Readable;
 use crate::refusal::{Refusal, Reply, Shape};
 use crate::scan::plain_length;
-use crate::thoughts::Readable;
 use crate::translate::{self, AnswerContext, Direction, Stream};
 
 /// The largest body. An answer is made from all of it at once, and the demo is only for trying things out.

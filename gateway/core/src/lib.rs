@@ -20,7 +20,7 @@
 //! - [`refusal`]: every answer that is llmio's own
 //! - [`candidate`]: targets and attempts
 //! - [`neutral`]: what the dialects have in common
-//! - [`thoughts`]: who sealed which reasoning, and who can read it
+//! - [`reasoning_seals`]: who sealed which reasoning, and who can read it
 //! - [`observation`]: what was seen of an answer
 //! - `dialects`: how each of them is read and written, errors included
 //! - [`translate`]: requests, answers and streams from one dialect to another
@@ -39,7 +39,7 @@
 //!
 //! - [`stats`]: what calls come to when they are added up
 //! - [`bodies`]: what was said in a call, where that is kept
-//! - [`count`], [`join`], [`models`], [`offer`], [`readiness`], [`relays`], [`spending`], [`trial`]: tokens of a prompt, what
+//! - [`count`], [`join`], [`models`], [`offer`], [`readiness`], [`pass_through`], [`spending`], [`trial`]: tokens of a prompt, what
 //!   providers offer as models of one name, the list of models, a provider's own list, what is in trouble, what is passed
 //!   through, what a key's holder has used, and the smallest request
 //! - [`views`]: what the admin API tells, as types
@@ -69,23 +69,23 @@ pub mod offer;
 pub mod operation;
 pub mod outcome;
 pub mod pace;
+pub mod pass_through;
 pub mod price;
 pub mod problem;
 pub mod profile;
 pub mod providers;
 pub mod quota;
 pub mod readiness;
+pub mod reasoning_seals;
 pub mod record;
 pub mod redact;
 pub mod refusal;
-pub mod relays;
 pub mod rewrite;
 pub mod route;
 mod scan;
 pub mod spending;
 pub mod state;
 pub mod stats;
-pub mod thoughts;
 pub mod transform;
 pub mod translate;
 pub mod trial;

@@ -1,6 +1,6 @@
 //! What the observer has seen of an answer: while it passes, which decides about its next bytes, and at its end.
 
-use crate::thoughts::SealId;
+use crate::reasoning_seals::SealId;
 use crate::usage::Usage;
 
 /// What was seen of an answer by its end.

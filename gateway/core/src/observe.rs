@@ -18,8 +18,8 @@ use std::fmt;
 use crate::dialect::Dialect;
 use crate::headers;
 use crate::observation::{Observation, ObservedSoFar};
+use crate::reasoning_seals::SealScan;
 use crate::scan::unescaped;
-use crate::thoughts::SealScan;
 
 /// In a dialect without a last event, an answer that gave its finish reason has ended when nothing more comes for this
 /// long.

@@ -102,7 +102,7 @@ pub fn shutdowns(body: &[u8]) -> Option<Vec<Shutdown>> {
     Some(announced.take(MODELS_MAX).collect())
 }
 
-/// How many days ahead a shutdown is told.
+/// How many days ahead llmio warns of a shutdown.
 const WARNING_DAYS: i64 = 30;
 
 /// The sentences about targets whose model is shut down within thirty days or has been. `known` are announcements, each

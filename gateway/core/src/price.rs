@@ -39,7 +39,7 @@ impl Price {
         *self == Price::default()
     }
 
-    /// Each part so many times.
+    /// Every part, multiplied.
     fn times(self, times: u64) -> Price {
         let Price { input, cache_read, cache_write, output, call } = self;
         let [input, cache_read, cache_write, output] =

@@ -25,11 +25,11 @@ pub struct Profile {
     pub effort_beside_tools: bool,
     /// Whether it reasons unless it is told not to.
     pub reasons: bool,
-    /// Anthropic and Gemini: how thinking is requested.
-    pub thinking: Thinking,
-    /// Anthropic: how thinking is switched off.
-    pub thinking_off: ThinkingOff,
-    /// OpenAI chat: whether `thinking: {"type": "disabled"}` switches thinking off.
+    /// Anthropic and Gemini: how reasoning is requested.
+    pub reasoning_mode: ReasoningMode,
+    /// Anthropic: how reasoning is switched off.
+    pub reasoning_off: ReasoningOff,
+    /// OpenAI chat: whether `thinking: {"type": "disabled"}` switches reasoning off.
     pub thinking_switch: bool,
     /// When it accepts `temperature`, `top_p` and the like.
     pub sampling: Sampling,
@@ -71,14 +71,14 @@ pub struct Profile {
     pub cache_marks: CacheMarks,
 }
 
-/// How thinking is requested if the dialect has more than an effort for it.
+/// How reasoning is requested if the dialect has more than an effort for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Thinking {
-    /// It never thinks, and refuses such a request.
+pub enum ReasoningMode {
+    /// It never reasons, and refuses such a request.
     Never,
     /// By a number of tokens.
     Budget {
-        /// The smallest number; 0 if that switches thinking off.
+        /// The smallest number; 0 if that switches reasoning off.
         least: u64,
         /// The largest number.
         most: u64,
@@ -87,14 +87,14 @@ pub enum Thinking {
     Effort,
 }
 
-/// How thinking is switched off if the dialect has more than one way.
+/// How reasoning is switched off if the dialect has more than one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ThinkingOff {
+pub enum ReasoningOff {
     /// `{"type": "disabled"}`
     Disabled,
-    /// `{"type": "between_tools"}`: it only thinks as much as it must between calls of tools.
+    /// `{"type": "between_tools"}`: it reasons only as much as it must between calls of tools.
     BetweenTools,
-    /// It always thinks; the least of [`Profile::efforts`] comes closest.
+    /// It always reasons; the least of [`Profile::efforts`] comes closest.
     Never,
 }
 

@@ -24,7 +24,7 @@ use crate::echo;
 use crate::health::{Availability, Health, Subject, Subjects, Trouble};
 use crate::operation::Operation;
 use crate::price::Pieces;
-use crate::thoughts::Makers;
+use crate::reasoning_seals::Makers;
 pub use dearest::dearest;
 use strategy::{Choice, Rotation};
 

@@ -30,7 +30,7 @@ use crate::neutral::{
 use crate::neutral::{json, orphans, turns};
 use crate::pace::Pace;
 use crate::profile::Profile;
-use crate::thoughts::{self, Readable};
+use crate::reasoning_seals::{self, Readable};
 use hidden_reasoning::HiddenReasoning;
 use ids::ClientIds;
 use tool_schemas::HeldArguments;
@@ -150,7 +150,7 @@ fn drop_unreadable(request: &mut Request, direction: Direction<'_>, warnings: &m
         }
     }
     if has_dropped {
-        warnings.dropped(thoughts::LEFT_OUT);
+        warnings.dropped(reasoning_seals::LEFT_OUT);
     }
 }
 
@@ -208,7 +208,7 @@ pub fn native(
     readable: Readable<'_>,
 ) -> Option<(Vec<u8>, Option<String>)> {
     let native::Cleaned { body, lacks_reasoning } = native::clean(dialect, profile, body, readable)?;
-    Some((body, lacks_reasoning.then(|| format!("dropped: {}", thoughts::LEFT_OUT))))
+    Some((body, lacks_reasoning.then(|| format!("dropped: {}", reasoning_seals::LEFT_OUT))))
 }
 
 /// A provider's whole answer in the caller's dialect. `None` if it is no answer of the dialect `from`, or has too many

@@ -61,7 +61,7 @@ pub fn call(operation: Operation, model: &str) -> Result<Call, Refusal> {
         | Operation::Transcriptions
         | Operation::Translations => {
             let message =
-                "Images and audio have no small request: they need files, or are dear. Test another endpoint.";
+                "Images and audio have no small request: they need files, or are expensive. Test another endpoint.";
             return Err(Refusal::bad_request(message).about("endpoint"));
         }
     };

@@ -1,7 +1,7 @@
-//! Takes a provider's body out of gzip or deflate. Identity is asked for, and some servers and the proxies in front of them
-//! compress all the same, or say so and do not: what a body is, is seen in its first bytes.
+//! Takes a provider's body out of gzip or deflate. llmio asks for no coding, but some servers and the proxies in front
+//! of them compress all the same, or claim to and do not, so the first bytes of a body decide what it is.
 //!
-//! What comes out is bounded, and comes in pieces: a few hundred bytes can hold megabytes.
+//! The output is bounded and comes in pieces, since a few hundred bytes can hold megabytes.
 
 use std::fmt;
 use std::io::{self, Write};

@@ -40,8 +40,8 @@ pub(crate) fn host_and_port(authority: &str, port: u16) -> String {
     if has_port { authority } else { format!("{authority}:{port}") }
 }
 
-/// Some providers take the name as a part of the path, where such segments would lead to another model or out of the
-/// API.
+/// Whether a name of a model has segments such as `..`. Some providers take it as a part of the path, where they would
+/// lead to another model or out of the API.
 pub(crate) fn has_path_steps(model: &str) -> bool {
     model.contains('/') && model.split('/').any(|step| matches!(step, "" | "." | "..")) || matches!(model, "." | "..")
 }

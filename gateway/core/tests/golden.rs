@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use gateway_core::dialect::Dialect;
 use gateway_core::neutral::Untranslatable;
-use gateway_core::thoughts::Readable;
+use gateway_core::reasoning_seals::Readable;
 use gateway_core::translate::{self, AnswerContext, Direction, Stream, Translated};
 use proptest::prelude::*;
 use serde_json::{Value, json};

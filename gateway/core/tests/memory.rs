@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gateway_core::dialect::Dialect;
-use gateway_core::thoughts::Readable;
+use gateway_core::reasoning_seals::Readable;
 use gateway_core::translate::{self, AnswerContext, Direction, Stream};
 
 /// Counts what is allocated at once, and what was at most. One that grows is there twice, as if no allocator could extend

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use gateway_core::dialect::Dialect;
-use gateway_core::thoughts::Readable;
+use gateway_core::reasoning_seals::Readable;
 use gateway_core::translate::{self, AnswerContext, Direction, Stream};
 use proptest::prelude::*;
 use serde_json::{Value, json};

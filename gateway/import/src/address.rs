@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use gateway_core::uri::{authority_of, host_of};
 
-/// Paths that people write with an address and that llmio adds by itself; one that ends like another stands before it.
+/// Paths that people write with an address and that llmio adds by itself. A path that ends like another one comes
+/// before it.
 const ENDINGS: [&str; 7] =
     ["/chat/completions", "/completions", "/embeddings", "/responses", "/messages", "/v1beta/models", "/models"];
 
@@ -32,8 +33,8 @@ pub(super) fn has_version(url: &str) -> bool {
     path.into_iter().any(is_version)
 }
 
-/// Whether an address is likely in a private network, as far as its text tells: such a one has to be meant. A name without
-/// a dot is a container's or a machine's of the same network.
+/// Whether an address is likely in a private network, as far as its text tells: such an address has to be allowed on
+/// purpose. A name without a dot belongs to a container or to a machine of the same network.
 pub(super) fn is_near(url: &str) -> bool {
     const ZONES: [&str; 6] = [".localhost", ".local", ".lan", ".internal", ".home.arpa", ".svc"];
     let host = host_of(authority_of(url)).trim_end_matches('.').to_ascii_lowercase();

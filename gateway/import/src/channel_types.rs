@@ -11,7 +11,7 @@ pub(super) struct ChannelType {
     number: i64,
     /// What its channels are called there.
     pub(super) name: &'static str,
-    /// What llmio speaks with them. `None`: nothing.
+    /// How llmio speaks with them. `None`: it cannot.
     pub(super) speaks: Option<Speaks>,
 }
 

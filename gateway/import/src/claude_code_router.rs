@@ -8,7 +8,7 @@ use super::address;
 use super::draft::{Draft, Provider, reference};
 use super::row::Row;
 
-/// From here on its router takes the model for long contexts, unless it is told otherwise.
+/// From this many tokens its router takes the model for long contexts, unless it is configured otherwise.
 const LONG_CONTEXT_TOKENS: i64 = 60_000;
 
 /// Transformers that sign in as somebody's program, which llmio does not.
@@ -97,7 +97,7 @@ fn provider(draft: &mut Draft, row: Row<'_>, from: &str, config: Row<'_>) {
     }
 }
 
-/// A model by its own name, and by `provider,model`, which Claude Code's `/model` was told.
+/// A model by its own name, and by `provider,model`, which people gave to Claude Code's `/model`.
 fn add_model(
     draft: &mut Draft,
     provider: &str,
@@ -145,8 +145,8 @@ fn transformers(of: &Map<String, Value>) -> Vec<(String, Map<String, Value>)> {
     list.filter_map(each).collect()
 }
 
-/// What stands for the models of Claude, which Claude Code asks for. A target is kept from calls that are too long for it
-/// by its context, and so the one for long contexts comes behind it.
+/// What stands for the models of Claude that Claude Code asks for. The context of a target keeps calls from it that are
+/// too long, so the target for long contexts comes after it.
 fn routes(draft: &mut Draft, router: Row<'_>) {
     let find = |draft: &Draft, route: &str| -> Option<(usize, String)> {
         let (provider, model) = route.split_once(',')?;

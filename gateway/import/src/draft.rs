@@ -1,4 +1,4 @@
-//! What a source has, in words of the catalog, before it is known what the catalog has already.
+//! What a source holds, in terms of the catalog, before it is compared with what the catalog has already.
 
 use std::collections::BTreeMap;
 
@@ -72,7 +72,7 @@ impl Draft {
         self.kind
     }
 
-    /// Notes that something does not mean quite the same any more.
+    /// Notes that something no longer means quite the same.
     pub(super) fn changed(&mut self, what: impl std::fmt::Display, note: impl Into<String>) {
         self.changed.push(Entry::new(what, note));
     }
@@ -104,7 +104,7 @@ impl Draft {
         self.keys.push(Key { name: name.to_owned(), from: from.into(), hash, fields });
     }
 
-    /// Tells of tables that are not read.
+    /// Notes the tables that are not read.
     pub(super) fn count_others(&mut self, counts: &BTreeMap<String, u64>) {
         for (table, count) in counts.iter().filter(|(_, count)| **count > 0) {
             let rows = counted(usize::try_from(*count).unwrap_or(usize::MAX), "row", "rows");

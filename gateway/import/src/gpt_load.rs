@@ -55,7 +55,7 @@ fn group<'r>(draft: &mut Draft, row: Row<'r>, request: &ImportRequest) -> Option
     let what = format!("{from} {name:?}");
     let channel = row.text("channel_type").unwrap_or("openai");
     let Some((_, dialect, path)) = CHANNELS.into_iter().find(|(known, ..)| *known == channel) else {
-        draft.left(what, format!("nobody knows its channel type {channel:?}"));
+        draft.left(what, format!("its channel type {channel:?} is not known"));
         return None;
     };
     let upstreams = row.json("upstreams");
@@ -78,8 +78,8 @@ fn group<'r>(draft: &mut Draft, row: Row<'r>, request: &ImportRequest) -> Option
     Some(Group { row, id, name, providers })
 }
 
-/// The keys of a group. Where gpt-load was given a key of its own to encrypt them, the file alone does not open them: only
-/// then their hash is not that of what stands there.
+/// The keys of a group. If gpt-load encrypts them with a key of its own, the file alone does not open them; one sees
+/// that by their hash, which is then not that of the stored text.
 fn credentials(draft: &mut Draft, group: i64, what: &str, request: &ImportRequest) -> Vec<Value> {
     let (mut credentials, mut sealed) = (Vec::new(), 0);
     for row in request.rows("api_keys").filter(|row| row.integer("group_id") == Some(group)) {
@@ -133,7 +133,7 @@ fn adjust(draft: &mut Draft, provider: &mut Provider, row: Row<'_>, what: &str) 
     }
 }
 
-/// Any model passes through a group: `GROUP/model`, and by its own name where there is one group alone.
+/// Any model passes through a group: as `GROUP/model`, and by its own name if there is only one group.
 fn models(draft: &mut Draft, group: &Group<'_>, is_alone: bool) {
     let Group { row, name, providers, .. } = group;
     let (from, retries) = (format!("group {}", group.id), row.object("config"));
@@ -210,7 +210,7 @@ fn aggregate(draft: &mut Draft, row: Row<'_>, request: &ImportRequest, groups: &
     draft.changed(format!("{from} {name:?}"), note);
 }
 
-/// `proxy_keys`: of all groups in the settings, of one in its row.
+/// `proxy_keys`: the settings hold those of all groups, the row of a group its own.
 fn keys(draft: &mut Draft, request: &ImportRequest, groups: &[Row<'_>]) {
     let setting = request.rows("system_settings").find(|row| row.text("setting_key") == Some("proxy_keys"));
     let all = setting.map(|row| row.texts("setting_value", &[',', '\n', ' '])).unwrap_or_default();

@@ -1,10 +1,10 @@
 //! What another gateway keeps, as a part of a catalog: its providers, models and keys, and a report of what was taken,
 //! changed and left.
 //!
-//! The caller reads the file and hands over its rows or its text ([`ImportRequest`]); what they mean is decided here, one
-//! file for each source. What comes out is laid onto the stored catalog ([`Draft::onto`]) without overwriting anything, and
-//! what the catalog would refuse is left out and told, so that one bad row does not keep the others back. No sentence of a
-//! report holds a secret.
+//! The caller reads the file and hands over its rows or its text ([`ImportRequest`]); this crate decides what they
+//! mean, in one file for each source. The result is laid onto the stored catalog ([`Draft::onto`]) without overwriting
+//! anything. What the catalog would refuse is left out and reported, so that one bad row does not keep the others back.
+//! No sentence of a report holds a secret.
 
 mod address;
 mod channel_types;
@@ -49,14 +49,14 @@ pub enum Kind {
     ClaudeCodeRouter,
 }
 
-/// What is known of a source before it is read.
+/// What is known about a source before it is read.
 #[derive(Debug, Serialize)]
 pub struct KnownFormat {
     /// The source.
     pub kind: Kind,
     /// What people call its file.
     pub file: &'static str,
-    /// The tables that are read, where it is a database. Of the others only their size is told.
+    /// The tables that are read, where it is a database. Of other tables only the size is reported.
     pub tables: &'static [&'static str],
 }
 
@@ -74,9 +74,9 @@ pub const KNOWN: [KnownFormat; 6] = [
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImportRequest {
-    /// What it is. Default: what its content says.
+    /// Which gateway it is from. Default: its content decides.
     pub kind: Option<Kind>,
-    /// Stores the result. Default: only tells what would be taken.
+    /// Stores the result. Default: only reports what would be taken.
     pub apply: bool,
     /// The rows of a database, by table.
     pub tables: BTreeMap<String, Vec<Map<String, Value>>>,
@@ -104,7 +104,7 @@ impl ImportRequest {
             (Kind::NewApi | Kind::OneApi, Some(export)) => new_api::read(&mut draft, &exported(self, export)),
             (Kind::Litellm, Some(Value::Object(config))) => litellm::read(&mut draft, &config),
             (Kind::ClaudeCodeRouter, Some(Value::Object(config))) => claude_code_router::read(&mut draft, &config),
-            _ => return Err(format!("This is no file of {}: {}.", kind.title(), kind.expected())),
+            _ => return Err(format!("This is not a file of {}: {}.", kind.title(), kind.expected())),
         }
         draft.count_others(&self.counts);
         Ok(draft)
@@ -144,14 +144,14 @@ fn parse(text: &str) -> Result<Value, String> {
     if let Ok(value) = serde_json::from_str(text) {
         return Ok(value);
     }
-    // What stands there may be a secret, so only the place is told.
+    // The text there may be a secret, so only its place is reported.
     serde_saphyr::from_str(text).map_err(|error| match error.location() {
         Some(at) => format!("The text is neither JSON nor YAML; see line {} column {}.", at.line(), at.column()),
         None => "The text is neither JSON nor YAML.".to_owned(),
     })
 }
 
-/// What a content is by its names.
+/// Which gateway a content is from, judged by its names.
 fn found(tables: &BTreeMap<String, Vec<Map<String, Value>>>, text: Option<&Value>) -> Option<Kind> {
     if let Some(text) = text {
         if text.get("model_list").is_some() {
@@ -206,7 +206,7 @@ fn exported(request: &ImportRequest, export: Value) -> ImportRequest {
 
 fn unknown() -> String {
     let files: Vec<String> = KNOWN.iter().map(|known| format!("{} ({})", known.kind.title(), known.file)).collect();
-    format!("This is no file of a gateway that is known here. Known are {}.", files.join(", "))
+    format!("This is not a file of a gateway that can be imported. Those are {}.", files.join(", "))
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ impl Texts<'_> {
         }
     }
 
-    /// The same of a secret, in which nothing but a reference as a whole has a meaning.
+    /// The same for a secret, which is a reference as a whole or not at all.
     fn secret(&self, text: &str) -> String {
         match text.strip_prefix("os.environ/") {
             Some(_) => self.of(text),
@@ -85,7 +85,7 @@ fn credentials(config: Row<'_>) -> Map<String, Value> {
     named.collect()
 }
 
-/// `general_settings`: of these the master key matters to clients, who use it as theirs.
+/// `general_settings`: only the master key matters, which clients use as their own.
 fn general(draft: &mut Draft, settings: Row<'_>, texts: &Texts<'_>) {
     if let Some(key) = settings.text("master_key").map(|key| texts.secret(key)) {
         if key.starts_with("${") {

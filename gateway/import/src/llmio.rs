@@ -10,7 +10,7 @@ use super::{ImportRequest, address};
 /// The tables that are read.
 pub(super) const TABLES: &[&str] = &["providers", "models", "model_with_providers", "auth_keys", "configs"];
 
-/// Its sums are in yuan unless told otherwise, and a catalog needs a rate for them.
+/// Its sums are in yuan by default, and a catalog needs a rate for them.
 const CNY_IN_USD: f64 = 0.14;
 
 /// How a provider's requests were put together there.
@@ -63,7 +63,7 @@ fn provider(draft: &mut Draft, row: Row<'_>) -> Option<usize> {
     let config = Row(&config);
     let kind = row.text("type").unwrap_or("openai");
     let Some((_, dialect)) = TYPES.iter().find(|(known, _)| *known == kind) else {
-        draft.left(format!("{from} {name:?}"), format!("nobody knows its type {kind:?}"));
+        draft.left(format!("{from} {name:?}"), format!("its type {kind:?} is not known"));
         return None;
     };
     let Some(url) = config.text("base_url") else {

@@ -1,6 +1,6 @@
 //! A draft laid onto the stored catalog. What is there stays as it is: a provider of the same address is used and not
-//! changed, a model of the same name and a key of the same secret are left, and other things of the same name get another
-//! one. What the catalog refuses is taken out again and told.
+//! changed, a model of the same name and a key of the same secret are left, and other things of the same name get
+//! another one. What the catalog refuses is taken out again and reported.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use super::report::{Entry, Report, counted};
 use gateway_core::catalog::{ADMIN_NAME, Document};
 use gateway_core::problem::{Problem, Problems};
 
-/// Each round takes something out; a file needs one for what is wrong and one for what stood on that.
+/// Each round takes something out. A file needs one round for what is wrong and one for what depended on it.
 const ROUNDS_MAX: usize = 64;
 
 /// What says where a provider is.
@@ -56,8 +56,8 @@ impl Draft {
         Document::of_sections(sections).text_variables()
     }
 
-    /// Lays what was found onto a stored catalog. `judge` says what is wrong with a document; what it says of somebody
-    /// else's part is an error.
+    /// Lays what was found onto a stored catalog. `judge` says what is wrong with a document; a problem outside of what
+    /// was added is an error.
     pub fn onto(mut self, stored: &Document, judge: &Judge<'_>) -> Result<Imported, Problems> {
         let mut merge = Merge::new(stored);
         let providers = std::mem::take(&mut self.providers);
@@ -206,7 +206,7 @@ impl<'s> Merge<'s> {
         candidates.find(is_free).unwrap_or_else(|| plain.to_owned())
     }
 
-    /// Sets what nobody has set. A table is filled up.
+    /// Sets what the catalog does not set. A table gets the members that it lacks.
     fn setting(&mut self, name: &str, value: Value, why: &str) {
         let known = self.stored.as_json().get("settings").and_then(|settings| settings.get(name));
         match (known, value) {
@@ -275,7 +275,7 @@ impl<'s> Merge<'s> {
         self.at(place.section, place.index).is_some()
     }
 
-    /// The place among the new ones of what stands in the whole document there.
+    /// The place among the new entries of the entry that has this place in the whole document.
     fn at(&self, section: &str, index: usize) -> Option<usize> {
         let stored = self.stored.as_json().get(section).and_then(Value::as_array).map_or(0, Vec::len);
         let new = match section {
@@ -304,7 +304,7 @@ impl<'s> Merge<'s> {
                 places.push((place.section, at, place.within, message));
             }
         }
-        // The last first, so that the places of the others stay what they are; the whole before its parts.
+        // The last come first, so that the places of the others stay valid, and a whole comes before its parts.
         places.sort_by_key(|(section, at, within, _)| {
             std::cmp::Reverse((*section, *at, within.map(|(name, n)| (n, name))))
         });

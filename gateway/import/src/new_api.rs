@@ -76,7 +76,7 @@ impl Options {
         }
     }
 
-    /// What the old gateway counted for a million tokens, where an admin has said both ratios.
+    /// What the old gateway charged for a million tokens, if an admin has set both ratios.
     fn price(&self, model: &str) -> Option<Value> {
         let ratio = |ratios: &Map<String, Value>| Row(ratios).number(model).filter(|ratio| *ratio >= 0.0);
         let input = ratio(&self.model_ratios)? * DOLLARS_PER_RATIO;

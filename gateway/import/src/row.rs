@@ -59,7 +59,7 @@ impl<'r> Row<'r> {
         }
     }
 
-    /// The texts of a list, or those of a text that are set apart by one of these characters.
+    /// The texts of a list, or the parts of a text that one of these characters separates.
     pub(super) fn texts(self, name: &str, apart: &[char]) -> Vec<String> {
         let own = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         match self.json(name) {

@@ -70,11 +70,11 @@ fn a_file_is_known_by_its_content() {
         assert_eq!(kind(request.clone()), Ok(expected), "{request}");
     }
     for (request, message) in [
-        (json!({}), "no file of a gateway"),
-        (json!({ "text": "hello" }), "no file of a gateway"),
+        (json!({}), "not a file of a gateway"),
+        (json!({ "text": "hello" }), "not a file of a gateway"),
         (json!({ "text": "{\"a: [" }), "neither JSON nor YAML"),
-        (json!({ "kind": "litellm", "tables": { "channels": [] } }), "no file of LiteLLM"),
-        (json!({ "kind": "llmio", "text": "{}" }), "no file of llmio (Go)"),
+        (json!({ "kind": "litellm", "tables": { "channels": [] } }), "not a file of LiteLLM"),
+        (json!({ "kind": "llmio", "text": "{}" }), "not a file of llmio (Go)"),
     ] {
         assert!(kind(request.clone()).is_err_and(|error| error.contains(message)), "{request}");
     }

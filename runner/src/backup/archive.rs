@@ -86,7 +86,7 @@ pub(super) fn read(from: &Path, folder: &Path) -> Result<Manifest> {
     let shown = from.display();
     let file = File::open(from).with_context(|| format!("{shown} cannot be read"))?;
     read_entries(file, folder)
-        .map_err(|error| Exit::new(exit::CONFIG, format!("{shown} is no whole backup: {error:#}")).into())
+        .map_err(|error| Exit::new(exit::CONFIG, format!("{shown} is not a complete backup: {error:#}")).into())
 }
 
 fn read_entries(file: File, folder: &Path) -> Result<Manifest> {
@@ -107,7 +107,7 @@ fn read_entries(file: File, folder: &Path) -> Result<Manifest> {
             anyhow::bail!("it has a file that its manifest lacks")
         };
         let is_known = super::DATABASES.contains(&part.name.as_str()) || part.name == SEALED;
-        ensure!(is_known, "it has a file that nobody knows");
+        ensure!(is_known, "it has an unknown file");
         let mut written = create(&folder.join(&part.name))?;
         let (bytes, sha256) = copied(&mut entry, &mut written)?;
         ensure!(bytes == part.bytes && sha256 == part.sha256, "{} is not what it was", part.name);

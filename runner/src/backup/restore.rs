@@ -100,7 +100,7 @@ fn write_secrets(folder: &Path, secrets: &BTreeMap<String, String>) -> Result<()
         let is_file = name.strip_prefix(SECRET_FILES).and_then(|rest| rest.strip_prefix('/'));
         let is_plain = |name: &str| !name.is_empty() && !name.contains('/') && name != "." && name != "..";
         if !SECRETS.contains(&name.as_str()) && !is_file.is_some_and(is_plain) {
-            anyhow::bail!("the backup has a secret that nobody knows");
+            anyhow::bail!("the backup has an unknown secret");
         }
         if is_file.is_some() {
             fs::create_dir_all(folder.join(SECRET_FILES))?;

@@ -133,9 +133,11 @@ fn what_is_no_whole_backup_changes_nothing() {
     let mut changed = whole.clone();
     let at = whole.len() / 2;
     changed[at] ^= 1;
-    for (bytes, message) in
-        [(&whole[..at], "no whole backup"), (changed.as_slice(), "no whole backup"), (b"hello", "no whole backup")]
-    {
+    for (bytes, message) in [
+        (&whole[..at], "not a complete backup"),
+        (changed.as_slice(), "not a complete backup"),
+        (b"hello", "not a complete backup"),
+    ] {
         fs::write(&damaged, bytes).expect("a file");
         let error = put(&damaged, &folder).err().expect("it is damaged");
         assert!(error.to_string().contains(message), "{error:#}");

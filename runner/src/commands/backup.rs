@@ -13,15 +13,15 @@ use anyhow::Result;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
-/// Where nobody can be asked.
+/// The variable that holds the passphrase where nobody can be asked for it.
 const PASSPHRASE: &str = "LLMIO_BACKUP_PASSPHRASE";
-/// Fewer can be tried out.
+/// A shorter passphrase can be found by trying.
 const PASSPHRASE_CHARACTERS_MIN: usize = 8;
 
 /// What is backed up.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BackupArguments {
-    /// File to write; one that is there is not replaced
+    /// File to write; an existing file is not replaced
     file: PathBuf,
 
     /// Put master key, token and key files in it too, under a passphrase, which is asked for or read from
@@ -51,7 +51,7 @@ pub(crate) fn backup(settings: &Settings, arguments: &BackupArguments) -> Result
     print(&language.pick(format!("{file}: {bytes} bytes\n"), format!("{file}：{bytes} 字节\n")))?;
     if secrets.is_empty() {
         remark(language.pick(
-            "Without master.key and token: keep a copy of master.key apart, it opens the stored credentials.",
+            "master.key and token are not in it. Keep a copy of master.key elsewhere: it opens the stored credentials.",
             "不含 master.key 和 token：请另外保管 master.key，它是打开所存密钥的唯一方法。",
         ));
     } else {
@@ -87,7 +87,7 @@ fn tell(settings: &Settings, restored: &Restored) -> Result<()> {
     if let Some(kept) = &restored.kept {
         let kept = kept.display();
         remark(&language.pick(
-            format!("What was there is kept in {kept}. Keys that were revoked since then are good again."),
+            format!("What was there is kept in {kept}. Keys that were revoked since then work again."),
             format!("原有内容保存在 {kept}。此后吊销的密钥会重新有效。"),
         ));
     }
@@ -112,7 +112,7 @@ fn tell(settings: &Settings, restored: &Restored) -> Result<()> {
     Ok(())
 }
 
-/// The passphrase of a backup that is there.
+/// The passphrase of an existing backup.
 fn passphrase() -> Result<String> {
     match variable(PASSPHRASE) {
         Some(passphrase) => Ok(passphrase),
@@ -120,7 +120,7 @@ fn passphrase() -> Result<String> {
     }
 }
 
-/// One for a new backup: whoever types it does so twice.
+/// A passphrase for a new backup. A person types it twice.
 fn new_passphrase() -> Result<String> {
     let language = language::of_process();
     let passphrase = match variable(PASSPHRASE) {

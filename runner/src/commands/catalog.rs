@@ -1,5 +1,5 @@
-//! `llmio catalog`: moves the configuration between files and the gateway. What a catalog means, and whether it is
-//! valid, only the component says; this side reads and writes files.
+//! `llmio catalog`: moves the configuration between files and the gateway. Only the component knows what a catalog
+//! means and whether it is valid; the command reads and writes files.
 
 mod diff;
 mod file;

@@ -196,7 +196,7 @@ impl Client {
         let message = message(response);
         match (response.status(), &self.way) {
             (StatusCode::UNAUTHORIZED, Transport::Server { .. }) => anyhow::anyhow!(
-                "{message}\nThe running server has another admin token: give the one it was started with by LLMIO_TOKEN"
+                "{message}\nThe running server has another admin token: set LLMIO_TOKEN to the one it was started with"
             ),
             _ => anyhow::anyhow!("{message}"),
         }
@@ -260,7 +260,7 @@ fn unreachable(settings: &Settings, address: SocketAddr, error: &anyhow::Error) 
 
 fn no_token(settings: &Settings) -> Exit {
     let folder = settings.data.display();
-    let english = format!("{folder} holds no token: the server was given one; set LLMIO_TOKEN to the same");
+    let english = format!("{folder} holds no token: the server was started with its own; set LLMIO_TOKEN to the same");
     let chinese = format!("{folder} 中没有令牌：服务器使用的是启动时设置的令牌；请将 LLMIO_TOKEN 设为同一个值");
     Exit::new(exit::CONFIG, language::of_process().pick(english, chinese))
 }

@@ -14,7 +14,7 @@ use anyhow::Result;
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// How it is told.
+/// The options of `llmio doctor`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Print JSON instead
@@ -46,10 +46,10 @@ enum Check {
 struct Finding {
     check: Check,
     ok: bool,
-    /// What is so, in a sentence without a final full stop.
+    /// What was found, as a sentence without a final full stop.
     #[serde(rename = "said")]
     message: String,
-    /// What helps, where something is wrong.
+    /// What to do, if something is wrong.
     #[serde(rename = "do", skip_serializing_if = "Option::is_none")]
     todo: Option<String>,
 }

@@ -38,13 +38,13 @@ struct Ready {
     refusing: Vec<String>,
 }
 
-/// What is asked of health.
+/// The options of `llmio health`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// Only whether the server serves, without who is kept out of use
+    /// Show only whether the server serves, not what is kept out of use
     #[arg(long)]
     quick: bool,
 
@@ -55,9 +55,9 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Use again what is kept out of use: one of it, or all
+    /// Use again what is kept out of use: one subject or all of them
     Reset {
-        /// What, as the column `subject` shows it [default: all]
+        /// The subject, as the column `subject` shows it [default: all]
         subject: Option<String>,
         /// Print JSON instead
         #[arg(long)]
@@ -118,7 +118,8 @@ fn subjects(settings: &Settings, address: SocketAddr) -> Option<Value> {
     });
     answer
         .map_err(|error| {
-            let what = language::of_process().pick("who is kept out of use is not known", "无法得知哪些目标被暂停使用");
+            let what =
+                language::of_process().pick("what is kept out of use is not known", "无法得知哪些目标被暂停使用");
             remark(&format!("{what}: {error:#}"));
         })
         .ok()
@@ -135,7 +136,7 @@ fn reset(settings: &Settings, subject: Option<&str>, as_json: bool) -> Result<()
     let Cleared { cleared } = super::client::parsed(&response)?;
     let language = language::of_process();
     if cleared.is_empty() {
-        remark(language.pick("Nobody was kept out of use.", "没有被暂停使用的目标。"));
+        remark(language.pick("Nothing was kept out of use.", "没有被暂停使用的目标。"));
         return Ok(());
     }
     let lines = cleared.iter().map(|subject| format!("{}\n", plain(subject))).collect::<String>();

@@ -1,5 +1,5 @@
-//! `llmio import`: what another gateway keeps, taken into the catalog. This side reads the file; what it means, and what
-//! becomes of it, the component says.
+//! `llmio import`: takes what another gateway stores into the catalog. The command reads the file; the component
+//! decides what it means and what becomes of it.
 
 mod file;
 mod first;
@@ -64,7 +64,7 @@ pub(crate) fn run(settings: &Settings, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// What is sent: never a path, always a content.
+/// The body of the request. It holds the content of the file and never its path.
 fn body(content: Content, kind: Option<&str>, apply: bool, token: Option<String>) -> String {
     let mut body = Map::new();
     body.insert("apply".to_owned(), apply.into());

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 /// The most names in a list to choose from.
 const SHOWN_MAX: usize = 20;
 
-/// What may be said beforehand.
+/// Answers that may be given in advance.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The catalog file to write; it must not exist
@@ -159,7 +159,7 @@ async fn ask_model(client: &mut Client, provider: &str) -> Result<String> {
     }
 }
 
-/// The answer to a question on the terminal. `name` is the variable that says it where there is no terminal.
+/// The answer to a question on the terminal. `name` is the variable that holds the answer where there is no terminal.
 fn ask_for(prompt: &str, name: &str, default: Option<String>) -> Result<String> {
     let language = language::of_process();
     let missing = || {

@@ -227,7 +227,7 @@ async fn revoke(client: &mut Client, name: &str) -> Result<()> {
     print(&text)
 }
 
-/// Sends a request about a key there may not be.
+/// Sends a request about a key that may not exist.
 async fn of_key(client: &mut Client, name: &str, call: Call) -> Result<Response<Bytes>> {
     let response = client.send(call).await?;
     match response.status() {
@@ -242,7 +242,7 @@ async fn of_key(client: &mut Client, name: &str, call: Call) -> Result<Response<
     }
 }
 
-/// The lines go to stdout alone, so that `>> llmio.toml` adds them to a catalog file and the key not.
+/// The lines go to stdout alone, so that `>> llmio.toml` adds them, and not the key, to a catalog file.
 fn print_lines(name: &str, members: Map<String, Value>) -> Result<()> {
     let key = catalog_lines::new_key();
     let lines = catalog_lines::lines(name, &key, members)?;

@@ -37,7 +37,7 @@ enum Command {
     Set {
         /// The limit, as the column `id` shows it
         id: String,
-        /// How much of its unit is spent; of a limit in money, dollars
+        /// How much is spent, in the unit of the limit; in dollars if the limit is in money
         spent: f64,
         /// Print JSON instead
         #[arg(long)]
@@ -68,7 +68,7 @@ struct Limit {
     runs_dry_at_ms: Option<i64>,
 }
 
-/// Whose limit: what is there of these says it.
+/// Whose limit it is: the members that are present say so.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Scope {
@@ -128,7 +128,7 @@ async fn list(client: &mut Client, clock: &Clock, as_json: bool) -> Result<()> {
     let language = language::of_process();
     if quota.quota.is_empty() && quota.learnt.is_empty() && quota.reported.is_empty() {
         remark(language.pick(
-            "There are no limits: the catalog has no quotas, no key has limits, and no provider has told any.",
+            "There are no limits: the catalog has no quotas, no key has limits, and no provider has reported any.",
             "没有任何限额：配置中没有 quota，密钥没有限额，服务商也没有告知。",
         ));
         return Ok(());
@@ -176,11 +176,11 @@ fn report(quota: &Quota, clock: &Clock, language: Language) -> String {
         parts.push(limits(&quota.quota, clock, language));
     }
     if !quota.reported.is_empty() {
-        let head = language.pick("Told by the provider when it was asked:", "询问时由服务商告知：");
+        let head = language.pick("Reported by the provider on request:", "询问时由服务商告知：");
         parts.push(format!("{head}\n{}", reported(&quota.reported, clock, language)));
     }
     if !quota.learnt.is_empty() {
-        let head = language.pick("Told by the provider with its answers:", "随应答由服务商告知：");
+        let head = language.pick("Reported by the provider with its answers:", "随应答由服务商告知：");
         parts.push(format!("{head}\n{}", learnt(&quota.learnt, clock, language)));
     }
     parts.join("\n")
@@ -332,7 +332,7 @@ key k                       budget-day  0.000038 USD  5 USD                     
         let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(squeezed(first), squeezed(expected));
         for part in
-            ["Told by the provider when it was asked:", "7.25 CNY", "Told by the provider with its answers:", "499"]
+            ["Reported by the provider on request:", "7.25 CNY", "Reported by the provider with its answers:", "499"]
         {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -42,7 +42,7 @@ enum Command {
     Show {
         /// The record's id, from the list or an answer's x-llmio-record header
         id: String,
-        /// Show what was said as well, if that was kept
+        /// Show the recorded request and answer as well, if they were kept
         #[arg(long)]
         bodies: bool,
     },
@@ -108,7 +108,7 @@ pub(crate) fn run(settings: &Settings, arguments: Arguments) -> Result<()> {
         }
         Some(Command::List(_)) if has_filter => {
             let text = language::of_process().pick(
-                "filters stand behind `records list`, or without `list`",
+                "filters come after `records list`, or without `list`",
                 "筛选条件应写在 `records list` 之后，或省略 `list`",
             );
             return Err(Exit::new(USAGE, text).into());

@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME")]
     endpoint: Option<String>,
 
-    /// The number to draw from: that of a record gives its order again [default: a new one]
+    /// The number to draw from; that of a record gives the same order again [default: a new one]
     #[arg(long, value_name = "N")]
     draw: Option<String>,
 
@@ -97,7 +97,7 @@ async fn show(client: &mut Client, arguments: &Arguments, clock: &Clock) -> Resu
     } else {
         print(&report(&plan, clock, language::of_process()))?;
     }
-    // Said in full above.
+    // The report above says it in full.
     let refused = || {
         let text = language::of_process().pick("no target can serve such a call now", "目前没有目标可以处理这样的请求");
         Exit::new(exit::REFUSED, text)
@@ -204,16 +204,16 @@ const REASONS: [(&str, &str, &str); 19] = [
     ("context", "its context is too small", "上下文不足"),
     ("tag", "the key avoids its provider", "密钥回避该服务商"),
     ("egress_unsupported", "this host can use no proxy", "此主机无法使用代理"),
-    ("egress_resting", "the way out does not work now", "出口暂不可用"),
+    ("egress_resting", "its egress does not work now", "出口暂不可用"),
     ("unreachable", "no connection to its host", "无法连接主机"),
     ("credentials_resting", "every credential was refused and rests", "所有凭据被拒绝，暂停中"),
     ("cooling", "it is over its rate limit", "超出速率限制"),
     ("open", "it has failed too often", "失败过多"),
     ("unknown_model", "its provider does not know the model", "服务商没有此模型"),
-    ("probing", "one call tries it just now", "正由另一请求试探"),
+    ("probing", "another call is trying it", "正由另一请求试探"),
     ("quota_spent", "a quota is spent", "限额已用尽"),
     ("other_maker", "the call goes on from another's response", "该请求延续其他目标的响应"),
-    ("untranslatable", "the request cannot be said in its dialect", "请求无法转换为其接口"),
+    ("untranslatable", "the request cannot be expressed in its dialect", "请求无法转换为其接口"),
     ("unpriced", "its price is not known, and the key has a budget", "价格未知，而密钥有预算"),
 ];
 

@@ -158,7 +158,7 @@ async fn attend(gateway: &Gateway, handle: &Handle, catalog: Option<CatalogFile>
                 handle.stores().publish_metrics();
             }
             never = &mut watch => match never {},
-            // Spin asks for nothing.
+            // Spin has no such duty.
             _ = maintain.tick(), if !handle.stores().quirks => {
                 let handle = handle.clone();
                 tokio::spawn(async move {

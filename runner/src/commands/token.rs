@@ -39,8 +39,8 @@ fn kept(settings: &Settings) -> Result<String> {
     }
 }
 
-/// Whether the server says that this is not its token. One that cannot be asked is believed to have it: the token that
-/// is kept is what it would be given at its next start.
+/// Whether the server says that this is not its token. A server that cannot be asked is assumed to have it, since it
+/// gets the stored token at its next start.
 fn is_refused(address: SocketAddr, token: &str) -> bool {
     let answered = || -> Result<StatusCode> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

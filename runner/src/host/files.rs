@@ -164,7 +164,7 @@ impl Files {
         let text = self.folders.find(name).and_then(|path| {
             let metadata = fs::metadata(&path).map_err(|error| in_words(&error))?;
             if !metadata.is_file() {
-                return Err("it is no file".to_owned());
+                return Err("it is not a file".to_owned());
             }
             if metadata.len() > BYTES_MAX {
                 return Err(format!("it has more than {} MiB", BYTES_MAX >> 20));
@@ -216,7 +216,7 @@ mod tests {
             assert!(message.starts_with("a catalog may name files in "), "{name}: {message}");
         }
         assert_eq!(files.text("none.txt"), Err("it is not there".to_owned()));
-        assert_eq!(files.text("."), Err("it is no file".to_owned()));
+        assert_eq!(files.text("."), Err("it is not a file".to_owned()));
     }
 
     #[test]

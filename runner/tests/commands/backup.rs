@@ -80,8 +80,8 @@ fn a_backup_under_load_is_restored_into_an_empty_folder_and_is_the_same() {
     server.stop();
 
     let new = place.folder.path().join("new").display().to_string();
-    let told = on(&place, &new, &["restore", &file]);
-    assert!(told.contains("is as it was at "), "{told}");
+    let shown = on(&place, &new, &["restore", &file]);
+    assert!(shown.contains("is as it was at "), "{shown}");
     assert_eq!(on(&place, &new, &["catalog", "export"]), catalog);
     assert_eq!(on(&place, &new, &["token"]), token);
     let restored = records(&place, &new);
@@ -108,11 +108,11 @@ fn restoring_never_lowers_what_was_spent() {
     };
     let first = calls(2);
     let made = place.run(&["backup", &file]);
-    assert!(made.code == 0 && made.err.contains("Without master.key and token"), "{}{}", made.out, made.err);
+    assert!(made.code == 0 && made.err.contains("master.key and token are not in it"), "{}{}", made.out, made.err);
     let second = calls(3);
     assert!(first > 0 && second > first, "{first} {second}");
-    let told = place.run(&["restore", &file]);
-    assert!(told.code == 0 && told.err.contains("What was there is kept in "), "{}{}", told.out, told.err);
+    let shown = place.run(&["restore", &file]);
+    assert!(shown.code == 0 && shown.err.contains("What was there is kept in "), "{}{}", shown.out, shown.err);
     assert_eq!(spent(&place), second);
     let server = place.serve();
     assert_eq!(call(&server, &token), 200, "its own master.key and token stayed");
@@ -124,7 +124,7 @@ fn what_is_no_backup_is_refused_and_an_empty_folder_has_none() {
     let message = place.fails(&["backup", "backup.tar"], 78);
     assert!(message.contains("holds nothing yet"), "{message}");
     let message = place.fails(&["restore", &place.file("backup.tar", "hello")], 78);
-    assert!(message.contains("no whole backup") && !place.data().exists(), "{message}");
+    assert!(message.contains("not a complete backup") && !place.data().exists(), "{message}");
     place.ok(&["keys", "create", "k"]);
     let message = place.fails(&["backup", "made.tar", "--with-secrets"], 78);
     assert!(message.contains("LLMIO_BACKUP_PASSPHRASE"), "{message}");

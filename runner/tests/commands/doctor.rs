@@ -20,12 +20,12 @@ fn provider_at(name: &str, url: &str) -> String {
 
 /// The one thing that is wrong, and what to do about it.
 fn only_wrong(place: &Place, arguments: &[&str]) -> (Value, String, String) {
-    let (is_well, told, _) = doctor(place, &[arguments, &["--json"]].concat());
-    let told: Value = serde_json::from_str(&told).expect("JSON");
-    assert_eq!((is_well, &told["ok"]), (false, &json!(false)), "{told}");
-    let checks = told["checks"].as_array().expect("checks");
+    let (is_well, report, _) = doctor(place, &[arguments, &["--json"]].concat());
+    let report: Value = serde_json::from_str(&report).expect("JSON");
+    assert_eq!((is_well, &report["ok"]), (false, &json!(false)), "{report}");
+    let checks = report["checks"].as_array().expect("checks");
     let wrong: Vec<&Value> = checks.iter().filter(|check| check["ok"] == false).collect();
-    assert_eq!(wrong.len(), 1, "{told}");
+    assert_eq!(wrong.len(), 1, "{report}");
     let text = |name: &str| wrong[0][name].as_str().expect("a text").to_owned();
     (wrong[0]["check"].clone(), text("said"), text("do"))
 }
@@ -33,16 +33,16 @@ fn only_wrong(place: &Place, arguments: &[&str]) -> (Value, String, String) {
 #[test]
 fn an_installation_that_is_well_says_so_with_and_without_a_server() {
     let fresh = Place::new();
-    let (is_well, told, _) = doctor(&fresh, &["--listen", "127.0.0.1:0"]);
-    assert!(is_well && told.contains("is not there yet") && !fresh.data().exists(), "{told}");
+    let (is_well, report, _) = doctor(&fresh, &["--listen", "127.0.0.1:0"]);
+    assert!(is_well && report.contains("is not there yet") && !fresh.data().exists(), "{report}");
     let provider = Provider::new();
     let place = Place::new();
     place.ok(&["catalog", "import", &place.file("llmio.toml", &provider.catalog())]);
-    let (is_well, told, err) = doctor(&place, &["--listen", "127.0.0.1:0"]);
-    assert!(is_well && err.is_empty(), "{told}{err}");
+    let (is_well, report, err) = doctor(&place, &["--listen", "127.0.0.1:0"]);
+    assert!(is_well && err.is_empty(), "{report}{err}");
     let server = place.serve();
-    let (is_well, told, err) = doctor(&place, &[]);
-    assert!(is_well && err.is_empty(), "{told}{err}");
+    let (is_well, report, err) = doctor(&place, &[]);
+    assert!(is_well && err.is_empty(), "{report}{err}");
     for line in [
         "ok     data folder: ",
         "ok     permissions: ",
@@ -55,9 +55,9 @@ fn an_installation_that_is_well_says_so_with_and_without_a_server() {
         "ok     TLS: http://",
         "ok     clock: ",
     ] {
-        assert!(told.contains(line), "{line}: {told}");
+        assert!(report.contains(line), "{line}: {report}");
     }
-    assert!(!told.contains("sk-good"), "{told}");
+    assert!(!report.contains("sk-good"), "{report}");
     let chinese = place.command(&["doctor"]).env("LANG", "zh_CN.UTF-8").output().expect("its output");
     assert!(String::from_utf8_lossy(&chinese.stdout).starts_with("正常  数据目录"), "{chinese:?}");
     server.stop();
@@ -96,10 +96,10 @@ fn a_damaged_file_and_a_lost_key_are_told() {
     let path = place.data().join("kv.sqlite");
     let whole = fs::read(&path).expect("the file");
     fs::write(&path, [b'x'; 8192]).expect("a damaged file");
-    let (is_well, told, err) = doctor(&place, &["--listen", "127.0.0.1:0"]);
+    let (is_well, report, err) = doctor(&place, &["--listen", "127.0.0.1:0"]);
     assert!(
-        !is_well && told.contains("wrong  files: kv.sqlite cannot be used") && told.contains("llmio restore"),
-        "{told}"
+        !is_well && report.contains("wrong  files: kv.sqlite cannot be used") && report.contains("llmio restore"),
+        "{report}"
     );
     assert!(err.contains("are wrong"), "{err}");
     assert_eq!(fs::read(&path).expect("the file"), [b'x'; 8192], "nothing is changed");

@@ -125,14 +125,14 @@ fn each_source_is_shown_then_taken_and_serves_a_call_with_its_old_key() {
         assert!(shown.out.starts_with(&format!("{title}\n\nWould be taken")), "{}", shown.out);
         assert!(shown.err.contains("Nothing was stored") && !place.data().exists(), "{}", shown.err);
         let server = place.serve();
-        let told = place.run(&["import", &file, "--apply"]);
+        let stored = place.run(&["import", &file, "--apply"]);
         assert!(
-            told.code == 0 && told.err.contains("Catalog version 1 is in force."),
+            stored.code == 0 && stored.err.contains("Catalog version 1 is in force."),
             "{kind}: {}{}",
-            told.out,
-            told.err
+            stored.out,
+            stored.err
         );
-        for output in [&shown.out, &shown.err, &told.out, &told.err] {
+        for output in [&shown.out, &shown.err, &stored.out, &stored.err] {
             assert!(!output.contains("sk-good") && !output.contains("old-0123456789"), "{kind}: {output}");
         }
         let (status, answer) = old_call(&server, "old");
@@ -155,7 +155,7 @@ fn what_was_changed_and_left_is_told_and_a_wrong_file_is_refused() {
     assert_eq!((shown.code, shown.out.contains("providers[")), (0, false), "{}{}", shown.out, shown.err);
     let text = place.file("text.txt", "hello");
     let message = place.fails(&["import", &text], 1);
-    assert!(message.contains("no file of a gateway that is known here"), "{message}");
+    assert!(message.contains("not a file of a gateway that can be imported"), "{message}");
     let message = place.fails(&["import", "none.db"], 1);
     assert!(message.contains("none.db cannot be read"), "{message}");
 }

@@ -261,8 +261,8 @@ fn targets_are_tested_one_or_all_and_fail_with_the_providers_words() {
         (&["test", "qwen3", "nobody"], "It has bad/up, good/up"),
         (&["test", "qwen3", "good", "--credential", "third"], "It has first"),
     ] {
-        let told = place.fails(arguments, 1);
-        assert!(told.contains(message), "{arguments:?}: {told}");
+        let error = place.fails(arguments, 1);
+        assert!(error.contains(message), "{arguments:?}: {error}");
     }
 }
 
@@ -272,18 +272,18 @@ fn a_route_is_told_with_every_reason_and_nothing_is_sent() {
     let place = Place::new().with("TZ", "Asia/Shanghai");
     place.ok(&["catalog", "import", &place.file("llmio.toml", &provider.catalog())]);
     let server = place.serve();
-    let told = place.ok(&["route", "qwen3"]);
-    assert!(told.starts_with("Model qwen3, ordered by strategy weighted."), "{told}");
-    assert_eq!(row(&told, "1  bad/up"), ["1", "bad/up", "1", "1", "second"]);
-    assert_eq!(row(&told, "2  good/up"), ["2", "good/up", "2", "1", "first"]);
+    let report = place.ok(&["route", "qwen3"]);
+    assert!(report.starts_with("Model qwen3, ordered by strategy weighted."), "{report}");
+    assert_eq!(row(&report, "1  bad/up"), ["1", "bad/up", "1", "1", "second"]);
+    assert_eq!(row(&report, "2  good/up"), ["2", "good/up", "2", "1", "first"]);
     assert_eq!(place.run(&["test", "qwen3", "bad"]).code, 1);
-    let told = eventually("its credential rests", || {
-        Some(place.ok(&["route", "qwen3"])).filter(|told| told.contains("Not considered:"))
+    let report = eventually("its credential rests", || {
+        Some(place.ok(&["route", "qwen3"])).filter(|report| report.contains("Not considered:"))
     });
-    let cells = row(&told, "bad/up");
-    assert_eq!(cells[1], "every credential was refused and rests", "{told}");
+    let cells = row(&report, "bad/up");
+    assert_eq!(cells[1], "every credential was refused and rests", "{report}");
     let local = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(8)));
-    assert!(cells[2].starts_with(&local.strftime("%Y-%m-").to_string()), "a local time: {told}");
+    assert!(cells[2].starts_with(&local.strftime("%Y-%m-").to_string()), "a local time: {report}");
     let shown = parsed(&place.ok(&["route", "qwen3", "--json", "--utc"]));
     assert_eq!(shown["decision"]["skipped"][0]["reason"], "credentials_resting", "{shown}");
 
@@ -302,8 +302,8 @@ fn a_route_is_told_with_every_reason_and_nothing_is_sent() {
     for (arguments, message) in
         [(["route", "qwen4"].as_slice(), "qwen4"), (&["route", "qwen3", "--key", "l"], "no key named \"l\"")]
     {
-        let told = place.fails(arguments, 1);
-        assert!(told.contains(message), "{arguments:?}: {told}");
+        let error = place.fails(arguments, 1);
+        assert!(error.contains(message), "{arguments:?}: {error}");
     }
     server.stop();
 }

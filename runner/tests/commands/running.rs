@@ -15,8 +15,8 @@ fn health_is_0_when_ok_or_degraded_and_1_without_a_server() {
     let degraded = |place: &Place, arguments: &[&str]| {
         eventually("the new catalog is seen", || Some(place.ok(arguments)).filter(|text| text.starts_with("degraded:")))
     };
-    let told = degraded(&place, &["health"]);
-    assert!(told.contains("RELAY_KEY"), "{told}");
+    let report = degraded(&place, &["health"]);
+    assert!(report.contains("RELAY_KEY"), "{report}");
     let elsewhere = Place::new();
     degraded(&elsewhere, &["health", "--listen", &server.address.to_string()]);
     assert!(!elsewhere.data().exists(), "no data folder is needed");

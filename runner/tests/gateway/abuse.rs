@@ -19,7 +19,7 @@ const BETWEEN_CALLS: Duration = Duration::from_millis(20);
 const EVENTS: usize = 40;
 const BETWEEN_EVENTS: Duration = Duration::from_millis(30);
 
-/// So long an abuser is at it before the bystander comes.
+/// How long the abuser is at work before the bystander comes.
 const HEAD_START: Duration = Duration::from_millis(1500);
 
 /// Everybody's providers, and the gateway between.
@@ -173,7 +173,7 @@ fn key_flood<'s>(scope: &'s Scope<'s, '_>, scene: &'s Scene, over: &'s AtomicBoo
     });
 }
 
-/// What is known to have stopped an instance once.
+/// Requests that once stopped an instance.
 fn traps<'s>(scope: &'s Scope<'s, '_>, scene: &'s Scene, over: &'s AtomicBool) {
     let empty = format!(r#"{{"model":"good","max_tokens":9,"messages":[{}{{}}]}}"#, "{},".repeat(2_800_000));
     let escapes = "\\u0041".repeat((31 << 20) / 6);
@@ -223,7 +223,7 @@ fn beside(abuser: Abuser, cpu_max: Option<Duration>, bystander: fn(&Scene)) {
     let (scene, over) = (Scene::new(), AtomicBool::new(false));
     let before = cpu(&scene.gateway);
     thread::scope(|scope| {
-        // However the bystander fares, or the scope would wait for ever.
+        // This ends the abuser whatever becomes of the bystander; otherwise the scope would wait for ever.
         let _ending = Ending(&over);
         abuser(scope, &scene, &over);
         thread::sleep(HEAD_START);
@@ -247,7 +247,7 @@ fn within(seconds: &[u64]) -> Option<Duration> {
     seconds.first().copied().map(Duration::from_secs)
 }
 
-/// Two cells of the matrix.
+/// The tests of one abuser with both bystanders.
 macro_rules! beside {
     ($($abuser:ident $(within $seconds:literal seconds)?;)*) => {$(
         mod $abuser {

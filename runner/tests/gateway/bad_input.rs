@@ -30,7 +30,7 @@ fn gateway(host: Host, upstream: &Upstream) -> Gateway {
     Gateway::on(host).provider("a", upstream).model("m", &["a/up"]).start()
 }
 
-/// Sends it, and a good call after it: whatever came before, that must work.
+/// Sends the request, and then a good call, which must work whatever came before it.
 fn refused(gateway: &Gateway, request: &Request) -> Response {
     let response = gateway.send(request);
     let after = gateway.send(&chat("m"));
@@ -89,7 +89,7 @@ fn json_of_any_depth_is_refused_and_harms_nobody(host: Host) {
     assert_eq!(refused(&gateway, &chat("m").body(nested(128))).status, 400);
 }
 
-/// Whatever of a body is repeated or built goes into an instance that others share.
+/// What a refusal repeats of a body takes memory of an instance that other calls share.
 fn what_a_large_body_is_refused_with_is_short(host: Host) {
     let upstream = Upstream::saying("Hi");
     let gateway = gateway(host, &upstream);
@@ -195,7 +195,7 @@ fn odd_heads_harm_nobody(host: Host) {
         assert_eq!(connection.status(), 400, "{shown:?}");
         assert!(connection.finish().headers.iter().any(|(_, value)| value == "close" || value == "0"), "{shown:?}");
     }
-    // 0xff is no UTF-8 but allowed in a header's value; a credential it is not.
+    // 0xff is allowed in a header's value, but it is no UTF-8 and so no credential.
     let response = refused(&gateway, &chat("m").without_key().header("authorization", b"Bearer \xff\xfe"));
     let odd = chat("m").header("user-agent", b"\xff\t\xfe").header("x-session-id", b"\xc3\x28");
     if host == Host::Runner {

@@ -1,4 +1,5 @@
-//! What was said in calls, where that is kept: by whose word, how it stands on the disk, who may read it, and how it goes.
+//! Recorded requests and answers: who decides that they are kept, how they are stored, who may read them, and how they
+//! are deleted.
 
 use std::fs;
 use std::path::Path;
@@ -80,8 +81,8 @@ fn what_was_said_is_kept_without_secrets_and_sealed(host: Host) {
     let gateway = Gateway::on(host).catalog(settings).provider("a", &upstream).provider("b", &other);
     let mut gateway = gateway.model("m", &["a/up"]).start();
     let key = gateway.new_key("laptop", &[]);
-    let asked = format!("c4n4ry-question, my key is {key}, theirs sk-proj-0123456789abcdef");
-    let request = json!({ "model": "m", "messages": [{ "role": "user", "content": asked }] }).to_string();
+    let question = format!("c4n4ry-question, my key is {key}, theirs sk-proj-0123456789abcdef");
+    let request = json!({ "model": "m", "messages": [{ "role": "user", "content": question }] }).to_string();
     let response = gateway.send(&chat("m").key(&key).json(request.as_str()));
     assert_eq!((response.status, response.text()), (200, upstream_body.clone()));
     let kept = bodies(&gateway, &id(&response));
@@ -180,18 +181,18 @@ fn nothing_is_kept_unless_that_is_wanted(host: Host) {
     let upstream = Upstream::saying("Hi");
     let gateway = keeping(host, "off", &upstream);
     assert_eq!(gone(&gateway, &id(&gateway.send(&chat("m")))), "bodies_off");
-    let wanted = json!({ "settings": { "record_bodies": "all" } }).to_string();
-    assert_eq!(gateway.admin("PATCH", "/api/catalog", &wanted).status, 200);
+    let changes = json!({ "settings": { "record_bodies": "all" } }).to_string();
+    assert_eq!(gateway.admin("PATCH", "/api/catalog", &changes).status, 200);
     bodies(&gateway, &id(&gateway.send(&chat("m"))));
-    // Files, and so forms, are not.
+    // Files are not kept, and so forms are not.
     let form = "--x\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nm\r\n--x\r\ncontent-disposition: form-data; \
                 name=\"file\"; filename=\"a.mp3\"\r\n\r\nID3\r\n--x--\r\n";
     let request = Request::new("POST", "/v1/audio/transcriptions").key(TOKEN).body(form);
     let response = gateway.send(&request.header("content-type", "multipart/form-data; boundary=x"));
     assert_eq!(gone(&gateway, &id(&response)), "bodies_off");
     for wrong in ["some", "ALL", ""] {
-        let wanted = json!({ "settings": { "record_bodies": wrong } }).to_string();
-        assert_eq!(gateway.admin("PATCH", "/api/catalog", &wanted).status, 422, "{wrong}");
+        let changes = json!({ "settings": { "record_bodies": wrong } }).to_string();
+        assert_eq!(gateway.admin("PATCH", "/api/catalog", &changes).status, 422, "{wrong}");
     }
 }
 
@@ -211,14 +212,14 @@ fn a_key_lowers_what_is_kept_and_cannot_raise_it(host: Host) {
     let upstream = Upstream::saying("Hi");
     let gateway = keeping(host, "all", &upstream);
     let key = gateway.new_key("laptop", &[]);
-    let told = || gateway.send(&Request::new("GET", "/v1/record_bodies").key(&key)).json();
-    let set = |wanted: &str| {
-        let body = json!({ "record_bodies": wanted }).to_string();
+    let settings = || gateway.send(&Request::new("GET", "/v1/record_bodies").key(&key)).json();
+    let set = |level: &str| {
+        let body = json!({ "record_bodies": level }).to_string();
         gateway.send(&Request::new("PUT", "/v1/record_bodies").key(&key).json(body))
     };
-    assert_eq!(told(), json!({ "record_bodies": "all", "most": "all", "days": 7, "see_bodies": false }));
+    assert_eq!(settings(), json!({ "record_bodies": "all", "most": "all", "days": 7, "see_bodies": false }));
     assert_eq!(set("off").status, 200);
-    assert_eq!(told(), json!({ "record_bodies": "off", "most": "all", "days": 7, "see_bodies": false }));
+    assert_eq!(settings(), json!({ "record_bodies": "off", "most": "all", "days": 7, "see_bodies": false }));
     assert_eq!(gone(&gateway, &id(&gateway.send(&chat("m").key(&key)))), "bodies_off");
     bodies(&gateway, &id(&gateway.send(&chat("m"))));
     assert_eq!(set("all").status, 200, "back to what the admin says");
@@ -228,7 +229,7 @@ fn a_key_lowers_what_is_kept_and_cannot_raise_it(host: Host) {
     let refused = set("all");
     assert_eq!(refused.status, 403, "{}", refused.text());
     assert!(refused.text().contains("Only an admin can raise that"), "{}", refused.text());
-    assert_eq!(told()["record_bodies"], "errors");
+    assert_eq!(settings()["record_bodies"], "errors");
     assert_eq!(set("some").status, 400);
     let admins = Request::new("PUT", "/v1/record_bodies").key(TOKEN).json(r#"{"record_bodies":"off"}"#);
     assert_eq!(gateway.send(&admins).status, 400, "the admin has the settings");

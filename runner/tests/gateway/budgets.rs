@@ -257,7 +257,7 @@ fn pieces_for_a_cent(host: Host, target: (&str, &str), path: &str, body: &str) -
     let made = r#"{"created":1,"data":[{"url":"http://x"}]}"#;
     let (gateway, mut responses) = certainly(|| {
         let upstream = Upstream::answering(Answer::json(200, made));
-        // By its name the table of prices knows the provider, whose address here is another one.
+        // The table of prices knows the provider by its name, since its address here is not the public one.
         let gateway = Gateway::on(host).provider("openai", &upstream).catalog(&model(&[target])).start();
         let (gateway, key) = with_limits(gateway, json!({ "budget": "0.01 USD/month" }));
         let request = Request::new("POST", path).key(&key).json(body);
@@ -317,8 +317,8 @@ fn a_model_that_was_not_asked_for_is_paid_as_what_it_is(host: Host) {
     let gateway = gateway.catalog(&model(&[("openai/gpt-4o-mini", "price = { input = 0, output = 0 }")])).start();
     let record =
         |body: &str| gateway.record(&gateway.send(&Request::new("POST", "/v1/chat/completions").key(TOKEN).json(body)));
-    let asked = record(r#"{"model":"m"}"#);
-    assert_eq!((&asked["cost_nano"], &asked["warnings"]), (&0.into(), &Value::Null));
+    let first = record(r#"{"model":"m"}"#);
+    assert_eq!((&first["cost_nano"], &first["warnings"]), (&0.into(), &Value::Null));
     // 11 tokens at 2.5 and 7 at 10 USD a million.
     for body in [r#"{"model":"m"}"#, r#"{"model":"m","stream":true}"#] {
         let other = record(body);

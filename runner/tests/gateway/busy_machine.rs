@@ -1,4 +1,4 @@
-//! A machine that has little time for the gateway: it is slow then, and nothing is its fault.
+//! A machine that has little time for the gateway, which is then slow but fails nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,7 +49,8 @@ fn starve(gateway: &Gateway) {
     }
 }
 
-/// The guest needs tens of milliseconds for it, which take seconds here. A limit in wall time, as it was, traps it.
+/// The guest needs tens of milliseconds for it, which take seconds here. A limit in wall time, as there once was, would
+/// trap it.
 #[test]
 fn a_large_conversation_is_served_however_long_it_waits_for_a_core() {
     let upstream = Upstream::saying("ok");

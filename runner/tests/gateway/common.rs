@@ -228,11 +228,11 @@ impl Gateway {
 
     /// Makes a key that may use these models (all when there are none) and returns it.
     pub(crate) fn new_key(&self, name: &str, models: &[&str]) -> String {
-        let mut wanted = serde_json::json!({ "name": name });
+        let mut body = serde_json::json!({ "name": name });
         if !models.is_empty() {
-            wanted["models"] = models.into();
+            body["models"] = models.into();
         }
-        let response = self.admin("POST", "/api/keys", &wanted.to_string());
+        let response = self.admin("POST", "/api/keys", &body.to_string());
         assert_eq!(response.status, 201, "{}", response.text());
         response.json()["key"].as_str().expect("a key").to_owned()
     }
@@ -354,13 +354,13 @@ pub(crate) fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
 /// Makes a call with a key that has limits until it is answered with this status, and says how many calls that took. While
 /// the ledger does not answer in time, as on a busy machine, such calls are refused with 503, and what they have reserved is
 /// given back a moment later. A call that is served where none should be fails the test.
-pub(crate) fn limited_call(gateway: &Gateway, request: &Request, wanted: u16) -> u64 {
+pub(crate) fn limited_call(gateway: &Gateway, request: &Request, status: u16) -> u64 {
     let mut calls = 0;
-    eventually(&format!("it is answered with {wanted}"), || {
+    eventually(&format!("it is answered with {status}"), || {
         calls += 1;
         let answer = gateway.send(request);
-        assert!(answer.status == wanted || [429, 503].contains(&answer.status), "{wanted}: {}", answer.text());
-        (answer.status == wanted).then_some(calls)
+        assert!(answer.status == status || [429, 503].contains(&answer.status), "{status}: {}", answer.text());
+        (answer.status == status).then_some(calls)
     })
 }
 
@@ -391,8 +391,8 @@ fn within<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> 
 
 /// The binary under test: the one cargo built for these tests, or another, such as the static one that is shipped.
 pub(crate) fn binary() -> PathBuf {
-    let given = std::env::var_os("LLMIO_TEST_BINARY");
-    let binary = given.map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_llmio")), PathBuf::from);
+    let named = std::env::var_os("LLMIO_TEST_BINARY");
+    let binary = named.map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_llmio")), PathBuf::from);
     // It is started in another folder.
     binary.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", binary.display()))
 }

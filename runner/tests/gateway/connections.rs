@@ -30,8 +30,8 @@ fn descriptors(gateway: &Gateway) -> usize {
 /// Changes how many descriptors the gateway may have, within what it may raise it to, and returns how many it might.
 fn limit(gateway: &Gateway, count: Option<u64>) -> Option<u64> {
     let before = getrlimit(Resource::Nofile);
-    let wanted = Rlimit { current: count.or(before.current), maximum: before.maximum };
-    prlimit(Some(gateway.process()), Resource::Nofile, wanted).expect("a process of ours").current
+    let limits = Rlimit { current: count.or(before.current), maximum: before.maximum };
+    prlimit(Some(gateway.process()), Resource::Nofile, limits).expect("a process of ours").current
 }
 
 #[test]

@@ -189,8 +189,8 @@ fn no_other_page_signs_in_or_changes_anything(host: Host) {
 fn the_console_is_served_under_its_own_names_only(host: Host) {
     let gateway = Gateway::on(host).start();
     let session = session(&gateway, TOKEN);
-    let asked = Request::new("GET", "/console/records").host("rebound.example").header("cookie", &session);
-    let refused = gateway.send(&asked);
+    let request = Request::new("GET", "/console/records").host("rebound.example").header("cookie", &session);
+    let refused = gateway.send(&request);
     assert_eq!(refused.status, 421);
     assert!(refused.text().contains("LLMIO_PUBLIC_URL") && !refused.text().contains("Signed in"), "{}", refused.text());
 }

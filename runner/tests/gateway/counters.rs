@@ -1,4 +1,5 @@
-//! What providers count themselves: asked behind calls, shown as their word, and believed only where it is more.
+//! What providers count themselves: asked for in the background of calls, shown as theirs, and used only where it is
+//! more.
 
 use serde_json::{Value, json};
 
@@ -44,13 +45,15 @@ fn a_told_number_is_shown_and_raises_what_is_spent_in_its_window() {
     let upstream = Upstream::saying("Hi").at(KEY, openrouter(12, 0.25));
     let gateway = Gateway::on(Host::Runner).catalog(&preset("openrouter", &upstream, "known_quotas = true")).start();
     assert_eq!(gateway.send(&chat("m")).text(), completion("Hi"));
-    let told = eventually("what it counts is shown", || {
-        let told = quota(&gateway)["told"].as_array().expect("a list").clone();
-        (told.len() == 2).then_some(told)
+    let counters = eventually("what it counts is shown", || {
+        let counters = quota(&gateway)["told"].as_array().expect("a list").clone();
+        (counters.len() == 2).then_some(counters)
     });
-    let shown: Vec<_> = told
+    let shown: Vec<_> = counters
         .iter()
-        .map(|told| [&told["provider"], &told["credential"], &told["what"], &told["per"], &told["spent"]])
+        .map(|counters| {
+            [&counters["provider"], &counters["credential"], &counters["what"], &counters["per"], &counters["spent"]]
+        })
         .collect();
     let (openrouter, first) = (json!("openrouter"), json!("first"));
     assert_eq!(
@@ -60,7 +63,10 @@ fn a_told_number_is_shown_and_raises_what_is_spent_in_its_window() {
             [&openrouter, &first, &json!("key"), &json!("day"), &json!(250_000_000)],
         ]
     );
-    assert!(told[0]["source"].as_str().is_some_and(|source| source.starts_with("https://openrouter.ai/")), "{told:?}");
+    assert!(
+        counters[0]["source"].as_str().is_some_and(|source| source.starts_with("https://openrouter.ai/")),
+        "{counters:?}"
+    );
     eventually("what is spent is raised", || (spent(&gateway, "rpd") == Some(12)).then_some(()));
     // A minute may have passed since the call.
     assert!(spent(&gateway, "rpm").is_some_and(|spent| spent <= 1), "and nothing else");
@@ -69,11 +75,11 @@ fn a_told_number_is_shown_and_raises_what_is_spent_in_its_window() {
         assert_eq!(gateway.send(&chat("m")).status, 200);
     }
     eventually("the calls are counted", || (spent(&gateway, "rpd") == Some(22)).then_some(()));
-    let asked = upstream.asked_at(KEY);
-    assert_eq!(asked.len(), 1, "at most every five minutes, whichever instance serves");
-    assert_eq!(asked[0].line, "GET /api/v1/key HTTP/1.1");
-    assert_eq!(asked[0].header("authorization"), Some("Bearer sk-c4n4ry-of-openrouter"));
-    assert!(asked[0].header("x-llmio-host").is_none() && asked[0].body.is_empty(), "{asked:?}");
+    let requests = upstream.asked_at(KEY);
+    assert_eq!(requests.len(), 1, "at most every five minutes, whichever instance serves");
+    assert_eq!(requests[0].line, "GET /api/v1/key HTTP/1.1");
+    assert_eq!(requests[0].header("authorization"), Some("Bearer sk-c4n4ry-of-openrouter"));
+    assert!(requests[0].header("x-llmio-host").is_none() && requests[0].body.is_empty(), "{requests:?}");
     assert!(!quota(&gateway).to_string().contains("c4n4ry"), "no secret is shown");
 }
 
@@ -105,9 +111,9 @@ fn what_is_left_of_a_balance_is_known_before_it_is_spent() {
         spent(&gateway, "credit").filter(|spent| *spent >= 1_000_000_000)
     });
     assert!(spent < 1_010_000_000, "{spent}: 8 yuan are left, which is one dollar");
-    let told = quota(&gateway)["told"][0].clone();
+    let counters = quota(&gateway)["told"][0].clone();
     assert_eq!(
-        (&told["currency"], &told["remaining"], &told["per"]),
+        (&counters["currency"], &counters["remaining"], &counters["per"]),
         (&json!("CNY"), &json!(8_000_000_000_u64), &json!("ever"))
     );
 }

@@ -1,5 +1,5 @@
-//! What agents are told where only whoever keeps the catalog can help: it is final in every dialect, and nobody is asked
-//! to wait for it.
+//! What agents are told if only the operator can help: the refusal is final in every dialect, and no client is asked to
+//! wait.
 
 use serde_json::Value;
 

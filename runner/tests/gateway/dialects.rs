@@ -267,8 +267,8 @@ fn a_usage_chunk_nobody_asked_for_is_left_out_and_recorded(host: Host) {
     let response = gateway.send(&streamed_chat("m").body(body));
     let kept: String = last_events().split_inclusive("\n\n").filter(|event| !event.contains("usage")).collect();
     assert_eq!(response.text(), format!("{}{kept}", event("Hi")));
-    let asked = r#"{"model":"up","stream":true,"messages":[],"stream_options":{"include_usage":true}}"#;
-    assert_eq!(String::from_utf8(upstream.only().body).expect("text"), asked);
+    let expected = r#"{"model":"up","stream":true,"messages":[],"stream_options":{"include_usage":true}}"#;
+    assert_eq!(String::from_utf8(upstream.only().body).expect("text"), expected);
     assert_eq!(gateway.record(&response)["output_tokens"], 7);
 }
 
@@ -383,7 +383,7 @@ fn a_kept_response_is_read_and_deleted_where_it_was_made(host: Host) {
     let second = Upstream::answering(Answer::json(200, &whole));
     let gateway = speaking_all(host, &[("a", &first), ("b", &second)]);
     let made = Request::new("POST", "/v1/responses").key(TOKEN).json(r#"{"model":"m","input":"Hello"}"#);
-    // It may be asked for at once.
+    // It can be used at once.
     assert_eq!(gateway.send(&made).status, 200);
     for (count, (method, path, line)) in [
         ("GET", "/v1/responses/resp_1?include[]=x&key=k", "GET /v1/responses/resp_1?include[]=x HTTP/1.1"),

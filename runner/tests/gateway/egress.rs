@@ -23,8 +23,8 @@ fn behind(egress: &str) -> Builder {
 
 /// What is in trouble, by the instance of this connection: it knows at once what it learns itself.
 fn health(connection: &mut Connection) -> Vec<Value> {
-    let told = connection.exchange(&Request::new("GET", "/api/health").key(TOKEN)).json();
-    told["subjects"].as_array().expect("a list").clone()
+    let health = connection.exchange(&Request::new("GET", "/api/health").key(TOKEN)).json();
+    health["subjects"].as_array().expect("a list").clone()
 }
 
 #[test]
@@ -39,13 +39,17 @@ fn a_call_goes_through_the_proxy_of_its_provider_whole_and_streamed() {
         let whole = connection.exchange(&chat("m"));
         assert_eq!((whole.status, whole.text()), (200, completion("Hi")));
         assert_eq!(connection.exchange(&streamed_chat("m")).text(), stream);
-        assert_eq!(proxy.asked(), ["provider.invalid:8080"], "one connection, and the name is the proxy's to resolve");
+        assert_eq!(
+            proxy.destinations(),
+            ["provider.invalid:8080"],
+            "one connection, and the name is the proxy's to resolve"
+        );
         for received in upstream.received() {
             assert_eq!(received.header("host"), Some("provider.invalid:8080"));
             assert!(received.line.starts_with("POST /v1/chat/completions "), "{}", received.line);
-            let told =
+            let shows_proxy =
                 received.headers.iter().any(|(name, _)| name.starts_with("x-llmio-host") || name.contains("proxy"));
-            assert!(!told, "{:?}", received.headers);
+            assert!(!shows_proxy, "{:?}", received.headers);
         }
         let record = gateway.record(&whole);
         assert_eq!(record["attempts"][0]["egress"], proxy.name().as_str(), "{record}");
@@ -69,12 +73,12 @@ fn a_proxy_gets_its_user_and_password_and_nobody_else_is_told() {
             message.contains(&format!("b/up was not reached: the egress proxy {} did not get", proxy.name())),
             "{message}"
         );
-        let mut told = vec![good.text(), bad.text(), gateway.log(), gateway.stdout()];
-        told.extend([&good, &bad].map(|response| gateway.record(response).to_string()));
+        let mut texts = vec![good.text(), bad.text(), gateway.log(), gateway.stdout()];
+        texts.extend([&good, &bad].map(|response| gateway.record(response).to_string()));
         for path in ["/api/catalog", "/api/records", "/api/health", "/readyz"] {
-            told.push(gateway.admin("GET", path, "").text());
+            texts.push(gateway.admin("GET", path, "").text());
         }
-        for text in told {
+        for text in texts {
             assert!(!text.contains("c4n4ry"), "{text}");
         }
         let stored = fs::read(gateway.data().join("kv.sqlite")).expect("the stored catalog");
@@ -99,7 +103,7 @@ fn a_proxy_may_stand_in_a_variable() {
     let proxy = Proxy::http(&upstream);
     let gateway = behind("${MY_PROXY}").env("MY_PROXY", &proxy.url()).start();
     assert_eq!(gateway.send(&chat("m")).status, 200);
-    assert_eq!(proxy.asked().len(), 1);
+    assert_eq!(proxy.destinations().len(), 1);
     let without = behind("${MY_PROXY}").start().settled();
     assert_eq!(without.send(&chat("m")).status, 400);
     assert!(without.send(&Request::new("GET", "/readyz")).text().contains("provider a, egress"));
@@ -119,7 +123,7 @@ fn each_credential_leaves_its_own_way_and_no_two_ways_share_a_connection() {
     for (upstream, key) in [(&first, "Bearer sk-one"), (&second, "Bearer sk-two")] {
         assert!(upstream.received().iter().all(|received| received.header("authorization") == Some(key)), "{key}");
     }
-    assert_eq!((one.asked().len(), two.asked().len()), (1, 1), "each way keeps its connection");
+    assert_eq!((one.destinations().len(), two.destinations().len()), (1, 1), "each way keeps its connection");
 }
 
 #[test]
@@ -208,11 +212,11 @@ fn no_proxy_is_asked_for_a_private_destination_unless_it_is_meant() {
         assert_eq!(response.status, 502, "{host}");
         assert!(response.openai_error().message.contains("local = true"), "{host}: {}", response.text());
     }
-    assert!(proxy.asked().is_empty(), "{:?}", proxy.asked());
+    assert!(proxy.destinations().is_empty(), "{:?}", proxy.destinations());
     let meant = format!("{}local = true\n", provider(&proxy.url(), "\"sk-1\"").replace("provider.invalid", "10.1.2.3"));
     let gateway = Gateway::on(Host::Runner).catalog(&meant).model("m", &["a/up"]).start();
     assert_eq!(gateway.send(&chat("m")).status, 200);
-    assert_eq!(proxy.asked(), ["10.1.2.3:8080"]);
+    assert_eq!(proxy.destinations(), ["10.1.2.3:8080"]);
 }
 
 #[test]
@@ -249,5 +253,5 @@ fn under_spin_a_credential_with_an_egress_is_skipped_and_says_why() {
     assert!(response.openai_error().message.contains("llmio's own runner"), "{}", response.text());
     let record = gateway.record(&response);
     assert_eq!(record["decision"]["skipped"][0]["reason"], json!("egress_unsupported"), "{record}");
-    assert_eq!((upstream.received().len(), proxy.asked().len()), (8, 0));
+    assert_eq!((upstream.received().len(), proxy.destinations().len()), (8, 0));
 }

@@ -105,15 +105,15 @@ fn the_key_for_a_relay_is_told_nowhere(host: Host) {
     let (edge, key) = edge(&upstream);
     let gateway = home(host, &at(&edge), &key, "").start();
     let response = gateway.send(&chat("m"));
-    let mut told = vec![format!("{:?}", response.headers), response.text(), gateway.log(), gateway.stdout()];
-    told.push(gateway.record(&response).to_string());
+    let mut texts = vec![format!("{:?}", response.headers), response.text(), gateway.log(), gateway.stdout()];
+    texts.push(gateway.record(&response).to_string());
     for path in ["/api/catalog", "/api/records", "/api/health", "/readyz"] {
-        told.push(gateway.admin("GET", path, "").text());
+        texts.push(gateway.admin("GET", path, "").text());
     }
     let stored = std::fs::read(gateway.data().join("kv.sqlite")).expect("the stored catalog");
-    told.push(String::from_utf8_lossy(&stored).into_owned());
-    told.push(format!("{:?}", upstream.received()));
-    for text in told {
+    texts.push(String::from_utf8_lossy(&stored).into_owned());
+    texts.push(format!("{:?}", upstream.received()));
+    for text in texts {
         assert!(!text.contains(&key), "{text}");
     }
 }

@@ -1,5 +1,5 @@
-//! What other people's configuration files say, said in a catalog and seen in what providers get: names, times, failures,
-//! addresses, texts from elsewhere, keys.
+//! What the configuration files of other gateways express, written in a catalog and observed in what providers get:
+//! names, times, failures, addresses, texts from elsewhere, keys.
 
 use serde_json::{Value, json};
 
@@ -40,8 +40,8 @@ fn a_providers_own_name_is_taken_off_where_the_pattern_says_so(host: Host) {
     let any = "[[models]]\nname = \"any\"\naliases = [\"openai/*\", \"gpt-*\"]\ntargets = [\"openai/*\"]\n\
         [[models]]\nname = \"fast/*\"\ntargets = [\"openai/small-*\"]\n";
     let gateway = Gateway::on(host).provider("openai", &upstream).catalog(any).start();
-    for asked in ["openai/gpt-4o", "gpt-4o-mini", "fast/one"] {
-        assert_eq!(gateway.send(&chat(asked)).status, 200, "{asked}");
+    for model in ["openai/gpt-4o", "gpt-4o-mini", "fast/one"] {
+        assert_eq!(gateway.send(&chat(model)).status, 200, "{model}");
     }
     let bodies = upstream.received();
     let models: Vec<Value> =
@@ -143,8 +143,8 @@ fn a_targets_headers_and_members_within_members_reach_its_provider(host: Host) {
     let target = "provider = \"a\", headers = { x-tier = \"flex\" }, set = { \"thinking.type\" = \"disabled\" }, \
         remove = [\"reasoning.effort\"]";
     let gateway = Gateway::on(host).provider("a", &upstream).catalog(&model(&[target])).start();
-    let asked = r#"{"model":"m","thinking":{"budget":5},"reasoning":{"effort":"high","x":1},"messages":[]}"#;
-    let request = Request::new("POST", "/v1/chat/completions").key(TOKEN).json(asked);
+    let members = r#"{"model":"m","thinking":{"budget":5},"reasoning":{"effort":"high","x":1},"messages":[]}"#;
+    let request = Request::new("POST", "/v1/chat/completions").key(TOKEN).json(members);
     assert_eq!(gateway.send(&request).status, 200);
     let sent = body(&upstream);
     assert_eq!(sent["thinking"], json!({ "budget": 5, "type": "disabled" }));
@@ -321,7 +321,7 @@ fn a_text_from_a_variable_is_an_address_like_any_other() {
     assert!(refused.text().contains("the variable NONE is not set"), "{}", refused.text());
 }
 
-/// A stored secret is for the address it was given for, and one that is held elsewhere may be any.
+/// A stored secret belongs to the address it was entered for, and an address in a variable may be any.
 #[test]
 fn a_stored_secret_does_not_follow_an_address_into_a_variable() {
     let upstream = Upstream::saying("Hi");
@@ -335,7 +335,7 @@ fn a_stored_secret_does_not_follow_an_address_into_a_variable() {
 }
 
 #[test]
-fn keys_of_a_file_are_used_and_a_changed_file_is_in_force_without_a_restart() {
+fn keys_of_a_file_are_used_and_a_changed_one_needs_no_restart() {
     let upstream = Upstream::saying("Hi");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let keys = folder.path().join("keys.txt");

@@ -199,8 +199,8 @@ fn when_every_credential_is_refused_the_client_sees_no_401(host: Host) {
     assert_eq!((response.status, response.openai_error().code.as_str()), (400, "no_usable_provider"));
     assert!(response.openai_error().message.contains("check it in the catalog"), "{}", response.text());
     assert_eq!(record["state"], "upstream_auth");
-    for told in [response.text(), record.to_string()] {
-        assert!(!told.contains("c4n4ry"), "the provider's credential is shown: {told}");
+    for text in [response.text(), record.to_string()] {
+        assert!(!text.contains("c4n4ry"), "the provider's credential is shown: {text}");
     }
 }
 
@@ -293,8 +293,11 @@ fn a_pool_of_limited_and_dead_credentials_loses_no_call(host: Host) {
         }
         // Each of the two instances may ask each of them once before it hears of the other's refusals. One that names no
         // day rests for seconds only, and may be asked again.
-        let asked = upstream.received().len();
-        assert!(asked <= 20 + 2 * 12 || body.contains("Too many"), "{status} {body}: {asked} requests for 20 calls");
+        let requests = upstream.received().len();
+        assert!(
+            requests <= 20 + 2 * 12 || body.contains("Too many"),
+            "{status} {body}: {requests} requests for 20 calls"
+        );
     }
 }
 

@@ -36,9 +36,9 @@ fn a_providers_own_list_of_models_is_asked_for_with_its_credential(host: Host) {
     let offer = offer.json();
     assert_eq!(offer["models"], json!(["text-embedding-3-small", "gpt-5.4", "o9"]));
     assert_eq!((&offer["provider"], &offer["suggested"]), (&json!("a"), &json!("gpt-5.4")));
-    let asked = upstream.only();
-    assert!(asked.line.starts_with("GET /v1/models HTTP/1.1"), "{}", asked.line);
-    assert_eq!(asked.header("authorization"), Some(format!("Bearer {}", upstream_key("a")).as_str()));
+    let request = upstream.only();
+    assert!(request.line.starts_with("GET /v1/models HTTP/1.1"), "{}", request.line);
+    assert_eq!(request.header("authorization"), Some(format!("Bearer {}", upstream_key("a")).as_str()));
     assert!(gateway.records("").is_empty(), "it is no call");
 }
 
@@ -51,27 +51,27 @@ fn what_is_no_list_of_models_is_told_without_the_secret(host: Host) {
     ];
     let upstream = Upstream::saying("Hi").then(answers);
     let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
-    let told = |path: &str| {
+    let list = |path: &str| {
         let response = gateway.admin("GET", path, "");
         (response.status, response.problem_detail())
     };
-    let (status, refused) = told("/api/providers/a/models");
+    let (status, refused) = list("/api/providers/a/models");
     assert!(status == 502 && refused.contains("answered 401: Incorrect API key"), "{status} {refused}");
     assert!(!refused.contains(&upstream_key("a")), "{refused}");
-    let (status, page) = told("/api/providers/a/models");
+    let (status, page) = list("/api/providers/a/models");
     assert!(status == 502 && page.contains("not with a list of models"), "{status} {page}");
-    let (status, cut) = told("/api/providers/a/models");
+    let (status, cut) = list("/api/providers/a/models");
     assert!(status == 502 && cut.contains("Provider \"a\""), "{status} {cut}");
-    assert_eq!(told("/api/providers/b/models").0, 404);
-    let (status, wrong) = told("/api/providers/a/models?credential=nobody");
+    assert_eq!(list("/api/providers/b/models").0, 404);
+    let (status, wrong) = list("/api/providers/a/models?credential=nobody");
     assert!(status == 400 && wrong.contains("nobody"), "{status} {wrong}");
 }
 
 fn a_draft_names_one_provider_and_serves_any_of_its_models(host: Host) {
     let upstream = Upstream::saying("Hi");
     let gateway = Gateway::on(host).start();
-    let wanted = json!({ "provider": format!("{}/v1", upstream.url()), "credential": KEY, "model": "up" });
-    let drafted = gateway.admin("POST", "/api/catalog/draft", &wanted.to_string());
+    let draft = json!({ "provider": format!("{}/v1", upstream.url()), "credential": KEY, "model": "up" });
+    let drafted = gateway.admin("POST", "/api/catalog/draft", &draft.to_string());
     assert_eq!((drafted.status, &drafted.json()["provider"]), (200, &json!("local")));
     assert_eq!(gateway.send(&chat("up")).status, 404, "a draft is stored nowhere");
     let stored = gateway.put_catalog(drafted.json()["catalog"].as_str().expect("a text"));

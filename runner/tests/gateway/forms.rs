@@ -1,5 +1,5 @@
-//! What a provider's answer is, is seen in its first bytes: events without a type, events for a whole call and the other
-//! way round, compressed bodies. What is none of them goes to the next target.
+//! The first bytes of a provider's answer show what it is: events without a type, events for a whole call and the other
+//! way round, compressed bodies. An answer of any other kind fails over to the next target.
 
 use std::io::Write;
 

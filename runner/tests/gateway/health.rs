@@ -1,4 +1,4 @@
-//! What a failure costs the next calls: nothing, where it is known that there would be another one. Each test talks over
+//! What a failure costs the next calls: nothing, where llmio knows that they would fail as well. Each test talks over
 //! one connection and so to one instance, which applies what it learns at once; one test is about the others.
 
 use std::time::{Duration, Instant};
@@ -96,8 +96,8 @@ fn two_keys(upstream: &Upstream) -> String {
 }
 
 fn with_key(upstream: &Upstream, key: &str) -> usize {
-    let wanted = format!("Bearer {key}");
-    upstream.received().iter().filter(|received| received.header("authorization") == Some(&wanted)).count()
+    let authorization = format!("Bearer {key}");
+    upstream.received().iter().filter(|received| received.header("authorization") == Some(&authorization)).count()
 }
 
 fn a_refused_credential_is_asked_once_and_then_left_alone(host: Host) {
@@ -320,8 +320,8 @@ fn a_provider_whose_address_was_mended_is_asked_at_once(host: Host) {
     assert_eq!(exchange(&mut connection, &chat("m")).status, 200);
 }
 
-/// Whoever clears talks to one instance while another one may know of a trouble that it has not told yet. Which one that is
-/// nobody can choose, so it is tried several times, with other providers each time.
+/// The request that clears reaches one instance while another one may know of a trouble that it has not published yet.
+/// A test cannot choose the instance, so it tries several times, with other providers each time.
 #[test]
 fn what_is_cleared_right_after_it_was_learnt_does_not_come_back() {
     let upstream = Upstream::answering(limited("250"));
@@ -339,16 +339,18 @@ fn what_is_cleared_right_after_it_was_learnt_does_not_come_back() {
     for round in names.chunks(3) {
         let [first, second, last] = round else { panic!("three of them") };
         let mut connection = gateway.connect();
-        // Told at once, so that the next one has to wait.
+        // This one is published at once, so that the next one has to wait.
         for model in [first, second] {
             exchange(&mut connection, &chat(model));
         }
         assert_eq!(gateway.admin("POST", "/api/health/reset", "{}").status, 200);
-        // Told after the second, by the same instance: who knows of it would know of that as well.
+        // The same instance publishes this one after the second: an instance that knows this one knows that one as
+        // well.
         exchange(&mut connection, &chat(last));
         for _ in 0..16 {
-            let told = eventually("the last is told", || Some(providers()).filter(|told| told.contains(last)));
-            assert_eq!(&told, std::slice::from_ref(last));
+            let published =
+                eventually("the last is told", || Some(providers()).filter(|published| published.contains(last)));
+            assert_eq!(&published, std::slice::from_ref(last));
         }
     }
 }

@@ -24,11 +24,11 @@ fn every_change_is_told_with_its_author_and_what_it_changed(host: Host) {
     let request = Request::new("PATCH", "/api/models/m").key(TOKEN).header("user-agent", "curl/8.5");
     assert_eq!(gateway.send(&request.json(r#"{"strategy":"cost"}"#)).status, 200);
     gateway.new_key("laptop", &[]);
-    let told = changes(&gateway);
-    assert_eq!(told.len(), 3, "{told:?}");
-    assert_eq!((&told[0]["action"], &told[0]["version"]), (&json!("POST /api/keys"), &json!(3)));
-    assert_eq!((&told[1]["action"], &told[1]["user_agent"]), (&json!("PATCH /api/models/m"), &json!("curl/8.5")));
-    assert!(told[1]["client"].as_str().is_some_and(|client| client.starts_with("127.")), "{}", told[1]);
+    let changes = changes(&gateway);
+    assert_eq!(changes.len(), 3, "{changes:?}");
+    assert_eq!((&changes[0]["action"], &changes[0]["version"]), (&json!("POST /api/keys"), &json!(3)));
+    assert_eq!((&changes[1]["action"], &changes[1]["user_agent"]), (&json!("PATCH /api/models/m"), &json!("curl/8.5")));
+    assert!(changes[1]["client"].as_str().is_some_and(|client| client.starts_with("127.")), "{}", changes[1]);
     let second = gateway.admin("GET", "/api/catalog/history/2", "").json();
     assert_eq!((&second["current"], &second["made"]["version"]), (&json!(3), &json!(2)), "{second}");
     let added = json!([{ "path": "models[m].strategy", "change": "added", "value": "\"cost\"" }]);
@@ -42,7 +42,7 @@ fn every_change_is_told_with_its_author_and_what_it_changed(host: Host) {
     for (path, status) in [("9", 404), ("x", 404), ("0", 404)] {
         assert_eq!(gateway.admin("GET", &format!("/api/catalog/history/{path}"), "").status, status, "{path}");
     }
-    let page = gateway.admin("GET", &format!("/api/catalog/history?before={}", told[1]["id"]), "").json();
+    let page = gateway.admin("GET", &format!("/api/catalog/history?before={}", changes[1]["id"]), "").json();
     assert_eq!(page["changes"].as_array().map(Vec::len), Some(1), "{page}");
     assert_eq!(gateway.admin("GET", "/api/catalog/history?since=1", "").status, 400);
 }

@@ -42,7 +42,7 @@ fn is_provided_by_spin(import: &str) -> bool {
         return SPIN.contains(&import);
     };
     let package = package.split('/').next().unwrap_or_default();
-    // Of a WASI package later patch releases may be needed by what Spin does not have yet; 0.3.0 is what it has.
+    // Later patch releases of a WASI package may need something that Spin does not have yet; it has 0.3.0.
     WASI.contains(&package) && (version.starts_with("0.2.") || version == "0.3.0")
 }
 

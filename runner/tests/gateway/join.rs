@@ -60,8 +60,8 @@ fn credentials_are_checked_before_they_are_saved_and_told_one_by_one(host: Host)
     let credentials = gateway.admin("GET", "/api/providers/a/credentials", "").json();
     assert_eq!(credentials["credentials"].as_array().map(Vec::len), Some(1), "nothing was saved");
     let history = gateway.admin("GET", "/api/catalog/history", "").json();
-    let told = history["changes"][0]["action"].as_str().expect("an action").to_owned();
-    assert_eq!(told, format!("POST /api/providers/check: 13 of {}", upstream.authority()));
+    let action = history["changes"][0]["action"].as_str().expect("an action").to_owned();
+    assert_eq!(action, format!("POST /api/providers/check: 13 of {}", upstream.authority()));
     assert_eq!(history["changes"][0]["version"], json!(null));
     assert!(!history.to_string().contains("sk-"), "{history}");
 }
@@ -101,7 +101,7 @@ fn a_check_reaches_no_further_than_the_catalog(host: Host) {
         let response = ask(provider, credential);
         assert!(response.status == status && response.text().contains(message), "{}", response.text());
     }
-    // Where the host itself keeps private addresses out, an unsaved one is not reached.
+    // Where the host itself refuses private addresses, an unsaved one is not reached.
     let refused = ask(entry(&other, false), json!("sk-good"));
     assert_eq!(refused.status, 200, "{}", refused.text());
     if host == Host::Runner {
@@ -124,8 +124,8 @@ fn models_of_several_providers_are_joined(host: Host) {
     );
     assert_eq!(plan["vanished"], json!([{ "model": "m", "target": "a/gone" }]));
     assert_eq!(gateway.admin("GET", "/api/models", "").json()["models"].as_array().map(Vec::len), Some(1), "a preview");
-    let wanted = json!({ "models": [plan["models"][0]], "vanished": [] });
-    let joined = gateway.admin("POST", "/api/models/join", &wanted.to_string());
+    let body = json!({ "models": [plan["models"][0]], "vanished": [] });
+    let joined = gateway.admin("POST", "/api/models/join", &body.to_string());
     assert_eq!((joined.status, &joined.json()["created"]), (200, &json!(["qwen3-coder"])), "{}", joined.text());
     let targets = gateway.admin("GET", "/api/models/qwen3-coder/targets", "").json();
     let names: Vec<&str> =

@@ -35,7 +35,7 @@ fn a_call_whose_kept_connection_dies_after_it_arrived_is_one_attempt() {
         assert_eq!(gateway.send(&chat("m")).status, 200);
         let call = gateway.open(&chat("m"));
         upstream.wait_for_requests(2);
-        // It works on it.
+        // The provider works on the request.
         std::thread::sleep(Duration::from_millis(300));
         upstream.release();
         let response = call.finish();

@@ -13,9 +13,9 @@ both_hosts![
     a_change_of_a_key_that_somebody_else_changed_is_not_made,
 ];
 
-fn made(gateway: &Gateway, wanted: &Value) -> String {
+fn made(gateway: &Gateway, body: &Value) -> String {
     clear_of_midnight();
-    let made = gateway.admin("POST", "/api/keys", &wanted.to_string());
+    let made = gateway.admin("POST", "/api/keys", &body.to_string());
     assert_eq!(made.status, 201, "{}", made.text());
     made.json()["key"].as_str().expect("a key").to_owned()
 }

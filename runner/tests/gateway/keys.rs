@@ -49,8 +49,8 @@ fn a_revoked_key_is_unknown_within_a_second(host: Host) {
 
 fn a_key_may_be_made_for_some_models_and_some_time(host: Host) {
     let gateway = Gateway::on(host).start();
-    let wanted = r#"{"name":"k","models":["demo"],"expires":"2999-12-31T00:00:00Z"}"#;
-    let made = gateway.admin("POST", "/api/keys", wanted);
+    let body = r#"{"name":"k","models":["demo"],"expires":"2999-12-31T00:00:00Z"}"#;
+    let made = gateway.admin("POST", "/api/keys", body);
     assert_eq!((made.status, &made.json()["models"]), (201, &serde_json::json!(["demo"])));
     assert_eq!(made.json()["expires"], "2999-12-31T00:00:00Z");
     let key = made.json()["key"].as_str().expect("a key").to_owned();
@@ -59,13 +59,13 @@ fn a_key_may_be_made_for_some_models_and_some_time(host: Host) {
 
 fn a_key_that_cannot_be_is_refused_with_its_path(host: Host) {
     let gateway = Gateway::on(host).start();
-    for (wanted, path) in [
+    for (body, path) in [
         (r#"{"name":""}"#, "keys[0].name"),
         (r#"{"name":"k","models":["dmeo"]}"#, "keys[0].models[0]"),
         (r#"{"name":"k","expires":"tomorrow"}"#, "keys[0].expires"),
     ] {
-        let response = gateway.admin("POST", "/api/keys", wanted);
-        assert_eq!(response.status, 422, "{wanted}");
+        let response = gateway.admin("POST", "/api/keys", body);
+        assert_eq!(response.status, 422, "{body}");
         assert_eq!(response.json()["problems"][0]["path"], path, "{}", response.text());
     }
     assert_eq!(gateway.admin("GET", "/api/keys", "").json()["keys"], serde_json::json!([]));

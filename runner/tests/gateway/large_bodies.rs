@@ -18,7 +18,7 @@ both_hosts! {
 
 const MIB: usize = 1 << 20;
 
-/// Calls share an instance unless something parts them.
+/// All calls share one instance.
 fn on(host: Host) -> Builder {
     Gateway::on(host).env("LLMIO_THREADS", "1")
 }
@@ -101,7 +101,7 @@ fn slow_upload(gateway: &Gateway, key: &str) -> TcpStream {
     stream.set_write_timeout(Some(PATIENCE)).expect("a socket");
     stream.write_all(head.as_bytes()).expect("a connection");
     let sending = stream.try_clone().expect("a socket");
-    // What waits for its turn is not read, so this may take as long as the others do.
+    // A body that waits for its turn is not read, so this may take as long as the others do.
     thread::spawn(move || (&sending).write_all(&[begun.as_slice(), &vec![b'x'; BYTES - (200 << 10)]].concat()));
     stream
 }

@@ -1,4 +1,4 @@
-//! What providers tell of their own limits: obeyed without being refused first, and shown.
+//! What providers say about their own limits: obeyed without a refusal first, and shown.
 
 use std::time::{Duration, Instant};
 
@@ -46,9 +46,9 @@ fn a_stream_tells_it_too_and_its_own_good_end_does_not_take_it_back(host: Host) 
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\
         anthropic-ratelimit-requests-limit: 50\r\nanthropic-ratelimit-requests-remaining: 0\r\n";
     let reset = far_from_now();
-    let told = format!("{head}anthropic-ratelimit-requests-reset: {reset}\r\n\r\n{}{}", event("Hi"), last_events());
+    let headers = format!("{head}anthropic-ratelimit-requests-reset: {reset}\r\n\r\n{}{}", event("Hi"), last_events());
     let (first, second) = (Upstream::saying("from a"), Upstream::saying("from b"));
-    let first = first.then([Answer::nothing().raw(told).cut()]);
+    let first = first.then([Answer::nothing().raw(headers).cut()]);
     let gateway = Gateway::on(host).provider("a", &first).provider("b", &second).model("m", &["a/up", "b/up"]).start();
     let mut connection = gateway.connect();
     assert_eq!(gateway.record(&connection.exchange(&streamed_chat("m")))["state"], "ok");
@@ -75,8 +75,9 @@ fn learnt(gateway: &Gateway) -> Option<Value> {
 }
 
 fn a_daily_limit_that_a_provider_tells_is_shown_by_every_instance(host: Host) {
-    let told = "modelscope-ratelimit-model-requests-limit: 500\r\nmodelscope-ratelimit-model-requests-remaining: 499";
-    let upstream = Upstream::answering(telling(told));
+    let headers =
+        "modelscope-ratelimit-model-requests-limit: 500\r\nmodelscope-ratelimit-model-requests-remaining: 499";
+    let upstream = Upstream::answering(telling(headers));
     let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
     assert_eq!(gateway.send(&chat("m")).status, 200);
     let shown = eventually("it is shown", || learnt(&gateway));
@@ -107,10 +108,10 @@ fn a_quota_that_an_error_names_is_shown_with_its_size(host: Host) {
 }
 
 fn an_account_that_an_error_calls_used_up_rests_on_all_its_models(host: Host) {
-    let told = "content-type: application/json\r\nmodelscope-ratelimit-requests-limit: 2000\r\n\
+    let headers = "content-type: application/json\r\nmodelscope-ratelimit-requests-limit: 2000\r\n\
         modelscope-ratelimit-requests-remaining: 0\r\nmodelscope-ratelimit-model-requests-remaining: 7";
     let first =
-        Upstream::answering(Answer::whole(429, told, r#"{"errors":{"message":"You have exceeded your quota"}}"#));
+        Upstream::answering(Answer::whole(429, headers, r#"{"errors":{"message":"You have exceeded your quota"}}"#));
     let second = Upstream::saying("from b");
     let gateway = Gateway::on(host).provider("a", &first).provider("b", &second);
     let gateway = gateway.model("m", &["a/up-1", "b/up"]).model("n", &["a/up-2", "b/up"]).start();

@@ -63,7 +63,7 @@ fn one_thousand_and_two_hundred_stuck_look_ups_block_nobody() {
         assert!(begun.elapsed() < Duration::from_secs(4), "{index} waited for a look-up of somebody else's");
     }
     assert_eq!(upstream.connections(), 20, "each looked its name up");
-    let told = stuck.into_iter().next().expect("a stuck one").finish();
-    assert_eq!(told.status, 502, "{}", told.text());
-    assert!(told.text().contains("not resolved in time"), "{}", told.text());
+    let answer = stuck.into_iter().next().expect("a stuck one").finish();
+    assert_eq!(answer.status, 502, "{}", answer.text());
+    assert!(answer.text().contains("not resolved in time"), "{}", answer.text());
 }

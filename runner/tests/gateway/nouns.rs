@@ -95,7 +95,7 @@ fn a_target_that_is_switched_off_is_not_chosen(host: Host) {
     assert_eq!((&heavy["weight"], &heavy["tier"]), (&json!(7), &json!(2)));
     assert_eq!(gateway.admin("DELETE", "/api/models/m/targets/b%2Fx", "").status, 204);
     let refused = gateway.admin("DELETE", "/api/models/m/targets/b%2Fx", "");
-    assert!(refused.status == 404 && refused.text().contains("There is a/x."), "{}", refused.text());
+    assert!(refused.status == 404 && refused.text().contains("There are: a/x."), "{}", refused.text());
     let added = gateway.admin("POST", "/api/models/m/targets", r#""b/y""#);
     assert_eq!((added.status, &added.json()["name"]), (201, &json!("b/y")), "{}", added.text());
     assert_eq!(gateway.send(&chat("m")).status, 200);
@@ -132,7 +132,7 @@ fn an_edit_that_the_catalog_refuses_changes_nothing(host: Host) {
         ("POST", "/api/models", r#"{"name":"m"}"#, 409, "There is a model"),
         ("POST", "/api/models", r#"{"name":"n","targets":["x/y"]}"#, 422, "models[1].targets[0]"),
         ("PATCH", "/api/models/m", r#"{"wieght":1}"#, 422, "models[0].wieght"),
-        ("PATCH", "/api/models/none", "{}", 404, "There is m."),
+        ("PATCH", "/api/models/none", "{}", 404, "There are: m."),
         ("POST", "/api/relays", r#"{"name":"r"}"#, 422, "relays[0]"),
         ("PATCH", "/api/settings", r#"{"retention_days":0}"#, 422, "settings.retention_days"),
     ] {

@@ -40,9 +40,9 @@ fn what_is_only_looked_at_is_not_stored(host: Host) {
     let before = gateway.admin("GET", "/api/catalog", "");
     let shown = import(&gateway, &json!({ "tables": tables("https://relay.example") }), None);
     assert_eq!(shown.status, 200, "{}", shown.text());
-    let told = shown.json();
-    assert_eq!((&told["kind"], &told["applied"], told.get("version")), (&json!("llmio"), &json!(false), None));
-    assert_eq!(told["taken"].as_array().map(Vec::len), Some(3), "{told}");
+    let report = shown.json();
+    assert_eq!((&report["kind"], &report["applied"], report.get("version")), (&json!("llmio"), &json!(false), None));
+    assert_eq!(report["taken"].as_array().map(Vec::len), Some(3), "{report}");
     let after = gateway.admin("GET", "/api/catalog", "");
     assert_eq!((after.text(), after.header("etag")), (before.text(), before.header("etag")));
     let known = gateway.admin("GET", "/api/import", "").json();
@@ -53,15 +53,15 @@ fn what_is_taken_serves_a_call_with_its_old_key_and_tells_no_secret(host: Host) 
     let upstream = Upstream::saying("Hi");
     let gateway = Gateway::on(host).start();
     let mine = gateway.new_key("mine", &[]);
-    let told = import(&gateway, &json!({ "apply": true, "tables": tables(&upstream.url()) }), None);
-    assert_eq!((told.status, &told.json()["applied"]), (200, &json!(true)), "{}", told.text());
-    assert_eq!(told.header("etag"), told.json()["etag"].as_str());
+    let applied = import(&gateway, &json!({ "apply": true, "tables": tables(&upstream.url()) }), None);
+    assert_eq!((applied.status, &applied.json()["applied"]), (200, &json!(true)), "{}", applied.text());
+    assert_eq!(applied.header("etag"), applied.json()["etag"].as_str());
     let answer = gateway.send(&chat("old").key(OLD_KEY));
     assert!(answer.status == 200 && answer.text().contains("Hi"), "{}", answer.text());
     assert_eq!(upstream.only().header("authorization"), Some("Bearer sk-upstream-c4n4ry-old"));
     let shown = gateway.admin("GET", "/api/catalog", "").text();
     let stored = gateway.admin("GET", "/api/catalog?with_secrets=true", "").text();
-    assert!(!told.text().contains("c4n4ry") && !shown.contains("c4n4ry"), "{}{shown}", told.text());
+    assert!(!applied.text().contains("c4n4ry") && !shown.contains("c4n4ry"), "{}{shown}", applied.text());
     assert!(stored.contains("sk-upstream-c4n4ry-old") && !stored.contains(OLD_KEY), "a key of a client is only a hash");
     assert_eq!(gateway.send(&chat("old").key(&mine)).status, 200, "what was there is there");
 }
@@ -78,7 +78,7 @@ fn an_import_starts_from_the_version_that_it_names(host: Host) {
 fn what_is_no_file_of_a_gateway_is_told(host: Host) {
     let gateway = Gateway::on(host).start();
     for (body, message) in [
-        (json!({ "text": "hello: world" }), "no file of a gateway that is known here"),
+        (json!({ "text": "hello: world" }), "not a file of a gateway that can be imported"),
         (json!({ "text": "{\"key\": \"c4n4ry" }), "neither JSON nor YAML"),
         (json!({ "kind": "llmi" }), "was not understood"),
     ] {

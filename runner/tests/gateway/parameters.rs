@@ -27,11 +27,14 @@ fn refused(gateway: &Gateway) -> Vec<Value> {
 fn a_parameter_that_a_target_refuses_is_told_and_left_out(host: Host) {
     let upstream = Upstream::saying("Hi").then([Answer::json(400, REFUSED)]);
     let gateway = gateway(host, &upstream);
-    let told = eventually("the parameter is told", || refused(&gateway).pop());
-    assert_eq!((&told["provider"], &told["model"], &told["parameter"]), (&json!("a"), &json!("up"), &json!("top_k")));
-    assert_eq!(told["calls"], 1, "{told}");
-    let wanted = json!({ "provider": "a", "model": "up", "parameter": "top_k" });
-    let done = gateway.admin("POST", "/api/targets/leave-out", &wanted.to_string());
+    let noted = eventually("the parameter is told", || refused(&gateway).pop());
+    assert_eq!(
+        (&noted["provider"], &noted["model"], &noted["parameter"]),
+        (&json!("a"), &json!("up"), &json!("top_k"))
+    );
+    assert_eq!(noted["calls"], 1, "{noted}");
+    let body = json!({ "provider": "a", "model": "up", "parameter": "top_k" });
+    let done = gateway.admin("POST", "/api/targets/leave-out", &body.to_string());
     assert_eq!((done.status, done.json()), (200, json!({ "targets": 1 })));
     assert_eq!(refused(&gateway), Vec::<Value>::new());
     assert_eq!(gateway.send(&call()).status, 200);

@@ -8,12 +8,12 @@ use std::thread;
 
 use crate::upstream::Upstream;
 
-/// What it does with who asks.
+/// What it does with a client.
 #[derive(Debug, Clone)]
 enum Manner {
     /// Lets everybody through.
     Open,
-    /// Lets through who has this user and password.
+    /// Lets clients through that have this user and password.
     Asking(&'static str, &'static str),
     /// Lets nobody through.
     Refusing,
@@ -25,7 +25,7 @@ enum Manner {
 pub(crate) struct Proxy {
     address: SocketAddr,
     scheme: &'static str,
-    asked: Arc<Mutex<Vec<String>>>,
+    destinations: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
@@ -57,8 +57,8 @@ impl Proxy {
     fn start(scheme: &'static str, manner: Manner, to: &Upstream) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port");
         let address = listener.local_addr().expect("a bound socket");
-        let (asked, to) = (Arc::<Mutex<Vec<String>>>::default(), to.authority());
-        let serving = asked.clone();
+        let (destinations, to) = (Arc::<Mutex<Vec<String>>>::default(), to.authority());
+        let serving = destinations.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (serving, to, manner) = (serving.clone(), to.clone(), manner.clone());
@@ -66,7 +66,7 @@ impl Proxy {
                 thread::spawn(move || serve(stream, scheme, &manner, &to, &serving));
             }
         });
-        Proxy { address, scheme, asked }
+        Proxy { address, scheme, destinations }
     }
 
     /// Its URL.
@@ -85,13 +85,19 @@ impl Proxy {
     }
 
     /// The destination each connection asked for, as `host:port`.
-    pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().expect("no thread panics with the lock").clone()
+    pub(crate) fn destinations(&self) -> Vec<String> {
+        self.destinations.lock().expect("no thread panics with the lock").clone()
     }
 }
 
-fn serve(mut stream: TcpStream, scheme: &str, manner: &Manner, to: &str, asked: &Mutex<Vec<String>>) -> io::Result<()> {
-    let ask = |destination: String| asked.lock().expect("no thread panics with the lock").push(destination);
+fn serve(
+    mut stream: TcpStream,
+    scheme: &str,
+    manner: &Manner,
+    to: &str,
+    destinations: &Mutex<Vec<String>>,
+) -> io::Result<()> {
+    let ask = |destination: String| destinations.lock().expect("no thread panics with the lock").push(destination);
     match scheme {
         "http" => connect(&mut stream, manner, ask)?,
         _ => socks5(&mut stream, manner, ask)?,

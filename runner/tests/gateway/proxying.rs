@@ -195,10 +195,10 @@ fn an_alias_leads_to_its_model(host: Host) {
     let upstream = Upstream::saying("Hi");
     let fields = r#"aliases = ["other", "claude-*"]"#;
     let gateway = Gateway::on(host).provider("a", &upstream).model_with("m", fields, &["a/up"]).start();
-    for asked in ["other", "claude-opus-9"] {
-        let response = gateway.send(&chat(asked));
+    for model in ["other", "claude-opus-9"] {
+        let response = gateway.send(&chat(model));
         assert_eq!(response.header("x-llmio-target"), Some("a/up"));
-        assert_eq!(gateway.record(&response)["model"], asked);
+        assert_eq!(gateway.record(&response)["model"], model);
     }
 }
 

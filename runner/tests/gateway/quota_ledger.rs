@@ -367,8 +367,8 @@ fn a_told_number_only_ever_raises_what_is_spent_in_its_window() {
         raised.fetch_add(usize::from(ledger.raise(&day[0], 300)), Ordering::Relaxed);
     });
     assert_eq!((raised.into_inner(), ledger.spent(&day, NOW_MS)[0]), (1, 300), "once, whoever comes first");
-    for told in [0, 1, 299, 300] {
-        assert!(!ledger.raise(&day[0], told), "{told}");
+    for spent in [0, 1, 299, 300] {
+        assert!(!ledger.raise(&day[0], spent), "{spent}");
     }
     assert!(ledger.reserve(&day) && ledger.raise(&day[0], 400));
     assert_eq!(ledger.spent(&day, NOW_MS), [400]);

@@ -118,7 +118,7 @@ fn a_kill_gives_nobody_a_second_helping() {
 }
 
 fn a_spent_quota_leaves_its_target_for_the_next_and_the_record_says_why(host: Host) {
-    let (targets, record, asked) = certainly(|| {
+    let (targets, record, requests) = certainly(|| {
         let (first, second) = (Upstream::saying("from a"), Upstream::saying("from b"));
         let quota = format!("quota = {{ rpd = 2, reset = \"{}\" }}", far_reset());
         let gateway = Gateway::on(host).catalog(&provider("a", &first, &quota)).provider("b", &second);
@@ -130,7 +130,7 @@ fn a_spent_quota_leaves_its_target_for_the_next_and_the_record_says_why(host: Ho
         let record = gateway.record(&connection.exchange(&chat("m")));
         was_certain(&gateway, 5).then(|| (targets, record, first.received().len()))
     });
-    assert_eq!((targets.join(" "), asked), ("a/up a/up b/up b/up".to_owned(), 2));
+    assert_eq!((targets.join(" "), requests), ("a/up a/up b/up b/up".to_owned(), 2));
     let skipped = &record["decision"]["skipped"][0];
     assert_eq!((&skipped["target"], &skipped["reason"]), (&json!("a/up"), &json!("quota_spent")), "{record}");
     assert!(
@@ -254,7 +254,7 @@ fn a_kill_frees_the_slots_of_the_calls_it_cut() {
     });
 }
 
-/// Nothing traps here; what the host says of a trap is said for it.
+/// Nothing traps here; the test reports a trap as the host would.
 fn a_call_that_trapped_gives_its_slots_back(host: Host) {
     certainly(|| {
         let (_upstream, catalog) = two_at_once(Upstream::saying("Hi"));
@@ -262,8 +262,8 @@ fn a_call_that_trapped_gives_its_slots_back(host: Host) {
         let mut streams = open_streams(&gateway);
         let is_full = gateway.send(&chat("m")).status == 429;
         let id = streams[0].header("x-llmio-record").expect("a record");
-        let told = json!({ "id": id, "state": "guest_trap", "at": 0 }).to_string();
-        assert_eq!(gateway.admin("POST", "/api/records/ended", &told).status, 204);
+        let end = json!({ "id": id, "state": "guest_trap", "at": 0 }).to_string();
+        assert_eq!(gateway.admin("POST", "/api/records/ended", &end).status, 204);
         eventually("its slot is free", || (gateway.send(&chat("m")).status == 200).then_some(()));
         eventually("the other one's is not", || (spent(&gateway) == 1).then_some(()));
         is_full.then_some(())

@@ -104,14 +104,14 @@ fn records_are_found_by_every_filter(host: Host) {
     let gateway = Gateway::on(host).provider("a", &upstream).catalog(echo);
     let gateway = gateway.model("m", &["a/up"]).model("n", &["echo/e"]).start();
     let key = gateway.new_key("laptop", &[]);
-    let wanted = chat("n").to("/v1/completions").key(&key).header("x-session-id", "s 1&2");
-    let wanted = wanted.body(r#"{"model":"n","stream":true,"prompt":"x"}"#);
+    let request = chat("n").to("/v1/completions").key(&key).header("x-session-id", "s 1&2");
+    let request = request.body(r#"{"model":"n","stream":true,"prompt":"x"}"#);
     let mut connection = gateway.connect_from(5);
-    connection.send(&wanted);
-    let wanted = gateway.record(&connection.finish());
+    connection.send(&request);
+    let recorded = gateway.record(&connection.finish());
     let others =
         [chat("m"), chat("m").body("{\"model\":\"nobody\"}")].map(|request| gateway.record(&gateway.send(&request)));
-    let at_ms = others[0]["at_ms"].as_u64().expect("a time").max(wanted["at_ms"].as_u64().expect("a time") + 1);
+    let at_ms = others[0]["at_ms"].as_u64().expect("a time").max(recorded["at_ms"].as_u64().expect("a time") + 1);
     for filter in [
         "key=laptop".to_owned(),
         "model=n".to_owned(),
@@ -124,7 +124,7 @@ fn records_are_found_by_every_filter(host: Host) {
         "state=ok&key=laptop&status=200".to_owned(),
         format!("until={at_ms}&model=n"),
     ] {
-        assert_eq!(gateway.records(&filter), std::slice::from_ref(&wanted), "{filter}");
+        assert_eq!(gateway.records(&filter), std::slice::from_ref(&recorded), "{filter}");
     }
     assert_eq!(gateway.records("status=404"), [others[1].clone()]);
     assert_eq!(gateway.records("streamed=false").len(), 2);
@@ -177,8 +177,8 @@ fn an_end_told_by_the_host_ends_a_running_record_only(host: Host) {
     let id = stream.header("x-llmio-record").expect("a record");
     assert_eq!(only_id(&gateway, "running"), id);
     let end = |id: &str, state: &str| {
-        let told = json!({ "id": id, "state": state, "at": 1_900_000_000_000_u64 });
-        let response = gateway.admin("POST", "/api/records/ended", &told.to_string());
+        let report = json!({ "id": id, "state": state, "at": 1_900_000_000_000_u64 });
+        let response = gateway.admin("POST", "/api/records/ended", &report.to_string());
         assert_eq!(response.status, 204, "{}", response.text());
     };
     end(&id, "guest_trap");
@@ -201,14 +201,14 @@ fn maintenance_deletes_what_is_past_its_retention(host: Host) {
     let kept = gateway.record(&gateway.send(&chat("nobody")));
     // Of 2023, as its first 48 bits say.
     let old = "01890000-0000-7000-8000-000000000001";
-    let told = json!({ "id": old, "state": "ok", "at": 1_687_000_000_000_u64 });
+    let report = json!({ "id": old, "state": "ok", "at": 1_687_000_000_000_u64 });
     let deleted = || {
         let done = gateway.admin("POST", "/api/maintain", "{}");
         assert_eq!(done.status, 200, "{}", done.text());
         done.json()["records_deleted"].as_u64().unwrap_or_else(|| panic!("no count: {}", done.text()))
     };
     let deleted_of_one = || {
-        assert_eq!(gateway.admin("POST", "/api/records/ended", &told.to_string()).status, 204);
+        assert_eq!(gateway.admin("POST", "/api/records/ended", &report.to_string()).status, 204);
         deleted()
     };
     // Maintenance also comes by itself, after the start or after an answer, and may have been first.

@@ -160,10 +160,10 @@ fn records_are_exported_as_lines_and_as_a_table(host: Host) {
 }
 
 /// Reads a stream until it holds this text.
-fn until(stream: &mut crate::common::Connection, wanted: &str) -> String {
+fn until(stream: &mut crate::common::Connection, expected: &str) -> String {
     let mut text = String::new();
-    while !text.contains(wanted) {
-        let piece = stream.next().unwrap_or_else(|| panic!("it ended without {wanted:?}: {text}"));
+    while !text.contains(expected) {
+        let piece = stream.next().unwrap_or_else(|| panic!("it ended without {expected:?}: {text}"));
         text.push_str(&String::from_utf8_lossy(&piece));
     }
     text
@@ -201,8 +201,8 @@ fn a_holder_exports_and_watches_its_own_calls_only(host: Host) {
     let mut tail = gateway.open(&get("/console/records/tail?key=admin"));
     until(&mut tail, "retry: 2000");
     let (others, own) = (call(&gateway, &chat("both")), call(&gateway, &chat("both").key(&key)));
-    let told = until(&mut tail, &own);
-    assert!(!told.contains(&others), "{told}");
+    let events = until(&mut tail, &own);
+    assert!(!events.contains(&others), "{events}");
     for path in ["/console/records/export?key=admin", "/console/records/export?format=csv&not_key=laptop"] {
         let file = gateway.send(&get(path)).text();
         assert!(file.contains(&own) && !file.contains(&others) && !file.contains("127.0.0.1"), "{path}: {file}");
@@ -226,11 +226,11 @@ fn calls_of_a_session_are_told_together(host: Host) {
     call(&gateway, &chat("good").header("x-session-id", "s-1").key(&key));
     call(&gateway, &chat("good"));
     let found = gateway.admin("GET", "/api/records/sessions", "").json();
-    let told = |session: &Value| (session["session"].clone(), session["key"].clone(), session["calls"].clone());
-    let mut told: Vec<_> = found["sessions"].as_array().expect("a list").iter().map(told).collect();
-    told.sort_by_key(|(session, key, _)| format!("{session} {key}"));
+    let row = |session: &Value| (session["session"].clone(), session["key"].clone(), session["calls"].clone());
+    let mut rows: Vec<_> = found["sessions"].as_array().expect("a list").iter().map(row).collect();
+    rows.sort_by_key(|(session, key, _)| format!("{session} {key}"));
     let expected = [("s-1", "admin", 2), ("s-1", "laptop", 1), ("s-2", "admin", 1)];
-    assert_eq!(told, expected.map(|(session, key, calls)| (json!(session), json!(key), json!(calls))));
+    assert_eq!(rows, expected.map(|(session, key, calls)| (json!(session), json!(key), json!(calls))));
     let is_first = |session: &&Value| session["session"] == "s-1" && session["key"] == "admin";
     let last =
         found["sessions"].as_array().and_then(|sessions| sessions.iter().find(is_first)).expect("the first session");

@@ -66,8 +66,8 @@ fn a_request_and_its_answer_pass_as_they_are(host: Host) {
     for (name, value) in [("authorization", "Bearer of-the-origin"), ("cookie", "c=d"), ("accept-encoding", "gzip")] {
         assert_eq!(received.header(name), Some(value), "{name}");
     }
-    let told: Vec<_> = received.headers.iter().filter(|(name, _)| name.starts_with("x-")).collect();
-    assert_eq!(told, [&("x-llmio-hops".to_owned(), "1".to_owned())]);
+    let own: Vec<_> = received.headers.iter().filter(|(name, _)| name.starts_with("x-")).collect();
+    assert_eq!(own, [&("x-llmio-hops".to_owned(), "1".to_owned())]);
     let record = gateway.record(&response);
     assert_eq!(
         (&record["endpoint"], &record["key"], &record["state"]),

@@ -1,5 +1,5 @@
-//! Which target a call goes to beside chance and health: what it needs, what its key avoids, whose turn it is, what its
-//! session used before, and what comes after the model's own targets. And the same answered beforehand.
+//! Which target a call goes to apart from chance and health: what it needs, what its key avoids, whose turn it is, what
+//! its session used before, and what comes after the model's own targets. And the same, asked in advance.
 
 use std::collections::HashSet;
 
@@ -178,9 +178,9 @@ fn the_way_of_a_call_is_told_beforehand_and_afterwards_alike(host: Host) {
     let models = format!("[[models]]\nname = \"m\"\n{THREE}");
     let gateway = gateway(host, &models);
     let ask = |question: &Value| gateway.admin("POST", "/api/route", &question.to_string()).json();
-    let told = ask(&json!({ "body": { "model": "m" } }));
-    assert_eq!((&told["model"], &told["refusal"]), (&json!("m"), &Value::Null));
-    assert_eq!(told["decision"]["candidates"].as_array().map(Vec::len), Some(3));
+    let plan = ask(&json!({ "body": { "model": "m" } }));
+    assert_eq!((&plan["model"], &plan["refusal"]), (&json!("m"), &Value::Null));
+    assert_eq!(plan["decision"]["candidates"].as_array().map(Vec::len), Some(3));
     let record = gateway.record(&gateway.send(&chat("m")));
     let again = ask(&json!({ "draw": record["decision"]["draw"], "body": { "model": "m" } }));
     assert_eq!(again["decision"], record["decision"]);
@@ -216,11 +216,11 @@ fn a_question_tells_whose_turn_it_is_and_takes_it_from_nobody(host: Host) {
     let mut connection = gateway.connect();
     let question = Request::new("POST", "/api/route").key(TOKEN).json(r#"{"body":{"model":"m"}}"#);
     for _ in 0..4 {
-        let told = connection.exchange(&question).json();
-        let told = &told["decision"]["candidates"];
-        assert_eq!(*told, connection.exchange(&question).json()["decision"]["candidates"], "asking changes nothing");
+        let plan = connection.exchange(&question).json();
+        let plan = &plan["decision"]["candidates"];
+        assert_eq!(*plan, connection.exchange(&question).json()["decision"]["candidates"], "asking changes nothing");
         let next = connection.exchange(&chat("m"));
-        assert_eq!(told[0], next.header("x-llmio-target").unwrap_or_default());
+        assert_eq!(plan[0], next.header("x-llmio-target").unwrap_or_default());
     }
 }
 

@@ -16,7 +16,7 @@ both_hosts![
 fn ask(gateway: &Gateway, route: &Route, credential: Option<&str>, caller: u16) -> Response {
     let mut path = route.path.replace("{}", "no-such-thing");
     if route.endpoint == Endpoint::Admin(Admin::RecordsTail) {
-        // What comes from now on does not end; a question that nobody understands does.
+        // The stream of new records does not end, but a query that is refused does.
         path.push_str("?colour=blue");
     }
     let mut request = Request::new(route.method, &path);

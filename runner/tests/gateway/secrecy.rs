@@ -55,22 +55,22 @@ fn a_providers_secret_is_in_no_answer_record_or_log(host: Host) {
     let gone = Answer::whole(403, "content-type: text/html", &format!("<h1>{key}</h1>"));
     let upstream = Upstream::saying("Hi").then([Answer::json(401, &echo), gone, Answer::json(402, &echo)]);
     let gateway = Gateway::on(host).provider("a", &upstream).model("m", &["a/up"]).start();
-    let mut told = Vec::new();
+    let mut texts = Vec::new();
     let mut connection = gateway.connect();
     for request in [chat("m"), streamed_chat("m"), chat("m"), chat("m"), chat("nobody"), chat("m").body("{")] {
         // A refused credential rests; here it is to be sent again and again.
         connection.exchange(&Request::new("POST", "/api/health/reset").key(TOKEN).json("{}"));
         let response = connection.exchange(&request);
-        told.push(format!("{:?} {}", response.headers, response.text()));
-        told.push(gateway.record(&response).to_string());
+        texts.push(format!("{:?} {}", response.headers, response.text()));
+        texts.push(gateway.record(&response).to_string());
     }
     for path in ["/api/catalog", "/api/records", "/api/keys", "/api/health", "/readyz"] {
-        told.push(gateway.admin("GET", path, "").text());
+        texts.push(gateway.admin("GET", path, "").text());
     }
-    told.push(gateway.log());
-    told.push(gateway.stdout());
+    texts.push(gateway.log());
+    texts.push(gateway.stdout());
     assert_eq!(upstream.received().len(), 4);
-    for text in told {
+    for text in texts {
         assert!(!text.contains("c4n4ry"), "the provider's secret is told: {text}");
         assert!(!text.contains(TOKEN), "the admin token is told: {text}");
     }
@@ -105,18 +105,18 @@ fn a_providers_secret_is_told_on_no_path_and_in_no_spelling(host: Host) {
     let upstream = Upstream::saying("Hi").then(answers);
     upstream.release();
     let gateway = Gateway::on(host).provider("a", &upstream).model_with("m", "attempts = 1", &["a/up"]).start();
-    let mut told = Vec::new();
+    let mut texts = Vec::new();
     for index in 0..count {
         gateway.admin("POST", "/api/health/reset", "{}");
         let response = gateway.send(&if index < 7 { chat("m") } else { streamed_chat("m") });
-        told.push(format!("{:?} {}", response.headers, response.text()));
-        told.push(gateway.record(&response).to_string());
-        told.push(gateway.admin("GET", "/api/health", "").text());
+        texts.push(format!("{:?} {}", response.headers, response.text()));
+        texts.push(gateway.record(&response).to_string());
+        texts.push(gateway.admin("GET", "/api/health", "").text());
     }
-    told.push(gateway.log());
+    texts.push(gateway.log());
     assert_eq!(upstream.received().len(), count);
     let written = [key.clone(), key.replace('-', r"\u002d"), key.replace('-', "%2D"), key.replace('k', r"\u006b")];
-    for text in told {
+    for text in texts {
         let is_told = |written: &str| text.contains(written) || text.contains(&written.replace('\\', r"\\"));
         assert!(!written.iter().any(|written| is_told(written)), "the provider's secret is told: {text}");
         assert!(!text.contains(&IN_BASE64[12..30]), "the provider's secret is told: {text}");
@@ -162,8 +162,8 @@ fn what_an_error_repeats_of_the_prompt_is_not_kept(host: Host) {
         let messages = serde_json::json!([{ "role": "user", "content": prompt }]);
         let body = serde_json::json!({ "model": "m", "stream": streamed, "messages": messages }).to_string();
         let response = gateway.send(&chat("m").body(body));
-        let told = [gateway.record(&response).to_string(), gateway.admin("GET", "/api/health", "").text()];
-        assert!(!told.iter().any(|text| text.contains("c4n4ry")), "{told:?}");
+        let texts = [gateway.record(&response).to_string(), gateway.admin("GET", "/api/health", "").text()];
+        assert!(!texts.iter().any(|text| text.contains("c4n4ry")), "{texts:?}");
     }
     gateway.restart();
     assert!(!is_on_disk(&gateway.data(), PROMPT) && !gateway.log().contains(PROMPT));
@@ -208,8 +208,8 @@ fn a_key_in_the_user_agent_is_in_no_record_and_reaches_no_origin(host: Host) {
     for request in [admin, chat("m").key(&key).header("user-agent", &agent), relayed.header("user-agent", &agent)] {
         let response = gateway.send(&request);
         let record = gateway.record(&response);
-        let told = format!("{record} {:?}", origin.received().last().expect("it arrived").headers);
-        assert!(!told.contains(&key) && !told.contains("w4nd3r"), "{told}");
+        let text = format!("{record} {:?}", origin.received().last().expect("it arrived").headers);
+        assert!(!text.contains(&key) && !text.contains("w4nd3r"), "{text}");
         assert!(record["user_agent"].as_str().is_some_and(|kept| kept.starts_with("app/1.2 ((key); (key); ")));
     }
     let relayed = origin.received().pop().expect("the last one");

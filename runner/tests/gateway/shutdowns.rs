@@ -33,14 +33,14 @@ fn what_a_list_of_models_announces_is_told_thirty_days_ahead(host: Host) {
     let warnings = || gateway.admin("GET", "/api/health", "").json()["warnings"].as_array().cloned();
     assert_eq!(warnings(), Some(Vec::new()));
     assert_eq!(gateway.admin("GET", "/api/providers/a/models", "").status, 200);
-    let told = eventually("it is told", || warnings().filter(|warnings| !warnings.is_empty()));
+    let found = eventually("it is told", || warnings().filter(|warnings| !warnings.is_empty()));
     let is_it = |lines: &[Value]| {
         let text = lines.first().and_then(Value::as_str).unwrap_or_default();
         let begins = text.starts_with("model m, target a/old: its provider says that it is shut down on");
         lines.len() == 1 && begins && text.contains(&soon)
     };
-    assert!(is_it(&told), "{told:?}");
+    assert!(is_it(&found), "{found:?}");
     let checked = || gateway.admin("POST", "/api/catalog/check", "{}").json()["warnings"].as_array().cloned();
-    let told = eventually("a check tells it", || checked().filter(|warnings| !warnings.is_empty()));
-    assert!(is_it(&told), "{told:?}");
+    let found = eventually("a check tells it", || checked().filter(|warnings| !warnings.is_empty()));
+    assert!(is_it(&found), "{found:?}");
 }

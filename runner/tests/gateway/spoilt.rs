@@ -1,4 +1,4 @@
-//! No event of a provider's answer vanishes: what is nearly JSON is read, and what cannot be read is told.
+//! No event of a provider's answer vanishes: what is nearly JSON is read, and what cannot be read is reported.
 
 use serde_json::json;
 

@@ -142,8 +142,8 @@ fn a_call_counts_once_however_often_its_record_is_written(host: Host) {
     let id = stream.header("x-llmio-record").expect("a record");
     eventually("it has a row", || gateway.records("state=running").pop());
     assert_eq!(stats(&gateway, "")["total"]["calls"], 0, "it has not ended");
-    let told = json!({ "id": id, "state": "interrupted", "at": 1_900_000_000_000_u64 });
-    assert_eq!(gateway.admin("POST", "/api/records/ended", &told.to_string()).status, 204);
+    let end = json!({ "id": id, "state": "interrupted", "at": 1_900_000_000_000_u64 });
+    assert_eq!(gateway.admin("POST", "/api/records/ended", &end.to_string()).status, 204);
     assert_eq!(stats_of(&gateway, "", 1)["total"]["not_served"], 1, "as far as is known");
     maintain(&gateway);
     upstream.release();

@@ -24,14 +24,14 @@ fn two_keys(upstream: &Upstream) -> String {
     )
 }
 
-fn test(connection: &mut Connection, wanted: &Value) -> (u16, Value) {
-    let request = Request::new("POST", "/api/targets/test").key(TOKEN).json(wanted.to_string());
+fn test(connection: &mut Connection, body: &Value) -> (u16, Value) {
+    let request = Request::new("POST", "/api/targets/test").key(TOKEN).json(body.to_string());
     let response = connection.exchange(&request);
     (response.status, response.json())
 }
 
-fn passed(connection: &mut Connection, wanted: &Value) -> Value {
-    let (status, found) = test(connection, wanted);
+fn passed(connection: &mut Connection, body: &Value) -> Value {
+    let (status, found) = test(connection, body);
     assert_eq!((status, &found["passed"]), (200, &json!(true)), "{found}");
     found
 }
@@ -43,8 +43,8 @@ fn stream() -> Answer {
 fn a_test_asks_the_target_with_the_credential_and_says_what_came(host: Host) {
     let upstream = Upstream::answering(stream());
     let gateway = Gateway::on(host).catalog(&two_keys(&upstream)).model("m", &["a/x", "a/y"]).start();
-    let wanted = json!({ "model": "m", "target": "a/y", "credential": "two" });
-    let found = passed(&mut gateway.connect(), &wanted);
+    let body = json!({ "model": "m", "target": "a/y", "credential": "two" });
+    let found = passed(&mut gateway.connect(), &body);
     let expected = [("target", "a/y"), ("credential", "two"), ("endpoint", "chat/completions"), ("class", "ok")];
     expected.into_iter().for_each(|(name, value)| assert_eq!(found[name], value, "{found}"));
     assert_eq!((&found["status"], &found["error"], &found["cleared"]), (&json!(200), &Value::Null, &json!([])));
@@ -143,7 +143,7 @@ fn what_cannot_be_tested_says_what_can(host: Host) {
     let upstream = Upstream::answering(stream());
     let gateway = Gateway::on(host).catalog(&two_keys(&upstream)).model("m", &["a/x", "a/y"]).start();
     let mut connection = gateway.connect();
-    for (wanted, status, message) in [
+    for (body, status, message) in [
         (json!({ "model": "n" }), 404, "There is no model"),
         (json!({ "model": "m" }), 400, "a/x, a/y"),
         (json!({ "model": "m", "target": "b/x" }), 400, "a/x, a/y"),
@@ -151,9 +151,9 @@ fn what_cannot_be_tested_says_what_can(host: Host) {
         (json!({ "model": "m", "target": "a/x", "endpoint": "chat" }), 400, "chat/completions"),
         (json!({ "model": "m", "target": "a/x", "endpoint": "images/edits" }), 400, "no small request"),
     ] {
-        let (found, problem) = test(&mut connection, &wanted);
+        let (found, problem) = test(&mut connection, &body);
         let detail = problem["detail"].as_str().unwrap_or_default();
-        assert!(found == status && detail.contains(message), "{wanted}: {problem}");
+        assert!(found == status && detail.contains(message), "{body}: {problem}");
     }
     assert_eq!(upstream.received().len(), 0);
 }

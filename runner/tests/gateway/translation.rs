@@ -211,7 +211,7 @@ fn a_translated_stream_that_breaks_off_ends_with_the_callers_error(host: Host) {
             let text = response.text();
             let is_told = ["event: error\n", "event: response.failed\n", "data: {\"error\""]
                 .iter()
-                .any(|told| text.contains(told));
+                .any(|error| text.contains(error));
             assert!(text.contains("one") && is_told, "{text}");
             assert_ne!(gateway.record(&response)["state"], "ok");
         }
@@ -331,8 +331,8 @@ fn an_answer_that_cannot_be_read_is_left_for_the_next_target(host: Host) {
             second.url()
         );
         let response = Gateway::on(host).catalog(&catalog).start().send(&request);
-        let tried = (first.received().len(), second.received().len());
-        assert_eq!((response.status, response.end, tried), (200, End::Clean, (1, 1)), "{}", response.text());
+        let counts = (first.received().len(), second.received().len());
+        assert_eq!((response.status, response.end, counts), (200, End::Clean, (1, 1)), "{}", response.text());
         assert!(response.text().contains("\"Hi\""), "{}", response.text());
     }
 }

@@ -163,8 +163,8 @@ fn what_a_call_said_of_its_end_stands_when_its_instance_traps_later() {
     let gateway = runner().provider("a", &upstream).model("m", &["a/up"]).start().settled();
     let response = gateway.send(&chat("m"));
     let before = gateway.record(&response);
-    let told = json!({ "ids": [before["id"]], "state": "guest_trap", "at": 1, "delivered": true });
-    assert_eq!(gateway.admin("POST", "/api/records/ended", &told.to_string()).status, 204);
+    let end = json!({ "ids": [before["id"]], "state": "guest_trap", "at": 1, "delivered": true });
+    assert_eq!(gateway.admin("POST", "/api/records/ended", &end.to_string()).status, 204);
     assert_eq!(gateway.record(&response), before);
     let unknown =
         json!({ "ids": ["01a22ba6-2d7e-7afc-92a6-ee6410297848"], "state": "guest_trap", "at": 1, "delivered": true });

@@ -1,29 +1,29 @@
-//! A host that is not the runner hands on what it was told, good or bad. llmio then says itself what is wrong, and how such a
-//! host is told otherwise.
+//! Hosts other than the runner hand their settings on unchecked. llmio then says itself what is wrong, and how to
+//! change it on such a host.
 
 use std::fs;
 
 use crate::common::{Gateway, Host, Request, chat};
 
-fn given(name: &str, value: &str) -> Gateway {
+fn with_variable(name: &str, value: &str) -> Gateway {
     Gateway::on(Host::Spin).env(name, value).start()
 }
 
 fn degraded(gateway: &Gateway) -> Vec<String> {
     let ready = gateway.send(&Request::new("GET", "/readyz"));
     assert_eq!(ready.status, 200, "{}", ready.text());
-    let told = ready.json()["degraded"].as_array().cloned().unwrap_or_default();
-    told.iter().filter_map(|line| line.as_str().map(str::to_owned)).collect()
+    let lines = ready.json()["degraded"].as_array().cloned().unwrap_or_default();
+    lines.iter().filter_map(|line| line.as_str().map(str::to_owned)).collect()
 }
 
 fn tells(gateway: &Gateway, parts: &[&str]) {
-    let told = degraded(gateway);
-    assert!(told.iter().any(|line| parts.iter().all(|part| line.contains(part))), "{parts:?}: {told:?}");
+    let lines = degraded(gateway);
+    assert!(lines.iter().any(|line| parts.iter().all(|part| line.contains(part))), "{parts:?}: {lines:?}");
 }
 
 #[test]
 fn a_token_that_no_client_can_send_serves_nobody() {
-    let gateway = given("LLMIO_TOKEN", "c5ba29f1a0d34e6f8b17 ");
+    let gateway = with_variable("LLMIO_TOKEN", "c5ba29f1a0d34e6f8b17 ");
     for request in [chat("demo"), Request::new("GET", "/readyz"), Request::new("GET", "/api/catalog")] {
         let refused = gateway.send(&request);
         assert_eq!(refused.status, 503, "{}", refused.text());
@@ -35,7 +35,7 @@ fn a_token_that_no_client_can_send_serves_nobody() {
 
 #[test]
 fn a_token_that_can_be_guessed_is_taken_from_this_machine_and_told() {
-    let gateway = given("LLMIO_TOKEN", "change-me");
+    let gateway = with_variable("LLMIO_TOKEN", "change-me");
     let catalog = gateway.send(&Request::new("GET", "/api/catalog").key("change-me"));
     assert_eq!(catalog.status, 200, "{}", catalog.text());
     tells(&gateway, &["token: it has fewer than 16 characters", "SPIN_VARIABLE_TOKEN"]);
@@ -43,21 +43,21 @@ fn a_token_that_can_be_guessed_is_taken_from_this_machine_and_told() {
 
 #[test]
 fn a_master_key_that_is_too_short_is_told() {
-    let gateway = given("LLMIO_MASTER_KEY", "too-short");
+    let gateway = with_variable("LLMIO_MASTER_KEY", "too-short");
     tells(&gateway, &["master_key: it has fewer than 16 characters", "SPIN_VARIABLE_MASTER_KEY"]);
     assert_eq!(gateway.send(&chat("demo")).status, 200);
 }
 
 #[test]
 fn secrets_that_are_no_object_are_told_and_not_repeated() {
-    let gateway = given("LLMIO_SECRETS", "sk-very-secret");
+    let gateway = with_variable("LLMIO_SECRETS", "sk-very-secret");
     tells(&gateway, &["secrets: no JSON object", "SPIN_VARIABLE_SECRETS"]);
     assert!(degraded(&gateway).iter().all(|line| !line.contains("sk-")));
 }
 
 #[test]
 fn good_settings_are_not_spoken_of() {
-    let gateway = given("LLMIO_SECRETS", r#"{"A": "sk-1"}"#);
+    let gateway = with_variable("LLMIO_SECRETS", r#"{"A": "sk-1"}"#);
     assert_eq!(degraded(&gateway), Vec::<String>::new());
 }
 

@@ -1,6 +1,6 @@
-//! A host that is down is met once and not by every model, provider and credential there. How often and for how long it is
-//! left alone then is told by the tables of core; here calls follow each other as quickly as the machine lets them, and so
-//! each test waits for what it asks for.
+//! A host that is down costs one attempt, and not one for each model, provider and credential there. How often and for
+//! how long it is then left alone is tested with core's tables; here calls follow each other as quickly as the machine
+//! lets them, so each test waits for its condition.
 
 use serde_json::{Value, json};
 
@@ -58,9 +58,9 @@ fn a_switched_off_host_costs_one_attempt_for_all_who_are_asked_there(host: Host)
         assert_eq!((&each["reason"], &each["said"]), (&json!("unreachable"), &json!(down.url())), "{record}");
         assert!(each["until_ms"].is_i64(), "{record}");
     }
-    let told = refusal(&mut connection);
+    let message = refusal(&mut connection);
     let address = format!("b/2 has an address that cannot be reached ({}) until ", down.url());
-    assert!(told.contains(&address), "{told}");
+    assert!(message.contains(&address), "{message}");
 }
 
 fn who_refuses_connections_is_left_alone_whatever_is_asked_there(host: Host) {

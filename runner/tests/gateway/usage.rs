@@ -1,4 +1,4 @@
-//! `GET /v1/usage`: what the holder of a key may spend and has used, and nothing of anybody else.
+//! `GET /v1/usage`: what the holder of a key may spend and has used, and nothing about anybody else.
 
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
@@ -21,8 +21,8 @@ fn gateway(host: Host, upstream: &Upstream) -> Gateway {
     Gateway::on(host).provider("a", upstream).catalog(PRICED).start()
 }
 
-fn key(gateway: &Gateway, wanted: &Value) -> String {
-    let made = gateway.admin("POST", "/api/keys", &wanted.to_string());
+fn key(gateway: &Gateway, body: &Value) -> String {
+    let made = gateway.admin("POST", "/api/keys", &body.to_string());
     assert_eq!(made.status, 201, "{}", made.text());
     made.json()["key"].as_str().expect("a key").to_owned()
 }

@@ -41,7 +41,7 @@ pub(super) async fn read(
     let id = decode_parameter(parameter).unwrap_or_default();
     own_record(instance, &id, caller.key()).await?;
     if caller.key().is_some_and(|name| !may_see(snapshot, name)) {
-        let message = "This key may not read what was said in its calls. An admin allows it: `see_bodies` of the key.";
+        let message = "This key may not read the requests and answers of its calls. An admin can allow it with `see_bodies` of the key.";
         return Err(Refusal::forbidden("may_not_see_bodies", message));
     }
     let bodies = opened(instance, &id).await?.map_err(gone)?;
@@ -147,7 +147,7 @@ pub(crate) async fn of_key(
     if verb == Verb::Replace {
         let RecordBodiesRequest { record_bodies } = super::json(incoming).await?;
         let Some(name) = caller.key() else {
-            let message = "What is kept of the calls of the admin token is `record_bodies` of the settings.";
+            let message = "`record_bodies` of the settings decides which bodies of the admin token's calls are kept.";
             return Err(Refusal::bad_request(message));
         };
         snapshot = lower(instance, incoming, &snapshot, name, &record_bodies).await?;

@@ -10,9 +10,9 @@ use gateway_core::health::Subjects;
 use gateway_core::observe::Observer;
 use gateway_core::operation::Operation;
 use gateway_core::quota::AnswerSummary;
+use gateway_core::reasoning_seals::SealMaker;
 use gateway_core::refusal::{Refusal, Reply, Shape};
 use gateway_core::state::State;
-use gateway_core::thoughts::SealMaker;
 
 use crate::announced;
 use crate::counters;

@@ -8,9 +8,9 @@ use gateway_core::candidate::{AttemptParts, Candidates, ResponseOwner, Skipped};
 use gateway_core::catalog::{Catalog, Key, Model, Strategy};
 use gateway_core::health::Health;
 use gateway_core::quota::{Estimate, Moment};
+use gateway_core::reasoning_seals::Makers;
 use gateway_core::route::strategy::Rotation;
 use gateway_core::route::{self, RouteRequest, affinity};
-use gateway_core::thoughts::Makers;
 
 use crate::instance::Instance;
 use crate::store::quota::{self as ledger, allowances};

@@ -15,9 +15,9 @@ use gateway_core::failover::{AttemptLimits, Decision, Failover};
 use gateway_core::health::Subjects;
 use gateway_core::pace::Pace;
 use gateway_core::quota::Estimate;
+use gateway_core::reasoning_seals::Makers;
 use gateway_core::record::DecisionRecord;
 use gateway_core::refusal::{Refusal, Shape};
-use gateway_core::thoughts::Makers;
 use gateway_core::trial::TrialReport;
 
 use crate::host;

@@ -65,7 +65,7 @@ pub(crate) async fn save(instance: &Instance, author: Author, version: Option<u6
     let row = vec![at_ms, number(version), text(client), text(user_agent), Value::Text(action)];
     match database::rows(instance, SAVE, row).await {
         Ok(_) | Err(Trouble::Absent) => {}
-        Err(trouble) => host::log(&format!("who changed the catalog was not kept: {trouble}")),
+        Err(trouble) => host::log(&format!("the author of a change of the catalog was not recorded: {trouble}")),
     }
 }
 

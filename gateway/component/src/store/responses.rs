@@ -37,7 +37,7 @@ pub(crate) async fn save(instance: &Instance, id: String, key: &str, owner: Resp
         text(credential),
     ];
     if let Err(trouble @ (Trouble::Busy | Trouble::Failed(_))) = database::write(instance, SAVE, row).await {
-        host::log(&format!("who made a response could not be kept, so that it cannot be read again: {trouble}"));
+        host::log(&format!("the origin of a response could not be stored, so that it cannot be read again: {trouble}"));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use gateway_core::call::Call;
-use gateway_core::thoughts::{Makers, SealId, SealMaker, in_request};
+use gateway_core::reasoning_seals::{Makers, SealId, SealMaker, in_request};
 
 use super::database::{self, Columns, Row, Trouble, Value, text};
 use crate::host;
@@ -35,7 +35,7 @@ pub(crate) async fn save(instance: &Instance, seals: &[SealId], maker: SealMaker
     let now_ms = Value::Integer(host::unix_ms());
     let row = vec![list(seals), now_ms, Value::Text(place), text(account), Value::Text(profile)];
     if let Err(trouble @ (Trouble::Busy | Trouble::Failed(_))) = database::write(instance, SAVE, row).await {
-        host::log(&format!("who sealed the reasoning of an answer could not be kept: {trouble}"));
+        host::log(&format!("the origin of an answer's sealed reasoning could not be stored: {trouble}"));
     }
 }
 

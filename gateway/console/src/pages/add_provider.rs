@@ -14,7 +14,7 @@ use crate::routes::Page;
 use crate::show;
 use crate::words::add_provider::Words;
 
-/// What divides a page into the piece before what comes later and the piece after it.
+/// Marks the place in a page where the rows go that come later.
 const HERE: &str = "<!-- here -->";
 
 /// The form that asks for a provider and its keys.
@@ -175,7 +175,7 @@ impl CheckPieces {
         })
     }
 
-    /// What follows them: the form that saves the keys that may work, of those that were `entered`.
+    /// The rest of the page: the form that saves those of the `entered` keys that may work.
     pub fn end(frame: &Frame, etag: &str, entered: &Query, good: &[usize], done: &CheckDoneView) -> String {
         let words = Words(frame.language);
         let lines: Vec<&str> = entered.get("credentials").unwrap_or_default().lines().map(str::trim).collect();

@@ -14,14 +14,14 @@ pub struct ConnectPage<'a> {
     frame: &'a Frame,
     here: Option<Page>,
     words: Words,
-    /// Those that the reader may use, and whether it is the one in the texts.
+    /// The models that the reader may use, and for each whether it is the one in the texts.
     models: Vec<(&'a str, bool)>,
     bases: [(&'static str, String); 4],
     samples: Vec<Sample>,
 }
 
 impl<'a> ConnectPage<'a> {
-    /// For who reaches llmio at `address` and may use these models, of which one is `chosen`.
+    /// The page for a reader who reaches llmio at `address` and may use these models, of which one is `chosen`.
     pub fn of(frame: &'a Frame, address: &str, models: &'a [String], chosen: Option<&str>) -> Self {
         let words = Words(frame.language);
         let address = address.trim_end_matches('/');

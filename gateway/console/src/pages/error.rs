@@ -16,7 +16,7 @@ pub struct ErrorPage<'a> {
     words: Words,
     title: &'static str,
     message: &'a str,
-    /// It is this page's trouble and not that of calls.
+    /// Whether only this page fails, and calls are still served.
     calls_go_on: bool,
 }
 

@@ -28,7 +28,7 @@ const SPAN: usize = 1;
 /// A line that shows how a number went has so many points.
 const SPARK_POINTS: usize = 28;
 
-/// So many rows of a share are shown by name.
+/// How many rows of a share are shown by name.
 const SHARES_MAX: usize = 6;
 
 /// What the address asks for: a span of time up to now, and the one before it.

@@ -9,7 +9,7 @@ use crate::parts::Monogram;
 use crate::show;
 use crate::words::figures::Words;
 
-/// So many quotas can be told apart in the strip.
+/// How many quotas can be distinguished in the strip.
 const PARTS_MAX: usize = 8;
 
 #[derive(Debug)]
@@ -82,7 +82,7 @@ fn number(number: u64) -> String {
     show::whole(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
-/// The largest first. What does not fit is in the number all the same.
+/// The largest come first. Quotas that do not fit are still part of the number.
 fn parts(free: &[&LimitView], whole: u64, frame: &Frame, words: Words) -> Vec<Part> {
     let mut free = free.to_vec();
     free.sort_by_key(|limit| std::cmp::Reverse(limit.limit));

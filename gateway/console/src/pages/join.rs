@@ -12,7 +12,7 @@ use crate::query::Query;
 use crate::routes::Page;
 use crate::words::model_forms::Words;
 
-/// So many models stand on a page.
+/// How many models a page shows.
 const SHOWN_MAX: usize = 150;
 
 /// Between the parts of a value that stands for a model and its targets. No name has one.
@@ -54,7 +54,7 @@ struct Row {
 }
 
 impl<'a> JoinPage<'a> {
-    /// The page for this query, and with what the providers have told where they were asked.
+    /// The page for this query, with the providers' answers if they were asked.
     pub fn of(
         frame: &'a Frame,
         catalog: &Catalog,
@@ -162,7 +162,7 @@ mod tests {
     fn what_is_ticked_is_what_is_wanted() {
         let value = encode_parameter(&value(&["m", "1", "a", "x/y:free", "2", "b", "Z"]));
         let body = format!("model={value}&vanished={}&other=1", encode_parameter("m␟a/b"));
-        let join = join(&form::fields(body.as_bytes()).expect("a form"));
+        let join = of_form(&form::fields(body.as_bytes()).expect("a form"));
         assert_eq!(join.models.len(), 1);
         let targets: Vec<(u32, &str, &str)> =
             join.models[0].targets.iter().map(|it| (it.tier, it.provider.as_str(), it.model.as_str())).collect();

@@ -131,7 +131,7 @@ pub fn names(text: &str) -> Vec<String> {
     text.split([',', '\n', '，']).map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// A number where it is one, so that what is none is told as a problem of its field.
+/// A number, or the text if it is none, so that its field gets a problem.
 pub fn number_or_text(text: &str) -> Value {
     text.parse::<u64>().map_or_else(|_| text.into(), Value::from)
 }

@@ -129,7 +129,7 @@ pub struct ModelPage<'a> {
     calls: String,
     settings: Option<Form>,
     add: Option<Form>,
-    /// The keys that a call may be thought of with, and whether it is this one.
+    /// The keys that a planned call can use, and for each whether it is the chosen one.
     keys: Vec<(String, bool)>,
     path: String,
     plan: Option<forms::Plan>,
@@ -144,7 +144,7 @@ pub struct ModelState<'a> {
     pub health: &'a HealthView,
     /// For its forms.
     pub editing: &'a Editing<'a>,
-    /// Where a call would go, and with which key that was asked.
+    /// Where a call would go, and with which key.
     pub plan: Option<(&'a PlanView, Option<&'a str>)>,
 }
 

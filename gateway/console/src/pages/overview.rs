@@ -25,7 +25,7 @@ pub struct OverviewPage<'a> {
     words: Words,
     calls: calls::Words,
     says: String,
-    /// Of a gateway that has been called.
+    /// The figures, once the gateway has been called.
     figures: Option<Figures>,
     hero: Option<Hero>,
     troubles: Vec<Trouble>,
@@ -97,7 +97,8 @@ fn dry(quota: &QuotaView, frame: &Frame, words: Words) -> Vec<String> {
     dry.into_iter().take(DRY_MAX).map(line).collect()
 }
 
-/// A line for a shell that makes a call. Names of models have no quotes or control characters that could leave theirs.
+/// A line for a shell that makes a call. Names of models have no quotes or control characters, so they cannot end the
+/// quoted text.
 fn curl(address: &str, model: &str) -> String {
     let model = model.replace('\\', "\\\\").replace('"', "\\\"").replace('\'', "'\\''");
     format!(

@@ -17,7 +17,7 @@ pub struct PlaygroundPage<'a> {
     frame: &'a Frame,
     here: Option<Page>,
     words: Words,
-    /// Those that the reader may use, and whether it is the one asked for.
+    /// The models that the reader may use, and for each whether it is the chosen one.
     models: Vec<(&'a str, bool)>,
     /// The keys that the admin may call as.
     keys: &'a [&'a str],
@@ -25,7 +25,7 @@ pub struct PlaygroundPage<'a> {
 }
 
 impl<'a> PlaygroundPage<'a> {
-    /// For who may use these models, of which one may be `chosen`, and call as these keys.
+    /// The page for a reader who may use these models, of which one may be `chosen`, and may call as these keys.
     pub fn of(frame: &'a Frame, models: &'a [String], keys: &'a [&'a str], chosen: Option<&str>) -> Self {
         PlaygroundPage {
             frame,

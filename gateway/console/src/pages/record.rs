@@ -1,4 +1,4 @@
-//! One call: where it went and why, what each that was tried said, and where the time went.
+//! One call: where it went and why, what each tried target answered, and where the time went.
 
 mod bodies;
 mod time;
@@ -23,7 +23,7 @@ use way::Stop;
 pub(super) use way::reason as skip_reason;
 
 /// A record as its reader may see it: the holder of a key sees no credential, nothing of other targets, no address and no
-/// word of a provider that did not reach its client.
+/// message of a provider that did not reach the client.
 #[must_use]
 pub fn seen_by(reader: &Reader, mut record: RecordView) -> RecordView {
     if *reader == Reader::Admin {

@@ -30,7 +30,7 @@ const SPANS: [(&str, i64, Word); 4] = [
     ("30d", 30 * 24 * HOUR_MS, Words::last_month),
 ];
 
-/// Parameters that are no filters but a place in the list.
+/// Parameters that are a place in the list and no filters.
 const PLACE: [&str; 2] = ["before", "limit"];
 
 /// What a page's query asks the store for, and what of it its reader may ask for: a holder sees the calls of its own key.
@@ -57,7 +57,8 @@ pub fn own_key(reader: &Reader) -> Option<String> {
     }
 }
 
-/// What the calls of these filters are counted by, and when; `None` where only looking at each of them would tell.
+/// How statistics count the calls of these filters, and for which period; `None` if only a look at each call could
+/// count them.
 pub fn countable(filter: &Filter, zone: &TimeZone, now_ms: i64) -> Option<Period> {
     let bare = Filter { key: None, model: None, provider: None, upstream_model: None, ..filter.clone() };
     if !bare.takes_all() {
@@ -104,11 +105,11 @@ pub struct RecordsPage<'a> {
     /// How many calls there were, and when.
     chart: Option<(Chart, String)>,
     exports: [(String, &'static str); 2],
-    /// Where new calls are told of, on the page of the newest ones.
+    /// The address that reports new calls, on the page of the newest ones.
     tail: Option<String>,
     older: Option<String>,
     newest: Option<String>,
-    /// The page is empty although there are calls: when the last one came.
+    /// When the last call came, if the page is empty although there are calls.
     last: Option<String>,
     is_narrowed: bool,
 }

@@ -20,7 +20,7 @@ pub struct Stored<'a> {
     pub version: u64,
     /// The sections that a catalog file holds.
     pub file_sections: Vec<&'a str>,
-    /// Where the operator says that llmio is reached.
+    /// The address at which llmio is reached, as the operator set it.
     pub public_url: Option<&'a str>,
 }
 

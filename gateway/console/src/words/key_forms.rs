@@ -50,7 +50,7 @@ super::words! {
     calls = "Its calls" | "它的调用";
 }
 
-/// What may be kept of what is said up to this, as the options of a form.
+/// The levels of recorded bodies up to this one, as the options of a form.
 pub(crate) fn bodies_up_to(most: RecordBodies, language: Language) -> impl Iterator<Item = (String, String)> {
     let options = RecordBodies::ALL.into_iter().filter(move |kept| *kept <= most);
     options.map(move |kept| (kept.name().to_owned(), bodies(kept, language).to_owned()))

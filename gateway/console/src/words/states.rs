@@ -41,7 +41,7 @@ super::words! {
     probing = "One call tries whether it works again." | "正由一次调用试探是否恢复。";
     quota = "A quota is spent." | "额度已用尽。";
     other_maker = "The call goes on from a response that another one made." | "这次调用接续别处生成的响应。";
-    untranslatable_target = "The request cannot be said in its dialect." | "请求无法转换成它的接口。";
+    untranslatable_target = "The request cannot be expressed in its dialect." | "请求无法转换成它的接口。";
     without_safeguards = "It does not review tool calls, which the client asked for." | "不提供客户端要求的工具调用审查。";
     unpriced = "Its price is not known, and the key has a budget." | "价格未知，而密钥有预算。";
 }

@@ -61,12 +61,12 @@ fn seen(
     let context = AnswerContext { model: "m".into(), id: "r-1".into(), ..AnswerContext::default() };
     let mut transform = ResponseTransform::AsIs;
     transform.fit(dialect, observer.so_far(), Some(RequestedAnswer { streamed, context }));
-    let given = match transform.lets_pass(&all, observer.so_far()) {
+    let output = match transform.lets_pass(&all, observer.so_far()) {
         true => Some(all),
         false => {
             let passed = transform.pass(&all);
             transform.end(observer.so_far()).map(|end| [passed, end].concat())
         }
     };
-    (preview, given, format!("{:?}", observer.finish()))
+    (preview, output, format!("{:?}", observer.finish()))
 }

@@ -9,7 +9,7 @@ use gateway_core::accept::{Head, call, demand, prompt_beginning};
 use gateway_core::dialect::Dialect;
 use gateway_core::operation::Operation;
 use gateway_core::pace::Pace;
-use gateway_core::thoughts::Readable;
+use gateway_core::reasoning_seals::Readable;
 use gateway_core::translate::{Direction, request};
 use libfuzzer_sys::fuzz_target;
 

@@ -2,7 +2,7 @@
 #![no_main]
 
 use gateway_core::dialect::Dialect;
-use gateway_core::thoughts::Readable;
+use gateway_core::reasoning_seals::Readable;
 use gateway_core::translate::{AnswerContext, Direction, answer, answer_as_stream, native, request};
 use libfuzzer_sys::fuzz_target;
 

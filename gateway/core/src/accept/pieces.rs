@@ -38,8 +38,8 @@ pub(super) fn pieces(call: &Call) -> Pieces {
     }
 }
 
-/// The members that tell it. If one is written twice the last counts, as for nearly all JSON parsers. A body with too
-/// many values to be parsed counts as the most that can be asked for.
+/// The members of the body that say so. If one is written twice the last counts, as for nearly all JSON parsers. A body
+/// with too many values to be parsed counts as the most that can be asked for.
 fn members_of(call: &Call) -> Map<String, Value> {
     if is_too_intricate(&call.body) {
         return Map::from_iter([("n".to_owned(), IMAGES_MAX.into())]);

@@ -81,9 +81,9 @@ impl Document {
         text::to_toml(&self.sections)
     }
 
-    /// This document on top of another: each section it has replaces the other's section whole. The built-in catalog,
-    /// which an export may have carried into what is below, gives way whole to one that says what to serve: half of it
-    /// would be models without their provider.
+    /// This document on top of another: each section it has replaces the other's section whole. An export may have
+    /// carried the built-in catalog into the other document. It then gives way as a whole to a document that says what
+    /// to serve, since half of it would be models without their provider.
     pub fn overlay(&self, below: &Document) -> Document {
         let drops_built_in = self.says_what_to_serve() && below.has_built_in();
         let mut sections = self.sections.clone();
@@ -125,8 +125,8 @@ impl Document {
         problems
     }
 
-    /// What is stored when this old document is put back in the place of the one that is stored now. Keys and teams stay as they
-    /// are now unless they are asked for: a key that was revoked is not to come back with an old weight.
+    /// What is stored when this old document is put back in the place of the one that is stored now. Keys and teams
+    /// stay as they are now unless they are asked for: restoring an old weight must not bring back a revoked key.
     pub fn restored(&self, now: &Document, with_keys: bool) -> Document {
         if with_keys {
             return self.clone();

@@ -25,8 +25,8 @@ impl Catalog {
         Document::built_in().validate().expect("default.toml is compiled in and validated by a test")
     }
 
-    /// Believes what proxies in these networks say of clients too: networks between commas, as a host that has no catalog of its
-    /// own may be told them. `Err`: what is wrong with one; then none of them is believed.
+    /// Also believes what proxies in these networks say about clients. The networks are separated by commas; a host
+    /// sets them without a catalog. `Err`: what is wrong with one of them; then none is believed.
     pub fn trust(&mut self, networks: &str) -> Result<(), String> {
         let texts = networks.split(',').map(str::trim).filter(|text| !text.is_empty());
         let read = |text: &str| super::schema::format::network(text).map_err(|problem| format!("{text:?} {problem}"));
@@ -111,7 +111,7 @@ impl Catalog {
         let setting = self.settings.record_bodies;
         let raised = self.keys.iter().position(|key| key.keeps_bodies(setting) > setting);
         let path = raised.filter(|_| setting == RecordBodies::Off).map(|index| format!("keys[{index}].record_bodies"));
-        let message = format!("what is kept of bodies is sealed, and there is no master key: {HOW_TO_SET_MASTER_KEY}");
+        let message = format!("bodies are kept sealed, and there is no master key: {HOW_TO_SET_MASTER_KEY}");
         Err(Problems::one(path.unwrap_or_else(|| "settings.record_bodies".to_owned()), message))
     }
 

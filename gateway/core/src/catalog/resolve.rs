@@ -141,7 +141,7 @@ impl Source<'_> {
             Value::Plain(_) | Value::Missing(_) => return,
             Value::Sealed(sealed) => self.open(id, sealed),
             Value::Variable(name) => self.read(name, check),
-            Value::File(_) => Err("It is in a file, which nobody has read.".to_owned()),
+            Value::File(_) => Err("It is in a file that was not read.".to_owned()),
         };
         *value = found.map_or_else(Value::Missing, Value::Plain);
     }

@@ -4,7 +4,8 @@
 use super::schema::format::is_word;
 use super::{Catalog, Secret, Value};
 
-/// How other programs refer to a variable and documents mark the place of a key: the text before and after the name.
+/// How other programs refer to a variable, and how documentation marks the place of a key: the text before and after
+/// the name.
 const REFERENCES: [(&str, &str); 15] = [
     ("$", ""),
     ("$env:", ""),
@@ -28,8 +29,7 @@ const QUOTATION_MARKS: [char; 3] = ['"', '\'', '`'];
 const IS_REFERENCE: &str =
     "It looks like the name of a variable and is sent as it stands. llmio reads the variable of `${NAME}`.";
 
-const IS_QUOTED: &str =
-    "It begins or ends with a quotation mark, which is sent as a part of it. Take the mark out if it is none.";
+const IS_QUOTED: &str = "It begins or ends with a quotation mark, which is sent as a part of it. Take the mark out if it does not belong to the value.";
 
 impl Catalog {
     /// All warnings, each with its place: `provider relay-x, credential first: …`.
@@ -43,7 +43,7 @@ impl Catalog {
     }
 }
 
-/// What a value looks like if it is hardly a secret. Blanks need no warning, since they are refused.
+/// What a value looks like that is probably no secret. Blanks need no warning, since they are refused.
 fn doubt(secret: &Secret) -> Option<&'static str> {
     let text = secret.expose();
     let bare = text.trim_matches(QUOTATION_MARKS);

@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_review_that_nobody_gives_is_refused_in_the_words_that_its_client_knows() {
+    fn a_review_that_nobody_gives_is_refused_in_the_clients_own_words() {
         let only = |reason| refusal(&[skipped("a/x", SkipReason::Safeguards, None), skipped("b/y", reason, None)]);
         let refused = only(SkipReason::TargetDisabled);
         let reply = refused.reply(Shape::Dialect(Dialect::Anthropic), "r-1");

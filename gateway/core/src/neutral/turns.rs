@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn who_went_on_from_the_assistants_own_words_is_shown_to_have_asked_for_it() {
+    fn a_request_to_continue_the_assistants_words_says_that_it_asks_for_it() {
         for (came, expected) in [
             ("U hi, A hello, A there, U ok", "U hi, A hello, U Continue., A there, U ok"),
             ("U hi, A hello, A +a, U -a", "U hi, A hello, U Continue., A +a, U -a"),

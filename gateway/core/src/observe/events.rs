@@ -9,8 +9,8 @@ use crate::dialect::Dialect;
 use crate::dialects::{RawUsage, status_of};
 use crate::neutral::lenient;
 use crate::observation::StreamError;
+use crate::reasoning_seals::{SealId, SealScan, has_trace};
 use crate::scan::plain_length;
-use crate::thoughts::{SealId, SealScan, has_trace};
 use crate::usage::Usage;
 
 #[derive(Debug)]

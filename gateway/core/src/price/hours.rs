@@ -1,7 +1,7 @@
 //! Prices that hold in some hours only. Everywhere else in the week the usual price holds.
 //!
-//! Public holidays are not known here: DeepSeek's peak does not hold on those of China, so that calls on such a day count
-//! with more than they cost, never with less.
+//! Public holidays are not known here: DeepSeek's peak does not hold on those of China, so that calls on such a day are
+//! counted as dearer than they are, never as cheaper.
 
 use super::Price;
 
@@ -12,7 +12,8 @@ const THURSDAY: i64 = 4;
 /// Hours of a week, in UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hours {
-    /// From the first minute of a day to before the second; one that ends earlier than it begins ends the next day.
+    /// From the first minute of a day until before the second. A span that ends earlier than it begins ends on the next
+    /// day.
     pub spans: Vec<(u16, u16)>,
     /// The days on which they begin, Sunday first.
     pub days: [bool; 7],

@@ -53,8 +53,8 @@ const SQUARE_PIXELS: u64 = 1024 * 1024;
 /// The shortest recording that is paid for: <https://console.groq.com/docs/speech-to-text>.
 const AUDIO_MS_MIN: u64 = 10_000;
 
-/// By the table's name of the provider and the model's own.
-/// OpenAI: <https://platform.openai.com/docs/pricing> (2026-11); Groq: <https://groq.com/pricing>; xAI:
+/// Rows by the provider's name in the table of prices and the model's own name. OpenAI:
+/// <https://platform.openai.com/docs/pricing> (2026-11); Groq: <https://groq.com/pricing>; xAI:
 /// <https://docs.x.ai/docs/models>.
 const ROWS: [(&str, &str, Rate); 10] = [
     ("openai", "dall-e-3", Rate::Image([40_000_000, 80_000_000, 80_000_000, 120_000_000])),
@@ -90,9 +90,10 @@ pub(super) fn cost(authority: Option<&str>, provider: &str, model: &str, pieces:
 }
 
 impl Pieces {
-    /// The most tokens that are made of them, where a model is paid by these: an image of gpt-image-1 takes up to 6,240,
-    /// and at a lower quality these (<https://platform.openai.com/docs/guides/image-generation#cost-and-latency>); speech two
-    /// for a character, a text five for a second that is heard.
+    /// The most output tokens that these pieces may take, where a model is paid by tokens. An image of gpt-image-1
+    /// takes up to 6,240, and fewer at a lower quality
+    /// (<https://platform.openai.com/docs/guides/image-generation#cost-and-latency>); speech two for a character, a
+    /// text five for a second that is heard.
     pub fn tokens_made(self) -> u64 {
         match self {
             Pieces::None => 0,
@@ -106,7 +107,7 @@ impl Pieces {
         }
     }
 
-    /// Tokens of what is heard: a thousand for a minute (<https://platform.openai.com/docs/pricing>, transcription).
+    /// The input tokens of a recording: a thousand for a minute (<https://platform.openai.com/docs/pricing>, transcription).
     pub fn tokens_heard(self) -> u64 {
         match self {
             Pieces::AudioMs(ms) => ms.saturating_mul(17) / 1000 + 1,

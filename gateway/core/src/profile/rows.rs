@@ -11,8 +11,8 @@ mod open;
 mod openai;
 
 use super::{
-    CacheMarks, CallIds, Effort, Family, ModelName, Place, Profile, Sampling, Seals, Source, Thinking, ThinkingOff,
-    Version,
+    CacheMarks, CallIds, Effort, Family, ModelName, Place, Profile, ReasoningMode, ReasoningOff, Sampling, Seals,
+    Source, Version,
 };
 use crate::dialect::Dialect;
 
@@ -21,8 +21,8 @@ pub(super) const COMMON: Profile = Profile {
     efforts: &[],
     effort_beside_tools: true,
     reasons: false,
-    thinking: Thinking::Never,
-    thinking_off: ThinkingOff::Disabled,
+    reasoning_mode: ReasoningMode::Never,
+    reasoning_off: ReasoningOff::Disabled,
     thinking_switch: false,
     sampling: Sampling::Taken,
     penalties: true,
@@ -56,8 +56,8 @@ pub(super) enum Fact {
     Efforts(&'static [Effort]),
     EffortBesideTools(bool),
     Reasons(bool),
-    Thinking(Thinking),
-    ThinkingOff(ThinkingOff),
+    ReasoningMode(ReasoningMode),
+    ReasoningOff(ReasoningOff),
     ThinkingSwitch(bool),
     Sampling(Sampling),
     Penalties(bool),
@@ -87,8 +87,8 @@ impl Fact {
             Fact::Efforts(efforts) => profile.efforts = efforts,
             Fact::EffortBesideTools(takes) => profile.effort_beside_tools = takes,
             Fact::Reasons(reasons) => profile.reasons = reasons,
-            Fact::Thinking(thinking) => profile.thinking = thinking,
-            Fact::ThinkingOff(off) => profile.thinking_off = off,
+            Fact::ReasoningMode(reasoning_mode) => profile.reasoning_mode = reasoning_mode,
+            Fact::ReasoningOff(off) => profile.reasoning_off = off,
             Fact::ThinkingSwitch(takes) => profile.thinking_switch = takes,
             Fact::Sampling(sampling) => profile.sampling = sampling,
             Fact::Penalties(takes) => profile.penalties = takes,

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_counter_is_asked_of_its_own_hosts_and_says_where_its_answer_tells_what() {
+    fn every_counter_has_its_own_hosts_and_the_places_in_its_answer() {
         let mut seen = 0;
         for known in PROVIDERS {
             let Some(counter) = known.counter else { continue };
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_is_found_by_host_or_for_other_hosts_by_the_preset_that_is_named() {
+    fn a_counter_is_found_by_host_or_else_by_the_preset_that_is_named() {
         for (authority, preset, path) in [
             ("openrouter.ai", None, Some("/api/v1/key")),
             ("OpenRouter.ai:443", Some("openrouter"), Some("/api/v1/key")),

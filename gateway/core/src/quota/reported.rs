@@ -1,7 +1,7 @@
-//! The numbers that providers count themselves and tell when they are asked ([`Counter`]), and what follows from them for
-//! the ledger. If a credential is used elsewhere too, more is spent than llmio knows. A told number only ever raises what is
-//! spent, and only in the window that it names: it is late and does not include calls under way, so a smaller number does
-//! not show that the ledger is wrong.
+//! The numbers that providers count themselves and tell when they are asked ([`Counter`]), and what follows from them
+//! for the ledger. If a credential is used elsewhere too, more is spent than llmio knows. A told number only ever
+//! raises what is spent, and only in the window that it names: it is late and does not include calls under way, so a
+//! smaller number does not show that the ledger is wrong.
 
 use std::collections::BTreeMap;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{RouteRequest, affinity};
 use crate::candidate::{AttemptParts, Candidate};
 use crate::catalog::{Affinity, Credential, Model};
-use crate::thoughts::SealMaker;
+use crate::reasoning_seals::SealMaker;
 
 /// Moves the target that the call's session or prompt belongs to before the others of its tier. A target that keeps
 /// failing is not moved, since what it cached is lost anyway.

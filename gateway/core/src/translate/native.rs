@@ -13,7 +13,7 @@ use crate::neutral::json::{is_too_intricate, text, written};
 use crate::neutral::{SEAL_PREFIX, SEAL_PREFIX_BASE64};
 use crate::pace::Pace;
 use crate::profile::{NO_REASONING, Profile};
-use crate::thoughts::Readable;
+use crate::reasoning_seals::Readable;
 
 /// A request without it.
 #[derive(Debug, PartialEq, Eq)]
@@ -224,7 +224,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::thoughts::{Makers, SealMaker, in_request};
+    use crate::reasoning_seals::{Makers, SealMaker, in_request};
 
     fn cleaned(dialect: Dialect, body: Value) -> Option<Value> {
         cleaned_for("claude-sonnet-4-5", dialect, body)

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Direction, request};
 use crate::dialect::Dialect;
 use crate::profile::Profile;
-use crate::thoughts::Readable;
+use crate::reasoning_seals::Readable;
 
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq)]

@@ -30,7 +30,7 @@ pub(super) fn fit(request: &mut Request, to: Dialect, warnings: &mut Warnings) -
         schema::split_enums(parameters);
         let own = schema::rename_keys(parameters);
         if !own.is_empty() {
-            warnings.changed("names of a tool's properties to such as the provider takes");
+            warnings.changed("names of a tool's properties to names that the provider takes");
             renamed.push(RenamedKeys { tool: tool.name.clone(), own });
         }
     }
@@ -53,7 +53,7 @@ fn fit_answer(request: &mut Request, warnings: &mut Warnings) -> Option<RenamedK
     if own.is_empty() {
         return None;
     }
-    warnings.changed("names in the schema of the answer to such as the provider takes");
+    warnings.changed("names in the schema of the answer to names that the provider takes");
     Some(RenamedKeys { tool: ANSWER.to_owned(), own })
 }
 

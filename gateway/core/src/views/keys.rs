@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotated_key_is_shown_with_the_time_of_its_old_secret_and_without_hashes() {
+    fn a_rotated_key_is_shown_with_its_old_secrets_end_and_without_hashes() {
         let toml =
             "keys = [{ name = \"k\", hash = \"sha256:x\", previous = { hash = \"sha256:y\", until = \"2027\" } }]";
         let document = Document::from_toml(toml).expect("TOML");

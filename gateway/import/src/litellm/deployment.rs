@@ -13,7 +13,7 @@ use gateway_core::providers;
 
 /// How a provider is reached that stands before a model's name.
 enum Reach {
-    /// As this preset says.
+    /// At the address of this preset.
     Preset(&'static str),
     /// At this address, in OpenAI's dialect.
     At(&'static str),
@@ -58,7 +58,7 @@ const PREFIXES: &[(&str, Reach)] = &[
     ("zai", Reach::Preset("zai")),
 ];
 
-/// Parameters of requests: a client that gives them itself has its own way.
+/// Parameters of requests, which those of a client replace.
 const DEFAULTS: [&str; 12] = [
     "temperature",
     "top_p",
@@ -209,7 +209,7 @@ impl Deployment {
         self.target = target.fields;
     }
 
-    /// What it does beside its credential: deployments that differ in that alone are a pool.
+    /// What it is apart from its credential: deployments that differ only in that are a pool.
     fn role(&self) -> (String, String, String) {
         let target = Value::Object(self.target.clone()).to_string();
         (self.public.clone(), self.upstream.clone(), format!("{target} {}", self.order))
@@ -253,7 +253,7 @@ pub(super) fn add(draft: &mut Draft, deployments: &[Deployment]) {
     rank(draft, deployments);
 }
 
-/// Limits are of one deployment: one credential with one model.
+/// Limits belong to one deployment: one credential with one model.
 fn limit_provider(provider: &mut Provider, deployment: &Deployment) {
     if deployment.quota.is_empty() {
         return;

@@ -42,7 +42,7 @@ pub(super) fn read(draft: &mut Draft, router: Row<'_>, litellm: Row<'_>) {
             model.set("attempts", retries.saturating_add(1).clamp(1, 10));
         }
         if let Some(fails) = number("allowed_fails").filter(|fails| (0..1000).contains(fails)) {
-            // There it is how many are put up with, here the one that is too many.
+            // LiteLLM counts the failures that are tolerated, llmio the one that is too many.
             model.set("allowed_fails", fails + 1);
         }
         if let Some(seconds) = number("cooldown_time").filter(|seconds| (1..=86_400).contains(seconds)) {

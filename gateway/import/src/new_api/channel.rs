@@ -6,7 +6,7 @@ use super::super::draft::{Draft, Provider, Target, literal};
 use super::super::row::Row;
 use super::super::{Kind, address, channel_types};
 
-/// What new-api takes where a channel of Azure names no version.
+/// The version that new-api uses if a channel of Azure names none.
 const AZURE_VERSION: &str = "2025-04-01-preview";
 
 /// What a catalog has no place for, and what it is.
@@ -52,7 +52,7 @@ impl Channel {
                 }
             },
             None => {
-                draft.left(what, format!("nobody knows its type {number}"));
+                draft.left(what, format!("its type {number} is not known"));
                 return None;
             }
         };
@@ -126,7 +126,7 @@ fn credentials(provider: &mut Provider, row: Row<'_>) {
     }
 }
 
-/// What a channel changes of requests: headers and the way out here, members of the body in what is returned.
+/// What a channel changes in requests: this sets headers and the egress, and returns the members of the body.
 fn adjust(draft: &mut Draft, provider: &mut Provider, row: Row<'_>, what: &str) -> Map<String, Value> {
     if let Some(organization) = row.text("openai_organization") {
         provider.header("openai-organization", organization);

@@ -118,7 +118,7 @@ fn tokens_become_keys_that_are_sent_with_their_prefix() {
         left,
         &[
             ("channel 4", "AWS"),
-            ("channel 5", "nobody knows its type 999"),
+            ("channel 5", "its type 999 is not known"),
             ("channel 7", "keys are not in the file"),
             ("header X-Auth", "filled in"),
             ("setting of channel 1", "force_format"),
@@ -155,7 +155,7 @@ fn every_channel_type_makes_a_provider_that_the_catalog_takes() {
             for more in [json!({}), base] {
                 let imported = imported(&json!({ "kind": kind, "tables": { "channels": [channel(1, number, more)] } }));
                 let is_told = says(&imported.report.left, "channel 1", "llmio has no way")
-                    || says(&imported.report.left, "channel 1", "nobody knows")
+                    || says(&imported.report.left, "channel 1", "is not known")
                     || says(&imported.report.left, "channel 1", "no base_url");
                 assert!(is_told != section(&imported, "models").is_array(), "{kind} {number}: {:?}", imported.report);
             }

@@ -14,9 +14,9 @@ use server::{Sample, Server};
 use std::time::{Duration, Instant};
 
 const SAMPLE_EVERY: Duration = Duration::from_secs(2);
-/// For calls in flight and their records, after the last request.
+/// How long calls in flight and their records may take after the last request.
 const SETTLE: Duration = Duration::from_secs(15);
-/// Memory of the first part of a run is what caches and instances need.
+/// The first part of a run (one in so many) is left out, since its memory is what caches and instances need.
 const WARM_PART: usize = 5;
 
 /// How long and how hard.
@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     clients: usize,
 }
 
-/// Runs it, prints what came of it, and fails when a record is missing or too much.
+/// Runs it, prints what came of it, and fails when there is a record too few or too many.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(soak(arguments))
@@ -92,7 +92,7 @@ fn report(tally: &Tally, rows: u64, samples: &[Sample], arguments: &Arguments) -
     )
 }
 
-/// Least squares: the first and last value alone would tell of one large body.
+/// Least squares, since the first and last value alone may only show one large body.
 fn slope_mib_per_hour(samples: &[Sample]) -> f64 {
     let points: Vec<(f64, f64)> =
         samples.iter().map(|sample| (sample.at.as_secs_f64() / 3600.0, sample.memory_kib as f64 / 1024.0)).collect();

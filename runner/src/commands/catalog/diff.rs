@@ -1,4 +1,4 @@
-//! The lines of `llmio catalog diff`. What is different the component says; here it is put into words.
+//! The lines of `llmio catalog diff`. The component says what differs; this module puts it into words.
 
 use crate::commands::output::plain;
 use crate::language::Language;

@@ -14,8 +14,8 @@ pub(super) struct CatalogText {
     text: String,
 }
 
-/// Reads a file, or standard input for `-`. One without a text is refused as it is by whoever serves it: it is the file of
-/// an editor or pipe that failed, and what it would do is to change nothing or, with `--replace`, to delete everything.
+/// Reads a file, or standard input for `-`. An empty one is refused, as a server does too: it comes from an editor or
+/// pipe that failed, and would change nothing or, with `--replace`, delete everything.
 pub(super) fn read(path: &Path) -> Result<CatalogText> {
     let (name, text) = if path == Path::new("-") {
         let mut text = String::new();
@@ -33,7 +33,7 @@ pub(super) fn read(path: &Path) -> Result<CatalogText> {
 }
 
 impl CatalogText {
-    /// What messages call it.
+    /// Its name in messages.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -48,7 +48,7 @@ impl CatalogText {
         if self.is_json() { JSON } else { TOML }
     }
 
-    /// As the component tells them apart: nothing in TOML begins with a brace.
+    /// The component tells JSON from TOML in the same way: no TOML text begins with a brace.
     fn is_json(&self) -> bool {
         self.text.trim_ascii_start().starts_with('{')
     }

@@ -33,7 +33,7 @@ impl Connection {
     /// Sends a request and waits for the whole answer.
     pub(in crate::commands) async fn send(&mut self, request: Request<Bytes>) -> Result<Response<Bytes>> {
         let (mut sender, driver) = http1::handshake(TokioIo::new(self.connect().await?)).await?;
-        // Its error is also the error of the request under way, which is where it is told.
+        // Its error is also the error of the request under way, which reports it.
         tokio::spawn(async move { drop(driver.await) });
         let (head, body) = sender.send_request(request.map(Full::new)).await?.into_parts();
         Ok(Response::from_parts(head, body.collect().await?.to_bytes()))

@@ -8,9 +8,9 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-/// Records and catalog need this for a good while.
+/// With less free space the doctor warns: records and catalog need this much for a good while.
 const FREE_BYTES_MIN: u64 = 256 << 20;
-/// A larger file would be read for minutes.
+/// Larger files are not checked, since reading them takes minutes.
 const CHECKED_BYTES_MAX: u64 = 256 << 20;
 const MIB: u64 = 1 << 20;
 
@@ -39,7 +39,11 @@ pub(super) fn look(settings: &Settings) -> Vec<Finding> {
 fn usable(folder: &Path) -> Finding {
     let shown = folder.display();
     if !folder.is_dir() {
-        return Finding::wrong(Check::DataFolder, format!("{shown} is no folder"), "move it away, or give --data DIR");
+        return Finding::wrong(
+            Check::DataFolder,
+            format!("{shown} is not a folder"),
+            "move it away, or give --data DIR",
+        );
     }
     match access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
         Ok(()) => Finding::ok(Check::DataFolder, format!("{shown} can be read and written")),
@@ -52,7 +56,7 @@ fn usable(folder: &Path) -> Finding {
     }
 }
 
-/// What others must not read or change.
+/// Whether others can read or change what is in the folder.
 fn permissions(folder: &Path) -> Finding {
     let mode = |path: &Path| fs::metadata(path).map_or(0, |data| data.permissions().mode() & 0o777);
     let names = ["token", "master.key", "kv.sqlite", "store.db"];
@@ -118,7 +122,7 @@ fn whole(path: &Path, table: Option<&str>) -> Result<&'static str, String> {
         return Err("it is empty; was it copied without its -wal file?".to_owned());
     }
     if fs::metadata(path).is_ok_and(|data| data.len() > CHECKED_BYTES_MAX) {
-        return Ok("can be read; it is too large to be checked whole");
+        return Ok("can be read; it is too large to be checked as a whole");
     }
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(text)?;
     if verdict == "ok" { Ok("is whole") } else { Err(format!("it is damaged ({verdict})")) }

@@ -21,7 +21,7 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// A clock that is further off makes certificates invalid sooner or later, and days of quotas begin at other times.
 const OFF_SECONDS_MAX: i64 = 120;
-/// Before this there was no such program.
+/// llmio did not exist before this time, so an earlier clock is wrong.
 const BEFORE: &str = "2026-01-01T00:00:00Z";
 const ANSWER_BYTES_MAX: usize = 16 << 10;
 
@@ -232,7 +232,7 @@ fn advice(cause: Option<&rustls::Error>) -> &'static str {
     }
 }
 
-/// By how many seconds this machine's clock is ahead of what a server says; no answer says nothing.
+/// By how many seconds this machine's clock is ahead of the server's. `None` without an answer.
 fn time_of(mut stream: impl Read + Write, host: &str) -> Option<i64> {
     let request = format!("HEAD / HTTP/1.1\r\nhost: {host}\r\nuser-agent: llmio\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).and_then(|()| stream.flush()).ok()?;
@@ -243,7 +243,7 @@ fn time_of(mut stream: impl Read + Write, host: &str) -> Option<i64> {
     Some(jiff::Timestamp::now().as_second() - sent_at.as_second())
 }
 
-/// The head of an answer, or what came of it in time.
+/// The head of an answer, or as much of it as came in time.
 fn head_of(stream: &mut impl Read) -> String {
     let (mut answer, mut piece) = (Vec::new(), [0; 1024]);
     while answer.len() < ANSWER_BYTES_MAX && !answer.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -260,15 +260,15 @@ fn clock(times: &[i64]) -> Finding {
     let todo = "let this machine take its time from the network (NTP)";
     let mut sorted = times.to_vec();
     sorted.sort_unstable();
-    // One server may be wrong; the one in the middle is not.
+    // One server may be wrong, the median hardly is.
     match sorted.get(sorted.len() / 2) {
         Some(off) if off.abs() > OFF_SECONDS_MAX => {
             let way = if *off > 0 { "ahead" } else { "behind" };
             Finding::wrong(Check::Clock, format!("{} s {way} of what providers say", off.abs()), todo)
         }
-        Some(_) => Finding::ok(Check::Clock, format!("{now:.0} is what providers say too")),
+        Some(_) => Finding::ok(Check::Clock, format!("{now:.0}, and the clocks of providers agree")),
         None if now.to_string().as_str() < BEFORE => Finding::wrong(Check::Clock, format!("it says {now:.0}"), todo),
-        None => Finding::ok(Check::Clock, format!("{now:.0}; nobody was asked")),
+        None => Finding::ok(Check::Clock, format!("{now:.0}; no provider's clock was asked for")),
     }
 }
 

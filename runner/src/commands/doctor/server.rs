@@ -18,7 +18,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Half of them are for clients.
+/// With fewer descriptors the doctor warns. Half of them are for clients.
 const DESCRIPTORS_MIN: u64 = 1024;
 
 pub(super) fn look(settings: &Settings) -> Vec<Finding> {

@@ -29,8 +29,10 @@ struct Subject {
 pub(super) fn report(health: Value, clock: &Clock, language: Language) -> Option<String> {
     let Health { subjects } =
         serde_json::from_value(health).ok().filter(|health: &Health| !health.subjects.is_empty())?;
-    let title = language
-        .pick("Kept out of use (`llmio health reset` takes it back):", "暂停使用（`llmio health reset` 可恢复）：");
+    let title = language.pick(
+        "Kept out of use (`llmio health reset` puts it back into use):",
+        "暂停使用（`llmio health reset` 可恢复）：",
+    );
     let names = language.pick(
         ["what", "name", "state", "since", "until", "said", "subject"],
         ["类型", "名称", "状态", "自", "至", "说明", "编号"],
@@ -90,7 +92,7 @@ mod tests {
         ];
         let clock = Clock::at("1970-01-01T00:00:30Z", TimeZone::UTC, true);
         let expected = "\
-Kept out of use (`llmio health reset` takes it back):
+Kept out of use (`llmio health reset` puts it back into use):
 what        name         state             since                 until                 said  subject
 credential  a one        refused, rests    1970-01-01 00:00:00Z  1970-01-01 00:01:00Z  401   credential/c-1
 address     http://a:80  failed too often  1970-01-01 00:00:00Z  its next call         401   address/http://a:80

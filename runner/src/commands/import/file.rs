@@ -14,7 +14,7 @@ use std::time::Duration;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// Nobody writes a larger configuration, and the component takes no larger body.
 const TEXT_BYTES_MAX: u64 = 32 << 20;
-/// A gateway that still runs on it holds it for a moment only.
+/// How long to wait for a lock. A gateway that still uses the file holds it for a moment only.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a file holds.
@@ -30,7 +30,7 @@ pub(super) enum Content {
     },
 }
 
-/// Reads a file. Of a database these tables are wanted.
+/// Reads a file. Of a database, the rows of these tables are read.
 pub(super) fn read(path: &Path, wanted_tables: &[String]) -> Result<Content> {
     let unreadable = || format!("{} cannot be read", path.display());
     let mut file = File::open(path).with_context(unreadable)?;
@@ -83,7 +83,7 @@ fn rows(connection: &Connection, wanted_tables: &[String]) -> rusqlite::Result<C
     let names = names.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     let (mut tables, mut counts) = (Map::new(), Map::new());
     for name in names {
-        // A name cannot be a parameter; quoted, it is nothing else.
+        // A name cannot be a parameter, so it is quoted.
         let quoted = format!("\"{}\"", name.replace('"', "\"\""));
         if wanted_tables.contains(&name) {
             tables.insert(name, rows_of(&transaction, &quoted)?.into());

@@ -26,7 +26,7 @@ pub(super) fn lines(name: &str, key: &str, members: Map<String, Value>) -> Resul
     Ok(format!("\n{}", toml::to_string(&Section { keys: [entry] })?))
 }
 
-/// By hand, since numbers of any precision are none of TOML's. A key has texts, lists, tables and whole numbers.
+/// Converted by hand, since TOML has no numbers of any precision. A key has texts, lists, tables and whole numbers.
 fn table(members: Map<String, Value>) -> toml::Table {
     members.into_iter().filter_map(|(name, value)| Some((name, in_toml(value)?))).collect()
 }

@@ -1,4 +1,4 @@
-//! What a key shall have: the options of `create` and `set`, as the members of its entry in the catalog.
+//! What a key may do: the options of `create` and `set`, as the members of its entry in the catalog.
 
 use super::super::clock::Clock;
 use super::super::moment::Moment;
@@ -112,7 +112,7 @@ pub(crate) struct Changes {
     disable: bool,
 }
 
-/// A new value, or that there is none any more.
+/// A new value, or none any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change<T> {
     /// This one.

@@ -103,7 +103,7 @@ fn a_request_that_no_server_could_read_is_refused_with_the_part() {
 }
 
 #[test]
-fn an_answer_whose_length_is_wrong_is_none_and_a_forbidden_header_is_left_out() {
+fn an_answer_of_wrong_length_is_none_and_a_forbidden_header_is_left_out() {
     let answer = |name: &str, value: &str, body: &str| {
         let mut message = Message::with_room(64);
         message.number(299);

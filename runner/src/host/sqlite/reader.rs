@@ -156,7 +156,7 @@ impl Clock {
 /// attach another file.
 fn allow(action: AuthAction<'_>) -> Authorization {
     match action {
-        // How large the database is, anybody may ask; none of these changes anything without a value.
+        // Any guest may ask for the size of the database; without a value, none of these changes anything.
         AuthAction::Pragma { pragma_name: "page_count" | "freelist_count" | "page_size", pragma_value: None } => {
             Authorization::Allow
         }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, ErrorCode, params_from_iter};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// The most rows of a result, which is held in memory. No page of records needs so many.
+/// The largest result, which is held in memory. No page of records is so large.
 const RESULT_BYTES_MAX: usize = 32 << 20;
 /// The most statements whose kind is kept. The component has a few dozen.
 const KINDS_MAX: usize = 1024;

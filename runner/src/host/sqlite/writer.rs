@@ -20,8 +20,8 @@ use tokio::sync::oneshot;
 
 pub(super) const STATEMENTS_MAX: usize = 10_000;
 pub(super) const BYTES_MAX: usize = 32 << 20;
-/// A large statement must leave room for small ones, which are the records of calls: it is refused before the queue is full, and
-/// nobody need look into that.
+/// A large statement must leave room for small ones, which are the records of calls: it is refused before the queue is
+/// full.
 const LARGE_BYTES: usize = 16 << 10;
 const BYTES_MAX_OF_LARGE: usize = BYTES_MAX / 4 * 3;
 /// The most statements of a transaction. A longer one would make readers of fresh rows wait.
@@ -377,7 +377,7 @@ impl Thread {
                     let _ = connection.execute_batch("ROLLBACK");
                     return Err(CommitFailure(error));
                 }
-                // Every instance adds the columns it needs, and SQLite has no words for "if it is not there".
+                // Every instance adds the columns it needs, and SQLite has no `IF NOT EXISTS` for columns.
                 Err(error) if error.to_string().contains("duplicate column name") => outcomes.push(Ok(NOTHING)),
                 Err(error) => outcomes.push(Err(Failure::from(error))),
             }

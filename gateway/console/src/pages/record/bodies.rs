@@ -1,5 +1,5 @@
-//! What was said in a call: as a conversation, and each body as it stands. Long texts are shown in part, since a page must stay
-//! small; a download has all that is kept.
+//! What was said in a call: as a conversation, and each body as it stands. Long texts are shown in part, since a page
+//! must stay small; a download has all that is kept.
 
 use gateway_core::bodies::{Gone, KeptBody, Piece, Turn, What, Who};
 use gateway_core::uri::encode_parameter;
@@ -24,7 +24,8 @@ pub enum StoredBodies {
     Unread,
 }
 
-/// The most that a page shows of one piece of a turn, of the instructions, and of a whole conversation or body, in bytes of HTML.
+/// The most that a page shows of one piece of a turn, of the instructions, and of a whole conversation or body, in
+/// bytes of HTML.
 const PIECE_BYTES: usize = 4_000;
 const SYSTEM_BYTES: usize = 1_200;
 const PAGE_BYTES: usize = 28_000;
@@ -80,7 +81,7 @@ pub(super) struct Shown {
 }
 
 impl BodiesPart {
-    /// What is said of these bodies in the view that the address asks for.
+    /// The part for these bodies, in the view that the address asks for.
     pub(super) fn of(frame: &Frame, id: &str, stored: &StoredBodies, query: &Query) -> Self {
         let words = Words(frame.language);
         let mut part = BodiesPart {
@@ -174,7 +175,7 @@ impl BodiesPart {
         if !read.tools.is_empty() {
             self.about.push(words.tools(Shown::of(&read.tools.join(", "), SYSTEM_BYTES, words).text));
         }
-        // The instructions, and of the turns the last ones: what an answer is about stands before it.
+        // Shows the instructions and the last turns, since what an answer is about comes right before it.
         let (first, turns) = match read.turns.split_first() {
             Some((first, rest)) if first.who == Who::System => (Some(first), rest),
             _ => (None, read.turns.as_slice()),

@@ -29,7 +29,7 @@ pub(super) struct Bar {
 }
 
 impl TimeWent {
-    /// Nothing is to be seen of a call that was sent to nobody or has not ended.
+    /// `None` for a call that was sent to nobody or has not ended.
     pub(super) fn of(record: &RecordView, attempts: &[AttemptRecord], frame: &Frame) -> Option<Self> {
         let words = Words(frame.language);
         let (first, last) = (attempts.first()?, attempts.last()?);

@@ -26,7 +26,7 @@ pub(super) struct Stop {
     /// Why it was not tried.
     pub(super) reason: Option<String>,
     pub(super) until: Option<String>,
-    /// More about the reason, as it was said.
+    /// More about the reason, as recorded.
     pub(super) message: Option<String>,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Try {
     pub(super) how: String,
 }
 
-/// Every target, in the order in which it was thought of: tried, drawn and not needed, left out.
+/// Every target, in the order in which it was considered: tried, drawn and not needed, left out.
 pub(super) fn stops(record: &RecordView, attempts: &[AttemptRecord], frame: &Frame) -> Vec<Stop> {
     let words = Words(frame.language);
     let candidates: &[String] = decision(record).map_or(&[], |decision| &decision.candidates);

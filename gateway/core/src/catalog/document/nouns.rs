@@ -66,10 +66,10 @@ impl fmt::Display for EditError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(word, name, names) if names.is_empty() => {
-                write!(f, "There is no {word} {name:?}; there is none at all.")
+                write!(f, "There is no {word} {name:?}; there are none.")
             }
             Self::Missing(word, name, names) => {
-                write!(f, "There is no {word} {name:?}. There is {}.", names.join(", "))
+                write!(f, "There is no {word} {name:?}. There are: {}.", names.join(", "))
             }
             Self::Exists(word, name) => {
                 write!(f, "There is a {word} {name:?} already. Change it, or take another name.")
@@ -307,8 +307,8 @@ impl Document {
 }
 
 impl Part {
-    /// A part after a change. A credential that is given another secret is another one, which has not failed yet: its id goes
-    /// with the old secret, while its label stays.
+    /// A part after a change. A credential with another secret is a new credential, which has not failed yet: its id is
+    /// dropped with the old secret, while its label stays.
     fn changed(self, before: Map<String, Value>, changes: &Map<String, Value>, is_whole: bool) -> Map<String, Value> {
         const SECRETS: [&str; 4] = ["value", "variable", "file", "sealed"];
         let label = before.get("label").cloned();

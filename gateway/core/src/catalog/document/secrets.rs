@@ -314,8 +314,9 @@ pub(in crate::catalog) fn credential_id(provider: &str, credential: &Value) -> O
     }
 }
 
-/// A label for each of a provider's credentials: its own, the name of its variable or file, or `#` and the lowest free number
-/// from its position on. Written down when it is sealed, so that it does not move when another is removed.
+/// A label for each of a provider's credentials: its own, the name of its variable or file, or `#` and the lowest free
+/// number from its position on. It is written down when the secret is sealed, so that it does not move when another is
+/// removed.
 pub(in crate::catalog) fn labels(credentials: &[Value]) -> Vec<String> {
     let own = |credential: &Value| credential.get("label").and_then(Value::as_str).map(str::to_owned);
     let mut taken: BTreeSet<String> = credentials.iter().filter_map(own).collect();
@@ -386,7 +387,7 @@ pub(super) fn origins(provider: &Value) -> BTreeSet<String> {
         let preset = text("preset").and_then(providers::preset);
         urls.extend(preset.into_iter().flat_map(|preset| preset.endpoints).map(|(_, url)| *url));
     }
-    // An address that is held elsewhere is another one than any that is written down.
+    // An address that a variable holds counts as different from every address that is written down.
     let origin = |url: &str| match format::base_url(url) {
         Ok((url, _)) if !url.authority.contains('$') => Some(url.origin()),
         _ => url.contains("${").then(|| url.to_owned()),

@@ -161,7 +161,7 @@ impl Serialize for InToml<'_> {
             Value::Number(number) => match (number.as_i64(), number.as_f64()) {
                 (Some(whole), _) => serializer.serialize_i64(whole),
                 (None, Some(number)) => serializer.serialize_f64(number),
-                (None, None) => Err(serde::ser::Error::custom(format_args!("{number} is beyond its numbers"))),
+                (None, None) => Err(serde::ser::Error::custom(format_args!("{number} is beyond TOML's numbers"))),
             },
             Value::Array(values) => serializer.collect_seq(values.iter().map(InToml)),
             Value::Object(map) => serializer.collect_map(map.iter().map(|(name, value)| (name, InToml(value)))),
@@ -226,7 +226,7 @@ impl<'de> Visitor<'de> for UniqueNames {
         Ok(())
     }
 
-    /// Numbers with more digits than those come so too, as an object of one member.
+    /// Numbers with more digits than a float holds arrive here too, as an object of one member.
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
         let mut names = HashSet::new();
         while let Some(name) = access.next_key::<String>()? {

@@ -1,8 +1,8 @@
 //! A provider that is not saved yet, so that its credentials can be tried before they are.
 //!
-//! Whoever asks for this is an operator, but what is asked for may be somebody else's words that were pasted. So it reaches no
-//! more than the catalog already does: variables and files only where a saved provider of the same origins names them, stored
-//! secrets only by their ids and for the origins they were entered for ([`Document::recall`]), and private addresses only where
+//! Only an operator can ask for this, but may have pasted what somebody else wrote. So it reaches no more than the
+//! catalog already does: variables and files only where a saved provider of the same origins names them, stored secrets
+//! only by their ids and for the origins they were entered for ([`Document::recall`]), and private addresses only where
 //! they are saved as meant.
 
 use std::collections::BTreeSet;
@@ -14,15 +14,15 @@ use super::nouns::Noun;
 use super::secrets::origins;
 use crate::providers;
 
-/// What of a provider matters for asking it whether it knows a credential.
+/// The members of a provider that matter when it is asked whether it knows a credential.
 const MEMBERS: [&str; 8] = ["auth", "base_url", "dialect", "endpoints", "headers", "local", "name", "preset"];
 
-/// So many credentials are tried at once at most.
+/// How many credentials may be checked at once.
 const CHECKED_MAX: usize = 500;
 
 impl Document {
-    /// A document with this provider alone, with these credentials, that may be sent what it says. `self` is the catalog in
-    /// force. `Err`: why it may not.
+    /// A document of this provider alone with these credentials, if it may be called as it says. `self` is the catalog
+    /// in force. `Err`: why it may not be called.
     pub fn unsaved(&self, provider: &Unsaved, credentials: Vec<Value>) -> Result<Document, String> {
         if credentials.len() > CHECKED_MAX {
             return Err(format!("At most {CHECKED_MAX} credentials are checked at once."));
@@ -49,7 +49,7 @@ impl Document {
         Ok(Document { sections })
     }
 
-    /// A new provider, if what it says may be tried.
+    /// A new provider, if it may be called as it says.
     fn checked(&self, entry: &Map<String, Value>) -> Result<Map<String, Value>, String> {
         if let Some(member) = entry.keys().find(|member| !MEMBERS.contains(&member.as_str())) {
             return Err(format!("A check takes {} of a provider, not {member:?}.", MEMBERS.join(", ")));
@@ -60,7 +60,7 @@ impl Document {
         let mut named = BTreeSet::new();
         references(&value, &mut named);
         refuse_unnamed(&named, &self.references(&origins))?;
-        // Not as the preset would have it: a private address is reached only where that is saved.
+        // The preset does not decide this: a private address is reached only if a saved provider allows it.
         let is_local = self.of_origins(&origins).any(is_local);
         if entry.get("local") == Some(&json!(true)) && !is_local {
             let message =

@@ -65,7 +65,7 @@ fn check_query(query: &str) -> Result<(), String> {
     Err("has characters in its query that a URL must write as %XX".to_owned())
 }
 
-/// The name of a pair in a query: what needs no escape there.
+/// The name of a pair in a query, made of characters that need no escape there.
 pub(in crate::catalog) fn query_name(text: &str) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~$".contains(&byte);
     if text.is_empty() || text.len() > 128 || !text.bytes().all(plain) {
@@ -260,7 +260,7 @@ pub(in crate::catalog) fn forwarded_header(text: &str) -> Result<String, String>
     const PRIVATE: [&str; 6] = ["x-api-key", "api-key", "x-goog-api-key", "forwarded", "x-real-ip", "via"];
     let name = header_name(text)?;
     if PRIVATE.contains(&name.as_str()) || name.starts_with("x-forwarded-") {
-        return Err("never travels on: it holds a client's credential or address".to_owned());
+        return Err("is never forwarded: it holds a client's credential or address".to_owned());
     }
     Ok(name)
 }
@@ -335,7 +335,7 @@ pub(in crate::catalog) fn name(text: &str) -> Result<String, String> {
 /// A provider's own name for a model, which is sent unchanged.
 pub(in crate::catalog) fn upstream_model(text: &str) -> Result<String, String> {
     if text.contains('*') {
-        return Err("may have one `*`, at its end, for the name asked".to_owned());
+        return Err("may have one `*`, at its end, for the name that the client asks for".to_owned());
     }
     name(text)
 }

@@ -115,7 +115,7 @@ pub(super) type Names = HashMap<String, usize>;
 /// Finds the owner of each exact name and of each pattern's stem. Two owners of one are a problem.
 pub(super) fn claim_names(report: &Report, places: &[Place<'_>], models: &[Model]) -> (Names, Names) {
     let (mut names, mut patterns) = (Names::new(), Names::new());
-    // Every name first: where a name and an alias meet, the alias is the one to change.
+    // Names come first: where a name and an alias are the same, the alias is the one to change.
     for (index, model) in models.iter().enumerate().filter(|(_, model)| !model.name.is_empty()) {
         let path = format!("models[{index}].name");
         claim(report, &mut names, &model.name, index, &path);

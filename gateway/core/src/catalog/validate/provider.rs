@@ -33,7 +33,7 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
     let name = read_name(&mut fields, preset);
     let label = fields.field("label").and_then(|place| read_label(&place)).unwrap_or_default();
     let echo = preset.is_some_and(|preset| preset.name == ECHO);
-    // The private address is meant where the preset's own is used.
+    // A private address is intended where the preset's own one is used.
     let is_local = preset.is_some_and(|preset| preset.local) && !fields.has("base_url") && !fields.has("endpoints");
     let endpoints = read_endpoints(&mut fields, preset);
     let auth = fields.field("auth").and_then(|place| read_auth(&place)).or(preset.and_then(|preset| preset.auth));

@@ -142,7 +142,7 @@ fn read_per(place: &Place<'_>) -> Option<Per> {
     PERS.iter().find(|(known, _)| *known == word).map(|(_, per)| *per)
 }
 
-/// When the days of an entry begin. An entry without days that says so is a mistake, and reported.
+/// When the days of an entry begin. An entry that says so and has no limit by day is reported as a mistake.
 fn read_day(fields: &mut Fields<'_>, zone: &TimeZone) -> Day {
     for name in ["zone", "reset"] {
         if fields.has(name) && !OF_DAYS.iter().any(|name| fields.has(name)) {
@@ -231,7 +231,8 @@ pub(super) fn read_budgets(fields: &mut Fields<'_>, day: &Day, currencies: &Curr
     one_or_many(fields, "budget").iter().filter_map(|place| read_budget(place, day, currencies)).collect()
 }
 
-/// One budget. So many hours or days slide, as a minute does; days, weeks and months begin when the day does.
+/// One budget. A number of hours or days slides, as a minute does; calendar days, weeks and months begin when the day
+/// does.
 fn read_budget(place: &Place<'_>, day: &Day, currencies: &Currencies) -> Option<Limit> {
     let (money, period) = place.parsed(format::budget)?;
     let window = match period {

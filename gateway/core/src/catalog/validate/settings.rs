@@ -46,7 +46,7 @@ impl Currencies {
 
     /// An amount as nano-dollars. The float is not kept: sums of floats depend on their order.
     pub(super) fn nano(&self, place: &Place<'_>, money: &Money) -> Option<u64> {
-        // A rate that is wrong is none, and reported already.
+        // A wrong rate counts as none and has been reported already.
         let rate = self.rate(place, &money.currency).filter(|rate| *rate > 0.0)?;
         let nano = money.amount * rate * NANO_PER_UNIT;
         if !(1.0..=USD_MAX * NANO_PER_UNIT).contains(&nano) {
@@ -138,7 +138,7 @@ fn read_rates(place: &Place<'_>) -> Currencies {
                 if worth == Some(0.0) {
                     rate.problem("must be more than 0");
                 }
-                // A rate that is wrong is reported; prices in its currency are not to be reported for it too.
+                // A wrong rate is reported once; prices in its currency must not be reported because of it as well.
                 currencies.rates.insert(name, worth.unwrap_or_default());
             }
         }

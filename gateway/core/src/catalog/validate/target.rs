@@ -43,9 +43,9 @@ enum UpstreamName {
     Requested { prefix: String },
 }
 
-/// How the name is made that is sent. A `*` with nothing before it is the name asked, without the provider's own name where
-/// a pattern has that before its `*`: `openai/*` stands for all that openai calls otherwise. Behind something else it is
-/// what the pattern's `*` stood for.
+/// How the upstream name is made. A `*` alone is the name the client asked for, without the provider's own name where a
+/// pattern has that before its `*`: `openai/gpt-5` is sent to openai as `gpt-5`. After a prefix, `*` is what the
+/// pattern's `*` stood for.
 fn template(prefix: String, provider: &str, patterns: &[String]) -> Option<Template> {
     let is_own = |stem: &&String| stem.strip_suffix('/') == Some(provider);
     let stems: Vec<String> = match prefix.is_empty() {
@@ -150,7 +150,7 @@ fn provider(place: &Place<'_>, name: &str, references: &References<'_>) -> Arc<P
     Arc::clone(found.unwrap_or(references.nobody))
 }
 
-/// The provider's own name for the model. A `*` at its end is the name asked.
+/// The provider's own name for the model. A `*` at its end stands for the name the client asked for.
 fn upstream_model(text: &str) -> Result<UpstreamName, String> {
     if let Some(prefix) = text.strip_suffix('*').filter(|prefix| !prefix.contains('*')) {
         if !prefix.is_empty() {
@@ -169,7 +169,7 @@ fn profile(text: &str) -> Result<std::sync::Arc<str>, String> {
     let name = format::upstream_model(text)?;
     if ModelName::read(&name.to_ascii_lowercase()).family == Family::Other {
         let hint = did_you_mean(&name, NAMES.iter().copied());
-        return Err(format!("no model is known by this name, which is its maker's, such as \"kimi-k2.6\"{hint}"));
+        return Err(format!("no model is known by this name; it must be the maker's own, such as \"kimi-k2.6\"{hint}"));
     }
     Ok(name.into())
 }
@@ -184,8 +184,9 @@ fn read_weight(place: &Place<'_>) -> Option<u32> {
     weight.and_then(|weight| u32::try_from(weight).ok())
 }
 
-/// Prices of a million tokens in `currency`, USD when absent. Input and output must be there: a part that was
-/// forgotten must not make calls look free. Tokens read from or written to a cache cost what others do unless told.
+/// Prices of a million tokens in `currency`, USD when absent. Input and output must be there: a part that was forgotten
+/// must not make calls look free. Tokens read from or written to a cache cost what others do unless the table has a
+/// price for them.
 fn read_price(place: &Place<'_>, references: &References<'_>) -> Option<(Price, Vec<(Hours, Price)>)> {
     let mut fields = place.fields()?;
     let rate = match fields.field("currency") {

@@ -251,7 +251,7 @@ fn a_targets_profile_is_a_name_that_says_something() {
     catalog(&targets("[{ provider = \"a\", model = \"our-deployment\", profile = \"gpt-5.4\" }]"));
     refuses(
         &targets("[{ provider = \"a\", profile = \"kimmi-k2.6\" }]"),
-        "models[0].targets[0].profile: no model is known by this name, which is its maker's, such as \"kimi-k2.6\"; \
+        "models[0].targets[0].profile: no model is known by this name; it must be the maker's own, such as \"kimi-k2.6\"; \
          did you mean \"kimi-k2.6\"?",
     );
 }

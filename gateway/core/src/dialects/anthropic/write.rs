@@ -29,12 +29,12 @@ pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Re
     body.insert("model".to_owned(), request.model.as_str().into());
     body.insert("max_tokens".to_owned(), tokens_max.into());
     let profile = request.profile;
-    let thinks = reasoning::write(&request, tokens_max, &mut body, &mut output, warnings);
+    let reasons = reasoning::write(&request, tokens_max, &mut body, &mut output, warnings);
     if let Some(format) = request.format.take() {
         write_format(format, &profile, &mut output, &mut request.system, warnings);
     }
     body.extend(reasoning::output_config(output));
-    let takes_sampling = profile.sampling == profile::Sampling::Taken && !thinks;
+    let takes_sampling = profile.sampling == profile::Sampling::Taken && !reasons;
     write_sampling(std::mem::take(&mut request.sampling), takes_sampling, &mut body, warnings);
     let (tools, choice) = tools(&mut request);
     let (system, messages) = messages::write(request.system, request.messages, &profile, warnings)?;

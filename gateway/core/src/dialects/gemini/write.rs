@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::neutral::{
     Effort, Format, Object, Part, Reasoning, Request, Sampling, Tool, ToolChoice, Untranslatable, Warnings, refuse,
 };
-use crate::profile::{self, Profile, Thinking};
+use crate::profile::{self, Profile, ReasoningMode};
 
 /// More are not documented: <https://ai.google.dev/api/generate-content#generationconfig>.
 const STOP_MAX: usize = 5;
@@ -160,19 +160,19 @@ fn drop_sampling(sampling: &mut Sampling, warnings: &mut Warnings) {
 /// <https://ai.google.dev/gemini-api/docs/thinking>: a level or a budget, never both, by the model's generation.
 fn write_thinking_config(reasoning: &Reasoning, profile: &Profile, warnings: &mut Warnings) -> Option<Object> {
     let mut config = Object::new();
-    match profile.thinking {
-        Thinking::Never => {
+    match profile.reasoning_mode {
+        ReasoningMode::Never => {
             if reasoning.explicit_effort().is_some_and(|effort| effort != Effort::None) {
                 warnings.dropped("reasoning");
             }
             return None;
         }
-        Thinking::Budget { least, most } => {
+        ReasoningMode::Budget { least, most } => {
             if reasoning.effort.is_some() || reasoning.tokens_max.is_some() {
                 config.insert("thinkingBudget".into(), reasoning.budget().clamp(least, most).into());
             }
         }
-        Thinking::Effort => {
+        ReasoningMode::Effort => {
             let level = reasoning.explicit_effort().and_then(|effort| profile.effort_from(effort));
             config.extend(level.map(|level| ("thinkingLevel".to_owned(), level.word().into())));
         }

@@ -67,20 +67,19 @@ pub(super) fn correct(finish: Option<Finish>, calls_tools: bool) -> Option<Finis
     finish.or(calls_tools.then_some(Finish::ToolCalls)).map(|finish| finish.of(calls_tools))
 }
 
-/// Content as a list, in which Mistral's reasoning models think:
-/// <https://docs.mistral.ai/capabilities/reasoning/>.
+/// Content as a list, which Mistral's reasoning models use: <https://docs.mistral.ai/capabilities/reasoning/>.
 pub(super) fn content_parts(item: &Value) -> Vec<Part> {
     let words = || text(item, "text").filter(|text| !text.is_empty()).map(str::to_owned);
     match text(item, "type") {
-        Some("thinking") => vec![Part::Reasoning(thinking(item.get("thinking")))],
+        Some("thinking") => vec![Part::Reasoning(reasoning_of(item.get("thinking")))],
         Some("text" | "output_text") | None => words().map(Part::Text).into_iter().collect(),
         Some("refusal") => text(item, "refusal").map(|text| Part::Refusal(text.to_owned())).into_iter().collect(),
         Some(_) => Vec::new(),
     }
 }
 
-/// A part of content in which Mistral's models think: a list of texts, or one.
-pub(super) fn thinking(value: Option<&Value>) -> ReasoningPart {
+/// A part of content with the reasoning of Mistral's models: a list of texts, or one text.
+pub(super) fn reasoning_of(value: Option<&Value>) -> ReasoningPart {
     let listed = value.and_then(Value::as_array).into_iter().flatten().filter_map(|part| text(part, "text"));
     let text = value.and_then(Value::as_str).into_iter().chain(listed).collect();
     ReasoningPart { text, ..ReasoningPart::default() }

@@ -15,7 +15,7 @@ use crate::neutral::{
     CacheFor, Effort, Format, Object, Reasoning, Request, Sampling, Tool, ToolChoice, Untranslatable, Warnings,
 };
 
-/// Members that mean nothing to an answer, so that nobody needs to hear that they are left out.
+/// Members that do not affect the answer, so that leaving them out needs no warning.
 const SILENT: [&str; 4] = ["stream", "stream_options", "prompt_cache_retention", "session_id"];
 
 /// A request of this dialect in the neutral form.
@@ -28,7 +28,7 @@ pub(super) fn read_request(body: Value, warnings: &mut Warnings) -> Result<Reque
     let messages = take_list(&mut body, "messages")
         .ok_or_else(|| Untranslatable::new("messages", "`messages` must be a list of messages."))?;
     messages::read(messages, &mut request, warnings)?;
-    // OpenRouter's, as Anthropic's own.
+    // OpenRouter takes a mark for caching here, as Anthropic does.
     if let Some(mark) = CacheFor::take(&mut body) {
         cache::mark_end(&mut request.messages, mark);
     }

@@ -1,7 +1,7 @@
 //! Reads a stream: <https://platform.openai.com/docs/api-reference/chat/streaming>.
 //!
-//! Where a choice finishes is only told at the stream's end: providers repeat the reason, give it before the last delta
-//! or send usage behind it.
+//! The finish of a choice is reported only at the end of the stream: providers repeat the reason, give it before the
+//! last delta or send usage after it.
 
 mod calls;
 mod deltas;
@@ -46,7 +46,7 @@ impl ReadStream for StreamReader {
         out
     }
 
-    /// The stream has ended as it should. Several providers leave `[DONE]` out; an answer without a reason to end was
+    /// The connection ended as it should. Several providers leave `[DONE]` out; an answer without a finish reason was
     /// cut.
     fn end(&mut self) -> Vec<Event> {
         let mut out = Vec::new();

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::dialects::openai;
 use crate::usage::{Counts, Usage};
 
-/// DeepSeek counts cache reads in `prompt_cache_hit_tokens`: <https://api-docs.deepseek.com/guides/kv_cache>. Endpoints
-/// beside the chat count in the words of Responses.
+/// DeepSeek counts cache reads in `prompt_cache_hit_tokens`: <https://api-docs.deepseek.com/guides/kv_cache>. Endpoints other
+/// than chat use the member names of Responses.
 pub(super) fn read(usage: &dyn Counts) -> Usage {
     let responses = openai::usage::read(usage);
     Usage {

@@ -23,7 +23,7 @@ pub(super) fn write_request(mut request: Request, warnings: &mut Warnings) -> Re
     body.insert("messages".to_owned(), messages::write(request.system, request.messages, &profile, warnings)?.into());
     if request.streamed {
         body.insert("stream".to_owned(), true.into());
-        // Asked for even where the caller did not: llmio records what was used.
+        // llmio asks for usage even where the caller did not, since it records it.
         body.insert("stream_options".to_owned(), json!({ "include_usage": true }));
     }
     if !request.tools.is_empty() {

@@ -277,11 +277,11 @@ fn write_reasoning(
     if reasoning.is_some_and(|reasoning| reasoning.shown == Some(true)) {
         written.insert("summary".into(), "auto".into());
     }
-    let thinks = (profile.reasons || !written.is_empty()) && effort != Some("none");
+    let reasons = (profile.reasons || !written.is_empty()) && effort != Some("none");
     if !written.is_empty() {
         body.insert("reasoning".into(), written.into());
     }
-    if thinks && !request.hides_reasoning {
+    if reasons && !request.hides_reasoning {
         // Models that do not reason refuse this. Without it, and with nothing stored, the reasoning of a turn with
         // tools would be lost.
         body.insert("include".into(), json!(["reasoning.encrypted_content"]));

@@ -1,7 +1,7 @@
 //! The seals on reasoning in an answer.
 
 use super::*;
-use crate::thoughts::in_request;
+use crate::reasoning_seals::in_request;
 
 /// An event with a seal in each dialect, and a whole answer with one.
 fn sealed(dialect: Dialect) -> [&'static str; 2] {
@@ -26,7 +26,7 @@ fn sealed(dialect: Dialect) -> [&'static str; 2] {
 }
 
 #[test]
-fn the_seals_of_an_answer_are_found_streamed_and_whole_however_it_is_split() {
+fn the_seals_of_an_answer_are_found_however_it_is_split() {
     let expected = in_request(br#"{"signature":"c2VhbA"}"#);
     for dialect in Dialect::ALL {
         let [event, whole] = sealed(dialect);

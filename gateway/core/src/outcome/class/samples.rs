@@ -7,7 +7,7 @@ mod china;
 mod relays;
 mod too_long;
 
-/// Provider and what happened, status, body, class, nature.
+/// The provider and what happened, status, body, class and kind.
 pub(super) type Sample = (&'static str, u16, &'static str, Class, ErrorKind);
 
 pub(super) fn all() -> impl Iterator<Item = &'static Sample> {

@@ -23,9 +23,9 @@ impl Row {
     }
 }
 
-/// Under these a message may repeat what the client wrote, and nobody else must suffer for it. Codes are the provider's,
-/// and so is every word that says who may come in: those of 401, 402 and 403 (key, token, account) stand in the prompt
-/// of every coding agent.
+/// With these statuses a message may repeat what the client wrote, which must not be held against anybody else. Codes
+/// are always the provider's own. So are the words about access under 401, 402 and 403 (key, token, account), which
+/// stand in the prompt of every coding agent.
 fn blames_request(status: u16) -> bool {
     matches!(status, 400 | 404 | 422)
 }
@@ -63,7 +63,7 @@ pub(super) const TABLE: &[Row] = &[
         Class::Target,
         ErrorKind::Request,
     ),
-    // Another llmio that its keeper has to mend: its other providers, or ours, may do.
+    // Another llmio that its operator has to mend. Other providers of ours may serve the call.
     row(&[400], &["\"no_usable_provider\""], Class::Target, ErrorKind::Plain),
     // Refusals of the prompt itself come next, since their texts also mention limits and policies.
     row(
@@ -124,7 +124,8 @@ pub(super) const TABLE: &[Row] = &[
         Class::Client,
         ErrorKind::Plain,
     ),
-    // Gemini of a file or cache that the client names, and which is another project's or gone: of no key it says anything.
+    // Gemini, about a file or cache that the client names and that belongs to another project or is gone. It says
+    // nothing about the key.
     row(&[403], &["access the file", "cachedcontent not found"], Class::Client, ErrorKind::Plain),
     // A key of the free tier is refused there; another one of the same provider, which is paid for, is not.
     row(&[400, 403], &["free tier is not available"], Class::Credential, ErrorKind::Plain),
@@ -251,7 +252,8 @@ pub(super) const TABLE: &[Row] = &[
         Class::Rate,
         ErrorKind::AccountQuota,
     ),
-    // Above what says that there is no such model, since some call it that too (OpenAI of a project without access).
+    // These rows stand above those for models that do not exist, since some providers report missing access in the same
+    // words (OpenAI, for a project).
     row(
         &[400, 401, 403, 404, 429],
         &[

@@ -31,7 +31,7 @@ const LEFT_OUT: [&str; 5] = ["cursor", "elevenlabs", "github-copilot", "modal", 
 /// Their old addresses had the provider in the path, those of today have it in the model's name.
 const LEFT_OUT_PREFIX: &str = "huggingface_";
 
-/// What a call may use without our knowing, most calls do not: a model with such prices is taken without them.
+/// Prices of things that most calls do not use and that llmio cannot see: a model that has them is taken without them.
 const PRICES_IGNORED: [&str; 8] = [
     "cache_write_1h_mtok",
     "web_searches_kcount",
@@ -262,7 +262,7 @@ fn samples(provider: &Provider) -> Vec<String> {
         Rule::Numbered(text) => format!("{text}1"),
     });
     let names = provider.exact.iter().map(|(name, _)| (*name).to_owned()).chain(by_rule);
-    // What is free at OpenRouter is a rule of ours and no model of theirs.
+    // `:free` at OpenRouter is a rule of ours and not a model of theirs.
     names.filter(|name| name != ":free").collect()
 }
 

@@ -1,7 +1,8 @@
 //! Anthropic's models: newer ones refuse with 400 what older ones want.
 
 use super::{
-    CacheMarks, Dialect, Effort, Fact, Family, Row, Sampling, Seals, ServedBy, Source, Thinking, ThinkingOff, of, read,
+    CacheMarks, Dialect, Effort, Fact, Family, ReasoningMode, ReasoningOff, Row, Sampling, Seals, ServedBy, Source, of,
+    read,
 };
 
 const CLAUDES: &[Family] = &[Family::Claude];
@@ -35,7 +36,7 @@ pub(super) const ROWS: &[Row] = &[
         .facts(&[(Fact::CacheMarks(CacheMarks::Needed), CACHE_OF_RELAY)]),
     of(CLAUDES).spoken(SPOKEN).since(4, 5).facts(&[(Fact::Format(true), FORMAT)]),
     of(CLAUDES).spoken(SPOKEN).since(4, 6).facts(&[
-        (Fact::Thinking(Thinking::Effort), ADAPTIVE),
+        (Fact::ReasoningMode(ReasoningMode::Effort), ADAPTIVE),
         (Fact::Efforts(&[Effort::Low, Effort::Medium, Effort::High, Effort::Max]), EFFORT),
         (Fact::Prefill(false), NEW_IN_4_6),
     ]),
@@ -46,23 +47,23 @@ pub(super) const ROWS: &[Row] = &[
     // `"thinking.type.disabled" is not supported for this model. Use "thinking.type.adaptive" and "output_config.effort" to
     // control thinking behavior.` Opus 5 and Haiku 5.5 take it at an effort of `high` or less, and llmio writes none beside.
     of(CLAUDES).spoken(SPOKEN).since(5, 5).named(&["opus"]).facts(&[
-        (Fact::ThinkingOff(ThinkingOff::Never), OPUS_5_5),
+        (Fact::ReasoningOff(ReasoningOff::Never), OPUS_5_5),
         (Fact::Seals(Seals::OfModel), PRESERVED),
         (Fact::BoundToPrefix(true), PRESERVED),
     ]),
     of(CLAUDES).spoken(SPOKEN).since(5, 5).named(&["sonnet"]).facts(&[
-        (Fact::ThinkingOff(ThinkingOff::BetweenTools), SONNET_5_5),
+        (Fact::ReasoningOff(ReasoningOff::BetweenTools), SONNET_5_5),
         (Fact::Seals(Seals::OfModelAndAccount), PRESERVED),
         (Fact::BoundToPrefix(true), PRESERVED),
     ]),
-    // What it thought is read by other models as well.
+    // Other models can read its reasoning as well.
     of(CLAUDES)
         .spoken(SPOKEN)
         .since(5, 5)
         .named(&["haiku"])
         .facts(&[(Fact::Seals(Seals::OfAccount), HAIKU_5_5), (Fact::BoundToPrefix(true), HAIKU_5_5)]),
     of(CLAUDES).spoken(SPOKEN).since(5, 1).named(&["fable", "mythos"]).facts(&[
-        (Fact::ThinkingOff(ThinkingOff::Never), FABLE_5_2),
+        (Fact::ReasoningOff(ReasoningOff::Never), FABLE_5_2),
         (Fact::Seals(Seals::OfModel), PRESERVED),
         (Fact::BoundToPrefix(true), PRESERVED),
     ]),

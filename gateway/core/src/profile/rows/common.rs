@@ -1,6 +1,6 @@
 //! What a dialect's models take, whoever made them.
 
-use super::{CacheMarks, Dialect, Effort, Fact, OPENAIS, Row, Seals, ServedBy, Source, Thinking, any, read};
+use super::{CacheMarks, Dialect, Effort, Fact, OPENAIS, ReasoningMode, Row, Seals, ServedBy, Source, any, read};
 
 const ANTHROPIC_BUDGET: Source =
     read("2026-11-25", "https://platform.claude.com/docs/en/build-with-claude/extended-thinking");
@@ -8,7 +8,7 @@ const ANTHROPIC_CACHE: Source =
     read("2026-11-25", "https://platform.claude.com/docs/en/build-with-claude/prompt-caching");
 const ANTHROPIC_FORMAT: Source =
     read("2026-11-25", "https://platform.claude.com/docs/en/build-with-claude/structured-outputs");
-const GEMINI_THINKING: Source = read("2026-11-25", "https://ai.google.dev/gemini-api/docs/thinking");
+const GEMINI_REASONING: Source = read("2026-11-25", "https://ai.google.dev/gemini-api/docs/thinking");
 const GEMINI_PENALTIES: Source = read("2026-11-25", "https://github.com/BerriAI/litellm/pull/32273");
 const GEMINI_SEALS: Source = read("2026-11-25", "https://ai.google.dev/gemini-api/docs/thought-signatures");
 const OPENAI_EFFORT: Source = read("2026-11-25", "https://platform.openai.com/docs/guides/reasoning");
@@ -43,19 +43,19 @@ pub(super) const ROWS: &[Row] = &[
         .facts(&[(Fact::RelayedSeals(Dialect::Gemini), OPENROUTER_SEALS)]),
     // Models of others that speak this dialect take what Claude took when they learnt it.
     any(&[Dialect::Anthropic]).facts(&[
-        (Fact::Thinking(Thinking::Budget { least: BUDGET_MIN, most: u64::MAX }), ANTHROPIC_BUDGET),
+        (Fact::ReasoningMode(ReasoningMode::Budget { least: BUDGET_MIN, most: u64::MAX }), ANTHROPIC_BUDGET),
         (Fact::Format(false), ANTHROPIC_FORMAT),
         (Fact::CacheMarks(CacheMarks::Read), ANTHROPIC_CACHE),
     ]),
     // A name that says no generation is of the newest.
     any(&[Dialect::Gemini]).facts(&[
-        (Fact::Thinking(Thinking::Effort), GEMINI_THINKING),
-        (Fact::Efforts(&[Effort::Low, Effort::Medium, Effort::High]), GEMINI_THINKING),
+        (Fact::ReasoningMode(ReasoningMode::Effort), GEMINI_REASONING),
+        (Fact::Efforts(&[Effort::Low, Effort::Medium, Effort::High]), GEMINI_REASONING),
         // `Penalty is not enabled for this model`
         (Fact::Penalties(false), GEMINI_PENALTIES),
         (Fact::CallSeals(true), GEMINI_SEALS),
     ]),
     any(&[Dialect::Gemini])
         .named(&["flash"])
-        .facts(&[(Fact::Efforts(&[Effort::Minimal, Effort::Low, Effort::Medium, Effort::High]), GEMINI_THINKING)]),
+        .facts(&[(Fact::Efforts(&[Effort::Minimal, Effort::Low, Effort::Medium, Effort::High]), GEMINI_REASONING)]),
 ];

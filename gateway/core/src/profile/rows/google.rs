@@ -1,11 +1,11 @@
 //! Google's models.
 
-use super::{Dialect, Effort, Fact, Family, Row, Sampling, Source, Thinking, of, read};
+use super::{Dialect, Effort, Fact, Family, ReasoningMode, Row, Sampling, Source, of, read};
 
 const GOOGLES: &[Family] = &[Family::Gemini, Family::Gemma];
 const SPOKEN: &[Dialect] = &[Dialect::Gemini];
 
-const THINKING: Source = read("2026-11-25", "https://ai.google.dev/gemini-api/docs/thinking");
+const REASONING: Source = read("2026-11-25", "https://ai.google.dev/gemini-api/docs/thinking");
 const FORMAT_BESIDE_TOOLS: Source =
     read("2026-11-25", "https://ai.google.dev/gemini-api/docs/structured-output#structured_outputs_with_tools");
 const PENALTIES: Source = read("2026-11-25", "https://github.com/BerriAI/litellm/pull/32273");
@@ -21,34 +21,34 @@ pub(super) const ROWS: &[Row] = &[
     of(&[Family::Gemini]).spoken(&[Dialect::OpenaiChat]).facts(&[(Fact::CallSeals(true), SEALS_IN_CHAT)]),
     of(&[Family::Gemini]).spoken(SPOKEN).before(3, 1).facts(&[
         // Nothing between the two.
-        (Fact::Efforts(&[Effort::Low, Effort::High]), THINKING),
+        (Fact::Efforts(&[Effort::Low, Effort::High]), REASONING),
     ]),
     of(&[Family::Gemini])
         .spoken(SPOKEN)
         .before(3, 1)
         .named(&["flash"])
-        .facts(&[(Fact::Efforts(&[Effort::Minimal, Effort::Low, Effort::Medium, Effort::High]), THINKING)]),
+        .facts(&[(Fact::Efforts(&[Effort::Minimal, Effort::Low, Effort::Medium, Effort::High]), REASONING)]),
     // `Function calling with a response mime type: 'application/json' is unsupported`
     of(GOOGLES).spoken(SPOKEN).before(3, 0).facts(&[
         (Fact::FormatBesideTools(false), FORMAT_BESIDE_TOOLS),
         (Fact::CallSeals(false), SEALS),
-        (Fact::Efforts(&[]), THINKING),
-        (Fact::Thinking(Thinking::Budget { least: 128, most: 32_768 }), THINKING),
+        (Fact::Efforts(&[]), REASONING),
+        (Fact::ReasoningMode(ReasoningMode::Budget { least: 128, most: 32_768 }), REASONING),
     ]),
-    // Flash-Lite thinks only when told to, with 512 tokens at least.
+    // Flash-Lite reasons only when asked to, with at least 512 tokens.
     of(&[Family::Gemini])
         .spoken(SPOKEN)
         .before(3, 0)
         .named(&["flash"])
-        .facts(&[(Fact::Thinking(Thinking::Budget { least: 0, most: 24_576 }), THINKING)]),
+        .facts(&[(Fact::ReasoningMode(ReasoningMode::Budget { least: 0, most: 24_576 }), REASONING)]),
     of(&[Family::Gemini])
         .spoken(SPOKEN)
         .before(2, 5)
-        .facts(&[(Fact::Thinking(Thinking::Never), THINKING), (Fact::Penalties(true), PENALTIES)]),
+        .facts(&[(Fact::ReasoningMode(ReasoningMode::Never), REASONING), (Fact::Penalties(true), PENALTIES)]),
     // The open models are served as those before Gemini 2 were.
     of(&[Family::Gemma]).spoken(SPOKEN).facts(&[
-        (Fact::Thinking(Thinking::Never), THINKING),
-        (Fact::Efforts(&[]), THINKING),
+        (Fact::ReasoningMode(ReasoningMode::Never), REASONING),
+        (Fact::Efforts(&[]), REASONING),
         (Fact::Penalties(true), PENALTIES),
         (Fact::FormatBesideTools(false), FORMAT_BESIDE_TOOLS),
         (Fact::CallSeals(false), SEALS),

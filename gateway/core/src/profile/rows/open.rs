@@ -10,7 +10,7 @@ const DEEPSEEK_CALLS: Source = read("2026-11-25", "https://api-docs.deepseek.com
 const KIMI_EFFORT: Source = read("2026-11-25", "https://platform.kimi.ai/docs/guide/use-thinking-effort");
 const KIMI_IDS: Source = read("2026-11-25", "https://github.com/MoonshotAI/K2-Vendor-Verifier#suggestions-to-vendors");
 const KIMI_MODELS: Source = read("2026-11-25", "https://platform.kimi.ai/docs/api/models-overview");
-const KIMI_THINKING: Source = read("2026-11-25", "https://platform.moonshot.ai/docs/guide/use-kimi-k2-thinking-model");
+const KIMI_REASONING: Source = read("2026-11-25", "https://platform.moonshot.ai/docs/guide/use-kimi-k2-thinking-model");
 const KIMI_TRIED: Source =
     read("2026-11-30", "https://docs.rs/synaps-engine/0.11.0/src/agent_engine/runtime/openai/catalog/kimi.rs.html");
 const DEEPSEEK_AGAIN: Source = read("2026-11-30", "https://api-docs.deepseek.com/guides/thinking_mode");
@@ -41,13 +41,13 @@ pub(super) const ROWS: &[Row] = &[
         (Fact::NeedsReasoning(true), DEEPSEEK_CALLS),
     ]),
     of(&[Family::Kimi, Family::Moonshot]).spoken(CHAT_AND_ANTHROPIC).facts(&[
-        (Fact::ReadsReasoning(true), KIMI_THINKING),
+        (Fact::ReadsReasoning(true), KIMI_REASONING),
         // `thinking is enabled but reasoning_content is missing in assistant tool call message`
-        (Fact::NeedsReasoning(true), KIMI_THINKING),
+        (Fact::NeedsReasoning(true), KIMI_REASONING),
     ]),
     // They take their cue for the next id from those they are shown (`functions.search:0`).
     of(&[Family::Kimi, Family::Moonshot]).spoken(CHAT).facts(&[(Fact::CallIds(CallIds::Any), KIMI_IDS)]),
-    // Relatives of these that do not think.
+    // Relatives of these that do not reason.
     of(&[Family::DeepSeek, Family::Kimi, Family::Moonshot])
         .spoken(CHAT_AND_ANTHROPIC)
         .named(&["instruct", "distill"])
@@ -76,7 +76,7 @@ pub(super) const ROWS: &[Row] = &[
         .facts(&[(Fact::Sampling(Sampling::Taken), KIMI_MODELS)]),
     // `Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9`, and so do the templates of the open ones.
     of(&[Family::Mistral]).spoken(CHAT).facts(&[(Fact::CallIds(CallIds::NineLetters), MISTRAL_IDS)]),
-    // In Responses `none` keeps it from thinking.
+    // In Responses `none` switches reasoning off.
     of(&[Family::DeepSeek])
         .spoken(&[Dialect::OpenaiResponses])
         .served(ServedBy::ByMaker)
@@ -89,7 +89,7 @@ pub(super) const ROWS: &[Row] = &[
         Fact::Efforts(&[Effort::Low, Effort::Medium, Effort::High, Effort::ExtraHigh, Effort::Max]),
         GLM_EFFORT,
     )]),
-    // K2 has no such word and a switch instead, but for those for code, which think in any case, as K3 does.
+    // K2 has a switch in place of such a word, except for its coding models, which always reason, as K3 does.
     of(&[Family::Kimi])
         .spoken(OPENAIS)
         .served(ServedBy::ByMaker)

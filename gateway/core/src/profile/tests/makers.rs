@@ -1,7 +1,7 @@
 //! What the models of each maker take, as their pages say.
 
 use crate::dialect::Dialect;
-use crate::profile::{CacheMarks, Effort, Profile, Sampling, Seals, Thinking, ThinkingOff};
+use crate::profile::{CacheMarks, Effort, Profile, ReasoningMode, ReasoningOff, Sampling, Seals};
 
 fn chat(model: &str) -> Profile {
     Profile::of(model, Dialect::OpenaiChat)
@@ -100,7 +100,7 @@ fn thinking_is_switched_off_where_the_maker_of_the_model_serves_it() {
 #[test]
 fn a_model_that_is_no_claude_takes_what_older_ones_took() {
     let older = anthropic("upstream-model");
-    assert_eq!(older.thinking, Thinking::Budget { least: 1024, most: u64::MAX });
+    assert_eq!(older.reasoning_mode, ReasoningMode::Budget { least: 1024, most: u64::MAX });
     assert!(older.sampling == Sampling::Taken && !older.format && older.prefill);
     assert!(!older.reads_reasoning && !older.needs_reasoning);
     assert_eq!(anthropic("glm-4.6"), Profile { reads_reasoning: true, ..older });
@@ -114,15 +114,15 @@ fn a_model_that_is_no_claude_takes_what_older_ones_took() {
 
 #[test]
 fn a_gemini_is_told_to_think_in_the_way_of_its_generation() {
-    let thinking = |model| gemini(model).thinking;
-    assert_eq!(thinking("gemini-2.0-flash"), Thinking::Never);
-    assert_eq!(thinking("gemma-3-27b-it"), Thinking::Never);
-    assert_eq!(thinking("models/gemini-2.5-flash-lite"), Thinking::Budget { least: 0, most: 24_576 });
-    assert_eq!(thinking("google/gemini-2.5-pro-preview"), Thinking::Budget { least: 128, most: 32_768 });
-    let levels = |model| (thinking(model), gemini(model).efforts);
-    assert_eq!(levels("gemini-3-pro-preview"), (Thinking::Effort, &[Effort::Low, Effort::High][..]));
+    let reasoning_mode = |model| gemini(model).reasoning_mode;
+    assert_eq!(reasoning_mode("gemini-2.0-flash"), ReasoningMode::Never);
+    assert_eq!(reasoning_mode("gemma-3-27b-it"), ReasoningMode::Never);
+    assert_eq!(reasoning_mode("models/gemini-2.5-flash-lite"), ReasoningMode::Budget { least: 0, most: 24_576 });
+    assert_eq!(reasoning_mode("google/gemini-2.5-pro-preview"), ReasoningMode::Budget { least: 128, most: 32_768 });
+    let levels = |model| (reasoning_mode(model), gemini(model).efforts);
+    assert_eq!(levels("gemini-3-pro-preview"), (ReasoningMode::Effort, &[Effort::Low, Effort::High][..]));
     let three = &[Effort::Low, Effort::Medium, Effort::High][..];
-    assert_eq!(levels("gemini-3.1-pro-preview"), (Thinking::Effort, three));
+    assert_eq!(levels("gemini-3.1-pro-preview"), (ReasoningMode::Effort, three));
 }
 
 #[test]
@@ -141,14 +141,14 @@ fn a_gemini_takes_what_its_generation_does() {
 fn a_gemini_whose_name_does_not_say_is_of_the_newest_generation() {
     for name in ["gemini-flash-latest", "gemini-pro-latest", "our-gemini", "gemini-", "gemini-99999999999.1"] {
         assert!(gemini(name).format_beside_tools && !gemini(name).penalties, "{name}");
-        assert_eq!(gemini(name).thinking, Thinking::Effort, "{name}");
+        assert_eq!(gemini(name).reasoning_mode, ReasoningMode::Effort, "{name}");
         assert!(gemini(name).efforts.contains(&Effort::Medium), "{name}");
     }
 }
 
 #[test]
 fn this_autumns_claudes_take_what_their_pages_say() {
-    use {Seals as S, ThinkingOff as Off};
+    use {ReasoningOff as Off, Seals as S};
     for (model, off, forced_tools, seals, bound) in [
         ("claude-opus-4-8", Off::Disabled, true, S::OfMaker, false),
         ("claude-opus-5", Off::Disabled, true, S::OfMaker, false),
@@ -162,9 +162,12 @@ fn this_autumns_claudes_take_what_their_pages_say() {
         ("claude-mythos-5-2", Off::Never, false, S::OfModel, true),
     ] {
         let profile = anthropic(model);
-        let facts = (profile.thinking_off, profile.forced_tools, profile.seals, profile.bound_to_prefix);
+        let facts = (profile.reasoning_off, profile.forced_tools, profile.seals, profile.bound_to_prefix);
         assert_eq!(facts, (off, forced_tools, seals, bound), "{model}");
-        assert_eq!((profile.thinking, profile.prefill, profile.sampling), (Thinking::Effort, false, Sampling::Refused));
+        assert_eq!(
+            (profile.reasoning_mode, profile.prefill, profile.sampling),
+            (ReasoningMode::Effort, false, Sampling::Refused)
+        );
     }
     assert!(!chat("anthropic/claude-opus-5.5").forced_tools);
 }

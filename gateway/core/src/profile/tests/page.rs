@@ -44,9 +44,9 @@ const RESPONSES: &Columns = &[
     ("sealed reasoning", |profile| seals(profile)),
 ];
 const ANTHROPIC: &Columns = &[
-    ("thinking", |profile| thinking(profile.thinking)),
+    ("thinking", |profile| reasoning_mode(profile.reasoning_mode)),
     ("effort", |profile| words(profile.efforts)),
-    ("no thinking", |profile| format!("{:?}", profile.thinking_off)),
+    ("no thinking", |profile| format!("{:?}", profile.reasoning_off)),
     ("sampling", |profile| sampling(profile.sampling)),
     ("schemas", |profile| yes(profile.format)),
     ("prefill", |profile| yes(profile.prefill)),
@@ -56,7 +56,7 @@ const ANTHROPIC: &Columns = &[
     ("cache marks", |profile| format!("{:?}", profile.cache_marks)),
 ];
 const GEMINI: &Columns = &[
-    ("thinking", |profile| thinking(profile.thinking)),
+    ("thinking", |profile| reasoning_mode(profile.reasoning_mode)),
     ("level", |profile| words(profile.efforts)),
     ("sampling", |profile| sampling(profile.sampling)),
     ("penalties", |profile| yes(profile.penalties)),
@@ -95,12 +95,12 @@ fn seals(profile: &Profile) -> String {
     format!("{:?}{}", profile.seals, if profile.bound_to_prefix { ", after the same beginning" } else { "" })
 }
 
-fn thinking(thinking: Thinking) -> String {
-    match thinking {
-        Thinking::Never => "never".to_owned(),
-        Thinking::Effort => "by effort".to_owned(),
-        Thinking::Budget { least, most: u64::MAX } => format!("{least} tokens or more"),
-        Thinking::Budget { least, most } => format!("{least} to {most} tokens"),
+fn reasoning_mode(reasoning_mode: ReasoningMode) -> String {
+    match reasoning_mode {
+        ReasoningMode::Never => "never".to_owned(),
+        ReasoningMode::Effort => "by effort".to_owned(),
+        ReasoningMode::Budget { least, most: u64::MAX } => format!("{least} tokens or more"),
+        ReasoningMode::Budget { least, most } => format!("{least} to {most} tokens"),
     }
 }
 

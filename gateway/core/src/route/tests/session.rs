@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::thoughts::SealId;
+use crate::reasoning_seals::SealId;
 
 fn with_affinity() -> Catalog {
     catalog_with("affinity = \"session\",", r#""a/x""#)
@@ -41,7 +41,7 @@ fn a_key_that_rests_moves_only_its_own_sessions() {
 /// The makers of a conversation whose last reasoning this credential of the first provider sealed.
 fn makers(catalog: &Catalog, place: usize, profile: &str) -> Makers {
     let account = Some(catalog.providers[0].credentials[place].account.to_string());
-    let maker = |place: &str| crate::thoughts::SealMaker {
+    let maker = |place: &str| crate::reasoning_seals::SealMaker {
         place: place.to_owned(),
         account: account.clone(),
         profile: profile.to_owned(),

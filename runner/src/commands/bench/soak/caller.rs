@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 const LARGE_BYTES: usize = 2 << 20;
-/// Between two calls, at most.
+/// The longest pause between two calls.
 const PAUSE_MS_MAX: u64 = 60;
 /// No call of this load takes so long; one that does is counted as cut, and its record tells why.
 const CALL_MAX: Duration = Duration::from_secs(60);
@@ -110,12 +110,12 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// One that has called nobody yet.
+    /// A client that has not called yet.
     pub(super) fn new(address: SocketAddr) -> Caller {
         Caller { address, tally: Tally::default() }
     }
 
-    /// Calls until then and tells what came of it.
+    /// Calls until this time and returns what came of it.
     pub(super) async fn call_until(mut self, until: Instant) -> Tally {
         while Instant::now() < until {
             let end = timeout(CALL_MAX, self.call(CallStyle::drawn())).await;
@@ -126,7 +126,7 @@ impl Caller {
         self.tally
     }
 
-    /// A connection for each call: what is left behind by connections shows, too.
+    /// Each call opens a connection, so that what connections leave behind shows too.
     async fn call(&self, manner: CallStyle) -> Result<End> {
         let stream = TcpStream::connect(self.address).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;

@@ -45,7 +45,7 @@ impl Provider {
         let address = listener.local_addr()?;
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                // One that breaks off is the gateway's doing, or this one's own.
+                // A connection that breaks off was ended by the gateway or by this provider itself.
                 tokio::spawn(async move { serve(stream).await.ok() });
             }
         });

@@ -102,7 +102,7 @@ fn an_edit_of_a_part_changes_this_part_and_nothing_else() {
 }
 
 #[test]
-fn targets_are_named_by_provider_and_model_and_the_second_of_two_by_a_number() {
+fn targets_have_the_name_of_provider_and_model_and_a_second_a_number() {
     let names = stored().parts(Part::Target, "m").expect("targets").into_iter().map(|(name, _)| name);
     assert_eq!(names.collect::<Vec<_>>(), ["deepseek/deepseek-chat", "relay/c/d", "relay/c/d#2", "relay/m"]);
     let off = Edit::Update(members(json!({ "enabled": false })));
@@ -142,7 +142,7 @@ fn secrets_stay_until_another_is_given_and_never_go_to_another_host() {
 fn an_edit_that_cannot_be_made_says_why() {
     let update = |changes: Value| Edit::Update(members(changes));
     for (noun, name, edit, message) in [
-        (Noun::Model, "x", Edit::Delete, "There is no model \"x\". There is m, n."),
+        (Noun::Model, "x", Edit::Delete, "There is no model \"x\". There are: m, n."),
         (
             Noun::Model,
             "m",
@@ -167,9 +167,9 @@ fn an_edit_that_cannot_be_made_says_why() {
     let mut bare = Document::from_json(br#"{"models": 7}"#).expect("an object");
     assert_eq!(bare.edit(Noun::Model, "m", &Edit::Create(json!({}))), Err(EditError::NoList("models")));
     let none = Document::empty().edit(Noun::Relay, "r", &Edit::Delete).expect_err("nothing there");
-    assert_eq!(none.to_string(), "There is no relay \"r\"; there is none at all.");
+    assert_eq!(none.to_string(), "There is no relay \"r\"; there are none.");
     let part = stored().edit_part(Part::Target, "n", "a/b", &Edit::Delete).expect_err("no such target");
-    assert_eq!(part.to_string(), "There is no target \"a/b\". There is relay/n.");
+    assert_eq!(part.to_string(), "There is no target \"a/b\". There are: relay/n.");
 }
 
 #[test]

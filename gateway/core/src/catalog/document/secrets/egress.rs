@@ -1,4 +1,4 @@
-//! The secrets of a way out, and who reads the other secrets on it.
+//! The secrets of an egress, and who else reads the secrets that pass through it.
 
 use std::collections::BTreeSet;
 
@@ -41,8 +41,8 @@ fn relay_origin(egress: &Value) -> Option<String> {
     Some(format::http_url(url).ok()?.origin())
 }
 
-/// Who reads what goes out this way besides the provider: a relay, and a proxy of what is not encrypted. A URL that is
-/// given anew is another one than whatever is stored under its id.
+/// Who reads requests on this egress besides the provider: a relay, and a proxy if the connection is not encrypted. A
+/// URL that is given anew counts as different from the one that is stored under its id.
 fn reader(egress: &Value, is_plain: bool) -> Option<String> {
     let text = |name: &str| egress.get(name).and_then(Value::as_str);
     let kept = || text("id").or(text("variable")).filter(|_| egress.get("value").is_none());

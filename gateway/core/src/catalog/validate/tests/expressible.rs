@@ -1,4 +1,4 @@
-//! What other people's configuration files say, as ours: accepted, and read as it is meant.
+//! What the configuration files of other gateways express, written as ours: it is accepted and means the same.
 
 use super::{SMALL, catalog, problems, refuses};
 use crate::catalog::{Patience, PhaseLimits};
@@ -20,7 +20,7 @@ fn target_with(fields: &str) -> String {
 }
 
 #[test]
-fn a_targets_timeouts_come_before_its_providers_and_those_before_its_models() {
+fn timeouts_of_a_target_come_first_then_its_providers_then_its_models() {
     let of = |provider: &str, target: &str| {
         let text = target_with(target).replace("base_url", &format!("timeouts = {{ {provider} }}\nbase_url"));
         let catalog = catalog(&format!("{text}\ntimeouts = {{ connect = \"1s\", idle = \"2s\", total = \"9s\" }}"));
@@ -81,7 +81,10 @@ fn a_target_may_say_what_stands_before_what_a_patterns_star_stood_for() {
     assert_eq!(upstream(models, "fast/llama"), ["accounts/us/models/llama"]);
     for wrong in ["a/*x", "a/x*y*", "a/**"] {
         let found = problems(&SMALL.replace("a/x", wrong));
-        assert!(found[0].contains("may have one `*`, at its end, for the name asked"), "{wrong}: {found:?}");
+        assert!(
+            found[0].contains("may have one `*`, at its end, for the name that the client asks for"),
+            "{wrong}: {found:?}"
+        );
     }
 }
 
@@ -161,7 +164,7 @@ fn a_query_of_the_address_and_one_of_names_and_values_are_read() {
 }
 
 #[test]
-fn a_target_without_a_share_two_of_one_kind_and_headers_of_its_own_are_read() {
+fn a_target_without_a_share_two_of_one_kind_and_own_headers_are_read() {
     assert_eq!(catalog(&target_with("weight = 0")).models[0].targets[0].weight, 0);
     assert_eq!(catalog(&SMALL.replace("\"a/x\"", "\"a/x\", \"a/x\"")).models[0].targets.len(), 2);
     let headers = catalog(&target_with("headers = { X-Tier = \"1\" }")).models[0].targets[0].headers.clone();

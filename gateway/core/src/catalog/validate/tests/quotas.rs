@@ -49,7 +49,7 @@ fn reads_every_kind_of_limit() {
 }
 
 #[test]
-fn several_windows_of_one_kind_hold_at_once_for_providers_credentials_and_keys() {
+fn several_windows_of_one_kind_hold_at_once_wherever_they_are_set() {
     let limits = "rpd = 1, rpweek = 2, rpmonth = 3, tpweek = 4, tpmonth = 5, \
         rolling = [{ calls = 6, tokens = 7, hours = 5 }, { tokens = 8, hours = 168 }], \
         budget = [\"1 USD/day\", \"5 USD/week\", \"9 USD/month\", \"2 USD/5h\", \"8 USD/30d\"]";

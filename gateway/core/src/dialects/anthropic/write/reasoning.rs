@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::dialect::Dialect;
 use crate::neutral::turns;
 use crate::neutral::{Effort, Object, Part, Request, ToolChoice, Warnings};
-use crate::profile::{Thinking, ThinkingOff};
+use crate::profile::{ReasoningMode, ReasoningOff};
 
 /// How much of `max_tokens` must be left for the answer itself.
 const ANSWER_MIN: u64 = 1024;
@@ -27,7 +27,7 @@ pub(super) fn write(
         warnings.dropped("reasoning, since a tool has to be called");
         return false;
     }
-    let Thinking::Budget { least, most } = request.profile.thinking else {
+    let ReasoningMode::Budget { least, most } = request.profile.reasoning_mode else {
         let display = if reasoning.shown == Some(false) { "omitted" } else { "summarized" };
         body.insert("thinking".to_owned(), json!({ "type": "adaptive", "display": display }));
         let effort = reasoning.explicit_effort().and_then(|effort| request.profile.effort_up_to(effort));
@@ -40,7 +40,7 @@ pub(super) fn write(
         return false;
     }
     if !request.profile.reads_reasoning && calls_without_reasoning(request) {
-        warnings.dropped("reasoning, since earlier thoughts came back without their signature");
+        warnings.dropped("reasoning, since earlier reasoning came back without its signature");
         return false;
     }
     body.insert("thinking".to_owned(), json!({ "type": "enabled", "budget_tokens": budget }));
@@ -50,15 +50,15 @@ pub(super) fn write(
     true
 }
 
-/// Switches thinking off, or as low as the model allows. Returns whether it thinks all the same.
+/// Switches reasoning off, or as low as the model allows. Returns whether it reasons all the same.
 fn write_off(request: &Request, body: &mut Object, output: &mut Object, warnings: &mut Warnings) -> bool {
-    let kind = match request.profile.thinking_off {
-        ThinkingOff::Disabled => "disabled",
-        ThinkingOff::BetweenTools => {
+    let kind = match request.profile.reasoning_off {
+        ReasoningOff::Disabled => "disabled",
+        ReasoningOff::BetweenTools => {
             warnings.changed("no reasoning to none but between calls of tools");
             "between_tools"
         }
-        ThinkingOff::Never => {
+        ReasoningOff::Never => {
             let least = request.profile.efforts.first();
             output.extend(least.map(|effort| ("effort".to_owned(), effort.word().into())));
             warnings.changed("no reasoning to the least, since the model always reasons");

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::dialects::openai_chat::answer::thinking;
+use crate::dialects::openai_chat::answer::reasoning_of;
 use crate::dialects::openai_chat::{calls, reasoning};
 use crate::neutral::json::{object, take_list, take_object, take_text, text};
 use crate::neutral::{CacheFor, Media, Message, Object, Part, Request, Role, ToolResult, Untranslatable, Warnings};
@@ -87,7 +87,7 @@ fn assistant(
     Ok(parts)
 }
 
-/// The content of a message that is not the model's, in which nobody thinks.
+/// The content of a message that is not the model's and so holds no reasoning.
 fn content_without_reasoning(message: &mut Object, path: &str) -> Result<Vec<Part>, Untranslatable> {
     let mut parts = content(message, path)?;
     parts.retain(|part| !matches!(part, Part::Reasoning(_)));
@@ -130,8 +130,8 @@ fn part(mut item: Object, path: &str) -> Result<Option<Part>, Untranslatable> {
             take_text(&mut item, "text").map(Part::Text).ok_or_else(|| missing("text"))?
         }
         "refusal" => take_text(&mut item, "refusal").map(Part::Refusal).ok_or_else(|| missing("refusal"))?,
-        "thinking" => Part::Reasoning(thinking(item.get("thinking"))),
-        // Where Mistral's models found what they say: <https://docs.mistral.ai/capabilities/citations/>.
+        "thinking" => Part::Reasoning(reasoning_of(item.get("thinking"))),
+        // The sources of what Mistral's models say: <https://docs.mistral.ai/capabilities/citations/>.
         "reference" => return Ok(None),
         "image_url" => {
             let mut image = take_object(&mut item, "image_url").unwrap_or_default();

@@ -206,7 +206,7 @@ impl Call {
         }
     }
 
-    /// A call that nobody can name is none.
+    /// A call begins once it has a name; without one it is dropped.
     fn begin(&mut self, place: &mut Place<'_>) {
         if self.part.is_some() || self.name.is_empty() {
             return;
@@ -225,10 +225,10 @@ impl Call {
     }
 }
 
-/// Arguments as far as they have come. Only what is needed to know them again is kept of them.
+/// Arguments as far as they have come. Only what is needed to recognise a repetition is kept.
 #[derive(Debug, Default)]
 struct Arguments {
-    /// What came before anything that is no placeholder.
+    /// What came while all of it may still be a placeholder.
     held: String,
     has_begun: bool,
     /// All of them, while they are short.
@@ -248,7 +248,7 @@ impl Arguments {
         Some(self.held.trim()).filter(|held| !self.has_begun && !held.is_empty())
     }
 
-    /// Whether a text is an object of its own and not what these are once more.
+    /// Whether a text is another object and not a repetition of these arguments.
     fn differ_from(&self, text: &str) -> bool {
         let text = text.trim();
         text.starts_with('{') && !PLACEHOLDERS.contains(&text) && !self.is(text)

@@ -70,7 +70,7 @@ impl ChoiceState {
         }
     }
 
-    /// The reason to end that comes last is the one, unless it says less than one before it.
+    /// The last finish reason counts, unless an earlier one says more.
     pub(super) fn read_reason(&mut self, reason: Option<Finish>) {
         let says_less = reason.is_none() || reason == Some(Finish::Stop) && self.finish.is_some();
         if !says_less {
@@ -78,7 +78,7 @@ impl ChoiceState {
         }
     }
 
-    /// Ends what is open and gives the reason, which is there unless the provider never said one.
+    /// Ends what is open and gives the finish reason, if the provider gave one.
     pub(super) fn finish(mut self, choice: usize, parts: &mut usize, out: &mut Vec<Event>) {
         self.end_words(out);
         self.calls.end_all(&mut Place { choice, parts, out });

@@ -21,7 +21,8 @@ pub(super) fn write(
     warnings: &mut Warnings,
 ) -> Result<Vec<Value>, Untranslatable> {
     let mut written = Vec::new();
-    // A mark may stand between two texts in one request and not in the next, so that only texts apart stay the same.
+    // A mark may stand between two texts in one request and be gone in the next, so texts stay the same only if they
+    // are kept apart.
     let joined = |between| (profile.cache_marks == CacheMarks::No).then_some(between);
     if !system.is_empty() {
         written.push(message("system", content(system, joined("\n\n"), "system")?));

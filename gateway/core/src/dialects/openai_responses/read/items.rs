@@ -68,7 +68,7 @@ impl Reader<'_> {
             }
             // The AI SDK refers to reasoning wherever `store` is left as it is. A conversation can do without.
             "item_reference" if item.text("id").is_some_and(|id| id.starts_with("rs_")) => {
-                self.warnings.dropped("input: item_reference of a thought");
+                self.warnings.dropped("input: item_reference of reasoning");
                 Ok(())
             }
             "item_reference" => refuse(

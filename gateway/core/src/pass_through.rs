@@ -129,8 +129,8 @@ fn holds_own(text: &str, own: &dyn Fn(&str) -> bool) -> bool {
             .is_some_and(|pair| pair.split(':').any(own) || pair.split_once(':').is_some_and(|(_, rest)| own(rest)))
 }
 
-/// The headers of the answer: all of them, except those of the connection, those that a browser would apply to the whole
-/// origin, the id of the origin's own record, and the mark of a refusal, which only this llmio may set.
+/// The headers of the answer: all of them, except those of the connection, those that a browser would apply to the
+/// whole origin, the id of the origin's own record, and the mark of a refusal, which only this llmio may set.
 pub fn answer(mut upstream: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
     let is_llmios = |name: &str| name == "x-llmio-record" || name == MARK;
     let nominated = nominated(&upstream);

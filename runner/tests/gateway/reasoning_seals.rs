@@ -1,5 +1,5 @@
-//! Sealed reasoning in conversations: it goes back to who sealed it, and where that is not possible the conversation
-//! goes on without it.
+//! Sealed reasoning in conversations: it goes back to the account that sealed it, and where that is not possible the
+//! conversation goes on without it.
 
 use serde_json::{Value, json};
 
@@ -211,22 +211,22 @@ fn a_conversation_made_shorter_stays_with_its_account_and_is_never_left_out(host
     let upstream = Upstream::answering(Answer::json(200, &answer("openai-responses")));
     let with_keys = |keys: &str| provider("a", "openai-responses", &upstream, keys) + &model("a", "gpt-5.5");
     let gateway = Gateway::on(host).catalog(&with_keys(THREE_KEYS)).start();
-    let asked = |path: &str, items: &[Value]| {
+    let request = |path: &str, items: &[Value]| {
         let input = [items.to_vec(), vec![json!({ "role": "user", "content": "Go on" })]].concat();
         let body = json!({ "model": "m", "input": input });
         Request::new("POST", path).key(TOKEN).json(body.to_string())
     };
     let shorter = json!({ "type": "compaction", "id": "cmp_1", "encrypted_content": SEAL });
-    answered(&gateway, &gateway.send(&asked("/v1/responses/compact", &[])));
+    answered(&gateway, &gateway.send(&request("/v1/responses/compact", &[])));
     let (key, _) = last(&upstream);
     for _ in 0..5 {
-        answered(&gateway, &gateway.send(&asked("/v1/responses", std::slice::from_ref(&shorter))));
+        answered(&gateway, &gateway.send(&request("/v1/responses", std::slice::from_ref(&shorter))));
         assert_eq!(last(&upstream), (key.clone(), true));
     }
     assert_eq!(gateway.put_catalog(&with_keys(r#""sk-four-4444""#)).status, 200);
     let gateway = gateway.settled();
     let thought = json!({ "type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": SEAL });
-    let response = gateway.send(&asked("/v1/responses/compact", &[shorter, thought]));
+    let response = gateway.send(&request("/v1/responses/compact", &[shorter, thought]));
     answered(&gateway, &response);
     assert!(lost(&gateway, &response));
     let sent = String::from_utf8(upstream.received().pop().expect("a request").body).expect("text");

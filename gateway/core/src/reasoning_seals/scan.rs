@@ -1,5 +1,5 @@
-//! Finds seals in JSON of any dialect, in pieces of any size. It is not a parser: it only follows strings, and a seal is
-//! the text behind one of the names that seals have.
+//! Finds seals in JSON of any dialect, in pieces of any size. It is not a parser: it only follows strings, and a seal
+//! is the text behind one of the names that seals have.
 
 use std::sync::LazyLock;
 
