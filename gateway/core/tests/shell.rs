@@ -17,7 +17,7 @@ const SEAM: [&str; 11] = [
     "incoming.rs",
     "lib.rs",
     "response.rs",
-    "send.rs",
+    "send/exchange.rs",
     "store/database.rs",
     "store/key_value.rs",
 ];
