@@ -9,6 +9,7 @@ mod lesson;
 pub mod limits;
 mod parameter;
 mod progress;
+mod reset;
 mod words;
 
 use crate::candidate::Skip;

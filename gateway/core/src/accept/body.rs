@@ -15,9 +15,6 @@ use crate::refusal::Refusal;
 use crate::scan::Name;
 use crate::uri::has_path_steps;
 
-/// The deepest nesting of JSON that is accepted, so that no parser of a provider or of llmio overflows its stack.
-pub(super) const DEPTH_MAX: usize = 128;
-
 /// A model's name is repeated in headers, messages and the record, so it must not be as large as a body may be. Names
 /// in a catalog have 200 characters at most; the rest is for suffixes that clients add.
 pub(super) const MODEL_CHARACTERS_MAX: usize = 256;

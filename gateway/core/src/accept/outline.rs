@@ -1,7 +1,6 @@
 //! The outline of a body: how deeply it nests and how many items it has. One pass over its brackets and commas finds
 //! this before anything is parsed, so that no parser overflows its stack or builds a list of millions of tiny items.
 
-use super::body::DEPTH_MAX;
 use crate::operation::Operation;
 use crate::pace::Pace;
 use crate::refusal::Refusal;
@@ -10,6 +9,9 @@ use crate::scan::end_of_string;
 /// The most messages, parts and tools of a body, counted together, and the most members. No provider accepts as many,
 /// and each would take hundreds of bytes when translated.
 pub(super) const ITEMS_MAX: usize = 100_000;
+
+/// The deepest nesting of JSON that is accepted, so that no parser of a provider or of llmio overflows its stack.
+pub(super) const DEPTH_MAX: usize = 128;
 
 /// Items are counted down to this depth: `contents[].parts[]`, `tools[].functionDeclarations[]`. What nests deeper
 /// belongs to a schema or a document.

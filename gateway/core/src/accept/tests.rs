@@ -1,4 +1,5 @@
-use super::body::{DEPTH_MAX, MODEL_CHARACTERS_MAX};
+use super::body::MODEL_CHARACTERS_MAX;
+use super::outline::DEPTH_MAX;
 use super::*;
 use crate::call::Call;
 use crate::refusal::Refusal;

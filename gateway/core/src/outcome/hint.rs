@@ -3,20 +3,15 @@
 //! The first source that tells something wins: the quota or the date that the body names, then an exact wait, then the
 //! window that a header says is empty. A wait that is negative, past, no number or absurdly long tells nothing.
 
-use crate::verdict::{self, Hint};
-use jiff::Timestamp;
-use jiff::civil::Time;
 use jiff::fmt::rfc2822;
-use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::error_text::ErrorText;
 use super::limits;
+use super::reset::{Headers, WAIT_MS_MAX, details, google_retry_delay_ms, hint, next_midnight, unix_ms, until};
+use crate::verdict::Hint;
 
 mod words;
-
-/// The longest wait that is believed: no quota of any provider resets later.
-const WAIT_MS_MAX: i64 = 32 * 86_400_000;
 
 /// The wait for a `retry-after` beyond that: the provider wants to be left alone, and nobody knows how long.
 const ABSURD_MS: u64 = 300_000;
@@ -39,31 +34,6 @@ pub fn read(headers: &[(String, Vec<u8>)], body: &[u8], now_ms: i64) -> Option<H
         .or_else(|| limits::used_up(&limits::of_headers(&headers, now_ms), now_ms))
         .or_else(|| openrouter_reset(&body, now_ms))
         .or_else(|| words::end_of_window(&message, now_ms))
-}
-
-fn hint(wait_ms: f64, is_reset: bool) -> Option<Hint> {
-    #[expect(clippy::cast_precision_loss, reason = "a month in milliseconds is far below 2^53")]
-    let known = wait_ms >= 1.0 && wait_ms <= WAIT_MS_MAX as f64;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be within a month")]
-    known.then_some(Hint { wait_ms: wait_ms as u64, is_reset })
-}
-
-pub(super) fn until(at_ms: i64, now_ms: i64, is_reset: bool) -> Option<Hint> {
-    let wait_ms = u64::try_from(at_ms.checked_sub(now_ms)?).ok()?;
-    (1..=WAIT_MS_MAX.unsigned_abs()).contains(&wait_ms).then_some(Hint { wait_ms, is_reset })
-}
-
-pub(super) struct Headers<'h>(pub(super) &'h [(String, Vec<u8>)]);
-
-impl Headers<'_> {
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(header, _)| header.eq_ignore_ascii_case(name))?;
-        std::str::from_utf8(value).ok().map(str::trim)
-    }
-
-    pub(super) fn number(&self, name: &str) -> Option<f64> {
-        self.text(name)?.parse().ok().filter(|number: &f64| number.is_finite())
-    }
 }
 
 /// Seconds or a date: RFC 9110, section 10.2.3.
@@ -89,29 +59,12 @@ fn http_date_ms(text: &str) -> Option<i64> {
     Some(zoned.timestamp().as_millisecond())
 }
 
-/// `google.rpc.RetryInfo` among the details of a Gemini error: `"retryDelay": "34.07s"`.
-pub(super) fn google_retry_delay_ms(body: &Value) -> Option<f64> {
-    let delay = details(body).find_map(|detail| detail.get("retryDelay")?.as_str())?;
-    Some(delay.strip_suffix('s')?.parse::<f64>().ok()? * 1000.0)
-}
-
 /// The reset of the quota that `google.rpc.QuotaFailure` names. A daily quota resets at midnight Pacific time, whatever
 /// `RetryInfo` says: <https://ai.google.dev/gemini-api/docs/rate-limits>.
 fn google_daily_reset(body: &Value, now_ms: i64) -> Option<Hint> {
     let violations = details(body).filter_map(|detail| detail.get("violations")?.as_array()).flatten();
     let mut ids = violations.filter_map(|violation| violation.get("quotaId")?.as_str());
     ids.any(|id| id.contains("PerDay")).then(|| next_midnight("America/Los_Angeles", now_ms)).flatten()
-}
-
-/// The details of a Gemini error, which is wrapped in a list where the answer would have been a list.
-pub(super) fn details(body: &Value) -> impl Iterator<Item = &Value> {
-    let error = body.get("error").or_else(|| body.get(0)?.get("error"));
-    error.and_then(|error| error.get("details")?.as_array()).into_iter().flatten()
-}
-
-/// A duration as Go writes it, up to the longest that is believed.
-pub(super) fn go_duration_ms(text: &str) -> Option<i64> {
-    hint(verdict::go_duration_ms(text)?, false).and_then(|hint| i64::try_from(hint.wait_ms).ok())
 }
 
 /// OpenRouter repeats its headers in the body: <https://openrouter.ai/docs/api-reference/limits>.
@@ -129,36 +82,10 @@ fn codex_reset(body: &Value, now_ms: i64) -> Option<Hint> {
     in_ms.or_else(|| until(unix_ms(error.get("resets_at")?.as_f64()?)?, now_ms, true))
 }
 
-/// The reset that a header tells: a duration as Go writes it, Unix time, or seconds from now (Azure, and
-/// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/> in its first forms).
-pub(super) fn reset_at_ms(text: &str, now_ms: i64) -> Option<i64> {
-    let in_ms = match text.parse::<f64>() {
-        Ok(number) if unix_ms(number).is_some() => return unix_ms(number),
-        Ok(seconds) => i64::try_from(hint(seconds * 1000.0, true)?.wait_ms).ok()?,
-        Err(_) => go_duration_ms(text)?,
-    };
-    Some(now_ms.saturating_add(in_ms))
-}
-
-/// Unix milliseconds from a number of milliseconds, as OpenRouter writes it, or of seconds, as others do.
-pub(super) fn unix_ms(number: f64) -> Option<i64> {
-    #[expect(clippy::cast_possible_truncation, reason = "out of range saturates, and is then too far away")]
-    match number {
-        number if number >= 1e12 => Some(number as i64),
-        number if number >= 1e9 => Some((number * 1000.0) as i64),
-        _ => None,
-    }
-}
-
-pub(super) fn next_midnight(zone: &str, now_ms: i64) -> Option<Hint> {
-    let zone = TimeZone::get(zone).ok()?;
-    let now = Timestamp::from_millisecond(now_ms).ok()?.to_zoned(zone.clone());
-    let midnight = now.date().tomorrow().ok()?.to_datetime(Time::midnight()).to_zoned(zone).ok()?;
-    until(midnight.timestamp().as_millisecond(), now_ms, true)
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     /// 2026-11-24 12:00:00 UTC, 04:00 in Los Angeles, 20:00 in Shanghai.

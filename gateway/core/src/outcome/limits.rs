@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::hint::{Headers, details, google_retry_delay_ms, next_midnight, reset_at_ms, until};
+use super::reset::{Headers, details, google_retry_delay_ms, next_midnight, reset_at_ms, until};
 use crate::providers::{Counted, LimitForm, LimitHeaders, ResetForm, limit_headers, may_tell_limits};
 use crate::verdict::Hint;
 

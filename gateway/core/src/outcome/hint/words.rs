@@ -3,7 +3,7 @@
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::TimeZone;
 
-use super::{go_duration_ms, next_midnight, until};
+use crate::outcome::reset::{go_duration_ms, next_midnight, until};
 use crate::verdict::Hint;
 
 /// What stands before a date, how the date is written, and where its clock hangs. Zhipu means Beijing's in its English
