@@ -1,12 +1,10 @@
 //! Records that are sent one after the other: as a file of all that fit a filter, and as they come.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use gateway_core::headers;
 use gateway_core::record::{Filter, PAGE_MAX};
-use gateway_core::state::State;
-use gateway_core::views::{Export, RecordView, RecordsView};
+use gateway_core::views::{Export, RecordTail, RecordView, RecordsView};
 
 use crate::host;
 use crate::host::body::Writer;
@@ -26,12 +24,6 @@ const BACK_MS: i64 = 10_000;
 
 /// A tail ends after so long; whoever watches on connects again, and is asked again who it is.
 const TAIL_MS_MAX: u64 = 10 * 60_000;
-
-/// After so many looks without a record something is sent all the same, since proxies cut silent connections.
-const SILENT_LOOKS: u32 = 15;
-
-/// So many records are known to a tail: those of a look, and those under way.
-const KNOWN_MAX: usize = 4_096;
 
 /// All records that fit, newest first. They are read page by page, so that nobody waits for them and no memory holds them.
 pub(crate) fn export(instance: &Rc<Instance>, mut filter: Filter, format: Export, shown: Shown) -> Response {
@@ -76,10 +68,8 @@ pub(crate) fn tail(instance: &Rc<Instance>, filter: Filter, shown: Shown) -> Res
 async fn watch(instance: Rc<Instance>, mut filter: Filter, shown: Shown, mut writer: Writer) {
     let (start_ms, begun_ms) = (host::now_ms(), host::unix_ms());
     (filter.limit, filter.before, filter.until_ms) = (PAGE_MAX, None, None);
-    let mut known: BTreeMap<String, bool> = BTreeMap::new();
-    let mut silent = 0;
-    // The first bytes tell a browser that it is connected.
-    let mut text = String::from("retry: 2000\n\n");
+    let mut tail = RecordTail::default();
+    let mut text = RecordTail::first();
     loop {
         if !text.is_empty() && !writer.write(std::mem::take(&mut text).into_bytes()).await.is_empty() {
             return;
@@ -89,38 +79,14 @@ async fn watch(instance: Rc<Instance>, mut filter: Filter, shown: Shown, mut wri
         }
         host::wait_ms(LOOK_MS).await;
         let since_ms = host::unix_ms().saturating_sub(BACK_MS).max(begun_ms);
-        let under_way = known.iter().filter(|(_, has_ended)| !**has_ended).map(|(id, _)| id.clone()).min();
+        let under_way = tail.under_way();
         filter.since_ms = Some(since_ms);
         let mut seen = records::list(&instance, &filter).await.unwrap_or_default();
-        if let Some(oldest) = under_way {
-            seen.extend(ended(&instance, &known, &oldest).await);
-        }
-        seen.sort_by(|one, other| one.id.cmp(&other.id));
-        for record in seen {
-            let has_ended = record.state != State::Running.name();
-            if known.insert(record.id.clone(), has_ended) != Some(has_ended) {
-                let json = serde_json::to_string(&shown(record)).unwrap_or_default();
-                text.push_str(&format!("event: record\ndata: {json}\n\n"));
+        for id in under_way {
+            if let Ok(Some(record)) = records::read(&instance, &id).await {
+                seen.push(record);
             }
         }
-        while known.len() > KNOWN_MAX {
-            known.pop_first();
-        }
-        silent = if text.is_empty() { silent + 1 } else { 0 };
-        if silent >= SILENT_LOOKS {
-            silent = 0;
-            text.push_str(": still here\n\n");
-        }
+        text.push_str(&tail.events(seen, &shown));
     }
-}
-
-/// The calls that were under way and have ended since, of those not looked at anyway.
-async fn ended(instance: &Instance, known: &BTreeMap<String, bool>, oldest: &str) -> Vec<RecordView> {
-    let mut ended = Vec::new();
-    for (id, _) in known.range(oldest.to_owned()..).filter(|(_, has_ended)| !**has_ended) {
-        if let Ok(Some(record)) = records::read(instance, id).await {
-            ended.push(record);
-        }
-    }
-    ended
 }

@@ -1,13 +1,14 @@
 //! The console: what people see of llmio in a browser. A page is a pure function of what core's views tell: it does no
 //! I/O, reads no clock and draws no random number, and its caller has decided who may see it.
 //!
-//! A page is made of four things, each in a file of its own: what it shows ([`pages`]), how that is set
-//! (`templates/NAME.html`), its row in the table of [`routes`], and its words in every language (`words/NAME.rs`). A word
-//! that lacks a language does not compile; a text that is shown is escaped, since templates escape all but the few types
-//! of `parts`, which are templates themselves. Links never begin with a slash: the console does not know below which path
-//! it is served.
+//! A page is made of four things, each in a file of its own: what it shows ([`pages`]), how that is laid out
+//! (`templates/NAME.html`), its row in the table of [`routes`], and its words in every language (`words/NAME.rs`). A
+//! word that lacks a language does not compile; a text that is shown is escaped, since templates escape all but the few
+//! types of `parts`, which are templates themselves. Links never begin with a slash: the console does not know below
+//! which path it is served.
 
 pub mod assets;
+pub mod changes;
 mod chart;
 pub mod edit;
 pub mod form;

@@ -5,6 +5,7 @@
 //! nothing that goes wrong with them is the call's trouble. What a body says is only read again when somebody looks at it.
 
 mod answer;
+mod call;
 mod clean;
 mod delta;
 mod talk;
@@ -18,8 +19,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::pace::Pace;
 
-pub use answer::{AnswerKeeper, KeptAnswer};
-pub use clean::{Cleaner, copied};
+use answer::AnswerKeeper;
+pub use call::CallBodies;
+pub use clean::Cleaner;
+use clean::copied;
 use delta::{Step, apart, together};
 pub use talk::{Conversation, Piece, Turn, Who};
 
@@ -191,18 +194,19 @@ impl Gone {
     pub fn says(self) -> &'static str {
         match self {
             Self::Off => {
-                "What was said in this call was not kept: `settings.record_bodies`, or `record_bodies` of its key, was off \
-                 for it."
+                "The request and answer of this call were not kept: `settings.record_bodies`, or `record_bodies` of its \
+                 key, was off for it."
             }
             Self::Dropped => {
-                "What was said in this call was to be kept, but there was no room for it, or it could not be written."
+                "The request and answer of this call could not be kept: there was no room for them, or they could not \
+                 be written."
             }
             Self::Expired => {
-                "What was said in this call is kept no longer: `bodies_retention_days` or `max_bodies_mib` of the settings."
+                "The request and answer of this call are no longer kept; see `bodies_retention_days` and `max_bodies_mib` of the settings."
             }
-            Self::Deleted => "What was said in this call was deleted.",
+            Self::Deleted => "The request and answer of this call were deleted.",
             Self::Sealed => {
-                "What was said in this call was sealed with another master key. Set that one as `master_key_previous`."
+                "The request and answer of this call were sealed with another master key. Set that one as `master_key_previous`."
             }
         }
     }

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::catalog::{Document, Edit, EditError, Noun, Part};
+use crate::catalog::{Catalog, Document, Edit, EditError, Noun, Part, Provider, ProviderKind};
+use crate::refusal::Refusal;
 
 /// What a provider lists of its models.
 #[derive(Debug, Clone)]
@@ -105,6 +106,21 @@ pub struct Joined {
 pub fn common_name(name: &str) -> String {
     let model = name.rsplit('/').next().unwrap_or(name).to_lowercase();
     model.strip_suffix(":free").map(str::to_owned).unwrap_or(model)
+}
+
+/// The providers to ask for their models: the chosen ones, or else all that are in use and can be asked.
+pub fn providers_to_ask<'c>(catalog: &'c Catalog, chosen: Option<&[String]>) -> Result<Vec<&'c Provider>, Refusal> {
+    let providers = || catalog.providers.iter().map(|provider| &**provider);
+    let Some(names) = chosen else {
+        let can_be_asked = |it: &&Provider| it.enabled && matches!(it.kind, ProviderKind::Http(_));
+        return Ok(providers().filter(can_be_asked).collect());
+    };
+    let find = |name: &String| {
+        let unknown =
+            || Refusal::bad_request(format!("There is no provider {name:?} in the catalog.")).about("providers");
+        providers().find(|provider| *provider.name == **name).ok_or_else(unknown)
+    };
+    names.iter().map(find).collect()
 }
 
 /// What joining these lists into a catalog would do.
@@ -272,6 +288,26 @@ mod tests {
     }
 
     #[test]
+    fn all_that_can_be_asked_are_asked_or_those_that_are_chosen() {
+        let text = r#"
+            providers = [
+                { name = "a", base_url = "https://a.example/v1" },
+                { name = "off", base_url = "https://b.example/v1", enabled = false },
+                { preset = "echo" },
+            ]
+        "#;
+        let catalog = Document::from_toml(text).and_then(|document| document.validate()).expect("a catalog");
+        let names = |chosen: Option<&[&str]>| {
+            let chosen = chosen.map(|names| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+            let asked = providers_to_ask(&catalog, chosen.as_deref()).map_err(|refusal| refusal.message)?;
+            Ok::<_, String>(asked.iter().map(|provider| provider.name.to_string()).collect::<Vec<_>>())
+        };
+        assert_eq!(names(None), Ok(vec!["a".to_owned()]));
+        assert_eq!(names(Some(&["off"])), Ok(vec!["off".to_owned()]));
+        assert!(names(Some(&["none"])).is_err_and(|message| message.contains("\"none\"")));
+    }
+
+    #[test]
     fn what_matches_joins_one_model_and_what_is_there_already_is_left_out() {
         let plan = plan(&document(), &offers());
         let lines: Vec<String> = plan
@@ -301,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_that_is_carried_out_adds_targets_and_switches_off_and_leaves_nothing_to_join() {
+    fn a_plan_that_is_carried_out_leaves_nothing_to_join() {
         let (mut document, offers) = (document(), offers());
         let plan = plan(&document, &offers);
         let body = json!({ "models": plan.models.iter().map(|model| json!({ "name": model.name, "targets": model.targets })).collect::<Vec<_>>(), "vanished": plan.vanished });

@@ -19,6 +19,7 @@ mod records;
 mod reported;
 mod sessions;
 mod stats;
+mod tail;
 
 pub use bodies::{BodiesView, BodyView, DeletedBodiesView, KeptOfKeyView, body, conversation, lowered};
 pub use catalog::{CheckedView, DiffView, DraftView, PresetsView, StoredView};
@@ -38,3 +39,4 @@ pub use records::{LookedView, RecordView, RecordsView, StoredJson, at_of_id};
 pub use reported::ReportedLimitView;
 pub use sessions::{LinkView, SessionView, SessionsView};
 pub use stats::{FiguresView, PointView, StatsRowView, StatsView};
+pub use tail::RecordTail;

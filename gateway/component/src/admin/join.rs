@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures_util::future::join_all;
-use gateway_core::catalog::{Provider, ProviderKind};
+use gateway_core::catalog::Provider;
 use gateway_core::join::{self, Join, Joined, Offered};
 use gateway_core::refusal::{Refusal, Reply};
 use gateway_core::trial;
@@ -47,20 +47,7 @@ pub(crate) async fn planned(
     snapshot: &Snapshot,
     chosen: Option<&[String]>,
 ) -> Result<JoinPreviewView, Refusal> {
-    let providers = &snapshot.catalog.providers;
-    let can_be_asked = |provider: &&Provider| matches!(provider.kind, ProviderKind::Http(_));
-    let to_ask: Vec<&Provider> = match chosen {
-        None => providers.iter().map(|provider| &**provider).filter(can_be_asked).filter(|it| it.enabled).collect(),
-        Some(names) => {
-            let found = names.iter().map(|name| {
-                let found = providers.iter().find(|provider| *provider.name == **name);
-                found.map(|provider| &**provider).ok_or_else(|| {
-                    Refusal::bad_request(format!("There is no provider {name:?} in the catalog.")).about("providers")
-                })
-            });
-            found.collect::<Result<Vec<_>, _>>()?
-        }
-    };
+    let to_ask = join::providers_to_ask(&snapshot.catalog, chosen)?;
     let (mut offers, mut failed) = (Vec::new(), Vec::new());
     for some in to_ask.chunks(AT_A_TIME) {
         let answers = join_all(some.iter().map(|provider| offered(instance, incoming, provider))).await;

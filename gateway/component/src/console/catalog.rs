@@ -1,17 +1,17 @@
 //! Models, joining them, settings and history: what is shown, and what forms change.
 
+use gateway_console::changes;
 use gateway_console::pages::{
-    self, Calls, HistoryPage, JoinPage, ModelPage, ModelState, ModelsPage, SettingsPage, Stored, VersionPage, names,
-    number_or_text,
+    self, Calls, HistoryPage, JoinPage, ModelPage, ModelState, ModelsPage, SettingsPage, Stored, VersionPage,
 };
 use gateway_console::query::Query;
-use gateway_core::catalog::{Document, Edit, EditError, Noun, Part};
+use gateway_core::catalog::{Document, Noun};
 use gateway_core::refusal::Refusal;
 use gateway_core::stats::By;
 use gateway_core::uri::{decode_parameter, encode_parameter};
 use serde_json::{Map, Value};
 
-use super::edit::{Failed, base, does, is_of_the_form};
+use super::edit::{Failed, base, is_of_the_form};
 use super::state::calls_of_a_day;
 use super::{Answer, Visit};
 use crate::admin::nouns::change_entry;
@@ -37,12 +37,7 @@ pub(super) fn status(failed: Option<Failed<'_>>) -> u16 {
 pub(super) async fn make_model(visit: &Visit<'_>) -> Result<Answer, Refusal> {
     let form = visit.form().await?;
     let name = form.get("name").unwrap_or_default();
-    let mut entry = members(&form, &[("name", text)]);
-    let mut target = members(&form, &[("provider", text), ("model", text)]);
-    target.retain(|_, value| !value.is_null());
-    entry.insert("targets".to_owned(), Value::Array(vec![Value::Object(target)]));
-    let edit = Edit::Create(Value::Object(entry));
-    let edited = |document: &mut Document| document.edit(Noun::Model, name, &edit);
+    let edited = |document: &mut Document| changes::new_model(document, &form);
     match change_entry(visit.instance, visit.incoming, base(&form), ("models", name), edited).await {
         Ok(snapshot) => Ok(visit.saved(&format!("models/{}", encode_parameter(name)), &snapshot).await),
         Err(refusal) if is_of_the_form(&refusal) => Ok(models(visit, Some((&form, &refusal))).await),
@@ -77,18 +72,13 @@ pub(super) async fn model(visit: &Visit<'_>, parameter: &str, failed: Option<Fai
 pub(super) async fn change_model(visit: &Visit<'_>, parameter: &str) -> Result<Answer, Refusal> {
     let name = decode_parameter(parameter).unwrap_or_default();
     let form = visit.form().await?;
-    if does(&form) == "leave-out" {
+    if changes::action(&form) == "leave-out" {
         return leave_out(visit, parameter, &name, &form).await;
     }
-    let is_whole = form.get("form") == Some("model");
-    let edited = |document: &mut Document| match (is_whole, does(&form)) {
-        (true, "remove") => document.edit(Noun::Model, &name, &Edit::Delete),
-        (true, _) => document.edit(Noun::Model, &name, &Edit::Update(model_changes(&form))),
-        (false, _) => change_target(document, &name, &form),
-    };
+    let edited = |document: &mut Document| changes::change_model(document, &name, &form);
     let changed = change_entry(visit.instance, visit.incoming, base(&form), ("models", &name), edited).await;
     match changed {
-        Ok(snapshot) if is_whole && does(&form) == "remove" => Ok(visit.saved("models", &snapshot).await),
+        Ok(snapshot) if changes::removes(&form, Noun::Model) => Ok(visit.saved("models", &snapshot).await),
         Ok(snapshot) => Ok(visit.saved(&format!("models/{}", encode_parameter(&name)), &snapshot).await),
         Err(refusal) if is_of_the_form(&refusal) => model(visit, parameter, Some((&form, &refusal))).await,
         Err(refusal) => Err(refusal),
@@ -103,63 +93,6 @@ async fn leave_out(visit: &Visit<'_>, parameter: &str, name: &str, form: &Query)
         Err(refusal) if is_of_the_form(&refusal) => model(visit, parameter, Some((form, &refusal))).await,
         Err(refusal) => Err(refusal),
     }
-}
-
-fn change_target(document: &mut Document, model: &str, form: &Query) -> Result<(), EditError> {
-    let name = form.get("target").unwrap_or_default();
-    let switched = |is_on: bool| Edit::Update(Map::from_iter([("enabled".to_owned(), on(is_on))]));
-    let edit = match does(form) {
-        "add" => {
-            let mut entry = members(form, &[("provider", text), ("model", text), ("weight", number), ("tier", number)]);
-            entry.retain(|_, value| !value.is_null());
-            Edit::Create(Value::Object(entry))
-        }
-        "off" => switched(false),
-        "on" => switched(true),
-        "remove" => Edit::Delete,
-        _ => Edit::Update(members(form, &[("weight", number), ("tier", number)])),
-    };
-    document.edit_part(Part::Target, model, name, &edit).map(drop)
-}
-
-fn model_changes(form: &Query) -> Map<String, Value> {
-    let fields: [Field<'_>; 6] = [
-        ("strategy", text),
-        ("attempts", number),
-        ("affinity", text),
-        ("translation", text),
-        ("aliases", list),
-        ("fallback", list),
-    ];
-    let mut changes = members(form, &fields);
-    changes.insert("enabled".to_owned(), on(form.get("enabled").is_some()));
-    changes
-}
-
-/// A field of a form, and how its text becomes a value of the catalog.
-type Field<'a> = (&'a str, fn(&str) -> Value);
-
-/// The members of a merge patch that a form's fields are. What was left empty is taken away.
-pub(super) fn members(form: &Query, fields: &[Field<'_>]) -> Map<String, Value> {
-    let value = |name: &str, read: fn(&str) -> Value| form.get(name).map_or(Value::Null, read);
-    fields.iter().map(|(name, read)| ((*name).to_owned(), value(name, *read))).collect()
-}
-
-pub(super) fn text(text: &str) -> Value {
-    text.into()
-}
-
-pub(super) fn number(text: &str) -> Value {
-    number_or_text(text)
-}
-
-pub(super) fn list(text: &str) -> Value {
-    names(text).into()
-}
-
-/// What `enabled` says: nothing where it is on, as where nobody has ever switched it off.
-pub(super) fn on(is_on: bool) -> Value {
-    if is_on { Value::Null } else { Value::Bool(false) }
 }
 
 /// Models of providers that become one: which providers, and then what that would do.
@@ -219,44 +152,12 @@ pub(super) async fn change_settings(visit: &Visit<'_>) -> Result<Answer, Refusal
         admin::end_session(visit.instance, session).await?;
         return Ok(visit.to("settings"));
     }
-    let section = if form.get("form") == Some("settings") { "settings" } else { "relays" };
-    let relay = form.get("relay").or(form.get("name")).unwrap_or_default();
-    let edited = |document: &mut Document| match section {
-        "settings" => document.change_settings(&members(
-            &form,
-            &[
-                ("retention_days", number),
-                ("max_db_mib", number),
-                ("record_bodies", text),
-                ("bodies_retention_days", number),
-                ("max_bodies_mib", number),
-                ("zone", text),
-                ("trusted_proxies", list),
-            ],
-        )),
-        _ => document.edit(Noun::Relay, relay, &relay_edit(&form)),
-    };
+    let (section, relay) = changes::section_of_settings(&form);
+    let edited = |document: &mut Document| changes::change_settings(document, &form);
     match change_entry(visit.instance, visit.incoming, base(&form), (section, relay), edited).await {
         Ok(snapshot) => Ok(visit.saved("settings", &snapshot).await),
         Err(refusal) if is_of_the_form(&refusal) => settings(visit, Some((&form, &refusal))).await,
         Err(refusal) => Err(refusal),
-    }
-}
-
-fn relay_edit(form: &Query) -> Edit {
-    let switched = |is_on: bool| Edit::Update(Map::from_iter([("enabled".to_owned(), on(is_on))]));
-    match does(form) {
-        "off" => switched(false),
-        "on" => switched(true),
-        "remove" => Edit::Delete,
-        _ => {
-            let mut entry = members(form, &[("name", text), ("origin", text)]);
-            if form.get("public").is_some() {
-                entry.insert("public".to_owned(), Value::Bool(true));
-            }
-            entry.retain(|_, value| !value.is_null());
-            Edit::Create(Value::Object(entry))
-        }
     }
 }
 

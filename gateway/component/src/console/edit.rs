@@ -69,8 +69,3 @@ pub(super) fn is_of_the_form(refusal: &Refusal) -> bool {
 pub(super) fn base(form: &Query) -> Option<&str> {
     form.get("base")
 }
-
-/// What the button says that was pressed.
-pub(super) fn does(form: &Query) -> &str {
-    form.get("do").unwrap_or("save")
-}

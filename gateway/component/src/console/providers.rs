@@ -1,17 +1,18 @@
 //! Providers: what is shown of them, what forms change, and adding one whose keys are checked first.
 
+use gateway_console::changes;
 use gateway_console::pages::{self, AddProviderPage, Calls, CheckPieces, Entered, ProviderPage, ProvidersPage};
 use gateway_console::query::Query;
-use gateway_core::catalog::{Document, Edit, EditError, Noun, Part, Unsaved};
+use gateway_core::catalog::{Document, Noun, Unsaved};
 use gateway_core::refusal::Refusal;
 use gateway_core::stats::By;
 use gateway_core::trial;
 use gateway_core::uri::{decode_parameter, encode_parameter};
 use gateway_core::views::CheckDoneView;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::catalog::{list as names, members, on, status};
-use super::edit::{Failed, base, does, is_of_the_form};
+use super::catalog::status;
+use super::edit::{Failed, base, is_of_the_form};
 use super::state::calls_of_a_day;
 use super::{Answer, Visit, begun};
 use crate::admin;
@@ -58,21 +59,16 @@ fn unknown(name: &str) -> Refusal {
 pub(super) async fn change(visit: &Visit<'_>, parameter: &str) -> Result<Answer, Refusal> {
     let name = decode_parameter(parameter).unwrap_or_default();
     let form = visit.form().await?;
-    let is_whole = form.get("form") == Some("provider");
-    if !is_whole && does(&form) == "test" {
+    if changes::tests_credential(&form) {
         return match test(visit, &name, &form).await {
             Ok(tested) => read(visit, parameter, (None, Some(tested))).await,
             Err(refusal) if is_of_the_form(&refusal) => read(visit, parameter, (Some((&form, &refusal)), None)).await,
             Err(refusal) => Err(refusal),
         };
     }
-    let edited = |document: &mut Document| match (is_whole, does(&form)) {
-        (true, "remove") => document.edit(Noun::Provider, &name, &Edit::Delete),
-        (true, _) => document.edit(Noun::Provider, &name, &Edit::Update(provider_changes(&form))),
-        (false, _) => change_credential(document, &name, &form),
-    };
+    let edited = |document: &mut Document| changes::change_provider(document, &name, &form);
     match change_entry(visit.instance, visit.incoming, base(&form), ("providers", &name), edited).await {
-        Ok(snapshot) if is_whole && does(&form) == "remove" => Ok(visit.saved("providers", &snapshot).await),
+        Ok(snapshot) if changes::removes(&form, Noun::Provider) => Ok(visit.saved("providers", &snapshot).await),
         Ok(snapshot) => Ok(visit.saved(&page_of(&name), &snapshot).await),
         Err(refusal) if is_of_the_form(&refusal) => read(visit, parameter, (Some((&form, &refusal)), None)).await,
         Err(refusal) => Err(refusal),
@@ -81,23 +77,6 @@ pub(super) async fn change(visit: &Visit<'_>, parameter: &str) -> Result<Answer,
 
 fn page_of(name: &str) -> String {
     format!("providers/{}", encode_parameter(name))
-}
-
-fn provider_changes(form: &Query) -> Map<String, Value> {
-    let mut changes = members(form, &[("tags", names)]);
-    changes.insert("enabled".to_owned(), on(form.get("enabled").is_some()));
-    changes
-}
-
-fn change_credential(document: &mut Document, provider: &str, form: &Query) -> Result<(), EditError> {
-    let switched = |is_on: bool| Edit::Update(Map::from_iter([("enabled".to_owned(), on(is_on))]));
-    let edit = match does(form) {
-        "off" => switched(false),
-        "remove" => Edit::Delete,
-        _ => switched(true),
-    };
-    let label = form.get("credential").unwrap_or_default();
-    document.edit_part(Part::Credential, provider, label, &edit).map(drop)
 }
 
 /// Asks the provider for its models with a credential that is stored.
@@ -125,7 +104,7 @@ pub(super) async fn added(visit: &Visit<'_>) -> Result<Answer, Refusal> {
         let refusal = Refusal::bad_request("Choose a provider, or enter the address of another.");
         return Ok(add(visit, &form, Some((&form, &refusal))));
     };
-    let done = match does(&form) {
+    let done = match changes::action(&form) {
         "check" => check(visit, form.clone(), entered).await,
         _ => save(visit, &form, entered).await,
     };
@@ -136,33 +115,14 @@ pub(super) async fn added(visit: &Visit<'_>) -> Result<Answer, Refusal> {
 }
 
 async fn save(visit: &Visit<'_>, form: &Query, entered: Entered) -> Result<Answer, Refusal> {
-    let Entered { to, mut entry, credentials } = entered;
+    let Entered { to, entry, credentials } = entered;
     let name = match &to {
         Some(name) => name.clone(),
         None => Noun::Provider.name_of(&Value::Object(entry.clone())).unwrap_or_default().to_owned(),
     };
-    if !credentials.is_empty() {
-        entry.insert("credentials".to_owned(), Value::Array(credentials.clone()));
-    }
-    let edited = |document: &mut Document| save_into(document, to.is_none(), &name, &entry, &credentials);
+    let edited = |document: &mut Document| changes::add_provider(document, (&name, to.is_none()), &entry, &credentials);
     let snapshot = change_entry(visit.instance, visit.incoming, base(form), ("providers", &name), edited).await?;
     Ok(visit.saved(&page_of(&name), &snapshot).await)
-}
-
-fn save_into(
-    document: &mut Document,
-    is_new: bool,
-    name: &str,
-    entry: &Map<String, Value>,
-    credentials: &[Value],
-) -> Result<(), EditError> {
-    if is_new {
-        return document.edit(Noun::Provider, name, &Edit::Create(Value::Object(entry.clone())));
-    }
-    for credential in credentials {
-        document.edit_part(Part::Credential, name, "", &Edit::Create(credential.clone()))?;
-    }
-    Ok(())
 }
 
 /// Checks keys, each of which is shown as soon as it is known.

@@ -18,7 +18,7 @@ const GATHERER_BYTES: usize = 4 << 10;
 
 /// The answer of one attempt.
 #[derive(Debug)]
-pub struct AnswerKeeper {
+pub(super) struct AnswerKeeper {
     dialect: Dialect,
     is_chat: bool,
     context: AnswerContext,
@@ -32,31 +32,31 @@ pub struct AnswerKeeper {
 
 /// An answer when it has ended.
 #[derive(Debug, PartialEq, Eq)]
-pub struct KeptAnswer {
+pub(super) struct KeptAnswer {
     /// How many bytes came.
-    pub bytes: u64,
+    pub(super) bytes: u64,
     /// The answer: as it came, or put together.
-    pub whole: Vec<u8>,
+    pub(super) whole: Vec<u8>,
     /// The events as they came, where it was a short stream.
-    pub events: Option<Vec<u8>>,
+    pub(super) events: Option<Vec<u8>>,
     /// Whether it was put together.
-    pub is_merged: bool,
+    pub(super) is_merged: bool,
     /// Whether more came than is kept.
-    pub is_cut: bool,
+    pub(super) is_cut: bool,
     /// Whether its stream broke off.
-    pub is_broken: bool,
+    pub(super) is_broken: bool,
 }
 
 impl AnswerKeeper {
     /// A keeper of an answer in this dialect to the call of this id, made at this time in Unix seconds.
-    pub fn new(dialect: Dialect, is_chat: bool, id: &str, created_s: i64) -> Self {
+    pub(super) fn new(dialect: Dialect, is_chat: bool, id: &str, created_s: i64) -> Self {
         let context = AnswerContext { id: id.to_owned(), created_s, ..AnswerContext::default() };
         let (held, merged) = (Vec::new(), Vec::new());
         AnswerKeeper { dialect, is_chat, context, bytes: 0, held, merging: None, merged, is_cut: false }
     }
 
     /// Takes the next bytes.
-    pub fn take(&mut self, bytes: &[u8]) {
+    pub(super) fn take(&mut self, bytes: &[u8]) {
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
         if self.is_cut {
             return;
@@ -71,13 +71,13 @@ impl AnswerKeeper {
     }
 
     /// How many bytes it holds in memory.
-    pub fn kept(&self) -> usize {
+    pub(super) fn kept(&self) -> usize {
         let gathered = self.merging.as_ref().map_or(0, |stream| stream.kept() + GATHERER_BYTES);
         self.held.capacity() + self.merged.capacity() + gathered
     }
 
     /// Ends it.
-    pub fn finish(mut self) -> KeptAnswer {
+    pub(super) fn finish(mut self) -> KeptAnswer {
         let bytes = self.bytes;
         if self.merging.is_none() && !self.is_of_events() {
             let is_cut = self.is_cut;

@@ -42,7 +42,7 @@ const NAMES: [&str; 14] = [
 
 /// A copy of the beginning of a body, as long as may be kept. In a longer one, files in base64 are passed over, so that what is
 /// said behind a picture is kept. Returns whether anything else is missing.
-pub fn copied(body: &[u8]) -> (Vec<u8>, bool) {
+pub(super) fn copied(body: &[u8]) -> (Vec<u8>, bool) {
     if body.len() <= BODY_BYTES_MAX {
         let mut copy = Vec::new();
         let has_room = memory::append(&mut copy, body);
