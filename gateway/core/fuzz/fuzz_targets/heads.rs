@@ -3,9 +3,9 @@
 #![no_main]
 
 use gateway_core::dialect::Dialect;
-use gateway_core::outcome::{JudgeContext, Outcome, SendError, UpstreamError, hint, limit_news, limits, lesson, told, verdict, words};
+use gateway_core::outcome::{JudgeContext, Outcome, SendError, UpstreamError, hint, limit_news, limits, lesson, error_message, verdict, words};
 use gateway_core::redact::Secrets;
-use gateway_core::{relays, rewrite};
+use gateway_core::{pass_through, rewrite};
 use libfuzzer_sys::fuzz_target;
 
 const NAMES: [&str; 24] = [
@@ -52,7 +52,7 @@ fuzz_target!(|input: (u16, u8, u32, Vec<(u8, Vec<u8>)>, Vec<u8>)| {
     secrets.hide_in_headers(&mut headers);
     secrets.hide(&mut body);
     assert!(headers.iter().all(|(_, value)| !has_secret(value)) && !has_secret(&body));
-    let _ = (relays::is_refusal(&headers), limits::tells(&headers));
+    let _ = (pass_through::is_refusal(&headers), limits::tells(&headers));
     if SendError::of_status(status, true).is_some() {
         return;
     }
@@ -61,18 +61,18 @@ fuzz_target!(|input: (u16, u8, u32, Vec<(u8, Vec<u8>)>, Vec<u8>)| {
     let limits = limits::read(&headers, now_ms);
     assert!(limits.iter().all(|limit| limit.limit != Some(0)));
     assert!(limits::used_up(&limits, now_ms).is_none_or(|wait| (1..=MONTH_MS).contains(&wait.wait_ms)));
-    let _ = told(&body, &secrets);
+    let _ = error_message(&body, &secrets);
     let passed = rewrite::downstream(headers.clone());
     assert!(passed.iter().all(|(name, _)| !OF_ONE_CONNECTION.contains(&name.as_str())), "{passed:?}");
     let error = UpstreamError { status: status.max(300), headers: passed, body, hint: wait, dialect };
     let kept = |outcome: &Outcome| {
-        let asked = JudgeContext { rules: &[], request: REQUEST, is_clients_model: false };
-        let verdict = verdict(outcome, asked);
+        let context = JudgeContext { rules: &[], request: REQUEST, is_clients_model: false };
+        let verdict = verdict(outcome, context);
         let Outcome::Answered(error) = outcome else { return };
-        let said = words(error, verdict, &secrets, REQUEST);
-        assert!(said.as_ref().is_none_or(|said| said.chars().count() <= 200 && !said.contains(char::is_control)));
-        assert!(said.as_ref().is_none_or(|said| !has_secret(said.as_bytes())));
-        let _ = lesson(outcome, verdict, said.as_deref());
+        let words_kept = words(error, verdict, &secrets, REQUEST);
+        assert!(words_kept.as_ref().is_none_or(|words_kept| words_kept.chars().count() <= 200 && !words_kept.contains(char::is_control)));
+        assert!(words_kept.as_ref().is_none_or(|words_kept| !has_secret(words_kept.as_bytes())));
+        let _ = lesson(outcome, verdict, words_kept.as_deref());
     };
     let outcome = Outcome::Answered(error);
     kept(&outcome);

@@ -121,27 +121,27 @@ fn address() -> impl Strategy<Value = IpAddr> {
 
 /// What a resolver says of a name.
 #[derive(Debug, Clone)]
-enum Said {
+enum LookUpResult {
     Addresses(Vec<(IpAddr, u16)>),
     Error(i32),
     Panic,
 }
 
-fn said() -> impl Strategy<Value = Said> {
+fn look_up_result() -> impl Strategy<Value = LookUpResult> {
     prop_oneof![
-        8 => vec((address(), any::<u16>()), 0..12).prop_map(Said::Addresses),
-        1 => (1..140_i32).prop_map(Said::Error),
-        1 => Just(Said::Panic),
+        8 => vec((address(), any::<u16>()), 0..12).prop_map(LookUpResult::Addresses),
+        1 => (1..140_i32).prop_map(LookUpResult::Error),
+        1 => Just(LookUpResult::Panic),
     ]
 }
 
-impl Said {
-    /// The name that [`Said::of`] answers with this. Names are the only thing that a look-up is given.
+impl LookUpResult {
+    /// The name that [`LookUpResult::of`] answers with this. Names are the only thing that a look-up is given.
     fn name(&self) -> String {
         match self {
-            Said::Addresses(all) => all.iter().map(|(address, port)| format!("{address}={port},")).collect(),
-            Said::Error(number) => format!("error,{number}"),
-            Said::Panic => "panic".to_owned(),
+            LookUpResult::Addresses(all) => all.iter().map(|(address, port)| format!("{address}={port},")).collect(),
+            LookUpResult::Error(number) => format!("error,{number}"),
+            LookUpResult::Panic => "panic".to_owned(),
         }
     }
 
@@ -190,12 +190,12 @@ proptest! {
     #![proptest_config(cases())]
 
     #[test]
-    fn whatever_a_resolver_says_only_what_is_allowed_is_connected_to(said in said(), is_local in any::<bool>()) {
-        let mut resolver = Resolver::new(Names::by(Said::of), is_local, PATIENCE);
-        let name = Name::from_str(&said.name()).expect("any text is a name");
+    fn whatever_a_resolver_says_only_what_is_allowed_is_connected_to(look_up_result in look_up_result(), is_local in any::<bool>()) {
+        let mut resolver = Resolver::new(Names::by(LookUpResult::of), is_local, PATIENCE);
+        let name = Name::from_str(&look_up_result.name()).expect("any text is a name");
         let found = block_on(resolver.call(name));
-        match said {
-            Said::Addresses(all) => {
+        match look_up_result {
+            LookUpResult::Addresses(all) => {
                 let all = all.into_iter().map(|(address, port)| SocketAddr::new(address, port));
                 let allowed: Vec<_> = all.filter(|address| is_local || is_public(address.ip())).collect();
                 match found {
@@ -204,11 +204,11 @@ proptest! {
                     Err(error) => prop_assert!(false, "{}", error),
                 }
             }
-            Said::Error(number) => {
+            LookUpResult::Error(number) => {
                 let Err(NoConnection::LookUp(error)) = found else { return Err(TestCaseError::fail("no error")) };
                 prop_assert_eq!(error.raw_os_error(), Some(number), "a shortage stays one");
             }
-            Said::Panic => prop_assert!(matches!(found, Err(NoConnection::LookUp(_)))),
+            LookUpResult::Panic => prop_assert!(matches!(found, Err(NoConnection::LookUp(_)))),
         }
     }
 
