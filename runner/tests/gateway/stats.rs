@@ -1,5 +1,7 @@
 //! `GET /api/stats`: what calls come to, by time and by whom: counted when a call ends, and once.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -11,6 +13,8 @@ both_hosts![
     gathered_figures_are_the_same_and_outlive_their_records,
     a_call_counts_once_however_often_its_record_is_written,
     records_of_before_are_counted_by_the_maintenance,
+    long_spans_add_up_from_days_as_from_quarters,
+    days_of_before_are_made_of_their_quarters,
     what_is_asked_for_is_bounded_and_named,
 ];
 
@@ -163,7 +167,10 @@ fn records_of_before_are_counted_by_the_maintenance(host: Host) {
     maintain(&gateway);
     let database = database(&gateway);
     // As a version that did not count has left them.
-    database.execute_batch("DROP TRIGGER stats_taken_back; UPDATE records SET cell = NULL, marks = NULL; DELETE FROM stats_series; DELETE FROM stats_minutes; DELETE FROM stats_quarters; DELETE FROM stats_fresh;").expect("nothing is counted");
+    let tables = ["series", "minutes", "quarters", "fresh", "totals", "totals_first", "days", "days_first"];
+    let emptied = tables.map(|table| format!("DELETE FROM stats_{table};")).concat();
+    let uncounted = "DROP TRIGGER stats_taken_back; UPDATE records SET cell = NULL, marks = NULL;";
+    database.execute_batch(&format!("{uncounted} {emptied}")).expect("nothing is counted");
     assert_eq!(stats(&gateway, "")["total"]["calls"], 0);
     maintain(&gateway);
     let stats = stats_of(&gateway, "by=target", 5);
@@ -174,6 +181,78 @@ fn records_of_before_are_counted_by_the_maintenance(host: Host) {
     );
     maintain(&gateway);
     assert_eq!(self::stats(&gateway, "")["total"]["calls"], 5, "once");
+}
+
+/// Calls of twelve days, one each hour, of two series in turn. A zone whose days begin with none of UTC's quarters but its
+/// own is what is hardest to add up.
+fn with_calls_of_days(host: Host) -> (Gateway, i64) {
+    let gateway = Gateway::on(host).catalog("[settings]\nzone = \"Asia/Kathmandu\"\n").start();
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
+    let (database, now) = (database(&gateway), i64::try_from(since_1970.as_secs() / 60).expect("minutes"));
+    for (series, model) in [(1, "a"), (2, "b")] {
+        let name = "INSERT INTO stats_series (id, key, model, client) VALUES (?1, 'laptop', ?2, 'curl')";
+        database.execute(name, (series, model)).expect("a series");
+    }
+    for hour in 0..12 * 24_i64 {
+        let (series, bucket) = (1 + hour % 2, 5 + hour % 7);
+        let call = "INSERT INTO stats_fresh VALUES (?1, ?2, 1, 0, ?3, 0, 100, 0, 0, 7, 0, 50, 0, 1000)";
+        database.execute(call, (now - hour * 60, series << 6 | bucket, hour % 3 / 2)).expect("a cell");
+    }
+    (gateway, now * 60_000)
+}
+
+/// The same figures, read from quarters where something narrows the calls, though it leaves none out.
+fn assert_equal_either_way(gateway: &Gateway, now: i64) {
+    for days in [0, 1, 2, 11] {
+        let since = now - days * 86_400_000;
+        for step in ["hour", "day"] {
+            let query = format!("step={step}&by=model&since={since}&until={now}");
+            let (whole, narrowed) = (stats(gateway, &query), stats(gateway, &format!("{query}&client=curl")));
+            assert!(whole["total"]["calls"].as_u64() > Some(0), "{query}");
+            for part in ["total", "series"] {
+                assert_eq!(whole[part], narrowed[part], "{query}: {part}");
+            }
+            for model in ["a", "b"] {
+                let total = stats(gateway, &format!("{query}&model={model}"))["total"].clone();
+                let rows = whole["rows"].as_array().expect("rows");
+                let row = rows.iter().find(|row| row["name"] == model).cloned().unwrap_or(json!({ "calls": 0 }));
+                for name in row.as_object().expect("a row").keys().filter(|name| *name != "name") {
+                    assert_eq!(row[name], total[name], "{query}: {model}: {name}");
+                }
+            }
+        }
+    }
+}
+
+fn long_spans_add_up_from_days_as_from_quarters(host: Host) {
+    let (gateway, now) = with_calls_of_days(host);
+    assert_equal_either_way(&gateway, now);
+    maintain(&gateway);
+    assert_eq!(stats(&gateway, "step=day")["total"]["calls"], 12 * 24);
+    assert_equal_either_way(&gateway, now);
+    // More of the same days, not gathered yet, and one call less.
+    let more = "BEGIN IMMEDIATE; \
+                INSERT INTO stats_fresh SELECT minute, cell, calls, 0, 0, 0, 10, 0, 0, 0, 0, 5, 0, 10 FROM stats_quarters; \
+                UPDATE stats_fresh SET calls = -1 WHERE minute = (SELECT min(minute) FROM stats_fresh); COMMIT;";
+    database(&gateway).execute_batch(more).expect("more calls");
+    assert_equal_either_way(&gateway, now);
+    maintain(&gateway);
+    assert_equal_either_way(&gateway, now);
+    assert_eq!(stats(&gateway, "step=day")["total"]["calls"], 2 * 12 * 24 - 2);
+}
+
+fn days_of_before_are_made_of_their_quarters(host: Host) {
+    let (mut gateway, now) = with_calls_of_days(host);
+    maintain(&gateway);
+    // As a version that had no days has left them.
+    let tables = ["totals", "totals_first", "days", "days_first"];
+    let dropped = tables.map(|table| format!("DROP TABLE stats_{table};")).concat();
+    let triggers = "DROP TRIGGER stats_gathered_with_days; DROP TRIGGER stats_days_of_before;";
+    let notes = "DELETE FROM maintenance WHERE name = 'stats_days'; DROP TABLE migrated;";
+    database(&gateway).execute_batch(&format!("{triggers} {dropped} {notes}")).expect("there are no days");
+    gateway.restart();
+    stats_of(&gateway, "step=day", 12 * 24);
+    assert_equal_either_way(&gateway, now);
 }
 
 fn what_is_asked_for_is_bounded_and_named(host: Host) {

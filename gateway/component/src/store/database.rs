@@ -14,7 +14,7 @@ pub(crate) use spin_sdk::sqlite::{RowResult as Row, Value};
 /// Idempotent single statements, in order. On a host that queues writes each runs once per instance before any other
 /// statement, and again at every maintenance; elsewhere once per database, since many instances would do it at once. A
 /// column that is there already is what its statement asks for; SQLite has no words to say so.
-const MIGRATIONS: [&str; 32] = [
+const MIGRATIONS: [&str; 39] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_catalog_versions.sql"),
     include_str!("migrations/0003_maintenance.sql"),
@@ -37,7 +37,6 @@ const MIGRATIONS: [&str; 32] = [
     include_str!("migrations/0037_stats_of_changed.sql"),
     include_str!("migrations/0038_stats_taken_back.sql"),
     include_str!("migrations/0039_stats_turn.sql"),
-    include_str!("migrations/0040_stats_gathered.sql"),
     include_str!("migrations/0041_records_uncounted.sql"),
     include_str!("migrations/0042_records_failed_over.sql"),
     include_str!("migrations/0043_records_not_served.sql"),
@@ -47,6 +46,14 @@ const MIGRATIONS: [&str; 32] = [
     include_str!("migrations/0051_bodies_kept.sql"),
     include_str!("migrations/0052_refused_parameters.sql"),
     include_str!("migrations/0060_migrated.sql"),
+    include_str!("migrations/0062_no_gathering_without_days.sql"),
+    include_str!("migrations/0063_stats_totals.sql"),
+    include_str!("migrations/0064_stats_totals_first.sql"),
+    include_str!("migrations/0065_stats_days.sql"),
+    include_str!("migrations/0066_stats_days_first.sql"),
+    include_str!("migrations/0067_stats_gathered_with_days.sql"),
+    include_str!("migrations/0068_stats_days_of_before.sql"),
+    include_str!("migrations/0069_stats_days_turn.sql"),
 ];
 
 /// How SQLite refuses to add a column again.

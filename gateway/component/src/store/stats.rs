@@ -1,7 +1,10 @@
 //! What calls come to. The database adds each record to its cell itself (`0036_stats_of_new.sql`), in the statement that
 //! writes the record: `stats_fresh` holds the cells of the last minutes, so that this touches few and small rows. The
-//! maintenance gathers them into quarters of an hour and into minutes, each cell once for all its records. Whoever reads
-//! adds what has not been gathered yet.
+//! maintenance gathers them into quarters of an hour and into minutes, each cell once for all its records
+//! (`0067_stats_gathered_with_days.sql`), and adds them to what long spans of time are read from: the totals of all calls by
+//! quarter, and those of each series by day of UTC. Whoever reads adds what has not been gathered yet.
+
+mod statements;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -9,158 +12,14 @@ use std::collections::BTreeSet;
 use gateway_core::spending::{self, Used, UsedOf};
 use gateway_core::stats::{Counted, MINUTE_MS, Narrowed, Period, Series, SeriesSums, SpanSums, Step, Sums, Uncounted};
 
+use self::statements::{
+    CALLS, CALLS_IN_TOTAL, FIRST_BY_DAYS, FIRST_BY_MINUTES, MINUTES, QUARTERS, SERIES_BY_DAYS, SERIES_BY_MINUTES,
+    TOTALS, TOTALS_FIRST, USED,
+};
 use super::database::{self, Columns, Row, Trouble, Value, text};
 use super::records;
 use crate::host;
 use crate::instance::Instance;
-
-/// The sums of cells, in the order of their columns.
-macro_rules! sums {
-    () => {
-        "sum(calls), sum(failed_over), sum(not_served), sum(mistaken), sum(input_tokens), sum(cache_read_tokens), \
-         sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cost_nano), sum(unpriced), sum(duration_ms)"
-    };
-}
-
-/// The same with the names of the columns, to be added up again.
-macro_rules! named_sums {
-    () => {
-        "sum(calls) AS calls, sum(failed_over) AS failed_over, sum(not_served) AS not_served, sum(mistaken) AS mistaken, \
-         sum(input_tokens) AS input_tokens, sum(cache_read_tokens) AS cache_read_tokens, \
-         sum(cache_write_tokens) AS cache_write_tokens, sum(output_tokens) AS output_tokens, \
-         sum(reasoning_tokens) AS reasoning_tokens, sum(cost_nano) AS cost_nano, sum(unpriced) AS unpriced, \
-         sum(duration_ms) AS duration_ms"
-    };
-}
-
-/// How minutes that are not gathered yet become those of a table's cells.
-macro_rules! length {
-    ("stats_quarters") => {
-        "15 * 15"
-    };
-    ("stats_minutes") => {
-        "1"
-    };
-}
-
-/// The cells of these minutes, of whom is meant: where nothing narrows them, no series is looked up.
-macro_rules! cells {
-    ($table:literal) => {
-        concat!(
-            $table,
-            " WHERE minute >= ?1 AND minute < ?2 AND (?3 = 0 OR cell >> 6 IN (SELECT id FROM stats_series \
-             WHERE (?4 IS NULL OR model = ?4) AND (?5 IS NULL OR provider = ?5) AND (?6 IS NULL OR upstream_model = ?6) \
-             AND (?7 IS NULL OR credential = ?7) AND (?8 IS NULL OR key = ?8) AND (?9 IS NULL OR client = ?9)))"
-        )
-    };
-}
-
-/// The sums of each minute that cells have. They stand in this order, so that what is many is not sorted. Those that are not
-/// gathered yet may take something back from the others, so both are added before anybody reads them.
-macro_rules! by_minute {
-    ($table:tt) => {
-        concat!(
-            "SELECT minute, ",
-            sums!(),
-            " FROM (SELECT minute, ",
-            named_sums!(),
-            " FROM ",
-            cells!($table),
-            " GROUP BY minute UNION ALL SELECT minute / ",
-            length!($table),
-            ", ",
-            named_sums!(),
-            " FROM ",
-            cells!("stats_fresh"),
-            " GROUP BY 1) GROUP BY minute"
-        )
-    };
-}
-
-/// When the first content came of the calls of each minute.
-macro_rules! first_by_minute {
-    ($table:tt) => {
-        concat!(
-            "SELECT minute, bucket, sum(calls) FROM (SELECT minute, cell & 63 AS bucket, sum(calls) AS calls FROM ",
-            cells!($table),
-            " GROUP BY 1, 2 UNION ALL SELECT minute / ",
-            length!($table),
-            ", cell & 63, sum(calls) FROM ",
-            cells!("stats_fresh"),
-            " GROUP BY 1, 2) GROUP BY 1, 2"
-        )
-    };
-}
-
-/// The sums of each series.
-macro_rules! by_series {
-    ($table:literal) => {
-        concat!(
-            "SELECT key, model, provider, upstream_model, credential, client, found.* FROM (SELECT cell >> 6 AS series, ",
-            sums!(),
-            " FROM (SELECT * FROM ",
-            cells!($table),
-            " UNION ALL SELECT * FROM ",
-            cells!("stats_fresh"),
-            ") GROUP BY 1) AS found LEFT JOIN stats_series ON id = series LIMIT 20000"
-        )
-    };
-}
-
-/// When the first content came of the calls of each series.
-macro_rules! first_by_series {
-    ($table:literal) => {
-        concat!(
-            "SELECT key, model, provider, upstream_model, credential, client, of_cell & 63, calls FROM (SELECT cell AS of_cell, \
-             sum(calls) AS calls FROM (SELECT cell, calls FROM ",
-            cells!($table),
-            " UNION ALL SELECT cell, calls FROM ",
-            cells!("stats_fresh"),
-            ") GROUP BY 1) LEFT JOIN stats_series ON id = of_cell >> 6 LIMIT 50000"
-        )
-    };
-}
-
-/// The statements over cells of one length.
-struct Statements {
-    sums: &'static str,
-    first: &'static str,
-    series: &'static str,
-    first_of_series: &'static str,
-}
-
-const QUARTERS: Statements = Statements {
-    sums: by_minute!("stats_quarters"),
-    first: first_by_minute!("stats_quarters"),
-    series: by_series!("stats_quarters"),
-    first_of_series: first_by_series!("stats_quarters"),
-};
-
-const MINUTES: Statements = Statements {
-    sums: by_minute!("stats_minutes"),
-    first: first_by_minute!("stats_minutes"),
-    series: by_series!("stats_minutes"),
-    first_of_series: first_by_series!("stats_minutes"),
-};
-
-const CALLS: &str = concat!(
-    "SELECT sum(calls) FROM (SELECT calls FROM ",
-    cells!("stats_quarters"),
-    " UNION ALL SELECT calls FROM ",
-    cells!("stats_fresh"),
-    ")"
-);
-
-/// What the calls of one key used, by day and model.
-const USED: &str = concat!(
-    "SELECT step, model, sum(calls), sum(input_tokens), sum(cache_read_tokens), sum(output_tokens), sum(cost_nano), \
-     sum(unpriced) FROM ",
-    "(SELECT step.key AS step, cells.* FROM json_each(?1) AS step CROSS JOIN stats_quarters AS cells \
-     WHERE cells.minute >= step.value ->> 0 AND cells.minute < step.value ->> 1 \
-     UNION ALL SELECT step.key, fresh.* FROM json_each(?1) AS step CROSS JOIN stats_fresh AS fresh \
-     WHERE fresh.minute >= step.value ->> 0 AND fresh.minute < step.value ->> 1)",
-    " JOIN stats_series ON id = cell >> 6 WHERE key = ?2 GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2"
-);
 
 const NAME: &str = "INSERT OR IGNORE INTO stats_series (id, key, model, provider, upstream_model, credential, client) \
                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -176,6 +35,9 @@ const UNCOUNTED: &str = "SELECT id, key, model, decision IS NOT NULL AND instr(d
 
 const COUNT: &str = "UPDATE records SET cell = counted.value ->> 1, marks = counted.value ->> 2 \
                      FROM json_each(?1) AS counted WHERE records.id = counted.value ->> 0";
+
+/// A day of UTC, in the minutes of cells.
+const DAY_MINUTES: i64 = 24 * 60;
 
 /// So many series an instance remembers to have named. There are about as many as ways that calls take.
 const NAMED_MAX: usize = 4096;
@@ -280,13 +142,12 @@ async fn count(instance: &Instance, uncounted: &[Uncounted]) -> Result<(), Troub
     database::write(instance, COUNT, vec![Value::Text(serde_json::to_string(&cells).unwrap_or_default())]).await
 }
 
-fn statements(period: &Period) -> &'static Statements {
-    if period.step == Step::Minute { &MINUTES } else { &QUARTERS }
-}
-
 /// The calls of each step of a period.
 pub(crate) async fn by_step(instance: &Instance, period: &Period) -> Result<Vec<SpanSums>, Trouble> {
-    let statements = statements(period);
+    if period.step != Step::Minute && !period.narrowed.is_narrowed() {
+        return totals(instance, period).await;
+    }
+    let statements = if period.step == Step::Minute { &MINUTES } else { &QUARTERS };
     let span = |minute: i64| {
         let at_ms = minute.saturating_mul(MINUTE_MS);
         period.spans().partition_point(|span| span.from_ms <= at_ms).checked_sub(1)
@@ -306,15 +167,39 @@ pub(crate) async fn by_step(instance: &Instance, period: &Period) -> Result<Vec<
     Ok(found)
 }
 
+/// All calls of each step of a period, steps being of whole quarters.
+async fn totals(instance: &Instance, period: &Period) -> Result<Vec<SpanSums>, Trouble> {
+    let steps = || vec![steps(period.spans().iter().map(|span| (span.from_ms, span.until_ms)))];
+    let position = |columns: &mut Columns| usize::try_from(columns.number()?).ok();
+    let rows = database::rows(instance, TOTALS, steps()).await?;
+    let read = |row: Row| {
+        let mut columns = Columns::of(row);
+        Some(SpanSums { span: position(&mut columns)?, sums: sums(&mut columns)? })
+    };
+    let mut found: Vec<SpanSums> = rows.into_iter().filter_map(read).collect();
+    let rows = database::rows(instance, TOTALS_FIRST, steps()).await?;
+    let read = |row: Row| {
+        let mut columns = Columns::of(row);
+        Some(SpanSums { span: position(&mut columns)?, sums: first(&mut columns)? })
+    };
+    found.extend(rows.into_iter().filter_map(read));
+    Ok(found)
+}
+
 /// The number of calls in a period.
 pub(crate) async fn calls(instance: &Instance, period: &Period) -> Result<u64, Trouble> {
-    let rows = database::rows(instance, CALLS, parameters(period)).await?;
+    let (statement, parameters) = if period.narrowed.is_narrowed() {
+        (CALLS, parameters(period))
+    } else {
+        (CALLS_IN_TOTAL, minutes(period.from_ms(), period.until_ms()).map(Value::Integer).into())
+    };
+    let rows = database::rows(instance, statement, parameters).await?;
     Ok(rows.into_iter().next().and_then(|row| Columns::of(row).number()).unwrap_or(0))
 }
 
 /// The calls of each series within a period.
 pub(crate) async fn by_series(instance: &Instance, period: &Period) -> Result<Vec<SeriesSums>, Trouble> {
-    let rows = database::rows(instance, statements(period).series, parameters(period)).await?;
+    let rows = of_cells(instance, period, (SERIES_BY_MINUTES, SERIES_BY_DAYS)).await?;
     let read = |row: Row| {
         let mut columns = Columns::of(row);
         let mut series = series(&mut columns);
@@ -327,7 +212,7 @@ pub(crate) async fn by_series(instance: &Instance, period: &Period) -> Result<Ve
 
 /// When the first content came of the calls of each series.
 pub(crate) async fn first_by_series(instance: &Instance, period: &Period) -> Result<Vec<SeriesSums>, Trouble> {
-    let rows = database::rows(instance, statements(period).first_of_series, parameters(period)).await?;
+    let rows = of_cells(instance, period, (FIRST_BY_MINUTES, FIRST_BY_DAYS)).await?;
     let read = |row: Row| {
         let mut columns = Columns::of(row);
         let mut series = series(&mut columns);
@@ -337,10 +222,20 @@ pub(crate) async fn first_by_series(instance: &Instance, period: &Period) -> Res
     Ok(rows.into_iter().filter_map(read).collect())
 }
 
+/// What one of two statements finds: the first reads minutes, the second days and quarters.
+async fn of_cells(instance: &Instance, period: &Period, of: (&str, &str)) -> Result<Vec<Row>, Trouble> {
+    let (by_minutes, by_days) = of;
+    let mut parameters = parameters(period);
+    if period.step == Step::Minute {
+        return database::rows(instance, by_minutes, parameters).await;
+    }
+    parameters.extend(minutes_of_days(period).map(Value::Integer));
+    database::rows(instance, by_days, parameters).await
+}
+
 /// What the calls of one key used on each day, by model.
 pub(crate) async fn used(instance: &Instance, key: &str, period: &spending::Period) -> Result<Vec<UsedOf>, Trouble> {
-    let days: Vec<[i64; 2]> = period.days().iter().map(|day| minutes(day.from_ms, day.until_ms)).collect();
-    let days = Value::Text(serde_json::to_string(&days).unwrap_or_default());
+    let days = steps(period.days().iter().map(|day| (day.from_ms, day.until_ms)));
     let rows = database::rows(instance, USED, vec![days, Value::Text(key.to_owned())]).await?;
     let read = |row: Row| {
         let mut columns = Columns::of(row);
@@ -358,10 +253,24 @@ fn minutes(from_ms: i64, until_ms: i64) -> [i64; 2] {
     [from_ms.div_euclid(MINUTE_MS), until_ms.div_euclid(MINUTE_MS)]
 }
 
+/// Spans of time as the one parameter that statements join with.
+fn steps(spans: impl Iterator<Item = (i64, i64)>) -> Value {
+    let steps: Vec<[i64; 2]> = spans.map(|(from_ms, until_ms)| minutes(from_ms, until_ms)).collect();
+    Value::Text(serde_json::to_string(&steps).unwrap_or_default())
+}
+
+/// The whole days of UTC within a period, in the minutes of cells; an empty span at its beginning where there is none.
+fn minutes_of_days(period: &Period) -> [i64; 2] {
+    let [from, until] = minutes(period.from_ms(), period.until_ms());
+    let [first, last] =
+        [from.saturating_add(DAY_MINUTES - 1), until].map(|minute| minute.div_euclid(DAY_MINUTES) * DAY_MINUTES);
+    if first < last { [first, last] } else { [from, from] }
+}
+
 fn parameters(period: &Period) -> Vec<Value> {
     let Narrowed { model, provider, upstream_model, credential, key, client } = &period.narrowed;
     let names = [model, provider, upstream_model, credential, key, client];
-    let is_narrowed = Value::Integer(names.iter().any(|name| name.is_some()).into());
+    let is_narrowed = Value::Integer(period.narrowed.is_narrowed().into());
     let [from, until] = minutes(period.from_ms(), period.until_ms()).map(Value::Integer);
     [from, until, is_narrowed].into_iter().chain(names.map(|name| text(name.clone()))).collect()
 }

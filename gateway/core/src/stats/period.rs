@@ -13,7 +13,7 @@ use crate::uri::decode_parameter;
 const PARAMETERS: [&str; 10] =
     ["step", "since", "until", "by", "model", "provider", "upstream_model", "credential", "key", "client"];
 
-/// For so long minutes are kept: two days. Quarters of an hour are kept for 400 days (`0040_stats_gathered.sql`).
+/// For so long minutes are kept: two days. Quarters of an hour are kept for 400 days (`0067_stats_gathered_with_days.sql`).
 const MINUTES_KEPT: i64 = 48 * 60;
 
 /// How long each number of a series counts.
@@ -106,6 +106,13 @@ pub struct Narrowed {
     pub credential: Option<String>,
     pub key: Option<String>,
     pub client: Option<String>,
+}
+
+impl Narrowed {
+    /// Whether any call is left out.
+    pub fn is_narrowed(&self) -> bool {
+        *self != Self::default()
+    }
 }
 
 /// A step of a period.

@@ -1,0 +1,1 @@
+INSERT OR IGNORE INTO maintenance (name, at_ms) VALUES ('stats_days', 0)
