@@ -7,7 +7,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a body may be waited for even if nothing comes.
+/// How long a body may be waited for even if nothing comes. What came quickly buys no more, or most of a large body would
+/// buy hours for the rest of it.
 const GRACE: Duration = Duration::from_secs(10);
 /// How many bytes must come for each further second of waiting.
 const BYTES_PER_SECOND_MIN: u64 = 1 << 10;
@@ -16,19 +17,23 @@ const BYTES_PER_SECOND_MIN: u64 = 1 << 10;
 #[derive(Default)]
 pub(super) struct Upload(Mutex<State>);
 
-#[derive(Default)]
 struct State {
-    bytes: u64,
-    waited: Duration,
+    /// How much longer it may be waited for, from the beginning of the present wait.
+    left: Duration,
     waits: Option<(Instant, Waker)>,
     too_slow: bool,
+}
+
+impl Default for State {
+    fn default() -> State {
+        State { left: GRACE, waits: None, too_slow: false }
+    }
 }
 
 impl State {
     /// When the present wait is too long if nothing comes.
     fn due(&self) -> Option<Instant> {
-        let allowed = GRACE + Duration::from_millis(self.bytes.saturating_mul(1_000) / BYTES_PER_SECOND_MIN);
-        self.waits.as_ref().map(|(since, _)| *since + allowed.saturating_sub(self.waited))
+        self.waits.as_ref().map(|(since, _)| *since + self.left)
     }
 }
 
@@ -40,10 +45,11 @@ impl Upload {
     /// Notes that this many bytes came, or the end.
     pub(super) fn received(&self, bytes: usize, now: impl FnOnce() -> Instant) {
         let mut state = self.state();
-        state.bytes += bytes as u64;
         if let Some((since, _)) = state.waits.take() {
-            state.waited += now() - since;
+            state.left = state.left.saturating_sub(now() - since);
         }
+        let bought = Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / BYTES_PER_SECOND_MIN);
+        state.left = (state.left + bought).min(GRACE);
     }
 
     /// Called while nothing has come. Ready when the client is too slow.
@@ -111,6 +117,21 @@ mod tests {
         assert_eq!(upload.look(start + 69 * SECOND), Some(start + 70 * SECOND));
         assert_eq!(upload.look(start + 70 * SECOND), None);
         assert!(wait(&upload, start + 70 * SECOND).is_ready());
+    }
+
+    #[test]
+    fn what_came_quickly_buys_ten_seconds_and_no_more() {
+        let (upload, start) = (Upload::new(), Instant::now());
+        assert!(wait(&upload, start).is_pending());
+        upload.received(32 << 20, || start + SECOND);
+        assert!(wait(&upload, start + SECOND).is_pending());
+        for second in 1..13 {
+            assert!(upload.look(start + second * SECOND).is_some(), "{second}");
+            upload.received(200, || start + second * SECOND);
+            assert!(wait(&upload, start + second * SECOND).is_pending());
+        }
+        assert_eq!(upload.look(start + 14 * SECOND), None, "200 bytes a second buy a fifth of it");
+        assert!(wait(&upload, start + 14 * SECOND).is_ready());
     }
 
     #[test]
