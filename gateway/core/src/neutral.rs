@@ -430,7 +430,7 @@ pub struct AnswerContext {
     /// OpenAI chat: the caller named its tools `functions`, so it reads `function_call` and not `tool_calls`.
     pub legacy_functions: bool,
     /// Tools whose calls go back under another name or in another form; from
-    /// [`Translated`](crate::translate::Translated).
+    /// [`Translated`](crate::translate::Translated), in the order of the provider's names.
     pub aliases: Vec<Alias>,
     /// Anthropic and Gemini: the caller asked for no reasoning and can do without; from
     /// [`Translated`](crate::translate::Translated).
@@ -441,8 +441,18 @@ pub struct AnswerContext {
     /// [`Translated`](crate::translate::Translated).
     pub call_ids: Vec<String>,
     /// Properties of tools that the provider knows under other names; from
-    /// [`Translated`](crate::translate::Translated).
+    /// [`Translated`](crate::translate::Translated), in the order of the tools' names.
     pub renamed_keys: Vec<RenamedKeys>,
+}
+
+impl AnswerContext {
+    /// The aliases of the tool that the provider knows as `shown`. An answer may have thousands of calls, and a request as
+    /// many tools.
+    pub(crate) fn aliases_of(&self, shown: &str) -> &[Alias] {
+        let begins = self.aliases.partition_point(|alias| alias.shown.as_str() < shown);
+        let ends = self.aliases.partition_point(|alias| alias.shown.as_str() <= shown);
+        self.aliases.get(begins..ends).unwrap_or_default()
+    }
 }
 
 /// Refuses a request for its member `param`.

@@ -14,6 +14,7 @@ both_hosts! {
     large_answers_through_translation_trap_nobody,
     unfinished_events_trap_nobody,
     answers_that_are_said_several_times_trap_nobody,
+    nothing_large_is_compared_with_everything_else,
 }
 
 const MIB: usize = 1 << 20;
@@ -44,7 +45,7 @@ fn a_body_of_anything_ends_in_an_answer_and_never_in_a_trap(host: Host) {
          targets = [{ provider = \"a\", model = \"up\", capabilities = { context = 100000000, images = false } }]",
     );
     let gateway = gateway.start().settled();
-    let hello = r#""messages":[{"role":"user","content":"Hi"}]"#;
+    let hello = HELLO;
     let of = |name: &str, unit: &str, bytes: usize| format!("\"{name}\":{}", list(unit, bytes));
     let call = r#"{"type":"tool_use","id":"a","name":"n","input":{"a":""#;
     let quotes = |count| {
@@ -87,6 +88,77 @@ fn a_body_of_anything_ends_in_an_answer_and_never_in_a_trap(host: Host) {
 fn assert_untrapped(gateway: &Gateway) {
     let log = gateway.log();
     assert!(!log.contains("an instance trapped"), "{log}");
+}
+
+fn many(count: usize, each: impl Fn(usize) -> String) -> String {
+    (0..count).map(each).collect::<Vec<_>>().join(",")
+}
+
+/// The call of a tool of this name.
+fn call(name: &str) -> String {
+    format!(r#"{{"id":"{name}","type":"function","function":{{"name":"{name}","arguments":"{{}}"}}}}"#)
+}
+
+const HELLO: &str = r#""messages":[{"role":"user","content":"Hi"}]"#;
+
+/// Requests with many tools: the path, the model, and the members.
+fn with_tools() -> [(&'static str, &'static str, String); 3] {
+    let odd = many(27_000, |each| format!(r#"{{"name":"a.b {each}","input_schema":{{}}}}"#));
+    let custom = many(27_000, |each| format!(r#"{{"type":"custom","name":"a_b_{each}"}}"#));
+    let given = many(5_000, |_| format!(r#"{{"role":"assistant","tool_calls":[{}]}}"#, call("t")));
+    let renamed = many(20_000, |each| format!(r#""a b{each}":{{}}"#));
+    let messages = format!(r#""messages":[{{"role":"user","content":"Hi"}},{given}]"#);
+    [
+        ("/v1/messages", "m", format!(r#"{HELLO},"tools":[{odd}]"#)),
+        ("/v1/responses", "m", format!(r#""input":"Hi","tools":[{custom}]"#)),
+        ("/v1/chat/completions", "c", format!("{messages},{}", tool(&format!(r#"{{"properties":{{{renamed}}}}}"#)))),
+    ]
+}
+
+/// One tool with this schema.
+fn tool(schema: &str) -> String {
+    format!(r#""tools":[{{"type":"function","function":{{"name":"t","parameters":{schema}}}}}]"#)
+}
+
+/// Schemas that have to be written anew for other providers.
+fn schemas() -> [String; 5] {
+    let odd = many(40_000, |each| format!(r#""a b{each}":{{}}"#));
+    let kinds = many(80_000, |each| format!(r#""t{each}""#));
+    let values = many(80_000, |each| each.to_string());
+    let large = many(30_000, |each| format!(r#""p{each}":{{}}"#));
+    let references = many(200, |_| r##"{"$ref":"#/$defs/large"}"##.to_owned());
+    let required = many(20_000, |each| format!(r#"{{"required":["p{each}"]}}"#));
+    let alternatives = many(18_000, |each| format!(r#"{{"properties":{{"a":{{"const":{each}}}}}}}"#));
+    [
+        format!(r#"{{"type":"object","properties":{{{odd}}}}}"#),
+        format!(r#"{{"properties":{{"a":{{"type":[{kinds}],"enum":[{values}]}}}}}}"#),
+        format!(r#"{{"anyOf":[{references}],"$defs":{{"large":{{"properties":{{{large}}}}}}}}}"#),
+        format!(r#"{{"allOf":[{required}]}}"#),
+        format!(r#"{{"anyOf":[{alternatives}]}}"#),
+    ]
+}
+
+/// Each of these would take seconds if its parts were looked at once for each other part.
+fn nothing_large_is_compared_with_everything_else(host: Host) {
+    let calls = many(17_000, |each| call(&format!("a_b_{}", 26_999 - each)));
+    let message = format!(r#"{{"role":"assistant","content":null,"tool_calls":[{calls}]}}"#);
+    let calling = format!(r#"{{"choices":[{{"index":0,"message":{message},"finish_reason":"tool_calls"}}]}}"#);
+    let calling = Upstream::answering(Answer::json(200, &calling));
+    let content = r#"[{"type":"text","text":"Hi"}]"#;
+    let said = format!(r#"{{"type":"message","role":"assistant","content":{content},"stop_reason":"end_turn"}}"#);
+    let claude = Upstream::answering(Answer::json(200, &said));
+    let catalog = format!(
+        "[[providers]]\nname = \"c\"\nlocal = true\ndialect = \"anthropic\"\nbase_url = \"{}/v1\"\n\
+         credentials = [\"sk-c\"]\n[[models]]\nname = \"c\"\ntargets = [\"c/up\"]\n",
+        claude.url()
+    );
+    let gateway = on(host).provider("a", &calling).model("m", &["a/up"]).catalog(&catalog).start().settled();
+    let schemas = schemas().map(|schema| ("/v1/chat/completions", "c", format!("{HELLO},{}", tool(&schema))));
+    for (index, (path, model, members)) in with_tools().into_iter().chain(schemas).enumerate() {
+        let answer = gateway.send(&Request::new("POST", path).key(TOKEN).json(with(model, &members)));
+        assert!((answer.status, answer.end) == (200, End::Clean), "{index}: {} {}", answer.status, answer.text());
+    }
+    assert_untrapped(&gateway);
 }
 
 /// An upload that has sent all but its last bytes.

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 pub(crate) use enums::split_enums;
 pub use names::RenamedKeys;
-pub(crate) use names::rename_keys;
-pub(crate) use top::flatten_top;
+pub(crate) use names::{rename_keys, replace_keys};
+pub(crate) use top::{Copies, flatten_top};
 
 use super::Object;
 

@@ -14,6 +14,11 @@ const CHARS_MAX: usize = 64;
 /// Gives every tool, its calls and results a name that the dialect `to` accepts. The result depends on the request
 /// alone, so that it stays the same as a conversation goes on.
 pub(super) fn fit(request: &mut Request, to: Dialect) {
+    rename(request, to);
+    request.aliases.sort_by(|one, other| one.shown.cmp(&other.shown));
+}
+
+fn rename(request: &mut Request, to: Dialect) {
     let mut refused: Vec<String> = Vec::new();
     let mut used: HashSet<String> = HashSet::new();
     each_name(request, |name| {
@@ -53,7 +58,7 @@ pub(super) fn fit(request: &mut Request, to: Dialect) {
 /// Gives a call in an answer the caller's own name for the tool, if only the name was changed.
 pub(super) fn restore(name: &mut String, context: &AnswerContext) {
     let is_name_alone = |alias: &&Alias| alias.namespace.is_none() && !alias.freeform;
-    if let Some(alias) = context.aliases.iter().filter(is_name_alone).find(|alias| alias.shown == *name) {
+    if let Some(alias) = context.aliases_of(name).iter().find(is_name_alone) {
         name.clone_from(&alias.name);
     }
 }

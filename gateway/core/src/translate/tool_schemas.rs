@@ -1,7 +1,7 @@
 //! Schemas of tools, and of the answer, in the form that the provider accepts, and arguments and answers under the names
 //! that each side knows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::dialect::Dialect;
 use crate::memory;
@@ -15,13 +15,13 @@ const ANSWER: &str = "";
 /// accordingly. Returns the renamed properties of each tool. The result depends on the tools alone, so that it stays
 /// the same as a conversation goes on.
 pub(super) fn fit(request: &mut Request, to: Dialect, warnings: &mut Warnings) -> Vec<RenamedKeys> {
-    let mut renamed = Vec::new();
+    let (mut renamed, mut copies) = (Vec::new(), schema::Copies::default());
     if to == Dialect::Gemini {
         return renamed;
     }
     for tool in &mut request.tools {
         let Some(parameters) = &mut tool.parameters else { continue };
-        if schema::flatten_top(parameters) {
+        if schema::flatten_top(parameters, &mut copies) {
             warnings.changed("alternatives at the top of a tool's schema to one object");
         }
         if to != Dialect::Anthropic {
@@ -37,10 +37,13 @@ pub(super) fn fit(request: &mut Request, to: Dialect, warnings: &mut Warnings) -
     if to == Dialect::Anthropic && request.profile.format {
         renamed.extend(fit_answer(request, warnings));
     }
+    renamed.sort_by(|one, other| one.tool.cmp(&other.tool));
+    let mut sent = HashMap::new();
     let parts = request.messages.iter_mut().flat_map(|message| &mut message.parts);
     for call in parts.filter_map(|part| if let Part::ToolCall(call) = part { Some(call) } else { None }) {
         if let Some(keys) = of_tool(&renamed, &call.name) {
-            rewrite(&mut call.arguments, |arguments| keys.apply(arguments));
+            let sent = sent.entry(&keys.tool).or_insert_with(|| keys.sent());
+            rewrite(&mut call.arguments, |arguments| schema::replace_keys(arguments, sent));
         }
     }
     renamed
@@ -71,8 +74,10 @@ pub(super) fn restore(call: &mut ToolCall, context: &AnswerContext) {
     }
 }
 
+/// `renamed` is in the order of the tools' names.
 fn of_tool<'k>(renamed: &'k [RenamedKeys], tool: &str) -> Option<&'k RenamedKeys> {
-    renamed.iter().find(|keys| keys.tool == tool)
+    let at = renamed.partition_point(|keys| keys.tool.as_str() < tool);
+    renamed.get(at).filter(|keys| keys.tool == tool)
 }
 
 /// Changes arguments that are JSON. Others stay as they are.

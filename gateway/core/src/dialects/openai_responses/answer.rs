@@ -240,7 +240,7 @@ pub(super) fn summary_part(text: String) -> Value {
 
 /// The alias for the tool that the provider knows as `name`.
 pub(super) fn alias_of<'a>(context: &'a AnswerContext, name: &str) -> Option<&'a Alias> {
-    context.aliases.iter().find(|alias| alias.shown == name)
+    context.aliases_of(name).first()
 }
 
 /// A call in the form and under the name that the caller gave the tool.

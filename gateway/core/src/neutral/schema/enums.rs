@@ -33,7 +33,7 @@ fn allow_null(members: &mut Object) {
 fn split(members: &mut Object) {
     let kinds: Vec<String> = match members.get("type") {
         Some(Value::String(kind)) => vec![kind.clone()],
-        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Value::Array(kinds)) => known(kinds),
         _ => return,
     };
     let Some(Value::Array(values)) = members.get("enum") else { return };
@@ -66,6 +66,18 @@ fn split(members: &mut Object) {
             members.insert("anyOf".to_owned(), alternatives.into());
         }
     }
+}
+
+/// The kinds of values that JSON has, each once: a list may name thousands of others.
+fn known(kinds: &[Value]) -> Vec<String> {
+    const KINDS: [&str; 7] = ["null", "boolean", "number", "integer", "string", "array", "object"];
+    let mut known: Vec<String> = Vec::new();
+    for kind in kinds.iter().filter_map(Value::as_str) {
+        if KINDS.contains(&kind) && !known.iter().any(|other| other == kind) {
+            known.push(kind.to_owned());
+        }
+    }
+    known
 }
 
 fn is_of(value: &Value, kind: &str) -> bool {
@@ -107,6 +119,10 @@ mod tests {
             (json!({ "type": "string", "enum": ["a"] }), json!({ "type": "string", "enum": ["a"] })),
             (json!({ "type": ["string", "null"] }), json!({ "type": ["string", "null"] })),
             (json!({ "type": [], "enum": ["a"] }), json!({ "enum": ["a"] })),
+            (
+                json!({ "type": ["text", "string", "string"], "enum": ["a"] }),
+                json!({ "type": "string", "enum": ["a"] }),
+            ),
             (json!({ "enum": ["a", null] }), json!({ "enum": ["a", null] })),
         ] {
             let mut everywhere = json!({ "properties": { "x": { "items": schema.clone() } }, "$defs": { "y": schema.clone() }, "anyOf": [schema.clone()], "additionalProperties": schema });

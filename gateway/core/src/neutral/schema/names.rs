@@ -29,10 +29,13 @@ pub(crate) fn rename_keys(schema: &mut Value) -> BTreeMap<String, String> {
         names.extend(properties.into_iter().flat_map(Object::keys).cloned());
     });
     let mut renamed: BTreeMap<String, String> = BTreeMap::new();
+    let mut used = BTreeSet::new();
     for name in names.iter().filter(|name| !is_taken(name)) {
         let plain = plain(name);
-        let is_free = is_taken(&plain) && !names.contains(&plain) && !renamed.values().any(|other| *other == plain);
-        renamed.insert(name.clone(), if is_free { plain } else { marked(name) });
+        let is_free = is_taken(&plain) && !names.contains(&plain) && !used.contains(&plain);
+        let fitting = if is_free { plain } else { marked(name) };
+        used.insert(fitting.clone());
+        renamed.insert(name.clone(), fitting);
     }
     if !renamed.is_empty() {
         each_object(schema, &mut |members| rename(members, &renamed));
@@ -46,14 +49,14 @@ impl RenamedKeys {
         replace_keys(arguments, &self.own);
     }
 
-    /// Puts the provider's names into the arguments of a call.
-    pub(crate) fn apply(&self, arguments: &mut Value) {
-        let sent = self.own.iter().map(|(sent, own)| (own.clone(), sent.clone())).collect();
-        replace_keys(arguments, &sent);
+    /// The provider's name for each of the caller's own.
+    pub(crate) fn sent(&self) -> BTreeMap<String, String> {
+        self.own.iter().map(|(sent, own)| (own.clone(), sent.clone())).collect()
     }
 }
 
-fn replace_keys(value: &mut Value, names: &BTreeMap<String, String>) {
+/// Gives members the names that others have in `names`, at any depth.
+pub(crate) fn replace_keys(value: &mut Value, names: &BTreeMap<String, String>) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| replace_keys(item, names)),
         Value::Object(members) => {
@@ -161,7 +164,7 @@ mod tests {
         let caller =
             json!({ "$filter": "a", "find it": [{ "查询": 1, "fine.one-2": 2 }], "find_it": 3, "": 4, (long): 5 });
         let mut arguments = caller.clone();
-        renamed.apply(&mut arguments);
+        replace_keys(&mut arguments, &renamed.sent());
         assert_eq!(arguments["_filter"], "a");
         assert_ne!(arguments, caller);
         renamed.restore(&mut arguments);

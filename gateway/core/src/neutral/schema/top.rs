@@ -9,40 +9,78 @@ use crate::neutral::Object;
 /// How many schemas are looked at; the rest is left out. Some schemas refer to themselves.
 const STEPS_MAX: u32 = 256;
 
+/// What may be copied into the places that refer to it, in all tools of a request. A schema may be as large as the request,
+/// and may be referred to again and again.
+#[derive(Debug)]
+pub(crate) struct Copies(usize);
+
+impl Default for Copies {
+    fn default() -> Self {
+        Copies(100_000)
+    }
+}
+
+impl Copies {
+    /// Counts another copy of a schema: one for each value, and for each sixteen bytes of text. `false`: there is no room for
+    /// it, nor for any other.
+    fn add(&mut self, schema: &Object) -> bool {
+        schema.iter().all(|(name, value)| self.count(name.len()) && self.add_value(value))
+    }
+
+    fn add_value(&mut self, value: &Value) -> bool {
+        match value {
+            Value::String(text) => self.count(text.len()),
+            Value::Array(items) => self.count(0) && items.iter().all(|item| self.add_value(item)),
+            Value::Object(members) => self.count(0) && self.add(members),
+            Value::Null | Value::Bool(_) | Value::Number(_) => self.count(0),
+        }
+    }
+
+    fn count(&mut self, bytes: usize) -> bool {
+        let left = self.0.checked_sub(1 + bytes / 16);
+        self.0 = left.unwrap_or(0);
+        left.is_some()
+    }
+}
+
+/// With how many alternatives of a property another one is compared, so that it does not occur twice.
+const COMPARED_MAX: usize = 32;
+
 /// The keywords that are refused at the top level.
 const REFUSED: [&str; 6] = ["$ref", "allOf", "anyOf", "oneOf", "enum", "not"];
 
 /// Combines alternatives at the top level of a tool's schema into one object with the properties of all of them: Claude
 /// and OpenAI refuse `anyOf`, `oneOf` and `allOf` there, and OpenAI also `enum` and `not`. A property stays required if
 /// each alternative requires it, and the description says the rest. Returns whether anything was changed.
-pub(crate) fn flatten_top(schema: &mut Value) -> bool {
+pub(crate) fn flatten_top(schema: &mut Value, copies: &mut Copies) -> bool {
     let Some(top) = schema.as_object_mut() else { return false };
     if !REFUSED.iter().any(|keyword| top.contains_key(*keyword)) {
         return false;
     }
     let definitions = top.clone();
-    flatten(top, &definitions, &mut 0);
+    flatten(top, &definitions, (&mut 0, copies));
     top.insert("type".to_owned(), "object".into());
     true
 }
 
-fn flatten(members: &mut Object, definitions: &Object, steps: &mut u32) {
+fn flatten(members: &mut Object, definitions: &Object, (steps, copies): (&mut u32, &mut Copies)) {
     *steps += 1;
-    if *steps > STEPS_MAX {
+    let path = members.get("$ref").and_then(Value::as_str);
+    let found = path.and_then(|path| definition(definitions, path));
+    if *steps > STEPS_MAX || found.is_some_and(|found| !copies.add(found)) {
         return members.retain(|name, _| !REFUSED.contains(&name.as_str()));
     }
-    let path = members.get("$ref").and_then(Value::as_str);
-    if let Some(found) = path.and_then(|path| definition(definitions, path)).cloned() {
+    if let Some(found) = found.cloned() {
         members.shift_remove("$ref");
         merge(members, found, "allOf");
-        return flatten(members, definitions, steps);
+        return flatten(members, definitions, (steps, copies));
     }
     for keyword in ["allOf", "anyOf", "oneOf"] {
         let Some(Value::Array(branches)) = members.shift_remove(keyword) else { continue };
         let mut objects = Vec::new();
         for branch in branches {
             if let Value::Object(mut branch) = branch {
-                flatten(&mut branch, definitions, steps);
+                flatten(&mut branch, definitions, (steps, copies));
                 objects.push(branch);
             }
         }
@@ -67,8 +105,13 @@ fn join(members: &mut Object, branches: Vec<Object>, keyword: &str) {
         names.filter_map(Value::as_str).map(str::to_owned).collect()
     };
     let each: Vec<BTreeSet<String>> = branches.iter().map(required).collect();
-    let common = each.iter().cloned().reduce(|all, next| if keyword == "allOf" { &all | &next } else { &all & &next });
-    let common = common.unwrap_or_default();
+    let mut common = each.first().cloned().unwrap_or_default();
+    for next in each.iter().skip(1) {
+        match keyword {
+            "allOf" => common.extend(next.iter().cloned()),
+            _ => common.retain(|name| next.contains(name)),
+        }
+    }
     let differ = keyword != "allOf" && each.iter().any(|names| *names != common);
     for mut branch in branches {
         branch.shift_remove("required");
@@ -121,7 +164,7 @@ fn add_property(properties: &mut Object, name: String, schema: Value, keyword: &
             let keyword = if keyword == "allOf" { "allOf" } else { "anyOf" };
             let is_joined = own.as_object().is_some_and(|own| own.len() == 1);
             match own.get_mut(keyword).and_then(Value::as_array_mut).filter(|_| is_joined) {
-                Some(all) if all.contains(&schema) => {}
+                Some(all) if all.iter().take(COMPARED_MAX).any(|other| *other == schema) => {}
                 Some(all) => all.push(schema),
                 None => *own = json!({ keyword: [own.take(), schema] }),
             }
@@ -141,18 +184,18 @@ mod tests {
         for keyword in ["anyOf", "oneOf"] {
             let mut schema =
                 json!({ keyword: [by("a", "string"), by("b", "integer"), { "type": "null" }], "description": "What." });
-            assert!(flatten_top(&mut schema));
+            assert!(flatten_top(&mut schema, &mut Copies::default()));
             assert_eq!(
                 schema,
                 json!({ "type": "object", "properties": both, "description": format!("What.\n\n{one_of}") })
             );
         }
         let mut schema = json!({ "type": "object", "allOf": [by("a", "string"), { "$ref": "#/$defs/b" }], "$defs": { "b": by("b", "integer") } });
-        assert!(flatten_top(&mut schema));
+        assert!(flatten_top(&mut schema, &mut Copies::default()));
         assert_eq!((&schema["properties"], &schema["required"]), (&both, &json!(["a", "b"])));
         let mut schema =
             json!({ "anyOf": [by("a", "string"), by("a", "integer"), by("a", "string"), by("a", "null")] });
-        assert!(flatten_top(&mut schema));
+        assert!(flatten_top(&mut schema, &mut Copies::default()));
         let kinds = ["string", "integer", "null"].map(|kind| json!({ "type": kind }));
         assert_eq!(schema, json!({ "properties": { "a": { "anyOf": kinds } }, "required": ["a"], "type": "object" }));
     }
@@ -160,13 +203,13 @@ mod tests {
     #[test]
     fn a_schema_that_refers_to_its_definition_is_that() {
         let mut schema = json!({ "$ref": "#/definitions/x", "definitions": { "x": { "type": "object", "properties": { "a": {} } } } });
-        assert!(flatten_top(&mut schema));
+        assert!(flatten_top(&mut schema, &mut Copies::default()));
         assert_eq!(schema["properties"], json!({ "a": {} }));
         let mut endless = json!({ "$ref": "#/$defs/x", "$defs": { "x": { "anyOf": [{ "$ref": "#/$defs/x" }] } } });
-        assert!(flatten_top(&mut endless));
+        assert!(flatten_top(&mut endless, &mut Copies::default()));
         let many = vec![json!({ "$ref": "#/$defs/x" }); 10];
         let mut wide = json!({ "$ref": "#/$defs/x", "$defs": { "x": { "anyOf": many } } });
-        assert!(flatten_top(&mut wide));
+        assert!(flatten_top(&mut wide, &mut Copies::default()));
         for ended in [endless, wide] {
             assert!(REFUSED.iter().all(|keyword| ended.get(keyword).is_none()), "{ended}");
         }
@@ -180,8 +223,25 @@ mod tests {
             json!(true),
         ] {
             let mut schema = plain.clone();
-            assert!(!flatten_top(&mut schema));
+            assert!(!flatten_top(&mut schema, &mut Copies::default()));
             assert_eq!(schema, plain);
         }
+    }
+
+    #[test]
+    fn a_large_schema_is_not_copied_wherever_it_is_referred_to() {
+        let properties: Object = (0..9_000).map(|each| (format!("p{each}"), json!({}))).collect();
+        let branches: Vec<Value> = (0..200)
+            .map(|each| json!({ "$ref": "#/$defs/large", "properties": { (format!("q{each}")): {} } }))
+            .collect();
+        let mut schema = json!({ "anyOf": branches, "$defs": { "large": { "properties": properties } } });
+        let mut copies = Copies::default();
+        assert!(flatten_top(&mut schema, &mut copies));
+        assert_eq!(copies.0, 0, "the sixth copy found no room");
+        let found = schema["properties"].as_object().expect("properties");
+        assert_eq!(found.len(), 9_200, "what is not copied again is there all the same");
+        let mut small = json!({ "$ref": "#/$defs/a", "$defs": { "a": { "properties": { "x": {} } } } });
+        assert!(flatten_top(&mut small, &mut copies));
+        assert!(small.get("properties").is_none(), "the room is that of all tools of a request");
     }
 }
