@@ -48,7 +48,7 @@ pub fn change_model(document: &mut Document, name: &str, form: &Query) -> Result
             ("aliases", list),
             ("fallback", list),
         ];
-        return change_whole(document, (Noun::Model, name), form, &fields);
+        return change_whole(document, (Noun::Model, name), form, &fields, []);
     }
     let edit = match action(form) {
         "add" => {
@@ -69,7 +69,11 @@ pub fn change_model(document: &mut Document, name: &str, form: &Query) -> Result
 /// A change of a provider, or of one of its credentials.
 pub fn change_provider(document: &mut Document, name: &str, form: &Query) -> Result<(), EditError> {
     if is_whole(form, Noun::Provider) {
-        return change_whole(document, (Noun::Provider, name), form, &[("tags", list)]);
+        let fields: [Field<'_>; 2] = [("short", text), ("hue", number_or_text)];
+        let mut label = members(form, &fields);
+        label.retain(|_, value| !value.is_null() && *value != "");
+        let label = if label.is_empty() { Value::Null } else { members(form, &fields).into() };
+        return change_whole(document, (Noun::Provider, name), form, &[("tags", list)], [("label", label)]);
     }
     let edit = match action(form) {
         "off" => switched(false),
@@ -143,11 +147,13 @@ fn change_whole(
     (noun, name): (Noun, &str),
     form: &Query,
     fields: &[Field<'_>],
+    more: impl IntoIterator<Item = (&'static str, Value)>,
 ) -> Result<(), EditError> {
     if action(form) == "remove" {
         return document.edit(noun, name, &Edit::Delete);
     }
     let mut changes = members(form, fields);
+    changes.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value)));
     changes.insert("enabled".to_owned(), enabled(form.get("enabled").is_some()));
     document.edit(noun, name, &Edit::Update(changes))
 }
@@ -241,6 +247,9 @@ mod tests {
         assert_eq!(provider("form=provider&do=remove"), json!([]));
         assert_eq!(provider("form=provider&tags=a&enabled=yes")[0]["tags"], json!(["a"]));
         assert_eq!(provider("form=provider")[0]["enabled"], json!(false));
+        assert_eq!(provider("form=provider&short=&hue=")[0].get("label"), None);
+        assert_eq!(provider("form=provider&short=MS&hue=")[0]["label"], json!({ "short": "MS" }));
+        assert_eq!(provider("form=provider&short=&hue=3")[0]["label"], json!({ "hue": 3 }));
         assert_eq!(provider("credential=one&do=off")[0]["credentials"][0]["enabled"], json!(false));
         assert_eq!(provider("credential=one&do=on")[0]["credentials"][0].get("enabled"), None);
         assert_eq!(provider("credential=one&do=remove")[0]["credentials"], json!([]));

@@ -1,5 +1,6 @@
 //! Providers: who can answer, credential by credential.
 
+use std::iter;
 use std::sync::Arc;
 
 use askama::Template;
@@ -234,9 +235,19 @@ fn credential_form(
 fn settings(frame: &Frame, editing: &Editing<'_>, provider: &Provider) -> Form {
     let (words, edit) = (Words(frame.language), edit::Words(frame.language));
     let path = format!("providers/{}", encode_parameter(&provider.name));
+    let by_name = (String::new(), words.by_name().to_owned());
+    let hues = iter::once(by_name).chain((1..=8).map(|hue| (hue.to_string(), hue.to_string()))).collect();
     Form::new(frame, editing, "provider", &path)
         .field("tags", words.tags(), Kind::Text(Vec::new()), provider.tags.join(", "))
         .hint(words.tags_hint())
+        .field("short", words.short(), Kind::Text(Vec::new()), provider.label.short.as_deref().unwrap_or_default())
+        .hint(words.short_hint())
+        .field(
+            "hue",
+            words.hue(),
+            Kind::Choice(hues),
+            provider.label.hue.map(|hue| hue.to_string()).unwrap_or_default(),
+        )
         .field("enabled", words.enabled(), Kind::Box, if provider.enabled { "yes" } else { "" })
         .button("save", edit.save())
         .ask("remove", words.remove_provider(), edit.sure_remove(&provider.name))

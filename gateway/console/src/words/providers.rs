@@ -29,6 +29,10 @@ super::words! {
     listed(models, span) = "It answered with {models} models in {span}." | "{span} 后列出 {models} 个模型。";
     add_credentials = "Add credentials" | "添加凭据";
     tags_hint = "Names between commas; keys may avoid providers by them." | "用逗号分隔；密钥可按标签避开提供商。";
+    short = "Letters of its mark" | "标记文字";
+    short_hint = "One or two characters, where there is no room for its name; empty for those of its name." | "一到两个字符，在放不下名称处显示；留空则取自名称。";
+    hue = "Colour of its mark" | "标记颜色";
+    by_name = "By its name" | "按名称";
     enabled = "Calls may go to it" | "允许调用";
     remove_provider = "Remove this provider" | "移除此提供商";
     change = "Change this provider" | "修改此提供商";

@@ -53,6 +53,14 @@ pub(crate) struct KeySettings {
     /// Networks that it may be used from, such as 10.0.0.0/8 [default: anywhere]
     #[arg(long, value_name = "NETWORKS", value_delimiter = ',')]
     ips: Option<Vec<String>>,
+
+    /// Of which of its calls bodies are kept [default: as the settings say]
+    #[arg(long, value_name = "WHICH", value_parser = ["off", "errors", "all"])]
+    record_bodies: Option<String>,
+
+    /// Let whoever holds it read the bodies of its calls
+    #[arg(long)]
+    see_bodies: bool,
 }
 
 /// The same for one that is changed: what is not given stays as it is.
@@ -103,6 +111,18 @@ pub(crate) struct Changes {
     #[arg(long, value_name = "NETWORKS", value_delimiter = ',')]
     ips: Option<Vec<String>>,
 
+    /// Of which of its calls bodies are kept, or none to go by the settings
+    #[arg(long, value_name = "WHICH", value_parser = ["off", "errors", "all", "none"])]
+    record_bodies: Option<String>,
+
+    /// Let whoever holds it read the bodies of its calls
+    #[arg(long, conflicts_with = "hide_bodies")]
+    see_bodies: bool,
+
+    /// Keep the bodies of its calls from whoever holds it
+    #[arg(long)]
+    hide_bodies: bool,
+
     /// Let it be used again
     #[arg(long, conflicts_with = "disable")]
     enable: bool,
@@ -147,7 +167,21 @@ impl<T> Change<T> {
 impl KeySettings {
     /// The members of the key's entry beside its name.
     pub(super) fn members(self, clock: &Clock) -> Result<Map<String, Value>, Exit> {
-        let KeySettings { models, expires, rpm, tpm, rpd, tpd, concurrent, budget, avoid, team, ips } = self;
+        let KeySettings {
+            models,
+            expires,
+            rpm,
+            tpm,
+            rpd,
+            tpd,
+            concurrent,
+            budget,
+            avoid,
+            team,
+            ips,
+            record_bodies,
+            see_bodies,
+        } = self;
         let mut members = Map::new();
         models.map(|models| members.insert("models".into(), json!(models)));
         if let Some(expires) = expires {
@@ -163,6 +197,8 @@ impl KeySettings {
         avoid.map(|tags| members.insert("avoid".into(), json!(tags)));
         team.map(|team| members.insert("team".into(), json!(team)));
         ips.map(|networks| members.insert("ips".into(), json!(networks)));
+        record_bodies.map(|kept| members.insert("record_bodies".into(), json!(kept)));
+        see_bodies.then(|| members.insert("see_bodies".into(), json!(true)));
         Ok(members)
     }
 }
@@ -170,8 +206,24 @@ impl KeySettings {
 impl Changes {
     /// The changes as a merge patch of the key's entry.
     pub(super) fn patch(self, clock: &Clock) -> Result<Map<String, Value>, Exit> {
-        let Changes { models, expires, rpm, tpm, rpd, tpd, concurrent, budget, avoid, team, ips, enable, disable } =
-            self;
+        let Changes {
+            models,
+            expires,
+            rpm,
+            tpm,
+            rpd,
+            tpd,
+            concurrent,
+            budget,
+            avoid,
+            team,
+            ips,
+            record_bodies,
+            see_bodies,
+            hide_bodies,
+            enable,
+            disable,
+        } = self;
         let mut patch = Map::new();
         if let Some(models) = models {
             let is_all = models == ["*"];
@@ -203,6 +255,15 @@ impl Changes {
                 _ => json!(list),
             };
             patch.insert(member.into(), value);
+        }
+        if let Some(kept) = record_bodies {
+            let value = if AWAY.contains(&kept.as_str()) { Value::Null } else { json!(kept) };
+            patch.insert("record_bodies".into(), value);
+        }
+        if see_bodies {
+            patch.insert("see_bodies".into(), json!(true));
+        } else if hide_bodies {
+            patch.insert("see_bodies".into(), Value::Null);
         }
         if enable {
             patch.insert("enabled".into(), Value::Null);
@@ -269,6 +330,8 @@ mod tests {
         let several = made(&["--budget", "5 USD/day", "--budget", "50 USD/month", "--avoid", "x,y"]);
         let placed = made(&["--team", "t", "--ips", "10.0.0.0/8,::1"]);
         assert_eq!(placed, json!({ "team": "t", "ips": ["10.0.0.0/8", "::1"] }));
+        let kept = made(&["--record-bodies", "errors", "--see-bodies"]);
+        assert_eq!(kept, json!({ "record_bodies": "errors", "see_bodies": true }));
         assert_eq!(several, json!({ "limits": { "budget": ["5 USD/day", "50 USD/month"] }, "avoid": ["x", "y"] }));
     }
 
@@ -284,12 +347,16 @@ mod tests {
             (&["--expires", "1d", "--enable"], json!({ "expires": "2026-11-24T12:00:00Z", "enabled": null })),
             (&["--team", "none", "--ips", "10.0.0.1"], json!({ "team": null, "ips": ["10.0.0.1"] })),
             (&["--team", "t", "--ips", "none"], json!({ "team": "t", "ips": null })),
+            (&["--record-bodies", "all", "--see-bodies"], json!({ "record_bodies": "all", "see_bodies": true })),
+            (&["--record-bodies", "none", "--hide-bodies"], json!({ "record_bodies": null, "see_bodies": null })),
             (&["--disable", "--avoid", "none"], json!({ "avoid": null, "enabled": false })),
         ] {
             assert_eq!(changed(arguments), patch, "{arguments:?}");
         }
         assert!(parsed(&["keys", "set", "k", "--enable", "--disable"]).is_err());
         assert!(parsed(&["keys", "set", "k", "--rpm", "many"]).is_err());
+        assert!(parsed(&["keys", "set", "k", "--record-bodies", "some"]).is_err());
+        assert!(parsed(&["keys", "set", "k", "--see-bodies", "--hide-bodies"]).is_err());
     }
 
     #[test]
