@@ -43,7 +43,7 @@ struct Inner {
     held: Cell<usize>,
 }
 
-/// What they held is given back.
+/// The memory that they held is given back.
 impl Drop for Inner {
     fn drop(&mut self) {
         self.instance.memory.borrow_mut().keep(self.held.get(), 0);

@@ -274,7 +274,7 @@ fn in_bytes(headers: Vec<(&str, String)>) -> Vec<(String, Vec<u8>)> {
 fn begun() -> (Response, Writer) {
     let mut headers = headers();
     headers.push(("content-type", "text/html; charset=utf-8".to_owned()));
-    // Proxies in front that gather an answer would show nothing until it is whole.
+    // Proxies that buffer an answer would otherwise show nothing until it is whole.
     headers.push(("x-accel-buffering", "no".to_owned()));
     response::head_as_it_is(200, &in_bytes(headers))
 }

@@ -19,10 +19,11 @@ pub(crate) type Shown = Box<dyn Fn(RecordView) -> RecordView>;
 /// How often it is looked for new records.
 const LOOK_MS: u64 = 1_000;
 
-/// A call has its row a second after it began, and an instance writes it a second later at most; twice that is looked back.
+/// How far each look reaches back. A call has its row a second after it began, and an instance writes it at most a
+/// second later.
 const BACK_MS: i64 = 10_000;
 
-/// A tail ends after so long; whoever watches on connects again, and is asked again who it is.
+/// How long a tail lasts. A reader who goes on watching connects again, and is authenticated again.
 const TAIL_MS_MAX: u64 = 10 * 60_000;
 
 /// All records that fit, newest first. They are read page by page, so that nobody waits for them and no memory holds them.

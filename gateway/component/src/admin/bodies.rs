@@ -1,4 +1,5 @@
-//! `/api/records/{id}/bodies`: what was said in a call. `/v1/record_bodies`: what is kept of a key's calls, for whoever holds it.
+//! `/api/records/{id}/bodies`: the recorded request and answer of a call. `/v1/record_bodies`: what is kept of a key's
+//! calls, for its holder.
 
 use std::rc::Rc;
 
@@ -27,7 +28,7 @@ use crate::store::records;
 /// How long a deletion by filter goes on before it says how far it came.
 const DELETE_MS_MAX: u64 = 5_000;
 
-/// Of how many calls at a time bodies are deleted.
+/// The number of calls whose bodies are deleted at a time.
 const DELETE_CALLS: i64 = 500;
 
 /// The bodies of a call, to the admin, and to the holder of its key where that may see them.

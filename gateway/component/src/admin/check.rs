@@ -23,7 +23,7 @@ use crate::response::{self, Response};
 use crate::store::catalog::{self, Snapshot};
 use crate::store::changes::{self, Author};
 
-/// So many credentials are tried at a time.
+/// How many credentials are tried at a time.
 const AT_A_TIME: usize = 10;
 
 /// The credentials to be checked.

@@ -13,7 +13,7 @@ use crate::instance::Instance;
 use crate::store::catalog::{self, Snapshot};
 use crate::store::changes;
 
-/// So many changes are told at once.
+/// How many changes are listed at once.
 const LIMIT: usize = 50;
 
 /// Lists changes, newest first.

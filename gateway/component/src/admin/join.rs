@@ -1,5 +1,5 @@
-//! `/api/models/join`: makes public models of what providers offer under different names. A preview asks the providers; what of
-//! it is wanted is sent back and stored.
+//! `/api/models/join`: makes public models of what providers offer under different names. A preview asks the providers;
+//! the parts of it that are sent back are stored.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ use crate::incoming::Incoming;
 use crate::instance::Instance;
 use crate::store::catalog::Snapshot;
 
-/// So many providers are asked at a time.
+/// How many providers are asked at a time.
 const AT_A_TIME: usize = 10;
 
 /// The providers to be asked.
@@ -67,7 +67,7 @@ async fn offered(instance: &Instance, incoming: &Incoming, provider: &Provider) 
     listed(instance, incoming, provider, credential).await
 }
 
-/// Stores what is wanted of a preview.
+/// Stores the chosen parts of a preview.
 pub(super) async fn join(instance: &Rc<Instance>, incoming: &Incoming) -> Result<Reply, Refusal> {
     let request: Join = super::json(incoming).await?;
     let (joined, snapshot) = carry_out(instance, incoming, base(incoming), &request).await?;

@@ -84,7 +84,7 @@ pub(crate) async fn one(instance: &Instance, id: &str) -> Result<RecordView, Ref
     Err(no_record(id))
 }
 
-/// The same for the holder of this key, who knows of no other key's; for the admin, if there is none.
+/// The same for the holder of this key, who sees no other key's records; for the admin, if there is none.
 pub(crate) async fn own(instance: &Instance, id: &str, key: Option<&str>) -> Result<RecordView, Refusal> {
     let record = one(instance, id).await?;
     let is_own = key.is_none_or(|key| record.key.as_deref() == Some(key));

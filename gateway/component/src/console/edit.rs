@@ -43,7 +43,7 @@ impl Visit<'_> {
 
     /// What somebody else has changed since the form was shown.
     async fn changed_since(&self, sent: &Query) -> Vec<gateway_core::catalog::Change> {
-        // Before the version an entity tag has a quote, and behind it perhaps the hash of a catalog file.
+        // An entity tag has a quote before the version and perhaps the hash of a catalog file after it.
         let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
         let base = sent.get("base").and_then(|etag| etag.split('-').next()).map(digits);
         let version = base.and_then(|digits| digits.parse().ok()).unwrap_or_default();

@@ -81,7 +81,7 @@ fn suggested(visit: &Visit<'_>) -> Suggested {
     }
 }
 
-/// One call. Another key's is none that its reader could know of.
+/// One call. For a reader, a call of another key does not exist.
 pub(super) async fn read(visit: &Visit<'_>, parameter: &str) -> Result<Answer, Refusal> {
     let id = decode_parameter(parameter).unwrap_or_default();
     let record = pages::seen_by(&visit.frame.reader, own(visit, &id).await?);

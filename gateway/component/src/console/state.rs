@@ -41,7 +41,7 @@ async fn counted(visit: &Visit<'_>, narrowed: &Narrowed) -> Result<Counted, Refu
     Ok(Counted { period, by_step, by_series, calls_before })
 }
 
-/// The calls of the last day. Where they cannot be read, rows say none, since all else can.
+/// The calls of the last day. If they cannot be read, rows show none, since everything else can be shown.
 pub(super) async fn calls_of_a_day(visit: &Visit<'_>) -> Vec<SeriesSums> {
     let zone = &visit.snapshot.catalog.settings.zone;
     stats::by_series(visit.instance, &pages::last_day(zone, visit.incoming.at_ms)).await.unwrap_or_default()
@@ -69,7 +69,7 @@ async fn address(visit: &Visit<'_>) -> String {
     public_url.unwrap_or_else(|| format!("http://{}", visit.incoming.authority().unwrap_or_default()))
 }
 
-/// The reader's own key. The admin has none, and an overview instead.
+/// The reader's own key. The admin has none and gets the overview instead.
 pub(super) async fn me(visit: &Visit<'_>, failed: Option<Failed<'_>>) -> Result<Answer, Refusal> {
     let Reader::Holder(name) = &visit.frame.reader else { return Ok(visit.to("overview")) };
     let catalog = &visit.snapshot.catalog;

@@ -24,7 +24,7 @@ WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
 const OF_VERSION: &str = "SELECT id, at_ms, version, client, user_agent, action FROM catalog_changes \
 WHERE version = ?1 ORDER BY id DESC LIMIT 1";
 
-/// So many of the latest changes stay, however old they are.
+/// How many of the latest changes stay, however old they are.
 const KEPT: i64 = 100;
 
 /// Old changes, but for the latest, in small steps.

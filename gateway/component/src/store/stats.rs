@@ -39,7 +39,7 @@ const COUNT: &str = "UPDATE records SET cell = counted.value ->> 1, marks = coun
 /// A day of UTC, in the minutes of cells.
 const DAY_MINUTES: i64 = 24 * 60;
 
-/// So many series an instance remembers to have named. There are about as many as ways that calls take.
+/// How many series an instance remembers to have named. There is about one for each way that calls take.
 const NAMED_MAX: usize = 4096;
 
 /// For so long.

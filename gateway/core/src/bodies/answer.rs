@@ -10,7 +10,7 @@ use super::{BODY_BYTES_MAX, EVENTS_BYTES_MAX};
 /// Events of a long stream are put together so many bytes at a time.
 const STEP_BYTES: usize = 16 << 10;
 
-/// So much of an answer is gathered from events: as a whole it is a little longer than its texts.
+/// How much of an answer is gathered from events. As a whole it is a little longer than its texts.
 const GATHERED_BYTES_MAX: usize = BODY_BYTES_MAX / 4 * 3;
 
 /// What a gathered answer takes beside its texts.

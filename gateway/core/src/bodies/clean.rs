@@ -13,10 +13,10 @@ use super::BODY_BYTES_MAX;
 /// A longer string of base64 is a picture, a document or a recording, and not kept.
 const FILE_BYTES_MIN: usize = 2 << 10;
 
-/// So much of a string is looked at to tell whether it is base64.
+/// How much of a string is looked at to tell whether it is base64.
 const LOOK_BYTES: usize = 256;
 
-/// A shorter word is no key, even where one would stand.
+/// A shorter word is no key, even in the place of one.
 const BYTES_MIN: usize = 8;
 
 /// What follows `Bearer` is a key from this length on.

@@ -18,9 +18,9 @@ const PIECES_MAX: usize = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Step {
-    /// So many bytes of the other text, from this one on.
+    /// A number of bytes of the other text, from this one on.
     Of(usize, usize),
-    /// So many bytes of its own.
+    /// A number of bytes of its own.
     Own(usize),
 }
 

@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(order(vec![delta(3), begin(0), delta(7), end(0)]), [begin(0), end(0)]);
     }
 
-    /// So many that they would not pass in time if each end looked at all that wait.
+    /// More than could pass in time if each end looked at all that wait.
     #[test]
     fn parts_that_all_wait_for_the_first_pass_in_order_at_its_end() {
         let mut sequence = Sequence::default();

@@ -21,7 +21,7 @@ pub struct RecordsView {
 /// How far a look went that was ended because it took too long. It goes on with the page's `next`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct LookedView {
-    /// So many calls were looked at, at most.
+    /// The most calls that were looked at.
     pub calls: u64,
     /// Back to this time, Unix milliseconds.
     pub back_to_ms: i64,

@@ -5,10 +5,10 @@ use gateway_core::views::{ConversationView, ConversationsView, LookedView, at_of
 use super::super::database::{self, Columns, Row, Trouble, Value, text};
 use crate::instance::Instance;
 
-/// So many of the latest records are looked at.
+/// How many of the latest records are looked at.
 const LOOK: i64 = 20_000;
 
-/// So many sessions are told of.
+/// How many sessions are listed.
 const SESSIONS_MAX: i64 = 100;
 
 const LIST: &str = "SELECT session, key, max(user_agent), min(at_ms), max(at_ms), count(*), sum(marks & 1), sum(marks >> 1 & 1), \

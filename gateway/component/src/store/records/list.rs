@@ -10,7 +10,7 @@ use super::{id_at, view};
 use crate::host;
 use crate::instance::Instance;
 
-/// So many records are looked at for a page, in steps, and no further step begins after so long.
+/// How many records are looked at for a page, in steps, and after how long no further step begins.
 const LOOKS: [i64; 3] = [1_000, 4_000, 15_000];
 const LOOK_MS_MAX: u64 = 50;
 
