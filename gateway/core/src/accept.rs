@@ -402,7 +402,7 @@ const SESSION_HEADERS: [&str; 4] = ["x-claude-code-session-id", "x-session-id", 
 
 /// The client's session, if its headers name one.
 pub fn session_in(headers: &[(String, Vec<u8>)]) -> Option<&str> {
-    SESSION_HEADERS.iter().find_map(|wanted| headers::text(headers, wanted).filter(|text| !text.is_empty()))
+    SESSION_HEADERS.iter().find_map(|name| headers::text(headers, name).filter(|text| !text.is_empty()))
 }
 
 #[cfg(test)]

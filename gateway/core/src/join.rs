@@ -299,8 +299,8 @@ mod tests {
         let catalog = Document::from_toml(text).and_then(|document| document.validate()).expect("a catalog");
         let names = |chosen: Option<&[&str]>| {
             let chosen = chosen.map(|names| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
-            let asked = providers_to_ask(&catalog, chosen.as_deref()).map_err(|refusal| refusal.message)?;
-            Ok::<_, String>(asked.iter().map(|provider| provider.name.to_string()).collect::<Vec<_>>())
+            let found = providers_to_ask(&catalog, chosen.as_deref()).map_err(|refusal| refusal.message)?;
+            Ok::<_, String>(found.iter().map(|provider| provider.name.to_string()).collect::<Vec<_>>())
         };
         assert_eq!(names(None), Ok(vec!["a".to_owned()]));
         assert_eq!(names(Some(&["off"])), Ok(vec!["off".to_owned()]));

@@ -186,18 +186,18 @@ mod tests {
             models = [{ name = \"m\", targets = [\"o/gpt-5\", \"r/gpt-5\", \"o/gpt-4o\", { provider = \"o\", model = \"gpt-5\", enabled = false }] }]";
         let catalog = Document::from_toml(text).and_then(|document| document.validate()).expect("a valid catalog");
         let known: Vec<_> = announced.into_iter().map(|each| ("o.example".to_owned(), each)).collect();
-        let told = |date: &str| {
+        let warnings_on = |date: &str| {
             let day: Date = date.parse().expect("a date");
             let now = day.to_zoned(TimeZone::UTC).expect("a time").timestamp().as_millisecond() + 5;
             shutdown_warnings(&catalog, &known, now)
         };
         let sentence = |when: &str| format!("model m, target o/gpt-5: its provider says that it {when}.");
-        assert_eq!(told("2026-11-10"), [] as [String; 0]);
-        assert_eq!(told("2026-11-11"), [sentence("is shut down on 2026-12-11, in 30 days")]);
-        assert_eq!(told("2026-12-10"), [sentence("is shut down tomorrow, on 2026-12-11")]);
-        assert_eq!(told("2026-12-11"), [sentence("is shut down today")]);
-        assert_eq!(told("2026-12-12"), [sentence("was shut down on 2026-12-11")]);
-        assert_eq!(told("2027-01-01").len(), 2);
+        assert_eq!(warnings_on("2026-11-10"), [] as [String; 0]);
+        assert_eq!(warnings_on("2026-11-11"), [sentence("is shut down on 2026-12-11, in 30 days")]);
+        assert_eq!(warnings_on("2026-12-10"), [sentence("is shut down tomorrow, on 2026-12-11")]);
+        assert_eq!(warnings_on("2026-12-11"), [sentence("is shut down today")]);
+        assert_eq!(warnings_on("2026-12-12"), [sentence("was shut down on 2026-12-11")]);
+        assert_eq!(warnings_on("2027-01-01").len(), 2);
     }
 
     #[test]

@@ -64,12 +64,12 @@ fn plain_name(head: &str) -> Option<String> {
 }
 
 /// A parameter of a header, without its quotes.
-fn parameter(parameters: &str, wanted: &str) -> Option<String> {
+fn parameter(parameters: &str, expected: &str) -> Option<String> {
     let mut rest = parameters;
     loop {
         let (name, after) = rest.split_once('=')?;
         let (value, after) = value(after.trim_start());
-        if name.trim_matches(|c: char| c == ';' || c.is_whitespace()).eq_ignore_ascii_case(wanted) {
+        if name.trim_matches(|c: char| c == ';' || c.is_whitespace()).eq_ignore_ascii_case(expected) {
             return Some(value);
         }
         rest = after;

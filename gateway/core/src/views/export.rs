@@ -29,7 +29,7 @@ const COLUMNS: [Column; 27] = [
     ("state", |record| Some(record.state.clone())),
     ("status", |record| number(record.status)),
     ("error", |record| record.error.clone()),
-    ("tried", |record| Some(record.tried().join(" > "))),
+    ("tried", |record| Some(record.attempted_providers().join(" > "))),
     ("provider", |record| record.provider.clone()),
     ("upstream_model", |record| record.upstream_model.clone()),
     ("first_byte_ms", |record| number(record.first_byte_ms)),

@@ -129,11 +129,11 @@ impl RecordView {
 
 impl RecordView {
     /// The providers that were tried, each once where it was tried several times in a row.
-    pub fn tried(&self) -> Vec<&str> {
+    pub fn attempted_providers(&self) -> Vec<&str> {
         let Some(StoredJson::Read(attempts)) = &self.attempts else { return Vec::new() };
-        let mut tried: Vec<&str> = attempts.iter().map(|attempt| attempt.provider.as_str()).collect();
-        tried.dedup();
-        tried
+        let mut attempted_providers: Vec<&str> = attempts.iter().map(|attempt| attempt.provider.as_str()).collect();
+        attempted_providers.dedup();
+        attempted_providers
     }
 }
 
