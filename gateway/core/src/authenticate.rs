@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -281,12 +282,40 @@ pub struct Throttle {
     addresses: HashMap<IpAddr, Failures>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Failures {
+/// The wrong credentials of one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failures {
     window_from_ms: i64,
     count: u32,
     wait_ms: i64,
     closed_until_ms: i64,
+}
+
+impl Failures {
+    /// An address that has presented nothing wrong so far.
+    pub fn none(now_ms: i64) -> Self {
+        Failures { window_from_ms: now_ms, count: 0, wait_ms: WAIT_MS_FIRST, closed_until_ms: 0 }
+    }
+
+    /// Notes a wrong credential. `Err` holds the seconds that its address must wait now.
+    pub fn failed(&mut self, now_ms: i64) -> Result<(), u64> {
+        if now_ms < self.closed_until_ms {
+            return Err(seconds_up(self.closed_until_ms - now_ms));
+        }
+        if now_ms - self.window_from_ms >= WINDOW_MS {
+            let calm = now_ms - self.window_from_ms >= self.wait_ms + WINDOW_MS;
+            *self = Failures { wait_ms: if calm { WAIT_MS_FIRST } else { self.wait_ms }, ..Failures::none(now_ms) };
+        }
+        self.count += 1;
+        if self.count <= FAILURES_MAX {
+            return Ok(());
+        }
+        self.closed_until_ms = now_ms + self.wait_ms;
+        self.window_from_ms = self.closed_until_ms - WINDOW_MS;
+        let wait_ms = self.wait_ms;
+        self.wait_ms = (wait_ms * 2).min(WAIT_MS_MAX);
+        Err(seconds_up(wait_ms))
+    }
 }
 
 impl Throttle {
@@ -295,24 +324,7 @@ impl Throttle {
         if self.addresses.len() >= ADDRESSES_MAX {
             self.forget_oldest();
         }
-        let fresh = Failures { window_from_ms: now_ms, count: 0, wait_ms: WAIT_MS_FIRST, closed_until_ms: 0 };
-        let failures = self.addresses.entry(network_of(address)).or_insert(fresh);
-        if now_ms < failures.closed_until_ms {
-            return Err(seconds_up(failures.closed_until_ms - now_ms));
-        }
-        if now_ms - failures.window_from_ms >= WINDOW_MS {
-            let calm = now_ms - failures.window_from_ms >= failures.wait_ms + WINDOW_MS;
-            *failures = Failures { wait_ms: if calm { WAIT_MS_FIRST } else { failures.wait_ms }, ..fresh };
-        }
-        failures.count += 1;
-        if failures.count <= FAILURES_MAX {
-            return Ok(());
-        }
-        failures.closed_until_ms = now_ms + failures.wait_ms;
-        failures.window_from_ms = failures.closed_until_ms - WINDOW_MS;
-        let wait_ms = failures.wait_ms;
-        failures.wait_ms = (wait_ms * 2).min(WAIT_MS_MAX);
-        Err(seconds_up(wait_ms))
+        self.addresses.entry(network_of(address)).or_insert_with(|| Failures::none(now_ms)).failed(now_ms)
     }
 
     fn forget_oldest(&mut self) {
@@ -325,7 +337,7 @@ impl Throttle {
 }
 
 /// The network of an address. A customer of IPv6 has at least a /64, so that whole networks are counted.
-fn network_of(address: IpAddr) -> IpAddr {
+pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX))),
         v4 @ IpAddr::V4(_) => v4,

@@ -1,6 +1,8 @@
 //! The breaker of a target: it is opened by failures in a row or by a share of failures, and closed by the first
 //! answer. Also the window of recent attempts, by which an egress and an address are judged too.
 
+use std::collections::BTreeMap;
+
 use super::backoff::Backoff;
 use super::standing::{Blame, hint_ms};
 use super::{AttemptTime, Health, Subject, Subjects, Trouble};
@@ -57,6 +59,22 @@ impl Health {
             None => BREAKER_MS.jittered(jitter),
         };
         self.trouble(subject, Blame { trouble, hint_ms, backoff: &backoff, message, now_ms })
+    }
+
+    /// The subjects whose last attempts failed, and how many did in a row.
+    pub fn failing(&self) -> BTreeMap<Subject, u32> {
+        let failing = self.windows.iter().filter(|(_, window)| window.is_failing());
+        failing.map(|(subject, window)| (subject.clone(), window.consecutive)).collect()
+    }
+
+    /// Takes over how many attempts in a row failed at a subject, as others have counted, and when the last one did.
+    pub fn recall_failing(&mut self, subject: Subject, failures: u32, at_ms: i64, now_ms: i64) {
+        let mut window = Window::default();
+        window.push(false, at_ms);
+        window.consecutive = failures;
+        if window.is_recent(now_ms) {
+            self.windows.insert(subject, window);
+        }
     }
 
     /// Whether the last known attempt at a target or an address failed.
@@ -136,6 +154,23 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn failures_that_others_counted_open_a_breaker_with_one_more() {
+        let mut health = Health::default();
+        let subject = || Subject::Address("http://a:80".into());
+        health.recall_failing(subject(), CONSECUTIVE_MAX - 1, 1_000, 2_000);
+        assert_eq!(health.failing(), BTreeMap::from([(subject(), CONSECUTIVE_MAX - 1)]));
+        let at = AttemptTime { started_ms: 1_500, now_ms: 2_000, jitter: 0.5 };
+        let changed = health.connect_failed(&subject(), ErrorKind::Unreachable, "refused", at);
+        assert_eq!(
+            (changed, health.failing()),
+            (vec![subject()], BTreeMap::new()),
+            "an open breaker begins to count anew"
+        );
+        health.recall_failing(subject(), 9, 0, 3_600_000);
+        assert!(health.failing().is_empty(), "an hour is long enough to forget");
+    }
 
     #[test]
     fn half_of_twenty_attempts_in_ten_seconds_is_bad_older_ones_not() {

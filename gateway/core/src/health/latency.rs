@@ -104,6 +104,12 @@ impl Health {
         self.latencies.streams.get(target)?.value_ms(now_ms)
     }
 
+    /// When a latency of a target was last measured, in Unix milliseconds.
+    pub fn measured_ms(&self, target: &Subject, streamed: bool) -> Option<i64> {
+        let Latencies { streams, wholes } = &self.latencies;
+        (if streamed { streams } else { wholes }).get(target)?.at_ms
+    }
+
     /// Notes how long a target took to the first content of a stream, or to a whole answer.
     pub fn answered_in(&mut self, target: &Subject, streamed: bool, ms: u64, now_ms: i64) {
         self.latencies.of(streamed).entry(target.clone()).or_default().push(ms, now_ms);

@@ -50,11 +50,31 @@ pub struct Choice {
 #[derive(Debug, Clone, Default)]
 pub struct Rotation {
     credits: HashMap<String, HashMap<usize, i64>>,
+    /// How many turns were over before this rotation began.
+    over: u64,
 }
 
+/// How many turns are worked out again. After so many, or as many as the weights make, they begin anew.
+const TURNS_MAX: u64 = 1024;
+
 impl Rotation {
-    /// The next of these choices. Each gains its weight, and the one that is chosen pays the sum.
+    /// A rotation of which so many turns are over, for those who are told the number of a turn and nothing else.
+    #[must_use]
+    pub fn after(turns: u64) -> Self {
+        Rotation { over: turns, ..Rotation::default() }
+    }
+
+    /// The next of these choices.
     pub fn next(&mut self, model: &str, choices: &[Choice]) -> Option<usize> {
+        let total: u64 = choices.iter().map(|choice| u64::from(choice.weight)).sum();
+        for _ in 0..std::mem::take(&mut self.over) % total.clamp(1, TURNS_MAX) {
+            self.step(model, choices);
+        }
+        self.step(model, choices)
+    }
+
+    /// Each choice gains its weight, and the one that is chosen pays the sum.
+    fn step(&mut self, model: &str, choices: &[Choice]) -> Option<usize> {
         if self.credits.len() >= MODELS_MAX && !self.credits.contains_key(model) {
             self.credits.clear();
         }
@@ -86,6 +106,18 @@ mod tests {
         let choices = [(0, 5), (1, 1), (2, 1)].map(|(id, weight)| Choice { id, weight });
         let turns: Vec<usize> = (0..14).filter_map(|_| rotation.next("m", &choices)).collect();
         assert_eq!(turns, [0, 0, 1, 0, 2, 0, 0, 0, 0, 1, 0, 2, 0, 0]);
+    }
+
+    #[test]
+    fn who_knows_only_the_number_of_a_turn_chooses_as_who_took_them_all() {
+        let choices = [(0, 5), (1, 1), (2, 1)].map(|(id, weight)| Choice { id, weight });
+        let mut rotation = Rotation::default();
+        for turn in 0..20 {
+            assert_eq!(Rotation::after(turn).next("m", &choices), rotation.next("m", &choices), "{turn}");
+        }
+        let heavy = [(0, 1_000_000), (1, 1_000_000)].map(|(id, weight)| Choice { id, weight });
+        assert_eq!(Rotation::after(u64::MAX).next("m", &heavy), Some(1));
+        assert_eq!(Rotation::after(7).next("m", &[]), None);
     }
 
     #[test]
