@@ -21,6 +21,10 @@ pub(crate) use clock::{now_ms, unix_ms};
 use task::WhenWoken;
 pub(crate) use task::{run, spawn};
 
+/// Whether an instance serves more than one request, so that it knows what it learnt from those before. On hosts of WASI
+/// 0.2 it serves one: what calls need is then read before it is used, and not beside it.
+pub(crate) const REMEMBERS: bool = cfg!(not(feature = "wasi-0-2"));
+
 /// The abilities of a host beyond WASI and Spin's interfaces. They are read once, since they do not change while an
 /// instance lives. See `host.md`.
 #[derive(Debug, Default)]
@@ -35,6 +39,8 @@ pub(crate) struct Capabilities {
     pub(crate) reads_instructions: bool,
     /// The host only queues a statement that returns no rows, so that the synchronous call does not block.
     pub(crate) queues_writes: bool,
+    /// One process serves all requests, and its instances live as long as it does. What they count is stored elsewhere.
+    pub(crate) is_one_process: bool,
     /// The host calls `POST /api/maintain` every minute.
     pub(crate) asks_for_maintenance: bool,
     /// The host does not limit outgoing requests, so that some can be made beside those of calls. Hosted platforms do:
@@ -69,6 +75,7 @@ impl Capabilities {
                 names_calls: true,
                 reads_instructions: true,
                 queues_writes: true,
+                is_one_process: true,
                 asks_for_maintenance: true,
                 asks_freely: true,
                 has_files: true,

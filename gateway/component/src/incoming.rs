@@ -22,6 +22,7 @@ use crate::carry::Call;
 use crate::hold::{HeldBytes, Holder, TURN_MS_MAX};
 use crate::host::{self, body};
 use crate::instance::Instance;
+use crate::store::wrong_credentials;
 
 /// A request whose body may not have been read yet.
 pub(crate) struct Incoming {
@@ -326,9 +327,19 @@ pub(crate) fn check_address(incoming: &Incoming, caller: &Caller, catalog: &Cata
 
 /// Counts a wrong credential, and refuses its address for longer once there were too many. Behind a trusted proxy this
 /// is the address of the client, so that one client that guesses does not lock out the others.
-pub(crate) fn throttle(instance: &Instance, incoming: &Incoming, trusted: &[Network], refusal: Refusal) -> Refusal {
+pub(crate) async fn throttle(
+    instance: &Instance,
+    incoming: &Incoming,
+    trusted: &[Network],
+    refusal: Refusal,
+) -> Refusal {
     let Some(address) = client_address(incoming.peer, &incoming.headers, trusted) else { return refusal };
-    match instance.throttle.borrow_mut().failed(address, incoming.at_ms) {
+    let stored = match instance.host.is_one_process {
+        true => None,
+        false => Box::pin(wrong_credentials::failed(instance, address, incoming.at_ms)).await.ok(),
+    };
+    // Without a database each instance counts for itself.
+    match stored.unwrap_or_else(|| instance.throttle.borrow_mut().failed(address, incoming.at_ms)) {
         Ok(()) => refusal,
         Err(wait_s) => Refusal::throttled(wait_s),
     }

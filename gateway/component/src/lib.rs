@@ -5,6 +5,9 @@
 //! what a request brings (a trap cuts its neighbours' streams), no statics hold a request's data, and caches carry the
 //! version of what they hold.
 
+#[cfg(feature = "wasi-0-2")]
+extern crate gateway_p2 as spin_sdk;
+
 mod admin;
 mod allocator;
 mod announced;
@@ -179,7 +182,7 @@ async fn enter(instance: &Rc<Instance>, needs: Needs, incoming: &Incoming) -> Re
             Ok((caller, snapshot))
         }
         Err(refusal) if refusal.status == 401 && !presented.is_empty() => {
-            Err(incoming::throttle(instance, incoming, &snapshot.catalog.settings.trusted_proxies, refusal))
+            Err(incoming::throttle(instance, incoming, &snapshot.catalog.settings.trusted_proxies, refusal).await)
         }
         Err(refusal) => Err(refusal),
     }

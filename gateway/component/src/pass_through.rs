@@ -85,7 +85,7 @@ async fn enter(
             Ok((snapshot, caller))
         }
         Err(refusal) if refusal.status == 401 && incoming.header(RELAY_KEY).is_some() => {
-            Err(incoming::throttle(instance, incoming, &snapshot.catalog.settings.trusted_proxies, refusal))
+            Err(incoming::throttle(instance, incoming, &snapshot.catalog.settings.trusted_proxies, refusal).await)
         }
         Err(refusal) => Err(refusal),
     }

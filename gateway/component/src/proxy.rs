@@ -45,7 +45,7 @@ use crate::store::catalog::{self, Freshness, Snapshot};
 use crate::store::{health, responses, seals};
 
 pub(crate) use open::{OpenCall, OpenCalls};
-pub(crate) use plan::{PlanRequest, plan};
+pub(crate) use plan::{PlanRequest, plan, recall};
 pub(crate) use stored::stored;
 pub(crate) use trial::Trial;
 pub(crate) use wait::Lines;
@@ -238,7 +238,7 @@ impl CallContext<'_> {
 
     /// Step 3: the candidates of the call, in order.
     async fn route(&self) -> Candidates {
-        health::look(self.instance).await;
+        self.look().await;
         let (request, catalog) = (self.plan_request(), &self.snapshot.catalog);
         let draw = self.instance.random.draw();
         let candidates = health::with(self.instance, |health, rotation| {

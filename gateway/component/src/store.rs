@@ -6,6 +6,7 @@ pub(crate) mod catalog;
 pub(crate) mod changes;
 pub(crate) mod counters;
 pub(crate) mod database;
+mod failures;
 pub(crate) mod health;
 mod key_value;
 pub(crate) mod looks;
@@ -18,6 +19,8 @@ pub(crate) mod sessions;
 pub(crate) mod shutdowns;
 pub(crate) mod signals;
 pub(crate) mod stats;
+pub(crate) mod turns;
+pub(crate) mod wrong_credentials;
 
 /// The stores of an instance: their connections, and what the instance remembers of their contents.
 #[derive(Default)]

@@ -1,6 +1,6 @@
-//! The component's seam. Another shell, for hosts of WASI 0.2, has files of the same names in place of those that speak to
-//! the host, and takes all the others as they are: so no other file may name the host's interfaces, and what an instance
-//! remembers must be passed on, not found.
+//! The component's seam. For hosts of WASI 0.2 the files that speak to the host are compiled against `gateway/p2` in place of
+//! spin-sdk: the fewer they are, the less it has to offer. So no other file may name the host's interfaces, and what an
+//! instance remembers must be passed on, not found.
 
 #![expect(clippy::disallowed_methods, reason = "core reads no files; the sources are files")]
 

@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 use crate::host;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
-use crate::proxy::{PlanRequest, plan};
+use crate::proxy::{PlanRequest, plan, recall};
 use crate::store::catalog::Snapshot;
 use crate::store::{health, quota, responses, seals};
 
@@ -100,6 +100,7 @@ pub(crate) async fn planned(
     let (estimate, at) = (Estimate::of(&call, &look), quota::moment(instance, snapshot));
     let makers = seals::makers(instance, &call).await;
     let (owner, makers) = (owner.as_ref(), &makers);
+    recall(instance, catalog, model, at, false).await;
     let request = PlanRequest { call: &call, estimate: &estimate, model, session, key, owner, makers, at };
     let candidates =
         health::rehearse(instance, |health, rotation| plan(instance, &request, catalog, health, draw, rotation));

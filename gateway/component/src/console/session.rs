@@ -47,7 +47,7 @@ pub(super) async fn sign_in(visit: &Visit<'_>) -> Result<Answer, Refusal> {
         Ok(caller) => open(visit, &caller, way_back(next)).await,
         Err(refusal) => {
             let trusted = &snapshot.catalog.settings.trusted_proxies;
-            let refusal = incoming::throttle(visit.instance, visit.incoming, trusted, refusal);
+            let refusal = incoming::throttle(visit.instance, visit.incoming, trusted, refusal).await;
             let error = refusal.retry_after_s.map_or(SignInError::Unknown, SignInError::Wait);
             Ok(again(visit, next, refusal.status, error))
         }

@@ -12,9 +12,10 @@ use gateway_core::reasoning_seals::Makers;
 use gateway_core::route::strategy::Rotation;
 use gateway_core::route::{self, RouteRequest, affinity};
 
+use crate::host;
 use crate::instance::Instance;
 use crate::store::quota::{self as ledger, allowances};
-use crate::store::{health, signals};
+use crate::store::{health, signals, turns};
 
 use super::CallContext;
 
@@ -88,7 +89,34 @@ pub(crate) fn plan(
     route::route(&ask, rotation)
 }
 
+/// Takes over what other instances learnt, as far as a plan for this model depends on it. With `is_call` a turn is taken;
+/// otherwise it is only looked at.
+pub(crate) async fn recall(instance: &Instance, catalog: &Catalog, model: &Model, at: Moment, is_call: bool) {
+    if !host::REMEMBERS {
+        if catalog.may_order_by(Strategy::Quota, model) {
+            allowances::refresh_now(instance, catalog, at).await;
+        }
+        if catalog.may_order_by(Strategy::Latency, model) {
+            signals::look_at_once(instance).await;
+        }
+    }
+    // The last one, so that no other call of the instance has its turn between this and the plan.
+    if !instance.host.is_one_process && model.strategy == Strategy::RoundRobin {
+        if is_call { turns::take(instance, model).await } else { turns::look(instance, model).await }
+    }
+}
+
 impl CallContext<'_> {
+    /// Looks at what the plan of this call depends on.
+    pub(super) async fn look(&self) {
+        health::look(self.instance).await;
+        if !self.instance.host.is_one_process {
+            let at = ledger::moment(self.instance, self.snapshot);
+            // Boxed, so that calls on the runner carry no room for it.
+            Box::pin(recall(self.instance, &self.snapshot.catalog, self.model, at, true)).await;
+        }
+    }
+
     /// The request for the plan of this call.
     pub(super) fn plan_request(&self) -> PlanRequest<'_> {
         PlanRequest {

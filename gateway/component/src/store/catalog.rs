@@ -185,7 +185,7 @@ async fn look(instance: &Rc<Instance>, known: Option<Rc<Snapshot>>) -> Result<Rc
         Ok(snapshot) => {
             let snapshot = Rc::new(snapshot);
             if let Some(known) = &known {
-                health::forget_moved(instance, &known.catalog, &snapshot.catalog);
+                health::forget_moved(instance, &known.catalog, &snapshot.catalog).await;
             }
             current.replace(Some(snapshot.clone()));
             Ok(snapshot)

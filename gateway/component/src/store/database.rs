@@ -14,7 +14,7 @@ pub(crate) use spin_sdk::sqlite::{RowResult as Row, Value};
 /// Idempotent single statements, in order. On a host that queues writes each runs once per instance before any other
 /// statement, and again at every maintenance; elsewhere once per database, since many instances would do it at once. A
 /// column that is there already is what its statement asks for; SQLite has no words to say so.
-const MIGRATIONS: [&str; 39] = [
+const MIGRATIONS: [&str; 42] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_catalog_versions.sql"),
     include_str!("migrations/0003_maintenance.sql"),
@@ -54,6 +54,9 @@ const MIGRATIONS: [&str; 39] = [
     include_str!("migrations/0067_stats_gathered_with_days.sql"),
     include_str!("migrations/0068_stats_days_of_before.sql"),
     include_str!("migrations/0069_stats_days_turn.sql"),
+    include_str!("migrations/0070_wrong_credentials.sql"),
+    include_str!("migrations/0071_failures.sql"),
+    include_str!("migrations/0072_turns.sql"),
 ];
 
 /// How SQLite refuses to add a column again.

@@ -20,7 +20,7 @@ use gateway_core::verdict::{Class, Verdict};
 use super::database::{self, Trouble, Value};
 use super::key_value::{self, Open};
 use super::looks::LookTimes;
-use super::{quota, signals};
+use super::{failures, quota, signals};
 use crate::host;
 use crate::instance::Instance;
 
@@ -33,6 +33,9 @@ const LOOKS_MAX: usize = 2;
 
 /// The time between two writes of an instance. Spin's key-value store is slow, and hosted ones allow few writes.
 const PUBLISH_MS: u64 = 250;
+
+/// The time between two samples of a target's latency that instances of one request write.
+const SAMPLE_MS: i64 = 5_000;
 
 /// How many models' retry budgets are kept: more than any catalog has, but bounded.
 const MODELS_MAX: usize = 4096;
@@ -90,6 +93,19 @@ impl HealthStore {
     }
 }
 
+/// Changes health by what this instance learnt. Where it does not live to count failures in a row, they are stored.
+fn learn<T>(instance: &Rc<Instance>, act: impl FnOnce(&mut Health) -> T) -> T {
+    let store = &instance.store.health;
+    if host::REMEMBERS {
+        return store.change(act);
+    }
+    let failing = || store.health.borrow().failing();
+    let before = failing();
+    let result = store.change(act);
+    failures::changed(instance, &before, &failing());
+    result
+}
+
 /// Takes over what other instances learned, unless that was done a moment ago.
 pub(crate) async fn look(instance: &Rc<Instance>) {
     if instance.store.health.looks.is_due() {
@@ -115,6 +131,9 @@ async fn take_over(instance: &Rc<Instance>) {
     }
     // A limit may have got back what it lacked.
     quota::forget_spent(instance);
+    if !host::REMEMBERS {
+        failures::recall(instance).await;
+    }
     // What this instance wrote meanwhile may be missing in what was read, although it is no longer unpublished. Then
     // what was read is useless, and is read again.
     for _ in 0..LOOKS_MAX {
@@ -157,6 +176,16 @@ pub(crate) fn with<T>(instance: &Instance, act: impl FnOnce(&Health, &mut Rotati
     act(&health.borrow(), &mut rotation.borrow_mut())
 }
 
+/// Says how many turns were taken before the next one, as those who take them elsewhere know.
+pub(crate) fn turns_taken(instance: &Instance, turns: u64) {
+    instance.store.health.rotation.replace(Rotation::after(turns));
+}
+
+/// Takes over failures in a row that were counted elsewhere.
+pub(super) fn recall_failing(instance: &Instance, subject: Subject, failures: u32, at_ms: i64) {
+    instance.store.health.change(|health| health.recall_failing(subject, failures, at_ms, host::unix_ms()));
+}
+
 /// Reads health and the rotation without taking a turn.
 pub(crate) fn rehearse<T>(instance: &Instance, act: impl FnOnce(&Health, &mut Rotation) -> T) -> T {
     let HealthStore { health, rotation, .. } = &instance.store.health;
@@ -193,7 +222,7 @@ pub(crate) fn count_call(instance: &Instance, model: &str) {
 /// Notes the outcome of an attempt. `message` is what people are shown.
 pub(crate) fn note(instance: &Rc<Instance>, of: &Subjects, verdict: Verdict, message: &str, started_ms: i64) {
     let at = at(instance, started_ms);
-    let changed = instance.store.health.change(|health| health.note(of, verdict, message, at));
+    let changed = learn(instance, |health| health.note(of, verdict, message, at));
     publish(instance, changed);
     if verdict.class == Class::Target {
         signals::latency_changed(instance);
@@ -212,7 +241,7 @@ pub(crate) fn merge_latencies(instance: &Instance, others: Vec<TargetLatency>) {
 
 /// Notes limits that are used up, as a provider told in a good answer.
 pub(crate) fn used_up(instance: &Rc<Instance>, of: &Subjects, signals: &[LimitSignal]) {
-    let changed = instance.store.health.change(|health| health.used_up(of, signals, host::unix_ms()));
+    let changed = learn(instance, |health| health.used_up(of, signals, host::unix_ms()));
     publish(instance, changed);
 }
 
@@ -229,16 +258,23 @@ pub(crate) enum AnswerTime {
 /// Notes an answer that has begun, and how long it took.
 pub(crate) fn begun(instance: &Rc<Instance>, of: &Subjects, started_ms: i64, took: AnswerTime) {
     let at = at(instance, started_ms);
-    let changed = instance.store.health.change(|health| {
-        match took {
-            AnswerTime::FirstContent(ms) => health.answered_in(&of.target, true, ms, at.now_ms),
-            AnswerTime::Whole(ms) => health.answered_in(&of.target, false, ms, at.now_ms),
-            AnswerTime::Unknown => {}
+    let answered = match took {
+        AnswerTime::FirstContent(ms) => Some((true, ms)),
+        AnswerTime::Whole(ms) => Some((false, ms)),
+        AnswerTime::Unknown => None,
+    };
+    let measured_ms = answered
+        .filter(|_| !host::REMEMBERS)
+        .and_then(|(streamed, _)| peek(instance, |health| health.measured_ms(&of.target, streamed)));
+    let changed = learn(instance, |health| {
+        if let Some((streamed, ms)) = answered {
+            health.answered_in(&of.target, streamed, ms, at.now_ms);
         }
         health.begun(of, at)
     });
     publish(instance, changed);
-    if !matches!(took, AnswerTime::Unknown) {
+    // An instance of one request would write with each call; a sample now and then says as much.
+    if answered.is_some() && measured_ms.is_none_or(|measured_ms| at.now_ms - measured_ms >= SAMPLE_MS) {
         signals::latency_changed(instance);
     }
 }
@@ -250,7 +286,7 @@ fn at(instance: &Instance, started_ms: i64) -> AttemptTime {
 /// Clears one subject, or all. Returns those that were in trouble.
 pub(crate) async fn reset(instance: &Rc<Instance>, subject: Option<&Subject>) -> Vec<Subject> {
     look_now(instance).await;
-    let over = instance.store.health.change(|health| health.reset(subject));
+    let over = learn(instance, |health| health.reset(subject));
     match subject {
         None => tell_cleared(instance, None).await,
         Some(_) => tell_cleared(instance, Some(&over)).await,
@@ -292,20 +328,24 @@ pub(crate) async fn clear(instance: &Rc<Instance>, troubles: Vec<(Subject, i64)>
     let is_over = |subject: &Subject| renewed.iter().all(|(other, _)| other != subject);
     let over: Vec<Subject> = troubles.into_iter().map(|(subject, _)| subject).filter(is_over).collect();
     let reset = |health: &mut Health| over.iter().flat_map(|each| health.reset(Some(each))).collect();
-    publish(instance, instance.store.health.change(reset));
+    publish(instance, learn(instance, reset));
     tell_cleared(instance, Some(&over)).await;
     over
 }
 
 /// Forgets what was learned about providers that a new catalog reaches in another way.
-pub(crate) fn forget_moved(instance: &Rc<Instance>, older: &Catalog, newer: &Catalog) {
+pub(crate) async fn forget_moved(instance: &Rc<Instance>, older: &Catalog, newer: &Catalog) {
+    if !host::REMEMBERS {
+        // An instance of one request has learnt nothing of its own.
+        look_now(instance).await;
+    }
     let forget = |health: &mut Health| newer.moved_since(older).flat_map(|each| health.forget_provider(each)).collect();
-    publish(instance, instance.store.health.change(forget));
+    publish(instance, learn(instance, forget));
 }
 
 /// Forgets what ended long ago.
 pub(crate) fn forget(instance: &Rc<Instance>) {
-    publish(instance, instance.store.health.change(|health| health.forget(host::unix_ms())));
+    publish(instance, learn(instance, |health| health.forget(host::unix_ms())));
 }
 
 /// Claims the probe of a subject for one call, so that no other call probes it too. `Err` says until when another call
@@ -364,7 +404,9 @@ fn publish_from(instance: &Rc<Instance>, changed: Vec<(Subject, i64)>) {
         // If the host ends this task early, the next change starts another one.
         let _stopped = host::OnDrop(|| known.is_publishing.set(false));
         loop {
-            let due_ms = known.published_ms.get().map_or(0, |published_ms| published_ms + PUBLISH_MS);
+            // What an instance of one request has to tell, it tells before its answer ends.
+            let published_ms = known.published_ms.get().filter(|_| host::REMEMBERS);
+            let due_ms = published_ms.map_or(0, |published_ms| published_ms + PUBLISH_MS);
             let pause_ms = due_ms.saturating_sub(host::now_ms());
             if pause_ms > 0 {
                 host::wait_ms(pause_ms).await;
@@ -407,6 +449,15 @@ async fn began_after(store: &Open, name: &str, changed_ms: i64) -> bool {
     let bytes = store.get(name).await.ok().flatten();
     let standing: Option<Standing> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     standing.is_some_and(|standing| standing.at_ms > changed_ms && standing.at_ms <= host::unix_ms())
+}
+
+/// Tells other instances that there is something to look at, if there never was.
+pub(super) async fn tell_first(instance: &Instance) {
+    if instance.store.health.seen.borrow().is_empty()
+        && let Ok(Some(store)) = key_value::open(instance).await
+    {
+        stamp(instance, &store).await;
+    }
 }
 
 /// Tells other instances that the spent amount of a limit was set.

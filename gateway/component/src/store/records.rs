@@ -11,7 +11,8 @@ use gateway_core::stats::{Counted, marks_of};
 use gateway_core::views::{RecordView, StoredJson};
 
 use super::database::{self, Columns, Row as Found, Trouble, Value, number, text};
-use super::{bodies, changes, counters, health, parameters, quota, responses, seals, sessions, stats};
+use super::{bodies, changes, counters, failures, health, parameters, quota};
+use super::{responses, seals, sessions, stats, turns, wrong_credentials};
 use crate::host;
 use crate::instance::Instance;
 
@@ -276,6 +277,9 @@ pub(crate) async fn maintain(
     sessions::sweep(instance).await?;
     parameters::sweep(instance).await?;
     changes::sweep(instance, retention.days).await?;
+    wrong_credentials::sweep(instance).await?;
+    failures::sweep(instance).await?;
+    turns::sweep(instance).await?;
     Ok((deleted, interrupted))
 }
 

@@ -78,13 +78,27 @@ pub(crate) fn with_reported<T>(instance: &Instance, look: impl FnOnce(&ReportedL
 /// Called when a call depends on latencies: takes over what other instances measured, in the background and every few
 /// seconds.
 pub(crate) fn look(instance: &Rc<Instance>) {
-    let looked_ms = &instance.store.signals.looked_ms;
-    let now_ms = host::now_ms();
-    if looked_ms.get().is_none_or(|looked_ms| now_ms.saturating_sub(looked_ms) >= LOOK_MS) {
-        looked_ms.set(Some(now_ms));
+    if is_due(instance) {
         let instance = instance.clone();
         host::spawn(async move { look_now(&instance).await });
     }
+}
+
+/// The same for a call that is the only one of its instance, and waits.
+pub(crate) async fn look_at_once(instance: &Instance) {
+    if is_due(instance) {
+        look_now(instance).await;
+    }
+}
+
+fn is_due(instance: &Instance) -> bool {
+    let looked_ms = &instance.store.signals.looked_ms;
+    let now_ms = host::now_ms();
+    let is_due = looked_ms.get().is_none_or(|looked_ms| now_ms.saturating_sub(looked_ms) >= LOOK_MS);
+    if is_due {
+        looked_ms.set(Some(now_ms));
+    }
+    is_due
 }
 
 /// Notes that a latency changed. It is published only while calls depend on latencies.
@@ -127,7 +141,9 @@ fn publish(instance: &Rc<Instance>) {
         // If the host ends this task early, the next news starts another one.
         let _stopped = host::OnDrop(|| known.is_publishing.set(false));
         while known.is_news.get() {
-            let due_ms = known.published_ms.get().map_or(0, |published_ms| published_ms + PUBLISH_MS);
+            // An instance of one request has little news, and no time.
+            let published_ms = known.published_ms.get().filter(|_| host::REMEMBERS);
+            let due_ms = published_ms.map_or(0, |published_ms| published_ms + PUBLISH_MS);
             let pause_ms = due_ms.saturating_sub(host::now_ms());
             if pause_ms > 0 {
                 host::wait_ms(pause_ms).await;

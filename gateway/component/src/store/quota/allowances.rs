@@ -1,5 +1,6 @@
 //! What this instance knows of allowances that expire, for models with the strategy `quota`. It is read in the
-//! background, and only while there are such calls. A call is ordered by the last result and never waits for a new one.
+//! background, and only while there are such calls. A call is ordered by the last result and never waits for a new one,
+//! unless it is the only call that its instance will ever serve.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -46,29 +47,44 @@ pub(super) fn corrected(instance: &Instance, adjustments: &[Adjustment]) {
     instance.store.quota.allowances.allowances.borrow_mut().corrected(adjustments);
 }
 
-/// Reads again what is spent, unless that was done a moment ago.
+/// Reads again what is spent, in the background, unless that was done a moment ago.
 pub(crate) fn refresh(instance: &Rc<Instance>, catalog: &Catalog, at: Moment) {
+    if let Some(charges) = due(instance, catalog, at) {
+        let instance = instance.clone();
+        host::spawn(async move { read(&instance, charges).await });
+    }
+}
+
+/// Reads what is spent, for a call that is the only one of its instance.
+pub(crate) async fn refresh_now(instance: &Instance, catalog: &Catalog, at: Moment) {
+    if let Some(charges) = due(instance, catalog, at) {
+        read(instance, charges).await;
+    }
+}
+
+/// What is to be read, if that was not done a moment ago.
+fn due(instance: &Instance, catalog: &Catalog, at: Moment) -> Option<Vec<Charge>> {
     let now_ms = host::now_ms();
     let looked_ms = &instance.store.quota.allowances.looked_ms;
     if looked_ms.get().is_some_and(|looked_ms| now_ms.saturating_sub(looked_ms) < RECENT_MS) {
-        return;
+        return None;
     }
     looked_ms.set(Some(now_ms));
-    let charges: Vec<Charge> = quota::all(catalog, at).into_iter().filter(quota::is_allowance).collect();
-    let instance = instance.clone();
-    host::spawn(async move {
-        let mut sums = Vec::new();
-        for some in charges.chunks(READ_MAX) {
-            // If the database does not answer, the last result stays; the next read comes soon.
-            let Ok(rows) = database::rows(&instance, SUMS, vec![parameter(some)]).await else { return };
-            sums.extend(rows.into_iter().filter_map(|row| {
-                let mut values = row.values.into_iter();
-                match (values.next()?, values.next()?) {
-                    (Value::Text(id), Value::Integer(spent)) => Some((id, u64::try_from(spent).unwrap_or(0))),
-                    _ => None,
-                }
-            }));
-        }
-        instance.store.quota.allowances.allowances.borrow_mut().replace(&charges, sums);
-    });
+    Some(quota::all(catalog, at).into_iter().filter(quota::is_allowance).collect())
+}
+
+async fn read(instance: &Instance, charges: Vec<Charge>) {
+    let mut sums = Vec::new();
+    for some in charges.chunks(READ_MAX) {
+        // If the database does not answer, the last result stays; the next read comes soon.
+        let Ok(rows) = database::rows(instance, SUMS, vec![parameter(some)]).await else { return };
+        sums.extend(rows.into_iter().filter_map(|row| {
+            let mut values = row.values.into_iter();
+            match (values.next()?, values.next()?) {
+                (Value::Text(id), Value::Integer(spent)) => Some((id, u64::try_from(spent).unwrap_or(0))),
+                _ => None,
+            }
+        }));
+    }
+    instance.store.quota.allowances.allowances.borrow_mut().replace(&charges, sums);
 }

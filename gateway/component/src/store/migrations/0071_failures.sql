@@ -1,0 +1,5 @@
+CREATE TABLE IF NOT EXISTS failures (
+    subject TEXT PRIMARY KEY,
+    in_a_row INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL
+) WITHOUT ROWID
