@@ -15,7 +15,7 @@ use std::process::Command;
 mod engine_config;
 
 /// What the component is made of, as paths from the workspace root.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     "gateway/core/src",
     "gateway/core/Cargo.toml",
     "gateway/console/assets",
@@ -28,6 +28,7 @@ const SOURCES: [&str; 15] = [
     "gateway/docs/clients.md",
     "gateway/component/src",
     "gateway/component/Cargo.toml",
+    "gateway/p2",
     "Cargo.toml",
     "Cargo.lock",
     "rust-toolchain.toml",
@@ -49,6 +50,9 @@ const OUTER_VARIABLES: [&str; 13] = [
     "DEBUG",
     "OUT_DIR",
 ];
+
+/// What makes the component one of WASI 0.2.
+const WASI_0_2: [&str; 3] = ["--no-default-features", "--features", "wasi-0-2"];
 
 /// Every host of WASI 0.3 has SIMD, and looking through large bodies is what a gateway does most. `spin.toml` says so too.
 /// Hashing is better without: its shuffles of bytes are calls of the host where the code has to run on every x86-64.
@@ -77,12 +81,20 @@ fn main() -> Result<()> {
             println!("cargo::rerun-if-changed={}", file.display());
             file
         }
-        None => build_component(&root, &target_folder(&out)?.join("gateway"), component_profile(&out)?)?,
+        None => {
+            let (target, profile) = (target_folder(&out)?.join("gateway"), component_profile(&out)?);
+            // First, since both builds leave a file of the same name.
+            if env::var_os("CARGO_FEATURE_WASI_0_2").is_some() {
+                let wasm = build_component(&root, &target, profile, &WASI_0_2)?;
+                compile_ahead_of_time(&wasm, &out, "gateway-0.2")?;
+            }
+            build_component(&root, &target, profile, &[])?
+        }
     };
     println!("cargo::rustc-env=LLMIO_GATEWAY_WASM={}", wasm.display());
     lay_down_for_spin(&wasm, &target_folder(&out)?)?;
     compile_memory_routines()?;
-    compile_ahead_of_time(&wasm, &out)
+    compile_ahead_of_time(&wasm, &out, "gateway")
 }
 
 /// Compiles the routines twice: for the binary where it is linked with musl, and for their tests.
@@ -126,11 +138,11 @@ fn target_folder(out: &Path) -> Result<PathBuf> {
 }
 
 /// Runs the inner cargo in a target folder of its own: the outer cargo holds the lock of the usual one.
-fn build_component(root: &Path, target: &Path, profile: &str) -> Result<PathBuf> {
+fn build_component(root: &Path, target: &Path, profile: &str, features: &[&str]) -> Result<PathBuf> {
     let mut cargo = Command::new(variable("CARGO")?);
     cargo.current_dir(root);
     cargo.args(["build", "--package", "gateway", "--profile", profile, "--target", "wasm32-wasip2"]);
-    cargo.arg("--target-dir").arg(target).args(["--config", COMPONENT_FLAGS]);
+    cargo.arg("--target-dir").arg(target).args(["--config", COMPONENT_FLAGS]).args(features);
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
         let kept = text == "CARGO_HOME"
@@ -158,7 +170,7 @@ fn lay_down_for_spin(wasm: &Path, target: &Path) -> Result<()> {
 }
 
 /// Compiles unless this very wasm was compiled by this very wasmtime before: clippy and test builds run this too.
-fn compile_ahead_of_time(wasm: &Path, out: &Path) -> Result<()> {
+fn compile_ahead_of_time(wasm: &Path, out: &Path, name: &str) -> Result<()> {
     let bytes = fs::read(wasm).with_context(|| format!("{} cannot be read", wasm.display()))?;
     let mut hasher = DefaultHasher::new();
     (
@@ -170,7 +182,7 @@ fn compile_ahead_of_time(wasm: &Path, out: &Path) -> Result<()> {
     )
         .hash(&mut hasher);
     let fingerprint = format!("{:016x}", hasher.finish());
-    let (compiled, mark) = (out.join("gateway.cwasm"), out.join("gateway.fingerprint"));
+    let (compiled, mark) = (out.join(format!("{name}.cwasm")), out.join(format!("{name}.fingerprint")));
     if compiled.exists() && fs::read_to_string(&mark).is_ok_and(|seen| seen == fingerprint) {
         return Ok(());
     }

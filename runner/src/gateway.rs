@@ -50,6 +50,9 @@ pub(crate) struct Settings {
     pub(crate) quirks: bool,
     /// Let messages cross between the component and the host.
     pub(crate) carries: bool,
+    /// Imitate a host of WASI 0.2.
+    #[cfg(feature = "wasi-0-2")]
+    pub(crate) is_wasi_0_2: bool,
     /// Imitating Spin, refuse the component's PRAGMAs, as libSQL does.
     pub(crate) refuses_pragmas: bool,
     /// Let the component write to our stderr.
@@ -110,6 +113,9 @@ pub(crate) struct Stores {
     pub(crate) quirks: bool,
     /// Let messages cross between the component and the host.
     pub(crate) carries: bool,
+    /// Imitate a host of WASI 0.2.
+    #[cfg(feature = "wasi-0-2")]
+    pub(crate) is_wasi_0_2: bool,
     /// Let the component write to our stderr.
     pub(crate) guest_stderr: bool,
     /// What calls may share an instance with.
@@ -398,6 +404,8 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
         threads: settings.threads,
         quirks,
         carries: settings.carries,
+        #[cfg(feature = "wasi-0-2")]
+        is_wasi_0_2: settings.is_wasi_0_2,
         guest_stderr: settings.guest_stderr,
         isolation: settings.isolation,
         faults: settings.faults,

@@ -3,6 +3,8 @@
 
 mod fault;
 mod guest_log;
+#[cfg(feature = "wasi-0-2")]
+mod p2;
 mod pool;
 mod turn;
 

@@ -176,6 +176,10 @@ pub(crate) enum HostQuirks {
     Parts,
     /// Spin with libSQL as its database, which takes no PRAGMA.
     Libsql,
+    /// Spin 3, with the component's WASI 0.2 build.
+    #[cfg(feature = "wasi-0-2")]
+    #[value(name = "wasi-0.2")]
+    Wasi02,
 }
 
 /// The admin token as given from outside, and the name it was given under.
@@ -190,6 +194,10 @@ pub(crate) struct ConfiguredToken {
 impl Settings {
     /// Whether the host is one that is not ours.
     pub(crate) fn imitates_spin(&self) -> bool {
+        #[cfg(feature = "wasi-0-2")]
+        if self.host_quirks == Some(HostQuirks::Wasi02) {
+            return true;
+        }
         matches!(self.host_quirks, Some(HostQuirks::Spin | HostQuirks::Libsql))
     }
 

@@ -54,6 +54,8 @@ pub(crate) fn start(settings: &Settings, address: Option<SocketAddr>) -> Result<
             threads: settings.threads.map_or_else(cores, usize::from),
             quirks: settings.imitates_spin(),
             carries: settings.host_quirks.is_none(),
+            #[cfg(feature = "wasi-0-2")]
+            is_wasi_0_2: settings.host_quirks == Some(HostQuirks::Wasi02),
             refuses_pragmas: settings.host_quirks == Some(HostQuirks::Libsql),
             guest_stderr: settings.guest_stderr,
             isolation: settings.isolation,

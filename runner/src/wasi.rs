@@ -27,7 +27,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 }
 
 /// What Rust's standard library for wasm32-wasip2 imports: interfaces of WASI 0.2.
-fn add_to_linker_for_std(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker_for_std(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     use p2::bindings::cli;
     wasmtime_wasi_io::add_to_linker_async(linker)?;
     p2::bindings::random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, State::random)?;

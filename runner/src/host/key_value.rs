@@ -3,6 +3,8 @@
 //! resolves when it is on the disk.
 
 mod file;
+#[cfg(feature = "wasi-0-2")]
+mod v2;
 
 pub(crate) use file::FolderHistory;
 

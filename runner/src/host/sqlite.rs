@@ -11,6 +11,8 @@ mod statement;
 mod store;
 mod trouble;
 mod unheard;
+#[cfg(feature = "wasi-0-2")]
+mod v2;
 mod writer;
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! spin:variables: the facts the host tells the component (`design/host.md`), and the variables a catalog refers to.
 
+#[cfg(feature = "wasi-0-2")]
+mod v2;
+
 use super::Interfaces;
 use crate::bindings::variables::{Error, Host, HostWithStore};
 use crate::instance::State;

@@ -134,6 +134,8 @@ impl Sharing {
 
     fn of(stores: &Stores) -> Sharing {
         match stores.isolation {
+            #[cfg(feature = "wasi-0-2")]
+            _ if stores.is_wasi_0_2 => Sharing { keeps_one: false, ..Sharing::PER_REQUEST },
             _ if stores.quirks => Sharing::SPIN,
             Isolation::Shared => {
                 let instances = stores.memory.large_instances(stores.threads);
@@ -351,6 +353,14 @@ impl Instances {
         let life = Arc::new(Life::default());
         let (pool, end) = (self.clone(), EndOfLife::of(life.clone()));
         let task = tokio::spawn(async move {
+            #[cfg(feature = "wasi-0-2")]
+            if pool.stores.is_wasi_0_2 {
+                let _ = started.map(|started| started.send(Ok(())));
+                return match super::p2::run(&pool.engine, pool.stores.clone(), pool.outbound.clone(), receiver).await {
+                    Ok(()) => end.clean(),
+                    Err(trap) => pool.trapped(end, &trap).await,
+                };
+            }
             let instance = pool.start_instance().await;
             if let Some(started) = started {
                 let outcome = instance.as_ref().map(|_| ()).map_err(|error| format!("{error:#}"));

@@ -17,6 +17,7 @@ both_hosts![
     a_stream_left_before_it_says_what_it_used_is_paid_by_what_passed,
     a_client_that_leaves_before_there_is_an_answer_pays_what_was_guessed,
     a_credit_is_spent_by_cost_and_then_left_for_the_next_target,
+    a_credit_that_is_spent_is_known_to_be_and_not_asked_for_again,
     counting_tokens_costs_no_budget_and_needs_no_price,
     a_spent_budget_is_a_matter_of_billing_for_anthropics_clients,
 ];
@@ -180,17 +181,26 @@ fn a_client_that_leaves_before_there_is_an_answer_pays_what_was_guessed(host: Ho
     assert!(spent(&gateway, "budget-month") >= 100_000_000, "a prompt and an answer of ten tokens");
 }
 
-fn a_credit_is_spent_by_cost_and_then_left_for_the_next_target(host: Host) {
-    let (gateway, responses) = certainly(|| {
+/// A target whose credit is spent by the first two of four calls, and another behind it.
+fn with_credit(host: Host) -> (Gateway, Vec<Response>) {
+    certainly(|| {
         let (first, second) = (Upstream::saying("from a"), Upstream::saying("from b"));
         let credit = "credentials = [{ value = \"sk-paid-1\", label = \"paid\", quota = { credit = \"0.5 USD\" } }]";
         let gateway = Gateway::on(host).catalog(&provider("a", &first, credit)).provider("b", &second);
         let gateway = warmed(gateway.catalog(&model(&[("a/up", DEAR), ("b/up", "")])).start());
         let responses = in_a_row(&gateway, "credit", TOKEN, &[CALL_NANO, CALL_NANO, 0, 0])?;
         was_certain(&gateway, 4).then_some((gateway, responses))
-    });
+    })
+}
+
+fn a_credit_is_spent_by_cost_and_then_left_for_the_next_target(host: Host) {
+    let (_gateway, responses) = with_credit(host);
     let targets: Vec<&str> = responses.iter().filter_map(|response| response.header("x-llmio-target")).collect();
     assert_eq!(targets, ["a/up", "a/up", "b/up", "b/up"]);
+}
+
+fn a_credit_that_is_spent_is_known_to_be_and_not_asked_for_again(host: Host) {
+    let (gateway, _) = with_credit(host);
     let last = gateway.record(&gateway.send(&call(TOKEN)));
     let skipped = eventually("the target is known to be spent", || {
         let record = gateway.record(&gateway.send(&call(TOKEN)));

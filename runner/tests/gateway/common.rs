@@ -34,6 +34,9 @@ pub(crate) enum Host {
     Runner,
     /// The runner imitating Spin 4.1.
     Spin,
+    /// The runner imitating a host of WASI 0.2.
+    #[cfg(feature = "wasi-0-2")]
+    Wasi02,
 }
 
 /// A gateway about to start.
@@ -289,7 +292,7 @@ impl Gateway {
         self.terminate();
         let ended = self.ended();
         // Spin catches no signal.
-        let is_expected = if self.builder.host == Host::Spin { ended.signal() == Some(15) } else { ended.success() };
+        let is_expected = if self.builder.host != Host::Runner { ended.signal() == Some(15) } else { ended.success() };
         assert!(is_expected, "{ended}");
         self.start_again();
     }
@@ -412,6 +415,8 @@ fn command(builder: &Builder, data: &Path, logs: &Path) -> Command {
     let quirks = match builder.host {
         Host::Spin => Some("spin"),
         Host::Runner => std::env::var("LLMIO_TEST_CROSSING").is_ok_and(|way| way == "parts").then_some("parts"),
+        #[cfg(feature = "wasi-0-2")]
+        Host::Wasi02 => Some("wasi-0.2"),
     };
     let is_given = builder.arguments.iter().any(|argument| argument == "--host-quirks");
     if let Some(quirks) = quirks.filter(|_| !is_given) {

@@ -261,7 +261,7 @@ fn a_provider_at_a_private_address_needs_local(host: Host) {
     let catalog = format!("[[providers]]\nname = \"a\"\nbase_url = \"{}/v1\"\n", upstream.url());
     let gateway = Gateway::on(host).catalog(&catalog).model("m", &["a/up"]).start();
     let response = gateway.send(&chat("m"));
-    if host == Host::Spin {
+    if host != Host::Runner {
         assert_eq!(response.status, 200);
         return;
     }

@@ -2,8 +2,8 @@
 //! upstream behind it and raw sockets in front. Nothing here links the runner, so nothing can be tested that a user
 //! could not see.
 //!
-//! `both_hosts!` makes two tests of a rule: one on the runner, one imitating Spin. Rules that only the runner promises
-//! (host.md) are plain tests.
+//! `both_hosts!` makes two tests of a rule: one on the runner, one imitating Spin; with the feature `wasi-0-2` a third, imitating
+//! a host of WASI 0.2. Rules that only the runner promises (host.md) are plain tests.
 
 mod callers;
 mod common;
@@ -18,6 +18,10 @@ macro_rules! both_hosts {
         }
         mod spin {
             $(#[test] fn $rule() { super::$rule($crate::common::Host::Spin) })*
+        }
+        #[cfg(feature = "wasi-0-2")]
+        mod wasi_0_2 {
+            $(#[test] fn $rule() { $crate::wasi_0_2::run(module_path!(), stringify!($rule), super::$rule) })*
         }
     };
 }
@@ -105,3 +109,5 @@ mod unjudged_settings;
 mod unreachable;
 mod usage;
 mod waiting;
+#[cfg(feature = "wasi-0-2")]
+mod wasi_0_2;

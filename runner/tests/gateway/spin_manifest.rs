@@ -7,9 +7,12 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository")
 }
 
+fn manifest(name: &str) -> toml::Table {
+    fs::read_to_string(root().join(name)).expect("a manifest").parse().expect("TOML")
+}
+
 fn component() -> toml::Table {
-    let manifest: toml::Table = fs::read_to_string(root().join("spin.toml")).expect("spin.toml").parse().expect("TOML");
-    manifest["component"]["gateway"].as_table().expect("the component").clone()
+    manifest("spin.toml")["component"]["gateway"].as_table().expect("the component").clone()
 }
 
 /// The word behind a flag of the build command.
@@ -47,4 +50,26 @@ fn spin_builds_the_component_with_flags_that_the_runner_has_too() {
     let flags = flags.strip_suffix("]\"").expect("the end of the flags");
     assert!(flags.starts_with("target.wasm32-wasip2.rustflags=['-C"), "{flags}");
     assert!(build.contains(&format!("\"{flags},")) || build.contains(&format!("\"{flags}]")), "{flags}");
+}
+
+/// Of the two only the component and the way to it differ.
+#[test]
+fn the_manifest_for_wasi_0_2_differs_in_its_component_alone() {
+    let (mut newer, mut older) = (manifest("spin.toml"), manifest("spin-0.2.toml"));
+    let source = older["component"]["gateway"]["source"].as_str().expect("a source").to_owned();
+    assert_eq!(older["component"]["gateway"]["build"]["command"].as_str(), Some("cargo build-0.2"));
+    let aliases = manifest(".cargo/config.toml");
+    let words = aliases["alias"]["build-0.2"].as_array().expect("a command");
+    let command = words.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(" ");
+    let folder = flag(&command, "--target-dir ");
+    let (target, profile) = (flag(&command, "--target "), flag(&command, "--profile "));
+    assert_eq!(source, format!("{folder}/{target}/{profile}/gateway.wasm"));
+    assert!(command.contains("--no-default-features --features wasi-0-2"), "{command}");
+    assert!(component()["build"]["command"].as_str().is_some_and(|newer| newer.contains(flag(&command, "--config "))));
+    for manifest in [&mut newer, &mut older] {
+        let component = manifest["component"]["gateway"].as_table_mut().expect("the component");
+        component.remove("source");
+        component["build"].as_table_mut().expect("its build").remove("command");
+    }
+    assert_eq!(newer, older);
 }
