@@ -105,9 +105,9 @@ const HELLO: &str = r#""messages":[{"role":"user","content":"Hi"}]"#;
 fn with_tools() -> [(&'static str, &'static str, String); 3] {
     let odd = many(27_000, |each| format!(r#"{{"name":"a.b {each}","input_schema":{{}}}}"#));
     let custom = many(27_000, |each| format!(r#"{{"type":"custom","name":"a_b_{each}"}}"#));
-    let given = many(5_000, |_| format!(r#"{{"role":"assistant","tool_calls":[{}]}}"#, call("t")));
+    let turns = many(5_000, |_| format!(r#"{{"role":"assistant","tool_calls":[{}]}}"#, call("t")));
     let renamed = many(20_000, |each| format!(r#""a b{each}":{{}}"#));
-    let messages = format!(r#""messages":[{{"role":"user","content":"Hi"}},{given}]"#);
+    let messages = format!(r#""messages":[{{"role":"user","content":"Hi"}},{turns}]"#);
     [
         ("/v1/messages", "m", format!(r#"{HELLO},"tools":[{odd}]"#)),
         ("/v1/responses", "m", format!(r#""input":"Hi","tools":[{custom}]"#)),
@@ -145,8 +145,8 @@ fn nothing_large_is_compared_with_everything_else(host: Host) {
     let calling = format!(r#"{{"choices":[{{"index":0,"message":{message},"finish_reason":"tool_calls"}}]}}"#);
     let calling = Upstream::answering(Answer::json(200, &calling));
     let content = r#"[{"type":"text","text":"Hi"}]"#;
-    let said = format!(r#"{{"type":"message","role":"assistant","content":{content},"stop_reason":"end_turn"}}"#);
-    let claude = Upstream::answering(Answer::json(200, &said));
+    let answer = format!(r#"{{"type":"message","role":"assistant","content":{content},"stop_reason":"end_turn"}}"#);
+    let claude = Upstream::answering(Answer::json(200, &answer));
     let catalog = format!(
         "[[providers]]\nname = \"c\"\nlocal = true\ndialect = \"anthropic\"\nbase_url = \"{}/v1\"\n\
          credentials = [\"sk-c\"]\n[[models]]\nname = \"c\"\ntargets = [\"c/up\"]\n",
