@@ -266,8 +266,8 @@ impl IncomingStream {
 }
 
 /// The code of an error that the host only puts into words, as wasmtime 48 does with what a host's own client reports.
-fn unnamed(said: &str) -> ErrorCode {
-    let is_late = ["ConnectionReadTimeout", "connection read timeout"].iter().any(|words| said.contains(words));
+fn unnamed(message: &str) -> ErrorCode {
+    let is_late = ["ConnectionReadTimeout", "connection read timeout"].iter().any(|words| message.contains(words));
     if is_late { ErrorCode::ConnectionReadTimeout } else { ErrorCode::HttpProtocolError }
 }
 

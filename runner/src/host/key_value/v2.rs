@@ -12,7 +12,7 @@ impl From<Failure> for Error {
             Failure::StoreTableFull => Error::StoreTableFull,
             Failure::NoSuchStore => Error::NoSuchStore,
             Failure::AccessDenied => Error::AccessDenied,
-            Failure::Other(said) => Error::Other(said),
+            Failure::Other(message) => Error::Other(message),
         }
     }
 }
