@@ -14,7 +14,7 @@ use wasip2::io::poll::{Pollable, poll};
 
 /// How long timers are waited for once the answer is out and nothing else is under way. What waits for longer, such as the
 /// clock of a call that is over, would keep an instance for nothing, and platforms cut it anyway.
-const TIMERS_NS_MAX: u64 = 1_000_000_000;
+const TIMERS_NS_MAX: u64 = 250_000_000;
 
 /// A task that has not ended.
 struct Task {
