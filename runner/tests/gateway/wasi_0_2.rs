@@ -24,9 +24,8 @@ const LEFT_OUT: [(&str, &str, &str); 2] = [
 /// Runs a rule, unless it is left out.
 pub(crate) fn run(module: &str, rule: &str, check: fn(Host)) {
     let file = module.split("::").nth(1).unwrap_or_default();
-    match LEFT_OUT.iter().find(|(of, name, _)| (*of, *name) == (file, rule)) {
-        Some((_, _, reason)) => println!("left out: {reason}"),
-        None => check(Host::Wasi02),
+    if !LEFT_OUT.iter().any(|(of, name, _)| (*of, *name) == (file, rule)) {
+        check(Host::Wasi02);
     }
 }
 
