@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository")
@@ -52,14 +53,24 @@ fn spin_builds_the_component_with_flags_that_the_runner_has_too() {
     assert!(build.contains(&format!("\"{flags},")) || build.contains(&format!("\"{flags}]")), "{flags}");
 }
 
+/// Names of commands are keys of a configuration, where a dot would begin a table within a table.
+#[test]
+fn cargo_knows_the_command_that_builds_for_wasi_0_2() {
+    let manifest = manifest("spin-0.2.toml");
+    let command = manifest["component"]["gateway"]["build"]["command"].as_str().expect("a command").to_owned();
+    let name = command.strip_prefix("cargo ").expect("a command of cargo");
+    let help = Command::new(env!("CARGO")).args([name, "--help"]).current_dir(root()).output().expect("cargo");
+    assert!(help.status.success(), "{}", String::from_utf8_lossy(&help.stderr));
+}
+
 /// Of the two only the component and the way to it differ.
 #[test]
 fn the_manifest_for_wasi_0_2_differs_in_its_component_alone() {
     let (mut newer, mut older) = (manifest("spin.toml"), manifest("spin-0.2.toml"));
     let source = older["component"]["gateway"]["source"].as_str().expect("a source").to_owned();
-    assert_eq!(older["component"]["gateway"]["build"]["command"].as_str(), Some("cargo build-0.2"));
+    assert_eq!(older["component"]["gateway"]["build"]["command"].as_str(), Some("cargo build-wasi-0-2"));
     let aliases = manifest(".cargo/config.toml");
-    let words = aliases["alias"]["build-0.2"].as_array().expect("a command");
+    let words = aliases["alias"]["build-wasi-0-2"].as_array().expect("a command");
     let command = words.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(" ");
     let folder = flag(&command, "--target-dir ");
     let (target, profile) = (flag(&command, "--target "), flag(&command, "--profile "));
