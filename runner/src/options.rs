@@ -284,7 +284,7 @@ pub(crate) mod tests {
     }
 
     fn with(name: &'static str, value: &'static str) -> impl Fn(&str) -> Option<String> {
-        move |name_asked| (name_asked == name).then(|| value.to_owned())
+        move |requested| (requested == name).then(|| value.to_owned())
     }
 
     #[test]
@@ -336,8 +336,8 @@ pub(crate) mod tests {
     fn the_listen_flag_wins_over_port_and_port_over_the_default() {
         assert_eq!(settings(&[]).listen_address(|_| None), Ok("127.0.0.1:7070".parse().expect("an address")));
         assert_eq!(settings(&[]).listen_address(with("PORT", "81")), Ok("127.0.0.1:81".parse().expect("an address")));
-        let variable = settings(&["--listen", "0.0.0.0:80"]);
-        assert_eq!(variable.listen_address(with("PORT", "81")), Ok("0.0.0.0:80".parse().expect("an address")));
+        let flag = settings(&["--listen", "0.0.0.0:80"]);
+        assert_eq!(flag.listen_address(with("PORT", "81")), Ok("0.0.0.0:80".parse().expect("an address")));
         assert!(settings(&[]).listen_address(with("PORT", "http")).is_err_and(|text| text.contains("PORT")));
         let old = settings(&[]).listen_address(with("LLMIO_SERVER_PORT", "8081"));
         assert_eq!(old, Ok("127.0.0.1:8081".parse().expect("an address")), "as Go llmio was told");

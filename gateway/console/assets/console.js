@@ -157,11 +157,10 @@ if (play) {
       if (done) return failed;
     }
   };
-  const why = (id, left) => {
+  const why = (id) => {
     const request = new XMLHttpRequest();
     request.responseType = "document";
     request.onloadend = () => {
-      if (request.status !== 200 && left > 0) return setTimeout(why, 400, id, left - 1);
       const link = element("a", id, "link");
       link.href = play.dataset.play + id;
       way.replaceChildren(way.querySelector("h2"));
@@ -197,7 +196,7 @@ if (play) {
     running = null;
     stop.hidden = true;
     if (!failed) turns.push(said, answer.words.textContent);
-    if (id) why(id, 10);
+    if (id) why(id);
   };
   play.addEventListener("submit", (event) => { event.preventDefault(); call(); });
   box.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); call(); } });

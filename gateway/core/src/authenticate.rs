@@ -263,7 +263,7 @@ pub fn may_use(caller: &Caller, model: &str, catalog: &Catalog) -> bool {
     }
 }
 
-/// Checks that the caller may use the model `name`, which the request calls `asked`.
+/// Checks that the caller may use the model `name`, which the request calls `requested`.
 pub fn check_model(caller: &Caller, name: &str, requested: &str, catalog: &Catalog) -> Result<(), Refusal> {
     if may_use(caller, name, catalog) || may_use(caller, requested, catalog) {
         return Ok(());

@@ -36,6 +36,7 @@ pub use standing::{Standing, Trouble};
 pub use subject::{DIRECT, Models, Subject};
 pub use subjects::Subjects;
 
+pub use breaker::FAILURES_KEPT_MS;
 use breaker::Window;
 use latency::Latencies;
 

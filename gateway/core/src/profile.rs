@@ -178,7 +178,7 @@ impl Profile {
         profile
     }
 
-    /// The accepted effort that is nearest to `asked`; the next higher one if it is between two.
+    /// The accepted effort that is nearest to `effort`; the next higher one if it is between two.
     pub fn effort_from(&self, effort: Effort) -> Option<Effort> {
         self.efforts.iter().find(|known| **known >= effort).or(self.efforts.last()).copied()
     }

@@ -209,7 +209,7 @@ impl OpenCall {
         self.with(|draft| draft.served_by(to, pieces));
     }
 
-    /// Notes what the origin of a relay answered to `asked`, a method and a path, or what kept the origin from
+    /// Notes what the origin of a relay answered to `request_line`, a method and a path, or what kept the origin from
     /// answering.
     pub(crate) fn passed_by(&self, relay: &str, request_line: &str, answered: OriginResult, started_ms: u64) {
         self.with(|draft| draft.passed_by(relay, request_line, answered, started_ms, host::now_ms()));

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use gateway_core::health::Subject;
+use gateway_core::health::{FAILURES_KEPT_MS, Subject};
 
 use super::database::{self, Columns, Row, Trouble, Value};
 use super::health;
@@ -23,9 +23,6 @@ in_a_row = CASE WHEN at_ms < ?3 THEN 1 ELSE in_a_row + 1 END";
 const END: &str = "DELETE FROM failures WHERE subject = ?1";
 
 const SWEEP: &str = "DELETE FROM failures WHERE at_ms < ?1";
-
-/// After this time without an attempt a failure is forgotten, as `gateway_core::health` does.
-const KEPT_MS: i64 = 60 * 60 * 1000;
 
 /// Takes over what was counted.
 pub(super) async fn recall(instance: &Instance) {
@@ -62,7 +59,8 @@ async fn write(instance: &Instance, failed: Vec<String>, over: Vec<String>) -> R
     let now_ms = host::unix_ms();
     let has_failed = !failed.is_empty();
     for subject in failed {
-        let row = vec![Value::Text(subject), Value::Integer(now_ms), Value::Integer(now_ms.saturating_sub(KEPT_MS))];
+        let row =
+            vec![Value::Text(subject), Value::Integer(now_ms), Value::Integer(now_ms.saturating_sub(FAILURES_KEPT_MS))];
         database::write(instance, COUNT, row).await?;
     }
     for subject in over {
@@ -76,6 +74,6 @@ async fn write(instance: &Instance, failed: Vec<String>, over: Vec<String>) -> R
 
 /// Forgets those of long ago.
 pub(super) async fn sweep(instance: &Instance) -> Result<(), Trouble> {
-    let oldest = host::unix_ms().saturating_sub(KEPT_MS);
+    let oldest = host::unix_ms().saturating_sub(FAILURES_KEPT_MS);
     database::write(instance, SWEEP, vec![Value::Integer(oldest)]).await
 }

@@ -14,7 +14,7 @@ use gateway_core::stats::{Counted, MINUTE_MS, Narrowed, Period, Series, SeriesSu
 
 use self::statements::{
     CALLS, CALLS_IN_TOTAL, FIRST_BY_DAYS, FIRST_BY_MINUTES, MINUTES, QUARTERS, SERIES_BY_DAYS, SERIES_BY_MINUTES,
-    TOTALS, TOTALS_FIRST, USED,
+    Statements, TOTALS, USED,
 };
 use super::database::{self, Columns, Row, Trouble, Value, text};
 use super::records;
@@ -142,47 +142,37 @@ async fn count(instance: &Instance, uncounted: &[Uncounted]) -> Result<(), Troub
     database::write(instance, COUNT, vec![Value::Text(serde_json::to_string(&cells).unwrap_or_default())]).await
 }
 
+/// How sums are read from the rest of a row.
+type ReadSums = fn(&mut Columns) -> Option<Sums>;
+
 /// The calls of each step of a period.
 pub(crate) async fn by_step(instance: &Instance, period: &Period) -> Result<Vec<SpanSums>, Trouble> {
-    if period.step != Step::Minute && !period.narrowed.is_narrowed() {
-        return totals(instance, period).await;
+    // Totals are added up step by step, cells by the minutes that they begin with.
+    let is_total = period.step != Step::Minute && !period.narrowed.is_narrowed();
+    let span = |number: i64| match is_total {
+        true => usize::try_from(number).ok(),
+        false => {
+            let at_ms = number.saturating_mul(MINUTE_MS);
+            period.spans().partition_point(|span| span.from_ms <= at_ms).checked_sub(1)
+        }
+    };
+    let Statements { sums: of_sums, first: of_first } = match period.step {
+        _ if is_total => TOTALS,
+        Step::Minute => MINUTES,
+        Step::Hour | Step::Day => QUARTERS,
+    };
+    let read: [(&str, ReadSums); 2] = [(of_sums, sums), (of_first, first)];
+    let mut found = Vec::new();
+    for (statement, sums) in read {
+        let parameters = match is_total {
+            true => vec![steps(period.spans().iter().map(|span| (span.from_ms, span.until_ms)))],
+            false => parameters(period),
+        };
+        found.extend(database::rows(instance, statement, parameters).await?.into_iter().filter_map(|row| {
+            let mut columns = Columns::of(row);
+            Some(SpanSums { span: span(columns.integer()?)?, sums: sums(&mut columns)? })
+        }));
     }
-    let statements = if period.step == Step::Minute { &MINUTES } else { &QUARTERS };
-    let span = |minute: i64| {
-        let at_ms = minute.saturating_mul(MINUTE_MS);
-        period.spans().partition_point(|span| span.from_ms <= at_ms).checked_sub(1)
-    };
-    let rows = database::rows(instance, statements.sums, parameters(period)).await?;
-    let read = |row: Row| {
-        let mut columns = Columns::of(row);
-        Some(SpanSums { span: span(columns.integer()?)?, sums: sums(&mut columns)? })
-    };
-    let mut found: Vec<SpanSums> = rows.into_iter().filter_map(read).collect();
-    let rows = database::rows(instance, statements.first, parameters(period)).await?;
-    let read = |row: Row| {
-        let mut columns = Columns::of(row);
-        Some(SpanSums { span: span(columns.integer()?)?, sums: first(&mut columns)? })
-    };
-    found.extend(rows.into_iter().filter_map(read));
-    Ok(found)
-}
-
-/// All calls of each step of a period, steps being of whole quarters.
-async fn totals(instance: &Instance, period: &Period) -> Result<Vec<SpanSums>, Trouble> {
-    let steps = || vec![steps(period.spans().iter().map(|span| (span.from_ms, span.until_ms)))];
-    let position = |columns: &mut Columns| usize::try_from(columns.number()?).ok();
-    let rows = database::rows(instance, TOTALS, steps()).await?;
-    let read = |row: Row| {
-        let mut columns = Columns::of(row);
-        Some(SpanSums { span: position(&mut columns)?, sums: sums(&mut columns)? })
-    };
-    let mut found: Vec<SpanSums> = rows.into_iter().filter_map(read).collect();
-    let rows = database::rows(instance, TOTALS_FIRST, steps()).await?;
-    let read = |row: Row| {
-        let mut columns = Columns::of(row);
-        Some(SpanSums { span: position(&mut columns)?, sums: first(&mut columns)? })
-    };
-    found.extend(rows.into_iter().filter_map(read));
     Ok(found)
 }
 

@@ -15,6 +15,9 @@ pub(super) const BREAKER_MS: Backoff = Backoff::new(1_000, 60_000);
 /// How long a target is paused whose provider does not know the model. Only an edit of the catalog can repair it soon.
 const UNKNOWN_MODEL_MS: u64 = 600_000;
 
+/// After so long without an attempt, failures in a row are forgotten.
+pub const FAILURES_KEPT_MS: i64 = 60 * 60 * 1000;
+
 /// How many failures in a row open a breaker.
 const CONSECUTIVE_MAX: u32 = 5;
 /// How many attempts within the window are needed before a share of failures counts.
@@ -143,9 +146,9 @@ impl Window {
         *self = Window::default();
     }
 
-    /// Whether there was an attempt within the last ten seconds, or the last one failed within the last hour.
+    /// Whether there was an attempt within the last ten seconds, or the last one failed and is not forgotten yet.
     pub(super) fn is_recent(&self, now_ms: i64) -> bool {
-        let limit_s = if self.consecutive > 0 { 3600 } else { SECONDS as i64 };
+        let limit_s = if self.consecutive > 0 { FAILURES_KEPT_MS / 1000 } else { SECONDS as i64 };
         let now_s = now_ms.div_euclid(1000);
         self.seconds.iter().any(|second| now_s - second.at_s < limit_s)
     }

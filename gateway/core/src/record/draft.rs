@@ -256,7 +256,7 @@ impl Draft {
         self.record.priced = priced.or(self.record.priced);
     }
 
-    /// Notes what the origin of a relay answered to `asked`, a method and a path, or what kept the origin from
+    /// Notes what the origin of a relay answered to `request_line`, a method and a path, or what kept the origin from
     /// answering.
     pub fn passed_by(&mut self, relay: &str, request_line: &str, answered: OriginResult, started_ms: u64, now_ms: u64) {
         let OriginResult { status, class, error } = answered;

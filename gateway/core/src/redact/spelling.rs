@@ -15,7 +15,7 @@ pub(super) enum SpellingMatch {
 /// The most backslashes in a row that nested documents can need.
 const BACKSLASHES_MAX: usize = 16;
 
-/// Whether `text` begins with `wanted`, with each byte spelled in any way.
+/// Whether `text` begins with `expected`, with each byte spelled in any way.
 pub(super) fn spelled(text: &[u8], expected: &[u8]) -> SpellingMatch {
     let mut at = 0;
     for byte in expected {

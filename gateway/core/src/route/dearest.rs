@@ -8,7 +8,7 @@ use crate::candidate::{Candidate, Candidates};
 use crate::catalog::{Catalog, Model, Target};
 use crate::price::{Pieces, Price};
 
-/// The largest estimate over the candidates of a call of `model` by the name `asked`, in nano-dollars. If none is free
+/// The largest estimate over the candidates of a call of `model` by the name `requested`, in nano-dollars. If none is free
 /// at the moment, as when the call is about to wait for a slot, all enabled targets count. Targets without a price do
 /// not, since a key with a budget skips them.
 pub fn dearest(

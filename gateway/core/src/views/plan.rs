@@ -55,7 +55,7 @@ pub struct RefusalView {
 }
 
 impl PlanView {
-    /// The view of the candidates of a call that asks for `model` by the name `asked`.
+    /// The view of the candidates of a call that asks for `model` by the name `requested`.
     pub fn of(
         (model, requested): (&Model, &str),
         (catalog, version): (&Catalog, u64),

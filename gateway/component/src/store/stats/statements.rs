@@ -158,7 +158,7 @@ macro_rules! of_steps {
     };
 }
 
-/// The statements over cells of one length, for those whom a period means.
+/// The statements that read sums, and when the first content came, from cells of one length or from totals.
 pub(super) struct Statements {
     pub(super) sums: &'static str,
     pub(super) first: &'static str,
@@ -170,16 +170,15 @@ pub(super) const QUARTERS: Statements =
 pub(super) const MINUTES: Statements =
     Statements { sums: by_minute!("stats_minutes"), first: first_by_minute!("stats_minutes") };
 
-/// The sums of each step, of all calls.
-pub(super) const TOTALS: &str =
-    concat!("SELECT step, ", sums!(), " FROM ", of_steps!(numbers!(), "stats_totals", numbers!()), " GROUP BY 1");
-
-/// When the first content came of all calls of each step.
-pub(super) const TOTALS_FIRST: &str = concat!(
-    "SELECT step, bucket, sum(calls) FROM ",
-    of_steps!("bucket, calls", "stats_totals_first", "cell & 63, calls"),
-    " GROUP BY 1, 2"
-);
+/// Of all calls, step by step.
+pub(super) const TOTALS: Statements = Statements {
+    sums: concat!("SELECT step, ", sums!(), " FROM ", of_steps!(numbers!(), "stats_totals", numbers!()), " GROUP BY 1"),
+    first: concat!(
+        "SELECT step, bucket, sum(calls) FROM ",
+        of_steps!("bucket, calls", "stats_totals_first", "cell & 63, calls"),
+        " GROUP BY 1, 2"
+    ),
+};
 
 pub(super) const SERIES_BY_MINUTES: &str = by_series!(of_series!("stats_minutes"));
 
